@@ -1,0 +1,101 @@
+"""Which container engine this machine has, and what its clients can do.
+
+Two Docker clients may stand on one machine (Debian's 20.10 with BuildKit built in beside a newer stand-alone
+one that has no buildx and refuses DOCKER_BUILDKIT=1), so each is asked; nothing is assumed from its version alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from microstage.errors import EnvironmentProblem
+
+__all__ = ["Engine", "find", "require"]
+
+_ASK_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A client that answered and the engine behind it; `buildkit` is whether this client can build with BuildKit."""
+
+    client: str
+    client_version: str
+    server_version: str
+    buildkit: bool
+
+    def __str__(self) -> str:
+        builder = "BuildKit" if self.buildkit else "the legacy builder"
+        return f"Docker {self.server_version} through {self.client} {self.client_version}, building with {builder}"
+
+    def run(self, *arguments: str, input: bytes | None = None, timeout: float | None = None) -> str:
+        """Standard output of one client command; `EnvironmentProblem` quotes its last line of complaint."""
+        done = self.call(*arguments, input=input, timeout=timeout)
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip().splitlines() or ["nothing was said"]
+            raise EnvironmentProblem(f"`docker {' '.join(arguments[:2])}` failed: {said[-1]}")
+        return done.stdout.decode(errors="replace").strip()
+
+    def call(self, *arguments: str, input: bytes | None = None, timeout: float | None = None):
+        """The finished process of one client command, its output captured, whatever its exit code."""
+        source = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
+        return subprocess.run([self.client, *arguments], capture_output=True, timeout=timeout, **source)
+
+    def build_environment(self) -> dict[str, str]:
+        """Process environment for `docker build`: says which builder, as the client's default differs by version."""
+        return {**os.environ, "DOCKER_BUILDKIT": "1" if self.buildkit else "0", "BUILDKIT_PROGRESS": "plain"}
+
+
+@functools.cache
+def find() -> Engine | None:
+    """The first client on PATH whose engine answers, one that can use BuildKit before one that cannot."""
+    answering = [engine for client in _clients() if (engine := _ask(client))]
+    return next((engine for engine in answering if engine.buildkit), answering[0] if answering else None)
+
+
+def require() -> Engine:
+    """As `find`, but no engine is an `EnvironmentProblem` that names the next command."""
+    engine = find()
+    if engine is None:
+        problem = "no docker client is installed" if not list(_clients()) else "no docker engine answers"
+        raise EnvironmentProblem(f"Containers cannot be used: {problem}; start one, or use `make RUNNER=local ...`.")
+    return engine
+
+
+def _clients() -> Iterator[str]:
+    seen = set()
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        client = Path(folder or ".") / "docker"
+        if client.is_file() and os.access(client, os.X_OK) and client.resolve() not in seen:
+            seen.add(client.resolve())
+            yield str(client)
+
+
+def _ask(client: str) -> Engine | None:
+    answer = _output(client, "version", "--format", "{{.Client.Version}} {{.Server.Version}}")
+    if answer is None or len(answer.split()) != 2:
+        return None
+    client_version, server_version = answer.split()
+    return Engine(client, client_version, server_version, _can_buildkit(client, client_version))
+
+
+def _can_buildkit(client: str, version: str) -> bool:
+    if os.environ.get("DOCKER_BUILDKIT") == "0":
+        return False
+    if _output(client, "buildx", "version") is not None:
+        return True
+    major = int(version.split(".")[0]) if version.split(".")[0].isdigit() else 0
+    return 19 <= major < 23  # later clients moved BuildKit out into the buildx plugin
+
+
+def _output(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=_ASK_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
