@@ -36,7 +36,7 @@ _MODULES = "bz2, ctypes, hashlib, lzma, multiprocessing, readline, sqlite3, ssl,
 # 1980, the first year a zip file can tell: packages zip what they find.
 EPOCH = int(os.environ.get("SOURCE_DATE_EPOCH", 315532800))
 _UNWANTED = (
-    "dev/*", "proc/*", "sys/*", "run/*", "tmp/*", "etc/resolv.conf", "etc/hostname", "etc/machine-id", "etc/*-",
+    "dev/*", "proc/*", "sys/*", "run/*", "tmp/*", "etc/machine-id", "etc/*-",
     "var/cache/apt/*", "var/cache/debconf/*-old", "var/cache/ldconfig/*", "var/lib/apt/lists/*", "var/lib/dpkg/*-old",
     "var/log/*", "usr/share/doc/*", "usr/share/man/*", "usr/share/info/*", "usr/share/locale/*", "debootstrap",
 )
@@ -145,6 +145,8 @@ def _normalise(root: Path) -> None:
     for pattern in _UNWANTED:
         for path in root.glob(pattern):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    for name in ("resolv.conf", "hostname"):  # the engine mounts over them: they must exist, or builds make them
+        (root / "etc" / name).write_text("")
     shadow = root / "etc/shadow"  # field 3 is the day an account was made
     shadow.write_text(re.sub(r"^([^:]*:[^:]*):\d+:", r"\1:1:", shadow.read_text(), flags=re.MULTILINE))
 

@@ -1,0 +1,136 @@
+"""Running a stage in its container: no network, nothing writable but its output, its scratch folder and /tmp."""
+
+from __future__ import annotations
+
+import csv
+import ctypes
+import hashlib
+import io
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from microstage.errors import EnvironmentProblem
+from microstage.runner.engine import Engine, require
+from microstage.runner.images import Images
+
+__all__ = ["HARDENING", "DockerBackend", "run_container"]
+
+HARDENING = (
+    "--network=none",
+    "--read-only",
+    "--tmpfs=/tmp:rw,nosuid,nodev,noexec,mode=1777",
+    "--cap-drop=ALL",
+    "--security-opt=no-new-privileges",
+    "--pids-limit=512",
+)
+_STOP_SECONDS = 10
+_CANNOT_START = 125  # what `docker run` returns when the engine itself failed
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+class DockerBackend:
+    """The `Backend` whose environments are images (`Images`) and whose stages run under `HARDENING`."""
+
+    name = "docker"
+
+    def __init__(self, repository: Path, volumes: Path) -> None:
+        self.images = Images(repository, volumes)
+
+    def platform(self, stage) -> dict[str, str]:
+        """{"python", "libc"} inside the stage's image, which is built if missing; known images cost no process."""
+        return dict(self.images.ensure(_name(stage)).platform)
+
+    def run(self, stage, *, inputs: Mapping[str, Path], parameters: Mapping, output: Path, scratch: Path) -> int:
+        """Run the stage on `inputs` (mounted read-only) into `output` and return its exit code.
+
+        Whatever ends this call, Ctrl-C included, the container is gone when it returns or raises.
+        """
+        image = self.images.ensure(_name(stage), verify=True)
+        mounts = {Path("/in") / name: (path, True) for name, path in inputs.items()}
+        mounts |= {Path("/out"): (output, False), Path("/scratch"): (scratch, False)}
+        arguments = [word for name in sorted(inputs) for word in ("--in", f"{name}=/in/{name}")]
+        for name, value in sorted(parameters.items()):
+            arguments += ["--set", f"{name}={json.dumps(value)}"]
+        arguments += ["--out", "/out", "--scratch", "/scratch"]
+        environment = stage_environment(Path("/scratch"))
+        return run_container(require(), image.tag, container_name(image.stage, output), mounts, environment, arguments)
+
+
+def stage_environment(scratch: Path) -> dict[str, str]:
+    """The environment that both backends give a stage, with its folders as they are called inside the container."""
+    from microstage.runner import environment
+
+    return environment.stage_environment(scratch)
+
+
+def container_name(stage: str, output: Path) -> str:
+    """One name per running key: a second run of the key finds, and removes, what a lost first one left behind."""
+    return f"microstage-{stage}-{hashlib.sha256(str(output.resolve()).encode()).hexdigest()[:16]}"
+
+
+def run_container(
+    engine: Engine,
+    image: str,
+    name: str,
+    mounts: Mapping[Path, tuple[Path, bool]],
+    environment: Mapping[str, str],
+    arguments: list[str],
+    options: tuple[str, ...] = (),
+) -> int:
+    """Exit code of `image arguments` with `mounts` {inside: (outside, read-only)}; the container is always removed.
+
+    The client runs in a session of its own, so that Ctrl-C reaches this process alone, and gets SIGTERM, which it
+    passes on to the container, should this process be killed.
+    """
+    _remove(engine, name)
+    command = [engine.client, "run", "--rm", "--init", f"--name={name}", "--hostname=microstage", "--log-driver=none"]
+    command += [*HARDENING, f"--user={os.getuid()}:{os.getgid()}", "--workdir=/scratch", *options]
+    command += [f"--mount={_mount(inside, *outside)}" for inside, outside in mounts.items()]
+    command += [f"--env={key}={value}" for key, value in sorted(environment.items())]
+    client = subprocess.Popen(
+        [*command, image, *arguments], stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_parent
+    )
+    try:
+        code = client.wait()
+    except BaseException:
+        _stop(client)
+        _remove(engine, name)
+        raise
+    if code == _CANNOT_START:
+        _remove(engine, name)
+        raise EnvironmentProblem(f"The engine could not run the container of {image}; its own message is above.")
+    return code
+
+
+def _mount(inside: Path, outside: Path, read_only: bool) -> str:
+    fields = ["type=bind", f"source={outside.resolve()}", f"target={inside}", *(["readonly"] if read_only else [])]
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)  # a comma in a path is quoted the way Docker reads it
+    return line.getvalue()
+
+
+def _stop(client: subprocess.Popen) -> None:
+    client.terminate()
+    try:
+        client.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        client.kill()
+        client.wait()
+
+
+def _remove(engine: Engine, name: str) -> None:
+    command = [engine.client, "rm", "--force", "--volumes", name]
+    subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, start_new_session=True)
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _name(stage) -> str:
+    return stage if isinstance(stage, str) else stage.name

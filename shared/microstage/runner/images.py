@@ -1,0 +1,209 @@
+"""The image of each stage: named by its recipe, built when missing, and remembered so that a no-op asks no engine.
+
+A build sees a tar made here, of the stage's recipe alone (Dockerfile, lock, sources, shared/microstage without the
+runner), with fixed owners and time stamps: equal recipes give equal layers, wherever and whenever they are built.
+What was learnt stands in `<volumes>/.images/`: `bases.json`, and `<recipe>.json` per image.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import re
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from microstage.errors import EnvironmentProblem
+from microstage.runner import bases
+from microstage.runner.engine import Engine, require
+
+__all__ = ["STAGES", "Image", "Images"]
+
+STAGES = ("train", "export", "qcdq", "streamline", "cbackend")
+_FORWARDED = ("PIP_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_PULL_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Image:
+    """One stage's image. `platform` is {"python": "3.10.13", "libc": "glibc 2.36"}; `layers` are content digests."""
+
+    stage: str
+    recipe: str
+    tag: str
+    base: str
+    platform: dict[str, str]
+    layers: list[str]
+
+
+class Images:
+    """The images of the checkout `repository`, with what is known of them kept under `volumes`/.images."""
+
+    def __init__(self, repository: Path, volumes: Path) -> None:
+        self.repository = repository
+        self.known = volumes / ".images"
+
+    def build_bases(self) -> None:
+        """`make base`: build the stand-ins, and use them from now on, registry or no registry."""
+        built = bases.build(require())
+        self._write("bases", {python: {"reference": bases.tag(python), "id": built[python]} for python in built})
+
+    def build_images(self, stages: Iterable[str] = STAGES) -> list[Image]:
+        """`make images`: every image of the current recipe, built if missing."""
+        print(f"images: {require()}", flush=True)
+        images = [self.ensure(stage, verify=True) for stage in stages]
+        for image in images:
+            print(f"images: {image.tag} (Python {image.platform['python']}, {image.platform['libc']}) on {image.base}")
+        return images
+
+    def ensure(self, stage: str, verify: bool = False) -> Image:
+        """The stage's image, built if it is unknown or, with `verify`, if the engine has lost it."""
+        image = self._remembered(stage)
+        if image and (not verify or _exists(require(), image.tag)):
+            return image
+        with self._lock(f"{stage}.lock"):
+            image = self._remembered(stage)
+            if image and _exists(require(), image.tag):
+                return image
+            return self._build(require(), stage, self._base(stage, choose=True))
+
+    def _remembered(self, stage: str) -> Image | None:
+        base = self._base(stage, choose=False)
+        known = base and self._read(self._recipe(stage, base))
+        return Image(**known) if known else None
+
+    def _build(self, engine: Engine, stage: str, base: dict[str, str]) -> Image:
+        recipe = self._recipe(stage, base)
+        tag = f"microstage/{stage}:{recipe[:16]}"
+        builder = "BuildKit" if engine.buildkit else "the legacy builder"
+        log = self.known / f"{stage}.log"
+        print(f"image: building {tag} with {builder}, log in {log} ...", flush=True)
+        began = time.monotonic()
+        arguments = [f"--build-arg=BASE={base['reference']}", f"--build-arg=RECIPE={recipe}"]
+        arguments += [f"--build-arg={name}" for name in _FORWARDED if name in os.environ]
+        command = ["build", "--network=host", "--force-rm", *arguments, f"--file=stages/{stage}/Dockerfile"]
+        command += [f"--tag={tag}", f"--tag=microstage/{stage}:latest", "-"]
+        with log.open("wb") as output:
+            done = subprocess.run(
+                [engine.client, *command],
+                input=context(self.repository, stage),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=engine.build_environment(),
+            )
+        if done.returncode:
+            raise EnvironmentProblem(f"The image of {stage} does not build: {_last_error(log)}; all of it is in {log}.")
+        print(f"image: built {tag} in {time.monotonic() - began:.0f} s", flush=True)
+        platform = json.loads(_read_platform(engine, tag))
+        layers = json.loads(engine.run("image", "inspect", "--format", "{{json .RootFS.Layers}}", tag))
+        image = Image(stage, recipe, tag, base["reference"], platform, layers)
+        self._write(recipe, asdict(image))
+        return image
+
+    def _recipe(self, stage: str, base: dict[str, str]) -> str:
+        return hashlib.sha256(base["id"].encode() + b"\n" + context(self.repository, stage)).hexdigest()
+
+    def _base(self, stage: str, choose: bool) -> dict[str, str] | None:
+        """{"reference", "id"} of the stage's base: as chosen before, or, with `choose`, chosen now and kept."""
+        default, python = _default_base(self.repository, stage)
+        known = (self._read("bases") or {}).get(python)
+        if known and known["reference"] not in (default, bases.tag(python)):
+            known = None  # chosen for an older Dockerfile
+        if not choose or (known and _exists(require(), known["reference"])):
+            return known
+        with self._lock("bases.lock"):
+            chosen = _choose_base(require(), default, python)
+            self._write("bases", {**(self._read("bases") or {}), python: chosen})
+        return chosen
+
+    def _read(self, name: str) -> dict | None:
+        try:
+            return json.loads((self.known / f"{name}.json").read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+
+    def _write(self, name: str, value: dict) -> None:
+        self.known.mkdir(parents=True, exist_ok=True)
+        beside = self.known / f".{name}.{os.getpid()}"
+        beside.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
+        beside.replace(self.known / f"{name}.json")
+
+    @contextmanager
+    def _lock(self, name: str) -> Iterator[None]:
+        self.known.mkdir(parents=True, exist_ok=True)
+        with (self.known / name).open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+
+def context(repository: Path, stage: str) -> bytes:
+    """The build context of `stage` as a tar: sorted, owned by root, dated 1980, modes 644 and 755."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        files = [path.relative_to(repository) for path in _context_files(repository, stage)]
+        for path in sorted({folder for file in files for folder in file.parents[:-1]}.union(files)):
+            member = tarfile.TarInfo(path.as_posix())
+            data = (repository / path).read_bytes() if path in files else b""
+            member.type = tarfile.REGTYPE if path in files else tarfile.DIRTYPE
+            member.size, member.mtime = len(data), bases.EPOCH
+            member.mode = 0o755 if path not in files or (repository / path).stat().st_mode & 0o100 else 0o644
+            archive.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def _context_files(repository: Path, stage: str) -> list[Path]:
+    folder, shared = repository / "stages" / stage, repository / "shared" / "microstage"
+    files = [folder / name for name in ("Dockerfile", "requirements.lock", "stage.toml")]
+    files += [path for path in folder.glob(f"microstage_{stage}/**/*") if path.is_file()]
+    files += [path for path in shared.rglob("*") if path.is_file() and (shared / "runner") not in path.parents]
+    missing = [path for path in files if not path.is_file()]
+    if missing:
+        raise EnvironmentProblem(f"Stage {stage} has no image: {missing[0].relative_to(repository)} is missing.")
+    return sorted(path for path in files if "__pycache__" not in path.parts and path.suffix != ".pyc")
+
+
+def _default_base(repository: Path, stage: str) -> tuple[str, str]:
+    """(reference with digest, Python version) from the Dockerfile's `ARG BASE=`."""
+    text = (repository / "stages" / stage / "Dockerfile").read_text()
+    found = re.search(r"^ARG BASE=(python:(\d+\.\d+)\S*@sha256:\S+)$", text, re.MULTILINE)
+    if not found:
+        raise EnvironmentProblem(f"stages/{stage}/Dockerfile: expected a line `ARG BASE=python:<version>...@sha256:...`.")
+    return found[1], found[2]
+
+
+def _choose_base(engine: Engine, default: str, python: str) -> dict[str, str]:
+    try:
+        pulled = engine.call("pull", "--quiet", default, timeout=_PULL_SECONDS).returncode == 0
+    except subprocess.TimeoutExpired:
+        pulled = False
+    if pulled:
+        print(f"base: {default} from its registry", flush=True)
+        return {"reference": default, "id": default}
+    tag = bases.tag(python)
+    print(f"base: no registry has {default.split('@')[0]}; using the stand-in {tag}", flush=True)
+    if not _exists(engine, tag):
+        return {"reference": tag, "id": bases.build(engine, [python])[python]}
+    return {"reference": tag, "id": engine.run("image", "inspect", "--format", "{{.Id}}", tag)}
+
+
+def _exists(engine: Engine, reference: str) -> bool:
+    return engine.call("image", "inspect", reference).returncode == 0
+
+
+def _read_platform(engine: Engine, tag: str) -> str:
+    hardened = ("--network=none", "--read-only", "--cap-drop=ALL")
+    return engine.run("run", "--rm", *hardened, "--entrypoint=cat", tag, "/opt/platform.json")
+
+
+def _last_error(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    said = [line for line in lines if re.search(r"error", line, re.IGNORECASE)] or lines or ["nothing was said"]
+    return said[-1][-300:].rstrip(".")
