@@ -1,0 +1,72 @@
+"""Every error that microstage raises on purpose.
+
+    MicrostageError            one clear sentence, exit code 2
+    ├── ParameterError         a value or a name that no stage declares
+    ├── DatasetError           a recording that cannot be read: file, row, reason
+    ├── ModelError             a network that a stage cannot handle: node, place, what would make it possible
+    ├── ArtefactError          an artefact that is missing or unusable
+    │   ├── IntegrityError     its bytes are not those of its manifest
+    │   └── ConflictError      a second, different result under one key
+    ├── EnvironmentProblem     this machine lacks something; names the command that mends it
+    ├── StageFailed            a stage ended with a non-zero code, which is passed on
+    └── VerificationError      a stage computed other integers than the one before; exit code 3
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ArtefactError",
+    "ConflictError",
+    "DatasetError",
+    "EnvironmentProblem",
+    "IntegrityError",
+    "MicrostageError",
+    "ModelError",
+    "ParameterError",
+    "StageFailed",
+    "VerificationError",
+]
+
+
+class MicrostageError(Exception):
+    """Base of all; its text is one complete sentence for the user."""
+
+    exit_code = 2
+
+
+class ParameterError(MicrostageError):
+    pass
+
+
+class DatasetError(MicrostageError):
+    pass
+
+
+class ModelError(MicrostageError):
+    pass
+
+
+class ArtefactError(MicrostageError):
+    pass
+
+
+class IntegrityError(ArtefactError):
+    pass
+
+
+class ConflictError(ArtefactError):
+    pass
+
+
+class EnvironmentProblem(MicrostageError):
+    pass
+
+
+class StageFailed(MicrostageError):
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.exit_code = code
+
+
+class VerificationError(MicrostageError):
+    exit_code = 3

@@ -1,0 +1,44 @@
+"""Progress of long work: a bar on a terminal, one plain line per tenth in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TextIO, TypeVar
+
+__all__ = ["progress"]
+
+T = TypeVar("T")
+_WIDTH = 30
+_REDRAW_SECONDS = 0.1
+
+
+def progress(items: Iterable[T], total: int, label: str, stream: TextIO | None = None) -> Iterator[T]:
+    """Yield `items` while showing how many of `total` are done; the time shown is what is left at this pace."""
+    stream = stream or sys.stderr
+    report = _bar if stream.isatty() else _lines
+    began, drawn = time.monotonic(), -1.0
+    for done, item in enumerate(items, 1):
+        yield item
+        drawn = report(stream, label, done, total, began, drawn)
+
+
+def _bar(stream: TextIO, label: str, done: int, total: int, began: float, drawn: float) -> float:
+    now = time.monotonic()
+    if done < total and now - drawn < _REDRAW_SECONDS:
+        return drawn
+    filled = _WIDTH * done // max(total, 1)
+    left = (now - began) / done * (total - done)
+    end = "\n" if done >= total else ""
+    stream.write(f"\r{label} [{'#' * filled}{'.' * (_WIDTH - filled)}] {done}/{total} {left:4.0f} s left{end}")
+    stream.flush()
+    return now
+
+
+def _lines(stream: TextIO, label: str, done: int, total: int, began: float, drawn: float) -> float:
+    tenth = 10 * done // max(total, 1)
+    if tenth == drawn:
+        return drawn
+    print(f"{label}: {done}/{total}, {time.monotonic() - began:.0f} s", file=stream, flush=True)
+    return tenth
