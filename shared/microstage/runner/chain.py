@@ -1,0 +1,150 @@
+"""The chain of stages for one selection: keys from parameters and inputs, and the runs that are not done yet.
+
+key = SHA-256 of canonical JSON {stage, recipe digest, parameters, inputs: name -> digest}. The key of a stage needs the
+artefact before it, so the chain is walked from upstream; a stage whose key is published is not run.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from microstage import datasets
+from microstage.canonical import digest
+from microstage.errors import ArtefactError, ParameterError, StageFailed, VerificationError
+from microstage.runner.backend import Backend
+from microstage.runner.declarations import DATASET, Stage
+from microstage.runner.recipe import Digests, recipe
+from microstage.runner.store import Artefact, Store
+
+__all__ = ["Chain", "Step"]
+
+_MEANINGS = {2: "bad input", 3: "verification failed", 137: "killed, perhaps for want of memory"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of a chain. `about` is what the key is made of, and the key; `artefact` is None until published."""
+
+    stage: Stage
+    about: dict[str, Any]
+    inputs: dict[str, Path]
+    artefact: Artefact | None
+
+
+class Chain:
+    """All stages for one selection of parameters on one backend."""
+
+    def __init__(
+        self,
+        stages: Mapping[str, Stage],
+        parameters: Mapping[str, dict[str, Any]],
+        repository: Path,
+        store: Store,
+        backend: Backend,
+        data_dir: Path | None = None,
+    ) -> None:
+        self.stages, self.parameters, self.repository = stages, parameters, repository
+        self.store, self.backend, self.data_dir = store, backend, data_dir
+        self.digests = Digests(store.volumes / ".cache" / "digests.json")
+
+    def needed(self, target: str) -> list[Stage]:
+        """The stages up to and including `target`, upstream first."""
+        wanted = {target}
+        for stage in reversed(self.stages.values()):
+            if stage.name in wanted:
+                wanted |= set(stage.inputs.values())
+        return [stage for stage in self.stages.values() if stage.name in wanted]
+
+    def steps(self, target: str) -> Iterator[Step]:
+        """The steps that can be known now: every published one, then the first that is not, and no further."""
+        done: dict[str, Artefact] = {}
+        for stage in self.needed(target):
+            step = self._step(stage, done)
+            yield step
+            if step.artefact is None:
+                break
+            done[stage.name] = step.artefact
+        self.digests.save()
+
+    def run(self, target: str, force: bool = False) -> list[Step]:
+        """Do what is not done, up to `target`, and return every step with its artefact."""
+        done: dict[str, Artefact] = {}
+        steps = []
+        for stage in self.needed(target):
+            step = self._step(stage, done)
+            if step.artefact is None or (force and stage.name == target):
+                step = self._make(step, force)
+            done[stage.name] = step.artefact
+            steps.append(step)
+        self.digests.save()
+        return steps
+
+    def _step(self, stage: Stage, done: Mapping[str, Artefact]) -> Step:
+        parameters = self.parameters[stage.name]
+        folders, marks = {}, {}
+        for name, source in stage.inputs.items():
+            if source == DATASET:
+                folders |= (found := self._dataset(name, parameters))
+                marks |= {key: self._dataset_digest(folder, parameters) for key, folder in found.items()}
+            else:
+                folders[name], marks[name] = done[source].folder, done[source].digest
+        made_of = {
+            "stage": stage.name,
+            "recipe": recipe(stage, self.repository, self.backend.platform(stage), self.digests),
+            "parameters": parameters,
+            "inputs": marks,
+        }
+        key = digest({**made_of, "recipe": made_of["recipe"]["digest"]})
+        return Step(stage, {**made_of, "key": key}, folders, self.store.find(stage.name, key))
+
+    def _dataset(self, name: str, parameters: Mapping[str, Any]) -> dict[str, Path]:
+        chosen = parameters["dataset"]
+        if chosen in datasets.BUILT_IN:
+            return {}
+        if self.data_dir is None:
+            raise ParameterError(f"DATASET={chosen} needs DATA_DIR=<folder>; `make data DATASET={chosen}` downloads it where it can.")
+        return {name: datasets.folder(chosen, self.data_dir)}
+
+    def _dataset_digest(self, folder: Path, parameters: Mapping[str, Any]) -> str:
+        return digest(self.digests.of_files(folder, datasets.files(parameters["dataset"], self.data_dir)))
+
+    def _make(self, step: Step, force: bool) -> Step:
+        stage, key = step.stage, step.about["key"]
+        with self.store.lock(stage.name, key):
+            published = self.store.find(stage.name, key)
+            if published and not force:  # another make did it while this one waited
+                return Step(stage, step.about, step.inputs, published)
+            out, scratch = self.store.workplace(stage.name, key, fresh=force)
+            print(f"{stage.name}: running ({self.backend.name}, key {key[:16]})", flush=True)
+            began, started = time.monotonic(), time.time()
+            try:
+                code = self.backend.run(
+                    stage, inputs=step.inputs, parameters=step.about["parameters"], output=out, scratch=scratch
+                )
+            except KeyboardInterrupt:
+                self.store.discard(out)
+                raise
+            if code:
+                self.store.discard(out)
+                meaning = _MEANINGS.get(code, "its message is above")
+                raise StageFailed(f"{stage.name} ended with code {code} ({meaning}); nothing was published.", code % 256)
+            run = {"seconds": round(time.monotonic() - began, 3), "started": started, "backend": self.backend.name,
+                   "host": platform.node(), "machine": platform.machine(), "cores": os.cpu_count()}
+            artefact = self._publish(step, out, scratch, run)
+        print(f"{stage.name}: done in {run['seconds']:.1f} s", flush=True)
+        return Step(stage, step.about, step.inputs, artefact)
+
+    def _publish(self, step: Step, out: Path, scratch: Path, run: dict[str, Any]) -> Artefact:
+        report = self.store.take_report(out)
+        missing = [name for name in step.stage.outputs if not (out / name).exists()]
+        if missing:
+            raise ArtefactError(f"{step.stage.name} did not write {missing[0]}, which its stage.toml declares.")
+        if any(record["compared"] == 0 for record in report["verification"]):
+            raise VerificationError(f"{step.stage.name} compared nothing at one of its boundaries.")
+        return self.store.publish({**step.about, **report}, out, scratch, run)

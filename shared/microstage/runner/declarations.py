@@ -1,0 +1,113 @@
+"""What the stages declare of themselves in `stage.toml`: inputs, outputs, parameters."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from microstage.errors import ParameterError
+
+__all__ = ["DATASET", "Parameter", "Stage", "load_stages"]
+
+DATASET = "dataset"
+_TYPES = {"int": int, "float": float, "str": str, "bool": bool}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One make variable (its name in capitals); bounds are inclusive unless `exclusive_min`."""
+
+    name: str
+    type: str
+    default: Any
+    summary: str
+    min: float | None = None
+    max: float | None = None
+    exclusive_min: bool = False
+    choices: tuple[Any, ...] | None = None
+    unit: str = ""
+    models: tuple[str, ...] | None = None
+
+    @property
+    def variable(self) -> str:
+        return self.name.upper()
+
+    def allowed(self) -> str:
+        """The values allowed, in words."""
+        if self.choices:
+            return "one of " + ", ".join(map(str, self.choices))
+        kind = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "0 or 1"}[self.type]
+        low = "" if self.min is None else f" {'above' if self.exclusive_min else 'from'} {self.min:g}"
+        high = "" if self.max is None else f" up to {self.max:g}"
+        return f"{kind}{low}{high}{' ' + self.unit if self.unit else ''}"
+
+    def parse(self, text: str) -> Any:
+        """The canonical value of `text` (.5, 0.5 and 0.50 are one); `ParameterError` says what is allowed."""
+        try:
+            value = self._convert(text.strip())
+        except ValueError:
+            value = None
+        if value is None or not self._accepts(value):
+            raise ParameterError(f"{self.variable}={text} is not allowed: expected {self.allowed()}.")
+        return value
+
+    def _convert(self, text: str) -> Any:
+        if self.type == "bool":
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()] \
+                if text.lower() in ("0", "1", "true", "false", "yes", "no") else None
+        value = _TYPES[self.type](text)
+        return value + 0.0 if self.type == "float" else value
+
+    def _accepts(self, value: Any) -> bool:
+        if self.choices is not None:
+            return value in self.choices
+        if self.type in ("int", "float"):
+            above = self.min is None or (value > self.min if self.exclusive_min else value >= self.min)
+            return above and (self.max is None or value <= self.max) and abs(value) < float("inf")
+        return True
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One folder under `stages/`; `inputs` maps a name to the stage it comes from, or to `DATASET`."""
+
+    name: str
+    folder: Path
+    python: str
+    summary: str
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    parameters: dict[str, Parameter]
+
+
+def load_stages(repository: Path) -> dict[str, Stage]:
+    """Every stage of the checkout, upstream first."""
+    stages = {path.parent.name: _load(path) for path in sorted((repository / "stages").glob("*/stage.toml"))}
+    ordered: dict[str, Stage] = {}
+
+    def visit(name: str) -> None:
+        for source in stages[name].inputs.values():
+            if source != DATASET and source not in ordered:
+                visit(source)
+        ordered.setdefault(name, stages[name])
+
+    for name in stages:
+        visit(name)
+    return ordered
+
+
+def _load(path: Path) -> Stage:
+    declared = tomllib.loads(path.read_text())
+    parameters = {name: _parameter(name, fields) for name, fields in declared.get("parameters", {}).items()}
+    inputs = {name: fields["from"] for name, fields in declared.get("inputs", {}).items()}
+    return Stage(
+        declared["name"], path.parent, declared["python"], declared["summary"], inputs, declared["outputs"], parameters
+    )
+
+
+def _parameter(name: str, fields: dict[str, Any]) -> Parameter:
+    lists = {key: tuple(fields[key]) for key in ("choices", "models") if key in fields}
+    default = float(fields["default"]) if fields["type"] == "float" else fields["default"]
+    return Parameter(name=name, **{**fields, **lists, "default": default})

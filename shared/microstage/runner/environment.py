@@ -1,0 +1,35 @@
+"""The process environment that a stage gets, in a container or not: what floating point and file contents depend on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["stage_environment"]
+
+# MKL's AVX2 setting is ignored on some CPUs, COMPATIBLE is not; ATen and NumPy take their baseline kernels, so that
+# two CPUs of different generations run the same instructions. NumPy ignores names that its build does not know.
+_PINNED = {
+    "ATEN_CPU_CAPABILITY": "default",
+    "BREVITAS_JIT": "0",
+    "LC_ALL": "C.UTF-8",
+    "MKL_CBWR": "COMPATIBLE",
+    "MKL_DYNAMIC": "FALSE",
+    "MKL_NUM_THREADS": "2",
+    "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL",
+    "OMP_NUM_THREADS": "2",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OPENBLAS_CORETYPE": "SANDYBRIDGE",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONHASHSEED": "0",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONWARNINGS": "ignore",
+    "SOURCE_DATE_EPOCH": "0",
+    "TZ": "UTC",
+}
+
+
+def stage_environment(scratch: Path) -> dict[str, str]:
+    """The whole environment of a stage but for PATH and PYTHONPATH; `scratch` as the stage itself sees that folder."""
+    home = {name: str(scratch / "home") for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR")}
+    finn = {"FINN_BUILD_DIR": str(scratch / "finn"), "FINN_SETTINGS": str(scratch / "finn" / "settings.yaml")}
+    return {**_PINNED, **home, **finn}

@@ -1,0 +1,152 @@
+"""Running a stage in its own virtual environment: for machines without a container engine."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from microstage.errors import EnvironmentProblem
+from microstage.runner.declarations import Stage
+from microstage.runner.environment import stage_environment
+
+__all__ = ["Environments", "LocalBackend", "find_python", "stage_command"]
+
+_STOP_SECONDS = 10
+
+
+class LocalBackend:
+    """The `Backend` whose environments are virtual environments under `volumes`/.env, made with uv from the locks."""
+
+    name = "local"
+
+    def __init__(self, repository: Path, volumes: Path) -> None:
+        self.repository = repository
+        self.environments = Environments(volumes / ".env")
+
+    def platform(self, stage: Stage) -> dict[str, str]:
+        python = self.environments.ensure(stage.python, stage.folder / "requirements.lock")
+        lines = (python.parent.parent / "pyvenv.cfg").read_text().splitlines()
+        version = next(line.split("=")[1].strip() for line in lines if line.startswith("version_info"))
+        return {"libc": os.confstr("CS_GNU_LIBC_VERSION") or "unknown", "python": version}
+
+    def run(
+        self, stage: Stage, *, inputs: Mapping[str, Path], parameters: Mapping[str, Any], output: Path, scratch: Path
+    ) -> int:
+        python = self.environments.ensure(stage.python, stage.folder / "requirements.lock")
+        source = os.pathsep.join([str(self.repository / "shared"), str(stage.folder)])
+        environment = {
+            **stage_environment(scratch), "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": source
+        }
+        command = [str(python), *stage_command(stage.name, inputs, parameters, output, scratch)]
+        process = subprocess.Popen(command, env=environment, cwd=scratch, start_new_session=True, stdin=subprocess.DEVNULL)
+        try:
+            return process.wait()
+        except BaseException:
+            _stop(process)
+            raise
+
+
+def stage_command(
+    name: str, inputs: Mapping[str, Path], parameters: Mapping[str, Any], output: Path, scratch: Path
+) -> list[str]:
+    """What follows `python` on the command line of a stage."""
+    words = ["-m", f"microstage_{name}"]
+    words += [word for key in sorted(inputs) for word in ("--in", f"{key}={inputs[key]}")]
+    words += [word for key in sorted(parameters) for word in ("--set", f"{key}={json.dumps(parameters[key])}")]
+    return [*words, "--out", str(output), "--scratch", str(scratch)]
+
+
+class Environments:
+    """Virtual environments by (lock, Python): made beside, renamed into place, never changed afterwards."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def ensure(self, version: str, lock: Path) -> Path:
+        """The interpreter of the environment that holds exactly `lock`."""
+        name = f"{lock.parent.name}-{version}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+        python = self.folder / name / "bin" / "python"
+        if python.exists():
+            return python
+        with self._lock(name):
+            if not python.exists():
+                self._make(name, find_python(version), lock)
+        return python
+
+    def overlay(self, lock: Path) -> Path:
+        """A folder for PYTHONPATH that holds `lock`'s pure Python packages, for any interpreter."""
+        target = self.folder / f"{lock.parent.name}-overlay-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+        with self._lock(target.name):
+            if not target.exists():
+                beside = target.with_name(target.name + ".part")
+                shutil.rmtree(beside, ignore_errors=True)
+                self._uv("pip", "install", "--quiet", "--no-deps", "--require-hashes", "--target", beside, "-r", lock)
+                beside.rename(target)
+        return target
+
+    def _make(self, name: str, python: Path, lock: Path) -> None:
+        print(f"environment: {name} (hash-locked, {lock.parent.name}) ...", file=sys.stderr, flush=True)
+        beside = self.folder / f"{name}.part"
+        shutil.rmtree(beside, ignore_errors=True)
+        self._uv("venv", "--quiet", "--relocatable", "--python", python, beside)
+        inside = beside / "bin" / "python"
+        self._uv("pip", "install", "--quiet", "--no-deps", "--require-hashes", "--python", inside, "-r", lock)
+        beside.rename(self.folder / name)
+
+    def _uv(self, *arguments: str | Path) -> None:
+        command = [str(self._find_uv()), *map(str, arguments)]
+        if subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
+            raise EnvironmentProblem(f"`uv {arguments[0]} {arguments[1]}` failed, its own message is above; `make doctor` says what is missing.")
+
+    def _find_uv(self) -> Path:
+        found = shutil.which("uv")
+        if found:
+            return Path(found)
+        own = self.folder / "uv" / "bin" / "uv"
+        if not own.exists():
+            lock = Path(__file__).with_name("uv.lock")
+            steps = [[sys.executable, "-m", "venv", str(own.parent.parent)],
+                     [str(own.with_name("python")), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(lock)]]
+            if any(subprocess.run(step, stdin=subprocess.DEVNULL).returncode for step in steps):
+                raise EnvironmentProblem("uv could not be installed; install it by hand: `python3 -m pip install uv`.")
+        return own
+
+    @contextmanager
+    def _lock(self, name: str) -> Iterator[None]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / f".{name}.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+
+def find_python(version: str) -> Path:
+    """A CPython `version` ("3.10") of this machine: on PATH, or under pyenv; `EnvironmentProblem` says how to get one."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    managed = sorted(root.glob(f"versions/{version}.*/bin/python{version}"))
+    onpath = [] if managed else [shutil.which(f"python{version}")]
+    for candidate in [*managed[::-1], *onpath]:
+        if candidate and subprocess.run([candidate, "-c", ""], capture_output=True).returncode == 0:
+            return Path(candidate)
+    raise EnvironmentProblem(f"CPython {version} is not on this machine; `uv python install {version}` or pyenv brings it.")
+
+
+def _stop(process: subprocess.Popen) -> None:
+    for number in (signal.SIGINT, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(_STOP_SECONDS)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+        except ProcessLookupError:
+            return

@@ -1,0 +1,52 @@
+"""From the make variables that a user typed to the complete, canonical parameters of every stage."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from microstage.errors import ParameterError
+from microstage.runner.declarations import Parameter, Stage
+
+__all__ = ["SETTINGS", "select"]
+
+SETTINGS = {
+    "DATA_DIR": "folder of the dataset",
+    "FORCE": "1 runs a published stage again and compares",
+    "RUNNER": "docker, local or auto",
+    "STAGE": "the stage that path, why and verify look at",
+    "VOLUMES": "where artefacts live",
+}
+
+
+def select(stages: Mapping[str, Stage], typed: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """{stage: {parameter: value}}, defaults filled in; a name or value that no stage declares is a `ParameterError`."""
+    declared = {p.variable: p for stage in stages.values() for p in stage.parameters.values()}
+    for name in typed:
+        if name not in declared and name not in SETTINGS:
+            raise ParameterError(_unknown(name, typed[name], [*declared, *SETTINGS]))
+    values = {name: p.parse(typed[name]) for name, p in declared.items() if name in typed}
+    model = values.get("MODEL", declared["MODEL"].default if "MODEL" in declared else None)
+    for name in values:
+        owners = declared[name].models
+        if owners is not None and model not in owners:
+            raise ParameterError(f"{name}={typed[name]} is no parameter of MODEL={model}: it belongs to {_names(owners)}.")
+    return {stage.name: _complete(stage, values, model) for stage in stages.values()}
+
+
+def _complete(stage: Stage, values: Mapping[str, Any], model: Any) -> dict[str, Any]:
+    def applies(parameter: Parameter) -> bool:
+        return parameter.models is None or model in parameter.models
+
+    return {p.name: values.get(p.variable, p.default) for p in stage.parameters.values() if applies(p)}
+
+
+def _unknown(name: str, value: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else "`make help` lists the variables."
+    return f"{name}={value} is not a variable that any stage declares; {hint}"
+
+
+def _names(models: tuple[str, ...]) -> str:
+    return ", ".join(models)
