@@ -65,7 +65,7 @@ def build(engine: Engine, pythons: Iterable[str] = PYTHONS) -> dict[str, str]:
 
 def find_cpython(version: str) -> Path:
     """Prefix of a relocatable CPython `version` on this host (pyenv's, uv's, or one under /usr/local)."""
-    names = [shutil.which(f"python{version}"), *_pyenv(version), _uv(version)]
+    names = [*_pyenv(version), shutil.which(f"python{version}"), _uv(version)]  # the order of `local.find_python`
     for python in filter(None, names):
         prefix = _ask(python, "import sys; print(sys.base_prefix, '%d.%d' % sys.version_info[:2])").split()
         if prefix[1:] == [version] and prefix[0] != "/usr":  # Debian's own is spread over /usr: not movable

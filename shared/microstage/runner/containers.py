@@ -6,16 +6,18 @@ import csv
 import ctypes
 import hashlib
 import io
-import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from microstage.errors import EnvironmentProblem
 from microstage.runner.engine import Engine, require
+from microstage.runner.environment import stage_environment
 from microstage.runner.images import Images
+from microstage.runner.local import stage_command
 
 __all__ = ["HARDENING", "DockerBackend", "run_container"]
 
@@ -53,19 +55,12 @@ class DockerBackend:
         image = self.images.ensure(_name(stage), verify=True)
         mounts = {Path("/in") / name: (path, True) for name, path in inputs.items()}
         mounts |= {Path("/out"): (output, False), Path("/scratch"): (scratch, False)}
-        arguments = [word for name in sorted(inputs) for word in ("--in", f"{name}=/in/{name}")]
-        for name, value in sorted(parameters.items()):
-            arguments += ["--set", f"{name}={json.dumps(value)}"]
-        arguments += ["--out", "/out", "--scratch", "/scratch"]
+        inside = {name: Path("/in") / name for name in inputs}
+        arguments = stage_command(image.stage, inside, parameters, Path("/out"), Path("/scratch"))[2:]  # after -m STAGE
         environment = stage_environment(Path("/scratch"))
-        return run_container(require(), image.tag, container_name(image.stage, output), mounts, environment, arguments)
-
-
-def stage_environment(scratch: Path) -> dict[str, str]:
-    """The environment that both backends give a stage, with its folders as they are called inside the container."""
-    from microstage.runner import environment
-
-    return environment.stage_environment(scratch)
+        tty = ("--tty",) if sys.stdout.isatty() and sys.stderr.isatty() else ()
+        name = container_name(image.stage, output)
+        return run_container(require(), image.tag, name, mounts, environment, arguments, tty)
 
 
 def container_name(stage: str, output: Path) -> str:
