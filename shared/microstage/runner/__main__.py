@@ -1,0 +1,30 @@
+"""Entry point; where python3 is older than 3.11 it hands over to a newer one before anything else is imported."""
+
+import glob
+import os
+import shutil
+import sys
+
+
+def newer_python():
+    """A CPython >= 3.11 on PATH, under pyenv, or in an environment that uv makes; None if there is none."""
+    names = ["python3.%d" % minor for minor in range(15, 10, -1)]
+    root = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
+    found = [path for name in names for path in sorted(glob.glob("%s/versions/*/bin/%s" % (root, name)))]
+    found += [path for path in map(shutil.which, names) if path and "/shims/" not in path]
+    if not found and shutil.which("uv"):
+        own = os.path.join(os.getcwd(), "volumes", ".env", "runner")
+        if os.path.exists(own) or os.system("uv venv --quiet --python 3.11 '%s'" % own) == 0:
+            found = [os.path.join(own, "bin", "python")]
+    return found[0] if found else None
+
+
+if sys.version_info < (3, 11):
+    python = newer_python()
+    if python is None:
+        sys.exit("microstage: the runner needs CPython 3.11 or newer; install one, or uv, which brings it.")
+    os.execv(python, [python, "-m", "microstage.runner"] + sys.argv[1:])
+
+from microstage.runner.cli import main  # noqa: E402
+
+raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,168 @@
+"""`python3 -m microstage.runner COMMAND NAME=VALUE ...`: what the Makefile calls, one process per command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from microstage.errors import ArtefactError, MicrostageError, ParameterError
+from microstage.runner import backend, report
+from microstage.runner.chain import Chain
+from microstage.runner.declarations import load_stages
+from microstage.runner.selection import select
+from microstage.runner.store import Store
+
+__all__ = ["main"]
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+class Session:
+    """What the user typed, resolved."""
+
+    def __init__(self, repository: Path, typed: dict[str, str]) -> None:
+        self.repository, self.typed = repository, typed
+        self.stages = load_stages(repository)
+        self.parameters = select(self.stages, typed)
+        self.volumes = Path(typed.get("VOLUMES") or repository / "volumes").resolve()
+        self.store = Store(self.volumes)
+
+    def chain(self, loud: bool = False) -> Chain:
+        """The chain on the chosen backend; `loud` says which it took."""
+        chosen, why = backend.choose(self.typed.get("RUNNER", "auto"), self.repository, self.volumes)
+        if loud and self.typed.get("RUNNER", "auto") == "auto":
+            print(f"runner: {chosen.name} ({why})", flush=True)
+        data_dir = self.typed.get("DATA_DIR")
+        folder = Path(data_dir).resolve() if data_dir else self.downloads
+        return Chain(self.stages, self.parameters, self.repository, self.store, chosen, folder)
+
+    @property
+    def downloads(self) -> Path | None:
+        """Where `make data` puts a dataset, if it did."""
+        folder = self.volumes / ".data"
+        return folder if folder.is_dir() else None
+
+    def stage(self, default: str | None = None) -> str:
+        """STAGE=, checked."""
+        name = self.typed.get("STAGE", default)
+        if name not in self.stages:
+            given = f"STAGE={name} is not a stage" if name else "STAGE= is missing"
+            raise ParameterError(f"{given}: expected one of {', '.join(self.stages)}.")
+        return name
+
+
+def run(session: Session, target: str) -> None:
+    """Everything up to `target`, then the closing table."""
+    steps = session.chain(loud=True).run(target, force=session.typed.get("FORCE") == "1")
+    print(report.summary(steps))
+
+
+def path(session: Session) -> None:
+    """The folder of the selected artefact, nothing else."""
+    target = session.stage()
+    steps = list(session.chain().steps(target))
+    last = steps[-1]
+    if last.stage.name != target:
+        raise ArtefactError(f"{target} has no folder yet: {last.stage.name} is not done; `make {target}` does both.")
+    print(session.store.folder(target, last.about["key"]))
+
+
+def why(session: Session) -> None:
+    """Which component of the key changed since the stage was last published."""
+    target = session.stage()
+    steps = list(session.chain().steps(target))
+    print(report.why(steps, target, session.store))
+
+
+def verify(session: Session) -> None:
+    """Hash the selected artefacts again and print what each stage proved."""
+    print(report.verify(_finished(session)))
+
+
+def show(session: Session) -> None:
+    """The selected run as a table."""
+    print(report.summary(_finished(session)))
+
+
+def _finished(session: Session) -> list:
+    target = session.stage(default=list(session.stages)[-1])
+    steps = [step for step in session.chain().steps(target) if step.artefact]
+    if not steps:
+        raise ArtefactError("Nothing of this selection is published yet; `make streamline` makes it.")
+    return steps
+
+
+def images(session: Session) -> None:
+    from microstage.runner.images import Images
+
+    Images(session.repository, session.volumes).build_images()
+
+
+def base(session: Session) -> None:
+    from microstage.runner.images import Images
+
+    Images(session.repository, session.volumes).build_bases()
+
+
+def environments(session: Session) -> None:
+    """Make every local environment now, rather than when its stage first runs."""
+    from microstage.runner.local import LocalBackend
+
+    local = LocalBackend(session.repository, session.volumes)
+    for stage in session.stages.values():
+        print(f"{stage.name}: Python {local.platform(stage)['python']}")
+
+
+def doctor(session: Session) -> int:
+    from microstage.runner.doctor import examine
+
+    return examine(session.volumes)
+
+
+def data(session: Session) -> None:
+    from microstage.datasets import download
+
+    download.fetch(session.typed.get("DATASET", ""), session.volumes / ".data")
+
+
+def variables(session: Session) -> None:
+    """Every variable that the stages declare: default, what is allowed, one sentence."""
+    print(report.variables(session.stages))
+
+
+COMMANDS: dict[str, Callable[[Session], int | None]] = {
+    "path": path, "why": why, "verify": verify, "report": show, "images": images, "base": base,
+    "environments": environments, "doctor": doctor, "data": data, "variables": variables,
+}
+
+
+def main(arguments: list[str], repository: Path = REPOSITORY) -> int:
+    """Exit code of one command."""
+    try:
+        command, *words = arguments or ["variables"]
+        typed = dict(_split(word) for word in words)
+        session = Session(repository, typed)
+        if command in session.stages:
+            run(session, command)
+            return 0
+        if command not in COMMANDS:
+            raise ParameterError(f"{command} is not a command: expected a stage or one of {', '.join(sorted(COMMANDS))}.")
+        return COMMANDS[command](session) or 0
+    except MicrostageError as error:
+        print(f"microstage: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\nmicrostage: interrupted; nothing half-made was published.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _split(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    if not equals:
+        raise ParameterError(f"{word} is not NAME=VALUE.")
+    return name, value

@@ -1,0 +1,121 @@
+"""What the runner tells a person: the closing table, why a stage would run again, what was proved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from microstage.errors import VerificationError
+from microstage.runner.chain import Step
+from microstage.runner.declarations import Stage
+from microstage.runner.store import Store
+
+__all__ = ["summary", "variables", "verify", "why"]
+
+_METHODS = {
+    "network": "quantised network",
+    "float": "float twin",
+    "half_cycle_dft": "half-cycle DFT",
+    "least_squares": "least squares H1..H7",
+    "nearest_neighbour": "1-NN",
+}
+
+
+def summary(steps: Sequence[Step]) -> str:
+    """Accuracy beside the textbook's, integers compared and equal per stage, seconds, and the folder of the result."""
+    lines = [*_accuracy(steps), "", *_stages(steps), "", f"result: {steps[-1].artefact.folder}"]
+    return "\n".join(lines)
+
+
+def _accuracy(steps: Sequence[Step]) -> list[str]:
+    metrics = steps[0].artefact.about["metrics"]
+    rows = [(name, metrics[f"test.mae.{key}"]) for key, name in _METHODS.items() if f"test.mae.{key}" in metrics]
+    if not rows:
+        return []
+    parameters = steps[0].artefact.about["parameters"]
+    unit = metrics.get("test.unit", "A")
+    origin = parameters["dataset"] + (" (built in; no recording was used)" if parameters["dataset"] == "generator" else "")
+    head = f"mean absolute error ({unit}), {metrics.get('test.windows', '?')} test windows of {origin}"
+    table = [[name, *(f"{value:.3f}" for value in values)] for name, values in rows]
+    return ["", head, *_table(["", "H1", "H3", "H5", "H7"], table)]
+
+
+def _stages(steps: Sequence[Step]) -> list[str]:
+    rows = []
+    for step in steps:
+        proofs = step.artefact.about["verification"]
+        compared, equal, ties = (sum(p[k] for p in proofs) for k in ("compared", "equal", "explained_ties"))
+        seconds = step.artefact.run.get("seconds")
+        rows.append([
+            step.stage.name, step.about["key"][:16], "?" if seconds is None else f"{seconds:.1f}",
+            f"{compared:,}" if proofs else "-", f"{equal:,}" if proofs else "-", f"{ties:,}" if proofs else "-",
+        ])
+    return _table(["stage", "key", "seconds", "integers compared", "equal", "explained ties"], rows)
+
+
+def verify(steps: Sequence[Step]) -> str:
+    """Each boundary of each stage; raises when a stage that should have compared something did not."""
+    lines, proved = [], 0
+    for step in steps:
+        files = step.artefact.check()
+        lines.append(f"{step.stage.name}: {files} files as published")
+        proofs = step.artefact.about["verification"]
+        proved += len(proofs)
+        for proof in proofs:
+            if proof["compared"] == 0 or proof["equal"] + proof["explained_ties"] != proof["compared"]:
+                raise VerificationError(f"{step.stage.name} did not prove {proof['boundary']}.")
+        rows = [[p["boundary"], f"{p['compared']:,}", f"{p['equal']:,}", f"{p['explained_ties']:,}"] for p in proofs]
+        lines += _table(["  boundary", "compared", "equal", "explained ties"], [["  " + r[0], *r[1:]] for r in rows]) if rows else []
+    if not proved:
+        raise VerificationError("No stage of this selection has compared an integer yet; `make streamline` does.")
+    return "\n".join(lines)
+
+
+def why(steps: Sequence[Step], target: str, store: Store) -> str:
+    """One line per changed component of the first key in the chain that is not published."""
+    pending = next((step for step in steps if step.artefact is None), None)
+    if pending is None:
+        return f"{target} is done: {steps[-1].artefact.folder}"
+    name = pending.stage.name
+    prefix = "" if name == target else f"{target} waits for {name}. "
+    before = store.latest(name)
+    if before is None:
+        return f"{prefix}{name} would run: it has never been published here."
+    changes = list(_changes(before.about, pending.about))
+    return "\n".join([f"{prefix}{name} would run; against {before.folder.name}, published last:", *changes])
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    recipes = [{**about["recipe"]["files"], "python": about["recipe"]["python"], "libc": about["recipe"]["libc"]}
+               for about in (old, new)]
+    pairs = [("parameter", old["parameters"], new["parameters"]), ("input", old["inputs"], new["inputs"]),
+             ("recipe", *recipes)]
+    return [
+        f"  {kind} {name}: {_short(before.get(name))} -> {_short(after.get(name))}"
+        for kind, before, after in pairs
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "(none)"
+    return value[:12] if isinstance(value, str) and len(value) == 64 else str(value)
+
+
+def variables(stages: Mapping[str, Stage]) -> str:
+    """The make variables of every stage."""
+    lines = []
+    for stage in stages.values():
+        lines.append(f"{stage.name}: {stage.summary}")
+        for p in stage.parameters.values():
+            only = f" (MODEL={'|'.join(p.models)})" if p.models else ""
+            lines.append(f"  {p.variable + '=' + str(p.default):28} {p.summary} Allowed: {p.allowed()}{only}.")
+    return "\n".join(lines)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    return ["  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:]))]).rstrip()
+            for row in [head, *rows]]

@@ -1,0 +1,92 @@
+"""`make test`: each folder under `tests/` in the environment that its subject runs in, two at a time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from microstage.errors import MicrostageError, ParameterError
+from microstage.runner.cli import REPOSITORY
+from microstage.runner.declarations import load_stages
+from microstage.runner.environment import stage_environment
+from microstage.runner.local import LocalBackend
+
+__all__ = ["main"]
+
+_SIDE_BY_SIDE = 2
+# `shared/` must work on both interpreters and both majors of NumPy; these environments have the two, and onnx.
+_SHARED_IN = ("qcdq", "streamline")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One folder of tests in one environment."""
+
+    folder: Path
+    where: str
+    python: Path
+    environment: dict[str, str]
+
+
+def main(paths: list[str]) -> int:
+    """Run the suites that cover `paths` (default: all) and print each one's closing line; 1 if any failed."""
+    repository, volumes = REPOSITORY, REPOSITORY / "volumes"
+    chosen = [Path(path).resolve() for path in paths] or [repository / "tests"]
+    with tempfile.TemporaryDirectory() as scratch:
+        suites = list(_suites(repository, LocalBackend(repository, volumes), Path(scratch)))
+        jobs = [(suite, targets) for suite in suites if (targets := _targets(suite, chosen))]
+        if not jobs:
+            raise ParameterError(f"TESTS={' '.join(paths)} names no test of this repository.")
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            results = list(pool.map(lambda job: _run(*job), jobs))
+    return 0 if all(results) else 1
+
+
+def _suites(repository: Path, local: LocalBackend, scratch: Path) -> Iterator[Suite]:
+    stages, shared = load_stages(repository), str(repository / "shared")
+    overlay = str(local.environments.overlay(repository / "tests" / "requirements.lock"))
+    pinned = stage_environment(scratch) | {"HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis")}
+    pinned |= {name: os.environ[name] for name in ("MICROSTAGE_DATA_DIR",) if name in os.environ}
+    for folder in sorted(path for path in (repository / "tests").iterdir() if list(path.glob("test_*.py"))):
+        for name in _SHARED_IN if folder.name == "shared" else (folder.name,):
+            if name in stages:
+                stage = stages[name]
+                python = local.environments.ensure(stage.python, stage.folder / "requirements.lock")
+                source = os.pathsep.join([shared, str(stage.folder), overlay])
+                path = f"{python.parent}:/usr/local/bin:/usr/bin:/bin"
+                yield Suite(folder, name, python, {**pinned, "PATH": path, "PYTHONPATH": source})
+            else:  # the runner's own: the host's Python and the host's environment
+                source = os.pathsep.join([shared, overlay])
+                yield Suite(folder, "host", Path(sys.executable), {**os.environ, "PYTHONPATH": source})
+
+
+def _targets(suite: Suite, chosen: list[Path]) -> list[Path]:
+    inside = [path for path in chosen if suite.folder == path or suite.folder in path.parents]
+    return inside or ([suite.folder] if any(path in suite.folder.parents for path in chosen) else [])
+
+
+def _run(suite: Suite, targets: list[Path]) -> bool:
+    title = f"tests/{suite.folder.name} in {suite.where}"
+    print(f"{title} ...", flush=True)
+    began = time.monotonic()
+    command = [str(suite.python), "-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "--durations=3", *map(str, targets)]
+    done = subprocess.run(command, env=suite.environment, cwd=suite.folder.parents[1], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    lines = done.stdout.strip().splitlines() or ["no output"]
+    print("\n".join(lines if done.returncode else [line for line in lines[-12:] if "%]" not in line]), flush=True)
+    print(f"{title}: {'FAILED' if done.returncode else 'passed'} in {time.monotonic() - began:.0f} s", flush=True)
+    return done.returncode == 0
+
+
+if __name__ == "__main__":
+    try:
+        raise SystemExit(main(sys.argv[1:]))
+    except MicrostageError as error:
+        sys.exit(f"microstage: {error}")

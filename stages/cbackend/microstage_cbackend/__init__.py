@@ -1,0 +1,1 @@
+"""The cbackend stage: integer graphs in, tested C99 out."""
