@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from microstage.errors import EnvironmentProblem
 from microstage.runner import bases, containers, engine
 from microstage.runner.images import STAGES, _default_base, context
