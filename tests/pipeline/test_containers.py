@@ -13,7 +13,7 @@ import pytest
 
 from microstage.errors import EnvironmentProblem
 from microstage.runner import bases, containers, engine
-from microstage.runner.images import STAGES, _default_base, context
+from microstage.runner.images import _default_base
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = REPOSITORY / "shared"
@@ -132,41 +132,6 @@ def test_any_path_can_be_mounted(path):
 
     fields = next(csv.reader([containers._mount(Path("/in/a"), Path(path), True)]))
     assert fields == ["type=bind", f"source={path}", "target=/in/a", "readonly"]
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_build_sees_the_same_bytes_whatever_the_dates_of_the_files(stage, tmp_path):
-    copy = tmp_path / "copy"
-    for path in [f"stages/{stage}/{name}" for name in ("Dockerfile", "requirements.lock", "stage.toml")]:
-        (copy / path).parent.mkdir(parents=True, exist_ok=True)
-        (copy / path).write_text(f"{path}\n")
-    (copy / "shared/microstage/runner").mkdir(parents=True)
-    (copy / "shared/microstage/errors.py").write_text("")
-    before = context(copy, stage)
-    (copy / "shared/microstage/runner/new.py").write_text("the runner is not part of an image")
-    os.utime(copy / "shared/microstage/errors.py", (time.time() + 9, time.time() + 9))
-    assert context(copy, stage) == before
-    (copy / "shared/microstage/errors.py").write_text("changed")
-    assert context(copy, stage) != before
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_bases_are_pinned_by_digest_and_the_user_is_not_root(stage):
-    text = (REPOSITORY / "stages" / stage / "Dockerfile").read_text()
-    assert _default_base(REPOSITORY, stage)[0].count("@sha256:") == 1
-    assert [line for line in text.splitlines() if line.startswith("USER")] == ["USER 1000:1000"]
-    assert "# syntax" not in text and "<<" not in text, "a plain `docker build` of Docker 20.10 reads neither"
-
-
-def test_apt_sources_are_read_in_both_formats(tmp_path):
-    (tmp_path / "sources.list.d").mkdir()
-    (tmp_path / "sources.list").write_text("# deb http://old bookworm main\ndeb [arch=amd64] http://a bookworm main contrib\n")
-    (tmp_path / "sources.list.d/x.sources").write_text(
-        "Types: deb\n# a comment\nURIs: http://b\nSuites: bookworm bookworm-updates\nComponents: main\n\n"
-        "Types: deb\nURIs: http://c\nSuites: bookworm-security other\nComponents: main\nSigned-By: /k\n"
-    )
-    expected = [("http://a", "bookworm"), ("http://b", "bookworm"), ("http://b", "bookworm-updates")]
-    assert bases._apt_sources(tmp_path) == [*expected, ("http://c", "bookworm-security")]
 
 
 def wait_until(condition, seconds: float = 20) -> bool:
