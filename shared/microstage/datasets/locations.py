@@ -1,0 +1,37 @@
+"""Where a dataset's files are: standard library only, as the runner asks before any environment exists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from microstage.errors import DatasetError
+
+__all__ = ["BUILT_IN", "files", "folder", "names"]
+
+BUILT_IN = ("generator",)
+_PATTERNS = {
+    "ev-cpw": ("*/Waveform_*.csv",),
+    "recordings": ("**/*.csv", "**/*.CSV", "**/*.cfg", "**/*.CFG", "**/*.dat", "**/*.DAT"),
+}
+_USUAL_FOLDERS = {"ev-cpw": ("ev_cpw", "ev-cpw")}
+
+
+def names() -> tuple[str, ...]:
+    """Every dataset that `load` knows."""
+    return (*BUILT_IN, *_PATTERNS)
+
+
+def folder(name: str, data_dir: Path) -> Path:
+    """The folder that holds dataset `name`: `data_dir` itself, or the usual name inside it; `DatasetError` if neither."""
+    places = [data_dir / usual for usual in _USUAL_FOLDERS.get(name, ())] + [data_dir]
+    for place in places:
+        if any(next(place.glob(pattern), None) for pattern in _PATTERNS[name]):
+            return place
+    wanted = " or ".join(_PATTERNS[name][:1])
+    raise DatasetError(f"DATA_DIR={data_dir} holds no {name}: expected files {wanted} there; `make data DATASET={name}` downloads it.")
+
+
+def files(name: str, data_dir: Path) -> list[Path]:
+    """Every file of the dataset, sorted; these alone make up its digest."""
+    place = folder(name, data_dir)
+    return sorted({path for pattern in _PATTERNS[name] for path in place.glob(pattern) if path.is_file()})

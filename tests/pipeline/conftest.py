@@ -1,0 +1,103 @@
+"""A toy checkout: two stages that add and join numbers, on the runner's own interpreter."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+TOY = {
+    "first": (
+        'name = "first"\npython = "3"\nsummary = "Writes a number."\n'
+        '[inputs]\n[outputs]\n"number.txt" = "the number"\n'
+        '[parameters.model]\ntype = "str"\ndefault = "toy"\nchoices = ["toy", "other"]\nsummary = "Network."\n'
+        '[parameters.dataset]\ntype = "str"\ndefault = "generator"\nsummary = "Data."\n'
+        '[parameters.cycles]\ntype = "float"\ndefault = 0.5\nmin = 0\nexclusive_min = true\nmax = 4\nunit = "cycles"\n'
+        'models = ["toy"]\nsummary = "Window."\n',
+        "import os, time\n"
+        "def run(job):\n"
+        "    (job.scratch / 'runs').open('a').write('run\\n')\n"
+        "    with open(os.environ['TOY_LOG'], 'a') as log: log.write('first\\n')\n"
+        "    time.sleep(float(os.environ.get('TOY_SLEEP', 0)))\n"
+        "    (job.output / 'number.txt').write_text(str(job.parameters.get('cycles')) + os.environ.get('TOY_NOISE', ''))\n"
+        "    job.verified('number', 3, 3)\n",
+    ),
+    "second": (
+        'name = "second"\npython = "3"\nsummary = "Doubles it."\n[inputs.first]\nfrom = "first"\n'
+        '[outputs]\n"double.txt" = "twice"\n[parameters.times]\ntype = "int"\ndefault = 2\nmin = 1\nmax = 9\nsummary = "Factor."\n',
+        "import os\nfrom microstage.canonical import digest\n"
+        "def run(job):\n"
+        "    with open(os.environ['TOY_LOG'], 'a') as log: log.write('second\\n')\n"
+        "    text = (job.inputs['first'] / 'number.txt').read_text() * job.parameters['times']\n"
+        "    (job.output / 'double.txt').write_text(text)\n"
+        "    job.verified('double', 2, 2)\n",
+    ),
+}
+
+DRIVER = """
+import os, sys
+from pathlib import Path
+from microstage.runner import backend, cli, local
+
+class Here(local.LocalBackend):
+    name = "here"
+    def platform(self, stage):
+        return {"python": "3", "libc": "any"}
+
+local.Environments.ensure = lambda self, version, lock: Path(sys.executable)
+kept = local.stage_environment
+local.stage_environment = lambda scratch: kept(scratch) | {k: v for k, v in os.environ.items() if k.startswith("TOY_")}
+backend.choose = lambda wanted, repository, volumes: (Here(repository, volumes), "toy")
+raise SystemExit(cli.main(sys.argv[1:], Path(os.environ["TOY_ROOT"])))
+"""
+
+
+class Toy:
+    """A toy checkout and the way to call its runner."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        shutil.copytree(REPOSITORY / "shared", root / "shared", ignore=shutil.ignore_patterns("__pycache__"))
+        for name, (declared, source) in TOY.items():
+            package = root / "stages" / name / f"microstage_{name}"
+            package.mkdir(parents=True)
+            (package.parent / "stage.toml").write_text(declared)
+            (package.parent / "requirements.lock").write_text("")
+            (package / "__init__.py").write_text("")
+            tail = f"from microstage.stage import stage_main\nraise SystemExit(stage_main('{name}', run))\n"
+            (package / "__main__.py").write_text(source + tail)
+        self.log = root / "log"
+        self.log.write_text("")
+
+    def start(self, *words: str, **environment: str) -> subprocess.Popen:
+        base = {"PATH": os.environ["PATH"], "PYTHONPATH": str(self.root / "shared"), "HOME": str(self.root)}
+        base |= {"TOY_ROOT": str(self.root), "TOY_LOG": str(self.log), **environment}
+        return subprocess.Popen([sys.executable, "-c", DRIVER, *words], env=base, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+
+    def call(self, *words: str, **environment: str) -> tuple[int, str, str]:
+        process = self.start(*words, **environment)
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+    def ran(self) -> list[str]:
+        """The stages that ran since the last time this was asked."""
+        lines = self.log.read_text().split()
+        self.log.write_text("")
+        return lines
+
+    def path(self, stage: str, *words: str) -> Path:
+        code, out, err = self.call("path", f"STAGE={stage}", *words)
+        assert code == 0, err
+        return Path(out.strip())
+
+
+@pytest.fixture
+def toy(tmp_path):
+    return Toy(tmp_path)

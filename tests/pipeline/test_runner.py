@@ -1,0 +1,167 @@
+"""What the runner promises: work is done once, for the right reasons, and leaves nothing half done."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+
+
+def test_a_published_key_is_not_run_again_however_it_is_spelt(toy):
+    assert toy.call("second", "CYCLES=0.5")[0] == 0
+    assert toy.ran() == ["first", "second"]
+    for spelling in ("CYCLES=.5", "CYCLES=0.50", "CYCLES=5e-1"):
+        assert toy.call("second", spelling)[0] == 0
+    assert toy.ran() == []
+
+
+def test_a_parameter_reruns_only_what_depends_on_it(toy):
+    toy.call("second")
+    toy.ran()
+    toy.call("second", "TIMES=3")
+    assert toy.ran() == ["second"]
+
+
+def test_an_early_stage_that_gives_equal_bytes_stops_the_rerun(toy):
+    toy.call("second", "CYCLES=1")
+    toy.ran()
+    source = toy.root / "stages/first/microstage_first/__main__.py"
+    source.write_text(source.read_text() + "# a comment\n")
+    toy.call("second", "CYCLES=1")
+    assert toy.ran() == ["first"]
+
+
+def test_touching_a_source_changes_nothing_and_editing_a_shared_module_changes_its_users_alone(toy):
+    toy.call("second")
+    toy.ran()
+    for path in toy.root.rglob("*.py"):
+        os.utime(path, (1, 1))
+    toy.call("second")
+    assert toy.ran() == []
+    unused = toy.root / "shared/microstage/unused.py"
+    unused.write_text("x = 1\n")
+    toy.call("second")
+    assert toy.ran() == []
+    used = toy.root / "shared/microstage/stage.py"
+    used.write_text(used.read_text() + "\n# edited\n")
+    toy.call("second")
+    assert toy.ran() == ["first", "second"]
+
+
+def test_swapping_two_inputs_changes_the_key(toy):
+    from microstage.canonical import digest
+
+    assert digest({"inputs": {"a": "1", "b": "2"}}) != digest({"inputs": {"a": "2", "b": "1"}})
+
+
+def test_two_at_once_do_the_work_once(toy):
+    pair = [toy.start("second", TOY_SLEEP="1") for _ in range(2)]
+    assert [p.wait(60) for p in pair] == [0, 0]
+    assert sorted(toy.ran()) == ["first", "second"]
+    for process in pair:
+        process.communicate()
+
+
+def _wait_for(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_a_killed_run_leaves_no_lock_and_the_next_one_finds_its_scratch(toy):
+    process = toy.start("first", TOY_SLEEP="30")
+    _wait_for(lambda: toy.log.read_text())
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert list((toy.root / "volumes/first").glob("*")) == [] if (toy.root / "volumes/first").exists() else True
+    scratch = next((toy.root / "volumes/.partial").glob("first-*/scratch"))
+    assert (scratch / "runs").read_text() == "run\n"
+    toy.ran()
+    assert toy.call("first")[0] == 0
+    assert toy.ran() == ["first"]
+
+
+def test_ctrl_c_leaves_no_half_artefact_and_nothing_running(toy):
+    process = toy.start("first", TOY_SLEEP="30")
+    _wait_for(lambda: toy.log.read_text())
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130 and "interrupted" in err
+    assert not list((toy.root / "volumes").glob("first/*"))
+    assert not list((toy.root / "volumes/.partial").glob("*/out"))
+    running = [p for p in os.listdir("/proc") if p.isdigit() and _command(p).find(str(toy.root)) >= 0]
+    assert not running
+
+
+def _command(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as handle:
+            return handle.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def test_a_second_result_under_one_key_is_an_error_that_keeps_both(toy):
+    toy.call("first")
+    code, _, err = toy.call("first", "FORCE=1", TOY_NOISE="x")
+    folders = sorted(p.name for p in (toy.root / "volumes/first").iterdir() if not p.name.endswith(".run"))
+    assert code == 2 and "number.txt" in err
+    assert len(folders) == 2 and folders[1].endswith(".conflict-1")
+    assert toy.call("first", "FORCE=1")[0] == 0, "the same bytes again are no conflict"
+
+
+def test_the_manifest_lists_every_file_and_a_changed_one_is_found(toy):
+    toy.call("first")
+    folder = toy.path("first")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert [s["name"] for s in manifest["subject"]] == ["number.txt"]
+    assert manifest["microstage"]["verification"][0]["compared"] == 3
+    assert toy.call("verify", "STAGE=first")[0] == 0
+    (folder / "number.txt").write_text("tampered")
+    code, _, err = toy.call("verify", "STAGE=first")
+    assert code == 2 and "number.txt was changed" in err
+
+
+def test_nothing_in_a_manifest_tells_time_host_or_path(toy):
+    toy.call("first")
+    text = (toy.path("first") / "manifest.json").read_text()
+    assert str(toy.root) not in text and os.uname().nodename not in text
+
+
+def test_why_names_the_component_that_changed(toy):
+    toy.call("second")
+    _, out, _ = toy.call("why", "STAGE=second", "TIMES=4")
+    assert "parameter times: 2 -> 4" in out
+    _, out, _ = toy.call("why", "STAGE=second", "CYCLES=2")
+    assert "waits for first" in out and "parameter cycles: 0.5 -> 2.0" in out
+    source = toy.root / "stages/second/microstage_second/__main__.py"
+    source.write_text(source.read_text() + "# edited\n")
+    _, out, _ = toy.call("why", "STAGE=second")
+    assert "recipe stages/second/microstage_second/__main__.py" in out
+    assert "is done" in toy.call("why", "STAGE=first")[1]
+
+
+def test_a_misspelt_foreign_or_impossible_variable_is_one_sentence(toy):
+    for words, said in {
+        ("CYCELS=1",): "did you mean CYCLES?",
+        ("CYCLES=5",): "CYCLES=5 is not allowed: expected a number above 0 up to 4 cycles.",
+        ("CYCLES=0",): "above 0",
+        ("CYCLES=nan",): "expected a number",
+        ("TIMES=1.5",): "expected a whole number from 1 up to 9",
+        ("MODEL=other", "CYCLES=1"): "CYCLES=1 is no parameter of MODEL=other",
+        ("MODEL=none",): "expected one of toy, other",
+    }.items():
+        code, out, err = toy.call("second", *words)
+        assert code == 2 and said in err and err.count("\n") == 1, err
+        assert not (toy.root / "volumes").exists()
+    assert toy.ran() == []
+
+
+def test_a_stage_that_fails_publishes_nothing_and_passes_its_code_on(toy):
+    source = toy.root / "stages/first/microstage_first/__main__.py"
+    source.write_text(source.read_text().replace("job.verified('number', 3, 3)", "job.verified('number', 3, 2)"))
+    code, _, err = toy.call("second")
+    assert code == 3 and "At number 1 of 3 integers differ" in err
+    assert not list((toy.root / "volumes").glob("first/*"))
