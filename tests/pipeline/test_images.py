@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import threading
 import time
 from pathlib import Path
 
@@ -82,6 +84,19 @@ def test_no_client_and_no_engine_are_told_apart(fake):
     fake()
     with pytest.raises(EnvironmentProblem, match="no docker client is installed.*RUNNER=local"):
         engine.require()
+
+
+@pytest.mark.parametrize(("reply", "answers"), [(b"HTTP/1.0 200 OK", True), (b"HTTP/1.0 500 No", False), (None, False)])
+def test_whether_an_engine_answers_costs_no_process(fake, tmp_path, monkeypatch, reply, answers):
+    log = fake(OLD)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/socket")
+    with socket.socket(socket.AF_UNIX) as server:
+        if reply:
+            server.bind(f"{tmp_path}/socket")
+            server.listen()
+            threading.Thread(target=lambda: server.accept()[0].sendall(reply), daemon=True).start()
+        assert engine.answers() is answers
+    assert not log.exists()
 
 
 @pytest.fixture
