@@ -1,0 +1,1 @@
+"""Network definitions, shared by the stages that build, export and check them."""

@@ -1,0 +1,82 @@
+"""Shape and widths of the harmonic network; no framework is imported here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from microstage.canonical import write_json
+from microstage.errors import ModelError, ParameterError
+
+__all__ = ["FILE", "HARMONICS", "HarmonicDefinition", "SAMPLES_PER_CYCLE"]
+
+FILE = "model_def.json"
+HARMONICS = (1, 3, 5, 7)
+SAMPLES_PER_CYCLE = 64
+_POOL = 2
+
+
+@dataclass(frozen=True)
+class HarmonicDefinition:
+    """Everything that `network.HarmonicNetwork` is built from. Widths are in bits, `cycles` in fundamental periods."""
+
+    cycles: float = 0.5
+    cnn_channels: int = 32
+    cnn_kernel: int = 3
+    hidden: int = 64
+    head_width: int = 64
+    cnn_weight_bits: int = 8
+    cnn_act_bits: int = 8
+    lstm_weight_bits: int = 8
+    lstm_io_bits: int = 8
+    lstm_acc_bits: int = 8
+    lstm_sigmoid_bits: int = 8
+    lstm_tanh_bits: int = 8
+    lstm_state_bits: int = 8
+    head_weight_bits: int = 8
+    head_act_bits: int = 8
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            needed = 2 * (self.cnn_kernel - 1) + _POOL
+            raise ParameterError(
+                f"CYCLES={self.cycles:g} gives {self.samples} samples; CNN_KERNEL={self.cnn_kernel} needs at least {needed}."
+            )
+
+    @property
+    def samples(self) -> int:
+        """N: samples per window, at 64 per cycle."""
+        return round(SAMPLES_PER_CYCLE * self.cycles)
+
+    @property
+    def steps(self) -> int:
+        """T: time steps that the LSTM sees, after two unpadded convolutions and the pool."""
+        return (self.samples - 2 * (self.cnn_kernel - 1)) // _POOL
+
+    @property
+    def features(self) -> int:
+        """Channels of the CNN's output, which are the LSTM's inputs."""
+        return 2 * self.cnn_channels
+
+    @classmethod
+    def from_parameters(cls, parameters: dict[str, Any]) -> HarmonicDefinition:
+        """The definition that a stage's parameters describe; others are ignored."""
+        return cls(**{field.name: parameters[field.name] for field in fields(cls)})
+
+    def save(self, folder: Path) -> None:
+        """Write `model_def.json`."""
+        derived = {"samples": self.samples, "steps": self.steps, "features": self.features, "harmonics": HARMONICS}
+        write_json(folder / FILE, {"model": "harmonic", "parameters": asdict(self), **derived})
+
+    @classmethod
+    def load(cls, folder: Path) -> HarmonicDefinition:
+        """Read `model_def.json`; `ModelError` if it describes another network."""
+        try:
+            read = json.loads((folder / FILE).read_text())
+            if read["model"] != "harmonic":
+                raise ModelError(f"{folder / FILE} describes {read['model']}, not the harmonic network.")
+            return cls(**read["parameters"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{folder / FILE} is no definition of the harmonic network: {error}.") from None

@@ -1,0 +1,157 @@
+"""The quantised harmonic network: CNN, LSTM, four heads. One class; its parts meet at named boundaries.
+
+    window    [n, 1, N]   integers at scale 2^-7 (block floating point: see `signals.block_float`)
+    features  [n, T, C]   integers at the LSTM's io scale: the CNN has no other last quantiser
+    hidden    [n, H]      the last h, at the same scale, which is the heads' input quantiser too
+    harmonics [n, 4]      amplitudes of H1, H3, H5, H7 over the window's gain
+"""
+
+from __future__ import annotations
+
+import brevitas.nn as qnn
+import torch
+from brevitas.inject import ExtendedInjector
+from brevitas.inject.enum import ScalingImplType
+from brevitas.quant import Int8ActPerTensorFloat, Int8WeightPerTensorFloat, Int32Bias, Uint8ActPerTensorFloat
+from torch import Tensor, nn
+
+from microstage.errors import ModelError
+from microstage.models.harmonic.definition import HARMONICS, HarmonicDefinition
+
+__all__ = ["FloatTwin", "HarmonicNetwork"]
+
+# Where each learned activation scale starts: the largest value that is represented. Sigmoid, tanh and h end at 1 by
+# their nature; a gate's accumulator beyond 8 saturates its sigmoid; the cell seldom leaves +-4.
+_IO_RANGE, _ACCUMULATOR_RANGE, _CELL_RANGE = 1.0, 8.0, 4.0
+_STATISTICS_STEPS = 32
+_CACHE = "._fast_cell."  # brevitas registers a second view of the LSTM cell once it has run in eval mode
+
+
+def _weight(bits: int) -> type[ExtendedInjector]:
+    return Int8WeightPerTensorFloat.let(bit_width=bits)
+
+
+def _relu(bits: int) -> type[ExtendedInjector]:
+    return Uint8ActPerTensorFloat.let(bit_width=bits, collect_stats_steps=_STATISTICS_STEPS)
+
+
+def _unsigned(bits: int, largest: float) -> type[ExtendedInjector]:
+    return _learned(Uint8ActPerTensorFloat, bits, largest)
+
+
+def _signed(bits: int, largest: float) -> type[ExtendedInjector]:
+    return _learned(Int8ActPerTensorFloat, bits, largest)
+
+
+def _learned(base: type[ExtendedInjector], bits: int, largest: float) -> type[ExtendedInjector]:
+    return base.let(bit_width=bits, scaling_impl_type=ScalingImplType.PARAMETER, scaling_init=largest)
+
+
+class _Convolutions(nn.Module):
+    def __init__(self, d: HarmonicDefinition) -> None:
+        super().__init__()
+        weight = _weight(d.cnn_weight_bits)
+        self.conv1 = qnn.QuantConv1d(1, d.cnn_channels, d.cnn_kernel, bias=False, weight_quant=weight)
+        self.bn1 = nn.BatchNorm1d(d.cnn_channels)
+        self.act1 = qnn.QuantReLU(act_quant=_relu(d.cnn_act_bits))
+        self.conv2 = qnn.QuantConv1d(d.cnn_channels, d.features, d.cnn_kernel, bias=False, weight_quant=weight)
+        self.bn2 = nn.BatchNorm1d(d.features)
+        self.pool = nn.MaxPool1d(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act1(self.bn1(self.conv1(x)))
+        return self.pool(self.bn2(self.conv2(x))).transpose(1, 2)
+
+
+class _Head(nn.Module):
+    def __init__(self, d: HarmonicDefinition) -> None:
+        super().__init__()
+        weight = _weight(d.head_weight_bits)
+        self.linear = qnn.QuantLinear(d.hidden, d.head_width, bias=False, weight_quant=weight)
+        self.bn = nn.BatchNorm1d(d.head_width)
+        self.act = qnn.QuantReLU(act_quant=_relu(d.head_act_bits), return_quant_tensor=True)
+        self.out = qnn.QuantLinear(d.head_width, 1, bias=True, weight_quant=weight, bias_quant=Int32Bias)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return self.out(self.act(self.bn(self.linear(h))))
+
+
+class FloatTwin(nn.Module):
+    """The same network in float32: trained first, and the measure of what quantising costs."""
+
+    def __init__(self, definition: HarmonicDefinition) -> None:
+        super().__init__()
+        d = self.definition = definition
+        self.cnn = nn.Module()
+        self.cnn.conv1 = nn.Conv1d(1, d.cnn_channels, d.cnn_kernel, bias=False)
+        self.cnn.bn1 = nn.BatchNorm1d(d.cnn_channels)
+        self.cnn.conv2 = nn.Conv1d(d.cnn_channels, d.features, d.cnn_kernel, bias=False)
+        self.cnn.bn2 = nn.BatchNorm1d(d.features)
+        self.lstm = nn.LSTM(d.features, d.hidden, batch_first=True)
+        self.heads = nn.ModuleList(self._head(d) for _ in HARMONICS)
+
+    @staticmethod
+    def _head(d: HarmonicDefinition) -> nn.Module:
+        head = nn.Module()
+        head.linear = nn.Linear(d.hidden, d.head_width, bias=False)
+        head.bn = nn.BatchNorm1d(d.head_width)
+        head.out = nn.Linear(d.head_width, 1)
+        return head
+
+    def forward(self, window: Tensor) -> Tensor:
+        """window [n, 1, N] -> harmonics [n, 4]."""
+        x = torch.relu(self.cnn.bn1(self.cnn.conv1(window)))
+        x = nn.functional.max_pool1d(self.cnn.bn2(self.cnn.conv2(x)), 2).transpose(1, 2)
+        sequence, _ = self.lstm(x.clamp(-_IO_RANGE, _IO_RANGE))  # where the io quantiser will clip
+        hidden = sequence[:, -1]
+        return torch.cat([head.out(torch.relu(head.bn(head.linear(hidden)))) for head in self.heads], dim=1)
+
+
+class HarmonicNetwork(nn.Module):
+    """The network that is exported; `FloatTwin` is its float form."""
+
+    def __init__(self, definition: HarmonicDefinition) -> None:
+        super().__init__()
+        d = self.definition = definition
+        self.cnn = _Convolutions(d)
+        self.lstm = qnn.QuantLSTM(
+            d.features,
+            d.hidden,
+            batch_first=True,
+            weight_quant=_weight(d.lstm_weight_bits),
+            bias_quant=None,
+            io_quant=_signed(d.lstm_io_bits, _IO_RANGE),
+            gate_acc_quant=_signed(d.lstm_acc_bits, _ACCUMULATOR_RANGE),
+            sigmoid_quant=_unsigned(d.lstm_sigmoid_bits, 1.0),
+            tanh_quant=_signed(d.lstm_tanh_bits, 1.0),
+            cell_state_quant=_signed(d.lstm_state_bits, _CELL_RANGE),
+        )
+        self.heads = nn.ModuleList(_Head(d) for _ in HARMONICS)
+
+    def start_from(self, twin: FloatTwin) -> None:
+        """Copy the float twin's weights; its LSTM stacks the gates input, forget, cell, output."""
+        own, state = self.state_dict(), twin.state_dict()
+        own.update({name: value for name, value in state.items() if not name.startswith("lstm.")})
+        bias = state["lstm.bias_ih_l0"] + state["lstm.bias_hh_l0"]
+        stacked = {"bias": bias, "input_weight.weight": state["lstm.weight_ih_l0"], "hidden_weight.weight": state["lstm.weight_hh_l0"]}
+        for role, value in stacked.items():
+            for gate, part in zip(("input", "forget", "cell", "output"), value.chunk(4)):
+                own[f"lstm.layers.0.0.{gate}_gate_params.{role}"] = part.clone()
+        self.load_weights(own)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The state that defines the network, by module path."""
+        return {name: value for name, value in self.state_dict().items() if _CACHE not in name}
+
+    def load_weights(self, state: dict[str, Tensor]) -> None:
+        """Take over `weights()` of an equal network; `ModelError` names what is missing or foreign."""
+        missing, foreign = self.load_state_dict(state, strict=False)
+        wrong = [name for name in (*missing, *foreign) if _CACHE not in name]
+        if wrong:
+            raise ModelError(f"The weights do not fit the definition: {wrong[0]} is missing or foreign.")
+
+    def forward(self, window: Tensor) -> Tensor:
+        """window [n, 1, N], multiples of 2^-7 -> harmonics [n, 4], amplitudes over the window's gain."""
+        sequence, _ = self.lstm(self.cnn(window))
+        hidden = sequence[:, -1]
+        return torch.cat([head(hidden) for head in self.heads], dim=1)
