@@ -1,0 +1,96 @@
+"""`load`: one dataset by name, split by source, cut into windows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from microstage.datasets import ev_cpw, generator
+from microstage.datasets.locations import files
+from microstage.datasets.splits import Dataset, Recording, Split, assign
+from microstage.errors import DatasetError, ParameterError
+from microstage.signals import windows
+
+__all__ = ["load"]
+
+_TEST_HOP = 8  # samples between test windows of one recording
+_SYNTHETIC_TEST = 2048
+
+
+def load(
+    name: str,
+    data_dir: Path | None,
+    *,
+    length: int,
+    count: int,
+    channel: str = "current",
+    frequency: int = 60,
+    case: str = "mix",
+    fold: int = 0,
+    synthetic: float = 0.5,
+    seed: int = 0,
+) -> Dataset:
+    """Windows of `length` samples: `count` to train on, and the whole of the validation and test sources.
+
+    Of the training windows of a recorded dataset a share `synthetic` comes from the generator's mix (0..1); the rest
+    is drawn from the training recordings at random places, at random gains within a factor of two, and either sign.
+    """
+    rng = np.random.Generator(np.random.PCG64(seed))
+    unit = "A" if channel == "current" else "V"
+    if name == "generator":
+        parts = [Split(*synthesise(case, size, length, rng), np.full(size, case)) for size in _sizes(count)]
+        return Dataset(*parts, unit)
+    recordings = _recordings(name, data_dir, channel, frequency)
+    parts = assign([r.source for r in recordings], fold)
+    chosen = {part: [r for r in recordings if parts[r.source] == part] for part in ("train", "validation", "test")}
+    drawn = round(count * (1 - synthetic))
+    made = Split(*synthesise("mix", count - drawn, length, rng), np.full(count - drawn, "generator"))
+    train = _join([_draw(chosen["train"], drawn, length, rng), made])
+    return Dataset(train, _cut(chosen["validation"], length), _cut(chosen["test"], length), unit)
+
+
+synthesise = generator.synthesise
+
+
+def _sizes(count: int) -> tuple[int, int, int]:
+    return count, _SYNTHETIC_TEST, _SYNTHETIC_TEST
+
+
+def _recordings(name: str, data_dir: Path | None, channel: str, frequency: int) -> list[Recording]:
+    if data_dir is None:
+        raise ParameterError(f"DATASET={name} needs DATA_DIR.")
+    if name == "ev-cpw":
+        if frequency != 60:
+            raise DatasetError(f"ev-cpw was recorded at 60 Hz, not at FREQUENCY={frequency}.")
+        return [ev_cpw.read(path, channel) for path in files(name, data_dir)]
+    from microstage.datasets import recordings
+
+    return [recordings.read(path, channel, frequency) for path in recordings.records(data_dir)]
+
+
+def _cut(recordings: list[Recording], length: int) -> Split:
+    """Every window of every recording, `_TEST_HOP` samples apart."""
+    cut = [windows(r.samples, length, _TEST_HOP, r.periodic) for r in recordings]
+    truth = [np.repeat(r.truth[None], len(w), 0) for r, w in zip(recordings, cut)]
+    source = [np.full(len(w), r.source) for r, w in zip(recordings, cut)]
+    return Split(np.concatenate(cut), np.concatenate(truth), np.concatenate(source))
+
+
+def _draw(recordings: list[Recording], count: int, length: int, rng: np.random.Generator) -> Split:
+    which = rng.integers(len(recordings), size=count)
+    gain = 2.0 ** rng.uniform(-1, 1, (count, 1))
+    sign = rng.choice((-1.0, 1.0), (count, 1))
+    cut = np.empty((count, length))
+    for row, index in enumerate(which):
+        samples = recordings[index].samples
+        last = len(samples) if recordings[index].periodic else len(samples) - length + 1
+        start = rng.integers(last)
+        cut[row] = samples[np.arange(start, start + length) % len(samples)]
+    truth = np.stack([recordings[index].truth for index in which]) if count else np.empty((0, 4))
+    source = np.array([recordings[index].source for index in which])
+    return Split(cut * gain * sign, truth * gain, source)
+
+
+def _join(parts: list[Split]) -> Split:
+    return Split(*(np.concatenate([getattr(p, f) for p in parts if len(p)]) for f in ("windows", "truth", "source")))

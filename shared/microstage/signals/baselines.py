@@ -1,0 +1,42 @@
+"""Textbook estimators that a network is judged beside; each takes windows [n, N] at 64 samples per cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from microstage.errors import ParameterError
+from microstage.signals.harmonics import harmonic_amplitudes
+from microstage.signals.windows import SAMPLES_PER_CYCLE
+
+__all__ = ["full_window_dft", "half_cycle_dft", "least_squares_odd"]
+
+_ODD = (1, 3, 5, 7)
+
+
+def half_cycle_dft(x: np.ndarray, harmonics: Sequence[int] = _ODD) -> np.ndarray:
+    """Peak amplitudes [n, 4] over as many whole half cycles as fit, by half-wave symmetry x(t + T/2) = -x(t).
+
+    Exact for odd harmonics alone; anything even, or a change within the window, is an error. `ParameterError` for
+    windows shorter than half a cycle.
+    """
+    half = SAMPLES_PER_CYCLE // 2
+    length = x.shape[-1] // half * half
+    if length == 0:
+        raise ParameterError("The half-cycle DFT needs windows of at least half a cycle.")
+    angles = 2j * np.pi * np.outer(np.arange(length), harmonics) / SAMPLES_PER_CYCLE
+    return np.abs(x[..., :length] @ np.exp(-angles)) * (2.0 / length)
+
+
+def least_squares_odd(x: np.ndarray, harmonics: Sequence[int] = _ODD) -> np.ndarray:
+    """Peak amplitudes [n, 4] of the least-squares fit of cosine and sine of each harmonic to the window."""
+    angles = 2 * np.pi * np.outer(np.arange(x.shape[-1]), harmonics) / SAMPLES_PER_CYCLE
+    basis = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
+    coefficients = x @ np.linalg.pinv(basis).T
+    return np.hypot(coefficients[..., : len(harmonics)], coefficients[..., len(harmonics) :])
+
+
+def full_window_dft(x: np.ndarray, cycles: int) -> np.ndarray:
+    """Peak amplitudes [.., 4] of a whole record of `cycles` synchronous cycles: the ceiling."""
+    return harmonic_amplitudes(x, cycles, _ODD)
