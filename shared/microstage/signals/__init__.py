@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from microstage.signals.baselines import full_window_dft, half_cycle_dft, least_squares_odd
-from microstage.signals.gain import LARGEST, WINDOW_SCALE, block_float
+from microstage.signals.gain import EXPONENTS, LARGEST, WINDOW_SCALE, block_float
 from microstage.signals.harmonics import groups, harmonic_amplitudes, subgroups, thd
 from microstage.signals.windows import SAMPLES_PER_CYCLE, resample_synchronous, window_length, windows
 
 __all__ = [
+    "EXPONENTS",
     "LARGEST",
     "SAMPLES_PER_CYCLE",
     "WINDOW_SCALE",

@@ -145,8 +145,9 @@ class HarmonicNetwork(nn.Module):
 
     def load_weights(self, state: dict[str, Tensor]) -> None:
         """Take over `weights()` of an equal network; `ModelError` names what is missing or foreign."""
+        wanted = set(self.weights())  # without the scales whose statistics are still being collected
         missing, foreign = self.load_state_dict(state, strict=False)
-        wrong = [name for name in (*missing, *foreign) if _CACHE not in name]
+        wrong = sorted(wanted.intersection(missing)) + [name for name in foreign if _CACHE not in name]
         if wrong:
             raise ModelError(f"The weights do not fit the definition: {wrong[0]} is missing or foreign.")
 

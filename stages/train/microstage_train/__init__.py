@@ -1,0 +1,1 @@
+"""train: a dataset in, a quantised network's weights out."""

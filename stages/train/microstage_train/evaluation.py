@@ -1,0 +1,56 @@
+"""Errors on the test sources, in the recording's unit, beside the textbook estimators on the same windows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from microstage.errors import ParameterError
+from microstage.models.harmonic.definition import HarmonicDefinition
+from microstage.signals import half_cycle_dft, least_squares_odd, thd
+from microstage_train.data import Prepared
+from microstage_train.loop import predict
+
+__all__ = ["evaluate"]
+
+
+def evaluate(definition: HarmonicDefinition, data: Prepared, network: nn.Module, twin: nn.Module) -> dict[str, Any]:
+    """{"test.mae.<method>": [H1, H3, H5, H7], "test.r2.<method>", "test.thd_error.<method>", ...} of every method."""
+    windows, truth = data.test.source.windows, data.test.source.truth
+    answers = {
+        "network": predict(network, data.test.windows).numpy().astype(np.float64) * data.test.gain,
+        "float": predict(twin, data.test.windows).numpy().astype(np.float64) * data.test.gain,
+    }
+    for name, method in (("half_cycle_dft", half_cycle_dft), ("least_squares", least_squares_odd)):
+        try:
+            answers[name] = method(windows)
+        except ParameterError:  # the window is shorter than the method needs: it has no answer
+            continue
+    metrics: dict[str, Any] = {"test.windows": len(windows), "test.unit": data.unit}
+    for name, answer in answers.items():
+        metrics |= {f"test.{kind}.{name}": value for kind, value in _errors(answer, truth).items()}
+    metrics["test.mae_by_source"] = {
+        source: {name: _mae(answer[rows], truth[rows]) for name, answer in answers.items()}
+        for source in sorted(set(data.test.source.source.tolist()))
+        for rows in [data.test.source.source == source]
+    }
+    return metrics
+
+
+def _mae(answer: np.ndarray, truth: np.ndarray) -> list[float]:
+    return _rounded(np.abs(answer - truth).mean(0))
+
+
+def _errors(answer: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+    spread = ((truth - truth.mean(0)) ** 2).sum(0)
+    r2 = 1 - ((answer - truth) ** 2).sum(0) / np.maximum(spread, 1e-30)
+    heard = truth[:, 0] > 0.01 * truth[:, 0].max()  # of an idle load the distortion says nothing
+    distortion = np.abs(thd(np.maximum(answer[heard], 1e-9)) - thd(truth[heard])).mean()
+    return {"mae": _mae(answer, truth), "r2": _rounded(r2), "thd_error": _rounded([distortion])[0]}
+
+
+def _rounded(values) -> list[float]:
+    """Nine digits: what is printed must not hang on the last bit of a sum."""
+    return [float(f"{value:.9g}") for value in values]

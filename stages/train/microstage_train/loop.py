@@ -1,0 +1,117 @@
+"""One phase of training: Adam, cosine rate, best checkpoint by validation; killed and resumed, it ends in the same bytes."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from microstage.stage import Job
+from microstage_train.data import Prepared, TensorSplit
+
+__all__ = ["Phase", "fit", "predict"]
+
+_CLIP = 1.0
+# H3, H5 and H7 are a hundredth of the fundamental in most loads; unweighted, they would be learnt last.
+_WEIGHTS = torch.tensor([1.0, 3.0, 5.0, 5.0])
+
+
+@dataclass(frozen=True)
+class Phase:
+    """`epochs` of one network; `rate` falls to zero along a cosine."""
+
+    name: str
+    epochs: int
+    batch: int
+    rate: float
+    seed: int
+
+
+def fit(job: Job, network: nn.Module, data: Prepared, phase: Phase) -> list[dict[str, float]]:
+    """Train in place, leave the best epoch's weights in `network`, return {"train", "validation"} losses per epoch."""
+    if phase.epochs == 0:
+        return []
+    optimiser = torch.optim.Adam(network.parameters(), lr=phase.rate)
+    checkpoint = job.scratch / f"{phase.name}.checkpoint"
+    state = _resume(checkpoint, network, optimiser) or {"epoch": 0, "history": [], "best": math.inf, "weights": None}
+    steps = math.ceil(len(data.train) / phase.batch)
+    board = _board(job)
+    for epoch in range(state["epoch"], phase.epochs):
+        order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(phase.seed * 100003 + epoch))
+        batches = job.progress(order.split(phase.batch), steps, f"{phase.name} epoch {epoch + 1}/{phase.epochs}")
+        loss = _epoch(network, optimiser, data.train, batches, phase, epoch, steps)
+        validation = float(_loss(predict(network, data.validation.windows), data.validation.targets))
+        state["history"].append({"train": loss, "validation": validation})
+        for name, value in state["history"][-1].items():
+            board.add_scalar(f"{phase.name}/{name}", value, epoch)
+        if validation < state["best"]:
+            state["best"] = validation
+            state["weights"] = {name: value.clone() for name, value in _weights(network).items()}
+        state["epoch"] = epoch + 1
+        _save(checkpoint, state, network, optimiser)
+    board.close()
+    _load(network, state["weights"])
+    return state["history"]
+
+
+def _epoch(network: nn.Module, optimiser, train: TensorSplit, batches, phase: Phase, epoch: int, steps: int) -> float:
+    network.train()
+    total = 0.0
+    for step, rows in enumerate(batches):
+        done = (epoch * steps + step) / (phase.epochs * steps)
+        for group in optimiser.param_groups:
+            group["lr"] = phase.rate * 0.5 * (1 + math.cos(math.pi * done))
+        loss = _loss(network(train.windows[rows]), train.targets[rows])
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
+        optimiser.step()
+        total += float(loss.detach()) * len(rows)
+    return total / len(train)
+
+
+def _loss(predicted: Tensor, wanted: Tensor) -> Tensor:
+    return ((predicted - wanted).abs() * _WEIGHTS).mean()
+
+
+def predict(network: nn.Module, windows: Tensor, batch: int = 1024) -> Tensor:
+    """Evaluation mode: windows [n, 1, N] -> harmonics [n, 4] over the gain."""
+    network.eval()
+    with torch.no_grad():
+        return torch.cat([network(part) for part in windows.split(batch)])
+
+
+def _weights(network: nn.Module) -> dict[str, Tensor]:
+    return network.weights() if hasattr(network, "weights") else network.state_dict()
+
+
+def _load(network: nn.Module, weights: dict[str, Tensor]) -> None:
+    (network.load_weights if hasattr(network, "load_weights") else network.load_state_dict)(weights)
+
+
+def _save(path, state: dict[str, Any], network: nn.Module, optimiser) -> None:
+    beside = path.with_suffix(".part")
+    whole = {**state, "network": _weights(network), "optimiser": optimiser.state_dict(), "random": torch.get_rng_state()}
+    torch.save(whole, beside)
+    os.replace(beside, path)
+
+
+def _resume(path, network: nn.Module, optimiser) -> dict[str, Any] | None:
+    """The state after the last whole epoch; the file is this stage's own, written a moment ago in its scratch folder."""
+    if not path.exists():
+        return None
+    whole = torch.load(path)
+    _load(network, whole.pop("network"))
+    optimiser.load_state_dict(whole.pop("optimiser"))
+    torch.set_rng_state(whole.pop("random"))
+    return whole
+
+
+def _board(job: Job):
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(job.logs / "tensorboard"))
