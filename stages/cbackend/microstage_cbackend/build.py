@@ -1,0 +1,87 @@
+"""Compiles the written C with the machine's gcc, runs its self test and reads what it says."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from microstage.errors import EnvironmentProblem, MicrostageError, VerificationError
+
+__all__ = ["FLAGS", "Result", "compile_and_run", "makefile"]
+
+FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror")
+
+
+@dataclass
+class Result:
+    """What the self test said of one boundary."""
+
+    boundary: str
+    compared: int
+    equal: int
+
+
+def compile_and_run(folder: Path, flags: tuple[str, ...] = FLAGS) -> list[Result]:
+    """Compile every .c file of `folder` into `folder/selftest`, run it there, and return its counts per boundary.
+
+    Raises `EnvironmentProblem` without gcc, `MicrostageError` when gcc or the self test cannot run,
+    `VerificationError` naming tensor, index, expected and found at the first difference.
+    """
+    sources = sorted(path.name for path in folder.glob("*.c"))
+    try:
+        gcc = _run(["gcc", *flags, "-o", "selftest", *sources], folder)
+    except FileNotFoundError:
+        raise EnvironmentProblem("gcc is not installed; `apt-get install gcc libc6-dev` mends it.") from None
+    if gcc.returncode:
+        raise MicrostageError(f"gcc refused the generated C, which is a fault of this generator: {gcc.stderr.strip()}")
+    test = _run([str(folder.resolve() / "selftest")], folder)
+    if test.returncode not in (0, 1):
+        raise MicrostageError(f"The self test ended with code {test.returncode}: {test.stderr.strip()[-2000:]}")
+    return _read(test.stdout, test.returncode)
+
+
+def _read(text: str, code: int) -> list[Result]:
+    lines = [line.split() for line in text.splitlines()]
+    results = [Result(words[1], int(words[2]), int(words[3])) for words in lines if words[0] == "equal"]
+    for _, boundary, vector, index, expected, found in (words for words in lines if words[0] == "differs"):
+        wrong = next(r.compared - r.equal for r in results if r.boundary == boundary)
+        raise VerificationError(
+            f"The generated C differs from the reference in {boundary}, golden vector {vector}, index {index}: expected "
+            f"{expected}, found {found} ({wrong} values of this boundary differ)."
+        )
+    if code or not results:
+        raise VerificationError("The self test compared nothing, or failed without naming a difference.")
+    return results
+
+
+def makefile(model: str, kernels: list[str]) -> str:
+    """Makefile of the written folder: `make check` compiles and runs the self test."""
+    objects = " ".join(f"{name}.o" for name in [model, f"{model}_weights", *kernels])
+    return "\n".join(
+        [
+            "# make check: compile with all warnings as errors and replay every golden vector",
+            "CC ?= cc",
+            f"CFLAGS ?= {' '.join(FLAGS[1:])}",
+            f"OBJECTS = {objects}",
+            "",
+            "check: selftest",
+            "\t./selftest golden.bin",
+            "",
+            "selftest: selftest.o $(OBJECTS)",
+            "\t$(CC) $(CFLAGS) -o $@ $^",
+            "",
+            "%.o: %.c $(wildcard *.h)",
+            "\t$(CC) -std=c99 $(CFLAGS) -c -o $@ $<",
+            "",
+            "clean:",
+            "\trm -f selftest *.o",
+            "",
+            ".PHONY: check clean",
+            "",
+        ]
+    )
+
+
+def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

@@ -1,0 +1,122 @@
+"""Which golden vectors a part is checked with, and their bytes for the self test.
+
+`golden.bin` holds, vector after vector, the values of each used boundary in the order of `Plan.boundaries`, as
+little-endian two's complement of the smallest of 1, 2, 4 or 8 bytes; no header. A binary file, as the vectors of a
+whole test split are megabytes that a compiler would have to parse as text; the self test reads one vector at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from microstage.errors import ArtefactError, ModelError, VerificationError
+from microstage_cbackend.chain import Model
+from microstage_cbackend.ir import Part, Tensor
+
+__all__ = ["Check", "Plan", "make_plan"]
+
+MINIMUM = 1
+
+
+@dataclass
+class Check:
+    """One part, its golden input and output per vector, called `steps` times a vector; boundaries by graph tensor name."""
+
+    part: Part
+    steps: int
+    feeds: dict[str, tuple[str, int]]
+    "Input name -> (boundary, offset of its first value in the boundary); states that are carried are not listed."
+    expects: dict[str, str]
+    "Output name -> boundary."
+
+
+@dataclass
+class Plan:
+    """What the self test replays: `boundaries` name -> integers [vectors, ...], in file order."""
+
+    vectors: int
+    boundaries: dict[str, np.ndarray]
+    checks: list[Check]
+
+    def sizes(self) -> dict[str, int]:
+        """Values per vector of each boundary."""
+        return {name: prod(values.shape[1:]) for name, values in self.boundaries.items()}
+
+    def widths(self) -> dict[str, int]:
+        """Bytes per value of each boundary in golden.bin."""
+        return {name: _width(values) for name, values in self.boundaries.items()}
+
+    def data(self) -> bytes:
+        """The bytes of golden.bin."""
+        flat = [v.reshape(self.vectors, -1).astype(f"<i{_width(v)}") for v in self.boundaries.values()]
+        return b"".join(values[i].tobytes() for i in range(self.vectors) for values in flat)
+
+
+def _width(values: np.ndarray) -> int:
+    reach = max(abs(int(values.min())), abs(int(values.max())) + 1)
+    return next(n for n in (1, 2, 4, 8) if reach <= 2 ** (8 * n - 1))
+
+
+def make_plan(model: Model, golden: dict[str, np.ndarray]) -> Plan:
+    """Checks of every part of `model` against `golden` (boundary -> [vectors, ...]).
+
+    Raises `ArtefactError` where a boundary is missing, `VerificationError` where one leaves its tensor's range.
+    """
+    checks = [_check(part, golden) for part in model.parts]
+    used = {boundary for c in checks for boundary in [*(b for b, _ in c.feeds.values()), *c.expects.values()]}
+    boundaries = {name: _integers(name, golden[name]) for name in golden if name in used}
+    counts = {len(v) for v in boundaries.values()}
+    if len(counts) != 1 or counts.pop() < MINIMUM:
+        raise ArtefactError("golden.npz holds no vectors, or boundaries of different counts; run the stage before again.")
+    _check_ranges(checks, boundaries)
+    return Plan(len(next(iter(boundaries.values()))), boundaries, checks)
+
+
+def _check(part: Part, golden: dict[str, np.ndarray]) -> Check:
+    states, feeds, steps = dict(part.states), {}, 1
+    for tensor in part.inputs:
+        if tensor.name in states:
+            continue
+        boundary = tensor.name if tensor.name in golden else tensor.name.removesuffix("_t")
+        size = _size(part, boundary, golden)
+        if size % tensor.size:
+            raise ArtefactError(f"Boundary {boundary} of golden.npz has {size} values; {part.name} takes {tensor.size}.")
+        if states:
+            steps = size // tensor.size
+        feeds[tensor.name] = (boundary, 0 if states else size - tensor.size)  # else the last step of a sequence
+    after = {new: old for old, new in states.items()}
+    expects = {name: after.get(name, name) for name in part.output_names}
+    for (name, boundary), tensor in zip(expects.items(), part.outputs):
+        if _size(part, boundary, golden) != steps * tensor.size:
+            found = _size(part, boundary, golden)
+            raise ArtefactError(f"Boundary {boundary} of golden.npz has {found} values; {part.name}.{name} gives {steps * tensor.size}.")
+    return Check(part, steps, feeds, expects)
+
+
+def _size(part: Part, boundary: str, golden: dict[str, np.ndarray]) -> int:
+    if boundary not in golden:
+        raise ArtefactError(f"golden.npz has no boundary {boundary}, which {part.name} reads or computes; it has {sorted(golden)}.")
+    return prod(golden[boundary].shape[1:])
+
+
+def _integers(name: str, values: np.ndarray) -> np.ndarray:
+    whole = np.rint(values).astype(np.int64) if values.dtype.kind == "f" else values.astype(np.int64)
+    if np.any(whole != values):
+        raise ModelError(f"Boundary {name} of golden.npz holds values that are no integers; scales belong to interface.json.")
+    return whole
+
+
+def _check_ranges(checks: list[Check], boundaries: dict[str, np.ndarray]) -> None:
+    for check in checks:
+        tensors: dict[str, Tensor] = {t.name: t for t in check.part.inputs}
+        tensors |= dict(zip(check.part.output_names, check.part.outputs))
+        for name, boundary in [*((n, b) for n, (b, _) in check.feeds.items()), *check.expects.items()]:
+            values, tensor = boundaries[boundary], tensors[name]
+            if int(values.min()) < tensor.low or int(values.max()) > tensor.high:
+                raise VerificationError(
+                    f"Golden {boundary} spans {values.min()}..{values.max()}, but {check.part.name}.{name} is proven "
+                    f"to lie in {tensor.low}..{tensor.high}."
+                )

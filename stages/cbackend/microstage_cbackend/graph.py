@@ -1,0 +1,124 @@
+"""Reads one streamlined FINN-ONNX graph into a `Part`, or says in one sentence why it cannot."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from microstage.errors import ModelError
+from microstage_cbackend import arithmetic as _arithmetic  # noqa: F401  registers its lowerings
+from microstage_cbackend.ir import Layer, Part, Tensor, smallest_type
+from microstage_cbackend.operators import LOWERINGS, Node
+
+__all__ = ["datatype_range", "read_part"]
+
+
+def read_part(name: str, path: Path, interface: dict[str, Any]) -> Part:
+    """The program of graph `path`, whose inputs and outputs `interface` describes (`{"inputs": {...}, "outputs": ...}`).
+
+    Ranges start from the declared datatypes of the inputs (interface, else the graph's FINN annotations) and are
+    proven layer by layer. Raises `ModelError` naming node and place.
+    """
+    graph = onnx.load(path).graph
+    declared = _declared(graph, interface)
+    constants = {t.name: _constant(name, t) for t in graph.initializer}
+    part = Part(name, inputs=[_input(name, v, declared) for v in graph.input if v.name not in constants])
+    values: dict[str, Tensor] = {**constants, **{t.name: t for t in part.inputs}}
+    for index, node in enumerate(graph.node):
+        place = f"Node {node.name or node.op_type} ({node.op_type}, {index + 1} of {len(graph.node)} in {name})"
+        _lower(part, values, node, place)
+    for value in graph.output:
+        if value.name not in values:
+            raise ModelError(f"Output {value.name} of {name} is computed by no node; export the graph again.")
+        part.outputs.append(_output(part, values[value.name], value.name, declared))
+        part.output_names.append(value.name)
+    return part
+
+
+def datatype_range(datatype: str) -> tuple[int, int]:
+    """Lowest and highest integer of a FINN datatype: INT8, UINT4, BIPOLAR, TERNARY, BINARY."""
+    fixed = {"BIPOLAR": (-1, 1), "TERNARY": (-1, 1), "BINARY": (0, 1)}
+    if datatype in fixed:
+        return fixed[datatype]
+    match = re.fullmatch(r"(U?)INT(\d+)", datatype)
+    if not match:
+        raise ModelError(f"Datatype {datatype} is not an integer type; streamline the graph until only integers are left.")
+    bits = int(match[2])
+    return (0, 2**bits - 1) if match[1] else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+def _declared(graph: onnx.GraphProto, interface: dict[str, Any]) -> dict[str, str]:
+    found = {
+        a.tensor_name: pair.value
+        for a in graph.quantization_annotation
+        for pair in a.quant_parameter_tensor_names
+        if pair.key == "finn_datatype"
+    }
+    for group in ("inputs", "outputs"):
+        for name, facts in interface.get(group, {}).items():
+            if "datatype" in facts:
+                found[name] = facts["datatype"]
+    return found
+
+
+def _constant(part: str, tensor: onnx.TensorProto) -> Tensor:
+    values = numpy_helper.to_array(tensor)
+    data = np.asarray(values, dtype=np.float64) if values.dtype.kind == "f" else values
+    if not np.all(np.isfinite(data)) or np.any(data != np.rint(data)) or np.any(np.abs(data) > 2**53):
+        raise ModelError(f"Constant {tensor.name} of {part} holds values that are no integers; streamline its scales away.")
+    data = data.astype(np.int64)
+    low, high = (int(data.min()), int(data.max())) if data.size else (0, 0)
+    return Tensor(tensor.name, tuple(data.shape), low, high, data)
+
+
+def _input(part: str, value: onnx.ValueInfoProto, declared: dict[str, str]) -> Tensor:
+    shape = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
+    if not shape or 0 in shape:
+        raise ModelError(f"Input {value.name} of {part} has shape {shape}; fix every dimension, the batch to 1.")
+    if value.name not in declared:
+        raise ModelError(f"Input {value.name} of {part} has no integer datatype; annotate it or list it in interface.json.")
+    low, high = datatype_range(declared[value.name])
+    return Tensor(value.name, shape, low, high, declared=smallest_type(low, high, f"Input {value.name} of {part}"))
+
+
+def _lower(part: Part, values: dict[str, Tensor], node: onnx.NodeProto, place: str) -> None:
+    lowering = LOWERINGS.get(node.op_type)
+    if lowering is None:
+        raise ModelError(
+            f"{place} is an operator that the C generator cannot make; it would be possible with a kernel in "
+            f"stages/cbackend and a lowering beside {', '.join(sorted(LOWERINGS))}."
+        )
+    missing = [name for name in node.input if name and name not in values]
+    if missing:
+        raise ModelError(f"{place} reads {missing[0]}, which no node before it computes; sort the graph topologically.")
+    inputs = [values[name] for name in node.input if name]
+    if any(t.shape and t.shape[0] != 1 for t in part.inputs):
+        raise ModelError(f"{place} works on a batch above 1; the C takes one input at a time, set the batch to 1.")
+    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    for name, tensor in zip(node.output, lowering(Node(part, node.op_type, place, inputs, attributes, list(node.output)))):
+        values[name] = tensor
+
+
+def _output(part: Part, value: Tensor, name: str, declared: dict[str, str]) -> Tensor:
+    """`value` as an output: typed as declared, and copied where its integers are an input's, a constant's or another output's."""
+    if name in declared:
+        low, high = datatype_range(declared[name])
+        if value.root.low < low or value.root.high > high:
+            found = f"{value.root.low}..{value.root.high}"
+            raise ModelError(f"Output {name} of {part.name} is declared {declared[name]} but can reach {found}; widen it.")
+    taken = value.root in part.inputs or value.root.data is not None or value.root in [t.root for t in part.outputs]
+    if taken:
+        one = [1, 1, 1]
+        shape = {"size": [*one, value.size], "x_start": 0, "x_step": [0, 0, 0, 1], "y_start": 0, "y_step": [0, 0, 0, 1]}
+        copy = Tensor(name, value.shape, value.low, value.high)
+        part.layers.append(Layer(name, "Identity", "ms_copy", [value], copy, shape))
+        value = copy
+    if name in declared:
+        low, high = datatype_range(declared[name])
+        value.root.declared = smallest_type(low, high, f"Output {name} of {part.name}")
+    return value

@@ -1,0 +1,161 @@
+"""Writes selftest.c, which replays golden.bin through each part and through the whole network.
+
+It prints one line per boundary, `equal BOUNDARY COMPARED EQUAL`, and for the first difference of each
+`differs BOUNDARY VECTOR INDEX EXPECTED FOUND`; it exits 0 when all are equal, 1 when not, 2 when it cannot run.
+"""
+
+from __future__ import annotations
+
+from microstage_cbackend.chain import Model
+from microstage_cbackend.emit import identifier
+from microstage_cbackend.golden import Check, Plan
+
+__all__ = ["WHOLE", "selftest"]
+
+WHOLE = "whole."
+"Prefix of a boundary that is checked through the whole network rather than through one part."
+
+_HEAD = """/* Self test of {model}: every golden vector, every output, every state. Run it beside golden.bin, or give its path.
+ *
+ * golden.bin: vector after vector, little-endian two's complement; per vector {layout}.
+ */
+#include <stdio.h>
+
+#include "{model}.h"
+
+#define COPY(to, from, count) do {{ for (long n = 0; n < (count); n++) (to)[n] = (from)[n]; }} while (0)
+
+typedef struct {{ const char *boundary; long compared, equal; }} tally;
+
+static {model}_arena arena;
+{tallies}
+{arrays}
+
+/* Reads count values of `bytes` bytes each; 0 at the end of the file. */
+static int read_values(FILE *file, int bytes, long count, int64_t *values)
+{{
+    for (long n = 0; n < count; n++) {{
+        uint64_t bits = 0;
+        int byte = 0;
+        for (int b = 0; b < bytes; b++) {{
+            byte = fgetc(file);
+            if (byte == EOF) {{
+                return 0;
+            }}
+            bits |= (uint64_t)byte << (8 * b);
+        }}
+        if (byte >= 128 && bytes < 8) {{
+            bits |= ~(uint64_t)0 << (8 * bytes);
+        }}
+        values[n] = bits >> 63 ? -(int64_t)(~bits) - 1 : (int64_t)bits;
+    }}
+    return 1;
+}}
+
+/* Counts equal values and prints the first that differs. */
+static void compare(tally *t, long vector, long index, int64_t expected, int64_t found)
+{{
+    if (expected == found) {{
+        t->equal++;
+    }} else if (t->compared == t->equal) {{
+        printf("differs %s %ld %ld %lld %lld\\n", t->boundary, vector, index, (long long)expected, (long long)found);
+    }}
+    t->compared++;
+}}
+"""
+
+_MAIN = """
+int main(int argc, char **argv)
+{{
+    FILE *file = fopen(argc > 1 ? argv[1] : "golden.bin", "rb");
+    if (!file) {{
+        fprintf(stderr, "selftest: cannot open golden.bin; give its path as the only argument\\n");
+        return 2;
+    }}
+    for (long vector = 0; vector < {vectors}; vector++) {{
+        if ({reads}) {{
+            fprintf(stderr, "selftest: golden.bin ends before vector %ld of {vectors}\\n", vector);
+            return 2;
+        }}
+        if ({calls}) {{
+            fprintf(stderr, "selftest: a part refused vector %ld\\n", vector);
+            return 2;
+        }}
+    }}
+    fclose(file);
+
+    int failed = 0;
+    for (size_t n = 0; n < sizeof tallies / sizeof tallies[0]; n++) {{
+        printf("equal %s %ld %ld\\n", tallies[n].boundary, tallies[n].compared, tallies[n].equal);
+        failed |= tallies[n].compared == 0 || tallies[n].equal != tallies[n].compared;
+    }}
+    return failed;
+}}
+"""
+
+
+def selftest(model: Model, plan: Plan) -> str:
+    """The text of selftest.c."""
+    names = [boundary for check in plan.checks for boundary in check.expects.values()]
+    names += [f"{WHOLE}{model.chain.head.output_names[0]}"] if model.chain else []
+    sizes, widths = plan.sizes(), plan.widths()
+    layout = ", ".join(f"{n} ({sizes[n]} of {widths[n]} byte{'s' * (widths[n] > 1)})" for n in plan.boundaries)
+    tallies = "static tally tallies[] = {" + ", ".join(f'{{"{n}", 0, 0}}' for n in names) + "};"
+    arrays = "\n".join(f"static int64_t {_array(n)}[{sizes[n]}];" for n in plan.boundaries)
+    text = _HEAD.format(model=model.name, layout=layout, tallies=tallies, arrays=arrays)
+    calls = []
+    for check in plan.checks:
+        text += _part(model, check, names)
+        calls.append(f"test_{check.part.name}(vector)")
+    if model.chain:
+        text += _whole(model, len(names) - 1)
+        calls.append("test_whole(vector)")
+    reads = " || ".join(f"!read_values(file, {widths[n]}, {sizes[n]}, {_array(n)})" for n in plan.boundaries)
+    return text + _MAIN.format(vectors=plan.vectors, reads=reads, calls=" || ".join(calls))
+
+
+def _array(boundary: str) -> str:
+    return f"golden_{identifier(boundary)}"
+
+
+def _part(model: Model, check: Check, names: list[str]) -> str:
+    part, states = check.part, dict(check.part.states)
+    fed = {t.name: f"in_{identifier(t.name)}" for t in part.inputs}
+    got = {n: f"out_{identifier(n)}" for n in part.output_names}
+    what = f"{check.steps} steps from zero states, which are carried" if states else "one call"
+    lines = [f"\n/* {part.name}: {what}. Returns its status. */", f"static int test_{part.name}(long vector)", "{"]
+    lines += [f"    {t.ctype} {fed[t.name]}[{t.size}]{' = {0}' if t.name in states else ''};" for t in part.inputs]
+    lines += [f"    {t.ctype} {got[n]}[{t.size}];" for n, t in zip(part.output_names, part.outputs)]
+    lines += ["", f"    for (long step = 0; step < {check.steps}; step++) {{"]
+    for t in part.inputs:
+        if t.name in check.feeds:
+            boundary, offset = check.feeds[t.name]
+            lines.append(f"        COPY({fed[t.name]}, {_array(boundary)} + {offset} + step * {t.size}, {t.size});")
+    call = f"{model.name}_{part.name}(&arena, {', '.join([*fed.values(), *got.values()])})"
+    lines += [f"        {model.name}_status status = {call};", f"        if (status != {model.name.upper()}_OK) {{"]
+    lines += ["            return (int)status;", "        }"]
+    for (name, boundary), t in zip(check.expects.items(), part.outputs):
+        lines += _compare(f"step * {t.size}", t.size, names.index(boundary), boundary, got[name], "        ")
+    lines += [f"        COPY({fed[old]}, {got[new]}, {t.size});" for t in part.inputs for old, new in states.items() if old == t.name]
+    return "\n".join([*lines, "    }", "    return 0;", "}", ""])
+
+
+def _whole(model: Model, tally: int) -> str:
+    first, last = model.chain.encoder.inputs[0], model.chain.head
+    name, out = last.output_names[0], last.outputs[0]
+    lines = ["\n/* The whole network, input to answer. Returns its status. */", "static int test_whole(long vector)", "{"]
+    lines += [f"    {first.ctype} input[{first.size}];", f"    {out.ctype} output[{out.size}];", ""]
+    lines += [f"    COPY(input, {_array(first.name)}, {first.size});"]
+    lines += [f"    {model.name}_status status = {model.name}_infer(&arena, input, output);"]
+    lines += [f"    if (status != {model.name.upper()}_OK) {{", "        return (int)status;", "    }"]
+    lines += _compare("0", out.size, tally, name, "output", "    ")
+    return "\n".join([*lines, "    return 0;", "}", ""])
+
+
+def _compare(start: str, size: int, tally: int, boundary: str, found: str, indent: str) -> list[str]:
+    place = f"{start} + n" if start != "0" else "n"
+    return [
+        f"{indent}for (long n = 0; n < {size}; n++) {{",
+        f"{indent}    compare(&tallies[{tally}], vector, {place}, {_array(boundary)}[{place}], {found}[n]);",
+        f"{indent}}}",
+    ]

@@ -1,0 +1,154 @@
+"""Each operator's C equals the NumPy oracle, at the ends of the input range too, on edges and on random graphs."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import QONNX, Graph, single
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def equal(folder: Path, graph: Graph, *outputs: str) -> dict[str, int]:
+    """Compare the C of `graph` with the oracle; boundary -> integers compared (the stage raises on a difference)."""
+    from microstage_cbackend.generate import files_of, read_golden, read_model, verify_and_publish
+    from microstage_cbackend.golden import make_plan
+
+    source = single(folder / "in", graph, list(outputs))
+    model = read_model(source)
+    (folder / "out").mkdir()
+    files = files_of(model, make_plan(model, read_golden(source)))
+    results = verify_and_publish(files, source, folder / "scratch", folder / "out")
+    assert all(r.compared == r.equal > 0 for r in results)
+    return {r.boundary: r.compared for r in results}
+
+
+CONVS = {
+    "1-D valid": ((1, 2, 9), (3, 2, 3), {}),
+    "1-D strided, padded on one side": ((1, 2, 9), (3, 2, 3), {"strides": [2], "pads": [0, 2]}),
+    "1-D dilated": ((1, 1, 9), (2, 1, 3), {"dilations": [3]}),
+    "depthwise": ((1, 3, 5, 4), (3, 1, 3, 2), {"group": 3, "pads": [1, 0, 1, 1]}),
+    "grouped": ((1, 4, 4, 4), (6, 2, 3, 3), {"group": 2, "strides": [1, 2]}),
+    "one by one": ((1, 4, 3, 2), (2, 4, 1, 1), {}),
+}
+
+
+@pytest.mark.parametrize("case", CONVS)
+@pytest.mark.parametrize("biased", [False, True])
+def test_conv(tmp_path, case, biased):
+    shape, weights, attributes = CONVS[case]
+    random, g = np.random.default_rng(0), Graph()
+    operands = [g.input("x", shape), g.constant("w", random.integers(-8, 8, weights))]
+    operands += [g.constant("b", random.integers(-999, 999, weights[0]))] if biased else []
+    equal(tmp_path, g, g.node("Conv", *operands, **attributes))
+
+
+@pytest.mark.parametrize("pads", [[0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 0, 1]])
+def test_im2col_then_matmul_and_max_pool_channels_last(tmp_path, pads):
+    random, g = np.random.default_rng(0), Graph()
+    x = g.input("x", (1, 6, 5, 2), "UINT4")
+    x = g.node("Im2Col", x, domain=QONNX, stride=[1, 2], kernel_size=[3, 2], pad_amount=pads, input_shape="(1,6,5,2)")
+    x = g.node("MatMul", x, g.constant("w", random.integers(-3, 4, (12, 3))))
+    equal(tmp_path, g, g.node("MaxPoolNHWC", x, domain=QONNX, kernel_shape=[2, 1], strides=[2, 1], pads=[0, 0, 0, 0]))
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 7), (1, 2, 5, 5)])
+def test_max_pool_of_negative_values_ignores_its_padding(tmp_path, shape):
+    g, rank = Graph(), len(shape) - 2
+    x = g.node("Add", g.input("x", shape), g.constant("down", [-200]))
+    equal(tmp_path, g, g.node("MaxPool", x, kernel_shape=[3] * rank, strides=[2] * rank, pads=[1] * 2 * rank))
+
+
+@pytest.mark.parametrize(("shape", "layout"), [((1, 4), "NC"), ((1, 4, 3), "NCW"), ((1, 3, 4), "NWC"), ((1, 4, 2, 3), "NCHW"), ((1, 2, 3, 4), "NHWC")])
+@pytest.mark.parametrize("rows", [1, 4])
+def test_threshold_finds_its_channel_in_every_layout(tmp_path, shape, layout, rows):
+    g, random = Graph(), np.random.default_rng(3)
+    t = random.integers(-129, 130, (rows, 15))  # unsorted rows count the same
+    equal(tmp_path, g, g.threshold(g.input("x", shape), t, -8, layout))
+
+
+def test_threshold_at_both_sides_of_each_edge(tmp_path):
+    g = Graph()
+    x = g.input("x", (1, 256))
+    every = g.node("Add", g.node("Mul", x, g.constant("zero", [0])), g.constant("all", np.arange(-128, 128)[None]))
+    equal(tmp_path, g, g.threshold(every, [[-128, -1, -1, 0, 1, 127, 128]]))
+
+
+def test_bipolar_threshold(tmp_path):
+    g = Graph()
+    t = g.constant("t", [[0]])
+    y = g.node("MultiThreshold", g.input("x", (1, 9)), t, domain=QONNX, out_scale=2.0, out_bias=-1.0, out_dtype="BIPOLAR", data_layout="NC")
+    equal(tmp_path, g, y)
+
+
+@pytest.mark.parametrize("perm", [(0, 2, 1, 3), (0, 3, 1, 2), (3, 2, 1, 0), (0, 1, 2, 3)])
+def test_transpose(tmp_path, perm):
+    g = Graph()
+    equal(tmp_path, g, g.node("Transpose", g.input("x", (1, 3, 4, 2)), perm=perm))
+
+
+@pytest.mark.parametrize("shapes", [((1, 3, 4), (4,)), ((1, 3, 4), (3, 1)), ((1, 3, 1), (1, 1, 4)), ((1, 2), (1, 1)), ((1, 2, 3, 4), (2, 1, 4))])
+@pytest.mark.parametrize("operator", ["Add", "Mul"])
+def test_broadcasting(tmp_path, operator, shapes):
+    g = Graph()
+    x, w = g.input("x", shapes[0]), g.constant("w", np.random.default_rng(1).integers(-9, 9, shapes[1]))
+    equal(tmp_path, g, g.node(operator, w, x))
+
+
+def test_split_slice_and_concat_of_different_widths(tmp_path):
+    g = Graph()
+    a, b = g.node("Split", g.input("x", (1, 2, 7)), g.constant("n", [3, 4], np.int64), outputs=2, axis=2)
+    c = g.node("Slice", b, *(g.constant(n, v, np.int64) for n, v in (("s", [1, -3]), ("e", [2, 99]), ("ax", [1, 2]))))
+    wide = g.node("Mul", a, g.constant("k", [300]))
+    narrow = g.node("Concat", c, c, axis=1)
+    equal(tmp_path, g, g.node("Concat", wide, narrow, a, axis=2), a)
+
+
+def test_outputs_that_are_inputs_or_one_another_are_copied(tmp_path):
+    g = Graph()
+    x = g.input("x", (1, 4))
+    y = g.node("Add", x, g.constant("one", [1]))
+    found = equal(tmp_path, g, g.node("Identity", x), y, g.node("Reshape", y, g.constant("s", [1, 2, 2], np.int64)))
+    assert set(found.values()) == {32}
+
+
+@st.composite
+def graphs(draw):
+    """A random chain of layers over [1, width] with a skip connection."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    g = Graph()
+    width = draw(st.integers(1, 6))
+    x = g.input("x", (1, width), draw(st.sampled_from(["INT8", "UINT4", "INT3", "BIPOLAR", "INT16"])))
+    for _ in range(draw(st.integers(1, 5))):
+        kind = draw(st.sampled_from(["matmul", "threshold", "add", "mul", "skip", "concat", "split"]))
+        name = f"w{len(g.nodes)}"
+        if kind == "matmul":
+            columns = draw(st.integers(1, 6))
+            x, width = g.node("MatMul", x, g.constant(name, random.integers(-8, 8, (width, columns)))), columns
+        elif kind == "threshold":
+            count = draw(st.integers(1, 15))
+            x = g.threshold(x, np.sort(random.integers(-500, 500, (width, count)), axis=1), int(random.integers(-8, 1)))
+        elif kind in ("add", "mul"):
+            x = g.node(kind.capitalize(), x, g.constant(name, random.integers(-9, 9, (1, width))))
+        elif kind == "skip":
+            x = g.node("Add", x, x)
+        elif kind == "concat":
+            x, width = g.node("Concat", x, x, axis=1), 2 * width
+        elif width > 1:
+            first = draw(st.integers(1, width - 1))
+            x, _ = g.node("Split", x, g.constant(name, [first, width - first], np.int64), outputs=2, axis=1)
+            width = first
+    return g, (x if g.nodes else g.node("Identity", x))
+
+
+@given(graphs())
+@settings(max_examples=15, deadline=None)
+def test_random_graphs_equal_the_oracle(drawn):
+    graph, output = drawn
+    folder = Path(tempfile.mkdtemp())
+    try:
+        equal(folder, graph, output)
+    finally:
+        shutil.rmtree(folder)

@@ -1,0 +1,177 @@
+"""The stage from artefact to artefact: what it writes, what it proves, how it refuses."""
+
+import json
+import os
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from conftest import Graph, single, write_artefact
+from networks import H, N, T, C, tiny_harmonic
+
+
+@pytest.fixture
+def harmonic(tmp_path):
+    models, golden = tiny_harmonic()
+    facts = {"subcnn": {"inputs": {"window": {"datatype": "INT8", "scale": 0.0078125, "unit": "2^e A"}}}}
+    facts["submlp"] = {"outputs": {"harmonics": {"datatype": "INT32", "scale": [0.1, 0.2, 0.3, 0.4]}}}
+    return write_artefact(tmp_path / "in", models, golden, {"parts": facts})
+
+
+def corrupt(folder, boundary, index, delta=1):
+    golden = dict(np.load(folder / "golden.npz"))
+    golden[boundary][index] += delta
+    np.savez(folder / "golden.npz", **golden)
+
+
+def test_every_boundary_and_the_whole_network_are_compared(harmonic, run_stage):
+    code, out = run_stage(harmonic)
+    assert code == 0
+    record = {v["boundary"]: (v["compared"], v["equal"]) for v in json.loads((out / "report.json").read_text())["verification"]}
+    counts = {"features": 6 * T * C, "hidden": 6 * T * H, "cell": 6 * T * H, "harmonics": 24, "whole.harmonics": 24}
+    assert record == {name: (n, n) for name, n in counts.items()}
+
+
+def test_output_holds_sources_golden_vectors_and_metadata_but_no_binary(harmonic, run_stage):
+    _, out = run_stage(harmonic)
+    names = {p.name for p in out.iterdir()}
+    assert {"tiny.h", "tiny.c", "tiny_weights.c", "selftest.c", "golden.bin", "Makefile", "interface.json", "golden.npz"} <= names
+    assert not [n for n in names if n.endswith(".o") or n == "selftest"]
+
+
+def test_same_input_gives_same_bytes(harmonic, tmp_path):
+    from microstage_cbackend.generate import files_of, read_golden, read_model
+    from microstage_cbackend.golden import make_plan
+
+    def make():
+        model = read_model(harmonic)
+        return files_of(model, make_plan(model, read_golden(harmonic)))
+
+    assert make() == make()
+
+
+def test_c_uses_no_heap_no_float_and_writes_no_globals(harmonic, run_stage):
+    _, out = run_stage(harmonic)
+    text = "".join(p.read_text() for p in out.glob("*.c") if p.name != "selftest.c")
+    for word in ("malloc", "free(", "float", "double", "\nstatic"):
+        assert word not in text
+
+
+def test_header_states_units_scales_and_ranges(harmonic, run_stage):
+    _, out = run_stage(harmonic)
+    header = (out / "tiny.h").read_text()
+    assert "subcnn.window [1, 1, 12]: -128..127, scale 0.0078125, unit 2^e A" in header
+    assert "scale [0.1, 0.2, 0.3, 0.4]" in header
+
+
+@pytest.mark.parametrize(("boundary", "index"), [("features", (3, 2, 1)), ("hidden", (0, 1, 4)), ("cell", (5, 3, 0))])
+def test_a_single_wrong_integer_ends_with_code_3_and_is_named(harmonic, run_stage, capfd, boundary, index):
+    golden = np.load(harmonic / "golden.npz")[boundary]
+    corrupt(harmonic, boundary, index, -1 if golden[index] > 0 else 1)
+    code, out = run_stage(harmonic)
+    assert code == 3
+    assert not list(out.iterdir())
+    flat = np.ravel_multi_index(index[1:], golden.shape[1:])
+    assert f"in {boundary}, golden vector {index[0]}, index {flat}: expected" in capfd.readouterr().err
+
+
+def test_a_golden_value_outside_the_proven_range_ends_with_code_3(harmonic, run_stage, capfd):
+    corrupt(harmonic, "harmonics", (0, 0), 10**6)
+    assert run_stage(harmonic)[0] == 3
+    assert "is proven to lie in" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="no make here")
+def test_makefile_of_the_output_checks_it(harmonic, run_stage):
+    _, out = run_stage(harmonic)
+    done = subprocess.run(["make", "-s", "check"], cwd=out, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "equal whole.harmonics 24 24" in done.stdout
+
+
+def test_sanitizers_find_nothing_at_O0_and_O3(harmonic, run_stage, tmp_path):
+    from microstage_cbackend.build import FLAGS, compile_and_run
+
+    _, out = run_stage(harmonic)
+    for level in ("-O0", "-O3"):
+        copy = shutil.copytree(out, tmp_path / level)
+        checks = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wconversion", "-Wno-sign-conversion")
+        assert compile_and_run(copy, (*FLAGS, level, *checks[:2]))
+
+
+def test_an_input_outside_its_declared_range_is_refused_by_the_c(harmonic, run_stage, tmp_path):
+    _, out = run_stage(harmonic)
+    (out / "selftest.c").write_text(
+        '#include "tiny.h"\n#include <stddef.h>\nstatic tiny_arena a;\nint main(void)\n{\n'
+        f"    int8_t hidden[{H}] = {{0}};\n    int32_t y[4];\n    if (tiny_submlp(&a, hidden, y) != TINY_OK) return 1;\n"
+        "    hidden[2] = 32;\n    if (tiny_submlp(&a, hidden, y) != TINY_OUT_OF_RANGE) return 2;\n"
+        f"    return tiny_infer(NULL, (int8_t[{N}]){{0}}, y) == TINY_NULL && tiny_submlp(&a, NULL, y) == TINY_NULL ? 0 : 3;\n}}\n"
+    )
+    program = tmp_path / "refuses"
+    subprocess.run(["gcc", "-std=c99", "-o", program, *out.glob("*.c")], check=True)
+    assert subprocess.run([program], check=False).returncode == 0
+
+
+def test_an_unsupported_operator_is_named_with_its_place_and_nothing_is_written(tmp_path, run_stage, capfd):
+    g = Graph()
+    y = g.node("Sigmoid", g.node("Flatten", g.input("x", (1, 4))))
+    source = write_artefact(tmp_path / "in", {"model": g.model(y)}, {"x": np.zeros((1, 4))})
+    code, out = run_stage(source)
+    assert (code, list(out.iterdir())) == (2, [])
+    message = capfd.readouterr().err
+    assert "Sigmoid_1 (Sigmoid, 2 of 2 in model)" in message and "would be possible" in message
+
+
+def test_a_float_scale_left_in_the_graph_is_named(tmp_path, run_stage, capfd):
+    g = Graph()
+    y = g.node("Mul", g.input("x", (1, 4)), g.constant("scale", [0.5]))
+    assert run_stage(write_artefact(tmp_path / "in", {"model": g.model(y)}, {"x": np.zeros((1, 4))}))[0] == 2
+    assert "Constant scale of model holds values that are no integers" in capfd.readouterr().err
+
+
+def test_a_sum_that_overflows_64_bits_is_refused(tmp_path, run_stage, capfd):
+    g = Graph()
+    x = g.input("x", (1, 2), "INT32")
+    y = g.node("Mul", g.node("Mul", x, x), x)
+    assert run_stage(write_artefact(tmp_path / "in", {"model": g.model(y)}, {"x": np.zeros((1, 2))}))[0] == 2
+    assert "which no 64-bit integer holds" in capfd.readouterr().err
+
+
+def test_a_sum_beyond_32_bits_gets_a_64_bit_accumulator(tmp_path, run_stage):
+    g = Graph()
+    y = g.node("MatMul", g.input("x", (1, 3), "INT24"), g.constant("w", np.full((3, 2), 100000)))
+    code, out = run_stage(single(tmp_path / "in", g, [y]))
+    assert code == 0
+    assert (out / "ms_matmul_i32_i32_ai64_i64.c").is_file()
+
+
+def test_cancelling_partial_sums_are_counted_when_the_accumulator_is_chosen():
+    from microstage_cbackend.arithmetic import dot_range
+
+    low, high, partial_low, partial_high = dot_range(np.array([[2**24, -(2**24)]]), 0, 127)
+    assert (partial_low, partial_high) == (-127 * 2**24, 127 * 2**24)
+    assert (low, high) == (partial_low, partial_high)
+    assert dot_range(np.array([[3, -3]]), 5, 5) == (0, 0, -15, 15)
+
+
+def test_missing_golden_boundary_is_named(harmonic, run_stage, capfd):
+    golden = dict(np.load(harmonic / "golden.npz"))
+    del golden["cell"]
+    np.savez(harmonic / "golden.npz", **golden)
+    assert run_stage(harmonic)[0] == 2
+    assert "no boundary cell" in capfd.readouterr().err
+
+
+def test_an_output_wider_than_declared_is_refused(tmp_path, run_stage, capfd):
+    g = Graph()
+    y = g.node("Add", g.input("x", (1, 4)), g.constant("one", [1]))
+    g.types[y] = "INT8"
+    assert run_stage(single(tmp_path / "in", g, [y]))[0] == 2
+    assert "is declared INT8 but can reach -127..128" in capfd.readouterr().err
+
+
+def test_without_gcc_the_mending_command_is_named(harmonic, run_stage, capfd, monkeypatch, tmp_path):
+    monkeypatch.setitem(os.environ, "PATH", str(tmp_path))
+    assert run_stage(harmonic)[0] == 2
+    assert "apt-get install gcc" in capfd.readouterr().err
