@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from conftest import Graph, evaluate
+from graphs import Graph, evaluate
 
 N, C, T, H = 12, 3, 4, 5
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import QONNX, Graph, single
+from graphs import QONNX, Graph, single
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,9 +61,12 @@ def test_max_pool_of_negative_values_ignores_its_padding(tmp_path, shape):
     equal(tmp_path, g, g.node("MaxPool", x, kernel_shape=[3] * rank, strides=[2] * rank, pads=[1] * 2 * rank))
 
 
-@pytest.mark.parametrize(("shape", "layout"), [((1, 4), "NC"), ((1, 4, 3), "NCW"), ((1, 3, 4), "NWC"), ((1, 4, 2, 3), "NCHW"), ((1, 2, 3, 4), "NHWC")])
+LAYOUTS = {"NC": (1, 4), "NCW": (1, 4, 3), "NWC": (1, 3, 4), "NCHW": (1, 4, 2, 3), "NHWC": (1, 2, 3, 4)}
+
+
+@pytest.mark.parametrize(("layout", "shape"), LAYOUTS.items())
 @pytest.mark.parametrize("rows", [1, 4])
-def test_threshold_finds_its_channel_in_every_layout(tmp_path, shape, layout, rows):
+def test_threshold_finds_its_channel_in_every_layout(tmp_path, layout, shape, rows):
     g, random = Graph(), np.random.default_rng(3)
     t = random.integers(-129, 130, (rows, 15))  # unsorted rows count the same
     equal(tmp_path, g, g.threshold(g.input("x", shape), t, -8, layout))

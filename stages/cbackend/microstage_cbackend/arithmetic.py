@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 
 from microstage_cbackend.ir import Tensor, accumulator_type
-from microstage_cbackend.operators import Node, _steps, lowers, merge
+from microstage_cbackend.operators import Node, dense_steps, lowers, merge
 
 __all__ = ["dot_range"]
 
@@ -21,8 +21,9 @@ def dot_range(weights: np.ndarray, low: int, high: int, bias: np.ndarray | None 
     A partial sum in any order stays between the sum of all negative and the sum of all positive products; Python
     integers, so nothing wraps.
     """
-    ups = [int(v) for v in np.where(weights > 0, weights, 0).sum(axis=1)]
-    downs = [int(v) for v in np.where(weights < 0, weights, 0).sum(axis=1)]
+    exact = weights.astype(object) if int(np.abs(weights).max()) * weights.shape[1] >= 2**62 else weights
+    ups = [int(v) for v in np.maximum(exact, 0).sum(axis=1)]
+    downs = [int(v) for v in np.minimum(exact, 0).sum(axis=1)]
     offsets = [int(b) for b in bias] if bias is not None else [0] * len(ups)
     lows = [up * low + down * high + b for up, down, b in zip(ups, downs, offsets)]
     highs = [up * high + down * low + b for up, down, b in zip(ups, downs, offsets)]
@@ -161,5 +162,5 @@ def _pair(node: Node, kernel: str, x: Tensor, w: Tensor, low: int, high: int) ->
 
 
 def _broadcast(shape: tuple[int, ...], target: tuple[int, ...]) -> list[int]:
-    steps = [0 if d == 1 else s for d, s in zip(shape, _steps(shape))]
+    steps = [0 if d == 1 else s for d, s in zip(shape, dense_steps(shape))]
     return [0] * (len(target) - len(shape)) + steps

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import textwrap
+
 import numpy as np
 
 from microstage_cbackend.chain import Model
@@ -60,7 +62,8 @@ class _PartWriter:
         arguments = [f"const {t.ctype} {self.name(t)}[{t.size}]" for t in self.part.inputs]
         arguments += [f"{t.ctype} {self.name(t)}[{t.size}]" for t in self.part.outputs]
         arena = [f"{self.model}_arena *arena"]
-        return f"{self.model}_status {self.model}_{self.part.name}({', '.join([*arena, *arguments])})"
+        start = f"{self.model}_status {self.model}_{self.part.name}("
+        return textwrap.fill(start + ", ".join([*arena, *arguments]) + ")", 116, subsequent_indent=" " * len(start))
 
     def arena(self) -> list[str]:
         fields = [f"    {t.ctype} {self.name(t)}[{t.size}];" for t in self.buffers]
@@ -83,13 +86,20 @@ class _PartWriter:
         operands = " x ".join(f"{t.ctype} {list(t.shape)}" for t in layer.inputs)
         result = f"{layer.output.ctype} {list(layer.output.shape)} in {layer.output.low}..{layer.output.high}"
         remark = f"; {layer.remark}" if layer.remark else ""
-        members = ", ".join(f".{key} = {_value(value)}" for key, value in layer.shape.items())
-        arguments = ", ".join(self.reference(t) for t in (*layer.inputs, layer.output))
+        struct = {"ms_add": "ms_pair", "ms_mul": "ms_pair"}.get(layer.kernel, layer.kernel) + "_shape"
+        members = [f".{key} = {_value(value)}" for key, value in layer.shape.items()]
+        arguments = [self.reference(t) for t in (*layer.inputs, layer.output)]
+        comment = f"{number}. {layer.node} ({layer.operator}): {operands} -> {result}{remark}."
         return [
-            f"    /* {number}. {layer.node} ({layer.operator}): {operands} -> {result}{remark}. */",
-            f"    {self.kernels.of(layer)}({arguments},",
-            f"        &(const {layer.kernel}_shape){{{members}}});".replace("ms_add_shape", "ms_pair_shape").replace("ms_mul_shape", "ms_pair_shape"),
+            *textwrap.wrap(comment + " */", 116, initial_indent="    /* ", subsequent_indent="     * "),
+            *_wrapped(f"    {self.kernels.of(layer)}(", arguments, f"        &(const {struct}){{", members, "});"),
         ]
+
+
+def _wrapped(call: str, arguments: list[str], literal: str, members: list[str], end: str) -> list[str]:
+    """A kernel call whose second line starts the shape, broken before 116 columns."""
+    text = textwrap.wrap(", ".join(members), 100, initial_indent=literal, subsequent_indent="            ")
+    return [call + ", ".join(arguments) + ",", *text[:-1], text[-1] + end]
 
 
 def _value(value: int | list[int]) -> str:

@@ -18,8 +18,6 @@ from microstage_cbackend.ir import Part, Tensor
 
 __all__ = ["Check", "Plan", "make_plan"]
 
-MINIMUM = 1
-
 
 @dataclass
 class Check:
@@ -69,7 +67,7 @@ def make_plan(model: Model, golden: dict[str, np.ndarray]) -> Plan:
     used = {boundary for c in checks for boundary in [*(b for b, _ in c.feeds.values()), *c.expects.values()]}
     boundaries = {name: _integers(name, golden[name]) for name in golden if name in used}
     counts = {len(v) for v in boundaries.values()}
-    if len(counts) != 1 or counts.pop() < MINIMUM:
+    if len(counts) != 1 or counts.pop() == 0:
         raise ArtefactError("golden.npz holds no vectors, or boundaries of different counts; run the stage before again.")
     _check_ranges(checks, boundaries)
     return Plan(len(next(iter(boundaries.values()))), boundaries, checks)

@@ -12,7 +12,7 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage_cbackend.ir import Layer, Part, Tensor
 
-__all__ = ["LOWERINGS", "Node"]
+__all__ = ["LOWERINGS", "Node", "dense_steps", "lowers", "merge"]
 
 LOWERINGS: dict[str, Callable[[Node], list[Tensor]]] = {}
 "Operator name -> its lowering. A new operator is a function here and, if no kernel does it yet, a file in kernels/."
@@ -124,6 +124,8 @@ def multi_threshold(node: Node) -> list[Tensor]:
     if rows not in (1, channels):
         raise node.refuse(f"has {rows} rows of thresholds for {channels} channels; give one row, or one per channel.")
     ends = int(bias), int(bias + scale * levels)
+    if max(map(abs, ends)) >= 2**31:
+        raise node.refuse(f"gives values {ends[0]}..{ends[1]}; the kernel counts in 32 bits, use a smaller scale or bias.")
     y = Tensor(node.outputs[0], x.shape, min(ends), max(ends))
     t = Tensor(node.inputs[1].name, thresholds.shape, node.inputs[1].low, node.inputs[1].high, thresholds)
     shape = {"outer": prod(x.shape[:axis]), "channels": channels, "inner": prod(x.shape[axis + 1 :])}
@@ -145,8 +147,8 @@ def transpose(node: Node) -> list[Tensor]:
     moved = [a for a in order if x.shape[a] != 1]
     if moved == sorted(moved):
         return [x.view(node.outputs[0], shape)]
-    steps = _steps(x.shape)
-    return _copy(node, x, Tensor(node.outputs[0], shape, x.low, x.high), shape, 0, [steps[a] for a in order], 0, _steps(shape))
+    steps = dense_steps(x.shape)
+    return _copy(node, x, Tensor(node.outputs[0], shape, x.low, x.high), shape, 0, [steps[a] for a in order], 0, dense_steps(shape))
 
 
 @lowers("Split")
@@ -184,8 +186,8 @@ def _window(node: Node, x: Tensor, name: str, axis: int, start: int, size: int) 
     shape = (*x.shape[:axis], size, *x.shape[axis + 1 :])
     if shape == x.shape:
         return x.view(name, shape)
-    steps = _steps(x.shape)
-    return _copy(node, x, Tensor(name, shape, x.low, x.high), shape, start * steps[axis], steps, 0, _steps(shape))[0]
+    steps = dense_steps(x.shape)
+    return _copy(node, x, Tensor(name, shape, x.low, x.high), shape, start * steps[axis], steps, 0, dense_steps(shape))[0]
 
 
 @lowers("Concat")
@@ -194,9 +196,9 @@ def concat(node: Node) -> list[Tensor]:
     first, axis = node.inputs[0], node.attribute("axis", 0) % len(node.inputs[0].shape)
     shape = (*first.shape[:axis], sum(x.shape[axis] for x in node.inputs), *first.shape[axis + 1 :])
     y = Tensor(node.outputs[0], shape, min(x.low for x in node.inputs), max(x.high for x in node.inputs))
-    steps, start = _steps(shape), 0
+    steps, start = dense_steps(shape), 0
     for x in node.inputs:
-        _copy(node, x, y, x.shape, 0, _steps(x.shape), start * steps[axis], steps)
+        _copy(node, x, y, x.shape, 0, dense_steps(x.shape), start * steps[axis], steps)
         start += x.shape[axis]
     return [y]
 
@@ -207,7 +209,7 @@ def _copy(node: Node, x: Tensor, y: Tensor, size, x_start: int, x_step, y_start:
     return node.layer("ms_copy", [x], y, shape)
 
 
-def _steps(shape: tuple[int, ...]) -> list[int]:
+def dense_steps(shape: tuple[int, ...]) -> list[int]:
     """Elements between neighbours along each axis of a dense tensor."""
     return [prod(shape[i + 1 :]) for i in range(len(shape))]
 

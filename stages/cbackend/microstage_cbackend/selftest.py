@@ -110,7 +110,7 @@ def selftest(model: Model, plan: Plan) -> str:
     if model.chain:
         text += _whole(model, len(names) - 1)
         calls.append("test_whole(vector)")
-    reads = " || ".join(f"!read_values(file, {widths[n]}, {sizes[n]}, {_array(n)})" for n in plan.boundaries)
+    reads = "\n            || ".join(f"!read_values(file, {widths[n]}, {sizes[n]}, {_array(n)})" for n in plan.boundaries)
     return text + _MAIN.format(vectors=plan.vectors, reads=reads, calls=" || ".join(calls))
 
 
@@ -130,7 +130,8 @@ def _part(model: Model, check: Check, names: list[str]) -> str:
     for t in part.inputs:
         if t.name in check.feeds:
             boundary, offset = check.feeds[t.name]
-            lines.append(f"        COPY({fed[t.name]}, {_array(boundary)} + {offset} + step * {t.size}, {t.size});")
+            start = " + ".join([_array(boundary), *([str(offset)] if offset else []), f"step * {t.size}"])
+            lines.append(f"        COPY({fed[t.name]}, {start}, {t.size});")
     call = f"{model.name}_{part.name}(&arena, {', '.join([*fed.values(), *got.values()])})"
     lines += [f"        {model.name}_status status = {call};", f"        if (status != {model.name.upper()}_OK) {{"]
     lines += ["            return (int)status;", "        }"]
