@@ -1,0 +1,1 @@
+"""export: weights in, QONNX and the simulation's integers out."""

@@ -1,0 +1,118 @@
+"""Our export manager: brevitas' QONNX export whose quantisers and LSTM say which module they belong to.
+
+Handlers are brevitas' own extension point; this one is registered by being listed in a manager of ours, at run time.
+Every Quant and QuantLSTMCell node gets an attribute `path`; `name_tensors` then names the tensors by it.
+"""
+
+from __future__ import annotations
+
+from brevitas.export.onnx.qonnx.function import DOMAIN_STRING, BrevitasQuantFn, BrevitasQuantLSTMCellFn
+from brevitas.export.onnx.qonnx.handler import (
+    BrevitasActQuantProxyHandler,
+    BrevitasBiasQuantProxyHandler,
+    BrevitasQuantLSTMLayerHandler,
+    BrevitasWeightQuantProxyHandler,
+)
+from brevitas.export.onnx.qonnx.manager import QONNXManager
+from brevitas.nn.quant_rnn import _QuantLSTMLayer
+from brevitas.proxy.quant_proxy import QuantProxyFromInjector
+from torch import Tensor, nn
+from torch.autograd import Function
+
+__all__ = ["PathManager", "PATH", "tell_paths"]
+
+PATH = "path"
+
+
+def tell_paths(network: nn.Module) -> None:
+    """Write each quantiser's and LSTM layer's path into the modules, where the handlers find it."""
+    for name, module in network.named_modules():
+        if isinstance(module, QuantProxyFromInjector):
+            module.export_path = name.rpartition(".")[0]
+        elif isinstance(module, _QuantLSTMLayer):
+            module.export_path = name
+    addresses = {value.data_ptr(): name for name, value in network.named_parameters()}
+    for module in network.modules():
+        if hasattr(module, "weight_quant"):
+            module.weight_quant.export_addresses = addresses
+
+
+class _PathQuant(Function):
+    """As brevitas' Quant, with the path of the quantised tensor."""
+
+    @staticmethod
+    def symbolic(g, x, scale, zero_point, bit_width, narrow_range, signed, rounding_mode, path):
+        return g.op(
+            f"{DOMAIN_STRING}::Quant", x, scale, zero_point, bit_width,
+            rounding_mode_s=rounding_mode, signed_i=int(signed), narrow_i=int(narrow_range), path_s=path,
+        )
+
+    @staticmethod
+    def forward(ctx, x, scale, zero_point, bit_width, narrow_range, signed, rounding_mode, path):
+        return BrevitasQuantFn.forward(ctx, x, scale, zero_point, bit_width, narrow_range, signed, rounding_mode)
+
+
+class _PathCell(Function):
+    """As brevitas' QuantLSTMCell, with the path of its layer."""
+
+    @staticmethod
+    def symbolic(g, *arguments):
+        node = BrevitasQuantLSTMCellFn.symbolic(g, *arguments[:-1])
+        node[0].node().s_(PATH, arguments[-1])
+        return node
+
+    @staticmethod
+    def forward(ctx, *arguments):
+        return BrevitasQuantLSTMCellFn.forward(ctx, *arguments[:-1])
+
+
+class _Act(BrevitasActQuantProxyHandler):
+    def prepare_for_export(self, module) -> None:
+        super().prepare_for_export(module)
+        self.path = module.export_path
+
+    def symbolic_execution(self, x: Tensor):
+        k = self.symbolic_kwargs
+        return _PathQuant.apply(x, *k.values(), self.path), k["scale"], k["zero_point"], k["bit_width"]
+
+
+class _Weight(BrevitasWeightQuantProxyHandler):
+    def prepare_for_export(self, module) -> None:
+        super().prepare_for_export(module)
+        self.addresses = module.export_addresses
+
+    def symbolic_execution(self, x: Tensor):
+        k = self.symbolic_kwargs
+        quantised = self.quant_weights[x.data_ptr()]
+        y = _PathQuant.apply(quantised, *k.values(), self.addresses[x.data_ptr()])
+        return y, k["scale"], k["zero_point"], k["bit_width"]
+
+
+class _Bias(BrevitasBiasQuantProxyHandler):
+    def prepare_for_export(self, module) -> None:
+        super().prepare_for_export(module)
+        self.path = f"{module.export_path}.bias"
+
+    def symbolic_execution(self, x: Tensor, input_scale=None, input_bit_width=None):
+        k = self.symbolic_kwargs
+        scale = input_scale if k["scale"] is None else k["scale"]
+        width = input_bit_width if k["bit_width"] is None else k["bit_width"]
+        rest = (k["narrow_range"], k["signed"], k["rounding_mode"])
+        y = _PathQuant.apply(x, scale, k["zero_point"], width, *rest, self.path)
+        return y, scale, k["zero_point"], width
+
+
+class _LSTM(BrevitasQuantLSTMLayerHandler):
+    def prepare_for_export(self, module) -> None:
+        super().prepare_for_export(module)
+        self.path = module.export_path
+
+    def quantized_cell_symbolic_execution(self, *tensors: Tensor):
+        return _PathCell.apply(*tensors, *self.symbolic_kwargs.values(), self.path)
+
+
+class PathManager(QONNXManager):
+    """QONNX export with paths; `PathManager.export(network, args=..., ...)`."""
+
+    handlers = [_Act, _Bias, _Weight, _LSTM]
+    custom_fns = [_PathQuant, _PathCell]

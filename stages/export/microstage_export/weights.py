@@ -1,0 +1,74 @@
+"""Reading a weight file without executing it: an allow-listed unpickler over torch's zip form.
+
+`torch.load` of this era runs whatever a pickle asks for, and its `weights_only` mode is no cure (CVE-2025-32434).
+"""
+
+from __future__ import annotations
+
+import collections
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from microstage.errors import IntegrityError
+
+__all__ = ["read_weights"]
+
+_STORAGES = {"FloatStorage": np.float32, "DoubleStorage": np.float64, "LongStorage": np.int64, "IntStorage": np.int32}
+_MAX_BYTES = 1 << 30
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """{module path: tensor}; anything in the file but plain tensors is an `IntegrityError`, and nothing of it runs."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > _MAX_BYTES:
+                raise IntegrityError(f"{path} unpacks to more than {_MAX_BYTES >> 20} MiB; it is not a weight file of ours.")
+            root = next(name for name in archive.namelist() if name.endswith("/data.pkl"))[: -len("data.pkl")]
+            with archive.open(f"{root}data.pkl") as data:
+                state = _Reader(data, archive, root).load()
+    except (OSError, StopIteration, zipfile.BadZipFile, pickle.UnpicklingError, KeyError, ValueError, EOFError) as error:
+        raise IntegrityError(f"{path} is no weight file: {error or 'no data.pkl in it'}.") from None
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise IntegrityError(f"{path} holds something other than named tensors.")
+    return dict(state)
+
+
+class _Reader(pickle.Unpickler):
+    """Knows ordered dictionaries, the rebuilding of a plain tensor, and numeric storages; everything else is refused."""
+
+    def __init__(self, data, archive: zipfile.ZipFile, root: str) -> None:
+        super().__init__(data)
+        self._archive, self._root = archive, root
+
+    def find_class(self, module: str, name: str) -> Any:
+        allowed = {
+            ("collections", "OrderedDict"): collections.OrderedDict,
+            ("torch._utils", "_rebuild_tensor_v2"): _rebuild,
+            ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
+        }
+        if (module, name) in allowed:
+            return allowed[module, name]
+        if module == "torch" and name in _STORAGES:
+            return name
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which weights do not need")
+
+    def persistent_load(self, pid: Any) -> np.ndarray:
+        kind, storage, key, _, count = pid
+        if kind != "storage" or storage not in _STORAGES or not str(key).isdigit():
+            raise pickle.UnpicklingError("it names a storage of an unknown kind")
+        values = np.frombuffer(self._archive.read(f"{self._root}data/{key}"), _STORAGES[storage])
+        if len(values) != count:
+            raise pickle.UnpicklingError(f"storage {key} holds {len(values)} values, its index says {count}")
+        return values
+
+
+def _rebuild(values: np.ndarray, offset: int, size: tuple, stride: tuple, *_: Any) -> torch.Tensor:
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride)) if all(size) else offset - 1
+    if offset < 0 or min(stride, default=0) < 0 or last >= len(values):
+        raise pickle.UnpicklingError("a tensor reaches outside its storage")
+    return torch.from_numpy(values.copy()).as_strided(tuple(size), tuple(stride), offset).clone()
