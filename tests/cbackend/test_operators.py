@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 
 def equal(folder: Path, graph: Graph, *outputs: str) -> dict[str, int]:
     """Compare the C of `graph` with the oracle; boundary -> integers compared (the stage raises on a difference)."""
-    from microstage_cbackend.generate import files_of, read_golden, read_model, verify_and_publish
+    from microstage import golden
+    from microstage_cbackend.generate import read_model, verify_and_publish
     from microstage_cbackend.golden import make_plan
 
     source = single(folder / "in", graph, list(outputs))
     model = read_model(source)
     (folder / "out").mkdir()
-    files = files_of(model, make_plan(model, read_golden(source)))
-    results = verify_and_publish(files, source, folder / "scratch", folder / "out")
+    plan = make_plan(model, golden.load(source / golden.FILE))
+    results = verify_and_publish(model, plan, source, folder / "scratch", folder / "out")
     assert all(r.compared == r.equal > 0 for r in results)
     return {r.boundary: r.compared for r in results}
 
@@ -28,6 +29,7 @@ def equal(folder: Path, graph: Graph, *outputs: str) -> dict[str, int]:
 CONVS = {
     "1-D valid": ((1, 2, 9), (3, 2, 3), {}),
     "1-D strided, padded on one side": ((1, 2, 9), (3, 2, 3), {"strides": [2], "pads": [0, 2]}),
+    "1-D padded on both sides": ((1, 1, 6), (2, 1, 3), {"pads": [2, 1]}),
     "1-D dilated": ((1, 1, 9), (2, 1, 3), {"dilations": [3]}),
     "depthwise": ((1, 3, 5, 4), (3, 1, 3, 2), {"group": 3, "pads": [1, 0, 1, 1]}),
     "grouped": ((1, 4, 4, 4), (6, 2, 3, 3), {"group": 2, "strides": [1, 2]}),

@@ -41,12 +41,13 @@ def test_output_holds_sources_golden_vectors_and_metadata_but_no_binary(harmonic
 
 
 def test_same_input_gives_same_bytes(harmonic, tmp_path):
-    from microstage_cbackend.generate import files_of, read_golden, read_model
+    from microstage import golden
+    from microstage_cbackend.generate import files_of, read_model
     from microstage_cbackend.golden import make_plan
 
     def make():
         model = read_model(harmonic)
-        return files_of(model, make_plan(model, read_golden(harmonic)))
+        return files_of(model, make_plan(model, golden.load(harmonic / golden.FILE)))
 
     assert make() == make()
 
@@ -67,13 +68,12 @@ def test_header_states_units_scales_and_ranges(harmonic, run_stage):
 
 @pytest.mark.parametrize(("boundary", "index"), [("features", (3, 2, 1)), ("hidden", (0, 1, 4)), ("cell", (5, 3, 0))])
 def test_a_single_wrong_integer_ends_with_code_3_and_is_named(harmonic, run_stage, capfd, boundary, index):
-    golden = np.load(harmonic / "golden.npz")[boundary]
-    corrupt(harmonic, boundary, index, -1 if golden[index] > 0 else 1)
+    value = np.load(harmonic / "golden.npz")[boundary][index]
+    corrupt(harmonic, boundary, index, -1 if value > 0 else 1)
     code, out = run_stage(harmonic)
     assert code == 3
     assert not list(out.iterdir())
-    flat = np.ravel_multi_index(index[1:], golden.shape[1:])
-    assert f"in {boundary}, golden vector {index[0]}, index {flat}: expected" in capfd.readouterr().err
+    assert f"at {boundary}{list(index)}: expected {value + (-1 if value > 0 else 1)}, found {value} " in capfd.readouterr().err
 
 
 def test_a_golden_value_outside_the_proven_range_ends_with_code_3(harmonic, run_stage, capfd):
@@ -97,7 +97,7 @@ def test_sanitizers_find_nothing_at_O0_and_O3(harmonic, run_stage, tmp_path):
     for level in ("-O0", "-O3"):
         copy = shutil.copytree(out, tmp_path / level)
         checks = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-        assert compile_and_run(copy, (*FLAGS, level, *checks))
+        assert compile_and_run(copy, {}, (*FLAGS, level, *checks))
 
 
 def test_an_input_outside_its_declared_range_is_refused_by_the_c(harmonic, run_stage, tmp_path):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from microstage import golden
 from microstage.errors import ParameterError
 from microstage.stage import Job, stage_main
-from microstage_cbackend.generate import files_of, read_golden, read_model, verify_and_publish
+from microstage_cbackend.generate import read_model, verify_and_publish
 from microstage_cbackend.golden import make_plan
 from microstage_cbackend.ir import Part, bits_of
 
@@ -15,8 +16,8 @@ def run(job: Job) -> None:
         raise ParameterError("cbackend needs --in streamline=DIR, the artefact of the streamline stage.")
     source = job.inputs["streamline"]
     model = read_model(source)
-    plan = make_plan(model, read_golden(source))
-    results = verify_and_publish(files_of(model, plan), source, job.scratch / "build", job.output)
+    plan = make_plan(model, golden.load(source / golden.FILE))
+    results = verify_and_publish(model, plan, source, job.scratch / "build", job.output)
     for result in results:
         job.verified(result.boundary, result.compared, result.equal)
         job.log(f"{result.boundary}: {result.equal} of {result.compared} integers equal")

@@ -6,7 +6,10 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from microstage.errors import EnvironmentProblem, MicrostageError, VerificationError
+from microstage_cbackend.selftest import WHOLE
 
 __all__ = ["FLAGS", "Result", "compile_and_run", "makefile"]
 
@@ -22,8 +25,10 @@ class Result:
     equal: int
 
 
-def compile_and_run(folder: Path, flags: tuple[str, ...] = FLAGS) -> list[Result]:
+def compile_and_run(folder: Path, shapes: dict[str, tuple[int, ...]], flags: tuple[str, ...] = FLAGS) -> list[Result]:
     """Compile every .c file of `folder` into `folder/selftest`, run it there, and return its counts per boundary.
+
+    `shapes` gives each boundary's shape per vector, so that a difference is named by its place in golden.npz.
 
     Raises `EnvironmentProblem` without gcc, `MicrostageError` when gcc or the self test cannot run,
     `VerificationError` naming tensor, index, expected and found at the first difference.
@@ -38,17 +43,18 @@ def compile_and_run(folder: Path, flags: tuple[str, ...] = FLAGS) -> list[Result
     test = _run([str(folder.resolve() / "selftest")], folder)
     if test.returncode not in (0, 1):
         raise MicrostageError(f"The self test ended with code {test.returncode}: {test.stderr.strip()[-2000:]}")
-    return _read(test.stdout, test.returncode)
+    return _read(test.stdout, test.returncode, shapes)
 
 
-def _read(text: str, code: int) -> list[Result]:
+def _read(text: str, code: int, shapes: dict[str, tuple[int, ...]]) -> list[Result]:
     lines = [line.split() for line in text.splitlines()]
     results = [Result(words[1], int(words[2]), int(words[3])) for words in lines if words[0] == "equal"]
     for _, boundary, vector, index, expected, found in (words for words in lines if words[0] == "differs"):
         wrong = next(r.compared - r.equal for r in results if r.boundary == boundary)
+        place = [int(vector), *map(int, np.unravel_index(int(index), shapes[boundary.removeprefix(WHOLE)]))]
         raise VerificationError(
-            f"The generated C differs from the reference in {boundary}, golden vector {vector}, index {index}: expected "
-            f"{expected}, found {found} ({wrong} values of this boundary differ)."
+            f"The generated C differs from the reference at {boundary}{place}: expected {expected}, found {found} "
+            f"({wrong} values of this boundary differ)."
         )
     if code or not results:
         raise VerificationError("The self test compared nothing, or failed without naming a difference.")

@@ -8,8 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from microstage import golden
 from microstage.errors import ArtefactError
 from microstage_cbackend.build import Result, compile_and_run, makefile
 from microstage_cbackend.chain import Model, chain_of
@@ -18,10 +17,10 @@ from microstage_cbackend.golden import Plan
 from microstage_cbackend.graph import read_part
 from microstage_cbackend.selftest import selftest
 
-__all__ = ["files_of", "read_model", "read_golden", "verify_and_publish"]
+__all__ = ["files_of", "read_model", "verify_and_publish"]
 
 SUFFIX = "_finn_streamlined.onnx"
-CARRIED = ("interface.json", "model_def.json")
+CARRIED = ("interface.json", "model_def.json", golden.FILE)
 
 
 def read_model(folder: Path) -> Model:
@@ -39,15 +38,6 @@ def read_model(folder: Path) -> Model:
     return Model(name, parts, interface, chain_of(parts))
 
 
-def read_golden(folder: Path) -> dict[str, np.ndarray]:
-    """The arrays of golden.npz: boundary -> integers [vectors, ...]."""
-    path = folder / "golden.npz"
-    if not path.is_file():
-        raise ArtefactError(f"{folder} holds no golden.npz, so nothing could be checked; run the stage before again.")
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
-
-
 def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
     """File name -> bytes of the whole output folder but for what is carried forward."""
     texts = emit(model)
@@ -57,16 +47,17 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
     return {name: text.encode() for name, text in texts.items()} | {"golden.bin": plan.data()}
 
 
-def verify_and_publish(files: dict[str, bytes], source: Path, scratch: Path, output: Path) -> list[Result]:
-    """Compile and run `files` in `scratch`; only when every integer is equal, write them to `output`."""
+def verify_and_publish(model: Model, plan: Plan, source: Path, scratch: Path, output: Path) -> list[Result]:
+    """Compile and run the C in `scratch`; only when every integer is equal, write it to `output` with what `source` hands on."""
+    files = files_of(model, plan)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     for name, data in files.items():
         (scratch / name).write_bytes(data)
-    results = compile_and_run(scratch)
+    results = compile_and_run(scratch, {name: values.shape[1:] for name, values in plan.boundaries.items()})
     for name, data in files.items():
         (output / name).write_bytes(data)
-    for name in (*CARRIED, "golden.npz"):
+    for name in CARRIED:
         if (source / name).is_file():
             (output / name).write_bytes((source / name).read_bytes())
     return results
