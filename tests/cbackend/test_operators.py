@@ -47,6 +47,13 @@ def test_conv(tmp_path, case, biased):
     equal(tmp_path, g, g.node("Conv", *operands, **attributes))
 
 
+def test_padding_widens_the_range_of_a_convolution_of_values_away_from_zero(tmp_path):
+    """x in 200..455: every whole window stays within 16 bits, the two that reach into the padding do not."""
+    g = Graph()
+    x = g.node("Add", g.input("x", (1, 1, 5), "UINT8"), g.constant("up", [200]))
+    equal(tmp_path, g, g.node("Conv", x, g.constant("w", [[[100, -100]]]), pads=[1, 1]))
+
+
 @pytest.mark.parametrize("pads", [[0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 0, 1]])
 def test_im2col_then_matmul_and_max_pool_channels_last(tmp_path, pads):
     random, g = np.random.default_rng(0), Graph()

@@ -130,6 +130,14 @@ def test_a_float_scale_left_in_the_graph_is_named(tmp_path, run_stage, capfd):
     assert "Constant scale of model holds values that are no integers" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("shape", [(2, 4), (1, 0)])
+def test_an_input_of_open_shape_or_of_a_batch_is_named(tmp_path, run_stage, capfd, shape):
+    g = Graph()
+    y = g.node("Identity", g.input("x", shape))
+    assert run_stage(write_artefact(tmp_path / "in", {"model": g.model(y)}, {"x": np.zeros((1, 4))}))[0] == 2
+    assert f"Input x of model has shape {list(shape)}" in capfd.readouterr().err
+
+
 def test_a_sum_that_overflows_64_bits_is_refused(tmp_path, run_stage, capfd):
     g = Graph()
     x = g.input("x", (1, 2), "INT32")

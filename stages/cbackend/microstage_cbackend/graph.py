@@ -78,8 +78,8 @@ def _constant(part: str, tensor: onnx.TensorProto) -> Tensor:
 
 def _input(part: str, value: onnx.ValueInfoProto, declared: dict[str, str]) -> Tensor:
     shape = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
-    if not shape or 0 in shape:
-        raise ModelError(f"Input {value.name} of {part} has shape {shape}; fix every dimension, the batch to 1.")
+    if not shape or 0 in shape or (len(shape) > 1 and shape[0] != 1):
+        raise ModelError(f"Input {value.name} of {part} has shape {list(shape)}; fix every dimension, and the batch to 1.")
     if value.name not in declared:
         raise ModelError(f"Input {value.name} of {part} has no integer datatype; annotate it or list it in interface.json.")
     low, high = datatype_range(declared[value.name])
@@ -97,8 +97,6 @@ def _lower(part: Part, values: dict[str, Tensor], node: onnx.NodeProto, place: s
     if missing:
         raise ModelError(f"{place} reads {missing[0]}, which no node before it computes; sort the graph topologically.")
     inputs = [values[name] for name in node.input if name]
-    if any(t.shape and t.shape[0] != 1 for t in part.inputs):
-        raise ModelError(f"{place} works on a batch above 1; the C takes one input at a time, set the batch to 1.")
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     for name, tensor in zip(node.output, lowering(Node(part, node.op_type, place, inputs, attributes, list(node.output)))):
         values[name] = tensor
