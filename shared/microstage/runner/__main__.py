@@ -25,6 +25,12 @@ if sys.version_info < (3, 11):
         sys.exit("microstage: the runner needs CPython 3.11 or newer; install one, or uv, which brings it.")
     os.execv(python, [python, "-m", "microstage.runner"] + sys.argv[1:])
 
-from microstage.runner.cli import main  # noqa: E402
+if sys.argv[1:2] in (["tests"], ["bench"]):
+    import runpy
 
-raise SystemExit(main(sys.argv[1:]))
+    sys.argv = sys.argv[1:]
+    runpy.run_module(f"microstage.runner.{sys.argv[0]}", run_name="__main__")
+else:
+    from microstage.runner.cli import main
+
+    raise SystemExit(main(sys.argv[1:]))

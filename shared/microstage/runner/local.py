@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import hashlib
 import json
@@ -23,6 +24,8 @@ from microstage.runner.environment import stage_environment
 __all__ = ["Environments", "LocalBackend", "find_python", "stage_command"]
 
 _STOP_SECONDS = 10
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
 
 
 class LocalBackend:
@@ -49,12 +52,19 @@ class LocalBackend:
             **stage_environment(scratch), "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": source
         }
         command = [str(python), *stage_command(stage.name, inputs, parameters, output, scratch)]
-        process = subprocess.Popen(command, env=environment, cwd=scratch, start_new_session=True, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, env=environment, cwd=scratch, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_runner
+        )
         try:
             return process.wait()
         except BaseException:
             _stop(process)
             raise
+
+
+def _die_with_runner() -> None:
+    """A killed runner frees its lock: its stage must not write on beside the next run of the key."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def stage_command(

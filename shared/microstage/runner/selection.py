@@ -23,6 +23,8 @@ SETTINGS = {
 def select(stages: Mapping[str, Stage], typed: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """{stage: {parameter: value}}, defaults filled in; a name or value that no stage declares is a `ParameterError`."""
     declared = {p.variable: p for stage in stages.values() for p in stage.parameters.values()}
+    if "ONNX" in typed and "ONNX" not in declared:
+        raise ParameterError(f"ONNX={typed['ONNX']} is not supported yet: no stage declares a network of one's own as its input.")
     for name in typed:
         if name not in declared and name not in SETTINGS:
             raise ParameterError(_unknown(name, typed[name], [*declared, *SETTINGS]))

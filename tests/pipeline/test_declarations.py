@@ -1,0 +1,46 @@
+"""What the stages of this checkout declare, and what values their parameters take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from microstage.errors import ParameterError
+from microstage.runner.declarations import DATASET, Parameter, load_stages
+from microstage.runner.selection import SETTINGS
+
+STAGES = load_stages(Path(__file__).parents[2])
+
+
+def test_the_chain_follows_from_the_inputs():
+    assert list(STAGES) == ["train", "export", "qcdq", "streamline", "cbackend"]
+    assert STAGES["train"].inputs == {"data": DATASET}
+
+
+@pytest.mark.parametrize("stage", STAGES.values(), ids=lambda stage: stage.name)
+def test_every_default_is_a_value_that_may_be_typed(stage):
+    for parameter in stage.parameters.values():
+        assert parameter.parse(str(parameter.default)) == parameter.default
+        assert parameter.summary.endswith(".")
+
+
+def test_no_two_stages_declare_one_variable_and_none_hides_a_setting():
+    names = [p.variable for stage in STAGES.values() for p in stage.parameters.values()]
+    assert len(names) == len(set(names)) and not set(names) & set(SETTINGS)
+
+
+@pytest.mark.parametrize("text", ["0.5", ".5", "0.50", " 5e-1"])
+def test_spellings_of_one_number_are_one_value(text):
+    assert STAGES["train"].parameters["cycles"].parse(text) == 0.5
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", True), ("no", False), ("True", True)])
+def test_switches(text, value):
+    assert Parameter("x", "bool", False, "A switch.").parse(text) is value
+
+
+@pytest.mark.parametrize("text", ["", "inf", "-1", "0", "4.1", "nan", "half"])
+def test_an_impossible_value_says_what_is_allowed(text):
+    with pytest.raises(ParameterError, match="expected a number above 0 up to 4 cycles"):
+        STAGES["train"].parameters["cycles"].parse(text)
