@@ -126,6 +126,13 @@ def test_outputs_that_are_inputs_or_one_another_are_copied(tmp_path):
     assert set(found.values()) == {32}
 
 
+@pytest.mark.parametrize("name", ["a", "arena", "double", "2nd", "x*/y", "größe", "a.b/c:0"])
+def test_names_that_c_cannot_take_are_made_into_ones_it_can(tmp_path, name):
+    g = Graph()
+    x = g.input(name, (1, 3))
+    equal(tmp_path, g, g.node("Mul", x, g.constant("w" + name, [[3, 2, 1]]), outputs=[name + name]))
+
+
 @st.composite
 def graphs(draw):
     """A random chain of layers over [1, width] with a skip connection."""

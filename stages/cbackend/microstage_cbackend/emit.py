@@ -11,16 +11,21 @@ from microstage_cbackend.chain import Model
 from microstage_cbackend.ir import Layer, Part, Tensor, type_range
 from microstage_cbackend.kernels import KernelSet
 
-__all__ = ["emit", "identifier"]
+__all__ = ["emit", "identifier", "quoted"]
 
-_KEYWORDS = set("auto break case char const continue default do double else enum extern float for goto if inline int long "
-                "register restrict return short signed sizeof static struct switch typedef union void volatile while a".split())
+_RESERVED = set("a arena part sequence auto break case char const continue default do double else enum extern float for goto if inline int long "
+                "register restrict return short signed sizeof static struct switch typedef union void volatile while".split())
 
 
 def identifier(text: str) -> str:
     """`text` as a C identifier."""
-    name = re.sub(r"\W+", "_", text).strip("_") or "value"
-    return f"{name}_" if name in _KEYWORDS or name[0].isdigit() else name
+    name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_") or "value"
+    return f"v_{name}" if name in _RESERVED or name[0].isdigit() else name
+
+
+def quoted(text: str) -> str:
+    """`text` as it may stand in a comment: a name of the graph cannot end it."""
+    return re.sub(r"[^\w./:-]", "_", text, flags=re.ASCII)
 
 
 class _PartWriter:
@@ -89,7 +94,7 @@ class _PartWriter:
         struct = {"ms_add": "ms_pair", "ms_mul": "ms_pair"}.get(layer.kernel, layer.kernel) + "_shape"
         members = [f".{key} = {_value(value)}" for key, value in layer.shape.items()]
         arguments = [self.reference(t) for t in (*layer.inputs, layer.output)]
-        comment = f"{number}. {layer.node} ({layer.operator}): {operands} -> {result}{remark}."
+        comment = f"{number}. {quoted(layer.node)} ({layer.operator}): {operands} -> {result}{remark}."
         return [
             *textwrap.wrap(comment + " */", 116, initial_indent="    /* ", subsequent_indent="     * "),
             *_wrapped(f"    {self.kernels.of(layer)}(", arguments, f"        &(const {struct}){{", members, "});"),
@@ -158,7 +163,7 @@ def _contract(model: Model) -> list[str]:
         names = [*((t.name, t) for t in part.inputs), *zip(part.output_names, part.outputs)]
         for name, tensor in names:
             scale, unit = known.get(name, {}).get("scale"), known.get(name, {}).get("unit")
-            text = f" *   {part.name}.{name} {list(tensor.shape)}: {tensor.low}..{tensor.high}"
+            text = f" *   {part.name}.{quoted(name)} {list(tensor.shape)}: {tensor.low}..{tensor.high}"
             text += f", scale {scale}" if scale is not None else ""
             lines.append(text + (f", unit {unit}" if unit else ""))
     return lines
@@ -218,7 +223,7 @@ def _weights_header(model: str, weights: dict[str, Tensor]) -> str:
 def _weights_source(model: str, weights: dict[str, Tensor]) -> str:
     lines = [f'#include "{model}_weights.h"']
     for name, tensor in weights.items():
-        lines += ["", f"const {tensor.ctype} {name}[{tensor.size}] = {{ /* {tensor.name} {list(tensor.shape)} */"]
+        lines += ["", f"const {tensor.ctype} {name}[{tensor.size}] = {{ /* {quoted(tensor.name)} {list(tensor.shape)} */"]
         lines += [*rows(np.asarray(tensor.data).ravel()), "};"]
     return "\n".join([*lines, ""])
 

@@ -66,6 +66,9 @@ def make_plan(model: Model, golden: dict[str, np.ndarray]) -> Plan:
     checks = [_check(part, golden) for part in model.parts]
     used = {boundary for c in checks for boundary in [*(b for b, _ in c.feeds.values()), *c.expects.values()]}
     boundaries = {name: _integers(name, golden[name]) for name in golden if name in used}
+    for name in boundaries:
+        if not name.isprintable() or set(name) & set(' "\\%?'):
+            raise ArtefactError(f"Boundary {name!r} of golden.npz cannot be printed by the self test; rename the tensor.")
     counts = {len(v) for v in boundaries.values()}
     if len(counts) != 1 or counts.pop() == 0:
         raise ArtefactError("golden.npz holds no vectors, or boundaries of different counts; run the stage before again.")

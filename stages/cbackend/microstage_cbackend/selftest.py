@@ -7,7 +7,7 @@ It prints one line per boundary, `equal BOUNDARY COMPARED EQUAL`, and for the fi
 from __future__ import annotations
 
 from microstage_cbackend.chain import Model
-from microstage_cbackend.emit import identifier
+from microstage_cbackend.emit import identifier, quoted
 from microstage_cbackend.golden import Check, Plan
 
 __all__ = ["WHOLE", "selftest"]
@@ -99,7 +99,7 @@ def selftest(model: Model, plan: Plan) -> str:
     names = [boundary for check in plan.checks for boundary in check.expects.values()]
     names += [f"{WHOLE}{model.chain.head.output_names[0]}"] if model.chain else []
     sizes, widths = plan.sizes(), plan.widths()
-    layout = ", ".join(f"{n} ({sizes[n]} of {widths[n]} byte{'s' * (widths[n] > 1)})" for n in plan.boundaries)
+    layout = ", ".join(f"{quoted(n)} ({sizes[n]} of {widths[n]} byte{'s' * (widths[n] > 1)})" for n in plan.boundaries)
     tallies = "static tally tallies[] = {" + ", ".join(f'{{"{n}", 0, 0}}' for n in names) + "};"
     arrays = "\n".join(f"static int64_t {_array(n)}[{sizes[n]}];" for n in plan.boundaries)
     text = _HEAD.format(model=model.name, layout=layout, tallies=tallies, arrays=arrays)
