@@ -170,3 +170,18 @@ def test_a_stage_that_fails_publishes_nothing_and_passes_its_code_on(toy):
     code, _, err = toy.call("second")
     assert code == 3 and "At number 1 of 3 integers differ" in err
     assert not list((toy.root / "volumes").glob("first/*"))
+
+
+def test_an_artefact_without_its_manifest_is_one_sentence(toy):
+    toy.call("first")
+    (toy.path("first") / "manifest.json").unlink()
+    code, _, err = toy.call("first")
+    assert code == 2 and "has lost its manifest.json; remove the folder" in err
+
+
+def test_an_output_that_is_declared_and_not_written_is_an_error(toy):
+    declared = toy.root / "stages/first/stage.toml"
+    declared.write_text(declared.read_text().replace("[outputs]", '[outputs]\n"more.txt" = "more"'))
+    code, _, err = toy.call("first")
+    assert code == 2 and "first did not write more.txt" in err
+    assert not list((toy.root / "volumes").glob("first/*"))

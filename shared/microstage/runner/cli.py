@@ -159,6 +159,9 @@ def main(arguments: list[str], repository: Path = REPOSITORY) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk, a folder of another user: of the machine, not of the code
+        print(f"microstage: {error.strerror or error}: {error.filename or 'while reading or writing'}.", file=sys.stderr)
+        return 2
 
 
 def _split(word: str) -> tuple[str, str]:

@@ -83,6 +83,8 @@ class Store:
         try:
             manifest = json.loads((folder / MANIFEST).read_text())
         except FileNotFoundError:
+            if folder.exists():
+                raise ArtefactError(f"{folder} has lost its {MANIFEST}; remove the folder and run the stage again.") from None
             return None
         except ValueError:
             raise ArtefactError(f"{folder / MANIFEST} is not JSON; remove the folder and run the stage again.") from None

@@ -36,43 +36,49 @@ class Suite:
 
 
 def main(paths: list[str]) -> int:
-    """Run the suites that cover `paths` (default: all) and print each one's closing line; 1 if any failed."""
+    """Run the suites that cover `paths` (default: all) and print each one's closing line again at the end; 1 if any failed or had no test."""
     repository, volumes = REPOSITORY, REPOSITORY / "volumes"
     chosen = [Path(path).resolve() for path in paths] or [repository / "tests"]
     with tempfile.TemporaryDirectory() as scratch:
-        suites = list(_suites(repository, LocalBackend(repository, volumes), Path(scratch)))
-        jobs = [(suite, targets) for suite in suites if (targets := _targets(suite, chosen))]
+        jobs = list(_suites(repository, LocalBackend(repository, volumes), Path(scratch), chosen))
         if not jobs:
             raise ParameterError(f"TESTS={' '.join(paths)} names no test of this repository.")
         with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
             results = list(pool.map(lambda job: _run(*job), jobs))
-    return 0 if all(results) else 1
+    print("\n" + "\n".join(line for line, _ in results))
+    return 0 if all(passed for _, passed in results) else 1
 
 
-def _suites(repository: Path, local: LocalBackend, scratch: Path) -> Iterator[Suite]:
+def _suites(
+    repository: Path, local: LocalBackend, scratch: Path, chosen: list[Path]
+) -> Iterator[tuple[Suite, list[Path]]]:
+    """Each suite that has some of `chosen`, and what of it; makes the environments of these alone."""
     stages, shared = load_stages(repository), str(repository / "shared")
     overlay = str(local.environments.overlay(repository / "tests" / "requirements.lock"))
     pinned = stage_environment(scratch) | {"HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis")}
     pinned |= {name: os.environ[name] for name in ("MICROSTAGE_DATA_DIR",) if name in os.environ}
     for folder in sorted(path for path in (repository / "tests").iterdir() if list(path.glob("test_*.py"))):
+        targets = _targets(folder, chosen)
+        if not targets:
+            continue
         for name in _SHARED_IN if folder.name == "shared" else (folder.name,):
             if name in stages:
                 stage = stages[name]
                 python = local.environments.ensure(stage.python, stage.folder / "requirements.lock")
                 source = os.pathsep.join([shared, str(stage.folder), overlay])
                 path = f"{python.parent}:/usr/local/bin:/usr/bin:/bin"
-                yield Suite(folder, name, python, {**pinned, "PATH": path, "PYTHONPATH": source})
+                yield Suite(folder, name, python, {**pinned, "PATH": path, "PYTHONPATH": source}), targets
             else:  # the runner's own: the host's Python and the host's environment
                 source = os.pathsep.join([shared, overlay])
-                yield Suite(folder, "host", Path(sys.executable), {**os.environ, "PYTHONPATH": source})
+                yield Suite(folder, "host", Path(sys.executable), {**os.environ, "PYTHONPATH": source}), targets
 
 
-def _targets(suite: Suite, chosen: list[Path]) -> list[Path]:
-    inside = [path for path in chosen if suite.folder == path or suite.folder in path.parents]
-    return inside or ([suite.folder] if any(path in suite.folder.parents for path in chosen) else [])
+def _targets(folder: Path, chosen: list[Path]) -> list[Path]:
+    inside = [path for path in chosen if folder == path or folder in path.parents]
+    return inside or ([folder] if any(path in folder.parents for path in chosen) else [])
 
 
-def _run(suite: Suite, targets: list[Path]) -> bool:
+def _run(suite: Suite, targets: list[Path]) -> tuple[str, bool]:
     title = f"tests/{suite.folder.name} in {suite.where}"
     print(f"{title} ...", flush=True)
     began = time.monotonic()
@@ -81,8 +87,9 @@ def _run(suite: Suite, targets: list[Path]) -> bool:
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     lines = done.stdout.strip().splitlines() or ["no output"]
     print("\n".join(lines if done.returncode else [line for line in lines[-12:] if "%]" not in line]), flush=True)
-    print(f"{title}: {'FAILED' if done.returncode else 'passed'} in {time.monotonic() - began:.0f} s", flush=True)
-    return done.returncode == 0
+    line = f"{title}: {'FAILED' if done.returncode else 'passed'} in {time.monotonic() - began:.0f} s; {lines[-1].strip('= ')}"
+    print(line, flush=True)
+    return line, done.returncode == 0
 
 
 if __name__ == "__main__":
