@@ -48,13 +48,15 @@ def name_tensors(model: onnx.ModelProto) -> None:
     """Name what each quantiser and the LSTM read and write by module path; generated names are only ever replaced.
 
     A quantised activation becomes its boundary (`cnn.act1`, `features`), a quantised weight `<path>.quantised`, its
-    parameters `<path>.scale` and so on; inputs of the LSTM `lstm.<role>`.
+    parameters `<path>.scale` and so on. What feeds the LSTM is named by its role there: `lstm.weight_ii`, `lstm.cell_0`.
     """
     graph = model.graph
+    roles = {name: _boundary(role) for node in graph.node if node.op_type == "QuantLSTMCell"
+             for name, role in zip(node.input, _CELL_INPUTS)}
     for node in list(graph.node):
         path = _take_path(node)
         if node.op_type == "Quant":
-            boundary = _boundary(path)
+            boundary = roles.get(node.output[0], path)
             constant = any(i.name == node.input[0] for i in graph.initializer)
             if constant:
                 _own_initializer(graph, node, 0, boundary)
@@ -69,16 +71,6 @@ def name_tensors(model: onnx.ModelProto) -> None:
                     _own_initializer(graph, node, index, f"lstm.{role}")
             for old, new in zip(list(node.output), _CELL_OUTPUTS):
                 _rename(graph, old, new)
-    _name_lstm_weights(graph)
-
-
-def _name_lstm_weights(graph: onnx.GraphProto) -> None:
-    """The tensors that feed the cell get its roles: `lstm.weight_ii` and so on, whatever module held them."""
-    cells = [node for node in graph.node if node.op_type == "QuantLSTMCell"]
-    for cell in cells:
-        for index, role in enumerate(_CELL_INPUTS):
-            if role.startswith("weight_"):
-                _rename(graph, cell.input[index], f"lstm.{role}")
 
 
 def _take_path(node: onnx.NodeProto) -> str:
@@ -89,8 +81,8 @@ def _take_path(node: onnx.NodeProto) -> str:
     return ""
 
 
-def _boundary(path: str) -> str:
-    return "features" if path == "lstm.layers.0.0" else path
+def _boundary(role: str) -> str:
+    return "features" if role == "input" else f"lstm.{role}"
 
 
 def _own_initializer(graph: onnx.GraphProto, node: onnx.NodeProto, index: int, name: str) -> None:

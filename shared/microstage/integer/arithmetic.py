@@ -1,0 +1,123 @@
+"""Sums and products: exact on integers, float64 on real numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from microstage.errors import ModelError
+from microstage.integer.interpreter import operator
+from microstage.integer.tensor import QTensor, checked, real
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and np.issubdtype(value.dtype, np.integer)
+
+
+def _exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Integer product through float64, which is exact below 2^53; the bound is checked on magnitudes."""
+    bound = np.abs(a).astype(np.float64).max(initial=0) * np.abs(b).astype(np.float64).sum(axis=-2).max(initial=0)
+    if bound >= 2**53:
+        raise ModelError("An accumulator may exceed 2^53: the network is too wide for exact evaluation.")
+    return np.rint(a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
+
+
+@operator("MatMul")
+def matmul(arguments, _):
+    a, b = arguments
+    if isinstance(a, QTensor) and isinstance(b, QTensor):
+        # one scale per output column of b at most, or the sum would mix scales
+        scale = b.scale if np.ndim(b.scale) == 0 else np.broadcast_to(b.scale, (*b.scale.shape[:-2], 1, b.shape[-1]))
+        if np.ndim(a.scale) and a.scale.size > 1:
+            raise ModelError("the left side of a product has several scales")
+        return QTensor(_exact_matmul(a.ints, b.ints), np.asarray(a.scale) * scale)
+    if _is_integer(a) and _is_integer(b):
+        return _exact_matmul(a, b)
+    return real(a) @ real(b)
+
+
+@operator("Gemm")
+def gemm(arguments, attributes):
+    a, b, *bias = arguments
+    if attributes.get("alpha", 1.0) != 1.0 or attributes.get("beta", 1.0) != 1.0:
+        raise ModelError("alpha and beta other than 1 are not supported")
+    if attributes.get("transA", 0):
+        a = _transposed(a)
+    if attributes.get("transB", 0):
+        b = _transposed(b)
+    product = matmul([a, b], {})
+    return add([product, bias[0]], {}) if bias else product
+
+
+def _transposed(value):
+    if isinstance(value, QTensor):
+        scale = np.asarray(value.scale)
+        return QTensor(value.ints.T, scale.T if scale.ndim == 2 else scale)
+    return value.T
+
+
+@operator("Add")
+def add(arguments, _):
+    return _sum(*arguments, sign=1)
+
+
+@operator("Sub")
+def sub(arguments, _):
+    return _sum(*arguments, sign=-1)
+
+
+def _sum(a, b, sign: int):
+    if isinstance(a, QTensor) and isinstance(b, QTensor) and _same_scale(a.scale, b.scale):
+        return QTensor(checked(a.ints + sign * b.ints), a.scale)
+    if _is_integer(a) and _is_integer(b):
+        return checked(a.astype(np.int64) + sign * b.astype(np.int64))
+    return real(a) + sign * real(b)
+
+
+def _same_scale(a, b) -> bool:
+    """Equal to a few parts in 2^23: scales are float32 products, taken in whatever order the exporter took them."""
+    return bool(np.all(np.abs(np.asarray(a) - np.asarray(b)) <= np.abs(np.asarray(a)) * 2.0**-21))
+
+
+@operator("Mul")
+def mul(arguments, _):
+    a, b = arguments
+    if isinstance(a, QTensor) and isinstance(b, QTensor):
+        return QTensor(checked(a.ints * b.ints), np.asarray(a.scale) * np.asarray(b.scale))
+    if _is_integer(a) and _is_integer(b):
+        return checked(a.astype(np.int64) * b.astype(np.int64))
+    return real(a) * real(b)
+
+
+@operator("Div")
+def div(arguments, _):
+    return real(arguments[0]) / real(arguments[1])
+
+
+@operator("Relu")
+def relu(arguments, _):
+    value = arguments[0]
+    if isinstance(value, QTensor):
+        return QTensor(np.maximum(value.ints, 0), value.scale)
+    return np.maximum(value, 0) if _is_integer(value) else np.maximum(real(value), 0.0)
+
+
+@operator("Sigmoid")
+def sigmoid(arguments, _):
+    return 1.0 / (1.0 + np.exp(-real(arguments[0])))
+
+
+@operator("Tanh")
+def tanh(arguments, _):
+    return np.tanh(real(arguments[0]))
+
+
+@operator("BatchNormalization")
+def batch_normalization(arguments, attributes):
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, in this order; channels are axis 1."""
+    x = real(arguments[0])
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+    gamma, beta, mean, variance = (np.asarray(v, np.float64).reshape(shape) for v in arguments[1:])
+    epsilon = float(np.float32(attributes.get("epsilon", 1e-5)))
+    return (x - mean) / np.sqrt(variance + epsilon) * gamma + beta

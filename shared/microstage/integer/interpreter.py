@@ -1,0 +1,74 @@
+"""Running a graph: integers stay integers as long as an operator is exact on them, then float64 in graph order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from microstage.errors import ModelError
+from microstage.integer.tensor import QTensor
+
+__all__ = ["Interpreter", "Value", "attributes", "operator", "run_node"]
+
+Value = "QTensor | np.ndarray"
+_OPERATORS: dict[str, Callable[..., Any]] = {}
+
+
+def operator(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function (inputs, attributes) -> output or tuple of outputs under ONNX operator names."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        _OPERATORS.update({name: function for name in names})
+        return function
+
+    return register
+
+
+class Interpreter:
+    """One graph, checked for operators that are not known when it is made rather than when it is run."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        from microstage.integer import arithmetic, quantisers, shapes, windows  # noqa: F401  they register operators
+
+        self.graph = model.graph
+        self.constants = {i.name: numpy_helper.to_array(i) for i in self.graph.initializer}
+        self.inputs = [i.name for i in self.graph.input if i.name not in self.constants]
+        self.outputs = [o.name for o in self.graph.output]
+        for place, node in enumerate(self.graph.node):
+            if node.op_type not in _OPERATORS:
+                raise ModelError(f"{_where(node, place)} is not an operator that the integer reference knows.")
+
+    def run(self, inputs: Mapping[str, Any], record: Iterable[str] = ()) -> dict[str, Any]:
+        """Outputs and `record`ed tensors by name; integer arrays in are raw integers (a DequantizeLinear gives scale)."""
+        missing = [name for name in self.inputs if name not in inputs]
+        if missing:
+            raise ModelError(f"Input {missing[0]} is missing; the graph needs {', '.join(self.inputs)}.")
+        values: dict[str, Any] = {**self.constants, **inputs}
+        for place, node in enumerate(self.graph.node):
+            try:
+                values.update(run_node(node, values))
+            except ModelError as error:
+                raise ModelError(f"{_where(node, place)}: {error}") from None
+        return {name: values[name] for name in dict.fromkeys([*self.outputs, *record])}
+
+
+def run_node(node: onnx.NodeProto, values: Mapping[str, Any]) -> dict[str, Any]:
+    """One operator on named values: {output name: value}."""
+    arguments = [values[name] if name else None for name in node.input]
+    result = _OPERATORS[node.op_type](arguments, attributes(node))
+    results = result if isinstance(result, tuple) else (result,)
+    return dict(zip(node.output, results))
+
+
+def attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    """Attributes by name, texts decoded."""
+    found = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    return {name: value.decode() if isinstance(value, bytes) else value for name, value in found.items()}
+
+
+def _where(node: onnx.NodeProto, place: int) -> str:
+    return f"Node {place} ({node.op_type} -> {', '.join(node.output)})"

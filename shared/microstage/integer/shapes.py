@@ -1,0 +1,135 @@
+"""Operators that move values without changing them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from microstage.errors import ModelError
+from microstage.integer.interpreter import operator
+from microstage.integer.tensor import QTensor
+
+
+def _move(value, move):
+    """Apply a rearrangement to a tensor whose scale, if it has several, moves along."""
+    if not isinstance(value, QTensor):
+        return move(np.asarray(value))
+    if np.size(value.scale) == 1:
+        return QTensor(move(value.ints), value.scale)
+    return QTensor(move(value.ints), move(np.broadcast_to(value.scale, value.shape)))
+
+
+@operator("Identity", "Dropout")
+def identity(arguments, _):
+    return arguments[0]
+
+
+@operator("Cast")
+def cast(arguments, attributes):
+    value = arguments[0]
+    if isinstance(value, QTensor):
+        return value
+    kinds = {1: np.float32, 2: np.uint8, 3: np.int8, 5: np.int16, 6: np.int32, 7: np.int64, 11: np.float64}
+    if attributes["to"] not in kinds:
+        raise ModelError(f"cast to ONNX type {attributes['to']} is not supported")
+    return np.asarray(value).astype(kinds[attributes["to"]])
+
+
+@operator("Transpose")
+def transpose(arguments, attributes):
+    value = arguments[0]
+    order = attributes.get("perm", tuple(range(len(value.shape)))[::-1])
+    return _move(value, lambda a: np.transpose(a, order))
+
+
+@operator("Reshape")
+def reshape(arguments, attributes):
+    value, shape = arguments
+    wanted = [value.shape[i] if n == 0 and not attributes.get("allowzero", 0) else int(n) for i, n in enumerate(shape)]
+    return _move(value, lambda a: a.reshape(wanted))
+
+
+@operator("Flatten")
+def flatten(arguments, attributes):
+    value, axis = arguments[0], attributes.get("axis", 1)
+    return _move(value, lambda a: a.reshape(int(np.prod(value.shape[:axis])), -1))
+
+
+def _axes(arguments, attributes):
+    axes = arguments[1] if len(arguments) > 1 and arguments[1] is not None else attributes.get("axes")
+    return None if axes is None else tuple(int(axis) for axis in axes)
+
+
+@operator("Squeeze")
+def squeeze(arguments, attributes):
+    axes = _axes(arguments, attributes)
+    return _move(arguments[0], lambda a: np.squeeze(a, axes))
+
+
+@operator("Unsqueeze")
+def unsqueeze(arguments, attributes):
+    axes = _axes(arguments, attributes)
+    return _move(arguments[0], lambda a: np.expand_dims(a, axes))
+
+
+@operator("Concat")
+def concat(arguments, attributes):
+    axis = attributes["axis"]
+    if not any(isinstance(value, QTensor) for value in arguments):
+        return np.concatenate([np.asarray(value) for value in arguments], axis)
+    if not all(isinstance(value, QTensor) for value in arguments):
+        raise ModelError("quantised and real tensors are concatenated")
+    scales = [np.broadcast_to(value.scale, value.shape) for value in arguments]
+    joined = np.concatenate([value.ints for value in arguments], axis)
+    same = all(np.array_equal(scales[0].flat[0:1], s.flat[0:1]) and np.ptp(s) == 0 for s in scales)
+    return QTensor(joined, np.float64(scales[0].flat[0]) if same else np.concatenate(scales, axis))
+
+
+@operator("Split")
+def split(arguments, attributes):
+    value, axis = arguments[0], attributes.get("axis", 0)
+    sizes = arguments[1] if len(arguments) > 1 else attributes["split"]
+    ends = np.cumsum(sizes)[:-1]
+    parts = len(sizes)
+    return tuple(_move(value, lambda a, k=k: np.split(a, ends, axis)[k]) for k in range(parts))
+
+
+@operator("Slice")
+def slice_(arguments, _):
+    value, starts, ends, *rest = arguments
+    axes = rest[0] if rest and rest[0] is not None else range(len(starts))
+    steps = rest[1] if len(rest) > 1 else np.ones(len(starts), int)
+    index = [slice(None)] * len(value.shape)
+    for axis, start, end, step in zip(axes, starts, ends, steps):
+        index[int(axis)] = slice(int(start), int(end), int(step))
+    return _move(value, lambda a: a[tuple(index)])
+
+
+@operator("Gather")
+def gather(arguments, attributes):
+    """Along a constant index, or of a constant table by an integer tensor (how sigmoid and tanh are read)."""
+    value, index = arguments
+    if isinstance(index, QTensor):
+        raise ModelError("a table is read by integers, not by a scaled tensor")
+    axis = attributes.get("axis", 0)
+    size = value.shape[axis]
+    if np.any((np.asarray(index) < -size) | (np.asarray(index) >= size)):
+        raise ModelError(f"an index is outside a table of {size} entries")
+    return _move(value, lambda a: np.take(a, np.asarray(index, np.int64), axis))
+
+
+@operator("Pad")
+def pad(arguments, attributes):
+    value, amounts = arguments[0], arguments[1]
+    rank = len(value.shape)
+    if attributes.get("mode", "constant") != "constant" or (len(arguments) > 2 and np.any(arguments[2])):
+        raise ModelError("padding with anything but zeros is not supported")
+    return _move(value, lambda a: np.pad(a, [(int(amounts[i]), int(amounts[i + rank])) for i in range(rank)]))
+
+
+@operator("ArgMax")
+def arg_max(arguments, attributes):
+    """The lowest index wins a tie."""
+    value, axis = arguments[0], attributes.get("axis", 0)
+    ints = value.ints if isinstance(value, QTensor) and np.size(value.scale) == 1 else np.asarray(value)
+    found = np.argmax(ints, axis)
+    return np.expand_dims(found, axis) if attributes.get("keepdims", 1) else found

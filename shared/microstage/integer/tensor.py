@@ -1,0 +1,39 @@
+"""Quantised tensors: value = scale * integer, exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from microstage.errors import ModelError
+
+__all__ = ["QTensor", "checked", "real"]
+
+_EXACT = 2**53
+
+
+@dataclass(frozen=True)
+class QTensor:
+    """`ints` int64 of any shape; `scale` float64, a scalar or broadcastable to `ints`; zero points are folded in."""
+
+    ints: np.ndarray
+    scale: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.ints.shape
+
+
+def real(value: QTensor | np.ndarray) -> np.ndarray:
+    """The real value, float64: one multiplication, integer times scale."""
+    if isinstance(value, QTensor):
+        return value.ints.astype(np.float64) * value.scale
+    return np.asarray(value, dtype=np.float64)
+
+
+def checked(ints: np.ndarray) -> np.ndarray:
+    """`ints` (exact float64 or int64) as int64; `ModelError` where a sum left the range in which float64 is exact."""
+    if ints.size and np.abs(ints).max() >= _EXACT:
+        raise ModelError("An accumulator exceeds 2^53: the network is too wide for exact evaluation.")
+    return ints.astype(np.int64)

@@ -1,0 +1,111 @@
+"""Convolution and pooling, of one or two spatial dimensions."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from microstage.errors import ModelError
+from microstage.integer.arithmetic import _exact_matmul
+from microstage.integer.interpreter import operator
+from microstage.integer.tensor import QTensor, real
+
+
+def _geometry(attributes, spatial: int):
+    if attributes.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+        raise ModelError(f"auto_pad {attributes['auto_pad']} is not supported; give pads")
+    strides = attributes.get("strides", [1] * spatial)
+    dilations = attributes.get("dilations", [1] * spatial)
+    pads = attributes.get("pads", [0] * 2 * spatial)
+    return list(strides), list(dilations), list(pads)
+
+
+def patches(x: np.ndarray, kernel, strides, dilations, pads, fill=0) -> np.ndarray:
+    """[n, C, prod(kernel), *out] of `x` [n, C, *in]."""
+    spatial = len(kernel)
+    padded = np.pad(x, [(0, 0), (0, 0), *zip(pads[:spatial], pads[spatial:])], constant_values=fill)
+    sizes = [(padded.shape[2 + i] - dilations[i] * (kernel[i] - 1) - 1) // strides[i] + 1 for i in range(spatial)]
+    if min(sizes) < 1:
+        raise ModelError(f"a kernel of {list(kernel)} does not fit into {list(x.shape[2:])}")
+    parts = []
+    for offset in itertools.product(*map(range, kernel)):
+        starts = [o * d for o, d in zip(offset, dilations)]
+        index = [slice(s, s + step * (n - 1) + 1, step) for s, step, n in zip(starts, strides, sizes)]
+        parts.append(padded[(slice(None), slice(None), *index)])
+    return np.stack(parts, axis=2)
+
+
+@operator("Conv")
+def conv(arguments, attributes):
+    x, w, *bias = arguments
+    integer = isinstance(x, QTensor) and isinstance(w, QTensor)
+    plain = not isinstance(x, QTensor) and all(np.issubdtype(np.asarray(v).dtype, np.integer) for v in (x, w))
+    xs, ws = (x.ints, w.ints) if integer else (x, w) if plain else (real(x), real(w))
+    product = _convolve(xs, ws, attributes, _exact_matmul if integer or plain else np.matmul)
+    if integer:
+        scale = np.asarray(w.scale)
+        if scale.size > 1:
+            scale = scale.reshape((1, -1) + (1,) * (product.ndim - 2))
+        product = QTensor(product, np.asarray(x.scale) * scale)
+    if not bias:
+        return product
+    offset = bias[0]
+    shape = (1, -1) + (1,) * (len(product.shape) - 2)
+    if isinstance(offset, QTensor):
+        scale = np.asarray(offset.scale)
+        offset = QTensor(offset.ints.reshape(shape), scale.reshape(shape) if scale.size > 1 else scale)
+    else:
+        offset = np.asarray(offset).reshape(shape)
+    from microstage.integer.arithmetic import add
+
+    return add([product, offset], {})
+
+
+def _convolve(x, w, attributes, multiply):
+    spatial, groups = w.ndim - 2, attributes.get("group", 1)
+    strides, dilations, pads = _geometry(attributes, spatial)
+    cut = patches(x, w.shape[2:], strides, dilations, pads)  # [n, C, K, *out]
+    n, out = len(x), cut.shape[3:]
+    columns = cut.reshape(n, groups, -1, int(np.prod(out)))  # [n, g, C/g * K, P]
+    columns = np.moveaxis(columns, 3, 2)
+    kernels = np.moveaxis(w.reshape(groups, w.shape[0] // groups, -1), 1, 2)  # [g, C/g * K, O/g]
+    product = multiply(columns, kernels[None])  # [n, g, P, O/g]
+    return np.moveaxis(product, 3, 2).reshape(n, w.shape[0], *out)
+
+
+@operator("MaxPool")
+def max_pool(arguments, attributes):
+    x = arguments[0]
+    values = x.ints if isinstance(x, QTensor) else np.asarray(x)
+    kernel = attributes["kernel_shape"]
+    strides, dilations, pads = _geometry(attributes, len(kernel))
+    if attributes.get("ceil_mode", 0):
+        raise ModelError("ceil_mode is not supported")
+    low = np.iinfo(values.dtype).min if np.issubdtype(values.dtype, np.integer) else -np.inf
+    pooled = patches(values, kernel, strides, dilations, pads, low).max(axis=2)
+    if isinstance(x, QTensor):
+        scale = np.asarray(x.scale)
+        if scale.size > 1 and any(n > 1 for n in scale.shape[2:]):
+            raise ModelError("a pool over several scales")
+        return QTensor(pooled, scale)
+    return pooled
+
+
+@operator("MaxPoolNHWC")
+def max_pool_nhwc(arguments, attributes):
+    moved = np.moveaxis(np.asarray(arguments[0]), -1, 1)
+    return np.moveaxis(max_pool([moved], attributes), 1, -1)
+
+
+@operator("Im2Col")
+def im2col(arguments, attributes):
+    """qonnx: x [n, H, W, C] -> [n, H', W', kh * kw * C], channels innermost."""
+    x = np.moveaxis(np.asarray(arguments[0]), -1, 1)
+    kernel = attributes["kernel_size"]
+    pads = attributes.get("pad_amount", [0, 0, 0, 0])
+    cut = patches(x, kernel, attributes["stride"], attributes.get("dilations", [1, 1]), pads)
+    if attributes.get("depthwise", 0):
+        raise ModelError("depthwise Im2Col is not supported yet")
+    n, channels, taps, height, width = cut.shape
+    return np.transpose(cut, (0, 3, 4, 2, 1)).reshape(n, height, width, taps * channels)

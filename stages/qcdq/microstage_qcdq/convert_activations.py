@@ -1,0 +1,56 @@
+"""Activation quantisers become QuantizeLinear, Clip, DequantizeLinear."""
+
+from __future__ import annotations
+
+import onnx
+from onnx import numpy_helper
+
+from microstage.errors import ModelError
+from microstage_qcdq.fold_weights import quantiser_range
+from microstage_qcdq.graphs import Builder, constant
+
+__all__ = ["ConvertActivationQuant"]
+
+
+class ConvertActivationQuant:
+    """Quant(x) -> DequantizeLinear(Clip(QuantizeLinear(x))); the integers keep the boundary's name.
+
+    Precondition: at most 8 bits, scalar scale, zero point 0, rounding half to even: all that QCDQ can say.
+    """
+
+    def apply(self, model: onnx.ModelProto) -> tuple[onnx.ModelProto, bool]:
+        """(model, whether anything changed)."""
+        graph, nodes, changed = model.graph, [], False
+        for node in graph.node:
+            if node.op_type == "Quant":
+                builder = self._convert(graph, node)
+                nodes += builder.nodes
+                graph.initializer.extend(numpy_helper.from_array(v, n) for n, v in builder.initializers.items() if constant(graph, n) is None)
+                self._read_instead(graph, node.output[0])
+                changed = True
+            else:
+                nodes.append(node)
+        kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+        del graph.node[:]
+        graph.node.extend(kept)
+        return model, changed
+
+    def _convert(self, graph: onnx.GraphProto, node: onnx.NodeProto) -> Builder:
+        boundary = node.output[0]
+        scale, zero, bits = (constant(graph, name) for name in node.input[1:4])
+        if scale is None or scale.size != 1 or float(zero) != 0 or int(bits) > 8:
+            raise ModelError(f"{boundary} cannot be said in QCDQ: expected one constant scale, no zero point, at most 8 bits.")
+        low, high = quantiser_range(node, int(bits))
+        builder = Builder()
+        ints = builder.quantise(node.input[0], float(scale), low, high, boundary)
+        builder.dequantise(ints, float(scale), builder.initializers[f"{boundary}.zero"].dtype.type, f"{boundary}.real")
+        return builder
+
+    @staticmethod
+    def _read_instead(graph: onnx.GraphProto, boundary: str) -> None:
+        for reader in graph.node:
+            if reader.op_type == "Quant" and reader.output[0] == boundary:
+                continue
+            for index, name in enumerate(reader.input):
+                if name == boundary:
+                    reader.input[index] = f"{boundary}.real"

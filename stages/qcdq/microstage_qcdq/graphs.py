@@ -1,0 +1,98 @@
+"""Small helpers to build ONNX graphs; every tensor has a name that a person would give it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from microstage.errors import ModelError
+
+__all__ = ["Builder", "constant", "float_value", "int8_value", "make_model", "subgraph"]
+
+OPSET = 13
+IR_VERSION = 8
+
+
+class Builder:
+    """Nodes and initialisers of a graph in the making."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: dict[str, np.ndarray] = {}
+
+    def add(self, operator: str, inputs: Iterable[str], output: str, **attributes) -> str:
+        """Append a node and return the name of its output."""
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], name=f"{operator}_{output}", **attributes))
+        return output
+
+    def constant(self, name: str, value: np.ndarray) -> str:
+        """Add an initialiser; the same name again must hold the same value."""
+        value = np.asarray(value)
+        known = self.initializers.setdefault(name, value)
+        if not np.array_equal(known, value):
+            raise ModelError(f"Two constants are called {name}.")
+        return name
+
+    def dequantise(self, ints: str, scale: float, kind: type, output: str) -> str:
+        """value = scale * integer."""
+        names = [ints, self.constant(f"{output}.scale", np.float32(scale)), self.constant(f"{output}.zero", kind(0))]
+        return self.add("DequantizeLinear", names, output)
+
+    def quantise(self, value: str, scale: float, low: int, high: int, output: str) -> str:
+        """Round half to even, clip to low..high: integers called `output`."""
+        kind = np.int8 if low < 0 else np.uint8
+        limits = np.iinfo(kind)
+        whole = (low, high) == (limits.min, limits.max)
+        names = [value, self.constant(f"{output}.scale", np.float32(scale)), self.constant(f"{output}.zero", kind(0))]
+        rounded = self.add("QuantizeLinear", names, output if whole else f"{output}.unclipped")
+        if whole:
+            return rounded
+        bounds = [self.constant(f"{output}.low", kind(low)), self.constant(f"{output}.high", kind(high))]
+        return self.add("Clip", [rounded, *bounds], output)
+
+
+def constant(graph: onnx.GraphProto, name: str) -> np.ndarray | None:
+    """The value of an initialiser."""
+    return next((numpy_helper.to_array(i) for i in graph.initializer if i.name == name), None)
+
+
+def int8_value(name: str, shape: list, kind: int = TensorProto.INT8) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def float_value(name: str, shape: list) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+def make_model(name, nodes, initializers: dict[str, np.ndarray], inputs, outputs, opset: int = OPSET) -> onnx.ModelProto:
+    """A checked model with sorted initialisers and nothing that depends on when it was made."""
+    used = {tensor for node in nodes for tensor in node.input}
+    kept = [numpy_helper.from_array(np.asarray(v), n) for n, v in sorted(initializers.items()) if n in used]
+    graph = helper.make_graph(list(nodes), name, list(inputs), list(outputs), kept)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=IR_VERSION)
+    model.producer_name = "microstage"
+    onnx.checker.check_model(model)
+    return model
+
+
+def subgraph(graph: onnx.GraphProto, target: str, stops: set[str]) -> tuple[list[onnx.NodeProto], list[str]]:
+    """(nodes in order, sources) that compute `target` from `stops`, graph inputs and constants."""
+    makers = {output: node for node in graph.node for output in node.output}
+    constants = {i.name for i in graph.initializer}
+    wanted, sources, queue = set(), [], [target]
+    while queue:
+        name = queue.pop()
+        if name in constants or not name:
+            continue
+        if (name in stops and name != target) or name not in makers:
+            if name not in sources:
+                sources.append(name)
+            continue
+        node = makers[name]
+        if id(node) not in wanted:
+            wanted.add(id(node))
+            queue.extend(node.input)
+    return [node for node in graph.node if id(node) in wanted], sorted(sources)
