@@ -91,7 +91,7 @@ class Environments:
             return python
         with self._lock(name):
             if not python.exists():
-                self._make(name, find_python(version), lock)
+                self._make(name, self._python(version), lock)
         return python
 
     def overlay(self, lock: Path) -> Path:
@@ -104,6 +104,18 @@ class Environments:
                 self._uv("pip", "install", "--quiet", "--no-deps", "--require-hashes", "--target", beside, "-r", lock)
                 beside.rename(target)
         return target
+
+    def _python(self, version: str) -> Path:
+        """A CPython of this machine, or else one that uv downloads."""
+        try:
+            return find_python(version)
+        except EnvironmentProblem as problem:
+            print(f"environment: CPython {version} is not here; uv downloads it ...", file=sys.stderr, flush=True)
+            uv = [str(self._find_uv()), "python"]
+            if subprocess.run([*uv, "install", "--quiet", version], stdin=subprocess.DEVNULL).returncode:
+                raise problem from None
+            found = subprocess.run([*uv, "find", version], capture_output=True, text=True, check=True)
+            return Path(found.stdout.strip())
 
     def _make(self, name: str, python: Path, lock: Path) -> None:
         print(f"environment: {name} (hash-locked, {lock.parent.name}) ...", file=sys.stderr, flush=True)
