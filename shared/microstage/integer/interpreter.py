@@ -42,6 +42,11 @@ class Interpreter:
             if node.op_type not in _OPERATORS:
                 raise ModelError(f"{_where(node, place)} is not an operator that the integer reference knows.")
 
+    def state_width(self, name: str) -> int:
+        """Last dimension of the graph input `name`."""
+        value = next(i for i in self.graph.input if i.name == name)
+        return value.type.tensor_type.shape.dim[-1].dim_value
+
     def run(self, inputs: Mapping[str, Any], record: Iterable[str] = ()) -> dict[str, Any]:
         """Outputs and `record`ed tensors by name; integer arrays in are raw integers (a DequantizeLinear gives scale)."""
         missing = [name for name in self.inputs if name not in inputs]

@@ -24,11 +24,11 @@ def run(job: Job) -> None:
     model = onnx.load(str(source / "brevitas_export_model.onnx"))
     for transformation in (FoldWeightQuant(), ConvertActivationQuant()):
         model, _ = transformation.apply(model)
-    parts = split_at_lstm(model)
+    parts, curves = split_at_lstm(model)
     recorded = golden.load(source / golden.FILE)
 
     reference = reference_run(parts, recorded["window"])
-    proof.against_simulation(job, parts, recorded)
+    proof.against_simulation(job, parts, recorded, curves)
     proof.against_onnxruntime(job, parts, reference)
     proof.from_any_state(job, parts)
     composed = compose(parts)

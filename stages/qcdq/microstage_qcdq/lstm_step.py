@@ -14,8 +14,13 @@ __all__ = ["build_lstm_step"]
 _GATES = {"input": "i", "forget": "f", "cell": "c", "output": "o"}
 
 
-def build_lstm_step(graph: onnx.GraphProto, cell: onnx.NodeProto) -> onnx.ModelProto:
+Curves = dict[str, np.ndarray]
+
+
+def build_lstm_step(graph: onnx.GraphProto, cell: onnx.NodeProto) -> tuple[onnx.ModelProto, Curves]:
     """features_t [B, C], hidden [B, H], cell [B, H] -> hidden_next, cell_next; all int8.
+
+    Beside the graph, what each table was rounded from: {boundary: function value over output scale, float64}.
 
     Brevitas' cell: i, f, o = q(sigmoid(q_acc(W x + U h + b))), g = q(tanh(q_acc(..))), c' = q_c(q_c(f c) + q_c(i g)),
     h' = q_io(o q(tanh(c'))). Parameters are taken by the names that the export gave them.
@@ -23,7 +28,7 @@ def build_lstm_step(graph: onnx.GraphProto, cell: onnx.NodeProto) -> onnx.ModelP
     step = _Step(graph, cell)
     for gate in _GATES:
         step.gate(gate)
-    return step.finish()
+    return step.finish(), step.curves
 
 
 class _Step:
@@ -40,6 +45,7 @@ class _Step:
         self.h = b.dequantise("hidden", io, np.int8, "hidden.real")
         self.c = b.dequantise("cell", self.scale("cell_state"), np.int8, "cell.real")
         self.activated: dict[str, str] = {}
+        self.curves: Curves = {}
 
     def value(self, name: str) -> np.ndarray:
         found = constant(self.graph, name)
@@ -64,7 +70,7 @@ class _Step:
 
     def weight(self, role: str) -> str:
         """The folded weight W [H, C] as the right side of a product: real values [C, H]."""
-        node = self.makers.get(f"lstm.{role}")
+        node = self.makers.get(f"lstm.{role}.quantised")
         if node is None or node.op_type != "DequantizeLinear":
             raise ModelError(f"lstm.{role} is not a folded weight.")
         b, (ints, scale) = self.builder, (self.value(name) for name in node.input[:2])
@@ -90,8 +96,9 @@ class _Step:
     def table(self, ints: str, domain: str, function, quantiser: str) -> str:
         """Read `function` of the quantised `ints` from a table of integers; real values of the result."""
         b, (low, high) = self.builder, self.range(domain)
-        entries = tabulate(function, self.scale(domain), low, high, self.scale(quantiser), *self.range(quantiser))
         name = f"lstm.{quantiser}"
+        self.curves[name] = curve = function(self.scale(domain) * np.arange(low, high + 1)) / self.scale(quantiser)
+        entries = tabulate(curve, *self.range(quantiser))
         index = b.add("Cast", [ints], f"{name}.wide", to=onnx.TensorProto.INT32)
         index = b.add("Sub", [index, b.constant(f"{name}.first", np.int32(low))], f"{name}.index")
         found = b.add("Gather", [b.constant(f"{name}.table", entries), index], name, axis=0)
@@ -125,13 +132,12 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
     return 1.0 / (1.0 + np.exp(-x))
 
 
-def tabulate(function, scale_in: float, first: int, last: int, scale_out: float, low: int, high: int) -> np.ndarray:
-    """[last - first + 1] integers: clip(round(function(scale_in * a) / scale_out)), in float64, once and for all.
+def tabulate(curve: np.ndarray, low: int, high: int) -> np.ndarray:
+    """The integers of a monotone function: clip(round half even(function value / output scale)), from float64.
 
     Libraries differ in the last bit of sigmoid and tanh, and some are not even monotone; this table is the truth.
     """
-    values = function(np.float64(scale_in) * np.arange(first, last + 1))
-    table = np.clip(np.rint(values / np.float64(scale_out)), low, high)
+    table = np.clip(np.rint(curve), low, high)
     if np.any(np.diff(table) < 0):
         raise ModelError("A table of sigmoid or tanh is not monotone.")
     return table.astype(np.int8 if low < 0 else np.uint8)

@@ -9,19 +9,19 @@ from onnx import numpy_helper
 from microstage.errors import ModelError
 from microstage.signals.gain import WINDOW_SCALE
 from microstage_qcdq.graphs import Builder, constant, float_value, int8_value, make_model, subgraph
-from microstage_qcdq.lstm_step import build_lstm_step
+from microstage_qcdq.lstm_step import Curves, build_lstm_step
 
 __all__ = ["split_at_lstm"]
 
 
-def split_at_lstm(model: onnx.ModelProto) -> dict[str, onnx.ModelProto]:
-    """{"cnn": window -> features, "lstm": one step, "mlp": hidden -> harmonics}."""
+def split_at_lstm(model: onnx.ModelProto) -> tuple[dict[str, onnx.ModelProto], Curves]:
+    """({"cnn": window -> features, "lstm": one step, "mlp": hidden -> harmonics}, what the step's tables stand for)."""
     graph = model.graph
     cells = [node for node in graph.node if node.op_type == "QuantLSTMCell"]
     if len(cells) != 1:
         raise ModelError(f"Expected one LSTM to split at, found {len(cells)}.")
-    step = build_lstm_step(graph, cells[0])
-    return {"cnn": _before(graph, cells[0]), "lstm": step, "mlp": _after(graph, cells[0])}
+    step, curves = build_lstm_step(graph, cells[0])
+    return {"cnn": _before(graph, cells[0]), "lstm": step, "mlp": _after(graph, cells[0])}, curves
 
 
 def _initializers(graph: onnx.GraphProto) -> dict[str, np.ndarray]:

@@ -1,0 +1,128 @@
+"""What the stage proves: reference against brevitas' simulation, and onnxruntime against the reference.
+
+Each boundary and time step is computed from the same integers on both sides, so that one difference cannot hide
+another; a difference must be an explained tie. Free-running differences are reported, not asserted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from microstage.errors import VerificationError
+from microstage.integer import Interpreter, real
+from microstage.integer.tensor import QTensor
+from microstage.stage import Job
+from microstage_qcdq.boundaries import Boundary, boundaries, source_values, target_values
+from microstage_qcdq.lstm_step import Curves
+from microstage_qcdq.ties import Bounded, integers, unexplained_entries
+
+__all__ = ["against_onnxruntime", "against_simulation", "from_any_state", "report_free_running", "session"]
+
+Parts = Mapping[str, onnx.ModelProto]
+_RANDOM_STATES = 2048
+
+
+def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    """onnxruntime on one thread with graph optimisations off: what is written is what runs."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def against_simulation(job: Job, parts: Parts, recorded: Mapping[str, np.ndarray], curves: Curves) -> None:
+    """Feed brevitas' integers to the reference, boundary by boundary, and compare with what brevitas went on to compute.
+
+    `curves` tell how close to a tie an entry of a table is: brevitas evaluates sigmoid and tanh anew, in float32.
+    """
+    every = [b for part, model in parts.items() for b in boundaries(part, model)]
+    for boundary in job.progress(every, len(every), "reference against brevitas"):
+        sources = source_values(boundary, recorded)
+        exact = Interpreter(boundary.model).run(sources)[boundary.name]
+        found = target_values(boundary, recorded)
+        _compare(job, f"brevitas {boundary.recorded}", boundary, sources, exact, found, curves.get(boundary.name))
+
+
+def against_onnxruntime(job: Job, parts: Parts, reference: Mapping[str, np.ndarray]) -> None:
+    """Feed the reference's integers to onnxruntime, boundary by boundary, and compare with the reference."""
+    every = [b for part, model in parts.items() for b in boundaries(part, model)]
+    for boundary in job.progress(every, len(every), "onnxruntime against reference"):
+        sources = source_values(boundary, reference)
+        found = _onnxruntime(boundary, sources)
+        exact = Interpreter(boundary.model).run(sources)[boundary.name]
+        if not np.array_equal(integers(exact).reshape(-1), target_values(boundary, reference).reshape(-1)):
+            raise VerificationError(f"At {boundary.recorded} the reference disagrees with itself when run in pieces.")
+        _compare(job, f"onnxruntime {boundary.recorded}", boundary, sources, exact, found)
+
+
+def from_any_state(job: Job, parts: Parts) -> None:
+    """One LSTM step from states that training never saw: random over the full range, and every extreme."""
+    step = parts["lstm"]
+    rng = np.random.Generator(np.random.PCG64(0))
+    shapes = {i.name: i.type.tensor_type.shape.dim[-1].dim_value for i in step.graph.input}
+    states = {n: rng.integers(-128, 128, (_RANDOM_STATES, width)) for n, width in shapes.items()}
+    corners = [(-128, 127)[bit] for bit in (0, 1)]
+    grid = np.array(np.meshgrid(*[corners] * len(shapes))).reshape(len(shapes), -1).T
+    ends = {n: np.repeat(grid[:, k : k + 1], width, 1) for k, (n, width) in enumerate(shapes.items())}
+    values = {n: np.concatenate([states[n], ends[n]]).astype(np.int8) for n in shapes}
+    names = [b.name for b in boundaries("lstm", step)]
+    known = {**values, **{n: integers(v) for n, v in Interpreter(step).run(values, names).items()}}
+    for boundary in boundaries("lstm", step):
+        sources = {name: known[name] for name in boundary.sources}
+        exact = Interpreter(boundary.model).run(sources)[boundary.name]
+        _compare(job, f"any state {boundary.recorded}", boundary, sources, exact, _onnxruntime(boundary, sources))
+
+
+def _onnxruntime(boundary: Boundary, sources: Mapping[str, np.ndarray]) -> np.ndarray:
+    kinds = {i.name: i.type.tensor_type.elem_type for i in boundary.model.graph.input}
+    numpy_kinds = {n: np.int8 if kind == onnx.TensorProto.INT8 else np.uint8 for n, kind in kinds.items()}
+    inputs = {name: np.ascontiguousarray(value.astype(numpy_kinds[name])) for name, value in sources.items()}
+    return session(boundary.model).run([boundary.name], inputs)[0]
+
+
+def _compare(job: Job, label: str, boundary: Boundary, sources, exact, found: np.ndarray, curve=None) -> None:
+    """Levels at a quantised boundary; at the real-valued end the float must lie within the bound of the exact value."""
+    if boundary.quantised:
+        expected = integers(exact)
+        found = found.reshape(expected.shape)
+    else:
+        expected = real(exact)
+        found = np.asarray(found, np.float64).reshape(expected.shape)
+        nearest = np.rint(found / exact.scale) if isinstance(exact, QTensor) else found
+        if isinstance(exact, QTensor) and Bounded(boundary).unexplained(sources, expected, found) == 0:
+            expected, found = exact.ints, np.where(np.abs(nearest - exact.ints) <= 1, exact.ints, nearest)
+    different = int(np.count_nonzero(expected != found))
+    if different:
+        if curve is None:
+            wrong = Bounded(boundary).unexplained(sources, expected, found)
+        else:
+            wrong = unexplained_entries(curve, boundary, sources, expected, found)
+        if wrong:
+            raise VerificationError(
+                f"At {label} {wrong} of {expected.size} integers differ beyond the rounding bound"
+                f" ({different - wrong} more are explained ties)."
+            )
+    job.verified(label, expected.size, expected.size - different, different)
+
+
+def report_free_running(job: Job, composed: onnx.ModelProto, parts: Parts, reference, recorded) -> None:
+    """How often levels differ when each side runs on by itself: a figure, not a condition."""
+    differing = {n: int(np.count_nonzero(reference[n] != recorded[n])) for n in reference if n != "harmonics" and n in recorded}
+    job.metric("free_running.brevitas.levels_differing", differing)
+    waveform = recorded["waveform"].astype(np.float32)
+    found = session(composed).run(None, {"waveform": waveform})[0].astype(np.float64)
+    scales = real(Interpreter(parts["mlp"]).run({"hidden": reference["hidden"][:, -1]})["harmonics"])
+    exact = scales * np.ldexp(1.0, recorded["gain_exponent"].astype(int))[:, None]
+    job.metric("free_running.composed.max_relative_difference", float(f"{_relative(found, exact):.3g}"))
+    truth, rows = recorded["truth"], recorded["real"].astype(bool)
+    job.metric("golden.mae.reference", [float(f"{v:.6g}") for v in np.abs(exact[rows] - truth[rows]).mean(0)])
+    job.metric("golden.mae.composed", [float(f"{v:.6g}") for v in np.abs(found[rows] - truth[rows]).mean(0)])
+
+
+def _relative(found: np.ndarray, exact: np.ndarray) -> float:
+    return float((np.abs(found - exact) / np.maximum(np.abs(exact).max(axis=1, keepdims=True), 1e-30)).max())
