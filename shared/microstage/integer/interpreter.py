@@ -32,8 +32,6 @@ class Interpreter:
     """One graph, checked for operators that are not known when it is made rather than when it is run."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
-        from microstage.integer import arithmetic, quantisers, shapes, windows  # noqa: F401  they register operators
-
         self.graph = model.graph
         self.constants = {i.name: numpy_helper.to_array(i) for i in self.graph.initializer}
         self.inputs = [i.name for i in self.graph.input if i.name not in self.constants]
