@@ -1,0 +1,1 @@
+"""streamline: QCDQ parts in, integer-only FINN-ONNX out."""

@@ -1,0 +1,24 @@
+"""Exact graph transformations, one class each; `apply` returns (model, changed) and is called until nothing changes.
+
+Every pass keeps the integers of every graph output, which its tests check on random graphs.
+"""
+
+from __future__ import annotations
+
+from microstage_streamline.passes.annotate_datatypes import AnnotateDatatypes
+from microstage_streamline.passes.fold_constants import FoldConstantLayout
+from microstage_streamline.passes.lower_gemm import LowerGemm
+from microstage_streamline.passes.merge_products import MergeSummedProducts
+from microstage_streamline.passes.quantise_before_moving import QuantiseBeforeMoving
+from microstage_streamline.passes.remove_scales import RemoveScales
+from microstage_streamline.passes.threshold_quantisers import ThresholdQuantisers
+
+__all__ = [
+    "AnnotateDatatypes",
+    "FoldConstantLayout",
+    "LowerGemm",
+    "MergeSummedProducts",
+    "QuantiseBeforeMoving",
+    "RemoveScales",
+    "ThresholdQuantisers",
+]

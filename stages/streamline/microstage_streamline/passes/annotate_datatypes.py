@@ -1,0 +1,48 @@
+"""Every tensor gets the narrowest integer type that its provable range needs."""
+
+from __future__ import annotations
+
+import numpy as np
+from qonnx.core.datatype import DataType
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.base import Transformation
+
+from microstage_streamline.ranges import Range, node_range, of_type
+
+__all__ = ["AnnotateDatatypes", "datatype_of", "provable_ranges"]
+
+
+class AnnotateDatatypes(Transformation):
+    """Types from interval arithmetic over the whole graph, constants included; `inputs` are (low, high) by name.
+
+    A type that a MultiThreshold declares stays as declared: it is what the hardware layer emits.
+    """
+
+    def __init__(self, inputs: dict[str, tuple[int, int]]) -> None:
+        super().__init__()
+        self.inputs = inputs
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        for name, found in provable_ranges(model, self.inputs).items():
+            model.set_tensor_datatype(name, datatype_of(*found.ends))
+        for initializer in model.graph.initializer:
+            value = model.get_initializer(initializer.name)
+            if np.issubdtype(value.dtype, np.floating):
+                model.set_tensor_datatype(initializer.name, datatype_of(int(value.min()), int(value.max())))
+        return model, False
+
+
+def provable_ranges(model: ModelWrapper, inputs: dict[str, tuple[int, int]]) -> dict[str, Range]:
+    """Range of every tensor that is computed, graph inputs included."""
+    constants = {i.name: model.get_initializer(i.name) for i in model.graph.initializer}
+    ranges = {name: of_type([1, *model.get_tensor_shape(name)[1:]], *ends) for name, ends in inputs.items()}
+    for node in model.graph.node:
+        ranges.update(node_range(node, ranges, constants))
+    return ranges
+
+
+def datatype_of(low: int, high: int) -> DataType:
+    """The narrowest integer type that holds low..high, signed if any of it is negative."""
+    if low >= 0:
+        return DataType[f"UINT{max(1, high.bit_length())}"]
+    return DataType[f"INT{max((-low - 1).bit_length(), max(high, 0).bit_length()) + 1}"]
