@@ -13,6 +13,7 @@ from qonnx.transformation.infer_shapes import InferShapes
 from microstage_streamline.passes import (
     AnnotateDatatypes,
     FoldConstantLayout,
+    LowerConvs1d,
     LowerGemm,
     MergeSummedProducts,
     QuantiseBeforeMoving,
@@ -33,9 +34,9 @@ def make_integer(part: onnx.ModelProto, interface: dict[str, Any]) -> ModelWrapp
     model = model.transform(RemoveScales())
     model = model.transform(MergeSummedProducts())
     model = _float_containers(model)
-    for transformation in (SortGraph(), InferShapes(), AnnotateDatatypes(ranges), GiveUniqueNodeNames()):
+    for transformation in (SortGraph(), InferShapes(), LowerConvs1d(), InferShapes()):
         model = model.transform(transformation)
-    return model
+    return model.transform(AnnotateDatatypes(ranges)).transform(GiveUniqueNodeNames())
 
 
 def input_ranges(interface: dict[str, Any]) -> dict[str, tuple[int, int]]:

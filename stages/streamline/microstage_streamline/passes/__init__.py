@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from microstage_streamline.passes.annotate_datatypes import AnnotateDatatypes
 from microstage_streamline.passes.fold_constants import FoldConstantLayout
+from microstage_streamline.passes.lower_convs_1d import LowerConvs1d
 from microstage_streamline.passes.lower_gemm import LowerGemm
 from microstage_streamline.passes.merge_products import MergeSummedProducts
 from microstage_streamline.passes.quantise_before_moving import QuantiseBeforeMoving
@@ -16,6 +17,7 @@ from microstage_streamline.passes.threshold_quantisers import ThresholdQuantiser
 __all__ = [
     "AnnotateDatatypes",
     "FoldConstantLayout",
+    "LowerConvs1d",
     "LowerGemm",
     "MergeSummedProducts",
     "QuantiseBeforeMoving",

@@ -1,0 +1,78 @@
+"""Make integer, replay, estimate, write: in that order."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import onnx
+from qonnx.core.modelwrapper import ModelWrapper
+
+from microstage import golden
+from microstage.canonical import write_json
+from microstage.errors import ModelError
+from microstage.stage import Job, stage_main
+from microstage_streamline import replay
+from microstage_streamline.estimate import estimate
+from microstage_streamline.integer_graph import make_integer
+
+_ROLES = {"subcnn": "cnn", "sublstm_qcdq": "lstm", "submlp": "mlp"}
+
+
+def run(job: Job) -> None:
+    source = job.inputs["qcdq"]
+    interface = json.loads((source / "interface.json").read_text())["parts"]
+    quantised = {name: onnx.load(str(source / described["file"])) for name, described in interface.items()}
+    models = {name: make_integer(part, interface[name]) for name, part in quantised.items()}
+
+    observed = replay.replay_golden(job, {_ROLES[n]: m for n, m in models.items()}, golden.load(source / golden.FILE))
+    for name, model in models.items():
+        job.metric(f"{name}.tensors_in_range", replay.check_annotations(name, model, observed))
+        replay.replay_executor(job, name, model, interface[name])
+    replay.replay_any_state(job, quantised["sublstm_qcdq"], models["sublstm_qcdq"], interface["sublstm_qcdq"])
+
+    write_json(job.output / "estimates.json", estimate(job, models))
+    described = {_file(name): _describe(model, interface[name], _file(name)) for name, model in models.items()}
+    for name, model in models.items():
+        _save(model, job.output / f"{_file(name)}.onnx")
+    write_json(job.output / "interface.json", {"parts": described})
+    for file in ("model_def.json", golden.FILE):
+        shutil.copy(source / file, job.output / file)
+
+
+def _file(part: str) -> str:
+    return f"{part.removesuffix('_qcdq')}_finn_streamlined"
+
+
+def _describe(model: ModelWrapper, interface: dict[str, Any], file: str) -> dict[str, Any]:
+    """The QCDQ interface with the shapes and datatypes of the streamlined graph; scales are metadata from here on."""
+    def tensors(side: str) -> dict[str, Any]:
+        return {
+            name: {**tensor, "shape": list(model.get_tensor_shape(name)), "datatype": model.get_tensor_datatype(name).name}
+            for name, tensor in interface[side].items()
+        }
+
+    return {"file": f"{file}.onnx", "inputs": tensors("inputs"), "outputs": tensors("outputs")}
+
+
+def _save(model: ModelWrapper, path: Path) -> None:
+    """Sorted where ONNX has no order, so that equal graphs are equal bytes; operators that compute reals are refused."""
+    forbidden = [n.op_type for n in model.graph.node if n.op_type in ("Sigmoid", "Tanh", "BatchNormalization", "Div", "Quant")]
+    if forbidden:
+        raise ModelError(f"{path.name} still computes real numbers: {', '.join(forbidden)}.")
+    graph = model.graph
+    for field in (graph.initializer, graph.value_info):
+        ordered = sorted(field, key=lambda entry: entry.name)
+        del field[:]
+        field.extend(ordered)
+    ordered = sorted(graph.quantization_annotation, key=lambda entry: entry.tensor_name)
+    del graph.quantization_annotation[:]
+    graph.quantization_annotation.extend(ordered)
+    model.model.producer_name = "microstage"
+    path.write_bytes(model.model.SerializeToString(deterministic=True))
+
+
+if __name__ == "__main__":
+    raise SystemExit(stage_main("streamline", run))

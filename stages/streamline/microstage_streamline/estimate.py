@@ -1,0 +1,83 @@
+"""FINN's own estimates: each integer graph converted to hardware layers, folded to a cycle budget, and counted."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.general import GiveUniqueNodeNames
+from qonnx.transformation.infer_data_layouts import InferDataLayouts
+from qonnx.transformation.infer_shapes import InferShapes
+
+from microstage.stage import Job
+from microstage_streamline.finn_standins import provide
+
+__all__ = ["estimate", "to_hardware"]
+
+_HARDWARE = "finn.custom_op.fpgadataflow"
+_RESOURCES = ("LUT", "BRAM_18K", "URAM", "DSP")
+
+
+def estimate(job: Job, models: Mapping[str, ModelWrapper]) -> dict[str, Any]:
+    """{"parts": {part: cycles per layer, slowest layer, resources, unmapped operators}, "fpga_part", "clk_ns"}.
+
+    An operator that FINN has no hardware layer for is listed under `unmapped`; a layer type whose resources FINN does
+    not estimate (its answer is zero for all of them) is listed under `not_estimated`, and its share is missing.
+    """
+    p = job.parameters
+    parts = {}
+    for name, model in models.items():
+        parts[name] = _count(to_hardware(model, p["fpga_part"], p["target_cycles"]), p)
+        slowest = parts[name]["slowest_layer_cycles"]
+        job.log(f"streamline: {name}: {slowest} cycles in its slowest layer, {parts[name]['resources']['LUT']} LUT")
+    return {"parts": parts, "fpga_part": p["fpga_part"], "clk_ns": p["clk_ns"], "target_cycles": p["target_cycles"]}
+
+
+def to_hardware(model: ModelWrapper, fpga_part: str, target_cycles: int) -> ModelWrapper:
+    """The integer graph as FINN hardware layers, specialised for the part and folded to `target_cycles` a frame."""
+    provide()
+    from finn.transformation.fpgadataflow.convert_to_hw.concat import InferConcatLayer
+    from finn.transformation.fpgadataflow.convert_to_hw.conv_inp_gen import InferConvInpGen
+    from finn.transformation.fpgadataflow.convert_to_hw.duplicate_streams import InferDuplicateStreamsLayer
+    from finn.transformation.fpgadataflow.convert_to_hw.elementwise_binary_operation import InferElementwiseBinaryOperation
+    from finn.transformation.fpgadataflow.convert_to_hw.pool import InferPool
+    from finn.transformation.fpgadataflow.convert_to_hw.quantized_matrix_vector_activation import (
+        InferQuantizedMatrixVectorActivation,
+    )
+    from finn.transformation.fpgadataflow.convert_to_hw.thresholding import InferThresholdingLayer
+    from finn.transformation.fpgadataflow.set_folding import SetFolding
+    from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
+
+    model = ModelWrapper(copy.deepcopy(model.model))
+    steps = [
+        InferDataLayouts(), InferQuantizedMatrixVectorActivation(), InferThresholdingLayer(), InferPool(),
+        InferConvInpGen(), InferElementwiseBinaryOperation(), InferConcatLayer(), InferDuplicateStreamsLayer(),
+        GiveUniqueNodeNames(), InferShapes(), SpecializeLayers(fpga_part), GiveUniqueNodeNames(),
+        SetFolding(target_cycles),
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for step in steps:
+            model = model.transform(step)
+    return model
+
+
+def _count(model: ModelWrapper, p: Mapping[str, Any]) -> dict[str, Any]:
+    from finn.analysis.fpgadataflow.exp_cycles_per_layer import exp_cycles_per_layer
+    from finn.analysis.fpgadataflow.res_estimation import res_estimation
+
+    cycles = {name: int(value) for name, value in model.analysis(exp_cycles_per_layer).items()}
+    resources = res_estimation(model, p["fpga_part"])
+    unknown = sorted({name.rsplit("_", 1)[0] for name, r in resources.items() if not any(r[kind] for kind in _RESOURCES)})
+    slowest = max(cycles.values(), default=0)
+    return {
+        "cycles": cycles,
+        "slowest_layer_cycles": slowest,
+        "frames_per_second": round(1e9 / (slowest * p["clk_ns"]), 3) if slowest else 0.0,
+        "resources": {kind: int(sum(r[kind] for r in resources.values())) for kind in _RESOURCES},
+        "not_estimated": unknown,
+        "unmapped": [f"{n.op_type} -> {n.output[0]}" for n in model.graph.node if not n.domain.startswith(_HARDWARE)],
+    }

@@ -1,0 +1,99 @@
+"""Replaying golden vectors on the streamlined graphs: every output and state, over whole sequences, and any state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.core.onnx_exec import execute_onnx
+
+from microstage import golden
+from microstage.errors import VerificationError
+from microstage.integer import Interpreter
+from microstage.integer.sequence import integers, run_sequence
+from microstage.stage import Job
+from microstage_streamline.integer_graph import input_ranges
+
+__all__ = ["check_annotations", "replay_any_state", "replay_executor", "replay_golden"]
+
+_RANDOM_STATES = 2048
+_EXECUTED_BY_QONNX = 4
+_BORDER = ("features", "hidden", "cell", "harmonics")
+
+
+class ChannelsLast:
+    """An interpreter that takes [n, C, L] and gives [n, L, C] for a graph whose border is [n, L, 1, C]."""
+
+    def __init__(self, model: ModelWrapper) -> None:
+        self.interpreter = Interpreter(model.model)
+        self.lowered = len(model.get_tensor_shape(model.graph.input[0].name)) == 4
+
+    def state_width(self, name: str) -> int:
+        return self.interpreter.state_width(name)
+
+    def run(self, inputs: Mapping[str, np.ndarray], record: Iterable[str] = ()) -> dict[str, Any]:
+        if not self.lowered:
+            return self.interpreter.run(inputs, record)
+        found = self.interpreter.run({n: np.moveaxis(x, 1, 2)[:, :, None, :] for n, x in inputs.items()}, record)
+        return {name: value[:, :, 0, :] for name, value in found.items()}
+
+
+def replay_golden(job: Job, models: Mapping[str, ModelWrapper], vectors: Mapping[str, np.ndarray]) -> dict[str, tuple[int, int]]:
+    """Bit-exact or `VerificationError`; {tensor: (lowest, highest)} of what was observed on the way."""
+    record = {part: [o for node in model.graph.node for o in node.output] for part, model in models.items()}
+    found = run_sequence({part: ChannelsLast(model) for part, model in models.items()}, vectors["window"], record)
+    for boundary in [*_BORDER, *sorted(set(found) & set(vectors) - {*_BORDER})]:
+        expected = vectors[boundary].astype(np.int64)
+        actual = found[boundary] if found[boundary].shape == expected.shape else np.moveaxis(found[boundary], 1, 2)
+        result = golden.compare(boundary, expected, actual.reshape(expected.shape))
+        job.verified(boundary, result.compared, result.equal)
+    states = {"hidden_next": found["hidden"], "cell_next": found["cell"]}
+    return {name: (int(value.min()), int(value.max())) for name, value in {**found, **states}.items()}
+
+
+def replay_any_state(job: Job, source: onnx.ModelProto, model: ModelWrapper, interface: dict[str, Any]) -> None:
+    """The LSTM step from states that no sequence reaches: random over the declared ranges, and every corner of them."""
+    rng = np.random.Generator(np.random.PCG64(0))
+    ranges, shapes = input_ranges(interface), {n: t["shape"][1:] for n, t in interface["inputs"].items()}
+    drawn = {n: rng.integers(low, high + 1, (_RANDOM_STATES, *shapes[n])) for n, (low, high) in ranges.items()}
+    corners = np.array(np.meshgrid(*ranges.values())).reshape(len(ranges), -1)
+    ends = {n: np.repeat(corner[:, None], np.prod(shapes[n]), 1).reshape(-1, *shapes[n]) for n, corner in zip(ranges, corners)}
+    values = {n: np.concatenate([drawn[n], ends[n]]).astype(np.int8) for n in ranges}
+    expected, found = Interpreter(source).run(values), ChannelsLast(model).run(values)
+    for name in expected:
+        result = golden.compare(f"any state {name}", integers(expected[name]), integers(found[name]))
+        job.verified(f"any state {name}", result.compared, result.equal)
+
+
+def replay_executor(job: Job, part: str, model: ModelWrapper, interface: dict[str, Any]) -> None:
+    """qonnx's own executor on the same graph: the reference is not the only one to read it so."""
+    rng = np.random.Generator(np.random.PCG64(1))
+    for index in range(_EXECUTED_BY_QONNX):
+        drawn = {
+            name: rng.integers(low, high + 1, model.get_tensor_shape(name)).astype(np.float32)
+            for name, (low, high) in input_ranges(interface).items()
+        }
+        executed = execute_onnx(model, drawn)
+        own = Interpreter(model.model).run({n: x.astype(np.int64) for n, x in drawn.items()})
+        for name, expected in own.items():
+            result = golden.compare(f"qonnx {part} {name}", integers(expected), executed[name].astype(np.int64))
+            if index == _EXECUTED_BY_QONNX - 1:
+                job.verified(f"qonnx {part} {name}", result.compared, result.equal)
+
+
+def check_annotations(part: str, model: ModelWrapper, observed: Mapping[str, tuple[int, int]]) -> int:
+    """Every computed tensor is typed, and everything observed fits the type; the number of tensors checked."""
+    checked = 0
+    for node in model.graph.node:
+        for name in node.output:
+            kind = model.get_tensor_datatype(name)
+            if not kind.is_integer():
+                raise VerificationError(f"{part}: {name} has no integer type but {kind.name}.")
+            low, high = observed[name]
+            if not (kind.allowed(low) and kind.allowed(high)):
+                raise VerificationError(f"{part}: {name} is typed {kind.name} but held {low}..{high}.")
+            checked += 1
+    return checked
