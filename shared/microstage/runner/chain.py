@@ -142,7 +142,7 @@ class Chain:
 
     def _publish(self, step: Step, out: Path, scratch: Path, run: dict[str, Any]) -> Artefact:
         report = self.store.take_report(out)
-        missing = [name for name in step.stage.outputs if not (out / name).exists()]
+        missing = [pattern for pattern in step.stage.outputs if not any(out.glob(pattern))]
         if missing:
             raise ArtefactError(f"{step.stage.name} did not write {missing[0]}, which its stage.toml declares.")
         if any(record["compared"] == 0 for record in report["verification"]):

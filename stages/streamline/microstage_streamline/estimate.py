@@ -56,7 +56,7 @@ def to_hardware(model: ModelWrapper, fpga_part: str, target_cycles: int) -> Mode
         InferDataLayouts(), InferQuantizedMatrixVectorActivation(), InferThresholdingLayer(), InferPool(),
         InferConvInpGen(), InferElementwiseBinaryOperation(), InferConcatLayer(), InferDuplicateStreamsLayer(),
         GiveUniqueNodeNames(), InferShapes(), SpecializeLayers(fpga_part), GiveUniqueNodeNames(),
-        SetFolding(target_cycles),
+        SetFolding(target_cycles, mvau_wwidth_max=4096),
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
