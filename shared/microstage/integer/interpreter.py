@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import onnx
 from onnx import numpy_helper
 
 from microstage.errors import ModelError
-from microstage.integer.tensor import QTensor
 
 __all__ = ["Interpreter", "Value", "attributes", "operator", "run_node"]
 

@@ -56,7 +56,8 @@ class FoldWeightQuant:
         graph.initializer.extend([numpy_helper.from_array(ints, stored)])
         self._flatten(graph, node.input[1], scale)
         if kind == np.int8:
-            graph.initializer.extend([numpy_helper.from_array(np.zeros(scale.shape if scale.ndim else (), np.int8).reshape(-1 if scale.size > 1 else ()), f"{stored}.zero")])
+            zeros = np.zeros(() if scale.size == 1 else scale.size, np.int8)
+            graph.initializer.extend([numpy_helper.from_array(zeros, f"{stored}.zero")])
             inputs.append(f"{stored}.zero")
         replacement = helper.make_node("DequantizeLinear", inputs, [node.output[0]], name=f"DequantizeLinear_{node.output[0]}", **axis)
         place = list(graph.node).index(node)
