@@ -86,6 +86,12 @@ def test_no_client_and_no_engine_are_told_apart(fake):
         engine.require()
 
 
+def _answer_once(server, reply):
+    with server.accept()[0] as connection:
+        connection.recv(1024)
+        connection.sendall(reply)
+
+
 @pytest.mark.parametrize(("reply", "answers"), [(b"HTTP/1.0 200 OK", True), (b"HTTP/1.0 500 No", False), (None, False)])
 def test_whether_an_engine_answers_costs_no_process(fake, tmp_path, monkeypatch, reply, answers):
     log = fake(OLD)
@@ -94,7 +100,7 @@ def test_whether_an_engine_answers_costs_no_process(fake, tmp_path, monkeypatch,
         if reply:
             server.bind(f"{tmp_path}/socket")
             server.listen()
-            threading.Thread(target=lambda: server.accept()[0].sendall(reply), daemon=True).start()
+            threading.Thread(target=_answer_once, args=(server, reply), daemon=True).start()
         assert engine.answers() is answers
     assert not log.exists()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,20 +32,12 @@ def choose(wanted: str, repository: Path, volumes: Path) -> tuple[Backend, str]:
 
     if wanted not in ("auto", "docker", "local"):
         raise ParameterError(f"RUNNER={wanted} is not allowed: expected docker, local or auto.")
+    from microstage.runner import engine
+
     if wanted == "local":
         return LocalBackend(repository, volumes), "as asked"
-    if wanted == "auto" and not _engine_possible():
-        return LocalBackend(repository, volumes), "no container engine here"
-    from microstage.runner import engine
+    if wanted == "auto" and not engine.answers():
+        return LocalBackend(repository, volumes), "no container engine answers"
     from microstage.runner.containers import DockerBackend
 
-    if wanted == "auto" and engine.find() is None:
-        return LocalBackend(repository, volumes), "no container engine answers"
     return DockerBackend(repository, volumes), "as asked" if wanted == "docker" else "a container engine answers"
-
-
-def _engine_possible() -> bool:
-    """Without a process: a socket, or an address that the user gave."""
-    home = Path(os.environ.get("HOME", "/"))
-    sockets = [Path("/var/run/docker.sock"), home / ".docker/run/docker.sock"]
-    return bool(os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT")) or any(s.exists() for s in sockets)
