@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,11 @@ raise SystemExit(cli.main(sys.argv[1:], Path(os.environ["TOY_ROOT"])))
 """
 
 
+def hear_interrupts() -> None:
+    """A background job of a shell inherits an ignored SIGINT; the process under test shall not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Toy:
     """A toy checkout and the way to call its runner."""
 
@@ -79,7 +85,8 @@ class Toy:
         base = {"PATH": os.environ["PATH"], "PYTHONPATH": str(self.root / "shared"), "HOME": str(self.root)}
         base |= {"TOY_ROOT": str(self.root), "TOY_LOG": str(self.log), **environment}
         return subprocess.Popen([sys.executable, "-c", DRIVER, *words], env=base, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+                                preexec_fn=hear_interrupts)
 
     def call(self, *words: str, **environment: str) -> tuple[int, str, str]:
         process = self.start(*words, **environment)

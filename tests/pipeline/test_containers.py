@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import hear_interrupts
 
 from microstage.errors import EnvironmentProblem
 from microstage.runner import bases, containers, engine
@@ -111,7 +112,8 @@ containers.run_container(engine.require(), {image!r}, name, {{Path("/scratch"): 
 """
     environment = {**os.environ, "PYTHONPATH": str(SHARED)}
     runner = subprocess.Popen(
-        [sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+        [sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
+        preexec_fn=hear_interrupts,
     )
     name = runner.stdout.readline().strip()
     assert wait_until((tmp_path / "began").exists), "the container did not start"
