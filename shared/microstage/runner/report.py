@@ -29,15 +29,19 @@ def summary(steps: Sequence[Step]) -> str:
 
 def _accuracy(steps: Sequence[Step]) -> list[str]:
     metrics = steps[0].artefact.about["metrics"]
-    rows = [(name, metrics[f"test.mae.{key}"]) for key, name in _METHODS.items() if f"test.mae.{key}" in metrics]
+    rows = [(key, metrics[f"test.mae.{key}"]) for key in _METHODS if f"test.mae.{key}" in metrics]
     if not rows:
         return []
     parameters = steps[0].artefact.about["parameters"]
     unit = metrics.get("test.unit", "A")
     origin = parameters["dataset"] + (" (built in; no recording was used)" if parameters["dataset"] == "generator" else "")
     head = f"mean absolute error ({unit}), {metrics.get('test.windows', '?')} test windows of {origin}"
-    table = [[name, *(f"{value:.3f}" for value in values)] for name, values in rows]
-    return ["", head, *_table(["", "H1", "H3", "H5", "H7"], table)]
+    table = [[_METHODS[key], *(f"{value:.3f}" for value in mae), _percent(metrics.get(f"test.thd_error.{key}"))] for key, mae in rows]
+    return ["", head, *_table(["", "H1", "H3", "H5", "H7", "THD"], table)]
+
+
+def _percent(error: float | None) -> str:
+    return "-" if error is None else f"{100 * error:.2f} %"
 
 
 def _stages(steps: Sequence[Step]) -> list[str]:
