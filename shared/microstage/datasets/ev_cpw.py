@@ -20,21 +20,26 @@ __all__ = ["COLUMNS", "read"]
 
 COLUMNS = {"current": "Current (A)", "voltage": "Voltage (V)"}
 _HEADER_ROW = 5
+_CYCLES = 8
+_HZ = 60.0
+_RATE_TOLERANCE = 0.01  # the mains was within 0.2 % in all 72 files; another rate or frequency is far outside
 
 
 def read(path: Path, channel: str) -> Recording:
-    """One file; `DatasetError` names file, row and reason."""
+    """One file, `samples` [512] in A or V; `DatasetError` names file, row and reason."""
     lines = _lines(path)
     per_cycle = _samples_per_cycle(path, lines)
     names = [name.strip() for name in lines[_HEADER_ROW - 1].split(",")]
     if COLUMNS[channel] not in names:
         raise DatasetError(f"{path}, row {_HEADER_ROW}: expected a column {COLUMNS[channel]!r}, found {', '.join(names)}.")
     samples = _column(path, lines[_HEADER_ROW:], names.index(COLUMNS[channel]), len(names))
-    cycles, rest = divmod(len(samples), per_cycle)
-    if cycles == 0 or rest:
-        raise DatasetError(f"{path}: {len(samples)} rows are not a whole number of cycles of {per_cycle} samples; the file is truncated.")
-    resampled = resample_synchronous(samples, cycles)
-    truth = harmonic_amplitudes(samples, cycles)
+    if len(samples) != _CYCLES * per_cycle:
+        raise DatasetError(
+            f"{path}, row {len(lines)}: the file ends after {len(samples)} samples, expected {_CYCLES} cycles"
+            f" of {per_cycle}; it is truncated or not of EV-CPW."
+        )
+    resampled = resample_synchronous(samples, _CYCLES)
+    truth = harmonic_amplitudes(samples, _CYCLES)
     return Recording(path.parent.name, f"{path.parent.name}/{path.stem}", resampled, truth, periodic=True)
 
 
@@ -49,13 +54,30 @@ def _lines(path: Path) -> list[str]:
 
 
 def _samples_per_cycle(path: Path, lines: list[str]) -> int:
+    """The cycle in samples, checked against the sampling period: together they are one cycle of 60 Hz."""
+    row, text = _metadata(path, lines, "Samples_Per_Cycle")
+    if not (text.isascii() and text.isdigit()) or int(text) < 64:
+        raise DatasetError(f"{path}, row {row}: Samples_Per_Cycle is {text or 'empty'}, expected a whole number from 64.")
+    row, period = _metadata(path, lines, "Microseconds_Per_Sample")
+    try:
+        cycles = int(text) * float(period) * 1e-6 * _HZ
+    except ValueError:
+        raise DatasetError(f"{path}, row {row}: Microseconds_Per_Sample is {period or 'empty'}, expected a number.") from None
+    if not abs(cycles - 1) <= _RATE_TOLERANCE:
+        expected = 1e6 / _HZ / int(text)
+        raise DatasetError(
+            f"{path}, row {row}: Microseconds_Per_Sample is {period}, but {text} samples a cycle"
+            f" at {_HZ:g} Hz are {expected:.3f} us apart; the rate is wrong."
+        )
+    return int(text)
+
+
+def _metadata(path: Path, lines: list[str], wanted: str) -> tuple[int, str]:
     for row, line in enumerate(lines[: _HEADER_ROW - 1], 1):
         name, _, value = line.partition(",")
-        if name == "Samples_Per_Cycle":
-            if value.strip().isdigit() and int(value) >= 64:
-                return int(value)
-            raise DatasetError(f"{path}, row {row}: Samples_Per_Cycle is {value.strip() or 'empty'}, expected a whole number from 64.")
-    raise DatasetError(f"{path}: no Samples_Per_Cycle in its first {_HEADER_ROW - 1} rows.")
+        if name.strip() == wanted:
+            return row, value.strip()
+    raise DatasetError(f"{path}: no {wanted} in its first {_HEADER_ROW - 1} rows.")
 
 
 def _column(path: Path, rows: list[str], column: int, width: int) -> np.ndarray:
