@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, one plain line per tenth in a log."""
+"""Progress of long work: a bar on a terminal, now and then a plain line in a log."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ __all__ = ["progress"]
 T = TypeVar("T")
 _WIDTH = 30
 _REDRAW_SECONDS = 0.1
+_LINE_SECONDS = 10.0
 
 
 def progress(items: Iterable[T], total: int, label: str, stream: TextIO | None = None) -> Iterator[T]:
     """Yield `items` while showing how many of `total` are done; the time shown is what is left at this pace."""
     stream = stream or sys.stderr
     report = _bar if stream.isatty() else _lines
-    began, drawn = time.monotonic(), -1.0
+    began = drawn = time.monotonic()
     for done, item in enumerate(items, 1):
         yield item
         drawn = report(stream, label, done, total, began, drawn)
@@ -37,8 +38,8 @@ def _bar(stream: TextIO, label: str, done: int, total: int, began: float, drawn:
 
 
 def _lines(stream: TextIO, label: str, done: int, total: int, began: float, drawn: float) -> float:
-    tenth = 10 * done // max(total, 1)
-    if tenth == drawn:
+    now = time.monotonic()
+    if done < total and now - drawn < _LINE_SECONDS:
         return drawn
-    print(f"{label}: {done}/{total}, {time.monotonic() - began:.0f} s", file=stream, flush=True)
-    return tenth
+    print(f"{label}: {done}/{total}, {now - began:.0f} s", file=stream, flush=True)
+    return now

@@ -16,6 +16,7 @@ def run(job: Job) -> None:
     p = job.parameters
     definition = HarmonicDefinition.from_parameters(p)
     torch.use_deterministic_algorithms(True)
+    torch.backends.mkldnn.enabled = False  # oneDNN picks its kernels by CPU
     torch.manual_seed(p["seed"])
     data = prepare(job, definition)
     job.log(f"train: {len(data.train)} windows an epoch, {len(data.validation)} to validate, {len(data.test)} to test")

@@ -15,16 +15,23 @@ __all__ = ["FILE", "HARMONICS", "HarmonicDefinition", "SAMPLES_PER_CYCLE"]
 FILE = "model_def.json"
 HARMONICS = (1, 3, 5, 7)
 SAMPLES_PER_CYCLE = 64
+SECOND_KERNEL = 3
 _POOL = 2
+_STRIDE = 2
+_LONG = 16  # samples from which on the first convolution strides
 
 
 @dataclass(frozen=True)
 class HarmonicDefinition:
-    """Everything that `network.HarmonicNetwork` is built from. Widths are in bits, `cycles` in fundamental periods."""
+    """Everything that `network.HarmonicNetwork` is built from. Widths are in bits, `cycles` in fundamental periods.
+
+    The first convolution looks back: its kernel of `cnn_kernel` samples (the whole window, if that is shorter) ends at
+    each position and reads zeros before the window, so that the last position sees half a cycle at once.
+    """
 
     cycles: float = 0.5
-    cnn_channels: int = 32
-    cnn_kernel: int = 3
+    cnn_channels: int = 64
+    cnn_kernel: int = 32
     hidden: int = 64
     head_width: int = 64
     cnn_weight_bits: int = 8
@@ -40,10 +47,7 @@ class HarmonicDefinition:
 
     def __post_init__(self) -> None:
         if self.steps < 1:
-            needed = 2 * (self.cnn_kernel - 1) + _POOL
-            raise ParameterError(
-                f"CYCLES={self.cycles:g} gives {self.samples} samples; CNN_KERNEL={self.cnn_kernel} needs at least {needed}."
-            )
+            raise ParameterError(f"CYCLES={self.cycles:g} gives {self.samples} samples; the network needs at least {SECOND_KERNEL + 1}.")
 
     @property
     def samples(self) -> int:
@@ -51,14 +55,25 @@ class HarmonicDefinition:
         return round(SAMPLES_PER_CYCLE * self.cycles)
 
     @property
+    def kernel(self) -> int:
+        """Kernel of the first convolution, in samples."""
+        return min(self.cnn_kernel, self.samples)
+
+    @property
+    def stride(self) -> int:
+        """Samples between two positions of the first convolution; a window that has few keeps them all."""
+        return _STRIDE if self.samples >= _LONG else 1
+
+    @property
     def steps(self) -> int:
-        """T: time steps that the LSTM sees, after two unpadded convolutions and the pool."""
-        return (self.samples - 2 * (self.cnn_kernel - 1)) // _POOL
+        """T: time steps that the LSTM sees, after the two convolutions and the pool."""
+        positions = -(-self.samples // self.stride)
+        return (positions - (SECOND_KERNEL - 1)) // _POOL
 
     @property
     def features(self) -> int:
         """Channels of the CNN's output, which are the LSTM's inputs."""
-        return 2 * self.cnn_channels
+        return self.cnn_channels
 
     @classmethod
     def from_parameters(cls, parameters: dict[str, Any]) -> HarmonicDefinition:
