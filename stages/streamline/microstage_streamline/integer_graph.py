@@ -40,11 +40,8 @@ def make_integer(part: onnx.ModelProto, interface: dict[str, Any]) -> ModelWrapp
 
 
 def input_ranges(interface: dict[str, Any]) -> dict[str, tuple[int, int]]:
-    """{graph input: (low, high)} from the declared datatypes."""
-    from qonnx.core.datatype import DataType
-
-    kinds = {name: DataType[tensor["datatype"]] for name, tensor in interface["inputs"].items()}
-    return {name: (int(kind.min()), int(kind.max())) for name, kind in kinds.items()}
+    """{graph input: (low, high)} as the quantisers before it bound them."""
+    return {name: tuple(tensor["range"]) for name, tensor in interface["inputs"].items()}
 
 
 def _batch_of_one(part: onnx.ModelProto, interface: dict[str, Any]) -> onnx.ModelProto:
