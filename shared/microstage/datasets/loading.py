@@ -43,6 +43,9 @@ def load(
         return Dataset(*parts, unit)
     recordings = _recordings(name, data_dir, channel, frequency)
     parts = assign([r.source for r in recordings], fold)
+    short = next((r for r in recordings if not r.periodic and len(r.samples) < length), None)
+    if short is not None:
+        raise DatasetError(f"{short.name} holds {len(short.samples)} samples at 64 a cycle; the window needs {length}.")
     chosen = {part: [r for r in recordings if parts[r.source] == part] for part in ("train", "validation", "test")}
     drawn = round(count * (1 - synthetic))
     made = Split(*synthesise("mix", count - drawn, length, rng), np.full(count - drawn, "generator"))
@@ -66,7 +69,7 @@ def _recordings(name: str, data_dir: Path | None, channel: str, frequency: int) 
         return [ev_cpw.read(path, channel) for path in files(name, data_dir)]
     from microstage.datasets import recordings
 
-    return [recordings.read(path, channel, frequency) for path in recordings.records(data_dir)]
+    return [block for path in recordings.records(data_dir) for block in recordings.read(path, data_dir, channel, frequency)]
 
 
 def _cut(recordings: list[Recording], length: int) -> Split:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from microstage.errors import DatasetError
 
-__all__ = ["BUILT_IN", "files", "folder", "names"]
+__all__ = ["BUILT_IN", "DOWNLOADED", "files", "folder", "names"]
 
 BUILT_IN = ("generator",)
+DOWNLOADED = ("ev-cpw",)
 _PATTERNS = {
     "ev-cpw": ("*/Waveform_*.csv",),
     "recordings": ("**/*.csv", "**/*.CSV", "**/*.cfg", "**/*.CFG", "**/*.dat", "**/*.DAT"),
@@ -28,7 +29,8 @@ def folder(name: str, data_dir: Path) -> Path:
         if any(next(place.glob(pattern), None) for pattern in _PATTERNS[name]):
             return place
     wanted = " or ".join(_PATTERNS[name][:1])
-    raise DatasetError(f"DATA_DIR={data_dir} holds no {name}: expected files {wanted} there; `make data DATASET={name}` downloads it.")
+    help_ = f"; `make data DATASET={name}` downloads it" if name in DOWNLOADED else ""
+    raise DatasetError(f"DATA_DIR={data_dir} holds no {name}: expected files {wanted} there{help_}.")
 
 
 def files(name: str, data_dir: Path) -> list[Path]:

@@ -1,0 +1,91 @@
+"""`make data`: a published dataset fetched once, every file checked against its SHA-256. Standard library only."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from microstage.errors import DatasetError, ParameterError
+from microstage.progress import progress
+
+__all__ = ["fetch"]
+
+# The authors' recordings as they stand in the repository of a later study, at one commit. Its folder names differ from
+# ours, and an archive's own bytes may change: what counts are the digests of the files inside.
+_ARCHIVES = {
+    "ev-cpw": "https://github.com/CNStanLee/HarmonicAIDataset/archive/f3bcf1ebba39bc7fd3e1367d8d05a98026addd60.tar.gz",
+}
+_CHUNK = 1 << 20
+_SECONDS = 60
+
+
+def fetch(name: str, place: Path) -> None:
+    """Put dataset `name` under `place`; files that are there and intact stay. Nothing is left of a failed download."""
+    if name not in _ARCHIVES:
+        raise ParameterError(f"DATASET={name or '(none)'} cannot be downloaded: expected one of {', '.join(_ARCHIVES)}.")
+    folder = place / name.replace("-", "_")
+    wanted = _digests(name)
+    missing = {digest: path for path, digest in wanted.items() if _digest(folder / path) != digest}
+    if missing:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place) as scratch:
+            archive = Path(scratch) / "archive.tar.gz"
+            _download(_ARCHIVES[name], archive)
+            _extract(archive, missing, Path(scratch), folder)
+    print(f"{name}: {len(wanted)} files in {folder}, {len(missing)} new, every SHA-256 as published here.")
+
+
+def _digests(name: str) -> dict[str, str]:
+    """{path: SHA-256} from the list beside this file."""
+    lines = (Path(__file__).parent / f"{name.replace('-', '_')}.sha256").read_text().splitlines()
+    return {path: digest for digest, path in (line.split("  ", 1) for line in lines)}
+
+
+def _digest(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def _download(url: str, target: Path) -> None:
+    try:
+        with urllib.request.urlopen(url, timeout=_SECONDS) as answer, open(target, "wb") as file:
+            size = int(answer.headers.get("Content-Length") or 0)
+            chunks = iter(lambda: answer.read(_CHUNK), b"")
+            for chunk in progress(chunks, -(-size // _CHUNK), "downloading (MiB)") if size else chunks:
+                file.write(chunk)
+    except (OSError, urllib.error.URLError) as error:
+        raise DatasetError(f"{url} cannot be fetched: {getattr(error, 'reason', error)}; DATA_DIR= may point at a copy.") from None
+
+
+def _extract(archive: Path, missing: dict[str, str], scratch: Path, folder: Path) -> None:
+    """Take the members whose bytes are wanted, whatever they are called; all of them or none."""
+    found: dict[str, Path] = {}
+    try:
+        for content in _csv_members(archive):
+            digest = hashlib.sha256(content).hexdigest()
+            if digest in missing and digest not in found:
+                found[digest] = scratch / digest
+                found[digest].write_bytes(content)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise DatasetError(f"What was downloaded is no whole archive: {error}.") from None
+    absent = sorted(path for digest, path in missing.items() if digest not in found)
+    if absent:
+        raise DatasetError(f"{len(absent)} files are not in the archive with the bytes expected, first {absent[0]}; nothing was kept.")
+    for digest, path in missing.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(found[digest], f"{found[digest]}.copy")
+        os.replace(f"{found[digest]}.copy", target)
+
+
+def _csv_members(archive: Path) -> Iterator[bytes]:
+    with tarfile.open(archive) as opened:
+        for member in opened:
+            if member.isfile() and member.name.lower().endswith(".csv"):
+                yield opened.extractfile(member).read()

@@ -1,0 +1,59 @@
+"""Recordings of one's own: COMTRADE (.cfg with .dat) and CSV, at any rate, 50 or 60 Hz.
+
+A folder of recordings is one source per sub-folder, or one per file where files lie in the folder itself. Each record
+is resampled to its own mains frequency and cut into blocks of 10 (50 Hz) or 12 (60 Hz) cycles, whose DFT is the ground
+truth of IEC 61000-4-7; a record shorter than one block is one block of as many whole cycles as it has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from microstage.datasets import comtrade_file, csv_file
+from microstage.datasets.splits import Recording
+from microstage.errors import DatasetError
+from microstage.signals import SAMPLES_PER_CYCLE, harmonic_amplitudes
+from microstage.signals.synchronous import fundamental_frequency, synchronise
+
+__all__ = ["Waveform", "read", "read_waveform", "records"]
+
+_BLOCK_CYCLES = {50: 10, 60: 12}
+_READERS = {".cfg": comtrade_file.read, ".csv": csv_file.read}
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """`samples` [L] in A or V at `rate` Hz."""
+
+    samples: np.ndarray
+    rate: float
+
+
+def records(folder: Path) -> list[Path]:
+    """Every CSV and COMTRADE configuration under `folder`, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _READERS and path.is_file())
+
+
+def read_waveform(path: Path, channel: str, name: str | None = None) -> Waveform:
+    """One channel of one file: the first "current" or "voltage", or the one called `name`; `DatasetError` says file, row, reason."""
+    samples, rate = _READERS[path.suffix.lower()](path, channel, name)
+    return Waveform(samples, rate)
+
+
+def read(path: Path, folder: Path, channel: str, frequency: int) -> list[Recording]:
+    """The blocks of one file, in order."""
+    waveform = read_waveform(path, channel)
+    try:
+        mains = fundamental_frequency(waveform.samples, waveform.rate, frequency)
+        samples = synchronise(waveform.samples, waveform.rate, mains)
+    except DatasetError as error:
+        raise DatasetError(f"{path}: {error}") from None
+    cycles = min(_BLOCK_CYCLES[frequency], len(samples) // SAMPLES_PER_CYCLE)
+    length = cycles * SAMPLES_PER_CYCLE
+    blocks = samples[: len(samples) // length * length].reshape(-1, length)
+    inside = path.relative_to(folder)
+    source = inside.parts[0] if len(inside.parts) > 1 else inside.stem
+    return [Recording(source, f"{inside}[{k}]", b, harmonic_amplitudes(b, cycles), periodic=False) for k, b in enumerate(blocks)]

@@ -1,0 +1,65 @@
+"""Recordings at any rate: the mains frequency they ran at, and 64 samples for each of its cycles."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from microstage.errors import DatasetError
+from microstage.signals.windows import SAMPLES_PER_CYCLE
+
+__all__ = ["LARGEST_DEVIATION", "fundamental_frequency", "synchronise"]
+
+LARGEST_DEVIATION = 0.05
+_DENSE = 512  # samples per cycle from which a cubic spline is exact to -100 dB at the harmonics used
+_PASSED = 0.9  # of the lower Nyquist frequency
+_ATTENUATION = 8.0  # Kaiser's beta: about -80 dB
+_FILTER_CYCLES = 2
+
+
+def fundamental_frequency(x: np.ndarray, rate: float, nominal: float) -> float:
+    """Mains frequency in Hz of `x` [L] at `rate` Hz: the peak of the Hann-windowed spectrum within 5 % of `nominal`.
+
+    `DatasetError` for less than two cycles, and where the peak lies at the edge: the frequency is another one.
+    """
+    if len(x) < 2 * rate / nominal:
+        raise DatasetError(f"{len(x)} samples at {rate:g} Hz are less than two cycles of {nominal:g} Hz.")
+    t = np.arange(len(x)) / rate
+    weighted = (x - x.mean()) * np.hanning(len(x) + 2)[1:-1]
+    low, high = nominal * (1 - LARGEST_DEVIATION), nominal * (1 + LARGEST_DEVIATION)
+
+    def level(frequencies: np.ndarray) -> np.ndarray:
+        return np.abs(np.exp(-2j * np.pi * np.outer(frequencies, t)) @ weighted)
+
+    for _ in range(6):  # a tenth of the interval each time: 5 % becomes 0.1 ppm
+        grid = np.linspace(low, high, 21)
+        best = int(np.argmax(level(grid)))
+        if best in (0, 20) and (grid[best] <= nominal * (1 - LARGEST_DEVIATION) or grid[best] >= nominal * (1 + LARGEST_DEVIATION)):
+            raise DatasetError(f"no {nominal:g} Hz fundamental: nothing within 5 % of it is loudest.")
+        low, high = grid[max(best - 1, 0)], grid[min(best + 1, 20)]
+    return float((low + high) / 2)
+
+
+def synchronise(x: np.ndarray, rate: float, frequency: float) -> np.ndarray:
+    """`x` [L] at `rate` Hz as 64 samples per cycle of `frequency`, band-limited below both Nyquist frequencies.
+
+    A zero-phase low-pass of two cycles, then a cubic spline over at least 512 points a cycle; the cycle at either end,
+    which the filter would distort, is left out. `DatasetError` for less than 16 samples a cycle or four cycles.
+    """
+    from scipy import signal
+    from scipy.interpolate import CubicSpline
+
+    per_cycle = rate / frequency
+    if per_cycle < 16:
+        raise DatasetError(f"{rate:g} Hz are {per_cycle:.3g} samples a cycle; the seventh harmonic needs at least 16.")
+    if len(x) < (_FILTER_CYCLES + 2) * per_cycle:
+        raise DatasetError(f"{len(x)} samples are {len(x) / per_cycle:.3g} cycles; at least {_FILTER_CYCLES + 2} are needed.")
+    up = max(1, math.ceil(_DENSE / per_cycle))
+    half = round(_FILTER_CYCLES / 2 * per_cycle) * up
+    edge = _PASSED * min(per_cycle, SAMPLES_PER_CYCLE) / (per_cycle * up)  # over the dense Nyquist frequency
+    taps = signal.firwin(2 * half + 1, edge, window=("kaiser", _ATTENUATION))
+    dense = signal.upfirdn(taps * up, x, up)[2 * half : 2 * half + (len(x) - 1) * up + 1 - 2 * half]
+    spline = CubicSpline(np.arange(len(dense)), dense)
+    step = per_cycle * up / SAMPLES_PER_CYCLE
+    return spline(np.arange(int((len(dense) - 1) / step) + 1) * step)
