@@ -1,0 +1,189 @@
+"""Datasets: EV-CPW's file format and its faults, the split by source, the generator, the download."""
+
+import hashlib
+import http.server
+import io
+import tarfile
+import threading
+
+import numpy as np
+import pytest
+
+from microstage.datasets import download, ev_cpw
+from microstage.datasets.generator import synthesise
+from microstage.datasets.loading import load
+from microstage.datasets.splits import assign
+from microstage.errors import DatasetError, ParameterError
+from microstage.signals import harmonic_amplitudes
+
+AMPLITUDES = (20.0, 1.5, 0.8, 0.4)
+
+
+def ev_lines(scale=1.0, phase=0.0, volts=120.0):
+    turns = np.arange(4096) / 512
+    current = scale * sum(a * np.cos(2 * np.pi * h * turns + phase * h) for h, a in zip((1, 3, 5, 7), AMPLITUDES))
+    rows = [f"{k * 0.0325:.2f},{volts * np.cos(2 * np.pi * turns[k]):.3f},{current[k]:.6f}" for k in range(4096)]
+    head = ["Trigger_Date,2023/08/04", "Trigger_Time,T 10:15", "Samples_Per_Cycle,512", "Microseconds_Per_Sample,32.552"]
+    return [*head, "Time (ms),Voltage (V),Current (A)", *rows]
+
+
+@pytest.fixture
+def vehicles(tmp_path):
+    for index in range(8):
+        folder = tmp_path / "ev_cpw" / f"vehicle_{index}"
+        folder.mkdir(parents=True)
+        for record in (1, 2):
+            lines = ev_lines(scale=(index + 1) * record / 8, phase=index)
+            (folder / f"Waveform_{record}.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def test_a_file_is_read_exactly(vehicles):
+    record = ev_cpw.read(vehicles / "ev_cpw" / "vehicle_7" / "Waveform_1.csv", "current")
+    assert record.source == "vehicle_7" and record.samples.shape == (512,) and record.periodic
+    assert record.truth == pytest.approx(AMPLITUDES, abs=1e-5)
+    assert harmonic_amplitudes(record.samples, 8) == pytest.approx(record.truth, abs=1e-9)
+    assert ev_cpw.read(vehicles / "ev_cpw" / "vehicle_7" / "Waveform_1.csv", "voltage").truth[0] == pytest.approx(120, abs=1e-3)
+
+
+@pytest.mark.parametrize("fold", range(4))
+def test_no_source_is_in_two_splits(vehicles, fold):
+    data = load("ev-cpw", vehicles, length=32, count=64, fold=fold, seed=1)
+    sources = [set(split.source.tolist()) - {"generator"} for split in (data.train, data.validation, data.test)]
+    assert all(sources) and not (sources[0] & sources[1] or sources[0] & sources[2] or sources[1] & sources[2])
+    assert len(data.train) == 64 and len(data.test) == 128 * len(sources[2])  # two records of 64 windows each
+
+
+def test_every_source_is_tested_in_one_fold():
+    names = [f"v{k}" for k in range(12)]
+    tested = [name for fold in range(4) for name, part in assign(names, fold).items() if part == "test"]
+    assert sorted(tested) == sorted(names)
+    with pytest.raises(DatasetError, match="at least 3 sources"):
+        assign(["a", "b"], 0)
+
+
+def test_same_seed_same_windows(vehicles):
+    one, two, other = (load("ev-cpw", vehicles, length=16, count=32, seed=s).train for s in (1, 1, 2))
+    assert (one.windows == two.windows).all() and not (one.windows == other.windows).all()
+
+
+FAULTS = {
+    "truncated": (lambda lines: lines[:3000], r"row 3000: the file ends after 2995 samples"),
+    "cut in a row": (lambda lines: [*lines[:-1], "1.0,2.0"], r"row 4101: expected 3 values, found 2"),
+    "empty": (lambda lines: [], r"expected 5 header rows"),
+    "nan": (lambda lines: [*lines[:99], "1,2,nan", *lines[100:]], r"row 100: nan is not a sample"),
+    "text": (lambda lines: [*lines[:99], "1,2,x", *lines[100:]], r"row 100: 'x' is not a number"),
+    "rate": (lambda lines: [*lines[:3], "Microseconds_Per_Sample,39.06", *lines[4:]], r"row 4: .*the rate is wrong"),
+    "unit": (lambda lines: [*lines[:4], "Time (ms),Voltage (V),Current (mA)", *lines[5:]], r"row 5: expected a column 'Current \(A\)'"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_bad_file_is_one_sentence_with_file_and_row(tmp_path, fault):
+    spoil, reason = FAULTS[fault]
+    path = tmp_path / "car" / "Waveform_1.csv"
+    path.parent.mkdir()
+    path.write_text("\n".join(spoil(ev_lines())))
+    with pytest.raises(DatasetError, match=reason) as caught:
+        ev_cpw.read(path, "current")
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_folder_without_recordings_says_what_it_wants(tmp_path):
+    with pytest.raises(DatasetError, match="make data DATASET=ev-cpw"):
+        load("ev-cpw", tmp_path, length=32, count=8)
+
+
+@pytest.mark.parametrize("case", ["A1", "A2", "mix"])
+def test_the_generator_knows_its_truth(case):
+    """A fit of cosine and sine at each harmonic over 20 cycles finds the amplitudes: deviation and noise are small there."""
+    count, length = 40, 20 * 64
+    x, truth = synthesise(case, count, length, np.random.Generator(np.random.PCG64(3)))
+    again, _ = synthesise(case, count, length, np.random.Generator(np.random.PCG64(3)))
+    assert (x == again).all()
+    for window, wanted in zip(x, truth):
+        best = min((_misfit(window, d)[0], d) for d in np.linspace(-0.006, 0.006, 49))[1]
+        found = _misfit(window, best)[1]
+        assert found == pytest.approx(wanted, abs=0.06 * wanted[0])
+
+
+def _misfit(window, deviation):
+    turns = (1 + deviation) * np.arange(len(window)) / 64
+    angles = 2 * np.pi * np.outer(turns, range(1, 26))
+    basis = np.concatenate([np.cos(angles), np.sin(angles), np.ones((len(window), 1))], axis=1)
+    fitted, residual, *_ = np.linalg.lstsq(basis, window, rcond=None)
+    return float(residual[0]), np.hypot(fitted[:25], fitted[25:50])[[0, 2, 4, 6]]
+
+
+def test_published_cases_have_their_published_amplitudes_and_noise():
+    x, truth = synthesise("A1", 2000, 64, np.random.Generator(np.random.PCG64(0)))
+    assert truth.min(0) == pytest.approx([99, 29.7, 19.8, 14.85], rel=1e-3) and truth.max(0) == pytest.approx([101, 30.3, 20.2, 15.15], rel=1e-3)
+    noise = x - least_squares(x)
+    power = (truth**2).sum(1).mean() / 2
+    assert 10 * np.log10(power / (noise**2).mean() * (64 - 8) / 64) == pytest.approx(26, abs=0.6)
+
+
+def least_squares(x):
+    angles = 2 * np.pi * np.outer(np.arange(64), (1, 3, 5, 7)) / 64
+    basis = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
+    return x @ np.linalg.pinv(basis).T @ basis.T
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """A server with an archive of two files under foreign names, and the digests that belong to them."""
+    contents = {"A/Waveform_1.csv": b"one", "B/Waveform_1.csv": b"two"}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for index, content in enumerate([*contents.values(), b"not wanted"]):
+            member = tarfile.TarInfo(f"../elsewhere {index}.csv")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    served = {"body": packed.getvalue()}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(packed.getvalue())))
+            self.end_headers()
+            self.wfile.write(served["body"])
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    digests = {path: hashlib.sha256(content).hexdigest() for path, content in contents.items()}
+    monkeypatch.setitem(download._ARCHIVES, "ev-cpw", f"http://127.0.0.1:{server.server_port}/archive.tar.gz")
+    monkeypatch.setattr(download, "_digests", lambda name: digests)
+    yield served, contents, digests
+    server.shutdown()
+
+
+def test_download_takes_files_by_digest_and_mends_a_damaged_one(published, tmp_path):
+    _, contents, _ = published
+    for _ in range(2):
+        download.fetch("ev-cpw", tmp_path / "data")
+        folder = tmp_path / "data" / "ev_cpw"
+        assert {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.csv")} == contents
+        (folder / "A" / "Waveform_1.csv").write_bytes(b"damaged")
+
+
+def test_a_failed_download_keeps_nothing(published, tmp_path):
+    served, _, digests = published
+    whole, served["body"] = served["body"], served["body"][:40]
+    with pytest.raises(DatasetError):
+        download.fetch("ev-cpw", tmp_path / "data")
+    served["body"] = whole
+    digests["A/Waveform_1.csv"] = "0" * 64
+    with pytest.raises(DatasetError, match="A/Waveform_1.csv"):
+        download.fetch("ev-cpw", tmp_path / "data")
+    assert not [p for p in (tmp_path / "data").rglob("*") if p.is_file()]
+    with pytest.raises(ParameterError, match="cannot be downloaded"):
+        download.fetch("mnist", tmp_path / "data")
+
+
+def test_the_published_digests_are_of_72_files_of_12_vehicles():
+    listed = download._digests("ev-cpw")
+    assert len(listed) == 72 and len({path.split("/")[0] for path in listed}) == 12
+    assert all(len(digest) == 64 for digest in listed.values())

@@ -1,0 +1,90 @@
+"""Signal processing against sums of sines whose answer is known."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from microstage.errors import DatasetError, ParameterError
+from microstage.signals import (
+    block_float,
+    groups,
+    half_cycle_dft,
+    harmonic_amplitudes,
+    least_squares_odd,
+    resample_synchronous,
+    subgroups,
+    thd,
+    window_length,
+    windows,
+)
+
+
+def wave(cycles, per_cycle, parts):
+    """Sum of (order, amplitude, phase) over whole cycles."""
+    t = np.arange(round(cycles * per_cycle)) / per_cycle
+    return sum(a * np.cos(2 * np.pi * order * t + phase) for order, a, phase in parts)
+
+
+@pytest.mark.parametrize("cycles", [10, 12])
+def test_harmonics_groups_and_subgroups_of_61000_4_7(cycles):
+    interharmonic = 3 + 1 / cycles  # one 5 Hz bin above the third harmonic, and one at half way
+    middle = 3 + 0.5
+    x = wave(cycles, 256, [(1, 10, 0.3), (3, 3, 1), (interharmonic, 0.4, 2), (middle, 0.8, 1), (5, 2, 0), (7, 1, 0)])
+    assert harmonic_amplitudes(x, cycles) == pytest.approx([10, 3, 2, 1])
+    assert subgroups(x, cycles)[1] == pytest.approx(np.hypot(3, 0.4))
+    assert groups(x, cycles)[1] == pytest.approx(np.sqrt(3**2 + 0.4**2 + 0.8**2 / 2))
+    assert groups(x, cycles)[0] == pytest.approx(10)
+
+
+def test_thd_is_of_the_odd_harmonics_over_the_first():
+    assert thd(np.array([[10.0, 3.0, 2.0, 1.0]])) == pytest.approx([np.sqrt(14) / 10])
+    assert np.isnan(thd(np.zeros((1, 4)))).all()
+
+
+@given(st.integers(1, 9), st.integers(64, 600), st.floats(0, 6.28))
+def test_synchronous_resampling_keeps_every_component_below_nyquist(cycles, per_cycle, phase):
+    parts = [(1, 10, phase), (7, 2, 1), (31, 0.5, 2)]
+    assert resample_synchronous(wave(cycles, per_cycle, parts), cycles) == pytest.approx(wave(cycles, 64, parts), abs=1e-9)
+
+
+def test_resampling_drops_what_would_fold_back():
+    assert resample_synchronous(wave(4, 512, [(1, 1, 0), (70, 1, 0)]), 4) == pytest.approx(wave(4, 64, [(1, 1, 0)]), abs=1e-9)
+
+
+@given(st.integers(-14, 14), hnp.arrays(np.float64, (3, 16), elements=st.floats(-1, 1, width=16)))
+def test_block_float_is_exact_under_powers_of_two_and_within_half_a_level(shift, x):
+    x[:, 0] = 1.0
+    integers, exponent = block_float(x)
+    scaled, shifted = block_float(np.ldexp(x, shift))
+    assert (integers == scaled).all() and (shifted == exponent + shift).all()
+    assert np.abs(integers).max() <= 127
+    assert np.abs(integers * 2.0**-7 - x).max() <= 2.0**-8 + 2.0**-7 * (x.max() == 1)
+
+
+def test_block_float_at_the_ends():
+    integers, exponent = block_float(np.array([[0.0] * 8, [2.0**-20] * 8, [2.0**20] * 8]))
+    assert exponent.tolist() == [-16, -16, 15] and integers[0].max() == 0 and integers[2].max() == 127
+    with pytest.raises(DatasetError, match="Window 1 "):
+        block_float(np.array([[1.0, 2.0], [1.0, np.nan]]))
+
+
+@given(st.floats(0, 6.28), st.floats(0.1, 50))
+def test_textbook_methods_are_exact_on_odd_harmonics(phase, amplitude):
+    x = amplitude * wave(0.5, 64, [(1, 1, phase), (3, 0.3, 1), (5, 0.2, 2), (7, 0.1, 3)])[None]
+    for method in (half_cycle_dft, least_squares_odd):
+        assert method(x)[0] == pytest.approx(amplitude * np.array([1, 0.3, 0.2, 0.1]), rel=1e-9)
+    with pytest.raises(ParameterError):
+        half_cycle_dft(x[:, :31])
+
+
+def test_window_lengths_and_cutting():
+    assert [window_length(c) for c in (0.1, 0.25, 0.5, 1, 4)] == [6, 16, 32, 64, 256]
+    with pytest.raises(ParameterError, match="at least 6"):
+        window_length(0.05)
+    ramp = np.arange(10.0)
+    assert windows(ramp, 4, 3).tolist() == [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7, 8, 9]]
+    assert windows(ramp, 4, 9, periodic=True).tolist() == [[0, 1, 2, 3], [9, 0, 1, 2]]
+    with pytest.raises(DatasetError, match="shorter"):
+        windows(ramp, 11)
