@@ -11,6 +11,7 @@ import onnx
 from onnx import numpy_helper
 
 from microstage.errors import ModelError
+from microstage.onnx_file import read_onnx
 from microstage_cbackend import arithmetic as _arithmetic  # noqa: F401  registers its lowerings
 from microstage_cbackend.ir import Layer, Part, Tensor, smallest_type
 from microstage_cbackend.operators import LOWERINGS, Node
@@ -24,7 +25,7 @@ def read_part(name: str, path: Path, interface: dict[str, Any]) -> Part:
     Ranges start from the declared datatypes of the inputs (interface, else the graph's FINN annotations) and are
     proven layer by layer. Raises `ModelError` naming node and place.
     """
-    graph = onnx.load(path).graph
+    graph = read_onnx(path).graph
     declared = _declared(graph, interface)
     constants = {t.name: _constant(name, t) for t in graph.initializer}
     part = Part(name, inputs=[_input(name, v, declared) for v in graph.input if v.name not in constants])

@@ -9,6 +9,7 @@ import onnx
 from microstage import golden
 from microstage.canonical import write_json
 from microstage.models.harmonic import definition
+from microstage.onnx_file import read_onnx
 from microstage.stage import Job, stage_main
 from microstage_qcdq import proof
 from microstage_qcdq.compose import compose
@@ -21,7 +22,7 @@ from microstage_qcdq.split import split_at_lstm
 
 def run(job: Job) -> None:
     source = job.inputs["export"]
-    model = onnx.load(str(source / "brevitas_export_model.onnx"))
+    model = read_onnx(source / "brevitas_export_model.onnx")
     for transformation in (FoldWeightQuant(), ConvertActivationQuant()):
         model, _ = transformation.apply(model)
     parts, curves = split_at_lstm(model)

@@ -25,7 +25,7 @@ class Builder:
 
     def add(self, operator: str, inputs: Iterable[str], output: str, **attributes) -> str:
         """Append a node and return the name of its output."""
-        self.nodes.append(helper.make_node(operator, list(inputs), [output], name=f"{operator}_{output}", **attributes))
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
         return output
 
     def constant(self, name: str, value: np.ndarray) -> str:
@@ -68,10 +68,12 @@ def float_value(name: str, shape: list) -> onnx.ValueInfoProto:
 
 
 def make_model(name, nodes, initializers: dict[str, np.ndarray], inputs, outputs, opset: int = OPSET) -> onnx.ModelProto:
-    """A checked model with sorted initialisers and nothing that depends on when it was made."""
+    """A checked model with sorted initialisers, nodes called after what they make, and nothing of when it was made."""
     used = {tensor for node in nodes for tensor in node.input}
     kept = [numpy_helper.from_array(np.asarray(v), n) for n, v in sorted(initializers.items()) if n in used]
     graph = helper.make_graph(list(nodes), name, list(inputs), list(outputs), kept)
+    for node in graph.node:
+        node.name = f"{node.op_type}_{node.output[0]}"
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=IR_VERSION)
     model.producer_name = "microstage"
     onnx.checker.check_model(model)

@@ -7,12 +7,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import onnx
 from qonnx.core.modelwrapper import ModelWrapper
 
 from microstage import golden
 from microstage.canonical import write_json
 from microstage.errors import ModelError
+from microstage.onnx_file import read_onnx
 from microstage.stage import Job, stage_main
 from microstage_streamline import replay
 from microstage_streamline.estimate import estimate
@@ -24,7 +24,7 @@ _ROLES = {"subcnn": "cnn", "sublstm_qcdq": "lstm", "submlp": "mlp"}
 def run(job: Job) -> None:
     source = job.inputs["qcdq"]
     interface = json.loads((source / "interface.json").read_text())["parts"]
-    quantised = {name: onnx.load(str(source / described["file"])) for name, described in interface.items()}
+    quantised = {name: read_onnx(source / described["file"]) for name, described in interface.items()}
     models = {name: make_integer(part, interface[name]) for name, part in quantised.items()}
 
     observed = replay.replay_golden(job, {_ROLES[n]: m for n, m in models.items()}, golden.load(source / golden.FILE))
