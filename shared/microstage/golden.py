@@ -34,8 +34,8 @@ def load(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ArtefactError(f"{path} holds no golden vectors: {error}.") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ArtefactError(f"{path} holds no golden vectors: {error or type(error).__name__}.") from None
 
 
 @dataclass(frozen=True)
