@@ -59,6 +59,8 @@ class Interpreter:
 
 def run_node(node: onnx.NodeProto, values: Mapping[str, Any]) -> dict[str, Any]:
     """One operator on named values: {output name: value}."""
+    if node.op_type not in _OPERATORS:
+        raise ModelError(f"{node.op_type} -> {', '.join(node.output)} is not an operator that the integer reference knows.")
     arguments = [values[name] if name else None for name in node.input]
     result = _OPERATORS[node.op_type](arguments, attributes(node))
     results = result if isinstance(result, tuple) else (result,)

@@ -65,12 +65,18 @@ def _suites(
             if name in stages:
                 stage = stages[name]
                 python = local.environments.ensure(stage.python, stage.folder / "requirements.lock")
-                source = os.pathsep.join([shared, str(stage.folder), overlay])
+                source = os.pathsep.join([shared, str(stage.folder), overlay, *_own_packages(folder, local)])
                 path = f"{python.parent}:/usr/local/bin:/usr/bin:/bin"
                 yield Suite(folder, name, python, {**pinned, "PATH": path, "PYTHONPATH": source}), targets
             else:  # the runner's own: the host's Python and the host's environment
                 source = os.pathsep.join([shared, overlay])
                 yield Suite(folder, "host", Path(sys.executable), {**os.environ, "PYTHONPATH": source}), targets
+
+
+def _own_packages(folder: Path, local: LocalBackend) -> list[str]:
+    """What one folder of tests needs beyond pytest: its own lock, where it has one."""
+    lock = folder / "requirements.lock"
+    return [str(local.environments.overlay(lock))] if lock.exists() else []
 
 
 def _targets(folder: Path, chosen: list[Path]) -> list[Path]:

@@ -38,10 +38,14 @@ class ChannelsLast:
     def state_width(self, name: str) -> int:
         return self.interpreter.state_width(name)
 
+    def arranged(self, x: np.ndarray) -> np.ndarray:
+        """An input [n, C, L] as the graph takes it: [n, L, 1, C] if it was lowered."""
+        return np.moveaxis(x, 1, 2)[:, :, None, :] if self.lowered else x
+
     def run(self, inputs: Mapping[str, np.ndarray], record: Iterable[str] = ()) -> dict[str, Any]:
         if not self.lowered:
             return self.interpreter.run(inputs, record)
-        found = self.interpreter.run({n: np.moveaxis(x, 1, 2)[:, :, None, :] for n, x in inputs.items()}, record)
+        found = self.interpreter.run({n: self.arranged(x) for n, x in inputs.items()}, record)
         flat = {name: integers(value)[:, :, 0, :] for name, value in found.items()}
         return {name: value if name in self.outputs else np.moveaxis(value, 1, 2) for name, value in flat.items()}
 

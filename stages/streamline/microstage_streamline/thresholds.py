@@ -2,7 +2,7 @@
 
 Never by dividing scales: the function is evaluated, by the interpreter's code and in its float64 order, at integers of
 the accumulator's provable range, and each step is found by binary search, which is exact because the function is
-monotone (docs/numerics.md).
+monotone (docs/numerics.md). Where the range is small enough, every single value of it is checked as well.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from microstage.integer.tensor import QTensor
 __all__ = ["Thresholds", "chain_function", "search"]
 
 _EXACT_IN_FLOAT32 = 2**24
+_EVERY_VALUE = 2**20
 
 
 class Thresholds:
@@ -60,7 +61,7 @@ def search(function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: 
         rising = function
     first, last = np.minimum(*ends), np.maximum(*ends)
     bottom, top = int(first.min()), int(last.max())
-    levels = np.arange(bottom + 1, top + 1)[:, None]
+    levels = np.arange(bottom + 1, max(top, bottom + 1) + 1)[:, None]  # a constant layer keeps one threshold, out of reach
     below = np.broadcast_to(low - 1, (len(levels), len(low))).copy()  # f(below) < level, by convention outside the range
     above = np.broadcast_to(high + 1, below.shape).copy()  # f(above) >= level, by convention outside the range
     while (open_ := above - below > 1).any():
@@ -75,8 +76,6 @@ def search(function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: 
 
 def _check(rising, table: np.ndarray, levels: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
     """Each threshold is where the level is first reached; rows are sorted; float32 holds every one of them."""
-    if table.size == 0:
-        return
     if np.any(np.diff(table, axis=1) < 0):
         raise ModelError("A function of an accumulator is not monotone; it has no thresholds.")
     at = table.T
@@ -84,5 +83,16 @@ def _check(rising, table: np.ndarray, levels: np.ndarray, low: np.ndarray, high:
     before = at > low
     if np.any(inside & (rising(np.minimum(at, high)) < levels)) or np.any(before & (rising(np.maximum(at - 1, low)) >= levels)):
         raise ModelError("A threshold is not where its level is first reached: the function is not monotone.")
+    if int((high - low).max() + 1) * len(low) <= _EVERY_VALUE:
+        _check_everywhere(rising, table, int(levels[0, 0]) - 1, low, high)
     if np.abs(table).max() > _EXACT_IN_FLOAT32:
         raise ModelError("A threshold needs more than 24 bits, which FINN's float32 containers do not hold.")
+
+
+def _check_everywhere(rising, table: np.ndarray, bottom: int, low: np.ndarray, high: np.ndarray) -> None:
+    """Exhaustive: counting thresholds gives the function's own level at every accumulator of every channel."""
+    domain = np.clip(np.arange(int((high - low).max()) + 1)[:, None] + low, low, high)
+    wanted = rising(domain)
+    for channel in range(len(low)):
+        if not np.array_equal(bottom + np.searchsorted(table[channel], domain[:, channel], side="right"), wanted[:, channel]):
+            raise ModelError("A function of an accumulator is not monotone; it has no thresholds.")

@@ -1,0 +1,73 @@
+"""The whole stage on the QCDQ parts of a small network."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+
+from microstage import golden
+
+FILES = ("subcnn_finn_streamlined.onnx", "sublstm_finn_streamlined.onnx", "submlp_finn_streamlined.onnx")
+
+
+def test_three_integer_graphs_estimates_and_a_record_of_every_boundary(stage):
+    assert stage.run() == 0
+    for file in FILES:
+        graph = onnx.load(str(stage.out / file)).graph
+        operators = {node.op_type for node in graph.node}
+        assert operators <= {"MatMul", "MultiThreshold", "Im2Col", "MaxPoolNHWC", "Add", "Mul", "Concat", "Split"}, operators
+        tables = [i.SerializeToString().split(i.name.encode())[0] + i.raw_data for i in graph.initializer if i.name.endswith("thresholds")]
+        assert len(set(tables)) == len(tables) or file != FILES[1], "a table is there twice"
+    proved = {v["boundary"]: v for v in stage.report()["verification"]}
+    vectors = golden.load(stage.out / golden.FILE)
+    for boundary in ("features", "hidden", "cell", "harmonics", "cnn.act1", "heads.3.act", "any state hidden_next"):
+        assert proved[boundary]["compared"] == proved[boundary]["equal"] > 0
+    assert proved["hidden"]["compared"] == vectors["hidden"].size
+    parts = json.loads((stage.out / "estimates.json").read_text())["parts"]
+    assert all(part["slowest_layer_cycles"] > 0 and part["unmapped"] == [] and part["resources"]["LUT"] > 0 for part in parts.values())
+
+
+def test_same_input_same_bytes(stage):
+    contents = []
+    for _ in range(2):
+        assert stage.run() == 0
+        contents.append({path.name: path.read_bytes() for path in stage.out.iterdir()})
+    assert contents[0] == contents[1]
+
+
+def test_border_types_are_the_quantisers_own(stage):
+    assert stage.run() == 0
+    step = json.loads((stage.out / "interface.json").read_text())["parts"]["sublstm_finn_streamlined"]
+    assert step["inputs"]["cell"]["datatype"] == "INT6" == step["outputs"]["cell_next"]["datatype"]
+    assert step["inputs"]["cell"]["scale"] == step["outputs"]["cell_next"]["scale"]
+
+
+@pytest.mark.parametrize("boundary", ["features", "cell", "harmonics", "heads.1.act"])
+def test_one_wrong_integer_ends_the_stage_and_is_named(stage, capfd, boundary):
+    vectors = golden.load(stage.source / golden.FILE)
+    vectors[boundary] = vectors[boundary].copy()
+    vectors[boundary].flat[7] += 1
+    golden.save(stage.source / golden.FILE, vectors)
+    assert stage.run() == 3
+    message = capfd.readouterr().err
+    assert f"At {boundary} 1 of {vectors[boundary].size} integers differ" in message
+    assert not list(stage.out.glob("*.onnx"))
+
+
+def test_a_wrong_table_in_the_step_is_found(stage):
+    """A table one level off somewhere: the graph is consistent with itself, and not with the golden vectors."""
+    path = stage.source / "sublstm_qcdq.onnx"
+    model = onnx.load(str(path))
+    table = next(i for i in model.graph.initializer if i.name == "lstm.cell_tanh.table")
+    value = onnx.numpy_helper.to_array(table)
+    middle = len(value) // 2
+    table.CopyFrom(onnx.numpy_helper.from_array(np.concatenate([value[1 : middle + 1], value[middle:]]), table.name))
+    onnx.save(model, str(path))
+    assert stage.run() == 3
+
+
+def test_a_damaged_part_is_one_sentence(stage, capfd):
+    (stage.source / "submlp.onnx").write_bytes(b"\x08\xff\xff")
+    assert stage.run() == 2
+    assert "submlp.onnx" in capfd.readouterr().err
