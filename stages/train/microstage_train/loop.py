@@ -35,9 +35,11 @@ def fit(job: Job, network: nn.Module, data: Prepared, phase: Phase) -> list[dict
     """Train in place, leave the best epoch's weights in `network`, return {"train", "validation"} losses per epoch."""
     if phase.epochs == 0:
         return []
-    optimiser = torch.optim.Adam(network.parameters(), lr=phase.rate)
     checkpoint = job.scratch / f"{phase.name}.checkpoint"
-    state = _resume(checkpoint, network, optimiser) or {"epoch": 0, "history": [], "best": math.inf, "weights": None}
+    state = {"epoch": 0, "history": [], "best": math.inf, "weights": None, **_resume(checkpoint, network)}
+    optimiser = torch.optim.Adam(network.parameters(), lr=phase.rate)  # after loading, which makes brevitas' scales anew
+    if "optimiser" in state:
+        optimiser.load_state_dict(state.pop("optimiser"))
     steps = math.ceil(len(data.train) / phase.batch)
     board = _board(job)
     for epoch in range(state["epoch"], phase.epochs):
@@ -93,20 +95,37 @@ def _load(network: nn.Module, weights: dict[str, Tensor]) -> None:
     (network.load_weights if hasattr(network, "load_weights") else network.load_state_dict)(weights)
 
 
+def _collected(network: nn.Module) -> dict[str, tuple[int, Tensor]]:
+    """What the activation scales have gathered so far; brevitas leaves it out of a state dict."""
+    gathering = {name: m for name, m in network.named_modules() if hasattr(m, "collect_stats_steps")}
+    return {name: (m.counter, m.buffer.clone()) for name, m in gathering.items()}
+
+
+def _go_on_collecting(network: nn.Module, collected: dict[str, tuple[int, Tensor]]) -> None:
+    """Undo what loading a state dict does to a scale that was still gathering: it takes the mean so far for final."""
+    modules = dict(network.named_modules())
+    for name, (counter, buffer) in collected.items():
+        module = modules[name]
+        module.counter = counter
+        module.buffer.copy_(buffer)
+        if counter <= module.collect_stats_steps:
+            module.value.data.fill_(1.0)
+
+
 def _save(path, state: dict[str, Any], network: nn.Module, optimiser) -> None:
     beside = path.with_suffix(".part")
-    whole = {**state, "network": _weights(network), "optimiser": optimiser.state_dict(), "random": torch.get_rng_state()}
-    torch.save(whole, beside)
+    inside = {"network": _weights(network), "collected": _collected(network), "optimiser": optimiser.state_dict()}
+    torch.save({**state, **inside, "random": torch.get_rng_state()}, beside)
     os.replace(beside, path)
 
 
-def _resume(path, network: nn.Module, optimiser) -> dict[str, Any] | None:
-    """The state after the last whole epoch; the file is this stage's own, written a moment ago in its scratch folder."""
+def _resume(path, network: nn.Module) -> dict[str, Any]:
+    """The state after the last whole epoch, if any; the file is this stage's own, written a moment ago in its scratch folder."""
     if not path.exists():
-        return None
+        return {}
     whole = torch.load(path)
     _load(network, whole.pop("network"))
-    optimiser.load_state_dict(whole.pop("optimiser"))
+    _go_on_collecting(network, whole.pop("collected"))
     torch.set_rng_state(whole.pop("random"))
     return whole
 

@@ -1,0 +1,80 @@
+"""Training: the same bytes for a seed, also after a kill; the best epoch, not the last; what it leaves behind."""
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+from conftest import command, contents, environment
+
+from microstage import golden
+
+
+def test_same_seed_same_bytes_even_when_killed_twice_on_the_way(train, tmp_path):
+    done, whole = train("whole")
+    assert done.returncode == 0, done.stderr
+    scratch, out = tmp_path / "cut.scratch", tmp_path / "cut.out"
+    for after in ("float.checkpoint", "quantised.checkpoint"):
+        process = subprocess.Popen(command(out, scratch), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + 120
+        while not (scratch / after).exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert (scratch / after).exists() and process.returncode == -signal.SIGKILL, "it ended before it could be killed"
+        shutil.rmtree(out, ignore_errors=True)
+    done, resumed = train("cut")
+    assert done.returncode == 0, done.stderr
+    assert "float epoch 1/2" not in done.stderr, "it began anew"
+    assert contents(resumed) == contents(whole)
+
+
+def test_another_seed_is_another_network(train):
+    weights = [contents(train(f"seed{seed}", seed=seed, warmup_epochs=0, epochs=1)[1])["quantised_model_weight.pth"] for seed in (1, 2)]
+    assert weights[0] != weights[1]
+
+
+def test_what_it_leaves_behind(train, tmp_path):
+    done, out = train("one", warmup_epochs=1, epochs=1)
+    assert done.returncode == 0, done.stderr
+    assert {"quantised_model_weight.pth", "model_def.json", "scales.json", "metrics.json", "curves.png", "test.npz"} <= set(contents(out))
+    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert list((tmp_path / "one.scratch" / "logs" / "tensorboard").glob("events.*"))
+    metrics = json.loads((out / "metrics.json").read_text())
+    for method in ("network", "float", "least_squares"):
+        assert len(metrics[f"test.mae.{method}"]) == 4 and metrics[f"test.thd_error.{method}"] >= 0
+    assert "test.mae.half_cycle_dft" not in metrics, "a quarter cycle has no half-cycle DFT"
+    replayed = golden.load(out / "test.npz")
+    real = replayed["real"].astype(bool)
+    assert real.sum() >= 256 and np.isfinite(replayed["truth"][real]).all() and np.isnan(replayed["truth"][~real]).all()
+    assert np.abs(replayed["waveform"][~real]).max() >= 2.0**15 and not replayed["waveform"][~real].any(axis=1).all()
+
+
+def test_the_best_epoch_is_kept(tmp_path):
+    """A rate that ruins the later epochs: what is left is the epoch with the lowest validation loss."""
+    import torch
+
+    from microstage.models.harmonic.definition import HarmonicDefinition
+    from microstage.models.harmonic.network import FloatTwin
+    from microstage.stage import Job
+    from microstage_train import loop
+    from microstage_train.data import Prepared, TensorSplit
+
+    torch.manual_seed(0)
+    definition = HarmonicDefinition(cycles=0.25, cnn_channels=4, cnn_kernel=8, hidden=6, head_width=5)
+    split = TensorSplit(torch.randn(256, 1, 16), torch.rand(256, 4), np.ones((256, 1)), None)
+    network = FloatTwin(definition)
+    job = Job({}, {}, tmp_path, tmp_path)
+    history = loop.fit(job, network, Prepared(split, split, split, "A"), loop.Phase("float", 6, 16, 1.5, 3))
+    losses = [epoch["validation"] for epoch in history]
+    assert min(losses) < losses[-1], "the last epoch is the best one; the test proves nothing"
+    assert float(loop._loss(loop.predict(network, split.windows), split.targets)) == pytest.approx(min(losses), rel=1e-6)
+
+
+def test_a_window_that_the_network_cannot_take_is_one_sentence(train):
+    done, out = train("short", cycles=0.05)
+    assert done.returncode == 2 and "CYCLES=0.05 gives 3 samples" in done.stderr.strip().splitlines()[-1]
+    assert not list(out.iterdir())
