@@ -100,7 +100,8 @@ def dense_parts(draw):
 @st.composite
 def convolutional_parts(draw):
     part = Part((1, draw(st.integers(1, 3)), draw(st.integers(6, 12))), draw(st.integers(0, 10**6)))
-    part.conv(draw(st.integers(1, 5)), draw(st.integers(1, 4)), draw(st.integers(1, 2)), [draw(st.integers(0, 3)), draw(st.integers(0, 1))], draw(widths))
+    pads = [draw(st.integers(0, 3)), draw(st.integers(0, 1))]
+    part.conv(draw(st.integers(1, 5)), draw(st.integers(1, 4)), draw(st.integers(1, 2)), pads, draw(widths))
     part.norm()
     part.activate(draw(widths), draw(st.booleans()))
     part.conv(draw(st.integers(1, 5)), draw(st.integers(1, 2)), 1, [0, 0], draw(widths))

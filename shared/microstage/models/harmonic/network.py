@@ -192,7 +192,12 @@ class HarmonicNetwork(nn.Module):
     def load_weights(self, state: dict[str, Tensor]) -> None:
         """Take over `weights()` of an equal network; `ModelError` names what is missing or foreign."""
         wanted = set(self.weights())  # without the scales whose statistics are still being collected
-        missing, foreign = self.load_state_dict(state, strict=False)
+        try:
+            missing, foreign = self.load_state_dict(state, strict=False)
+        except RuntimeError:
+            shapes = {name: value.shape for name, value in self.state_dict().items()}
+            other = next(name for name, value in state.items() if name in shapes and value.shape != shapes[name])
+            raise ModelError(f"The weights do not fit the definition: {other} is {list(state[other].shape)}.") from None
         wrong = sorted(wanted.intersection(missing)) + [name for name in foreign if _CACHE not in name]
         if wrong:
             raise ModelError(f"The weights do not fit the definition: {wrong[0]} is missing or foreign.")

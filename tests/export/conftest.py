@@ -1,0 +1,46 @@
+"""The stage as the runner runs it, on a network whose weights are made here."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from microstage import golden
+from microstage.models.harmonic.definition import HarmonicDefinition
+from microstage.models.harmonic.network import HarmonicNetwork
+
+DEFINITION = HarmonicDefinition(cycles=0.25, cnn_channels=4, cnn_kernel=8, hidden=6, head_width=5, cnn_act_bits=4, lstm_state_bits=6)
+
+
+class Stage:
+    """`source` is the input folder, `network` what it holds; `run()` gives the exit code and fills `out`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.runs, self.source = folder, 0, folder / "train"
+        self.source.mkdir()
+        torch.manual_seed(3)
+        self.network = HarmonicNetwork(DEFINITION)
+        with torch.no_grad():
+            for _ in range(40):  # past the statistics of the activation scales
+                self.network(torch.randn(64, 1, 16).clamp(-1, 1))
+        self.network.eval()
+        torch.save(self.network.weights(), self.source / "quantised_model_weight.pth")
+        DEFINITION.save(self.source)
+        rng = np.random.Generator(np.random.PCG64(0))
+        waveform = rng.normal(0, 3, (20, 16)).astype(np.float32)
+        golden.save(self.source / "test.npz", {"waveform": waveform, "truth": rng.random((20, 4)), "real": np.ones(20, np.uint8)})
+
+    def run(self) -> int:
+        from microstage.stage import stage_main
+        from microstage_export.__main__ import run
+
+        self.runs += 1
+        self.out = self.folder / f"out{self.runs}"
+        scratch = str(self.folder / "scratch")
+        return stage_main("export", run, ["--in", f"train={self.source}", "--out", str(self.out), "--scratch", scratch])
+
+
+@pytest.fixture
+def stage(tmp_path):
+    return Stage(tmp_path)

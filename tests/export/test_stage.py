@@ -1,0 +1,148 @@
+"""The export: every tensor by its module's path, the simulation's integers, nothing executed that a file brings along."""
+
+import json
+import os
+import pickle
+import zipfile
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+
+from microstage import golden
+
+
+def test_the_graph_says_where_every_tensor_comes_from(stage):
+    assert stage.run() == 0
+    model = onnx.load(str(stage.out / "brevitas_export_model.onnx"))
+    onnx.checker.check_model(model)
+    graph = model.graph
+    assert [i.name for i in graph.input] == ["window"] and [o.name for o in graph.output] == ["harmonics"]
+    made = {name for node in graph.node for name in node.output}
+    assert {"cnn.act1", "features", "heads.0.act", "heads.3.act", "lstm.sequence"} <= made
+    known = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    modules = dict(stage.network.named_modules())
+    for name in ("cnn.conv1", "cnn.conv2", "heads.2.linear", "heads.1.out"):
+        assert np.array_equal(known[f"{name}.weight"], modules[name].quant_weight().value.detach().numpy())
+    for letter, gate in {"i": "input", "f": "forget", "c": "cell", "o": "output"}.items():
+        parameters = modules[f"lstm.layers.0.0.{gate}_gate_params"]
+        for side, weight in (("i", parameters.input_weight), ("h", parameters.hidden_weight)):
+            assert np.array_equal(known[f"lstm.weight_{side}{letter}"], weight().value.detach().numpy())
+        assert np.array_equal(known[f"lstm.bias_{gate}"], parameters.bias.detach().numpy())
+
+
+def test_lstm_quantisers_are_told_apart_by_role(stage):
+    """Scales made different on purpose come back under their own names: the swap of two of them was once missed."""
+    cell = stage.network.lstm.layers[0][0].cell
+    roles = [name for name, _ in cell.named_children() if name.endswith("_quant")]
+    for index, role in enumerate(roles):
+        getattr(cell, role).fused_activation_quant_proxy.tensor_quant.scaling_impl.value.data.fill_(1.0 + index / 16)
+    torch.save(stage.network.weights(), stage.source / "quantised_model_weight.pth")
+    assert stage.run() == 0
+    known = {i.name: numpy_helper.to_array(i) for i in onnx.load(str(stage.out / "brevitas_export_model.onnx")).graph.initializer}
+    for role in roles:
+        name = role.removesuffix("_quant")
+        assert float(known[f"lstm.{name}.scale"]) == pytest.approx(float(getattr(cell, role).scale()), rel=1e-6), role
+    assert len({float(known[f"lstm.{role.removesuffix('_quant')}.scale"]) for role in roles}) > 8
+
+
+def test_recorded_integers_are_the_frameworks_own(stage):
+    assert stage.run() == 0
+    recorded = golden.load(stage.out / golden.FILE)
+    x = torch.from_numpy(recorded["window"][:, None].astype(np.float32)) * 2.0**-7
+    with torch.no_grad():
+        answers = stage.network(x).numpy()
+        features = stage.network.cnn(x)
+        sequence, (_, cell) = stage.network.lstm(features)
+    layer = stage.network.lstm.layers[0][0]
+    assert np.array_equal(recorded["harmonics"], answers.astype(np.float64))
+    assert np.array_equal(recorded["hidden"], np.rint(sequence.numpy() / float(layer.io_quant.scale())))
+    last = cell.reshape(len(x), -1).numpy() / float(layer.cell.cell_state_quant.scale())
+    assert np.array_equal(recorded["cell"][:, -1], np.rint(last))
+    assert np.abs(recorded["window"]).max() <= 127 and recorded["cnn.act1"].max() <= 15
+
+
+def test_same_weights_same_bytes(stage):
+    contents = []
+    for _ in range(2):
+        assert stage.run() == 0
+        contents.append({path.name: path.read_bytes() for path in stage.out.iterdir()})
+    assert contents[0] == contents[1]
+
+
+def test_the_convolution_pads_by_itself(stage):
+    assert stage.run() == 0
+    nodes = onnx.load(str(stage.out / "brevitas_export_model.onnx")).graph.node
+    first = next(node for node in nodes if node.op_type == "Conv")
+    flags = {a.name: list(a.ints) for a in first.attribute if a.ints}
+    assert flags["pads"] == [7, 0] and flags["strides"] == [2] and not [n for n in nodes if n.op_type == "Pad"]
+
+
+class Evil:
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.target}",)
+
+
+def archive(path, data, members=()):
+    with zipfile.ZipFile(path, "w") as z:
+        z.writestr("archive/data.pkl", data)
+        for name, content in members:
+            z.writestr(name, content)
+
+
+def hostile(folder):
+    yield "system", pickle.dumps({"weight": Evil(folder / "ran")}, protocol=2)
+    yield "builtin", b"cbuiltins\neval\n(S'open(\"%s\", \"w\")'\ntR." % str(folder / "ran").encode()
+    yield "torch", b"ctorch\nload\n(S'x'\ntR."
+    yield "nonsense", b"\x80\x02garbage"
+    yield "number", pickle.dumps(42, protocol=2)
+    yield "arguments", b"ccollections\nOrderedDict\n(I1\nI2\ntR."
+
+
+def test_a_weight_file_never_runs_anything(stage, capfd):
+    for name, data in hostile(stage.folder):
+        archive(stage.source / "quantised_model_weight.pth", data)
+        assert stage.run() == 2, name
+        message = capfd.readouterr().err.strip().splitlines()[-1]
+        assert message.startswith("microstage export: ") and "quantised_model_weight.pth" in message, name
+    assert not (stage.folder / "ran").exists()
+
+
+def test_damaged_inputs_are_one_sentence(stage, capfd):
+    weights = stage.source / "quantised_model_weight.pth"
+    whole = weights.read_bytes()
+    for content in (b"", b"text", whole[: len(whole) // 2]):
+        weights.write_bytes(content)
+        assert stage.run() == 2
+    weights.write_bytes(whole)
+    described = json.loads((stage.source / "model_def.json").read_text())
+    described["parameters"]["hidden"] = 7
+    (stage.source / "model_def.json").write_text(json.dumps(described))
+    assert stage.run() == 2
+    for content in ("", "{}", '{"model": "other", "parameters": {}}', '{"model": "harmonic", "parameters": {"cylces": 1}}'):
+        (stage.source / "model_def.json").write_text(content)
+        assert stage.run() == 2
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_the_handler_is_registered_at_run_time_and_brevitas_is_as_installed(stage):
+    import base64
+    import csv
+    import hashlib
+    from importlib.metadata import distribution
+
+    assert stage.run() == 0
+    installed = distribution("brevitas")
+    checked = 0
+    for name, digest, _ in csv.reader(installed.read_text("RECORD").splitlines()):
+        if name.endswith(".py") and digest:
+            kind, value = digest.split("=")
+            found = base64.urlsafe_b64encode(hashlib.new(kind, installed.locate_file(name).read_bytes()).digest()).rstrip(b"=")
+            assert found.decode() == value, name
+            checked += 1
+    assert checked > 100
