@@ -3,6 +3,9 @@
 import json
 import os
 import pickle
+import subprocess
+import sys
+import warnings
 import zipfile
 
 import numpy as np
@@ -70,6 +73,45 @@ def test_same_weights_same_bytes(stage):
         assert stage.run() == 0
         contents.append({path.name: path.read_bytes() for path in stage.out.iterdir()})
     assert contents[0] == contents[1]
+
+
+def test_nothing_but_its_own_line_reaches_the_terminal(stage):
+    """Not even where a CUDA compiler without a device makes torch speak on import."""
+    from microstage.runner.environment import stage_environment
+
+    compiler = stage.folder / "bin" / "nvcc"
+    compiler.parent.mkdir()
+    compiler.write_text("#!/bin/sh\n")
+    compiler.chmod(0o755)
+    environment = {**stage_environment(stage.folder), "PATH": f"{compiler.parent}:{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join(sys.path)}
+    words = ["--in", f"train={stage.source}", "--out", str(stage.folder / "out"), "--scratch", str(stage.folder / "scratch")]
+    done = subprocess.run([sys.executable, "-m", "microstage_export", *words], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "") and len(done.stdout.splitlines()) == 1
+    assert (stage.folder / "scratch" / "logs" / "warnings.txt").is_file()
+
+
+def test_a_real_warning_is_heard_and_logged(tmp_path, capsys):
+    from microstage.stage import Job
+    from microstage_export.warned import heard
+
+    with heard(Job({}, {}, tmp_path, tmp_path)):
+        for _ in range(2):
+            warnings.warn("a weight is\nodd", UserWarning, stacklevel=1)
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+    assert capsys.readouterr().out == "export: UserWarning: a weight is odd\n"
+    assert (tmp_path / "logs" / "warnings.txt").read_text().splitlines() == ["UserWarning: a weight is odd"] * 2 + ["DeprecationWarning: old"]
+
+
+def test_exporting_twice_in_one_process_writes_the_same_and_leaves_brevitas_handlers_alone(stage, tmp_path):
+    from brevitas.export.onnx.qonnx.manager import QONNXManager
+
+    from microstage_export.onnx_file import export
+
+    before = list(QONNXManager.handlers)
+    for name in ("one", "two"):
+        export(stage.network, tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert list(QONNXManager.handlers) == before
 
 
 def test_the_convolution_pads_by_itself(stage):

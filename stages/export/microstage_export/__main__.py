@@ -15,6 +15,7 @@ from microstage.signals import block_float
 from microstage.stage import Job, stage_main
 from microstage_export.onnx_file import export
 from microstage_export.simulation import simulate
+from microstage_export.warned import heard
 from microstage_export.weights import read_weights
 
 
@@ -31,7 +32,8 @@ def run(job: Job) -> None:
     golden.save(job.output / golden.FILE, {**replayed, **traced, "gain_exponent": exponent})
     job.metric("golden.windows", len(integers))
 
-    export(network, job.output / "brevitas_export_model.onnx")
+    with heard(job):
+        export(network, job.output / "brevitas_export_model.onnx")
     shutil.copy(source / definition.FILE, job.output / definition.FILE)
     job.log(f"export: {len(traced)} boundaries recorded over {len(integers)} windows")
 
