@@ -11,6 +11,8 @@ __all__ = ["stage_environment"]
 _PINNED = {
     "ATEN_CPU_CAPABILITY": "default",
     "BREVITAS_JIT": "0",
+    "CUDA_HOME": "",  # torch looks for a compiler that it never uses, and says so on the terminal
+    "CUDA_PATH": "",
     "LC_ALL": "C.UTF-8",
     "MKL_CBWR": "COMPATIBLE",
     "MKL_DYNAMIC": "FALSE",
