@@ -32,9 +32,15 @@ def test_same_seed_same_bytes_even_when_killed_twice_on_the_way(train, tmp_path)
     assert contents(resumed) == contents(whole)
 
 
-def test_another_seed_is_another_network(train):
-    weights = [contents(train(f"seed{seed}", seed=seed, warmup_epochs=0, epochs=1)[1])["quantised_model_weight.pth"] for seed in (1, 2)]
+def test_another_seed_is_another_network_and_half_a_cycle_is_held_against_the_textbook(train):
+    folders = [train(f"seed{seed}", seed=seed, cycles=0.5, warmup_epochs=0, epochs=1)[1] for seed in (1, 2)]
+    weights = [contents(folder)["quantised_model_weight.pth"] for folder in folders]
     assert weights[0] != weights[1]
+    metrics = json.loads((folders[0] / "metrics.json").read_text())
+    methods = {"network", "float", "half_cycle_dft", "least_squares"}
+    assert {name.rpartition(".")[2] for name in metrics if name.startswith("test.mae.")} == methods
+    for errors in metrics["test.mae_by_source"].values():
+        assert set(errors) == methods and all(len(mae) == 4 for mae in errors.values())
 
 
 def test_what_it_leaves_behind(train, tmp_path):
