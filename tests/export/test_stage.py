@@ -155,21 +155,31 @@ def test_a_weight_file_never_runs_anything(stage, capfd):
     assert not (stage.folder / "ran").exists()
 
 
-def test_damaged_inputs_are_one_sentence(stage, capfd):
-    weights = stage.source / "quantised_model_weight.pth"
-    whole = weights.read_bytes()
-    for content in (b"", b"text", whole[: len(whole) // 2]):
-        weights.write_bytes(content)
-        assert stage.run() == 2
-    weights.write_bytes(whole)
-    described = json.loads((stage.source / "model_def.json").read_text())
-    described["parameters"]["hidden"] = 7
-    (stage.source / "model_def.json").write_text(json.dumps(described))
+def refused(stage, capfd) -> str:
+    """The one sentence of a run that ends with code 2."""
+    capfd.readouterr()
     assert stage.run() == 2
-    for content in ("", "{}", '{"model": "other", "parameters": {}}', '{"model": "harmonic", "parameters": {"cylces": 1}}'):
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("microstage export: ")
+    return line
+
+
+def test_damaged_weights_are_one_sentence(stage, capfd):
+    weights = stage.source / "quantised_model_weight.pth"
+    for content in (b"", b"text", weights.read_bytes()[: weights.stat().st_size // 2]):
+        weights.write_bytes(content)
+        assert "is no weight file" in refused(stage, capfd)
+
+
+def test_a_damaged_definition_is_one_sentence(stage, capfd):
+    described = json.loads((stage.source / "model_def.json").read_text())
+    for name, value in {"hidden": 7, "head_width": "wide", "cnn_channels": -1, "lstm_io_bits": 10**9, "cycles": float("inf")}.items():
+        changed = {**described, "parameters": {**described["parameters"], name: value}}
+        (stage.source / "model_def.json").write_text(json.dumps(changed))
+        assert "do not fit" in (line := refused(stage, capfd)) or f"{name}={value!r}" in line or "endless window" in line
+    for content in ("", "{}", "[]", '{"model": "other", "parameters": {}}', '{"model": "harmonic", "parameters": {"cylces": 1}}'):
         (stage.source / "model_def.json").write_text(content)
-        assert stage.run() == 2
-    assert "Traceback" not in capfd.readouterr().err
+        assert "model_def.json" in refused(stage, capfd)
 
 
 def test_the_handler_is_registered_at_run_time_and_brevitas_is_as_installed(stage):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from microstage import golden
-from microstage.models.harmonic import definition
-from microstage.models.harmonic.definition import HarmonicDefinition
+from microstage.errors import ModelError
+from microstage.models.harmonic.definition import FILE, HarmonicDefinition
 from microstage.models.harmonic.network import HarmonicNetwork
 from microstage.signals import block_float
 from microstage.stage import Job, stage_main
@@ -18,10 +20,12 @@ from microstage_export.simulation import simulate
 from microstage_export.warned import heard
 from microstage_export.weights import read_weights
 
+_LARGEST = 4096  # the widest that `train` makes
+
 
 def run(job: Job) -> None:
     source = job.inputs["train"]
-    network = HarmonicNetwork(HarmonicDefinition.load(source))
+    network = HarmonicNetwork(_definition(source))
     network.load_weights(read_weights(source / "quantised_model_weight.pth"))
     network.eval()
 
@@ -34,8 +38,20 @@ def run(job: Job) -> None:
 
     with heard(job):
         export(network, job.output / "brevitas_export_model.onnx")
-    shutil.copy(source / definition.FILE, job.output / definition.FILE)
+    shutil.copy(source / FILE, job.output / FILE)
     job.log(f"export: {len(traced)} boundaries recorded over {len(integers)} windows")
+
+
+def _definition(folder: Path) -> HarmonicDefinition:
+    """The definition, once its sizes are numbers that a network can have; `ModelError` names the first that is not."""
+    try:
+        definition = HarmonicDefinition.load(folder)
+    except OverflowError:
+        raise ModelError(f"{folder / FILE} gives an endless window.") from None
+    for name, value in asdict(definition).items():
+        if type(value) is not int and not (name == "cycles" and type(value) is float) or not 0 < value <= _LARGEST:
+            raise ModelError(f"{folder / FILE} gives {name}={value!r}; expected a positive number up to {_LARGEST}.")
+    return definition
 
 
 if __name__ == "__main__":
