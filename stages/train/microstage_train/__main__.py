@@ -11,6 +11,8 @@ from microstage_train import evaluation, files
 from microstage_train.data import prepare
 from microstage_train.loop import Phase, fit
 
+_CALIBRATION = 4096  # training windows that show which ranges the LSTM needs
+
 
 def run(job: Job) -> None:
     p = job.parameters
@@ -24,8 +26,8 @@ def run(job: Job) -> None:
     twin = FloatTwin(definition)
     network = HarmonicNetwork(definition)
     rate = p["learning_rate"]
-    floats = fit(job, twin, data, Phase("float", p["warmup_epochs"], p["batch"], rate, p["seed"]))
-    network.start_from(twin)
+    floats = fit(job, twin, data, Phase("float", p["warmup_epochs"], p["batch"], rate, p["seed"], settled=0.1))
+    network.start_from(twin, data.train.windows[:_CALIBRATION])
     quantised = fit(job, network, data, Phase("quantised", p["epochs"], p["batch"], rate / 3, p["seed"]))
 
     metrics = evaluation.evaluate(definition, data, network=network, twin=twin)

@@ -25,7 +25,10 @@ __all__ = ["FloatTwin", "HarmonicNetwork"]
 # Where each learned activation scale starts: the largest value that is represented. Sigmoid, tanh and h end at 1 by
 # their nature; a gate's accumulator beyond 8 saturates its sigmoid; the cell seldom leaves +-4.
 _IO_RANGE, _ACCUMULATOR_RANGE, _CELL_RANGE = 1.0, 8.0, 4.0
+_SMALLEST_RANGE = 2.0**-4
 _STATISTICS_STEPS = 32
+_GATES = ("input", "forget", "cell", "output")  # as torch stacks them
+_LAYER = "lstm.layers.0.0"
 _CACHE = "._fast_cell."  # brevitas registers a second view of the LSTM cell once it has run in eval mode
 
 
@@ -142,15 +145,42 @@ class FloatTwin(nn.Module):
         head.out = nn.Linear(d.head_width, 1)
         return head
 
-    def forward(self, window: Tensor) -> Tensor:
-        """window [n, 1, N] -> harmonics [n, 4]."""
+    def features(self, window: Tensor) -> Tensor:
+        """window [n, 1, N] -> features [n, T, C], held where the io quantiser will clip."""
         d = self.definition
         x = nn.functional.pad(window, (d.kernel - 1, 0))
         x = torch.relu(self.cnn.bn1(_slide(x, self.cnn.conv1.weight, d.stride)))
         x = nn.functional.max_pool1d(self.cnn.bn2(_slide(x, self.cnn.conv2.weight, 1)), 2).transpose(1, 2)
-        sequence, _ = self.lstm(x.clamp(-_IO_RANGE, _IO_RANGE))  # where the io quantiser will clip
+        return x.clamp(-_IO_RANGE, _IO_RANGE)
+
+    def forward(self, window: Tensor) -> Tensor:
+        """window [n, 1, N] -> harmonics [n, 4]."""
+        sequence, _ = self.lstm(self.features(window))
         hidden = sequence[:, -1]
         return torch.cat([head.out(torch.relu(head.bn(head.linear(hidden)))) for head in self.heads], dim=1)
+
+    @torch.no_grad()
+    def cell_ranges(self, window: Tensor) -> dict[str, float]:
+        """Largest magnitude that each quantiser inside the LSTM has to hold, by its name, over windows [n, 1, N]."""
+        largest: dict[str, float] = {}
+
+        def seen(name: str, value: Tensor) -> Tensor:
+            largest[name] = max(largest.get(name, 0.0), float(value.abs().max()))
+            return value
+
+        x, weight = self.features(window), dict(self.lstm.named_parameters())
+        hidden = cell = torch.zeros(len(x), self.definition.hidden)
+        for step in x.unbind(1):
+            sums = torch.nn.functional.linear(step, weight["weight_ih_l0"], weight["bias_ih_l0"])
+            sums = sums + torch.nn.functional.linear(hidden, weight["weight_hh_l0"], weight["bias_hh_l0"])
+            gate = dict(zip(_GATES, sums.chunk(4, dim=1)))
+            for name, value in gate.items():
+                seen(f"{name}_acc", value)
+            new = seen("cell_tanh", torch.tanh(gate["cell"]))
+            kept = seen("cell_state", torch.sigmoid(gate["forget"]) * cell)
+            cell = seen("cell_state", kept + torch.sigmoid(gate["input"]) * new)
+            hidden = torch.sigmoid(gate["output"]) * seen("hidden_state_tanh", torch.tanh(cell))
+        return largest
 
 
 class HarmonicNetwork(nn.Module):
@@ -174,15 +204,19 @@ class HarmonicNetwork(nn.Module):
         )
         self.heads = nn.ModuleList(_Head(d) for _ in HARMONICS)
 
-    def start_from(self, twin: FloatTwin) -> None:
-        """Copy the float twin's weights; its LSTM stacks the gates input, forget, cell, output."""
+    def start_from(self, twin: FloatTwin, window: Tensor) -> None:
+        """Copy the float twin's weights, and let each quantiser of the LSTM span what the twin holds there over `window`."""
         own, state = self.state_dict(), twin.state_dict()
         own.update({name: value for name, value in state.items() if not name.startswith("lstm.")})
         bias = state["lstm.bias_ih_l0"] + state["lstm.bias_hh_l0"]
         stacked = {"bias": bias, "input_weight.weight": state["lstm.weight_ih_l0"], "hidden_weight.weight": state["lstm.weight_hh_l0"]}
         for role, value in stacked.items():
-            for gate, part in zip(("input", "forget", "cell", "output"), value.chunk(4)):
-                own[f"lstm.layers.0.0.{gate}_gate_params.{role}"] = part.clone()
+            for gate, part in zip(_GATES, value.chunk(4)):
+                own[f"{_LAYER}.{gate}_gate_params.{role}"] = part.clone()
+        for quantiser, largest in twin.cell_ranges(window).items():
+            name = f"{_LAYER}.cell.{quantiser}_quant.fused_activation_quant_proxy.tensor_quant.scaling_impl.value"
+            ceiling = _ACCUMULATOR_RANGE if quantiser.endswith("_acc") else largest
+            own[name] = torch.full_like(own[name], max(min(largest, ceiling), _SMALLEST_RANGE))
         self.load_weights(own)
 
     def weights(self) -> dict[str, Tensor]:
