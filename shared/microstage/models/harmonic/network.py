@@ -161,7 +161,8 @@ class FloatTwin(nn.Module):
 
     @torch.no_grad()
     def cell_ranges(self, window: Tensor) -> dict[str, float]:
-        """Largest magnitude that each quantiser inside the LSTM has to hold, by its name, over windows [n, 1, N]."""
+        """Largest magnitude that each quantiser inside the LSTM has to hold, by its name, over windows [n, 1, N] (in eval mode)."""
+        self.eval()
         largest: dict[str, float] = {}
 
         def seen(name: str, value: Tensor) -> Tensor:
