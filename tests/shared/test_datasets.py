@@ -54,6 +54,16 @@ def test_no_source_is_in_two_splits(vehicles, fold):
     assert len(data.train) == 64 and len(data.test) == 128 * len(sources[2])  # two records of 64 windows each
 
 
+def test_coefficients_belong_to_the_first_sample_of_each_window(vehicles):
+    """One cycle of a periodic record: its DFT is the coefficients, phase and all, wherever the window starts."""
+    data = load("ev-cpw", vehicles, length=64, count=32, synthetic=0, seed=1)
+    for split in (data.train, data.test):
+        assert np.fft.rfft(split.windows)[:, [1, 3, 5, 7]] / 32 == pytest.approx(split.coefficients, abs=1e-6)
+    x, coefficients = synthesise("A1", 500, 1280, np.random.Generator(np.random.PCG64(1)))
+    start = np.fft.rfft(x[:, :64])[:, 1] / 32
+    assert np.abs(start - coefficients[:, 0]).max() < 8 and np.abs(coefficients[:, 0]).min() > 98
+
+
 def test_every_source_is_tested_in_one_fold():
     names = [f"v{k}" for k in range(12)]
     tested = [name for fold in range(4) for name, part in assign(names, fold).items() if part == "test"]
@@ -98,7 +108,8 @@ def test_a_folder_without_recordings_says_what_it_wants(tmp_path):
 def test_the_generator_knows_its_truth(case):
     """A fit of cosine and sine at each harmonic over 20 cycles finds the amplitudes: deviation and noise are small there."""
     count, length = 40, 20 * 64
-    x, truth = synthesise(case, count, length, np.random.Generator(np.random.PCG64(3)))
+    x, coefficients = synthesise(case, count, length, np.random.Generator(np.random.PCG64(3)))
+    truth = np.abs(coefficients)
     again, _ = synthesise(case, count, length, np.random.Generator(np.random.PCG64(3)))
     assert (x == again).all()
     for window, wanted in zip(x, truth):
@@ -116,7 +127,8 @@ def _misfit(window, deviation):
 
 
 def test_published_cases_have_their_published_amplitudes_and_noise():
-    x, truth = synthesise("A1", 2000, 64, np.random.Generator(np.random.PCG64(0)))
+    x, coefficients = synthesise("A1", 2000, 64, np.random.Generator(np.random.PCG64(0)))
+    truth = np.abs(coefficients)
     assert truth.min(0) == pytest.approx([99, 29.7, 19.8, 14.85], rel=1e-3) and truth.max(0) == pytest.approx([101, 30.3, 20.2, 15.15], rel=1e-3)
     noise = x - least_squares(x)
     power = (truth**2).sum(1).mean() / 2

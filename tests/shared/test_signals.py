@@ -13,7 +13,9 @@ from microstage.signals import (
     half_cycle_dft,
     harmonic_amplitudes,
     least_squares_odd,
+    nearest_neighbour,
     resample_synchronous,
+    ridge,
     subgroups,
     thd,
     window_length,
@@ -77,6 +79,20 @@ def test_textbook_methods_are_exact_on_odd_harmonics(phase, amplitude):
         assert method(x)[0] == pytest.approx(amplitude * np.array([1, 0.3, 0.2, 0.1]), rel=1e-9)
     with pytest.raises(ParameterError):
         half_cycle_dft(x[:, :31])
+
+
+def test_ridge_learns_the_dft_and_a_neighbour_gives_its_own_answer():
+    rng = np.random.Generator(np.random.PCG64(0))
+
+    def drawn(count):
+        coefficients = rng.normal(size=(count, 4)) + 1j * rng.normal(size=(count, 4))
+        turns = np.exp(2j * np.pi * np.outer((1, 3, 5, 7), np.arange(32)) / 64)
+        return (coefficients @ turns).real * 10.0, coefficients * 10.0
+
+    train, held_out, (x, wanted) = drawn(500), drawn(50), drawn(50)
+    assert ridge(train, held_out, x) == pytest.approx(np.abs(wanted), abs=1e-4)
+    found = nearest_neighbour((train[0], np.abs(train[1])), train[0][[7, 3]] + 1e-6)
+    assert (found == np.abs(train[1])[[7, 3]]).all()
 
 
 def test_window_lengths_and_cutting():

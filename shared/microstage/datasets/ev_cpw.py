@@ -14,7 +14,7 @@ import numpy as np
 
 from microstage.datasets.splits import Recording
 from microstage.errors import DatasetError
-from microstage.signals import harmonic_amplitudes, resample_synchronous
+from microstage.signals import harmonic_coefficients, resample_synchronous
 
 __all__ = ["COLUMNS", "read"]
 
@@ -39,8 +39,7 @@ def read(path: Path, channel: str) -> Recording:
             f" of {per_cycle}; it is truncated or not of EV-CPW."
         )
     resampled = resample_synchronous(samples, _CYCLES)
-    truth = harmonic_amplitudes(samples, _CYCLES)
-    return Recording(path.parent.name, f"{path.parent.name}/{path.stem}", resampled, truth, periodic=True)
+    return Recording(path.parent.name, f"{path.parent.name}/{path.stem}", resampled, harmonic_coefficients(samples, _CYCLES), periodic=True)
 
 
 def _lines(path: Path) -> list[str]:

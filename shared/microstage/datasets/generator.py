@@ -23,7 +23,7 @@ _LOADS = {
 
 
 def synthesise(case: str, count: int, length: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """(windows [count, length], truth [count, 4]) at 64 samples per nominal cycle; amplitudes are peak values.
+    """(windows [count, length], complex coefficients [count, 4]) at 64 samples per nominal cycle; amplitudes are peak values.
 
     A1 and A2 are those of Li et al., IEEE Trans. Ind. Electron. 71(3), 2023: 100/30/20/15 at 152/35/0/0 degrees, +-0.5 %
     frequency, +-1 % amplitude, 26 dB white noise; A2 adds interharmonics. `mix` is ours: any phase, three decades of
@@ -44,7 +44,8 @@ def _case_a(count: int, length: int, rng: np.random.Generator, interharmonics: b
         for frequency, amplitude in _INTERHARMONICS:
             x += amplitude * np.cos(2 * np.pi * frequency / _NOMINAL_HZ * turns + rng.uniform(0, 2 * np.pi, (count, 1)))
     power = (truth**2).sum(1, keepdims=True) / 2
-    return x + rng.standard_normal(x.shape) * np.sqrt(power / 10**2.6), truth
+    angles = 2 * np.pi * start * list(_CASE_A) + np.radians([degrees for _, degrees in _CASE_A.values()])
+    return x + rng.standard_normal(x.shape) * np.sqrt(power / 10**2.6), truth * np.exp(1j * angles)
 
 
 def _mix(count: int, length: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -56,7 +57,7 @@ def _mix(count: int, length: int, rng: np.random.Generator) -> tuple[np.ndarray,
     for column, order in enumerate(_ORDERS):
         x += relative[:, column : column + 1] * np.cos(2 * np.pi * order * turns + phase[:, column : column + 1])
     x += rng.normal(0, 0.003, (count, 1)) + rng.standard_normal(x.shape) * 0.002
-    return amplitude * x, amplitude * relative[:, [0, 2, 4, 6]]
+    return amplitude * x, amplitude * (relative * np.exp(1j * phase))[:, [0, 2, 4, 6]]
 
 
 def _relative_spectra(count: int, rng: np.random.Generator) -> np.ndarray:

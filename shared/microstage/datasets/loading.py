@@ -10,12 +10,13 @@ from microstage.datasets import ev_cpw, generator
 from microstage.datasets.locations import files
 from microstage.datasets.splits import Dataset, Recording, Split, assign
 from microstage.errors import DatasetError, ParameterError
-from microstage.signals import windows
+from microstage.signals import SAMPLES_PER_CYCLE, windows
 
 __all__ = ["load"]
 
 _TEST_HOP = 8  # samples between test windows of one recording
 _SYNTHETIC_TEST = 2048
+_ORDERS = np.array((1, 3, 5, 7))
 
 
 def load(
@@ -75,25 +76,30 @@ def _recordings(name: str, data_dir: Path | None, channel: str, frequency: int) 
 def _cut(recordings: list[Recording], length: int) -> Split:
     """Every window of every recording, `_TEST_HOP` samples apart."""
     cut = [windows(r.samples, length, _TEST_HOP, r.periodic) for r in recordings]
-    truth = [np.repeat(r.truth[None], len(w), 0) for r, w in zip(recordings, cut)]
+    coefficients = [_turned(np.repeat(r.coefficients[None], len(w), 0), _TEST_HOP * np.arange(len(w))) for r, w in zip(recordings, cut)]
     source = [np.full(len(w), r.source) for r, w in zip(recordings, cut)]
-    return Split(np.concatenate(cut), np.concatenate(truth), np.concatenate(source))
+    return Split(np.concatenate(cut), np.concatenate(coefficients), np.concatenate(source))
 
 
 def _draw(recordings: list[Recording], count: int, length: int, rng: np.random.Generator) -> Split:
     which = rng.integers(len(recordings), size=count)
     gain = 2.0 ** rng.uniform(-1, 1, (count, 1))
     sign = rng.choice((-1.0, 1.0), (count, 1))
-    cut = np.empty((count, length))
+    cut, start = np.empty((count, length)), np.empty(count, int)
     for row, index in enumerate(which):
         samples = recordings[index].samples
         last = len(samples) if recordings[index].periodic else len(samples) - length + 1
-        start = rng.integers(last)
-        cut[row] = samples[np.arange(start, start + length) % len(samples)]
-    truth = np.stack([recordings[index].truth for index in which]) if count else np.empty((0, 4))
+        start[row] = rng.integers(last)
+        cut[row] = samples[np.arange(start[row], start[row] + length) % len(samples)]
+    coefficients = np.array([recordings[index].coefficients for index in which]).reshape(count, len(_ORDERS))
     source = np.array([recordings[index].source for index in which])
-    return Split(cut * gain * sign, truth * gain, source)
+    return Split(cut * gain * sign, _turned(coefficients, start) * gain * sign, source)
+
+
+def _turned(coefficients: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Coefficients [n, 4] at a record's first sample, as they are at sample `start` [n]."""
+    return coefficients * np.exp(2j * np.pi * np.outer(start, _ORDERS) / SAMPLES_PER_CYCLE)
 
 
 def _join(parts: list[Split]) -> Split:
-    return Split(*(np.concatenate([getattr(p, f) for p in parts if len(p)]) for f in ("windows", "truth", "source")))
+    return Split(*(np.concatenate([getattr(p, f) for p in parts if len(p)]) for f in ("windows", "coefficients", "source")))

@@ -15,7 +15,7 @@ import numpy as np
 from microstage.datasets import comtrade_file, csv_file
 from microstage.datasets.splits import Recording
 from microstage.errors import DatasetError
-from microstage.signals import SAMPLES_PER_CYCLE, harmonic_amplitudes
+from microstage.signals import SAMPLES_PER_CYCLE, harmonic_coefficients
 from microstage.signals.synchronous import fundamental_frequency, synchronise
 
 __all__ = ["Waveform", "read", "read_waveform", "records"]
@@ -56,4 +56,4 @@ def read(path: Path, folder: Path, channel: str, frequency: int) -> list[Recordi
     blocks = samples[: len(samples) // length * length].reshape(-1, length)
     inside = path.relative_to(folder)
     source = inside.parts[0] if len(inside.parts) > 1 else inside.stem
-    return [Recording(source, f"{inside}[{k}]", b, harmonic_amplitudes(b, cycles), periodic=False) for k, b in enumerate(blocks)]
+    return [Recording(source, f"{inside}[{k}]", b, harmonic_coefficients(b, cycles), periodic=False) for k, b in enumerate(blocks)]

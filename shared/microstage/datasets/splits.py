@@ -15,22 +15,32 @@ FOLDS = 4
 
 @dataclass(frozen=True)
 class Recording:
-    """One record at 64 samples per cycle: `samples` [L] in `unit`, `truth` [4] peak amplitudes of H1, H3, H5, H7."""
+    """One record at 64 samples per cycle: `samples` [L] in A or V, complex `coefficients` [4] of H1, H3, H5, H7 at its start."""
 
     source: str
     name: str
     samples: np.ndarray
-    truth: np.ndarray
+    coefficients: np.ndarray
     periodic: bool
+
+    @property
+    def truth(self) -> np.ndarray:
+        """Peak amplitudes [4]."""
+        return np.abs(self.coefficients)
 
 
 @dataclass(frozen=True)
 class Split:
-    """Windows [n, N] and truth [n, 4], both in the recording's unit, and the source of each window [n]."""
+    """Windows [n, N] and complex `coefficients` [n, 4] at their first samples, in A or V, and the source of each window [n]."""
 
     windows: np.ndarray
-    truth: np.ndarray
+    coefficients: np.ndarray
     source: np.ndarray
+
+    @property
+    def truth(self) -> np.ndarray:
+        """Peak amplitudes [n, 4]."""
+        return np.abs(self.coefficients)
 
     def __len__(self) -> int:
         return len(self.windows)

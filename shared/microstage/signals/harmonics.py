@@ -8,7 +8,7 @@ import numpy as np
 
 from microstage.errors import DatasetError
 
-__all__ = ["groups", "harmonic_amplitudes", "spectrum", "subgroups", "thd"]
+__all__ = ["groups", "harmonic_amplitudes", "harmonic_coefficients", "spectrum", "subgroups", "thd"]
 
 
 def spectrum(x: np.ndarray, cycles: int) -> np.ndarray:
@@ -27,6 +27,11 @@ def spectrum(x: np.ndarray, cycles: int) -> np.ndarray:
 def harmonic_amplitudes(x: np.ndarray, cycles: int, harmonics: Sequence[int] = (1, 3, 5, 7)) -> np.ndarray:
     """Peak amplitude of each harmonic [.., len(harmonics)] in the unit of `x` [.., L] over exactly `cycles` cycles."""
     return spectrum(x, cycles)[..., [order * cycles for order in harmonics]]
+
+
+def harmonic_coefficients(x: np.ndarray, cycles: int, harmonics: Sequence[int] = (1, 3, 5, 7)) -> np.ndarray:
+    """Complex amplitude c of each harmonic h [.., len(harmonics)]: its part of `x` [.., L] is Re(c exp(2j pi h cycles t / L)), t from 0."""
+    return np.fft.rfft(x, axis=-1)[..., [order * cycles for order in harmonics]] * (2.0 / x.shape[-1])
 
 
 def groups(x: np.ndarray, cycles: int, harmonics: Sequence[int] = (1, 3, 5, 7)) -> np.ndarray:
