@@ -26,14 +26,15 @@ train export qcdq streamline cbackend:
 	@$(RUN) $@ $(typed)
 
 ##@ Looking
-.PHONY: path why verify report variables doctor
+.PHONY: path why verify report accuracy variables doctor
 path:        ## print the folder of an artefact: STAGE=
 why:         ## say why a stage would run again: STAGE=
 verify:      ## hash the artefacts again; integers compared per boundary
 report:      ## the closing table of the selected run
+accuracy:    ## train on every fold; errors per harmonic and source beside the textbook
 variables:   ## every variable of every stage
 doctor:      ## what this machine has and lacks
-path why verify report variables doctor:
+path why verify report accuracy variables doctor:
 	@$(RUN) $@ $(typed)
 
 ##@ Making ready

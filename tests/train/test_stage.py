@@ -37,10 +37,11 @@ def test_another_seed_is_another_network_and_half_a_cycle_is_held_against_the_te
     weights = [contents(folder)["quantised_model_weight.pth"] for folder in folders]
     assert weights[0] != weights[1]
     metrics = json.loads((folders[0] / "metrics.json").read_text())
-    methods = {"network", "float", "half_cycle_dft", "least_squares"}
+    methods = {"network", "float", "half_cycle_dft", "least_squares", "ridge", "nearest_neighbour"}
     assert {name.rpartition(".")[2] for name in metrics if name.startswith("test.mae.")} == methods
-    for errors in metrics["test.mae_by_source"].values():
-        assert set(errors) == methods and all(len(mae) == 4 for mae in errors.values())
+    for source in metrics["test.by_source"].values():
+        assert set(source["methods"]) == methods and source["windows"] > 0
+        assert all(len(errors["mae"]) == len(errors["worst"]) == 4 for errors in source["methods"].values())
 
 
 def test_what_it_leaves_behind(train, tmp_path):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from microstage.errors import ArtefactError, MicrostageError, ParameterError
+from microstage.runner import accuracy as pooled_accuracy
 from microstage.runner import backend, report
 from microstage.runner.chain import Chain
 from microstage.runner.declarations import load_stages
@@ -127,6 +128,13 @@ def data(session: Session) -> None:
     download.fetch(session.typed.get("DATASET", ""), session.volumes / ".data")
 
 
+def accuracy(session: Session) -> None:
+    """Train and test over every fold, then one table per harmonic."""
+    folds = [Session(session.repository, typed) for typed in pooled_accuracy.folds_of(session.typed)]
+    runs = [fold.chain(loud=fold is folds[0]).run("train")[-1].artefact.about["metrics"] for fold in folds]
+    print("\n" + pooled_accuracy.tables(pooled_accuracy.pooled(runs), runs[0]["test.unit"]))
+
+
 def variables(session: Session) -> None:
     """Every variable that the stages declare: default, what is allowed, one sentence."""
     print(report.variables(session.stages))
@@ -135,6 +143,7 @@ def variables(session: Session) -> None:
 COMMANDS: dict[str, Callable[[Session], int | None]] = {
     "path": path, "why": why, "verify": verify, "report": show, "images": images, "base": base,
     "environments": environments, "doctor": doctor, "data": data, "variables": variables,
+    "accuracy": accuracy,
 }
 
 

@@ -10,13 +10,14 @@ from microstage.runner.chain import Step
 from microstage.runner.declarations import Stage
 from microstage.runner.store import Store
 
-__all__ = ["summary", "variables", "verify", "why"]
+__all__ = ["METHODS", "summary", "table", "variables", "verify", "why"]
 
-_METHODS = {
+METHODS = {
     "network": "quantised network",
     "float": "float twin",
     "half_cycle_dft": "half-cycle DFT",
     "least_squares": "least squares H1..H7",
+    "ridge": "ridge regression",
     "nearest_neighbour": "1-NN",
 }
 
@@ -29,15 +30,15 @@ def summary(steps: Sequence[Step]) -> str:
 
 def _accuracy(steps: Sequence[Step]) -> list[str]:
     metrics = steps[0].artefact.about["metrics"]
-    rows = [(key, metrics[f"test.mae.{key}"]) for key in _METHODS if f"test.mae.{key}" in metrics]
+    rows = [(key, metrics[f"test.mae.{key}"]) for key in METHODS if f"test.mae.{key}" in metrics]
     if not rows:
         return []
     parameters = steps[0].artefact.about["parameters"]
     unit = metrics.get("test.unit", "A")
     origin = parameters["dataset"] + (" (built in; no recording was used)" if parameters["dataset"] == "generator" else "")
     head = f"mean absolute error ({unit}), {metrics.get('test.windows', '?')} test windows of {origin}"
-    table = [[_METHODS[key], *(f"{value:.3f}" for value in mae), _percent(metrics.get(f"test.thd_error.{key}"))] for key, mae in rows]
-    return ["", head, *_table(["", "H1", "H3", "H5", "H7", "THD"], table)]
+    table = [[METHODS[key], *(f"{value:.3f}" for value in mae), _percent(metrics.get(f"test.thd_error.{key}"))] for key, mae in rows]
+    return ["", head, *table(["", "H1", "H3", "H5", "H7", "THD"], table)]
 
 
 def _percent(error: float | None) -> str:
@@ -54,7 +55,7 @@ def _stages(steps: Sequence[Step]) -> list[str]:
             step.stage.name, step.about["key"][:16], "?" if seconds is None else f"{seconds:.1f}",
             f"{compared:,}" if proofs else "-", f"{equal:,}" if proofs else "-", f"{ties:,}" if proofs else "-",
         ])
-    return _table(["stage", "key", "seconds", "integers compared", "equal", "explained ties"], rows)
+    return table(["stage", "key", "seconds", "integers compared", "equal", "explained ties"], rows)
 
 
 def verify(steps: Sequence[Step]) -> str:
@@ -69,7 +70,7 @@ def verify(steps: Sequence[Step]) -> str:
             if proof["compared"] == 0 or proof["equal"] + proof["explained_ties"] != proof["compared"]:
                 raise VerificationError(f"{step.stage.name} did not prove {proof['boundary']}.")
         rows = [[p["boundary"], f"{p['compared']:,}", f"{p['equal']:,}", f"{p['explained_ties']:,}"] for p in proofs]
-        lines += _table(["  boundary", "compared", "equal", "explained ties"], [["  " + r[0], *r[1:]] for r in rows]) if rows else []
+        lines += table(["  boundary", "compared", "equal", "explained ties"], [["  " + r[0], *r[1:]] for r in rows]) if rows else []
     if not proved:
         raise VerificationError("No stage of this selection has compared an integer yet; `make streamline` does.")
     return "\n".join(lines)
@@ -119,7 +120,7 @@ def variables(stages: Mapping[str, Stage]) -> str:
     return "\n".join(lines)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     return ["  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:]))]).rstrip()
             for row in [head, *rows]]

@@ -9,7 +9,7 @@ from torch import nn
 
 from microstage.errors import ParameterError
 from microstage.models.harmonic.definition import HarmonicDefinition
-from microstage.signals import half_cycle_dft, least_squares_odd, thd
+from microstage.signals import half_cycle_dft, least_squares_odd, nearest_neighbour, ridge, thd
 from microstage_train.data import Prepared
 from microstage_train.loop import predict
 
@@ -19,39 +19,60 @@ _LARGEST_THD = 10.0  # an answer whose fundamental is lost has no distortion wor
 
 
 def evaluate(definition: HarmonicDefinition, data: Prepared, network: nn.Module, twin: nn.Module) -> dict[str, Any]:
-    """{"test.mae.<method>": [H1, H3, H5, H7], "test.r2.<method>", "test.thd_error.<method>", ...} of every method."""
+    """{"test.mae.<method>": [H1, H3, H5, H7], "test.r2.<method>", "test.thd_error.<method>", ...} of every method.
+
+    `test.by_source`: {source: {"windows", "amplitude", "methods": {method: {"mae", "worst", "thd_error"}}}}.
+    """
     windows, truth = data.test.source.windows, data.test.source.truth
     answers = {
         "network": predict(network, data.test.windows).numpy().astype(np.float64) * data.test.gain,
         "float": predict(twin, data.test.windows).numpy().astype(np.float64) * data.test.gain,
+        **_textbook(data),
     }
-    for name, method in (("half_cycle_dft", half_cycle_dft), ("least_squares", least_squares_odd)):
-        try:
-            answers[name] = method(windows)
-        except ParameterError:  # the window is shorter than the method needs: it has no answer
-            continue
     metrics: dict[str, Any] = {"test.windows": len(windows), "test.unit": data.unit}
     for name, answer in answers.items():
         metrics |= {f"test.{kind}.{name}": value for kind, value in _errors(answer, truth).items()}
-    metrics["test.mae_by_source"] = {
-        source: {name: _mae(answer[rows], truth[rows]) for name, answer in answers.items()}
+    metrics["test.by_source"] = {
+        source: {
+            "windows": int(rows.sum()),
+            "amplitude": _rounded(truth[rows].mean(0)),
+            "methods": {name: _of_source(answer[rows], truth[rows]) for name, answer in answers.items()},
+        }
         for source in sorted(set(data.test.source.source.tolist()))
         for rows in [data.test.source.source == source]
     }
     return metrics
 
 
-def _mae(answer: np.ndarray, truth: np.ndarray) -> list[float]:
-    return _rounded(np.abs(answer - truth).mean(0))
+def _textbook(data: Prepared) -> dict[str, np.ndarray]:
+    """Amplitudes [n, 4] of each estimator that has an answer for windows of this length."""
+    x, train, held_out = data.test.source.windows, data.train.source, data.validation.source
+    answers = {}
+    for name, method in (("half_cycle_dft", half_cycle_dft), ("least_squares", least_squares_odd)):
+        try:
+            answers[name] = method(x)
+        except ParameterError:  # the window is shorter than the method needs: it has no answer
+            continue
+    answers["ridge"] = ridge((train.windows, train.coefficients), (held_out.windows, held_out.coefficients), x)
+    answers["nearest_neighbour"] = nearest_neighbour((train.windows, train.truth), x)
+    return answers
+
+
+def _of_source(answer: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+    error = np.abs(answer - truth)
+    return {"mae": _rounded(error.mean(0)), "worst": _rounded(error.max(0)), "thd_error": _thd_error(answer, truth)}
 
 
 def _errors(answer: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
     spread = ((truth - truth.mean(0)) ** 2).sum(0)
     r2 = 1 - ((answer - truth) ** 2).sum(0) / np.maximum(spread, 1e-30)
+    return {"mae": _rounded(np.abs(answer - truth).mean(0)), "r2": _rounded(r2), "thd_error": _thd_error(answer, truth)}
+
+
+def _thd_error(answer: np.ndarray, truth: np.ndarray) -> float:
     heard = truth[:, 0] > 0.01 * truth[:, 0].max()  # of an idle load the distortion says nothing
     found = np.minimum(thd(np.maximum(answer[heard], 1e-9)), _LARGEST_THD)
-    distortion = np.abs(found - thd(truth[heard])).mean()
-    return {"mae": _mae(answer, truth), "r2": _rounded(r2), "thd_error": _rounded([distortion])[0]}
+    return _rounded([np.abs(found - thd(truth[heard])).mean()])[0]
 
 
 def _rounded(values) -> list[float]:
