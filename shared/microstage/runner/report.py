@@ -37,8 +37,8 @@ def _accuracy(steps: Sequence[Step]) -> list[str]:
     unit = metrics.get("test.unit", "A")
     origin = parameters["dataset"] + (" (built in; no recording was used)" if parameters["dataset"] == "generator" else "")
     head = f"mean absolute error ({unit}), {metrics.get('test.windows', '?')} test windows of {origin}"
-    table = [[METHODS[key], *(f"{value:.3f}" for value in mae), _percent(metrics.get(f"test.thd_error.{key}"))] for key, mae in rows]
-    return ["", head, *table(["", "H1", "H3", "H5", "H7", "THD"], table)]
+    errors = [[METHODS[key], *(f"{value:.3f}" for value in mae), _percent(metrics.get(f"test.thd_error.{key}"))] for key, mae in rows]
+    return ["", head, *table(["", "H1", "H3", "H5", "H7", "THD"], errors)]
 
 
 def _percent(error: float | None) -> str:

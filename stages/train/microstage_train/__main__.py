@@ -11,6 +11,7 @@ from microstage_train import evaluation, files
 from microstage_train.data import prepare
 from microstage_train.loop import Phase, fit
 
+_LARGER = 4  # batches of the quantised epochs: straight-through gradients are noisy
 _CALIBRATION = 4096  # training windows that show which ranges the LSTM needs
 
 
@@ -28,7 +29,7 @@ def run(job: Job) -> None:
     rate = p["learning_rate"]
     floats = fit(job, twin, data, Phase("float", p["warmup_epochs"], p["batch"], rate, p["seed"], settled=0.1))
     network.start_from(twin, data.train.windows[:_CALIBRATION])
-    quantised = fit(job, network, data, Phase("quantised", p["epochs"], p["batch"], rate / 3, p["seed"]))
+    quantised = fit(job, network, data, Phase("quantised", p["epochs"], _LARGER * p["batch"], rate / 3, p["seed"]))
 
     metrics = evaluation.evaluate(definition, data, network=network, twin=twin)
     files.write(job, definition, network, data, metrics, {"float": floats, "quantised": quantised})

@@ -26,6 +26,9 @@ __all__ = ["FloatTwin", "HarmonicNetwork"]
 # their nature; a gate's accumulator beyond 8 saturates its sigmoid; the cell seldom leaves +-4.
 _IO_RANGE, _ACCUMULATOR_RANGE, _CELL_RANGE = 1.0, 8.0, 4.0
 _SMALLEST_RANGE = 2.0**-4
+_CELL_CEILING = 1.25  # few cells leave it, and tanh has flattened out there
+# The last h passes the cell's and its own quantiser, and the heads read a harmonic of a hundredth out of it.
+_FEATURE_NOISE, _HIDDEN_NOISE = 1.0, 8.0
 _STATISTICS_STEPS = 32
 _GATES = ("input", "forget", "cell", "output")  # as torch stacks them
 _LAYER = "lstm.layers.0.0"
@@ -155,9 +158,13 @@ class FloatTwin(nn.Module):
 
     def forward(self, window: Tensor) -> Tensor:
         """window [n, 1, N] -> harmonics [n, 4]."""
-        sequence, _ = self.lstm(self.features(window))
-        hidden = sequence[:, -1]
+        sequence, _ = self.lstm(self._roughened(self.features(window), _FEATURE_NOISE))
+        hidden = self._roughened(sequence[:, -1], _HIDDEN_NOISE)
         return torch.cat([head.out(torch.relu(head.bn(head.linear(hidden)))) for head in self.heads], dim=1)
+
+    def _roughened(self, value: Tensor, levels: float) -> Tensor:
+        """In training, uniform noise as wide as `levels` of an 8-bit quantiser: what the twin finds has to survive quantisation."""
+        return value + (torch.rand_like(value) - 0.5) * (levels * _IO_RANGE / 128) if self.training else value
 
     @torch.no_grad()
     def cell_ranges(self, window: Tensor) -> dict[str, float]:
@@ -216,7 +223,7 @@ class HarmonicNetwork(nn.Module):
                 own[f"{_LAYER}.{gate}_gate_params.{role}"] = part.clone()
         for quantiser, largest in twin.cell_ranges(window).items():
             name = f"{_LAYER}.cell.{quantiser}_quant.fused_activation_quant_proxy.tensor_quant.scaling_impl.value"
-            ceiling = _ACCUMULATOR_RANGE if quantiser.endswith("_acc") else largest
+            ceiling = _ACCUMULATOR_RANGE if quantiser.endswith("_acc") else _CELL_CEILING if quantiser == "cell_state" else largest
             own[name] = torch.full_like(own[name], max(min(largest, ceiling), _SMALLEST_RANGE))
         self.load_weights(own)
 
