@@ -14,6 +14,7 @@ from microstage.runner.chain import Chain
 from microstage.runner.declarations import load_stages
 from microstage.runner.selection import select
 from microstage.runner.store import Store
+from microstage.runner.sweep import sweep
 
 __all__ = ["main"]
 
@@ -152,12 +153,14 @@ def main(arguments: list[str], repository: Path = REPOSITORY) -> int:
     try:
         command, *words = arguments or ["variables"]
         typed = dict(_split(word) for word in words)
+        if command == "sweep":  # its lists are no values of any one run
+            return sweep(typed, lambda chosen: _swept(Session(repository, chosen)))
         session = Session(repository, typed)
         if command in session.stages:
             run(session, command)
             return 0
         if command not in COMMANDS:
-            raise ParameterError(f"{command} is not a command: expected a stage or one of {', '.join(sorted(COMMANDS))}.")
+            raise ParameterError(f"{command} is not a command: expected a stage or one of {', '.join(sorted([*COMMANDS, 'sweep']))}.")
         return COMMANDS[command](session) or 0
     except MicrostageError as error:
         print(f"microstage: {error}", file=sys.stderr)
@@ -171,6 +174,10 @@ def main(arguments: list[str], repository: Path = REPOSITORY) -> int:
     except OSError as error:  # a full disk, a folder of another user: of the machine, not of the code
         print(f"microstage: {error.strerror or error}: {error.filename or 'while reading or writing'}.", file=sys.stderr)
         return 2
+
+
+def _swept(session: Session) -> list:
+    return session.chain().run(session.stage(default="streamline"))
 
 
 def _split(word: str) -> tuple[str, str]:
