@@ -16,6 +16,7 @@ from microstage_streamline.passes import (
     LowerConvs1d,
     LowerGemm,
     MergeSummedProducts,
+    NameByLayer,
     QuantiseBeforeMoving,
     RemoveScales,
     ThresholdQuantisers,
@@ -34,7 +35,7 @@ def make_integer(part: onnx.ModelProto, interface: dict[str, Any]) -> ModelWrapp
     model = model.transform(RemoveScales())
     model = model.transform(MergeSummedProducts())
     model = _float_containers(model)
-    for transformation in (SortGraph(), InferShapes(), LowerConvs1d(), InferShapes()):
+    for transformation in (SortGraph(), InferShapes(), LowerConvs1d(), InferShapes(), NameByLayer()):
         model = model.transform(transformation)
     return model.transform(AnnotateDatatypes(ranges)).transform(GiveUniqueNodeNames())
 

@@ -10,6 +10,7 @@ from microstage_streamline.passes.fold_constants import FoldConstantLayout
 from microstage_streamline.passes.lower_convs_1d import LowerConvs1d
 from microstage_streamline.passes.lower_gemm import LowerGemm
 from microstage_streamline.passes.merge_products import MergeSummedProducts
+from microstage_streamline.passes.name_by_layer import NameByLayer
 from microstage_streamline.passes.quantise_before_moving import QuantiseBeforeMoving
 from microstage_streamline.passes.remove_scales import RemoveScales
 from microstage_streamline.passes.threshold_quantisers import ThresholdQuantisers
@@ -20,6 +21,7 @@ __all__ = [
     "LowerConvs1d",
     "LowerGemm",
     "MergeSummedProducts",
+    "NameByLayer",
     "QuantiseBeforeMoving",
     "RemoveScales",
     "ThresholdQuantisers",

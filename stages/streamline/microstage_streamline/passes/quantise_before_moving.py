@@ -10,6 +10,8 @@ __all__ = ["QuantiseBeforeMoving"]
 
 _MOVERS = ("Transpose", "MaxPool", "Reshape", "Flatten", "Squeeze", "Unsqueeze")
 
+_EARLY = ".before_"
+
 
 class QuantiseBeforeMoving(Transformation):
     """q(move(x)) = move(q(x)): a scalar quantiser works on each value alone, and being monotone it commutes with a maximum.
@@ -34,9 +36,10 @@ class QuantiseBeforeMoving(Transformation):
     def _swap(self, model: ModelWrapper, mover, quantiser) -> None:
         chain = [quantiser, *_clip_after(model, quantiser)]
         final = chain[-1].output[0]
-        early = [f"{final}.early{index}" for index in range(len(chain))]
+        early = f"{final.split(_EARLY)[0]}{_EARLY}{mover.op_type.lower()}"
+        earlies = [*(f"{early}.unclipped" for _ in chain[1:]), early]
         nodes, value = [], mover.input[0]
-        for node, output in zip(chain, early):
+        for node, output in zip(chain, earlies):
             flags = {a.name: helper.get_attribute_value(a) for a in node.attribute}
             nodes.append(helper.make_node(node.op_type, [value, *node.input[1:]], [output], **flags))
             value = output

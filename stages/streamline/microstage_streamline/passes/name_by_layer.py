@@ -1,0 +1,33 @@
+"""What a layer computes is called after the layer, not by whatever exported it."""
+
+from __future__ import annotations
+
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.base import Transformation
+
+__all__ = ["NameByLayer"]
+
+_OUTPUTS = {".weight.integers": "accumulator", ".bias.integers": "biased"}
+
+
+class NameByLayer(Transformation):
+    """A product with `<layer>.weight.integers` makes `<layer>.accumulator` from `<layer>.columns`, a sum with
+    `<layer>.bias.integers` makes `<layer>.biased`. The graph's own inputs and outputs keep their names, and nothing takes a name that is in use."""
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        for node in model.graph.node:
+            for constant in node.input:
+                for ending, what in _OUTPUTS.items():
+                    if constant.endswith(ending) and model.get_initializer(constant) is not None:
+                        layer = constant[: -len(ending)]
+                        self._rename(model, node.output[0], f"{layer}.{what}")
+                        maker = model.find_producer(node.input[0])
+                        if maker is not None and maker.op_type == "Im2Col":
+                            self._rename(model, maker.output[0], f"{layer}.columns")
+        return model, False
+
+    @staticmethod
+    def _rename(model: ModelWrapper, old: str, new: str) -> None:
+        border = {value.name for value in [*model.graph.input, *model.graph.output]}
+        if old not in border and new not in model.get_all_tensor_names():
+            model.rename_tensor(old, new)
