@@ -1,10 +1,10 @@
 """finn-plus's own streamlining tests pass in the stage's environment, with our passes and stand-ins loaded."""
 
-import importlib.util
 import os
 import re
 import subprocess
 import sys
+from importlib.metadata import distribution
 from pathlib import Path
 
 # They train and export a network with brevitas, which this stage's environment has no place for.
@@ -13,7 +13,7 @@ AT_LEAST = 1300
 
 
 def test_finn_plus_streamlining_tests_pass(tmp_path):
-    suite = Path(importlib.util.find_spec("tests").submodule_search_locations[0])
+    suite = Path(distribution("finn-plus-tests").locate_file("tests"))
     folder = suite / "transformation" / "streamline"
     command = [sys.executable, "-m", "pytest", "-q", "--noconftest", "-p", "finn_plus_session", "-p", "no:cacheprovider",
                "-p", "no:warnings", str(folder), *(f"--ignore={folder / name}" for name in NEED_BREVITAS)]

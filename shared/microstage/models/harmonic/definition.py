@@ -93,5 +93,5 @@ class HarmonicDefinition:
             if read["model"] != "harmonic":
                 raise ModelError(f"{folder / FILE} describes {read['model']}, not the harmonic network.")
             return cls(**read["parameters"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise ModelError(f"{folder / FILE} is no definition of the harmonic network: {error}.") from None
