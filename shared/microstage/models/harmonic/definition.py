@@ -17,6 +17,7 @@ HARMONICS = (1, 3, 5, 7)
 SAMPLES_PER_CYCLE = 64
 SECOND_KERNEL = 3
 _POOL = 2
+_LARGEST = 4096  # the widest that can be asked for
 _STRIDE = 2
 _LONG = 16  # samples from which on the first convolution strides
 
@@ -87,11 +88,15 @@ class HarmonicDefinition:
 
     @classmethod
     def load(cls, folder: Path) -> HarmonicDefinition:
-        """Read `model_def.json`; `ModelError` if it describes another network."""
+        """Read `model_def.json`; `ModelError` if it describes another network, or one of impossible sizes."""
         try:
             read = json.loads((folder / FILE).read_text())
             if read["model"] != "harmonic":
                 raise ModelError(f"{folder / FILE} describes {read['model']}, not the harmonic network.")
-            return cls(**read["parameters"])
+            definition = cls(**read["parameters"])
         except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise ModelError(f"{folder / FILE} is no definition of the harmonic network: {error}.") from None
+        for name, value in asdict(definition).items():
+            if type(value) is not int and not (name == "cycles" and type(value) is float) or not 0 < value <= _LARGEST:
+                raise ModelError(f"{folder / FILE} gives {name}={value!r}; expected a positive number up to {_LARGEST}.")
+        return definition
