@@ -44,3 +44,14 @@ def test_switches(text, value):
 def test_an_impossible_value_says_what_is_allowed(text):
     with pytest.raises(ParameterError, match="expected a number above 0 up to 4 cycles"):
         STAGES["train"].parameters["cycles"].parse(text)
+
+
+def test_another_pinned_environment_is_another_recipe(tmp_path, monkeypatch):
+    from microstage.runner import recipe as module
+    from microstage.runner.cli import REPOSITORY
+
+    stage = load_stages(REPOSITORY)["train"]
+    platform = {"python": "3.10.13", "libc": "glibc 2.36"}
+    before = module.recipe(stage, REPOSITORY, platform, module.Digests(tmp_path / "digests.json"))["digest"]
+    monkeypatch.setitem(module.PINNED, "MKL_CBWR", "AVX2")
+    assert module.recipe(stage, REPOSITORY, platform, module.Digests(tmp_path / "digests.json"))["digest"] != before

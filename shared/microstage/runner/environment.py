@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["stage_environment"]
+__all__ = ["PINNED", "stage_environment"]
 
 # MKL's AVX2 setting is ignored on some CPUs, COMPATIBLE is not; ATen and NumPy take their baseline kernels, so that
-# two CPUs of different generations run the same instructions. NumPy ignores names that its build does not know.
-_PINNED = {
+# two CPUs of different generations run the same instructions. Threads that wait sleep: on a shared machine spinning ones
+# take each other's cores and everything takes three times as long. NumPy ignores names that its build does not know.
+PINNED = {
     "ATEN_CPU_CAPABILITY": "default",
     "BREVITAS_JIT": "0",
     "CUDA_HOME": "",  # torch looks for a compiler that it never uses, and says so on the terminal
@@ -19,6 +20,7 @@ _PINNED = {
     "MKL_NUM_THREADS": "2",
     "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL",
     "OMP_NUM_THREADS": "2",
+    "OMP_WAIT_POLICY": "PASSIVE",
     "OPENBLAS_NUM_THREADS": "1",
     "OPENBLAS_CORETYPE": "SANDYBRIDGE",
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -35,4 +37,4 @@ def stage_environment(scratch: Path) -> dict[str, str]:
     home = {name: str(scratch / "home") for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR")}
     home |= {"USER": "microstage", "LOGNAME": "microstage"}  # a container's uid has no passwd entry to ask
     finn = {"FINN_BUILD_DIR": str(scratch / "finn"), "FINN_SETTINGS": str(scratch / "finn" / "settings.yaml")}
-    return {**_PINNED, **home, **finn}
+    return {**PINNED, **home, **finn}

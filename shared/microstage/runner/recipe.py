@@ -1,7 +1,8 @@
 """A stage's recipe: everything that can change its bytes besides parameters and inputs.
 
 The Dockerfile, the lock, the stage's sources, the modules of `shared/` that these import (transitively, found in
-their syntax trees, so that an edit of one stage's helpers reruns that stage alone), and the CPython and libc versions.
+their syntax trees, so that an edit of one stage's helpers reruns that stage alone), the environment variables that
+arithmetic depends on, and the CPython and libc versions.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from microstage.canonical import canonical_json, digest, file_digest
 from microstage.runner.declarations import Stage
+from microstage.runner.environment import PINNED
 
 __all__ = ["Digests", "recipe"]
 
@@ -69,12 +71,12 @@ class Digests:
 
 
 def recipe(stage: Stage, repository: Path, platform: dict[str, str], digests: Digests) -> dict:
-    """{"files": {path: SHA-256}, "python", "libc", "digest"} of the stage."""
+    """{"files": {path: SHA-256}, "environment", "python", "libc", "digest"} of the stage."""
     own = [stage.folder / "Dockerfile", stage.folder / "requirements.lock"]
     sources = [p for p in (stage.folder / f"microstage_{stage.name}").rglob("*") if _is_source(p)]
     shared = _closure([p for p in sources if p.suffix == ".py"], repository / "shared", digests)
     files = digests.of_files(repository, [p for p in own if p.exists()] + sources + shared)
-    body = {"files": files, **platform}
+    body = {"files": files, "environment": digest(PINNED), **platform}
     return {**body, "digest": digest(body)}
 
 

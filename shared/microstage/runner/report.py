@@ -91,7 +91,7 @@ def why(steps: Sequence[Step], target: str, store: Store) -> str:
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    recipes = [{**about["recipe"]["files"], "python": about["recipe"]["python"], "libc": about["recipe"]["libc"]}
+    recipes = [{**about["recipe"]["files"], **{part: about["recipe"].get(part) for part in ("environment", "python", "libc")}}
                for about in (old, new)]
     pairs = [("parameter", old["parameters"], new["parameters"]), ("input", old["inputs"], new["inputs"]),
              ("recipe", *recipes)]
