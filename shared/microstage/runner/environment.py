@@ -7,11 +7,12 @@ from pathlib import Path
 __all__ = ["PINNED", "stage_environment"]
 
 # MKL's AVX2 setting is ignored on some CPUs, COMPATIBLE is not; ATen and NumPy take their baseline kernels, so that
-# two CPUs of different generations run the same instructions. Threads that wait sleep: on a shared machine spinning ones
-# take each other's cores and everything takes three times as long. NumPy ignores names that its build does not know.
+# two CPUs of different generations run the same instructions. Threads that wait spin for a moment, then sleep:
+# on a shared machine those of two runs otherwise take each other's cores, and everything takes many times as long. NumPy ignores names that its build does not know.
 PINNED = {
     "ATEN_CPU_CAPABILITY": "default",
     "BREVITAS_JIT": "0",
+    "GOMP_SPINCOUNT": "1000",
     "CUDA_HOME": "",  # torch looks for a compiler that it never uses, and says so on the terminal
     "CUDA_PATH": "",
     "LC_ALL": "C.UTF-8",
@@ -20,7 +21,6 @@ PINNED = {
     "MKL_NUM_THREADS": "2",
     "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL",
     "OMP_NUM_THREADS": "2",
-    "OMP_WAIT_POLICY": "PASSIVE",
     "OPENBLAS_NUM_THREADS": "1",
     "OPENBLAS_CORETYPE": "SANDYBRIDGE",
     "PYTHONDONTWRITEBYTECODE": "1",
