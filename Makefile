@@ -26,16 +26,17 @@ train export qcdq streamline cbackend:
 	@$(RUN) $@ $(typed)
 
 ##@ Looking
-.PHONY: path why verify report accuracy sweep variables doctor
+.PHONY: path why verify report accuracy sweep estimate-file variables doctor
 path:        ## print the folder of an artefact: STAGE=
 why:         ## say why a stage would run again: STAGE=
 verify:      ## hash the artefacts again; integers compared per boundary
 report:      ## the closing table of the selected run
 accuracy:    ## train on every fold; errors per harmonic and source beside the textbook
 sweep:       ## every combination of listed values, up to STAGE=: CYCLES=0.25,0.5,1 LSTM_STATE_BITS=4,8
+estimate-file: ## harmonics over time of a recording: FILE=x.cfg CHANNEL=IA FREQUENCY=60
 variables:   ## every variable of every stage
 doctor:      ## what this machine has and lacks
-path why verify report accuracy sweep variables doctor:
+path why verify report accuracy sweep estimate-file variables doctor:
 	@$(RUN) $@ $(typed)
 
 ##@ Making ready

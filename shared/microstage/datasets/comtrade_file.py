@@ -16,8 +16,11 @@ __all__ = ["read"]
 _BYTES = {"BINARY": 2, "BINARY32": 4, "FLOAT32": 4}
 
 
-def read(path: Path, channel: str, name: str | None = None) -> tuple[np.ndarray, float]:
-    """(samples [L] in A or V, rate in Hz) of the .cfg `path` and the .dat beside it; values as recorded, primary or secondary."""
+def read(path: Path, channel: str, name: str | None = None, gaps: bool = False) -> tuple[np.ndarray, float]:
+    """(samples [L] in A or V, rate in Hz) of the .cfg `path` and the .dat beside it; values as recorded, primary or secondary.
+
+    A missing sample (99999 in text, 0x8000 in binary, or none) is a `DatasetError`, or NaN where `gaps` are allowed.
+    """
     data = _beside(path)
     record = _load(path, data)
     rate, length = _rate(path, record)
@@ -25,7 +28,7 @@ def read(path: Path, channel: str, name: str | None = None) -> tuple[np.ndarray,
     chosen = _choose(path, record, channel, name)
     samples = np.asarray(record.analog[chosen], dtype=np.float64)[:length]
     bad = np.flatnonzero(~np.isfinite(samples))
-    if len(bad):
+    if len(bad) and not gaps:
         raise DatasetError(f"{data}, row {bad[0] + 1}: the sample of {record.analog_channel_ids[chosen]} is missing.")
     return samples * factor(record.cfg.analog_channels[chosen].uu), rate
 

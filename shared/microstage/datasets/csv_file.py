@@ -19,11 +19,15 @@ from microstage.errors import DatasetError
 __all__ = ["read"]
 
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+_LARGEST_GROWTH = 4  # a record that is mostly gap is refused as unevenly spaced
 _COLUMN = re.compile(r"\s*(?P<name>[^(\[]*?)\s*[(\[](?P<unit>[^)\]]*)[)\]]\s*")
 
 
-def read(path: Path, channel: str, name: str | None = None) -> tuple[np.ndarray, float]:
-    """(samples [L] in A or V, rate in Hz); `DatasetError` names file, row and reason."""
+def read(path: Path, channel: str, name: str | None = None, gaps: bool = False) -> tuple[np.ndarray, float]:
+    """(samples [L] in A or V, rate in Hz); `DatasetError` names file, row and reason.
+
+    A cell that is empty or `nan` and a gap in time are errors too, or NaN at the samples that are missing where `gaps` are allowed.
+    """
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -31,11 +35,13 @@ def read(path: Path, channel: str, name: str | None = None) -> tuple[np.ndarray,
     row, columns = _header(path, lines)
     time = next(k for k, (title, unit) in enumerate(columns) if title == "time")
     chosen = _choose(path, row, columns, channel, name)
-    values = _values(path, lines, row, len(columns))
+    values = _values(path, lines, row, len(columns), time if gaps else None)
     if len(values) < 2:
         raise DatasetError(f"{path}: no samples after row {row}.")
     seconds = values[:, time] * _SECONDS[columns[time][1]]
-    return values[:, chosen] * factor(columns[chosen][1]), _rate(path, row, seconds)
+    samples = values[:, chosen] * factor(columns[chosen][1])
+    spread = _spread(samples, seconds) if gaps else None
+    return spread or (samples, _rate(path, row, seconds))
 
 
 def _header(path: Path, lines: list[str]) -> tuple[int, list[tuple[str, str]]]:
@@ -59,7 +65,8 @@ def _choose(path: Path, row: int, columns: list[tuple[str, str]], channel: str, 
     return fitting[0]
 
 
-def _values(path: Path, lines: list[str], header: int, width: int) -> np.ndarray:
+def _values(path: Path, lines: list[str], header: int, width: int, gaps_beside: int | None = None) -> np.ndarray:
+    """[rows, width]; with `gaps_beside` a column, the others may hold empty or `nan` cells."""
     values = np.empty((len(lines) - header, width))
     for index, line in enumerate(lines[header:]):
         cells = line.split(",")
@@ -68,12 +75,28 @@ def _values(path: Path, lines: list[str], header: int, width: int) -> np.ndarray
             raise DatasetError(f"{path}, row {row}: expected {width} values, found {len(cells)}.")
         for column, cell in enumerate(cells):
             try:
-                values[index, column] = float(cell)
+                values[index, column] = float("nan" if gaps_beside is not None and not cell.strip() else cell)
             except ValueError:
                 raise DatasetError(f"{path}, row {row}: {cell.strip()!r} is not a number.") from None
-        if not np.isfinite(values[index]).all():
+        finite = np.isfinite(values[index]) if gaps_beside is None else np.isfinite(values[index, gaps_beside])
+        if not finite.all():
             raise DatasetError(f"{path}, row {row}: a value is not finite.")
     return values
+
+
+def _spread(samples: np.ndarray, seconds: np.ndarray) -> tuple[np.ndarray, float] | None:
+    """(samples with NaN where rows are missing, rate); None where no step is long, or the stamps are too coarse to tell."""
+    steps = np.diff(seconds)
+    usual = np.median(steps)
+    regular = steps < 1.5 * usual
+    if regular.all() or usual <= 0 or np.abs(steps[regular] / usual - 1).max() > 0.3:
+        return None
+    places = np.concatenate([[0], np.cumsum(np.maximum(np.rint(steps / steps[regular].mean()), 1))]).astype(int)
+    if places[-1] > _LARGEST_GROWTH * len(samples):
+        return None
+    spread = np.full(places[-1] + 1, np.nan)
+    spread[places] = samples
+    return spread, float(1 / np.polyfit(places, seconds, 1)[0])
 
 
 def _rate(path: Path, header: int, seconds: np.ndarray) -> float:

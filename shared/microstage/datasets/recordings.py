@@ -37,9 +37,12 @@ def records(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _READERS and path.is_file())
 
 
-def read_waveform(path: Path, channel: str, name: str | None = None) -> Waveform:
-    """One channel of one file: the first "current" or "voltage", or the one called `name`; `DatasetError` says file, row, reason."""
-    samples, rate = _READERS[path.suffix.lower()](path, channel, name)
+def read_waveform(path: Path, channel: str, name: str | None = None, gaps: bool = False) -> Waveform:
+    """One channel of one file: the first "current" or "voltage", or the one called `name`; `DatasetError` says file, row, reason.
+
+    Missing samples are an error, or NaN where `gaps` are allowed.
+    """
+    samples, rate = _READERS[path.suffix.lower()](path, channel, name, gaps)
     return Waveform(samples, rate)
 
 

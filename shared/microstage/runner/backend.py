@@ -21,9 +21,9 @@ class Backend(Protocol):
         """{"python": "3.10.13", "libc": "glibc 2.36"} inside the stage's environment; costs no process once known."""
 
     def run(
-        self, stage: Stage, *, inputs: Mapping[str, Path], parameters: Mapping[str, Any], output: Path, scratch: Path
+        self, stage: Stage, *, inputs: Mapping[str, Path], parameters: Mapping[str, Any], output: Path, scratch: Path, module: str = ""
     ) -> int:
-        """The stage's exit code; nothing of it runs on when this returns or raises."""
+        """The exit code of the stage, or of `module` in its environment; nothing of it runs on when this returns or raises."""
 
 
 def choose(wanted: str, repository: Path, volumes: Path) -> tuple[Backend, str]:

@@ -12,6 +12,7 @@ from microstage.runner import accuracy as pooled_accuracy
 from microstage.runner import backend, report
 from microstage.runner.chain import Chain
 from microstage.runner.declarations import load_stages
+from microstage.runner.estimate_file import estimate_file
 from microstage.runner.selection import select
 from microstage.runner.store import Store
 from microstage.runner.sweep import sweep
@@ -155,12 +156,15 @@ def main(arguments: list[str], repository: Path = REPOSITORY) -> int:
         typed = dict(_split(word) for word in words)
         if command == "sweep":  # its lists are no values of any one run
             return sweep(typed, lambda chosen: _swept(Session(repository, chosen)))
+        if command == "estimate-file":  # its CHANNEL may be a name in the file
+            estimate_file(typed, lambda chosen: Session(repository, chosen).chain())
+            return 0
         session = Session(repository, typed)
         if command in session.stages:
             run(session, command)
             return 0
         if command not in COMMANDS:
-            raise ParameterError(f"{command} is not a command: expected a stage or one of {', '.join(sorted([*COMMANDS, 'sweep']))}.")
+            raise ParameterError(f"{command} is not a command: expected a stage or one of {', '.join(sorted([*COMMANDS, 'estimate-file', 'sweep']))}.")
         return COMMANDS[command](session) or 0
     except MicrostageError as error:
         print(f"microstage: {error}", file=sys.stderr)

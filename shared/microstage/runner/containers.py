@@ -47,8 +47,8 @@ class DockerBackend:
         """{"python", "libc"} inside the stage's image, which is built if missing; known images cost no process."""
         return dict(self.images.ensure(_name(stage)).platform)
 
-    def run(self, stage, *, inputs: Mapping[str, Path], parameters: Mapping, output: Path, scratch: Path) -> int:
-        """Run the stage on `inputs` (mounted read-only) into `output` and return its exit code.
+    def run(self, stage, *, inputs: Mapping[str, Path], parameters: Mapping, output: Path, scratch: Path, module: str = "") -> int:
+        """Run the stage, or `module` in its image, on `inputs` (mounted read-only) into `output` and return its exit code.
 
         Whatever ends this call, Ctrl-C included, the container is gone when it returns or raises.
         """
@@ -56,11 +56,13 @@ class DockerBackend:
         mounts = {Path("/in") / name: (path, True) for name, path in inputs.items()}
         mounts |= {Path("/out"): (output, False), Path("/scratch"): (scratch, False)}
         inside = {name: Path("/in") / name for name in inputs}
-        arguments = stage_command(image.stage, inside, parameters, Path("/out"), Path("/scratch"))[2:]  # after -m STAGE
+        words = stage_command(module, inside, parameters, Path("/out"), Path("/scratch"))
+        arguments = words if module else words[2:]  # the image's entry point names its stage
         environment = stage_environment(Path("/scratch"))
         tty = ("--tty",) if sys.stdout.isatty() and sys.stderr.isatty() else ()
         name = container_name(image.stage, output)
-        return run_container(require(), image.tag, name, mounts, environment, arguments, tty)
+        options = (*tty, "--entrypoint=python") if module else tty
+        return run_container(require(), image.tag, name, mounts, environment, arguments, options)
 
 
 def container_name(stage: str, output: Path) -> str:

@@ -44,14 +44,14 @@ class LocalBackend:
         return {"libc": os.confstr("CS_GNU_LIBC_VERSION") or "unknown", "python": version}
 
     def run(
-        self, stage: Stage, *, inputs: Mapping[str, Path], parameters: Mapping[str, Any], output: Path, scratch: Path
+        self, stage: Stage, *, inputs: Mapping[str, Path], parameters: Mapping[str, Any], output: Path, scratch: Path, module: str = ""
     ) -> int:
         python = self.environments.ensure(stage.python, stage.folder / "requirements.lock")
         source = os.pathsep.join([str(self.repository / "shared"), str(stage.folder)])
         environment = {
             **stage_environment(scratch), "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": source
         }
-        command = [str(python), *stage_command(stage.name, inputs, parameters, output, scratch)]
+        command = [str(python), *stage_command(module or f"microstage_{stage.name}", inputs, parameters, output, scratch)]
         process = subprocess.Popen(
             command, env=environment, cwd=scratch, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_runner
         )
@@ -68,10 +68,10 @@ def _die_with_runner() -> None:
 
 
 def stage_command(
-    name: str, inputs: Mapping[str, Path], parameters: Mapping[str, Any], output: Path, scratch: Path
+    module: str, inputs: Mapping[str, Path], parameters: Mapping[str, Any], output: Path, scratch: Path
 ) -> list[str]:
-    """What follows `python` on the command line of a stage."""
-    words = ["-m", f"microstage_{name}"]
+    """What follows `python` on the command line of a stage, whose package is `module`."""
+    words = ["-m", module]
     words += [word for key in sorted(inputs) for word in ("--in", f"{key}={inputs[key]}")]
     words += [word for key in sorted(parameters) for word in ("--set", f"{key}={json.dumps(parameters[key])}")]
     return [*words, "--out", str(output), "--scratch", str(scratch)]

@@ -9,7 +9,7 @@ import numpy as np
 from microstage.errors import DatasetError
 from microstage.signals.windows import SAMPLES_PER_CYCLE
 
-__all__ = ["LARGEST_DEVIATION", "fundamental_frequency", "synchronise"]
+__all__ = ["LARGEST_DEVIATION", "fundamental_frequency", "place", "synchronise", "synchronise_around_gaps"]
 
 LARGEST_DEVIATION = 0.05
 _DENSE = 512  # samples per cycle from which a cubic spline is exact to -100 dB at the harmonics used
@@ -21,12 +21,13 @@ _FILTER_CYCLES = 2
 def fundamental_frequency(x: np.ndarray, rate: float, nominal: float) -> float:
     """Mains frequency in Hz of `x` [L] at `rate` Hz: the peak of the Hann-windowed spectrum within 5 % of `nominal`.
 
-    `DatasetError` for less than two cycles, and where another frequency between half and one and a half is louder.
+    Missing samples (NaN) count as nothing, which leaves the peak where it is. `DatasetError` for less than two cycles, and where another frequency between half and one and a half is louder.
     """
-    if len(x) < 2 * rate / nominal:
-        raise DatasetError(f"{len(x)} samples at {rate:g} Hz are less than two cycles of {nominal:g} Hz.")
+    known = np.isfinite(x)
+    if known.sum() < 2 * rate / nominal:
+        raise DatasetError(f"{known.sum()} samples at {rate:g} Hz are less than two cycles of {nominal:g} Hz.")
     t = np.arange(len(x)) / rate
-    weighted = (x - x.mean()) * np.hanning(len(x) + 2)[1:-1]
+    weighted = np.where(known, x - x[known].mean(), 0.0) * np.hanning(len(x) + 2)[1:-1]
     low, high = nominal * (1 - LARGEST_DEVIATION), nominal * (1 + LARGEST_DEVIATION)
 
     def level(frequencies: np.ndarray) -> np.ndarray:
@@ -58,10 +59,33 @@ def synchronise(x: np.ndarray, rate: float, frequency: float) -> np.ndarray:
     if len(x) < (_FILTER_CYCLES + 2) * per_cycle:
         raise DatasetError(f"{len(x)} samples are {len(x) / per_cycle:.3g} cycles; at least {_FILTER_CYCLES + 2} are needed.")
     up = max(1, math.ceil(_DENSE / per_cycle))
-    half = round(_FILTER_CYCLES / 2 * per_cycle) * up
+    half = _half(per_cycle) * up
     edge = _PASSED * min(per_cycle, SAMPLES_PER_CYCLE) / (per_cycle * up)  # over the dense Nyquist frequency
     taps = signal.firwin(2 * half + 1, edge, window=("kaiser", _ATTENUATION))
     dense = signal.upfirdn(taps * up, x, up)[2 * half : 2 * half + (len(x) - 1) * up + 1 - 2 * half]
     spline = CubicSpline(np.arange(len(dense)), dense)
     step = per_cycle * up / SAMPLES_PER_CYCLE
     return spline(np.arange(int((len(dense) - 1) / step) + 1) * step)
+
+
+def synchronise_around_gaps(x: np.ndarray, rate: float, frequency: float) -> tuple[np.ndarray, np.ndarray]:
+    """(`synchronise` of `x` [L] with NaN where samples are missing, bool: whether every sample that the filter saw is known)."""
+    known = np.isfinite(x)
+    places = np.arange(len(x))
+    samples = synchronise(np.interp(places, places[known], x[known]), rate, frequency)
+    per_cycle = rate / frequency
+    missing = np.concatenate([[0], np.cumsum(~known)])
+    centre, reach = place(np.arange(len(samples)), per_cycle), _half(per_cycle) + 1
+    low = np.clip(np.floor(centre - reach), 0, len(x)).astype(int)
+    high = np.clip(np.ceil(centre + reach) + 1, 0, len(x)).astype(int)
+    return samples, missing[low] == missing[high]
+
+
+def place(index: np.ndarray, per_cycle: float) -> np.ndarray:
+    """Where in the original record, in its samples, `synchronise` took its sample `index` from."""
+    return _half(per_cycle) + np.asarray(index) * per_cycle / SAMPLES_PER_CYCLE
+
+
+def _half(per_cycle: float) -> int:
+    """The low-pass's reach to either side, in samples of the record."""
+    return round(_FILTER_CYCLES / 2 * per_cycle)

@@ -1,0 +1,1 @@
+"""Harmonics over time of a user's recording: `windows` (train's environment), `integers` (qcdq's), `drawing` (train's)."""

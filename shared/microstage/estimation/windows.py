@@ -1,0 +1,85 @@
+"""First step: a recording, resampled to its own mains frequency, as windows of integers beside the full-window DFT."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from microstage import golden
+from microstage.datasets.recordings import Waveform, read_waveform
+from microstage.errors import DatasetError
+from microstage.estimation.files import WINDOWS
+from microstage.signals import SAMPLES_PER_CYCLE, block_float, harmonic_amplitudes, windows
+from microstage.signals.synchronous import fundamental_frequency, place, synchronise_around_gaps
+from microstage.stage import Job, stage_main
+
+__all__ = ["cut", "run"]
+
+_KINDS = {"current": "A", "voltage": "V"}
+_BLOCK_CYCLES = {50: 10, 60: 12}
+_HOP = 8  # samples between windows, an eighth of a cycle
+_MOST = 4096  # windows of one record; a longer record is looked at less often
+
+
+def run(job: Job) -> None:
+    p = job.parameters
+    path = job.inputs["recording"] / p["file"]
+    length = json.loads((job.inputs["model"] / "model_def.json").read_text())["samples"]
+    waveform, unit = _waveform(path, p["channel"])
+    try:
+        arrays = cut(waveform, length, p["frequency"])
+    except DatasetError as error:
+        raise DatasetError(f"{p['file']}, channel {p['channel']}: {error}") from None
+    golden.save(job.output / WINDOWS, {**arrays, "unit": np.array(unit)})
+
+
+def _waveform(path: Path, channel: str) -> tuple[Waveform, str]:
+    """The channel "current", "voltage" (the first that is one), or the one of that name, and its unit."""
+    if channel in _KINDS:
+        return read_waveform(path, channel, gaps=True), _KINDS[channel]
+    try:
+        return read_waveform(path, "current", channel, gaps=True), "A"
+    except DatasetError as first:
+        try:
+            return read_waveform(path, "voltage", channel, gaps=True), "V"
+        except DatasetError:
+            raise first from None
+
+
+def cut(waveform: Waveform, length: int, nominal: int) -> dict[str, np.ndarray]:
+    """What the next steps need of a record: {"window" int8 [n, length], "exponent" [n], "time" [n] in s, "dft" [n, 4], ...}.
+
+    "dft" are peak amplitudes over 10 or 12 cycles around each window, or all whole cycles of a shorter record, shifted inwards
+    at its ends; NaN where that stretch touches missing samples. Windows that do are left out and counted in "left_out".
+    """
+    x, rate = waveform.samples, waveform.rate
+    mains = fundamental_frequency(x, rate, nominal)
+    samples, known = synchronise_around_gaps(x, rate, mains)
+    cycles = min(_BLOCK_CYCLES[nominal], len(samples) // SAMPLES_PER_CYCLE)
+    if len(samples) < length or not cycles:
+        raise DatasetError(f"{len(samples) / SAMPLES_PER_CYCLE:.3g} cycles are left after resampling; the window needs {length / SAMPLES_PER_CYCLE:g}.")
+    hop = max(_HOP, -(-(len(samples) - length + 1) // _MOST))
+    starts = np.arange(0, len(samples) - length + 1, hop)
+    whole = windows(known, length, hop).all(-1)
+    if not whole.any():
+        raise DatasetError(f"all {len(whole)} windows touch missing samples.")
+    kept = starts[whole]
+    integers, exponent = block_float(windows(samples, length, hop)[whole])
+    return {
+        "window": integers, "exponent": exponent, "dft": _dft(samples, known, kept + length // 2, cycles),
+        "time": place(kept + (length - 1) / 2, rate / mains) / rate, "mains": np.array(mains), "rate": np.array(rate),
+        "cycles": np.array(cycles), "left_out": np.array((~whole).sum()), "missing": np.array((~np.isfinite(x)).sum()),
+    }
+
+
+def _dft(samples: np.ndarray, known: np.ndarray, centre: np.ndarray, cycles: int) -> np.ndarray:
+    span = cycles * SAMPLES_PER_CYCLE
+    start = np.clip(centre - span // 2, 0, len(samples) - span)
+    amplitudes = harmonic_amplitudes(windows(samples, span)[start], cycles)
+    return np.where(windows(known, span)[start].all(-1)[:, None], amplitudes, np.nan)
+
+
+if __name__ == "__main__":
+    raise SystemExit(stage_main("estimate-file", run))
