@@ -7,8 +7,9 @@ from pathlib import Path
 __all__ = ["PINNED", "stage_environment"]
 
 # MKL's AVX2 setting is ignored on some CPUs, COMPATIBLE is not; ATen and NumPy take their baseline kernels, so that
-# two CPUs of different generations run the same instructions. Threads that wait spin for a moment, then sleep:
-# on a shared machine those of two runs otherwise take each other's cores, and everything takes many times as long. NumPy ignores names that its build does not know.
+# two CPUs of different generations run the same instructions. NumPy ignores names that its build does not know.
+# Threads that wait spin for a moment, then sleep: on a shared machine those of two runs otherwise take each other's
+# cores, and everything takes many times as long.
 PINNED = {
     "ATEN_CPU_CAPABILITY": "default",
     "BREVITAS_JIT": "0",
