@@ -20,14 +20,14 @@ _ROWS = 20
 def run(job: Job) -> None:
     given = golden.load(job.inputs["windows"] / WINDOWS)
     network, dft = golden.load(job.inputs["network"] / NETWORK)["amplitude"], given["dft"]
-    unit = given["unit"].item()
-    counted = len(given["time"]) + given["left_out"].item()
-    job.log(f"mains {float(given['mains']):.4f} Hz, {float(given['rate']):g} samples/s, {int(given['missing'])} samples missing;"
-            f" {counted} windows, {int(given['left_out'])} left out for touching missing samples")
-    job.log(f"peak values in {unit}; each cell: network / DFT over {int(given['cycles'])} cycles around it\n")
+    unit, mains, rate, cycles, missing, left_out = (given[name].item() for name in ("unit", "mains", "rate", "cycles", "missing", "left_out"))
+    counted = len(given["time"]) + left_out
+    job.log(f"mains {mains:.4f} Hz, {rate:g} samples/s, {missing} samples missing;"
+            f" {counted} windows, {left_out} left out for touching missing samples")
+    job.log(f"peak values in {unit}; each cell: network / DFT over {cycles} cycles around it\n")
     job.log("\n".join(table(given["time"], network, dft)))
     _write(job.output / TABLE, given["time"], network, dft, unit)
-    _draw(job.output / DRAWING, given["time"], network, dft, unit, f"{job.parameters['title']}, {float(given['mains']):.3f} Hz")
+    _draw(job.output / DRAWING, given["time"], network, dft, unit, f"{job.parameters['title']}, {mains:.3f} Hz")
 
 
 def table(time: np.ndarray, network: np.ndarray, dft: np.ndarray) -> list[str]:
@@ -64,7 +64,8 @@ def _draw(path: Path, time: np.ndarray, network: np.ndarray, dft: np.ndarray, un
         for values, name, style in zip(curves, ("network", "DFT"), ("-", "--")):
             axis.plot(t, values[:, k], style, label=name, marker="." if len(time) < 100 else None)
         axis.set_ylabel(f"{order} ({unit})")
-        axis.set_ylim(bottom=min(0.0, np.nanmin(network[:, k])))
+        both = np.concatenate([network[:, k], dft[:, k]])
+        axis.set_ylim(min(0.0, np.nanmin(both)), 1.1 * max(np.nanmax(both), 1e-9))
         axis.grid(alpha=0.3)
     axes[0].set_title(title)
     axes[0].legend()

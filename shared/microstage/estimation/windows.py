@@ -59,7 +59,8 @@ def cut(waveform: Waveform, length: int, nominal: int) -> dict[str, np.ndarray]:
     samples, known = synchronise_around_gaps(x, rate, mains)
     cycles = min(_BLOCK_CYCLES[nominal], len(samples) // SAMPLES_PER_CYCLE)
     if len(samples) < length or not cycles:
-        raise DatasetError(f"{len(samples) / SAMPLES_PER_CYCLE:.3g} cycles are left after resampling; the window needs {length / SAMPLES_PER_CYCLE:g}.")
+        left, needed = len(samples) / SAMPLES_PER_CYCLE, length / SAMPLES_PER_CYCLE
+        raise DatasetError(f"{left:.3g} cycles are left after resampling; the window needs {needed:g}.")
     hop = max(_HOP, -(-(len(samples) - length + 1) // _MOST))
     starts = np.arange(0, len(samples) - length + 1, hop)
     whole = windows(known, length, hop).all(-1)

@@ -164,7 +164,8 @@ def main(arguments: list[str], repository: Path = REPOSITORY) -> int:
             run(session, command)
             return 0
         if command not in COMMANDS:
-            raise ParameterError(f"{command} is not a command: expected a stage or one of {', '.join(sorted([*COMMANDS, 'estimate-file', 'sweep']))}.")
+            known = ", ".join(sorted([*COMMANDS, "estimate-file", "sweep"]))
+            raise ParameterError(f"{command} is not a command: expected a stage or one of {known}.")
         return COMMANDS[command](session) or 0
     except MicrostageError as error:
         print(f"microstage: {error}", file=sys.stderr)

@@ -21,7 +21,8 @@ _FILTER_CYCLES = 2
 def fundamental_frequency(x: np.ndarray, rate: float, nominal: float) -> float:
     """Mains frequency in Hz of `x` [L] at `rate` Hz: the peak of the Hann-windowed spectrum within 5 % of `nominal`.
 
-    Missing samples (NaN) count as nothing, which leaves the peak where it is. `DatasetError` for less than two cycles, and where another frequency between half and one and a half is louder.
+    Missing samples (NaN) count as nothing, which moves the peak little.
+    `DatasetError` for less than two cycles, and where another frequency between half and one and a half is louder.
     """
     known = np.isfinite(x)
     if known.sum() < 2 * rate / nominal:
