@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from microstage.canonical import digest, write_json
 from microstage.datasets.locations import BUILT_IN
-from microstage.errors import ParameterError
+from microstage.errors import ParameterError, StageFailed
+from microstage.runner.chain import Chain
 from microstage.runner.report import METHODS, table
 
-__all__ = ["FOLDS", "folds_of", "pooled", "tables"]
+__all__ = ["FOLDS", "draw", "folds_of", "pooled", "tables"]
 
 FOLDS = 4
 _HARMONICS = ("H1", "H3", "H5", "H7")
@@ -36,7 +41,7 @@ def pooled(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]
 
 def tables(sources: Sources, unit: str) -> str:
     """Per harmonic and for the THD: a row per source, then all windows together, relative to the mean amplitude, and the worst window."""
-    methods = [m for m in METHODS if all(m in source["methods"] for source in sources.values())]
+    methods = _methods(sources)
     total = sum(source["windows"] for source in sources.values())
     lines = [f"{total} windows of {len(sources)} sources, none of which its network was trained on; mean absolute errors, peak values in {unit}."]
     for index, harmonic in enumerate(_HARMONICS):
@@ -44,6 +49,31 @@ def tables(sources: Sources, unit: str) -> str:
     rows = [[name, *(f"{100 * s['methods'][m]['thd_error']:.2f} %" for m in methods)] for name, s in sources.items()]
     overall = ["all", *(f"{100 * _mean(sources, lambda s, m=m: s['methods'][m]['thd_error']):.2f} %" for m in methods)]
     return "\n".join([*lines, "", *table(["THD", *(METHODS[m] for m in methods)], [*rows, overall])])
+
+
+def draw(sources: Sources, unit: str, chain: Chain) -> Path:
+    """A PNG per harmonic, by train's environment, which has matplotlib: the folder under volumes/accuracy."""
+    pooled = {"unit": unit, "harmonics": _HARMONICS, "methods": {m: METHODS[m] for m in _methods(sources)}, "sources": sources}
+    result = chain.store.volumes / "accuracy" / digest(pooled)[:16]
+    with tempfile.TemporaryDirectory(prefix=".microstage-", dir=chain.store.volumes) as temporary:
+        given, drawn, scratch = (Path(temporary) / name for name in ("pooled", "drawn", "scratch"))
+        for folder in (given, drawn, scratch):
+            folder.mkdir()
+        write_json(given / "pooled.json", pooled)
+        code = chain.backend.run(chain.stages["train"], inputs={"pooled": given}, parameters={}, output=drawn, scratch=scratch,
+                                 module="microstage.charts.accuracy")
+        if code:
+            raise StageFailed("The charts were not drawn; the reason is above.", code % 256)
+        (drawn / "report.json").unlink()
+        shutil.copy(given / "pooled.json", drawn)
+        result.parent.mkdir(exist_ok=True)
+        shutil.rmtree(result, ignore_errors=True)
+        drawn.rename(result)
+    return result
+
+
+def _methods(sources: Sources) -> list[str]:
+    return [m for m in METHODS if all(m in source["methods"] for source in sources.values())]
 
 
 def _harmonic(sources: Sources, methods: Sequence[str], index: int) -> list[list[str]]:

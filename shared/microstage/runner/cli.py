@@ -134,7 +134,9 @@ def accuracy(session: Session) -> None:
     """Train and test over every fold, then one table per harmonic."""
     folds = [Session(session.repository, typed) for typed in pooled_accuracy.folds_of(session.typed)]
     runs = [fold.chain(loud=fold is folds[0]).run("train")[-1].artefact.about["metrics"] for fold in folds]
-    print("\n" + pooled_accuracy.tables(pooled_accuracy.pooled(runs), runs[0]["test.unit"]))
+    sources, unit = pooled_accuracy.pooled(runs), runs[0]["test.unit"]
+    print("\n" + pooled_accuracy.tables(sources, unit))
+    print(f"\na picture per harmonic: {pooled_accuracy.draw(sources, unit, folds[0].chain())}")
 
 
 def variables(session: Session) -> None:
