@@ -61,6 +61,13 @@ def test_missing_comtrade_samples_are_nan_where_gaps_are_allowed_and_an_error_el
             read_waveform(tmp_path / f"{kind}.cfg", "current", "IA")
 
 
+@pytest.mark.parametrize("rate", [1920, 30707.244140625])
+def test_four_cycles_of_slow_mains_are_enough(rate):
+    found = cut(Waveform(current(rate, 59.9, seconds=4 / 60), rate), 32, 60)
+    assert len(found["time"]) >= 5 and found["cycles"] >= 1
+    assert found["dft"] == pytest.approx(np.broadcast_to(AMPLITUDES, found["dft"].shape), abs=0.1)
+
+
 def test_gaps_do_not_move_the_measured_frequency():
     samples = current(RATE, 50.5)
     samples[1000:1200] = samples[3000:3040] = np.nan

@@ -16,6 +16,7 @@ _DENSE = 512  # samples per cycle from which a cubic spline is exact to -100 dB 
 _PASSED = 0.9  # of the lower Nyquist frequency
 _ATTENUATION = 8.0  # Kaiser's beta: about -80 dB
 _FILTER_CYCLES = 2
+_LEAST_CYCLES = 3.5  # what the filter takes, and one whole cycle at any rate: four recorded at 59.9 Hz are 3.99
 
 
 def fundamental_frequency(x: np.ndarray, rate: float, nominal: float) -> float:
@@ -49,7 +50,7 @@ def synchronise(x: np.ndarray, rate: float, frequency: float) -> np.ndarray:
     """`x` [L] at `rate` Hz as 64 samples per cycle of `frequency`, band-limited below both Nyquist frequencies.
 
     A zero-phase low-pass of two cycles, then a cubic spline over at least 512 points a cycle; the cycle at either end,
-    which the filter would distort, is left out. `DatasetError` for less than 16 samples a cycle or four cycles.
+    which the filter would distort, is left out. `DatasetError` for less than 16 samples a cycle or 3.5 cycles.
     """
     from scipy import signal
     from scipy.interpolate import CubicSpline
@@ -57,8 +58,8 @@ def synchronise(x: np.ndarray, rate: float, frequency: float) -> np.ndarray:
     per_cycle = rate / frequency
     if per_cycle < 16:
         raise DatasetError(f"{rate:g} Hz are {per_cycle:.3g} samples a cycle; the seventh harmonic needs at least 16.")
-    if len(x) < (_FILTER_CYCLES + 2) * per_cycle:
-        raise DatasetError(f"{len(x)} samples are {len(x) / per_cycle:.3g} cycles; at least {_FILTER_CYCLES + 2} are needed.")
+    if len(x) < _LEAST_CYCLES * per_cycle:
+        raise DatasetError(f"{len(x)} samples are {len(x) / per_cycle:.3g} cycles; at least {_LEAST_CYCLES} are needed.")
     up = max(1, math.ceil(_DENSE / per_cycle))
     half = _half(per_cycle) * up
     edge = _PASSED * min(per_cycle, SAMPLES_PER_CYCLE) / (per_cycle * up)  # over the dense Nyquist frequency
