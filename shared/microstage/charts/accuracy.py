@@ -28,9 +28,9 @@ def _draw(path: Path, harmonic: str, index: int, pooled: dict[str, Any]) -> None
     sources, methods = pooled["sources"], pooled["methods"]
     figure, axis = pyplot.subplots(figsize=(9, 0.45 * len(sources) + 1.8), constrained_layout=True)
     rows = np.arange(len(sources))
-    for method, label in methods.items():
+    for method, label in reversed(methods):
         errors = [source["methods"][method]["mae"][index] for source in sources.values()]
-        first = method == next(iter(methods))
+        first = method == methods[0][0]
         axis.scatter(errors, rows, label=label, marker="D" if first else "o", s=70 if first else 30, zorder=3 if first else 2)
     axis.plot([source["amplitude"][index] for source in sources.values()], rows, "k|", markersize=14, label="amplitude: lost beyond")
     axis.set(xscale="log", title=harmonic, xlabel=f"mean absolute error, peak value in {pooled['unit']}")

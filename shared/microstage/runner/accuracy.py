@@ -53,7 +53,7 @@ def tables(sources: Sources, unit: str) -> str:
 
 def draw(sources: Sources, unit: str, chain: Chain) -> Path:
     """A PNG per harmonic, by train's environment, which has matplotlib: the folder under volumes/accuracy."""
-    pooled = {"unit": unit, "harmonics": _HARMONICS, "methods": {m: METHODS[m] for m in _methods(sources)}, "sources": sources}
+    pooled = {"unit": unit, "harmonics": _HARMONICS, "methods": [[m, METHODS[m]] for m in _methods(sources)], "sources": sources}
     result = chain.store.volumes / "accuracy" / digest(pooled)[:16]
     with tempfile.TemporaryDirectory(prefix=".microstage-", dir=chain.store.volumes) as temporary:
         given, drawn, scratch = (Path(temporary) / name for name in ("pooled", "drawn", "scratch"))
