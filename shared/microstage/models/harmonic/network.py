@@ -18,6 +18,7 @@ from brevitas.quant import Int8ActPerTensorFloat, Int8WeightPerTensorFloat, Int3
 from torch import Tensor, nn
 
 from microstage.errors import ModelError
+from microstage.models.fused_lstm import fuse
 from microstage.models.harmonic.definition import HARMONICS, SAMPLES_PER_CYCLE, SECOND_KERNEL, HarmonicDefinition
 
 __all__ = ["FloatTwin", "HarmonicNetwork"]
@@ -198,17 +199,19 @@ class HarmonicNetwork(nn.Module):
         super().__init__()
         d = self.definition = definition
         self.cnn = _Convolutions(d)
-        self.lstm = qnn.QuantLSTM(
-            d.features,
-            d.hidden,
-            batch_first=True,
-            weight_quant=_weight(d.lstm_weight_bits),
-            bias_quant=None,
-            io_quant=_signed(d.lstm_io_bits, _IO_RANGE),
-            gate_acc_quant=_signed(d.lstm_acc_bits, _ACCUMULATOR_RANGE),
-            sigmoid_quant=_unsigned(d.lstm_sigmoid_bits, 1.0),
-            tanh_quant=_signed(d.lstm_tanh_bits, 1.0),
-            cell_state_quant=_signed(d.lstm_state_bits, _CELL_RANGE),
+        self.lstm = fuse(
+            qnn.QuantLSTM(
+                d.features,
+                d.hidden,
+                batch_first=True,
+                weight_quant=_weight(d.lstm_weight_bits),
+                bias_quant=None,
+                io_quant=_signed(d.lstm_io_bits, _IO_RANGE),
+                gate_acc_quant=_signed(d.lstm_acc_bits, _ACCUMULATOR_RANGE),
+                sigmoid_quant=_unsigned(d.lstm_sigmoid_bits, 1.0),
+                tanh_quant=_signed(d.lstm_tanh_bits, 1.0),
+                cell_state_quant=_signed(d.lstm_state_bits, _CELL_RANGE),
+            )
         )
         self.heads = nn.ModuleList(_Head(d) for _ in HARMONICS)
 
