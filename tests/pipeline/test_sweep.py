@@ -10,7 +10,7 @@ from microstage.runner.sweep import combinations, sweep
 
 def step(tmp_path, mae):
     proof = {"boundary": "x", "compared": 10, "equal": 9, "explained_ties": 1}
-    return SimpleNamespace(artefact=SimpleNamespace(about={"metrics": {"test.mae.network": mae}, "verification": [proof]}, folder=tmp_path))
+    return SimpleNamespace(artefact=SimpleNamespace(about={"metrics": {"test.mae.network": mae, "test.thd_error.network": 0.005}, "verification": [proof]}, folder=tmp_path))
 
 
 def test_every_combination_in_order_and_paths_with_commas_left_alone():
@@ -26,6 +26,8 @@ def test_a_failing_run_is_named_and_the_others_are_done(tmp_path, capsys):
         '{"parts": {"a": {"slowest_layer_cycles": 7, "resources": {"LUT": 5, "BRAM_18K": 1, "DSP": 0}},'
         ' "b": {"slowest_layer_cycles": 9, "resources": {"LUT": 6, "BRAM_18K": 0, "DSP": 2}}}}')
 
+    (tmp_path / "model_def.json").write_text('{"weights": 1234, "multiply_accumulates": 5678}')
+
     def run(typed):
         if typed["SEED"] == "2":
             raise ModelError("It cannot be.")
@@ -35,5 +37,5 @@ def test_a_failing_run_is_named_and_the_others_are_done(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert "microstage: It cannot be." in lines
     table = [line.split() for line in lines[-3:]]
-    assert table[0] == ["1", "0.100", "0.200", "0.300", "0.400", "10", "0", "1", "9", "11", "1", "2"] == ["1", *table[2][1:]]
+    assert table[0] == ["1", "0.100", "0.200", "0.300", "0.400", "0.50", "%", "10", "0", "1", "1,234", "5,678", "9", "11", "1", "2"] == ["1", *table[2][1:]]
     assert table[1] == ["2", "failed"]

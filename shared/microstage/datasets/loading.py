@@ -16,6 +16,7 @@ __all__ = ["load"]
 
 _TEST_HOP = 8  # samples between test windows of one recording
 _SYNTHETIC_TEST = 2048
+_SUPERPOSED = 0.5  # share of training windows
 _ORDERS = np.array((1, 3, 5, 7))
 
 
@@ -35,7 +36,8 @@ def load(
     """Windows of `length` samples: `count` to train on, and the whole of the validation and test sources.
 
     Of the training windows of a recorded dataset a share `synthetic` comes from the generator's mix (0..1); the rest
-    is drawn from the training recordings at random places, at random gains within a factor of two, and either sign.
+    is drawn from the training recordings at random places, at random gains within a factor of two, and either sign. To
+    half of all a second window is added, as currents of two loads add up: nine vehicles then look like many.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
     unit = "A" if channel == "current" else "V"
@@ -51,7 +53,7 @@ def load(
     drawn = round(count * (1 - synthetic))
     made = Split(*synthesise("mix", count - drawn, length, rng), np.full(count - drawn, "generator"))
     train = _join([_draw(chosen["train"], drawn, length, rng), made])
-    return Dataset(train, _cut(chosen["validation"], length), _cut(chosen["test"], length), unit)
+    return Dataset(_superposed(train, rng), _cut(chosen["validation"], length), _cut(chosen["test"], length), unit)
 
 
 synthesise = generator.synthesise
@@ -94,6 +96,15 @@ def _draw(recordings: list[Recording], count: int, length: int, rng: np.random.G
     coefficients = np.array([recordings[index].coefficients for index in which]).reshape(count, len(_ORDERS))
     source = np.array([recordings[index].source for index in which])
     return Split(cut * gain * sign, _turned(coefficients, start) * gain * sign, source)
+
+
+def _superposed(split: Split, rng: np.random.Generator) -> Split:
+    """Add to a share of the windows another one, its peak 1/30 to 1 of theirs; coefficients add like windows."""
+    other = rng.permutation(len(split))
+    peak = np.abs(split.windows).max(1)
+    size = 10 ** rng.uniform(-1.5, 0, len(split)) * rng.choice((-1.0, 1.0), len(split)) * (rng.random(len(split)) < _SUPERPOSED)
+    factor = (size * np.divide(peak, peak[other], out=np.zeros_like(peak), where=peak[other] > 0))[:, None]
+    return Split(split.windows + factor * split.windows[other], split.coefficients + factor * split.coefficients[other], split.source)
 
 
 def _turned(coefficients: np.ndarray, start: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from brevitas.core.quant.int import RescalingIntQuant
 from brevitas.core.scaling import ParameterFromRuntimeStatsScaling, ParameterScaling
 from brevitas.core.zero_point import ZeroZeroPoint
 from brevitas.nn import QuantLSTM
+from brevitas.quant_tensor import QuantTensor
 from torch import Tensor, nn
 
 __all__ = ["fuse"]
@@ -48,6 +49,7 @@ class _FusedForward:
         layer = self._layer
         if not _can_be_fused(layer):
             return self._stock(inp, hidden, cell)
+        inp = inp.value if isinstance(inp, QuantTensor) else inp  # a layer below hands on its scale
         quants = {name: _tensor_quant(proxy) for name, proxy in layer.cell.named_children() if name.endswith("_quant")}
         scales = {name: _scale(quant, quant.scaling_impl.value) for name, quant in quants.items()}
         bounds = {name: _bounds(quant) for name, quant in quants.items()}

@@ -43,7 +43,8 @@ def tables(sources: Sources, unit: str) -> str:
     """Per harmonic and for the THD: a row per source, then all windows together, relative to the mean amplitude, and the worst window."""
     methods = _methods(sources)
     total = sum(source["windows"] for source in sources.values())
-    lines = [f"{total} windows of {len(sources)} sources, none of which its network was trained on; mean absolute errors, peak values in {unit}."]
+    lines = [f"{total} windows of {len(sources)} sources, none of which its network was trained on; mean absolute errors, peak values in {unit}.",
+             "The truth, and so the ceiling, is the full-window DFT: over 10 or 12 cycles, or the whole record where it is shorter."]
     for index, harmonic in enumerate(_HARMONICS):
         lines += ["", *table([harmonic, "amplitude", *(METHODS[m] for m in methods)], _harmonic(sources, methods, index))]
     rows = [[name, *(f"{100 * s['methods'][m]['thd_error']:.2f} %" for m in methods)] for name, s in sources.items()]

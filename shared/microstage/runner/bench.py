@@ -1,11 +1,18 @@
-"""Median wall time of a command over repeated runs, beside that of starting Python and make alone."""
+"""`make bench-*`: `noop`, what a finished `make` costs beside a start of Python; else a benchmark file in its suite's environment."""
 
 from __future__ import annotations
 
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
+
+from microstage.errors import MicrostageError
+from microstage.runner.cli import REPOSITORY
+from microstage.runner.local import LocalBackend
+from microstage.runner.tests import environment_of
 
 __all__ = ["median_seconds"]
 
@@ -22,11 +29,27 @@ def median_seconds(command: list[str], rounds: int = _ROUNDS) -> float:
     return statistics.median(times)
 
 
-def main(command: list[str]) -> None:
+def noop(command: list[str]) -> int:
     floor = median_seconds([sys.executable, "-c", ""])
     taken = median_seconds(command)
     print(f"{' '.join(command)}: {taken:.3f} s, median of {_ROUNDS}; {taken / floor:.1f} times a start of Python ({floor:.3f} s)")
+    return 0
+
+
+def in_environment(script: str) -> int:
+    """Run tests/STAGE/bench_NAME.py as the tests beside it are run."""
+    path = (REPOSITORY / script).resolve()
+    with tempfile.TemporaryDirectory() as scratch:
+        python, environment = environment_of(path.parent, LocalBackend(REPOSITORY, REPOSITORY / "volumes"), Path(scratch))
+        return subprocess.run([str(python), str(path)], env=environment).returncode
+
+
+def main(words: list[str]) -> int:
+    return noop(words[1:]) if words[0] == "noop" else in_environment(words[0])
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        raise SystemExit(main(sys.argv[1:]))
+    except MicrostageError as error:
+        sys.exit(f"microstage: {error}")

@@ -79,11 +79,17 @@ class Chain:
         for stage in self.needed(target):
             step = self._step(stage, done)
             if step.artefact is None or (force and stage.name == target):
-                step = self._make(step, force)
+                step = self.make(step, force)
             done[stage.name] = step.artefact
             steps.append(step)
         self.digests.save()
         return steps
+
+    def prepare(self, target: str) -> Step:
+        """Do what `target` reads and is not done; its own step, published or not, with its inputs and its key."""
+        sources = [name for name in self.stages[target].inputs.values() if name != DATASET]
+        done = {step.stage.name: step.artefact for source in sources for step in self.run(source)}
+        return self._step(self.stages[target], done)
 
     def _step(self, stage: Stage, done: Mapping[str, Artefact]) -> Step:
         parameters = self.parameters[stage.name]
@@ -114,7 +120,8 @@ class Chain:
     def _dataset_digest(self, folder: Path, parameters: Mapping[str, Any]) -> str:
         return digest(self.digests.of_files(folder, datasets.files(parameters["dataset"], self.data_dir)))
 
-    def _make(self, step: Step, force: bool) -> Step:
+    def make(self, step: Step, force: bool = False) -> Step:
+        """Run one step, publish what it wrote and return it with its artefact."""
         stage, key = step.stage, step.about["key"]
         with self.store.lock(stage.name, key):
             published = self.store.find(stage.name, key)

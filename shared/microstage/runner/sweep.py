@@ -41,23 +41,30 @@ def sweep(typed: Mapping[str, str], run: Callable[[dict[str, str]], Sequence[Ste
     return 1 if failed else 0
 
 
-_COLUMNS = ("H1", "H3", "H5", "H7", "integers compared", "differing", "explained ties", "slowest layer", "LUT", "BRAM", "DSP")
+_HARDWARE = ("weights", "MAC", "slowest layer", "LUT", "BRAM", "DSP")
+_COLUMNS = ("H1", "H3", "H5", "H7", "THD", "integers compared", "differing", "explained ties", *_HARDWARE)
 
 
 def _row(steps: Sequence[Step]) -> list[str]:
     metrics = steps[0].artefact.about["metrics"]
     proofs = [proof for step in steps for proof in step.artefact.about["verification"]]
     compared, equal, ties = (sum(proof[k] for proof in proofs) for k in ("compared", "equal", "explained_ties"))
-    return [*(f"{error:.3f}" for error in metrics["test.mae.network"]), f"{compared:,}", f"{compared - equal - ties:,}", f"{ties:,}",
-            *_hardware(steps)]
+    thd = f"{100 * metrics['test.thd_error.network']:.2f} %"
+    return [*(f"{error:.3f}" for error in metrics["test.mae.network"]), thd, f"{compared:,}", f"{compared - equal - ties:,}", f"{ties:,}",
+            *_size(steps[0]), *_hardware(steps)]
+
+
+def _size(trained: Step) -> list[str]:
+    described = json.loads((trained.artefact.folder / "model_def.json").read_text())
+    return [f"{described[name]:,}" for name in ("weights", "multiply_accumulates")]
 
 
 def _hardware(steps: Sequence[Step]) -> list[str]:
-    """FINN's estimates, all parts together: cycles of the slowest layer, LUT, BRAM, DSP."""
+    """FINN's estimates: cycles of the slowest layer of any part; LUT, BRAM and DSP of all parts together."""
     for step in steps:
         file = step.artefact.folder / "estimates.json"
         if file.exists():
             parts = json.loads(file.read_text())["parts"].values()
             slowest = max(part["slowest_layer_cycles"] for part in parts)
             return [f"{slowest:,}", *(f"{round(sum(part['resources'][kind] for part in parts)):,}" for kind in ("LUT", "BRAM_18K", "DSP"))]
-    return ["-"] * 4
+    return ["-"] * len(_HARDWARE[2:])

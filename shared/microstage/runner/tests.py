@@ -18,7 +18,7 @@ from microstage.runner.declarations import load_stages
 from microstage.runner.environment import stage_environment
 from microstage.runner.local import LocalBackend
 
-__all__ = ["main"]
+__all__ = ["environment_of", "main"]
 
 _SIDE_BY_SIDE = 2
 # `shared/` must work on both interpreters and both majors of NumPy; these environments have the two, and onnx.
@@ -53,24 +53,27 @@ def _suites(
     repository: Path, local: LocalBackend, scratch: Path, chosen: list[Path]
 ) -> Iterator[tuple[Suite, list[Path]]]:
     """Each suite that has some of `chosen`, and what of it; makes the environments of these alone."""
-    stages, shared = load_stages(repository), str(repository / "shared")
-    overlay = str(local.environments.overlay(repository / "tests" / "requirements.lock"))
-    pinned = stage_environment(scratch) | {"HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis")}
-    pinned |= {name: os.environ[name] for name in ("MICROSTAGE_DATA_DIR",) if name in os.environ}
+    stages = load_stages(repository)
     for folder in sorted(path for path in (repository / "tests").iterdir() if list(path.glob("test_*.py"))):
         targets = _targets(folder, chosen)
         if not targets:
             continue
         for name in _SHARED_IN if folder.name == "shared" else (folder.name,):
-            if name in stages:
-                stage = stages[name]
-                python = local.environments.ensure(stage.python, stage.folder / "requirements.lock")
-                source = os.pathsep.join([shared, str(stage.folder), overlay, *_own_packages(folder, local)])
-                path = f"{python.parent}:/usr/local/bin:/usr/bin:/bin"
-                yield Suite(folder, name, python, {**pinned, "PATH": path, "PYTHONPATH": source}), targets
-            else:  # the runner's own: the host's Python and the host's environment
-                source = os.pathsep.join([shared, overlay])
-                yield Suite(folder, "host", Path(sys.executable), {**os.environ, "PYTHONPATH": source}), targets
+            python, environment = environment_of(folder, local, scratch, name)
+            yield Suite(folder, name if name in stages else "host", python, environment), targets
+
+
+def environment_of(folder: Path, local: LocalBackend, scratch: Path, name: str | None = None) -> tuple[Path, dict[str, str]]:
+    """(interpreter, environment) of the tests in `folder`: those of stage `name`, by default the folder's; else the host's own."""
+    repository, stage = folder.parents[1], load_stages(folder.parents[1]).get(name or folder.name)
+    overlay, shared = str(local.environments.overlay(repository / "tests" / "requirements.lock")), str(repository / "shared")
+    if stage is None:
+        return Path(sys.executable), {**os.environ, "PYTHONPATH": os.pathsep.join([shared, overlay])}
+    python = local.environments.ensure(stage.python, stage.folder / "requirements.lock")
+    source = os.pathsep.join([shared, str(stage.folder), overlay, *_own_packages(folder, local)])
+    pinned = stage_environment(scratch) | {"HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis")}
+    pinned |= {name: os.environ[name] for name in ("MICROSTAGE_DATA_DIR",) if name in os.environ}
+    return python, {**pinned, "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": source}
 
 
 def _own_packages(folder: Path, local: LocalBackend) -> list[str]:

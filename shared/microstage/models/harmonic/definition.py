@@ -27,7 +27,7 @@ class HarmonicDefinition:
     """Everything that `network.HarmonicNetwork` is built from. Widths are in bits, `cycles` in fundamental periods.
 
     The first convolution looks back: its kernel of `cnn_kernel` samples (the whole window, if that is shorter) ends at
-    each position and reads zeros before the window, so that the last position sees half a cycle at once.
+    each position and reads zeros before the window. The last position ends at the last sample, and sees half a cycle at once.
     """
 
     cycles: float = 0.5
@@ -66,15 +66,38 @@ class HarmonicDefinition:
         return _STRIDE if self.samples >= _LONG else 1
 
     @property
+    def history(self) -> int:
+        """Zeros before the window, as many as let the last position end at the last sample."""
+        return max(self.kernel - 1 - (self.samples - 1) % self.stride, 0)
+
+    @property
+    def positions(self) -> int:
+        """Positions of the first convolution."""
+        return (self.samples + self.history - self.kernel) // self.stride + 1
+
+    @property
     def steps(self) -> int:
         """T: time steps that the LSTM sees, after the two convolutions and the pool."""
-        positions = -(-self.samples // self.stride)
-        return (positions - (SECOND_KERNEL - 1)) // _POOL
+        return (self.positions - (SECOND_KERNEL - 1)) // _POOL
 
     @property
     def features(self) -> int:
         """Channels of the CNN's output, which are the LSTM's inputs."""
         return self.cnn_channels
+
+    @property
+    def weights(self) -> int:
+        """Weights and biases of the deployed network: batch norms are folded into thresholds and counted with them."""
+        c, h, w = self.cnn_channels, self.hidden, self.head_width
+        lstm = 4 * h * (self.features + h + 1)
+        return c * self.kernel + c * self.features * SECOND_KERNEL + lstm + len(HARMONICS) * (w * h + w + 1)
+
+    @property
+    def multiply_accumulates(self) -> int:
+        """Of one window, all positions and time steps, products of gates and states included."""
+        c, h, w, positions = self.cnn_channels, self.hidden, self.head_width, self.positions
+        convolutions = positions * c * self.kernel + (positions - SECOND_KERNEL + 1) * c * self.features * SECOND_KERNEL
+        return convolutions + self.steps * (4 * h * (self.features + h) + 3 * h) + len(HARMONICS) * (w * h + w)
 
     @classmethod
     def from_parameters(cls, parameters: dict[str, Any]) -> HarmonicDefinition:
@@ -84,6 +107,7 @@ class HarmonicDefinition:
     def save(self, folder: Path) -> None:
         """Write `model_def.json`."""
         derived = {"samples": self.samples, "steps": self.steps, "features": self.features, "harmonics": HARMONICS}
+        derived |= {"weights": self.weights, "multiply_accumulates": self.multiply_accumulates}
         write_json(folder / FILE, {"model": "harmonic", "parameters": asdict(self), **derived})
 
     @classmethod

@@ -8,8 +8,6 @@
 
 from __future__ import annotations
 
-import math
-
 import brevitas.nn as qnn
 import torch
 from brevitas.inject import ExtendedInjector
@@ -19,7 +17,8 @@ from torch import Tensor, nn
 
 from microstage.errors import ModelError
 from microstage.models.fused_lstm import fuse
-from microstage.models.harmonic.definition import HARMONICS, SAMPLES_PER_CYCLE, SECOND_KERNEL, HarmonicDefinition
+from microstage.models.harmonic.definition import HARMONICS, SECOND_KERNEL, HarmonicDefinition
+from microstage.models.harmonic.start import start_as_estimate
 
 __all__ = ["FloatTwin", "HarmonicNetwork"]
 
@@ -33,7 +32,6 @@ _FEATURE_NOISE, _HIDDEN_NOISE = 1.0, 8.0
 _STATISTICS_STEPS = 32
 _GATES = ("input", "forget", "cell", "output")  # as torch stacks them
 _LAYER = "lstm.layers.0.0"
-_CACHE = "._fast_cell."  # brevitas registers a second view of the LSTM cell once it has run in eval mode
 
 
 def _weight(bits: int) -> type[ExtendedInjector]:
@@ -54,16 +52,6 @@ def _signed(bits: int, largest: float) -> type[ExtendedInjector]:
 
 def _learned(base: type[ExtendedInjector], bits: int, largest: float) -> type[ExtendedInjector]:
     return base.let(bit_width=bits, scaling_impl_type=ScalingImplType.PARAMETER, scaling_init=largest)
-
-
-def _fourier(channels: int, kernel: int) -> Tensor:
-    """Kernels [channels, 1, kernel] of unit length: pieces of the four harmonics, at phases spread over the circle."""
-    channel = torch.arange(channels)
-    order = torch.tensor(HARMONICS)[channel % len(HARMONICS)]
-    phase = (channel // len(HARMONICS)) / math.ceil(channels / len(HARMONICS))
-    turns = order[:, None] * torch.arange(kernel) / SAMPLES_PER_CYCLE + phase[:, None]
-    pieces = torch.cos(2 * math.pi * turns.double())
-    return (pieces / pieces.norm(dim=1, keepdim=True).clamp_min(1e-3)).float()[:, None]
 
 
 def _slide(x: Tensor, weight: Tensor, stride: int) -> Tensor:
@@ -101,7 +89,7 @@ class _LookingBack(qnn.QuantConv1d):
 class _Convolutions(nn.Module):
     def __init__(self, d: HarmonicDefinition) -> None:
         super().__init__()
-        self.conv1 = _LookingBack(1, d.cnn_channels, d.kernel, d.cnn_weight_bits, d.stride, d.kernel - 1)
+        self.conv1 = _LookingBack(1, d.cnn_channels, d.kernel, d.cnn_weight_bits, d.stride, d.history)
         self.bn1 = nn.BatchNorm1d(d.cnn_channels)
         self.act1 = qnn.QuantReLU(act_quant=_relu(d.cnn_act_bits))
         self.conv2 = _LookingBack(d.cnn_channels, d.features, SECOND_KERNEL, d.cnn_weight_bits)
@@ -134,12 +122,12 @@ class FloatTwin(nn.Module):
         d = self.definition = definition
         self.cnn = nn.Module()
         self.cnn.conv1 = nn.Conv1d(1, d.cnn_channels, d.kernel, bias=False)
-        self.cnn.conv1.weight.data = _fourier(d.cnn_channels, d.kernel)
         self.cnn.bn1 = nn.BatchNorm1d(d.cnn_channels)
         self.cnn.conv2 = nn.Conv1d(d.cnn_channels, d.features, SECOND_KERNEL, bias=False)
         self.cnn.bn2 = nn.BatchNorm1d(d.features)
         self.lstm = nn.LSTM(d.features, d.hidden, batch_first=True)
         self.heads = nn.ModuleList(self._head(d) for _ in HARMONICS)
+        start_as_estimate(self.cnn, self.lstm)
 
     @staticmethod
     def _head(d: HarmonicDefinition) -> nn.Module:
@@ -152,7 +140,7 @@ class FloatTwin(nn.Module):
     def features(self, window: Tensor) -> Tensor:
         """window [n, 1, N] -> features [n, T, C], held where the io quantiser will clip."""
         d = self.definition
-        x = nn.functional.pad(window, (d.kernel - 1, 0))
+        x = nn.functional.pad(window, (d.history, 0))
         x = torch.relu(self.cnn.bn1(_slide(x, self.cnn.conv1.weight, d.stride)))
         x = nn.functional.max_pool1d(self.cnn.bn2(_slide(x, self.cnn.conv2.weight, 1)), 2).transpose(1, 2)
         return x.clamp(-_IO_RANGE, _IO_RANGE)
@@ -232,7 +220,7 @@ class HarmonicNetwork(nn.Module):
 
     def weights(self) -> dict[str, Tensor]:
         """The state that defines the network, by module path."""
-        return {name: value for name, value in self.state_dict().items() if _CACHE not in name}
+        return dict(self.state_dict())
 
     def load_weights(self, state: dict[str, Tensor]) -> None:
         """Take over `weights()` of an equal network; `ModelError` names what is missing or foreign."""
@@ -243,7 +231,7 @@ class HarmonicNetwork(nn.Module):
             shapes = {name: value.shape for name, value in self.state_dict().items()}
             other = next(name for name, value in state.items() if name in shapes and value.shape != shapes[name])
             raise ModelError(f"The weights do not fit the definition: {other} is {list(state[other].shape)}.") from None
-        wrong = sorted(wanted.intersection(missing)) + [name for name in foreign if _CACHE not in name]
+        wrong = sorted(wanted.intersection(missing)) + foreign
         if wrong:
             raise ModelError(f"The weights do not fit the definition: {wrong[0]} is missing or foreign.")
 
