@@ -48,6 +48,13 @@ data:        ## download a dataset: DATASET=ev-cpw
 images base environments data:
 	@$(RUN) $@ $(typed)
 
+##@ Another machine
+.PHONY: pack unpack
+pack:        ## one file with all that STAGE= needs; IMAGE=1 adds its image
+unpack:      ## BUNDLE=: run its stage here and pack the artefact, or publish the artefact that came home
+pack unpack:
+	@$(RUN) $@ $(typed)
+
 ##@ Checking
 .PHONY: test lint bench bench-noop bench-lstm
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses

@@ -10,7 +10,8 @@ from microstage.runner.sweep import combinations, sweep
 
 def step(tmp_path, mae):
     proof = {"boundary": "x", "compared": 10, "equal": 9, "explained_ties": 1}
-    return SimpleNamespace(artefact=SimpleNamespace(about={"metrics": {"test.mae.network": mae, "test.thd_error.network": 0.005}, "verification": [proof]}, folder=tmp_path))
+    metrics = {"test.mae.network": mae, "test.thd_error.network": 0.005}
+    return SimpleNamespace(artefact=SimpleNamespace(about={"metrics": metrics, "verification": [proof]}, folder=tmp_path))
 
 
 def test_every_combination_in_order_and_paths_with_commas_left_alone():
@@ -37,5 +38,6 @@ def test_a_failing_run_is_named_and_the_others_are_done(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert "microstage: It cannot be." in lines
     table = [line.split() for line in lines[-3:]]
-    assert table[0] == ["1", "0.100", "0.200", "0.300", "0.400", "0.50", "%", "10", "0", "1", "1,234", "5,678", "9", "11", "1", "2"] == ["1", *table[2][1:]]
+    row = ["1", "0.100", "0.200", "0.300", "0.400", "0.50", "%", "10", "0", "1", "1,234", "5,678", "9", "11", "1", "2"]
+    assert table[0] == row == ["1", *table[2][1:]]
     assert table[1] == ["2", "failed"]

@@ -19,7 +19,7 @@ from microstage.canonical import digest
 from microstage.errors import ArtefactError, ParameterError, StageFailed, VerificationError
 from microstage.runner.backend import Backend
 from microstage.runner.declarations import DATASET, Stage
-from microstage.runner.recipe import Digests, recipe
+from microstage.runner.recipe import Digests, key_of, recipe
 from microstage.runner.store import Artefact, Store
 
 __all__ = ["Chain", "Step"]
@@ -106,7 +106,7 @@ class Chain:
             "parameters": parameters,
             "inputs": marks,
         }
-        key = digest({**made_of, "recipe": made_of["recipe"]["digest"]})
+        key = key_of(made_of)
         return Step(stage, {**made_of, "key": key}, folders, self.store.find(stage.name, key))
 
     def _dataset(self, name: str, parameters: Mapping[str, Any]) -> dict[str, Path]:

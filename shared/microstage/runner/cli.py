@@ -139,6 +139,24 @@ def accuracy(session: Session) -> None:
     print(f"\na picture per harmonic: {pooled_accuracy.draw(sources, unit, folds[0].chain())}")
 
 
+def pack(session: Session) -> None:
+    """One file with all that STAGE= needs on another machine."""
+    from microstage.runner import handover
+
+    path = session.typed.get("BUNDLE")
+    print(handover.pack(session.chain(), session.stage(), Path(path) if path else None, session.typed.get("IMAGE") == "1"))
+
+
+def unpack(session: Session) -> None:
+    """Do what BUNDLE= is for: run its stage here, or publish the artefact that came home."""
+    from microstage.runner import handover
+
+    path = Path(session.typed.get("BUNDLE", ""))
+    if not path.is_file():
+        raise ParameterError(f"BUNDLE={path if 'BUNDLE' in session.typed else ''} is no file; `make pack` writes one.")
+    print(handover.unpack(path, session.store, session.typed.get("RUNNER", "auto")))
+
+
 def variables(session: Session) -> None:
     """Every variable that the stages declare: default, what is allowed, one sentence."""
     print(report.variables(session.stages))
@@ -147,7 +165,7 @@ def variables(session: Session) -> None:
 COMMANDS: dict[str, Callable[[Session], int | None]] = {
     "path": path, "why": why, "verify": verify, "report": show, "images": images, "base": base,
     "environments": environments, "doctor": doctor, "data": data, "variables": variables,
-    "accuracy": accuracy,
+    "accuracy": accuracy, "pack": pack, "unpack": unpack,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from microstage.errors import ParameterError
 
-__all__ = ["DATASET", "Parameter", "Stage", "load_stages"]
+__all__ = ["DATASET", "Parameter", "Stage", "load_stage", "load_stages"]
 
 DATASET = "dataset"
 _TYPES = {"int": int, "float": float, "str": str, "bool": bool}
@@ -84,7 +84,7 @@ class Stage:
 
 def load_stages(repository: Path) -> dict[str, Stage]:
     """Every stage of the checkout, upstream first."""
-    stages = {path.parent.name: _load(path) for path in sorted((repository / "stages").glob("*/stage.toml"))}
+    stages = {path.parent.name: load_stage(path) for path in sorted((repository / "stages").glob("*/stage.toml"))}
     ordered: dict[str, Stage] = {}
 
     def visit(name: str) -> None:
@@ -98,7 +98,8 @@ def load_stages(repository: Path) -> dict[str, Stage]:
     return ordered
 
 
-def _load(path: Path) -> Stage:
+def load_stage(path: Path) -> Stage:
+    """What one `stage.toml` declares."""
     declared = tomllib.loads(path.read_text())
     parameters = {name: _parameter(name, fields) for name, fields in declared.get("parameters", {}).items()}
     inputs = {name: fields["from"] for name, fields in declared.get("inputs", {}).items()}

@@ -21,11 +21,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from microstage.errors import EnvironmentProblem
+from microstage.errors import EnvironmentProblem, IntegrityError
 from microstage.runner import bases
 from microstage.runner.engine import Engine, require
 
-__all__ = ["STAGES", "Image", "Images"]
+__all__ = ["STAGES", "Image", "Images", "context_files"]
 
 STAGES = ("train", "export", "qcdq", "streamline", "cbackend")
 _FORWARDED = ("PIP_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
@@ -74,6 +74,21 @@ class Images:
             if image and _exists(require(), image.tag):
                 return image
             return self._build(require(), stage, self._base(stage, choose=True))
+
+    def base_of(self, stage: str) -> dict[str, str]:
+        """{"reference", "id"} of the base that the stage's image stands on."""
+        return self._base(stage, choose=True)
+
+    def adopt(self, image: Image, base: dict[str, str]) -> None:
+        """Take over an image that was built elsewhere and loaded here, if it is that of this checkout's recipe."""
+        _, python = _default_base(self.repository, image.stage)
+        if image.recipe != self._recipe(image.stage, base):
+            raise IntegrityError(f"The image of {image.stage} that came is not that of its sources; pack it again.")
+        label = '{{index .Config.Labels "org.microstage.recipe"}}'
+        if require().run("image", "inspect", "--format", label, image.tag) != image.recipe:
+            raise IntegrityError(f"The image {image.tag} that was loaded is not the one that its name says; pack it again.")
+        self._write("bases", {**(self._read("bases") or {}), python: base})
+        self._write(image.recipe, asdict(image))
 
     def _remembered(self, stage: str) -> Image | None:
         base = self._base(stage, choose=False)
@@ -148,7 +163,7 @@ def context(repository: Path, stage: str) -> bytes:
     """The build context of `stage` as a tar: sorted, owned by root, dated 1980, modes 644 and 755."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
-        files = [path.relative_to(repository) for path in _context_files(repository, stage)]
+        files = [path.relative_to(repository) for path in context_files(repository, stage)]
         for path in sorted({folder for file in files for folder in file.parents[:-1]}.union(files)):
             member = tarfile.TarInfo(path.as_posix())
             data = (repository / path).read_bytes() if path in files else b""
@@ -159,7 +174,8 @@ def context(repository: Path, stage: str) -> bytes:
     return buffer.getvalue()
 
 
-def _context_files(repository: Path, stage: str) -> list[Path]:
+def context_files(repository: Path, stage: str) -> list[Path]:
+    """What a stage's image is built from, in `repository`: all that running the stage needs."""
     folder, shared = repository / "stages" / stage, repository / "shared" / "microstage"
     files = [folder / name for name in ("Dockerfile", "requirements.lock", "stage.toml")]
     files += [path for path in folder.glob(f"microstage_{stage}/**/*") if path.is_file()]

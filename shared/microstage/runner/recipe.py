@@ -11,14 +11,15 @@ import ast
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from microstage.canonical import canonical_json, digest, file_digest
 from microstage.runner.declarations import Stage
 from microstage.runner.environment import PINNED
 
-__all__ = ["Digests", "recipe"]
+__all__ = ["Digests", "key_of", "recipe"]
 
 _PACKAGE = "microstage"
 _SETTLED_NS = 2_000_000_000
@@ -78,6 +79,12 @@ def recipe(stage: Stage, repository: Path, platform: dict[str, str], digests: Di
     files = digests.of_files(repository, [p for p in own if p.exists()] + sources + shared)
     body = {"files": files, "environment": digest(PINNED), **platform}
     return {**body, "digest": digest(body)}
+
+
+def key_of(about: Mapping[str, Any]) -> str:
+    """The key of {"stage", "recipe", "parameters", "inputs"}: equal keys give equal bytes."""
+    made_of = {name: about[name] for name in ("stage", "parameters", "inputs")}
+    return digest({**made_of, "recipe": about["recipe"]["digest"]})
 
 
 def _closure(roots: list[Path], shared: Path, digests: Digests) -> list[Path]:

@@ -12,8 +12,10 @@ from microstage.runner.declarations import Parameter, Stage
 __all__ = ["SETTINGS", "select"]
 
 SETTINGS = {
+    "BUNDLE": "file that pack writes and unpack reads",
     "DATA_DIR": "folder of the dataset",
     "FORCE": "1 runs a published stage again and compares",
+    "IMAGE": "1 packs the stage's image too",
     "RUNNER": "docker, local or auto",
     "STAGE": "the stage that path, why and verify look at",
     "VOLUMES": "where artefacts live",

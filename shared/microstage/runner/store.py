@@ -21,6 +21,7 @@ from typing import Any
 
 from microstage.canonical import digest, file_digest, write_json
 from microstage.errors import ArtefactError, ConflictError, IntegrityError
+from microstage.runner.recipe import key_of
 from microstage.stage import REPORT
 
 __all__ = ["Artefact", "Store"]
@@ -147,6 +148,27 @@ class Store:
         shutil.rmtree(out.parent)
         return Artefact(target, manifest)
 
+    def adopt(self, stage: str, key: str, folder: Path) -> Artefact:
+        """Publish `folder`, an artefact with its manifest that was made elsewhere; it has to lie on the volume, and is moved.
+
+        `IntegrityError` if it is not wholly that of `stage` and `key`, `ConflictError` if the key holds other bytes already.
+        """
+        found = _foreign(folder, stage, key)
+        found.check()
+        target = self.folder(stage, key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with self.lock(stage, key):
+            published = self.find(stage, key)
+            if published and published.digest == found.digest:
+                shutil.rmtree(folder)
+                return published
+            if published:
+                self._keep_conflict(published, folder, target)
+            _sync(folder)
+            os.rename(folder, target)
+            _sync_folder(target.parent)
+        return Artefact(target, found.manifest)
+
     def _keep_notes(self, target: Path, scratch: Path, run: dict[str, Any]) -> None:
         notes = target.with_name(target.name + ".run")
         shutil.rmtree(notes, ignore_errors=True)
@@ -163,6 +185,21 @@ class Store:
         new = {e["name"]: e["digest"]["sha256"] for e in json.loads((second / MANIFEST).read_text())["subject"]}
         name = next(n for n in sorted(old.keys() | new.keys()) if old.get(n) != new.get(n))
         raise ConflictError(f"The same key gave different bytes, first in {name}; both are kept: {target} and {second}.")
+
+
+def _foreign(folder: Path, stage: str, key: str) -> Artefact:
+    """An artefact that another machine wrote, its manifest believed only where it agrees with itself."""
+    try:
+        artefact = Artefact(folder, json.loads((folder / MANIFEST).read_text()))
+        about = artefact.about
+        recipe = {name: value for name, value in about["recipe"].items() if name != "digest"}
+        sound = about["stage"] == stage and about["key"] == key == key_of(about) and about["recipe"]["digest"] == digest(recipe)
+        sound = sound and all(isinstance(entry["digest"]["sha256"], str) for entry in artefact.manifest["subject"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        sound = False
+    if not sound:
+        raise IntegrityError(f"What came is not the artefact of {stage} {key[:_KEY_CHARACTERS]}; nothing was published.")
+    return artefact
 
 
 def _manifest(about: dict[str, Any], out: Path) -> dict[str, Any]:

@@ -1,0 +1,170 @@
+"""`make pack` and `make unpack`: one stage done on another machine, without a network between the two.
+
+`pack` writes what the stage reads, its recipe, and its image if asked. `unpack` there runs that stage alone and packs its
+artefact; `unpack` at home checks the artefact against the key and publishes it, so that the next `make` finds it done.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from microstage import datasets
+from microstage.canonical import digest, file_digest, write_json
+from microstage.errors import EnvironmentProblem, IntegrityError
+from microstage.runner import backend, bundle
+from microstage.runner.chain import Chain, Step
+from microstage.runner.declarations import load_stage
+from microstage.runner.images import context_files
+from microstage.runner.recipe import Digests, key_of, recipe
+from microstage.runner.store import MANIFEST, Artefact, Store
+
+__all__ = ["pack", "unpack"]
+
+_ABOUT = ("stage", "key", "parameters", "inputs", "recipe")
+
+
+def pack(chain: Chain, target: str, path: Path | None = None, image: bool = False) -> Path:
+    """Write the bundle of `target` (by default beside the working folder's files) and return its path."""
+    step = chain.prepare(target)
+    about = {name: step.about[name] for name in _ABOUT}
+    path = path or Path(f"{_title(about)}.tar")
+    files = {f"checkout/{file.relative_to(chain.repository)}": file for file in context_files(chain.repository, target)}
+    for name, folder in step.inputs.items():
+        files |= {f"inputs/{name}/{file.relative_to(folder)}": file for file in _input_files(chain, step, name, folder)}
+    with _saved_image(chain.store, target, chain.repository, image) as (extra, saved):
+        bundle.write(path, {"kind": "stage", "about": about, **extra}, files | saved)
+    note = _note(chain.store, about)
+    note.parent.mkdir(exist_ok=True)
+    write_json(note, about)
+    return path
+
+
+def unpack(path: Path, store: Store, runner: str) -> str:
+    """Do what the bundle is for, and return the sentence that says what was done."""
+    index = bundle.read_index(path)
+    kinds = {"stage": _carry_out, "artefact": _take_home}
+    if index.get("kind") not in kinds or not isinstance(index.get("about"), dict) or not set(_ABOUT) <= index["about"].keys():
+        raise IntegrityError(f"{path} is a bundle of a kind that this version does not know: {index.get('kind')!r}.")
+    return kinds[index["kind"]](path, index, store, runner)
+
+
+def _carry_out(path: Path, index: Mapping[str, Any], store: Store, runner: str) -> str:
+    about = index["about"]
+    artefact = store.find(about["stage"], about["key"])
+    if artefact is None:
+        with _extracted(path, store) as place:
+            artefact = _run(place, index, store, runner)
+    result = path.with_name(f"{_title(about)}.artefact.tar")
+    files = {f"artefact/{file.relative_to(artefact.folder)}": file for file in artefact.folder.rglob("*") if file.is_file()}
+    bundle.write(result, {"kind": "artefact", "about": about, "run": artefact.run}, files)
+    return f"{about['stage']} is done; take {result} home and `make unpack BUNDLE={result.name}` there."
+
+
+def _run(place: Path, index: Mapping[str, Any], store: Store, runner: str) -> Artefact:
+    about, checkout = index["about"], place / "checkout"
+    if key_of(about) != about["key"]:
+        raise IntegrityError("The bundle's parameters or inputs are not those that its key names; pack it again.")
+    folders = {name: place / "inputs" / name for name in about["inputs"]}
+    for name, folder in folders.items():
+        listed = {f.relative_to(folder).as_posix(): file_digest(f) for f in sorted(folder.rglob("*")) if f.is_file()}
+        if digest(listed) != about["inputs"][name]:
+            raise IntegrityError(f"The bundle's input {name!r} is not the one that its key names; pack it again.")
+    stage = load_stage(checkout / "stages" / about["stage"] / "stage.toml")
+    chosen, why = backend.choose(runner, checkout, store.volumes)
+    if "image" in index and chosen.name == "docker":
+        chosen.images = _loaded_image(place, index, checkout)
+    print(f"runner: {chosen.name} ({why})", flush=True)
+    here = recipe(stage, checkout, chosen.platform(stage), Digests(store.volumes / ".cache" / "digests.json"))
+    _assert_same_recipe(about["recipe"], here)
+    step = Chain({stage.name: stage}, {}, checkout, store, chosen).make(Step(stage, about, folders, None))
+    return step.artefact
+
+
+def _assert_same_recipe(packed: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    for name, what in (("python", "CPython"), ("libc", "C library")):
+        if packed[name] != here[name]:
+            raise EnvironmentProblem(
+                f"The bundle was packed for {what} {packed[name]} and this machine would run {here[name]}, which gives another key;"
+                " pack it with IMAGE=1 and unpack it with RUNNER=docker."
+            )
+    if packed["environment"] != here["environment"]:
+        raise EnvironmentProblem("The bundle was packed by a microstage that pins other environment variables; use its version here.")
+    if packed != here:
+        raise IntegrityError("The bundle's sources are not those that its key names; pack it again.")
+
+
+def _take_home(path: Path, index: Mapping[str, Any], store: Store, runner: str) -> str:
+    about = index["about"]
+    note = _note(store, about)
+    if not note.is_file() or json.loads(note.read_text()) != about:
+        raise IntegrityError(f"{path} answers no `make pack` of {store.volumes}; unpack it where it was packed for.")
+    with _extracted(path, store) as place:
+        artefact = store.adopt(about["stage"], about["key"], place / "artefact")
+    notes = artefact.folder.with_name(f"{artefact.folder.name}.run")
+    if not notes.exists():
+        notes.mkdir()
+        write_json(notes / "run.json", index.get("run", {}))
+    return f"{about['stage']}: published {artefact.folder}, {len(artefact.manifest['subject'])} files verified."
+
+
+@contextmanager
+def _extracted(path: Path, store: Store) -> Iterator[Path]:
+    """The bundle's files in a folder on the volume, gone afterwards."""
+    place = store.volumes / ".partial" / f"bundle-{file_digest(path)[:16]}"
+    shutil.rmtree(place, ignore_errors=True)
+    bundle.extract(path, place)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def _saved_image(store: Store, stage: str, repository: Path, wanted: bool) -> Iterator[tuple[dict[str, Any], dict[str, Path]]]:
+    if not wanted:
+        yield {}, {}
+        return
+    from microstage.runner.engine import require
+    from microstage.runner.images import Images
+
+    images = Images(repository, store.volumes)
+    image = images.ensure(stage, verify=True)
+    saved = store.volumes / ".partial" / f"image-{image.recipe[:16]}.tar"
+    saved.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        print(f"pack: saving {image.tag} ...", flush=True)
+        require().run("save", "--output", str(saved), image.tag)
+        yield {"image": asdict(image), "base": images.base_of(stage)}, {"image.tar": saved}
+    finally:
+        saved.unlink(missing_ok=True)
+
+
+def _loaded_image(place: Path, index: Mapping[str, Any], checkout: Path):
+    from microstage.runner.engine import require
+    from microstage.runner.images import Image, Images
+
+    require().run("load", "--input", str(place / "image.tar"))
+    images = Images(checkout, place)
+    images.adopt(Image(**index["image"]), index["base"])
+    return images
+
+
+def _input_files(chain: Chain, step: Step, name: str, folder: Path) -> list[Path]:
+    if step.stage.inputs[name] == "dataset":
+        return datasets.files(step.about["parameters"]["dataset"], chain.data_dir)
+    return [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name != MANIFEST]
+
+
+def _title(about: Mapping[str, Any]) -> str:
+    return f"{about['stage']}-{about['key'][:16]}"
+
+
+def _note(store: Store, about: Mapping[str, Any]) -> Path:
+    """What was packed here, so that what comes home can be told from what does not."""
+    return store.volumes / ".packed" / f"{_title(about)}.json"
