@@ -26,7 +26,7 @@ train export qcdq streamline cbackend:
 	@$(RUN) $@ $(typed)
 
 ##@ Looking
-.PHONY: path why verify report accuracy sweep estimate-file variables doctor
+.PHONY: path why verify report accuracy sweep estimate-file variables doctor sbom
 path:        ## print the folder of an artefact: STAGE=
 why:         ## say why a stage would run again: STAGE=
 verify:      ## hash the artefacts again; integers compared per boundary
@@ -36,7 +36,8 @@ sweep:       ## every combination of listed values, up to STAGE=: CYCLES=0.25,0.
 estimate-file: ## harmonics over time of a recording: FILE=x.cfg CHANNEL=IA FREQUENCY=60
 variables:   ## every variable of every stage
 doctor:      ## what this machine has and lacks
-path why verify report accuracy sweep estimate-file variables doctor:
+sbom:        ## bills of materials of STAGE= or of every stage, and every licence
+path why verify report accuracy sweep estimate-file variables doctor sbom:
 	@$(RUN) $@ $(typed)
 
 ##@ Making ready
@@ -49,10 +50,12 @@ images base environments data:
 	@$(RUN) $@ $(typed)
 
 ##@ Another machine
-.PHONY: pack unpack
+.PHONY: pack unpack push pull
 pack:        ## one file with all that STAGE= needs; IMAGE=1 adds its image
 unpack:      ## BUNDLE=: run its stage here and pack the artefact, or publish the artefact that came home
-pack unpack:
+push:        ## the selected artefacts, and the images that are here, to an OCI registry: REGISTRY=host:port/prefix
+pull:        ## fetch them; with REGISTRY= every stage looks there before it is made
+pack unpack push pull:
 	@$(RUN) $@ $(typed)
 
 ##@ Checking

@@ -54,7 +54,7 @@ class Here(local.LocalBackend):
 local.Environments.ensure = lambda self, version, lock: Path(sys.executable)
 kept = local.stage_environment
 local.stage_environment = lambda scratch: kept(scratch) | {k: v for k, v in os.environ.items() if k.startswith("TOY_")}
-backend.choose = lambda wanted, repository, volumes: (Here(repository, volumes), "toy")
+backend.choose = lambda wanted, repository, volumes, *elsewhere: (Here(repository, volumes), "toy")
 raise SystemExit(cli.main(sys.argv[1:], Path(os.environ["TOY_ROOT"])))
 """
 

@@ -26,18 +26,62 @@ class Backend(Protocol):
         """The exit code of the stage, or of `module` in its environment; nothing of it runs on when this returns or raises."""
 
 
-def choose(wanted: str, repository: Path, volumes: Path) -> tuple[Backend, str]:
-    """(backend, why) for RUNNER=docker, local or auto; auto takes containers where an engine answers."""
-    from microstage.runner.local import LocalBackend
+class PerStage:
+    """A `Backend` that runs some stages elsewhere: `elsewhere` by stage, the rest on `here`."""
 
+    def __init__(self, here: Backend, elsewhere: Mapping[str, Backend]) -> None:
+        self.here, self.elsewhere = here, elsewhere
+        self.name = here.name + "".join(f", {stage} on {backend.name}" for stage, backend in elsewhere.items())
+
+    def platform(self, stage: Stage) -> dict[str, str]:
+        return self.elsewhere.get(stage.name, self.here).platform(stage)
+
+    def run(self, stage: Stage, **call: Any) -> int:
+        return self.elsewhere.get(stage.name, self.here).run(stage, **call)
+
+
+def choose(wanted: str, repository: Path, volumes: Path, host: str = "", stages_on: str = "") -> tuple[Backend, str]:
+    """(backend, why) for RUNNER=docker, local or auto; HOST= or the environment's engine elsewhere; STAGES_ON="train=ssh://box"."""
     if wanted not in ("auto", "docker", "local"):
         raise ParameterError(f"RUNNER={wanted} is not allowed: expected docker, local or auto.")
-    from microstage.runner import engine
+    if host and wanted == "local":
+        raise ParameterError(f"HOST={host} needs containers: leave RUNNER=local out.")
+    here, why = _here(wanted, repository, volumes, host)
+    if not stages_on:
+        return here, why
+    from microstage.runner.remote import RemoteBackend
 
+    hosts = _stages_on(stages_on, {path.parent.name for path in repository.glob("stages/*/stage.toml")})
+    return PerStage(here, {stage: RemoteBackend(repository, volumes, url) for stage, url in hosts.items()}), why
+
+
+def _here(wanted: str, repository: Path, volumes: Path, host: str) -> tuple[Backend, str]:
+    from microstage.runner import engine
+    from microstage.runner.local import LocalBackend
+
+    if host:
+        from microstage.runner.remote import RemoteBackend
+
+        return RemoteBackend(repository, volumes, host), "as HOST says"
     if wanted == "local":
         return LocalBackend(repository, volumes), "as asked"
     if wanted == "auto" and not engine.answers():
         return LocalBackend(repository, volumes), "no container engine answers"
+    if engine.is_elsewhere():
+        from microstage.runner.remote import RemoteBackend
+
+        return RemoteBackend(repository, volumes, ""), "the container engine is another machine's"
     from microstage.runner.containers import DockerBackend
 
     return DockerBackend(repository, volumes), "as asked" if wanted == "docker" else "a container engine answers"
+
+
+def _stages_on(text: str, stages: set[str]) -> dict[str, str]:
+    """{stage: host} of "train=ssh://box,qcdq=context"."""
+    hosts = {}
+    for word in text.replace(",", " ").split():
+        stage, equals, host = word.partition("=")
+        if not (equals and host) or stage not in stages:
+            raise ParameterError(f"STAGES_ON={text} is not allowed: expected STAGE=HOST, with a stage out of {', '.join(sorted(stages))}.")
+        hosts[stage] = host
+    return hosts

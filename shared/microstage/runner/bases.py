@@ -20,10 +20,10 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from microstage.errors import EnvironmentProblem
+from microstage.errors import EnvironmentProblem, IntegrityError
 from microstage.runner.engine import Engine
 
-__all__ = ["PYTHONS", "build", "find_cpython", "tag"]
+__all__ = ["PYTHONS", "build", "find_cpython", "load", "save", "tag", "vendored_tag"]
 
 PYTHONS = ("3.10", "3.11")
 SUITE = "bookworm"
@@ -38,7 +38,7 @@ EPOCH = int(os.environ.get("SOURCE_DATE_EPOCH", 315532800))
 _UNWANTED = (
     "dev/*", "proc/*", "sys/*", "run/*", "tmp/*", "etc/machine-id", "etc/*-",
     "var/cache/apt/*", "var/cache/debconf/*-old", "var/cache/ldconfig/*", "var/lib/apt/lists/*", "var/lib/dpkg/*-old",
-    "var/log/*", "usr/share/doc/*", "usr/share/man/*", "usr/share/info/*", "usr/share/locale/*", "debootstrap",
+    "var/log/*", "usr/share/doc/*/[!c]*", "usr/share/doc/*/c[!o]*", "usr/share/man/*", "usr/share/info/*", "usr/share/locale/*", "debootstrap",
 )
 _PYTHON_UNWANTED = (
     "test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "site-packages", "__pycache__",
@@ -47,6 +47,30 @@ _PYTHON_UNWANTED = (
 
 def tag(python: str) -> str:
     return f"microstage/base:{python}"
+
+
+def vendored_tag(python: str) -> str:
+    """The name of a base, stand-in or not, that was saved and loaded again; `docker load` knows no digests."""
+    return f"microstage/vendored:{python}"
+
+
+def save(engine: Engine, reference: str, name: str, path: Path) -> list[str]:
+    """Write the image `reference` as the archive `path`, called `name` in it; the digests of its layers."""
+    engine.run("tag", reference, name)
+    engine.run("save", "--output", str(path), name)
+    return _layers(engine, name)
+
+
+def load(engine: Engine, path: Path, name: str, layers: list[str]) -> None:
+    """Load the archive `path`; an `IntegrityError` if that does not leave `name` with just `layers`."""
+    print(f"base: {name} from {path}", flush=True)
+    engine.run("load", "--input", str(path))
+    if _layers(engine, name) != layers:
+        raise IntegrityError(f"{path} does not hold the base image {name} that was collected; `make vendor` collects it again.")
+
+
+def _layers(engine: Engine, name: str) -> list[str]:
+    return json.loads(engine.run("image", "inspect", "--format", "{{json .RootFS.Layers}}", name))
 
 
 def build(engine: Engine, pythons: Iterable[str] = PYTHONS) -> dict[str, str]:

@@ -17,8 +17,10 @@ from typing import Any
 from microstage import datasets
 from microstage.canonical import digest
 from microstage.errors import ArtefactError, ParameterError, StageFailed, VerificationError
+from microstage.runner import publishing
 from microstage.runner.backend import Backend
 from microstage.runner.declarations import DATASET, Stage
+from microstage.runner.families import form
 from microstage.runner.recipe import Digests, key_of, recipe
 from microstage.runner.store import Artefact, Store
 
@@ -53,6 +55,11 @@ class Chain:
         self.store, self.backend, self.data_dir = store, backend, data_dir
         self.digests = Digests(store.volumes / ".cache" / "digests.json")
 
+    @property
+    def model(self) -> str | None:
+        """The network that all stages are about."""
+        return next((chosen["model"] for chosen in self.parameters.values() if "model" in chosen), None)
+
     def needed(self, target: str) -> list[Stage]:
         """The stages up to and including `target`, upstream first."""
         wanted = {target}
@@ -78,8 +85,9 @@ class Chain:
         steps = []
         for stage in self.needed(target):
             step = self._step(stage, done)
-            if step.artefact is None or (force and stage.name == target):
-                step = self.make(step, force)
+            again = force and stage.name == target
+            if step.artefact is None or again:
+                step = (None if again else self._pulled(step)) or self.make(step, force)
             done[stage.name] = step.artefact
             steps.append(step)
         self.digests.save()
@@ -90,6 +98,15 @@ class Chain:
         sources = [name for name in self.stages[target].inputs.values() if name != DATASET]
         done = {step.stage.name: step.artefact for source in sources for step in self.run(source)}
         return self._step(self.stages[target], done)
+
+    def _pulled(self, step: Step) -> Step | None:
+        """The step with its artefact from the registry, if one was chosen (`publishing.choose`) and has it."""
+        registry = publishing.chosen()
+        artefact = registry and publishing.fetch(registry, self.store, step.stage.name, step.about["key"])
+        if not artefact:
+            return None
+        print(f"{step.stage.name}: pulled from {registry.name} (key {step.about['key'][:16]})", flush=True)
+        return Step(step.stage, step.about, step.inputs, artefact)
 
     def _step(self, stage: Stage, done: Mapping[str, Artefact]) -> Step:
         parameters = self.parameters[stage.name]
@@ -102,7 +119,7 @@ class Chain:
                 folders[name], marks[name] = done[source].folder, done[source].digest
         made_of = {
             "stage": stage.name,
-            "recipe": recipe(stage, self.repository, self.backend.platform(stage), self.digests),
+            "recipe": recipe(stage, self.repository, self.backend.platform(stage), self.digests, self.model),
             "parameters": parameters,
             "inputs": marks,
         }
@@ -149,7 +166,8 @@ class Chain:
 
     def _publish(self, step: Step, out: Path, scratch: Path, run: dict[str, Any]) -> Artefact:
         report = self.store.take_report(out)
-        missing = [pattern for pattern in step.stage.outputs if not any(out.glob(pattern))]
+        declared = {**step.stage.outputs, **step.stage.forms.get(form(self.model), {})}
+        missing = [pattern for pattern in declared if not any(out.glob(pattern))]
         if missing:
             raise ArtefactError(f"{step.stage.name} did not write {missing[0]}, which its stage.toml declares.")
         if any(record["compared"] == 0 for record in report["verification"]):

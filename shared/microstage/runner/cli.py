@@ -9,7 +9,7 @@ from pathlib import Path
 
 from microstage.errors import ArtefactError, MicrostageError, ParameterError
 from microstage.runner import accuracy as pooled_accuracy
-from microstage.runner import backend, report
+from microstage.runner import backend, publishing, report
 from microstage.runner.chain import Chain
 from microstage.runner.declarations import load_stages
 from microstage.runner.estimate_file import estimate_file
@@ -27,6 +27,7 @@ class Session:
 
     def __init__(self, repository: Path, typed: dict[str, str]) -> None:
         self.repository, self.typed = repository, typed
+        publishing.choose(typed.get("REGISTRY"))
         self.stages = load_stages(repository)
         self.parameters = select(self.stages, typed)
         self.volumes = Path(typed.get("VOLUMES") or repository / "volumes").resolve()
@@ -34,7 +35,8 @@ class Session:
 
     def chain(self, loud: bool = False) -> Chain:
         """The chain on the chosen backend; `loud` says which it took."""
-        chosen, why = backend.choose(self.typed.get("RUNNER", "auto"), self.repository, self.volumes)
+        asked = [self.typed.get(name, default) for name, default in (("RUNNER", "auto"), ("HOST", ""), ("STAGES_ON", ""))]
+        chosen, why = backend.choose(asked[0], self.repository, self.volumes, *asked[1:])
         if loud and self.typed.get("RUNNER", "auto") == "auto":
             print(f"runner: {chosen.name} ({why})", flush=True)
         data_dir = self.typed.get("DATA_DIR")
@@ -147,6 +149,18 @@ def pack(session: Session) -> None:
     print(handover.pack(session.chain(), session.stage(), Path(path) if path else None, session.typed.get("IMAGE") == "1"))
 
 
+def push(session: Session) -> None:
+    """The selected run's artefacts, and the images that are here, into REGISTRY=."""
+    from microstage.runner.images import Images
+
+    publishing.push(_finished(session), Images(session.repository, session.volumes))
+
+
+def pull(session: Session) -> None:
+    """The selected run, as far as REGISTRY= has it."""
+    publishing.pull(session.chain(), session.stage(default=list(session.stages)[-1]), wanted="STAGE" in session.typed)
+
+
 def unpack(session: Session) -> None:
     """Do what BUNDLE= is for: run its stage here, or publish the artefact that came home."""
     from microstage.runner import handover
@@ -157,6 +171,14 @@ def unpack(session: Session) -> None:
     print(handover.unpack(path, session.store, session.typed.get("RUNNER", "auto")))
 
 
+def sbom(session: Session) -> None:
+    """Bills of materials and licences of the environment of STAGE=, or of every stage's."""
+    from microstage.runner.sbom import show as show_bills
+
+    chosen = [session.stages[session.stage()]] if "STAGE" in session.typed else session.stages.values()
+    show_bills(chosen, session.chain().backend, session.store)
+
+
 def variables(session: Session) -> None:
     """Every variable that the stages declare: default, what is allowed, one sentence."""
     print(report.variables(session.stages))
@@ -165,7 +187,7 @@ def variables(session: Session) -> None:
 COMMANDS: dict[str, Callable[[Session], int | None]] = {
     "path": path, "why": why, "verify": verify, "report": show, "images": images, "base": base,
     "environments": environments, "doctor": doctor, "data": data, "variables": variables,
-    "accuracy": accuracy, "pack": pack, "unpack": unpack,
+    "accuracy": accuracy, "pack": pack, "unpack": unpack, "push": push, "pull": pull, "sbom": sbom,
 }
 
 

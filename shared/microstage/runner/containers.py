@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from microstage.errors import EnvironmentProblem
-from microstage.runner.engine import Engine, require
+from microstage.runner.engine import Engine
 from microstage.runner.environment import stage_environment
 from microstage.runner.images import Images
 from microstage.runner.local import stage_command
@@ -62,7 +62,7 @@ class DockerBackend:
         tty = ("--tty",) if sys.stdout.isatty() and sys.stderr.isatty() else ()
         name = container_name(image.stage, output)
         options = (*tty, "--entrypoint=python") if module else tty
-        return run_container(require(), image.tag, name, mounts, environment, arguments, options)
+        return run_container(self.images.engine(), image.tag, name, mounts, environment, arguments, options)
 
 
 def container_name(stage: str, output: Path) -> str:
@@ -85,7 +85,7 @@ def run_container(
     passes on to the container, should this process be killed.
     """
     _remove(engine, name)
-    command = [engine.client, "run", "--rm", "--init", f"--name={name}", "--hostname=microstage", "--log-driver=none"]
+    command = [*engine.command, "run", "--rm", "--init", f"--name={name}", "--hostname=microstage", "--log-driver=none"]
     command += [*HARDENING, f"--user={os.getuid()}:{os.getgid()}", "--workdir=/scratch", *options]
     command += [f"--mount={_mount(inside, *outside)}" for inside, outside in mounts.items()]
     command += [f"--env={key}={value}" for key, value in sorted(environment.items())]
@@ -121,7 +121,7 @@ def _stop(client: subprocess.Popen) -> None:
 
 
 def _remove(engine: Engine, name: str) -> None:
-    command = [engine.client, "rm", "--force", "--volumes", name]
+    command = [*engine.command, "rm", "--force", "--volumes", name]
     subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, start_new_session=True)
 
 

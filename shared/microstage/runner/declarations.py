@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from microstage.errors import ParameterError
 
-__all__ = ["DATASET", "Parameter", "Stage", "load_stage", "load_stages"]
+__all__ = ["DATASET", "Parameter", "Stage", "load_stage", "load_stages", "parameter"]
 
 DATASET = "dataset"
 _TYPES = {"int": int, "float": float, "str": str, "bool": bool}
@@ -17,7 +18,10 @@ _TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 
 @dataclass(frozen=True)
 class Parameter:
-    """One make variable (its name in capitals); bounds are inclusive unless `exclusive_min`."""
+    """One make variable (its name in capitals); bounds are inclusive unless `exclusive_min`.
+
+    `models` are those that have it (None: all), `narrowed` how single ones have it: own default, choices, bounds.
+    """
 
     name: str
     type: str
@@ -29,6 +33,18 @@ class Parameter:
     choices: tuple[Any, ...] | None = None
     unit: str = ""
     models: tuple[str, ...] | None = None
+    narrowed: Mapping[str, Parameter] = field(default_factory=dict)
+
+    def of(self, model: str | None) -> Parameter | None:
+        """The parameter as `model` has it; None if it does not."""
+        if self.models is not None and model not in self.models:
+            return None
+        return self.narrowed.get(model, self)
+
+    def fields(self) -> dict[str, Any]:
+        """What a `stage.toml` says of it."""
+        said = {name: getattr(self, name) for name in ("type", "default", "summary", "min", "max", "exclusive_min", "choices", "unit")}
+        return {name: value for name, value in said.items() if value is not None}
 
     @property
     def variable(self) -> str:
@@ -71,7 +87,10 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Stage:
-    """One folder under `stages/`; `inputs` maps a name to the stage it comes from, or to `DATASET`."""
+    """One folder under `stages/`; `inputs` maps a name to the stage it comes from, or to `DATASET`.
+
+    `outputs` are written for every network, `forms[form]` for those of one form alone.
+    """
 
     name: str
     folder: Path
@@ -80,11 +99,14 @@ class Stage:
     inputs: dict[str, str]
     outputs: dict[str, str]
     parameters: dict[str, Parameter]
+    forms: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def load_stages(repository: Path) -> dict[str, Stage]:
-    """Every stage of the checkout, upstream first."""
-    stages = {path.parent.name: load_stage(path) for path in sorted((repository / "stages").glob("*/stage.toml"))}
+    """Every stage of the checkout, upstream first, with the parameters of every family of models."""
+    from microstage.runner.families import with_families
+
+    stages = {path.parent.name: with_families(load_stage(path)) for path in sorted((repository / "stages").glob("*/stage.toml"))}
     ordered: dict[str, Stage] = {}
 
     def visit(name: str) -> None:
@@ -101,14 +123,17 @@ def load_stages(repository: Path) -> dict[str, Stage]:
 def load_stage(path: Path) -> Stage:
     """What one `stage.toml` declares."""
     declared = tomllib.loads(path.read_text())
-    parameters = {name: _parameter(name, fields) for name, fields in declared.get("parameters", {}).items()}
+    parameters = {name: parameter(name, fields) for name, fields in declared.get("parameters", {}).items()}
     inputs = {name: fields["from"] for name, fields in declared.get("inputs", {}).items()}
+    outputs = {name: said for name, said in declared["outputs"].items() if isinstance(said, str)}
+    forms = {name: said for name, said in declared["outputs"].items() if not isinstance(said, str)}
     return Stage(
-        declared["name"], path.parent, declared["python"], declared["summary"], inputs, declared["outputs"], parameters
+        declared["name"], path.parent, declared["python"], declared["summary"], inputs, outputs, parameters, forms
     )
 
 
-def _parameter(name: str, fields: dict[str, Any]) -> Parameter:
+def parameter(name: str, fields: dict[str, Any]) -> Parameter:
+    """A parameter from the fields that declare it."""
     lists = {key: tuple(fields[key]) for key in ("choices", "models") if key in fields}
     default = float(fields["default"]) if fields["type"] == "float" else fields["default"]
     return Parameter(name=name, **{**fields, **lists, "default": default})

@@ -7,6 +7,7 @@ one that has no buildx and refuses DOCKER_BUILDKIT=1), so each is asked; nothing
 from __future__ import annotations
 
 import functools
+import json
 import os
 import socket
 import subprocess
@@ -16,23 +17,33 @@ from pathlib import Path
 
 from microstage.errors import EnvironmentProblem
 
-__all__ = ["Engine", "answers", "find", "require"]
+__all__ = ["Engine", "answers", "find", "is_elsewhere", "require"]
 
 _ASK_SECONDS = 20
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A client that answered and the engine behind it; `buildkit` is whether this client can build with BuildKit."""
+    """A client that answered and the engine behind it; `buildkit` is whether this client can build with BuildKit.
+
+    `host` is "" for the client's own choice of engine, else a URL (ssh://user@box) or the name of a Docker context.
+    """
 
     client: str
     client_version: str
     server_version: str
     buildkit: bool
+    host: str = ""
+
+    @property
+    def command(self) -> list[str]:
+        """What every client command starts with."""
+        return [self.client, *_where(self.host)]
 
     def __str__(self) -> str:
         builder = "BuildKit" if self.buildkit else "the legacy builder"
-        return f"Docker {self.server_version} through {self.client} {self.client_version}, building with {builder}"
+        there = f" on {self.host}" if self.host else ""
+        return f"Docker {self.server_version}{there} through {self.client} {self.client_version}, building with {builder}"
 
     def run(self, *arguments: str, input: bytes | None = None, timeout: float | None = None) -> str:
         """Standard output of one client command; `EnvironmentProblem` quotes its last line of complaint."""
@@ -45,7 +56,7 @@ class Engine:
     def call(self, *arguments: str, input: bytes | None = None, timeout: float | None = None):
         """The finished process of one client command, its output captured, whatever its exit code."""
         source = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
-        return subprocess.run([self.client, *arguments], capture_output=True, timeout=timeout, **source)
+        return subprocess.run([*self.command, *arguments], capture_output=True, timeout=timeout, **source)
 
     def build_environment(self) -> dict[str, str]:
         """Process environment for `docker build`: says which builder, as the client's default differs by version."""
@@ -53,19 +64,44 @@ class Engine:
 
 
 @functools.cache
-def find() -> Engine | None:
+def find(host: str = "") -> Engine | None:
     """The first client on PATH whose engine answers, one that can use BuildKit before one that cannot."""
-    answering = [engine for client in _clients() if (engine := _ask(client))]
+    answering = [engine for client in _clients() if (engine := _ask(client, host))]
     return next((engine for engine in answering if engine.buildkit), answering[0] if answering else None)
 
 
-def require() -> Engine:
+def require(host: str = "") -> Engine:
     """As `find`, but no engine is an `EnvironmentProblem` that names the next command."""
-    engine = find()
+    engine = find(host)
+    if engine is None and host:
+        raise EnvironmentProblem(f"No docker engine answers at {host}; `docker {' '.join(_where(host))} version` says why.")
     if engine is None:
         problem = "no docker client is installed" if not list(_clients()) else "no docker engine answers"
         raise EnvironmentProblem(f"Containers cannot be used: {problem}; start one, or use `make RUNNER=local ...`.")
     return engine
+
+
+def is_elsewhere() -> bool:
+    """Whether the client's own choice of engine is another machine's, so that no folder of this one can be mounted."""
+    if host := os.environ.get("DOCKER_HOST", ""):
+        return not host.startswith("unix://")
+    if _context() in ("", "default"):  # told without asking a client, which takes as long as a finished `make`
+        return False
+    chosen = _output(require().client, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+    return bool(chosen) and not chosen.startswith("unix://")
+
+
+def _context() -> str:
+    """The Docker context that the client would use, as far as it has been chosen."""
+    folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    try:
+        return os.environ.get("DOCKER_CONTEXT") or json.loads((folder / "config.json").read_text()).get("currentContext", "")
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+def _where(host: str) -> list[str]:
+    return ([f"--host={host}"] if "://" in host else [f"--context={host}"]) if host else []
 
 
 def answers() -> bool:
@@ -92,12 +128,12 @@ def _clients() -> Iterator[str]:
             yield str(client)
 
 
-def _ask(client: str) -> Engine | None:
-    answer = _output(client, "version", "--format", "{{.Client.Version}} {{.Server.Version}}")
+def _ask(client: str, host: str) -> Engine | None:
+    answer = _output(client, *_where(host), "version", "--format", "{{.Client.Version}} {{.Server.Version}}")
     if answer is None or len(answer.split()) != 2:
         return None
     client_version, server_version = answer.split()
-    return Engine(client, client_version, server_version, _can_buildkit(client, client_version))
+    return Engine(client, client_version, server_version, _can_buildkit(client, client_version), host)
 
 
 def _can_buildkit(client: str, version: str) -> bool:

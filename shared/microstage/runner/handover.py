@@ -80,7 +80,8 @@ def _run(place: Path, index: Mapping[str, Any], store: Store, runner: str) -> Ar
     if "image" in index and chosen.name == "docker":
         chosen.images = _loaded_image(place, index, checkout)
     print(f"runner: {chosen.name} ({why})", flush=True)
-    here = recipe(stage, checkout, chosen.platform(stage), Digests(store.volumes / ".cache" / "digests.json"))
+    digests = Digests(store.volumes / ".cache" / "digests.json")
+    here = recipe(stage, checkout, chosen.platform(stage), digests, about["recipe"].get("model"))
     _assert_same_recipe(about["recipe"], here)
     step = Chain({stage.name: stage}, {}, checkout, store, chosen).make(Step(stage, about, folders, None))
     return step.artefact
@@ -110,6 +111,7 @@ def _take_home(path: Path, index: Mapping[str, Any], store: Store, runner: str) 
     if not notes.exists():
         notes.mkdir()
         write_json(notes / "run.json", index.get("run", {}))
+    store.describe(artefact)
     return f"{about['stage']}: published {artefact.folder}, {len(artefact.manifest['subject'])} files verified."
 
 
@@ -130,7 +132,6 @@ def _saved_image(store: Store, stage: str, repository: Path, wanted: bool) -> It
     if not wanted:
         yield {}, {}
         return
-    from microstage.runner.engine import require
     from microstage.runner.images import Images
 
     images = Images(repository, store.volumes)
@@ -139,18 +140,17 @@ def _saved_image(store: Store, stage: str, repository: Path, wanted: bool) -> It
     saved.parent.mkdir(parents=True, exist_ok=True)
     try:
         print(f"pack: saving {image.tag} ...", flush=True)
-        require().run("save", "--output", str(saved), image.tag)
+        images.engine().run("save", "--output", str(saved), image.tag)
         yield {"image": asdict(image), "base": images.base_of(stage)}, {"image.tar": saved}
     finally:
         saved.unlink(missing_ok=True)
 
 
 def _loaded_image(place: Path, index: Mapping[str, Any], checkout: Path):
-    from microstage.runner.engine import require
     from microstage.runner.images import Image, Images
 
-    require().run("load", "--input", str(place / "image.tar"))
     images = Images(checkout, place)
+    images.engine().run("load", "--input", str(place / "image.tar"))
     images.adopt(Image(**index["image"]), index["base"])
     return images
 

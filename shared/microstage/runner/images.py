@@ -2,7 +2,8 @@
 
 A build sees a tar made here, of the stage's recipe alone (Dockerfile, lock, sources, shared/microstage without the
 runner), with fixed owners and time stamps: equal recipes give equal layers, wherever and whenever they are built.
-What was learnt stands in `<volumes>/.images/`: `bases.json`, and `<recipe>.json` per image.
+What was learnt stands in `<volumes>/.images/`: `bases.json`, and per image `<recipe>.json`, its bill of materials
+`<recipe>.cdx.json` and its `<recipe>.provenance.json`.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from microstage.errors import EnvironmentProblem, IntegrityError
-from microstage.runner import bases
+from microstage.runner import bases, vendor
 from microstage.runner.engine import Engine, require
 
 __all__ = ["STAGES", "Image", "Images", "context_files"]
 
 STAGES = ("train", "export", "qcdq", "streamline", "cbackend")
-_FORWARDED = ("PIP_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _PULL_SECONDS = 600
+_HARDENED = ("--network=none", "--read-only", "--cap-drop=ALL")
 
 
 @dataclass(frozen=True)
@@ -45,20 +46,27 @@ class Image:
 
 
 class Images:
-    """The images of the checkout `repository`, with what is known of them kept under `volumes`/.images."""
+    """The images of the checkout `repository` on one engine, with what is known of them kept under `volumes`/.images."""
 
-    def __init__(self, repository: Path, volumes: Path) -> None:
-        self.repository = repository
-        self.known = volumes / ".images"
+    def __init__(self, repository: Path, volumes: Path, host: str = "") -> None:
+        self.repository, self.host = repository, host
+        self.known = volumes / ".images" / re.sub(r"[^\w.@-]+", "-", host)
+
+    def engine(self) -> Engine:
+        """The engine that has, builds and runs them."""
+        return require(self.host)
 
     def build_bases(self) -> None:
-        """`make base`: build the stand-ins, and use them from now on, registry or no registry."""
-        built = bases.build(require())
+        """`make base`: build the stand-ins, or load those of VENDOR=, and use them from now on, registry or no registry."""
+        if vendored := vendor.chosen():
+            self._write("bases", {python: vendored.load_base(self.engine(), python) for python in bases.PYTHONS})
+            return
+        built = bases.build(self.engine())
         self._write("bases", {python: {"reference": bases.tag(python), "id": built[python]} for python in built})
 
     def build_images(self, stages: Iterable[str] = STAGES) -> list[Image]:
         """`make images`: every image of the current recipe, built if missing."""
-        print(f"images: {require()}", flush=True)
+        print(f"images: {self.engine()}", flush=True)
         images = [self.ensure(stage, verify=True) for stage in stages]
         for image in images:
             print(f"images: {image.tag} (Python {image.platform['python']}, {image.platform['libc']}) on {image.base}")
@@ -67,13 +75,48 @@ class Images:
     def ensure(self, stage: str, verify: bool = False) -> Image:
         """The stage's image, built if it is unknown or, with `verify`, if the engine has lost it."""
         image = self._remembered(stage)
-        if image and (not verify or _exists(require(), image.tag)):
+        if image and (not verify or _exists(self.engine(), image.tag)):
             return image
         with self._lock(f"{stage}.lock"):
-            image = self._remembered(stage)
-            if image and _exists(require(), image.tag):
+            return self._found(stage) or self._build(self.engine(), stage, self._base(stage, choose=True))
+
+    def pull(self, stage: str) -> Image | None:
+        """The stage's image if it is here or in the registry that was chosen; nothing is built."""
+        with self._lock(f"{stage}.lock"):
+            return self._found(stage)
+
+    def here(self, stage: str) -> tuple[Image, dict[str, str]] | None:
+        """The stage's image and its base as they were chosen, if the engine has the image."""
+        image = self._remembered(stage)
+        return (image, self._base(stage, choose=False)) if image and _exists(self.engine(), image.tag) else None
+
+    def _found(self, stage: str) -> Image | None:
+        if here := self.here(stage):
+            return here[0]
+        from microstage.runner import image_registry
+
+        for base in self._possible_bases(stage) if image_registry.chosen() else ():
+            recipe = self._recipe(stage, base)
+            if image_registry.pull_image(self.engine(), stage, recipe):
+                image = _inspect(self.engine(), stage, recipe, base)
+                self.adopt(image, base)
+                image_registry.pull_base(self.engine(), base)
                 return image
-            return self._build(require(), stage, self._base(stage, choose=True))
+        return None
+
+    def _possible_bases(self, stage: str) -> list[dict[str, str]]:
+        """The base in use or, if none was chosen yet, each that the image in the registry may stand on."""
+        from microstage.runner import image_registry
+
+        default, python = _default_base(self.repository, stage)
+        if known := self._base(stage, choose=bool(vendor.chosen())):
+            return [known]
+        own = bases.tag(python)
+        if _exists(self.engine(), own):
+            stand_ins = [{"reference": own, "id": self.engine().run("image", "inspect", "--format", "{{.Id}}", own)}]
+        else:
+            stand_ins = list(image_registry.stand_ins(python))
+        return [{"reference": default, "id": default}, *stand_ins]
 
     def base_of(self, stage: str) -> dict[str, str]:
         """{"reference", "id"} of the base that the stage's image stands on."""
@@ -85,10 +128,15 @@ class Images:
         if image.recipe != self._recipe(image.stage, base):
             raise IntegrityError(f"The image of {image.stage} that came is not that of its sources; pack it again.")
         label = '{{index .Config.Labels "org.microstage.recipe"}}'
-        if require().run("image", "inspect", "--format", label, image.tag) != image.recipe:
+        if self.engine().run("image", "inspect", "--format", label, image.tag) != image.recipe:
             raise IntegrityError(f"The image {image.tag} that was loaded is not the one that its name says; pack it again.")
         self._write("bases", {**(self._read("bases") or {}), python: base})
         self._write(image.recipe, asdict(image))
+        self._describe(image, base)
+
+    def remembered(self, stage: str) -> Image | None:
+        """The stage's image as it is known here, whether or not the engine still has it."""
+        return self._remembered(stage)
 
     def _remembered(self, stage: str) -> Image | None:
         base = self._base(stage, choose=False)
@@ -103,12 +151,11 @@ class Images:
         print(f"image: building {tag} with {builder}, log in {log} ...", flush=True)
         began = time.monotonic()
         arguments = [f"--build-arg=BASE={base['reference']}", f"--build-arg=RECIPE={recipe}"]
-        arguments += [f"--build-arg={name}" for name in _FORWARDED if name in os.environ]
         command = ["build", "--network=host", "--force-rm", *arguments, f"--file=stages/{stage}/Dockerfile"]
-        command += [f"--tag={tag}", f"--tag=microstage/{stage}:latest", "-"]
-        with log.open("wb") as output:
+        command += [f"--tag={tag}", f"--tag=microstage/{stage}:latest"]
+        with vendor.build_arguments(self.repository, stage) as sources, log.open("wb") as output:
             done = subprocess.run(
-                [engine.client, *command],
+                [*engine.command, *command, *sources, "-"],
                 input=context(self.repository, stage),
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -117,11 +164,25 @@ class Images:
         if done.returncode:
             raise EnvironmentProblem(f"The image of {stage} does not build: {_last_error(log)}; all of it is in {log}.")
         print(f"image: built {tag} in {time.monotonic() - began:.0f} s", flush=True)
-        platform = json.loads(_read_platform(engine, tag))
-        layers = json.loads(engine.run("image", "inspect", "--format", "{{json .RootFS.Layers}}", tag))
-        image = Image(stage, recipe, tag, base["reference"], platform, layers)
+        image = _inspect(engine, stage, recipe, base)
         self._write(recipe, asdict(image))
+        self._describe(image, base)
         return image
+
+    def bill(self, stage: str) -> Path:
+        """The bill of materials of the stage's image, with its provenance beside it; both are made if missing."""
+        image = self.ensure(stage)
+        path = self.known / f"{image.recipe}.cdx.json"
+        if not path.is_file():
+            self._describe(self.ensure(stage, verify=True), self._base(stage, choose=True))
+        return path
+
+    def _describe(self, image: Image, base: dict[str, str]) -> None:
+        from microstage.runner import sbom
+
+        found = json.loads(_read_inventory(self.engine(), image.tag))
+        self._write(f"{image.recipe}.provenance", sbom.provenance_of_image(image, base, self.repository, context(self.repository, image.stage)))
+        self._write(f"{image.recipe}.cdx", sbom.of_image(image, self.repository, found))
 
     def _recipe(self, stage: str, base: dict[str, str]) -> str:
         return hashlib.sha256(base["id"].encode() + b"\n" + context(self.repository, stage)).hexdigest()
@@ -130,12 +191,12 @@ class Images:
         """{"reference", "id"} of the stage's base: as chosen before, or, with `choose`, chosen now and kept."""
         default, python = _default_base(self.repository, stage)
         known = (self._read("bases") or {}).get(python)
-        if known and known["reference"] not in (default, bases.tag(python)):
+        if known and known["reference"] not in (default, bases.tag(python), bases.vendored_tag(python)):
             known = None  # chosen for an older Dockerfile
-        if not choose or (known and _exists(require(), known["reference"])):
+        if not choose or (known and _exists(self.engine(), known["reference"])):
             return known
         with self._lock("bases.lock"):
-            chosen = _choose_base(require(), default, python)
+            chosen = _choose_base(self.engine(), default, python)
             self._write("bases", {**(self._read("bases") or {}), python: chosen})
         return chosen
 
@@ -196,6 +257,8 @@ def _default_base(repository: Path, stage: str) -> tuple[str, str]:
 
 
 def _choose_base(engine: Engine, default: str, python: str) -> dict[str, str]:
+    if vendored := vendor.chosen():
+        return vendored.load_base(engine, python)
     try:
         pulled = engine.call("pull", "--quiet", default, timeout=_PULL_SECONDS).returncode == 0
     except subprocess.TimeoutExpired:
@@ -214,9 +277,19 @@ def _exists(engine: Engine, reference: str) -> bool:
     return engine.call("image", "inspect", reference).returncode == 0
 
 
+def _inspect(engine: Engine, stage: str, recipe: str, base: dict[str, str]) -> Image:
+    tag = f"microstage/{stage}:{recipe[:16]}"
+    layers = json.loads(engine.run("image", "inspect", "--format", "{{json .RootFS.Layers}}", tag))
+    return Image(stage, recipe, tag, base["reference"], json.loads(_read_platform(engine, tag)), layers)
+
+
 def _read_platform(engine: Engine, tag: str) -> str:
-    hardened = ("--network=none", "--read-only", "--cap-drop=ALL")
-    return engine.run("run", "--rm", *hardened, "--entrypoint=cat", tag, "/opt/platform.json")
+    return engine.run("run", "--rm", *_HARDENED, "--entrypoint=cat", tag, "/opt/platform.json")
+
+
+def _read_inventory(engine: Engine, tag: str) -> str:
+    program = Path(__file__).with_name("licences.py").read_bytes()
+    return engine.run("run", "--rm", "--interactive", *_HARDENED, "--entrypoint=python", tag, "-I", "-", input=program)
 
 
 def _last_error(log: Path) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from microstage.errors import EnvironmentProblem
+from microstage.runner import vendor
 from microstage.runner.bases import find_cpython
 from microstage.runner.declarations import Stage
 from microstage.runner.environment import stage_environment
@@ -101,7 +102,7 @@ class Environments:
             if not target.exists():
                 beside = target.with_name(target.name + ".part")
                 shutil.rmtree(beside, ignore_errors=True)
-                self._uv("pip", "install", "--quiet", "--no-deps", "--require-hashes", "--target", beside, "-r", lock)
+                self._install(lock, "--python", sys.executable, "--target", beside)
                 beside.rename(target)
         return target
 
@@ -110,6 +111,8 @@ class Environments:
         try:
             return find_python(version)
         except EnvironmentProblem as problem:
+            if vendor.chosen():
+                raise
             print(f"environment: CPython {version} is not here; uv downloads it ...", file=sys.stderr, flush=True)
             uv = [str(self._find_uv()), "python"]
             if subprocess.run([*uv, "install", "--quiet", version], stdin=subprocess.DEVNULL).returncode:
@@ -123,8 +126,12 @@ class Environments:
         shutil.rmtree(beside, ignore_errors=True)
         self._uv("venv", "--quiet", "--relocatable", "--python", python, beside)
         inside = beside / "bin" / "python"
-        self._uv("pip", "install", "--quiet", "--no-deps", "--require-hashes", "--python", inside, "-r", lock)
+        self._install(lock, "--python", inside)
         beside.rename(self.folder / name)
+
+    def _install(self, lock: Path, *where: str | Path) -> None:
+        sources = _sources(lock, "--offline", "--no-config")
+        self._uv("pip", "install", "--quiet", "--no-deps", "--require-hashes", *where, *sources, "-r", lock)
 
     def _uv(self, *arguments: str | Path) -> None:
         command = [str(self._find_uv()), *map(str, arguments)]
@@ -138,8 +145,8 @@ class Environments:
         own = self.folder / "uv" / "bin" / "uv"
         if not own.exists():
             lock = Path(__file__).with_name("uv.lock")
-            steps = [[sys.executable, "-m", "venv", str(own.parent.parent)],
-                     [str(own.with_name("python")), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(lock)]]
+            install = ["-m", "pip", "install", "-q", "--require-hashes", *_sources(lock, "--isolated"), "-r", str(lock)]
+            steps = [[sys.executable, "-m", "venv", str(own.parent.parent)], [str(own.with_name("python")), *install]]
             if any(subprocess.run(step, stdin=subprocess.DEVNULL).returncode for step in steps):
                 raise EnvironmentProblem("uv could not be installed; install it by hand: `python3 -m pip install uv`.")
         return own
@@ -150,6 +157,12 @@ class Environments:
         with (self.folder / f".{name}.lock").open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
+
+
+def _sources(lock: Path, *options: str) -> list[str]:
+    """Where an installer finds `lock`: nothing to add, or the folder VENDOR= alone, with `options` that shut out all else."""
+    vendored = vendor.chosen()
+    return [*vendored.install_options(lock), *options] if vendored else []
 
 
 def find_python(version: str) -> Path:

@@ -1,8 +1,8 @@
 """A stage's recipe: everything that can change its bytes besides parameters and inputs.
 
-The Dockerfile, the lock, the stage's sources, the modules of `shared/` that these import (transitively, found in
-their syntax trees, so that an edit of one stage's helpers reruns that stage alone), the environment variables that
-arithmetic depends on, and the CPython and libc versions.
+The Dockerfile, the lock, the stage's sources, the module that the stage asks for of the chosen model's family, the
+modules of `shared/` that these import (transitively, found in their syntax trees, so that an edit of one stage's helpers
+reruns that stage alone), the environment variables that arithmetic depends on, and the CPython and libc versions.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 from microstage.canonical import canonical_json, digest, file_digest
 from microstage.runner.declarations import Stage
 from microstage.runner.environment import PINNED
+from microstage.runner.families import hook_files
 
 __all__ = ["Digests", "key_of", "recipe"]
 
@@ -71,13 +72,14 @@ class Digests:
             beside.replace(self._memory)
 
 
-def recipe(stage: Stage, repository: Path, platform: dict[str, str], digests: Digests) -> dict:
-    """{"files": {path: SHA-256}, "environment", "python", "libc", "digest"} of the stage."""
+def recipe(stage: Stage, repository: Path, platform: dict[str, str], digests: Digests, model: str | None = None) -> dict:
+    """{"files": {path: SHA-256}, "environment", "python", "libc", "digest"} of the stage, and "model" if it asks for the model's own code."""
     own = [stage.folder / "Dockerfile", stage.folder / "requirements.lock"]
     sources = [p for p in (stage.folder / f"microstage_{stage.name}").rglob("*") if _is_source(p)]
-    shared = _closure([p for p in sources if p.suffix == ".py"], repository / "shared", digests)
-    files = digests.of_files(repository, [p for p in own if p.exists()] + sources + shared)
-    body = {"files": files, "environment": digest(PINNED), **platform}
+    hooks = hook_files(model, stage.name, repository / "shared")
+    shared = _closure([p for p in [*sources, *hooks] if p.suffix == ".py"], repository / "shared", digests)
+    files = digests.of_files(repository, {*(p for p in own if p.exists()), *sources, *hooks, *shared})
+    body = {"files": files, "environment": digest(PINNED), **platform, **({"model": model} if hooks else {})}
     return {**body, "digest": digest(body)}
 
 

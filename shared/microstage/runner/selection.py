@@ -15,9 +15,12 @@ SETTINGS = {
     "BUNDLE": "file that pack writes and unpack reads",
     "DATA_DIR": "folder of the dataset",
     "FORCE": "1 runs a published stage again and compares",
+    "HOST": "engine elsewhere that runs every stage: ssh://user@box, another URL, or a Docker context",
     "IMAGE": "1 packs the stage's image too",
+    "REGISTRY": "host:port/prefix of an OCI registry: what it has is pulled, not made",
     "RUNNER": "docker, local or auto",
     "STAGE": "the stage that path, why and verify look at",
+    "STAGES_ON": "stages that run on an engine elsewhere: train=ssh://box",
     "VOLUMES": "where artefacts live",
 }
 
@@ -30,20 +33,27 @@ def select(stages: Mapping[str, Stage], typed: Mapping[str, str]) -> dict[str, d
     for name in typed:
         if name not in declared and name not in SETTINGS:
             raise ParameterError(_unknown(name, typed[name], [*declared, *SETTINGS]))
-    values = {name: p.parse(typed[name]) for name, p in declared.items() if name in typed}
-    model = values.get("MODEL", declared["MODEL"].default if "MODEL" in declared else None)
-    for name in values:
-        owners = declared[name].models
-        if owners is not None and model not in owners:
-            raise ParameterError(f"{name}={typed[name]} is no parameter of MODEL={model}: it belongs to {_names(owners)}.")
+    model = _model(declared, typed)
+    values = {name: _of(p, model, typed[name]).parse(typed[name]) for name, p in declared.items() if name in typed}
     return {stage.name: _complete(stage, values, model) for stage in stages.values()}
 
 
-def _complete(stage: Stage, values: Mapping[str, Any], model: Any) -> dict[str, Any]:
-    def applies(parameter: Parameter) -> bool:
-        return parameter.models is None or model in parameter.models
+def _model(declared: Mapping[str, Parameter], typed: Mapping[str, str]) -> Any:
+    chooser = declared.get("MODEL")
+    return chooser and (chooser.parse(typed["MODEL"]) if "MODEL" in typed else chooser.default)
 
-    return {p.name: values.get(p.variable, p.default) for p in stage.parameters.values() if applies(p)}
+
+def _of(parameter: Parameter, model: Any, text: str) -> Parameter:
+    """The parameter as the chosen model has it."""
+    own = parameter.of(model)
+    if own is None:
+        raise ParameterError(f"{parameter.variable}={text} is no parameter of MODEL={model}: it belongs to {_names(parameter.models)}.")
+    return own
+
+
+def _complete(stage: Stage, values: Mapping[str, Any], model: Any) -> dict[str, Any]:
+    owned = [own for p in stage.parameters.values() if (own := p.of(model))]
+    return {p.name: values.get(p.variable, p.default) for p in owned}
 
 
 def _unknown(name: str, value: str, known: list[str]) -> str:

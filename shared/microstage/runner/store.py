@@ -1,7 +1,7 @@
 """The volume: published artefacts by key, with their manifests, run notes beside them, locks, and what is half done.
 
     volumes/<stage>/<key>/             manifest.json and the files; never changed once published
-    volumes/<stage>/<key>.run/         run.json (times, host) and logs/; outside every digest
+    volumes/<stage>/<key>.run/         run.json (times, host), sbom.cdx.json and logs/; outside every digest
     volumes/<stage>/<key>.conflict-1/  a different result under the same key
     volumes/.partial/<stage>-<key>/    out/ and scratch/ of a run that is not finished
     volumes/.locks/<stage>-<key>       held (flock) while the key is being made; the kernel frees it
@@ -21,10 +21,11 @@ from typing import Any
 
 from microstage.canonical import digest, file_digest, write_json
 from microstage.errors import ArtefactError, ConflictError, IntegrityError
+from microstage.runner.provenance import statement
 from microstage.runner.recipe import key_of
 from microstage.stage import REPORT
 
-__all__ = ["Artefact", "Store"]
+__all__ = ["MANIFEST", "Artefact", "Store", "foreign"]
 
 MANIFEST = "manifest.json"
 _KEY_CHARACTERS = 16
@@ -143,6 +144,7 @@ class Store:
         if published:
             self._keep_conflict(published, out, target)
         self._keep_notes(target, scratch, run)
+        self.describe(Artefact(target, manifest))
         os.rename(out, target)
         _sync_folder(target.parent)
         shutil.rmtree(out.parent)
@@ -153,7 +155,7 @@ class Store:
 
         `IntegrityError` if it is not wholly that of `stage` and `key`, `ConflictError` if the key holds other bytes already.
         """
-        found = _foreign(folder, stage, key)
+        found = foreign(folder, stage, key)
         found.check()
         target = self.folder(stage, key)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -168,6 +170,15 @@ class Store:
             os.rename(folder, target)
             _sync_folder(target.parent)
         return Artefact(target, found.manifest)
+
+    def describe(self, artefact: Artefact) -> Path:
+        """Write the artefact's bill of materials beside it, outside its digest, and return its path."""
+        from microstage.runner import sbom
+
+        path = artefact.folder.with_name(f"{artefact.folder.name}.run") / "sbom.cdx.json"
+        path.parent.mkdir(exist_ok=True)
+        write_json(path, sbom.of_artefact(artefact.manifest))
+        return path
 
     def _keep_notes(self, target: Path, scratch: Path, run: dict[str, Any]) -> None:
         notes = target.with_name(target.name + ".run")
@@ -187,7 +198,7 @@ class Store:
         raise ConflictError(f"The same key gave different bytes, first in {name}; both are kept: {target} and {second}.")
 
 
-def _foreign(folder: Path, stage: str, key: str) -> Artefact:
+def foreign(folder: Path, stage: str, key: str) -> Artefact:
     """An artefact that another machine wrote, its manifest believed only where it agrees with itself."""
     try:
         artefact = Artefact(folder, json.loads((folder / MANIFEST).read_text()))
@@ -205,19 +216,10 @@ def _foreign(folder: Path, stage: str, key: str) -> Artefact:
 def _manifest(about: dict[str, Any], out: Path) -> dict[str, Any]:
     files = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file() and p.name != MANIFEST)
     recipe, inputs = about["recipe"], about["inputs"]
-    definition = {
-        "buildType": f"microstage/{about['stage']}",
-        "externalParameters": about["parameters"],
-        "internalParameters": {"key": about["key"], "recipe": recipe["digest"]},
-        "resolvedDependencies": [{"name": name, "digest": {"sha256": value}} for name, value in sorted(inputs.items())],
-    }
-    return {
-        "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": name, "digest": {"sha256": file_digest(out / name)}} for name in files],
-        "predicateType": "https://slsa.dev/provenance/v1",
-        "predicate": {"buildDefinition": definition, "runDetails": {"builder": {"id": "microstage"}}},
-        "microstage": about,
-    }
+    subject = [(name, file_digest(out / name)) for name in files]
+    internal = {"key": about["key"], "recipe": recipe["digest"]}
+    made = statement(subject, f"stage:{about['stage']}", about["parameters"], internal, sorted(inputs.items()))
+    return {**made, "microstage": about}
 
 
 def _sync(folder: Path) -> None:

@@ -1,0 +1,64 @@
+"""What the packages of `microstage.models` add to the stages: parameters, hooks, and the form of what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from microstage import models
+from microstage.runner.declarations import Parameter, Stage, parameter
+
+__all__ = ["form", "hook_files", "with_families"]
+
+
+def with_families(stage: Stage) -> Stage:
+    """`stage` with every family's parameters, if it is the one that has `model` and leaves its choices open."""
+    chooser = stage.parameters.get("model")
+    if chooser is None or chooser.choices is not None:
+        return stage
+    known = models.models()
+    joined = {**stage.parameters, "model": replace(chooser, choices=tuple(known))}
+    for model, package in known.items():
+        for name, fields in _declared(package, model).items():
+            joined[name] = _add(joined.get(name), name, fields, model, inherited=name in stage.parameters)
+    return replace(stage, parameters=joined)
+
+
+def _declared(package: Any, model: str) -> dict[str, dict[str, Any]]:
+    """A family's parameters with the defaults of one of its models."""
+    defaults: Mapping[str, Any] = package.MODELS[model]
+    declared = {name: dict(fields) for name, fields in package.PARAMETERS.items()}
+    for name, value in defaults.items():
+        declared.setdefault(name, {})["default"] = value
+    return declared
+
+
+def _add(known: Parameter | None, name: str, fields: dict[str, Any], model: str, inherited: bool) -> Parameter:
+    """The parameter, which `model` narrows by `fields`; one that the stage does not have itself belongs to the models that name it."""
+    if known is None:
+        known = replace(parameter(name, fields), models=())
+    owners = known.models if inherited else (*known.models, model)
+    own = parameter(name, {**known.fields(), **fields} if inherited else fields)
+    choices = _union(known, own) if inherited else known.choices
+    return replace(known, models=owners, choices=choices, narrowed={**known.narrowed, model: own})
+
+
+def _union(known: Parameter, own: Parameter) -> tuple[Any, ...] | None:
+    return tuple(dict.fromkeys([*(known.choices or ()), *own.choices])) if own.choices else known.choices
+
+
+def hook_files(model: str | None, stage: str, shared: Path) -> list[Path]:
+    """The module that `stage` asks for of the family of `model`, and what else its package holds for it; none for a stage that asks none."""
+    package = models.models().get(model)
+    if package is None:
+        return []
+    path = shared.joinpath(*package.__name__.split("."), f"{stage}.py")
+    return [path, path.with_name("__init__.py")] if path.is_file() else []
+
+
+def form(model: str | None) -> str | None:
+    """Which of a stage's forms of output `model` takes; None where no family says so."""
+    package = models.models().get(model)
+    return package.FORM if package else None

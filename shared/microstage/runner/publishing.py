@@ -1,0 +1,171 @@
+"""Artefacts in an OCI registry: pushed once, and pulled instead of made.
+
+An artefact is an OCI image manifest of type `ARTEFACT`, tagged <registry>/microstage/artefacts/<stage>:<key>: its
+config is the artefact's manifest.json, and each file is one layer, as it is, under its SHA-256. What comes back is
+believed where the files are those of its manifest.json and this one is of the key that was wanted.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from microstage.errors import ArtefactError, ConflictError, EnvironmentProblem, IntegrityError, ParameterError
+from microstage.progress import progress
+from microstage.runner.registry import MANIFEST_TYPE, Registry, describe
+from microstage.runner.store import MANIFEST, Artefact, Store, foreign
+
+__all__ = ["ARTEFACT", "choose", "chosen", "fetch", "pull", "push", "pushed_or_not", "required"]
+
+ARTEFACT = "application/vnd.microstage.artefact.v1"
+_CONFIG = "application/vnd.microstage.manifest.v1+json"
+_VARIABLE = "MICROSTAGE_REGISTRY"
+_TITLE = "org.opencontainers.image.title"
+_KEY_CHARACTERS = 16
+
+
+def choose(name: str | None) -> None:
+    """Use the registry REGISTRY=`name` from now on; None leaves the environment's choice, "" is none."""
+    if name is not None:
+        os.environ[_VARIABLE] = name
+    if os.environ.get(_VARIABLE):
+        Registry(os.environ[_VARIABLE])
+
+
+def required() -> Registry:
+    """The chosen registry, which answers; `ParameterError` if none was chosen."""
+    if not os.environ.get(_VARIABLE):
+        raise ParameterError("REGISTRY= is missing: expected host:port/prefix, such as localhost:5000/group.")
+    registry = Registry(os.environ[_VARIABLE])
+    registry.ask()
+    return registry
+
+
+def chosen() -> Registry | None:
+    """The chosen registry if it answers. One that does not is told of once: what it may have is made here."""
+    name = os.environ.get(_VARIABLE)
+    return _answering(name) if name else None
+
+
+@functools.cache
+def _answering(name: str) -> Registry | None:
+    registry = Registry(name)
+    try:
+        registry.ask()
+    except EnvironmentProblem as problem:
+        print(f"registry: {problem} Nothing is pulled.", flush=True)
+        return None
+    return registry
+
+
+def pushed_or_not(registry: Registry, artefact: Artefact) -> bool:
+    """Push an artefact; False if it is there already, `ConflictError` if other bytes are, which are left alone."""
+    stage, key = artefact.about["stage"], artefact.about["key"]
+    artefact.check()
+    manifest = _oci_manifest(artefact)
+    repository, tag = _names(stage, key)
+    there = registry.manifest(repository, tag)
+    if there is not None:
+        where = f"{registry.name}/{repository}:{tag}"
+        if _files(there, where) != _files(manifest, where):
+            raise ConflictError(f"{where} holds other bytes than {artefact.folder}, under one key; nothing was pushed.")
+        return False
+    for layer in progress(manifest["layers"], len(manifest["layers"]), f"pushing {stage}"):
+        registry.put_blob(repository, artefact.folder / layer["annotations"][_TITLE], layer["digest"])
+    registry.put_blob(repository, artefact.folder / MANIFEST, manifest["config"]["digest"])
+    registry.put_manifest(repository, tag, manifest)
+    return True
+
+
+def fetch(registry: Registry, store: Store, stage: str, key: str) -> Artefact | None:
+    """The artefact of a key, pulled and published here; None if the registry has none, `IntegrityError` if it is not sound."""
+    repository, tag = _names(stage, key)
+    where = f"{registry.name}/{repository}:{tag}"
+    manifest = registry.manifest(repository, tag)
+    if manifest is None:
+        return None
+    files = _files(manifest, where)
+    partial = store.volumes / ".partial"
+    partial.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{stage}-pulled-", dir=partial) as place:
+        folder = Path(place) / "out"
+        folder.mkdir()
+        registry.fetch_blob(repository, manifest["config"]["digest"], manifest["config"]["size"], folder / MANIFEST)
+        if _subject(foreign(folder, stage, key)) != {name: digest for name, (digest, _) in files.items()}:
+            raise IntegrityError(f"{where} does not hold the files that its {MANIFEST} lists; nothing was published.")
+        for name in progress(files, len(files), f"pulling {stage}"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            registry.fetch_blob(repository, *files[name], folder / name)
+        return store.adopt(stage, key, folder)
+
+
+def push(steps: Sequence, images) -> None:
+    """`make push`: the published artefacts of the selected run, then the images and bases that are here."""
+    from microstage.runner import image_registry
+
+    registry = required()
+    for step in steps:
+        done = "pushed" if pushed_or_not(registry, step.artefact) else "is there already"
+        print(f"push: {step.stage.name}:{step.about['key'][:_KEY_CHARACTERS]} {done}", flush=True)
+    image_registry.push(registry, images, [step.stage.name for step in steps])
+
+
+def pull(chain, target: str, wanted: bool) -> None:
+    """`make pull`: the selected run as far as the registry has it; less than up to `target` is an error if `wanted`."""
+    registry, images = required(), getattr(chain.backend, "images", None)
+    for stage in chain.needed(target) if images else ():
+        if images.pull(stage.name) is None:
+            raise ArtefactError(f"{registry.name} has no image of {stage.name} for this checkout; `make images` builds it.")
+    while True:
+        *before, last = chain.steps(target)
+        if last.artefact is None and not fetch(registry, chain.store, last.stage.name, last.about["key"]):
+            break
+        if last.artefact and last.stage.name == target:
+            break
+    for step in (*before, last):
+        print(f"pull: {step.stage.name}:{step.about['key'][:_KEY_CHARACTERS]} is {'here' if step.artefact else 'not there'}")
+    if last.artefact is None and (wanted or not before):
+        raise ArtefactError(f"{registry.name} has no {last.stage.name} of this selection; `make {last.stage.name}` makes it.")
+
+
+def _names(stage: str, key: str) -> tuple[str, str]:
+    return f"microstage/artefacts/{stage}", key[:_KEY_CHARACTERS]
+
+
+def _oci_manifest(artefact: Artefact) -> dict[str, Any]:
+    names = sorted(entry["name"] for entry in artefact.manifest["subject"])
+    layers = [describe(artefact.folder / name, "application/octet-stream", **{_TITLE: name}) for name in names]
+    config = describe(artefact.folder / MANIFEST, _CONFIG)
+    return {"schemaVersion": 2, "mediaType": MANIFEST_TYPE, "artifactType": ARTEFACT, "config": config, "layers": layers}
+
+
+def _files(manifest: dict[str, Any], where: str) -> dict[str, tuple[str, int]]:
+    """{file: (digest, size)} of an OCI manifest of ours; it and its config's descriptor are sound after this."""
+    try:
+        found = {layer["annotations"][_TITLE]: (layer["digest"], layer["size"]) for layer in manifest["layers"]}
+        sound = manifest["artifactType"] == ARTEFACT and len(found) == len(manifest["layers"])
+        described = [(manifest["config"]["digest"], manifest["config"]["size"]), *found.values()]
+        sound = sound and all(re.fullmatch("sha256:[0-9a-f]{64}", digest) and type(size) is int for digest, size in described)
+        sound = sound and all(_inside(name) for name in found)
+    except (KeyError, TypeError, AttributeError):
+        sound = False
+    if not sound:
+        raise IntegrityError(f"{where} is not an artefact of microstage; nothing was taken from it.")
+    return found
+
+
+def _inside(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return bool(parts) and "/".join(parts) == name and name != MANIFEST and parts[0] != "/" and ".." not in parts and "\0" not in name
+
+
+def _subject(artefact: Artefact) -> dict[str, str]:
+    try:
+        return {entry["name"]: f"sha256:{entry['digest']['sha256']}" for entry in artefact.manifest["subject"]}
+    except (KeyError, TypeError):
+        return {}

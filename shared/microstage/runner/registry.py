@@ -1,0 +1,158 @@
+"""A client of OCI registries: blobs and manifests of one repository, as the OCI distribution specification 1.1 has them.
+
+Plain HTTP is spoken with this machine alone, HTTPS with every other. Every byte that comes is hashed before it is
+believed. A registry that asks who calls is answered with what `docker login` left in ~/.docker/config.json.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import re
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from microstage.canonical import canonical_json, file_digest
+from microstage.errors import EnvironmentProblem, IntegrityError, ParameterError
+from microstage.runner.registry_login import Login, on_loopback
+
+__all__ = ["MANIFEST_TYPE", "Registry", "describe"]
+
+MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+# An image may be under Docker's own type; whether its tag exists is all that is asked of it.
+_ACCEPTED = f"{MANIFEST_TYPE}, application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+_NAME = re.compile(r"(localhost|\[[0-9a-f:]+\]|[a-z0-9-]+(?:\.[a-z0-9-]+)*)(:\d{1,5})?((?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)")
+_SECONDS = 60
+_BLOCK = 1 << 20
+_LARGEST_MANIFEST = 1 << 22
+
+
+def describe(path: Path, media_type: str, **annotations: str) -> dict[str, Any]:
+    """The descriptor of a file: media type, digest, size."""
+    described = {"mediaType": media_type, "digest": f"sha256:{file_digest(path)}", "size": path.stat().st_size}
+    return {**described, "annotations": annotations} if annotations else described
+
+
+class Registry:
+    """The registry and prefix `name` ("localhost:5000" or "ghcr.io/group/project"); repositories are named below it."""
+
+    def __init__(self, name: str) -> None:
+        found = _NAME.fullmatch(name)
+        if not found or not (found[2] or "." in found[1] or found[1][0] == "[" or found[1] == "localhost"):
+            raise ParameterError(f"REGISTRY={name} is not allowed: expected host:port/prefix, such as localhost:5000/group.")
+        self.name, self.host, self._prefix = name, found[1] + (found[2] or ""), found[3].lstrip("/")
+        local = on_loopback(self.host)
+        self._base = f"{'http' if local else 'https'}://{self.host}/v2/"
+        self._opener = urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if local else []))
+        self._login = Login(self.host, self._opener)
+
+    def ask(self) -> None:
+        """`EnvironmentProblem` if nothing that speaks the distribution protocol answers there."""
+        with self._send("GET", self._base) as answer:
+            if answer.status not in (200, 401, 403):
+                raise EnvironmentProblem(f"{self.host} is no OCI registry: it answers {answer.status} at /v2/.")
+            self._ok(answer, self.name)
+
+    def manifest(self, repository: str, tag: str) -> dict[str, Any] | None:
+        """The manifest under a tag, or None where the registry has none."""
+        with self._send("GET", self._url(repository, "manifests", tag), headers={"Accept": _ACCEPTED}) as answer:
+            if answer.status == 404:
+                return None
+            text = self._ok(answer, repository).read(_LARGEST_MANIFEST)
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise IntegrityError(f"{self.name}/{repository}:{tag} has no manifest that can be read.")
+        return found
+
+    def tags(self, repository: str) -> list[str]:
+        """The tags of a repository (the first thousand), none if there is no such repository."""
+        with self._send("GET", self._url(repository, "tags", "list?n=1000")) as answer:
+            if answer.status == 404:
+                return []
+            text = self._ok(answer, repository).read(_LARGEST_MANIFEST)
+        try:
+            return [str(tag) for tag in json.loads(text)["tags"] or []]
+        except (ValueError, KeyError, TypeError):
+            raise IntegrityError(f"{self.name}/{repository} has no list of tags that can be read.") from None
+
+    def put_manifest(self, repository: str, tag: str, manifest: Mapping[str, Any]) -> None:
+        """Name the manifest, all of whose blobs are there already."""
+        headers = {"Content-Type": MANIFEST_TYPE}
+        with self._send("PUT", self._url(repository, "manifests", tag), canonical_json(manifest), headers) as answer:
+            self._ok(answer, repository)
+
+    def put_blob(self, repository: str, path: Path, digest: str) -> bool:
+        """Upload a file under its digest; False if the registry has it already."""
+        with self._send("HEAD", self._url(repository, "blobs", digest)) as answer:
+            if answer.status == 200:
+                return False
+        start = self._url(repository, "blobs", "uploads/")
+        with self._send("POST", start, b"") as answer:
+            place = urllib.parse.urljoin(start, self._ok(answer, repository).headers.get("Location", ""))
+        place += ("&" if "?" in place else "?") + urllib.parse.urlencode({"digest": digest})
+        with self._send("PUT", place, path, {"Content-Type": "application/octet-stream"}) as answer:
+            self._ok(answer, repository)
+        return True
+
+    def fetch_blob(self, repository: str, digest: str, size: int, target: Path) -> None:
+        """Write a blob to `target`; `IntegrityError` if what comes is not `size` bytes of that digest."""
+        sha, left = hashlib.sha256(), size
+        with self._send("GET", self._url(repository, "blobs", digest)) as answer, target.open("xb") as handle:
+            self._ok(answer, repository)
+            try:
+                while left >= 0 and (block := answer.read(min(_BLOCK, left + 1))):
+                    left -= len(block)
+                    sha.update(block)
+                    handle.write(block)
+            except (OSError, http.client.HTTPException):
+                pass  # the link was cut: too short, as below
+        if left > 0:
+            raise IntegrityError(f"{self.name}/{repository} was cut short in {digest[:19]}; try again.")
+        if f"sha256:{sha.hexdigest()}" != digest:
+            raise IntegrityError(f"{self.name}/{repository} gave other bytes for {digest[:19]} than that digest has.")
+
+    def _url(self, repository: str, kind: str, name: str) -> str:
+        return self._base + "/".join(filter(None, [self._prefix, repository, kind, name]))
+
+    def _ok(self, answer: http.client.HTTPResponse, repository: str):
+        if answer.status in (401, 403):
+            raise EnvironmentProblem(f"{self.host} refuses access to {repository}: `docker login {self.host}` with a user who may.")
+        if not 200 <= answer.status < 300:
+            said = answer.read(300).decode(errors="replace").strip()
+            raise EnvironmentProblem(f"{self.name}/{repository}: the registry answers {answer.status}: {' '.join(said.split())}")
+        return answer
+
+    def _send(self, method: str, url: str, body: bytes | Path | None = None, headers: Mapping[str, str] = {}):
+        """The answer, whatever its status; asked a second time, with a login, if the first was refused for want of one."""
+        answer = self._once(method, url, body, headers)
+        if answer.status == 401 and (challenge := answer.headers.get("WWW-Authenticate")):
+            answer.close()
+            self._login.answer(challenge)
+            answer = self._once(method, url, body, headers)
+        return answer
+
+    def _once(self, method: str, url: str, body: bytes | Path | None, headers: Mapping[str, str]):
+        handle = body.open("rb") if isinstance(body, Path) else None
+        request = urllib.request.Request(url, handle or body, dict(headers), method=method)
+        if body is not None:
+            request.add_header("Content-Length", str(body.stat().st_size if isinstance(body, Path) else len(body)))
+        if self._login.header and urllib.parse.urlsplit(url).netloc == self.host:
+            request.add_unredirected_header("Authorization", self._login.header)
+        try:
+            return self._opener.open(request, timeout=_SECONDS)
+        except urllib.error.HTTPError as answer:
+            return answer
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", None) or error
+            raise EnvironmentProblem(f"The registry {self.host} does not answer: {reason}.") from None
+        finally:
+            if handle:
+                handle.close()

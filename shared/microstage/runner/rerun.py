@@ -1,0 +1,78 @@
+"""One run of a stage under given conditions, in folders of its own, published nowhere."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from microstage.errors import StageFailed
+from microstage.runner.chain import Step
+from microstage.runner.conditions import HERE, Conditions, container_options, local_launcher
+from microstage.runner.containers import DockerBackend, container_name, run_container
+from microstage.runner.declarations import Stage
+from microstage.runner.environment import stage_environment
+from microstage.runner.images import Image
+from microstage.runner.local import Environments, LocalBackend, stage_command
+
+__all__ = ["run_under"]
+
+
+def run_under(conditions: Conditions, backend: LocalBackend | DockerBackend, step: Step, place: Path, image: Image | None) -> None:
+    """Run the stage into `place`/out, in `image` where there is one; a stage that fails is `StageFailed`."""
+    name = "the second time, elsewhere" if conditions is not HERE else "the first time"
+    print(f"{step.stage.name}: running {name} ({backend.name}, key {step.about['key'][:16]})", flush=True)
+    began = time.monotonic()
+    for folder in (place / "out", place / "scratch"):
+        folder.mkdir(parents=True)
+        if conditions.user is not None:
+            os.chown(folder, conditions.user, conditions.user)
+    with conditions.around():
+        code = _in_container(backend, step, place, conditions, image) if image else _locally(backend, step, place, conditions)
+    if code:
+        raise StageFailed(f"{step.stage.name} ended with code {code} when it ran {name}; its message is above.", code % 256)
+    print(f"{step.stage.name}: done in {time.monotonic() - began:.1f} s", flush=True)
+
+
+class _Launched:
+    """Environments whose interpreters start under conditions."""
+
+    def __init__(self, environments: Environments, conditions: Conditions, folder: Path) -> None:
+        self.environments, self.conditions, self.folder = environments, conditions, folder
+
+    def ensure(self, version: str, lock: Path) -> Path:
+        return local_launcher(self.conditions, self.environments.ensure(version, lock), self.folder)
+
+
+def _locally(backend: LocalBackend, step: Step, place: Path, conditions: Conditions) -> int:
+    """Exit code of the stage; elsewhere, its sources and its inputs have other paths too."""
+    backend, stage, inputs = copy.copy(backend), step.stage, dict(step.inputs)
+    backend.environments = _Launched(backend.environments, conditions, place / "bin")
+    if conditions is not HERE:
+        backend.repository, stage = _copied(backend.repository, step, place / "sources")
+        (place / "in").mkdir()
+        for name, folder in step.inputs.items():
+            inputs[name] = place / "in" / name
+            inputs[name].symlink_to(folder)
+    return backend.run(stage, inputs=inputs, parameters=step.about["parameters"], output=place / "out", scratch=place / "scratch")
+
+
+def _copied(repository: Path, step: Step, target: Path) -> tuple[Path, Stage]:
+    """(repository, stage) with what the stage imports, at another path."""
+    for name in ("shared/microstage", f"stages/{step.stage.name}"):
+        shutil.copytree(repository / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return target, replace(step.stage, folder=target / "stages" / step.stage.name)
+
+
+def _in_container(backend: DockerBackend, step: Step, place: Path, conditions: Conditions, image: Image) -> int:
+    mounts = {Path("/in") / name: (folder, True) for name, folder in step.inputs.items()}
+    mounts |= {Path("/out"): (place / "out", False), Path("/scratch"): (place / "scratch", False)}
+    package = f"microstage_{step.stage.name}"
+    inside = {name: Path("/in") / name for name in step.inputs}
+    words = stage_command(package, inside, step.about["parameters"], Path("/out"), Path("/scratch"))[2:]
+    options, before = container_options(conditions, package)
+    name = container_name(image.stage, place / "out")
+    return run_container(backend.images.engine(), image.tag, name, mounts, stage_environment(Path("/scratch")), [*before, *words], tuple(options))

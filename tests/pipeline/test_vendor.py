@@ -1,0 +1,201 @@
+"""Building from a folder alone: what is collected, what is refused, and where installers are sent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from microstage.errors import EnvironmentProblem, IntegrityError, ParameterError
+from microstage.runner import bases, engine, vendor, vendor_collect
+from microstage.runner.images import STAGES
+from microstage.runner.local import Environments
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+WHEEL = "wheels/microstage_toy-1.0-py3-none-any.whl"  # on no index: only the folder can have it
+
+
+def write_wheel(folder: Path, name: str = "microstage_toy", text: str = "here = True\n") -> str:
+    """A wheel of one module; its SHA-256."""
+    about = f"{name}-1.0.dist-info"
+    files = {
+        f"{name}.py": text,
+        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{about}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    files[f"{about}/RECORD"] = "".join(f"{path},,\n" for path in [*files, f"{about}/RECORD"])
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for member, content in files.items():
+            wheel.writestr(member, content)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch) -> Path:
+    """A repository with one lock, whose only wheel lies in tmp_path/site, where this site's pip looks."""
+    monkeypatch.delenv(vendor.VARIABLE, raising=False)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "site"))
+    lock = tmp_path / "checkout/stages/train/requirements.lock"
+    lock.parent.mkdir(parents=True)
+    lock.write_text(f"microstage-toy==1.0 --hash=sha256:{write_wheel(tmp_path / 'site')}\n")
+    (lock.parent / "Dockerfile").write_text("ARG BASE=x\nFROM ${BASE}\n")
+    monkeypatch.setattr(vendor_collect, "locks", lambda repository: [lock])
+    monkeypatch.setattr(vendor_collect, "load_stages", lambda repository: {})
+    monkeypatch.setattr(engine, "find", lambda *_: None)
+    return tmp_path / "checkout"
+
+
+@pytest.fixture
+def collected(checkout, tmp_path, monkeypatch) -> Path:
+    """The folder that `make vendor` makes of it, as on a machine without its site's packages."""
+    folder = tmp_path / "vendored"
+    (folder / "wheels").mkdir(parents=True)
+    (folder / "wheels/old.whl").write_text("of a lock that is no more")
+    vendor_collect.collect(checkout, tmp_path / "volumes", str(folder))
+    monkeypatch.setenv("PIP_FIND_LINKS", "/nowhere")
+    monkeypatch.setenv(vendor.VARIABLE, str(folder))
+    return folder
+
+
+def lock_of(checkout: Path) -> Path:
+    return checkout / "stages/train/requirements.lock"
+
+
+def test_what_was_collected_installs_without_any_other_source(collected, checkout, tmp_path):
+    index = json.loads((collected / "index.json").read_text())
+    assert list(index["files"]) == [WHEEL], "a wheel of no lock is dropped"
+    installed = Environments(tmp_path / "env").overlay(lock_of(checkout))
+    code = "import microstage_toy; assert microstage_toy.here"
+    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(installed)}, check=True)
+
+
+def test_a_folder_that_is_not_whole_is_no_folder(checkout, collected, tmp_path, monkeypatch):
+    monkeypatch.setattr(vendor_collect, "_download", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        vendor_collect.collect(checkout, tmp_path / "volumes", str(collected))
+    monkeypatch.setenv(vendor.VARIABLE, str(collected))
+    with pytest.raises(EnvironmentProblem, match="has no readable index.json; `make vendor"):
+        Environments(tmp_path / "env").overlay(lock_of(checkout))
+
+
+def test_collecting_needs_a_folder(checkout, tmp_path):
+    with pytest.raises(ParameterError, match="VENDOR= is missing"):
+        vendor_collect.collect(checkout, tmp_path, None)
+
+
+@pytest.mark.parametrize(
+    ("harm", "complaint"),
+    [
+        (lambda folder, lock: (folder / WHEEL).unlink(), f"lacks {WHEEL}"),
+        (lambda folder, lock: write_wheel(folder / "wheels", text="other = 1\n"), f"{WHEEL} was changed: its SHA-256 is"),
+        (lambda folder, lock: lock.write_text(lock.read_text() + "# edited\n"), "was collected for another stages/train/requirements.lock"),
+    ],
+    ids=["missing", "tampered", "another lock"],
+)
+def test_what_cannot_be_trusted_is_refused_by_name_and_nothing_is_made(collected, checkout, tmp_path, harm, complaint):
+    harm(collected, lock_of(checkout))
+    with pytest.raises((IntegrityError, EnvironmentProblem), match=complaint) as refusal:
+        Environments(tmp_path / "env").overlay(lock_of(checkout))
+    assert str(refusal.value).startswith(f"VENDOR={collected}") and "\n" not in str(refusal.value)
+    assert not [path for path in (tmp_path / "env").iterdir() if not path.name.startswith(".")]
+    with pytest.raises((IntegrityError, EnvironmentProblem), match=complaint), vendor.build_arguments(checkout, "train"):
+        pass
+
+
+def test_a_wheel_swapped_together_with_its_index_is_not_in_the_lock(collected, checkout):
+    index = json.loads((collected / "index.json").read_text())
+    index["files"][WHEEL] = write_wheel(collected / "wheels", text="other = 1\n")
+    (collected / "index.json").write_text(json.dumps(index))
+    with pytest.raises(IntegrityError, match="holds no wheel of microstage-toy that train/requirements.lock allows"):
+        vendor.chosen().wheels(lock_of(checkout))
+
+
+def fetch(address: str) -> bytes:
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        return answer.read()
+
+
+def test_a_build_is_sent_to_the_folder_over_loopback_and_sees_nothing_else(collected, checkout, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "https://index.example/simple")
+    monkeypatch.setenv("http_proxy", "")
+    with vendor.build_arguments(checkout, "train") as options:
+        arguments = dict(option.removeprefix("--build-arg=").split("=", 1) for option in options)
+        address = arguments["PIP_INDEX_URL"].removesuffix("/simple")
+        assert address.startswith("http://127.0.0.1:")
+        page = fetch(f"{address}/simple/microstage-toy/").decode()
+        assert fetch(address + page.split('"')[1]) == (collected / WHEEL).read_bytes()
+        for other in ("/simple/pip/", "/index.json", "/wheels/../index.json", "/wheels/%2e%2e/index.json"):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                fetch(address + other)
+    with pytest.raises(urllib.error.URLError):
+        fetch(f"{address}/simple/microstage-toy/")
+
+
+def test_without_a_folder_a_build_uses_what_the_site_has(checkout, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "https://index.example/simple")
+    with vendor.build_arguments(checkout, "train") as options:
+        assert "--build-arg=PIP_INDEX_URL" in options and not any("127.0.0.1" in option for option in options)
+
+
+class FakeEngine:
+    """Knows one image, with one layer."""
+
+    def __init__(self, layers: list[str]) -> None:
+        self.layers, self.asked = layers, []
+
+    def run(self, *words: str) -> str:
+        self.asked.append(words)
+        return json.dumps(self.layers)
+
+
+def with_base(folder: Path) -> None:
+    (folder / "bases").mkdir(exist_ok=True)
+    (folder / "bases/3.10.tar").write_bytes(b"an archive")
+    index = json.loads((folder / "index.json").read_text())
+    index["files"]["bases/3.10.tar"] = hashlib.sha256(b"an archive").hexdigest()
+    index["bases"]["3.10"] = {"id": "python:3.10-slim@sha256:00", "layers": ["sha256:aa"]}
+    (folder / "index.json").write_text(json.dumps(index))
+
+
+def test_a_loaded_base_keeps_its_id_so_that_recipes_stay_equal(collected):
+    with_base(collected)
+    docker = FakeEngine(["sha256:aa"])
+    assert vendor.chosen().load_base(docker, "3.10") == {"reference": bases.vendored_tag("3.10"), "id": "python:3.10-slim@sha256:00"}
+    assert docker.asked[0] == ("load", "--input", str(collected / "bases/3.10.tar"))
+
+
+def test_a_base_that_is_not_the_collected_one_is_refused(collected):
+    with_base(collected)
+    with pytest.raises(IntegrityError, match=r"3\.10\.tar does not hold the base image"):
+        vendor.chosen().load_base(FakeEngine(["sha256:bb"]), "3.10")
+    (collected / "bases/3.10.tar").write_bytes(b"another")
+    docker = FakeEngine(["sha256:aa"])
+    with pytest.raises(IntegrityError, match=r"bases/3\.10\.tar was changed"):
+        vendor.chosen().load_base(docker, "3.10")
+    assert not docker.asked, "nothing of it reaches the engine"
+    with pytest.raises(EnvironmentProblem, match=r"no base image of Python 3\.11"):
+        vendor.chosen().load_base(docker, "3.11")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_dockerfile_takes_its_packages_from_where_it_is_told(stage):
+    path = REPOSITORY / "stages" / stage / "Dockerfile"
+    assert "ARG PIP_INDEX_URL" in path.read_text()
+    assert vendor.debian_packages(path) == (["gcc", "libc6-dev"] if stage == "cbackend" else [])
+    assert ("apt-get" in path.read_text()) == ("ARG APT_SOURCE" in path.read_text())
+
+
+def test_every_lock_that_is_installed_is_collected():
+    names = {path.relative_to(REPOSITORY).as_posix() for path in vendor.locks(REPOSITORY)}
+    assert {f"stages/{stage}/requirements.lock" for stage in STAGES} < names
+    assert {"tests/requirements.lock", "tests/streamline/requirements.lock", "shared/microstage/runner/uv.lock"} < names
