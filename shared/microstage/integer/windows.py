@@ -92,6 +92,20 @@ def max_pool(arguments, attributes):
     return pooled
 
 
+@operator("AveragePool", "GlobalAveragePool")
+def average_pool(arguments, attributes):
+    """The sum of the window at the scale divided by its size: the integers stay exact."""
+    x = arguments[0]
+    kernel = attributes.get("kernel_shape", x.shape[2:])
+    strides, dilations, pads = _geometry(attributes, len(kernel))
+    if attributes.get("ceil_mode", 0) or any(pads):
+        raise ModelError("an average over padded places or with ceil_mode is not supported")
+    size = int(np.prod(kernel))
+    if isinstance(x, QTensor) and np.size(x.scale) == 1:
+        return QTensor(patches(x.ints, kernel, strides, dilations, pads).sum(axis=2), np.asarray(x.scale) / size)
+    return patches(real(x), kernel, strides, dilations, pads).sum(axis=2) / size
+
+
 @operator("MaxPoolNHWC")
 def max_pool_nhwc(arguments, attributes):
     moved = np.moveaxis(np.asarray(arguments[0]), -1, 1)

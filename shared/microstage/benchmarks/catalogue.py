@@ -1,0 +1,18 @@
+"""Every network of the benchmarks by name. Each is drawn from its own seed: the same integers on every machine with the same NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from microstage.benchmarks import mlperf_tiny, narrow
+from microstage.benchmarks.network import Network
+
+__all__ = ["MLPERF_TINY", "NETWORKS"]
+
+MLPERF_TINY: dict[str, Callable[[], Network]] = {
+    "resnet8": mlperf_tiny.resnet8,
+    "ds-cnn": mlperf_tiny.ds_cnn,
+    "mobilenet": mlperf_tiny.mobilenet,
+    "autoencoder": mlperf_tiny.autoencoder,
+}
+NETWORKS: dict[str, Callable[[], Network]] = {**MLPERF_TINY, "kws-w3a3": narrow.kws_w3a3, "cnv-binary": narrow.cnv_binary}

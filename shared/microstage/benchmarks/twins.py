@@ -1,0 +1,67 @@
+"""`python -m microstage.benchmarks.twins FOLDER [NETWORK ...]`: every network's twins and golden vectors, a folder each.
+
+    <network>/model_qcdq.onnx   int8 QDQ / QCDQ ONNX, opset 13, [1, C, H, W]
+    <network>/model.tflite      int8 flatbuffer, [1, H, W, C]; of the MLPerf Tiny shapes alone
+    <network>/golden.npz        integers of every tensor for drawn inputs, by the reference: half to even
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from microstage import golden
+from microstage.benchmarks.catalogue import MLPERF_TINY, NETWORKS
+from microstage.benchmarks.drawing import draw_inputs
+from microstage.benchmarks.network import Network
+from microstage.benchmarks.onnx_twin import write_onnx
+from microstage.benchmarks.reference import run
+from microstage.errors import MicrostageError, ParameterError
+
+__all__ = ["inputs_of", "network_named", "write_twins"]
+
+_VECTORS = 64
+
+
+def network_named(name: str) -> Network:
+    """The network, drawn now; `ParameterError` for a name that is none."""
+    if name not in NETWORKS:
+        raise ParameterError(f"{name} is no network of the benchmarks: expected one of {', '.join(NETWORKS)}.")
+    return NETWORKS[name]()
+
+
+def inputs_of(network: Network, count: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """int8 inputs [count, ...] by name."""
+    return {
+        name: draw_inputs(network.shapes[name], count, seed + place, quantity.low, quantity.high)
+        for place, (name, quantity) in enumerate(network.inputs.items())
+    }
+
+
+def write_twins(network: Network, folder: Path) -> None:
+    """The files above; the .tflite needs the package ai-edge-litert."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model_qcdq.onnx").write_bytes(write_onnx(network).SerializeToString(deterministic=True))
+    golden.save(folder / golden.FILE, run(network, inputs_of(network, _VECTORS)))
+    if network.name in MLPERF_TINY:
+        from microstage.benchmarks.tflite_twin import write_tflite
+
+        (folder / "model.tflite").write_bytes(write_tflite(network))
+
+
+def main(words: list[str]) -> int:
+    if not words:
+        raise ParameterError("The folder to write into is missing.")
+    for name in words[1:] or NETWORKS:
+        write_twins(network_named(name), Path(words[0]) / name)
+        print(Path(words[0]) / name)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        raise SystemExit(main(sys.argv[1:]))
+    except MicrostageError as error:
+        sys.exit(f"microstage: {error}")
