@@ -105,11 +105,14 @@ def test_a_real_warning_is_heard_and_logged(tmp_path, capsys):
 def test_exporting_twice_in_one_process_writes_the_same_and_leaves_brevitas_handlers_alone(stage, tmp_path):
     from brevitas.export.onnx.qonnx.manager import QONNXManager
 
+    from microstage.models.harmonic.export import Exporting
     from microstage_export.onnx_file import export
 
+    trained = Exporting(stage.source)
+    trained.network = stage.network
     before = list(QONNXManager.handlers)
     for name in ("one", "two"):
-        export(stage.network, tmp_path / name)
+        export(trained, "harmonic", tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     assert list(QONNXManager.handlers) == before
 
@@ -119,7 +122,7 @@ def test_the_convolution_pads_by_itself(stage):
     nodes = onnx.load(str(stage.out / "brevitas_export_model.onnx")).graph.node
     first = next(node for node in nodes if node.op_type == "Conv")
     flags = {a.name: list(a.ints) for a in first.attribute if a.ints}
-    assert flags["pads"] == [7, 0] and flags["strides"] == [2] and not [n for n in nodes if n.op_type == "Pad"]
+    assert flags["pads"] == [6, 0] and flags["strides"] == [2] and not [n for n in nodes if n.op_type == "Pad"]
 
 
 class Evil:

@@ -66,22 +66,23 @@ def test_the_best_epoch_is_kept(tmp_path, monkeypatch):
 
     from microstage.models.harmonic.definition import HarmonicDefinition
     from microstage.models.harmonic.network import FloatTwin
+    from microstage.models.training import Examples, Phase, Splits
     from microstage.stage import Job
     from microstage_train import loop
-    from microstage_train.data import Prepared, TensorSplit
 
     places = [3.0, 0.1, 5.0, 2.0]
 
-    def epoch(network, optimiser, train, batches, phase, number, steps):
-        network.heads[0].out.bias.data.fill_(places[number])
+    def epoch(phase, optimiser, train, batches, number, steps):
+        phase.network.heads[0].out.bias.data.fill_(places[number])
         return 0.0
 
     monkeypatch.setattr(loop, "_epoch", epoch)
-    split = TensorSplit(torch.zeros(64, 1, 16), torch.zeros(64, 4), np.ones((64, 1)), None)
+    split = Examples(torch.zeros(64, 1, 16), torch.zeros(64, 4))
     network = FloatTwin(HarmonicDefinition(cycles=0.25, cnn_channels=4, cnn_kernel=8, hidden=6, head_width=5))
     for head in network.heads:
         torch.nn.init.zeros_(head.out.weight)
-    history = loop.fit(Job({}, {}, tmp_path, tmp_path), network, Prepared(split, split, split, "A"), loop.Phase("float", 4, 16, 0.1, 3))
+    phase = Phase("float", network, 4, 16, 0.1, 3, torch.nn.L1Loss())
+    history = loop.fit(Job({}, {}, tmp_path, tmp_path), phase, Splits(split, split, split))
     assert np.argmin([epoch["validation"] for epoch in history]) == 1
     assert float(network.heads[0].out.bias) == pytest.approx(0.1)
 

@@ -1,1 +1,36 @@
-"""Network definitions, shared by the stages that build, export and check them."""
+"""Networks: one package per family, found by `MODEL=`. docs/adding-a-model.md says what a package provides.
+
+Standard library only, as the runner asks before any environment exists; what a stage needs of a family is its module of
+the stage's own name: `microstage.models.<family>.train`, `.export`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+from microstage.errors import ParameterError
+
+__all__ = ["FEED_FORWARD", "RECURRENT", "family", "hook", "models"]
+
+FEED_FORWARD, RECURRENT = "feed-forward", "recurrent"
+
+
+def models() -> dict[str, ModuleType]:
+    """{MODEL: package of its family}."""
+    packages = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__) if found.ispkg]
+    return {model: package for package in packages for model in getattr(package, "MODELS", ())}
+
+
+def family(model: str) -> ModuleType:
+    """The package that `model` belongs to; `ParameterError` if there is none."""
+    known = models()
+    if model not in known:
+        raise ParameterError(f"MODEL={model} is not a network of this checkout: expected one of {', '.join(known)}.")
+    return known[model]
+
+
+def hook(model: str, stage: str) -> ModuleType:
+    """What `stage` asks of the family of `model`: its module of that name."""
+    return importlib.import_module(f"{family(model).__name__}.{stage}")

@@ -10,7 +10,7 @@ import torch
 from onnx import numpy_helper
 
 from microstage.errors import ModelError
-from microstage.models.harmonic.network import HarmonicNetwork
+from microstage.models.exporting import Exporting
 from microstage_export.lstm_handler import PATH, PathManager, tell_paths
 
 __all__ = ["export"]
@@ -30,17 +30,16 @@ _CELL_INPUTS = (
 _CELL_OUTPUTS = ("lstm.sequence", "lstm.hidden", "lstm.cell")
 
 
-def export(network: HarmonicNetwork, path: Path) -> None:
-    """QONNX of `network`: input `window` [1, 1, N], output `harmonics` [1, 4]; equal networks give equal bytes."""
-    network.eval()
-    tell_paths(network)
-    example = torch.zeros(1, 1, network.definition.samples)
+def export(trained: Exporting, name: str, path: Path) -> None:
+    """QONNX of the graph called `name`, for one example at a time; equal networks give equal bytes."""
+    trained.network.eval()
+    tell_paths(trained.network)
     model = PathManager.export(
-        network, args=example, opset_version=_OPSET, keep_initializers_as_inputs=False,
-        input_names=["window"], output_names=["harmonics"], do_constant_folding=True,
+        trained.network, args=trained.example, opset_version=_OPSET, keep_initializers_as_inputs=False,
+        input_names=[trained.input], output_names=[trained.output], do_constant_folding=True,
     )
     name_tensors(model)
-    _tidy(model)
+    _tidy(model, name)
     onnx.save(model, str(path))
 
 
@@ -106,7 +105,7 @@ def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
             value.name = new
 
 
-def _tidy(model: onnx.ModelProto) -> None:
+def _tidy(model: onnx.ModelProto, name: str) -> None:
     """Drop unused initialisers, source lines and stale shapes; pin the IR; sort what has no order."""
     graph = model.graph
     used = {name for node in graph.node for name in node.input}
@@ -117,7 +116,7 @@ def _tidy(model: onnx.ModelProto) -> None:
     for index, node in enumerate(graph.node):
         node.doc_string = ""
         node.name = f"{node.op_type}_{index}"
-    graph.name = "harmonic"
+    graph.name = name
     model.doc_string = ""
     model.ir_version = _IR_VERSION
     if not np.isfinite([float(numpy_helper.to_array(i).sum()) for i in graph.initializer]).all():

@@ -8,7 +8,7 @@ import onnx
 
 from microstage import golden
 from microstage.canonical import write_json
-from microstage.models.harmonic import definition
+from microstage.models.definition import FILE
 from microstage.onnx_file import read_onnx
 from microstage.stage import Job, stage_main
 from microstage_qcdq import proof
@@ -40,7 +40,7 @@ def run(job: Job) -> None:
         onnx.save(parts[name], str(job.output / file))
     onnx.save(composed, str(job.output / "model_qcdq_composed.onnx"))
     write_json(job.output / "interface.json", describe(parts, files))
-    shutil.copy(source / definition.FILE, job.output / definition.FILE)
+    shutil.copy(source / FILE, job.output / FILE)
     carried = {name: recorded[name] for name in ("waveform", "truth", "real", "gain_exponent")}
     golden.save(job.output / golden.FILE, {**carried, **reference})
 

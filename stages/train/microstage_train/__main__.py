@@ -1,38 +1,25 @@
-"""Data, float warm start, quantisation-aware training, evaluation, files: in that order."""
+"""Data, phases of training, evaluation, files: in that order. What they are is the chosen model's own."""
 
 from __future__ import annotations
 
 import torch
 
-from microstage.models.harmonic.definition import HarmonicDefinition
-from microstage.models.harmonic.network import FloatTwin, HarmonicNetwork
+from microstage.models import hook
 from microstage.stage import Job, stage_main
-from microstage_train import evaluation, files
-from microstage_train.data import prepare
-from microstage_train.loop import Phase, fit
-
-_LARGER = 4  # batches of the quantised epochs: straight-through gradients are noisy
-_CALIBRATION = 4096  # training windows that show which ranges the LSTM needs
+from microstage_train import files
+from microstage_train.loop import fit
 
 
 def run(job: Job) -> None:
     p = job.parameters
-    definition = HarmonicDefinition.from_parameters(p)
     torch.use_deterministic_algorithms(True)
     torch.backends.mkldnn.enabled = False  # oneDNN picks its kernels by CPU
     torch.manual_seed(p["seed"])
-    data = prepare(job, definition)
-    job.log(f"train: {len(data.train)} windows an epoch, {len(data.validation)} to validate, {len(data.test)} to test")
-
-    twin = FloatTwin(definition)
-    network = HarmonicNetwork(definition)
-    rate = p["learning_rate"]
-    floats = fit(job, twin, data, Phase("float", p["warmup_epochs"], p["batch"], rate, p["seed"], settled=0.1))
-    network.start_from(twin, data.train.windows[:_CALIBRATION])
-    quantised = fit(job, network, data, Phase("quantised", p["epochs"], _LARGER * p["batch"], rate / 3, p["seed"]))
-
-    metrics = evaluation.evaluate(definition, data, network=network, twin=twin)
-    files.write(job, definition, network, data, metrics, {"float": floats, "quantised": quantised})
+    training = hook(p["model"], "train").Training(p, job.inputs.get("data"))
+    splits = training.splits
+    job.log(f"train: {len(splits.train)} examples an epoch, {len(splits.validation)} to validate, {len(splits.test)} to test")
+    history = {phase.name: fit(job, phase, splits) for phase in training.phases()}
+    files.write(job, training, training.evaluate(), history)
 
 
 if __name__ == "__main__":

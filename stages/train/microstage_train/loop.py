@@ -1,45 +1,25 @@
-"""One phase of training: Adam, cosine rate, best checkpoint by validation; killed and resumed, it ends in the same bytes."""
+"""One phase of training: Adam, best checkpoint by validation; killed and resumed, it ends in the same bytes."""
 
 from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from microstage.models.training import Examples, Phase, Splits, predict
 from microstage.stage import Job
-from microstage_train.data import Prepared, TensorSplit
 
-__all__ = ["Phase", "fit", "predict"]
-
-_CLIP = 1.0
-# H3, H5 and H7 are a hundredth of the fundamental in most loads; unweighted, they would be learnt last.
-_WEIGHTS = torch.tensor([2.0, 3.0, 5.0, 5.0])
+__all__ = ["fit"]
 
 
-@dataclass(frozen=True)
-class Phase:
-    """`epochs` of one network; `rate` falls to zero along a cosine.
-
-    From the share `settled` of the steps on, batch norms use their running statistics: those of a batch waver by
-    several percent, and a network that is to measure to a thousandth cannot learn under a scale that wavers so.
-    """
-
-    name: str
-    epochs: int
-    batch: int
-    rate: float
-    seed: int
-    settled: float = 0.0
-
-
-def fit(job: Job, network: nn.Module, data: Prepared, phase: Phase) -> list[dict[str, float]]:
-    """Train in place, leave the best epoch's weights in `network`, return {"train", "validation"} losses per epoch."""
+def fit(job: Job, phase: Phase, data: Splits) -> list[dict[str, float]]:
+    """Train the phase's network in place, leave its best epoch's weights in it, return {"train", "validation"} per epoch."""
     if phase.epochs == 0:
         return []
+    network, score = phase.network, phase.score or phase.loss
     checkpoint = job.scratch / f"{phase.name}.checkpoint"
     state = {"epoch": 0, "history": [], "best": math.inf, "weights": None, **_resume(checkpoint, network)}
     optimiser = torch.optim.Adam(network.parameters(), lr=phase.rate)  # after loading, which makes brevitas' scales anew
@@ -50,8 +30,8 @@ def fit(job: Job, network: nn.Module, data: Prepared, phase: Phase) -> list[dict
     for epoch in range(state["epoch"], phase.epochs):
         order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(phase.seed * 100003 + epoch))
         batches = job.progress(order.split(phase.batch), steps, f"{phase.name} epoch {epoch + 1}/{phase.epochs}")
-        loss = _epoch(network, optimiser, data.train, batches, phase, epoch, steps)
-        validation = float(_loss(predict(network, data.validation.windows), data.validation.targets))
+        loss = _epoch(phase, optimiser, data.train, batches, epoch, steps)
+        validation = float(score(predict(network, data.validation.inputs), data.validation.targets))
         state["history"].append({"train": loss, "validation": validation})
         for name, value in state["history"][-1].items():
             board.add_scalar(f"{phase.name}/{name}", value, epoch)
@@ -65,20 +45,23 @@ def fit(job: Job, network: nn.Module, data: Prepared, phase: Phase) -> list[dict
     return state["history"]
 
 
-def _epoch(network: nn.Module, optimiser, train: TensorSplit, batches, phase: Phase, epoch: int, steps: int) -> float:
-    network.train()
+def _epoch(phase: Phase, optimiser, train: Examples, batches, epoch: int, steps: int) -> float:
+    network = phase.network.train()
     total = 0.0
     for step, rows in enumerate(batches):
         done = (epoch * steps + step) / (phase.epochs * steps)
         if done >= phase.settled:
             _settle(network)
         for group in optimiser.param_groups:
-            group["lr"] = phase.rate * 0.5 * (1 + math.cos(math.pi * done))
-        loss = _loss(network(train.windows[rows]), train.targets[rows])
+            group["lr"] = phase.rate * phase.schedule(done)
+        inputs, targets = train.batch(rows)
+        loss = phase.loss(network(inputs), targets)
         optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
+        if phase.clip is not None:
+            nn.utils.clip_grad_norm_(network.parameters(), phase.clip)
         optimiser.step()
+        phase.after_step(network)
         total += float(loss.detach()) * len(rows)
     return total / len(train)
 
@@ -87,17 +70,6 @@ def _settle(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.eval()
-
-
-def _loss(predicted: Tensor, wanted: Tensor) -> Tensor:
-    return ((predicted - wanted).abs() * _WEIGHTS).mean()
-
-
-def predict(network: nn.Module, windows: Tensor, batch: int = 1024) -> Tensor:
-    """Evaluation mode: windows [n, 1, N] -> harmonics [n, 4] over the gain."""
-    network.eval()
-    with torch.no_grad():
-        return torch.cat([network(part) for part in windows.split(batch)])
 
 
 def _weights(network: nn.Module) -> dict[str, Tensor]:

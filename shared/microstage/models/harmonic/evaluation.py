@@ -8,28 +8,26 @@ import numpy as np
 from torch import nn
 
 from microstage.errors import ParameterError
-from microstage.models.harmonic.definition import HarmonicDefinition
+from microstage.models.training import Splits, predict
 from microstage.signals import half_cycle_dft, least_squares_odd, nearest_neighbour, ridge, thd
-from microstage_train.data import Prepared
-from microstage_train.loop import predict
 
 __all__ = ["evaluate"]
 
 _LARGEST_THD = 10.0  # an answer whose fundamental is lost has no distortion worth telling apart
 
 
-def evaluate(definition: HarmonicDefinition, data: Prepared, network: nn.Module, twin: nn.Module) -> dict[str, Any]:
+def evaluate(data: Splits, unit: str, network: nn.Module, twin: nn.Module) -> dict[str, Any]:
     """{"test.mae.<method>": [H1, H3, H5, H7], "test.r2.<method>", "test.thd_error.<method>", ...} of every method.
 
     `test.by_source`: {source: {"windows", "amplitude", "methods": {method: {"mae", "worst", "thd_error"}}}}.
     """
     windows, truth = data.test.source.windows, data.test.source.truth
     answers = {
-        "network": predict(network, data.test.windows).numpy().astype(np.float64) * data.test.gain,
-        "float": predict(twin, data.test.windows).numpy().astype(np.float64) * data.test.gain,
+        "network": predict(network, data.test.inputs).numpy().astype(np.float64) * data.test.gain,
+        "float": predict(twin, data.test.inputs).numpy().astype(np.float64) * data.test.gain,
         **_textbook(data),
     }
-    metrics: dict[str, Any] = {"test.windows": len(windows), "test.unit": data.unit}
+    metrics: dict[str, Any] = {"test.windows": len(windows), "test.unit": unit}
     for name, answer in answers.items():
         metrics |= {f"test.{kind}.{name}": value for kind, value in _errors(answer, truth).items()}
     metrics["test.by_source"] = {
@@ -44,7 +42,7 @@ def evaluate(definition: HarmonicDefinition, data: Prepared, network: nn.Module,
     return metrics
 
 
-def _textbook(data: Prepared) -> dict[str, np.ndarray]:
+def _textbook(data: Splits) -> dict[str, np.ndarray]:
     """Amplitudes [n, 4] of each estimator that has an answer for windows of this length."""
     x, train, held_out = data.test.source.windows, data.train.source, data.validation.source
     answers = {}

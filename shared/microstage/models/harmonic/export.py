@@ -1,23 +1,44 @@
-"""The integers that brevitas' float simulation computes at every boundary, over whole sequences."""
+"""The harmonic network on its way to ONNX, and the integers that its simulation computes at every boundary, over whole sequences."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from microstage.errors import VerificationError
+from microstage.models import exporting
+from microstage.models.exporting import integers
+from microstage.models.harmonic.definition import HarmonicDefinition
 from microstage.models.harmonic.network import HarmonicNetwork
-from microstage.signals import WINDOW_SCALE
+from microstage.signals import WINDOW_SCALE, block_float
 
-__all__ = ["simulate"]
+__all__ = ["Exporting"]
 
 _GATES = {"input": "ii", "forget": "if", "cell": "ic", "output": "io"}
 
 
-def simulate(network: HarmonicNetwork, windows: np.ndarray) -> dict[str, np.ndarray]:
+class Exporting(exporting.Exporting):
+    input, output = "window", "harmonics"
+
+    def __init__(self, folder: Path) -> None:
+        self.network = HarmonicNetwork(HarmonicDefinition.load(folder))
+
+    @property
+    def example(self) -> Tensor:
+        return torch.zeros(1, 1, self.network.definition.samples)
+
+    def simulate(self, replayed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """As the base class does, from waveforms [n, N]; `gain_exponent` [n] tells what their windows are multiples of."""
+        windows, exponent = block_float(replayed["waveform"].astype(np.float64))
+        return {**_simulate(self.network, windows), "gain_exponent": exponent}
+
+
+def _simulate(network: HarmonicNetwork, windows: np.ndarray) -> dict[str, np.ndarray]:
     """Boundary -> integers for `windows` int8 [n, N]; `harmonics` alone are real numbers, float64 [n, 4].
 
     cnn.act1 [n, C1, L1], features [n, T, C], lstm.*, cell and hidden [n, T, H], heads.k.act [n, W]. The LSTM is walked
@@ -26,7 +47,7 @@ def simulate(network: HarmonicNetwork, windows: np.ndarray) -> dict[str, np.ndar
     x = torch.from_numpy(windows[:, None].astype(np.float32)) * WINDOW_SCALE
     cnn, traced = network.cnn, {"window": windows}
     act1 = cnn.act1(cnn.bn1(cnn.conv1(x)))
-    traced["cnn.act1"] = _integers(act1, cnn.act1.act_quant)
+    traced["cnn.act1"] = integers(act1, cnn.act1.act_quant)
     features = cnn.pool(cnn.bn2(cnn.conv2(act1))).transpose(1, 2)
     steps = _walk(network.lstm.layers[0][0], features)
     _assert_stock(network, features, steps)
@@ -35,7 +56,7 @@ def simulate(network: HarmonicNetwork, windows: np.ndarray) -> dict[str, np.ndar
     answers = []
     for index, head in enumerate(network.heads):
         act = head.act(head.bn(head.linear(hidden)))
-        traced[f"heads.{index}.act"] = _integers(act.value, head.act.act_quant)
+        traced[f"heads.{index}.act"] = integers(act.value, head.act.act_quant)
         answers.append(head.out(act))
     traced["harmonics"] = torch.cat(answers, 1).numpy().astype(np.float64)
     return traced
@@ -47,7 +68,7 @@ def _walk(layer, features: Tensor) -> dict[str, list[tuple[np.ndarray, Tensor]]]
 
     def at(boundary: str, quantiser, real: Tensor) -> Tensor:
         value = quantiser(real)[0]
-        record[boundary].append((_integers(value, quantiser), value))
+        record[boundary].append((integers(value, quantiser), value))
         return value
 
     io, state = cell.output_quant, cell.cell_state_quant
@@ -77,14 +98,3 @@ def _assert_stock(network: HarmonicNetwork, features: Tensor, steps) -> None:
     walked = torch.stack([value for _, value in steps["hidden"]], 1)
     if not (torch.equal(sequence, walked) and torch.equal(cell.reshape(-1), steps["cell"][-1][1].reshape(-1))):
         raise VerificationError("The recorded LSTM steps differ from the framework's own forward pass.")
-
-
-def _integers(value: Tensor, quantiser) -> np.ndarray:
-    """Exact: value / scale lies within float rounding of a whole number, or the record is refused."""
-    scale = float(quantiser.scale())
-    quotient = value.numpy().astype(np.float64) / scale
-    whole = np.rint(quotient)
-    if np.abs(quotient - whole).max() > 1e-3:
-        raise VerificationError("A quantiser's output is no multiple of its scale.")
-    low, high = whole.min(), whole.max()
-    return whole.astype(np.int8 if -128 <= low and high <= 127 else np.uint8 if low >= 0 and high <= 255 else np.int16)

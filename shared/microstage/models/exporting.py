@@ -1,0 +1,74 @@
+"""What the export stage asks of a model; a family's `export.py` has a subclass called `Exporting`.
+
+A feed-forward network needs to say only how it is built: `simulate` watches every activation quantiser as data flows by.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from brevitas.proxy import ActQuantProxyFromInjector
+from torch import Tensor, nn
+
+from microstage.errors import VerificationError
+
+__all__ = ["Exporting", "integers"]
+
+
+class Exporting(ABC):
+    """A network on its way to ONNX: `input` and `output` name the graph's two ends.
+
+    `replayed[input]` is what the network is fed with. Where the graph begins with a quantiser, the integers enter behind
+    it, under the quantiser's module path; where it does not, `model_def.json` says which integers enter (docs/adding-a-model.md).
+    """
+
+    input: str
+    output: str
+    network: nn.Module  # with load_weights(state), which raises `ModelError` if it does not fit
+
+    @abstractmethod
+    def __init__(self, folder: Path) -> None:
+        """Build the network from `model_def.json` in `folder`, weights left out; `ModelError` for a definition that is none."""
+
+    @property
+    @abstractmethod
+    def example(self) -> Tensor:
+        """One input."""
+
+    def simulate(self, replayed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """{boundary: integers, output: reals as float64} as the framework computes them."""
+        found: dict[str, np.ndarray] = {}
+        removed = [proxy.register_forward_hook(_recorder(found, path)) for path, proxy in _activations(self.network)]
+        with torch.no_grad():
+            answer = self.network(torch.from_numpy(replayed[self.input]))
+        for handle in removed:
+            handle.remove()
+        return {**found, self.output: answer.numpy().astype(np.float64)}
+
+
+def _activations(network: nn.Module):
+    for name, module in network.named_modules():
+        if isinstance(module, ActQuantProxyFromInjector) and module.is_quant_enabled:
+            yield name.rpartition(".")[0], module
+
+
+def _recorder(found: dict[str, np.ndarray], path: str):
+    def record(module, _, output) -> None:
+        found[path] = integers(output[0], module)
+
+    return record
+
+
+def integers(value: Tensor, quantiser) -> np.ndarray:
+    """Exact: value / scale lies within float rounding of a whole number, or the record is refused."""
+    scale = float(quantiser.scale())
+    quotient = value.numpy().astype(np.float64) / scale
+    whole = np.rint(quotient)
+    if np.abs(quotient - whole).max() > 1e-3:
+        raise VerificationError("A quantiser's output is no multiple of its scale.")
+    low, high = whole.min(), whole.max()
+    return whole.astype(np.int8 if -128 <= low and high <= 127 else np.uint8 if low >= 0 and high <= 255 else np.int16)
