@@ -50,8 +50,7 @@ class RemoteImages(Images):
             if find() is None:
                 raise
             print(f"image: {self.host} cannot build it ({problem})", flush=True)
-        self._here.ensure(stage, verify=True)
-        return self._send(*self._here.here(stage))
+        return self._send(self._here.ensure(stage, verify=True), self._here.base_of(stage))
 
     def _send(self, image: Image, base: dict[str, str]) -> Image:
         print(f"image: sending {image.tag} to {self.host} ...", flush=True)
