@@ -15,21 +15,21 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "default": "generator", "choices": ["generator", "ev-cpw", "recordings"],
         "summary": "What to train on; all but the built-in generator need DATA_DIR.",
     },
-    "epochs": {"default": 6},
+    "epochs": {"default": 12},
     "batch": {
         "default": 128, "unit": "windows",
         "summary": "Windows per step of the float epochs; four times as many in the quantised ones.",
     },
     "learning_rate": {
         "default": 0.003,
-        "summary": "Adam's rate at the start of the float epochs; a third of it at the start of the quantised ones; cosine to zero.",
+        "summary": "Adam's rate at the start of the float epochs; two thirds of it at the start of the quantised ones; cosine to zero.",
     },
     "case": {
         "type": "str", "default": "mix", "choices": ["mix", "A1", "A2"],
         "summary": "Waveforms of the generator: a mix of loads, or a published case.",
     },
     "synthetic": {
-        "type": "float", "default": 0.25, "min": 0, "max": 1,
+        "type": "float", "default": 0.5, "min": 0, "max": 1,
         "summary": "Share of generated windows among the training windows of a recorded dataset.",
     },
     "fold": {"type": "int", "default": 0, "min": 0, "max": 3, "summary": "Which quarter of the sources is the test."},
@@ -37,7 +37,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "frequency": {"type": "int", "default": 60, "choices": [50, 60], "unit": "Hz", "summary": "Mains frequency of the recordings."},
     "windows": {"type": "int", "default": 65536, "min": 256, "max": 10000000, "summary": "Training windows per epoch."},
     "warmup_epochs": {
-        "type": "int", "default": 10, "min": 0, "max": 10000, "unit": "epochs",
+        "type": "int", "default": 12, "min": 0, "max": 10000, "unit": "epochs",
         "summary": "Epochs of the float twin before quantisation.",
     },
     "cycles": {

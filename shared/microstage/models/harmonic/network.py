@@ -27,8 +27,8 @@ __all__ = ["FloatTwin", "HarmonicNetwork"]
 _IO_RANGE, _ACCUMULATOR_RANGE, _CELL_RANGE = 1.0, 8.0, 4.0
 _SMALLEST_RANGE = 2.0**-4
 _CELL_CEILING = 1.25  # few cells leave it, and tanh has flattened out there
-# The last h passes the cell's and its own quantiser, and the heads read a harmonic of a hundredth out of it.
-_FEATURE_NOISE, _HIDDEN_NOISE = 1.0, 8.0
+# In levels of an 8-bit quantiser. The last h passes the cell's and its own, and the heads read a harmonic of a hundredth out of it.
+_FEATURE_NOISE, _HIDDEN_NOISE = 0.5, 2.0
 _STATISTICS_STEPS = 32
 _GATES = ("input", "forget", "cell", "output")  # as torch stacks them
 _LAYER = "lstm.layers.0.0"

@@ -46,7 +46,7 @@ class Training(training.Training):
         phase = partial(Phase, seed=p["seed"], loss=_loss, clip=_CLIP)
         yield phase("float", self.twin, p["warmup_epochs"], p["batch"], p["learning_rate"], settled=_SETTLED)
         self.network.start_from(self.twin, self.splits.train.inputs[:_CALIBRATION])
-        yield phase("quantised", self.network, p["epochs"], _LARGER * p["batch"], p["learning_rate"] / 3, settled=0.0)
+        yield phase("quantised", self.network, p["epochs"], _LARGER * p["batch"], p["learning_rate"] * 2 / 3, settled=0.0)
 
     def evaluate(self) -> dict[str, Any]:
         return evaluate(self.splits, self.unit, network=self.network, twin=self.twin)
