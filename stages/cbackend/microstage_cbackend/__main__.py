@@ -5,9 +5,9 @@ from __future__ import annotations
 from microstage import golden
 from microstage.errors import ParameterError
 from microstage.stage import Job, stage_main
+from microstage_cbackend.emit import Program
 from microstage_cbackend.generate import read_model, verify_and_publish
 from microstage_cbackend.golden import make_plan
-from microstage_cbackend.ir import Part, bits_of
 
 
 def run(job: Job) -> None:
@@ -22,12 +22,10 @@ def run(job: Job) -> None:
         job.verified(result.boundary, result.compared, result.equal)
         job.log(f"{result.boundary}: {result.equal} of {result.compared} integers equal")
     job.metric("golden_vectors", plan.vectors)
-    job.metric("constant_bytes", sum(_bytes(part) for part in model.parts))
-
-
-def _bytes(part: Part) -> int:
-    constants = {id(t.root): t.root for layer in part.layers for t in layer.inputs if t.root.data is not None}
-    return sum(t.size * bits_of(t.ctype) // 8 for t in constants.values())
+    program = Program(model)
+    job.metric("constant_bytes", program.constant_bytes)
+    job.metric("arena_bytes", program.arena_bytes)
+    job.metric("arena_bytes_at_least", program.arena_bound)
 
 
 if __name__ == "__main__":

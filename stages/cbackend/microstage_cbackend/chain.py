@@ -35,6 +35,12 @@ class Model:
     interface: dict[str, Any]
     chain: Chain | None
 
+    def facts(self, part: Part) -> dict[str, dict[str, Any]]:
+        """What is known of each input and output of `part`, by name: scale, zero_point, unit."""
+        known = self.interface.get("parts", {}).get(part.name, self.interface if len(self.parts) == 1 else {})
+        sides = {**known.get("inputs", {}), **known.get("outputs", {})}
+        return {**sides, **{name: {**sides.get(name, {}), **own} for name, own in part.interface.items()}}
+
 
 def chain_of(parts: list[Part]) -> Chain | None:
     """The chain that the tensor names say (`s` -> `s_t`, ... `h_next` -> `h`), or None where the parts stand alone.

@@ -12,9 +12,11 @@ from microstage import golden
 from microstage.errors import ArtefactError
 from microstage_cbackend.build import Result, compile_and_run, makefile
 from microstage_cbackend.chain import Model, chain_of
-from microstage_cbackend.emit import emit, identifier
+from microstage_cbackend.emit import Program, emit
 from microstage_cbackend.golden import Plan
 from microstage_cbackend.graph import read_part
+from microstage_cbackend.names import identifier
+from microstage_cbackend.passes import optimise
 from microstage_cbackend.selftest import selftest
 
 __all__ = ["files_of", "read_model", "verify_and_publish"]
@@ -34,13 +36,13 @@ def read_model(folder: Path) -> Model:
     for path in graphs:
         part = path.name.removesuffix(SUFFIX)
         facts = interface.get("parts", {}).get(part, interface if len(graphs) == 1 else {})
-        parts.append(read_part(identifier(part), path, facts))
+        parts.append(optimise(read_part(identifier(part), path, facts)))
     return Model(name, parts, interface, chain_of(parts))
 
 
 def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
     """File name -> bytes of the whole output folder but for what is carried forward."""
-    texts = emit(model)
+    texts = emit(Program(model))
     texts["selftest.c"] = selftest(model, plan)
     kernels = sorted(name.removesuffix(".c") for name in texts if name.startswith("ms_") and name.endswith(".c"))
     texts["Makefile"] = makefile(model.name, kernels)

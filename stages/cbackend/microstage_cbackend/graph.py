@@ -12,11 +12,11 @@ from onnx import numpy_helper
 
 from microstage.errors import ModelError
 from microstage.onnx_file import read_onnx
-from microstage_cbackend import arithmetic as _arithmetic  # noqa: F401  registers its lowerings
-from microstage_cbackend.ir import Layer, Part, Tensor, smallest_type
+from microstage_cbackend.builder import Builder
+from microstage_cbackend.ir import Part, Tensor, smallest_type
 from microstage_cbackend.operators import LOWERINGS, Node
 
-__all__ = ["datatype_range", "read_part"]
+__all__ = ["datatype_range", "finish_output", "read_part"]
 
 
 def read_part(name: str, path: Path, interface: dict[str, Any]) -> Part:
@@ -29,15 +29,15 @@ def read_part(name: str, path: Path, interface: dict[str, Any]) -> Part:
     declared = _declared(graph, interface)
     constants = {t.name: _constant(name, t) for t in graph.initializer}
     part = Part(name, inputs=[_input(name, v, declared) for v in graph.input if v.name not in constants])
+    builder = Builder(part)
     values: dict[str, Tensor] = {**constants, **{t.name: t for t in part.inputs}}
     for index, node in enumerate(graph.node):
         place = f"Node {node.name or node.op_type} ({node.op_type}, {index + 1} of {len(graph.node)} in {name})"
-        _lower(part, values, node, place)
+        _lower(builder, values, node, place)
     for value in graph.output:
         if value.name not in values:
             raise ModelError(f"Output {value.name} of {name} is computed by no node; export the graph again.")
-        part.outputs.append(_output(part, values[value.name], value.name, declared))
-        part.output_names.append(value.name)
+        finish_output(builder, values[value.name], value.name, declared.get(value.name))
     return part
 
 
@@ -87,7 +87,7 @@ def _input(part: str, value: onnx.ValueInfoProto, declared: dict[str, str]) -> T
     return Tensor(value.name, shape, low, high, declared=smallest_type(low, high, f"Input {value.name} of {part}"))
 
 
-def _lower(part: Part, values: dict[str, Tensor], node: onnx.NodeProto, place: str) -> None:
+def _lower(builder: Builder, values: dict[str, Tensor], node: onnx.NodeProto, place: str) -> None:
     lowering = LOWERINGS.get(node.op_type)
     if lowering is None:
         raise ModelError(
@@ -97,27 +97,28 @@ def _lower(part: Part, values: dict[str, Tensor], node: onnx.NodeProto, place: s
     missing = [name for name in node.input if name and name not in values]
     if missing:
         raise ModelError(f"{place} reads {missing[0]}, which no node before it computes; sort the graph topologically.")
-    inputs = [values[name] for name in node.input if name]
+    inputs = [values[name] if name else None for name in node.input]
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-    for name, tensor in zip(node.output, lowering(Node(part, node.op_type, place, inputs, attributes, list(node.output)))):
-        values[name] = tensor
+    for name, tensor in zip(node.output, lowering(Node(builder, node.op_type, place, inputs, attributes, list(node.output)))):
+        if tensor is not None:
+            values[name] = tensor
 
 
-def _output(part: Part, value: Tensor, name: str, declared: dict[str, str]) -> Tensor:
-    """`value` as an output: typed as declared, and copied where its integers are an input's, a constant's or another output's."""
-    if name in declared:
-        low, high = datatype_range(declared[name])
+def finish_output(builder: Builder, value: Tensor, name: str, datatype: str | None) -> None:
+    """Append `value` to the part's outputs: typed as declared, in the graph's order, and copied where its memory is another's."""
+    part = builder.part
+    place = f"Output {name} of {part.name}"
+    if datatype:
+        low, high = datatype_range(datatype)
         if value.root.low < low or value.root.high > high:
-            found = f"{value.root.low}..{value.root.high}"
-            raise ModelError(f"Output {name} of {part.name} is declared {declared[name]} but can reach {found}; widen it.")
-    taken = value.root in part.inputs or value.root.data is not None or value.root in [t.root for t in part.outputs]
-    if taken:
-        one = [1, 1, 1]
-        shape = {"size": [*one, value.size], "x_start": 0, "x_step": [0, 0, 0, 1], "y_start": 0, "y_step": [0, 0, 0, 1]}
+            raise ModelError(f"{place} is declared {datatype} but can reach {value.root.low}..{value.root.high}; widen it.")
+    taken = value.root in part.inputs or value.data is not None or value.root in part.outputs
+    if taken or not value.dense or value.root.size != value.size:
         copy = Tensor(name, value.shape, value.low, value.high)
-        part.layers.append(Layer(name, "Identity", "ms_copy", [value], copy, shape))
+        builder.copy(place, value, copy)
         value = copy
-    if name in declared:
-        low, high = datatype_range(declared[name])
-        value.root.declared = smallest_type(low, high, f"Output {name} of {part.name}")
-    return value
+    if datatype:
+        value.root.declared = smallest_type(*datatype_range(datatype), place)
+    value.root.shape = value.shape
+    part.outputs.append(value.root)
+    part.output_names.append(name)

@@ -1,7 +1,7 @@
 """The integer program of one part of a network: tensors with proven ranges, layers that call one kernel each.
 
-    Tensor   a value: shape, proven range, smallest C type          Layer   one kernel call on tensors
-    Part     one graph: inputs, outputs, layers in order
+    Tensor   a value: shape, proven range, smallest C type, place in memory      Stage   how a sum becomes what is stored
+    Layer    one kernel call on tensors                                          Part    inputs, outputs, layers in order
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from math import prod
 import numpy as np
 
 from microstage.errors import ModelError
+from microstage_cbackend.stages import Stage
 
 __all__ = ["Layer", "Part", "Tensor", "accumulator_type", "bits_of", "smallest_type", "type_range"]
 
@@ -47,7 +48,8 @@ def accumulator_type(low: int, high: int, place: str) -> str:
 class Tensor:
     """A value of `shape` whose integers lie in low..high, both included; `data` holds the integers of a constant.
 
-    A view (`base` given) is the same integers under another shape.
+    A view (`base` given) shows elements of another tensor: `at`, of the view's shape, holds their places in the memory
+    of `root`. Transposing, reshaping, slicing and splitting are views and cost nothing.
     """
 
     name: str
@@ -57,7 +59,10 @@ class Tensor:
     data: np.ndarray | None = None
     base: Tensor | None = None
     declared: str = ""
-    "C type that the caller sees, where it is fixed by an interface; else the smallest type is taken."
+    "C type that the caller sees or a pass has chosen; else the smallest type is taken."
+    at: np.ndarray | None = None
+    length: int = 0
+    "Elements in memory where a pass packs several values into one; else the size."
 
     @property
     def root(self) -> Tensor:
@@ -65,22 +70,46 @@ class Tensor:
 
     @property
     def size(self) -> int:
-        return prod(self.shape)
+        return self.length or prod(self.shape)
 
     @property
     def ctype(self) -> str:
         root = self.root
         return root.declared or smallest_type(root.low, root.high, f"Tensor {root.name}")
 
-    def view(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        """The same integers under another name and shape."""
-        data = None if self.data is None else self.data.reshape(shape)
-        return Tensor(name, shape, self.low, self.high, data, self)
+    @property
+    def bytes(self) -> int:
+        return self.size * bits_of(self.ctype) // 8
+
+    @property
+    def places(self) -> np.ndarray:
+        """Places of the elements in the memory of `root`, int64 of this shape."""
+        return np.arange(prod(self.shape)).reshape(self.shape) if self.at is None else self.at
+
+    @property
+    def start(self) -> int:
+        """Place of the first element; for views that are dense from there on, which is what layers are given."""
+        return 0 if self.at is None else int(self.at.flat[0])
+
+    @property
+    def dense(self) -> bool:
+        """Whether the elements lie one after another in memory."""
+        return self.at is None or bool(np.array_equal(self.at.ravel(), np.arange(self.start, self.start + self.at.size)))
+
+    def view(self, name: str, places: np.ndarray) -> Tensor:
+        """The elements at `places` of `root`'s memory; of a constant, a constant."""
+        if self.data is not None:
+            data = self.root.data.ravel()[places]
+            return Tensor(name, places.shape, self.low, self.high, data)
+        return Tensor(name, places.shape, self.low, self.high, base=self, at=places)
 
 
 @dataclass
 class Layer:
-    """One call `kernel(x..., y, shape)`; `accumulator` is a C type or empty where the kernel sums nothing."""
+    """One call `kernel(x..., [stage], [scratch], y, shape)`; `accumulator` is a C type or empty where nothing is summed.
+
+    `inputs` and `output` are dense in memory. `scratch` is working memory: C type and elements.
+    """
 
     node: str
     operator: str
@@ -90,6 +119,13 @@ class Layer:
     shape: dict[str, int | list[int]]
     accumulator: str = ""
     remark: str = ""
+    stage: Stage | None = None
+    bias: Tensor | None = None
+    scratch: tuple[str, int] | None = None
+    extra: int | None = None
+    "A last argument of its own: bits per weight, or signs per word group."
+    partial: tuple[int, int] = (0, 0)
+    "Proven range of every partial sum."
 
 
 @dataclass
@@ -101,8 +137,19 @@ class Part:
     outputs: list[Tensor] = field(default_factory=list)
     output_names: list[str] = field(default_factory=list)
     layers: list[Layer] = field(default_factory=list)
+    interface: dict = field(default_factory=dict)
+    "Scale and zero point of inputs and outputs, where the graph itself states them."
+    proofs: list[dict] = field(default_factory=list)
 
     @property
     def states(self) -> list[tuple[str, str]]:
         """Pairs (s, s_next): recurrent states that go in and come out."""
         return [(t.name, f"{t.name}_next") for t in self.inputs if f"{t.name}_next" in self.output_names]
+
+    def readers(self, tensor: Tensor) -> list[Layer]:
+        """Layers that read the memory of `tensor`; a part's output counts as one reader more in `read_once`."""
+        return [layer for layer in self.layers if any(t.root is tensor.root for t in layer.inputs)]
+
+    def read_once(self, tensor: Tensor) -> bool:
+        """Whether one layer reads `tensor` and it is no output."""
+        return len(self.readers(tensor)) == 1 and all(t.root is not tensor.root for t in self.outputs)

@@ -1,4 +1,4 @@
-"""One lowering per ONNX, QONNX or FINN operator: node in, tensors out, at most a few kernel calls in between."""
+"""One lowering per operator of a streamlined FINN-ONNX graph: node in, tensors out, at most a few layers in between."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ from typing import Any
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_cbackend.ir import Layer, Part, Tensor
+from microstage_cbackend.builder import Builder
+from microstage_cbackend.ir import Tensor
+from microstage_cbackend.stages import Search
+from microstage_cbackend.windows import Window
 
-__all__ = ["LOWERINGS", "Node", "dense_steps", "lowers", "merge"]
+__all__ = ["LOWERINGS", "MOVES", "Node", "lowers"]
 
 LOWERINGS: dict[str, Callable[[Node], list[Tensor]]] = {}
-"Operator name -> its lowering. A new operator is a function here and, if no kernel does it yet, a file in kernels/."
+"Operator name -> its lowering. A new operator is a function here and, if no kernel does it yet, a method of Builder and a kernel."
 
 
 @dataclass
 class Node:
     """What a lowering is given; `place` begins every error sentence."""
 
-    part: Part
+    builder: Builder
     operator: str
     place: str
-    inputs: list[Tensor]
+    inputs: list[Tensor | None]
     attributes: dict[str, Any]
     outputs: list[str]
 
@@ -37,19 +40,23 @@ class Node:
         value = self.attributes.get(name, default)
         return value.decode() if isinstance(value, bytes) else value
 
+    def has(self, index: int) -> bool:
+        return index < len(self.inputs) and self.inputs[index] is not None
+
     def constant(self, index: int, what: str) -> np.ndarray:
         """Integers of constant input `index`, an int64 array; `ModelError` where it is not constant."""
-        if index >= len(self.inputs) or self.inputs[index].data is None:
+        if not self.has(index) or self.inputs[index].data is None:
             raise self.refuse(f"has no constant {what}; fold it into an initialiser.")
         return self.inputs[index].data
 
-    def layer(
-        self, kernel: str, inputs: list[Tensor], output: Tensor, shape: dict, accumulator: str = "", remark: str = ""
-    ) -> list[Tensor]:
-        """Append one kernel call that fills `output`."""
-        name = self.place.removeprefix("Node ").split(" ")[0]
-        self.part.layers.append(Layer(name, self.operator, kernel, inputs, output, shape, accumulator, remark))
-        return [output]
+    @property
+    def name(self) -> str:
+        return self.outputs[0]
+
+    def window(self, image, kernel, strides: str = "strides", pads: str = "pads") -> Window:
+        """Its sliding window, by its attributes."""
+        given = self.attribute(strides, None), self.attribute(pads, None), self.attribute("dilations", None)
+        return Window(self.place, image, kernel, *given, self.attribute("auto_pad", "NOTSET"), self.attribute("ceil_mode", 0))
 
 
 def lowers(*operators: str) -> Callable:
@@ -62,53 +69,148 @@ def lowers(*operators: str) -> Callable:
     return register
 
 
-@lowers("Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze")
-def view(node: Node) -> list[Tensor]:
-    """The same integers under another shape: no code."""
-    x = node.inputs[0]
-    shape = _SHAPES[node.operator](node, x.shape)
-    if prod(shape) != x.size:
-        raise node.refuse(f"turns {x.size} values into shape {list(shape)}; the sizes must agree.")
-    return [x.view(node.outputs[0], shape)]
+def _flatten(node: Node, places: np.ndarray) -> list[np.ndarray]:
+    axis = node.attribute("axis", 1) % (places.ndim + 1)
+    return [places.reshape(prod(places.shape[:axis]), prod(places.shape[axis:]))]
 
 
-def _flatten(node: Node, shape: tuple[int, ...]) -> tuple[int, ...]:
-    axis = node.attribute("axis", 1) % (len(shape) + 1)
-    return prod(shape[:axis]), prod(shape[axis:])
-
-
-def _reshape(node: Node, shape: tuple[int, ...]) -> tuple[int, ...]:
+def _reshape(node: Node, places: np.ndarray) -> list[np.ndarray]:
     wanted = [int(d) for d in node.constant(1, "shape").ravel()]
-    wanted = [shape[i] if d == 0 else d for i, d in enumerate(wanted)]
+    wanted = [places.shape[i] if d == 0 else d for i, d in enumerate(wanted)]
     known = prod(d for d in wanted if d != -1)
-    return tuple(prod(shape) // known if d == -1 else d for d in wanted)
+    shape = tuple(places.size // known if d == -1 else d for d in wanted)
+    if prod(shape) != places.size:
+        raise node.refuse(f"turns {places.size} values into shape {list(shape)}; the sizes must agree.")
+    return [places.reshape(shape)]
 
 
 def _axes(node: Node, default: list[int]) -> list[int]:
-    if len(node.inputs) > 1:
-        return [int(a) for a in node.constant(1, "axes").ravel()]
-    return node.attribute("axes", default)
+    return [int(a) for a in node.constant(1, "axes").ravel()] if node.has(1) else list(node.attribute("axes", default))
 
 
-def _squeeze(node: Node, shape: tuple[int, ...]) -> tuple[int, ...]:
-    axes = {a % len(shape) for a in _axes(node, [i for i, d in enumerate(shape) if d == 1])}
-    return tuple(d for i, d in enumerate(shape) if i not in axes)
+def _squeeze(node: Node, places: np.ndarray) -> list[np.ndarray]:
+    axes = _axes(node, [i for i, d in enumerate(places.shape) if d == 1])
+    if any(places.shape[a] != 1 for a in axes):
+        raise node.refuse(f"drops axes {axes} of {list(places.shape)}; only axes of size 1 can go.")
+    return [places.squeeze(tuple(axes))]
 
 
-def _unsqueeze(node: Node, shape: tuple[int, ...]) -> tuple[int, ...]:
-    axes = _axes(node, [])
-    rank = len(shape) + len(axes)
-    rest, new = iter(shape), {a % rank for a in axes}
-    return tuple(1 if i in new else next(rest) for i in range(rank))
+def _unsqueeze(node: Node, places: np.ndarray) -> list[np.ndarray]:
+    return [np.expand_dims(places, tuple(_axes(node, [])))]
 
 
-_SHAPES: dict[str, Callable[[Node, tuple[int, ...]], tuple[int, ...]]] = {
-    "Identity": lambda node, shape: shape,
+def _transpose(node: Node, places: np.ndarray) -> list[np.ndarray]:
+    return [places.transpose(node.attribute("perm", list(reversed(range(places.ndim)))))]
+
+
+def _split(node: Node, places: np.ndarray) -> list[np.ndarray]:
+    axis, count = node.attribute("axis", 0) % places.ndim, len(node.outputs)
+    pieces = [int(n) for n in node.constant(1, "split").ravel()] if node.has(1) else list(node.attribute("split", []))
+    size = places.shape[axis]
+    pieces = pieces or [-(-size // count)] * (count - 1) + [size - (count - 1) * -(-size // count)]
+    if sum(pieces) != size or len(pieces) != count or min(pieces) < 1:
+        raise node.refuse(f"splits an axis of {size} into {pieces}; the pieces must add up to the axis.")
+    return np.split(places, np.cumsum(pieces)[:-1], axis)
+
+
+def _slice(node: Node, places: np.ndarray) -> list[np.ndarray]:
+    starts, ends = (node.constant(i, what).ravel() for i, what in ((1, "starts"), (2, "ends")))
+    axes = node.constant(3, "axes").ravel() if node.has(3) else range(len(starts))
+    steps = node.constant(4, "steps").ravel() if node.has(4) else [1] * len(starts)
+    for axis, start, end, step in zip(axes, starts, ends, steps):
+        index = [slice(None)] * places.ndim
+        index[int(axis)] = slice(int(start), int(end), int(step))
+        places = places[tuple(index)]
+    if not places.size:
+        raise node.refuse("takes nothing; a slice must hold a value.")
+    return [places]
+
+
+MOVES: dict[str, Callable[[Node, np.ndarray], list[np.ndarray]]] = {
+    "Identity": lambda node, places: [places],
+    "Dropout": lambda node, places: [places],
     "Flatten": _flatten,
     "Reshape": _reshape,
     "Squeeze": _squeeze,
     "Unsqueeze": _unsqueeze,
+    "Transpose": _transpose,
+    "Split": _split,
+    "Slice": _slice,
 }
+"Operators that only move values: places of the input's elements in memory -> places of each output's. They cost nothing."
+
+
+@lowers(*MOVES)
+def move(node: Node) -> list[Tensor]:
+    x = node.inputs[0]
+    return [x.view(name, places) for name, places in zip(node.outputs, MOVES[node.operator](node, x.places))]
+
+
+@lowers("MatMul")
+def matmul(node: Node) -> list[Tensor]:
+    """Rows of x times a constant matrix."""
+    x, weights = node.inputs[0], node.constant(1, "right-hand matrix")
+    if weights.ndim != 2 or x.data is not None or x.shape[-1] != weights.shape[0]:
+        raise node.refuse(f"multiplies {list(x.shape)} by {list(weights.shape)}; values [..., depth] by constants [depth, columns] can be made.")
+    return [node.builder.linear(node.place, node.operator, node.name, x, weights.T)]
+
+
+@lowers("Gemm")
+def gemm(node: Node) -> list[Tensor]:
+    """Rows of x times a constant matrix, plus constants."""
+    if node.attribute("alpha", 1.0) != 1.0 or node.attribute("beta", 1.0) != 1.0 or node.attribute("transA", 0):
+        raise node.refuse("has alpha, beta or transA; write the factors into the weights.")
+    weights = node.constant(1, "weights")
+    weights = weights if node.attribute("transB", 0) else weights.T
+    bias = np.broadcast_to(node.constant(2, "bias").ravel(), len(weights)).copy() if node.has(2) else None
+    return [node.builder.linear(node.place, node.operator, node.name, node.inputs[0], weights, bias)]
+
+
+@lowers("Conv")
+def conv(node: Node) -> list[Tensor]:
+    """1-D or 2-D, channels first in the graph."""
+    x, weights = node.inputs[0], node.constant(1, "weights")
+    if weights.ndim not in (3, 4) or len(x.shape) != weights.ndim or x.data is not None:
+        raise node.refuse(f"convolves {list(x.shape)} with {list(weights.shape)}; 1-D and 2-D convolutions by constants can be made.")
+    bias = node.constant(2, "bias") if node.has(2) else None
+    window = node.window(x.shape[2:], weights.shape[2:])
+    return [node.builder.conv(node.place, node.operator, node.name, x, weights, bias, node.attribute("group", 1), window)]
+
+
+@lowers("Im2Col")
+def im2col(node: Node) -> list[Tensor]:
+    """Patches of a channels-last image, ordered (kernel_h, kernel_w, channels); a matrix product behind it makes a convolution of it."""
+    x, kernel = node.inputs[0], node.attribute("kernel_size", [])
+    if len(x.shape) != 4 or len(kernel) != 2:
+        raise node.refuse(f"takes patches of shape {kernel} from {list(x.shape)}; [1, height, width, channels] can be made.")
+    if node.attribute("depthwise", 0):
+        raise node.refuse("orders its patches for a depthwise product; give the convolution itself.")
+    window = node.window(x.shape[1:3], kernel, "stride", "pad_amount")
+    return [node.builder.patches(node.place, node.operator, node.name, x, window, node.attribute("pad_value", 0))]
+
+
+@lowers("MaxPool", "MaxPoolNHWC")
+def max_pool(node: Node) -> list[Tensor]:
+    """The largest value of each window; channels first, or last for MaxPoolNHWC."""
+    x, last = node.inputs[0], node.operator == "MaxPoolNHWC"
+    if len(node.outputs) > 1:
+        raise node.refuse("gives indices too; leave them out.")
+    first = x.view(x.name, np.moveaxis(x.places, -1, 1)) if last else x
+    window = node.window(first.shape[2:], node.attribute("kernel_shape", []))
+    if any(d != 1 for d in window.dilation) or not window.whole:
+        raise node.refuse("pools a dilated window or one that lies in the padding alone; use dilation 1 and less padding.")
+    y = node.builder.max_pool(node.place, node.operator, node.name, first, window)
+    return [y.view(node.name, np.moveaxis(y.places, 1, -1)) if last else y]
+
+
+@lowers("Add")
+def add(node: Node) -> list[Tensor]:
+    return [node.builder.add(node.place, node.operator, node.name, *node.inputs)]
+
+
+@lowers("Mul")
+def mul(node: Node) -> list[Tensor]:
+    return [node.builder.mul(node.place, node.operator, node.name, *node.inputs)]
 
 
 @lowers("MultiThreshold")
@@ -118,19 +220,15 @@ def multi_threshold(node: Node) -> list[Tensor]:
     scale, bias = node.attribute("out_scale", 1.0), node.attribute("out_bias", 0.0)
     if scale != int(scale) or bias != int(bias):
         raise node.refuse(f"scales its output by {scale} and shifts it by {bias}; only integers can stay in the graph.")
-    rows, levels = thresholds.shape
+    search = Search(thresholds, int(scale), int(bias))
+    if max(map(abs, search.ends)) >= 2**31:
+        raise node.refuse(f"gives values {search.ends[0]}..{search.ends[1]}; the kernel counts in 32 bits, use a smaller scale or bias.")
     axis = _channel_axis(node, x)
     channels = x.shape[axis] if axis < len(x.shape) else 1
-    if rows not in (1, channels):
-        raise node.refuse(f"has {rows} rows of thresholds for {channels} channels; give one row, or one per channel.")
-    ends = int(bias), int(bias + scale * levels)
-    if max(map(abs, ends)) >= 2**31:
-        raise node.refuse(f"gives values {ends[0]}..{ends[1]}; the kernel counts in 32 bits, use a smaller scale or bias.")
-    y = Tensor(node.outputs[0], x.shape, min(ends), max(ends))
-    t = Tensor(node.inputs[1].name, thresholds.shape, node.inputs[1].low, node.inputs[1].high, thresholds)
-    shape = {"outer": prod(x.shape[:axis]), "channels": channels, "inner": prod(x.shape[axis + 1 :])}
-    shape |= {"rows": rows, "levels": levels, "scale": int(scale), "bias": int(bias)}
-    return node.layer("ms_threshold", [x, t], y, shape, remark=f"{levels} thresholds")
+    if len(thresholds) not in (1, channels):
+        raise node.refuse(f"has {len(thresholds)} rows of thresholds for {channels} channels; give one row, or one per channel.")
+    rows = np.zeros(1, np.int64) if len(thresholds) == 1 else np.arange(channels).reshape([-1] + [1] * (len(x.shape) - axis - 1))
+    return [node.builder.search(node.place, node.operator, node.name, x, rows, search)]
 
 
 def _channel_axis(node: Node, x: Tensor) -> int:
@@ -138,94 +236,34 @@ def _channel_axis(node: Node, x: Tensor) -> int:
     return layout.index("C") if "C" in layout else 1
 
 
-@lowers("Transpose")
-def transpose(node: Node) -> list[Tensor]:
-    """A copy with permuted steps, or a view where only axes of size 1 move."""
-    x = node.inputs[0]
-    order = node.attribute("perm", list(reversed(range(len(x.shape)))))
-    shape = tuple(x.shape[a] for a in order)
-    moved = [a for a in order if x.shape[a] != 1]
-    if moved == sorted(moved):
-        return [x.view(node.outputs[0], shape)]
-    steps = dense_steps(x.shape)
-    return _copy(node, x, Tensor(node.outputs[0], shape, x.low, x.high), shape, 0, [steps[a] for a in order], 0, dense_steps(shape))
-
-
-@lowers("Split")
-def split(node: Node) -> list[Tensor]:
-    """One copy per piece."""
-    x, axis = node.inputs[0], node.attribute("axis", 0) % len(node.inputs[0].shape)
-    pieces = node.attribute("split", [])
-    if len(node.inputs) > 1:
-        pieces = [int(n) for n in node.constant(1, "split").ravel()]
-    count = len(node.outputs)
-    pieces = pieces or [-(-x.shape[axis] // count)] * (count - 1) + [x.shape[axis] - (count - 1) * -(-x.shape[axis] // count)]
-    if sum(pieces) != x.shape[axis] or len(pieces) != count:
-        raise node.refuse(f"splits an axis of {x.shape[axis]} into {pieces}; the pieces must add up to the axis.")
-    starts = np.cumsum([0, *pieces[:-1]])
-    return [_window(node, x, name, axis, int(start), size) for name, start, size in zip(node.outputs, starts, pieces)]
-
-
-@lowers("Slice")
-def slice_(node: Node) -> list[Tensor]:
-    """One copy per axis, with steps of 1."""
-    x, result = node.inputs[0], node.inputs[0]
-    starts, ends = (node.constant(i, what).ravel() for i, what in ((1, "starts"), (2, "ends")))
-    axes = node.constant(3, "axes").ravel() if len(node.inputs) > 3 else range(len(starts))
-    if len(node.inputs) > 4 and np.any(node.constant(4, "steps") != 1):
-        raise node.refuse("slices with a step other than 1; take every value and select in a later layer.")
-    for axis, start, end in zip((int(a) % len(x.shape) for a in axes), starts, ends):
-        first, last, _ = slice(int(start), int(end)).indices(x.shape[axis])
-        if last <= first:
-            raise node.refuse(f"takes nothing from axis {axis}; a slice must hold a value.")
-        result = _window(node, result, node.outputs[0], axis, first, last - first)
-    return [result]
-
-
-def _window(node: Node, x: Tensor, name: str, axis: int, start: int, size: int) -> Tensor:
-    shape = (*x.shape[:axis], size, *x.shape[axis + 1 :])
-    if shape == x.shape:
-        return x.view(name, shape)
-    steps = dense_steps(x.shape)
-    return _copy(node, x, Tensor(name, shape, x.low, x.high), shape, start * steps[axis], steps, 0, dense_steps(shape))[0]
-
-
 @lowers("Concat")
 def concat(node: Node) -> list[Tensor]:
-    """One copy per operand into the output."""
-    first, axis = node.inputs[0], node.attribute("axis", 0) % len(node.inputs[0].shape)
-    shape = (*first.shape[:axis], sum(x.shape[axis] for x in node.inputs), *first.shape[axis + 1 :])
-    y = Tensor(node.outputs[0], shape, min(x.low for x in node.inputs), max(x.high for x in node.inputs))
-    steps, start = dense_steps(shape), 0
-    for x in node.inputs:
-        _copy(node, x, y, x.shape, 0, dense_steps(x.shape), start * steps[axis], steps)
-        start += x.shape[axis]
-    return [y]
+    axis = node.attribute("axis", 0) % len(node.inputs[0].shape)
+    return [node.builder.concat(node.place, node.operator, node.name, node.inputs, axis)]
 
 
-def _copy(node: Node, x: Tensor, y: Tensor, size, x_start: int, x_step, y_start: int, y_step) -> list[Tensor]:
-    size, (x_step, y_step) = merge(node, size, [x_step, y_step])
-    shape = {"size": size, "x_start": x_start, "x_step": x_step, "y_start": y_start, "y_step": y_step}
-    return node.layer("ms_copy", [x], y, shape)
+@lowers("AveragePool", "GlobalAveragePool")
+def refuse_average(node: Node) -> list[Tensor]:
+    raise node.refuse("divides integers, which says no rounding; give the sum to a MultiThreshold, or a QCDQ graph.")
 
 
-def dense_steps(shape: tuple[int, ...]) -> list[int]:
-    """Elements between neighbours along each axis of a dense tensor."""
-    return [prod(shape[i + 1 :]) for i in range(len(shape))]
+@lowers("ArgMax")
+def arg_max(node: Node) -> list[Tensor]:
+    """The lowest index among equals."""
+    x = node.inputs[0]
+    axis = node.attribute("axis", 0) % len(x.shape)
+    if node.attribute("select_last_index", 0):
+        raise node.refuse("takes the last index among equals; the first one can be made.")
+    y = node.builder.top(node.place, node.operator, node.name, x, axis, 1)
+    return [y if node.attribute("keepdims", 1) else y.view(node.name, y.places.squeeze(axis))]
 
 
-def merge(node: Node, size, steps: list[list[int]]) -> tuple[list[int], list[list[int]]]:
-    """The same walk with axes of size 1 dropped and joined where every operand runs on, padded to four axes."""
-    axes: list[tuple[int, tuple[int, ...]]] = []
-    for length, *step in zip(size, *steps):
-        if length == 1:
-            continue
-        if axes and all(outer == inner * length for outer, inner in zip(axes[-1][1], step)):
-            axes[-1] = (axes[-1][0] * length, tuple(step))
-        else:
-            axes.append((int(length), tuple(step)))
-    if len(axes) > 4:
-        raise node.refuse("moves data along more than four axes at once; split it into two nodes.")
-    axes = [(1, (0,) * len(steps))] * (4 - len(axes)) + axes
-    return [n for n, _ in axes], [[int(step[i]) for _, step in axes] for i in range(len(steps))]
-
+@lowers("TopK")
+def top_k(node: Node) -> list[Tensor | None]:
+    """Places of the k largest values (the second output; as FINN's, the first is not made)."""
+    x = node.inputs[0]
+    axis, keep = node.attribute("axis", -1) % len(x.shape), int(node.constant(1, "count").ravel()[0])
+    if not node.attribute("largest", 1) or not 1 <= keep <= x.shape[axis]:
+        raise node.refuse(f"takes {keep} smallest or more values than there are; the 1..{x.shape[axis]} largest can be made.")
+    y = node.builder.top(node.place, node.operator, node.outputs[-1], x, axis, keep)
+    return [None, y]

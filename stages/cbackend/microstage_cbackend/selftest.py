@@ -7,8 +7,8 @@ It prints one line per boundary, `equal BOUNDARY COMPARED EQUAL`, and for the fi
 from __future__ import annotations
 
 from microstage_cbackend.chain import Model
-from microstage_cbackend.emit import identifier, quoted
 from microstage_cbackend.golden import Check, Plan
+from microstage_cbackend.names import identifier, quoted
 
 __all__ = ["WHOLE", "selftest"]
 
@@ -28,6 +28,7 @@ _HEAD = """/* Self test of {model}: every golden vector, every output, every sta
 typedef struct {{ const char *boundary; long compared, equal; }} tally;
 
 static {model}_arena arena;
+static const {model}_ctx ctx = {{ &arena }};
 {tallies}
 {arrays}
 
@@ -132,7 +133,7 @@ def _part(model: Model, check: Check, names: list[str]) -> str:
             boundary, offset = check.feeds[t.name]
             start = " + ".join([_array(boundary), *([str(offset)] if offset else []), f"step * {t.size}"])
             lines.append(f"        COPY({fed[t.name]}, {start}, {t.size});")
-    call = f"{model.name}_{part.name}(&arena, {', '.join([*fed.values(), *got.values()])})"
+    call = f"{model.name}_{part.name}(&ctx, {', '.join([*fed.values(), *got.values()])})"
     lines += [f"        {model.name}_status status = {call};", f"        if (status != {model.name.upper()}_OK) {{"]
     lines += ["            return (int)status;", "        }"]
     for (name, boundary), t in zip(check.expects.items(), part.outputs):
@@ -147,7 +148,7 @@ def _whole(model: Model, tally: int) -> str:
     lines = ["\n/* The whole network, input to answer. Returns its status. */", "static int test_whole(long vector)", "{"]
     lines += [f"    {first.ctype} input[{first.size}];", f"    {out.ctype} output[{out.size}];", ""]
     lines += [f"    COPY(input, {_array(first.name)}, {first.size});"]
-    lines += [f"    {model.name}_status status = {model.name}_infer(&arena, input, output);"]
+    lines += [f"    {model.name}_status status = {model.name}_infer(&ctx, input, output);"]
     lines += [f"    if (status != {model.name.upper()}_OK) {{", "        return (int)status;", "    }"]
     lines += _compare("0", out.size, tally, name, "output", "    ")
     return "\n".join([*lines, "    return 0;", "}", ""])

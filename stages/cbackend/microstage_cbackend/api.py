@@ -1,0 +1,149 @@
+"""The functions over parts: a whole inference, and recurrent parts that stream from call to call."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from microstage_cbackend.chain import Model
+from microstage_cbackend.ir import Part, Tensor
+from microstage_cbackend.names import identifier
+
+if TYPE_CHECKING:
+    from microstage_cbackend.part_writer import PartWriter
+
+__all__ = ["Api", "signature"]
+
+
+def signature(returns: str, name: str, arguments: list[str]) -> str:
+    """A C prototype without its semicolon, broken before 116 columns."""
+    start = f"{returns} {name}("
+    return textwrap.fill(start + ", ".join(arguments) + ")", 116, subsequent_indent=" " * len(start))
+
+
+class Api:
+    """Text of `<model>_infer` and, for each recurrent part, its state, `_reset` and `_steps`; their memory lies behind the parts'."""
+
+    def __init__(self, model: Model, writers: dict[str, PartWriter], parts_bytes: int) -> None:
+        self.model, self.writers, self._base = model, writers, parts_bytes
+        self._offsets: dict[str, int] = {}
+        self.between_bytes = 0
+        for part in self.recurrent:
+            for old, new in part.states:
+                self._reserve(f"{part.name}.{new}", part.outputs[part.output_names.index(new)])
+        if model.chain:
+            self._reserve("sequence", model.chain.encoder.outputs[0])
+
+    def _reserve(self, name: str, tensor: Tensor) -> None:
+        self._offsets[name] = self._base + self.between_bytes
+        self.between_bytes += -(-tensor.bytes // 8) * 8
+
+    @property
+    def arena_bytes(self) -> int:
+        return self._base + self.between_bytes
+
+    @property
+    def recurrent(self) -> list[Part]:
+        return [part for part in self.model.parts if part.states]
+
+    @property
+    def ends(self) -> tuple[list[Tensor], list[tuple[str, Tensor]]] | None:
+        """Inputs and named outputs of `<model>_infer`; None where the parts make no whole without state."""
+        if self.model.chain:
+            head = self.model.chain.head
+            return self.model.chain.encoder.inputs, list(zip(head.output_names, head.outputs))
+        if len(self.model.parts) == 1 and not self.recurrent:
+            part = self.model.parts[0]
+            return part.inputs, list(zip(part.output_names, part.outputs))
+        return None
+
+    def infer_signature(self) -> str:
+        inputs, outputs = self.ends
+        arguments = [f"const {t.ctype} {identifier(t.name)}[{t.size}]" for t in inputs]
+        arguments += [f"{t.ctype} {self._output_name(n, inputs)}[{t.size}]" for n, t in outputs]
+        return signature(f"{self.model.name}_status", f"{self.model.name}_infer", [f"const {self.model.name}_ctx *ctx", *arguments])
+
+    def _output_name(self, name: str, inputs: list[Tensor]) -> str:
+        taken = {identifier(t.name) for t in inputs}
+        return identifier(name) + ("_out" if identifier(name) in taken else "")
+
+    def declarations(self) -> list[str]:
+        lines: list[str] = []
+        for part in self.recurrent:
+            lines += self._state(part)
+        if self.ends:
+            chain = self.model.chain
+            what = f"{chain.encoder.name}, {chain.steps} steps of {chain.cell.name} from zero states, {chain.head.name}" if chain else "one call"
+            lines += ["", f"/* The whole network: {what}. */", f"{self.infer_signature()};"]
+        return lines
+
+    def definitions(self) -> list[str]:
+        lines = [line for part in self.recurrent for line in self._steps(part)]
+        if self.ends:
+            body = self._chain_body() if self.model.chain else self._single_body()
+            lines += ["", self.infer_signature(), "{", *body, "}"]
+        return lines
+
+    def _state(self, part: Part) -> list[str]:
+        prefix, states = f"{self.model.name}_{part.name}", dict(part.states)
+        fields = [f"{t.ctype} {identifier(t.name)}[{t.size}];" for t in part.inputs if t.name in states]
+        lines = ["", f"/* State of {part.name}, carried from call to call; zeros at the start of a sequence. */"]
+        lines += [f"typedef struct {{ {' '.join(fields)} }} {prefix}_state;", f"void {prefix}_reset({prefix}_state *state);"]
+        lines += ["/* `steps` steps; arrays hold one step after another. The answer is the same however a sequence is cut into calls. */"]
+        return [*lines, f"{self._steps_signature(part)};"]
+
+    def _streams(self, part: Part) -> tuple[list[Tensor], list[tuple[str, Tensor]]]:
+        states = dict(part.states)
+        inputs = [t for t in part.inputs if t.name not in states]
+        return inputs, [(n, t) for n, t in zip(part.output_names, part.outputs) if n not in states.values()]
+
+    def _steps_signature(self, part: Part) -> str:
+        prefix, (inputs, outputs) = f"{self.model.name}_{part.name}", self._streams(part)
+        arguments = [f"const {self.model.name}_ctx *ctx", f"{prefix}_state *state"]
+        arguments += [f"const {t.ctype} *{identifier(t.name)}" for t in inputs]
+        arguments += [f"{t.ctype} *{identifier(n)}" for n, t in outputs] + ["int32_t steps"]
+        return signature(f"{self.model.name}_status", f"{prefix}_steps", arguments)
+
+    def _steps(self, part: Part) -> list[str]:
+        name, prefix, states = self.model.name, f"{self.model.name}_{part.name}", dict(part.states)
+        held = [t for t in part.inputs if t.name in states]
+        after = {new: part.outputs[part.output_names.index(new)] for new in states.values()}
+        lines = ["", f"void {prefix}_reset({prefix}_state *state)", "{"]
+        for t in held:
+            lines += [f"    for (int32_t i = 0; i < {t.size}; i++) {{", f"        state->{identifier(t.name)}[i] = 0;", "    }"]
+        lines += ["}", "", self._steps_signature(part), "{", "    if (!ctx || !ctx->arena || !state) {", f"        return {name.upper()}_NULL;", "    }", ""]
+        lines += ["    unsigned char *const memory = (unsigned char *)ctx->arena->words;"]
+        for new, t in after.items():
+            lines.append(f"    {t.ctype} *const {identifier(new)} = ({t.ctype} *)(memory + {self._offsets[f'{part.name}.{new}']});")
+        given = [f"state->{identifier(t.name)}" if t in held else f"{identifier(t.name)} + step * {t.size}" for t in part.inputs]
+        given += [identifier(n) if n in after else f"{identifier(n)} + step * {t.size}" for n, t in zip(part.output_names, part.outputs)]
+        lines += ["    for (int32_t step = 0; step < steps; step++) {"]
+        lines += [f"        const {name}_status status = {prefix}(ctx, {', '.join(given)});"]
+        lines += [f"        if (status != {name.upper()}_OK) {{", "            return status;", "        }"]
+        for t in held:
+            target = f"state->{identifier(t.name)}[i]"
+            value = f"{identifier(states[t.name])}[i]"
+            lines += [f"        for (int32_t i = 0; i < {t.size}; i++) {{", f"            {target} = {value};", "        }"]
+        return [*lines, "    }", f"    return {name.upper()}_OK;", "}"]
+
+    def _chain_body(self) -> list[str]:
+        chain, name = self.model.chain, self.model.name
+        sequence, (inputs, outputs) = chain.encoder.outputs[0], self.ends
+        lines = ["    if (!ctx || !ctx->arena) {", f"        return {name.upper()}_NULL;", "    }", ""]
+        lines += ["    unsigned char *const memory = (unsigned char *)ctx->arena->words;"]
+        lines += [f"    {sequence.ctype} *const sequence = ({sequence.ctype} *)(memory + {self._offsets['sequence']}); /* {chain.steps} steps */"]
+        lines += [f"    {name}_{chain.cell.name}_state state;", "", f"    {name}_{chain.cell.name}_reset(&state);"]
+        calls = [
+            f"{name}_{chain.encoder.name}(ctx, {identifier(inputs[0].name)}, sequence)",
+            f"{name}_{chain.cell.name}_steps(ctx, &state, sequence, {chain.steps})",
+            f"{name}_{chain.head.name}(ctx, state.{identifier(chain.head.inputs[0].name)}, {self._output_name(outputs[0][0], inputs)})",
+        ]
+        lines += [f"    {name}_status status = {calls[0]};"]
+        for call in calls[1:]:
+            lines += [f"    if (status == {name.upper()}_OK) {{", f"        status = {call};", "    }"]
+        return [*lines, "    return status;"]
+
+    def _single_body(self) -> list[str]:
+        inputs, outputs = self.ends
+        given = [identifier(t.name) for t in inputs] + [self._output_name(n, inputs) for n, _ in outputs]
+        return [f"    return {self.model.name}_{self.model.parts[0].name}(ctx, {', '.join(given)});"]

@@ -1,0 +1,199 @@
+"""A NumPy interpreter of the integer program: what each kernel means, apart from how it is written in C.
+
+`run` is exact in int64 and raises where a value leaves the range or the accumulator that was proven for it, so that every
+pass can be compared with the program before it, and every proof with what happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import prod
+
+import numpy as np
+
+from microstage_cbackend.ir import Layer, Part, Tensor, type_range
+
+__all__ = ["run"]
+
+_KERNELS: dict[str, Callable[[Layer, list[np.ndarray], np.ndarray], np.ndarray | None]] = {}
+
+
+def run(part: Part, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Outputs by name, int64 in the shapes of `part.outputs`; `inputs` by name. AssertionError where a proof does not hold."""
+    memory: dict[int, np.ndarray] = {}
+    for tensor in part.inputs:
+        memory[id(tensor)] = np.asarray(inputs[tensor.name], np.int64).ravel()
+        _check(tensor, memory[id(tensor)])
+    for layer in part.layers:
+        operands = [_read(memory, t) for t in layer.inputs]
+        root = layer.output.root
+        held = memory.setdefault(id(root), np.zeros(root.size, np.int64))
+        result = _KERNELS[layer.kernel](layer, operands, held)
+        if result is not None:
+            memory[id(root)] = np.asarray(result, np.int64).ravel()
+        _check(root, memory[id(root)])
+    return {name: memory[id(t.root)].reshape(t.shape) for name, t in zip(part.output_names, part.outputs)}
+
+
+def _read(memory: dict[int, np.ndarray], tensor: Tensor) -> np.ndarray:
+    if tensor.data is not None:
+        return np.asarray(tensor.data, np.int64).ravel() if tensor.data.dtype != np.uint64 else tensor.data.ravel()
+    return memory[id(tensor.root)][tensor.start :]
+
+
+def _check(tensor: Tensor, values: np.ndarray) -> None:
+    if tensor.ctype == "uint64_t":
+        return
+    assert values.size == tensor.size and tensor.low <= values.min() and values.max() <= tensor.high, f"{tensor.name} leaves its range"
+    low, high = type_range(tensor.ctype)
+    assert low <= tensor.low and tensor.high <= high, f"{tensor.name} leaves {tensor.ctype}"
+
+
+def kernel(*names: str) -> Callable:
+    def register(function: Callable) -> Callable:
+        _KERNELS.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+def _finish(layer: Layer, sums: np.ndarray, channels: np.ndarray) -> np.ndarray:
+    """The stage of `sums` [..., channels], after the bias."""
+    if layer.bias is not None:
+        sums = sums + layer.bias.data
+    low, high = type_range(layer.accumulator)
+    assert low <= sums.min(initial=0) and sums.max(initial=0) <= high, f"{layer.node}: a sum leaves {layer.accumulator}"
+    return layer.stage.apply(sums, np.broadcast_to(channels, sums.shape))
+
+
+@kernel("ms_linear", "ms_linear_packed")
+def linear(layer: Layer, operands, held):
+    x, w = operands
+    s = layer.shape
+    weights = (w if layer.kernel == "ms_linear" else _expand(layer, s["depth"])).reshape(s["columns"], s["depth"])
+    rows = x[: s["rows"] * s["depth"]].reshape(s["rows"], s["depth"])
+    return _finish(layer, rows @ weights.T, np.arange(s["columns"]))
+
+
+def _expand(layer: Layer, depth: int) -> np.ndarray:
+    """Rows of packed weights as integers."""
+    packed, bits = layer.inputs[1].data.reshape(-1, (depth * layer.extra + 7) // 8).astype(np.int64), layer.extra
+    fields = packed[:, :, None] >> (np.arange(8 // bits) * bits) & ((1 << bits) - 1)
+    values = 2 * fields - 1 if bits == 1 else (fields ^ (1 << (bits - 1))) - (1 << (bits - 1))
+    return values.reshape(len(packed), -1)[:, :depth]
+
+
+def _patches(x: np.ndarray, s: dict, channels: int, outside: int) -> np.ndarray:
+    """[out_height, out_width, kernel_h, kernel_w, channels] of x [height][width][channels]."""
+    image = x[: s["height"] * s["width"] * channels].reshape(s["height"], s["width"], channels)
+    rows = np.arange(s["out_height"])[:, None] * s["stride_h"] + np.arange(s["kernel_h"]) * s.get("dilation_h", 1) - s["pad_top"]
+    columns = np.arange(s["out_width"])[:, None] * s["stride_w"] + np.arange(s["kernel_w"]) * s.get("dilation_w", 1) - s["pad_left"]
+    inside = ((rows >= 0) & (rows < s["height"]))[:, None, :, None] & ((columns >= 0) & (columns < s["width"]))[None, :, None, :]
+    found = image[np.clip(rows, 0, s["height"] - 1)[:, None, :, None], np.clip(columns, 0, s["width"] - 1)[None, :, None, :]]
+    return np.where(inside[..., None], found, outside)
+
+
+@kernel("ms_conv2d", "ms_conv2d_packed", "ms_depthwise")
+def conv2d(layer: Layer, operands, held):
+    x, w = operands
+    s, groups = layer.shape, layer.shape["groups"]
+    depth, taps = s["channels"] // groups, s["kernel_h"] * s["kernel_w"]
+    if layer.kernel == "ms_conv2d_packed":
+        w = _expand(layer, taps * depth)
+    elif layer.kernel == "ms_depthwise":
+        w = w.reshape(taps, s["channels"]).T
+    seen = _patches(x, s, s["channels"], s["pad_value"]).reshape(s["out_height"], s["out_width"], taps, groups, depth)
+    weights = w.reshape(groups, s["filters"] // groups, taps, depth)
+    return _finish(layer, np.einsum("hwtgd,gftd->hwgf", seen, weights).reshape(s["out_height"], s["out_width"], -1), np.arange(s["filters"]))
+
+
+@kernel("ms_im2col")
+def im2col(layer: Layer, operands, held):
+    s = layer.shape
+    return _patches(operands[0], s, s["channels"], s["pad_value"])
+
+
+@kernel("ms_max_pool", "ms_sum_pool", "ms_or_pool")
+def pool(layer: Layer, operands, held):
+    s = layer.shape
+    images = operands[0][: s["outer"] * s["height"] * s["width"] * s["inner"]].reshape(s["outer"], -1)
+    if layer.kernel == "ms_or_pool":
+        return np.stack([np.bitwise_or.reduce(_patches(i, s, s["inner"], 0), axis=(2, 3)) for i in images])
+    if layer.kernel == "ms_max_pool":
+        return np.stack([_patches(i, s, s["inner"], -(2**62)).max(axis=(2, 3)) for i in images])
+    sums = np.stack([_patches(i, s, s["inner"], 0).sum(axis=(2, 3)) for i in images])
+    return _finish(layer, sums, np.zeros(1, np.int64))
+
+
+def _walk(s: dict, steps: str) -> np.ndarray:
+    return sum(np.arange(n).reshape([-1] + [1] * (3 - a)) * d for a, (n, d) in enumerate(zip(s["size"], s[steps])))
+
+
+@kernel("ms_add", "ms_mul", "ms_blend")
+def pair(layer: Layer, operands, held):
+    s = layer.shape
+    x, w = operands[0][_walk(s, "x_step")], operands[1][_walk(s, "w_step")]
+    if layer.kernel == "ms_mul":
+        return x * w
+    if layer.kernel == "ms_add":
+        return x + w
+    return _finish(layer, x * s["x_multiplier"] + w * s["w_multiplier"], np.zeros(1, np.int64))
+
+
+@kernel("ms_copy")
+def copy(layer: Layer, operands, held):
+    s = layer.shape
+    held[s["y_start"] + _walk(s, "y_step")] = operands[0][s["x_start"] + _walk(s, "x_step")]
+
+
+@kernel("ms_stage")
+def stage(layer: Layer, operands, held):
+    s = layer.shape
+    x = operands[0][: prod(s.values())].reshape(s["outer"], s["channels"], s["inner"])
+    return _finish(layer, x, np.arange(s["channels"])[:, None])
+
+
+@kernel("ms_table")
+def table(layer: Layer, operands, held):
+    return operands[1][operands[0][: layer.shape["count"]] - layer.shape["low"]]
+
+
+@kernel("ms_top")
+def top(layer: Layer, operands, held):
+    s = layer.shape
+    x = operands[0][: s["outer"] * s["count"] * s["inner"]].reshape(s["outer"], s["count"], s["inner"])
+    return np.argsort(-x, axis=1, kind="stable")[:, : s["keep"]]
+
+
+@kernel("ms_pack")
+def pack(layer: Layer, operands, held):
+    s = layer.shape
+    rows = operands[0][: s["rows"] * s["count"]].reshape(s["rows"], s["count"]) > 0
+    return pack_signs(rows).view(np.int64)
+
+
+def pack_signs(rows: np.ndarray) -> np.ndarray:
+    """uint64 [rows, words] of booleans [rows, count]: the first in the lowest bit, unused bits 0."""
+    words = -(-rows.shape[1] // 64)
+    padded = np.zeros((len(rows), words * 64), np.uint64)
+    padded[:, : rows.shape[1]] = rows
+    return np.bitwise_or.reduce(padded.reshape(len(rows), words, 64) << np.arange(64, dtype=np.uint64), axis=2)
+
+
+@kernel("ms_xnor", "ms_xnor_bits")
+def xnor(layer: Layer, operands, held):
+    s, words = layer.shape, layer.shape["channels"]
+    x, w = (_bits(o.view(np.uint64)) for o in operands)
+    taps = s["kernel_h"] * s["kernel_w"]
+    seen = _patches(x[: s["height"] * s["width"] * words].ravel(), s, words * 64, 2).reshape(s["out_height"], s["out_width"], 1, taps, -1)
+    different = ((seen != w.reshape(s["filters"], taps, words * 64)) & (seen < 2)).sum(axis=-1)
+    inside = (seen[..., 0] < 2) * layer.extra
+    found = _finish(layer, (inside - 2 * different).sum(axis=-1), np.arange(s["filters"]))
+    if layer.kernel == "ms_xnor":
+        return found
+    return pack_signs(found.reshape(-1, s["filters"]) > 0).view(np.int64)
+
+
+def _bits(words: np.ndarray) -> np.ndarray:
+    """0 or 1 of each bit, [words, 64]."""
+    return (words[:, None] >> np.arange(64, dtype=np.uint64) & np.uint64(1)).astype(np.int64)

@@ -1,0 +1,152 @@
+"""C text of one part: its signature, one kernel call per layer, its constants."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+
+from microstage_cbackend.ir import Layer, Part, Tensor, type_range
+from microstage_cbackend.kernels import KernelSet
+from microstage_cbackend.names import Names, quoted
+from microstage_cbackend.plan import plan_memory
+from microstage_cbackend.stages import Affine, Search
+
+__all__ = ["PartWriter"]
+
+_WITH_BIAS = ("ms_linear", "ms_linear_packed", "ms_conv2d", "ms_conv2d_packed", "ms_depthwise")
+_STRUCTS = {
+    "ms_add": "ms_pair_shape",
+    "ms_mul": "ms_pair_shape",
+    "ms_linear_packed": "ms_linear_shape",
+    "ms_conv2d_packed": "ms_conv2d_shape",
+    "ms_depthwise": "ms_conv2d_shape",
+    "ms_xnor": "ms_conv2d_shape",
+    "ms_xnor_bits": "ms_conv2d_shape",
+    "ms_or_pool": "ms_max_pool_shape",
+}
+_WIDTH = 116
+
+
+class PartWriter:
+    """C names and text of one part; `constants` holds its arrays by name after `body` was written."""
+
+    def __init__(self, model: str, part: Part, kernels: KernelSet) -> None:
+        self.model, self.part, self.kernels = model, part, kernels
+        self.constants: dict[str, Tensor] = {}
+        self.plan = plan_memory(part)
+        self._names, self._of = Names(), {}
+        for tensor in part.inputs:
+            self._of[id(tensor)] = self._names.fresh(tensor.name)
+        for tensor, name in zip(part.outputs, part.output_names):
+            self._of[id(tensor)] = self._names.fresh(name)
+        for buffer in self.plan.buffers:
+            self._of[id(buffer.tensor)] = self._names.fresh(buffer.tensor.name)
+        self._body = self._write()
+
+    @property
+    def function(self) -> str:
+        return f"{self.model}_{self.part.name}"
+
+    def name(self, tensor: Tensor) -> str:
+        return self._of[id(tensor.root)]
+
+    def signature(self) -> str:
+        arguments = [f"const {t.ctype} {self.name(t)}[{t.size}]" for t in self.part.inputs]
+        arguments += [f"{t.ctype} {self.name(t)}[{t.size}]" for t in self.part.outputs]
+        start = f"{self.model}_status {self.function}("
+        return textwrap.fill(start + ", ".join([f"const {self.model}_ctx *ctx", *arguments]) + ")", _WIDTH, subsequent_indent=" " * len(start))
+
+    def body(self) -> list[str]:
+        return self._body
+
+    def _write(self) -> list[str]:
+        layers = [line for number, layer in enumerate(self.part.layers) for line in ["", *self._layer(number, layer)]]
+        pointers = ["ctx", "ctx->arena", *(self.name(t) for t in (*self.part.inputs, *self.part.outputs))]
+        lines = textwrap.wrap(f"if ({' || '.join(f'!{p}' for p in pointers)}) {{", _WIDTH - 4, initial_indent="    ", subsequent_indent="        ")
+        lines += [f"        return {self.model.upper()}_NULL;", "    }"]
+        for t in self.part.inputs:
+            if (t.low, t.high) != type_range(t.ctype):
+                call = f"{self.kernels.within(t.ctype)}({self.name(t)}, {t.size}, {t.low}, {t.high})"
+                lines += [f"    if (!{call}) {{", f"        return {self.model.upper()}_OUT_OF_RANGE;", "    }"]
+        if self.plan.size:
+            lines += ["", "    unsigned char *const memory = (unsigned char *)ctx->arena->words;"]
+        for b in self.plan.buffers:
+            ctype, name = b.tensor.ctype, self.name(b.tensor)
+            lines.append(f"    {ctype} *const {name} = ({ctype} *)(memory + {b.offset}); /* {b.tensor.size}, layers {b.first + 1} to {b.last + 1} */")
+        return [*lines, *layers, "", f"    return {self.model.upper()}_OK;"]
+
+    def _layer(self, number: int, layer: Layer) -> list[str]:
+        operands = " x ".join(f"{t.ctype} {list(t.shape)}" for t in layer.inputs)
+        y = layer.output
+        result = f"{y.ctype} {list(y.shape)} in {y.root.low}..{y.root.high}"
+        remark = "; ".join(filter(None, [layer.remark, _rounding(layer)]))
+        comment = f"{number + 1}. {quoted(layer.node)} ({layer.operator}): {operands} -> {result}{'; ' + remark if remark else ''}."
+        arguments = self._arguments(number, layer)
+        return [
+            *textwrap.wrap(comment + " */", _WIDTH, initial_indent="    /* ", subsequent_indent="     * "),
+            *textwrap.wrap(f"{self.kernels.of(layer)}({', '.join(arguments)});", _WIDTH, initial_indent="    ", subsequent_indent="        "),
+        ]
+
+    def _arguments(self, number: int, layer: Layer) -> list[str]:
+        arguments = [self._reference(t) for t in layer.inputs]
+        if layer.kernel in _WITH_BIAS:
+            arguments.append(self._constant(layer.bias) if layer.bias else "NULL")
+        if layer.stage:
+            arguments.append(self._stage(layer))
+        if layer.scratch:
+            arguments.append(f"({layer.scratch[0]} *)(memory + {self.plan.scratch[number].offset})")
+        struct = _STRUCTS.get(layer.kernel, f"{layer.kernel}_shape")
+        members = ", ".join(f".{key} = {_value(value)}" for key, value in layer.shape.items())
+        arguments += [self._reference(layer.output), f"&(const {struct}){{{members}}}"]
+        return arguments + ([str(layer.extra)] if layer.extra is not None else [])
+
+    def _reference(self, tensor: Tensor) -> str:
+        if tensor.data is not None:
+            return self._constant(tensor)
+        return self.name(tensor) + (f" + {tensor.start}" if tensor.start else "")
+
+    def _constant(self, tensor: Tensor) -> str:
+        if id(tensor) not in self._of:
+            name = self._of[id(tensor)] = self._names.fresh(f"{self.function}_{tensor.name}")
+            self.constants[name] = tensor
+        return self._of[id(tensor)]
+
+    def _stage(self, layer: Layer) -> str:
+        stage, name = layer.stage, layer.output.name
+        if isinstance(stage, Search):
+            width = stage.kind.removeprefix("search")
+            thresholds = self._array(f"{name}_thresholds", stage.thresholds, f"int{width}_t")
+            rows, levels = stage.thresholds.shape
+            members = f".thresholds = {thresholds}, .rows = {rows}, .levels = {levels}, .scale = {stage.scale}, .bias = {stage.bias}"
+        elif isinstance(stage, Affine):
+            multiplier = self._array(f"{name}_multiplier", stage.multiplier, "int32_t")
+            offset = self._array(f"{name}_offset", stage.offset, "int64_t" if stage.wide else "int32_t")
+            members = f".multiplier = {multiplier}, .offset = {offset}, .shift = {stage.shift}, .low = {stage.low}, .high = {stage.high}"
+        else:
+            return "NULL"
+        return f"&(const ms_{stage.kind}){{{members}}}"
+
+    def _array(self, name: str, values: np.ndarray, ctype: str) -> str:
+        if not values.size:
+            return "NULL"
+        return self._constant(Tensor(name, values.shape, int(values.min()), int(values.max()), values, declared=ctype))
+
+
+def _rounding(layer: Layer) -> str:
+    if isinstance(layer.stage, Affine):
+        return f"multiply, add, shift by {layer.stage.shift}, {'half to even' if layer.stage.even else 'down'}"
+    return ""
+
+
+def _value(value: int | list[int]) -> str:
+    return "{" + ", ".join(map(str, value)) + "}" if isinstance(value, list) else str(value)
+
+
+def rows(values: np.ndarray, per_line: int = 20) -> list[str]:
+    """Initialiser lines of `per_line` integers each."""
+    if values.dtype == np.uint64:
+        texts, per_line = [f"0x{int(v):016x}u" for v in values], 5
+    else:
+        texts = [str(int(v)) if v > -(2**63) else "INT64_MIN" for v in values]
+    return ["    " + ", ".join(texts[i : i + per_line]) + "," for i in range(0, len(texts), per_line)]

@@ -1,0 +1,91 @@
+"""Thresholds into the smallest form that is fast: multiply-add-shift, a table, or the search that they are.
+
+A form is taken only where it is proven equal at every sum that the layer can reach: the steps of both staircases are
+compared one by one, and where there are few enough sums, both are evaluated at each of them too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from microstage_cbackend.ir import Layer, Part, Tensor, bits_of, smallest_type
+from microstage_cbackend.passes.fuse import SUMMING, channels_of, sums_of
+from microstage_cbackend.stages import Affine, Search, fit_affine
+
+__all__ = ["compact"]
+
+_LARGEST_TABLE = 4096
+_EXHAUSTIVE = 2**20
+_FEW_LEVELS = 3
+
+
+def compact(part: Part) -> None:
+    for layer in part.layers:
+        if isinstance(layer.stage, Search):
+            _compact(part, layer)
+
+
+def _compact(part: Part, layer: Layer) -> None:
+    low, high = sums_of(layer)
+    before, search = layer.stage, _trimmed(layer.stage, low, high)
+    affine = fit_affine(search, low, high)
+    if affine is not None and layer.kernel in SUMMING and affine.multiplier.size == 1:
+        affine.multiplier, affine.offset = (np.repeat(a, channels_of(layer)) for a in (affine.multiplier, affine.offset))
+    if affine is not None and (search.thresholds.shape[1] > _FEW_LEVELS or affine.bytes < search.bytes):
+        layer.stage = affine
+    elif layer.kernel == "ms_stage" and len(search.thresholds) == 1 and high - low < min(_LARGEST_TABLE, 2 * search.bytes):
+        layer.stage = search
+        _make_table(layer, low, high)
+    else:
+        layer.stage = search
+    if len(search.thresholds) == 1 and layer.kernel == "ms_stage":
+        layer.shape = {"outer": 1, "channels": 1, "inner": int(np.prod(list(layer.shape.values())))}
+    part.proofs.append(_proof(layer, before, search, low, high))
+
+
+def _trimmed(search: Search, low: int, high: int) -> Search:
+    """Without thresholds that every sum reaches or none does, and one row where all are equal."""
+    t = search.thresholds
+    always, never = np.all(t <= low, axis=0), np.all(t > high, axis=0)
+    bias = search.bias + search.scale * int(always.sum())
+    t = t[:, ~always & ~never]
+    t = t[:1] if np.all(t == t[:1]) else t
+    wide = search.wide or max(abs(low), abs(high) + 1) >= 2**31
+    return Search(np.clip(t, low, high + 1), search.scale, bias, wide)
+
+
+def _make_table(layer: Layer, low: int, high: int) -> None:
+    values = layer.stage.apply(np.arange(low, high + 1), np.zeros(high - low + 1, np.int64))
+    table = Tensor(f"{layer.output.name}_table", values.shape, int(values.min()), int(values.max()), values)
+    layer.kernel, layer.stage, layer.inputs = "ms_table", None, [layer.inputs[0], table]
+    layer.shape = {"count": int(np.prod(list(layer.shape.values()))), "low": low}
+
+
+def _proof(layer: Layer, before: Search, search: Search, low: int, high: int) -> dict:
+    rows, levels = search.thresholds.shape
+    proof = {"layer": layer.node, "operator": layer.operator, "sums": [low, high], "rows": rows, "thresholds": levels}
+    proof |= {"form": layer.stage.kind if layer.stage else "table", "bytes": _bytes(layer), "bytes_as_thresholds": before.bytes}
+    if isinstance(layer.stage, Affine):
+        proof["shift"] = layer.stage.shift
+        proof["steps_compared"] = int(((search.thresholds > low) & (search.thresholds <= high)).sum())
+    if rows * (high - low + 1) <= _EXHAUSTIVE:
+        proof["sums_compared"] = _compare(layer, before, low, high)
+    return proof
+
+
+def _bytes(layer: Layer) -> int:
+    if layer.stage:
+        return layer.stage.bytes
+    table = layer.inputs[1]
+    return table.size * bits_of(smallest_type(table.low, table.high, "table")) // 8
+
+
+def _compare(layer: Layer, before: Search, low: int, high: int) -> int:
+    """Number of (sum, row) pairs at which the new form gives what the thresholds gave; all, or this generator is wrong."""
+    sums = np.arange(low, high + 1)
+    rows = max(len(before.thresholds), 1)
+    for row in range(rows):
+        channel = np.full(sums.shape, row)
+        found = layer.stage.apply(sums, channel) if layer.stage else layer.inputs[1].data
+        assert np.array_equal(before.apply(sums, channel), found), f"{layer.node}: the compact form differs"
+    return rows * len(sums)

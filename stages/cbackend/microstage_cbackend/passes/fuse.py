@@ -1,0 +1,167 @@
+"""Layers that follow a layer which sums, drawn into it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from microstage_cbackend.builder import dot_range
+from microstage_cbackend.ir import Layer, Part, Tensor, accumulator_type
+from microstage_cbackend.stages import Raw, Search
+
+__all__ = ["SUMMING", "fuse_bias", "fuse_stages", "join_patches", "lift_stages"]
+
+SUMMING = ("ms_linear", "ms_conv2d", "ms_depthwise")
+"Kernels with one bias and one row of a stage per channel, whose results lie channels last."
+
+
+def channels_of(layer: Layer) -> int:
+    """Channels of the result of a layer in SUMMING."""
+    return layer.shape["columns"] if layer.kernel == "ms_linear" else layer.shape["filters"]
+
+
+def producer(part: Part, tensor: Tensor) -> Layer | None:
+    """The one layer that fills all of `tensor`'s memory, where `tensor` is all of it."""
+    found = [layer for layer in part.layers if layer.output.root is tensor.root]
+    whole = tensor.start == 0 and int(np.prod(tensor.shape)) == tensor.root.size
+    return found[0] if len(found) == 1 and whole else None
+
+
+def join_patches(part: Part) -> None:
+    """Im2Col, then the matrix product that alone reads its patches: one convolution."""
+    for layer in list(part.layers):
+        if layer.kernel != "ms_linear" or not part.read_once(layer.inputs[0]):
+            continue
+        patches = producer(part, layer.inputs[0])
+        if patches is None or patches.kernel != "ms_im2col":
+            continue
+        s, filters = patches.shape, layer.shape["columns"]
+        if layer.shape["depth"] != s["kernel_h"] * s["kernel_w"] * s["channels"]:
+            continue
+        part.layers.remove(patches)
+        layer.inputs[0] = patches.inputs[0]
+        plain = s["kernel_h"] * s["kernel_w"] * s["stride_h"] * s["stride_w"] == 1 and s["out_height"] == s["height"] and s["out_width"] == s["width"]
+        if not plain:
+            layer.kernel, layer.operator = "ms_conv2d", "Im2Col and MatMul"
+            layer.shape = {**s, "filters": filters, "groups": 1}
+            layer.scratch = (patches.output.ctype, s["kernel_h"] * s["kernel_w"] * s["channels"])
+
+
+def lift_stages(part: Part) -> None:
+    """max(x) then stage is stage then max, as no stage falls: the pool moves small integers, the stage can be fused."""
+    for layer in list(part.layers):
+        if layer.kernel != "ms_stage" or layer.stage.scale < 0 or not part.read_once(layer.inputs[0]):
+            continue
+        pool = producer(part, layer.inputs[0])
+        if pool is None or pool.kernel != "ms_max_pool" or pool.shape["outer"] != 1:
+            continue
+        rows = _rows_by_channel(layer, pool.shape["inner"])
+        if rows is None:
+            continue
+        x, y = pool.inputs[0], layer.output
+        between = Tensor(f"{y.name}_before_pool", x.shape, y.low, y.high)
+        pixels = pool.shape["height"] * pool.shape["width"]
+        layer.stage = Search(layer.stage.thresholds[rows], layer.stage.scale, layer.stage.bias, layer.stage.wide)
+        layer.shape = {"outer": pixels, "channels": pool.shape["inner"], "inner": 1}
+        layer.inputs, layer.output, pool.inputs, pool.output = [x], between, [between], y
+        here, there = part.layers.index(pool), part.layers.index(layer)
+        part.layers.remove(layer)
+        part.layers.insert(here, layer)
+        assert here < there
+
+
+def _rows_by_channel(layer: Layer, channels: int) -> np.ndarray | None:
+    """Row of the stage of each of `channels` values that lie next to one another, or None where rows follow something else."""
+    s = layer.shape
+    if len(layer.stage.thresholds) == 1:
+        return np.zeros(channels, np.int64)
+    labels = np.tile(np.repeat(np.arange(s["channels"]), s["inner"]), s["outer"])
+    if labels.size % channels or np.any(labels.reshape(-1, channels) != labels[:channels]):
+        return None
+    return labels[:channels]
+
+
+def fuse_bias(part: Part) -> None:
+    """A sum, then constants that are added channel by channel: the bias of the sum."""
+    for layer in list(part.layers):
+        if layer.kernel != "ms_add" or layer.inputs[1].data is None:
+            layer_inputs = layer.inputs[::-1]
+            if layer.kernel != "ms_add" or layer_inputs[1].data is None:
+                continue
+            layer.inputs = layer_inputs
+            layer.shape["x_step"], layer.shape["w_step"] = layer.shape["w_step"], layer.shape["x_step"]
+        x, constants = layer.inputs
+        summing = producer(part, x) if part.read_once(x) else None
+        if summing is None or summing.kernel not in SUMMING or summing.bias is not None:
+            continue
+        bias = _bias_by_channel(layer, channels_of(summing), summing.output.size)
+        if bias is None:
+            continue
+        part.layers.remove(layer)
+        _give_bias(part, summing, layer, bias)
+
+
+def _bias_by_channel(layer: Layer, channels: int, size: int) -> np.ndarray | None:
+    from microstage_cbackend.interpret import _walk
+
+    read = (layer.inputs[0].start + _walk(layer.shape, "x_step")).ravel()
+    values = np.broadcast_to(layer.inputs[1].data.ravel()[_walk(layer.shape, "w_step")], layer.shape["size"]).ravel()
+    if not np.array_equal(read, np.arange(size)) or np.any(values.reshape(-1, channels) != values[:channels]):
+        return None
+    return values[:channels].copy()
+
+
+def _give_bias(part: Part, summing: Layer, layer: Layer, bias: np.ndarray) -> None:
+    low, high = summing.partial
+    summing.partial = min(low + int(bias.min()), low, int(bias.min())), max(high + int(bias.max()), high, int(bias.max()))
+    summing.accumulator = accumulator_type(*summing.partial, f"Node {layer.node}: its sum")
+    summing.stage = Raw(summing.accumulator == "int64_t")
+    summing.bias = Tensor(f"{layer.output.name}_bias", bias.shape, int(bias.min()), int(bias.max()), bias, declared=summing.accumulator)
+    summing.output = layer.output
+    summing.remark = f"partial sums within {summing.partial[0]}..{summing.partial[1]}, {summing.accumulator}"
+
+
+def fuse_stages(part: Part) -> None:
+    """A sum, then its stage: one layer, with the bias in the thresholds."""
+    for layer in list(part.layers):
+        if layer.kernel != "ms_stage" or not part.read_once(layer.inputs[0]):
+            continue
+        before = producer(part, layer.inputs[0])
+        if before is None:
+            continue
+        if before.kernel in SUMMING and isinstance(before.stage, Raw):
+            rows = _rows_by_channel(layer, channels_of(before))
+            if rows is None:
+                continue
+            thresholds = layer.stage.thresholds if len(layer.stage.thresholds) == 1 else layer.stage.thresholds[rows]
+            bias = before.bias.data[:, None] if before.bias is not None else 0
+            before.stage = Search(thresholds - bias, layer.stage.scale, layer.stage.bias, before.accumulator == "int64_t")
+            before.bias = None
+        elif before.kernel == "ms_sum_pool" and len(layer.stage.thresholds) == 1:
+            before.stage = layer.stage
+        elif before.kernel == "ms_add" and len(layer.stage.thresholds) == 1:
+            before.kernel, before.stage = "ms_blend", layer.stage
+            before.shape |= {"x_multiplier": 1, "w_multiplier": 1}
+            before.partial = (before.output.low, before.output.high)
+        else:
+            continue
+        before.stage.wide = before.accumulator == "int64_t" or layer.stage.wide
+        before.remark += f"; {layer.remark}"
+        before.operator += f" and {layer.operator}" if layer.operator != before.operator else ""
+        before.output = layer.output
+        part.layers.remove(layer)
+        # the layer may now stand before a tensor that both read; it stands where the sum stood, which is before every reader
+
+
+def sums_of(layer: Layer) -> tuple[int, int]:
+    """Range of the sums that reach the stage of `layer`."""
+    if layer.kernel in SUMMING:
+        w = layer.inputs[1].data
+        x = layer.inputs[0]
+        rows = w.reshape(-1, w.shape[-1]).T if layer.kernel == "ms_depthwise" else w.reshape(channels_of(layer), -1)
+        ends = x.low, x.high
+        if layer.kernel != "ms_linear":
+            ends = min(x.low, layer.shape["pad_value"]), max(x.high, layer.shape["pad_value"])
+        return dot_range(rows, *ends, layer.bias.data if layer.bias is not None else None)[:2]
+    if layer.kernel == "ms_stage":
+        return layer.inputs[0].low, layer.inputs[0].high
+    return layer.partial

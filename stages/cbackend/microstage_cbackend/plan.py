@@ -1,0 +1,79 @@
+"""Where buffers lie in the arena: those that are not alive together share memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from microstage_cbackend.ir import Part, Tensor, bits_of
+
+__all__ = ["Buffer", "MemoryPlan", "plan_memory"]
+
+_ALIGNMENT = 8
+
+
+@dataclass(eq=False)
+class Buffer:
+    """`bytes` of memory that layers `first` to `last` use, both included."""
+
+    tensor: Tensor | None
+    bytes: int
+    first: int
+    last: int
+    offset: int = 0
+
+    def meets(self, other: Buffer) -> bool:
+        return self.first <= other.last and other.first <= self.last
+
+
+@dataclass
+class MemoryPlan:
+    """Offsets of all buffers of one part; `size` is reached, `bound` is what the busiest layer needs at least."""
+
+    buffers: list[Buffer] = field(default_factory=list)
+    scratch: dict[int, Buffer] = field(default_factory=dict)
+    "Working memory by number of the layer."
+    size: int = 0
+    bound: int = 0
+
+    def of(self, tensor: Tensor) -> Buffer | None:
+        return next((b for b in self.buffers if b.tensor is tensor.root), None)
+
+
+def plan_memory(part: Part) -> MemoryPlan:
+    """The smallest of a few first-fit plans; offsets are multiples of 8 bytes."""
+    plan = MemoryPlan()
+    for tensor in dict.fromkeys(layer.output.root for layer in part.layers):
+        if tensor in part.outputs:
+            continue
+        uses = [i for i, layer in enumerate(part.layers) if tensor in (layer.output.root, *(t.root for t in layer.inputs))]
+        plan.buffers.append(Buffer(tensor, _aligned(tensor.bytes), uses[0], uses[-1]))
+    for number, layer in enumerate(part.layers):
+        if layer.scratch:
+            ctype, count = layer.scratch
+            plan.scratch[number] = Buffer(None, _aligned(count * bits_of(ctype) // 8), number, number)
+    every = [*plan.buffers, *plan.scratch.values()]
+    plan.bound = max((sum(b.bytes for b in every if b.first <= i <= b.last) for i in range(len(part.layers))), default=0)
+    orders = [lambda b: (-b.bytes, b.first), lambda b: (b.first, -b.bytes), lambda b: (b.first - b.last, -b.bytes), lambda b: (-b.last, -b.bytes)]
+    plans = [_first_fit(sorted(every, key=order)) for order in orders]
+    best = min(plans, key=lambda p: p[0])
+    plan.size = best[0]
+    for buffer, offset in best[1].items():
+        buffer.offset = offset
+    return plan
+
+
+def _first_fit(buffers: list[Buffer]) -> tuple[int, dict[Buffer, int]]:
+    """Each buffer at the lowest offset that no buffer alive with it uses."""
+    placed: dict[Buffer, int] = {}
+    for buffer in buffers:
+        offset = 0
+        for other, start in sorted(((o, s) for o, s in placed.items() if o.meets(buffer)), key=lambda pair: pair[1]):
+            if offset + buffer.bytes <= start:
+                break
+            offset = max(offset, start + other.bytes)
+        placed[buffer] = offset
+    return max((s + b.bytes for b, s in placed.items()), default=0), placed
+
+
+def _aligned(count: int) -> int:
+    return -(-count // _ALIGNMENT) * _ALIGNMENT

@@ -1,0 +1,180 @@
+"""Stages: how an exact sum becomes the integer that is stored, and how a staircase is proven equal to a smaller form.
+
+    Raw      the sum itself
+    Search   bias + scale * (number of thresholds that the sum reaches), rows of thresholds, one or one per channel
+    Affine   (sum * multiplier + offset) >> shift, held to low..high; `even`: halves are rounded to the even neighbour
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Affine", "Raw", "Search", "Stage", "fit_affine"]
+
+_LARGEST_SHIFT = 30
+_FAR = 2**61
+
+
+@dataclass
+class Raw:
+    wide: bool = False
+
+    @property
+    def kind(self) -> str:
+        return "raw64" if self.wide else "raw32"
+
+    def apply(self, sums: np.ndarray, channel: np.ndarray) -> np.ndarray:
+        return sums
+
+
+@dataclass
+class Search:
+    """`thresholds` int64 [rows, levels], each row ascending; rows is 1 or the number of channels."""
+
+    thresholds: np.ndarray
+    scale: int
+    bias: int
+    wide: bool = False
+    "Whether sums are 64 bits wide."
+
+    @property
+    def kind(self) -> str:
+        if self.wide:
+            return "search64"
+        reach = int(np.abs(self.thresholds).max(initial=0))
+        return "search16" if reach < 2**15 else "search32"
+
+    @property
+    def bytes(self) -> int:
+        return self.thresholds.size * int(self.kind.removeprefix("search")) // 8
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        last = self.bias + self.scale * self.thresholds.shape[1]
+        return min(self.bias, last), max(self.bias, last)
+
+    def apply(self, sums: np.ndarray, channel: np.ndarray) -> np.ndarray:
+        """Stage of `sums` whose channels are `channel`, both of one shape."""
+        counts = np.empty(sums.shape, np.int64)
+        rows = np.zeros_like(channel) if len(self.thresholds) == 1 else channel
+        for row in np.unique(rows):
+            here = rows == row
+            counts[here] = np.searchsorted(self.thresholds[row], sums[here], side="right")
+        return self.bias + self.scale * counts
+
+    def held(self, low: int, high: int) -> Search:
+        """The same over sums in low..high with every threshold within low..high + 1."""
+        return Search(np.clip(self.thresholds, low, high + 1), self.scale, self.bias, self.wide)
+
+
+@dataclass
+class Affine:
+    """`multiplier` and `offset` int64 [rows]; rows is 1 or the number of channels."""
+
+    multiplier: np.ndarray
+    offset: np.ndarray
+    shift: int
+    low: int
+    high: int
+    even: bool = False
+    wide: bool = True
+
+    @property
+    def kind(self) -> str:
+        return "even64" if self.even else "affine64" if self.wide else "affine32"
+
+    @property
+    def bytes(self) -> int:
+        return self.multiplier.size * (4 + (8 if self.wide else 4))
+
+    def apply(self, sums: np.ndarray, channel: np.ndarray) -> np.ndarray:
+        """Stage of `sums` whose channels are `channel`, both of one shape."""
+        rows = np.zeros_like(channel) if self.multiplier.size == 1 else channel
+        value = sums * self.multiplier[rows] + self.offset[rows]
+        if self.even:
+            value = value + (1 << (self.shift - 1)) - 1 + (value >> self.shift & 1)
+        return np.clip(value >> self.shift, self.low, self.high)
+
+
+Stage = Raw | Search | Affine
+
+
+def fit_affine(search: Search, low: int, high: int) -> Affine | None:
+    """The multiply-add-shift with the smallest shift that equals `search` at every sum in low..high, or None.
+
+    Both are staircases that never fall, so they are equal on the whole range exactly when each step of one lies where
+    the other's does: for each threshold t of level k, the affine form reaches k at t and not at t - 1. That is two
+    linear inequalities in multiplier and offset per step, and the room between them is a concave function of the
+    multiplier, whose top a bisection finds; no room at the top proves that this shift is too small.
+    """
+    if search.scale != 1 or max(abs(low), abs(high)) >= 2**31:
+        return None
+    steps = _Constraints(search, low, high)
+    for even in (False, True):
+        first, last = int(even), _LARGEST_SHIFT
+        if steps.solve(last, even) is None:
+            continue
+        while first < last:  # what a shift can do, the next one can by doubling
+            middle = (first + last) // 2
+            first, last = (first, middle) if steps.solve(middle, even) else (middle + 1, last)
+        multiplier, offset = steps.solve(first, even)
+        found = Affine(multiplier, offset, first, search.bias + steps.least, search.bias + steps.most, even)
+        found.wide = even or not _fits_32_bits(found, low, high)
+        return found
+    return None
+
+
+def _fits_32_bits(stage: Affine, low: int, high: int) -> bool:
+    products = [stage.multiplier * end for end in (low, high)]
+    sums = [p + stage.offset for p in products]
+    return all(int(np.abs(v).max()) < 2**31 for v in (*products, *sums, stage.offset))
+
+
+class _Constraints:
+    """Points that the affine form must reach (`up`: sum, level) and must stay below (`down`), per channel, padded."""
+
+    def __init__(self, search: Search, low: int, high: int) -> None:
+        t = search.thresholds
+        level = np.broadcast_to(np.arange(1, t.shape[1] + 1), t.shape)
+        inside = (t > low) & (t <= high)
+        always, reached = (t <= low).sum(axis=1), (t <= high).sum(axis=1)
+        self.least, self.most, self.bias = int(always.min()), int(reached.max()), search.bias
+        ends = np.full((len(t), 1), low), np.full((len(t), 1), high)
+        self.up = (
+            np.hstack([np.where(inside, t, 0), ends[0]]),
+            np.hstack([level, always[:, None]]),
+            np.hstack([inside, (always > self.least)[:, None]]),
+        )
+        self.down = (
+            np.hstack([np.where(inside, t - 1, 0), ends[1]]),
+            np.hstack([level, reached[:, None] + 1]),
+            np.hstack([inside, (reached < self.most)[:, None]]),
+        )
+
+    def solve(self, shift: int, even: bool) -> tuple[np.ndarray, np.ndarray] | None:
+        """(multiplier, offset) per row with room for `shift`, or None."""
+        first = np.zeros(len(self.up[0]), np.int64)
+        last = np.where(self.up[2][:, :-1].any(axis=1), 2**30, 0)  # a constant channel needs no slope
+        while np.any(first < last):  # the largest multiplier to which the room still grows
+            middle = (first + last) // 2
+            grows = self._room(middle + 1, shift, even)[0] > self._room(middle, shift, even)[0]
+            first, last = np.where(grows, middle + 1, first), np.where(grows, last, middle)
+        room, below, above = self._room(first, shift, even)
+        if np.any(room < 0):
+            return None
+        offset = np.where(below > -_FAR, below, np.where(above < _FAR, above, 0))
+        return first, offset
+
+    def _room(self, multiplier: np.ndarray, shift: int, even: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        below = self._bounds(self.up, multiplier, shift, even, -_FAR).max(axis=1)
+        above = self._bounds(self.down, multiplier, shift, even, _FAR + 1).min(axis=1) - 1
+        return above - below, below, above
+
+    def _bounds(self, points, multiplier, shift: int, even: bool, far: int) -> np.ndarray:
+        at, level, used = points
+        wanted = (level + self.bias) << shift
+        if even:  # a half goes up to an even level and down from an odd one
+            wanted = wanted - (1 << (shift - 1)) + ((level + self.bias) & 1)
+        return np.where(used, wanted - multiplier[:, None] * at, far)
