@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
+from microstage.benchmarks import names
 from microstage.benchmarks.catalogue import NETWORKS
 from microstage.benchmarks.network import Dense, Quantity
 from microstage.benchmarks.onnx_twin import FORMS, write_onnx
@@ -66,6 +67,10 @@ def test_roundings_differ_on_ties_alone():
     assert rounded_twice.tolist() == [1], "7/16 becomes 4/8, then 1"
     with pytest.raises(ParameterError, match="half_even, half_up, tflite"):
         requantise(ties, half, output, "floor")
+
+
+def test_the_runner_knows_every_network():
+    assert names.NETWORKS == tuple(NETWORKS)
 
 
 def test_unknown_network_is_one_sentence():

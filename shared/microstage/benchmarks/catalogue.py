@@ -7,12 +7,13 @@ from collections.abc import Callable
 from microstage.benchmarks import mlperf_tiny, narrow
 from microstage.benchmarks.network import Network
 
-__all__ = ["MLPERF_TINY", "NETWORKS"]
+__all__ = ["NETWORKS"]
 
-MLPERF_TINY: dict[str, Callable[[], Network]] = {
+NETWORKS: dict[str, Callable[[], Network]] = {
     "resnet8": mlperf_tiny.resnet8,
     "ds-cnn": mlperf_tiny.ds_cnn,
     "mobilenet": mlperf_tiny.mobilenet,
     "autoencoder": mlperf_tiny.autoencoder,
+    "kws-w3a3": narrow.kws_w3a3,
+    "cnv-binary": narrow.cnv_binary,
 }
-NETWORKS: dict[str, Callable[[], Network]] = {**MLPERF_TINY, "kws-w3a3": narrow.kws_w3a3, "cnv-binary": narrow.cnv_binary}

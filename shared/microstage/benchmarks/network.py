@@ -29,6 +29,11 @@ class Quantity:
     low: int = -128
     high: int = 127
 
+    @property
+    def narrow(self) -> bool:
+        """Whether it uses less than the 256 levels of its type."""
+        return (self.low, self.high) != (-128, 127)
+
 
 @dataclass(frozen=True, eq=False)
 class Layer:

@@ -87,9 +87,9 @@ class _Writer:
         """`kind` on real values, then quantised to the layer's output and dequantised again."""
         real = f"{layer.name}.real"
         self._node(kind, [*(f"{name}.value" for name in layer.inputs), *constants], real, **attributes)
-        quantised, quantity = f"{layer.name}.wide" if self._narrow(layer.output) else layer.name, layer.output
+        quantised, quantity = f"{layer.name}.wide" if layer.output.narrow else layer.name, layer.output
         self._node("QuantizeLinear", [real, *self._parameters(layer.name, quantity)], quantised)
-        if self._narrow(quantity):
+        if quantity.narrow:
             ends = [
                 self._constant(f"{layer.name}.{end}", np.array(value + self.shift, self.numpy_type))
                 for end, value in (("low", quantity.low), ("high", quantity.high))
@@ -129,9 +129,6 @@ class _Writer:
         if all(constant.name != name for constant in self.constants):
             self.constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
-
-    def _narrow(self, quantity: Quantity) -> bool:
-        return (quantity.low, quantity.high) != (-128, 127)
 
     def _node(self, kind: str, inputs: list[str], output: str, **attributes) -> None:
         self.nodes.append(helper.make_node(kind, inputs, [output], name=f"{output}.{kind}", **attributes))

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from microstage import golden
-from microstage.benchmarks.catalogue import MLPERF_TINY, NETWORKS
+from microstage.benchmarks.catalogue import NETWORKS
 from microstage.benchmarks.drawing import draw_inputs
+from microstage.benchmarks.names import MLPERF_TINY
 from microstage.benchmarks.network import Network
 from microstage.benchmarks.onnx_twin import write_onnx
 from microstage.benchmarks.reference import run

@@ -68,7 +68,9 @@ def environment_of(folder: Path, local: LocalBackend, scratch: Path, name: str |
     repository, stage = folder.parents[1], load_stages(folder.parents[1]).get(name or folder.name)
     overlay, shared = str(local.environments.overlay(repository / "tests" / "requirements.lock")), str(repository / "shared")
     if stage is None:
-        return Path(sys.executable), {**os.environ, "PYTHONPATH": os.pathsep.join([shared, overlay])}
+        own = folder / ".python-version"  # of a folder whose lock is an environment of its own
+        python = local.environments.ensure(own.read_text().strip(), folder / "requirements.lock") if own.exists() else Path(sys.executable)
+        return python, {**os.environ, "PYTHONPATH": os.pathsep.join([shared, overlay])}
     python = local.environments.ensure(stage.python, stage.folder / "requirements.lock")
     source = os.pathsep.join([shared, str(stage.folder), overlay, *_own_packages(folder, local)])
     pinned = stage_environment(scratch) | {"HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis")}

@@ -1,0 +1,31 @@
+"""C compiled into a shared library and called from here."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shlex
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from microstage.errors import EnvironmentProblem, MicrostageError
+
+__all__ = ["compile_library", "compiler"]
+
+
+def compiler() -> list[str]:
+    """The command of the C compiler: $CC, else gcc."""
+    return shlex.split(os.environ.get("CC", "gcc"))
+
+
+def compile_library(sources: Sequence[Path], flags: Sequence[str], target: Path) -> ctypes.CDLL:
+    """`sources` as one shared library at `target`, loaded."""
+    command = [*compiler(), *flags, "-shared", "-fPIC", "-o", str(target), *map(str, sources)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise EnvironmentProblem(f"{command[0]} is not installed; `apt-get install gcc libc6-dev` mends it.") from None
+    if done.returncode:
+        raise MicrostageError(f"{command[0]} refused {sources[0].name} with {' '.join(flags)}: {done.stderr.strip()[:2000]}")
+    return ctypes.CDLL(str(target))

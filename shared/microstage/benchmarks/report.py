@@ -1,0 +1,50 @@
+"""The printed tables: every runtime's time, then ours against each rival's best form, beside the aim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from microstage.benchmarks.agreement import Agreement
+from microstage.benchmarks.aims import AIMS
+from microstage.benchmarks.measuring import Timing, ratio
+
+__all__ = ["ratios", "table", "times"]
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """Markdown, columns aligned."""
+    cells = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(cells[0]))]
+    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in cells]
+    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
+
+
+def times(timings: Mapping[str, Timing], agreements: Mapping[str, tuple[Agreement, Agreement]], macs: int, peak: float) -> str:
+    """A row per runtime."""
+    rows = []
+    for name, timing in timings.items():
+        low, high = timing.spread
+        rate = macs / timing.median / 1000
+        share = f"{rate / peak:.1%}" if peak else ""
+        rows.append([name, f"{timing.median:.2f}", f"{low:.2f}-{high:.2f}", f"{timing.best:.2f}", f"{rate:.1f}", share, *agreements[name]])
+    return table(["runtime", "median us", "quartiles", "best", "GMAC/s", "of peak", "each layer alone", "whole network"], rows)
+
+
+def ratios(network: str, timings: Mapping[str, Timing], ours: Iterable[str]) -> str:
+    """Each rival's fastest form over each of our variants; empty where there is nothing of ours."""
+    rows = []
+    for variant in ours:
+        for rival, name in _fastest(timings, ours).items():
+            value, low, high = ratio(timings[name], timings[variant])
+            aim = AIMS.get((variant, rival), {}).get(network)
+            reached = "" if aim is None else f"{aim:g}: {'reached' if value >= aim else f'{value / aim:.0%} of it'}"
+            rows.append([f"{name} / {variant}", f"{value:.2f}", f"{low:.2f}-{high:.2f}", reached])
+    return table(["ratio of medians", "", "quartiles of rounds", "aim"], rows) if rows else ""
+
+
+def _fastest(timings: Mapping[str, Timing], ours: Iterable[str]) -> dict[str, str]:
+    """{rival: the name of its fastest form}; a form's name begins with its rival's."""
+    best: dict[str, str] = {}
+    for name in sorted((name for name in timings if name not in ours), key=lambda name: timings[name].median):
+        best.setdefault(name.split()[0], name)
+    return best

@@ -1,0 +1,80 @@
+"""`make bench MODEL=... AGAINST=onnxruntime,litert,tflm`: the generated C beside other runtimes, in their own environment.
+
+The networks are those of microstage.benchmarks; theirs is no stage's image, so that no stage carries a rival.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from microstage.benchmarks.names import NETWORKS, RIVALS
+from microstage.errors import MicrostageError, ParameterError
+from microstage.runner.cli import REPOSITORY
+from microstage.runner.declarations import load_stages
+from microstage.runner.local import LocalBackend
+
+__all__ = ["main"]
+
+_KNOWN = ("MODEL", "AGAINST", "ROUNDS", "VOLUMES")
+
+
+def main(words: Sequence[str]) -> int:
+    """Exit code of the benchmark of NAME=VALUE `words`."""
+    typed = dict(word.split("=", 1) for word in words)
+    for name in typed:
+        if name not in _KNOWN:
+            raise ParameterError(f"{name}={typed[name]} is no variable of this benchmark: expected {', '.join(_KNOWN)}.")
+    models, against = _listed(typed, "MODEL", NETWORKS), _listed(typed, "AGAINST", RIVALS)
+    local = LocalBackend(REPOSITORY, Path(typed.get("VOLUMES") or REPOSITORY / "volumes").resolve())
+    folder = REPOSITORY / "tests" / "rivals"
+    python = local.environments.ensure((folder / ".python-version").read_text().strip(), folder / "requirements.lock")
+    with tempfile.TemporaryDirectory(prefix="microstage-bench.") as scratch:
+        twins, ours = Path(scratch) / "twins", Path(scratch) / "ours"
+        _benchmarks(python, "twins", str(twins), *models)
+        ours.mkdir()
+        for model in models:
+            _generate(local, twins / model, ours / model, Path(scratch) / "build" / model)
+        options = ["--models", ",".join(models), "--against", ",".join(against), "--rounds", typed.get("ROUNDS", "31")]
+        return _benchmarks(python, "", *options, "--ours", str(ours))
+
+
+def _listed(typed: Mapping[str, str], variable: str, known: Sequence[str]) -> list[str]:
+    """What a comma-separated variable chooses of `known`; all of them where it is missing."""
+    chosen = typed[variable].split(",") if variable in typed else list(known)
+    for name in chosen:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "."
+            raise ParameterError(f"{variable}={name} is not known: expected {', '.join(known)}{hint}")
+    return chosen
+
+
+def _benchmarks(python: Path, module: str, *words: str) -> int:
+    """Run a module of microstage.benchmarks in the rivals' environment; its exit code."""
+    name = f"microstage.benchmarks.{module}" if module else "microstage.benchmarks"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "shared"), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    return subprocess.run([str(python), "-m", name, *words], env=environment).returncode
+
+
+def _generate(local: LocalBackend, twin: Path, output: Path, scratch: Path) -> None:
+    """The C of one twin, in `output`; where the generator refuses, it has said why, and the rivals are measured alone."""
+    stage = load_stages(REPOSITORY)["cbackend"]
+    for folder in (output, scratch):
+        folder.mkdir(parents=True)
+    if local.run(stage, inputs={"streamline": twin}, parameters={}, output=output, scratch=scratch):
+        print(f"bench: no C of {twin.name}; its rivals are measured alone.", file=sys.stderr, flush=True)
+        output.rename(output.with_name(f".{output.name}"))
+
+
+if __name__ == "__main__":
+    try:
+        raise SystemExit(main(sys.argv[1:]))
+    except MicrostageError as error:
+        print(f"microstage: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
