@@ -8,13 +8,19 @@ from microstage.errors import DatasetError
 
 __all__ = ["BUILT_IN", "DOWNLOADED", "files", "folder", "names"]
 
-BUILT_IN = ("generator",)
+BUILT_IN = ("generator", "words")
 DOWNLOADED = ("ev-cpw",)
 _PATTERNS = {
     "ev-cpw": ("*/Waveform_*.csv",),
+    "speech-commands": ("*/*.wav", "*/*/*.wav", "*_list.txt"),
+    "speech-features": ("gsc_test_mfcc.npz",),
     "recordings": ("**/*.csv", "**/*.CSV", "**/*.cfg", "**/*.CFG", "**/*.dat", "**/*.DAT"),
 }
-_USUAL_FOLDERS = {"ev-cpw": ("ev_cpw", "ev-cpw")}
+_USUAL_FOLDERS = {
+    "ev-cpw": ("ev_cpw", "ev-cpw"),
+    "speech-commands": ("speech_commands", "speech-commands", "speech_commands_v0.02"),
+    "speech-features": ("gsc_v2_test",),
+}
 
 
 def names() -> tuple[str, ...]:

@@ -27,14 +27,21 @@ def _exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def matmul(arguments, _):
     a, b = arguments
     if isinstance(a, QTensor) and isinstance(b, QTensor):
-        # one scale per output column of b at most, or the sum would mix scales
-        scale = b.scale if np.ndim(b.scale) == 0 else np.broadcast_to(b.scale, (*b.scale.shape[:-2], 1, b.shape[-1]))
+        scale = b.scale if np.ndim(b.scale) == 0 else _per_column(b)
         if np.ndim(a.scale) and a.scale.size > 1:
             raise ModelError("the left side of a product has several scales")
         return QTensor(_exact_matmul(a.ints, b.ints), np.asarray(a.scale) * scale)
     if _is_integer(a) and _is_integer(b):
         return _exact_matmul(a, b)
     return real(a) @ real(b)
+
+
+def _per_column(matrix: QTensor) -> np.ndarray:
+    """The scale [..., 1, columns] that all rows of a column share: a sum over rows must not mix scales."""
+    scale = np.broadcast_to(matrix.scale, matrix.shape)
+    if np.any(scale != scale[..., :1, :]):
+        raise ModelError("the right side of a product has several scales in one column")
+    return scale[..., :1, :]
 
 
 @operator("Gemm")

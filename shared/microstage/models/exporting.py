@@ -6,7 +6,7 @@ A feed-forward network needs to say only how it is built: `simulate` watches eve
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -41,26 +41,28 @@ class Exporting(ABC):
 
     def simulate(self, replayed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """{boundary: integers, output: reals as float64} as the framework computes them."""
-        found: dict[str, np.ndarray] = {}
-        removed = [proxy.register_forward_hook(_recorder(found, path)) for path, proxy in _activations(self.network)]
+        quantisers, seen = dict(_activations(self.network)), {}
+        watched = [proxy.register_forward_hook(_keeper(seen, path)) for path, proxy in quantisers.items()]
         with torch.no_grad():
             answer = self.network(torch.from_numpy(replayed[self.input]))
-        for handle in removed:
+        for handle in watched:
             handle.remove()
+        found = {path: integers(value, quantisers[path]) for path, value in seen.items()}
         return {**found, self.output: answer.numpy().astype(np.float64)}
 
 
-def _activations(network: nn.Module):
+def _activations(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """(module path, proxy) of every quantiser of activations."""
     for name, module in network.named_modules():
         if isinstance(module, ActQuantProxyFromInjector) and module.is_quant_enabled:
             yield name.rpartition(".")[0], module
 
 
-def _recorder(found: dict[str, np.ndarray], path: str):
-    def record(module, _, output) -> None:
-        found[path] = integers(output[0], module)
+def _keeper(seen: dict[str, Tensor], path: str):
+    def keep(module, inputs, output) -> None:
+        seen[path] = output[0]
 
-    return record
+    return keep
 
 
 def integers(value: Tensor, quantiser) -> np.ndarray:

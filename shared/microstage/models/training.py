@@ -98,7 +98,7 @@ class Training(ABC):
     def replayed(self) -> dict[str, np.ndarray]:
         """`test.npz`, what later stages replay: at least 256 test examples where there are so many, then extremes; `real` tells them apart."""
 
-    def draw(self, folder: Path, metrics: Mapping[str, Any]) -> None:
+    def draw(self, folder: Path, metrics: Mapping[str, Any]) -> None:  # noqa: B027  most have none
         """Pictures of the metrics, beside the curves that every training has."""
 
 

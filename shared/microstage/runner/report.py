@@ -7,7 +7,7 @@ from typing import Any
 
 from microstage.errors import VerificationError
 from microstage.runner.chain import Step
-from microstage.runner.declarations import Stage
+from microstage.runner.declarations import Parameter, Stage
 from microstage.runner.store import Store
 
 __all__ = ["METHODS", "summary", "table", "variables", "verify", "why"]
@@ -30,6 +30,8 @@ def summary(steps: Sequence[Step]) -> str:
 
 def _accuracy(steps: Sequence[Step]) -> list[str]:
     metrics = steps[0].artefact.about["metrics"]
+    if "test.accuracy" in metrics:
+        return _classes(metrics)
     rows = [(key, metrics[f"test.mae.{key}"]) for key in METHODS if f"test.mae.{key}" in metrics]
     if not rows:
         return []
@@ -39,6 +41,12 @@ def _accuracy(steps: Sequence[Step]) -> list[str]:
     head = f"mean absolute error ({unit}), {metrics.get('test.windows', '?')} test windows of {origin}"
     errors = [[METHODS[key], *(f"{value:.3f}" for value in mae), _percent(metrics.get(f"test.thd_error.{key}"))] for key, mae in rows]
     return ["", head, *table(["", "H1", "H3", "H5", "H7", "THD"], errors)]
+
+
+def _classes(metrics: Mapping[str, Any]) -> list[str]:
+    """Accuracy of a network whose answers are classes: overall, then class by class; always with what it was trained and tested on."""
+    head = f"accuracy {100 * metrics['test.accuracy']:.2f} % of {metrics['test.examples']} test examples: {metrics['test.origin']}"
+    return ["", head, *table(["class", "accuracy"], [[name, f"{100 * share:.2f} %"] for name, share in metrics["test.accuracy_of"].items()])]
 
 
 def _percent(error: float | None) -> str:
@@ -115,9 +123,27 @@ def variables(stages: Mapping[str, Stage]) -> str:
     for stage in stages.values():
         lines.append(f"{stage.name}: {stage.summary}")
         for p in stage.parameters.values():
-            only = f" (MODEL={'|'.join(p.models)})" if p.models else ""
-            lines.append(f"  {p.variable + '=' + str(p.default):28} {p.summary} Allowed: {p.allowed()}{only}.")
+            lines += [_variable(own, models) for own, models in _variants(p)]
     return "\n".join(lines)
+
+
+def _variants(parameter: Parameter) -> list[tuple[Parameter, list[str]]]:
+    """The forms that a parameter takes, each with the models that have it so; no models for one that all share."""
+    if not parameter.narrowed:
+        return [(parameter, list(parameter.models or ()))]
+    variants: list[tuple[Parameter, list[str]]] = []
+    for model, own in parameter.narrowed.items():
+        same = next((models for known, models in variants if known == own), None)
+        if same is None:
+            variants.append((own, [model]))
+        else:
+            same.append(model)
+    return variants
+
+
+def _variable(parameter: Parameter, models: Sequence[str]) -> str:
+    only = f" (MODEL={'|'.join(models)})" if models else ""
+    return f"  {parameter.variable + '=' + str(parameter.default):28} {parameter.summary} Allowed: {parameter.allowed()}{only}."
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

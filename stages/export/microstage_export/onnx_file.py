@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import torch
 from onnx import numpy_helper
 
 from microstage.errors import ModelError

@@ -1,4 +1,4 @@
-"""Read, convert, split, compose, run the reference, prove: in that order."""
+"""Read, convert, split, run the reference, prove, write: in that order."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ import onnx
 
 from microstage import golden
 from microstage.canonical import write_json
-from microstage.models.definition import FILE
+from microstage.models.definition import FILE, read
 from microstage.onnx_file import read_onnx
 from microstage.stage import Job, stage_main
 from microstage_qcdq import proof
-from microstage_qcdq.compose import compose
 from microstage_qcdq.convert_activations import ConvertActivationQuant
 from microstage_qcdq.fold_weights import FoldWeightQuant
+from microstage_qcdq.forms import form_of
 from microstage_qcdq.interface import describe
-from microstage_qcdq.reference import reference_run
-from microstage_qcdq.split import split_at_lstm
 
 
 def run(job: Job) -> None:
@@ -25,23 +23,20 @@ def run(job: Job) -> None:
     model = read_onnx(source / "brevitas_export_model.onnx")
     for transformation in (FoldWeightQuant(), ConvertActivationQuant()):
         model, _ = transformation.apply(model)
-    parts, curves = split_at_lstm(model)
+    form = form_of(model, read(source))
     recorded = golden.load(source / golden.FILE)
 
-    reference = reference_run(parts, recorded["window"])
-    proof.against_simulation(job, parts, recorded, curves)
-    proof.against_onnxruntime(job, parts, reference)
-    proof.from_any_state(job, parts)
-    composed = compose(parts)
-    proof.report_free_running(job, composed, parts, reference, recorded)
+    reference = form.reference(recorded)
+    proof.against_simulation(job, form.parts, recorded, form.curves)
+    proof.against_onnxruntime(job, form.parts, reference)
+    form.prove_further(job, reference, recorded)
 
-    files = {"cnn": "subcnn.onnx", "lstm": "sublstm_qcdq.onnx", "mlp": "submlp.onnx"}
-    for name, file in files.items():
-        onnx.save(parts[name], str(job.output / file))
-    onnx.save(composed, str(job.output / "model_qcdq_composed.onnx"))
-    write_json(job.output / "interface.json", describe(parts, files))
+    for name, file in form.files.items():
+        onnx.save(form.parts[name], str(job.output / file))
+    onnx.save(form.composed, str(job.output / "model_qcdq_composed.onnx"))
+    write_json(job.output / "interface.json", describe(form.parts, form.files, form.ranges, form.units))
     shutil.copy(source / FILE, job.output / FILE)
-    carried = {name: recorded[name] for name in ("waveform", "truth", "real", "gain_exponent")}
+    carried = {name: values for name, values in recorded.items() if name not in reference}
     golden.save(job.output / golden.FILE, {**carried, **reference})
 
 

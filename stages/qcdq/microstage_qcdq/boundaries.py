@@ -101,6 +101,8 @@ def _rows(part: str, source: str, vectors: Mapping[str, np.ndarray]) -> np.ndarr
         return vectors["window"][:, None] if source == "window" else vectors[source]
     if part == "mlp":
         return vectors["hidden"][:, -1] if source == "hidden" else vectors[source]
+    if part != "lstm":
+        return vectors[source]
     values = vectors["features" if source == "features_t" else recorded_name(source)]
     if source in _STATES:
         values = np.concatenate([np.zeros_like(values[:, :1]), values[:, :-1]], axis=1)

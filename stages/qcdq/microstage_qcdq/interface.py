@@ -11,39 +11,37 @@ from onnx import numpy_helper
 
 from microstage.integer import Interpreter
 from microstage.integer.tensor import QTensor
-from microstage_qcdq.border import border_ranges
 
 __all__ = ["describe", "signed_type"]
 
-# The ends of the chain are amplitudes over the window's gain; everything between is a plain number.
-_UNITS = {name: "2^exponent of the window, in the recording's unit" for name in ("window", "harmonics")}
 _ACCUMULATOR = (-(2**31), 2**31 - 1)
 
 
-def describe(parts: Mapping[str, onnx.ModelProto], files: Mapping[str, str]) -> dict[str, Any]:
-    """{"parts": {name: {"file", "inputs", "outputs"}}}; every tensor is integers with a scale."""
-    ranges = border_ranges(parts)
-    return {"parts": {file.removesuffix(".onnx"): _part(parts[name], file, ranges) for name, file in files.items()}}
+def describe(
+    parts: Mapping[str, onnx.ModelProto], files: Mapping[str, str], ranges: Mapping[str, tuple[int, int]], units: Mapping[str, str]
+) -> dict[str, Any]:
+    """{"parts": {name: {"file", "inputs", "outputs"}}}; every tensor is integers with a scale, in `units` (by default plain numbers)."""
+    return {"parts": {file.removesuffix(".onnx"): _part(parts[name], file, ranges, units) for name, file in files.items()}}
 
 
-def _part(model: onnx.ModelProto, file: str, ranges: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+def _part(model: onnx.ModelProto, file: str, ranges: Mapping[str, tuple[int, int]], units: Mapping[str, str]) -> dict[str, Any]:
     graph, once = model.graph, _run_once(model)
     constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
     scales = {node.input[0]: constants[node.input[1]] for node in graph.node if node.op_type == "DequantizeLinear"}
     scales |= {o.name: constants[f"{o.name}.scale"] for o in graph.output if f"{o.name}.scale" in constants}
 
     def tensors(values) -> dict[str, Any]:
-        return {v.name: _tensor(v.name, once[v.name], scales.get(v.name), ranges.get(v.name, _ACCUMULATOR)) for v in values}
+        return {v.name: _tensor(once[v.name], scales.get(v.name), ranges.get(v.name, _ACCUMULATOR), units.get(v.name, "1")) for v in values}
 
     return {"file": file, "inputs": tensors(graph.input), "outputs": tensors(graph.output)}
 
 
-def _tensor(name: str, value: Any, scale: np.ndarray | None, ends: tuple[int, int]) -> dict[str, Any]:
+def _tensor(value: Any, scale: np.ndarray | None, ends: tuple[int, int], unit: str) -> dict[str, Any]:
     if scale is None:
         scale = np.broadcast_to(value.scale, value.shape) if isinstance(value, QTensor) else 1.0
     flat = np.asarray(scale, np.float64).reshape(-1).tolist()
     return {"datatype": signed_type(*ends), "range": list(ends), "shape": list(value.shape), "zero_point": 0,
-            "scale": flat[0] if len(flat) == 1 else flat, "unit": _UNITS.get(name, "1")}
+            "scale": flat[0] if len(set(flat)) == 1 else flat, "unit": unit}
 
 
 def signed_type(low: int, high: int) -> str:

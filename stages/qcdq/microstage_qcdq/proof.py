@@ -18,10 +18,11 @@ from microstage.integer import Interpreter, real
 from microstage.stage import Job
 from microstage_qcdq.border import border_ranges
 from microstage_qcdq.boundaries import Boundary, boundaries, source_values, target_values
+from microstage_qcdq.graphs import constant
 from microstage_qcdq.lstm_step import Curves
-from microstage_qcdq.ties import Bounded, integers, unexplained_entries
+from microstage_qcdq.ties import Bounded, integers, unexplained_entries, unexplained_levels
 
-__all__ = ["against_onnxruntime", "against_simulation", "from_any_state", "report_free_running", "session"]
+__all__ = ["against_onnxruntime", "against_simulation", "from_any_state", "prove_entry", "report_free_running", "session"]
 
 Parts = Mapping[str, onnx.ModelProto]
 _RANDOM_STATES = 2048
@@ -77,6 +78,18 @@ def from_any_state(job: Job, parts: Parts) -> None:
         sources = {name: known[name] for name in boundary.sources}
         exact = Interpreter(boundary.model).run(sources)[boundary.name]
         _compare(job, f"any state {boundary.recorded}", boundary, sources, exact, _onnxruntime(boundary, sources))
+
+
+def prove_entry(job: Job, quantiser: onnx.ModelProto, real_input: str, values: np.ndarray, simulated: np.ndarray) -> None:
+    """The quantiser that a network begins with: reference, brevitas' integers and onnxruntime's from the same real values."""
+    name = quantiser.graph.output[0].name
+    expected = Interpreter(quantiser).run({real_input: values})[name].astype(np.int64)
+    scale = float(constant(quantiser.graph, f"{name}.scale"))
+    for side, found in (("brevitas", simulated), ("onnxruntime", session(quantiser).run([name], {real_input: values})[0])):
+        different = int(np.count_nonzero(expected != found))
+        if wrong := unexplained_levels(values.astype(np.float64), scale, expected, found):
+            raise VerificationError(f"At {side} {name} {wrong} of {expected.size} integers differ beyond the rounding bound.")
+        job.verified(f"{side} {name}", expected.size, expected.size - different, different)
 
 
 def _onnxruntime(boundary: Boundary, sources: Mapping[str, np.ndarray]) -> np.ndarray:

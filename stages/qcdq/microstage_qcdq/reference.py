@@ -1,4 +1,4 @@
-"""The integer reference: the interpreter on the three parts, free running over whole sequences."""
+"""The integer reference: the interpreter on the parts, free running over whole sequences."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ import numpy as np
 import onnx
 
 from microstage.integer import Interpreter
-from microstage.integer.sequence import run_sequence
+from microstage.integer.sequence import integers, run_sequence
 from microstage_qcdq.boundaries import boundaries, recorded_name
 
-__all__ = ["reference_run"]
+__all__ = ["run_feed_forward", "run_recurrent"]
 
 
-def reference_run(parts: Mapping[str, onnx.ModelProto], windows: np.ndarray) -> dict[str, np.ndarray]:
+def run_recurrent(parts: Mapping[str, onnx.ModelProto], windows: np.ndarray) -> dict[str, np.ndarray]:
     """Integers of every boundary for `windows` int8 [n, N], in the smallest type that holds them; `window` included."""
     record = {part: [b.name for b in boundaries(part, model)] for part, model in parts.items()}
     interpreters = {part: Interpreter(model) for part, model in parts.items()}
     found = run_sequence(interpreters, windows, record)
     return {"window": windows, **{recorded_name(name): _smallest(value) for name, value in found.items()}}
+
+
+def run_feed_forward(part: onnx.ModelProto, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """As above for one part; `inputs` by name are included."""
+    found = Interpreter(part).run(inputs, [b.name for b in boundaries("model", part)])
+    return {**inputs, **{name: _smallest(integers(value)) for name, value in found.items()}}
 
 
 def _smallest(values: np.ndarray) -> np.ndarray:

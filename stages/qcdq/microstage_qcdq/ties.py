@@ -14,7 +14,7 @@ from microstage.integer import Interpreter, real
 from microstage.integer.tensor import QTensor
 from microstage_qcdq.boundaries import Boundary
 
-__all__ = ["Bounded", "integers", "unexplained_entries"]
+__all__ = ["Bounded", "integers", "unexplained_entries", "unexplained_levels"]
 
 _UNIT = 2.0**-24
 
@@ -55,6 +55,13 @@ def unexplained_entries(curve: np.ndarray, boundary: Boundary, sources, expected
     exact = real(Interpreter(_reading_curve(boundary.model, curve)).run(sources)[boundary.name])
     a, b = expected.astype(np.float64), found.astype(np.float64)
     near = np.abs(exact - (a + b) / 2) <= (1 + 4) * _UNIT * np.abs(exact)
+    return int(np.count_nonzero((a != b) & ~((np.abs(a - b) == 1) & near)))
+
+
+def unexplained_levels(value: np.ndarray, scale: float, expected: np.ndarray, found: np.ndarray) -> int:
+    """As `Bounded.unexplained` where real values [...] are quantised at `scale` without any sum before: one product."""
+    a, b = expected.astype(np.float64), found.astype(np.float64)
+    near = np.abs(value - (a + b) / 2 * scale) <= (1 + 4) * _UNIT * np.abs(value)
     return int(np.count_nonzero((a != b) & ~((np.abs(a - b) == 1) & near)))
 
 

@@ -18,8 +18,6 @@ from microstage_streamline import replay
 from microstage_streamline.estimate import estimate
 from microstage_streamline.integer_graph import make_integer
 
-_ROLES = {"subcnn": "cnn", "sublstm_qcdq": "lstm", "submlp": "mlp"}
-
 
 def run(job: Job) -> None:
     source = job.inputs["qcdq"]
@@ -27,11 +25,12 @@ def run(job: Job) -> None:
     quantised = {name: read_onnx(source / described["file"]) for name, described in interface.items()}
     models = {name: make_integer(part, interface[name]) for name, part in quantised.items()}
 
-    observed = replay.replay_golden(job, {_ROLES[n]: m for n, m in models.items()}, golden.load(source / golden.FILE))
+    observed = replay.replay_golden(job, models, interface, golden.load(source / golden.FILE))
     for name, model in models.items():
         job.metric(f"{name}.tensors_in_range", replay.check_annotations(name, model, observed))
         replay.replay_executor(job, name, model, interface[name])
-    replay.replay_any_state(job, quantised["sublstm_qcdq"], models["sublstm_qcdq"], interface["sublstm_qcdq"])
+    for step in [name for name in models if replay.RECURRENT_ROLES.get(name) == "lstm"]:
+        replay.replay_any_state(job, quantised[step], models[step], interface[step])
 
     write_json(job.output / "estimates.json", estimate(job, models))
     described = {_file(name): _describe(model, interface[name], _file(name)) for name, model in models.items()}
@@ -43,7 +42,7 @@ def run(job: Job) -> None:
 
 
 def _file(part: str) -> str:
-    return f"{part.removesuffix('_qcdq')}_finn_streamlined"
+    return f"{part.removesuffix('_qcdq').removesuffix('_qonnx')}_finn_streamlined"
 
 
 def _describe(model: ModelWrapper, interface: dict[str, Any], file: str) -> dict[str, Any]:

@@ -17,23 +17,27 @@ from microstage.integer.sequence import integers, run_sequence
 from microstage.stage import Job
 from microstage_streamline.integer_graph import input_ranges
 
-__all__ = ["check_annotations", "replay_any_state", "replay_executor", "replay_golden"]
+__all__ = ["RECURRENT_ROLES", "check_annotations", "replay_any_state", "replay_executor", "replay_golden"]
 
+Models = Mapping[str, ModelWrapper]
+Interface = Mapping[str, dict[str, Any]]
 _RANDOM_STATES = 2048
 _EXECUTED_BY_QONNX = 4
+RECURRENT_ROLES = {"subcnn": "cnn", "sublstm_qcdq": "lstm", "submlp": "mlp"}  # parts of a network around one LSTM
 _BORDER = ("features", "hidden", "cell", "harmonics")
 
 
 class ChannelsLast:
-    """An interpreter of a graph that is [n, L, 1, C] throughout, in the layouts of the graph that it was made from.
+    """An interpreter of a graph that is [n, L, 1, C] throughout, in the layouts of the graph (`interface`) that it was made from.
 
     Inputs and everything inside are [n, C, L]; outputs are [n, L, C], as what follows runs over time.
     """
 
-    def __init__(self, model: ModelWrapper) -> None:
+    def __init__(self, model: ModelWrapper, interface: dict[str, Any]) -> None:
         self.interpreter = Interpreter(model.model)
         self.outputs = {output.name for output in model.graph.output}
-        self.lowered = len(model.get_tensor_shape(model.graph.input[0].name)) == 4
+        entry = model.graph.input[0].name
+        self.lowered = len(model.get_tensor_shape(entry)) > len(interface["inputs"][entry]["shape"])
 
     def state_width(self, name: str) -> int:
         return self.interpreter.state_width(name)
@@ -50,15 +54,39 @@ class ChannelsLast:
         return {name: value if name in self.outputs else np.moveaxis(value, 1, 2) for name, value in flat.items()}
 
 
-def replay_golden(job: Job, models: Mapping[str, ModelWrapper], vectors: Mapping[str, np.ndarray]) -> dict[str, tuple[int, int]]:
+def replay_golden(job: Job, models: Models, interface: Interface, vectors: Mapping[str, np.ndarray]) -> dict[str, tuple[int, int]]:
     """Bit-exact or `VerificationError`; {tensor: (lowest, highest)} of what was observed on the way."""
     record = {part: [o for node in model.graph.node for o in node.output] for part, model in models.items()}
-    found = run_sequence({part: ChannelsLast(model) for part, model in models.items()}, vectors["window"], record)
-    for boundary in [*_BORDER, *sorted(set(found) & set(vectors) - {*_BORDER})]:
+    interpreters = {part: ChannelsLast(model, interface[part]) for part, model in models.items()}
+    if RECURRENT_ROLES.keys() <= models.keys():
+        return _replay_sequence(job, _by_role(interpreters), vectors, _by_role(record))
+    observed = {}
+    for part, interpreter in interpreters.items():
+        inputs = {name: vectors[name] for name in interface[part]["inputs"]}
+        found = {name: integers(value) for name, value in interpreter.run(inputs, record[part]).items()}
+        _compare(job, [*interface[part]["outputs"], *sorted(found.keys() & vectors.keys() - interface[part]["outputs"].keys())], vectors, found)
+        observed |= _ends(found)
+    return observed
+
+
+def _by_role(parts: Mapping[str, Any]) -> dict[str, Any]:
+    return {role: parts[name] for name, role in RECURRENT_ROLES.items()}
+
+
+def _replay_sequence(job: Job, interpreters, vectors, record) -> dict[str, tuple[int, int]]:
+    found = run_sequence(interpreters, vectors["window"], record)
+    _compare(job, [*_BORDER, *sorted(set(found) & set(vectors) - {*_BORDER})], vectors, found)
+    return _ends({**found, "hidden_next": found["hidden"], "cell_next": found["cell"]})
+
+
+def _compare(job: Job, names: Iterable[str], vectors: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> None:
+    for boundary in names:
         result = golden.compare(boundary, vectors[boundary].astype(np.int64), found[boundary])
         job.verified(boundary, result.compared, result.equal)
-    states = {"hidden_next": found["hidden"], "cell_next": found["cell"]}
-    return {name: (int(value.min()), int(value.max())) for name, value in {**found, **states}.items()}
+
+
+def _ends(found: Mapping[str, np.ndarray]) -> dict[str, tuple[int, int]]:
+    return {name: (int(value.min()), int(value.max())) for name, value in found.items()}
 
 
 def replay_any_state(job: Job, source: onnx.ModelProto, model: ModelWrapper, interface: dict[str, Any]) -> None:
@@ -69,7 +97,7 @@ def replay_any_state(job: Job, source: onnx.ModelProto, model: ModelWrapper, int
     corners = np.array(np.meshgrid(*ranges.values())).reshape(len(ranges), -1)
     ends = {n: np.repeat(corner[:, None], np.prod(shapes[n]), 1).reshape(-1, *shapes[n]) for n, corner in zip(ranges, corners)}
     values = {n: np.concatenate([drawn[n], ends[n]]).astype(np.int8) for n in ranges}
-    expected, found = Interpreter(source).run(values), ChannelsLast(model).run(values)
+    expected, found = Interpreter(source).run(values), ChannelsLast(model, interface).run(values)
     for name in expected:
         result = golden.compare(f"any state {name}", integers(expected[name]), integers(found[name]))
         job.verified(f"any state {name}", result.compared, result.equal)

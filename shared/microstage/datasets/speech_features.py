@@ -1,0 +1,34 @@
+"""Clips of speech whose features alone are at hand: one .npz with `mfcc` [n, 49, 10], `names` [n] and `y` [n], split by speaker."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from microstage.datasets.speech import CLASSES, Clips, Speech, by_speaker
+from microstage.errors import DatasetError
+
+__all__ = ["FILE", "load"]
+
+FILE = "gsc_test_mfcc.npz"
+_FRAMES, _COEFFICIENTS = 49, 10
+
+
+def load(folder: Path) -> Speech:
+    """Train, validation and test of different speakers; no audio, so no noise can be added."""
+    path = folder / FILE
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            mfcc, names, label = (archive[name] for name in ("mfcc", "names", "y"))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DatasetError(f"{path} holds no features of speech: {error or type(error).__name__}.") from None
+    if mfcc.shape != (len(names), _FRAMES, _COEFFICIENTS) or label.shape != names.shape or not np.isfinite(mfcc).all():
+        raise DatasetError(f"{path}: expected finite features [n, {_FRAMES}, {_COEFFICIENTS}] with n names and labels, found {list(mfcc.shape)}.")
+    if label.max(initial=0) >= len(CLASSES):
+        raise DatasetError(f"{path}: a label is {label.max()}, expected below {len(CLASSES)}.")
+    clips = Clips(names.astype(str), label.astype(np.uint8), mfcc=mfcc.astype(np.float32))
+    train, validation, test = by_speaker(clips, str(path))
+    origin = f"trained on {len(train)} test clips and tested on {len(test)} others of other speakers, split by speaker"
+    return Speech(train, validation, test, [], origin)

@@ -1,0 +1,70 @@
+"""Speech as tensors: features of each clip, and of training clips anew in every epoch, under background noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from microstage.datasets import speech_commands, speech_features, words
+from microstage.datasets.speech import RATE, Clips, Speech
+from microstage.models.kws.features import flat, mfcc, normalised
+from microstage.models.training import Examples
+
+__all__ = ["Heard", "NoisyClips", "heard", "read"]
+
+_FULL_SCALE = 2.0**15
+
+
+@dataclass(frozen=True)
+class Heard(Examples):
+    """`inputs` float32 [n, 490], `targets` int64 [n]."""
+
+    clips: Clips
+
+
+@dataclass(frozen=True)
+class NoisyClips(Heard):
+    """Training clips: `frequency` of those drawn get background noise at a volume uniform from 0 to `volume`."""
+
+    noise: list[np.ndarray]
+    frequency: float
+    volume: float
+
+    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        inputs, targets = super().batch(rows)
+        noisy = torch.rand(len(rows)) < self.frequency
+        if self.noise and self.clips.pcm is not None and noisy.any():
+            inputs = inputs.clone()
+            inputs[noisy] = self._under_noise(rows[noisy].numpy())
+        return inputs, targets
+
+    def _under_noise(self, rows: np.ndarray) -> Tensor:
+        """Features of clips, each with one second of one of the noises added and held within full scale."""
+        samples = normalised(self.clips.pcm[rows])
+        which, start, volume = torch.rand(3, len(rows)).double().numpy()
+        for row, k in enumerate((which * len(self.noise)).astype(int)):
+            begin = int(start[row] * (len(self.noise[k]) - RATE + 1))
+            samples[row] += self.noise[k][begin : begin + RATE] * (volume[row] * self.volume / _FULL_SCALE)
+        return torch.from_numpy(flat(mfcc(np.clip(samples, -1.0, 1.0))))
+
+
+def read(p: Mapping[str, Any], folder: Path | None) -> Speech:
+    """The dataset that the parameters name."""
+    if p["dataset"] == "words":
+        return words.load(p["clips"], p["seed"])
+    return speech_features.load(folder) if p["dataset"] == "speech-features" else speech_commands.load(folder, p["split"])
+
+
+def heard(clips: Clips) -> Heard:
+    """Clips as they are, without noise."""
+    return Heard(_features(clips), torch.from_numpy(clips.label.astype(np.int64)), clips)
+
+
+def _features(clips: Clips) -> Tensor:
+    return torch.from_numpy(flat(mfcc(normalised(clips.pcm)) if clips.mfcc is None else clips.mfcc))
