@@ -162,6 +162,12 @@ class Builder:
         """The largest value of each window of `x` [1, channels, (height,) width]."""
         return self._pool(place, operator, "ms_max_pool", name, x, window, x.low, x.high)
 
+    @staticmethod
+    def pooled_rows(rows: np.ndarray, window: Window) -> np.ndarray:
+        """Labels of a pool's results where labels depend on the channel alone."""
+        first = rows[(slice(None), slice(None), *[slice(0, 1)] * len(window.output))]
+        return np.broadcast_to(first, (*rows.shape[:2], *window.output))
+
     def sum_pool(self, place: str, operator: str, name: str, x: Tensor, window: Window) -> Tensor:
         """The sum of each window of `x` [1, channels, (height,) width]; zeros stand outside."""
         taps = prod(window.kernel)

@@ -10,34 +10,48 @@ from typing import Any
 
 from microstage import golden
 from microstage.errors import ArtefactError
+from microstage.onnx_file import read_onnx
 from microstage_cbackend.build import Result, compile_and_run, makefile
 from microstage_cbackend.chain import Model, chain_of
 from microstage_cbackend.emit import Program, emit
 from microstage_cbackend.golden import Plan
 from microstage_cbackend.graph import read_part
 from microstage_cbackend.names import identifier
+from microstage_cbackend.qcdq import is_qcdq, read_qcdq
 from microstage_cbackend.passes import optimise
 from microstage_cbackend.selftest import selftest
 
 __all__ = ["files_of", "read_model", "verify_and_publish"]
 
 SUFFIX = "_finn_streamlined.onnx"
+QCDQ = "model_qcdq.onnx"
 CARRIED = ("interface.json", "model_def.json", golden.FILE)
 
 
 def read_model(folder: Path) -> Model:
-    """Every `<part>_finn_streamlined.onnx` of `folder` as a program; `ModelError` when one cannot be made into C."""
-    graphs = sorted(folder.glob(f"*{SUFFIX}"))
-    if not graphs:
-        raise ArtefactError(f"{folder} holds no *{SUFFIX}; run `make streamline` first.")
+    """The graphs of `folder` as programs: those that interface.json lists, else every streamlined graph, else model_qcdq.onnx.
+
+    Raises `ModelError` when one cannot be made into C.
+    """
     interface = _json(folder / "interface.json")
-    name = identifier(re.sub(r"\W+", "_", _json(folder / "model_def.json").get("model", "model"))).lower()
+    graphs = _graphs(folder, interface)
+    name = identifier(re.sub(r"\W+", "_", _json(folder / "model_def.json").get("model", folder.name))).lower()
     parts = []
-    for path in graphs:
-        part = path.name.removesuffix(SUFFIX)
+    for part, path in graphs.items():
         facts = interface.get("parts", {}).get(part, interface if len(graphs) == 1 else {})
-        parts.append(optimise(read_part(identifier(part), path, facts)))
+        read = read_qcdq if is_qcdq(read_onnx(path)) else read_part
+        parts.append(optimise(read(identifier(part), path, facts)))
     return Model(name, parts, interface, chain_of(parts))
+
+
+def _graphs(folder: Path, interface: dict[str, Any]) -> dict[str, Path]:
+    listed = {part: folder / facts["file"] for part, facts in interface.get("parts", {}).items() if "file" in facts}
+    streamlined = {path.name.removesuffix(SUFFIX): path for path in sorted(folder.glob(f"*{SUFFIX}"))}
+    single = {"model": folder / QCDQ} if (folder / QCDQ).is_file() else {}
+    graphs = listed or streamlined or single
+    if not graphs:
+        raise ArtefactError(f"{folder} holds no *{SUFFIX} and no {QCDQ}; run `make streamline` first.")
+    return graphs
 
 
 def files_of(model: Model, plan: Plan) -> dict[str, bytes]:

@@ -13,7 +13,8 @@ import numpy as np
 
 __all__ = ["Affine", "Raw", "Search", "Stage", "fit_affine"]
 
-_LARGEST_SHIFT = 30
+_LARGEST_SHIFT = 46
+_LARGEST_MULTIPLIER = 2**30
 _FAR = 2**61
 
 
@@ -113,8 +114,8 @@ def fit_affine(search: Search, low: int, high: int) -> Affine | None:
         return None
     steps = _Constraints(search, low, high)
     for even in (False, True):
-        first, last = int(even), _LARGEST_SHIFT
-        if steps.solve(last, even) is None:
+        first, last = int(even), steps.largest_shift
+        if first > last or steps.solve(last, even) is None:
             continue
         while first < last:  # what a shift can do, the next one can by doubling
             middle = (first + last) // 2
@@ -153,19 +154,34 @@ class _Constraints:
             np.hstack([inside, (reached < self.most)[:, None]]),
         )
 
+    @property
+    def largest_shift(self) -> int:
+        """The largest at which no multiplier and no level leaves what is compared in 64 bits."""
+        at, level, used = (a[:, :-1] for a in self.up)
+        first = np.where(used, at, 2**40).min(axis=1, initial=2**40)
+        span = np.where(used, at, -(2**40)).max(axis=1, initial=-(2**40)) - first
+        slopes = np.where(span > 0, (used.sum(axis=1) - 1) / np.maximum(span, 1), 0)
+        steepest = max(float(slopes.max(initial=0)), 2.0**-16)
+        levels = max(abs(self.bias), abs(self.bias + self.most), 1)
+        return min(_LARGEST_SHIFT, int(np.log2(_LARGEST_MULTIPLIER / 2 / steepest)), 60 - levels.bit_length())
+
     def solve(self, shift: int, even: bool) -> tuple[np.ndarray, np.ndarray] | None:
-        """(multiplier, offset) per row with room for `shift`, or None."""
+        """(the smallest multiplier, its offset) per row that keep all constraints with `shift`, or None."""
         first = np.zeros(len(self.up[0]), np.int64)
-        last = np.where(self.up[2][:, :-1].any(axis=1), 2**30, 0)  # a constant channel needs no slope
+        last = np.where(self.up[2][:, :-1].any(axis=1), _LARGEST_MULTIPLIER, 0)  # a constant channel needs no slope
         while np.any(first < last):  # the largest multiplier to which the room still grows
             middle = (first + last) // 2
             grows = self._room(middle + 1, shift, even)[0] > self._room(middle, shift, even)[0]
-            first, last = np.where(grows, middle + 1, first), np.where(grows, last, middle)
-        room, below, above = self._room(first, shift, even)
-        if np.any(room < 0):
+            first, last = np.where(grows & (first < last), middle + 1, first), np.where(grows, last, middle)
+        if np.any(self._room(last, shift, even)[0] < 0):
             return None
-        offset = np.where(below > -_FAR, below, np.where(above < _FAR, above, 0))
-        return first, offset
+        first = np.zeros_like(last)
+        while np.any(first < last):  # below it the room grows, so the smallest with enough is found by halves
+            middle = (first + last) // 2
+            enough = self._room(middle, shift, even)[0] >= 0
+            first, last = np.where(enough, first, np.minimum(middle + 1, last)), np.where(enough, middle, last)
+        _, below, above = self._room(first, shift, even)
+        return first, np.where(below > -_FAR, below, np.where(above < _FAR, above, 0))
 
     def _room(self, multiplier: np.ndarray, shift: int, even: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         below = self._bounds(self.up, multiplier, shift, even, -_FAR).max(axis=1)

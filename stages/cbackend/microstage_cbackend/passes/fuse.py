@@ -8,7 +8,7 @@ from microstage_cbackend.builder import dot_range
 from microstage_cbackend.ir import Layer, Part, Tensor, accumulator_type
 from microstage_cbackend.stages import Raw, Search
 
-__all__ = ["SUMMING", "fuse_bias", "fuse_stages", "join_patches", "lift_stages"]
+__all__ = ["SUMMING", "fuse_constants", "fuse_stages", "join_patches", "lift_stages"]
 
 SUMMING = ("ms_linear", "ms_conv2d", "ms_depthwise")
 "Kernels with one bias and one row of a stage per channel, whose results lie channels last."
@@ -80,27 +80,34 @@ def _rows_by_channel(layer: Layer, channels: int) -> np.ndarray | None:
     return labels[:channels]
 
 
-def fuse_bias(part: Part) -> None:
-    """A sum, then constants that are added channel by channel: the bias of the sum."""
+def fuse_constants(part: Part) -> None:
+    """A sum, then constants that are added to it or multiply it channel by channel: its bias and its weights."""
     for layer in list(part.layers):
-        if layer.kernel != "ms_add" or layer.inputs[1].data is None:
-            layer_inputs = layer.inputs[::-1]
-            if layer.kernel != "ms_add" or layer_inputs[1].data is None:
-                continue
-            layer.inputs = layer_inputs
-            layer.shape["x_step"], layer.shape["w_step"] = layer.shape["w_step"], layer.shape["x_step"]
-        x, constants = layer.inputs
-        summing = producer(part, x) if part.read_once(x) else None
-        if summing is None or summing.kernel not in SUMMING or summing.bias is not None:
+        if layer.kernel not in ("ms_add", "ms_mul") or not _constant_second(layer):
             continue
-        bias = _bias_by_channel(layer, channels_of(summing), summing.output.size)
-        if bias is None:
+        x = layer.inputs[0]
+        summing = producer(part, x) if part.read_once(x) else None
+        if summing is None or summing.kernel not in SUMMING or not isinstance(summing.stage, Raw):
+            continue
+        constants = _by_channel(layer, channels_of(summing), summing.output.size)
+        if constants is None or (layer.kernel == "ms_add" and summing.bias is not None):
+            continue
+        if layer.kernel == "ms_add":
+            _give_bias(summing, layer, constants)
+        elif not _give_factors(summing, layer, constants):
             continue
         part.layers.remove(layer)
-        _give_bias(part, summing, layer, bias)
 
 
-def _bias_by_channel(layer: Layer, channels: int, size: int) -> np.ndarray | None:
+def _constant_second(layer: Layer) -> bool:
+    """Whether one operand is constant; it is made the second."""
+    if layer.inputs[1].data is None and layer.inputs[0].data is not None:
+        layer.inputs = layer.inputs[::-1]
+        layer.shape["x_step"], layer.shape["w_step"] = layer.shape["w_step"], layer.shape["x_step"]
+    return layer.inputs[1].data is not None and layer.inputs[0].data is None
+
+
+def _by_channel(layer: Layer, channels: int, size: int) -> np.ndarray | None:
     from microstage_cbackend.interpret import _walk
 
     read = (layer.inputs[0].start + _walk(layer.shape, "x_step")).ravel()
@@ -110,14 +117,37 @@ def _bias_by_channel(layer: Layer, channels: int, size: int) -> np.ndarray | Non
     return values[:channels].copy()
 
 
-def _give_bias(part: Part, summing: Layer, layer: Layer, bias: np.ndarray) -> None:
+def _give_bias(summing: Layer, layer: Layer, bias: np.ndarray) -> None:
     low, high = summing.partial
-    summing.partial = min(low + int(bias.min()), low, int(bias.min())), max(high + int(bias.max()), high, int(bias.max()))
-    summing.accumulator = accumulator_type(*summing.partial, f"Node {layer.node}: its sum")
+    least, most = int(bias.min()), int(bias.max())
+    summing.bias = Tensor(f"{layer.output.name}_bias", bias.shape, least, most, bias)
+    _widen_sum(summing, layer, min(low, low + least, least), max(high, high + most, most))
+
+
+def _give_factors(summing: Layer, layer: Layer, factors: np.ndarray) -> bool:
+    """Multiply weights and bias by small `factors`; large ones would only widen the weights."""
+    if np.abs(factors).max() > 1:
+        return False
+    w = summing.inputs[1]
+    by_channel = factors if summing.kernel == "ms_depthwise" else factors.reshape([-1] + [1] * (w.data.ndim - 1))
+    data = w.data * by_channel
+    summing.inputs[1] = Tensor(w.name, data.shape, int(data.min()), int(data.max()), data)
+    if summing.bias is not None:
+        bias = summing.bias.data * factors
+        summing.bias = Tensor(summing.bias.name, bias.shape, int(bias.min()), int(bias.max()), bias)
+    low, high = summing.partial
+    _widen_sum(summing, layer, min(low, -high), max(high, -low))
+    return True
+
+
+def _widen_sum(summing: Layer, layer: Layer, low: int, high: int) -> None:
+    summing.partial = low, high
+    summing.accumulator = accumulator_type(low, high, f"Node {layer.node}: its sum")
     summing.stage = Raw(summing.accumulator == "int64_t")
-    summing.bias = Tensor(f"{layer.output.name}_bias", bias.shape, int(bias.min()), int(bias.max()), bias, declared=summing.accumulator)
+    if summing.bias is not None:
+        summing.bias.declared = summing.accumulator
     summing.output = layer.output
-    summing.remark = f"partial sums within {summing.partial[0]}..{summing.partial[1]}, {summing.accumulator}"
+    summing.remark = f"partial sums within {low}..{high}, {summing.accumulator}"
 
 
 def fuse_stages(part: Part) -> None:
