@@ -7,7 +7,7 @@ import textwrap
 import numpy as np
 
 from microstage_cbackend.ir import Layer, Part, Tensor, type_range
-from microstage_cbackend.kernels import KernelSet
+from microstage_cbackend.kernel_set import KernelSet
 from microstage_cbackend.names import Names, quoted
 from microstage_cbackend.plan import plan_memory
 from microstage_cbackend.stages import Affine, Search

@@ -1,0 +1,67 @@
+"""Kernels are readable C in kernels/ over x_t, w_t, acc_t, y_t and a stage; one is made per combination that is used."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from microstage_cbackend.ir import Layer
+
+__all__ = ["KernelSet"]
+
+_FOLDER = Path(__file__).parent / "kernels"
+_SHORT = {"int8_t": "i8", "uint8_t": "u8", "int16_t": "i16", "uint16_t": "u16", "int32_t": "i32", "int64_t": "i64", "uint64_t": "u64"}
+_KERNELS = {path.stem for path in _FOLDER.glob("*.c")}
+
+
+class KernelSet:
+    """The kernels that a model needs: `of(layer)` gives the function's name, `files()` the C that defines all of them."""
+
+    def __init__(self) -> None:
+        self._sources: dict[str, str] = {}
+
+    def of(self, layer: Layer) -> str:
+        """Name of the function for `layer`: ms_<operator>_<x>[_<w>][_a<accumulator>]_<y>[_<stage>]."""
+        types = {"x_t": layer.inputs[0].ctype}
+        if len(layer.inputs) > 1:
+            types["w_t"] = layer.inputs[1].ctype
+        if layer.accumulator:
+            types["acc_t"] = layer.accumulator
+        types["y_t"] = layer.output.ctype
+        if layer.stage:
+            types["stage_t"] = f"ms_{layer.stage.kind}"
+        return self._add(layer.kernel, types)
+
+    def within(self, ctype: str) -> str:
+        """Name of the range check for values of `ctype`."""
+        return self._add("ms_within", {"x_t": ctype})
+
+    def files(self) -> dict[str, str]:
+        """File name -> C text: one file per kernel, `ms_kernels.h` with their prototypes, and the headers that they include."""
+        found = {f"{name}.c": text for name, text in sorted(self._sources.items())}
+        prototypes = [re.search(r"^\w+ ms_[^{]*", text, re.MULTILINE)[0].strip() + ";" for text in found.values()]
+        guard = ["/* Prototypes of the kernels of this folder; each is described at the top of its file. */"]
+        guard += ["#ifndef MS_KERNELS_H", "#define MS_KERNELS_H", "", '#include "ms_layers.h"', '#include "ms_shapes.h"', ""]
+        texts = [*found.values(), *guard]
+        found["ms_kernels.h"] = "\n".join([*guard, *prototypes, "", "#endif", ""])
+        while texts:
+            for header in re.findall(r'#include "(\w+\.h)"', texts.pop()):
+                if header not in found:
+                    found[header] = (_FOLDER / header).read_text()
+                    texts.append(found[header])
+        return found
+
+    def _add(self, kernel: str, types: dict[str, str]) -> str:
+        text = (_FOLDER / f"{kernel}.c").read_text()
+        used = {token: name for token, name in types.items() if re.search(rf"\b{token}\b", text)}
+        parts = [("a" if token == "acc_t" else "") + _SHORT.get(name, name.removeprefix("ms_")) for token, name in used.items()]
+        name = "_".join([kernel, *parts])
+        if name not in self._sources:
+            if "stage_t" in used:
+                used["finish"] = used["stage_t"].replace("ms_", "ms_finish_")
+            for token, ctype in used.items():
+                text = re.sub(rf"\b{token}\b", ctype, text)
+            self._sources[name] = re.sub(rf"\b{kernel}\b", name, text)
+            for other in set(re.findall(r"\b(ms_\w+)\(", text)) & _KERNELS - {kernel}:
+                self._add(other, {})
+        return name
