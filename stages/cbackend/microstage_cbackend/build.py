@@ -11,7 +11,7 @@ import numpy as np
 from microstage.errors import EnvironmentProblem, MicrostageError, VerificationError
 from microstage_cbackend.selftest import WHOLE
 
-__all__ = ["FLAGS", "Result", "compile_and_run", "makefile"]
+__all__ = ["FLAGS", "Result", "compile_and_run"]
 
 FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror")
 
@@ -25,17 +25,17 @@ class Result:
     equal: int
 
 
-def compile_and_run(folder: Path, shapes: dict[str, tuple[int, ...]], flags: tuple[str, ...] = FLAGS) -> list[Result]:
-    """Compile every .c file of `folder` into `folder/selftest`, run it there, and return its counts per boundary.
+def compile_and_run(folder: Path, shapes: dict[str, tuple[int, ...]], flags: tuple[str, ...] = FLAGS, compiler: str = "gcc") -> list[Result]:
+    """Compile every .c file of `folder` but the benchmark into `folder/selftest`, run it there, and return its counts per boundary.
 
     `shapes` gives each boundary's shape per vector, so that a difference is named by its place in golden.npz.
 
     Raises `EnvironmentProblem` without gcc, `MicrostageError` when gcc or the self test cannot run,
     `VerificationError` naming tensor, index, expected and found at the first difference.
     """
-    sources = sorted(path.name for path in folder.glob("*.c"))
+    sources = sorted(path.name for path in folder.glob("*.c") if path.name != "bench.c")
     try:
-        gcc = _run(["gcc", *flags, "-o", "selftest", *sources], folder)
+        gcc = _run([compiler, *flags, "-o", "selftest", *sources], folder)
     except FileNotFoundError:
         raise EnvironmentProblem("gcc is not installed; `apt-get install gcc libc6-dev` mends it.") from None
     if gcc.returncode:
@@ -59,34 +59,6 @@ def _read(text: str, code: int, shapes: dict[str, tuple[int, ...]]) -> list[Resu
     if code or not results:
         raise VerificationError("The self test compared nothing, or failed without naming a difference.")
     return results
-
-
-def makefile(model: str, kernels: list[str]) -> str:
-    """Makefile of the written folder: `make check` compiles and runs the self test."""
-    objects = " ".join(f"{name}.o" for name in [model, f"{model}_weights", *kernels])
-    return "\n".join(
-        [
-            "# make check: compile with all warnings as errors and replay every golden vector",
-            "CC ?= cc",
-            f"CFLAGS ?= {' '.join(FLAGS[1:])}",
-            f"OBJECTS = {objects}",
-            "",
-            "check: selftest",
-            "\t./selftest golden.bin",
-            "",
-            "selftest: selftest.o $(OBJECTS)",
-            "\t$(CC) $(CFLAGS) -o $@ $^",
-            "",
-            "%.o: %.c $(wildcard *.h)",
-            "\t$(CC) -std=c99 $(CFLAGS) -c -o $@ $<",
-            "",
-            "clean:",
-            "\trm -f selftest *.o",
-            "",
-            ".PHONY: check clean",
-            "",
-        ]
-    )
 
 
 def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:

@@ -11,9 +11,11 @@ from typing import Any
 from microstage import golden
 from microstage.errors import ArtefactError
 from microstage.onnx_file import read_onnx
-from microstage_cbackend.build import Result, compile_and_run, makefile
+from microstage_cbackend.build import Result, compile_and_run
 from microstage_cbackend.chain import Model, chain_of
 from microstage_cbackend.emit import Program, emit
+from microstage_cbackend.float_api import FloatApi
+from microstage_cbackend.folder import arduino, bench, cmake, makefile, readme
 from microstage_cbackend.golden import Plan
 from microstage_cbackend.graph import read_part
 from microstage_cbackend.names import identifier
@@ -55,11 +57,20 @@ def _graphs(folder: Path, interface: dict[str, Any]) -> dict[str, Path]:
 
 
 def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
-    """File name -> bytes of the whole output folder but for what is carried forward."""
-    texts = emit(Program(model))
-    texts["selftest.c"] = selftest(model, plan)
-    kernels = sorted(name.removesuffix(".c") for name in texts if name.startswith("ms_") and name.endswith(".c"))
-    texts["Makefile"] = makefile(model.name, kernels)
+    """Path -> bytes of the whole output folder but for what is carried forward."""
+    program = Program(model)
+    real = FloatApi(program.api)
+    library = emit(program) | real.files()
+    sources = sorted(name for name in library if name.endswith(".c"))
+    texts = library | {
+        "selftest.c": selftest(model, plan),
+        "bench.c": bench(program),
+        "Makefile": makefile(model.name, sources),
+        "CMakeLists.txt": cmake(model.name, sources),
+        "README.md": readme(program, real, plan.vectors),
+        "proofs.json": json.dumps({part.name: part.proofs for part in model.parts}, indent=1, sort_keys=True) + "\n",
+    }
+    texts |= arduino(program, library)
     return {name: text.encode() for name, text in texts.items()} | {"golden.bin": plan.data()}
 
 
@@ -69,14 +80,19 @@ def verify_and_publish(model: Model, plan: Plan, source: Path, scratch: Path, ou
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     for name, data in files.items():
-        (scratch / name).write_bytes(data)
+        _write(scratch / name, data)
     results = compile_and_run(scratch, {name: values.shape[1:] for name, values in plan.boundaries.items()})
     for name, data in files.items():
-        (output / name).write_bytes(data)
+        _write(output / name, data)
     for name in CARRIED:
         if (source / name).is_file():
             (output / name).write_bytes((source / name).read_bytes())
     return results
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
 
 
 def _json(path: Path) -> dict[str, Any]:
