@@ -10,7 +10,7 @@ from microstage_cbackend.ir import Layer, Part, Tensor, type_range
 from microstage_cbackend.kernel_set import KernelSet
 from microstage_cbackend.names import Names, quoted
 from microstage_cbackend.plan import plan_memory
-from microstage_cbackend.stages import Affine, Search
+from microstage_cbackend.stages import Affine, Search, Shared
 
 __all__ = ["PartWriter"]
 
@@ -119,6 +119,9 @@ class PartWriter:
             thresholds = self._array(f"{name}_thresholds", stage.thresholds, f"int{width}_t")
             rows, levels = stage.thresholds.shape
             members = f".thresholds = {thresholds}, .rows = {rows}, .levels = {levels}, .scale = {stage.scale}, .bias = {stage.bias}"
+        elif isinstance(stage, Shared):
+            thresholds, offset = (self._array(f"{name}_{what}", getattr(stage, what), "int32_t") for what in ("thresholds", "offset"))
+            members = f".thresholds = {thresholds}, .offset = {offset}, .levels = {stage.thresholds.size}, .shift = {stage.shift}, .bias = {stage.bias}"
         elif isinstance(stage, Affine):
             multiplier = self._array(f"{name}_multiplier", stage.multiplier, "int32_t")
             offset = self._array(f"{name}_offset", stage.offset, "int64_t" if stage.wide else "int32_t")

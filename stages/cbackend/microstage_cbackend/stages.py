@@ -2,6 +2,7 @@
 
     Raw      the sum itself
     Search   bias + scale * (number of thresholds that the sum reaches), rows of thresholds, one or one per channel
+    Shared   bias + number of thresholds of one row that (sum << shift) + offset of the channel reaches
     Affine   (sum * multiplier + offset) >> shift, held to low..high; `even`: halves are rounded to the even neighbour
 """
 
@@ -11,11 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Affine", "Raw", "Search", "Stage", "fit_affine"]
+__all__ = ["Affine", "Raw", "Search", "Shared", "Stage", "fit_affine", "fit_shared"]
 
 _LARGEST_SHIFT = 46
 _LARGEST_MULTIPLIER = 2**30
 _FAR = 2**61
+_MOST_ROUNDS = 100
 
 
 @dataclass
@@ -99,7 +101,62 @@ class Affine:
         return np.clip(value >> self.shift, self.low, self.high)
 
 
-Stage = Raw | Search | Affine
+@dataclass
+class Shared:
+    """`thresholds` int64 [levels], ascending; `offset` int64 [channels]."""
+
+    thresholds: np.ndarray
+    offset: np.ndarray
+    shift: int
+    bias: int
+
+    kind = "shared32"
+
+    @property
+    def bytes(self) -> int:
+        return 4 * (self.thresholds.size + self.offset.size)
+
+    def apply(self, sums: np.ndarray, channel: np.ndarray) -> np.ndarray:
+        """Stage of `sums` whose channels are `channel`, both of one shape."""
+        return self.bias + np.searchsorted(self.thresholds, (sums << self.shift) + self.offset[channel], side="right")
+
+
+Stage = Raw | Search | Shared | Affine
+
+
+def fit_shared(search: Search, low: int, high: int) -> Shared | None:
+    """The form whose channels share one row of thresholds, equal to `search` at every sum in low..high, or None.
+
+    A channel reaches level k at sum t and not at t - 1 exactly when threshold k lies above ((t - 1) << shift) + offset and
+    not above (t << shift) + offset. These are bounds on differences of thresholds and offsets, which have a solution
+    if and only if shortest paths between them settle.
+    """
+    t = search.thresholds
+    if search.scale != 1 or len(t) == 1:
+        return None
+    reach = max(abs(low), abs(high)) + int(np.ptp(np.clip(t, low, high + 1)))
+    for shift in range(0, 30 - max(reach, 1).bit_length(), 2):
+        above = np.where(t <= low, low << shift, np.where(t > high, _FAR, t << shift))
+        below = np.where(t > high, high << shift, np.where(t <= low, -_FAR, (t - 1) << shift))
+        found = _settle(above, below)
+        if found is not None:
+            return Shared(*found, shift, search.bias)
+    return None
+
+
+def _settle(above: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """(thresholds [levels], offsets [channels]) with below < threshold - offset <= above, both [channels, levels], or None."""
+    thresholds, offsets = np.zeros(above.shape[1], np.int64), np.zeros(above.shape[0], np.int64)
+    for _ in range(_MOST_ROUNDS):
+        lower = np.minimum(thresholds, (offsets[:, None] + above).min(axis=0))
+        lower = np.minimum.accumulate(lower[::-1])[::-1]
+        less = np.minimum(offsets, (lower - below - 1).min(axis=1))
+        if np.array_equal(lower, thresholds) and np.array_equal(less, offsets):
+            centre = (int(thresholds.max()) + int(thresholds.min())) // 2
+            fits = max(int(np.abs(v - centre).max()) for v in (thresholds, offsets)) < 2**30
+            return (thresholds - centre, offsets - centre) if fits else None
+        thresholds, offsets = lower, less
+    return None
 
 
 def fit_affine(search: Search, low: int, high: int) -> Affine | None:

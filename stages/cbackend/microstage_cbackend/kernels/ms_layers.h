@@ -87,6 +87,21 @@ MS_SEARCH(search16, int32_t)
 MS_SEARCH(search32, int32_t)
 MS_SEARCH(search64, int64_t)
 
+/* bias + number of thresholds that (sum << shift) + offset[c] reaches: channels that share one row of ascending thresholds. */
+typedef struct { const int32_t *thresholds; const int32_t *offset; int32_t levels, shift, bias; } ms_shared32;
+
+static inline int32_t ms_finish_shared32(const ms_shared32 *s, int32_t c, int32_t sum)
+{
+    const int32_t value = sum * (1 << s->shift) + s->offset[c];
+    int32_t reached = 0, left = s->levels;
+    while (left > 0) {
+        const int32_t half = (left + 1) / 2;
+        reached += value >= s->thresholds[reached + half - 1] ? half : 0;
+        left -= half;
+    }
+    return s->bias + reached;
+}
+
 /* Number of set bits of a word: portable, and one instruction where the compiler knows one. */
 static inline int32_t ms_popcount(uint64_t word)
 {

@@ -10,7 +10,7 @@ import numpy as np
 
 from microstage_cbackend.ir import Layer, Part, Tensor, bits_of, smallest_type
 from microstage_cbackend.passes.fuse import SUMMING, channels_of, sums_of
-from microstage_cbackend.stages import Affine, Search, fit_affine
+from microstage_cbackend.stages import Affine, Search, Shared, fit_affine, fit_shared
 
 __all__ = ["compact"]
 
@@ -37,7 +37,8 @@ def _compact(part: Part, layer: Layer) -> None:
         layer.stage = search
         _make_table(layer, low, high)
     else:
-        layer.stage = search
+        shared = fit_shared(search, low, high)
+        layer.stage = shared if shared is not None and shared.bytes < search.bytes else search
     if len(search.thresholds) == 1 and layer.kernel == "ms_stage":
         layer.shape = {"outer": 1, "channels": 1, "inner": int(np.prod(list(layer.shape.values())))}
     part.proofs.append(_proof(layer, before, search, low, high))
@@ -65,7 +66,7 @@ def _proof(layer: Layer, before: Search, search: Search, low: int, high: int) ->
     rows, levels = search.thresholds.shape
     proof = {"layer": layer.node, "operator": layer.operator, "sums": [low, high], "rows": rows, "thresholds": levels}
     proof |= {"form": layer.stage.kind if layer.stage else "table", "bytes": _bytes(layer), "bytes_as_thresholds": before.bytes}
-    if isinstance(layer.stage, Affine):
+    if isinstance(layer.stage, Affine | Shared):
         proof["shift"] = layer.stage.shift
         proof["steps_compared"] = int(((search.thresholds > low) & (search.thresholds <= high)).sum())
     if rows * (high - low + 1) <= _EXHAUSTIVE:
