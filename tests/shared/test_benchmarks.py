@@ -69,6 +69,14 @@ def test_roundings_differ_on_ties_alone():
         requantise(ties, half, output, "floor")
 
 
+def test_rounding_twice_moves_few_values():
+    network = network_named("ds-cnn")
+    inputs = inputs_of(network, 8)
+    first = network.layers[0].name
+    moved = np.mean(run(network, inputs)[first] != run(network, inputs, "tflite")[first])
+    assert 0 < moved < 0.01
+
+
 def test_the_runner_knows_every_network():
     assert names.NETWORKS == tuple(NETWORKS)
 

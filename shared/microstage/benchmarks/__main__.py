@@ -8,20 +8,16 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from microstage.benchmarks import machine, measuring, memory, report
-from microstage.benchmarks.agreement import Rival, check_layers, check_whole, compare_whole
-from microstage.benchmarks.generated import VARIANTS, Generated
-from microstage.benchmarks.names import MLPERF_TINY, NETWORKS, RIVALS
-from microstage.benchmarks.network import Network
-from microstage.benchmarks.onnx_twin import FORMS
-from microstage.benchmarks.runtimes import LiteRt, OnnxRuntime, TfLiteMicro
-from microstage.benchmarks.twins import inputs_of, network_named
+from microstage.benchmarks.contest import Contestant, prepare_ours, prepare_rivals
+from microstage.benchmarks.generated import VARIANTS
+from microstage.benchmarks.harmonic import Artefacts, prepare_harmonic_ours, prepare_harmonic_rival
+from microstage.benchmarks.names import HARMONIC, NETWORKS, RIVALS
+from microstage.benchmarks.twins import network_named
 from microstage.errors import MicrostageError, ParameterError
-
-_COMPARED = 8
 
 
 def main(words: Sequence[str]) -> int:
@@ -35,41 +31,42 @@ def main(words: Sequence[str]) -> int:
         for variant in VARIANTS if options.ours else ():
             print(f"{variant.name}: {' '.join(variant.flags)}")
         for name in options.models:
-            bench(network_named(name), options, machine.best_peak(peaks), scratch)
+            bench = bench_harmonic if name == HARMONIC else bench_network
+            bench(name, options, machine.best_peak(peaks), scratch)
     return 0
 
 
-def bench(network: Network, options: argparse.Namespace, peak: float, scratch: Path) -> None:
-    """One network: compare, time, print."""
-    inputs = inputs_of(network, _COMPARED, seed=1)
-    print(f"\n{network.name}: {network.macs:,} multiply-accumulates, {network.parameters:,} weights", flush=True)
-    runtimes, agreements = {}, {}
-    for rival in rivals_of(network, options.against):
-        layers = check_layers(rival, network, inputs)
-        runtimes[rival.name] = rival.load(network)
-        agreements[rival.name] = (layers, compare_whole(rival, runtimes[rival.name], network, inputs))
-    ours = {}
-    folder = options.ours / network.name if options.ours else None
-    if folder and folder.is_dir():
-        ours = {variant.name: Generated(folder, variant, scratch) for variant in VARIANTS}
-    for name, runtime in ours.items():
-        agreements[name] = ("", check_whole(name, runtime, network, inputs))
-    timings = measuring.interleaved({name: runtime.call for name, runtime in {**ours, **runtimes}.items()}, options.rounds)
-    print(report.times(timings, agreements, network.macs, peak))
-    print(report.ratios(network.name, timings, list(ours)) or f"generated C: none given for {network.name}")
-    print(memory.table(network, options.against, folder, next(iter(ours.values()), None), scratch), flush=True)
+def bench_network(name: str, options: argparse.Namespace, peak: float, scratch: Path) -> None:
+    """One network of the catalogue: compare, time, print."""
+    network = network_named(name)
+    _title(name, network.macs, network.parameters)
+    folder = options.ours / name if options.ours else scratch / "none"
+    ours = prepare_ours(network, folder, scratch)
+    _race(name, ours, prepare_rivals(network, options.against), network.macs, peak, options.rounds)
+    generated = next((contestant.runtime for contestant in ours.values()), None)
+    print(memory.table(network, options.against, folder, generated, scratch), flush=True)
 
 
-def rivals_of(network: Network, against: Sequence[str]) -> list[Rival]:
-    """The rivals that have a form of `network`; onnxruntime in every form that could be its best."""
-    found = []
-    if "onnxruntime" in against:
-        forms = FORMS[:2] if network.name in MLPERF_TINY else FORMS
-        found += [Rival(f"onnxruntime {form}", lambda part, form=form: OnnxRuntime(part, form)) for form in forms]
-    if network.name in MLPERF_TINY:
-        found += [Rival("litert", LiteRt)] * ("litert" in against)
-        found += [Rival("tflm", TfLiteMicro, "tflite", 0)] * ("tflm" in against)
-    return found
+def bench_harmonic(name: str, options: argparse.Namespace, peak: float, scratch: Path) -> None:
+    """The same of the harmonic network, which onnxruntime alone has a form of."""
+    if not options.harmonic:
+        raise ParameterError("The harmonic network needs --harmonic QCDQ CBACKEND, two artefacts of the pipeline.")
+    artefacts = Artefacts(*options.harmonic)
+    definition = artefacts.definition()
+    _title(f"{name}, {definition['steps']} steps", definition["multiply_accumulates"], definition["weights"])
+    rivals = prepare_harmonic_rival(artefacts) if "onnxruntime" in options.against else {}
+    _race(name, prepare_harmonic_ours(artefacts, scratch), rivals, definition["multiply_accumulates"], peak, options.rounds)
+
+
+def _title(name: str, macs: int, weights: int) -> None:
+    print(f"\n{name}: {macs:,} multiply-accumulates, {weights:,} weights", flush=True)
+
+
+def _race(name: str, ours: Mapping[str, Contestant], rivals: Mapping[str, Contestant], macs: int, peak: float, rounds: int) -> None:
+    contestants = {**ours, **rivals}
+    timings = measuring.interleaved({label: contestant.runtime.call for label, contestant in contestants.items()}, rounds)
+    print(report.times(timings, contestants, macs, peak))
+    print(report.ratios(name, timings, list(ours)) or f"generated C: none given for {name}", flush=True)
 
 
 def _options(words: Sequence[str]) -> argparse.Namespace:
@@ -77,6 +74,7 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--models", type=lambda text: text.split(","), default=list(NETWORKS))
     parser.add_argument("--against", type=lambda text: text.split(","), default=list(RIVALS))
     parser.add_argument("--ours", type=Path)
+    parser.add_argument("--harmonic", type=Path, nargs=2, metavar=("QCDQ", "CBACKEND"))
     parser.add_argument("--rounds", type=int, default=31)
     options = parser.parse_args(words)
     unknown = [name for name in options.against if name not in RIVALS]

@@ -16,7 +16,7 @@ from microstage.benchmarks.reference import run
 from microstage.benchmarks.runtimes import Runtime
 from microstage.errors import VerificationError
 
-__all__ = ["Agreement", "Rival", "check_layers", "check_whole", "compare_whole"]
+__all__ = ["Agreement", "Rival", "check_layers", "check_whole", "compare_whole", "distance", "outputs"]
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,15 @@ def check_layers(rival: Rival, network: Network, inputs: Mapping[str, np.ndarray
 
 def compare_whole(rival: Rival, runtime: Runtime, network: Network, inputs: Mapping[str, np.ndarray]) -> Agreement:
     """The whole network's outputs: reported, for differences add up; `VerificationError` if a second pass over `inputs` answers otherwise."""
-    found, again = _outputs(runtime, inputs), _outputs(runtime, inputs)
+    found, again = outputs(runtime, inputs), outputs(runtime, inputs)
     if not np.array_equal(found, again):
         raise VerificationError(f"{rival.name} answers differently when {network.name} is run again on the same inputs.")
-    return _distance(found, run(network, inputs, rival.rounding)[network.output])
+    return distance(found, run(network, inputs, rival.rounding)[network.output])
 
 
 def check_whole(name: str, runtime: Runtime, network: Network, inputs: Mapping[str, np.ndarray]) -> Agreement:
     """Generated C has to give the reference's integers, all of them."""
-    agreement = _distance(_outputs(runtime, inputs), run(network, inputs)[network.output])
+    agreement = distance(outputs(runtime, inputs), run(network, inputs)[network.output])
     if agreement.different:
         raise VerificationError(f"Our {name} of {network.name} is not the reference: {agreement}.")
     return agreement
@@ -68,13 +68,13 @@ def check_whole(name: str, runtime: Runtime, network: Network, inputs: Mapping[s
 
 def _check_layer(rival: Rival, network: Network, layer: Layer, values: Mapping[str, np.ndarray]) -> Agreement:
     alone = network.alone(layer)
-    agreement = _distance(_outputs(rival.load(alone), {name: values[name] for name in alone.inputs}), values[layer.name])
+    agreement = distance(outputs(rival.load(alone), {name: values[name] for name in alone.inputs}), values[layer.name])
     if agreement.largest > rival.levels:
         raise VerificationError(f"{rival.name} computes another {layer.name} of {network.name}: {agreement} levels, allowed {rival.levels}.")
     return agreement
 
 
-def _outputs(runtime: Runtime, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+def outputs(runtime: Runtime, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
     """One inference per row."""
     found = []
     for row in range(len(next(iter(inputs.values())))):
@@ -84,9 +84,10 @@ def _outputs(runtime: Runtime, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _distance(found: np.ndarray, expected: np.ndarray) -> Agreement:
-    distance = np.abs(found.astype(np.int64).reshape(expected.shape) - expected)
-    return Agreement(distance.size, int(np.count_nonzero(distance)), int(distance.max()))
+def distance(found: np.ndarray, expected: np.ndarray) -> Agreement:
+    """Two arrays of integers of one size."""
+    levels = np.abs(found.astype(np.int64).reshape(expected.shape) - expected)
+    return Agreement(levels.size, int(np.count_nonzero(levels)), int(levels.max()))
 
 
 def _total(parts: list[Agreement]) -> Agreement:

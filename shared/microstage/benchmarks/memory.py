@@ -26,10 +26,10 @@ __all__ = ["smallest_arena", "table"]
 _ARENA_STEP = 256
 
 
-def table(network: Network, against: Sequence[str], folder: Path | None, ours: Generated | None, scratch: Path) -> str:
+def table(network: Network, against: Sequence[str], folder: Path, ours: Generated | None, scratch: Path) -> str:
     """A row per runtime: what its flash holds of this network, and the working memory that is known."""
     rows = [["weights and biases alone", f"{_constants(network):,}", ""]]
-    if folder and ours:
+    if ours:
         code, constants = _sections(folder, scratch)
         rows.append(["generated C, -Os: constants + code of all kernels", f"{constants:,} + {code:,}", f"{ours.arena_bytes:,}"])
     if "tflm" in against and network.name in MLPERF_TINY:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from microstage.benchmarks.agreement import Agreement
-from microstage.benchmarks.aims import AIMS
+from microstage.benchmarks.aims import aim
+from microstage.benchmarks.contest import Contestant
 from microstage.benchmarks.measuring import Timing, ratio
 
 __all__ = ["ratios", "table", "times"]
@@ -19,30 +19,37 @@ def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
 
 
-def times(timings: Mapping[str, Timing], agreements: Mapping[str, tuple[Agreement, Agreement]], macs: int, peak: float) -> str:
+def times(timings: Mapping[str, Timing], contestants: Mapping[str, Contestant], macs: int, peak: float) -> str:
     """A row per runtime."""
     rows = []
     for name, timing in timings.items():
         low, high = timing.spread
         rate = macs / timing.median / 1000
         share = f"{rate / peak:.1%}" if peak else ""
-        rows.append([name, f"{timing.median:.2f}", f"{low:.2f}-{high:.2f}", f"{timing.best:.2f}", f"{rate:.1f}", share, *agreements[name]])
+        agreed = [contestants[name].layers or "", contestants[name].whole]
+        rows.append([name, f"{timing.median:.2f}", f"{low:.2f}-{high:.2f}", f"{timing.best:.2f}", f"{rate:.1f}", share, *agreed])
     return table(["runtime", "median us", "quartiles", "best", "GMAC/s", "of peak", "each layer alone", "whole network"], rows)
 
 
-def ratios(network: str, timings: Mapping[str, Timing], ours: Iterable[str]) -> str:
+def ratios(network: str, timings: Mapping[str, Timing], ours: Sequence[str]) -> str:
     """Each rival's fastest form over each of our variants; empty where there is nothing of ours."""
-    rows = []
+    rows, fastest = [], min(ours, key=lambda name: timings[name].median, default=None)
     for variant in ours:
         for rival, name in _fastest(timings, ours).items():
             value, low, high = ratio(timings[name], timings[variant])
-            aim = AIMS.get((variant, rival), {}).get(network)
-            reached = "" if aim is None else f"{aim:g}: {'reached' if value >= aim else f'{value / aim:.0%} of it'}"
-            rows.append([f"{name} / {variant}", f"{value:.2f}", f"{low:.2f}-{high:.2f}", reached])
+            wanted = aim(variant, variant == fastest, rival, network)
+            rows.append([f"{name} / {variant}", f"{value:.2f}", f"{low:.2f}-{high:.2f}", _reached(value, wanted)])
     return table(["ratio of medians", "", "quartiles of rounds", "aim"], rows) if rows else ""
 
 
-def _fastest(timings: Mapping[str, Timing], ours: Iterable[str]) -> dict[str, str]:
+def _reached(value: float, wanted: float | None) -> str:
+    """The aim, and how much of it `value` is."""
+    if wanted is None:
+        return ""
+    return f"{wanted:g}: {'reached' if value >= wanted else f'{value / wanted:.0%} of it'}"
+
+
+def _fastest(timings: Mapping[str, Timing], ours: Sequence[str]) -> dict[str, str]:
     """{rival: the name of its fastest form}; a form's name begins with its rival's."""
     best: dict[str, str] = {}
     for name in sorted((name for name in timings if name not in ours), key=lambda name: timings[name].median):

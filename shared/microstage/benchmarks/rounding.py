@@ -2,7 +2,7 @@
 
 `half_even` is the product's own reference and what a QDQ graph says: the real value in float64, divided by the output scale,
 rounded. `half_up` differs on ties. `tflite` is the fixed-point arithmetic of TensorFlow Lite's reference kernels: a multiplier of
-31 bits and a shift, each of which rounds ("double rounding"), so that about one value in some hundred lands on the next level.
+31 bits and a shift, each of which rounds ("double rounding"), so that a few values in a thousand land on the next level.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,9 @@ __all__ = ["inputs_of", "network_named", "write_twins"]
 _VECTORS = 64
 
 
+@cache
 def network_named(name: str) -> Network:
-    """The network, drawn now; `ParameterError` for a name that is none."""
+    """The network, drawn once a process; `ParameterError` for a name that is none."""
     if name not in NETWORKS:
         raise ParameterError(f"{name} is no network of the benchmarks: expected one of {', '.join(NETWORKS)}.")
     return NETWORKS[name]()

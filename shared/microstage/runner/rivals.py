@@ -13,40 +13,49 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from microstage.benchmarks.names import NETWORKS, RIVALS
+from microstage.benchmarks.names import HARMONIC, NETWORKS, RIVALS
 from microstage.errors import MicrostageError, ParameterError
-from microstage.runner.cli import REPOSITORY
+from microstage.runner.cli import REPOSITORY, Session
 from microstage.runner.declarations import load_stages
 from microstage.runner.local import LocalBackend
 
 __all__ = ["main"]
 
-_KNOWN = ("MODEL", "AGAINST", "ROUNDS", "VOLUMES")
+_OWN = ("MODEL", "AGAINST", "ROUNDS")
 
 
 def main(words: Sequence[str]) -> int:
-    """Exit code of the benchmark of NAME=VALUE `words`."""
+    """Exit code of the benchmark of NAME=VALUE `words`; those that are not its own choose the run of the harmonic network."""
     typed = dict(word.split("=", 1) for word in words)
-    for name in typed:
-        if name not in _KNOWN:
-            raise ParameterError(f"{name}={typed[name]} is no variable of this benchmark: expected {', '.join(_KNOWN)}.")
-    models, against = _listed(typed, "MODEL", NETWORKS), _listed(typed, "AGAINST", RIVALS)
-    local = LocalBackend(REPOSITORY, Path(typed.get("VOLUMES") or REPOSITORY / "volumes").resolve())
+    models, against = _listed(typed, "MODEL", NETWORKS, HARMONIC), _listed(typed, "AGAINST", RIVALS)
+    session = Session(REPOSITORY, {name: value for name, value in typed.items() if name not in _OWN})
+    local = LocalBackend(REPOSITORY, session.volumes)
     folder = REPOSITORY / "tests" / "rivals"
     python = local.environments.ensure((folder / ".python-version").read_text().strip(), folder / "requirements.lock")
     with tempfile.TemporaryDirectory(prefix="microstage-bench.") as scratch:
         twins, ours = Path(scratch) / "twins", Path(scratch) / "ours"
-        _benchmarks(python, "twins", str(twins), *models)
+        drawn = [model for model in models if model != HARMONIC]
+        if drawn:
+            _benchmarks(python, "twins", str(twins), *drawn)
         ours.mkdir()
-        for model in models:
+        for model in drawn:
             _generate(local, twins / model, ours / model, Path(scratch) / "build" / model)
         options = ["--models", ",".join(models), "--against", ",".join(against), "--rounds", typed.get("ROUNDS", "31")]
+        if HARMONIC in models:
+            options += ["--harmonic", *map(str, _artefacts(session))]
         return _benchmarks(python, "", *options, "--ours", str(ours))
 
 
-def _listed(typed: Mapping[str, str], variable: str, known: Sequence[str]) -> list[str]:
-    """What a comma-separated variable chooses of `known`; all of them where it is missing."""
-    chosen = typed[variable].split(",") if variable in typed else list(known)
+def _artefacts(session: Session) -> list[Path]:
+    """The folders of the qcdq and cbackend stages of the selected run, made where they are missing."""
+    steps = {step.stage.name: step for step in session.chain().run("cbackend")}
+    return [session.store.folder(name, steps[name].about["key"]) for name in ("qcdq", "cbackend")]
+
+
+def _listed(typed: Mapping[str, str], variable: str, usual: Sequence[str], *more: str) -> list[str]:
+    """What a comma-separated variable chooses of `usual` and `more`; the usual ones where it is missing."""
+    known = [*usual, *more]
+    chosen = typed[variable].split(",") if variable in typed else list(usual)
     for name in chosen:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
