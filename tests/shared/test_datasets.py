@@ -49,7 +49,7 @@ def test_a_file_is_read_exactly(vehicles):
 @pytest.mark.parametrize("fold", range(4))
 def test_no_source_is_in_two_splits(vehicles, fold):
     data = load("ev-cpw", vehicles, length=32, count=64, fold=fold, seed=1)
-    sources = [set(split.source.tolist()) - {"generator"} for split in (data.train, data.validation, data.test)]
+    sources = [set(split.source.tolist()) - {"generator", "superposed"} for split in (data.train, data.validation, data.test)]
     assert all(sources) and not (sources[0] & sources[1] or sources[0] & sources[2] or sources[1] & sources[2])
     assert len(data.train) == 64 and len(data.test) == 128 * len(sources[2])  # two records of 64 windows each
 
@@ -62,6 +62,15 @@ def test_coefficients_belong_to_the_first_sample_of_each_window(vehicles):
     x, coefficients = synthesise("A1", 500, 1280, np.random.Generator(np.random.PCG64(1)))
     start = np.fft.rfft(x[:, :64])[:, 1] / 32
     assert np.abs(start - coefficients[:, 0]).max() < 8 and np.abs(coefficients[:, 0]).min() > 98
+
+
+def test_superposed_windows_are_told_from_recorded_ones(vehicles):
+    train = load("ev-cpw", vehicles, length=64, count=400, synthetic=0.25, seed=1).train
+    counted = {name: int((train.source == name).sum()) for name in ("generator", "superposed")}
+    assert 30 < counted["generator"] < 70 and 150 < counted["superposed"] < 250
+    assert len(train.recorded) == 400 - sum(counted.values())
+    alone = load("generator", None, length=64, count=50, seed=1).train
+    assert len(alone.recorded) == 50
 
 
 def test_every_source_is_tested_in_one_fold():

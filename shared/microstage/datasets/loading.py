@@ -8,7 +8,7 @@ import numpy as np
 
 from microstage.datasets import ev_cpw, generator
 from microstage.datasets.locations import files
-from microstage.datasets.splits import Dataset, Recording, Split, assign
+from microstage.datasets.splits import GENERATED, SUPERPOSED, Dataset, Recording, Split, assign
 from microstage.errors import DatasetError, ParameterError
 from microstage.signals import SAMPLES_PER_CYCLE, windows
 
@@ -51,7 +51,7 @@ def load(
         raise DatasetError(f"{short.name} holds {len(short.samples)} samples at 64 a cycle; the window needs {length}.")
     chosen = {part: [r for r in recordings if parts[r.source] == part] for part in ("train", "validation", "test")}
     drawn = round(count * (1 - synthetic))
-    made = Split(*synthesise("mix", count - drawn, length, rng), np.full(count - drawn, "generator"))
+    made = Split(*synthesise("mix", count - drawn, length, rng), np.full(count - drawn, GENERATED))
     train = _join([_draw(chosen["train"], drawn, length, rng), made])
     return Dataset(_superposed(train, rng), _cut(chosen["validation"], length), _cut(chosen["test"], length), unit)
 
@@ -100,11 +100,12 @@ def _draw(recordings: list[Recording], count: int, length: int, rng: np.random.G
 
 def _superposed(split: Split, rng: np.random.Generator) -> Split:
     """Add to a share of the windows another one, its peak 1/30 to 1 of theirs; coefficients add like windows."""
-    other = rng.permutation(len(split))
+    other, chosen = rng.permutation(len(split)), rng.random(len(split)) < _SUPERPOSED
     peak = np.abs(split.windows).max(1)
-    size = 10 ** rng.uniform(-1.5, 0, len(split)) * rng.choice((-1.0, 1.0), len(split)) * (rng.random(len(split)) < _SUPERPOSED)
+    size = 10 ** rng.uniform(-1.5, 0, len(split)) * rng.choice((-1.0, 1.0), len(split)) * chosen
     factor = (size * np.divide(peak, peak[other], out=np.zeros_like(peak), where=peak[other] > 0))[:, None]
-    return Split(split.windows + factor * split.windows[other], split.coefficients + factor * split.coefficients[other], split.source)
+    source = np.where(chosen, SUPERPOSED, split.source)
+    return Split(split.windows + factor * split.windows[other], split.coefficients + factor * split.coefficients[other], source)
 
 
 def _turned(coefficients: np.ndarray, start: np.ndarray) -> np.ndarray:

@@ -8,9 +8,10 @@ import numpy as np
 
 from microstage.errors import DatasetError
 
-__all__ = ["Dataset", "FOLDS", "Recording", "Split", "assign"]
+__all__ = ["Dataset", "FOLDS", "GENERATED", "Recording", "SUPERPOSED", "Split", "assign"]
 
 FOLDS = 4
+GENERATED, SUPERPOSED = "generator", "superposed"  # sources of training windows that are no recording's
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,12 @@ class Split:
     def truth(self) -> np.ndarray:
         """Peak amplitudes [n, 4]."""
         return np.abs(self.coefficients)
+
+    @property
+    def recorded(self) -> Split:
+        """The windows as they were recorded; all of them, where none was."""
+        rows = ~np.isin(self.source, (GENERATED, SUPERPOSED))
+        return Split(self.windows[rows], self.coefficients[rows], self.source[rows]) if rows.any() else self
 
     def __len__(self) -> int:
         return len(self.windows)

@@ -43,8 +43,8 @@ def evaluate(data: Splits, unit: str, network: nn.Module, twin: nn.Module) -> di
 
 
 def _textbook(data: Splits) -> dict[str, np.ndarray]:
-    """Amplitudes [n, 4] of each estimator that has an answer for windows of this length."""
-    x, train, held_out = data.test.source.windows, data.train.source, data.validation.source
+    """Amplitudes [n, 4] of each estimator that has an answer for windows of this length; those that learn do so from recordings alone."""
+    x, train, held_out = data.test.source.windows, data.train.source.recorded, data.validation.source
     answers = {}
     for name, method in (("half_cycle_dft", half_cycle_dft), ("least_squares", least_squares_odd)):
         try:
