@@ -141,6 +141,13 @@ def accuracy(session: Session) -> None:
     print(f"\na picture per harmonic: {pooled_accuracy.draw(sources, unit, folds[0].chain())}")
 
 
+def binfiles(session: Session) -> None:
+    """The benchmark runner's folder for the selected network, checked file by file."""
+    from microstage.runner.binfiles import binfiles as write
+
+    print(f"result: {write(session.chain(loud=True), session.typed)}")
+
+
 def pack(session: Session) -> None:
     """One file with all that STAGE= needs on another machine."""
     from microstage.runner import handover
@@ -187,7 +194,7 @@ def variables(session: Session) -> None:
 COMMANDS: dict[str, Callable[[Session], int | None]] = {
     "path": path, "why": why, "verify": verify, "report": show, "images": images, "base": base,
     "environments": environments, "doctor": doctor, "data": data, "variables": variables,
-    "accuracy": accuracy, "pack": pack, "unpack": unpack, "push": push, "pull": pull, "sbom": sbom,
+    "accuracy": accuracy, "binfiles": binfiles, "pack": pack, "unpack": unpack, "push": push, "pull": pull, "sbom": sbom,
 }
 
 

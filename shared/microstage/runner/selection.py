@@ -14,6 +14,7 @@ __all__ = ["SETTINGS", "select"]
 SETTINGS = {
     "BUNDLE": "file that pack writes and unpack reads",
     "DATA_DIR": "folder of the dataset",
+    "ENCODING": "of make binfiles: model, the network's own, or eembc, the closed division's",
     "FORCE": "1 runs a published stage again and compares",
     "HOST": "engine elsewhere that runs every stage: ssh://user@box, another URL, or a Docker context",
     "IMAGE": "1 packs the stage's image too",

@@ -37,8 +37,11 @@ class FeedForward:
         self.ranges = {self.entry: ends}
         self.parts = {PART: _part(graph, self.entry, self.output, declared)}
         self.quantiser = None if declared is not None else _cut(graph, self.entry)
-        scale = _output_scale(self.parts[PART])
-        self.composed = _composed(graph if declared is None else self.parts[PART].graph, scale if "classes" in described else None)
+        answer = _answer_to_zeros(self.parts[PART])
+        for end in (graph.output[0], self.parts[PART].graph.output[0]):  # quantisers are no operators that shapes are inferred through
+            end.CopyFrom(float_value(self.output, ["B", *answer.shape[1:]]))
+        classes = np.unique(answer.scale) if "classes" in described and isinstance(answer, QTensor) else None
+        self.composed = _composed(graph if declared is None else self.parts[PART].graph, classes)
 
     def reference(self, recorded: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return run_feed_forward(self.parts[PART], {self.entry: recorded[self.entry]})
@@ -78,7 +81,7 @@ def _entry(graph: onnx.GraphProto, real: str, declared: Mapping[str, Any] | None
 
 
 def _part(graph: onnx.GraphProto, entry: str, output: str, declared: Mapping[str, Any] | None) -> onnx.ModelProto:
-    """Integers in, reals (accumulators at their scale) out."""
+    """Integers in, reals (accumulators at their scale) out, of a shape that is found by running it."""
     nodes, sources = subgraph(graph, output, {entry})
     if sources != [entry]:
         raise ModelError(f"{output} is computed from {', '.join(sources)}; expected {entry} alone.")
@@ -91,7 +94,7 @@ def _part(graph: onnx.GraphProto, entry: str, output: str, declared: Mapping[str
         nodes = [*builder.nodes, *(_reading(node, entry, f"{entry}.real") for node in nodes)]
         constants |= builder.initializers
     inputs = [int8_value(entry, _shape(graph), TensorProto.INT8 if signed else TensorProto.UINT8)]
-    return make_model(graph.name, nodes, constants, inputs, [float_value(output, _shape(graph, "output"))])
+    return make_model(graph.name, nodes, constants, inputs, [float_value(output, ["B"])])
 
 
 def _cut(graph: onnx.GraphProto, entry: str) -> onnx.ModelProto:
@@ -105,7 +108,7 @@ def _composed(graph: onnx.GraphProto, class_scale: np.ndarray | None) -> onnx.Mo
     """The whole of `graph` for any batch. Where its outputs are classes at one `class_scale`, `label` is the largest integer's index, the
     lowest of equal ones: rounding takes back what float sums put in, or equal integers would be told apart."""
     output, b = graph.output[0].name, Builder()
-    outputs = [float_value(output, _shape(graph, "output"))]
+    outputs = [graph.output[0]]
     if class_scale is not None and class_scale.size == 1:
         levels = b.add("Div", [output, b.constant(f"{output}.scale", class_scale.astype(np.float32).reshape(()))], f"{output}.levels")
         b.add("ArgMax", [b.add("Round", [levels], f"{output}.integers")], _ANSWER, axis=1, keepdims=0)
@@ -114,10 +117,10 @@ def _composed(graph: onnx.GraphProto, class_scale: np.ndarray | None) -> onnx.Mo
     return make_model(graph.name, [*graph.node, *b.nodes], {**constants, **b.initializers}, [_any_batch(graph.input[0])], outputs)
 
 
-def _output_scale(part: onnx.ModelProto) -> np.ndarray:
-    """The scales of the accumulators at the part's end."""
-    value = Interpreter(part).run({part.graph.input[0].name: np.zeros([1, *_shape(part.graph)[1:]], np.int8)})[part.graph.output[0].name]
-    return np.unique(value.scale) if isinstance(value, QTensor) else np.ones(1)
+def _answer_to_zeros(part: onnx.ModelProto) -> QTensor | np.ndarray:
+    """What the part answers to an input of zeros: its shape, and its accumulators' scales."""
+    zeros = np.zeros([1, *_shape(part.graph)[1:]], np.int8)
+    return Interpreter(part).run({part.graph.input[0].name: zeros})[part.graph.output[0].name]
 
 
 def _any_batch(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
@@ -126,9 +129,9 @@ def _any_batch(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
     return copy
 
 
-def _shape(graph: onnx.GraphProto, side: str = "input") -> list:
-    """The shape of the graph's end, for any batch."""
-    dims = getattr(graph, side)[0].type.tensor_type.shape.dim
+def _shape(graph: onnx.GraphProto) -> list:
+    """The shape of the graph's input, for any batch."""
+    dims = graph.input[0].type.tensor_type.shape.dim
     return ["B", *(dim.dim_value for dim in list(dims)[1:])]
 
 

@@ -20,7 +20,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "default": "words", "choices": ["words", "speech-commands", "speech-features"],
         "summary": "What to train on; all but the built-in synthetic words need DATA_DIR.",
     },
-    "epochs": {"default": 40, "summary": "Epochs of quantisation-aware training; the published recipe has 1000."},
+    "epochs": {"default": 20, "summary": "Epochs of quantisation-aware training; the published recipe has 1000."},
     "batch": {"default": 512, "unit": "clips", "summary": "Clips per step."},
     "learning_rate": {"default": 0.0005, "summary": "Adam's rate at the start; along a cosine to 1e-8."},
     "split": {

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from microstage.datasets import speech_commands, speech_features, words
-from microstage.datasets.speech import RATE, Clips, Speech
+from microstage.datasets.speech import RATE, Clips
+from microstage.models.kws.clips import features
 from microstage.models.kws.features import flat, mfcc, normalised
 from microstage.models.training import Examples
 
-__all__ = ["Heard", "NoisyClips", "heard", "read"]
+__all__ = ["Heard", "NoisyClips", "heard"]
 
 _FULL_SCALE = 2.0**15
 
@@ -40,7 +37,6 @@ class NoisyClips(Heard):
         inputs, targets = super().batch(rows)
         noisy = torch.rand(len(rows)) < self.frequency
         if self.noise and self.clips.pcm is not None and noisy.any():
-            inputs = inputs.clone()
             inputs[noisy] = self._under_noise(rows[noisy].numpy())
         return inputs, targets
 
@@ -54,17 +50,6 @@ class NoisyClips(Heard):
         return torch.from_numpy(flat(mfcc(np.clip(samples, -1.0, 1.0))))
 
 
-def read(p: Mapping[str, Any], folder: Path | None) -> Speech:
-    """The dataset that the parameters name."""
-    if p["dataset"] == "words":
-        return words.load(p["clips"], p["seed"])
-    return speech_features.load(folder) if p["dataset"] == "speech-features" else speech_commands.load(folder, p["split"])
-
-
 def heard(clips: Clips) -> Heard:
     """Clips as they are, without noise."""
-    return Heard(_features(clips), torch.from_numpy(clips.label.astype(np.int64)), clips)
-
-
-def _features(clips: Clips) -> Tensor:
-    return torch.from_numpy(flat(mfcc(normalised(clips.pcm)) if clips.mfcc is None else clips.mfcc))
+    return Heard(torch.from_numpy(features(clips)), torch.from_numpy(clips.label.astype(np.int64)), clips)

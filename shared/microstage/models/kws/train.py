@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from microstage.datasets.speech import CLASSES, UNKNOWN
 from microstage.models import training
-from microstage.models.kws.data import NoisyClips, heard, read
+from microstage.models.kws.clips import read
+from microstage.models.kws.data import NoisyClips, heard
 from microstage.models.kws.definition import KeywordDefinition
 from microstage.models.kws.network import KeywordNetwork
 from microstage.models.training import Phase, Splits, cosine, predict

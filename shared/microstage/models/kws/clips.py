@@ -1,0 +1,27 @@
+"""The clips that the parameters name, and their features: NumPy alone, for training and for every replay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from microstage.datasets import speech_commands, speech_features, words
+from microstage.datasets.speech import Clips, Speech
+from microstage.models.kws.features import flat, mfcc, normalised
+
+__all__ = ["features", "read"]
+
+
+def read(p: Mapping[str, Any], folder: Path | None) -> Speech:
+    """The dataset that the parameters name."""
+    if p["dataset"] == "words":
+        return words.load(p["clips"], p["seed"])
+    return speech_features.load(folder) if p["dataset"] == "speech-features" else speech_commands.load(folder, p["split"])
+
+
+def features(clips: Clips) -> np.ndarray:
+    """float32 [n, 490], coefficient-major, of clips as they are."""
+    return flat(mfcc(normalised(clips.pcm)) if clips.mfcc is None else clips.mfcc)

@@ -1,0 +1,55 @@
+"""`make binfiles`: the files that a benchmark's runner reads, for a network whose family writes some."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from microstage import models
+from microstage.canonical import digest
+from microstage.errors import ParameterError, StageFailed
+from microstage.runner.chain import Chain, Step
+
+__all__ = ["ENCODINGS", "binfiles"]
+
+ENCODINGS = ("model", "eembc")
+_SOURCES = ("train", "qcdq", "streamline")
+
+
+def binfiles(chain: Chain, typed: Mapping[str, str]) -> Path:
+    """Make the artefacts that are missing, write and check the files; the folder under volumes/binfiles."""
+    encoding, module = typed.get("ENCODING", ENCODINGS[0]), _module(chain.model)
+    if encoding not in ENCODINGS:
+        raise ParameterError(f"ENCODING={encoding} is not allowed: expected one of {', '.join(ENCODINGS)}.")
+    steps = {step.stage.name: step for step in chain.run("streamline")}
+    parameters = {**steps["train"].about["parameters"], "encoding": encoding}
+    result = chain.store.volumes / "binfiles" / f"{digest([parameters, *(steps[s].about['key'] for s in _SOURCES)])[:16]}"
+    with tempfile.TemporaryDirectory(prefix=".microstage-", dir=chain.store.volumes) as temporary:
+        made = Path(temporary) / "made"
+        _run(chain, module, steps, parameters, made, Path(temporary) / "scratch")
+        (made / "report.json").unlink()
+        result.parent.mkdir(exist_ok=True)
+        shutil.rmtree(result, ignore_errors=True)
+        made.rename(result)
+    return result
+
+
+def _module(model: str | None) -> str:
+    name = f"{models.family(str(model)).__name__}.binfiles"
+    if importlib.util.find_spec(name) is None:
+        having = [known for known, package in models.models().items() if importlib.util.find_spec(f"{package.__name__}.binfiles")]
+        raise ParameterError(f"MODEL={model} has no benchmark files: expected one of {', '.join(having)}.")
+    return name
+
+
+def _run(chain: Chain, module: str, steps: Mapping[str, Step], parameters: Mapping, made: Path, scratch: Path) -> None:
+    """In qcdq's environment, which has NumPy and onnxruntime."""
+    for folder in (made, scratch):
+        folder.mkdir()
+    inputs = {**steps["train"].inputs, **{name: steps[name].artefact.folder for name in _SOURCES}}
+    code = chain.backend.run(chain.stages["qcdq"], inputs=inputs, parameters=parameters, output=made, scratch=scratch, module=module)
+    if code:
+        raise StageFailed("The benchmark files were not written; the reason is above.", code % 256)
