@@ -9,7 +9,8 @@ from microstage_cbackend.chain import Model
 from microstage_cbackend.ir import Tensor
 from microstage_cbackend.kernel_set import KernelSet
 from microstage_cbackend.names import quoted
-from microstage_cbackend.part_writer import PartWriter, rows
+from microstage_cbackend.kernels import fast_files
+from microstage_cbackend.part_writer import Packed, PartWriter, rows
 
 __all__ = ["Program", "emit"]
 
@@ -25,7 +26,12 @@ class Program:
 
     @property
     def constant_bytes(self) -> int:
-        return sum(t.bytes for t in self.constants.values())
+        return sum(c.forms[""].size if isinstance(c, Packed) else c.bytes for c in self.constants.values())
+
+    @property
+    def headers(self) -> list[str]:
+        """Headers of the specialised kernels that are used."""
+        return sorted({header for writer in self.writers for header in writer.headers})
 
     @property
     def arena_bytes(self) -> int:
@@ -44,9 +50,9 @@ def emit(program: Program) -> dict[str, str]:
         f"{name}.h": _header(program),
         f"{name}.c": _source(program),
         f"{name}_weights.h": _weights_header(name, program.constants),
-        f"{name}_weights.c": _weights_source(name, program.constants),
+        f"{name}_weights.c": _weights_source(name, program.constants, program.headers),
     }
-    return files | program.kernels.files()
+    return files | program.kernels.files() | fast_files(*program.headers)
 
 
 def _header(program: Program) -> str:
@@ -94,22 +100,37 @@ def _source(program: Program) -> str:
     name = program.model.name
     lines = [f"/* {name}: calls one kernel per layer; see {name}.h. */"]
     lines += [f'#include "{name}.h"', "", "#include <stddef.h>", "", f'#include "{name}_weights.h"', '#include "ms_kernels.h"']
+    lines += [f'#include "{header}"' for header in program.headers]
     for writer in program.writers:
         lines += ["", writer.signature(), "{", *writer.body(), "}"]
     return "\n".join([*lines, *program.api.definitions(), ""])
 
 
-def _weights_header(model: str, constants: dict[str, Tensor]) -> str:
+def _weights_header(model: str, constants: dict[str, Tensor | Packed]) -> str:
     guard = f"{model.upper()}_WEIGHTS_H"
     lines = ["/* Constants, in the smallest standard type that holds each array. */", f"#ifndef {guard}", f"#define {guard}", ""]
     lines += ["#include <stdint.h>", ""]
-    lines += [f"extern const {t.ctype} {name}[{t.size}]; /* {list(t.shape)}, {t.low}..{t.high} */" for name, t in constants.items()]
+    for name, c in constants.items():
+        t, size = (c.tensor, "") if isinstance(c, Packed) else (c, c.size)
+        lines.append(f"extern const {t.ctype} {name}[{size}]; /* {list(t.shape)}, {t.low}..{t.high} */")
     return "\n".join([*lines, "", "#endif", ""])
 
 
-def _weights_source(model: str, constants: dict[str, Tensor]) -> str:
-    lines = [f'#include "{model}_weights.h"']
-    for name, tensor in constants.items():
-        lines += ["", f"const {tensor.ctype} {name}[{tensor.size}] = {{ /* {quoted(tensor.name)} {list(tensor.shape)} */"]
-        lines += [*rows(np.asarray(tensor.data).ravel()), "};"]
+def _weights_source(model: str, constants: dict[str, Tensor | Packed], headers: list[str]) -> str:
+    lines = [f'#include "{model}_weights.h"', *(f'#include "{header}"' for header in headers)]
+    for name, c in constants.items():
+        if isinstance(c, Packed):
+            lines += ["", *_forms(name, c)]
+        else:
+            lines += ["", *_definition(name, c, np.asarray(c.data))]
     return "\n".join([*lines, ""])
+
+
+def _forms(name: str, packed: Packed) -> list[str]:
+    (condition, first), (_, second) = packed.forms.items()
+    return [f"#if {condition}", *_definition(name, packed.tensor, first), "#else", *_definition(name, packed.tensor, second), "#endif"]
+
+
+def _definition(name: str, tensor: Tensor, values: np.ndarray) -> list[str]:
+    flat = values.ravel()
+    return [f"const {tensor.ctype} {name}[{flat.size}] = {{ /* {quoted(tensor.name)} {list(tensor.shape)} */", *rows(flat), "};"]

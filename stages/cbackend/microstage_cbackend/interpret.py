@@ -30,7 +30,8 @@ def run(part: Part, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         held = memory.setdefault(id(root), np.zeros(root.size, np.int64))
         result = _KERNELS[layer.kernel](layer, operands, held)
         if result is not None:
-            memory[id(root)] = np.asarray(result, np.int64).ravel()
+            result = np.asarray(result, np.int64).ravel()
+            memory[id(root)] = np.concatenate([result, np.full(root.size - result.size, root.low)])
         _check(root, memory[id(root)])
     return {name: memory[id(t.root)].reshape(t.shape) for name, t in zip(part.output_names, part.outputs)}
 
@@ -197,3 +198,47 @@ def xnor(layer: Layer, operands, held):
 def _bits(words: np.ndarray) -> np.ndarray:
     """0 or 1 of each bit, [words, 64]."""
     return (words[:, None] >> np.arange(64, dtype=np.uint64) & np.uint64(1)).astype(np.int64)
+
+
+def _seen(x: np.ndarray, s: dict, offsets: np.ndarray) -> np.ndarray:
+    """x at `offsets` from the start of each position, [out_height, out_width, offsets]."""
+    starts = np.arange(s["out_height"])[:, None] * s["x_row"] + np.arange(s["out_width"]) * s["x_column"]
+    return x[starts[..., None] + offsets]
+
+
+@kernel("ms_conv_u8")
+def conv_u8(layer: Layer, operands, held):
+    s = layer.shape
+    rows, columns = np.arange(s["runs_h"]) * s["run_h"], np.arange(s["runs_w"]) * s["run_w"]
+    offsets = (rows[:, None, None] + columns[:, None] + np.arange(s["length"])).ravel()
+    return _finish(layer, _seen(operands[0], s, offsets) @ operands[1].reshape(s["filters"], -1).T, np.arange(s["filters"]))
+
+
+def _tap_offsets(s: dict) -> np.ndarray:
+    return np.arange(s["kernel_h"])[:, None, None] * s["tap_h"] + np.arange(s["kernel_w"])[:, None] * s["tap_w"] + np.arange(s["channels"])
+
+
+@kernel("ms_depthwise_u8", "ms_average_u8")
+def taps_u8(layer: Layer, operands, held):
+    s = layer.shape
+    seen = _seen(operands[0], s, _tap_offsets(s).ravel()).reshape(s["out_height"], s["out_width"], -1, s["channels"])
+    if layer.kernel == "ms_average_u8":
+        return _finish(layer, seen.sum(axis=2), np.zeros(1, np.int64))
+    return _finish(layer, (seen * operands[1].reshape(-1, s["channels"])).sum(axis=2), np.arange(s["channels"]))
+
+
+@kernel("ms_add_u8")
+def add_u8(layer: Layer, operands, held):
+    s = layer.shape
+    value = operands[0][: s["count"]] * s["multiplier_a"] + operands[1][: s["count"]] * s["multiplier_b"] + s["offset"]
+    level = value >> s["shift"]
+    if s["even"]:
+        level = level - (((value & ((1 << s["shift"]) - 1)) == 0) & level & 1)
+    return np.clip(level, s["low"], s["high"])
+
+
+@kernel("ms_pad_u8")
+def pad_u8(layer: Layer, operands, held):
+    s = layer.shape
+    image = operands[0][: s["height"] * s["width"] * s["channels"]].reshape(s["height"], s["width"], s["channels"])
+    return np.pad(image, ((s["top"], s["bottom"]), (s["left"], s["right"]), (0, 0)), constant_values=s["value"])

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import dataclass
 
 import numpy as np
 
 from microstage_cbackend.ir import Layer, Part, Tensor, type_range
 from microstage_cbackend.kernel_set import KernelSet
+from microstage_cbackend.kernels import pack_blocks, pack_depthwise_blocks, pack_rows, wide_shift
 from microstage_cbackend.names import Names, quoted
 from microstage_cbackend.plan import plan_memory
 from microstage_cbackend.stages import Affine, Search, Shared
 
-__all__ = ["PartWriter"]
+__all__ = ["Packed", "PartWriter", "rows"]
 
 _WITH_BIAS = ("ms_linear", "ms_linear_packed", "ms_conv2d", "ms_conv2d_packed", "ms_depthwise")
 _STRUCTS = {
@@ -25,7 +27,19 @@ _STRUCTS = {
     "ms_xnor_bits": "ms_conv2d_shape",
     "ms_or_pool": "ms_max_pool_shape",
 }
+_SPECIALISED = {"ms_conv_u8": "ms_conv_u8.h", "ms_depthwise_u8": "ms_depthwise_u8.h", "ms_average_u8": "ms_average_u8.h"}
+_SPECIALISED |= {"ms_add_u8": "ms_add_u8.h", "ms_pad_u8": "ms_pad_u8.h"}
+"Kernels in headers, made anew for the sizes of each layer -> their header."
+_SHAPES = {"ms_average_u8": "ms_depthwise_u8_shape"}
 _WIDTH = 116
+
+
+@dataclass
+class Packed:
+    """A constant in several orders, of which the compiler takes the one that its instructions read: condition -> integers; "" is the last."""
+
+    tensor: Tensor
+    forms: dict[str, np.ndarray]
 
 
 class PartWriter:
@@ -33,7 +47,8 @@ class PartWriter:
 
     def __init__(self, model: str, part: Part, kernels: KernelSet) -> None:
         self.model, self.part, self.kernels = model, part, kernels
-        self.constants: dict[str, Tensor] = {}
+        self.constants: dict[str, Tensor | Packed] = {}
+        self.headers: set[str] = set()
         self.plan = plan_memory(part)
         self._names, self._of = Names(), {}
         for tensor in part.inputs:
@@ -82,10 +97,12 @@ class PartWriter:
         result = f"{y.ctype} {list(y.shape)} in {y.root.low}..{y.root.high}"
         remark = "; ".join(filter(None, [layer.remark, _rounding(layer)]))
         comment = f"{number + 1}. {quoted(layer.node)} ({layer.operator}): {operands} -> {result}{'; ' + remark if remark else ''}."
-        arguments = self._arguments(number, layer)
+        specialised = layer.kernel in _SPECIALISED
+        arguments = self._specialised(number, layer) if specialised else self._arguments(number, layer)
+        function = layer.kernel if specialised else self.kernels.of(layer)
         return [
             *textwrap.wrap(comment + " */", _WIDTH, initial_indent="    /* ", subsequent_indent="     * "),
-            *textwrap.wrap(f"{self.kernels.of(layer)}({', '.join(arguments)});", _WIDTH, initial_indent="    ", subsequent_indent="        "),
+            *textwrap.wrap(f"{function}({', '.join(arguments)});", _WIDTH, initial_indent="    ", subsequent_indent="        "),
         ]
 
     def _arguments(self, number: int, layer: Layer) -> list[str]:
@@ -100,6 +117,36 @@ class PartWriter:
         members = ", ".join(f".{key} = {_value(value)}" for key, value in layer.shape.items())
         arguments += [self._reference(layer.output), f"&(const {struct}){{{members}}}"]
         return arguments + ([str(layer.extra)] if layer.extra is not None else [])
+
+    def _specialised(self, number: int, layer: Layer) -> list[str]:
+        """Arguments of a kernel in a header; its shape and stage are constants that the compiler knows."""
+        self.headers.add(_SPECIALISED[layer.kernel])
+        x, *rest = layer.inputs
+        arguments = [self._reference(x), *(self._bytes(layer, w) if w.data is not None else self._reference(w) for w in rest)]
+        arguments.append(self._reference(layer.output))
+        if layer.kernel == "ms_conv_u8":
+            arguments.append(f"memory + {self.plan.scratch[number].offset}")
+        members = ", ".join(f".{key} = {_value(value)}" for key, value in layer.shape.items())
+        arguments.append(f"&(const {_SHAPES.get(layer.kernel, f'{layer.kernel}_shape')}){{{members}}}")
+        return arguments + ([self._requant(layer)] if layer.stage and layer.kernel != "ms_add_u8" else [])
+
+    def _bytes(self, layer: Layer, w: Tensor) -> str:
+        """Weights in the orders that kernels/README.md describes."""
+        if layer.kernel == "ms_conv_u8":
+            forms = {"MS_BLOCKED": pack_blocks(w.data), "": pack_rows(w.data)}
+        else:
+            forms = {"MS_DEPTHWISE_BLOCKED": pack_depthwise_blocks(w.data.transpose(2, 0, 1)), "": w.data}
+        name = self._constant(w)
+        self.constants[name] = Packed(w, forms)
+        return name
+
+    def _requant(self, layer: Layer) -> str:
+        stage, name = layer.stage, layer.output.name
+        offset = stage.offset + (1 << (stage.shift - 1)) if stage.even else stage.offset
+        multiplier, offset, shift = wide_shift(stage.multiplier, offset, stage.shift)
+        arrays = self._array(f"{name}_multiplier", multiplier, "int32_t"), self._array(f"{name}_offset", offset, "int64_t")
+        numbers = f".shift = {shift}, .low = {stage.low}, .high = {stage.high}, .even = {int(stage.even)}, .zero = 0"
+        return f"&(const ms_requant){{.multiplier = {arrays[0]}, .offset = {arrays[1]}, {numbers}}}"
 
     def _reference(self, tensor: Tensor) -> str:
         if tensor.data is not None:

@@ -92,6 +92,12 @@ class Affine:
     def bytes(self) -> int:
         return self.multiplier.size * (4 + (8 if self.wide else 4))
 
+    def fits_32_bits(self, low: int, high: int) -> bool:
+        """Whether every step fits int32_t for sums in low..high."""
+        products = [self.multiplier * end for end in (low, high)]
+        sums = [p + self.offset for p in products]
+        return all(int(np.abs(v).max()) < 2**31 for v in (*products, *sums, self.offset))
+
     def apply(self, sums: np.ndarray, channel: np.ndarray) -> np.ndarray:
         """Stage of `sums` whose channels are `channel`, both of one shape."""
         rows = np.zeros_like(channel) if self.multiplier.size == 1 else channel
@@ -179,15 +185,9 @@ def fit_affine(search: Search, low: int, high: int) -> Affine | None:
             first, last = (first, middle) if steps.solve(middle, even) else (middle + 1, last)
         multiplier, offset = steps.solve(first, even)
         found = Affine(multiplier, offset, first, search.bias + steps.least, search.bias + steps.most, even)
-        found.wide = even or not _fits_32_bits(found, low, high)
+        found.wide = even or not found.fits_32_bits(low, high)
         return found
     return None
-
-
-def _fits_32_bits(stage: Affine, low: int, high: int) -> bool:
-    products = [stage.multiplier * end for end in (low, high)]
-    sums = [p + stage.offset for p in products]
-    return all(int(np.abs(v).max()) < 2**31 for v in (*products, *sums, stage.offset))
 
 
 class _Constraints:
