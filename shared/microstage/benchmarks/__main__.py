@@ -25,18 +25,16 @@ def main(words: Sequence[str]) -> int:
     core = measuring.pin()
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        peaks = machine.peaks(scratch)
         print("\n".join(machine.describe(core)))
-        print("peak: " + (", ".join(f"{name} {rate:.0f} GMAC/s" for name, rate in peaks.items()) or "not measured on this machine"))
         for variant in VARIANTS if options.ours else ():
             print(f"{variant.name}: {' '.join(variant.flags)}")
         for name in options.models:
             bench = bench_harmonic if name == HARMONIC else bench_network
-            bench(name, options, machine.best_peak(peaks), scratch)
+            bench(name, options, machine.peak(scratch), scratch)
     return 0
 
 
-def bench_network(name: str, options: argparse.Namespace, peak: float, scratch: Path) -> None:
+def bench_network(name: str, options: argparse.Namespace, peak: machine.Peak | None, scratch: Path) -> None:
     """One network of the catalogue: compare, time, print."""
     network = network_named(name)
     _title(name, network.macs, network.parameters)
@@ -47,7 +45,7 @@ def bench_network(name: str, options: argparse.Namespace, peak: float, scratch: 
     print(memory.table(network, options.against, folder, generated, scratch), flush=True)
 
 
-def bench_harmonic(name: str, options: argparse.Namespace, peak: float, scratch: Path) -> None:
+def bench_harmonic(name: str, options: argparse.Namespace, peak: machine.Peak | None, scratch: Path) -> None:
     """The same of the harmonic network, which onnxruntime alone has a form of."""
     if not options.harmonic:
         raise ParameterError("The harmonic network needs --harmonic QCDQ CBACKEND, two artefacts of the pipeline.")
@@ -62,10 +60,13 @@ def _title(name: str, macs: int, weights: int) -> None:
     print(f"\n{name}: {macs:,} multiply-accumulates, {weights:,} weights", flush=True)
 
 
-def _race(name: str, ours: Mapping[str, Contestant], rivals: Mapping[str, Contestant], macs: int, peak: float, rounds: int) -> None:
+def _race(name: str, ours: Mapping[str, Contestant], rivals: Mapping[str, Contestant], macs: int, peak: machine.Peak | None, rounds: int) -> None:
     contestants = {**ours, **rivals}
-    timings = measuring.interleaved({label: contestant.runtime.call for label, contestant in contestants.items()}, rounds)
-    print(report.times(timings, contestants, macs, peak))
+    calls = {label: contestant.runtime.call for label, contestant in contestants.items()}
+    timings = measuring.interleaved(calls | ({peak.name: peak.call} if peak else {}), rounds)
+    limit = peak.macs / timings.pop(peak.name).median / 1000 if peak else 0.0
+    print(report.times(timings, contestants, macs, limit))
+    print(f"peak in these rounds: {limit:.0f} GMAC/s ({peak.name})" if peak else "peak: no loop for this processor")
     print(report.ratios(name, timings, list(ours)) or f"generated C: none given for {name}", flush=True)
 
 

@@ -56,5 +56,6 @@ def prepare_ours(network: Network, folder: Path, scratch: Path) -> dict[str, Con
 
 
 def ours_of(folder: Path, scratch: Path) -> dict[str, Generated]:
-    """The C in `folder`, compiled in every variant; none where there is no such folder."""
-    return {variant.name: Generated(folder, variant, scratch) for variant in VARIANTS} if folder.is_dir() else {}
+    """The C in `folder`, compiled in every variant that it has; none where there is no such folder."""
+    chosen = [variant for variant in VARIANTS if (folder / variant.needs).exists()]
+    return {variant.name: Generated(folder, variant, scratch) for variant in chosen}

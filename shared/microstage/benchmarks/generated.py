@@ -18,15 +18,17 @@ __all__ = ["VARIANTS", "Generated", "Variant", "sources_of"]
 
 @dataclass(frozen=True)
 class Variant:
-    """One way of compiling the same files."""
+    """One way of compiling the same files; only where a folder holds the header that it `needs`."""
 
     name: str
     flags: tuple[str, ...]
+    needs: str = ""
 
 
 VARIANTS = (
-    Variant("C99", ("-std=c99", "-O3", "-march=native")),
-    Variant("C99 -mavx2", ("-std=c99", "-O3", "-mavx2")),
+    Variant("C99", ("-std=c99", "-O3", "-march=native", "-DMS_PORTABLE")),
+    Variant("C99 -mavx2", ("-std=c99", "-O3", "-mavx2", "-DMS_PORTABLE")),
+    Variant("vector", ("-std=c99", "-O3", "-march=native"), needs="ms_isa.h"),
 )
 
 # Context, arena, input and output are static, so that a call from Python passes nothing.

@@ -5,16 +5,25 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from microstage.benchmarks.compiling import compile_library, compiler
-from microstage.benchmarks.measuring import interleaved
 
-__all__ = ["best_peak", "describe", "peaks"]
+__all__ = ["Peak", "describe", "peak"]
 
-_PEAKS = ("peak_vpdpbusd_512", "peak_pmaddwd_256")
+_PEAKS = ("vpdpbusd_512", "pmaddwd_256")  # the faster first
 _TELLING = ("avx2", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "avx512_vpopcntdq", "amx_int8", "asimddp")
-_ROUNDS = 21
+
+
+@dataclass(frozen=True)
+class Peak:
+    """A loop of nothing but multiply-accumulates on registers: `macs` a call."""
+
+    name: str
+    call: Callable[[], int]
+    macs: int
 
 
 def describe(core: int) -> list[str]:
@@ -31,16 +40,12 @@ def describe(core: int) -> list[str]:
     ]
 
 
-def peaks(scratch: Path) -> dict[str, float]:
-    """Measured int8 GMAC/s by kind of instruction, as far as this machine has them."""
+def peak(scratch: Path) -> Peak | None:
+    """The fastest that this processor has; None where peak.c has nothing for it."""
     library = compile_library([Path(__file__).with_name("peak.c")], ["-O3", "-march=native"], scratch / "peak.so")
-    found = {name: getattr(library, name) for name in _PEAKS if hasattr(library, name)}
-    for function in found.values():
-        function.restype = ctypes.c_int64
-    timings = interleaved(found, _ROUNDS) if found else {}
-    return {name.removeprefix("peak_"): found[name]() / timing.best / 1000 for name, timing in timings.items()}
-
-
-def best_peak(measured: dict[str, float]) -> float:
-    """The largest of them; 0 where none could be measured."""
-    return max(measured.values(), default=0.0)
+    for name in _PEAKS:
+        function = getattr(library, f"peak_{name}", None)
+        if function is not None:
+            function.restype = ctypes.c_int64
+            return Peak(name, function, function())
+    return None

@@ -1,7 +1,9 @@
 /* The most int8 (or int16) multiply-accumulates per second that one core does: independent accumulators, operands in registers.
    Each function returns the multiply-accumulates of one call; `sink` keeps the compiler from dropping them. */
-#include <immintrin.h>
 #include <stdint.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 enum { ACCUMULATORS = 12, REPEATS = 4096 };
 

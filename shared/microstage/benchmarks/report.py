@@ -20,7 +20,7 @@ def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def times(timings: Mapping[str, Timing], contestants: Mapping[str, Contestant], macs: int, peak: float) -> str:
-    """A row per runtime."""
+    """A row per runtime; `peak` in GMAC/s, 0 where there is none."""
     rows = []
     for name, timing in timings.items():
         low, high = timing.spread
