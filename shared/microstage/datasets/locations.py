@@ -8,15 +8,19 @@ from microstage.errors import DatasetError
 
 __all__ = ["BUILT_IN", "DOWNLOADED", "files", "folder", "names"]
 
-BUILT_IN = ("generator", "words")
+BUILT_IN = ("generator", "words", "glyphs")
 DOWNLOADED = ("ev-cpw",)
 _PATTERNS = {
     "ev-cpw": ("*/Waveform_*.csv",),
     "speech-commands": ("*/*.wav", "*/*/*.wav", "*_list.txt"),
     "speech-features": ("gsc_test_mfcc.npz",),
+    "mnist": ("train-*-ubyte*", "t10k-*-ubyte*", "mnist_*.npz"),
+    "cifar10": ("data_batch_[1-5].bin", "test_batch.bin", "cifar10*.npz"),
     "recordings": ("**/*.csv", "**/*.CSV", "**/*.cfg", "**/*.CFG", "**/*.dat", "**/*.DAT"),
 }
 _USUAL_FOLDERS = {
+    "mnist": ("mnist",),
+    "cifar10": ("cifar-10-batches-bin", "cifar10", "cifar10_4000"),
     "ev-cpw": ("ev_cpw", "ev-cpw"),
     "speech-commands": ("speech_commands", "speech-commands", "speech_commands_v0.02"),
     "speech-features": ("gsc_v2_test",),

@@ -44,6 +44,15 @@ def _per_column(matrix: QTensor) -> np.ndarray:
     return scale[..., :1, :]
 
 
+@operator("XnorPopcountMatMul")
+def xnor_popcount_matmul(arguments, _):
+    """qonnx: of bits 0 and 1, how many of a row of `a` equal those of a column of `b`."""
+    a, b = (np.asarray(value).astype(np.int64) for value in arguments)
+    if any(np.any((value != 0) & (value != 1)) for value in (a, b)):
+        raise ModelError("a tensor of bits holds something other than 0 and 1")
+    return _exact_matmul(a, b) + _exact_matmul(1 - a, 1 - b)
+
+
 @operator("Gemm")
 def gemm(arguments, attributes):
     a, b, *bias = arguments

@@ -6,7 +6,7 @@ import numpy as np
 
 from microstage.errors import ModelError
 from microstage.integer.interpreter import operator
-from microstage.integer.tensor import QTensor
+from microstage.integer.tensor import QTensor, real
 
 
 def _move(value, move):
@@ -25,12 +25,14 @@ def identity(arguments, _):
 
 @operator("Cast")
 def cast(arguments, attributes):
+    """To integers, a tensor at scale 1 is its integers; any other that carries a scale keeps it."""
     value = arguments[0]
-    if isinstance(value, QTensor):
-        return value
     kinds = {1: np.float32, 2: np.uint8, 3: np.int8, 5: np.int16, 6: np.int32, 7: np.int64, 11: np.float64}
     if attributes["to"] not in kinds:
         raise ModelError(f"cast to ONNX type {attributes['to']} is not supported")
+    if isinstance(value, QTensor):
+        whole = np.issubdtype(kinds[attributes["to"]], np.integer) and np.all(np.asarray(value.scale) == 1)
+        return value.ints.astype(kinds[attributes["to"]]) if whole else value
     return np.asarray(value).astype(kinds[attributes["to"]])
 
 
@@ -133,3 +135,16 @@ def arg_max(arguments, attributes):
     ints = value.ints if isinstance(value, QTensor) and np.size(value.scale) == 1 else np.asarray(value)
     found = np.argmax(ints, axis)
     return np.expand_dims(found, axis) if attributes.get("keepdims", 1) else found
+
+
+@operator("TopK")
+def top_k(arguments, attributes):
+    """(values, places) of the k largest, in falling order; of equal ones the lowest place first."""
+    value, count = arguments[0], int(np.asarray(arguments[1]).reshape(-1)[0])
+    if not attributes.get("largest", 1) or not attributes.get("sorted", 1):
+        raise ModelError("TopK of the smallest, or unsorted, is not supported")
+    axis, one_scale = attributes.get("axis", -1), isinstance(value, QTensor) and np.size(value.scale) == 1
+    ints = value.ints if one_scale else value if np.issubdtype(getattr(value, "dtype", float), np.integer) else real(value)
+    places = np.argsort(-ints, axis, kind="stable").take(range(count), axis)
+    found = np.take_along_axis(ints, places, axis)
+    return (QTensor(found, value.scale) if one_scale else found), places

@@ -53,7 +53,7 @@ class Phase:
 
     `loss(predicted, wanted)` is minimised, `score(predicted, wanted)` (by default the loss) chooses the epoch that is kept: lower
     is better. `after_step(network)` follows each step. Gradients are clipped to the norm `clip`, if given. From the share
-    `settled` of the steps on, batch norms use their running statistics.
+    `settled` of the steps on, batch norms use their running statistics. `optimiser(parameters, lr)` may be another form of Adam.
     """
 
     name: str
@@ -68,6 +68,7 @@ class Phase:
     after_step: Callable[[nn.Module], None] = lambda network: None
     clip: float | None = None
     settled: float = 1.0
+    optimiser: Callable[..., torch.optim.Optimizer] = torch.optim.Adam
 
 
 class Training(ABC):

@@ -1,12 +1,12 @@
 """Our export manager: brevitas' QONNX export whose quantisers and LSTM say which module they belong to.
 
 Handlers are brevitas' own extension point; this one is registered by being listed in a manager of ours, at run time.
-Every Quant and QuantLSTMCell node gets an attribute `path`; `name_tensors` then names the tensors by it.
+Every Quant, BipolarQuant and QuantLSTMCell node gets an attribute `path`; `name_tensors` then names the tensors by it.
 """
 
 from __future__ import annotations
 
-from brevitas.export.onnx.qonnx.function import DOMAIN_STRING, BrevitasQuantFn, BrevitasQuantLSTMCellFn
+from brevitas.export.onnx.qonnx.function import DOMAIN_STRING, BrevitasBinaryQuantFn, BrevitasQuantFn, BrevitasQuantLSTMCellFn
 from brevitas.export.onnx.qonnx.handler import (
     BrevitasActQuantProxyHandler,
     BrevitasBiasQuantProxyHandler,
@@ -52,6 +52,23 @@ class _PathQuant(Function):
         return BrevitasQuantFn.forward(ctx, x, scale, zero_point, bit_width, narrow_range, signed, rounding_mode)
 
 
+class _PathBipolarQuant(Function):
+    """As brevitas' BipolarQuant, -scale or scale, with the path of the quantised tensor."""
+
+    @staticmethod
+    def symbolic(g, x, scale, zero_point, bit_width, narrow_range, signed, rounding_mode, path):
+        return g.op(f"{DOMAIN_STRING}::BipolarQuant", x, scale, path_s=path)
+
+    @staticmethod
+    def forward(ctx, x, scale, zero_point, bit_width, narrow_range, signed, rounding_mode, path):
+        return BrevitasBinaryQuantFn.forward(ctx, x, scale, zero_point, bit_width, narrow_range, signed, rounding_mode)
+
+
+def _quantised(x: Tensor, k: dict, path: str) -> Tensor:
+    function = _PathBipolarQuant if int(k["bit_width"]) == 1 else _PathQuant
+    return function.apply(x, *k.values(), path)
+
+
 class _PathCell(Function):
     """As brevitas' QuantLSTMCell, with the path of its layer."""
 
@@ -73,7 +90,7 @@ class _Act(BrevitasActQuantProxyHandler):
 
     def symbolic_execution(self, x: Tensor):
         k = self.symbolic_kwargs
-        return _PathQuant.apply(x, *k.values(), self.path), k["scale"], k["zero_point"], k["bit_width"]
+        return _quantised(x, k, self.path), k["scale"], k["zero_point"], k["bit_width"]
 
 
 class _Weight(BrevitasWeightQuantProxyHandler):
@@ -84,7 +101,7 @@ class _Weight(BrevitasWeightQuantProxyHandler):
     def symbolic_execution(self, x: Tensor):
         k = self.symbolic_kwargs
         quantised = self.quant_weights[x.data_ptr()]
-        y = _PathQuant.apply(quantised, *k.values(), self.addresses[x.data_ptr()])
+        y = _quantised(quantised, k, self.addresses[x.data_ptr()])
         return y, k["scale"], k["zero_point"], k["bit_width"]
 
 
@@ -115,4 +132,4 @@ class PathManager(QONNXManager):
     """QONNX export with paths; `PathManager.export(network, args=..., ...)`."""
 
     handlers = [_Act, _Bias, _Weight, _LSTM]
-    custom_fns = [_PathQuant, _PathCell]
+    custom_fns = [_PathQuant, _PathBipolarQuant, _PathCell]

@@ -16,7 +16,8 @@ __all__ = ["export"]
 
 _OPSET = 13
 _IR_VERSION = 8  # the newest that onnxruntime 1.14 reads
-_QUANTISER_INPUTS = ("scale", "zero_point", "bit_width")
+_QUANTISERS = ("Quant", "BipolarQuant")
+_QUANTISER_INPUTS = ("scale", "zero_point", "bit_width")  # a bipolar one has the first alone
 _CELL_QUANTISERS = (
     "output", "cell_state", "input_acc", "forget_acc", "cell_acc", "output_acc", "input_sigmoid", "forget_sigmoid",
     "cell_tanh", "output_sigmoid", "hidden_state_tanh",
@@ -53,12 +54,12 @@ def name_tensors(model: onnx.ModelProto) -> None:
              for name, role in zip(node.input, _CELL_INPUTS)}
     for node in list(graph.node):
         path = _take_path(node)
-        if node.op_type == "Quant":
+        if node.op_type in _QUANTISERS:
             boundary = roles.get(node.output[0], path)
             constant = any(i.name == node.input[0] for i in graph.initializer)
             if constant:
                 _own_initializer(graph, node, 0, boundary)
-            for index, role in enumerate(_QUANTISER_INPUTS, 1):
+            for index, role in enumerate(_QUANTISER_INPUTS[: len(node.input) - 1], 1):
                 _own_initializer(graph, node, index, f"{boundary}.{role}")
             _rename(graph, node.output[0], f"{boundary}.quantised" if constant else boundary)
         elif node.op_type == "QuantLSTMCell":

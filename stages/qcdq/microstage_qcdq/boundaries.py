@@ -1,4 +1,4 @@
-"""Where integers are compared: the tensors that quantisers write, each with the little graph that computes it alone."""
+"""Where integers are compared: the tensors that quantisers write, and answers; each with the little graph that computes it alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from microstage_qcdq.graphs import IR_VERSION, OPSET, subgraph
+from microstage_qcdq.graphs import IR_VERSION, OPSET, QONNX, subgraph
 
 __all__ = ["Boundary", "boundaries", "recorded_name"]
 
@@ -54,9 +54,10 @@ def boundaries(part: str, model: onnx.ModelProto) -> Iterator[Boundary]:
 
 
 def _integer_tensors(graph: onnx.GraphProto) -> dict[str, int]:
-    """{tensor: ONNX type} that a quantiser, clipped where it is, or a table writes."""
+    """{tensor: ONNX type} that a quantiser, clipped where it is, or a table writes; and the places that a TopK gives."""
     constants = {i.name: numpy_helper.to_array(i).dtype for i in graph.initializer}
     clipped = {node.input[0] for node in graph.node if node.op_type == "Clip"}
+    signs = {node.output[0] for node in graph.node if node.op_type == "BipolarQuant"}
     found = {}
     for node in graph.node:
         name = node.output[0]
@@ -65,6 +66,10 @@ def _integer_tensors(graph: onnx.GraphProto) -> dict[str, int]:
             found[name] = _type(constants[zero])
         elif node.op_type == _TABLE_READERS and node.input[0] in constants:
             found[name] = _type(constants[node.input[0]])
+        elif node.op_type == "Cast" and node.input[0] in signs:
+            found[name] = TensorProto.INT8
+        elif node.op_type == "TopK":
+            found[node.output[1]] = TensorProto.INT64
     return found
 
 
@@ -82,7 +87,8 @@ def _cut(graph, name: str, nodes, sources, types: Mapping[str, int]) -> onnx.Mod
     outputs = [value(name, types.get(name, TensorProto.FLOAT))]
     kept = [i for i in graph.initializer if i.name in used]
     cut = helper.make_graph(nodes, name, inputs, outputs, kept)
-    return helper.make_model(cut, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    imports = [helper.make_opsetid("", OPSET), helper.make_opsetid(QONNX, 1)]
+    return helper.make_model(cut, opset_imports=imports, ir_version=IR_VERSION)
 
 
 def source_values(boundary: Boundary, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

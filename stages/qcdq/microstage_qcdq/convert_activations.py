@@ -1,29 +1,33 @@
-"""Activation quantisers become QuantizeLinear, Clip, DequantizeLinear."""
+"""Activation quantisers become QuantizeLinear, Clip, DequantizeLinear; bipolar ones BipolarQuant, Cast, DequantizeLinear."""
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 from onnx import numpy_helper
 
 from microstage.errors import ModelError
 from microstage_qcdq.fold_weights import quantiser_range
-from microstage_qcdq.graphs import Builder, constant
+from microstage_qcdq.graphs import QONNX, Builder, constant
 
 __all__ = ["ConvertActivationQuant"]
+
+_QUANTISERS = ("Quant", "BipolarQuant")
 
 
 class ConvertActivationQuant:
     """Quant(x) -> DequantizeLinear(Clip(QuantizeLinear(x))); the integers keep the boundary's name.
 
-    Precondition: at most 8 bits, scalar scale, zero point 0, rounding half to even: all that QCDQ can say.
+    Precondition: at most 8 bits, scalar scale, zero point 0, rounding half to even: all that QCDQ can say. It has no
+    -1 or 1 by sign: BipolarQuant stays, at scale 1, and a Cast makes integers of what it gives.
     """
 
     def apply(self, model: onnx.ModelProto) -> tuple[onnx.ModelProto, bool]:
         """(model, whether anything changed)."""
         graph, nodes, changed = model.graph, [], False
         for node in graph.node:
-            if node.op_type == "Quant":
-                builder = self._convert(graph, node)
+            if node.op_type in _QUANTISERS:
+                builder = self._bipolar(graph, node) if node.op_type == "BipolarQuant" else self._convert(graph, node)
                 nodes += builder.nodes
                 graph.initializer.extend(numpy_helper.from_array(v, n) for n, v in builder.initializers.items() if constant(graph, n) is None)
                 self._read_instead(graph, node.output[0])
@@ -47,9 +51,20 @@ class ConvertActivationQuant:
         return builder
 
     @staticmethod
+    def _bipolar(graph: onnx.GraphProto, node: onnx.NodeProto) -> Builder:
+        boundary, scale = node.output[0], constant(graph, node.input[1])
+        if scale is None or scale.size != 1:
+            raise ModelError(f"{boundary} has a scale that is computed, or several; expected one constant.")
+        builder = Builder()
+        sign = builder.add("BipolarQuant", [node.input[0], builder.constant("one", np.float32(1))], f"{boundary}.sign", domain=QONNX)
+        builder.add("Cast", [sign], boundary, to=onnx.TensorProto.INT8)
+        builder.dequantise(boundary, float(scale), np.int8, f"{boundary}.real")
+        return builder
+
+    @staticmethod
     def _read_instead(graph: onnx.GraphProto, boundary: str) -> None:
         for reader in graph.node:
-            if reader.op_type == "Quant" and reader.output[0] == boundary:
+            if reader.op_type in _QUANTISERS and reader.output[0] == boundary:
                 continue
             for index, name in enumerate(reader.input):
                 if name == boundary:

@@ -16,6 +16,7 @@ from microstage_qcdq.border import quantised_range
 from microstage_qcdq.graphs import Builder, float_value, int8_value, make_model, subgraph
 from microstage_qcdq.proof import prove_entry, session
 from microstage_qcdq.reference import run_feed_forward
+from microstage_qcdq.stock import in_stock_operators
 
 __all__ = ["FeedForward"]
 
@@ -24,8 +25,6 @@ _ANSWER = "label"
 
 
 class FeedForward:
-    files = {PART: "model_qcdq.onnx"}
-
     def __init__(self, model: onnx.ModelProto, described: Mapping[str, Any]) -> None:
         graph = model.graph
         if len(graph.input) != 1 or len(graph.output) != 1:
@@ -37,11 +36,17 @@ class FeedForward:
         self.ranges = {self.entry: ends}
         self.parts = {PART: _part(graph, self.entry, self.output, declared)}
         self.quantiser = None if declared is not None else _cut(graph, self.entry)
+        binary = any(node.op_type == "BipolarQuant" for node in graph.node)  # which QCDQ has no operator for
+        self.files = {PART: "model_qonnx.onnx" if binary else "model_qcdq.onnx"}
         answer = _answer_to_zeros(self.parts[PART])
+        self.answers = isinstance(answer, np.ndarray) and answer.dtype.kind == "i"  # places of the largest scores
+        if self.answers and "classes" in described:
+            self.ranges[self.output] = (0, len(described["classes"]) - 1)
+        kind = TensorProto.INT64 if self.answers else TensorProto.FLOAT
         for end in (graph.output[0], self.parts[PART].graph.output[0]):  # quantisers are no operators that shapes are inferred through
-            end.CopyFrom(float_value(self.output, ["B", *answer.shape[1:]]))
+            end.CopyFrom(helper.make_tensor_value_info(self.output, kind, ["B", *answer.shape[1:]]))
         classes = np.unique(answer.scale) if "classes" in described and isinstance(answer, QTensor) else None
-        self.composed = _composed(graph if declared is None else self.parts[PART].graph, classes)
+        self.composed = in_stock_operators(_composed(graph if declared is None else self.parts[PART].graph, classes))
 
     def reference(self, recorded: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return run_feed_forward(self.parts[PART], {self.entry: recorded[self.entry]})
@@ -50,14 +55,16 @@ class FeedForward:
         """The quantiser that integers enter behind; and how often levels and answers differ when each side runs on by itself."""
         if self.quantiser is not None:
             prove_entry(job, self.quantiser, self.real, recorded[self.real], recorded[self.entry])
-        differing = {n: int(np.count_nonzero(reference[n] != recorded[n])) for n in reference if n != self.output}
-        job.metric("free_running.brevitas.levels_differing", differing)
-        if _ANSWER in (output.name for output in self.composed.graph.output):
+        levels = [name for name in reference if self.answers or name != self.output]
+        job.metric("free_running.brevitas.levels_differing", {n: int(np.count_nonzero(reference[n] != recorded[n])) for n in levels})
+        if self.answers or _ANSWER in (output.name for output in self.composed.graph.output):
             self._report_answers(job, reference, recorded)
 
     def _report_answers(self, job: Job, reference: Mapping[str, np.ndarray], recorded: Mapping[str, np.ndarray]) -> None:
-        exact = np.argmax(reference[self.output], 1)  # the lowest index of equal ones
-        (found,) = session(self.composed).run([_ANSWER], {self.composed.graph.input[0].name: recorded[self.real]})
+        scores = reference[self.output]
+        exact = scores[:, 0] if self.answers else np.argmax(scores, 1)  # the lowest index of equal ones
+        name = self.output if self.answers else _ANSWER
+        found = session(self.composed).run([name], {self.composed.graph.input[0].name: recorded[self.real]})[0].reshape(exact.shape)
         real = recorded["real"].astype(bool)
         job.metric("golden.answers", int(real.sum()))
         job.metric("golden.accuracy.reference", float(f"{np.mean((exact == recorded['label'])[real]):.9g}"))

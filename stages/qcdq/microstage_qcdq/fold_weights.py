@@ -28,13 +28,13 @@ class FoldWeightQuant:
     """Quant(w) -> DequantizeLinear(integers): w = scale * integer, the integer being clip(round(w / scale)).
 
     Precondition: w, scale and width are constants, the zero point is 0. Brevitas exports weights already quantised, so
-    the rounding only takes back what a float multiplication put in.
+    the rounding only takes back what a float multiplication put in. BipolarQuant's integers are -1 and 1.
     """
 
     def apply(self, model: onnx.ModelProto) -> tuple[onnx.ModelProto, bool]:
         """(model, whether anything changed)."""
         graph, changed = model.graph, False
-        for node in [n for n in graph.node if n.op_type == "Quant"]:
+        for node in [n for n in graph.node if n.op_type in ("Quant", "BipolarQuant")]:
             weight = constant(graph, node.input[0])
             if weight is not None:
                 self._fold(graph, node, weight)
@@ -42,20 +42,14 @@ class FoldWeightQuant:
         return model, changed
 
     def _fold(self, graph: onnx.GraphProto, node: onnx.NodeProto, weight: np.ndarray) -> None:
-        scale, zero, bits = (constant(graph, name) for name in node.input[1:4])
-        if np.any(zero):
-            raise ModelError(f"{node.input[0]} has a zero point; weights are expected to be symmetric.")
-        low, high = quantiser_range(node, int(bits))
-        kind = next((k for width, k in sorted(_WIDEST.items()) if int(bits) <= width and k != np.int16), None)
-        if kind is None:
-            raise ModelError(f"{node.input[0]} has {int(bits)} bits; at most 32 can be carried.")
-        ints = np.clip(np.rint(weight.astype(np.float64) / scale.astype(np.float64)), low, high).astype(kind)
+        scale = constant(graph, node.input[1])
+        ints = self._bipolar(weight) if node.op_type == "BipolarQuant" else self._integers(graph, node, weight, scale)
         stored = f"{node.input[0]}.integers"
         inputs = [stored, node.input[1]]
         axis = self._axis(scale)
         graph.initializer.extend([numpy_helper.from_array(ints, stored)])
         self._flatten(graph, node.input[1], scale)
-        if kind == np.int8:
+        if ints.dtype == np.int8:
             zeros = np.zeros(() if scale.size == 1 else scale.size, np.int8)
             graph.initializer.extend([numpy_helper.from_array(zeros, f"{stored}.zero")])
             inputs.append(f"{stored}.zero")
@@ -63,6 +57,21 @@ class FoldWeightQuant:
         place = list(graph.node).index(node)
         graph.node.remove(node)
         graph.node.insert(place, replacement)
+
+    @staticmethod
+    def _bipolar(weight: np.ndarray) -> np.ndarray:
+        return np.where(weight >= 0, 1, -1).astype(np.int8)
+
+    @staticmethod
+    def _integers(graph: onnx.GraphProto, node: onnx.NodeProto, weight: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        zero, bits = (constant(graph, name) for name in node.input[2:4])
+        if np.any(zero):
+            raise ModelError(f"{node.input[0]} has a zero point; weights are expected to be symmetric.")
+        low, high = quantiser_range(node, int(bits))
+        kind = next((k for width, k in sorted(_WIDEST.items()) if int(bits) <= width and k != np.int16), None)
+        if kind is None:
+            raise ModelError(f"{node.input[0]} has {int(bits)} bits; at most 32 can be carried.")
+        return np.clip(np.rint(weight.astype(np.float64) / scale.astype(np.float64)), low, high).astype(kind)
 
     @staticmethod
     def _axis(scale: np.ndarray) -> dict[str, int]:

@@ -13,6 +13,7 @@ from microstage.errors import ModelError
 __all__ = ["Builder", "constant", "float_value", "int8_value", "make_model", "subgraph"]
 
 OPSET = 13
+QONNX = "qonnx.custom_op.general"
 IR_VERSION = 8
 
 
@@ -74,7 +75,8 @@ def make_model(name, nodes, initializers: dict[str, np.ndarray], inputs, outputs
     graph = helper.make_graph(list(nodes), name, list(inputs), list(outputs), kept)
     for node in graph.node:
         node.name = f"{node.op_type}_{node.output[0]}"
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=IR_VERSION)
+    custom = [helper.make_opsetid(domain, 1) for domain in sorted({node.domain for node in graph.node} - {""})]
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), *custom], ir_version=IR_VERSION)
     model.producer_name = "microstage"
     onnx.checker.check_model(model)
     return model

@@ -20,6 +20,7 @@ from microstage_qcdq.border import border_ranges
 from microstage_qcdq.boundaries import Boundary, boundaries, source_values, target_values
 from microstage_qcdq.graphs import constant
 from microstage_qcdq.lstm_step import Curves
+from microstage_qcdq.stock import in_stock_operators
 from microstage_qcdq.ties import Bounded, integers, unexplained_entries, unexplained_levels
 
 __all__ = ["against_onnxruntime", "against_simulation", "from_any_state", "prove_entry", "report_free_running", "session"]
@@ -34,7 +35,7 @@ def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(in_stock_operators(model).SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def against_simulation(job: Job, parts: Parts, recorded: Mapping[str, np.ndarray], curves: Curves) -> None:

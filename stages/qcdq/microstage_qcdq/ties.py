@@ -25,10 +25,12 @@ class Bounded:
     def __init__(self, boundary: Boundary) -> None:
         self.boundary = boundary
         nodes = list(boundary.model.graph.node)
-        quantiser = next((n for n in nodes if n.op_type == "QuantizeLinear"), None)
+        quantiser = next((n for n in nodes if n.op_type in ("QuantizeLinear", "BipolarQuant")), None)
         self.before = quantiser.input[0] if quantiser is not None else boundary.name
         constants = {i.name: numpy_helper.to_array(i) for i in boundary.model.graph.initializer}
         self.scale = float(constants[quantiser.input[1]]) if quantiser is not None else 0.0
+        self.step = 2 if quantiser is not None and quantiser.op_type == "BipolarQuant" else 1  # from one level to the next
+        self.answers = quantiser is None and boundary.quantised  # a place has no neighbour to be a tie with
         kept = nodes[: nodes.index(quantiser)] if quantiser is not None else nodes
         self.exact = Interpreter(_trimmed(boundary.model, kept, self.before))
         self.magnitude = Interpreter(_magnitudes(_trimmed(boundary.model, kept, self.before)))
@@ -39,6 +41,8 @@ class Bounded:
         rows = np.flatnonzero((expected != found).reshape(len(expected), -1).any(axis=1))
         if len(rows) == 0:
             return 0
+        if self.answers:
+            return int(np.count_nonzero(expected != found))
         chosen = {name: value[rows] for name, value in sources.items()}
         exact = real(self.exact.run(chosen)[self.before])
         size = real(self.magnitude.run({n: np.abs(v.astype(np.int64)) for n, v in chosen.items()})[self.before])
@@ -47,7 +51,7 @@ class Bounded:
         if not self.boundary.quantised:
             return int(np.count_nonzero(np.abs(exact - b) > bound))
         near = np.abs(exact - (a + b) / 2 * self.scale) <= bound
-        return int(np.count_nonzero((a != b) & ~((np.abs(a - b) == 1) & near)))
+        return int(np.count_nonzero((a != b) & ~((np.abs(a - b) == self.step) & near)))
 
 
 def unexplained_entries(curve: np.ndarray, boundary: Boundary, sources, expected: np.ndarray, found: np.ndarray) -> int:

@@ -22,7 +22,7 @@ def fit(job: Job, phase: Phase, data: Splits) -> list[dict[str, float]]:
     network, score = phase.network, phase.score or phase.loss
     checkpoint = job.scratch / f"{phase.name}.checkpoint"
     state = {"epoch": 0, "history": [], "best": math.inf, "weights": None, **_resume(checkpoint, network)}
-    optimiser = torch.optim.Adam(network.parameters(), lr=phase.rate)  # after loading, which makes brevitas' scales anew
+    optimiser = phase.optimiser(network.parameters(), lr=phase.rate)  # after loading, which makes brevitas' scales anew
     if "optimiser" in state:
         optimiser.load_state_dict(state.pop("optimiser"))
     steps = math.ceil(len(data.train) / phase.batch)

@@ -1,0 +1,131 @@
+"""Training of the binary networks as published: squared hinge loss, Adam, a rate that halves, weights held in [-1, 1].
+
+The original keeps the epoch that is best on the test images; here images that are held out for it decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from microstage.datasets import cifar10, glyphs, mnist
+from microstage.datasets.images import CLASSES, Images, ImageSet, split
+from microstage.datasets.locations import folder
+from microstage.errors import ParameterError
+from microstage.models import training
+from microstage.models.bnn.adam import FlatAdam
+from microstage.models.bnn.definition import BinaryDefinition
+from microstage.models.bnn.network import BinaryNetwork
+from microstage.models.training import Examples, Phase, Splits, predict
+
+__all__ = ["Training"]
+
+_READERS = {"mnist": mnist.read, "cifar10": cifar10.read}
+_SHAPES = {"mnist": mnist.SHAPE, "cifar10": cifar10.SHAPE}
+_PAD = 4  # pixels that an augmented photograph may move
+_REPLAYED, _REPLAYED_CONVOLUTIONAL = 2048, 256
+
+
+class Training(training.Training):
+    loss_name = "squared hinge"
+
+    def __init__(self, parameters: Mapping[str, Any], data: Path | None) -> None:
+        self.parameters = parameters
+        self.definition = BinaryDefinition.from_parameters(parameters)
+        self.images = _load(parameters, data, self.definition)
+        kind = Photographs if parameters["dataset"] == "cifar10" else Examples
+        if not self.definition.convolutional:
+            torch.set_num_threads(1)  # these products are too small to share
+        parts = (self.images.train, self.images.validation, self.images.test)
+        self.splits = Splits(*(cls(torch.from_numpy(p.pixels), _targets(p)) for cls, p in zip((kind, Examples, Examples), parts)))
+
+    def phases(self) -> Iterator[Phase]:
+        p, trained = self.parameters, BinaryNetwork(self.definition)
+        yield Phase(
+            "quantised", trained, p["epochs"], p["batch"], p["learning_rate"], p["seed"], loss=squared_hinge, score=errors,
+            schedule=lambda done: 0.5 ** int(done * p["halvings"]), after_step=BinaryNetwork.clip_weights, optimiser=FlatAdam,
+        )
+        self.network = BinaryNetwork(self.definition)
+        self.network.load_weights(trained.weights())
+
+    def evaluate(self) -> dict[str, Any]:
+        scores = predict(self.network, self.splits.test.inputs, batch=250)
+        right = scores.argmax(1).numpy() == self.images.test.labels
+        by_class = {name: _percent(right[self.images.test.labels == k]) for k, name in enumerate(self.definition.classes)}
+        return {"accuracy": _percent(right), "accuracy_by_class": by_class, "test_images": len(right), "about": self.images.about}
+
+    def scales(self) -> dict[str, Any]:
+        return {
+            "image": {"scale": 1.0, "zero_point": 0, "bits": 8, "unit": "grey level", "order": "channels, rows, columns"},
+            "answer": {"classes": self.definition.classes, "of_equal_scores": "the first"},
+        }
+
+    def replayed(self) -> dict[str, np.ndarray]:
+        """Test images spread evenly, then the extremes (whose label is no class: 255)."""
+        test, wanted = self.images.test, _REPLAYED_CONVOLUTIONAL if self.definition.convolutional else _REPLAYED
+        rows = np.unique(np.linspace(0, len(test) - 1, min(wanted, len(test))).astype(int))
+        hard = extremes(self.definition.image)
+        return {
+            "image": np.concatenate([test.pixels[rows], hard]),
+            "label": np.concatenate([test.labels[rows], np.full(len(hard), 255, np.uint8)]),
+            "real": np.concatenate([np.ones(len(rows), np.uint8), np.zeros(len(hard), np.uint8)]),
+        }
+
+
+@dataclass(frozen=True)
+class Photographs(Examples):
+    """Each drawn photograph is moved by up to four pixels either way, black moving in, and mirrored half of the time."""
+
+    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        inputs = torch.nn.functional.pad(self.inputs[rows], [_PAD] * 4)
+        count, channels, size = len(rows), inputs.shape[1], self.inputs.shape[2]
+        along = torch.arange(size)
+        y, x = torch.randint(0, 2 * _PAD + 1, (2, count, 1))
+        columns = torch.where(torch.rand(count, 1) < 0.5, along.flip(0), along) + x
+        every = torch.arange(count)[:, None, None, None]
+        moved = inputs[every, torch.arange(channels)[:, None, None], (along + y)[:, None, :, None], columns[:, None, None, :]]
+        return moved, self.targets[rows]
+
+
+def squared_hinge(scores: Tensor, targets: Tensor) -> Tensor:
+    """Mean of max(0, 1 - t s)^2 over every class, t being -1 or 1."""
+    return (1 - scores * targets).clamp_min(0).square().mean()
+
+
+def errors(scores: Tensor, targets: Tensor) -> Tensor:
+    """Share of the images whose largest score is not that of their class."""
+    return (scores.argmax(1) != targets.argmax(1)).float().mean()
+
+
+def extremes(shape: tuple[int, int, int]) -> np.ndarray:
+    """Images uint8 [8, *shape] at the ends of the range: black, white, the middle's two levels, stripes, checks, a dot."""
+    rows, columns = np.indices(shape[1:])
+    flat = [np.full(rows.shape, level) for level in (0, 255, 127, 128)]
+    white = [rows % 2, columns % 2, (rows + columns) % 2, rows + columns == 0]
+    return np.repeat(np.stack([*flat, *(255 * plane for plane in white)])[:, None], shape[0], axis=1).astype(np.uint8)
+
+
+def _load(p: Mapping[str, Any], data: Path | None, d: BinaryDefinition) -> ImageSet:
+    name = p["dataset"]
+    if name == "glyphs":
+        train, test = glyphs.read(p["images"], d.image, p["seed"])
+        return split(train, test, min(p["held_out"], p["images"] // 4), p["seed"], "synthetic glyphs (built in; no photograph was used)")
+    if _SHAPES[name] != d.image:
+        fitting = next(other for other, shape in _SHAPES.items() if shape == d.image)
+        raise ParameterError(f"DATASET={name} has images of {list(_SHAPES[name])}; MODEL={d.model} takes {list(d.image)}: DATASET={fitting}.")
+    return split(*_READERS[name](folder(name, data)), p["held_out"], p["seed"], name)
+
+
+def _targets(images: Images) -> Tensor:
+    """[n, 10]: 1 for an image's class, -1 for every other."""
+    return torch.from_numpy(2 * np.eye(CLASSES, dtype=np.float32)[images.labels] - 1)
+
+
+def _percent(right: np.ndarray) -> float | None:
+    return round(100 * float(right.mean()), 2) if len(right) else None
