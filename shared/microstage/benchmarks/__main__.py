@@ -14,7 +14,7 @@ from pathlib import Path
 from microstage.benchmarks import machine, measuring, memory, report
 from microstage.benchmarks.contest import Contestant, prepare_ours, prepare_rivals
 from microstage.benchmarks.generated import VARIANTS
-from microstage.benchmarks.harmonic import Artefacts, prepare_harmonic_ours, prepare_harmonic_rival
+from microstage.benchmarks.harmonic import COMPOSED, Artefacts, prepare_harmonic_ours, prepare_harmonic_rival
 from microstage.benchmarks.names import HARMONIC, NETWORKS, RIVALS
 from microstage.benchmarks.twins import network_named
 from microstage.errors import MicrostageError, ParameterError
@@ -41,8 +41,7 @@ def bench_network(name: str, options: argparse.Namespace, peak: machine.Peak | N
     folder = options.ours / name if options.ours else scratch / "none"
     ours = prepare_ours(network, folder, scratch)
     _race(name, ours, prepare_rivals(network, options.against), network.macs, peak, options.rounds)
-    generated = next((contestant.runtime for contestant in ours.values()), None)
-    print(memory.table(network, options.against, folder, generated, scratch), flush=True)
+    print(memory.table(network, options.against, _memory_of(ours, folder, scratch), scratch), flush=True)
 
 
 def bench_harmonic(name: str, options: argparse.Namespace, peak: machine.Peak | None, scratch: Path) -> None:
@@ -53,7 +52,15 @@ def bench_harmonic(name: str, options: argparse.Namespace, peak: machine.Peak | 
     definition = artefacts.definition()
     _title(f"{name}, {definition['steps']} steps", definition["multiply_accumulates"], definition["weights"])
     rivals = prepare_harmonic_rival(artefacts) if "onnxruntime" in options.against else {}
-    _race(name, prepare_harmonic_ours(artefacts, scratch), rivals, definition["multiply_accumulates"], peak, options.rounds)
+    ours = prepare_harmonic_ours(artefacts, scratch)
+    _race(name, ours, rivals, definition["multiply_accumulates"], peak, options.rounds)
+    rows = [*_memory_of(ours, artefacts.cbackend, scratch), memory.row_of_onnx(artefacts.qcdq / COMPOSED)]
+    print(report.table(memory.HEADER, rows), flush=True)
+
+
+def _memory_of(ours: Mapping[str, Contestant], folder: Path, scratch: Path) -> list[list[str]]:
+    """The row of our C, whose variants need the same memory; none where there is no C."""
+    return [memory.row_of_c(folder, contestant.runtime, scratch) for contestant in list(ours.values())[:1]]
 
 
 def _title(name: str, macs: int, weights: int) -> None:

@@ -17,10 +17,10 @@ from microstage.benchmarks.agreement import Agreement, distance, outputs
 from microstage.benchmarks.contest import Contestant, ours_of
 from microstage.errors import ArtefactError, VerificationError
 
-__all__ = ["Artefacts", "prepare_harmonic_ours", "prepare_harmonic_rival"]
+__all__ = ["COMPOSED", "Artefacts", "prepare_harmonic_ours", "prepare_harmonic_rival"]
 
 _COMPARED = 256
-_COMPOSED = "model_qcdq_composed.onnx"
+COMPOSED = "model_qcdq_composed.onnx"
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class Composed:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        path = artefacts.qcdq / _COMPOSED
+        path = artefacts.qcdq / COMPOSED
         if not path.is_file():
-            raise ArtefactError(f"{artefacts.qcdq} holds no {_COMPOSED}; run `make qcdq` again.")
+            raise ArtefactError(f"{artefacts.qcdq} holds no {COMPOSED}; run `make qcdq` again.")
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self.binding, self.scales = session.io_binding(), _scales(artefacts)
         self.input = onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros((1, artefacts.definition()["samples"]), np.float32))

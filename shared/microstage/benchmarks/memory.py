@@ -17,26 +17,38 @@ from microstage.benchmarks.generated import Generated, sources_of
 from microstage.benchmarks.names import MLPERF_TINY
 from microstage.benchmarks.network import Network
 from microstage.benchmarks.onnx_twin import write_onnx
+from microstage.benchmarks.resident import resident_growth
 from microstage.benchmarks.runtimes import LARGEST_ARENA, TfLiteMicro
 from microstage.benchmarks.tflite_twin import write_tflite
 from microstage.errors import MicrostageError
 
-__all__ = ["smallest_arena", "table"]
+__all__ = ["HEADER", "row_of_c", "row_of_onnx", "smallest_arena", "table"]
 
+HEADER = ("bytes", "flash", "working memory")
 _ARENA_STEP = 256
 
 
-def table(network: Network, against: Sequence[str], folder: Path, ours: Generated | None, scratch: Path) -> str:
-    """A row per runtime: what its flash holds of this network, and the working memory that is known."""
-    rows = [["weights and biases alone", f"{_constants(network):,}", ""]]
-    if ours:
-        code, constants = _sections(folder, scratch)
-        rows.append(["generated C, -Os: constants + code of all kernels", f"{constants:,} + {code:,}", f"{ours.arena_bytes:,}"])
+def table(network: Network, against: Sequence[str], ours: Sequence[Sequence[str]], scratch: Path) -> str:
+    """A row per runtime: what its flash holds of this network, and the working memory that is known; `ours` as `row_of_c` gives it."""
+    rows = [["weights and biases alone", f"{_constants(network):,}", ""], *ours]
     if "tflm" in against and network.name in MLPERF_TINY:
         rows.append(["tflm: .tflite + an interpreter", f"{len(write_tflite(network)):,} + not measured", f"{smallest_arena(network):,}"])
     if "onnxruntime" in against:
-        rows.append(["onnxruntime: .onnx + a runtime", f"{len(write_onnx(network).SerializeToString()):,} + not measured", "not measured"])
-    return report.table(["bytes", "flash", "working memory"], rows)
+        model = scratch / f"{network.name}.onnx"
+        model.write_bytes(write_onnx(network, "uint8").SerializeToString())
+        rows.append(row_of_onnx(model))
+    return report.table(HEADER, rows)
+
+
+def row_of_c(folder: Path, generated: Generated, scratch: Path) -> list[str]:
+    """Object code and arena of the C in `folder`."""
+    code, constants = _sections(folder, scratch)
+    return ["generated C, -Os: constants + code", f"{constants:,} + {code:,}", f"{generated.arena_bytes:,}"]
+
+
+def row_of_onnx(model: Path) -> list[str]:
+    """File size, and how much a process grows by a session on it."""
+    return ["onnxruntime: .onnx + a runtime", f"{model.stat().st_size:,} + not measured", f"{resident_growth(model):,} (growth of a process)"]
 
 
 def smallest_arena(network: Network) -> int:
