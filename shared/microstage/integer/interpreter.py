@@ -10,7 +10,7 @@ from onnx import numpy_helper
 
 from microstage.errors import ModelError
 
-__all__ = ["Interpreter", "Value", "attributes", "operator", "run_node"]
+__all__ = ["Interpreter", "Value", "attributes", "knows", "operator", "run_node"]
 
 Value = "QTensor | np.ndarray"
 _OPERATORS: dict[str, Callable[..., Any]] = {}
@@ -24,6 +24,11 @@ def operator(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         return function
 
     return register
+
+
+def knows(name: str) -> bool:
+    """Whether there is an operator of this ONNX name."""
+    return name in _OPERATORS
 
 
 class Interpreter:

@@ -19,7 +19,8 @@ from microstage.canonical import digest
 from microstage.errors import ArtefactError, ParameterError, StageFailed, VerificationError
 from microstage.runner import publishing
 from microstage.runner.backend import Backend
-from microstage.runner.declarations import DATASET, Stage
+from microstage.runner.declarations import DATASET, FILES, Stage
+from microstage.runner.entrance import OwnFiles
 from microstage.runner.families import form
 from microstage.runner.recipe import Digests, key_of, recipe
 from microstage.runner.store import Artefact, Store
@@ -50,9 +51,10 @@ class Chain:
         store: Store,
         backend: Backend,
         data_dir: Path | None = None,
+        own: OwnFiles | None = None,
     ) -> None:
         self.stages, self.parameters, self.repository = stages, parameters, repository
-        self.store, self.backend, self.data_dir = store, backend, data_dir
+        self.store, self.backend, self.data_dir, self.own = store, backend, data_dir, own
         self.digests = Digests(store.volumes / ".cache" / "digests.json")
 
     @property
@@ -95,7 +97,7 @@ class Chain:
 
     def prepare(self, target: str) -> Step:
         """Do what `target` reads and is not done; its own step, published or not, with its inputs and its key."""
-        sources = [name for name in self.stages[target].inputs.values() if name != DATASET]
+        sources = [name for name in self.stages[target].inputs.values() if name not in (DATASET, FILES)]
         done = {step.stage.name: step.artefact for source in sources for step in self.run(source)}
         return self._step(self.stages[target], done)
 
@@ -115,6 +117,8 @@ class Chain:
             if source == DATASET:
                 folders |= (found := self._dataset(name, parameters))
                 marks |= {key: self._dataset_digest(folder, parameters) for key, folder in found.items()}
+            elif source == FILES:
+                folders[name], marks[name] = self.own.folder, self.own.digest
             else:
                 folders[name], marks[name] = done[source].folder, done[source].digest
         made_of = {

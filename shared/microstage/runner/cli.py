@@ -12,6 +12,7 @@ from microstage.runner import accuracy as pooled_accuracy
 from microstage.runner import backend, publishing, report
 from microstage.runner.chain import Chain
 from microstage.runner.declarations import load_stages
+from microstage.runner.entrance import OwnFiles, entered
 from microstage.runner.estimate_file import estimate_file
 from microstage.runner.selection import select
 from microstage.runner.store import Store
@@ -28,7 +29,7 @@ class Session:
     def __init__(self, repository: Path, typed: dict[str, str]) -> None:
         self.repository, self.typed = repository, typed
         publishing.choose(typed.get("REGISTRY"))
-        self.stages = load_stages(repository)
+        self.stages = entered(load_stages(repository), typed)
         self.parameters = select(self.stages, typed)
         self.volumes = Path(typed.get("VOLUMES") or repository / "volumes").resolve()
         self.store = Store(self.volumes)
@@ -41,7 +42,8 @@ class Session:
             print(f"runner: {chosen.name} ({why})", flush=True)
         data_dir = self.typed.get("DATA_DIR")
         folder = Path(data_dir).resolve() if data_dir else self.downloads
-        return Chain(self.stages, self.parameters, self.repository, self.store, chosen, folder)
+        own = OwnFiles.collect(self.stages, self.typed, self.volumes)
+        return Chain(self.stages, self.parameters, self.repository, self.store, chosen, folder, own)
 
     @property
     def downloads(self) -> Path | None:
@@ -212,6 +214,8 @@ def main(arguments: list[str], repository: Path = REPOSITORY) -> int:
         if command in session.stages:
             run(session, command)
             return 0
+        if command in load_stages(repository):
+            raise ParameterError(f"{command} comes before {next(iter(session.stages))}, where a network of one's own begins.")
         if command not in COMMANDS:
             known = ", ".join(sorted([*COMMANDS, "estimate-file", "sweep"]))
             raise ParameterError(f"{command} is not a command: expected a stage or one of {known}.")

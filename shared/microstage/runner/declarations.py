@@ -10,9 +10,9 @@ from typing import Any
 
 from microstage.errors import ParameterError
 
-__all__ = ["DATASET", "Parameter", "Stage", "load_stage", "load_stages", "parameter"]
+__all__ = ["DATASET", "FILES", "Instead", "Parameter", "Stage", "load_stage", "load_stages", "parameter"]
 
-DATASET = "dataset"
+DATASET, FILES = "dataset", "files"
 _TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 
 
@@ -86,6 +86,17 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Instead:
+    """Files of the user's own that a stage takes in place of its inputs: {make variable: name in the input folder}, and
+    the form of what it then writes."""
+
+    name: str
+    summary: str
+    form: str
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Stage:
     """One folder under `stages/`; `inputs` maps a name to the stage it comes from, or to `DATASET`.
 
@@ -100,6 +111,7 @@ class Stage:
     outputs: dict[str, str]
     parameters: dict[str, Parameter]
     forms: dict[str, dict[str, str]] = field(default_factory=dict)
+    instead: Instead | None = None
 
 
 def load_stages(repository: Path) -> dict[str, Stage]:
@@ -127,8 +139,9 @@ def load_stage(path: Path) -> Stage:
     inputs = {name: fields["from"] for name, fields in declared.get("inputs", {}).items()}
     outputs = {name: said for name, said in declared["outputs"].items() if isinstance(said, str)}
     forms = {name: said for name, said in declared["outputs"].items() if not isinstance(said, str)}
+    instead = [Instead(name=name, **fields) for name, fields in declared.get("instead", {}).items()]
     return Stage(
-        declared["name"], path.parent, declared["python"], declared["summary"], inputs, outputs, parameters, forms
+        declared["name"], path.parent, declared["python"], declared["summary"], inputs, outputs, parameters, forms, *instead
     )
 
 

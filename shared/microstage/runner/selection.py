@@ -16,8 +16,10 @@ SETTINGS = {
     "DATA_DIR": "folder of the dataset",
     "ENCODING": "of make binfiles: model, the network's own, or eembc, the closed division's",
     "FORCE": "1 runs a published stage again and compares",
+    "GOLDEN": "inputs, and if you like outputs, to verify the network of ONNX= on: an .npz with arrays by tensor name",
     "HOST": "engine elsewhere that runs every stage: ssh://user@box, another URL, or a Docker context",
     "IMAGE": "1 packs the stage's image too",
+    "ONNX": "a network of one's own that streamline begins with: QONNX, QCDQ or FINN-ONNX",
     "REGISTRY": "host:port/prefix of an OCI registry: what it has is pulled, not made",
     "RUNNER": "docker, local or auto",
     "STAGE": "the stage that path, why and verify look at",
@@ -29,8 +31,6 @@ SETTINGS = {
 def select(stages: Mapping[str, Stage], typed: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """{stage: {parameter: value}}, defaults filled in; a name or value that no stage declares is a `ParameterError`."""
     declared = {p.variable: p for stage in stages.values() for p in stage.parameters.values()}
-    if "ONNX" in typed and "ONNX" not in declared:
-        raise ParameterError(f"ONNX={typed['ONNX']} is not supported yet: no stage declares a network of one's own as its input.")
     for name in typed:
         if name not in declared and name not in SETTINGS:
             raise ParameterError(_unknown(name, typed[name], [*declared, *SETTINGS]))

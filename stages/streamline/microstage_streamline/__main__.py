@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 from typing import Any
 
 from qonnx.core.modelwrapper import ModelWrapper
 
 from microstage import golden
 from microstage.canonical import write_json
-from microstage.errors import ModelError
 from microstage.onnx_file import read_onnx
 from microstage.stage import Job, stage_main
 from microstage_streamline import replay
 from microstage_streamline.estimate import estimate
 from microstage_streamline.integer_graph import make_integer
+from microstage_streamline.model_file import save
 
 
 def run(job: Job) -> None:
+    if "network" in job.inputs:
+        from microstage_streamline.own.run import run as run_own
+
+        return run_own(job)
     source = job.inputs["qcdq"]
     interface = json.loads((source / "interface.json").read_text())["parts"]
     quantised = {name: read_onnx(source / described["file"]) for name, described in interface.items()}
@@ -35,7 +38,7 @@ def run(job: Job) -> None:
     write_json(job.output / "estimates.json", estimate(job, models))
     described = {_file(name): _describe(model, interface[name], _file(name)) for name, model in models.items()}
     for name, model in models.items():
-        _save(model, job.output / f"{_file(name)}.onnx")
+        save(model, job.output / f"{_file(name)}.onnx")
     write_json(job.output / "interface.json", {"parts": described})
     for file in ("model_def.json", golden.FILE):
         shutil.copy(source / file, job.output / file)
@@ -54,23 +57,6 @@ def _describe(model: ModelWrapper, interface: dict[str, Any], file: str) -> dict
         }
 
     return {"file": f"{file}.onnx", "inputs": tensors("inputs"), "outputs": tensors("outputs")}
-
-
-def _save(model: ModelWrapper, path: Path) -> None:
-    """Sorted where ONNX has no order, so that equal graphs are equal bytes; operators that compute reals are refused."""
-    forbidden = [n.op_type for n in model.graph.node if n.op_type in ("Sigmoid", "Tanh", "BatchNormalization", "Div", "Quant")]
-    if forbidden:
-        raise ModelError(f"{path.name} still computes real numbers: {', '.join(forbidden)}.")
-    graph = model.graph
-    for field in (graph.initializer, graph.value_info):
-        ordered = sorted(field, key=lambda entry: entry.name)
-        del field[:]
-        field.extend(ordered)
-    ordered = sorted(graph.quantization_annotation, key=lambda entry: entry.tensor_name)
-    del graph.quantization_annotation[:]
-    graph.quantization_annotation.extend(ordered)
-    model.model.producer_name = "microstage"
-    path.write_bytes(model.model.SerializeToString(deterministic=True))
 
 
 if __name__ == "__main__":

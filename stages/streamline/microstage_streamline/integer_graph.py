@@ -11,9 +11,11 @@ from qonnx.transformation.general import GiveUniqueNodeNames, SortGraph
 from qonnx.transformation.infer_shapes import InferShapes
 
 from microstage_streamline.passes import (
+    AbsorbIntoTopK,
     AnnotateDatatypes,
+    BipolarToXnor,
     FoldConstantLayout,
-    LowerConvs1d,
+    LowerConvs,
     LowerGemm,
     MergeSummedProducts,
     NameByLayer,
@@ -29,13 +31,13 @@ def make_integer(part: onnx.ModelProto, interface: dict[str, Any]) -> ModelWrapp
     """The integer graph of a QCDQ part: same names at its border, batch 1, float32 containers, annotated types."""
     ranges = input_ranges(interface)
     model = ModelWrapper(_batch_of_one(part, interface))
-    for transformation in (LowerGemm(), FoldConstantLayout(), QuantiseBeforeMoving()):
+    for transformation in (LowerGemm(), FoldConstantLayout(), QuantiseBeforeMoving(), AbsorbIntoTopK()):
         model = model.transform(transformation)
     model = model.transform(ThresholdQuantisers(ranges))
     model = model.transform(RemoveScales())
     model = model.transform(MergeSummedProducts())
     model = _float_containers(model)
-    for transformation in (SortGraph(), InferShapes(), LowerConvs1d(), InferShapes(), NameByLayer()):
+    for transformation in (SortGraph(), InferShapes(), LowerConvs(), InferShapes(), BipolarToXnor(), NameByLayer()):
         model = model.transform(transformation)
     return model.transform(AnnotateDatatypes(ranges)).transform(GiveUniqueNodeNames())
 
@@ -57,8 +59,9 @@ def _batch_of_one(part: onnx.ModelProto, interface: dict[str, Any]) -> onnx.Mode
 
 
 def _float_containers(model: ModelWrapper) -> ModelWrapper:
-    """FINN keeps integers in float32 tensors with annotations; the border's element types follow."""
-    for value in [*model.graph.input, *model.graph.output]:
+    """FINN keeps integers in float32 tensors with annotations; the border's element types follow, but for the places of a TopK."""
+    places = {node.output[1] for node in model.graph.node if node.op_type == "TopK"}
+    for value in [value for value in [*model.graph.input, *model.graph.output] if value.name not in places]:
         value.type.tensor_type.elem_type = TensorProto.FLOAT
     del model.graph.value_info[:]
     return model

@@ -45,10 +45,16 @@ def node_range(node: onnx.NodeProto, known: Mapping[str, Range], constants: Mapp
         return _moved(node, known, constants)
     if node.op_type in ("MatMul", "Conv"):
         return {node.output[0]: _product(node, known[moving[0]], constants)}
+    if node.op_type == "XnorPopcountMatMul":
+        return {node.output[0]: _popcount(node, known[moving[0]], constants)}
+    if node.op_type == "TopK":
+        return _largest(node, known[moving[0]], constants)
     if node.op_type in ("Add", "Mul"):
         return {node.output[0]: _join(node, known, constants)}
     if node.op_type == "MultiThreshold":
         return {node.output[0]: _thresholded(node, known[moving[0]], constants)}
+    if node.op_type == "ArgMax":
+        return {node.output[0]: _place(node, known[moving[0]])}
     raise ModelError(f"{node.op_type} -> {node.output[0]} has no integer range.")
 
 
@@ -58,6 +64,12 @@ def _moved(node, known, constants) -> dict[str, Range]:
         values = {**constants, **{name: getattr(r, side) for name, r in known.items() if name in node.input}}
         ends.append(run_node(node, values))
     return {name: Range(ends[0][name], ends[1][name]) for name in node.output}
+
+
+def _place(node, x: Range) -> Range:
+    """The index of the largest of so many."""
+    shape = run_node(node, {node.input[0]: x.low})[node.output[0]].shape
+    return of_type(list(shape), 0, x.low.shape[attributes(node).get("axis", 0)] - 1)
 
 
 def _product(node, x: Range, constants) -> Range:
@@ -77,6 +89,20 @@ def _product(node, x: Range, constants) -> Range:
         bias = np.rint(constants[node.input[2]]).astype(np.int64).reshape((1, -1) + (1,) * (low.ndim - 2))
         low, high = low + bias, high + bias
     return Range(low, high)
+
+
+def _popcount(node, x: Range, constants) -> Range:
+    """How many bits may equal, and how many must."""
+    weight = np.rint(constants[node.input[1]]).astype(np.int64)
+    return Range(x.low @ weight + (1 - x.high) @ (1 - weight), x.high @ weight + (1 - x.low) @ (1 - weight))
+
+
+def _largest(node, x: Range, constants) -> dict[str, Range]:
+    """Any of the values, from any of the places."""
+    flags, values = attributes(node), {node.input[1]: constants[node.input[1]], node.input[0]: x.low}
+    shape = list(run_node(node, values)[node.output[1]].shape)
+    ends = x.ends, (0, x.low.shape[flags.get("axis", -1)] - 1)
+    return {name: of_type(shape, *end) for name, end in zip(node.output, ends)}
 
 
 def _join(node, known, constants) -> Range:

@@ -16,6 +16,7 @@ from microstage.integer import Interpreter
 from microstage.integer.sequence import integers, run_sequence
 from microstage.stage import Job
 from microstage_streamline.integer_graph import input_ranges
+from microstage_streamline.passes import BITS
 
 __all__ = ["RECURRENT_ROLES", "check_annotations", "replay_any_state", "replay_executor", "replay_golden"]
 
@@ -28,30 +29,40 @@ _BORDER = ("features", "hidden", "cell", "harmonics")
 
 
 class ChannelsLast:
-    """An interpreter of a graph that is [n, L, 1, C] throughout, in the layouts of the graph (`interface`) that it was made from.
+    """An interpreter of a graph that is channels last throughout, in the layouts of the graph (`interface`) that it was made from.
 
-    Inputs and everything inside are [n, C, L]; outputs are [n, L, C], as what follows runs over time.
+    Over time, [n, L, 1, C]: inputs and everything inside are [n, C, L]; outputs are [n, L, C], as what follows runs over
+    time. Over images, [n, H, W, C]: [n, C, H, W].
     """
 
     def __init__(self, model: ModelWrapper, interface: dict[str, Any]) -> None:
         self.interpreter = Interpreter(model.model)
         self.outputs = {output.name for output in model.graph.output}
         entry = model.graph.input[0].name
-        self.lowered = len(model.get_tensor_shape(entry)) > len(interface["inputs"][entry]["shape"])
+        self.lowered = model.get_tensor_layout(entry) is not None
+        self.over_time = len(interface["inputs"][entry]["shape"]) == 3
 
     def state_width(self, name: str) -> int:
         return self.interpreter.state_width(name)
 
     def arranged(self, x: np.ndarray) -> np.ndarray:
-        """An input [n, C, L] as the graph takes it: [n, L, 1, C] if it was lowered."""
-        return np.moveaxis(x, 1, 2)[:, :, None, :] if self.lowered else x
+        """An input [n, C, ...] as the graph takes it: [n, L, 1, C] or [n, H, W, C] if it was lowered."""
+        if not self.lowered:
+            return x
+        return np.moveaxis(x, 1, 2)[:, :, None, :] if self.over_time else np.moveaxis(x, 1, -1)
 
     def run(self, inputs: Mapping[str, np.ndarray], record: Iterable[str] = ()) -> dict[str, Any]:
         if not self.lowered:
             return self.interpreter.run(inputs, record)
         found = self.interpreter.run({n: self.arranged(x) for n, x in inputs.items()}, record)
-        flat = {name: integers(value)[:, :, 0, :] for name, value in found.items()}
-        return {name: value if name in self.outputs else np.moveaxis(value, 1, 2) for name, value in flat.items()}
+        return {name: self._restored(name, integers(value)) for name, value in found.items()}
+
+    def _restored(self, name: str, value: np.ndarray) -> np.ndarray:
+        if value.ndim < 4:
+            return value
+        if not self.over_time:
+            return np.moveaxis(value, -1, 1)
+        return value[:, :, 0, :] if name in self.outputs else np.moveaxis(value[:, :, 0, :], 1, 2)
 
 
 def replay_golden(job: Job, models: Models, interface: Interface, vectors: Mapping[str, np.ndarray]) -> dict[str, tuple[int, int]]:
@@ -64,6 +75,7 @@ def replay_golden(job: Job, models: Models, interface: Interface, vectors: Mappi
     for part, interpreter in interpreters.items():
         inputs = {name: vectors[name] for name in interface[part]["inputs"]}
         found = {name: integers(value) for name, value in interpreter.run(inputs, record[part]).items()}
+        found |= {name.removesuffix(BITS): 2 * value - 1 for name, value in found.items() if name.endswith(BITS)}
         _compare(job, [*interface[part]["outputs"], *sorted(found.keys() & vectors.keys() - interface[part]["outputs"].keys())], vectors, found)
         observed |= _ends(found)
     return observed

@@ -28,7 +28,9 @@ class AnnotateDatatypes(Transformation):
         for initializer in model.graph.initializer:
             value = model.get_initializer(initializer.name)
             if np.issubdtype(value.dtype, np.floating):
-                model.set_tensor_datatype(initializer.name, datatype_of(int(value.min()), int(value.max())))
+                bipolar = bool(np.all(np.abs(value) == 1) and value.min() < 0)
+                kind = DataType["BIPOLAR"] if bipolar else datatype_of(int(value.min()), int(value.max()))
+                model.set_tensor_datatype(initializer.name, kind)
         return model, False
 
 

@@ -12,7 +12,7 @@ __all__ = ["RemoveScales"]
 
 # Operators that mean the same on integers as on the values they stand for, up to one scale of the whole result.
 _EXACT = ("Conv", "MatMul", "Add", "Mul", "Concat", "Split", "MaxPool", "MultiThreshold", "Transpose", "Reshape",
-          "Flatten", "Squeeze", "Unsqueeze", "Slice", "Identity")
+          "Flatten", "Squeeze", "Unsqueeze", "Slice", "Identity", "TopK")
 
 
 class RemoveScales(Transformation):

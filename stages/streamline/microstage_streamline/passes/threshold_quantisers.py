@@ -19,7 +19,7 @@ from microstage_streamline.thresholds import Thresholds, chain_function, search
 __all__ = ["ThresholdQuantisers"]
 
 _ELEMENTWISE = ("BatchNormalization", "Relu", "Clip", "QuantizeLinear", "Cast", "Sub", "Add", "Mul", "Div", "Gather",
-                "DequantizeLinear", "Sigmoid", "Tanh", "Identity")
+                "DequantizeLinear", "Sigmoid", "Tanh", "Identity", "BipolarQuant")
 _PRODUCTS = ("Conv", "MatMul")
 _ACCUMULATORS = (*_PRODUCTS, "Add", "Mul")
 
@@ -68,7 +68,7 @@ class ThresholdQuantisers(Transformation):
         run, best = [node], 0
         while True:
             last = run[-1]
-            if last.op_type in ("QuantizeLinear", "Clip", "Gather") and self._is_integer_end(run):
+            if last.op_type in ("QuantizeLinear", "Clip", "Gather", "Cast") and self._is_integer_end(run):
                 best = len(run)
             readers = self.model.find_consumers(last.output[0])
             outside = last.output[0] in {o.name for o in self.model.graph.output}
@@ -78,8 +78,9 @@ class ThresholdQuantisers(Transformation):
 
     @staticmethod
     def _is_integer_end(run: list) -> bool:
-        """A table, a quantiser, or the Clip right behind one; not the Relu-like Clip of real numbers."""
-        return run[-1].op_type != "Clip" or (len(run) > 1 and run[-2].op_type == "QuantizeLinear")
+        """A table, a quantiser, or the Clip or Cast right behind one; not the Relu-like Clip of real numbers."""
+        behind = {"Clip": "QuantizeLinear", "Cast": "BipolarQuant"}.get(run[-1].op_type)
+        return behind is None or (len(run) > 1 and run[-2].op_type == behind)
 
     def _dynamic(self, node) -> list[str]:
         return [name for name in node.input if name and name not in self.constants and not self._is_weight(name)]

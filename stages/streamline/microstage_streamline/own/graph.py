@@ -1,0 +1,109 @@
+"""A graph in a form that is easy to rewrite: nodes with plain attributes, constants by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from onnx import helper
+
+from microstage.errors import ModelError
+from microstage.integer import QTensor
+from microstage.integer.interpreter import run_node
+
+__all__ = ["Entry", "Graph", "MalformedModel", "Node", "saying_where"]
+
+
+class MalformedModel(ModelError):
+    """The file itself is wrong: no other version of this program could read it."""
+
+
+@dataclass
+class Node:
+    """One operator; `layer` is how the file calls it, for the report."""
+
+    op: str
+    inputs: list[str]
+    outputs: list[str]
+    flags: dict[str, Any] = field(default_factory=dict)
+    layer: str = ""
+
+    @property
+    def output(self) -> str:
+        return self.outputs[0]
+
+    def proto(self, domain: str = ""):
+        return helper.make_node(self.op, self.inputs, self.outputs, domain=domain, **self.flags)
+
+    def __str__(self) -> str:
+        return f"{self.layer or self.op} ({self.op} -> {', '.join(self.outputs)})"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A graph input of batch 1; `datatype` is the integer range (low, high) that the file declares for it, if it does;
+    `typed` if its elements are of an integer type, rather than floats that are annotated (FINN)."""
+
+    shape: tuple[int, ...]
+    datatype: tuple[int, int] | None
+    typed: bool = False
+
+
+@dataclass
+class Graph:
+    """Nodes in an order in which they can be run; a constant is an array, or a QTensor once its quantiser is folded in."""
+
+    nodes: list[Node]
+    constants: dict[str, Any]
+    inputs: dict[str, Entry]
+    outputs: list[str]
+
+    def readers(self, name: str) -> list[Node]:
+        return [node for node in self.nodes if name in node.inputs]
+
+    def run(self, given: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, Any]:
+        """The `wanted` tensors by name, from those `given`, graph inputs or not. This is the integer reference: exact on
+        integers, float64 elsewhere."""
+        values: dict[str, Any] = {**self.constants, **given}
+        needed = self._needed(given, wanted)
+        for node in self.nodes:
+            if node.output in needed:
+                with saying_where(node):
+                    values.update(run_node(node.proto(), values))
+        return {name: values[name] for name in wanted}
+
+    def _needed(self, given: Mapping[str, Any], wanted: Iterable[str]) -> set[str]:
+        """The first outputs of the nodes between."""
+        open_, needed = set(wanted), set()
+        for node in reversed(self.nodes):
+            if any(name in open_ and name not in given for name in node.outputs):
+                needed.add(node.output)
+                open_ |= set(node.inputs)
+        return needed
+
+    def examples(self) -> dict[str, Any]:
+        """A value for every input, all zeros."""
+        return {name: _zeros(entry) for name, entry in self.inputs.items()}
+
+
+def _zeros(entry: Entry) -> Any:
+    zeros = np.zeros(entry.shape, np.int64 if entry.datatype else np.float64)
+    return QTensor(zeros, np.float64(1)) if entry.datatype and not entry.typed else zeros
+
+
+@contextmanager
+def saying_where(node: Node) -> Iterator[None]:
+    """What a node of a wrong file does to NumPy becomes one sentence that names the node."""
+    try:
+        yield
+    except MalformedModel:
+        raise
+    except ModelError as error:
+        raise ModelError(f"{node}: {str(error).rstrip('.')}.") from None
+    except MemoryError:
+        raise MalformedModel(f"{node} needs more memory than there is.") from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise MalformedModel(f"{node} has inputs or attributes that do not fit together: {' '.join(str(error).split())[:160]}.") from None

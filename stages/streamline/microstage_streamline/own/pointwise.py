@@ -1,0 +1,145 @@
+"""Functions of an accumulator, element by element: what becomes of a chain of operators from integers to integers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from microstage.errors import ModelError
+from microstage.integer import QTensor
+from microstage.integer.interpreter import run_node
+from microstage.integer.tensor import real
+from microstage_streamline.own.graph import Entry, Node
+from microstage_streamline.passes.annotate_datatypes import datatype_of
+from microstage_streamline.ranges import Range
+from microstage_streamline.thresholds import chain_function, search
+
+if TYPE_CHECKING:
+    from microstage_streamline.own.integerise import Integers
+
+__all__ = ["Found", "Function", "entry_range", "straight_line", "thresholds"]
+
+_STRAIGHT = ("BatchNormalization", "Add", "Sub", "Mul", "Div", "Rescale", "Identity", "Cast")
+_LAYOUTS = {2: ("NC",), 3: ("NCW", "NWC"), 4: ("NCHW", "NHWC"), 5: ("NCDHW", "NDHWC")}
+_MOST_LEVELS, _MOST_THRESHOLDS = 1 << 16, 1 << 22
+_ANY = 1e30  # beyond what any quantiser resolves
+
+
+@dataclass(frozen=True)
+class Function:
+    """`nodes`, each reading the one before and constants, of the integers `start` (None: of the graph's real input)."""
+
+    start: Integers | None
+    nodes: list[Node]
+    example: Any
+
+    def source(self, constants: Mapping[str, Any]) -> str:
+        """The tensor that the first node reads."""
+        return next(name for name in self.nodes[0].inputs if name and name not in constants)
+
+    def is_straight(self, constants: Mapping[str, Any]) -> bool:
+        """Whether it is value * a + b for constants a and b, from its operators alone."""
+        return all(node.op in _STRAIGHT and not (node.op == "Div" and node.inputs[0] in constants) for node in self.nodes)
+
+
+@dataclass(frozen=True)
+class Found:
+    """`table` [channels or 1, levels - 1] and `low` as in `thresholds.Thresholds`; `flipped` where the function falls;
+    channels lie along `axis`."""
+
+    table: np.ndarray
+    low: int
+    flipped: np.ndarray
+    axis: int
+    datatype: str
+    layout: str
+
+    def over(self, shape: tuple[int, ...]) -> np.ndarray:
+        """`flipped`, shaped to be broadcast to a tensor of `shape`."""
+        wanted = [1] * len(shape)
+        wanted[self.axis] = self.flipped.size
+        return self.flipped.reshape(wanted)
+
+
+def thresholds(function: Function, constants: Mapping[str, Any]) -> Found:
+    """The MultiThreshold that `function` is; `ModelError` where it is none, or needs one that is too large."""
+    start, scale = function.start, getattr(function.start.example, "scale", None)
+    rank, source = start.range.low.ndim, function.source(constants)
+    axis = _axis(function, rank, constants)
+    others = tuple(a for a in range(rank) if a != axis)
+    low, high = start.range.low.min(axis=others), start.range.high.max(axis=others)
+    if axis is None:
+        axis, low, high = 1, low.reshape(1), high.reshape(1)
+    evaluate = chain_function([node.proto() for node in function.nodes], source, _scale(scale), constants, rank, axis)
+    ends = evaluate(np.stack([low, high]))
+    levels = int(ends.max() - ends.min())
+    if levels > _MOST_LEVELS or levels * len(low) > _MOST_THRESHOLDS:
+        raise ModelError(f"would need {levels} thresholds in each of {len(low)} channels; quantise to fewer bits")
+    found = search(evaluate, low, high)
+    table = found.table[:1] if np.array_equal(found.table, np.broadcast_to(found.table[:1], found.table.shape)) else found.table
+    layouts = _LAYOUTS.get(rank, ())
+    if axis not in (1, rank - 1) or not layouts:
+        raise ModelError(f"differs along axis {axis} of {rank}; expected channels first or last")
+    datatype = datatype_of(found.low, found.low + found.table.shape[1]).name
+    return Found(table, found.low, found.flipped, axis, datatype, layouts[0 if axis == 1 else -1])
+
+
+def _scale(scale: Any) -> Any:
+    return None if scale is None else scale if np.size(scale) > 1 else np.float64(np.asarray(scale).reshape(-1)[0])
+
+
+def _axis(function: Function, rank: int, constants: Mapping[str, Any]) -> int | None:
+    """The one axis along which the function differs; None where it is the same everywhere."""
+    axes = _varied(getattr(function.start.example, "scale", 1.0), rank)
+    for node in function.nodes:
+        for place, name in enumerate(node.inputs):
+            if name in constants and np.size(getattr(constants[name], "ints", constants[name])) > 1:
+                axes |= _along(node, place, constants[name], rank)
+    if len(axes) > 1 or 0 in axes:
+        raise ModelError(f"differs along axes {sorted(axes)} of {rank}; one axis of channels can be told apart")
+    return next(iter(axes), None)
+
+
+def _along(node: Node, place: int, value: Any, rank: int) -> set[int]:
+    """The axes along which one constant input of a node differs."""
+    if node.op == "BatchNormalization":
+        return {1}
+    if node.op in ("QuantizeLinear", "DequantizeLinear"):
+        return {node.flags.get("axis", 1) % rank}
+    if node.op == "MultiThreshold":
+        last = node.flags.get("data_layout", b"NCHW") in (b"NHWC", b"NWC", "NHWC", "NWC")
+        return set() if value.shape[0] == 1 else {rank - 1 if last else 1}
+    return _varied(value, rank)
+
+
+def _varied(value: Any, rank: int) -> set[int]:
+    shape = np.shape(getattr(value, "ints", value))
+    return {rank - len(shape) + place for place, size in enumerate(shape) if size > 1}
+
+
+def entry_range(function: Function, inputs: Mapping[str, Entry], constants: Mapping[str, Any]) -> Range:
+    """The integers that a real input can become, from the ends of the number line."""
+    source = function.source(constants)
+    ends = [_run(function, constants, np.full(inputs[source].shape, end)) for end in (-_ANY, _ANY)]
+    ints = [np.asarray(getattr(end, "ints", end)).astype(np.int64) for end in ends]
+    return Range(np.minimum(*ints), np.maximum(*ints))
+
+
+def straight_line(function: Function, constants: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """(scale, offset), each broadcastable to the tensor: value = scale * integer + offset."""
+    shape, scale = function.start.range.low.shape, getattr(function.start.example, "scale", None)
+    ends = []
+    for level in (0, 1):
+        ints = np.full(shape, level, np.int64)
+        ends.append(real(_run(function, constants, ints if scale is None else QTensor(ints, scale))))
+    return ends[1] - ends[0], ends[0]
+
+
+def _run(function: Function, constants: Mapping[str, Any], value: Any) -> Any:
+    values = {**constants, function.source(constants): value}
+    for node in function.nodes:
+        values.update(run_node(node.proto(), values))
+    return values[function.nodes[-1].output]

@@ -1,0 +1,162 @@
+"""From an untrusted ONNX file to a `Graph`, or one sentence that says what is wrong with the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from qonnx.core.datatype import DataType
+
+from microstage.errors import ModelError
+from microstage.onnx_file import read_onnx
+from microstage_streamline.own.graph import Entry, Graph, Node
+
+__all__ = ["QUANTISERS", "read_graph"]
+
+OPSETS, IRS = (11, 21), (3, 10)
+# Operators of qonnx, FINN and brevitas, whatever domain a file keeps them in (the empty one included).
+QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc", "FloatQuant")
+_CUSTOM = (*QUANTISERS, "XnorPopcountMatMul", "Im2Col", "MaxPoolNHWC", "QuantAvgPool2d")
+_DOMAINS = ("", "ai.onnx", "onnx.brevitas", "qonnx.custom_op.general", "qonnx.custom_op.channels_last", "finn.custom_op.general",
+            "finn", "com.microsoft")
+_INTEGERS = {TensorProto.INT8: (-128, 127), TensorProto.UINT8: (0, 255), TensorProto.INT16: (-(2**15), 2**15 - 1)}
+_REALS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
+_MOST_VALUES = 1 << 28  # of one tensor
+
+
+def read_graph(path: Path) -> Graph:
+    """The graph in `path`, batch 1, in an order that can be run; `ModelError` for whatever is no network that can be read."""
+    model = read_onnx(path)
+    _versions(model)
+    constants = dict(_constant(tensor) for tensor in model.graph.initializer)
+    nodes = [_node(node, place) for place, node in enumerate(model.graph.node)]
+    declared = {a.tensor_name: _declared(a) for a in model.graph.quantization_annotation}
+    inputs = {value.name: _entry(value, declared.get(value.name)) for value in model.graph.input if value.name not in constants}
+    outputs = [value.name for value in model.graph.output]
+    nodes = [node for node in nodes if not _taken_as_constant(node, constants)]
+    ordered = _in_order(nodes, {*constants, *inputs})
+    made = {name for node in ordered for name in node.outputs} | set(constants) | set(inputs)
+    if not inputs or not outputs or not ordered:
+        raise ModelError(f"{path} has no {'input' if not inputs else 'output' if not outputs else 'operator'}.")
+    if missing := next((name for name in outputs if name not in made), None):
+        raise ModelError(f"The graph's output {missing} is computed by no node.")
+    return Graph(ordered, constants, inputs, outputs)
+
+
+def _versions(model: onnx.ModelProto) -> None:
+    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), None)
+    if opset is not None and not OPSETS[0] <= opset <= OPSETS[1]:
+        raise ModelError(f"The model is written in opset {opset}; expected {OPSETS[0]} to {OPSETS[1]}.")
+    if not IRS[0] <= model.ir_version <= IRS[1]:
+        raise ModelError(f"The model is written in ONNX IR {model.ir_version}; expected {IRS[0]} to {IRS[1]}.")
+    if model.functions or model.graph.sparse_initializer:
+        what = "functions of its own" if model.functions else "sparse constants"
+        raise ModelError(f"The model has {what}; export it with standard operators and dense constants.")
+
+
+def _constant(tensor: TensorProto) -> tuple[str, np.ndarray]:
+    size = 1
+    for dim in tensor.dims:
+        size *= max(0, dim)
+    if size > _MOST_VALUES:
+        raise ModelError(f"Constant {tensor.name} says that it has {size} values; at most {_MOST_VALUES} can be read.")
+    try:
+        value = numpy_helper.to_array(tensor)
+    except Exception:  # whatever its bytes and its shape disagree about
+        raise ModelError(f"Constant {tensor.name} is damaged: its bytes are not those of its type and shape {list(tensor.dims)}.") from None
+    if value.dtype.kind not in "biuf":
+        raise ModelError(f"Constant {tensor.name} holds {value.dtype}; expected numbers.")
+    if value.dtype.kind == "f" and not np.isfinite(value).all():
+        raise ModelError(f"Constant {tensor.name} holds a value that is not finite.")
+    return tensor.name, value
+
+
+def _node(proto: onnx.NodeProto, place: int) -> Node:
+    where = proto.name or f"node {place}"
+    known = proto.op_type in _CUSTOM or onnx.defs.has(proto.op_type)
+    if proto.domain not in _DOMAINS or not known:
+        named = f"{proto.domain}.{proto.op_type}" if proto.domain else proto.op_type
+        raise ModelError(f"{where} is {named}, which is no operator of ONNX, qonnx or FINN that is known here.")
+    try:
+        flags = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
+    except Exception:
+        raise ModelError(f"{where} ({proto.op_type}) has a damaged attribute.") from None
+    if any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in proto.attribute):
+        raise ModelError(f"{where} is {proto.op_type}, a graph inside the graph; unroll loops and branches before the export.")
+    if not proto.output or not proto.output[0]:
+        raise ModelError(f"{where} ({proto.op_type}) has no output.")
+    operator = {"IntQuant": "Quant"}.get(proto.op_type, proto.op_type)
+    return Node(operator, list(proto.input), list(proto.output), flags, where)
+
+
+def _taken_as_constant(node: Node, constants: dict[str, np.ndarray]) -> bool:
+    """Whether `node` is a Constant, which becomes one of `constants`."""
+    if node.op != "Constant":
+        return False
+    (kind, value), = node.flags.items() if len(node.flags) == 1 else [("", None)]
+    if isinstance(value, TensorProto):
+        constants[node.output] = _constant(value)[1]
+    elif kind in ("value_float", "value_int", "value_floats", "value_ints"):
+        constants[node.output] = np.asarray(value, np.float32 if "float" in kind else np.int64)
+    else:
+        raise ModelError(f"{node} holds no number.")
+    return True
+
+
+def _declared(annotation: onnx.TensorAnnotation) -> tuple[int, int] | None:
+    """(lowest, highest) of FINN's datatype annotation; None for a real type."""
+    text = next((pair.value for pair in annotation.quant_parameter_tensor_names if pair.key == "finn_datatype"), "FLOAT32")
+    try:
+        kind = DataType[text]
+    except Exception:  # the class of what it raises depends on the text
+        raise ModelError(f"{annotation.tensor_name} is annotated {text}, which is no datatype of FINN.") from None
+    return (int(kind.min()), int(kind.max())) if kind.is_integer() else None
+
+
+def _entry(value: onnx.ValueInfoProto, declared: tuple[int, int] | None) -> Entry:
+    kind, dims = value.type.tensor_type.elem_type, value.type.tensor_type.shape.dim
+    if kind not in _REALS and kind not in _INTEGERS:
+        raise ModelError(f"Input {value.name} is of ONNX type {kind}; expected float, int8, uint8 or int16.")
+    shape = (1, *(dim.dim_value for dim in dims[1:]))
+    if len(dims) < 2 or min(shape) < 1:
+        known = [dim.dim_value or dim.dim_param or "?" for dim in dims]
+        raise ModelError(f"Input {value.name} has shape {known}; expected a batch and fixed sizes behind it.")
+    if np.prod(shape, dtype=np.float64) > _MOST_VALUES:
+        raise ModelError(f"Input {value.name} has shape {list(shape)}, too large to be held.")
+    return Entry(shape, _INTEGERS.get(kind, declared), kind in _INTEGERS)
+
+
+def _in_order(nodes: Iterable[Node], known: set[str]) -> list[Node]:
+    """Each node behind those that it reads; the file's order where it is one. `ModelError` for a cycle or a missing tensor."""
+    waiting, ordered, known = list(nodes), [], {"", *known}
+    made: set[str] = set()
+    for node in waiting:
+        for name in node.outputs:
+            if name and (name in made or name in known):
+                raise ModelError(f"{node}: {name} is computed twice.")
+            made.add(name)
+    readers: dict[str, list[int]] = {}
+    missing = []
+    for place, node in enumerate(waiting):
+        lacking = {name for name in node.inputs if name not in known}
+        if absent := lacking - made:
+            raise ModelError(f"{node} reads {sorted(absent)[0]}, which is neither computed nor stored.")
+        missing.append(len(lacking))
+        for name in lacking:
+            readers.setdefault(name, []).append(place)
+    ready = [place for place, count in enumerate(missing) if count == 0]
+    while ready:
+        place = ready.pop(0)
+        ordered.append(waiting[place])
+        for name in waiting[place].outputs:
+            for reader in readers.get(name, ()):
+                missing[reader] -= 1
+                if missing[reader] == 0:
+                    ready.append(reader)
+    if len(ordered) < len(waiting):
+        stuck = next(node for place, node in enumerate(waiting) if missing[place])
+        raise ModelError(f"{stuck} reads, through others, what it computes itself: the graph has a cycle.")
+    return ordered

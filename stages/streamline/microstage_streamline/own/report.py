@@ -1,0 +1,75 @@
+"""`report.md` and `unresolved.json`: what became integers, and what did not and why, by tensor and layer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from microstage_streamline.own.clean import Cleaner
+from microstage_streamline.own.integerise import Integers, Made
+from microstage_streamline.own.writing import Written
+
+__all__ = ["markdown", "unresolved"]
+
+
+def unresolved(made: Made, written: Written) -> dict[str, Any]:
+    """{"unresolved": [{"tensor", "layer", "reason", "root"}], "left": what the integer graph answers in place of the file's
+    outputs, "lines": outputs whose last real operators are metadata}."""
+    lines = [name for name, found in written.interface["outputs"].items() if "offset" in found]
+    roots = [asdict(found) for found in made.unresolved]
+    return {"unresolved": roots, "answers": list(made.outputs), "straight_lines": lines}
+
+
+def markdown(cleaner: Cleaner, made: Made, written: Written, compared: dict[str, Any]) -> str:
+    """The page for the person who brought the file."""
+    whole, count = not made.unresolved, len(made.unresolved)
+    partly = f"{count} place{'s' * (count > 1)} could not be made integer; the graph ends in front of what is listed."
+    lines = ["# What became of the network", "", "Every output is computed in integers." if whole else partly, ""]
+    lines += _table(["operator", "count"], sorted(Counter(node.op for node in made.nodes).items()))
+    lines += ["", "## Inputs and outputs", ""]
+    lines += _table(["tensor", "datatype", "range", "shape", "scale", "offset"], [_row(name, said) for side in ("inputs", "outputs")
+                                                                                  for name, said in written.interface[side].items()])
+    lines += ["", "value = scale * integer + offset. Where scale or offset differ from class to class, apply them before comparing classes.",
+              "", "## What could not be made integer", ""]
+    lines += ["Nothing."] if whole else _table(["layer", "tensor", "why"], [[f.layer or "-", f"`{f.tensor}`", f.reason] for f in made.unresolved])
+    for name, found in made.outputs.items():
+        if not isinstance(found, Integers):
+            named = ", ".join(f"{node.layer or node.op} ({node.op})" for node in found.nodes)
+            lines += ["", f"`{name}`: {named} stay real; as a straight line of the integers they are metadata (scale, offset above)."]
+    lines += ["", "## Layers", ""]
+    lines += _table(["layer", "operator", "tensor", "datatype", "range"], [_layer(made, written, node) for node in made.nodes])
+    lines += ["", "## Beside others", "", *_beside(compared)]
+    return "\n".join(lines) + "\n"
+
+
+def _beside(compared: dict[str, Any]) -> list[str]:
+    rows = []
+    for what, found in compared.items():
+        for name, figures in found.items():
+            if isinstance(figures, dict):
+                rows.append([what if "by" not in found else found["by"], name, figures["values"], figures["levels_differing"], figures["largest"]])
+    notes = [f"{what}: {found['by']}" for what, found in compared.items() if set(found) == {"by"}]
+    head = ["compared with", "output", "values", "half a level off or more", "largest difference"]
+    return [*(_table(head, rows) if rows else []), *notes] or ["-"]
+
+
+def _row(name: str, said: dict[str, Any]) -> list[Any]:
+    return [f"`{name}`", said["datatype"], "{}..{}".format(*said["range"]), said["shape"], _short(said["scale"]), _short(said.get("offset", 0.0))]
+
+
+def _short(value: float | list[float]) -> str:
+    return f"{value:.9g}" if isinstance(value, float) else f"{min(value):.4g} to {max(value):.4g}, {len(value)} of them"
+
+
+def _layer(made: Made, written: Written, node) -> list[Any]:
+    kind, ends = written.model.get_tensor_datatype(written.renamed.get(node.output, node.output)), made.ranges[node.output].ends
+    levels = f" of {made.constants[node.inputs[1]].shape[1]} thresholds" if node.op == "MultiThreshold" else ""
+    return [node.layer, node.op + levels, f"`{node.output}`", kind.name, "{}..{}".format(*ends)]
+
+
+def _table(head: list[str], rows: list[list[Any]]) -> list[str]:
+    cells = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
+    return ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *("| " + " | ".join(row) + " |" for row in cells)]
+
+

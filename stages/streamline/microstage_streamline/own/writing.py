@@ -1,0 +1,139 @@
+"""The integers as FINN-ONNX: float32 containers, annotated datatypes, batch 1, names that the file's user knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.general import GiveUniqueNodeNames
+
+from microstage_streamline.own.clean import Cleaner
+from microstage_streamline.own.graph import Node
+from microstage_streamline.own.integerise import Integers, Made, exact_scale
+from microstage_streamline.own.pointwise import Function, straight_line
+from microstage_streamline.passes.annotate_datatypes import datatype_of
+
+__all__ = ["Written", "write"]
+
+FILE = "model_finn_streamlined"
+_DOMAIN = "qonnx.custom_op.general"
+_CUSTOM = ("MultiThreshold",)
+_SHAPES = ("Reshape", "Squeeze", "Unsqueeze", "Split", "Slice")  # their constants are int64 in ONNX
+_OPSET, _IR = 13, 8
+
+
+@dataclass(frozen=True)
+class Written:
+    """`model`; `interface` as in interface.json; `entered` {graph input: tensor of the cleaned graph}; `renamed` {tensor of
+    the cleaned graph: tensor of the model} where they differ."""
+
+    model: ModelWrapper
+    interface: dict[str, Any]
+    entered: dict[str, str]
+    renamed: dict[str, str]
+
+
+def write(made: Made, cleaner: Cleaner) -> Written:
+    """The model of what was made integer."""
+    entered = _entries(made, cleaner)
+    renamed = {tensor: name for name, tensor in entered.items()}
+    nodes = list(made.nodes)
+    for name, found in made.outputs.items():
+        tensor = (found if isinstance(found, Integers) else found.start).name
+        if tensor in renamed or tensor != name and tensor in made.outputs:  # it has a name of its own already
+            nodes.append(Node("Identity", [tensor], [name], {}, "output"))
+            made.ranges[name] = made.ranges[tensor]
+        else:
+            renamed[tensor] = name
+    graph = helper.make_graph(
+        [_proto(node, renamed) for node in nodes], "network",
+        [_value(name, made.ranges[tensor].low.shape) for name, tensor in entered.items()],
+        [_value(name, _ends(found).low.shape) for name, found in made.outputs.items()],
+        [numpy_helper.from_array(_contained(made, name, value), name) for name, value in sorted(made.constants.items())],
+    )
+    opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_DOMAIN, 1)]
+    model = ModelWrapper(helper.make_model(graph, opset_imports=opsets, ir_version=_IR))
+    _annotate(model, made, renamed)
+    onnx.checker.check_model(model.model)
+    return Written(model.transform(GiveUniqueNodeNames()), _interface(made, cleaner, entered), entered, renamed)
+
+
+def _entries(made: Made, cleaner: Cleaner) -> dict[str, str]:
+    """{name in the model: tensor}: the file's own input name where one tensor of integers stands for it."""
+    origin = {tensor: _origin(tensor, cleaner) for tensor in made.inputs}
+    alone = {tensor: list(origin.values()).count(name) == 1 for tensor, name in origin.items()}
+    return {(origin[tensor] if alone[tensor] else tensor): tensor for tensor in made.inputs}
+
+
+def _origin(tensor: str, cleaner: Cleaner) -> str:
+    """The graph input that a tensor behind the first quantiser comes from."""
+    while tensor not in cleaner.graph.inputs:
+        maker = next(node for node in cleaner.graph.nodes if tensor in node.outputs)
+        tensor = next(name for name in maker.inputs if name and name not in cleaner.graph.constants)
+    return tensor
+
+
+def _proto(node: Node, renamed: Mapping[str, str]) -> onnx.NodeProto:
+    proto = node.proto(_DOMAIN if node.op in _CUSTOM else "")
+    for names in (proto.input, proto.output):
+        for index, name in enumerate(names):
+            names[index] = renamed.get(name, name)
+    return proto
+
+
+def _value(name: str, shape) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))
+
+
+def _ends(found: Integers | Function):
+    return (found if isinstance(found, Integers) else found.start).range
+
+
+def _contained(made: Made, name: str, value: np.ndarray) -> np.ndarray:
+    shapes = any(name in node.inputs for node in made.nodes if node.op in _SHAPES)
+    return np.ascontiguousarray(value, np.int64 if shapes else np.float32)
+
+
+def _annotate(model: ModelWrapper, made: Made, renamed: Mapping[str, str]) -> None:
+    """The narrowest type of every tensor, constants included; a MultiThreshold's output has the type that it declares."""
+    border = {value.name for value in [*model.graph.input, *model.graph.output]}
+    for node in model.graph.node:
+        for name in node.output:
+            tensor = next((old for old, new in renamed.items() if new == name), name)
+            if name not in border:
+                model.set_tensor_shape(name, list(made.ranges[tensor].low.shape))
+            model.set_tensor_datatype(name, datatype_of(*made.ranges[tensor].ends))
+    for value in model.graph.input:
+        tensor = next((old for old, new in renamed.items() if new == value.name), value.name)
+        model.set_tensor_datatype(value.name, datatype_of(*made.ranges[tensor].ends))
+    for name, value in made.constants.items():
+        if model.get_initializer(name).dtype == np.float32:
+            model.set_tensor_datatype(name, datatype_of(int(value.min()), int(value.max())))
+
+
+def _interface(made: Made, cleaner: Cleaner, entered: Mapping[str, str]) -> dict[str, Any]:
+    inputs = {name: _described(made.inputs[tensor], exact_scale(made.inputs[tensor].example)) for name, tensor in entered.items()}
+    outputs = {}
+    for name, found in made.outputs.items():
+        if isinstance(found, Integers):
+            outputs[name] = _described(found, exact_scale(found.example))
+        else:
+            scale, offset = straight_line(found, cleaner.graph.constants)
+            outputs[name] = {**_described(found.start, scale), "offset": _flat(offset)}
+    return {"file": f"{FILE}.onnx", "inputs": inputs, "outputs": outputs}
+
+
+def _described(found: Integers, scale: np.ndarray) -> dict[str, Any]:
+    low, high = found.range.ends
+    return {"datatype": datatype_of(low, high).name, "range": [low, high], "shape": list(found.range.low.shape), "zero_point": 0,
+            "scale": _flat(scale), "unit": "1"}
+
+
+def _flat(value: np.ndarray) -> float | list[float]:
+    flat = np.asarray(value, np.float64).reshape(-1)
+    return float(flat[0]) if (flat == flat[0]).all() else flat.tolist()
