@@ -83,7 +83,8 @@ def _entry(folder: Path) -> dict[str, Any]:
     parts = json.loads((folder / "interface.json").read_text())["parts"]
     inputs = [tensor for part in parts.values() for tensor in part["inputs"].values()]
     if len(parts) != 1 or inputs[0]["shape"] != [1, COEFFICIENTS * FRAMES] or not inputs[0]["datatype"].startswith("INT"):
-        raise ModelError(f"The network takes {inputs[0]['datatype']} {inputs[0]['shape']}; the benchmark's files hold signed features [1, {COEFFICIENTS * FRAMES}].")
+        found = f"{inputs[0]['datatype']} {inputs[0]['shape']}"
+        raise ModelError(f"The network takes {found}; the benchmark's files hold signed features [1, {COEFFICIENTS * FRAMES}].")
     return inputs[0]
 
 
