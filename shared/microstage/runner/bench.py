@@ -45,6 +45,11 @@ def in_environment(script: str) -> int:
 
 
 def main(words: list[str]) -> int:
+    if words[0] == "setup":
+        from microstage.runner import bench_setup
+
+        bench_setup.main()
+        return 0
     return noop(words[1:]) if words[0] == "noop" else in_environment(words[0])
 
 
