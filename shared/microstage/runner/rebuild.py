@@ -15,7 +15,7 @@ from microstage.runner import vendor
 from microstage.runner.engine import Engine
 from microstage.runner.images import Image, Images, _last_error, context
 
-__all__ = ["different_layer", "forget", "rebuild"]
+__all__ = ["different_layer", "forget", "rebuild", "rebuild_once"]
 
 # What the engine puts into every container that it makes.
 _ENGINES = (".dockerenv", "dev", "proc", "sys", "etc/hosts", "etc/hostname", "etc/mtab", "etc/resolv.conf")
@@ -23,8 +23,13 @@ _ENGINES = (".dockerenv", "dev", "proc", "sys", "etc/hosts", "etc/hostname", "et
 
 def rebuild(images: Images, stage: str, notes: Path) -> list[Image]:
     """Two images of `stage`, each built from nothing but its base and the sources as they are now; the logs go to `notes`."""
+    return [rebuild_once(images, stage, notes, number) for number in (1, 2)]
+
+
+def rebuild_once(images: Images, stage: str, notes: Path, number: int = 1) -> Image:
+    """The image of `stage`, built without cache under a tag of its own; the log goes to `notes`."""
     known, sources = images.ensure(stage, verify=True), context(images.repository, stage)
-    return [_build(images, known, sources, f"microstage/{stage}:rebuild-{number}", notes / f"build-{number}.log") for number in (1, 2)]
+    return _build(images, known, sources, f"microstage/{stage}:rebuild-{number}", notes / f"build-{number}.log")
 
 
 def _build(images: Images, known: Image, sources: bytes, tag: str, log: Path) -> Image:
@@ -77,7 +82,7 @@ def _first_file(engine: Engine, a: str, b: str) -> str:
         facts.get("etc", {}).pop("date", None)  # the engine writes in there
     name = next((n for n in sorted(one.keys() | other.keys()) if one.get(n) != other.get(n)), None)
     if name is None:
-        return "the files are equal, so it is in how the layers divide them"
+        return "the finished images hold the same files, so a later layer hides it"
     if name not in one or name not in other:
         return f"/{name} is in the {'first' if name in one else 'second'} build alone"
     what = next(fact for fact in one[name] if one[name][fact] != other[name][fact])
