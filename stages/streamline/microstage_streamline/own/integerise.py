@@ -17,7 +17,7 @@ from microstage.errors import ModelError
 from microstage.integer.tensor import QTensor
 from microstage_streamline.own.clean import Cleaner, is_quantised
 from microstage_streamline.own.graph import Node, saying_where
-from microstage_streamline.own.pointwise import Found, Function, entry_range, thresholds
+from microstage_streamline.own.pointwise import Found, Function, entry_range, narrowed, thresholds
 from microstage_streamline.ranges import Range, node_range, of_type
 
 __all__ = ["Cannot", "Integeriser", "Integers", "Made", "Unresolved"]
@@ -174,7 +174,7 @@ class Integeriser:
             if node.op == "Sub" and node.inputs[0] in self.constants:
                 raise Cannot("takes a computed tensor from a constant")
         stored = f"{name}.shift"
-        self.made.constants[stored] = _narrowed(shift)
+        self.made.constants[stored] = narrowed(shift)
         return self.emit(Node("Add", [start.name, stored], [name], {}, node.layer), function.example, start)
 
     def stored(self, name: str, node: Node) -> str:
@@ -257,15 +257,6 @@ class Integeriser:
         self.made.nodes = kept[::-1]
         self.made.constants = {name: value for name, value in self.made.constants.items() if name in needed}
         self.made.inputs = {name: found for name, found in self.made.inputs.items() if found.name in needed}
-
-
-def _narrowed(shift: np.ndarray) -> np.ndarray:
-    """`shift` with every axis along which it does not differ reduced to one."""
-    for axis in range(shift.ndim):
-        first = np.take(shift, [0], axis)
-        if (shift == first).all():
-            shift = first
-    return shift
 
 
 def exact_scale(value: QTensor | np.ndarray) -> np.ndarray:

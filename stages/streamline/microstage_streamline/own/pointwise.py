@@ -20,7 +20,7 @@ from microstage_streamline.thresholds import chain_function, search
 if TYPE_CHECKING:
     from microstage_streamline.own.integerise import Integers
 
-__all__ = ["Found", "Function", "entry_range", "straight_line", "thresholds"]
+__all__ = ["Found", "Function", "entry_range", "narrowed", "straight_line", "thresholds"]
 
 _STRAIGHT = ("BatchNormalization", "Add", "Sub", "Mul", "Div", "Rescale", "Identity", "Cast")
 _LAYOUTS = {2: ("NC",), 3: ("NCW", "NWC"), 4: ("NCHW", "NHWC"), 5: ("NCDHW", "NDHWC")}
@@ -88,12 +88,24 @@ def thresholds(function: Function, constants: Mapping[str, Any]) -> Found:
 
 
 def _scale(scale: Any) -> Any:
-    return None if scale is None else scale if np.size(scale) > 1 else np.float64(np.asarray(scale).reshape(-1)[0])
+    if scale is None:
+        return None
+    scale = narrowed(np.asarray(scale, np.float64))
+    return scale if scale.size > 1 else scale.reshape(())
+
+
+def narrowed(value: np.ndarray) -> np.ndarray:
+    """`value` with every axis along which it does not differ reduced to one."""
+    for axis in range(value.ndim):
+        first = np.take(value, [0], axis)
+        if (value == first).all():
+            value = first
+    return value
 
 
 def _axis(function: Function, rank: int, constants: Mapping[str, Any]) -> int | None:
     """The one axis along which the function differs; None where it is the same everywhere."""
-    axes = _varied(getattr(function.start.example, "scale", 1.0), rank)
+    axes = _varied(narrowed(np.asarray(getattr(function.start.example, "scale", 1.0))), rank)
     for node in function.nodes:
         for place, name in enumerate(node.inputs):
             if name in constants and np.size(getattr(constants[name], "ints", constants[name])) > 1:
