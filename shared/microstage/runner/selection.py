@@ -24,6 +24,7 @@ SETTINGS = {
     "RUNNER": "docker, local or auto",
     "STAGE": "the stage that path, why and verify look at",
     "STAGES_ON": "stages that run on an engine elsewhere: train=ssh://box",
+    "VENDOR": "folder that vendor collects into, and that everything else then installs from",
     "VOLUMES": "where artefacts live",
 }
 
