@@ -1,6 +1,8 @@
 """Speech: features by their definition and as published, the official layout and split, synthetic words."""
 
+import hashlib
 import os
+import tarfile
 import wave
 from collections import Counter
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from microstage.datasets import speech_commands, speech_features, words
+from microstage.datasets import archives, download, speech_commands, speech_features, words
 from microstage.datasets.speech import CLASSES, SILENCE, UNKNOWN, Clips, by_speaker
 from microstage.errors import DatasetError
 from microstage.models.kws.features import FRAMES, flat, mfcc, normalised
@@ -155,3 +157,37 @@ def test_words_are_the_same_for_a_seed_and_hold_every_class():
     for part, size in ((one.train, 240), (one.validation, 60), (one.test, 120)):
         assert len(part) == size and set(part.label) == set(range(len(CLASSES))) and part.pcm.dtype == np.int16
     assert "no speech" in one.origin and UNKNOWN == 11
+
+
+@pytest.fixture
+def published(official, tmp_path_factory, monkeypatch):
+    """The official layout as two archives, known by their digests; (folder to download into, the archives' files)."""
+    place = tmp_path_factory.mktemp("published")
+    packed = {".": place / "words.tar.gz", "test_set": place / "test.tar.gz"}
+    for folder, path in packed.items():
+        with tarfile.open(path, "w:gz") as archive:
+            for entry in sorted((official / folder).iterdir()):
+                if entry.name not in packed:
+                    archive.add(entry, entry.name)
+            archive.addfile(tarfile.TarInfo("../outside.txt"))
+    known = tuple(archives.Archive(path.as_uri(), hashlib.sha256(path.read_bytes()).hexdigest(), folder) for folder, path in packed.items())
+    monkeypatch.setitem(archives.ARCHIVES, "speech-commands", known)
+    return place / "data", list(packed.values())
+
+
+def test_a_downloaded_dataset_is_the_published_one_and_is_fetched_once(official, published, capsys):
+    place, packed = published
+    download.fetch("speech-commands", place)
+    assert counted(speech_commands.load(place / "speech_commands", "official").train) == counted(speech_commands.load(official, "official").train)
+    assert not list(place.parent.rglob("outside.txt")), "an archive writes below its folder alone"
+    for path in packed:
+        path.unlink()
+    download.fetch("speech-commands", place)
+
+
+def test_an_archive_that_is_another_leaves_nothing(published):
+    place, packed = published
+    packed[1].write_bytes(packed[1].read_bytes() + b"0")
+    with pytest.raises(DatasetError, match="test.tar.gz has the SHA-256 .*nothing of it was kept"):
+        download.fetch("speech-commands", place)
+    assert not list(place.iterdir())

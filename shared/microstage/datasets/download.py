@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from microstage.datasets.archives import ARCHIVES, fetch_whole
 from microstage.errors import DatasetError, ParameterError
 from microstage.progress import progress
 
@@ -28,8 +29,12 @@ _SECONDS = 60
 
 def fetch(name: str, place: Path) -> None:
     """Put dataset `name` under `place`; files that are there and intact stay. Nothing is left of a failed download."""
+    if name in ARCHIVES:
+        print(f"{name}: {fetch_whole(name, place, _download)}, every archive's SHA-256 as published here.")
+        return
     if name not in _ARCHIVES:
-        raise ParameterError(f"DATASET={name or '(none)'} cannot be downloaded: expected one of {', '.join(_ARCHIVES)}.")
+        known = ", ".join([*_ARCHIVES, *ARCHIVES])
+        raise ParameterError(f"DATASET={name or '(none)'} cannot be downloaded: expected one of {known}.")
     folder = place / name.replace("-", "_")
     wanted = _digests(name)
     missing = {digest: path for path, digest in wanted.items() if _digest(folder / path) != digest}

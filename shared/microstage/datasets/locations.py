@@ -9,7 +9,7 @@ from microstage.errors import DatasetError
 __all__ = ["BUILT_IN", "DOWNLOADED", "files", "folder", "names"]
 
 BUILT_IN = ("generator", "words", "glyphs")
-DOWNLOADED = ("ev-cpw",)
+DOWNLOADED = ("ev-cpw", "speech-commands")
 _PATTERNS = {
     "ev-cpw": ("*/Waveform_*.csv",),
     "speech-commands": ("*/*.wav", "*/*/*.wav", "*_list.txt"),

@@ -14,6 +14,7 @@ from microstage.runner.chain import Chain
 from microstage.runner.declarations import load_stages
 from microstage.runner.entrance import OwnFiles, entered
 from microstage.runner.estimate_file import estimate_file
+from microstage.runner.families import trained_on
 from microstage.runner.selection import select
 from microstage.runner.store import Store
 from microstage.runner.sweep import sweep
@@ -225,6 +226,9 @@ def main(arguments: list[str], repository: Path = REPOSITORY) -> int:
         if command == "estimate-file":  # its CHANNEL may be a name in the file
             estimate_file(typed, lambda chosen: Session(repository, chosen).chain())
             return 0
+        if command == "data":  # a dataset is asked for, whatever the network
+            typed = {"MODEL": trained_on(load_stages(repository), typed.get("DATASET", "")), **typed}
+            typed = {name: value for name, value in typed.items() if value}
         session = Session(repository, typed)
         if command in session.stages:
             run(session, command)

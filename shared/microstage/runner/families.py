@@ -10,7 +10,7 @@ from typing import Any
 from microstage import models
 from microstage.runner.declarations import Parameter, Stage, parameter
 
-__all__ = ["form", "hook_files", "with_families"]
+__all__ = ["form", "hook_files", "trained_on", "with_families"]
 
 
 def with_families(stage: Stage) -> Stage:
@@ -56,6 +56,12 @@ def hook_files(model: str | None, stage: str, shared: Path) -> list[Path]:
         return []
     path = shared.joinpath(*package.__name__.split("."), f"{stage}.py")
     return [path, path.with_name("__init__.py")] if path.is_file() else []
+
+
+def trained_on(stages: Mapping[str, Stage], dataset: str) -> str | None:
+    """A model that can be trained on `dataset`; None if there is none."""
+    known = [p for stage in stages.values() for name, p in stage.parameters.items() if name == "dataset"]
+    return next((model for p in known for model, own in p.narrowed.items() if dataset in (own.choices or ())), None)
 
 
 def form(model: str | None) -> str | None:
