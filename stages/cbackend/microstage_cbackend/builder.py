@@ -16,25 +16,33 @@ from microstage_cbackend.places import channel_loops, padded_loops
 from microstage_cbackend.stages import Raw, Search
 from microstage_cbackend.windows import Window
 
-__all__ = ["Builder", "dot_range"]
+__all__ = ["Builder", "dot_range", "dot_ranges"]
+
+
+def dot_ranges(weights: np.ndarray, low: int, high: int, bias: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """(low, high) of each output of weights[outputs, depth] times values in low..high; objects, so that nothing wraps."""
+    ups, downs = _sides(weights)
+    offsets = np.zeros(len(ups), object) if bias is None else bias.astype(object)
+    return ups * low + downs * high + offsets, ups * high + downs * low + offsets
 
 
 def dot_range(weights: np.ndarray, low: int, high: int, bias: np.ndarray | None = None) -> tuple[int, int, int, int]:
     """(low, high) of the results and (low, high) of all partial sums of weights[outputs, depth] times values in low..high.
 
-    A partial sum in any order stays between the sum of all negative and the sum of all positive products; Python
-    integers, so nothing wraps.
+    A partial sum in any order stays between the sum of all negative and the sum of all positive products.
     """
-    exact = weights.astype(object) if int(np.abs(weights).max(initial=0)) * weights.shape[1] >= 2**62 else weights
-    ups = [int(v) for v in np.maximum(exact, 0).sum(axis=1)]
-    downs = [int(v) for v in np.minimum(exact, 0).sum(axis=1)]
-    offsets = [int(b) for b in bias] if bias is not None else [0] * len(ups)
-    lows = [up * low + down * high + b for up, down, b in zip(ups, downs, offsets)]
-    highs = [up * high + down * low + b for up, down, b in zip(ups, downs, offsets)]
-    least, most = min(low, 0), max(high, 0)
-    partial_low = min(up * least + down * most + min(b, 0) for up, down, b in zip(ups, downs, offsets))
-    partial_high = max(up * most + down * least + max(b, 0) for up, down, b in zip(ups, downs, offsets))
-    return min(lows), max(highs), min(partial_low, *lows), max(partial_high, *highs)
+    lows, highs = dot_ranges(weights, low, high, bias)
+    least, most = dot_ranges(weights, min(low, 0), max(high, 0))
+    offsets = np.zeros(len(least), object) if bias is None else bias.astype(object)
+    partial_low, partial_high = (least + np.minimum(offsets, 0)).min(), (most + np.maximum(offsets, 0)).max()
+    return int(lows.min()), int(highs.max()), int(min(partial_low, *lows)), int(max(partial_high, *highs))
+
+
+def _sides(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of the positive and of the negative weights of each output, as Python integers."""
+    wide = int(np.abs(weights).max(initial=0)) * weights.shape[1] >= 2**62
+    exact = weights.astype(object) if wide else weights.astype(np.int64)
+    return tuple(part.sum(axis=1).astype(object) for part in (np.maximum(exact, 0), np.minimum(exact, 0)))
 
 
 class Builder:

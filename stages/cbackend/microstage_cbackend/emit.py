@@ -8,8 +8,8 @@ from microstage_cbackend.api import Api
 from microstage_cbackend.chain import Model
 from microstage_cbackend.ir import Tensor
 from microstage_cbackend.kernel_set import KernelSet
-from microstage_cbackend.names import quoted
 from microstage_cbackend.kernels import fast_files
+from microstage_cbackend.names import quoted
 from microstage_cbackend.part_writer import Packed, PartWriter, rows
 
 __all__ = ["Program", "emit"]

@@ -160,7 +160,7 @@ def arduino(program: Program, library: dict[str, str]) -> dict[str, str]:
         arrays = [f"static {t.ctype} in{i}[{t.size}];" for i, t in enumerate(inputs)]
         arrays += [f"static {t.ctype} out{i}[{t.size}];" for i, (_, t) in enumerate(outputs)]
         arguments = ", ".join([*(f"in{i}" for i in range(len(inputs))), *(f"out{i}" for i in range(len(outputs)))])
-        sketch = [f'extern "C" {{', f"#include <{name}.h>", "}", "", f"static {name}_arena arena;", f"static const {name}_ctx ctx = {{&arena}};", *arrays]
+        sketch = ['extern "C" {', f"#include <{name}.h>", "}", "", f"static {name}_arena arena;", f"static const {name}_ctx ctx = {{&arena}};", *arrays]
         sketch += ["", "void setup() { Serial.begin(115200); }", "", "void loop() {"]
         sketch += [f"  if ({name}_infer(&ctx, {arguments}) == {name.upper()}_OK) Serial.println((long)out0[0]);", "  delay(1000);", "}", ""]
         files[f"{root}/examples/infer/infer.ino"] = "\n".join(sketch)

@@ -19,11 +19,11 @@ from microstage_cbackend.folder import arduino, bench, cmake, makefile, readme
 from microstage_cbackend.golden import Plan
 from microstage_cbackend.graph import read_part
 from microstage_cbackend.names import identifier
-from microstage_cbackend.qcdq import is_qcdq, read_qcdq
 from microstage_cbackend.passes import optimise
+from microstage_cbackend.qcdq import is_qcdq, read_qcdq
 from microstage_cbackend.selftest import selftest
 
-__all__ = ["files_of", "read_model", "verify_and_publish"]
+__all__ = ["files_of", "graphs_of", "read_model", "verify_and_publish"]
 
 SUFFIX = "_finn_streamlined.onnx"
 QCDQ = "model_qcdq.onnx"
@@ -36,7 +36,7 @@ def read_model(folder: Path) -> Model:
     Raises `ModelError` when one cannot be made into C.
     """
     interface = _json(folder / "interface.json")
-    graphs = _graphs(folder, interface)
+    graphs = graphs_of(folder)
     name = identifier(re.sub(r"\W+", "_", _json(folder / "model_def.json").get("model", folder.name))).lower()
     parts = []
     for part, path in graphs.items():
@@ -46,7 +46,9 @@ def read_model(folder: Path) -> Model:
     return Model(name, parts, interface, chain_of(parts))
 
 
-def _graphs(folder: Path, interface: dict[str, Any]) -> dict[str, Path]:
+def graphs_of(folder: Path) -> dict[str, Path]:
+    """Part -> its graph."""
+    interface = _json(folder / "interface.json")
     listed = {part: folder / facts["file"] for part, facts in interface.get("parts", {}).items() if "file" in facts}
     streamlined = {path.name.removesuffix(SUFFIX): path for path in sorted(folder.glob(f"*{SUFFIX}"))}
     single = {"model": folder / QCDQ} if (folder / QCDQ).is_file() else {}

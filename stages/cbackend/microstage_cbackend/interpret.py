@@ -27,7 +27,7 @@ def run(part: Part, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     for layer in part.layers:
         operands = [_read(memory, t) for t in layer.inputs]
         root = layer.output.root
-        held = memory.setdefault(id(root), np.zeros(root.size, np.int64))
+        held = memory.setdefault(id(root), np.full(root.size, root.low))
         result = _KERNELS[layer.kernel](layer, operands, held)
         if result is not None:
             result = np.asarray(result, np.int64).ravel()

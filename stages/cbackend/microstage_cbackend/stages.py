@@ -92,7 +92,7 @@ class Affine:
     def bytes(self) -> int:
         return self.multiplier.size * (4 + (8 if self.wide else 4))
 
-    def fits_32_bits(self, low: int, high: int) -> bool:
+    def fits_32_bits(self, low: np.ndarray | int, high: np.ndarray | int) -> bool:
         """Whether every step fits int32_t for sums in low..high."""
         products = [self.multiplier * end for end in (low, high)]
         sums = [p + self.offset for p in products]
@@ -130,7 +130,7 @@ class Shared:
 Stage = Raw | Search | Shared | Affine
 
 
-def fit_shared(search: Search, low: int, high: int) -> Shared | None:
+def fit_shared(search: Search, low: np.ndarray | int, high: np.ndarray | int) -> Shared | None:
     """The form whose channels share one row of thresholds, equal to `search` at every sum in low..high, or None.
 
     A channel reaches level k at sum t and not at t - 1 exactly when threshold k lies above ((t - 1) << shift) + offset and
@@ -140,7 +140,8 @@ def fit_shared(search: Search, low: int, high: int) -> Shared | None:
     t = search.thresholds
     if search.scale != 1 or len(t) == 1:
         return None
-    reach = max(abs(low), abs(high)) + int(np.ptp(np.clip(t, low, high + 1)))
+    low, high = (np.broadcast_to(end, len(t))[:, None] for end in (low, high))
+    reach = max(int(np.abs(low).max()), int(np.abs(high).max())) + int(np.ptp(np.clip(t, low, high + 1)))
     for shift in range(0, 30 - max(reach, 1).bit_length(), 2):
         above = np.where(t <= low, low << shift, np.where(t > high, _FAR, t << shift))
         below = np.where(t > high, high << shift, np.where(t <= low, -_FAR, (t - 1) << shift))
@@ -165,15 +166,16 @@ def _settle(above: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return None
 
 
-def fit_affine(search: Search, low: int, high: int) -> Affine | None:
-    """The multiply-add-shift with the smallest shift that equals `search` at every sum in low..high, or None.
+def fit_affine(search: Search, low: np.ndarray | int, high: np.ndarray | int) -> Affine | None:
+    """The multiply-add-shift with the smallest shift that equals `search` at every sum in low..high (per row or one), or None.
 
     Both are staircases that never fall, so they are equal on the whole range exactly when each step of one lies where
     the other's does: for each threshold t of level k, the affine form reaches k at t and not at t - 1. That is two
     linear inequalities in multiplier and offset per step, and the room between them is a concave function of the
     multiplier, whose top a bisection finds; no room at the top proves that this shift is too small.
     """
-    if search.scale != 1 or max(abs(low), abs(high)) >= 2**31:
+    low, high = (np.broadcast_to(end, len(search.thresholds)) for end in (low, high))
+    if search.scale != 1 or max(int(np.abs(low).max()), int(np.abs(high).max())) >= 2**31:
         return None
     steps = _Constraints(search, low, high)
     for even in (False, True):
@@ -193,13 +195,14 @@ def fit_affine(search: Search, low: int, high: int) -> Affine | None:
 class _Constraints:
     """Points that the affine form must reach (`up`: sum, level) and must stay below (`down`), per channel, padded."""
 
-    def __init__(self, search: Search, low: int, high: int) -> None:
+    def __init__(self, search: Search, low: np.ndarray, high: np.ndarray) -> None:
         t = search.thresholds
+        low, high = low[:, None], high[:, None]
         level = np.broadcast_to(np.arange(1, t.shape[1] + 1), t.shape)
         inside = (t > low) & (t <= high)
         always, reached = (t <= low).sum(axis=1), (t <= high).sum(axis=1)
         self.least, self.most, self.bias = int(always.min()), int(reached.max()), search.bias
-        ends = np.full((len(t), 1), low), np.full((len(t), 1), high)
+        ends = low, high
         self.up = (
             np.hstack([np.where(inside, t, 0), ends[0]]),
             np.hstack([level, always[:, None]]),

@@ -55,7 +55,7 @@ def _reads(layer: Layer, chosen: list[Tensor]) -> bool:
     if layer.kernel == "ms_max_pool":
         return layer.output.root in chosen
     padded = layer.kernel == "ms_sum_pool" and layer.shape["pad_top"] + layer.shape["pad_left"] > 0
-    return layer.kernel in (*SUMMING, "ms_blend", "ms_sum_pool") and isinstance(layer.stage, Affine) and not padded
+    return layer.kernel in (*SUMMING, "ms_blend", "ms_sum_pool") and isinstance(layer.stage, Affine | Search) and not padded
 
 
 def _shift(part: Part, tensor: Tensor) -> None:
@@ -102,12 +102,20 @@ def _lower_sums(layer: Layer, place: int) -> None:
         added = _SHIFT * (w.reshape(-1, w.shape[-1]).sum(axis=0) if layer.kernel == "ms_depthwise" else w.reshape(channels_of(layer), -1).sum(axis=1))
         if "pad_value" in layer.shape:
             layer.shape["pad_value"] += _SHIFT
-    layer.stage = Affine(stage.multiplier, stage.offset - stage.multiplier * added, stage.shift, stage.low, stage.high, stage.even)
     low, high = layer.partial
     layer.partial = min(low, low + int(added.min())), max(high, high + int(added.max()))
-    layer.stage.wide = stage.even or not layer.stage.fits_32_bits(*layer.partial)
     layer.accumulator = accumulator_type(*layer.partial, f"Node {layer.node}: its sum")
+    layer.stage = _of_raised_sums(stage, added, layer)
     layer.remark = f"sums of stored values within {layer.partial[0]}..{layer.partial[1]}"
+
+
+def _of_raised_sums(stage: Affine | Search, added: np.ndarray, layer: Layer) -> Affine | Search:
+    """What `stage` gives for sums that are larger by `added`, per channel or one for all."""
+    if isinstance(stage, Search):
+        return Search(stage.thresholds + added[:, None], stage.scale, stage.bias, stage.wide or layer.accumulator == "int64_t")
+    found = Affine(stage.multiplier, stage.offset - stage.multiplier * added, stage.shift, stage.low, stage.high, stage.even)
+    found.wide = stage.even or not found.fits_32_bits(*layer.partial)
+    return found
 
 
 def _rebase_inputs(part: Part) -> None:

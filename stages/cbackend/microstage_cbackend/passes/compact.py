@@ -26,16 +26,16 @@ def compact(part: Part) -> None:
 
 
 def _compact(part: Part, layer: Layer) -> None:
-    low, high = sums_of(layer)
-    before, search = layer.stage, _trimmed(layer.stage, low, high)
+    before = layer.stage
+    search, low, high = _trimmed(before, *sums_of(layer))
     affine = fit_affine(search, low, high)
     if affine is not None and layer.kernel in SUMMING and affine.multiplier.size == 1:
         affine.multiplier, affine.offset = (np.repeat(a, channels_of(layer)) for a in (affine.multiplier, affine.offset))
     if affine is not None and (search.thresholds.shape[1] > _FEW_LEVELS or affine.bytes < search.bytes):
         layer.stage = affine
-    elif layer.kernel == "ms_stage" and len(search.thresholds) == 1 and high - low < min(_LARGEST_TABLE, 2 * search.bytes):
+    elif layer.kernel == "ms_stage" and len(search.thresholds) == 1 and high[0] - low[0] < min(_LARGEST_TABLE, 2 * search.bytes):
         layer.stage = search
-        _make_table(layer, low, high)
+        _make_table(layer, int(low[0]), int(high[0]))
     else:
         shared = fit_shared(search, low, high)
         layer.stage = shared if shared is not None and shared.bytes < search.bytes else search
@@ -44,15 +44,17 @@ def _compact(part: Part, layer: Layer) -> None:
     part.proofs.append(_proof(layer, before, search, low, high))
 
 
-def _trimmed(search: Search, low: int, high: int) -> Search:
-    """Without thresholds that every sum reaches or none does, and one row where all are equal."""
+def _trimmed(search: Search, low: np.ndarray, high: np.ndarray) -> tuple[Search, np.ndarray, np.ndarray]:
+    """Without thresholds that every sum reaches or none does, and one row where all are equal; with the ranges of its rows."""
     t = search.thresholds
-    always, never = np.all(t <= low, axis=0), np.all(t > high, axis=0)
+    if np.all(t == t[:1]):
+        t, low, high = t[:1], low.min(keepdims=True), high.max(keepdims=True)
+    low, high = (np.broadcast_to(end, len(t)) for end in (low, high))
+    always, never = np.all(t <= low[:, None], axis=0), np.all(t > high[:, None], axis=0)
     bias = search.bias + search.scale * int(always.sum())
-    t = t[:, ~always & ~never]
-    t = t[:1] if np.all(t == t[:1]) else t
-    wide = search.wide or max(abs(low), abs(high) + 1) >= 2**31
-    return Search(np.clip(t, low, high + 1), search.scale, bias, wide)
+    t = np.clip(t[:, ~always & ~never], low[:, None], high[:, None] + 1)
+    wide = search.wide or max(int(np.abs(low).max()), int(np.abs(high).max()) + 1) >= 2**31
+    return Search(t, search.scale, bias, wide), low, high
 
 
 def _make_table(layer: Layer, low: int, high: int) -> None:
@@ -62,14 +64,14 @@ def _make_table(layer: Layer, low: int, high: int) -> None:
     layer.shape = {"count": int(np.prod(list(layer.shape.values()))), "low": low}
 
 
-def _proof(layer: Layer, before: Search, search: Search, low: int, high: int) -> dict:
+def _proof(layer: Layer, before: Search, search: Search, low: np.ndarray, high: np.ndarray) -> dict:
     rows, levels = search.thresholds.shape
-    proof = {"layer": layer.node, "operator": layer.operator, "sums": [low, high], "rows": rows, "thresholds": levels}
+    proof = {"layer": layer.node, "operator": layer.operator, "sums": [int(low.min()), int(high.max())], "rows": rows, "thresholds": levels}
     proof |= {"form": layer.stage.kind if layer.stage else "table", "bytes": _bytes(layer), "bytes_as_thresholds": before.bytes}
     if isinstance(layer.stage, Affine | Shared):
         proof["shift"] = layer.stage.shift
-        proof["steps_compared"] = int(((search.thresholds > low) & (search.thresholds <= high)).sum())
-    if rows * (high - low + 1) <= _EXHAUSTIVE:
+        proof["steps_compared"] = int(((search.thresholds > low[:, None]) & (search.thresholds <= high[:, None])).sum())
+    if int((high - low + 1).sum()) <= _EXHAUSTIVE:
         proof["sums_compared"] = _compare(layer, before, low, high)
     return proof
 
@@ -81,12 +83,11 @@ def _bytes(layer: Layer) -> int:
     return table.size * bits_of(smallest_type(table.low, table.high, "table")) // 8
 
 
-def _compare(layer: Layer, before: Search, low: int, high: int) -> int:
+def _compare(layer: Layer, before: Search, low: np.ndarray, high: np.ndarray) -> int:
     """Number of (sum, row) pairs at which the new form gives what the thresholds gave; all, or this generator is wrong."""
-    sums = np.arange(low, high + 1)
-    rows = max(len(before.thresholds), 1)
-    for row in range(rows):
+    for row, (least, most) in enumerate(zip(low, high)):
+        sums = np.arange(least, most + 1)
         channel = np.full(sums.shape, row)
         found = layer.stage.apply(sums, channel) if layer.stage else layer.inputs[1].data
         assert np.array_equal(before.apply(sums, channel), found), f"{layer.node}: the compact form differs"
-    return rows * len(sums)
+    return int((high - low + 1).sum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from microstage_cbackend.builder import dot_range
+from microstage_cbackend.builder import dot_ranges
 from microstage_cbackend.ir import Layer, Part, Tensor, accumulator_type
 from microstage_cbackend.stages import Raw, Search
 
@@ -182,16 +182,15 @@ def fuse_stages(part: Part) -> None:
         # the layer may now stand before a tensor that both read; it stands where the sum stood, which is before every reader
 
 
-def sums_of(layer: Layer) -> tuple[int, int]:
-    """Range of the sums that reach the stage of `layer`."""
+def sums_of(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest sum that reaches the stage of `layer`, int64 per channel, or of length 1."""
     if layer.kernel in SUMMING:
-        w = layer.inputs[1].data
-        x = layer.inputs[0]
+        x, w = layer.inputs[0], layer.inputs[1].data
         rows = w.reshape(-1, w.shape[-1]).T if layer.kernel == "ms_depthwise" else w.reshape(channels_of(layer), -1)
         ends = x.low, x.high
         if layer.kernel != "ms_linear":
             ends = min(x.low, layer.shape["pad_value"]), max(x.high, layer.shape["pad_value"])
-        return dot_range(rows, *ends, layer.bias.data if layer.bias is not None else None)[:2]
-    if layer.kernel == "ms_stage":
-        return layer.inputs[0].low, layer.inputs[0].high
-    return layer.partial
+        lows, highs = dot_ranges(rows, *ends, layer.bias.data if layer.bias is not None else None)
+        return lows.astype(np.int64), highs.astype(np.int64)
+    ends = (layer.inputs[0].low, layer.inputs[0].high) if layer.kernel == "ms_stage" else layer.partial
+    return np.array([ends[0]]), np.array([ends[1]])

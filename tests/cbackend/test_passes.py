@@ -1,0 +1,139 @@
+"""Every pass keeps what the integer program computes, on random graphs of both kinds, at the ends of every range too."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from graphs import evaluate
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from quantised import Quantised, reference
+from test_operators import graphs
+
+
+def read(model: onnx.ModelProto, folder: Path, types: dict[str, str] | None = None):
+    from microstage_cbackend.graph import read_part
+    from microstage_cbackend.qcdq import is_qcdq, read_qcdq
+
+    path = folder / "model.onnx"
+    onnx.save(model, path)
+    return (read_qcdq if is_qcdq(model) else read_part)("model", path, {})
+
+
+def hold(part, model: onnx.ModelProto, oracle) -> list[str]:
+    """Run every pass; after each, the interpreter gives the oracle's integers. Returns the kernels that are left."""
+    from microstage_cbackend.interpret import run
+    from microstage_cbackend.passes import PASSES
+
+    random = np.random.default_rng(0)
+    feeds = [{t.name: random.integers(t.low, t.high + 1, t.shape) for t in part.inputs} for _ in range(3)]
+    feeds += [{t.name: np.full(t.shape, end) for t in part.inputs for end in [getattr(t, side)]} for side in ("low", "high")]
+    wanted = [oracle(model, feed) for feed in feeds]
+    for change in (lambda same: None, *PASSES):
+        change(part)
+        for feed, expected in zip(feeds, wanted):
+            for name, found in run(part, feed).items():
+                assert np.array_equal(found, expected[name].reshape(found.shape)), (change, name)
+    return [layer.kernel for layer in part.layers]
+
+
+@given(graphs())
+@settings(max_examples=25, deadline=None)
+def test_random_streamlined_graphs(tmp_path_factory, drawn):
+    graph, output = drawn
+    model = graph.model(output)
+    hold(read(model, tmp_path_factory.mktemp("g")), model, evaluate)
+
+
+@st.composite
+def quantised(draw):
+    """A random convolutional network with residual sums, concatenation, pools and a classifier."""
+    q = Quantised(draw(st.integers(0, 2**32 - 1)))
+    scale, channels = draw(st.sampled_from([0.05, 0.25, 0.0371])), draw(st.integers(1, 5))
+    zero = draw(st.sampled_from([0, 3, -128]))
+    size = draw(st.sampled_from([(5, 6), (1, 7), (9,)]))
+    x = q.input("x", (1, channels, *size), scale, zero)
+    rank, bits = len(size), draw(st.sampled_from([1, 2, 3, 4, 8]))
+    for _ in range(draw(st.integers(1, 4))):
+        kind = draw(st.sampled_from(["conv", "grouped", "depthwise", "residual", "concat", "max", "relu"]))
+        grid = draw(st.sampled_from([0.1, 0.25, 0.0623])), draw(st.sampled_from([0, -5, 17]))
+        same = {"pads": [1] * 2 * rank}
+        if kind in ("conv", "grouped"):
+            filters = draw(st.integers(1, 4)) * (channels if kind == "grouped" else 1)
+            groups = channels if kind == "grouped" else 1
+            y = q.conv(x, (filters, channels // groups, *[3] * rank), scale, bits, group=groups, **same)
+            y = q.norm(y, filters) if draw(st.booleans()) else y
+            x, channels = q.quantise(y, *grid, clip=draw(st.sampled_from([None, (-8, 7)]))), filters
+        elif kind == "depthwise":
+            x = q.quantise(q.conv(x, (channels, 1, *[3] * rank), scale, bits, group=channels, **same), *grid)
+        elif kind == "residual":
+            y = q.quantise(q.conv(x, (channels, channels, *[1] * rank), scale, bits), 0.2, 7)
+            x = q.quantise(q.node("Add", x, y), *grid)
+        elif kind == "concat":
+            x = q.quantise(q.node("Concat", x, x, axis=1), *grid)
+            channels *= 2
+        elif kind == "max":
+            x = q.quantise(q.node("MaxPool", x, kernel_shape=[3] * rank, pads=[1] * 2 * rank, strides=[1] * rank), *grid)
+        else:
+            x = q.quantise(q.node("Relu", x), *grid)
+        scale = grid[0]
+    if draw(st.booleans()):
+        x = q.quantise(q.node("GlobalAveragePool", x), 0.05, 1)
+        flat, depth = q.node("Flatten", x), channels
+    else:
+        flat, depth = q.node("Flatten", x), channels * int(np.prod(size))
+    w, _ = q.weights((depth, 3), bits, per_channel=False)
+    return q.model(q.node("QuantizeLinear", q.node("MatMul", flat, w), q.constant(0.3), q.constant(2, np.int8)))
+
+
+@given(quantised())
+@settings(max_examples=25, deadline=None)
+def test_random_qcdq_graphs(tmp_path_factory, model):
+    hold(read(model, tmp_path_factory.mktemp("q")), model, reference)
+
+
+def test_eight_bit_layers_reach_the_specialised_kernels(tmp_path):
+    q = Quantised()
+    x = q.input("x", (1, 4, 6, 6))
+    for attributes, shape in (({"pads": [1] * 4}, (4, 4, 3, 3)), ({"group": 4, "pads": [1] * 4}, (4, 1, 3, 3)), ({}, (4, 4, 1, 1))):
+        x = q.quantise(q.conv(x, shape, 0.05, **attributes), 0.05)
+    x = q.quantise(q.node("Add", x, q.quantise(q.conv(x, (4, 4, 1, 1), 0.05), 0.031)), 0.1)
+    x = q.node("QuantizeLinear", q.node("GlobalAveragePool", x), q.constant(0.1), q.constant(0, np.int8))
+    model = q.model(x)
+    assert set(hold(read(model, tmp_path), model, reference)) >= {"ms_conv_u8", "ms_depthwise_u8", "ms_add_u8"}
+
+
+@pytest.mark.parametrize("values", [(-1, 1), (0, 1)])
+def test_products_of_signs_count_bits(tmp_path, values):
+    from graphs import QONNX, Graph
+
+    random, g = np.random.default_rng(0), Graph()
+    scale, bias = float(values[1] - values[0]), float(values[0])
+    x, channels = g.input("x", (1, 8, 8, 3)), 3
+    for filters in (70, 5):
+        x = g.node("Im2Col", x, domain=QONNX, stride=[1, 1], kernel_size=[3, 3], input_shape="")
+        x = g.node("MatMul", x, g.constant(f"w{filters}", random.choice([-1, 1], (9 * channels, filters))))
+        t = g.constant(f"t{filters}", random.integers(-9, 9, (filters, 1)))
+        x = g.node("MultiThreshold", x, t, domain=QONNX, out_scale=scale, out_bias=bias, data_layout="NHWC")
+        if filters == 70:
+            x = g.node("MaxPoolNHWC", x, domain=QONNX, kernel_shape=[2, 2], strides=[2, 2], pads=[0, 0, 0, 0])
+        channels = filters
+    model = g.model(x)
+    assert {"ms_xnor", "ms_or_pool", "ms_conv2d_packed"} <= set(hold(read(model, tmp_path), model, evaluate))
+
+
+def test_arg_max_and_top_k_take_the_lowest_of_equals(tmp_path):
+    from graphs import Graph
+
+    g = Graph()
+    x = g.input("x", (1, 12), "INT2")
+    best = g.node("ArgMax", x, axis=1)
+    _, three = g.node("TopK", x, g.constant("k", [3], np.int64), outputs=2, axis=1)
+    model = g.model(best, three)
+
+    def oracle(_, feed):
+        order = np.argsort(-feed["x"], axis=1, kind="stable")
+        return {best: order[:, :1], three: order[:, :3]}
+
+    assert hold(read(model, tmp_path), model, oracle) == ["ms_top", "ms_top"]
