@@ -29,7 +29,7 @@ class Api:
         self._offsets: dict[str, int] = {}
         self.between_bytes = 0
         for part in self.recurrent:
-            for old, new in part.states:
+            for _, new in part.states:
                 self._reserve(f"{part.name}.{new}", part.outputs[part.output_names.index(new)])
         if model.chain:
             self._reserve("sequence", model.chain.encoder.outputs[0])
@@ -111,7 +111,8 @@ class Api:
         lines = ["", f"void {prefix}_reset({prefix}_state *state)", "{"]
         for t in held:
             lines += [f"    for (int32_t i = 0; i < {t.size}; i++) {{", f"        state->{identifier(t.name)}[i] = 0;", "    }"]
-        lines += ["}", "", self._steps_signature(part), "{", "    if (!ctx || !ctx->arena || !state) {", f"        return {name.upper()}_NULL;", "    }", ""]
+        lines += ["}", "", self._steps_signature(part), "{"]
+        lines += ["    if (!ctx || !ctx->arena || !state) {", f"        return {name.upper()}_NULL;", "    }", ""]
         lines += ["    unsigned char *const memory = (unsigned char *)ctx->arena->words;"]
         for new, t in after.items():
             lines.append(f"    {t.ctype} *const {identifier(new)} = ({t.ctype} *)(memory + {self._offsets[f'{part.name}.{new}']});")
