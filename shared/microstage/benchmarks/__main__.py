@@ -22,10 +22,9 @@ from microstage.errors import MicrostageError, ParameterError
 
 def main(words: Sequence[str]) -> int:
     options = _options(words)
-    core = measuring.pin()
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        print("\n".join(machine.describe(core)))
+        print("\n".join(machine.describe(measuring.core())))
         for variant in VARIANTS if options.ours else ():
             print(f"{variant.name}: {' '.join(variant.flags)}")
         for name in options.models:

@@ -8,21 +8,31 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Timing", "interleaved", "pin", "ratio"]
+__all__ = ["Timing", "interleaved", "core", "pinned", "ratio"]
 
 _SLICE_SECONDS = 0.01
 
 
-def pin() -> int:
-    """Bind this process, and every thread that it starts, to the last processor it may use; returns its number."""
-    core = max(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {core})
-    return core
+def core() -> int:
+    """The processor that measuring is bound to: the last one that this process may use."""
+    return max(os.sched_getaffinity(0))
+
+
+@contextmanager
+def pinned() -> Iterator[None]:
+    """This thread, which makes every call, bound to one processor."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core()})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 @dataclass(frozen=True)
@@ -48,20 +58,25 @@ class Timing:
 
 def interleaved(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Timing]:
     """Every call in every round, about 10 ms (or one call) at a time; each round starts with another one."""
-    counts = {name: _calls_per_slice(call) for name, call in calls.items()}
-    found: dict[str, list[float]] = {name: [] for name in calls}
-    names = list(calls)
     gc.collect()
     gc.disable()
     try:
-        for turn in range(rounds):
-            first = turn % len(names)
-            for name in names[first:] + names[:first]:
-                calls[name]()  # warm its caches again
-                found[name].append(_microseconds(calls[name], counts[name]))
+        with pinned():
+            counts = {name: _calls_per_slice(call) for name, call in calls.items()}
+            found = [_round(calls, counts, turn) for turn in range(rounds)]
     finally:
         gc.enable()
-    return {name: Timing(np.array(values)) for name, values in found.items()}
+    return {name: Timing(np.array([values[name] for values in found])) for name in calls}
+
+
+def _round(calls: Mapping[str, Callable[[], object]], counts: Mapping[str, int], turn: int) -> dict[str, float]:
+    """Microseconds of each call, in an order of this turn's own."""
+    names, found = list(calls), {}
+    first = turn % len(names)
+    for name in names[first:] + names[:first]:
+        calls[name]()  # warm its caches again
+        found[name] = _microseconds(calls[name], counts[name])
+    return found
 
 
 def ratio(slower: Timing, faster: Timing) -> tuple[float, float, float]:
