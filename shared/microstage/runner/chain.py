@@ -17,7 +17,7 @@ from typing import Any
 from microstage import datasets
 from microstage.canonical import digest
 from microstage.errors import ArtefactError, ParameterError, StageFailed, VerificationError
-from microstage.runner import publishing
+from microstage.runner import publishing, runs
 from microstage.runner.backend import Backend
 from microstage.runner.declarations import DATASET, FILES, Stage
 from microstage.runner.entrance import OwnFiles
@@ -151,6 +151,7 @@ class Chain:
             out, scratch = self.store.workplace(stage.name, key, fresh=force)
             print(f"{stage.name}: running ({self.backend.name}, key {key[:16]})", flush=True)
             began, started = time.monotonic(), time.time()
+            runs.note(out, step.about, self.data_dir, started)
             try:
                 code = self.backend.run(
                     stage, inputs=step.inputs, parameters=step.about["parameters"], output=out, scratch=scratch
@@ -163,7 +164,7 @@ class Chain:
                 meaning = _MEANINGS.get(code, "its message is above")
                 raise StageFailed(f"{stage.name} ended with code {code} ({meaning}); nothing was published.", code % 256)
             run = {"seconds": round(time.monotonic() - began, 3), "started": started, "backend": self.backend.name,
-                   "host": platform.node(), "machine": platform.machine(), "cores": os.cpu_count()}
+                   "host": platform.node(), "machine": platform.machine(), "cores": os.cpu_count(), "data_dir": self.data_dir and str(self.data_dir)}
             artefact = self._publish(step, out, scratch, run)
         print(f"{stage.name}: done in {run['seconds']:.1f} s", flush=True)
         return Step(stage, step.about, step.inputs, artefact)

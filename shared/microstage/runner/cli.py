@@ -9,7 +9,7 @@ from pathlib import Path
 
 from microstage.errors import ArtefactError, MicrostageError, ParameterError
 from microstage.runner import accuracy as pooled_accuracy
-from microstage.runner import backend, publishing, report
+from microstage.runner import backend, publishing, report, runs
 from microstage.runner.chain import Chain
 from microstage.runner.declarations import load_stages
 from microstage.runner.entrance import OwnFiles, entered
@@ -25,15 +25,18 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 class Session:
-    """What the user typed, resolved."""
+    """What the user typed, resolved; RUN= stands for the variables that its run was made with."""
 
     def __init__(self, repository: Path, typed: dict[str, str]) -> None:
-        self.repository, self.typed = repository, typed
-        publishing.choose(typed.get("REGISTRY"))
-        self.stages = entered(load_stages(repository), typed)
-        self.parameters = select(self.stages, typed)
+        self.repository = repository
         self.volumes = Path(typed.get("VOLUMES") or repository / "volumes").resolve()
         self.store = Store(self.volumes)
+        publishing.choose(typed.get("REGISTRY"))
+        stages = load_stages(repository)
+        self.again = runs.find(self.store, runs.trained(stages), typed["RUN"]) if "RUN" in typed else None
+        self.typed = typed = {**(runs.variables_of(self.again) if self.again else {}), **typed}
+        self.stages = entered(stages, typed)
+        self.parameters = select(self.stages, typed)
 
     def chain(self, loud: bool = False) -> Chain:
         """The chain on the chosen backend; `loud` says which it took."""
@@ -44,7 +47,10 @@ class Session:
         data_dir = self.typed.get("DATA_DIR")
         folder = Path(data_dir).resolve() if data_dir else self.downloads
         own = OwnFiles.collect(self.stages, self.typed, self.volumes)
-        return Chain(self.stages, self.parameters, self.repository, self.store, chosen, folder, own)
+        chain = Chain(self.stages, self.parameters, self.repository, self.store, chosen, folder, own)
+        if self.again:
+            runs.assert_same(self.again, next(chain.steps(runs.trained(self.stages))).about["key"])
+        return chain
 
     @property
     def downloads(self) -> Path | None:
@@ -87,6 +93,19 @@ def why(session: Session) -> None:
 def verify(session: Session) -> None:
     """Hash the selected artefacts again and print what each stage proved."""
     print(report.verify(_finished(session)))
+
+
+def list_runs(session: Session) -> None:
+    """Every training of this volume: finished, or cut off and waiting to be resumed."""
+    stage = runs.trained(session.stages)
+    print(runs.show(runs.listing(session.store, stage), session.stages, stage))
+
+
+def resume(session: Session) -> None:
+    """Go on with the training RUN= from its last whole epoch; a finished one is shown."""
+    if session.again is None:
+        raise ParameterError("RUN= is missing: which training is to go on? `make runs` lists them.")
+    run(session, runs.trained(session.stages))
 
 
 def show(session: Session) -> None:
@@ -211,7 +230,8 @@ def variables(session: Session) -> None:
 COMMANDS: dict[str, Callable[[Session], int | None]] = {
     "path": path, "why": why, "verify": verify, "report": show, "images": images, "base": base,
     "environments": environments, "doctor": doctor, "data": data, "variables": variables,
-    "accuracy": accuracy, "binfiles": binfiles, "pack": pack, "unpack": unpack, "push": push, "pull": pull, "sbom": sbom,
+    "accuracy": accuracy, "binfiles": binfiles, "runs": list_runs, "resume": resume,
+    "pack": pack, "unpack": unpack, "push": push, "pull": pull, "sbom": sbom,
     "reproduce": reproduce, "vendor": vendor,
 }
 

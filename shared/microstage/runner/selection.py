@@ -21,6 +21,7 @@ SETTINGS = {
     "IMAGE": "1 packs the stage's image too",
     "ONNX": "a network of one's own that streamline begins with: QONNX, QCDQ or FINN-ONNX",
     "REGISTRY": "host:port/prefix of an OCI registry: what it has is pulled, not made",
+    "RUN": "id of a training that `make runs` lists, in place of its variables",
     "RUNNER": "docker, local or auto",
     "STAGE": "the stage that path, why and verify look at",
     "STAGES_ON": "stages that run on an engine elsewhere: train=ssh://box",
