@@ -32,7 +32,9 @@ def load(folder: Path, split: str) -> Speech:
     if split == "speakers":
         clips = _read([path for path in sorted(folder.glob("**/*.wav")) if path.parent.name != _NOISE])
         train, validation, test = by_speaker(clips, str(folder))
-        origin = f"trained on {len(train)} clips and tested on {len(test)} of other speakers, split by speaker"
+        published = (folder / "_silence_").is_dir() and not any((folder / name).exists() for name in _LISTS)
+        kind = "test clips" if published else "clips"  # the test archive alone
+        origin = f"trained on {len(train)} {kind} and tested on {len(test)} of other speakers, split by speaker"
         return Speech(train, validation, test, [*noise.values()], origin)
     return _official(folder, noise)
 

@@ -95,14 +95,14 @@ def show(runs: Sequence[Run], stages: Mapping[str, Stage], stage: str) -> str:
     if not runs:
         return "No run yet; `make train` makes one."
     rows = [[run.id, time.strftime("%Y-%m-%d %H:%M", time.localtime(run.began)), "cut off" if run.metrics is None else "finished",
-             str(run.parameters.get("model", "-")), str(run.parameters.get("dataset", "-")), _result(run.metrics or {}),
-             _differing(run, stages[stage])] for run in runs]
-    return "\n".join(table(["run", "began", "state", "model", "dataset", "result", "other than by default"], rows))
+             str(run.parameters.get("model", "-")), str(run.parameters.get("dataset", "-")),
+             _differing(run, stages[stage]), _result(run.metrics or {})] for run in runs]
+    return "\n".join(table(["run", "began", "state", "model", "dataset", "other than by default", "result"], rows))
 
 
 def _result(metrics: Mapping[str, Any]) -> str:
     if "test.accuracy" in metrics:
-        return f"{100 * metrics['test.accuracy']:.2f} %"
+        return f"{100 * metrics['test.accuracy']:.2f} %, {metrics['test.origin']}"
     return f"H1 {metrics['test.mae.network'][0]:.3f}" if "test.mae.network" in metrics else "-"
 
 
