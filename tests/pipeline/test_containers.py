@@ -31,7 +31,7 @@ def docker() -> engine.Engine:
 @pytest.fixture(scope="session")
 def image(docker: engine.Engine) -> str:
     """Any image with Python will do: a stand-in base, or the real one."""
-    for reference in (bases.tag("3.11"), bases.tag("3.10"), _default_base(REPOSITORY, "cbackend")[0]):
+    for reference in (bases.tag("3.11"), bases.tag("3.10"), bases.vendored_tag("3.11"), _default_base(REPOSITORY, "cbackend")[0]):
         if docker.call("image", "inspect", reference).returncode == 0:
             return reference
     pytest.skip("no base image: `make base`")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from microstage.errors import MicrostageError, VerificationError
-from microstage.runner import conditions, differences, local, rebuild
+from microstage.runner import bases, conditions, containers, differences, engine, local, rebuild
 from microstage.runner.chain import Chain
 from microstage.runner.conditions import HERE, Conditions
 from microstage.runner.declarations import load_stages
@@ -85,6 +85,13 @@ def test_what_a_stage_must_not_depend_on_is_caught_and_named(twice, expression, 
 @pytest.mark.parametrize("expression", ["os.environ.get('TZ')", "os.environ.get('LC_ALL')", "time.tzname", "os.environ.get('LANG')"])
 def test_the_caller_s_zone_and_locale_do_not_reach_a_stage(twice, expression):
     twice(expression)
+
+
+def test_a_caller_s_zone_that_does_reach_it_is_caught(twice, monkeypatch):
+    kept = local.stage_environment
+    monkeypatch.setattr(local, "stage_environment", lambda scratch: {**kept(scratch), "TZ": os.environ.get("TZ", "UTC")})
+    with pytest.raises(VerificationError, match="double.txt differs first at byte 0"):
+        twice("os.environ['TZ']")
 
 
 def test_a_file_that_one_run_alone_writes_is_named(twice):
@@ -208,3 +215,55 @@ def test_a_container_gets_the_same_conditions():
     assert "--mount=type=bind,source=/lib/faketime.so,target=/faketime.so,readonly" in options
     assert before[1].startswith("umask 077;") and before[1].endswith('exec python -m microstage_toy "$@"')
     assert conditions.container_options(HERE, "microstage_toy")[0] == ["--entrypoint=sh"]
+
+
+DOCKERFILE = """ARG BASE=python:{python}-toy@sha256:00
+FROM ${{BASE}}
+RUN mkdir -p /opt && echo '{{"python": "3", "libc": "any"}}' > /opt/platform.json && find /opt -exec touch --date=@0 {{}} +
+{step}
+COPY shared /
+COPY stages/{stage} /
+ENV PYTHONPATH=/
+USER 1000:1000
+ENTRYPOINT ["python", "-m", "microstage_{stage}"]
+"""
+
+
+@pytest.fixture
+def boxed(toy, twice, monkeypatch):
+    """As `twice`, but in containers; `step` stands in the Dockerfile of `second`."""
+    found = engine.find()
+    if found is None:
+        pytest.skip("no docker engine answers: `make doctor` says how to get one")
+    python = next((v for v in bases.PYTHONS if not found.call("image", "inspect", bases.tag(v)).returncode), None)
+    if python is None:
+        pytest.skip("no base image: `make base`")
+    chosen = {python: {"reference": bases.tag(python), "id": found.run("image", "inspect", "--format", "{{.Id}}", bases.tag(python))}}
+    (toy.root / "volumes/.images").mkdir(parents=True)
+    (toy.root / "volumes/.images/bases.json").write_text(json.dumps(chosen))
+    monkeypatch.setattr(local, "LocalBackend", containers.DockerBackend)
+
+    def run(expression: str, step: str = "") -> Store:
+        for stage, its_step in (("first", ""), ("second", step)):
+            (toy.root / f"stages/{stage}/Dockerfile").write_text(DOCKERFILE.format(python=python, stage=stage, step=its_step))
+        return twice(expression)
+
+    yield run
+    for stage in ("first", "second"):
+        tags = found.run("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"microstage/{stage}").split()
+        found.call("image", "rm", "--force", *tags)
+
+
+def test_in_containers_the_image_and_the_stage_are_made_twice(boxed, capfd):
+    boxed(STABLE)
+    said = capfd.readouterr().out
+    assert "second: 2 files, the same bytes twice" in said and said.count("  equal ") >= 6 and "layer 1" in said
+    there = conditions.elsewhere(container=True)
+    varied = {"clock": there.faketime, "user": there.user, "umask": there.umask, "cores": there.core is not None}
+    assert [name for name, tried in varied.items() if tried and f"  {name}: " not in said] == []
+    assert "NOT VARIED: folder (a container sees /in, /out and /scratch, wherever they are)" in said
+
+
+def test_an_image_that_holds_the_time_of_its_making_is_caught(boxed):
+    with pytest.raises(VerificationError, match=r"The image of second has other bytes from layer \d of \d on \(`RUN date \+%N > /opt/now`\): /opt"):
+        boxed(STABLE, step="RUN date +%N > /opt/now")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import urllib.error
@@ -39,39 +40,51 @@ def write_wheel(folder: Path, name: str = "microstage_toy", text: str = "here = 
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@pytest.fixture
-def checkout(tmp_path, monkeypatch) -> Path:
-    """A repository with one lock, whose only wheel lies in tmp_path/site, where this site's pip looks."""
-    monkeypatch.delenv(vendor.VARIABLE, raising=False)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "site"))
-    lock = tmp_path / "checkout/stages/train/requirements.lock"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """`checkout`, a repository with one lock, and `vendored`, what `make vendor` makes of it where pip looks into `site`."""
+    root = tmp_path_factory.mktemp("made")
+    lock = root / "checkout/stages/train/requirements.lock"
     lock.parent.mkdir(parents=True)
-    lock.write_text(f"microstage-toy==1.0 --hash=sha256:{write_wheel(tmp_path / 'site')}\n")
+    lock.write_text(f"microstage-toy==1.0 --hash=sha256:{write_wheel(root / 'site')}\n")
     (lock.parent / "Dockerfile").write_text("ARG BASE=x\nFROM ${BASE}\n")
-    monkeypatch.setattr(vendor_collect, "locks", lambda repository: [lock])
-    monkeypatch.setattr(vendor_collect, "load_stages", lambda repository: {})
-    monkeypatch.setattr(engine, "find", lambda *_: None)
-    return tmp_path / "checkout"
+    (root / "vendored/wheels").mkdir(parents=True)
+    (root / "vendored/wheels/old.whl").write_text("of a lock that is no more")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIP_NO_INDEX", "1")
+        patch.setenv("PIP_FIND_LINKS", str(root / "site"))
+        alone(patch, lock)
+        vendor_collect.collect(root / "checkout", root / "volumes", str(root / "vendored"))
+    return root
+
+
+def alone(patch: pytest.MonkeyPatch, lock: Path) -> None:
+    """No engine, no other lock."""
+    patch.setattr(vendor_collect, "locks", lambda repository: [lock])
+    patch.setattr(vendor_collect, "load_stages", lambda repository: {})
+    patch.setattr(engine, "find", lambda *_: None)
 
 
 @pytest.fixture
-def collected(checkout, tmp_path, monkeypatch) -> Path:
-    """The folder that `make vendor` makes of it, as on a machine without its site's packages."""
-    folder = tmp_path / "vendored"
-    (folder / "wheels").mkdir(parents=True)
-    (folder / "wheels/old.whl").write_text("of a lock that is no more")
-    vendor_collect.collect(checkout, tmp_path / "volumes", str(folder))
-    monkeypatch.setenv("PIP_FIND_LINKS", "/nowhere")
-    monkeypatch.setenv(vendor.VARIABLE, str(folder))
-    return folder
+def checkout(made, tmp_path, monkeypatch) -> Path:
+    monkeypatch.delenv(vendor.VARIABLE, raising=False)
+    return shutil.copytree(made / "checkout", tmp_path / "checkout")
+
+
+@pytest.fixture
+def collected(made, checkout, tmp_path, monkeypatch) -> Path:
+    """A copy of the collected folder, chosen with VENDOR=."""
+    monkeypatch.setenv(vendor.VARIABLE, str(tmp_path / "vendored"))
+    return shutil.copytree(made / "vendored", tmp_path / "vendored")
 
 
 def lock_of(checkout: Path) -> Path:
     return checkout / "stages/train/requirements.lock"
 
 
-def test_what_was_collected_installs_without_any_other_source(collected, checkout, tmp_path):
+def test_what_was_collected_installs_without_any_other_source(collected, checkout, tmp_path, monkeypatch):
+    uv = Environments(REPOSITORY / "volumes" / ".env")._find_uv()  # that of this test run; the folder holds none
+    monkeypatch.setattr(Environments, "_find_uv", lambda self: uv)
     index = json.loads((collected / "index.json").read_text())
     assert list(index["files"]) == [WHEEL], "a wheel of no lock is dropped"
     installed = Environments(tmp_path / "env").overlay(lock_of(checkout))
@@ -80,7 +93,8 @@ def test_what_was_collected_installs_without_any_other_source(collected, checkou
 
 
 def test_a_folder_that_is_not_whole_is_no_folder(checkout, collected, tmp_path, monkeypatch):
-    monkeypatch.setattr(vendor_collect, "_download", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    alone(monkeypatch, lock_of(checkout))
+    monkeypatch.setattr(vendor_collect, "_wheels", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         vendor_collect.collect(checkout, tmp_path / "volumes", str(collected))
     monkeypatch.setenv(vendor.VARIABLE, str(collected))

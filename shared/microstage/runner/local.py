@@ -25,6 +25,7 @@ from microstage.runner.environment import stage_environment
 __all__ = ["Environments", "LocalBackend", "find_python", "stage_command"]
 
 _STOP_SECONDS = 10
+_ALONE = ("--offline", "--no-config")  # for uv, which would otherwise ask what this site has set up as well
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
@@ -102,7 +103,7 @@ class Environments:
             if not target.exists():
                 beside = target.with_name(target.name + ".part")
                 shutil.rmtree(beside, ignore_errors=True)
-                self._install(lock, "--python", sys.executable, "--target", beside)
+                self._install(lock, _sources(lock, *_ALONE), "--python", sys.executable, "--target", beside)
                 beside.rename(target)
         return target
 
@@ -122,15 +123,15 @@ class Environments:
 
     def _make(self, name: str, python: Path, lock: Path) -> None:
         print(f"environment: {name} (hash-locked, {lock.parent.name}) ...", file=sys.stderr, flush=True)
+        sources = _sources(lock, *_ALONE)  # refused before anything is made
         beside = self.folder / f"{name}.part"
         shutil.rmtree(beside, ignore_errors=True)
         self._uv("venv", "--quiet", "--relocatable", "--python", python, beside)
         inside = beside / "bin" / "python"
-        self._install(lock, "--python", inside)
+        self._install(lock, sources, "--python", inside)
         beside.rename(self.folder / name)
 
-    def _install(self, lock: Path, *where: str | Path) -> None:
-        sources = _sources(lock, "--offline", "--no-config")
+    def _install(self, lock: Path, sources: list[str], *where: str | Path) -> None:
         self._uv("pip", "install", "--quiet", "--no-deps", "--require-hashes", *where, *sources, "-r", lock)
 
     def _uv(self, *arguments: str | Path) -> None:

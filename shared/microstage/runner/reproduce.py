@@ -54,6 +54,8 @@ def reproduce(chain: Chain, target: str) -> int:
         if found:
             shutil.copytree(places[1] / "out", notes / "b" / "out")
             raise VerificationError(f"{target} is not reproducible. {found[0]} Both results are kept in {notes}.")
+        if isinstance(chain.backend, DockerBackend):
+            rebuild.forget(chain.backend.images, *images)
     shutil.rmtree(notes)
     return 0
 

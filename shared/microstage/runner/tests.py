@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from microstage.errors import MicrostageError, ParameterError
+from microstage.runner import vendor
 from microstage.runner.cli import REPOSITORY
 from microstage.runner.declarations import load_stages
 from microstage.runner.environment import stage_environment
