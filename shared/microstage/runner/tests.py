@@ -71,7 +71,8 @@ def environment_of(folder: Path, local: LocalBackend, scratch: Path, name: str |
     if stage is None:
         own = folder / ".python-version"  # of a folder whose lock is an environment of its own
         python = local.environments.ensure(own.read_text().strip(), folder / "requirements.lock") if own.exists() else Path(sys.executable)
-        return python, {**os.environ, "PYTHONPATH": os.pathsep.join([shared, overlay])}
+        outside = {name: value for name, value in os.environ.items() if name != vendor.VARIABLE}  # tests choose their own
+        return python, {**outside, "PYTHONPATH": os.pathsep.join([shared, overlay])}
     python = local.environments.ensure(stage.python, stage.folder / "requirements.lock")
     source = os.pathsep.join([shared, str(stage.folder), overlay, *_own_packages(folder, local)])
     pinned = stage_environment(scratch) | {"HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis")}
