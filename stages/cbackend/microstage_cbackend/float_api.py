@@ -112,8 +112,8 @@ class FloatApi:
         guard = f"{self.upper}_FLOAT_H"
         lines = [f"/* {self.name} on real numbers: value = scale * (integer - zero point)."]
         if self.block_float:
-            lines += [" *", " * The input is a window of samples in any unit. It is brought to full scale by the smallest power of two that no sample"]
-            lines += [" * exceeds (2^-16 to 2^15), and the answer is multiplied by it: answers are in the unit of the samples."]
+            lines += [" *", " * The input is a window of samples in any unit. It is brought to full scale by the smallest power of two that no"]
+            lines += [" * sample exceeds (2^-16 to 2^15), and the answer is multiplied by it: answers are in the unit of the samples."]
         names = [*(self._input_name(t) for t in self.inputs), *(n for n, _ in self._named_outputs())]
         lines += [" *", *(f" *   {n}: scale {f['scale']}, zero point {f.get('zero_point', 0)}" for n, f in zip(names, self._facts)), " */"]
         lines += [f"#ifndef {guard}", f"#define {guard}", "", f'#include "{self.name}.h"', "", f"{self._infer_signature()};"]
@@ -122,7 +122,9 @@ class FloatApi:
             lines += ["", f"/* The last {size} samples of a waveform; all zero bytes is an empty one. */"]
             lines += [f"typedef struct {{ float samples[{size}]; int32_t next, filled, since; }} {self.name}_stream;", ""]
             lines += [f"void {self.name}_stream_reset({self.name}_stream *stream);"]
-            lines += [f"/* Takes one sample. {self.upper}_OK: answer holds that of the last {size} samples; {self.upper}_WAITING: not enough samples yet.", f" * An answer comes with the sample that fills the window and with every {self.hop}th after it, a step of the recurrent part. */"]
+            ready = f"{self.upper}_OK: answer holds that of the last {size} samples; {self.upper}_WAITING: not enough samples yet."
+            lines += [f"/* Takes one sample. {ready}"]
+            lines += [f" * An answer comes with the sample that fills the window and with every {self.hop}th after it. */"]
             lines += [f"#define {self.upper}_WAITING (({self.name}_status)3)", f"{self._push_signature()};"]
         return "\n".join([*lines, "", "#endif", ""])
 
@@ -144,7 +146,8 @@ class FloatApi:
         for t, facts in zip(self.inputs, self._facts):
             lines += self._quantise(t, facts)
         call = ", ".join(["ctx", *(f"{self._input_name(t)}_integers" for t in self.inputs), *(f"{n}_integers" for n, _ in outputs)])
-        lines += ["", f"    const {self.name}_status status = {self.name}_infer({call});", f"    if (status != {self.upper}_OK) {{", "        return status;", "    }"]
+        lines += ["", f"    const {self.name}_status status = {self.name}_infer({call});"]
+        lines += [f"    if (status != {self.upper}_OK) {{", "        return status;", "    }"]
         for (n, t), facts in zip(outputs, self._facts[len(self.inputs) :]):
             lines += self._dequantise(n, t, facts)
         return [*lines, f"    return {self.upper}_OK;"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from microstage_cbackend.build import FLAGS
 from microstage_cbackend.emit import Program
 from microstage_cbackend.float_api import FloatApi
@@ -151,7 +153,8 @@ def arduino(program: Program, library: dict[str, str]) -> dict[str, str]:
         "sentence": "A quantised neural network in integers.", "paragraph": "Generated C99 without dependencies.",
         "category": "Data Processing", "url": "about:blank", "architectures": "*", "includes": f"{name}.h",
     }  # fmt: skip
-    manifest = f'{{"name": "{name}", "version": "1.0.0", "description": "A quantised neural network in integers", "frameworks": "*", "platforms": "*"}}\n'
+    facts = {"name": name, "version": "1.0.0", "description": properties["sentence"], "frameworks": "*", "platforms": "*"}
+    manifest = json.dumps(facts, indent=2) + "\n"
     files = {f"{root}/src/{file}": text for file, text in library.items()}
     files[f"{root}/library.properties"] = "".join(f"{key}={value}\n" for key, value in properties.items())
     files[f"{root}/library.json"] = manifest
@@ -160,7 +163,8 @@ def arduino(program: Program, library: dict[str, str]) -> dict[str, str]:
         arrays = [f"static {t.ctype} in{i}[{t.size}];" for i, t in enumerate(inputs)]
         arrays += [f"static {t.ctype} out{i}[{t.size}];" for i, (_, t) in enumerate(outputs)]
         arguments = ", ".join([*(f"in{i}" for i in range(len(inputs))), *(f"out{i}" for i in range(len(outputs)))])
-        sketch = ['extern "C" {', f"#include <{name}.h>", "}", "", f"static {name}_arena arena;", f"static const {name}_ctx ctx = {{&arena}};", *arrays]
+        sketch = ['extern "C" {', f"#include <{name}.h>", "}", ""]
+        sketch += [f"static {name}_arena arena;", f"static const {name}_ctx ctx = {{&arena}};", *arrays]
         sketch += ["", "void setup() { Serial.begin(115200); }", "", "void loop() {"]
         sketch += [f"  if ({name}_infer(&ctx, {arguments}) == {name.upper()}_OK) Serial.println((long)out0[0]);", "  delay(1000);", "}", ""]
         files[f"{root}/examples/infer/infer.ino"] = "\n".join(sketch)
@@ -178,17 +182,21 @@ def readme(program: Program, real: FloatApi, vectors: int) -> str:
         lines += ["", f"/* {name}_float.h */", f"{real._infer_signature()};"]
     if real.streams:
         lines += [f"{real._push_signature()};"]
-    lines += ["```", "", f"Each returns `{upper}_OK`, `{upper}_NULL` (a pointer is null) or `{upper}_OUT_OF_RANGE` (an input is outside its range, on"]
-    lines += ["which the proofs rest). Arrays are dense and must not overlap.", "", "## Integers", ""]
-    lines += ["value = scale x (integer - zero point)", "", "| tensor | shape | type | range | scale | zero point | unit |", "|---|---|---|---|---|---|---|"]
+    lines += ["```", "", f"Each returns `{upper}_OK`, `{upper}_NULL` (a pointer is null) or `{upper}_OUT_OF_RANGE` (an input is outside its"]
+    lines += ["range, on which the proofs rest). Arrays are dense and must not overlap.", "", "## Integers", ""]
+    lines += ["value = scale x (integer - zero point)", ""]
+    lines += ["| tensor | shape | type | range | scale | zero point | unit |", "|---|---|---|---|---|---|---|"]
     for part in program.model.parts:
         facts = program.model.facts(part)
         for n, t in [*((t.name, t) for t in part.inputs), *zip(part.output_names, part.outputs)]:
             known = facts.get(n, {})
-            cells = [f"{part.name}.{n}", list(t.shape), t.ctype, f"{t.low}..{t.high}", known.get("scale", ""), known.get("zero_point", 0), known.get("unit", "")]
+            cells = [f"{part.name}.{n}", list(t.shape), t.ctype, f"{t.low}..{t.high}"]
+            cells += [known.get("scale", ""), known.get("zero_point", 0), known.get("unit", "")]
             lines.append("| " + " | ".join(str(c) for c in cells) + " |")
-    lines += ["", "## Memory", "", f"Constants: {program.constant_bytes} bytes. Arena: {program.arena_bytes} bytes; the busiest layer alone needs {program.arena_bound}."]
-    lines += ["", "## Checking and timing", "", f"`make check` replays {vectors} golden vectors through every part; `make bench` times a call. With CMake: `ctest`."]
+    lines += ["", "## Memory", "", f"Constants: {program.constant_bytes} bytes."]
+    lines += [f"Arena: {program.arena_bytes} bytes; the busiest layer alone needs {program.arena_bound}."]
+    lines += ["", "## Checking and timing", ""]
+    lines += [f"`make check` replays {vectors} golden vectors through every part; `make bench` times a call. With CMake: `ctest`."]
     lines += ["`arduino/` holds the same library for Arduino and PlatformIO. Right shifts of negative integers keep the sign, as in every"]
     lines += ["compiler in use; the header refuses to compile where they do not.", ""]
     return "\n".join(lines)

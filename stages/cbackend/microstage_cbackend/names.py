@@ -6,8 +6,10 @@ import re
 
 __all__ = ["Names", "identifier", "quoted"]
 
-_RESERVED = set("ctx memory status arena part sequence auto break case char const continue default do double else enum extern float for goto if inline int "
-                "long register restrict return short signed sizeof static struct switch typedef union void volatile while".split())
+_RESERVED = set(
+    "ctx memory status arena part sequence auto break case char const continue default do double else enum extern float for goto if inline "
+    "int long register restrict return short signed sizeof static struct switch typedef union void volatile while".split()
+)
 
 
 def identifier(text: str) -> str:

@@ -168,7 +168,8 @@ class PartWriter:
             members = f".thresholds = {thresholds}, .rows = {rows}, .levels = {levels}, .scale = {stage.scale}, .bias = {stage.bias}"
         elif isinstance(stage, Shared):
             thresholds, offset = (self._array(f"{name}_{what}", getattr(stage, what), "int32_t") for what in ("thresholds", "offset"))
-            members = f".thresholds = {thresholds}, .offset = {offset}, .levels = {stage.thresholds.size}, .shift = {stage.shift}, .bias = {stage.bias}"
+            members = f".thresholds = {thresholds}, .offset = {offset}, .levels = {stage.thresholds.size}"
+            members += f", .shift = {stage.shift}, .bias = {stage.bias}"
         elif isinstance(stage, Affine):
             multiplier = self._array(f"{name}_multiplier", stage.multiplier, "int32_t")
             offset = self._array(f"{name}_offset", stage.offset, "int64_t" if stage.wide else "int32_t")

@@ -233,7 +233,8 @@ class _Reader:
         if not isinstance(kind, QTensor) and not np.issubdtype(np.asarray(kind).dtype, np.integer):
             last = value.links[-1].node
             raise self._refuse(
-                f"reads real numbers ({last.output[0]}, of {last.op_type}) that no quantiser makes integers; put a QuantizeLinear behind {last.op_type}."
+                f"reads real numbers ({last.output[0]}, of {last.op_type}) that no quantiser makes integers; "
+                f"put a QuantizeLinear behind {last.op_type}."
             )
 
     def _stage(self, value: Value, name: str) -> Tensor:
@@ -317,7 +318,10 @@ class _Reader:
             return value
         shape = [1] * len(tensor.shape)
         shape[axis] = -1
-        rest = QTensor(rest.ints.reshape(shape), np.broadcast_to(rest.scale, rest.ints.shape).reshape(shape)) if isinstance(rest, QTensor) else rest.reshape(shape)
+        if isinstance(rest, QTensor):
+            rest = QTensor(rest.ints.reshape(shape), np.broadcast_to(rest.scale, rest.ints.shape).reshape(shape))
+        else:
+            rest = rest.reshape(shape)
         add = onnx.helper.make_node("Add", ["sum", "bias"], [node.output[0]])
         value = value.begun()
         return replace(value, links=(Link(add, "sum", {"bias": rest}),))

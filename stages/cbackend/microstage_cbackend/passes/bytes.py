@@ -82,8 +82,10 @@ def _raise_output(layer: Layer) -> None:
         zero = layer.inputs[1]
         layer.inputs[1] = Tensor(zero.name, zero.shape, _SHIFT, _SHIFT, zero.data + _SHIFT)
     elif isinstance(stage, Affine):
-        layer.stage = Affine(stage.multiplier, stage.offset + (_SHIFT << stage.shift), stage.shift, stage.low + _SHIFT, stage.high + _SHIFT, stage.even)
-        layer.stage.wide = stage.even or not layer.stage.fits_32_bits(*layer.partial)
+        offset = stage.offset + (_SHIFT << stage.shift)
+        layer.stage = Affine(stage.multiplier, offset, stage.shift, stage.low + _SHIFT, stage.high + _SHIFT, stage.even)
+        sums = (layer.inputs[0].low, layer.inputs[0].high) if layer.kernel == "ms_stage" else layer.partial
+        layer.stage.wide = stage.even or not layer.stage.fits_32_bits(*sums)
     elif isinstance(stage, Search):
         layer.stage = Search(stage.thresholds, stage.scale, stage.bias + _SHIFT, stage.wide)
     else:

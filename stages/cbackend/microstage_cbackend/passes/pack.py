@@ -106,8 +106,8 @@ def _counts_signs(layer: Layer, signs: dict[int, _Signs]) -> bool:
 
 
 def _reaches_out(s: dict) -> bool:
-    ends = [(s[f"out_{a}"] - 1) * s[f"stride_{b}"] + (s[f"kernel_{b}"] - 1) * s[f"dilation_{b}"] >= s[a] for a, b in (("height", "h"), ("width", "w"))]
-    return any(ends)
+    sides = ("height", "h"), ("width", "w")
+    return any((s[f"out_{a}"] - 1) * s[f"stride_{b}"] + (s[f"kernel_{b}"] - 1) * s[f"dilation_{b}"] >= s[a] for a, b in sides)
 
 
 def _make_xnor(part: Part, layer: Layer, signs: _Signs) -> None:
