@@ -1,0 +1,161 @@
+/* ms_conv_u8 for AVX-512 VNNI: tiles of up to 16 positions x 16 filters in registers; vpdpbusd sums 4 products per lane.
+ *
+ * A tile that would pass the end of a row is moved back and writes some results twice, so no position is left over.
+ */
+#ifndef MS_CONV_U8_AVX512_H
+#define MS_CONV_U8_AVX512_H
+
+MS_INLINE void ms_store_tile_avx512(__m512i (*sums)[4], void *y, int32_t at, int32_t f, const ms_conv_u8_shape *shape, const ms_requant *q,
+                                    const int rows, const int vectors, __mmask16 filters)
+{
+    ms_requant_avx512 r[4];
+    MS_UNROLL
+    for (int v = 0; v < vectors; v++) {
+        r[v] = ms_load_requant_avx512(q, f + 16 * v, filters);
+    }
+    MS_UNROLL
+    for (int i = 0; i < rows; i++) {
+        uint8_t *to = (uint8_t *)y + at + i * shape->y_column + f;
+        MS_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            sums[i][v] = ms_scale_avx512(sums[i][v], &r[v], q->shift);
+        }
+        if (vectors == 4) {
+            const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            const __m512i bytes = ms_pack_avx512(sums[i][0], sums[i][1], sums[i][2], sums[i][3], q);
+            _mm512_storeu_si512(to, _mm512_permutexvar_epi32(order, bytes));
+        } else {
+            MS_UNROLL
+            for (int v = 0; v < vectors; v++) {
+                _mm_mask_storeu_epi8(to + 16 * v, filters, ms_bytes_avx512(sums[i][v], q));
+            }
+        }
+    }
+}
+
+/* The sums themselves, or by the portable requantisation: half-even rounding, small shifts. */
+MS_INLINE void ms_store_plain_avx512(__m512i (*sums)[4], void *y, int32_t at, int32_t f, const ms_conv_u8_shape *shape, const ms_requant *q,
+                                     const int rows, const int vectors)
+{
+    const int32_t left = shape->filters - f, count = left < 16 * vectors ? left : 16 * vectors;
+    int32_t found[16][64];
+    MS_UNROLL
+    for (int i = 0; i < rows; i++) {
+        MS_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            _mm512_storeu_si512(found[i] + 16 * v, sums[i][v]);
+        }
+    }
+    MS_ROLLED
+    for (int i = 0; i < rows; i++) {
+        ms_write_row(found[i], y, at + i * shape->y_column + f, f, count, q);
+    }
+}
+
+/* `rows` positions from x, 16 * vectors filters from f; both counts are constants of the caller. */
+MS_INLINE void ms_conv_tile_avx512(const uint8_t *x, const int8_t *w, void *y, int32_t at, int32_t f, const ms_conv_u8_shape *shape, const ms_requant *q,
+                                   const int rows, const int vectors)
+{
+    const int32_t groups = (shape->length + 3) / 4, block = 64 * groups * shape->runs_h * shape->runs_w, left = shape->filters - f;
+    const __mmask16 filters = vectors > 1 || left >= 16 ? 0xffff : (__mmask16)((1u << left) - 1);
+    __m512i sums[16][4];
+
+    MS_UNROLL
+    for (int i = 0; i < rows; i++) {
+        MS_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            sums[i][v] = _mm512_setzero_si512();
+        }
+    }
+    w += f / 16 * block;
+    for (int32_t a = 0; a < shape->runs_h; a++) {
+        for (int32_t b = 0; b < shape->runs_w; b++) {
+            const uint8_t *run = x + a * shape->run_h + b * shape->run_w;
+            for (int32_t g = 0; g < groups; g++, run += 4, w += 64) {
+                __m512i weights[4];
+                MS_UNROLL
+                for (int v = 0; v < vectors; v++) {
+                    weights[v] = _mm512_loadu_si512(w + v * block);
+                }
+                MS_UNROLL
+                for (int i = 0; i < rows; i++) {
+                    int32_t four;
+                    memcpy(&four, run + i * shape->x_column, 4);
+                    const __m512i inputs = _mm512_set1_epi32(four);
+                    MS_UNROLL
+                    for (int v = 0; v < vectors; v++) {
+                        sums[i][v] = ms_dot_avx512(sums[i][v], inputs, weights[v]);
+                    }
+                }
+            }
+        }
+    }
+    if (!q || q->even || q->shift < 32) {
+        ms_store_plain_avx512(sums, y, at, f, shape, q, rows, vectors);
+    } else {
+        ms_store_tile_avx512(sums, y, at, f, shape, q, rows, vectors, filters);
+    }
+}
+
+/* One row of `width` positions in tiles of `rows`, the last one moved back to the row's end. */
+MS_INLINE void ms_conv_row_avx512(const uint8_t *x, const int8_t *w, void *y, int32_t at, int32_t f, const ms_conv_u8_shape *shape, const ms_requant *q,
+                                  int32_t width, const int rows, const int vectors)
+{
+    for (int32_t i = 0; i < width; i += rows) {
+        const int32_t p = i + rows <= width ? i : width - rows;
+        ms_conv_tile_avx512(x + p * shape->x_column, w, y, at + p * shape->y_column, f, shape, q, rows, vectors);
+    }
+}
+
+#define MS_ROW(rows) \
+    case rows: \
+        ms_conv_row_avx512(x, w, y, at, f, shape, q, width, rows <= most ? rows : 1, vectors); \
+        break;
+
+/* Tiles of equal height, as few as `most` (a constant of the caller) allows; two heights alone where sizes are not constants. */
+MS_INLINE void ms_conv_rows_avx512(const uint8_t *x, const int8_t *w, void *y, int32_t at, int32_t f, const ms_conv_u8_shape *shape,
+                                   const ms_requant *q, int32_t width, const int most, const int vectors)
+{
+    const int32_t tiles = (width + most - 1) / most;
+    const int32_t rows = (width + tiles - 1) / tiles;
+    if (!MS_IS_CONSTANT(rows)) {
+        if (width >= most) {
+            ms_conv_row_avx512(x, w, y, at, f, shape, q, width, most, vectors);
+        } else {
+            ms_conv_row_avx512(x, w, y, at, f, shape, q, width, 1, vectors);
+        }
+        return;
+    }
+#if !defined MS_SMALL
+    switch (rows) {
+        MS_ROW(1) MS_ROW(2) MS_ROW(3) MS_ROW(4) MS_ROW(5) MS_ROW(6) MS_ROW(7) MS_ROW(8)
+        MS_ROW(9) MS_ROW(10) MS_ROW(11) MS_ROW(12) MS_ROW(13) MS_ROW(14) MS_ROW(15) MS_ROW(16)
+    }
+#endif
+}
+
+MS_INLINE void ms_conv_u8_avx512(const uint8_t *x, const int8_t *w, void *y, void *scratch, const ms_conv_u8_shape *shape, const ms_requant *q)
+{
+    const int flat = shape->x_row == shape->out_width * shape->x_column && shape->y_row == shape->out_width * shape->y_column;
+    const int32_t height = flat ? 1 : shape->out_height, width = flat ? shape->out_height * shape->out_width : shape->out_width;
+
+    (void)scratch;
+    for (int32_t h = 0; h < height; h++, x += shape->x_row) {
+        const int32_t at = h * shape->y_row;
+        int32_t f = 0;
+        for (; f + 64 <= shape->filters; f += 64) {
+            ms_conv_rows_avx512(x, w, y, at, f, shape, q, width, 6, 4);
+        }
+        if (f + 32 <= shape->filters) {
+            ms_conv_rows_avx512(x, w, y, at, f, shape, q, width, 12, 2);
+            f += 32;
+        }
+        for (; f < shape->filters; f += 16) {
+            ms_conv_rows_avx512(x, w, y, at, f, shape, q, width, 16, 1);
+        }
+    }
+}
+
+#undef MS_ROW
+
+#endif

@@ -1,0 +1,92 @@
+/* ms_conv_u8 for the Arm DSP extension (Cortex-M4, M7, M33): SMLAD, two products an instruction, two patches x two filters at once.
+ *
+ * SXTB16 makes weights 0, 2 and 1, 3 of a word into pairs; patches are gathered in that order.
+ */
+#ifndef MS_CONV_U8_DSP_H
+#define MS_CONV_U8_DSP_H
+
+typedef struct { int16x2_t even, odd; } ms_pairs_dsp;
+
+MS_INLINE ms_pairs_dsp ms_weights_dsp(const int8_t *w)
+{
+    uint32_t four;
+    memcpy(&four, w, 4);
+    return (ms_pairs_dsp){__sxtb16(four), __sxtb16(four >> 8 | four << 24)};
+}
+
+MS_INLINE ms_pairs_dsp ms_inputs_dsp(const int16_t *patch)
+{
+    ms_pairs_dsp pairs;
+    memcpy(&pairs.even, patch, 4);
+    memcpy(&pairs.odd, patch + 2, 4);
+    return pairs;
+}
+
+MS_INLINE int32_t ms_dot_dsp(int32_t sum, ms_pairs_dsp x, ms_pairs_dsp w)
+{
+    return __smlad(x.odd, w.odd, __smlad(x.even, w.even, sum));
+}
+
+/* Byte k of the patch goes to place 0, 2, 1, 3 of its group of four. */
+MS_INLINE void ms_gather_dsp(const uint8_t *x, int16_t *patch, const ms_conv_u8_shape *shape)
+{
+    int32_t k = 0;
+    for (int32_t i = 0; i < shape->runs_h; i++) {
+        for (int32_t j = 0; j < shape->runs_w; j++) {
+            const uint8_t *run = x + i * shape->run_h + j * shape->run_w;
+            for (int32_t n = 0; n < shape->length; n++, k++) {
+                patch[(k & ~3) | (k & 1) << 1 | (k >> 1 & 1)] = run[n];
+            }
+        }
+    }
+    for (; k < shape->depth; k++) {
+        patch[(k & ~3) | (k & 1) << 1 | (k >> 1 & 1)] = 0;
+    }
+}
+
+/* sums[r][j] of two patches and two filters. */
+MS_INLINE void ms_dot_2x2_dsp(const int16_t *patch, const int8_t *w, int32_t (*sums)[2], int32_t depth)
+{
+    int32_t s00 = 0, s01 = 0, s10 = 0, s11 = 0;
+    for (int32_t k = 0; k < depth; k += 4) {
+        const ms_pairs_dsp x0 = ms_inputs_dsp(patch + k), x1 = ms_inputs_dsp(patch + depth + k);
+        const ms_pairs_dsp w0 = ms_weights_dsp(w + k), w1 = ms_weights_dsp(w + depth + k);
+        s00 = ms_dot_dsp(s00, x0, w0);
+        s01 = ms_dot_dsp(s01, x0, w1);
+        s10 = ms_dot_dsp(s10, x1, w0);
+        s11 = ms_dot_dsp(s11, x1, w1);
+    }
+    sums[0][0] = s00;
+    sums[0][1] = s01;
+    sums[1][0] = s10;
+    sums[1][1] = s11;
+}
+
+MS_INLINE void ms_conv_u8_dsp(const uint8_t *x, const int8_t *w, void *y, void *scratch, const ms_conv_u8_shape *shape, const ms_requant *q)
+{
+    const int32_t positions = shape->out_height * shape->out_width, depth = shape->depth;
+    int16_t *patches = scratch;
+
+    for (int32_t p = 0; p < positions; p += 2) {
+        const int32_t rows = positions - p < 2 ? 1 : 2;
+        int32_t to[2];
+        for (int32_t r = 0; r < rows; r++) {
+            const int32_t h = (p + r) / shape->out_width, v = (p + r) % shape->out_width;
+            ms_gather_dsp(x + h * shape->x_row + v * shape->x_column, patches + r * depth, shape);
+            to[r] = h * shape->y_row + v * shape->y_column;
+        }
+        if (rows == 1) {
+            memcpy(patches + depth, patches, (size_t)depth * sizeof *patches);
+        }
+        for (int32_t f = 0; f < shape->filters; f += 2) {
+            const int32_t count = shape->filters - f < 2 ? 1 : 2;
+            int32_t sums[2][2];
+            ms_dot_2x2_dsp(patches, w + f * depth, sums, depth);
+            for (int32_t r = 0; r < rows; r++) {
+                ms_write_row(sums[r], y, to[r] + f, f, count, q);
+            }
+        }
+    }
+}
+
+#endif

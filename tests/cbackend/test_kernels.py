@@ -1,0 +1,329 @@
+"""Every fast kernel equals NumPy on random shapes and at the extremes, however and for whatever it is compiled."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from microstage_cbackend import kernels
+
+DRIVER = Path(__file__).parent / "kernels_driver.c"
+HEADERS = [f"ms_{name}.h" for name in "add_u8 average_u8 conv_u8 count_thresholds depthwise_u8 pad_u8 table_u8 unpack xnor".split()]
+FLAGS = ["-std=c99", "-D_POSIX_C_SOURCE=200809L", "-DMS_SMALL", "-Wall", "-Wextra", "-Werror"]
+SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+CONV, SUMS, DEPTHWISE = (0, 1), (2, 3), (4, 5)
+UNTOUCHED = 0xA5
+
+
+@dataclass
+class Case:
+    """One call: kernel number of the driver, its integers, its buffers (x, y before, constants), y after."""
+
+    kernel: int
+    integers: list[int]
+    buffers: list[np.ndarray]
+    expected: np.ndarray
+    name: str = field(default="")
+
+    def bytes(self) -> bytes:
+        """As kernels_driver.c reads it."""
+        parts = [struct.pack("<i24i", self.kernel, *self.integers, *[0] * (24 - len(self.integers)))]
+        for values in [*self.buffers, *[np.zeros(0, np.uint8)] * (8 - len(self.buffers))]:
+            little = np.ascontiguousarray(values).ravel()
+            parts += [struct.pack("<ii", little.itemsize, little.size), little.astype(little.dtype.newbyteorder("<")).tobytes()]
+        return b"".join(parts)
+
+
+@dataclass
+class Requant:
+    """Affine function per filter, as ms_requant."""
+
+    multiplier: np.ndarray
+    offset: np.ndarray
+    shift: int
+    low: int
+    high: int
+    even: int
+    zero: int
+
+    @property
+    def integers(self) -> list[int]:
+        return [self.shift, self.low, self.high, self.even, self.zero]
+
+    def of(self, sums: np.ndarray) -> np.ndarray:
+        """[..., filters] -> uint8, in the words of ms_fast.h."""
+        value = sums.astype(np.int64) * self.multiplier + self.offset
+        y = value >> self.shift
+        if self.even:
+            y -= ((value & ((1 << self.shift) - 1)) == 0) & ((y ^ self.zero) & 1)
+        return np.clip(y, self.low, self.high).astype(np.uint8)
+
+
+def requant(random, filters: int, reach: int, wide: bool) -> Requant:
+    """Random parameters that map sums up to `reach` to about -50..300; half-even ones tie often."""
+    even = int(random.integers(0, 3) == 0)
+    shift = int(random.integers(32, 45)) if wide else int(random.integers(1, 20))
+    scale = 350 / max(reach, 1) / 2 * (1 << shift)
+    multiplier = np.maximum(1, np.minimum(2**31 - 1, (scale * random.uniform(0.3, 1, filters)).astype(np.int64))).astype(np.int32)
+    zero = int(random.integers(0, 200))
+    if even and shift > 4:
+        multiplier = np.full(filters, 1 << min(30, int(np.log2(max(scale, 2)))), np.int32)
+    multiplier *= random.choice([1, 1, 1, -1], filters).astype(np.int32)
+    half = 1 << (shift - 1)
+    offset = zero * (1 << shift) + half + (0 if even else random.integers(-half, half, filters)) + np.zeros(filters, np.int64)
+    low, high = sorted(random.integers(0, 256, 2)) if random.integers(0, 2) else (0, 255)
+    return Requant(multiplier, offset, shift, int(low), int(high), even, zero)
+
+
+def activations(random, count: int) -> np.ndarray:
+    kind = random.integers(0, 4)
+    if kind == 0:
+        return np.full(count, 255, np.uint8)
+    return random.choice(np.array([0, 255, 128, 127]) if kind == 1 else np.arange(256), count).astype(np.uint8)
+
+
+def weights(random, shape: tuple[int, ...]) -> np.ndarray:
+    kind = random.integers(0, 4)
+    return random.choice([[-128, 127], [-128], [127], np.arange(-128, 128)][kind], shape).astype(np.int8)
+
+
+@dataclass
+class Window:
+    """Steps of a walk over an image held with gaps: positions (h, w), taps (i, j)."""
+
+    out: tuple[int, int]
+    taps: tuple[int, int]
+    tap: tuple[int, int]
+    x: tuple[int, int]
+    y: tuple[int, int]
+
+    def starts(self) -> np.ndarray:
+        """[positions, taps] offsets into x."""
+        h, w = np.indices(self.out).reshape(2, -1)
+        i, j = np.indices(self.taps).reshape(2, -1)
+        return (h * self.x[0] + w * self.x[1])[:, None] + i * self.tap[0] + j * self.tap[1]
+
+    def places(self) -> np.ndarray:
+        """[positions] offsets into y."""
+        h, w = np.indices(self.out).reshape(2, -1)
+        return h * self.y[0] + w * self.y[1]
+
+
+def window(random, channels: int, filters: int, joined: bool, most: int = 9) -> tuple[Window, int]:
+    """A random geometry and the length of a run: whole kernel rows (`joined`) or single taps, dilated."""
+    out = tuple(int(v) for v in random.integers(1, most, 2))
+    kernel = tuple(int(v) for v in random.integers(1, 6, 2))
+    stride, dilation = (int(v) for v in random.integers(1, 3, 2))
+    dilation = 1 if joined else dilation
+    width = (out[1] - 1) * stride + (kernel[1] - 1) * dilation + 1 + int(random.integers(0, 2))
+    gap = int(random.integers(0, 3))
+    y = (out[1] * (filters + gap), filters + gap)
+    x = (stride * width * channels, stride * channels)
+    if joined:
+        return Window(out, (kernel[0], 1), (width * channels, 0), x, y), kernel[1] * channels
+    return Window(out, kernel, (dilation * width * channels, dilation * channels), x, y), channels
+
+
+def conv_case(random, kernels_of: tuple[int, ...], filters: int, channels: int, joined: bool = True, dense: bool = False) -> list[Case]:
+    if dense:
+        place, length = Window((1, 1), (1, 1), (0, 0), (0, 0), (0, filters)), channels
+    else:
+        place, length = window(random, channels, filters, joined)
+    starts, runs = place.starts(), place.taps[0] * place.taps[1]
+    x = activations(random, int(starts.max()) + length + 3)
+    w = weights(random, (filters, runs, length))
+    patches = x[starts[:, :, None] + np.arange(length)].reshape(len(starts), -1).astype(np.int64)
+    sums = patches @ w.reshape(filters, -1).T.astype(np.int64)
+    q = requant(random, filters, int(np.abs(sums).max()), wide=bool(random.integers(0, 4)))
+    found = sums if kernels_of == SUMS else q.of(sums)
+    y = np.full(int(place.places().max()) + filters, UNTOUCHED, np.int32 if kernels_of == SUMS else np.uint8)
+    expected = y.copy()
+    expected[place.places()[:, None] + np.arange(filters)] = found
+    shape = [*place.out, filters, *place.taps, length, kernels.row_depth(runs * length), *place.tap, *place.x, *place.y]
+    buffers = [x, y, kernels.pack_rows(w), kernels.pack_blocks(w), q.multiplier, q.offset]
+    return [Case(k, [*q.integers, *shape], buffers, expected, f"conv {shape} {q.integers}") for k in kernels_of]
+
+
+def depthwise_case(random, channels: int, average: bool = False) -> list[Case]:
+    place, _ = window(random, channels, channels, joined=False, most=14)
+    starts = place.starts()
+    x = activations(random, int(starts.max()) + channels)
+    taps = x[starts[:, :, None] + np.arange(channels)].astype(np.int64)
+    w = weights(random, (channels, *place.taps))
+    sums = taps.sum(axis=1) if average else (taps * w.reshape(channels, -1).T).sum(axis=1)
+    q = requant(random, channels, int(np.abs(sums).max()), wide=bool(random.integers(0, 4)))
+    if average:
+        q.multiplier, q.offset = q.multiplier[:1], q.offset[:1]
+    y = np.full(int(place.places().max()) + channels, UNTOUCHED, np.uint8)
+    expected = y.copy()
+    expected[place.places()[:, None] + np.arange(channels)] = q.of(sums)
+    shape = [*place.out, channels, *place.taps, *place.tap, *place.x, *place.y]
+    buffers = [x, y, kernels.pack_depthwise(w), kernels.pack_depthwise_blocks(w), q.multiplier, q.offset]
+    return [Case(k, [*q.integers, *shape], buffers, expected, f"depthwise {shape} {q.integers}") for k in ((6,) if average else DEPTHWISE)]
+
+
+def add_case(random, even: int) -> Case:
+    count, shift = int(random.integers(1, 300)), int(random.integers(0, 22))
+    a, b = activations(random, count), activations(random, count)
+    multipliers = random.integers(-(1 << 21), 1 << 21, 2) >> (21 - shift)
+    offset, zero = int(random.integers(-128, 128)) * (1 << shift) + (1 << shift) // 2, int(random.integers(0, 4))
+    value = a.astype(np.int64) * multipliers[0] + b.astype(np.int64) * multipliers[1] + offset
+    level = value >> shift
+    if even and shift:
+        level -= ((value & ((1 << shift) - 1)) == 0) & ((level ^ zero) & 1)
+    low, high = sorted(int(v) for v in random.integers(0, 256, 2))
+    integers = [count, *map(int, multipliers), offset, shift, low, high, even, zero]
+    return Case(7, integers, [a, np.zeros(count, np.uint8), b], np.clip(level, low, high).astype(np.uint8), f"add {integers}")
+
+
+def xnor_case(random, filters: int, channels: int) -> list[Case]:
+    words = -(-channels // 64)
+    place, length = window(random, words, filters, joined=True)
+    starts, taps = place.starts(), place.taps[0] * length // words
+    size = (int(starts.max()) + length) // words + 1
+    signs = random.choice([-1, 1], (size, channels))
+    x = kernels.sign_words(signs).ravel()
+    w = random.choice([-1, 1], (filters, taps, channels))
+    pixels = (starts[:, :, None] // words + np.arange(length // words)).reshape(len(starts), -1)
+    sums = signs[pixels].reshape(len(starts), -1) @ w.reshape(filters, -1).T
+    bits = taps * channels
+    integers = [bits, 0, 0, 0, 0, *place.out, filters, *place.taps, length, 0, *place.tap, *place.x]
+    y = np.full(int(place.places().max()) + filters, UNTOUCHED, np.int32)
+    expected = y.copy()
+    expected[place.places()[:, None] + np.arange(filters)] = sums
+    packed = kernels.pack_signs(w)
+    found = [Case(12, [*integers, *place.y], [x, y, packed], expected, f"xnor {integers}")]
+    threshold = random.integers(-bits - 2, bits + 2, filters)
+    out_words = -(-filters // 64)
+    steps = (place.out[1] * out_words, out_words)
+    reached = kernels.sign_words(np.where(sums >= threshold, 1, -1)).ravel()
+    limit = ((bits - threshold) >> 1).astype(np.int32)
+    dirty = np.full(reached.size, 0xFFFF, np.uint64)
+    return [*found, Case(13, [*integers, *steps], [x, dirty, packed, limit], reached, f"xnor bits {integers}")]
+
+
+def small_cases(random) -> list[Case]:
+    """Table, thresholds, padding, packed weights."""
+    x, table = activations(random, 77), random.integers(0, 256, 256, dtype=np.uint8)
+    cases = [Case(8, [77], [x, np.zeros(77, np.uint8), table], table[x], "table")]
+    sums = random.integers(-50, 50, (5, 70)).astype(np.int32)
+    limits = random.integers(-60, 60, (70, 7))
+    reached = (sums[:, :, None] >= limits).sum(axis=2).astype(np.uint8)
+    cases += [Case(9, [5, 70, 7], [sums, np.zeros(350, np.uint8), kernels.pack_thresholds(limits)], reached, "thresholds")]
+    image = random.integers(0, 256, (3, 4, 5), dtype=np.uint8)
+    framed = np.pad(image, ((1, 2), (0, 3), (0, 0)), constant_values=9)
+    cases += [Case(10, [3, 4, 5, 1, 0, 2, 3, 9], [image, np.zeros(framed.size, np.uint8)], framed, "pad")]
+    for bits in (2, 3, 4):
+        w = random.integers(-(1 << (bits - 1)), 1 << (bits - 1), 72)
+        packed = kernels.pack_bits(w, bits)
+        assert packed.size == 72 * bits // 8
+        cases += [Case(11, [72, bits], [packed, np.zeros(72, np.int8)], w.astype(np.int8), f"unpack {bits}")]
+    return cases
+
+
+@pytest.fixture(scope="module")
+def cases() -> list[Case]:
+    random = np.random.default_rng(7)
+    found = []
+    for filters, channels in [(16, 16), (32, 3), (64, 16), (128, 8), (1, 1), (10, 64), (50, 5), (112, 33), (17, 4), (65, 12), (8, 3), (48, 48)]:
+        for joined in (True, False):
+            found += conv_case(random, CONV, filters, channels, joined)
+        found += conv_case(random, SUMS, filters, channels) + conv_case(random, CONV, filters, 8 * channels + 3, dense=True)
+    for channels in (8, 16, 32, 64, 128, 1, 3, 24, 65, 130, 257):
+        for _ in range(3):
+            found += depthwise_case(random, channels) + depthwise_case(random, channels, average=True)
+    for filters, channels in [(8, 64), (64, 128), (10, 64), (70, 64), (3, 10), (128, 192)]:
+        found += xnor_case(random, filters, channels)
+    return found + [add_case(random, even) for even in (0, 1) for _ in range(10)] + small_cases(random)
+
+
+def check(cases: list[Case], folder: Path, compiler: str, flags: list[str], emulator: tuple[str, ...] = ()) -> str:
+    """Compile the driver, run all cases, compare every byte; returns the instruction set that it was compiled for."""
+    for name, text in kernels.fast_files(*HEADERS).items():
+        (folder / name).write_text(text)
+    program, given, result = folder / "driver", folder / "cases.bin", folder / "result.bin"
+    given.write_bytes(struct.pack("<i", len(cases)) + b"".join(case.bytes() for case in cases))
+    subprocess.run([compiler, *FLAGS, *flags, "-I", str(folder), "-o", str(program), str(DRIVER)], check=True)
+    done = subprocess.run([*emulator, str(program), str(given), str(result)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.returncode}: {done.stderr[-3000:]}"
+    data, at = result.read_bytes(), 0
+    for case in cases:
+        y = case.buffers[1]
+        little = y.dtype.newbyteorder("<")
+        found = np.frombuffer(data, little, y.size, at).astype(y.dtype)
+        at += y.nbytes
+        wrong = np.flatnonzero(found != case.expected.ravel().astype(y.dtype))
+        assert not wrong.size, f"kernel {case.kernel}, {case.name}: {wrong.size} of {y.size} differ, first at {wrong[0]}"
+    assert at == len(data) and cases
+    return done.stdout.strip()
+
+
+def present(tool: str) -> str:
+    return shutil.which(tool) or pytest.skip(f"{tool} is not installed")
+
+
+def processor_has(flag: str) -> bool:
+    try:
+        return flag in Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("flags", ["-O0", "-O1", "-O2", "-O3", "-O0 -march=native", "-O2 -march=native", "-O3 -march=native -DMS_PORTABLE"])
+def test_equal_under_every_compiler_and_optimisation(cases, tmp_path, compiler, flags):
+    check(cases, tmp_path, present(compiler), flags.split())
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("target, needs", [("AVX512VNNI", "avx512_vnni"), ("AVXVNNI", "avx_vnni"), ("AVX2", "avx2")])
+def test_equal_on_each_vector_unit_without_compiler_flags(cases, tmp_path, compiler, target, needs):
+    if not processor_has(needs):
+        pytest.skip(f"this processor has no {needs}")
+    assert check(cases, tmp_path, present(compiler), ["-O2", f"-DMS_TARGET_{target}"]) == target.lower()
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("flags", [[], ["-march=native"]])
+def test_no_undefined_behaviour_and_no_access_outside(cases, tmp_path, compiler, flags):
+    check(cases, tmp_path, present(compiler), SANITIZE + flags)
+
+
+@pytest.mark.parametrize("flags, name", [("-march=armv8.2-a+dotprod", "neon-dot"), ("-march=armv8.2-a+dotprod+i8mm", "neon-dot"), ("", "portable")])
+def test_equal_on_aarch64(cases, tmp_path, flags, name):
+    emulator = (present("qemu-aarch64"), "-cpu", "max")
+    assert check(cases, tmp_path, present("aarch64-linux-gnu-gcc"), ["-O2", "-static", *flags.split()], emulator) == name
+
+
+def test_equal_with_the_arm_dsp_extension(cases, tmp_path):
+    emulator = (present("qemu-arm"),)
+    flags = ["-O2", "-static", "-mcpu=cortex-a7", "-mfpu=vfpv4-d16"]  # SMLAD as on a Cortex-M4, with an operating system
+    assert check(cases, tmp_path, present("arm-linux-gnueabihf-gcc"), flags, emulator) == "arm-dsp"
+
+
+def test_offset_takes_signed_activations_back():
+    random = np.random.default_rng(3)
+    w, x = random.integers(-128, 128, (4, 9)), random.integers(-128, 128, 9)
+    multiplier, offset = random.integers(-(2**31), 2**31, 4), random.integers(-(2**50), 2**50, 4)
+    stored = w @ (x + 128) * multiplier + kernels.offset_for_signed(w, multiplier, offset)
+    assert np.array_equal(stored, w @ x * multiplier + offset)
+
+
+def test_wide_shift_is_the_same_function():
+    multiplier, offset = np.array([5, -900]), np.array([1 << 20, -(1 << 22)])
+    wide, far, shift = kernels.wide_shift(multiplier, offset, 17)
+    assert shift == 32
+    sums = np.arange(-(2**20), 2**20, 997)[:, None]
+    assert np.array_equal((sums * wide + far) >> shift, (sums * multiplier + offset) >> 17)
+
+
+def test_a_kernel_comes_with_all_that_it_includes():
+    files = kernels.fast_files("ms_conv_u8.h")
+    assert {"ms_isa.h", "ms_fast.h", "ms_avx512.h", "ms_conv_u8_avx512.h", "ms_conv_u8_neon.h", "ms_conv_u8_dsp.h"} <= set(files)
+    assert "ms_xnor.h" not in files
