@@ -156,7 +156,7 @@ def test_a_misspelt_foreign_or_impossible_variable_is_one_sentence(toy):
         ("TIMES=1.5",): "expected a whole number from 1 up to 9",
         ("MODEL=other", "CYCLES=1"): "CYCLES=1 is no parameter of MODEL=other",
         ("MODEL=none",): "expected one of toy, other",
-        ("ONNX=my.onnx",): "ONNX=my.onnx is not supported yet",
+        ("ONNX=my.onnx",): "ONNX=my.onnx is not allowed",
     }.items():
         code, out, err = toy.call("second", *words)
         assert code == 2 and said in err and err.count("\n") == 1, err

@@ -80,11 +80,11 @@ class Network:
 
     def model(self, opset=13, ir_version=8, batch="N"):
         x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, *self.inputs])
-        self.nodes.append(helper.make_node("Identity", [self.value], ["y"]))
+        nodes = [*self.nodes, helper.make_node("Identity", [self.value], ["y"])]
         y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, *self.shape])
         kept = [numpy_helper.from_array(value, name) for name, value in self.constants.items()]
         opsets = [helper.make_opsetid("", opset), helper.make_opsetid(DOMAIN, 1)]
-        return helper.make_model(helper.make_graph(self.nodes, "network", [x], [y], kept), opset_imports=opsets, ir_version=ir_version)
+        return helper.make_model(helper.make_graph(nodes, "network", [x], [y], kept), opset_imports=opsets, ir_version=ir_version)
 
 
 bits = st.integers(1, 8)

@@ -37,6 +37,8 @@ def entered(stages: Mapping[str, Stage], typed: Mapping[str, str]) -> dict[str, 
         lonely = next((name for name in others if name in typed), None)
         if lonely:
             raise ParameterError(f"{lonely}={typed[lonely]} goes with {opener}=: give the network too.")
+    if "ONNX" in typed:
+        raise ParameterError(f"ONNX={typed['ONNX']} is not allowed: no stage of this checkout begins with a network of one's own.")
     return dict(stages)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import collections
+import math
 import pickle
 import zipfile
 from pathlib import Path
@@ -71,6 +72,6 @@ class _Reader(pickle.Unpickler):
 
 def _rebuild(values: np.ndarray, offset: int, size: tuple, stride: tuple, *_: Any) -> torch.Tensor:
     last = offset + sum((n - 1) * step for n, step in zip(size, stride)) if all(size) else offset - 1
-    if offset < 0 or min(stride, default=0) < 0 or last >= len(values):
+    if offset < 0 or min(stride, default=0) < 0 or last >= len(values) or math.prod(size) > len(values):  # no value is repeated
         raise pickle.UnpicklingError("a tensor reaches outside its storage")
     return torch.from_numpy(values.copy()).as_strided(tuple(size), tuple(stride), offset).clone()

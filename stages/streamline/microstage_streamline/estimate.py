@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.base import Transformation
 from qonnx.transformation.general import GiveUniqueNodeNames
 from qonnx.transformation.infer_data_layouts import InferDataLayouts
 from qonnx.transformation.infer_shapes import InferShapes
@@ -39,10 +40,12 @@ def estimate(job: Job, models: Mapping[str, ModelWrapper]) -> dict[str, Any]:
 def to_hardware(model: ModelWrapper, fpga_part: str, target_cycles: int) -> ModelWrapper:
     """The integer graph as FINN hardware layers, specialised for the part and folded to `target_cycles` a frame."""
     provide()
+    from finn.transformation.fpgadataflow.convert_to_hw.binary_matrix_vector_activation import InferBinaryMatrixVectorActivation
     from finn.transformation.fpgadataflow.convert_to_hw.concat import InferConcatLayer
     from finn.transformation.fpgadataflow.convert_to_hw.conv_inp_gen import InferConvInpGen
     from finn.transformation.fpgadataflow.convert_to_hw.duplicate_streams import InferDuplicateStreamsLayer
     from finn.transformation.fpgadataflow.convert_to_hw.elementwise_binary_operation import InferElementwiseBinaryOperation
+    from finn.transformation.fpgadataflow.convert_to_hw.label_select import InferLabelSelectLayer
     from finn.transformation.fpgadataflow.convert_to_hw.pool import InferPool
     from finn.transformation.fpgadataflow.convert_to_hw.quantized_matrix_vector_activation import (
         InferQuantizedMatrixVectorActivation,
@@ -53,9 +56,10 @@ def to_hardware(model: ModelWrapper, fpga_part: str, target_cycles: int) -> Mode
 
     model = ModelWrapper(copy.deepcopy(model.model))
     steps = [
-        InferDataLayouts(), InferQuantizedMatrixVectorActivation(), InferThresholdingLayer(), InferPool(),
+        InferDataLayouts(), InferBinaryMatrixVectorActivation(), InferQuantizedMatrixVectorActivation(),
+        InferThresholdingLayer(), InferPool(), InferLabelSelectLayer(),
         InferConvInpGen(), InferElementwiseBinaryOperation(), InferConcatLayer(), InferDuplicateStreamsLayer(),
-        GiveUniqueNodeNames(), InferShapes(), SpecializeLayers(fpga_part), GiveUniqueNodeNames(),
+        GiveUniqueNodeNames(), InferShapes(), SpecializeLayers(fpga_part), BypassFlatten(), GiveUniqueNodeNames(),
         SetFolding(target_cycles, mvau_wwidth_max=4096),
     ]
     with warnings.catch_warnings():
@@ -63,6 +67,17 @@ def to_hardware(model: ModelWrapper, fpga_part: str, target_cycles: int) -> Mode
         for step in steps:
             model = model.transform(step)
     return model
+
+
+class BypassFlatten(Transformation):
+    """A stream of rows is the flattened stream: nothing is built for it, and FINN's folding stops at a node that is no layer of its own."""
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        for node in [n for n in model.graph.node if n.op_type == "Flatten"]:
+            for reader in model.find_consumers(node.output[0]):
+                reader.input[list(reader.input).index(node.output[0])] = node.input[0]
+            model.graph.node.remove(node)
+        return model, False
 
 
 def _count(model: ModelWrapper, p: Mapping[str, Any]) -> dict[str, Any]:

@@ -159,7 +159,7 @@ def _unfolded(cleaner: Cleaner, node: Node) -> list[Node] | None:
     if node.op != "ConstantOfShape" or shape is None:
         return None
     if np.prod(np.asarray(shape, np.float64)) > _MOST_FOLDED or np.min(shape, initial=0) < 0:
-        raise ModelError(f"a constant of shape {np.asarray(shape).tolist()} is too large")
+        raise MalformedModel(f"{node} makes a constant of shape {np.asarray(shape).tolist()}; at most {_MOST_FOLDED} values can be held.")
     from onnx import numpy_helper
 
     fill = numpy_helper.to_array(node.flags["value"]).reshape(-1)[0] if "value" in node.flags else np.float32(0)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from microstage.integer import QTensor
+from microstage_streamline.own.align import Joined
 from microstage_streamline.own.clean import is_quantised
 from microstage_streamline.own.graph import Node
 from microstage_streamline.own.integerise import Cannot, Integeriser, Integers, exact_scale
@@ -42,10 +44,14 @@ def _product(made: Integeriser, node: Node) -> list[Integers]:
 
 
 @_exact("Add", "Sub")
-def _sum(made: Integeriser, node: Node) -> list[Integers]:
+def _sum(made: Integeriser, node: Node) -> list[Integers | Joined]:
     a, b = (made.integers(name) for name in node.inputs)
     if not is_quantised(made.values[node.output]):
-        raise Cannot(f"adds {' and '.join(node.inputs)}, whose scales differ; quantise both with one scale")
+        for term, name in ((a, node.inputs[0]), (b, node.inputs[1])):
+            _one_scale(term, name)
+        if node.op == "Sub" or a.range.low.shape != b.range.low.shape or not all(isinstance(t.example, QTensor) for t in (a, b)):
+            raise Cannot(f"adds {' and '.join(node.inputs)}, whose scales differ; quantise both with one scale")
+        return [Joined(a, b, [node], made.values[node.output])]
     if node.op == "Sub":
         minus = f"{node.output}.minus"
         made.made.constants[f"{minus}.sign"] = np.full((1,) * b.range.low.ndim, -1)

@@ -15,6 +15,7 @@ import numpy as np
 
 from microstage.errors import ModelError
 from microstage.integer.tensor import QTensor
+from microstage_streamline.own.align import Joined, aligned
 from microstage_streamline.own.clean import Cleaner, is_quantised
 from microstage_streamline.own.graph import Node, saying_where
 from microstage_streamline.own.pointwise import Found, Function, entry_range, narrowed, thresholds
@@ -74,7 +75,7 @@ class Integeriser:
         self.graph, self.values, self.unknown = cleaner.graph, cleaner.values, cleaner.unknown
         self.constants = cleaner.graph.constants
         self.made = Made([], {}, {}, {}, [], set(), {})
-        self.state: dict[str, Integers | Function | Unresolved] = {}
+        self.state: dict[str, Integers | Function | Joined | Unresolved] = {}
         self.reads: dict[str, int] = dict.fromkeys(self.graph.outputs, 1)
         for node in self.graph.nodes:
             for name in set(node.inputs):
@@ -114,7 +115,8 @@ class Integeriser:
                     raise Cannot(self.unknown[node.output])
                 return list(zip(node.outputs, self._states(node)))
         except ModelError as error:
-            found = [Unresolved(name, node.layer, str(error), node.output) for name in node.outputs]
+            reason = str(error).removeprefix(f"{node}: ")
+            found = [Unresolved(name, node.layer, reason, node.output) for name in node.outputs]
             self.made.unresolved.append(found[0])
             return [(one.tensor, one) for one in found]
 
@@ -133,8 +135,10 @@ class Integeriser:
         before, example = self.state[source], self.values[node.output]
         if isinstance(before, Function) and (self.reads[source] == 1 or not is_quantised(before.example)):
             return Function(before.start, [*before.nodes, node], example)
+        if isinstance(before, Joined) and (self.reads[source] == 1 or not is_quantised(before.example)):
+            return replace(before, nodes=[*before.nodes, node], example=example)
         start = self.integers(source)
-        if node.op == "Rescale" or node.op == "DequantizeLinear" and np.array_equal(example.ints, start.example):
+        if node.op in ("Rescale", "Identity") or node.op == "DequantizeLinear" and np.array_equal(example.ints, start.example):
             return replace(start, example=example, shared=start.shared or self.reads.get(node.output, 0) > 1)
         return Function(start, [node], example)
 
@@ -145,9 +149,11 @@ class Integeriser:
             return state
         if isinstance(state, Unresolved):
             raise Cannot(f"{name} is no integers")
+        if isinstance(state, Joined) and not is_quantised(state.example):
+            raise Cannot(f"adds {' and '.join(state.nodes[0].inputs)}, whose scales differ, and no quantiser follows")
         if not is_quantised(state.example):
             raise Cannot(f"reads {name}, which is real: no quantiser stands before it")
-        self.state[name] = found = self._made(name, state)
+        self.state[name] = found = self._aligned(name, state) if isinstance(state, Joined) else self._made(name, state)
         return found
 
     def _made(self, name: str, function: Function) -> Integers:
@@ -162,6 +168,19 @@ class Integeriser:
         self.made.constants[table] = found.table
         flags = {"out_dtype": found.datatype, "out_scale": 1.0, "out_bias": float(found.low), "data_layout": found.layout}
         return self.emit(Node("MultiThreshold", [start.name, table], [name], flags, last.layer), function.example, start)
+
+    def _aligned(self, name: str, joined: Joined) -> Integers:
+        """The sum of two tensors at different scales, behind its quantiser."""
+        found, layer = aligned(joined, self.constants), joined.nodes[0].layer
+        terms = []
+        for side, term, factor in (("left", joined.a, found.p), ("right", joined.b, found.r)):
+            stored = f"{name}.{side}.factor"
+            self.made.constants[stored] = np.full((1,) * term.range.low.ndim, factor)
+            terms.append(self.emit(Node("Mul", [term.name, stored], [f"{name}.{side}"], {}, layer), None, term))
+        total = self.emit(Node("Add", [term.name for term in terms], [f"{name}.sum"], {}, layer), None, *terms)
+        self.made.constants[f"{name}.thresholds"] = found.table
+        flags = {"out_dtype": found.datatype, "out_scale": 1.0, "out_bias": float(found.low), "data_layout": found.layout}
+        return self.emit(Node("MultiThreshold", [total.name, f"{name}.thresholds"], [name], flags, joined.nodes[-1].layer), joined.example, total)
 
     def _shifted(self, name: str, function: Function) -> Integers:
         """An accumulator and a stored bias of its scale, or raw integers less their zero point: one integer addition."""
@@ -226,7 +245,7 @@ class Integeriser:
         try:
             if isinstance(state, Function) and state.start and not is_quantised(state.example) and state.is_straight(self.constants):
                 self.made.outputs[name] = state
-            elif isinstance(state, Integers | Function):
+            elif not isinstance(state, Unresolved):
                 self.made.outputs[name] = self.integers(name)
         except ModelError as error:
             self.made.unresolved.append(Unresolved(name, "", str(error), name))
@@ -239,6 +258,9 @@ class Integeriser:
     def _stop_at(self, name: str) -> None:
         """The last integers on the way to something unresolved are an answer of the new graph."""
         state = self.state.get(name)
+        if isinstance(state, Joined):
+            for term in (state.a, state.b):
+                self.made.outputs.setdefault(term.name, term)
         try:
             if isinstance(state, Function):
                 state = self.integers(name) if is_quantised(state.example) else state.start

@@ -20,7 +20,7 @@ from microstage_streamline.thresholds import chain_function, search
 if TYPE_CHECKING:
     from microstage_streamline.own.integerise import Integers
 
-__all__ = ["Found", "Function", "entry_range", "narrowed", "straight_line", "thresholds"]
+__all__ = ["Found", "Function", "axis_of", "entry_range", "layout_of", "narrowed", "straight_line", "thresholds"]
 
 _STRAIGHT = ("BatchNormalization", "Add", "Sub", "Mul", "Div", "Rescale", "Identity", "Cast")
 _LAYOUTS = {2: ("NC",), 3: ("NCW", "NWC"), 4: ("NCHW", "NHWC"), 5: ("NCDHW", "NDHWC")}
@@ -68,7 +68,7 @@ def thresholds(function: Function, constants: Mapping[str, Any]) -> Found:
     """The MultiThreshold that `function` is; `ModelError` where it is none, or needs one that is too large."""
     start, scale = function.start, getattr(function.start.example, "scale", None)
     rank, source = start.range.low.ndim, function.source(constants)
-    axis = _axis(function, rank, constants)
+    axis = axis_of(function, rank, constants)
     others = tuple(a for a in range(rank) if a != axis)
     low, high = start.range.low.min(axis=others), start.range.high.max(axis=others)
     if axis is None:
@@ -80,11 +80,8 @@ def thresholds(function: Function, constants: Mapping[str, Any]) -> Found:
         raise ModelError(f"would need {levels} thresholds in each of {len(low)} channels; quantise to fewer bits")
     found = search(evaluate, low, high)
     table = found.table[:1] if np.array_equal(found.table, np.broadcast_to(found.table[:1], found.table.shape)) else found.table
-    layouts = _LAYOUTS.get(rank, ())
-    if axis not in (1, rank - 1) or not layouts:
-        raise ModelError(f"differs along axis {axis} of {rank}; expected channels first or last")
     datatype = datatype_of(found.low, found.low + found.table.shape[1]).name
-    return Found(table, found.low, found.flipped, axis, datatype, layouts[0 if axis == 1 else -1])
+    return Found(table, found.low, found.flipped, axis, datatype, layout_of(axis, rank))
 
 
 def _scale(scale: Any) -> Any:
@@ -103,9 +100,16 @@ def narrowed(value: np.ndarray) -> np.ndarray:
     return value
 
 
-def _axis(function: Function, rank: int, constants: Mapping[str, Any]) -> int | None:
-    """The one axis along which the function differs; None where it is the same everywhere."""
-    axes = _varied(narrowed(np.asarray(getattr(function.start.example, "scale", 1.0))), rank)
+def layout_of(axis: int | None, rank: int) -> str:
+    """What qonnx calls a tensor of `rank` whose channels lie along `axis`."""
+    if axis not in (None, 1, rank - 1) or rank not in _LAYOUTS:
+        raise ModelError(f"differs along axis {axis} of {rank}; expected channels first or last")
+    return _LAYOUTS[rank][0 if axis in (None, 1) else -1]
+
+
+def axis_of(function: Function, rank: int, constants: Mapping[str, Any], scaled: bool = True) -> int | None:
+    """The one axis along which the function, or (if `scaled`) the scale that it starts from, differs; None where all is the same."""
+    axes = set() if not scaled else _varied(narrowed(np.asarray(getattr(function.start.example, "scale", 1.0))), rank)
     for node in function.nodes:
         for place, name in enumerate(node.inputs):
             if name in constants and np.size(getattr(constants[name], "ints", constants[name])) > 1:

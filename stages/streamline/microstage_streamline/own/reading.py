@@ -24,15 +24,22 @@ _DOMAINS = ("", "ai.onnx", "onnx.brevitas", "qonnx.custom_op.general", "qonnx.cu
             "finn", "com.microsoft")
 _INTEGERS = {TensorProto.INT8: (-128, 127), TensorProto.UINT8: (0, 255), TensorProto.INT16: (-(2**15), 2**15 - 1)}
 _REALS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
+_LONGEST_NAME = 1000
 _MOST_VALUES = 1 << 28  # of one tensor
 
 
 def read_graph(path: Path) -> Graph:
     """The graph in `path`, batch 1, in an order that can be run; `ModelError` for whatever is no network that can be read."""
-    model = read_onnx(path)
-    _versions(model)
+    try:
+        return _graph(path, read_onnx(path))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):  # a name that is no text, a type that is no type
+        raise ModelError(f"{path} is no ONNX file, or a damaged one.") from None
+
+
+def _graph(path: Path, model: onnx.ModelProto) -> Graph:
+    opset = _opset(model)
     constants = dict(_constant(tensor) for tensor in model.graph.initializer)
-    nodes = [_node(node, place) for place, node in enumerate(model.graph.node)]
+    nodes = [_node(node, place, opset) for place, node in enumerate(model.graph.node)]
     declared = {a.tensor_name: _declared(a) for a in model.graph.quantization_annotation}
     inputs = {value.name: _entry(value, declared.get(value.name)) for value in model.graph.input if value.name not in constants}
     outputs = [value.name for value in model.graph.output]
@@ -46,15 +53,17 @@ def read_graph(path: Path) -> Graph:
     return Graph(ordered, constants, inputs, outputs)
 
 
-def _versions(model: onnx.ModelProto) -> None:
-    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), None)
-    if opset is not None and not OPSETS[0] <= opset <= OPSETS[1]:
+def _opset(model: onnx.ModelProto) -> int:
+    """The version that the model's operators are written in, if it can be read."""
+    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), OPSETS[0])
+    if not OPSETS[0] <= opset <= OPSETS[1]:
         raise ModelError(f"The model is written in opset {opset}; expected {OPSETS[0]} to {OPSETS[1]}.")
     if not IRS[0] <= model.ir_version <= IRS[1]:
         raise ModelError(f"The model is written in ONNX IR {model.ir_version}; expected {IRS[0]} to {IRS[1]}.")
     if model.functions or model.graph.sparse_initializer:
         what = "functions of its own" if model.functions else "sparse constants"
         raise ModelError(f"The model has {what}; export it with standard operators and dense constants.")
+    return opset
 
 
 def _constant(tensor: TensorProto) -> tuple[str, np.ndarray]:
@@ -74,8 +83,10 @@ def _constant(tensor: TensorProto) -> tuple[str, np.ndarray]:
     return tensor.name, value
 
 
-def _node(proto: onnx.NodeProto, place: int) -> Node:
+def _node(proto: onnx.NodeProto, place: int, opset: int) -> Node:
     where = proto.name or f"node {place}"
+    if not all(isinstance(name, str) and (name.isprintable() and len(name) <= _LONGEST_NAME) for name in (where, *proto.input, *proto.output)):
+        raise ModelError(f"Node {place} has a name that cannot be printed on one line.")
     known = proto.op_type in _CUSTOM or onnx.defs.has(proto.op_type)
     if proto.domain not in _DOMAINS or not known:
         named = f"{proto.domain}.{proto.op_type}" if proto.domain else proto.op_type
@@ -86,10 +97,21 @@ def _node(proto: onnx.NodeProto, place: int) -> Node:
         raise ModelError(f"{where} ({proto.op_type}) has a damaged attribute.") from None
     if any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in proto.attribute):
         raise ModelError(f"{where} is {proto.op_type}, a graph inside the graph; unroll loops and branches before the export.")
+    if proto.domain in ("", "ai.onnx") and proto.op_type not in _CUSTOM:
+        _as_the_standard_says(proto, where, opset)
     if not proto.output or not proto.output[0]:
         raise ModelError(f"{where} ({proto.op_type}) has no output.")
     operator = {"IntQuant": "Quant"}.get(proto.op_type, proto.op_type)
     return Node(operator, list(proto.input), list(proto.output), flags, where)
+
+
+def _as_the_standard_says(proto: onnx.NodeProto, where: str, opset: int) -> None:
+    context = onnx.checker.C.CheckerContext()
+    context.ir_version, context.opset_imports = IRS[1], {"": opset}
+    try:
+        onnx.checker.check_node(proto, context)
+    except Exception as error:  # the checker is C++, and what it raises depends on where it stumbles
+        raise ModelError(f"{where} ({proto.op_type}) is not as opset {opset} has it: {str(error).splitlines()[0][:160].rstrip('.')}.") from None
 
 
 def _taken_as_constant(node: Node, constants: dict[str, np.ndarray]) -> bool:

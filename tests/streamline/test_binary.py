@@ -1,0 +1,67 @@
+"""Binary networks: streamlined answers are the reference's, on every image; bits meet bits in XNOR and popcount, and nothing else does."""
+
+import numpy as np
+import pytest
+from binary_networks import BinaryPart, binary_parts
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from qonnx.core.onnx_exec import execute_onnx
+
+from microstage.errors import ModelError
+from microstage.integer import Interpreter
+from microstage.integer.sequence import integers
+from microstage_streamline.integer_graph import make_integer
+from microstage_streamline.replay import ChannelsLast
+
+_PRODUCTS = {"MatMul", "XnorPopcountMatMul"}
+_OPERATORS = _PRODUCTS | {"MultiThreshold", "Im2Col", "MaxPoolNHWC", "Flatten", "TopK"}
+
+
+def images(interface, count, seed=0):
+    drawn = np.random.Generator(np.random.PCG64(seed)).integers(0, 256, (count, *interface["inputs"]["x"]["shape"][1:]))
+    drawn[0], drawn[1], drawn[2] = 0, 255, 128
+    return drawn.astype(np.uint8)
+
+
+@settings(max_examples=80, deadline=None)
+@given(binary_parts(), st.integers(0, 10**6))
+def test_answers_are_the_references(drawn, seed):
+    source, interface, products = drawn
+    model, x = make_integer(source, interface), images(interface, 60, seed)
+    record = [name for node in model.graph.node for name in node.output]
+    found = ChannelsLast(model, interface).run({"x": x}, record)
+    assert np.array_equal(found["y"], Interpreter(source).run({"x": x})["y"])
+
+    assert [node.op_type for node in model.graph.node if node.op_type in _PRODUCTS] == products
+    assert {node.op_type for node in model.graph.node} <= _OPERATORS
+    for name in record:
+        kind, values = model.get_tensor_datatype(name), integers(found[name])
+        assert kind.is_integer() and kind.allowed(int(values.min())) and kind.allowed(int(values.max())), name
+    arranged = ChannelsLast(model, interface).arranged(x[:1]).astype(np.float32)
+    assert np.array_equal(execute_onnx(model, {"x": arranged})["y"], found["y"][:1])
+
+
+def test_accumulators_of_bits_count_up_to_their_rows():
+    part = BinaryPart((1, 784), 1)
+    part.activate(1)
+    part.dense(4, 1)
+    model = make_integer(*part.answer(4, 1.0))
+    assert model.get_tensor_datatype(next(n for n in model.graph.node if n.op_type == "XnorPopcountMatMul").output[0]).name == "UINT10"
+
+
+def test_equal_scores_give_the_first_class():
+    part = BinaryPart((1, 8), 3)
+    part.activate(1)
+    column = np.ones((8, 1), np.int8)
+    part.value = part.add("MatMul", [part.value, part.dequantise(part.constant(np.tile(column, 4)), np.int8, 1.0)])
+    source, interface = part.answer(4, -2.0)
+    model = make_integer(source, interface)
+    assert not ChannelsLast(model, interface).run({"x": images(interface, 20)})["y"].any()
+
+
+def test_scores_times_zero_are_refused():
+    part = BinaryPart((1, 8), 3)
+    part.activate(1)
+    part.dense(4, 1)
+    with pytest.raises(ModelError, match="no order left"):
+        make_integer(*part.answer(4, 0.0))

@@ -1,0 +1,117 @@
+"""Files that are no network, or that mean harm: one sentence, code 2, nothing written, nothing else read."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from test_own_network import Own, finn_onnx, small
+
+
+def outside(location):
+    """Weights that are said to be in another file."""
+    model = small().model()
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.append(onnx.StringStringEntryProto(key="location", value=location))
+    return model
+
+
+def edited(change):
+    model = small().model()
+    change(model)
+    return model
+
+
+def cyclic(model):
+    first, last = model.graph.node[0], model.graph.node[-2]
+    first.input[0] = last.output[0]
+
+
+def huge(model):
+    model.graph.initializer.append(TensorProto(name="huge", dims=[1 << 31, 1 << 31], data_type=TensorProto.FLOAT, raw_data=b"1234"))
+    model.graph.node[-1].input[0] = "huge"
+
+
+def bomb(model):
+    """A constant that is small in the file and not in memory."""
+    shape = onnx.numpy_helper.from_array(np.array([1 << 20, 1 << 20]), "bomb.shape")
+    model.graph.initializer.append(shape)
+    model.graph.node.insert(0, helper.make_node("ConstantOfShape", ["bomb.shape"], ["bomb"]))
+
+
+def replaced(place, value):
+    """The model with another constant in the place of one of its own."""
+    def change(model):
+        tensor = model.graph.initializer[place]
+        tensor.CopyFrom(onnx.numpy_helper.from_array(value, tensor.name))
+
+    return edited(change)
+
+
+def inner(model):
+    body = helper.make_graph([helper.make_node("Identity", ["x"], ["z"])], "body", [], [helper.make_tensor_value_info("z", 1, None)])
+    model.graph.node.insert(0, helper.make_node("If", ["x"], ["i"], then_branch=body, else_branch=body))
+
+
+MALFORMED = {
+    "empty": b"", "text": b"not a model" * 9, "zeros": bytes(1000), "truncated": small().model().SerializeToString()[:-700],
+    "cycle": edited(cyclic), "huge constant": edited(huge), "large constant": edited(bomb), "branch": edited(inner),
+    "external data": outside("weights.bin"), "path traversal": outside("../../../../etc/passwd"), "absolute path": outside("/etc/passwd"),
+    "unknown operator": edited(lambda m: setattr(m.graph.node[2], "op_type", "Frobnicate")),
+    "unknown domain": edited(lambda m: setattr(m.graph.node[2], "domain", "com.example")),
+    "missing tensor": edited(lambda m: m.graph.node[3].input.__setitem__(0, "nowhere")),
+    "computed twice": edited(lambda m: m.graph.node[3].output.__setitem__(0, m.graph.node[2].output[0])),
+    "no output": edited(lambda m: m.graph.ClearField("output")),
+    "other output": edited(lambda m: setattr(m.graph.output[0], "name", "nowhere")),
+    "no input": edited(lambda m: m.graph.ClearField("input")),
+    "open shape": edited(lambda m: m.graph.input[0].type.tensor_type.shape.dim[2].Clear()),
+    "old opset": edited(lambda m: setattr(m.opset_import[0], "version", 6)),
+    "future": edited(lambda m: setattr(m, "ir_version", 99)),
+    "not finite": replaced(0, np.float32(np.nan)),
+    "wrong bytes": edited(lambda m: setattr(m.graph.initializer[-1], "raw_data", b"12345")),
+    "wrong shape": replaced(4, np.ones((2, 2, 2), np.float32)),
+    "unknown datatype": finn_onnx("UINT8; DROP TABLE"),
+    "text constant": replaced(0, np.array(["a"], object)),
+    "name of two lines": edited(lambda m: setattr(m.graph.node[2], "name", "a\nb")),
+}
+
+
+def refused(own, model, capfd) -> str:
+    capfd.readouterr()
+    assert own.run(model) == 2
+    said = capfd.readouterr().err.splitlines()
+    assert len(said) == 1 and said[0].startswith("microstage streamline: ") and said[0].endswith(".") and "Traceback" not in said[0]
+    assert not any(own.out.iterdir())
+    return said[0]
+
+
+@pytest.mark.parametrize("kind", MALFORMED)
+def test_malformed_files_are_one_sentence(kind, tmp_path, capfd):
+    refused(Own(tmp_path), MALFORMED[kind], capfd)
+
+
+def test_a_file_beside_the_model_is_not_read(tmp_path, capfd):
+    own = Own(tmp_path)
+    (own.source / "weights.bin").write_bytes(bytes(4096))
+    assert "in another file" in refused(own, MALFORMED["external data"], capfd)
+
+
+def test_bytes_changed_at_random_never_end_in_a_traceback(tmp_path, capfd):
+    """Any byte may be wrong: the stage succeeds or says one sentence."""
+    from microstage.errors import MicrostageError
+    from microstage_streamline.own.run import make_integer
+
+    whole, rng = small().model().SerializeToString(), np.random.Generator(np.random.PCG64(0))
+    path, refusals = tmp_path / "model.onnx", 0
+    for _ in range(300):
+        data = bytearray(whole)
+        for place in rng.integers(0, len(data), rng.integers(1, 5)):
+            data[place] = rng.integers(0, 256)
+        path.write_bytes(bytes(data))
+        try:
+            make_integer(path)
+        except MicrostageError as error:
+            refusals += 1
+            assert "\n" not in str(error)
+    assert refusals > 50

@@ -1,0 +1,201 @@
+"""A network of one's own, in the forms that exporters write it in: the stage as the runner calls it, from file to report."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+from random_networks import Network
+
+from microstage.stage import stage_main
+from microstage_streamline.__main__ import run
+from microstage_streamline.own.run import make_integer
+
+
+class Own:
+    """`run(model)` puts the model, or bytes of any kind, where the runner would, and gives the exit code; `out` is what was written."""
+
+    def __init__(self, folder) -> None:
+        self.source, self.folder, self.runs = folder / "network", folder, 0
+        self.source.mkdir()
+
+    def run(self, model, **golden) -> int:
+        data = model if isinstance(model, bytes) else model.SerializeToString()
+        (self.source / "model.onnx").write_bytes(data)
+        if golden:
+            np.savez(self.source / "golden.npz", **golden)
+        self.runs += 1
+        self.out = self.folder / f"out{self.runs}"
+        words = ["--set", "fpga_part=xc7z020clg400-1", "--set", "clk_ns=10", "--set", "target_cycles=8192"]
+        scratch = str(self.folder / f"scratch{self.runs}")
+        return stage_main("streamline", run, ["--in", f"network={self.source}", *words, "--out", str(self.out), "--scratch", scratch])
+
+    def interface(self) -> dict:
+        return json.loads((self.out / "interface.json").read_text())["parts"]["model_finn_streamlined"]
+
+    def metrics(self) -> dict:
+        return json.loads((self.out / "report.json").read_text())["metrics"]
+
+    def unresolved(self) -> list:
+        return json.loads((self.out / "unresolved.json").read_text())["unresolved"]
+
+
+@pytest.fixture
+def own(tmp_path):
+    return Own(tmp_path)
+
+
+def small():
+    """Convolution, batch norm, pool, dense: of every form below."""
+    net = Network([3, 6, 6], 3)
+    net.conv(4, [3, 3], 1, [1, 1, 1, 1], 4, True, bias=True)
+    net.norm()
+    net.pool("MaxPool")
+    net.activate(4, True)
+    net.value, net.shape = net.add("Flatten", [net.value]), [36]
+    net.dense(5, 4, False, False)
+    return net
+
+
+def integer_graph(model, folder) -> list[bytes]:
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    _, made, written = make_integer(folder / "model.onnx")
+    assert made.unresolved == []
+    constants = sorted((i.name, numpy_helper.to_array(i).tobytes()) for i in written.model.graph.initializer)
+    return [node.SerializeToString() for node in written.model.graph.node] + [data for _, data in constants]
+
+
+def test_forms_of_one_file_give_one_integer_graph(tmp_path):
+    expected = integer_graph(small().model(), tmp_path)
+    for opset in range(11, 19):
+        assert integer_graph(small().model(opset=opset), tmp_path) == expected, opset
+    for version in range(3, 11):
+        model = small().model(ir_version=version)
+        for initializer in list(model.graph.initializer):  # as IR 3 demands
+            model.graph.input.append(helper.make_tensor_value_info(initializer.name, initializer.data_type, list(initializer.dims)))
+        assert integer_graph(model, tmp_path) == expected, version
+    for batch in (1, 0, "batch", None, 8):
+        assert integer_graph(small().model(batch=batch), tmp_path) == expected, batch
+    for domain in ("", "onnx.brevitas", "finn.custom_op.general"):
+        model = small().model()
+        for node in model.graph.node:
+            node.domain = domain if node.domain else ""
+        assert integer_graph(model, tmp_path) == expected, domain
+    model = small().model()
+    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in reversed(model.graph.node)]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    assert sorted(integer_graph(model, tmp_path)) == sorted(expected)
+
+
+def test_the_artefact_is_proven_and_agrees_with_qonnx(own):
+    net = small()
+    rng = np.random.Generator(np.random.PCG64(0))
+    x = rng.normal(0, 3, (9, 3, 6, 6)).astype(np.float32)
+    assert own.run(net.model()) == 0
+    found = own.metrics()["compared"]["the file"]
+    assert found["by"].startswith("qonnx") and found["y"]["values"] > 100 and found["y"]["levels_differing"] == 0
+    assert own.unresolved() == [] and "Every output is computed in integers" in (own.out / "report.md").read_text()
+    said = own.interface()
+    assert said["inputs"]["x"]["datatype"] == "INT8" and said["outputs"]["y"]["datatype"].startswith("INT")
+    assert own.run(net.model(), x=x, y=np.zeros((9, 5))) == 0
+    assert len(np.load(own.out / "golden.npz")["x"]) == 9 and own.metrics()["compared"]["GOLDEN"]["y"]["values"] == 45
+
+
+def test_golden_vectors_that_do_not_fit_are_refused(own, capfd):
+    x = np.zeros((3, 3, 6, 6))
+    for arrays, said in (({"z": x, "w": x}, "no x"), ({"x": x[:, 1:]}, "shape"), ({"x": x + np.nan}, "finite"), ({"x": x[:0]}, "samples")):
+        assert own.run(small().model(), **arrays) == 2 and not any(own.out.iterdir())
+        assert said in capfd.readouterr().err.splitlines()[-1]
+    (own.source / "golden.npz").write_bytes(b"no archive")
+    assert own.run(small().model()) == 2
+
+
+def qdq(nodes, constants, inputs, outputs, opset=13):
+    kept = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "qdq", inputs, outputs, kept)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def onnxruntimes(tmp_path, residual=False, **options):
+    """A float network that onnxruntime's own quantiser turned into QCDQ: zero points, int32 biases, averages, sums at two scales."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    rng = np.random.Generator(np.random.PCG64(1))
+
+    class Samples(CalibrationDataReader):
+        rows = iter([{"x": rng.normal(0.3, 1, (4, 3, 8, 8)).astype(np.float32)} for _ in range(4)])
+
+        def get_next(self):
+            return next(self.rows, None)
+
+    constants = {"w1": rng.normal(0, 0.3, (6, 3, 3, 3)), "b1": rng.normal(0, 0.2, 6),
+                 "w2": rng.normal(0, 0.4, (5, 6)), "b2": rng.normal(0, 0.3, 5),
+                 "w3": rng.normal(0, 0.3, (6, 6, 3, 3))}
+    around = [helper.make_node("Conv", ["r", "w3"], ["d"], pads=[1, 1, 1, 1]), helper.make_node("Add", ["d", "r"], ["s"], name="skip")]
+    nodes = [
+        helper.make_node("Conv", ["x", "w1", "b1"], ["c"], pads=[1, 1, 1, 1], name="conv"), helper.make_node("Relu", ["c"], ["r"]),
+        *(around if residual else []),
+        helper.make_node("MaxPool", ["s" if residual else "r"], ["p"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("GlobalAveragePool", ["p"], ["g"]),
+        helper.make_node("Flatten", ["g"], ["f"]), helper.make_node("Gemm", ["f", "w2", "b2"], ["y"], transB=1, name="dense"),
+    ]
+    if not residual:
+        del constants["w3"]
+    border = [helper.make_tensor_value_info("x", 1, ["N", 3, 8, 8])], [helper.make_tensor_value_info("y", 1, ["N", 5])]
+    onnx.save(qdq(nodes, {name: value.astype(np.float32) for name, value in constants.items()}, *border), str(tmp_path / "float.onnx"))
+    quantize_static(str(tmp_path / "float.onnx"), str(tmp_path / "qdq.onnx"), Samples(), quant_format=QuantFormat.QDQ,
+                    weight_type=QuantType.QInt8, activation_type=getattr(QuantType, options.pop("activation")), **options)
+    return onnx.load(str(tmp_path / "qdq.onnx"))
+
+
+@pytest.mark.parametrize("options", [{"activation": "QUInt8", "per_channel": True}, {"activation": "QInt8", "residual": True}])
+def test_onnxruntimes_qcdq_with_zero_points(own, tmp_path, options):
+    assert own.run(onnxruntimes(tmp_path, **options)) == 0
+    assert own.unresolved() == []
+    found = own.metrics()["compared"]["the file"]
+    assert found["by"].startswith("onnxruntime") and found["y"]["values"] == 320 and found["y"]["levels_differing"] == 0
+
+
+def finn_onnx(levels="UINT8"):
+    """Integers annotated, binary weights as floats, thresholds with a scale, a scale at the end, the best class."""
+    rng = np.random.Generator(np.random.PCG64(2))
+    constants = {
+        "w1": rng.choice([-1.0, 1.0], (12, 6)).astype(np.float32), "t1": np.sort(rng.normal(0, 300, (6, 1)).astype(np.float32), 1),
+        "w2": rng.choice([-1.0, 1.0], (6, 4)).astype(np.float32), "s": np.float32(0.37), "o": np.float32(-1.5),
+    }
+    nodes = [
+        helper.make_node("MatMul", ["x", "w1"], ["a"]),
+        helper.make_node("MultiThreshold", ["a", "t1"], ["q"], domain="finn.custom_op.general", out_scale=2.0, out_bias=-1.0, out_dtype="BIPOLAR"),
+        helper.make_node("Mul", ["q", "s"], ["m"]), helper.make_node("MatMul", ["m", "w2"], ["b"]), helper.make_node("Add", ["b", "o"], ["y"]),
+    ]
+    model = qdq(nodes, constants, [helper.make_tensor_value_info("x", 1, [1, 12])], [helper.make_tensor_value_info("y", 1, [1, 4])])
+    pair = onnx.StringStringEntryProto(key="finn_datatype", value=levels)
+    model.graph.quantization_annotation.append(onnx.TensorAnnotation(tensor_name="x", quant_parameter_tensor_names=[pair]))
+    return model
+
+
+def test_finn_onnx_enters_by_its_annotations_and_leaves_its_last_line_as_metadata(own):
+    assert own.run(finn_onnx()) == 0
+    said = own.interface()
+    assert said["inputs"]["x"] | {"datatype": "UINT8", "range": [0, 255]} == said["inputs"]["x"]
+    assert said["outputs"]["y"]["offset"] == -1.5 and said["outputs"]["y"]["scale"] == pytest.approx(0.37)
+    assert own.metrics()["compared"]["the file"]["y"]["levels_differing"] == 0
+
+
+def test_what_cannot_be_integer_is_said_by_tensor_and_layer(own):
+    net = small()
+    net.value = net.add("Softmax", [net.value], axis=1)
+    assert own.run(net.model()) == 0
+    (found,) = own.unresolved()
+    assert found["tensor"].endswith("softmax") and found["layer"].startswith("Softmax_") and "Softmax" in found["reason"]
+    assert list(own.interface()["outputs"]) == [net.nodes[-1].input[0]]
+
+    net = small()
+    net.value = net.add("MatMul", [net.value, net.constant(np.full((5, 5), 0.3, np.float32))])
+    net.dense(2, 3, False, False)
+    assert own.run(net.model()) == 0
+    (found,) = own.unresolved()
+    assert "are real" in found["reason"] and found["layer"].startswith("MatMul")
+    assert found["reason"] in (own.out / "report.md").read_text()
