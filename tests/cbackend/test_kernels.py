@@ -289,9 +289,9 @@ def test_equal_on_each_vector_unit_without_compiler_flags(cases, tmp_path, compi
     assert check(cases, tmp_path, present(compiler), ["-O2", f"-DMS_TARGET_{target}"]) == target.lower()
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
-@pytest.mark.parametrize("flags", [[], ["-march=native"]])
+@pytest.mark.parametrize("compiler, flags", [("gcc", []), ("clang", []), ("gcc", ["-march=native"])])
 def test_no_undefined_behaviour_and_no_access_outside(cases, tmp_path, compiler, flags):
+    # clang 14 takes more than ten minutes to instrument the tiles of AVX-512
     check(cases, tmp_path, present(compiler), SANITIZE + flags)
 
 

@@ -107,31 +107,26 @@ MS_INLINE void ms_conv_row_avx512(const uint8_t *x, const int8_t *w, void *y, in
     }
 }
 
-#define MS_ROW(rows) \
-    case rows: \
-        ms_conv_row_avx512(x, w, y, at, f, shape, q, width, rows <= most ? rows : 1, vectors); \
-        break;
-
-/* Tiles of equal height, as few as `most` (a constant of the caller) allows; two heights alone where sizes are not constants. */
+/* Tiles of equal height, as few as `most` (a constant of the caller) allows, of one of eight heights; of two where sizes are not constants. */
 MS_INLINE void ms_conv_rows_avx512(const uint8_t *x, const int8_t *w, void *y, int32_t at, int32_t f, const ms_conv_u8_shape *shape,
                                    const ms_requant *q, int32_t width, const int most, const int vectors)
 {
-    const int32_t tiles = (width + most - 1) / most;
-    const int32_t rows = (width + tiles - 1) / tiles;
+    const int32_t tiles = (width + most - 1) / most, rows = (width + tiles - 1) / tiles;
+#define MS_TRY(height) \
+    if (height <= most && rows >= height) { \
+        ms_conv_row_avx512(x, w, y, at, f, shape, q, width, height <= most ? height : 1, vectors); \
+        return; \
+    }
     if (!MS_IS_CONSTANT(rows)) {
         if (width >= most) {
             ms_conv_row_avx512(x, w, y, at, f, shape, q, width, most, vectors);
-        } else {
-            ms_conv_row_avx512(x, w, y, at, f, shape, q, width, 1, vectors);
+            return;
         }
-        return;
+    } else {
+        MS_TRY(16) MS_TRY(12) MS_TRY(8) MS_TRY(6) MS_TRY(5) MS_TRY(4) MS_TRY(3) MS_TRY(2)
     }
-#if !defined MS_SMALL
-    switch (rows) {
-        MS_ROW(1) MS_ROW(2) MS_ROW(3) MS_ROW(4) MS_ROW(5) MS_ROW(6) MS_ROW(7) MS_ROW(8)
-        MS_ROW(9) MS_ROW(10) MS_ROW(11) MS_ROW(12) MS_ROW(13) MS_ROW(14) MS_ROW(15) MS_ROW(16)
-    }
-#endif
+#undef MS_TRY
+    ms_conv_row_avx512(x, w, y, at, f, shape, q, width, 1, vectors);
 }
 
 MS_INLINE void ms_conv_u8_avx512(const uint8_t *x, const int8_t *w, void *y, void *scratch, const ms_conv_u8_shape *shape, const ms_requant *q)
@@ -155,7 +150,5 @@ MS_INLINE void ms_conv_u8_avx512(const uint8_t *x, const int8_t *w, void *y, voi
         }
     }
 }
-
-#undef MS_ROW
 
 #endif
