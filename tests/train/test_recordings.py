@@ -58,7 +58,7 @@ def test_a_folder_is_split_by_sub_folder(tmp_path):
         for name in ("one", "two"):
             write_comtrade(tmp_path / source, name, current(3840, 60), 3840)
     data = load("recordings", tmp_path, length=32, count=64, synthetic=0)
-    sources = [set(split.source.tolist()) for split in (data.train, data.validation, data.test)]
+    sources = [set(split.recorded.source.tolist()) for split in (data.train, data.validation, data.test)]
     assert set().union(*sources) == {"a", "b", "c", "d"} and sum(map(len, sources)) == 4
 
 
