@@ -66,7 +66,7 @@ pack unpack push pull:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Checking
-.PHONY: test lint reproduce bench bench-rivals bench-noop bench-setup bench-lstm
+.PHONY: test lint reproduce bench bench-rivals bench-noop bench-setup bench-kernels bench-lstm
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
 	@$(MICROSTAGE) tests $(TESTS)
 
@@ -84,6 +84,8 @@ bench-noop: streamline ## what a `make streamline` costs when everything is done
 	@$(MICROSTAGE) bench noop make --silent streamline $(typed)
 bench-setup: ## cold set-up per stage, image sizes, what a container adds to a run
 	@$(MICROSTAGE) bench setup
+bench-kernels: ## the C kernels on the MLPerf Tiny layers, as a fraction of the processor's peak
+	@$(MICROSTAGE) bench tests/cbackend/bench_kernels.py
 bench-lstm:  ## a training step of the quantised LSTM beside brevitas' own and the float one
 	@$(MICROSTAGE) bench tests/train/bench_lstm.py
 
