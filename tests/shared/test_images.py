@@ -1,13 +1,15 @@
 """Readers of labelled images: the published files as they are, and one sentence for anything else."""
 
 import gzip
+import hashlib
 import struct
 
 import numpy as np
 import pytest
 
-from microstage.datasets import cifar10, glyphs, mnist
+from microstage.datasets import archives, cifar10, download, glyphs, mnist
 from microstage.datasets.images import Images, split
+from microstage.datasets.locations import folder
 from microstage.errors import DatasetError
 
 
@@ -109,3 +111,17 @@ def test_glyphs_are_ten_different_things():
     again, _ = glyphs.read(400, (3, 32, 32), 1)
     assert np.array_equal(train.pixels, again.pixels)
     assert isinstance(train[:5], Images) and len(train[:5]) == 5
+
+
+def test_mnist_is_downloaded_by_digest_and_kept_as_published(tmp_path, monkeypatch):
+    (served := tmp_path / "served").mkdir()
+    digits(served)
+    known = [archives.Archive(path.as_uri(), hashlib.sha256(path.read_bytes()).hexdigest(), ".") for path in sorted(served.iterdir())]
+    monkeypatch.setitem(archives.ARCHIVES, "mnist", known)
+    download.fetch("mnist", tmp_path / "data")
+    train, test = mnist.read(folder("mnist", tmp_path / "data"))
+    assert len(train) == 7 and len(test) == 3
+    next(served.glob("t10k-images*")).write_bytes(b"something else")
+    with pytest.raises(DatasetError, match="expected"):
+        download.fetch("mnist", tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere" / "mnist").exists()

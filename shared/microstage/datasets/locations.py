@@ -9,7 +9,7 @@ from microstage.errors import DatasetError
 __all__ = ["BUILT_IN", "DOWNLOADED", "files", "folder", "names"]
 
 BUILT_IN = ("generator", "words", "glyphs")
-DOWNLOADED = ("ev-cpw", "speech-commands")
+DOWNLOADED = ("ev-cpw", "speech-commands", "mnist", "cifar10")
 _PATTERNS = {
     "ev-cpw": ("*/Waveform_*.csv",),
     "speech-commands": ("*/*.wav", "*/*/*.wav", "*_list.txt"),
@@ -20,7 +20,7 @@ _PATTERNS = {
 }
 _USUAL_FOLDERS = {
     "mnist": ("mnist",),
-    "cifar10": ("cifar-10-batches-bin", "cifar10", "cifar10_4000"),
+    "cifar10": ("cifar10/cifar-10-batches-bin", "cifar-10-batches-bin", "cifar10", "cifar10_4000"),
     "ev-cpw": ("ev_cpw", "ev-cpw"),
     "speech-commands": ("speech_commands", "speech-commands", "speech_commands_v0.02"),
     "speech-features": ("gsc_v2_test",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from typing import Any
 
 import torch
@@ -27,7 +28,8 @@ def fit(job: Job, phase: Phase, data: Splits) -> list[dict[str, float]]:
         optimiser.load_state_dict(state.pop("optimiser"))
     steps = math.ceil(len(data.train) / phase.batch)
     board = _board(job)
-    for epoch in range(state["epoch"], phase.epochs):
+    began, first = time.monotonic(), state["epoch"]
+    for epoch in range(first, phase.epochs):
         order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(phase.seed * 100003 + epoch))
         batches = job.progress(order.split(phase.batch), steps, f"{phase.name} epoch {epoch + 1}/{phase.epochs}")
         loss = _epoch(phase, optimiser, data.train, batches, epoch, steps)
@@ -41,8 +43,14 @@ def fit(job: Job, phase: Phase, data: Splits) -> list[dict[str, float]]:
         state["epoch"] = epoch + 1
         _save(checkpoint, state, network, optimiser)
     board.close()
+    _tell_speed(job, phase, (phase.epochs - first) * len(data.train), time.monotonic() - began)
     _load(network, state["weights"])
     return state["history"]
+
+
+def _tell_speed(job: Job, phase: Phase, seen: int, seconds: float) -> None:
+    if seen:
+        job.log(f"train: {phase.name}: {phase.epochs} epochs; {seen} examples in {seconds:.0f} s, {seen / max(seconds, 1e-3):.0f} a second")
 
 
 def _epoch(phase: Phase, optimiser, train: Examples, batches, epoch: int, steps: int) -> float:

@@ -1,4 +1,4 @@
-"""The fully connected layers of a binary network as one function: brevitas' own values and gradients, in a fraction of the operations.
+"""A convolution, and all fully connected layers, of a binary network as one function each: brevitas' own values and gradients.
 
 Forward, layer by layer, for an input x, weights w and a batch norm's parameters:
 
@@ -6,8 +6,8 @@ Forward, layer by layer, for an input x, weights w and a batch norm's parameters
     y = batch norm(z)
     x = q(y) m            m: the dropout's mask, 0 or one and the same number
 
-and after the last of them x q(w)^T alone. Backward, straight through the quantisers: a gradient passes a weight always, an
-activation where it was not clipped.
+and after the last of them x q(w)^T alone; a convolution's product is that of the columns that its kernel sees. Backward, straight
+through the quantisers: a gradient passes a weight always, an activation where it was not clipped.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ import math
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import Function
 
 if TYPE_CHECKING:
-    from microstage.models.bnn.network import BinaryNetwork
+    from microstage.models.bnn.network import BinaryNetwork, Convolved
 
-__all__ = ["levels", "scores"]
+__all__ = ["convolved", "levels", "scores"]
+
+_IMAGES = 8  # whose columns are laid out at once
 
 _ONE = torch.tensor(1.0)
 # hardtanh's gradient is zero from its bound on; brevitas' beyond 1 for one bit, and for two where a value rounds to 2
@@ -40,9 +42,27 @@ def scores(network: BinaryNetwork, x: Tensor, masks: list[Tensor]) -> Tensor:
     return _Layers.apply(x, network, masks or [None] * len(network.layers), *parameters, network.out.weight)
 
 
+def convolved(layer: Convolved, x: Tensor, weight_bits: int, act_bits: int) -> Tensor:
+    """x [n, inputs, H, W] convolved without padding, normalised and quantised; not pooled."""
+    return _Convolved.apply(x, layer.conv.weight, layer.bn.weight, layer.bn.bias, layer.bn, weight_bits, act_bits)
+
+
 def _product(a: Tensor, b: Tensor) -> Tensor:
     """a b by NumPy, whose kernels are pinned to AVX2; those of the framework that every x86-64 has take three times as long."""
     return torch.from_numpy(a.numpy() @ b.numpy())
+
+
+def _normalised(z: Tensor, gamma: Tensor, beta: Tensor, bn: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
+    """(batch norm of z, the batch's mean, one over its deviation)."""
+    return torch.native_batch_norm(z, gamma, beta, bn.running_mean, bn.running_var, bn.training, bn.momentum, bn.eps)
+
+
+def _back(gradient: Tensor, z, y, gamma, mean, inverse, bn: nn.Module, bits: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of z, gamma and beta from that of q(y)."""
+    gradient = torch.ops.aten.hardtanh_backward(gradient, y, -_BOUND[bits], _BOUND[bits])
+    return torch.ops.aten.native_batch_norm_backward(
+        gradient, z, gamma, bn.running_mean, bn.running_var, mean, inverse, bn.training, bn.eps, [True, True, True]
+    )
 
 
 class _Layers(Function):
@@ -51,12 +71,10 @@ class _Layers(Function):
         d = ctx.definition = network.definition
         ctx.layers = []
         for layer, mask, weight, gamma, beta in zip(network.layers, masks, parameters[:-1:3], parameters[1::3], parameters[2::3]):
-            bn, quantised = layer.bn, levels(weight, d.weight_bits)
+            quantised = levels(weight, d.weight_bits)
             z = _product(x, quantised.t())
-            y, mean, inverse = torch.native_batch_norm(
-                z, gamma, beta, bn.running_mean, bn.running_var, bn.training, bn.momentum, bn.eps
-            )
-            ctx.layers.append((x, quantised, z, y, gamma, mean, inverse, bn, mask))
+            y, mean, inverse = _normalised(z, gamma, beta, layer.bn)
+            ctx.layers.append((x, quantised, mask, (z, y, gamma, mean, inverse, layer.bn)))
             x = levels(y, d.act_bits)
             x = x if mask is None else x.mul_(mask)
         ctx.last = x, levels(parameters[-1], d.weight_bits)
@@ -66,13 +84,38 @@ class _Layers(Function):
     def backward(ctx, gradient):
         x, quantised = ctx.last
         found = [_product(gradient.t(), x)]
-        gradient, bound = _product(gradient, quantised), _BOUND[ctx.definition.act_bits]
-        for place, (x, quantised, z, y, gamma, mean, inverse, bn, mask) in reversed(list(enumerate(ctx.layers))):
+        gradient = _product(gradient, quantised)
+        for place, (x, quantised, mask, norm) in reversed(list(enumerate(ctx.layers))):
             gradient = gradient if mask is None else gradient.mul_(mask)
-            gradient = torch.ops.aten.hardtanh_backward(gradient, y, -bound, bound)
-            gradient, dgamma, dbeta = torch.ops.aten.native_batch_norm_backward(
-                gradient, z, gamma, bn.running_mean, bn.running_var, mean, inverse, bn.training, bn.eps, [True, True, True]
-            )
+            gradient, dgamma, dbeta = _back(gradient, *norm, ctx.definition.act_bits)
             found = [_product(gradient.t(), x), dgamma, dbeta, *found]
             gradient = _product(gradient, quantised) if place or ctx.needs_input_grad[0] else None
         return gradient, None, None, *found
+
+
+class _Convolved(Function):
+    @staticmethod
+    def forward(ctx, x, weight, gamma, beta, bn, weight_bits, act_bits):
+        ctx.kernel, ctx.act_bits = weight.shape[2:], act_bits
+        quantised = levels(weight, weight_bits).flatten(1)
+        size = [across - kernel + 1 for across, kernel in zip(x.shape[2:], ctx.kernel)]
+        z = torch.cat([_product(quantised, _columns(part, ctx.kernel)) for part in x.split(_IMAGES)]).view(len(x), -1, *size)
+        y, mean, inverse = _normalised(z, gamma, beta, bn)
+        ctx.inputs, ctx.norm = (x, quantised), (z, y, gamma, mean, inverse, bn)
+        return levels(y, act_bits)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        x, quantised = ctx.inputs
+        gradient, dgamma, dbeta = _back(gradient, *ctx.norm, ctx.act_bits)
+        dweight, dx = torch.zeros_like(quantised), []
+        for part, pull in zip(x.split(_IMAGES), gradient.flatten(2).split(_IMAGES)):
+            dweight += _product(pull, _columns(part, ctx.kernel).transpose(1, 2)).sum(0)
+            if ctx.needs_input_grad[0]:
+                dx.append(nn.functional.fold(_product(quantised.t(), pull), x.shape[2:], ctx.kernel))
+        return torch.cat(dx) if dx else None, dweight.view(-1, x.shape[1], *ctx.kernel), dgamma, dbeta, None, None, None
+
+
+def _columns(x: Tensor, kernel: torch.Size) -> Tensor:
+    """[n, inputs * taps, places] that a kernel sees of x."""
+    return nn.functional.unfold(x, kernel)

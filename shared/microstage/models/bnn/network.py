@@ -4,8 +4,8 @@
     pixels                               their integers
     scores [n, 10]                       one scale for all classes; the largest is the answer, the first of equal ones
 
-Layers are brevitas' own, so that weights, names and export are; training runs the fully connected ones fused (`fused.py`). Dropout
-falls on what enters each of these.
+Layers are brevitas' own, so that weights, names and export are; training runs them fused (`fused.py`). Dropout falls on what
+enters each fully connected one.
 """
 
 from __future__ import annotations
@@ -66,6 +66,9 @@ class Convolved(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.pool(self.act(self.bn(self.conv(x))))
 
+    def fused(self, x: Tensor, d: BinaryDefinition) -> Tensor:
+        return self.pool(fused.convolved(self, x, d.weight_bits, d.act_bits))
+
 
 class BinaryNetwork(Network):
     """The network; `fast` chooses the fused layers for training and evaluation, the same values and gradients."""
@@ -97,15 +100,15 @@ class BinaryNetwork(Network):
 
     def forward(self, image: Tensor) -> Tensor:
         """image [n, channels, height, width] of grey levels, or what `integers` makes of them -> scores [n, 10]."""
-        drawn = self._masks(len(image))
+        drawn, fast = self._masks(len(image)), self.fast and not torch.onnx.is_in_onnx_export()
         x = self._pixels(image)
         for layer in self.convolutions:
-            x = layer(x)
+            x = layer.fused(x, self.definition) if fast else layer(x)
         if self.convolutions:
             x = x.flatten(1)
         if drawn:
             x = x * drawn.pop(0)
-        if self.fast and not torch.onnx.is_in_onnx_export():
+        if fast:
             return self.norm(fused.scores(self, x, drawn))
         for index, layer in enumerate(self.layers):
             x = layer(x)
