@@ -101,6 +101,7 @@ class BinaryDefinition:
             "weights": self.weights, "multiply_accumulates": self.multiply_accumulates,
             "inputs": {"image": {"range": [0, 255], "scale": 1.0, "unit": "grey level"}},
             "units": {"image": "grey level", "answer": "class"},
+            "retrained": f"{model.partition('-')[0]}-w{self.weight_bits}a{self.act_bits}_retrained.onnx",
         })
 
     @classmethod
