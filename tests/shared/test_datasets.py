@@ -201,7 +201,7 @@ def test_a_failed_download_keeps_nothing(published, tmp_path):
         download.fetch("ev-cpw", tmp_path / "data")
     assert not [p for p in (tmp_path / "data").rglob("*") if p.is_file()]
     with pytest.raises(ParameterError, match="cannot be downloaded"):
-        download.fetch("mnist", tmp_path / "data")
+        download.fetch("generator", tmp_path / "data")
 
 
 def test_the_published_digests_are_of_72_files_of_12_vehicles():

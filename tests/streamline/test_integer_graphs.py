@@ -15,7 +15,7 @@ from microstage_streamline.integer_graph import make_integer
 from microstage_streamline.replay import ChannelsLast
 from microstage_streamline.thresholds import search
 
-FINN_OPERATORS = {"MatMul", "MultiThreshold", "Im2Col", "MaxPoolNHWC", "Add", "Identity", "Transpose"}
+FINN_OPERATORS = {"MatMul", "MultiThreshold", "Im2Col", "MaxPoolNHWC", "Add", "Identity", "Transpose", "XnorPopcountMatMul"}
 
 
 @settings(max_examples=120, deadline=None)
