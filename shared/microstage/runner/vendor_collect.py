@@ -57,6 +57,7 @@ def collect(repository: Path, volumes: Path, typed: str | None) -> None:
 def _wheels(repository: Path, found: list[Path], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     versions = {stage.folder: stage.python for stage in load_stages(repository).values()}
+    versions |= {file.parent: file.read_text().strip() for file in repository.glob("tests/*/.python-version")}
     allowed = {sha for lock in found for sha in re.findall(r"--hash=sha256:([0-9a-f]{64})", lock.read_text())}
     for path in folder.iterdir():
         if file_digest(path) not in allowed:
