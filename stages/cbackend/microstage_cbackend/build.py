@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from microstage.errors import EnvironmentProblem, MicrostageError, VerificationError
-from microstage_cbackend.selftest import WHOLE
+from microstage_cbackend.selftest import STREAM, WHOLE
 
-__all__ = ["FLAGS", "Result", "compile_and_run"]
+__all__ = ["FLAGS", "Result", "compile_and_run", "compile_selftest", "run_selftest"]
 
 FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror")
 
@@ -26,21 +26,35 @@ class Result:
 
 
 def compile_and_run(folder: Path, shapes: dict[str, tuple[int, ...]], flags: tuple[str, ...] = FLAGS, compiler: str = "gcc") -> list[Result]:
-    """Compile every .c file of `folder` but the benchmark into `folder/selftest`, run it there, and return its counts per boundary.
+    """`compile_selftest`, then `run_selftest`."""
+    compile_selftest(folder, flags, compiler)
+    return run_selftest(folder, shapes)
 
-    `shapes` gives each boundary's shape per vector, so that a difference is named by its place in golden.npz.
 
-    Raises `EnvironmentProblem` without gcc, `MicrostageError` when gcc or the self test cannot run,
-    `VerificationError` naming tensor, index, expected and found at the first difference.
+def compile_selftest(folder: Path, flags: tuple[str, ...] = FLAGS, compiler: str = "gcc") -> None:
+    """Compile every .c file of `folder` but the benchmark into `folder/selftest`.
+
+    Raises `EnvironmentProblem` without the compiler, `MicrostageError` when it refuses.
     """
     sources = sorted(path.name for path in folder.glob("*.c") if path.name != "bench.c")
     try:
-        gcc = _run([compiler, *flags, "-o", "selftest", *sources], folder)
+        done = _run([compiler, "-o", "selftest", *sources, *flags], folder)  # flags may name libraries, which come last
     except FileNotFoundError:
-        raise EnvironmentProblem("gcc is not installed; `apt-get install gcc libc6-dev` mends it.") from None
-    if gcc.returncode:
-        raise MicrostageError(f"gcc refused the generated C, which is a fault of this generator: {gcc.stderr.strip()}")
-    test = _run([str(folder.resolve() / "selftest")], folder)
+        raise EnvironmentProblem(f"{compiler} is not installed; `apt-get install gcc libc6-dev` mends it.") from None
+    if done.returncode:
+        raise MicrostageError(f"{compiler} refused the generated C, which is a fault of this generator: {done.stderr.strip()}")
+
+
+def run_selftest(folder: Path, shapes: dict[str, tuple[int, ...]], vectors: int = 0, emulator: tuple[str, ...] = ()) -> list[Result]:
+    """Counts per boundary of `folder/selftest` on golden.bin, its first `vectors` or (0) all; through `emulator`, a command that takes a program.
+
+    `shapes` gives each boundary's shape per vector, so that a difference is named by its place in golden.npz.
+
+    Raises `MicrostageError` when the self test cannot run, `VerificationError` naming tensor, index, expected and found
+    at the first difference.
+    """
+    words = ["golden.bin", str(vectors)] if vectors else []
+    test = _run([*emulator, str(folder.resolve() / "selftest"), *words], folder)
     if test.returncode not in (0, 1):
         raise MicrostageError(f"The self test ended with code {test.returncode}: {test.stderr.strip()[-2000:]}")
     return _read(test.stdout, test.returncode, shapes)
@@ -51,7 +65,7 @@ def _read(text: str, code: int, shapes: dict[str, tuple[int, ...]]) -> list[Resu
     results = [Result(words[1], int(words[2]), int(words[3])) for words in lines if words[0] == "equal"]
     for _, boundary, vector, index, expected, found in (words for words in lines if words[0] == "differs"):
         wrong = next(r.compared - r.equal for r in results if r.boundary == boundary)
-        place = [int(vector), *map(int, np.unravel_index(int(index), shapes[boundary.removeprefix(WHOLE)]))]
+        place = [int(vector), *map(int, np.unravel_index(int(index), shapes[boundary.removeprefix(WHOLE).removeprefix(STREAM)]))]
         raise VerificationError(
             f"The generated C differs from the reference at {boundary}{place}: expected {expected}, found {found} "
             f"({wrong} values of this boundary differ)."

@@ -10,16 +10,20 @@ from microstage_cbackend.chain import Model
 from microstage_cbackend.golden import Check, Plan
 from microstage_cbackend.names import identifier, quoted
 
-__all__ = ["WHOLE", "selftest"]
+__all__ = ["STREAM", "WHOLE", "selftest"]
 
 WHOLE = "whole."
 "Prefix of a boundary that is checked through the whole network rather than through one part."
+STREAM = "stream."
+"Prefix of a state that is checked behind calls of several steps each."
 
-_HEAD = """/* Self test of {model}: every golden vector, every output, every state. Run it beside golden.bin, or give its path.
+_HEAD = """/* Self test of {model}: every golden vector, every output, every state. Run it beside golden.bin, or give its path
+ * and, for fewer, how many vectors.
  *
  * golden.bin: vector after vector, little-endian two's complement; per vector {layout}.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "{model}.h"
 
@@ -68,12 +72,13 @@ static void compare(tally *t, long vector, long index, int64_t expected, int64_t
 _MAIN = """
 int main(int argc, char **argv)
 {{
+    const long asked = argc > 2 ? atol(argv[2]) : {vectors}, vectors = asked < {vectors} ? asked : {vectors};
     FILE *file = fopen(argc > 1 ? argv[1] : "golden.bin", "rb");
     if (!file) {{
-        fprintf(stderr, "selftest: cannot open golden.bin; give its path as the only argument\\n");
+        fprintf(stderr, "selftest: cannot open golden.bin; give its path as the first argument\\n");
         return 2;
     }}
-    for (long vector = 0; vector < {vectors}; vector++) {{
+    for (long vector = 0; vector < vectors; vector++) {{
         if ({reads}) {{
             fprintf(stderr, "selftest: golden.bin ends before vector %ld of {vectors}\\n", vector);
             return 2;
@@ -98,6 +103,8 @@ int main(int argc, char **argv)
 def selftest(model: Model, plan: Plan) -> str:
     """The text of selftest.c."""
     names = [boundary for check in plan.checks for boundary in check.expects.values()]
+    streams = [check for check in plan.checks if check.part.states]
+    names += [f"{STREAM}{check.expects[new]}" for check in streams for _, new in check.part.states]
     names += [f"{WHOLE}{model.chain.head.output_names[0]}"] if model.chain else []
     sizes, widths = plan.sizes(), plan.widths()
     layout = ", ".join(f"{quoted(n)} ({sizes[n]} of {widths[n]} byte{'s' * (widths[n] > 1)})" for n in plan.boundaries)
@@ -108,6 +115,9 @@ def selftest(model: Model, plan: Plan) -> str:
     for check in plan.checks:
         text += _part(model, check, names)
         calls.append(f"test_{check.part.name}(vector)")
+    for check in streams:
+        text += _stream(model, check, names)
+        calls.append(f"stream_{check.part.name}(vector)")
     if model.chain:
         text += _whole(model, len(names) - 1)
         calls.append("test_whole(vector)")
@@ -139,6 +149,30 @@ def _part(model: Model, check: Check, names: list[str]) -> str:
     for (name, boundary), t in zip(check.expects.items(), part.outputs):
         lines += _compare(f"step * {t.size}", t.size, names.index(boundary), boundary, got[name], "        ")
     lines += [f"        COPY({fed[old]}, {got[new]}, {t.size});" for t in part.inputs for old, new in states.items() if old == t.name]
+    return "\n".join([*lines, "    }", "    return 0;", "}", ""])
+
+
+def _stream(model: Model, check: Check, names: list[str]) -> str:
+    part, states = check.part, dict(check.part.states)
+    prefix, inputs = f"{model.name}_{part.name}", [t for t in check.part.inputs if t.name in check.feeds]
+    outputs = [(n, t) for n, t in zip(part.output_names, part.outputs) if n not in states.values()]
+    fed = [f"in_{identifier(t.name)}" for t in inputs]
+    what = f"the same {check.steps} steps in calls of 1, 2, 3 and so on, which carry its state"
+    lines = [f"\n/* {part.name}: {what}. Returns its status. */", f"static int stream_{part.name}(long vector)", "{"]
+    lines += [f"    static {t.ctype} {name}[{check.steps * t.size}];" for name, t in zip(fed, inputs)]
+    lines += [f"    static {t.ctype} out_{identifier(n)}[{check.steps * t.size}];" for n, t in outputs]
+    lines += [f"    {prefix}_state state;", "", f"    {prefix}_reset(&state);"]
+    lines += [f"    COPY({name}, {_array(check.feeds[t.name][0])}, {check.steps * t.size});" for name, t in zip(fed, inputs)]
+    lines += [f"    for (long step = 0, call = 1, count; step < {check.steps}; step += count, call++) {{"]
+    lines += [f"        count = call < {check.steps} - step ? call : {check.steps} - step;"]
+    given = [f"{name} + step * {t.size}" for name, t in zip(fed, inputs)] + [f"out_{identifier(n)} + step * {t.size}" for n, t in outputs]
+    lines += [f"        {model.name}_status status = {prefix}_steps(&ctx, &state, {', '.join(given)}, (int32_t)count);"]
+    lines += [f"        if (status != {model.name.upper()}_OK) {{", "            return (int)status;", "        }"]
+    for t in part.inputs:
+        if t.name in states:
+            tally = names.index(f"{STREAM}{check.expects[states[t.name]]}")
+            boundary = check.expects[states[t.name]]
+            lines += _compare(f"(step + count - 1) * {t.size}", t.size, tally, boundary, f"state.{identifier(t.name)}", "        ")
     return "\n".join([*lines, "    }", "    return 0;", "}", ""])
 
 
