@@ -1,6 +1,7 @@
 """Training: the same bytes for a seed, also after a kill; the best epoch, not the last; what it leaves behind."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -30,6 +31,25 @@ def test_same_seed_same_bytes_even_when_killed_twice_on_the_way(train, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "float epoch 1/2" not in done.stderr, "it began anew"
     assert contents(resumed) == contents(whole)
+
+
+class Evil:
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.target}",)
+
+
+def test_a_checkpoint_that_would_run_something_is_refused(train, tmp_path):
+    import torch
+
+    (tmp_path / "evil.scratch").mkdir()
+    torch.save({"epoch": 1, "network": Evil(tmp_path / "ran")}, tmp_path / "evil.scratch" / "float.checkpoint")
+    done, out = train("evil")
+    (line,) = done.stderr.strip().splitlines()
+    assert done.returncode == 2 and "system, which weights do not need" in line
+    assert not list(out.iterdir()) and not (tmp_path / "ran").exists()
 
 
 def test_another_seed_is_another_network_and_half_a_cycle_is_held_against_the_textbook(train):

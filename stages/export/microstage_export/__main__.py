@@ -10,9 +10,9 @@ from microstage import golden
 from microstage.models import hook
 from microstage.models.definition import FILE, model_of
 from microstage.stage import Job, stage_main
+from microstage.weights import read_weights
 from microstage_export.onnx_file import export
 from microstage_export.warned import heard
-from microstage_export.weights import read_weights
 
 
 def run(job: Job) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from microstage.models.training import Examples, Phase, Splits, predict
 from microstage.stage import Job
+from microstage.weights import read_checkpoint
 
 __all__ = ["fit"]
 
@@ -113,10 +114,10 @@ def _save(path, state: dict[str, Any], network: nn.Module, optimiser) -> None:
 
 
 def _resume(path, network: nn.Module) -> dict[str, Any]:
-    """The state after the last whole epoch, if any; the file is this stage's own, written a moment ago in its scratch folder."""
+    """The state after the last whole epoch, if any."""
     if not path.exists():
         return {}
-    whole = torch.load(path)
+    whole = read_checkpoint(path)
     _load(network, whole.pop("network"))
     _go_on_collecting(network, whole.pop("collected"))
     torch.set_rng_state(whole.pop("random"))

@@ -1,4 +1,4 @@
-"""Reading a weight file without executing it: an allow-listed unpickler over torch's zip form.
+"""Reading weights and checkpoints without executing them: an allow-listed unpickler over torch's zip form.
 
 `torch.load` of this era runs whatever a pickle asks for, and its `weights_only` mode is no cure (CVE-2025-32434).
 """
@@ -17,28 +17,36 @@ import torch
 
 from microstage.errors import IntegrityError
 
-__all__ = ["read_weights"]
+__all__ = ["read_checkpoint", "read_weights"]
 
-_STORAGES = {"FloatStorage": np.float32, "DoubleStorage": np.float64, "LongStorage": np.int64, "IntStorage": np.int32}
+_STORAGES = {
+    "FloatStorage": np.float32, "DoubleStorage": np.float64, "LongStorage": np.int64, "IntStorage": np.int32,
+    "ByteStorage": np.uint8, "BoolStorage": np.bool_,
+}
 _MAX_BYTES = 1 << 30
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """{module path: tensor}; anything in the file but plain tensors is an `IntegrityError`, and nothing of it runs."""
+    state = read_checkpoint(path)
+    if not isinstance(state, dict) or not all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()):
+        raise IntegrityError(f"{path} holds something other than named tensors.")
+    return dict(state)
+
+
+def read_checkpoint(path: Path) -> Any:
+    """Tensors in dictionaries, lists and tuples, beside numbers and texts; anything else is an `IntegrityError`, and nothing of it runs."""
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(member.file_size for member in archive.infolist()) > _MAX_BYTES:
                 raise IntegrityError(f"{path} unpacks to more than {_MAX_BYTES >> 20} MiB; it is not a weight file of ours.")
             root = next(name for name in archive.namelist() if name.endswith("/data.pkl"))[: -len("data.pkl")]
             with archive.open(f"{root}data.pkl") as data:
-                state = _Reader(data, archive, root).load()
+                return _Reader(data, archive, root).load()
     except IntegrityError:
         raise
     except Exception as error:  # a hostile pickle can make its machine fail in any way; none of them is a weight file
         raise IntegrityError(f"{path} is no weight file: {error or 'no data.pkl in it'}.") from None
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise IntegrityError(f"{path} holds something other than named tensors.")
-    return dict(state)
 
 
 class _Reader(pickle.Unpickler):
