@@ -66,7 +66,7 @@ pack unpack push pull:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Checking
-.PHONY: test lint reproduce bench bench-rivals bench-noop bench-setup bench-kernels bench-lstm
+.PHONY: test lint reproduce prove bench bench-rivals bench-noop bench-setup bench-kernels bench-lstm
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
 	@$(MICROSTAGE) tests $(TESTS)
 
@@ -75,6 +75,9 @@ lint:        ## Dockerfiles (hadolint) and Python (ruff)
 	@uvx --quiet ruff check shared stages tests
 
 reproduce:   ## STAGE=: image and stage twice, under other circumstances; every byte compared
+	@$(MICROSTAGE) $@ $(typed)
+
+prove:       ## generated C beside the integer reference on VECTORS=10000 random vectors: MODEL=harmonic,lstm-stack CYCLES=0.25,0.5
 	@$(MICROSTAGE) $@ $(typed)
 
 bench: $(if $(AGAINST),bench-rivals,bench-noop bench-lstm) ## the benchmarks; with AGAINST= those beside other runtimes alone

@@ -34,9 +34,11 @@ class Quantised:
         zeros = np.full(np.shape(scale), zero)
         return self.node("DequantizeLinear", x, self.constant(scale), self.constant(zeros, dtype), **attributes)
 
-    def quantise(self, x: str, scale: float, zero: int = 0, dtype: str = "int8", clip: tuple[int, int] | None = None) -> str:
-        """The dequantised value of `x` on a grid of `scale`."""
+    def quantise(self, x: str, scale: float, zero: int = 0, dtype: str = "int8", clip: tuple[int, int] | None = None, name: str = "") -> str:
+        """The dequantised value of `x` on a grid of `scale`; `name`: what the integers are called."""
         q = self.node("QuantizeLinear", x, self.constant(scale), self.constant(zero, dtype))
+        if name:
+            self.nodes[-1].output[0] = q = name
         if clip:
             q = self.node("Clip", q, self.constant(clip[0], dtype), self.constant(clip[1], dtype))
         return self.dequantise(q, scale, zero, dtype)

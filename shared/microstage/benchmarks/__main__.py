@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from microstage.benchmarks import machine, measuring, memory, report
+from microstage.benchmarks import machine, measuring, memory, report, tables
 from microstage.benchmarks.contest import Contestant, prepare_ours, prepare_rivals
 from microstage.benchmarks.generated import VARIANTS
 from microstage.benchmarks.harmonic import COMPOSED, Artefacts, prepare_harmonic_ours, prepare_harmonic_rival
@@ -54,7 +54,7 @@ def bench_harmonic(name: str, options: argparse.Namespace, peak: machine.Peak | 
     ours = prepare_harmonic_ours(artefacts, scratch)
     _race(name, ours, rivals, definition["multiply_accumulates"], peak, options.rounds)
     rows = [*_memory_of(ours, artefacts.cbackend, scratch), memory.row_of_onnx(artefacts.qcdq / COMPOSED)]
-    print(report.table(memory.HEADER, rows), flush=True)
+    print(tables.table(memory.HEADER, rows), flush=True)
 
 
 def _memory_of(ours: Mapping[str, Contestant], folder: Path, scratch: Path) -> list[list[str]]:

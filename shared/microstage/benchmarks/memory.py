@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from microstage.benchmarks import report
+from microstage.benchmarks import tables
 from microstage.benchmarks.compiling import compiler
 from microstage.benchmarks.generated import Generated, sources_of
 from microstage.benchmarks.names import MLPERF_TINY
@@ -37,7 +37,7 @@ def table(network: Network, against: Sequence[str], ours: Sequence[Sequence[str]
         model = scratch / f"{network.name}.onnx"
         model.write_bytes(write_onnx(network, "uint8").SerializeToString())
         rows.append(row_of_onnx(model))
-    return report.table(HEADER, rows)
+    return tables.table(HEADER, rows)
 
 
 def row_of_c(folder: Path, generated: Generated, scratch: Path) -> list[str]:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from microstage.benchmarks.aims import aim
 from microstage.benchmarks.contest import Contestant
 from microstage.benchmarks.measuring import Timing, ratio
+from microstage.benchmarks.tables import table
 
-__all__ = ["ratios", "table", "times"]
-
-
-def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """Markdown, columns aligned."""
-    cells = [[str(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(len(row[place]) for row in cells) for place in range(len(cells[0]))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in cells]
-    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
+__all__ = ["ratios", "times"]
 
 
 def times(timings: Mapping[str, Timing], contestants: Mapping[str, Contestant], macs: int, peak: float) -> str:

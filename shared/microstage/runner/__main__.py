@@ -25,7 +25,7 @@ if sys.version_info < (3, 11):
         sys.exit("microstage: the runner needs CPython 3.11 or newer; install one, or uv, which brings it.")
     os.execv(python, [python, "-m", "microstage.runner"] + sys.argv[1:])
 
-if sys.argv[1:2] in (["tests"], ["bench"], ["rivals"]):
+if sys.argv[1:2] in (["tests"], ["bench"], ["rivals"], ["prove"], ["footprint"]):
     import runpy
 
     sys.argv = sys.argv[1:]

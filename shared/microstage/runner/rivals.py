@@ -19,7 +19,7 @@ from microstage.runner.cli import REPOSITORY, Session
 from microstage.runner.declarations import load_stages
 from microstage.runner.local import LocalBackend
 
-__all__ = ["main"]
+__all__ = ["listed", "main"]
 
 _OWN = ("MODEL", "AGAINST", "ROUNDS")
 
@@ -27,7 +27,7 @@ _OWN = ("MODEL", "AGAINST", "ROUNDS")
 def main(words: Sequence[str]) -> int:
     """Exit code of the benchmark of NAME=VALUE `words`; those that are not its own choose the run of the harmonic network."""
     typed = dict(word.split("=", 1) for word in words)
-    models, against = _listed(typed, "MODEL", NETWORKS, HARMONIC), _listed(typed, "AGAINST", RIVALS)
+    models, against = listed(typed, "MODEL", NETWORKS, HARMONIC), listed(typed, "AGAINST", RIVALS)
     session = Session(REPOSITORY, {name: value for name, value in typed.items() if name not in _OWN})
     local = LocalBackend(REPOSITORY, session.volumes)
     folder = REPOSITORY / "tests" / "rivals"
@@ -52,7 +52,7 @@ def _artefacts(session: Session) -> list[Path]:
     return [session.store.folder(name, steps[name].about["key"]) for name in ("qcdq", "cbackend")]
 
 
-def _listed(typed: Mapping[str, str], variable: str, usual: Sequence[str], *more: str) -> list[str]:
+def listed(typed: Mapping[str, str], variable: str, usual: Sequence[str], *more: str) -> list[str]:
     """What a comma-separated variable chooses of `usual` and `more`; the usual ones where it is missing."""
     known = [*usual, *more]
     chosen = typed[variable].split(",") if variable in typed else list(usual)

@@ -1,0 +1,15 @@
+"""Markdown tables, as the commands print them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["table"]
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """Markdown, columns aligned."""
+    cells = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(cells[0]))]
+    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in cells]
+    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])

@@ -1,0 +1,91 @@
+"""The networks that the C is proven on, written as the stage reads them, and random vectors of each by the integer reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lstm_stack
+import numpy as np
+
+from microstage import golden
+from microstage.benchmarks.network import Network
+from microstage.benchmarks.onnx_twin import write_onnx
+from microstage.benchmarks.reference import run
+from microstage.benchmarks.twins import inputs_of, network_named
+from microstage.errors import VerificationError
+from microstage.integer import Interpreter
+from microstage.integer.sequence import run_sequence
+from microstage.onnx_file import read_onnx
+from microstage_cbackend.chain import Model
+from microstage_cbackend.generate import graphs_of
+
+__all__ = ["DRAWN", "LSTM_STACK", "random_vectors", "write"]
+
+DRAWN = ("kws-w3a3", "cnv-binary", "resnet8", "ds-cnn", "mobilenet", "autoencoder")
+LSTM_STACK = "lstm-stack"
+_BATCH, _TWICE = 50, 100
+"Vectors at a time; vectors that both writings of the reference compute."
+
+
+def write(name: str, folder: Path) -> Path:
+    """Network `name` as the stage reads it, in `folder`."""
+    if name == LSTM_STACK:
+        lstm_stack.write(folder)
+        return folder
+    network = network_named(name)
+    write_network(network, folder)
+    return folder
+
+
+def write_network(network: Network, folder: Path, vectors: int = 16) -> None:
+    """A drawn network's QCDQ graph with golden vectors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model_qcdq.onnx").write_bytes(write_onnx(network).SerializeToString(deterministic=True))
+    golden.save(folder / golden.FILE, run(network, inputs_of(network, vectors)))
+    (folder / "model_def.json").write_text(f'{{"model": "{network.name}"}}')
+
+
+def random_vectors(name: str, model: Model, folder: Path, count: int) -> dict[str, np.ndarray]:
+    """Boundaries [count, ...] of random inputs, the first two of them all at one end of their range."""
+    batches = range(0, count, _BATCH)
+    if name == LSTM_STACK:
+        return lstm_stack.sequences(read_onnx(folder / "model_qcdq.onnx"), lstm_stack.draw(count, seed=7))
+    if name in DRAWN:
+        found = [_drawn(network_named(name), min(_BATCH, count - start), start) for start in batches]
+        _check_both(folder, network_named(name), found[: _TWICE // _BATCH])
+    else:
+        interpreters = {part: Interpreter(read_onnx(path)) for part, path in graphs_of(folder).items()}
+        found = [_windows(model, interpreters, min(_BATCH, count - start), start) for start in batches]
+    return {boundary: np.concatenate([f[boundary] for f in found]) for boundary in found[0]}
+
+
+def _drawn(network: Network, count: int, start: int) -> dict[str, np.ndarray]:
+    """Noise over the whole range and, in every second batch, inputs like those that the network was calibrated on."""
+    random, feeds = np.random.default_rng(start), {}
+    for name, quantity in network.inputs.items():
+        feeds[name] = random.integers(quantity.low, quantity.high + 1, (count, *network.shapes[name])).astype(np.int8)
+        if start == 0:
+            feeds[name][:1], feeds[name][1:2] = quantity.low, quantity.high
+    feeds = feeds if start // _BATCH % 2 == 0 else inputs_of(network, count, seed=start)
+    return {**feeds, network.output: run(network, feeds)[network.output]}
+
+
+def _check_both(folder: Path, network: Network, batches: list[dict[str, np.ndarray]]) -> None:
+    """The reference of drawn networks is the interpreter of graphs: two writings, the same integers."""
+    interpreter = Interpreter(read_onnx(folder / "model_qcdq.onnx"))
+    for batch in batches:
+        found = interpreter.run({name: batch[name] for name in network.inputs})[network.output]
+        if not np.array_equal(getattr(found, "ints", found), batch[network.output]):
+            raise VerificationError(f"The two references of {network.name} differ.")
+
+
+def _windows(model: Model, interpreters: dict[str, Interpreter], count: int, start: int) -> dict[str, np.ndarray]:
+    """Whole sequences of the harmonic network for random windows."""
+    (window,) = model.chain.encoder.inputs
+    random = np.random.default_rng(start)
+    windows = random.integers(window.low, window.high + 1, (count, window.size)).astype(np.int8)
+    if start == 0:
+        windows[:1], windows[1:2] = window.low, window.high
+    names = (model.chain.encoder.name, model.chain.cell.name, model.chain.head.name)
+    parts = dict(zip(("cnn", "lstm", "mlp"), (interpreters[n] for n in names)))
+    return {"window": windows, **run_sequence(parts, windows)}
