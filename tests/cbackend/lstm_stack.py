@@ -40,7 +40,8 @@ def _layer(q: Quantised, both: str, cell: str, shape: tuple[int, int], layer: in
 
 def _gate(q: Quantised, both: str, shape: tuple[int, int], function: str, scale: float, dtype: str) -> str:
     weights, scales = q.weights(shape)
-    bias = q.node("DequantizeLinear", q.constant(q.random.integers(-2000, 2000, shape[0]), np.int32), q.constant(np.float32(_HIDDEN) * scales), axis=0)
+    integers, scale_of_sums = q.constant(q.random.integers(-2000, 2000, shape[0]), np.int32), q.constant(np.float32(_HIDDEN) * scales)
+    bias = q.node("DequantizeLinear", integers, scale_of_sums, axis=0)
     total = q.quantise(q.node("Gemm", both, weights, bias, transB=1), 1 / 16)
     return q.quantise(q.node(function, total), scale, dtype=dtype)
 
