@@ -8,10 +8,26 @@ from microstage.errors import ModelError, ParameterError
 from microstage.runner.sweep import combinations, sweep
 
 
-def step(tmp_path, mae):
+def step(tmp_path, **metrics):
     proof = {"boundary": "x", "compared": 10, "equal": 9, "explained_ties": 1}
-    metrics = {"test.mae.network": mae, "test.thd_error.network": 0.005}
-    return SimpleNamespace(artefact=SimpleNamespace(about={"metrics": metrics, "verification": [proof]}, folder=tmp_path))
+    about = {"metrics": metrics, "verification": [proof], "parameters": {"epochs": 8}}
+    return SimpleNamespace(artefact=SimpleNamespace(about=about, folder=tmp_path, run={"seconds": 12.3}))
+
+
+def estimator(tmp_path):
+    return [step(tmp_path, **{"test.mae.network": [0.1, 0.2, 0.3, 0.4], "test.thd_error.network": 0.005})]
+
+
+def classifier(tmp_path):
+    trained = step(tmp_path, **{"test.accuracy": 0.9317, "test.examples": 10000})
+    return [trained, step(tmp_path, **{"streamlined.accuracy": 0.9316, "streamlined.answers": 10000})]
+
+
+@pytest.fixture
+def described(tmp_path):
+    """A folder with what every training leaves."""
+    (tmp_path / "model_def.json").write_text('{"weights": 1234, "multiply_accumulates": 5678}')
+    return tmp_path
 
 
 def test_every_combination_in_order_and_paths_with_commas_left_alone():
@@ -22,22 +38,28 @@ def test_every_combination_in_order_and_paths_with_commas_left_alone():
         combinations({"CYCLES": "1"})
 
 
-def test_a_failing_run_is_named_and_the_others_are_done(tmp_path, capsys):
-    (tmp_path / "estimates.json").write_text(
+def test_a_failing_run_is_named_and_the_others_are_done(described, capsys):
+    (described / "estimates.json").write_text(
         '{"parts": {"a": {"slowest_layer_cycles": 7, "resources": {"LUT": 5, "BRAM_18K": 1, "DSP": 0}},'
         ' "b": {"slowest_layer_cycles": 9, "resources": {"LUT": 6, "BRAM_18K": 0, "DSP": 2}}}}')
-
-    (tmp_path / "model_def.json").write_text('{"weights": 1234, "multiply_accumulates": 5678}')
 
     def run(typed):
         if typed["SEED"] == "2":
             raise ModelError("It cannot be.")
-        return [step(tmp_path, [0.1, 0.2, 0.3, 0.4])]
+        return estimator(described)
 
     assert sweep({"SEED": "1,2,3"}, run) == 1
     lines = capsys.readouterr().out.splitlines()
     assert "microstage: It cannot be." in lines
     table = [line.split() for line in lines[-3:]]
-    row = ["1", "0.100", "0.200", "0.300", "0.400", "0.50", "%", "10", "0", "1", "1,234", "5,678", "9", "11", "1", "2"]
+    row = ["1", "0.100", "0.200", "0.300", "0.400", "0.50", "%", "8", "12", "10", "0", "1", "1,234", "5,678", "9", "11", "1", "2"]
     assert table[0] == row == ["1", *table[2][1:]]
-    assert table[1] == ["2", "failed"]
+    assert table[1] == ["2", "yes"]
+
+
+def test_networks_of_different_kinds_fill_columns_of_their_own(described, capsys):
+    assert sweep({"MODEL": "a,b"}, lambda typed: (estimator if typed["MODEL"] == "a" else classifier)(described)) == 0
+    head, *rows = (line.split("  ") for line in capsys.readouterr().out.splitlines()[-3:])
+    head, *rows = ([cell.strip() for cell in row if cell] for row in (head, *rows))
+    assert head[:6] == ["MODEL", "H1", "H3", "H5", "H7", "THD"] and {"top-1", "integers' top-1", "epochs", "seconds"} <= {*head}
+    assert rows[1][:5] == ["b", "8", "12", "20", "0"] and rows[1][-4:] == ["93.17 %", "10,000", "93.16 %", "10,000"]

@@ -1,8 +1,8 @@
-"""Driving three parts over whole sequences: CNN once, the LSTM step T times from zero states, the heads on the last h."""
+"""Driving graphs over many examples: a few at a time; or three parts over sequences, CNN once, the LSTM T times from zero, heads last."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,15 @@ import numpy as np
 from microstage.integer.interpreter import Interpreter
 from microstage.integer.tensor import QTensor
 
-__all__ = ["run_sequence"]
+__all__ = ["batches", "integers", "run_sequence"]
+
+_BATCH = 64  # a convolution's columns are many times its image
+
+
+def batches(inputs: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+    """The examples [n, ...] of `inputs`, a few at a time."""
+    for first in range(0, max(map(len, inputs.values())), _BATCH):
+        yield {name: values[first : first + _BATCH] for name, values in inputs.items()}
 
 
 def run_sequence(

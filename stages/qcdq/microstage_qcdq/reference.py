@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from microstage.integer import Interpreter
-from microstage.integer.sequence import integers, run_sequence
+from microstage.integer.sequence import batches, integers, run_sequence
 from microstage_qcdq.boundaries import boundaries, recorded_name
 
 __all__ = ["run_feed_forward", "run_recurrent"]
@@ -24,8 +24,9 @@ def run_recurrent(parts: Mapping[str, onnx.ModelProto], windows: np.ndarray) -> 
 
 def run_feed_forward(part: onnx.ModelProto, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """As above for one part; `inputs` by name are included."""
-    found = Interpreter(part).run(inputs, [b.name for b in boundaries("model", part)])
-    return {**inputs, **{name: _smallest(integers(value)) for name, value in found.items()}}
+    interpreter, record = Interpreter(part), [b.name for b in boundaries("model", part)]
+    runs = [{name: _smallest(integers(v)) for name, v in interpreter.run(batch, record).items()} for batch in batches(inputs)]
+    return {**inputs, **{name: _smallest(np.concatenate([run[name] for run in runs])) for name in runs[0]}}
 
 
 def _smallest(values: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from qonnx.core.onnx_exec import execute_onnx
 from microstage import golden
 from microstage.errors import VerificationError
 from microstage.integer import Interpreter
-from microstage.integer.sequence import integers, run_sequence
+from microstage.integer.sequence import batches, integers, run_sequence
 from microstage.stage import Job
 from microstage_streamline.integer_graph import input_ranges
 from microstage_streamline.passes import BITS
@@ -24,6 +24,7 @@ Models = Mapping[str, ModelWrapper]
 Interface = Mapping[str, dict[str, Any]]
 _RANDOM_STATES = 2048
 _EXECUTED_BY_QONNX = 4
+_LABEL = "label"
 RECURRENT_ROLES = {"subcnn": "cnn", "sublstm_qcdq": "lstm", "submlp": "mlp"}  # parts of a network around one LSTM
 _BORDER = ("features", "hidden", "cell", "harmonics")
 
@@ -73,12 +74,33 @@ def replay_golden(job: Job, models: Models, interface: Interface, vectors: Mappi
         return _replay_sequence(job, _by_role(interpreters), vectors, _by_role(record))
     observed = {}
     for part, interpreter in interpreters.items():
-        inputs = {name: vectors[name] for name in interface[part]["inputs"]}
-        found = {name: integers(value) for name, value in interpreter.run(inputs, record[part]).items()}
-        found |= {name.removesuffix(BITS): 2 * value - 1 for name, value in found.items() if name.endswith(BITS)}
-        _compare(job, [*interface[part]["outputs"], *sorted(found.keys() & vectors.keys() - interface[part]["outputs"].keys())], vectors, found)
-        observed |= _ends(found)
+        outputs = list(interface[part]["outputs"])
+        found, ends = _replay(interpreter, {name: vectors[name] for name in interface[part]["inputs"]}, record[part], {*outputs, *vectors})
+        _compare(job, [*outputs, *sorted(found.keys() - {*outputs})], vectors, found)
+        observed |= ends
+        if _LABEL in vectors and len(outputs) == 1:
+            _tell_answers(job, found[outputs[0]], vectors)
     return observed
+
+
+def _replay(interpreter: ChannelsLast, inputs: Mapping[str, np.ndarray], record: Iterable[str], kept: set[str]):
+    """(integers of those tensors that are `kept`, ends of all of them)."""
+    runs, ends = [], []
+    for batch in batches(inputs):
+        found = {name: integers(value) for name, value in interpreter.run(batch, record).items()}
+        found |= {name.removesuffix(BITS): 2 * value - 1 for name, value in found.items() if name.endswith(BITS)}
+        runs.append({name: found[name] for name in kept & found.keys()})
+        ends.append(_ends(found))
+    widest = {name: (min(e[name][0] for e in ends), max(e[name][1] for e in ends)) for name in ends[0]}
+    return {name: np.concatenate([run[name] for run in runs]) for name in runs[0]}, widest
+
+
+def _tell_answers(job: Job, answers: np.ndarray, vectors: Mapping[str, np.ndarray]) -> None:
+    """Top-1 of the integers: `answers` are places [n, 1], or scores [n, classes] of which the first of the largest counts."""
+    real = vectors["real"].astype(bool)
+    top = answers[:, 0] if answers.shape[1] == 1 else answers.argmax(1)
+    job.metric("streamlined.answers", int(real.sum()))
+    job.metric("streamlined.accuracy", float(f"{np.mean((top == vectors[_LABEL])[real]):.9g}"))
 
 
 def _by_role(parts: Mapping[str, Any]) -> dict[str, Any]:

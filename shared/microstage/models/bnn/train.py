@@ -23,6 +23,7 @@ from microstage.models import training
 from microstage.models.bnn.adam import FlatAdam
 from microstage.models.bnn.definition import BinaryDefinition
 from microstage.models.bnn.network import BinaryNetwork
+from microstage.models.classified import classified
 from microstage.models.training import Examples, Phase, Splits, predict
 
 __all__ = ["Training"]
@@ -30,7 +31,7 @@ __all__ = ["Training"]
 _READERS = {"mnist": mnist.read, "cifar10": cifar10.read}
 _SHAPES = {"mnist": mnist.SHAPE, "cifar10": cifar10.SHAPE}
 _PAD = 4  # pixels that an augmented photograph may move
-_REPLAYED, _REPLAYED_CONVOLUTIONAL = 2048, 256
+_REPLAYED_PHOTOGRAPHS = 512  # what a convolution computes of one is a thousand times a digit
 
 
 class Training(training.Training):
@@ -61,10 +62,9 @@ class Training(training.Training):
         self.network.load_weights(trained.weights())
 
     def evaluate(self) -> dict[str, Any]:
-        scores = predict(self.network, self.splits.test.inputs, batch=250)
-        right = scores.argmax(1).numpy() == self.images.test.labels
-        by_class = {name: _percent(right[self.images.test.labels == k]) for k, name in enumerate(self.definition.classes)}
-        return {"accuracy": _percent(right), "accuracy_by_class": by_class, "test_images": len(right), "about": self.images.about}
+        """Top-1 accuracy, overall and per class, and the confusion matrix [true, found]."""
+        found = predict(self.network, self.splits.test.inputs, batch=250).numpy().argmax(1)  # the first of equal ones
+        return classified(self.definition.classes, self.images.test.labels, found, self.images.about)
 
     def scales(self) -> dict[str, Any]:
         return {
@@ -73,8 +73,9 @@ class Training(training.Training):
         }
 
     def replayed(self) -> dict[str, np.ndarray]:
-        """Test images spread evenly, then the extremes (whose label is no class: 255)."""
-        test, wanted = self.images.test, _REPLAYED_CONVOLUTIONAL if self.definition.convolutional else _REPLAYED
+        """Every test image (of photographs not more than 512, spread evenly), then the extremes, whose label is no class: 255."""
+        test = self.images.test
+        wanted = _REPLAYED_PHOTOGRAPHS if self.definition.convolutional else len(test)
         rows = np.unique(np.linspace(0, len(test) - 1, min(wanted, len(test))).astype(int))
         hard = extremes(self.definition.image)
         return {
@@ -143,7 +144,3 @@ def _load(p: Mapping[str, Any], data: Path | None, d: BinaryDefinition) -> Image
 def _targets(images: Images) -> Tensor:
     """[n, 10]: 1 for an image's class, -1 for every other."""
     return torch.from_numpy(2 * np.eye(CLASSES, dtype=np.float32)[images.labels] - 1)
-
-
-def _percent(right: np.ndarray) -> float | None:
-    return round(100 * float(right.mean()), 2) if len(right) else None

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from microstage.datasets.speech import CLASSES, UNKNOWN
 from microstage.models import training
+from microstage.models.classified import classified
 from microstage.models.kws.clips import read
 from microstage.models.kws.data import NoisyClips, heard
 from microstage.models.kws.definition import KeywordDefinition
@@ -50,14 +51,7 @@ class Training(training.Training):
         """Top-1 accuracy, overall and per class, and the confusion matrix [true, found]."""
         test = self.splits.test
         found = predict(self.network, test.inputs).argmax(1)  # the lowest of equal ones
-        confusion = np.zeros((len(CLASSES), len(CLASSES)), int)
-        np.add.at(confusion, (test.targets.numpy(), found.numpy()), 1)
-        share = np.diag(confusion) / np.maximum(confusion.sum(1), 1)
-        return {
-            "test.accuracy": _rounded(np.diag(confusion).sum() / len(test)), "test.examples": len(test), "test.origin": self.origin,
-            "test.accuracy_of": {name: _rounded(value) for name, value in zip(CLASSES, share)},
-            "test.confusion": confusion.tolist(),
-        }
+        return classified(CLASSES, test.targets.numpy(), found.numpy(), self.origin)
 
     def scales(self) -> dict[str, Any]:
         d = self.definition
@@ -103,7 +97,3 @@ def extremes(definition: KeywordDefinition) -> np.ndarray:
 def _input_range(inputs: Tensor) -> float:
     """The 99th percentile of the features' magnitudes: what is beyond it is clipped."""
     return float(np.float32(np.percentile(np.abs(inputs.numpy()), _PERCENTILE)))
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.9g}")
