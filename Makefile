@@ -66,7 +66,7 @@ pack unpack push pull:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Checking
-.PHONY: test lint reproduce prove bench bench-rivals bench-noop bench-setup bench-kernels bench-lstm
+.PHONY: test lint reproduce prove bench bench-rivals bench-noop bench-setup bench-kernels bench-lstm bench-bnn
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
 	@$(MICROSTAGE) tests $(TESTS)
 
@@ -91,6 +91,8 @@ bench-kernels: ## the C kernels on the MLPerf Tiny layers, as a fraction of the 
 	@$(MICROSTAGE) bench tests/cbackend/bench_kernels.py
 bench-lstm:  ## a training step of the quantised LSTM beside brevitas' own and the float one
 	@$(MICROSTAGE) bench tests/train/bench_lstm.py
+bench-bnn:   ## a training step of the fused binary layers beside brevitas' own, and how many times as fast
+	@$(MICROSTAGE) bench tests/train/bench_bnn.py
 
 ##@ Help
 .PHONY: help

@@ -1,5 +1,5 @@
-"""Milliseconds of processor time of a training step of the fully connected binary networks, batch 100, on one thread: brevitas' layers
-with the framework's dropout, loss and Adam, beside the fused ones on images that are quantised once; turn by turn."""
+"""Milliseconds of processor time of a training step of the binary networks on one thread: brevitas' layers with the framework's dropout,
+loss and Adam, beside the fused ones, which of digits see what the first quantiser makes of them once and for all; turn by turn."""
 
 import statistics
 import sys
@@ -14,8 +14,9 @@ from microstage.models.bnn.definition import BinaryDefinition
 from microstage.models.bnn.network import BinaryNetwork
 from microstage.models.bnn.train import squared_hinge
 
-_ROUNDS, _STEPS, _BATCH, _SHARE = 9, 10, 100, 0.2
-_NETWORKS = ("tfc-1w1a", "tfc-1w2a", "tfc-2w2a", "sfc-1w1a", "sfc-1w2a", "sfc-2w2a", "lfc-1w1a")
+_ROUNDS = 9
+_DIGITS, _PHOTOGRAPHS = (10, 100), (1, 20)  # steps a round, images a step
+_NETWORKS = ("tfc-1w1a", "tfc-1w2a", "tfc-2w2a", "sfc-1w1a", "sfc-1w2a", "sfc-2w2a", "lfc-1w1a", "cnv-1w1a")
 
 
 class Plain(BinaryNetwork):
@@ -26,7 +27,10 @@ class Plain(BinaryNetwork):
         self.dropout = nn.Dropout(definition.dropout)
 
     def forward(self, image: Tensor) -> Tensor:
-        x = self.dropout(self.pixels(2.0 * (image.flatten(1).float() / 255.0) - 1.0))
+        x = self.pixels(2.0 * (image.float() / 255.0) - 1.0)
+        for layer in self.convolutions:
+            x = layer(x)
+        x = self.dropout(x.flatten(1))
         for layer in self.layers:
             x = self.dropout(layer(x))
         return self.norm(self.out(x))
@@ -36,36 +40,37 @@ def hinge(scores: Tensor, targets: Tensor) -> Tensor:
     return (1 - scores * targets).clamp_min(0).square().mean()
 
 
-def seconds(network: BinaryNetwork, optimiser, loss_of, images, targets) -> float:
+def seconds(steps: int, network: BinaryNetwork, optimiser, loss_of, images, targets) -> float:
     began = time.process_time()
-    for _ in range(_STEPS):
+    for _ in range(steps):
         loss = loss_of(network(images), targets)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         network.clip_weights()
-    return (time.process_time() - began) / _STEPS
+    return (time.process_time() - began) / steps
 
 
 def main(networks: list[str]) -> None:
     torch.set_num_threads(1)
     torch.backends.mkldnn.enabled = False  # as in training
-    images, targets = torch.randint(0, 256, (_BATCH, 1, 28, 28), dtype=torch.uint8), torch.randn(_BATCH, 10).sign()
     for model in networks:
-        definition = BinaryDefinition.from_parameters({"dropout": _SHARE, **MODELS[model], "model": model})
+        definition = BinaryDefinition.from_parameters({"dropout": 0.2, **MODELS[model], "model": model})
+        steps, batch = _PHOTOGRAPHS if definition.convolutional else _DIGITS
+        images, targets = torch.randint(0, 256, (batch, *definition.image), dtype=torch.uint8), torch.randn(batch, 10).sign()
         slow, fast = Plain(definition).train(), BinaryNetwork(definition).train()
         sides = {
             "plain": (slow, torch.optim.Adam(slow.parameters(), lr=0.001), hinge, images),
-            "fused": (fast, FlatAdam(fast.parameters(), lr=0.001), squared_hinge, fast.integers(images)),
+            "fused": (fast, FlatAdam(fast.parameters(), lr=0.001), squared_hinge, images if definition.convolutional else fast.integers(images)),
         }
         taken = {name: [] for name in sides}
         for round_ in range(_ROUNDS + 1):  # the first warms up
             for name, side in sides.items():
-                taken[name] += [seconds(*side, targets)] if round_ else []
+                taken[name] += [seconds(steps, *side, targets)] if round_ else []
         ratios = [a / b for a, b in zip(taken["plain"], taken["fused"])]
         median = {name: 1e3 * statistics.median(times) for name, times in taken.items()}
         print(
-            f"{model}: plain {median['plain']:.2f} ms, fused {median['fused']:.2f} ms;"
+            f"{model}, {batch} images: plain {median['plain']:.2f} ms, fused {median['fused']:.2f} ms;"
             f" {statistics.median(ratios):.2f} times as fast (from {min(ratios):.2f} to {max(ratios):.2f})", flush=True
         )
 
