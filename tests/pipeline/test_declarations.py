@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from microstage.errors import ParameterError
-from microstage.runner.declarations import DATASET, Parameter, load_stages
+from microstage.runner.declarations import DATASET, MODULE, Parameter, load_stages
 from microstage.runner.selection import SETTINGS
 
 STAGES = load_stages(Path(__file__).parents[2])
@@ -15,7 +15,7 @@ STAGES = load_stages(Path(__file__).parents[2])
 
 def test_the_chain_follows_from_the_inputs():
     assert list(STAGES) == ["train", "export", "qcdq", "streamline", "cbackend"]
-    assert STAGES["train"].inputs == {"data": DATASET}
+    assert STAGES["train"].inputs == {"data": DATASET, "module": MODULE}
 
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=lambda stage: stage.name)

@@ -8,7 +8,7 @@ from microstage.errors import DatasetError
 
 __all__ = ["BUILT_IN", "DOWNLOADED", "files", "folder", "names"]
 
-BUILT_IN = ("generator", "words", "glyphs")
+BUILT_IN = ("generator", "words", "glyphs", "own")  # own: made by the user's module
 DOWNLOADED = ("ev-cpw", "speech-commands", "mnist", "cifar10")
 _PATTERNS = {
     "ev-cpw": ("*/Waveform_*.csv",),
@@ -16,6 +16,7 @@ _PATTERNS = {
     "speech-features": ("gsc_test_mfcc.npz",),
     "mnist": ("train-*-ubyte*", "t10k-*-ubyte*", "mnist_*.npz"),
     "cifar10": ("data_batch_[1-5].bin", "test_batch.bin", "cifar10*.npz"),
+    "folder": ("**/*",),
     "recordings": ("**/*.csv", "**/*.CSV", "**/*.cfg", "**/*.CFG", "**/*.dat", "**/*.DAT"),
 }
 _USUAL_FOLDERS = {

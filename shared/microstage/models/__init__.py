@@ -1,16 +1,18 @@
 """Networks: one package per family, found by `MODEL=`. docs/adding-a-model.md says what a package provides.
 
 Standard library only, as the runner asks before any environment exists; what a stage needs of a family is its module of
-the stage's own name: `microstage.models.<family>.train`, `.export`.
+the stage's own name: `microstage.models.<family>.train`, `.export`. A module of the user's own is all of these at once.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from pathlib import Path
 from types import ModuleType
 
 from microstage.errors import ParameterError
+from microstage.models import own
 
 __all__ = ["FEED_FORWARD", "RECURRENT", "family", "hook", "models"]
 
@@ -31,6 +33,8 @@ def family(model: str) -> ModuleType:
     return known[model]
 
 
-def hook(model: str, stage: str) -> ModuleType:
-    """What `stage` asks of the family of `model`: its module of that name."""
+def hook(model: str, stage: str, module: Path | None = None) -> ModuleType:
+    """What `stage` asks of the family of `model`: its module of that name, or the user's own in folder `module`."""
+    if module is not None:
+        return own.load(module)
     return importlib.import_module(f"{family(model).__name__}.{stage}")

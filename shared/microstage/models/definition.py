@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from microstage.canonical import write_json
 from microstage.errors import ModelError, ParameterError
 from microstage.models import family
 
-__all__ = ["FILE", "model_of", "read"]
+__all__ = ["FILE", "REPLAYED", "Definition", "model_of", "read"]
 
-FILE = "model_def.json"
+FILE, REPLAYED = "model_def.json", "test.npz"
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -25,9 +28,24 @@ def read(folder: Path) -> dict[str, Any]:
     return described
 
 
-def model_of(folder: Path) -> str:
-    """Which MODEL the file describes; `ModelError` for one that this checkout does not have."""
+@dataclass(frozen=True)
+class Definition:
+    """A network that its parameters define. `about` may have `classes`, `units` and `inputs` (docs/adding-a-model.md)."""
+
+    parameters: Mapping[str, Any]
+    about: Mapping[str, Any]
+
+    def save(self, folder: Path) -> None:
+        """Write `model_def.json`."""
+        own = dict(self.parameters)
+        write_json(folder / FILE, {"model": own.pop("model"), "parameters": own, **self.about})
+
+
+def model_of(folder: Path, module: Path | None = None) -> str:
+    """Which MODEL the file describes; `ModelError` for one that neither this checkout nor the user's `module` has."""
     model = read(folder).get("model")
+    if module is not None:
+        return model
     try:
         family(model)
     except ParameterError:

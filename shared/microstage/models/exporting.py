@@ -5,16 +5,19 @@ A feed-forward network needs to say only how it is built: `simulate` watches eve
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from brevitas.proxy import ActQuantProxyFromInjector
 from torch import Tensor, nn
 
+from microstage import golden
 from microstage.errors import VerificationError
+from microstage.models.definition import REPLAYED, read
 
 __all__ = ["Exporting", "integers"]
 
@@ -24,20 +27,22 @@ class Exporting(ABC):
 
     `replayed[input]` is what the network is fed with. Where the graph begins with a quantiser, the integers enter behind
     it, under the quantiser's module path; where it does not, `model_def.json` says which integers enter (docs/adding-a-model.md).
+    A subclass sets `network`, weights left out, from `parameters` or from a definition of its own.
     """
 
     input: str
     output: str
     network: nn.Module  # with load_weights(state), which raises `ModelError` if it does not fit
 
-    @abstractmethod
     def __init__(self, folder: Path) -> None:
-        """Build the network from `model_def.json` in `folder`, weights left out; `ModelError` for a definition that is none."""
+        """`folder` holds `model_def.json` and `test.npz`; `ModelError` for a definition that is none."""
+        self.folder = folder
+        self.parameters: Mapping[str, Any] = read(folder)["parameters"]
 
     @property
-    @abstractmethod
     def example(self) -> Tensor:
-        """One input."""
+        """One input, of the shape of those that are replayed."""
+        return torch.zeros(1, *golden.load(self.folder / REPLAYED)[self.input].shape[1:])
 
     def simulate(self, replayed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """{boundary: integers, output: reals as float64} as the framework computes them."""

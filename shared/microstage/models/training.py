@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Examples", "Phase", "Splits", "Training", "cosine", "predict"]
+from microstage.errors import ModelError
+from microstage.models.classified import classified
+from microstage.models.definition import Definition
+from microstage.models.network import Network
+
+__all__ = ["Examples", "Phase", "Splits", "Training", "cosine", "extremes", "predict"]
+
+_REPLAYED = 512
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,10 @@ class Examples:
 
     inputs: Tensor
     targets: Tensor
+
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.targets) or not len(self.inputs):
+            raise ModelError(f"Examples need a target for each input; there are {len(self.inputs)} inputs and {len(self.targets)} targets.")
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -72,35 +84,72 @@ class Phase:
 
 
 class Training(ABC):
-    """One model with its data and recipe. After `phases()` is exhausted, `network` is what is exported."""
+    """One model with its data and recipe. A subclass says what is learnt and how; all else has a usual form.
 
-    definition: Any  # with save(folder), which writes model_def.json
-    splits: Splits
-    network: nn.Module  # with weights() and load_weights(state)
+    `input` is what the network's input is called. Where answers are `classes`, targets are their indices [n], and the largest answer counts.
+    """
+
+    input = "input"
+    classes: Sequence[str] = ()
+    units: Mapping[str, str] = {}  # of the ends of the graph
     loss_name = "loss"  # under the curves
+    splits: Splits
+    network: Network  # after `phases()` is exhausted, what is exported
 
-    @abstractmethod
     def __init__(self, parameters: Mapping[str, Any], data: Path | None) -> None:
-        """Read the dataset in the folder `data` (None for one that is built in) and set `definition` and `splits`."""
+        """`data` is the dataset's folder, None for one that is built in. A subclass reads it into `splits`."""
+        self.parameters = parameters
 
     @abstractmethod
     def phases(self) -> Iterator[Phase]:
         """One after another; each is trained when it is yielded, so that what follows may start from it."""
 
-    @abstractmethod
+    @cached_property
+    def definition(self) -> Any:
+        """What `save(folder)` writes to `model_def.json`, from which `Exporting` builds the network again."""
+        about = {"classes": list(self.classes), "units": dict(self.units)}
+        return Definition(self.parameters, {name: value for name, value in about.items() if value})
+
     def evaluate(self) -> dict[str, Any]:
         """Metrics on the test examples, JSON values that hang on no last bit."""
+        test, origin = self.splits.test, f"DATASET={self.parameters['dataset']}"
+        answers = predict(self.network, test.inputs).numpy()
+        if self.classes:
+            return classified(self.classes, test.targets.numpy(), answers.argmax(1), origin)  # the first of equal ones
+        error = np.abs(answers - test.targets.numpy()).mean()
+        return {"test.mean_absolute_error": float(f"{error:.6g}"), "test.examples": len(test), "test.origin": origin}
 
-    @abstractmethod
     def scales(self) -> dict[str, Any]:
         """What inputs and outputs mean: scale, zero point, unit, by name."""
+        return {name: {"unit": unit} for name, unit in self.units.items()}
 
-    @abstractmethod
     def replayed(self) -> dict[str, np.ndarray]:
-        """`test.npz`, what later stages replay: at least 256 test examples where there are so many, then extremes; `real` tells them apart."""
+        """`test.npz`, what later stages replay: test examples spread evenly, then extremes, which have no truth; `real` tells them apart."""
+        test = self.splits.test
+        rows = np.unique(np.linspace(0, len(test) - 1, min(_REPLAYED, len(test))).astype(int))
+        real, targets = test.inputs.numpy()[rows], test.targets.numpy()[rows]
+        hard = extremes(self.splits.train.inputs.numpy())
+        unknown = np.full((len(hard), *targets.shape[1:]), np.nan if targets.dtype.kind == "f" else -1, targets.dtype)
+        return {
+            self.input: np.concatenate([real, hard]),
+            "label" if self.classes else "truth": np.concatenate([targets, unknown]),
+            "real": np.concatenate([np.ones(len(real), np.uint8), np.zeros(len(hard), np.uint8)]),
+        }
 
-    def draw(self, folder: Path, metrics: Mapping[str, Any]) -> None:  # noqa: B027  most have none
+    def draw(self, folder: Path, metrics: Mapping[str, Any]) -> None:
         """Pictures of the metrics, beside the curves that every training has."""
+        if self.classes:
+            from microstage.charts.confusion import draw
+
+            title = f"{100 * metrics['test.accuracy']:.1f} % of {metrics['test.examples']} examples; {metrics['test.origin']}"
+            draw(folder / "confusion.png", self.classes, np.array(metrics["test.confusion"]), title)
+
+
+def extremes(inputs: np.ndarray) -> np.ndarray:
+    """[5, ...] at and beyond the ends of what `inputs` [n, ...] hold: zero, both ends, one after the other, and twice that."""
+    low, high = inputs.min(), inputs.max()
+    swing = np.where(np.arange(inputs[0].size) % 2, low, high).reshape(inputs.shape[1:])
+    return np.stack([np.zeros_like(swing), np.full_like(swing, low), np.full_like(swing, high), swing, 2 * swing]).astype(inputs.dtype)
 
 
 def predict(network: nn.Module, inputs: Tensor, batch: int = 1024) -> Tensor:

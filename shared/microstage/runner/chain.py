@@ -17,11 +17,13 @@ from typing import Any
 from microstage import datasets
 from microstage.canonical import digest
 from microstage.errors import ArtefactError, ParameterError, StageFailed, VerificationError
+from microstage.models.own import FILE
 from microstage.runner import publishing, runs
 from microstage.runner.backend import Backend
-from microstage.runner.declarations import DATASET, FILES, Stage
+from microstage.runner.declarations import DATASET, FILES, MODULE, Stage
 from microstage.runner.entrance import OwnFiles
 from microstage.runner.families import form
+from microstage.runner.own_model import OwnModel
 from microstage.runner.recipe import Digests, key_of, recipe
 from microstage.runner.store import Artefact, Store
 
@@ -52,15 +54,25 @@ class Chain:
         backend: Backend,
         data_dir: Path | None = None,
         own: OwnFiles | None = None,
+        model: OwnModel | None = None,
     ) -> None:
         self.stages, self.parameters, self.repository = stages, parameters, repository
         self.store, self.backend, self.data_dir, self.own = store, backend, data_dir, own
+        self.own_model, self.module = model, model and model.laid_out(store.volumes)
         self.digests = Digests(store.volumes / ".cache" / "digests.json")
 
     @property
     def model(self) -> str | None:
         """The network that all stages are about."""
         return next((chosen["model"] for chosen in self.parameters.values() if "model" in chosen), None)
+
+    @property
+    def _module_file(self) -> Path | None:
+        return self.module and self.module.folder / FILE
+
+    @property
+    def _form(self) -> str | None:
+        return self.own_model.form if self.own_model else form(self.model)
 
     def needed(self, target: str) -> list[Stage]:
         """The stages up to and including `target`, upstream first."""
@@ -97,7 +109,7 @@ class Chain:
 
     def prepare(self, target: str) -> Step:
         """Do what `target` reads and is not done; its own step, published or not, with its inputs and its key."""
-        sources = [name for name in self.stages[target].inputs.values() if name not in (DATASET, FILES)]
+        sources = [name for name in self.stages[target].inputs.values() if name not in (DATASET, FILES, MODULE)]
         done = {step.stage.name: step.artefact for source in sources for step in self.run(source)}
         return self._step(self.stages[target], done)
 
@@ -119,16 +131,24 @@ class Chain:
                 marks |= {key: self._dataset_digest(folder, parameters) for key, folder in found.items()}
             elif source == FILES:
                 folders[name], marks[name] = self.own.folder, self.own.digest
+            elif source == MODULE:
+                if self.module:
+                    folders[name], marks[name] = self.module.folder, self.module.digest
             else:
                 folders[name], marks[name] = done[source].folder, done[source].digest
         made_of = {
             "stage": stage.name,
-            "recipe": recipe(stage, self.repository, self.backend.platform(stage), self.digests, self.model),
+            "recipe": recipe(stage, self.repository, self.backend.platform(stage), self.digests, self.model, self._module_file),
             "parameters": parameters,
             "inputs": marks,
         }
         key = key_of(made_of)
         return Step(stage, {**made_of, "key": key}, folders, self.store.find(stage.name, key))
+
+    @property
+    def _places(self) -> dict[str, str | None]:
+        """Where the user's files lay, for whoever goes on with this run."""
+        return {"data_dir": self.data_dir and str(self.data_dir), "model_file": self.own_model and str(self.own_model.path)}
 
     def _dataset(self, name: str, parameters: Mapping[str, Any]) -> dict[str, Path]:
         chosen = parameters["dataset"]
@@ -151,7 +171,7 @@ class Chain:
             out, scratch = self.store.workplace(stage.name, key, fresh=force)
             print(f"{stage.name}: running ({self.backend.name}, key {key[:16]})", flush=True)
             began, started = time.monotonic(), time.time()
-            runs.note(out, step.about, self.data_dir, started)
+            runs.note(out, step.about, self._places, started)
             try:
                 code = self.backend.run(
                     stage, inputs=step.inputs, parameters=step.about["parameters"], output=out, scratch=scratch
@@ -164,14 +184,14 @@ class Chain:
                 meaning = _MEANINGS.get(code, "its message is above")
                 raise StageFailed(f"{stage.name} ended with code {code} ({meaning}); nothing was published.", code % 256)
             run = {"seconds": round(time.monotonic() - began, 3), "started": started, "backend": self.backend.name,
-                   "host": platform.node(), "machine": platform.machine(), "cores": os.cpu_count(), "data_dir": self.data_dir and str(self.data_dir)}
+                   "host": platform.node(), "machine": platform.machine(), "cores": os.cpu_count(), **self._places}
             artefact = self._publish(step, out, scratch, run)
         print(f"{stage.name}: done in {run['seconds']:.1f} s", flush=True)
         return Step(stage, step.about, step.inputs, artefact)
 
     def _publish(self, step: Step, out: Path, scratch: Path, run: dict[str, Any]) -> Artefact:
         report = self.store.take_report(out)
-        declared = {**step.stage.outputs, **step.stage.forms.get(form(self.model), {})}
+        declared = {**step.stage.outputs, **step.stage.forms.get(self._form, {})}
         missing = [pattern for pattern in declared if not any(out.glob(pattern))]
         if missing:
             raise ArtefactError(f"{step.stage.name} did not write {missing[0]}, which its stage.toml declares.")

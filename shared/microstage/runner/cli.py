@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from microstage.datasets.locations import DOWNLOADED
 from microstage.errors import ArtefactError, MicrostageError, ParameterError
 from microstage.runner import accuracy as pooled_accuracy
 from microstage.runner import backend, publishing, report, runs
@@ -15,6 +16,7 @@ from microstage.runner.declarations import load_stages
 from microstage.runner.entrance import OwnFiles, entered
 from microstage.runner.estimate_file import estimate_file
 from microstage.runner.families import trained_on
+from microstage.runner.own_model import OwnModel, is_path
 from microstage.runner.selection import select
 from microstage.runner.store import Store
 from microstage.runner.sweep import sweep
@@ -35,6 +37,9 @@ class Session:
         stages = load_stages(repository)
         self.again = runs.find(self.store, runs.trained(stages), typed["RUN"]) if "RUN" in typed else None
         self.typed = typed = {**(runs.variables_of(self.again) if self.again else {}), **typed}
+        self.model = OwnModel.read(typed["MODEL"]) if is_path(typed.get("MODEL", "")) else None
+        if self.model:
+            stages, typed = load_stages(repository, self.model), {**typed, "MODEL": self.model.name}
         self.stages = entered(stages, typed)
         self.parameters = select(self.stages, typed)
 
@@ -45,18 +50,18 @@ class Session:
         if loud and self.typed.get("RUNNER", "auto") == "auto":
             print(f"runner: {chosen.name} ({why})", flush=True)
         data_dir = self.typed.get("DATA_DIR")
-        folder = Path(data_dir).resolve() if data_dir else self.downloads
+        folder = Path(data_dir).resolve() if data_dir else self._downloads()
         own = OwnFiles.collect(self.stages, self.typed, self.volumes)
-        chain = Chain(self.stages, self.parameters, self.repository, self.store, chosen, folder, own)
+        chain = Chain(self.stages, self.parameters, self.repository, self.store, chosen, folder, own, self.model)
         if self.again:
             runs.assert_same(self.again, next(chain.steps(runs.trained(self.stages))).about["key"])
         return chain
 
-    @property
-    def downloads(self) -> Path | None:
-        """Where `make data` puts a dataset, if it did."""
+    def _downloads(self) -> Path | None:
+        """Where `make data` put the dataset, if it did."""
         folder = self.volumes / ".data"
-        return folder if folder.is_dir() else None
+        wanted = any(chosen.get("dataset") in DOWNLOADED for chosen in self.parameters.values())
+        return folder if wanted and folder.is_dir() else None
 
     def stage(self, default: str | None = None) -> str:
         """STAGE=, checked."""

@@ -6,13 +6,16 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from microstage.errors import ParameterError
 
-__all__ = ["DATASET", "FILES", "Instead", "Parameter", "Stage", "load_stage", "load_stages", "parameter"]
+if TYPE_CHECKING:
+    from microstage.runner.own_model import OwnModel
 
-DATASET, FILES = "dataset", "files"
+__all__ = ["DATASET", "FILES", "MODULE", "Instead", "Parameter", "Stage", "load_stage", "load_stages", "parameter"]
+
+DATASET, FILES, MODULE = "dataset", "files", "module"  # inputs that no stage makes
 _TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 
 
@@ -98,7 +101,7 @@ class Instead:
 
 @dataclass(frozen=True)
 class Stage:
-    """One folder under `stages/`; `inputs` maps a name to the stage it comes from, or to `DATASET`.
+    """One folder under `stages/`; `inputs` maps a name to the stage it comes from, or to `DATASET` or `MODULE`.
 
     `outputs` are written for every network, `forms[form]` for those of one form alone.
     """
@@ -114,16 +117,16 @@ class Stage:
     instead: Instead | None = None
 
 
-def load_stages(repository: Path) -> dict[str, Stage]:
-    """Every stage of the checkout, upstream first, with the parameters of every family of models."""
+def load_stages(repository: Path, own: OwnModel | None = None) -> dict[str, Stage]:
+    """Every stage of the checkout, upstream first, with the parameters of every family of models, and of the user's `own`."""
     from microstage.runner.families import with_families
 
-    stages = {path.parent.name: with_families(load_stage(path)) for path in sorted((repository / "stages").glob("*/stage.toml"))}
+    stages = {path.parent.name: with_families(load_stage(path), own) for path in sorted((repository / "stages").glob("*/stage.toml"))}
     ordered: dict[str, Stage] = {}
 
     def visit(name: str) -> None:
         for source in stages[name].inputs.values():
-            if source != DATASET and source not in ordered:
+            if source not in (DATASET, MODULE) and source not in ordered:
                 visit(source)
         ordered.setdefault(name, stages[name])
 

@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from microstage import models
+from microstage.errors import ParameterError
 from microstage.runner.declarations import Parameter, Stage, parameter
+
+if TYPE_CHECKING:
+    from microstage.runner.own_model import OwnModel
 
 __all__ = ["form", "hook_files", "trained_on", "with_families"]
 
 
-def with_families(stage: Stage) -> Stage:
-    """`stage` with every family's parameters, if it is the one that has `model` and leaves its choices open."""
+def with_families(stage: Stage, own: OwnModel | None = None) -> Stage:
+    """`stage` with every family's parameters, the user's `own` among them, if it is the one that has `model` and leaves its choices open."""
     chooser = stage.parameters.get("model")
     if chooser is None or chooser.choices is not None:
         return stage
-    known = models.models()
+    known = {model: _declared(package, model) for model, package in models.models().items()}
+    if own is not None:
+        known[own.name] = _checked(own, stage)
     joined = {**stage.parameters, "model": replace(chooser, choices=tuple(known))}
-    for model, package in known.items():
-        for name, fields in _declared(package, model).items():
+    for model, declared in known.items():
+        for name, fields in declared.items():
             joined[name] = _add(joined.get(name), name, fields, model, inherited=name in stage.parameters)
     return replace(stage, parameters=joined)
 
@@ -33,6 +39,23 @@ def _declared(package: Any, model: str) -> dict[str, dict[str, Any]]:
     for name, value in defaults.items():
         declared.setdefault(name, {})["default"] = value
     return declared
+
+
+def _checked(own: OwnModel, stage: Stage) -> dict[str, dict[str, Any]]:
+    """The user's parameters; `ParameterError` for one that says too little, or whose default it would not let be typed."""
+    for name, fields in own.parameters.items():
+        known = stage.parameters[name].fields() if name in stage.parameters else {}
+        lacking = [field for field in ("type", "default", "summary") if field not in {**known, **fields}]
+        if lacking:
+            raise ParameterError(f"PARAMETERS in {own.path.name}: {name} has no {lacking[0]}.")
+        try:
+            declared = parameter(name, {**known, **fields})
+            allowed = declared.parse(str(declared.default)) == declared.default
+        except (KeyError, TypeError, ValueError, ParameterError):
+            allowed = False
+        if not allowed:
+            raise ParameterError(f"PARAMETERS in {own.path.name}: {name} has default {fields['default']!r}, which its own fields do not allow.")
+    return {name: dict(fields) for name, fields in own.parameters.items()}
 
 
 def _add(known: Parameter | None, name: str, fields: dict[str, Any], model: str, inherited: bool) -> Parameter:

@@ -17,9 +17,10 @@ from typing import Any
 from microstage import datasets
 from microstage.canonical import digest, file_digest, write_json
 from microstage.errors import EnvironmentProblem, IntegrityError
+from microstage.models.own import FILE
 from microstage.runner import backend, bundle
 from microstage.runner.chain import Chain, Step
-from microstage.runner.declarations import load_stage
+from microstage.runner.declarations import DATASET, MODULE, load_stage
 from microstage.runner.images import context_files
 from microstage.runner.recipe import Digests, key_of, recipe
 from microstage.runner.store import MANIFEST, Artefact, Store
@@ -81,7 +82,8 @@ def _run(place: Path, index: Mapping[str, Any], store: Store, runner: str) -> Ar
         chosen.images = _loaded_image(place, index, checkout)
     print(f"runner: {chosen.name} ({why})", flush=True)
     digests = Digests(store.volumes / ".cache" / "digests.json")
-    here = recipe(stage, checkout, chosen.platform(stage), digests, about["recipe"].get("model"))
+    module = next((folders[name] / FILE for name, source in stage.inputs.items() if source == MODULE and name in folders), None)
+    here = recipe(stage, checkout, chosen.platform(stage), digests, about["recipe"].get("model"), module)
     _assert_same_recipe(about["recipe"], here)
     step = Chain({stage.name: stage}, {}, checkout, store, chosen).make(Step(stage, about, folders, None))
     return step.artefact
@@ -156,7 +158,7 @@ def _loaded_image(place: Path, index: Mapping[str, Any], checkout: Path):
 
 
 def _input_files(chain: Chain, step: Step, name: str, folder: Path) -> list[Path]:
-    if step.stage.inputs[name] == "dataset":
+    if step.stage.inputs[name] == DATASET:
         return datasets.files(step.about["parameters"]["dataset"], chain.data_dir)
     return [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name != MANIFEST]
 

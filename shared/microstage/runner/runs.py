@@ -30,14 +30,14 @@ class Run:
     id: str
     parameters: Mapping[str, Any]
     data_dir: str | None
+    model_file: str | None
     began: float
     metrics: Mapping[str, Any] | None
 
 
-def note(out: Path, about: Mapping[str, Any], data_dir: Path | None, began: float) -> None:
+def note(out: Path, about: Mapping[str, Any], places: Mapping[str, str | None], began: float) -> None:
     """Say beside an unfinished output what it will be, so that a cut-off run can be listed."""
-    data = None if data_dir is None else str(data_dir)
-    write_json(out.parent / NOTE, {"key": about["key"], "parameters": about["parameters"], "data_dir": data, "began": began})
+    write_json(out.parent / NOTE, {"key": about["key"], "parameters": about["parameters"], **places, "began": began})
 
 
 def trained(stages: Mapping[str, Stage]) -> str:
@@ -56,12 +56,12 @@ def listing(store: Store, stage: str) -> list[Run]:
 def _finished(store: Store, folder: Path) -> Run:
     artefact = store.find(folder.parent.name, folder.name)
     about, run = artefact.about, artefact.run
-    return Run(folder.name, about["parameters"], run.get("data_dir"), run.get("started", 0.0), about["metrics"])
+    return Run(folder.name, about["parameters"], run.get("data_dir"), run.get("model_file"), run.get("started", 0.0), about["metrics"])
 
 
 def _cut_off(path: Path) -> Run:
     said = json.loads(path.read_text())
-    return Run(path.parent.name.rpartition("-")[2], said["parameters"], said["data_dir"], said["began"], None)
+    return Run(path.parent.name.rpartition("-")[2], said["parameters"], said["data_dir"], said.get("model_file"), said["began"], None)
 
 
 def find(store: Store, stage: str, wanted: str) -> Run:
@@ -75,8 +75,9 @@ def find(store: Store, stage: str, wanted: str) -> Run:
 
 def variables_of(run: Run) -> dict[str, str]:
     """The make variables that stand for the run."""
-    data = {} if run.data_dir is None else {"DATA_DIR": run.data_dir}
-    return {**data, **{name.upper(): str(value) for name, value in run.parameters.items()}}
+    places = {"DATA_DIR": run.data_dir, "MODEL": run.model_file}
+    chosen = {name.upper(): str(value) for name, value in run.parameters.items()}
+    return {**chosen, **{name: place for name, place in places.items() if place is not None}}
 
 
 def assert_same(wanted: Run, key: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import torch
 
 from microstage import golden
-from microstage.models import hook
-from microstage.models.definition import FILE, model_of
+from microstage.models import hook, own
+from microstage.models.definition import FILE, REPLAYED, model_of
+from microstage.models.exporting import Exporting
 from microstage.stage import Job, stage_main
 from microstage.weights import read_weights
 from microstage_export.onnx_file import export
@@ -17,12 +19,17 @@ from microstage_export.warned import heard
 
 def run(job: Job) -> None:
     source = job.inputs["train"]
-    model = model_of(source)
-    trained = hook(model, "export").Exporting(source)
+    module = job.inputs.get("module")
+    model = model_of(source, module)
+    with own.answerable(model, module, job.logs):
+        _export(job, source, model, hook(model, "export", module).Exporting(source))
+
+
+def _export(job: Job, source: Path, model: str, trained: Exporting) -> None:
     trained.network.load_weights(read_weights(source / "quantised_model_weight.pth"))
     trained.network.eval()
 
-    replayed = golden.load(source / "test.npz")
+    replayed = golden.load(source / REPLAYED)
     with torch.no_grad():
         traced = trained.simulate(replayed)
     golden.save(job.output / golden.FILE, {**replayed, **traced})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from microstage.models import hook
+from microstage.models import hook, own
+from microstage.models.training import Training
 from microstage.stage import Job, stage_main
 from microstage_train import files
 from microstage_train.loop import fit
@@ -15,7 +16,12 @@ def run(job: Job) -> None:
     torch.use_deterministic_algorithms(True)
     torch.backends.mkldnn.enabled = False  # oneDNN picks its kernels by CPU
     torch.manual_seed(p["seed"])
-    training = hook(p["model"], "train").Training(p, job.inputs.get("data"))
+    module = job.inputs.get("module")
+    with own.answerable(p["model"], module, job.logs):
+        _train(job, hook(p["model"], "train", module).Training(p, job.inputs.get("data")))
+
+
+def _train(job: Job, training: Training) -> None:
     splits = training.splits
     job.log(f"train: {len(splits.train)} examples an epoch, {len(splits.validation)} to validate, {len(splits.test)} to test")
     history = {phase.name: fit(job, phase, splits) for phase in training.phases()}

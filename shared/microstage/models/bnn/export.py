@@ -19,11 +19,8 @@ class Exporting(exporting.Exporting):
     input, output = "image", "answer"
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self.network = Answering(BinaryDefinition.load(folder), fast=False)  # the quantisers' own calls are what is recorded
-
-    @property
-    def example(self) -> Tensor:
-        return torch.zeros(1, *self.network.definition.image)
 
 
 class Answering(BinaryNetwork):

@@ -26,6 +26,7 @@ class Exporting(exporting.Exporting):
     input, output = "window", "harmonics"
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self.network = HarmonicNetwork(HarmonicDefinition.load(folder))
 
     @property

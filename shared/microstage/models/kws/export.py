@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from microstage.models import exporting
 from microstage.models.kws.definition import KeywordDefinition
 from microstage.models.kws.network import KeywordNetwork
@@ -18,8 +15,5 @@ class Exporting(exporting.Exporting):
     input, output = "mfcc", "logits"
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self.network = KeywordNetwork(KeywordDefinition.load(folder))
-
-    @property
-    def example(self) -> Tensor:
-        return torch.zeros(1, self.network.definition.inputs)

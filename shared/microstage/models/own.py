@@ -1,0 +1,46 @@
+"""A module of the user's own in the place of a family: loaded from its file, and named with the line of what fails in it."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from microstage.errors import MicrostageError, ModelError
+
+__all__ = ["CLASSES", "FILE", "answerable", "load"]
+
+FILE = "model.py"
+CLASSES = ("Training", "Exporting")  # what the stages ask for, as of a family's modules
+TRACE = "traceback.txt"
+_NAME = "microstage_own_model"
+
+
+def load(folder: Path) -> ModuleType:
+    """The module in `folder`, run."""
+    found = importlib.util.spec_from_file_location(_NAME, folder / FILE)
+    module = sys.modules[_NAME] = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def answerable(model: str, folder: Path | None, logs: Path) -> Iterator[None]:
+    """Within it, whatever fails is a `ModelError` with the module's line that led there, if a module of the user's own runs; the trace is a log."""
+    try:
+        yield
+    except MicrostageError:
+        raise
+    except Exception as error:
+        if folder is None:
+            raise
+        (logs / TRACE).write_text("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+        frames = traceback.extract_tb(error.__traceback__)
+        last = next((frame for frame in reversed(frames) if Path(frame.filename) == folder / FILE), None)
+        place = f", line {last.lineno}, `{last.line}`" if last else ""
+        said = " ".join(str(error).split()).rstrip(".")
+        raise ModelError(f"{model}.py{place}: {type(error).__name__}: {said}.") from None
