@@ -12,7 +12,7 @@ from types import ModuleType
 
 from microstage.errors import MicrostageError, ModelError
 
-__all__ = ["CLASSES", "FILE", "answerable", "load"]
+__all__ = ["CLASSES", "FILE", "answerable", "expect", "load"]
 
 FILE = "model.py"
 CLASSES = ("Training", "Exporting")  # what the stages ask for, as of a family's modules
@@ -26,6 +26,12 @@ def load(folder: Path) -> ModuleType:
     module = sys.modules[_NAME] = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     return module
+
+
+def expect(found: type, kind: type) -> None:
+    """`ModelError` unless `found` is what the stages can deal with."""
+    if not issubclass(found, kind):
+        raise ModelError(f"Class {found.__name__} must be derived from {kind.__module__}.{kind.__name__}; docs/adding-a-model.md shows one.")
 
 
 @contextmanager

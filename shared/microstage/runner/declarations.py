@@ -121,7 +121,8 @@ def load_stages(repository: Path, own: OwnModel | None = None) -> dict[str, Stag
     """Every stage of the checkout, upstream first, with the parameters of every family of models, and of the user's `own`."""
     from microstage.runner.families import with_families
 
-    stages = {path.parent.name: with_families(load_stage(path), own) for path in sorted((repository / "stages").glob("*/stage.toml"))}
+    plain = [load_stage(path) for path in sorted((repository / "stages").glob("*/stage.toml"))]
+    stages = {stage.folder.name: with_families(stage, own, [other for other in plain if other is not stage]) for stage in plain}
     ordered: dict[str, Stage] = {}
 
     def visit(name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["form", "hook_files", "trained_on", "with_families"]
 
 
-def with_families(stage: Stage, own: OwnModel | None = None) -> Stage:
+def with_families(stage: Stage, own: OwnModel | None = None, others: Iterable[Stage] = ()) -> Stage:
     """`stage` with every family's parameters, the user's `own` among them, if it is the one that has `model` and leaves its choices open."""
     chooser = stage.parameters.get("model")
     if chooser is None or chooser.choices is not None:
         return stage
     known = {model: _declared(package, model) for model, package in models.models().items()}
     if own is not None:
-        known[own.name] = _checked(own, stage)
+        known[own.name] = _checked(own, stage, others)
     joined = {**stage.parameters, "model": replace(chooser, choices=tuple(known))}
     for model, declared in known.items():
         for name, fields in declared.items():
@@ -41,9 +41,12 @@ def _declared(package: Any, model: str) -> dict[str, dict[str, Any]]:
     return declared
 
 
-def _checked(own: OwnModel, stage: Stage) -> dict[str, dict[str, Any]]:
+def _checked(own: OwnModel, stage: Stage, others: Iterable[Stage]) -> dict[str, dict[str, Any]]:
     """The user's parameters; `ParameterError` for one that says too little, or whose default it would not let be typed."""
     for name, fields in own.parameters.items():
+        elsewhere = [other.name for other in others if name in other.parameters]
+        if elsewhere:
+            raise ParameterError(f"PARAMETERS in {own.path.name} has {name}, which belongs to {elsewhere[0]}.")
         known = stage.parameters[name].fields() if name in stage.parameters else {}
         lacking = [field for field in ("type", "default", "summary") if field not in {**known, **fields}]
         if lacking:

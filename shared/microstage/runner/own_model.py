@@ -20,6 +20,7 @@ from microstage.canonical import digest, file_digest
 from microstage.errors import ParameterError
 from microstage.models.own import CLASSES, FILE
 from microstage.runner.entrance import OwnFiles
+from microstage.runner.selection import SETTINGS
 
 __all__ = ["OwnModel", "is_path"]
 
@@ -86,10 +87,9 @@ class OwnModel:
 def _parsed(name: str, source: bytes) -> ast.Module:
     try:
         return ast.parse(source, name, feature_version=_SYNTAX)
-    except SyntaxError as error:
-        raise ParameterError(f"{name}, line {error.lineno}: {error.msg}; it is read as Python {_SYNTAX[0]}.{_SYNTAX[1]}.") from None
-    except ValueError as error:  # a zero byte
-        raise ParameterError(f"{name} is no Python: {error}.") from None
+    except (SyntaxError, ValueError) as error:  # ValueError: a zero byte, before CPython 3.12
+        place, what = (f", line {error.lineno}", error.msg) if getattr(error, "lineno", None) else ("", error)
+        raise ParameterError(f"{name}{place}: {what}; it is read as Python {_SYNTAX[0]}.{_SYNTAX[1]}.") from None
 
 
 def _bound(tree: ast.Module) -> set[str]:
@@ -118,6 +118,8 @@ def _parameters(name: str, tree: ast.Module) -> dict[str, dict[str, Any]]:
     for parameter, fields in declared.items():
         if not isinstance(parameter, str) or not re.fullmatch("[a-z][a-z0-9_]*", parameter) or parameter == "model":
             raise ParameterError(f"PARAMETERS in {name} has {parameter!r}; a parameter's name is small letters, digits and _, and not model.")
+        if parameter.upper() in SETTINGS:
+            raise ParameterError(f"PARAMETERS in {name} has {parameter}, which is taken: {SETTINGS[parameter.upper()]}.")
         foreign = [field for field in fields if field not in _FIELDS]
         if foreign:
             raise ParameterError(f"PARAMETERS in {name}: {parameter} has a field {foreign[0]!r}; expected some of {', '.join(_FIELDS)}.")

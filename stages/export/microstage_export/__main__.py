@@ -11,6 +11,7 @@ from microstage import golden
 from microstage.models import hook, own
 from microstage.models.definition import FILE, REPLAYED, model_of
 from microstage.models.exporting import Exporting
+from microstage.models.network import Network
 from microstage.stage import Job, stage_main
 from microstage.weights import read_weights
 from microstage_export.onnx_file import export
@@ -22,10 +23,13 @@ def run(job: Job) -> None:
     module = job.inputs.get("module")
     model = model_of(source, module)
     with own.answerable(model, module, job.logs):
-        _export(job, source, model, hook(model, "export", module).Exporting(source))
+        found = hook(model, "export", module).Exporting
+        own.expect(found, Exporting)
+        _export(job, source, model, found(source))
 
 
 def _export(job: Job, source: Path, model: str, trained: Exporting) -> None:
+    own.expect(type(trained.network), Network)
     trained.network.load_weights(read_weights(source / "quantised_model_weight.pth"))
     trained.network.eval()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from microstage.models import hook, own
+from microstage.models.network import Network
 from microstage.models.training import Training
 from microstage.stage import Job, stage_main
 from microstage_train import files
@@ -18,10 +19,14 @@ def run(job: Job) -> None:
     torch.manual_seed(p["seed"])
     module = job.inputs.get("module")
     with own.answerable(p["model"], module, job.logs):
-        _train(job, hook(p["model"], "train", module).Training(p, job.inputs.get("data")))
+        found = hook(p["model"], "train", module).Training
+        own.expect(found, Training)
+        _train(job, found(p, job.inputs.get("data")))
 
 
 def _train(job: Job, training: Training) -> None:
+    if hasattr(training, "network"):  # others make theirs on the way
+        own.expect(type(training.network), Network)
     splits = training.splits
     job.log(f"train: {len(splits.train)} examples an epoch, {len(splits.validation)} to validate, {len(splits.test)} to test")
     history = {phase.name: fit(job, phase, splits) for phase in training.phases()}

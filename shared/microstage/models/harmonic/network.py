@@ -15,10 +15,10 @@ from brevitas.inject.enum import ScalingImplType
 from brevitas.quant import Int8ActPerTensorFloat, Int8WeightPerTensorFloat, Int32Bias, Uint8ActPerTensorFloat
 from torch import Tensor, nn
 
-from microstage.errors import ModelError
 from microstage.models.fused_lstm import fuse
 from microstage.models.harmonic.definition import HARMONICS, SECOND_KERNEL, HarmonicDefinition
 from microstage.models.harmonic.start import start_as_estimate
+from microstage.models.network import Network
 
 __all__ = ["FloatTwin", "HarmonicNetwork"]
 
@@ -180,7 +180,7 @@ class FloatTwin(nn.Module):
         return largest
 
 
-class HarmonicNetwork(nn.Module):
+class HarmonicNetwork(Network):
     """The network that is exported; `FloatTwin` is its float form."""
 
     def __init__(self, definition: HarmonicDefinition) -> None:
@@ -217,23 +217,6 @@ class HarmonicNetwork(nn.Module):
             ceiling = _ACCUMULATOR_RANGE if quantiser.endswith("_acc") else _CELL_CEILING if quantiser == "cell_state" else largest
             own[name] = torch.full_like(own[name], max(min(largest, ceiling), _SMALLEST_RANGE))
         self.load_weights(own)
-
-    def weights(self) -> dict[str, Tensor]:
-        """The state that defines the network, by module path."""
-        return dict(self.state_dict())
-
-    def load_weights(self, state: dict[str, Tensor]) -> None:
-        """Take over `weights()` of an equal network; `ModelError` names what is missing or foreign."""
-        wanted = set(self.weights())  # without the scales whose statistics are still being collected
-        try:
-            missing, foreign = self.load_state_dict(state, strict=False)
-        except RuntimeError:
-            shapes = {name: value.shape for name, value in self.state_dict().items()}
-            other = next(name for name, value in state.items() if name in shapes and value.shape != shapes[name])
-            raise ModelError(f"The weights do not fit the definition: {other} is {list(state[other].shape)}.") from None
-        wrong = sorted(wanted.intersection(missing)) + foreign
-        if wrong:
-            raise ModelError(f"The weights do not fit the definition: {wrong[0]} is missing or foreign.")
 
     def forward(self, window: Tensor) -> Tensor:
         """window [n, 1, N], multiples of 2^-7 -> harmonics [n, 4], amplitudes over the window's gain."""
