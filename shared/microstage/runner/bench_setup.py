@@ -31,7 +31,7 @@ _MB = 1e6
 def main() -> None:
     """Print the table; without an engine, the local columns alone."""
     engine, stages = find(), load_stages(REPOSITORY)
-    print(f"{engine or 'no container engine answers: local figures alone'}; downloads included, caches as they are", flush=True)
+    print(f"{engine or 'no container engine answers: local figures alone'}; downloads included", flush=True)
     rows = [_row(stage, engine) for stage in stages.values()]
     titles = ["stage", "environment, cold", "on disk", "start, local", "image, cold", "size", "start, container", "container adds"]
     print("\n" + "\n".join(table(titles, rows)))
@@ -53,14 +53,18 @@ def _row(stage: Stage, engine: Engine | None) -> list[str]:
 
 
 def _cold_environment(stage: Stage) -> tuple[float, int]:
-    """(seconds, bytes) of a virtual environment made anew beside the one in use."""
+    """(seconds, bytes) of a virtual environment made anew beside the one in use, every wheel downloaded again."""
     folder = Path(tempfile.mkdtemp(prefix="microstage-bench-", dir=REPOSITORY / "volumes"))
+    usual = os.environ.get("UV_CACHE_DIR")
+    os.environ["UV_CACHE_DIR"] = str(folder / "cache")
     try:
         began = time.monotonic()
         LocalBackend(REPOSITORY, folder).environments.ensure(stage.python, stage.folder / "requirements.lock")
         seconds = time.monotonic() - began
-        return seconds, sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+        return seconds, sum(path.lstat().st_size for path in (folder / ".env").rglob("*") if path.is_file())
     finally:
+        os.environ.pop("UV_CACHE_DIR")
+        os.environ.update({"UV_CACHE_DIR": usual} if usual else {})
         shutil.rmtree(folder)
 
 
