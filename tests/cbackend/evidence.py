@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import lstm_stack
 import numpy as np
@@ -14,10 +15,10 @@ from microstage.benchmarks.reference import run
 from microstage.benchmarks.twins import inputs_of, network_named
 from microstage.errors import VerificationError
 from microstage.integer import Interpreter
-from microstage.integer.sequence import run_sequence
 from microstage.onnx_file import read_onnx
 from microstage_cbackend.chain import Model
 from microstage_cbackend.generate import graphs_of
+from microstage_cbackend.ir import Part
 
 __all__ = ["DRAWN", "LSTM_STACK", "random_vectors", "write"]
 
@@ -49,7 +50,8 @@ def random_vectors(name: str, model: Model, folder: Path, count: int) -> dict[st
     """Boundaries [count, ...] of random inputs, the first two of them all at one end of their range."""
     batches = range(0, count, _BATCH)
     if name == LSTM_STACK:
-        return lstm_stack.sequences(read_onnx(folder / "model_qcdq.onnx"), lstm_stack.draw(count, seed=7))
+        frames, interpreter = lstm_stack.draw(count, seed=7), Interpreter(read_onnx(folder / "model_qcdq.onnx"))
+        return {"frame": frames, **_over_time(model.parts[0], interpreter, frames)}
     if name in DRAWN:
         found = [_drawn(network_named(name), min(_BATCH, count - start), start) for start in batches]
         _check_both(folder, network_named(name), found[: _TWICE // _BATCH])
@@ -75,17 +77,36 @@ def _check_both(folder: Path, network: Network, batches: list[dict[str, np.ndarr
     interpreter = Interpreter(read_onnx(folder / "model_qcdq.onnx"))
     for batch in batches:
         found = interpreter.run({name: batch[name] for name in network.inputs})[network.output]
-        if not np.array_equal(getattr(found, "ints", found), batch[network.output]):
+        if not np.array_equal(_integers(found), batch[network.output]):
             raise VerificationError(f"The two references of {network.name} differ.")
 
 
 def _windows(model: Model, interpreters: dict[str, Interpreter], count: int, start: int) -> dict[str, np.ndarray]:
-    """Whole sequences of the harmonic network for random windows."""
-    (window,) = model.chain.encoder.inputs
-    random = np.random.default_rng(start)
-    windows = random.integers(window.low, window.high + 1, (count, window.size)).astype(np.int8)
+    """Whole sequences of a network of encoder, recurrent cell and head for random windows."""
+    encoder, cell, head = model.chain.encoder, model.chain.cell, model.chain.head
+    (window,), (state,), random = encoder.inputs, head.inputs, np.random.default_rng(start)
+    windows = random.integers(window.low, window.high + 1, (count, *window.shape[1:])).astype(np.int8)
     if start == 0:
         windows[:1], windows[1:2] = window.low, window.high
-    names = (model.chain.encoder.name, model.chain.cell.name, model.chain.head.name)
-    parts = dict(zip(("cnn", "lstm", "mlp"), (interpreters[n] for n in names)))
-    return {"window": windows, **run_sequence(parts, windows)}
+    frames = _integers(interpreters[encoder.name].run({window.name: windows})[encoder.output_names[0]])
+    states = _over_time(cell, interpreters[cell.name], frames.reshape(count, model.chain.steps, -1))
+    answer = _integers(interpreters[head.name].run({state.name: states[state.name][:, -1]})[head.output_names[0]])
+    return {window.name: windows, encoder.output_names[0]: frames, **states, head.output_names[0]: answer}
+
+
+def _over_time(cell: Part, interpreter: Interpreter, frames: np.ndarray) -> dict[str, np.ndarray]:
+    """Every state [n, T, width] behind each of `frames` [n, T, width], from zero states."""
+    sizes = {t.name: t.size for t in cell.inputs}
+    (entry,) = sizes.keys() - dict(cell.states).keys()
+    state = {old: np.zeros((len(frames), sizes[old]), np.int8) for old, _ in cell.states}
+    found: dict[str, list[np.ndarray]] = {old: [] for old in state}
+    for t in range(frames.shape[1]):
+        after = interpreter.run({entry: frames[:, t].astype(np.int8), **state})
+        state = {old: _integers(after[new]).astype(np.int8) for old, new in cell.states}
+        for old, values in state.items():
+            found[old].append(values)
+    return {old: np.stack(steps, axis=1) for old, steps in found.items()}
+
+
+def _integers(value: Any) -> np.ndarray:
+    return np.asarray(getattr(value, "ints", value)).astype(np.int64)

@@ -1,0 +1,62 @@
+"""Machines that are not this one: how C is compiled for them, and the emulator that runs it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["MACHINES", "Machine"]
+
+_BOARDS = Path(__file__).with_name("boards")
+_QUIET = ("-nographic", "-monitor", "none", "-serial", "none", "-icount", "shift=0", "-chardev", "stdio,id=out")
+_SEMIHOSTING = (*_QUIET, "-semihosting-config", "enable=on,target=native,chardev=out,arg=golden.bin")
+_MINUTES = ("timeout", "300")  # an emulated processor may hang where a real one would
+
+
+@dataclass(frozen=True)
+class Machine:
+    """`emulator` takes the program as its last word; `packages` are Debian's."""
+
+    name: str
+    compiler: str
+    flags: tuple[str, ...]
+    link: tuple[str, ...]
+    emulator: tuple[str, ...]
+    packages: str
+
+    @property
+    def missing(self) -> str:
+        """What to install, in a sentence; empty where all is here."""
+        tools = [tool for tool in (self.compiler, self.emulator[len(_MINUTES)]) if not shutil.which(tool)]
+        return f"{' and '.join(tools)} not installed: apt-get install {self.packages}" if tools else ""
+
+
+def _cortex(name: str, board: str, *flags: str) -> Machine:
+    link = ("--specs=rdimon.specs", "-nostartfiles", str(_BOARDS / "cortex_m.c"), "-T", str(_BOARDS / "cortex_m.ld"))
+    emulator = (*_MINUTES, "qemu-system-arm", "-M", board, *_SEMIHOSTING, "-kernel")
+    return Machine(name, "arm-none-eabi-gcc", ("-mthumb", *flags), link, emulator, "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm")
+
+
+def _linux(name: str, triple: str, port: str, *flags: str) -> Machine:
+    emulator = (*_MINUTES, f"qemu-{triple.split('-')[0]}", "-cpu", "max")
+    return Machine(name, f"{triple}-gcc", flags, ("-static",), emulator, f"gcc-{triple} libc6-dev-{port}-cross qemu-user")
+
+
+_PICOLIBC = ("--specs=picolibc.specs", "--crt0=semihost", "--oslib=semihost")
+_MEMORY = {"__flash": "0x80000000", "__flash_size": "4M", "__ram": "0x80400000", "__ram_size": "16M", "__stack_size": "64K"}
+
+MACHINES = (
+    _cortex("cortex-m3", "mps2-an385", "-mcpu=cortex-m3"),
+    _cortex("cortex-m4", "mps2-an386", "-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
+    _cortex("cortex-m7", "mps2-an500", "-mcpu=cortex-m7", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
+    Machine(
+        "riscv32", "riscv64-unknown-elf-gcc", ("-march=rv32imac", "-mabi=ilp32"),
+        (*_PICOLIBC, *(f"-Wl,--defsym={name}={value}" for name, value in _MEMORY.items())),
+        (*_MINUTES, "qemu-system-riscv32", "-M", "virt", "-bios", "none", "-m", "32M", *_SEMIHOSTING, "-kernel"),
+        "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc",
+    ),
+    _linux("aarch64", "aarch64-linux-gnu", "arm64"),
+    _linux("aarch64, dot product", "aarch64-linux-gnu", "arm64", "-march=armv8.2-a+dotprod"),
+    _linux("s390x, big-endian", "s390x-linux-gnu", "s390x"),
+)  # fmt: skip
