@@ -122,6 +122,7 @@ def _slice(inputs, a):
 
 _ORACLE = {
     "MatMul": lambda i, a: i[0] @ i[1],
+    "XnorPopcountMatMul": lambda i, a: i[0] @ i[1] + (1 - i[0]) @ (1 - i[1]),
     "Add": lambda i, a: i[0] + i[1],
     "Mul": lambda i, a: i[0] * i[1],
     "Concat": lambda i, a: np.concatenate(i, a["axis"]),

@@ -123,6 +123,25 @@ def test_products_of_signs_count_bits(tmp_path, values):
     assert {"ms_xnor", "ms_or_pool", "ms_conv2d_packed"} <= set(hold(read(model, tmp_path), model, evaluate))
 
 
+def test_counts_of_equal_bits_become_products_of_signs(tmp_path):
+    from graphs import QONNX, Graph
+
+    random, g = np.random.default_rng(0), Graph()
+    x, channels = g.threshold(g.input("x", (1, 8, 8, 3)), [[2]], layout="NHWC"), 3
+    for filters in (70, 5):
+        x = g.node("Im2Col", x, domain=QONNX, stride=[1, 1], kernel_size=[3, 3], input_shape="")
+        x = g.node("XnorPopcountMatMul", x, g.constant(f"w{filters}", random.integers(0, 2, (9 * channels, filters))), domain=QONNX)
+        middle = 9 * channels // 2
+        x = g.threshold(x, random.integers(middle - 3, middle + 4, (filters, 1)), layout="NHWC")
+        if filters == 70:
+            x = g.node("MaxPoolNHWC", x, domain=QONNX, kernel_shape=[2, 2], strides=[2, 2], pads=[0, 0, 0, 0])
+        channels = filters
+    x = g.node("XnorPopcountMatMul", x, g.constant("last", random.integers(0, 2, (channels, 4))), domain=QONNX)
+    model = g.model(x)
+    kernels = hold(read(model, tmp_path), model, evaluate)
+    assert {"ms_xnor", "ms_or_pool"} <= {*kernels} and "ms_im2col" not in kernels
+
+
 def test_arg_max_and_top_k_take_the_lowest_of_equals(tmp_path):
     from graphs import Graph
 

@@ -155,6 +155,18 @@ def matmul(node: Node) -> list[Tensor]:
     return [node.builder.linear(node.place, node.operator, node.name, x, weights.T)]
 
 
+@lowers("XnorPopcountMatMul")
+def xnor_popcount(node: Node) -> list[Tensor]:
+    """How many bits of a row of x equal those of a constant column: their product with -1 for 0, plus the column's zeros."""
+    x, bits = node.inputs[0], node.constant(1, "right-hand matrix")
+    if bits.ndim != 2 or x.data is not None or x.shape[-1] != bits.shape[0]:
+        raise node.refuse(f"compares {list(x.shape)} with {list(bits.shape)}; bits [..., depth] with constants [depth, columns] can be made.")
+    if x.low < 0 or x.high > 1 or not np.isin(bits, (0, 1)).all():
+        raise node.refuse(f"compares values {x.low}..{x.high} with {bits.min()}..{bits.max()}; only 0 and 1 are bits.")
+    zeros = (1 - bits).sum(axis=0)
+    return [node.builder.linear(node.place, node.operator, node.name, x, 2 * bits.T - 1, zeros)]
+
+
 @lowers("Gemm")
 def gemm(node: Node) -> list[Tensor]:
     """Rows of x times a constant matrix, plus constants."""

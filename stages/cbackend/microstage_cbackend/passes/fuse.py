@@ -41,7 +41,7 @@ def join_patches(part: Part) -> None:
         layer.inputs[0] = patches.inputs[0]
         plain = s["kernel_h"] * s["kernel_w"] * s["stride_h"] * s["stride_w"] == 1 and s["out_height"] == s["height"] and s["out_width"] == s["width"]
         if not plain:
-            layer.kernel, layer.operator = "ms_conv2d", "Im2Col and MatMul"
+            layer.kernel, layer.operator = "ms_conv2d", f"Im2Col and {layer.operator}"
             layer.shape = {**s, "filters": filters, "groups": 1}
             layer.scratch = (patches.output.ctype, s["kernel_h"] * s["kernel_w"] * s["channels"])
 
