@@ -94,9 +94,8 @@ class BinaryNetwork(Network):
             module.weight.clamp_(-1, 1)
 
     def integers(self, image: Tensor) -> Tensor:
-        """The first layer's input, int8, of grey levels uint8 [n, channels, height, width], for pixels of one or two bits."""
-        flat = image.flatten(1) if not self.convolutions else image
-        return torch.cat([fused.levels(_centred(part.float()), self.definition.input_bits).to(torch.int8) for part in flat.split(1024)])
+        """What the first quantiser makes, int8, of grey levels uint8 of any shape, for pixels of one or two bits."""
+        return torch.cat([fused.levels(_centred(part.float()), self.definition.input_bits).to(torch.int8) for part in image.split(1024)])
 
     def forward(self, image: Tensor) -> Tensor:
         """image [n, channels, height, width] of grey levels, or what `integers` makes of them -> scores [n, 10]."""
@@ -117,11 +116,10 @@ class BinaryNetwork(Network):
         return self.norm(self.out(x))
 
     def _pixels(self, image: Tensor) -> Tensor:
+        image = image if self.convolutions else image.flatten(1)
         if image.dtype == torch.int8:
             return image.float()
-        if image.dtype == torch.uint8:
-            image = image.float()
-        return self.pixels(_centred(image if self.convolutions else image.flatten(1)))
+        return self.pixels(_centred(image.float() if image.dtype == torch.uint8 else image))
 
     def _masks(self, rows: int) -> list[Tensor]:
         """Of what enters each fully connected layer; none where nothing is dropped."""

@@ -30,7 +30,7 @@ __all__ = ["Training"]
 
 _READERS = {"mnist": mnist.read, "cifar10": cifar10.read}
 _SHAPES = {"mnist": mnist.SHAPE, "cifar10": cifar10.SHAPE}
-_PAD = 4  # pixels that an augmented photograph may move
+_BLACK = torch.zeros(1, dtype=torch.uint8)
 _REPLAYED_PHOTOGRAPHS = 512  # what a convolution computes of one is a thousand times a digit
 
 
@@ -41,15 +41,18 @@ class Training(training.Training):
         self.parameters = parameters
         self.definition = BinaryDefinition.from_parameters(parameters)
         self.images = _load(parameters, data, self.definition)
-        kind = Photographs if parameters["dataset"] == "cifar10" else Examples
         if not self.definition.convolutional:
             torch.set_num_threads(1)  # these products are too small to share
-        parts = (self.images.train, self.images.validation, self.images.test)
-        self.splits = Splits(*(cls(self._inputs(p), _targets(p)) for cls, p in zip((kind, Examples, Examples), parts)))
+        drawn = self._examples(self.images.train)
+        moved = Moved(drawn.inputs, drawn.targets, parameters["shift"], self._inputs(_BLACK), parameters["dataset"] == "cifar10")
+        self.splits = Splits(moved, self._examples(self.images.validation), self._examples(self.images.test))
 
-    def _inputs(self, images: Images) -> Tensor:
-        """Grey levels; or, where nothing alters them and one quantiser is all that reads them, what it makes of them, once and for all."""
-        pixels, d = torch.from_numpy(images.pixels), self.definition
+    def _examples(self, images: Images) -> Examples:
+        return Examples(self._inputs(torch.from_numpy(images.pixels)), _targets(images))
+
+    def _inputs(self, pixels: Tensor) -> Tensor:
+        """Grey levels; or, where one quantiser is all that reads them, what it makes of them, once and for all."""
+        d = self.definition
         return pixels if d.convolutional or d.input_bits > 2 else BinaryNetwork(d).integers(pixels)
 
     def phases(self) -> Iterator[Phase]:
@@ -86,17 +89,26 @@ class Training(training.Training):
 
 
 @dataclass(frozen=True)
-class Photographs(Examples):
-    """Each drawn photograph is moved by up to four pixels either way, black moving in, and mirrored half of the time."""
+class Moved(Examples):
+    """Each drawn image is moved by up to `shift` pixels either way, `black` moving in, and if `mirrored` turned round half of the time."""
+
+    shift: int
+    black: Tensor
+    mirrored: bool
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        inputs = torch.nn.functional.pad(self.inputs[rows], [_PAD] * 4)
-        count, channels, size = len(rows), inputs.shape[1], self.inputs.shape[2]
+        inputs = self.inputs[rows]
+        if not self.shift and not self.mirrored:
+            return inputs, self.targets[rows]
+        count, channels, size = inputs.shape[:3]
+        inputs = torch.nn.functional.pad(inputs, [self.shift] * 4, value=int(self.black))
         along = torch.arange(size)
-        y, x = torch.randint(0, 2 * _PAD + 1, (2, count, 1))
-        columns = torch.where(torch.rand(count, 1) < 0.5, along.flip(0), along) + x
+        y, x = torch.randint(0, 2 * self.shift + 1, (2, count, 1))
+        columns = along.expand(count, size)
+        if self.mirrored:
+            columns = torch.where(torch.rand(count, 1) < 0.5, along.flip(0), along)
         every = torch.arange(count)[:, None, None, None]
-        moved = inputs[every, torch.arange(channels)[:, None, None], (along + y)[:, None, :, None], columns[:, None, None, :]]
+        moved = inputs[every, torch.arange(channels)[:, None, None], (along + y)[:, None, :, None], (columns + x)[:, None, None, :]]
         return moved, self.targets[rows]
 
 
