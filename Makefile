@@ -66,7 +66,7 @@ pack unpack push pull:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Checking
-.PHONY: test lint reproduce prove bench bench-rivals bench-noop bench-setup bench-kernels bench-lstm bench-bnn
+.PHONY: test lint reproduce prove footprint bench bench-rivals bench-noop bench-setup bench-kernels bench-lstm bench-bnn
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
 	@$(MICROSTAGE) tests $(TESTS)
 
@@ -78,6 +78,9 @@ reproduce:   ## STAGE=: image and stage twice, under other circumstances; every 
 	@$(MICROSTAGE) $@ $(typed)
 
 prove:       ## generated C beside the integer reference on VECTORS=10000 random vectors: MODEL=harmonic,lstm-stack CYCLES=0.25,0.5
+	@$(MICROSTAGE) $@ $(typed)
+
+footprint:   ## flash, RAM, stack and instructions of the generated C on Cortex-M4 and RISC-V, beside TFLite Micro: MODEL=resnet8
 	@$(MICROSTAGE) $@ $(typed)
 
 bench: $(if $(AGAINST),bench-rivals,bench-noop bench-lstm) ## the benchmarks; with AGAINST= those beside other runtimes alone

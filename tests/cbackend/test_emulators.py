@@ -3,11 +3,11 @@
 import evidence
 import pytest
 from graphs import write_artefact
-from machines import MACHINES
 from networks import tiny_harmonic
 
 from microstage import golden
 from microstage.benchmarks.drawing import Drawing
+from microstage.benchmarks.machines import MACHINES
 from microstage.benchmarks.network import Quantity
 from microstage.errors import VerificationError
 from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest

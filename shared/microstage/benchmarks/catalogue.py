@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from microstage.benchmarks import mlperf_tiny, narrow
+from microstage.benchmarks.names import WIDTHS
 from microstage.benchmarks.network import Network
 
 __all__ = ["NETWORKS"]
@@ -16,4 +18,5 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "autoencoder": mlperf_tiny.autoencoder,
     "kws-w3a3": narrow.kws_w3a3,
     "cnv-binary": narrow.cnv_binary,
+    **{name: partial(narrow.kws_of_bits, bits) for bits, name in WIDTHS.items()},
 }

@@ -13,7 +13,7 @@ import numpy as np
 from microstage.benchmarks.compiling import compile_library
 from microstage.errors import ArtefactError
 
-__all__ = ["VARIANTS", "Generated", "Variant", "sources_of"]
+__all__ = ["VARIANTS", "Generated", "Variant", "declaration", "sources_of"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Generated:
     """
 
     def __init__(self, folder: Path, variant: Variant, scratch: Path) -> None:
-        declared = _declaration(folder)
+        declared = declaration(folder)
         library = _library(folder, declared, variant, scratch)
         self.source = _array(library.bench_input, declared["source"], int(declared["source_size"]))
         self.answer = _array(library.bench_output, declared["answer"], int(declared["answer_size"]))
@@ -82,7 +82,7 @@ def _library(folder: Path, declared: Mapping[str, str], variant: Variant, scratc
     return compile_library([work / "shim.c", *sources_of(folder)], [*variant.flags, f"-I{folder}"], work / "library.so")
 
 
-def _declaration(folder: Path) -> dict[str, str]:
+def declaration(folder: Path) -> dict[str, str]:
     """Names, types and sizes of the whole network's function."""
     for header in sorted(folder.glob("*.h")):
         found = _DECLARATION.search(header.read_text())

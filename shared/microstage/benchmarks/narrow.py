@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from microstage.benchmarks.drawing import Drawing
+from microstage.benchmarks.names import WIDTHS
 from microstage.benchmarks.network import Network, Quantity
 
-__all__ = ["cnv_binary", "kws_w3a3"]
+__all__ = ["cnv_binary", "kws_of_bits", "kws_w3a3"]
+
+_LARGEST = {8: 127, 4: 7, 3: 3, 1: 1}  # weight, by bits per weight
 
 
 def kws_w3a3() -> Network:
     """Keyword spotting as published for MLPerf Tiny's open division: 490 -> 3 x 256 -> 12, weights and activations of 3 bits."""
     d = Drawing("kws-w3a3", (490,), Quantity(1 / 128, 0, -127), seed=5, reach=3, steps=7)
+    for _ in range(3):
+        d.dense(256, per_channel=True)
+    d.dense(12, relu=False)
+    return d.network()
+
+
+def kws_of_bits(bits: int) -> Network:
+    """The same shape with weights of `bits` and activations of 8: what the width of weights alone is worth."""
+    d = Drawing(WIDTHS[bits], (490,), Quantity(1 / 128, 0, -127), seed=5, reach=_LARGEST[bits])
     for _ in range(3):
         d.dense(256, per_channel=True)
     d.dense(12, relu=False)

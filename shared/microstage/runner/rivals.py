@@ -19,7 +19,7 @@ from microstage.runner.cli import REPOSITORY, Session
 from microstage.runner.declarations import load_stages
 from microstage.runner.local import LocalBackend
 
-__all__ = ["listed", "main"]
+__all__ = ["artefacts", "benchmarks", "environment", "generate", "listed", "main"]
 
 _OWN = ("MODEL", "AGAINST", "ROUNDS")
 
@@ -30,23 +30,28 @@ def main(words: Sequence[str]) -> int:
     models, against = listed(typed, "MODEL", NETWORKS, HARMONIC), listed(typed, "AGAINST", RIVALS)
     session = Session(REPOSITORY, {name: value for name, value in typed.items() if name not in _OWN})
     local = LocalBackend(REPOSITORY, session.volumes)
-    folder = REPOSITORY / "tests" / "rivals"
-    python = local.environments.ensure((folder / ".python-version").read_text().strip(), folder / "requirements.lock")
+    python = environment(local)
     with tempfile.TemporaryDirectory(prefix="microstage-bench.") as scratch:
         twins, ours = Path(scratch) / "twins", Path(scratch) / "ours"
         drawn = [model for model in models if model != HARMONIC]
         if drawn:
-            _benchmarks(python, "twins", str(twins), *drawn)
+            benchmarks(python, "twins", str(twins), *drawn)
         ours.mkdir()
         for model in drawn:
-            _generate(local, twins / model, ours / model, Path(scratch) / "build" / model)
+            generate(local, twins / model, ours / model, Path(scratch) / "build" / model)
         options = ["--models", ",".join(models), "--against", ",".join(against), "--rounds", typed.get("ROUNDS", "31")]
         if HARMONIC in models:
-            options += ["--harmonic", *map(str, _artefacts(session))]
-        return _benchmarks(python, "", *options, "--ours", str(ours))
+            options += ["--harmonic", *map(str, artefacts(session))]
+        return benchmarks(python, "", *options, "--ours", str(ours))
 
 
-def _artefacts(session: Session) -> list[Path]:
+def environment(local: LocalBackend) -> Path:
+    """The interpreter that has the other runtimes."""
+    folder = REPOSITORY / "tests" / "rivals"
+    return local.environments.ensure((folder / ".python-version").read_text().strip(), folder / "requirements.lock")
+
+
+def artefacts(session: Session) -> list[Path]:
     """The folders of the qcdq and cbackend stages of the selected run, made where they are missing."""
     steps = {step.stage.name: step for step in session.chain().run("cbackend")}
     return [session.store.folder(name, steps[name].about["key"]) for name in ("qcdq", "cbackend")]
@@ -64,14 +69,14 @@ def listed(typed: Mapping[str, str], variable: str, usual: Sequence[str], *more:
     return chosen
 
 
-def _benchmarks(python: Path, module: str, *words: str) -> int:
+def benchmarks(python: Path, module: str, *words: str) -> int:
     """Run a module of microstage.benchmarks in the rivals' environment; its exit code."""
     name = f"microstage.benchmarks.{module}" if module else "microstage.benchmarks"
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "shared"), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-    return subprocess.run([str(python), "-m", name, *words], env=environment).returncode
+    variables = {**os.environ, "PYTHONPATH": str(REPOSITORY / "shared"), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    return subprocess.run([str(python), "-m", name, *words], env=variables).returncode
 
 
-def _generate(local: LocalBackend, twin: Path, output: Path, scratch: Path) -> None:
+def generate(local: LocalBackend, twin: Path, output: Path, scratch: Path) -> None:
     """The C of one twin, in `output`; where the generator refuses, it has said why, and the rivals are measured alone."""
     stage = load_stages(REPOSITORY)["cbackend"]
     for folder in (output, scratch):

@@ -6,9 +6,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["MACHINES", "Machine"]
+__all__ = ["BOARDS", "MACHINES", "Machine"]
 
-_BOARDS = Path(__file__).with_name("boards")
+BOARDS = Path(__file__).with_name("boards")
 _QUIET = ("-nographic", "-monitor", "none", "-serial", "none", "-icount", "shift=0", "-chardev", "stdio,id=out")
 _SEMIHOSTING = (*_QUIET, "-semihosting-config", "enable=on,target=native,chardev=out,arg=golden.bin")
 _MINUTES = ("timeout", "300")  # an emulated processor may hang where a real one would
@@ -25,6 +25,10 @@ class Machine:
     emulator: tuple[str, ...]
     packages: str
 
+    def tool(self, name: str) -> str:
+        """Another tool of the compiler's family."""
+        return f"{self.compiler.removesuffix('gcc')}{name}"
+
     @property
     def missing(self) -> str:
         """What to install, in a sentence; empty where all is here."""
@@ -33,7 +37,7 @@ class Machine:
 
 
 def _cortex(name: str, board: str, *flags: str) -> Machine:
-    link = ("--specs=rdimon.specs", "-nostartfiles", str(_BOARDS / "cortex_m.c"), "-T", str(_BOARDS / "cortex_m.ld"))
+    link = ("--specs=rdimon.specs", "-nostartfiles", str(BOARDS / "cortex_m.c"), "-T", str(BOARDS / "cortex_m.ld"))
     emulator = (*_MINUTES, "qemu-system-arm", "-M", board, *_SEMIHOSTING, "-kernel")
     return Machine(name, "arm-none-eabi-gcc", ("-mthumb", *flags), link, emulator, "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm")
 
