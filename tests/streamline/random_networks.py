@@ -52,13 +52,16 @@ class Network:
             self.value = self.add("Add", [self.value, self.constant(self.rng.normal(0, 1, width).astype(np.float32))])
         self.shape[-1] = width
 
-    def conv(self, channels, kernel, stride, pads, bits, per_channel, depthwise=False, bias=False):
+    def conv(self, channels, kernel, stride, pads, bits, per_channel, depthwise=False, bias=False, dilation=1):
+        """`depthwise`: one filter for each channel, or as many as `channels` says."""
         groups = self.shape[0] if depthwise else 1
-        channels = groups if depthwise else channels
+        channels = groups * channels if depthwise else channels
         weight = self.weights((channels, self.shape[0] // groups, *kernel), bits, 0 if per_channel else None)
         inputs = [self.value, weight] + ([self.constant(self.rng.normal(0, 1, channels).astype(np.float32))] if bias else [])
-        self.value = self.add("Conv", inputs, kernel_shape=list(kernel), strides=[stride] * len(kernel), pads=list(pads), group=groups)
-        sizes = [(n + before + after - k) // stride + 1 for n, k, before, after in zip(self.shape[1:], kernel, pads, pads[len(kernel):])]
+        self.value = self.add("Conv", inputs, kernel_shape=list(kernel), strides=[stride] * len(kernel), pads=list(pads), group=groups,
+                              dilations=[dilation] * len(kernel))
+        sizes = [(n + before + after - dilation * (k - 1) - 1) // stride + 1
+                 for n, k, before, after in zip(self.shape[1:], kernel, pads, pads[len(kernel):])]
         self.shape = [channels, *sizes]
 
     def norm(self):
@@ -73,10 +76,10 @@ class Network:
             self.value = self.add("Relu", [self.value])
         self.quantise(bits, signed=not relu, scale=scale)
 
-    def pool(self, kind):
+    def pool(self, kind, kernel=2, stride=2):
         size = len(self.shape) - 1
-        self.value = self.add(kind, [self.value], kernel_shape=[2] * size, strides=[2] * size)
-        self.shape[1:] = [n // 2 for n in self.shape[1:]]
+        self.value = self.add(kind, [self.value], kernel_shape=[kernel] * size, strides=[stride] * size)
+        self.shape[1:] = [(n - kernel) // stride + 1 for n in self.shape[1:]]
 
     def model(self, opset=13, ir_version=8, batch="N"):
         x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, *self.inputs])
@@ -123,18 +126,20 @@ def _convolution(net, draw):
     spatial = len(net.shape) - 1
     kernel = [draw(st.integers(1, min(3, n))) for n in net.shape[1:]]
     pads = [draw(st.integers(0, 1)) for _ in range(2 * spatial)]
-    depthwise = draw(flag)
-    net.conv(draw(st.integers(1, 5)), kernel, draw(st.integers(1, 2)), pads, draw(bits), draw(flag), depthwise, draw(flag))
+    depthwise, dilation = draw(flag), draw(st.integers(1, 2)) if min(net.shape[1:]) >= 5 else 1
+    channels = draw(st.integers(1, 2 if depthwise else 5))
+    net.conv(channels, kernel, draw(st.integers(1, 2)), pads, draw(bits), draw(flag), depthwise, draw(flag), dilation)
     if draw(flag):
         net.norm()
     pooled = min(net.shape[1:]) >= 2 and draw(st.sampled_from(["", "before", "after", "average"]))
+    window = pooled and (draw(st.integers(2, min(3, *net.shape[1:]))), draw(st.integers(1, 2)))
     if pooled == "before":
-        net.pool("MaxPool")
+        net.pool("MaxPool", *window)
     net.activate(draw(bits), draw(flag))
     if pooled == "after":
-        net.pool("MaxPool")
+        net.pool("MaxPool", *window)
     if pooled == "average":
-        net.pool("AveragePool")
+        net.pool("AveragePool", *window)
         net.activate(draw(bits), draw(flag))
 
 
@@ -142,21 +147,28 @@ def _same_size(net, draw):
     """A convolution that keeps places and channels."""
     spatial = len(net.shape) - 1
     if spatial:
-        net.conv(net.shape[0], [3] * spatial, 1, [1] * 2 * spatial, draw(bits), draw(flag), draw(flag))
+        depthwise = draw(flag)
+        net.conv(1 if depthwise else net.shape[0], [3] * spatial, 1, [1] * 2 * spatial, draw(bits), draw(flag), depthwise)
     else:
         net.dense(net.shape[-1], draw(bits), draw(flag), False)
 
 
+def _two_scales(net, draw):
+    """Scales of two branches: equal, or of any ratio up to ten."""
+    scale = net.rng.uniform(0.05, 0.5)
+    return scale, scale if draw(flag) else net.rng.uniform(0.05, 0.5)
+
+
 def _residual(net, draw):
-    """q(x) + q(f(x)), both at one scale; the sum may be normalised before it is quantised again."""
-    scale, kept, shape = net.rng.uniform(0.05, 0.5), net.value, list(net.shape)
+    """q(x) + q(f(x)), at one scale or at two; the sum may be normalised before it is quantised again."""
+    kept, shape, (scale, other) = net.value, list(net.shape), _two_scales(net, draw)
     _same_size(net, draw)
     if draw(flag):
         net.norm()
     net.quantise(draw(bits), True, scale)
     branch = net.value
     net.value = kept
-    net.quantise(draw(bits), True, scale)
+    net.quantise(draw(bits), draw(flag), other)
     net.value, net.shape = net.add("Add", [branch, net.value]), shape
     if draw(flag):
         net.norm()
@@ -164,10 +176,10 @@ def _residual(net, draw):
 
 
 def _concatenation(net, draw):
-    """Two branches joined by channels: quantised before at one scale, or the join itself quantised."""
-    kept, shape, scale, early = net.value, list(net.shape), net.rng.uniform(0.05, 0.5), draw(flag)
+    """Two branches joined by channels: quantised before, at one scale or at two, or the join itself quantised."""
+    kept, shape, scales, early = net.value, list(net.shape), _two_scales(net, draw), draw(flag)
     ends = []
-    for _ in range(2):
+    for scale in scales:
         net.value, net.shape = kept, list(shape)
         _same_size(net, draw)
         if early:
@@ -175,7 +187,9 @@ def _concatenation(net, draw):
         ends.append(net.value)
     net.value = net.add("Concat", ends, axis=1)
     net.shape[0] = 2 * shape[0]
-    if not early or draw(flag):
+    if not early or scales[0] != scales[1] or draw(flag):
+        if draw(flag):
+            net.norm()
         net.activate(draw(bits), draw(flag))
 
 

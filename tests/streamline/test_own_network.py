@@ -199,3 +199,26 @@ def test_what_cannot_be_integer_is_said_by_tensor_and_layer(own):
     (found,) = own.unresolved()
     assert "are real" in found["reason"] and found["layer"].startswith("MatMul")
     assert found["reason"] in (own.out / "report.md").read_text()
+
+
+def test_finn_estimates_a_network_of_convolutions(own):
+    """Depthwise filters, a sum at two scales, a join, an average: every layer has one of FINN's."""
+    net = Network([3, 6, 6], 3)
+    net.conv(4, [3, 3], 1, [1, 1, 1, 1], 4, True, bias=True)
+    net.activate(4, True)
+    kept = net.value
+    net.conv(1, [3, 3], 1, [1, 1, 1, 1], 4, True, depthwise=True)
+    net.quantise(5, True, 0.1)
+    net.value = net.add("Add", [net.value, kept])
+    net.activate(4, True)
+    net.value, net.shape = net.add("Concat", [net.value, net.value], axis=1), [8, 6, 6]
+    net.pool("AveragePool")
+    net.activate(4, True)
+    net.value, net.shape = net.add("Flatten", [net.value]), [72]
+    net.dense(5, 4, False, False)
+    assert own.run(net.model()) == 0 and own.unresolved() == []
+    (part,) = json.loads((own.out / "estimates.json").read_text())["parts"].values()
+    kinds = {name.split("_")[0] for name in part["cycles"]}
+    assert {"MVAU", "VVAU", "ElementwiseAdd", "StreamingConcat"} <= kinds and part["unmapped"] == []
+    assert part["slowest_layer_cycles"] >= 36 * 27 and part["resources"]["LUT"] > 500
+    assert f"| LUT | {part['resources']['LUT']} |" in (own.out / "report.md").read_text()

@@ -7,8 +7,10 @@ from random_networks import networks
 
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
+from microstage_streamline.integer_graph import lowered
 from microstage_streamline.own import vectors
 from microstage_streamline.own.run import make_integer
+from microstage_streamline.replay import ChannelsLast
 
 OPERATORS = {"MatMul", "Conv", "MultiThreshold", "Add", "Mul", "MaxPool", "Concat", "Flatten", "Identity"}
 
@@ -34,3 +36,5 @@ def test_streamlined_integers_are_the_references(tmp_path_factory, net):
         assert kind.is_integer() and kind.allowed(int(values.min())) and kind.allowed(int(values.max())), name
     executed = execute_onnx(written.model, {name: value[:1].astype(np.float32) for name, value in inputs.items()})
     assert np.array_equal(executed["y"], integers(found["y"])[:1])
+    streamed = ChannelsLast(lowered(written.model, written.interface), written.interface).run(inputs)
+    assert np.array_equal(integers(streamed["y"]).reshape(len(found["y"]), -1), integers(found["y"]).reshape(len(found["y"]), -1))

@@ -114,12 +114,10 @@ def max_pool_nhwc(arguments, attributes):
 
 @operator("Im2Col")
 def im2col(arguments, attributes):
-    """qonnx: x [n, H, W, C] -> [n, H', W', kh * kw * C], channels innermost."""
+    """qonnx: x [n, H, W, C] -> [n, H', W', kh * kw * C], channels innermost; `depthwise` is a word to FINN alone."""
     x = np.moveaxis(np.asarray(arguments[0]), -1, 1)
     kernel = attributes["kernel_size"]
     pads = attributes.get("pad_amount", [0, 0, 0, 0])
     cut = patches(x, kernel, attributes["stride"], attributes.get("dilations", [1, 1]), pads)
-    if attributes.get("depthwise", 0):
-        raise ModelError("depthwise Im2Col is not supported yet")
     n, channels, taps, height, width = cut.shape
     return np.transpose(cut, (0, 3, 4, 2, 1)).reshape(n, height, width, taps * channels)

@@ -51,12 +51,13 @@ def to_hardware(model: ModelWrapper, fpga_part: str, target_cycles: int) -> Mode
         InferQuantizedMatrixVectorActivation,
     )
     from finn.transformation.fpgadataflow.convert_to_hw.thresholding import InferThresholdingLayer
+    from finn.transformation.fpgadataflow.convert_to_hw.vector_vector_activation import InferVectorVectorActivation
     from finn.transformation.fpgadataflow.set_folding import SetFolding
     from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
 
     model = ModelWrapper(copy.deepcopy(model.model))
     steps = [
-        InferDataLayouts(), InferBinaryMatrixVectorActivation(), InferQuantizedMatrixVectorActivation(),
+        InferDataLayouts(), InferBinaryMatrixVectorActivation(), InferVectorVectorActivation(), InferQuantizedMatrixVectorActivation(),
         InferThresholdingLayer(), InferPool(), InferLabelSelectLayer(),
         InferConvInpGen(), InferElementwiseBinaryOperation(), InferConcatLayer(), InferDuplicateStreamsLayer(),
         GiveUniqueNodeNames(), InferShapes(), SpecializeLayers(fpga_part), BypassFlatten(), GiveUniqueNodeNames(),

@@ -24,7 +24,7 @@ from microstage_streamline.passes import (
     ThresholdQuantisers,
 )
 
-__all__ = ["input_ranges", "make_integer"]
+__all__ = ["input_ranges", "lowered", "make_integer"]
 
 
 def make_integer(part: onnx.ModelProto, interface: dict[str, Any]) -> ModelWrapper:
@@ -40,6 +40,14 @@ def make_integer(part: onnx.ModelProto, interface: dict[str, Any]) -> ModelWrapp
     for transformation in (SortGraph(), InferShapes(), LowerConvs(), InferShapes(), BipolarToXnor(), NameByLayer()):
         model = model.transform(transformation)
     return model.transform(AnnotateDatatypes(ranges)).transform(GiveUniqueNodeNames())
+
+
+def lowered(model: ModelWrapper, interface: dict[str, Any]) -> ModelWrapper:
+    """A copy of an integer graph with its convolutions as FINN streams them, channels last."""
+    copy = ModelWrapper(onnx.ModelProto.FromString(model.model.SerializeToString()))
+    for transformation in (LowerConvs(), InferShapes(), NameByLayer(), AnnotateDatatypes(input_ranges(interface)), GiveUniqueNodeNames()):
+        copy = copy.transform(transformation)
+    return copy
 
 
 def input_ranges(interface: dict[str, Any]) -> dict[str, tuple[int, int]]:

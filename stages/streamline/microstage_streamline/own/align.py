@@ -41,10 +41,10 @@ class Joined:
 
 @dataclass(frozen=True)
 class Aligned:
-    """The levels are `low` + count(p a + r b >= `table`)."""
+    """The levels are `low` + count(p a + r b >= `table`); both factors, shaped to be broadcast, are negative where the levels fall."""
 
-    p: int
-    r: int
+    p: np.ndarray
+    r: np.ndarray
     table: np.ndarray
     low: int
     datatype: str
@@ -62,15 +62,27 @@ def aligned(joined: Joined, constants: Mapping[str, Any]) -> Aligned:
         if np.abs(sums).max() >= _EXACT_IN_FLOAT32:
             break
         order = np.argsort(sums, kind="stable")
-        sums, found = sums[order], levels[order]
-        steps = np.diff(found, axis=0)
-        if (steps >= 0).all() and not steps[np.diff(sums) == 0].any():
+        rising = _rising(sums[order], levels[order])
+        if rising is not None:
+            sign, sums, found = rising
             low, high = int(found.min()), int(found.max())
             wanted = np.arange(low + 1, max(high, low + 1) + 1)
-            above = np.append(sums, sums[-1] + 1)
-            table = np.stack([above[np.searchsorted(channel, wanted)] for channel in found.T])
-            return Aligned(p, r, table, low, datatype_of(low, low + len(wanted)).name, layout_of(axis, rank))
+            table = np.stack([np.append(own, own[-1] + 1)[np.searchsorted(channel, wanted)] for own, channel in zip(sums.T, found.T)])
+            sign = sign.reshape([-1 if place == axis else 1 for place in range(rank)])
+            return Aligned(p * sign, r * sign, table, low, datatype_of(low, low + len(wanted)).name, layout_of(axis, rank))
     raise ModelError(f"adds {' and '.join(joined.nodes[0].inputs)}, whose scales differ by no ratio that small factors keep")
+
+
+def _rising(sums: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """(sign of each channel, its sums [pairs, channels], levels) so that levels rise with sums; None where equal sums have two levels, or
+    a channel does not keep one direction. `sums` [pairs] ascend."""
+    falling = levels[-1] < levels[0]
+    sums = np.where(falling, -sums[::-1, None], sums[:, None])
+    levels = np.where(falling, levels[::-1], levels)
+    steps = np.diff(levels, axis=0)
+    if (steps < 0).any() or steps[np.diff(sums, axis=0) == 0].any():
+        return None
+    return np.where(falling, -1, 1), sums, levels
 
 
 def _pairs(joined: Joined) -> tuple[np.ndarray, np.ndarray]:

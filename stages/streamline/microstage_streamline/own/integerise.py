@@ -175,7 +175,7 @@ class Integeriser:
         terms = []
         for side, term, factor in (("left", joined.a, found.p), ("right", joined.b, found.r)):
             stored = f"{name}.{side}.factor"
-            self.made.constants[stored] = np.full((1,) * term.range.low.ndim, factor)
+            self.made.constants[stored] = factor
             terms.append(self.emit(Node("Mul", [term.name, stored], [f"{name}.{side}"], {}, layer), None, term))
         total = self.emit(Node("Add", [term.name for term in terms], [f"{name}.sum"], {}, layer), None, *terms)
         self.made.constants[f"{name}.thresholds"] = found.table

@@ -21,7 +21,7 @@ def unresolved(made: Made, written: Written) -> dict[str, Any]:
     return {"unresolved": roots, "answers": list(made.outputs), "straight_lines": lines}
 
 
-def markdown(cleaner: Cleaner, made: Made, written: Written, compared: dict[str, Any]) -> str:
+def markdown(cleaner: Cleaner, made: Made, written: Written, compared: dict[str, Any], estimates: dict[str, Any]) -> str:
     """The page for the person who brought the file."""
     whole, count = not made.unresolved, len(made.unresolved)
     partly = f"{count} place{'s' * (count > 1)} could not be made integer; the graph ends in front of what is listed."
@@ -39,7 +39,7 @@ def markdown(cleaner: Cleaner, made: Made, written: Written, compared: dict[str,
             lines += ["", f"`{name}`: {named} stay real; as a straight line of the integers they are metadata (scale, offset above)."]
     lines += ["", "## Layers", ""]
     lines += _table(["layer", "operator", "tensor", "datatype", "range"], [_layer(made, written, node) for node in made.nodes])
-    lines += ["", "## Beside others", "", *_beside(compared)]
+    lines += ["", "## FINN's estimates", "", *_estimated(estimates), "", "## Beside others", "", *_beside(compared)]
     return "\n".join(lines) + "\n"
 
 
@@ -52,6 +52,19 @@ def _beside(compared: dict[str, Any]) -> list[str]:
     notes = [f"{what}: {found['by']}" for what, found in compared.items() if set(found) == {"by"}]
     head = ["compared with", "output", "values", "half a level off or more", "largest difference"]
     return [*(_table(head, rows) if rows else []), *notes] or ["-"]
+
+
+def _estimated(estimates: dict[str, Any]) -> list[str]:
+    if not estimates["parts"]:
+        return [f"None: {estimates['not_estimated']}."]
+    (part,) = estimates["parts"].values()
+    slowest = max(part["cycles"], key=part["cycles"].get, default="-")
+    rows = [["cycles of the slowest layer", f"{part['slowest_layer_cycles']} ({slowest})"], ["frames a second", part["frames_per_second"]]]
+    rows += [[kind, count] for kind, count in part["resources"].items()]
+    missing = {"no resources known of": part["not_estimated"], "no layer of FINN's for": part["unmapped"]}
+    rows += [[what, ", ".join(names)] for what, names in missing.items() if names]
+    title = f"{estimates['fpga_part']} at {estimates['clk_ns']:g} ns, folded to {estimates['target_cycles']} cycles a frame"
+    return _table([title, ""], rows)
 
 
 def _row(name: str, said: dict[str, Any]) -> list[Any]:

@@ -14,6 +14,7 @@ from microstage.integer.sequence import integers
 from microstage.integer.tensor import real
 from microstage.stage import Job
 from microstage_streamline.estimate import estimate
+from microstage_streamline.integer_graph import lowered
 from microstage_streamline.model_file import save
 from microstage_streamline.own import report, vectors
 from microstage_streamline.own.clean import Cleaner
@@ -52,7 +53,7 @@ def run(job: Job) -> None:
     write_json(job.output / "model_def.json", {"model": "network", "parameters": {}})
     write_json(job.output / "estimates.json", estimates)
     write_json(job.output / "unresolved.json", report.unresolved(made, written))
-    (job.output / "report.md").write_text(report.markdown(cleaner, made, written, compared))
+    (job.output / "report.md").write_text(report.markdown(cleaner, made, written, compared, estimates))
 
 
 def make_integer(path: Path) -> tuple[Cleaner, Made, Written]:
@@ -95,7 +96,7 @@ def _at_the_inputs(proof: Proof, fed: dict[str, Any]) -> dict[str, Any]:
 def _estimates(job: Job, written: Written) -> dict[str, Any]:
     """FINN's own counts; a network that FINN cannot convert has none, and its reason instead."""
     try:
-        return estimate(job, {FILE: written.model})
+        return estimate(job, {FILE: lowered(written.model, written.interface)})
     except Exception as error:  # FINN asserts what it expects, and raises whatever NumPy does
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         job.log(f"streamline: FINN estimates nothing of this network: {reason}")

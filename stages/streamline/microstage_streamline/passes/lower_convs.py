@@ -20,12 +20,13 @@ _FLATTENERS = ("Flatten", "Reshape")
 
 
 class LowerConvs(Transformation):
-    """[n, C, L] -> [n, L, 1, C] and [n, C, H, W] -> [n, H, W, C]: Conv -> Im2Col, MatMul; MaxPool -> MaxPoolNHWC; a swap
-    of time and channels vanishes; what flattens an image reorders the rows of the product that follows.
+    """[n, C, L] -> [n, L, 1, C] and [n, C, H, W] -> [n, H, W, C]: Conv -> Im2Col, MatMul; MaxPool -> MaxPoolNHWC; sums,
+    products and joins stay, as their constants and axes turn; a swap of time and channels vanishes; what flattens an image
+    reorders the rows of the product that follows. A filter of one channel each is a matrix of zeros but for that channel, annotated as sparse.
 
     Every tensor keeps its name and its integers; the graph's inputs and outputs change shape, and have to be filled and
     read channels last (a single channel is the same either way), which their layout annotation says. Precondition: a graph
-    of these operators, thresholds, and layers behind a flattening; no groups, no bias. It holds the whole graph or nothing, so it runs once.
+    of these operators, thresholds, and layers behind a flattening; no bias. It holds the whole graph or nothing, so it runs once.
     """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
@@ -33,7 +34,8 @@ class LowerConvs(Transformation):
             return model, False
         shapes = {v.name: list(model.get_tensor_shape(v.name)) for v in model.graph.value_info}
         shapes |= {v.name: list(model.get_tensor_shape(v.name)) for v in [*model.graph.input, *model.graph.output]}
-        lowered = {"Conv": self._conv, "MultiThreshold": self._threshold, "MaxPool": self._pool, "Transpose": self._swap}
+        lowered = {"Conv": self._conv, "MultiThreshold": self._threshold, "MaxPool": self._pool, "Transpose": self._swap,
+                   "Add": self._elementwise, "Mul": self._elementwise, "Concat": self._join, "Identity": self._elementwise}
         renamed: dict[str, str] = {}
         nodes = []
         for node in model.graph.node:
@@ -54,8 +56,9 @@ class LowerConvs(Transformation):
     @staticmethod
     def _conv(model, node, source, shapes, renamed):
         flags, weight = attributes(node), model.get_initializer(node.input[1])
-        if flags.get("group", 1) != 1 or len(node.input) > 2:
-            raise ModelError(f"{node.output[0]}: a convolution with groups or a bias is not lowered yet.")
+        if len(node.input) > 2:
+            raise ModelError(f"{node.output[0]}: a convolution with a bias is not lowered yet.")
+        groups = flags.get("group", 1)
         kernel, spatial = weight.shape[2:], weight.ndim - 2
         channels, *size = shapes[node.input[0]][1:]
         pads = flags.get("pads", [0] * 2 * spatial)
@@ -64,12 +67,15 @@ class LowerConvs(Transformation):
             "Im2Col", [source], [f"{node.output[0]}.columns"], domain=_CUSTOM,
             input_shape="({})".format(",".join(map(str, [1, *_image(size), channels]))), kernel_size=_image(kernel),
             stride=_image(flags.get("strides", [1] * spatial)), dilations=_image(flags.get("dilations", [1] * spatial)),
-            pad_amount=[*_image(pads[:spatial], 0), *_image(pads[spatial:], 0)], depthwise=0,
+            pad_amount=[*_image(pads[:spatial], 0), *_image(pads[spatial:], 0)], depthwise=int(1 < groups == channels == len(weight)),
         )
         # Im2Col puts the channels innermost, then the taps: rows of the matrix follow
-        matrix = np.moveaxis(weight, (0, 1), (-1, -2)).reshape(-1, weight.shape[0])
-        model.set_initializer(node.input[1], np.ascontiguousarray(matrix))
-        return [columns, helper.make_node("MatMul", [columns.output[0], node.input[1]], [node.output[0]])]
+        matrix = np.moveaxis(_ungrouped(weight, groups), (0, 1), (-1, -2)).reshape(-1, weight.shape[0])
+        name = node.input[1] if len(model.find_consumers(node.input[1])) == 1 else f"{node.output[0]}.matrix"
+        model.set_initializer(name, np.ascontiguousarray(matrix))
+        if 1 < groups == channels == len(weight):
+            model.set_tensor_sparsity(name, {"dw": {"kernel_shape": _image(kernel)}})
+        return [columns, helper.make_node("MatMul", [columns.output[0], name], [node.output[0]])]
 
     @staticmethod
     def _threshold(model, node, source, shapes, renamed):
@@ -90,6 +96,25 @@ class LowerConvs(Transformation):
             strides=_image(flags["strides"]), pads=[0, 0, 0, 0], ceil_mode=0,
         )
         return [pooled]
+
+    @staticmethod
+    def _elementwise(model, node, source, shapes, renamed):
+        for index, name in enumerate(node.input):
+            value = model.get_initializer(name)
+            if value is None:
+                node.input[index] = renamed.get(name, name)
+            elif value.size > 1:
+                turned = f"{node.output[0]}.{index}"
+                whole = value.reshape((1,) * (len(shapes[node.output[0]]) - value.ndim) + value.shape)
+                model.set_initializer(turned, np.ascontiguousarray(np.moveaxis(whole[..., None] if whole.ndim == 3 else whole, 1, -1)))
+                node.input[index] = turned
+        return [node]
+
+    @staticmethod
+    def _join(model, node, source, shapes, renamed):
+        axis = attributes(node)["axis"] % len(shapes[node.input[0]])
+        inputs = [renamed.get(name, name) for name in node.input]
+        return [helper.make_node("Concat", inputs, list(node.output), axis={0: 0, 1: 3}.get(axis, axis - 1))]
 
     @staticmethod
     def _swap(model, node, source, shapes, renamed):
@@ -141,6 +166,18 @@ class LowerConvs(Transformation):
                         for index, name in enumerate(names):
                             if name == old:
                                 names[index] = output.name
+
+
+def _ungrouped(weight: np.ndarray, groups: int) -> np.ndarray:
+    """[O, I / groups, ...] -> [O, I, ...], zero where an output has no part in an input."""
+    if groups == 1:
+        return weight
+    each, inputs = len(weight) // groups, weight.shape[1]
+    whole = np.zeros((len(weight), inputs * groups, *weight.shape[2:]), weight.dtype)
+    for output, own in enumerate(weight):
+        first = output // each * inputs
+        whole[output, first : first + inputs] = own
+    return whole
 
 
 def _image(numbers: Sequence[int], across: int = 1) -> list[int]:
