@@ -11,7 +11,7 @@
 enum { BYTES = 1 << 18, FILTERS = 1024 };
 
 static uint8_t x[BYTES], y[BYTES], other[BYTES];
-static int8_t rows[BYTES], blocks[BYTES];
+static int8_t rows[BYTES], blocks[BYTES] MS_ALIGNED;
 static int32_t multiplier[FILTERS];
 static int64_t offset[FILTERS];
 static int16_t scratch[1 << 15];
@@ -27,7 +27,8 @@ static void fill_conv(int32_t filters, int32_t runs, int32_t length, int32_t dep
             const int32_t at = k / length * padded + k % length;
             const int8_t w = (int8_t)rand();
             rows[f * depth + k] = w;
-            blocks[f / 16 * 16 * padded * runs + at / 4 * 64 + f % 16 * 4 + at % 4] = w;
+            const int32_t whole = f < filters / 64 * 64, tile = whole ? 64 : 16;
+            blocks[f / tile * tile * padded * runs + at / 4 * tile * 4 + f % tile * 4 + at % 4] = w;
         }
     }
 }

@@ -78,7 +78,7 @@ def call(layer: Layer, portable: str = "") -> str:
         height, width, channels, filters, kernel_h, kernel_w, stride = size
         row = ((width - 1) * stride + kernel_w) * channels
         shape = [height, width, filters, kernel_h, 1, kernel_w * channels, kernels.row_depth(kernel_h * kernel_w * channels)]
-        shape += [row, 0, stride * row, stride * channels, width * filters, filters]
+        shape += [row, 0, stride * row, stride * channels, width * filters, filters, 8]
         return f"ms_conv_u8{portable}(x, {packed}, {y}, scratch, &(const ms_conv_u8_shape){{{_text(shape)}}}, &q)"
     if kind == "depthwise":
         height, width, channels, stride = size
@@ -90,7 +90,7 @@ def call(layer: Layer, portable: str = "") -> str:
         height, width, channels = size
         shape = [1, 1, channels, height, width, width * channels, channels, 0, 0, 0, 0]
         return f"ms_average_u8(x, {y}, &(const ms_depthwise_u8_shape){{{_text(shape)}}}, &q)"
-    return f"ms_add_u8(x, x + {size[0]}, {y}, &(const ms_add_u8_shape){{{size[0]}, 612345, 834567, 1 << 19, 20, 0, 255, 0, 0}})"
+    return f"ms_add_u8(x, x + {size[0]}, {y}, &(const ms_add_u8_shape){{{size[0]}, 612345, 834567, 1 << 19, 20, 0, 255, 0, 0, 0}})"
 
 
 def _text(shape: list[int]) -> str:
@@ -112,7 +112,7 @@ def program(layers: list[Layer]) -> str:
     for number, layer in enumerate(layers):
         for name, portable in (("layer", ""), ("plain", "_c")):
             lines += [f"static __attribute__((noinline)) void {name}{number}(void)", "{"]
-            lines += [f"    const ms_requant q = {{multiplier, offset, 38, 0, 255, 0, 0}};\n    (void)q;\n    {call(layer, portable)};", "}"]
+            lines += [f"    const ms_requant q = {{multiplier, offset, 38, 0, 255, 0, 0, 0}};\n    (void)q;\n    {call(layer, portable)};", "}"]
         lines += [f"static void fill{number}(void) {{ {fill(layer)}; }}", ""]
     for name in ("layer", "plain", "fill"):
         lines += [f"static void (*const {name}s[])(void) = {{{', '.join(f'{name}{n}' for n in range(len(layers)))}}};"]

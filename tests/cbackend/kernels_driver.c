@@ -9,11 +9,9 @@
 #include "ms_add_u8.h"
 #include "ms_average_u8.h"
 #include "ms_conv_u8.h"
-#include "ms_count_thresholds.h"
 #include "ms_depthwise_u8.h"
+#include "ms_pack.h"
 #include "ms_pad_u8.h"
-#include "ms_table_u8.h"
-#include "ms_unpack.h"
 #include "ms_xnor.h"
 
 enum { INTEGERS = 24, BUFFERS = 8 };
@@ -69,13 +67,14 @@ static void write_buffer(buffer b)
 /* b: x, y, then constants. */
 MS_ENTRY static void run(int32_t kernel, const int32_t *p, const buffer *b)
 {
-    const ms_requant q = {b[4].data, b[5].data, p[0], p[1], p[2], p[3], p[4]};
-    const ms_conv_u8_shape conv = {p[5], p[6], p[7], p[8], p[9], p[10], p[11], p[12], p[13], p[14], p[15], p[16], p[17]};
-    const ms_depthwise_u8_shape taps = {p[5], p[6], p[7], p[8], p[9], p[10], p[11], p[12], p[13], p[14], p[15]};
-    const ms_pad_u8_shape pad = {p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]};
+    const ms_requant q = {b[4].data, b[5].data, p[0], p[1], p[2], p[3], p[4], p[5]};
+    const ms_conv_u8_shape conv = {p[6], p[7], p[8], p[9], p[10], p[11], p[12], p[13], p[14], p[15], p[16], p[17], p[18], p[19]};
+    const ms_depthwise_u8_shape taps = {p[6], p[7], p[8], p[9], p[10], p[11], p[12], p[13], p[14], p[15], p[16]};
+    const ms_pad_u8_shape pad = {p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], p[10], p[11]};
     const void *x = b[0].data, *rows = b[2].data, *blocks = b[3].data;
     void *y = b[1].data;
-    void *scratch = kernel <= 3 ? memory_of(8 * (size_t)conv.depth) : 0;
+    const int32_t positions = conv.out_height * conv.out_width, patches = (positions < 4 ? positions : 4) + (conv.bits < 8);
+    void *scratch = kernel <= 3 ? memory_of(2 * (size_t)(patches * conv.depth)) : 0;
 
     switch (kernel) {
         case 0: ms_conv_u8_c(x, rows, y, scratch, &conv, &q); break;
@@ -85,13 +84,14 @@ MS_ENTRY static void run(int32_t kernel, const int32_t *p, const buffer *b)
         case 4: ms_depthwise_u8_c(x, rows, y, &taps, &q); break;
         case 5: ms_depthwise_u8(x, MS_DEPTHWISE_BLOCKED ? blocks : rows, y, &taps, &q); break;
         case 6: ms_average_u8(x, y, &taps, &q); break;
-        case 7: ms_add_u8(x, rows, y, &(const ms_add_u8_shape){p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8]}); break;
-        case 8: ms_table_u8(x, rows, y, p[0]); break;
-        case 9: ms_count_thresholds(x, rows, y, p[0], p[1], p[2]); break;
+        case 7: ms_add_u8(x, rows, y, &(const ms_add_u8_shape){p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9]}); break;
+        case 8: ms_frame_u8(y, &pad); break;
+        case 9: ms_pack(x, y, &(const ms_pack_shape){p[0], p[1], p[2]}); break;
         case 10: ms_pad_u8(x, y, &pad); break;
-        case 11: ms_unpack(x, y, p[0], p[1]); break;
+        case 11: ms_xnor_sums_c(x, rows, y, p[0], &conv); break;
         case 12: ms_xnor_sums(x, rows, y, p[0], &conv); break;
-        case 13: ms_xnor_bits(x, rows, y, blocks, &conv); break;
+        case 13: ms_xnor_bits_c(x, rows, y, blocks, &conv); break;
+        case 14: ms_xnor_bits(x, rows, y, blocks, &conv); break;
         default: exit(3);
     }
     free(scratch);

@@ -122,15 +122,15 @@ def _weights_source(model: str, constants: dict[str, Tensor | Packed], headers: 
         if isinstance(c, Packed):
             lines += ["", *_forms(name, c)]
         else:
-            lines += ["", *_definition(name, c, np.asarray(c.data))]
+            lines += ["", *_definition(name, c, np.asarray(c.data), " MS_ALIGNED" if c.ctype == "uint64_t" else "")]
     return "\n".join([*lines, ""])
 
 
 def _forms(name: str, packed: Packed) -> list[str]:
     (condition, first), (_, second) = packed.forms.items()
-    return [f"#if {condition}", *_definition(name, packed.tensor, first), "#else", *_definition(name, packed.tensor, second), "#endif"]
+    return [f"#if {condition}", *_definition(name, packed.tensor, first, " MS_ALIGNED"), "#else", *_definition(name, packed.tensor, second), "#endif"]
 
 
-def _definition(name: str, tensor: Tensor, values: np.ndarray) -> list[str]:
+def _definition(name: str, tensor: Tensor, values: np.ndarray, attribute: str = "") -> list[str]:
     flat = values.ravel()
-    return [f"const {tensor.ctype} {name}[{flat.size}] = {{ /* {quoted(tensor.name)} {list(tensor.shape)} */", *rows(flat), "};"]
+    return [f"const {tensor.ctype} {name}[{flat.size}]{attribute} = {{ /* {quoted(tensor.name)} {list(tensor.shape)} */", *rows(flat), "};"]

@@ -12,8 +12,9 @@ from math import prod
 import numpy as np
 
 from microstage_cbackend.ir import Layer, Part, Tensor, type_range
+from microstage_cbackend.kernels import sign_words
 
-__all__ = ["run"]
+__all__ = ["run", "walk"]
 
 _KERNELS: dict[str, Callable[[Layer, list[np.ndarray], np.ndarray], np.ndarray | None]] = {}
 
@@ -29,7 +30,9 @@ def run(part: Part, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         root = layer.output.root
         held = memory.setdefault(id(root), np.full(root.size, root.low))
         result = _KERNELS[layer.kernel](layer, operands, held)
-        if result is not None:
+        if result is not None and layer.output.base is not None:
+            held[layer.output.places.ravel()] = result.ravel()
+        elif result is not None:
             result = np.asarray(result, np.int64).ravel()
             memory[id(root)] = np.concatenate([result, np.full(root.size - result.size, root.low)])
         _check(root, memory[id(root)])
@@ -126,14 +129,15 @@ def pool(layer: Layer, operands, held):
     return _finish(layer, sums, np.zeros(1, np.int64))
 
 
-def _walk(s: dict, steps: str) -> np.ndarray:
+def walk(s: dict, steps: str) -> np.ndarray:
+    """Places, from the start, that four nested loops of s["size"] visit with s[steps]."""
     return sum(np.arange(n).reshape([-1] + [1] * (3 - a)) * d for a, (n, d) in enumerate(zip(s["size"], s[steps])))
 
 
 @kernel("ms_add", "ms_mul", "ms_blend")
 def pair(layer: Layer, operands, held):
     s = layer.shape
-    x, w = operands[0][_walk(s, "x_step")], operands[1][_walk(s, "w_step")]
+    x, w = operands[0][walk(s, "x_step")], operands[1][walk(s, "w_step")]
     if layer.kernel == "ms_mul":
         return x * w
     if layer.kernel == "ms_add":
@@ -144,7 +148,7 @@ def pair(layer: Layer, operands, held):
 @kernel("ms_copy")
 def copy(layer: Layer, operands, held):
     s = layer.shape
-    held[s["y_start"] + _walk(s, "y_step")] = operands[0][s["x_start"] + _walk(s, "x_step")]
+    held[s["y_start"] + walk(s, "y_step")] = operands[0][s["x_start"] + walk(s, "x_step")]
 
 
 @kernel("ms_stage")
@@ -170,34 +174,24 @@ def top(layer: Layer, operands, held):
 def pack(layer: Layer, operands, held):
     s = layer.shape
     rows = operands[0][: s["rows"] * s["count"]].reshape(s["rows"], s["count"]) > 0
-    return pack_signs(rows).view(np.int64)
+    return sign_words(rows).view(np.int64)
 
 
-def pack_signs(rows: np.ndarray) -> np.ndarray:
-    """uint64 [rows, words] of booleans [rows, count]: the first in the lowest bit, unused bits 0."""
-    words = -(-rows.shape[1] // 64)
-    padded = np.zeros((len(rows), words * 64), np.uint64)
-    padded[:, : rows.shape[1]] = rows
-    return np.bitwise_or.reduce(padded.reshape(len(rows), words, 64) << np.arange(64, dtype=np.uint64), axis=2)
-
-
-@kernel("ms_xnor", "ms_xnor_bits")
+@kernel("ms_xnor_sums", "ms_xnor_bits")
 def xnor(layer: Layer, operands, held):
-    s, words = layer.shape, layer.shape["channels"]
-    x, w = (_bits(o.view(np.uint64)) for o in operands)
-    taps = s["kernel_h"] * s["kernel_w"]
-    seen = _patches(x[: s["height"] * s["width"] * words].ravel(), s, words * 64, 2).reshape(s["out_height"], s["out_width"], 1, taps, -1)
-    different = ((seen != w.reshape(s["filters"], taps, words * 64)) & (seen < 2)).sum(axis=-1)
-    inside = (seen[..., 0] < 2) * layer.extra
-    found = _finish(layer, (inside - 2 * different).sum(axis=-1), np.arange(s["filters"]))
-    if layer.kernel == "ms_xnor":
-        return found
-    return pack_signs(found.reshape(-1, s["filters"]) > 0).view(np.int64)
+    s, filters = layer.shape, layer.shape["filters"]
+    x = _bits(operands[0].view(np.uint64))
+    w = _bits(operands[1].view(np.uint64)).reshape(-1, s["runs_h"] * s["runs_w"] * s["length"], 8, 64).transpose(0, 2, 1, 3)
+    seen = _seen(x, s, _patch_offsets(s)).reshape(s["out_height"] * s["out_width"], -1)
+    counts = np.stack([(seen != row).sum(axis=1) for row in w.reshape(len(w) * 8, -1)[:filters]], axis=1)
+    if layer.kernel == "ms_xnor_bits":
+        return sign_words(counts <= operands[2]).view(np.int64)
+    return layer.extra - 2 * counts
 
 
 def _bits(words: np.ndarray) -> np.ndarray:
     """0 or 1 of each bit, [words, 64]."""
-    return (words[:, None] >> np.arange(64, dtype=np.uint64) & np.uint64(1)).astype(np.int64)
+    return (words[:, None] >> np.arange(64, dtype=np.uint64) & np.uint64(1)).astype(np.int8)
 
 
 def _seen(x: np.ndarray, s: dict, offsets: np.ndarray) -> np.ndarray:
@@ -206,12 +200,15 @@ def _seen(x: np.ndarray, s: dict, offsets: np.ndarray) -> np.ndarray:
     return x[starts[..., None] + offsets]
 
 
-@kernel("ms_conv_u8")
+def _patch_offsets(s: dict) -> np.ndarray:
+    rows, columns = np.arange(s["runs_h"]) * s["run_h"], np.arange(s["runs_w"]) * s["run_w"]
+    return (rows[:, None, None] + columns[:, None] + np.arange(s["length"])).ravel()
+
+
+@kernel("ms_conv_u8", "ms_conv_u8_sums")
 def conv_u8(layer: Layer, operands, held):
     s = layer.shape
-    rows, columns = np.arange(s["runs_h"]) * s["run_h"], np.arange(s["runs_w"]) * s["run_w"]
-    offsets = (rows[:, None, None] + columns[:, None] + np.arange(s["length"])).ravel()
-    return _finish(layer, _seen(operands[0], s, offsets) @ operands[1].reshape(s["filters"], -1).T, np.arange(s["filters"]))
+    return _finish(layer, _seen(operands[0], s, _patch_offsets(s)) @ operands[1].reshape(s["filters"], -1).T, np.arange(s["filters"]))
 
 
 def _tap_offsets(s: dict) -> np.ndarray:
@@ -234,11 +231,20 @@ def add_u8(layer: Layer, operands, held):
     level = value >> s["shift"]
     if s["even"]:
         level = level - (((value & ((1 << s["shift"]) - 1)) == 0) & level & 1)
-    return np.clip(level, s["low"], s["high"])
+    return np.clip(level, s["low"], s["high"]) - s["flip"]
 
 
 @kernel("ms_pad_u8")
 def pad_u8(layer: Layer, operands, held):
     s = layer.shape
-    image = operands[0][: s["height"] * s["width"] * s["channels"]].reshape(s["height"], s["width"], s["channels"])
+    steps = ((s["height"], s["x_row"]), (s["width"], s["x_column"]), (s["channels"], s["x_channel"]))
+    image = operands[0][sum(np.arange(n).reshape([-1] + [1] * (2 - a)) * d for a, (n, d) in enumerate(steps))] + s["flip"]
     return np.pad(image, ((s["top"], s["bottom"]), (s["left"], s["right"]), (0, 0)), constant_values=s["value"])
+
+
+@kernel("ms_frame_u8")
+def frame_u8(layer: Layer, operands, held):
+    s = layer.shape
+    inside = np.zeros((s["height"], s["width"], s["channels"]), bool)
+    around = np.pad(inside, ((s["top"], s["bottom"]), (s["left"], s["right"]), (0, 0)), constant_values=True)
+    held[np.flatnonzero(around)] = s["value"]

@@ -23,14 +23,13 @@ _STRUCTS = {
     "ms_linear_packed": "ms_linear_shape",
     "ms_conv2d_packed": "ms_conv2d_shape",
     "ms_depthwise": "ms_conv2d_shape",
-    "ms_xnor": "ms_conv2d_shape",
-    "ms_xnor_bits": "ms_conv2d_shape",
     "ms_or_pool": "ms_max_pool_shape",
 }
-_SPECIALISED = {"ms_conv_u8": "ms_conv_u8.h", "ms_depthwise_u8": "ms_depthwise_u8.h", "ms_average_u8": "ms_average_u8.h"}
-_SPECIALISED |= {"ms_add_u8": "ms_add_u8.h", "ms_pad_u8": "ms_pad_u8.h"}
+_SPECIALISED = {f"ms_{name}": f"ms_{name}.h" for name in ("conv_u8", "depthwise_u8", "average_u8", "add_u8", "pad_u8", "pack")}
+_SPECIALISED |= {"ms_conv_u8_sums": "ms_conv_u8.h", "ms_frame_u8": "ms_pad_u8.h", "ms_xnor_sums": "ms_xnor.h", "ms_xnor_bits": "ms_xnor.h"}
 "Kernels in headers, made anew for the sizes of each layer -> their header."
-_SHAPES = {"ms_average_u8": "ms_depthwise_u8_shape"}
+_SHAPES = {"ms_average_u8": "ms_depthwise_u8_shape", "ms_frame_u8": "ms_pad_u8_shape"}
+_SHAPES |= dict.fromkeys(("ms_conv_u8_sums", "ms_xnor_sums", "ms_xnor_bits"), "ms_conv_u8_shape")
 _WIDTH = 116
 
 
@@ -121,31 +120,39 @@ class PartWriter:
     def _specialised(self, number: int, layer: Layer) -> list[str]:
         """Arguments of a kernel in a header; its shape and stage are constants that the compiler knows."""
         self.headers.add(_SPECIALISED[layer.kernel])
-        x, *rest = layer.inputs
-        arguments = [self._reference(x), *(self._bytes(layer, w) if w.data is not None else self._reference(w) for w in rest)]
-        arguments.append(self._reference(layer.output))
-        if layer.kernel == "ms_conv_u8":
+        arguments = [self._bytes(layer, t) if t.data is not None else self._as_bytes(t, "const uint8_t *") for t in layer.inputs[:2]]
+        arguments.append(self._as_bytes(layer.output, "uint8_t *"))
+        if layer.kernel in ("ms_conv_u8", "ms_conv_u8_sums"):
             arguments.append(f"memory + {self.plan.scratch[number].offset}")
+        elif layer.kernel == "ms_xnor_bits":
+            arguments.append(self._constant(layer.inputs[2]))
+        elif layer.kernel == "ms_xnor_sums":
+            arguments.append(str(layer.extra))
         members = ", ".join(f".{key} = {_value(value)}" for key, value in layer.shape.items())
         arguments.append(f"&(const {_SHAPES.get(layer.kernel, f'{layer.kernel}_shape')}){{{members}}}")
-        return arguments + ([self._requant(layer)] if layer.stage and layer.kernel != "ms_add_u8" else [])
+        return arguments + ([self._requant(layer)] if isinstance(layer.stage, Affine) and layer.kernel != "ms_add_u8" else [])
+
+    def _as_bytes(self, tensor: Tensor, pointer: str) -> str:
+        text = self._reference(tensor)
+        return f"({pointer})({text})" if tensor.ctype == "int8_t" else text
 
     def _bytes(self, layer: Layer, w: Tensor) -> str:
         """Weights in the orders that kernels/README.md describes."""
-        if layer.kernel == "ms_conv_u8":
-            forms = {"MS_BLOCKED": pack_blocks(w.data), "": pack_rows(w.data)}
-        else:
-            forms = {"MS_DEPTHWISE_BLOCKED": pack_depthwise_blocks(w.data.transpose(2, 0, 1)), "": w.data}
         name = self._constant(w)
-        self.constants[name] = Packed(w, forms)
+        if layer.kernel in ("ms_conv_u8", "ms_conv_u8_sums"):
+            bits = layer.shape["bits"]
+            self.constants[name] = Packed(w, {"MS_BLOCKED": pack_blocks(w.data, bits), "": pack_rows(w.data, bits)})
+        elif layer.kernel == "ms_depthwise_u8":
+            self.constants[name] = Packed(w, {"MS_DEPTHWISE_BLOCKED": pack_depthwise_blocks(w.data.transpose(2, 0, 1)), "": w.data})
         return name
 
     def _requant(self, layer: Layer) -> str:
         stage, name = layer.stage, layer.output.name
-        offset = stage.offset + (1 << (stage.shift - 1)) if stage.even else stage.offset
+        flip = 128 if layer.output.ctype == "int8_t" else 0
+        offset = stage.offset + (flip << stage.shift) + (1 << (stage.shift - 1) if stage.even else 0)
         multiplier, offset, shift = wide_shift(stage.multiplier, offset, stage.shift)
         arrays = self._array(f"{name}_multiplier", multiplier, "int32_t"), self._array(f"{name}_offset", offset, "int64_t")
-        numbers = f".shift = {shift}, .low = {stage.low}, .high = {stage.high}, .even = {int(stage.even)}, .zero = 0"
+        numbers = f".shift = {shift}, .low = {stage.low + flip}, .high = {stage.high + flip}, .even = {int(stage.even)}, .zero = 0, .flip = {flip}"
         return f"&(const ms_requant){{.multiplier = {arrays[0]}, .offset = {arrays[1]}, {numbers}}}"
 
     def _reference(self, tensor: Tensor) -> str:

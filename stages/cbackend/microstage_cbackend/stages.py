@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Affine", "Raw", "Search", "Shared", "Stage", "fit_affine", "fit_shared"]
+__all__ = ["Affine", "Raw", "Search", "Shared", "Stage", "fit_affine", "fit_shared", "one_step"]
 
 _LARGEST_SHIFT = 46
 _LARGEST_MULTIPLIER = 2**30
@@ -190,6 +190,14 @@ def fit_affine(search: Search, low: np.ndarray | int, high: np.ndarray | int) ->
         found.wide = even or not found.fits_32_bits(low, high)
         return found
     return None
+
+
+def one_step(stage: Affine) -> Affine:
+    """The same function where it has two values, with the shift of 32 that vector kernels want: any slope has one step."""
+    if stage.high - stage.low != 1 or stage.even or np.any(stage.multiplier < 1):
+        return stage
+    step = -((stage.offset - (stage.high << stage.shift)) // stage.multiplier)  # the least sum that gives `high`
+    return Affine(np.ones_like(stage.multiplier), (stage.high << 32) - step, 32, stage.low, stage.high)
 
 
 class _Constraints:

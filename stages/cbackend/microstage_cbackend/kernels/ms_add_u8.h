@@ -4,13 +4,14 @@
  *
  * Every term and the sum fit int32_t, shift is 0..30 and 0 <= low <= high <= 255. Floor: offset as it is; half-up: offset
  * holds 2^(shift-1); half-even: half-up and even = 1, where a tie goes to the value that has the parity of zero.
+ * What is stored is y ^ flip: with flip = 128 an int8_t of y - 128.
  */
 #ifndef MS_ADD_U8_H
 #define MS_ADD_U8_H
 
 #include "ms_fast.h"
 
-typedef struct { int32_t count, multiplier_a, multiplier_b, offset, shift, low, high, even, zero; } ms_add_u8_shape;
+typedef struct { int32_t count, multiplier_a, multiplier_b, offset, shift, low, high, even, zero, flip; } ms_add_u8_shape;
 
 MS_INLINE void ms_add_u8(const uint8_t *a, const uint8_t *b, uint8_t *y, const ms_add_u8_shape *shape)
 {
@@ -22,7 +23,7 @@ MS_INLINE void ms_add_u8(const uint8_t *a, const uint8_t *b, uint8_t *y, const m
             level -= tie & (level ^ shape->zero) & 1;
         }
         level = level < shape->low ? shape->low : level;
-        y[i] = (uint8_t)(level > shape->high ? shape->high : level);
+        y[i] = (uint8_t)((level > shape->high ? shape->high : level) ^ shape->flip);
     }
 }
 

@@ -41,7 +41,9 @@ MS_INLINE __m512i ms_scale_avx512(__m512i sums, const ms_requant_avx512 *r, int3
 MS_INLINE __m128i ms_bytes_avx512(__m512i levels, const ms_requant *q)
 {
     levels = _mm512_max_epi32(levels, _mm512_set1_epi32(q->low));
-    return q->high == 255 ? _mm512_cvtusepi32_epi8(levels) : _mm512_cvtepi32_epi8(_mm512_min_epi32(levels, _mm512_set1_epi32(q->high)));
+    const __m128i bytes =
+        q->high == 255 ? _mm512_cvtusepi32_epi8(levels) : _mm512_cvtepi32_epi8(_mm512_min_epi32(levels, _mm512_set1_epi32(q->high)));
+    return q->flip ? _mm_xor_si128(bytes, _mm_set1_epi8((char)q->flip)) : bytes;
 }
 
 /* 64 bytes of four vectors of levels, clamped: of each vector in turn 4 bytes, from its first, second, third and fourth quarter. */
@@ -49,7 +51,8 @@ MS_INLINE __m512i ms_pack_avx512(__m512i a, __m512i b, __m512i c, __m512i d, con
 {
     __m512i bytes = _mm512_packus_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
     bytes = q->low > 0 ? _mm512_max_epu8(bytes, _mm512_set1_epi8((char)q->low)) : bytes;
-    return q->high < 255 ? _mm512_min_epu8(bytes, _mm512_set1_epi8((char)q->high)) : bytes;
+    bytes = q->high < 255 ? _mm512_min_epu8(bytes, _mm512_set1_epi8((char)q->high)) : bytes;
+    return q->flip ? _mm512_xor_si512(bytes, _mm512_set1_epi8((char)q->flip)) : bytes;
 }
 
 #endif

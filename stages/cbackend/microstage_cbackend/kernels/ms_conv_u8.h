@@ -1,11 +1,12 @@
 /* ms_conv_u8: convolution or dense layer, uint8 activations x int8 weights, requantised to uint8.
  *
- * x        channels last; 3 bytes behind the last patch may be read (their weights are 0)
- * w        pack_blocks(...) where MS_BLOCKED is 1, else pack_rows(...)
+ * x        channels last; 32 / bits - 1 bytes behind the last patch may be read (their weights are 0)
+ * w        pack_blocks(..., bits) where MS_BLOCKED is 1, else pack_rows(..., bits)
  * y        channels last, apart from x; ms_conv_u8_sums gives the int32_t sums themselves
- * scratch  8 * depth bytes, aligned to 2; the vector kernels leave it alone
+ * scratch  aligned to 2; 2 * depth bytes for each of at most 4 positions and, for weights of fewer than 8 bits, 2 * depth more;
+ *          the vector kernels leave it alone
  *
- * The generator proved that every partial sum, in any order, fits int32_t.
+ * The generator proved that every partial sum, in any order, fits int32_t; with fewer than 8 bits, 128 times the sum of x does.
  */
 #ifndef MS_CONV_U8_H
 #define MS_CONV_U8_H
@@ -33,13 +34,56 @@ MS_INLINE void ms_gather_patch(const uint8_t *MS_RESTRICT x, ms_lane *MS_RESTRIC
     }
 }
 
-/* sums[r][f] of four patches and `count` filters whose rows start at w. */
-MS_INLINE void ms_dot_patches(const ms_lane *MS_RESTRICT patch, const int8_t *MS_RESTRICT w, int32_t (*MS_RESTRICT sums)[MS_FILTERS],
-                              int32_t count, int32_t depth)
+/* pack_blocks: groups of 16 filters lie `step` bytes apart, 4 times 64 bytes together where 64 filters are left; the first at `start`. */
+typedef struct { int32_t start, step; } ms_block;
+
+MS_INLINE ms_block ms_block_of(int32_t f, const ms_conv_u8_shape *shape)
 {
+    const int32_t inputs = 32 / shape->bits, each = 4 * ((shape->length + inputs - 1) / inputs) * shape->runs_h * shape->runs_w;
+    const int together = f < shape->filters / 64 * 64;
+    return (ms_block){together ? f / 64 * 64 * each + f % 64 * 4 : f * each, together ? 256 : 64};
+}
+
+/* Sum of the bytes of a patch. */
+MS_INLINE int32_t ms_sum_patch(const uint8_t *x, const ms_conv_u8_shape *shape)
+{
+    int32_t sum = 0;
+    for (int32_t i = 0; i < shape->runs_h; i++) {
+        for (int32_t j = 0; j < shape->runs_w; j++) {
+            const uint8_t *run = x + i * shape->run_h + j * shape->run_w;
+            for (int32_t k = 0; k < shape->length; k++) {
+                sum += run[k];
+            }
+        }
+    }
+    return sum;
+}
+
+/* Weights of filter f: where they lie or, of fewer than 8 bits, in `row`. Field t of byte i is weight t * bytes + i. */
+MS_INLINE const int8_t *ms_row_of(const int8_t *w, int32_t f, int8_t *MS_RESTRICT row, const ms_conv_u8_shape *shape)
+{
+    const int32_t bits = shape->bits, bytes = shape->depth / 8 * bits, half = 1 << (bits - 1);
+    const uint8_t *MS_RESTRICT packed = (const uint8_t *)w + f * bytes;
+    if (bits == 8) {
+        return w + f * bytes;
+    }
+    for (int32_t t = 0; t < 8 / bits; t++) {
+        for (int32_t i = 0; i < bytes; i++) {
+            const int32_t field = packed[i] >> (t * bits) & (2 * half - 1);
+            row[t * bytes + i] = (int8_t)(bits == 1 ? 1 - 2 * field : (field ^ half) - half);
+        }
+    }
+    return row;
+}
+
+/* sums[r][f] of four patches and `count` filters from `first`. */
+MS_INLINE void ms_dot_patches(const ms_lane *MS_RESTRICT patch, const int8_t *w, int8_t *unpacked, int32_t (*MS_RESTRICT sums)[MS_FILTERS],
+                              int32_t first, int32_t count, const ms_conv_u8_shape *shape)
+{
+    const int32_t depth = shape->depth;
     const ms_lane *p0 = patch, *p1 = patch + depth, *p2 = patch + 2 * depth, *p3 = patch + 3 * depth;
     for (int32_t f = 0; f < count; f++) {
-        const int8_t *row = w + f * depth;
+        const int8_t *MS_RESTRICT row = ms_row_of(w, first + f, unpacked, shape);
         int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
         for (int32_t k = 0; k < depth; k++) {
             s0 += p0[k] * row[k];
@@ -54,12 +98,13 @@ MS_INLINE void ms_dot_patches(const ms_lane *MS_RESTRICT patch, const int8_t *MS
     }
 }
 
-MS_INLINE void ms_dot_patch(const ms_lane *MS_RESTRICT patch, const int8_t *MS_RESTRICT w, int32_t *MS_RESTRICT sums, int32_t count, int32_t depth)
+MS_INLINE void ms_dot_patch(const ms_lane *MS_RESTRICT patch, const int8_t *w, int8_t *unpacked, int32_t *MS_RESTRICT sums,
+                            int32_t first, int32_t count, const ms_conv_u8_shape *shape)
 {
     for (int32_t f = 0; f < count; f++) {
-        const int8_t *row = w + f * depth;
+        const int8_t *MS_RESTRICT row = ms_row_of(w, first + f, unpacked, shape);
         int32_t sum = 0;
-        for (int32_t k = 0; k < depth; k++) {
+        for (int32_t k = 0; k < shape->depth; k++) {
             sum += patch[k] * row[k];
         }
         sums[f] = sum;
@@ -70,10 +115,12 @@ MS_INLINE void ms_dot_patch(const ms_lane *MS_RESTRICT patch, const int8_t *MS_R
 MS_INLINE void ms_conv_u8_c(const uint8_t *x, const int8_t *w, void *y, void *scratch, const ms_conv_u8_shape *shape, const ms_requant *q)
 {
     const int32_t used = shape->runs_h * shape->runs_w * shape->length, positions = shape->out_height * shape->out_width;
+    const int32_t most = positions < MS_PATCHES ? positions : MS_PATCHES;
     ms_lane *patches = scratch;
+    int8_t *unpacked = (int8_t *)scratch + 2 * most * shape->depth;
     int32_t sums[MS_PATCHES][MS_FILTERS];
 
-    for (int32_t r = 0; r < MS_PATCHES; r++) {
+    for (int32_t r = 0; r < most; r++) {
         for (int32_t k = used; k < shape->depth; k++) {
             patches[r * shape->depth + k] = 0;
         }
@@ -89,10 +136,10 @@ MS_INLINE void ms_conv_u8_c(const uint8_t *x, const int8_t *w, void *y, void *sc
         for (int32_t f = 0; f < shape->filters; f += MS_FILTERS) {
             const int32_t count = shape->filters - f < MS_FILTERS ? shape->filters - f : MS_FILTERS;
             if (rows == MS_PATCHES) {
-                ms_dot_patches(patches, w + f * shape->depth, sums, count, shape->depth);
+                ms_dot_patches(patches, w, unpacked, sums, f, count, shape);
             } else {
                 for (int32_t r = 0; r < rows; r++) {
-                    ms_dot_patch(patches + r * shape->depth, w + f * shape->depth, sums[r], count, shape->depth);
+                    ms_dot_patch(patches + r * shape->depth, w, unpacked, sums[r], f, count, shape);
                 }
             }
             for (int32_t r = 0; r < rows; r++) {

@@ -1,9 +1,17 @@
 /* ms_conv_u8 for AVX2: tiles of positions x 16 filters; vpdpbusd where the processor has AVX-VNNI, else vpmaddwd on even and odd bytes.
  *
  * A tile that would pass the end of a row is moved back and writes some results twice, so no position is left over.
+ * Weights of fewer bits are used from the top of their bytes, so that sums are 2^(8 - bits) times too large until the end.
  */
 #ifndef MS_CONV_U8_AVX2_H
 #define MS_CONV_U8_AVX2_H
+
+/* Field `part` of 32 packed weights, at the top of each byte. */
+MS_INLINE __m256i ms_field_avx2(const int8_t *w, int32_t part, int32_t bits)
+{
+    const __m256i packed = _mm256_loadu_si256((const __m256i *)w), field = _mm256_set1_epi8((char)(256 - (1 << (8 - bits))));
+    return bits == 8 ? packed : _mm256_and_si256(_mm256_slli_epi16(packed, 8 - bits * (part + 1)), field);
+}
 
 #if defined MS_AVXVNNI
 enum { MS_ROWS_AVX2 = 6 };
@@ -11,7 +19,7 @@ typedef struct { __m256i bytes; } ms_pairs_avx2;
 
 MS_INLINE ms_pairs_avx2 ms_inputs_avx2(int32_t four) { return (ms_pairs_avx2){_mm256_set1_epi32(four)}; }
 
-MS_INLINE ms_pairs_avx2 ms_weights_avx2(const int8_t *w) { return (ms_pairs_avx2){_mm256_loadu_si256((const __m256i *)w)}; }
+MS_INLINE ms_pairs_avx2 ms_weights_avx2(__m256i bytes) { return (ms_pairs_avx2){bytes}; }
 
 MS_INLINE __m256i ms_dot_avx2(__m256i sums, ms_pairs_avx2 x, ms_pairs_avx2 w)
 {
@@ -32,9 +40,8 @@ MS_INLINE ms_pairs_avx2 ms_inputs_avx2(int32_t four)
     return (ms_pairs_avx2){_mm256_and_si256(bytes, _mm256_set1_epi16(255)), _mm256_srli_epi16(bytes, 8)};
 }
 
-MS_INLINE ms_pairs_avx2 ms_weights_avx2(const int8_t *w)
+MS_INLINE ms_pairs_avx2 ms_weights_avx2(__m256i bytes)
 {
-    const __m256i bytes = _mm256_loadu_si256((const __m256i *)w);
     return (ms_pairs_avx2){_mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8), _mm256_srai_epi16(bytes, 8)};
 }
 
@@ -71,35 +78,48 @@ MS_INLINE __m128i ms_bytes_avx2(__m256i a, __m256i b, const ms_requant *q)
 {
     const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8);
     const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
-    return _mm_min_epu8(_mm_max_epu8(bytes, _mm_set1_epi8((char)q->low)), _mm_set1_epi8((char)q->high));
+    const __m128i held = _mm_min_epu8(_mm_max_epu8(bytes, _mm_set1_epi8((char)q->low)), _mm_set1_epi8((char)q->high));
+    return _mm_xor_si128(held, _mm_set1_epi8((char)q->flip));
 }
 
 /* `rows` positions from x, up to 16 filters from f; y as in ms_write_row. */
 MS_INLINE void ms_conv_tile_avx2(const uint8_t *x, const int8_t *w, void *y, int32_t at, int32_t f, const ms_conv_u8_shape *shape,
                                  const ms_requant *q, const int rows)
 {
-    const int32_t groups = (shape->length + 3) / 4, left = shape->filters - f;
+    const int32_t bits = shape->bits, fields = 8 / bits, groups = (shape->length + 4 * fields - 1) / (4 * fields), left = shape->filters - f;
     __m256i sums[6][2];
 
     MS_UNROLL
     for (int i = 0; i < rows; i++) {
-        sums[i][0] = sums[i][1] = _mm256_setzero_si256();
+        sums[i][0] = sums[i][1] = _mm256_set1_epi32(bits == 1 ? 64 * ms_sum_patch(x + i * shape->x_column, shape) : 0);
     }
-    w += 4 * f * groups * shape->runs_h * shape->runs_w;
+    const ms_block block = ms_block_of(f, shape);
+    w += block.start;
     for (int32_t a = 0; a < shape->runs_h; a++) {
         for (int32_t b = 0; b < shape->runs_w; b++) {
             const uint8_t *run = x + a * shape->run_h + b * shape->run_w;
-            for (int32_t g = 0; g < groups; g++, run += 4, w += 64) {
-                const ms_pairs_avx2 first = ms_weights_avx2(w), second = ms_weights_avx2(w + 32);
+            for (int32_t g = 0; g < groups; g++, w += block.step) {
                 MS_UNROLL
-                for (int i = 0; i < rows; i++) {
-                    int32_t four;
-                    memcpy(&four, run + i * shape->x_column, 4);
-                    const ms_pairs_avx2 inputs = ms_inputs_avx2(four);
-                    sums[i][0] = ms_dot_avx2(sums[i][0], inputs, first);
-                    sums[i][1] = ms_dot_avx2(sums[i][1], inputs, second);
+                for (int32_t part = 0; part < fields; part++, run += 4) {
+                    const ms_pairs_avx2 first = ms_weights_avx2(ms_field_avx2(w, part, bits));
+                    const ms_pairs_avx2 second = ms_weights_avx2(ms_field_avx2(w + 32, part, bits));
+                    MS_UNROLL
+                    for (int i = 0; i < rows; i++) {
+                        int32_t four;
+                        memcpy(&four, run + i * shape->x_column, 4);
+                        const ms_pairs_avx2 inputs = ms_inputs_avx2(four);
+                        sums[i][0] = ms_dot_avx2(sums[i][0], inputs, first);
+                        sums[i][1] = ms_dot_avx2(sums[i][1], inputs, second);
+                    }
                 }
             }
+        }
+    }
+    if (bits < 8) {
+        MS_UNROLL
+        for (int i = 0; i < rows; i++) {
+            sums[i][0] = _mm256_srai_epi32(sums[i][0], bits == 1 ? 6 : 8 - bits);
+            sums[i][1] = _mm256_srai_epi32(sums[i][1], bits == 1 ? 6 : 8 - bits);
         }
     }
     if (!q || q->even || q->shift < 32 || left < 16) {

@@ -45,12 +45,12 @@ MS_INLINE void ms_gather_dsp(const uint8_t *x, int16_t *patch, const ms_conv_u8_
 }
 
 /* sums[r][j] of two patches and two filters. */
-MS_INLINE void ms_dot_2x2_dsp(const int16_t *patch, const int8_t *w, int32_t (*sums)[2], int32_t depth)
+MS_INLINE void ms_dot_2x2_dsp(const int16_t *p0, const int16_t *p1, const int8_t *r0, const int8_t *r1, int32_t (*sums)[2], int32_t depth)
 {
     int32_t s00 = 0, s01 = 0, s10 = 0, s11 = 0;
     for (int32_t k = 0; k < depth; k += 4) {
-        const ms_pairs_dsp x0 = ms_inputs_dsp(patch + k), x1 = ms_inputs_dsp(patch + depth + k);
-        const ms_pairs_dsp w0 = ms_weights_dsp(w + k), w1 = ms_weights_dsp(w + depth + k);
+        const ms_pairs_dsp x0 = ms_inputs_dsp(p0 + k), x1 = ms_inputs_dsp(p1 + k);
+        const ms_pairs_dsp w0 = ms_weights_dsp(r0 + k), w1 = ms_weights_dsp(r1 + k);
         s00 = ms_dot_dsp(s00, x0, w0);
         s01 = ms_dot_dsp(s01, x0, w1);
         s10 = ms_dot_dsp(s10, x1, w0);
@@ -66,6 +66,7 @@ MS_INLINE void ms_conv_u8_dsp(const uint8_t *x, const int8_t *w, void *y, void *
 {
     const int32_t positions = shape->out_height * shape->out_width, depth = shape->depth;
     int16_t *patches = scratch;
+    int8_t *unpacked = (int8_t *)scratch + (positions < 2 ? 2 : 4) * depth;
 
     for (int32_t p = 0; p < positions; p += 2) {
         const int32_t rows = positions - p < 2 ? 1 : 2;
@@ -75,13 +76,11 @@ MS_INLINE void ms_conv_u8_dsp(const uint8_t *x, const int8_t *w, void *y, void *
             ms_gather_dsp(x + h * shape->x_row + v * shape->x_column, patches + r * depth, shape);
             to[r] = h * shape->y_row + v * shape->y_column;
         }
-        if (rows == 1) {
-            memcpy(patches + depth, patches, (size_t)depth * sizeof *patches);
-        }
         for (int32_t f = 0; f < shape->filters; f += 2) {
             const int32_t count = shape->filters - f < 2 ? 1 : 2;
             int32_t sums[2][2];
-            ms_dot_2x2_dsp(patches, w + f * depth, sums, depth);
+            const int8_t *r0 = ms_row_of(w, f, unpacked, shape), *r1 = ms_row_of(w, f + count - 1, unpacked + depth, shape);
+            ms_dot_2x2_dsp(patches, patches + (rows - 1) * depth, r0, r1, sums, depth);
             for (int32_t r = 0; r < rows; r++) {
                 ms_write_row(sums[r], y, to[r] + f, f, count, q);
             }

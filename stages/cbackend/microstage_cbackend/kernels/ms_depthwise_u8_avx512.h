@@ -59,7 +59,7 @@ MS_INLINE void ms_lanes_requant_avx512(ms_requant_avx512 *r, const ms_requant *q
             multiplier[16 * v + i] = at < channels ? q->multiplier[at] : 0;
             offset[16 * v + i] = at < channels ? q->offset[at] : 0;
         }
-        const ms_requant lanes = {multiplier, offset, q->shift, q->low, q->high, 0, 0};
+        const ms_requant lanes = {multiplier, offset, q->shift, q->low, q->high, 0, 0, q->flip};
         r[v] = ms_load_requant_avx512(&lanes, 16 * v, 0xffff);
     }
 }

@@ -16,24 +16,26 @@
  *
  * |multiplier| < 2^31, |sum * multiplier + offset| < 2^62 and the shifted value fits int32_t (the generator proves it);
  * shift 1..62, and 32..62 where the vector kernels are to be fast. Floor: offset as it is; half-up: offset holds 2^(shift-1);
- * half-even: half-up and even = 1, where a tie goes to the value that has the parity of zero.
+ * half-even: half-up and even = 1, where a tie goes to the value that has the parity of zero. What is stored is y ^ flip:
+ * with flip = 128 an int8_t of y - 128.
  */
 typedef struct {
     const int32_t *multiplier;
     const int64_t *offset;
-    int32_t shift, low, high, even, zero;
+    int32_t shift, low, high, even, zero, flip;
 } ms_requant;
 
 /* A convolution without padding (the caller's buffer holds it), 1-D, 2-D, dilated, pointwise or dense.
  *
  * The patch of position (h, w) is runs_h x runs_w runs of `length` bytes; run (i, j) starts at
  * x + h * x_row + w * x_column + i * run_h + j * run_w. Its result goes to y + h * y_row + w * y_column + filter.
- * depth = the patch's bytes padded as pack_rows does. All steps in elements.
+ * depth = the patch's bytes padded as pack_rows does. All steps in elements. Weights have `bits` 8, 4, 2 or 1 (-1 and +1).
  */
 typedef struct {
     int32_t out_height, out_width, filters;
     int32_t runs_h, runs_w, length, depth;
     int32_t run_h, run_w, x_row, x_column, y_row, y_column;
+    int32_t bits;
 } ms_conv_u8_shape;
 
 /* A depthwise convolution without padding: tap (i, j) of position (h, w) is x + h * x_row + w * x_column + i * tap_h + j * tap_w + channel. */
@@ -54,7 +56,7 @@ MS_INLINE uint8_t ms_requantise(int32_t sum, int32_t f, const ms_requant *q)
         y -= tie & (y ^ q->zero) & 1;
     }
     y = y < q->low ? q->low : y;
-    return (uint8_t)(y > q->high ? q->high : y);
+    return (uint8_t)((y > q->high ? q->high : y) ^ q->flip);
 }
 
 /* One row of sums of filters first...first + count - 1. */

@@ -43,6 +43,13 @@
 #define MS_BLOCKED 0
 #endif
 
+/* Weights begin at a cache line where whole lines of them are read at once. */
+#if defined __GNUC__ && (defined MS_AVX512VNNI || defined MS_AVX2)
+#define MS_ALIGNED __attribute__((aligned(64)))
+#else
+#define MS_ALIGNED
+#endif
+
 #if defined MS_AVX512VNNI || defined MS_AVX2
 #include <immintrin.h>
 #elif defined MS_NEON_DOT

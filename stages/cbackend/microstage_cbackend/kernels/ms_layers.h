@@ -27,8 +27,6 @@ typedef struct { int32_t size[4], x_step[4], w_step[4], x_multiplier, w_multipli
 
 typedef struct { int32_t outer, count, inner, keep; } ms_top_shape;
 
-typedef struct { int32_t rows, count, words; } ms_pack_shape;
-
 /* Stages: what is stored for the exact sum of channel c. The generator proved each equal to the network's own
  * quantiser at every sum that the layer can reach, and that no step below leaves its type. */
 
@@ -100,19 +98,6 @@ static inline int32_t ms_finish_shared32(const ms_shared32 *s, int32_t c, int32_
         left -= half;
     }
     return s->bias + reached;
-}
-
-/* Number of set bits of a word: portable, and one instruction where the compiler knows one. */
-static inline int32_t ms_popcount(uint64_t word)
-{
-#if defined(__GNUC__)
-    return __builtin_popcountll(word);
-#else
-    word -= word >> 1 & 0x5555555555555555u;
-    word = (word & 0x3333333333333333u) + (word >> 2 & 0x3333333333333333u);
-    word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fu;
-    return (int32_t)(word * 0x0101010101010101u >> 56);
-#endif
 }
 
 #endif

@@ -4,13 +4,6 @@
 
 #include <stdint.h>
 
-typedef struct { int32_t rows, depth, columns; } ms_matmul_shape;
-
-typedef struct {
-    int32_t channels, height, width, filters, out_height, out_width, groups;
-    int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
-} ms_conv_shape;
-
 typedef struct {
     int32_t height, width, channels, out_height, out_width;
     int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left, pad_value;
@@ -20,8 +13,6 @@ typedef struct {
     int32_t outer, height, width, inner, out_height, out_width;
     int32_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left;
 } ms_max_pool_shape;
-
-typedef struct { int32_t outer, channels, inner, rows, levels, scale, bias; } ms_threshold_shape;
 
 typedef struct { int32_t size[4], x_step[4], w_step[4]; } ms_pair_shape;
 

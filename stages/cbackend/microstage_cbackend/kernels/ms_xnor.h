@@ -8,7 +8,7 @@
  * ms_xnor_bits  y = 1 where the sum reaches the filter's threshold, 64 filters to a word: popcount(x ^ w) <= limit, where
  *               limit = floor((bits - threshold) / 2). A falling function of the sum is a rising one of the negated weights.
  *
- * Geometry as in ms_conv_u8_shape, all steps in words of x and elements of y; depth is not used.
+ * Geometry as in ms_conv_u8_shape, all steps in words of x and elements of y; depth and bits are not used.
  */
 #ifndef MS_XNOR_H
 #define MS_XNOR_H
@@ -48,7 +48,7 @@ MS_INLINE void ms_count_differences(const uint64_t *MS_RESTRICT x, const uint64_
     }
 }
 
-MS_INLINE void ms_xnor_sums(const uint64_t *x, const uint64_t *w, int32_t *y, int32_t bits, const ms_conv_u8_shape *shape)
+MS_INLINE void ms_xnor_sums_c(const uint64_t *x, const uint64_t *w, int32_t *y, int32_t bits, const ms_conv_u8_shape *shape)
 {
     const int32_t block = 8 * shape->runs_h * shape->runs_w * shape->length;
     uint64_t counts[8];
@@ -65,7 +65,7 @@ MS_INLINE void ms_xnor_sums(const uint64_t *x, const uint64_t *w, int32_t *y, in
     }
 }
 
-MS_INLINE void ms_xnor_bits(const uint64_t *x, const uint64_t *w, uint64_t *y, const int32_t *limit, const ms_conv_u8_shape *shape)
+MS_INLINE void ms_xnor_bits_c(const uint64_t *x, const uint64_t *w, uint64_t *y, const int32_t *limit, const ms_conv_u8_shape *shape)
 {
     const int32_t block = 8 * shape->runs_h * shape->runs_w * shape->length;
     uint64_t counts[8];
@@ -83,5 +83,14 @@ MS_INLINE void ms_xnor_bits(const uint64_t *x, const uint64_t *w, uint64_t *y, c
         }
     }
 }
+
+#if defined MS_AVX512VNNI && defined __AVX512VPOPCNTDQ__
+#include "ms_xnor_avx512.h"
+#define ms_xnor_sums ms_xnor_sums_avx512
+#define ms_xnor_bits ms_xnor_bits_avx512
+#else
+#define ms_xnor_sums ms_xnor_sums_c
+#define ms_xnor_bits ms_xnor_bits_c
+#endif
 
 #endif

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from microstage_cbackend.builder import dot_ranges
+from microstage_cbackend.interpret import walk
 from microstage_cbackend.ir import Layer, Part, Tensor, accumulator_type
 from microstage_cbackend.stages import Raw, Search
 
@@ -108,10 +109,8 @@ def _constant_second(layer: Layer) -> bool:
 
 
 def _by_channel(layer: Layer, channels: int, size: int) -> np.ndarray | None:
-    from microstage_cbackend.interpret import _walk
-
-    read = (layer.inputs[0].start + _walk(layer.shape, "x_step")).ravel()
-    values = np.broadcast_to(layer.inputs[1].data.ravel()[_walk(layer.shape, "w_step")], layer.shape["size"]).ravel()
+    read = (layer.inputs[0].start + walk(layer.shape, "x_step")).ravel()
+    values = np.broadcast_to(layer.inputs[1].data.ravel()[walk(layer.shape, "w_step")], layer.shape["size"]).ravel()
     if not np.array_equal(read, np.arange(size)) or np.any(values.reshape(-1, channels) != values[:channels]):
         return None
     return values[:channels].copy()

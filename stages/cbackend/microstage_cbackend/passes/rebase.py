@@ -1,22 +1,20 @@
-"""Layers of 8 bits on the specialised kernels, which multiply unsigned bytes by signed ones.
+"""Signed activations of 8 bits as unsigned bytes, which the specialised kernels multiply by signed ones.
 
-    rebase       a signed activation x is stored as x + 128; the change is absorbed by the stages and sums around it
-    specialise   layers whose operands are then uint8 and int8 and whose stage is affine call ms_*_u8
+x is stored as x + 128; the change is absorbed by the stages and sums around it.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from microstage_cbackend.interpret import walk
 from microstage_cbackend.ir import Layer, Part, Tensor, accumulator_type
 from microstage_cbackend.passes.fuse import SUMMING, channels_of
 from microstage_cbackend.stages import Affine, Search, Shared
 
-__all__ = ["rebase", "specialise"]
+__all__ = ["rebase"]
 
 _SHIFT = 128
-_SLACK = 8
-"Bytes behind a buffer that a vector kernel may read; their weights are 0."
 
 
 def rebase(part: Part) -> None:
@@ -136,9 +134,7 @@ def _rebase_inputs(part: Part) -> None:
 
 
 def _fills(layer: Layer) -> bool:
-    from microstage_cbackend.interpret import _walk
-
-    return layer.shape["y_start"] == 0 and np.array_equal(_walk(layer.shape, "y_step").ravel(), np.arange(layer.output.root.size))
+    return layer.shape["y_start"] == 0 and np.array_equal(walk(layer.shape, "y_step").ravel(), np.arange(layer.output.root.size))
 
 
 def _copy_input(part: Part, tensor: Tensor, readers: list[Layer]) -> None:
@@ -149,109 +145,3 @@ def _copy_input(part: Part, tensor: Tensor, readers: list[Layer]) -> None:
     part.layers.insert(first, Layer(readers[0].node, "Rebase", "ms_add", [tensor, zero], y, shape, "int32_t"))
     for reader in readers:
         reader.inputs = [y.view(t.name, t.places) if t.root is tensor else t for t in reader.inputs]
-
-
-def specialise(part: Part) -> None:
-    """uint8 by int8 with an affine stage into uint8: the specialised kernels, with padding in a buffer of its own."""
-    for layer in list(part.layers):
-        x, y = layer.inputs[0], layer.output
-        affine = isinstance(layer.stage, Affine) and layer.stage.low >= 0 and layer.accumulator in ("", "int32_t")
-        if not affine or x.ctype != "uint8_t" or y.ctype != "uint8_t" or layer.bias is not None or max(map(abs, layer.partial)) >= 2**31:
-            continue
-        if layer.kernel in SUMMING and layer.inputs[1].ctype == "int8_t":
-            if layer.kernel == "ms_conv2d" and layer.shape["groups"] != 1:
-                continue
-            _unpadded(part, layer)
-            _BYTES[layer.kernel](layer)
-        elif layer.kernel == "ms_sum_pool" and layer.shape["outer"] == 1 and layer.shape["pad_top"] + layer.shape["pad_left"] == 0:
-            _average(layer)
-        elif layer.kernel == "ms_blend":
-            _residual(layer)
-
-
-def _unpadded(part: Part, layer: Layer) -> None:
-    """Put a padded copy of the image before `layer`; a copy too where the image is the caller's, behind which nothing may be read."""
-    s, x = layer.shape, layer.inputs[0]
-    if layer.kernel == "ms_linear":
-        if x.root not in part.inputs:
-            x.root.length = x.root.length or x.root.size + _SLACK
-            return
-        s = {"height": 1, "width": 1, "channels": s["rows"] * s["depth"], "pad_top": 0, "pad_left": 0, "out_height": 1, "out_width": 1}
-        s |= {"stride_h": 1, "stride_w": 1, "kernel_h": 1, "kernel_w": 1, "dilation_h": 1, "dilation_w": 1, "pad_value": 0}
-    height = max((s["out_height"] - 1) * s["stride_h"] + (s["kernel_h"] - 1) * s["dilation_h"] + 1, s["height"] + s["pad_top"])
-    width = max((s["out_width"] - 1) * s["stride_w"] + (s["kernel_w"] - 1) * s["dilation_w"] + 1, s["width"] + s["pad_left"])
-    if (height, width) == (s["height"], s["width"]) and x.root not in part.inputs:
-        x.root.length = x.root.length or x.root.size + _SLACK
-        return
-    size = height * width * s["channels"]
-    y = Tensor(f"{x.name}_padded", (height, width, s["channels"]), min(x.low, s["pad_value"]), max(x.high, s["pad_value"]), declared="uint8_t")
-    y.length = size + _SLACK
-    bottom, right = height - s["height"] - s["pad_top"], width - s["width"] - s["pad_left"]
-    shape = {"height": s["height"], "width": s["width"], "channels": s["channels"], "top": s["pad_top"], "left": s["pad_left"]}
-    shape |= {"bottom": bottom, "right": right, "value": s["pad_value"]}
-    part.layers.insert(part.layers.index(layer), Layer(layer.node, "Pad", "ms_pad_u8", [x], y, shape))
-    layer.inputs[0] = y
-    if layer.kernel != "ms_linear":
-        layer.shape = {**s, "height": height, "width": width, "pad_top": 0, "pad_left": 0}
-
-
-def _conv(layer: Layer) -> None:
-    s, w = layer.shape, layer.inputs[1]
-    joined = s["dilation_w"] == 1
-    runs_w, length = (1, s["kernel_w"] * s["channels"]) if joined else (s["kernel_w"], s["channels"])
-    row = s["width"] * s["channels"]
-    shape = {"out_height": s["out_height"], "out_width": s["out_width"], "filters": s["filters"], "runs_h": s["kernel_h"], "runs_w": runs_w}
-    shape |= {"length": length, "run_h": s["dilation_h"] * row, "run_w": s["dilation_w"] * s["channels"]}
-    shape |= {"x_row": s["stride_h"] * row, "x_column": s["stride_w"] * s["channels"]}
-    _finish_conv(layer, w.data.reshape(s["filters"], s["kernel_h"] * runs_w, length), shape)
-
-
-def _linear(layer: Layer) -> None:
-    s, w = layer.shape, layer.inputs[1]
-    shape = {"out_height": 1, "out_width": s["rows"], "filters": s["columns"], "runs_h": 1, "runs_w": 1, "length": s["depth"]}
-    shape |= {"run_h": 0, "run_w": 0, "x_row": 0, "x_column": s["depth"]}
-    _finish_conv(layer, w.data.reshape(s["columns"], 1, s["depth"]), shape)
-
-
-def _finish_conv(layer: Layer, weights: np.ndarray, shape: dict[str, int]) -> None:
-    from microstage_cbackend.kernels import row_depth
-
-    depth = row_depth(shape["runs_h"] * shape["runs_w"] * shape["length"])
-    rows = {"y_row": shape["out_width"] * shape["filters"], "y_column": shape["filters"]}
-    layer.kernel, layer.shape, layer.scratch = "ms_conv_u8", {**shape, "depth": depth, **rows}, ("int16_t", 4 * depth)
-    layer.inputs[1] = Tensor(layer.inputs[1].name, weights.shape, layer.inputs[1].low, layer.inputs[1].high, weights, declared="int8_t")
-
-
-def _depthwise(layer: Layer) -> None:
-    layer.kernel, layer.scratch, layer.shape = "ms_depthwise_u8", None, _taps(layer.shape, layer.shape["channels"])
-
-
-def _taps(s: dict, channels: int) -> dict[str, int]:
-    row = s["width"] * channels
-    shape = {"out_height": s["out_height"], "out_width": s["out_width"], "channels": channels, "kernel_h": s["kernel_h"], "kernel_w": s["kernel_w"]}
-    shape |= {"tap_h": s.get("dilation_h", 1) * row, "tap_w": s.get("dilation_w", 1) * channels}
-    shape |= {"x_row": s["stride_h"] * row, "x_column": s["stride_w"] * channels}
-    return shape | {"y_row": s["out_width"] * channels, "y_column": channels}
-
-
-def _average(layer: Layer) -> None:
-    layer.kernel, layer.shape = "ms_average_u8", _taps(layer.shape, layer.shape["inner"])
-
-
-def _residual(layer: Layer) -> None:
-    """A dense sum of two tensors whose every step fits 32 bits."""
-    s, stage = layer.shape, layer.stage
-    x, w = layer.inputs
-    count = int(np.prod(s["size"]))
-    dense = s["x_step"] == s["w_step"] == [0, 0, 0, 1] and s["size"] == [1, 1, 1, count] and w.ctype == "uint8_t"
-    half = 1 << (stage.shift - 1) if stage.even and stage.shift else 0
-    offset = int(stage.offset[0]) + half
-    reach = (*layer.partial, *(v + offset for v in layer.partial), offset, 255 * s["x_multiplier"], 255 * s["w_multiplier"])
-    if not dense or max(map(abs, reach)) >= 2**31 or stage.shift > 30:
-        return
-    layer.kernel = "ms_add_u8"
-    layer.shape = {"count": count, "multiplier_a": s["x_multiplier"], "multiplier_b": s["w_multiplier"], "offset": offset, "shift": stage.shift}
-    layer.shape |= {"low": stage.low, "high": stage.high, "even": int(stage.even), "zero": 0}
-
-
-_BYTES = {"ms_conv2d": _conv, "ms_linear": _linear, "ms_depthwise": _depthwise}

@@ -1,0 +1,104 @@
+"""Copies of images in bytes: as few as possible before the layers that read a padded one.
+
+    join_copies   a rebased or reordered copy and its padded copy are one
+    join_frames   a layer writes into the middle of the padded buffer that alone would read it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from microstage_cbackend.interpret import walk
+from microstage_cbackend.ir import Layer, Part
+from microstage_cbackend.passes.fuse import producer
+
+__all__ = ["join_copies", "join_frames"]
+
+
+def join_copies(part: Part) -> None:
+    for layer in part.layers:
+        if layer.operator == "Rebase":
+            _flip(layer)
+    for layer in list(part.layers):
+        if layer.kernel == "ms_pad_u8":
+            _join_copy(part, layer)
+
+
+def _flip(layer: Layer) -> None:
+    """x + 128 of int8 is uint8 with another top bit: a copy of bytes."""
+    size, steps = layer.shape["size"], layer.shape["x_step"]
+    if size[0] > 1:
+        return
+    image = dict(zip(("height", "width", "channels"), size[1:])) | dict(zip(("x_row", "x_column", "x_channel"), steps[1:]))
+    layer.shape = image | dict.fromkeys(("top", "left", "bottom", "right", "value"), 0) | {"flip": int(layer.inputs[1].data[0])}
+    layer.kernel, layer.accumulator, layer.inputs = "ms_pad_u8", "", layer.inputs[:1]
+
+
+def _join_copy(part: Part, pad: Layer) -> None:
+    """A copy of bytes in another order, or rebased, and then its padded copy: one copy."""
+    copy, shape = producer(part, pad.inputs[0]), pad.shape
+    if pad.operator != "Pad" or copy is None or not part.read_once(pad.inputs[0]):
+        return
+    size = shape["height"], shape["width"], shape["channels"]
+    read = _read_by(copy)
+    if read is None or read.size != np.prod(size):
+        return
+    places = read.reshape(size)
+    steps = [int(along[min(1, len(along) - 1)] - along[0]) for along in (places[:, 0, 0], places[0, :, 0], places[0, 0])]
+    if not np.array_equal(places - places[0, 0, 0], _places(size, steps)):
+        return
+    pad.inputs = [copy.inputs[0].root.view(copy.inputs[0].name, places)]
+    pad.shape |= dict(zip(("x_row", "x_column", "x_channel"), steps)) | {"flip": copy.shape.get("flip", 0)}
+    part.layers.remove(copy)
+
+
+def _places(size: tuple[int, ...], steps: Sequence[int]) -> np.ndarray:
+    """Offsets of the elements of an image of `size` that is walked with `steps`."""
+    return sum(np.arange(n).reshape([-1] + [1] * (2 - axis)) * step for axis, (n, step) in enumerate(zip(size, steps)))
+
+
+def _read_by(copy: Layer) -> np.ndarray | None:
+    """Place in the memory of its input that each byte of `copy`'s output comes from; None where it is no copy of bytes."""
+    s = copy.shape
+    if copy.kernel == "ms_pad_u8" and copy.operator == "Rebase":
+        size, steps = (s["height"], s["width"], s["channels"]), (s["x_row"], s["x_column"], s["x_channel"])
+        return copy.inputs[0].start + _places(size, steps).ravel()
+    if copy.kernel == "ms_copy" and copy.inputs[0].ctype == "uint8_t":
+        read = np.full(copy.output.root.size, -1)
+        read[s["y_start"] + walk(s, "y_step")] = s["x_start"] + walk(s, "x_step")
+        return read if np.all(read >= 0) else None
+    return None
+
+
+def join_frames(part: Part) -> None:
+    """A layer, then the padded copy that alone reads it: the layer writes into the middle of a frame."""
+    for pad in list(part.layers):
+        if pad.kernel != "ms_pad_u8" or not _plain(pad.shape) or not part.read_once(pad.inputs[0]):
+            continue
+        layer = producer(part, pad.inputs[0])
+        if layer is None or layer.kernel not in ("ms_conv_u8", "ms_depthwise_u8") or not _of_pixels(layer, pad.shape):
+            continue
+        image = pad.output
+        middle = image.places[pad.shape["top"] :, pad.shape["left"] :][: pad.shape["height"], : pad.shape["width"]]
+        row = image.shape[1] * image.shape[2]
+        layer.shape |= {"y_row": row, "y_column": image.shape[2]}
+        layer.output = image.view(layer.output.name, middle)
+        pad.kernel, pad.operator, pad.inputs = "ms_frame_u8", "Frame", []
+        part.layers.remove(pad)
+        part.layers.insert(part.layers.index(layer), pad)
+
+
+def _plain(s: dict) -> bool:
+    """Whether a padded copy takes bytes as they are, in their order."""
+    dense = s["width"] * s["channels"], s["channels"], 1
+    return not s["flip"] and (s["x_row"], s["x_column"], s["x_channel"]) == dense
+
+
+def _of_pixels(layer: Layer, image: dict) -> bool:
+    """Whether `layer` gives the pixels of `image`; a dense layer of as many rows is made one of that height and width."""
+    s, size = layer.shape, (image["height"], image["width"])
+    if (s["out_height"], s["out_width"]) != size and s["out_height"] == 1 and s["out_width"] == size[0] * size[1]:
+        layer.shape |= {"out_height": size[0], "out_width": size[1], "x_row": size[1] * s["x_column"]}
+    return (layer.shape["out_height"], layer.shape["out_width"]) == size and layer.shape.get("filters", s.get("channels")) == image["channels"]

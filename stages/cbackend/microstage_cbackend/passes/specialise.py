@@ -1,0 +1,142 @@
+"""Layers whose operands are uint8 and int8 and whose stage is affine, on the specialised kernels ms_*_u8."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from microstage_cbackend.ir import Layer, Part, Tensor
+from microstage_cbackend.kernels import row_depth
+from microstage_cbackend.passes.fuse import SUMMING
+from microstage_cbackend.stages import Affine, Raw, one_step
+
+__all__ = ["specialise", "window_shape"]
+
+_WORTH = 4096
+"Weights below which packing into fewer bits saves less flash than it costs time."
+
+
+def specialise(part: Part) -> None:
+    """uint8 by int8 with an affine stage into bytes: the specialised kernels, with padding in a buffer of its own."""
+    for tensor in dict.fromkeys(layer.output.root for layer in part.layers):
+        if tensor.ctype == "int8_t" and tensor.low >= 0 and tensor not in part.outputs:
+            tensor.declared = "uint8_t"
+    for layer in list(part.layers):
+        if _affine_bytes(layer):
+            layer.stage = one_step(layer.stage)
+            if layer.kernel in SUMMING:
+                _sum(part, layer)
+            elif layer.kernel == "ms_sum_pool" and layer.shape["outer"] == 1 and layer.shape["pad_top"] + layer.shape["pad_left"] == 0:
+                layer.kernel, layer.shape = "ms_average_u8", _taps(layer.shape, layer.shape["inner"])
+            elif layer.kernel == "ms_blend":
+                _residual(layer)
+        elif _int32_sums(layer):
+            _sum(part, layer)
+
+
+def _affine_bytes(layer: Layer) -> bool:
+    return isinstance(layer.stage, Affine) and _fits(layer) and layer.output.ctype in ("uint8_t", "int8_t")
+
+
+def _int32_sums(layer: Layer) -> bool:
+    return layer.kernel in ("ms_linear", "ms_conv2d") and isinstance(layer.stage, Raw) and _fits(layer) and layer.output.ctype == "int32_t"
+
+
+def _fits(layer: Layer) -> bool:
+    """Bytes in, and sums of 32 bits in any order."""
+    narrow = layer.accumulator in ("", "int32_t") and max(map(abs, layer.partial)) < 2**31
+    return narrow and layer.inputs[0].ctype == "uint8_t" and layer.bias is None
+
+
+def _sum(part: Part, layer: Layer) -> None:
+    if layer.inputs[1].ctype != "int8_t" or (layer.kernel == "ms_conv2d" and layer.shape["groups"] != 1):
+        return
+    bits = 8 if layer.kernel == "ms_depthwise" else _bits(layer)
+    _unpadded(part, layer, 32 // bits)
+    if layer.kernel == "ms_depthwise":
+        layer.kernel, layer.scratch, layer.shape = "ms_depthwise_u8", None, _taps(layer.shape, layer.shape["channels"])
+    else:
+        _conv(layer, bits)
+
+
+def _bits(layer: Layer) -> int:
+    """Bits in which the weights lie: 1 (-1 and +1), 2, 4 or 8; 3 lie in 4."""
+    w = layer.inputs[1]
+    if w.size < _WORTH or 128 * layer.inputs[0].high * (w.size // len(w.data)) >= 2**31:
+        return 8
+    if np.all(np.abs(w.data) == 1):
+        return 1
+    return next((b for b in (2, 4) if -(2 ** (b - 1)) <= w.low and w.high < 2 ** (b - 1)), 8)
+
+
+def _unpadded(part: Part, layer: Layer, slack: int) -> None:
+    """Put a padded copy of the image before `layer`; a copy too where it is the caller's, as `slack` bytes behind may be read."""
+    s, x = layer.shape, layer.inputs[0]
+    if layer.kernel == "ms_linear":
+        s = {"height": 1, "width": 1, "channels": s["rows"] * s["depth"], "pad_top": 0, "pad_left": 0, "out_height": 1, "out_width": 1}
+        s |= {"stride_h": 1, "stride_w": 1, "kernel_h": 1, "kernel_w": 1, "dilation_h": 1, "dilation_w": 1, "pad_value": 0}
+    height = max((s["out_height"] - 1) * s["stride_h"] + (s["kernel_h"] - 1) * s["dilation_h"] + 1, s["height"] + s["pad_top"])
+    width = max((s["out_width"] - 1) * s["stride_w"] + (s["kernel_w"] - 1) * s["dilation_w"] + 1, s["width"] + s["pad_left"])
+    if (height, width) == (s["height"], s["width"]) and x.root not in part.inputs:
+        x.root.length = max(x.root.length, int(np.prod(x.root.shape)) + slack)
+        return
+    channels = s["channels"]
+    y = Tensor(f"{x.name}_padded", (height, width, channels), min(x.low, s["pad_value"]), max(x.high, s["pad_value"]), declared="uint8_t")
+    y.length = height * width * channels + slack
+    shape = {"height": s["height"], "width": s["width"], "channels": channels, "top": s["pad_top"], "left": s["pad_left"]}
+    shape |= {"bottom": height - s["height"] - s["pad_top"], "right": width - s["width"] - s["pad_left"], "value": s["pad_value"]}
+    shape |= {"x_row": s["width"] * channels, "x_column": channels, "x_channel": 1, "flip": 0}
+    part.layers.insert(part.layers.index(layer), Layer(layer.node, "Pad", "ms_pad_u8", [x], y, shape))
+    layer.inputs[0] = y
+    if layer.kernel != "ms_linear":
+        layer.shape = {**s, "height": height, "width": width, "pad_top": 0, "pad_left": 0}
+
+
+def window_shape(s: dict, channels: int) -> dict[str, int]:
+    """Geometry of ms_conv_u8_shape of a convolution `s` without padding over `channels` elements per pixel."""
+    runs_w, length = (1, s["kernel_w"] * channels) if s["dilation_w"] == 1 else (s["kernel_w"], channels)
+    row = s["width"] * channels
+    shape = {"out_height": s["out_height"], "out_width": s["out_width"], "filters": s["filters"], "runs_h": s["kernel_h"], "runs_w": runs_w}
+    shape |= {"length": length, "run_h": s["dilation_h"] * row, "run_w": s["dilation_w"] * channels}
+    return shape | {"x_row": s["stride_h"] * row, "x_column": s["stride_w"] * channels}
+
+
+def _conv(layer: Layer, bits: int) -> None:
+    s, w = layer.shape, layer.inputs[1]
+    if layer.kernel == "ms_conv2d":
+        shape = window_shape(s, s["channels"])
+    else:
+        shape = {"out_height": 1, "out_width": s["rows"], "filters": s["columns"], "runs_h": 1, "runs_w": 1, "length": s["depth"]}
+        shape |= {"run_h": 0, "run_w": 0, "x_row": 0, "x_column": s["depth"]}
+    depth = row_depth(shape["runs_h"] * shape["runs_w"] * shape["length"])
+    rows = {"y_row": shape["out_width"] * shape["filters"], "y_column": shape["filters"]}
+    patches = min(4, shape["out_height"] * shape["out_width"]) + (bits < 8)
+    layer.kernel = "ms_conv_u8_sums" if isinstance(layer.stage, Raw) else "ms_conv_u8"
+    layer.shape, layer.scratch = {**shape, "depth": depth, **rows, "bits": bits}, ("int16_t", patches * depth)
+    weights = w.data.reshape(shape["filters"], shape["runs_h"] * shape["runs_w"], shape["length"])
+    layer.inputs[1] = Tensor(w.name, weights.shape, w.low, w.high, weights, declared="int8_t")
+    layer.remark += f"; weights of {bits} bit{'s' * (bits > 1)}" * (bits < 8)
+
+
+def _taps(s: dict, channels: int) -> dict[str, int]:
+    row = s["width"] * channels
+    shape = {"out_height": s["out_height"], "out_width": s["out_width"], "channels": channels, "kernel_h": s["kernel_h"], "kernel_w": s["kernel_w"]}
+    shape |= {"tap_h": s.get("dilation_h", 1) * row, "tap_w": s.get("dilation_w", 1) * channels}
+    shape |= {"x_row": s["stride_h"] * row, "x_column": s["stride_w"] * channels}
+    return shape | {"y_row": s["out_width"] * channels, "y_column": channels}
+
+
+def _residual(layer: Layer) -> None:
+    """A dense sum of two tensors whose every step fits 32 bits."""
+    s, stage = layer.shape, layer.stage
+    w = layer.inputs[1]
+    count = int(np.prod(s["size"]))
+    dense = s["x_step"] == s["w_step"] == [0, 0, 0, 1] and s["size"] == [1, 1, 1, count] and w.ctype == "uint8_t" and w.data is None
+    flip = 128 if layer.output.ctype == "int8_t" else 0
+    half = 1 << (stage.shift - 1) if stage.even and stage.shift else 0
+    offset = int(stage.offset[0]) + half + (flip << stage.shift)
+    reach = (*layer.partial, *(v + offset for v in layer.partial), offset, 255 * s["x_multiplier"], 255 * s["w_multiplier"])
+    if not dense or max(map(abs, reach)) >= 2**31 or stage.shift > 30:
+        return
+    layer.kernel = "ms_add_u8"
+    layer.shape = {"count": count, "multiplier_a": s["x_multiplier"], "multiplier_b": s["w_multiplier"], "offset": offset, "shift": stage.shift}
+    layer.shape |= {"low": stage.low + flip, "high": stage.high + flip, "even": int(stage.even), "zero": 0, "flip": flip}
