@@ -10,15 +10,25 @@ import numpy as np
 from microstage.integer.interpreter import Interpreter
 from microstage.integer.tensor import QTensor
 
-__all__ = ["batches", "integers", "run_sequence"]
+__all__ = ["batches", "integers", "run_in_batches", "run_sequence"]
 
-_BATCH = 64  # a convolution's columns are many times its image
+_NUMBERS = 1 << 18  # that enter at once: what a convolution makes of them are hundreds of times as many
 
 
 def batches(inputs: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
-    """The examples [n, ...] of `inputs`, a few at a time."""
-    for first in range(0, max(map(len, inputs.values())), _BATCH):
-        yield {name: values[first : first + _BATCH] for name, values in inputs.items()}
+    """The examples [n, ...] of `inputs`, as many at a time as memory is there for."""
+    count = len(next(iter(inputs.values())))
+    step = max(1, _NUMBERS * count // max(1, sum(values.size for values in inputs.values())))
+    for first in range(0, max(1, count), step):  # of none at all, what none gives
+        yield {name: values[first : first + step] for name, values in inputs.items()}
+
+
+def run_in_batches(interpreter: Interpreter, inputs: Mapping[str, np.ndarray], output: str) -> QTensor | np.ndarray:
+    """One output for all examples of `inputs`."""
+    runs = [interpreter.run(batch)[output] for batch in batches(inputs)]
+    if isinstance(runs[0], QTensor):
+        return QTensor(np.concatenate([run.ints for run in runs]), runs[0].scale)
+    return np.concatenate(runs)
 
 
 def run_sequence(

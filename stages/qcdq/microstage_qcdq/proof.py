@@ -15,6 +15,7 @@ import onnxruntime
 
 from microstage.errors import VerificationError
 from microstage.integer import Interpreter, real
+from microstage.integer.sequence import run_in_batches
 from microstage.stage import Job
 from microstage_qcdq.border import border_ranges
 from microstage_qcdq.boundaries import Boundary, boundaries, source_values, target_values
@@ -46,7 +47,7 @@ def against_simulation(job: Job, parts: Parts, recorded: Mapping[str, np.ndarray
     every = [b for part, model in parts.items() for b in boundaries(part, model)]
     for boundary in job.progress(every, len(every), "reference against brevitas"):
         sources = source_values(boundary, recorded)
-        exact = Interpreter(boundary.model).run(sources)[boundary.name]
+        exact = run_in_batches(Interpreter(boundary.model), sources, boundary.name)
         found = target_values(boundary, recorded)
         _compare(job, f"brevitas {boundary.recorded}", boundary, sources, exact, found, curves.get(boundary.name))
 
@@ -57,7 +58,7 @@ def against_onnxruntime(job: Job, parts: Parts, reference: Mapping[str, np.ndarr
     for boundary in job.progress(every, len(every), "onnxruntime against reference"):
         sources = source_values(boundary, reference)
         found = _onnxruntime(boundary, sources)
-        exact = Interpreter(boundary.model).run(sources)[boundary.name]
+        exact = run_in_batches(Interpreter(boundary.model), sources, boundary.name)
         if not np.array_equal(integers(exact).reshape(-1), target_values(boundary, reference).reshape(-1)):
             raise VerificationError(f"At {boundary.recorded} the reference disagrees with itself when run in pieces.")
         _compare(job, f"onnxruntime {boundary.recorded}", boundary, sources, exact, found)
@@ -77,7 +78,7 @@ def from_any_state(job: Job, parts: Parts) -> None:
     known = {**values, **{n: integers(v) for n, v in Interpreter(step).run(values, names).items()}}
     for boundary in boundaries("lstm", step):
         sources = {name: known[name] for name in boundary.sources}
-        exact = Interpreter(boundary.model).run(sources)[boundary.name]
+        exact = run_in_batches(Interpreter(boundary.model), sources, boundary.name)
         _compare(job, f"any state {boundary.recorded}", boundary, sources, exact, _onnxruntime(boundary, sources))
 
 
