@@ -1,12 +1,19 @@
 """Binary networks: streamlined answers are the reference's, on every image; bits meet bits in XNOR and popcount, and nothing else does."""
 
+import json
+import shutil
+from collections import Counter
+
 import numpy as np
+import onnx
 import pytest
 from binary_networks import BinaryPart, binary_parts
+from conftest import FIXTURE, Stage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qonnx.core.onnx_exec import execute_onnx
 
+from microstage import golden
 from microstage.errors import ModelError
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
@@ -67,3 +74,31 @@ def test_scores_times_zero_are_refused():
     part.dense(4, 1)
     with pytest.raises(ModelError, match="no order left"):
         make_integer(*part.answer(4, 0.0))
+
+
+# As FINN's own passes leave CNV, but that nothing is transposed; a TFC of two bits an activation has nothing to count bits with.
+_CNV = {"MultiThreshold": 9, "XnorPopcountMatMul": 8, "MatMul": 1, "Im2Col": 6, "MaxPoolNHWC": 2, "TopK": 1}
+_TFC = {"MultiThreshold": 4, "MatMul": 4, "TopK": 1}
+
+
+@pytest.mark.parametrize(("name", "wanted", "retrained"), [
+    ("cnv", _CNV, "cnv-w1a1_retrained.onnx"), ("tfc", _TFC, "tfc-w1a2_retrained.onnx"),
+])
+def test_the_stage_makes_a_whole_network_integer(tmp_path, name, wanted, retrained):
+    stage = Stage(tmp_path)
+    shutil.rmtree(stage.source)
+    shutil.copytree(FIXTURE.parent / "bnn" / name / "qcdq", stage.source)
+    assert stage.run() == 0
+    model = onnx.load(str(stage.out / retrained))
+    assert model == onnx.load(str(next(stage.out.glob("*_finn_streamlined.onnx"))))
+    found = Counter(node.op_type for node in model.graph.node)
+    assert {operator: found[operator] for operator in wanted} == wanted and found.keys() - wanted.keys() <= {"Flatten", "Reshape"}
+    vectors = golden.load(stage.out / golden.FILE)
+    proved = {v["boundary"]: v for v in stage.report()["verification"]}
+    for boundary in vectors.keys() - {"image", "label", "real"}:
+        assert proved[boundary]["compared"] == proved[boundary]["equal"] == vectors[boundary].size, boundary
+    metrics, real = stage.report()["metrics"], vectors["real"] == 1
+    right = (vectors["answer"][:, 0] == vectors["label"])[real]
+    assert metrics["streamlined.answers"] == real.sum() and metrics["streamlined.accuracy"] == pytest.approx(right.mean())
+    (estimated,) = json.loads((stage.out / "estimates.json").read_text())["parts"].values()
+    assert estimated["slowest_layer_cycles"] > 0
