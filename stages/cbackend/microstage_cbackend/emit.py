@@ -9,7 +9,7 @@ from microstage_cbackend.chain import Model
 from microstage_cbackend.ir import Tensor
 from microstage_cbackend.kernel_set import KernelSet
 from microstage_cbackend.kernels import fast_files
-from microstage_cbackend.names import quoted
+from microstage_cbackend.names import CPLUSPLUS, quoted
 from microstage_cbackend.part_writer import Packed, PartWriter, rows
 
 __all__ = ["Program", "emit"]
@@ -69,6 +69,8 @@ def _header(program: Program) -> str:
         "",
         "#include <stdint.h>",
         "",
+        *CPLUSPLUS[0],
+        "",
         f"typedef enum {{ {upper}_OK = 0, {upper}_NULL = 1, {upper}_OUT_OF_RANGE = 2 }} {name}_status;",
         "",
         f"/* Working memory: {program.arena_bytes} bytes; the busiest layer alone needs {program.arena_bound}. */",
@@ -79,7 +81,7 @@ def _header(program: Program) -> str:
         "",
     ]
     lines += [f"{writer.signature()};" for writer in program.writers]
-    return "\n".join([*lines, *program.api.declarations(), "", "#endif", ""])
+    return "\n".join([*lines, *program.api.declarations(), "", *CPLUSPLUS[1], "", "#endif", ""])
 
 
 def _contract(model: Model) -> list[str]:

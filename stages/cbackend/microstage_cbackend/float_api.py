@@ -10,7 +10,7 @@ from typing import Any
 
 from microstage_cbackend.api import Api, signature
 from microstage_cbackend.ir import Tensor
-from microstage_cbackend.names import identifier
+from microstage_cbackend.names import CPLUSPLUS, identifier
 
 __all__ = ["FloatApi"]
 
@@ -116,7 +116,7 @@ class FloatApi:
             lines += [" * sample exceeds (2^-16 to 2^15), and the answer is multiplied by it: answers are in the unit of the samples."]
         names = [*(self._input_name(t) for t in self.inputs), *(n for n, _ in self._named_outputs())]
         lines += [" *", *(f" *   {n}: scale {f['scale']}, zero point {f.get('zero_point', 0)}" for n, f in zip(names, self._facts)), " */"]
-        lines += [f"#ifndef {guard}", f"#define {guard}", "", f'#include "{self.name}.h"', "", f"{self._infer_signature()};"]
+        lines += [f"#ifndef {guard}", f"#define {guard}", "", f'#include "{self.name}.h"', "", *CPLUSPLUS[0], "", f"{self._infer_signature()};"]
         if self.streams:
             size = self.inputs[0].size
             lines += ["", f"/* The last {size} samples of a waveform; all zero bytes is an empty one. */"]
@@ -126,7 +126,7 @@ class FloatApi:
             lines += [f"/* Takes one sample. {ready}"]
             lines += [f" * An answer comes with the sample that fills the window and with every {self.hop}th after it. */"]
             lines += [f"#define {self.upper}_WAITING (({self.name}_status)3)", f"{self._push_signature()};"]
-        return "\n".join([*lines, "", "#endif", ""])
+        return "\n".join([*lines, "", *CPLUSPLUS[1], "", "#endif", ""])
 
     def _source(self) -> str:
         lines = [f'#include "{self.name}_float.h"', "", "#include <stddef.h>"]

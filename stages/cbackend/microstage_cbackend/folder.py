@@ -12,17 +12,29 @@ from microstage_cbackend.names import identifier
 __all__ = ["cmake", "makefile", "bench", "arduino", "readme"]
 
 
-def makefile(name: str, sources: list[str]) -> str:
-    """Makefile of the written folder: `make check` runs the self test, `make bench` times an inference."""
+def makefile(name: str, sources: list[str], chosen: list[str]) -> str:
+    """Makefile of the written folder: `make check` runs the self test, `make bench` times an inference.
+
+    `chosen` sources take the place of the model's own with DISPATCH=1.
+    """
     objects = " ".join(s.removesuffix(".c") + ".o" for s in sources)
+    choice = [
+        "# make DISPATCH=1: instructions are chosen at run time (x86-64, gcc or clang)",
+        "ifdef DISPATCH",
+        f"OBJECTS := $(filter-out {name}.o {name}_weights.o,$(OBJECTS)) {' '.join(s.removesuffix('.c') + '.o' for s in chosen)}",
+        "endif",
+        "",
+    ]
     return "\n".join(
         [
             "# make check: compile with all warnings as errors and replay every golden vector; make bench: time an inference",
             "CC ?= cc",
             f"CFLAGS ?= {' '.join(FLAGS[1:])}",
             f"OBJECTS = {objects}",
+            *(choice if chosen else []),
             "",
             f"lib{name}.a: $(OBJECTS)",
+            "\trm -f $@",
             "\t$(AR) rcs $@ $^",
             "",
             "check: selftest",
@@ -41,7 +53,7 @@ def makefile(name: str, sources: list[str]) -> str:
             "\t$(CC) -std=c99 $(CFLAGS) -c -o $@ $<",
             "",
             "clean:",
-            "\trm -f selftest timing *.o *.a",
+            f"\trm -f selftest timing *.o *.a{' dispatch/*.o' if chosen else ''}",
             "",
             ".PHONY: check bench clean",
             "",
@@ -49,14 +61,30 @@ def makefile(name: str, sources: list[str]) -> str:
     )
 
 
-def cmake(name: str, sources: list[str]) -> str:
-    """CMakeLists.txt: the library, and a test that ctest runs."""
+def cmake(name: str, sources: list[str], chosen: list[str]) -> str:
+    """CMakeLists.txt: the library, and a test that ctest runs; `chosen` as in `makefile`."""
+    own = (f"{name}.c", f"{name}_weights.c")
+    choice = [
+        'option(DISPATCH "choose instructions at run time: x86-64, gcc or clang" OFF)',
+        "if(DISPATCH)",
+        "    set(MODEL",
+        *(f"        {source}" for source in chosen),
+        "    )",
+        "else()",
+        f"    set(MODEL {' '.join(own)})",
+        "endif()",
+    ]
     return "\n".join(
         [
             "cmake_minimum_required(VERSION 3.10)",
             f"project({name} C)",
+            "if(NOT CMAKE_BUILD_TYPE)",
+            "    set(CMAKE_BUILD_TYPE Release)",
+            "endif()",
+            *(choice if chosen else [f"set(MODEL {' '.join(own)})"]),
             f"add_library({name} STATIC",
-            *(f"    {source}" for source in sources),
+            "    ${MODEL}",
+            *(f"    {source}" for source in sources if source not in own),
             ")",
             f"set_target_properties({name} PROPERTIES C_STANDARD 99 C_EXTENSIONS ON)",
             f"target_include_directories({name} PUBLIC ${{CMAKE_CURRENT_SOURCE_DIR}})",
@@ -163,7 +191,7 @@ def arduino(program: Program, library: dict[str, str]) -> dict[str, str]:
         arrays = [f"static {t.ctype} in{i}[{t.size}];" for i, t in enumerate(inputs)]
         arrays += [f"static {t.ctype} out{i}[{t.size}];" for i, (_, t) in enumerate(outputs)]
         arguments = ", ".join([*(f"in{i}" for i in range(len(inputs))), *(f"out{i}" for i in range(len(outputs)))])
-        sketch = ['extern "C" {', f"#include <{name}.h>", "}", ""]
+        sketch = [f"#include <{name}.h>", ""]
         sketch += [f"static {name}_arena arena;", f"static const {name}_ctx ctx = {{&arena}};", *arrays]
         sketch += ["", "void setup() { Serial.begin(115200); }", "", "void loop() {"]
         sketch += [f"  if ({name}_infer(&ctx, {arguments}) == {name.upper()}_OK) Serial.println((long)out0[0]);", "  delay(1000);", "}", ""]
@@ -197,6 +225,9 @@ def readme(program: Program, real: FloatApi, vectors: int) -> str:
     lines += [f"Arena: {program.arena_bytes} bytes; the busiest layer alone needs {program.arena_bound}."]
     lines += ["", "## Checking and timing", ""]
     lines += [f"`make check` replays {vectors} golden vectors through every part; `make bench` times a call. With CMake: `ctest`."]
+    if program.headers:
+        lines += ["`make check DISPATCH=1` (CMake: `-DDISPATCH=ON`) compiles `dispatch/`, where the processor is asked once, before `main`, for the"]
+        lines += ["instructions that it has: x86-64, gcc or clang. Constants are then there once per instruction set.", ""]
     lines += ["`arduino/` holds the same library for Arduino and PlatformIO. Right shifts of negative integers keep the sign, as in every"]
     lines += ["compiler in use; the header refuses to compile where they do not.", ""]
     return "\n".join(lines)

@@ -13,6 +13,7 @@ from microstage.errors import ArtefactError
 from microstage.onnx_file import read_onnx
 from microstage_cbackend.build import Result, compile_and_run
 from microstage_cbackend.chain import Model, chain_of
+from microstage_cbackend.dispatch import dispatch
 from microstage_cbackend.emit import Program, emit
 from microstage_cbackend.float_api import FloatApi
 from microstage_cbackend.folder import arduino, bench, cmake, makefile, readme
@@ -64,15 +65,17 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
     real = FloatApi(program.api)
     library = emit(program) | real.files()
     sources = sorted(name for name in library if name.endswith(".c"))
+    versions = dispatch(program)
+    chosen = sorted(name for name in versions if name.endswith(".c"))
     texts = library | {
         "selftest.c": selftest(model, plan),
         "bench.c": bench(program),
-        "Makefile": makefile(model.name, sources),
-        "CMakeLists.txt": cmake(model.name, sources),
+        "Makefile": makefile(model.name, sources, chosen),
+        "CMakeLists.txt": cmake(model.name, sources, chosen),
         "README.md": readme(program, real, plan.vectors),
         "proofs.json": json.dumps({part.name: part.proofs for part in model.parts}, indent=1, sort_keys=True) + "\n",
     }
-    texts |= arduino(program, library)
+    texts |= arduino(program, library) | versions
     return {name: text.encode() for name, text in texts.items()} | {"golden.bin": plan.data()}
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["Names", "identifier", "quoted"]
+__all__ = ["CPLUSPLUS", "Names", "identifier", "quoted"]
 
 _RESERVED = set(
     "ctx memory status arena part sequence auto break case char const continue default do double else enum extern float for goto if inline "
-    "int long register restrict return short signed sizeof static struct switch typedef union void volatile while".split()
+    "int long register restrict return short signed sizeof static struct switch typedef union void volatile while "
+    "asm bool catch class delete explicit export false friend mutable namespace new operator private protected public template this throw true try "
+    "typeid typename using virtual wchar_t".split()
 )
+CPLUSPLUS = (["#ifdef __cplusplus", 'extern "C" {', "#endif"], ["#ifdef __cplusplus", "}", "#endif"])
+"What stands before and behind declarations that C++ may read."
 
 
 def identifier(text: str) -> str:

@@ -1,0 +1,173 @@
+"""The written folder as others build it: CMake, make, Arduino and C++, and instructions chosen at run time."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import evidence
+import pytest
+from graphs import write_artefact
+from networks import tiny_harmonic
+
+from microstage import golden
+from microstage.benchmarks.machines import BOARDS, MACHINES
+from microstage_cbackend.build import FLAGS
+from microstage_cbackend.dispatch import SETS
+from microstage_cbackend.generate import files_of, read_model
+from microstage_cbackend.golden import make_plan
+
+CORTEX_M4 = next(machine for machine in MACHINES if machine.name == "cortex-m4")
+VECTORS = 8
+# what the processor must say that it has, and what the compiled code must hold and must not
+KERNELS = {"plain": ("", "", "ymm|zmm"), "avx2": ("avx2", "ymm", "zmm|vpdpbusd"), "avxvnni": ("avx_vnni", "vpdpbusd.*ymm", "zmm")}
+KERNELS |= {"avx512vnni": ("avx512_vnni", "vpdpbusd.*zmm", "^$")}
+
+
+def write_folder(source: Path, out: Path) -> Path:
+    model, vectors = read_model(source), golden.load(source / golden.FILE)
+    for path, data in files_of(model, make_plan(model, {name: values[:VECTORS] for name, values in vectors.items()})).items():
+        (out / path).parent.mkdir(parents=True, exist_ok=True)
+        (out / path).write_bytes(data)
+    return out
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The C of a depthwise separable network."""
+    return write_folder(evidence.write("ds-cnn", tmp_path_factory.mktemp("in")), tmp_path_factory.mktemp("ds-cnn"))
+
+
+@pytest.fixture(scope="module")
+def harmonic(tmp_path_factory):
+    """That of a network of three parts, with float functions and a stream."""
+    models, vectors = tiny_harmonic(vectors=VECTORS)
+    facts = {"subcnn": {"inputs": {"window": {"datatype": "INT8", "scale": 0.0078125, "unit": "2^exponent"}}}}
+    facts["submlp"] = {"outputs": {"harmonics": {"datatype": "INT32", "scale": [0.1, 0.2, 0.3, 0.4], "unit": "2^exponent"}}}
+    return write_folder(write_artefact(tmp_path_factory.mktemp("in"), models, vectors, {"parts": facts}), tmp_path_factory.mktemp("harmonic"))
+
+
+def said(*command, cwd: Path, **variables: str) -> str:
+    done = subprocess.run([*map(str, command)], cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **variables})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def need(*tools: str) -> None:
+    for tool in tools:
+        if not shutil.which(tool):
+            pytest.skip(f"{tool} is not installed")
+
+
+def x86() -> None:
+    if platform.machine() != "x86_64":
+        pytest.skip("instructions are chosen at run time on x86-64 alone")
+
+
+@pytest.mark.parametrize("choose", ["OFF", "ON"])
+def test_cmake_builds_it_and_ctest_passes(folder, tmp_path, choose):
+    need("cmake", "ctest")
+    if choose == "ON":
+        x86()
+    said("cmake", "-S", folder, "-B", tmp_path, f"-DDISPATCH={choose}", "-DCMAKE_C_FLAGS=-Wall -Wextra -Werror", cwd=tmp_path)
+    said("cmake", "--build", tmp_path, cwd=tmp_path)
+    assert "100% tests passed, 0 tests failed out of 1" in said("ctest", cwd=tmp_path)
+    assert "checksum" in said(tmp_path / "timing", cwd=tmp_path)
+
+
+def test_cmake_builds_a_network_of_parts(harmonic, tmp_path):
+    need("cmake", "ctest")
+    said("cmake", "-S", harmonic, "-B", tmp_path, cwd=tmp_path)
+    said("cmake", "--build", tmp_path, cwd=tmp_path)
+    assert "100% tests passed" in said("ctest", cwd=tmp_path)
+
+
+def test_make_with_and_without_a_choice_prints_the_same(folder, tmp_path):
+    x86()
+    need("make")
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    first = said("make", "-s", "check", cwd=copy)
+    said("make", "-s", "clean", cwd=copy)
+    assert said("make", "-s", "check", "DISPATCH=1", cwd=copy) == first
+    assert re.fullmatch(r"equal \w+ (\d+) \1\n", first)
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("chosen", SETS)
+def test_each_instruction_set_is_compiled_and_gives_the_same_integers(folder, tmp_path, compiler, chosen):
+    x86()
+    need(compiler, "objdump")
+    flag, holds, lacks = KERNELS[chosen]
+    model = next(folder.glob("dispatch/*_dispatch.c")).name.removesuffix("_dispatch.c")
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    for source in copy.glob(f"dispatch/{model}_*.c"):
+        said(compiler, *FLAGS, f"-DMS_FORCED=MS_CPU_{chosen.upper()}", "-c", "-o", source.with_suffix(".o"), source, cwd=copy)
+    code = said("objdump", "-d", copy / "dispatch" / f"{model}_{chosen}.o", cwd=copy)
+    assert re.search(holds, code) and not re.search(lacks, code)
+    if flag and flag not in Path("/proc/cpuinfo").read_text().split():
+        pytest.skip(f"compiled, not run: this processor has no {flag}")
+    said(compiler, *FLAGS, "-o", "selftest", "selftest.c", *copy.glob("ms_*.c"), *copy.glob("dispatch/*.o"), cwd=copy)
+    assert re.fullmatch(r"equal \w+ (\d+) \1\n", said(copy / "selftest", cwd=copy))
+
+
+def test_the_choice_is_what_the_processor_says(folder, tmp_path):
+    x86()
+    flags = Path("/proc/cpuinfo").read_text().split()
+    best = next(name for name in reversed(SETS) if KERNELS[name][0] in ["", *flags])
+    (tmp_path / "which.c").write_text(
+        f'#include <stdio.h>\n#include "{folder}/dispatch/ms_dispatch.h"\nint main(void) {{ printf("%d", (int)ms_cpu()); return 0; }}\n'
+    )
+    said("gcc", "-o", "which", "which.c", cwd=tmp_path)
+    assert int(said(tmp_path / "which", cwd=tmp_path)) == SETS.index(best)
+
+
+@pytest.mark.parametrize("compiler", ["g++", "clang++"])
+def test_headers_are_read_by_cplusplus_and_link_to_c(harmonic, tmp_path, compiler):
+    need(compiler)
+    (tmp_path / "main.cpp").write_text(
+        '#include "tiny.h"\n#include "tiny_float.h"\nstatic tiny_arena arena;\nstatic tiny_stream stream;\n'
+        "int main() {\n    const tiny_ctx ctx = {&arena};\n    int8_t x[12] = {0};\n    int32_t y[4];\n    float answer[4];\n"
+        "    return tiny_infer(&ctx, x, y) == TINY_OK && tiny_push(&ctx, &stream, 1.0f, answer) == TINY_WAITING ? 0 : 1;\n}\n"
+    )
+    sources = [path for path in harmonic.glob("*.c") if path.name not in ("selftest.c", "bench.c")]
+    for source in sources:
+        said("gcc", *FLAGS, "-c", source, "-o", tmp_path / f"{source.stem}.o", cwd=tmp_path)
+    said(compiler, "-Wall", "-Wextra", "-Werror", f"-I{harmonic}", "-o", "main", "main.cpp", *tmp_path.glob("*.o"), cwd=tmp_path)
+    said(tmp_path / "main", cwd=tmp_path)
+
+
+_ARDUINO = """#include <stdio.h>
+#include <stdlib.h>
+struct Port {
+    void begin(long) {}
+    void println(long value) { printf("%ld\\n", value); exit(0); }
+};
+static Port Serial;
+static void delay(int) { exit(1); }
+"""
+
+
+def test_the_arduino_library_builds_as_c_beside_a_sketch_in_cplusplus_and_runs(folder, tmp_path):
+    if CORTEX_M4.missing:
+        pytest.skip(CORTEX_M4.missing)
+    need("arm-none-eabi-g++")
+    (library,) = (folder / "arduino").iterdir()
+    assert f"includes={library.name}.h" in (library / "library.properties").read_text()
+    (tmp_path / "Arduino.h").write_text(_ARDUINO)
+    sketch = (library / "examples" / "infer" / "infer.ino").read_text()
+    (tmp_path / "infer.cpp").write_text(f'#include "Arduino.h"\n{sketch}\nint main() {{\n    setup();\n    for (;;) loop();\n}}\n')
+    for source in [*(library / "src").glob("*.c"), BOARDS / "cortex_m.c"]:
+        said(CORTEX_M4.compiler, "-Os", "-Wall", *CORTEX_M4.flags, "-c", source, "-o", tmp_path / f"{source.stem}.o", cwd=tmp_path)
+    said("arm-none-eabi-g++", "-Os", "-fno-exceptions", *CORTEX_M4.flags, f"-I{library}/src", "-c", "infer.cpp", cwd=tmp_path)
+    link = [word for word in CORTEX_M4.link if not word.endswith(".c")]
+    said(CORTEX_M4.compiler, *CORTEX_M4.flags, "-o", "sketch", *tmp_path.glob("*.o"), *link, cwd=tmp_path)
+    answer = said(*CORTEX_M4.emulator, tmp_path / "sketch", cwd=tmp_path)
+    (tmp_path / "here.c").write_text(
+        f'#include <stdio.h>\n#include "{library.name}.h"\nstatic {library.name}_arena arena;\nint main(void)\n{{\n'
+        f"    static int8_t x[490], y[12];\n    const {library.name}_ctx ctx = {{&arena}};\n"
+        f'    if ({library.name}_infer(&ctx, x, y)) return 1;\n    printf("%d\\n", y[0]);\n    return 0;\n}}\n'
+    )
+    said("gcc", *FLAGS, f"-I{library}/src", "-o", "here", "here.c", *(library / "src").glob("*.c"), cwd=tmp_path)
+    assert answer == said(tmp_path / "here", cwd=tmp_path)
