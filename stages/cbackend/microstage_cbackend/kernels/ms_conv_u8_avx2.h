@@ -99,7 +99,7 @@ MS_INLINE void ms_conv_tile_avx2(const uint8_t *x, const int8_t *w, void *y, int
         for (int32_t b = 0; b < shape->runs_w; b++) {
             const uint8_t *run = x + a * shape->run_h + b * shape->run_w;
             for (int32_t g = 0; g < groups; g++, w += block.step) {
-                MS_UNROLL
+                MS_UNROLL_4
                 for (int32_t part = 0; part < fields; part++, run += 4) {
                     const ms_pairs_avx2 first = ms_weights_avx2(ms_field_avx2(w, part, bits));
                     const ms_pairs_avx2 second = ms_weights_avx2(ms_field_avx2(w + 32, part, bits));

@@ -12,7 +12,7 @@ enum { MS_VECTORS_AVX512 = 8 };
 MS_INLINE __m512i ms_field_avx512(__m512i packed, int32_t part, int32_t bits)
 {
     const __m512i field = _mm512_set1_epi8((char)(256 - (1 << (8 - bits))));
-    return bits == 8 ? packed : _mm512_and_si512(_mm512_slli_epi16(packed, (unsigned)(8 - bits * (part + 1))), field);
+    return bits == 8 ? packed : _mm512_and_si512(_mm512_slli_epi16(packed, 8 - bits * (part + 1)), field);
 }
 
 MS_INLINE void ms_store_tile_avx512(__m512i (*sums)[MS_VECTORS_AVX512], void *y, int32_t at, int32_t f, const ms_conv_u8_shape *shape, const ms_requant *q,
@@ -88,7 +88,7 @@ MS_INLINE void ms_conv_tile_avx512(const uint8_t *x, const int8_t *w, void *y, i
         for (int32_t b = 0; b < shape->runs_w; b++) {
             const uint8_t *run = x + a * shape->run_h + b * shape->run_w;
             for (int32_t g = 0; g < groups; g++, w += step) {
-                MS_UNROLL
+                MS_UNROLL_4
                 for (int32_t part = 0; part < fields; part++, run += 4) {
                     __m512i weights[MS_VECTORS_AVX512];
                     MS_UNROLL

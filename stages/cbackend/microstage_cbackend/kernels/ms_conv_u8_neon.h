@@ -67,7 +67,7 @@ MS_INLINE void ms_conv_tile_neon(const uint8_t *x, const int8_t *w, void *y, int
         for (int32_t b = 0; b < shape->runs_w; b++) {
             const uint8_t *run = x + a * shape->run_h + b * shape->run_w;
             for (int32_t g = 0; g < groups; g++, w += block.step) {
-                MS_UNROLL
+                MS_UNROLL_4
                 for (int32_t part = 0; part < fields; part++, run += 4) {
                     const int8x16_t w0 = ms_field_neon(w, part, bits), w1 = ms_field_neon(w + 16, part, bits);
                     const int8x16_t w2 = ms_field_neon(w + 32, part, bits), w3 = ms_field_neon(w + 48, part, bits);
