@@ -97,6 +97,8 @@ def test_the_stage_makes_a_whole_network_integer(tmp_path, name, wanted, retrain
     proved = {v["boundary"]: v for v in stage.report()["verification"]}
     for boundary in vectors.keys() - {"image", "label", "real"}:
         assert proved[boundary]["compared"] == proved[boundary]["equal"] == vectors[boundary].size, boundary
+    (part,) = json.loads((stage.out / "interface.json").read_text())["parts"].values()
+    assert list(vectors["image"].shape[1:]) == part["inputs"]["image"]["shape"][1:]  # as the graph takes it: channels last
     metrics, real = stage.report()["metrics"], vectors["real"] == 1
     right = (vectors["answer"][:, 0] == vectors["label"])[real]
     assert metrics["streamlined.answers"] == real.sum() and metrics["streamlined.accuracy"] == pytest.approx(right.mean())

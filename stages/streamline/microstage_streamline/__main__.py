@@ -11,6 +11,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from microstage import golden
 from microstage.canonical import write_json
+from microstage.models.definition import FILE
 from microstage.onnx_file import read_onnx
 from microstage.stage import Job, stage_main
 from microstage_streamline import replay
@@ -29,7 +30,8 @@ def run(job: Job) -> None:
     quantised = {name: read_onnx(source / described["file"]) for name, described in interface.items()}
     models = {name: make_integer(part, interface[name]) for name, part in quantised.items()}
 
-    observed = replay.replay_golden(job, models, interface, golden.load(source / golden.FILE))
+    vectors = golden.load(source / golden.FILE)
+    observed = replay.replay_golden(job, models, interface, vectors)
     for name, model in models.items():
         job.metric(f"{name}.tensors_in_range", replay.check_annotations(name, model, observed))
         replay.replay_executor(job, name, model, interface[name])
@@ -41,14 +43,14 @@ def run(job: Job) -> None:
     for name, model in models.items():
         save(model, job.output / f"{_file(name)}.onnx")
     write_json(job.output / "interface.json", {"parts": described})
-    for file in ("model_def.json", golden.FILE):
-        shutil.copy(source / file, job.output / file)
+    shutil.copy(source / FILE, job.output / FILE)
+    golden.save(job.output / golden.FILE, vectors | replay.as_taken(models, interface, vectors))
     _also_as_published(job, list(described))
 
 
 def _also_as_published(job: Job, files: list[str]) -> None:
     """A network that others know by a file's name is written under that name, too."""
-    name = json.loads((job.output / "model_def.json").read_text()).get("retrained")
+    name = json.loads((job.output / FILE).read_text()).get("retrained")
     if name is not None and len(files) == 1:
         shutil.copy(job.output / f"{files[0]}.onnx", job.output / Path(name).name)
 

@@ -18,7 +18,7 @@ from microstage.stage import Job
 from microstage_streamline.integer_graph import input_ranges
 from microstage_streamline.passes import BITS
 
-__all__ = ["RECURRENT_ROLES", "check_annotations", "replay_any_state", "replay_executor", "replay_golden"]
+__all__ = ["RECURRENT_ROLES", "as_taken", "check_annotations", "replay_any_state", "replay_executor", "replay_golden"]
 
 Models = Mapping[str, ModelWrapper]
 Interface = Mapping[str, dict[str, Any]]
@@ -101,6 +101,15 @@ def _tell_answers(job: Job, answers: np.ndarray, vectors: Mapping[str, np.ndarra
     top = answers[:, 0] if answers.shape[1] == 1 else answers.argmax(1)
     job.metric("streamlined.answers", int(real.sum()))
     job.metric("streamlined.accuracy", float(f"{np.mean((top == vectors[_LABEL])[real]):.9g}"))
+
+
+def as_taken(models: Models, interface: Interface, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Those `vectors` that enter a graph, in the layout that it takes them in rather than that of the graph it was made from."""
+    entering = [(part, name, tuple(tensor["shape"][1:])) for part in models for name, tensor in interface[part]["inputs"].items()]
+    return {
+        name: ChannelsLast(models[part], interface[part]).arranged(vectors[name])
+        for part, name, shape in entering if name in vectors and vectors[name].shape[1:] == shape
+    }
 
 
 def _by_role(parts: Mapping[str, Any]) -> dict[str, Any]:
