@@ -4,6 +4,7 @@ import pytest
 
 from microstage.errors import ParameterError
 from microstage.runner.accuracy import folds_of, pooled, tables
+from microstage.runner.cli import main
 
 
 def source(windows, amplitude, mae):
@@ -27,3 +28,9 @@ def test_folds_are_not_for_the_user_to_choose():
     assert folds_of({"CYCLES": "1"}) == [{"CYCLES": "1"}]
     with pytest.raises(ParameterError, match="leave FOLD= out"):
         folds_of({"DATASET": "ev-cpw", "FOLD": "1"})
+
+
+def test_a_classifier_has_no_folds_to_pool(tmp_path, capsys):
+    assert main(["accuracy", "MODEL=tfc-1w1a", f"VOLUMES={tmp_path}"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "make sweep MODEL=" in line

@@ -161,6 +161,8 @@ def data(session: Session) -> None:
 
 def accuracy(session: Session) -> None:
     """Train and test over every fold, then one table per harmonic."""
+    if not any("fold" in own for own in session.parameters.values()):
+        raise ParameterError("make accuracy pools errors over folds, of which this MODEL= has none; `make sweep MODEL=a,b` prints accuracies.")
     folds = [Session(session.repository, typed) for typed in pooled_accuracy.folds_of(session.typed)]
     runs = [fold.chain(loud=fold is folds[0]).run("train")[-1].artefact.about["metrics"] for fold in folds]
     sources, unit = pooled_accuracy.pooled(runs), runs[0]["test.unit"]
