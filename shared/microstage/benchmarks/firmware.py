@@ -22,7 +22,7 @@ static {model}_arena arena;
 static const {model}_ctx ctx = {{&arena}};
 static {source} input[{source_size}];
 static {answer} output[{answer_size}];
-static int infer(void)
+static __attribute__((noinline)) int infer(void)
 {{
     for (int32_t i = 0; i < {source_size}; i++) {{
         input[i] = ({source})(i * 37 % 100);

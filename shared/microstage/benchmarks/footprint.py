@@ -48,9 +48,12 @@ def _widths(folders: Path) -> str:
     """Flash of one network by the width of its weights, on Cortex-M4."""
     machine = next(m for m in MACHINES if m.name == _MEASURED[0])
     found = {bits: measure(folders / name, machine, "-Os") for bits, name in WIDTHS.items()}
-    aims = {4: "0.5", 1: "0.125"}
-    rows = [[bits, f"{f.constants:,}", f"{f.flash:,}", f"{f.flash / found[8].flash:.3f}", aims.get(bits, "")] for bits, f in found.items()]
-    return table(("bits per weight", "constants", "flash", "of the 8-bit form", "aim"), rows)
+    aims, bare = {4: "0.5", 1: "0.125"}, memory.constants_alone(network_named(WIDTHS[8]))
+    rows = []
+    for bits, f in found.items():
+        ratios = (f"{f.flash / of:.3f}" for of in (found[8].flash, bare))
+        rows.append([bits, f"{f.constants:,}", f"{f.flash:,}", *ratios, aims.get(bits, "")])
+    return table(("bits per weight", "constants", "flash", "of the 8-bit form", f"of int8 weights and int32 biases alone ({bare:,})", "aim"), rows)
 
 
 def main(words: Sequence[str]) -> int:

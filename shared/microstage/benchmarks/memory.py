@@ -22,7 +22,7 @@ from microstage.benchmarks.runtimes import LARGEST_ARENA, TfLiteMicro
 from microstage.benchmarks.tflite_twin import write_tflite
 from microstage.errors import MicrostageError
 
-__all__ = ["HEADER", "row_of_c", "row_of_onnx", "smallest_arena", "table"]
+__all__ = ["HEADER", "constants_alone", "row_of_c", "row_of_onnx", "smallest_arena", "table"]
 
 HEADER = ("bytes", "flash", "working memory")
 _ARENA_STEP = 256
@@ -30,7 +30,7 @@ _ARENA_STEP = 256
 
 def table(network: Network, against: Sequence[str], ours: Sequence[Sequence[str]], scratch: Path) -> str:
     """A row per runtime: what its flash holds of this network, and the working memory that is known; `ours` as `row_of_c` gives it."""
-    rows = [["weights and biases alone", f"{_constants(network):,}", ""], *ours]
+    rows = [["weights and biases alone", f"{constants_alone(network):,}", ""], *ours]
     if "tflm" in against and network.name in MLPERF_TINY:
         rows.append(["tflm: .tflite + an interpreter", f"{len(write_tflite(network)):,} + not measured", f"{smallest_arena(network):,}"])
     if "onnxruntime" in against:
@@ -82,7 +82,7 @@ def _silence() -> Iterator[None]:
         os.close(kept)
 
 
-def _constants(network: Network) -> int:
+def constants_alone(network: Network) -> int:
     """int8 weights and int32 biases."""
     return sum(layer.weights.size + 4 * layer.bias.size for layer in network.layers if hasattr(layer, "weights"))
 

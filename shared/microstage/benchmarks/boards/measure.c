@@ -3,7 +3,7 @@
  *
  * Instructions come from a clock of the emulator, which -icount shift=0 advances by a nanosecond for each: on the MPS2
  * boards timer 0, at 25 MHz; on RISC-V the counter of retired instructions. A loop of known length is counted first.
- * Stack is painted and looked through afterwards.
+ * Stack below main's own is painted and looked through afterwards.
  */
 #include <stdio.h>
 #include <stdint.h>
@@ -12,14 +12,16 @@ enum { PAINTED = 32768, PAINT = 0xa5, LOOPS = 1000000 };
 
 #if defined __arm__
 enum { PER_TICK = 40 };
+#define STACK_POINTER "mov %0, sp"
 #define TIMER ((volatile uint32_t *)0x40000000)
 static void start(void) { TIMER[2] = 0xffffffffu; TIMER[1] = 0xffffffffu; TIMER[0] = 1; }
-static uint32_t ticks(void) { return ~TIMER[1]; }
+static inline __attribute__((always_inline)) uint32_t ticks(void) { return ~TIMER[1]; }
 static void loop(uint32_t n) { __asm__ volatile("1: subs %0, %0, #1\n\tbne 1b" : "+r"(n) : : "cc"); }
 #else
 enum { PER_TICK = 1 };
+#define STACK_POINTER "mv %0, sp"
 static void start(void) {}
-static uint32_t ticks(void)
+static inline __attribute__((always_inline)) uint32_t ticks(void)
 {
     uint32_t t;
     __asm__ volatile(".option push\n\t.option arch, +zicsr\n\tcsrr %0, minstret\n\t.option pop" : "=r"(t));
@@ -29,30 +31,16 @@ static void loop(uint32_t n) { __asm__ volatile("1: addi %0, %0, -1\n\tbnez %0, 
 #endif
 
 #if defined EMPTY
-static int infer(void) { return 0; }
+static __attribute__((noinline)) int infer(void) { return 0; }
 enum { ARENA = 0 };
 #else
 #include "call.h"
 #endif
 
-/* The lowest address that is not painted, looking up from the painted end below `top`; paints if `paint`. */
-static __attribute__((noinline)) uintptr_t stack(uintptr_t top, int paint)
-{
-    volatile unsigned char *const low = (volatile unsigned char *)(top - PAINTED);
-    volatile unsigned char *p = low;
-    for (; paint && p < (volatile unsigned char *)top - 512; p++) {
-        *p = PAINT;
-    }
-    for (p = low; *p == PAINT; p++) {
-    }
-    return (uintptr_t)p;
-}
-
 int main(void)
 {
-    volatile unsigned char here = 0;
-    const uintptr_t top = (uintptr_t)&here;
     uint32_t began, taken;
+    volatile unsigned char *top, *p;
 
     start();
     began = ticks();
@@ -62,12 +50,17 @@ int main(void)
         printf("the clock counted %lu instructions of %d\n", (unsigned long)taken, 2 * LOOPS);
         return 3;
     }
-    (void)stack(top, 1);
+    __asm__ volatile(STACK_POINTER : "=r"(top));
+    for (p = top - PAINTED; p < top; p++) {
+        *p = PAINT;
+    }
     began = ticks();
     if (infer()) {
         return 2;
     }
     taken = ticks() - began;
-    printf("instructions %llu stack %lu arena %lu\n", (unsigned long long)taken * PER_TICK, (unsigned long)(top - stack(top, 0)), (unsigned long)ARENA);
+    for (p = top - PAINTED; p < top && *p == PAINT; p++) {
+    }
+    printf("instructions %llu stack %lu arena %lu\n", (unsigned long long)taken * PER_TICK, (unsigned long)(top - p), (unsigned long)ARENA);
     return 0;
 }
