@@ -7,10 +7,10 @@ from random_networks import networks
 
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
-from microstage_streamline.integer_graph import lowered
 from microstage_streamline.own import vectors
 from microstage_streamline.own.run import make_integer
 from microstage_streamline.replay import ChannelsLast
+from microstage_streamline.streamed import lowered
 
 OPERATORS = {"MatMul", "Conv", "MultiThreshold", "Add", "Mul", "MaxPool", "Concat", "Flatten", "Identity"}
 

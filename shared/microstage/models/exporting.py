@@ -6,7 +6,8 @@ A feed-forward network needs to say only how it is built: `simulate` watches eve
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from microstage import golden
 from microstage.errors import VerificationError
 from microstage.models.definition import REPLAYED, read
 
-__all__ = ["Exporting", "integers"]
+__all__ = ["Exporting", "integers", "numbered"]
 
 
 class Exporting(ABC):
@@ -46,13 +47,13 @@ class Exporting(ABC):
 
     def simulate(self, replayed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """{boundary: integers, output: reals as float64} as the framework computes them."""
-        quantisers, seen = dict(_activations(self.network)), {}
-        watched = [proxy.register_forward_hook(_keeper(seen, path)) for path, proxy in quantisers.items()]
+        seen: dict[str, tuple[Tensor, nn.Module]] = {}
+        watched = [proxy.register_forward_hook(_keeper(seen, path)) for path, proxy in _activations(self.network)]
         with torch.no_grad():
             answer = self.network(torch.from_numpy(replayed[self.input]))
         for handle in watched:
             handle.remove()
-        found = {path: integers(value, quantisers[path]) for path, value in seen.items()}
+        found = {name: integers(value, quantiser) for name, (value, quantiser) in seen.items()}
         return {**found, self.output: answer.numpy().astype(np.float64)}
 
 
@@ -63,11 +64,16 @@ def _activations(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield name.rpartition(".")[0], module
 
 
-def _keeper(seen: dict[str, Tensor], path: str):
+def _keeper(seen: dict[str, tuple[Tensor, nn.Module]], path: str):
     def keep(module, inputs, output) -> None:
-        seen[path] = output[0]
+        seen[numbered(path, seen)] = output[0], module
 
     return keep
+
+
+def numbered(path: str, taken: Container[str]) -> str:
+    """What is quantised by the quantiser at `path`: that path, and `path.2` where the same one is used a second time."""
+    return next(name for name in chain([path], (f"{path}.{use}" for use in count(2))) if name not in taken)
 
 
 def integers(value: Tensor, quantiser) -> np.ndarray:

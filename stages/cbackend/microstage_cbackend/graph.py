@@ -105,20 +105,22 @@ def _lower(builder: Builder, values: dict[str, Tensor], node: onnx.NodeProto, pl
 
 
 def finish_output(builder: Builder, value: Tensor, name: str, datatype: str | None) -> None:
-    """Append `value` to the part's outputs: typed as declared, in the graph's order, and copied where its memory is another's."""
+    """Append `value` to the part's outputs: typed as declared, in the graph's order, and copied where its memory is another's.
+
+    A declared type that is narrower than the range of the whole tensor here (it may be proven channel by channel) is widened to it.
+    """
     part = builder.part
     place = f"Output {name} of {part.name}"
     if datatype:
         low, high = datatype_range(datatype)
-        if value.root.low < low or value.root.high > high:
-            raise ModelError(f"{place} is declared {datatype} but can reach {value.root.low}..{value.root.high}; widen it.")
+        reach = min(low, value.root.low), max(high, value.root.high)
     taken = value.root in part.inputs or value.data is not None or value.root in part.outputs
     if taken or not value.dense or value.root.size != value.size:
         copy = Tensor(name, value.shape, value.low, value.high)
         builder.copy(place, value, copy)
         value = copy
     if datatype:
-        value.root.declared = smallest_type(*datatype_range(datatype), place)
+        value.root.declared = smallest_type(*reach, place)
     value.root.shape = value.shape
     part.outputs.append(value.root)
     part.output_names.append(name)

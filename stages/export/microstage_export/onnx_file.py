@@ -9,7 +9,7 @@ import onnx
 from onnx import numpy_helper
 
 from microstage.errors import ModelError
-from microstage.models.exporting import Exporting
+from microstage.models.exporting import Exporting, numbered
 from microstage_export.lstm_handler import PATH, PathManager, tell_paths
 
 __all__ = ["export"]
@@ -61,7 +61,8 @@ def name_tensors(model: onnx.ModelProto) -> None:
                 _own_initializer(graph, node, 0, boundary)
             for index, role in enumerate(_QUANTISER_INPUTS[: len(node.input) - 1], 1):
                 _own_initializer(graph, node, index, f"{boundary}.{role}")
-            _rename(graph, node.output[0], f"{boundary}.quantised" if constant else boundary)
+            taken = {name for other in graph.node for name in other.output}
+            _rename(graph, node.output[0], numbered(f"{boundary}.quantised" if constant else boundary, taken))
         elif node.op_type == "QuantLSTMCell":
             if len(node.input) != len(_CELL_INPUTS):
                 raise ModelError(f"The LSTM was exported with {len(node.input)} inputs, expected {len(_CELL_INPUTS)}.")

@@ -18,6 +18,7 @@ from microstage_streamline import replay
 from microstage_streamline.estimate import estimate
 from microstage_streamline.integer_graph import make_integer
 from microstage_streamline.model_file import save
+from microstage_streamline.streamed import lowered
 
 
 def run(job: Job) -> None:
@@ -38,7 +39,7 @@ def run(job: Job) -> None:
     for step in [name for name in models if replay.RECURRENT_ROLES.get(name) == "lstm"]:
         replay.replay_any_state(job, quantised[step], models[step], interface[step])
 
-    write_json(job.output / "estimates.json", estimate(job, models))
+    write_json(job.output / "estimates.json", estimate(job, {name: lowered(model, interface[name]) for name, model in models.items()}))
     described = {_file(name): _describe(model, interface[name], _file(name)) for name, model in models.items()}
     for name, model in models.items():
         save(model, job.output / f"{_file(name)}.onnx")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import onnx
@@ -10,6 +11,9 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.general import GiveUniqueNodeNames, SortGraph
 from qonnx.transformation.infer_shapes import InferShapes
 
+from microstage.errors import ModelError
+from microstage_streamline.own.reading import graph_of
+from microstage_streamline.own.run import integers_of
 from microstage_streamline.passes import (
     AbsorbIntoTopK,
     AnnotateDatatypes,
@@ -23,12 +27,41 @@ from microstage_streamline.passes import (
     RemoveScales,
     ThresholdQuantisers,
 )
+from microstage_streamline.streamed import input_ranges
 
-__all__ = ["input_ranges", "lowered", "make_integer"]
+__all__ = ["make_integer"]
 
 
 def make_integer(part: onnx.ModelProto, interface: dict[str, Any]) -> ModelWrapper:
-    """The integer graph of a QCDQ part: same names at its border, batch 1, float32 containers, annotated types."""
+    """The integer graph of a QCDQ part: same names at its border, batch 1, float32 containers, annotated types.
+
+    A plain sequence of layers comes in FINN's form, channels last. A part with branches, groups or averages is made integer as a network
+    of one's own is, convolutions left as they are; `ModelError` says why if that fails, too.
+    """
+    try:
+        return _of_layers(part, interface)
+    except ModelError:
+        return _of_branches(part, interface)
+
+
+def _of_branches(part: onnx.ModelProto, interface: dict[str, Any]) -> ModelWrapper:
+    graph, ranges = graph_of(_batch_of_one(part, interface), part.graph.name), input_ranges(interface)
+    graph.inputs = {name: replace(entry, datatype=ranges[name]) for name, entry in graph.inputs.items()}
+    _, made, written = integers_of(graph)
+    if made.unresolved:
+        found = made.unresolved[0]
+        raise ModelError(f"{found.layer or found.tensor} -> {found.tensor}: {found.reason}")
+    model, taken = written.model, {name for node in written.model.graph.node for name in node.output}
+    for node in part.graph.node:  # integers keep the name of their boundary, not of what they stand for
+        if node.op_type == "DequantizeLinear" and node.output[0] in taken and node.input[0] not in taken:
+            model.rename_tensor(node.output[0], node.input[0])
+            taken.add(node.input[0])
+    for transformation in (InferShapes(), NameByLayer(), AnnotateDatatypes(ranges), GiveUniqueNodeNames()):
+        model = model.transform(transformation)
+    return model
+
+
+def _of_layers(part: onnx.ModelProto, interface: dict[str, Any]) -> ModelWrapper:
     ranges = input_ranges(interface)
     model = ModelWrapper(_batch_of_one(part, interface))
     for transformation in (LowerGemm(), FoldConstantLayout(), QuantiseBeforeMoving(), AbsorbIntoTopK()):
@@ -40,19 +73,6 @@ def make_integer(part: onnx.ModelProto, interface: dict[str, Any]) -> ModelWrapp
     for transformation in (SortGraph(), InferShapes(), LowerConvs(), InferShapes(), BipolarToXnor(), NameByLayer()):
         model = model.transform(transformation)
     return model.transform(AnnotateDatatypes(ranges)).transform(GiveUniqueNodeNames())
-
-
-def lowered(model: ModelWrapper, interface: dict[str, Any]) -> ModelWrapper:
-    """A copy of an integer graph with its convolutions as FINN streams them, channels last."""
-    copy = ModelWrapper(onnx.ModelProto.FromString(model.model.SerializeToString()))
-    for transformation in (LowerConvs(), InferShapes(), NameByLayer(), AnnotateDatatypes(input_ranges(interface)), GiveUniqueNodeNames()):
-        copy = copy.transform(transformation)
-    return copy
-
-
-def input_ranges(interface: dict[str, Any]) -> dict[str, tuple[int, int]]:
-    """{graph input: (low, high)} as the quantisers before it bound them."""
-    return {name: tuple(tensor["range"]) for name, tensor in interface["inputs"].items()}
 
 
 def _batch_of_one(part: onnx.ModelProto, interface: dict[str, Any]) -> onnx.ModelProto:

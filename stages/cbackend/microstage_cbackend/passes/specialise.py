@@ -128,15 +128,18 @@ def _taps(s: dict, channels: int) -> dict[str, int]:
 def _residual(layer: Layer) -> None:
     """A dense sum of two tensors whose every step fits 32 bits."""
     s, stage = layer.shape, layer.stage
-    w = layer.inputs[1]
+    if stage.multiplier.size > 1 or stage.offset.size > 1:
+        return  # channels differ
+    w, times = layer.inputs[1], int(stage.multiplier[0])
+    a, b, sums = times * s["x_multiplier"], times * s["w_multiplier"], [times * end for end in layer.partial]
     count = int(np.prod(s["size"]))
     dense = s["x_step"] == s["w_step"] == [0, 0, 0, 1] and s["size"] == [1, 1, 1, count] and w.ctype == "uint8_t" and w.data is None
     flip = 128 if layer.output.ctype == "int8_t" else 0
     half = 1 << (stage.shift - 1) if stage.even and stage.shift else 0
     offset = int(stage.offset[0]) + half + (flip << stage.shift)
-    reach = (*layer.partial, *(v + offset for v in layer.partial), offset, 255 * s["x_multiplier"], 255 * s["w_multiplier"])
+    reach = (*sums, *(v + offset for v in sums), offset, 255 * a, 255 * b)
     if not dense or max(map(abs, reach)) >= 2**31 or stage.shift > 30:
         return
     layer.kernel = "ms_add_u8"
-    layer.shape = {"count": count, "multiplier_a": s["x_multiplier"], "multiplier_b": s["w_multiplier"], "offset": offset, "shift": stage.shift}
+    layer.shape = {"count": count, "multiplier_a": a, "multiplier_b": b, "offset": offset, "shift": stage.shift}
     layer.shape |= {"low": stage.low + flip, "high": stage.high + flip, "even": int(stage.even), "zero": 0, "flip": flip}

@@ -254,6 +254,15 @@ def _pool(cleaner: Cleaner, node: Node) -> list[Node] | None:
     return None if flags == node.flags else [Node(node.op, node.inputs, node.outputs[:1], flags, node.layer)]
 
 
+@_rewrites("Pad")
+def _pad(cleaner: Cleaner, node: Node) -> list[Node] | None:
+    """A padding of nothing, which exporters put before averages."""
+    pads = node.flags.get("pads") if len(node.inputs) < 2 else cleaner.graph.constants.get(node.inputs[1])
+    if pads is None or np.any(pads):
+        return None
+    return [Node("Identity", node.inputs[:1], node.outputs, {}, node.layer)]
+
+
 @_rewrites("ReduceMean")
 def _mean(cleaner: Cleaner, node: Node) -> list[Node] | None:
     """The mean over all places of an image is a global average pool."""

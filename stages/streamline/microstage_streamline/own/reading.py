@@ -14,7 +14,7 @@ from microstage.errors import ModelError
 from microstage.onnx_file import read_onnx
 from microstage_streamline.own.graph import Entry, Graph, Node
 
-__all__ = ["QUANTISERS", "read_graph"]
+__all__ = ["QUANTISERS", "graph_of", "read_graph"]
 
 OPSETS, IRS = (11, 21), (3, 10)
 # Operators of qonnx, FINN and brevitas, whatever domain a file keeps them in (the empty one included).
@@ -31,12 +31,13 @@ _MOST_VALUES = 1 << 28  # of one tensor
 def read_graph(path: Path) -> Graph:
     """The graph in `path`, batch 1, in an order that can be run; `ModelError` for whatever is no network that can be read."""
     try:
-        return _graph(path, read_onnx(path))
+        return graph_of(read_onnx(path), str(path))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):  # a name that is no text, a type that is no type
         raise ModelError(f"{path} is no ONNX file, or a damaged one.") from None
 
 
-def _graph(path: Path, model: onnx.ModelProto) -> Graph:
+def graph_of(model: onnx.ModelProto, path: str) -> Graph:
+    """The graph of a model that was read from `path`, or made here."""
     opset = _opset(model)
     constants = dict(_constant(tensor) for tensor in model.graph.initializer)
     nodes = [_node(node, place, opset) for place, node in enumerate(model.graph.node)]

@@ -14,18 +14,19 @@ from microstage.integer.sequence import integers
 from microstage.integer.tensor import real
 from microstage.stage import Job
 from microstage_streamline.estimate import estimate
-from microstage_streamline.integer_graph import lowered
 from microstage_streamline.model_file import save
 from microstage_streamline.own import report, vectors
 from microstage_streamline.own.clean import Cleaner
 from microstage_streamline.own.compared import against_file, against_golden
+from microstage_streamline.own.graph import Graph
 from microstage_streamline.own.hoist import hoist
 from microstage_streamline.own.integerise import Integeriser, Made
 from microstage_streamline.own.proof import Proof
 from microstage_streamline.own.reading import read_graph
 from microstage_streamline.own.writing import FILE, Written, write
+from microstage_streamline.streamed import lowered
 
-__all__ = ["make_integer", "run"]
+__all__ = ["integers_of", "make_integer", "run"]
 
 MODEL, GOLDEN = "model.onnx", "golden.npz"
 
@@ -58,7 +59,12 @@ def run(job: Job) -> None:
 
 def make_integer(path: Path) -> tuple[Cleaner, Made, Written]:
     """The network in `path`, cleaned, and its integers; `ModelError` for a file that is no network, or where nothing became integer."""
-    cleaner = Cleaner(read_graph(path))
+    return integers_of(read_graph(path))
+
+
+def integers_of(graph: Graph) -> tuple[Cleaner, Made, Written]:
+    """The graph, cleaned, and its integers; `ModelError` where nothing became integer."""
+    cleaner = Cleaner(graph)
     cleaner.clean()
     hoist(cleaner)
     made = Integeriser(cleaner).run()
