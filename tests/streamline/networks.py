@@ -112,3 +112,23 @@ def convolutional_parts(draw):
     part.value = part.add("Transpose", [part.value], perm=[0, 2, 1])
     part.shape[1:] = part.shape[:0:-1]
     return part.finish(ends_quantised=True)
+
+
+@st.composite
+def branched_parts(draw):
+    """Two branches that meet in a sum or a join, one through a depthwise convolution; an average behind them."""
+    part = Part((1, draw(st.integers(1, 3)), draw(st.integers(5, 9))), draw(st.integers(0, 10**6)))
+    part.conv(draw(st.integers(1, 4)), 1, 1, [0, 0], draw(widths))
+    part.norm()
+    part.activate(draw(widths), draw(st.booleans()))
+    kept, channels = part.value, part.shape[1]
+    part.value = part.add("Conv", [part.value, part.weight((channels, 1, 3), draw(widths))], pads=[1, 1], kernel_shape=[3], group=channels)
+    part.norm()
+    part.activate(draw(widths), True)
+    join = draw(st.sampled_from(["Add", "Concat"]))
+    part.value = part.add(join, [part.value, kept], **({"axis": 1} if join == "Concat" else {}))
+    part.shape[1] *= 1 + (join == "Concat")
+    part.activate(draw(widths), draw(st.booleans()))
+    part.value = part.add("AveragePool", [part.value], kernel_shape=[2], strides=[2])
+    part.shape[2] //= 2
+    return part.finish(ends_quantised=True)

@@ -5,7 +5,7 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import Part, convolutional_parts, dense_parts
+from networks import Part, branched_parts, convolutional_parts, dense_parts
 from qonnx.core.onnx_exec import execute_onnx
 
 from microstage.errors import ModelError
@@ -13,6 +13,7 @@ from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
 from microstage_streamline.integer_graph import make_integer
 from microstage_streamline.replay import ChannelsLast
+from microstage_streamline.streamed import lowered
 from microstage_streamline.thresholds import search
 
 FINN_OPERATORS = {"MatMul", "MultiThreshold", "Im2Col", "MaxPoolNHWC", "Add", "Identity", "Transpose", "XnorPopcountMatMul"}
@@ -43,6 +44,20 @@ def test_streamlined_integers_are_the_references(drawn, seed):
             assert kind.allowed(int(table.min())) and kind.allowed(int(table.max()))
     executed = execute_onnx(model, {"x": ChannelsLast(model, interface).arranged(x[:1]).astype(np.float32)})["y"]
     assert np.array_equal(executed.reshape(expected[:1].shape), expected[:1])
+
+
+@settings(max_examples=40, deadline=None)
+@given(branched_parts(), st.integers(0, 10**6))
+def test_streamlined_integers_of_branches_are_the_references(drawn, seed):
+    source, interface = drawn
+    model = make_integer(source, interface)
+    shape, (low, high) = interface["inputs"]["x"]["shape"], interface["inputs"]["x"]["range"]
+    x = np.random.Generator(np.random.PCG64(seed)).integers(low, high + 1, (40, *shape[1:]))
+    x[0], x[1] = low, high
+    expected = integers(Interpreter(source).run({"x": x.astype(np.int8)})["y"])
+    for graph in (model, lowered(model, interface)):
+        found = ChannelsLast(graph, interface).run({"x": x})["y"]
+        assert np.array_equal(integers(found).reshape(-1), (expected if graph is model else np.moveaxis(expected, 1, 2)).reshape(-1))
 
 
 @settings(max_examples=20, deadline=None)

@@ -115,6 +115,8 @@ class ThresholdQuantisers(Transformation):
         rank, axis = self.ranges[start].low.ndim, 1
         if source is not None and source.op_type == "MatMul" or rank == 2:
             axis = rank - 1
+        if np.size(scale) > self.ranges[start].low.shape[axis]:  # as of joined branches: one scale for each value
+            raise ModelError(f"{start}, which {chain[-1].output[0]} is quantised from, has scales that differ within a channel.")
         others = tuple(a for a in range(rank) if a != axis)
         low, high = self.ranges[start].low.min(axis=others), self.ranges[start].high.max(axis=others)
         found = search(chain_function(chain, start, scale, self.constants, rank, axis), low, high)
