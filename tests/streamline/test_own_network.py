@@ -6,6 +6,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.core.onnx_exec import execute_onnx
+from qonnx.transformation.infer_shapes import InferShapes
 from random_networks import Network
 
 from microstage.stage import stage_main
@@ -222,3 +225,43 @@ def test_finn_estimates_a_network_of_convolutions(own):
     assert {"MVAU", "VVAU", "ElementwiseAdd", "StreamingConcat"} <= kinds and part["unmapped"] == []
     assert part["slowest_layer_cycles"] >= 36 * 27 and part["resources"]["LUT"] > 500
     assert f"| LUT | {part['resources']['LUT']} |" in (own.out / "report.md").read_text()
+
+
+def test_qkeras_channels_last(own):
+    """As tf2onnx writes a qkeras model: channels last at the border, Quant in the empty domain, every constant listed as an input."""
+    net = Network([3, 6, 6], 5)
+    net.conv(4, [3, 3], 1, [1, 1, 1, 1], 4, False, bias=True)
+    net.norm()
+    net.activate(4, True)
+    net.pool("MaxPool")
+    net.value, net.shape = net.add("Transpose", [net.value], perm=[0, 2, 3, 1]), [3, 3, 4]
+    net.value, net.shape = net.add("Reshape", [net.value, net.constant(np.array([-1, 36]))]), [36]
+    net.dense(5, 4, False, True)
+    model = net.model(opset=11, ir_version=3, batch="unk__1")
+    first = model.graph.node[0]
+    turned = helper.make_node("Transpose", ["x"], ["x.first"], perm=[0, 3, 1, 2])
+    first.input[0] = "x.first"
+    model.graph.node.insert(0, turned)
+    del model.graph.input[:]
+    model.graph.input.append(helper.make_tensor_value_info("x", 1, ["unk__1", 6, 6, 3]))
+    model.graph.input.extend(helper.make_tensor_value_info(i.name, i.data_type, list(i.dims)) for i in model.graph.initializer)
+    x = np.random.Generator(np.random.PCG64(3)).normal(0, 3, (20, 6, 6, 3)).astype(np.float32)
+    answers = []
+    for domain in ("qonnx.custom_op.general", ""):
+        for node in model.graph.node:
+            node.domain = domain if node.op_type in ("Quant", "BipolarQuant") else ""
+        assert own.run(model, x=x) == 0 and own.unresolved() == []
+        answers.append(np.load(own.out / "golden.npz")["y"])
+        assert own.interface()["inputs"]["x"]["shape"] == [1, 6, 6, 3]
+    assert np.ptp(answers[0]) > 10 and np.array_equal(*answers)
+    said = own.interface()["outputs"]["y"]
+    values = answers[0] * np.asarray(said["scale"]) + np.asarray(said["offset"])
+    plain = onnx.ModelProto.FromString(model.SerializeToString())
+    plain.ir_version = 8
+    del plain.graph.input[1:]
+    plain.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    for node in plain.graph.node:
+        node.domain = "qonnx.custom_op.general" if node.op_type == "Quant" else ""
+    plain = ModelWrapper(plain).transform(InferShapes())
+    for row, wanted in zip(x[:4], values):
+        assert np.allclose(execute_onnx(plain, {"x": row[None]})["y"], wanted, atol=1e-4)
