@@ -66,7 +66,8 @@ def main(words: Sequence[str]) -> int:
     print(table(_HEADER, rows), flush=True)
     drawn = {row[0]: row for row in reversed(rows) if row[0] != HARMONIC and row[1] == _MEASURED[0]}
     others = [_rivals(name, row[5], row[9]) for name, row in reversed(drawn.items())]
-    print("\n" + table(("network", "C, cortex-m4 -Os: flash", "RAM", "tflm: flash", "RAM", ".onnx"), others), flush=True)
+    if others:
+        print("\n" + table(("network", "C, cortex-m4 -Os: flash", "RAM", "tflm: flash", "RAM", ".onnx"), others), flush=True)
     if given.widths:
         print("\n490 -> 3 x 256 -> 12 on cortex-m4, -Os, activations of 8 bits\n" + _widths(given.ours), flush=True)
     return 0
