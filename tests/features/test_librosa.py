@@ -14,8 +14,8 @@ def sounds() -> np.ndarray:
     click = np.zeros(RATE)
     click[8000] = 1.0
     bursts = rng.normal(0, 1, RATE) * (np.sin(2 * np.pi * 4 * t) > 0) * np.hanning(RATE)
-    return np.stack([rng.normal(0, 1, RATE), np.sin(2 * np.pi * (100 + 1900 * t) * t), np.sin(2 * np.pi * 440 * t) + 0.3 * np.sin(2 * np.pi * 3000 * t),
-                     click, bursts, np.zeros(RATE)])
+    chirp, tones = np.sin(2 * np.pi * (100 + 1900 * t) * t), np.sin(2 * np.pi * 440 * t) + 0.3 * np.sin(2 * np.pi * 3000 * t)
+    return np.stack([rng.normal(0, 1, RATE), chirp, tones, click, bursts, np.zeros(RATE)])
 
 
 def by_librosa(samples: np.ndarray) -> np.ndarray:
