@@ -190,13 +190,3 @@ def test_without_gcc_the_mending_command_is_named(harmonic, run_stage, capfd, mo
     monkeypatch.setitem(os.environ, "PATH", str(tmp_path))
     assert run_stage(harmonic)[0] == 2
     assert "apt-get install gcc" in capfd.readouterr().err
-
-
-def test_golden_images_with_channels_first_reach_a_graph_that_takes_them_last(tmp_path, run_stage):
-    g = Graph()
-    x = g.input("x", (1, 4, 5, 3))
-    folder = single(tmp_path / "in", g, [g.threshold(x, [[-9], [0], [31]], layout="NHWC")])
-    golden = dict(np.load(folder / "golden.npz"))
-    golden["x"] = np.moveaxis(golden["x"].reshape(-1, 4, 5, 3), -1, 1)
-    np.savez(folder / "golden.npz", **golden)
-    assert run_stage(folder)[0] == 0

@@ -65,8 +65,7 @@ def make_plan(model: Model, golden: dict[str, np.ndarray]) -> Plan:
     """
     checks = [_check(part, golden) for part in model.parts]
     used = {boundary for c in checks for boundary in [*(b for b, _ in c.feeds.values()), *c.expects.values()]}
-    images = {t.name: t.shape for part in model.parts for t in part.inputs}
-    boundaries = {name: _laid_out(_integers(name, golden[name]), images.get(name, ())) for name in golden if name in used}
+    boundaries = {name: _integers(name, golden[name]) for name in golden if name in used}
     for name in boundaries:
         if not name.isprintable() or set(name) & set(' "\\%?'):
             raise ArtefactError(f"Boundary {name!r} of golden.npz cannot be printed by the self test; rename the tensor.")
@@ -109,12 +108,6 @@ def _integers(name: str, values: np.ndarray) -> np.ndarray:
     if np.any(whole != values):
         raise ModelError(f"Boundary {name} of golden.npz holds values that are no integers; scales belong to interface.json.")
     return whole
-
-
-def _laid_out(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Images [vectors, channels, height, width] in the order of a graph that takes [1, height, width, channels]."""
-    moved = np.moveaxis(values, 1, -1) if values.ndim > 2 else values
-    return moved if values.shape[1:] != shape[1:] and moved.shape[1:] == shape[1:] else values
 
 
 def _check_ranges(checks: list[Check], boundaries: dict[str, np.ndarray]) -> None:
