@@ -9,7 +9,7 @@ from microstage.benchmarks import mlperf_tiny, narrow
 from microstage.benchmarks.names import WIDTHS
 from microstage.benchmarks.network import Network
 
-__all__ = ["NETWORKS"]
+__all__ = ["NETWORKS", "OF_WIDTH"]
 
 NETWORKS: dict[str, Callable[[], Network]] = {
     "resnet8": mlperf_tiny.resnet8,
@@ -18,5 +18,6 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "autoencoder": mlperf_tiny.autoencoder,
     "kws-w3a3": narrow.kws_w3a3,
     "cnv-binary": narrow.cnv_binary,
-    **{name: partial(narrow.kws_of_bits, bits) for bits, name in WIDTHS.items()},
 }
+OF_WIDTH: dict[str, Callable[[], Network]] = {name: partial(narrow.kws_of_bits, bits) for bits, name in WIDTHS.items()}
+"One network by the width of its weights, for its size alone."

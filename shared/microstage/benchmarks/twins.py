@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from microstage import golden
-from microstage.benchmarks.catalogue import NETWORKS
+from microstage.benchmarks.catalogue import NETWORKS, OF_WIDTH
 from microstage.benchmarks.drawing import draw_inputs
 from microstage.benchmarks.names import MLPERF_TINY
 from microstage.benchmarks.network import Network
@@ -30,9 +30,10 @@ _VECTORS = 64
 @cache
 def network_named(name: str) -> Network:
     """The network, drawn once a process; `ParameterError` for a name that is none."""
-    if name not in NETWORKS:
+    known = NETWORKS | OF_WIDTH
+    if name not in known:
         raise ParameterError(f"{name} is no network of the benchmarks: expected one of {', '.join(NETWORKS)}.")
-    return NETWORKS[name]()
+    return known[name]()
 
 
 def inputs_of(network: Network, count: int, seed: int = 0) -> dict[str, np.ndarray]:
