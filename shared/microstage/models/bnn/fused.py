@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["convolved", "levels", "scores"]
 
-_IMAGES = 8  # whose columns are laid out at once
+_COLUMNS = 1 << 22  # numbers that are laid out at once
 
 _ONE = torch.tensor(1.0)
 # hardtanh's gradient is zero from its bound on; brevitas' beyond 1 for one bit, and for two where a value rounds to 2
@@ -97,9 +98,11 @@ class _Convolved(Function):
     @staticmethod
     def forward(ctx, x, weight, gamma, beta, bn, weight_bits, act_bits):
         ctx.kernel, ctx.act_bits = weight.shape[2:], act_bits
-        quantised = levels(weight, weight_bits).flatten(1)
+        quantised = levels(weight, weight_bits).permute(0, 2, 3, 1).flatten(1)
         size = [across - kernel + 1 for across, kernel in zip(x.shape[2:], ctx.kernel)]
-        z = torch.cat([_product(quantised, _columns(part, ctx.kernel)) for part in x.split(_IMAGES)]).view(len(x), -1, *size)
+        z = x.new_empty(len(x), len(weight), *size)
+        for rows in _pieces(len(x), math.prod(size) * quantised.shape[1]):
+            np.matmul(quantised.numpy(), _columns(x[rows], ctx.kernel).transpose(1, 2).numpy(), out=z[rows].flatten(2).numpy())
         y, mean, inverse = _normalised(z, gamma, beta, bn)
         ctx.inputs, ctx.norm = (x, quantised), (z, y, gamma, mean, inverse, bn)
         return levels(y, act_bits)
@@ -108,14 +111,37 @@ class _Convolved(Function):
     def backward(ctx, gradient):
         x, quantised = ctx.inputs
         gradient, dgamma, dbeta = _back(gradient, *ctx.norm, ctx.act_bits)
-        dweight, dx = torch.zeros_like(quantised), []
-        for part, pull in zip(x.split(_IMAGES), gradient.flatten(2).split(_IMAGES)):
-            dweight += _product(pull, _columns(part, ctx.kernel).transpose(1, 2)).sum(0)
-            if ctx.needs_input_grad[0]:
-                dx.append(nn.functional.fold(_product(quantised.t(), pull), x.shape[2:], ctx.kernel))
-        return torch.cat(dx) if dx else None, dweight.view(-1, x.shape[1], *ctx.kernel), dgamma, dbeta, None, None, None
+        dweight, dx = torch.zeros_like(quantised), torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        for rows in _pieces(len(x), gradient[0, 0].numel() * quantised.shape[1]):
+            pull = gradient[rows].flatten(2).transpose(1, 2).contiguous()
+            dweight += _product(pull.flatten(0, 1).t(), _columns(x[rows], ctx.kernel).flatten(0, 1))
+            if dx is not None:
+                _sum_columns(_product(pull.flatten(0, 1), quantised), ctx.kernel, dx[rows])
+        dweight = dweight.view(len(dweight), *ctx.kernel, -1).permute(0, 3, 1, 2)
+        return dx, dweight.contiguous(), dgamma, dbeta, None, None, None
+
+
+def _pieces(images: int, numbers: int) -> list[slice]:
+    """The images, as many at a time as `_COLUMNS` allows where each takes `numbers`."""
+    step = max(1, _COLUMNS // numbers)
+    return [slice(first, first + step) for first in range(0, images, step)]
 
 
 def _columns(x: Tensor, kernel: torch.Size) -> Tensor:
-    """[n, inputs * taps, places] that a kernel sees of x."""
-    return nn.functional.unfold(x, kernel)
+    """[n, places, taps * channels] that a kernel sees of x [n, channels, H, W]; a kernel's row is copied as one piece."""
+    last = x.permute(0, 2, 3, 1).contiguous()
+    images, rows, columns, channels = last.shape
+    size = rows - kernel[0] + 1, columns - kernel[1] + 1
+    image, row, column, _ = last.stride()
+    seen = last.as_strided((images, *size, kernel[0], kernel[1] * channels), (image, row, column, row, 1))
+    return seen.reshape(images, math.prod(size), -1)
+
+
+def _sum_columns(columns: Tensor, kernel: torch.Size, x: Tensor) -> None:
+    """Fill x [n, channels, H, W] with the sums of what `_columns` would take from each place."""
+    size = [across - taps + 1 for across, taps in zip(x.shape[2:], kernel)]
+    columns = columns.view(len(x), *size, *kernel, -1)
+    last = x.new_zeros(len(x), *x.shape[2:], x.shape[1])
+    for i, j in np.ndindex(*kernel):
+        last[:, i : i + size[0], j : j + size[1]] += columns[:, :, :, i, j]
+    x.copy_(last.permute(0, 3, 1, 2))
