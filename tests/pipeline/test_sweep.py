@@ -63,3 +63,10 @@ def test_networks_of_different_kinds_fill_columns_of_their_own(described, capsys
     head, *rows = ([cell.strip() for cell in row if cell] for row in (head, *rows))
     assert head[:6] == ["MODEL", "H1", "H3", "H5", "H7", "THD"] and {"top-1", "integers' top-1", "epochs", "seconds"} <= {*head}
     assert rows[1][:5] == ["b", "8", "12", "20", "0"] and rows[1][-4:] == ["93.17 %", "10,000", "93.16 %", "10,000"]
+
+
+def test_a_network_of_ones_own_tells_what_it_measured(tmp_path, capsys):
+    (tmp_path / "model_def.json").write_text("{}")
+    assert sweep({"WIDTH": "6,8"}, lambda typed: [step(tmp_path, **{"test.loss": 0.125, "train.loss": 0.1})]) == 0
+    *_, head, first, second = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert head[:2] == ["WIDTH", "test.loss"] and first[:2] == ["6", "0.125"] and second[:2] == ["8", "0.125"]

@@ -54,8 +54,10 @@ def _row(steps: Sequence[Step]) -> dict[str, str]:
 
 
 def _quality(steps: Sequence[Step]) -> dict[str, str]:
-    """Errors of an estimator; top-1 of a classifier, as it was trained and as its integer graph answers."""
+    """Errors of an estimator; top-1 of a classifier, as it was trained and as its integer graph answers; what any other network told of itself."""
     metrics = steps[0].artefact.about["metrics"]
+    if "test.mae.network" not in metrics and "test.accuracy" not in metrics:
+        return {name: f"{value:.4g}" for name, value in sorted(metrics.items()) if name.startswith("test.") and isinstance(value, float)}
     if "test.accuracy" not in metrics:
         thd = f"{100 * metrics['test.thd_error.network']:.2f} %"
         return {**{name: f"{error:.3f}" for name, error in zip(_HARMONICS, metrics["test.mae.network"])}, "THD": thd}
@@ -73,7 +75,7 @@ def _effort(trained: Step) -> dict[str, str]:
 
 def _size(trained: Step) -> dict[str, str]:
     described = json.loads((trained.artefact.folder / "model_def.json").read_text())
-    return {short: f"{described[name]:,}" for short, name in (("weights", "weights"), ("MAC", "multiply_accumulates"))}
+    return {short: f"{described[name]:,}" for short, name in (("weights", "weights"), ("MAC", "multiply_accumulates")) if name in described}
 
 
 def _hardware(steps: Sequence[Step]) -> dict[str, str]:
