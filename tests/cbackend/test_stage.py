@@ -178,12 +178,13 @@ def test_missing_golden_boundary_is_named(harmonic, run_stage, capfd):
     assert "no boundary cell" in capfd.readouterr().err
 
 
-def test_an_output_wider_than_declared_is_refused(tmp_path, run_stage, capfd):
+def test_an_output_that_can_pass_its_declared_type_is_widened_and_named(tmp_path, run_stage, capfd):
     g = Graph()
     y = g.node("Add", g.input("x", (1, 4)), g.constant("one", [1]))
     g.types[y] = "INT8"
-    assert run_stage(single(tmp_path / "in", g, [y]))[0] == 2
-    assert "is declared INT8 but can reach -127..128" in capfd.readouterr().err
+    code, out = run_stage(single(tmp_path / "in", g, [y]))
+    assert code == 0 and any("int16_t *" in header.read_text() for header in out.glob("*.h"))
+    assert "is declared INT8 but can reach -127..128" in "".join(capfd.readouterr())
 
 
 def test_without_gcc_the_mending_command_is_named(harmonic, run_stage, capfd, monkeypatch, tmp_path):

@@ -24,6 +24,8 @@ def run(job: Job) -> None:
     job.metric("golden_vectors", plan.vectors)
     program = Program(model)
     for part in model.parts:
+        for note in part.notes:
+            job.log(note)
         for proof in part.proofs:
             job.metric(f"proof.{part.name}.{proof['layer']}.{proof['operator']}", proof)
     job.log(f"arena: {program.arena_bytes} bytes, at least {program.arena_bound}; constants: {program.constant_bytes} bytes")

@@ -107,13 +107,15 @@ def _lower(builder: Builder, values: dict[str, Tensor], node: onnx.NodeProto, pl
 def finish_output(builder: Builder, value: Tensor, name: str, datatype: str | None) -> None:
     """Append `value` to the part's outputs: typed as declared, in the graph's order, and copied where its memory is another's.
 
-    A declared type that is narrower than the range of the whole tensor here (it may be proven channel by channel) is widened to it.
+    A declared type that is narrower than what is provable here (it may be proven channel by channel) is widened, which is noted.
     """
     part = builder.part
     place = f"Output {name} of {part.name}"
     if datatype:
         low, high = datatype_range(datatype)
         reach = min(low, value.root.low), max(high, value.root.high)
+        if reach != (low, high):
+            part.notes.append(f"{place} is declared {datatype} but can reach {value.root.low}..{value.root.high} as far as is provable here; it is widened.")
     taken = value.root in part.inputs or value.data is not None or value.root in part.outputs
     if taken or not value.dense or value.root.size != value.size:
         copy = Tensor(name, value.shape, value.low, value.high)

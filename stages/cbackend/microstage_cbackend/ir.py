@@ -140,6 +140,7 @@ class Part:
     interface: dict = field(default_factory=dict)
     "Scale and zero point of inputs and outputs, where the graph itself states them."
     proofs: list[dict] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def states(self) -> list[tuple[str, str]]:
