@@ -115,7 +115,8 @@ def finish_output(builder: Builder, value: Tensor, name: str, datatype: str | No
         low, high = datatype_range(datatype)
         reach = min(low, value.root.low), max(high, value.root.high)
         if reach != (low, high):
-            part.notes.append(f"{place} is declared {datatype} but can reach {value.root.low}..{value.root.high} as far as is provable here; it is widened.")
+            found = f"{value.root.low}..{value.root.high}"
+            part.notes.append(f"{place} is declared {datatype} but can reach {found} as far as is provable here; it is widened.")
     taken = value.root in part.inputs or value.data is not None or value.root in part.outputs
     if taken or not value.dense or value.root.size != value.size:
         copy = Tensor(name, value.shape, value.low, value.high)
