@@ -13,8 +13,10 @@ from graphs import write_artefact
 from networks import tiny_harmonic
 
 from microstage import golden
+from microstage.benchmarks.drawing import Drawing
 from microstage.benchmarks.machines import BOARDS, MACHINES
-from microstage_cbackend.build import FLAGS
+from microstage.benchmarks.network import Quantity
+from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
 from microstage_cbackend.dispatch import SETS
 from microstage_cbackend.generate import files_of, read_model
 from microstage_cbackend.golden import make_plan
@@ -121,6 +123,17 @@ def test_the_choice_is_what_the_processor_says(folder, tmp_path):
     )
     said("gcc", "-o", "which", "which.c", cwd=tmp_path)
     assert int(said(tmp_path / "which", cwd=tmp_path)) == SETS.index(best)
+
+
+@pytest.mark.parametrize("features", [2, 7, 8, 9])
+def test_a_narrow_last_layer_compiles_without_warnings_for_this_processor(tmp_path, features):
+    d = Drawing("narrow", (100,), Quantity(1 / 128), seed=1)
+    d.dense(32)
+    d.dense(features, relu=False)
+    evidence.write_network(d.network(), tmp_path / "in")
+    out = write_folder(tmp_path / "in", tmp_path / "out")
+    compile_selftest(out, (*FLAGS, "-O3", "-march=native"))
+    assert run_selftest(out, {})
 
 
 @pytest.mark.parametrize("compiler", ["g++", "clang++"])

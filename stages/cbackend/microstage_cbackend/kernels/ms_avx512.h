@@ -20,7 +20,7 @@ MS_INLINE ms_requant_avx512 ms_load_requant_avx512(const ms_requant *q, int32_t 
 {
     const __m512i evens = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), odds = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
     const __m512i low = _mm512_maskz_loadu_epi64((__mmask8)filters, q->offset + f);
-    const __m512i high = _mm512_maskz_loadu_epi64((__mmask8)(filters >> 8), q->offset + f + 8);
+    const __m512i high = filters >> 8 ? _mm512_maskz_loadu_epi64((__mmask8)(filters >> 8), q->offset + f + 8) : _mm512_setzero_si512();
     ms_requant_avx512 r;
     r.even = _mm512_maskz_loadu_epi32(filters, q->multiplier + f);
     r.odd = _mm512_srli_epi64(r.even, 32);
