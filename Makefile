@@ -102,6 +102,6 @@ bench-bnn:   ## a training step of the fused binary layers beside brevitas' own,
 help:        ## this text
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 	@echo; echo "Variables, with MODEL= choosing the network (make variables explains each):"
-	@$(MICROSTAGE) variables | awk '/^  /{split($$1, a, "="); printf "%s ", a[1]} END {print ""}' | fold -s -w 100
+	@$(MICROSTAGE) variables | awk '/^  /{split($$1, a, "="); if (!seen[a[1]]++) printf "%s ", a[1]} END {print ""}' | fold -s -w 100
 	@echo "MODEL= a network of this checkout, or path/to/model.py of your own; ONNX=model.onnx GOLDEN=data.npz a network that something else trained"
 	@echo "DATA_DIR= folder of recordings; RUNNER=docker|local|auto; VOLUMES= folder of artefacts; FORCE=1 runs again"
