@@ -18,8 +18,8 @@ _FULLY_CONNECTED = {"tfc": 64, "sfc": 256, "lfc": 1024}
 _MOVED: dict[str, Any] = {"epochs": 80, "dropout": 0.05, "learning_rate": 0.01, "halvings": 8.0, "shift": 1}
 _RECIPES: dict[str, dict[str, Any]] = {
     "tfc-1w1a": {"dropout": 0.05}, "tfc-1w2a": {"dropout": 0.05}, "tfc-2w2a": {"dropout": 0.05},
-    "sfc-1w1a": {"epochs": 200, "dropout": 0.1}, "sfc-1w2a": _MOVED, "sfc-2w2a": _MOVED,
-    "lfc-1w1a": {**_MOVED, "epochs": 30, "dropout": 0.1}, "lfc-1w2a": {**_MOVED, "epochs": 30, "dropout": 0.1},
+    "sfc-1w1a": {"epochs": 120, "dropout": 0.05, "shift": 1}, "sfc-1w2a": _MOVED, "sfc-2w2a": _MOVED,
+    "lfc-1w1a": {"dropout": 0.05, "shift": 1}, "lfc-1w2a": {"dropout": 0.05, "shift": 1},
 }
 _CNV: dict[str, Any] = {"width": 64, "input_bits": 8, "dropout": 0.0, "epochs": 10, "held_out": 500, "shift": 4}
 
