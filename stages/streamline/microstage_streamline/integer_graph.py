@@ -36,12 +36,16 @@ def make_integer(part: onnx.ModelProto, interface: dict[str, Any]) -> ModelWrapp
     """The integer graph of a QCDQ part: same names at its border, batch 1, float32 containers, annotated types.
 
     A plain sequence of layers comes in FINN's form, channels last. A part with branches, groups or averages is made integer as a network
-    of one's own is, convolutions left as they are; `ModelError` says why if that fails, too.
+    of one's own is, convolutions left as they are; `ModelError` says why neither can be.
     """
     try:
         return _of_layers(part, interface)
-    except ModelError:
+    except ModelError as error:
+        in_order = error
+    try:
         return _of_branches(part, interface)
+    except ModelError as error:
+        raise ModelError(f"{in_order} Nor does it become integer as a network of branches: {error}") from in_order
 
 
 def _of_branches(part: onnx.ModelProto, interface: dict[str, Any]) -> ModelWrapper:
