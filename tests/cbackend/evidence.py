@@ -16,9 +16,9 @@ from microstage.benchmarks.twins import inputs_of, network_named
 from microstage.errors import VerificationError
 from microstage.integer import Interpreter
 from microstage.onnx_file import read_onnx
-from microstage_cbackend.chain import Model
 from microstage_cbackend.generate import graphs_of
-from microstage_cbackend.ir import Part
+from microstage_cbackend.program.ir import Part
+from microstage_cbackend.program.model import Model
 
 __all__ = ["DRAWN", "LSTM_STACK", "random_vectors", "write"]
 

@@ -155,7 +155,7 @@ def write_artefact(folder: Path, models: dict[str, onnx.ModelProto], golden: dic
 
 def single(folder: Path, graph: Graph, outputs: list[str], vectors: int = 8, seed: int = 0) -> Path:
     """Artefact of one feed-forward graph, golden vectors by the oracle: random ones and both ends of every range."""
-    from microstage_cbackend.graph import datatype_range
+    from microstage_cbackend.frontends.finn import datatype_range
 
     random, model, rows = np.random.default_rng(seed), graph.model(*outputs), []
     for vector in range(vectors):

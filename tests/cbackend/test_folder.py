@@ -17,9 +17,9 @@ from microstage.benchmarks.drawing import Drawing
 from microstage.benchmarks.machines import BOARDS, MACHINES
 from microstage.benchmarks.network import Quantity
 from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
-from microstage_cbackend.dispatch import SETS
 from microstage_cbackend.generate import files_of, read_model
 from microstage_cbackend.golden import make_plan
+from microstage_cbackend.writers.dispatch import SETS
 
 CORTEX_M4 = next(machine for machine in MACHINES if machine.name == "cortex-m4")
 VECTORS = 8

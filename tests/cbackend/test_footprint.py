@@ -7,8 +7,8 @@ from microstage.benchmarks.drawing import Drawing
 from microstage.benchmarks.firmware import measure
 from microstage.benchmarks.machines import MACHINES
 from microstage.benchmarks.network import Quantity
-from microstage_cbackend.emit import Program, emit
 from microstage_cbackend.generate import read_model
+from microstage_cbackend.writers.emit import Program, emit
 
 MEASURED = [machine for machine in MACHINES if machine.name in ("cortex-m4", "riscv32")]
 

@@ -13,8 +13,8 @@ from test_operators import graphs
 
 
 def read(model: onnx.ModelProto, folder: Path, types: dict[str, str] | None = None):
-    from microstage_cbackend.graph import read_part
-    from microstage_cbackend.qcdq import is_qcdq, read_qcdq
+    from microstage_cbackend.frontends.finn import read_part
+    from microstage_cbackend.frontends.qcdq import is_qcdq, read_qcdq
 
     path = folder / "model.onnx"
     onnx.save(model, path)
@@ -23,8 +23,8 @@ def read(model: onnx.ModelProto, folder: Path, types: dict[str, str] | None = No
 
 def hold(part, model: onnx.ModelProto, oracle) -> list[str]:
     """Run every pass; after each, the interpreter gives the oracle's integers. Returns the kernels that are left."""
-    from microstage_cbackend.interpret import run
     from microstage_cbackend.passes import PASSES
+    from microstage_cbackend.program.interpret import run
 
     random = np.random.default_rng(0)
     feeds = [{t.name: random.integers(t.low, t.high + 1, t.shape) for t in part.inputs} for _ in range(3)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from microstage import golden
 from microstage.errors import ParameterError
 from microstage.stage import Job, stage_main
-from microstage_cbackend.emit import Program
 from microstage_cbackend.generate import read_model, verify_and_publish
 from microstage_cbackend.golden import make_plan
+from microstage_cbackend.writers.emit import Program
 
 
 def run(job: Job) -> None:

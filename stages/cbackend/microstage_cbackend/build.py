@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from microstage.errors import EnvironmentProblem, MicrostageError, VerificationError
-from microstage_cbackend.selftest import STREAM, WHOLE
+from microstage_cbackend.writers.selftest import STREAM, WHOLE
 
 __all__ = ["FLAGS", "Result", "compile_and_run", "compile_selftest", "run_selftest"]
 

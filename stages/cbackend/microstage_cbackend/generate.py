@@ -12,17 +12,17 @@ from microstage import golden
 from microstage.errors import ArtefactError
 from microstage.onnx_file import read_onnx
 from microstage_cbackend.build import Result, compile_and_run
-from microstage_cbackend.chain import Model, chain_of
-from microstage_cbackend.dispatch import dispatch
-from microstage_cbackend.emit import Program, emit
-from microstage_cbackend.float_api import FloatApi
-from microstage_cbackend.folder import arduino, bench, cmake, makefile, readme
+from microstage_cbackend.frontends.finn import read_part
+from microstage_cbackend.frontends.qcdq import is_qcdq, read_qcdq
 from microstage_cbackend.golden import Plan
-from microstage_cbackend.graph import read_part
-from microstage_cbackend.names import identifier
 from microstage_cbackend.passes import optimise
-from microstage_cbackend.qcdq import is_qcdq, read_qcdq
-from microstage_cbackend.selftest import selftest
+from microstage_cbackend.program.model import Model, chain_of
+from microstage_cbackend.writers.dispatch import dispatch
+from microstage_cbackend.writers.emit import Program, emit
+from microstage_cbackend.writers.float_api import FloatApi
+from microstage_cbackend.writers.folder import arduino, bench, cmake, makefile, readme
+from microstage_cbackend.writers.names import identifier
+from microstage_cbackend.writers.selftest import selftest
 
 __all__ = ["files_of", "graphs_of", "read_model", "verify_and_publish"]
 

@@ -13,8 +13,8 @@ from math import prod
 import numpy as np
 
 from microstage.errors import ArtefactError, ModelError, VerificationError
-from microstage_cbackend.chain import Model
-from microstage_cbackend.ir import Part, Tensor
+from microstage_cbackend.program.ir import Part, Tensor
+from microstage_cbackend.program.model import Model
 
 __all__ = ["Check", "Plan", "make_plan"]
 

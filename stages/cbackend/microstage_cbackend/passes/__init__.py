@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-from microstage_cbackend.ir import Part
 from microstage_cbackend.passes.compact import compact
 from microstage_cbackend.passes.frames import join_copies, join_frames
 from microstage_cbackend.passes.fuse import fuse_constants, fuse_stages, join_patches, lift_stages
@@ -17,6 +16,7 @@ from microstage_cbackend.passes.pack import pack_weights
 from microstage_cbackend.passes.rebase import rebase
 from microstage_cbackend.passes.signs import pack_signs
 from microstage_cbackend.passes.specialise import specialise
+from microstage_cbackend.program.ir import Part
 
 __all__ = ["PASSES", "optimise"]
 

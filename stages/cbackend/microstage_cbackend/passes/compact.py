@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from microstage_cbackend.ir import Layer, Part, Tensor, bits_of, smallest_type
 from microstage_cbackend.passes.fuse import SUMMING, channels_of, sums_of
-from microstage_cbackend.stages import Affine, Search, Shared, fit_affine, fit_shared
+from microstage_cbackend.program.ir import Layer, Part, Tensor, bits_of, smallest_type
+from microstage_cbackend.program.stages import Affine, Search, Shared, fit_affine, fit_shared
 
 __all__ = ["compact"]
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from microstage_cbackend.interpret import walk
-from microstage_cbackend.ir import Layer, Part
 from microstage_cbackend.passes.fuse import producer
+from microstage_cbackend.program.interpret import walk
+from microstage_cbackend.program.ir import Layer, Part
 
 __all__ = ["join_copies", "join_frames"]
 

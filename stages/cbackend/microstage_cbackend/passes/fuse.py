@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from microstage_cbackend.builder import dot_ranges
-from microstage_cbackend.interpret import walk
-from microstage_cbackend.ir import Layer, Part, Tensor, accumulator_type
-from microstage_cbackend.stages import Raw, Search
+from microstage_cbackend.frontends.builder import dot_ranges
+from microstage_cbackend.program.interpret import walk
+from microstage_cbackend.program.ir import Layer, Part, Tensor, accumulator_type
+from microstage_cbackend.program.stages import Raw, Search
 
 __all__ = ["SUMMING", "fuse_constants", "fuse_stages", "join_patches", "lift_stages"]
 

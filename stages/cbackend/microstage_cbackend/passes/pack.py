@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from microstage_cbackend.ir import Layer, Part, Tensor
 from microstage_cbackend.passes.fuse import channels_of
+from microstage_cbackend.program.ir import Layer, Part, Tensor
 
 __all__ = ["pack_weights"]
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from microstage_cbackend.interpret import walk
-from microstage_cbackend.ir import Layer, Part, Tensor, accumulator_type
 from microstage_cbackend.passes.fuse import SUMMING, channels_of
-from microstage_cbackend.stages import Affine, Search, Shared
+from microstage_cbackend.program.interpret import walk
+from microstage_cbackend.program.ir import Layer, Part, Tensor, accumulator_type
+from microstage_cbackend.program.stages import Affine, Search, Shared
 
 __all__ = ["rebase"]
 

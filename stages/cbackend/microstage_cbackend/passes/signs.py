@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from microstage_cbackend.ir import Layer, Part, Tensor
-from microstage_cbackend.kernels import pack_signs as words_of
 from microstage_cbackend.passes.fuse import channels_of, producer
 from microstage_cbackend.passes.specialise import window_shape
-from microstage_cbackend.stages import Raw, Search
+from microstage_cbackend.program.ir import Layer, Part, Tensor
+from microstage_cbackend.program.stages import Raw, Search
+from microstage_cbackend.specialised_kernels import pack_signs as words_of
 
 __all__ = ["pack_signs"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from microstage_cbackend.ir import Layer, Part, Tensor
-from microstage_cbackend.kernels import row_depth
 from microstage_cbackend.passes.fuse import SUMMING
-from microstage_cbackend.stages import Affine, Raw, one_step
+from microstage_cbackend.program.ir import Layer, Part, Tensor
+from microstage_cbackend.program.stages import Affine, Raw, one_step
+from microstage_cbackend.specialised_kernels import row_depth
 
 __all__ = ["specialise", "window_shape"]
 

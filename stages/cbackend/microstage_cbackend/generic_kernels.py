@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from microstage_cbackend.ir import Layer
+from microstage_cbackend.program.ir import Layer
 
 __all__ = ["KernelSet"]
 

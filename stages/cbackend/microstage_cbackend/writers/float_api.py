@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from microstage_cbackend.api import Api, signature
-from microstage_cbackend.ir import Tensor
-from microstage_cbackend.names import CPLUSPLUS, identifier
+from microstage_cbackend.program.ir import Tensor
+from microstage_cbackend.writers.api import Api, signature
+from microstage_cbackend.writers.names import CPLUSPLUS, identifier
 
 __all__ = ["FloatApi"]
 

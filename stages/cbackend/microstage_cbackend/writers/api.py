@@ -5,12 +5,12 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from microstage_cbackend.chain import Model
-from microstage_cbackend.ir import Part, Tensor
-from microstage_cbackend.names import identifier
+from microstage_cbackend.program.ir import Part, Tensor
+from microstage_cbackend.program.model import Model
+from microstage_cbackend.writers.names import identifier
 
 if TYPE_CHECKING:
-    from microstage_cbackend.part_writer import PartWriter
+    from microstage_cbackend.writers.part_writer import PartWriter
 
 __all__ = ["Api", "signature"]
 

@@ -11,8 +11,8 @@ from math import prod
 
 import numpy as np
 
-from microstage_cbackend.ir import Layer, Part, Tensor, type_range
-from microstage_cbackend.kernels import sign_words
+from microstage_cbackend.program.ir import Layer, Part, Tensor, type_range
+from microstage_cbackend.specialised_kernels import sign_words
 
 __all__ = ["run", "walk"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from microstage_cbackend.ir import Part, Tensor, bits_of
+from microstage_cbackend.program.ir import Part, Tensor, bits_of
 
 __all__ = ["Buffer", "MemoryPlan", "plan_memory"]
 

@@ -6,9 +6,9 @@ It prints one line per boundary, `equal BOUNDARY COMPARED EQUAL`, and for the fi
 
 from __future__ import annotations
 
-from microstage_cbackend.chain import Model
 from microstage_cbackend.golden import Check, Plan
-from microstage_cbackend.names import identifier, quoted
+from microstage_cbackend.program.model import Model
+from microstage_cbackend.writers.names import identifier, quoted
 
 __all__ = ["STREAM", "WHOLE", "selftest"]
 

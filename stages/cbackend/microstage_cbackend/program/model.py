@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from microstage.errors import ModelError
-from microstage_cbackend.ir import Part, Tensor
+from microstage_cbackend.program.ir import Part, Tensor
 
 __all__ = ["Chain", "Model", "chain_of"]
 

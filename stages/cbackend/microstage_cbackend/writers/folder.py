@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from microstage_cbackend.build import FLAGS
-from microstage_cbackend.emit import Program
-from microstage_cbackend.float_api import FloatApi
-from microstage_cbackend.names import identifier
+from microstage_cbackend.writers.emit import Program
+from microstage_cbackend.writers.float_api import FloatApi
+from microstage_cbackend.writers.names import identifier
 
 __all__ = ["cmake", "makefile", "bench", "arduino", "readme"]
 

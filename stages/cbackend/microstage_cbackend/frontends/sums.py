@@ -9,11 +9,11 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
-from microstage_cbackend.ir import accumulator_type
-from microstage_cbackend.stages import Affine, Search
+from microstage_cbackend.program.ir import accumulator_type
+from microstage_cbackend.program.stages import Affine, Search
 
 if TYPE_CHECKING:
-    from microstage_cbackend.builder import Builder
+    from microstage_cbackend.frontends.builder import Builder
 
 __all__ = ["fit_blend"]
 
@@ -108,7 +108,7 @@ def _offset(wanted: np.ndarray, sums: np.ndarray, shift: int, even: bool, low: i
 
 
 def _layer(builder: Builder, place: str, name: str, value: Any, multipliers: tuple[int, int], stage: Affine | Search, wanted: np.ndarray) -> Any:
-    from microstage_cbackend.qcdq import Value
+    from microstage_cbackend.frontends.qcdq import Value
 
     x, w = value.tensor, value.other.tensor
     low, high = int(wanted.min()), int(wanted.max())

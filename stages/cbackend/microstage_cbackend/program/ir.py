@@ -12,7 +12,7 @@ from math import prod
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_cbackend.stages import Stage
+from microstage_cbackend.program.stages import Stage
 
 __all__ = ["Layer", "Part", "Tensor", "accumulator_type", "bits_of", "smallest_type", "type_range"]
 

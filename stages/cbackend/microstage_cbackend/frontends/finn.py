@@ -12,9 +12,9 @@ from onnx import numpy_helper
 
 from microstage.errors import ModelError
 from microstage.onnx_file import read_onnx
-from microstage_cbackend.builder import Builder
-from microstage_cbackend.ir import Part, Tensor, smallest_type
-from microstage_cbackend.operators import LOWERINGS, Node
+from microstage_cbackend.frontends.builder import Builder
+from microstage_cbackend.frontends.finn_operators import LOWERINGS, Node
+from microstage_cbackend.program.ir import Part, Tensor, smallest_type
 
 __all__ = ["datatype_range", "finish_output", "read_part"]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from microstage_cbackend.emit import Program
-from microstage_cbackend.kernels import fast_files
+from microstage_cbackend.specialised_kernels import fast_files
+from microstage_cbackend.writers.emit import Program
 
 __all__ = ["FOLDER", "SETS", "dispatch"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from microstage_cbackend.api import Api
-from microstage_cbackend.chain import Model
-from microstage_cbackend.ir import Tensor
-from microstage_cbackend.kernel_set import KernelSet
-from microstage_cbackend.kernels import fast_files
-from microstage_cbackend.names import CPLUSPLUS, quoted
-from microstage_cbackend.part_writer import Packed, PartWriter, rows
+from microstage_cbackend.generic_kernels import KernelSet
+from microstage_cbackend.program.ir import Tensor
+from microstage_cbackend.program.model import Model
+from microstage_cbackend.specialised_kernels import fast_files
+from microstage_cbackend.writers.api import Api
+from microstage_cbackend.writers.names import CPLUSPLUS, quoted
+from microstage_cbackend.writers.part_writer import Packed, PartWriter, rows
 
 __all__ = ["Program", "emit"]
 

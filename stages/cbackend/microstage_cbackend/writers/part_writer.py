@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from microstage_cbackend.ir import Layer, Part, Tensor, type_range
-from microstage_cbackend.kernel_set import KernelSet
-from microstage_cbackend.kernels import pack_blocks, pack_depthwise_blocks, pack_rows, wide_shift
-from microstage_cbackend.names import Names, quoted
-from microstage_cbackend.plan import plan_memory
-from microstage_cbackend.stages import Affine, Search, Shared
+from microstage_cbackend.generic_kernels import KernelSet
+from microstage_cbackend.program.ir import Layer, Part, Tensor, type_range
+from microstage_cbackend.program.stages import Affine, Search, Shared
+from microstage_cbackend.specialised_kernels import pack_blocks, pack_depthwise_blocks, pack_rows, wide_shift
+from microstage_cbackend.writers.memory_plan import plan_memory
+from microstage_cbackend.writers.names import Names, quoted
 
 __all__ = ["Packed", "PartWriter", "rows"]
 

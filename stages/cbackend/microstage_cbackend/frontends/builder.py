@@ -11,10 +11,10 @@ from math import prod
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_cbackend.ir import Layer, Part, Tensor, accumulator_type
-from microstage_cbackend.places import channel_loops, padded_loops
-from microstage_cbackend.stages import Raw, Search
-from microstage_cbackend.windows import Window
+from microstage_cbackend.program.ir import Layer, Part, Tensor, accumulator_type
+from microstage_cbackend.program.places import channel_loops, padded_loops
+from microstage_cbackend.program.stages import Raw, Search
+from microstage_cbackend.program.windows import Window
 
 __all__ = ["Builder", "dot_range", "dot_ranges"]
 

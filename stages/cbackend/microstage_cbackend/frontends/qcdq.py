@@ -1,7 +1,7 @@
 """Reads a QCDQ graph (QuantizeLinear, Clip, DequantizeLinear, as onnxruntime and our own qcdq stage write them) into a `Part`.
 
 Every activation is followed as exact integers with a scale; the real numbers between a sum and the next quantiser are
-never computed in C but become the staircase that they are (chains.py). The meaning of the graph is the integer reference's.
+never computed in C but become the staircase that they are (staircases.py). The meaning of the graph is the integer reference's.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage.integer.interpreter import attributes, run_node
 from microstage.onnx_file import read_onnx
-from microstage_cbackend.blend import fit_blend
-from microstage_cbackend.builder import Builder
-from microstage_cbackend.chains import ELEMENTWISE, Chain, Link, staircase
-from microstage_cbackend.graph import datatype_range, finish_output
-from microstage_cbackend.ir import Part, Tensor, smallest_type
-from microstage_cbackend.operators import MOVES, Node
-from microstage_cbackend.stages import Search
-from microstage_cbackend.windows import Window
+from microstage_cbackend.frontends.builder import Builder
+from microstage_cbackend.frontends.finn import datatype_range, finish_output
+from microstage_cbackend.frontends.finn_operators import MOVES, Node
+from microstage_cbackend.frontends.staircases import ELEMENTWISE, Chain, Link, staircase
+from microstage_cbackend.frontends.sums import fit_blend
+from microstage_cbackend.program.ir import Part, Tensor, smallest_type
+from microstage_cbackend.program.stages import Search
+from microstage_cbackend.program.windows import Window
 
 __all__ = ["is_qcdq", "read_qcdq"]
 
