@@ -88,6 +88,16 @@ def test_threshold_at_both_sides_of_each_edge(tmp_path):
     equal(tmp_path, g, g.threshold(every, [[-128, -1, -1, 0, 1, 127, 128]]))
 
 
+@pytest.mark.parametrize("scale", [1, 2**20])
+@pytest.mark.parametrize("thresholds", [[[2**45, 2**46]], [[-(2**45)], [2**45]], [[-(2**45)], [-(2**46)]]])
+def test_thresholds_that_no_sum_or_every_sum_reaches(tmp_path, thresholds, scale):
+    """Sums of 16 and of more than 32 bits: what is stored is a constant, by tensor or by channel."""
+    g = Graph()
+    y = g.node("MatMul", g.input("x", (1, 3), "INT16"), g.constant("w", scale * np.array([[1, -2], [3, 4], [-5, 6]])))
+    t = g.constant("t", np.array(thresholds, np.float32))
+    equal(tmp_path, g, g.node("MultiThreshold", y, t, domain=QONNX, out_scale=1.0, out_bias=0.0, out_dtype="UINT2", data_layout="NC"))
+
+
 def test_bipolar_threshold(tmp_path):
     g = Graph()
     t = g.constant("t", [[0]])

@@ -32,7 +32,8 @@ def _compact(part: Part, layer: Layer) -> None:
     if affine is not None and layer.kernel in SUMMING and affine.multiplier.size == 1:
         affine.multiplier, affine.offset = (np.repeat(a, channels_of(layer)) for a in (affine.multiplier, affine.offset))
     on_bytes = layer.kernel in SUMMING and layer.inputs[0].ctype in ("int8_t", "uint8_t")  # where specialised kernels want it
-    if affine is not None and (on_bytes or search.thresholds.shape[1] > _FEW_LEVELS or affine.bytes < search.bytes):
+    levels = search.thresholds.shape[1]
+    if affine is not None and (on_bytes or not levels or levels > _FEW_LEVELS or affine.bytes < search.bytes):
         layer.stage = affine
     elif layer.kernel == "ms_stage" and len(search.thresholds) == 1 and high[0] - low[0] < min(_LARGEST_TABLE, 2 * search.bytes):
         layer.stage = search

@@ -175,7 +175,11 @@ def fit_affine(search: Search, low: np.ndarray | int, high: np.ndarray | int) ->
     multiplier, whose top a bisection finds; no room at the top proves that this shift is too small.
     """
     low, high = (np.broadcast_to(end, len(search.thresholds)) for end in (low, high))
-    if search.scale != 1 or max(int(np.abs(low).max()), int(np.abs(high).max())) >= 2**31:
+    wide = max(int(np.abs(low).max()), int(np.abs(high).max())) >= 2**31
+    if not search.thresholds.size:  # the same at every sum
+        nothing = np.zeros(len(search.thresholds), np.int64)
+        return Affine(nothing, nothing, 0, search.bias, search.bias, wide=wide)
+    if search.scale != 1 or wide:
         return None
     steps = _Constraints(search, low, high)
     for even in (False, True):
