@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from microstage_streamline.finn_standins import provide
+from microstage_streamline.finn.torch_stub import provide
 
 provide()
 

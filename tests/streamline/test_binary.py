@@ -18,7 +18,7 @@ from microstage.errors import ModelError
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
 from microstage_streamline.integer_graph import make_integer
-from microstage_streamline.replay import ChannelsLast
+from microstage_streamline.verify.sequences import ChannelsLast
 
 _PRODUCTS = {"MatMul", "XnorPopcountMatMul"}
 _OPERATORS = _PRODUCTS | {"MultiThreshold", "Im2Col", "MaxPoolNHWC", "Flatten", "TopK"}

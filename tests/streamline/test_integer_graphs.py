@@ -12,9 +12,9 @@ from microstage.errors import ModelError
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
 from microstage_streamline.integer_graph import make_integer
-from microstage_streamline.replay import ChannelsLast
-from microstage_streamline.streamed import lowered
-from microstage_streamline.thresholds import search
+from microstage_streamline.verify.sequences import ChannelsLast
+from microstage_streamline.finn.layout import lowered
+from microstage_streamline.integerise.thresholds import search
 
 FINN_OPERATORS = {"MatMul", "MultiThreshold", "Im2Col", "MaxPoolNHWC", "Add", "Identity", "Transpose", "XnorPopcountMatMul"}
 

@@ -13,7 +13,7 @@ from random_networks import Network
 
 from microstage.stage import stage_main
 from microstage_streamline.__main__ import run
-from microstage_streamline.own.run import make_integer
+from microstage_streamline.own_network import make_integer
 
 
 class Own:

@@ -7,10 +7,10 @@ from random_networks import networks
 
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
-from microstage_streamline.own import vectors
-from microstage_streamline.own.run import make_integer
-from microstage_streamline.replay import ChannelsLast
-from microstage_streamline.streamed import lowered
+from microstage_streamline.verify import vectors
+from microstage_streamline.own_network import make_integer
+from microstage_streamline.verify.sequences import ChannelsLast
+from microstage_streamline.finn.layout import lowered
 
 OPERATORS = {"MatMul", "Conv", "MultiThreshold", "Add", "Mul", "MaxPool", "Concat", "Flatten", "Identity"}
 
@@ -20,13 +20,13 @@ OPERATORS = {"MatMul", "Conv", "MultiThreshold", "Add", "Mul", "MaxPool", "Conca
 def test_streamlined_integers_are_the_references(tmp_path_factory, net):
     path = tmp_path_factory.mktemp("network") / "model.onnx"
     path.write_bytes(net.model().SerializeToString())
-    cleaner, made, written = make_integer(path)
+    normal, made, written = make_integer(path)
     assert made.unresolved == [] and list(made.outputs) == ["y"]
     assert {node.op for node in made.nodes} <= OPERATORS
 
     fed = vectors.drawn(made, 24)
-    tensors = [t for node in made.nodes for t in node.outputs if t in cleaner.values and t not in made.negated]
-    expected = cleaner.graph.run(fed, tensors)
+    tensors = [t for node in made.nodes for t in node.outputs if t in normal.values and t not in made.negated]
+    expected = normal.graph.run(fed, tensors)
     names = {tensor: written.renamed.get(tensor, tensor) for tensor in tensors}
     inputs = {name: integers(fed[tensor]) for name, tensor in written.entered.items()}
     found = Interpreter(written.model.model).run(inputs, names.values())

@@ -14,16 +14,16 @@ from microstage.canonical import write_json
 from microstage.models.definition import FILE
 from microstage.onnx_file import read_onnx
 from microstage.stage import Job, stage_main
-from microstage_streamline import replay
-from microstage_streamline.estimate import estimate
+from microstage_streamline.verify import sequences as replay
+from microstage_streamline.finn.estimate import estimate
 from microstage_streamline.integer_graph import make_integer
-from microstage_streamline.model_file import save
-from microstage_streamline.streamed import lowered
+from microstage_streamline.finn.save import save
+from microstage_streamline.finn.layout import lowered
 
 
 def run(job: Job) -> None:
     if "network" in job.inputs:
-        from microstage_streamline.own.run import run as run_own
+        from microstage_streamline.own_network import run as run_own
 
         return run_own(job)
     source = job.inputs["qcdq"]

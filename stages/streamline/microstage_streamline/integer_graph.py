@@ -12,8 +12,8 @@ from qonnx.transformation.general import GiveUniqueNodeNames, SortGraph
 from qonnx.transformation.infer_shapes import InferShapes
 
 from microstage.errors import ModelError
-from microstage_streamline.own.reading import graph_of
-from microstage_streamline.own.run import integers_of
+from microstage_streamline.graph.read import graph_of
+from microstage_streamline.own_network import integers_of
 from microstage_streamline.passes import (
     AbsorbIntoTopK,
     AnnotateDatatypes,
@@ -27,7 +27,7 @@ from microstage_streamline.passes import (
     RemoveScales,
     ThresholdQuantisers,
 )
-from microstage_streamline.streamed import input_ranges
+from microstage_streamline.finn.layout import input_ranges
 
 __all__ = ["make_integer"]
 

@@ -12,9 +12,9 @@ from qonnx.transformation.base import Transformation
 from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
-from microstage_streamline.passes.annotate_datatypes import datatype_of
-from microstage_streamline.ranges import Range, node_range, of_type
-from microstage_streamline.thresholds import Thresholds, chain_function, search
+from microstage_streamline.finn.annotate_datatypes import datatype_of
+from microstage.integer.ranges import Range, node_range, of_type
+from microstage_streamline.integerise.thresholds import Thresholds, chain_function, search
 
 __all__ = ["ThresholdQuantisers"]
 

@@ -12,7 +12,7 @@ from qonnx.core.datatype import DataType
 
 from microstage.errors import ModelError
 from microstage.onnx_file import read_onnx
-from microstage_streamline.own.graph import Entry, Graph, Node
+from microstage_streamline.graph.graph import Entry, Graph, Node
 
 __all__ = ["QUANTISERS", "graph_of", "read_graph"]
 

@@ -15,8 +15,8 @@ from microstage.errors import VerificationError
 from microstage.integer import Interpreter
 from microstage.integer.sequence import batches, integers, run_sequence
 from microstage.stage import Job
-from microstage_streamline.passes import BITS
-from microstage_streamline.streamed import input_ranges
+from microstage_streamline.finn.bipolar_to_xnor import BITS
+from microstage_streamline.finn.layout import input_ranges
 
 __all__ = ["RECURRENT_ROLES", "as_taken", "check_annotations", "replay_any_state", "replay_executor", "replay_golden"]
 

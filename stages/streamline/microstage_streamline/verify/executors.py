@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from microstage.errors import VerificationError
-from microstage_streamline.own.graph import Entry
+from microstage_streamline.graph.graph import Entry
 
 __all__ = ["against_file", "against_golden"]
 

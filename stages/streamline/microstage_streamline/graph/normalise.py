@@ -15,11 +15,11 @@ from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage.integer.interpreter import knows, operator, run_node
 from microstage.integer.tensor import real
-from microstage_streamline.own.graph import Graph, MalformedModel, Node, saying_where
+from microstage_streamline.graph.graph import Graph, MalformedModel, Node, saying_where
 
-__all__ = ["Cleaner", "is_quantised"]
+__all__ = ["Normaliser", "is_quantised"]
 
-_REWRITES: dict[str, Callable[[Cleaner, Node], list[Node] | None]] = {}
+_REWRITES: dict[str, Callable[[Normaliser, Node], list[Node] | None]] = {}
 _MOST_FOLDED = 1 << 26  # values that folding may make
 
 
@@ -44,7 +44,7 @@ def _rewrites(*operators: str):
     return register
 
 
-class Cleaner:
+class Normaliser:
     """`graph` after `clean()` holds no constant subgraph, no alias, no bias in a product, no two equal nodes.
 
     `values` are the examples; a tensor that this reference cannot compute has none, and `unknown` says why.
@@ -135,27 +135,27 @@ def _run(node: Node, values) -> dict[str, Any]:
 
 
 @_rewrites("Identity", "Dropout")
-def _alias(cleaner: Cleaner, node: Node) -> list[Node] | None:
-    if node.output in cleaner.graph.outputs:
+def _alias(normal: Normaliser, node: Node) -> list[Node] | None:
+    if node.output in normal.graph.outputs:
         return None if node.op == "Identity" else [Node("Identity", node.inputs[:1], node.outputs[:1], {}, node.layer)]
-    cleaner.renamed[node.output] = node.inputs[0]
+    normal.renamed[node.output] = node.inputs[0]
     return []
 
 
 @_rewrites("Shape")
-def _shape(cleaner: Cleaner, node: Node) -> list[Node] | None:
-    value = cleaner.values.get(node.inputs[0])
+def _shape(normal: Normaliser, node: Node) -> list[Node] | None:
+    value = normal.values.get(node.inputs[0])
     if value is None:
         return None
     sizes = np.asarray(value.shape, np.int64)[node.flags.get("start", 0) : node.flags.get("end")]
-    cleaner.graph.constants[node.output] = cleaner.values[node.output] = sizes
+    normal.graph.constants[node.output] = normal.values[node.output] = sizes
     return []
 
 
 @_rewrites("ConstantOfShape", "Expand", "Tile", "Range")
-def _unfolded(cleaner: Cleaner, node: Node) -> list[Node] | None:
+def _unfolded(normal: Normaliser, node: Node) -> list[Node] | None:
     """Only a constant of a shape is made, and only of a modest one."""
-    shape = cleaner.graph.constants.get(node.inputs[0])
+    shape = normal.graph.constants.get(node.inputs[0])
     if node.op != "ConstantOfShape" or shape is None:
         return None
     if np.prod(np.asarray(shape, np.float64)) > _MOST_FOLDED or np.min(shape, initial=0) < 0:
@@ -163,21 +163,21 @@ def _unfolded(cleaner: Cleaner, node: Node) -> list[Node] | None:
     from onnx import numpy_helper
 
     fill = numpy_helper.to_array(node.flags["value"]).reshape(-1)[0] if "value" in node.flags else np.float32(0)
-    cleaner.graph.constants[node.output] = cleaner.values[node.output] = np.full(shape, fill)
+    normal.graph.constants[node.output] = normal.values[node.output] = np.full(shape, fill)
     return []
 
 
 @_rewrites("Gemm")
-def _gemm(cleaner: Cleaner, node: Node) -> list[Node] | None:
+def _gemm(normal: Normaliser, node: Node) -> list[Node] | None:
     """a b alpha + c beta -> MatMul, Add."""
     flags = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0, **node.flags}
     a, b, *bias = node.inputs
     if flags["transA"] or flags["alpha"] != 1.0 or (bias and flags["beta"] != 1.0):
         raise ModelError("a Gemm with alpha, beta or transA is not known")
     if flags["transB"]:
-        if cleaner.is_constant(b):
-            weight = cleaner.values[b]
-            b = cleaner.constant(b, run_node(Node("Transpose", ["w"], ["t"], {"perm": [1, 0]}).proto(), {"w": weight})["t"])
+        if normal.is_constant(b):
+            weight = normal.values[b]
+            b = normal.constant(b, run_node(Node("Transpose", ["w"], ["t"], {"perm": [1, 0]}).proto(), {"w": weight})["t"])
         else:
             turned = f"{node.output}.turned"
             return [Node("Transpose", [b], [turned], {"perm": [1, 0]}, node.layer),
@@ -186,18 +186,18 @@ def _gemm(cleaner: Cleaner, node: Node) -> list[Node] | None:
 
 
 @_rewrites("Conv")
-def _conv(cleaner: Cleaner, node: Node) -> list[Node] | None:
+def _conv(normal: Normaliser, node: Node) -> list[Node] | None:
     """Explicit pads; the bias becomes an Add."""
     flags, (x, w, *bias) = dict(node.flags), node.inputs
-    _explicit_pads(cleaner, node, flags, cleaner.values.get(w))
+    _explicit_pads(normal, node, flags, normal.values.get(w))
     if not bias and flags == node.flags:
-        return _integer_weights(cleaner, node)
+        return _integer_weights(normal, node)
     if bias and bias[0]:
-        rank = len(cleaner.values[w].shape)
-        value, shape = cleaner.values.get(bias[0]), (1, -1) + (1,) * (rank - 2)
-        if value is None or not cleaner.is_constant(bias[0]):
+        rank = len(normal.values[w].shape)
+        value, shape = normal.values.get(bias[0]), (1, -1) + (1,) * (rank - 2)
+        if value is None or not normal.is_constant(bias[0]):
             raise ModelError("its bias is not constant")
-        bias = [cleaner.constant(bias[0], _shaped(value, shape))]
+        bias = [normal.constant(bias[0], _shaped(value, shape))]
     return _biased(node, Node("Conv", [x, w], [], flags, node.layer), bias)
 
 
@@ -215,10 +215,10 @@ def _biased(node: Node, product: Node, bias: list[str]) -> list[Node]:
     return [product, Node("Add", [product.output, bias[0]], node.outputs, {}, node.layer)]
 
 
-def _explicit_pads(cleaner: Cleaner, node: Node, flags: dict[str, Any], weight: Any) -> None:
+def _explicit_pads(normal: Normaliser, node: Node, flags: dict[str, Any], weight: Any) -> None:
     kind = flags.pop("auto_pad", b"NOTSET")
     kind = kind.decode() if isinstance(kind, bytes) else kind
-    value = cleaner.values.get(node.inputs[0])
+    value = normal.values.get(node.inputs[0])
     if kind in ("SAME_UPPER", "SAME_LOWER") and value is not None:
         kernel = flags.get("kernel_shape") or list(weight.shape[2:])
         pads = [[], []]
@@ -233,20 +233,20 @@ def _explicit_pads(cleaner: Cleaner, node: Node, flags: dict[str, Any], weight: 
 
 
 @_rewrites("MatMul")
-def _integer_weights(cleaner: Cleaner, node: Node) -> list[Node] | None:
+def _integer_weights(normal: Normaliser, node: Node) -> list[Node] | None:
     """Stored weights that are whole numbers are quantised already, at scale 1: so FINN writes them."""
     name = node.inputs[1]
-    value = cleaner.graph.constants.get(name)
+    value = normal.graph.constants.get(name)
     if isinstance(value, np.ndarray) and value.dtype.kind == "f" and (value == np.rint(value)).all() and np.abs(value).max(initial=0) < 2**31:
-        whole = cleaner.constant(name, QTensor(value.astype(np.int64), np.float64(1)))
+        whole = normal.constant(name, QTensor(value.astype(np.int64), np.float64(1)))
         return [Node(node.op, [node.inputs[0], whole, *node.inputs[2:]], node.outputs, node.flags, node.layer)]
     return None
 
 
 @_rewrites("MaxPool", "AveragePool")
-def _pool(cleaner: Cleaner, node: Node) -> list[Node] | None:
+def _pool(normal: Normaliser, node: Node) -> list[Node] | None:
     flags = dict(node.flags)
-    _explicit_pads(cleaner, node, flags, None)
+    _explicit_pads(normal, node, flags, None)
     if flags.get("count_include_pad") and any(flags.get("pads", ())):
         raise ModelError("an average that counts padding is not known")
     flags.pop("count_include_pad", None)
@@ -255,19 +255,19 @@ def _pool(cleaner: Cleaner, node: Node) -> list[Node] | None:
 
 
 @_rewrites("Pad")
-def _pad(cleaner: Cleaner, node: Node) -> list[Node] | None:
+def _pad(normal: Normaliser, node: Node) -> list[Node] | None:
     """A padding of nothing, which exporters put before averages."""
-    pads = node.flags.get("pads") if len(node.inputs) < 2 else cleaner.graph.constants.get(node.inputs[1])
+    pads = node.flags.get("pads") if len(node.inputs) < 2 else normal.graph.constants.get(node.inputs[1])
     if pads is None or np.any(pads):
         return None
     return [Node("Identity", node.inputs[:1], node.outputs, {}, node.layer)]
 
 
 @_rewrites("ReduceMean")
-def _mean(cleaner: Cleaner, node: Node) -> list[Node] | None:
+def _mean(normal: Normaliser, node: Node) -> list[Node] | None:
     """The mean over all places of an image is a global average pool."""
-    value = cleaner.values.get(node.inputs[0])
-    axes = cleaner.values.get(node.inputs[1]) if len(node.inputs) > 1 else node.flags.get("axes")
+    value = normal.values.get(node.inputs[0])
+    axes = normal.values.get(node.inputs[1]) if len(node.inputs) > 1 else node.flags.get("axes")
     if value is None or axes is None or sorted(int(a) % len(value.shape) for a in axes) != list(range(2, len(value.shape))):
         return None
     if node.flags.get("keepdims", 1):
@@ -277,53 +277,53 @@ def _mean(cleaner: Cleaner, node: Node) -> list[Node] | None:
 
 
 @_rewrites("Reshape")
-def _reshape(cleaner: Cleaner, node: Node) -> list[Node] | None:
+def _reshape(normal: Normaliser, node: Node) -> list[Node] | None:
     """A shape that says how many samples there are is told to keep them, however many."""
-    shape, value = cleaner.graph.constants.get(node.inputs[1]), cleaner.values.get(node.inputs[0])
-    if shape is None or value is None or len(shape) == 0 or cleaner.is_constant(node.inputs[0]) or int(shape[0]) == 0:
+    shape, value = normal.graph.constants.get(node.inputs[1]), normal.values.get(node.inputs[0])
+    if shape is None or value is None or len(shape) == 0 or normal.is_constant(node.inputs[0]) or int(shape[0]) == 0:
         return None
     sizes = [int(n) if n or node.flags.get("allowzero") else value.shape[i] for i, n in enumerate(shape)]
     behind, size = int(np.prod([n for n in sizes[1:] if n != -1], dtype=np.float64)), int(np.prod(value.shape))
     sizes[1:] = [size // max(1, behind) if n == -1 else n for n in sizes[1:]]
     if int(np.prod(sizes[1:], dtype=np.float64)) != size:
         raise ModelError(f"it makes {np.asarray(shape).tolist()} of {list(value.shape)}, samples and their values mixed")
-    kept = cleaner.constant(node.inputs[1], np.asarray([0, *sizes[1:]], np.int64))
+    kept = normal.constant(node.inputs[1], np.asarray([0, *sizes[1:]], np.int64))
     return [Node("Reshape", [node.inputs[0], kept], node.outputs, {}, node.layer)]
 
 
 @_rewrites("Squeeze", "Unsqueeze")
-def _axes_as_input(cleaner: Cleaner, node: Node) -> list[Node] | None:
+def _axes_as_input(normal: Normaliser, node: Node) -> list[Node] | None:
     """Since opset 13 the axes are an input."""
     if "axes" not in node.flags:
         return None
-    axes = cleaner.constant(node.output, np.asarray(node.flags["axes"], np.int64))
+    axes = normal.constant(node.output, np.asarray(node.flags["axes"], np.int64))
     return [Node(node.op, [node.inputs[0], axes], node.outputs, {}, node.layer)]
 
 
 @_rewrites("Split")
-def _split(cleaner: Cleaner, node: Node) -> list[Node] | None:
+def _split(normal: Normaliser, node: Node) -> list[Node] | None:
     """Sizes that are left out are equal ones."""
     if len(node.inputs) > 1:
         return None
     if "split" in node.flags:
-        sizes = cleaner.constant(node.output, np.asarray(node.flags["split"], np.int64))
+        sizes = normal.constant(node.output, np.asarray(node.flags["split"], np.int64))
         return [Node("Split", [node.inputs[0], sizes], node.outputs, {"axis": node.flags.get("axis", 0)}, node.layer)]
-    value = cleaner.values.get(node.inputs[0])
+    value = normal.values.get(node.inputs[0])
     if value is None:
         return None
     size, parts = value.shape[node.flags.get("axis", 0)], len(node.outputs)
     each = -(-size // parts)
     sizes = [min(each, max(0, size - k * each)) for k in range(parts)]
     flags = {name: flag for name, flag in node.flags.items() if name != "num_outputs"}
-    return [Node("Split", [node.inputs[0], cleaner.constant(node.output, np.asarray(sizes, np.int64))], node.outputs, flags, node.layer)]
+    return [Node("Split", [node.inputs[0], normal.constant(node.output, np.asarray(sizes, np.int64))], node.outputs, flags, node.layer)]
 
 
 @_rewrites("Mul", "Div")
-def _rescale(cleaner: Cleaner, node: Node) -> list[Node] | None:
+def _rescale(normal: Normaliser, node: Node) -> list[Node] | None:
     """A quantised tensor times a positive constant is quantised still, at another scale."""
-    names = node.inputs if node.op == "Div" or not cleaner.is_constant(node.inputs[0]) else node.inputs[::-1]
-    value, factor = cleaner.values.get(names[0]), cleaner.graph.constants.get(names[1])
-    if factor is None or not is_quantised(value) or cleaner.is_constant(names[0]):
+    names = node.inputs if node.op == "Div" or not normal.is_constant(node.inputs[0]) else node.inputs[::-1]
+    value, factor = normal.values.get(names[0]), normal.graph.constants.get(names[1])
+    if factor is None or not is_quantised(value) or normal.is_constant(names[0]):
         return None
     factor = real(factor)
     shape = np.broadcast_shapes(np.shape(factor), value.shape)
@@ -331,14 +331,14 @@ def _rescale(cleaner: Cleaner, node: Node) -> list[Node] | None:
         return None
     factor = 1 / factor if node.op == "Div" else factor
     factor = factor.reshape(()) if factor.size == 1 else factor.reshape((1,) * (len(value.shape) - factor.ndim) + factor.shape)
-    return [Node("Rescale", [names[0], cleaner.constant(node.output, factor)], node.outputs, {}, node.layer)]
+    return [Node("Rescale", [names[0], normal.constant(node.output, factor)], node.outputs, {}, node.layer)]
 
 
 @_rewrites("MultiThreshold")
-def _thresholds(cleaner: Cleaner, node: Node) -> list[Node] | None:
+def _thresholds(normal: Normaliser, node: Node) -> list[Node] | None:
     """Levels that are no integers (FINN's out_scale and out_bias) become integers and a scale."""
     flags = {"out_scale": 1.0, "out_bias": 0.0, "data_layout": b"", **node.flags}
-    value = cleaner.values.get(node.inputs[0])
+    value = normal.values.get(node.inputs[0])
     if not flags["data_layout"] and value is not None:  # as qonnx guesses it
         flags["data_layout"] = {3: b"NWC"}.get(len(value.shape), b"NCHW")
     scale, bias = flags["out_scale"], flags["out_bias"]
@@ -349,12 +349,12 @@ def _thresholds(cleaner: Cleaner, node: Node) -> list[Node] | None:
         return None if flags == node.flags else [Node(node.op, node.inputs, node.outputs, flags, node.layer)]
     counted = f"{node.output}.levels"
     flags |= {"out_scale": float(times), "out_bias": bias * times / scale}
-    factor = cleaner.constant(node.output, np.float64(scale / times))
+    factor = normal.constant(node.output, np.float64(scale / times))
     return [Node(node.op, node.inputs, [counted], flags, node.layer), Node("Rescale", [counted, factor], node.outputs, {}, node.layer)]
 
 
 @_rewrites("BatchNormalization")
-def _norm(cleaner: Cleaner, node: Node) -> list[Node] | None:
+def _norm(normal: Normaliser, node: Node) -> list[Node] | None:
     if node.flags.get("training_mode", 0):
         raise ModelError("a batch norm in training mode has no fixed answer; export in evaluation mode")
     return None if len(node.outputs) == 1 else [Node(node.op, node.inputs, node.outputs[:1], node.flags, node.layer)]

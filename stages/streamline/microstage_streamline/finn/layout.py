@@ -9,7 +9,9 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.general import GiveUniqueNodeNames
 from qonnx.transformation.infer_shapes import InferShapes
 
-from microstage_streamline.passes import AnnotateDatatypes, LowerConvs, NameByLayer
+from microstage_streamline.finn.annotate_datatypes import AnnotateDatatypes
+from microstage_streamline.finn.lower_convs import LowerConvs
+from microstage_streamline.finn.name_by_layer import NameByLayer
 
 __all__ = ["input_ranges", "lowered"]
 

@@ -12,11 +12,11 @@ from onnx import TensorProto, helper, numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.general import GiveUniqueNodeNames
 
-from microstage_streamline.own.clean import Cleaner
-from microstage_streamline.own.graph import Node
-from microstage_streamline.own.integerise import Integers, Made, exact_scale
-from microstage_streamline.own.pointwise import Function, straight_line
-from microstage_streamline.passes.annotate_datatypes import datatype_of
+from microstage_streamline.graph.normalise import Normaliser
+from microstage_streamline.graph.graph import Node
+from microstage_streamline.integerise.integerise import Integers, Made, exact_scale
+from microstage_streamline.integerise.monotone import Function, straight_line
+from microstage_streamline.finn.annotate_datatypes import datatype_of
 
 __all__ = ["Written", "write"]
 
@@ -38,9 +38,9 @@ class Written:
     renamed: dict[str, str]
 
 
-def write(made: Made, cleaner: Cleaner) -> Written:
+def write(made: Made, normal: Normaliser) -> Written:
     """The model of what was made integer."""
-    entered = _entries(made, cleaner)
+    entered = _entries(made, normal)
     renamed = {tensor: name for name, tensor in entered.items()}
     nodes = list(made.nodes)
     for name, found in made.outputs.items():
@@ -60,21 +60,21 @@ def write(made: Made, cleaner: Cleaner) -> Written:
     model = ModelWrapper(helper.make_model(graph, opset_imports=opsets, ir_version=_IR))
     _annotate(model, made, renamed)
     onnx.checker.check_model(model.model)
-    return Written(model.transform(GiveUniqueNodeNames()), _interface(made, cleaner, entered), entered, renamed)
+    return Written(model.transform(GiveUniqueNodeNames()), _interface(made, normal, entered), entered, renamed)
 
 
-def _entries(made: Made, cleaner: Cleaner) -> dict[str, str]:
+def _entries(made: Made, normal: Normaliser) -> dict[str, str]:
     """{name in the model: tensor}: the file's own input name where one tensor of integers stands for it."""
-    origin = {tensor: _origin(tensor, cleaner) for tensor in made.inputs}
+    origin = {tensor: _origin(tensor, normal) for tensor in made.inputs}
     alone = {tensor: list(origin.values()).count(name) == 1 for tensor, name in origin.items()}
     return {(origin[tensor] if alone[tensor] else tensor): tensor for tensor in made.inputs}
 
 
-def _origin(tensor: str, cleaner: Cleaner) -> str:
+def _origin(tensor: str, normal: Normaliser) -> str:
     """The graph input that a tensor behind the first quantiser comes from."""
-    while tensor not in cleaner.graph.inputs:
-        maker = next(node for node in cleaner.graph.nodes if tensor in node.outputs)
-        tensor = next(name for name in maker.inputs if name and name not in cleaner.graph.constants)
+    while tensor not in normal.graph.inputs:
+        maker = next(node for node in normal.graph.nodes if tensor in node.outputs)
+        tensor = next(name for name in maker.inputs if name and name not in normal.graph.constants)
     return tensor
 
 
@@ -116,14 +116,14 @@ def _annotate(model: ModelWrapper, made: Made, renamed: Mapping[str, str]) -> No
             model.set_tensor_datatype(name, datatype_of(int(value.min()), int(value.max())))
 
 
-def _interface(made: Made, cleaner: Cleaner, entered: Mapping[str, str]) -> dict[str, Any]:
+def _interface(made: Made, normal: Normaliser, entered: Mapping[str, str]) -> dict[str, Any]:
     inputs = {name: _described(made.inputs[tensor], exact_scale(made.inputs[tensor].example)) for name, tensor in entered.items()}
     outputs = {}
     for name, found in made.outputs.items():
         if isinstance(found, Integers):
             outputs[name] = _described(found, exact_scale(found.example))
         else:
-            scale, offset = straight_line(found, cleaner.graph.constants)
+            scale, offset = straight_line(found, normal.graph.constants)
             outputs[name] = {**_described(found.start, scale), "offset": _flat(offset)}
     return {"file": f"{FILE}.onnx", "inputs": inputs, "outputs": outputs}
 

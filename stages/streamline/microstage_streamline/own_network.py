@@ -13,18 +13,19 @@ from microstage.errors import ModelError
 from microstage.integer.sequence import integers
 from microstage.integer.tensor import real
 from microstage.stage import Job
-from microstage_streamline.estimate import estimate
-from microstage_streamline.model_file import save
-from microstage_streamline.own import report, vectors
-from microstage_streamline.own.clean import Cleaner
-from microstage_streamline.own.compared import against_file, against_golden
-from microstage_streamline.own.graph import Graph
-from microstage_streamline.own.hoist import hoist
-from microstage_streamline.own.integerise import Integeriser, Made
-from microstage_streamline.own.proof import Proof
-from microstage_streamline.own.reading import read_graph
-from microstage_streamline.own.writing import FILE, Written, write
-from microstage_streamline.streamed import lowered
+from microstage_streamline.finn.estimate import estimate
+from microstage_streamline.finn.save import save
+from microstage_streamline import report
+from microstage_streamline.verify import vectors
+from microstage_streamline.graph.normalise import Normaliser
+from microstage_streamline.verify.executors import against_file, against_golden
+from microstage_streamline.graph.graph import Graph
+from microstage_streamline.graph.commute import hoist
+from microstage_streamline.integerise.integerise import Integeriser, Made
+from microstage_streamline.verify.proof import Proof
+from microstage_streamline.graph.read import read_graph
+from microstage_streamline.finn.write import FILE, Written, write
+from microstage_streamline.finn.layout import lowered
 
 __all__ = ["integers_of", "make_integer", "run"]
 
@@ -34,11 +35,11 @@ MODEL, GOLDEN = "model.onnx", "golden.npz"
 def run(job: Job) -> None:
     """The artefact of the network in folder `job.inputs["network"]`: `model.onnx` and, if the user gave it, `golden.npz`."""
     source = job.inputs["network"]
-    cleaner, made, written = make_integer(source / MODEL)
-    arrays = vectors.named(vectors.read_golden(source / GOLDEN), cleaner) if (source / GOLDEN).exists() else None
-    fed = vectors.given(cleaner, made, arrays) if arrays is not None else vectors.drawn(made, vectors.how_many(made))
+    normal, made, written = make_integer(source / MODEL)
+    arrays = vectors.named(vectors.read_golden(source / GOLDEN), normal) if (source / GOLDEN).exists() else None
+    fed = vectors.given(normal, made, arrays) if arrays is not None else vectors.drawn(made, vectors.how_many(made))
 
-    proof = Proof(cleaner, made, written, fed)
+    proof = Proof(normal, made, written, fed)
     recorded = proof.integers(job)
     proof.executor(job, recorded)
     compared = _compared(proof, source / MODEL, fed, arrays)
@@ -54,29 +55,29 @@ def run(job: Job) -> None:
     write_json(job.output / "model_def.json", {"model": "network", "parameters": {}})
     write_json(job.output / "estimates.json", estimates)
     write_json(job.output / "unresolved.json", report.unresolved(made, written))
-    (job.output / "report.md").write_text(report.markdown(cleaner, made, written, compared, estimates))
+    (job.output / "report.md").write_text(report.markdown(normal, made, written, compared, estimates))
 
 
-def make_integer(path: Path) -> tuple[Cleaner, Made, Written]:
+def make_integer(path: Path) -> tuple[Normaliser, Made, Written]:
     """The network in `path`, cleaned, and its integers; `ModelError` for a file that is no network, or where nothing became integer."""
     return integers_of(read_graph(path))
 
 
-def integers_of(graph: Graph) -> tuple[Cleaner, Made, Written]:
+def integers_of(graph: Graph) -> tuple[Normaliser, Made, Written]:
     """The graph, cleaned, and its integers; `ModelError` where nothing became integer."""
-    cleaner = Cleaner(graph)
-    cleaner.clean()
-    hoist(cleaner)
-    made = Integeriser(cleaner).run()
+    normal = Normaliser(graph)
+    normal.clean()
+    hoist(normal)
+    made = Integeriser(normal).run()
     if not made.nodes:
         why = made.unresolved[0].reason if made.unresolved else "it has no layer"
         raise ModelError(f"Nothing of the network can be computed in integers: {why}")
-    return cleaner, made, write(made, cleaner)
+    return normal, made, write(made, normal)
 
 
 def _compared(proof: Proof, path: Path, fed: dict[str, Any], arrays: dict[str, np.ndarray] | None) -> dict[str, Any]:
     """Differences to the untouched file elsewhere, and to the user's own answers: figures for the report."""
-    proof.vectors, entries = _at_the_inputs(proof, fed), proof.cleaner.graph.inputs
+    proof.vectors, entries = _at_the_inputs(proof, fed), proof.normal.graph.inputs
     if not proof.vectors:  # integers enter behind operators that cannot be turned round
         return {}
     answers = proof.answers()
@@ -88,7 +89,7 @@ def _compared(proof: Proof, path: Path, fed: dict[str, Any], arrays: dict[str, n
 
 def _at_the_inputs(proof: Proof, fed: dict[str, Any]) -> dict[str, Any]:
     """The same vectors as values of the file's own inputs: a quantiser gives back the integers that it is fed with."""
-    graph, tensors = proof.cleaner.graph, proof.written.entered
+    graph, tensors = proof.normal.graph, proof.written.entered
     if all(name in fed for name in graph.inputs):
         return fed
     values = {name: real(fed[tensors[name]]) for name in graph.inputs if tensors.get(name) in fed}

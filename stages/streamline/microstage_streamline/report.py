@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from microstage_streamline.own.clean import Cleaner
-from microstage_streamline.own.integerise import Integers, Made
-from microstage_streamline.own.writing import Written
+from microstage_streamline.graph.normalise import Normaliser
+from microstage_streamline.integerise.integerise import Integers, Made
+from microstage_streamline.finn.write import Written
 
 __all__ = ["markdown", "unresolved"]
 
@@ -21,7 +21,7 @@ def unresolved(made: Made, written: Written) -> dict[str, Any]:
     return {"unresolved": roots, "answers": list(made.outputs), "straight_lines": lines}
 
 
-def markdown(cleaner: Cleaner, made: Made, written: Written, compared: dict[str, Any], estimates: dict[str, Any]) -> str:
+def markdown(normal: Normaliser, made: Made, written: Written, compared: dict[str, Any], estimates: dict[str, Any]) -> str:
     """The page for the person who brought the file."""
     whole, count = not made.unresolved, len(made.unresolved)
     partly = f"{count} place{'s' * (count > 1)} could not be made integer; the graph ends in front of what is listed."

@@ -12,13 +12,13 @@ from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
 from microstage.integer.tensor import real
-from microstage_streamline.own.graph import Entry, Node
-from microstage_streamline.passes.annotate_datatypes import datatype_of
-from microstage_streamline.ranges import Range
-from microstage_streamline.thresholds import chain_function, search
+from microstage_streamline.graph.graph import Entry, Node
+from microstage_streamline.finn.annotate_datatypes import datatype_of
+from microstage.integer.ranges import Range
+from microstage_streamline.integerise.thresholds import chain_function, search
 
 if TYPE_CHECKING:
-    from microstage_streamline.own.integerise import Integers
+    from microstage_streamline.integerise.integerise import Integers
 
 __all__ = ["Found", "Function", "axis_of", "entry_range", "layout_of", "narrowed", "straight_line", "thresholds"]
 

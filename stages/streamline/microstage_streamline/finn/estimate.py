@@ -14,7 +14,7 @@ from qonnx.transformation.infer_data_layouts import InferDataLayouts
 from qonnx.transformation.infer_shapes import InferShapes
 
 from microstage.stage import Job
-from microstage_streamline.finn_standins import provide
+from microstage_streamline.finn.torch_stub import provide
 
 __all__ = ["estimate", "to_hardware"]
 

@@ -7,7 +7,7 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 
-from microstage_streamline.ranges import Range, node_range, of_type
+from microstage.integer.ranges import Range, node_range, of_type
 
 __all__ = ["AnnotateDatatypes", "datatype_of", "provable_ranges"]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from microstage.integer import QTensor
-from microstage_streamline.own.align import Joined
-from microstage_streamline.own.clean import is_quantised
-from microstage_streamline.own.graph import Node
-from microstage_streamline.own.integerise import Cannot, Integeriser, Integers, exact_scale
+from microstage_streamline.integerise.rescaled_sum import Joined
+from microstage_streamline.graph.normalise import is_quantised
+from microstage_streamline.graph.graph import Node
+from microstage_streamline.integerise.integerise import Cannot, Integeriser, Integers, exact_scale
 
 __all__ = ["EXACT"]
 

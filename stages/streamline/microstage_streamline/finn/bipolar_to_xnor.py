@@ -8,7 +8,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 
 from microstage.integer.interpreter import attributes
-from microstage_streamline.passes.annotate_datatypes import datatype_of
+from microstage_streamline.finn.annotate_datatypes import datatype_of
 
 __all__ = ["BITS", "BipolarToXnor"]
 

@@ -15,11 +15,11 @@ import numpy as np
 
 from microstage.errors import ModelError
 from microstage.integer.tensor import QTensor
-from microstage_streamline.own.align import Joined, aligned
-from microstage_streamline.own.clean import Cleaner, is_quantised
-from microstage_streamline.own.graph import Node, saying_where
-from microstage_streamline.own.pointwise import Found, Function, entry_range, narrowed, thresholds
-from microstage_streamline.ranges import Range, node_range, of_type
+from microstage_streamline.integerise.rescaled_sum import Joined, aligned
+from microstage_streamline.graph.normalise import Normaliser, is_quantised
+from microstage_streamline.graph.graph import Node, saying_where
+from microstage_streamline.integerise.monotone import Found, Function, entry_range, narrowed, thresholds
+from microstage.integer.ranges import Range, node_range, of_type
 
 __all__ = ["Cannot", "Integeriser", "Integers", "Made", "Unresolved"]
 
@@ -71,9 +71,9 @@ class Made:
 class Integeriser:
     """`run()` does all; the handlers in `exact.py` call the rest."""
 
-    def __init__(self, cleaner: Cleaner) -> None:
-        self.graph, self.values, self.unknown = cleaner.graph, cleaner.values, cleaner.unknown
-        self.constants = cleaner.graph.constants
+    def __init__(self, normal: Normaliser) -> None:
+        self.graph, self.values, self.unknown = normal.graph, normal.values, normal.unknown
+        self.constants = normal.graph.constants
         self.made = Made([], {}, {}, {}, [], set(), {})
         self.state: dict[str, Integers | Function | Joined | Unresolved] = {}
         self.reads: dict[str, int] = dict.fromkeys(self.graph.outputs, 1)
@@ -121,7 +121,7 @@ class Integeriser:
             return [(one.tensor, one) for one in found]
 
     def _states(self, node: Node) -> list[Any]:
-        from microstage_streamline.own.exact import EXACT
+        from microstage_streamline.integerise.operators import EXACT
 
         computed = [name for name in node.inputs if name and name not in self.constants]
         if node.op in POINTWISE and len(computed) == 1 and (node.inputs[0] == computed[0] or node.op in _EITHER_SIDE):

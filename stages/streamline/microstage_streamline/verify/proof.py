@@ -14,9 +14,9 @@ from microstage.integer import Interpreter, QTensor
 from microstage.integer.sequence import integers
 from microstage.integer.tensor import real
 from microstage.stage import Job
-from microstage_streamline.own.clean import Cleaner
-from microstage_streamline.own.integerise import Integers, Made
-from microstage_streamline.own.writing import Written
+from microstage_streamline.graph.normalise import Normaliser
+from microstage_streamline.integerise.integerise import Integers, Made
+from microstage_streamline.finn.write import Written
 
 __all__ = ["Proof"]
 
@@ -28,10 +28,10 @@ _MOST_KEPT = 1 << 25  # values in golden.npz; beyond, the border alone
 class Proof:
     """`vectors`: {tensor that is fed: values}; graph inputs, or the tensors where integers enter."""
 
-    def __init__(self, cleaner: Cleaner, made: Made, written: Written, vectors: Mapping[str, Any]) -> None:
-        self.cleaner, self.made, self.written, self.vectors = cleaner, made, written, vectors
+    def __init__(self, normal: Normaliser, made: Made, written: Written, vectors: Mapping[str, Any]) -> None:
+        self.normal, self.made, self.written, self.vectors = normal, made, written, vectors
         self.names = {tensor: written.renamed.get(tensor, tensor) for node in made.nodes for tensor in node.outputs}
-        self.compared = [tensor for tensor in self.names if tensor in cleaner.values and tensor not in made.negated]
+        self.compared = [tensor for tensor in self.names if tensor in normal.values and tensor not in made.negated]
 
     def integers(self, job: Job) -> dict[str, np.ndarray]:
         """Every tensor of the new graph against the reference, bit-exact or `VerificationError`; the golden vectors."""
@@ -40,7 +40,7 @@ class Proof:
         counts = dict.fromkeys(self.compared, 0)
         wanted = [*self.compared, *self.made.inputs]
         for part in self._parts():
-            expected = self.cleaner.graph.run(part, wanted)
+            expected = self.normal.graph.run(part, wanted)
             fed = {name: integers(expected[tensor]) for name, tensor in self.written.entered.items()}
             found = interpreter.run(fed, [self.names[tensor] for tensor in self.names])
             self._within_types(found)
@@ -85,8 +85,8 @@ class Proof:
 
     def answers(self) -> dict[str, np.ndarray]:
         """{output of the file: its real values, by the reference} for outputs that the reference knows."""
-        known = [name for name in self.cleaner.graph.outputs if name in self.cleaner.values]
-        found = [self.cleaner.graph.run(part, known) for part in self._parts()]
+        known = [name for name in self.normal.graph.outputs if name in self.normal.values]
+        found = [self.normal.graph.run(part, known) for part in self._parts()]
         return {name: np.concatenate([real(part[name]) for part in found]) for name in known}
 
     def step(self, name: str) -> float:

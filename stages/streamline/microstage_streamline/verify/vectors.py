@@ -11,8 +11,8 @@ import numpy as np
 from microstage import golden
 from microstage.errors import ArtefactError
 from microstage.integer import QTensor
-from microstage_streamline.own.clean import Cleaner
-from microstage_streamline.own.integerise import Made
+from microstage_streamline.graph.normalise import Normaliser
+from microstage_streamline.integerise.integerise import Made
 
 __all__ = ["drawn", "given", "how_many", "named", "read_golden"]
 
@@ -62,11 +62,11 @@ def read_golden(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def named(arrays: Mapping[str, np.ndarray], cleaner: Cleaner) -> dict[str, np.ndarray]:
+def named(arrays: Mapping[str, np.ndarray], normal: Normaliser) -> dict[str, np.ndarray]:
     """`arrays` by the graph's own names: the one array that fits the only input, or the only output, needs no name."""
     found = dict(arrays)
-    ends = [(list(cleaner.graph.inputs), lambda name: cleaner.graph.inputs[name].shape[1:]),
-            (cleaner.graph.outputs, lambda name: cleaner.values[name].shape[1:] if name in cleaner.values else None)]
+    ends = [(list(normal.graph.inputs), lambda name: normal.graph.inputs[name].shape[1:]),
+            (normal.graph.outputs, lambda name: normal.values[name].shape[1:] if name in normal.values else None)]
     for names, shape in ends:
         if len(names) == 1 and names[0] not in found:
             fitting = [name for name, value in arrays.items() if name in found and value.shape[1:] == shape(names[0])]
@@ -75,10 +75,10 @@ def named(arrays: Mapping[str, np.ndarray], cleaner: Cleaner) -> dict[str, np.nd
     return found
 
 
-def given(cleaner: Cleaner, made: Made, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray | QTensor]:
+def given(normal: Normaliser, made: Made, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray | QTensor]:
     """{graph input: values} of the user's archive; `ArtefactError` names what is missing or does not fit the declared range."""
     found, counts = {}, set()
-    for name, entry in cleaner.graph.inputs.items():
+    for name, entry in normal.graph.inputs.items():
         if name not in arrays:
             raise ArtefactError(f"GOLDEN has no {name}; it holds {', '.join(sorted(arrays)) or 'nothing'}, and the network needs every input.")
         values = arrays[name]
@@ -92,7 +92,7 @@ def given(cleaner: Cleaner, made: Made, arrays: Mapping[str, np.ndarray]) -> dic
         if (values != np.rint(values)).any() or values.min(initial=low) < low or values.max(initial=high) > high:
             raise ArtefactError(f"GOLDEN has {name} outside its declared range: expected integers {low}..{high}.")
         ints = values.astype(np.int64)
-        found[name] = QTensor(ints, cleaner.values[name].scale) if isinstance(cleaner.values[name], QTensor) else ints
+        found[name] = QTensor(ints, normal.values[name].scale) if isinstance(normal.values[name], QTensor) else ints
     if counts != {max(counts)} or 0 in counts:
         raise ArtefactError(f"GOLDEN has inputs of {', '.join(map(str, sorted(counts)))} samples; expected the same number, above 0.")
     return found

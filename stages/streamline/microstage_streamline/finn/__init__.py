@@ -1,0 +1,1 @@
+"""FINN's layout of an integer graph, its estimates, and the file."""

@@ -1,0 +1,1 @@
+"""From a normalised graph to integers alone."""
