@@ -11,7 +11,7 @@ provide()
 
 import finn.util.settings  # noqa: E402
 
-from microstage_streamline import passes  # noqa: E402, F401  ours are loaded beside FINN's, and must not change them
+from microstage_streamline.finn import estimate, layout  # noqa: E402, F401  ours are loaded beside FINN's, and must not change them
 
 
 def pytest_collect_file(file_path, parent):

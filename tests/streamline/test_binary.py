@@ -17,7 +17,7 @@ from microstage import golden
 from microstage.errors import ModelError
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
-from microstage_streamline.integer_graph import make_integer
+from microstage_streamline.sources import convert_part
 from microstage_streamline.verify.sequences import ChannelsLast
 
 _PRODUCTS = {"MatMul", "XnorPopcountMatMul"}
@@ -34,7 +34,7 @@ def images(interface, count, seed=0):
 @given(binary_parts(), st.integers(0, 10**6))
 def test_answers_are_the_references(drawn, seed):
     source, interface, products = drawn
-    model, x = make_integer(source, interface), images(interface, 60, seed)
+    model, x = convert_part(source, interface).written.model, images(interface, 60, seed)
     record = [name for node in model.graph.node for name in node.output]
     found = ChannelsLast(model, interface).run({"x": x}, record)
     assert np.array_equal(found["y"], Interpreter(source).run({"x": x})["y"])
@@ -54,7 +54,7 @@ def test_accumulators_of_bits_count_up_to_their_rows():
     part = BinaryPart((1, 784), 1)
     part.activate(1)
     part.dense(4, 1)
-    model = make_integer(*part.answer(4, 1.0))
+    model = convert_part(*part.answer(4, 1.0)).written.model
     assert model.get_tensor_datatype(next(n for n in model.graph.node if n.op_type == "XnorPopcountMatMul").output[0]).name == "UINT10"
 
 
@@ -64,7 +64,7 @@ def test_equal_scores_give_the_first_class():
     column = np.ones((8, 1), np.int8)
     part.value = part.add("MatMul", [part.value, part.dequantise(part.constant(np.tile(column, 4)), np.int8, 1.0)])
     source, interface = part.answer(4, -2.0)
-    model = make_integer(source, interface)
+    model = convert_part(source, interface).written.model
     assert not ChannelsLast(model, interface).run({"x": images(interface, 20)})["y"].any()
 
 
@@ -73,7 +73,7 @@ def test_scores_times_zero_are_refused():
     part.activate(1)
     part.dense(4, 1)
     with pytest.raises(ModelError, match="no order left"):
-        make_integer(*part.answer(4, 0.0))
+        convert_part(*part.answer(4, 0.0))
 
 
 # As FINN's own passes leave CNV, but that nothing is transposed; a TFC of two bits an activation has nothing to count bits with.

@@ -100,7 +100,7 @@ def test_a_file_beside_the_model_is_not_read(tmp_path, capfd):
 def test_bytes_changed_at_random_never_end_in_a_traceback(tmp_path, capfd):
     """Any byte may be wrong: the stage succeeds or says one sentence."""
     from microstage.errors import MicrostageError
-    from microstage_streamline.own_network import make_integer
+    from microstage_streamline.convert import convert_file
 
     whole, rng = small().model().SerializeToString(), np.random.Generator(np.random.PCG64(0))
     path, refusals = tmp_path / "model.onnx", 0
@@ -110,7 +110,7 @@ def test_bytes_changed_at_random_never_end_in_a_traceback(tmp_path, capfd):
             data[place] = rng.integers(0, 256)
         path.write_bytes(bytes(data))
         try:
-            make_integer(path)
+            convert_file(path)
         except MicrostageError as error:
             refusals += 1
             assert "\n" not in str(error)

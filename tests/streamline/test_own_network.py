@@ -13,7 +13,7 @@ from random_networks import Network
 
 from microstage.stage import stage_main
 from microstage_streamline.__main__ import run
-from microstage_streamline.own_network import make_integer
+from microstage_streamline.convert import convert_file
 
 
 class Own:
@@ -63,8 +63,7 @@ def small():
 
 def integer_graph(model, folder) -> list[bytes]:
     (folder / "model.onnx").write_bytes(model.SerializeToString())
-    _, made, written = make_integer(folder / "model.onnx")
-    assert made.unresolved == []
+    written = convert_file(folder / "model.onnx").whole().written
     constants = sorted((i.name, numpy_helper.to_array(i).tobytes()) for i in written.model.graph.initializer)
     return [node.SerializeToString() for node in written.model.graph.node] + [data for _, data in constants]
 

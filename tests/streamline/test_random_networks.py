@@ -7,10 +7,10 @@ from random_networks import networks
 
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
+from microstage_streamline.convert import convert_file
+from microstage_streamline.finn.layout import input_ranges, streamed
 from microstage_streamline.verify import vectors
-from microstage_streamline.own_network import make_integer
 from microstage_streamline.verify.sequences import ChannelsLast
-from microstage_streamline.finn.layout import lowered
 
 OPERATORS = {"MatMul", "Conv", "MultiThreshold", "Add", "Mul", "MaxPool", "Concat", "Flatten", "Identity"}
 
@@ -20,7 +20,8 @@ OPERATORS = {"MatMul", "Conv", "MultiThreshold", "Add", "Mul", "MaxPool", "Conca
 def test_streamlined_integers_are_the_references(tmp_path_factory, net):
     path = tmp_path_factory.mktemp("network") / "model.onnx"
     path.write_bytes(net.model().SerializeToString())
-    normal, made, written = make_integer(path)
+    found = convert_file(path)
+    normal, made, written = found.normal, found.made, found.written
     assert made.unresolved == [] and list(made.outputs) == ["y"]
     assert {node.op for node in made.nodes} <= OPERATORS
 
@@ -36,5 +37,5 @@ def test_streamlined_integers_are_the_references(tmp_path_factory, net):
         assert kind.is_integer() and kind.allowed(int(values.min())) and kind.allowed(int(values.max())), name
     executed = execute_onnx(written.model, {name: value[:1].astype(np.float32) for name, value in inputs.items()})
     assert np.array_equal(executed["y"], integers(found["y"])[:1])
-    streamed = ChannelsLast(lowered(written.model, written.interface), written.interface).run(inputs)
-    assert np.array_equal(integers(streamed["y"]).reshape(len(found["y"]), -1), integers(found["y"]).reshape(len(found["y"]), -1))
+    last = ChannelsLast(streamed(written.model, input_ranges(written.interface)), written.interface).run(inputs)
+    assert np.array_equal(integers(last["y"]).reshape(len(found["y"]), -1), integers(found["y"]).reshape(len(found["y"]), -1))

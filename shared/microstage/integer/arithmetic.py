@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage.integer.interpreter import operator
+from microstage.integer import ranges
+from microstage.integer.registry import Kind, everywhere, operator
 from microstage.integer.tensor import QTensor, checked, real
 
 
@@ -23,7 +24,7 @@ def _exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.rint(a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
 
 
-@operator("MatMul")
+@operator("MatMul", kind=Kind.PRODUCT, ranges=ranges.of_product)
 def matmul(arguments, _):
     a, b = arguments
     if isinstance(a, QTensor) and isinstance(b, QTensor):
@@ -44,7 +45,7 @@ def _per_column(matrix: QTensor) -> np.ndarray:
     return scale[..., :1, :]
 
 
-@operator("XnorPopcountMatMul")
+@operator("XnorPopcountMatMul", kind=Kind.PRODUCT, ranges=ranges.of_popcount)
 def xnor_popcount_matmul(arguments, _):
     """qonnx: of bits 0 and 1, how many of a row of `a` equal those of a column of `b`."""
     a, b = (np.asarray(value).astype(np.int64) for value in arguments)
@@ -73,12 +74,12 @@ def _transposed(value):
     return value.T
 
 
-@operator("Add")
+@operator("Add", kind=Kind.SUM, ranges=ranges.of_pair, straight=True)
 def add(arguments, _):
     return _sum(*arguments, sign=1)
 
 
-@operator("Sub")
+@operator("Sub", kind=Kind.SUM, ranges=ranges.of_pair, straight=True)
 def sub(arguments, _):
     return _sum(*arguments, sign=-1)
 
@@ -96,7 +97,7 @@ def _same_scale(a, b) -> bool:
     return bool(np.all(np.abs(np.asarray(a) - np.asarray(b)) <= np.abs(np.asarray(a)) * 2.0**-21))
 
 
-@operator("Mul")
+@operator("Mul", kind=Kind.ELEMENT_PRODUCT, ranges=ranges.of_pair, straight=True)
 def mul(arguments, _):
     a, b = arguments
     if isinstance(a, QTensor) and isinstance(b, QTensor):
@@ -106,12 +107,12 @@ def mul(arguments, _):
     return real(a) * real(b)
 
 
-@operator("Div")
+@operator("Div", kind=Kind.MONOTONE, straight=True)
 def div(arguments, _):
     return real(arguments[0]) / real(arguments[1])
 
 
-@operator("Relu")
+@operator("Relu", kind=Kind.MONOTONE, rises=everywhere)
 def relu(arguments, _):
     value = arguments[0]
     if isinstance(value, QTensor):
@@ -119,17 +120,17 @@ def relu(arguments, _):
     return np.maximum(value, 0) if _is_integer(value) else np.maximum(real(value), 0.0)
 
 
-@operator("Sigmoid")
+@operator("Sigmoid", kind=Kind.MONOTONE, rises=everywhere)
 def sigmoid(arguments, _):
     return 1.0 / (1.0 + np.exp(-real(arguments[0])))
 
 
-@operator("Tanh")
+@operator("Tanh", kind=Kind.MONOTONE, rises=everywhere)
 def tanh(arguments, _):
     return np.tanh(real(arguments[0]))
 
 
-@operator("BatchNormalization")
+@operator("BatchNormalization", kind=Kind.MONOTONE, axes=lambda flags, shape, rank: {1}, straight=True)
 def batch_normalization(arguments, attributes):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, in this order; channels are axis 1."""
     x = real(arguments[0])

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import onnx
 from onnx import numpy_helper
 
 from microstage.errors import ModelError
+from microstage.integer.registry import OPERATORS, knows, operator
 
 __all__ = ["Interpreter", "Value", "attributes", "knows", "operator", "run_node"]
 
 Value = "QTensor | np.ndarray"
-_OPERATORS: dict[str, Callable[..., Any]] = {}
-
-
-def operator(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a function (inputs, attributes) -> output or tuple of outputs under ONNX operator names."""
-
-    def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        _OPERATORS.update({name: function for name in names})
-        return function
-
-    return register
-
-
-def knows(name: str) -> bool:
-    """Whether there is an operator of this ONNX name."""
-    return name in _OPERATORS
 
 
 class Interpreter:
@@ -40,7 +25,7 @@ class Interpreter:
         self.inputs = [i.name for i in self.graph.input if i.name not in self.constants]
         self.outputs = [o.name for o in self.graph.output]
         for place, node in enumerate(self.graph.node):
-            if node.op_type not in _OPERATORS:
+            if node.op_type not in OPERATORS:
                 raise ModelError(f"{_where(node, place)} is not an operator that the integer reference knows.")
 
     def state_width(self, name: str) -> int:
@@ -64,10 +49,10 @@ class Interpreter:
 
 def run_node(node: onnx.NodeProto, values: Mapping[str, Any]) -> dict[str, Any]:
     """One operator on named values: {output name: value}."""
-    if node.op_type not in _OPERATORS:
+    if node.op_type not in OPERATORS:
         raise ModelError(f"{node.op_type} -> {', '.join(node.output)} is not an operator that the integer reference knows.")
     arguments = [values[name] if name else None for name in node.input]
-    result = _OPERATORS[node.op_type](arguments, attributes(node))
+    result = OPERATORS[node.op_type].run(arguments, attributes(node))
     results = result if isinstance(result, tuple) else (result,)
     return dict(zip(node.output, results))
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage.integer.interpreter import operator
+from microstage.integer.registry import Kind, everywhere, operator, positive_scale
 from microstage.integer.tensor import QTensor, real
 
 _ROUNDINGS = {
     "ROUND": np.rint,  # half to even
     "HALF_EVEN": np.rint,
-    "HALF_UP": lambda x: np.floor(x + 0.5),
+    "HALF_UP": lambda x: np.sign(x) * np.floor(np.abs(x) + 0.5),  # away from zero, as qonnx has it
+    "HALF_DOWN": lambda x: np.sign(x) * np.ceil(np.abs(x) - 0.5),
+    "UP": lambda x: np.sign(x) * np.ceil(np.abs(x)),
+    "DOWN": np.fix,
     "FLOOR": np.floor,
     "CEIL": np.ceil,
 }
@@ -19,12 +22,21 @@ _ROUNDINGS = {
 
 def quantise(value, scale, zero_point, low: int, high: int, rounding: str = "ROUND") -> np.ndarray:
     """clip(round(value / scale) + zero point, low, high), int64: division, rounding and clip in this order, in float64."""
+    return np.clip(rounded(_quotient(value, scale), rounding) + zero_point, low, high).astype(np.int64)
+
+
+def rounded(quotient: np.ndarray, rounding: str) -> np.ndarray:
+    """`quotient` as whole numbers, by one of qonnx's rounding modes."""
     if rounding.upper() not in _ROUNDINGS:
         raise ModelError(f"rounding {rounding} is not known; expected one of {', '.join(_ROUNDINGS)}")
+    return _ROUNDINGS[rounding.upper()](quotient)
+
+
+def _quotient(value, scale) -> np.ndarray:
     quotient = real(value) / np.asarray(scale, np.float64)
     if not np.isfinite(quotient).all():
         raise ModelError("a value that is not finite reaches a quantiser")
-    return np.clip(_ROUNDINGS[rounding.upper()](quotient) + zero_point, low, high).astype(np.int64)
+    return quotient
 
 
 def _along(parameter, axis: int, rank: int) -> np.ndarray:
@@ -36,7 +48,11 @@ def _along(parameter, axis: int, rank: int) -> np.ndarray:
     return parameter.reshape(shape)
 
 
-@operator("QuantizeLinear")
+def _along_its_axis(attributes, shape, rank: int) -> set[int]:
+    return {attributes.get("axis", 1) % rank}
+
+
+@operator("QuantizeLinear", kind=Kind.MONOTONE, axes=_along_its_axis, rises=positive_scale)
 def quantize_linear(arguments, attributes):
     value, scale, *zero = arguments
     zero_point = zero[0] if zero else np.uint8(0)
@@ -46,7 +62,7 @@ def quantize_linear(arguments, attributes):
     return quantise(value, scale, shift, info.min, info.max).astype(zero_point.dtype)
 
 
-@operator("DequantizeLinear")
+@operator("DequantizeLinear", kind=Kind.MONOTONE, axes=_along_its_axis, rises=positive_scale)
 def dequantize_linear(arguments, attributes):
     value, scale, *zero = arguments
     rank, axis = np.ndim(value), attributes.get("axis", 1)
@@ -56,24 +72,30 @@ def dequantize_linear(arguments, attributes):
     return QTensor(ints, _along(scale, axis, rank).astype(np.float64))
 
 
-@operator("Quant")
+@operator("Quant", kind=Kind.MONOTONE, rises=positive_scale)
 def quant(arguments, attributes):
+    """As qonnx has it: rounding behind the zero point, which QuantizeLinear adds to what is rounded; one signed bit is -1 or 1."""
     value, scale, zero_point, width = (np.asarray(a) if not isinstance(a, QTensor) else a for a in arguments)
     bits, signed, narrow = int(width), attributes["signed"], attributes["narrow"]
+    shift = zero_point.astype(np.int64)
+    if np.any(shift != zero_point):
+        raise ModelError("a zero point that is no whole number")
+    shifted = _quotient(value, scale) + shift
+    if bits == 1 and signed:
+        return QTensor(np.where(shifted >= 0, 1, -1) - shift, np.asarray(scale, np.float64))
     low = -(2 ** (bits - 1)) + narrow if signed else 0
     high = 2 ** (bits - 1) - 1 if signed else 2**bits - 1 - narrow
-    shift = zero_point.astype(np.int64)
-    ints = quantise(value, scale, shift, low, high, attributes.get("rounding_mode", "ROUND"))
+    ints = np.clip(rounded(shifted, attributes.get("rounding_mode", "ROUND")), low, high).astype(np.int64)
     return QTensor(ints - shift, np.asarray(scale, np.float64))
 
 
-@operator("BipolarQuant")
+@operator("BipolarQuant", kind=Kind.MONOTONE, rises=positive_scale)
 def bipolar_quant(arguments, _):
     value, scale = arguments
     return QTensor(np.where(real(value) >= 0, 1, -1).astype(np.int64), np.asarray(scale, np.float64))
 
 
-@operator("Clip")
+@operator("Clip", kind=Kind.MONOTONE, rises=everywhere)
 def clip(arguments, _):
     value, low, high = (*arguments, None, None)[:3]
     if isinstance(value, QTensor):
@@ -83,7 +105,12 @@ def clip(arguments, _):
     return np.clip(value, low, high)
 
 
-@operator("MultiThreshold")
+def _along_channels(attributes, shape, rank: int) -> set[int]:
+    last = attributes.get("data_layout", "NCHW") in (b"NHWC", b"NWC", "NHWC", "NWC")
+    return set() if shape[0] == 1 else {rank - 1 if last else 1}
+
+
+@operator("MultiThreshold", kind=Kind.MONOTONE, axes=_along_channels)
 def multi_threshold(arguments, attributes):
     """out_scale * count(x >= threshold) + out_bias; channels are axis 1, or the last one in NHWC and NWC layouts."""
     value, thresholds = arguments

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage.integer.interpreter import operator
+from microstage.integer import ranges
+from microstage.integer.registry import Kind, everywhere, operator
 from microstage.integer.tensor import QTensor, real
 
 
@@ -18,12 +19,12 @@ def _move(value, move):
     return QTensor(move(value.ints), move(np.broadcast_to(value.scale, value.shape)))
 
 
-@operator("Identity", "Dropout")
+@operator("Identity", "Dropout", kind=Kind.MONOTONE, rises=everywhere, straight=True)
 def identity(arguments, _):
     return arguments[0]
 
 
-@operator("Cast")
+@operator("Cast", kind=Kind.MONOTONE, rises=everywhere, straight=True)
 def cast(arguments, attributes):
     """To integers, a tensor at scale 1 is its integers; any other that carries a scale keeps it."""
     value = arguments[0]
@@ -36,21 +37,21 @@ def cast(arguments, attributes):
     return np.asarray(value).astype(kinds[attributes["to"]])
 
 
-@operator("Transpose")
+@operator("Transpose", kind=Kind.MOVES)
 def transpose(arguments, attributes):
     value = arguments[0]
     order = attributes.get("perm", tuple(range(len(value.shape)))[::-1])
     return _move(value, lambda a: np.transpose(a, order))
 
 
-@operator("Reshape")
+@operator("Reshape", kind=Kind.MOVES)
 def reshape(arguments, attributes):
     value, shape = arguments
     wanted = [value.shape[i] if n == 0 and not attributes.get("allowzero", 0) else int(n) for i, n in enumerate(shape)]
     return _move(value, lambda a: a.reshape(wanted))
 
 
-@operator("Flatten")
+@operator("Flatten", kind=Kind.MOVES)
 def flatten(arguments, attributes):
     value, axis = arguments[0], attributes.get("axis", 1)
     return _move(value, lambda a: a.reshape(int(np.prod(value.shape[:axis])), -1))
@@ -61,19 +62,19 @@ def _axes(arguments, attributes):
     return None if axes is None else tuple(int(axis) for axis in axes)
 
 
-@operator("Squeeze")
+@operator("Squeeze", kind=Kind.MOVES)
 def squeeze(arguments, attributes):
     axes = _axes(arguments, attributes)
     return _move(arguments[0], lambda a: np.squeeze(a, axes))
 
 
-@operator("Unsqueeze")
+@operator("Unsqueeze", kind=Kind.MOVES)
 def unsqueeze(arguments, attributes):
     axes = _axes(arguments, attributes)
     return _move(arguments[0], lambda a: np.expand_dims(a, axes))
 
 
-@operator("Concat")
+@operator("Concat", kind=Kind.MOVES)
 def concat(arguments, attributes):
     axis = attributes["axis"]
     if not any(isinstance(value, QTensor) for value in arguments):
@@ -86,7 +87,7 @@ def concat(arguments, attributes):
     return QTensor(joined, np.float64(scales[0].flat[0]) if same else np.concatenate(scales, axis))
 
 
-@operator("Split")
+@operator("Split", kind=Kind.MOVES)
 def split(arguments, attributes):
     value, axis = arguments[0], attributes.get("axis", 0)
     sizes = arguments[1] if len(arguments) > 1 else attributes["split"]
@@ -95,7 +96,7 @@ def split(arguments, attributes):
     return tuple(_move(value, lambda a, k=k: np.split(a, ends, axis)[k]) for k in range(parts))
 
 
-@operator("Slice")
+@operator("Slice", kind=Kind.MOVES)
 def slice_(arguments, _):
     value, starts, ends, *rest = arguments
     axes = rest[0] if rest and rest[0] is not None else range(len(starts))
@@ -119,6 +120,13 @@ def gather(arguments, attributes):
     return _move(value, lambda a: np.take(a, np.asarray(index, np.int64), axis))
 
 
+@operator("Lookup", kind=Kind.MONOTONE, axes=lambda flags, shape, rank: set())
+def lookup(arguments, _):
+    """table[index]: how sigmoid and tanh are read; a table that turns round somewhere has no thresholds."""
+    index, table = arguments
+    return gather([table, index], {})
+
+
 @operator("Pad")
 def pad(arguments, attributes):
     value, amounts = arguments[0], arguments[1]
@@ -128,7 +136,7 @@ def pad(arguments, attributes):
     return _move(value, lambda a: np.pad(a, [(int(amounts[i]), int(amounts[i + rank])) for i in range(rank)]))
 
 
-@operator("ArgMax")
+@operator("ArgMax", kind=Kind.ORDER, ranges=ranges.of_place)
 def arg_max(arguments, attributes):
     """The lowest index wins a tie."""
     value, axis = arguments[0], attributes.get("axis", 0)
@@ -137,7 +145,7 @@ def arg_max(arguments, attributes):
     return np.expand_dims(found, axis) if attributes.get("keepdims", 1) else found
 
 
-@operator("TopK")
+@operator("TopK", kind=Kind.ORDER, ranges=ranges.of_largest)
 def top_k(arguments, attributes):
     """(values, places) of the k largest, in falling order; of equal ones the lowest place first."""
     value, count = arguments[0], int(np.asarray(arguments[1]).reshape(-1)[0])

@@ -7,8 +7,9 @@ import itertools
 import numpy as np
 
 from microstage.errors import ModelError
+from microstage.integer import ranges
 from microstage.integer.arithmetic import _exact_matmul
-from microstage.integer.interpreter import operator
+from microstage.integer.registry import Kind, operator
 from microstage.integer.tensor import QTensor, real
 
 
@@ -36,7 +37,7 @@ def patches(x: np.ndarray, kernel, strides, dilations, pads, fill=0) -> np.ndarr
     return np.stack(parts, axis=2)
 
 
-@operator("Conv")
+@operator("Conv", kind=Kind.PRODUCT, ranges=ranges.of_product)
 def conv(arguments, attributes):
     x, w, *bias = arguments
     integer = isinstance(x, QTensor) and isinstance(w, QTensor)
@@ -74,7 +75,7 @@ def _convolve(x, w, attributes, multiply):
     return np.moveaxis(product, 3, 2).reshape(n, w.shape[0], *out)
 
 
-@operator("MaxPool")
+@operator("MaxPool", kind=Kind.MOVES)
 def max_pool(arguments, attributes):
     x = arguments[0]
     values = x.ints if isinstance(x, QTensor) else np.asarray(x)
@@ -92,7 +93,7 @@ def max_pool(arguments, attributes):
     return pooled
 
 
-@operator("AveragePool", "GlobalAveragePool")
+@operator("AveragePool", "GlobalAveragePool", kind=Kind.AVERAGE)
 def average_pool(arguments, attributes):
     """The sum of the window at the scale divided by its size: the integers stay exact."""
     x = arguments[0]
@@ -106,13 +107,13 @@ def average_pool(arguments, attributes):
     return patches(real(x), kernel, strides, dilations, pads).sum(axis=2) / size
 
 
-@operator("MaxPoolNHWC")
+@operator("MaxPoolNHWC", kind=Kind.MOVES)
 def max_pool_nhwc(arguments, attributes):
     moved = np.moveaxis(np.asarray(arguments[0]), -1, 1)
     return np.moveaxis(max_pool([moved], attributes), 1, -1)
 
 
-@operator("Im2Col")
+@operator("Im2Col", kind=Kind.MOVES)
 def im2col(arguments, attributes):
     """qonnx: x [n, H, W, C] -> [n, H', W', kh * kw * C], channels innermost; `depthwise` is a word to FINN alone."""
     x = np.moveaxis(np.asarray(arguments[0]), -1, 1)

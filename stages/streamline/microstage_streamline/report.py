@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from microstage_streamline.graph.normalise import Normaliser
-from microstage_streamline.integerise.integerise import Integers, Made
 from microstage_streamline.finn.write import Written
+from microstage_streamline.graph.normalise import Normaliser
+from microstage_streamline.integerise.made import Integers, Made
 
 __all__ = ["markdown", "unresolved"]
 

@@ -14,15 +14,26 @@ from qonnx.transformation.infer_data_layouts import InferDataLayouts
 from qonnx.transformation.infer_shapes import InferShapes
 
 from microstage.stage import Job
+from microstage_streamline.finn.layout import input_ranges, streamed
 from microstage_streamline.finn.torch_stub import provide
 
-__all__ = ["estimate", "to_hardware"]
+__all__ = ["estimates_of", "to_hardware"]
 
 _HARDWARE = "finn.custom_op.fpgadataflow"
 _RESOURCES = ("LUT", "BRAM_18K", "URAM", "DSP")
 
 
-def estimate(job: Job, models: Mapping[str, ModelWrapper]) -> dict[str, Any]:
+def estimates_of(job: Job, converted: Mapping[str, Any]) -> dict[str, Any]:
+    """FINN's own counts of every part; a network that FINN cannot convert has none, and its reason instead."""
+    try:
+        return _estimate(job, {name: streamed(part.written.model, input_ranges(part.written.interface)) for name, part in converted.items()})
+    except Exception as error:  # FINN asserts what it expects, and raises whatever NumPy does
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        job.log(f"streamline: FINN estimates nothing of this network: {reason}")
+        return {"parts": {}, "not_estimated": reason}
+
+
+def _estimate(job: Job, models: Mapping[str, ModelWrapper]) -> dict[str, Any]:
     """{"parts": {part: cycles per layer, slowest layer, resources, unmapped operators}, "fpga_part", "clk_ns"}.
 
     An operator that FINN has no hardware layer for is listed under `unmapped`; a layer type whose resources FINN does

@@ -12,18 +12,18 @@ from onnx import TensorProto, helper, numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.general import GiveUniqueNodeNames
 
-from microstage_streamline.graph.normalise import Normaliser
-from microstage_streamline.graph.graph import Node
-from microstage_streamline.integerise.integerise import Integers, Made, exact_scale
-from microstage_streamline.integerise.monotone import Function, straight_line
+from microstage.integer.registry import Kind, named
 from microstage_streamline.finn.annotate_datatypes import datatype_of
+from microstage_streamline.graph.graph import Node
+from microstage_streamline.graph.normalise import Normaliser
+from microstage_streamline.integerise.made import Integers, Made, exact_scale
+from microstage_streamline.integerise.monotone import Function, straight_line
 
 __all__ = ["Written", "write"]
 
-FILE = "model_finn_streamlined"
 _DOMAIN = "qonnx.custom_op.general"
-_CUSTOM = ("MultiThreshold",)
-_SHAPES = ("Reshape", "Squeeze", "Unsqueeze", "Split", "Slice")  # their constants are int64 in ONNX
+_CUSTOM = ("MultiThreshold", "Im2Col", "MaxPoolNHWC", "XnorPopcountMatMul")
+_SHAPES = (Kind.MOVES, Kind.ORDER)  # their constants are int64 in ONNX
 _OPSET, _IR = 13, 8
 
 
@@ -38,23 +38,23 @@ class Written:
     renamed: dict[str, str]
 
 
-def write(made: Made, normal: Normaliser) -> Written:
-    """The model of what was made integer."""
+def write(made: Made, normal: Normaliser, name: str) -> Written:
+    """The model of what was made integer, a graph called `name`."""
     entered = _entries(made, normal)
     renamed = {tensor: name for name, tensor in entered.items()}
     nodes = list(made.nodes)
-    for name, found in made.outputs.items():
+    for output, found in made.outputs.items():
         tensor = (found if isinstance(found, Integers) else found.start).name
-        if tensor in renamed or tensor != name and tensor in made.outputs:  # it has a name of its own already
-            nodes.append(Node("Identity", [tensor], [name], {}, "output"))
-            made.ranges[name] = made.ranges[tensor]
+        if tensor in renamed or tensor != output and tensor in made.outputs:  # it has a name of its own already
+            nodes.append(Node("Identity", [tensor], [output], {}, "output"))
+            made.ranges[output] = made.ranges[tensor]
         else:
-            renamed[tensor] = name
+            renamed[tensor] = output
     graph = helper.make_graph(
-        [_proto(node, renamed) for node in nodes], "network",
-        [_value(name, made.ranges[tensor].low.shape) for name, tensor in entered.items()],
-        [_value(name, _ends(found).low.shape) for name, found in made.outputs.items()],
-        [numpy_helper.from_array(_contained(made, name, value), name) for name, value in sorted(made.constants.items())],
+        [_proto(node, renamed) for node in nodes], name,
+        [_value(entry, made.ranges[tensor].low.shape) for entry, tensor in entered.items()],
+        [_value(output, _ends(found).low.shape, _element(made, found)) for output, found in made.outputs.items()],
+        [numpy_helper.from_array(_contained(made, stored, value), stored) for stored, value in sorted(made.constants.items())],
     )
     opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_DOMAIN, 1)]
     model = ModelWrapper(helper.make_model(graph, opset_imports=opsets, ir_version=_IR))
@@ -86,8 +86,19 @@ def _proto(node: Node, renamed: Mapping[str, str]) -> onnx.NodeProto:
     return proto
 
 
-def _value(name: str, shape) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))
+def _value(name: str, shape, element: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, element, list(shape))
+
+
+def _element(made: Made, found: Integers | Function) -> int:
+    """FINN keeps integers in float32; the places that ArgMax and TopK give are int64, as ONNX has them, moved about or not."""
+    name = (found if isinstance(found, Integers) else found.start).name
+    maker = next((node for node in made.nodes if name in node.outputs), None)
+    while maker is not None and named(maker.op).kind is Kind.MOVES:
+        name = maker.inputs[0]
+        maker = next((node for node in made.nodes if name in node.outputs), None)
+    places = maker is not None and named(maker.op).kind is Kind.ORDER and name == maker.outputs[-1]
+    return TensorProto.INT64 if places else TensorProto.FLOAT
 
 
 def _ends(found: Integers | Function):
@@ -95,7 +106,7 @@ def _ends(found: Integers | Function):
 
 
 def _contained(made: Made, name: str, value: np.ndarray) -> np.ndarray:
-    shapes = any(name in node.inputs for node in made.nodes if node.op in _SHAPES)
+    shapes = any(name in node.inputs for node in made.nodes if named(node.op).kind in _SHAPES)
     return np.ascontiguousarray(value, np.int64 if shapes else np.float32)
 
 
@@ -117,15 +128,17 @@ def _annotate(model: ModelWrapper, made: Made, renamed: Mapping[str, str]) -> No
 
 
 def _interface(made: Made, normal: Normaliser, entered: Mapping[str, str]) -> dict[str, Any]:
-    inputs = {name: _described(made.inputs[tensor], exact_scale(made.inputs[tensor].example)) for name, tensor in entered.items()}
-    outputs = {}
+    inputs, outputs = {}, {}
+    for name, tensor in entered.items():
+        scale, zero_point = made.raw.get(tensor, (exact_scale(made.inputs[tensor].example), 0))
+        inputs[name] = {**_described(made.inputs[tensor], scale), "zero_point": zero_point}
     for name, found in made.outputs.items():
         if isinstance(found, Integers):
             outputs[name] = _described(found, exact_scale(found.example))
         else:
             scale, offset = straight_line(found, normal.graph.constants)
             outputs[name] = {**_described(found.start, scale), "offset": _flat(offset)}
-    return {"file": f"{FILE}.onnx", "inputs": inputs, "outputs": outputs}
+    return {"inputs": inputs, "outputs": outputs}
 
 
 def _described(found: Integers, scale: np.ndarray) -> dict[str, Any]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
+from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
-from microstage_streamline.graph.normalise import Normaliser, is_quantised
+from microstage.integer.registry import Kind, named
 from microstage_streamline.graph.graph import Node
+from microstage_streamline.graph.normalise import Normaliser, is_quantised
 
 __all__ = ["hoist"]
 
-_MOVERS = ("Transpose", "MaxPool", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Concat")
-_RISING = ("Quant", "BipolarQuant", "QuantizeLinear", "DequantizeLinear", "Clip", "Relu", "Sigmoid", "Tanh", "Rescale", "Cast")
+_EARLY = ".before_"
+_PADDING = ("Pad", "Im2Col")  # they bring in zeros, which q may change
 
 
 def hoist(normal: Normaliser) -> None:
@@ -20,10 +24,12 @@ def hoist(normal: Normaliser) -> None:
     Precondition: x is real, q has one set of parameters for the whole tensor, and nobody else reads move(x).
     """
     graph, place = normal.graph, 0
+    makers = {name: node for node in graph.nodes for name in node.outputs}
+    readers = Counter(name for node in graph.nodes for name in set(node.inputs))
     while place < len(graph.nodes):
         node = graph.nodes[place]
-        mover = next((n for n in graph.nodes if node.inputs[0] in n.outputs), None) if _pointwise(normal, node) else None
-        if mover is None or not _can_swap(normal, mover, node):
+        mover = makers.get(node.inputs[0]) if _pointwise(normal, node) else None
+        if mover is None or readers[mover.output] != 1 or not _can_swap(normal, mover):
             place += 1
             continue
         data = len(mover.inputs) if mover.op == "Concat" else 1
@@ -32,33 +38,40 @@ def hoist(normal: Normaliser) -> None:
         at = graph.nodes.index(mover)
         graph.nodes = [n for n in graph.nodes if n is not mover and n is not node]
         graph.nodes[at:at] = [*early, moved]
+        makers.update((n.output, n) for n in (*early, moved))
+        readers.update(n.output for n in early)
         normal.values.update(run_node(moved.proto(), normal.values))
-        place = 0
+        place = at
 
 
 def _pointwise(normal: Normaliser, node: Node) -> bool:
-    if node.op not in _RISING or node.output not in normal.values:
+    rises = named(node.op).rises
+    if rises is None or node.output not in normal.values:
         return False
     constants = [normal.graph.constants.get(name) for name in node.inputs[1:] if name]
-    whole = all(value is not None and np.size(value) == 1 for value in constants)
-    steps = constants[:1] if node.op in ("Quant", "BipolarQuant", "QuantizeLinear", "DequantizeLinear", "Rescale") else []
-    return whole and all(float(np.asarray(step).reshape(())) > 0 for step in steps)
+    if any(value is None or isinstance(value, QTensor) or np.size(value) != 1 for value in constants):
+        return False
+    return rises([np.asarray(value).reshape(()) for value in constants])
 
 
-def _can_swap(normal: Normaliser, mover: Node, node: Node) -> bool:
+def _can_swap(normal: Normaliser, mover: Node) -> bool:
     name = mover.output
     return (
-        mover.op in _MOVERS
+        named(mover.op).kind is Kind.MOVES
+        and mover.op not in _PADDING
+        and len(mover.outputs) == 1
         and name not in normal.graph.outputs
         and name in normal.values
         and not is_quantised(normal.values[name])
-        and len(normal.graph.readers(name)) == 1
         and not any(normal.is_constant(source) for source in mover.inputs[: len(mover.inputs) if mover.op == "Concat" else 1])
     )
 
 
 def _before(normal: Normaliser, node: Node, mover: Node, source: str) -> Node:
-    normal.count += 1
-    early = Node(node.op, [source, *node.inputs[1:]], [f"{node.output}.before_{mover.op.lower()}{normal.count}"], node.flags, node.layer)
+    name = f"{node.output.split(_EARLY)[0]}{_EARLY}{mover.op.lower()}"
+    if name in normal.values:
+        normal.count += 1
+        name = f"{name}{normal.count}"
+    early = Node(node.op, [source, *node.inputs[1:]], [name], node.flags, node.layer)
     normal.values.update(run_node(early.proto(), normal.values))
     return early

@@ -61,9 +61,6 @@ class Graph:
     inputs: dict[str, Entry]
     outputs: list[str]
 
-    def readers(self, name: str) -> list[Node]:
-        return [node for node in self.nodes if name in node.inputs]
-
     def run(self, given: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, Any]:
         """The `wanted` tensors by name, from those `given`, graph inputs or not. This is the integer reference: exact on
         integers, float64 elsewhere."""

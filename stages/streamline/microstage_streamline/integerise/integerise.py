@@ -8,78 +8,33 @@ unresolved, for a reason. What nobody asks for is never made.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage.integer.tensor import QTensor
-from microstage_streamline.integerise.rescaled_sum import Joined, aligned
-from microstage_streamline.graph.normalise import Normaliser, is_quantised
+from microstage.integer.ranges import of_type
+from microstage.integer.registry import Kind, named
 from microstage_streamline.graph.graph import Node, saying_where
-from microstage_streamline.integerise.monotone import Found, Function, entry_range, narrowed, thresholds
-from microstage.integer.ranges import Range, node_range, of_type
+from microstage_streamline.graph.normalise import Normaliser, is_quantised
+from microstage_streamline.integerise.emitter import Emitter
+from microstage_streamline.integerise.made import Cannot, Integers, Made, Unresolved
+from microstage_streamline.integerise.monotone import Function, entry_range, narrowed, straight_line, thresholds
+from microstage_streamline.integerise.rescaled_sum import Joined, aligned
 
-__all__ = ["Cannot", "Integeriser", "Integers", "Made", "Unresolved"]
+__all__ = ["Integeriser"]
 
-POINTWISE = ("BatchNormalization", "Relu", "Clip", "Quant", "BipolarQuant", "QuantizeLinear", "DequantizeLinear", "MultiThreshold", "Cast",
-             "Identity", "Sigmoid", "Tanh", "Add", "Sub", "Mul", "Div", "Rescale")
-_EXACT_IN_FLOAT32 = 2**24
-_EITHER_SIDE = ("Add", "Mul", "Sub", "Div")  # their constant may come first
-
-
-@dataclass(frozen=True)
-class Integers:
-    """Tensor `name` of the new graph; `example` as in the cleaned graph; `shared` if more than one node reads it."""
-
-    name: str
-    example: Any
-    range: Range
-    shared: bool
+_POINTWISE = (Kind.MONOTONE, Kind.SUM, Kind.ELEMENT_PRODUCT)
+_LEAST_STEP = 2.0**-45  # of the largest value on a line: less, and neighbours may be one number
 
 
-@dataclass(frozen=True)
-class Unresolved:
-    """Why `tensor` is no integers; `root` is the tensor where that began, itself or one before it."""
-
-    tensor: str
-    layer: str
-    reason: str
-    root: str
-
-
-class Cannot(ModelError):
-    """This node has no integers; the network's other nodes may."""
-
-
-@dataclass
-class Made:
-    """The new graph. `inputs`: the integers that enter, by tensor of the cleaned graph. `outputs`: what the network answers, or
-    what its unresolved rest would go on from; a Function where real operators behind the last integers are a straight line.
-    `negated`: tensors whose integers are the negative of the reference's in some channels."""
-
-    nodes: list[Node]
-    constants: dict[str, np.ndarray]
-    inputs: dict[str, Integers]
-    outputs: dict[str, Integers | Function]
-    unresolved: list[Unresolved]
-    negated: set[str]
-    ranges: dict[str, Range]
-
-
-class Integeriser:
-    """`run()` does all; the handlers in `exact.py` call the rest."""
+class Integeriser(Emitter):
+    """`run()` does all; the handlers in `operators.py` call the rest."""
 
     def __init__(self, normal: Normaliser) -> None:
-        self.graph, self.values, self.unknown = normal.graph, normal.values, normal.unknown
-        self.constants = normal.graph.constants
-        self.made = Made([], {}, {}, {}, [], set(), {})
+        super().__init__(normal)
         self.state: dict[str, Integers | Function | Joined | Unresolved] = {}
-        self.reads: dict[str, int] = dict.fromkeys(self.graph.outputs, 1)
-        for node in self.graph.nodes:
-            for name in set(node.inputs):
-                self.reads[name] = self.reads.get(name, 0) + 1
 
     def run(self) -> Made:
         """The part of the network that can be computed in integers from its inputs on, and why not the rest."""
@@ -94,15 +49,10 @@ class Integeriser:
             self._answer(name)
         for node in self.graph.nodes:
             if isinstance(self.state[node.output], Unresolved):
-                self._stop_before(node)
-        self._drop_unused()
+                for name in node.inputs:
+                    self._stop_at(name)
+        self.made.drop_unused()
         return self.made
-
-    def enter(self, name: str, example: Any, range_: Range) -> Integers:
-        """Integers that the new graph is given."""
-        self.made.inputs[name] = found = Integers(name, example, range_, self.reads.get(name, 0) > 1)
-        self.made.ranges[name] = range_
-        return found
 
     def _follow(self, node: Node) -> Iterable[tuple[str, Any]]:
         """The states of a node's outputs."""
@@ -121,16 +71,16 @@ class Integeriser:
             return [(one.tensor, one) for one in found]
 
     def _states(self, node: Node) -> list[Any]:
-        from microstage_streamline.integerise.operators import EXACT
+        from microstage_streamline.integerise.operators import HANDLERS
 
-        computed = [name for name in node.inputs if name and name not in self.constants]
-        if node.op in POINTWISE and len(computed) == 1 and (node.inputs[0] == computed[0] or node.op in _EITHER_SIDE):
+        computed, entry = [name for name in node.inputs if name and name not in self.constants], named(node.op)
+        if entry.kind in _POINTWISE and len(computed) == 1 and (node.inputs[0] == computed[0] or entry.straight):
             return [self._continued(node, computed[0])]
-        if node.op not in EXACT:
+        if entry.kind not in HANDLERS:
             raise Cannot(f"{node.op} has no form in integers")
-        return EXACT[node.op](self, node)
+        return HANDLERS[entry.kind](self, node)
 
-    def _continued(self, node: Node, source: str) -> Integers | Function:
+    def _continued(self, node: Node, source: str) -> Integers | Function | Joined:
         """The function of an accumulator that `node` goes on with, or begins; the same integers where it changes their scale alone."""
         before, example = self.state[source], self.values[node.output]
         if isinstance(before, Function) and (self.reads[source] == 1 or not is_quantised(before.example)):
@@ -138,9 +88,15 @@ class Integeriser:
         if isinstance(before, Joined) and (self.reads[source] == 1 or not is_quantised(before.example)):
             return replace(before, nodes=[*before.nodes, node], example=example)
         start = self.integers(source)
-        if node.op in ("Rescale", "Identity") or node.op == "DequantizeLinear" and np.array_equal(example.ints, start.example):
+        if self._keeps_integers(node) and source not in self.made.raw:
             return replace(start, example=example, shared=start.shared or self.reads.get(node.output, 0) > 1)
         return Function(start, [node], example)
+
+    def _keeps_integers(self, node: Node) -> bool:
+        """Whether `node` leaves integers as they are and changes their scale alone."""
+        if node.op == "DequantizeLinear":
+            return len(node.inputs) < 3 or not np.any(self.constants[node.inputs[2]])
+        return node.op in ("Rescale", "Identity")
 
     def integers(self, name: str) -> Integers:
         """The integers of a tensor, made now if they are not yet; `Cannot` for one that is real."""
@@ -153,91 +109,88 @@ class Integeriser:
             raise Cannot(f"adds {' and '.join(state.nodes[0].inputs)}, whose scales differ, and no quantiser follows")
         if not is_quantised(state.example):
             raise Cannot(f"reads {name}, which is real: no quantiser stands before it")
-        self.state[name] = found = self._aligned(name, state) if isinstance(state, Joined) else self._made(name, state)
+        self.state[name] = found = self._aligned(state) if isinstance(state, Joined) else self._made(name, state)
         return found
 
-    def _made(self, name: str, function: Function) -> Integers:
-        last = function.nodes[-1]
-        if function.start is None:
-            return self.enter(name, function.example, entry_range(function, self.graph.inputs, self.constants))
-        if len(function.nodes) == 1 and last.op in ("Add", "Sub", "DequantizeLinear"):
-            return self._shifted(name, function)
-        found = thresholds(function, self.constants)
-        start = self._turned(function.start, found) if found.flipped.any() else function.start
-        table = f"{name}.thresholds"
-        self.made.constants[table] = found.table
-        flags = {"out_dtype": found.datatype, "out_scale": 1.0, "out_bias": float(found.low), "data_layout": found.layout}
-        return self.emit(Node("MultiThreshold", [start.name, table], [name], flags, last.layer), function.example, start)
+    def in_order(self, name: str) -> tuple[Integers, Function | None, bool]:
+        """Integers that stand in the order of `name`'s values, the line a x + b that was left out, and whether a < 0, so that -x is given.
 
-    def _aligned(self, name: str, joined: Joined) -> Integers:
+        Precondition of a line: one a and b for all values, and an a that keeps neighbours apart.
+        """
+        state = self.state[name]
+        if not (isinstance(state, Function) and state.start and not is_quantised(state.example) and state.is_straight(self.constants)):
+            return self.integers(name), None, False
+        step, offset = straight_line(state, self.constants)
+        if np.ptp(step) or np.ptp(offset):
+            raise Cannot(f"compares values of {name} that lie on different lines")
+        step, largest = float(step.flat[0]), max(abs(end) for end in state.start.range.ends)
+        if abs(step) <= _LEAST_STEP * (abs(offset.flat[0]) + abs(step) * largest):
+            raise Cannot(f"multiplies every score by {step:g}; there is no order left")
+        if step > 0:
+            return state.start, state, False
+        return self.turned(state.start, np.full([1] * state.start.range.low.ndim, True)), state, True
+
+    def _made(self, name: str, function: Function) -> Integers:
+        if function.start is None:
+            return self._entered(name, function)
+        if len(function.nodes) == 1 and function.nodes[0].op in ("Add", "Sub", "DequantizeLinear"):
+            return self._shifted(name, function)
+        found, start = thresholds(function, self.constants), function.start
+        start = self.turned(start, found.over(start.range.low.ndim)) if found.flipped.any() else start
+        return self._threshold(self._boundary(function.nodes), found, start, function)
+
+    def _entered(self, name: str, function: Function) -> Integers:
+        """Integers enter behind the input's quantiser: centred, or raw where it has a zero point, which an addition takes off."""
+        last = function.nodes[-1]
+        if last.op != "DequantizeLinear" or self._keeps_integers(last):
+            return self.enter(name, function.example, entry_range(function, self.graph.inputs, self.constants))
+        source = last.inputs[0]
+        if not isinstance(self.state[source], Integers):
+            raw = replace(function, nodes=function.nodes[:-1], example=self.values[source])
+            self.state[source] = self.enter(source, raw.example, entry_range(raw, self.graph.inputs, self.constants))
+            zero_point = self.constants[last.inputs[2]]
+            if np.size(zero_point) == 1:
+                self.made.raw[source] = np.asarray(self.constants[last.inputs[1]], np.float64), int(np.asarray(zero_point).reshape(()))
+        return self._made(name, Function(self.state[source], [last], function.example))
+
+    def _aligned(self, joined: Joined) -> Integers:
         """The sum of two tensors at different scales, behind its quantiser."""
-        found, layer = aligned(joined, self.constants), joined.nodes[0].layer
+        found, layer, name = aligned(joined, self.constants), joined.nodes[0].layer, self._boundary(joined.nodes)
         terms = []
         for side, term, factor in (("left", joined.a, found.p), ("right", joined.b, found.r)):
             stored = f"{name}.{side}.factor"
             self.made.constants[stored] = factor
             terms.append(self.emit(Node("Mul", [term.name, stored], [f"{name}.{side}"], {}, layer), None, term))
         total = self.emit(Node("Add", [term.name for term in terms], [f"{name}.sum"], {}, layer), None, *terms)
+        return self._threshold(name, found, total, joined)
+
+    def _threshold(self, name: str, found: Any, start: Integers, function: Function | Joined) -> Integers:
         self.made.constants[f"{name}.thresholds"] = found.table
         flags = {"out_dtype": found.datatype, "out_scale": 1.0, "out_bias": float(found.low), "data_layout": found.layout}
-        return self.emit(Node("MultiThreshold", [total.name, f"{name}.thresholds"], [name], flags, joined.nodes[-1].layer), joined.example, total)
+        node = Node("MultiThreshold", [start.name, f"{name}.thresholds"], [name], flags, function.nodes[-1].layer)
+        made = self.emit(node, function.example, start)
+        return replace(made, shared=made.shared or self.reads.get(function.nodes[-1].output, 0) > 1)
+
+    def _boundary(self, nodes: list[Node]) -> str:
+        """The tensor that first holds the integers at the end of `nodes`: behind it, scales alone change."""
+        last = len(nodes) - 1
+        while last > 0 and self._keeps_integers(nodes[last]) and is_quantised(self.values[nodes[last - 1].output]):
+            last -= 1
+        return nodes[last].output
 
     def _shifted(self, name: str, function: Function) -> Integers:
         """An accumulator and a stored bias of its scale, or raw integers less their zero point: one integer addition."""
-        node, start = function.nodes[0], function.start
+        node, start, stored = function.nodes[0], function.start, f"{name}.shift"
         if node.op == "DequantizeLinear":
             shift = function.example.ints - getattr(start.example, "ints", start.example)  # what zero point 0 would have left
+            self.made.constants[stored] = narrowed(shift)
         else:
-            bias = next(self.constants[n] for n in node.inputs if n in self.constants)
-            shift = np.asarray(getattr(bias, "ints", bias), np.int64) * (-1 if node.op == "Sub" else 1)
             if node.op == "Sub" and node.inputs[0] in self.constants:
                 raise Cannot("takes a computed tensor from a constant")
-        stored = f"{name}.shift"
-        self.made.constants[stored] = narrowed(shift)
+            bias = next(n for n in node.inputs if n in self.constants)
+            value = self.constants[bias]
+            stored = self.keep(bias, narrowed(np.asarray(getattr(value, "ints", value), np.int64) * (-1 if node.op == "Sub" else 1)))
         return self.emit(Node("Add", [start.name, stored], [name], {}, node.layer), function.example, start)
-
-    def stored(self, name: str, node: Node) -> str:
-        """The integers of a constant, as a constant of the new graph; `Cannot` for real ones."""
-        value = self.constants.get(name)
-        if value is None:
-            raise Cannot(f"multiplies two computed tensors, {' and '.join(node.inputs[:2])}")
-        if not is_quantised(value):
-            raise Cannot(f"its weights {name} are real: no quantiser stands before them")
-        self.made.constants[name] = np.asarray(getattr(value, "ints", value), np.int64)
-        return name
-
-    def emit(self, node: Node, example: Any, *sources: Integers) -> Integers:
-        """Append a node of the new graph, whose output holds exactly the integers of `example`'s tensor."""
-        return self.emit_all(node, [example], *sources)[0]
-
-    def emit_all(self, node: Node, examples: list[Any], *sources: Integers) -> list[Integers]:
-        """As `emit`, for a node of several outputs."""
-        constants = {name: self.made.constants[name] for name in node.inputs if name in self.made.constants}
-        if any(np.abs(value).max(initial=0) > _EXACT_IN_FLOAT32 for value in constants.values()):
-            raise Cannot("has a constant of more than 24 bits, which FINN's float32 containers do not hold")
-        ranges = node_range(node.proto(), {s.name: s.range for s in sources}, constants)
-        if any(max(abs(end) for end in range_.ends) >= 2**31 for range_ in ranges.values()):
-            raise Cannot("its accumulator may need more than 32 bits")
-        self.made.nodes.append(node)
-        self.made.ranges.update(ranges)
-        return [Integers(name, example, ranges[name], self.reads.get(name, 0) > 1) for name, example in zip(node.outputs, examples)]
-
-    def _turned(self, start: Integers, found: Found) -> Integers:
-        """-a rises where a falls: the weights of falling channels are negated, or the accumulator itself where others read it too."""
-        maker = next((n for n in self.made.nodes if n.output == start.name), None)
-        falling = found.over(start.range.low.shape)
-        if maker is not None and maker.op in ("Conv", "MatMul") and not start.shared and start.name not in self.made.negated:
-            weight, sign = self.made.constants[maker.inputs[1]], np.where(found.flipped, -1, 1)
-            shape = (-1,) + (1,) * (weight.ndim - 1) if maker.op == "Conv" else (1,) * (weight.ndim - 1) + (-1,)
-            maker.inputs = [maker.inputs[0], f"{start.name}.weights"]
-            self.made.constants[maker.inputs[1]] = weight * sign.reshape(shape)
-            self.made.negated.add(start.name)
-            low, high = np.where(falling, -start.range.high, start.range.low), np.where(falling, -start.range.low, start.range.high)
-            self.made.ranges[start.name] = Range(low, high)
-            return replace(start, range=Range(low, high))
-        name = f"{start.name}.turned{len(self.made.nodes)}"
-        self.made.constants[f"{name}.sign"] = np.where(falling, -1, 1)
-        return self.emit(Node("Mul", [start.name, f"{name}.sign"], [name], {}, maker.layer if maker else ""), None, start)
 
     def _answer(self, name: str) -> None:
         """What the network answers: integers, or the integers that its last, real, operators are a straight line of."""
@@ -249,10 +202,6 @@ class Integeriser:
                 self.made.outputs[name] = self.integers(name)
         except ModelError as error:
             self.made.unresolved.append(Unresolved(name, "", str(error), name))
-            self._stop_at(name)
-
-    def _stop_before(self, node: Node) -> None:
-        for name in node.inputs:
             self._stop_at(name)
 
     def _stop_at(self, name: str) -> None:
@@ -268,19 +217,3 @@ class Integeriser:
             state = state.start
         if isinstance(state, Integers) and state.name not in self.made.inputs:
             self.made.outputs.setdefault(state.name, state)
-
-    def _drop_unused(self) -> None:
-        needed = {found.name if isinstance(found, Integers) else found.start.name for found in self.made.outputs.values()}
-        kept: list[Node] = []
-        for node in reversed(self.made.nodes):
-            if needed & set(node.outputs):
-                kept.append(node)
-                needed |= set(node.inputs)
-        self.made.nodes = kept[::-1]
-        self.made.constants = {name: value for name, value in self.made.constants.items() if name in needed}
-        self.made.inputs = {name: found for name, found in self.made.inputs.items() if found.name in needed}
-
-
-def exact_scale(value: QTensor | np.ndarray) -> np.ndarray:
-    """The scale of an example; plain integers are at scale 1."""
-    return np.asarray(getattr(value, "scale", 1.0))

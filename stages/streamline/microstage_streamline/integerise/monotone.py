@@ -11,18 +11,18 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
-from microstage.integer.tensor import real
-from microstage_streamline.graph.graph import Entry, Node
-from microstage_streamline.finn.annotate_datatypes import datatype_of
 from microstage.integer.ranges import Range
+from microstage.integer.registry import named
+from microstage.integer.tensor import real
+from microstage_streamline.finn.annotate_datatypes import datatype_of
+from microstage_streamline.graph.graph import Entry, Node
 from microstage_streamline.integerise.thresholds import chain_function, search
 
 if TYPE_CHECKING:
-    from microstage_streamline.integerise.integerise import Integers
+    from microstage_streamline.integerise.made import Integers
 
 __all__ = ["Found", "Function", "axis_of", "entry_range", "layout_of", "narrowed", "straight_line", "thresholds"]
 
-_STRAIGHT = ("BatchNormalization", "Add", "Sub", "Mul", "Div", "Rescale", "Identity", "Cast")
 _LAYOUTS = {2: ("NC",), 3: ("NCW", "NWC"), 4: ("NCHW", "NHWC"), 5: ("NCDHW", "NDHWC")}
 _MOST_LEVELS, _MOST_THRESHOLDS = 1 << 16, 1 << 22
 _ANY = 1e30  # beyond what any quantiser resolves
@@ -42,7 +42,7 @@ class Function:
 
     def is_straight(self, constants: Mapping[str, Any]) -> bool:
         """Whether it is value * a + b for constants a and b, from its operators alone."""
-        return all(node.op in _STRAIGHT and not (node.op == "Div" and node.inputs[0] in constants) for node in self.nodes)
+        return all(named(node.op).straight and not _bends(node, constants) for node in self.nodes)
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,14 @@ class Found:
     datatype: str
     layout: str
 
-    def over(self, shape: tuple[int, ...]) -> np.ndarray:
-        """`flipped`, shaped to be broadcast to a tensor of `shape`."""
-        wanted = [1] * len(shape)
-        wanted[self.axis] = self.flipped.size
-        return self.flipped.reshape(wanted)
+    def over(self, rank: int) -> np.ndarray:
+        """`flipped`, shaped to be broadcast to a tensor of `rank`."""
+        return self.flipped.reshape([self.flipped.size if axis == self.axis else 1 for axis in range(rank)])
+
+
+def _bends(node: Node, constants: Mapping[str, Any]) -> bool:
+    """Whether an operator that is a line of its first input is none here: 1 / x, or a cast that cuts fractions off."""
+    return node.op == "Div" and node.inputs[0] in constants or node.op == "Cast" and node.flags["to"] not in (1, 10, 11)
 
 
 def thresholds(function: Function, constants: Mapping[str, Any]) -> Found:
@@ -111,24 +114,17 @@ def axis_of(function: Function, rank: int, constants: Mapping[str, Any], scaled:
     """The one axis along which the function, or (if `scaled`) the scale that it starts from, differs; None where all is the same."""
     axes = set() if not scaled else _varied(narrowed(np.asarray(getattr(function.start.example, "scale", 1.0))), rank)
     for node in function.nodes:
-        for place, name in enumerate(node.inputs):
+        for name in node.inputs:
             if name in constants and np.size(getattr(constants[name], "ints", constants[name])) > 1:
-                axes |= _along(node, place, constants[name], rank)
+                axes |= _along(node, constants[name], rank)
     if len(axes) > 1 or 0 in axes:
         raise ModelError(f"differs along axes {sorted(axes)} of {rank}; one axis of channels can be told apart")
     return next(iter(axes), None)
 
 
-def _along(node: Node, place: int, value: Any, rank: int) -> set[int]:
+def _along(node: Node, value: Any, rank: int) -> set[int]:
     """The axes along which one constant input of a node differs."""
-    if node.op == "BatchNormalization":
-        return {1}
-    if node.op in ("QuantizeLinear", "DequantizeLinear"):
-        return {node.flags.get("axis", 1) % rank}
-    if node.op == "MultiThreshold":
-        last = node.flags.get("data_layout", b"NCHW") in (b"NHWC", b"NWC", "NHWC", "NWC")
-        return set() if value.shape[0] == 1 else {rank - 1 if last else 1}
-    return _varied(value, rank)
+    return named(node.op).axes(node.flags, np.shape(getattr(value, "ints", value)), rank)
 
 
 def _varied(value: Any, rank: int) -> set[int]:

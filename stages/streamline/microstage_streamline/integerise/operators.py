@@ -1,4 +1,4 @@
-"""Operators that mean the same on integers as on the values that they stand for: node of the cleaned graph -> states of its outputs."""
+"""What becomes of operators of each kind, node of the cleaned graph -> states of its outputs: they mean the same on integers."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from typing import Any
 import numpy as np
 
 from microstage.integer import QTensor
-from microstage_streamline.integerise.rescaled_sum import Joined
-from microstage_streamline.graph.normalise import is_quantised
+from microstage.integer.registry import Kind
 from microstage_streamline.graph.graph import Node
-from microstage_streamline.integerise.integerise import Cannot, Integeriser, Integers, exact_scale
+from microstage_streamline.graph.normalise import is_quantised
+from microstage_streamline.integerise.integerise import Integeriser
+from microstage_streamline.integerise.made import Cannot, Integers, exact_scale
+from microstage_streamline.integerise.monotone import Function
+from microstage_streamline.integerise.rescaled_sum import Joined
 
-__all__ = ["EXACT"]
+__all__ = ["HANDLERS"]
 
-EXACT: dict[str, Callable[[Integeriser, Node], list[Any]]] = {}
+HANDLERS: dict[Kind, Callable[[Integeriser, Node], list[Any]]] = {}
 
 
-def _exact(*operators: str):
+def _handles(kind: Kind):
     def register(function):
-        EXACT.update(dict.fromkeys(operators, function))
+        HANDLERS[kind] = function
         return function
 
     return register
@@ -33,8 +36,9 @@ def _one_scale(x: Integers, name: str) -> None:
         raise Cannot(f"sums or compares values of {name}, whose channels have different scales; quantise it with one scale")
 
 
-@_exact("Conv", "MatMul")
+@_handles(Kind.PRODUCT)
 def _product(made: Integeriser, node: Node) -> list[Integers]:
+    """(s x) (t W) = (s t) (x W)."""
     x = made.integers(node.inputs[0])
     _one_scale(x, node.inputs[0])
     weight = made.stored(node.inputs[1], node)
@@ -43,8 +47,9 @@ def _product(made: Integeriser, node: Node) -> list[Integers]:
     return [made.emit(Node(node.op, [x.name, weight], node.outputs, node.flags, node.layer), made.values[node.output], x)]
 
 
-@_exact("Add", "Sub")
+@_handles(Kind.SUM)
 def _sum(made: Integeriser, node: Node) -> list[Integers | Joined]:
+    """s a + s b = s (a + b); at two scales, what the quantiser behind it makes of each pair."""
     a, b = (made.integers(name) for name in node.inputs)
     if not is_quantised(made.values[node.output]):
         for term, name in ((a, node.inputs[0]), (b, node.inputs[1])):
@@ -59,38 +64,42 @@ def _sum(made: Integeriser, node: Node) -> list[Integers | Joined]:
     return [made.emit(Node("Add", [a.name, b.name], node.outputs, {}, node.layer), made.values[node.output], a, b)]
 
 
-@_exact("Mul")
+@_handles(Kind.ELEMENT_PRODUCT)
 def _element_product(made: Integeriser, node: Node) -> list[Integers]:
+    """(s a) (t b) = (s t) (a b)."""
     a, b = (made.integers(name) for name in node.inputs)
     if not is_quantised(made.values[node.output]):
         raise Cannot(f"multiplies {' and '.join(node.inputs)}, which are not both integers at a scale")
-    return [made.emit(Node("Mul", [a.name, b.name], node.outputs, {}, node.layer), made.values[node.output], a, b)]
+    return [made.emit(Node(node.op, [a.name, b.name], node.outputs, {}, node.layer), made.values[node.output], a, b)]
 
 
-@_exact("Concat")
-def _joined(made: Integeriser, node: Node) -> list[Integers]:
-    if any(name in made.constants for name in node.inputs):
-        raise Cannot("joins a constant")
-    terms = [made.integers(name) for name in node.inputs]
-    if not is_quantised(made.values[node.output]):
-        raise Cannot(f"joins {' and '.join(node.inputs)}, which are not all integers at a scale")
-    return [made.emit(Node("Concat", [t.name for t in terms], node.outputs, node.flags, node.layer), made.values[node.output], *terms)]
-
-
-@_exact("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Split", "Slice", "MaxPool", "Identity")
+@_handles(Kind.MOVES)
 def _moved(made: Integeriser, node: Node) -> list[Integers]:
-    x = made.integers(node.inputs[0])
-    for name in filter(None, node.inputs[1:]):
-        if name not in made.constants:
-            raise Cannot(f"reads {name}, which is computed")
-        made.made.constants[name] = np.asarray(made.constants[name], np.int64)
-    if any(np.size(getattr(made.values[name], "ints", made.values[name])) == 0 for name in node.outputs):
+    """move(s x) = s move(x), of one tensor or of several; sizes and axes are constants."""
+    terms, inputs = [], []
+    for name in node.inputs:
+        if name and name not in made.constants:
+            terms.append(made.integers(name))
+            inputs.append(terms[-1].name)
+        else:
+            inputs.append(name)
+            if name and not _is_whole(made.constants[name]):
+                raise Cannot(f"reads the constant {name} beside what is computed")
+            if name:
+                made.made.constants[name] = np.asarray(made.constants[name], np.int64)
+    examples = [made.values[name] for name in node.outputs]
+    if any(np.size(getattr(example, "ints", example)) == 0 for example in examples):
         raise Cannot("has an output without values")
-    new = Node(node.op, [x.name, *node.inputs[1:]], node.outputs, node.flags, node.layer)
-    return made.emit_all(new, [made.values[name] for name in node.outputs], x)
+    if not all(is_quantised(example) for example in examples):
+        raise Cannot(f"joins {' and '.join(node.inputs)}, which are not all integers at a scale")
+    return made.emit_all(Node(node.op, inputs, node.outputs, node.flags, node.layer), examples, *terms)
 
 
-@_exact("AveragePool", "GlobalAveragePool")
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "iu"
+
+
+@_handles(Kind.AVERAGE)
 def _average(made: Integeriser, node: Node) -> list[Integers]:
     """An average is a sum at another scale, and a sum is a convolution of each channel with ones."""
     x = made.integers(node.inputs[0])
@@ -103,11 +112,20 @@ def _average(made: Integeriser, node: Node) -> list[Integers]:
     return [made.emit(new, made.values[node.output], x)]
 
 
-@_exact("ArgMax")
-def _arg_max(made: Integeriser, node: Node) -> list[Integers]:
-    """The place of the largest integer is that of the largest value, at one scale; the lowest place on a tie."""
-    x = made.integers(node.inputs[0])
-    _one_scale(x, node.inputs[0])
+@_handles(Kind.ORDER)
+def _order(made: Integeriser, node: Node) -> list[Any]:
+    """The places of the largest of a x + b are those of x for a > 0, of -x for a < 0; the lowest place first among equals."""
     if node.flags.get("select_last_index", 0):
         raise Cannot("takes the last of equal values; expected the first")
-    return [made.emit(Node("ArgMax", [x.name], node.outputs, node.flags, node.layer), made.values[node.output], x)]
+    x, line, turned = made.in_order(node.inputs[0])
+    _one_scale(x, node.inputs[0])
+    for name in node.inputs[1:]:
+        made.made.constants[name] = np.asarray(made.constants[name], np.int64)
+    examples, outputs = [made.values[name] for name in node.outputs], list(node.outputs)
+    both = line is not None and len(outputs) > 1 and made.reads.get(outputs[0], 0) > 0
+    if both and turned:
+        raise Cannot("answers with the largest of values that fall with their integers; expected their places alone")
+    if both:
+        examples[0], outputs[0] = QTensor(np.zeros(examples[0].shape, np.int64), exact_scale(x.example)), f"{outputs[0]}.integers"
+    found = made.emit_all(Node(node.op, [x.name, *node.inputs[1:]], outputs, node.flags, node.layer), examples, x)
+    return [Function(found[0], line.nodes, made.values[node.outputs[0]]), *found[1:]] if both else found

@@ -16,12 +16,12 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
+from microstage_streamline.finn.annotate_datatypes import datatype_of
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.integerise.monotone import Function, axis_of, layout_of
-from microstage_streamline.finn.annotate_datatypes import datatype_of
 
 if TYPE_CHECKING:
-    from microstage_streamline.integerise.integerise import Integers
+    from microstage_streamline.integerise.made import Integers
 
 __all__ = ["Joined", "aligned"]
 

@@ -14,9 +14,9 @@ from microstage.integer import Interpreter, QTensor
 from microstage.integer.sequence import integers
 from microstage.integer.tensor import real
 from microstage.stage import Job
-from microstage_streamline.graph.normalise import Normaliser
-from microstage_streamline.integerise.integerise import Integers, Made
 from microstage_streamline.finn.write import Written
+from microstage_streamline.graph.normalise import Normaliser
+from microstage_streamline.integerise.made import Integers, Made
 
 __all__ = ["Proof"]
 

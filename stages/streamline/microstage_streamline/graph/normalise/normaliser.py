@@ -1,0 +1,146 @@
+"""Rewrites nodes in graph order, with an example of every value.
+
+The example (all inputs zero) tells shapes, and what is quantised at which scale, without ONNX's own shape inference, which
+knows neither qonnx's operators nor what a graph of another opset meant.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from microstage.errors import ModelError
+from microstage.integer import QTensor
+from microstage.integer.interpreter import run_node
+from microstage.integer.registry import Kind, knows, named
+from microstage_streamline.graph.graph import Graph, MalformedModel, Node, saying_where
+from microstage_streamline.graph.normalise.rewrite import REWRITES
+
+__all__ = ["MOST_FOLDED", "Normaliser", "is_quantised"]
+
+MOST_FOLDED = 1 << 26  # values that folding may make
+_QUANTISERS = ("Quant", "BipolarQuant", "QuantizeLinear", "MultiThreshold")
+
+
+def is_quantised(value: Any) -> bool:
+    """Whether an example is integers, scaled or not."""
+    return isinstance(value, QTensor) or (isinstance(value, np.ndarray) and value.dtype.kind in "iu")
+
+
+class Normaliser:
+    """`graph` after `clean()` holds no constant subgraph, no alias, no bias in a product, no two equal nodes.
+
+    `values` are the examples; a tensor that this reference cannot compute has none, and `unknown` says why. `origin` names the
+    stored constant that a folded one was made of.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.values: dict[str, Any] = {**graph.constants, **graph.examples()}
+        self.unknown: dict[str, str] = {}
+        self.renamed: dict[str, str] = {}
+        self.origin: dict[str, str] = {}
+        self.seen: dict[Any, Node] = {}
+        self.count = 0
+        self._readers: dict[str, list[Node]] = {}
+        self._fixed = set(graph.constants)
+        for node in graph.nodes:
+            for name in set(node.inputs):
+                self._readers.setdefault(name, []).append(node)
+            if all(not name or name in self._fixed for name in node.inputs):
+                self._fixed.update(node.outputs)
+
+    def clean(self) -> Graph:
+        """The graph after every rewrite."""
+        queue, done = list(reversed(self.graph.nodes)), []
+        while queue:
+            node = queue.pop()
+            node.inputs = [self.renamed.get(name, name) for name in node.inputs]
+            replaced = self._rewritten(node)
+            if replaced is not None:
+                queue += reversed(replaced)
+            elif not self._gone(node):
+                done.append(node)
+        self.graph.nodes = done
+        self.graph.outputs = [self.renamed.get(name, name) for name in self.graph.outputs]
+        used = {name for node in done for name in node.inputs} | {*self.graph.outputs}
+        self.graph.constants = {name: value for name, value in self.graph.constants.items() if name in used}
+        return self.graph
+
+    def constant(self, near: str, value: Any) -> str:
+        """A new constant, called after the tensor that it serves."""
+        self.count += 1
+        name = f"{near}.constant{self.count}"
+        self.graph.constants[name] = self.values[name] = value
+        self.origin[name] = self.origin.get(near, near)
+        return name
+
+    def is_constant(self, name: str) -> bool:
+        """Whether a tensor is stored, or was computed from what is."""
+        return name in self.graph.constants
+
+    def reaches_integers(self, name: str) -> bool:
+        """Whether something needs tensor `name` as integers at a scale: an output, or a product, average or join before any quantiser."""
+        if name in self.graph.outputs:
+            return True
+        for node in self._readers.get(name, ()):
+            kind, alone = named(node.op).kind, sum(bool(n) and n not in self._fixed for n in node.inputs) == 1
+            if kind in (Kind.PRODUCT, Kind.AVERAGE) or not alone:
+                return True
+            follows = kind in (Kind.MOVES, Kind.MONOTONE, Kind.SUM, Kind.ELEMENT_PRODUCT) and node.op not in _QUANTISERS
+            if follows and any(self.reaches_integers(output) for output in node.outputs):
+                return True
+        return False
+
+    def _rewritten(self, node: Node) -> list[Node] | None:
+        """What stands for `node`; None for a node that stays as it is."""
+        try:
+            with saying_where(node):
+                found = next((rewrite for rewrite in REWRITES.get(node.op, ()) if rewrite.matches(self, node)), None)
+                return found.rewrite(self, node) if found else None
+        except MalformedModel:
+            raise
+        except ModelError as error:
+            self.unknown.update(dict.fromkeys(node.outputs, str(error)))
+            return None
+
+    def _gone(self, node: Node) -> bool:
+        """Run the example; whether the node is a constant now, or the same as one before."""
+        known = self._example(node)
+        if known and all(not name or self.is_constant(name) for name in node.inputs):
+            self.graph.constants.update((name, self.values[name]) for name in node.outputs if name)
+            if node.inputs:
+                self.origin[node.output] = self.origin.get(node.inputs[0], node.inputs[0])
+            return True
+        flags = tuple(sorted((name, str(value)) for name, value in node.flags.items()))
+        twin = self.seen.setdefault((node.op, tuple(node.inputs), flags, len(node.outputs)), node)
+        if twin is not node and not {*node.outputs, *twin.outputs} & {*self.graph.outputs}:
+            self.renamed.update(zip(node.outputs, twin.outputs))
+            return True
+        return False
+
+    def _example(self, node: Node) -> bool:
+        reason = next((self.unknown[name] for name in (*node.inputs, *node.outputs) if name in self.unknown), None)
+        if reason is None and not knows(node.op):
+            reason = f"{node.op} is no operator of the integer reference"
+        if reason is None:
+            try:
+                with saying_where(node):
+                    found = _run(node, self.values)
+            except MalformedModel:
+                raise
+            except ModelError as error:
+                reason = str(error)
+        if reason is not None:
+            self.unknown.update(dict.fromkeys(node.outputs, reason))
+            return False
+        self.values.update(found)
+        return True
+
+
+def _run(node: Node, values) -> dict[str, Any]:
+    found = run_node(node.proto(), values)
+    if any(np.size(getattr(value, "ints", value)) > MOST_FOLDED for value in found.values()):
+        raise ModelError(f"an output of more than {MOST_FOLDED} values")
+    return found

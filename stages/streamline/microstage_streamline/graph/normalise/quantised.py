@@ -1,0 +1,115 @@
+"""Scales and tables: what changes a scale alone, levels that are no integers, functions read from a table."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from microstage.errors import ModelError
+from microstage.integer import QTensor
+from microstage.integer.registry import Kind, operator, positive_scale
+from microstage.integer.tensor import real
+from microstage_streamline.graph.graph import Node
+from microstage_streamline.graph.normalise.normaliser import is_quantised
+from microstage_streamline.graph.normalise.rewrite import Rewrite, registered
+
+
+@operator("Rescale", kind=Kind.MONOTONE, rises=positive_scale, straight=True)
+def rescale(arguments, _):
+    """value * factor where `value` is quantised: the same integers at another scale."""
+    value, factor = arguments
+    scaled = np.asarray(value.scale if isinstance(value, QTensor) else 1.0) * np.asarray(factor, np.float64)
+    return QTensor(np.asarray(value.ints if isinstance(value, QTensor) else value, np.int64), scaled)
+
+
+@registered
+class ScaleAlone(Rewrite):
+    """(s i) a = (s a) i: a quantised tensor times a positive constant is quantised still, at another scale.
+
+    Precondition: the constant keeps the shape; something needs the integers before they are rounded again (otherwise
+    the product stays as the file evaluates it, to the last bit).
+    """
+
+    operators = ("Mul", "Div")
+
+    def matches(self, normal, node):
+        name, factor = self._sides(normal, node)
+        value, factor = normal.values.get(name), normal.graph.constants.get(factor)
+        if factor is None or not is_quantised(value) or normal.is_constant(name):
+            return False
+        keeps = np.broadcast_shapes(np.shape(real(factor)), value.shape) == tuple(value.shape)
+        return bool(keeps and (real(factor) > 0).all() and normal.reaches_integers(node.output))
+
+    def rewrite(self, normal, node):
+        name, stored = self._sides(normal, node)
+        factor, rank = real(normal.graph.constants[stored]), len(normal.values[name].shape)
+        factor = 1 / factor if node.op == "Div" else factor
+        factor = factor.reshape(()) if factor.size == 1 else factor.reshape((1,) * (rank - factor.ndim) + factor.shape)
+        return [Node("Rescale", [name, normal.constant(node.output, factor)], node.outputs, {}, node.layer)]
+
+    @staticmethod
+    def _sides(normal, node) -> list[str]:
+        return node.inputs if node.op == "Div" or not normal.is_constant(node.inputs[0]) else node.inputs[::-1]
+
+
+@registered
+class WholeLevels(Rewrite):
+    """out_scale (count + bias / out_scale) -> whole levels and a scale. Precondition: bias / out_scale is whole, or half so."""
+
+    operators = ("MultiThreshold",)
+
+    def matches(self, normal, node):
+        flags, scale, bias, times = self._read(normal, node)
+        if times is None:
+            raise ModelError(f"levels at {scale} count {bias:+} stand at no common scale")
+        return flags != node.flags or not self._is_whole(scale, bias, times)
+
+    def rewrite(self, normal, node):
+        flags, scale, bias, times = self._read(normal, node)
+        if self._is_whole(scale, bias, times):
+            return [Node(node.op, node.inputs, node.outputs, flags, node.layer)]
+        counted = f"{node.output}.levels"
+        flags |= {"out_scale": float(times), "out_bias": bias * times / scale}
+        factor = normal.constant(node.output, np.float64(scale / times))
+        return [Node(node.op, node.inputs, [counted], flags, node.layer), Node("Rescale", [counted, factor], node.outputs, {}, node.layer)]
+
+    @staticmethod
+    def _read(normal, node):
+        flags = {"out_scale": 1.0, "out_bias": 0.0, "data_layout": b"", **node.flags}
+        value = normal.values.get(node.inputs[0])
+        if not flags["data_layout"] and value is not None:  # as qonnx guesses it
+            flags["data_layout"] = {3: b"NWC"}.get(len(value.shape), b"NCHW")
+        scale, bias = flags["out_scale"], flags["out_bias"]
+        return flags, scale, bias, next((k for k in (1, 2) if scale and (bias * k / scale).is_integer()), None)
+
+    @staticmethod
+    def _is_whole(scale: float, bias: float, times: int) -> bool:
+        return scale == 1.0 and times == 1 or scale == 2.0 and bias == int(bias)
+
+
+@registered
+class ReadTable(Rewrite):
+    """Gather(table, x) -> Lookup(x, table): a function of each index. Precondition: a constant table of one dimension, a computed index."""
+
+    operators = ("Gather",)
+
+    def matches(self, normal, node):
+        table = normal.graph.constants.get(node.inputs[0])
+        return table is not None and len(table.shape) == 1 and not normal.is_constant(node.inputs[1])
+
+    def rewrite(self, normal, node):
+        return [Node("Lookup", node.inputs[::-1], node.outputs, {}, node.layer)]
+
+
+@registered
+class OneNorm(Rewrite):
+    """A batch norm has one output. Precondition: it was exported in evaluation mode."""
+
+    operators = ("BatchNormalization",)
+
+    def matches(self, normal, node):
+        if node.flags.get("training_mode", 0):
+            raise ModelError("a batch norm in training mode has no fixed answer; export in evaluation mode")
+        return len(node.outputs) > 1
+
+    def rewrite(self, normal, node):
+        return [Node(node.op, node.inputs, node.outputs[:1], node.flags, node.layer)]

@@ -1,0 +1,76 @@
+"""What becomes of tensors and of the network: the nouns of this room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from microstage.errors import ModelError
+from microstage.integer import QTensor
+from microstage.integer.ranges import Range
+from microstage_streamline.graph.graph import Node
+
+if TYPE_CHECKING:
+    from microstage_streamline.integerise.monotone import Function
+
+__all__ = ["Cannot", "Integers", "Made", "Unresolved", "exact_scale"]
+
+
+@dataclass(frozen=True)
+class Integers:
+    """Tensor `name` of the new graph; `example` as in the cleaned graph; `shared` if more than one node reads it."""
+
+    name: str
+    example: Any
+    range: Range
+    shared: bool
+
+
+@dataclass(frozen=True)
+class Unresolved:
+    """Why `tensor` is no integers; `root` is the tensor where that began, itself or one before it."""
+
+    tensor: str
+    layer: str
+    reason: str
+    root: str
+
+
+class Cannot(ModelError):
+    """This node has no integers; the network's other nodes may."""
+
+
+@dataclass
+class Made:
+    """The new graph. `inputs`: the integers that enter, by tensor of the cleaned graph; `raw`: (scale, zero point) of those that enter as
+    the file's own quantiser leaves them. `outputs`: what the network answers, or what its unresolved rest would go on from; a
+    Function where real operators behind the last integers are a straight line. `negated`: tensors whose integers are the negative of
+    the reference's in some channels."""
+
+    nodes: list[Node] = field(default_factory=list)
+    constants: dict[str, np.ndarray] = field(default_factory=dict)
+    inputs: dict[str, Integers] = field(default_factory=dict)
+    raw: dict[str, tuple[np.ndarray, int]] = field(default_factory=dict)
+    outputs: dict[str, Integers | Function] = field(default_factory=dict)
+    unresolved: list[Unresolved] = field(default_factory=list)
+    negated: set[str] = field(default_factory=set)
+    ranges: dict[str, Range] = field(default_factory=dict)
+
+    def drop_unused(self) -> None:
+        """Only what some output needs stays."""
+        needed = {found.name if isinstance(found, Integers) else found.start.name for found in self.outputs.values()}
+        kept: list[Node] = []
+        for node in reversed(self.nodes):
+            if needed & set(node.outputs):
+                kept.append(node)
+                needed |= set(node.inputs)
+        self.nodes = kept[::-1]
+        self.constants = {name: value for name, value in self.constants.items() if name in needed}
+        self.inputs = {name: found for name, found in self.inputs.items() if found.name in needed}
+
+
+def exact_scale(value: QTensor | np.ndarray) -> np.ndarray:
+    """The scale of an example; plain integers are at scale 1."""
+    return np.asarray(getattr(value, "scale", 1.0))

@@ -1,0 +1,164 @@
+"""Where a network comes from: parts that the stage before made, or a file that something else wrote. One road begins at either."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from microstage import golden
+from microstage.canonical import write_json
+from microstage.models.definition import FILE
+from microstage.onnx_file import read_onnx
+from microstage.stage import Job
+from microstage_streamline import report
+from microstage_streamline.convert import Converted, convert, convert_file
+from microstage_streamline.finn.layout import input_ranges, laid_out
+from microstage_streamline.graph.read import graph_of
+from microstage_streamline.verify import sequences, vectors
+from microstage_streamline.verify.executors import against_file, against_golden
+from microstage_streamline.verify.proof import Proof
+
+__all__ = ["OwnFile", "StageBefore", "convert_part"]
+
+
+@dataclass(frozen=True)
+class StageBefore:
+    """Parts of the stage before: QCDQ graphs, their interface, the integer reference's golden vectors. All of them must become integer."""
+
+    folder: Path
+
+    def convert(self) -> dict[str, Converted]:
+        """Every part by its name, laid out for FINN's streams from border to border."""
+        found = {}
+        for name, described in self._interface()["parts"].items():
+            found[name] = convert_part(read_onnx(self.folder / described["file"]), described)
+        return found
+
+    def file(self, part: str) -> str:
+        """What a part's graph is called, without its ending."""
+        return f"{part.removesuffix('_qcdq').removesuffix('_qonnx')}_finn_streamlined"
+
+    def prove(self, job: Job, converted: dict[str, Converted]) -> dict[str, np.ndarray]:
+        """Every boundary on every golden vector, over whole sequences; the vectors, as the graphs take them."""
+        interface, models = self._interface()["parts"], {name: part.written.model for name, part in converted.items()}
+        recorded = golden.load(self.folder / golden.FILE)
+        observed = sequences.replay_golden(job, models, interface, recorded)
+        for name, model in models.items():
+            job.metric(f"{name}.tensors_in_range", sequences.check_annotations(name, model, observed))
+            sequences.replay_executor(job, name, model, interface[name])
+        for step in [name for name in models if sequences.RECURRENT_ROLES.get(name) == "lstm"]:
+            sequences.replay_any_state(job, read_onnx(self.folder / interface[step]["file"]), models[step], interface[step])
+        return recorded | sequences.as_taken(models, interface, recorded)
+
+    def write(self, job: Job, converted: dict[str, Converted], estimates: dict[str, Any]) -> None:
+        """The interface, with the shapes and datatypes of the new graphs; the model's definition; the name that others know it by."""
+        before = self._interface()
+        after = _renamed({key: value for key, value in before.items() if key != "parts"}, {part: self.file(part) for part in converted})
+        parts = {self.file(name): self._described(name, part, before["parts"][name]) for name, part in converted.items()}
+        write_json(job.output / "interface.json", {**after, "parts": parts})
+        shutil.copy(self.folder / FILE, job.output / FILE)
+        known = json.loads((self.folder / FILE).read_text()).get("retrained")
+        if known is not None and len(parts) == 1:
+            shutil.copy(job.output / f"{next(iter(parts))}.onnx", job.output / Path(known).name)
+
+    def _described(self, name: str, part: Converted, interface: dict[str, Any]) -> dict[str, Any]:
+        """The QCDQ interface with the shapes and datatypes of the streamlined graph; scales are metadata from here on."""
+        model = part.written.model
+        sides = {
+            side: {tensor: {**said, "shape": list(model.get_tensor_shape(tensor)), "datatype": model.get_tensor_datatype(tensor).name}
+                   for tensor, said in interface[side].items()}
+            for side in ("inputs", "outputs")
+        }
+        return {"file": f"{self.file(name)}.onnx", **sides}
+
+    def _interface(self) -> dict[str, Any]:
+        return json.loads((self.folder / "interface.json").read_text())
+
+
+@dataclass(frozen=True)
+class OwnFile:
+    """A network that something else trained, `model.onnx`, and the user's own inputs and answers, if given. What cannot be integer is said."""
+
+    folder: Path
+    name: str = "model"
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model.onnx"
+
+    def convert(self) -> dict[str, Converted]:
+        """The one part, in the shapes and the order of the file."""
+        return {self.name: convert_file(self.model)}
+
+    def file(self, part: str) -> str:
+        """What the graph is called, without its ending."""
+        return f"{part}_finn_streamlined"
+
+    def prove(self, job: Job, converted: dict[str, Converted]) -> dict[str, np.ndarray]:
+        """Every tensor against the reference, on the user's vectors or drawn ones; other executors beside."""
+        part, arrays = converted[self.name], self._arrays(converted[self.name])
+        fed = vectors.given(part.normal, part.made, arrays) if arrays else vectors.drawn(part.made, vectors.how_many(part.made))
+        proof = Proof(part.normal, part.made, part.written, fed)
+        recorded = proof.integers(job)
+        proof.executor(job, recorded)
+        job.metric("unresolved", len(part.made.unresolved))
+        job.metric("compared", self._compared(proof, arrays))
+        for found in part.made.unresolved:
+            job.log(f"streamline: not integer: {found.layer or 'output'} -> {found.tensor}: {found.reason}")
+        return recorded
+
+    def write(self, job: Job, converted: dict[str, Converted], estimates: dict[str, Any]) -> None:
+        """The interface, and what became integer and what did not, for the person who brought the file and for programs."""
+        part, file = converted[self.name], self.file(self.name)
+        write_json(job.output / "interface.json", {"parts": {file: {"file": f"{file}.onnx", **part.written.interface}}})
+        write_json(job.output / FILE, {"model": "network", "parameters": {}})
+        write_json(job.output / "unresolved.json", report.unresolved(part.made, part.written))
+        page = report.markdown(part.normal, part.made, part.written, job.metrics["compared"], estimates)
+        (job.output / "report.md").write_text(page)
+
+    def _arrays(self, part: Converted) -> dict[str, np.ndarray] | None:
+        path = self.folder / "golden.npz"
+        return vectors.named(vectors.read_golden(path), part.normal) if path.exists() else None
+
+    def _compared(self, proof: Proof, arrays: dict[str, np.ndarray] | None) -> dict[str, Any]:
+        """Differences to the untouched file elsewhere, and to the user's own answers: figures for the report."""
+        entries, inputs = proof.normal.graph.inputs, vectors.at_the_inputs(proof.normal, proof.made, proof.written.entered, proof.vectors)
+        if not inputs:  # integers enter behind operators that cannot be turned round
+            return {}
+        proof.vectors = inputs
+        answers = proof.answers()
+        steps = {name: proof.step(name) for name in answers}
+        found = {"the file": against_file(self.model, entries, vectors.as_real(inputs), answers, steps)}
+        return {**found, "GOLDEN": against_golden(arrays, answers, steps)} if arrays is not None else found
+
+
+def convert_part(part: onnx.ModelProto, interface: dict[str, Any]) -> Converted:
+    """A part of the stage before in integers alone: same names at its border, batch 1, channels last where FINN streams them so."""
+    ranges, graph = input_ranges(interface), graph_of(_batch_of_one(part, interface), part.graph.name)
+    graph.inputs = {name: replace(entry, datatype=ranges[name]) for name, entry in graph.inputs.items()}
+    found = convert(graph, part.graph.name).whole()
+    return replace(found, written=replace(found.written, model=laid_out(found.written.model, ranges)))
+
+
+def _batch_of_one(part: onnx.ModelProto, interface: dict[str, Any]) -> onnx.ModelProto:
+    copy = onnx.ModelProto.FromString(part.SerializeToString())
+    for value in copy.graph.input:
+        value.type.tensor_type.ClearField("shape")
+        for size in [1, *interface["inputs"][value.name]["shape"][1:]]:
+            value.type.tensor_type.shape.dim.add().dim_value = size
+    return copy
+
+
+def _renamed(value: Any, names: dict[str, str]) -> Any:
+    """`value` of a JSON file with each text that is one of `names` replaced."""
+    if isinstance(value, dict):
+        return {names.get(key, key): _renamed(item, names) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_renamed(item, names) for item in value]
+    return names.get(value, value) if isinstance(value, str) else value
