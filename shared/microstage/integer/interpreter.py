@@ -28,10 +28,10 @@ class Interpreter:
             if node.op_type not in OPERATORS:
                 raise ModelError(f"{_where(node, place)} is not an operator that the integer reference knows.")
 
-    def state_width(self, name: str) -> int:
-        """Last dimension of the graph input `name`."""
-        value = next(i for i in self.graph.input if i.name == name)
-        return value.type.tensor_type.shape.dim[-1].dim_value
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each input as the graph declares it; 0 where a dimension is open."""
+        return {i.name: tuple(d.dim_value for d in i.type.tensor_type.shape.dim) for i in self.graph.input if i.name in self.inputs}
 
     def run(self, inputs: Mapping[str, Any], record: Iterable[str] = ()) -> dict[str, Any]:
         """Outputs and `record`ed tensors by name; integer arrays in are raw integers (a DequantizeLinear gives scale)."""

@@ -1,4 +1,4 @@
-"""Driving graphs over many examples: a few at a time; or three parts over sequences, CNN once, the LSTM T times from zero, heads last."""
+"""Driving graphs over many examples: a few at a time; or parts over sequences, encoder once, cell step by step from zero, head last."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from microstage.integer.interpreter import Interpreter
 from microstage.integer.tensor import QTensor
+from microstage.roles import Sequence
 
 __all__ = ["batches", "integers", "run_in_batches", "run_sequence"]
 
@@ -32,26 +33,34 @@ def run_in_batches(interpreter: Interpreter, inputs: Mapping[str, np.ndarray], o
 
 
 def run_sequence(
-    parts: Mapping[str, Interpreter], windows: np.ndarray, record: Mapping[str, Iterable[str]] = {}
+    sequence: Sequence, parts: Mapping[str, Interpreter], inputs: Mapping[str, np.ndarray], record: Mapping[str, Iterable[str]] = {}
 ) -> dict[str, np.ndarray]:
-    """Integers by boundary for `windows` int8 [n, N]: features [n, T, C], hidden and cell [n, T, H], harmonics [n, 4].
+    """Integers by boundary for the network's `inputs` [n, ...]: what the encoder gives [n, T, C], every step's states [n, T, H], answers.
 
-    `parts` are "cnn", "lstm" and "mlp"; `record` names further tensors of each part, stacked over time for the LSTM.
+    `parts` by name; `record` names further tensors of each part, those of the cell stacked over time. Inputs may come in any
+    shape of as many numbers as the graphs take.
     """
-    cnn = parts["cnn"].run({"window": windows[:, None]}, record.get("cnn", ()))
-    features = integers(cnn.pop("features"))
+    count = len(next(iter(inputs.values())))
+
+    def run(part: str, known: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        shapes = parts[part].shapes
+        fed = {name: known[name].reshape(count, *shape[1:]) for name, shape in shapes.items()}
+        return {name: integers(value) for name, value in parts[part].run(fed, record.get(part, ())).items()}
+
+    found = run(sequence.encoder, inputs) if sequence.encoder else {}
+    known = {**inputs, **found}
+    frames = {name: known[source].reshape(count, sequence.length, -1) for name, source in sequence.steps.items()}
+    shapes = parts[sequence.cell].shapes
+    state = {name: np.zeros((count, *shapes[name][1:]), np.int64) for name in sequence.states}
     steps: list[dict[str, np.ndarray]] = []
-    width = parts["lstm"].state_width("hidden")
-    state = {name: np.zeros((len(windows), width), np.int64) for name in ("hidden", "cell")}
-    for t in range(features.shape[1]):
-        found = parts["lstm"].run({"features_t": features[:, t], **state}, record.get("lstm", ()))
-        found = {name: integers(value) for name, value in found.items()}
-        state = {"hidden": found.pop("hidden_next"), "cell": found.pop("cell_next")}
-        steps.append({**found, **state})
-    over_time = {name: np.stack([step[name] for step in steps], axis=1) for name in steps[0]}
-    mlp = parts["mlp"].run({"hidden": state["hidden"]}, record.get("mlp", ()))
-    rest = {name: integers(value) for name, value in {**cnn, **mlp}.items()}
-    return {"features": features, **over_time, **rest}
+    for t in range(sequence.length):
+        step = run(sequence.cell, {**state, **{name: value[:, t] for name, value in frames.items()}})
+        state = {old: step[new] for old, new in sequence.states.items()}
+        steps.append({sequence.recorded(sequence.cell, name): value for name, value in step.items()})
+    found |= {name: np.stack([step[name] for step in steps], axis=1) for name in steps[0]}
+    if sequence.head:
+        found |= run(sequence.head, {**inputs, **{name: state[of] for name, of in sequence.last.items()}})
+    return found
 
 
 def integers(value: Any) -> np.ndarray:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from microstage.canonical import write_json
-from microstage.errors import ModelError, ParameterError
+from microstage.errors import ArtefactError, ModelError, ParameterError
 from microstage.models import family
+from microstage.roles import Gain
 
-__all__ = ["FILE", "REPLAYED", "Definition", "model_of", "read"]
+__all__ = ["FILE", "REPLAYED", "Declared", "Definition", "model_of", "read"]
 
 FILE, REPLAYED = "model_def.json", "test.npz"
 
@@ -29,8 +30,36 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
+class Declared:
+    """What `model_def.json` says of the graph's ends and parts; docs/adding-a-model.md explains each. All of it may be left out.
+
+    `inputs`: {input: {range, scale, unit} of the integers that enter}; `units`: {tensor: unit}; `classes` of the answers; `names`: {boundary:
+    what it is called instead}; `files`: {encoder, cell or head: stem of its file}; `gain` of a window.
+    """
+
+    inputs: Mapping[str, Mapping[str, Any]]
+    units: Mapping[str, str]
+    names: Mapping[str, str]
+    files: Mapping[str, str]
+    classes: Sequence[str] = ()
+    gain: Gain | None = None
+
+    @classmethod
+    def of(cls, described: Mapping[str, Any]) -> Declared:
+        """From the file as `read` gives it; `ModelError` for a gain that is none, or whose window is no declared input."""
+        given = {field.name: described.get(field.name, {}) for field in fields(cls) if field.name not in ("classes", "gain")}
+        try:
+            gain = Gain.read({"gain": described.get("gain")})
+        except ArtefactError as error:
+            raise ModelError(f"{FILE}: {error}") from None
+        if gain is not None and gain.window not in given["inputs"]:
+            raise ModelError(f"{FILE} has a gain of {gain.window}, whose integers it must declare under inputs.")
+        return cls(**given, classes=tuple(described.get("classes", ())), gain=gain)
+
+
+@dataclass(frozen=True)
 class Definition:
-    """A network that its parameters define. `about` may have `classes`, `units` and `inputs` (docs/adding-a-model.md)."""
+    """A network that its parameters define. `about` may have whatever `Declared` has."""
 
     parameters: Mapping[str, Any]
     about: Mapping[str, Any]

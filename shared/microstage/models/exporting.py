@@ -1,6 +1,6 @@
 """What the export stage asks of a model; a family's `export.py` has a subclass called `Exporting`.
 
-A feed-forward network needs to say only how it is built: `simulate` watches every activation quantiser as data flows by.
+A network needs to say only how it is built: `simulate` watches every activation quantiser as data flows by, and walks each LSTM step by step.
 """
 
 from __future__ import annotations
@@ -13,54 +13,98 @@ from typing import Any
 
 import numpy as np
 import torch
+from brevitas.nn.quant_rnn import QuantRecurrentStackBase
 from brevitas.proxy import ActQuantProxyFromInjector
 from torch import Tensor, nn
 
 from microstage import golden
 from microstage.errors import VerificationError
-from microstage.models.definition import REPLAYED, read
+from microstage.models.definition import REPLAYED, Declared, read
+from microstage.models.lstm_steps import walk
+from microstage.signals.gain import block_float
 
-__all__ = ["Exporting", "integers", "numbered"]
+__all__ = ["Exporting", "integers", "lstm_layers", "numbered"]
+
+EXPONENT = "gain_exponent"
 
 
 class Exporting(ABC):
-    """A network on its way to ONNX: `input` and `output` name the graph's two ends.
+    """A network on its way to ONNX: `input` (one name or several, in the order that the network takes them) and `output` are the graph's ends.
 
     `replayed[input]` is what the network is fed with. Where the graph begins with a quantiser, the integers enter behind
     it, under the quantiser's module path; where it does not, `model_def.json` says which integers enter (docs/adding-a-model.md).
     A subclass sets `network`, weights left out, from `parameters` or from a definition of its own.
     """
 
-    input: str
+    input: str | tuple[str, ...]
     output: str
     network: nn.Module  # with load_weights(state), which raises `ModelError` if it does not fit
 
     def __init__(self, folder: Path) -> None:
         """`folder` holds `model_def.json` and `test.npz`; `ModelError` for a definition that is none."""
         self.folder = folder
-        self.parameters: Mapping[str, Any] = read(folder)["parameters"]
+        described = read(folder)
+        self.parameters: Mapping[str, Any] = described["parameters"]
+        self.declared = Declared.of(described)
 
     @property
-    def example(self) -> Tensor:
-        """One input, of the shape of those that are replayed."""
-        return torch.zeros(1, *golden.load(self.folder / REPLAYED)[self.input].shape[1:])
+    def inputs(self) -> tuple[str, ...]:
+        return (self.input,) if isinstance(self.input, str) else tuple(self.input)
+
+    @property
+    def example(self) -> tuple[Tensor, ...]:
+        """One input each, of the shape of those that are replayed."""
+        replayed = golden.load(self.folder / REPLAYED)
+        return tuple(torch.zeros(1, *replayed[name].shape[1:]) for name in self.inputs)
 
     def simulate(self, replayed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """{boundary: integers, output: reals as float64} as the framework computes them."""
-        seen: dict[str, tuple[Tensor, nn.Module]] = {}
-        watched = [proxy.register_forward_hook(_keeper(seen, path)) for path, proxy in _activations(self.network)]
+        """{boundary: integers, over all steps within an LSTM; output: reals as float64} as the framework computes them.
+
+        A window that has a gain is recorded as its integers, and `gain_exponent` [n] tells what they are multiples of.
+        """
+        windows = self._windows(replayed)
+        fed = [self._real(name, windows) if name in windows else torch.from_numpy(replayed[name]) for name in self.inputs]
+        layers, seen = lstm_layers(self.network), {}
+        watched = [proxy.register_forward_hook(_keeper(seen, path)) for path, proxy in _activations(self.network, layers)]
+        steps: dict[str, np.ndarray] = {}
+        watched += [layer.register_forward_hook(_walker(steps, label)) for layer, label in layers.items()]
         with torch.no_grad():
-            answer = self.network(torch.from_numpy(replayed[self.input]))
+            answer = self.network(*fed)
         for handle in watched:
             handle.remove()
-        found = {name: integers(value, quantiser) for name, (value, quantiser) in seen.items()}
-        return {**found, self.output: answer.numpy().astype(np.float64)}
+        found = {name: integers(value, quantiser) for name, (value, quantiser) in seen.items()} | steps
+        found = {self.declared.names.get(name, name): value for name, value in found.items()}
+        return {**windows, **found, self.output: answer.numpy().astype(np.float64)}
+
+    def _windows(self, replayed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """{window: integers int8, "gain_exponent": int8 [n]} of what is replayed in real numbers, where the model has a gain."""
+        gain = self.declared.gain
+        if gain is None:
+            return {}
+        ints, exponent = block_float(replayed[gain.inputs[gain.window]].astype(np.float64), gain.exponents)
+        return {gain.window: ints, EXPONENT: exponent}
+
+    def _real(self, name: str, windows: Mapping[str, np.ndarray]) -> Tensor:
+        shape = dict(zip(self.inputs, self.example))[name].shape[1:]
+        return torch.from_numpy(windows[name].astype(np.float32)).reshape(-1, *shape) * float(self.declared.inputs[name]["scale"])
 
 
-def _activations(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """(module path, proxy) of every quantiser of activations."""
+def lstm_layers(network: nn.Module) -> dict[nn.Module, str]:
+    """{layer of a QuantLSTM: its label}: the module path of the LSTM, and `<path>.<k>` of its layer k where it has several."""
+    found = {}
     for name, module in network.named_modules():
-        if isinstance(module, ActQuantProxyFromInjector) and module.is_quant_enabled:
+        if isinstance(module, QuantRecurrentStackBase):
+            for k, directions in enumerate(module.layers):
+                label = ".".join([*([name] if name else []), *([str(k)] if len(module.layers) > 1 else [])])
+                found |= {layer: label if d == 0 else f"{label}.back" for d, layer in enumerate(directions)}
+    return found
+
+
+def _activations(network: nn.Module, layers: Mapping[nn.Module, str]) -> Iterator[tuple[str, nn.Module]]:
+    """(module path, proxy) of every quantiser of activations outside an LSTM."""
+    within = {part for layer in layers for part in layer.modules()}
+    for name, module in network.named_modules():
+        if isinstance(module, ActQuantProxyFromInjector) and module.is_quant_enabled and module not in within:
             yield name.rpartition(".")[0], module
 
 
@@ -69,6 +113,14 @@ def _keeper(seen: dict[str, tuple[Tensor, nn.Module]], path: str):
         seen[numbered(path, seen)] = output[0], module
 
     return keep
+
+
+def _walker(steps: dict[str, np.ndarray], label: str):
+    def record(layer, inputs, output) -> None:
+        for boundary, values in walk(layer, label, *inputs[:3], output).items():
+            steps[f"{label}.{boundary}"] = np.stack([integers(value, quantiser) for value, quantiser in values], axis=1)
+
+    return record
 
 
 def numbered(path: str, taken: Container[str]) -> str:

@@ -14,10 +14,11 @@ from brevitas.export.onnx.qonnx.handler import (
     BrevitasWeightQuantProxyHandler,
 )
 from brevitas.export.onnx.qonnx.manager import QONNXManager
-from brevitas.nn.quant_rnn import _QuantLSTMLayer
 from brevitas.proxy.quant_proxy import QuantProxyFromInjector
 from torch import Tensor, nn
 from torch.autograd import Function
+
+from microstage.models.exporting import lstm_layers
 
 __all__ = ["PathManager", "PATH", "tell_paths"]
 
@@ -29,8 +30,8 @@ def tell_paths(network: nn.Module) -> None:
     for name, module in network.named_modules():
         if isinstance(module, QuantProxyFromInjector):
             module.export_path = name.rpartition(".")[0]
-        elif isinstance(module, _QuantLSTMLayer):
-            module.export_path = name
+    for layer, label in lstm_layers(network).items():
+        layer.export_path = label
     addresses = {value.data_ptr(): name for name, value in network.named_parameters()}
     for module in network.modules():
         if hasattr(module, "weight_quant"):

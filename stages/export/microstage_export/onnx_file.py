@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import onnx
 from onnx import numpy_helper
 
 from microstage.errors import ModelError
+from microstage.lstm_node import INPUTS, OPERATOR, QUANTISER_INPUTS
 from microstage.models.exporting import Exporting, numbered
 from microstage_export.lstm_handler import PATH, PathManager, tell_paths
 
@@ -17,17 +19,7 @@ __all__ = ["export"]
 _OPSET = 13
 _IR_VERSION = 8  # the newest that onnxruntime 1.14 reads
 _QUANTISERS = ("Quant", "BipolarQuant")
-_QUANTISER_INPUTS = ("scale", "zero_point", "bit_width")  # a bipolar one has the first alone
-_CELL_QUANTISERS = (
-    "output", "cell_state", "input_acc", "forget_acc", "cell_acc", "output_acc", "input_sigmoid", "forget_sigmoid",
-    "cell_tanh", "output_sigmoid", "hidden_state_tanh",
-)
-_CELL_INPUTS = (
-    *("input", "hidden_0", "cell_0", "weight_ii", "weight_if", "weight_ic", "weight_io"),
-    *("weight_hi", "weight_hf", "weight_hc", "weight_ho", "bias_input", "bias_forget", "bias_cell", "bias_output"),
-    *(f"{quantiser}.{role}" for quantiser in _CELL_QUANTISERS for role in _QUANTISER_INPUTS),
-)
-_CELL_OUTPUTS = ("lstm.sequence", "lstm.hidden", "lstm.cell")
+_CELL_OUTPUTS = ("sequence", "hidden", "cell")
 
 
 def export(trained: Exporting, name: str, path: Path) -> None:
@@ -36,41 +28,41 @@ def export(trained: Exporting, name: str, path: Path) -> None:
     tell_paths(trained.network)
     model = PathManager.export(
         trained.network, args=trained.example, opset_version=_OPSET, keep_initializers_as_inputs=False,
-        input_names=[trained.input], output_names=[trained.output], do_constant_folding=True,
+        input_names=list(trained.inputs), output_names=[trained.output], do_constant_folding=True,
     )
-    name_tensors(model)
+    name_tensors(model, trained.declared.names)
     _tidy(model, name)
     onnx.save(model, str(path))
 
 
-def name_tensors(model: onnx.ModelProto) -> None:
-    """Name what each quantiser and the LSTM read and write by module path; generated names are only ever replaced.
+def name_tensors(model: onnx.ModelProto, names: Mapping[str, str]) -> None:
+    """Name what each quantiser and LSTM layer reads and writes by module path; generated names are only ever replaced.
 
-    A quantised activation becomes its boundary (`cnn.act1`, `features`), a quantised weight `<path>.quantised`, its
-    parameters `<path>.scale` and so on. What feeds the LSTM is named by its role there: `lstm.weight_ii`, `lstm.cell_0`.
+    A quantised activation becomes its boundary (`cnn.act1`), or what `names` calls it instead, a quantised weight `<path>.quantised`, its
+    parameters `<path>.scale` and so on. What feeds an LSTM layer is named by its role there: `<layer>.weight_ii`, `<layer>.cell_0`.
     """
     graph = model.graph
-    roles = {name: _boundary(role) for node in graph.node if node.op_type == "QuantLSTMCell"
-             for name, role in zip(node.input, _CELL_INPUTS)}
-    for node in list(graph.node):
-        path = _take_path(node)
+    nodes = [(node, _take_path(node)) for node in graph.node]
+    roles = {name: names.get(f"{path}.{role}", f"{path}.{role}")
+             for node, path in nodes if node.op_type == OPERATOR for name, role in zip(node.input, INPUTS)}
+    for node, path in nodes:
         if node.op_type in _QUANTISERS:
-            boundary = roles.get(node.output[0], path)
+            boundary = roles.get(node.output[0]) or names.get(path, path)
             constant = any(i.name == node.input[0] for i in graph.initializer)
             if constant:
                 _own_initializer(graph, node, 0, boundary)
-            for index, role in enumerate(_QUANTISER_INPUTS[: len(node.input) - 1], 1):
+            for index, role in enumerate(QUANTISER_INPUTS[: len(node.input) - 1], 1):  # a bipolar one has the first alone
                 _own_initializer(graph, node, index, f"{boundary}.{role}")
             taken = {name for other in graph.node for name in other.output}
             _rename(graph, node.output[0], numbered(f"{boundary}.quantised" if constant else boundary, taken))
-        elif node.op_type == "QuantLSTMCell":
-            if len(node.input) != len(_CELL_INPUTS):
-                raise ModelError(f"The LSTM was exported with {len(node.input)} inputs, expected {len(_CELL_INPUTS)}.")
-            for index, role in enumerate(_CELL_INPUTS):
+        elif node.op_type == OPERATOR:
+            if len(node.input) != len(INPUTS):
+                raise ModelError(f"The LSTM was exported with {len(node.input)} inputs, expected {len(INPUTS)}.")
+            for index, role in enumerate(INPUTS):
                 if any(i.name == node.input[index] for i in graph.initializer):
-                    _own_initializer(graph, node, index, f"lstm.{role}")
+                    _own_initializer(graph, node, index, f"{path}.{role}")
             for old, new in zip(list(node.output), _CELL_OUTPUTS):
-                _rename(graph, old, new)
+                _rename(graph, old, f"{path}.{new}")
 
 
 def _take_path(node: onnx.NodeProto) -> str:
@@ -79,10 +71,6 @@ def _take_path(node: onnx.NodeProto) -> str:
             node.attribute.remove(attribute)
             return attribute.s.decode()
     return ""
-
-
-def _boundary(role: str) -> str:
-    return "features" if role == "input" else f"lstm.{role}"
 
 
 def _own_initializer(graph: onnx.GraphProto, node: onnx.NodeProto, index: int, name: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from microstage.canonical import write_json
 from microstage.errors import ModelError, ParameterError
+from microstage.signals.gain import EXPONENTS, LARGEST, WINDOW_SCALE
 
 __all__ = ["FILE", "HARMONICS", "HarmonicDefinition", "SAMPLES_PER_CYCLE"]
 
@@ -20,6 +21,15 @@ _POOL = 2
 _LARGEST = 4096  # the widest that can be asked for
 _STRIDE = 2
 _LONG = 16  # samples from which on the first convolution strides
+# The ends of the chain are amplitudes over the window's gain; everything between is a plain number.
+_UNIT = "2^exponent of the window, in the recording's unit"
+_ROLES = {
+    "inputs": {"window": {"range": [-LARGEST, LARGEST], "scale": WINDOW_SCALE, "unit": _UNIT}},
+    "units": {"window": _UNIT, "harmonics": _UNIT},
+    "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": list(EXPONENTS)},
+    "names": {"lstm.input": "features", "lstm.hidden": "hidden", "lstm.cell": "cell"},
+    "files": {"encoder": "subcnn", "cell": "sublstm_qcdq", "head": "submlp"},
+}
 
 
 @dataclass(frozen=True)
@@ -108,7 +118,7 @@ class HarmonicDefinition:
         """Write `model_def.json`."""
         derived = {"samples": self.samples, "steps": self.steps, "features": self.features, "harmonics": HARMONICS}
         derived |= {"weights": self.weights, "multiply_accumulates": self.multiply_accumulates}
-        write_json(folder / FILE, {"model": "harmonic", "parameters": asdict(self), **derived})
+        write_json(folder / FILE, {"model": "harmonic", "parameters": asdict(self), **derived, **_ROLES})
 
     @classmethod
     def load(cls, folder: Path) -> HarmonicDefinition:

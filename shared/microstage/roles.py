@@ -1,0 +1,142 @@
+"""What the parts of a network do in it, as `interface.json` says: a cell that is stepped over a sequence, and a gain per window.
+
+    "sequence": {"length": 3, "encoder": "subcnn", "cell": "sublstm", "head": "submlp",
+                 "steps": {"features_t": "features"}, "states": {"hidden": "hidden_next"}, "last": {"hidden": "hidden"}},
+    "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": [-16, 15]}
+
+docs/adding-a-model.md says what each field is. A network without them is one part, called once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from microstage.errors import ArtefactError
+
+__all__ = ["Gain", "Sequence"]
+
+_LONGEST, _LOWEST, _HIGHEST = 1 << 20, -126, 127  # steps; exponents of float32
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Parts by role. `cell` runs `length` times, from states of zero; `encoder` once before it and `head` once behind, where they are.
+
+    `steps`: {input of the cell: the sequence that it is one step of}, an output of the encoder, or an input of the network's own.
+    `states`: {input of the cell: the output that it takes of the step before}. `last`: {input of the head: the state whose last value it is}.
+    What else encoder and head take is the network's own input.
+    """
+
+    length: int
+    cell: str
+    steps: Mapping[str, str]
+    states: Mapping[str, str]
+    encoder: str | None = None
+    head: str | None = None
+    last: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, interface: Mapping[str, Any]) -> Sequence | None:
+        """What an `interface.json` says, None where it says nothing; `ArtefactError` names what is wrong."""
+        found = _made(cls, "sequence", interface)
+        if found is not None:
+            found._check(interface.get("parts", {}))
+        return found
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts that there are, in the order in which they run."""
+        return tuple(part for part in (self.encoder, self.cell, self.head) if part)
+
+    def renamed(self, parts: Mapping[str, str]) -> Sequence:
+        """The same where parts have other names: {old: new}."""
+        return replace(self, **{role: parts.get(name, name) for role, name in asdict(self).items() if role in ("encoder", "cell", "head") and name})
+
+    def described(self) -> dict[str, Any]:
+        """As `interface.json` has it."""
+        return {name: value for name, value in asdict(self).items() if value not in (None, {})}
+
+    def recorded(self, part: str | None, name: str) -> str:
+        """What golden vectors call an output of `part`: the states by what the next step takes them as."""
+        return {new: old for old, new in self.states.items()}.get(name, name) if part == self.cell else name
+
+    def _check(self, parts: Mapping[str, Any]) -> None:
+        if not 1 <= self.length <= _LONGEST:
+            raise _wrong("sequence", f"has length {self.length}; expected 1 to {_LONGEST} steps")
+        if unknown := [part for part in self.parts if part not in parts]:
+            raise _wrong("sequence", f"names a part {unknown[0]}; there are {', '.join(parts) or 'none'}")
+        if len(set(self.parts)) < len(self.parts):
+            raise _wrong("sequence", "gives one part two roles")
+        taken, given = (parts[self.cell].get(side, {}) for side in ("inputs", "outputs"))
+        for name in [*taken, *self.steps, *self.states]:
+            if (name in self.steps) + (name in self.states) != 1 or name not in taken:
+                raise _wrong("sequence", f"must say of each input of {self.cell} whether it is a step or a state: see {name}")
+        for old, new in self.states.items():
+            if new not in given or given[new].get("shape") != taken[old].get("shape"):
+                raise _wrong("sequence", f"says that state {old} comes from {new}, which is no output of {self.cell} of its shape")
+        for name, state in self.last.items():
+            if self.head is None or name not in parts[self.head].get("inputs", {}) or state not in self.states:
+                raise _wrong("sequence", f"says that {name} is the last {state}; expected an input of the head, and a state")
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A power of two that one window is divided by and the answers are multiplied by: the smallest from 2^low to 2^high, `exponents`, that no
+    sample exceeds. `inputs` and `outputs`: {tensor of the graphs: what it is called in real numbers}."""
+
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+    exponents: tuple[int, int]
+
+    @classmethod
+    def read(cls, interface: Mapping[str, Any]) -> Gain | None:
+        """As `Sequence.read`."""
+        found = _made(cls, "gain", interface)
+        if found is None:
+            return None
+        ends = list(found.exponents)
+        if len(ends) != 2 or not all(type(e) is int for e in ends) or not _LOWEST <= ends[0] <= ends[1] <= _HIGHEST:
+            raise _wrong("gain", f"has exponents {ends}; expected the lowest and the highest, from {_LOWEST} to {_HIGHEST}")
+        if len(found.inputs) != 1 or not found.outputs:
+            raise _wrong("gain", f"has {len(found.inputs)} inputs and {len(found.outputs)} outputs; expected one window, and an answer")
+        for side in ("inputs", "outputs") if "parts" in interface else ():
+            there = {name for part in interface["parts"].values() for name in part.get(side, {})}
+            if unknown := [name for name in getattr(found, side) if name not in there]:
+                raise _wrong("gain", f"names {unknown[0]}, which is none of the {side}: {', '.join(sorted(there))}")
+        return replace(found, exponents=tuple(ends))
+
+    @property
+    def window(self) -> str:
+        """The input that has it."""
+        return next(iter(self.inputs))
+
+    def described(self) -> dict[str, Any]:
+        """As `interface.json` has it."""
+        return {**asdict(self), "exponents": list(self.exponents)}
+
+
+def _made(cls: type, key: str, interface: Mapping[str, Any]) -> Any:
+    """An object of `cls` from the fields under `key`, each of the kind that it is declared as."""
+    given = interface.get(key)
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        raise _wrong(key, "is no object")
+    known = {f.name: str(f.type) for f in fields(cls)}
+    if foreign := [name for name in given if name not in known]:
+        raise _wrong(key, f"has a field {foreign[0]}; expected some of {', '.join(known)}")
+    kinds = {"int": int, "str": str, "str | None": str, "Mapping[str, str]": dict, "tuple[int, int]": list}
+    for name, value in given.items():
+        if type(value) is not kinds[known[name]] or type(value) is dict and not all(isinstance(v, str) for v in value.values()):
+            raise _wrong(key, f"has {name} = {value!r}; expected {known[name].replace('Mapping[str, str]', 'names by name')}")
+    try:
+        return cls(**given)
+    except TypeError:
+        missing = next(f.name for f in fields(cls) if f.name not in given)
+        raise _wrong(key, f"has no {missing}") from None
+
+
+def _wrong(key: str, what: str) -> ArtefactError:
+    return ArtefactError(f"The {key} of the interface {what}.")
