@@ -15,7 +15,9 @@ from typing import Any
 
 from microstage.errors import ArtefactError
 
-__all__ = ["Gain", "Sequence"]
+__all__ = ["EXPONENT", "Gain", "Sequence"]
+
+EXPONENT = "gain_exponent"  # in golden vectors: what the integers of a window with a gain are multiples of
 
 _LONGEST, _LOWEST, _HIGHEST = 1 << 20, -126, 127  # steps; exponents of float32
 

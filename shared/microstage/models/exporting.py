@@ -21,12 +21,10 @@ from microstage import golden
 from microstage.errors import VerificationError
 from microstage.models.definition import REPLAYED, Declared, read
 from microstage.models.lstm_steps import walk
+from microstage.roles import EXPONENT
 from microstage.signals.gain import block_float
 
 __all__ = ["Exporting", "integers", "lstm_layers", "numbered"]
-
-EXPONENT = "gain_exponent"
-
 
 class Exporting(ABC):
     """A network on its way to ONNX: `input` (one name or several, in the order that the network takes them) and `output` are the graph's ends.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 import torch
@@ -23,28 +23,37 @@ from microstage.models.classified import classified
 from microstage.models.definition import Definition
 from microstage.models.network import Network
 
-__all__ = ["Examples", "Phase", "Splits", "Training", "cosine", "extremes", "predict"]
+__all__ = ["Examples", "Inputs", "Phase", "Splits", "Training", "cosine", "each", "extremes", "predict"]
 
 _REPLAYED = 512
+Inputs = Union[Tensor, tuple[Tensor, ...]]
+
+
+def each(inputs: Inputs) -> tuple[Tensor, ...]:
+    """The inputs that a network is called with: the one, or all of several."""
+    return inputs if isinstance(inputs, tuple) else (inputs,)
 
 
 @dataclass(frozen=True)
 class Examples:
-    """`inputs` and `targets` [n, ...]; a subclass may alter what it draws."""
+    """`inputs` (one tensor, or a tuple of several, in the order of the network's) and `targets` [n, ...]; a subclass may alter what it draws."""
 
-    inputs: Tensor
+    inputs: Inputs
     targets: Tensor
 
     def __post_init__(self) -> None:
-        if len(self.inputs) != len(self.targets) or not len(self.inputs):
-            raise ModelError(f"Examples need a target for each input; there are {len(self.inputs)} inputs and {len(self.targets)} targets.")
+        counts = {len(values) for values in each(self.inputs)}
+        if counts != {len(self.targets)} or not len(self.targets):
+            counts = " and ".join(map(str, sorted(counts)))
+            raise ModelError(f"Examples need a target for each input; there are {counts} inputs and {len(self.targets)} targets.")
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return len(self.targets)
 
-    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def batch(self, rows: Tensor) -> tuple[Inputs, Tensor]:
         """Inputs and targets of `rows`, augmented where that is part of the recipe. Called for training alone."""
-        return self.inputs[rows], self.targets[rows]
+        chosen = tuple(values[rows] for values in each(self.inputs))
+        return chosen if isinstance(self.inputs, tuple) else chosen[0], self.targets[rows]
 
 
 @dataclass(frozen=True)
@@ -86,10 +95,11 @@ class Phase:
 class Training(ABC):
     """One model with its data and recipe. A subclass says what is learnt and how; all else has a usual form.
 
-    `input` is what the network's input is called. Where answers are `classes`, targets are their indices [n], and the largest answer counts.
+    `input` is what the network's input is called, or a tuple of what several are. Where answers are `classes`, targets are their indices [n],
+    and the largest answer counts.
     """
 
-    input = "input"
+    input: str | tuple[str, ...] = "input"
     classes: Sequence[str] = ()
     units: Mapping[str, str] = {}  # of the ends of the graph
     loss_name = "loss"  # under the curves
@@ -127,13 +137,16 @@ class Training(ABC):
         """`test.npz`, what later stages replay: test examples spread evenly, then extremes, which have no truth; `real` tells them apart."""
         test = self.splits.test
         rows = np.unique(np.linspace(0, len(test) - 1, min(_REPLAYED, len(test))).astype(int))
-        real, targets = test.inputs.numpy()[rows], test.targets.numpy()[rows]
-        hard = extremes(self.splits.train.inputs.numpy())
-        unknown = np.full((len(hard), *targets.shape[1:]), np.nan if targets.dtype.kind == "f" else -1, targets.dtype)
+        targets = test.targets.numpy()[rows]
+        names = (self.input,) if isinstance(self.input, str) else self.input
+        if len(names) != len(each(test.inputs)):
+            raise ModelError(f"Training.input names {', '.join(names)}; the examples have {len(each(test.inputs))} inputs.")
+        hard = [extremes(values.numpy()) for values in each(self.splits.train.inputs)]
+        unknown = np.full((len(hard[0]), *targets.shape[1:]), np.nan if targets.dtype.kind == "f" else -1, targets.dtype)
         return {
-            self.input: np.concatenate([real, hard]),
+            **{name: np.concatenate([values.numpy()[rows], ends]) for name, values, ends in zip(names, each(test.inputs), hard)},
             "label" if self.classes else "truth": np.concatenate([targets, unknown]),
-            "real": np.concatenate([np.ones(len(real), np.uint8), np.zeros(len(hard), np.uint8)]),
+            "real": np.concatenate([np.ones(len(rows), np.uint8), np.zeros(len(unknown), np.uint8)]),
         }
 
     def draw(self, folder: Path, metrics: Mapping[str, Any]) -> None:
@@ -152,8 +165,8 @@ def extremes(inputs: np.ndarray) -> np.ndarray:
     return np.stack([np.zeros_like(swing), np.full_like(swing, low), np.full_like(swing, high), swing, 2 * swing]).astype(inputs.dtype)
 
 
-def predict(network: nn.Module, inputs: Tensor, batch: int = 1024) -> Tensor:
+def predict(network: nn.Module, inputs: Inputs, batch: int = 1024) -> Tensor:
     """Outputs in evaluation mode."""
     network.eval()
     with torch.no_grad():
-        return torch.cat([network(part) for part in inputs.split(batch)])
+        return torch.cat([network(*part) for part in zip(*(values.split(batch) for values in each(inputs)))])

@@ -1,30 +1,20 @@
-"""The parts' borders: which tensor carries on which, and the integers that each can hold."""
+"""The parts' borders: the integers that each tensor can hold."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import onnx
+from onnx import TensorProto
 
 from microstage.errors import ModelError
-from microstage.signals.gain import LARGEST
 from microstage_qcdq.graphs import constant
 
-__all__ = ["border_ranges", "quantised_range"]
-
-# Input of a part -> the output, of another part or of the step before, that is fed to it.
-_FED_BY = {"features_t": "features", "hidden": "hidden_next", "cell": "cell_next"}
+__all__ = ["element_type", "quantised_range"]
 
 
-def border_ranges(parts: Mapping[str, onnx.ModelProto]) -> dict[str, tuple[int, int]]:
-    """(lowest, highest) integer of every quantised input and output, by tensor name, from the quantisers' own bounds."""
-    ranges = {"window": (-LARGEST, LARGEST)}
-    for model in parts.values():
-        for output in model.graph.output:
-            if output.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
-                ranges[output.name] = quantised_range(model.graph, output.name)
-    return ranges | {taken: ranges[given] for taken, given in _FED_BY.items()}
+def element_type(low: int, high: int) -> int:
+    """The ONNX type of integers low..high of at most 8 bits."""
+    return TensorProto.INT8 if low < 0 else TensorProto.UINT8
 
 
 def quantised_range(graph: onnx.GraphProto, name: str) -> tuple[int, int]:

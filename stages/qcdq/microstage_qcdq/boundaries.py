@@ -9,15 +9,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from microstage.roles import Sequence
 from microstage_qcdq.graphs import IR_VERSION, OPSET, QONNX, subgraph
 
-__all__ = ["Boundary", "boundaries", "recorded_name"]
+__all__ = ["Boundary", "boundaries", "source_values", "target_values"]
 
 _TABLE_READERS = "Gather"
 _QUANTISERS = ("QuantizeLinear", "Clip")
-_RECORDED = {"hidden_next": "hidden", "cell_next": "cell"}
-# The step's inputs are the boundaries of the step before (zero before the first).
-_STATES = ("hidden", "cell")
 
 
 @dataclass(frozen=True)
@@ -30,16 +28,6 @@ class Boundary:
     sources: tuple[str, ...]
     model: onnx.ModelProto
     quantised: bool
-
-    @property
-    def recorded(self) -> str:
-        """Its name in golden vectors."""
-        return recorded_name(self.name)
-
-
-def recorded_name(name: str) -> str:
-    """c_t and h_t are recorded as `cell` and `hidden`."""
-    return _RECORDED.get(name, name)
 
 
 def boundaries(part: str, model: onnx.ModelProto) -> Iterator[Boundary]:
@@ -91,25 +79,30 @@ def _cut(graph, name: str, nodes, sources, types: Mapping[str, int]) -> onnx.Mod
     return helper.make_model(cut, opset_imports=imports, ir_version=IR_VERSION)
 
 
-def source_values(boundary: Boundary, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The integers at a boundary's sources over all windows, and all time steps for the LSTM, as rows of one batch."""
-    return {source: _rows(boundary.part, source, vectors) for source in boundary.sources}
+def source_values(boundary: Boundary, vectors: Mapping[str, np.ndarray], sequence: Sequence | None) -> dict[str, np.ndarray]:
+    """The integers at a boundary's sources over all examples, and all time steps within the cell, as rows of one batch.
+
+    A state that the cell takes is that of the step before, zero before the first; one that the head takes is the last.
+    """
+    shapes = {i.name: [dim.dim_value for dim in i.type.tensor_type.shape.dim][1:] for i in boundary.model.graph.input}
+    return {source: _rows(boundary.part, source, shapes[source], vectors, sequence) for source in boundary.sources}
 
 
-def target_values(boundary: Boundary, vectors: Mapping[str, np.ndarray]) -> np.ndarray:
+def target_values(boundary: Boundary, vectors: Mapping[str, np.ndarray], sequence: Sequence | None) -> np.ndarray:
     """The recorded values at the boundary, as rows in the same order."""
-    values = vectors[boundary.recorded]
-    return values.reshape(-1, values.shape[-1]) if boundary.part == "lstm" else values
+    if sequence is None or boundary.part != sequence.cell:
+        return vectors[boundary.name]
+    values = vectors[sequence.recorded(boundary.part, boundary.name)]
+    return values.reshape(-1, *values.shape[2:])
 
 
-def _rows(part: str, source: str, vectors: Mapping[str, np.ndarray]) -> np.ndarray:
-    if part == "cnn":
-        return vectors["window"][:, None] if source == "window" else vectors[source]
-    if part == "mlp":
-        return vectors["hidden"][:, -1] if source == "hidden" else vectors[source]
-    if part != "lstm":
-        return vectors[source]
-    values = vectors["features" if source == "features_t" else recorded_name(source)]
-    if source in _STATES:
-        values = np.concatenate([np.zeros_like(values[:, :1]), values[:, :-1]], axis=1)
-    return values.reshape(-1, values.shape[-1])
+def _rows(part: str, source: str, shape: list[int], vectors: Mapping[str, np.ndarray], sequence: Sequence | None) -> np.ndarray:
+    if sequence is not None and part == sequence.head and source in sequence.last:
+        return vectors[sequence.last[source]][:, -1]
+    if sequence is not None and part == sequence.cell:
+        values = vectors[sequence.steps.get(source) or sequence.recorded(part, source)]
+        if source in sequence.states:
+            values = np.concatenate([np.zeros_like(values[:, :1]), values[:, :-1]], axis=1)
+        return values.reshape(-1, *values.shape[2:])
+    values = vectors[source]
+    return values.reshape(-1, *shape) if 0 not in shape and shape else values  # an input may be recorded in another shape of as many

@@ -1,65 +1,118 @@
-"""One model that stock onnxruntime runs from a waveform to amplitudes: gain, CNN, a Scan over the step, heads."""
+"""One model that stock onnxruntime runs from real inputs to real answers: gain, quantisers, encoder, a Scan over the step, head, gain."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from microstage.signals.gain import EXPONENTS, LARGEST, WINDOW_SCALE
-from microstage_qcdq.graphs import Builder, float_value, make_model
+from microstage.integer import QTensor
+from microstage.models.definition import Declared
+from microstage.roles import Gain
+from microstage.roles import Sequence as Roles
+from microstage_qcdq.entries import Entry, any_batch
+from microstage_qcdq.graphs import Builder, constants, float_value, make_model
+from microstage_qcdq.parts import answer_to_zeros
+from microstage_qcdq.stock import in_stock_operators
 
-__all__ = ["compose"]
+__all__ = ["ANSWER", "compose"]
 
-
-def compose(parts: Mapping[str, onnx.ModelProto]) -> onnx.ModelProto:
-    """waveform [B, N] float32 in the recording's unit -> amplitudes [B, 4] in the same unit."""
-    b = Builder()
-    gain = _block_float(b)
-    cnn = _inlined(b, parts["cnn"], {}, "")
-    width = _width(parts["lstm"])
-    batch = b.add("Shape", ["waveform"], "batch.shape")
-    batch = b.add("Slice", [batch, b.constant("zero", np.int64([0])), b.constant("one", np.int64([1]))], "batch")
-    shape = b.add("Concat", [batch, b.constant("hidden.width", np.int64([width]))], "state.shape", axis=0)
-    zeros = b.add("ConstantOfShape", [shape], "state.zero", value=helper.make_tensor("value", TensorProto.INT8, [1], [0]))
-    by_time = b.add("Transpose", [cnn["features"]], "features.by_time", perm=[1, 0, 2])
-    b.nodes.append(helper.make_node(
-        "Scan", [zeros, zeros, by_time], ["hidden.last", "cell.last"], name="Scan_lstm",
-        body=_body(b, parts["lstm"]), num_scan_inputs=1,
-    ))
-    mlp = _inlined(b, parts["mlp"], {"hidden": "hidden.last"}, "mlp.")
-    b.add("Mul", [mlp["harmonics"], gain], "amplitudes")
-    samples = parts["cnn"].graph.input[0].type.tensor_type.shape.dim[-1].dim_value
-    outputs = [float_value("amplitudes", ["B", 4])]
-    return make_model("harmonic", b.nodes, b.initializers, [float_value("waveform", ["B", samples])], outputs)
+ANSWER = "label"
 
 
-def _block_float(b: Builder) -> str:
-    """`window` int8 [B, 1, N] from `waveform`; returns the gain 2^e [B, 1], exact: e counts the powers below the peak."""
-    low, high = EXPONENTS
+def compose(name: str, parts: Mapping[str, onnx.ModelProto], sequence: Roles | None, entries: Sequence[Entry], graph: onnx.GraphProto,
+            declared: Declared) -> onnx.ModelProto:
+    """The `parts` of `graph` put together for any batch, in operators that stock onnxruntime has.
+
+    Inputs are the graph's, or the real window that a gain is taken of; outputs the graph's, times the gain. Where the answers are classes at
+    one scale, `label` is the index of the largest integer, the lowest of equal ones.
+    """
+    b, gain, inputs = Builder(), declared.gain, []
+    factor = None
+    for entry, value in zip(entries, graph.input):
+        if gain is not None and entry.real == gain.window:
+            factor = _block_float(b, gain, entry)
+            inputs.append(float_value(gain.inputs[entry.real], ["B", int(np.prod(entry.shape[1:]))]))
+        elif entry.quantiser is not None:
+            inputs.append(any_batch(value))
+            _inlined(b, entry.quantiser, {}, "")
+        else:
+            inputs.append(entry.value)
+    last = next(reversed(parts.values()))
+    found = _inlined(b, last, {}, "") if sequence is None else _stepped(b, parts, sequence, inputs[0].name)
+    outputs = _answers(b, found, last, gain, factor, declared)
+    return in_stock_operators(make_model(name, b.nodes, b.initializers, inputs, outputs))
+
+
+def _answers(b: Builder, found: Mapping[str, str], last: onnx.ModelProto, gain: Gain | None, factor: str | None, declared: Declared):
+    """Graph outputs: those of the `last` part, times the gain, and the class."""
+    outputs = []
+    for value in last.graph.output:
+        copy = onnx.ValueInfoProto.FromString(value.SerializeToString())
+        copy.name = found[value.name]
+        if gain is not None and value.name in gain.outputs:
+            copy.name = b.add("Mul", [found[value.name], factor], gain.outputs[value.name])
+        outputs.append(copy)
+    answer = answer_to_zeros(last)
+    scale = np.unique(answer.scale) if declared.classes and isinstance(answer, QTensor) else np.empty(0)
+    if scale.size == 1:  # rounding takes back what float sums put in, or equal integers would be told apart
+        output = outputs[0].name
+        levels = b.add("Div", [output, b.constant(f"{output}.scale", scale.astype(np.float32).reshape(()))], f"{output}.levels")
+        b.add("ArgMax", [b.add("Round", [levels], f"{output}.integers")], ANSWER, axis=1, keepdims=0)
+        outputs.append(helper.make_tensor_value_info(ANSWER, TensorProto.INT64, ["B"]))
+    return outputs
+
+
+def _block_float(b: Builder, gain: Gain, entry: Entry) -> str:
+    """The window's integers from its real values [B, N]; returns the gain 2^e [B, 1], exact: e counts the powers below the peak."""
+    real, (low, high) = gain.inputs[entry.real], gain.exponents
     powers = np.ldexp(np.float32(1), np.arange(low, high + 1)).astype(np.float32)
-    peak = b.add("Abs", ["waveform"], "waveform.size")
+    peak = b.add("Abs", [real], f"{real}.size")
     peak = b.add("ReduceMax", [peak], "peak", axes=[1], keepdims=1)
     above = b.add("Greater", [peak, b.constant("gain.powers", powers[:-1])], "gain.above")
     above = b.add("Cast", [above], "gain.counted", to=TensorProto.INT32)
     index = b.add("ReduceSum", [above, b.constant("gain.axis", np.int64([1]))], "gain.index", keepdims=1)
-    gain = b.add("Gather", [b.constant("gain.table", powers), index], "gain", axis=0)
-    scaled = b.add("Div", ["waveform", gain], "waveform.scaled")
-    ints = b.quantise(scaled, WINDOW_SCALE, -LARGEST, LARGEST, "window.flat")
-    b.add("Unsqueeze", [ints, b.constant("one", np.int64([1]))], "window")
-    return gain
+    factor = b.add("Gather", [b.constant("gain.table", powers), index], "gain", axis=0)
+    scaled = b.add("Div", [real, factor], f"{real}.scaled")
+    ints = b.quantise(scaled, entry.scale, *entry.ends, f"{entry.name}.flat")
+    b.add("Reshape", [ints, b.constant(f"{entry.name}.shape", np.int64([-1, *entry.shape[1:]]))], entry.name)
+    return factor
 
 
-def _inlined(b: Builder, part: onnx.ModelProto, renamed: dict[str, str], prefix: str) -> dict[str, str]:
+def _stepped(b: Builder, parts: Mapping[str, onnx.ModelProto], sequence: Roles, first: str) -> dict[str, str]:
+    """Encoder, a Scan over the cell from states of zero, head; {output of the head: tensor}."""
+    if sequence.encoder:
+        _inlined(b, parts[sequence.encoder], {}, "")
+    cell = parts[sequence.cell]
+    batch = b.add("Shape", [first], "batch.shape")
+    batch = b.add("Slice", [batch, b.constant("zero", np.int64([0])), b.constant("one", np.int64([1]))], "batch")
+    given = {value.name: value for value in cell.graph.input}
+    zeros = [_zeros(b, given[state], batch) for state in sequence.states]
+    by_time = [b.add("Transpose", [source], f"{source}.by_time", perm=[1, 0, 2]) for source in sequence.steps.values()]
+    after = {state: f"{state}.last" for state in sequence.states}
+    b.nodes.append(helper.make_node(
+        "Scan", [*zeros, *by_time], list(after.values()), body=_body(cell, sequence), num_scan_inputs=len(by_time),
+    ))
+    return _inlined(b, parts[sequence.head], {name: after[state] for name, state in sequence.last.items()}, "head.")
+
+
+def _zeros(b: Builder, state: onnx.ValueInfoProto, batch: str) -> str:
+    kind = state.type.tensor_type
+    width = b.constant(f"{state.name}.width", np.int64([dim.dim_value for dim in kind.shape.dim][1:]))
+    shape = b.add("Concat", [batch, width], f"{state.name}.shape", axis=0)
+    value = helper.make_tensor("value", kind.elem_type, [1], [0])
+    return b.add("ConstantOfShape", [shape], f"{state.name}.zero", value=value)
+
+
+def _inlined(b: Builder, part: onnx.ModelProto, renamed: Mapping[str, str], prefix: str) -> dict[str, str]:
     """Append a part's nodes, its tensors prefixed; {graph output: tensor}."""
     own = {o for node in part.graph.node for o in node.output} | {i.name for i in part.graph.initializer}
-    for initializer in part.graph.initializer:
-        b.constant(prefix + initializer.name, onnx.numpy_helper.to_array(initializer))
+    for name, value in constants(part.graph).items():
+        b.constant(prefix + name, value)
     for node in part.graph.node:
         copy = onnx.NodeProto.FromString(node.SerializeToString())
-        copy.name = prefix + node.name
         for names in (copy.input, copy.output):
             for index, name in enumerate(names):
                 names[index] = renamed.get(name, prefix + name if name in own else name)
@@ -67,15 +120,10 @@ def _inlined(b: Builder, part: onnx.ModelProto, renamed: dict[str, str], prefix:
     return {o.name: prefix + o.name for o in part.graph.output}
 
 
-def _body(b: Builder, step: onnx.ModelProto) -> onnx.GraphProto:
-    """The step as the body of a Scan: states first, then the element of the sequence."""
-    inputs = {i.name: i for i in step.graph.input}
-    outputs = {o.name: o for o in step.graph.output}
+def _body(cell: onnx.ModelProto, sequence: Roles) -> onnx.GraphProto:
+    """The step as the body of a Scan: states first, then the element of each sequence."""
+    given, made = ({value.name: value for value in side} for side in (cell.graph.input, cell.graph.output))
     return helper.make_graph(
-        list(step.graph.node), "lstm_step", [inputs[n] for n in ("hidden", "cell", "features_t")],
-        [outputs[n] for n in ("hidden_next", "cell_next")], list(step.graph.initializer),
+        list(cell.graph.node), "step", [given[name] for name in (*sequence.states, *sequence.steps)],
+        [made[name] for name in sequence.states.values()], list(cell.graph.initializer),
     )
-
-
-def _width(step: onnx.ModelProto) -> int:
-    return next(i for i in step.graph.input if i.name == "hidden").type.tensor_type.shape.dim[-1].dim_value

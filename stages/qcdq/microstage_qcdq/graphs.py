@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import onnx
@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from microstage.errors import ModelError
 
-__all__ = ["Builder", "constant", "float_value", "int8_value", "make_model", "subgraph"]
+__all__ = ["Builder", "constant", "constants", "float_value", "int8_value", "make_model", "reading", "subgraph"]
 
 OPSET = 13
 QONNX = "qonnx.custom_op.general"
@@ -60,6 +60,19 @@ def constant(graph: onnx.GraphProto, name: str) -> np.ndarray | None:
     return next((numpy_helper.to_array(i) for i in graph.initializer if i.name == name), None)
 
 
+def constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
+    """Every initialiser by name."""
+    return {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+
+
+def reading(node: onnx.NodeProto, renamed: Mapping[str, str]) -> onnx.NodeProto:
+    """A copy of `node` that reads other tensors: {old: new}."""
+    copy = onnx.NodeProto.FromString(node.SerializeToString())
+    for index, name in enumerate(copy.input):
+        copy.input[index] = renamed.get(name, name)
+    return copy
+
+
 def int8_value(name: str, shape: list, kind: int = TensorProto.INT8) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, kind, shape)
 
@@ -82,16 +95,17 @@ def make_model(name, nodes, initializers: dict[str, np.ndarray], inputs, outputs
     return model
 
 
-def subgraph(graph: onnx.GraphProto, target: str, stops: set[str]) -> tuple[list[onnx.NodeProto], list[str]]:
-    """(nodes in order, sources) that compute `target` from `stops`, graph inputs and constants."""
+def subgraph(graph: onnx.GraphProto, target: str | Iterable[str], stops: Iterable[str]) -> tuple[list[onnx.NodeProto], list[str]]:
+    """(nodes in order, sources) that compute `target`, or several, from `stops`, graph inputs and constants."""
+    targets = {target} if isinstance(target, str) else set(target)
     makers = {output: node for node in graph.node for output in node.output}
     constants = {i.name for i in graph.initializer}
-    wanted, sources, queue = set(), [], [target]
+    wanted, sources, queue = set(), [], sorted(targets)
     while queue:
         name = queue.pop()
         if name in constants or not name:
             continue
-        if (name in stops and name != target) or name not in makers:
+        if (name in stops and name not in targets) or name not in makers:
             if name not in sources:
                 sources.append(name)
             continue

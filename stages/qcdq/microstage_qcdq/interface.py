@@ -11,6 +11,8 @@ from onnx import numpy_helper
 
 from microstage.integer import Interpreter
 from microstage.integer.tensor import QTensor
+from microstage.models.definition import Declared
+from microstage.roles import Gain, Sequence
 
 __all__ = ["describe", "signed_type"]
 
@@ -18,10 +20,15 @@ _ACCUMULATOR = (-(2**31), 2**31 - 1)
 
 
 def describe(
-    parts: Mapping[str, onnx.ModelProto], files: Mapping[str, str], ranges: Mapping[str, tuple[int, int]], units: Mapping[str, str]
+    parts: Mapping[str, onnx.ModelProto], sequence: Sequence | None, ranges: Mapping[str, tuple[int, int]], declared: Declared
 ) -> dict[str, Any]:
-    """{"parts": {name: {"file", "inputs", "outputs"}}}; every tensor is integers with a scale, in `units` (by default plain numbers)."""
-    return {"parts": {file.removesuffix(".onnx"): _part(parts[name], file, ranges, units) for name, file in files.items()}}
+    """{"parts": {name: {"file", "inputs", "outputs"}}, "sequence", "gain"}; every tensor is integers with a scale, in a unit (by default 1)."""
+    described: dict[str, Any] = {"parts": {name: _part(part, f"{name}.onnx", ranges, declared.units) for name, part in parts.items()}}
+    roles = {"sequence": sequence, "gain": declared.gain}
+    described |= {role: given.described() for role, given in roles.items() if given is not None}
+    for kind in (Sequence, Gain):  # what is written can be read
+        kind.read(described)
+    return described
 
 
 def _part(model: onnx.ModelProto, file: str, ranges: Mapping[str, tuple[int, int]], units: Mapping[str, str]) -> dict[str, Any]:

@@ -16,17 +16,18 @@ import onnxruntime
 from microstage.errors import VerificationError
 from microstage.integer import Interpreter, real
 from microstage.integer.sequence import run_in_batches
+from microstage.roles import Sequence
 from microstage.stage import Job
-from microstage_qcdq.border import border_ranges
 from microstage_qcdq.boundaries import Boundary, boundaries, source_values, target_values
 from microstage_qcdq.graphs import constant
 from microstage_qcdq.lstm_step import Curves
 from microstage_qcdq.stock import in_stock_operators
 from microstage_qcdq.ties import Bounded, integers, unexplained_entries, unexplained_levels
 
-__all__ = ["against_onnxruntime", "against_simulation", "from_any_state", "prove_entry", "report_free_running", "session"]
+__all__ = ["against_onnxruntime", "against_simulation", "from_any_state", "prove_entry", "report_answers", "report_errors", "session"]
 
 Parts = Mapping[str, onnx.ModelProto]
+Ranges = Mapping[str, tuple[int, int]]
 _RANDOM_STATES = 2048
 
 
@@ -39,47 +40,51 @@ def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(in_stock_operators(model).SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def against_simulation(job: Job, parts: Parts, recorded: Mapping[str, np.ndarray], curves: Curves) -> None:
+def against_simulation(job: Job, parts: Parts, sequence: Sequence | None, recorded: Mapping[str, np.ndarray], curves: Curves) -> None:
     """Feed brevitas' integers to the reference, boundary by boundary, and compare with what brevitas went on to compute.
 
     `curves` tell how close to a tie an entry of a table is: brevitas evaluates sigmoid and tanh anew, in float32.
     """
     every = [b for part, model in parts.items() for b in boundaries(part, model)]
     for boundary in job.progress(every, len(every), "reference against brevitas"):
-        sources = source_values(boundary, recorded)
+        sources = source_values(boundary, recorded, sequence)
         exact = run_in_batches(Interpreter(boundary.model), sources, boundary.name)
-        found = target_values(boundary, recorded)
-        _compare(job, f"brevitas {boundary.recorded}", boundary, sources, exact, found, curves.get(boundary.name))
+        found = target_values(boundary, recorded, sequence)
+        _compare(job, f"brevitas {_recorded(boundary, sequence)}", boundary, sources, exact, found, curves.get(boundary.name))
 
 
-def against_onnxruntime(job: Job, parts: Parts, reference: Mapping[str, np.ndarray]) -> None:
+def against_onnxruntime(job: Job, parts: Parts, sequence: Sequence | None, reference: Mapping[str, np.ndarray]) -> None:
     """Feed the reference's integers to onnxruntime, boundary by boundary, and compare with the reference."""
     every = [b for part, model in parts.items() for b in boundaries(part, model)]
     for boundary in job.progress(every, len(every), "onnxruntime against reference"):
-        sources = source_values(boundary, reference)
+        sources = source_values(boundary, reference, sequence)
         found = _onnxruntime(boundary, sources)
         exact = run_in_batches(Interpreter(boundary.model), sources, boundary.name)
-        if not np.array_equal(integers(exact).reshape(-1), target_values(boundary, reference).reshape(-1)):
-            raise VerificationError(f"At {boundary.recorded} the reference disagrees with itself when run in pieces.")
-        _compare(job, f"onnxruntime {boundary.recorded}", boundary, sources, exact, found)
+        if not np.array_equal(integers(exact).reshape(-1), target_values(boundary, reference, sequence).reshape(-1)):
+            raise VerificationError(f"At {boundary.name} the reference disagrees with itself when run in pieces.")
+        _compare(job, f"onnxruntime {_recorded(boundary, sequence)}", boundary, sources, exact, found)
 
 
-def from_any_state(job: Job, parts: Parts) -> None:
+def from_any_state(job: Job, step: onnx.ModelProto, sequence: Sequence, bounds: Ranges) -> None:
     """One LSTM step from states that training never saw: random over the full range, and every extreme."""
-    step = parts["lstm"]
     rng = np.random.Generator(np.random.PCG64(0))
     shapes = {i.name: i.type.tensor_type.shape.dim[-1].dim_value for i in step.graph.input}
-    ranges = {n: border_ranges(parts)[n] for n in shapes}
+    ranges = {n: bounds[n] for n in shapes}
     states = {n: rng.integers(low, high + 1, (_RANDOM_STATES, shapes[n])) for n, (low, high) in ranges.items()}
     grid = np.array(np.meshgrid(*ranges.values())).reshape(len(shapes), -1).T
     ends = {n: np.repeat(grid[:, k : k + 1], width, 1) for k, (n, width) in enumerate(shapes.items())}
-    values = {n: np.concatenate([states[n], ends[n]]).astype(np.int8) for n in shapes}
-    names = [b.name for b in boundaries("lstm", step)]
-    known = {**values, **{n: integers(v) for n, v in Interpreter(step).run(values, names).items()}}
-    for boundary in boundaries("lstm", step):
+    values = {n: np.concatenate([states[n], ends[n]]) for n in shapes}
+    every = list(boundaries(sequence.cell, step))
+    known = {**values, **{n: integers(v) for n, v in Interpreter(step).run(values, [b.name for b in every]).items()}}
+    for boundary in every:
         sources = {name: known[name] for name in boundary.sources}
         exact = run_in_batches(Interpreter(boundary.model), sources, boundary.name)
-        _compare(job, f"any state {boundary.recorded}", boundary, sources, exact, _onnxruntime(boundary, sources))
+        _compare(job, f"any state {_recorded(boundary, sequence)}", boundary, sources, exact, _onnxruntime(boundary, sources))
+
+
+def _recorded(boundary: Boundary, sequence: Sequence | None) -> str:
+    """Its name in golden vectors."""
+    return boundary.name if sequence is None else sequence.recorded(boundary.part, boundary.name)
 
 
 def prove_entry(job: Job, quantiser: onnx.ModelProto, real_input: str, values: np.ndarray, simulated: np.ndarray) -> None:
@@ -124,19 +129,25 @@ def _compare(job: Job, label: str, boundary: Boundary, sources, exact, found: np
     job.verified(label, expected.size, expected.size - different, different)
 
 
-def report_free_running(job: Job, composed: onnx.ModelProto, parts: Parts, reference, recorded) -> None:
-    """How often levels differ when each side runs on by itself: a figure, not a condition."""
-    differing = {n: int(np.count_nonzero(reference[n] != recorded[n])) for n in reference if n != "harmonics" and n in recorded}
-    job.metric("free_running.brevitas.levels_differing", differing)
-    waveform = recorded["waveform"].astype(np.float32)
-    found = session(composed).run(None, {"waveform": waveform})[0].astype(np.float64)
-    scales = real(Interpreter(parts["mlp"]).run({"hidden": reference["hidden"][:, -1]})["harmonics"])
-    exact = scales * np.ldexp(1.0, recorded["gain_exponent"].astype(int))[:, None]
+def report_answers(job: Job, exact: np.ndarray, found: np.ndarray, recorded: Mapping[str, np.ndarray]) -> None:
+    """How often the classes [n] are right, and how often the composed model's differ: figures, not conditions."""
+    found, rows = found.reshape(exact.shape), recorded["real"].astype(bool)
+    job.metric("golden.answers", int(rows.sum()))
+    job.metric("golden.accuracy.reference", float(f"{np.mean((exact == recorded['label'])[rows]):.9g}"))
+    job.metric("golden.accuracy.composed", float(f"{np.mean((found == recorded['label'])[rows]):.9g}"))
+    job.metric("free_running.composed.answers_differing", int(np.count_nonzero(found != exact)))
+
+
+def report_errors(job: Job, exact: np.ndarray, found: np.ndarray, recorded: Mapping[str, np.ndarray]) -> None:
+    """The same of answers [n, ...] that are estimates: their errors, and how far the composed model's are away."""
+    found = found.astype(np.float64)
     job.metric("free_running.composed.max_relative_difference", float(f"{_relative(found, exact):.3g}"))
     truth, rows = recorded["truth"], recorded["real"].astype(bool)
-    job.metric("golden.mae.reference", [float(f"{v:.6g}") for v in np.abs(exact[rows] - truth[rows]).mean(0)])
-    job.metric("golden.mae.composed", [float(f"{v:.6g}") for v in np.abs(found[rows] - truth[rows]).mean(0)])
+    if truth.shape == exact.shape:
+        job.metric("golden.mae.reference", [float(f"{v:.6g}") for v in np.abs(exact[rows] - truth[rows]).mean(0).reshape(-1)])
+        job.metric("golden.mae.composed", [float(f"{v:.6g}") for v in np.abs(found[rows] - truth[rows]).mean(0).reshape(-1)])
 
 
 def _relative(found: np.ndarray, exact: np.ndarray) -> float:
+    found, exact = found.reshape(len(exact), -1), exact.reshape(len(exact), -1)
     return float((np.abs(found - exact) / np.maximum(np.abs(exact).max(axis=1, keepdims=True), 1e-30)).max())

@@ -8,25 +8,34 @@ import numpy as np
 import onnx
 
 from microstage.integer import Interpreter
-from microstage.integer.sequence import batches, integers, run_sequence
-from microstage_qcdq.boundaries import boundaries, recorded_name
+from microstage.integer.sequence import batches, integers, run_in_batches, run_sequence
+from microstage.roles import Sequence
+from microstage_qcdq.boundaries import boundaries
 
-__all__ = ["run_feed_forward", "run_recurrent"]
+__all__ = ["answers_of", "run_reference"]
 
-
-def run_recurrent(parts: Mapping[str, onnx.ModelProto], windows: np.ndarray) -> dict[str, np.ndarray]:
-    """Integers of every boundary for `windows` int8 [n, N], in the smallest type that holds them; `window` included."""
-    record = {part: [b.name for b in boundaries(part, model)] for part, model in parts.items()}
-    interpreters = {part: Interpreter(model) for part, model in parts.items()}
-    found = run_sequence(interpreters, windows, record)
-    return {"window": windows, **{recorded_name(name): _smallest(value) for name, value in found.items()}}
+Parts = Mapping[str, onnx.ModelProto]
 
 
-def run_feed_forward(part: onnx.ModelProto, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """As above for one part; `inputs` by name are included."""
-    interpreter, record = Interpreter(part), [b.name for b in boundaries("model", part)]
-    runs = [{name: _smallest(integers(v)) for name, v in interpreter.run(batch, record).items()} for batch in batches(inputs)]
-    return {**inputs, **{name: _smallest(np.concatenate([run[name] for run in runs])) for name in runs[0]}}
+def run_reference(parts: Parts, sequence: Sequence | None, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Integers of every boundary for `inputs` [n, ...], in the smallest type that holds them; the inputs included."""
+    record = {name: [b.name for b in boundaries(name, part)] for name, part in parts.items()}
+    interpreters = {name: Interpreter(part) for name, part in parts.items()}
+    if sequence is not None:
+        found = run_sequence(sequence, interpreters, inputs, record)
+        return {**inputs, **{name: _smallest(value) for name, value in found.items()}}
+    (name, interpreter), = interpreters.items()
+    runs = [{tensor: _smallest(integers(v)) for tensor, v in interpreter.run(batch, record[name]).items()} for batch in batches(inputs)]
+    return {**inputs, **{tensor: _smallest(np.concatenate([run[tensor] for run in runs])) for tensor in runs[0]}}
+
+
+def answers_of(parts: Parts, sequence: Sequence | None, inputs: Mapping[str, np.ndarray], output: str) -> np.ndarray:
+    """The integers of the network's `output` alone."""
+    interpreters = {name: Interpreter(part) for name, part in parts.items()}
+    if sequence is not None:
+        return run_sequence(sequence, interpreters, inputs)[output]
+    (interpreter,) = interpreters.values()
+    return integers(run_in_batches(interpreter, inputs, output))
 
 
 def _smallest(values: np.ndarray) -> np.ndarray:

@@ -1,76 +1,167 @@
-"""Cutting the network at its LSTM into three parts whose borders are integers."""
+"""Cutting a network at its LSTM layers: what comes before them, one step of all of them, and what reads their last outputs."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import onnx
-from onnx import numpy_helper
+from onnx import helper
 
 from microstage.errors import ModelError
-from microstage.signals.gain import WINDOW_SCALE
-from microstage_qcdq.graphs import Builder, constant, float_value, int8_value, make_model, subgraph
-from microstage_qcdq.lstm_step import Curves, build_lstm_step
+from microstage.integer import Interpreter
+from microstage.lstm_node import OPERATOR
+from microstage.models.definition import Declared
+from microstage.roles import Sequence
+from microstage_qcdq.border import element_type, quantised_range
+from microstage_qcdq.entries import Entry
+from microstage_qcdq.graphs import Builder, constant, constants, int8_value, make_model, reading, subgraph
+from microstage_qcdq.lstm_step import Curves, Layer, State
+from microstage_qcdq.parts import Taken, answering, entered, part_of
 
-__all__ = ["split_at_lstm"]
+__all__ = ["Split", "split"]
 
-
-def split_at_lstm(model: onnx.ModelProto) -> tuple[dict[str, onnx.ModelProto], Curves]:
-    """({"cnn": window -> features, "lstm": one step, "mlp": hidden -> harmonics}, what the step's tables stand for)."""
-    graph = model.graph
-    cells = [node for node in graph.node if node.op_type == "QuantLSTMCell"]
-    if len(cells) != 1:
-        raise ModelError(f"Expected one LSTM to split at, found {len(cells)}.")
-    step, curves = build_lstm_step(graph, cells[0])
-    return {"cnn": _before(graph, cells[0]), "lstm": step, "mlp": _after(graph, cells[0])}, curves
-
-
-def _initializers(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
-    return {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+FILES = {"encoder": "encoder_qcdq", "cell": "step_qcdq", "head": "head_qcdq"}
+# Operators between two layers that do to one step what they do to a whole sequence, if their constants have no axis of time.
+_STEPWISE = ("QuantizeLinear", "Clip", "DequantizeLinear", "MatMul", "Add", "Sub", "Mul", "Div", "Relu", "Identity", "Cast")
 
 
-def _before(graph: onnx.GraphProto, cell: onnx.NodeProto) -> onnx.ModelProto:
-    features = cell.input[0].removesuffix(".real")
-    nodes, sources = subgraph(graph, features, {"window"})
-    if sources != ["window"]:
-        raise ModelError(f"What comes before the LSTM reads {', '.join(sources)}; expected the window alone.")
-    builder = Builder()
-    builder.dequantise("window", WINDOW_SCALE, np.int8, "window.real")
-    nodes = [_reading(node, {"window": "window.real"}) for node in nodes]
-    samples = graph.input[0].type.tensor_type.shape.dim[-1].dim_value
-    inputs = [int8_value("window", ["B", 1, samples])]
-    outputs = [int8_value(features, ["B", "T", "C"])]
-    return make_model("cnn", [*builder.nodes, *nodes], {**_initializers(graph), **builder.initializers}, inputs, outputs)
+@dataclass(frozen=True)
+class Split:
+    """`parts` by name, in order, with their roles (`sequence`; None: one part, called once); `ranges` of their borders; what the tables of the step stand for (`curves`)."""
+
+    parts: dict[str, onnx.ModelProto]
+    sequence: Sequence | None
+    ranges: dict[str, tuple[int, int]]
+    curves: Curves
 
 
-def _after(graph: onnx.GraphProto, cell: onnx.NodeProto) -> onnx.ModelProto:
-    last = _last_step(graph, cell)
-    output = graph.output[0].name
-    nodes, sources = subgraph(graph, output, {last})
-    if sources != [last]:
-        raise ModelError(f"What comes after the LSTM reads {', '.join(sources)}; expected its last output alone.")
-    builder = Builder()
-    scale = float(constant(graph, "lstm.output.scale"))
-    builder.dequantise("hidden", scale, np.int8, "hidden.real")
-    nodes = [_reading(node, {last: "hidden.real"}) for node in nodes]
-    width = constant(graph, "lstm.bias_input").shape[0]
-    inputs, outputs = [int8_value("hidden", ["B", width])], [float_value(output, ["B", 4])]
-    return make_model("mlp", [*builder.nodes, *nodes], {**_initializers(graph), **builder.initializers}, inputs, outputs)
+@dataclass(frozen=True)
+class _Source:
+    """A sequence of integers `name` [B, T, C]; the LSTM reads scale * integer, the graph's `real`."""
+
+    name: str
+    real: str
+    scale: float
+    ends: tuple[int, int]
+
+    @property
+    def step(self) -> str:
+        return f"{self.name}_t"
+
+    @property
+    def kind(self) -> int:
+        return element_type(*self.ends)
 
 
-def _last_step(graph: onnx.GraphProto, cell: onnx.NodeProto) -> str:
-    """The tensor that holds the LSTM's last output, which is all that may be read of it."""
-    readers = [node for node in graph.node if set(node.input) & set(cell.output)]
-    if len(readers) != 1 or readers[0].op_type != "Gather":
-        raise ModelError("Expected the last output of the LSTM to be the only thing read of it.")
-    index = constant(graph, readers[0].input[1])
-    axis = next((a.i for a in readers[0].attribute if a.name == "axis"), 0)
-    if index is None or int(index) != -1 or axis != 1:
-        raise ModelError("Expected the last time step of the LSTM to be read.")
-    return readers[0].output[0]
+def split(graph: onnx.GraphProto, entries: list[Entry], declared: Declared) -> Split:
+    """Encoder (unless the sequences are the network's own inputs), step and head; `ModelError` says what does not fit in between."""
+    layers = [Layer(graph, node, declared.names) for node in graph.node if node.op_type == OPERATOR]
+    taken, names = [entered(entry) for entry in entries], {**FILES, **declared.files}
+    sources = {layer.label: source for layer in layers for source in _source(graph, layer, layers, entries)}
+    sequences = list(dict.fromkeys(sources.values()))
+    made = [source for source in sequences if source.name not in {entry.name for entry in entries}]
+    outputs = [int8_value(source.name, ["B", "T", "C"], source.kind) for source in made]
+    parts = {names["encoder"]: part_of(graph, names["encoder"], outputs, taken)} if made else {}
+    shapes = _shapes(parts.get(names["encoder"]), entries)
+    lengths = {shapes[source.name][1] for source in sequences}
+    if len(lengths) != 1:
+        raise ModelError(f"The LSTM reads sequences of {' and '.join(map(str, sorted(lengths)))} steps; expected one length.")
+    step, curves = _step(graph, names["cell"], layers, sources, shapes)
+    last = {tensor: layer.hidden for layer in layers for tensor in _last(graph, layer, layers)}
+    if not last:
+        raise ModelError("Nothing reads the last output of the LSTM.")
+    states = [Taken(tensor, int8_value(state.name, ["B", state.width], state.kind), state.scale) for tensor, state in last.items()]
+    parts |= {names["cell"]: step, names["head"]: answering(graph, names["head"], [*states, *taken])}
+    carried = [state for layer in layers for state in (layer.hidden, layer.cell)]
+    ranges = {entry.name: entry.ends for entry in entries} | {source.name: source.ends for source in sequences}
+    ranges |= {source.step: source.ends for source in sequences} | {name: s.ends for s in carried for name in (s.name, s.after)}
+    sequence = Sequence(
+        lengths.pop(), names["cell"], {source.step: source.name for source in sequences}, {s.name: s.after for s in carried},
+        names["encoder"] if made else None, names["head"], {state.name: state.name for state in last.values()},
+    )
+    return Split(parts, sequence, ranges, curves)
 
 
-def _reading(node: onnx.NodeProto, renamed: dict[str, str]) -> onnx.NodeProto:
-    copy = onnx.NodeProto.FromString(node.SerializeToString())
-    for index, name in enumerate(copy.input):
-        copy.input[index] = renamed.get(name, name)
-    return copy
+def _source(graph: onnx.GraphProto, layer: Layer, layers: list[Layer], entries: list[Entry]) -> Iterator[_Source]:
+    """The sequence that `layer` reads; none if it reads what another layer gives."""
+    if _between(graph, layer, layers)[1]:
+        return
+    maker = next((node for node in graph.node if layer.node.input[0] in node.output), None)
+    if maker is None or maker.op_type != "DequantizeLinear":
+        raise ModelError(f"The LSTM {layer.label} reads {layer.node.input[0]}; expected a quantiser before it.")
+    name = maker.input[0]
+    ends = next((entry.ends for entry in entries if entry.name == name), None) or quantised_range(graph, name)
+    yield _Source(name, maker.output[0], float(constant(graph, maker.input[1])), ends)
+
+
+def _between(graph: onnx.GraphProto, layer: Layer, layers: list[Layer]) -> tuple[list[onnx.NodeProto], list[str]]:
+    """(nodes, sequences of other layers) from those layers to `layer`; `ModelError` for anything that is not the same for each step."""
+    given, target = {other.sequence for other in layers if other is not layer}, layer.node.input[0]
+    nodes, sources = ([], [target]) if target in given else subgraph(graph, target, given)
+    if not given & set(sources):
+        return [], []
+    if foreign := [source for source in sources if source not in given]:
+        raise ModelError(f"The LSTM {layer.label} reads {foreign[0]} beside the output of another; expected either.")
+    known, over_time = constants(graph), set(sources)
+    for node in nodes:
+        if not over_time & set(node.input):  # of constants alone
+            continue
+        over_time |= set(node.output)
+        deep = [name for name in node.input[1:] if name in known and known[name].ndim > (2 if node.op_type == "MatMul" else 1)]
+        if node.op_type not in _STEPWISE or deep or over_time & set(node.input[1:]):
+            raise ModelError(f"{node.op_type} -> {node.output[0]} stands between two LSTM layers; expected what treats each step alike:"
+                             " a quantiser, a product, a ReLU.")
+    return nodes, sources
+
+
+def _last(graph: onnx.GraphProto, layer: Layer, layers: list[Layer]) -> list[str]:
+    """The tensors that hold the last output of `layer`, which is all that may be read of it but by another layer."""
+    within = {node.output[0] for other in layers for node in [other.node, *_between(graph, other, layers)[0]]}
+    found = []
+    for reader in graph.node:
+        if reader.output[0] in within or not set(reader.input) & set(layer.node.output):
+            continue
+        index = constant(graph, reader.input[1]) if reader.op_type == "Gather" else None
+        axis = next((a.i for a in reader.attribute if a.name == "axis"), 0)
+        if index is None or int(index) != -1 or axis != 1 or reader.input[0] != layer.sequence:
+            raise ModelError(f"{reader.op_type} reads the LSTM {layer.label}; expected its last time step, sequence[:, -1], to be all that is read.")
+        found.append(reader.output[0])
+    return found
+
+
+def _shapes(encoder: onnx.ModelProto | None, entries: list[Entry]) -> dict[str, tuple[int, ...]]:
+    """The shape of every sequence, found by running what makes it."""
+    shapes = {entry.name: entry.shape for entry in entries}
+    if encoder is not None:
+        zeros = {entry.name: entry.zeros() for entry in entries}
+        shapes |= {name: value.shape for name, value in Interpreter(encoder).run(zeros).items()}
+    return shapes
+
+
+def _step(graph, name: str, layers: list[Layer], sources: dict[str, _Source], shapes) -> tuple[onnx.ModelProto, Curves]:
+    """One step of all `layers`, in their order: one element of each sequence and every state in, every state out."""
+    b, curves = Builder(), {}
+    sequences = list(dict.fromkeys(sources.values()))
+    known = {source.real: _read(b, source.step, source.kind, source.scale) for source in sequences}
+    for layer in layers:
+        made = {node.output[0] for node in b.nodes}
+        for node in _between(graph, layer, layers)[0]:
+            if node.output[0] not in made:
+                b.nodes.append(reading(node, known))
+                b.initializers |= {name: value for name, value in constants(graph).items() if name in node.input}
+        x = known.get(layer.node.input[0], layer.node.input[0])
+        h, c = (_read(b, state.name, state.kind, state.scale) for state in (layer.hidden, layer.cell))
+        curves |= layer.write(b, x, h, c)
+        if any(layer.sequence in _between(graph, other, layers)[1] for other in layers):
+            known[layer.sequence] = _read(b, layer.hidden.after, layer.hidden.kind, layer.hidden.scale)
+    states: list[State] = [state for layer in layers for state in (layer.hidden, layer.cell)]
+    inputs = [int8_value(source.step, ["B", *shapes[source.name][2:]], source.kind) for source in sequences]
+    inputs += [int8_value(state.name, ["B", state.width], state.kind) for state in states]
+    outputs = [int8_value(state.after, ["B", state.width], state.kind) for state in states]
+    used = {name for node in b.nodes for name in node.input} | {o.name for o in outputs}
+    return make_model(name, [node for node in b.nodes if node.output[0] in used], b.initializers, inputs, outputs), curves
+
+
+def _read(b: Builder, name: str, kind: int, scale: float) -> str:
+    return b.dequantise(name, scale, helper.tensor_dtype_to_np_dtype(kind).type, f"{name}.real")

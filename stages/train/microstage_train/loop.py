@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from microstage.models.training import Examples, Phase, Splits, predict
+from microstage.models.training import Examples, Phase, Splits, each, predict
 from microstage.stage import Job
 from microstage.weights import read_checkpoint
 
@@ -64,7 +64,7 @@ def _epoch(phase: Phase, optimiser, train: Examples, batches, epoch: int, steps:
         for group in optimiser.param_groups:
             group["lr"] = phase.rate * phase.schedule(done)
         inputs, targets = train.batch(rows)
-        loss = phase.loss(network(inputs), targets)
+        loss = phase.loss(network(*each(inputs)), targets)
         optimiser.zero_grad()
         loss.backward()
         if phase.clip is not None:

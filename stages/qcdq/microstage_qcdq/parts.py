@@ -1,0 +1,67 @@
+"""One part of the network: the nodes between tensors where integers enter and tensors that come out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from microstage.errors import ModelError
+from microstage.integer import Interpreter, QTensor
+from microstage_qcdq.entries import Entry
+from microstage_qcdq.graphs import Builder, constants, float_value, make_model, reading, subgraph
+
+__all__ = ["Taken", "answer_to_zeros", "answering", "entered", "part_of"]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """An input of a part: integers `value`; where there is a `scale`, scale * integer is `tensor` of the graph, else they are it."""
+
+    tensor: str
+    value: onnx.ValueInfoProto
+    scale: float | None
+
+
+def entered(entry: Entry) -> Taken:
+    """The integers of `entry` as what a part takes."""
+    return Taken(entry.real if entry.scale is not None else entry.name, entry.value, entry.scale)
+
+
+def part_of(graph: onnx.GraphProto, name: str, outputs: list[onnx.ValueInfoProto], possible: Iterable[Taken]) -> onnx.ModelProto:
+    """The part that computes `outputs` from those of the `possible` inputs that they need; `ModelError` if they need anything else."""
+    possible = {taken.tensor: taken for taken in possible}
+    nodes, sources = subgraph(graph, [value.name for value in outputs], possible)
+    if foreign := [source for source in sources if source not in possible]:
+        raise ModelError(f"{outputs[0].name} is computed from {', '.join(foreign)}; expected {' and '.join(sorted(possible))} alone.")
+    builder, renamed = Builder(), {}
+    taken = [possible[tensor] for tensor in possible if tensor in sources]
+    for one in taken:
+        if one.scale is not None:
+            kind = helper.tensor_dtype_to_np_dtype(one.value.type.tensor_type.elem_type).type
+            renamed[one.tensor] = builder.dequantise(one.value.name, one.scale, kind, f"{one.value.name}.real")
+    nodes = [*builder.nodes, *(reading(node, renamed) for node in nodes)]
+    return make_model(name, nodes, {**constants(graph), **builder.initializers}, [one.value for one in taken], outputs)
+
+
+def answering(graph: onnx.GraphProto, name: str, possible: Iterable[Taken]) -> onnx.ModelProto:
+    """The part that computes the graph's output, of a shape that is found by running it: quantisers are no operators that shapes are inferred
+    through. Reals (accumulators at their scale), or integers where the answer is a place."""
+    output = graph.output[0].name
+    part = part_of(graph, name, [float_value(output, ["B"])], possible)
+    answer = answer_to_zeros(part)
+    kind = TensorProto.INT64 if isinstance(answer, np.ndarray) and answer.dtype.kind == "i" else TensorProto.FLOAT
+    part.graph.output[0].CopyFrom(helper.make_tensor_value_info(output, kind, ["B", *answer.shape[1:]]))
+    return part
+
+
+def answer_to_zeros(part: onnx.ModelProto) -> QTensor | np.ndarray:
+    """What the part's one output is for inputs of zeros: its shape, and its accumulators' scales."""
+    zeros = {}
+    for value in part.graph.input:
+        kind = value.type.tensor_type
+        zeros[value.name] = np.zeros([dim.dim_value or 1 for dim in kind.shape.dim], helper.tensor_dtype_to_np_dtype(kind.elem_type))
+    return Interpreter(part).run(zeros)[part.graph.output[0].name]
