@@ -95,7 +95,7 @@ def test_the_stage_makes_a_whole_network_integer(tmp_path, name, wanted, retrain
     assert {operator: found[operator] for operator in wanted} == wanted and found.keys() - wanted.keys() <= {"Flatten", "Reshape"}
     vectors = golden.load(stage.out / golden.FILE)
     proved = {v["boundary"]: v for v in stage.report()["verification"]}
-    for boundary in vectors.keys() - {"image", "label", "real"}:
+    for boundary in [name for name in vectors if name not in ("image", "label", "real") and not name.startswith("real.")]:
         assert proved[boundary]["compared"] == proved[boundary]["equal"] == vectors[boundary].size, boundary
     (part,) = json.loads((stage.out / "interface.json").read_text())["parts"].values()
     assert list(vectors["image"].shape[1:]) == part["inputs"]["image"]["shape"][1:]  # as the graph takes it: channels last

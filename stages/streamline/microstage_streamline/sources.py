@@ -15,6 +15,7 @@ from microstage import golden
 from microstage.canonical import write_json
 from microstage.models.definition import FILE
 from microstage.onnx_file import read_onnx
+from microstage.roles import Sequence
 from microstage.stage import Job
 from microstage_streamline import report
 from microstage_streamline.convert import Converted, convert, convert_file
@@ -48,18 +49,22 @@ class StageBefore:
         """Every boundary on every golden vector, over whole sequences; the vectors, as the graphs take them."""
         interface, models = self._interface()["parts"], {name: part.written.model for name, part in converted.items()}
         recorded = golden.load(self.folder / golden.FILE)
-        observed = sequences.replay_golden(job, models, interface, recorded)
+        sequence = Sequence.read(self._interface())
+        observed = sequences.replay_golden(job, models, interface, recorded, sequence)
         for name, model in models.items():
             job.metric(f"{name}.tensors_in_range", sequences.check_annotations(name, model, observed))
             sequences.replay_executor(job, name, model, interface[name])
-        for step in [name for name in models if sequences.RECURRENT_ROLES.get(name) == "lstm"]:
+        if sequence is not None:
+            step = sequence.cell
             sequences.replay_any_state(job, read_onnx(self.folder / interface[step]["file"]), models[step], interface[step])
         return recorded | sequences.as_taken(models, interface, recorded)
 
     def write(self, job: Job, converted: dict[str, Converted], estimates: dict[str, Any]) -> None:
         """The interface, with the shapes and datatypes of the new graphs; the model's definition; the name that others know it by."""
         before = self._interface()
-        after = _renamed({key: value for key, value in before.items() if key != "parts"}, {part: self.file(part) for part in converted})
+        after, sequence = {key: value for key, value in before.items() if key != "parts"}, Sequence.of(before)
+        if sequence is not None:
+            after["sequence"] = sequence.renamed({part: self.file(part) for part in converted}).described()
         parts = {self.file(name): self._described(name, part, before["parts"][name]) for name, part in converted.items()}
         write_json(job.output / "interface.json", {**after, "parts": parts})
         shutil.copy(self.folder / FILE, job.output / FILE)
@@ -153,12 +158,3 @@ def _batch_of_one(part: onnx.ModelProto, interface: dict[str, Any]) -> onnx.Mode
         for size in [1, *interface["inputs"][value.name]["shape"][1:]]:
             value.type.tensor_type.shape.dim.add().dim_value = size
     return copy
-
-
-def _renamed(value: Any, names: dict[str, str]) -> Any:
-    """`value` of a JSON file with each text that is one of `names` replaced."""
-    if isinstance(value, dict):
-        return {names.get(key, key): _renamed(item, names) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_renamed(item, names) for item in value]
-    return names.get(value, value) if isinstance(value, str) else value

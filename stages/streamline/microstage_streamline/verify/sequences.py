@@ -14,19 +14,19 @@ from microstage import golden
 from microstage.errors import VerificationError
 from microstage.integer import Interpreter
 from microstage.integer.sequence import batches, integers, run_sequence
+from microstage.roles import Sequence
 from microstage.stage import Job
 from microstage_streamline.finn.bipolar_to_xnor import BITS
 from microstage_streamline.finn.layout import input_ranges
 
-__all__ = ["RECURRENT_ROLES", "as_taken", "check_annotations", "replay_any_state", "replay_executor", "replay_golden"]
+__all__ = ["as_taken", "check_annotations", "replay_any_state", "replay_executor", "replay_golden"]
 
 Models = Mapping[str, ModelWrapper]
 Interface = Mapping[str, dict[str, Any]]
 _RANDOM_STATES = 2048
 _EXECUTED_BY_QONNX = 4
 _LABEL = "label"
-RECURRENT_ROLES = {"subcnn": "cnn", "sublstm_qcdq": "lstm", "submlp": "mlp"}  # parts of a network around one LSTM
-_BORDER = ("features", "hidden", "cell", "harmonics")
+_REAL = "real."
 
 
 class ChannelsLast:
@@ -41,14 +41,12 @@ class ChannelsLast:
         self.outputs = {output.name for output in model.graph.output}
         entry = model.graph.input[0].name
         self.lowered = model.get_tensor_layout(entry) is not None
-        self.over_time = len(interface["inputs"][entry]["shape"]) == 3
-
-    def state_width(self, name: str) -> int:
-        return self.interpreter.state_width(name)
+        self.shapes = {name: tuple(tensor["shape"]) for name, tensor in interface["inputs"].items()}
+        self.over_time = len(self.shapes[entry]) == 3
 
     def arranged(self, x: np.ndarray) -> np.ndarray:
         """An input [n, C, ...] as the graph takes it: [n, L, 1, C] or [n, H, W, C] if it was lowered."""
-        if not self.lowered:
+        if not self.lowered or x.ndim < 3:
             return x
         return np.moveaxis(x, 1, 2)[:, :, None, :] if self.over_time else np.moveaxis(x, 1, -1)
 
@@ -66,12 +64,14 @@ class ChannelsLast:
         return value[:, :, 0, :] if name in self.outputs else np.moveaxis(value[:, :, 0, :], 1, 2)
 
 
-def replay_golden(job: Job, models: Models, interface: Interface, vectors: Mapping[str, np.ndarray]) -> dict[str, tuple[int, int]]:
-    """Bit-exact or `VerificationError`; {tensor: (lowest, highest)} of what was observed on the way."""
+def replay_golden(
+    job: Job, models: Models, interface: Interface, vectors: Mapping[str, np.ndarray], sequence: Sequence | None
+) -> dict[str, tuple[int, int]]:
+    """Bit-exact or `VerificationError`; {tensor: (lowest, highest)} of what was observed on the way. `interface` is of each part."""
     record = {part: [o for node in model.graph.node for o in node.output] for part, model in models.items()}
     interpreters = {part: ChannelsLast(model, interface[part]) for part, model in models.items()}
-    if RECURRENT_ROLES.keys() <= models.keys():
-        return _replay_sequence(job, _by_role(interpreters), vectors, _by_role(record))
+    if sequence is not None:
+        return _replay_sequence(job, interpreters, interface, vectors, record, sequence)
     observed = {}
     for part, interpreter in interpreters.items():
         outputs = list(interface[part]["outputs"])
@@ -105,21 +105,24 @@ def _tell_answers(job: Job, answers: np.ndarray, vectors: Mapping[str, np.ndarra
 
 def as_taken(models: Models, interface: Interface, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Those `vectors` that enter a graph, in the layout that it takes them in rather than that of the graph it was made from."""
-    entering = [(part, name, tuple(tensor["shape"][1:])) for part in models for name, tensor in interface[part]["inputs"].items()]
+    entering = [(part, key, tuple(tensor["shape"][1:]))
+                for part in models for name, tensor in interface[part]["inputs"].items() for key in (name, f"{_REAL}{name}")]
     return {
         name: ChannelsLast(models[part], interface[part]).arranged(vectors[name])
         for part, name, shape in entering if name in vectors and vectors[name].shape[1:] == shape
     }
 
 
-def _by_role(parts: Mapping[str, Any]) -> dict[str, Any]:
-    return {role: parts[name] for name, role in RECURRENT_ROLES.items()}
-
-
-def _replay_sequence(job: Job, interpreters, vectors, record) -> dict[str, tuple[int, int]]:
-    found = run_sequence(interpreters, vectors["window"], record)
-    _compare(job, [*_BORDER, *sorted(set(found) & set(vectors) - {*_BORDER})], vectors, found)
-    return _ends({**found, "hidden_next": found["hidden"], "cell_next": found["cell"]})
+def _replay_sequence(job: Job, interpreters, interface: Interface, vectors, record, sequence: Sequence) -> dict[str, tuple[int, int]]:
+    between = {*sequence.states, *sequence.last}
+    inputs = {name: vectors[name] for part in sequence.parts for name in interface[part]["inputs"] if name not in between | {*sequence.steps}}
+    inputs |= {name: vectors[name] for name in sequence.steps.values() if name in vectors}
+    found = run_sequence(sequence, interpreters, inputs, record)
+    border = [sequence.recorded(part, name) for part in sequence.parts for name in interface[part]["outputs"]]
+    _compare(job, [*border, *sorted(set(found) & set(vectors) - {*border})], vectors, found)
+    if sequence.head and _LABEL in vectors:
+        _tell_answers(job, found[border[-1]], vectors)
+    return _ends({**found, **{new: found[old] for old, new in sequence.states.items()}})
 
 
 def _compare(job: Job, names: Iterable[str], vectors: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> None:
@@ -139,7 +142,7 @@ def replay_any_state(job: Job, source: onnx.ModelProto, model: ModelWrapper, int
     drawn = {n: rng.integers(low, high + 1, (_RANDOM_STATES, *shapes[n])) for n, (low, high) in ranges.items()}
     corners = np.array(np.meshgrid(*ranges.values())).reshape(len(ranges), -1)
     ends = {n: np.repeat(corner[:, None], np.prod(shapes[n]), 1).reshape(-1, *shapes[n]) for n, corner in zip(ranges, corners)}
-    values = {n: np.concatenate([drawn[n], ends[n]]).astype(np.int8) for n in ranges}
+    values = {n: np.concatenate([drawn[n], ends[n]]) for n in ranges}
     expected, found = Interpreter(source).run(values), ChannelsLast(model, interface).run(values)
     for name in expected:
         result = golden.compare(f"any state {name}", integers(expected[name]), integers(found[name]))
