@@ -19,6 +19,7 @@ __all__ = ["EXPONENT", "Gain", "Sequence"]
 
 EXPONENT = "gain_exponent"  # in golden vectors: what the integers of a window with a gain are multiples of
 
+Shapes = Mapping[str, tuple[int, ...]]
 _LONGEST, _LOWEST, _HIGHEST = 1 << 20, -126, 127  # steps; exponents of float32
 
 
@@ -40,11 +41,17 @@ class Sequence:
     last: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
+    def of(cls, interface: Mapping[str, Any]) -> Sequence | None:
+        """What an `interface.json` says, None where it says nothing; `ArtefactError` for fields that are none."""
+        return _made(cls, "sequence", interface)
+
+    @classmethod
     def read(cls, interface: Mapping[str, Any]) -> Sequence | None:
-        """What an `interface.json` says, None where it says nothing; `ArtefactError` names what is wrong."""
-        found = _made(cls, "sequence", interface)
+        """As `of`, checked against the parts that the interface describes."""
+        found = cls.of(interface)
         if found is not None:
-            found._check(interface.get("parts", {}))
+            described = interface.get("parts", {})
+            found.check({name: tuple(_shapes(part.get(side, {})) for side in ("inputs", "outputs")) for name, part in described.items()})
         return found
 
     @property
@@ -58,29 +65,30 @@ class Sequence:
 
     def described(self) -> dict[str, Any]:
         """As `interface.json` has it."""
-        return {name: value for name, value in asdict(self).items() if value not in (None, {})}
+        return {name: value for name, value in asdict(self).items() if value or name not in ("encoder", "head", "last")}
 
     def recorded(self, part: str | None, name: str) -> str:
         """What golden vectors call an output of `part`: the states by what the next step takes them as."""
         return {new: old for old, new in self.states.items()}.get(name, name) if part == self.cell else name
 
-    def _check(self, parts: Mapping[str, Any]) -> None:
+    def check(self, parts: Mapping[str, tuple[Shapes, Shapes]]) -> None:
+        """`ArtefactError` where {part: (inputs, outputs) with their shapes} have no such roles."""
         if not 1 <= self.length <= _LONGEST:
             raise _wrong("sequence", f"has length {self.length}; expected 1 to {_LONGEST} steps")
         if unknown := [part for part in self.parts if part not in parts]:
             raise _wrong("sequence", f"names a part {unknown[0]}; there are {', '.join(parts) or 'none'}")
         if len(set(self.parts)) < len(self.parts):
             raise _wrong("sequence", "gives one part two roles")
-        taken, given = (parts[self.cell].get(side, {}) for side in ("inputs", "outputs"))
+        taken, given = parts[self.cell]
         for name in [*taken, *self.steps, *self.states]:
             if (name in self.steps) + (name in self.states) != 1 or name not in taken:
                 raise _wrong("sequence", f"must say of each input of {self.cell} whether it is a step or a state: see {name}")
         for old, new in self.states.items():
-            if new not in given or given[new].get("shape") != taken[old].get("shape"):
+            if new not in given or given[new] != taken[old]:
                 raise _wrong("sequence", f"says that state {old} comes from {new}, which is no output of {self.cell} of its shape")
         for name, state in self.last.items():
-            if self.head is None or name not in parts[self.head].get("inputs", {}) or state not in self.states:
-                raise _wrong("sequence", f"says that {name} is the last {state}; expected an input of the head, and a state")
+            if self.head is None or name not in parts[self.head][0] or state not in self.states or parts[self.head][0][name] != taken[state]:
+                raise _wrong("sequence", f"says that {name} is the last {state}; expected an input of the head, and a state of its shape")
 
 
 @dataclass(frozen=True)
@@ -117,6 +125,10 @@ class Gain:
     def described(self) -> dict[str, Any]:
         """As `interface.json` has it."""
         return {**asdict(self), "exponents": list(self.exponents)}
+
+
+def _shapes(tensors: Mapping[str, Any]) -> Shapes:
+    return {name: tuple(said.get("shape", ())) for name, said in tensors.items()}
 
 
 def _made(cls: type, key: str, interface: Mapping[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def sequences(model: onnx.ModelProto, frames: np.ndarray) -> dict[str, np.ndarra
     """By the integer reference, from zero states: frame int8 [n, T, FRAME] and every state [n, T, width]."""
     interpreter, state = Interpreter(model), {}
     for name in STATES:
-        state[name] = np.zeros((len(frames), interpreter.state_width(name)), np.int8)
+        state[name] = np.zeros((len(frames), interpreter.shapes[name][-1]), np.int8)
     found: dict[str, list[np.ndarray]] = {name: [] for name in STATES}
     for t in range(frames.shape[1]):
         after = interpreter.run({"frame_t": frames[:, t], **state})
@@ -74,4 +75,6 @@ def write(folder: Path) -> onnx.ModelProto:
     onnx.save(model, folder / "model_qcdq.onnx")
     golden.save(folder / golden.FILE, sequences(model, draw(32, seed=3)))
     (folder / "model_def.json").write_text('{"model": "lstm_stack"}')
+    roles = {"length": STEPS, "cell": "model", "steps": {"frame_t": "frame"}, "states": {state: f"{state}_next" for state in STATES}}
+    (folder / "interface.json").write_text(json.dumps({"sequence": roles}))
     return model

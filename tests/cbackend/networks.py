@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
-from graphs import Graph, evaluate
+from graphs import Graph, evaluate, write_artefact
 
 N, C, T, H = 12, 3, 4, 5
+SCALES = np.array([0.1, 0.2, 0.3, 0.4])
+ROLES = {
+    "sequence": {"length": T, "encoder": "subcnn", "cell": "sublstm", "head": "submlp", "steps": {"features_t": "features"},
+                 "states": {"hidden": "hidden_next", "cell": "cell_next"}, "last": {"hidden": "hidden"}},
+    "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": [-16, 15]},
+}
 
 
 def levels(random, rows: int, count: int, reach: int) -> np.ndarray:
@@ -58,18 +66,39 @@ def tiny_harmonic(seed: int = 1, vectors: int = 6):
     """(models by part, golden boundaries) of the whole network over whole sequences from zero states."""
     random = np.random.default_rng(seed)
     models = {"subcnn": encoder(random), "sublstm": cell(random), "submlp": head(random)}
-    golden: dict[str, list] = {"window": [], "features": [], "hidden": [], "cell": [], "harmonics": []}
-    for _ in range(vectors):
-        window = random.integers(-128, 128, (1, 1, N))
-        features = evaluate(models["subcnn"], {"window": window})["features"]
-        h = c = np.zeros((1, H), dtype=np.int64)
-        states = []
-        for t in range(T):
-            step = evaluate(models["sublstm"], {"features_t": features[:, t], "hidden": h, "cell": c})
-            h, c = step["hidden_next"], step["cell_next"]
-            states.append((h, c))
-        answer = evaluate(models["submlp"], {"hidden": h})["harmonics"]
-        found = [window[:, 0], features, *(np.stack(s, axis=1) for s in zip(*states)), answer]
-        for name, value in zip(golden, found):
-            golden[name].append(value)
-    return models, {name: np.concatenate(v) for name, v in golden.items()}
+    rows = [whole(models, random.integers(-128, 128, (1, 1, N))) for _ in range(vectors)]
+    return models, dict(zip(("window", "features", "hidden", "cell", "harmonics"), map(np.concatenate, zip(*rows))))
+
+
+def whole(models, window: np.ndarray) -> list[np.ndarray]:
+    """window [1, N], features [1, T, C], hidden and cell [1, T, H], harmonics [1, 4] of one window [1, 1, N]."""
+    features = evaluate(models["subcnn"], {"window": window})["features"]
+    h = c = np.zeros((1, H), dtype=np.int64)
+    states = []
+    for t in range(T):
+        step = evaluate(models["sublstm"], {"features_t": features[:, t], "hidden": h, "cell": c})
+        h, c = step["hidden_next"], step["cell_next"]
+        states.append((h, c))
+    answer = evaluate(models["submlp"], {"hidden": h})["harmonics"]
+    return [window[:, 0], features, *(np.stack(s, axis=1) for s in zip(*states)), answer]
+
+
+def harmonic_artefact(folder: Path, seed: int = 1, vectors: int = 6) -> Path:
+    """The network as the stage reads it: roles, scales, and real windows with the answers that the oracle gives them."""
+    models, golden = tiny_harmonic(seed, vectors)
+    parts = {
+        "subcnn": {"inputs": {"window": {"datatype": "INT8", "range": [-127, 127], "scale": 2.0**-7, "unit": "2^exponent A"}}},
+        "sublstm": {}, "submlp": {"outputs": {"harmonics": {"datatype": "INT32", "scale": SCALES.tolist()}}},
+    }
+    real = np.random.default_rng(seed).normal(0, 1, (vectors, N)) * 10.0 ** np.arange(-5, vectors - 5)[:, None]
+    real = real.astype(np.float32)
+    return write_artefact(folder, models, {**golden, "real.window": real, "real.harmonics": answers(models, real)}, {**ROLES, "parts": parts})
+
+
+def answers(models, real: np.ndarray) -> np.ndarray:
+    """What the oracle answers to waveforms [n, N]: float32 [n, 4]."""
+    from microstage.signals import block_float
+
+    ints, exponents = block_float(real.astype(np.float64))
+    rows = [whole(models, window[None, None].astype(np.int64))[-1] for window in ints]
+    return (np.concatenate(rows) * SCALES * np.ldexp(1.0, exponents.astype(int))[:, None]).astype(np.float32)

@@ -2,8 +2,7 @@
 
 import evidence
 import pytest
-from graphs import write_artefact
-from networks import tiny_harmonic
+from networks import harmonic_artefact
 
 from microstage import golden
 from microstage.benchmarks.drawing import Drawing
@@ -31,9 +30,7 @@ def small_binary():
 
 def written(name, folder):
     if name == "harmonic":
-        models, vectors = tiny_harmonic()
-        facts = {"subcnn": {"inputs": {"window": {"datatype": "INT8", "scale": 0.0078125, "unit": "2^exponent"}}}}
-        return write_artefact(folder, models, vectors, {"parts": facts})
+        return harmonic_artefact(folder)
     if name == "binary":
         evidence.write_network(small_binary(), folder)
         return folder

@@ -5,8 +5,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from graphs import write_artefact
-from networks import N, tiny_harmonic
+from networks import N, harmonic_artefact
 
 
 @pytest.fixture(scope="module")
@@ -15,10 +14,7 @@ def library(tmp_path_factory):
     from microstage_cbackend.__main__ import run
 
     tmp_path = tmp_path_factory.mktemp("float")
-    models, golden = tiny_harmonic()
-    facts = {"subcnn": {"inputs": {"window": {"datatype": "INT8", "scale": 0.0078125, "unit": "2^exponent of the window"}}}}
-    facts["submlp"] = {"outputs": {"harmonics": {"datatype": "INT32", "scale": [0.1, 0.2, 0.3, 0.4], "unit": "2^exponent"}}}
-    source, out = write_artefact(tmp_path / "in", models, golden, {"parts": facts}), tmp_path / "out"
+    source, out = harmonic_artefact(tmp_path / "in"), tmp_path / "out"
     folders = ["--in", f"streamline={source}", "--out", str(out), "--scratch", str(tmp_path / "scratch")]
     assert stage_main("cbackend", run, folders) == 0
     sources = [p for p in out.glob("*.c") if p.name not in ("selftest.c", "bench.c")]

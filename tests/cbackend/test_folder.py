@@ -9,8 +9,7 @@ from pathlib import Path
 
 import evidence
 import pytest
-from graphs import write_artefact
-from networks import tiny_harmonic
+from networks import harmonic_artefact
 
 from microstage import golden
 from microstage.benchmarks.drawing import Drawing
@@ -45,10 +44,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def harmonic(tmp_path_factory):
     """That of a network of three parts, with float functions and a stream."""
-    models, vectors = tiny_harmonic(vectors=VECTORS)
-    facts = {"subcnn": {"inputs": {"window": {"datatype": "INT8", "scale": 0.0078125, "unit": "2^exponent"}}}}
-    facts["submlp"] = {"outputs": {"harmonics": {"datatype": "INT32", "scale": [0.1, 0.2, 0.3, 0.4], "unit": "2^exponent"}}}
-    return write_folder(write_artefact(tmp_path_factory.mktemp("in"), models, vectors, {"parts": facts}), tmp_path_factory.mktemp("harmonic"))
+    return write_folder(harmonic_artefact(tmp_path_factory.mktemp("in"), vectors=VECTORS), tmp_path_factory.mktemp("harmonic"))
 
 
 def said(*command, cwd: Path, **variables: str) -> str:

@@ -8,15 +8,12 @@ import subprocess
 import numpy as np
 import pytest
 from graphs import Graph, single, write_artefact
-from networks import C, H, N, T, tiny_harmonic
+from networks import C, H, N, T, harmonic_artefact
 
 
 @pytest.fixture
 def harmonic(tmp_path):
-    models, golden = tiny_harmonic()
-    facts = {"subcnn": {"inputs": {"window": {"datatype": "INT8", "scale": 0.0078125, "unit": "2^e A"}}}}
-    facts["submlp"] = {"outputs": {"harmonics": {"datatype": "INT32", "scale": [0.1, 0.2, 0.3, 0.4]}}}
-    return write_artefact(tmp_path / "in", models, golden, {"parts": facts})
+    return harmonic_artefact(tmp_path / "in")
 
 
 def corrupt(folder, boundary, index, delta=1):
@@ -31,7 +28,7 @@ def test_every_boundary_and_the_whole_network_are_compared(harmonic, run_stage):
     record = {v["boundary"]: (v["compared"], v["equal"]) for v in json.loads((out / "report.json").read_text())["verification"]}
     counts = {"features": 6 * T * C, "hidden": 6 * T * H, "cell": 6 * T * H, "harmonics": 24, "whole.harmonics": 24}
     calls = 3  # of 1, 2 and the last of 4 steps
-    counts |= {"stream.hidden": 6 * calls * H, "stream.cell": 6 * calls * H}
+    counts |= {"stream.hidden": 6 * calls * H, "stream.cell": 6 * calls * H, "real.harmonics": 24, "refused.real.window": 6}
     assert record == {name: (n, n) for name, n in counts.items()}
 
 
@@ -69,7 +66,7 @@ def test_library_uses_no_heap_no_float_and_no_written_globals(harmonic, run_stag
 def test_header_states_units_scales_and_ranges(harmonic, run_stage):
     _, out = run_stage(harmonic)
     header = (out / "tiny.h").read_text()
-    assert "subcnn.window [1, 1, 12]: -128..127, scale 0.0078125, unit 2^e A" in header
+    assert "subcnn.window [1, 1, 12]: -128..127, scale 0.0078125, unit 2^exponent A" in header
     assert "scale [0.1, 0.2, 0.3, 0.4]" in header
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from microstage import golden
 from microstage.errors import ArtefactError
 from microstage.onnx_file import read_onnx
+from microstage.roles import Sequence
 from microstage_cbackend.build import Result, compile_and_run
 from microstage_cbackend.frontends.finn import read_part
 from microstage_cbackend.frontends.qcdq import is_qcdq, read_qcdq
@@ -36,22 +37,22 @@ def read_model(folder: Path) -> Model:
 
     Raises `ModelError` when one cannot be made into C.
     """
-    interface = _json(folder / "interface.json")
+    interface = _named(_json(folder / "interface.json"))
     graphs = graphs_of(folder)
     name = identifier(re.sub(r"\W+", "_", _json(folder / "model_def.json").get("model", folder.name))).lower()
     parts = []
     for part, path in graphs.items():
         facts = interface.get("parts", {}).get(part, interface if len(graphs) == 1 else {})
         read = read_qcdq if is_qcdq(read_onnx(path)) else read_part
-        parts.append(optimise(read(identifier(part), path, facts)))
-    return Model(name, parts, interface, chain_of(parts))
+        parts.append(optimise(read(part, path, facts)))
+    return Model(name, parts, interface, chain_of(parts, interface))
 
 
 def graphs_of(folder: Path) -> dict[str, Path]:
     """Part -> its graph."""
-    interface = _json(folder / "interface.json")
+    interface = _named(_json(folder / "interface.json"))
     listed = {part: folder / facts["file"] for part, facts in interface.get("parts", {}).items() if "file" in facts}
-    streamlined = {path.name.removesuffix(SUFFIX): path for path in sorted(folder.glob(f"*{SUFFIX}"))}
+    streamlined = {identifier(path.name.removesuffix(SUFFIX)): path for path in sorted(folder.glob(f"*{SUFFIX}"))}
     single = {"model": folder / QCDQ} if (folder / QCDQ).is_file() else {}
     graphs = listed or streamlined or single
     if not graphs:
@@ -59,16 +60,24 @@ def graphs_of(folder: Path) -> dict[str, Path]:
     return graphs
 
 
+def _named(interface: dict[str, Any]) -> dict[str, Any]:
+    """The interface with its parts called as their functions are: `sublstm` for sublstm_finn_streamlined."""
+    names = {part: identifier(part.removesuffix(SUFFIX.removesuffix(".onnx"))) for part in interface.get("parts", {})}
+    sequence = Sequence.of(interface)
+    renamed = {"sequence": sequence.renamed(names).described()} if sequence else {}
+    return {**interface, "parts": {names[part]: facts for part, facts in interface.get("parts", {}).items()}, **renamed}
+
+
 def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
     """Path -> bytes of the whole output folder but for what is carried forward."""
     program = Program(model)
-    real = FloatApi(program.api)
+    real = FloatApi(program.api, plan.real)
     library = emit(program) | real.files()
     sources = sorted(name for name in library if name.endswith(".c"))
     versions = dispatch(program)
     chosen = sorted(name for name in versions if name.endswith(".c"))
     texts = library | {
-        "selftest.c": selftest(model, plan),
+        "selftest.c": selftest(model, plan, real),
         "bench.c": bench(program),
         "Makefile": makefile(model.name, sources, chosen),
         "CMakeLists.txt": cmake(model.name, sources, chosen),

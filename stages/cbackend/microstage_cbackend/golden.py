@@ -14,7 +14,8 @@ import numpy as np
 
 from microstage.errors import ArtefactError, ModelError, VerificationError
 from microstage_cbackend.program.ir import Part, Tensor
-from microstage_cbackend.program.model import Model
+from microstage_cbackend.program.model import Chain, Model
+from microstage_cbackend.real_vectors import RealVectors, real_vectors
 
 __all__ = ["Check", "Plan", "make_plan"]
 
@@ -38,6 +39,8 @@ class Plan:
     vectors: int
     boundaries: dict[str, np.ndarray]
     checks: list[Check]
+    real: RealVectors | None = None
+    "What the float functions are compared on; None where there is nothing to compare them with."
 
     def sizes(self) -> dict[str, int]:
         """Values per vector of each boundary."""
@@ -63,9 +66,10 @@ def make_plan(model: Model, golden: dict[str, np.ndarray]) -> Plan:
 
     Raises `ArtefactError` where a boundary is missing, `VerificationError` where one leaves its tensor's range.
     """
-    checks = [_check(part, golden) for part in model.parts]
+    checks, real = [_check(part, golden, model.chain) for part in model.parts], real_vectors(model, golden)
     used = {boundary for c in checks for boundary in [*(b for b, _ in c.feeds.values()), *c.expects.values()]}
-    boundaries = {name: _integers(name, golden[name]) for name in golden if name in used}
+    used |= {t.name for t in model.chain.inputs} if model.chain and model.chain.head else set()
+    boundaries = {name: _integers(name, golden[name]) for name in golden if name in used} | (real.bits if real else {})
     for name in boundaries:
         if not name.isprintable() or set(name) & set(' "\\%?'):
             raise ArtefactError(f"Boundary {name!r} of golden.npz cannot be printed by the self test; rename the tensor.")
@@ -73,20 +77,22 @@ def make_plan(model: Model, golden: dict[str, np.ndarray]) -> Plan:
     if len(counts) != 1 or counts.pop() == 0:
         raise ArtefactError("golden.npz holds no vectors, or boundaries of different counts; run the stage before again.")
     _check_ranges(checks, boundaries)
-    return Plan(len(next(iter(boundaries.values()))), boundaries, checks)
+    return Plan(len(next(iter(boundaries.values()))), boundaries, checks, real)
 
 
-def _check(part: Part, golden: dict[str, np.ndarray]) -> Check:
+def _check(part: Part, golden: dict[str, np.ndarray], chain: Chain | None) -> Check:
     states, feeds, steps = dict(part.states), {}, 1
+    over_time = chain.sequence.steps if chain and part is chain.cell else {}
+    last = chain.sequence.last if chain and part is chain.head else {}
     for tensor in part.inputs:
         if tensor.name in states:
             continue
-        boundary = tensor.name if tensor.name in golden else tensor.name.removesuffix("_t")
+        boundary = over_time.get(tensor.name) or last.get(tensor.name, tensor.name)
         size = _size(part, boundary, golden)
-        if size % tensor.size:
-            raise ArtefactError(f"Boundary {boundary} of golden.npz has {size} values; {part.name} takes {tensor.size}.")
-        if states:
-            steps = size // tensor.size
+        times = chain.steps if states or tensor.name in last else 1
+        if size != times * tensor.size:
+            raise ArtefactError(f"Boundary {boundary} of golden.npz has {size} values; {part.name} takes {times} times {tensor.size}.")
+        steps = times if states else 1
         feeds[tensor.name] = (boundary, 0 if states else size - tensor.size)  # else the last step of a sequence
     after = {new: old for old, new in states.items()}
     expects = {name: after.get(name, name) for name in part.output_names}

@@ -141,11 +141,9 @@ class Part:
     "Scale and zero point of inputs and outputs, where the graph itself states them."
     proofs: list[dict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    states: list[tuple[str, str]] = field(default_factory=list)
+    "Of a recurrent cell: inputs that are states, and the outputs that they take of the step before."
 
-    @property
-    def states(self) -> list[tuple[str, str]]:
-        """Pairs (s, s_next): recurrent states that go in and come out."""
-        return [(t.name, f"{t.name}_next") for t in self.inputs if f"{t.name}_next" in self.output_names]
 
     def readers(self, tensor: Tensor) -> list[Layer]:
         """Layers that read the memory of `tensor`; a part's output counts as one reader more in `read_once`."""

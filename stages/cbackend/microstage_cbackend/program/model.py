@@ -1,4 +1,4 @@
-"""Parts of one network, and how they make a whole: encoder, recurrent cell, head."""
+"""Parts of one network, and how they make a whole: encoder, recurrent cell, head, as the interface says."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from microstage.errors import ModelError
+from microstage.roles import Gain, Sequence
 from microstage_cbackend.program.ir import Part, Tensor
 
 __all__ = ["Chain", "Model", "chain_of"]
@@ -13,27 +14,64 @@ __all__ = ["Chain", "Model", "chain_of"]
 
 @dataclass
 class Chain:
-    """Parts that make one whole network: encoder -> cell once per step -> head, states zero at the start."""
+    """Parts by their roles: encoder -> cell once per step, states zero at the start -> head. Without a head there is no whole, only steps."""
 
-    encoder: Part
+    sequence: Sequence
     cell: Part
-    head: Part
-    step_input: Tensor
-    "The cell's input that is one step of the encoder's output."
+    encoder: Part | None
+    head: Part | None
 
     @property
     def steps(self) -> int:
-        return self.encoder.outputs[0].size // self.step_input.size
+        return self.sequence.length
+
+    @property
+    def frames(self) -> dict[str, Tensor]:
+        """{sequence: all of its steps} that the cell is stepped over, the encoder's or the network's own."""
+        made = dict(zip(self.encoder.output_names, self.encoder.outputs)) if self.encoder else {}
+        taken = {t.name: t for t in self.cell.inputs}
+        return {
+            source: made.get(source) or Tensor(source, (self.steps, *t.shape[1:]), t.low, t.high, declared=t.ctype)
+            for step, source in self.sequence.steps.items() for t in [taken[step]]
+        }
+
+    @property
+    def inputs(self) -> list[Tensor]:
+        """What the whole network takes: the encoder's inputs, sequences that no encoder makes, what the head takes beside states."""
+        made = self.encoder.output_names if self.encoder else []
+        own = [*(self.encoder.inputs if self.encoder else []), *(t for name, t in self.frames.items() if name not in made)]
+        own += [t for t in self.head.inputs if t.name not in self.sequence.last] if self.head else []
+        return list({t.name: t for t in own}.values())
+
+    @property
+    def outputs(self) -> list[tuple[str, Tensor]]:
+        """The head's, by name."""
+        return list(zip(self.head.output_names, self.head.outputs))
 
 
 @dataclass
 class Model:
-    """What is written: `parts` in order, `interface` = scales and units by part, `chain` where the parts make one network."""
+    """What is written: `parts` in order, `interface` = scales, units and roles by the names of the parts, `chain` of a network with steps."""
 
     name: str
     parts: list[Part]
     interface: dict[str, Any]
-    chain: Chain | None
+    chain: Chain | None = None
+
+    @property
+    def ends(self) -> tuple[list[Tensor], list[tuple[str, Tensor]]] | None:
+        """Inputs and named outputs of the whole network; None where the parts make no whole."""
+        if self.chain is not None:
+            return (self.chain.inputs, self.chain.outputs) if self.chain.head else None
+        if len(self.parts) == 1:
+            part = self.parts[0]
+            return part.inputs, list(zip(part.output_names, part.outputs))
+        return None
+
+    @property
+    def gain(self) -> Gain | None:
+        """Of one window, at which the answers come too."""
+        return Gain.read({"gain": self.interface.get("gain")})
 
     def facts(self, part: Part) -> dict[str, dict[str, Any]]:
         """What is known of each input and output of `part`, by name: scale, zero_point, unit."""
@@ -41,32 +79,44 @@ class Model:
         sides = {**known.get("inputs", {}), **known.get("outputs", {})}
         return {**sides, **{name: {**sides.get(name, {}), **own} for name, own in part.interface.items()}}
 
+    def facts_of_ends(self) -> dict[str, dict[str, Any]]:
+        """The same of each input and output of the whole network; of a sequence, what is known of its step."""
+        known = {name: said for part in self.parts for name, said in self.facts(part).items()}
+        steps = {source: known[step] for step, source in self.chain.sequence.steps.items() if step in known} if self.chain else {}
+        return {**steps, **known}
 
-def chain_of(parts: list[Part]) -> Chain | None:
-    """The chain that the tensor names say (`s` -> `s_t`, ... `h_next` -> `h`), or None where the parts stand alone.
 
-    Raises `ModelError` where names say one thing and types or sizes another.
+def chain_of(parts: list[Part], interface: dict[str, Any]) -> Chain | None:
+    """The chain that the interface's `sequence` describes, None without one; the cell learns which of its tensors are states.
+
+    Raises `ArtefactError` where the roles do not fit the graphs, `ModelError` where types or sizes do not.
     """
-    for cell in (p for p in parts if p.states):
-        states = dict(cell.states)
-        others = [t for t in cell.inputs if t.name not in states]
-        if len(others) != 1 or set(cell.output_names) != set(states.values()):
-            continue
-        sequence = others[0].name.removesuffix("_t")
-        encoder = next((p for p in parts if p.output_names == [sequence] and len(p.inputs) == 1), None)
-        head = next((p for p in parts if len(p.inputs) == 1 and p.inputs[0].name in states and len(p.outputs) == 1), None)
-        if encoder and head:
-            _check(encoder.outputs[0], others[0])
-            after = dict(zip(cell.output_names, cell.outputs))
-            for taken in (*(t for t in cell.inputs if t.name in states), head.inputs[0]):
-                _check(after[states[taken.name]], taken)
-            return Chain(encoder, cell, head, others[0])
-    return None
+    sequence = Sequence.of(interface)
+    if sequence is None:
+        return None
+    by_name = {part.name: part for part in parts}
+    sequence.check({name: ({t.name: t.shape for t in part.inputs}, {n: t.shape for n, t in zip(part.output_names, part.outputs)})
+                    for name, part in by_name.items()})
+    chain = Chain(sequence, by_name[sequence.cell], by_name.get(sequence.encoder or ""), by_name.get(sequence.head or ""))
+    chain.cell.states = list(sequence.states.items())
+    _check_types(chain)
+    return chain
 
 
-def _check(given: Tensor, taken: Tensor) -> None:
-    if given.ctype != taken.ctype or given.low < taken.low or given.high > taken.high or given.size % taken.size:
+def _check_types(chain: Chain) -> None:
+    cell = {t.name: t for t in chain.cell.inputs}
+    after = dict(zip(chain.cell.output_names, chain.cell.outputs))
+    for step, source in chain.sequence.steps.items():
+        _check(chain.frames[source], cell[step], chain.steps)
+    for old, new in chain.cell.states:
+        _check(after[new], cell[old])
+    for taken in (t for t in chain.head.inputs if t.name in chain.sequence.last) if chain.head else ():
+        _check(cell[chain.sequence.last[taken.name]], taken)
+
+
+def _check(given: Tensor, taken: Tensor, times: int = 1) -> None:
+    if given.ctype != taken.ctype or given.low < taken.low or given.high > taken.high or given.size != times * taken.size:
         raise ModelError(
             f"{given.name} gives {given.size} {given.ctype} in {given.low}..{given.high}, but {taken.name} takes "
-            f"{taken.size} {taken.ctype} in {taken.low}..{taken.high}; declare both with one datatype."
+            f"{times} times {taken.size} {taken.ctype} in {taken.low}..{taken.high}; declare both with one datatype."
         )

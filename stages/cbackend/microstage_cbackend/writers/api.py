@@ -31,8 +31,8 @@ class Api:
         for part in self.recurrent:
             for _, new in part.states:
                 self._reserve(f"{part.name}.{new}", part.outputs[part.output_names.index(new)])
-        if model.chain:
-            self._reserve("sequence", model.chain.encoder.outputs[0])
+        for name, tensor in zip(model.chain.encoder.output_names, model.chain.encoder.outputs) if model.chain and model.chain.encoder else ():
+            self._reserve(name, tensor)
 
     def _reserve(self, name: str, tensor: Tensor) -> None:
         self._offsets[name] = self._base + self.between_bytes
@@ -49,13 +49,7 @@ class Api:
     @property
     def ends(self) -> tuple[list[Tensor], list[tuple[str, Tensor]]] | None:
         """Inputs and named outputs of `<model>_infer`; None where the parts make no whole without state."""
-        if self.model.chain:
-            head = self.model.chain.head
-            return self.model.chain.encoder.inputs, list(zip(head.output_names, head.outputs))
-        if len(self.model.parts) == 1 and not self.recurrent:
-            part = self.model.parts[0]
-            return part.inputs, list(zip(part.output_names, part.outputs))
-        return None
+        return self.model.ends
 
     def infer_signature(self) -> str:
         inputs, outputs = self.ends
@@ -73,7 +67,8 @@ class Api:
             lines += self._state(part)
         if self.ends:
             chain = self.model.chain
-            what = f"{chain.encoder.name}, {chain.steps} steps of {chain.cell.name} from zero states, {chain.head.name}" if chain else "one call"
+            parts = [*([chain.encoder.name] if chain.encoder else []), f"{chain.steps} steps of {chain.cell.name} from zero states"] if chain else []
+            what = ", ".join([*parts, chain.head.name]) if chain else "one call"
             lines += ["", f"/* The whole network: {what}. */", f"{self.infer_signature()};"]
         return lines
 
@@ -129,16 +124,22 @@ class Api:
 
     def _chain_body(self) -> list[str]:
         chain, name = self.model.chain, self.model.name
-        sequence, (inputs, outputs) = chain.encoder.outputs[0], self.ends
+        inputs, outputs = self.ends
+        made = dict(zip(chain.encoder.output_names, chain.encoder.outputs)) if chain.encoder else {}
         lines = ["    if (!ctx || !ctx->arena) {", f"        return {name.upper()}_NULL;", "    }", ""]
-        lines += ["    unsigned char *const memory = (unsigned char *)ctx->arena->words;"]
-        lines += [f"    {sequence.ctype} *const sequence = ({sequence.ctype} *)(memory + {self._offsets['sequence']}); /* {chain.steps} steps */"]
+        lines += ["    unsigned char *const memory = (unsigned char *)ctx->arena->words;"] if made else []
+        buffers = {n: f"{identifier(n)}_steps" for n in made}
+        for n, t in made.items():
+            lines.append(f"    {t.ctype} *const {buffers[n]} = ({t.ctype} *)(memory + {self._offsets[n]}); /* {chain.steps} steps */")
         lines += [f"    {name}_{chain.cell.name}_state state;", "", f"    {name}_{chain.cell.name}_reset(&state);"]
-        calls = [
-            f"{name}_{chain.encoder.name}(ctx, {identifier(inputs[0].name)}, sequence)",
-            f"{name}_{chain.cell.name}_steps(ctx, &state, sequence, {chain.steps})",
-            f"{name}_{chain.head.name}(ctx, state.{identifier(chain.head.inputs[0].name)}, {self._output_name(outputs[0][0], inputs)})",
-        ]
+        roles, calls = chain.sequence, []
+        if chain.encoder:
+            calls.append((chain.encoder, "", [*(identifier(t.name) for t in chain.encoder.inputs), *buffers.values()]))
+        frames = [buffers.get(source) or identifier(source) for t in chain.cell.inputs if (source := roles.steps.get(t.name))]
+        calls.append((chain.cell, "_steps", ["&state", *frames, str(chain.steps)]))
+        taken = [f"state.{identifier(roles.last[t.name])}" if t.name in roles.last else identifier(t.name) for t in chain.head.inputs]
+        calls.append((chain.head, "", [*taken, *(self._output_name(n, inputs) for n, _ in outputs)]))
+        calls = [f"{name}_{part.name}{kind}(ctx, {', '.join(arguments)})" for part, kind, arguments in calls]
         lines += [f"    {name}_status status = {calls[0]};"]
         for call in calls[1:]:
             lines += [f"    if (status == {name.upper()}_OK) {{", f"        status = {call};", "    }"]

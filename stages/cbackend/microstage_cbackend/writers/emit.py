@@ -61,7 +61,7 @@ def _header(program: Program) -> str:
         f"/* {name}: a quantised network in integers. C99, no allocation, no recursion, no written globals.",
         " *",
         " * The caller gives working memory in a context; no state survives in it, and one arena per thread makes all",
-        " * calls reentrant. Inputs and outputs are dense arrays and must not overlap. value = scale * (integer - zero point):",
+        " * calls reentrant. Inputs and outputs are dense arrays and must not overlap. value = scale * (integer - zero point) + offset:",
         *_contract(program.model),
         " */",
         f"#ifndef {upper}_H",
@@ -94,6 +94,7 @@ def _contract(model: Model) -> list[str]:
             text = f" *   {part.name}.{quoted(name)} {list(tensor.shape)}: {tensor.low}..{tensor.high}"
             text += f", scale {known['scale']}" if known.get("scale") is not None else ""
             text += f", zero point {known['zero_point']}" if known.get("zero_point") else ""
+            text += f", offset {known['offset']}" if known.get("offset") else ""
             lines.append(text + (f", unit {known['unit']}" if known.get("unit") else ""))
     return lines
 

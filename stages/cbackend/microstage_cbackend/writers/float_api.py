@@ -1,14 +1,16 @@
 """<model>_float.h and .c: real numbers in and out by the documented scales, and, for waveforms, one sample at a time.
 
 They lie apart from the library, which computes in integers alone. Rounding is half to even, written out, so that neither
-the C library nor a rounding mode has a say in it.
+the C library nor a rounding mode has a say in it. They are written where there are real vectors that the self test compares them on.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from microstage.errors import ArtefactError, ModelError
 from microstage_cbackend.program.ir import Tensor
+from microstage_cbackend.real_vectors import RealVectors
 from microstage_cbackend.writers.api import Api, signature
 from microstage_cbackend.writers.names import CPLUSPLUS, identifier
 
@@ -36,20 +38,30 @@ static int32_t nearest(double value, int32_t low, int32_t high)
 }
 """
 
+_NUMBERS = """
+/* Whether every value is a number: neither infinite nor none at all. */
+static int are_numbers(const float *values, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        if (!(values[i] - values[i] == 0)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+"""
+
 _GAIN = """
-/* The smallest power of two, from 2^-16 to 2^15, that no sample exceeds; 0 where one is not a number. */
+/* The smallest power of two, from 2^LOW to 2^HIGH, that no sample exceeds. */
 static double gain_of(const float *window, int32_t count)
 {
     double peak = 0;
     for (int32_t i = 0; i < count; i++) {
         const double size = window[i] < 0 ? -(double)window[i] : (double)window[i];
-        if (!(size - size == 0)) {
-            return 0;
-        }
         peak = size > peak ? size : peak;
     }
-    double gain = 1.0 / 65536;
-    while (gain < 32768 && gain < peak) {
+    double gain = SMALLEST;
+    while (gain < LARGEST && gain < peak) {
         gain *= 2;
     }
     return gain;
@@ -58,25 +70,31 @@ static double gain_of(const float *window, int32_t count)
 
 
 class FloatApi:
-    """Text of the float wrapper; `possible` where every input and output of `<model>_infer` has a scale."""
+    """Text of the float wrapper; `possible` where every end of `<model>_infer` has a scale, and there are `real` vectors to compare it on."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, real: RealVectors | None) -> None:
         self.api, self.model = api, api.model
         self.name, self.upper = api.model.name, api.model.name.upper()
         self.inputs, self.outputs = api.ends or ([], [])
-        first = self.model.chain.encoder if self.model.chain else self.model.parts[0]
-        last = self.model.chain.head if self.model.chain else self.model.parts[0]
-        self._facts = [self.model.facts(first).get(t.name, {}) for t in self.inputs]
-        self._facts += [self.model.facts(last).get(n, {}) for n, _ in self.outputs]
+        known = self.model.facts_of_ends()
+        self._facts = {name: known.get(name, {}) for name in [*(t.name for t in self.inputs), *(n for n, _ in self.outputs)]}
+        self.possible = real is not None and all(f.get("scale") is not None for f in self._facts.values())
+        self.gain = self.model.gain
+        for name, size in {**{t.name: t.size for t in self.inputs}, **{n: t.size for n, t in self.outputs}}.items():
+            for fact in ("scale", "offset"):
+                given = self._facts[name].get(fact)
+                if isinstance(given, list) and len(given) != size:
+                    raise ArtefactError(f"{name} has {size} values and interface.json a {fact} of {len(given)}; expected one, or one for each.")
+            if self.gain and name in self.gain.outputs and self.offset_of(name) != 0:
+                raise ModelError(f"{name} has an offset beside a gain; expected answers that are multiples of the gain.")
 
-    @property
-    def possible(self) -> bool:
-        return bool(self.inputs) and all(f.get("scale") is not None for f in self._facts)
+    def offset_of(self, name: str) -> float | list[float]:
+        """What is added to scale x integer, one number or one for each value."""
+        return self._facts[name].get("offset") or 0.0
 
-    @property
-    def block_float(self) -> bool:
-        """Whether the input is a waveform window at a gain of its own, a power of two, at which the answer comes too."""
-        return len(self.inputs) == 1 and str(self._facts[0].get("unit", "")).startswith("2^")
+    def differs(self, name: str) -> bool:
+        """Whether the values of an output have scales or offsets of their own: their integers are not in the values' order."""
+        return any(isinstance(self._facts[name].get(fact), list) for fact in ("scale", "offset"))
 
     @property
     def hop(self) -> int:
@@ -88,7 +106,8 @@ class FloatApi:
 
     @property
     def streams(self) -> bool:
-        return self.block_float and self.model.chain is not None and len(self.outputs) == 1
+        chain = self.model.chain
+        return self.possible and bool(self.gain and chain and chain.encoder) and len(self.inputs) == len(self.outputs) == 1
 
     def files(self) -> dict[str, str]:
         return {f"{self.name}_float.h": self._header(), f"{self.name}_float.c": self._source()} if self.possible else {}
@@ -110,12 +129,18 @@ class FloatApi:
 
     def _header(self) -> str:
         guard = f"{self.upper}_FLOAT_H"
-        lines = [f"/* {self.name} on real numbers: value = scale * (integer - zero point)."]
-        if self.block_float:
-            lines += [" *", " * The input is a window of samples in any unit. It is brought to full scale by the smallest power of two that no"]
-            lines += [" * sample exceeds (2^-16 to 2^15), and the answer is multiplied by it: answers are in the unit of the samples."]
+        lines = [f"/* {self.name} on real numbers: value = scale * (integer - zero point) + offset."]
+        lines += [f" * Values beyond the range are held at its end; one that is infinite or no number is refused: {self.upper}_OUT_OF_RANGE."]
+        if self.gain:
+            low, high = self.gain.exponents
+            lines += [" *", f" * {identifier(self.gain.window)} is a window of samples in any unit. It is brought to full scale by the smallest power of two that no"]
+            lines += [f" * sample exceeds (2^{low} to 2^{high}), and the answer is multiplied by it: answers are in the unit of the samples."]
         names = [*(self._input_name(t) for t in self.inputs), *(n for n, _ in self._named_outputs())]
-        lines += [" *", *(f" *   {n}: scale {f['scale']}, zero point {f.get('zero_point', 0)}" for n, f in zip(names, self._facts)), " */"]
+        lines += [" *"]
+        for n, (name, f) in zip(names, self._facts.items()):
+            offset = f", offset {self.offset_of(name)}" if self.offset_of(name) else ""
+            lines.append(f" *   {n}: scale {f['scale']}, zero point {f.get('zero_point', 0)}{offset}")
+        lines += [" */"]
         lines += [f"#ifndef {guard}", f"#define {guard}", "", f'#include "{self.name}.h"', "", *CPLUSPLUS[0], "", f"{self._infer_signature()};"]
         if self.streams:
             size = self.inputs[0].size
@@ -130,47 +155,62 @@ class FloatApi:
 
     def _source(self) -> str:
         lines = [f'#include "{self.name}_float.h"', "", "#include <stddef.h>"]
-        text = "\n".join(lines) + "\n" + _NEAREST + (_GAIN if self.block_float else "")
+        text = "\n".join(lines) + "\n" + _NEAREST + _NUMBERS + self._gain_of()
         text += "\n" + "\n".join([self._infer_signature(), "{", *self._infer_body(), "}", ""])
         return text + ("\n" + "\n".join(self._stream()) if self.streams else "")
+
+    def _gain_of(self) -> str:
+        if not self.gain:
+            return ""
+        low, high = self.gain.exponents
+        return _GAIN.replace("2^LOW", f"2^{low}").replace("2^HIGH", f"2^{high}").replace("SMALLEST", repr(2.0**low)).replace("LARGEST", repr(2.0**high))
 
     def _infer_body(self) -> list[str]:
         outputs = self._named_outputs()
         pointers = ["ctx", *(self._input_name(t) for t in self.inputs), *(n for n, _ in outputs)]
         lines = [f"    if ({' || '.join(f'!{p}' for p in pointers)}) {{", f"        return {self.upper}_NULL;", "    }"]
+        numbers = [f"are_numbers({self._input_name(t)}, {t.size})" for t in self.inputs]
+        lines += [f"    if (!({' && '.join(numbers)})) {{", f"        return {self.upper}_OUT_OF_RANGE;", "    }"]
         lines += [f"    {t.ctype} {self._input_name(t)}_integers[{t.size}];" for t in self.inputs]
         lines += [f"    {t.ctype} {n}_integers[{t.size}];" for n, t in outputs]
-        if self.block_float:
-            lines += [f"    const double gain = gain_of({self._input_name(self.inputs[0])}, {self.inputs[0].size});", "    if (gain == 0) {"]
-            lines += [f"        return {self.upper}_OUT_OF_RANGE;", "    }"]
-        for t, facts in zip(self.inputs, self._facts):
-            lines += self._quantise(t, facts)
+        for t in self.inputs:
+            if self.gain and t.name == self.gain.window:
+                lines += [f"    const double gain = gain_of({self._input_name(t)}, {t.size});"]
+            lines += self._quantise(t, self._facts[t.name])
         call = ", ".join(["ctx", *(f"{self._input_name(t)}_integers" for t in self.inputs), *(f"{n}_integers" for n, _ in outputs)])
         lines += ["", f"    const {self.name}_status status = {self.name}_infer({call});"]
         lines += [f"    if (status != {self.upper}_OK) {{", "        return status;", "    }"]
-        for (n, t), facts in zip(outputs, self._facts[len(self.inputs) :]):
-            lines += self._dequantise(n, t, facts)
+        for (n, t), (name, _) in zip(outputs, self.outputs):
+            lines += self._dequantise(n, t, name)
         return [*lines, f"    return {self.upper}_OK;"]
 
     def _quantise(self, t: Tensor, facts: dict[str, Any]) -> list[str]:
         name, zero = self._input_name(t), int(facts.get("zero_point") or 0)
-        low, high = facts.get("range", (max(t.low, -127) if self.block_float else t.low, t.high))
-        value = f"{name}[i] / gain / {facts['scale']!r}" if self.block_float else f"{name}[i] / {facts['scale']!r}"
+        low, high = facts.get("range", (t.low, t.high))
+        scale, lines = self._each(f"{name}_scale", t, facts["scale"])
+        value = f"{name}[i] / gain / {scale}" if self.gain and t.name == self.gain.window else f"{name}[i] / {scale}"
         return [
+            *lines,
             f"    for (int32_t i = 0; i < {t.size}; i++) {{",
             f"        {name}_integers[i] = ({t.ctype})(nearest({value}, {low - zero}, {high - zero}){f' + {zero}' if zero else ''});",
             "    }",
         ]
 
-    def _dequantise(self, name: str, t: Tensor, facts: dict[str, Any]) -> list[str]:
-        scale, zero = facts["scale"], int(facts.get("zero_point") or 0)
-        lines = []
-        if isinstance(scale, list):
-            lines += [f"    static const double {name}_scale[{t.size}] = {{{', '.join(repr(s) for s in scale)}}};"]
-        factor = f"{name}_scale[i]" if isinstance(scale, list) else repr(scale)
+    def _dequantise(self, name: str, t: Tensor, key: str) -> list[str]:
+        facts, offset = self._facts[key], self.offset_of(key)
+        zero = int(facts.get("zero_point") or 0)
+        factor, lines = self._each(f"{name}_scale", t, facts["scale"])
+        added, more = self._each(f"{name}_offset", t, offset)
         integer = f"({name}_integers[i] - {zero})" if zero else f"{name}_integers[i]"
-        gain = " * gain" if self.block_float else ""
-        return [*lines, f"    for (int32_t i = 0; i < {t.size}; i++) {{", f"        {name}[i] = (float)({integer} * {factor}{gain});", "    }"]
+        value = f"{integer} * {factor}" + (" * gain" if self.gain and key in self.gain.outputs else "") + (f" + {added}" if offset else "")
+        return [*lines, *more, f"    for (int32_t i = 0; i < {t.size}; i++) {{", f"        {name}[i] = (float)({value});", "    }"]
+
+    @staticmethod
+    def _each(name: str, t: Tensor, values: float | list[float]) -> tuple[str, list[str]]:
+        """(the i-th of `values` in C, declarations that it needs)."""
+        if not isinstance(values, list):
+            return repr(float(values)), []
+        return f"{name}[i]", [f"    static const double {name}[{t.size}] = {{{', '.join(repr(float(v)) for v in values)}}};"]
 
     def _stream(self) -> list[str]:
         size, name = self.inputs[0].size, self.name

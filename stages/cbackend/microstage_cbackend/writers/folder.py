@@ -212,15 +212,18 @@ def readme(program: Program, real: FloatApi, vectors: int) -> str:
         lines += [f"{real._push_signature()};"]
     lines += ["```", "", f"Each returns `{upper}_OK`, `{upper}_NULL` (a pointer is null) or `{upper}_OUT_OF_RANGE` (an input is outside its"]
     lines += ["range, on which the proofs rest). Arrays are dense and must not overlap.", "", "## Integers", ""]
-    lines += ["value = scale x (integer - zero point)", ""]
-    lines += ["| tensor | shape | type | range | scale | zero point | unit |", "|---|---|---|---|---|---|---|"]
+    lines += ["value = scale x (integer - zero point) + offset", ""]
+    lines += ["| tensor | shape | type | range | scale | zero point | offset | unit |", "|---|---|---|---|---|---|---|---|"]
     for part in program.model.parts:
         facts = program.model.facts(part)
         for n, t in [*((t.name, t) for t in part.inputs), *zip(part.output_names, part.outputs)]:
             known = facts.get(n, {})
             cells = [f"{part.name}.{n}", list(t.shape), t.ctype, f"{t.low}..{t.high}"]
-            cells += [known.get("scale", ""), known.get("zero_point", 0), known.get("unit", "")]
+            cells += [known.get("scale", ""), known.get("zero_point", 0), known.get("offset") or 0, known.get("unit", "")]
             lines.append("| " + " | ".join(str(c) for c in cells) + " |")
+    for n in [n for n, _ in real.outputs if real.differs(n)]:
+        lines += ["", f"The values of {n} have scales or offsets of their own: the largest integer is not the largest value. Compare"]
+        lines += [f"scale x (integer - zero point) + offset{f', or what {name}_infer_float gives' if real.possible else ''}."]
     lines += ["", "## Memory", "", f"Constants: {program.constant_bytes} bytes."]
     lines += [f"Arena: {program.arena_bytes} bytes; the busiest layer alone needs {program.arena_bound}."]
     lines += ["", "## Checking and timing", ""]

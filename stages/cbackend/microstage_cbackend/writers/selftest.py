@@ -2,12 +2,15 @@
 
 It prints one line per boundary, `equal BOUNDARY COMPARED EQUAL`, and for the first difference of each
 `differs BOUNDARY VECTOR INDEX EXPECTED FOUND`; it exits 0 when all are equal, 1 when not, 2 when it cannot run.
+Where there are float functions, they are called with the real vectors; writers/selftest_float.py says what is equal there.
 """
 
 from __future__ import annotations
 
 from microstage_cbackend.golden import Check, Plan
 from microstage_cbackend.program.model import Model
+from microstage_cbackend.writers import selftest_float
+from microstage_cbackend.writers.float_api import FloatApi
 from microstage_cbackend.writers.names import identifier, quoted
 
 __all__ = ["STREAM", "WHOLE", "selftest"]
@@ -24,8 +27,9 @@ _HEAD = """/* Self test of {model}: every golden vector, every output, every sta
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "{model}.h"
+#include "{header}"
 
 #define COPY(to, from, count) do {{ for (long n = 0; n < (count); n++) (to)[n] = (from)[n]; }} while (0)
 
@@ -89,7 +93,7 @@ int main(int argc, char **argv)
         }}
     }}
     fclose(file);
-
+{after}
     int failed = 0;
     for (size_t n = 0; n < sizeof tallies / sizeof tallies[0]; n++) {{
         printf("equal %s %ld %ld\\n", tallies[n].boundary, tallies[n].compared, tallies[n].equal);
@@ -100,17 +104,19 @@ int main(int argc, char **argv)
 """
 
 
-def selftest(model: Model, plan: Plan) -> str:
+def selftest(model: Model, plan: Plan, real: FloatApi) -> str:
     """The text of selftest.c."""
     names = [boundary for check in plan.checks for boundary in check.expects.values()]
     streams = [check for check in plan.checks if check.part.states]
     names += [f"{STREAM}{check.expects[new]}" for check in streams for _, new in check.part.states]
-    names += [f"{WHOLE}{model.chain.head.output_names[0]}"] if model.chain else []
+    whole = model.chain is not None and model.chain.head is not None
+    names += [f"{WHOLE}{name}" for name, _ in model.chain.outputs] if whole else []
+    names += selftest_float.tallies(real)
     sizes, widths = plan.sizes(), plan.widths()
     layout = ", ".join(f"{quoted(n)} ({sizes[n]} of {widths[n]} byte{'s' * (widths[n] > 1)})" for n in plan.boundaries)
     tallies = "static tally tallies[] = {" + ", ".join(f'{{"{n}", 0, 0}}' for n in names) + "};"
     arrays = "\n".join(f"static int64_t {_array(n)}[{sizes[n]}];" for n in plan.boundaries)
-    text = _HEAD.format(model=model.name, layout=layout, tallies=tallies, arrays=arrays)
+    text = _HEAD.format(model=model.name, layout=layout, tallies=tallies, arrays=arrays, header=f"{model.name}{'_float' * real.possible}.h")
     calls = []
     for check in plan.checks:
         text += _part(model, check, names)
@@ -118,11 +124,15 @@ def selftest(model: Model, plan: Plan) -> str:
     for check in streams:
         text += _stream(model, check, names)
         calls.append(f"stream_{check.part.name}(vector)")
-    if model.chain:
-        text += _whole(model, len(names) - 1)
+    if whole:
+        text += _whole(model, names)
         calls.append("test_whole(vector)")
+    if real.possible:
+        text += selftest_float.test(real, names)
+        calls.append("test_float(vector)")
     reads = "\n            || ".join(f"!read_values(file, {widths[n]}, {sizes[n]}, {_array(n)})" for n in plan.boundaries)
-    return text + _MAIN.format(vectors=plan.vectors, reads=reads, calls=" || ".join(calls))
+    after = "    refuse_float(vectors - 1);\n" if real.possible else ""
+    return text + _MAIN.format(vectors=plan.vectors, reads=reads, calls=" || ".join(calls), after=after)
 
 
 def _array(boundary: str) -> str:
@@ -176,15 +186,17 @@ def _stream(model: Model, check: Check, names: list[str]) -> str:
     return "\n".join([*lines, "    }", "    return 0;", "}", ""])
 
 
-def _whole(model: Model, tally: int) -> str:
-    first, last = model.chain.encoder.inputs[0], model.chain.head
-    name, out = last.output_names[0], last.outputs[0]
+def _whole(model: Model, names: list[str]) -> str:
+    inputs, outputs = [(f"in_{identifier(t.name)}", t) for t in model.chain.inputs], model.chain.outputs
     lines = ["\n/* The whole network, input to answer. Returns its status. */", "static int test_whole(long vector)", "{"]
-    lines += [f"    {first.ctype} input[{first.size}];", f"    {out.ctype} output[{out.size}];", ""]
-    lines += [f"    COPY(input, {_array(first.name)}, {first.size});"]
-    lines += [f"    {model.name}_status status = {model.name}_infer(&ctx, input, output);"]
+    lines += [f"    {t.ctype} {name}[{t.size}];" for name, t in inputs]
+    lines += [f"    {t.ctype} out_{identifier(n)}[{t.size}];" for n, t in outputs] + [""]
+    lines += [f"    COPY({name}, {_array(t.name)}, {t.size});" for name, t in inputs]
+    arguments = ", ".join([*(name for name, _ in inputs), *(f"out_{identifier(n)}" for n, _ in outputs)])
+    lines += [f"    {model.name}_status status = {model.name}_infer(&ctx, {arguments});"]
     lines += [f"    if (status != {model.name.upper()}_OK) {{", "        return (int)status;", "    }"]
-    lines += _compare("0", out.size, tally, name, "output", "    ")
+    for n, t in outputs:
+        lines += _compare("0", t.size, names.index(f"{WHOLE}{n}"), n, f"out_{identifier(n)}", "    ")
     return "\n".join([*lines, "    return 0;", "}", ""])
 
 

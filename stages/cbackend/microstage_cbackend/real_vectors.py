@@ -1,0 +1,43 @@
+"""Real inputs and the reference's real answers, on which the float functions are compared: `real.<input>` and `real.<output>` of golden.npz."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from microstage.errors import ArtefactError
+from microstage_cbackend.program.model import Model
+
+__all__ = ["PREFIX", "RealVectors", "real_vectors"]
+
+PREFIX = "real."
+
+
+@dataclass
+class RealVectors:
+    """float32 [vectors, ...] by the names of the network's ends."""
+
+    inputs: dict[str, np.ndarray]
+    outputs: dict[str, np.ndarray]
+
+    @property
+    def bits(self) -> dict[str, np.ndarray]:
+        """Boundary -> the patterns of bits, as integers: the self test reads nothing else."""
+        return {f"{PREFIX}{name}": values.view(np.int32) for name, values in {**self.inputs, **self.outputs}.items()}
+
+
+def real_vectors(model: Model, golden: dict[str, np.ndarray]) -> RealVectors | None:
+    """Those of `golden`, None where an end of the network has none; `ArtefactError` for some that are no real numbers, or too few."""
+    if model.ends is None:
+        return None
+    inputs, outputs = ({t.name: t.size for t in model.ends[0]}, {name: t.size for name, t in model.ends[1]})
+    if any(f"{PREFIX}{name}" not in golden for name in {**inputs, **outputs}):
+        return None
+    for name, size in {**inputs, **outputs}.items():
+        values = golden[f"{PREFIX}{name}"]
+        if values.dtype != np.float32 or not np.isfinite(values).all() or prod(values.shape[1:]) != size:
+            found = f"{values.dtype} {list(values.shape)}"
+            raise ArtefactError(f"{PREFIX}{name} of golden.npz is {found}; expected finite float32 numbers, {size} in each vector.")
+    return RealVectors(*({name: golden[f"{PREFIX}{name}"] for name in side} for side in (inputs, outputs)))

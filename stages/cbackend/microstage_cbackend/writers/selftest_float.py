@@ -1,0 +1,104 @@
+"""The part of selftest.c that calls `<model>_infer_float` on real inputs and compares with the reference's real answers.
+
+An answer is equal if it differs from the reference's by at most one unit of float32, 2^-23, of the terms that it is the sum of: |answer|,
+and the offset that is added to it. Both sides compute scale * integer + offset in double, in an order of their own, and round once to float32.
+"""
+
+from __future__ import annotations
+
+from microstage_cbackend.real_vectors import PREFIX
+from microstage_cbackend.writers.float_api import FloatApi
+from microstage_cbackend.writers.names import identifier
+
+__all__ = ["REFUSED", "tallies", "test"]
+
+REFUSED = "refused."
+"Prefix of an input that is checked to be refused where it holds what is no number."
+
+_HELPERS = """
+/* The float32 of this pattern of bits. */
+static float float_of(int64_t bits)
+{
+    const uint32_t pattern = (uint32_t)bits;
+    float value;
+    memcpy(&value, &pattern, sizeof value);
+    return value;
+}
+
+/* Counts answers within one unit of float32 of the larger of their terms, and prints the first that is not. */
+static void compare_float(tally *t, long vector, long index, float expected, float found, double offset)
+{
+    const double terms = (expected < 0 ? -(double)expected : expected) + (offset < 0 ? -offset : offset);
+    const double difference = (double)found - expected, bound = terms / 8388608;
+    if (difference <= bound && -difference <= bound) {
+        t->equal++;
+    } else if (t->compared == t->equal) {
+        printf("differs %s %ld %ld %.9g %.9g\\n", t->boundary, vector, index, (double)expected, (double)found);
+    }
+    t->compared++;
+}
+"""
+
+_NO_NUMBERS = "0x7fc00000u, 0x7f800000u, 0xff800000u"
+
+
+def tallies(real: FloatApi) -> list[str]:
+    """The boundaries that are counted."""
+    if not real.possible:
+        return []
+    return [*(f"{PREFIX}{name}" for name, _ in real.outputs), *(f"{REFUSED}{PREFIX}{t.name}" for t in real.inputs)]
+
+
+def test(real: FloatApi, names: list[str]) -> str:
+    """`test_float`, called with each vector, and `refuse_float`, called once, with the last."""
+    return _HELPERS + _arrays(real) + _test(real, names) + _refuse(real, names)
+
+
+def _arrays(real: FloatApi) -> str:
+    lines = [f"static float {_in(t.name)}[{t.size}];" for t in real.inputs] + [f"static float {_out(n)}[{t.size}];" for n, t in real.outputs]
+    for name, t in real.outputs:
+        offset = real.offset_of(name)
+        if isinstance(offset, list):
+            lines.append(f"static const double {_out(name)}_offset[{t.size}] = {{{', '.join(repr(float(v)) for v in offset)}}};")
+    return "\n" + "\n".join(lines) + "\n"
+
+
+def _call(real: FloatApi) -> str:
+    arguments = ", ".join(["&ctx", *(_in(t.name) for t in real.inputs), *(_out(n) for n, _ in real.outputs)])
+    return f"{real.name}_infer_float({arguments})"
+
+
+def _test(real: FloatApi, names: list[str]) -> str:
+    lines = ["", "/* Real numbers in and out. Returns its status. */", "static int test_float(long vector)", "{"]
+    for t in real.inputs:
+        lines += [f"    for (long n = 0; n < {t.size}; n++) {{", f"        {_in(t.name)}[n] = float_of({_golden(t.name)}[n]);", "    }"]
+    lines += [f"    {real.name}_status status = {_call(real)};", f"    if (status != {real.upper}_OK) {{", "        return (int)status;", "    }"]
+    for name, t in real.outputs:
+        offset = f"{_out(name)}_offset[n]" if isinstance(real.offset_of(name), list) else repr(float(real.offset_of(name)))
+        compared = f"&tallies[{names.index(f'{PREFIX}{name}')}], vector, n, float_of({_golden(name)}[n]), {_out(name)}[n], {offset}"
+        lines += [f"    for (long n = 0; n < {t.size}; n++) {{", f"        compare_float({compared});", "    }"]
+    return "\n".join([*lines, "    return 0;", "}", ""])
+
+
+def _refuse(real: FloatApi, names: list[str]) -> str:
+    lines = ["", "/* What is no number, or infinite, is refused, wherever it stands. */", "static void refuse_float(long vector)", "{"]
+    lines += [f"    static const uint32_t no_numbers[] = {{{_NO_NUMBERS}}};", "    for (int k = 0; k < 3; k++) {"]
+    for t in real.inputs:
+        tally, array = names.index(f"{REFUSED}{PREFIX}{t.name}"), _in(t.name)
+        lines += [f"        for (long n = 0; n < {t.size}; n += {max(1, t.size - 1)}) {{", f"            const float kept = {array}[n];"]
+        lines += [f"            {array}[n] = float_of(no_numbers[k]);"]
+        lines += [f"            compare(&tallies[{tally}], vector, n, {real.upper}_OUT_OF_RANGE, {_call(real)});"]
+        lines += [f"            {array}[n] = kept;", "        }"]
+    return "\n".join([*lines, "    }", "}", ""])
+
+
+def _in(name: str) -> str:
+    return f"real_in_{identifier(name)}"
+
+
+def _out(name: str) -> str:
+    return f"real_out_{identifier(name)}"
+
+
+def _golden(name: str) -> str:
+    return f"golden_{identifier(f'{PREFIX}{name}')}"
