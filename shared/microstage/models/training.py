@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from microstage.models.network import Network
 __all__ = ["Examples", "Inputs", "Phase", "Splits", "Training", "cosine", "each", "extremes", "predict"]
 
 _REPLAYED = 512
-Inputs = Union[Tensor, tuple[Tensor, ...]]
+Inputs = "Tensor | tuple[Tensor, ...]"
 
 
 def each(inputs: Inputs) -> tuple[Tensor, ...]:

@@ -66,7 +66,8 @@ def _read(text: str, code: int, shapes: dict[str, tuple[int, ...]]) -> list[Resu
     results = [Result(words[1], int(words[2]), int(words[3])) for words in lines if words[0] == "equal"]
     for _, boundary, vector, index, expected, found in (words for words in lines if words[0] == "differs"):
         wrong = next(r.compared - r.equal for r in results if r.boundary == boundary)
-        place = [int(vector), *map(int, np.unravel_index(int(index), shapes[boundary.removeprefix(WHOLE).removeprefix(STREAM).removeprefix(REFUSED)]))]
+        shape = shapes[boundary.removeprefix(WHOLE).removeprefix(STREAM).removeprefix(REFUSED)]
+        place = [int(vector), *map(int, np.unravel_index(int(index), shape))]
         raise VerificationError(
             f"The generated C differs from the reference at {boundary}{place}: expected {expected}, found {found} "
             f"({wrong} values of this boundary differ)."

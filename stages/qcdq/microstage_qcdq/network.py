@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from microstage.errors import ModelError
-from microstage.integer import Interpreter, QTensor, real
+from microstage.integer import Interpreter, QTensor
 from microstage.lstm_node import OPERATOR
 from microstage.models.definition import Declared
 from microstage.roles import EXPONENT

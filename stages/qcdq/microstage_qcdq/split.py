@@ -28,7 +28,8 @@ _STEPWISE = ("QuantizeLinear", "Clip", "DequantizeLinear", "MatMul", "Add", "Sub
 
 @dataclass(frozen=True)
 class Split:
-    """`parts` by name, in order, with their roles (`sequence`; None: one part, called once); `ranges` of their borders; what the tables of the step stand for (`curves`)."""
+    """`parts` by name, in order, with their roles (`sequence`; None: one part, called once); `ranges` of their borders; what the tables of the
+    step stand for (`curves`)."""
 
     parts: dict[str, onnx.ModelProto]
     sequence: Sequence | None

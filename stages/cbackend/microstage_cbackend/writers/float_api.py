@@ -133,8 +133,9 @@ class FloatApi:
         lines += [f" * Values beyond the range are held at its end; one that is infinite or no number is refused: {self.upper}_OUT_OF_RANGE."]
         if self.gain:
             low, high = self.gain.exponents
-            lines += [" *", f" * {identifier(self.gain.window)} is a window of samples in any unit. It is brought to full scale by the smallest power of two that no"]
-            lines += [f" * sample exceeds (2^{low} to 2^{high}), and the answer is multiplied by it: answers are in the unit of the samples."]
+            lines += [" *", f" * {identifier(self.gain.window)} is a window of samples in any unit. It is brought to full scale by the smallest"]
+            lines += [f" * power of two that no sample exceeds (2^{low} to 2^{high}), and the answer is multiplied by it: answers are in the"]
+            lines += [" * unit of the samples."]
         names = [*(self._input_name(t) for t in self.inputs), *(n for n, _ in self._named_outputs())]
         lines += [" *"]
         for n, (name, f) in zip(names, self._facts.items()):
@@ -162,8 +163,10 @@ class FloatApi:
     def _gain_of(self) -> str:
         if not self.gain:
             return ""
-        low, high = self.gain.exponents
-        return _GAIN.replace("2^LOW", f"2^{low}").replace("2^HIGH", f"2^{high}").replace("SMALLEST", repr(2.0**low)).replace("LARGEST", repr(2.0**high))
+        text, (low, high) = _GAIN, self.gain.exponents
+        for word, put in {"2^LOW": f"2^{low}", "2^HIGH": f"2^{high}", "SMALLEST": repr(2.0**low), "LARGEST": repr(2.0**high)}.items():
+            text = text.replace(word, put)
+        return text
 
     def _infer_body(self) -> list[str]:
         outputs = self._named_outputs()
