@@ -24,6 +24,7 @@ from microstage_streamline.graph.read import graph_of
 from microstage_streamline.verify import sequences, vectors
 from microstage_streamline.verify.executors import against_file, against_golden
 from microstage_streamline.verify.proof import Proof
+from microstage_streamline.verify.real import real_vectors
 
 __all__ = ["OwnFile", "StageBefore", "convert_part"]
 
@@ -116,7 +117,7 @@ class OwnFile:
         job.metric("compared", self._compared(proof, arrays))
         for found in part.made.unresolved:
             job.log(f"streamline: not integer: {found.layer or 'output'} -> {found.tensor}: {found.reason}")
-        return recorded
+        return recorded | real_vectors(job, part, fed, arrays or {})
 
     def write(self, job: Job, converted: dict[str, Converted], estimates: dict[str, Any]) -> None:
         """The interface, and what became integer and what did not, for the person who brought the file and for programs."""

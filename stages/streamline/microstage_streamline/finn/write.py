@@ -137,16 +137,17 @@ def _interface(made: Made, normal: Normaliser, entered: Mapping[str, str]) -> di
             outputs[name] = _described(found, exact_scale(found.example))
         else:
             scale, offset = straight_line(found, normal.graph.constants)
-            outputs[name] = {**_described(found.start, scale), "offset": _flat(offset)}
+            outputs[name] = {**_described(found.start, scale), "offset": _flat(offset, found.start.range.low.shape)}
     return {"inputs": inputs, "outputs": outputs}
 
 
 def _described(found: Integers, scale: np.ndarray) -> dict[str, Any]:
     low, high = found.range.ends
     return {"datatype": datatype_of(low, high).name, "range": [low, high], "shape": list(found.range.low.shape), "zero_point": 0,
-            "scale": _flat(scale), "unit": "1"}
+            "scale": _flat(scale, found.range.low.shape), "unit": "1"}
 
 
-def _flat(value: np.ndarray) -> float | list[float]:
-    flat = np.asarray(value, np.float64).reshape(-1)
+def _flat(value: np.ndarray, shape: tuple[int, ...]) -> float | list[float]:
+    """One number, or one for each value of a tensor of `shape`."""
+    flat = np.broadcast_to(np.asarray(value, np.float64), shape).reshape(-1)
     return float(flat[0]) if (flat == flat[0]).all() else flat.tolist()
