@@ -22,7 +22,7 @@ from microstage_qcdq.boundaries import Boundary, boundaries, source_values, targ
 from microstage_qcdq.graphs import constant
 from microstage_qcdq.lstm_step import Curves
 from microstage_qcdq.stock import in_stock_operators
-from microstage_qcdq.ties import Bounded, integers, unexplained_entries, unexplained_levels
+from microstage_qcdq.ties import integers, unexplained_entries, unexplained_levels, unexplained_values
 
 __all__ = ["against_onnxruntime", "against_simulation", "from_any_state", "prove_entry", "report_answers", "report_errors", "session"]
 
@@ -119,7 +119,7 @@ def _compare(job: Job, label: str, boundary: Boundary, sources, exact, found: np
         different = int(np.count_nonzero(np.abs(found - expected) > np.asarray(exact.scale) / 2))
     wrong = 0
     if different or not boundary.quantised:
-        explain = Bounded(boundary).unexplained if curve is None else partial(unexplained_entries, curve, boundary)
+        explain = partial(unexplained_values, boundary) if curve is None else partial(unexplained_entries, curve, boundary)
         wrong = explain(sources, expected, found)
     if wrong:
         raise VerificationError(
