@@ -170,7 +170,8 @@ def test_no_level_is_ever_two_steps_off():
 @pytest.mark.parametrize(("factor", "exact"), [(0.5, True), (np.float32(0.3), False)])
 def test_where_float32_is_exact_nothing_is_a_tie(factor, exact):
     """Whole numbers at scales that are powers of two: a rounding of another kind is a wrong answer, on the boundary too."""
-    values = {"x": np.array([[3, 2]], np.int8), "s": np.float32(factor), "z": np.int8(0), "w": np.array([[1], [1]], np.float32), "q": np.float32(5 * factor / 2.5)}
+    values = {"x": np.array([[3, 2]], np.int8), "s": np.float32(factor), "z": np.int8(0), "w": np.array([[1], [1]], np.float32),
+              "q": np.float32(5 * factor / 2.5)}
     nodes = [node("DequantizeLinear", ["x", "s", "z"], "a"), node("MatMul", ["a", "w"], "b"), node("QuantizeLinear", ["b", "q", "z"])]
     found = bounded(nodes, values)["y"]
     assert int(real(found.exact)[0, 0]) == 2  # 2.5, half to even

@@ -90,13 +90,19 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Instead:
-    """Files of the user's own that a stage takes in place of its inputs: {make variable: name in the input folder}, and
-    the form of what it then writes."""
+    """Files of the user's own that a stage takes in place of its inputs: {make variable: name in the input folder}, the form
+    of what it then writes, and the parameters that it then has more."""
 
     name: str
     summary: str
     form: str
     files: dict[str, str]
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+
+    @property
+    def variables(self) -> list[str]:
+        """The variable that opens the entrance, then those that go with it."""
+        return [*self.files, *(parameter.variable for parameter in self.parameters.values())]
 
 
 @dataclass(frozen=True)
@@ -143,10 +149,15 @@ def load_stage(path: Path) -> Stage:
     inputs = {name: fields["from"] for name, fields in declared.get("inputs", {}).items()}
     outputs = {name: said for name, said in declared["outputs"].items() if isinstance(said, str)}
     forms = {name: said for name, said in declared["outputs"].items() if not isinstance(said, str)}
-    instead = [Instead(name=name, **fields) for name, fields in declared.get("instead", {}).items()]
+    instead = [_instead(name, fields) for name, fields in declared.get("instead", {}).items()]
     return Stage(
         declared["name"], path.parent, declared["python"], declared["summary"], inputs, outputs, parameters, forms, *instead
     )
+
+
+def _instead(name: str, fields: dict[str, Any]) -> Instead:
+    own = {key: parameter(key, said) for key, said in fields.get("parameters", {}).items()}
+    return Instead(name=name, **{**fields, "parameters": own})
 
 
 def parameter(name: str, fields: dict[str, Any]) -> Parameter:

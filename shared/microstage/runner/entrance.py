@@ -8,7 +8,8 @@ A stage that can begin a chain so says it in its `stage.toml`:
     files = { ONNX = "model.onnx", GOLDEN = "golden.npz" }
 
 The first variable opens the entrance, the others may be left out. The files are copied aside under the names given there, so
-that the stage sees them and nothing beside them, and enter its key by their digests.
+that the stage sees them and nothing beside them, and enter its key by their digests. `[instead.network.parameters.*]` are
+parameters that the stage has with such files alone.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _LARGEST = 1 << 32
 def entered(stages: Mapping[str, Stage], typed: Mapping[str, str]) -> dict[str, Stage]:
     """`stages`, or, where an entrance's variable was typed, those from it on; `ParameterError` for what then has no meaning."""
     for stage in stages.values():
-        opener, *others = stage.instead.files if stage.instead else [None]
+        opener, *others = stage.instead.variables if stage.instead else [None]
         if opener in typed:
             return _from_on(stages, stage, typed, opener)
         lonely = next((name for name in others if name in typed), None)
@@ -44,7 +45,8 @@ def entered(stages: Mapping[str, Stage], typed: Mapping[str, str]) -> dict[str, 
 
 def _from_on(stages: Mapping[str, Stage], first: Stage, typed: Mapping[str, str], opener: str) -> dict[str, Stage]:
     entry = first.instead
-    kept = {first.name: replace(first, inputs={entry.name: FILES}, outputs={**first.outputs, **first.forms[entry.form]}, forms={})}
+    written, parameters = {**first.outputs, **first.forms[entry.form]}, {**first.parameters, **entry.parameters}
+    kept = {first.name: replace(first, inputs={entry.name: FILES}, outputs=written, parameters=parameters, forms={})}
     for stage in stages.values():
         if stage.name not in kept and stage.inputs and all(source in kept for source in stage.inputs.values()):
             kept[stage.name] = stage

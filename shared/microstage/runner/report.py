@@ -23,8 +23,10 @@ METHODS = {
 
 
 def summary(steps: Sequence[Step]) -> str:
-    """Accuracy beside the textbook's, integers compared and equal per stage, seconds, and the folder of the result."""
-    lines = [*_accuracy(steps), "", *_stages(steps), "", f"result: {steps[-1].artefact.folder}"]
+    """Accuracy beside the textbook's, integers compared and equal per stage, seconds, a network of one's own beside its file, and
+    the folder of the result."""
+    beside = [line for step in steps for line in _beside(step.artefact.about["metrics"].get("compared", {}))]
+    lines = [*_accuracy(steps), "", *_stages(steps), *beside, "", f"result: {steps[-1].artefact.folder}"]
     return "\n".join(lines)
 
 
@@ -64,6 +66,16 @@ def _stages(steps: Sequence[Step]) -> list[str]:
             f"{compared:,}" if proofs else "-", f"{equal:,}" if proofs else "-", f"{ties:,}" if proofs else "-",
         ])
     return table(["stage", "key", "seconds", "integers compared", "equal", "explained ties"], rows)
+
+
+def _beside(compared: Mapping[str, Any]) -> list[str]:
+    """What differs where the untouched file runs on by itself, and to the user's own answers: floats may fall either way at a tie. What
+    was not compared."""
+    rows = [[f"{what} ({found['by']})" if "by" in found else what, name, *(f"{figures[key]:,}" for key in ("values", "levels_differing")),
+             f"{figures['largest']:g}"] for what, found in compared.items() if what != "layers" for name, figures in found.items() if name != "by"]
+    head = ["run on by itself, not gated", "output", "values", "half a level off", "largest difference"]
+    missing = [f"NOT COMPARED with the file: {name}: {reason}" for name, reason in compared.get("layers", {}).get("uncompared", {}).items()]
+    return [*(["", *table(head, rows)] if rows else []), *(["", *missing] if missing else [])]
 
 
 def verify(steps: Sequence[Step]) -> str:
@@ -124,6 +136,8 @@ def variables(stages: Mapping[str, Stage]) -> str:
         lines.append(f"{stage.name}: {stage.summary}")
         for p in stage.parameters.values():
             lines += [_variable(own, models) for own, models in _variants(p)]
+        for p in stage.instead.parameters.values() if stage.instead else ():
+            lines.append(f"{_variable(p, [])} With {stage.instead.variables[0]}= alone.")
     return "\n".join(lines)
 
 

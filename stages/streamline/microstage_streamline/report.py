@@ -39,8 +39,18 @@ def markdown(normal: Normaliser, made: Made, written: Written, compared: dict[st
             lines += ["", f"`{name}`: {named} stay real; as a straight line of the integers they are metadata (scale, offset above)."]
     lines += ["", "## Layers", ""]
     lines += _table(["layer", "operator", "tensor", "datatype", "range"], [_layer(made, written, node) for node in made.nodes])
-    lines += ["", "## FINN's estimates", "", *_estimated(estimates), "", "## Beside others", "", *_beside(compared)]
+    lines += ["", "## FINN's estimates", "", *_estimated(estimates), "", "## Beside others", "", *_gate(compared["layers"]),
+              "", *_beside({what: found for what, found in compared.items() if what != "layers"})]
     return "\n".join(lines) + "\n"
+
+
+def _gate(layers: dict[str, Any]) -> list[str]:
+    """What was compared layer by layer, and what was not."""
+    by = " and ".join(layers["by"]) or "nothing"
+    lines = [f"{layers['layers']} layers of the untouched file, each on the integers before it, beside {by}:"
+             f" {layers['values']} values, {layers['ties']} explained ties."]
+    lines += [f"- NOT COMPARED: {name}: {reason}" for name, reason in layers["uncompared"].items()]
+    return lines + [f"- cut short: {inputs} of {offered} inputs at {name}" for name, (inputs, offered) in layers["cut_short"].items()]
 
 
 def _beside(compared: dict[str, Any]) -> list[str]:
@@ -50,7 +60,7 @@ def _beside(compared: dict[str, Any]) -> list[str]:
             if isinstance(figures, dict):
                 rows.append([what if "by" not in found else found["by"], name, figures["values"], figures["levels_differing"], figures["largest"]])
     notes = [f"{what}: {found['by']}" for what, found in compared.items() if set(found) == {"by"}]
-    head = ["compared with", "output", "values", "half a level off or more", "largest difference"]
+    head = ["run on by itself", "output", "values", "half a level off or more", "largest difference"]
     return [*(_table(head, rows) if rows else []), *notes] or ["-"]
 
 

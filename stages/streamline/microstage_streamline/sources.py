@@ -22,7 +22,7 @@ from microstage_streamline.convert import Converted, convert, convert_file
 from microstage_streamline.finn.layout import input_ranges, laid_out
 from microstage_streamline.graph.read import graph_of
 from microstage_streamline.verify import sequences, vectors
-from microstage_streamline.verify.executors import against_file, against_golden
+from microstage_streamline.verify.gate import compare_with_file
 from microstage_streamline.verify.proof import Proof
 from microstage_streamline.verify.real import real_vectors
 
@@ -107,14 +107,14 @@ class OwnFile:
         return f"{part}_finn_streamlined"
 
     def prove(self, job: Job, converted: dict[str, Converted]) -> dict[str, np.ndarray]:
-        """Every tensor against the reference, on the user's vectors or drawn ones; other executors beside."""
+        """Every tensor against the reference, on the user's vectors or drawn ones; each layer of the file against another executor."""
         part, arrays = converted[self.name], self._arrays(converted[self.name])
         fed = vectors.given(part.normal, part.made, arrays) if arrays else vectors.drawn(part.made, vectors.how_many(part.made))
         proof = Proof(part.normal, part.made, part.written, fed)
         recorded = proof.integers(job)
         proof.executor(job, recorded)
         job.metric("unresolved", len(part.made.unresolved))
-        job.metric("compared", self._compared(proof, arrays))
+        job.metric("compared", compare_with_file(job, self.model, part, fed, recorded, arrays))
         for found in part.made.unresolved:
             job.log(f"streamline: not integer: {found.layer or 'output'} -> {found.tensor}: {found.reason}")
         return recorded | real_vectors(job, part, fed, arrays or {})
@@ -122,7 +122,9 @@ class OwnFile:
     def write(self, job: Job, converted: dict[str, Converted], estimates: dict[str, Any]) -> None:
         """The interface, and what became integer and what did not, for the person who brought the file and for programs."""
         part, file = converted[self.name], self.file(self.name)
-        write_json(job.output / "interface.json", {"parts": {file: {"file": f"{file}.onnx", **part.written.interface}}})
+        uncompared = job.metrics["compared"]["layers"]["uncompared"]
+        said = {"file": f"{file}.onnx", **part.written.interface, **({"uncompared": uncompared} if uncompared else {})}
+        write_json(job.output / "interface.json", {"parts": {file: said}})
         write_json(job.output / FILE, {"model": "network", "parameters": {}})
         write_json(job.output / "unresolved.json", report.unresolved(part.made, part.written))
         page = report.markdown(part.normal, part.made, part.written, job.metrics["compared"], estimates)
@@ -131,17 +133,6 @@ class OwnFile:
     def _arrays(self, part: Converted) -> dict[str, np.ndarray] | None:
         path = self.folder / "golden.npz"
         return vectors.named(vectors.read_golden(path), part.normal) if path.exists() else None
-
-    def _compared(self, proof: Proof, arrays: dict[str, np.ndarray] | None) -> dict[str, Any]:
-        """Differences to the untouched file elsewhere, and to the user's own answers: figures for the report."""
-        entries, inputs = proof.normal.graph.inputs, vectors.at_the_inputs(proof.normal, proof.made, proof.written.entered, proof.vectors)
-        if not inputs:  # integers enter behind operators that cannot be turned round
-            return {}
-        proof.vectors = inputs
-        answers = proof.answers()
-        steps = {name: proof.step(name) for name in answers}
-        found = {"the file": against_file(self.model, entries, vectors.as_real(inputs), answers, steps)}
-        return {**found, "GOLDEN": against_golden(arrays, answers, steps)} if arrays is not None else found
 
 
 def convert_part(part: onnx.ModelProto, interface: dict[str, Any]) -> Converted:

@@ -1,100 +1,219 @@
-"""The reference beside what others make of the same file: figures, for floats may fall either way at a tie (docs/numerics.md)."""
+"""The nodes of an untouched file, run by others: onnxruntime with graph optimisations off, and qonnx's own functions.
+
+Nodes of ONNX run in one session of onnxruntime up to the next that is qonnx's. A file that is newer than the executor is read with a
+lower IR number, which says nothing of what its operators mean.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from importlib.metadata import version
 
 import numpy as np
+import onnx
+import onnxruntime
+from onnx import helper, numpy_helper
+from qonnx.custom_op.registry import getCustomOp, hasCustomOp
 
-from microstage.errors import VerificationError
-from microstage_streamline.graph.graph import Entry
+from microstage.errors import ModelError
 
-__all__ = ["against_file", "against_golden"]
+__all__ = ["CannotRun", "Program", "Untouched"]
 
-_SAMPLES = 64
+_QONNX = "qonnx.custom_op.general"
+_IRS = (4, 10)  # constants need not be inputs; what every onnxruntime since 1.18 reads
 
-
-def against_golden(arrays: Mapping[str, np.ndarray], answers: Mapping[str, np.ndarray], steps: Mapping[str, float]) -> dict[str, Any]:
-    """{output: how the user's expected values compare}; whole numbers that an output of whole numbers contradicts are a `VerificationError`."""
-    found = {}
-    for name, exact in answers.items():
-        if name not in arrays:
-            continue
-        given = arrays[name].reshape(exact.shape) if arrays[name].size == exact.size else None
-        if given is None:
-            raise VerificationError(f"GOLDEN has {name} of shape {list(arrays[name].shape)}; the network answers {list(exact.shape)}.")
-        if given.dtype.kind in "iu" and steps[name] == 1.0 and (given != exact).any():
-            raise VerificationError(f"{np.count_nonzero(given != exact)} of {given.size} integers of {name} differ from those in GOLDEN.")
-        found[name] = _difference(given, exact, steps[name])
-    return found
+Arrays = Mapping[str, np.ndarray]
 
 
-def against_file(path: Path, entries: Mapping[str, Entry], inputs: Mapping[str, np.ndarray], answers: Mapping[str, np.ndarray],
-                 steps: Mapping[str, float]) -> dict[str, Any]:
-    """{"by", output: difference} of the untouched file in another executor; only "by" says why, where none can run it."""
-    values = {name: np.asarray(inputs[name][:_SAMPLES]) for name in entries}
-    try:
-        by, outputs = _executed(path, values)
-    except Exception as error:  # a foreign program on a foreign file: whatever it raises, this figure is missing
-        return {"by": f"nothing: {' '.join(str(error).split())[:200]}"}
-    return {"by": by, **{name: _difference(outputs[name], exact[:_SAMPLES], steps[name]) for name, exact in answers.items() if name in outputs}}
+class CannotRun(ModelError):
+    """An executor refuses nodes of the file; the text is its own."""
 
 
-def _executed(path: Path, values: Mapping[str, np.ndarray]) -> tuple[str, dict[str, np.ndarray]]:
-    """onnxruntime, graph optimisations off, if it knows every operator; else qonnx, sample by sample."""
-    import onnx
-    import onnxruntime
+class Untouched:
+    """A file's nodes in an order in which they can be run. `batch`: the samples that it takes at once; None for any number."""
 
-    model = onnx.load_model_from_string(path.read_bytes())
-    if all(node.domain in ("", "ai.onnx", "com.microsoft") and onnx.defs.has(node.op_type) for node in model.graph.node):
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.model = model
+        self.constants = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+        self.inputs = {v.name: v.type.tensor_type for v in model.graph.input if v.name not in self.constants}
+        self.outputs = [v.name for v in model.graph.output]
+        self.nodes = _ordered(model.graph.node, {*self.constants, *self.inputs})
+        self.makers = {name: place for place, node in enumerate(self.nodes) for name in node.output if name}
+        self.computed = set(self.inputs)
+        for node in self.nodes:
+            if self.computed & set(node.input):
+                self.computed |= set(node.output)
+        batches = {kind.shape.dim[0].dim_value for kind in self.inputs.values() if kind.shape.dim}
+        self.batch = max(batches, default=0) or None
+
+    def kind(self, name: str) -> np.dtype:
+        """The NumPy type of a graph input."""
+        return helper.tensor_dtype_to_np_dtype(self.inputs[name].elem_type)
+
+    def where(self, place: int) -> str:
+        """What a person calls a node."""
+        return self.nodes[place].name or f"node {place} ({self.nodes[place].op_type})"
+
+    def program(self, outputs: Sequence[str], stops: Set[str]) -> Program:
+        """What computes `outputs` from those of `stops`, and graph inputs, that are met on the way back."""
+        places, open_, sources = set(), [name for name in outputs], set()
+        while open_:
+            name = open_.pop()
+            place = self.makers.get(name)
+            if name in self.inputs or name in stops and name not in outputs:
+                sources.add(name)
+            elif name in self.computed and place not in places:
+                places.add(place)
+                open_ += [read for read in self.nodes[place].input if read]
+        return Program(self, list(outputs), sorted(sources), sorted(places))
+
+    def stored(self, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """Constants by name; those that nodes compute are computed, once."""
+        wanted, open_ = [], [name for name in names if name not in self.constants]
+        while open_:
+            place = self.makers[open_.pop()]
+            wanted.append(place)
+            open_ += [read for read in self.nodes[place].input if read and read not in self.constants]
+        for place in sorted(set(wanted)):
+            node = self.nodes[place]
+            if not set(node.output) <= self.constants.keys():
+                self.constants |= _made(self, [node], list(filter(None, node.output))).run({n: self.constants[n] for n in node.input if n})
+        return {name: self.constants[name] for name in names}
+
+
+@dataclass
+class Program:
+    """Nodes of a file between `sources` and `outputs`; `by` names the executors once it has run."""
+
+    file: Untouched
+    outputs: list[str]
+    sources: list[str]
+    places: list[int]
+    steps: list[_Session | _Function] | None = None
+
+    @property
+    def nodes(self) -> list[onnx.NodeProto]:
+        return [self.file.nodes[place] for place in self.places]
+
+    @property
+    def by(self) -> set[str]:
+        return {step.by for step in self.steps or ()}
+
+    def run(self, values: Arrays) -> dict[str, np.ndarray]:
+        """The outputs for `values` [n, ...] of the sources, as many samples at a time as the file takes; `CannotRun` says why not."""
+        count = len(next(iter(values.values())))
+        if self.file.batch is None:
+            try:
+                found = self._once(values)
+                if all(len(value) == count for value in found.values() if value.ndim):
+                    return found
+            except CannotRun:
+                if count == 1:
+                    raise
+        size = self.file.batch or 1  # of any number, but mixed with others: one by one
+        runs = [self._padded(values, start, size) for start in range(0, count, size)]
+        return {name: np.concatenate([run[name] for run in runs])[:count] for name in self.outputs}
+
+    def _padded(self, values: Arrays, start: int, size: int) -> dict[str, np.ndarray]:
+        """One batch, the last sample repeated where it is not full."""
+        rows = np.minimum(np.arange(start, start + size), len(next(iter(values.values()))) - 1)
+        return self._once({name: value[rows] for name, value in values.items()})
+
+    def _once(self, values: Arrays) -> dict[str, np.ndarray]:
+        self.steps = self.steps or self._steps()
+        known = dict(values)
+        for step in self.steps:
+            known |= step.run(known)
+        return {name: known[name] for name in self.outputs}
+
+    def _steps(self) -> list[_Session | _Function]:
+        """Runs of ONNX nodes, and qonnx's between them."""
+        runs: list[list[onnx.NodeProto]] = []
+        for node in self.nodes:
+            if runs and not _is_qonnx(node) and not _is_qonnx(runs[-1][-1]):
+                runs[-1].append(node)
+            else:
+                runs.append([node])
+        steps, wanted = [], set(self.outputs)
+        for nodes in reversed(runs):
+            made = [name for node in nodes for name in node.output if name in wanted]
+            steps.append(_made(self.file, nodes, made))
+            wanted |= {name for node in nodes for name in node.input}
+        return steps[::-1]
+
+
+def _made(file: Untouched, nodes: list[onnx.NodeProto], outputs: list[str]) -> _Session | _Function:
+    inner = {name for node in nodes for name in node.output}
+    read = list(dict.fromkeys(name for node in nodes for name in node.input if name and name not in inner))
+    constants = file.stored([name for name in read if name not in file.computed])
+    return (_Function if _is_qonnx(nodes[0]) else _Session)(file.model, nodes, [n for n in read if n in file.computed], outputs, constants)
+
+
+class _Session:
+    """Nodes of ONNX in onnxruntime, as they are written."""
+
+    by = f"onnxruntime {onnxruntime.__version__}"
+
+    def __init__(self, model: onnx.ModelProto, nodes, inputs: list[str], outputs: list[str], constants: Arrays) -> None:
+        self.model, self.nodes, self.inputs, self.outputs, self.constants = model, nodes, inputs, outputs, constants
+        self.session: onnxruntime.InferenceSession | None = None
+
+    def run(self, values: Arrays) -> dict[str, np.ndarray]:
+        fed = {name: np.ascontiguousarray(values[name]) for name in self.inputs}
+        try:
+            self.session = self.session or self._opened(fed)
+            return dict(zip(self.outputs, self.session.run(self.outputs, fed)))
+        except Exception as error:  # a foreign program on a foreign file: what it raises is its own
+            raise CannotRun(f"{self.by}: {' '.join(str(error).split())[:200]}") from None
+
+    def _opened(self, fed: Arrays) -> onnxruntime.InferenceSession:
+        inputs = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), [None] * v.ndim) for n, v in fed.items()]
+        kept = [numpy_helper.from_array(value, name) for name, value in self.constants.items()]
+        graph = helper.make_graph(self.nodes, "layer", inputs, [onnx.ValueInfoProto(name=name) for name in self.outputs], kept)
+        opset = next((o.version for o in self.model.opset_import if o.domain in ("", "ai.onnx")), 1)
+        opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=int(np.clip(self.model.ir_version, *_IRS)))
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level, options.intra_op_num_threads = 4, 1
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        one = session.get_inputs()[0].shape[0] == 1
-        runs = [session.run(None, fed) for fed in _fed(model, values, one)]
-        names = [output.name for output in session.get_outputs()]
-        return f"onnxruntime {onnxruntime.__version__}", {name: np.concatenate([run[k] for run in runs]) for k, name in enumerate(names)}
-    return _by_qonnx(model, values)
+        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def _by_qonnx(model, values: Mapping[str, np.ndarray]) -> tuple[str, dict[str, np.ndarray]]:
-    import qonnx
-    from qonnx.core.modelwrapper import ModelWrapper
-    from qonnx.core.onnx_exec import execute_onnx
-    from qonnx.util.cleanup import cleanup_model
+class _Function:
+    """One node in qonnx, whose domain files name in many ways."""
 
-    names = [output.name for output in model.graph.output]
-    for node in model.graph.node:
-        if node.op_type in ("Quant", "BipolarQuant", "MultiThreshold", "IntQuant"):
-            node.domain = "qonnx.custom_op.general"
-    del model.graph.value_info[:]  # what an exporter said of other batches, or of another order
-    for value in model.graph.input:
-        value.type.tensor_type.shape.dim[0].dim_value = 1
-    clean = cleanup_model(ModelWrapper(model))
-    given = [value.name for value in clean.graph.input]  # qonnx renames both ends, in order
-    answered = [value.name for value in clean.graph.output]
-    runs = []
-    for fed in _fed(model, values, True):
-        found = execute_onnx(clean, {name: value.astype(np.float32) for name, value in zip(given, fed.values())})
-        runs.append([found[name] for name in answered])
-    return f"qonnx {getattr(qonnx, '__version__', '1.0.0')}", {name: np.concatenate([run[k] for run in runs]) for k, name in enumerate(names)}
+    by = f"qonnx {version('qonnx')}"
+
+    def __init__(self, model: onnx.ModelProto, nodes, inputs: list[str], outputs: list[str], constants: Arrays) -> None:
+        self.graph, self.constants = model.graph, constants
+        (self.node,) = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+        self.node.domain = _QONNX
+
+    def run(self, values: Arrays) -> dict[str, np.ndarray]:
+        context = {**self.constants, **{name: values[name] for name in self.node.input if name in values}}
+        try:
+            getCustomOp(self.node).execute_node(context, self.graph)
+        except Exception as error:
+            raise CannotRun(f"{self.by}: {' '.join(str(error).split())[:200]}") from None
+        return {name: np.asarray(context[name]) for name in self.node.output}
 
 
-def _fed(model, values: Mapping[str, np.ndarray], one: bool):
-    from onnx import helper
-
-    kinds = {v.name: helper.tensor_dtype_to_np_dtype(v.type.tensor_type.elem_type) for v in model.graph.input}
-    count = len(next(iter(values.values())))
-    size = 1 if one else count
-    for start in range(0, count, size):
-        yield {name: value[start : start + size].astype(kinds[name]) for name, value in values.items()}
+def _is_qonnx(node: onnx.NodeProto) -> bool:
+    return not (node.domain == "com.microsoft" or onnx.defs.has(node.op_type)) and hasCustomOp(_QONNX, node.op_type)
 
 
-def _difference(found: np.ndarray, exact: np.ndarray, step: float) -> dict[str, Any]:
-    """Values, how many are half a level off or more, and the largest difference."""
-    difference = np.abs(np.asarray(found, np.float64).reshape(exact.shape) - exact)
-    differing = int(np.count_nonzero(difference >= (step / 2 or np.inf)))
-    return {"values": int(exact.size), "levels_differing": differing, "largest": float(f"{difference.max():.3g}")}
+def _ordered(nodes: Sequence[onnx.NodeProto], known: Set[str]) -> list[onnx.NodeProto]:
+    """Each behind those that it reads: the file's own order, unless it is none."""
+    made, waiting, ordered = {"", *known}, list(nodes), []
+    while waiting:
+        ready = []
+        for node in waiting:
+            if made.issuperset(node.input):
+                ready.append(node)
+                made.update(node.output)
+        if not ready:
+            raise CannotRun(f"{waiting[0].name or waiting[0].op_type} reads what no node before it computes.")
+        ordered += ready
+        waiting = [node for node in waiting if not made.issuperset(node.output)]
+    return ordered

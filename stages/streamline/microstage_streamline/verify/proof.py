@@ -1,4 +1,4 @@
-"""What is proven of the new graph, integer by integer, and what is reported beside: other executors, the user's own answers."""
+"""What is proven of the new graph, integer by integer."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from microstage import golden
 from microstage.errors import VerificationError
 from microstage.integer import Interpreter, QTensor
 from microstage.integer.sequence import integers
-from microstage.integer.tensor import real
 from microstage.stage import Job
 from microstage_streamline.finn.write import Written
 from microstage_streamline.graph.normalise import Normaliser
-from microstage_streamline.integerise.made import Integers, Made
+from microstage_streamline.integerise.made import Made
 
 __all__ = ["Proof"]
 
@@ -82,18 +81,6 @@ class Proof:
                 compared[name] += golden.compare(f"qonnx {name}", integers(vectors[name][row : row + 1]), integers(executed[name])).compared
         for name, count in compared.items():
             job.verified(f"qonnx {name}", count, count)
-
-    def answers(self) -> dict[str, np.ndarray]:
-        """{output of the file: its real values, by the reference} for outputs that the reference knows."""
-        known = [name for name in self.normal.graph.outputs if name in self.normal.values]
-        found = [self.normal.graph.run(part, known) for part in self._parts()]
-        return {name: np.concatenate([real(part[name]) for part in found]) for name in known}
-
-    def step(self, name: str) -> float:
-        """What one level of an output is; 0 where it has no levels."""
-        found = self.made.outputs.get(name)
-        example = found.example if isinstance(found, Integers) else found.start.example if found else None
-        return float(np.max(example.scale)) if isinstance(example, QTensor) else 1.0 if isinstance(example, np.ndarray) else 0.0
 
 
 def _rows(value: Any, start: int, end: int) -> Any:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from microstage import golden
 from microstage.errors import ArtefactError
 from microstage.integer import QTensor
-from microstage.integer.sequence import integers
-from microstage.integer.tensor import real
 from microstage_streamline.graph.normalise import Normaliser
 from microstage_streamline.integerise.made import Made
 
-__all__ = ["as_real", "at_the_inputs", "drawn", "given", "how_many", "named", "read_golden"]
+__all__ = ["drawn", "given", "how_many", "named", "read_golden"]
 
 _RANDOM = 256
 _WORK = 2e10  # multiply-accumulates that a verification may take
@@ -37,38 +34,16 @@ def how_many(made: Made) -> int:
 
 
 def drawn(made: Made, count: int) -> dict[str, np.ndarray | QTensor]:
-    """{tensor: values} where integers enter: `count` random ones, then all lowest, all highest, and both in turn."""
+    """{tensor: values} where integers enter: all lowest, all highest, both in turn, then `count` random ones."""
     rng = np.random.Generator(np.random.PCG64(0))
     found = {}
     for tensor, entry in made.inputs.items():
         low, high = entry.range.low, entry.range.high
         random = rng.integers(low, high + 1, (count, *low.shape[1:]))
         turn = np.indices(low.shape).sum(0) % 2 == 0
-        ints = np.concatenate([random, low, high, np.where(turn, low, high), np.where(turn, high, low)])
+        ints = np.concatenate([low, high, np.where(turn, low, high), np.where(turn, high, low), random])
         found[tensor] = QTensor(ints, entry.example.scale) if isinstance(entry.example, QTensor) else ints
     return found
-
-
-def at_the_inputs(normal: Normaliser, made: Made, entered: Mapping[str, str], fed: Mapping[str, Any]) -> dict[str, Any]:
-    """`fed` as values of the file's own inputs: a quantiser gives back the integers that it is fed with; nothing where it does not."""
-    if all(name in fed for name in normal.graph.inputs):
-        return dict(fed)
-    values = {name: _value(made, entered[name], fed[entered[name]]) for name in normal.graph.inputs if entered.get(name) in fed}
-    if len(values) < len(normal.graph.inputs):
-        return {}
-    behind = normal.graph.run(values, list(entered.values()))
-    same = all(np.array_equal(integers(behind[tensor]), integers(fed[tensor])) for tensor in entered.values())
-    return values if same else {}
-
-
-def _value(made: Made, tensor: str, ints: Any) -> np.ndarray:
-    scale, zero_point = made.raw.get(tensor, (None, 0))
-    return real(ints) if scale is None else (integers(ints) - zero_point) * scale
-
-
-def as_real(fed: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Values of inputs, without their scales."""
-    return {name: real(value) for name, value in fed.items()}
 
 
 def read_golden(path: Path) -> dict[str, np.ndarray]:

@@ -1,0 +1,105 @@
+"""Inputs of a network as each side takes them: the reference, an executor of the file, and whoever reads `interface.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from microstage.integer import QTensor
+from microstage.integer.sequence import integers
+from microstage_streamline.finn.write import Written
+from microstage_streamline.graph.normalise import Normaliser
+
+__all__ = ["Samples", "described", "of_reals", "of_vectors", "rows"]
+
+_REALS = 16
+
+
+@dataclass(frozen=True)
+class Samples:
+    """`fed` {tensor of the cleaned graph: values} to the reference; `entries` {input of the file: values} to an executor, as far as
+    they are known; `answers` {tensor of the file: real values} of the integer graph, where that ends, as far as it was run."""
+
+    fed: Mapping[str, Any]
+    entries: Mapping[str, Any]
+    answers: Mapping[str, np.ndarray]
+
+    @property
+    def count(self) -> int:
+        return max(len(getattr(value, "ints", value)) for value in self.fed.values())
+
+    def parts(self, first: int, size: int) -> Iterator[Samples]:
+        """So many samples first, then `size` at a time."""
+        starts = [0, *range(min(first, self.count), self.count, size), self.count]
+        for start, end in zip(starts, starts[1:]):
+            yield self.of(range(start, end))
+
+    def of(self, chosen: Iterable[int]) -> Samples:
+        """Some of the samples."""
+        return Samples(*({n: rows(v, chosen) for n, v in side.items()} for side in (self.fed, self.entries, self.answers)))
+
+
+def rows(value: Any, chosen: Iterable[int]) -> Any:
+    """Some samples of a tensor."""
+    chosen = np.asarray(chosen, int)
+    return QTensor(value.ints[chosen], value.scale) if isinstance(value, QTensor) else value[chosen]
+
+
+def of_vectors(normal: Normaliser, written: Written, fed: Mapping[str, Any], recorded: Mapping[str, np.ndarray]) -> Samples:
+    """Vectors where integers enter, or graph inputs; a real input that was not given is what `interface.json` says of its integers."""
+    said, entries = written.interface, {}
+    for name in normal.graph.inputs:
+        if name in fed:
+            entries[name] = fed[name]
+        elif name in written.entered:
+            entries[name] = described(said["inputs"][name], integers(fed[written.entered[name]])).astype(np.float32)
+    answers = {name: described(found, recorded[name]) for name, found in said["outputs"].items()}
+    return Samples(fed, entries, answers)
+
+
+def of_reals(normal: Normaliser, written: Written) -> Samples | None:
+    """Real inputs that no integers stand for: halfway between levels, anywhere in the range, and far outside; None where no input is real."""
+    rng, drawn = np.random.Generator(np.random.PCG64(2)), {}
+    for name, entry in normal.graph.inputs.items():
+        shape = (_REALS, *entry.shape[1:])
+        if entry.datatype is None:
+            drawn[name] = _reals(rng, shape, _behind(name, normal, written))
+        else:
+            ints = rng.integers(*entry.datatype, shape, endpoint=True)
+            drawn[name] = QTensor(ints, normal.values[name].scale) if isinstance(normal.values[name], QTensor) else ints
+    return Samples(drawn, drawn, {}) if any(entry.datatype is None for entry in normal.graph.inputs.values()) else None
+
+
+def _behind(name: str, normal: Normaliser, written: Written) -> list[dict[str, Any]]:
+    """What `interface.json` says of an input; of everything that enters behind one, where several quantisers read it."""
+    said = written.interface["inputs"]
+    return [said[name]] if name in said else [found for other, found in said.items() if other not in normal.graph.inputs]
+
+
+def _reals(rng: np.random.Generator, shape: tuple[int, ...], entries: list[dict[str, Any]]) -> np.ndarray:
+    """The first two samples beyond either end, the third halfway between two levels, the others anywhere."""
+    ends = [np.multiply(said["scale"], end - said["zero_point"]) + said.get("offset", 0.0) for said in entries for end in said["range"]]
+    low, high = min(np.min(end) for end in ends), max(np.max(end) for end in ends)
+    step = min(np.min(np.abs(said["scale"])) for said in entries)
+    values = rng.uniform(low, high, shape)
+    values[2] = (np.floor(values[2] / step) + 0.5) * step
+    values[0], values[1] = low - (high - low), high + (high - low)
+    return values.astype(np.float32)
+
+
+def described(said: Mapping[str, Any], ints: np.ndarray) -> np.ndarray:
+    """Real values of integers [n, ...] as `interface.json` has them: scale * (integer - zero_point) + offset, of all or by channel."""
+    scale, offset = (_spread(said.get(name, default), ints.shape) for name, default in (("scale", 1.0), ("offset", 0.0)))
+    return scale * (ints.astype(np.float64) - said.get("zero_point", 0)) + offset
+
+
+def _spread(value: float | list[float], shape: tuple[int, ...]) -> np.ndarray:
+    """One for all, one for each element, or one for each place of the first axis that is as long."""
+    value = np.asarray(value, np.float64)
+    if value.size == 1 or value.size == np.prod(shape[1:]):
+        return value.reshape(shape[1:]) if value.size > 1 else value
+    axis = next(axis for axis in range(1, len(shape)) if shape[axis] == value.size)
+    return value.reshape([-1] + [1] * (len(shape) - axis - 1))
