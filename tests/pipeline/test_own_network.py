@@ -1,6 +1,7 @@
 """`ONNX=`: the chain begins at streamline, with a key of the file's bytes; what has no meaning then is said in one sentence."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,6 +9,7 @@ from microstage.errors import ParameterError
 from microstage.runner.cli import REPOSITORY
 from microstage.runner.declarations import load_stages
 from microstage.runner.entrance import OwnFiles, entered
+from microstage.runner.report import summary
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +25,7 @@ def test_the_chain_begins_at_the_stage_that_takes_the_file(stages, tmp_path):
     kept = entered(stages, {"ONNX": "model.onnx"})
     assert list(kept) == ["streamline", "cbackend"] and kept["streamline"].inputs == {"network": "files"}
     assert {"report.md", "unresolved.json", "model_finn_streamlined.onnx"} <= kept["streamline"].outputs.keys()
+    assert "uncompared" in kept["streamline"].parameters and "uncompared" not in stages["streamline"].parameters
     assert entered(stages, {}) == stages and OwnFiles.collect(stages, {}, tmp_path) is None
 
 
@@ -45,6 +48,7 @@ def test_the_digest_is_of_bytes_and_roles_not_of_places(stages, tmp_path):
     ({"ONNX": "model.onnx", "EPOCHS": "3"}, "EPOCHS=3 belongs to train"),
     ({"ONNX": "model.onnx", "STAGE": "qcdq"}, "STAGE=qcdq comes before streamline"),
     ({"GOLDEN": "data.npz"}, "GOLDEN=data.npz goes with ONNX="),
+    ({"UNCOMPARED": "1"}, "UNCOMPARED=1 goes with ONNX="),
 ])
 def test_what_has_no_meaning_is_said(stages, typed, said):
     with pytest.raises(ParameterError, match=said):
@@ -54,3 +58,17 @@ def test_what_has_no_meaning_is_said(stages, typed, said):
 def test_what_is_no_file_is_said(stages, tmp_path):
     with pytest.raises(ParameterError, match="is no file"):
         collected(stages, tmp_path, ONNX=str(tmp_path))
+
+
+def test_the_closing_table_says_how_the_file_runs_on_by_itself_and_what_was_not_compared():
+    compared = {
+        "layers": {"uncompared": {"Conv_1 -> c": "onnxruntime 1.25.1: no such operator"}},
+        "the file": {"by": "onnxruntime 1.25.1", "y": {"values": 3200, "levels_differing": 12, "largest": 0.25}},
+        "GOLDEN": {"y": {"values": 50, "levels_differing": 0, "largest": 1e-07}},
+    }
+    about = {"metrics": {"compared": compared}, "verification": [], "key": "0" * 64, "parameters": {}}
+    artefact = SimpleNamespace(about=about, run={"seconds": 1.0}, folder="volumes/streamline/0")
+    said = summary([SimpleNamespace(artefact=artefact, about=about, stage=SimpleNamespace(name="streamline"))]).splitlines()
+    rows = [line.split() for line in said]
+    assert ["the", "file", "(onnxruntime", "1.25.1)", "y", "3,200", "12", "0.25"] in rows and ["GOLDEN", "y", "50", "0", "1e-07"] in rows
+    assert "NOT COMPARED with the file: Conv_1 -> c: onnxruntime 1.25.1: no such operator" in said

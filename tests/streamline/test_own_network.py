@@ -21,6 +21,7 @@ class Own:
 
     def __init__(self, folder) -> None:
         self.source, self.folder, self.runs = folder / "network", folder, 0
+        self.parameters = {"fpga_part": "xc7z020clg400-1", "clk_ns": 10, "target_cycles": 8192}
         self.source.mkdir()
 
     def run(self, model, **golden) -> int:
@@ -30,7 +31,7 @@ class Own:
             np.savez(self.source / "golden.npz", **golden)
         self.runs += 1
         self.out = self.folder / f"out{self.runs}"
-        words = ["--set", "fpga_part=xc7z020clg400-1", "--set", "clk_ns=10", "--set", "target_cycles=8192"]
+        words = [word for name, value in self.parameters.items() for word in ("--set", f"{name}={json.dumps(value)}")]
         scratch = str(self.folder / f"scratch{self.runs}")
         return stage_main("streamline", run, ["--in", f"network={self.source}", *words, "--out", str(self.out), "--scratch", scratch])
 
@@ -97,7 +98,7 @@ def test_the_artefact_is_proven_and_agrees_with_qonnx(own):
     x = rng.normal(0, 3, (9, 3, 6, 6)).astype(np.float32)
     assert own.run(net.model()) == 0
     found = own.metrics()["compared"]["the file"]
-    assert found["by"].startswith("qonnx") and found["y"]["values"] > 100 and found["y"]["levels_differing"] == 0
+    assert "qonnx" in found["by"] and found["y"]["values"] > 100 and found["y"]["levels_differing"] == 0
     assert own.unresolved() == [] and "Every output is computed in integers" in (own.out / "report.md").read_text()
     said = own.interface()
     assert said["inputs"]["x"]["datatype"] == "INT8" and said["outputs"]["y"]["datatype"].startswith("INT")

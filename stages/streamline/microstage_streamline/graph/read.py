@@ -16,7 +16,8 @@ from microstage_streamline.graph.graph import Entry, Graph, Node
 
 __all__ = ["QUANTISERS", "graph_of", "read_graph"]
 
-OPSETS, IRS = (11, 21), (3, 10)
+OPSETS, IRS = (11, 21), (3, 14)
+_CHECKED = 10  # the IR number that nodes are checked by, whichever the file has
 # Operators of qonnx, FINN and brevitas, whatever domain a file keeps them in (the empty one included).
 QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc", "FloatQuant")
 _CUSTOM = (*QUANTISERS, "XnorPopcountMatMul", "Im2Col", "MaxPoolNHWC", "QuantAvgPool2d")
@@ -108,7 +109,7 @@ def _node(proto: onnx.NodeProto, place: int, opset: int) -> Node:
 
 def _as_the_standard_says(proto: onnx.NodeProto, where: str, opset: int) -> None:
     context = onnx.checker.C.CheckerContext()
-    context.ir_version, context.opset_imports = IRS[1], {"": opset}
+    context.ir_version, context.opset_imports = _CHECKED, {"": opset}
     try:
         onnx.checker.check_node(proto, context)
     except Exception as error:  # the checker is C++, and what it raises depends on where it stumbles

@@ -87,12 +87,17 @@ class Layers:
 
     def _cost(self, program: Program) -> float:
         """Of one sample, in multiply-accumulates."""
-        shapes, total = {name: np.shape(getattr(v, "ints", v)) for name, v in self.normal.values.items()}, 1.0
+        total = 1.0
         for node in program.nodes:
-            size = float(np.prod(shapes.get(node.output[0], ())))
-            product = node.op_type in _PRODUCTS and all(shapes.get(name) for name in node.input[:2])
-            total += size * (fan_in(node, [shapes[name] for name in node.input[:2]]) if product else _PER_VALUE)
+            shapes = [self._shape(name) for name in node.input[:2]]
+            products = fan_in(node, shapes) if node.op_type in _PRODUCTS and all(shapes) else _PER_VALUE
+            total += products * float(np.prod(self._shape(node.output[0])))
         return total
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        """Of a tensor of the file, as far as the reference knows it."""
+        value = self.normal.values.get(self.normal.renamed.get(name, name))
+        return () if value is None else value.shape
 
     def compare(self, samples: Samples, which: Sequence[Layer]) -> None:
         """Some layers on `samples`, a few at a time; `VerificationError` names the first that computes something else."""
@@ -192,8 +197,9 @@ def _assert_explained(layer: Layer, chosen: np.ndarray, ours: np.ndarray, found:
     first = tuple(int(i) for i in np.argwhere(wrong)[0])
     place = (int(chosen[first[0]]), *first[1:])
     raise VerificationError(
-        f"At {layer.name} {np.count_nonzero(wrong)} of {ours.size} values of {layer.tensor} are not what {_by(layer)} makes of the integers before,"
-        f" beyond what rounding can do, first at {[place[0] + layer.inputs, *place[1:]]}: expected {found[place]:.9g}, found {ours[place]:.9g}."
+        f"At {layer.name} {np.count_nonzero(wrong)} of {ours.size} values of {layer.tensor} differ, beyond what rounding can do, from what"
+        f" {_by(layer)} computed from the integers before, first at {[place[0] + layer.inputs, *place[1:]]}:"
+        f" expected {found[place]:.9g}, found {ours[place]:.9g}."
     )
 
 
