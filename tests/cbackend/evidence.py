@@ -7,10 +7,9 @@ from typing import Any
 
 import lstm_stack
 import numpy as np
+from drawn import write_network
 
-from microstage import golden
 from microstage.benchmarks.network import Network
-from microstage.benchmarks.onnx_twin import write_onnx
 from microstage.benchmarks.reference import run
 from microstage.benchmarks.twins import inputs_of, network_named
 from microstage.errors import VerificationError
@@ -36,14 +35,6 @@ def write(name: str, folder: Path) -> Path:
     network = network_named(name)
     write_network(network, folder)
     return folder
-
-
-def write_network(network: Network, folder: Path, vectors: int = 16) -> None:
-    """A drawn network's QCDQ graph with golden vectors."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model_qcdq.onnx").write_bytes(write_onnx(network).SerializeToString(deterministic=True))
-    golden.save(folder / golden.FILE, run(network, inputs_of(network, vectors)))
-    (folder / "model_def.json").write_text(f'{{"model": "{network.name}"}}')
 
 
 def random_vectors(name: str, model: Model, folder: Path, count: int) -> dict[str, np.ndarray]:
@@ -74,7 +65,7 @@ def _drawn(network: Network, count: int, start: int) -> dict[str, np.ndarray]:
 
 def _check_both(folder: Path, network: Network, batches: list[dict[str, np.ndarray]]) -> None:
     """The reference of drawn networks is the interpreter of graphs: two writings, the same integers."""
-    interpreter = Interpreter(read_onnx(folder / "model_qcdq.onnx"))
+    interpreter = Interpreter(read_onnx(folder / "model_finn_streamlined.onnx"))
     for batch in batches:
         found = interpreter.run({name: batch[name] for name in network.inputs})[network.output]
         if not np.array_equal(_integers(found), batch[network.output]):

@@ -134,6 +134,7 @@ _ORACLE = {
     "Squeeze": lambda i, a: i[0].squeeze(tuple(i[1])),
     "Unsqueeze": lambda i, a: np.expand_dims(i[0], tuple(i[1])),
     "Identity": lambda i, a: i[0],
+    "ArgMax": lambda i, a: np.expand_dims(i[0].argmax(a["axis"]), a["axis"]),
     "MultiThreshold": _threshold,
     "Conv": _conv,
     "Im2Col": _im2col,
@@ -153,9 +154,9 @@ def write_artefact(folder: Path, models: dict[str, onnx.ModelProto], golden: dic
     return folder
 
 
-def single(folder: Path, graph: Graph, outputs: list[str], vectors: int = 8, seed: int = 0) -> Path:
-    """Artefact of one feed-forward graph, golden vectors by the oracle: random ones and both ends of every range."""
-    from microstage_cbackend.frontends.finn import datatype_range
+def single(folder: Path, graph: Graph, outputs: list[str], vectors: int = 8, seed: int = 0, oracle=evaluate) -> Path:
+    """Artefact of one feed-forward graph, golden vectors by `oracle`: random ones and both ends of every range."""
+    from microstage_cbackend.read.graph import datatype_range
 
     random, model, rows = np.random.default_rng(seed), graph.model(*outputs), []
     for vector in range(vectors):
@@ -164,6 +165,6 @@ def single(folder: Path, graph: Graph, outputs: list[str], vectors: int = 8, see
             low, high = datatype_range(graph.types[name])
             ends = {0: np.full(shape, low), 1: np.full(shape, high)}
             feeds[name] = ends.get(vector, random.integers(low, high, shape, endpoint=True))
-        rows.append(evaluate(model, feeds))
+        rows.append({**feeds, **oracle(model, feeds)})
     names = [*graph.inputs, *outputs]
     return write_artefact(folder, {"model": model}, {n: np.stack([r[n] for r in rows]) for n in names})

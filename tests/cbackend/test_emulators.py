@@ -37,7 +37,7 @@ def written(name, folder):
     return evidence.write(name, folder)
 
 
-@pytest.fixture(scope="module", params=["harmonic", "lstm-stack", "kws-w3a3", "binary", "resnet8", "ds-cnn"])
+@pytest.fixture(scope="module", params=["harmonic", "kws-w3a3", "binary", "resnet8", "ds-cnn"])
 def network(request, tmp_path_factory):
     """(folder of C, values per boundary, shapes) of one network, on a few golden vectors."""
     source, out = written(request.param, tmp_path_factory.mktemp("in")), tmp_path_factory.mktemp("out")

@@ -6,18 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graphs import QONNX, Graph, single
+from graphs import QONNX, Graph, evaluate, single
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from integer_networks import networks
 
 
-def equal(folder: Path, graph: Graph, *outputs: str) -> dict[str, int]:
-    """Compare the C of `graph` with the oracle; boundary -> integers compared (the stage raises on a difference)."""
+def equal(folder: Path, graph: Graph, *outputs: str, oracle=evaluate) -> dict[str, int]:
+    """Compare the C of `graph` with `oracle`; boundary -> integers compared (the stage raises on a difference)."""
     from microstage import golden
     from microstage_cbackend.generate import read_model, verify_and_publish
     from microstage_cbackend.golden import make_plan
 
-    source = single(folder / "in", graph, list(outputs))
+    source = single(folder / "in", graph, list(outputs), oracle=oracle)
     model = read_model(source)
     (folder / "out").mkdir()
     plan = make_plan(model, golden.load(source / golden.FILE))
@@ -143,6 +144,14 @@ def test_names_that_c_cannot_take_are_made_into_ones_it_can(tmp_path, name):
     equal(tmp_path, g, g.node("Mul", x, g.constant("w" + name, [[3, 2, 1]]), outputs=[name + name]))
 
 
+def reference(model, feeds):
+    """The product's integer reference."""
+    from microstage.integer import Interpreter
+
+    found = Interpreter(model).run({name: values.astype(np.int64) for name, values in feeds.items()})
+    return {name: np.rint(value).astype(np.int64) for name, value in found.items()}
+
+
 @st.composite
 def graphs(draw):
     """A random chain of layers over [1, width] with a skip connection."""
@@ -172,12 +181,16 @@ def graphs(draw):
     return g, (x if g.nodes else g.node("Identity", x))
 
 
-@given(graphs())
-@settings(max_examples=15, deadline=None)
-def test_random_graphs_equal_the_oracle(drawn):
-    graph, output = drawn
-    folder = Path(tempfile.mkdtemp())
-    try:
-        equal(folder, graph, output)
-    finally:
-        shutil.rmtree(folder)
+@pytest.mark.parametrize(("drawn", "oracle"), [(graphs(), evaluate), (networks(), reference)], ids=["operators", "networks"])
+def test_random_graphs_equal_the_oracle(drawn, oracle):
+    @given(drawn)
+    @settings(max_examples=15, deadline=None)
+    def check(example):
+        graph, output = example
+        folder = Path(tempfile.mkdtemp())
+        try:
+            equal(folder, graph, output, oracle=oracle)
+        finally:
+            shutil.rmtree(folder)
+
+    check()

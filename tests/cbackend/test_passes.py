@@ -1,4 +1,4 @@
-"""Every pass keeps what the integer program computes, on random graphs of both kinds, at the ends of every range too."""
+"""Every pass keeps what the integer program computes, on random graphs, at the ends of every range too."""
 
 from pathlib import Path
 
@@ -7,18 +7,16 @@ import onnx
 import pytest
 from graphs import evaluate
 from hypothesis import given, settings
-from hypothesis import strategies as st
-from quantised import Quantised, reference
+from integer_networks import networks
 from test_operators import graphs
 
 
-def read(model: onnx.ModelProto, folder: Path, types: dict[str, str] | None = None):
-    from microstage_cbackend.frontends.finn import read_part
-    from microstage_cbackend.frontends.qcdq import is_qcdq, read_qcdq
+def read(model: onnx.ModelProto, folder: Path):
+    from microstage_cbackend.read.graph import read_part
 
     path = folder / "model.onnx"
     onnx.save(model, path)
-    return (read_qcdq if is_qcdq(model) else read_part)("model", path, {})
+    return read_part("model", path, {})
 
 
 def hold(part, model: onnx.ModelProto, oracle) -> list[str]:
@@ -46,62 +44,12 @@ def test_random_streamlined_graphs(tmp_path_factory, drawn):
     hold(read(model, tmp_path_factory.mktemp("g")), model, evaluate)
 
 
-@st.composite
-def quantised(draw):
-    """A random convolutional network with residual sums, concatenation, pools and a classifier."""
-    q = Quantised(draw(st.integers(0, 2**32 - 1)))
-    scale, channels = draw(st.sampled_from([0.05, 0.25, 0.0371])), draw(st.integers(1, 5))
-    zero = draw(st.sampled_from([0, 3, -128]))
-    size = draw(st.sampled_from([(5, 6), (1, 7), (9,)]))
-    x = q.input("x", (1, channels, *size), scale, zero)
-    rank, bits = len(size), draw(st.sampled_from([1, 2, 3, 4, 8]))
-    for _ in range(draw(st.integers(1, 4))):
-        kind = draw(st.sampled_from(["conv", "grouped", "depthwise", "residual", "concat", "max", "relu"]))
-        grid = draw(st.sampled_from([0.1, 0.25, 0.0623])), draw(st.sampled_from([0, -5, 17]))
-        same = {"pads": [1] * 2 * rank}
-        if kind in ("conv", "grouped"):
-            filters = draw(st.integers(1, 4)) * (channels if kind == "grouped" else 1)
-            groups = channels if kind == "grouped" else 1
-            y = q.conv(x, (filters, channels // groups, *[3] * rank), scale, bits, group=groups, **same)
-            y = q.norm(y, filters) if draw(st.booleans()) else y
-            x, channels = q.quantise(y, *grid, clip=draw(st.sampled_from([None, (-8, 7)]))), filters
-        elif kind == "depthwise":
-            x = q.quantise(q.conv(x, (channels, 1, *[3] * rank), scale, bits, group=channels, **same), *grid)
-        elif kind == "residual":
-            y = q.quantise(q.conv(x, (channels, channels, *[1] * rank), scale, bits), 0.2, 7)
-            x = q.quantise(q.node("Add", x, y), *grid)
-        elif kind == "concat":
-            x = q.quantise(q.node("Concat", x, x, axis=1), *grid)
-            channels *= 2
-        elif kind == "max":
-            x = q.quantise(q.node("MaxPool", x, kernel_shape=[3] * rank, pads=[1] * 2 * rank, strides=[1] * rank), *grid)
-        else:
-            x = q.quantise(q.node("Relu", x), *grid)
-        scale = grid[0]
-    if draw(st.booleans()):
-        x = q.quantise(q.node("GlobalAveragePool", x), 0.05, 1)
-        flat, depth = q.node("Flatten", x), channels
-    else:
-        flat, depth = q.node("Flatten", x), channels * int(np.prod(size))
-    w, _ = q.weights((depth, 3), bits, per_channel=False)
-    return q.model(q.node("QuantizeLinear", q.node("MatMul", flat, w), q.constant(0.3), q.constant(2, np.int8)))
-
-
-@given(quantised())
-@settings(max_examples=25, deadline=None)
-def test_random_qcdq_graphs(tmp_path_factory, model):
-    hold(read(model, tmp_path_factory.mktemp("q")), model, reference)
-
-
-def test_eight_bit_layers_reach_the_specialised_kernels(tmp_path):
-    q = Quantised()
-    x = q.input("x", (1, 4, 6, 6))
-    for attributes, shape in (({"pads": [1] * 4}, (4, 4, 3, 3)), ({"group": 4, "pads": [1] * 4}, (4, 1, 3, 3)), ({}, (4, 4, 1, 1))):
-        x = q.quantise(q.conv(x, shape, 0.05, **attributes), 0.05)
-    x = q.quantise(q.node("Add", x, q.quantise(q.conv(x, (4, 4, 1, 1), 0.05), 0.031)), 0.1)
-    x = q.node("QuantizeLinear", q.node("GlobalAveragePool", x), q.constant(0.1), q.constant(0, np.int8))
-    model = q.model(x)
-    assert set(hold(read(model, tmp_path), model, reference)) >= {"ms_conv_u8", "ms_depthwise_u8", "ms_add_u8"}
+@given(networks())
+@settings(max_examples=40, deadline=None)
+def test_random_networks(tmp_path_factory, drawn):
+    graph, output = drawn
+    model = graph.model(output)
+    hold(read(model, tmp_path_factory.mktemp("q")), model, evaluate)
 
 
 @pytest.mark.parametrize("values", [(-1, 1), (0, 1)])

@@ -159,7 +159,7 @@ def test_a_sum_beyond_32_bits_gets_a_64_bit_accumulator(tmp_path, run_stage):
 
 
 def test_cancelling_partial_sums_are_counted_when_the_accumulator_is_chosen():
-    from microstage_cbackend.frontends.builder import dot_range
+    from microstage_cbackend.read.builder import dot_range
 
     low, high, partial_low, partial_high = dot_range(np.array([[2**24, -(2**24)]]), 0, 127)
     assert (partial_low, partial_high) == (-127 * 2**24, 127 * 2**24)

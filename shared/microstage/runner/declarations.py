@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["DATASET", "FILES", "MODULE", "Instead", "Parameter", "Stage", "load_stage", "load_stages", "parameter"]
 
 DATASET, FILES, MODULE = "dataset", "files", "module"  # inputs that no stage makes
+OPTIONAL = "optional"  # the table of outputs that not every network has
 _TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 
 
@@ -109,7 +110,8 @@ class Instead:
 class Stage:
     """One folder under `stages/`; `inputs` maps a name to the stage it comes from, or to `DATASET` or `MODULE`.
 
-    `outputs` are written for every network, `forms[form]` for those of one form alone.
+    `outputs` are written for every network, `forms[form]` for those of one form alone; what `[outputs.optional]` lists is written
+    where a network needs it, and nothing is missing without it.
     """
 
     name: str
@@ -148,7 +150,7 @@ def load_stage(path: Path) -> Stage:
     parameters = {name: parameter(name, fields) for name, fields in declared.get("parameters", {}).items()}
     inputs = {name: fields["from"] for name, fields in declared.get("inputs", {}).items()}
     outputs = {name: said for name, said in declared["outputs"].items() if isinstance(said, str)}
-    forms = {name: said for name, said in declared["outputs"].items() if not isinstance(said, str)}
+    forms = {name: said for name, said in declared["outputs"].items() if not isinstance(said, str) and name != OPTIONAL}
     instead = [_instead(name, fields) for name, fields in declared.get("instead", {}).items()]
     return Stage(
         declared["name"], path.parent, declared["python"], declared["summary"], inputs, outputs, parameters, forms, *instead

@@ -10,14 +10,12 @@ from typing import Any
 
 from microstage import golden
 from microstage.errors import ArtefactError
-from microstage.onnx_file import read_onnx
 from microstage.roles import Sequence
 from microstage_cbackend.build import Result, compile_and_run
-from microstage_cbackend.frontends.finn import read_part
-from microstage_cbackend.frontends.qcdq import is_qcdq, read_qcdq
 from microstage_cbackend.golden import Plan
 from microstage_cbackend.passes import optimise
 from microstage_cbackend.program.model import Model, chain_of
+from microstage_cbackend.read.graph import read_part
 from microstage_cbackend.writers.dispatch import dispatch
 from microstage_cbackend.writers.emit import Program, emit
 from microstage_cbackend.writers.float_api import FloatApi
@@ -28,12 +26,11 @@ from microstage_cbackend.writers.selftest import selftest
 __all__ = ["files_of", "graphs_of", "read_model", "verify_and_publish"]
 
 SUFFIX = "_finn_streamlined.onnx"
-QCDQ = "model_qcdq.onnx"
 CARRIED = ("interface.json", "model_def.json", golden.FILE)
 
 
 def read_model(folder: Path) -> Model:
-    """The graphs of `folder` as programs: those that interface.json lists, else every streamlined graph, else model_qcdq.onnx.
+    """The graphs of `folder` as programs: those that interface.json lists, else every streamlined graph.
 
     Raises `ModelError` when one cannot be made into C.
     """
@@ -43,8 +40,7 @@ def read_model(folder: Path) -> Model:
     parts = []
     for part, path in graphs.items():
         facts = interface.get("parts", {}).get(part, interface if len(graphs) == 1 else {})
-        read = read_qcdq if is_qcdq(read_onnx(path)) else read_part
-        parts.append(optimise(read(part, path, facts)))
+        parts.append(optimise(read_part(part, path, facts)))
     return Model(name, parts, interface, chain_of(parts, interface))
 
 
@@ -53,10 +49,9 @@ def graphs_of(folder: Path) -> dict[str, Path]:
     interface = _named(_json(folder / "interface.json"))
     listed = {part: folder / facts["file"] for part, facts in interface.get("parts", {}).items() if "file" in facts}
     streamlined = {identifier(path.name.removesuffix(SUFFIX)): path for path in sorted(folder.glob(f"*{SUFFIX}"))}
-    single = {"model": folder / QCDQ} if (folder / QCDQ).is_file() else {}
-    graphs = listed or streamlined or single
+    graphs = listed or streamlined
     if not graphs:
-        raise ArtefactError(f"{folder} holds no *{SUFFIX} and no {QCDQ}; run `make streamline` first.")
+        raise ArtefactError(f"{folder} holds no *{SUFFIX}; run `make streamline` first.")
     return graphs
 
 

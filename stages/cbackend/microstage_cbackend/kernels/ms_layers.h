@@ -54,13 +54,13 @@ static inline int32_t ms_finish_affine64(const ms_affine64 *s, int32_t c, int64_
     return ms_clamp((sum * s->multiplier[c] + s->offset[c]) >> s->shift, s->low, s->high);
 }
 
-/* The same, rounded to the nearest, halves to the even neighbour; shift >= 1. */
-typedef struct { const int32_t *multiplier; const int64_t *offset; int32_t shift, low, high; } ms_even64;
+/* The same, rounded to the nearest, halves to the even neighbour or, with odd = 1, to the odd one; shift >= 1. */
+typedef struct { const int32_t *multiplier; const int64_t *offset; int32_t shift, low, high, odd; } ms_even64;
 
 static inline int32_t ms_finish_even64(const ms_even64 *s, int32_t c, int64_t sum)
 {
     const int64_t value = sum * s->multiplier[c] + s->offset[c];
-    return ms_clamp((value + ((int64_t)1 << (s->shift - 1)) - 1 + (value >> s->shift & 1)) >> s->shift, s->low, s->high);
+    return ms_clamp((value + ((int64_t)1 << (s->shift - 1)) - 1 + ((value >> s->shift & 1) ^ s->odd)) >> s->shift, s->low, s->high);
 }
 
 /* bias + scale * (number of thresholds that the sum reaches); rows of `levels` ascending thresholds, one or per channel. */

@@ -1,6 +1,6 @@
 """Copies of images in bytes: as few as possible before the layers that read a padded one.
 
-    join_copies   a rebased or reordered copy and its padded copy are one
+    join_copies   a copy of bytes in another order, or of signed bytes plus 128, and its padded copy are one
     join_frames   a layer writes into the middle of the padded buffer that alone would read it
 """
 
@@ -19,27 +19,28 @@ __all__ = ["join_copies", "join_frames"]
 
 def join_copies(part: Part) -> None:
     for layer in part.layers:
-        if layer.operator == "Rebase":
-            _flip(layer)
+        if layer.kernel == "ms_add" and layer.output.ctype == "uint8_t" and layer.shape["size"][0] == 1:
+            _as_copy(layer)
     for layer in list(part.layers):
-        if layer.kernel == "ms_pad_u8":
+        if layer.kernel == "ms_pad_u8" and layer.operator == "Pad":
             _join_copy(part, layer)
 
 
-def _flip(layer: Layer) -> None:
-    """x + 128 of int8 is uint8 with another top bit: a copy of bytes."""
-    size, steps = layer.shape["size"], layer.shape["x_step"]
-    if size[0] > 1:
+def _as_copy(layer: Layer) -> None:
+    """x + 128 of int8 is uint8 with another top bit: a copy of bytes, as x + 0 of uint8 is."""
+    flips = {"int8_t": 128, "uint8_t": 0}
+    constant, size, steps = layer.inputs[1].data, layer.shape["size"], layer.shape["x_step"]
+    if constant is None or np.any(constant != flips.get(layer.inputs[0].ctype)):
         return
     image = dict(zip(("height", "width", "channels"), size[1:])) | dict(zip(("x_row", "x_column", "x_channel"), steps[1:]))
-    layer.shape = image | dict.fromkeys(("top", "left", "bottom", "right", "value"), 0) | {"flip": int(layer.inputs[1].data[0])}
+    layer.shape = image | dict.fromkeys(("top", "left", "bottom", "right", "value"), 0) | {"flip": int(constant.flat[0])}
     layer.kernel, layer.accumulator, layer.inputs = "ms_pad_u8", "", layer.inputs[:1]
 
 
 def _join_copy(part: Part, pad: Layer) -> None:
     """A copy of bytes in another order, or rebased, and then its padded copy: one copy."""
     copy, shape = producer(part, pad.inputs[0]), pad.shape
-    if pad.operator != "Pad" or copy is None or not part.read_once(pad.inputs[0]):
+    if copy is None or not part.read_once(pad.inputs[0]):
         return
     size = shape["height"], shape["width"], shape["channels"]
     read = _read_by(copy)
@@ -62,7 +63,7 @@ def _places(size: tuple[int, ...], steps: Sequence[int]) -> np.ndarray:
 def _read_by(copy: Layer) -> np.ndarray | None:
     """Place in the memory of its input that each byte of `copy`'s output comes from; None where it is no copy of bytes."""
     s = copy.shape
-    if copy.kernel == "ms_pad_u8" and copy.operator == "Rebase":
+    if copy.kernel == "ms_pad_u8" and copy.operator != "Pad":
         size, steps = (s["height"], s["width"], s["channels"]), (s["x_row"], s["x_column"], s["x_channel"])
         return copy.inputs[0].start + _places(size, steps).ravel()
     if copy.kernel == "ms_copy" and copy.inputs[0].ctype == "uint8_t":

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from microstage_cbackend.frontends.builder import dot_ranges
 from microstage_cbackend.program.interpret import walk
 from microstage_cbackend.program.ir import Layer, Part, Tensor, accumulator_type
 from microstage_cbackend.program.stages import Raw, Search
+from microstage_cbackend.read.builder import ends_by_channel
 
 __all__ = ["SUMMING", "fuse_constants", "fuse_stages", "join_patches", "lift_stages"]
 
@@ -27,26 +27,6 @@ def producer(part: Part, tensor: Tensor) -> Layer | None:
     return found[0] if len(found) == 1 and whole else None
 
 
-def join_patches(part: Part) -> None:
-    """Im2Col, then the matrix product that alone reads its patches: one convolution."""
-    for layer in list(part.layers):
-        if layer.kernel != "ms_linear" or not part.read_once(layer.inputs[0]):
-            continue
-        patches = producer(part, layer.inputs[0])
-        if patches is None or patches.kernel != "ms_im2col":
-            continue
-        s, filters = patches.shape, layer.shape["columns"]
-        if layer.shape["depth"] != s["kernel_h"] * s["kernel_w"] * s["channels"]:
-            continue
-        part.layers.remove(patches)
-        layer.inputs[0] = patches.inputs[0]
-        plain = s["kernel_h"] * s["kernel_w"] * s["stride_h"] * s["stride_w"] == 1 and s["out_height"] == s["height"] and s["out_width"] == s["width"]
-        if not plain:
-            layer.kernel, layer.operator = "ms_conv2d", f"Im2Col and {layer.operator}"
-            layer.shape = {**s, "filters": filters, "groups": 1}
-            layer.scratch = (patches.output.ctype, s["kernel_h"] * s["kernel_w"] * s["channels"])
-
-
 def lift_stages(part: Part) -> None:
     """max(x) then stage is stage then max, as no stage falls: the pool moves small integers, the stage can be fused."""
     for layer in list(part.layers):
@@ -63,6 +43,7 @@ def lift_stages(part: Part) -> None:
         pixels = pool.shape["height"] * pool.shape["width"]
         layer.stage = Search(layer.stage.thresholds[rows], layer.stage.scale, layer.stage.bias, layer.stage.wide)
         layer.shape = {"outer": pixels, "channels": pool.shape["inner"], "inner": 1}
+        layer.reach = ends_by_channel(x, *layer.shape.values())
         layer.inputs, layer.output, pool.inputs, pool.output = [x], between, [between], y
         here, there = part.layers.index(pool), part.layers.index(layer)
         part.layers.remove(layer)
@@ -152,26 +133,8 @@ def _widen_sum(summing: Layer, layer: Layer, low: int, high: int) -> None:
 def fuse_stages(part: Part) -> None:
     """A sum, then its stage: one layer, with the bias in the thresholds."""
     for layer in list(part.layers):
-        if layer.kernel != "ms_stage" or not part.read_once(layer.inputs[0]):
-            continue
-        before = producer(part, layer.inputs[0])
-        if before is None:
-            continue
-        if before.kernel in SUMMING and isinstance(before.stage, Raw):
-            rows = _rows_by_channel(layer, channels_of(before))
-            if rows is None:
-                continue
-            thresholds = layer.stage.thresholds if len(layer.stage.thresholds) == 1 else layer.stage.thresholds[rows]
-            bias = before.bias.data[:, None] if before.bias is not None else 0
-            before.stage = Search(thresholds - bias, layer.stage.scale, layer.stage.bias, before.accumulator == "int64_t")
-            before.bias = None
-        elif before.kernel == "ms_sum_pool" and len(layer.stage.thresholds) == 1:
-            before.stage = layer.stage
-        elif before.kernel == "ms_add" and len(layer.stage.thresholds) == 1:
-            before.kernel, before.stage = "ms_blend", layer.stage
-            before.shape |= {"x_multiplier": 1, "w_multiplier": 1}
-            before.partial = (before.output.low, before.output.high)
-        else:
+        before = producer(part, layer.inputs[0]) if layer.kernel == "ms_stage" and part.read_once(layer.inputs[0]) else None
+        if before is None or not _take_stage(before, layer):
             continue
         before.stage.wide = before.accumulator == "int64_t" or layer.stage.wide
         before.remark += f"; {layer.remark}"
@@ -181,15 +144,21 @@ def fuse_stages(part: Part) -> None:
         # the layer may now stand before a tensor that both read; it stands where the sum stood, which is before every reader
 
 
-def sums_of(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest sum that reaches the stage of `layer`, int64 per channel, or of length 1."""
-    if layer.kernel in SUMMING:
-        x, w = layer.inputs[0], layer.inputs[1].data
-        rows = w.reshape(-1, w.shape[-1]).T if layer.kernel == "ms_depthwise" else w.reshape(channels_of(layer), -1)
-        ends = x.low, x.high
-        if layer.kernel != "ms_linear":
-            ends = min(x.low, layer.shape["pad_value"]), max(x.high, layer.shape["pad_value"])
-        lows, highs = dot_ranges(rows, *ends, layer.bias.data if layer.bias is not None else None)
-        return lows.astype(np.int64), highs.astype(np.int64)
-    ends = (layer.inputs[0].low, layer.inputs[0].high) if layer.kernel == "ms_stage" else layer.partial
-    return np.array([ends[0]]), np.array([ends[1]])
+def _take_stage(before: Layer, layer: Layer) -> bool:
+    """Give the sum `before` the stage of `layer`; whether it can have it."""
+    stage, single = layer.stage, len(layer.stage.thresholds) == 1
+    if before.kernel in SUMMING and isinstance(before.stage, Raw):
+        rows = _rows_by_channel(layer, channels_of(before))
+        if rows is None:
+            return False
+        bias = before.bias.data if before.bias is not None else np.zeros(1, np.int64)
+        before.reach = tuple(end - bias for end in ends_by_channel(before.output, -1, channels_of(before), 1))
+        thresholds = stage.thresholds if single else stage.thresholds[rows]
+        before.stage, before.bias = Search(thresholds - bias[:, None], stage.scale, stage.bias), None
+    elif single and before.kernel == "ms_add":
+        before.kernel, before.stage, before.reach = "ms_blend", stage, layer.reach
+        before.shape |= {"x_multiplier": 1, "w_multiplier": 1}
+        before.partial = (before.output.low, before.output.high)
+    else:
+        return False
+    return True

@@ -90,6 +90,7 @@ def _make_xnor(part: Part, layer: Layer, signs: _Signs) -> None:
     if signs.zero:  # S = 2 s - total, where s sums 0/1 times weights, S the -1/+1 times weights and total the weights
         totals = weights.reshape(filters, -1).sum(axis=1)
         layer.stage = Search(2 * layer.stage.thresholds - totals[:, None], layer.stage.scale, layer.stage.bias, layer.stage.wide)
+        layer.reach = tuple(2 * end - totals for end in layer.reach)
     words = per_tap // signs.group * (-(-signs.group // 64))
     if layer.kernel == "ms_conv2d":
         shape = window_shape(s, words)
@@ -181,6 +182,6 @@ def _set_apart(part: Part, layer: Layer) -> None:
         after = Layer(layer.node, "Copy", "ms_copy", [sums], y, shape)
     else:
         shape = {"outer": sums.size // filters, "channels": filters, "inner": 1}
-        after = Layer(layer.node, layer.operator, "ms_stage", [sums], y, shape, "int32_t", stage=layer.stage)
+        after = Layer(layer.node, layer.operator, "ms_stage", [sums], y, shape, "int32_t", stage=layer.stage, reach=layer.reach)
     layer.output, layer.stage = sums, Raw()
     part.layers.insert(part.layers.index(layer) + 1, after)

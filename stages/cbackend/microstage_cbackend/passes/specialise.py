@@ -142,4 +142,4 @@ def _residual(layer: Layer) -> None:
         return
     layer.kernel = "ms_add_u8"
     layer.shape = {"count": count, "multiplier_a": a, "multiplier_b": b, "offset": offset, "shift": stage.shift}
-    layer.shape |= {"low": stage.low + flip, "high": stage.high + flip, "even": int(stage.even), "zero": 0, "flip": flip}
+    layer.shape |= {"low": stage.low + flip, "high": stage.high + flip, "even": int(stage.even), "zero": int(stage.odd), "flip": flip}

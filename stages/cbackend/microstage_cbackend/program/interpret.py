@@ -230,7 +230,7 @@ def add_u8(layer: Layer, operands, held):
     value = operands[0][: s["count"]] * s["multiplier_a"] + operands[1][: s["count"]] * s["multiplier_b"] + s["offset"]
     level = value >> s["shift"]
     if s["even"]:
-        level = level - (((value & ((1 << s["shift"]) - 1)) == 0) & level & 1)
+        level = level - (((value & ((1 << s["shift"]) - 1)) == 0) & (level ^ s["zero"]) & 1)
     return np.clip(level, s["low"], s["high"]) - s["flip"]
 
 

@@ -14,8 +14,10 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage_cbackend.program.stages import Stage
 
-__all__ = ["Layer", "Part", "Tensor", "accumulator_type", "bits_of", "smallest_type", "type_range"]
+__all__ = ["Ends", "Layer", "Part", "Tensor", "accumulator_type", "bits_of", "smallest_type", "type_range"]
 
+Ends = tuple[np.ndarray, np.ndarray]
+"Lowest and highest integers, both included."
 _TYPES = ("int8_t", "uint8_t", "int16_t", "uint16_t", "int32_t", "int64_t")  # uint32_t would compare wrongly with int
 
 
@@ -63,6 +65,8 @@ class Tensor:
     at: np.ndarray | None = None
     length: int = 0
     "Elements in memory where a pass packs several values into one; else the size."
+    reach: Ends | None = None
+    "Lowest and highest integer of each element in memory, where they are proven one by one; of a root."
 
     @property
     def root(self) -> Tensor:
@@ -96,12 +100,32 @@ class Tensor:
         """Whether the elements lie one after another in memory."""
         return self.at is None or bool(np.array_equal(self.at.ravel(), np.arange(self.start, self.start + self.at.size)))
 
+    @property
+    def ends(self) -> Ends:
+        """Lowest and highest integer of each element, int64 of this shape."""
+        if self.root.reach is None:
+            return np.full(self.shape, self.low, np.int64), np.full(self.shape, self.high, np.int64)
+        return self.root.reach[0][self.places], self.root.reach[1][self.places]
+
+    def learn(self, low: np.ndarray, high: np.ndarray) -> None:
+        """Take it that each element lies between those of `low` and `high`, int64 of this shape."""
+        self.low, self.high, root = int(low.min()), int(high.max()), self.root
+        if root.reach is None and low.size == prod(root.shape):
+            root.reach = tuple(_scattered(end, self.places) for end in (low, high))
+            root.low, root.high = self.low, self.high
+
     def view(self, name: str, places: np.ndarray) -> Tensor:
         """The elements at `places` of `root`'s memory; of a constant, a constant."""
         if self.data is not None:
             data = self.root.data.ravel()[places]
             return Tensor(name, places.shape, self.low, self.high, data)
         return Tensor(name, places.shape, self.low, self.high, base=self, at=places)
+
+
+def _scattered(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    found = np.empty(values.size, np.int64)
+    found[places.ravel()] = values.ravel()
+    return found
 
 
 @dataclass
@@ -126,6 +150,8 @@ class Layer:
     "A last argument of its own: bits per weight, or signs per word group."
     partial: tuple[int, int] = (0, 0)
     "Proven range of every partial sum."
+    reach: Ends = field(default_factory=lambda: (np.zeros(1, np.int64), np.zeros(1, np.int64)))
+    "Lowest and highest sum that reaches the stage, int64 per channel, or of length 1."
 
 
 @dataclass
@@ -137,13 +163,15 @@ class Part:
     outputs: list[Tensor] = field(default_factory=list)
     output_names: list[str] = field(default_factory=list)
     layers: list[Layer] = field(default_factory=list)
-    interface: dict = field(default_factory=dict)
-    "Scale and zero point of inputs and outputs, where the graph itself states them."
     proofs: list[dict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     states: list[tuple[str, str]] = field(default_factory=list)
     "Of a recurrent cell: inputs that are states, and the outputs that they take of the step before."
 
+
+    def writers(self, tensor: Tensor) -> list[Layer]:
+        """Layers that write into the memory of `tensor`."""
+        return [layer for layer in self.layers if layer.output.root is tensor.root]
 
     def readers(self, tensor: Tensor) -> list[Layer]:
         """Layers that read the memory of `tensor`; a part's output counts as one reader more in `read_once`."""

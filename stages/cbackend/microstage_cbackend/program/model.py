@@ -76,8 +76,7 @@ class Model:
     def facts(self, part: Part) -> dict[str, dict[str, Any]]:
         """What is known of each input and output of `part`, by name: scale, zero_point, unit."""
         known = self.interface.get("parts", {}).get(part.name, self.interface if len(self.parts) == 1 else {})
-        sides = {**known.get("inputs", {}), **known.get("outputs", {})}
-        return {**sides, **{name: {**sides.get(name, {}), **own} for name, own in part.interface.items()}}
+        return {**known.get("inputs", {}), **known.get("outputs", {})}
 
     def facts_of_ends(self) -> dict[str, dict[str, Any]]:
         """The same of each input and output of the whole network; of a sequence, what is known of its step."""

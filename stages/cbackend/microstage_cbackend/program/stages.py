@@ -3,12 +3,14 @@
     Raw      the sum itself
     Search   bias + scale * (number of thresholds that the sum reaches), rows of thresholds, one or one per channel
     Shared   bias + number of thresholds of one row that (sum << shift) + offset of the channel reaches
-    Affine   (sum * multiplier + offset) >> shift, held to low..high; `even`: halves are rounded to the even neighbour
+    Affine   (sum * multiplier + offset) >> shift, held to low..high; `even`: rounded, halves to the even neighbour (or the odd one)
+
+Each but Raw can be `raised` (give more) and, but for Shared, be made one `of_raised` sums.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -67,6 +69,14 @@ class Search:
             counts[here] = np.searchsorted(self.thresholds[row], sums[here], side="right")
         return self.bias + self.scale * counts
 
+    def raised(self, by: int) -> Search:
+        """The same plus `by`."""
+        return replace(self, bias=self.bias + by)
+
+    def of_raised(self, added: np.ndarray) -> Search:
+        """What gives for sums that are larger by `added`, per channel or one for all, what this gives for the sums."""
+        return replace(self, thresholds=self.thresholds + added[:, None])
+
     def held(self, low: int, high: int) -> Search:
         """The same over sums in low..high with every threshold within low..high + 1."""
         return Search(np.clip(self.thresholds, low, high + 1), self.scale, self.bias, self.wide)
@@ -82,7 +92,18 @@ class Affine:
     low: int
     high: int
     even: bool = False
+    odd: bool = False
+    "Halves are rounded to the odd neighbour instead."
     wide: bool = True
+
+    def raised(self, by: int) -> Affine:
+        """The same plus `by`."""
+        offset, odd = self.offset + (by << self.shift), self.odd ^ bool(by % 2)
+        return replace(self, offset=offset, low=self.low + by, high=self.high + by, odd=odd)
+
+    def of_raised(self, added: np.ndarray) -> Affine:
+        """What gives for sums that are larger by `added`, per channel or one for all, what this gives for the sums."""
+        return replace(self, offset=self.offset - self.multiplier * added)
 
     @property
     def kind(self) -> str:
@@ -103,7 +124,7 @@ class Affine:
         rows = np.zeros_like(channel) if self.multiplier.size == 1 else channel
         value = sums * self.multiplier[rows] + self.offset[rows]
         if self.even:
-            value = value + (1 << (self.shift - 1)) - 1 + (value >> self.shift & 1)
+            value = value + (1 << (self.shift - 1)) - 1 + (value >> self.shift & 1 ^ self.odd)
         return np.clip(value >> self.shift, self.low, self.high)
 
 
@@ -117,6 +138,10 @@ class Shared:
     bias: int
 
     kind = "shared32"
+
+    def raised(self, by: int) -> Shared:
+        """The same plus `by`."""
+        return replace(self, bias=self.bias + by)
 
     @property
     def bytes(self) -> int:

@@ -152,7 +152,7 @@ class PartWriter:
         offset = stage.offset + (flip << stage.shift) + (1 << (stage.shift - 1) if stage.even else 0)
         multiplier, offset, shift = wide_shift(stage.multiplier, offset, stage.shift)
         arrays = self._array(f"{name}_multiplier", multiplier, "int32_t"), self._array(f"{name}_offset", offset, "int64_t")
-        numbers = f".shift = {shift}, .low = {stage.low + flip}, .high = {stage.high + flip}, .even = {int(stage.even)}, .zero = 0, .flip = {flip}"
+        numbers = f".shift = {shift}, .low = {stage.low + flip}, .high = {stage.high + flip}, .even = {int(stage.even)}, .zero = {int(stage.odd)}, .flip = {flip}"
         return f"&(const ms_requant){{.multiplier = {arrays[0]}, .offset = {arrays[1]}, {numbers}}}"
 
     def _reference(self, tensor: Tensor) -> str:
@@ -181,6 +181,7 @@ class PartWriter:
             multiplier = self._array(f"{name}_multiplier", stage.multiplier, "int32_t")
             offset = self._array(f"{name}_offset", stage.offset, "int64_t" if stage.wide else "int32_t")
             members = f".multiplier = {multiplier}, .offset = {offset}, .shift = {stage.shift}, .low = {stage.low}, .high = {stage.high}"
+            members += f", .odd = {int(stage.odd)}" if stage.even else ""
         else:
             return "NULL"
         return f"&(const ms_{stage.kind}){{{members}}}"
@@ -193,7 +194,7 @@ class PartWriter:
 
 def _rounding(layer: Layer) -> str:
     if isinstance(layer.stage, Affine):
-        return f"multiply, add, shift by {layer.stage.shift}, {'half to even' if layer.stage.even else 'down'}"
+        return f"multiply, add, shift by {layer.stage.shift}, {'half to ' + ('odd' if layer.stage.odd else 'even') if layer.stage.even else 'down'}"
     return ""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_cbackend.frontends.builder import Builder
+from microstage_cbackend.read.builder import Builder
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.program.stages import Search
 from microstage_cbackend.program.windows import Window
@@ -195,8 +195,6 @@ def im2col(node: Node) -> list[Tensor]:
     x, kernel = node.inputs[0], node.attribute("kernel_size", [])
     if len(x.shape) != 4 or len(kernel) != 2:
         raise node.refuse(f"takes patches of shape {kernel} from {list(x.shape)}; [1, height, width, channels] can be made.")
-    if node.attribute("depthwise", 0):
-        raise node.refuse("orders its patches for a depthwise product; give the convolution itself.")
     window = node.window(x.shape[1:3], kernel, "stride", "pad_amount")
     return [node.builder.patches(node.place, node.operator, node.name, x, window, node.attribute("pad_value", 0))]
 
@@ -256,7 +254,7 @@ def concat(node: Node) -> list[Tensor]:
 
 @lowers("AveragePool", "GlobalAveragePool")
 def refuse_average(node: Node) -> list[Tensor]:
-    raise node.refuse("divides integers, which says no rounding; give the sum to a MultiThreshold, or a QCDQ graph.")
+    raise node.refuse("divides integers, which says no rounding; give the sum of a convolution with ones to a MultiThreshold.")
 
 
 @lowers("ArgMax")

@@ -12,32 +12,35 @@ from onnx import numpy_helper
 
 from microstage.errors import ModelError
 from microstage.onnx_file import read_onnx
-from microstage_cbackend.frontends.builder import Builder
-from microstage_cbackend.frontends.finn_operators import LOWERINGS, Node
 from microstage_cbackend.program.ir import Part, Tensor, smallest_type
+from microstage_cbackend.read.builder import Builder
+from microstage_cbackend.read.operators import LOWERINGS, Node
+from microstage_cbackend.read.ranges import Ranges
 
-__all__ = ["datatype_range", "finish_output", "read_part"]
+__all__ = ["datatype_range", "read_part"]
 
 
 def read_part(name: str, path: Path, interface: dict[str, Any]) -> Part:
     """The program of graph `path`, whose inputs and outputs `interface` describes (`{"inputs": {...}, "outputs": ...}`).
 
-    Ranges start from the declared datatypes of the inputs (interface, else the graph's FINN annotations) and are
-    proven layer by layer. Raises `ModelError` naming node and place.
+    Ranges start from those of the inputs (interface, else datatypes, else the graph's FINN annotations) and are proven
+    layer by layer, element by element. Raises `ModelError` naming node and place.
     """
     graph = read_onnx(path).graph
     declared = _declared(graph, interface)
     constants = {t.name: _constant(name, t) for t in graph.initializer}
-    part = Part(name, inputs=[_input(name, v, declared) for v in graph.input if v.name not in constants])
+    part = Part(name, inputs=[_input(name, v, declared, interface) for v in graph.input if v.name not in constants])
     builder = Builder(part)
     values: dict[str, Tensor] = {**constants, **{t.name: t for t in part.inputs}}
+    ranges = Ranges(part, constants)
     for index, node in enumerate(graph.node):
         place = f"Node {node.name or node.op_type} ({node.op_type}, {index + 1} of {len(graph.node)} in {name})"
         _lower(builder, values, node, place)
+        ranges.learn(node, values)
     for value in graph.output:
         if value.name not in values:
             raise ModelError(f"Output {value.name} of {name} is computed by no node; export the graph again.")
-        finish_output(builder, values[value.name], value.name, declared.get(value.name))
+        _finish_output(builder, values[value.name], value.name, declared.get(value.name))
     return part
 
 
@@ -77,13 +80,13 @@ def _constant(part: str, tensor: onnx.TensorProto) -> Tensor:
     return Tensor(tensor.name, tuple(data.shape), low, high, data)
 
 
-def _input(part: str, value: onnx.ValueInfoProto, declared: dict[str, str]) -> Tensor:
+def _input(part: str, value: onnx.ValueInfoProto, declared: dict[str, str], interface: dict[str, Any]) -> Tensor:
     shape = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
     if not shape or 0 in shape or (len(shape) > 1 and shape[0] != 1):
         raise ModelError(f"Input {value.name} of {part} has shape {list(shape)}; fix every dimension, and the batch to 1.")
     if value.name not in declared:
         raise ModelError(f"Input {value.name} of {part} has no integer datatype; annotate it or list it in interface.json.")
-    low, high = datatype_range(declared[value.name])
+    low, high = interface.get("inputs", {}).get(value.name, {}).get("range") or datatype_range(declared[value.name])
     return Tensor(value.name, shape, low, high, declared=smallest_type(low, high, f"Input {value.name} of {part}"))
 
 
@@ -104,7 +107,7 @@ def _lower(builder: Builder, values: dict[str, Tensor], node: onnx.NodeProto, pl
             values[name] = tensor
 
 
-def finish_output(builder: Builder, value: Tensor, name: str, datatype: str | None) -> None:
+def _finish_output(builder: Builder, value: Tensor, name: str, datatype: str | None) -> None:
     """Append `value` to the part's outputs: typed as declared, in the graph's order, and copied where its memory is another's.
 
     A declared type that is narrower than what is provable here (it may be proven channel by channel) is widened, which is noted.

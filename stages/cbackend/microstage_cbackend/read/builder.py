@@ -1,4 +1,4 @@
-"""Appends layers to a part and proves, in integers, the range of each result; what both frontends build with.
+"""Appends layers to a part and proves, in integers, the range of each result; what every lowering builds with.
 
 Tensors are seen in the order that the graph gives them; in memory images lie channels last, so that transposing an image
 costs nothing. Every method takes `place`, the beginning of every error sentence.
@@ -11,15 +11,15 @@ from math import prod
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_cbackend.program.ir import Layer, Part, Tensor, accumulator_type
+from microstage_cbackend.program.ir import Ends, Layer, Part, Tensor, accumulator_type
 from microstage_cbackend.program.places import channel_loops, padded_loops
 from microstage_cbackend.program.stages import Raw, Search
 from microstage_cbackend.program.windows import Window
 
-__all__ = ["Builder", "dot_range", "dot_ranges"]
+__all__ = ["Builder", "dot_range", "ends_by_channel"]
 
 
-def dot_ranges(weights: np.ndarray, low: int, high: int, bias: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def _dot_ranges(weights: np.ndarray, low: int, high: int, bias: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """(low, high) of each output of weights[outputs, depth] times values in low..high; objects, so that nothing wraps."""
     ups, downs = _sides(weights)
     offsets = np.zeros(len(ups), object) if bias is None else bias.astype(object)
@@ -31,8 +31,8 @@ def dot_range(weights: np.ndarray, low: int, high: int, bias: np.ndarray | None 
 
     A partial sum in any order stays between the sum of all negative and the sum of all positive products.
     """
-    lows, highs = dot_ranges(weights, low, high, bias)
-    least, most = dot_ranges(weights, min(low, 0), max(high, 0))
+    lows, highs = _dot_ranges(weights, low, high, bias)
+    least, most = _dot_ranges(weights, min(low, 0), max(high, 0))
     offsets = np.zeros(len(least), object) if bias is None else bias.astype(object)
     partial_low, partial_high = (least + np.minimum(offsets, 0)).min(), (most + np.maximum(offsets, 0)).max()
     return int(lows.min()), int(highs.max()), int(min(partial_low, *lows)), int(max(partial_high, *highs))
@@ -43,6 +43,12 @@ def _sides(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     wide = int(np.abs(weights).max(initial=0)) * weights.shape[1] >= 2**62
     exact = weights.astype(object) if wide else weights.astype(np.int64)
     return tuple(part.sum(axis=1).astype(object) for part in (np.maximum(exact, 0), np.minimum(exact, 0)))
+
+
+def ends_by_channel(x: Tensor, outer: int, channels: int, inner: int) -> Ends:
+    """Lowest and highest integer of each of `channels` of `x`, which lies in memory as [outer][channels][inner]."""
+    low, high = (end.reshape(outer, channels, inner) for end in x.ends)
+    return low.min(axis=(0, 2)), high.max(axis=(0, 2))
 
 
 class Builder:
@@ -79,8 +85,7 @@ class Builder:
         if weights.shape[1] * groups != channels or filters % groups:
             raise ModelError(f"{place} has {channels} channels, {groups} groups and weights {list(weights.shape)}, which do not agree.")
         kernel = weights.reshape(filters, weights.shape[1], -1, weights.shape[-1]).transpose(0, 2, 3, 1)
-        x = self.channels_last(place, x)
-        _widen(x, pad_value, window)
+        x = self._padded(place, self.channels_last(place, x), pad_value, window)
         ends = (min(x.low, pad_value), max(x.high, pad_value)) if window.padded else (x.low, x.high)
         low, high, *partial = dot_range(kernel.reshape(filters, -1), *ends, bias)
         y = Tensor(name, (*window.output2, filters), low, high)
@@ -113,12 +118,23 @@ class Builder:
 
     def patches(self, place: str, operator: str, name: str, x: Tensor, window: Window, pad_value: int) -> Tensor:
         """What each position of `window` sees of `x` [1, height, width, channels], in the order (kernel_h, kernel_w, channels)."""
-        x = x if x.dense else self.packed(place, x, x.places)
-        _widen(x, pad_value, window)
+        x = self._padded(place, self.dense(place, x), pad_value, window)
         low, high = (min(x.low, pad_value), max(x.high, pad_value)) if window.padded else (x.low, x.high)
         y = Tensor(name, (1, *window.output, prod(window.kernel) * x.shape[3]), low, high)
         self.layer(place, operator, "ms_im2col", [x], y, {"channels": x.shape[3], "pad_value": pad_value, **window.sizes(dilated=True)})
         return y
+
+    def dense(self, place: str, x: Tensor) -> Tensor:
+        """`x` in memory as the graph orders it; copied only where it is not."""
+        return x if x.dense else self.packed(place, x, x.places)
+
+    def _padded(self, place: str, x: Tensor, pad_value: int, window: Window) -> Tensor:
+        """`x` in a type that holds what stands outside it, too, as patches of both are copied together; the caller's type stays."""
+        if not window.padded or x.root.low <= pad_value <= x.root.high:
+            return x
+        x = self.packed(place, x, x.places) if x.root in self.part.inputs else x
+        x.root.low, x.root.high = min(x.root.low, pad_value), max(x.root.high, pad_value)
+        return x
 
     def channels_last(self, place: str, x: Tensor) -> Tensor:
         """An image [1, channels, (height,) width] as it lies in memory, [(height,) width, channels]; copied only where it must."""
@@ -136,6 +152,7 @@ class Builder:
         """A dense copy of the elements at `places`."""
         y = Tensor(f"{x.name}_copy", places.shape, x.low, x.high)
         self._copy(place, "Copy", x, places.ravel(), y, np.arange(places.size))
+        y.reach = None if x.root.reach is None else tuple(end[places.ravel()] for end in x.root.reach)
         return y
 
     def copy(self, place: str, x: Tensor, y: Tensor) -> None:
@@ -168,32 +185,12 @@ class Builder:
 
     def max_pool(self, place: str, operator: str, name: str, x: Tensor, window: Window) -> Tensor:
         """The largest value of each window of `x` [1, channels, (height,) width]."""
-        return self._pool(place, operator, "ms_max_pool", name, x, window, x.low, x.high)
-
-    @staticmethod
-    def pooled_rows(rows: np.ndarray, window: Window) -> np.ndarray:
-        """Labels of a pool's results where labels depend on the channel alone."""
-        first = rows[(slice(None), slice(None), *[slice(0, 1)] * len(window.output))]
-        return np.broadcast_to(first, (*rows.shape[:2], *window.output))
-
-    def sum_pool(self, place: str, operator: str, name: str, x: Tensor, window: Window) -> Tensor:
-        """The sum of each window of `x` [1, channels, (height,) width]; zeros stand outside."""
-        taps = prod(window.kernel)
-        least, most = min(x.low, 0) if window.padded else x.low, max(x.high, 0) if window.padded else x.high
-        y = self._pool(place, operator, "ms_sum_pool", name, x, window, taps * least, taps * most)
-        layer = self.part.layers[-1]
-        layer.partial = (taps * min(x.low, 0), taps * max(x.high, 0))
-        layer.accumulator = accumulator_type(*layer.partial, f"{place}: its sum")
-        layer.stage = Raw(layer.accumulator == "int64_t")
-        return y
-
-    def _pool(self, place, operator, kernel, name, x, window: Window, low: int, high: int) -> Tensor:
         x = self.channels_last(place, x)
-        y = Tensor(name, (*window.output2, x.shape[-1]), low, high)
-        self.layer(place, operator, kernel, [x], y, {"outer": 1, "inner": x.shape[-1], **window.sizes(dilated=False)})
+        y = Tensor(name, (*window.output2, x.shape[-1]), x.low, x.high)
+        self.layer(place, operator, "ms_max_pool", [x], y, {"outer": 1, "inner": x.shape[-1], **window.sizes(dilated=False)})
         return self._channels_first(y, window.output)
 
-    def pair(self, place: str, operator: str, kernel: str, name: str, x: Tensor, w: Tensor, low: int, high: int, **more) -> Tensor:
+    def pair(self, place: str, operator: str, kernel: str, name: str, x: Tensor, w: Tensor, low: int, high: int) -> Tensor:
         """An operation element by element, with broadcasting; the result lies in memory as the larger operand does."""
         try:
             shape = tuple(np.broadcast_shapes(x.shape, w.shape))
@@ -211,7 +208,7 @@ class Builder:
         size, (x_step, w_step) = found
         y = Tensor(name, shape, low, high)
         starts = [self._from(t, int(s[order[0]])) for t, s in ((x, xs), (w, ws))]
-        layer = self.layer(place, operator, kernel, starts, y, {"size": size, "x_step": x_step, "w_step": w_step, **more})
+        layer = self.layer(place, operator, kernel, starts, y, {"size": size, "x_step": x_step, "w_step": w_step})
         layer.accumulator = accumulator_type(min(low, x.low, w.low), max(high, x.high, w.high), f"{place}: its result")
         layer.remark = f"results within {low}..{high}"
         places = np.empty(len(order), np.int64)
@@ -243,17 +240,8 @@ class Builder:
         y = Tensor(name, x.shape, min(reached), max(reached))
         flat = x.root.view(x.name, np.sort(x.places.ravel()))
         layer = self.layer(place, operator, "ms_stage", [flat], y, {"outer": outer, "channels": len(labels), "inner": inner})
-        layer.stage, layer.remark = stage, f"{thresholds.shape[1]} thresholds"
+        layer.stage, layer.remark, layer.reach = stage, f"{thresholds.shape[1]} thresholds", ends_by_channel(flat, outer, len(labels), inner)
         layer.accumulator = "int64_t" if stage.wide else "int32_t"
-        return self._as(x, y, order)
-
-    def table(self, place: str, operator: str, name: str, x: Tensor, values: np.ndarray) -> Tensor:
-        """values[x - x.low] of every value of `x`."""
-        x, order = self._memory_order(place, x)
-        y = Tensor(name, x.shape, int(values.min()), int(values.max()))
-        w = Tensor(f"{name}_table", values.shape, y.low, y.high, values)
-        flat = x.root.view(x.name, np.sort(x.places.ravel()))
-        self.layer(place, operator, "ms_table", [flat, w], y, {"count": x.size, "low": x.low})
         return self._as(x, y, order)
 
     def _memory_order(self, place: str, x: Tensor) -> tuple[Tensor, np.ndarray]:
@@ -272,17 +260,12 @@ class Builder:
 
     def top(self, place: str, operator: str, name: str, x: Tensor, axis: int, keep: int) -> Tensor:
         """Places along `axis` of the `keep` largest values, the lowest place first among equals."""
-        if not x.dense:
-            x = self.packed(place, x, x.places)
+        x = self.dense(place, x)
         count = x.shape[axis]
         y = Tensor(name, (*x.shape[:axis], keep, *x.shape[axis + 1 :]), 0, count - 1)
         shape = {"outer": prod(x.shape[:axis]), "count": count, "inner": prod(x.shape[axis + 1 :]), "keep": keep}
         self.layer(place, operator, "ms_top", [x], y, shape)
         return y
-
-    def dense(self, place: str, x: Tensor) -> Tensor:
-        """`x` in memory as the graph orders it; copied only where it is not."""
-        return x if x.dense else self.packed(place, x, x.places)
 
     def layer(self, place, operator, kernel, inputs, output, shape, accumulator="", remark="") -> Layer:
         """Append one kernel call that fills `output`."""
@@ -294,9 +277,3 @@ class Builder:
 def _steps(x: Tensor) -> list[int]:
     places = x.places
     return [int(places.take(1, a).flat[0] - places.flat[0]) if n > 1 else 0 for a, n in enumerate(x.shape)]
-
-
-def _widen(x: Tensor, pad_value: int, window: Window) -> None:
-    """Let the type of `x` hold what stands outside it, as patches of both are copied together."""
-    if window.padded:
-        x.root.low, x.root.high = min(x.root.low, pad_value), max(x.root.high, pad_value)

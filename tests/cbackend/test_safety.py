@@ -1,0 +1,120 @@
+"""No input of the C types, in or out of the declared ranges, makes any public function do what C does not define."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from graphs import QONNX, Graph, single, write_artefact
+from networks import tiny_harmonic
+
+from microstage import golden
+from microstage_cbackend.generate import files_of, read_model
+from microstage_cbackend.golden import make_plan
+
+STEPS = 3
+FLAGS = ["-std=c99", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+FILLS = "fill_least fill_most fill_halves fill_turns fill_noise".split()
+
+_MAIN = """#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+{includes}
+/* The least and the greatest of any type are these bytes, signed or not, little-endian. */
+static void fill_least(unsigned char *to, size_t n, size_t size) {{ memset(to, 0, n); for (size_t i = size - 1; i < n; i += size) to[i] = 0x80; }}
+static void fill_most(unsigned char *to, size_t n, size_t size) {{ memset(to, 0xff, n); for (size_t i = size - 1; i < n; i += size) to[i] = 0x7f; }}
+static void fill_halves(unsigned char *to, size_t n, size_t size) {{ (void)size; memset(to, 0, n / 2); memset(to + n / 2, 0xff, n - n / 2); }}
+static void fill_turns(unsigned char *to, size_t n, size_t size) {{ for (size_t i = 0; i < n; i++) to[i] = i / size % 2 ? 0xff : 0x80; }}
+static void fill_noise(unsigned char *to, size_t n, size_t size) {{ (void)size; for (size_t i = 0; i < n; i++) to[i] = (unsigned char)rand(); }}
+
+int main(void)
+{{
+    {model}_ctx ctx = {{ malloc(sizeof({model}_arena)) }};
+    void (*const fills[])(unsigned char *, size_t, size_t) = {{ {fills} }};
+    int called = 0;
+    for (size_t f = 0; f < {count}; f++) {{
+{calls}
+    }}
+    printf("%d\\n", called);
+    return 0;
+}}
+"""
+
+
+def cases():
+    """Stages of every form behind inputs that do not fill their C types, and values that are proven by element alone."""
+    random, g = np.random.default_rng(0), Graph()
+    wild = np.sort(random.integers(-900, 900, (4, 15)), axis=1)  # no line
+    x = g.threshold(g.node("MatMul", g.input("x", (1, 6), "INT5"), g.constant("w", random.integers(-9, 9, (6, 4)))), wild, -7)
+    yield "search", g, [g.threshold(x, np.sort(random.integers(-7, 8, (1, 9))), 0)]  # a table
+    g = Graph()
+    x = g.node("Conv", g.input("x", (1, 3, 6, 6), "UINT4"), g.constant("v", random.integers(-128, 128, (5, 3, 3, 3))), pads=[1] * 4)
+    x = g.threshold(x, np.ceil(np.linspace(-4000, 4000, 255))[None] + random.integers(0, 9, (5, 1)), -131, "NCHW")
+    x = g.node("Add", x, g.constant("c", [-90]))
+    x = g.threshold(g.node("Conv", x, g.constant("u", random.integers(-128, 128, (5, 1, 3, 3))), group=5), [[-100, 0, 100]], 0, "NCHW")
+    yield "bytes", g, [g.node("ArgMax", g.node("Flatten", x), axis=1)]
+    g = Graph()
+    x = g.node("Mul", g.input("x", (1, 4), "INT20"), g.input("y", (1, 4), "UINT9"))
+    y = g.node("MatMul", x, g.constant("t", random.integers(-128, 128, (4, 4))))
+    yield "wide", g, [y, g.threshold(x, [[-(2**27), 0, 2**27]], 0)]
+    g = Graph()
+    x = g.threshold(g.input("x", (1, 6, 6, 3), "INT4"), [[1]], layout="NHWC")
+    x = g.node("Im2Col", x, domain=QONNX, stride=[1, 1], kernel_size=[3, 3], input_shape="")
+    yield "bits", g, [g.threshold(g.node("MatMul", x, g.constant("s", random.choice([-1, 1], (27, 70)))), random.integers(-3, 4, (70, 1)), layout="NHWC")]
+
+
+@pytest.fixture(params=["harmonic", *(name for name, *_ in cases())])
+def written(request, tmp_path):
+    if request.param == "harmonic":
+        models, values = tiny_harmonic(vectors=2)
+        facts = {"subcnn": {"inputs": {"window": {"datatype": "INT8", "scale": 0.01}}}, "submlp": {"outputs": {"harmonics": {"scale": 0.1}}}}
+        source = write_artefact(tmp_path / "in", models, values, {"parts": facts})
+    else:
+        source = next(single(tmp_path / "in", g, outputs) for name, g, outputs in cases() if name == request.param)
+    model = read_model(source)
+    for path, data in files_of(model, make_plan(model, golden.load(source / golden.FILE))).items():
+        if "/" not in path and path not in ("bench.c", "selftest.c"):
+            (tmp_path / path).write_bytes(data)
+    return tmp_path
+
+
+def calls(header: str) -> list[str]:
+    """C that calls every function of `header` on arrays of exactly the size that it says, filled by fills[f]."""
+    text = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
+    found = re.findall(r"^(\w+_status) (\w+)\(([^)]*)\);", text, re.MULTILINE)
+    sizes = {name: int(size) for *_, arguments in found for name, size in re.findall(r"(\w+)\[(\d+)\]", arguments)}
+    return [_call(function, " ".join(arguments.split()).split(", "), sizes) for _, function, arguments in found]
+
+
+def _call(function: str, arguments: list[str], sizes: dict[str, int]) -> str:
+    lines, given, made = [], [], []
+    for argument in arguments[1:]:
+        kind, name, size = re.fullmatch(r"(?:const )?(\w+) \*?(\w+)(?:\[(\d+)\])?", argument).groups()
+        if argument == "int32_t steps":
+            given.append(str(STEPS))
+        elif "*" in argument or size:
+            count = int(size or (1 if kind.endswith(("_state", "_stream")) else STEPS * sizes[name]))
+            fill = "memset(%s, 0, n)" if kind.endswith("_stream") else f"fills[f](%s, n, {'1' if count == 1 else f'sizeof({kind})'})"
+            lines += [f"{kind} *{name} = malloc({count} * sizeof({kind}));"]
+            lines += [f"{{ size_t n = {count} * sizeof({kind}); {fill % f'(void *){name}'}; }}"]
+            given, made = [*given, name], [*made, name]
+        else:  # a sample
+            lines += [f"{kind} {name}; fills[f]((void *)&{name}, sizeof {name}, sizeof {name});"]
+            given.append(name)
+    lines += [f"if ({function}(&ctx, {', '.join(given)}) < 4) called++;", *(f"free({name});" for name in made)]
+    return "        {\n" + "\n".join(f"            {line}" for line in lines) + "\n        }"
+
+
+def test_every_public_function_is_defined_on_every_input_of_its_types(written: Path):
+    headers = [path.name for path in written.glob("*.h") if re.search(r"_status \w+\(", path.read_text())]
+    model = next(name.removesuffix(".h") for name in sorted(headers, key=len))
+    texts = [call for name in headers for call in calls((written / name).read_text())]
+    facts = {"includes": "\n".join(f'#include "{name}"' for name in headers), "fills": ", ".join(FILLS), "count": len(FILLS)}
+    (written / "main.c").write_text(_MAIN.format(model=model, calls="\n".join(texts), **facts))
+    for more in ([], ["-march=native"]):
+        subprocess.run(["gcc", *FLAGS, *more, "-o", "main", *(p.name for p in written.glob("*.c")), "-lm"], cwd=written, check=True)
+        done = subprocess.run([written / "main"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert int(done.stdout) == len(FILLS) * len(texts) > 0
