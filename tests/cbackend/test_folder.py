@@ -8,7 +8,9 @@ import subprocess
 from pathlib import Path
 
 import evidence
+import numpy as np
 import pytest
+from graphs import Graph, single
 from networks import harmonic_artefact
 
 from microstage import golden
@@ -130,6 +132,20 @@ def test_a_narrow_last_layer_compiles_without_warnings_for_this_processor(tmp_pa
     out = write_folder(tmp_path / "in", tmp_path / "out")
     compile_selftest(out, (*FLAGS, "-O3", "-march=native"))
     assert run_selftest(out, {})
+
+
+@pytest.mark.parametrize("filters", [(3, 12, 22, 30), (36, 44, 52, 60), (67, 77, 88, 130)], ids=str)
+def test_vector_kernels_give_the_same_integers_for_every_number_of_filters(tmp_path, filters):
+    random, g = np.random.default_rng(0), Graph()
+    x = g.input("x", (1, 5, 7, 7))
+    outputs = []
+    for f in filters:
+        y = g.node("Conv", x, g.constant(f"w{f}", random.integers(-128, 128, (f, 5, 3, 3))))
+        line = np.ceil(np.linspace(-30000, 30000, 255)) + random.integers(-500, 500, (f, 1))
+        outputs.append(g.threshold(y, line, -128, "NCHW"))
+    out = write_folder(single(tmp_path / "in", g, outputs, vectors=VECTORS), tmp_path / "out")
+    compile_selftest(out, (*FLAGS, "-march=native"))
+    assert all(result.compared == result.equal > 0 for result in run_selftest(out, {}))
 
 
 @pytest.mark.parametrize("compiler", ["g++", "clang++"])

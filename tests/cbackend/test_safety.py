@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graphs import QONNX, Graph, single, write_artefact
-from networks import tiny_harmonic
+from graphs import QONNX, Graph, single
+from networks import harmonic_artefact
 
 from microstage import golden
 from microstage_cbackend.generate import files_of, read_model
@@ -62,15 +62,14 @@ def cases():
     g = Graph()
     x = g.threshold(g.input("x", (1, 6, 6, 3), "INT4"), [[1]], layout="NHWC")
     x = g.node("Im2Col", x, domain=QONNX, stride=[1, 1], kernel_size=[3, 3], input_shape="")
-    yield "bits", g, [g.threshold(g.node("MatMul", x, g.constant("s", random.choice([-1, 1], (27, 70)))), random.integers(-3, 4, (70, 1)), layout="NHWC")]
+    x = g.node("MatMul", x, g.constant("s", random.choice([-1, 1], (27, 70))))
+    yield "bits", g, [g.threshold(x, random.integers(-3, 4, (70, 1)), layout="NHWC")]
 
 
 @pytest.fixture(params=["harmonic", *(name for name, *_ in cases())])
 def written(request, tmp_path):
     if request.param == "harmonic":
-        models, values = tiny_harmonic(vectors=2)
-        facts = {"subcnn": {"inputs": {"window": {"datatype": "INT8", "scale": 0.01}}}, "submlp": {"outputs": {"harmonics": {"scale": 0.1}}}}
-        source = write_artefact(tmp_path / "in", models, values, {"parts": facts})
+        source = harmonic_artefact(tmp_path / "in", vectors=2)
     else:
         source = next(single(tmp_path / "in", g, outputs) for name, g, outputs in cases() if name == request.param)
     model = read_model(source)

@@ -66,7 +66,7 @@ def test_library_uses_no_heap_no_float_and_no_written_globals(harmonic, run_stag
 def test_header_states_units_scales_and_ranges(harmonic, run_stage):
     _, out = run_stage(harmonic)
     header = (out / "tiny.h").read_text()
-    assert "subcnn.window [1, 1, 12]: -128..127, scale 0.0078125, unit 2^exponent A" in header
+    assert "subcnn.window [1, 1, 12]: -127..127, scale 0.0078125, unit 2^exponent A" in header
     assert "scale [0.1, 0.2, 0.3, 0.4]" in header
 
 

@@ -10,6 +10,13 @@
 
 enum { MS_VECTORS_AVX512 = 8, MS_ROWS_AVX512 = 16 };
 
+/* Whether whole vectors are all that is computed: fewer versions of a tile. */
+#if defined MS_SMALL
+enum { MS_FEW = 1 };
+#else
+enum { MS_FEW = 0 };
+#endif
+
 /* Sums of one position: whole vectors, the last of them of 8 lanes where there is a half. */
 typedef struct { __m512i of[MS_VECTORS_AVX512]; __m256i half; } ms_sums_avx512;
 
@@ -189,11 +196,18 @@ MS_INLINE void ms_conv_rows_avx512(const uint8_t *x, const int8_t *w, void *y, i
     }
 }
 
-/* The last filters from f on, fewer than 64 (packed by 16) or 64 and at most 16 more. */
+/* The last filters from f on: fewer than 64, packed by 16, or 64 and at most 16 more. */
 MS_INLINE void ms_conv_last_avx512(const uint8_t *x, const int8_t *w, void *y, int32_t at, int32_t f, const ms_conv_u8_shape *shape,
                                    const ms_requant *q, int32_t width)
 {
-    const int32_t left = shape->filters - f;
+    for (; MS_FEW && f < shape->filters; f += 16) {
+        ms_conv_rows_avx512(x, w, y, at, f, shape, q, width, 16, 1, 0);
+    }
+    if (!MS_FEW && shape->filters - f > 48 && shape->filters - f < 64) {
+        ms_conv_rows_avx512(x, w, y, at, f, shape, q, width, 12, 2, 0);
+        f += 32;
+    }
+    const int32_t left = MS_FEW ? 0 : shape->filters - f;
     if (left > 72) {
         ms_conv_rows_avx512(x, w, y, at, f, shape, q, width, 5, 5, 0);
     } else if (left > 64) {
@@ -217,7 +231,8 @@ MS_INLINE void ms_conv_u8_avx512(const uint8_t *x, const int8_t *w, void *y, voi
 {
     const int flat = shape->x_row == shape->out_width * shape->x_column && shape->y_row == shape->out_width * shape->y_column;
     const int32_t height = flat ? 1 : shape->out_height, width = flat ? shape->out_height * shape->out_width : shape->out_width;
-    const int32_t more = shape->filters % 64, blocks = shape->filters - more - (more > 0 && more <= 16 && shape->filters > 64 ? 64 : 0);
+    const int32_t more = shape->filters % 64, five = more > 0 && more <= 16 && shape->filters > 64 && !MS_FEW;
+    const int32_t blocks = shape->filters - more - (five ? 64 : 0);
 
     (void)scratch;
     for (int32_t h = 0; h < height; h++, x += shape->x_row) {
@@ -228,10 +243,6 @@ MS_INLINE void ms_conv_u8_avx512(const uint8_t *x, const int8_t *w, void *y, voi
         }
         for (; f < blocks; f += 64) {
             ms_conv_rows_avx512(x, w, y, at, f, shape, q, width, 6, 4, 0);
-        }
-        if (more > 48) {
-            ms_conv_rows_avx512(x, w, y, at, f, shape, q, width, 12, 2, 0);
-            f += 32;
         }
         ms_conv_last_avx512(x, w, y, at, f, shape, q, width);
     }

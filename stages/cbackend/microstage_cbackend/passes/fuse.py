@@ -9,7 +9,7 @@ from microstage_cbackend.program.ir import Layer, Part, Tensor, accumulator_type
 from microstage_cbackend.program.stages import Raw, Search
 from microstage_cbackend.read.builder import ends_by_channel
 
-__all__ = ["SUMMING", "fuse_constants", "fuse_stages", "join_patches", "lift_stages"]
+__all__ = ["SUMMING", "fuse_constants", "fuse_stages", "lift_stages"]
 
 SUMMING = ("ms_linear", "ms_conv2d", "ms_depthwise")
 "Kernels with one bias and one row of a stage per channel, whose results lie channels last."

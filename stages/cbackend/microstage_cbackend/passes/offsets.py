@@ -11,7 +11,7 @@ from microstage_cbackend.passes.absorb import absorbs_read, absorbs_write, raise
 from microstage_cbackend.passes.aliases import replace
 from microstage_cbackend.passes.fuse import SUMMING, producer
 from microstage_cbackend.program.interpret import walk
-from microstage_cbackend.program.ir import Layer, Part, Tensor, smallest_type, type_range
+from microstage_cbackend.program.ir import Layer, Part, Tensor
 from microstage_cbackend.program.stages import Affine
 
 __all__ = ["store_as_bytes"]

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_cbackend.read.builder import Builder
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.program.stages import Search
 from microstage_cbackend.program.windows import Window
+from microstage_cbackend.read.builder import Builder
 
 __all__ = ["LOWERINGS", "MOVES", "Node", "lowers"]
 

@@ -152,7 +152,8 @@ class PartWriter:
         offset = stage.offset + (flip << stage.shift) + (1 << (stage.shift - 1) if stage.even else 0)
         multiplier, offset, shift = wide_shift(stage.multiplier, offset, stage.shift)
         arrays = self._array(f"{name}_multiplier", multiplier, "int32_t"), self._array(f"{name}_offset", offset, "int64_t")
-        numbers = f".shift = {shift}, .low = {stage.low + flip}, .high = {stage.high + flip}, .even = {int(stage.even)}, .zero = {int(stage.odd)}, .flip = {flip}"
+        numbers = f".shift = {shift}, .low = {stage.low + flip}, .high = {stage.high + flip}"
+        numbers += f", .even = {int(stage.even)}, .zero = {int(stage.odd)}, .flip = {flip}"
         return f"&(const ms_requant){{.multiplier = {arrays[0]}, .offset = {arrays[1]}, {numbers}}}"
 
     def _reference(self, tensor: Tensor) -> str:
@@ -193,9 +194,11 @@ class PartWriter:
 
 
 def _rounding(layer: Layer) -> str:
-    if isinstance(layer.stage, Affine):
-        return f"multiply, add, shift by {layer.stage.shift}, {'half to ' + ('odd' if layer.stage.odd else 'even') if layer.stage.even else 'down'}"
-    return ""
+    stage = layer.stage
+    if not isinstance(stage, Affine):
+        return ""
+    rounded = f"half to {'odd' if stage.odd else 'even'}" if stage.even else "down"
+    return f"multiply, add, shift by {stage.shift}, {rounded}"
 
 
 def _value(value: int | list[int]) -> str:
