@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
+
+import pytest
+
+from microstage.errors import IntegrityError
+from microstage.runner.recipe import key_of
+from microstage.runner.store import Store
 
 
 def test_a_published_key_is_not_run_again_however_it_is_spelt(toy):
@@ -49,10 +56,10 @@ def test_touching_a_source_changes_nothing_and_editing_a_shared_module_changes_i
     assert toy.ran() == ["first", "second"]
 
 
-def test_swapping_two_inputs_changes_the_key(toy):
-    from microstage.canonical import digest
-
-    assert digest({"inputs": {"a": "1", "b": "2"}}) != digest({"inputs": {"a": "2", "b": "1"}})
+def test_swapping_two_inputs_or_renaming_one_changes_the_key():
+    made_of = {"stage": "second", "parameters": {"times": 2}, "recipe": {"digest": "r"}}
+    keys = {key_of({**made_of, "inputs": inputs}) for inputs in ({"a": "1", "b": "2"}, {"a": "2", "b": "1"}, {"a": "1", "c": "2"})}
+    assert len(keys) == 3
 
 
 def test_two_at_once_do_the_work_once(toy):
@@ -185,3 +192,47 @@ def test_an_output_that_is_declared_and_not_written_is_an_error(toy):
     code, _, err = toy.call("first")
     assert code == 2 and "first did not write more.txt" in err
     assert not list((toy.root / "volumes").glob("first/*"))
+
+
+def test_why_compares_with_the_nearest_artefact_not_with_the_last_one(toy):
+    toy.call("second", "CYCLES=0.5")
+    toy.call("second", "MODEL=other", "TIMES=5")  # another network, published later
+    _, out, _ = toy.call("why", "STAGE=second", "CYCLES=0.5", "TIMES=4")
+    assert "parameter times: 2 -> 4" in out and "input" not in out
+    _, out, _ = toy.call("why", "STAGE=second", "MODEL=other", "TIMES=4")
+    assert "parameter times: 5 -> 4" in out and "input" not in out
+    source = toy.root / "stages/second/microstage_second/__main__.py"
+    source.write_text(source.read_text() + "# edited\n")
+    _, out, _ = toy.call("why", "STAGE=second", "CYCLES=0.5")
+    assert "recipe" in out and "parameter" not in out and "input" not in out
+
+
+def test_an_artefact_from_elsewhere_is_adopted_only_with_the_bytes_of_its_manifest(toy, tmp_path):
+    toy.call("first")
+    published, away = toy.path("first"), Store(tmp_path / "away")
+    key = json.loads((published / "manifest.json").read_text())["microstage"]["key"]
+    came = away.volumes / ".partial" / "came"
+    for name, text in (("number.txt", "tampered"), ("more.txt", "added")):
+        shutil.copytree(published, came, dirs_exist_ok=True)
+        (came / name).write_text(text)
+        with pytest.raises(IntegrityError, match=name):
+            away.adopt("first", key, came)
+        assert away.find("first", key) is None
+        shutil.rmtree(came)
+    shutil.copytree(published, came)
+    assert away.adopt("first", key, came).check() == 1
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (("first", "VECTORS=3"), "VECTORS=3 is nothing that `make first` uses"),
+    (("report", "FORCE=1"), "FORCE=1 is nothing that `make report` uses"),
+    (("first", "TIMES=3"), "TIMES=3 belongs to second, which `make first` does not reach"),
+    (("path", "STAGE=first", "TIMES=3"), "TIMES=3 belongs to second, which `make path` does not reach"),
+    (("sweep", "CYCLES=1,2", "FORCE=1"), "FORCE=1 is nothing that `make sweep` uses"),
+    (("runs", "CYCLES=1"), "CYCLES=1 is nothing that `make runs` uses"),
+    (("variables", "ONNX=a.onnx"), "ONNX=a.onnx is nothing that `make variables` uses"),
+    (("accuracy", "ONNX=a.onnx"), "ONNX=a.onnx is nothing that `make accuracy` uses"),
+])  # fmt: skip
+def test_a_variable_that_a_command_does_not_use_ends_it(toy, words, said):
+    code, out, err = toy.call(*words)
+    assert code == 2 and said in err and len(err.splitlines()) == 1 and not toy.ran() and not out

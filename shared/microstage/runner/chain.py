@@ -20,7 +20,7 @@ from microstage.errors import ArtefactError, ParameterError, StageFailed, Verifi
 from microstage.models.own import FILE
 from microstage.runner import publishing, runs
 from microstage.runner.backend import Backend
-from microstage.runner.declarations import DATASET, FILES, MODULE, Stage
+from microstage.runner.declarations import DATASET, FILES, MODULE, Stage, needed
 from microstage.runner.entrance import OwnFiles
 from microstage.runner.families import form
 from microstage.runner.own_model import OwnModel
@@ -74,18 +74,10 @@ class Chain:
     def _form(self) -> str | None:
         return self.own_model.form if self.own_model else form(self.model)
 
-    def needed(self, target: str) -> list[Stage]:
-        """The stages up to and including `target`, upstream first."""
-        wanted = {target}
-        for stage in reversed(self.stages.values()):
-            if stage.name in wanted:
-                wanted |= set(stage.inputs.values())
-        return [stage for stage in self.stages.values() if stage.name in wanted]
-
     def steps(self, target: str) -> Iterator[Step]:
         """The steps that can be known now: every published one, then the first that is not, and no further."""
         done: dict[str, Artefact] = {}
-        for stage in self.needed(target):
+        for stage in needed(self.stages, target):
             step = self._step(stage, done)
             yield step
             if step.artefact is None:
@@ -97,7 +89,7 @@ class Chain:
         """Do what is not done, up to `target`, and return every step with its artefact."""
         done: dict[str, Artefact] = {}
         steps = []
-        for stage in self.needed(target):
+        for stage in needed(self.stages, target):
             step = self._step(stage, done)
             again = force and stage.name == target
             if step.artefact is None or again:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from microstage.datasets.locations import DOWNLOADED
@@ -17,9 +17,10 @@ from microstage.runner.entrance import OwnFiles, entered
 from microstage.runner.estimate_file import estimate_file
 from microstage.runner.families import trained_on
 from microstage.runner.own_model import OwnModel, is_path
-from microstage.runner.selection import select
+from microstage.runner.selection import SETTINGS, select
 from microstage.runner.store import Store
 from microstage.runner.sweep import sweep
+from microstage.runner.used import assert_parameters_used, assert_settings_used
 
 __all__ = ["main"]
 
@@ -248,15 +249,16 @@ def main(arguments: list[str], repository: Path = REPOSITORY) -> int:
     try:
         command, *words = arguments or ["variables"]
         typed = dict(_split(word) for word in words)
+        assert_settings_used(command, typed, SETTINGS)
         if command == "sweep":  # its lists are no values of any one run
-            return sweep(typed, lambda chosen: _swept(Session(repository, chosen)))
+            return sweep(typed, lambda chosen: _swept(_about(command, Session(repository, chosen), chosen)))
         if command == "estimate-file":  # its CHANNEL may be a name in the file
-            estimate_file(typed, lambda chosen: Session(repository, chosen).chain())
+            estimate_file(typed, lambda chosen: _about(command, Session(repository, chosen), chosen).chain())
             return 0
         if command == "data":  # a dataset is asked for, whatever the network
             typed = {"MODEL": trained_on(load_stages(repository), typed.get("DATASET", "")), **typed}
             typed = {name: value for name, value in typed.items() if value}
-        session = Session(repository, typed)
+        session = _about(command, Session(repository, typed), typed)
         if command in session.stages:
             run(session, command)
             return 0
@@ -278,6 +280,18 @@ def main(arguments: list[str], repository: Path = REPOSITORY) -> int:
     except OSError as error:  # a full disk, a folder of another user: of the machine, not of the code
         print(f"microstage: {error.strerror or error}: {error.filename or 'while reading or writing'}.", file=sys.stderr)
         return 2
+
+
+def _about(command: str, session: Session, typed: Mapping[str, str]) -> Session:
+    """`session`, of whose parameters `command` uses all that were typed."""
+    target = command if command in session.stages else typed.get("STAGE") or _LAST.get(command) or list(session.stages)[-1]
+    if target in session.stages:  # else the command says what is wrong with it
+        assert_parameters_used(command, target, typed, session.stages)
+    return session
+
+
+_LAST = {"accuracy": "train", "resume": "train", "estimate-file": "qcdq", "binfiles": "streamline", "sweep": "streamline"}
+"The last stage that a command reaches where no STAGE= is typed, if that is not the last of all."
 
 
 def _swept(session: Session) -> list:

@@ -13,7 +13,7 @@ from microstage.errors import ParameterError
 if TYPE_CHECKING:
     from microstage.runner.own_model import OwnModel
 
-__all__ = ["DATASET", "FILES", "MODULE", "Instead", "Parameter", "Stage", "load_stage", "load_stages", "parameter"]
+__all__ = ["DATASET", "FILES", "MODULE", "Instead", "Parameter", "Stage", "load_stage", "load_stages", "needed", "parameter"]
 
 DATASET, FILES, MODULE = "dataset", "files", "module"  # inputs that no stage makes
 OPTIONAL = "optional"  # the table of outputs that not every network has
@@ -142,6 +142,15 @@ def load_stages(repository: Path, own: OwnModel | None = None) -> dict[str, Stag
     for name in stages:
         visit(name)
     return ordered
+
+
+def needed(stages: Mapping[str, Stage], target: str) -> list[Stage]:
+    """The stages up to and including `target`, upstream first."""
+    wanted = {target}
+    for stage in reversed(stages.values()):
+        if stage.name in wanted:
+            wanted |= set(stage.inputs.values())
+    return [stage for stage in stages.values() if stage.name in wanted]
 
 
 def load_stage(path: Path) -> Stage:

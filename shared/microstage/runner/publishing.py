@@ -17,6 +17,7 @@ from typing import Any
 
 from microstage.errors import ArtefactError, ConflictError, EnvironmentProblem, IntegrityError, ParameterError
 from microstage.progress import progress
+from microstage.runner.declarations import needed
 from microstage.runner.registry import MANIFEST_TYPE, Registry, describe
 from microstage.runner.store import MANIFEST, Artefact, Store, foreign
 
@@ -118,7 +119,7 @@ def push(steps: Sequence, images) -> None:
 def pull(chain, target: str, wanted: bool) -> None:
     """`make pull`: the selected run as far as the registry has it; less than up to `target` is an error if `wanted`."""
     registry, images = required(), getattr(chain.backend, "images", None)
-    for stage in chain.needed(target) if images else ():
+    for stage in needed(chain.stages, target) if images else ():
         if images.pull(stage.name) is None:
             raise ArtefactError(f"{registry.name} has no image of {stage.name} for this checkout; `make images` builds it.")
     while True:

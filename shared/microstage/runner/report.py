@@ -8,6 +8,7 @@ from typing import Any
 from microstage.errors import VerificationError
 from microstage.runner.chain import Step
 from microstage.runner.declarations import Parameter, Stage
+from microstage.runner.nearest import nearest
 from microstage.runner.store import Store
 
 __all__ = ["METHODS", "summary", "table", "variables", "verify", "why"]
@@ -103,11 +104,11 @@ def why(steps: Sequence[Step], target: str, store: Store) -> str:
         return f"{target} is done: {steps[-1].artefact.folder}"
     name = pending.stage.name
     prefix = "" if name == target else f"{target} waits for {name}. "
-    before = store.latest(name)
+    before = nearest(steps, store)
     if before is None:
         return f"{prefix}{name} would run: it has never been published here."
     changes = list(_changes(before.about, pending.about))
-    return "\n".join([f"{prefix}{name} would run; against {before.folder.name}, published last:", *changes])
+    return "\n".join([f"{prefix}{name} would run; against {before.folder.name}, the nearest that is published:", *changes])
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

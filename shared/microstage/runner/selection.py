@@ -12,19 +12,27 @@ from microstage.runner.declarations import Parameter, Stage
 __all__ = ["SETTINGS", "select"]
 
 SETTINGS = {
+    "AGAINST": "of make bench: runtimes beside the C, of onnxruntime, litert and tflm; all of them by default",
+    "BASELINE": "of make bench: a folder of C that an earlier version wrote of the network, or one such folder per network in it",
     "BUNDLE": "file that pack writes and unpack reads",
+    "CC": "of make bench: the C compiler, gcc by default",
     "DATA_DIR": "folder of the dataset",
     "ENCODING": "of make binfiles: model, the network's own, or eembc, the closed division's",
+    "FILE": "of make estimate-file: the recording",
     "FORCE": "1 runs a published stage again and compares",
     "GOLDEN": "inputs, and if you like outputs, to verify the network of ONNX= on: an .npz with arrays by tensor name",
     "HOST": "engine elsewhere that runs every stage: ssh://user@box, another URL, or a Docker context",
     "IMAGE": "1 packs the stage's image too",
     "ONNX": "a network of one's own that streamline begins with: QONNX, QCDQ or FINN-ONNX",
     "REGISTRY": "host:port/prefix of an OCI registry: what it has is pulled, not made",
+    "ROUNDS": "of make bench: how often each is measured, 31 by default",
     "RUN": "id of a training that `make runs` lists, in place of its variables",
     "RUNNER": "docker, local or auto",
+    "SECONDS": "of make prove: what each compilation may take, 30 by default",
     "STAGE": "the stage that path, why and verify look at",
     "STAGES_ON": "stages that run on an engine elsewhere: train=ssh://box",
+    "TFLITE": "of make bench and footprint: the network of ONNX= as .tflite, for litert and tflm; a list goes with a list",
+    "VECTORS": "of make prove: random vectors, 10000 by default",
     "VENDOR": "folder that vendor collects into, and that everything else then installs from",
     "VOLUMES": "where artefacts live",
 }

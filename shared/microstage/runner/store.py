@@ -92,11 +92,15 @@ class Store:
             raise ArtefactError(f"{folder / MANIFEST} is not JSON; remove the folder and run the stage again.") from None
         return Artefact(folder, manifest)
 
+    def published(self, stage: str) -> list[Artefact]:
+        """Every artefact of a stage, the one that was published last first."""
+        manifests = [p for p in self.volumes.glob(f"{stage}/*/{MANIFEST}") if "." not in p.parent.name]
+        newest = sorted(manifests, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        return [Artefact(path.parent, json.loads(path.read_text())) for path in newest]
+
     def latest(self, stage: str) -> Artefact | None:
         """The artefact of a stage that was published last, whatever its key."""
-        manifests = [p for p in self.volumes.glob(f"{stage}/*/{MANIFEST}") if "." not in p.parent.name]
-        newest = max(manifests, key=lambda path: path.stat().st_mtime_ns, default=None)
-        return Artefact(newest.parent, json.loads(newest.read_text())) if newest else None
+        return next(iter(self.published(stage)), None)
 
     @contextmanager
     def lock(self, stage: str, key: str) -> Iterator[None]:
