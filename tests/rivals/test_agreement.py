@@ -5,56 +5,79 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from microstage.benchmarks import measuring
-from microstage.benchmarks.__main__ import main
-from microstage.benchmarks.agreement import check_layers, compare_whole
+from microstage.benchmarks import measuring, onnx_ends
+from microstage.benchmarks.agreement import Vectors, check_layers, compare_whole, ends_of
 from microstage.benchmarks.contest import rivals_of
 from microstage.benchmarks.memory import smallest_arena
 from microstage.benchmarks.names import MLPERF_TINY, NETWORKS, RIVALS
 from microstage.benchmarks.network import Conv
-from microstage.benchmarks.report import ratios
-from microstage.benchmarks.runtimes import TfLiteMicro
+from microstage.benchmarks.onnx_twin import write_onnx
+from microstage.benchmarks.reference import run
+from microstage.benchmarks.report import Measured, constants, ratios, summary
+from microstage.benchmarks.runtimes import LiteRt, OnnxRuntime, TfLiteMicro
+from microstage.benchmarks.tflite_file import closing_softmax, without_softmax
 from microstage.benchmarks.tflite_twin import write_tflite
 from microstage.benchmarks.twins import inputs_of, network_named
-from microstage.errors import ModelError, ParameterError, VerificationError
+from microstage.errors import ModelError, VerificationError
+
+
+def vectors_of(network, count, rounding="half_even"):
+    taken, given = ends_of(network)
+    inputs = inputs_of(network, count, seed=3)
+    return Vectors([inputs[end.name] for end in taken], [run(network, inputs, rounding)[network.output]], taken, [given])
+
+
+def loaded(rival, network):
+    return rival.load(write_onnx(network), write_tflite(network) if network.name in MLPERF_TINY else None)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_rival_computes_the_network(name):
     network = network_named(name)
-    inputs = inputs_of(network, 1, seed=3)
-    rivals = rivals_of(network, RIVALS)
-    assert {rival.name.split()[0] for rival in rivals} == (set(RIVALS) if name in MLPERF_TINY else {"onnxruntime"})
-    for rival in rivals:
-        layers = check_layers(rival, network, inputs)
+    for rival in rivals_of(RIVALS if name in MLPERF_TINY else ["onnxruntime"]):
+        layers = check_layers(rival, network, inputs_of(network, 1, seed=3))
         assert layers.different <= layers.compared / 10_000
-        whole = compare_whole(rival, rival.load(network), network, inputs)
+        whole = compare_whole(rival.name, name, loaded(rival, network), vectors_of(network, 2, rival.rounding))
         assert not (rival.name == "tflm" and whole.different)
 
 
+def test_runtime_of_another_layer_is_refused():
+    network = network_named("drawn-ds-cnn")
+    (rival,) = rivals_of(["tflm"])
+    honest = rival.load
+
+    def wrong(model, file):
+        runtime = honest(model, file)
+        get = runtime.get
+        runtime.get = lambda: [(get()[0].astype(int) + 40).clip(-128, 127).astype(np.int8)]
+        return runtime
+
+    with pytest.raises(VerificationError, match="tflm computes another conv_0 of drawn-ds-cnn"):
+        check_layers(replace(rival, load=wrong), network, inputs_of(network, 1))
+
+
 def test_runtime_of_another_network_is_refused():
-    network = network_named("ds-cnn")
-    first = network.layers[0]
-    (rival,) = rivals_of(network, ["tflm"])
-    wrong = replace(rival, load=lambda part: TfLiteMicro(replace(part, layers=(replace(first, bias=first.bias + 40),))))
-    with pytest.raises(VerificationError, match="tflm computes another conv_0 of ds-cnn"):
-        check_layers(wrong, network, inputs_of(network, 1))
+    network = network_named("drawn-kws-w3a3")
+    first, *rest = network.layers
+    other = replace(network, layers=(replace(first, weights=-first.weights), *rest))
+    for model in (write_onnx(other), write_onnx(network_named("drawn-autoencoder"))):
+        with pytest.raises(VerificationError, match="onnxruntime computes another network than drawn-kws-w3a3"):
+            compare_whole("onnxruntime", network.name, OnnxRuntime(model), vectors_of(network, 8))
 
 
 def test_runtime_that_forgets_is_refused():
-    network = network_named("kws-w3a3")
-    (rival, *_) = rivals_of(network, ["onnxruntime"])
-    runtime = rival.load(network)
+    network = network_named("drawn-kws-w3a3")
+    runtime = OnnxRuntime(write_onnx(network))
     answers, honest = iter(range(100)), runtime.get
-    runtime.get = lambda: honest() + next(answers)
-    with pytest.raises(VerificationError, match="answers differently when kws-w3a3 is run again"):
-        compare_whole(rival, runtime, network, inputs_of(network, 2))
+    runtime.get = lambda: [honest()[0] + next(answers)]
+    with pytest.raises(VerificationError, match="answers differently when drawn-kws-w3a3 is run again"):
+        compare_whole("onnxruntime", network.name, runtime, vectors_of(network, 2))
 
 
 def test_what_tflite_has_no_form_for_is_named():
     with pytest.raises(ModelError, match="dense_0 has a weight scale per output"):
-        write_tflite(network_named("kws-w3a3"))
-    network = network_named("resnet8")
+        write_tflite(network_named("drawn-kws-w3a3"))
+    network = network_named("drawn-resnet8")
     first = network.layers[0]
     assert isinstance(first, Conv)
     odd = replace(network, layers=(replace(first, pads=(2, 0, 0, 2)),))
@@ -62,26 +85,63 @@ def test_what_tflite_has_no_form_for_is_named():
         write_tflite(odd)
 
 
+def with_softmax(file):
+    """The .tflite file with a SOFTMAX behind its output, as classifiers of MLPerf Tiny end."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(file, 0)
+    graph, operator, code, quantity = model.subgraphs[0], schema.OperatorT(), schema.OperatorCodeT(), schema.QuantizationParametersT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.SOFTMAX
+    code.version = 2
+    model.operatorCodes.append(code)
+    quantity.scale, quantity.zeroPoint = [1 / 256], [-128]
+    answer = schema.TensorT()
+    answer.name, answer.shape, answer.type, answer.quantization = "answer", [1, 12], schema.TensorType.INT8, quantity
+    graph.tensors.append(answer)
+    operator.opcodeIndex, operator.inputs, operator.outputs = len(model.operatorCodes) - 1, graph.outputs, [len(graph.tensors) - 1]
+    operator.builtinOptionsType, operator.builtinOptions = schema.BuiltinOptions.SoftmaxOptions, schema.SoftmaxOptionsT()
+    operator.builtinOptions.beta = 1.0
+    graph.operators.append(operator)
+    graph.outputs = [*operator.outputs]
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def test_a_closing_softmax_is_found_and_taken_off_before_answers_are_compared():
+    network = network_named("drawn-ds-cnn")
+    plain = write_tflite(network)
+    whole = with_softmax(plain)
+    assert closing_softmax(plain) == 0 and closing_softmax(whole) == 12
+    for runtime in (TfLiteMicro(without_softmax(whole)), LiteRt(without_softmax(whole))):
+        assert compare_whole("it", network.name, runtime, vectors_of(network, 4, "tflite")).largest <= 2
+    with pytest.raises(VerificationError, match="another network"):
+        compare_whole("it", network.name, TfLiteMicro(whole), vectors_of(network, 4, "tflite"))
+
+
+def test_multiply_accumulates_are_counted_in_the_file():
+    for name in ("drawn-resnet8", "drawn-ds-cnn", "drawn-autoencoder"):
+        network = network_named(name)
+        assert onnx_ends.macs_and_weights(onnx_ends.with_batch_of_one(write_onnx(network))) == (network.macs, network.parameters)
+
+
 def test_smallest_arena_is_the_smallest():
-    network = network_named("autoencoder")
-    arena = smallest_arena(network)
-    TfLiteMicro(network, arena).call()
+    file = write_tflite(network_named("drawn-autoencoder"))
+    arena = smallest_arena(file)
+    TfLiteMicro(file, arena).call()
     with pytest.raises(RuntimeError):
-        TfLiteMicro(network, arena - 256).call()
+        TfLiteMicro(file, arena - 256).call()
 
 
-def test_fastest_form_of_a_rival_is_the_one_compared():
-    medians = {"C99": 10.0, "tflm": 500.0, "onnxruntime a": 40.0, "onnxruntime b": 30.0}
+def test_a_rivals_fastest_form_and_the_same_variant_of_before_are_compared():
+    medians = {"C99": 10.0, "vector": 8.0, "before: C99": 9.0, "before: vector": 8.0, "tflm": 500.0, "onnxruntime a": 40.0, "onnxruntime b": 30.0}
     timings = {name: measuring.Timing(np.full(3, microseconds)) for name, microseconds in medians.items()}
-    text = ratios("resnet8", timings, ["C99"])
-    assert "onnxruntime b / C99" in text and "onnxruntime a" not in text
-    assert "38: reached" in text and "50.00" in text
-    assert "1.5: reached" in text, "the only variant is the fastest"
-
-
-def test_command_prints_agreement_times_and_memory(capsys):
-    assert main(["--models", "autoencoder", "--against", "litert,tflm", "--rounds", "3"]) == 0
-    printed = capsys.readouterr().out
-    assert "autoencoder: 264,192 multiply-accumulates" in printed and "all 5,120 equal" in printed
-    with pytest.raises(ParameterError, match="onnxruntime, litert, tflm"):
-        main(["--against", "tvm"])
+    one = Measured("drawn-resnet8", "drawn-resnet8", timings, ["C99", "vector"], 105, 64, 100)
+    text = ratios(one)
+    assert "onnxruntime b / C99" in text and "onnxruntime a" not in text and "38: reached" in text and "50.00" in text
+    assert "before: C99 / C99" in text and "before: vector / C99" not in text and "0.95: 95% of it" in text and "1.5: reached" in text
+    assert "1.05 of" in constants(one) and ": reached" in constants(one)
+    assert "not reached" in constants(replace(one, constants=106)) and constants(replace(one, tflite=0)) == ""
+    row = summary([one]).splitlines()[-1]
+    assert [cell.strip() for cell in row.split("|")[1:-1]] == ["drawn-resnet8", "50.00", "3.75", "1.00", "8.0", "1.05", "64"]

@@ -5,19 +5,22 @@ import onnx
 import pytest
 
 from microstage.benchmarks import names
+from microstage.benchmarks.aims import aim, published
 from microstage.benchmarks.catalogue import NETWORKS
+from microstage.benchmarks.ends import End, converted
 from microstage.benchmarks.network import Dense, Quantity
-from microstage.benchmarks.onnx_twin import FORMS, write_onnx
+from microstage.benchmarks.onnx_forms import in_floats, unsigned
+from microstage.benchmarks.onnx_twin import write_onnx
 from microstage.benchmarks.reference import run
 from microstage.benchmarks.rounding import requantise
 from microstage.benchmarks.twins import inputs_of, network_named
-from microstage.errors import ParameterError
+from microstage.errors import ParameterError, VerificationError
 from microstage.integer import Interpreter
 
 # multiply-accumulates and weights as published for these shapes
 SIZES = {
-    "resnet8": (12_501_632, 77_360), "ds-cnn": (2_656_768, 22_016), "mobilenet": (7_489_664, 208_112), "autoencoder": (264_192, 264_192),
-    "kws-w3a3": (259_584, 259_584), "cnv-binary": (59_461_376, 1_542_848),
+    "drawn-resnet8": (12_501_632, 77_360), "drawn-ds-cnn": (2_656_768, 22_016), "drawn-mobilenet": (7_489_664, 208_112), "drawn-autoencoder": (264_192, 264_192),
+    "drawn-kws-w3a3": (259_584, 259_584), "drawn-cnv-binary": (59_461_376, 1_542_848),
 }  # fmt: skip
 
 
@@ -46,15 +49,47 @@ def test_interpreter_on_the_qdq_twin_gives_the_references_integers(network):
         assert np.array_equal(found[layer.name], expected[layer.name]), layer.name
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_no_form_changes_a_value(form):
-    network = network_named("kws-w3a3")
-    shift, inputs = 128 if form == "uint8" else 0, inputs_of(network, 8)
-    model = write_onnx(network, form, batch=8)
-    onnx.checker.check_model(model, full_check=True)
-    moved = (inputs["input"].astype(int) + shift).astype(np.uint8 if shift else np.int8)
-    found = Interpreter(model).run({"input": moved})[network.output]
-    assert np.array_equal(found.astype(int) - shift, run(network, inputs)[network.output])
+def fed(model, inputs):
+    return Interpreter(model).run({"input": inputs})
+
+
+def test_no_form_changes_a_value():
+    network = network_named("drawn-kws-w3a3")
+    given, model = inputs_of(network, 8), write_onnx(network, batch=8)
+    expected = run(network, given)[network.output]
+    raised, real = unsigned(model), in_floats(model)
+    for form in (raised, real):
+        onnx.checker.check_model(form, full_check=True)
+    moved = (given["input"].astype(int) + 128).astype(np.uint8)
+    assert np.array_equal(fed(raised, moved)[network.output].astype(int) - 128, expected)
+    assert np.array_equal(fed(real, given["input"])[network.output], expected)
+    constants = {initializer.name for initializer in real.graph.initializer}
+    assert not any(node.op_type == "DequantizeLinear" and node.input[0] in constants for node in real.graph.node)
+
+
+def test_what_computes_on_int8_has_no_unsigned_form():
+    model = write_onnx(network_named("drawn-autoencoder"))
+    quantiser = next(node for node in model.graph.node if node.op_type == "QuantizeLinear")
+    model.graph.node.append(onnx.helper.make_node("Abs", [quantiser.output[0]], ["size"]))
+    assert unsigned(model) is None and unsigned(unsigned(write_onnx(network_named("drawn-autoencoder")))) is None
+
+
+def test_numbers_at_two_ends_stand_for_the_same_real_ones():
+    c = End("x", (3, 4, 2), np.dtype(np.int16), 0.5, 0.0)
+    file = End("x", (4, 2, 3), np.dtype(np.int8), 0.5, 7.0)
+    numbers = np.arange(-12, 12).reshape(1, 3, 4, 2)
+    (moved,) = converted([numbers], [c], [file])
+    assert moved.dtype == np.int8 and np.array_equal(moved, np.moveaxis(numbers, 1, -1) + 7)
+    assert np.array_equal(converted([moved], [file], [c])[0], numbers)
+    raw = End("x", (3, 4, 2), np.dtype(np.int8), 1.0).within(file)
+    assert np.array_equal(converted([numbers], [raw], [file])[0], np.moveaxis(numbers, 1, -1)), "integers of the file's own"
+    with pytest.raises(VerificationError, match="another network"):
+        converted([numbers], [c], [End("x", (4, 3, 3), np.dtype(np.int8), 0.5)])
+
+
+def test_a_published_file_is_known_by_its_bytes_and_any_other_has_the_least_aim():
+    assert published(b"") == "" and aim("vector", True, "litert", "mine") == 1.0 and aim("C99", False, "litert", "mine") is None
+    assert aim("vector", True, "litert", "MLPerf Tiny's DS-CNN") == 2.0 and aim("C99", False, f"{names.BEFORE}C99", "mine") == 0.95
 
 
 def test_roundings_differ_on_ties_alone():
@@ -70,7 +105,7 @@ def test_roundings_differ_on_ties_alone():
 
 
 def test_rounding_twice_moves_few_values():
-    network = network_named("ds-cnn")
+    network = network_named("drawn-ds-cnn")
     inputs = inputs_of(network, 8)
     first = network.layers[0].name
     moved = np.mean(run(network, inputs)[first] != run(network, inputs, "tflite")[first])
@@ -82,5 +117,5 @@ def test_the_runner_knows_every_network():
 
 
 def test_unknown_network_is_one_sentence():
-    with pytest.raises(ParameterError, match="expected one of resnet8, ds-cnn"):
+    with pytest.raises(ParameterError, match="expected one of drawn-resnet8, drawn-ds-cnn"):
         network_named("resnet9")

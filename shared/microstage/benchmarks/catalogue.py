@@ -12,12 +12,12 @@ from microstage.benchmarks.network import Network
 __all__ = ["NETWORKS", "OF_WIDTH"]
 
 NETWORKS: dict[str, Callable[[], Network]] = {
-    "resnet8": mlperf_tiny.resnet8,
-    "ds-cnn": mlperf_tiny.ds_cnn,
-    "mobilenet": mlperf_tiny.mobilenet,
-    "autoencoder": mlperf_tiny.autoencoder,
-    "kws-w3a3": narrow.kws_w3a3,
-    "cnv-binary": narrow.cnv_binary,
+    "drawn-resnet8": mlperf_tiny.resnet8,
+    "drawn-ds-cnn": mlperf_tiny.ds_cnn,
+    "drawn-mobilenet": mlperf_tiny.mobilenet,
+    "drawn-autoencoder": mlperf_tiny.autoencoder,
+    "drawn-kws-w3a3": narrow.kws_w3a3,
+    "drawn-cnv-binary": narrow.cnv_binary,
 }
 OF_WIDTH: dict[str, Callable[[], Network]] = {name: partial(narrow.kws_of_bits, bits) for bits, name in WIDTHS.items()}
 "One network by the width of its weights, for its size alone."

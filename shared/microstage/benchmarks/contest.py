@@ -6,56 +6,110 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from microstage.benchmarks.agreement import Agreement, Rival, check_layers, check_whole, compare_whole
-from microstage.benchmarks.generated import VARIANTS, Generated
-from microstage.benchmarks.names import MLPERF_TINY
-from microstage.benchmarks.network import Network
-from microstage.benchmarks.onnx_twin import FORMS
+import onnx
+
+from microstage.benchmarks import onnx_ends
+from microstage.benchmarks.agreement import Agreement, Rival, Vectors, check_equal, check_layers, compare_whole
+from microstage.benchmarks.generated import Generated, variants_of
+from microstage.benchmarks.names import BEFORE
+from microstage.benchmarks.onnx_forms import in_floats, unsigned
 from microstage.benchmarks.runtimes import LiteRt, OnnxRuntime, Runtime, TfLiteMicro
+from microstage.benchmarks.subject import Subject
+from microstage.benchmarks.tflite_file import closing_softmax, without_softmax
 from microstage.benchmarks.twins import inputs_of
+from microstage.errors import MicrostageError, VerificationError
 
-__all__ = ["Contestant", "ours_of", "prepare_ours", "prepare_rivals", "rivals_of"]
+__all__ = ["Contestant", "earlier", "ours", "rivals", "rivals_of"]
 
-_COMPARED = 8
+_LAYERS_COMPARED = 8
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A loaded runtime; `layers` (None: not looked at one by one) and `whole` say how far it agrees with the reference."""
+    """A loaded runtime; `layers` (None: not looked at one by one) and `whole` say how far it agrees, `more` what else it computes."""
 
     runtime: Runtime
     layers: Agreement | None
     whole: Agreement
+    more: str = ""
 
 
-def rivals_of(network: Network, against: Sequence[str]) -> list[Rival]:
-    """The rivals that have a form of `network`; onnxruntime in every form that could be its best."""
-    found = []
-    if "onnxruntime" in against:
-        forms = FORMS[:2] if network.name in MLPERF_TINY else FORMS
-        found += [Rival(f"onnxruntime {form}", lambda part, form=form: OnnxRuntime(part, form)) for form in forms]
-    if network.name in MLPERF_TINY:
-        found += [Rival("litert", LiteRt)] * ("litert" in against)
-        found += [Rival("tflm", TfLiteMicro, "tflite", 0)] * ("tflm" in against)
+def ours(subject: Subject, scratch: Path) -> dict[str, Contestant]:
+    """The C in every variant, each equal to the expected integers to the bit."""
+    found = {}
+    for variant in variants_of(subject.c):
+        runtime = Generated(subject.c, variant, scratch)
+        found[variant.name] = Contestant(runtime, None, check_equal(variant.name, subject.name, runtime, subject.vectors))
     return found
 
 
-def prepare_rivals(network: Network, against: Sequence[str]) -> dict[str, Contestant]:
-    """Loaded and compared, by name; `VerificationError` for one that computes another network."""
-    inputs, found = inputs_of(network, _COMPARED, seed=1), {}
-    for rival in rivals_of(network, against):
-        layers, runtime = check_layers(rival, network, inputs), rival.load(network)
-        found[rival.name] = Contestant(runtime, layers, compare_whole(rival, runtime, network, inputs))
+def earlier(subject: Subject, scratch: Path) -> dict[str, Contestant]:
+    """The C of an earlier version in every variant, where there is one; it may take its integers at another zero point."""
+    found = {}
+    for variant in variants_of(subject.baseline) if subject.baseline else ():
+        runtime, name = Generated(subject.baseline, variant, scratch / "before"), f"{BEFORE}{variant.name}"
+        runtime.inputs = [end.within(file) for end, file in zip(runtime.inputs, subject.file_inputs)]
+        runtime.outputs = [end.within(subject.answer) for end in runtime.outputs]
+        found[name] = Contestant(runtime, None, compare_whole(name, subject.name, runtime, subject.vectors))
     return found
 
 
-def prepare_ours(network: Network, folder: Path, scratch: Path) -> dict[str, Contestant]:
-    """The C in `folder` in every variant, each equal to the reference to the bit."""
-    inputs, runtimes = inputs_of(network, _COMPARED, seed=1), ours_of(folder, scratch)
-    return {name: Contestant(runtime, None, check_whole(name, runtime, network, inputs)) for name, runtime in runtimes.items()}
+def rivals_of(against: Sequence[str]) -> list[Rival]:
+    """onnxruntime in every form of an ONNX file that could be its best, LiteRT and TFLite Micro on a .tflite file."""
+    found = {
+        "onnxruntime": [
+            Rival("onnxruntime", lambda model, _: OnnxRuntime(model)),
+            Rival("onnxruntime uint8", lambda model, _: OnnxRuntime(unsigned(model) or model)),
+            Rival("onnxruntime float", lambda model, _: OnnxRuntime(in_floats(model) or model)),
+        ],
+        "litert": [Rival("litert", lambda _, file: LiteRt(file))],
+        "tflm": [Rival("tflm", lambda _, file: TfLiteMicro(file), "tflite", 0)],
+    }
+    return [rival for name in against for rival in found[name]]
 
 
-def ours_of(folder: Path, scratch: Path) -> dict[str, Generated]:
-    """The C in `folder`, compiled in every variant that it has; none where there is no such folder."""
-    chosen = [variant for variant in VARIANTS if (folder / variant.needs).exists()]
-    return {variant.name: Generated(folder, variant, scratch) for variant in chosen}
+def rivals(subject: Subject, against: Sequence[str]) -> dict[str, Contestant]:
+    """Loaded and compared, by name; `VerificationError` for one that computes another network. One that cannot run the file is said and left out."""
+    found = {}
+    for rival in rivals_of(against):
+        file = subject.onnx if rival.name.startswith("onnxruntime") else subject.tflite
+        form = _FORMS.get(rival.name)
+        if file is None or form and form(subject.model) is None:
+            continue
+        try:
+            found[rival.name] = _compared(rival, subject)
+        except VerificationError:
+            raise
+        except (RuntimeError, ValueError, MicrostageError, *_refusals()) as error:
+            print(f"{rival.name} cannot run {file.name}: {' '.join(str(error).split())[:200]}", flush=True)
+    return found
+
+
+def _compared(rival: Rival, subject: Subject) -> Contestant:
+    drawn = subject.network
+    layers = check_layers(rival, drawn, inputs_of(drawn, _LAYERS_COMPARED, seed=1)) if drawn else None
+    model, tflite = subject.model, subject.tflite and subject.tflite.read_bytes()
+    runtime, cut, more = rival.load(model, tflite), None, ""
+    if rival.name.startswith("onnxruntime"):
+        before = onnx_ends.with_output(subject.inferred, subject.answer.name)
+        behind = onnx_ends.behind(model, subject.answer.name) if before is not None else []
+        cut, more = (before, f"its time includes {' and '.join(behind)} of {subject.answer.size}") if behind else (None, "")
+    elif size := closing_softmax(tflite) if subject.ends_inside else 0:
+        cut, more = without_softmax(tflite), f"its time includes a softmax of {size}"
+    looked_at = runtime if cut is None else rival.load(cut, cut)
+    return Contestant(runtime, layers, compare_whole(rival.name, subject.name, looked_at, _as_rounded(subject, rival)), more)
+
+
+def _as_rounded(subject: Subject, rival: Rival) -> Vectors:
+    """What TFLite Micro has to answer of a drawn network is known to the bit; else our integers."""
+    return subject.vectors if subject.network is None else subject.drawn_vectors(rival.rounding)
+
+
+_FORMS = {"onnxruntime uint8": unsigned, "onnxruntime float": in_floats}
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What onnxruntime raises for a file that it does not know."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    return (state.Fail, state.InvalidGraph, state.NotImplemented, state.InvalidArgument, state.RuntimeException, state.InvalidProtobuf)

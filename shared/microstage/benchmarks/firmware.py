@@ -10,26 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from microstage.benchmarks.generated import declaration, sources_of
+from microstage.benchmarks.generated import caller, declaration, sources_of
 from microstage.benchmarks.machines import BOARDS, Machine
 from microstage.errors import EnvironmentProblem, MicrostageError
 
 __all__ = ["Footprint", "measure"]
-
-_CALL = """#include "{header}"
-enum {{ ARENA = sizeof({model}_arena) }};
-static {model}_arena arena;
-static const {model}_ctx ctx = {{&arena}};
-static {source} input[{source_size}];
-static {answer} output[{answer_size}];
-static __attribute__((noinline)) int infer(void)
-{{
-    for (int32_t i = 0; i < {source_size}; i++) {{
-        input[i] = ({source})(i * 37 % 100);
-    }}
-    return {model}_infer(&ctx, input, output);
-}}
-"""
 
 
 @dataclass(frozen=True)
@@ -54,7 +39,8 @@ def measure(folder: Path, machine: Machine, level: str) -> Footprint:
     if machine.missing:
         raise EnvironmentProblem(f"{machine.name}: {machine.missing}.")
     with TemporaryDirectory() as scratch:
-        (Path(scratch) / "call.h").write_text(_CALL.format(**declaration(folder)))
+        declared = declaration(folder)
+        (Path(scratch) / "call.h").write_text(f"{caller(declared, filled=True)}enum {{ ARENA = sizeof({declared.model}_arena) }};\n")
         whole, empty = (_link(folder, machine, (level, *more), Path(scratch)) for more in ((), ("-DEMPTY",)))
         grown = {section: whole[1].get(section, 0) - empty[1].get(section, 0) for section in whole[1]}
         done = subprocess.run([*machine.emulator, str(whole[0])], capture_output=True, text=True, cwd=scratch, check=False)

@@ -11,65 +11,59 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from microstage.benchmarks import memory
-from microstage.benchmarks.firmware import measure
+from microstage.benchmarks.firmware import Footprint, measure
 from microstage.benchmarks.machines import MACHINES
-from microstage.benchmarks.names import HARMONIC, MLPERF_TINY, WIDTHS
-from microstage.benchmarks.onnx_twin import write_onnx
+from microstage.benchmarks.names import WIDTHS
+from microstage.benchmarks.subject import Subject, read_subjects
 from microstage.benchmarks.tables import table
-from microstage.benchmarks.tflite_twin import write_tflite
 from microstage.benchmarks.twins import network_named
 from microstage.errors import MicrostageError
 
 _MEASURED = ("cortex-m4", "riscv32")
 _LEVELS = ("-Os", "-O2")
 _HEADER = ("network", "machine", "flags", "code", "constants", "flash", "arena", "in + out", "stack", "RAM", "instructions")
-
-def _rows(name: str, folder: Path) -> list[list[str]]:
-    """A row per machine and level."""
-    found = []
-    for machine in (m for m in MACHINES if m.name in _MEASURED):
-        for level in _LEVELS:
-            f = measure(folder, machine, level)
-            split = [f"{f.code:,}", f"{f.constants:,}"] if f.constants else ["", ""]
-            numbers = (f.flash, f.arena, f.static - f.arena, f.stack, f.static + f.stack, f.instructions)
-            found.append([name, machine.name, level, *split, *(f"{n:,}" for n in numbers)])
-    return found
+_BESIDE = ("network", "C, cortex-m4 -Os: flash", "RAM", "tflm: .tflite + interpreter", "RAM", ".onnx + runtime")
+_AIMS = {4: "0.5", 1: "0.125"}
 
 
-def _rivals(name: str, flash: str, ram: str) -> list[str]:
+def _measured(subject: Subject) -> dict[tuple[str, str], Footprint]:
+    """{(machine, level): what it takes there}."""
+    machines = [machine for machine in MACHINES if machine.name in _MEASURED]
+    return {(machine.name, level): measure(subject.c, machine, level) for machine in machines for level in _LEVELS}
+
+
+def _row(name: str, machine: str, level: str, f: Footprint) -> list[str]:
+    split = [f"{f.code:,}", f"{f.constants:,}"] if f.constants else ["", ""]
+    numbers = (f.flash, f.arena, f.static - f.arena, f.stack, f.static + f.stack, f.instructions)
+    return [name, machine, level, *split, *(f"{n:,}" for n in numbers)]
+
+
+def _beside(subject: Subject, f: Footprint) -> list[str]:
     """Ours, .tflite with its arena, .onnx."""
-    network = network_named(name)
-    known = name in MLPERF_TINY
-    tflite = [f"{len(write_tflite(network)):,} + interpreter", f"{memory.smallest_arena(network):,} + stack"] if known else ["", ""]
-    return [name, flash, ram, *tflite, f"{len(write_onnx(network, 'uint8').SerializeToString()):,} + runtime"]
+    tflite = [f"{subject.tflite.stat().st_size:,}", f"{memory.smallest_arena(subject.tflite.read_bytes()):,} + stack"] if subject.tflite else ["", ""]
+    return [subject.name, f"{f.flash:,}", f"{f.static + f.stack:,}", *tflite, f"{subject.onnx.stat().st_size:,}" if subject.onnx else ""]
 
 
-def _widths(folders: Path) -> str:
-    """Flash of one network by the width of its weights, on Cortex-M4."""
-    machine = next(m for m in MACHINES if m.name == _MEASURED[0])
-    found = {bits: measure(folders / name, machine, "-Os") for bits, name in WIDTHS.items()}
-    aims, bare = {4: "0.5", 1: "0.125"}, memory.constants_alone(network_named(WIDTHS[8]))
-    rows = []
-    for bits, f in found.items():
-        ratios = (f"{f.flash / of:.3f}" for of in (found[8].flash, bare))
-        rows.append([bits, f"{f.constants:,}", f"{f.flash:,}", *ratios, aims.get(bits, "")])
+def _widths(found: dict[str, Footprint]) -> str:
+    """Flash of one network by the width of its weights."""
+    rows, bare = [], memory.constants_alone(network_named(WIDTHS[8]))
+    for bits, name in WIDTHS.items():
+        f = found[name]
+        ratios = (f"{f.flash / of:.3f}" for of in (found[WIDTHS[8]].flash, bare))
+        rows.append([bits, f"{f.constants:,}", f"{f.flash:,}", *ratios, _AIMS.get(bits, "")])
     return table(("bits per weight", "constants", "flash", "of the 8-bit form", f"of int8 weights and int32 biases alone ({bare:,})", "aim"), rows)
 
 
 def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m microstage.benchmarks.footprint")
-    parser.add_argument("--ours", type=Path, required=True)
-    parser.add_argument("--widths", action="store_true")
-    parser.add_argument("networks", nargs="+")
-    given = parser.parse_args(words)
-    rows = [row for name in given.networks for row in _rows(name, given.ours / name)]
-    print(table(_HEADER, rows), flush=True)
-    drawn = {row[0]: row for row in reversed(rows) if row[0] != HARMONIC and row[1] == _MEASURED[0]}
-    others = [_rivals(name, row[5], row[9]) for name, row in reversed(drawn.items())]
-    if others:
-        print("\n" + table(("network", "C, cortex-m4 -Os: flash", "RAM", "tflm: flash", "RAM", ".onnx"), others), flush=True)
-    if given.widths:
-        print("\n490 -> 3 x 256 -> 12 on cortex-m4, -Os, activations of 8 bits\n" + _widths(given.ours), flush=True)
+    parser.add_argument("subjects", type=Path)
+    subjects = read_subjects(parser.parse_args(words).subjects, Path())
+    found = {subject.name: _measured(subject) for subject in subjects}
+    print(table(_HEADER, [_row(name, *where, f) for name, measured in found.items() for where, f in measured.items()]), flush=True)
+    small = {name: measured[_MEASURED[0], _LEVELS[0]] for name, measured in found.items()}
+    print("\n" + table(_BESIDE, [_beside(subject, small[subject.name]) for subject in subjects]), flush=True)
+    if {*WIDTHS.values()} <= small.keys():
+        print("\n490 -> 3 x 256 -> 12 on cortex-m4, -Os, activations of 8 bits\n" + _widths(small), flush=True)
     return 0
 
 

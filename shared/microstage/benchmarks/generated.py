@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from microstage.benchmarks.compiling import compile_library
+from microstage.benchmarks.ends import End
 from microstage.errors import ArtefactError
 
-__all__ = ["VARIANTS", "Generated", "Variant", "declaration", "sources_of"]
+__all__ = ["VARIANTS", "Argument", "Declared", "Generated", "Variant", "caller", "declaration", "sources_of", "variants_of"]
 
 
 @dataclass(frozen=True)
@@ -30,44 +33,93 @@ VARIANTS = (
     Variant("C99 -mavx2", ("-std=c99", "-O3", "-mavx2", "-DMS_PORTABLE")),
     Variant("vector", ("-std=c99", "-O3", "-march=native"), needs="ms_isa.h"),
 )
+_INFER = re.compile(r"(?P<model>\w+)_infer\(const (?P=model)_ctx \*ctx,(?P<arguments>[^;]*)\);")
+_ARGUMENT = re.compile(r"(const\s+)?(\w+)\s+(\w+)\[(\d+)\]")
 
-# Context, arena, input and output are static, so that a call from Python passes nothing.
-_SHIM = """#include "{header}"
-static {model}_arena arena;
-static const {model}_ctx ctx = {{&arena}};
-static {source} input[{source_size}];
-static {answer} output[{answer_size}];
-unsigned long bench_arena_bytes(void) {{ return sizeof arena; }}
-void *bench_input(void) {{ return input; }}
-void *bench_output(void) {{ return output; }}
-int bench_call(void) {{ return (int){model}_infer(&ctx, input, output); }}
-"""
-_DECLARATION = re.compile(
-    r"(?P<model>\w+)_infer\(const (?P=model)_ctx \*ctx,"
-    r"\s*const\s+(?P<source>\w+)\s+\w+\[(?P<source_size>\d+)\],\s*(?P<answer>\w+)\s+\w+\[(?P<answer_size>\d+)\]\)"
-)
+
+@dataclass(frozen=True)
+class Argument:
+    """`size` numbers of type `kind` (int8_t and so on) that the whole network's function takes or gives; `facts` as interface.json has them."""
+
+    name: str
+    kind: str
+    size: int
+    facts: Mapping[str, Any]
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(self.kind.removesuffix("_t"))
+
+    @property
+    def filling(self) -> str:
+        """C for a value within its range by its place `i`."""
+        low, high = self.facts.get("range", (0, 99))
+        first = max(int(low), min(int(high), 0))
+        return f"{first} + i * 37 % {min(100, int(high) - first + 1)}"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """The whole network's function as `header` declares it."""
+
+    header: str
+    model: str
+    inputs: tuple[Argument, ...]
+    outputs: tuple[Argument, ...]
+
+
+def declaration(folder: Path) -> Declared:
+    """What a header of `folder` declares; `ArtefactError` where none does."""
+    known = json.loads((folder / "interface.json").read_text()) if (folder / "interface.json").exists() else {}
+    for header in sorted(folder.glob("*.h")):
+        if found := _INFER.search(header.read_text()):
+            return Declared(header.name, found["model"], *(_arguments(found["arguments"], side, known) for side in ("inputs", "outputs")))
+    raise ArtefactError(f"{folder} has no header that declares <model>_infer(ctx, input, output): its parts make no whole, or it holds no C.")
+
+
+def _arguments(text: str, side: str, interface: Mapping[str, Any]) -> tuple[Argument, ...]:
+    """Those that are constant are inputs; interface.json knows an argument by the name that it became an identifier from."""
+    facts = {re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_"): {"name": name, **said}
+             for part in interface.get("parts", {}).values() for name, said in part[side].items()}  # fmt: skip
+    found = [(name, kind, int(size)) for const, kind, name, size in _ARGUMENT.findall(text) if bool(const) == (side == "inputs")]
+    bare = {name: (name, name.removeprefix("v_"), name.removesuffix("_out")) for name, *_ in found}
+    return tuple(Argument(*argument, next((facts[n] for n in bare[argument[0]] if n in facts), {})) for argument in found)
+
+
+def caller(declared: Declared, filled: bool = False) -> str:
+    """C that has context, arena, inputs and outputs standing still: `infer()` passes nothing; `filled`: it sets the inputs first."""
+    arguments = (*declared.inputs, *declared.outputs)
+    arrays = [f"static {a.kind} number_{place}[{a.size}];" for place, a in enumerate(arguments)]
+    loops = [f"    for (int32_t i = 0; i < {a.size}; i++) {{ number_{n}[i] = ({a.kind})({a.filling}); }}" for n, a in enumerate(declared.inputs)]
+    given = ", ".join(["&ctx", *(f"number_{place}" for place in range(len(arguments)))])
+    memory = [f"static {declared.model}_arena arena;", f"static const {declared.model}_ctx ctx = {{&arena}};"]
+    body = ["{", *(loops if filled else []), f"    return (int){declared.model}_infer({given});", "}", ""]
+    return "\n".join([f'#include "{declared.header}"', *memory, *arrays, "static __attribute__((noinline)) int infer(void)", *body])
 
 
 class Generated:
-    """A `runtimes.Runtime` over the C in `folder`, whose header declares one `<model>_infer(ctx, input, output)`.
-
-    Put and get arrays in the order of the C: images as the graph has them, whatever the network.
-    """
+    """A `runtimes.Runtime` over the C in `folder`; its ends are what `interface.json` says, without one the integers themselves."""
 
     def __init__(self, folder: Path, variant: Variant, scratch: Path) -> None:
         declared = declaration(folder)
         library = _library(folder, declared, variant, scratch)
-        self.source = _array(library.bench_input, declared["source"], int(declared["source_size"]))
-        self.answer = _array(library.bench_output, declared["answer"], int(declared["answer_size"]))
+        self.inputs, self.outputs = [*map(_end, declared.inputs)], [*map(_end, declared.outputs)]
+        memory = [_array(library, place, a) for place, a in enumerate((*declared.inputs, *declared.outputs))]
+        self.taken, self.given = memory[: len(self.inputs)], memory[len(self.inputs) :]
         self.arena_bytes = int(library.bench_arena_bytes())
         self.call: Callable[[], int] = library.bench_call
 
-    def put(self, inputs: Mapping[str, np.ndarray]) -> None:
-        (value,) = inputs.values()
-        self.source[:] = value.ravel()
+    def put(self, values: Sequence[np.ndarray]) -> None:
+        for place, value in zip(self.taken, values):
+            place[:] = value.ravel()
 
-    def get(self) -> np.ndarray:
-        return self.answer.copy()[None]
+    def get(self) -> list[np.ndarray]:
+        return [values.copy()[None] for values in self.given]
+
+
+def variants_of(folder: Path) -> list[Variant]:
+    """The ways of compiling that the C in `folder` has."""
+    return [variant for variant in VARIANTS if (folder / variant.needs).exists()]
 
 
 def sources_of(folder: Path) -> list[Path]:
@@ -75,24 +127,26 @@ def sources_of(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.glob("*.c")) if path.stem not in ("selftest", "bench")]
 
 
-def _library(folder: Path, declared: Mapping[str, str], variant: Variant, scratch: Path) -> ctypes.CDLL:
+def _library(folder: Path, declared: Declared, variant: Variant, scratch: Path) -> ctypes.CDLL:
     work = scratch / f"{folder.name} {variant.name}".replace(" ", "_")
     work.mkdir(parents=True, exist_ok=True)
-    (work / "shim.c").write_text(_SHIM.format(**declared))
+    count = len(declared.inputs) + len(declared.outputs)
+    numbers = [f"void *bench_number_{place}(void) {{ return number_{place}; }}" for place in range(count)]
+    ends = ["unsigned long bench_arena_bytes(void) { return sizeof arena; }", "int bench_call(void) { return infer(); }"]
+    (work / "shim.c").write_text(caller(declared) + "\n".join([*numbers, *ends, ""]))
     return compile_library([work / "shim.c", *sources_of(folder)], [*variant.flags, f"-I{folder}"], work / "library.so")
 
 
-def declaration(folder: Path) -> dict[str, str]:
-    """Names, types and sizes of the whole network's function."""
-    for header in sorted(folder.glob("*.h")):
-        found = _DECLARATION.search(header.read_text())
-        if found:
-            return {"header": header.name, **found.groupdict()}
-    raise ArtefactError(f"{folder} has no header that declares <model>_infer(ctx, input, output); run the cbackend stage again.")
+def _end(argument: Argument) -> End:
+    facts = argument.facts
+    shape = tuple(facts.get("shape", (1, argument.size))[1:])
+    shape = shape if np.prod(shape) == argument.size else (argument.size,)
+    numbers = (np.asarray(facts.get(name, usual), np.float64) for name, usual in (("scale", 1.0), ("zero_point", 0.0), ("offset", 0.0)))
+    return End(facts.get("name", argument.name), shape, argument.dtype, *numbers)
 
 
-def _array(function: Callable[[], int], kind: str, size: int) -> np.ndarray:
-    """Memory of the library as an array of `kind` (int8_t and so on)."""
-    element = getattr(ctypes, f"c_{kind.removesuffix('_t')}")
-    function.restype = ctypes.POINTER(element)
-    return np.ctypeslib.as_array(function(), shape=(size,))
+def _array(library: ctypes.CDLL, place: int, argument: Argument) -> np.ndarray:
+    """Memory of the library as an array."""
+    function = getattr(library, f"bench_number_{place}")
+    function.restype = ctypes.POINTER(getattr(ctypes, f"c_{argument.kind.removesuffix('_t')}"))
+    return np.ctypeslib.as_array(function(), shape=(argument.size,))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["HARMONIC", "MLPERF_TINY", "NETWORKS", "RIVALS", "WIDTHS"]
+__all__ = ["BEFORE", "MLPERF_TINY", "NETWORKS", "RIVALS", "WIDTHS"]
 
-MLPERF_TINY = ("resnet8", "ds-cnn", "mobilenet", "autoencoder")
-NETWORKS = (*MLPERF_TINY, "kws-w3a3", "cnv-binary")
-WIDTHS = {8: "kws-w8a8", 4: "kws-w4a8", 3: "kws-w3a8", 1: "kws-w1a8"}  # one network by bits per weight
-HARMONIC = "harmonic"  # from artefacts of the pipeline
+MLPERF_TINY = ("drawn-resnet8", "drawn-ds-cnn", "drawn-mobilenet", "drawn-autoencoder")
+NETWORKS = (*MLPERF_TINY, "drawn-kws-w3a3", "drawn-cnv-binary")
+WIDTHS = {8: "drawn-kws-w8a8", 4: "drawn-kws-w4a8", 3: "drawn-kws-w3a8", 1: "drawn-kws-w1a8"}  # one network by bits per weight
 RIVALS = ("onnxruntime", "litert", "tflm")
+BEFORE = "before: "
+"What stands before the name of a variant of C that an earlier version wrote."

@@ -13,7 +13,7 @@ _LARGEST = {8: 127, 4: 7, 3: 3, 1: 1}  # weight, by bits per weight
 
 def kws_w3a3() -> Network:
     """Keyword spotting as published for MLPerf Tiny's open division: 490 -> 3 x 256 -> 12, weights and activations of 3 bits."""
-    d = Drawing("kws-w3a3", (490,), Quantity(1 / 128, 0, -127), seed=5, reach=3, steps=7)
+    d = Drawing("drawn-kws-w3a3", (490,), Quantity(1 / 128, 0, -127), seed=5, reach=3, steps=7)
     for _ in range(3):
         d.dense(256, per_channel=True)
     d.dense(12, relu=False)
@@ -34,7 +34,7 @@ def cnv_binary() -> Network:
 
     A bipolar activation is 2a - 1; its offset and factor are in the next layer's biases, so that 0 and 1 are all that is stored.
     """
-    d = Drawing("cnv-binary", (3, 32, 32), Quantity(1.0), seed=6, reach=1, steps=1)
+    d = Drawing("drawn-cnv-binary", (3, 32, 32), Quantity(1.0), seed=6, reach=1, steps=1)
     for channels in (64, 128, 256):
         d.conv(channels, 3, padded=False)
         d.conv(channels, 3, padded=False)

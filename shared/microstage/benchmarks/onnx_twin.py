@@ -14,25 +14,17 @@ from onnx import TensorProto, helper, numpy_helper
 
 from microstage.benchmarks.network import Add, Average, Conv, Dense, Flatten, Layer, Maximum, Network, Quantity
 
-__all__ = ["FORMS", "write_onnx"]
-
-FORMS = ("int8", "uint8", "float")
+__all__ = ["write_onnx"]
 
 
-def write_onnx(network: Network, form: str = "int8", batch: int = 1) -> onnx.ModelProto:
-    """The network from integers to integers.
-
-    Form "uint8" moves every activation's zero point up by 128; "float" holds weights and biases as real numbers, so that a runtime
-    multiplies floats. Neither changes a value.
-    """
-    return _Writer(network, form).model(batch)
+def write_onnx(network: Network, batch: int = 1) -> onnx.ModelProto:
+    """The network from int8 to int8."""
+    return _Writer(network).model(batch)
 
 
 class _Writer:
-    def __init__(self, network: Network, form: str) -> None:
-        self.network, self.real_weights = network, form == "float"
-        self.shift = 128 if form == "uint8" else 0
-        self.numpy_type, self.onnx_type = (np.uint8, TensorProto.UINT8) if self.shift else (np.int8, TensorProto.INT8)
+    def __init__(self, network: Network) -> None:
+        self.network = network
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
@@ -50,7 +42,7 @@ class _Writer:
         return model
 
     def _end(self, name: str, batch: int) -> onnx.ValueInfoProto:
-        return helper.make_tensor_value_info(name, self.onnx_type, [batch, *self.network.shapes[name]])
+        return helper.make_tensor_value_info(name, TensorProto.INT8, [batch, *self.network.shapes[name]])
 
     @singledispatchmethod
     def _write(self, layer: Layer) -> None:
@@ -91,7 +83,7 @@ class _Writer:
         self._node("QuantizeLinear", [real, *self._parameters(layer.name, quantity)], quantised)
         if quantity.narrow:
             ends = [
-                self._constant(f"{layer.name}.{end}", np.array(value + self.shift, self.numpy_type))
+                self._constant(f"{layer.name}.{end}", np.array(value, np.int8))
                 for end, value in (("low", quantity.low), ("high", quantity.high))
             ]
             self._node("Clip", [quantised, *ends], layer.name)
@@ -101,7 +93,7 @@ class _Writer:
         self._node("DequantizeLinear", [name, *self._parameters(name, quantity)], f"{name}.value")
 
     def _parameters(self, name: str, quantity: Quantity) -> list[str]:
-        zero = np.array(quantity.zero + self.shift, self.numpy_type)
+        zero = np.array(quantity.zero, np.int8)
         return [self._constant(f"{name}.scale", np.float32(quantity.scale)), self._constant(f"{name}.zero", zero)]
 
     def _weights(self, layer: Dense, weights: np.ndarray, axis: int) -> str:
@@ -113,9 +105,6 @@ class _Writer:
 
     def _dequantised(self, name: str, integers: np.ndarray, scales: np.ndarray, axis: int) -> str:
         """Constant integers behind a DequantizeLinear, with one scale where all are equal."""
-        if self.real_weights:
-            shape = [-1 if place == axis else 1 for place in range(integers.ndim)]
-            return self._constant(name, integers.astype(np.float32) * scales.reshape(shape))
         single = np.all(scales == scales[0])
         constants = [
             self._constant(f"{name}.integers", integers),

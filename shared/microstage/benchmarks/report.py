@@ -1,15 +1,49 @@
-"""The printed tables: every runtime's time, then ours against each rival's best form, beside the aim."""
+"""The printed tables: every runtime's time, then ours against each rival's best form, beside the aim; in the end, a row per network."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from microstage.benchmarks.aims import aim
+from microstage.benchmarks.aims import CONSTANTS, aim
 from microstage.benchmarks.contest import Contestant
 from microstage.benchmarks.measuring import Timing, ratio
+from microstage.benchmarks.names import BEFORE
 from microstage.benchmarks.tables import table
 
-__all__ = ["ratios", "times"]
+__all__ = ["Measured", "constants", "ratios", "summary", "times"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One network's times; `ours` names the variants of the C; sizes in bytes, 0 where there is no .tflite file."""
+
+    name: str
+    network: str
+    "What its aims go by."
+    timings: Mapping[str, Timing]
+    ours: Sequence[str]
+    constants: int
+    arena: int
+    tflite: int
+
+    @property
+    def fastest(self) -> str:
+        """Our variant with the least median."""
+        return min(self.ours, key=lambda name: self.timings[name].median)
+
+    def rivals(self) -> dict[str, str]:
+        """{rival: the name of its fastest form}; a form's name begins with its rival's."""
+        best: dict[str, str] = {}
+        others = [name for name in self.timings if name not in self.ours and not name.startswith(BEFORE)]
+        for name in sorted(others, key=lambda name: self.timings[name].median):
+            best.setdefault(name.split()[0], name)
+        return best
+
+    def against(self, variant: str) -> dict[str, str]:
+        """{rival: name} that `variant` is compared with; of an earlier version, the same variant."""
+        before = f"{BEFORE}{variant}"
+        return {**self.rivals(), **({before: before} if before in self.timings else {})}
 
 
 def times(timings: Mapping[str, Timing], contestants: Mapping[str, Contestant], macs: int, peak: float) -> str:
@@ -17,22 +51,50 @@ def times(timings: Mapping[str, Timing], contestants: Mapping[str, Contestant], 
     rows = []
     for name, timing in timings.items():
         low, high = timing.spread
-        rate = macs / timing.median / 1000
+        rate, one = macs / timing.median / 1000, contestants[name]
         share = f"{rate / peak:.1%}" if peak else ""
-        agreed = [contestants[name].layers or "", contestants[name].whole]
-        rows.append([name, f"{timing.median:.2f}", f"{low:.2f}-{high:.2f}", f"{timing.best:.2f}", f"{rate:.1f}", share, *agreed])
+        whole = f"{one.whole}; {one.more}" if one.more else one.whole
+        rows.append([name, f"{timing.median:.2f}", f"{low:.2f}-{high:.2f}", f"{timing.best:.2f}", f"{rate:.1f}", share, one.layers or "", whole])
     return table(["runtime", "median us", "quartiles", "best", "GMAC/s", "of peak", "each layer alone", "whole network"], rows)
 
 
-def ratios(network: str, timings: Mapping[str, Timing], ours: Sequence[str]) -> str:
-    """Each rival's fastest form over each of our variants; empty where there is nothing of ours."""
-    rows, fastest = [], min(ours, key=lambda name: timings[name].median, default=None)
-    for variant in ours:
-        for rival, name in _fastest(timings, ours).items():
+def ratios(measured: Measured) -> str:
+    """Each rival's fastest form, and the same variant of an earlier version, over each of our variants."""
+    rows, timings = [], measured.timings
+    for variant in measured.ours:
+        for rival, name in measured.against(variant).items():
             value, low, high = ratio(timings[name], timings[variant])
-            wanted = aim(variant, variant == fastest, rival, network)
+            wanted = aim(variant, variant == measured.fastest, rival, measured.network)
             rows.append([f"{name} / {variant}", f"{value:.2f}", f"{low:.2f}-{high:.2f}", _reached(value, wanted)])
-    return table(["ratio of medians", "", "quartiles of rounds", "aim"], rows) if rows else ""
+    return table(["ratio of medians", "", "quartiles of rounds", "aim"], rows) if rows else "no other runtime has a form of this network"
+
+
+def constants(measured: Measured) -> str:
+    """The C's constants beside the .tflite file, a sentence; empty where there is no such file."""
+    if not measured.tflite:
+        return ""
+    share = measured.constants / measured.tflite
+    said = "reached" if share <= CONSTANTS else "not reached"
+    return f"constants of the C: {share:.2f} of the .tflite file's {measured.tflite:,} bytes (at most {CONSTANTS:g}: {said})"
+
+
+def summary(found: Sequence[Measured]) -> str:
+    """How many times as fast the C is, a row per network."""
+    rows = [
+        [one.name, _times(one, "tflm", "C99"), *(_times(one, rival, one.fastest) for rival in ("onnxruntime", "litert")),
+         _times(one, f"{BEFORE}{one.fastest}", one.fastest), f"{one.timings[one.fastest].median:.1f}",
+         f"{one.constants / one.tflite:.2f}" if one.tflite else "", f"{one.arena:,}"]
+        for one in found
+    ]  # fmt: skip
+    head = ("how many times as fast", "than TFLite Micro, C99", "than onnxruntime's best", "than LiteRT with XNNPACK", "than before",
+            "us", "constants / .tflite", "arena, bytes")  # fmt: skip
+    keep = [place for place in range(len(head)) if any(row[place] for row in rows)]
+    return table([head[place] for place in keep], [[row[place] for place in keep] for row in rows])
+
+
+def _times(one: Measured, rival: str, variant: str) -> str:
+    name = one.against(variant).get(rival)
+    return f"{ratio(one.timings[name], one.timings[variant])[0]:.2f}" if name else ""
 
 
 def _reached(value: float, wanted: float | None) -> str:
@@ -40,11 +102,3 @@ def _reached(value: float, wanted: float | None) -> str:
     if wanted is None:
         return ""
     return f"{wanted:g}: {'reached' if value >= wanted else f'{value / wanted:.0%} of it'}"
-
-
-def _fastest(timings: Mapping[str, Timing], ours: Sequence[str]) -> dict[str, str]:
-    """{rival: the name of its fastest form}; a form's name begins with its rival's."""
-    best: dict[str, str] = {}
-    for name in sorted((name for name in timings if name not in ours), key=lambda name: timings[name].median):
-        best.setdefault(name.split()[0], name)
-    return best

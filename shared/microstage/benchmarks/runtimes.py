@@ -6,14 +6,15 @@ without a layer of Python before it, so that a rival is not charged for more tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
+import onnx
 
-from microstage.benchmarks.network import Network
-from microstage.benchmarks.onnx_twin import write_onnx
-from microstage.benchmarks.tflite_twin import channels_first, channels_last, write_tflite
+from microstage.benchmarks import onnx_ends
+from microstage.benchmarks.ends import End
+from microstage.benchmarks.tflite_file import ends_of_tflite
 
 __all__ = ["LARGEST_ARENA", "LiteRt", "OnnxRuntime", "Runtime", "TfLiteMicro"]
 
@@ -21,79 +22,81 @@ LARGEST_ARENA = 1 << 20
 
 
 class Runtime(Protocol):
-    """One network, loaded. Inputs and output are int8 [1, C, H, W] or [1, features], whatever the runtime's own layout."""
+    """One network, loaded, one example at a time; `put` and `get` take and give the numbers of `inputs` and `outputs`, [1, ...] each."""
 
+    inputs: Sequence[End]
+    outputs: Sequence[End]
     call: Callable[[], object]
 
-    def put(self, inputs: Mapping[str, np.ndarray]) -> None: ...
+    def put(self, values: Sequence[np.ndarray]) -> None: ...
 
-    def get(self) -> np.ndarray: ...
+    def get(self) -> list[np.ndarray]: ...
 
 
 class OnnxRuntime:
-    """onnxruntime on one form of the QDQ twin, all graph optimisations on, inputs and outputs bound."""
+    """onnxruntime, all graph optimisations on, inputs and outputs bound."""
 
-    def __init__(self, network: Network, form: str) -> None:
+    def __init__(self, model: onnx.ModelProto) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         # 1.14.1 plans memory wrongly around a Clip of int8: from the second inference on, its answers would be others
-        options.enable_mem_pattern = not any(layer.output.narrow for layer in network.layers)
-        model = write_onnx(network, form).SerializeToString()
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self.shift, kind = (128, np.uint8) if form == "uint8" else (0, np.int8)
-        self.binding = session.io_binding()
-        self.inputs = {}
-        for name in network.inputs:
-            self.inputs[name] = onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros((1, *network.shapes[name]), kind))
-            self.binding.bind_ortvalue_input(name, self.inputs[name])
-        self.output = onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros((1, *network.shapes[network.output]), kind))
-        self.binding.bind_ortvalue_output(network.output, self.output)
+        options.enable_mem_pattern = all(node.op_type != "Clip" for node in model.graph.node)
+        one = onnx_ends.with_batch_of_one(model)
+        self.inputs, self.outputs = onnx_ends.inputs_of(one), onnx_ends.outputs_of(one)
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        self.binding, self.values = session.io_binding(), []
+        for end in self.inputs:
+            self.values.append(onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros((1, *end.shape), end.dtype)))
+            self.binding.bind_ortvalue_input(end.name, self.values[-1])
+        for end in self.outputs:
+            self.binding.bind_output(end.name)
         self.call = lambda: session.run_with_iobinding(self.binding)
 
-    def put(self, inputs: Mapping[str, np.ndarray]) -> None:
-        for name, value in self.inputs.items():
-            value.update_inplace((inputs[name].astype(np.int16) + self.shift).astype(np.uint8 if self.shift else np.int8))
+    def put(self, values: Sequence[np.ndarray]) -> None:
+        for value, given in zip(self.values, values):
+            value.update_inplace(given)
 
-    def get(self) -> np.ndarray:
-        return (self.output.numpy().astype(np.int16) - self.shift).astype(np.int8)
+    def get(self) -> list[np.ndarray]:
+        return [found.reshape(1, -1) for found in self.binding.copy_outputs_to_cpu()]
 
 
 class LiteRt:
-    """LiteRT on the .tflite twin, with its XNNPACK delegate as by default."""
+    """LiteRT on a .tflite file, with its XNNPACK delegate as by default."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, file: bytes) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        self.interpreter = Interpreter(model_content=write_tflite(network), num_threads=1)
+        self.inputs, self.outputs = ends_of_tflite(file)
+        self.interpreter = Interpreter(model_content=file, num_threads=1)
         self.interpreter.allocate_tensors()
-        self.inputs = dict(zip(network.inputs, (detail["index"] for detail in self.interpreter.get_input_details())))
-        self.output = self.interpreter.get_output_details()[0]["index"]
+        self.taken = [detail["index"] for detail in self.interpreter.get_input_details()]
+        self.given = [detail["index"] for detail in self.interpreter.get_output_details()]
         self.call = self.interpreter._interpreter.Invoke
 
-    def put(self, inputs: Mapping[str, np.ndarray]) -> None:
-        for name, index in self.inputs.items():
-            self.interpreter.set_tensor(index, channels_last(inputs[name]))
+    def put(self, values: Sequence[np.ndarray]) -> None:
+        for index, value in zip(self.taken, values):
+            self.interpreter.set_tensor(index, value)
 
-    def get(self) -> np.ndarray:
-        return channels_first(self.interpreter.get_tensor(self.output))
+    def get(self) -> list[np.ndarray]:
+        return [self.interpreter.get_tensor(index) for index in self.given]
 
 
 class TfLiteMicro:
-    """TFLite Micro's interpreter and reference kernels, as its wheel holds them, on the .tflite twin."""
+    """TFLite Micro's interpreter and reference kernels, as its wheel holds them, on a .tflite file."""
 
-    def __init__(self, network: Network, arena_bytes: int = LARGEST_ARENA) -> None:
+    def __init__(self, file: bytes, arena_bytes: int = LARGEST_ARENA) -> None:
         from tflite_micro.python.tflite_micro import runtime
 
-        self.interpreter = runtime.Interpreter.from_bytes(write_tflite(network), arena_size=arena_bytes)
-        self.names = list(network.inputs)
+        self.inputs, self.outputs = ends_of_tflite(file)
+        self.interpreter = runtime.Interpreter.from_bytes(file, arena_size=arena_bytes)
         self.call = self.interpreter._interpreter.Invoke
 
-    def put(self, inputs: Mapping[str, np.ndarray]) -> None:
-        for index, name in enumerate(self.names):
-            self.interpreter.set_input(channels_last(inputs[name]), index)
+    def put(self, values: Sequence[np.ndarray]) -> None:
+        for index, value in enumerate(values):
+            self.interpreter.set_input(value, index)
 
-    def get(self) -> np.ndarray:
-        return channels_first(self.interpreter.get_output(0))
+    def get(self) -> list[np.ndarray]:
+        return [self.interpreter.get_output(index) for index in range(len(self.outputs))]

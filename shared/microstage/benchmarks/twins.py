@@ -1,8 +1,8 @@
-"""`python -m microstage.benchmarks.twins FOLDER [NETWORK ...]`: every network's twins and golden vectors, a folder each.
+"""`python -m microstage.benchmarks.twins FOLDER [NETWORK ...]`: every drawn network as files, a folder each.
 
-    <network>/model_qcdq.onnx   int8 QDQ / QCDQ ONNX, opset 13, [1, C, H, W]
-    <network>/model.tflite      int8 flatbuffer, [1, H, W, C]; of the MLPerf Tiny shapes alone
-    <network>/golden.npz        integers of every tensor for drawn inputs, by the reference: half to even
+    <network>/model.onnx     int8 QDQ / QCDQ ONNX, opset 13, [1, C, H, W]
+    <network>/model.tflite   int8 flatbuffer, [1, H, W, C]; of the MLPerf Tiny shapes alone
+    <network>/golden.npz     integers of inputs and output, by the reference: half to even
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ def inputs_of(network: Network, count: int, seed: int = 0) -> dict[str, np.ndarr
 def write_twins(network: Network, folder: Path) -> None:
     """The files above; the .tflite needs the package ai-edge-litert."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model_qcdq.onnx").write_bytes(write_onnx(network).SerializeToString(deterministic=True))
-    golden.save(folder / golden.FILE, run(network, inputs_of(network, _VECTORS)))
+    (folder / "model.onnx").write_bytes(write_onnx(network).SerializeToString(deterministic=True))
+    values = run(network, inputs_of(network, _VECTORS))
+    golden.save(folder / golden.FILE, {name: values[name] for name in (*network.inputs, network.output)})
     if network.name in MLPERF_TINY:
         from microstage.benchmarks.tflite_twin import write_tflite
 

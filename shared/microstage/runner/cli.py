@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from microstage.datasets.locations import DOWNLOADED
@@ -22,7 +22,7 @@ from microstage.runner.store import Store
 from microstage.runner.sweep import sweep
 from microstage.runner.used import assert_parameters_used, assert_settings_used
 
-__all__ = ["main"]
+__all__ = ["REPOSITORY", "Session", "main", "split_words"]
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -248,7 +248,7 @@ def main(arguments: list[str], repository: Path = REPOSITORY) -> int:
     """Exit code of one command."""
     try:
         command, *words = arguments or ["variables"]
-        typed = dict(_split(word) for word in words)
+        typed = split_words(words)
         assert_settings_used(command, typed, SETTINGS)
         if command == "sweep":  # its lists are no values of any one run
             return sweep(typed, lambda chosen: _swept(_about(command, Session(repository, chosen), chosen)))
@@ -298,8 +298,9 @@ def _swept(session: Session) -> list:
     return session.chain().run(session.stage(default="streamline"))
 
 
-def _split(word: str) -> tuple[str, str]:
-    name, equals, value = word.partition("=")
-    if not equals:
-        raise ParameterError(f"{word} is not NAME=VALUE.")
-    return name, value
+def split_words(words: Sequence[str]) -> dict[str, str]:
+    """{NAME: VALUE} of words NAME=VALUE."""
+    for word in words:
+        if "=" not in word:
+            raise ParameterError(f"{word} is not NAME=VALUE.")
+    return dict(word.split("=", 1) for word in words)

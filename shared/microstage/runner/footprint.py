@@ -1,4 +1,4 @@
-"""`make footprint MODEL=...`: what the generated C takes of other machines (microstage.benchmarks.footprint), in the rivals' environment."""
+"""`make footprint`: what the C that the stages wrote takes of other machines (microstage.benchmarks.footprint), in the rivals' environment."""
 
 from __future__ import annotations
 
@@ -7,33 +7,20 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from microstage.benchmarks.names import HARMONIC, NETWORKS, WIDTHS
+from microstage.benchmarks.names import NETWORKS, WIDTHS
 from microstage.errors import MicrostageError
-from microstage.runner.cli import REPOSITORY, Session
-from microstage.runner.local import LocalBackend
-from microstage.runner.rivals import artefacts, benchmarks, environment, generate, listed
+from microstage.runner.cli import split_words
+from microstage.runner.measured import Asked, benchmarks, environment, steps_of, write_subjects
 
 __all__ = ["main"]
 
 
 def main(words: Sequence[str]) -> int:
-    """Exit code; words but MODEL= choose the run of the harmonic network. Without MODEL= also one network by the width of its weights."""
-    typed = dict(word.split("=", 1) for word in words)
-    models = listed(typed, "MODEL", NETWORKS, HARMONIC)
-    session = Session(REPOSITORY, {name: value for name, value in typed.items() if name != "MODEL"})
-    local = LocalBackend(REPOSITORY, session.volumes)
-    python = environment(local)
-    drawn = [model for model in models if model != HARMONIC] + ([] if "MODEL" in typed else [*WIDTHS.values()])
+    """Exit code; where no network is named, all drawn ones and one by the width of its weights."""
+    asked = Asked.read("footprint", split_words(words), [*NETWORKS, *WIDTHS.values()])
     with tempfile.TemporaryDirectory(prefix="microstage-footprint.") as scratch:
-        twins, ours = Path(scratch) / "twins", Path(scratch) / "ours"
-        ours.mkdir()
-        if drawn:
-            benchmarks(python, "twins", str(twins), *drawn)
-        for model in drawn:
-            generate(local, twins / model, ours / model, Path(scratch) / "build" / model)
-        if HARMONIC in models:
-            (ours / HARMONIC).symlink_to(artefacts(session)[1])
-        return benchmarks(python, "footprint", "--ours", str(ours), *([] if "MODEL" in typed else ["--widths"]), *models)
+        subjects = write_subjects(steps_of(asked, "cbackend", Path(scratch)), Path(scratch))
+        return benchmarks(environment(asked[0].session({})), "footprint", str(subjects))
 
 
 if __name__ == "__main__":

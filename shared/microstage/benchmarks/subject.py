@@ -1,0 +1,140 @@
+"""One network that is measured: the C that the stages wrote of it, and the files that other runtimes run.
+
+A list of subjects is handed over as JSON: name, "c" (an artefact of cbackend), and as far as there are such "onnx", "tflite",
+"baseline" (C of an earlier version) and "drawn" (true: one of the catalogue).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from microstage import golden
+from microstage.benchmarks import onnx_ends
+from microstage.benchmarks.agreement import Vectors, ends_of
+from microstage.benchmarks.ends import End, converted
+from microstage.benchmarks.generated import Generated, variants_of
+from microstage.benchmarks.network import Network
+from microstage.benchmarks.reference import run
+from microstage.benchmarks.twins import inputs_of, network_named
+from microstage.signals.gain import block_float
+
+__all__ = ["Subject", "read_subjects"]
+
+_COMPARED = 64
+
+
+@dataclass(frozen=True)
+class Subject:
+    """`c` and `baseline` are folders, the others files."""
+
+    name: str
+    c: Path
+    onnx: Path | None = None
+    tflite: Path | None = None
+    baseline: Path | None = None
+    drawn: bool = False
+    scratch: Path = Path()
+
+    @cached_property
+    def network(self) -> Network | None:
+        """The definition of a drawn network."""
+        return network_named(self.name) if self.drawn else None
+
+    @cached_property
+    def model(self) -> onnx.ModelProto:
+        """The ONNX file."""
+        return onnx.load(str(self.onnx))
+
+    @cached_property
+    def inferred(self) -> onnx.ModelProto:
+        return onnx_ends.with_batch_of_one(self.model)
+
+    @cached_property
+    def interface(self) -> dict[str, Any]:
+        return json.loads((self.c / "interface.json").read_text())
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """(multiply-accumulates, weights), as the training said or as the ONNX file has them."""
+        said = json.loads((self.c / "model_def.json").read_text())
+        known = [said.get(name) for name in ("multiply_accumulates", "weights")]
+        return tuple(known) if all(known) else onnx_ends.macs_and_weights(self.inferred)
+
+    @cached_property
+    def file_inputs(self) -> list[End]:
+        return onnx_ends.inputs_of(self.inferred)
+
+    @cached_property
+    def ends_inside(self) -> bool:
+        """Whether the C ends before the file does."""
+        return self._c.outputs[0].name not in (end.name for end in onnx_ends.outputs_of(self.inferred)) and self._inside is not None
+
+    @cached_property
+    def answer(self) -> End:
+        """What the answers of the C are in the file: the output of that name, a tensor inside, else the first output of their size."""
+        end, outputs = self._c.outputs[0], onnx_ends.outputs_of(self.inferred)
+        named = next((other for other in outputs if other.name == end.name), None)
+        sized = next((other for other in outputs if other.size == end.size), None)
+        inside = onnx_ends.outputs_of(self._inside)[0] if self._inside is not None else None
+        return named or inside or sized or end
+
+    @cached_property
+    def vectors(self) -> Vectors:
+        """What the C is fed with and has to answer: of a drawn network by its own reference, else golden vectors."""
+        return self.drawn_vectors("half_even") if self.drawn else self._golden()
+
+    def drawn_vectors(self, rounding: str) -> Vectors:
+        """Inputs like those that the network was calibrated on, and the answers of its reference in that rounding."""
+        taken, given = ends_of(self.network)
+        inputs = inputs_of(self.network, _COMPARED, seed=1)
+        answer = run(self.network, inputs, rounding)[self.network.output]
+        c_taken, c_given = self._ends
+        return Vectors(converted([inputs[end.name] for end in taken], taken, c_taken), converted([answer], [given], c_given), c_taken, c_given)
+
+    def _golden(self) -> Vectors:
+        vectors, (taken, given) = golden.load(self.c / golden.FILE), self._ends
+        count = len(vectors[taken[0].name])
+        chosen = [row for row in range(count) if self._plain(vectors, row)]
+        chosen = [chosen[place] for place in np.linspace(0, len(chosen) - 1, min(_COMPARED, len(chosen))).astype(int)]
+        return Vectors([vectors[end.name][chosen] for end in taken], [vectors[end.name][chosen] for end in given], taken, given)
+
+    def _plain(self, vectors: dict[str, np.ndarray], row: int) -> bool:
+        """Whether a gain per window, where the network has one, leaves this window as it is."""
+        if "gain" not in self.interface:
+            return True
+        window = next(end for end in self._c.inputs if end.name in self.interface["gain"]["inputs"])
+        return int(block_float(window.real(vectors[window.name][row : row + 1]).reshape(1, -1))[1][0]) == 0
+
+    @cached_property
+    def _c(self) -> Generated:
+        return Generated(self.c, variants_of(self.c)[0], self.scratch)
+
+    @cached_property
+    def _inside(self) -> onnx.ModelProto | None:
+        return onnx_ends.with_output(self.inferred, self._c.outputs[0].name)
+
+    @cached_property
+    def _ends(self) -> tuple[list[End], list[End]]:
+        """Those of the C, with the file's own meaning where its integers are the file's."""
+        if self.onnx is None:
+            return self._c.inputs, self._c.outputs
+        named = {end.name: end for end in self.file_inputs}
+        files = [named.get(end.name, other) for end, other in zip(self._c.inputs, self.file_inputs)]
+        taken = [end.within(file) for end, file in zip(self._c.inputs, files)]
+        return taken, [end.within(self.answer) for end in self._c.outputs]
+
+
+def read_subjects(path: Path, scratch: Path) -> list[Subject]:
+    """From the JSON that the runner wrote."""
+    paths = ("c", "onnx", "tflite", "baseline")
+    return [
+        Subject(scratch=scratch, **{name: Path(value) if name in paths and value else value for name, value in fields.items()})
+        for fields in json.loads(path.read_text())
+    ]

@@ -1,0 +1,71 @@
+"""A .tflite file by the schema's own object classes: its ends, and whether it ends in a softmax that integers end before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flatbuffers
+import numpy as np
+
+from microstage.benchmarks.ends import End
+from microstage.errors import ModelError
+
+__all__ = ["closing_softmax", "ends_of_tflite", "without_softmax"]
+
+
+def ends_of_tflite(file: bytes) -> tuple[list[End], list[End]]:
+    """(inputs, outputs); `ModelError` for bytes that are no .tflite file."""
+    graph = _read(file).subgraphs[0]
+    return [_end(graph.tensors[i]) for i in graph.inputs], [_end(graph.tensors[i]) for i in graph.outputs]
+
+
+def closing_softmax(file: bytes) -> int:
+    """How many values the softmax has that the file ends in; 0 where it ends otherwise."""
+    model = _read(file)
+    graph, operator = model.subgraphs[0], _closing(model)
+    return int(np.prod(graph.tensors[operator.outputs[0]].shape)) if operator is not None else 0
+
+
+def without_softmax(file: bytes) -> bytes:
+    """The same network up to what its closing softmax takes."""
+    model = _read(file)
+    graph, operator = model.subgraphs[0], _closing(model)
+    graph.outputs = [operator.inputs[0]]
+    graph.operators.remove(operator)
+    model.signatureDefs = None  # they name the output that is gone
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _read(file: bytes) -> Any:
+    from ai_edge_litert import schema_py_generated as schema
+
+    if file[4:8] != b"TFL3":
+        raise ModelError("TFLITE= is no .tflite file: it has no TFL3 at its beginning.")
+    return schema.ModelT.InitFromPackedBuf(file, 0)
+
+
+def _closing(model: Any) -> Any:
+    """The operator SOFTMAX that makes the only output, or None."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = model.subgraphs[0]
+    for operator in graph.operators:
+        code = model.operatorCodes[operator.opcodeIndex]
+        if max(code.builtinCode, code.deprecatedBuiltinCode) == schema.BuiltinOperator.SOFTMAX and [*operator.outputs] == [*graph.outputs]:
+            return operator
+    return None
+
+
+def _end(tensor: Any) -> End:
+    from ai_edge_litert import schema_py_generated as schema
+
+    types = {getattr(schema.TensorType, name.upper()): getattr(np, name) for name in ("int8", "uint8", "int16", "float32")}
+    if tensor.type not in types:
+        raise ModelError(f"The .tflite file has an end of TensorType {tensor.type}; expected int8, uint8, int16 or float32.")
+    shape, kind, quantised = tuple(int(n) for n in tensor.shape[1:]), np.dtype(types[tensor.type]), tensor.quantization
+    name = tensor.name.decode() if isinstance(tensor.name, bytes) else tensor.name
+    if kind.kind == "f":
+        return End(name, shape, kind)
+    return End(name, shape, kind, float(quantised.scale[0]), float(quantised.zeroPoint[0]))
