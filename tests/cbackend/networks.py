@@ -24,7 +24,7 @@ def levels(random, rows: int, count: int, reach: int) -> np.ndarray:
 def encoder(random):
     """window [1, N, 1] -> features [1, T, C], lowered: Im2Col, MatMul, thresholds, pooling."""
     g = Graph()
-    x = g.node("Reshape", g.input("window", (1, 1, N)), g.constant("shape", [1, 1, N, 1], np.int64))
+    x = g.node("Reshape", g.input("window", (1, 1, N)), g.constant("shape", [-1, 1, N, 1], np.int64))
     x = g.node("Im2Col", x, domain="qonnx.custom_op.general", stride=[1, 1], kernel_size=[1, 3], input_shape=f"(1,1,{N},1)")
     x = g.node("MatMul", x, g.constant("weights", random.integers(-7, 8, (3, C))))
     x = g.threshold(x, levels(random, C, 15, 900), layout="NHWC")

@@ -1,10 +1,10 @@
 """`make prove`: bit-exactness beyond the golden vectors: random ones, two compilers, every optimisation level, sanitizers.
 
-    python tests/cbackend/prove.py [--vectors 10000] [--seconds 30] NAME|NAME=FOLDER ...
+    python tests/cbackend/prove.py [--vectors 10000] [--seconds 30] NAME=GRAPHS=C ...
 
-NAME is a network of evidence.py; FOLDER is what the stage reads. Inputs go through the integer reference, then through the
-C of every compilation: all of them through -O3 of both compilers; elsewhere as many as fit into `seconds`, and the table says how many.
-Exit code 3 if any integer differs.
+GRAPHS is an artefact of streamline and C the one that cbackend made of it. Random inputs go through the integer reference of the graphs, then
+through that C in every compilation: all of them through -O3 of both compilers; elsewhere as many as fit into `seconds`, and the table
+says how many. Exit code 3 if any integer differs.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from evidence import DRAWN, LSTM_STACK, random_vectors, write
+from random_vectors import random_vectors
 
 from microstage.benchmarks.tables import table
 from microstage.errors import EnvironmentProblem, MicrostageError, VerificationError
 from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
-from microstage_cbackend.generate import files_of, read_model
+from microstage_cbackend.generate import read_model
 from microstage_cbackend.golden import Plan, make_plan
+from microstage_cbackend.writers.selftest import selftest
 
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 COMPILERS = ("gcc", "clang")
@@ -36,15 +37,16 @@ HEADER = ("network", "compiler", "flags", "vectors", "integers compared", "misma
 _LEAST = 50
 
 
-def prove(name: str, folder: Path, count: int, seconds: float) -> Iterator[tuple[str, ...]]:
-    """A row of the table per compilation of the C of `folder`."""
-    model = read_model(folder)
-    plan = make_plan(model, random_vectors(name, model, folder, count))
-    files, shapes = files_of(model, plan), {n: v.shape[1:] for n, v in plan.boundaries.items()}
+def prove(name: str, graphs: Path, c: Path, count: int, seconds: float) -> Iterator[tuple[str, ...]]:
+    """A row of the table per compilation of the C in `c`, whose self test replays random vectors of `graphs`."""
+    model = read_model(graphs)
+    plan = make_plan(model, random_vectors(model, graphs, count))
+    shapes = {n: v.shape[1:] for n, v in plan.boundaries.items()}
     with tempfile.TemporaryDirectory() as scratch:
-        for path, data in files.items():
-            if "/" not in path:
-                (Path(scratch) / path).write_bytes(data)
+        for path in (*c.glob("*.c"), *c.glob("*.h")):
+            shutil.copy(path, scratch)
+        (Path(scratch) / "selftest.c").write_text(selftest(model, plan))
+        (Path(scratch) / "golden.bin").write_bytes(plan.data())
         for compiler, flags in FORMS:
             words = tuple(word for flag in flags for word in flag.split())
             compile_selftest(Path(scratch), (FLAGS[0], *FLAGS[2:], *words), compiler)
@@ -68,18 +70,16 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--vectors", type=int, default=10000)
     parser.add_argument("--seconds", type=float, default=30)
-    parser.add_argument("networks", nargs="*", default=[LSTM_STACK, *DRAWN])
+    parser.add_argument("networks", nargs="+", metavar="NAME=GRAPHS=C")
     given, rows = parser.parse_args(words), []
     for compiler in COMPILERS:
         if not shutil.which(compiler):
             raise EnvironmentProblem(f"{compiler} is not installed; `apt-get install {compiler}` mends it.")
     for network in given.networks:
-        with tempfile.TemporaryDirectory() as scratch:
-            name, _, folder = network.rpartition("=")
-            source = Path(folder) if name else write(network, Path(scratch))
-            for row in prove(name or network, source, given.vectors, given.seconds):
-                rows.append(row)
-                print("  ".join(row), flush=True)
+        name, graphs, c = network.rsplit("=", 2)
+        for row in prove(name, Path(graphs), Path(c), given.vectors, given.seconds):
+            rows.append(row)
+            print("  ".join(row), flush=True)
     print("\n" + table(HEADER, rows))
     wrong = sum(row[-1] != "0" for row in rows)
     print(f"{len(given.networks)} networks, {len(rows)} compilations, {wrong} of them with a mismatch")

@@ -1,13 +1,14 @@
 """The C on machines that are not this one: its self test passes on each."""
 
-import evidence
 import pytest
+from drawn import write_network
 from networks import harmonic_artefact
 
 from microstage import golden
 from microstage.benchmarks.drawing import Drawing
 from microstage.benchmarks.machines import MACHINES
 from microstage.benchmarks.network import Quantity
+from microstage.benchmarks.twins import network_named
 from microstage.errors import VerificationError
 from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
 from microstage_cbackend.generate import files_of, read_model
@@ -31,13 +32,10 @@ def small_binary():
 def written(name, folder):
     if name == "harmonic":
         return harmonic_artefact(folder)
-    if name == "binary":
-        evidence.write_network(small_binary(), folder)
-        return folder
-    return evidence.write(name, folder)
+    return write_network(small_binary() if name == "binary" else network_named(name), folder)
 
 
-@pytest.fixture(scope="module", params=["harmonic", "kws-w3a3", "binary", "resnet8", "ds-cnn"])
+@pytest.fixture(scope="module", params=["harmonic", "drawn-kws-w3a3", "binary", "drawn-resnet8", "drawn-ds-cnn"])
 def network(request, tmp_path_factory):
     """(folder of C, values per boundary, shapes) of one network, on a few golden vectors."""
     source, out = written(request.param, tmp_path_factory.mktemp("in")), tmp_path_factory.mktemp("out")

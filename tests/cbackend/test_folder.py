@@ -7,9 +7,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import evidence
 import numpy as np
 import pytest
+from drawn import write_network
 from graphs import Graph, single
 from networks import harmonic_artefact
 
@@ -17,6 +17,7 @@ from microstage import golden
 from microstage.benchmarks.drawing import Drawing
 from microstage.benchmarks.machines import BOARDS, MACHINES
 from microstage.benchmarks.network import Quantity
+from microstage.benchmarks.twins import network_named
 from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
 from microstage_cbackend.generate import files_of, read_model
 from microstage_cbackend.golden import make_plan
@@ -40,7 +41,7 @@ def write_folder(source: Path, out: Path) -> Path:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """The C of a depthwise separable network."""
-    return write_folder(evidence.write("ds-cnn", tmp_path_factory.mktemp("in")), tmp_path_factory.mktemp("ds-cnn"))
+    return write_folder(write_network(network_named("drawn-ds-cnn"), tmp_path_factory.mktemp("in")), tmp_path_factory.mktemp("ds-cnn"))
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +129,7 @@ def test_a_narrow_last_layer_compiles_without_warnings_for_this_processor(tmp_pa
     d = Drawing("narrow", (100,), Quantity(1 / 128), seed=1)
     d.dense(32)
     d.dense(features, relu=False)
-    evidence.write_network(d.network(), tmp_path / "in")
+    write_network(d.network(), tmp_path / "in")
     out = write_folder(tmp_path / "in", tmp_path / "out")
     compile_selftest(out, (*FLAGS, "-O3", "-march=native"))
     assert run_selftest(out, {})

@@ -1,7 +1,7 @@
 """What `make footprint` measures: in a firmware, of an emulated machine."""
 
-import evidence
 import pytest
+from drawn import write_network
 
 from microstage.benchmarks.drawing import Drawing
 from microstage.benchmarks.firmware import measure
@@ -18,7 +18,7 @@ def dense(folder, features):
     d = Drawing("small", (100,), Quantity(1 / 128), seed=1)
     d.dense(features)
     d.dense(10, relu=False)
-    evidence.write_network(d.network(), folder / "in")
+    write_network(d.network(), folder / "in")
     program = Program(read_model(folder / "in"))
     for name, text in emit(program).items():
         (folder / name).write_text(text)

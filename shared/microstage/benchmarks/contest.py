@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnx
-
 from microstage.benchmarks import onnx_ends
 from microstage.benchmarks.agreement import Agreement, Rival, Vectors, check_equal, check_layers, compare_whole
 from microstage.benchmarks.generated import Generated, variants_of

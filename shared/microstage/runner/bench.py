@@ -10,9 +10,11 @@ import time
 from pathlib import Path
 
 from microstage.errors import MicrostageError
-from microstage.runner.cli import REPOSITORY
+from microstage.runner.cli import REPOSITORY, split_words
 from microstage.runner.local import LocalBackend
+from microstage.runner.selection import SETTINGS
 from microstage.runner.tests import environment_of
+from microstage.runner.used import assert_settings_used
 
 __all__ = ["median_seconds"]
 
@@ -45,6 +47,8 @@ def in_environment(script: str) -> int:
 
 
 def main(words: list[str]) -> int:
+    if words[0] != "noop":
+        assert_settings_used(f"bench-{Path(words[0]).stem.removeprefix('bench_')}", split_words(words[1:]), SETTINGS)
     if words[0] == "setup":
         from microstage.runner import bench_setup
 

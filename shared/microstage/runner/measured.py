@@ -26,7 +26,7 @@ from microstage.runner.own_model import is_path
 from microstage.runner.selection import SETTINGS
 from microstage.runner.used import assert_settings_used
 
-__all__ = ["Asked", "benchmarks", "environment", "listed", "steps_of", "write_subjects"]
+__all__ = ["Asked", "benchmarks", "environment", "listed", "number", "steps_of", "write_subjects"]
 
 _DRAWN = (*NETWORKS, *WIDTHS.values())
 _COMPOSED = "model_qcdq_composed.onnx"
@@ -52,9 +52,10 @@ class Asked:
         parameters = {name: value for name, value in typed.items() if name not in SETTINGS and name not in _CHOOSING}
         found = list(_chosen(typed, usual))
         having = [one._has(settings) for one in found]
-        for name in parameters:
+        for name, value in parameters.items():
             if not any(name in known for known in having):
-                found[0].session({**settings, name: parameters[name]})  # says what is wrong with it
+                found[0].session({**settings, name: value} if found[0].typed.keys() == {"MODEL"} else {})  # may know better
+                raise ParameterError(f"{name}={value} is nothing that {', '.join(one.name for one in found)} has a use for: leave it out.")
         spread = [other for one, known in zip(found, having) for other in one._spread({n: v for n, v in parameters.items() if n in known})]
         asked = [replace(one, typed={**settings, **one.typed}) for one in spread]
         for one in asked:
@@ -80,6 +81,9 @@ class Asked:
 
 def _chosen(typed: Mapping[str, str], usual: Sequence[str]) -> Iterator[Asked]:
     models, runs, files = (typed[name].split(",") if name in typed else [] for name in ("MODEL", "RUN", "ONNX"))
+    for file in files:
+        if not Path(file).is_file():
+            raise ParameterError(f"ONNX={file} is no file.")
     tflite, golden = (_beside(typed, name, files) for name in ("TFLITE", "GOLDEN"))
     before = typed.get("BASELINE")
     alone = len(models) + len(runs) + len(files) == 1
@@ -168,6 +172,14 @@ def listed(typed: Mapping[str, str], variable: str, usual: Sequence[str]) -> lis
         if name not in usual:
             raise ParameterError(f"{variable}={name} is not known: expected {', '.join(usual)}.")
     return chosen
+
+
+def number(typed: Mapping[str, str], variable: str, usual: int) -> int:
+    """A whole number from 1 on."""
+    text = typed.get(variable, str(usual))
+    if not text.isdigit() or int(text) < 1:
+        raise ParameterError(f"{variable}={text} is not allowed: expected a whole number from 1 on.")
+    return int(text)
 
 
 def environment(session: Session) -> Path:

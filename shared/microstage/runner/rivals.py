@@ -10,7 +10,7 @@ from pathlib import Path
 from microstage.benchmarks.names import NETWORKS, RIVALS
 from microstage.errors import MicrostageError
 from microstage.runner.cli import split_words
-from microstage.runner.measured import Asked, benchmarks, environment, listed, steps_of, write_subjects
+from microstage.runner.measured import Asked, benchmarks, environment, listed, number, steps_of, write_subjects
 
 __all__ = ["main"]
 
@@ -19,9 +19,10 @@ def main(words: Sequence[str]) -> int:
     """Exit code of the benchmark that NAME=VALUE `words` ask for."""
     typed = split_words(words)
     asked, against = Asked.read("bench", typed, NETWORKS), listed(typed, "AGAINST", RIVALS)
+    rounds = number(typed, "ROUNDS", 31)
     with tempfile.TemporaryDirectory(prefix="microstage-bench.") as scratch:
         subjects = write_subjects(steps_of(asked, "cbackend", Path(scratch)), Path(scratch))
-        options = ["--against", ",".join(against), *(["--rounds", typed["ROUNDS"]] if "ROUNDS" in typed else [])]
+        options = ["--against", ",".join(against), "--rounds", str(rounds)]
         return benchmarks(environment(asked[0].session({})), "", str(subjects), *options, **({"CC": typed["CC"]} if "CC" in typed else {}))
 
 

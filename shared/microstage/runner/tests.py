@@ -14,10 +14,12 @@ from pathlib import Path
 
 from microstage.errors import MicrostageError, ParameterError
 from microstage.runner import vendor
-from microstage.runner.cli import REPOSITORY
+from microstage.runner.cli import REPOSITORY, split_words
 from microstage.runner.declarations import load_stages
 from microstage.runner.environment import stage_environment
 from microstage.runner.local import LocalBackend
+from microstage.runner.selection import SETTINGS
+from microstage.runner.used import assert_settings_used
 
 __all__ = ["environment_of", "main"]
 
@@ -36,9 +38,12 @@ class Suite:
     environment: dict[str, str]
 
 
-def main(paths: list[str]) -> int:
-    """Run the suites that cover `paths` (default: all) and print each one's closing line again at the end; 1 if any failed or had no test."""
+def main(words: list[str]) -> int:
+    """Run the suites that cover the paths among `words` (default: all) and print each one's closing line again at the end; 1 if any failed
+    or had no test. Other words are NAME=VALUE."""
     repository, volumes = REPOSITORY, REPOSITORY / "volumes"
+    paths = [word for word in words if "=" not in word]
+    assert_settings_used("test", split_words([word for word in words if "=" in word]), SETTINGS)
     chosen = [Path(path).resolve() for path in paths] or [repository / "tests"]
     with tempfile.TemporaryDirectory() as scratch:
         jobs = list(_suites(repository, LocalBackend(repository, volumes), Path(scratch), chosen))

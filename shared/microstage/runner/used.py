@@ -9,7 +9,6 @@ from microstage.runner.declarations import Stage, needed
 
 __all__ = ["assert_parameters_used", "assert_settings_used"]
 
-_EVERYWHERE = ("VENDOR", "VOLUMES")
 _WHERE = ("RUNNER", "HOST", "STAGES_ON")
 _RUN = (*_WHERE, "DATA_DIR", "ONNX", "GOLDEN", "RUN")
 "What chooses a run, beside the parameters of the stages, and where it is."
@@ -27,18 +26,21 @@ _OF_A_RUN = {
 _STAGE = (*_MADE, "FORCE")
 "What every stage uses that is asked for, and a training that goes on."
 _ALONE = {
-    "tests": (), "images": (), "base": (), "environments": (), "doctor": (), "vendor": (), "runs": (),
+    "images": (), "base": (), "environments": (), "doctor": (), "vendor": (), "runs": (),
     "unpack": ("BUNDLE", "RUNNER"), "variables": ("MODEL",), "data": ("DATASET",), "sbom": ("STAGE", *_WHERE),
 }  # fmt: skip
 "Commands that are about no run: what they name is all that they use, parameters of stages included."
+_OF_THE_CHECKOUT = ("test", "bench-setup", "bench-kernels", "bench-lstm", "bench-bnn")
+"Commands that use nothing, not even the folder of artefacts."
 
 
 def assert_settings_used(command: str, typed: Mapping[str, str], known: Iterable[str]) -> None:
     """`ParameterError` for one of the settings `known` that `command` does not use; for any variable, where it is about no run."""
-    used = {*_EVERYWHERE, *_ALONE.get(command, _OF_A_RUN.get(command, _STAGE))}
+    bare = command in _OF_THE_CHECKOUT
+    used = {"VENDOR", *(() if bare else ("VOLUMES", *_ALONE.get(command, _OF_A_RUN.get(command, _STAGE))))}
     for name in typed:
         said_twice = name == "STAGE" and typed[name] == command
-        if name not in used and not said_twice and (name in known or command in _ALONE):
+        if name not in used and not said_twice and (name in known or bare or command in _ALONE):
             raise ParameterError(f"{name}={typed[name]} is nothing that `make {command}` uses: leave it out.")
 
 

@@ -1,0 +1,61 @@
+"""`make prove` at small size: it compares what it says, of the C that was made and over whole sequences, and tells a wrong integer."""
+
+import re
+
+import prove
+import pytest
+from graphs import write_artefact
+from networks import H, N, T, tiny_harmonic
+from random_vectors import random_vectors
+
+from microstage_cbackend.generate import read_model
+
+VECTORS = 60
+
+
+@pytest.fixture
+def made(run_stage, tmp_path):
+    """(streamlined graphs, the C that the stage made of them) of encoder, recurrent cell and head."""
+    models, vectors = tiny_harmonic()
+    graphs = write_artefact(tmp_path / "in", models, vectors)
+    code, c = run_stage(graphs)
+    assert code == 0
+    return graphs, c
+
+
+@pytest.fixture(autouse=True)
+def one_form(monkeypatch):
+    monkeypatch.setattr(prove, "FORMS", [("gcc", ("-O1", *prove.SANITIZERS))])
+
+
+def test_vectors_have_the_ends_of_the_range_noise_and_what_is_near_to_golden_ones(made):
+    graphs, _ = made
+    windows = random_vectors(read_model(graphs), graphs, VECTORS)["window"].reshape(VECTORS, N)
+    assert (windows[0] == -128).all() and (windows[1] == 127).all() and len({*map(bytes, windows.astype("i1"))}) == VECTORS
+
+
+def test_integers_of_whole_sequences_and_streams_are_compared(made):
+    (row,) = prove.prove("tiny", *made, VECTORS, 60)
+    calls = 3  # of 1, 2 and the last 1 of 4 steps
+    each = T * 3 + T * 2 * H + calls * 2 * H + 2 * 4  # features, states, states behind calls, the head alone and the whole
+    assert row[3:] == (str(VECTORS), f"{VECTORS * each:,}", "0")
+
+
+def test_a_wrong_integer_is_a_mismatch(made, monkeypatch):
+    def wrong(*arguments):
+        found = random_vectors(*arguments)
+        found["cell"][3, 2, 1] ^= 1
+        return found
+
+    monkeypatch.setattr(prove, "random_vectors", wrong)
+    (row,) = prove.prove("tiny", *made, VECTORS, 60)
+    assert "cell[3, 2, 1]" in row[-1]
+
+
+def test_it_is_the_c_that_was_made_that_is_compared(made):
+    graphs, c = made
+    (source,) = c.glob("*_weights.c")
+    changed = re.sub(r"(\{[^{}]*\n\s+)-?\d+", r"\g<1>99", source.read_text(), count=1)  # the first weight of all
+    source.write_text(changed)
+    (row,) = prove.prove("tiny", graphs, c, VECTORS, 60)
+    assert "differs from the reference" in row[-1]

@@ -1,0 +1,129 @@
+"""`make bench`, `prove` and `footprint`: which networks they are about, and a network of one's own by the door that its user takes."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from microstage.errors import ParameterError
+from microstage.runner import prove
+from microstage.runner.cli import REPOSITORY
+from microstage.runner.measured import Asked
+
+USUAL = ["drawn-resnet8", "drawn-ds-cnn"]
+
+
+def read(tmp_path, command="bench", **typed):
+    return Asked.read(command, {"VOLUMES": str(tmp_path), **typed}, USUAL)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Names of files and folders that are there, with nothing of worth in them."""
+    for name in ("a.onnx", "b.onnx", "a.tflite", "b.tflite"):
+        (tmp_path / name).write_bytes(b"")
+    for name in ("before/a", "before/kws-w3a3"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "it.h").write_text("")
+    return {name: str(tmp_path / name) for name in ("a.onnx", "b.onnx", "a.tflite", "b.tflite", "before", "before/a")}
+
+
+def test_without_a_choice_all_drawn_networks_and_lists_mix_what_is_drawn_trained_and_brought_along(tmp_path, files):
+    assert [one.name for one in read(tmp_path)] == USUAL and all(one.drawn for one in read(tmp_path))
+    brought = {"ONNX": f"{files['a.onnx']},{files['b.onnx']}", "TFLITE": f"{files['a.tflite']},{files['b.tflite']}"}
+    asked = read(tmp_path, MODEL="drawn-kws-w3a3,kws-w3a3", **brought)
+    assert [(one.name, one.drawn) for one in asked] == [("drawn-kws-w3a3", True), ("kws-w3a3", False), ("a", False), ("b", False)]
+    assert [one.beside.get("tflite", Path()).name for one in asked] == ["", "", "a.tflite", "b.tflite"]
+    assert asked[3].typed["ONNX"] == files["b.onnx"] and asked[1].typed["MODEL"] == "kws-w3a3"
+
+
+def test_a_parameter_goes_to_every_network_that_has_it_and_a_list_makes_a_network_of_each(tmp_path):
+    asked = read(tmp_path, "prove", MODEL="drawn-ds-cnn,kws-w3a3,harmonic", CYCLES="0.25,0.5", SEED="3")
+    assert [one.name for one in asked] == ["drawn-ds-cnn", "kws-w3a3", "harmonic CYCLES=0.25", "harmonic CYCLES=0.5"]
+    assert [one.typed.get("CYCLES") for one in asked] == [None, None, "0.25", "0.5"]
+    assert [one.typed.get("SEED") for one in asked] == [None, "3", "3", "3"]
+
+
+def test_an_earlier_version_is_found_by_name_or_is_the_folder_itself(tmp_path, files):
+    both = read(tmp_path, MODEL="kws-w3a3", ONNX=files["a.onnx"], BASELINE=files["before"])
+    assert [one.beside["baseline"].name for one in both] == ["kws-w3a3", "a"]
+    (alone,) = read(tmp_path, ONNX=files["b.onnx"], BASELINE=files["before/a"])
+    assert alone.beside["baseline"].name == "a"
+    with pytest.raises(ParameterError, match="holds no C of b"):
+        read(tmp_path, ONNX=files["b.onnx"], BASELINE=files["before"])
+
+
+@pytest.mark.parametrize(("command", "typed", "said"), [
+    ("bench", {"MODEL": "resnet8"}, "did you mean drawn-resnet8"),
+    ("bench", {"CYCLES": "0.5"}, "CYCLES=0.5 is nothing that drawn-resnet8, drawn-ds-cnn has a use for"),
+    ("prove", {"MODEL": "kws-w3a3", "CYCLES": "0.5"}, "CYCLES=0.5 is no parameter of MODEL=kws-w3a3"),
+    ("prove", {"TFLITE": "a.tflite"}, "TFLITE=a.tflite is nothing that `make prove` uses"),
+    ("footprint", {"AGAINST": "litert"}, "AGAINST=litert is nothing that `make footprint` uses"),
+    ("footprint", {"ONNX": "nowhere.onnx"}, "ONNX=nowhere.onnx is no file"),
+    ("bench", {"TFLITE": "a.tflite"}, "names 1 files and ONNX= 0"),
+    ("bench", {"MODEL": "kws-w3a3", "EPOCS": "3"}, "did you mean EPOCHS"),
+    ("bench", {"FORCE": "1"}, "FORCE=1 is nothing that `make bench` uses"),
+])  # fmt: skip
+def test_what_is_unknown_or_used_by_nothing_is_said_before_anything_is_made(tmp_path, command, typed, said):
+    with pytest.raises(ParameterError, match=said):
+        read(tmp_path, command, **typed)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """(ONNX file of a small int8 network, an empty volume with the checkout's environments)."""
+    folder = tmp_path_factory.mktemp("own")
+    volumes = folder / "volumes"
+    volumes.mkdir()
+    (volumes / ".env").symlink_to(REPOSITORY / "volumes" / ".env")
+    script = (
+        "import sys; from microstage.benchmarks.drawing import Drawing; from microstage.benchmarks.network import Quantity\n"
+        "from microstage.benchmarks.onnx_twin import write_onnx\n"
+        "from microstage.benchmarks.tflite_twin import write_tflite\n"
+        "d = Drawing('tiny', (3, 8, 8), Quantity(1 / 128, 3), seed=1)\n"
+        "d.conv(8, 3); d.depthwise(3); d.average(); d.flatten(); d.dense(4, relu=False)\n"
+        "open(sys.argv[1], 'wb').write(write_onnx(d.network()).SerializeToString())\n"
+        "open(sys.argv[2], 'wb').write(write_tflite(d.network()))\n"
+    )
+    python = next((REPOSITORY / "volumes" / ".env").glob("rivals-*/bin/python"))
+    subprocess.run([python, "-c", script, folder / "tiny.onnx", folder / "tiny.tflite"], check=True, env={"PYTHONPATH": str(REPOSITORY / "shared")})
+    return folder / "tiny.onnx", volumes
+
+
+def make(own, *words):
+    onnx, volumes = own
+    command = ["make", *words, f"ONNX={onnx}", f"VOLUMES={volumes}", "RUNNER=local"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_network_of_ones_own_is_measured_as_the_stages_made_it_beside_its_own_files(own):
+    tflite = own[0].with_suffix(".tflite")
+    code, out, err = make(own, "bench", f"TFLITE={tflite}", "ROUNDS=2")
+    assert code == 0, out + err
+    (folder,) = [path.parent for path in (own[1] / "cbackend").glob("*/manifest.json")]
+    rows = [line for line in out.splitlines() if line.startswith("| ")]
+    for name in ("C99 ", "vector ", "onnxruntime ", "onnxruntime uint8 ", "litert ", "tflm "):
+        assert any(row.startswith(f"| {name}") for row in rows), name
+    assert "tiny: 18,464 multiply-accumulates" in out and "all 256 equal" in out and "of the .tflite file's" in out
+    code, out, err = make(own, "bench", f"BASELINE={folder}", "AGAINST=litert", "ROUNDS=2")  # made before, and not again
+    assert code == 0 and "before: C99" in out and "running (" not in out, err
+
+
+def test_a_network_of_ones_own_is_proven_as_the_stages_made_it(own, monkeypatch):
+    asked = []
+    monkeypatch.setattr(prove.subprocess, "run", lambda command, **_: asked.append(command) or SimpleNamespace(returncode=0))
+    assert prove.main([f"ONNX={own[0]}", f"VOLUMES={own[1]}", "RUNNER=local", "VECTORS=60"]) == 0
+    *_, script, vectors, seconds, network = asked[-1]
+    (graphs,), (c,) = ([path.parent for path in (own[1] / stage).glob("*/manifest.json")] for stage in ("streamline", "cbackend"))
+    assert Path(script).name == "prove.py" and (vectors, seconds) == ("--vectors=60", "--seconds=30") and network == f"tiny={graphs}={c}"
+
+
+def test_a_network_of_ones_own_has_a_footprint(own):
+    code, out, err = make(own, "footprint")
+    if "not installed" in err:
+        pytest.skip(err)
+    assert code == 0 and "| tiny " in out and "cortex-m4" in out and "riscv32" in out, out + err
