@@ -23,9 +23,8 @@ from random_vectors import random_vectors
 from microstage.benchmarks.tables import table
 from microstage.errors import EnvironmentProblem, MicrostageError, VerificationError
 from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
-from microstage_cbackend.generate import read_model
+from microstage_cbackend.generate import files_of, read_model
 from microstage_cbackend.golden import Plan, make_plan
-from microstage_cbackend.writers.selftest import selftest
 
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 COMPILERS = ("gcc", "clang")
@@ -41,12 +40,12 @@ def prove(name: str, graphs: Path, c: Path, count: int, seconds: float) -> Itera
     """A row of the table per compilation of the C in `c`, whose self test replays random vectors of `graphs`."""
     model = read_model(graphs)
     plan = make_plan(model, random_vectors(model, graphs, count))
-    shapes = {n: v.shape[1:] for n, v in plan.boundaries.items()}
+    files, shapes = files_of(model, plan), {n: v.shape[1:] for n, v in plan.boundaries.items()}
     with tempfile.TemporaryDirectory() as scratch:
         for path in (*c.glob("*.c"), *c.glob("*.h")):
             shutil.copy(path, scratch)
-        (Path(scratch) / "selftest.c").write_text(selftest(model, plan))
-        (Path(scratch) / "golden.bin").write_bytes(plan.data())
+        for name in ("selftest.c", "golden.bin"):
+            (Path(scratch) / name).write_bytes(files[name])
         for compiler, flags in FORMS:
             words = tuple(word for flag in flags for word in flag.split())
             compile_selftest(Path(scratch), (FLAGS[0], *FLAGS[2:], *words), compiler)

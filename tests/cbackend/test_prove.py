@@ -4,8 +4,7 @@ import re
 
 import prove
 import pytest
-from graphs import write_artefact
-from networks import H, N, T, tiny_harmonic
+from networks import H, N, T, harmonic_artefact
 from random_vectors import random_vectors
 
 from microstage_cbackend.generate import read_model
@@ -16,8 +15,7 @@ VECTORS = 60
 @pytest.fixture
 def made(run_stage, tmp_path):
     """(streamlined graphs, the C that the stage made of them) of encoder, recurrent cell and head."""
-    models, vectors = tiny_harmonic()
-    graphs = write_artefact(tmp_path / "in", models, vectors)
+    graphs = harmonic_artefact(tmp_path / "in")
     code, c = run_stage(graphs)
     assert code == 0
     return graphs, c
@@ -30,8 +28,9 @@ def one_form(monkeypatch):
 
 def test_vectors_have_the_ends_of_the_range_noise_and_what_is_near_to_golden_ones(made):
     graphs, _ = made
-    windows = random_vectors(read_model(graphs), graphs, VECTORS)["window"].reshape(VECTORS, N)
-    assert (windows[0] == -128).all() and (windows[1] == 127).all() and len({*map(bytes, windows.astype("i1"))}) == VECTORS
+    model = read_model(graphs)
+    (taken,), windows = model.chain.inputs, random_vectors(model, graphs, VECTORS)["window"].reshape(VECTORS, N)
+    assert (windows[0] == taken.low).all() and (windows[1] == taken.high).all() and len({*map(bytes, windows.astype("i1"))}) == VECTORS
 
 
 def test_integers_of_whole_sequences_and_streams_are_compared(made):
