@@ -46,7 +46,9 @@ def bench(subject: Subject, against: Sequence[str], rounds: int, peak: machine.P
     measured = Measured(subject.name, network or subject.name.split()[0], timings, list(own), constants, arena, tflite)
     print(report.ratios(measured))
     print(tables.table(memory.HEADER, _memory(subject, against, memory.row_of_c(code, constants, arena))))
-    print(report.constants(measured), flush=True)
+    if tflite:
+        print(report.constants(measured))
+    sys.stdout.flush()
     return measured
 
 

@@ -70,9 +70,7 @@ def ratios(measured: Measured) -> str:
 
 
 def constants(measured: Measured) -> str:
-    """The C's constants beside the .tflite file, a sentence; empty where there is no such file."""
-    if not measured.tflite:
-        return ""
+    """The C's constants beside the .tflite file, a sentence."""
     share = measured.constants / measured.tflite
     said = "reached" if share <= CONSTANTS else "not reached"
     return f"constants of the C: {share:.2f} of the .tflite file's {measured.tflite:,} bytes (at most {CONSTANTS:g}: {said})"
