@@ -9,7 +9,7 @@ from microstage.runner.declarations import Stage, needed
 
 __all__ = ["assert_parameters_used", "assert_settings_used"]
 
-_WHERE = ("RUNNER", "HOST", "STAGES_ON")
+_WHERE = ("HOST", "STAGES_ON")
 _RUN = (*_WHERE, "DATA_DIR", "ONNX", "GOLDEN", "RUN")
 "What chooses a run, beside the parameters of the stages, and where it is."
 _MADE = (*_RUN, "REGISTRY")
@@ -27,7 +27,7 @@ _STAGE = (*_MADE, "FORCE")
 "What every stage uses that is asked for, and a training that goes on."
 _ALONE = {
     "images": (), "base": (), "environments": (), "doctor": (), "vendor": (), "runs": (),
-    "unpack": ("BUNDLE", "RUNNER"), "variables": ("MODEL",), "data": ("DATASET",), "sbom": ("STAGE", *_WHERE),
+    "unpack": ("BUNDLE",), "variables": ("MODEL",), "data": ("DATASET",), "sbom": ("STAGE", *_WHERE),
 }  # fmt: skip
 "Commands that are about no run: what they name is all that they use, parameters of stages included."
 _OF_THE_CHECKOUT = ("test", "bench-setup", "bench-kernels", "bench-lstm", "bench-bnn")
@@ -35,9 +35,12 @@ _OF_THE_CHECKOUT = ("test", "bench-setup", "bench-kernels", "bench-lstm", "bench
 
 
 def assert_settings_used(command: str, typed: Mapping[str, str], known: Iterable[str]) -> None:
-    """`ParameterError` for one of the settings `known` that `command` does not use; for any variable, where it is about no run."""
+    """`ParameterError` for one of the settings `known` that `command` does not use; for any variable, where it is about no run.
+
+    RUNNER, VENDOR and VOLUMES say what a machine is like, and may stand on every line.
+    """
     bare = command in _OF_THE_CHECKOUT
-    used = {"VENDOR", *(() if bare else ("VOLUMES", *_ALONE.get(command, _OF_A_RUN.get(command, _STAGE))))}
+    used = {"VENDOR", *(() if bare else ("VOLUMES", "RUNNER", *_ALONE.get(command, _OF_A_RUN.get(command, _STAGE))))}
     for name in typed:
         said_twice = name == "STAGE" and typed[name] == command
         if name not in used and not said_twice and (name in known or bare or command in _ALONE):
