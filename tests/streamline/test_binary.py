@@ -34,7 +34,7 @@ def images(interface, count, seed=0):
 @given(binary_parts(), st.integers(0, 10**6))
 def test_answers_are_the_references(drawn, seed):
     source, interface, products = drawn
-    model, x = convert_part(source, interface).written.model, images(interface, 60, seed)
+    model, x = convert_part(source, interface).model, images(interface, 60, seed)
     record = [name for node in model.graph.node for name in node.output]
     found = ChannelsLast(model, interface).run({"x": x}, record)
     assert np.array_equal(found["y"], Interpreter(source).run({"x": x})["y"])
@@ -54,7 +54,7 @@ def test_accumulators_of_bits_count_up_to_their_rows():
     part = BinaryPart((1, 784), 1)
     part.activate(1)
     part.dense(4, 1)
-    model = convert_part(*part.answer(4, 1.0)).written.model
+    model = convert_part(*part.answer(4, 1.0)).model
     assert model.get_tensor_datatype(next(n for n in model.graph.node if n.op_type == "XnorPopcountMatMul").output[0]).name == "UINT10"
 
 
@@ -64,7 +64,7 @@ def test_equal_scores_give_the_first_class():
     column = np.ones((8, 1), np.int8)
     part.value = part.add("MatMul", [part.value, part.dequantise(part.constant(np.tile(column, 4)), np.int8, 1.0)])
     source, interface = part.answer(4, -2.0)
-    model = convert_part(source, interface).written.model
+    model = convert_part(source, interface).model
     assert not ChannelsLast(model, interface).run({"x": images(interface, 20)})["y"].any()
 
 

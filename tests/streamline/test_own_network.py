@@ -64,9 +64,9 @@ def small():
 
 def integer_graph(model, folder) -> list[bytes]:
     (folder / "model.onnx").write_bytes(model.SerializeToString())
-    written = convert_file(folder / "model.onnx").whole().written
-    constants = sorted((i.name, numpy_helper.to_array(i).tobytes()) for i in written.model.graph.initializer)
-    return [node.SerializeToString() for node in written.model.graph.node] + [data for _, data in constants]
+    graph = convert_file(folder / "model.onnx").whole().model.graph
+    constants = sorted((i.name, numpy_helper.to_array(i).tobytes()) for i in graph.initializer)
+    return [node.SerializeToString() for node in graph.node] + [data for _, data in constants]
 
 
 def test_forms_of_one_file_give_one_integer_graph(tmp_path):

@@ -69,10 +69,8 @@ def _convolve(x, w, attributes, multiply):
     cut = patches(x, w.shape[2:], strides, dilations, pads)  # [n, C, K, *out]
     n, out = len(x), cut.shape[3:]
     columns = cut.reshape(n, groups, -1, int(np.prod(out)))  # [n, g, C/g * K, P]
-    columns = np.moveaxis(columns, 3, 2)
-    kernels = np.moveaxis(w.reshape(groups, w.shape[0] // groups, -1), 1, 2)  # [g, C/g * K, O/g]
-    product = multiply(columns, kernels[None])  # [n, g, P, O/g]
-    return np.moveaxis(product, 3, 2).reshape(n, w.shape[0], *out)
+    kernels = w.reshape(1, groups, w.shape[0] // groups, -1)  # [1, g, O/g, C/g * K]
+    return multiply(kernels, columns).reshape(n, w.shape[0], *out)  # [n, g, O/g, P]
 
 
 @operator("MaxPool", kind=Kind.MOVES)

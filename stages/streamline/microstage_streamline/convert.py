@@ -1,11 +1,15 @@
-"""From a graph that was read to integers alone: normalise, commute, integerise, write."""
+"""From a graph that was read to integers alone: normalise, commute, integerise, write, lay out for FINN."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
+from qonnx.core.modelwrapper import ModelWrapper
+
 from microstage.errors import ModelError
+from microstage_streamline.finn.layout import LaidOut, input_ranges, lay_out, streams
 from microstage_streamline.finn.write import Written, write
 from microstage_streamline.graph.commute import hoist
 from microstage_streamline.graph.graph import Graph
@@ -19,17 +23,29 @@ __all__ = ["Converted", "convert", "convert_file"]
 
 @dataclass(frozen=True)
 class Converted:
-    """The cleaned graph, which is the integer reference; the integers made of it; the model of these."""
+    """The cleaned graph, which is the integer reference; the integers made of it; how they are written; `model`, the same laid out for
+    FINN, which is the artefact."""
 
     normal: Normaliser
     made: Made
     written: Written
+    laid: LaidOut
+    model: ModelWrapper
 
     def whole(self) -> Converted:
         """This, or `ModelError` that names the first place that is not integer."""
         for found in self.made.unresolved:
             raise ModelError(f"{found.layer or found.tensor} -> {found.tensor} could not be made integer: {found.reason}")
         return self
+
+    def streamed(self) -> Converted:
+        """The same as a part of a longer stream: it is entered, and left where no axis turns, as its layers have it."""
+        return replace(self, model=streams(self.laid, input_ranges(self.written.interface), turned=False))
+
+    @cached_property
+    def streams(self) -> ModelWrapper:
+        """What FINN builds: the model from its first layer to its last."""
+        return streams(self.laid, input_ranges(self.written.interface))
 
 
 def convert(graph: Graph, name: str) -> Converted:
@@ -41,7 +57,9 @@ def convert(graph: Graph, name: str) -> Converted:
     if not made.nodes:
         why = made.unresolved[0].reason if made.unresolved else "it has no layer"
         raise ModelError(f"Nothing of the network can be computed in integers: {why}")
-    return Converted(normal, made, write(made, normal, name))
+    written = write(made, normal, name)
+    laid = lay_out(written.model, input_ranges(written.interface))
+    return Converted(normal, made, written, laid, laid.model)
 
 
 def convert_file(path: Path) -> Converted:

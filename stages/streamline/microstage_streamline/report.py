@@ -6,32 +6,33 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
+from microstage_streamline.convert import Converted
 from microstage_streamline.finn.write import Written
-from microstage_streamline.graph.normalise import Normaliser
 from microstage_streamline.integerise.made import Integers, Made
 
 __all__ = ["markdown", "unresolved"]
 
 
-def unresolved(made: Made, written: Written) -> dict[str, Any]:
-    """{"unresolved": [{"tensor", "layer", "reason", "root"}], "left": what the integer graph answers in place of the file's
-    outputs, "lines": outputs whose last real operators are metadata}."""
-    lines = [name for name, found in written.interface["outputs"].items() if "offset" in found]
+def unresolved(part: Converted) -> dict[str, Any]:
+    """{"unresolved": [{"tensor", "layer", "reason", "root"}], "answers": what the integer graph answers in place of the file's
+    outputs, "straight_lines": outputs whose last real operators are metadata}."""
+    made, lines = part.made, [name for name, found in part.written.interface["outputs"].items() if "offset" in found]
     roots = [asdict(found) for found in made.unresolved]
     return {"unresolved": roots, "answers": list(made.outputs), "straight_lines": lines}
 
 
-def markdown(normal: Normaliser, made: Made, written: Written, compared: dict[str, Any], estimates: dict[str, Any]) -> str:
+def markdown(part: Converted, compared: dict[str, Any], estimates: dict[str, Any]) -> str:
     """The page for the person who brought the file."""
+    made, written = part.made, part.written
     whole, count = not made.unresolved, len(made.unresolved)
     partly = f"{count} place{'s' * (count > 1)} could not be made integer; the graph ends in front of what is listed."
     lines = ["# What became of the network", "", "Every output is computed in integers." if whole else partly, ""]
-    lines += _table(["operator", "count"], sorted(Counter(node.op for node in made.nodes).items()))
+    lines += _table(["operator", "count"], sorted(Counter(node.op_type for node in part.model.graph.node).items()))
     lines += ["", "## Inputs and outputs", ""]
-    lines += _table(["tensor", "datatype", "range", "shape", "scale", "offset"], [_row(name, said) for side in ("inputs", "outputs")
-                                                                                  for name, said in written.interface[side].items()])
-    lines += ["", "value = scale * integer + offset. Where scale or offset differ from class to class, apply them before comparing classes.",
-              "", "## What could not be made integer", ""]
+    border = [(name, said) for side in ("inputs", "outputs") for name, said in written.interface[side].items()]
+    lines += _table(["tensor", "datatype", "range", "shape", "scale", "zero point", "offset"], [_row(name, said) for name, said in border])
+    lines += ["", "value = scale * (integer - zero point) + offset. Where scale or offset differ from class to class, apply them before "
+              "comparing classes.", "", "## What could not be made integer", ""]
     lines += ["Nothing."] if whole else _table(["layer", "tensor", "why"], [[f.layer or "-", f"`{f.tensor}`", f.reason] for f in made.unresolved])
     for name, found in made.outputs.items():
         if not isinstance(found, Integers):
@@ -78,7 +79,8 @@ def _estimated(estimates: dict[str, Any]) -> list[str]:
 
 
 def _row(name: str, said: dict[str, Any]) -> list[Any]:
-    return [f"`{name}`", said["datatype"], "{}..{}".format(*said["range"]), said["shape"], _short(said["scale"]), _short(said.get("offset", 0.0))]
+    return [f"`{name}`", said["datatype"], "{}..{}".format(*said["range"]), said["shape"], _short(said["scale"]), said["zero_point"],
+            _short(said.get("offset", 0.0))]
 
 
 def _short(value: float | list[float]) -> str:

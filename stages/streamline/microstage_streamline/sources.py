@@ -19,7 +19,7 @@ from microstage.roles import Sequence
 from microstage.stage import Job
 from microstage_streamline import report
 from microstage_streamline.convert import Converted, convert, convert_file
-from microstage_streamline.finn.layout import input_ranges, laid_out
+from microstage_streamline.finn.layout import input_ranges
 from microstage_streamline.graph.read import graph_of
 from microstage_streamline.verify import sequences, vectors
 from microstage_streamline.verify.gate import compare_with_file
@@ -48,7 +48,7 @@ class StageBefore:
 
     def prove(self, job: Job, converted: dict[str, Converted]) -> dict[str, np.ndarray]:
         """Every boundary on every golden vector, over whole sequences; the vectors, as the graphs take them."""
-        interface, models = self._interface()["parts"], {name: part.written.model for name, part in converted.items()}
+        interface, models = self._interface()["parts"], {name: part.model for name, part in converted.items()}
         recorded = golden.load(self.folder / golden.FILE)
         sequence = Sequence.read(self._interface())
         observed = sequences.replay_golden(job, models, interface, recorded, sequence)
@@ -75,7 +75,7 @@ class StageBefore:
 
     def _described(self, name: str, part: Converted, interface: dict[str, Any]) -> dict[str, Any]:
         """The QCDQ interface with the shapes and datatypes of the streamlined graph; scales are metadata from here on."""
-        model = part.written.model
+        model = part.model
         sides = {
             side: {tensor: {**said, "shape": list(model.get_tensor_shape(tensor)), "datatype": model.get_tensor_datatype(tensor).name}
                    for tensor, said in interface[side].items()}
@@ -110,7 +110,7 @@ class OwnFile:
         """Every tensor against the reference, on the user's vectors or drawn ones; each layer of the file against another executor."""
         part, arrays = converted[self.name], self._arrays(converted[self.name])
         fed = vectors.given(part.normal, part.made, arrays) if arrays else vectors.drawn(part.made, vectors.how_many(part.made))
-        proof = Proof(part.normal, part.made, part.written, fed)
+        proof = Proof(part, fed)
         recorded = proof.integers(job)
         proof.executor(job, recorded)
         job.metric("unresolved", len(part.made.unresolved))
@@ -126,9 +126,8 @@ class OwnFile:
         said = {"file": f"{file}.onnx", **part.written.interface, **({"uncompared": uncompared} if uncompared else {})}
         write_json(job.output / "interface.json", {"parts": {file: said}})
         write_json(job.output / FILE, {"model": "network", "parameters": {}})
-        write_json(job.output / "unresolved.json", report.unresolved(part.made, part.written))
-        page = report.markdown(part.normal, part.made, part.written, job.metrics["compared"], estimates)
-        (job.output / "report.md").write_text(page)
+        write_json(job.output / "unresolved.json", report.unresolved(part))
+        (job.output / "report.md").write_text(report.markdown(part, job.metrics["compared"], estimates))
 
     def _arrays(self, part: Converted) -> dict[str, np.ndarray] | None:
         path = self.folder / "golden.npz"
@@ -139,8 +138,7 @@ def convert_part(part: onnx.ModelProto, interface: dict[str, Any]) -> Converted:
     """A part of the stage before in integers alone: same names at its border, batch 1, channels last where FINN streams them so."""
     ranges, graph = input_ranges(interface), graph_of(_batch_of_one(part, interface), part.graph.name)
     graph.inputs = {name: replace(entry, datatype=ranges[name]) for name, entry in graph.inputs.items()}
-    found = convert(graph, part.graph.name).whole()
-    return replace(found, written=replace(found.written, model=laid_out(found.written.model, ranges)))
+    return convert(graph, part.graph.name).whole().streamed()
 
 
 def _batch_of_one(part: onnx.ModelProto, interface: dict[str, Any]) -> onnx.ModelProto:

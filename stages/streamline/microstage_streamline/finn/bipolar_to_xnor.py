@@ -65,6 +65,8 @@ class BipolarToXnor(Transformation):
         table, bits = model.get_initializer(threshold.input[1]), f"{threshold.output[0]}{BITS}"
         model.set_initializer(threshold.input[1], np.ascontiguousarray(table[:, :1]))
         model.rename_tensor(threshold.output[0], bits)
+        for mover in movers:
+            model.rename_tensor(mover.output[0], f"{mover.output[0]}{BITS}")
         for attribute in threshold.attribute:
             if attribute.name == "out_bias":
                 attribute.f = 0.0

@@ -14,19 +14,19 @@ from qonnx.transformation.infer_data_layouts import InferDataLayouts
 from qonnx.transformation.infer_shapes import InferShapes
 
 from microstage.stage import Job
-from microstage_streamline.finn.layout import input_ranges, streamed
 from microstage_streamline.finn.torch_stub import provide
 
 __all__ = ["estimates_of", "to_hardware"]
 
 _HARDWARE = "finn.custom_op.fpgadataflow"
+_SAME_STREAM = ("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity")
 _RESOURCES = ("LUT", "BRAM_18K", "URAM", "DSP")
 
 
 def estimates_of(job: Job, converted: Mapping[str, Any]) -> dict[str, Any]:
     """FINN's own counts of every part; a network that FINN cannot convert has none, and its reason instead."""
     try:
-        return _estimate(job, {name: streamed(part.written.model, input_ranges(part.written.interface)) for name, part in converted.items()})
+        return _estimate(job, {name: part.streams for name, part in converted.items()})
     except Exception as error:  # FINN asserts what it expects, and raises whatever NumPy does
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         job.log(f"streamline: FINN estimates nothing of this network: {reason}")
@@ -71,7 +71,7 @@ def to_hardware(model: ModelWrapper, fpga_part: str, target_cycles: int) -> Mode
         InferDataLayouts(), InferBinaryMatrixVectorActivation(), InferVectorVectorActivation(), InferQuantizedMatrixVectorActivation(),
         InferThresholdingLayer(), InferPool(), InferLabelSelectLayer(),
         InferConvInpGen(), InferElementwiseBinaryOperation(), InferConcatLayer(), InferDuplicateStreamsLayer(),
-        GiveUniqueNodeNames(), InferShapes(), SpecializeLayers(fpga_part), BypassFlatten(), GiveUniqueNodeNames(),
+        GiveUniqueNodeNames(), InferShapes(), SpecializeLayers(fpga_part), BypassReshapes(), GiveUniqueNodeNames(),
         SetFolding(target_cycles, mvau_wwidth_max=4096),
     ]
     with warnings.catch_warnings():
@@ -81,14 +81,17 @@ def to_hardware(model: ModelWrapper, fpga_part: str, target_cycles: int) -> Mode
     return model
 
 
-class BypassFlatten(Transformation):
+class BypassReshapes(Transformation):
     """A stream of rows is the flattened stream: nothing is built for it, and FINN's folding stops at a node that is no layer of its own."""
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        for node in [n for n in model.graph.node if n.op_type == "Flatten"]:
-            for reader in model.find_consumers(node.output[0]):
-                reader.input[list(reader.input).index(node.output[0])] = node.input[0]
+        border = {value.name for value in (*model.graph.input, *model.graph.output)}
+        for node in [n for n in model.graph.node if n.op_type in _SAME_STREAM and not {n.input[0], n.output[0]} <= border]:
+            old, new = (node.input[0], node.output[0]) if node.output[0] in border else (node.output[0], node.input[0])
             model.graph.node.remove(node)
+            for other in model.graph.node:
+                for names in (other.input, other.output):
+                    names[:] = [new if name == old else name for name in names]
         return model, False
 
 

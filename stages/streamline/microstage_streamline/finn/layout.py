@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import onnx
@@ -14,34 +15,42 @@ from microstage_streamline.finn.bipolar_to_xnor import BipolarToXnor
 from microstage_streamline.finn.lower_convs import LowerConvs
 from microstage_streamline.finn.merge_products import MergeSummedProducts
 from microstage_streamline.finn.name_by_layer import NameByLayer
+from microstage_streamline.finn.stored import Stored
+from microstage_streamline.finn.strip_moves import StripMoves
 
-__all__ = ["input_ranges", "laid_out", "streamed"]
-
-
-def laid_out(model: ModelWrapper, ranges: dict[str, tuple[int, int]]) -> ModelWrapper:
-    """A copy of an integer graph in FINN's form: convolutions as windows and products, channels last, bits where -1 meets 1. A
-    graph of branches keeps its convolutions."""
-    windows = () if _has_branches(model) else (LowerConvs(), InferShapes())
-    return _transformed(model, (MergeSummedProducts(), SortGraph(), InferShapes(), *windows, BipolarToXnor(), NameByLayer(),
-                                AnnotateDatatypes(ranges), GiveUniqueNodeNames()))
+__all__ = ["LaidOut", "input_ranges", "lay_out", "streams"]
 
 
-def streamed(model: ModelWrapper, ranges: dict[str, tuple[int, int]]) -> ModelWrapper:
-    """A copy of an integer graph, all of whose convolutions are windows and products."""
-    return _transformed(model, (LowerConvs(), InferShapes(), BipolarToXnor(), NameByLayer(), AnnotateDatatypes(ranges), GiveUniqueNodeNames()))
+@dataclass(frozen=True)
+class LaidOut:
+    """`model` in FINN's form; `stored`: how each tensor of the graph before lies in it; `moves`: outputs of the moves that were put in."""
+
+    model: ModelWrapper
+    stored: dict[str, Stored]
+    moves: set[str]
 
 
-def _transformed(model: ModelWrapper, steps) -> ModelWrapper:
+def lay_out(model: ModelWrapper, ranges: dict[str, tuple[int, int]]) -> LaidOut:
+    """An integer graph in FINN's form: convolutions as windows and products, channels last, bits where -1 meets 1. Inputs and
+    outputs lie as they did, by moves at the border."""
+    lower, names = LowerConvs(), NameByLayer()
+    model = _transformed(model, MergeSummedProducts(), SortGraph(), InferShapes(), lower, InferShapes(), BipolarToXnor(), names,
+                         AnnotateDatatypes(ranges), GiveUniqueNodeNames())
+    return LaidOut(model, {name: names.followed(found) for name, found in lower.stored.items()}, lower.moves)
+
+
+def streams(found: LaidOut, ranges: dict[str, tuple[int, int]], turned: bool = True) -> ModelWrapper:
+    """The model without moves at its border; at outputs, unless `turned` ones too, only where the axes keep their order."""
+    ends = {value.name: [axis for axis in found.stored[value.name].axes if axis is not None] for value in found.model.graph.output}
+    outputs = [name for name, axes in ends.items() if turned or axes == sorted(axes)]
+    return _transformed(found.model, StripMoves(found.moves, outputs), InferShapes(), AnnotateDatatypes(ranges), GiveUniqueNodeNames())
+
+
+def _transformed(model: ModelWrapper, *steps) -> ModelWrapper:
     model = ModelWrapper(onnx.ModelProto.FromString(model.model.SerializeToString()))
     for step in steps:
         model = model.transform(step)
     return model
-
-
-def _has_branches(model: ModelWrapper) -> bool:
-    images = [node for node in model.graph.node if len(model.get_tensor_shape(node.output[0]) or []) > 2]
-    joins = any(sum(model.get_initializer(name) is None for name in node.input) > 1 for node in images)
-    return joins or any(a.i > 1 for node in images if node.op_type == "Conv" for a in node.attribute if a.name == "group")
 
 
 def input_ranges(interface: dict[str, Any]) -> dict[str, tuple[int, int]]:

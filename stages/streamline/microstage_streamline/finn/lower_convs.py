@@ -9,163 +9,174 @@ from onnx import helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 
-from microstage.errors import ModelError
 from microstage.integer.interpreter import attributes
+from microstage_streamline.finn.mover import Mover
+from microstage_streamline.finn.stored import Stored, channels_last, natural
 
 __all__ = ["LowerConvs"]
 
 _CUSTOM = "qonnx.custom_op.general"
-_LAST = ["N", "H", "W", "C"]
-_FLATTENERS = ("Flatten", "Reshape")
 
 
 class LowerConvs(Transformation):
-    """[n, C, L] -> [n, L, 1, C] and [n, C, H, W] -> [n, H, W, C]: Conv -> Im2Col, MatMul; MaxPool -> MaxPoolNHWC; sums,
-    products and joins stay, as their constants and axes turn; a swap of time and channels vanishes; what flattens an image
-    reorders the rows of the product that follows. A filter of one channel each is a matrix of zeros but for that channel, annotated as sparse.
+    """[n, C, L] -> [n, L, 1, C] and [n, C, H, W] -> [n, H, W, C]: Conv -> Im2Col, MatMul; MaxPool -> MaxPoolNHWC; element-wise
+    operators, thresholds and joins stay, as their constants and axes turn; a Transpose renames axes and vanishes; what
+    flattens an image reorders the rows of the product behind it. A filter of one channel each is a matrix of zeros but for
+    that channel, annotated as sparse.
 
-    Every tensor keeps its name and its integers; the graph's inputs and outputs change shape, and have to be filled and
-    read channels last (a single channel is the same either way), which their layout annotation says. Precondition: a graph
-    of these operators, thresholds, and layers behind a flattening; no bias. It holds the whole graph or nothing, so it runs once.
+    Every tensor keeps its integers; `stored` says how each lies. Inputs and outputs lie as they did, by moves at the border,
+    whose outputs `moves` names; so do the operands of operators that are not known here. It runs once.
     """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        if not any(node.op_type == "Conv" for node in model.graph.node):
-            return model, False
-        shapes = {v.name: list(model.get_tensor_shape(v.name)) for v in model.graph.value_info}
-        shapes |= {v.name: list(model.get_tensor_shape(v.name)) for v in [*model.graph.input, *model.graph.output]}
-        lowered = {"Conv": self._conv, "MultiThreshold": self._threshold, "MaxPool": self._pool, "Transpose": self._swap,
-                   "Add": self._elementwise, "Mul": self._elementwise, "Concat": self._join, "Identity": self._elementwise}
-        renamed: dict[str, str] = {}
-        nodes = []
-        for node in model.graph.node:
-            source = renamed.get(node.input[0], node.input[0])
-            if len(shapes[node.input[0]]) == 2:
-                nodes.append(node)
-            elif node.op_type in _FLATTENERS:
-                nodes += self._flatten(model, node, source, shapes)
-            elif node.op_type in lowered:
-                nodes += lowered[node.op_type](model, node, source, shapes, renamed)
-            else:
-                raise ModelError(f"{node.op_type} -> {node.output[0]} cannot stand among convolutions.")
-        del model.graph.node[:]
-        model.graph.node.extend(nodes)
-        self._reshape_border(model, shapes, renamed)
+        self.mover = mover = Mover(model)
+        lowered = {"Conv": self._conv, "MatMul": self._matmul, "MultiThreshold": self._threshold, "MaxPool": self._pool,
+                   "Transpose": self._transpose, "Concat": self._concat, "Split": self._split, "Slice": self._slice,
+                   **dict.fromkeys(("Add", "Mul", "Identity"), self._elementwise),
+                   **dict.fromkeys(("Flatten", "Reshape", "Squeeze", "Unsqueeze"), self._reshape)}
+        for node in list(model.graph.node):
+            lowered.get(node.op_type, self._as_it_is)(node)
+        mover.finish()
+        self.stored, self.moves = mover.stored, mover.moves
         return model, False
 
-    @staticmethod
-    def _conv(model, node, source, shapes, renamed):
-        flags, weight = attributes(node), model.get_initializer(node.input[1])
-        if len(node.input) > 2:
-            raise ModelError(f"{node.output[0]}: a convolution with a bias is not lowered yet.")
-        groups = flags.get("group", 1)
-        kernel, spatial = weight.shape[2:], weight.ndim - 2
-        channels, *size = shapes[node.input[0]][1:]
-        pads = flags.get("pads", [0] * 2 * spatial)
-        shapes[f"{node.output[0]}.columns"] = [1, int(np.prod(kernel)) * channels, *shapes[node.output[0]][2:]]
-        columns = helper.make_node(
-            "Im2Col", [source], [f"{node.output[0]}.columns"], domain=_CUSTOM,
-            input_shape="({})".format(",".join(map(str, [1, *_image(size), channels]))), kernel_size=_image(kernel),
-            stride=_image(flags.get("strides", [1] * spatial)), dilations=_image(flags.get("dilations", [1] * spatial)),
-            pad_amount=[*_image(pads[:spatial], 0), *_image(pads[spatial:], 0)], depthwise=int(1 < groups == channels == len(weight)),
-        )
+    def _as_it_is(self, node) -> None:
+        mover = self.mover
+        inputs = [mover.lying(name, natural(mover.rank(name))).name if name in mover.stored else name for name in node.input]
+        mover.emit(node, inputs, [natural(mover.rank(name)) for name in node.output])
+
+    def _conv(self, node) -> None:
+        mover, flags, weight = self.mover, attributes(node), self.mover.constant(node.input[1])
+        if weight.ndim > 4:
+            return self._as_it_is(node)
+        x, groups, kernel, spatial = mover.last(node.input[0]), flags.get("group", 1), weight.shape[2:], weight.ndim - 2
+        strides, dilations = (_image(flags.get(name, [1] * spatial)) for name in ("strides", "dilations"))
+        pads, channels = flags.get("pads", [0] * 2 * spatial), x.shape[1]
+        depthwise = 1 < groups == channels == len(weight)
         # Im2Col puts the channels innermost, then the taps: rows of the matrix follow
         matrix = np.moveaxis(_ungrouped(weight, groups), (0, 1), (-1, -2)).reshape(-1, weight.shape[0])
-        name = node.input[1] if len(model.find_consumers(node.input[1])) == 1 else f"{node.output[0]}.matrix"
-        model.set_initializer(name, np.ascontiguousarray(matrix))
-        if 1 < groups == channels == len(weight):
-            model.set_tensor_sparsity(name, {"dw": {"kernel_shape": _image(kernel)}})
-        return [columns, helper.make_node("MatMul", [columns.output[0], name], [node.output[0]])]
+        name = mover.store(node.input[1], matrix, f"{node.output[0]}.matrix")
+        source = x.name
+        if np.prod(kernel) > 1 or max(strides) > 1 or any(pads) or groups > 1:
+            source = f"{node.output[0]}.columns"
+            mover.append(helper.make_node(
+                "Im2Col", [x.name], [source], domain=_CUSTOM, input_shape="({})".format(",".join(map(str, x.sizes))),
+                kernel_size=_image(kernel), stride=strides, dilations=dilations, depthwise=int(depthwise),
+                pad_amount=[*_image(pads[:spatial], 0), *_image(pads[spatial:], 0)],
+            ))
+        if depthwise:
+            mover.model.set_tensor_sparsity(name, {"dw": {"kernel_shape": _image(kernel)}})
+        mover.emit(helper.make_node("MatMul", list(node.input), list(node.output)), [source, name], [channels_last(len(x.shape))])
 
-    @staticmethod
-    def _threshold(model, node, source, shapes, renamed):
-        node.input[0] = source
+    def _matmul(self, node) -> None:
+        """Rows of the constant follow a flattened image."""
+        mover, weight = self.mover, self.mover.constant(node.input[1])
+        x = mover.stored.get(node.input[0])
+        if x is None or weight is None or x.order is None or weight.ndim != 2:
+            return self._as_it_is(node)
+        name = mover.store(node.input[1], weight[x.order], f"{node.output[0]}.matrix")
+        mover.emit(node, [x.name, name], [natural(2)])
+
+    def _threshold(self, node) -> None:
+        mover, table, layout = self.mover, self.mover.constant(node.input[1]), attributes(node).get("data_layout", "NCHW")
+        x, rank = mover.stored[node.input[0]], mover.rank(node.input[0])
+        if rank > 4:
+            return self._as_it_is(node)
+        channel = rank - 1 if layout in ("NHWC", "NWC") else 1
+        if x.axes[-1] != channel and len(table) > 1:
+            x = mover.lying(node.input[0], channels_last(rank) if channel == 1 else natural(rank))
+        elif x.is_natural and mover.meets_windows(node.output[0]):
+            x = mover.last(node.input[0])
+        name = node.input[1]
+        if x.order is not None and len(table) > 1:
+            name = mover.store(name, table[x.order], f"{node.output[0]}.table")
         for attribute in node.attribute:
             if attribute.name == "data_layout":
-                attribute.s = b"NHWC"
-        return [node]
+                attribute.s = {2: b"NC", 3: b"NWC", 4: b"NHWC"}[len(x.axes)]
+        mover.emit(node, [x.name, name], like=x)
 
-    @staticmethod
-    def _pool(model, node, source, shapes, renamed):
-        flags, spatial = attributes(node), len(shapes[node.input[0]]) - 2
+    def _pool(self, node) -> None:
+        mover, flags = self.mover, attributes(node)
+        spatial = len(flags["kernel_shape"])
         ones = [1] * spatial
-        if any(flags.get("pads", [0])) or flags.get("ceil_mode", 0) or list(flags.get("dilations", ones)) != ones:
-            raise ModelError(f"{node.output[0]}: a pool with padding, dilation or ceil_mode is not lowered yet.")
+        if spatial > 2 or flags.get("ceil_mode", 0) or list(flags.get("dilations", ones)) != ones:
+            return self._as_it_is(node)
+        x, pads = mover.last(node.input[0]), flags.get("pads", [0] * 2 * spatial)
         pooled = helper.make_node(
-            "MaxPoolNHWC", [source], [node.output[0]], domain=_CUSTOM, kernel_shape=_image(flags["kernel_shape"]),
-            strides=_image(flags["strides"]), pads=[0, 0, 0, 0], ceil_mode=0,
+            "MaxPoolNHWC", list(node.input), list(node.output), domain=_CUSTOM, kernel_shape=_image(flags["kernel_shape"]),
+            strides=_image(flags.get("strides", ones)), pads=[*_image(pads[:spatial], 0), *_image(pads[spatial:], 0)], ceil_mode=0,
         )
-        return [pooled]
+        mover.emit(pooled, [x.name], like=x)
 
-    @staticmethod
-    def _elementwise(model, node, source, shapes, renamed):
-        for index, name in enumerate(node.input):
-            value = model.get_initializer(name)
+    def _elementwise(self, node) -> None:
+        """Computed operands lie alike, constants turn with them."""
+        mover = self.mover
+        computed = [name for name in node.input if name in mover.stored]
+        if len({mover.rank(name) for name in (*computed, node.output[0])}) > 1:
+            return self._as_it_is(node)
+        x = self._alike(computed)[0]
+        if x.is_natural and mover.meets_windows(node.output[0]):
+            x = mover.last(computed[0])
+        inputs = []
+        for name in node.input:
+            value = mover.constant(name)
             if value is None:
-                node.input[index] = renamed.get(name, name)
-            elif value.size > 1:
-                turned = f"{node.output[0]}.{index}"
-                whole = value.reshape((1,) * (len(shapes[node.output[0]]) - value.ndim) + value.shape)
-                model.set_initializer(turned, np.ascontiguousarray(np.moveaxis(whole[..., None] if whole.ndim == 3 else whole, 1, -1)))
-                node.input[index] = turned
-        return [node]
+                inputs.append(mover.lying(name, x.axes).name if x.order is None else mover.stored[name].name)
+            else:
+                turned = value if value.size == 1 or x.is_natural else x.arranged(value)
+                inputs.append(mover.store(name, turned, f"{node.output[0]}.{len(inputs)}") if turned is not value else name)
+        mover.emit(node, inputs, like=x)
 
-    @staticmethod
-    def _join(model, node, source, shapes, renamed):
-        axis = attributes(node)["axis"] % len(shapes[node.input[0]])
-        inputs = [renamed.get(name, name) for name in node.input]
-        return [helper.make_node("Concat", inputs, list(node.output), axis={0: 0, 1: 3}.get(axis, axis - 1))]
+    def _alike(self, names: Sequence[str]) -> list[Stored]:
+        """Tensors of one rank as they lie if they all do so alike, else channels last where one of them is, else natural."""
+        mover = self.mover
+        found = [mover.stored[name] for name in names]
+        if all(x.axes == found[0].axes and np.array_equal(x.order, found[0].order) for x in found):
+            return found
+        last = channels_last(len(found[0].shape))
+        return [mover.lying(name, last if any(x.axes == last for x in found) else natural(len(found[0].shape))) for name in names]
 
-    @staticmethod
-    def _swap(model, node, source, shapes, renamed):
-        if list(attributes(node)["perm"]) != [0, 2, 1]:
-            raise ModelError(f"{node.output[0]}: expected a swap of time and channels.")
-        shapes[node.output[0]] = shapes[node.input[0]]  # channels last already: the same tensor
-        renamed[node.output[0]] = source
-        return []
+    def _concat(self, node) -> None:
+        mover, axis = self.mover, attributes(node)["axis"] % self.mover.rank(node.output[0])
+        found = self._alike(node.input)
+        if found[0].order is not None:
+            return self._as_it_is(node)
+        joined = helper.make_node("Concat", list(node.input), list(node.output), axis=found[0].axes.index(axis))
+        mover.emit(joined, [x.name for x in found], like=found[0])
 
-    @staticmethod
-    def _flatten(model, node, source, shapes):
-        """[1, H, W, C] -> [1, HWC], where it was [1, CHW]: the rows of the weights that are read by it follow."""
-        channels, *size = shapes[node.input[0]][1:]
-        if shapes[node.output[0]] != [1, channels * int(np.prod(size))]:
-            raise ModelError(f"{node.output[0]}: among convolutions, only a flattening to one row is lowered.")
-        if np.prod(size) > 1:
-            order = np.moveaxis(np.arange(channels * np.prod(size)).reshape(channels, *size), 0, -1).reshape(-1)
-            for reader in model.find_consumers(node.output[0]):
-                weight = model.get_initializer(reader.input[1]) if reader.op_type == "MatMul" else None
-                if weight is None:
-                    raise ModelError(f"{node.output[0]} is read by {reader.op_type}; expected a product with constant weights.")
-                model.set_initializer(reader.input[1], np.ascontiguousarray(weight[order]))
-        return [helper.make_node("Flatten", [source], [node.output[0]], axis=1)]
+    def _split(self, node) -> None:
+        mover, axis = self.mover, attributes(node).get("axis", 0) % self.mover.rank(node.input[0])
+        x = mover.plain(node.input[0])
+        split = helper.make_node("Split", list(node.input), list(node.output), axis=x.axes.index(axis))
+        mover.emit(split, [x.name, *node.input[1:]], like=x)
 
-    @staticmethod
-    def _reshape_border(model, shapes, renamed) -> None:
-        def last(name: str) -> list[int]:
-            n, channels, *size = shapes[name]
-            return [n, *_image(size), channels] if size else shapes[name]
+    def _slice(self, node) -> None:
+        mover = self.mover
+        x, starts = mover.plain(node.input[0]), mover.constant(node.input[1])
+        axes = mover.constant(node.input[3]) if len(node.input) > 3 and node.input[3] else np.arange(len(starts))
+        turned = np.asarray([x.axes.index(int(axis) % len(x.shape)) for axis in axes], np.int64)
+        name = mover.store("", turned, f"{node.output[0]}.axes")
+        mover.emit(node, [x.name, *node.input[1:3], name, *node.input[4:]], like=x)
 
-        for value in [*model.graph.input, *model.graph.output]:
-            dims = value.type.tensor_type.shape
-            del dims.dim[:]
-            for size in last(value.name):
-                dims.dim.add().dim_value = size
-        del model.graph.value_info[:]
-        for node in model.graph.node:
-            for output in node.output:
-                if output in shapes:
-                    model.set_tensor_shape(output, last(output))
-        for value in [*model.graph.input, *model.graph.output]:
-            if len(shapes[value.name]) > 2:
-                model.set_tensor_layout(value.name, _LAST)
-        for output in model.graph.output:
-            if output.name in renamed:  # the maker takes the border's name, and its other readers follow
-                old = renamed[output.name]
-                for node in model.graph.node:
-                    for names in (node.input, node.output):
-                        for index, name in enumerate(names):
-                            if name == old:
-                                names[index] = output.name
+    def _transpose(self, node) -> None:
+        """Axis j of the result is axis perm[j] of the source: the same tensor under other names of its axes."""
+        mover, x = self.mover, self.mover.plain(node.input[0])
+        order = list(attributes(node).get("perm", range(len(x.shape))[::-1]))
+        mover.rename(node.output[0], x, tuple(None if axis is None else order.index(axis) for axis in x.axes))
+
+    def _reshape(self, node) -> None:
+        """The same values in the same order: as they lie, if the new shape has a form of which that is true."""
+        mover, x = self.mover, self.mover.stored[node.input[0]]
+        shape = mover.shape(node.output[0])
+        places = x.memory()
+        for axes in (channels_last(len(shape)), natural(len(shape))):
+            if np.array_equal(places, Stored("", shape, axes).memory()):
+                return mover.reshaped(node.output[0], x, Stored("", shape, axes))
+        if len(shape) == 2 and x.order is None:
+            kept = [axis for axis in x.axes if axis is not None]
+            folded = tuple(x.shape[axis] for axis in kept), tuple(int(place) for place in np.argsort(kept))
+            return mover.reshaped(node.output[0], x, Stored("", shape, natural(2), places, folded))
+        self._as_it_is(node)
 
 
 def _ungrouped(weight: np.ndarray, groups: int) -> np.ndarray:

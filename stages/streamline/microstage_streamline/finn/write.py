@@ -29,8 +29,8 @@ _OPSET, _IR = 13, 8
 
 @dataclass(frozen=True)
 class Written:
-    """`model`; `interface` as in interface.json; `entered` {graph input: tensor of the cleaned graph}; `renamed` {tensor of
-    the cleaned graph: tensor of the model} where they differ."""
+    """`model`, in the order of the cleaned graph; `interface` as in interface.json; `entered` {graph input: tensor of the cleaned
+    graph}; `renamed` {tensor of the cleaned graph: tensor of the model} where they differ."""
 
     model: ModelWrapper
     interface: dict[str, Any]

@@ -21,7 +21,8 @@ _PADDING = ("Pad", "Im2Col")  # they bring in zeros, which q may change
 def hoist(normal: Normaliser) -> None:
     """q(move(x)) = move(q(x)): each value alone, and q, which never falls, commutes with a maximum; so it meets the accumulator.
 
-    Precondition: x is real, q has one set of parameters for the whole tensor, and nobody else reads move(x).
+    Precondition: x is real, or q clips what a quantiser has just made of it; q has one set of parameters for the whole tensor,
+    and nobody else reads move(x).
     """
     graph, place = normal.graph, 0
     makers = {name: node for node in graph.nodes for name in node.outputs}
@@ -29,7 +30,8 @@ def hoist(normal: Normaliser) -> None:
     while place < len(graph.nodes):
         node = graph.nodes[place]
         mover = makers.get(node.inputs[0]) if _pointwise(normal, node) else None
-        if mover is None or readers[mover.output] != 1 or not _can_swap(normal, mover):
+        clips = node.op == "Clip" and mover is not None and getattr(makers.get(mover.inputs[0]), "op", "") == "QuantizeLinear"
+        if mover is None or readers[mover.output] != 1 or not _can_swap(normal, mover, clips):
             place += 1
             continue
         data = len(mover.inputs) if mover.op == "Concat" else 1
@@ -54,7 +56,7 @@ def _pointwise(normal: Normaliser, node: Node) -> bool:
     return rises([np.asarray(value).reshape(()) for value in constants])
 
 
-def _can_swap(normal: Normaliser, mover: Node) -> bool:
+def _can_swap(normal: Normaliser, mover: Node, clips: bool) -> bool:
     name = mover.output
     return (
         named(mover.op).kind is Kind.MOVES
@@ -62,7 +64,7 @@ def _can_swap(normal: Normaliser, mover: Node) -> bool:
         and len(mover.outputs) == 1
         and name not in normal.graph.outputs
         and name in normal.values
-        and not is_quantised(normal.values[name])
+        and (clips or not is_quantised(normal.values[name]))
         and not any(normal.is_constant(source) for source in mover.inputs[: len(mover.inputs) if mover.op == "Concat" else 1])
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,42 +14,43 @@ from microstage.errors import VerificationError
 from microstage.integer import Interpreter, QTensor
 from microstage.integer.sequence import integers
 from microstage.stage import Job
-from microstage_streamline.finn.write import Written
-from microstage_streamline.graph.normalise import Normaliser
-from microstage_streamline.integerise.made import Made
+from microstage_streamline.convert import Converted
+from microstage_streamline.finn.bipolar_to_xnor import BITS
+from microstage_streamline.integerise.made import Integers
 
 __all__ = ["Proof"]
 
 _AT_ONCE = 16
 _EXECUTED_BY_QONNX = 2
-_MOST_KEPT = 1 << 25  # values in golden.npz; beyond, the border alone
+_MOST_KEPT = 1 << 22  # values in golden.npz; beyond, the border alone
 
 
 class Proof:
     """`vectors`: {tensor that is fed: values}; graph inputs, or the tensors where integers enter."""
 
-    def __init__(self, normal: Normaliser, made: Made, written: Written, vectors: Mapping[str, Any]) -> None:
-        self.normal, self.made, self.written, self.vectors = normal, made, written, vectors
-        self.names = {tensor: written.renamed.get(tensor, tensor) for node in made.nodes for tensor in node.outputs}
-        self.compared = [tensor for tensor in self.names if tensor in normal.values and tensor not in made.negated]
+    def __init__(self, part: Converted, vectors: Mapping[str, Any]) -> None:
+        self.part, self.vectors = part, vectors
+        self.normal, self.made, self.written, self.model = part.normal, part.made, part.written, part.model.model
+        self.found = _Found(part)
+        self.compared = [tensor for tensor in self.found.tensors if tensor in part.normal.values and tensor not in part.made.negated]
 
     def integers(self, job: Job) -> dict[str, np.ndarray]:
         """Every tensor of the new graph against the reference, bit-exact or `VerificationError`; the golden vectors."""
-        interpreter = Interpreter(self.written.model.model)
+        interpreter = Interpreter(self.model)
         kept: dict[str, list[np.ndarray]] = {}
         counts = dict.fromkeys(self.compared, 0)
         wanted = [*self.compared, *self.made.inputs]
         for part in self._parts():
             expected = self.normal.graph.run(part, wanted)
             fed = {name: integers(expected[tensor]) for name, tensor in self.written.entered.items()}
-            found = interpreter.run(fed, [self.names[tensor] for tensor in self.names])
+            found = self.found.integers(interpreter.run(fed, self.found.names))
             self._within_types(found)
             for tensor in self.compared:
-                counts[tensor] += golden.compare(tensor, integers(expected[tensor]), integers(found[self.names[tensor]])).compared
+                counts[tensor] += golden.compare(tensor, integers(expected[tensor]), found[tensor]).compared
             for name, value in {**fed, **self._kept(found)}.items():
                 kept.setdefault(name, []).append(integers(value))
         for tensor, count in counts.items():
-            job.verified(self.names[tensor], count, count)
+            job.verified(self.written.renamed.get(tensor, tensor), count, count)
         return {name: _smallest(np.concatenate(values)) for name, values in kept.items()}
 
     def _parts(self) -> Iterator[dict[str, Any]]:
@@ -56,17 +58,18 @@ class Proof:
         for start in range(0, count, _AT_ONCE):
             yield {name: _rows(value, start, start + _AT_ONCE) for name, value in self.vectors.items()}
 
-    def _within_types(self, found: Mapping[str, Any]) -> None:
+    def _within_types(self, found: Mapping[str, np.ndarray]) -> None:
         """What was observed fits what was proven."""
-        for tensor, name in self.names.items():
+        for tensor, value in found.items():
             low, high = self.made.ranges[tensor].ends
-            value = integers(found[name])
             if value.min() < low or value.max() > high:
-                raise VerificationError(f"{name} is proven to be {low}..{high} but held {value.min()}..{value.max()}.")
+                raise VerificationError(f"{tensor} is proven to be {low}..{high} but held {value.min()}..{value.max()}.")
 
-    def _kept(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        outputs = {name: found[name] for name in self.made.outputs}
-        levels = {self.names[n.output]: found[self.names[n.output]] for n in self.made.nodes if n.op == "MultiThreshold"}
+    def _kept(self, found: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """Outputs and thresholds by their names in the model."""
+        renamed = self.written.renamed
+        outputs = {output: found[tensor] for output, tensor in self.found.outputs.items()}
+        levels = {renamed.get(n.output, n.output): found[n.output] for n in self.made.nodes if n.op == "MultiThreshold"}
         size = sum(np.size(integers(value)[0]) for value in levels.values())
         count = max(len(getattr(value, "ints", value)) for value in self.vectors.values())
         return {**levels, **outputs} if size * count <= _MOST_KEPT else outputs
@@ -76,11 +79,38 @@ class Proof:
         rows = [0, len(next(iter(vectors.values()))) - 1][:_EXECUTED_BY_QONNX]
         compared = dict.fromkeys(self.made.outputs, 0)
         for row in rows:
-            executed = execute_onnx(self.written.model, {n: vectors[n][row : row + 1].astype(np.float32) for n in self.written.entered})
+            executed = execute_onnx(self.part.model, {n: vectors[n][row : row + 1].astype(np.float32) for n in self.written.entered})
             for name in compared:
                 compared[name] += golden.compare(f"qonnx {name}", integers(vectors[name][row : row + 1]), integers(executed[name])).compared
         for name, count in compared.items():
             job.verified(f"qonnx {name}", count, count)
+
+
+class _Found:
+    """The integers of the cleaned graph's `tensors` in the model that is laid out: read by `names`, moved back, bits as -1 and 1."""
+
+    def __init__(self, part: Converted) -> None:
+        renamed, nodes = part.written.renamed, part.model.graph.node
+        made = {name for node in nodes for name in node.output} | {value.name for value in part.model.graph.input}
+        self.stored, self.tensors = part.laid.stored, {}
+        for tensor in (name for node in part.made.nodes for name in node.outputs):
+            lying = self.stored.get(renamed.get(tensor, tensor))
+            if lying is not None and made & {lying.name, f"{lying.name}{BITS}"}:
+                self.tensors[tensor] = replace(lying, name=lying.name if lying.name in made else f"{lying.name}{BITS}")
+        ends = {output: (found if isinstance(found, Integers) else found.start).name for output, found in part.made.outputs.items()}
+        self.outputs = {output: tensor for output, tensor in ends.items() if tensor in self.tensors}
+        self.names = {lying.name for lying in self.tensors.values()}
+        weights = {node.output[0]: part.model.get_initializer(node.input[1]) for node in nodes if node.op_type == "XnorPopcountMatMul"}
+        self.rows = {name: len(weight) for name, weight in weights.items()}
+
+    def integers(self, found: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """By tensor of the cleaned graph: 2 b - 1 of bits, and 2 p - K of how many of K of them are equal."""
+        restored = {}
+        for tensor, lying in self.tensors.items():
+            value = integers(found[lying.name])
+            value = 2 * value - 1 if lying.name.endswith(BITS) else 2 * value - self.rows[lying.name] if lying.name in self.rows else value
+            restored[tensor] = lying.restored(value)
+        return restored
 
 
 def _rows(value: Any, start: int, end: int) -> Any:

@@ -43,6 +43,7 @@ class ChannelsLast:
         self.lowered = model.get_tensor_layout(entry) is not None
         self.shapes = {name: tuple(tensor["shape"]) for name, tensor in interface["inputs"].items()}
         self.over_time = len(self.shapes[entry]) == 3
+        self.as_they_were = {name for name in self.outputs if model.get_tensor_layout(name) is None}
 
     def arranged(self, x: np.ndarray) -> np.ndarray:
         """An input [n, C, ...] as the graph takes it: [n, L, 1, C] or [n, H, W, C] if it was lowered."""
@@ -57,7 +58,7 @@ class ChannelsLast:
         return {name: self._restored(name, integers(value)) for name, value in found.items()}
 
     def _restored(self, name: str, value: np.ndarray) -> np.ndarray:
-        if value.ndim < 4:
+        if value.ndim < 4 or name in self.as_they_were:
             return value
         if not self.over_time:
             return np.moveaxis(value, -1, 1)
