@@ -1,6 +1,5 @@
 """Whatever a quantised network is made of: its streamlined integers are the integer reference's, always."""
 
-import numpy as np
 from hypothesis import given, settings
 from random_networks import networks
 
@@ -10,7 +9,7 @@ from microstage_streamline.convert import convert_file
 from microstage_streamline.verify import vectors
 from microstage_streamline.verify.proof import Proof
 
-OPERATORS = {"MatMul", "XnorPopcountMatMul", "Im2Col", "MultiThreshold", "Add", "Mul", "MaxPoolNHWC", "Concat", "Flatten", "Reshape",
+OPERATORS = {"MatMul", "Conv", "XnorPopcountMatMul", "Im2Col", "MultiThreshold", "Add", "Mul", "MaxPoolNHWC", "Concat", "Flatten", "Reshape",
              "Transpose", "Identity"}
 
 

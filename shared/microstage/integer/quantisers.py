@@ -33,7 +33,9 @@ def rounded(quotient: np.ndarray, rounding: str) -> np.ndarray:
 
 
 def _quotient(value, scale) -> np.ndarray:
-    quotient = real(value) / np.asarray(scale, np.float64)
+    """value / scale in float64; what a file stores in float32, its weights, in float32, as those who wrote it did."""
+    stored = isinstance(value, np.ndarray) and value.dtype == np.float32
+    quotient = (value / np.asarray(scale, np.float32)).astype(np.float64) if stored else real(value) / np.asarray(scale, np.float64)
     if not np.isfinite(quotient).all():
         raise ModelError("a value that is not finite reaches a quantiser")
     return quotient

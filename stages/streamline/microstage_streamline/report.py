@@ -40,6 +40,7 @@ def markdown(part: Converted, compared: dict[str, Any], estimates: dict[str, Any
             lines += ["", f"`{name}`: {named} stay real; as a straight line of the integers they are metadata (scale, offset above)."]
     lines += ["", "## Layers", ""]
     lines += _table(["layer", "operator", "tensor", "datatype", "range"], [_layer(made, written, node) for node in made.nodes])
+    lines += ["", *(f"`{tensor}` stays channels first: {reason}." for tensor, reason in part.laid.kept.items())]
     lines += ["", "## FINN's estimates", "", *_estimated(estimates), "", "## Beside others", "", *_gate(compared["layers"]),
               "", *_beside({what: found for what, found in compared.items() if what != "layers"})]
     return "\n".join(lines) + "\n"

@@ -23,11 +23,13 @@ __all__ = ["LaidOut", "input_ranges", "lay_out", "streams"]
 
 @dataclass(frozen=True)
 class LaidOut:
-    """`model` in FINN's form; `stored`: how each tensor of the graph before lies in it; `moves`: outputs of the moves that were put in."""
+    """`model` in FINN's form; `stored`: how each tensor of the graph before lies in it; `moves`: outputs of the moves that were put in;
+    `kept`: why convolutions that are no windows and products stay, by tensor."""
 
     model: ModelWrapper
     stored: dict[str, Stored]
     moves: set[str]
+    kept: dict[str, str]
 
 
 def lay_out(model: ModelWrapper, ranges: dict[str, tuple[int, int]]) -> LaidOut:
@@ -36,7 +38,7 @@ def lay_out(model: ModelWrapper, ranges: dict[str, tuple[int, int]]) -> LaidOut:
     lower, names = LowerConvs(), NameByLayer()
     model = _transformed(model, MergeSummedProducts(), SortGraph(), InferShapes(), lower, InferShapes(), BipolarToXnor(), names,
                          AnnotateDatatypes(ranges), GiveUniqueNodeNames())
-    return LaidOut(model, {name: names.followed(found) for name, found in lower.stored.items()}, lower.moves)
+    return LaidOut(model, {name: names.followed(found) for name, found in lower.stored.items()}, lower.moves, lower.kept)
 
 
 def streams(found: LaidOut, ranges: dict[str, tuple[int, int]], turned: bool = True) -> ModelWrapper:

@@ -12,6 +12,7 @@ from qonnx.transformation.base import Transformation
 from microstage.integer.interpreter import attributes
 from microstage_streamline.finn.mover import Mover
 from microstage_streamline.finn.stored import Stored, channels_last, natural
+from microstage_streamline.finn.trim_kernel import trimmed
 
 __all__ = ["LowerConvs"]
 
@@ -25,11 +26,13 @@ class LowerConvs(Transformation):
     that channel, annotated as sparse.
 
     Every tensor keeps its integers; `stored` says how each lies. Inputs and outputs lie as they did, by moves at the border,
-    whose outputs `moves` names; so do the operands of operators that are not known here. It runs once.
+    whose outputs `moves` names; so do the operands of operators that are not known here. `kept` says why convolutions that
+    stay do so. It runs once.
     """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        self.mover = mover = Mover(model)
+        self.mover, self.kept = Mover(model), {}
+        mover = self.mover
         lowered = {"Conv": self._conv, "MatMul": self._matmul, "MultiThreshold": self._threshold, "MaxPool": self._pool,
                    "Transpose": self._transpose, "Concat": self._concat, "Split": self._split, "Slice": self._slice,
                    **dict.fromkeys(("Add", "Mul", "Identity"), self._elementwise),
@@ -47,11 +50,14 @@ class LowerConvs(Transformation):
 
     def _conv(self, node) -> None:
         mover, flags, weight = self.mover, attributes(node), self.mover.constant(node.input[1])
-        if weight.ndim > 4:
+        spatial, groups, image = weight.ndim - 2, flags.get("group", 1), mover.shape(node.input[0])[2:]
+        strides, dilations = (list(flags.get(name, [1] * spatial)) for name in ("strides", "dilations"))
+        weight, pads = trimmed(weight, image, strides, dilations, flags.get("pads", [0] * 2 * spatial))
+        if reason := self._unlike_an_image(weight.shape[2:], image, pads):
+            self.kept[node.output[0]] = reason
             return self._as_it_is(node)
-        x, groups, kernel, spatial = mover.last(node.input[0]), flags.get("group", 1), weight.shape[2:], weight.ndim - 2
-        strides, dilations = (_image(flags.get(name, [1] * spatial)) for name in ("strides", "dilations"))
-        pads, channels = flags.get("pads", [0] * 2 * spatial), x.shape[1]
+        x, kernel, strides, dilations = mover.last(node.input[0]), weight.shape[2:], _image(strides), _image(dilations)
+        channels = x.shape[1]
         depthwise = 1 < groups == channels == len(weight)
         # Im2Col puts the channels innermost, then the taps: rows of the matrix follow
         matrix = np.moveaxis(_ungrouped(weight, groups), (0, 1), (-1, -2)).reshape(-1, weight.shape[0])
@@ -67,6 +73,16 @@ class LowerConvs(Transformation):
         if depthwise:
             mover.model.set_tensor_sparsity(name, {"dw": {"kernel_shape": _image(kernel)}})
         mover.emit(helper.make_node("MatMul", list(node.input), list(node.output)), [source, name], [channels_last(len(x.shape))])
+
+    @staticmethod
+    def _unlike_an_image(kernel: Sequence[int], image: Sequence[int], pads: Sequence[int]) -> str:
+        """Why qonnx has no windows of this form; nothing where it has."""
+        if len(image) > 2:
+            return f"a convolution over {len(image)} axes has no form in FINN"
+        for axis, size in enumerate(image):
+            if size == 1 and (kernel[axis] > 1 or pads[axis] + pads[axis + len(image)] > 0):
+                return f"a window of {list(kernel)} with padding has no form in FINN over an image of {list(image)}"
+        return ""
 
     def _matmul(self, node) -> None:
         """Rows of the constant follow a flattened image."""
