@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
 from microstage.errors import ModelError
@@ -15,6 +17,7 @@ from microstage_streamline.graph.commute import hoist
 from microstage_streamline.graph.graph import Graph
 from microstage_streamline.graph.normalise import Normaliser
 from microstage_streamline.graph.read import read_graph
+from microstage_streamline.integerise.drop_channels import DropConstantChannels
 from microstage_streamline.integerise.integerise import Integeriser
 from microstage_streamline.integerise.made import Made
 
@@ -38,6 +41,10 @@ class Converted:
             raise ModelError(f"{found.layer or found.tensor} -> {found.tensor} could not be made integer: {found.reason}")
         return self
 
+    def left(self, recorded: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Those recorded tensors of which some channels are not computed, without these."""
+        return {name: self.made.left(name, recorded[name]) for name in self.made.kept if name in recorded}
+
     def streamed(self) -> Converted:
         """The same as a part of a longer stream: it is entered, and left where no axis turns, as its layers have it."""
         return replace(self, model=streams(self.laid, input_ranges(self.written.interface), turned=False))
@@ -53,7 +60,7 @@ def convert(graph: Graph, name: str) -> Converted:
     normal = Normaliser(graph)
     normal.clean()
     hoist(normal)
-    made = Integeriser(normal).run()
+    made = DropConstantChannels(Integeriser(normal).run()).apply()
     if not made.nodes:
         why = made.unresolved[0].reason if made.unresolved else "it has no layer"
         raise ModelError(f"Nothing of the network can be computed in integers: {why}")

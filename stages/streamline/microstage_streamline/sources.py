@@ -51,7 +51,8 @@ class StageBefore:
         interface, models = self._interface()["parts"], {name: part.model for name, part in converted.items()}
         recorded = golden.load(self.folder / golden.FILE)
         sequence = Sequence.read(self._interface())
-        observed = sequences.replay_golden(job, models, interface, recorded, sequence)
+        kept = {name: values for part in converted.values() for name, values in part.left(recorded).items()}
+        observed = sequences.replay_golden(job, models, interface, recorded | kept, sequence)
         for name, model in models.items():
             job.metric(f"{name}.tensors_in_range", sequences.check_annotations(name, model, observed))
             sequences.replay_executor(job, name, model, interface[name])

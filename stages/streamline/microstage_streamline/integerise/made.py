@@ -47,7 +47,7 @@ class Made:
     """The new graph. `inputs`: the integers that enter, by tensor of the cleaned graph; `raw`: (scale, zero point) of those that enter as
     the file's own quantiser leaves them. `outputs`: what the network answers, or what its unresolved rest would go on from; a
     Function where real operators behind the last integers are a straight line. `negated`: tensors whose integers are the negative of
-    the reference's in some channels."""
+    the reference's in some channels. `kept`: (axis, places) of the channels that are left, of tensors that lost some."""
 
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
@@ -57,6 +57,14 @@ class Made:
     unresolved: list[Unresolved] = field(default_factory=list)
     negated: set[str] = field(default_factory=set)
     ranges: dict[str, Range] = field(default_factory=dict)
+    kept: dict[str, tuple[int, np.ndarray]] = field(default_factory=dict)
+
+    def left(self, tensor: str, values: np.ndarray) -> np.ndarray:
+        """What is computed still of `values` of a tensor, over time or not."""
+        if tensor not in self.kept:
+            return values
+        axis, places = self.kept[tensor]
+        return np.take(values, places, axis - self.ranges[tensor].low.ndim)
 
     def drop_unused(self) -> None:
         """Only what some output needs stays."""

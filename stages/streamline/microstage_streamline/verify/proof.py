@@ -46,7 +46,7 @@ class Proof:
             found = self.found.integers(interpreter.run(fed, self.found.names))
             self._within_types(found)
             for tensor in self.compared:
-                counts[tensor] += golden.compare(tensor, integers(expected[tensor]), found[tensor]).compared
+                counts[tensor] += golden.compare(tensor, self.part.made.left(tensor, integers(expected[tensor])), found[tensor]).compared
             for name, value in {**fed, **self._kept(found)}.items():
                 kept.setdefault(name, []).append(integers(value))
         for tensor, count in counts.items():
