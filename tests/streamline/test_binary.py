@@ -21,7 +21,7 @@ from microstage_streamline.sources import convert_part
 from microstage_streamline.verify.sequences import ChannelsLast
 
 _PRODUCTS = {"MatMul", "XnorPopcountMatMul"}
-_OPERATORS = _PRODUCTS | {"MultiThreshold", "Im2Col", "MaxPoolNHWC", "Flatten", "TopK"}
+_OPERATORS = _PRODUCTS | {"MultiThreshold", "Im2Col", "MaxPoolNHWC", "Flatten", "TopK", "Add"}
 
 
 def images(interface, count, seed=0):

@@ -21,7 +21,8 @@ class BipolarToXnor(Transformation):
     """x W = 2 popcount(xnor(b, B)) - K for x = 2 b - 1, W = 2 B - 1 of K rows; so x W >= T is popcount >= (T + K) / 2.
 
     Precondition: thresholds give x, -1 or 1; operators that only move it bring it, without padding, to products with
-    constant weights of -1 and 1 alone; and what reads these are thresholds, or a TopK, to which the order is all.
+    constant weights of -1 and 1 alone; and what reads these are thresholds, or a TopK, to which the order is all, also
+    behind constants that are added and differ by even numbers.
     """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
@@ -53,12 +54,19 @@ class BipolarToXnor(Transformation):
                 ends.append(reader)
         return movers, ends
 
-    @staticmethod
-    def _convertible(model: ModelWrapper, product) -> bool:
+    def _convertible(self, model: ModelWrapper, product) -> bool:
         weight = model.get_initializer(product.input[1]) if product is not None and product.op_type == "MatMul" else None
-        outside = weight is not None and product.output[0] in {output.name for output in model.graph.output}
-        kinds = {reader.op_type for reader in model.find_consumers(product.output[0])} if weight is not None else set()
-        return weight is not None and not outside and bool(np.all(np.abs(weight) == 1)) and kinds <= {"MultiThreshold", "TopK"}
+        if weight is None or not np.all(np.abs(weight) == 1) or product.output[0] in {output.name for output in model.graph.output}:
+            return False
+        return all(self._takes_counts(model, reader) for reader in model.find_consumers(product.output[0]))
+
+    @staticmethod
+    def _takes_counts(model: ModelWrapper, reader) -> bool:
+        """Whether what reads a product can read the count of equal bits in its place."""
+        if reader.op_type != "Add":
+            return reader.op_type in ("MultiThreshold", "TopK")
+        added, readers = model.get_initializer(reader.input[1]), model.find_consumers(reader.output[0])
+        return added is not None and bool(readers) and {r.op_type for r in readers} <= {"TopK"} and not np.any((added - added.flat[0]) % 2)
 
     @staticmethod
     def _convert(model: ModelWrapper, threshold, movers: list, products: list) -> None:
@@ -79,6 +87,9 @@ class BipolarToXnor(Transformation):
                 if reader.op_type == "MultiThreshold":
                     bound = model.get_initializer(reader.input[1])
                     model.set_initializer(reader.input[1], np.ceil((bound + rows) / 2).astype(np.float32))
+                if reader.op_type == "Add":
+                    added = model.get_initializer(reader.input[1])
+                    model.set_initializer(reader.input[1], ((added - added.flat[0]) / 2).astype(np.float32))
             model.set_initializer(product.input[1], ((weight + 1) / 2).astype(np.float32))
             place = list(model.graph.node).index(product)
             counted = helper.make_node("XnorPopcountMatMul", list(product.input), list(product.output), domain=_CUSTOM)
