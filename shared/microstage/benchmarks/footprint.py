@@ -15,7 +15,7 @@ from microstage.benchmarks.firmware import Footprint, measure
 from microstage.benchmarks.machines import MACHINES
 from microstage.benchmarks.names import WIDTHS
 from microstage.benchmarks.subject import Subject, read_subjects
-from microstage.benchmarks.tables import table
+from microstage.benchmarks.tables import table, without_empty
 from microstage.benchmarks.twins import network_named
 from microstage.errors import MicrostageError
 
@@ -61,7 +61,7 @@ def main(words: Sequence[str]) -> int:
     found = {subject.name: _measured(subject) for subject in subjects}
     print(table(_HEADER, [_row(name, *where, f) for name, measured in found.items() for where, f in measured.items()]), flush=True)
     small = {name: measured[_MEASURED[0], _LEVELS[0]] for name, measured in found.items()}
-    print("\n" + table(_BESIDE, [_beside(subject, small[subject.name]) for subject in subjects]), flush=True)
+    print("\n" + without_empty(_BESIDE, [_beside(subject, small[subject.name]) for subject in subjects]), flush=True)
     if {*WIDTHS.values()} <= small.keys():
         print("\n490 -> 3 x 256 -> 12 on cortex-m4, -Os, activations of 8 bits\n" + _widths(small), flush=True)
     return 0

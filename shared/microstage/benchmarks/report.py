@@ -9,7 +9,7 @@ from microstage.benchmarks.aims import CONSTANTS, aim
 from microstage.benchmarks.contest import Contestant
 from microstage.benchmarks.measuring import Timing, ratio
 from microstage.benchmarks.names import BEFORE
-from microstage.benchmarks.tables import table
+from microstage.benchmarks.tables import table, without_empty
 
 __all__ = ["Measured", "constants", "ratios", "summary", "times"]
 
@@ -86,8 +86,7 @@ def summary(found: Sequence[Measured]) -> str:
     ]  # fmt: skip
     head = ("how many times as fast", "than TFLite Micro, C99", "than onnxruntime's best", "than LiteRT with XNNPACK", "than before",
             "us", "constants / .tflite", "arena, bytes")  # fmt: skip
-    keep = [place for place in range(len(head)) if any(row[place] for row in rows)]
-    return table([head[place] for place in keep], [[row[place] for place in keep] for row in rows])
+    return without_empty(head, rows)
 
 
 def _times(one: Measured, rival: str, variant: str) -> str:

@@ -231,8 +231,9 @@ def sbom(session: Session) -> None:
 
 
 def variables(session: Session) -> None:
-    """Every variable that the stages declare: default, what is allowed, one sentence."""
+    """Every variable that the stages declare: default, what is allowed, one sentence; then those of the commands."""
     print(report.variables(session.stages))
+    print("\n".join(["commands:", *(f"  {name + '=':28} {said}." for name, said in SETTINGS.items())]))
 
 
 COMMANDS: dict[str, Callable[[Session], int | None]] = {

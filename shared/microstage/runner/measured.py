@@ -50,7 +50,7 @@ class Asked:
         assert_settings_used(command, typed, SETTINGS)
         settings = {name: value for name, value in typed.items() if name in SETTINGS and name not in (*_CHOOSING, *_OWN)}
         parameters = {name: value for name, value in typed.items() if name not in SETTINGS and name not in _CHOOSING}
-        found = list(_chosen(typed, usual))
+        found = [one._titled(settings) for one in _chosen(typed, usual)]
         having = [one._has(settings) for one in found]
         for name, value in parameters.items():
             if not any(name in known for known in having):
@@ -66,6 +66,12 @@ class Asked:
     def session(self, more: Mapping[str, str]) -> Session:
         """Its selection, which raises for what is not allowed; a drawn network's needs its file (`drawn`)."""
         return Session(REPOSITORY, {**more, **self.typed, **({"ONNX": ""} if self.drawn else {})})
+
+    def _titled(self, settings: Mapping[str, str]) -> Asked:
+        """By the network where it is a run's id that was typed."""
+        if "RUN" not in self.typed:
+            return self
+        return replace(self, name=f"{self.session(settings).parameters['train']['model']} RUN={self.name}")
 
     def _has(self, settings: Mapping[str, str]) -> set[str]:
         """The parameters of its stages."""
