@@ -15,7 +15,7 @@ from microstage.benchmarks.onnx_twin import write_onnx
 from microstage.benchmarks.reference import run
 from microstage.benchmarks.report import Measured, constants, ratios, summary
 from microstage.benchmarks.runtimes import LiteRt, OnnxRuntime, TfLiteMicro
-from microstage.benchmarks.tflite_file import closing_softmax, without_softmax
+from microstage.benchmarks.tflite_file import closing_softmax, ends_of_tflite, without_softmax
 from microstage.benchmarks.tflite_twin import write_tflite
 from microstage.benchmarks.twins import inputs_of, network_named
 from microstage.errors import ModelError, VerificationError
@@ -118,6 +118,12 @@ def test_a_closing_softmax_is_found_and_taken_off_before_answers_are_compared():
         assert compare_whole("it", network.name, runtime, vectors_of(network, 4, "tflite")).largest <= 2
     with pytest.raises(VerificationError, match="another network"):
         compare_whole("it", network.name, TfLiteMicro(whole), vectors_of(network, 4, "tflite"))
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"no flatbuffer at all", write_tflite(network_named("drawn-autoencoder"))[:2000]])
+def test_what_is_no_whole_tflite_file_is_one_sentence(spoilt):
+    with pytest.raises(ModelError, match="no whole .tflite file"):
+        ends_of_tflite(spoilt)
 
 
 def test_multiply_accumulates_are_counted_in_the_file():

@@ -15,6 +15,7 @@ from microstage.benchmarks.generated import VARIANTS
 from microstage.benchmarks.names import RIVALS
 from microstage.benchmarks.report import Measured
 from microstage.benchmarks.subject import Subject, read_subjects
+from microstage.benchmarks.tflite_file import ends_of_tflite
 from microstage.errors import MicrostageError, ParameterError
 
 __all__ = ["bench", "main"]
@@ -35,18 +36,18 @@ def main(words: Sequence[str]) -> int:
 
 def bench(subject: Subject, against: Sequence[str], rounds: int, peak: machine.Peak | None, scratch: Path) -> Measured:
     """One network: compare, time, print."""
-    (macs, weights), network = subject.size, published(subject.tflite.read_bytes()) if subject.tflite else ""
+    (macs, weights), file = subject.size, subject.tflite.read_bytes() if subject.tflite else b""
+    network = published(file) if file and ends_of_tflite(file) else ""
     print(f"\n{subject.name}{network and f' ({network})'}: {macs:,} multiply-accumulates, {weights:,} weights", flush=True)
     own = contest.ours(subject, scratch)
     others = {**contest.earlier(subject, scratch), **contest.rivals(subject, against)}
     code, constants = memory.sections(subject.c, scratch)
     arena = next(iter(own.values())).runtime.arena_bytes
     timings = _race({**own, **others}, macs, peak, rounds)
-    tflite = subject.tflite.stat().st_size if subject.tflite else 0
-    measured = Measured(subject.name, network or subject.name.split()[0], timings, list(own), constants, arena, tflite)
+    measured = Measured(subject.name, network or subject.name.split()[0], timings, list(own), constants, arena, len(file))
     print(report.ratios(measured))
     print(tables.table(memory.HEADER, _memory(subject, against, memory.row_of_c(code, constants, arena))))
-    if tflite:
+    if file:
         print(report.constants(measured))
     sys.stdout.flush()
     return measured

@@ -15,7 +15,6 @@ from microstage.benchmarks.runtimes import LiteRt, OnnxRuntime, Runtime, TfLiteM
 from microstage.benchmarks.subject import Subject
 from microstage.benchmarks.tflite_file import closing_softmax, without_softmax
 from microstage.benchmarks.twins import inputs_of
-from microstage.errors import MicrostageError, VerificationError
 
 __all__ = ["Contestant", "earlier", "ours", "rivals", "rivals_of"]
 
@@ -69,6 +68,8 @@ def rivals_of(against: Sequence[str]) -> list[Rival]:
 def rivals(subject: Subject, against: Sequence[str]) -> dict[str, Contestant]:
     """Loaded and compared, by name; `VerificationError` for one that computes another network. One that cannot run the file is said and left out."""
     found = {}
+    if subject.tflite is None and (missing := [name for name in against if name != "onnxruntime"]):
+        print(f"{' and '.join(missing)}: no .tflite file of {subject.name}")
     for rival in rivals_of(against):
         file = subject.onnx if rival.name.startswith("onnxruntime") else subject.tflite
         form = _FORMS.get(rival.name)
@@ -76,9 +77,7 @@ def rivals(subject: Subject, against: Sequence[str]) -> dict[str, Contestant]:
             continue
         try:
             found[rival.name] = _compared(rival, subject)
-        except VerificationError:
-            raise
-        except (RuntimeError, ValueError, MicrostageError, *_refusals()) as error:
+        except (RuntimeError, ValueError, *_refusals()) as error:
             print(f"{rival.name} cannot run {file.name}: {' '.join(str(error).split())[:200]}", flush=True)
     return found
 

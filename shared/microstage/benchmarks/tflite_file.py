@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import flatbuffers
@@ -41,9 +42,12 @@ def without_softmax(file: bytes) -> bytes:
 def _read(file: bytes) -> Any:
     from ai_edge_litert import schema_py_generated as schema
 
-    if file[4:8] != b"TFL3":
-        raise ModelError("TFLITE= is no .tflite file: it has no TFL3 at its beginning.")
-    return schema.ModelT.InitFromPackedBuf(file, 0)
+    try:
+        if file[4:8] == b"TFL3":
+            return schema.ModelT.InitFromPackedBuf(file, 0)
+    except (struct.error, IndexError, ValueError, TypeError):  # what offsets beyond its end come to
+        pass
+    raise ModelError("TFLITE= is no whole .tflite file.")
 
 
 def _closing(model: Any) -> Any:
