@@ -44,8 +44,8 @@ def prove(name: str, graphs: Path, c: Path, count: int, seconds: float) -> Itera
     with tempfile.TemporaryDirectory() as scratch:
         for path in (*c.glob("*.c"), *c.glob("*.h")):
             shutil.copy(path, scratch)
-        for name in ("selftest.c", "golden.bin"):
-            (Path(scratch) / name).write_bytes(files[name])
+        for replayed in ("selftest.c", "golden.bin"):
+            (Path(scratch) / replayed).write_bytes(files[replayed])
         for compiler, flags in FORMS:
             words = tuple(word for flag in flags for word in flag.split())
             compile_selftest(Path(scratch), (FLAGS[0], *FLAGS[2:], *words), compiler)

@@ -37,7 +37,7 @@ def test_integers_of_whole_sequences_and_streams_are_compared(made):
     (row,) = prove.prove("tiny", *made, VECTORS, 60)
     calls = 3  # of 1, 2 and the last 1 of 4 steps
     each = T * 3 + T * 2 * H + calls * 2 * H + 2 * 4  # features, states, states behind calls, the head alone and the whole
-    assert row[3:] == (str(VECTORS), f"{VECTORS * each:,}", "0")
+    assert row[0] == "tiny" and row[3:] == (str(VECTORS), f"{VECTORS * each:,}", "0")
 
 
 def test_a_wrong_integer_is_a_mismatch(made, monkeypatch):
