@@ -13,10 +13,9 @@ from microstage.integer import real
 from microstage.onnx_file import read_onnx
 from microstage.stage import Job
 from microstage_streamline.convert import Converted
-from microstage_streamline.finn.write import Written
 from microstage_streamline.verify.executors import CannotRun, Untouched
 from microstage_streamline.verify.layers import Layer, Layers
-from microstage_streamline.verify.samples import Samples, of_reals, of_vectors
+from microstage_streamline.verify.samples import Samples, is_raw, of_reals, of_vectors
 
 __all__ = ["compare_with_file"]
 
@@ -33,7 +32,7 @@ def compare_with_file(
     `VerificationError` for the first layer of which an executor makes something else; and for what no executor can run, unless the
     parameter `uncompared` lets that pass.
     """
-    samples, steps = of_vectors(part.normal, part.written, fed, recorded), _steps(part.written)
+    samples, steps = of_vectors(part.normal, part.written, fed, recorded), _steps(part)
     found = {"layers": _layers(job, path, part, samples), "the file": _whole(path, samples, steps)}
     if arrays is not None:
         found["GOLDEN"] = _expected(arrays, samples.answers, steps)
@@ -113,9 +112,10 @@ def _expected(arrays: Mapping[str, np.ndarray], answers: Mapping[str, np.ndarray
     return found
 
 
-def _steps(written: Written) -> dict[str, float]:
+def _steps(part: Converted) -> dict[str, float]:
     """What one level of an output is."""
-    return {name: float(np.max(np.abs(said["scale"]))) for name, said in written.interface["outputs"].items()}
+    outputs = part.written.interface["outputs"]
+    return {name: 1.0 if is_raw(part.normal.values.get(name)) else float(np.max(np.abs(said["scale"]))) for name, said in outputs.items()}
 
 
 def _difference(found: np.ndarray, exact: np.ndarray, step: float) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from microstage.integer.sequence import integers
 from microstage_streamline.finn.write import Written
 from microstage_streamline.graph.normalise import Normaliser
 
-__all__ = ["Samples", "described", "of_reals", "of_vectors", "rows"]
+__all__ = ["Samples", "described", "is_raw", "of_reals", "of_vectors", "rows"]
 
 _REALS = 16
 
@@ -56,8 +56,18 @@ def of_vectors(normal: Normaliser, written: Written, fed: Mapping[str, Any], rec
             entries[name] = fed[name]
         elif name in written.entered:
             entries[name] = described(said["inputs"][name], integers(fed[written.entered[name]])).astype(np.float32)
-    answers = {name: described(found, recorded[name]) for name, found in said["outputs"].items()}
+    answers = {name: _answered(normal.values.get(name), found, recorded[name]) for name, found in said["outputs"].items()}
     return Samples(fed, entries, answers)
+
+
+def _answered(example: Any, said: Mapping[str, Any], ints: np.ndarray) -> np.ndarray:
+    """Real values of an output; of a tensor that a file keeps as raw integers, these: a scale belongs to what is made of them."""
+    return ints.astype(np.float64) if is_raw(example) else described(said, ints)
+
+
+def is_raw(example: Any) -> bool:
+    """Whether a tensor of the cleaned graph is integers without a scale."""
+    return isinstance(example, np.ndarray) and example.dtype.kind in "iu"
 
 
 def of_reals(normal: Normaliser, written: Written) -> Samples | None:
