@@ -113,6 +113,11 @@ def given_to(op, place):
     return lambda model, name, value: name in read_by(model, op, place)
 
 
+def narrower(model):
+    (narrow,) = [a for a in model.graph.node[0].attribute if a.name == "narrow"]
+    narrow.i = 1
+
+
 def one_step_more(weights):
     return weights + (np.arange(weights.size) == 70).reshape(weights.shape).astype(weights.dtype)
 
@@ -125,6 +130,7 @@ FAULTS = {
     "a zero point dropped at the input": (quantised, constants(called("z1"), np.zeros_like), "DequantizeLinear"),
     "a zero point dropped inside": (quantised, constants(called("z2"), np.zeros_like), "QuantizeLinear"),
     "another rounding": (image, lambda m: flags(m, "Quant", lambda a, n: setattr(a["rounding_mode"], "s", b"FLOOR")), "Conv"),
+    "a level less at the input": (image, narrower, "Quant"),
     "weights transposed": (image, constants(lambda m, n, v: v.shape == (6, 6), np.transpose), "MatMul"),
     "kernels turned round": (quantised, constants(called("w"), lambda v: v[..., ::-1, :]), "Conv"),
     "a bias dropped": (quantised, constants(called("b"), np.zeros_like), "Conv"),
