@@ -165,7 +165,7 @@ class _Session:
             self.session = self.session or self._opened(fed)
             return dict(zip(self.outputs, self.session.run(self.outputs, fed)))
         except Exception as error:  # a foreign program on a foreign file: what it raises is its own
-            raise CannotRun(f"{self.by}: {' '.join(str(error).split())[:200]}") from None
+            raise CannotRun(_said(self.by, error)) from None
 
     def _opened(self, fed: Arrays) -> onnxruntime.InferenceSession:
         inputs = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), [None] * v.ndim) for n, v in fed.items()]
@@ -195,8 +195,13 @@ class _Function:
         try:
             getCustomOp(self.node).execute_node(context, self.graph)
         except Exception as error:
-            raise CannotRun(f"{self.by}: {' '.join(str(error).split())[:200]}") from None
+            raise CannotRun(_said(self.by, error)) from None
         return {name: np.asarray(context[name]) for name in self.node.output}
+
+
+def _said(by: str, error: Exception) -> str:
+    """A foreign program's complaint in one line."""
+    return f"{by}: {' '.join(str(error).split())[:200].rstrip('.')}"
 
 
 def _is_qonnx(node: onnx.NodeProto) -> bool:

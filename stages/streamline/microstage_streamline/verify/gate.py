@@ -33,7 +33,8 @@ def compare_with_file(
     parameter `uncompared` lets that pass.
     """
     samples, steps = of_vectors(part.normal, part.written, fed, recorded), _steps(part)
-    found = {"layers": _layers(job, path, part, samples), "the file": _whole(path, samples, steps)}
+    file = Untouched(read_onnx(path))
+    found = {"layers": _layers(job, file, part, samples), "the file": _whole(file, samples, steps)}
     if arrays is not None:
         found["GOLDEN"] = _expected(arrays, samples.answers, steps)
     for what in ("the file", "GOLDEN"):
@@ -41,8 +42,8 @@ def compare_with_file(
     return found
 
 
-def _layers(job: Job, path: Path, part: Converted, samples: Samples) -> dict[str, Any]:
-    layers, reals = Layers(Untouched(read_onnx(path)), part.normal, part.made), of_reals(part.normal, part.written)
+def _layers(job: Job, file: Untouched, part: Converted, samples: Samples) -> dict[str, Any]:
+    layers, reals = Layers(file, part.normal, part.made), of_reals(part.normal, part.written)
     layers.compare(samples, layers.layers)
     if reals is not None:
         layers.compare(reals, layers.entries)
@@ -82,9 +83,8 @@ def _say_layers(job: Job, found: Mapping[str, Any], cut: Mapping[str, Any]) -> N
         job.log(f"streamline: cut short, compared {', '.join(said[:_NAMED])}{more}")
 
 
-def _whole(path: Path, samples: Samples, steps: Mapping[str, float]) -> dict[str, Any]:
+def _whole(file: Untouched, samples: Samples, steps: Mapping[str, float]) -> dict[str, Any]:
     """{"by", output: difference} of the whole file, run on by itself; only "by" says why, where that cannot be."""
-    file = Untouched(read_onnx(path))
     outputs, some = [name for name in samples.answers if name in file.makers], samples.of(range(min(samples.count, _WHOLE)))
     program = file.program(outputs, set())
     if not outputs or not samples.entries.keys() >= set(program.sources):

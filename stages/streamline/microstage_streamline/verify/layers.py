@@ -146,14 +146,19 @@ class Layers:
 
     def _as_fed(self, name: str, value: Any) -> np.ndarray:
         """Our value as the file's own type: real numbers, or the integers that stand for them."""
-        kind = self.kinds.get(name, np.dtype(np.float32))
+        kind = self._kind(name, value)
         return (real(value) if kind.kind == "f" else np.asarray(getattr(value, "ints", value))).astype(kind)
+
+    def _kind(self, name: str, value: Any) -> np.dtype:
+        """The type that an executor gave a tensor; of one that none computed, what the reference has it in."""
+        known = getattr(value, "dtype", np.dtype(np.int64))
+        return self.kinds.get(name, known if known.kind in "iu" and known != np.int64 else np.dtype(np.float32))
 
     def _bounded(self, layer: Layer, given: Mapping[str, Any]) -> Bounded:
         """What float32 may make of the layer: of the cleaned graph's nodes, which are the same operators in one form."""
         known = {}
         for name, value in given.items():
-            as_float = self.kinds.get(name, np.dtype(np.float32)).kind == "f"
+            as_float = self._kind(name, value).kind == "f"
             known[self.ours.get(name, name)] = Bounded.in_float32(value) if as_float else Bounded.certain(value)
         places, open_, constants = set(), [layer.source], self.normal.graph.constants
         while open_:
