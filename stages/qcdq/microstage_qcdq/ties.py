@@ -1,6 +1,7 @@
 """Explained ties: where float32 arithmetic may stand on the other side of a decision boundary than the exact value.
 
-`microstage.integer.rounding_bounds` says, value by value, how far that can be; two levels may differ by one step there, and nowhere else.
+`microstage.integer.rounding_bounds` says, value by value, how far that can be; two levels may differ by one step there,
+and nowhere else.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from microstage_qcdq.boundaries import Boundary
 __all__ = ["integers", "unexplained_entries", "unexplained_levels", "unexplained_values"]
 
 
-def unexplained_values(boundary: Boundary, sources: dict[str, np.ndarray], expected: np.ndarray, found: np.ndarray) -> int:
+def unexplained_values(
+    boundary: Boundary, sources: dict[str, np.ndarray], expected: np.ndarray, found: np.ndarray
+) -> int:
     """How many of the differing entries are no tie; `expected` are exact levels (or values), `found` float's."""
     rows = np.flatnonzero((expected != found).reshape(len(expected), -1).any(axis=1))
     if len(rows) == 0:

@@ -8,7 +8,7 @@ Numerical Algorithms, chapters 2 and 3), with u = 2^-24:
                                      bring; nothing where every partial sum is a whole multiple, below 2^24, of one
                                      power of two
     batch norm                       8 u (|x a| + |mean a| + |beta|) with a = gamma / sqrt(variance + epsilon)
-    a function                       its STATED error, at both ends
+    a function                       its STATED error at both ends; 4 u |result| where none is stated
     a quantiser                      its own levels at both ends, and never more than one step away
 
 Nothing is said of underflow. The exact value is the reference's own, in float64.
@@ -25,25 +25,29 @@ import onnx
 from microstage.errors import ModelError
 from microstage.integer.registry import Kind, named
 from microstage.integer.rounding_bounds.bounded import UNIT, Bounded
-from microstage.integer.rounding_bounds.rules import RULES, STATED, each_end, fan_in, places
+from microstage.integer.rounding_bounds.rules import RULES, STATED, each_end, fan_in, monotone, places
 from microstage.integer.tensor import real
 
-__all__ = ["STATED", "UNIT", "Bounded", "bound", "fan_in", "unexplained"]
+__all__ = ["STATED", "UNIT", "Bounded", "NoBound", "bound", "fan_in", "unexplained"]
 
 _SLACK = 2.0**-44  # of the largest value: float64's own roundings, a millionth of float32's
-_BY_KIND = {Kind.MOVES: each_end, Kind.ORDER: places}
+_BY_KIND = {Kind.MOVES: each_end, Kind.ORDER: places, Kind.MONOTONE: monotone}
+
+
+class NoBound(ModelError):
+    """An operator has no rule, so that nobody can say what float32 may make of it."""
 
 
 def bound(nodes: Iterable[onnx.NodeProto], given: Mapping[str, Bounded]) -> dict[str, Bounded]:
     """Every tensor that `nodes`, in an order in which they can be run, compute from those `given`.
 
-    `ModelError` for an operator that has no rule.
+    `NoBound` for an operator that has no rule.
     """
     values = dict(given)
     for node in nodes:
         rule = RULES.get(node.op_type) or _BY_KIND.get(named(node.op_type).kind)
         if rule is None:
-            raise ModelError(f"{node.op_type} -> {node.output[0]} has no rounding bound")
+            raise NoBound(f"{node.op_type} -> {node.output[0]} has no rounding bound")
         values.update(zip(node.output, rule(node, [values[name] if name else None for name in node.input])))
     return values
 

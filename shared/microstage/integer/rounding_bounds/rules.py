@@ -12,7 +12,7 @@ from microstage.integer.interpreter import attributes, run_node
 from microstage.integer.rounding_bounds.bounded import NEAREST, UNIT, Bounded, between, rounded, within
 from microstage.integer.tensor import real
 
-__all__ = ["RULES", "STATED", "each_end", "fan_in", "places"]
+__all__ = ["RULES", "STATED", "each_end", "fan_in", "monotone", "places"]
 
 RULES: dict[str, Callable[[onnx.NodeProto, list[Bounded]], list[Bounded]]] = {}
 
@@ -70,16 +70,24 @@ def places(node, arguments):
     return [Bounded.certain(value) for value in _run(node, _side(arguments, "exact"))]
 
 
-@_rule("DequantizeLinear", "Rescale", "Neg", "LeakyRelu", "PRelu")
-def _at_both_ends(node, arguments):
-    """One rounding of a function that never turns round."""
+@_rule("DequantizeLinear", "Rescale")
+def _one_product(node, arguments):
+    return [rounded(_at_both_ends(node, arguments))]
+
+
+def monotone(node, arguments):
+    """A function that never turns round, of which nothing else is known: four roundings of its result."""
+    return [rounded(_at_both_ends(node, arguments), 4)]
+
+
+def _at_both_ends(node, arguments) -> Bounded:
     (exact,), *ends = (_run(node, _side(arguments, side)) for side in ("exact", "low", "high"))
-    return [rounded(between(exact, *(end for (end,) in ends)))]
+    return between(exact, *(end for (end,) in ends))
 
 
 @_rule("Add", "Sub", "Mul", "Div")
 def _corners(node, arguments):
-    """One rounding of what is monotone in either argument. The scales of a sum, equal to the reference, may differ a little."""
+    """One rounding of what is monotone in either argument. A sum's scales, equal to the reference, may differ a bit."""
     a, b = arguments
     operation = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide}[node.op_type]
     (exact,) = _run(node, _side(arguments, "exact"))
@@ -89,10 +97,9 @@ def _corners(node, arguments):
 
 @_rule(*STATED)
 def _stated(node, arguments):
-    (exact,), *ends = (_run(node, _side(arguments, side)) for side in ("exact", "low", "high"))
-    found, (relative, absolute) = between(exact, *(end for (end,) in ends)), STATED[node.op_type]
+    found, (relative, absolute) = _at_both_ends(node, arguments), STATED[node.op_type]
     wide = UNIT * NEAREST * (relative * found.size + absolute)
-    return [Bounded(exact, found.low - wide, found.high + wide)]
+    return [Bounded(found.exact, found.low - wide, found.high + wide)]
 
 
 @_rule("MatMul", "Gemm", "Conv")

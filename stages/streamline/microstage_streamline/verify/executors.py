@@ -1,7 +1,7 @@
 """The nodes of an untouched file, run by others: onnxruntime with graph optimisations off, and qonnx's own functions.
 
-Nodes of ONNX run in one session of onnxruntime up to the next that is qonnx's. A file that is newer than the executor is read with a
-lower IR number, which says nothing of what its operators mean.
+Nodes of ONNX run in one session of onnxruntime up to the next that is qonnx's. A file that is newer than the executor
+is read with a lower IR number, which says nothing of what its operators mean.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class CannotRun(ModelError):
 
 
 class Untouched:
-    """A file's nodes in an order in which they can be run. `batch`: the samples that it takes at once; None for any number."""
+    """A file's nodes in an order in which they can be run. `batch`: the samples that it takes at once; None for any."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self.model = model
@@ -78,7 +78,7 @@ class Untouched:
         for place in sorted(set(wanted)):
             node = self.nodes[place]
             if not set(node.output) <= self.constants.keys():
-                self.constants |= _made(self, [node], list(filter(None, node.output))).run({n: self.constants[n] for n in node.input if n})
+                self.constants |= _made(self, [node], list(filter(None, node.output))).run({})
         return {name: self.constants[name] for name in names}
 
 
@@ -101,7 +101,10 @@ class Program:
         return {step.by for step in self.steps or ()}
 
     def run(self, values: Arrays) -> dict[str, np.ndarray]:
-        """The outputs for `values` [n, ...] of the sources, as many samples at a time as the file takes; `CannotRun` says why not."""
+        """The outputs for `values` [n, ...] of the sources, so many samples at a time as the file takes.
+
+        `CannotRun` says why not.
+        """
         count = len(next(iter(values.values())))
         if self.file.batch is None:
             try:
@@ -147,7 +150,8 @@ def _made(file: Untouched, nodes: list[onnx.NodeProto], outputs: list[str]) -> _
     inner = {name for node in nodes for name in node.output}
     read = list(dict.fromkeys(name for node in nodes for name in node.input if name and name not in inner))
     constants = file.stored([name for name in read if name not in file.computed])
-    return (_Function if _is_qonnx(nodes[0]) else _Session)(file.model, nodes, [n for n in read if n in file.computed], outputs, constants)
+    kind = _Function if _is_qonnx(nodes[0]) else _Session
+    return kind(file.model, nodes, [name for name in read if name in file.computed], outputs, constants)
 
 
 class _Session:
@@ -168,9 +172,11 @@ class _Session:
             raise CannotRun(_said(self.by, error)) from None
 
     def _opened(self, fed: Arrays) -> onnxruntime.InferenceSession:
-        inputs = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), [None] * v.ndim) for n, v in fed.items()]
+        kinds = {name: helper.np_dtype_to_tensor_dtype(value.dtype) for name, value in fed.items()}
+        inputs = [helper.make_tensor_value_info(name, kind, [None] * fed[name].ndim) for name, kind in kinds.items()]
+        outputs = [onnx.ValueInfoProto(name=name) for name in self.outputs]
         kept = [numpy_helper.from_array(value, name) for name, value in self.constants.items()]
-        graph = helper.make_graph(self.nodes, "layer", inputs, [onnx.ValueInfoProto(name=name) for name in self.outputs], kept)
+        graph = helper.make_graph(self.nodes, "layer", inputs, outputs, kept)
         opset = next((o.version for o in self.model.opset_import if o.domain in ("", "ai.onnx")), 1)
         opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=int(np.clip(self.model.ir_version, *_IRS)))

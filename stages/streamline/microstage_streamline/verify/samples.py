@@ -1,4 +1,4 @@
-"""Inputs of a network as each side takes them: the reference, an executor of the file, and whoever reads `interface.json`."""
+"""Inputs of a network as each side takes them: the reference, an executor of the file, readers of `interface.json`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from microstage.errors import VerificationError
 from microstage.integer import QTensor
 from microstage.integer.sequence import integers
 from microstage_streamline.finn.write import Written
@@ -20,8 +21,8 @@ _REALS = 16
 
 @dataclass(frozen=True)
 class Samples:
-    """`fed` {tensor of the cleaned graph: values} to the reference; `entries` {input of the file: values} to an executor, as far as
-    they are known; `answers` {tensor of the file: real values} of the integer graph, where that ends, as far as it was run."""
+    """`fed` {tensor of the cleaned graph: values} to the reference; `entries` {input of the file: values} to an
+    executor, and `answers` {tensor of the file: real values} where the integer graph ends, as far as they are known."""
 
     fed: Mapping[str, Any]
     entries: Mapping[str, Any]
@@ -39,7 +40,8 @@ class Samples:
 
     def of(self, chosen: Iterable[int]) -> Samples:
         """Some of the samples."""
-        return Samples(*({n: rows(v, chosen) for n, v in side.items()} for side in (self.fed, self.entries, self.answers)))
+        sides = (self.fed, self.entries, self.answers)
+        return Samples(*({name: rows(value, chosen) for name, value in side.items()} for side in sides))
 
 
 def rows(value: Any, chosen: Iterable[int]) -> Any:
@@ -48,20 +50,26 @@ def rows(value: Any, chosen: Iterable[int]) -> Any:
     return QTensor(value.ints[chosen], value.scale) if isinstance(value, QTensor) else value[chosen]
 
 
-def of_vectors(normal: Normaliser, written: Written, fed: Mapping[str, Any], recorded: Mapping[str, np.ndarray]) -> Samples:
-    """Vectors where integers enter, or graph inputs; a real input that was not given is what `interface.json` says of its integers."""
+def of_vectors(
+    normal: Normaliser, written: Written, fed: Mapping[str, Any], recorded: Mapping[str, np.ndarray]
+) -> Samples:
+    """Vectors where integers enter, or graph inputs; `recorded` is what the integer graph made of them.
+
+    A real input that was not given is what `interface.json` says of its integers.
+    """
     said, entries = written.interface, {}
     for name in normal.graph.inputs:
         if name in fed:
             entries[name] = fed[name]
         elif name in written.entered:
             entries[name] = described(said["inputs"][name], integers(fed[written.entered[name]])).astype(np.float32)
-    answers = {name: _answered(normal.values.get(name), found, recorded[name]) for name, found in said["outputs"].items()}
+    examples = {name: normal.values.get(name) for name in said["outputs"]}
+    answers = {name: _answered(example, said["outputs"][name], recorded[name]) for name, example in examples.items()}
     return Samples(fed, entries, answers)
 
 
 def _answered(example: Any, said: Mapping[str, Any], ints: np.ndarray) -> np.ndarray:
-    """Real values of an output; of a tensor that a file keeps as raw integers, these: a scale belongs to what is made of them."""
+    """Real values of an output; raw integers of a file are these, and a scale belongs to what is made of them."""
     return ints.astype(np.float64) if is_raw(example) else described(said, ints)
 
 
@@ -71,7 +79,7 @@ def is_raw(example: Any) -> bool:
 
 
 def of_reals(normal: Normaliser, written: Written) -> Samples | None:
-    """Real inputs that no integers stand for: halfway between levels, anywhere in the range, and far outside; None where no input is real."""
+    """Real inputs that no integers stand for: between levels and outside the range; None where no input is real."""
     rng, drawn = np.random.Generator(np.random.PCG64(2)), {}
     for name, entry in normal.graph.inputs.items():
         shape = (_REALS, *entry.shape[1:])
@@ -84,14 +92,15 @@ def of_reals(normal: Normaliser, written: Written) -> Samples | None:
 
 
 def _behind(name: str, normal: Normaliser, written: Written) -> list[dict[str, Any]]:
-    """What `interface.json` says of an input; of everything that enters behind one, where several quantisers read it."""
+    """What `interface.json` says of an input; where several quantisers read it, of what enters behind them."""
     said = written.interface["inputs"]
-    return [said[name]] if name in said else [found for other, found in said.items() if other not in normal.graph.inputs]
+    behind = [found for other, found in said.items() if other not in normal.graph.inputs]
+    return [said[name]] if name in said else behind
 
 
 def _reals(rng: np.random.Generator, shape: tuple[int, ...], entries: list[dict[str, Any]]) -> np.ndarray:
     """The first two samples beyond either end, the third halfway between two levels, the others anywhere."""
-    ends = [np.multiply(said["scale"], end - said["zero_point"]) + said.get("offset", 0.0) for said in entries for end in said["range"]]
+    ends = [_line(said, np.float64(end)) for said in entries for end in said["range"]]
     low, high = min(np.min(end) for end in ends), max(np.max(end) for end in ends)
     step = min(np.min(np.abs(said["scale"])) for said in entries)
     values = rng.uniform(low, high, shape)
@@ -101,9 +110,15 @@ def _reals(rng: np.random.Generator, shape: tuple[int, ...], entries: list[dict[
 
 
 def described(said: Mapping[str, Any], ints: np.ndarray) -> np.ndarray:
-    """Real values of integers [n, ...] as `interface.json` has them: scale * (integer - zero_point) + offset, of all or by channel."""
-    scale, offset = (_spread(said.get(name, default), ints.shape) for name, default in (("scale", 1.0), ("offset", 0.0)))
-    return scale * (ints.astype(np.float64) - said.get("zero_point", 0)) + offset
+    """Real values of integers [n, ...] as `interface.json` has them: scale * (integer - zero_point) + offset.
+
+    Scale and offset are of all, or of each channel.
+    """
+    return _line({**said, **{name: _spread(said.get(name, 0.0), ints.shape) for name in ("scale", "offset")}}, ints)
+
+
+def _line(said: Mapping[str, Any], ints: np.ndarray) -> np.ndarray:
+    return np.multiply(said["scale"], ints - np.float64(said["zero_point"])) + said.get("offset", 0.0)
 
 
 def _spread(value: float | list[float], shape: tuple[int, ...]) -> np.ndarray:
@@ -111,5 +126,7 @@ def _spread(value: float | list[float], shape: tuple[int, ...]) -> np.ndarray:
     value = np.asarray(value, np.float64)
     if value.size == 1 or value.size == np.prod(shape[1:]):
         return value.reshape(shape[1:]) if value.size > 1 else value
-    axis = next(axis for axis in range(1, len(shape)) if shape[axis] == value.size)
+    axis = next((axis for axis in range(1, len(shape)) if shape[axis] == value.size), None)
+    if axis is None:
+        raise VerificationError(f"{value.size} scales or offsets are stated for a tensor of shape {list(shape)}.")
     return value.reshape([-1] + [1] * (len(shape) - axis - 1))
