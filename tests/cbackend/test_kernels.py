@@ -156,7 +156,7 @@ def conv_case(random, kernels_of: tuple[int, int], filters: int, channels: int, 
 def depthwise_case(random, channels: int, average: bool = False) -> list[Case]:
     place, _ = window(random, channels, channels, joined=False, most=14)
     starts = place.starts()
-    x = activations(random, int(starts.max()) + channels)
+    x = activations(random, int(starts.max()) + kernels.depthwise_lanes(channels))
     taps = x[starts[:, :, None] + np.arange(channels)].astype(np.int64)
     w = weights(random, (channels, *place.taps))
     sums = taps.sum(axis=1) if average else (taps * w.reshape(channels, -1).T).sum(axis=1)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 __all__ = [
+    "depthwise_lanes",
     "fast_files",
     "pack_blocks",
     "pack_depthwise",
@@ -87,14 +88,19 @@ def pack_depthwise(weights: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(weights.transpose(1, 2, 0)).astype(np.int8)
 
 
+def depthwise_lanes(channels: int) -> int:
+    """Bytes of a position that ms_depthwise_u8 reads at once: of few channels, more than there are."""
+    return next((lanes for lanes in (8, 16, 32) if channels <= lanes), channels)
+
+
 def pack_depthwise_blocks(weights: np.ndarray) -> np.ndarray:
     """int8 [channels, kernel_h, kernel_w] -> [channels / 64][kernel_h / 4][kernel_w][256 bytes]: MS_DEPTHWISE_BLOCKED 1.
 
-    Byte 64 * v + 16 * q + 4 * c + i is row i of lane 16 * q + 4 * v + c; 8, 16 or 32 channels repeat through the 64 lanes.
+    Byte 64 * v + 16 * q + 4 * c + i is row i of lane 16 * q + 4 * v + c; at most 32 channels, in depthwise_lanes, repeat through the 64 lanes.
     """
     channels, height, width = weights.shape
-    repeats = 64 // channels if channels in (8, 16, 32) else 1
-    lanes = np.tile(weights, (repeats, 1, 1))
+    each = depthwise_lanes(channels)
+    lanes = np.tile(np.pad(weights, ((0, each - channels), (0, 0), (0, 0))), (max(1, 64 // each), 1, 1))
     lanes = np.pad(lanes, ((0, -len(lanes) % 64), (0, -height % 4), (0, 0)))
     parts = lanes.reshape(-1, 4, 4, 4, lanes.shape[1] // 4, 4, width)  # block, q, v, c, row group, i, column
     return np.ascontiguousarray(parts.transpose(0, 4, 6, 2, 1, 3, 5)).astype(np.int8)

@@ -1,8 +1,8 @@
 /* ms_depthwise_u8 for AVX-512 VNNI, the bytes of 4 rows of a kernel's column are interleaved, 4 per channel,
  * so that vpdpbusd sums the column; packing to bytes puts the channels back in order.
  *
- * A vector holds 64 channels of a position or, where channels are 8, 16 or 32, of
- * 8, 4 or 2 positions side by side; weights of such are repeated through the 64 lanes by the packing.
+ * A vector holds 64 channels of a position or, of at most 32 channels, 2, 4 or 8 positions side by side, each in as many lanes as
+ * the next of 8, 16 and 32; the packing repeats their weights through the 64 lanes. Lanes that no channel has are read and multiplied by 0.
  */
 #ifndef MS_DEPTHWISE_U8_AVX512_H
 #define MS_DEPTHWISE_U8_AVX512_H
@@ -71,7 +71,8 @@ enum { MS_DW_TILE = 4 };
 #endif
 
 /* 64 results by the portable requantisation, for half-even rounding and small shifts. */
-MS_INLINE void ms_plain_lanes_avx512(const __m512i *sums, uint8_t *y, int32_t c, int32_t width, __mmask64 lanes, const ms_requant *q)
+MS_INLINE void ms_plain_lanes_avx512(const __m512i *sums, uint8_t *y, int32_t c, int32_t width, __mmask64 lanes, const ms_depthwise_u8_shape *shape,
+                                     const ms_requant *q)
 {
     int32_t found[4][16];
     MS_UNROLL
@@ -80,9 +81,29 @@ MS_INLINE void ms_plain_lanes_avx512(const __m512i *sums, uint8_t *y, int32_t c,
     }
     MS_ROLLED
     for (int32_t i = 0; i < 64; i++) {
-        if (lanes >> i & 1) {
-            y[i] = ms_requantise(found[i / 4 % 4][4 * (i / 16) + i % 4], c + i % width, q);
+        if (lanes >> i & 1 && c + i % width < shape->channels) {
+            y[i / width * shape->y_column + i % width] = ms_requantise(found[i / 4 % 4][4 * (i / 16) + i % 4], c + i % width, q);
         }
+    }
+}
+
+/* The channels of 64 / width positions, which lie y_column apart. */
+MS_INLINE void ms_store_apart_avx512(__m512i bytes, uint8_t *y, int32_t width, const ms_depthwise_u8_shape *shape)
+{
+    const __mmask32 channels = (__mmask32)(((uint64_t)1 << shape->channels) - 1);
+    if (width == 32) {
+        _mm256_mask_storeu_epi8(y, channels, _mm512_castsi512_si256(bytes));
+        _mm256_mask_storeu_epi8(y + shape->y_column, channels, _mm512_extracti64x4_epi64(bytes, 1));
+        return;
+    }
+    MS_UNROLL
+    for (int32_t g = 0; g < 8; g++) {
+        const __m128i low = _mm512_castsi512_si128(bytes);
+        if (width == 8 || g % 2 == 0) {
+            _mm_mask_storeu_epi8(y, (__mmask16)channels, low);
+            y += shape->y_column;
+        }
+        bytes = _mm512_alignr_epi64(bytes, bytes, 1);
     }
 }
 
@@ -112,14 +133,19 @@ MS_INLINE void ms_depthwise_tile_avx512(const uint8_t *x, const int8_t *w, uint8
     for (int t = 0; t < tile; t++) {
         uint8_t *to = y + t * step * shape->y_column;
         if (q->even || q->shift < 32) {
-            ms_plain_lanes_avx512(sums[t], to, c, width, lanes, q);
+            ms_plain_lanes_avx512(sums[t], to, c, width, lanes, shape, q);
             continue;
         }
         MS_UNROLL
         for (int v = 0; v < 4; v++) {
             sums[t][v] = ms_scale_avx512(sums[t][v], &r[v], q->shift);
         }
-        _mm512_mask_storeu_epi8(to, lanes, ms_pack_avx512(sums[t][0], sums[t][1], sums[t][2], sums[t][3], q));
+        const __m512i bytes = ms_pack_avx512(sums[t][0], sums[t][1], sums[t][2], sums[t][3], q);
+        if (step == 1 || width == shape->y_column) {
+            _mm512_mask_storeu_epi8(to, lanes, bytes);
+        } else {
+            ms_store_apart_avx512(bytes, to, width, shape);
+        }
     }
 }
 
@@ -141,8 +167,9 @@ MS_INLINE void ms_depthwise_row_avx512(const uint8_t *x, const int8_t *w, uint8_
 MS_INLINE void ms_depthwise_u8_avx512(const uint8_t *x, const int8_t *w, uint8_t *y, const ms_depthwise_u8_shape *shape, const ms_requant *q)
 {
     const int32_t channels = shape->channels, blocks = (shape->kernel_h + 3) / 4 * shape->kernel_w * 256;
-    const int narrow = (channels == 8 || channels == 16 || channels == 32) && shape->y_column == channels && shape->out_width >= 64 / channels;
-    const int32_t width = narrow ? channels : 64, step = narrow ? 64 / channels : 1;
+    const int32_t lanes_each = channels <= 8 ? 8 : channels <= 16 ? 16 : 32;
+    const int narrow = channels <= 32 && shape->out_width >= 64 / lanes_each;
+    const int32_t width = narrow ? lanes_each : 64, step = narrow ? 64 / lanes_each : 1;
 
     for (int32_t c = 0; c < channels; c += 64, w += blocks) {
         const int32_t left = channels - c;

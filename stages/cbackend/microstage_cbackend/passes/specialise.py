@@ -7,7 +7,7 @@ import numpy as np
 from microstage_cbackend.passes.fuse import SUMMING
 from microstage_cbackend.program.ir import Layer, Part, Tensor
 from microstage_cbackend.program.stages import Affine, Raw, one_step
-from microstage_cbackend.specialised_kernels import row_depth
+from microstage_cbackend.specialised_kernels import depthwise_lanes, row_depth
 
 __all__ = ["specialise", "window_shape"]
 
@@ -50,9 +50,10 @@ def _fits(layer: Layer) -> bool:
 def _sum(part: Part, layer: Layer) -> None:
     if layer.inputs[1].ctype != "int8_t" or (layer.kernel == "ms_conv2d" and layer.shape["groups"] != 1):
         return
-    bits = 8 if layer.kernel == "ms_depthwise" else _bits(layer)
-    _unpadded(part, layer, 32 // bits)
-    if layer.kernel == "ms_depthwise":
+    s, depthwise = layer.shape, layer.kernel == "ms_depthwise"
+    bits = 8 if depthwise else _bits(layer)
+    _unpadded(part, layer, depthwise_lanes(s["channels"]) - s["channels"] if depthwise else 32 // bits)
+    if depthwise:
         layer.kernel, layer.scratch, layer.shape = "ms_depthwise_u8", None, _taps(layer.shape, layer.shape["channels"])
     else:
         _conv(layer, bits)
