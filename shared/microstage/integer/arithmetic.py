@@ -8,7 +8,7 @@ import numpy as np
 
 from microstage.errors import ModelError
 from microstage.integer import ranges
-from microstage.integer.registry import Kind, everywhere, operator
+from microstage.integer.registry import Kind, everywhere, operator, positive_scale
 from microstage.integer.tensor import QTensor, checked, real
 
 
@@ -75,12 +75,12 @@ def _transposed(value):
     return value.T
 
 
-@operator("Add", kind=Kind.SUM, ranges=ranges.of_pair, straight=True)
+@operator("Add", kind=Kind.SUM, ranges=ranges.of_pair, rises=everywhere, straight=True)
 def add(arguments, _):
     return _sum(*arguments, sign=1)
 
 
-@operator("Sub", kind=Kind.SUM, ranges=ranges.of_pair, straight=True)
+@operator("Sub", kind=Kind.SUM, ranges=ranges.of_pair, rises=everywhere, straight=True)
 def sub(arguments, _):
     return _sum(*arguments, sign=-1)
 
@@ -98,7 +98,7 @@ def _same_scale(a, b) -> bool:
     return bool(np.all(np.abs(np.asarray(a) - np.asarray(b)) <= np.abs(np.asarray(a)) * 2.0**-21))
 
 
-@operator("Mul", kind=Kind.ELEMENT_PRODUCT, ranges=ranges.of_pair, straight=True)
+@operator("Mul", kind=Kind.ELEMENT_PRODUCT, ranges=ranges.of_pair, rises=positive_scale, straight=True)
 def mul(arguments, _):
     a, b = arguments
     if isinstance(a, QTensor) and isinstance(b, QTensor):
@@ -108,7 +108,7 @@ def mul(arguments, _):
     return real(a) * real(b)
 
 
-@operator("Div", kind=Kind.MONOTONE, straight=True)
+@operator("Div", kind=Kind.MONOTONE, rises=positive_scale, straight=True)
 def div(arguments, _):
     return real(arguments[0]) / real(arguments[1])
 

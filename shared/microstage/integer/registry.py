@@ -37,7 +37,8 @@ class Operator:
 
     `ranges` (node, ranges, constants) -> {output: Range}: needed by kinds whose range does not follow from `run`.
     `axes` (attributes, shape, rank) -> axes of the tensor along which a constant input of `shape` differs.
-    `rises` (constants) -> whether a MONOTONE operator never falls, so that it commutes with a maximum; `straight`: it is a line.
+    `rises` (constants behind the first input) -> whether it never falls, as a function of its first input alone, so that it commutes
+    with a maximum; `straight`: such a function is a line.
     """
 
     run: Callable[..., Any]

@@ -22,7 +22,7 @@ class BipolarToXnor(Transformation):
 
     Precondition: thresholds give x, -1 or 1; operators that only move it bring it, without padding, to products with
     constant weights of -1 and 1 alone; and what reads these are thresholds, or a TopK, to which the order is all, also
-    behind constants that are added and differ by even numbers.
+    behind constants that are added and differ by even numbers, as long as nobody reads the values that it takes.
     """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
@@ -63,10 +63,13 @@ class BipolarToXnor(Transformation):
     @staticmethod
     def _takes_counts(model: ModelWrapper, reader) -> bool:
         """Whether what reads a product can read the count of equal bits in its place."""
+        if reader.op_type == "TopK":
+            return not model.find_consumers(reader.output[0]) and reader.output[0] not in {output.name for output in model.graph.output}
         if reader.op_type != "Add":
-            return reader.op_type in ("MultiThreshold", "TopK")
+            return reader.op_type == "MultiThreshold"
         added, readers = model.get_initializer(reader.input[1]), model.find_consumers(reader.output[0])
-        return added is not None and bool(readers) and {r.op_type for r in readers} <= {"TopK"} and not np.any((added - added.flat[0]) % 2)
+        even = added is not None and not np.any((added - added.flat[0]) % 2)
+        return even and bool(readers) and all(r.op_type == "TopK" and BipolarToXnor._takes_counts(model, r) for r in readers)
 
     @staticmethod
     def _convert(model: ModelWrapper, threshold, movers: list, products: list) -> None:

@@ -16,7 +16,7 @@ from microstage.integer.registry import Kind, named
 from microstage_streamline.finn.annotate_datatypes import datatype_of
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.graph.normalise import Normaliser
-from microstage_streamline.integerise.made import Integers, Made, exact_scale
+from microstage_streamline.integerise.made import Entered, Integers, Made, exact_scale
 from microstage_streamline.integerise.monotone import Function, straight_line
 
 __all__ = ["Written", "write"]
@@ -130,8 +130,9 @@ def _annotate(model: ModelWrapper, made: Made, renamed: Mapping[str, str]) -> No
 def _interface(made: Made, normal: Normaliser, entered: Mapping[str, str]) -> dict[str, Any]:
     inputs, outputs = {}, {}
     for name, tensor in entered.items():
-        scale, zero_point = made.raw.get(tensor, (exact_scale(made.inputs[tensor].example), 0))
-        inputs[name] = {**_described(made.inputs[tensor], scale), "zero_point": zero_point}
+        entered = made.entries.get(tensor, Entered(exact_scale(made.inputs[tensor].example)))
+        offset = {"offset": _flat(entered.offset, made.inputs[tensor].range.low.shape)} if np.any(entered.offset) else {}
+        inputs[name] = {**_described(made.inputs[tensor], entered.scale), "zero_point": entered.zero_point, **offset}
     for name, found in made.outputs.items():
         if isinstance(found, Integers):
             outputs[name] = _described(found, exact_scale(found.example))

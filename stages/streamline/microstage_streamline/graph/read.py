@@ -14,12 +14,13 @@ from microstage.errors import ModelError
 from microstage.onnx_file import read_onnx
 from microstage_streamline.graph.graph import Entry, Graph, Node
 
-__all__ = ["QUANTISERS", "graph_of", "read_graph"]
+__all__ = ["QUANTISERS", "QUANTISING", "graph_of", "read_graph"]
 
 OPSETS, IRS = (11, 21), (3, 14)
 _CHECKED = 10  # the IR number that nodes are checked by, whichever the file has
 # Operators of qonnx, FINN and brevitas, whatever domain a file keeps them in (the empty one included).
 QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc", "FloatQuant")
+QUANTISING = ("QuantizeLinear", *QUANTISERS)
 _CUSTOM = (*QUANTISERS, "XnorPopcountMatMul", "Im2Col", "MaxPoolNHWC", "QuantAvgPool2d")
 _DOMAINS = ("", "ai.onnx", "onnx.brevitas", "qonnx.custom_op.general", "qonnx.custom_op.channels_last", "finn.custom_op.general",
             "finn", "com.microsoft")

@@ -7,6 +7,7 @@ unresolved, for a reason. What nobody asks for is never made.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -18,8 +19,9 @@ from microstage.integer.ranges import of_type
 from microstage.integer.registry import Kind, named
 from microstage_streamline.graph.graph import Node, saying_where
 from microstage_streamline.graph.normalise import Normaliser, is_quantised
+from microstage_streamline.graph.read import QUANTISING
 from microstage_streamline.integerise.emitter import Emitter
-from microstage_streamline.integerise.made import Cannot, Integers, Made, Unresolved
+from microstage_streamline.integerise.made import Cannot, Entered, Integers, Made, Unresolved, exact_scale
 from microstage_streamline.integerise.monotone import Function, entry_range, narrowed, straight_line, thresholds
 from microstage_streamline.integerise.rescaled_sum import Joined, aligned
 
@@ -88,7 +90,7 @@ class Integeriser(Emitter):
         if isinstance(before, Joined) and (self.reads[source] == 1 or not is_quantised(before.example)):
             return replace(before, nodes=[*before.nodes, node], example=example)
         start = self.integers(source)
-        if self._keeps_integers(node) and source not in self.made.raw:
+        if self._keeps_integers(node):
             return replace(start, example=example, shared=start.shared or self.reads.get(node.output, 0) > 1)
         return Function(start, [node], example)
 
@@ -143,15 +145,27 @@ class Integeriser(Emitter):
         """Integers enter behind the input's quantiser: centred, or raw where it has a zero point, which an addition takes off."""
         last = function.nodes[-1]
         if last.op != "DequantizeLinear" or self._keeps_integers(last):
+            self._say_entry(name, function, Entered(exact_scale(function.example)))
             return self.enter(name, function.example, entry_range(function, self.graph.inputs, self.constants))
         source = last.inputs[0]
         if not isinstance(self.state[source], Integers):
             raw = replace(function, nodes=function.nodes[:-1], example=self.values[source])
             self.state[source] = self.enter(source, raw.example, entry_range(raw, self.graph.inputs, self.constants))
-            zero_point = self.constants[last.inputs[2]]
-            if np.size(zero_point) == 1:
-                self.made.raw[source] = np.asarray(self.constants[last.inputs[1]], np.float64), int(np.asarray(zero_point).reshape(()))
+            scale, zero_point = (np.asarray(self.constants[constant]) for constant in last.inputs[1:3])
+            if zero_point.size == 1:
+                self._say_entry(source, function, Entered(scale.astype(np.float64), int(zero_point.reshape(()))))
         return self._made(name, Function(self.state[source], [last], function.example))
+
+    def _say_entry(self, name: str, function: Function, entered: Entered) -> None:
+        """What integers are of the file's own input: quantised = a x + b, so x = quantised / a - b / a."""
+        before = list(itertools.takewhile(lambda node: node.op not in QUANTISING, function.nodes))
+        line = Function(None, before, None)
+        if before and len(before) < len(function.nodes) and line.is_straight(self.constants):
+            step, start = line.at(self.constants, self.graph.inputs)
+            if np.all(step != 0):
+                entered = Entered(narrowed(entered.scale / step), entered.zero_point, narrowed((0.0 - start) / step))
+        if before or entered.zero_point:
+            self.made.entries[name] = entered
 
     def _aligned(self, joined: Joined) -> Integers:
         """The sum of two tensors at different scales, behind its quantiser."""

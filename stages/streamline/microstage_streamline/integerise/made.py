@@ -15,7 +15,7 @@ from microstage_streamline.graph.graph import Node
 if TYPE_CHECKING:
     from microstage_streamline.integerise.monotone import Function
 
-__all__ = ["Cannot", "Integers", "Made", "Unresolved", "exact_scale"]
+__all__ = ["Cannot", "Entered", "Integers", "Made", "Unresolved", "exact_scale"]
 
 
 @dataclass(frozen=True)
@@ -38,21 +38,30 @@ class Unresolved:
     root: str
 
 
+@dataclass(frozen=True)
+class Entered:
+    """value = scale * (integer - zero_point) + offset, of a real input of the file."""
+
+    scale: np.ndarray
+    zero_point: int = 0
+    offset: np.ndarray = np.float64(0)
+
+
 class Cannot(ModelError):
     """This node has no integers; the network's other nodes may."""
 
 
 @dataclass
 class Made:
-    """The new graph. `inputs`: the integers that enter, by tensor of the cleaned graph; `raw`: (scale, zero point) of those that enter as
-    the file's own quantiser leaves them. `outputs`: what the network answers, or what its unresolved rest would go on from; a
+    """The new graph. `inputs`: the integers that enter, by tensor of the cleaned graph; `entries`: what they are of the file's real input,
+    where that is more than the scale of their example. `outputs`: what the network answers, or what its unresolved rest would go on from; a
     Function where real operators behind the last integers are a straight line. `negated`: tensors whose integers are the negative of
     the reference's in some channels. `kept`: (axis, places) of the channels that are left, of tensors that lost some."""
 
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     inputs: dict[str, Integers] = field(default_factory=dict)
-    raw: dict[str, tuple[np.ndarray, int]] = field(default_factory=dict)
+    entries: dict[str, Entered] = field(default_factory=dict)
     outputs: dict[str, Integers | Function] = field(default_factory=dict)
     unresolved: list[Unresolved] = field(default_factory=list)
     negated: set[str] = field(default_factory=set)

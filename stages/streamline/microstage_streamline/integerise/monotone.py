@@ -40,6 +40,12 @@ class Function:
         """The tensor that the first node reads."""
         return next(name for name in self.nodes[0].inputs if name and name not in constants)
 
+    def at(self, constants: Mapping[str, Any], inputs: Mapping[str, Entry]) -> tuple[np.ndarray, np.ndarray]:
+        """(step, start) of a straight line of a real input: step * x + start, of each value."""
+        shape = inputs[self.source(constants)].shape
+        start, end = (real(_run(self, constants, np.full(shape, float(x)))) for x in (0, 1))
+        return end - start, start
+
     def is_straight(self, constants: Mapping[str, Any]) -> bool:
         """Whether it is value * a + b for constants a and b, from its operators alone."""
         return all(named(node.op).straight and not _bends(node, constants) for node in self.nodes)

@@ -125,7 +125,7 @@ def _order(made: Integeriser, node: Node) -> list[Any]:
     both = line is not None and len(outputs) > 1 and made.reads.get(outputs[0], 0) > 0
     if both and turned:
         raise Cannot("answers with the largest of values that fall with their integers; expected their places alone")
-    if both:
+    if line is not None and len(outputs) > 1:
         examples[0], outputs[0] = QTensor(np.zeros(examples[0].shape, np.int64), exact_scale(x.example)), f"{outputs[0]}.integers"
     found = made.emit_all(Node(node.op, [x.name, *node.inputs[1:]], outputs, node.flags, node.layer), examples, x)
     return [Function(found[0], line.nodes, made.values[node.outputs[0]]), *found[1:]] if both else found

@@ -92,6 +92,7 @@ class _Found:
     def __init__(self, part: Converted) -> None:
         renamed, nodes = part.written.renamed, part.model.graph.node
         made = {name for node in nodes for name in node.output} | {value.name for value in part.model.graph.input}
+        made &= {name for node in nodes for name in node.input} | {value.name for value in part.model.graph.output}
         self.stored, self.tensors = part.laid.stored, {}
         for tensor in (name for node in part.made.nodes for name in node.outputs):
             lying = self.stored.get(renamed.get(tensor, tensor))
