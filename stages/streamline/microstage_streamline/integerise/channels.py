@@ -140,7 +140,7 @@ class Channels:
 
     def _decide(self) -> None:
         """Settle which channels go; weights to filters that go count no more, until nothing changes."""
-        going = {name: np.ones(len(self._ids(name)), bool) for name in self._first}
+        going = {name: np.zeros(len(self._ids(name)), bool) for name in self._first}
         while True:
             needed = self._needed | self._read(going)
             roots = {self._root(one) for one in needed}
