@@ -10,7 +10,7 @@ from microstage.integer.registry import Kind, everywhere, operator
 from microstage.integer.tensor import QTensor, real
 
 
-def _move(value, move):
+def moved(value, move):
     """Apply a rearrangement to a tensor whose scale, if it has several, moves along."""
     if not isinstance(value, QTensor):
         return move(np.asarray(value))
@@ -41,20 +41,20 @@ def cast(arguments, attributes):
 def transpose(arguments, attributes):
     value = arguments[0]
     order = attributes.get("perm", tuple(range(len(value.shape)))[::-1])
-    return _move(value, lambda a: np.transpose(a, order))
+    return moved(value, lambda a: np.transpose(a, order))
 
 
 @operator("Reshape", kind=Kind.MOVES)
 def reshape(arguments, attributes):
     value, shape = arguments
     wanted = [value.shape[i] if n == 0 and not attributes.get("allowzero", 0) else int(n) for i, n in enumerate(shape)]
-    return _move(value, lambda a: a.reshape(wanted))
+    return moved(value, lambda a: a.reshape(wanted))
 
 
 @operator("Flatten", kind=Kind.MOVES)
 def flatten(arguments, attributes):
     value, axis = arguments[0], attributes.get("axis", 1)
-    return _move(value, lambda a: a.reshape(int(np.prod(value.shape[:axis])), -1))
+    return moved(value, lambda a: a.reshape(int(np.prod(value.shape[:axis])), -1))
 
 
 def _axes(arguments, attributes):
@@ -65,13 +65,13 @@ def _axes(arguments, attributes):
 @operator("Squeeze", kind=Kind.MOVES)
 def squeeze(arguments, attributes):
     axes = _axes(arguments, attributes)
-    return _move(arguments[0], lambda a: np.squeeze(a, axes))
+    return moved(arguments[0], lambda a: np.squeeze(a, axes))
 
 
 @operator("Unsqueeze", kind=Kind.MOVES)
 def unsqueeze(arguments, attributes):
     axes = _axes(arguments, attributes)
-    return _move(arguments[0], lambda a: np.expand_dims(a, axes))
+    return moved(arguments[0], lambda a: np.expand_dims(a, axes))
 
 
 @operator("Concat", kind=Kind.MOVES)
@@ -93,7 +93,7 @@ def split(arguments, attributes):
     sizes = arguments[1] if len(arguments) > 1 else attributes["split"]
     ends = np.cumsum(sizes)[:-1]
     parts = len(sizes)
-    return tuple(_move(value, lambda a, k=k: np.split(a, ends, axis)[k]) for k in range(parts))
+    return tuple(moved(value, lambda a, k=k: np.split(a, ends, axis)[k]) for k in range(parts))
 
 
 @operator("Slice", kind=Kind.MOVES)
@@ -104,7 +104,7 @@ def slice_(arguments, _):
     index = [slice(None)] * len(value.shape)
     for axis, start, end, step in zip(axes, starts, ends, steps):
         index[int(axis)] = slice(int(start), int(end), int(step))
-    return _move(value, lambda a: a[tuple(index)])
+    return moved(value, lambda a: a[tuple(index)])
 
 
 @operator("Gather")
@@ -117,7 +117,7 @@ def gather(arguments, attributes):
     size = value.shape[axis]
     if np.any((np.asarray(index) < -size) | (np.asarray(index) >= size)):
         raise ModelError(f"an index is outside a table of {size} entries")
-    return _move(value, lambda a: np.take(a, np.asarray(index, np.int64), axis))
+    return moved(value, lambda a: np.take(a, np.asarray(index, np.int64), axis))
 
 
 @operator("Lookup", kind=Kind.MONOTONE, axes=lambda flags, shape, rank: set())
@@ -133,7 +133,7 @@ def pad(arguments, attributes):
     rank = len(value.shape)
     if attributes.get("mode", "constant") != "constant" or (len(arguments) > 2 and np.any(arguments[2])):
         raise ModelError("padding with anything but zeros is not supported")
-    return _move(value, lambda a: np.pad(a, [(int(amounts[i]), int(amounts[i + rank])) for i in range(rank)]))
+    return moved(value, lambda a: np.pad(a, [(int(amounts[i]), int(amounts[i + rank])) for i in range(rank)]))
 
 
 @operator("ArgMax", kind=Kind.ORDER, ranges=ranges.of_place)

@@ -13,6 +13,7 @@ from qonnx.transformation.general import GiveUniqueNodeNames
 from qonnx.transformation.infer_data_layouts import InferDataLayouts
 from qonnx.transformation.infer_shapes import InferShapes
 
+from microstage.errors import ModelError
 from microstage.stage import Job
 from microstage_streamline.finn.torch_stub import provide
 
@@ -28,7 +29,8 @@ def estimates_of(job: Job, converted: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return _estimate(job, {name: part.streams for name, part in converted.items()})
     except Exception as error:  # FINN asserts what it expects, and raises whatever NumPy does
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        said = " ".join(str(error).split())[:300]
+        reason = said if isinstance(error, ModelError) else f"{type(error).__name__}: {said}"
         job.log(f"streamline: FINN estimates nothing of this network: {reason}")
         return {"parts": {}, "not_estimated": reason}
 
@@ -72,13 +74,15 @@ def to_hardware(model: ModelWrapper, fpga_part: str, target_cycles: int) -> Mode
         InferThresholdingLayer(), InferPool(), InferLabelSelectLayer(),
         InferConvInpGen(), InferElementwiseBinaryOperation(), InferConcatLayer(), InferDuplicateStreamsLayer(),
         GiveUniqueNodeNames(), InferShapes(), SpecializeLayers(fpga_part), BypassReshapes(), GiveUniqueNodeNames(),
-        SetFolding(target_cycles, mvau_wwidth_max=4096),
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for step in steps:
             model = model.transform(step)
-    return model
+        try:
+            return model.transform(SetFolding(target_cycles, mvau_wwidth_max=4096))
+        except KeyError:  # FINN looks up what stands between its layers as if it were one of them
+            raise ModelError(f"FINN has no layer for {', '.join(_unmapped(model))}, and folds no graph with that between its layers") from None
 
 
 class BypassReshapes(Transformation):
@@ -109,5 +113,9 @@ def _count(model: ModelWrapper, p: Mapping[str, Any]) -> dict[str, Any]:
         "frames_per_second": round(1e9 / (slowest * p["clk_ns"]), 3) if slowest else 0.0,
         "resources": {kind: int(sum(r[kind] for r in resources.values())) for kind in _RESOURCES},
         "not_estimated": unknown,
-        "unmapped": [f"{n.op_type} -> {n.output[0]}" for n in model.graph.node if not n.domain.startswith(_HARDWARE)],
+        "unmapped": _unmapped(model),
     }
+
+
+def _unmapped(model: ModelWrapper) -> list[str]:
+    return [f"{node.op_type} -> {node.output[0]}" for node in model.graph.node if not node.domain.startswith(_HARDWARE)]
