@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from microstage.errors import ModelError
+from microstage.integer import QTensor
 from microstage.integer.ranges import of_type
 from microstage.integer.registry import Kind, named
 from microstage_streamline.graph.graph import Node, saying_where
@@ -145,27 +146,33 @@ class Integeriser(Emitter):
         """Integers enter behind the input's quantiser: centred, or raw where it has a zero point, which an addition takes off."""
         last = function.nodes[-1]
         if last.op != "DequantizeLinear" or self._keeps_integers(last):
-            self._say_entry(name, function, Entered(exact_scale(function.example)))
+            self._say_entry(name, function)
             return self.enter(name, function.example, entry_range(function, self.graph.inputs, self.constants))
         source = last.inputs[0]
         if not isinstance(self.state[source], Integers):
             raw = replace(function, nodes=function.nodes[:-1], example=self.values[source])
             self.state[source] = self.enter(source, raw.example, entry_range(raw, self.graph.inputs, self.constants))
-            scale, zero_point = (np.asarray(self.constants[constant]) for constant in last.inputs[1:3])
-            if zero_point.size == 1:
-                self._say_entry(source, function, Entered(scale.astype(np.float64), int(zero_point.reshape(()))))
+            self._say_entry(source, raw)
         return self._made(name, Function(self.state[source], [last], function.example))
 
-    def _say_entry(self, name: str, function: Function, entered: Entered) -> None:
+    def _say_entry(self, name: str, function: Function) -> None:
         """What integers are of the file's own input: quantised = a x + b, so x = quantised / a - b / a."""
         before = list(itertools.takewhile(lambda node: node.op not in QUANTISING, function.nodes))
-        line = Function(None, before, None)
-        if before and len(before) < len(function.nodes) and line.is_straight(self.constants):
+        if len(before) == len(function.nodes):
+            return
+        entered, line = self._as_quantised(function.nodes[len(before)], function.example), Function(None, before, None)
+        if before and line.is_straight(self.constants):
             step, start = line.at(self.constants, self.graph.inputs)
             if np.all(step != 0):
                 entered = Entered(narrowed(entered.scale / step), entered.zero_point, narrowed((0.0 - start) / step))
-        if before or entered.zero_point:
-            self.made.entries[name] = entered
+        self.made.entries[name] = entered
+
+    def _as_quantised(self, quantiser: Node, example: Any) -> Entered:
+        """Scale and zero point of integers that a quantiser leaves as they are; a scale that they carry is theirs, and zero points off."""
+        if isinstance(example, QTensor) or quantiser.op != "QuantizeLinear":
+            return Entered(exact_scale(example))
+        scale, zero_point = (np.asarray(self.constants[name]) if name else np.int64(0) for name in [*quantiser.inputs[1:], ""][:2])
+        return Entered(scale.astype(np.float64), int(zero_point.reshape(-1)[0]))
 
     def _aligned(self, joined: Joined) -> Integers:
         """The sum of two tensors at different scales, behind its quantiser."""

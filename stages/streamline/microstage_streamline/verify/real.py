@@ -50,7 +50,7 @@ def real_vectors(job: Job, part: Converted, fed: Mapping[str, Any], given: Mappi
     interface, graph = part.written.interface, part.normal.graph
     entries = [_Entry(name, tensor, _before(graph, tensor), interface["inputs"][name]) for name, tensor in part.written.entered.items()]
     for entry in entries:
-        if entry.before == "" or entry.tensor in part.made.entries and entry.before not in graph.inputs:
+        if entry.before == "" or "offset" in entry.described:
             job.log(f"streamline: {entry.name} enters behind no plain quantiser: there will be no functions of real numbers.")
             return {}
     values = {entry.name: _drawn(entry, fed, given) for entry in entries}

@@ -42,7 +42,7 @@ def drawn(made: Made, count: int) -> dict[str, np.ndarray | QTensor]:
         random = rng.integers(low, high + 1, (count, *low.shape[1:]))
         turn = np.indices(low.shape).sum(0) % 2 == 0
         ints = np.concatenate([low, high, np.where(turn, low, high), np.where(turn, high, low), random])
-        found[tensor] = QTensor(ints, entry.example.scale) if isinstance(entry.example, QTensor) else ints
+        found[tensor] = QTensor(ints, entry.example.scale) if isinstance(entry.example, QTensor) else ints.astype(entry.example.dtype)
     return found
 
 
