@@ -82,6 +82,9 @@ class Comparison:
 
     def _limits(self, layer: Layer, given: Mapping[str, Any]) -> Bounded:
         """What float32 may make of the layer: of the cleaned graph's nodes, the same operators in one form."""
+        kinds = [self.kinds[layer.tensor], *(self._kind(name, value) for name, value in given.items())]
+        if np.float16 in kinds:
+            raise NoBound("what float16 may make of it is not bounded here")
         known = {layer.reads.get(name, name): self._handed_over(name, value) for name, value in given.items()}
         places, open_ = set(), [layer.source]
         while open_:
