@@ -129,7 +129,7 @@ FAULTS = {
     "pads on the other side": (image, lambda m: flags(m, "Conv", lambda a, n: uneven(a["pads"])), "Conv"),
     "a zero point dropped at the input": (quantised, constants(called("z1"), np.zeros_like), "DequantizeLinear"),
     "a zero point dropped inside": (quantised, constants(called("z2"), np.zeros_like), "QuantizeLinear"),
-    "another rounding": (image, lambda m: flags(m, "Quant", lambda a, n: setattr(a["rounding_mode"], "s", b"FLOOR")), "Conv"),
+    "another rounding": (image, lambda m: flags(m, "Quant", lambda a, n: setattr(a["rounding_mode"], "s", b"FLOOR")), "Quant"),
     "a level less at the input": (image, narrower, "Quant"),
     "weights transposed": (image, constants(lambda m, n, v: v.shape == (6, 6), np.transpose), "MatMul"),
     "kernels turned round": (quantised, constants(called("w"), lambda v: v[..., ::-1, :]), "Conv"),

@@ -25,6 +25,7 @@ from microstage_streamline.verify import sequences, vectors
 from microstage_streamline.verify.gate import compare_with_file
 from microstage_streamline.verify.proof import Proof
 from microstage_streamline.verify.real import real_vectors
+from microstage_streamline.verify.samples import attained
 
 __all__ = ["OwnFile", "StageBefore", "convert_part"]
 
@@ -110,7 +111,7 @@ class OwnFile:
     def prove(self, job: Job, converted: dict[str, Converted]) -> dict[str, np.ndarray]:
         """Every tensor against the reference, on the user's vectors or drawn ones; each layer of the file against another executor."""
         part, arrays = converted[self.name], self._arrays(converted[self.name])
-        fed = vectors.given(part.normal, part.made, arrays) if arrays else vectors.drawn(part.made, vectors.how_many(part.made))
+        fed = vectors.given(part.normal, part.made, arrays) if arrays else self._drawn(part)
         proof = Proof(part, fed)
         recorded = proof.integers(job)
         proof.executor(job, recorded)
@@ -129,6 +130,9 @@ class OwnFile:
         write_json(job.output / FILE, {"model": "network", "parameters": {}})
         write_json(job.output / "unresolved.json", report.unresolved(part))
         (job.output / "report.md").write_text(report.markdown(part, job.metrics["compared"], estimates))
+
+    def _drawn(self, part: Converted) -> dict[str, Any]:
+        return attained(part, vectors.drawn(part.made, vectors.how_many(part.made)))
 
     def _arrays(self, part: Converted) -> dict[str, np.ndarray] | None:
         path = self.folder / "golden.npz"

@@ -50,10 +50,10 @@ def compare_with_file(
 
 def _layers(job: Job, file: Untouched, part: Converted, samples: Samples) -> dict[str, Any]:
     layers, comparison = layers_of(file, part.normal, part.made), Comparison(file, part.normal)
-    comparison.run(layers, samples)
     reals = of_reals(part.normal, part.written)
     if reals is not None:
         comparison.run([layer for layer in layers if any(file.kind(name).kind == "f" for name in layer.entries)], reals)
+    comparison.run(layers, samples)
     compared = [layer for layer in layers if layer.inputs and not layer.reason]
     missing = {str(layer): layer.reason or "its inputs are not known" for layer in layers if layer not in compared}
     missing = missing if layers else {"the file": "none of its tensors is integers here"}
@@ -95,7 +95,7 @@ def _whole(file: Untouched, samples: Samples, steps: Mapping[str, float]) -> dic
     if not outputs:
         return {"by": "nothing: no tensor of the file is where integers end"}
     if not samples.entries.keys() >= set(program.sources):
-        return {"by": "nothing: no integers stand for its real input"}
+        return {"by": "nothing: its real inputs are not what interface.json tells the integers of"}
     try:
         found = program.run({name: real(some.entries[name]).astype(file.kind(name)) for name in program.sources})
     except CannotRun as error:
@@ -140,6 +140,8 @@ def _difference(found: np.ndarray, exact: np.ndarray, step: float) -> dict[str, 
 
 def _say_difference(job: Job, what: str, found: Mapping[str, Any]) -> None:
     beside = f"{what} in {found['by']}" if "by" in found else what
+    if found.keys() == {"by"}:
+        job.log(f"streamline: the whole network beside {beside}")
     for name, figures in found.items():
         if name != "by":
             off = f"{figures['levels_differing']} of {figures['values']} values half a level off or more"

@@ -11,10 +11,11 @@ import numpy as np
 from microstage.errors import VerificationError
 from microstage.integer import QTensor
 from microstage.integer.sequence import integers
+from microstage_streamline.convert import Converted
 from microstage_streamline.finn.write import Written
 from microstage_streamline.graph.normalise import Normaliser
 
-__all__ = ["Samples", "described", "is_raw", "of_reals", "of_vectors", "rows"]
+__all__ = ["Samples", "attained", "described", "is_raw", "of_reals", "of_vectors", "rows"]
 
 _REALS = 16
 
@@ -69,6 +70,28 @@ def of_vectors(
     examples = {name: normal.values.get(name) for name in said["outputs"]}
     answers = {name: _answered(example, said["outputs"][name], recorded[name]) for name, example in examples.items()}
     return Samples(fed, entries, answers)
+
+
+def attained(part: Converted, fed: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the drawn integers that the quantiser of a real input can give: between two signs there is no 0.
+
+    They are what it makes of the real values that stand for them, if it makes the same of the values that stand for
+    these; where it does not, `interface.json` is wrong, which is for the gate to say.
+    """
+    found = dict(fed)
+    for name, tensor in part.written.entered.items():
+        if name in part.normal.graph.inputs and name not in fed:
+            once = _quantised(part, name, fed[tensor])
+            same = np.array_equal(integers(once), integers(_quantised(part, name, once)))
+            found[tensor] = once if same else fed[tensor]
+    return found
+
+
+def _quantised(part: Converted, name: str, value: Any) -> Any:
+    """What the file's own operators make of the real values that stand for integers at an input."""
+    values = described(part.written.interface["inputs"][name], integers(value)).astype(np.float32)
+    tensor = part.written.entered[name]
+    return part.normal.graph.run({name: values}, [tensor])[tensor]
 
 
 def _answered(example: Any, said: Mapping[str, Any], ints: np.ndarray) -> np.ndarray:
