@@ -235,6 +235,11 @@ def halfway():
     return net.model()
 
 
+def twice():
+    """A quantiser of its own, and a sum, before the quantiser at which integers enter."""
+    return (node("QuantizeLinear", ["x", "m", "k"], "a"), node("DequantizeLinear", ["a", "m", "k"], "b"), node("Add", ["b", "v"]))
+
+
 def node(op, inputs, output="h", **attributes):
     return helper.make_node(op, inputs, [output], **attributes)
 
@@ -246,6 +251,7 @@ SHIPPED = {
     "scaled first": lambda: first(node("Mul", ["x", "m"]), m=np.float32(2.5)),
     "turned round first": lambda: first(node("Mul", ["x", "m"]), m=np.float32(-2.5)),
     "through a function first": lambda: first(node("Sigmoid", ["x"])),
+    "through two quantisers first": lambda: first(*twice(), m=np.float32(0.0431), v=np.float32(0.3), k=np.int8(0)),
     "a scale for each input channel": by_input_channel, "typed by an attribute": untyped, "a weight halfway": halfway,
     "one signed bit": lambda: last(levels=(1, 1)), "weights of one signed bit": lambda: last(weights=1),
     "half away from zero": lambda: last(mode="HALF_UP", levels=(6, 1)), "an odd zero point": lambda: last(zero=3.0, levels=(6, 0)),

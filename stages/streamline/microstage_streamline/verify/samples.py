@@ -63,10 +63,7 @@ def of_vectors(
         if name in fed:
             entries[name] = fed[name]
         elif name in written.entered:
-            tensor = written.entered[name]
-            values = described(said["inputs"][name], integers(fed[tensor])).astype(np.float32)
-            if np.array_equal(integers(normal.graph.run({name: values}, [tensor])[tensor]), integers(fed[tensor])):
-                entries[name] = values
+            entries[name] = described(said["inputs"][name], integers(fed[written.entered[name]])).astype(np.float32)
     examples = {name: normal.values.get(name) for name in said["outputs"]}
     answers = {name: _answered(example, said["outputs"][name], recorded[name]) for name, example in examples.items()}
     return Samples(fed, entries, answers)
