@@ -1,10 +1,12 @@
-"""The float wrapper and the stream give what the integers and the window's own exponent say."""
+"""The float functions give what the reference answers to real inputs, or nothing is published; the stream gives the same of each window."""
 
 import ctypes
+import json
 import subprocess
 
 import numpy as np
 import pytest
+from graphs import Graph, write_artefact
 from networks import N, harmonic_artefact
 
 
@@ -70,3 +72,78 @@ def test_stream_answers_each_step_with_the_last_window(library):
             answered.append(index)
             np.testing.assert_array_equal(np.array(answer, np.float32), by_integers(library, wave[index - N + 1 : index + 1]))
     assert answered == list(range(N - 1, 3 * N, 2))
+
+
+# A network of two inputs, one with a zero point and a scale for each value, whose scores have a scale and an offset each.
+PHOTO = {"scale": [0.02, 0.5, 0.03, 1.0, 0.25, 0.125], "zero_point": 114, "low": 0, "high": 255}
+MOOD = {"scale": 0.0625, "zero_point": 0, "low": -8, "high": 7}
+SCORES = {"scale": [0.001, 0.25, 3e-05, 2.0], "offset": [0.0, -1234.5, 1e-07, 33.0]}
+
+
+def quantised(values: np.ndarray, ends: dict) -> np.ndarray:
+    """Integers without their zero point, as the page on numbers says: divided, rounded half to even, held in the range."""
+    return np.clip(np.rint(values / np.array(ends["scale"])) + ends["zero_point"], ends["low"], ends["high"]).astype(int) - ends["zero_point"]
+
+
+def scored(folder, count: int = 300):
+    """The artefact as streamline writes it, on `count` real inputs up to twice as far as their ranges reach, ties among them."""
+    random = np.random.default_rng(0)
+    weights = random.integers(-9, 10, (6, 4)), random.integers(-9, 10, (3, 4))
+    g = Graph()
+    centred = g.node("Add", g.input("photo", (1, 6), "UINT8"), g.constant("centre", [[-114.0]]))
+    sums = [g.node("MatMul", x, g.constant(f"w{k}", w)) for k, (x, w) in enumerate(zip((centred, g.input("mood", (1, 3), "INT4")), weights))]
+    g.node("Add", *sums, outputs=["scores"])
+    photo = (random.integers(-150, 300, (count, 6)) + random.choice([0, 0.25, 0.5], (count, 6))) * np.array(PHOTO["scale"])
+    mood = (random.integers(-16, 15, (count, 3)) + random.choice([0, 0.5], (count, 3))) * MOOD["scale"]
+    photo, mood = photo.astype(np.float32), mood.astype(np.float32)
+    ints = quantised(photo, PHOTO), quantised(mood, MOOD)
+    total = ints[0] @ weights[0] + ints[1] @ weights[1]
+    scores = (total * np.array(SCORES["scale"]) + np.array(SCORES["offset"])).astype(np.float32)
+    golden = {"photo": ints[0] + 114, "mood": ints[1], "scores": total, "real.photo": photo, "real.mood": mood, "real.scores": scores}
+    facts = {
+        "inputs": {"photo": {"datatype": "UINT8", "range": [0, 255], **{k: PHOTO[k] for k in ("scale", "zero_point")}},
+                   "mood": {"datatype": "INT4", "range": [-8, 7], **{k: MOOD[k] for k in ("scale", "zero_point")}}},
+        "outputs": {"scores": {"datatype": "INT32", **SCORES}},
+    }
+    return write_artefact(folder, {"tiny": g.model("scores")}, golden, {"parts": {"tiny": facts}})
+
+
+def test_scales_offsets_and_zero_points_are_compared_on_real_inputs(tmp_path, run_stage):
+    code, out = run_stage(scored(tmp_path / "in"))
+    assert code == 0
+    record = {v["boundary"]: (v["compared"], v["equal"]) for v in json.loads((out / "report.json").read_text())["verification"]}
+    assert record["real.scores"] == (1200, 1200) and record["refused.real.photo"] == record["refused.real.mood"] == (6, 6)
+    page, header = (out / "README.md").read_text(), (out / "tiny_float.h").read_text()
+    assert "-1234.5" in page and "the largest integer is not the largest value" in page and "tiny_infer_float gives" in page
+    assert "offset [0.0, -1234.5, 1e-07, 33.0]" in header and "zero point 114" in header
+
+
+WRONG = {
+    "no offset": lambda part: part["outputs"]["scores"].pop("offset"),
+    "an offset that is another's": lambda part: part["outputs"]["scores"]["offset"].reverse(),
+    "one scale for all": lambda part: part["outputs"]["scores"].update(scale=0.001),
+    "another zero point": lambda part: part["inputs"]["photo"].update(zero_point=113),
+    "a zero point of the answer": lambda part: part["outputs"]["scores"].update(zero_point=1),
+    "a scale a millionth too large": lambda part: part["outputs"]["scores"].update(scale=[v * 1.000001 for v in SCORES["scale"]]),
+    "a range that ends early": lambda part: part["inputs"]["mood"].update(range=[-8, 6]),
+}
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_float_functions_that_answer_otherwise_are_not_published(tmp_path, run_stage, capfd, fault):
+    folder = scored(tmp_path / "in")
+    interface = json.loads((folder / "interface.json").read_text())
+    WRONG[fault](interface["parts"]["tiny"])
+    (folder / "interface.json").write_text(json.dumps(interface))
+    code, out = run_stage(folder)
+    message = capfd.readouterr().err
+    assert code == 3 and "differs from the reference at real.scores[" in message and "expected" in message and "found" in message
+    assert not list(out.glob("*.c"))
+
+
+def test_a_scale_for_some_values_alone_is_one_sentence(tmp_path, run_stage, capfd):
+    folder = scored(tmp_path / "in")
+    interface = json.loads((folder / "interface.json").read_text())
+    interface["parts"]["tiny"]["outputs"]["scores"]["scale"].pop()
+    (folder / "interface.json").write_text(json.dumps(interface))
+    assert run_stage(folder)[0] == 2 and "scores has 4 values and interface.json a scale of 3" in capfd.readouterr().err
