@@ -141,6 +141,19 @@ def test_float_functions_that_answer_otherwise_are_not_published(tmp_path, run_s
     assert not list(out.glob("*.c"))
 
 
+def test_one_bit_is_the_sign(tmp_path, run_stage):
+    """A bipolar input has no zero: -0.0 and all above it are 1."""
+    g = Graph()
+    g.node("MatMul", g.input("signs", (1, 5), "BIPOLAR"), g.constant("w", [[1], [2], [4], [8], [16]]), outputs=["code"])
+    real = np.float32([[-0.0, 0.3, -0.3, 5, -5], [1e-30, -1e-30, 0, -1, 1], [-1] * 5, [1] * 5])
+    ints = np.where(real >= 0, 1, -1)
+    golden = {"signs": ints, "code": ints @ [[1], [2], [4], [8], [16]], "real.signs": real}
+    facts = {"inputs": {"signs": {"datatype": "BIPOLAR", "range": [-1, 1], "scale": 2.0}}, "outputs": {"code": {"datatype": "INT6", "scale": 0.5}}}
+    golden["real.code"] = (golden["code"] * 0.5).astype(np.float32)
+    code, out = run_stage(write_artefact(tmp_path / "in", {"tiny": g.model("code")}, golden, {"parts": {"tiny": facts}}))
+    assert code == 0 and "real.code" in (out / "report.json").read_text()
+
+
 def test_a_scale_for_some_values_alone_is_one_sentence(tmp_path, run_stage, capfd):
     folder = scored(tmp_path / "in")
     interface = json.loads((folder / "interface.json").read_text())

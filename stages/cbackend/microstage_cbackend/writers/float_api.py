@@ -156,7 +156,8 @@ class FloatApi:
 
     def _source(self) -> str:
         lines = [f'#include "{self.name}_float.h"', "", "#include <stddef.h>"]
-        text = "\n".join(lines) + "\n" + _NEAREST + _NUMBERS + self._gain_of()
+        rounds = not all(self._is_sign(t) for t in self.inputs)
+        text = "\n".join(lines) + "\n" + (_NEAREST if rounds else "") + _NUMBERS + self._gain_of()
         text += "\n" + "\n".join([self._infer_signature(), "{", *self._infer_body(), "}", ""])
         return text + ("\n" + "\n".join(self._stream()) if self.streams else "")
 
@@ -192,12 +193,14 @@ class FloatApi:
         low, high = facts.get("range", (t.low, t.high))
         scale, lines = self._each(f"{name}_scale", t, facts["scale"])
         value = f"{name}[i] / gain / {scale}" if self.gain and t.name == self.gain.window else f"{name}[i] / {scale}"
-        return [
-            *lines,
-            f"    for (int32_t i = 0; i < {t.size}; i++) {{",
-            f"        {name}_integers[i] = ({t.ctype})(nearest({value}, {low - zero}, {high - zero}){f' + {zero}' if zero else ''});",
-            "    }",
-        ]
+        integer = f"nearest({value}, {low - zero}, {high - zero}){f' + {zero}' if zero else ''}"
+        if self._is_sign(t):
+            lines, integer = [], f"{name}[i] >= 0 ? 1 : -1"
+        return [*lines, f"    for (int32_t i = 0; i < {t.size}; i++) {{", f"        {name}_integers[i] = ({t.ctype})({integer});", "    }"]
+
+    def _is_sign(self, t: Tensor) -> bool:
+        """Whether the integers of an input are -1 and 1, which have no zero between them."""
+        return self._facts[t.name].get("datatype") == "BIPOLAR"
 
     def _dequantise(self, name: str, t: Tensor, key: str) -> list[str]:
         facts, offset = self._facts[key], self.offset_of(key)
