@@ -15,8 +15,9 @@ from microstage.models.definition import FILE
 SCALE = 0.02
 
 
-def network(front: str = "QuantizeLinear") -> onnx.ModelProto:
-    """Two inputs, uint8 at zero point 114 and int8, joined; weights with a scale for each class, a bias of floats for each."""
+def network(front: str = "nothing") -> onnx.ModelProto:
+    """Two inputs, uint8 at zero point 114 and int8, joined; weights with a scale for each class, a bias of floats for each. What stands in
+    front of the quantisers: nothing, a line of the input (x - mean) / deviation, or a Relu."""
     rng, nodes, constants = np.random.default_rng(0), [], {}
 
     def add(op, inputs, output, **flags):
@@ -28,9 +29,14 @@ def network(front: str = "QuantizeLinear") -> onnx.ModelProto:
         return name
 
     joined = []
-    for name, zero in (("photo", np.uint8(114)), ("mood", np.int8(0))):
+    for name, zero, size in (("photo", np.uint8(114), 6), ("mood", np.int8(0), 3)):
         parameters = constant(f"{name}.scale", np.float32(SCALE)), constant(f"{name}.zero", zero)
-        source = add("Mul", [name, constant("half", np.float32(0.5))], f"{name}.half") if front == "Mul" else name
+        source = name
+        if front == "line":
+            centred = add("Sub", [name, constant(f"{name}.mean", rng.normal(0, 1, (1, size)).astype(np.float32))], f"{name}.centred")
+            source = add("Div", [centred, constant(f"{name}.deviation", rng.uniform(0.5, 3, (1, size)).astype(np.float32))], f"{name}.normal")
+        elif front == "above zero":
+            source = add("Relu", [name], f"{name}.above")
         ints = add("QuantizeLinear", [source, *parameters], f"{name}.ints")
         joined.append(add("DequantizeLinear", [ints, *parameters], f"{name}.real"))
     constant("w.ints", rng.integers(-127, 128, (9, 4)).astype(np.int8))
@@ -44,8 +50,9 @@ def network(front: str = "QuantizeLinear") -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
 
 
-def test_real_answers_are_what_another_executor_says_of_the_file(own):  # noqa: F811
-    model = network()
+@pytest.mark.parametrize("front", ["nothing", "line"])
+def test_real_answers_are_what_another_executor_says_of_the_file(own, front):  # noqa: F811
+    model = network(front)
     assert own.run(model) == 0
     vectors, interface = golden.load(own.out / golden.FILE), own.interface()
     given = {name: vectors[f"real.{name}"] for name in ("photo", "mood")}
@@ -55,7 +62,9 @@ def test_real_answers_are_what_another_executor_says_of_the_file(own):  # noqa: 
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # which would fuse the file into another network
     found = onnxruntime.InferenceSession(model.SerializeToString(), options).run(None, given)[0]
-    steps = np.concatenate([np.abs(given[name] / SCALE % 1 - 0.5) for name in given], axis=1)
+    taken = interface["inputs"]
+    levels = [(given[name] - np.array(taken[name].get("offset", 0))) / np.array(taken[name]["scale"]) for name in given]
+    steps = np.concatenate([np.abs(level % 1 - 0.5) for level in levels], axis=1)
     apart = (steps > 1e-3).all(1)  # at a tie, float32 may fall otherwise
     assert apart.sum() > 20
     size = np.abs(np.array(described["offset"])) + np.abs(np.array(described["scale"])) * 127 * 128 * 9
@@ -77,13 +86,12 @@ def test_the_users_own_inputs_are_the_real_ones(own):  # noqa: F811
     assert np.array_equal(vectors["real.photo"][:36], photo[:36]) and np.abs(vectors["real.photo"][36:]).max() > 5
 
 
-def test_what_stands_before_the_quantiser_is_not_the_float_functions_to_know(own):  # noqa: F811
-    """The real number of an input is what its quantiser reads: value = scale * (integer - zero point), as the interface says."""
-    assert own.run(network("Mul")) == 0
-    vectors = golden.load(own.out / golden.FILE)
-    level = np.clip(np.rint(vectors["real.mood"][:, 0].astype(np.float64) / np.float32(SCALE)), -128, 127)
-    centred = own.interface()["inputs"]["mood"]
-    assert centred["scale"] == pytest.approx(SCALE) and level.min() == -128
+def test_an_input_that_is_no_line_of_its_integers_does_not_lend_them_its_name(own, capfd):  # noqa: F811
+    """What the interface says of a name is true of it: value = scale * (integer - zero point) + offset."""
+    assert own.run(network("above zero")) == 0
+    assert not {"photo", "mood"} & own.interface()["inputs"].keys()
+    assert not [name for name in golden.load(own.out / golden.FILE) if name.startswith("real.")]
+    assert "there will be no functions of real numbers" in capfd.readouterr().out
 
 
 def test_a_quantiser_that_rounds_otherwise_has_no_real_vectors(own, capfd):  # noqa: F811

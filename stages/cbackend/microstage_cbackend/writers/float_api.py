@@ -85,8 +85,8 @@ class FloatApi:
                 given = self._facts[name].get(fact)
                 if isinstance(given, list) and len(given) != size:
                     raise ArtefactError(f"{name} has {size} values and interface.json a {fact} of {len(given)}; expected one, or one for each.")
-            if self.gain and name in self.gain.outputs and self.offset_of(name) != 0:
-                raise ModelError(f"{name} has an offset beside a gain; expected answers that are multiples of the gain.")
+            if self.gain and name in (self.gain.window, *self.gain.outputs) and self.offset_of(name) != 0:
+                raise ModelError(f"{name} has an offset beside a gain; expected multiples of the gain.")
 
     def offset_of(self, name: str) -> float | list[float]:
         """What is added to scale x integer, one number or one for each value."""
@@ -192,10 +192,13 @@ class FloatApi:
         name, zero = self._input_name(t), int(facts.get("zero_point") or 0)
         low, high = facts.get("range", (t.low, t.high))
         scale, lines = self._each(f"{name}_scale", t, facts["scale"])
-        value = f"{name}[i] / gain / {scale}" if self.gain and t.name == self.gain.window else f"{name}[i] / {scale}"
+        added, more = self._each(f"{name}_offset", t, self.offset_of(t.name))
+        lines += more if self.offset_of(t.name) else []
+        value = f"{name}[i] / gain" if self.gain and t.name == self.gain.window else f"{name}[i]"
+        value = f"({value} - {added}) / {scale}" if self.offset_of(t.name) else f"{value} / {scale}"
         integer = f"nearest({value}, {low - zero}, {high - zero}){f' + {zero}' if zero else ''}"
         if self._is_sign(t):
-            lines, integer = [], f"{name}[i] >= 0 ? 1 : -1"
+            integer = f"{value} >= 0 ? 1 : -1"
         return [*lines, f"    for (int32_t i = 0; i < {t.size}; i++) {{", f"        {name}_integers[i] = ({t.ctype})({integer});", "    }"]
 
     def _is_sign(self, t: Tensor) -> bool:

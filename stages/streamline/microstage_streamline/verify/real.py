@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from microstage.integer import QTensor
 from microstage.integer.sequence import integers
 from microstage.integer.tensor import real
 from microstage.stage import Job
@@ -20,85 +21,119 @@ PREFIX = "real."
 _AT_ONCE = 16
 _QUANTISERS = ("QuantizeLinear", "Quant", "BipolarQuant")
 _CARRYING = ("DequantizeLinear", "Clip", "Identity", "Rescale", "Cast")  # integers through, from the quantiser to where they enter
+_NEAR = 2.0**-30  # of a level: so close to a tie, the order of two operations may decide
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Entry:
-    """Integers `tensor` enter as `name`: what the file's quantiser makes of the real tensor `before`, or the graph input itself (None)."""
+    """Integers `tensor` of the cleaned graph enter as `name`, which the interface has `described`. `real`: the tensor whose values it describes;
+    `plain` if a quantiser reads nothing but these."""
 
     name: str
     tensor: str
-    before: str | None
+    real: str
+    plain: bool
     described: Mapping[str, Any]
 
+    def of(self, fact: str) -> np.ndarray:
+        """A number of the interface, or one for each value, to be broadcast to [n, ...]."""
+        value = np.asarray(self.described.get(fact, 0.0), np.float64)
+        return value.reshape(1, *self.described["shape"][1:]) if value.ndim else value
+
+    def levels(self, values: np.ndarray) -> np.ndarray:
+        """(value - offset) / scale, before it is rounded."""
+        return (values - self.of("offset")) / self.of("scale")
+
     def quantised(self, values: np.ndarray) -> np.ndarray:
-        """What the interface says that real values are: clip(round half even(value / scale) + zero point), or the sign."""
+        """What the interface says that real values are: clip(round half even(levels) + zero point), or the sign."""
+        levels = self.levels(values)
         if self.described["datatype"] == "BIPOLAR":
-            return np.where(values >= 0, 1, -1)
-        shape = (1, *self.described["shape"][1:])
-        scale = np.asarray(self.described["scale"], np.float64)
-        quotient = values / (scale.reshape(shape) if scale.ndim else scale)
-        return np.clip(np.rint(quotient) + self.described["zero_point"], *self.described["range"]).astype(np.int64)
+            return np.where(levels >= 0, 1, -1)
+        return np.clip(np.rint(levels) + self.described["zero_point"], *self.described["range"]).astype(np.int64)
+
+    def values(self, ints: np.ndarray) -> np.ndarray:
+        """Real values of integers, which may be fractions."""
+        return self.of("scale") * (ints - self.described["zero_point"]) + self.of("offset")
 
 
 def real_vectors(job: Job, part: Converted, fed: Mapping[str, Any], given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """{"real.<input>", "real.<output>": float32 [n, ...]}: inputs near those that are `fed`, or `given` by the user, the last ones beyond every
-    range; and the answers of the file's own quantisers and operators to them, in the reference's arithmetic.
+    range; and the answers of the file's own operators and quantisers to them, in the reference's arithmetic.
 
     None where integers enter behind something else than scale and rounding: such an input has no real numbers of its own, which is told.
     """
-    interface, graph = part.written.interface, part.normal.graph
-    entries = [_Entry(name, tensor, _before(graph, tensor), interface["inputs"][name]) for name, tensor in part.written.entered.items()]
+    entries = [_entry(part, name, tensor) for name, tensor in part.written.entered.items()]
+    outputs, answers, values = list(part.made.outputs), [], {}
     for entry in entries:
-        if entry.before == "" or "offset" in entry.described:
-            job.log(f"streamline: {entry.name} enters behind no plain quantiser: there will be no functions of real numbers.")
-            return {}
-    values = {entry.name: _drawn(entry, fed, given) for entry in entries}
-    outputs, answers = list(part.made.outputs), []
+        if entry is not None:
+            values[entry.name] = _apart(entry, _drawn(entry, fed, given))
+    if len(values) < len(entries):
+        return _none(job, next(name for name in part.written.entered if name not in values))
     for start in range(0, len(next(iter(values.values()))), _AT_ONCE):
-        some = {name: value[start : start + _AT_ONCE].astype(np.float64) for name, value in values.items()}
-        taken = {entry.before or entry.tensor: some[entry.name] if entry.before else _as_fed(part, entry, some[entry.name]) for entry in entries}
-        found = graph.run(taken, [*outputs, *(entry.tensor for entry in entries)])
-        for entry in entries:
-            if not np.array_equal(integers(found[entry.tensor]), entry.quantised(some[entry.name])):
-                job.log(f"streamline: the quantiser of {entry.name} rounds in its own way: there will be no functions of real numbers.")
-                return {}
+        some = {entry: values[entry.name][start : start + _AT_ONCE].astype(np.float64) for entry in entries}
+        taken = {entry.real: _as_fed(part, entry, value) for entry, value in some.items()}
+        found = part.normal.graph.run(taken, [*outputs, *(entry.tensor for entry in entries)])
+        for entry, value in some.items():
+            if not np.array_equal(integers(found[entry.tensor]), entry.quantised(value)):
+                return _none(job, entry.name)
         answers.append([real(found[name]).astype(np.float32) for name in outputs])
     return {f"{PREFIX}{name}": value for name, value in {**values, **dict(zip(outputs, map(np.concatenate, zip(*answers))))}.items()}
 
 
-def _before(graph: Graph, tensor: str) -> str | None:
-    """The real tensor that the quantiser before `tensor` reads; None for an input of integers, "" where there is no such quantiser."""
+def _none(job: Job, name: str) -> dict[str, np.ndarray]:
+    job.log(f"streamline: {name} does not enter by a scale and rounding half to even: there will be no functions of real numbers.")
+    return {}
+
+
+def _entry(part: Converted, name: str, tensor: str) -> _Entry | None:
+    """None where no quantiser makes the integers of real numbers, and the input is none of integers itself."""
+    graph, described = part.normal.graph, part.written.interface["inputs"][name]
+    if tensor in graph.inputs:
+        return _Entry(name, tensor, tensor, True, described) if graph.inputs[tensor].datatype else None
+    before = _quantised(graph, tensor)
+    of = name if name in graph.inputs else before
+    return _Entry(name, tensor, of, of == before, described) if before else None
+
+
+def _quantised(graph: Graph, tensor: str) -> str | None:
+    """The real tensor that the quantiser before the integers `tensor` reads; None where they are an input's, or no quantiser's."""
     makers = {output: node for node in graph.nodes for output in node.outputs}
     while tensor in makers and makers[tensor].op in _CARRYING:
         tensor = makers[tensor].inputs[0]
-    if tensor not in makers:
-        return None if graph.inputs[tensor].datatype else ""
-    return makers[tensor].inputs[0] if makers[tensor].op in _QUANTISERS else ""
+    if tensor in makers and makers[tensor].op in _QUANTISERS:
+        return makers[tensor].inputs[0]
+    return None
 
 
 def _as_fed(part: Converted, entry: _Entry, values: np.ndarray) -> Any:
-    """The integers that stand for real `values` at an input of integers, as the graph is run with them."""
-    example, ints = part.normal.values[entry.tensor], entry.quantised(values)
-    return type(example)(ints, example.scale) if hasattr(example, "scale") else ints
+    """What the graph is run with: the values, or, at an input of integers, the integers that stand for them."""
+    if entry.real != entry.tensor:
+        return values
+    ints, example = entry.quantised(values), part.normal.values[entry.tensor]
+    return QTensor(ints, example.scale) if isinstance(example, QTensor) else ints
 
 
 def _drawn(entry: _Entry, fed: Mapping[str, Any], given: Mapping[str, np.ndarray]) -> np.ndarray:
-    """float32 [n, ...]: the user's own values where the quantiser reads them, else quarters of a level around the integers that are fed; the
-    last of them, a few, twice as far as the range reaches at either end."""
-    scale, zero = np.asarray(entry.described["scale"], np.float64), entry.described["zero_point"]
-    shape = (1, *entry.described["shape"][1:])
-    scale = scale.reshape(shape) if scale.ndim else scale
-    low, high = ((end - zero) * scale for end in entry.described["range"])
-    if entry.before in given:
-        values = np.asarray(given[entry.before], np.float64).copy()
+    """float32 [n, ...]: the user's own values where they are of this tensor, else quarters of a level around the integers that are fed; the
+    last of them, a few, twice as far from zero as the range reaches at either end."""
+    if entry.real in given and entry.real != entry.tensor:
+        values = np.asarray(given[entry.real], np.float64).copy()
     else:
         ints = integers(fed[entry.tensor])
         random = np.random.Generator(np.random.PCG64(2))
-        values = (ints - zero + random.integers(-4, 5, ints.shape) / 4) * scale
-    turn = np.indices(shape).sum(0)[0] % 2 == 0
-    ends = [np.broadcast_to(end, shape)[0] for end in (2 * low, 2 * high)]
-    hard = [*ends, np.where(turn, *ends), np.where(turn, *ends[::-1])][: len(values) // 4]
-    if hard:
-        values[len(values) - len(hard) :] = hard
+        values = entry.values(ints + random.integers(-4, 5, ints.shape) / 4)
+    shape, zero = values.shape[1:], entry.described["zero_point"]
+    low, high = (entry.values(np.full((1, *shape), zero + 2 * (end - zero)))[0] for end in entry.described["range"])
+    turn = np.indices(shape).sum(0) % 2 == 0
+    hard = [low, high, np.where(turn, low, high), np.where(turn, high, low)][: len(values) // 4]
+    values[len(values) - len(hard) :] = hard or values[len(values) :]
     return values.astype(np.float32)
+
+
+def _apart(entry: _Entry, values: np.ndarray) -> np.ndarray:
+    """The same, an eighth of a level further where a tie hangs on the last bit of operators of the file, for which scale and offset stand."""
+    if entry.plain:
+        return values
+    levels = entry.levels(values.astype(np.float64))
+    near = np.abs(np.abs(levels - np.rint(levels)) - 0.5) <= _NEAR * np.maximum(1, np.abs(levels))
+    return np.where(near, values + entry.of("scale") / 8, values).astype(np.float32)
