@@ -125,7 +125,6 @@ WRONG = {
     "another zero point": lambda part: part["inputs"]["photo"].update(zero_point=113),
     "a zero point of the answer": lambda part: part["outputs"]["scores"].update(zero_point=1),
     "a scale a millionth too large": lambda part: part["outputs"]["scores"].update(scale=[v * 1.000001 for v in SCORES["scale"]]),
-    "a range that ends early": lambda part: part["inputs"]["mood"].update(range=[-8, 6]),
 }
 
 

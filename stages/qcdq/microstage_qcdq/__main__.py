@@ -12,6 +12,7 @@ from microstage.models.definition import FILE, Declared, read
 from microstage.onnx_file import read_onnx
 from microstage.stage import Job, stage_main
 from microstage_qcdq import proof
+from microstage_qcdq.any_batch import AnyBatch
 from microstage_qcdq.convert_activations import ConvertActivationQuant
 from microstage_qcdq.fold_weights import FoldWeightQuant
 from microstage_qcdq.interface import describe
@@ -21,7 +22,7 @@ from microstage_qcdq.network import Network
 def run(job: Job) -> None:
     source = job.inputs["export"]
     model = read_onnx(source / "brevitas_export_model.onnx")
-    for transformation in (FoldWeightQuant(), ConvertActivationQuant()):
+    for transformation in (AnyBatch(), FoldWeightQuant(), ConvertActivationQuant()):
         model, _ = transformation.apply(model)
     declared = Declared.of(read(source))
     network = Network(model, declared)

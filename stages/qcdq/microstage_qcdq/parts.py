@@ -39,12 +39,15 @@ def part_of(graph: onnx.GraphProto, name: str, outputs: list[onnx.ValueInfoProto
         raise ModelError(f"{outputs[0].name} is computed from {', '.join(foreign)}; expected {' and '.join(sorted(possible))} alone.")
     builder, renamed = Builder(), {}
     taken = [possible[tensor] for tensor in possible if tensor in sources]
+    values = {one.value.name: one.value for one in taken}  # two tensors may be the same integers
     for one in taken:
-        if one.scale is not None:
+        if one.scale is not None and f"{one.value.name}.real" in renamed.values():
+            renamed[one.tensor] = f"{one.value.name}.real"
+        elif one.scale is not None:
             kind = helper.tensor_dtype_to_np_dtype(one.value.type.tensor_type.elem_type).type
             renamed[one.tensor] = builder.dequantise(one.value.name, one.scale, kind, f"{one.value.name}.real")
     nodes = [*builder.nodes, *(reading(node, renamed) for node in nodes)]
-    return make_model(name, nodes, {**constants(graph), **builder.initializers}, [one.value for one in taken], outputs)
+    return make_model(name, nodes, {**constants(graph), **builder.initializers}, list(values.values()), outputs)
 
 
 def answering(graph: onnx.GraphProto, name: str, possible: Iterable[Taken]) -> onnx.ModelProto:
