@@ -6,6 +6,7 @@ from brevitas.quant import Int8ActPerTensorFloat, Int8WeightPerTensorFloat, Int3
 from torch import nn
 
 from microstage.models import exporting, training
+from microstage.models.definition import Definition
 from microstage.models.network import Network
 from microstage.models.training import Examples, Phase, Splits
 
@@ -20,25 +21,25 @@ class Listening(Network):
     def __init__(self):
         super().__init__()
         weight = Int8WeightPerTensorFloat
-        self.loud = qnn.QuantIdentity(act_quant=Int8ActPerTensorFloat)
+        self.state = qnn.QuantIdentity(act_quant=Int8ActPerTensorFloat)
         self.filter = qnn.QuantConv1d(2, 6, 3, stride=2, padding=1, bias=False, weight_quant=weight)
         self.norm, self.rect = nn.BatchNorm1d(6), qnn.QuantReLU(act_quant=Uint8ActPerTensorFloat.let(bit_width=5))
-        self.moved = qnn.QuantIdentity(act_quant=Int8ActPerTensorFloat.let(bit_width=6))
+        self.steps = qnn.QuantIdentity(act_quant=Int8ActPerTensorFloat.let(bit_width=6))
         self.near = qnn.QuantLSTM(9, 7, batch_first=True, bias_quant=None)
         self.narrow = qnn.QuantLinear(7, 6, bias=False, weight_quant=weight)
         self.far = qnn.QuantLSTM(6, 5, batch_first=True, cell_state_quant=Int8ActPerTensorFloat.let(bit_width=6))
         self.beside = qnn.QuantLSTM(3, 4, batch_first=True)
-        self.where = qnn.QuantIdentity(act_quant=Int8ActPerTensorFloat)
+        self.ctx = qnn.QuantIdentity(act_quant=Int8ActPerTensorFloat)
         self.joined = qnn.QuantIdentity(act_quant=Int8ActPerTensorFloat, return_quant_tensor=True)
         self.out = qnn.QuantLinear(13, 2, bias=True, weight_quant=weight, bias_quant=Int32Bias)
 
     def forward(self, sound, motion, place):
-        heard = self.rect(self.norm(self.filter(self.loud(sound)))).transpose(1, 2)
-        moved = self.moved(motion)
+        heard = self.rect(self.norm(self.filter(self.state(sound)))).transpose(1, 2)
+        moved = self.steps(motion)
         first, _ = self.near(torch.cat([heard, moved], 2))
         second, _ = self.far(self.narrow(first))
         third, _ = self.beside(moved)
-        return self.out(self.joined(torch.cat([second[:, -1], self.where(place), third[:, -1]], 1)))
+        return self.out(self.joined(torch.cat([second[:, -1], self.ctx(place), third[:, -1]], 1)))
 
 
 class Training(training.Training):
@@ -49,6 +50,10 @@ class Training(training.Training):
         super().__init__(parameters, data)
         self.splits = Splits(*(heard(n) for n in (256, 64, 300)))
         self.network = Listening()
+
+    @property
+    def definition(self):
+        return Definition(self.parameters, {"names": {"near.input": "frames", "near.hidden": "i"}, "files": {"head": "mouth"}})
 
     def phases(self):
         p = self.parameters

@@ -45,9 +45,9 @@ def test_several_inputs_before_within_and_behind_the_cells(volumes, tmp_path):
     """Two sequences joined, three LSTMs in a row and beside one another, a layer between, a vector that the head alone reads."""
     said, out = made(volumes, tmp_path, "listening", SEVERAL_INPUTS)
     interface = json.loads((out / "interface.json").read_text())
-    assert interface["sequence"]["steps"] == {"near.input_t": "near.input", "beside.input_t": "beside.input"}
+    assert interface["sequence"]["steps"] == {"frames_t": "frames", "beside.input_t": "beside.input"}
     assert interface["sequence"]["last"] == {"far.hidden": "far.hidden", "beside.hidden": "beside.hidden"}
-    assert {*interface["parts"]["encoder_finn_streamlined"]["inputs"]} == {"loud", "moved"}
-    assert {*interface["parts"]["head_finn_streamlined"]["inputs"]} == {"far.hidden", "beside.hidden", "where"}
-    for boundary in ("near.input", "beside.cell", "far.hidden", "stream.near.cell", "whole.distance", "real.distance", "refused.real.where"):
+    assert {*interface["parts"]["encoder_finn_streamlined"]["inputs"]} == {"state", "steps"}
+    assert {*interface["parts"]["mouth_finn_streamlined"]["inputs"]} == {"far.hidden", "beside.hidden", "ctx"}
+    for boundary in ("frames", "i", "beside.cell", "far.hidden", "stream.near.cell", "whole.distance", "real.distance", "refused.real.ctx"):
         assert f"{boundary}: " in said
