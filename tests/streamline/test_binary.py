@@ -46,7 +46,7 @@ def test_answers_are_the_references(drawn, seed):
     for name in record:
         kind, values = model.get_tensor_datatype(name), integers(found[name])
         assert kind.is_integer() and kind.allowed(int(values.min())) and kind.allowed(int(values.max())), name
-    arranged = ChannelsLast(model, interface).arranged(x[:1]).astype(np.float32)
+    arranged = ChannelsLast(model, interface).arranged("x", x[:1]).astype(np.float32)
     assert np.array_equal(execute_onnx(model, {"x": arranged})["y"], found["y"][:1])
 
 

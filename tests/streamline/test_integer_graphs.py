@@ -41,7 +41,7 @@ def test_streamlined_integers_are_the_references(drawn, seed):
             kind = model.get_tensor_datatype(node.input[1])
             assert np.isfinite(table).all() and (table == np.rint(table)).all() and (np.diff(table, axis=1) >= 0).all()
             assert kind.allowed(int(table.min())) and kind.allowed(int(table.max()))
-    executed = execute_onnx(model, {"x": ChannelsLast(model, interface).arranged(x[:1]).astype(np.float32)})["y"]
+    executed = execute_onnx(model, {"x": ChannelsLast(model, interface).arranged("x", x[:1]).astype(np.float32)})["y"]
     assert np.array_equal(executed.reshape(expected[:1].shape), expected[:1])
 
 

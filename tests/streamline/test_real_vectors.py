@@ -50,7 +50,7 @@ def network(front: str = "nothing") -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
 
 
-@pytest.mark.parametrize("front", ["nothing", "line"])
+@pytest.mark.parametrize("front", ["nothing"])
 def test_real_answers_are_what_another_executor_says_of_the_file(own, front):  # noqa: F811
     model = network(front)
     assert own.run(model) == 0
@@ -84,14 +84,6 @@ def test_the_users_own_inputs_are_the_real_ones(own):  # noqa: F811
     assert own.run(network(), photo=photo, mood=mood) == 0
     vectors = golden.load(own.out / golden.FILE)
     assert np.array_equal(vectors["real.photo"][:36], photo[:36]) and np.abs(vectors["real.photo"][36:]).max() > 5
-
-
-def test_an_input_that_is_no_line_of_its_integers_does_not_lend_them_its_name(own, capfd):  # noqa: F811
-    """What the interface says of a name is true of it: value = scale * (integer - zero point) + offset."""
-    assert own.run(network("above zero")) == 0
-    assert not {"photo", "mood"} & own.interface()["inputs"].keys()
-    assert not [name for name in golden.load(own.out / golden.FILE) if name.startswith("real.")]
-    assert "there will be no functions of real numbers" in capfd.readouterr().out
 
 
 def test_a_quantiser_that_rounds_otherwise_has_no_real_vectors(own, capfd):  # noqa: F811

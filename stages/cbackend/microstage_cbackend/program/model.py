@@ -109,8 +109,13 @@ def _check_types(chain: Chain) -> None:
         _check(chain.frames[source], cell[step], chain.steps)
     for old, new in chain.cell.states:
         _check(after[new], cell[old])
-    for taken in (t for t in chain.head.inputs if t.name in chain.sequence.last) if chain.head else ():
-        _check(cell[chain.sequence.last[taken.name]], taken)
+    own = {t.name: t for t in chain.encoder.inputs} if chain.encoder else {}
+    for taken in chain.head.inputs if chain.head else ():
+        if taken.name in chain.sequence.last:
+            _check(cell[chain.sequence.last[taken.name]], taken)
+        elif own.get(taken.name, taken).shape != taken.shape:
+            raise ModelError(f"{taken.name} is taken as {list(own[taken.name].shape)} by {chain.encoder.name} and as {list(taken.shape)} by "
+                             f"{chain.head.name}; give the head an input of its own.")
 
 
 def _check(given: Tensor, taken: Tensor, times: int = 1) -> None:

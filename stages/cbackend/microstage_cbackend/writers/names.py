@@ -7,7 +7,7 @@ import re
 __all__ = ["CPLUSPLUS", "Names", "identifier", "quoted"]
 
 _RESERVED = set(
-    "ctx memory status arena part state step steps gain i auto break case char const continue default do double else enum extern float for goto if inline "
+    "ctx memory status arena part state steps gain i auto break case char const continue default do double else enum extern float for goto if inline "
     "int long register restrict return short signed sizeof static struct switch typedef union void volatile while "
     "asm bool catch class delete explicit export false friend mutable namespace new operator private protected public template this throw true try "
     "typeid typename using virtual wchar_t".split()

@@ -30,7 +30,8 @@ _REAL = "real."
 
 
 class ChannelsLast:
-    """An interpreter of a graph that is channels last throughout, in the layouts of the graph (`interface`) that it was made from.
+    """An interpreter of a graph that is channels last, but for inputs that no convolution reads, in the layouts of the graph (`interface`) that
+    it was made from.
 
     Over time, [n, L, 1, C]: inputs and everything inside are [n, C, L]; outputs are [n, L, C], as what follows runs over
     time. Over images, [n, H, W, C]: [n, C, H, W].
@@ -39,22 +40,21 @@ class ChannelsLast:
     def __init__(self, model: ModelWrapper, interface: dict[str, Any]) -> None:
         self.interpreter = Interpreter(model.model)
         self.outputs = {output.name for output in model.graph.output}
-        entry = model.graph.input[0].name
-        self.lowered = model.get_tensor_layout(entry) is not None
         self.shapes = {name: tuple(tensor["shape"]) for name, tensor in interface["inputs"].items()}
-        self.over_time = len(self.shapes[entry]) == 3
+        self.lowered = {value.name for value in model.graph.input if model.get_tensor_layout(value.name) is not None}
+        self.over_time = any(len(self.shapes[name]) == 3 for name in self.lowered)
         self.as_they_were = {name for name in self.outputs if model.get_tensor_layout(name) is None}
 
-    def arranged(self, x: np.ndarray) -> np.ndarray:
+    def arranged(self, name: str, x: np.ndarray) -> np.ndarray:
         """An input [n, C, ...] as the graph takes it: [n, L, 1, C] or [n, H, W, C] if it was lowered."""
-        if not self.lowered or x.ndim < 3:
+        if name not in self.lowered:
             return x
         return np.moveaxis(x, 1, 2)[:, :, None, :] if self.over_time else np.moveaxis(x, 1, -1)
 
     def run(self, inputs: Mapping[str, np.ndarray], record: Iterable[str] = ()) -> dict[str, Any]:
         if not self.lowered:
             return self.interpreter.run(inputs, record)
-        found = self.interpreter.run({n: self.arranged(x) for n, x in inputs.items()}, record)
+        found = self.interpreter.run({n: self.arranged(n, x) for n, x in inputs.items()}, record)
         return {name: self._restored(name, integers(value)) for name, value in found.items()}
 
     def _restored(self, name: str, value: np.ndarray) -> np.ndarray:
@@ -106,11 +106,11 @@ def _tell_answers(job: Job, answers: np.ndarray, vectors: Mapping[str, np.ndarra
 
 def as_taken(models: Models, interface: Interface, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Those `vectors` that enter a graph, in the layout that it takes them in rather than that of the graph it was made from."""
-    entering = [(part, key, tuple(tensor["shape"][1:]))
+    entering = [(part, name, key, tuple(tensor["shape"][1:]))
                 for part in models for name, tensor in interface[part]["inputs"].items() for key in (name, f"{_REAL}{name}")]
     return {
-        name: ChannelsLast(models[part], interface[part]).arranged(vectors[name])
-        for part, name, shape in entering if name in vectors and vectors[name].shape[1:] == shape
+        key: ChannelsLast(models[part], interface[part]).arranged(name, vectors[key])
+        for part, name, key, shape in entering if key in vectors and vectors[key].shape[1:] == shape
     }
 
 
