@@ -17,7 +17,7 @@ SCALE = 0.02
 
 def network(front: str = "nothing") -> onnx.ModelProto:
     """Two inputs, uint8 at zero point 114 and int8, joined; weights with a scale for each class, a bias of floats for each. What stands in
-    front of the quantisers: nothing, a line of the input (x - mean) / deviation, or a Relu."""
+    front of the quantisers: nothing, a line of the input (x - mean) / deviation, a Relu, or a sigmoid."""
     rng, nodes, constants = np.random.default_rng(0), [], {}
 
     def add(op, inputs, output, **flags):
@@ -37,6 +37,8 @@ def network(front: str = "nothing") -> onnx.ModelProto:
             source = add("Div", [centred, constant(f"{name}.deviation", rng.uniform(0.5, 3, (1, size)).astype(np.float32))], f"{name}.normal")
         elif front == "above zero":
             source = add("Relu", [name], f"{name}.above")
+        elif front == "function":
+            source = add("Sigmoid", [name], f"{name}.bent")
         ints = add("QuantizeLinear", [source, *parameters], f"{name}.ints")
         joined.append(add("DequantizeLinear", [ints, *parameters], f"{name}.real"))
     constant("w.ints", rng.integers(-127, 128, (9, 4)).astype(np.int8))
@@ -50,7 +52,7 @@ def network(front: str = "nothing") -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
 
 
-@pytest.mark.parametrize("front", ["nothing"])
+@pytest.mark.parametrize("front", ["nothing", "line", "above zero"])
 def test_real_answers_are_what_another_executor_says_of_the_file(own, front):  # noqa: F811
     model = network(front)
     assert own.run(model) == 0
@@ -84,6 +86,12 @@ def test_the_users_own_inputs_are_the_real_ones(own):  # noqa: F811
     assert own.run(network(), photo=photo, mood=mood) == 0
     vectors = golden.load(own.out / golden.FILE)
     assert np.array_equal(vectors["real.photo"][:36], photo[:36]) and np.abs(vectors["real.photo"][36:]).max() > 5
+
+
+def test_a_function_before_the_quantiser_leaves_no_real_number_to_an_input(own, capfd):  # noqa: F811
+    assert own.run(network("function")) == 0
+    assert not [name for name in golden.load(own.out / golden.FILE) if name.startswith("real.")]
+    assert "there will be no functions of real numbers" in capfd.readouterr().out
 
 
 def test_a_quantiser_that_rounds_otherwise_has_no_real_vectors(own, capfd):  # noqa: F811
