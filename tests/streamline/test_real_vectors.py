@@ -17,7 +17,7 @@ SCALE = 0.02
 
 def network(front: str = "nothing") -> onnx.ModelProto:
     """Two inputs, uint8 at zero point 114 and int8, joined; weights with a scale for each class, a bias of floats for each. What stands in
-    front of the quantisers: nothing, a line of the input (x - mean) / deviation, a Relu, or a sigmoid."""
+    front of the quantisers: nothing, a line of the input (x - mean) / deviation, or a Relu."""
     rng, nodes, constants = np.random.default_rng(0), [], {}
 
     def add(op, inputs, output, **flags):
@@ -37,8 +37,6 @@ def network(front: str = "nothing") -> onnx.ModelProto:
             source = add("Div", [centred, constant(f"{name}.deviation", rng.uniform(0.5, 3, (1, size)).astype(np.float32))], f"{name}.normal")
         elif front == "above zero":
             source = add("Relu", [name], f"{name}.above")
-        elif front == "function":
-            source = add("Sigmoid", [name], f"{name}.bent")
         ints = add("QuantizeLinear", [source, *parameters], f"{name}.ints")
         joined.append(add("DequantizeLinear", [ints, *parameters], f"{name}.real"))
     constant("w.ints", rng.integers(-127, 128, (9, 4)).astype(np.int8))
@@ -86,12 +84,6 @@ def test_the_users_own_inputs_are_the_real_ones(own):  # noqa: F811
     assert own.run(network(), photo=photo, mood=mood) == 0
     vectors = golden.load(own.out / golden.FILE)
     assert np.array_equal(vectors["real.photo"][:36], photo[:36]) and np.abs(vectors["real.photo"][36:]).max() > 5
-
-
-def test_a_function_before_the_quantiser_leaves_no_real_number_to_an_input(own, capfd):  # noqa: F811
-    assert own.run(network("function")) == 0
-    assert not [name for name in golden.load(own.out / golden.FILE) if name.startswith("real.")]
-    assert "there will be no functions of real numbers" in capfd.readouterr().out
 
 
 def test_a_quantiser_that_rounds_otherwise_has_no_real_vectors(own, capfd):  # noqa: F811
