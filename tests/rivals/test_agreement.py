@@ -8,6 +8,7 @@ import pytest
 from microstage.benchmarks import measuring, onnx_ends
 from microstage.benchmarks.agreement import Vectors, check_layers, compare_whole, ends_of
 from microstage.benchmarks.contest import rivals_of
+from microstage.benchmarks.ends import End
 from microstage.benchmarks.memory import smallest_arena
 from microstage.benchmarks.names import MLPERF_TINY, NETWORKS, RIVALS
 from microstage.benchmarks.network import Conv
@@ -63,6 +64,29 @@ def test_runtime_of_another_network_is_refused():
     for model in (write_onnx(other), write_onnx(network_named("drawn-autoencoder"))):
         with pytest.raises(VerificationError, match="onnxruntime computes another network than drawn-kws-w3a3"):
             compare_whole("onnxruntime", network.name, OnnxRuntime(model), vectors_of(network, 8))
+
+
+class Difference:
+    """A runtime of two inputs, `left` - `right`, that takes them in that order."""
+
+    inputs = [End("left", (2,), np.dtype(np.int8), 1.0), End("right", (2,), np.dtype(np.int8), 1.0)]
+    outputs = [End("sum", (3,), np.dtype(np.int32), 1.0), End("difference", (2,), np.dtype(np.int32), 1.0)]
+
+    def put(self, values):
+        self.left, self.right = (value.astype(np.int32) for value in values)
+
+    def call(self):
+        pass
+
+    def get(self):
+        return [np.zeros((1, 3), np.int32), self.left - self.right]
+
+
+def test_inputs_and_outputs_are_matched_by_name():
+    runtime = Difference()
+    left, right = np.arange(8).reshape(4, 2), np.arange(8, 0, -1).reshape(4, 2)
+    vectors = Vectors([right, left], [left - right], runtime.inputs[::-1], runtime.outputs[1:])
+    assert compare_whole("it", "two", runtime, vectors).different == 0
 
 
 def test_runtime_that_forgets_is_refused():

@@ -82,7 +82,7 @@ def check_equal(name: str, network: str, runtime: Runtime, vectors: Vectors) -> 
 def compare_whole(name: str, network: str, runtime: Runtime, vectors: Vectors) -> Agreement:
     """Levels at the outputs of `vectors`; `VerificationError` for another network, or for one that a second pass answers otherwise."""
     try:
-        inputs = converted(vectors.inputs, vectors.taken, runtime.inputs)
+        inputs = converted(*_in_order(vectors, runtime.inputs), runtime.inputs)
         places = [_place(runtime.outputs, end) for end in vectors.given]
         first, again = outputs(runtime, inputs), outputs(runtime, inputs)
         found = [_levels(first[place], runtime.outputs[place], end) for place, end in zip(places, vectors.given)]
@@ -98,6 +98,14 @@ def compare_whole(name: str, network: str, runtime: Runtime, vectors: Vectors) -
                 f"{name} computes another network than {network}: {part}, by {off:.1f} on average, where the answers' own spread is {spread:.1f}."
             )
     return parts[0] if len(parts) == 1 else _total(parts)
+
+
+def _in_order(vectors: Vectors, wanted: Sequence[End]) -> tuple[list[np.ndarray], list[End]]:
+    """Inputs and their ends in the order of `wanted`: by name where those are the names, else as they stand."""
+    names = [end.name for end in vectors.taken]
+    known = {*names} == {end.name for end in wanted}
+    order = [names.index(end.name) for end in wanted] if known else range(len(names))
+    return [vectors.inputs[place] for place in order], [vectors.taken[place] for place in order]
 
 
 def _place(ends: Sequence[End], wanted: End) -> int:
