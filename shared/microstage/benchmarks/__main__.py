@@ -38,13 +38,14 @@ def bench(subject: Subject, against: Sequence[str], rounds: int, peak: machine.P
     """One network: compare, time, print."""
     (macs, weights), file = subject.size, subject.tflite.read_bytes() if subject.tflite else b""
     network = published(file) if file and ends_of_tflite(file) else ""
-    print(f"\n{subject.name}{network and f' ({network})'}: {macs:,} multiply-accumulates, {weights:,} weights", flush=True)
+    title = f"{subject.name} ({network})" if network else subject.name
+    print(f"\n{title}: {macs:,} multiply-accumulates, {weights:,} weights", flush=True)
     own = contest.ours(subject, scratch)
     others = {**contest.earlier(subject, scratch), **contest.rivals(subject, against)}
     code, constants = memory.sections(subject.c, scratch)
     arena = next(iter(own.values())).runtime.arena_bytes
     timings = _race({**own, **others}, macs, peak, rounds)
-    measured = Measured(subject.name, network or subject.name.split()[0], timings, list(own), constants, arena, len(file))
+    measured = Measured(title, network or subject.name.split()[0], timings, list(own), constants, arena, len(file))
     print(report.ratios(measured))
     print(tables.table(memory.HEADER, _memory(subject, against, memory.row_of_c(code, constants, arena))))
     if file:

@@ -51,6 +51,9 @@ class Asked:
         settings = {name: value for name, value in typed.items() if name in SETTINGS and name not in (*_CHOOSING, *_OWN)}
         parameters = {name: value for name, value in typed.items() if name not in SETTINGS and name not in _CHOOSING}
         found = [one._titled(settings) for one in _chosen(typed, usual)]
+        if "BASELINE" in typed and not any("baseline" in one.beside for one in found):
+            names = " or ".join(one.name for one in found)
+            raise ParameterError(f"BASELINE={typed['BASELINE']} holds no C of {names}: expected a folder of such a name in it.")
         having = [one._has(settings) for one in found]
         for name, value in parameters.items():
             if not any(name in known for known in having):
@@ -132,9 +135,7 @@ def _baseline(before: str | None, name: str, alone: bool) -> dict[str, Path]:
     if before is None:
         return {}
     folder = next((path for path in (Path(before) / name, *([Path(before)] if alone else [])) if any(path.glob("*.h"))), None)
-    if folder is None:
-        raise ParameterError(f"BASELINE={before} holds no C of {name}: expected a folder {name} in it.")
-    return {"baseline": folder}
+    return {} if folder is None else {"baseline": folder}
 
 
 def steps_of(asked: Sequence[Asked], target: str, scratch: Path) -> list[tuple[Asked, dict[str, Step]]]:
