@@ -81,8 +81,8 @@ SCORES = {"scale": [0.001, 0.25, 3e-05, 2.0], "offset": [0.0, -1234.5, 1e-07, 33
 
 
 def quantised(values: np.ndarray, ends: dict) -> np.ndarray:
-    """Integers without their zero point, as the page on numbers says: divided in float32, rounded half to even, held in the range."""
-    return np.clip(np.rint(values / np.array(ends["scale"], np.float32)) + ends["zero_point"], ends["low"], ends["high"]).astype(int) - ends["zero_point"]
+    """Integers without their zero point, as the page on numbers says: divided, rounded half to even, held in the range."""
+    return np.clip(np.rint(values / np.array(ends["scale"])) + ends["zero_point"], ends["low"], ends["high"]).astype(int) - ends["zero_point"]
 
 
 def scored(folder, count: int = 300):

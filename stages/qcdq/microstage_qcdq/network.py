@@ -85,7 +85,7 @@ class Network:
             return block_float(values.astype(np.float64), gain.exponents)[0]
         if entry.quantiser is None:
             return np.rint(values / np.float64(entry.scale)).astype(np.int64)
-        return Interpreter(entry.quantiser).run({entry.real: values})[entry.name].astype(np.int64)
+        return Interpreter(entry.quantiser).run({entry.real: values.astype(np.float64)})[entry.name].astype(np.int64)  # as the float functions do
 
     def real_answers(self, reference: Vectors, recorded: Vectors) -> np.ndarray:
         """float64 [n, ...], the gain included."""

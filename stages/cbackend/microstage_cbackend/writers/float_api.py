@@ -195,7 +195,7 @@ class FloatApi:
         added, more = self._each(f"{name}_offset", t, self.offset_of(t.name))
         lines += more if self.offset_of(t.name) else []
         value = f"{name}[i] / gain" if self.gain and t.name == self.gain.window else f"{name}[i]"
-        value = f"({value} - {added}) / {scale}" if self.offset_of(t.name) else f"{value} / (float){scale}"
+        value = f"({value} - {added}) / {scale}" if self.offset_of(t.name) else f"{value} / {scale}"
         integer = f"nearest({value}, {low - zero}, {high - zero}){f' + {zero}' if zero else ''}"
         if self._is_sign(t):
             integer = f"{value} >= 0 ? 1 : -1"
