@@ -107,12 +107,55 @@ def networks(draw):
             net.value = net.add("GlobalAveragePool", [net.value])
             net.shape[1:] = [1] * spatial
             net.activate(draw(bits), relu=False)
-        net.value = net.add("Flatten", [net.value])
-        net.shape = [int(np.prod(net.shape))]
+        _flattened(net, draw)
     net.dense(draw(st.integers(1, 4)), draw(bits), draw(flag), draw(flag))
     if draw(flag):
         net.activate(draw(bits), draw(flag))
     return net
+
+
+def _flattened(net, draw):
+    """A row of the image, channels first or last, by one of the operators that make it."""
+    turned = draw(flag)
+    if turned:
+        net.value = net.add("Transpose", [net.value], perm=_channels_last(net))
+        net.shape = [*net.shape[1:], net.shape[0]]
+    row = [1, int(np.prod(net.shape))]
+    if draw(flag):
+        net.value = net.add("Reshape", [net.value, net.constant(np.asarray([draw(st.sampled_from([1, -1])), row[1]], np.int64))])
+    else:
+        net.value = net.add("Flatten", [net.value])
+    net.shape = row[1:]
+
+
+def _channels_last(net):
+    return [0, *range(2, len(net.shape) + 1), 1]
+
+
+def _at_each_place(net, draw):
+    """Channels last for a while: a dense layer at each place of the image, quantised before or behind the way back."""
+    back, early = list(np.argsort(_channels_last(net))), draw(flag)
+    net.value, net.shape = net.add("Transpose", [net.value], perm=_channels_last(net)), [*net.shape[1:], net.shape[0]]
+    net.dense(draw(st.integers(1, 4)), draw(bits), draw(flag), draw(flag))
+    if early:
+        net.activate(draw(bits), draw(flag))
+    net.value, net.shape = net.add("Transpose", [net.value], perm=[int(axis) for axis in back]), [net.shape[-1], *net.shape[:-1]]
+    net.activate(draw(bits), draw(flag))
+
+
+def _halves(net, draw):
+    """Channels cut in two, one half through another layer, and joined again in another order."""
+    if net.shape[0] < 2:
+        return _concatenation(net, draw)
+    sizes = [net.shape[0] // 2, net.shape[0] - net.shape[0] // 2]
+    net.count += 1
+    first, second = f"t{net.count}.first", f"t{net.count}.second"
+    net.nodes.append(helper.make_node("Split", [net.value, net.constant(np.asarray(sizes, np.int64))], [first, second], axis=1))
+    shape, net.value, net.shape = list(net.shape), first, [sizes[0], *net.shape[1:]]
+    _same_size(net, draw)
+    net.quantise(draw(bits), True, net.scale)
+    net.value, net.shape = net.add("Concat", [second, net.value], axis=1), shape
+    net.activate(draw(bits), draw(flag))
 
 
 def _dense(net, draw):
@@ -193,5 +236,5 @@ def _concatenation(net, draw):
         net.activate(draw(bits), draw(flag))
 
 
-_DENSE = (_dense, _residual, _concatenation)
-_BLOCKS = (_convolution, _residual, _concatenation)
+_DENSE = (_dense, _residual, _concatenation, _halves)
+_BLOCKS = (_convolution, _residual, _concatenation, _halves, _at_each_place)

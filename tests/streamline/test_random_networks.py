@@ -10,7 +10,7 @@ from microstage_streamline.verify import vectors
 from microstage_streamline.verify.proof import Proof
 
 OPERATORS = {"MatMul", "Conv", "XnorPopcountMatMul", "Im2Col", "MultiThreshold", "Add", "Mul", "MaxPoolNHWC", "Concat", "Flatten", "Reshape",
-             "Transpose", "Identity"}
+             "Transpose", "Split", "Identity"}
 
 
 class Recorder:
@@ -28,6 +28,7 @@ def test_streamlined_integers_are_the_references(tmp_path_factory, net):
     part = convert_file(path)
     assert part.made.unresolved == [] and list(part.made.outputs) == ["y"]
     assert {node.op_type for node in part.model.graph.node} <= OPERATORS
+    assert sum(node.op_type == "Conv" for node in part.model.graph.node) == len(part.laid.kept)
 
     proof, job = Proof(part, vectors.drawn(part.made, 24)), Recorder()
     recorded = proof.integers(job)

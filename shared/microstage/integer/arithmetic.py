@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from microstage.errors import ModelError
 from microstage.integer import ranges
 from microstage.integer.registry import Kind, everywhere, operator, positive_scale
 from microstage.integer.tensor import QTensor, checked, real
+
+_LARGEST_RATIO = 64
 
 
 def _is_integer(value: Any) -> bool:
@@ -90,7 +93,20 @@ def _sum(a, b, sign: int):
         return QTensor(checked(a.ints + sign * b.ints), a.scale)
     if _is_integer(a) and _is_integer(b):
         return checked(a.astype(np.int64) + sign * b.astype(np.int64))
+    ratio = _small_ratio(a, b)
+    if ratio is not None:
+        return (ratio[0] * a.ints + sign * ratio[1] * b.ints) * (real(a.scale) / ratio[0])
     return real(a) + sign * real(b)
+
+
+def _small_ratio(a, b) -> tuple[int, int] | None:
+    """p, r where the scales of two tensors are p to r to within what float32 can say: they meant p and r, and p a + r b is whole."""
+    if not (isinstance(a, QTensor) and isinstance(b, QTensor) and np.size(a.scale) == np.size(b.scale) == 1):
+        return None
+    s, t = (float(np.asarray(side.scale).reshape(())) for side in (a, b))
+    near = Fraction(s / t).limit_denominator(_LARGEST_RATIO)
+    small = 0 < near.numerator <= _LARGEST_RATIO and abs(near - Fraction(s / t)) <= Fraction(s / t) / 2**22
+    return (near.numerator, near.denominator) if small else None
 
 
 def _same_scale(a, b) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage.integer import ranges
 from microstage.integer.registry import Kind, everywhere, operator
-from microstage.integer.tensor import QTensor, real
+from microstage.integer.tensor import QTensor, narrowed, real
 
 
 def moved(value, move):
@@ -16,7 +16,7 @@ def moved(value, move):
         return move(np.asarray(value))
     if np.size(value.scale) == 1:
         return QTensor(move(value.ints), value.scale)
-    return QTensor(move(value.ints), move(np.broadcast_to(value.scale, value.shape)))
+    return QTensor(move(value.ints), narrowed(move(np.broadcast_to(value.scale, value.shape))))
 
 
 @operator("Identity", "Dropout", kind=Kind.MONOTONE, rises=everywhere, straight=True)
@@ -84,7 +84,7 @@ def concat(arguments, attributes):
     scales = [np.broadcast_to(value.scale, value.shape) for value in arguments]
     joined = np.concatenate([value.ints for value in arguments], axis)
     same = all(np.array_equal(scales[0].flat[0:1], s.flat[0:1]) and np.ptp(s) == 0 for s in scales)
-    return QTensor(joined, np.float64(scales[0].flat[0]) if same else np.concatenate(scales, axis))
+    return QTensor(joined, np.float64(scales[0].flat[0]) if same else narrowed(np.concatenate(scales, axis)))
 
 
 @operator("Split", kind=Kind.MOVES)

@@ -8,7 +8,7 @@ import numpy as np
 
 from microstage.errors import ModelError
 
-__all__ = ["QTensor", "checked", "real"]
+__all__ = ["QTensor", "checked", "narrowed", "real"]
 
 _EXACT = 2**53
 
@@ -30,6 +30,15 @@ def real(value: QTensor | np.ndarray) -> np.ndarray:
     if isinstance(value, QTensor):
         return value.ints.astype(np.float64) * value.scale
     return np.asarray(value, dtype=np.float64)
+
+
+def narrowed(value: np.ndarray) -> np.ndarray:
+    """`value` with every axis along which it does not differ reduced to one."""
+    for axis in range(value.ndim):
+        first = value[(slice(None),) * axis + (slice(0, 1),)]
+        if value.shape[axis] > 1 and (value == first).all():
+            value = first
+    return value
 
 
 def checked(ints: np.ndarray) -> np.ndarray:

@@ -18,12 +18,13 @@ from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage.integer.ranges import of_type
 from microstage.integer.registry import Kind, named
+from microstage.integer.tensor import narrowed
 from microstage_streamline.graph.graph import Node, saying_where
 from microstage_streamline.graph.normalise import Normaliser, is_quantised
 from microstage_streamline.graph.read import QUANTISING
 from microstage_streamline.integerise.emitter import Emitter
 from microstage_streamline.integerise.made import Cannot, Entered, Integers, Made, Unresolved, exact_scale
-from microstage_streamline.integerise.monotone import Function, entry_range, narrowed, straight_line, thresholds
+from microstage_streamline.integerise.monotone import Function, entry_range, straight_line, thresholds
 from microstage_streamline.integerise.rescaled_sum import Joined, aligned
 
 __all__ = ["Integeriser"]

@@ -13,7 +13,7 @@ from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
 from microstage.integer.ranges import Range
 from microstage.integer.registry import named
-from microstage.integer.tensor import real
+from microstage.integer.tensor import narrowed, real
 from microstage_streamline.finn.annotate_datatypes import datatype_of
 from microstage_streamline.graph.graph import Entry, Node
 from microstage_streamline.integerise.thresholds import chain_function, search
@@ -21,7 +21,7 @@ from microstage_streamline.integerise.thresholds import chain_function, search
 if TYPE_CHECKING:
     from microstage_streamline.integerise.made import Integers
 
-__all__ = ["Found", "Function", "axis_of", "entry_range", "layout_of", "narrowed", "straight_line", "thresholds"]
+__all__ = ["Found", "Function", "axis_of", "entry_range", "layout_of", "straight_line", "thresholds"]
 
 _LAYOUTS = {2: ("NC",), 3: ("NCW", "NWC"), 4: ("NCHW", "NHWC"), 5: ("NCDHW", "NDHWC")}
 _MOST_LEVELS, _MOST_THRESHOLDS = 1 << 16, 1 << 22
@@ -98,15 +98,6 @@ def _scale(scale: Any) -> Any:
         return None
     scale = narrowed(np.asarray(scale, np.float64))
     return scale if scale.size > 1 else scale.reshape(())
-
-
-def narrowed(value: np.ndarray) -> np.ndarray:
-    """`value` with every axis along which it does not differ reduced to one."""
-    for axis in range(value.ndim):
-        first = np.take(value, [0], axis)
-        if (value == first).all():
-            value = first
-    return value
 
 
 def layout_of(axis: int | None, rank: int) -> str:

@@ -29,10 +29,10 @@ def is_quantised(value: Any) -> bool:
 
 
 class Normaliser:
-    """`graph` after `clean()` holds no constant subgraph, no alias, no bias in a product, no two equal nodes.
+    """`graph` after `clean()` holds no constant subgraph, no alias, no bias in a product, no two equal nodes, none that nobody needs.
 
     `values` are the examples; a tensor that this reference cannot compute has none, and `unknown` says why. `origin` names the
-    stored constant that a folded one was made of.
+    stored constant that a folded one was made of; `makers` the nodes that stay, as far as they were looked at.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -42,6 +42,7 @@ class Normaliser:
         self.renamed: dict[str, str] = {}
         self.origin: dict[str, str] = {}
         self.seen: dict[Any, Node] = {}
+        self.makers: dict[str, Node] = {}
         self.count = 0
         self._readers: dict[str, list[Node]] = {}
         self._fixed = set(graph.constants)
@@ -62,9 +63,9 @@ class Normaliser:
                 queue += reversed(replaced)
             elif not self._gone(node):
                 done.append(node)
-        self.graph.nodes = done
+                self.makers.update(dict.fromkeys(node.outputs, node))
         self.graph.outputs = [self.renamed.get(name, name) for name in self.graph.outputs]
-        used = {name for node in done for name in node.inputs} | {*self.graph.outputs}
+        self.graph.nodes, used = _alive(done, self.graph.outputs)
         self.graph.constants = {name: value for name, value in self.graph.constants.items() if name in used}
         return self.graph
 
@@ -137,6 +138,16 @@ class Normaliser:
             return False
         self.values.update(found)
         return True
+
+
+def _alive(nodes: list[Node], outputs: list[str]) -> tuple[list[Node], set[str]]:
+    """The nodes that an output needs, and all that is read."""
+    used, kept = set(outputs), []
+    for node in reversed(nodes):
+        if used & set(node.outputs):
+            kept.append(node)
+            used |= set(node.inputs)
+    return kept[::-1], used
 
 
 def _run(node: Node, values) -> dict[str, Any]:

@@ -52,6 +52,32 @@ class ExplicitPads(Rewrite):
 
 
 @registered
+class PadInConv(Rewrite):
+    """Conv(Pad(x)) = Conv(x) with as much more padding. Precondition: zeros, around the image alone, and none taken away."""
+
+    operators = ("Conv",)
+
+    def matches(self, normal, node):
+        pad = normal.makers.get(node.inputs[0])
+        if pad is None or pad.op != "Pad" or pad.flags.get("mode", b"constant") not in (b"constant", "constant"):
+            return False
+        amounts, fill = self._amounts(normal, pad), normal.graph.constants.get(pad.inputs[2]) if len(pad.inputs) > 2 and pad.inputs[2] else 0
+        return amounts is not None and amounts.min() >= 0 and not amounts[:, :2].any() and fill is not None and not np.any(fill)
+
+    def rewrite(self, normal, node):
+        pad = normal.makers[node.inputs[0]]
+        more = self._amounts(normal, pad)[:, 2:].reshape(-1)
+        pads = [int(a) + int(b) for a, b in zip(node.flags.get("pads", [0] * len(more)), more)]
+        return [Node("Conv", [pad.inputs[0], *node.inputs[1:]], node.outputs, {**node.flags, "pads": pads}, node.layer)]
+
+    @staticmethod
+    def _amounts(normal, pad) -> np.ndarray | None:
+        """[2, rank], before and behind; None where they are computed, or of some axes alone."""
+        amounts = pad.flags.get("pads") if len(pad.inputs) < 2 else normal.graph.constants.get(pad.inputs[1])
+        return None if amounts is None or len(pad.inputs) > 3 and pad.inputs[3] else np.asarray(amounts).reshape(2, -1)
+
+
+@registered
 class TakeOutBias(Rewrite):
     """Conv(x, w, b) = Conv(x, w) + b, b along the channels. Precondition: b is constant."""
 
