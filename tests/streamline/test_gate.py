@@ -180,6 +180,11 @@ def test_zero_points_and_raw_integers_pass(own, capfd):
 
 
 # Networks that were answered wrongly with code 0. Whoever makes one right finds it right here.
+def pooled():
+    """A pool in front of the first quantiser, which goes before it."""
+    return first(node("MaxPool", ["x"], "p", kernel_shape=[2, 2], strides=[2, 2]), node("Flatten", ["p"]), shape=(2, 4, 4))
+
+
 def first(*nodes, shape=(8,), **constants):
     """Real operators in front of the first quantiser."""
     rng = np.random.Generator(np.random.PCG64(3))
@@ -245,6 +250,7 @@ def node(op, inputs, output="h", **attributes):
 
 
 SHIPPED = {
+    "pooled first": pooled,
     "flattened first": lambda: first(node("Flatten", ["x"]), shape=(2, 4)),
     "transposed first": lambda: first(node("Transpose", ["x"], perm=[0, 2, 1]), shape=(8, 3)),
     "normalised first": lambda: first(node("Sub", ["x", "m"], "n"), node("Div", ["n", "v"]), m=np.float32(0.4), v=np.float32(0.3)),

@@ -159,7 +159,7 @@ class Mover:
         del self.model.graph.node[:]
         self.model.graph.node.extend(self.nodes)
         del self.model.graph.value_info[:]
-        for x in self.stored.values():
+        for x in (*self.stored.values(), *self._moved.values()):
             self.model.set_tensor_shape(x.name, x.sizes)
         used = {name for node in self.nodes for name in node.input}
         for initializer in [i for i in self.model.graph.initializer if i.name not in used]:
