@@ -1,4 +1,4 @@
-"""Drawn networks as integer graphs: thresholds found by bisection of the reference's own rounding, sums of two scales as two products."""
+"""Drawn networks as integer graphs: thresholds by bisection of the reference's rounding, two products for a sum."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def write_network(network: Network, folder: Path, vectors: int = 16) -> Path:
     """A drawn network as streamline would write it, with golden vectors of its input and output."""
     graph = _Integers(network)
     values = run(network, inputs_of(network, vectors))
-    source = write_artefact(folder, {"model": graph.model()}, {name: values[name] for name in (*network.inputs, network.output)})
+    source = write_artefact(
+        folder, {"model": graph.model()}, {name: values[name] for name in (*network.inputs, network.output)}
+    )
     (source / "model_def.json").write_text(json.dumps({"model": network.name}))
     return source
 
@@ -35,7 +37,9 @@ class _Integers:
         self.network, self.g, self.centred = network, Graph(), {}
         for name, quantity in network.inputs.items():
             x = self.g.input(name, (1, *network.shapes[name]), "INT8")
-            self.centred[name] = self.g.node("Add", x, self.g.constant("zero", [-quantity.zero])) if quantity.zero else x
+            self.centred[name] = (
+                self.g.node("Add", x, self.g.constant("zero", [-quantity.zero])) if quantity.zero else x
+            )
         for layer in network.layers:
             self.centred[layer.name] = self.add(layer)
 
@@ -72,19 +76,31 @@ class _Integers:
             y = self.g.node("MatMul", x, self.g.constant(f"w_{layer.name}", weights.T))
         reach = 256 * int(np.abs(weights).reshape(len(weights), -1).sum(axis=1).max())
         scale = quantity.scale * layer.scales.astype(np.float64)
-        return self.quantise(layer, y, lambda sums: requantise(sums + layer.bias, scale, layer.output, "half_even"), -reach, reach)
+        return self.quantise(
+            layer, y, lambda sums: requantise(sums + layer.bias, scale, layer.output, "half_even"), -reach, reach
+        )
 
     @add.register
     def _(self, layer: Add) -> str:
         quantities = [self.network.quantity(name) for name in layer.inputs]
         factors, thresholds = _sum_of(*quantities, layer.output)
-        terms = [self.g.node("Mul", self.centred[n], self.g.constant(f"{n}_{layer.name}", [f])) for n, f in zip(layer.inputs, factors)]
-        return self.g.threshold(self.g.node("Add", *terms), thresholds[None], layer.output.low - layer.output.zero, "NCHW")
+        terms = [
+            self.g.node("Mul", self.centred[n], self.g.constant(f"{n}_{layer.name}", [f]))
+            for n, f in zip(layer.inputs, factors)
+        ]
+        return self.g.threshold(
+            self.g.node("Add", *terms), thresholds[None], layer.output.low - layer.output.zero, "NCHW"
+        )
 
     @add.register
     def _(self, layer: Average) -> str:
         quantity, (channels, *plane) = self.network.quantity(layer.inputs[0]), self.network.shapes[layer.inputs[0]]
-        y = self.g.node("Conv", self.centred[layer.inputs[0]], self.g.constant(f"w_{layer.name}", np.ones((channels, 1, *plane))), group=channels)
+        y = self.g.node(
+            "Conv",
+            self.centred[layer.inputs[0]],
+            self.g.constant(f"w_{layer.name}", np.ones((channels, 1, *plane))),
+            group=channels,
+        )
         scale, reach = np.array([np.float64(quantity.scale) / np.prod(plane)]), 256 * int(np.prod(plane))
         return self.quantise(layer, y, lambda sums: requantise(sums, scale, layer.output, "half_even"), -reach, reach)
 
@@ -100,7 +116,11 @@ class _Integers:
 def _sum_of(a: Quantity, b: Quantity, y: Quantity) -> tuple[tuple[int, int], np.ndarray]:
     """Small factors p, r and thresholds of p x + r z that give every pair of integers its level."""
     xs, zs = (np.arange(q.low, q.high + 1)[:, None] - q.zero for q in (a, b))
-    levels = requantise(xs * np.float64(a.scale) + zs.T * np.float64(b.scale), np.float64(1), y, "half_even").astype(np.int64).ravel()
+    levels = (
+        requantise(xs * np.float64(a.scale) + zs.T * np.float64(b.scale), np.float64(1), y, "half_even")
+        .astype(np.int64)
+        .ravel()
+    )
     for bits in count(1):
         factors = tuple(round(q.scale / max(a.scale, b.scale) * 2**bits) for q in (a, b))
         sums = (factors[0] * xs + factors[1] * zs.T).ravel()

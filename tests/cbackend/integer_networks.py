@@ -1,4 +1,4 @@
-"""Random integer networks as streamline writes them: convolutions of every kind, sums of two scales, averages, centred tensors."""
+"""Random integer networks as streamline writes them: convolutions, sums of two scales, averages, centred tensors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ class _Drawn:
         self.x = self.g.threshold(y, np.ceil(start + slope * np.arange(high - low)), low, "NCHW")
 
     def centre(self) -> None:
-        self.x = self.g.node("Add", self.x, self.g.constant(f"zero{len(self.g.nodes)}", [int(self.random.integers(-128, 129))]))
+        self.x = self.g.node(
+            "Add", self.x, self.g.constant(f"zero{len(self.g.nodes)}", [int(self.random.integers(-128, 129))])
+        )
 
     def conv(self, kind: str, grid: tuple[int, int]) -> None:
         groups = 1 if kind == "conv" else self.channels
@@ -48,7 +50,16 @@ class _Drawn:
     def lowered(self, grid: tuple[int, int]) -> None:
         """A depthwise convolution as patches and a product with a matrix that is zero outside its blocks."""
         c, rows = self.channels, self.g.node("Transpose", self.x, perm=[0, 2, 3, 1])
-        patches = self.g.node("Im2Col", rows, domain=QONNX, stride=[1, 1], kernel_size=[3, 3], pad_amount=[1] * 4, depthwise=1, input_shape="")
+        patches = self.g.node(
+            "Im2Col",
+            rows,
+            domain=QONNX,
+            stride=[1, 1],
+            kernel_size=[3, 3],
+            pad_amount=[1] * 4,
+            depthwise=1,
+            input_shape="",
+        )
         matrix = np.einsum("tc,cf->tcf", self.random.integers(-8, 8, (9, c)), np.eye(c, dtype=int)).reshape(9 * c, c)
         y = self.g.node("MatMul", patches, self.g.constant(f"w{len(self.g.nodes)}", matrix))
         self.quantise(self.g.node("Transpose", y, perm=[0, 3, 1, 2]), grid)
@@ -58,7 +69,9 @@ class _Drawn:
         a, lows, widths = self.x, [], []
         self.quantise(a, _GRIDS[self.random.integers(3)], single=True)
         a, low = self.x, self.low_of(self.x)
-        self.quantise(self.g.node("Conv", a, self.weights(self.channels, self.channels, 1, 1)), _GRIDS[self.random.integers(3)])
+        self.quantise(
+            self.g.node("Conv", a, self.weights(self.channels, self.channels, 1, 1)), _GRIDS[self.random.integers(3)]
+        )
         b, lows, widths = self.x, (low, self.low_of(self.x)), (256, 256)
         factors = sorted(self.random.integers(200, 500, 2))
         xs, ys = (np.arange(start, start + width) for start, width in zip(lows, widths))
@@ -73,7 +86,12 @@ class _Drawn:
         return int(next(a.f for a in node.attribute if a.name == "out_bias"))
 
     def average(self) -> None:
-        y = self.g.node("Conv", self.x, self.g.constant(f"ones{len(self.g.nodes)}", np.ones((self.channels, 1, *self.size))), group=self.channels)
+        y = self.g.node(
+            "Conv",
+            self.x,
+            self.g.constant(f"ones{len(self.g.nodes)}", np.ones((self.channels, 1, *self.size))),
+            group=self.channels,
+        )
         taps, self.size = int(np.prod(self.size)), (1, 1)
         reached = [np.ceil(taps * (k - 0.5)) + (taps % 2 == 0 and k % 2 == 1) for k in range(-127, 128)]  # half to even
         self.x = self.g.threshold(y, [reached], -128, "NCHW")
@@ -83,7 +101,12 @@ class _Drawn:
 def networks(draw):
     """(graph, its output)"""
     size = draw(st.sampled_from([(5, 6), (1, 7), (3, 3)]))
-    n = _Drawn(draw(st.integers(0, 2**32 - 1)), size, draw(st.integers(1, 5)), draw(st.sampled_from(["INT8", "UINT8", "INT9", "UINT4"])))
+    n = _Drawn(
+        draw(st.integers(0, 2**32 - 1)),
+        size,
+        draw(st.integers(1, 5)),
+        draw(st.sampled_from(["INT8", "UINT8", "INT9", "UINT4"])),
+    )
     if draw(st.booleans()):
         n.x = n.g.node("Transpose", n.g.node("Transpose", n.x, perm=[0, 2, 3, 1]), perm=[0, 3, 1, 2])
     for _ in range(draw(st.integers(1, 4))):

@@ -23,11 +23,25 @@ _MAIN = """#include <stdint.h>
 #include <string.h>
 {includes}
 /* The least and the greatest of any type are these bytes, signed or not, little-endian. */
-static void fill_least(unsigned char *to, size_t n, size_t size) {{ memset(to, 0, n); for (size_t i = size - 1; i < n; i += size) to[i] = 0x80; }}
-static void fill_most(unsigned char *to, size_t n, size_t size) {{ memset(to, 0xff, n); for (size_t i = size - 1; i < n; i += size) to[i] = 0x7f; }}
-static void fill_halves(unsigned char *to, size_t n, size_t size) {{ (void)size; memset(to, 0, n / 2); memset(to + n / 2, 0xff, n - n / 2); }}
-static void fill_turns(unsigned char *to, size_t n, size_t size) {{ for (size_t i = 0; i < n; i++) to[i] = i / size % 2 ? 0xff : 0x80; }}
-static void fill_noise(unsigned char *to, size_t n, size_t size) {{ (void)size; for (size_t i = 0; i < n; i++) to[i] = (unsigned char)rand(); }}
+static void fill(unsigned char *to, size_t n, size_t size, int rest, int last)
+{{
+    for (size_t i = 0; i < n; i++) to[i] = (unsigned char)(i % size == size - 1 ? last : rest);
+}}
+static void fill_least(unsigned char *to, size_t n, size_t size) {{ fill(to, n, size, 0, 0x80); }}
+static void fill_most(unsigned char *to, size_t n, size_t size) {{ fill(to, n, size, 0xff, 0x7f); }}
+static void fill_halves(unsigned char *to, size_t n, size_t size)
+{{
+    fill(to, n / 2, size, 0, 0);
+    fill(to + n / 2, n - n / 2, size, 0xff, 0xff);
+}}
+static void fill_turns(unsigned char *to, size_t n, size_t size)
+{{
+    for (size_t i = 0; i < n; i++) to[i] = i / size % 2 ? 0xff : 0x80;
+}}
+static void fill_noise(unsigned char *to, size_t n, size_t size)
+{{
+    for (size_t i = 0; i < n * (size > 0); i++) to[i] = (unsigned char)rand();
+}}
 
 int main(void)
 {{
@@ -44,16 +58,28 @@ int main(void)
 
 
 def cases():
-    """Stages of every form behind inputs that do not fill their C types, and values that are proven by element alone."""
+    """Stages of every form behind inputs that do not fill their C types, values that are proven by element alone."""
     random, g = np.random.default_rng(0), Graph()
     wild = np.sort(random.integers(-900, 900, (4, 15)), axis=1)  # no line
-    x = g.threshold(g.node("MatMul", g.input("x", (1, 6), "INT5"), g.constant("w", random.integers(-9, 9, (6, 4)))), wild, -7)
+    x = g.threshold(
+        g.node("MatMul", g.input("x", (1, 6), "INT5"), g.constant("w", random.integers(-9, 9, (6, 4)))), wild, -7
+    )
     yield "search", g, [g.threshold(x, np.sort(random.integers(-7, 8, (1, 9))), 0)]  # a table
     g = Graph()
-    x = g.node("Conv", g.input("x", (1, 3, 6, 6), "UINT4"), g.constant("v", random.integers(-128, 128, (5, 3, 3, 3))), pads=[1] * 4)
+    x = g.node(
+        "Conv",
+        g.input("x", (1, 3, 6, 6), "UINT4"),
+        g.constant("v", random.integers(-128, 128, (5, 3, 3, 3))),
+        pads=[1] * 4,
+    )
     x = g.threshold(x, np.ceil(np.linspace(-4000, 4000, 255))[None] + random.integers(0, 9, (5, 1)), -131, "NCHW")
     x = g.node("Add", x, g.constant("c", [-90]))
-    x = g.threshold(g.node("Conv", x, g.constant("u", random.integers(-128, 128, (5, 1, 3, 3))), group=5), [[-100, 0, 100]], 0, "NCHW")
+    x = g.threshold(
+        g.node("Conv", x, g.constant("u", random.integers(-128, 128, (5, 1, 3, 3))), group=5),
+        [[-100, 0, 100]],
+        0,
+        "NCHW",
+    )
     yield "bytes", g, [g.node("ArgMax", g.node("Flatten", x), axis=1)]
     g = Graph()
     x = g.node("Mul", g.input("x", (1, 4), "INT20"), g.input("y", (1, 4), "UINT9"))
@@ -95,7 +121,11 @@ def _call(function: str, arguments: list[str], sizes: dict[str, int]) -> str:
             given.append(str(STEPS))
         elif "*" in argument or size:
             count = int(size or (1 if kind.endswith(("_state", "_stream")) else STEPS * sizes[name]))
-            fill = "memset(%s, 0, n)" if kind.endswith("_stream") else f"fills[f](%s, n, {'1' if count == 1 else f'sizeof({kind})'})"
+            fill = (
+                "memset(%s, 0, n)"
+                if kind.endswith("_stream")
+                else f"fills[f](%s, n, {'1' if count == 1 else f'sizeof({kind})'})"
+            )
             lines += [f"{kind} *{name} = malloc({count} * sizeof({kind}));"]
             lines += [f"{{ size_t n = {count} * sizeof({kind}); {fill % f'(void *){name}'}; }}"]
             given, made = [*given, name], [*made, name]
@@ -110,10 +140,16 @@ def test_every_public_function_is_defined_on_every_input_of_its_types(written: P
     headers = [path.name for path in written.glob("*.h") if re.search(r"_status \w+\(", path.read_text())]
     model = next(name.removesuffix(".h") for name in sorted(headers, key=len))
     texts = [call for name in headers for call in calls((written / name).read_text())]
-    facts = {"includes": "\n".join(f'#include "{name}"' for name in headers), "fills": ", ".join(FILLS), "count": len(FILLS)}
+    facts = {
+        "includes": "\n".join(f'#include "{name}"' for name in headers),
+        "fills": ", ".join(FILLS),
+        "count": len(FILLS),
+    }
     (written / "main.c").write_text(_MAIN.format(model=model, calls="\n".join(texts), **facts))
     for more in ([], ["-march=native"]):
-        subprocess.run(["gcc", *FLAGS, *more, "-o", "main", *(p.name for p in written.glob("*.c")), "-lm"], cwd=written, check=True)
+        subprocess.run(
+            ["gcc", *FLAGS, *more, "-o", "main", *(p.name for p in written.glob("*.c")), "-lm"], cwd=written, check=True
+        )
         done = subprocess.run([written / "main"], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert int(done.stdout) == len(FILLS) * len(texts) > 0

@@ -1,12 +1,20 @@
 """Passes over a part: each keeps what the interpreter computes and makes the C smaller or faster.
 
-    join_patches     Im2Col and a matrix product are a convolution     split_groups    one that is zero outside blocks has groups
-    drop_identities  a stage that changes nothing goes                 fuse_*          bias, signs and stage move into the layer that sums
-    lift_stages      a stage comes before the pool that it follows     sum_windows     a depthwise convolution with ones is a sum
-    take_factors     a sum of two scales is one layer                  drop_unread     layers whose result nobody reads go
-    pack_signs       -1/+1 by -1/+1 on words of 64                     compact         thresholds become multiply-add-shift or a table
-    store_as_bytes   up to 256 values are bytes at an offset           specialise      layers of 8 bits on specialised kernels
-    join_copies      one copy of an image instead of two               join_frames     layers write into padded buffers
+    join_patches     Im2Col and a matrix product are a convolution
+    split_groups     a convolution that is zero outside diagonal blocks has groups
+    drop_identities  a stage that changes nothing goes
+    fuse_constants   a bias, and signs, move into the layer that sums
+    lift_stages      a stage comes before the pool that it follows
+    fuse_stages      a stage moves into the layer that sums
+    sum_windows      a depthwise convolution with ones is a sum of windows
+    take_factors     a sum of two scales is one layer
+    drop_unread      layers whose result nobody reads go
+    pack_signs       -1/+1 by -1/+1 on words of 64
+    compact          thresholds become multiply-add-shift or a table
+    store_as_bytes   up to 256 values are bytes at an offset
+    specialise       layers of 8 bits go to specialised kernels
+    join_copies      one copy of an image instead of two
+    join_frames      layers write into padded buffers
     pack_weights     weights of 1, 2 and 4 bits in the other layers
 """
 
@@ -27,8 +35,8 @@ from microstage_cbackend.program.ir import Part
 __all__ = ["PASSES", "optimise"]
 
 PASSES = (
-    join_patches, split_groups, drop_identities, fuse_constants, lift_stages, fuse_stages, sum_windows, take_factors, drop_unread,
-    pack_signs, compact, store_as_bytes, specialise, join_copies, join_frames, pack_weights,
+    join_patches, split_groups, drop_identities, fuse_constants, lift_stages, fuse_stages, sum_windows, take_factors,
+    drop_unread, pack_signs, compact, store_as_bytes, specialise, join_copies, join_frames, pack_weights,
 )  # fmt: skip
 
 

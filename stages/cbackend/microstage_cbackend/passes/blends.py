@@ -3,8 +3,8 @@
     take_factors   the constants that both operands are multiplied by, into the layer that sums and has the stage
     fit_pairs      thresholds of p a + r b as one multiply-add-shift (m a + n b + offset) >> shift
 
-Only pairs (a, b) of integers that both operands can hold matter, not the sums in between: p and r are small numbers near the
-ratio of two scales, and the line that the scales themselves make is as a rule none of p a + r b.
+Only pairs (a, b) of integers that both operands can hold matter, not the sums in between: p and r are small numbers
+near the ratio of two scales, and the line that the scales themselves make is as a rule none of p a + r b.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _take(part: Part, layer: Layer, place: int, name: str) -> None:
 
 
 def fit_pairs(search: Search, factors: tuple[int, int], a: Tensor, b: Tensor) -> tuple[tuple[int, int], Affine] | None:
-    """(multipliers, stage) equal to `search` of factors[0] * a + factors[1] * b at every pair of their ranges, the shift small; or None."""
+    """(multipliers, stage) that equal `search` of factors[0] a + factors[1] b at every pair of values, or None."""
     xs, ys = np.arange(a.low, a.high + 1)[:, None], np.arange(b.low, b.high + 1)[None]
     if xs.size * ys.size > _MOST_PAIRS or search.scale != 1 or len(search.thresholds) > 1 or search.thresholds.size < 2:
         return None
@@ -66,14 +66,17 @@ def fit_pairs(search: Search, factors: tuple[int, int], a: Tensor, b: Tensor) ->
 
 
 def _slope(sums: np.ndarray, levels: np.ndarray) -> float:
-    """About how many levels a sum rises by one: by least squares, where nothing is held to the lowest or the highest level."""
+    """Levels per unit of a sum, about: by least squares, where nothing is held to the lowest or the highest level."""
     free = (levels > levels.min()) & (levels < levels.max())
-    sums, levels = (sums[free], levels[free]) if free.sum() > 1 and np.ptp(levels[free]) else (sums.ravel(), levels.ravel())
+    free = free if free.sum() > 1 and np.ptp(levels[free]) else np.ones_like(free)
+    sums, levels = sums[free], levels[free]
     return float(np.cov(sums, levels)[0, 1] / np.var(sums, ddof=1)) if np.ptp(sums) else 0.0
 
 
-def _lines(wanted: np.ndarray, xs: np.ndarray, ys: np.ndarray, near: tuple[float, float]) -> Iterator[tuple[tuple[int, int], Affine]]:
-    """Lines with slopes about `near`, rounded down or half to even, then those about the slopes that leave the most room."""
+def _lines(
+    wanted: np.ndarray, xs: np.ndarray, ys: np.ndarray, near: tuple[float, float]
+) -> Iterator[tuple[tuple[int, int], Affine]]:
+    """Lines with slopes about `near`, rounded down or half to even, then about the slopes that leave the most room."""
     bounds = _Bounds(wanted, xs, ys)
     for even, slopes in ((False, lambda: near), (True, lambda: near), (False, lambda: bounds.roomiest(near))):
         m, n = slopes()
@@ -81,11 +84,15 @@ def _lines(wanted: np.ndarray, xs: np.ndarray, ys: np.ndarray, near: tuple[float
             multipliers = round(m * 2.0**shift) + i, round(n * 2.0**shift) + j
             offset = bounds.offset(multipliers, shift, even)
             if offset is not None:
-                yield multipliers, Affine(np.ones(1, np.int64), np.array([offset]), shift, bounds.low, bounds.high, even)
+                one = np.ones(1, np.int64)
+                yield multipliers, Affine(one, np.array([offset]), shift, bounds.low, bounds.high, even)
 
 
 class _Bounds:
-    """What m x + n y + offset must reach and stay below at the pairs where a level begins and ends, to be `wanted` [xs, ys] rounded down."""
+    """What m x + n y + offset must reach and stay below, to be `wanted` [xs, ys] when it is rounded down.
+
+    The pairs at which a level begins and ends, row by row, bound all others.
+    """
 
     def __init__(self, wanted: np.ndarray, xs: np.ndarray, ys: np.ndarray) -> None:
         self.low, self.high = int(wanted.min()), int(wanted.max())

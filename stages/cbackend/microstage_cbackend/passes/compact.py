@@ -65,11 +65,12 @@ def _compact(part: Part, layer: Layer) -> None:
         layer.stage = shared if shared is not None and shared.bytes < search.bytes else search
     if len(search.thresholds) == 1 and layer.kernel == "ms_stage":
         layer.shape = {"outer": 1, "channels": 1, "inner": int(np.prod(list(layer.shape.values())))}
+        layer.reach = low, high
     part.proofs.append(_proof(layer, before, search, low, high))
 
 
 def _trimmed(search: Search, low: np.ndarray, high: np.ndarray) -> tuple[Search, np.ndarray, np.ndarray]:
-    """Without thresholds that every sum reaches or none does, and one row where all are equal; with the ranges of its rows."""
+    """Leave out thresholds that every sum reaches or none does, make one row of equal ones; with the ranges of the rows."""
     t = search.thresholds
     if np.all(t == t[:1]):
         t, low, high = t[:1], low.min(keepdims=True), high.max(keepdims=True)
@@ -108,7 +109,7 @@ def _bytes(layer: Layer) -> int:
 
 
 def _compare(layer: Layer, before: Search, low: np.ndarray, high: np.ndarray) -> int:
-    """Number of (sum, row) pairs at which the new form gives what the thresholds gave; all, or this generator is wrong."""
+    """Count the (sum, row) pairs at which the new form gives what the thresholds gave: all, or this generator is wrong."""
     for row, (least, most) in enumerate(zip(low, high)):
         sums = np.arange(least, most + 1)
         channel = np.full(sums.shape, row)

@@ -23,7 +23,7 @@ _FLIP = 128
 
 
 def store_as_bytes(part: Part) -> None:
-    """Give every tensor whose range spans at most 256 values an offset with which it is bytes, where all around can absorb it."""
+    """Give every tensor of at most 256 values an offset with which it is bytes, where all around can absorb it."""
     _copy_inputs(part)
     _split_outputs(part)
     for group in _groups(part):
@@ -47,7 +47,11 @@ def _groups(part: Part) -> list[list[Tensor]]:
 
 
 def _offset(part: Part, group: list[Tensor]) -> int:
-    """What the tensors are stored with: as it comes, where a constant was added to bytes; none where they are bytes; half of 256; the least."""
+    """What the tensors are stored with.
+
+    As bytes come, where a constant was added to them; else nothing, where they are bytes; else half of 256; else so
+    that the least is 0.
+    """
     low, high = min(t.low for t in group), max(t.high for t in group)
     for layer in (layer for tensor in group for layer in part.writers(tensor)):
         x, constant = layer.inputs[0].root, _constant(layer)
@@ -72,7 +76,9 @@ def _absorbed(part: Part, group: list[Tensor]) -> bool:
     read = [layer for tensor in group for layer in part.readers(tensor)]
     return (
         not any(t in part.outputs or t.declared for t in group)
-        and all(absorbs_write(layer) or (layer.kernel in _MOVING and layer.inputs[0].root in group) for layer in written)
+        and all(
+            absorbs_write(layer) or (layer.kernel in _MOVING and layer.inputs[0].root in group) for layer in written
+        )
         and all(absorbs_read(layer) or (layer.kernel in _MOVING and layer.output.root in group) for layer in read)
         and any(layer.kernel in _WORTH_IT or _constant(layer) is not None for layer in read)
     )
@@ -87,7 +93,9 @@ def _raise(part: Part, tensor: Tensor, offset: int, group: list[Tensor]) -> None
         for place, operand in enumerate(layer.inputs):
             if operand.root is tensor and layer.kernel not in _MOVING:
                 raise_read(layer, place, offset)
-    views = {id(t): t for layer in part.layers for t in (*layer.inputs, layer.output) if t.root is tensor} | {id(tensor): tensor}
+    views = {id(t): t for layer in part.layers for t in (*layer.inputs, layer.output) if t.root is tensor} | {
+        id(tensor): tensor
+    }
     for view in views.values():
         view.low, view.high = view.low + offset, view.high + offset
     tensor.declared = "uint8_t"
@@ -115,7 +123,11 @@ def _copy_inputs(part: Part) -> None:
         x = layer.inputs[0].root
         if layer.kernel == "ms_copy" and x in part.inputs and _byte_wide(x) and _fills(layer):
             s = layer.shape
-            layer.kernel, layer.accumulator, layer.inputs = "ms_add", "int32_t", [x.view(x.name, np.array([s["x_start"]])), _zero()]
+            layer.kernel, layer.accumulator, layer.inputs = (
+                "ms_add",
+                "int32_t",
+                [x.view(x.name, np.array([s["x_start"]])), _zero()],
+            )
             layer.shape = {"size": s["size"], "x_step": s["x_step"], "w_step": [0, 0, 0, 0]}
     for tensor in part.inputs:
         readers = [r for r in part.readers(tensor) if r.kernel in SUMMING and isinstance(r.stage, Affine)]
@@ -132,7 +144,9 @@ def _zero() -> Tensor:
 
 
 def _fills(layer: Layer) -> bool:
-    return layer.shape["y_start"] == 0 and np.array_equal(walk(layer.shape, "y_step").ravel(), np.arange(layer.output.root.size))
+    return layer.shape["y_start"] == 0 and np.array_equal(
+        walk(layer.shape, "y_step").ravel(), np.arange(layer.output.root.size)
+    )
 
 
 def _copy_input(part: Part, tensor: Tensor, readers: list[Layer]) -> None:

@@ -21,13 +21,19 @@ __all__ = ["join_patches", "split_groups", "sum_windows"]
 def join_patches(part: Part) -> None:
     """patches(x) @ W is the convolution of x whose filters are W's columns."""
     for layer in list(part.layers):
-        patches = producer(part, layer.inputs[0]) if layer.kernel == "ms_linear" and part.read_once(layer.inputs[0]) else None
+        patches = (
+            producer(part, layer.inputs[0]) if layer.kernel == "ms_linear" and part.read_once(layer.inputs[0]) else None
+        )
         if patches is None or patches.kernel != "ms_im2col" or layer.shape["depth"] != _depth(patches):
             continue
         s = patches.shape
         part.layers.remove(patches)
         layer.inputs[0] = patches.inputs[0]
-        plain = s["kernel_h"] * s["kernel_w"] * s["stride_h"] * s["stride_w"] == 1 and s["out_height"] == s["height"] and s["out_width"] == s["width"]
+        plain = (
+            s["kernel_h"] * s["kernel_w"] * s["stride_h"] * s["stride_w"] == 1
+            and s["out_height"] == s["height"]
+            and s["out_width"] == s["width"]
+        )
         if not plain:
             layer.kernel, layer.operator = "ms_conv2d", f"Im2Col and {layer.operator}"
             layer.shape = {**s, "filters": layer.shape["columns"], "groups": 1}
@@ -40,7 +46,7 @@ def _depth(patches: Layer) -> int:
 
 
 def split_groups(part: Part) -> None:
-    """Filter f reads channel c with weights that are no zeros only if f and c stand in the same block: one group per block."""
+    """Filter f reads channel c with weights that are no zeros only if both stand in one block: a group per block."""
     for layer in part.layers:
         s = layer.shape
         if layer.kernel != "ms_conv2d" or s["groups"] != 1:
@@ -75,20 +81,30 @@ def _regroup(layer: Layer, weights: np.ndarray, groups: int) -> None:
 
 
 def sum_windows(part: Part) -> None:
-    """Every weight is 1, nothing is padded, dilated or added, one stage for all: the sum of each window, channel by channel."""
+    """Every weight is 1, nothing is padded, dilated or added, one stage for all: a sum of each window of a channel."""
     for layer in part.layers:
         s, stage = layer.shape, layer.stage
         if layer.kernel != "ms_depthwise" or layer.bias is not None or np.any(layer.inputs[1].data != 1):
             continue
         single = isinstance(stage, Search) and len(stage.thresholds) == 1
-        if single and not s["pad_top"] + s["pad_left"] and s["dilation_h"] * s["dilation_w"] == 1 and not _reaches_out(s):
+        if (
+            single
+            and not s["pad_top"] + s["pad_left"]
+            and s["dilation_h"] * s["dilation_w"] == 1
+            and not _reaches_out(s)
+        ):
             names = "height width out_height out_width kernel_h kernel_w stride_h stride_w pad_top pad_left".split()
-            layer.kernel, layer.shape = "ms_sum_pool", {"outer": 1, "inner": s["channels"], **{name: s[name] for name in names}}
+            layer.kernel, layer.shape = (
+                "ms_sum_pool",
+                {"outer": 1, "inner": s["channels"], **{name: s[name] for name in names}},
+            )
             layer.inputs, layer.scratch = layer.inputs[:1], None
             layer.reach = layer.reach[0].min(keepdims=True), layer.reach[1].max(keepdims=True)
 
 
 def _reaches_out(s: dict) -> bool:
     """Whether the last window ends in padding."""
-    ends = ((s[f"out_{b}"] - 1) * s[f"stride_{a}"] + s[f"kernel_{a}"] - s[b] for a, b in (("h", "height"), ("w", "width")))
+    ends = (
+        (s[f"out_{b}"] - 1) * s[f"stride_{a}"] + s[f"kernel_{a}"] - s[b] for a, b in (("h", "height"), ("w", "width"))
+    )
     return any(end > 0 for end in ends)

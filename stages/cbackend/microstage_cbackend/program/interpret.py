@@ -12,6 +12,7 @@ from math import prod
 import numpy as np
 
 from microstage_cbackend.program.ir import Layer, Part, Tensor, type_range
+from microstage_cbackend.program.stages import Raw
 from microstage_cbackend.specialised_kernels import sign_words
 
 __all__ = ["run", "walk"]
@@ -67,7 +68,11 @@ def _finish(layer: Layer, sums: np.ndarray, channels: np.ndarray) -> np.ndarray:
         sums = sums + layer.bias.data
     low, high = type_range(layer.accumulator)
     assert low <= sums.min(initial=0) and sums.max(initial=0) <= high, f"{layer.node}: a sum leaves {layer.accumulator}"
-    return layer.stage.apply(sums, np.broadcast_to(channels, sums.shape))
+    channels = np.broadcast_to(channels, sums.shape)
+    if not isinstance(layer.stage, Raw):
+        low, high = (end[channels] if end.size > 1 else end for end in layer.reach)
+        assert np.all((low <= sums) & (sums <= high)), f"{layer.node}: a sum leaves the range that its stage is proven for"
+    return layer.stage.apply(sums, channels)
 
 
 @kernel("ms_linear", "ms_linear_packed")
