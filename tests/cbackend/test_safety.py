@@ -146,7 +146,7 @@ def test_every_public_function_is_defined_on_every_input_of_its_types(written: P
         "count": len(FILLS),
     }
     (written / "main.c").write_text(_MAIN.format(model=model, calls="\n".join(texts), **facts))
-    for more in ([], ["-march=native"]):
+    for more in ([], ["-march=native", "-DMS_SMALL"]):
         subprocess.run(
             ["gcc", *FLAGS, *more, "-o", "main", *(p.name for p in written.glob("*.c")), "-lm"], cwd=written, check=True
         )

@@ -38,7 +38,7 @@ def _as_copy(layer: Layer) -> None:
 
 
 def _join_copy(part: Part, pad: Layer) -> None:
-    """A copy of bytes in another order, or rebased, and then its padded copy: one copy."""
+    """A copy of bytes in another order, or of signed bytes plus 128, and then its padded copy: one copy."""
     copy, shape = producer(part, pad.inputs[0]), pad.shape
     if copy is None or not part.read_once(pad.inputs[0]):
         return
