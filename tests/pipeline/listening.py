@@ -16,7 +16,7 @@ STEPS = 5
 
 
 class Listening(Network):
-    """sound [n, 2, 10], motion [n, 5, 3], place [n, 4] -> distance [n, 2]."""
+    """sound [n, 20], motion [n, 5, 3], place [n, 4] -> distance [n, 2]."""
 
     def __init__(self):
         super().__init__()
@@ -31,15 +31,15 @@ class Listening(Network):
         self.beside = qnn.QuantLSTM(3, 4, batch_first=True)
         self.ctx = qnn.QuantIdentity(act_quant=Int8ActPerTensorFloat)
         self.joined = qnn.QuantIdentity(act_quant=Int8ActPerTensorFloat, return_quant_tensor=True)
-        self.out = qnn.QuantLinear(13, 2, bias=True, weight_quant=weight, bias_quant=Int32Bias)
+        self.out = qnn.QuantLinear(18, 2, bias=True, weight_quant=weight, bias_quant=Int32Bias)
 
     def forward(self, sound, motion, place):
-        heard = self.rect(self.norm(self.filter(self.state(sound)))).transpose(1, 2)
+        heard = self.rect(self.norm(self.filter(self.state(sound).reshape(len(sound), 2, 10)))).transpose(1, 2)
         moved = self.steps(motion)
         first, _ = self.near(torch.cat([heard, moved], 2))
         second, _ = self.far(self.narrow(first))
         third, _ = self.beside(moved)
-        return self.out(self.joined(torch.cat([second[:, -1], self.ctx(place), third[:, -1]], 1)))
+        return self.out(self.joined(torch.cat([second[:, -1], self.ctx(place), third[:, -1], second[:, -1]], 1)))
 
 
 class Training(training.Training):
@@ -69,5 +69,5 @@ class Exporting(exporting.Exporting):
 
 
 def heard(count):
-    sound, motion, place = torch.randn(count, 2, 10), torch.randn(count, STEPS, 3), torch.rand(count, 4) * 3
-    return Examples((sound, motion, place), torch.stack([sound.mean((1, 2)) + place[:, 0], motion[:, -1].sum(1)], 1))
+    sound, motion, place = torch.randn(count, 20), torch.randn(count, STEPS, 3), torch.rand(count, 4) * 3
+    return Examples((sound, motion, place), torch.stack([sound.mean(1) + place[:, 0], motion[:, -1].sum(1)], 1))

@@ -24,6 +24,8 @@ from brevitas.nn import QuantLSTM
 from brevitas.quant_tensor import QuantTensor
 from torch import Tensor, nn
 
+from microstage.lstm_node import QUANTISERS
+
 __all__ = ["fuse"]
 
 _SIGMOIDS = ("input", "forget", "output")
@@ -50,7 +52,7 @@ class _FusedForward:
         if not _can_be_fused(layer):
             return self._stock(inp, hidden, cell)
         inp = inp.value if isinstance(inp, QuantTensor) else inp  # a layer below hands on its scale
-        quants = {name: _tensor_quant(proxy) for name, proxy in layer.cell.named_children() if name.endswith("_quant")}
+        quants = {f"{name}_quant": _tensor_quant(getattr(layer.cell, f"{name}_quant")) for name in QUANTISERS}
         scales = {name: _scale(quant, quant.scaling_impl.value) for name, quant in quants.items()}
         bounds = {name: _bounds(quant) for name, quant in quants.items()}
         x = inp if layer.quantize_output_only else _Quantised.apply(inp, scales["output_quant"], bounds["output_quant"])

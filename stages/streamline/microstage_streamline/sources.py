@@ -53,7 +53,8 @@ class StageBefore:
         recorded = golden.load(self.folder / golden.FILE)
         sequence = Sequence.read(self._interface())
         kept = {name: values for part in converted.values() for name, values in part.left(recorded).items()}
-        observed = sequences.replay_golden(job, models, interface, recorded | kept, sequence)
+        stored = {name: part.laid.stored for name, part in converted.items()}
+        observed = sequences.replay_golden(job, models, interface, recorded | kept, sequence, stored)
         for name, model in models.items():
             job.metric(f"{name}.tensors_in_range", sequences.check_annotations(name, model, observed))
             sequences.replay_executor(job, name, model, interface[name])

@@ -18,6 +18,7 @@ from microstage.roles import Sequence
 from microstage.stage import Job
 from microstage_streamline.finn.bipolar_to_xnor import BITS
 from microstage_streamline.finn.layout import input_ranges
+from microstage_streamline.finn.stored import Stored
 
 __all__ = ["as_taken", "check_annotations", "replay_any_state", "replay_executor", "replay_golden"]
 
@@ -34,11 +35,13 @@ class ChannelsLast:
     it was made from.
 
     Over time, [n, L, 1, C]: inputs and everything inside are [n, C, L]; outputs are [n, L, C], as what follows runs over
-    time. Over images, [n, H, W, C]: [n, C, H, W].
+    time. Over images, [n, H, W, C]: [n, C, H, W]. Where `stored` says how a tensor lies, that is what is undone.
     """
 
-    def __init__(self, model: ModelWrapper, interface: dict[str, Any]) -> None:
+    def __init__(self, model: ModelWrapper, interface: dict[str, Any], stored: Mapping[str, Stored] = {}) -> None:
         self.interpreter = Interpreter(model.model)
+        own = {name: lying for name, lying in stored.items() if name == lying.name}  # others lie where they do, too
+        self.lying = {lying.name: lying for lying in stored.values()} | own
         self.outputs = {output.name for output in model.graph.output}
         self.shapes = {name: tuple(tensor["shape"]) for name, tensor in interface["inputs"].items()}
         self.lowered = {value.name for value in model.graph.input if model.get_tensor_layout(value.name) is not None}
@@ -52,12 +55,14 @@ class ChannelsLast:
         return np.moveaxis(x, 1, 2)[:, :, None, :] if self.over_time else np.moveaxis(x, 1, -1)
 
     def run(self, inputs: Mapping[str, np.ndarray], record: Iterable[str] = ()) -> dict[str, Any]:
-        if not self.lowered:
+        if not self.lowered and all(lying.is_natural for lying in self.lying.values()):
             return self.interpreter.run(inputs, record)
         found = self.interpreter.run({n: self.arranged(n, x) for n, x in inputs.items()}, record)
         return {name: self._restored(name, integers(value)) for name, value in found.items()}
 
     def _restored(self, name: str, value: np.ndarray) -> np.ndarray:
+        if name in self.lying and name not in self.as_they_were:
+            return self.lying[name].restored(value)
         if value.ndim < 4 or name in self.as_they_were:
             return value
         if not self.over_time:
@@ -66,11 +71,12 @@ class ChannelsLast:
 
 
 def replay_golden(
-    job: Job, models: Models, interface: Interface, vectors: Mapping[str, np.ndarray], sequence: Sequence | None
+    job: Job, models: Models, interface: Interface, vectors: Mapping[str, np.ndarray], sequence: Sequence | None,
+    stored: Mapping[str, Mapping[str, Stored]],
 ) -> dict[str, tuple[int, int]]:
     """Bit-exact or `VerificationError`; {tensor: (lowest, highest)} of what was observed on the way. `interface` is of each part."""
     record = {part: [o for node in model.graph.node for o in node.output] for part, model in models.items()}
-    interpreters = {part: ChannelsLast(model, interface[part]) for part, model in models.items()}
+    interpreters = {part: ChannelsLast(model, interface[part], stored[part]) for part, model in models.items()}
     if sequence is not None:
         return _replay_sequence(job, interpreters, interface, vectors, record, sequence)
     observed = {}
