@@ -55,7 +55,7 @@ def image(seed):
 
 
 def quantised(seed):
-    """QCDQ with zero points, a scale per channel, biases of 32 bits."""
+    """QCDQ with zero points, a scale per channel, biases of 32 bits, a pool that is padded on one side."""
     rng = np.random.Generator(np.random.PCG64(seed))
     scales = rng.uniform(0.01, 0.05, 4).astype(np.float32)
     constants = {
@@ -70,7 +70,8 @@ def quantised(seed):
 
     nodes = [add("QuantizeLinear", ["x", "s1", "z1"], "q"), add("DequantizeLinear", ["q", "s1", "z1"], "d"),
              add("DequantizeLinear", ["w", "ws", "wz"], "dw", axis=0), add("DequantizeLinear", ["b", "bs", "zb"], "db", axis=0),
-             add("Conv", ["d", "dw", "db"], "c", pads=[1, 1, 1, 1]), add("QuantizeLinear", ["c", "s2", "z2"], "q2"),
+             add("Conv", ["d", "dw", "db"], "c", pads=[1, 1, 1, 1]),
+             add("MaxPool", ["c"], "m", kernel_shape=[2, 2], pads=[0, 0, 1, 1]), add("QuantizeLinear", ["m", "s2", "z2"], "q2"),
              add("DequantizeLinear", ["q2", "s2", "z2"], "d2"), add("GlobalAveragePool", ["d2"], "g"), add("Flatten", ["g"], "f"),
              add("QuantizeLinear", ["f", "s2", "z2"], "q3"), add("DequantizeLinear", ["q3", "s2", "z2"], "d3"),
              add("DequantizeLinear", ["v", "vs", "vz"], "dv"), add("MatMul", ["d3", "dv"], "y")]

@@ -114,10 +114,11 @@ class LowerConvs(Transformation):
     def _pool(self, node) -> None:
         mover, flags = self.mover, attributes(node)
         spatial = len(flags["kernel_shape"])
-        ones = [1] * spatial
-        if spatial > 2 or flags.get("ceil_mode", 0) or list(flags.get("dilations", ones)) != ones:
+        ones, pads = [1] * spatial, list(flags.get("pads", [0] * 2 * spatial))
+        uneven = pads[:spatial] != pads[spatial:]  # qonnx's pool has one padding for either side
+        if spatial > 2 or uneven or flags.get("ceil_mode", 0) or list(flags.get("dilations", ones)) != ones:
             return self._as_it_is(node)
-        x, pads = mover.last(node.input[0]), flags.get("pads", [0] * 2 * spatial)
+        x = mover.last(node.input[0])
         pooled = helper.make_node(
             "MaxPoolNHWC", list(node.input), list(node.output), domain=_CUSTOM, kernel_shape=_image(flags["kernel_shape"]),
             strides=_image(flags.get("strides", ones)), pads=[*_image(pads[:spatial], 0), *_image(pads[spatial:], 0)], ceil_mode=0,
