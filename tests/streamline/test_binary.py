@@ -12,6 +12,7 @@ from conftest import FIXTURE, Stage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qonnx.core.onnx_exec import execute_onnx
+from test_own_network import Own
 
 from microstage import golden
 from microstage.errors import ModelError
@@ -74,6 +75,26 @@ def test_scores_times_zero_are_refused():
     part.dense(4, 1)
     with pytest.raises(ModelError, match="no order left"):
         convert_part(*part.answer(4, 0.0))
+
+
+@pytest.mark.parametrize(("name", "file"), [("cnv", "model_qonnx.onnx"), ("tfc", "model_qcdq.onnx")])
+def test_a_file_comes_out_as_the_models_own_part_does(tmp_path, name, file):
+    """The same products of bits, the same estimates, the same answers; its image lies as the file has it."""
+    source, stage, own = FIXTURE.parent / "bnn" / name / "qcdq", Stage(tmp_path / "stage"), Own(tmp_path)
+    shutil.rmtree(stage.source)
+    shutil.copytree(source, stage.source)
+    vectors = golden.load(source / golden.FILE)
+    assert stage.run() == 0
+    assert own.run((source / file).read_bytes(), image=vectors["image"], answer=vectors["answer"].astype(np.int64)) == 0
+    graphs = [onnx.load(str(next(out.glob("*_finn_streamlined.onnx")))).graph for out in (stage.out, own.out)]
+    one, two = (Counter(node.op_type for node in graph.node) for graph in graphs)
+    assert one == two - Counter({"Transpose": 1})
+    parts = [next(iter(json.loads((out / "estimates.json").read_text())["parts"].values())) for out in (stage.out, own.out)]
+    assert parts[0]["resources"] == parts[1]["resources"] and parts[0]["slowest_layer_cycles"] == parts[1]["slowest_layer_cycles"]
+    assert own.metrics()["compared"]["GOLDEN"]["answer"]["levels_differing"] == 0 and own.unresolved() == []
+    types = {a.tensor_name: a.quant_parameter_tensor_names[0].value for a in graphs[1].quantization_annotation}
+    xnor = [node for node in graphs[1].node if node.op_type == "XnorPopcountMatMul"]
+    assert all(types[node.input[0]] == types[node.input[1]] == "BINARY" for node in xnor) and len(xnor) == two["XnorPopcountMatMul"]
 
 
 # As FINN's own passes leave CNV, but that nothing is transposed; a TFC of two bits an activation has nothing to count bits with.

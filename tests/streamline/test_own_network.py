@@ -157,6 +157,11 @@ def onnxruntimes(tmp_path, residual=False, **options):
 def test_onnxruntimes_qcdq_with_zero_points(own, tmp_path, options):
     assert own.run(onnxruntimes(tmp_path, **options)) == 0
     assert own.unresolved() == []
+    said, graph = own.interface()["inputs"]["x"], onnx.load(str(own.out / "model_finn_streamlined.onnx")).graph
+    constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    assert said["datatype"] == ("UINT8" if "QUInt8" in options.values() else "INT8") and said["range"][1] - said["range"][0] == 255
+    taken_off = [constants[node.input[1]].reshape(-1) for node in graph.node if node.op_type == "Add" and node.input[0].startswith("x")]
+    assert taken_off == ([-said["zero_point"]] if said["zero_point"] else [])
     found = own.metrics()["compared"]["the file"]
     assert found["by"].startswith("onnxruntime") and found["y"]["values"] == 320 and found["y"]["levels_differing"] == 0
 
