@@ -1,7 +1,9 @@
-"""What the parts of a network do in it, as `interface.json` says: a cell that is stepped over a sequence, and a gain per window.
+"""What the parts of a network do in it, as `interface.json` says: a cell that is stepped over a sequence, and a gain
+per window.
 
     "sequence": {"length": 3, "encoder": "subcnn", "cell": "sublstm", "head": "submlp",
-                 "steps": {"features_t": "features"}, "states": {"hidden": "hidden_next"}, "last": {"hidden": "hidden"}},
+                 "steps": {"features_t": "features"}, "states": {"hidden": "hidden_next"},
+                 "last": {"hidden": "hidden"}},
     "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": [-16, 15]}
 
 docs/adding-a-model.md says what each field is. A network without them is one part, called once.
@@ -25,11 +27,12 @@ _LONGEST, _LOWEST, _HIGHEST = 1 << 20, -126, 127  # steps; exponents of float32
 
 @dataclass(frozen=True)
 class Sequence:
-    """Parts by role. `cell` runs `length` times, from states of zero; `encoder` once before it and `head` once behind, where they are.
+    """Parts by role. `cell` runs `length` times, from states of zero; `encoder` once before it and `head` once behind,
+    where they are.
 
-    `steps`: {input of the cell: the sequence that it is one step of}, an output of the encoder, or an input of the network's own.
-    `states`: {input of the cell: the output that it takes of the step before}. `last`: {input of the head: the state whose last value it is}.
-    What else encoder and head take is the network's own input.
+    `steps`: {input of the cell: the sequence that it is one step of}, an output of the encoder, or an input of the
+    network's own. `states`: {input of the cell: the output that it takes of the step before}. `last`: {input of the
+    head: the state whose last value it is}. What else encoder and head take is the network's own input.
     """
 
     length: int
@@ -51,7 +54,12 @@ class Sequence:
         found = cls.of(interface)
         if found is not None:
             described = interface.get("parts", {})
-            found.check({name: tuple(_shapes(part.get(side, {})) for side in ("inputs", "outputs")) for name, part in described.items()})
+            found.check(
+                {
+                    name: tuple(_shapes(part.get(side, {})) for side in ("inputs", "outputs"))
+                    for name, part in described.items()
+                }
+            )
         return found
 
     @property
@@ -61,7 +69,14 @@ class Sequence:
 
     def renamed(self, parts: Mapping[str, str]) -> Sequence:
         """The same where parts have other names: {old: new}."""
-        return replace(self, **{role: parts.get(name, name) for role, name in asdict(self).items() if role in ("encoder", "cell", "head") and name})
+        return replace(
+            self,
+            **{
+                role: parts.get(name, name)
+                for role, name in asdict(self).items()
+                if role in ("encoder", "cell", "head") and name
+            },
+        )
 
     def described(self) -> dict[str, Any]:
         """As `interface.json` has it."""
@@ -82,19 +97,33 @@ class Sequence:
         taken, given = parts[self.cell]
         for name in [*taken, *self.steps, *self.states]:
             if (name in self.steps) + (name in self.states) != 1 or name not in taken:
-                raise _wrong("sequence", f"must say of each input of {self.cell} whether it is a step or a state: see {name}")
+                raise _wrong(
+                    "sequence", f"must say of each input of {self.cell} whether it is a step or a state: see {name}"
+                )
         for old, new in self.states.items():
             if new not in given or given[new] != taken[old]:
-                raise _wrong("sequence", f"says that state {old} comes from {new}, which is no output of {self.cell} of its shape")
+                raise _wrong(
+                    "sequence",
+                    f"says that state {old} comes from {new}, which is no output of {self.cell} of its shape",
+                )
         for name, state in self.last.items():
-            if self.head is None or name not in parts[self.head][0] or state not in self.states or parts[self.head][0][name] != taken[state]:
-                raise _wrong("sequence", f"says that {name} is the last {state}; expected an input of the head, and a state of its shape")
+            if (
+                self.head is None
+                or name not in parts[self.head][0]
+                or state not in self.states
+                or parts[self.head][0][name] != taken[state]
+            ):
+                raise _wrong(
+                    "sequence",
+                    f"says that {name} is the last {state}; expected an input of the head, and a state of its shape",
+                )
 
 
 @dataclass(frozen=True)
 class Gain:
-    """A power of two that one window is divided by and the answers are multiplied by: the smallest from 2^low to 2^high, `exponents`, that no
-    sample exceeds. `inputs` and `outputs`: {tensor of the graphs: what it is called in real numbers}."""
+    """A power of two that one window is divided by and the answers are multiplied by: the smallest from 2^low to
+    2^high, `exponents`, that no sample exceeds. `inputs` and `outputs`: {tensor of the graphs: what it is called in
+    real numbers}."""
 
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
@@ -108,9 +137,14 @@ class Gain:
             return None
         ends = list(found.exponents)
         if len(ends) != 2 or not all(type(e) is int for e in ends) or not _LOWEST <= ends[0] <= ends[1] <= _HIGHEST:
-            raise _wrong("gain", f"has exponents {ends}; expected the lowest and the highest, from {_LOWEST} to {_HIGHEST}")
+            raise _wrong(
+                "gain", f"has exponents {ends}; expected the lowest and the highest, from {_LOWEST} to {_HIGHEST}"
+            )
         if len(found.inputs) != 1 or not found.outputs:
-            raise _wrong("gain", f"has {len(found.inputs)} inputs and {len(found.outputs)} outputs; expected one window, and an answer")
+            raise _wrong(
+                "gain",
+                f"has {len(found.inputs)} inputs and {len(found.outputs)} outputs; expected one window, and an answer",
+            )
         for side in ("inputs", "outputs") if "parts" in interface else ():
             there = {name for part in interface["parts"].values() for name in part.get(side, {})}
             if unknown := [name for name in getattr(found, side) if name not in there]:
@@ -143,8 +177,14 @@ def _made(cls: type, key: str, interface: Mapping[str, Any]) -> Any:
         raise _wrong(key, f"has a field {foreign[0]}; expected some of {', '.join(known)}")
     kinds = {"int": int, "str": str, "str | None": str, "Mapping[str, str]": dict, "tuple[int, int]": list}
     for name, value in given.items():
-        if type(value) is not kinds[known[name]] or type(value) is dict and not all(isinstance(v, str) for v in value.values()):
-            raise _wrong(key, f"has {name} = {value!r}; expected {known[name].replace('Mapping[str, str]', 'names by name')}")
+        if (
+            type(value) is not kinds[known[name]]
+            or type(value) is dict
+            and not all(isinstance(v, str) for v in value.values())
+        ):
+            raise _wrong(
+                key, f"has {name} = {value!r}; expected {known[name].replace('Mapping[str, str]', 'names by name')}"
+            )
     try:
         return cls(**given)
     except TypeError:

@@ -1,4 +1,5 @@
-"""Driving graphs over many examples: a few at a time; or parts over sequences, encoder once, cell step by step from zero, head last."""
+"""Driving graphs over many examples: a few at a time; or parts over sequences, encoder once, cell step by step from
+zero, head last."""
 
 from __future__ import annotations
 
@@ -33,12 +34,16 @@ def run_in_batches(interpreter: Interpreter, inputs: Mapping[str, np.ndarray], o
 
 
 def run_sequence(
-    sequence: Sequence, parts: Mapping[str, Interpreter], inputs: Mapping[str, np.ndarray], record: Mapping[str, Iterable[str]] = {}
+    sequence: Sequence,
+    parts: Mapping[str, Interpreter],
+    inputs: Mapping[str, np.ndarray],
+    record: Mapping[str, Iterable[str]] = {},
 ) -> dict[str, np.ndarray]:
-    """Integers by boundary for the network's `inputs` [n, ...]: what the encoder gives [n, T, C], every step's states [n, T, H], answers.
+    """Integers by boundary for the network's `inputs` [n, ...]: what the encoder gives [n, T, C], every step's states
+    [n, T, H], answers.
 
-    `parts` by name; `record` names further tensors of each part, those of the cell stacked over time. Inputs may come in any
-    shape of as many numbers as the graphs take.
+    `parts` by name; `record` names further tensors of each part, those of the cell stacked over time. Inputs may come
+    in any shape of as many numbers as the graphs take.
     """
     count = len(next(iter(inputs.values())))
 

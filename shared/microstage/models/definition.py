@@ -31,10 +31,12 @@ def read(folder: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Declared:
-    """What `model_def.json` says of the graph's ends and parts; docs/adding-a-model.md explains each. All of it may be left out.
+    """What `model_def.json` says of the graph's ends and parts; docs/adding-a-model.md explains each. All of it may be
+    left out.
 
-    `inputs`: {input: {range, scale, unit} of the integers that enter}; `units`: {tensor: unit}; `classes` of the answers; `names`: {boundary:
-    what it is called instead}; `files`: {encoder, cell or head: stem of its file}; `gain` of a window.
+    `inputs`: {input: {range, scale, unit} of the integers that enter}; `units`: {tensor: unit}; `classes` of the
+    answers; `names`: {boundary: what it is called instead}; `files`: {encoder, cell or head: stem of its file}; `gain`
+    of a window.
     """
 
     inputs: Mapping[str, Mapping[str, Any]]
@@ -46,8 +48,10 @@ class Declared:
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Declared:
-        """From the file as `read` gives it; `ModelError` for a gain that is none, or whose window is no declared input."""
-        given = {field.name: described.get(field.name, {}) for field in fields(cls) if field.name not in ("classes", "gain")}
+        """From the file as `read` gives it; `ModelError` for a gain that is none, or whose window is not declared."""
+        given = {
+            field.name: described.get(field.name, {}) for field in fields(cls) if field.name not in ("classes", "gain")
+        }
         try:
             gain = Gain.read({"gain": described.get("gain")})
         except ArtefactError as error:

@@ -1,6 +1,7 @@
 """What the export stage asks of a model; a family's `export.py` has a subclass called `Exporting`.
 
-A network needs to say only how it is built: `simulate` watches every activation quantiser as data flows by, and walks each LSTM step by step.
+A network needs to say only how it is built: `simulate` watches every activation quantiser as data flows by, and walks
+each LSTM step by step.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ from microstage.signals.gain import block_float
 
 __all__ = ["Exporting", "integers", "lstm_layers", "numbered"]
 
-class Exporting(ABC):
-    """A network on its way to ONNX: `input` (one name or several, in the order that the network takes them) and `output` are the graph's ends.
 
-    `replayed[input]` is what the network is fed with. Where the graph begins with a quantiser, the integers enter behind
-    it, under the quantiser's module path; where it does not, `model_def.json` says which integers enter (docs/adding-a-model.md).
-    A subclass sets `network`, weights left out, from `parameters` or from a definition of its own.
+class Exporting(ABC):
+    """A network on its way to ONNX: `input` (one name or several, in the order that the network takes them) and
+    `output` are the graph's ends.
+
+    `replayed[input]` is what the network is fed with. Where the graph begins with a quantiser, the integers enter
+    behind it, under the quantiser's module path; where it does not, `model_def.json` says which integers enter
+    (docs/adding-a-model.md). A subclass sets `network`, weights left out, from `parameters` or from a definition of its
+    own.
     """
 
     input: str | tuple[str, ...]
@@ -61,9 +65,13 @@ class Exporting(ABC):
         A window that has a gain is recorded as its integers, and `gain_exponent` [n] tells what they are multiples of.
         """
         windows = self._windows(replayed)
-        fed = [self._real(name, windows) if name in windows else torch.from_numpy(replayed[name]) for name in self.inputs]
+        fed = [
+            self._real(name, windows) if name in windows else torch.from_numpy(replayed[name]) for name in self.inputs
+        ]
         layers, seen = lstm_layers(self.network), {}
-        watched = [proxy.register_forward_hook(_keeper(seen, path)) for path, proxy in _activations(self.network, layers)]
+        watched = [
+            proxy.register_forward_hook(_keeper(seen, path)) for path, proxy in _activations(self.network, layers)
+        ]
         steps: dict[str, np.ndarray] = {}
         watched += [layer.register_forward_hook(_walker(steps, label)) for layer, label in layers.items()]
         with torch.no_grad():
@@ -75,7 +83,8 @@ class Exporting(ABC):
         return {**windows, **found, self.output: answer.numpy().astype(np.float64)}
 
     def _windows(self, replayed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """{window: integers int8, "gain_exponent": int8 [n]} of what is replayed in real numbers, where the model has a gain."""
+        """{window: integers int8, "gain_exponent": int8 [n]} of what is replayed in real numbers, where the model has a
+        gain."""
         gain = self.declared.gain
         if gain is None:
             return {}
@@ -84,11 +93,14 @@ class Exporting(ABC):
 
     def _real(self, name: str, windows: Mapping[str, np.ndarray]) -> Tensor:
         shape = dict(zip(self.inputs, self.example))[name].shape[1:]
-        return torch.from_numpy(windows[name].astype(np.float32)).reshape(-1, *shape) * float(self.declared.inputs[name]["scale"])
+        return torch.from_numpy(windows[name].astype(np.float32)).reshape(-1, *shape) * float(
+            self.declared.inputs[name]["scale"]
+        )
 
 
 def lstm_layers(network: nn.Module) -> dict[nn.Module, str]:
-    """{layer of a QuantLSTM: its label}: the module path of the LSTM, and `<path>.<k>` of its layer k where it has several."""
+    """{layer of a QuantLSTM: its label}: the module path of the LSTM, and `<path>.<k>` of its layer k where it has
+    several."""
     found = {}
     for name, module in network.named_modules():
         if isinstance(module, QuantRecurrentStackBase):
@@ -122,7 +134,7 @@ def _walker(steps: dict[str, np.ndarray], label: str):
 
 
 def numbered(path: str, taken: Container[str]) -> str:
-    """What is quantised by the quantiser at `path`: that path, and `path.2` where the same one is used a second time."""
+    """What the quantiser at `path` quantises: that path, and `path.2` where the same one is used a second time."""
     return next(name for name in chain([path], (f"{path}.{use}" for use in count(2))) if name not in taken)
 
 

@@ -1,4 +1,5 @@
-"""One layer of a brevitas LSTM, walked step by step through its own quantisers: every value that the integers are compared with."""
+"""One layer of a brevitas LSTM, walked step by step through its own quantisers: every value that the integers are
+compared with."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ Steps = "dict[str, list[tuple[Tensor, nn.Module]]]"
 def walk(layer: nn.Module, label: str, inp, hidden, cell, output) -> Steps:
     """{boundary: [(values [n, ...], their quantiser) per step]}, in the order in which the cell computes them.
 
-    `output` is what the layer itself made of `inp` [n, T, C]; its states are asserted equal to those of the walk. `ModelError` for an option
-    that no later stage carries.
+    `output` is what the layer itself made of `inp` [n, T, C]; its states are asserted equal to those of the walk.
+    `ModelError` for an option that no later stage carries.
     """
     _refuse(layer, label, hidden, cell)
     record: dict[str, list[tuple[Tensor, nn.Module]]] = defaultdict(list)
@@ -42,7 +43,8 @@ def walk(layer: nn.Module, label: str, inp, hidden, cell, output) -> Steps:
 
 
 def _step(cell: nn.Module, gates: dict, x: Tensor, h: Tensor, c: Tensor, record) -> tuple[Tensor, Tensor]:
-    """i, f, o = q(sigmoid(q_acc(W x + U h + b))), g = q(tanh(q_acc(..))), c' = q_c(q_c(f c) + q_c(i g)), h' = q_io(o q(tanh(c')))."""
+    """i, f, o = q(sigmoid(q_acc(W x + U h + b))), g = q(tanh(q_acc(..))), c' = q_c(q_c(f c) + q_c(i g)), h' = q_io(o
+    q(tanh(c')))."""
 
     def at(boundary: str, quantiser: nn.Module, value: Tensor) -> Tensor:
         value = quantiser(value)[0]
@@ -66,9 +68,14 @@ def _step(cell: nn.Module, gates: dict, x: Tensor, h: Tensor, c: Tensor, record)
 def _refuse(layer: nn.Module, label: str, hidden, cell) -> None:
     own = layer.cell
     if own.cifg or own.reverse_input:
-        raise ModelError(f"The LSTM {label} has a coupled input gate or runs through time in reverse, which is not supported.")
+        raise ModelError(
+            f"The LSTM {label} has a coupled input gate or runs through time in reverse, which is not supported."
+        )
     if hidden is not None or cell is not None:
-        raise ModelError(f"The LSTM {label} starts from a state that it is given, which is not supported; zeros are what every sequence starts from.")
+        raise ModelError(
+            f"The LSTM {label} starts from a state that it is given, which is not supported;"
+            " zeros are what every sequence starts from."
+        )
     if not own.batch_first:
         raise ModelError(f"The LSTM {label} takes time first; give it batch_first=True.")
     off = [name for name in QUANTISERS if not getattr(own, f"{name}_quant").is_quant_enabled]

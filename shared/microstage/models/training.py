@@ -1,7 +1,7 @@
 """What the train stage asks of a model; a family's `train.py` has a subclass called `Training`.
 
-The stage draws batches, steps Adam, keeps the best epoch by validation and goes on where it was killed; it knows nothing
-of what is learnt. All randomness is torch's global generator, which the stage's checkpoints carry along.
+The stage draws batches, steps Adam, keeps the best epoch by validation and goes on where it was killed; it knows
+nothing of what is learnt. All randomness is torch's global generator, which the stage's checkpoints carry along.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def each(inputs: Inputs) -> tuple[Tensor, ...]:
 
 @dataclass(frozen=True)
 class Examples:
-    """`inputs` (one tensor, or a tuple of several, in the order of the network's) and `targets` [n, ...]; a subclass may alter what it draws."""
+    """`inputs` (one tensor, or a tuple of several, in the order of the network's) and `targets` [n, ...]; a subclass
+    may alter what it draws."""
 
     inputs: Inputs
     targets: Tensor
@@ -72,9 +73,10 @@ def cosine(done: float) -> float:
 class Phase:
     """`epochs` of one network by Adam, whose rate is `rate` times `schedule(share of the phase that is done)`.
 
-    `loss(predicted, wanted)` is minimised, `score(predicted, wanted)` (by default the loss) chooses the epoch that is kept: lower
-    is better. `after_step(network)` follows each step. Gradients are clipped to the norm `clip`, if given. From the share
-    `settled` of the steps on, batch norms use their running statistics. `optimiser(parameters, lr)` may be another form of Adam.
+    `loss(predicted, wanted)` is minimised, `score(predicted, wanted)` (by default the loss) chooses the epoch that is
+    kept: lower is better. `after_step(network)` follows each step. Gradients are clipped to the norm `clip`, if given.
+    From the share `settled` of the steps on, batch norms use their running statistics. `optimiser(parameters, lr)` may
+    be another form of Adam.
     """
 
     name: str
@@ -95,8 +97,8 @@ class Phase:
 class Training(ABC):
     """One model with its data and recipe. A subclass says what is learnt and how; all else has a usual form.
 
-    `input` is what the network's input is called, or a tuple of what several are. Where answers are `classes`, targets are their indices [n],
-    and the largest answer counts.
+    `input` is what the network's input is called, or a tuple of what several are. Where answers are `classes`, targets
+    are their indices [n], and the largest answer counts.
     """
 
     input: str | tuple[str, ...] = "input"
@@ -134,7 +136,8 @@ class Training(ABC):
         return {name: {"unit": unit} for name, unit in self.units.items()}
 
     def replayed(self) -> dict[str, np.ndarray]:
-        """`test.npz`, what later stages replay: test examples spread evenly, then extremes, which have no truth; `real` tells them apart."""
+        """`test.npz`, what later stages replay: test examples spread evenly, then extremes, which have no truth; `real`
+        tells them apart."""
         test = self.splits.test
         rows = np.unique(np.linspace(0, len(test) - 1, min(_REPLAYED, len(test))).astype(int))
         targets = test.targets.numpy()[rows]
@@ -159,7 +162,8 @@ class Training(ABC):
 
 
 def extremes(inputs: np.ndarray) -> np.ndarray:
-    """[5, ...] at and beyond the ends of what `inputs` [n, ...] hold: zero, both ends, one after the other, and twice that."""
+    """[5, ...] at and beyond the ends of what `inputs` [n, ...] hold: zero, both ends, one after the other, and twice
+    that."""
     low, high = inputs.min(), inputs.max()
     swing = np.where(np.arange(inputs[0].size) % 2, low, high).reshape(inputs.shape[1:])
     return np.stack([np.zeros_like(swing), np.full_like(swing, low), np.full_like(swing, high), swing, 2 * swing]).astype(inputs.dtype)

@@ -1,4 +1,5 @@
-"""Real inputs and the reference's real answers, on which the float functions are compared: `real.<input>` and `real.<output>` of golden.npz."""
+"""Real inputs and the reference's real answers, on which the float functions are compared: `real.<input>` and
+`real.<output>` of golden.npz."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ class RealVectors:
 
 
 def real_vectors(model: Model, golden: dict[str, np.ndarray]) -> RealVectors | None:
-    """Those of `golden`, None where an end of the network has none; `ArtefactError` for some that are no real numbers, or too few."""
+    """Those of `golden`, None where an end of the network has none; `ArtefactError` for some that are no real numbers,
+    or too few."""
     if model.ends is None:
         return None
     inputs, outputs = ({t.name: t.size for t in model.ends[0]}, {name: t.size for name, t in model.ends[1]})
@@ -39,5 +41,7 @@ def real_vectors(model: Model, golden: dict[str, np.ndarray]) -> RealVectors | N
         values = golden[f"{PREFIX}{name}"]
         if values.dtype != np.float32 or not np.isfinite(values).all() or prod(values.shape[1:]) != size:
             found = f"{values.dtype} {list(values.shape)}"
-            raise ArtefactError(f"{PREFIX}{name} of golden.npz is {found}; expected finite float32 numbers, {size} in each vector.")
+            raise ArtefactError(
+                f"{PREFIX}{name} of golden.npz is {found}; expected finite float32 numbers, {size} in each vector."
+            )
     return RealVectors(*({name: golden[f"{PREFIX}{name}"] for name in side} for side in (inputs, outputs)))

@@ -38,8 +38,9 @@ def export(trained: Exporting, name: str, path: Path) -> None:
 def name_tensors(model: onnx.ModelProto, names: Mapping[str, str]) -> None:
     """Name what each quantiser and LSTM layer reads and writes by module path; generated names are only ever replaced.
 
-    A quantised activation becomes its boundary (`cnn.act1`), or what `names` calls it instead, a quantised weight `<path>.quantised`, its
-    parameters `<path>.scale` and so on. What feeds an LSTM layer is named by its role there: `<layer>.weight_ii`, `<layer>.cell_0`.
+    A quantised activation becomes its boundary (`cnn.act1`), or what `names` calls it instead, a quantised weight
+    `<path>.quantised`, its parameters `<path>.scale` and so on. What feeds an LSTM layer is named by its role there:
+    `<layer>.weight_ii`, `<layer>.cell_0`.
     """
     graph = model.graph
     nodes = [(node, _take_path(node)) for node in graph.node]
@@ -74,7 +75,8 @@ def _take_path(node: onnx.NodeProto) -> str:
 
 
 def _own_initializer(graph: onnx.GraphProto, node: onnx.NodeProto, index: int, name: str) -> None:
-    """Give the constant input `index` of `node` an initialiser of its own called `name`; equal constants may be shared."""
+    """Give the constant input `index` of `node` an initialiser of its own called `name`; equal constants may be shared.
+    """
     value = next((i for i in graph.initializer if i.name == node.input[index]), None)
     if value is None:
         raise ModelError(f"{name} is computed in the graph; expected a constant.")

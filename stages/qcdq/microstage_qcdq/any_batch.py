@@ -19,8 +19,8 @@ __all__ = ["AnyBatch"]
 class AnyBatch:
     """Reshape(x, [1, ...]) -> Reshape(x, [0, ...]): as many examples out as in.
 
-    Precondition: x follows from an input of the graph and has one example first, as everything that the exporter traced. A shape that the
-    graph computes is what it comes to for that example.
+    Precondition: x follows from an input of the graph and has one example first, as everything that the exporter
+    traced. A shape that the graph computes is what it comes to for that example.
     """
 
     def apply(self, model: onnx.ModelProto) -> tuple[onnx.ModelProto, bool]:

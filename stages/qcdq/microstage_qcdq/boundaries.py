@@ -1,4 +1,5 @@
-"""Where integers are compared: the tensors that quantisers write, and answers; each with the little graph that computes it alone."""
+"""Where integers are compared: the tensors that quantisers write, and answers; each with the little graph that computes
+it alone."""
 
 from __future__ import annotations
 
@@ -42,7 +43,7 @@ def boundaries(part: str, model: onnx.ModelProto) -> Iterator[Boundary]:
 
 
 def _integer_tensors(graph: onnx.GraphProto) -> dict[str, int]:
-    """{tensor: ONNX type} that a quantiser, clipped where it is, or a table writes; and the places that a TopK gives."""
+    """{tensor: ONNX type} of what a quantiser, clipped where it is, or a table writes, and of a TopK's places."""
     constants = {i.name: numpy_helper.to_array(i).dtype for i in graph.initializer}
     clipped = {node.input[0] for node in graph.node if node.op_type == "Clip"}
     signs = {node.output[0] for node in graph.node if node.op_type == "BipolarQuant"}
@@ -79,7 +80,9 @@ def _cut(graph, name: str, nodes, sources, types: Mapping[str, int]) -> onnx.Mod
     return helper.make_model(cut, opset_imports=imports, ir_version=IR_VERSION)
 
 
-def source_values(boundary: Boundary, vectors: Mapping[str, np.ndarray], sequence: Sequence | None) -> dict[str, np.ndarray]:
+def source_values(
+    boundary: Boundary, vectors: Mapping[str, np.ndarray], sequence: Sequence | None
+) -> dict[str, np.ndarray]:
     """The integers at a boundary's sources over all examples, and all time steps within the cell, as rows of one batch.
 
     A state that the cell takes is that of the step before, zero before the first; one that the head takes is the last.
@@ -96,7 +99,9 @@ def target_values(boundary: Boundary, vectors: Mapping[str, np.ndarray], sequenc
     return values.reshape(-1, *values.shape[2:])
 
 
-def _rows(part: str, source: str, shape: list[int], vectors: Mapping[str, np.ndarray], sequence: Sequence | None) -> np.ndarray:
+def _rows(
+    part: str, source: str, shape: list[int], vectors: Mapping[str, np.ndarray], sequence: Sequence | None
+) -> np.ndarray:
     if sequence is not None and part == sequence.head and source in sequence.last:
         return vectors[sequence.last[source]][:, -1]
     if sequence is not None and part == sequence.cell:
@@ -105,4 +110,6 @@ def _rows(part: str, source: str, shape: list[int], vectors: Mapping[str, np.nda
             values = np.concatenate([np.zeros_like(values[:, :1]), values[:, :-1]], axis=1)
         return values.reshape(-1, *values.shape[2:])
     values = vectors[source]
-    return values.reshape(-1, *shape) if 0 not in shape and shape else values  # an input may be recorded in another shape of as many
+    return (
+        values.reshape(-1, *shape) if 0 not in shape and shape else values
+    )  # an input may be recorded in another shape of as many

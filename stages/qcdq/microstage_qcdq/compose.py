@@ -1,4 +1,5 @@
-"""One model that stock onnxruntime runs from real inputs to real answers: gain, quantisers, encoder, a Scan over the step, head, gain."""
+"""One model that stock onnxruntime runs from real inputs to real answers: gain, quantisers, encoder, a Scan over the
+step, head, gain."""
 
 from __future__ import annotations
 
@@ -22,12 +23,18 @@ __all__ = ["ANSWER", "compose"]
 ANSWER = "label"
 
 
-def compose(name: str, parts: Mapping[str, onnx.ModelProto], sequence: Roles | None, entries: Sequence[Entry], graph: onnx.GraphProto,
-            declared: Declared) -> onnx.ModelProto:
+def compose(
+    name: str,
+    parts: Mapping[str, onnx.ModelProto],
+    sequence: Roles | None,
+    entries: Sequence[Entry],
+    graph: onnx.GraphProto,
+    declared: Declared,
+) -> onnx.ModelProto:
     """The `parts` of `graph` put together for any batch, in operators that stock onnxruntime has.
 
-    Inputs are the graph's, or the real window that a gain is taken of; outputs the graph's, times the gain. Where the answers are classes at
-    one scale, `label` is the index of the largest integer, the lowest of equal ones.
+    Inputs are the graph's, or the real window that a gain is taken of; outputs the graph's, times the gain. Where the
+    answers are classes at one scale, `label` is the index of the largest integer, the lowest of equal ones.
     """
     b, gain, inputs = Builder(), declared.gain, []
     factor = None
@@ -46,7 +53,14 @@ def compose(name: str, parts: Mapping[str, onnx.ModelProto], sequence: Roles | N
     return in_stock_operators(make_model(name, b.nodes, b.initializers, inputs, outputs))
 
 
-def _answers(b: Builder, found: Mapping[str, str], last: onnx.ModelProto, gain: Gain | None, factor: str | None, declared: Declared):
+def _answers(
+    b: Builder,
+    found: Mapping[str, str],
+    last: onnx.ModelProto,
+    gain: Gain | None,
+    factor: str | None,
+    declared: Declared,
+):
     """Graph outputs: those of the `last` part, times the gain, and the class."""
     outputs = []
     for value in last.graph.output:
@@ -59,14 +73,17 @@ def _answers(b: Builder, found: Mapping[str, str], last: onnx.ModelProto, gain: 
     scale = np.unique(answer.scale) if declared.classes and isinstance(answer, QTensor) else np.empty(0)
     if scale.size == 1:  # rounding takes back what float sums put in, or equal integers would be told apart
         output = outputs[0].name
-        levels = b.add("Div", [output, b.constant(f"{output}.scale", scale.astype(np.float32).reshape(()))], f"{output}.levels")
+        levels = b.add(
+            "Div", [output, b.constant(f"{output}.scale", scale.astype(np.float32).reshape(()))], f"{output}.levels"
+        )
         b.add("ArgMax", [b.add("Round", [levels], f"{output}.integers")], ANSWER, axis=1, keepdims=0)
         outputs.append(helper.make_tensor_value_info(ANSWER, TensorProto.INT64, ["B"]))
     return outputs
 
 
 def _block_float(b: Builder, gain: Gain, entry: Entry) -> str:
-    """The window's integers from its real values [B, N]; returns the gain 2^e [B, 1], exact: e counts the powers below the peak."""
+    """The window's integers from its real values [B, N]; returns the gain 2^e [B, 1], exact: e counts the powers below
+    the peak."""
     real, (low, high) = gain.inputs[entry.real], gain.exponents
     powers = np.ldexp(np.float32(1), np.arange(low, high + 1)).astype(np.float32)
     peak = b.add("Abs", [real], f"{real}.size")
@@ -92,9 +109,11 @@ def _stepped(b: Builder, parts: Mapping[str, onnx.ModelProto], sequence: Roles, 
     zeros = [_zeros(b, given[state], batch) for state in sequence.states]
     by_time = [b.add("Transpose", [source], f"{source}.by_time", perm=[1, 0, 2]) for source in sequence.steps.values()]
     after = {state: f"{state}.last" for state in sequence.states}
-    b.nodes.append(helper.make_node(
-        "Scan", [*zeros, *by_time], list(after.values()), body=_body(cell, sequence), num_scan_inputs=len(by_time),
-    ))
+    b.nodes.append(
+        helper.make_node(
+            "Scan", [*zeros, *by_time], list(after.values()), body=_body(cell, sequence), num_scan_inputs=len(by_time)
+        )
+    )
     return _inlined(b, parts[sequence.head], {name: after[state] for name, state in sequence.last.items()}, "head.")
 
 
@@ -124,6 +143,9 @@ def _body(cell: onnx.ModelProto, sequence: Roles) -> onnx.GraphProto:
     """The step as the body of a Scan: states first, then the element of each sequence."""
     given, made = ({value.name: value for value in side} for side in (cell.graph.input, cell.graph.output))
     return helper.make_graph(
-        list(cell.graph.node), "step", [given[name] for name in (*sequence.states, *sequence.steps)],
-        [made[name] for name in sequence.states.values()], list(cell.graph.initializer),
+        list(cell.graph.node),
+        "step",
+        [given[name] for name in (*sequence.states, *sequence.steps)],
+        [made[name] for name in sequence.states.values()],
+        list(cell.graph.initializer),
     )

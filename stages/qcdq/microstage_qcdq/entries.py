@@ -1,4 +1,5 @@
-"""Where integers enter a network: behind the quantiser that an input feeds, or at the input itself, where the definition says so."""
+"""Where integers enter a network: behind the quantiser that an input feeds, or at the input itself, where the
+definition says so."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ __all__ = ["Entry", "any_batch", "entries_of"]
 
 @dataclass(frozen=True)
 class Entry:
-    """Integers `name` of `shape` [1, ...] in `ends` stand for the graph input `real`: `quantiser` makes them of it, or (`scale` given) they are
-    declared to be it."""
+    """Integers `name` of `shape` [1, ...] in `ends` stand for the graph input `real`: `quantiser` makes them of it, or
+    (`scale` given) they are declared to be it."""
 
     real: str
     name: str
@@ -62,7 +63,9 @@ def _entry(graph: onnx.GraphProto, value: onnx.ValueInfoProto, said) -> Entry:
     ends = quantised_range(graph, name)
     nodes, _ = subgraph(graph, name, set())
     outputs = [int8_value(name, ["B", *shape[1:]], element_type(*ends))]
-    return Entry(value.name, name, ends, shape, None, make_model(name, nodes, constants(graph), [any_batch(value)], outputs))
+    return Entry(
+        value.name, name, ends, shape, None, make_model(name, nodes, constants(graph), [any_batch(value)], outputs)
+    )
 
 
 def any_batch(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:

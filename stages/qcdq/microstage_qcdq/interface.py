@@ -20,10 +20,16 @@ _ACCUMULATOR = (-(2**31), 2**31 - 1)
 
 
 def describe(
-    parts: Mapping[str, onnx.ModelProto], sequence: Sequence | None, ranges: Mapping[str, tuple[int, int]], declared: Declared
+    parts: Mapping[str, onnx.ModelProto],
+    sequence: Sequence | None,
+    ranges: Mapping[str, tuple[int, int]],
+    declared: Declared,
 ) -> dict[str, Any]:
-    """{"parts": {name: {"file", "inputs", "outputs"}}, "sequence", "gain"}; every tensor is integers with a scale, in a unit (by default 1)."""
-    described: dict[str, Any] = {"parts": {name: _part(part, f"{name}.onnx", ranges, declared.units) for name, part in parts.items()}}
+    """{"parts": {name: {"file", "inputs", "outputs"}}, "sequence", "gain"}; every tensor is integers with a scale, in a
+    unit (by default 1)."""
+    described: dict[str, Any] = {
+        "parts": {name: _part(part, f"{name}.onnx", ranges, declared.units) for name, part in parts.items()}
+    }
     roles = {"sequence": sequence, "gain": declared.gain}
     described |= {role: given.described() for role, given in roles.items() if given is not None}
     for kind in (Sequence, Gain):  # what is written can be read
@@ -31,14 +37,19 @@ def describe(
     return described
 
 
-def _part(model: onnx.ModelProto, file: str, ranges: Mapping[str, tuple[int, int]], units: Mapping[str, str]) -> dict[str, Any]:
+def _part(
+    model: onnx.ModelProto, file: str, ranges: Mapping[str, tuple[int, int]], units: Mapping[str, str]
+) -> dict[str, Any]:
     graph, once = model.graph, _run_once(model)
     constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
     scales = {node.input[0]: constants[node.input[1]] for node in graph.node if node.op_type == "DequantizeLinear"}
     scales |= {o.name: constants[f"{o.name}.scale"] for o in graph.output if f"{o.name}.scale" in constants}
 
     def tensors(values) -> dict[str, Any]:
-        return {v.name: _tensor(once[v.name], scales.get(v.name), ranges.get(v.name, _ACCUMULATOR), units.get(v.name, "1")) for v in values}
+        return {
+            v.name: _tensor(once[v.name], scales.get(v.name), ranges.get(v.name, _ACCUMULATOR), units.get(v.name, "1"))
+            for v in values
+        }
 
     return {"file": file, "inputs": tensors(graph.input), "outputs": tensors(graph.output)}
 
@@ -47,8 +58,14 @@ def _tensor(value: Any, scale: np.ndarray | None, ends: tuple[int, int], unit: s
     if scale is None:
         scale = np.broadcast_to(value.scale, value.shape) if isinstance(value, QTensor) else 1.0
     flat = np.asarray(scale, np.float64).reshape(-1).tolist()
-    return {"datatype": signed_type(*ends), "range": list(ends), "shape": list(value.shape), "zero_point": 0,
-            "scale": flat[0] if len(set(flat)) == 1 else flat, "unit": unit}
+    return {
+        "datatype": signed_type(*ends),
+        "range": list(ends),
+        "shape": list(value.shape),
+        "zero_point": 0,
+        "scale": flat[0] if len(set(flat)) == 1 else flat,
+        "unit": unit,
+    }
 
 
 def signed_type(low: int, high: int) -> str:
@@ -57,5 +74,7 @@ def signed_type(low: int, high: int) -> str:
 
 
 def _run_once(model: onnx.ModelProto) -> dict[str, Any]:
-    zeros = {i.name: np.zeros([d.dim_value or 1 for d in i.type.tensor_type.shape.dim], np.int8) for i in model.graph.input}
+    zeros = {
+        i.name: np.zeros([d.dim_value or 1 for d in i.type.tensor_type.shape.dim], np.int8) for i in model.graph.input
+    }
     return {**zeros, **Interpreter(model).run(zeros)}

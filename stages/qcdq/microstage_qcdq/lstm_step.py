@@ -33,7 +33,8 @@ class State:
 class Layer:
     """One QuantLSTMCell node of the exported graph; what feeds it is known by its place among the node's inputs.
 
-    `label` is what tensors of its own are called after; `hidden` and `cell` are its states, by the names that the definition gives them.
+    `label` is what tensors of its own are called after; `hidden` and `cell` are its states, by the names that the
+    definition gives them.
     """
 
     def __init__(self, graph: onnx.GraphProto, node: onnx.NodeProto, names: Mapping[str, str]) -> None:
@@ -48,7 +49,9 @@ class Layer:
             raise ModelError("An LSTM that takes time first is not supported; give it batch_first=True.")
         if np.any(self.value("hidden_0")) or np.any(self.value("cell_0")):
             raise ModelError("An LSTM that starts from a state other than zero is not supported.")
-        self.hidden, self.cell = (self._state(kind, quantiser, names) for kind, quantiser in (("hidden", "output"), ("cell", "cell_state")))
+        self.hidden, self.cell = (
+            self._state(kind, quantiser, names) for kind, quantiser in (("hidden", "output"), ("cell", "cell_state"))
+        )
 
     def value(self, role: str) -> np.ndarray:
         found = self.constants.get(self.fed[role])
@@ -73,7 +76,9 @@ class Layer:
 
     def _state(self, kind: str, quantiser: str, names: Mapping[str, str]) -> State:
         name = f"{self.label}.{kind}"
-        return State(names.get(name, name), len(self._folded("weight_hi")[0]), self.range(quantiser), self.scale(quantiser))
+        return State(
+            names.get(name, name), len(self._folded("weight_hi")[0]), self.range(quantiser), self.scale(quantiser)
+        )
 
     def _folded(self, role: str) -> tuple[np.ndarray, np.ndarray]:
         """Integers and scale of a weight W [H, C]."""
@@ -86,10 +91,12 @@ class Layer:
         return ints, scale
 
     def write(self, b: Builder, x: str, h: str, c: str) -> Curves:
-        """Append one step to `b`: real values `x` [B, C] and the states `h`, `c` [B, H] in, integers `hidden.after`, `cell.after` out.
+        """Append one step to `b`: real values `x` [B, C] and the states `h`, `c` [B, H] in, integers `hidden.after`,
+        `cell.after` out.
 
-        Brevitas' cell: i, f, o = q(sigmoid(q_acc(W x + U h + b))), g = q(tanh(q_acc(..))), c' = q_c(q_c(f c) + q_c(i g)),
-        h' = q_io(o q(tanh(c'))). Returns what each table was rounded from: {boundary: function value over output scale, float64}.
+        Brevitas' cell: i, f, o = q(sigmoid(q_acc(W x + U h + b))), g = q(tanh(q_acc(..))), c' = q_c(q_c(f c) + q_c(i
+        g)), h' = q_io(o q(tanh(c'))). Returns what each table was rounded from: {boundary: function value over output
+        scale, float64}.
         """
         curves: Curves = {}
         on = {gate: self._gate(b, gate, x, h, curves) for gate in _GATES}

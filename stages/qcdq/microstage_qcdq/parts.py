@@ -19,7 +19,8 @@ __all__ = ["Taken", "answer_to_zeros", "answering", "entered", "part_of"]
 
 @dataclass(frozen=True)
 class Taken:
-    """An input of a part: integers `value`; where there is a `scale`, scale * integer is `tensor` of the graph, else they are it."""
+    """An input of a part: integers `value`; where there is a `scale`, scale * integer is `tensor` of the graph, else
+    they are it."""
 
     tensor: str
     value: onnx.ValueInfoProto
@@ -31,12 +32,17 @@ def entered(entry: Entry) -> Taken:
     return Taken(entry.real if entry.scale is not None else entry.name, entry.value, entry.scale)
 
 
-def part_of(graph: onnx.GraphProto, name: str, outputs: list[onnx.ValueInfoProto], possible: Iterable[Taken]) -> onnx.ModelProto:
-    """The part that computes `outputs` from those of the `possible` inputs that they need; `ModelError` if they need anything else."""
+def part_of(
+    graph: onnx.GraphProto, name: str, outputs: list[onnx.ValueInfoProto], possible: Iterable[Taken]
+) -> onnx.ModelProto:
+    """The part that computes `outputs` from those of the `possible` inputs that they need; `ModelError` if they need
+    anything else."""
     possible = {taken.tensor: taken for taken in possible}
     nodes, sources = subgraph(graph, [value.name for value in outputs], possible)
     if foreign := [source for source in sources if source not in possible]:
-        raise ModelError(f"{outputs[0].name} is computed from {', '.join(foreign)}; expected {' and '.join(sorted(possible))} alone.")
+        raise ModelError(
+            f"{outputs[0].name} is computed from {', '.join(foreign)}; expected {' and '.join(sorted(possible))} alone."
+        )
     builder, renamed = Builder(), {}
     taken = [possible[tensor] for tensor in possible if tensor in sources]
     values = {one.value.name: one.value for one in taken}  # two tensors may be the same integers
@@ -51,8 +57,8 @@ def part_of(graph: onnx.GraphProto, name: str, outputs: list[onnx.ValueInfoProto
 
 
 def answering(graph: onnx.GraphProto, name: str, possible: Iterable[Taken]) -> onnx.ModelProto:
-    """The part that computes the graph's output, of a shape that is found by running it: quantisers are no operators that shapes are inferred
-    through. Reals (accumulators at their scale), or integers where the answer is a place."""
+    """The part that computes the graph's output, of a shape that is found by running it: quantisers are no operators
+    that shapes are inferred through. Reals (accumulators at their scale), or integers where the answer is a place."""
     output = graph.output[0].name
     part = part_of(graph, name, [float_value(output, ["B"])], possible)
     answer = answer_to_zeros(part)
@@ -66,5 +72,7 @@ def answer_to_zeros(part: onnx.ModelProto) -> QTensor | np.ndarray:
     zeros = {}
     for value in part.graph.input:
         kind = value.type.tensor_type
-        zeros[value.name] = np.zeros([dim.dim_value or 1 for dim in kind.shape.dim], helper.tensor_dtype_to_np_dtype(kind.elem_type))
+        zeros[value.name] = np.zeros(
+            [dim.dim_value or 1 for dim in kind.shape.dim], helper.tensor_dtype_to_np_dtype(kind.elem_type)
+        )
     return Interpreter(part).run(zeros)[part.graph.output[0].name]

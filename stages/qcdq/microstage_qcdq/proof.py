@@ -24,7 +24,15 @@ from microstage_qcdq.lstm_step import Curves
 from microstage_qcdq.stock import in_stock_operators
 from microstage_qcdq.ties import integers, unexplained_entries, unexplained_levels, unexplained_values
 
-__all__ = ["against_onnxruntime", "against_simulation", "from_any_state", "prove_entry", "report_answers", "report_errors", "session"]
+__all__ = [
+    "against_onnxruntime",
+    "against_simulation",
+    "from_any_state",
+    "prove_entry",
+    "report_answers",
+    "report_errors",
+    "session",
+]
 
 Parts = Mapping[str, onnx.ModelProto]
 Ranges = Mapping[str, tuple[int, int]]
@@ -37,11 +45,16 @@ def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(in_stock_operators(model).SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        in_stock_operators(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
 
 
-def against_simulation(job: Job, parts: Parts, sequence: Sequence | None, recorded: Mapping[str, np.ndarray], curves: Curves) -> None:
-    """Feed brevitas' integers to the reference, boundary by boundary, and compare with what brevitas went on to compute.
+def against_simulation(
+    job: Job, parts: Parts, sequence: Sequence | None, recorded: Mapping[str, np.ndarray], curves: Curves
+) -> None:
+    """Feed brevitas' integers to the reference, boundary by boundary, and compare with what brevitas went on to
+    compute.
 
     `curves` tell how close to a tie an entry of a table is: brevitas evaluates sigmoid and tanh anew, in float32.
     """
@@ -50,7 +63,9 @@ def against_simulation(job: Job, parts: Parts, sequence: Sequence | None, record
         sources = source_values(boundary, recorded, sequence)
         exact = run_in_batches(Interpreter(boundary.model), sources, boundary.name)
         found = target_values(boundary, recorded, sequence)
-        _compare(job, f"brevitas {_recorded(boundary, sequence)}", boundary, sources, exact, found, curves.get(boundary.name))
+        _compare(
+            job, f"brevitas {_recorded(boundary, sequence)}", boundary, sources, exact, found, curves.get(boundary.name)
+        )
 
 
 def against_onnxruntime(job: Job, parts: Parts, sequence: Sequence | None, reference: Mapping[str, np.ndarray]) -> None:
@@ -79,7 +94,9 @@ def from_any_state(job: Job, step: onnx.ModelProto, sequence: Sequence, bounds: 
     for boundary in every:
         sources = {name: known[name] for name in boundary.sources}
         exact = run_in_batches(Interpreter(boundary.model), sources, boundary.name)
-        _compare(job, f"any state {_recorded(boundary, sequence)}", boundary, sources, exact, _onnxruntime(boundary, sources))
+        _compare(
+            job, f"any state {_recorded(boundary, sequence)}", boundary, sources, exact, _onnxruntime(boundary, sources)
+        )
 
 
 def _recorded(boundary: Boundary, sequence: Sequence | None) -> str:
@@ -87,15 +104,23 @@ def _recorded(boundary: Boundary, sequence: Sequence | None) -> str:
     return boundary.name if sequence is None else sequence.recorded(boundary.part, boundary.name)
 
 
-def prove_entry(job: Job, quantiser: onnx.ModelProto, real_input: str, values: np.ndarray, simulated: np.ndarray) -> None:
-    """The quantiser that a network begins with: reference, brevitas' integers and onnxruntime's from the same real values."""
+def prove_entry(
+    job: Job, quantiser: onnx.ModelProto, real_input: str, values: np.ndarray, simulated: np.ndarray
+) -> None:
+    """The quantiser that a network begins with: reference, brevitas' integers and onnxruntime's from the same real
+    values."""
     name = quantiser.graph.output[0].name
     expected = Interpreter(quantiser).run({real_input: values})[name].astype(np.int64)
     scale = float(constant(quantiser.graph, f"{name}.scale"))
-    for side, found in (("brevitas", simulated), ("onnxruntime", session(quantiser).run([name], {real_input: values})[0])):
+    for side, found in (
+        ("brevitas", simulated),
+        ("onnxruntime", session(quantiser).run([name], {real_input: values})[0]),
+    ):
         different = int(np.count_nonzero(expected != found))
         if wrong := unexplained_levels(values.astype(np.float64), scale, expected, found):
-            raise VerificationError(f"At {side} {name} {wrong} of {expected.size} integers differ beyond the rounding bound.")
+            raise VerificationError(
+                f"At {side} {name} {wrong} of {expected.size} integers differ beyond the rounding bound."
+            )
         job.verified(f"{side} {name}", expected.size, expected.size - different, different)
 
 
@@ -107,7 +132,7 @@ def _onnxruntime(boundary: Boundary, sources: Mapping[str, np.ndarray]) -> np.nd
 
 
 def _compare(job: Job, label: str, boundary: Boundary, sources, exact, found: np.ndarray, curve=None) -> None:
-    """`found` against the reference: level by level at a quantiser, within the rounding bound where the network ends."""
+    """`found` against the reference: by level at a quantiser, within the rounding bound where the network ends."""
     if boundary.quantised:
         expected = integers(exact)
         found = found.reshape(expected.shape)
@@ -119,7 +144,9 @@ def _compare(job: Job, label: str, boundary: Boundary, sources, exact, found: np
         different = int(np.count_nonzero(np.abs(found - expected) > np.asarray(exact.scale) / 2))
     wrong = 0
     if different or not boundary.quantised:
-        explain = partial(unexplained_values, boundary) if curve is None else partial(unexplained_entries, curve, boundary)
+        explain = (
+            partial(unexplained_values, boundary) if curve is None else partial(unexplained_entries, curve, boundary)
+        )
         wrong = explain(sources, expected, found)
     if wrong:
         raise VerificationError(
@@ -144,8 +171,12 @@ def report_errors(job: Job, exact: np.ndarray, found: np.ndarray, recorded: Mapp
     job.metric("free_running.composed.max_relative_difference", float(f"{_relative(found, exact):.3g}"))
     truth, rows = recorded["truth"], recorded["real"].astype(bool)
     if truth.shape == exact.shape:
-        job.metric("golden.mae.reference", [float(f"{v:.6g}") for v in np.abs(exact[rows] - truth[rows]).mean(0).reshape(-1)])
-        job.metric("golden.mae.composed", [float(f"{v:.6g}") for v in np.abs(found[rows] - truth[rows]).mean(0).reshape(-1)])
+        job.metric(
+            "golden.mae.reference", [float(f"{v:.6g}") for v in np.abs(exact[rows] - truth[rows]).mean(0).reshape(-1)]
+        )
+        job.metric(
+            "golden.mae.composed", [float(f"{v:.6g}") for v in np.abs(found[rows] - truth[rows]).mean(0).reshape(-1)]
+        )
 
 
 def _relative(found: np.ndarray, exact: np.ndarray) -> float:

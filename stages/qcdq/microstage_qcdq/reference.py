@@ -24,8 +24,11 @@ def run_reference(parts: Parts, sequence: Sequence | None, inputs: Mapping[str, 
     if sequence is not None:
         found = run_sequence(sequence, interpreters, inputs, record)
         return {**inputs, **{name: _smallest(value) for name, value in found.items()}}
-    (name, interpreter), = interpreters.items()
-    runs = [{tensor: _smallest(integers(v)) for tensor, v in interpreter.run(batch, record[name]).items()} for batch in batches(inputs)]
+    ((name, interpreter),) = interpreters.items()
+    runs = [
+        {tensor: _smallest(integers(v)) for tensor, v in interpreter.run(batch, record[name]).items()}
+        for batch in batches(inputs)
+    ]
     return {**inputs, **{tensor: _smallest(np.concatenate([run[tensor] for run in runs])) for tensor in runs[0]}}
 
 

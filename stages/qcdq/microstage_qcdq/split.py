@@ -1,4 +1,5 @@
-"""Cutting a network at its LSTM layers: what comes before them, one step of all of them, and what reads their last outputs."""
+"""Cutting a network at its LSTM layers: what comes before them, one step of all of them, and what reads their last
+outputs."""
 
 from __future__ import annotations
 
@@ -22,14 +23,26 @@ from microstage_qcdq.parts import Taken, answering, entered, part_of
 __all__ = ["Split", "split"]
 
 FILES = {"encoder": "encoder_qcdq", "cell": "step_qcdq", "head": "head_qcdq"}
-# Operators between two layers that do to one step what they do to a whole sequence, if their constants have no axis of time.
-_STEPWISE = ("QuantizeLinear", "Clip", "DequantizeLinear", "MatMul", "Add", "Sub", "Mul", "Div", "Relu", "Identity", "Cast")
+# Operators between two layers that do to one step what they do to a whole sequence; constants have no axis of time.
+_STEPWISE = (
+    "QuantizeLinear",
+    "Clip",
+    "DequantizeLinear",
+    "MatMul",
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Relu",
+    "Identity",
+    "Cast",
+)
 
 
 @dataclass(frozen=True)
 class Split:
-    """`parts` by name, in order, with their roles (`sequence`; None: one part, called once); `ranges` of their borders; what the tables of the
-    step stand for (`curves`)."""
+    """`parts` by name, in order, with their roles (`sequence`; None: one part, called once); `ranges` of their borders;
+    what the tables of the step stand for (`curves`)."""
 
     parts: dict[str, onnx.ModelProto]
     sequence: Sequence | None
@@ -56,7 +69,8 @@ class _Source:
 
 
 def split(graph: onnx.GraphProto, entries: list[Entry], declared: Declared) -> Split:
-    """Encoder (unless the sequences are the network's own inputs), step and head; `ModelError` says what does not fit in between."""
+    """Encoder (unless the sequences are the network's own inputs), step and head; `ModelError` says what does not fit
+    in between."""
     layers = [Layer(graph, node, declared.names) for node in graph.node if node.op_type == OPERATOR]
     taken, names = [entered(entry) for entry in entries], {**FILES, **declared.files}
     sources = {layer.label: source for layer in layers for source in _source(graph, layer, layers, entries)}
@@ -67,19 +81,31 @@ def split(graph: onnx.GraphProto, entries: list[Entry], declared: Declared) -> S
     shapes = _shapes(parts.get(names["encoder"]), entries)
     lengths = {shapes[source.name][1] for source in sequences}
     if len(lengths) != 1:
-        raise ModelError(f"The LSTM reads sequences of {' and '.join(map(str, sorted(lengths)))} steps; expected one length.")
+        raise ModelError(
+            f"The LSTM reads sequences of {' and '.join(map(str, sorted(lengths)))} steps; expected one length."
+        )
     step, curves = _step(graph, names["cell"], layers, sources, shapes)
     last = {tensor: layer.hidden for layer in layers for tensor in _last(graph, layer, layers)}
     if not last:
         raise ModelError("Nothing reads the last output of the LSTM.")
-    states = [Taken(tensor, int8_value(state.name, ["B", state.width], state.kind), state.scale) for tensor, state in last.items()]
+    states = [
+        Taken(tensor, int8_value(state.name, ["B", state.width], state.kind), state.scale)
+        for tensor, state in last.items()
+    ]
     parts |= {names["cell"]: step, names["head"]: answering(graph, names["head"], [*states, *taken])}
     carried = [state for layer in layers for state in (layer.hidden, layer.cell)]
     ranges = {entry.name: entry.ends for entry in entries} | {source.name: source.ends for source in sequences}
-    ranges |= {source.step: source.ends for source in sequences} | {name: s.ends for s in carried for name in (s.name, s.after)}
+    ranges |= {source.step: source.ends for source in sequences} | {
+        name: s.ends for s in carried for name in (s.name, s.after)
+    }
     sequence = Sequence(
-        lengths.pop(), names["cell"], {source.step: source.name for source in sequences}, {s.name: s.after for s in carried},
-        names["encoder"] if made else None, names["head"], {state.name: state.name for state in last.values()},
+        lengths.pop(),
+        names["cell"],
+        {source.step: source.name for source in sequences},
+        {s.name: s.after for s in carried},
+        names["encoder"] if made else None,
+        names["head"],
+        {state.name: state.name for state in last.values()},
     )
     return Split(parts, sequence, ranges, curves)
 
@@ -97,7 +123,8 @@ def _source(graph: onnx.GraphProto, layer: Layer, layers: list[Layer], entries: 
 
 
 def _between(graph: onnx.GraphProto, layer: Layer, layers: list[Layer]) -> tuple[list[onnx.NodeProto], list[str]]:
-    """(nodes, sequences of other layers) from those layers to `layer`; `ModelError` for anything that is not the same for each step."""
+    """(nodes, sequences of other layers) from those layers to `layer`; `ModelError` for anything that is not the same
+    for each step."""
     given, target = {other.sequence for other in layers if other is not layer}, layer.node.input[0]
     nodes, sources = ([], [target]) if target in given else subgraph(graph, target, given)
     if not given & set(sources):
@@ -109,10 +136,16 @@ def _between(graph: onnx.GraphProto, layer: Layer, layers: list[Layer]) -> tuple
         if not over_time & set(node.input):  # of constants alone
             continue
         over_time |= set(node.output)
-        deep = [name for name in node.input[1:] if name in known and known[name].ndim > (2 if node.op_type == "MatMul" else 1)]
+        deep = [
+            name
+            for name in node.input[1:]
+            if name in known and known[name].ndim > (2 if node.op_type == "MatMul" else 1)
+        ]
         if node.op_type not in _STEPWISE or deep or over_time & set(node.input[1:]):
-            raise ModelError(f"{node.op_type} -> {node.output[0]} stands between two LSTM layers; expected what treats each step alike:"
-                             " a quantiser, a product, a ReLU.")
+            raise ModelError(
+                f"{node.op_type} -> {node.output[0]} stands between two LSTM layers;"
+                " expected what treats each step alike: a quantiser, a product, a ReLU."
+            )
     return nodes, sources
 
 
@@ -126,7 +159,10 @@ def _last(graph: onnx.GraphProto, layer: Layer, layers: list[Layer]) -> list[str
         index = constant(graph, reader.input[1]) if reader.op_type == "Gather" else None
         axis = next((a.i for a in reader.attribute if a.name == "axis"), 0)
         if index is None or int(index) != -1 or axis != 1 or reader.input[0] != layer.sequence:
-            raise ModelError(f"{reader.op_type} reads the LSTM {layer.label}; expected its last time step, sequence[:, -1], to be all that is read.")
+            raise ModelError(
+                f"{reader.op_type} reads the LSTM {layer.label};"
+                " expected its last time step, sequence[:, -1], to be all that is read."
+            )
         found.append(reader.output[0])
     return found
 
@@ -161,7 +197,9 @@ def _step(graph, name: str, layers: list[Layer], sources: dict[str, _Source], sh
     inputs += [int8_value(state.name, ["B", state.width], state.kind) for state in states]
     outputs = [int8_value(state.after, ["B", state.width], state.kind) for state in states]
     used = {name for node in b.nodes for name in node.input} | {o.name for o in outputs}
-    return make_model(name, [node for node in b.nodes if node.output[0] in used], b.initializers, inputs, outputs), curves
+    return make_model(
+        name, [node for node in b.nodes if node.output[0] in used], b.initializers, inputs, outputs
+    ), curves
 
 
 def _read(b: Builder, name: str, kind: int, scale: float) -> str:

@@ -14,7 +14,8 @@ __all__ = ["Chain", "Model", "chain_of"]
 
 @dataclass
 class Chain:
-    """Parts by their roles: encoder -> cell once per step, states zero at the start -> head. Without a head there is no whole, only steps."""
+    """Parts by their roles: encoder -> cell once per step, states zero at the start -> head. Without a head there is no
+    whole, only steps."""
 
     sequence: Sequence
     cell: Part
@@ -32,14 +33,19 @@ class Chain:
         taken = {t.name: t for t in self.cell.inputs}
         return {
             source: made.get(source) or Tensor(source, (self.steps, *t.shape[1:]), t.low, t.high, declared=t.ctype)
-            for step, source in self.sequence.steps.items() for t in [taken[step]]
+            for step, source in self.sequence.steps.items()
+            for t in [taken[step]]
         }
 
     @property
     def inputs(self) -> list[Tensor]:
-        """What the whole network takes: the encoder's inputs, sequences that no encoder makes, what the head takes beside states."""
+        """What the whole network takes: the encoder's inputs, sequences that no encoder makes, what the head takes
+        beside states."""
         made = self.encoder.output_names if self.encoder else []
-        own = [*(self.encoder.inputs if self.encoder else []), *(t for name, t in self.frames.items() if name not in made)]
+        own = [
+            *(self.encoder.inputs if self.encoder else []),
+            *(t for name, t in self.frames.items() if name not in made),
+        ]
         own += [t for t in self.head.inputs if t.name not in self.sequence.last] if self.head else []
         return list({t.name: t for t in own}.values())
 
@@ -51,7 +57,8 @@ class Chain:
 
 @dataclass
 class Model:
-    """What is written: `parts` in order, `interface` = scales, units and roles by the names of the parts, `chain` of a network with steps."""
+    """What is written: `parts` in order, `interface` = scales, units and roles by the names of the parts, `chain` of a
+    network with steps."""
 
     name: str
     parts: list[Part]
@@ -81,12 +88,17 @@ class Model:
     def facts_of_ends(self) -> dict[str, dict[str, Any]]:
         """The same of each input and output of the whole network; of a sequence, what is known of its step."""
         known = {name: said for part in self.parts for name, said in self.facts(part).items()}
-        steps = {source: known[step] for step, source in self.chain.sequence.steps.items() if step in known} if self.chain else {}
+        steps = (
+            {source: known[step] for step, source in self.chain.sequence.steps.items() if step in known}
+            if self.chain
+            else {}
+        )
         return {**steps, **known}
 
 
 def chain_of(parts: list[Part], interface: dict[str, Any]) -> Chain | None:
-    """The chain that the interface's `sequence` describes, None without one; the cell learns which of its tensors are states.
+    """The chain that the interface's `sequence` describes, None without one; the cell learns which of its tensors are
+    states.
 
     Raises `ArtefactError` where the roles do not fit the graphs, `ModelError` where types or sizes do not.
     """
@@ -94,9 +106,18 @@ def chain_of(parts: list[Part], interface: dict[str, Any]) -> Chain | None:
     if sequence is None:
         return None
     by_name = {part.name: part for part in parts}
-    sequence.check({name: ({t.name: t.shape for t in part.inputs}, {n: t.shape for n, t in zip(part.output_names, part.outputs)})
-                    for name, part in by_name.items()})
-    chain = Chain(sequence, by_name[sequence.cell], by_name.get(sequence.encoder or ""), by_name.get(sequence.head or ""))
+    sequence.check(
+        {
+            name: (
+                {t.name: t.shape for t in part.inputs},
+                {n: t.shape for n, t in zip(part.output_names, part.outputs)},
+            )
+            for name, part in by_name.items()
+        }
+    )
+    chain = Chain(
+        sequence, by_name[sequence.cell], by_name.get(sequence.encoder or ""), by_name.get(sequence.head or "")
+    )
     chain.cell.states = list(sequence.states.items())
     _check_types(chain)
     return chain
@@ -114,12 +135,19 @@ def _check_types(chain: Chain) -> None:
         if taken.name in chain.sequence.last:
             _check(cell[chain.sequence.last[taken.name]], taken)
         elif own.get(taken.name, taken).shape != taken.shape:
-            raise ModelError(f"{taken.name} is taken as {list(own[taken.name].shape)} by {chain.encoder.name} and as {list(taken.shape)} by "
-                             f"{chain.head.name}; give the head an input of its own.")
+            raise ModelError(
+                f"{taken.name} is taken as {list(own[taken.name].shape)} by {chain.encoder.name} and as"
+                f" {list(taken.shape)} by {chain.head.name}; give the head an input of its own."
+            )
 
 
 def _check(given: Tensor, taken: Tensor, times: int = 1) -> None:
-    if given.ctype != taken.ctype or given.low < taken.low or given.high > taken.high or given.size != times * taken.size:
+    if (
+        given.ctype != taken.ctype
+        or given.low < taken.low
+        or given.high > taken.high
+        or given.size != times * taken.size
+    ):
         raise ModelError(
             f"{given.name} gives {given.size} {given.ctype} in {given.low}..{given.high}, but {taken.name} takes "
             f"{times} times {taken.size} {taken.ctype} in {taken.low}..{taken.high}; declare both with one datatype."

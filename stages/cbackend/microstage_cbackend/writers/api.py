@@ -22,7 +22,8 @@ def signature(returns: str, name: str, arguments: list[str]) -> str:
 
 
 class Api:
-    """Text of `<model>_infer` and, for each recurrent part, its state, `_reset` and `_steps`; their memory lies behind the parts'."""
+    """Text of `<model>_infer` and, for each recurrent part, its state, `_reset` and `_steps`; their memory lies behind
+    the parts'."""
 
     def __init__(self, model: Model, writers: dict[str, PartWriter], parts_bytes: int) -> None:
         self.model, self.writers, self._base = model, writers, parts_bytes

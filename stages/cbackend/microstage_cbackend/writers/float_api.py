@@ -1,7 +1,8 @@
 """<model>_float.h and .c: real numbers in and out by the documented scales, and, for waveforms, one sample at a time.
 
-They lie apart from the library, which computes in integers alone. Rounding is half to even, written out, so that neither
-the C library nor a rounding mode has a say in it. They are written where there are real vectors that the self test compares them on.
+They lie apart from the library, which computes in integers alone. Rounding is half to even, written out, so that
+neither the C library nor a rounding mode has a say in it. They are written where there are real vectors that the self
+test compares them on.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ static double gain_of(const float *window, int32_t count)
 
 
 class FloatApi:
-    """Text of the float wrapper; `possible` where every end of `<model>_infer` has a scale, and there are `real` vectors to compare it on."""
+    """Text of the float wrapper; `possible` where every end of `<model>_infer` has a scale, and there are `real`
+    vectors to compare it on."""
 
     def __init__(self, api: Api, real: RealVectors | None) -> None:
         self.api, self.model = api, api.model
@@ -93,7 +95,8 @@ class FloatApi:
         return self._facts[name].get("offset") or 0.0
 
     def differs(self, name: str) -> bool:
-        """Whether the values of an output have scales or offsets of their own: their integers are not in the values' order."""
+        """Whether the values of an output have scales or offsets of their own: their integers are not in the values'
+        order."""
         return any(isinstance(self._facts[name].get(fact), list) for fact in ("scale", "offset"))
 
     @property

@@ -1,7 +1,9 @@
-"""The part of selftest.c that calls `<model>_infer_float` on real inputs and compares with the reference's real answers.
+"""The part of selftest.c that calls `<model>_infer_float` on real inputs and compares with the reference's real
+answers.
 
-An answer is equal if it differs from the reference's by at most one unit of float32, 2^-23, of the terms that it is the sum of: |answer|,
-and the offset that is added to it. Both sides compute scale * integer + offset in double, in an order of their own, and round once to float32.
+An answer is equal if it differs from the reference's by at most one unit of float32, 2^-23, of the terms that it is the
+sum of: |answer|, and the offset that is added to it. Both sides compute scale * integer + offset in double, in an order
+of their own, and round once to float32.
 """
 
 from __future__ import annotations
@@ -55,11 +57,15 @@ def test(real: FloatApi, names: list[str]) -> str:
 
 
 def _arrays(real: FloatApi) -> str:
-    lines = [f"static float {_in(t.name)}[{t.size}];" for t in real.inputs] + [f"static float {_out(n)}[{t.size}];" for n, t in real.outputs]
+    lines = [f"static float {_in(t.name)}[{t.size}];" for t in real.inputs] + [
+        f"static float {_out(n)}[{t.size}];" for n, t in real.outputs
+    ]
     for name, t in real.outputs:
         offset = real.offset_of(name)
         if isinstance(offset, list):
-            lines.append(f"static const double {_out(name)}_offset[{t.size}] = {{{', '.join(repr(float(v)) for v in offset)}}};")
+            lines.append(
+                f"static const double {_out(name)}_offset[{t.size}] = {{{', '.join(repr(float(v)) for v in offset)}}};"
+            )
     return "\n" + "\n".join(lines) + "\n"
 
 
@@ -71,21 +77,41 @@ def _call(real: FloatApi) -> str:
 def _test(real: FloatApi, names: list[str]) -> str:
     lines = ["", "/* Real numbers in and out. Returns its status. */", "static int test_float(long vector)", "{"]
     for t in real.inputs:
-        lines += [f"    for (long n = 0; n < {t.size}; n++) {{", f"        {_in(t.name)}[n] = float_of({_golden(t.name)}[n]);", "    }"]
-    lines += [f"    {real.name}_status status = {_call(real)};", f"    if (status != {real.upper}_OK) {{", "        return (int)status;", "    }"]
+        lines += [
+            f"    for (long n = 0; n < {t.size}; n++) {{",
+            f"        {_in(t.name)}[n] = float_of({_golden(t.name)}[n]);",
+            "    }",
+        ]
+    lines += [
+        f"    {real.name}_status status = {_call(real)};",
+        f"    if (status != {real.upper}_OK) {{",
+        "        return (int)status;",
+        "    }",
+    ]
     for name, t in real.outputs:
-        offset = f"{_out(name)}_offset[n]" if isinstance(real.offset_of(name), list) else repr(float(real.offset_of(name)))
-        compared = f"&tallies[{names.index(f'{PREFIX}{name}')}], vector, n, float_of({_golden(name)}[n]), {_out(name)}[n], {offset}"
+        offset = (
+            f"{_out(name)}_offset[n]" if isinstance(real.offset_of(name), list) else repr(float(real.offset_of(name)))
+        )
+        tally = f"&tallies[{names.index(f'{PREFIX}{name}')}]"
+        compared = f"{tally}, vector, n, float_of({_golden(name)}[n]), {_out(name)}[n], {offset}"
         lines += [f"    for (long n = 0; n < {t.size}; n++) {{", f"        compare_float({compared});", "    }"]
     return "\n".join([*lines, "    return 0;", "}", ""])
 
 
 def _refuse(real: FloatApi, names: list[str]) -> str:
-    lines = ["", "/* What is no number, or infinite, is refused, wherever it stands. */", "static void refuse_float(long vector)", "{"]
+    lines = [
+        "",
+        "/* What is no number, or infinite, is refused, wherever it stands. */",
+        "static void refuse_float(long vector)",
+        "{",
+    ]
     lines += [f"    static const uint32_t no_numbers[] = {{{_NO_NUMBERS}}};", "    for (int k = 0; k < 3; k++) {"]
     for t in real.inputs:
         tally, array = names.index(f"{REFUSED}{PREFIX}{t.name}"), _in(t.name)
-        lines += [f"        for (long n = 0; n < {t.size}; n += {max(1, t.size - 1)}) {{", f"            const float kept = {array}[n];"]
+        lines += [
+            f"        for (long n = 0; n < {t.size}; n += {max(1, t.size - 1)}) {{",
+            f"            const float kept = {array}[n];",
+        ]
         lines += [f"            {array}[n] = float_of(no_numbers[k]);"]
         lines += [f"            compare(&tallies[{tally}], vector, n, {real.upper}_OUT_OF_RANGE, {_call(real)});"]
         lines += [f"            {array}[n] = kept;", "        }"]

@@ -1,4 +1,5 @@
-"""Real inputs and the reference's real answers, on which the C's float functions are compared before anything is published."""
+"""Real inputs and the reference's real answers, on which the C's float functions are compared before anything is
+published."""
 
 from __future__ import annotations
 
@@ -20,14 +21,20 @@ __all__ = ["PREFIX", "real_vectors"]
 PREFIX = "real."
 _AT_ONCE = 16
 _QUANTISERS = ("QuantizeLinear", "Quant", "BipolarQuant")
-_CARRYING = ("DequantizeLinear", "Clip", "Identity", "Rescale", "Cast")  # integers through, from the quantiser to where they enter
+_CARRYING = (
+    "DequantizeLinear",
+    "Clip",
+    "Identity",
+    "Rescale",
+    "Cast",
+)  # integers through, from the quantiser to where they enter
 _NEAR = 2.0**-30  # of a level: so close to a tie, the order of two operations may decide
 
 
 @dataclass(frozen=True, eq=False)
 class _Entry:
-    """Integers `tensor` of the cleaned graph enter as `name`, which the interface has `described`. `real`: the tensor whose values it describes;
-    `plain` if a quantiser reads nothing but these."""
+    """Integers `tensor` of the cleaned graph enter as `name`, which the interface has `described`. `real`: the tensor
+    whose values it describes; `plain` if a quantiser reads nothing but these."""
 
     name: str
     tensor: str
@@ -56,11 +63,15 @@ class _Entry:
         return self.of("scale") * (ints - self.described["zero_point"]) + self.of("offset")
 
 
-def real_vectors(job: Job, part: Converted, fed: Mapping[str, Any], given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """{"real.<input>", "real.<output>": float32 [n, ...]}: inputs near those that are `fed`, or `given` by the user, the last ones beyond every
-    range; and the answers of the file's own operators and quantisers to them, in the reference's arithmetic.
+def real_vectors(
+    job: Job, part: Converted, fed: Mapping[str, Any], given: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """{"real.<input>", "real.<output>": float32 [n, ...]}: inputs near those that are `fed`, or `given` by the user,
+    the last ones beyond every range; and the answers of the file's own operators and quantisers to them, in the
+    reference's arithmetic.
 
-    None where integers enter behind something else than scale and rounding: such an input has no real numbers of its own, which is told.
+    None where integers enter behind something else than scale and rounding: such an input has no real numbers of its
+    own, which is told.
     """
     entries = [_entry(part, name, tensor) for name, tensor in part.written.entered.items()]
     outputs, answers, values = list(part.made.outputs), [], {}
@@ -77,11 +88,17 @@ def real_vectors(job: Job, part: Converted, fed: Mapping[str, Any], given: Mappi
             if not np.array_equal(integers(found[entry.tensor]), entry.quantised(value)):
                 return _none(job, entry.name)
         answers.append([real(found[name]).astype(np.float32) for name in outputs])
-    return {f"{PREFIX}{name}": value for name, value in {**values, **dict(zip(outputs, map(np.concatenate, zip(*answers))))}.items()}
+    return {
+        f"{PREFIX}{name}": value
+        for name, value in {**values, **dict(zip(outputs, map(np.concatenate, zip(*answers))))}.items()
+    }
 
 
 def _none(job: Job, name: str) -> dict[str, np.ndarray]:
-    job.log(f"streamline: {name} does not enter by a scale and rounding half to even: there will be no functions of real numbers.")
+    job.log(
+        f"streamline: {name} does not enter by a scale and rounding half to even:"
+        " there will be no functions of real numbers."
+    )
     return {}
 
 
@@ -96,7 +113,8 @@ def _entry(part: Converted, name: str, tensor: str) -> _Entry | None:
 
 
 def _quantised(graph: Graph, tensor: str) -> str | None:
-    """The real tensor that the quantiser before the integers `tensor` reads; None where they are an input's, or no quantiser's."""
+    """The real tensor that the quantiser before the integers `tensor` reads; None where they are an input's, or no
+    quantiser's."""
     makers = {output: node for node in graph.nodes for output in node.outputs}
     while tensor in makers and makers[tensor].op in _CARRYING:
         tensor = makers[tensor].inputs[0]
@@ -114,8 +132,8 @@ def _as_fed(part: Converted, entry: _Entry, values: np.ndarray) -> Any:
 
 
 def _drawn(entry: _Entry, fed: Mapping[str, Any], given: Mapping[str, np.ndarray]) -> np.ndarray:
-    """float32 [n, ...]: the user's own values where they are of this tensor, else quarters of a level around the integers that are fed; the
-    last of them, a few, twice as far from zero as the range reaches at either end."""
+    """float32 [n, ...]: the user's own values where they are of this tensor, else quarters of a level around the
+    integers that are fed; the last of them, a few, twice as far from zero as the range reaches at either end."""
     if entry.real in given and entry.real != entry.tensor:
         values = np.asarray(given[entry.real], np.float64).copy()
     else:
@@ -131,7 +149,8 @@ def _drawn(entry: _Entry, fed: Mapping[str, Any], given: Mapping[str, np.ndarray
 
 
 def _apart(entry: _Entry, values: np.ndarray) -> np.ndarray:
-    """The same, an eighth of a level further where a tie hangs on the last bit of operators of the file, for which scale and offset stand."""
+    """The same, an eighth of a level further where a tie hangs on the last bit of operators of the file, for which
+    scale and offset stand."""
     if entry.plain:
         return values
     levels = entry.levels(values.astype(np.float64))

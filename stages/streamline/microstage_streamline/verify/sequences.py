@@ -31,11 +31,11 @@ _REAL = "real."
 
 
 class ChannelsLast:
-    """An interpreter of a graph that is channels last, but for inputs that no convolution reads, in the layouts of the graph (`interface`) that
-    it was made from.
+    """An interpreter of a graph that is channels last, but for inputs that no convolution reads, in the layouts of the
+    graph (`interface`) that it was made from.
 
-    Over time, [n, L, 1, C]: inputs and everything inside are [n, C, L]; outputs are [n, L, C], as what follows runs over
-    time. Over images, [n, H, W, C]: [n, C, H, W]. Where `stored` says how a tensor lies, that is what is undone.
+    Over time, [n, L, 1, C]: inputs and everything inside are [n, C, L]; outputs are [n, L, C], as what follows runs
+    over time. Over images, [n, H, W, C]: [n, C, H, W]. Where `stored` says how a tensor lies, that is what is undone.
     """
 
     def __init__(self, model: ModelWrapper, interface: dict[str, Any], stored: Mapping[str, Stored] = {}) -> None:
@@ -74,7 +74,8 @@ def replay_golden(
     job: Job, models: Models, interface: Interface, vectors: Mapping[str, np.ndarray], sequence: Sequence | None,
     stored: Mapping[str, Mapping[str, Stored]],
 ) -> dict[str, tuple[int, int]]:
-    """Bit-exact or `VerificationError`; {tensor: (lowest, highest)} of what was observed on the way. `interface` is of each part."""
+    """Bit-exact or `VerificationError`; {tensor: (lowest, highest)} of what was observed on the way. `interface` is of
+    each part."""
     record = {part: [o for node in model.graph.node for o in node.output] for part, model in models.items()}
     interpreters = {part: ChannelsLast(model, interface[part], stored[part]) for part, model in models.items()}
     if sequence is not None:
@@ -103,7 +104,8 @@ def _replay(interpreter: ChannelsLast, inputs: Mapping[str, np.ndarray], record:
 
 
 def _tell_answers(job: Job, answers: np.ndarray, vectors: Mapping[str, np.ndarray]) -> None:
-    """Top-1 of the integers: `answers` are places [n, 1], or scores [n, classes] of which the first of the largest counts."""
+    """Top-1 of the integers: `answers` are places [n, 1], or scores [n, classes] of which the first of the largest
+    counts."""
     real = vectors["real"].astype(bool)
     top = answers[:, 0] if answers.shape[1] == 1 else answers.argmax(1)
     job.metric("streamlined.answers", int(real.sum()))
@@ -111,7 +113,8 @@ def _tell_answers(job: Job, answers: np.ndarray, vectors: Mapping[str, np.ndarra
 
 
 def as_taken(models: Models, interface: Interface, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Those `vectors` that enter a graph, in the layout that it takes them in rather than that of the graph it was made from."""
+    """Those `vectors` that enter a graph, in the layout that it takes them in rather than that of the graph it was made
+    from."""
     entering = [(part, name, key, tuple(tensor["shape"][1:]))
                 for part in models for name, tensor in interface[part]["inputs"].items() for key in (name, f"{_REAL}{name}")]
     return {
