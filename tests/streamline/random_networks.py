@@ -28,7 +28,7 @@ class Network:
         return f"c{self.count}"
 
     def quantised(self, value, bits, signed, scale, narrow=False):
-        if bits == 1 and self.rng.random() < 0.5:
+        if bits == 1 and signed:
             return self.add("BipolarQuant", [value, self.constant(np.float32(scale))], DOMAIN)
         signed, narrow = signed or bits == 1, narrow and bits > 1  # one signed bit is -1 or 1, too
         parameters = [self.constant(np.asarray(p, np.float32)) for p in (scale, 0, bits)]
