@@ -238,7 +238,8 @@ MS_INLINE void ms_conv_u8_avx512(const uint8_t *x, const int8_t *w, void *y, voi
     for (int32_t h = 0; h < height; h++, x += shape->x_row) {
         const int32_t at = h * shape->y_row;
         int32_t f = 0;
-        for (; width == 1 && f + 128 <= blocks; f += 128) {
+        /* one position: weights of 8 bits take as long to come as to be used, those of fewer wait for one another in one block alone */
+        for (; width == 1 && shape->bits < 8 && f + 128 <= blocks; f += 128) {
             ms_conv_tile_avx512(x, w, y, at, f, shape, q, 1, 8, 0);
         }
         for (; f < blocks; f += 64) {
