@@ -60,7 +60,9 @@ class StageBefore:
             sequences.replay_executor(job, name, model, interface[name])
         if sequence is not None:
             step = sequence.cell
-            sequences.replay_any_state(job, read_onnx(self.folder / interface[step]["file"]), models[step], interface[step])
+            sequences.replay_any_state(
+                job, read_onnx(self.folder / interface[step]["file"]), models[step], interface[step]
+            )
         return recorded | sequences.as_taken(models, interface, recorded)
 
     def write(self, job: Job, converted: dict[str, Converted], estimates: dict[str, Any]) -> None:
@@ -69,7 +71,9 @@ class StageBefore:
         after, sequence = {key: value for key, value in before.items() if key != "parts"}, Sequence.of(before)
         if sequence is not None:
             after["sequence"] = sequence.renamed({part: self.file(part) for part in converted}).described()
-        parts = {self.file(name): self._described(name, part, before["parts"][name]) for name, part in converted.items()}
+        parts = {
+            self.file(name): self._described(name, part, before["parts"][name]) for name, part in converted.items()
+        }
         write_json(job.output / "interface.json", {**after, "parts": parts})
         shutil.copy(self.folder / FILE, job.output / FILE)
         known = json.loads((self.folder / FILE).read_text()).get("retrained")
@@ -80,8 +84,14 @@ class StageBefore:
         """The QCDQ interface with the shapes and datatypes of the streamlined graph; scales are metadata from here on."""
         model = part.model
         sides = {
-            side: {tensor: {**said, "shape": list(model.get_tensor_shape(tensor)), "datatype": model.get_tensor_datatype(tensor).name}
-                   for tensor, said in interface[side].items()}
+            side: {
+                tensor: {
+                    **said,
+                    "shape": list(model.get_tensor_shape(tensor)),
+                    "datatype": model.get_tensor_datatype(tensor).name,
+                }
+                for tensor, said in interface[side].items()
+            }
             for side in ("inputs", "outputs")
         }
         return {"file": f"{self.file(name)}.onnx", **sides}

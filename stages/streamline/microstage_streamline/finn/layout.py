@@ -36,16 +36,33 @@ def lay_out(model: ModelWrapper, ranges: dict[str, tuple[int, int]]) -> LaidOut:
     """An integer graph in FINN's form: convolutions as windows and products, channels last, bits where -1 meets 1. Inputs and
     outputs lie as they did, by moves at the border."""
     lower, names = LowerConvs(), NameByLayer()
-    model = _transformed(model, MergeSummedProducts(), SortGraph(), InferShapes(), lower, InferShapes(), BipolarToXnor(), names,
-                         AnnotateDatatypes(ranges), GiveUniqueNodeNames())
-    return LaidOut(model, {name: names.followed(found) for name, found in lower.stored.items()}, lower.moves, lower.kept)
+    model = _transformed(
+        model,
+        MergeSummedProducts(),
+        SortGraph(),
+        InferShapes(),
+        lower,
+        InferShapes(),
+        BipolarToXnor(),
+        names,
+        AnnotateDatatypes(ranges),
+        GiveUniqueNodeNames(),
+    )
+    return LaidOut(
+        model, {name: names.followed(found) for name, found in lower.stored.items()}, lower.moves, lower.kept
+    )
 
 
 def streams(found: LaidOut, ranges: dict[str, tuple[int, int]], turned: bool = True) -> ModelWrapper:
     """The model without moves at its border; at outputs, unless `turned` ones too, only where the axes keep their order."""
-    ends = {value.name: [axis for axis in found.stored[value.name].axes if axis is not None] for value in found.model.graph.output}
+    ends = {
+        value.name: [axis for axis in found.stored[value.name].axes if axis is not None]
+        for value in found.model.graph.output
+    }
     outputs = [name for name, axes in ends.items() if turned or axes == sorted(axes)]
-    return _transformed(found.model, StripMoves(found.moves, outputs), InferShapes(), AnnotateDatatypes(ranges), GiveUniqueNodeNames())
+    return _transformed(
+        found.model, StripMoves(found.moves, outputs), InferShapes(), AnnotateDatatypes(ranges), GiveUniqueNodeNames()
+    )
 
 
 def _transformed(model: ModelWrapper, *steps) -> ModelWrapper:

@@ -33,10 +33,18 @@ class LowerConvs(Transformation):
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         self.mover, self.kept = Mover(model), {}
         mover = self.mover
-        lowered = {"Conv": self._conv, "MatMul": self._matmul, "MultiThreshold": self._threshold, "MaxPool": self._pool,
-                   "Transpose": self._transpose, "Concat": self._concat, "Split": self._split, "Slice": self._slice,
-                   **dict.fromkeys(("Add", "Mul", "Identity"), self._elementwise),
-                   **dict.fromkeys(("Flatten", "Reshape", "Squeeze", "Unsqueeze"), self._reshape)}
+        lowered = {
+            "Conv": self._conv,
+            "MatMul": self._matmul,
+            "MultiThreshold": self._threshold,
+            "MaxPool": self._pool,
+            "Transpose": self._transpose,
+            "Concat": self._concat,
+            "Split": self._split,
+            "Slice": self._slice,
+            **dict.fromkeys(("Add", "Mul", "Identity"), self._elementwise),
+            **dict.fromkeys(("Flatten", "Reshape", "Squeeze", "Unsqueeze"), self._reshape),
+        }
         for node in list(model.graph.node):
             lowered.get(node.op_type, self._as_it_is)(node)
         mover.finish()
@@ -45,7 +53,9 @@ class LowerConvs(Transformation):
 
     def _as_it_is(self, node) -> None:
         mover = self.mover
-        inputs = [mover.lying(name, natural(mover.rank(name))).name if name in mover.stored else name for name in node.input]
+        inputs = [
+            mover.lying(name, natural(mover.rank(name))).name if name in mover.stored else name for name in node.input
+        ]
         mover.emit(node, inputs, [natural(mover.rank(name)) for name in node.output])
 
     def _conv(self, node) -> None:
@@ -65,14 +75,27 @@ class LowerConvs(Transformation):
         source = x.name
         if np.prod(kernel) > 1 or max(strides) > 1 or any(pads) or groups > 1:
             source = f"{node.output[0]}.columns"
-            mover.append(helper.make_node(
-                "Im2Col", [x.name], [source], domain=_CUSTOM, input_shape="({})".format(",".join(map(str, x.sizes))),
-                kernel_size=_image(kernel), stride=strides, dilations=dilations, depthwise=int(depthwise),
-                pad_amount=[*_image(pads[:spatial], 0), *_image(pads[spatial:], 0)],
-            ))
+            mover.append(
+                helper.make_node(
+                    "Im2Col",
+                    [x.name],
+                    [source],
+                    domain=_CUSTOM,
+                    input_shape="({})".format(",".join(map(str, x.sizes))),
+                    kernel_size=_image(kernel),
+                    stride=strides,
+                    dilations=dilations,
+                    depthwise=int(depthwise),
+                    pad_amount=[*_image(pads[:spatial], 0), *_image(pads[spatial:], 0)],
+                )
+            )
         if depthwise:
             mover.model.set_tensor_sparsity(name, {"dw": {"kernel_shape": _image(kernel)}})
-        mover.emit(helper.make_node("MatMul", list(node.input), list(node.output)), [source, name], [channels_last(len(x.shape))])
+        mover.emit(
+            helper.make_node("MatMul", list(node.input), list(node.output)),
+            [source, name],
+            [channels_last(len(x.shape))],
+        )
 
     @staticmethod
     def _unlike_an_image(kernel: Sequence[int], image: Sequence[int], pads: Sequence[int]) -> str:
@@ -94,7 +117,11 @@ class LowerConvs(Transformation):
         mover.emit(node, [x.name, name], [natural(2)])
 
     def _threshold(self, node) -> None:
-        mover, table, layout = self.mover, self.mover.constant(node.input[1]), attributes(node).get("data_layout", "NCHW")
+        mover, table, layout = (
+            self.mover,
+            self.mover.constant(node.input[1]),
+            attributes(node).get("data_layout", "NCHW"),
+        )
         x, rank = mover.stored[node.input[0]], mover.rank(node.input[0])
         if rank > 4:
             return self._as_it_is(node)
@@ -120,8 +147,14 @@ class LowerConvs(Transformation):
             return self._as_it_is(node)
         x = mover.last(node.input[0])
         pooled = helper.make_node(
-            "MaxPoolNHWC", list(node.input), list(node.output), domain=_CUSTOM, kernel_shape=_image(flags["kernel_shape"]),
-            strides=_image(flags.get("strides", ones)), pads=[*_image(pads[:spatial], 0), *_image(pads[spatial:], 0)], ceil_mode=0,
+            "MaxPoolNHWC",
+            list(node.input),
+            list(node.output),
+            domain=_CUSTOM,
+            kernel_shape=_image(flags["kernel_shape"]),
+            strides=_image(flags.get("strides", ones)),
+            pads=[*_image(pads[:spatial], 0), *_image(pads[spatial:], 0)],
+            ceil_mode=0,
         )
         mover.emit(pooled, [x.name], like=x)
 
@@ -141,7 +174,9 @@ class LowerConvs(Transformation):
                 inputs.append(mover.lying(name, x.axes).name if x.order is None else mover.stored[name].name)
             else:
                 turned = value if value.size == 1 or x.is_natural else x.arranged(value)
-                inputs.append(mover.store(name, turned, f"{node.output[0]}.{len(inputs)}") if turned is not value else name)
+                inputs.append(
+                    mover.store(name, turned, f"{node.output[0]}.{len(inputs)}") if turned is not value else name
+                )
         mover.emit(node, inputs, like=x)
 
     def _alike(self, names: Sequence[str]) -> list[Stored]:
@@ -151,7 +186,10 @@ class LowerConvs(Transformation):
         if all(x.axes == found[0].axes and np.array_equal(x.order, found[0].order) for x in found):
             return found
         last = channels_last(len(found[0].shape))
-        return [mover.lying(name, last if any(x.axes == last for x in found) else natural(len(found[0].shape))) for name in names]
+        return [
+            mover.lying(name, last if any(x.axes == last for x in found) else natural(len(found[0].shape)))
+            for name in names
+        ]
 
     def _concat(self, node) -> None:
         mover, axis = self.mover, attributes(node)["axis"] % self.mover.rank(node.output[0])

@@ -20,7 +20,10 @@ class Mover:
 
     def __init__(self, model: ModelWrapper) -> None:
         self.model, self.nodes = model, []
-        self.shapes = {v.name: tuple(model.get_tensor_shape(v.name)) for v in (*model.graph.value_info, *model.graph.input, *model.graph.output)}
+        self.shapes = {
+            v.name: tuple(model.get_tensor_shape(v.name))
+            for v in (*model.graph.value_info, *model.graph.input, *model.graph.output)
+        }
         self.constants = {i.name: model.get_initializer(i.name) for i in model.graph.initializer}
         self.readers: dict[str, list[NodeProto]] = {}
         for node in model.graph.node:
@@ -64,7 +67,9 @@ class Mover:
         """Append a node that makes no tensor of the graph before."""
         self.nodes.append(node)
 
-    def emit(self, node: NodeProto, inputs: Sequence[str], axes: Sequence[tuple] = (), like: Stored | None = None) -> None:
+    def emit(
+        self, node: NodeProto, inputs: Sequence[str], axes: Sequence[tuple] = (), like: Stored | None = None
+    ) -> None:
         """Append `node`, reading `inputs`; its outputs lie by `axes`, or all of them `like` a tensor."""
         outputs = []
         for place, name in enumerate(node.output):
@@ -107,7 +112,9 @@ class Mover:
         if x.axes == axes and x.order is None:
             return x
         if (name, axes) not in self._moved:
-            kind = {natural(self.rank(name)): "natural", channels_last(self.rank(name)): "last"}.get(axes, f"moved{len(self._moved)}")
+            kind = {natural(self.rank(name)): "natural", channels_last(self.rank(name)): "last"}.get(
+                axes, f"moved{len(self._moved)}"
+            )
             self._moved[name, axes] = self._move(x, Stored(f"{name}.{kind}", x.shape, axes))
         return self._moved[name, axes]
 
@@ -178,4 +185,7 @@ class Mover:
                         names[place] = name
         if made in self.moves:
             self.moves.add(name)
-        self.stored = {key: Stored(name, x.shape, x.axes, x.order, x.folded) if x.name == made else x for key, x in self.stored.items()}
+        self.stored = {
+            key: Stored(name, x.shape, x.axes, x.order, x.folded) if x.name == made else x
+            for key, x in self.stored.items()
+        }

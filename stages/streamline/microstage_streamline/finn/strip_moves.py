@@ -24,7 +24,11 @@ class StripMoves(Transformation):
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         for value in model.graph.input:
             readers = model.find_consumers(value.name)
-            if len(readers) == 1 and readers[0].output[0] in self.moves and not self._is_output(model, readers[0].output[0]):
+            if (
+                len(readers) == 1
+                and readers[0].output[0] in self.moves
+                and not self._is_output(model, readers[0].output[0])
+            ):
                 self._enter_behind(model, value, readers[0])
                 return model, True
         for value in model.graph.output:
@@ -36,7 +40,11 @@ class StripMoves(Transformation):
 
     def _can_end_before(self, model: ModelWrapper, value, maker) -> bool:
         source = maker.input[0]
-        inside = not model.find_consumers(value.name) and model.find_producer(source) is not None and not self._is_output(model, source)
+        inside = (
+            not model.find_consumers(value.name)
+            and model.find_producer(source) is not None
+            and not self._is_output(model, source)
+        )
         return value.name in self.moves and value.name in self.outputs and inside
 
     @staticmethod

@@ -103,9 +103,14 @@ class Channels:
     def _joined(self, node: Node, axis: int):
         """The channels of one input behind those of another."""
         sizes = [self.made.ranges[name].low.shape[axis] for name in node.inputs]
-        if any(self.axis[name] != axis for name in node.inputs) or node.flags["axis"] % self.made.ranges[node.output].low.ndim != axis:
+        if (
+            any(self.axis[name] != axis for name in node.inputs)
+            or node.flags["axis"] % self.made.ranges[node.output].low.ndim != axis
+        ):
             return None
-        return axis, [(name, np.arange(size), sum(sizes[:place])) for place, (name, size) in enumerate(zip(node.inputs, sizes))]
+        return axis, [
+            (name, np.arange(size), sum(sizes[:place])) for place, (name, size) in enumerate(zip(node.inputs, sizes))
+        ]
 
     def _of_product(self, node: Node, computed: list[str]):
         """New channels, one for each filter; a depthwise filter goes with the channel that it reads."""
@@ -119,7 +124,11 @@ class Channels:
         groups = node.flags.get("group", 1)
         if groups == 1:
             return 1, []
-        return (1, [(name, np.arange(len(weight)) // (len(weight) // groups), 0)]) if is_depthwise(node, self.made.ranges) else None
+        return (
+            (1, [(name, np.arange(len(weight)) // (len(weight) // groups), 0)])
+            if is_depthwise(node, self.made.ranges)
+            else None
+        )
 
     def _along(self, node: Node, axis: int) -> bool:
         """Whether a node's constants differ along the axis of channels at most."""
@@ -129,8 +138,12 @@ class Channels:
 
     def _shaped(self, node: Node, name: str, x: np.ndarray, axis: int):
         """The axis of the new shape along which channels lie, alone or each with its own places."""
-        labels = np.broadcast_to(np.arange(x.shape[axis]).reshape([-1 if a == axis else 1 for a in range(x.ndim)]), x.shape)
-        shaped = run_node(node.proto(), {**self.made.constants, node.inputs[0]: np.ascontiguousarray(labels)})[node.output]
+        labels = np.broadcast_to(
+            np.arange(x.shape[axis]).reshape([-1 if a == axis else 1 for a in range(x.ndim)]), x.shape
+        )
+        shaped = run_node(node.proto(), {**self.made.constants, node.inputs[0]: np.ascontiguousarray(labels)})[
+            node.output
+        ]
         for place in range(1, shaped.ndim):
             others = tuple(a for a in range(shaped.ndim) if a != place)
             found = shaped.min(axis=others)
@@ -144,7 +157,9 @@ class Channels:
         while True:
             needed = self._needed | self._read(going)
             roots = {self._root(one) for one in needed}
-            found = {name: np.array([self._root(one) not in roots for one in self._ids(name)], bool) for name in self._first}
+            found = {
+                name: np.array([self._root(one) not in roots for one in self._ids(name)], bool) for name in self._first
+            }
             empty = next((name for name, gone in found.items() if len(gone) and gone.all()), None)
             if empty is not None:
                 self._needed.add(self._first[empty])
@@ -157,7 +172,11 @@ class Channels:
         """Channels that a product needs: neither constant where that can be a bias, nor multiplied by zero alone."""
         needed: set[int] = set()
         for node in self.made.nodes:
-            if node.op not in ("Conv", "MatMul") or is_depthwise(node, self.made.ranges) or node.inputs[1] not in self.made.constants:
+            if (
+                node.op not in ("Conv", "MatMul")
+                or is_depthwise(node, self.made.ranges)
+                or node.inputs[1] not in self.made.constants
+            ):
                 continue
             name, weight = node.inputs[0], self.made.constants[node.inputs[1]]
             if self._mapped(node, [name]) is None:

@@ -44,7 +44,9 @@ class DropConstantChannels:
         self.made.ranges = {found.name: found.range for found in self.made.inputs.values()}
         for node in self.made.nodes:
             self.made.ranges.update(node_range(node.proto(), self.made.ranges, self.made.constants))
-        self.made.kept = {name: (self.axis[name], index) for name, index in self.kept.items() if name in self.made.ranges}
+        self.made.kept = {
+            name: (self.axis[name], index) for name, index in self.kept.items() if name in self.made.ranges
+        }
         self.made.outputs = {output: self._again(found) for output, found in self.made.outputs.items()}
         self.made.drop_unused()
         return self.made
@@ -114,7 +116,9 @@ class DropConstantChannels:
         gone = np.setdiff1d(np.arange(weight.shape[axis]), kept)
         fixed = np.where(constant, values, 0)[gone]  # what is multiplied by zero alone may be anything
         shape = [-1 if a == axis else 1 for a in range(weight.ndim)]
-        bias = (np.take(weight, gone, axis) * fixed.reshape(shape)).sum(axis=tuple(a for a in range(weight.ndim) if a != columns))
+        bias = (np.take(weight, gone, axis) * fixed.reshape(shape)).sum(
+            axis=tuple(a for a in range(weight.ndim) if a != columns)
+        )
         if bias.any():
             self._add_behind(node, bias)
         return np.take(weight, kept, axis)
@@ -140,4 +144,7 @@ class DropConstantChannels:
         if reader.op != "MultiThreshold":
             return False
         axes = named("MultiThreshold").axes(reader.flags, (2,), self.before[whole].low.ndim)
-        return axes == {self.axis[whole]} and np.abs(self._value(reader, 1)).max(initial=0) + np.abs(bias).max() < _EXACT_IN_FLOAT32
+        return (
+            axes == {self.axis[whole]}
+            and np.abs(self._value(reader, 1)).max(initial=0) + np.abs(bias).max() < _EXACT_IN_FLOAT32
+        )

@@ -51,7 +51,10 @@ class Emitter:
         self.made.nodes.append(node)
         self.makers.update(dict.fromkeys(node.outputs, node))
         self.made.ranges.update(ranges)
-        return [Integers(name, example, ranges[name], self.reads.get(name, 0) > 1) for name, example in zip(node.outputs, examples)]
+        return [
+            Integers(name, example, ranges[name], self.reads.get(name, 0) > 1)
+            for name, example in zip(node.outputs, examples)
+        ]
 
     def stored(self, name: str, node: Node) -> str:
         """The integers of a constant, as a constant of the new graph; `Cannot` for real ones."""
@@ -84,7 +87,9 @@ class Emitter:
             return replace(start, range=turned)
         name = f"{start.name}.turned{len(self.made.nodes)}"
         self.made.constants[f"{name}.sign"] = np.where(falling, -1, 1)
-        return self.emit(Node("Mul", [start.name, f"{name}.sign"], [name], {}, maker.layer if maker else ""), start.example, start)
+        return self.emit(
+            Node("Mul", [start.name, f"{name}.sign"], [name], {}, maker.layer if maker else ""), start.example, start
+        )
 
     def _negate_weights(self, maker: Node, falling: np.ndarray) -> None:
         name, sign = maker.inputs[1], np.where(falling, -1, 1)

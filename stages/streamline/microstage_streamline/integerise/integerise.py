@@ -7,7 +7,6 @@ unresolved, for a reason. What nobody asks for is never made.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -15,15 +14,14 @@ from typing import Any
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage.integer import QTensor
 from microstage.integer.ranges import of_type
 from microstage.integer.registry import Kind, named
 from microstage.integer.tensor import narrowed
 from microstage_streamline.graph.graph import Node, saying_where
 from microstage_streamline.graph.normalise import Normaliser, is_quantised
-from microstage_streamline.graph.read import QUANTISING
 from microstage_streamline.integerise.emitter import Emitter
-from microstage_streamline.integerise.made import Cannot, Entered, Integers, Made, Unresolved, exact_scale
+from microstage_streamline.integerise.entries import entry_of
+from microstage_streamline.integerise.made import Cannot, Integers, Made, Unresolved
 from microstage_streamline.integerise.monotone import Function, entry_range, straight_line, thresholds
 from microstage_streamline.integerise.rescaled_sum import Joined, aligned
 
@@ -62,7 +60,9 @@ class Integeriser(Emitter):
         """The states of a node's outputs."""
         before = next((s for name in node.inputs if isinstance(s := self.state.get(name), Unresolved)), None)
         if before:
-            return [(name, Unresolved(name, node.layer, f"follows {before.root}", before.root)) for name in node.outputs]
+            return [
+                (name, Unresolved(name, node.layer, f"follows {before.root}", before.root)) for name in node.outputs
+            ]
         try:
             with saying_where(node):
                 if node.output not in self.values:
@@ -122,7 +122,12 @@ class Integeriser(Emitter):
         Precondition of a line: one a and b for all values, and an a that keeps neighbours apart.
         """
         state = self.state[name]
-        if not (isinstance(state, Function) and state.start and not is_quantised(state.example) and state.is_straight(self.constants)):
+        if not (
+            isinstance(state, Function)
+            and state.start
+            and not is_quantised(state.example)
+            and state.is_straight(self.constants)
+        ):
             return self.integers(name), None, False
         step, offset = straight_line(state, self.constants)
         if np.ptp(step) or np.ptp(offset):
@@ -147,33 +152,14 @@ class Integeriser(Emitter):
         """Integers enter behind the input's quantiser: centred, or raw where it has a zero point, which an addition takes off."""
         last = function.nodes[-1]
         if last.op != "DequantizeLinear" or self._keeps_integers(last):
-            self._say_entry(name, function)
+            self.made.entries[name] = entry_of(function, self.constants, self.graph.inputs)
             return self.enter(name, function.example, entry_range(function, self.graph.inputs, self.constants))
         source = last.inputs[0]
         if not isinstance(self.state[source], Integers):
             raw = replace(function, nodes=function.nodes[:-1], example=self.values[source])
             self.state[source] = self.enter(source, raw.example, entry_range(raw, self.graph.inputs, self.constants))
-            self._say_entry(source, raw)
+            self.made.entries[source] = entry_of(raw, self.constants, self.graph.inputs)
         return self._made(name, Function(self.state[source], [last], function.example))
-
-    def _say_entry(self, name: str, function: Function) -> None:
-        """What integers are of the file's own input: quantised = a x + b, so x = quantised / a - b / a."""
-        before = list(itertools.takewhile(lambda node: node.op not in QUANTISING, function.nodes))
-        if len(before) == len(function.nodes):
-            return
-        entered, line = self._as_quantised(function.nodes[len(before)], function.example), Function(None, before, None)
-        if before and line.is_straight(self.constants):
-            step, start = line.at(self.constants, self.graph.inputs)
-            if np.all(step != 0):
-                entered = Entered(narrowed(entered.scale / step), entered.zero_point, narrowed((0.0 - start) / step))
-        self.made.entries[name] = entered
-
-    def _as_quantised(self, quantiser: Node, example: Any) -> Entered:
-        """Scale and zero point of integers that a quantiser leaves as they are; a scale that they carry is theirs, and zero points off."""
-        if isinstance(example, QTensor) or quantiser.op != "QuantizeLinear":
-            return Entered(exact_scale(example))
-        scale, zero_point = (np.asarray(self.constants[name]) if name else np.int64(0) for name in [*quantiser.inputs[1:], ""][:2])
-        return Entered(scale.astype(np.float64), int(zero_point.reshape(-1)[0]))
 
     def _aligned(self, joined: Joined) -> Integers:
         """The sum of two tensors at different scales, behind its quantiser."""
@@ -188,7 +174,12 @@ class Integeriser(Emitter):
 
     def _threshold(self, name: str, found: Any, start: Integers, function: Function | Joined) -> Integers:
         self.made.constants[f"{name}.thresholds"] = found.table
-        flags = {"out_dtype": found.datatype, "out_scale": 1.0, "out_bias": float(found.low), "data_layout": found.layout}
+        flags = {
+            "out_dtype": found.datatype,
+            "out_scale": 1.0,
+            "out_bias": float(found.low),
+            "data_layout": found.layout,
+        }
         node = Node("MultiThreshold", [start.name, f"{name}.thresholds"], [name], flags, function.nodes[-1].layer)
         made = self.emit(node, function.example, start)
         return replace(made, shared=made.shared or self.reads.get(function.nodes[-1].output, 0) > 1)
@@ -204,21 +195,30 @@ class Integeriser(Emitter):
         """An accumulator and a stored bias of its scale, or raw integers less their zero point: one integer addition."""
         node, start, stored = function.nodes[0], function.start, f"{name}.shift"
         if node.op == "DequantizeLinear":
-            shift = function.example.ints - getattr(start.example, "ints", start.example)  # what zero point 0 would have left
+            shift = function.example.ints - getattr(
+                start.example, "ints", start.example
+            )  # what zero point 0 would have left
             self.made.constants[stored] = narrowed(shift)
         else:
             if node.op == "Sub" and node.inputs[0] in self.constants:
                 raise Cannot("takes a computed tensor from a constant")
             bias = next(n for n in node.inputs if n in self.constants)
             value = self.constants[bias]
-            stored = self.keep(bias, narrowed(np.asarray(getattr(value, "ints", value), np.int64) * (-1 if node.op == "Sub" else 1)))
+            stored = self.keep(
+                bias, narrowed(np.asarray(getattr(value, "ints", value), np.int64) * (-1 if node.op == "Sub" else 1))
+            )
         return self.emit(Node("Add", [start.name, stored], [name], {}, node.layer), function.example, start)
 
     def _answer(self, name: str) -> None:
         """What the network answers: integers, or the integers that its last, real, operators are a straight line of."""
         state = self.state.get(name)
         try:
-            if isinstance(state, Function) and state.start and not is_quantised(state.example) and state.is_straight(self.constants):
+            if (
+                isinstance(state, Function)
+                and state.start
+                and not is_quantised(state.example)
+                and state.is_straight(self.constants)
+            ):
                 self.made.outputs[name] = state
             elif not isinstance(state, Unresolved):
                 self.made.outputs[name] = self.integers(name)

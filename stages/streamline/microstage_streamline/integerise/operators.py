@@ -33,7 +33,9 @@ def _one_scale(x: Integers, name: str) -> None:
     """A sum over channels needs one scale for all of them."""
     scale = exact_scale(x.example)
     if scale.size > 1 and np.ptp(scale):
-        raise Cannot(f"sums or compares values of {name}, whose channels have different scales; quantise it with one scale")
+        raise Cannot(
+            f"sums or compares values of {name}, whose channels have different scales; quantise it with one scale"
+        )
 
 
 @_handles(Kind.PRODUCT)
@@ -44,7 +46,9 @@ def _product(made: Integeriser, node: Node) -> list[Integers]:
     weight = made.stored(node.inputs[1], node)
     if not is_quantised(made.values[node.output]):
         raise Cannot(f"multiplies {node.inputs[0]} by {node.inputs[1]}, which are not both integers at a scale")
-    return [made.emit(Node(node.op, [x.name, weight], node.outputs, node.flags, node.layer), made.values[node.output], x)]
+    return [
+        made.emit(Node(node.op, [x.name, weight], node.outputs, node.flags, node.layer), made.values[node.output], x)
+    ]
 
 
 @_handles(Kind.SUM)
@@ -54,7 +58,11 @@ def _sum(made: Integeriser, node: Node) -> list[Integers | Joined]:
     if not is_quantised(made.values[node.output]):
         for term, name in ((a, node.inputs[0]), (b, node.inputs[1])):
             _one_scale(term, name)
-        if node.op == "Sub" or a.range.low.shape != b.range.low.shape or not all(isinstance(t.example, QTensor) for t in (a, b)):
+        if (
+            node.op == "Sub"
+            or a.range.low.shape != b.range.low.shape
+            or not all(isinstance(t.example, QTensor) for t in (a, b))
+        ):
             raise Cannot(f"adds {' and '.join(node.inputs)}, whose scales differ; quantise both with one scale")
         return [Joined(a, b, [node], made.values[node.output])]
     if node.op == "Sub":
@@ -126,6 +134,9 @@ def _order(made: Integeriser, node: Node) -> list[Any]:
     if both and turned:
         raise Cannot("answers with the largest of values that fall with their integers; expected their places alone")
     if line is not None and len(outputs) > 1:
-        examples[0], outputs[0] = QTensor(np.zeros(examples[0].shape, np.int64), exact_scale(x.example)), f"{outputs[0]}.integers"
+        examples[0], outputs[0] = (
+            QTensor(np.zeros(examples[0].shape, np.int64), exact_scale(x.example)),
+            f"{outputs[0]}.integers",
+        )
     found = made.emit_all(Node(node.op, [x.name, *node.inputs[1:]], outputs, node.flags, node.layer), examples, x)
     return [Function(found[0], line.nodes, made.values[node.outputs[0]]), *found[1:]] if both else found

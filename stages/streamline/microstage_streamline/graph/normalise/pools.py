@@ -73,14 +73,20 @@ class MeanAsPool(Rewrite):
 
     def matches(self, normal, node):
         value, axes = normal.values.get(node.inputs[0]), self._axes(normal, node)
-        return value is not None and axes is not None and sorted(int(a) % len(value.shape) for a in axes) == list(range(2, len(value.shape)))
+        return (
+            value is not None
+            and axes is not None
+            and sorted(int(a) % len(value.shape) for a in axes) == list(range(2, len(value.shape)))
+        )
 
     def rewrite(self, normal, node):
         if node.flags.get("keepdims", 1):
             return [Node("GlobalAveragePool", node.inputs[:1], node.outputs, {}, node.layer)]
         pooled = f"{node.output}.pooled"
-        return [Node("GlobalAveragePool", node.inputs[:1], [pooled], {}, node.layer),
-                Node("Flatten", [pooled], node.outputs, {"axis": 1}, node.layer)]
+        return [
+            Node("GlobalAveragePool", node.inputs[:1], [pooled], {}, node.layer),
+            Node("Flatten", [pooled], node.outputs, {"axis": 1}, node.layer),
+        ]
 
     @staticmethod
     def _axes(normal, node):

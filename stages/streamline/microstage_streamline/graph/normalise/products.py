@@ -34,8 +34,10 @@ class LowerGemm(Rewrite):
             turned = run_node(Node("Transpose", ["w"], ["t"], {"perm": [1, 0]}).proto(), {"w": normal.values[b]})["t"]
             return _biased(node, Node("MatMul", [a, normal.constant(b, turned)], [], {}, node.layer), bias)
         turned = f"{node.output}.turned"
-        return [Node("Transpose", [b], [turned], {"perm": [1, 0]}, node.layer),
-                Node("Gemm", [a, turned, *bias], node.outputs, {}, node.layer)]
+        return [
+            Node("Transpose", [b], [turned], {"perm": [1, 0]}, node.layer),
+            Node("Gemm", [a, turned, *bias], node.outputs, {}, node.layer),
+        ]
 
 
 @registered
@@ -48,7 +50,15 @@ class ExplicitPads(Rewrite):
         return "auto_pad" in node.flags
 
     def rewrite(self, normal, node):
-        return [Node("Conv", node.inputs, node.outputs, explicit_pads(normal, node, normal.values.get(node.inputs[1])), node.layer)]
+        return [
+            Node(
+                "Conv",
+                node.inputs,
+                node.outputs,
+                explicit_pads(normal, node, normal.values.get(node.inputs[1])),
+                node.layer,
+            )
+        ]
 
 
 @registered
@@ -61,8 +71,17 @@ class PadInConv(Rewrite):
         pad = normal.makers.get(node.inputs[0])
         if pad is None or pad.op != "Pad" or pad.flags.get("mode", b"constant") not in (b"constant", "constant"):
             return False
-        amounts, fill = self._amounts(normal, pad), normal.graph.constants.get(pad.inputs[2]) if len(pad.inputs) > 2 and pad.inputs[2] else 0
-        return amounts is not None and amounts.min() >= 0 and not amounts[:, :2].any() and fill is not None and not np.any(fill)
+        amounts, fill = (
+            self._amounts(normal, pad),
+            normal.graph.constants.get(pad.inputs[2]) if len(pad.inputs) > 2 and pad.inputs[2] else 0,
+        )
+        return (
+            amounts is not None
+            and amounts.min() >= 0
+            and not amounts[:, :2].any()
+            and fill is not None
+            and not np.any(fill)
+        )
 
     def rewrite(self, normal, node):
         pad = normal.makers[node.inputs[0]]
@@ -117,7 +136,9 @@ class WholeWeights(Rewrite):
 
 def _shaped(value: Any, shape) -> Any:
     if isinstance(value, QTensor):
-        return QTensor(value.ints.reshape(shape), value.scale.reshape(shape) if np.size(value.scale) > 1 else value.scale)
+        return QTensor(
+            value.ints.reshape(shape), value.scale.reshape(shape) if np.size(value.scale) > 1 else value.scale
+        )
     return np.asarray(value).reshape(shape)
 
 

@@ -70,7 +70,10 @@ class WholeLevels(Rewrite):
         counted = f"{node.output}.levels"
         flags |= {"out_scale": float(times), "out_bias": bias * times / scale}
         factor = normal.constant(node.output, np.float64(scale / times))
-        return [Node(node.op, node.inputs, [counted], flags, node.layer), Node("Rescale", [counted, factor], node.outputs, {}, node.layer)]
+        return [
+            Node(node.op, node.inputs, [counted], flags, node.layer),
+            Node("Rescale", [counted, factor], node.outputs, {}, node.layer),
+        ]
 
     @staticmethod
     def _read(normal, node):

@@ -37,7 +37,9 @@ class FoldShape(Rewrite):
         return node.inputs[0] in normal.values
 
     def rewrite(self, normal, node):
-        sizes = np.asarray(normal.values[node.inputs[0]].shape, np.int64)[node.flags.get("start", 0) : node.flags.get("end")]
+        sizes = np.asarray(normal.values[node.inputs[0]].shape, np.int64)[
+            node.flags.get("start", 0) : node.flags.get("end")
+        ]
         normal.graph.constants[node.output] = normal.values[node.output] = sizes
         return []
 
@@ -52,12 +54,16 @@ class FoldConstantOfShape(Rewrite):
         shape = normal.graph.constants.get(node.inputs[0])
         if shape is not None and (np.prod(np.asarray(shape, np.float64)) > MOST_FOLDED or np.min(shape, initial=0) < 0):
             wanted = np.asarray(shape).tolist()
-            raise MalformedModel(f"{node} makes a constant of shape {wanted}; at most {MOST_FOLDED} values can be held.")
+            raise MalformedModel(
+                f"{node} makes a constant of shape {wanted}; at most {MOST_FOLDED} values can be held."
+            )
         return shape is not None
 
     def rewrite(self, normal, node):
         fill = numpy_helper.to_array(node.flags["value"]).reshape(-1)[0] if "value" in node.flags else np.float32(0)
-        normal.graph.constants[node.output] = normal.values[node.output] = np.full(normal.graph.constants[node.inputs[0]], fill)
+        normal.graph.constants[node.output] = normal.values[node.output] = np.full(
+            normal.graph.constants[node.inputs[0]], fill
+        )
         return []
 
 
@@ -79,7 +85,9 @@ class KeepSamples(Rewrite):
         behind, size = int(np.prod([n for n in sizes[1:] if n != -1], dtype=np.float64)), int(np.prod(value.shape))
         sizes[1:] = [size // max(1, behind) if n == -1 else n for n in sizes[1:]]
         if int(np.prod(sizes[1:], dtype=np.float64)) != size:
-            raise ModelError(f"it makes {np.asarray(shape).tolist()} of {list(value.shape)}, samples and their values mixed")
+            raise ModelError(
+                f"it makes {np.asarray(shape).tolist()} of {list(value.shape)}, samples and their values mixed"
+            )
         kept = normal.constant(node.inputs[1], np.asarray([0, *sizes[1:]], np.int64))
         return [Node("Reshape", [node.inputs[0], kept], node.outputs, {}, node.layer)]
 
