@@ -1,4 +1,6 @@
-"""`python -m microstage.benchmarks SUBJECTS.json --against onnxruntime,litert,tflm`: agreement, then times; SUBJECTS.json as `subject` says."""
+"""`python -m microstage.benchmarks SUBJECTS.json --against onnxruntime,litert,tflm`: agreement, then times;
+SUBJECTS.json as `subject` says.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,10 @@ def main(words: Sequence[str]) -> int:
         for variant in VARIANTS:
             print(f"{variant.name}: {' '.join(variant.flags)}")
         peak = machine.peak(scratch)
-        found = [bench(subject, options.against, options.rounds, peak, scratch) for subject in read_subjects(options.subjects, scratch)]
+        found = [
+            bench(subject, options.against, options.rounds, peak, scratch)
+            for subject in read_subjects(options.subjects, scratch)
+        ]
         print("\n" + report.summary(found), flush=True)
     return 0
 
@@ -54,7 +59,9 @@ def bench(subject: Subject, against: Sequence[str], rounds: int, peak: machine.P
     return measured
 
 
-def _race(contestants: Mapping[str, Contestant], macs: int, peak: machine.Peak | None, rounds: int) -> dict[str, measuring.Timing]:
+def _race(
+    contestants: Mapping[str, Contestant], macs: int, peak: machine.Peak | None, rounds: int
+) -> dict[str, measuring.Timing]:
     calls = {label: contestant.runtime.call for label, contestant in contestants.items()}
     timings = measuring.interleaved(calls | ({peak.name: peak.call} if peak else {}), rounds)
     limit = peak.macs / timings.pop(peak.name).median / 1000 if peak else 0.0

@@ -1,8 +1,9 @@
 """What has to hold before anything is timed: every runtime computes the network that our integers compute.
 
-The C must be equal to the bit. Of drawn networks, layers are compared one by one as well, each fed the reference's integers, because differences
-of one level grow through a deep network: TFLite Micro must match its reference there to the bit, onnxruntime and LiteRT requantise in float32
-and may be one level off. A whole network that is further off than another rounding can explain is another network.
+The C must be equal to the bit. Of drawn networks, layers are compared one by one as well, each fed the reference's
+integers, because differences of one level grow through a deep network: TFLite Micro must match its reference there to
+the bit, onnxruntime and LiteRT requantise in float32 and may be one level off. A whole network that is further off than
+another rounding can explain is another network.
 """
 
 from __future__ import annotations
@@ -21,14 +22,26 @@ from microstage.benchmarks.runtimes import Runtime
 from microstage.benchmarks.tflite_twin import write_tflite
 from microstage.errors import VerificationError
 
-__all__ = ["Agreement", "Rival", "Vectors", "check_equal", "check_layers", "compare_whole", "distance", "ends_of", "outputs"]
+__all__ = [
+    "Agreement",
+    "Rival",
+    "Vectors",
+    "check_equal",
+    "check_layers",
+    "compare_whole",
+    "distance",
+    "ends_of",
+    "outputs",
+]
 
 _ANOTHER = 0.25  # mean difference, in standard deviations of what is expected
 
 
 @dataclass(frozen=True)
 class Rival:
-    """A runtime by name: how it loads a network, which rounding it is compared with, how many levels a layer may be off."""
+    """A runtime by name: how it loads a network, which rounding it is compared with, how many levels a layer may be
+    off.
+    """
 
     name: str
     load: Callable[[onnx.ModelProto | None, bytes | None], Runtime]
@@ -48,7 +61,9 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Values compared, how many differ, and by how many levels at most; rows, and in how many the largest value is at the same place."""
+    """Values compared, how many differ, and by how many levels at most; rows, and in how many the largest value is at
+    the same place.
+    """
 
     compared: int
     different: int
@@ -59,7 +74,8 @@ class Agreement:
     def __str__(self) -> str:
         if not self.different:
             return f"all {self.compared:,} equal"
-        differ = f"{self.different:,} of {self.compared:,} differ ({self.different / self.compared:.2%}), by at most {self.largest}"
+        share = f"{self.different / self.compared:.2%}"
+        differ = f"{self.different:,} of {self.compared:,} differ ({share}), by at most {self.largest}"
         return f"{differ}; arg-max equal in {self.same_place} of {self.rows}" if self.rows else differ
 
 
@@ -80,7 +96,9 @@ def check_equal(name: str, network: str, runtime: Runtime, vectors: Vectors) -> 
 
 
 def compare_whole(name: str, network: str, runtime: Runtime, vectors: Vectors) -> Agreement:
-    """Levels at the outputs of `vectors`; `VerificationError` for another network, or for one that a second pass answers otherwise."""
+    """Levels at the outputs of `vectors`; `VerificationError` for another network, or for one that a second pass
+    answers otherwise.
+    """
     try:
         inputs = converted(*_in_order(vectors, runtime.inputs), runtime.inputs)
         places = [_place(runtime.outputs, end) for end in vectors.given]
@@ -95,7 +113,8 @@ def compare_whole(name: str, network: str, runtime: Runtime, vectors: Vectors) -
         spread, off = float(np.std(expected)), float(np.mean(np.abs(levels - expected.reshape(levels.shape))))
         if off > _ANOTHER * spread:
             raise VerificationError(
-                f"{name} computes another network than {network}: {part}, by {off:.1f} on average, where the answers' own spread is {spread:.1f}."
+                f"{name} computes another network than {network}: {part}, by {off:.1f} on average,"
+                f" where the answers' own spread is {spread:.1f}."
             )
     return parts[0] if len(parts) == 1 else _total(parts)
 
@@ -130,7 +149,9 @@ def _check_layer(rival: Rival, network: Network, layer: Layer, values: dict[str,
     inputs = converted([values[end.name] for end in taken], taken, runtime.inputs)
     agreement = distance(_levels(outputs(runtime, inputs)[0], runtime.outputs[0], given), values[layer.name])
     if agreement.largest > rival.levels:
-        raise VerificationError(f"{rival.name} computes another {layer.name} of {network.name}: {agreement} levels, allowed {rival.levels}.")
+        raise VerificationError(
+            f"{rival.name} computes another {layer.name} of {network.name}: {agreement} levels, allowed {rival.levels}."
+        )
     return agreement
 
 

@@ -23,7 +23,9 @@ _LAYERS_COMPARED = 8
 
 @dataclass(frozen=True)
 class Contestant:
-    """A loaded runtime; `layers` (None: not looked at one by one) and `whole` say how far it agrees, `more` what else it computes."""
+    """A loaded runtime; `layers` (None: not looked at one by one) and `whole` say how far it agrees, `more` what else
+    it computes.
+    """
 
     runtime: Runtime
     layers: Agreement | None
@@ -36,12 +38,16 @@ def ours(subject: Subject, scratch: Path) -> dict[str, Contestant]:
     found = {}
     for variant in variants_of(subject.c):
         runtime = Generated(subject.c, variant, scratch)
-        found[variant.name] = Contestant(runtime, None, check_equal(variant.name, subject.name, runtime, subject.vectors))
+        found[variant.name] = Contestant(
+            runtime, None, check_equal(variant.name, subject.name, runtime, subject.vectors)
+        )
     return found
 
 
 def earlier(subject: Subject, scratch: Path) -> dict[str, Contestant]:
-    """The C of an earlier version in every variant, where there is one; it may take its integers at another zero point."""
+    """The C of an earlier version in every variant, where there is one; it may take its integers at another zero
+    point.
+    """
     found = {}
     for variant in variants_of(subject.baseline) if subject.baseline else ():
         runtime, name = Generated(subject.baseline, variant, scratch / "before"), f"{BEFORE}{variant.name}"
@@ -66,7 +72,9 @@ def rivals_of(against: Sequence[str]) -> list[Rival]:
 
 
 def rivals(subject: Subject, against: Sequence[str]) -> dict[str, Contestant]:
-    """Loaded and compared, by name; `VerificationError` for one that computes another network. One that cannot run the file is said and left out."""
+    """Loaded and compared, by name; `VerificationError` for one that computes another network. One that cannot run the
+    file is said and left out.
+    """
     found = {}
     if subject.tflite is None and (missing := [name for name in against if name != "onnxruntime"]):
         print(f"{' and '.join(missing)}: no .tflite file of {subject.name}")
@@ -90,11 +98,15 @@ def _compared(rival: Rival, subject: Subject) -> Contestant:
     if rival.name.startswith("onnxruntime"):
         before = onnx_ends.with_output(subject.inferred, subject.answer.name)
         behind = onnx_ends.behind(model, subject.answer.name) if before is not None else []
-        cut, more = (before, f"its time includes {' and '.join(behind)} of {subject.answer.size}") if behind else (None, "")
+        cut, more = (
+            (before, f"its time includes {' and '.join(behind)} of {subject.answer.size}") if behind else (None, "")
+        )
     elif size := closing_softmax(tflite) if subject.ends_inside else 0:
         cut, more = without_softmax(tflite), f"its time includes a softmax of {size}"
     looked_at = runtime if cut is None else rival.load(cut, cut)
-    return Contestant(runtime, layers, compare_whole(rival.name, subject.name, looked_at, _as_rounded(subject, rival)), more)
+    return Contestant(
+        runtime, layers, compare_whole(rival.name, subject.name, looked_at, _as_rounded(subject, rival)), more
+    )
 
 
 def _as_rounded(subject: Subject, rival: Rival) -> Vectors:
@@ -109,4 +121,11 @@ def _refusals() -> tuple[type[Exception], ...]:
     """What onnxruntime raises for a file that it does not know."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    return (state.Fail, state.InvalidGraph, state.NotImplemented, state.InvalidArgument, state.RuntimeException, state.InvalidProtobuf)
+    return (
+        state.Fail,
+        state.InvalidGraph,
+        state.NotImplemented,
+        state.InvalidArgument,
+        state.RuntimeException,
+        state.InvalidProtobuf,
+    )

@@ -1,6 +1,7 @@
 """The ends of a network as one runtime has them: how its numbers stand for real ones.
 
-C, an ONNX file and a .tflite file of one network take other types, zero points and orders of axes; what they share are the real numbers.
+C, an ONNX file and a .tflite file of one network take other types, zero points and orders of axes; what they share are
+the real numbers.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class End:
         return np.ascontiguousarray(found.astype(kind))
 
     def within(self, file: End) -> End:
-        """This end of C, whose integers may be the file's own numbers (scale 1) or what the file makes of them first."""
+        """This end of C, whose integers may be the file's own numbers (scale 1) or what the file makes of them first.
+        """
         if self.scale is None or file.scale is None or np.any(np.asarray(self.scale) != 1.0):
             return self
         return replace(self, scale=file.scale, zero=self.zero - self.offset + file.zero, offset=0.0)
@@ -64,7 +66,9 @@ def converted(values: Sequence[np.ndarray], given: Sequence[End], taken: Sequenc
 
 
 def arranged(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """[n, ...] in another order of axes: as it is, channels moved to the end or to the front, or the same row of numbers."""
+    """[n, ...] in another order of axes: as it is, channels moved to the end or to the front, or the same row of
+    numbers.
+    """
     count, found, wanted = len(values), values.shape[1:], tuple(shape)
     if found == wanted or len(found) < 3 or len(wanted) < 3:
         if int(np.prod(found)) != int(np.prod(wanted)):

@@ -1,4 +1,5 @@
-"""`make footprint`: flash, memory, stack and instructions of the generated C in the firmware of other machines, beside TFLite Micro and ONNX.
+"""`make footprint`: flash, memory, stack and instructions of the generated C in the firmware of other machines, beside
+TFLite Micro and ONNX.
 
 TFLite Micro's package holds no firmware, so its interpreter's code is not counted; nor is onnxruntime's.
 """
@@ -21,7 +22,19 @@ from microstage.errors import MicrostageError
 
 _MEASURED = ("cortex-m4", "riscv32")
 _LEVELS = ("-Os", "-O2")
-_HEADER = ("network", "machine", "flags", "code", "constants", "flash", "arena", "in + out", "stack", "RAM", "instructions")
+_HEADER = (
+    "network",
+    "machine",
+    "flags",
+    "code",
+    "constants",
+    "flash",
+    "arena",
+    "in + out",
+    "stack",
+    "RAM",
+    "instructions",
+)
 _BESIDE = ("network", "C, cortex-m4 -Os: flash", "RAM", "tflm: .tflite + interpreter", "RAM", ".onnx + runtime")
 _AIMS = {4: "0.5", 1: "0.125"}
 
@@ -40,8 +53,18 @@ def _row(name: str, machine: str, level: str, f: Footprint) -> list[str]:
 
 def _beside(subject: Subject, f: Footprint) -> list[str]:
     """Ours, .tflite with its arena, .onnx."""
-    tflite = [f"{subject.tflite.stat().st_size:,}", f"{memory.smallest_arena(subject.tflite.read_bytes()):,} + stack"] if subject.tflite else ["", ""]
-    return [subject.name, f"{f.flash:,}", f"{f.static + f.stack:,}", *tflite, f"{subject.onnx.stat().st_size:,}" if subject.onnx else ""]
+    tflite = (
+        [f"{subject.tflite.stat().st_size:,}", f"{memory.smallest_arena(subject.tflite.read_bytes()):,} + stack"]
+        if subject.tflite
+        else ["", ""]
+    )
+    return [
+        subject.name,
+        f"{f.flash:,}",
+        f"{f.static + f.stack:,}",
+        *tflite,
+        f"{subject.onnx.stat().st_size:,}" if subject.onnx else "",
+    ]
 
 
 def _widths(found: dict[str, Footprint]) -> str:
@@ -51,7 +74,17 @@ def _widths(found: dict[str, Footprint]) -> str:
         f = found[name]
         ratios = (f"{f.flash / of:.3f}" for of in (found[WIDTHS[8]].flash, bare))
         rows.append([bits, f"{f.constants:,}", f"{f.flash:,}", *ratios, _AIMS.get(bits, "")])
-    return table(("bits per weight", "constants", "flash", "of the 8-bit form", f"of int8 weights and int32 biases alone ({bare:,})", "aim"), rows)
+    return table(
+        (
+            "bits per weight",
+            "constants",
+            "flash",
+            "of the 8-bit form",
+            f"of int8 weights and int32 biases alone ({bare:,})",
+            "aim",
+        ),
+        rows,
+    )
 
 
 def main(words: Sequence[str]) -> int:
@@ -59,7 +92,10 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("subjects", type=Path)
     subjects = read_subjects(parser.parse_args(words).subjects, Path())
     found = {subject.name: _measured(subject) for subject in subjects}
-    print(table(_HEADER, [_row(name, *where, f) for name, measured in found.items() for where, f in measured.items()]), flush=True)
+    print(
+        table(_HEADER, [_row(name, *where, f) for name, measured in found.items() for where, f in measured.items()]),
+        flush=True,
+    )
     small = {name: measured[_MEASURED[0], _LEVELS[0]] for name, measured in found.items()}
     print("\n" + without_empty(_BESIDE, [_beside(subject, small[subject.name]) for subject in subjects]), flush=True)
     if {*WIDTHS.values()} <= small.keys():

@@ -16,7 +16,17 @@ from microstage.benchmarks.compiling import compile_library
 from microstage.benchmarks.ends import End
 from microstage.errors import ArtefactError
 
-__all__ = ["VARIANTS", "Argument", "Declared", "Generated", "Variant", "caller", "declaration", "sources_of", "variants_of"]
+__all__ = [
+    "VARIANTS",
+    "Argument",
+    "Declared",
+    "Generated",
+    "Variant",
+    "caller",
+    "declaration",
+    "sources_of",
+    "variants_of",
+]
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,9 @@ _ARGUMENT = re.compile(r"(const\s+)?(\w+)\s+(\w+)\[(\d+)\]")
 
 @dataclass(frozen=True)
 class Argument:
-    """`size` numbers of type `kind` (int8_t and so on) that the whole network's function takes or gives; `facts` as interface.json has them."""
+    """`size` numbers of type `kind` (int8_t and so on) that the whole network's function takes or gives; `facts` as
+    interface.json has them.
+    """
 
     name: str
     kind: str
@@ -73,32 +85,56 @@ def declaration(folder: Path) -> Declared:
     known = json.loads((folder / "interface.json").read_text()) if (folder / "interface.json").exists() else {}
     for header in sorted(folder.glob("*.h")):
         if found := _INFER.search(header.read_text()):
-            return Declared(header.name, found["model"], *(_arguments(found["arguments"], side, known) for side in ("inputs", "outputs")))
-    raise ArtefactError(f"{folder} has no header that declares <model>_infer(ctx, input, output): its parts make no whole, or it holds no C.")
+            return Declared(
+                header.name,
+                found["model"],
+                *(_arguments(found["arguments"], side, known) for side in ("inputs", "outputs")),
+            )
+    raise ArtefactError(
+        f"{folder} has no header that declares <model>_infer(ctx, input, output):"
+        " its parts make no whole, or it holds no C."
+    )
 
 
 def _arguments(text: str, side: str, interface: Mapping[str, Any]) -> tuple[Argument, ...]:
-    """Those that are constant are inputs; interface.json knows an argument by the name that it became an identifier from."""
+    """Those that are constant are inputs; interface.json knows an argument by the name that it became an identifier
+    from.
+    """
     facts = {re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_"): {"name": name, **said}
              for part in interface.get("parts", {}).values() for name, said in part[side].items()}  # fmt: skip
-    found = [(name, kind, int(size)) for const, kind, name, size in _ARGUMENT.findall(text) if bool(const) == (side == "inputs")]
+    found = [
+        (name, kind, int(size))
+        for const, kind, name, size in _ARGUMENT.findall(text)
+        if bool(const) == (side == "inputs")
+    ]
     bare = {name: (name, name.removeprefix("v_"), name.removesuffix("_out")) for name, *_ in found}
-    return tuple(Argument(*argument, next((facts[n] for n in bare[argument[0]] if n in facts), {})) for argument in found)
+    return tuple(
+        Argument(*argument, next((facts[n] for n in bare[argument[0]] if n in facts), {})) for argument in found
+    )
 
 
 def caller(declared: Declared, filled: bool = False) -> str:
-    """C that has context, arena, inputs and outputs standing still: `infer()` passes nothing; `filled`: it sets the inputs first."""
+    """C that has context, arena, inputs and outputs standing still: `infer()` passes nothing; `filled`: it sets the
+    inputs first.
+    """
     arguments = (*declared.inputs, *declared.outputs)
     arrays = [f"static {a.kind} number_{place}[{a.size}];" for place, a in enumerate(arguments)]
-    loops = [f"    for (int32_t i = 0; i < {a.size}; i++) {{ number_{n}[i] = ({a.kind})({a.filling}); }}" for n, a in enumerate(declared.inputs)]
+    loops = [
+        f"    for (int32_t i = 0; i < {a.size}; i++) {{ number_{n}[i] = ({a.kind})({a.filling}); }}"
+        for n, a in enumerate(declared.inputs)
+    ]
     given = ", ".join(["&ctx", *(f"number_{place}" for place in range(len(arguments)))])
     memory = [f"static {declared.model}_arena arena;", f"static const {declared.model}_ctx ctx = {{&arena}};"]
     body = ["{", *(loops if filled else []), f"    return (int){declared.model}_infer({given});", "}", ""]
-    return "\n".join([f'#include "{declared.header}"', *memory, *arrays, "static __attribute__((noinline)) int infer(void)", *body])
+    return "\n".join(
+        [f'#include "{declared.header}"', *memory, *arrays, "static __attribute__((noinline)) int infer(void)", *body]
+    )
 
 
 class Generated:
-    """A `runtimes.Runtime` over the C in `folder`; its ends are what `interface.json` says, without one the integers themselves."""
+    """A `runtimes.Runtime` over the C in `folder`; its ends are what `interface.json` says, without one the integers
+    themselves.
+    """
 
     def __init__(self, folder: Path, variant: Variant, scratch: Path) -> None:
         declared = declaration(folder)
@@ -132,7 +168,10 @@ def _library(folder: Path, declared: Declared, variant: Variant, scratch: Path) 
     work.mkdir(parents=True, exist_ok=True)
     count = len(declared.inputs) + len(declared.outputs)
     numbers = [f"void *bench_number_{place}(void) {{ return number_{place}; }}" for place in range(count)]
-    ends = ["unsigned long bench_arena_bytes(void) { return sizeof arena; }", "int bench_call(void) { return infer(); }"]
+    ends = [
+        "unsigned long bench_arena_bytes(void) { return sizeof arena; }",
+        "int bench_call(void) { return infer(); }",
+    ]
     (work / "shim.c").write_text(caller(declared) + "\n".join([*numbers, *ends, ""]))
     return compile_library([work / "shim.c", *sources_of(folder)], [*variant.flags, f"-I{folder}"], work / "library.so")
 
@@ -141,7 +180,10 @@ def _end(argument: Argument) -> End:
     facts = argument.facts
     shape = tuple(facts.get("shape", (1, argument.size))[1:])
     shape = shape if np.prod(shape) == argument.size else (argument.size,)
-    numbers = (np.asarray(facts.get(name, usual), np.float64) for name, usual in (("scale", 1.0), ("zero_point", 0.0), ("offset", 0.0)))
+    numbers = (
+        np.asarray(facts.get(name, usual), np.float64)
+        for name, usual in (("scale", 1.0), ("zero_point", 0.0), ("offset", 0.0))
+    )
     return End(facts.get("name", argument.name), shape, argument.dtype, *numbers)
 
 

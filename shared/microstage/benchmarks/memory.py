@@ -1,4 +1,5 @@
-"""Bytes that a network needs, of what can be measured here: files, arenas, object code. Not an interpreter's own code in flash.
+"""Bytes that a network needs, of what can be measured here: files, arenas, object code. Not an interpreter's own code
+in flash.
 
 The wheels are shared libraries for this machine with every operator inside; their sizes say nothing about firmware.
 """
@@ -29,12 +30,20 @@ def row_of_c(code: int, constants: int, arena: int) -> list[str]:
 
 def row_of_tflite(file: Path) -> list[str]:
     """File size and the least arena of TFLite Micro."""
-    return ["tflm: .tflite + an interpreter", f"{file.stat().st_size:,} + not measured", f"{smallest_arena(file.read_bytes()):,}"]
+    return [
+        "tflm: .tflite + an interpreter",
+        f"{file.stat().st_size:,} + not measured",
+        f"{smallest_arena(file.read_bytes()):,}",
+    ]
 
 
 def row_of_onnx(model: Path) -> list[str]:
     """File size, and how much a process grows by a session on it."""
-    return ["onnxruntime: .onnx + a runtime", f"{model.stat().st_size:,} + not measured", f"{resident_growth(model):,} (growth of a process)"]
+    return [
+        "onnxruntime: .onnx + a runtime",
+        f"{model.stat().st_size:,} + not measured",
+        f"{resident_growth(model):,} (growth of a process)",
+    ]
 
 
 def smallest_arena(file: bytes) -> int:

@@ -84,7 +84,9 @@ def _end(graph: onnx.GraphProto, value: onnx.ValueInfoProto, quantiser: onnx.Nod
     scale, zero = 1.0, 0.0
     if quantiser is not None and quantiser.input[1] in constants:
         scale = numpy_helper.to_array(constants[quantiser.input[1]]).astype(np.float64)
-        zero = numpy_helper.to_array(constants[quantiser.input[2]]).astype(np.float64) if len(quantiser.input) > 2 else 0.0
+        zero = (
+            numpy_helper.to_array(constants[quantiser.input[2]]).astype(np.float64) if len(quantiser.input) > 2 else 0.0
+        )
     return End(value.name, tuple(_dims(value)[1:]), dtype, scale, zero)
 
 

@@ -1,7 +1,9 @@
 """A QDQ file in other forms of the same values: a runtime has faster kernels for one or the other.
 
-`unsigned`: value = scale * (q - z) = scale * ((q + 128) - (z + 128)): every int8 activation and its zero point go up by 128, constants stay.
-`in_floats`: constants behind a DequantizeLinear become the real numbers that it makes of them, so that a runtime multiplies floats.
+`unsigned`: value = scale * (q - z) = scale * ((q + 128) - (z + 128)): every int8 activation and its zero point go up by
+128, constants stay.
+`in_floats`: constants behind a DequantizeLinear become the real numbers that it makes of them, so that a runtime
+multiplies floats.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ _MOVES = {"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity",
 
 
 def unsigned(model: onnx.ModelProto) -> onnx.ModelProto | None:
-    """The file with uint8 activations, at its ends too; None where it has no int8 ones, or computes with them between quantisers."""
+    """The file with uint8 activations, at its ends too; None where it has no int8 ones, or computes with them between
+    quantisers.
+    """
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     return copy if _Shift(copy.graph).done() else None
 
@@ -25,9 +29,15 @@ def in_floats(model: onnx.ModelProto) -> onnx.ModelProto | None:
     """The file with its dequantised constants as float32; None where it has none."""
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     graph, constants = copy.graph, {i.name: numpy_helper.to_array(i) for i in copy.graph.initializer}
-    found = [node for node in graph.node if node.op_type == "DequantizeLinear" and all(name in constants for name in node.input)]
+    found = [
+        node
+        for node in graph.node
+        if node.op_type == "DequantizeLinear" and all(name in constants for name in node.input)
+    ]
     for node in found:
-        graph.initializer.append(numpy_helper.from_array(_dequantised(node, [constants[name] for name in node.input]), node.output[0]))
+        graph.initializer.append(
+            numpy_helper.from_array(_dequantised(node, [constants[name] for name in node.input]), node.output[0])
+        )
         graph.node.remove(node)
     return copy if found else None
 
@@ -44,7 +54,11 @@ def _dequantised(node: onnx.NodeProto, arguments: list[np.ndarray]) -> np.ndarra
 class _Shift:
     def __init__(self, graph: onnx.GraphProto) -> None:
         self.graph, self.constants = graph, {i.name: i for i in graph.initializer}
-        self.moved = {v.name for v in graph.input if v.type.tensor_type.elem_type == TensorProto.INT8 and v.name not in self.constants}
+        self.moved = {
+            v.name
+            for v in graph.input
+            if v.type.tensor_type.elem_type == TensorProto.INT8 and v.name not in self.constants
+        }
 
     def done(self) -> bool:
         """Whether every node could be rewritten, and any had to be."""
@@ -66,7 +80,9 @@ class _Shift:
         self.moved |= {*node.output}
         if node.op_type == "Clip":
             return all(self._raise(node, place) for place in range(1, len(node.input)) if node.input[place])
-        return node.op_type in _MOVES and all(name in self.moved for name in node.input[: None if node.op_type == "Concat" else 1])
+        return node.op_type in _MOVES and all(
+            name in self.moved for name in node.input[: None if node.op_type == "Concat" else 1]
+        )
 
     def _quantiser(self, node: onnx.NodeProto) -> bool:
         zero = self.constants.get(node.input[2]) if len(node.input) > 2 else None

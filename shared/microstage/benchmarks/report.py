@@ -1,4 +1,6 @@
-"""The printed tables: every runtime's time, then ours against each rival's best form, beside the aim; in the end, a row per network."""
+"""The printed tables: every runtime's time, then ours against each rival's best form, beside the aim; in the end, a row
+per network.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +56,21 @@ def times(timings: Mapping[str, Timing], contestants: Mapping[str, Contestant], 
         rate, one = macs / timing.median / 1000, contestants[name]
         share = f"{rate / peak:.1%}" if peak else ""
         whole = f"{one.whole}; {one.more}" if one.more else one.whole
-        rows.append([name, f"{timing.median:.2f}", f"{low:.2f}-{high:.2f}", f"{timing.best:.2f}", f"{rate:.1f}", share, one.layers or "", whole])
-    return table(["runtime", "median us", "quartiles", "best", "GMAC/s", "of peak", "each layer alone", "whole network"], rows)
+        rows.append(
+            [
+                name,
+                f"{timing.median:.2f}",
+                f"{low:.2f}-{high:.2f}",
+                f"{timing.best:.2f}",
+                f"{rate:.1f}",
+                share,
+                one.layers or "",
+                whole,
+            ]
+        )
+    return table(
+        ["runtime", "median us", "quartiles", "best", "GMAC/s", "of peak", "each layer alone", "whole network"], rows
+    )
 
 
 def ratios(measured: Measured) -> str:
@@ -66,27 +81,33 @@ def ratios(measured: Measured) -> str:
             value, low, high = ratio(timings[name], timings[variant])
             wanted = aim(variant, variant == measured.fastest, rival, measured.network)
             rows.append([f"{name} / {variant}", f"{value:.2f}", f"{low:.2f}-{high:.2f}", _reached(value, wanted)])
-    return table(["ratio of medians", "", "quartiles of rounds", "aim"], rows) if rows else "no other runtime has a form of this network"
+    return (
+        table(["ratio of medians", "", "quartiles of rounds", "aim"], rows)
+        if rows
+        else "no other runtime has a form of this network"
+    )
 
 
 def constants(measured: Measured) -> str:
     """The C's constants beside the .tflite file, a sentence."""
     share = measured.constants / measured.tflite
     said = "reached" if share <= CONSTANTS else "not reached"
-    return f"constants of the C: {share:.2f} of the .tflite file's {measured.tflite:,} bytes (at most {CONSTANTS:g}: {said})"
+    size = f"{measured.tflite:,} bytes (at most {CONSTANTS:g}: {said})"
+    return f"constants of the C: {share:.2f} of the .tflite file's {size}"
 
 
 def summary(found: Sequence[Measured]) -> str:
     """How many times as fast the C is, a row per network."""
-    rows = [
-        [one.name, _times(one, "tflm", "C99"), *(_times(one, rival, one.fastest) for rival in ("onnxruntime", "litert")),
-         _times(one, f"{BEFORE}{one.fastest}", one.fastest), f"{one.timings[one.fastest].median:.1f}",
-         f"{one.constants / one.tflite:.2f}" if one.tflite else "", f"{one.arena:,}"]
-        for one in found
-    ]  # fmt: skip
-    head = ("how many times as fast", "than TFLite Micro, C99", "than onnxruntime's best", "than LiteRT with XNNPACK", "than before",
-            "us", "constants / .tflite", "arena, bytes")  # fmt: skip
-    return without_empty(head, rows)
+    head = ("than TFLite Micro, C99", "than onnxruntime's best", "than LiteRT with XNNPACK", "than before")
+    sizes = ("us", "constants / .tflite", "arena, bytes")
+    return without_empty(("how many times as fast", *head, *sizes), [_row(one) for one in found])
+
+
+def _row(one: Measured) -> list[str]:
+    fastest = one.fastest
+    rivals = [_times(one, name, fastest) for name in ("onnxruntime", "litert", f"{BEFORE}{fastest}")]
+    share = f"{one.constants / one.tflite:.2f}" if one.tflite else ""
+    return [one.name, _times(one, "tflm", "C99"), *rivals, f"{one.timings[fastest].median:.1f}", share, f"{one.arena:,}"]
 
 
 def _times(one: Measured, rival: str, variant: str) -> str:

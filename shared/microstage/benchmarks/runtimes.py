@@ -1,7 +1,7 @@
 """Other people's runtimes behind one small interface, each on one thread.
 
-`call` is what is timed: one inference on inputs that are already in place. It is the binding's own function wherever that can be had
-without a layer of Python before it, so that a rival is not charged for more than it costs.
+`call` is what is timed: one inference on inputs that are already in place. It is the binding's own function wherever
+that can be had without a layer of Python before it, so that a rival is not charged for more than it costs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ LARGEST_ARENA = 1 << 20
 
 
 class Runtime(Protocol):
-    """One network, loaded, one example at a time; `put` and `get` take and give the numbers of `inputs` and `outputs`, [1, ...] each."""
+    """One network, loaded, one example at a time; `put` and `get` take and give the numbers of `inputs` and `outputs`,
+    [1, ...] each.
+    """
 
     inputs: Sequence[End]
     outputs: Sequence[End]

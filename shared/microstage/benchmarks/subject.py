@@ -1,7 +1,7 @@
 """One network that is measured: the C that the stages wrote of it, and the files that other runtimes run.
 
-A list of subjects is handed over as JSON: name, "c" (an artefact of cbackend), and as far as there are such "onnx", "tflite",
-"baseline" (C of an earlier version) and "drawn" (true: one of the catalogue).
+A list of subjects is handed over as JSON: name, "c" (an artefact of cbackend), and as far as there are such "onnx",
+"tflite", "baseline" (C of an earlier version) and "drawn" (true: one of the catalogue).
 """
 
 from __future__ import annotations
@@ -74,11 +74,16 @@ class Subject:
     @cached_property
     def ends_inside(self) -> bool:
         """Whether the C ends before the file does."""
-        return self._c.outputs[0].name not in (end.name for end in onnx_ends.outputs_of(self.inferred)) and self._inside is not None
+        return (
+            self._c.outputs[0].name not in (end.name for end in onnx_ends.outputs_of(self.inferred))
+            and self._inside is not None
+        )
 
     @cached_property
     def answer(self) -> End:
-        """What the answers of the C are in the file: the output of that name, a tensor inside, else the first output of their size."""
+        """What the answers of the C are in the file: the output of that name, a tensor inside, else the first output
+        of their size.
+        """
         end, outputs = self._c.outputs[0], onnx_ends.outputs_of(self.inferred)
         named = next((other for other in outputs if other.name == end.name), None)
         sized = next((other for other in outputs if other.size == end.size), None)
@@ -96,14 +101,21 @@ class Subject:
         inputs = inputs_of(self.network, _COMPARED, seed=1)
         answer = run(self.network, inputs, rounding)[self.network.output]
         c_taken, c_given = self._ends
-        return Vectors(converted([inputs[end.name] for end in taken], taken, c_taken), converted([answer], [given], c_given), c_taken, c_given)
+        return Vectors(
+            converted([inputs[end.name] for end in taken], taken, c_taken),
+            converted([answer], [given], c_given),
+            c_taken,
+            c_given,
+        )
 
     def _golden(self) -> Vectors:
         vectors, (taken, given) = golden.load(self.c / golden.FILE), self._ends
         count = len(vectors[taken[0].name])
         chosen = [row for row in range(count) if self._plain(vectors, row)]
         chosen = [chosen[place] for place in np.linspace(0, len(chosen) - 1, min(_COMPARED, len(chosen))).astype(int)]
-        return Vectors([vectors[end.name][chosen] for end in taken], [vectors[end.name][chosen] for end in given], taken, given)
+        return Vectors(
+            [vectors[end.name][chosen] for end in taken], [vectors[end.name][chosen] for end in given], taken, given
+        )
 
     def _plain(self, vectors: dict[str, np.ndarray], row: int) -> bool:
         """Whether a gain per window, where the network has one, leaves this window as it is."""
@@ -135,6 +147,9 @@ def read_subjects(path: Path, scratch: Path) -> list[Subject]:
     """From the JSON that the runner wrote."""
     paths = ("c", "onnx", "tflite", "baseline")
     return [
-        Subject(scratch=scratch, **{name: Path(value) if name in paths and value else value for name, value in fields.items()})
+        Subject(
+            scratch=scratch,
+            **{name: Path(value) if name in paths and value else value for name, value in fields.items()},
+        )
         for fields in json.loads(path.read_text())
     ]

@@ -1,4 +1,6 @@
-"""A .tflite file by the schema's own object classes: its ends, and whether it ends in a softmax that integers end before."""
+"""A .tflite file by the schema's own object classes: its ends, and whether it ends in a softmax that integers end
+before.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ def _closing(model: Any) -> Any:
     graph = model.subgraphs[0]
     for operator in graph.operators:
         code = model.operatorCodes[operator.opcodeIndex]
-        if max(code.builtinCode, code.deprecatedBuiltinCode) == schema.BuiltinOperator.SOFTMAX and [*operator.outputs] == [*graph.outputs]:
+        if max(code.builtinCode, code.deprecatedBuiltinCode) == schema.BuiltinOperator.SOFTMAX and [
+            *operator.outputs
+        ] == [*graph.outputs]:
             return operator
     return None
 
@@ -65,9 +69,13 @@ def _closing(model: Any) -> Any:
 def _end(tensor: Any) -> End:
     from ai_edge_litert import schema_py_generated as schema
 
-    types = {getattr(schema.TensorType, name.upper()): getattr(np, name) for name in ("int8", "uint8", "int16", "float32")}
+    types = {
+        getattr(schema.TensorType, name.upper()): getattr(np, name) for name in ("int8", "uint8", "int16", "float32")
+    }
     if tensor.type not in types:
-        raise ModelError(f"The .tflite file has an end of TensorType {tensor.type}; expected int8, uint8, int16 or float32.")
+        raise ModelError(
+            f"The .tflite file has an end of TensorType {tensor.type}; expected int8, uint8, int16 or float32."
+        )
     shape, kind, quantised = tuple(int(n) for n in tensor.shape[1:]), np.dtype(types[tensor.type]), tensor.quantization
     name = tensor.name.decode() if isinstance(tensor.name, bytes) else tensor.name
     if kind.kind == "f":

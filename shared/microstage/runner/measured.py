@@ -1,7 +1,8 @@
-"""The networks that `make bench`, `prove` and `footprint` are about, each made by the stages: lists in MODEL=, ONNX= and RUN=, or all drawn ones.
+"""The networks that `make bench`, `prove` and `footprint` are about, each made by the stages: lists in MODEL=, ONNX=
+and RUN=, or all drawn ones.
 
-A drawn network (microstage.benchmarks) is written as an ONNX file and enters by that door. A parameter goes to every network that has it,
-and a list of values makes a network of each.
+A drawn network (microstage.benchmarks) is written as an ONNX file and enters by that door. A parameter goes to every
+network that has it, and a list of values makes a network of each.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ _OWN = ("AGAINST", "CC", "ROUNDS", "SECONDS", "VECTORS")
 
 @dataclass(frozen=True)
 class Asked:
-    """One network: its title, the variables that choose its run, and what goes with it: "tflite" and "baseline", paths."""
+    """One network: its title, the variables that choose its run, and what goes with it: "tflite" and "baseline",
+    paths.
+    """
 
     name: str
     typed: Mapping[str, str]
@@ -46,20 +49,33 @@ class Asked:
 
     @classmethod
     def read(cls, command: str, typed: Mapping[str, str], usual: Sequence[str]) -> list[Asked]:
-        """What `typed` asks of `command`; `ParameterError` for what is unknown, goes with nothing, or is used by none of the networks."""
+        """What `typed` asks of `command`; `ParameterError` for what is unknown, goes with nothing, or is used by none
+        of the networks.
+        """
         assert_settings_used(command, typed, SETTINGS)
-        settings = {name: value for name, value in typed.items() if name in SETTINGS and name not in (*_CHOOSING, *_OWN)}
+        settings = {
+            name: value for name, value in typed.items() if name in SETTINGS and name not in (*_CHOOSING, *_OWN)
+        }
         parameters = {name: value for name, value in typed.items() if name not in SETTINGS and name not in _CHOOSING}
         found = [one._titled(settings) for one in _chosen(typed, usual)]
         if "BASELINE" in typed and not any("baseline" in one.beside for one in found):
             names = " or ".join(one.name for one in found)
-            raise ParameterError(f"BASELINE={typed['BASELINE']} holds no C of {names}: expected a folder of such a name in it.")
+            raise ParameterError(
+                f"BASELINE={typed['BASELINE']} holds no C of {names}: expected a folder of such a name in it."
+            )
         having = [one._has(settings) for one in found]
         for name, value in parameters.items():
             if not any(name in known for known in having):
-                found[0].session({**settings, name: value} if found[0].typed.keys() == {"MODEL"} else {})  # may know better
-                raise ParameterError(f"{name}={value} is nothing that {', '.join(one.name for one in found)} has a use for: leave it out.")
-        spread = [other for one, known in zip(found, having) for other in one._spread({n: v for n, v in parameters.items() if n in known})]
+                found[0].session(
+                    {**settings, name: value} if found[0].typed.keys() == {"MODEL"} else {}
+                )  # may know better
+                names = ", ".join(one.name for one in found)
+                raise ParameterError(f"{name}={value} is nothing that {names} has a use for: leave it out.")
+        spread = [
+            other
+            for one, known in zip(found, having)
+            for other in one._spread({n: v for n, v in parameters.items() if n in known})
+        ]
         asked = [replace(one, typed={**settings, **one.typed}) for one in spread]
         for one in asked:
             if not one.drawn:
@@ -98,7 +114,12 @@ def _chosen(typed: Mapping[str, str], usual: Sequence[str]) -> Iterator[Asked]:
     alone = len(models) + len(runs) + len(files) == 1
     for model in models or ([] if runs or files else usual):
         drawn = model in _known([model])
-        yield Asked(Path(model).stem if is_path(model) else model, {} if drawn else {"MODEL": model}, drawn, _baseline(before, model, alone))
+        yield Asked(
+            Path(model).stem if is_path(model) else model,
+            {} if drawn else {"MODEL": model},
+            drawn,
+            _baseline(before, model, alone),
+        )
     for run in runs:
         yield Asked(run, {"RUN": run}, False, _baseline(before, run, alone))
     for place, file in enumerate(files):
@@ -109,13 +130,21 @@ def _chosen(typed: Mapping[str, str], usual: Sequence[str]) -> Iterator[Asked]:
 
 
 def _known(models: Sequence[str]) -> set[str]:
-    """Those of `models` that are drawn; `ParameterError` for one that is neither drawn, nor trained here, nor a file."""
-    trained = [name for stage in load_stages(REPOSITORY).values() if "model" in stage.parameters for name in stage.parameters["model"].choices]
+    """Those of `models` that are drawn; `ParameterError` for one that is neither drawn, nor trained here, nor a file.
+    """
+    trained = [
+        name
+        for stage in load_stages(REPOSITORY).values()
+        if "model" in stage.parameters
+        for name in stage.parameters["model"].choices
+    ]
     for model in models:
         if model not in (*_DRAWN, *trained) and not is_path(model):
             near = difflib.get_close_matches(model, [*_DRAWN, *trained], n=1, cutoff=0.4)
             hint = f"; did you mean {near[0]}?" if near else "."
-            raise ParameterError(f"MODEL={model} is not known: expected one of {', '.join([*NETWORKS, *trained])}{hint}")
+            raise ParameterError(
+                f"MODEL={model} is not known: expected one of {', '.join([*NETWORKS, *trained])}{hint}"
+            )
     return {model for model in models if model in _DRAWN}
 
 
@@ -123,7 +152,10 @@ def _beside(typed: Mapping[str, str], variable: str, files: Sequence[str]) -> li
     """A file for each of ONNX=, in the same order; none at all where the variable was not typed."""
     paths = [Path(text) for text in typed[variable].split(",")] if variable in typed else []
     if paths and len(paths) != len(files):
-        raise ParameterError(f"{variable}={typed[variable]} names {len(paths)} files and ONNX= {len(files)}: give one for each, in the same order.")
+        raise ParameterError(
+            f"{variable}={typed[variable]} names {len(paths)} files and ONNX= {len(files)}:"
+            " give one for each, in the same order."
+        )
     for path in paths:
         if not path.is_file():
             raise ParameterError(f"{variable}={path} is no file.")
@@ -131,15 +163,21 @@ def _beside(typed: Mapping[str, str], variable: str, files: Sequence[str]) -> li
 
 
 def _baseline(before: str | None, name: str, alone: bool) -> dict[str, Path]:
-    """The folder of a network's earlier C: one of its name in BASELINE=, or BASELINE= itself where one network is asked for."""
+    """The folder of a network's earlier C: one of its name in BASELINE=, or BASELINE= itself where one network is
+    asked for.
+    """
     if before is None:
         return {}
-    folder = next((path for path in (Path(before) / name, *([Path(before)] if alone else [])) if any(path.glob("*.h"))), None)
+    folder = next(
+        (path for path in (Path(before) / name, *([Path(before)] if alone else [])) if any(path.glob("*.h"))), None
+    )
     return {} if folder is None else {"baseline": folder}
 
 
 def steps_of(asked: Sequence[Asked], target: str, scratch: Path) -> list[tuple[Asked, dict[str, Step]]]:
-    """Every network with its steps up to `target`, done where they are not; drawn networks' files are written to `scratch`/<name>."""
+    """Every network with its steps up to `target`, done where they are not; drawn networks' files are written to
+    `scratch`/<name>.
+    """
     drawn = [one.name.split()[0] for one in asked if one.drawn]
     if drawn:
         benchmarks(environment(asked[0].session({})), "twins", str(scratch), *dict.fromkeys(drawn))

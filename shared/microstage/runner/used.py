@@ -35,7 +35,8 @@ _OF_THE_CHECKOUT = ("test", "bench-setup", "bench-kernels", "bench-lstm", "bench
 
 
 def assert_settings_used(command: str, typed: Mapping[str, str], known: Iterable[str]) -> None:
-    """`ParameterError` for one of the settings `known` that `command` does not use; for any variable, where it is about no run.
+    """`ParameterError` for one of the settings `known` that `command` does not use; for any variable, where it is
+    about no run.
 
     RUNNER, VENDOR and VOLUMES say what a machine is like, and may stand on every line.
     """
@@ -53,4 +54,6 @@ def assert_parameters_used(command: str, target: str, typed: Mapping[str, str], 
     owners = {p.variable: stage.name for stage in stages.values() for p in stage.parameters.values()}
     for name, owner in owners.items():
         if name in typed and owner not in reached:
-            raise ParameterError(f"{name}={typed[name]} belongs to {owner}, which `make {command}` does not reach: leave it out.")
+            raise ParameterError(
+                f"{name}={typed[name]} belongs to {owner}, which `make {command}` does not reach: leave it out."
+            )
