@@ -149,8 +149,8 @@ MS_INLINE void ms_conv_tile_avx512(const uint8_t *x, const int8_t *w, void *y, i
             sums[i].of[vectors] = _mm512_castsi256_si512(sums[i].half);
         }
         MS_UNROLL
-        for (int v = 0; bits < 8 && v < all; v++) {
-            sums[i].of[v] = _mm512_srai_epi32(sums[i].of[v], bits == 1 ? 6 : (unsigned)(8 - bits));
+        for (int v = 0; v < all; v++) {
+            sums[i].of[v] = bits < 8 ? _mm512_srai_epi32(sums[i].of[v], bits == 1 ? 6 : (unsigned)(8 - bits)) : sums[i].of[v];
         }
     }
     if (!q || q->even || q->shift < 32) {
