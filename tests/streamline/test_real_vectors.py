@@ -72,6 +72,23 @@ def test_real_answers_are_what_another_executor_says_of_the_file(own, front):  #
     assert not np.array_equal(found, vectors["scores"]), "the integers are not the answers"
 
 
+def test_an_answer_in_front_of_what_is_not_integer_has_the_scale_that_its_integers_are_read_at(own):  # noqa: F811
+    model = network()
+    for name, value in (("scores.scale", np.float32(0.5)), ("scores.zero", np.int8(0))):
+        model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    parameters = ["scores.scale", "scores.zero"]
+    model.graph.node.extend([
+        helper.make_node("QuantizeLinear", ["scores", *parameters], ["stored"]),
+        helper.make_node("DequantizeLinear", ["stored", *parameters], ["read"]),
+        helper.make_node("Softmax", ["read"], ["chances"]),
+    ])
+    model.graph.output[0].name = "chances"
+    assert own.run(model) == 0
+    vectors, ((name, described),) = golden.load(own.out / golden.FILE), own.interface()["outputs"].items()
+    assert described["scale"] == 0.5 and np.ptp(vectors[name]) > 50
+    assert np.array_equal(vectors[f"real.{name}"] * 2, np.rint(vectors[f"real.{name}"] * 2)) and np.abs(vectors[f"real.{name}"]).max() <= 64
+
+
 def test_real_inputs_reach_ties_and_beyond_the_range(own):  # noqa: F811
     assert own.run(network()) == 0
     vectors = golden.load(own.out / golden.FILE)

@@ -77,6 +77,8 @@ def thresholds(function: Function, constants: Mapping[str, Any]) -> Found:
     """The MultiThreshold that `function` is; `ModelError` where it is none, or needs one that is too large."""
     start, scale = function.start, getattr(function.start.example, "scale", None)
     rank, source = start.range.low.ndim, function.source(constants)
+    if rank < 2:
+        raise ModelError(f"reads {start.name}, which has no batch; keep its first axis")
     axis = axis_of(function, rank, constants)
     others = tuple(a for a in range(rank) if a != axis)
     low, high = start.range.low.min(axis=others), start.range.high.max(axis=others)

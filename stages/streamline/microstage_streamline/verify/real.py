@@ -87,11 +87,18 @@ def real_vectors(
         for entry, value in some.items():
             if not np.array_equal(integers(found[entry.tensor]), entry.quantised(value)):
                 return _none(job, entry.name)
-        answers.append([real(found[name]).astype(np.float32) for name in outputs])
+        answers.append([_answer(part, name, found[name]).astype(np.float32) for name in outputs])
     return {
         f"{PREFIX}{name}": value
         for name, value in {**values, **dict(zip(outputs, map(np.concatenate, zip(*answers))))}.items()
     }
+
+
+def _answer(part: Converted, name: str, value: Any) -> np.ndarray:
+    """What an output's integers stand for: a quantiser's raw integers have their scale from the dequantiser behind it."""
+    example = getattr(part.made.outputs[name], "example", None)
+    raw = isinstance(value, np.ndarray) and value.dtype.kind in "iu" and isinstance(example, QTensor)
+    return real(QTensor(integers(value), example.scale) if raw else value)
 
 
 def _none(job: Job, name: str) -> dict[str, np.ndarray]:
