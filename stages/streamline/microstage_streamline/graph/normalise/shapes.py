@@ -107,6 +107,20 @@ class AxesAsInput(Rewrite):
 
 
 @registered
+class AxesOfSizeOne(Rewrite):
+    """Squeeze without axes drops every axis of size 1 but the batch, which is 1 here and any number in the file."""
+
+    operators = ("Squeeze",)
+
+    def matches(self, normal, node):
+        return len(node.inputs) == 1 and "axes" not in node.flags and node.inputs[0] in normal.values
+
+    def rewrite(self, normal, node):
+        axes = [axis for axis, size in enumerate(normal.values[node.inputs[0]].shape) if size == 1 and axis > 0]
+        return [Node("Squeeze", [node.inputs[0], normal.constant(node.output, np.asarray(axes, np.int64))], node.outputs, {}, node.layer)]
+
+
+@registered
 class SizesAsInput(Rewrite):
     """Split: sizes are an input; those that are left out are equal ones, the last what is left."""
 
