@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 
 __all__ = ["CPLUSPLUS", "Names", "identifier", "quoted"]
 
@@ -12,14 +13,16 @@ _RESERVED = set(
     "asm bool catch class delete explicit export false friend mutable namespace new operator private protected public template this throw true try "
     "typeid typename using virtual wchar_t".split()
 )
+_LONGEST = 40
 CPLUSPLUS = (["#ifdef __cplusplus", 'extern "C" {', "#endif"], ["#ifdef __cplusplus", "}", "#endif"])
 "What stands before and behind declarations that C++ may read."
 
 
 def identifier(text: str) -> str:
-    """`text` as a C identifier."""
+    """`text` as a C identifier; a long one, as exporters write them, is cut and told apart by a digest of the whole."""
     name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_") or "value"
-    return f"v_{name}" if name in _RESERVED or name[0].isdigit() else name
+    name = f"v_{name}" if name in _RESERVED or name[0].isdigit() else name
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 9]}_{sha256(text.encode()).hexdigest()[:8]}"
 
 
 def quoted(text: str) -> str:
