@@ -14,6 +14,7 @@ import numpy as np
 
 from microstage.benchmarks.compiling import compile_library
 from microstage.benchmarks.ends import End
+from microstage.c_names import identifier
 from microstage.errors import ArtefactError
 
 __all__ = [
@@ -100,14 +101,17 @@ def _arguments(text: str, side: str, interface: Mapping[str, Any]) -> tuple[Argu
     """Those that are constant are inputs; interface.json knows an argument by the name that it became an identifier
     from.
     """
-    facts = {re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_"): {"name": name, **said}
-             for part in interface.get("parts", {}).values() for name, said in part[side].items()}  # fmt: skip
+    facts = {
+        identifier(name): {"name": name, **said}
+        for part in interface.get("parts", {}).values()
+        for name, said in part[side].items()
+    }
     found = [
         (name, kind, int(size))
         for const, kind, name, size in _ARGUMENT.findall(text)
         if bool(const) == (side == "inputs")
     ]
-    bare = {name: (name, name.removeprefix("v_"), name.removesuffix("_out")) for name, *_ in found}
+    bare = {name: (name, name.removesuffix("_out")) for name, *_ in found}
     return tuple(
         Argument(*argument, next((facts[n] for n in bare[argument[0]] if n in facts), {})) for argument in found
     )
