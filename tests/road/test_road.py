@@ -1,8 +1,9 @@
 """The users' road: a file goes in by `make cbackend ONNX=`, C comes out, and it answers what onnxruntime or qonnx answer to the file.
 
-The networks are random, and such that floats compute them exactly (exact_networks.py): one level off is wrong, not a tie.
+The networks are random, and such that floats compute them exactly (microstage.benchmarks.random_networks): one level off is wrong, not a tie.
 """
 
+import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,7 +30,8 @@ def road(executors, tmp_path_factory):
     folder = tmp_path_factory.mktemp("road")
     (folder / "volumes").mkdir()
     (folder / "volumes" / ".env").symlink_to(REPOSITORY / "volumes" / ".env")
-    subprocess.run([executors, HERE / "exact_networks.py", folder, *map(str, SEEDS)], check=True)
+    command = [executors, "-m", "microstage.benchmarks.random_networks", folder, *map(str, SEEDS)]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(REPOSITORY / "shared")}, check=True)
     with ThreadPoolExecutor(2) as pool:
         return folder, dict(zip(SEEDS, pool.map(lambda seed: compiled(folder / f"{seed}.onnx", folder / "volumes"), SEEDS)))
 
