@@ -9,6 +9,7 @@
     │   └── ConflictError      a second, different result under one key
     ├── EnvironmentProblem     this machine lacks something; names the command that mends it
     ├── StageFailed            a stage ended with a non-zero code, which is passed on
+    ├── CutShort               a network of which a part has no form in integers; exit code 3
     └── VerificationError      a stage computed other integers than the one before; exit code 3
 """
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 __all__ = [
     "ArtefactError",
     "ConflictError",
+    "CutShort",
     "DatasetError",
     "EnvironmentProblem",
     "IntegrityError",
@@ -66,6 +68,10 @@ class StageFailed(MicrostageError):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.exit_code = code
+
+
+class CutShort(MicrostageError):
+    exit_code = 3
 
 
 class VerificationError(MicrostageError):

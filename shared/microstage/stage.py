@@ -76,7 +76,7 @@ class Job:
 
 
 def stage_main(name: str, run: Callable[[Job], None], arguments: list[str] | None = None) -> int:
-    """Exit code of `run` on the job of the command line: 0, or 2 bad input, 3 verification failed, 130 interrupted."""
+    """Exit code of `run` on the job of the command line: 0, or 2 bad input, 3 verification failed or a network cut short, 130 interrupted."""
     try:
         job = _job(name, arguments)
         run(job)

@@ -192,17 +192,27 @@ def test_finn_onnx_enters_by_its_annotations_and_leaves_its_last_line_as_metadat
     assert own.metrics()["compared"]["the file"]["y"]["levels_differing"] == 0
 
 
-def test_what_cannot_be_integer_is_said_by_tensor_and_layer(own):
+def test_a_network_that_is_cut_short_ends_with_code_3_unless_a_part_will_do(own, capfd):
     net = small()
     net.value = net.add("Softmax", [net.value], axis=1)
+    assert own.run(net.model()) == 3 and not any(own.out.iterdir())
+    said = capfd.readouterr().err.splitlines()[-1]
+    assert f"(Softmax -> {net.value})" in said and "PARTIAL=1 goes on without it" in said and "order of the classes is the same" in said
+
+    own.parameters["partial"] = True
     assert own.run(net.model()) == 0
     (found,) = own.unresolved()
+    assert own.interface()["missing"] == [{key: found[key] for key in ("tensor", "layer", "operator", "reason")}]
+    assert found["operator"] == "Softmax"
     assert found["tensor"].endswith("softmax") and found["layer"].startswith("Softmax_") and "Softmax" in found["reason"]
     assert list(own.interface()["outputs"]) == [net.nodes[-1].input[0]]
 
     net = small()
     net.value = net.add("MatMul", [net.value, net.constant(np.full((5, 5), 0.3, np.float32))])
     net.dense(2, 3, False, False)
+    own.parameters["partial"] = False
+    assert own.run(net.model()) == 3 and "are real" in capfd.readouterr().err
+    own.parameters["partial"] = True
     assert own.run(net.model()) == 0
     (found,) = own.unresolved()
     assert "are real" in found["reason"] and found["layer"].startswith("MatMul")

@@ -29,7 +29,7 @@ from microstage.runner.store import Artefact, Store
 
 __all__ = ["Chain", "Step"]
 
-_MEANINGS = {2: "bad input", 3: "verification failed", 137: "killed, perhaps for want of memory"}
+_MEANINGS = {2: "bad input", 3: "verification failed, or a network cut short", 137: "killed, perhaps for want of memory"}
 
 
 @dataclass(frozen=True)

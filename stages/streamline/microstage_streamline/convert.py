@@ -38,9 +38,7 @@ class Converted:
     def whole(self) -> Converted:
         """This, or `ModelError` that names the first place that is not integer."""
         for found in self.made.unresolved:
-            raise ModelError(
-                f"{found.layer or found.tensor} -> {found.tensor} could not be made integer: {found.reason}"
-            )
+            raise ModelError(f"{found} could not be made integer: {found.reason}.")
         return self
 
     def left(self, recorded: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -10,15 +10,21 @@ from microstage_streamline.convert import Converted
 from microstage_streamline.finn.write import Written
 from microstage_streamline.integerise.made import Integers, Made
 
-__all__ = ["markdown", "unresolved"]
+__all__ = ["markdown", "missing", "unresolved"]
 
 
 def unresolved(part: Converted) -> dict[str, Any]:
-    """{"unresolved": [{"tensor", "layer", "reason", "root"}], "answers": what the integer graph answers in place of the file's
+    """{"unresolved": [{"tensor", "layer", "operator", "reason", "root"}], "answers": what the integer graph answers in place of the file's
     outputs, "straight_lines": outputs whose last real operators are metadata}."""
     made, lines = part.made, [name for name, found in part.written.interface["outputs"].items() if "offset" in found]
     roots = [asdict(found) for found in made.unresolved]
     return {"unresolved": roots, "answers": list(made.outputs), "straight_lines": lines}
+
+
+def missing(made: Made) -> list[dict[str, str]]:
+    """The same places for interface.json, of a network that was cut short: [{"tensor", "layer", "operator", "reason"}]."""
+    facts = ("tensor", "layer", "operator", "reason")
+    return [{fact: getattr(found, fact) for fact in facts} for found in made.unresolved]
 
 
 def markdown(part: Converted, compared: dict[str, Any], estimates: dict[str, Any]) -> str:
@@ -33,7 +39,8 @@ def markdown(part: Converted, compared: dict[str, Any], estimates: dict[str, Any
     lines += _table(["tensor", "datatype", "range", "shape", "scale", "zero point", "offset"], [_row(name, said) for name, said in border])
     lines += ["", "value = scale * (integer - zero point) + offset. Where scale or offset differ from class to class, apply them before "
               "comparing classes.", "", "## What could not be made integer", ""]
-    lines += ["Nothing."] if whole else _table(["layer", "tensor", "why"], [[f.layer or "-", f"`{f.tensor}`", f.reason] for f in made.unresolved])
+    places = [[f"{found.layer} ({found.operator})", f"`{found.tensor}`", found.reason] for found in made.unresolved]
+    lines += ["Nothing."] if whole else _table(["layer", "tensor", "why"], places)
     for name, found in made.outputs.items():
         if not isinstance(found, Integers):
             named = ", ".join(f"{node.layer or node.op} ({node.op})" for node in found.nodes)

@@ -21,6 +21,7 @@ from microstage_streamline import report
 from microstage_streamline.convert import Converted, convert, convert_file
 from microstage_streamline.finn.layout import input_ranges
 from microstage_streamline.graph.read import graph_of
+from microstage_streamline.integerise.whole import say_missing
 from microstage_streamline.verify import sequences, vectors
 from microstage_streamline.verify.gate import compare_with_file
 from microstage_streamline.verify.proof import Proof
@@ -122,21 +123,21 @@ class OwnFile:
     def prove(self, job: Job, converted: dict[str, Converted]) -> dict[str, np.ndarray]:
         """Every tensor against the reference, on the user's vectors or drawn ones; each layer of the file against another executor."""
         part, arrays = converted[self.name], self._arrays(converted[self.name])
+        say_missing(job, part.made)
         fed = vectors.given(part.normal, part.made, arrays) if arrays else self._drawn(part)
         proof = Proof(part, fed)
         recorded = proof.integers(job)
         proof.executor(job, recorded)
         job.metric("unresolved", len(part.made.unresolved))
         job.metric("compared", compare_with_file(job, self.model, part, fed, recorded, arrays))
-        for found in part.made.unresolved:
-            job.log(f"streamline: not integer: {found.layer or 'output'} -> {found.tensor}: {found.reason}")
         return recorded | real_vectors(job, part, fed, arrays or {})
 
     def write(self, job: Job, converted: dict[str, Converted], estimates: dict[str, Any]) -> None:
         """The interface, and what became integer and what did not, for the person who brought the file and for programs."""
         part, file = converted[self.name], self.file(self.name)
         uncompared = job.metrics["compared"]["layers"]["uncompared"]
-        said = {"file": f"{file}.onnx", **part.written.interface, **({"uncompared": uncompared} if uncompared else {})}
+        lacks = {"uncompared": uncompared, "missing": report.missing(part.made)}
+        said = {"file": f"{file}.onnx", **part.written.interface, **{what: found for what, found in lacks.items() if found}}
         write_json(job.output / "interface.json", {"parts": {file: said}})
         write_json(job.output / FILE, {"model": "network", "parameters": {}})
         write_json(job.output / "unresolved.json", report.unresolved(part))

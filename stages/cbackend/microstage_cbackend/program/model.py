@@ -85,6 +85,12 @@ class Model:
         known = self.interface.get("parts", {}).get(part.name, self.interface if len(self.parts) == 1 else {})
         return {**known.get("inputs", {}), **known.get("outputs", {})}
 
+    @property
+    def missing(self) -> list[str]:
+        """What the network has that is not computed here, where it was cut short: one sentence for each place."""
+        known = [found for part in self.interface.get("parts", {}).values() for found in part.get("missing", ())]
+        return [f"{found['layer']} ({found['operator']} -> {found['tensor']}): {found['reason']}." for found in known]
+
     def facts_of_ends(self) -> dict[str, dict[str, Any]]:
         """The same of each input and output of the whole network; of a sequence, what is known of its step."""
         known = {name: said for part in self.parts for name, said in self.facts(part).items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 
 from microstage_cbackend.generic_kernels import KernelSet
@@ -9,7 +11,7 @@ from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.program.model import Model
 from microstage_cbackend.specialised_kernels import fast_files
 from microstage_cbackend.writers.api import Api
-from microstage_cbackend.writers.names import CPLUSPLUS, quoted
+from microstage_cbackend.writers.names import CPLUSPLUS, in_comment, quoted
 from microstage_cbackend.writers.part_writer import Packed, PartWriter, rows
 
 __all__ = ["Program", "emit"]
@@ -63,6 +65,7 @@ def _header(program: Program) -> str:
         " * The caller gives working memory in a context; no state survives in it, and one arena per thread makes all",
         " * calls reentrant. Inputs and outputs are dense arrays and must not overlap. value = scale * (integer - zero point) + offset:",
         *_contract(program.model),
+        *_missing(program.model),
         " */",
         f"#ifndef {upper}_H",
         f"#define {upper}_H",
@@ -97,6 +100,15 @@ def _contract(model: Model) -> list[str]:
             text += f", offset {known['offset']}" if known.get("offset") else ""
             lines.append(text + (f", unit {known['unit']}" if known.get("unit") else ""))
     return lines
+
+
+def _missing(model: Model) -> list[str]:
+    """What is not computed, in lines of a comment."""
+    if not model.missing:
+        return []
+    lines = [line for found in model.missing for line in textwrap.wrap(in_comment(found), 100)]
+    return [" *", " * NOT THE WHOLE NETWORK: it was cut short, and these operators, and what follows them, are not computed here:",
+            *(f" *   {line}" for line in lines)]
 
 
 def _source(program: Program) -> str:

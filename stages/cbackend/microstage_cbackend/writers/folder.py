@@ -203,6 +203,9 @@ def readme(program: Program, real: FloatApi, vectors: int) -> str:
     """README.md of the written folder: functions, integers, scales, units, memory."""
     name, upper, api = program.model.name, program.model.name.upper(), program.api
     lines = [f"# {name}", "", "A quantised neural network in C99: integers alone, no dependencies, no allocation, no written globals.", ""]
+    if program.model.missing:
+        lines += ["**Not the whole network.** It was cut short; these operators, and what follows them, are not computed here:", ""]
+        lines += [*(f"- {found}" for found in program.model.missing), ""]
     lines += ["```c", f'#include "{name}.h"', "", f"static {name}_arena arena;                 /* {program.arena_bytes} bytes, one per thread */"]
     lines += [f"const {name}_ctx ctx = {{ &arena }};", "```", "", "## Functions", "", "```c"]
     lines += [f"{w.signature()};" for w in program.writers] + api.declarations()

@@ -6,7 +6,7 @@ import re
 
 from microstage.c_names import identifier
 
-__all__ = ["CPLUSPLUS", "Names", "identifier", "quoted"]
+__all__ = ["CPLUSPLUS", "Names", "identifier", "in_comment", "quoted"]
 
 CPLUSPLUS = (["#ifdef __cplusplus", 'extern "C" {', "#endif"], ["#ifdef __cplusplus", "}", "#endif"])
 "What stands before and behind declarations that C++ may read."
@@ -15,6 +15,11 @@ CPLUSPLUS = (["#ifdef __cplusplus", 'extern "C" {', "#endif"], ["#ifdef __cplusp
 def quoted(text: str) -> str:
     """`text` as it may stand in a comment: a name of the graph cannot end it."""
     return re.sub(r"[^\w./:-]", "_", text, flags=re.ASCII)
+
+
+def in_comment(sentence: str) -> str:
+    """`sentence` as it may stand in a comment: whatever names it quotes, it cannot end it."""
+    return re.sub(r"[^\w .,:;()<>='/-]", "_", sentence, flags=re.ASCII)
 
 
 class Names:

@@ -22,7 +22,7 @@ class Emitter:
 
     def __init__(self, normal: Normaliser) -> None:
         self.graph, self.values, self.unknown, self.origin = normal.graph, normal.values, normal.unknown, normal.origin
-        self.constants = normal.graph.constants
+        self.constants, self.operators = normal.graph.constants, normal.operators
         self.made = Made()
         self.makers: dict[str, Node] = {}
         self.reads: dict[str, int] = dict.fromkeys(self.graph.outputs, 1)

@@ -61,7 +61,8 @@ class Integeriser(Emitter):
         before = next((s for name in node.inputs if isinstance(s := self.state.get(name), Unresolved)), None)
         if before:
             return [
-                (name, Unresolved(name, node.layer, f"follows {before.root}", before.root)) for name in node.outputs
+                (name, Unresolved(name, node.layer, self._operator(node), f"follows {before.root}", before.root))
+                for name in node.outputs
             ]
         try:
             with saying_where(node):
@@ -69,8 +70,8 @@ class Integeriser(Emitter):
                     raise Cannot(self.unknown[node.output])
                 return list(zip(node.outputs, self._states(node)))
         except ModelError as error:
-            reason = str(error).removeprefix(f"{node}: ")
-            found = [Unresolved(name, node.layer, reason, node.output) for name in node.outputs]
+            reason = str(error).removeprefix(f"{node}: ").rstrip(".")
+            found = [Unresolved(name, node.layer, self._operator(node), reason, node.output) for name in node.outputs]
             self.made.unresolved.append(found[0])
             return [(one.tensor, one) for one in found]
 
@@ -223,8 +224,14 @@ class Integeriser(Emitter):
             elif not isinstance(state, Unresolved):
                 self.made.outputs[name] = self.integers(name)
         except ModelError as error:
-            self.made.unresolved.append(Unresolved(name, "", str(error), name))
+            last = state.nodes[-1]
+            reason = str(error) if is_quantised(state.example) else "answers real numbers, and no quantiser stands behind it"
+            self.made.unresolved.append(Unresolved(name, last.layer, self._operator(last), reason, name))
             self._stop_at(name)
+
+    def _operator(self, node: Node) -> str:
+        """What the file calls the operator of a node, which may have been rewritten since."""
+        return self.operators.get(node.layer, node.op)
 
     def _stop_at(self, name: str) -> None:
         """The last integers on the way to something unresolved are an answer of the new graph."""

@@ -30,12 +30,17 @@ class Integers:
 
 @dataclass(frozen=True)
 class Unresolved:
-    """Why `tensor` is no integers; `root` is the tensor where that began, itself or one before it."""
+    """Why `tensor`, which `operator` at the file's node `layer` makes, is no integers; `root` is the tensor where that began,
+    itself or one before it."""
 
     tensor: str
     layer: str
+    operator: str
     reason: str
     root: str
+
+    def __str__(self) -> str:
+        return f"{self.layer or self.operator} ({self.operator} -> {self.tensor})"
 
 
 @dataclass(frozen=True)

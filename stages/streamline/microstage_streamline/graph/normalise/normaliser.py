@@ -32,11 +32,13 @@ class Normaliser:
     """`graph` after `clean()` holds no constant subgraph, no alias, no bias in a product, no two equal nodes, none that nobody needs.
 
     `values` are the examples; a tensor that this reference cannot compute has none, and `unknown` says why. `origin` names the
-    stored constant that a folded one was made of; `makers` the nodes that stay, as far as they were looked at.
+    stored constant that a folded one was made of; `makers` the nodes that stay, as far as they were looked at; `operators` those of the
+    file, by the names of its nodes.
     """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self.operators = {node.layer: node.op for node in graph.nodes}
         self.values: dict[str, Any] = {**graph.constants, **graph.examples()}
         self.unknown: dict[str, str] = {}
         self.renamed: dict[str, str] = {}

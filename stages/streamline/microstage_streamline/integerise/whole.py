@@ -1,0 +1,28 @@
+"""A network of which some operators have no form in integers: it ends there, unless the user wants the part before."""
+
+from __future__ import annotations
+
+from microstage.errors import CutShort
+from microstage.stage import Job
+from microstage_streamline.integerise.made import Made, Unresolved
+
+__all__ = ["say_missing"]
+
+_SCORES = ("Softmax", "LogSoftmax", "Sigmoid")  # of a higher score they never make a lower one
+_EARLIER = "PARTIAL=1 goes on without it, with the integers in front of it as the answer"
+
+
+def say_missing(job: Job, made: Made) -> None:
+    """Name every place; `CutShort` for the first of them, unless the parameter `partial` lets that pass."""
+    for found in made.unresolved:
+        job.log(f"streamline: not integer: {found}: {found.reason}")
+    if made.unresolved and not job.parameters.get("partial"):
+        first, *more = made.unresolved
+        others = f" (and at {len(more)} more places, listed above)" if more else ""
+        raise CutShort(f"The network ends at {first}{others}: {first.reason}; {_remedy(first)}.")
+
+
+def _remedy(found: Unresolved) -> str:
+    if found.operator in _SCORES:
+        return f"{_EARLIER}, in which the order of the classes is the same"
+    return f"quantise what it reads and what it gives (docs/own-network.md), or {_EARLIER}"
