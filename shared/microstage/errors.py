@@ -15,6 +15,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 __all__ = [
     "ArtefactError",
     "ConflictError",
@@ -27,6 +30,7 @@ __all__ = [
     "ParameterError",
     "StageFailed",
     "VerificationError",
+    "naming",
 ]
 
 
@@ -76,3 +80,13 @@ class CutShort(MicrostageError):
 
 class VerificationError(MicrostageError):
     exit_code = 3
+
+
+@contextmanager
+def naming(file: str) -> Iterator[None]:
+    """What is wrong with a file begins with its name, as its owner calls it."""
+    try:
+        yield
+    except MicrostageError as error:
+        error.args = (f"{file}: {error}",)
+        raise

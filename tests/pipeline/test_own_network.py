@@ -36,12 +36,40 @@ def test_the_digest_is_of_bytes_and_roles_not_of_places(stages, tmp_path):
     first = collected(stages, tmp_path, ONNX=str(one))
     assert first.digest == collected(stages, tmp_path, ONNX=str(two)).digest
     assert first.digest != collected(stages, tmp_path, ONNX=str(one), GOLDEN=str(two)).digest
-    assert [path.name for path in first.folder.iterdir()] == ["model.onnx"]
+    assert sorted(path.name for path in first.folder.iterdir()) == ["model.onnx", "names.json"]
     two.write_bytes(b"another")
     assert first.digest != collected(stages, tmp_path, ONNX=str(two)).digest
     folder = Path(first.folder)
     first.place.cleanup()
     assert not folder.exists()
+
+
+def keeping_weights_in(*locations: str) -> bytes:
+    """What a model file says of tensors that are in others, as protobuf writes it."""
+    words = [location.encode() for location in locations]
+    return b"model" + b"".join(b"j\x00\x0a\x08location\x12" + bytes([len(word)]) + word for word in words)
+
+
+def test_weights_beside_the_file_travel_with_it_and_enter_the_key_and_nothing_outside_its_folder_does(stages, tmp_path):
+    model = tmp_path / "here" / "net.onnx"
+    (model.parent / "data").mkdir(parents=True)
+    model.write_bytes(keeping_weights_in("net.data", "data/w", "../outside", str(tmp_path / "outside"), "link", "missing"))
+    (model.parent / "net.data").write_bytes(b"1")
+    (model.parent / "data" / "w").write_bytes(b"2")
+    (model.parent / "other").write_bytes(b"3")
+    (tmp_path / "outside").write_bytes(b"4")
+    (model.parent / "link").symlink_to(tmp_path / "outside")
+    first = collected(stages, tmp_path, ONNX=str(model))
+    copied = sorted(str(path.relative_to(first.folder)) for path in first.folder.rglob("*") if path.is_file())
+    assert copied == ["data/w", "model.onnx", "names.json", "net.data"]
+    (model.parent / "other").write_bytes(b"5")
+    assert first.digest == collected(stages, tmp_path, ONNX=str(model)).digest
+    (model.parent / "data" / "w").write_bytes(b"6")
+    assert first.digest != collected(stages, tmp_path, ONNX=str(model)).digest
+    model.write_bytes(keeping_weights_in("golden.npz"))
+    (model.parent / "golden.npz").write_bytes(b"7")
+    with pytest.raises(ParameterError, match="a name that is taken here"):
+        collected(stages, tmp_path, ONNX=str(model))
 
 
 @pytest.mark.parametrize(("typed", "said"), [

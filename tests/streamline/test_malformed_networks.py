@@ -91,10 +91,17 @@ def test_malformed_files_are_one_sentence(kind, tmp_path, capfd):
     refused(Own(tmp_path), MALFORMED[kind], capfd)
 
 
-def test_a_file_beside_the_model_is_not_read(tmp_path, capfd):
-    own = Own(tmp_path)
-    (own.source / "weights.bin").write_bytes(bytes(4096))
-    assert "in another file" in refused(own, MALFORMED["external data"], capfd)
+def test_weights_are_read_from_the_folder_of_the_model_alone(tmp_path, capfd):
+    own, size = Own(tmp_path), len(small().model().graph.initializer[0].raw_data)
+    (own.source / "weights.bin").write_bytes(bytes(size - 1))
+    assert "is damaged" in refused(own, MALFORMED["external data"], capfd)
+    (own.source / "weights.bin").unlink()
+    (tmp_path / "weights.bin").write_bytes(small().model().graph.initializer[0].raw_data)
+    (own.source / "weights.bin").symlink_to(tmp_path / "weights.bin")
+    assert "outside the model's folder" in refused(own, MALFORMED["external data"], capfd)
+    assert "outside the model's folder" in refused(own, outside("../weights.bin"), capfd)
+    (own.source / "weights.bin").unlink()
+    assert "no such file beside the model" in refused(own, MALFORMED["external data"], capfd)
 
 
 def test_bytes_changed_at_random_never_end_in_a_traceback(tmp_path, capfd):

@@ -7,26 +7,32 @@ A stage that can begin a chain so says it in its `stage.toml`:
     form = "network"
     files = { ONNX = "model.onnx", GOLDEN = "golden.npz" }
 
-The first variable opens the entrance, the others may be left out. The files are copied aside under the names given there, so
-that the stage sees them and nothing beside them, and enter its key by their digests. `[instead.network.parameters.*]` are
-parameters that the stage has with such files alone.
+The first variable opens the entrance, the others may be left out. The files are copied aside under the names given there, with
+the files beside a model that it keeps weights in, so that the stage sees them and nothing else, and enter its key by their
+digests. What the user calls them is told to the stage in NAMES, which is in no digest. `[instead.network.parameters.*]`
+are parameters that the stage has with such files alone.
 """
 
 from __future__ import annotations
 
+import mmap
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from microstage.canonical import digest, file_digest
+from microstage.canonical import digest, file_digest, write_json
 from microstage.errors import ParameterError
+from microstage.onnx_file import NAMES, inside_folder
 from microstage.runner.declarations import FILES, Stage
 
 __all__ = ["OwnFiles", "entered"]
 
 _LARGEST = 1 << 32
+# As protobuf writes where a tensor is kept that is not in the file: the key, and the length of what follows.
+_LOCATION = re.compile(rb"\x0a\x08location\x12([\x01-\x7f]|[\x80-\xff][\x01-\x1f])")
 
 
 def entered(stages: Mapping[str, Stage], typed: Mapping[str, str]) -> dict[str, Stage]:
@@ -79,11 +85,40 @@ class OwnFiles:
         if entry is None:
             return None
         sources = {inside: _file(name, typed[name]) for name, inside in entry.files.items() if name in typed}
+        beside = _kept_beside(next(iter(sources.values())))
+        if taken := next(iter(beside.keys() & {*entry.files.values(), NAMES}), None):
+            raise ParameterError(f"The network keeps weights in {taken}, a name that is taken here; save it with its weights inside.")
+        copied = {**beside, **sources}
         (volumes / ".partial").mkdir(parents=True, exist_ok=True)
         place = tempfile.TemporaryDirectory(prefix="own-", dir=volumes / ".partial")
-        for inside, source in sources.items():
-            shutil.copyfile(source, Path(place.name) / inside)
-        return cls(place, digest({inside: file_digest(Path(place.name) / inside) for inside in sorted(sources)}))
+        for inside, source in copied.items():
+            target = Path(place.name) / inside
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+        found = digest({inside: file_digest(Path(place.name) / inside) for inside in sorted(copied)})
+        write_json(Path(place.name) / NAMES, {inside: source.name for inside, source in sources.items()})
+        return cls(place, found)
+
+
+def _kept_beside(model: Path) -> dict[str, Path]:
+    """{location: file} of the files in a model's folder that it says its weights are in.
+
+    What leaves the folder, or is not there, stays behind: the stage says so.
+    """
+    if not model.stat().st_size:
+        return {}
+    with model.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        found = {_text(data, match) for match in _LOCATION.finditer(data)}
+    folder = model.parent.resolve()
+    beside = {location: folder / location for location in sorted(found) if inside_folder(location)}
+    return {name: path for name, path in beside.items() if path.is_file() and path.resolve().is_relative_to(folder)}
+
+
+def _text(data: mmap.mmap, match: re.Match[bytes]) -> str:
+    """The text behind a length of one byte or two."""
+    low, *high = match[1]
+    size = low & 0x7F | (high[0] << 7 if high else 0)
+    return data[match.end() : match.end() + size].decode(errors="replace")
 
 
 def _file(variable: str, text: str) -> Path:

@@ -8,6 +8,7 @@ import onnx
 
 from microstage import golden
 from microstage.canonical import write_json
+from microstage.errors import naming
 from microstage.models.definition import FILE, Declared, read
 from microstage.onnx_file import read_onnx
 from microstage.stage import Job, stage_main
@@ -21,7 +22,8 @@ from microstage_qcdq.network import Network
 
 def run(job: Job) -> None:
     source = job.inputs["export"]
-    model = read_onnx(source / "brevitas_export_model.onnx")
+    with naming("brevitas_export_model.onnx"):
+        model = read_onnx(source / "brevitas_export_model.onnx")
     for transformation in (AnyBatch(), FoldWeightQuant(), ConvertActivationQuant()):
         model, _ = transformation.apply(model)
     declared = Declared.of(read(source))

@@ -13,8 +13,9 @@ import onnx
 
 from microstage import golden
 from microstage.canonical import write_json
+from microstage.errors import naming
 from microstage.models.definition import FILE
-from microstage.onnx_file import read_onnx
+from microstage.onnx_file import NAMES, read_onnx
 from microstage.roles import Sequence
 from microstage.stage import Job
 from microstage_streamline import report
@@ -41,7 +42,8 @@ class StageBefore:
         """Every part by its name, laid out for FINN's streams from border to border."""
         found = {}
         for name, described in self._interface()["parts"].items():
-            found[name] = convert_part(read_onnx(self.folder / described["file"]), described)
+            with naming(described["file"]):
+                found[name] = convert_part(read_onnx(self.folder / described["file"]), described)
         return found
 
     def file(self, part: str) -> str:
@@ -112,9 +114,16 @@ class OwnFile:
     def model(self) -> Path:
         return self.folder / "model.onnx"
 
+    @property
+    def called(self) -> str:
+        """The user's own name of the file."""
+        names = self.folder / NAMES
+        return json.loads(names.read_text())[self.model.name] if names.exists() else self.model.name
+
     def convert(self) -> dict[str, Converted]:
         """The one part, in the shapes and the order of the file."""
-        return {self.name: convert_file(self.model)}
+        with naming(self.called):
+            return {self.name: convert_file(self.model)}
 
     def file(self, part: str) -> str:
         """What the graph is called, without its ending."""
@@ -122,7 +131,11 @@ class OwnFile:
 
     def prove(self, job: Job, converted: dict[str, Converted]) -> dict[str, np.ndarray]:
         """Every tensor against the reference, on the user's vectors or drawn ones; each layer of the file against another executor."""
-        part, arrays = converted[self.name], self._arrays(converted[self.name])
+        with naming(self.called):
+            return self._proven(job, converted[self.name])
+
+    def _proven(self, job: Job, part: Converted) -> dict[str, np.ndarray]:
+        arrays = self._arrays(part)
         say_missing(job, part.made)
         fed = vectors.given(part.normal, part.made, arrays) if arrays else self._drawn(part)
         proof = Proof(part, fed)
@@ -153,7 +166,7 @@ class OwnFile:
 
 def convert_part(part: onnx.ModelProto, interface: dict[str, Any]) -> Converted:
     """A part of the stage before in integers alone: same names at its border, batch 1, channels last where FINN streams them so."""
-    ranges, graph = input_ranges(interface), graph_of(_batch_of_one(part, interface), part.graph.name)
+    ranges, graph = input_ranges(interface), graph_of(_batch_of_one(part, interface))
     graph.inputs = {name: replace(entry, datatype=ranges[name]) for name, entry in graph.inputs.items()}
     return convert(graph, part.graph.name).whole().streamed()
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from microstage.errors import ModelError
+from microstage.errors import ModelError, naming
 from microstage.onnx_file import read_onnx
 from microstage_cbackend.program.ir import Part, Tensor, smallest_type
 from microstage_cbackend.read.builder import Builder
@@ -26,7 +26,8 @@ def read_part(name: str, path: Path, interface: dict[str, Any]) -> Part:
     Ranges start from those of the inputs (interface, else datatypes, else the graph's FINN annotations) and are proven
     layer by layer, element by element. Raises `ModelError` naming node and place.
     """
-    graph = read_onnx(path).graph
+    with naming(path.name):
+        graph = read_onnx(path).graph
     declared = _declared(graph, interface)
     constants = {t.name: _constant(name, t) for t in graph.initializer}
     part = Part(name, inputs=[_input(name, v, declared, interface) for v in graph.input if v.name not in constants])

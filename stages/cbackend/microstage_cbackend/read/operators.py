@@ -70,7 +70,8 @@ def lowers(*operators: str) -> Callable:
 
 
 def _flatten(node: Node, places: np.ndarray) -> list[np.ndarray]:
-    axis = node.attribute("axis", 1) % (places.ndim + 1)
+    axis = node.attribute("axis", 1)
+    axis += places.ndim if axis < 0 else 0
     return [places.reshape(prod(places.shape[:axis]), prod(places.shape[axis:]))]
 
 

@@ -54,12 +54,14 @@ class Entry:
 
 @dataclass
 class Graph:
-    """Nodes in an order in which they can be run; a constant is an array, or a QTensor once its quantiser is folded in."""
+    """Nodes in an order in which they can be run; a constant is an array, or a QTensor once its quantiser is folded in. ONNX's own
+    operators are as `opset` has them."""
 
     nodes: list[Node]
     constants: dict[str, Any]
     inputs: dict[str, Entry]
     outputs: list[str]
+    opset: int
 
     def run(self, given: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, Any]:
         """The `wanted` tensors by name, from those `given`, graph inputs or not. This is the integer reference: exact on

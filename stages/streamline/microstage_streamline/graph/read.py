@@ -13,10 +13,11 @@ from qonnx.core.datatype import DataType
 from microstage.errors import ModelError
 from microstage.onnx_file import read_onnx
 from microstage_streamline.graph.graph import Entry, Graph, Node
+from microstage_streamline.graph.opset import OLDEST, raised
 
 __all__ = ["QUANTISERS", "QUANTISING", "graph_of", "read_graph"]
 
-OPSETS, IRS = (11, 21), (3, 14)
+OPSETS, IRS = (9, 25), (3, 14)
 _CHECKED = 10  # the IR number that nodes are checked by, whichever the file has
 # Operators of qonnx, FINN and brevitas, whatever domain a file keeps them in (the empty one included).
 QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc", "FloatQuant")
@@ -24,7 +25,12 @@ QUANTISING = ("QuantizeLinear", *QUANTISERS)
 _CUSTOM = (*QUANTISERS, "XnorPopcountMatMul", "Im2Col", "MaxPoolNHWC", "QuantAvgPool2d")
 _DOMAINS = ("", "ai.onnx", "onnx.brevitas", "qonnx.custom_op.general", "qonnx.custom_op.channels_last", "finn.custom_op.general",
             "finn", "com.microsoft")
-_INTEGERS = {TensorProto.INT8: (-128, 127), TensorProto.UINT8: (0, 255), TensorProto.INT16: (-(2**15), 2**15 - 1)}
+_INTEGERS = {
+    TensorProto.INT8: (-128, 127),
+    TensorProto.UINT8: (0, 255),
+    TensorProto.INT16: (-(2**15), 2**15 - 1),
+    TensorProto.UINT16: (0, 2**16 - 1),
+}
 _REALS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
 _LONGEST_NAME = 1000
 _MOST_VALUES = 1 << 28  # of one tensor
@@ -33,39 +39,42 @@ _MOST_VALUES = 1 << 28  # of one tensor
 def read_graph(path: Path) -> Graph:
     """The graph in `path`, batch 1, in an order that can be run; `ModelError` for whatever is no network that can be read."""
     try:
-        return graph_of(read_onnx(path), str(path))
+        return graph_of(read_onnx(path))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):  # a name that is no text, a type that is no type
-        raise ModelError(f"{path} is no ONNX file, or a damaged one.") from None
+        raise ModelError("This is no ONNX file, or a damaged one; export the network again.") from None
 
 
-def graph_of(model: onnx.ModelProto, path: str) -> Graph:
-    """The graph of a model that was read from `path`, or made here."""
+def graph_of(model: onnx.ModelProto) -> Graph:
+    """The graph of a model that was read, or made here."""
     opset = _opset(model)
-    constants = dict(_constant(tensor) for tensor in model.graph.initializer)
-    nodes = [_node(node, place, opset) for place, node in enumerate(model.graph.node)]
-    declared = {a.tensor_name: _declared(a) for a in model.graph.quantization_annotation}
-    inputs = {value.name: _entry(value, declared.get(value.name)) for value in model.graph.input if value.name not in constants}
-    outputs = [value.name for value in model.graph.output]
+    for place, node in enumerate(model.graph.node):
+        _assert_known(node, place, opset)
+    graph = raised(model, opset, _CUSTOM).graph
+    constants = dict(_constant(tensor) for tensor in graph.initializer)
+    nodes = [_node(node, place) for place, node in enumerate(graph.node)]
+    declared = {a.tensor_name: _declared(a) for a in graph.quantization_annotation}
+    inputs = {value.name: _entry(value, declared.get(value.name)) for value in graph.input if value.name not in constants}
+    outputs = [value.name for value in graph.output]
     nodes = [node for node in nodes if not _taken_as_constant(node, constants)]
     ordered = _in_order(nodes, {*constants, *inputs})
     made = {name for node in ordered for name in node.outputs} | set(constants) | set(inputs)
     if not inputs or not outputs or not ordered:
-        raise ModelError(f"{path} has no {'input' if not inputs else 'output' if not outputs else 'operator'}.")
+        what = "input" if not inputs else "output" if not outputs else "operator"
+        raise ModelError(f"The graph has no {what}; export the network with its inputs, layers and outputs.")
     if missing := next((name for name in outputs if name not in made), None):
-        raise ModelError(f"The graph's output {missing} is computed by no node.")
-    return Graph(ordered, constants, inputs, outputs)
+        raise ModelError(f"The graph's output {missing} is computed by no node; export the network again.")
+    return Graph(ordered, constants, inputs, outputs, max(opset, OLDEST))
 
 
 def _opset(model: onnx.ModelProto) -> int:
     """The version that the model's operators are written in, if it can be read."""
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), OPSETS[0])
     if not OPSETS[0] <= opset <= OPSETS[1]:
-        raise ModelError(f"The model is written in opset {opset}; expected {OPSETS[0]} to {OPSETS[1]}.")
+        expected = f"{OPSETS[0]} to {OPSETS[1]}"
+        raise ModelError(f"The model is written in opset {opset}; expected {expected}: export it with opset 13 or later.")
     if not IRS[0] <= model.ir_version <= IRS[1]:
-        raise ModelError(f"The model is written in ONNX IR {model.ir_version}; expected {IRS[0]} to {IRS[1]}.")
-    if model.functions or model.graph.sparse_initializer:
-        what = "functions of its own" if model.functions else "sparse constants"
-        raise ModelError(f"The model has {what}; export it with standard operators and dense constants.")
+        expected = f"{IRS[0]} to {IRS[1]}"
+        raise ModelError(f"The model is written in ONNX IR {model.ir_version}; expected {expected}: save it with an older onnx.")
     return opset
 
 
@@ -86,26 +95,38 @@ def _constant(tensor: TensorProto) -> tuple[str, np.ndarray]:
     return tensor.name, value
 
 
-def _node(proto: onnx.NodeProto, place: int, opset: int) -> Node:
-    where = proto.name or f"node {place}"
+def _where(proto: onnx.NodeProto, place: int) -> str:
+    return proto.name or f"node {place}"
+
+
+def _assert_known(proto: onnx.NodeProto, place: int, opset: int) -> None:
+    """`ModelError` for a node that is no operator of ONNX, qonnx or FINN, or not as its opset has it."""
+    where = _where(proto, place)
     if not all(isinstance(name, str) and (name.isprintable() and len(name) <= _LONGEST_NAME) for name in (where, *proto.input, *proto.output)):
         raise ModelError(f"Node {place} has a name that cannot be printed on one line.")
     known = proto.op_type in _CUSTOM or onnx.defs.has(proto.op_type)
     if proto.domain not in _DOMAINS or not known:
         named = f"{proto.domain}.{proto.op_type}" if proto.domain else proto.op_type
         raise ModelError(f"{where} is {named}, which is no operator of ONNX, qonnx or FINN that is known here.")
-    try:
-        flags = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
-    except Exception:
-        raise ModelError(f"{where} ({proto.op_type}) has a damaged attribute.") from None
     if any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in proto.attribute):
         raise ModelError(f"{where} is {proto.op_type}, a graph inside the graph; unroll loops and branches before the export.")
     if proto.domain in ("", "ai.onnx") and proto.op_type not in _CUSTOM:
         _as_the_standard_says(proto, where, opset)
     if not proto.output or not proto.output[0]:
         raise ModelError(f"{where} ({proto.op_type}) has no output.")
+
+
+def _node(proto: onnx.NodeProto, place: int) -> Node:
+    where = _where(proto, place)
+    try:
+        flags = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
+    except Exception:
+        raise ModelError(f"{where} ({proto.op_type}) has a damaged attribute.") from None
     operator = {"IntQuant": "Quant"}.get(proto.op_type, proto.op_type)
-    return Node(operator, list(proto.input), list(proto.output), flags, where)
+    inputs = list(proto.input)
+    while inputs and not inputs[-1]:  # an optional input that is not given
+        inputs.pop()
+    return Node(operator, inputs, list(proto.output), flags, where)
 
 
 def _as_the_standard_says(proto: onnx.NodeProto, where: str, opset: int) -> None:
@@ -127,7 +148,7 @@ def _taken_as_constant(node: Node, constants: dict[str, np.ndarray]) -> bool:
     elif kind in ("value_float", "value_int", "value_floats", "value_ints"):
         constants[node.output] = np.asarray(value, np.float32 if "float" in kind else np.int64)
     else:
-        raise ModelError(f"{node} holds no number.")
+        raise ModelError(f"{node} holds {kind.removeprefix('value_') or 'nothing'}; expected numbers.")
     return True
 
 
@@ -144,11 +165,17 @@ def _declared(annotation: onnx.TensorAnnotation) -> tuple[int, int] | None:
 def _entry(value: onnx.ValueInfoProto, declared: tuple[int, int] | None) -> Entry:
     kind, dims = value.type.tensor_type.elem_type, value.type.tensor_type.shape.dim
     if kind not in _REALS and kind not in _INTEGERS:
-        raise ModelError(f"Input {value.name} is of ONNX type {kind}; expected float, int8, uint8 or int16.")
+        found = TensorProto.DataType.Name(kind).lower() if kind in TensorProto.DataType.values() else f"ONNX type {kind}"
+        expected = "float, double, float16, int8, uint8, int16 or uint16"
+        raise ModelError(f"Input {value.name} is of type {found}; expected {expected}: cast it inside the file.")
     shape = (1, *(dim.dim_value for dim in dims[1:]))
     if len(dims) < 2 or min(shape) < 1:
         known = [dim.dim_value or dim.dim_param or "?" for dim in dims]
-        raise ModelError(f"Input {value.name} has shape {known}; expected a batch and fixed sizes behind it.")
+        raise ModelError(
+            f"Input {value.name} has shape {known}; expected a batch and fixed sizes behind it:"
+            f" `python -m onnxruntime.tools.make_dynamic_shape_fixed --input_name {value.name} --input_shape 1,...`"
+            " writes them into the file."
+        )
     if np.prod(shape, dtype=np.float64) > _MOST_VALUES:
         raise ModelError(f"Input {value.name} has shape {list(shape)}, too large to be held.")
     return Entry(shape, _INTEGERS.get(kind, declared), kind in _INTEGERS)

@@ -116,6 +116,8 @@ class Program:
                     raise
         size = self.file.batch or 1  # of any number, but mixed with others: one by one
         runs = [self._padded(values, start, size) for start in range(0, count, size)]
+        if size == 1:  # a file of one sample may drop the axis of samples
+            runs = [{name: value if value.shape[:1] == (1,) else value[None] for name, value in run.items()} for run in runs]
         return {name: np.concatenate([run[name] for run in runs])[:count] for name in self.outputs}
 
     def _padded(self, values: Arrays, start: int, size: int) -> dict[str, np.ndarray]:

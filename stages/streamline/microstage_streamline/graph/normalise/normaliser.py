@@ -9,18 +9,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 
 from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
 from microstage.integer.registry import Kind, knows, named
 from microstage_streamline.graph.graph import Graph, MalformedModel, Node, saying_where
+from microstage_streamline.graph.normalise.folded import MOST_FOLDED, folded
 from microstage_streamline.graph.normalise.rewrite import REWRITES
 
-__all__ = ["MOST_FOLDED", "Normaliser", "is_quantised"]
+__all__ = ["Normaliser", "is_quantised"]
 
-MOST_FOLDED = 1 << 26  # values that folding may make
 _QUANTISERS = ("Quant", "BipolarQuant", "QuantizeLinear", "MultiThreshold")
+_QUANTISING = (*_QUANTISERS, "DequantizeLinear")
 
 
 def is_quantised(value: Any) -> bool:
@@ -125,12 +127,10 @@ class Normaliser:
 
     def _example(self, node: Node) -> bool:
         reason = next((self.unknown[name] for name in (*node.inputs, *node.outputs) if name in self.unknown), None)
-        if reason is None and not knows(node.op):
-            reason = f"{node.op} is no operator of the integer reference"
         if reason is None:
             try:
                 with saying_where(node):
-                    found = _run(node, self.values)
+                    found = self._run(node)
             except MalformedModel:
                 raise
             except ModelError as error:
@@ -141,6 +141,22 @@ class Normaliser:
         self.values.update(found)
         return True
 
+    def _run(self, node: Node) -> dict[str, Any]:
+        """The example of a node's outputs.
+
+        Constants of constants are as onnx has them, but for what makes integers, or what moves these with their scale.
+        """
+        inputs = [self.values[name] for name in node.inputs if name]
+        keeps = node.op in _QUANTISING or any(isinstance(value, QTensor) for value in inputs) and knows(node.op)
+        if all(not name or self.is_constant(name) for name in node.inputs) and onnx.defs.has(node.op) and not keeps:
+            return folded(node, self.values, self.graph.opset)
+        if not knows(node.op):
+            raise ModelError(f"{node.op} is no operator of the integer reference")
+        found = run_node(node.proto(), self.values)
+        if any(np.size(getattr(value, "ints", value)) > MOST_FOLDED for value in found.values()):
+            raise ModelError(f"an output of more than {MOST_FOLDED} values")
+        return found
+
 
 def _alive(nodes: list[Node], outputs: list[str]) -> tuple[list[Node], set[str]]:
     """The nodes that an output needs, and all that is read."""
@@ -150,10 +166,3 @@ def _alive(nodes: list[Node], outputs: list[str]) -> tuple[list[Node], set[str]]
             kept.append(node)
             used |= set(node.inputs)
     return kept[::-1], used
-
-
-def _run(node: Node, values) -> dict[str, Any]:
-    found = run_node(node.proto(), values)
-    if any(np.size(getattr(value, "ints", value)) > MOST_FOLDED for value in found.values()):
-        raise ModelError(f"an output of more than {MOST_FOLDED} values")
-    return found

@@ -90,4 +90,4 @@ class MeanAsPool(Rewrite):
 
     @staticmethod
     def _axes(normal, node):
-        return normal.values.get(node.inputs[1]) if len(node.inputs) > 1 else node.flags.get("axes")
+        return normal.values.get(node.inputs[1]) if len(node.inputs) > 1 else None

@@ -1,13 +1,11 @@
-"""Names, shapes and axes: what is computed from shapes becomes constants, what was an attribute becomes an input."""
+"""Names, shapes and axes: what is computed from shapes becomes constants, and what may be left out is said."""
 
 from __future__ import annotations
 
 import numpy as np
-from onnx import numpy_helper
 
 from microstage.errors import ModelError
-from microstage_streamline.graph.graph import MalformedModel, Node
-from microstage_streamline.graph.normalise.normaliser import MOST_FOLDED
+from microstage_streamline.graph.graph import Node
 from microstage_streamline.graph.normalise.rewrite import Rewrite, registered
 
 
@@ -29,9 +27,9 @@ class DropAlias(Rewrite):
 
 @registered
 class FoldShape(Rewrite):
-    """The shape of a tensor is a constant. Precondition: the tensor's example is known."""
+    """The shape of a tensor, and how many values it has, are constants. Precondition: the tensor's example is known."""
 
-    operators = ("Shape",)
+    operators = ("Shape", "Size")
 
     def matches(self, normal, node):
         return node.inputs[0] in normal.values
@@ -40,30 +38,8 @@ class FoldShape(Rewrite):
         sizes = np.asarray(normal.values[node.inputs[0]].shape, np.int64)[
             node.flags.get("start", 0) : node.flags.get("end")
         ]
+        sizes = np.prod(sizes) if node.op == "Size" else sizes
         normal.graph.constants[node.output] = normal.values[node.output] = sizes
-        return []
-
-
-@registered
-class FoldConstantOfShape(Rewrite):
-    """A constant of a constant shape is made now. Precondition: the shape is a modest one."""
-
-    operators = ("ConstantOfShape",)
-
-    def matches(self, normal, node):
-        shape = normal.graph.constants.get(node.inputs[0])
-        if shape is not None and (np.prod(np.asarray(shape, np.float64)) > MOST_FOLDED or np.min(shape, initial=0) < 0):
-            wanted = np.asarray(shape).tolist()
-            raise MalformedModel(
-                f"{node} makes a constant of shape {wanted}; at most {MOST_FOLDED} values can be held."
-            )
-        return shape is not None
-
-    def rewrite(self, normal, node):
-        fill = numpy_helper.to_array(node.flags["value"]).reshape(-1)[0] if "value" in node.flags else np.float32(0)
-        normal.graph.constants[node.output] = normal.values[node.output] = np.full(
-            normal.graph.constants[node.inputs[0]], fill
-        )
         return []
 
 
@@ -93,27 +69,13 @@ class KeepSamples(Rewrite):
 
 
 @registered
-class AxesAsInput(Rewrite):
-    """Squeeze and Unsqueeze: since opset 13 the axes are an input."""
-
-    operators = ("Squeeze", "Unsqueeze")
-
-    def matches(self, normal, node):
-        return "axes" in node.flags
-
-    def rewrite(self, normal, node):
-        axes = normal.constant(node.output, np.asarray(node.flags["axes"], np.int64))
-        return [Node(node.op, [node.inputs[0], axes], node.outputs, {}, node.layer)]
-
-
-@registered
 class AxesOfSizeOne(Rewrite):
     """Squeeze without axes drops every axis of size 1 but the batch, which is 1 here and any number in the file."""
 
     operators = ("Squeeze",)
 
     def matches(self, normal, node):
-        return len(node.inputs) == 1 and "axes" not in node.flags and node.inputs[0] in normal.values
+        return len(node.inputs) == 1 and node.inputs[0] in normal.values
 
     def rewrite(self, normal, node):
         axes = [axis for axis, size in enumerate(normal.values[node.inputs[0]].shape) if size == 1 and axis > 0]
@@ -127,13 +89,12 @@ class SizesAsInput(Rewrite):
     operators = ("Split",)
 
     def matches(self, normal, node):
-        return len(node.inputs) == 1 and ("split" in node.flags or node.inputs[0] in normal.values)
+        return len(node.inputs) == 1 and node.inputs[0] in normal.values
 
     def rewrite(self, normal, node):
-        axis, sizes = node.flags.get("axis", 0), node.flags.get("split")
-        if sizes is None:
-            size, parts = normal.values[node.inputs[0]].shape[axis], len(node.outputs)
-            each = -(-size // parts)
-            sizes = [min(each, max(0, size - k * each)) for k in range(parts)]
+        axis, parts = node.flags.get("axis", 0), len(node.outputs)
+        size = normal.values[node.inputs[0]].shape[axis]
+        each = -(-size // parts)
+        sizes = [min(each, max(0, size - k * each)) for k in range(parts)]
         stored = normal.constant(node.output, np.asarray(sizes, np.int64))
         return [Node("Split", [node.inputs[0], stored], node.outputs, {"axis": axis}, node.layer)]

@@ -1,0 +1,39 @@
+"""Files of old opsets, read as the oldest that has the forms of today."""
+
+from __future__ import annotations
+
+import onnx
+from onnx import version_converter
+
+from microstage.errors import ModelError
+
+__all__ = ["OLDEST", "raised"]
+
+OLDEST = 13  # below it, axes, limits, pads and sizes are attributes where they are inputs now
+_AS_CUSTOM = "qonnx.custom_op.general"
+
+
+def raised(model: onnx.ModelProto, opset: int, custom: tuple[str, ...]) -> onnx.ModelProto:
+    """`model`, of `opset`, in opset 13 at least, by onnx's own converter: the same tensors by the same names.
+
+    `custom` operators are not of ONNX, whatever domain the file keeps them in. `ModelError` where onnx has no way.
+    """
+    if opset >= OLDEST:
+        return model
+    copy = onnx.ModelProto.FromString(model.SerializeToString())
+    copy.ir_version = 8  # constants need not be inputs; the number says nothing of operators
+    for place, node in enumerate(copy.graph.node):
+        node.name = node.name or f"node {place}"
+        node.domain = _AS_CUSTOM if node.op_type in custom else node.domain
+    del copy.opset_import[:]
+    copy.opset_import.extend([onnx.helper.make_opsetid("", opset), onnx.helper.make_opsetid(_AS_CUSTOM, 1)])
+    try:
+        found = version_converter.convert_version(copy, OLDEST)
+    except Exception as error:  # C++, on what may be anything
+        reason = " ".join(str(error).split())[:160].rstrip(".")
+        raise ModelError(
+            f"The model is written in opset {opset}, which onnx cannot bring to {OLDEST};"
+            f" export it with {OLDEST} or later ({reason})."
+        ) from None
+    found.graph.quantization_annotation.extend(model.graph.quantization_annotation)  # which the converter drops
+    return found
