@@ -1,92 +1,127 @@
-"""COMTRADE records (IEEE C37.111-1991, 1999, 2013; ASCII, BINARY, BINARY32, FLOAT32), read by the `comtrade` package."""
+"""COMTRADE records (IEEE C37.111-1991, 1999, 2013; ASCII, BINARY, BINARY32, FLOAT32; in one file or two), read by the `comtrade` package."""
 
 from __future__ import annotations
 
-import math
 import struct
 from pathlib import Path
 
 import numpy as np
 
-from microstage.datasets.units import factor, quantity
+from microstage.datasets.comtrade_text import Configuration, parts_of_cff, tidy_cfg, tidy_rows, whole_rows
+from microstage.datasets.csv_time import rate_of
+from microstage.datasets.decoding import decode
+from microstage.datasets.units import ambiguous, factor, quantity
+from microstage.datasets.waveform import Waveform
 from microstage.errors import DatasetError
 
-__all__ = ["read"]
+__all__ = ["data_beside", "read"]
 
-_BYTES = {"BINARY": 2, "BINARY32": 4, "FLOAT32": 4}
+_LARGEST_FLOAT = 3.4e38
+"What FLOAT32 writes for a sample that is missing is the largest of all."
+_WAYS = (ValueError, IndexError, KeyError, TypeError, OverflowError, OSError, struct.error)
+"How a record that is none shows."
 
 
-def read(path: Path, channel: str, name: str | None = None, gaps: bool = False) -> tuple[np.ndarray, float]:
-    """(samples [L] in A or V, rate in Hz) of the .cfg `path` and the .dat beside it; values as recorded, primary or secondary.
+def read(path: Path, channel: str | None, name: str | None = None, gaps: bool = False) -> Waveform:
+    """A channel of the .cff `path`, or of the .cfg `path` and the .dat beside it; values as recorded, primary or secondary.
 
-    A missing sample (99999 in text, 0x8000 in binary, or none) is a `DatasetError`, or NaN where `gaps` are allowed.
+    `channel` is "current" or "voltage", the first that is one, or None for the one called `name`. A missing sample (99999 in text,
+    0x8000 in binary, or none) is a `DatasetError`, or NaN where `gaps` are allowed.
     """
-    data = _beside(path)
-    record = _load(path, data)
-    rate, length = _rate(path, record)
-    _complete(data, record, length)
+    combined = path.suffix.lower() == ".cff"
+    data = path if combined else data_beside(path)
+    if data is None:
+        raise DatasetError(f"{path}: its data file {path.stem}.dat is missing.")
+    try:
+        configuration, content = parts_of_cff(path.read_bytes()) if combined else (path.read_bytes(), data.read_bytes())
+        described = tidy_cfg(decode(configuration, name))
+        _answerable(path, described)
+        record = _record(data, described, content)
+    except _WAYS as error:
+        raise DatasetError(f"{path}: not a readable COMTRADE record: {str(error) or type(error).__name__}.") from None
     chosen = _choose(path, record, channel, name)
-    samples = np.asarray(record.analog[chosen], dtype=np.float64)[:length]
+    samples, remarks = _samples(record, chosen)
     bad = np.flatnonzero(~np.isfinite(samples))
     if len(bad) and not gaps:
         raise DatasetError(f"{data}, row {bad[0] + 1}: the sample of {record.analog_channel_ids[chosen]} is missing.")
-    return samples * factor(record.cfg.analog_channels[chosen].uu), rate
+    unit = record.cfg.analog_channels[chosen].uu
+    return Waveform(samples * factor(unit), _rate(data, described, record), {"current": "A"}.get(quantity(unit) or "", "V"), remarks)
 
 
-def _load(path: Path, data: Path):
-    from comtrade import Cfg, Comtrade, ComtradeError
+def data_beside(path: Path) -> Path | None:
+    """The .dat of a .cfg, whatever the case of the letters."""
+    found = [other for other in path.parent.iterdir() if other.suffix.lower() == ".dat" and other.stem.lower() == path.stem.lower()]
+    return min(found, key=lambda other: (other.stem != path.stem, other.name), default=None)
 
+
+def _answerable(path: Path, described: Configuration) -> None:
+    if not described.analog:
+        raise DatasetError(f"{path}: it has no analog channel, {described.status} of status; nothing in it is a waveform.")
+    if len(described.rates) > 1:
+        shown = ", ".join(f"{rate:g} Hz up to sample {end}" for rate, end in described.rates)
+        raise DatasetError(f"{path}: {len(described.rates)} sampling rates ({shown}); expected one: cut it into records of one rate.")
+    (rate, length), *_ = described.rates
+    if not (np.isfinite(rate) and rate >= 0):
+        raise DatasetError(f"{path}: a sampling rate of {rate:g} Hz; expected one above zero.")
+    if length < 2:
+        raise DatasetError(f"{path}: it declares {length} samples.")
+
+
+def _record(data: Path, described: Configuration, content: bytes):
+    """The package's record, of whole rows, as many as declared: fewer would be read as zeros."""
+    from comtrade import Comtrade, ComtradeError
+
+    length = described.rates[0][1]
+    if described.kind == "ASCII":
+        rows = list(tidy_rows(decode(content), described))
+        found, given = len(rows), "\n".join(rows)
+    else:
+        given, found = whole_rows(content, described)
+    if found < length:
+        raise DatasetError(f"{data}, row {found + 1}: the file ends after {found} of {length} samples; it is truncated.")
     record = Comtrade(use_numpy_arrays=True, use_double_precision=True, ignore_warnings=True)
     try:
-        configuration = path.read_text()
-        described = Cfg(ignore_warnings=True)
-        described.read(configuration)
-        record.read(configuration, _timed(data.read_text()) if described.ft.upper() == "ASCII" else data.read_bytes())
-    except (ComtradeError, ValueError, IndexError, TypeError, OSError, struct.error) as error:
-        raise DatasetError(f"{path}: not a readable COMTRADE record: {str(error) or type(error).__name__}.") from None
+        record.read(described.text, given)
+    except ComtradeError as error:
+        raise ValueError(str(error)) from None
     return record
 
 
-def _timed(text: str) -> str:
-    """Time stamps may be left out where the rate is given; the package wants a number there and does not use it."""
-    rows = [line.split(",") for line in text.splitlines() if line.strip(" \x1a")]
-    return "\n".join(",".join([row[0], row[1].strip() or "0", *row[2:]]) if len(row) > 2 else ",".join(row) for row in rows)
+def _samples(record, chosen: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(samples as the channel scales them, what to say of them)."""
+    said = record.cfg.analog_channels[chosen]
+    samples = np.asarray(record.analog[chosen], dtype=np.float64)
+    with np.errstate(all="ignore"):
+        counts = (samples - said.b) / said.a
+    samples[np.abs(counts) >= _LARGEST_FLOAT] = np.nan
+    at_limit = int(np.isclose(counts, said.cmin, atol=0.25).sum() + np.isclose(counts, said.cmax, atol=0.25).sum())
+    if said.cmin >= said.cmax or at_limit < 2:
+        return samples, ()
+    return samples, (f"{said.name}: {at_limit} samples lie at the limits of the converter; harmonics of a clipped wave are read.",)
 
 
-def _beside(path: Path) -> Path:
-    found = [other for other in path.parent.glob(f"{path.stem}.*") if other.suffix.lower() == ".dat"]
-    if not found:
-        raise DatasetError(f"{path}: its data file {path.stem}.dat is missing.")
-    return found[0]
+def _rate(data: Path, described: Configuration, record) -> float:
+    """Hz; from the time stamps where no rate is declared."""
+    if described.rates[0][0]:
+        return described.rates[0][0]
+    seconds = np.asarray(record.time, np.float64)
+    return rate_of(data, range(1, len(seconds) + 1), seconds, np.full(len(seconds), record.cfg.time_base * record.cfg.timemult))
 
 
-def _rate(path: Path, record) -> tuple[float, int]:
-    rates = record.cfg.sample_rates
-    if len(rates) != 1 or not (math.isfinite(rates[0][0]) and rates[0][0] > 0):
-        raise DatasetError(f"{path}: {len(rates)} sampling rates ({rates}); expected one, above zero.")
-    if rates[0][1] < 2:
-        raise DatasetError(f"{path}: it declares {rates[0][1]} samples.")
-    return float(rates[0][0]), int(rates[0][1])
-
-
-def _complete(data: Path, record, length: int) -> None:
-    """Fewer samples than declared would be read as zeros."""
-    kind = record.ft.upper()
-    if kind == "ASCII":
-        found = sum(1 for line in data.read_text().splitlines() if line.strip(" \x1a"))
-    else:
-        width = 8 + _BYTES[kind] * record.analog_count + 2 * math.ceil(record.status_count / 16)
-        found = data.stat().st_size // width
-    if found < length:
-        raise DatasetError(f"{data}, row {found + 1}: the file ends after {found} of {length} samples; it is truncated.")
-
-
-def _choose(path: Path, record, channel: str, name: str | None) -> int:
+def _choose(path: Path, record, channel: str | None, name: str | None) -> int:
     known = [(c.name.strip(), c.uu.strip()) for c in record.cfg.analog_channels]
-    fitting = [k for k, (_, unit) in enumerate(known) if quantity(unit) == channel]
+    fitting = [k for k, (_, unit) in enumerate(known) if quantity(unit) in (("current", "voltage") if channel is None else (channel,))]
     if name is not None:
-        fitting = [k for k in fitting if known[k][0].lower() == name.lower()]
+        fitting = [k for k in fitting if known[k][0].lower() == name.strip().lower()]
     if not fitting:
-        wanted = f"called {name!r} that is a {channel}" if name else f"that is a {channel}"
-        raise DatasetError(f"{path}: no channel {wanted}; found {', '.join(f'{n} ({u})' for n, u in known)}.")
+        wanted = f"called {name!r} in a unit of A or V" if name else f"that is a {channel}"
+        raise DatasetError(f"{path}: no channel {wanted}; found {', '.join(f'{n} ({u})' for n, u in known)}{_per_unit(known)}.")
+    if ambiguous(known[fitting[0]][1]):
+        raise DatasetError(f"{path}: {known[fitting[0]][0]} is in {known[fitting[0]][1]}, which may be mA or MA; write mA in it, or kA.")
     return fitting[0]
+
+
+def _per_unit(known: list[tuple[str, str]]) -> str:
+    if not any(unit.lower() in ("pu", "p.u.", "per unit", "") for _, unit in known):
+        return ""
+    return "; of a channel per unit, or of none, write the unit that its multiplier is of (A, kA, V, kV) into the configuration"

@@ -1,112 +1,144 @@
-"""CSV recordings: `#` comments and short `name,value` lines, a header with units, one row per sample.
+"""CSV recordings as instruments and spreadsheets write them: lines of any text, a heading, one row per sample.
 
     Time (ms),Voltage (V),Current (A)
     -16.64,-81.386,-2.291
 
-The time column is called `time` with s, ms or us; any column whose unit is one of A or V is a channel.
+Commas, semicolons, tabs; decimal point or comma; quoted or not; any encoding (`csv_dialect`, `decoding`). The heading is one or two rows
+that name a time and a column of A or V (`csv_header`); where it gives no units, a time is in s unless that is absurd.
 """
 
 from __future__ import annotations
 
-import re
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from microstage.datasets.units import factor, quantity
+from microstage.datasets.csv_dialect import Dialect, dialect_of
+from microstage.datasets.csv_header import Column, columns_of, with_units
+from microstage.datasets.csv_time import rate_of, seconds_of, spread
+from microstage.datasets.decoding import decode
+from microstage.datasets.units import ambiguous, factor
+from microstage.datasets.waveform import Waveform
 from microstage.errors import DatasetError
 
 __all__ = ["read"]
 
-_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
-_LARGEST_GROWTH = 4  # a record that is mostly gap is refused as unevenly spaced
-_COLUMN = re.compile(r"\s*(?P<name>[^(\[]*?)\s*[(\[](?P<unit>[^)\]]*)[)\]]\s*")
+_Rows = list[tuple[int, list[str]]]
+_UNITS = "A, mA, kA, V, mV, kV"
 
 
-def read(path: Path, channel: str, name: str | None = None, gaps: bool = False) -> tuple[np.ndarray, float]:
-    """(samples [L] in A or V, rate in Hz); `DatasetError` names file, row and reason.
+@dataclass(frozen=True)
+class _Table:
+    """The columns by the heading in line `row`, and the numbered rows below it."""
 
-    A cell that is empty or `nan` and a gap in time are errors too, or NaN at the samples that are missing where `gaps` are allowed.
+    path: Path
+    dialect: Dialect
+    row: int
+    columns: list[Column]
+    rows: _Rows
+
+    @property
+    def shown(self) -> str:
+        return ", ".join(column.shown for column in self.columns if column.shown != "(no name)")
+
+
+def read(path: Path, channel: str | None, name: str | None = None, gaps: bool = False) -> Waveform:
+    """A column in A or V; `DatasetError` names file, row and reason.
+
+    `channel` is "current" or "voltage", the first that is one, or None for the column called `name`. A cell that is empty or `nan` and
+    a gap in time are errors, or NaN at the samples that are missing where `gaps` are allowed.
     """
+    table = _table(path, name)
+    time = next(place for place, column in enumerate(table.columns) if column.quantity == "time")
+    chosen = _choose(table, time, channel, name)
+    samples, stamps = _values(table, chosen, time, gaps)
+    unit, rows = table.columns[chosen].unit, [row for row, _ in table.rows]
+    samples = samples * (factor(unit) if unit else 1)
+    seconds, resolution = seconds_of(path, rows, stamps, table.dialect, table.columns[time].unit)
+    with_gaps = spread(samples, seconds) if gaps else None
+    samples, rate = with_gaps or (samples, rate_of(path, rows, seconds, resolution))
+    return Waveform(samples, rate, {"current": "A", "voltage": "V"}.get(table.columns[chosen].quantity or "", ""))
+
+
+def _table(path: Path, name: str | None) -> _Table:
     try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = decode(path.read_bytes(), name).splitlines()
+        dialect = dialect_of(lines)
+        rows = list(dialect.rows(lines))
+    except (OSError, csv.Error) as error:
         raise DatasetError(f"{path} cannot be read: {error}.") from None
-    row, columns = _header(path, lines)
-    time = next(k for k, (title, unit) in enumerate(columns) if title == "time")
-    chosen = _choose(path, row, columns, channel, name)
-    values = _values(path, lines, row, len(columns), time if gaps else None)
-    if len(values) < 2:
-        raise DatasetError(f"{path}: no samples after row {row}.")
-    seconds = values[:, time] * _SECONDS[columns[time][1]]
-    samples = values[:, chosen] * factor(columns[chosen][1])
-    spread = _spread(samples, seconds) if gaps else None
-    return spread or (samples, _rate(path, row, seconds))
+    place, columns, below = _heading(path, lines, rows, dialect)
+    return _Table(path, dialect, rows[place][0], columns, below)
 
 
-def _header(path: Path, lines: list[str]) -> tuple[int, list[tuple[str, str]]]:
-    """(row number, [(name, unit)]) of the first line that has a time column."""
-    for row, line in enumerate(lines, 1):
-        found = [_COLUMN.fullmatch(cell) for cell in line.split(",")]
-        columns = [(m["name"].strip().lower(), m["unit"].strip()) if m else ("", "") for m in found]
-        if any(title == "time" and unit in _SECONDS for title, unit in columns):
-            return row, columns
-    raise DatasetError(f"{path}: no header with a column 'time (s)', 'time (ms)' or 'time (us)' in {len(lines)} rows.")
+def _heading(path: Path, lines: Sequence[str], rows: _Rows, dialect: Dialect) -> tuple[int, list[Column], _Rows]:
+    """(which row is it, its columns, the rows below): the last one with a time before the first row of numbers behind any such."""
+    found = None
+    for place, (_, cells) in enumerate(rows):
+        if found and dialect.is_row(cells):
+            break
+        columns, following = columns_of(cells), rows[place + 1][1] if place + 1 < len(rows) else []
+        units = with_units(columns, following)
+        if len(columns) > 1 and any(column.quantity == "time" for column in units or columns):
+            found = place, units or columns, place + (2 if units else 1)
+    if found is None:
+        raise DatasetError(_no_heading(path, lines, rows, dialect))
+    place, columns, first = found
+    return place, columns, rows[first:]
 
 
-def _choose(path: Path, row: int, columns: list[tuple[str, str]], channel: str, name: str | None) -> int:
-    fitting = [k for k, (_, unit) in enumerate(columns) if quantity(unit) == channel]
+def _no_heading(path: Path, lines: Sequence[str], rows: _Rows, dialect: Dialect) -> str:
+    """What is there instead."""
+    wanted = "expected one that names a time in s, ms or us and a current or voltage, such as 'Time (s),Current (A)'"
+    first = next((place for place, (_, cells) in enumerate(rows) if dialect.is_row(cells)), 0)
+    if not first:
+        return f"{path}: no header with a time column in {len(lines)} rows; {wanted}."
+    row, cells = rows[first - 1]
+    found = ", ".join(cell for cell in cells if cell)
+    return f"{path}, row {row}: no header with a time column above the numbers, found {found}; {wanted}."
+
+
+def _choose(table: _Table, time: int, channel: str | None, name: str | None) -> int:
+    fitting = [place for place, column in enumerate(table.columns) if place != time and channel in (None, column.quantity)]
     if name is not None:
-        fitting = [k for k in fitting if columns[k][0] == name.lower()]
+        fitting = [place for place in fitting if name.lower() in (table.columns[place].name.lower(), table.columns[place].shown.lower())]
+        fitting = [place for place in fitting if table.columns[place].quantity or not table.columns[place].unit]
     if not fitting:
-        wanted = f"called {name!r} in a unit of {channel}" if name else f"in a unit of {channel}"
-        known = ", ".join(f"{title} ({unit})" for title, unit in columns)
-        raise DatasetError(f"{path}, row {row}: no column {wanted} (A, mA, kA, V, mV, kV); found {known}.")
+        wanted = f"called {name!r}" if name else f"that is a {channel}"
+        raise DatasetError(f"{table.path}, row {table.row}: no column {wanted} ({_UNITS}); found {table.shown}{_unsaid(table, time)}.")
+    unit = table.columns[fitting[0]].unit
+    if ambiguous(unit):
+        raise DatasetError(f"{table.path}, row {table.row}: {unit} may be mA or MA; write mA for milliamperes, or kA with other numbers.")
     return fitting[0]
 
 
-def _values(path: Path, lines: list[str], header: int, width: int, gaps_beside: int | None = None) -> np.ndarray:
-    """[rows, width]; with `gaps_beside` a column, the others may hold empty or `nan` cells."""
-    values = np.empty((len(lines) - header, width))
-    for index, line in enumerate(lines[header:]):
-        cells = line.split(",")
-        row = header + 1 + index
+def _unsaid(table: _Table, time: int) -> str:
+    """What to do about columns without a unit."""
+    plain = [column.name for place, column in enumerate(table.columns) if place != time and column.name and not column.unit]
+    return f"; of a column without a unit its name asks, CHANNEL={plain[0]!r}: it is read as it is" if plain else ""
+
+
+def _values(table: _Table, chosen: int, time: int, gaps: bool) -> tuple[np.ndarray, list[str]]:
+    """(the column's values, the texts of the time); with `gaps` values may be missing."""
+    values, stamps, width = np.empty(len(table.rows)), [], len(table.columns)
+    for index, (row, cells) in enumerate(table.rows):
         if len(cells) != width:
-            raise DatasetError(f"{path}, row {row}: expected {width} values, found {len(cells)}.")
-        for column, cell in enumerate(cells):
-            try:
-                values[index, column] = float("nan" if gaps_beside is not None and not cell.strip() else cell)
-            except ValueError:
-                raise DatasetError(f"{path}, row {row}: {cell.strip()!r} is not a number.") from None
-        finite = np.isfinite(values[index]) if gaps_beside is None else np.isfinite(values[index, gaps_beside])
-        if not finite.all():
-            raise DatasetError(f"{path}, row {row}: a value is not finite.")
-    return values
+            raise DatasetError(f"{table.path}, row {row}: expected {width} values, found {len(cells)}{_comma(table, cells)}.")
+        try:
+            values[index] = table.dialect.number(cells[chosen])
+        except ValueError:
+            raise DatasetError(f"{table.path}, row {row}: {cells[chosen]!r} is not a number.") from None
+        if not (gaps or np.isfinite(values[index])):
+            raise DatasetError(f"{table.path}, row {row}: a value is not finite.")
+        stamps.append(cells[time])
+    if len(values) < 2:
+        raise DatasetError(f"{table.path}: no samples after row {table.row}.")
+    return values, stamps
 
 
-def _spread(samples: np.ndarray, seconds: np.ndarray) -> tuple[np.ndarray, float] | None:
-    """(samples with NaN where rows are missing, rate); None where no step is long, or the stamps are too coarse to tell."""
-    steps = np.diff(seconds)
-    usual = np.median(steps)
-    regular = steps < 1.5 * usual
-    if regular.all() or usual <= 0 or np.abs(steps[regular] / usual - 1).max() > 0.3:
-        return None
-    places = np.concatenate([[0], np.cumsum(np.maximum(np.rint(steps / steps[regular].mean()), 1))]).astype(int)
-    if places[-1] > _LARGEST_GROWTH * len(samples):
-        return None
-    spread = np.full(places[-1] + 1, np.nan)
-    spread[places] = samples
-    return spread, float(1 / np.polyfit(places, seconds, 1)[0])
-
-
-def _rate(path: Path, header: int, seconds: np.ndarray) -> float:
-    """Samples per second over the whole record: single time stamps may be rounded, none may run back or leave a gap."""
-    period = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
-    steps = np.diff(seconds)
-    if period <= 0 or (steps < 0).any():
-        raise DatasetError(f"{path}, row {header + 2 + int(np.argmin(steps))}: time does not run forward.")
-    astray = np.abs(seconds - seconds[0] - period * np.arange(len(seconds)))
-    if astray.max() > 1.5 * period:
-        row = header + 1 + int(np.argmax(astray > 1.5 * period))
-        raise DatasetError(f"{path}, row {row}: the samples are not evenly spaced; some are missing or the rate changes.")
-    return float(1 / period)
+def _comma(table: _Table, cells: Sequence[str]) -> str:
+    doubled = table.dialect.separator == "," and len(cells) == 2 * len(table.columns)
+    return "; commas separate values here and begin their fractions: write it with semicolons or points" if doubled else ""

@@ -1,4 +1,4 @@
-"""Recordings of one's own: COMTRADE (.cfg with .dat) and CSV, at any rate, 50 or 60 Hz.
+"""Recordings of one's own: COMTRADE (.cfg with .dat, or .cff) and CSV, at any rate, 50 or 60 Hz.
 
 A folder of recordings is one source per sub-folder, or one per file where files lie in the folder itself. Each record
 is resampled to its own mains frequency and cut into blocks of 10 (50 Hz) or 12 (60 Hz) cycles, whose DFT is the ground
@@ -7,13 +7,11 @@ truth of IEC 61000-4-7; a record shorter than one block is one block of as many 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from microstage.datasets import comtrade_file, csv_file
 from microstage.datasets.splits import Recording
+from microstage.datasets.waveform import Waveform
 from microstage.errors import DatasetError
 from microstage.signals import SAMPLES_PER_CYCLE, harmonic_coefficients
 from microstage.signals.synchronous import fundamental_frequency, synchronise
@@ -21,15 +19,7 @@ from microstage.signals.synchronous import fundamental_frequency, synchronise
 __all__ = ["Waveform", "read", "read_waveform", "records"]
 
 _BLOCK_CYCLES = {50: 10, 60: 12}
-_READERS = {".cfg": comtrade_file.read, ".csv": csv_file.read}
-
-
-@dataclass(frozen=True)
-class Waveform:
-    """`samples` [L] in A or V at `rate` Hz."""
-
-    samples: np.ndarray
-    rate: float
+_READERS = {".cfg": comtrade_file.read, ".cff": comtrade_file.read, ".csv": csv_file.read, ".tsv": csv_file.read}
 
 
 def records(folder: Path) -> list[Path]:
@@ -37,13 +27,12 @@ def records(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _READERS and path.is_file())
 
 
-def read_waveform(path: Path, channel: str, name: str | None = None, gaps: bool = False) -> Waveform:
+def read_waveform(path: Path, channel: str | None, name: str | None = None, gaps: bool = False) -> Waveform:
     """One channel of one file: the first "current" or "voltage", or the one called `name`; `DatasetError` says file, row, reason.
 
     Missing samples are an error, or NaN where `gaps` are allowed.
     """
-    samples, rate = _READERS[path.suffix.lower()](path, channel, name, gaps)
-    return Waveform(samples, rate)
+    return _READERS[path.suffix.lower()](path, channel, name, gaps)
 
 
 def read(path: Path, folder: Path, channel: str, frequency: int) -> list[Recording]:

@@ -1,29 +1,47 @@
-"""Units that recordings come in, as factors to A or V."""
+"""Units that recordings come in, as factors to A, V or s."""
 
 from __future__ import annotations
 
-__all__ = ["factor", "quantity"]
+import re
 
-_PREFIXES = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6}
-_NAMES = {"A": "current", "V": "voltage"}
-_SPELT_OUT = {"ampere": "A", "amperes": "A", "amp": "A", "amps": "A", "volt": "V", "volts": "V"}
+__all__ = ["ambiguous", "factor", "quantity"]
+
+_PREFIXES = {"": 1.0, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "K": 1e3, "M": 1e6}
+_WORDS = {"nano": "n", "micro": "u", "milli": "m", "kilo": "k", "mega": "M"}
+_NAMES = {"A": "current", "V": "voltage", "s": "time"}
+_SPELT_OUT = {
+    "A": r"a|amps?|amperes?|ampère?s?",
+    "V": r"v|volts?",
+    "s": r"s|secs?|seconds?|sek|sekunden?|secondes?|segundos?|secondi",
+}
+_KINDS_OF_VALUE = re.compile(r"[\s_.]*\(?(rms|peak|pk|inst|dc|ac)\)?$", re.IGNORECASE)
 
 
 def quantity(unit: str) -> str | None:
-    """ "current", "voltage", or None for another unit: A, mA, kA, ampere, V, mV, kV, MV, volt."""
+    """ "current", "voltage" or "time", or None for another unit: A, mA, kA, amperes, V, mV, kV, MV, volts, s, ms, us, seconds, in any case."""
     parsed = _parse(unit)
     return _NAMES[parsed[1]] if parsed else None
 
 
 def factor(unit: str) -> float:
-    """What one `unit` is in A or V; `KeyError` for a unit that `quantity` does not know."""
+    """What one `unit` is in A, V or s; `KeyError` for a unit that `quantity` does not know."""
     parsed = _parse(unit)
     if parsed is None:
         raise KeyError(unit)
     return _PREFIXES[parsed[0]]
 
 
+def ambiguous(unit: str) -> bool:
+    """Whether capitals leave open what is meant: MA is mA in a heading of capitals, and nobody measures mega-amperes."""
+    return unit.strip() in ("MA", "MAMP", "MAMPS")
+
+
 def _parse(unit: str) -> tuple[str, str] | None:
-    unit = _SPELT_OUT.get(unit.strip().lower(), unit.strip())
-    prefix, name = unit[:-1], unit[-1:].upper()
-    return (prefix, name) if name in _NAMES and prefix in _PREFIXES else None
+    """(prefix, A, V or s)."""
+    unit = _KINDS_OF_VALUE.sub("", unit.strip().replace("\u00b5", "u").replace("\u03bc", "u"))
+    for name, spelt in _SPELT_OUT.items():
+        found = re.fullmatch(rf"(nano|micro|milli|kilo|mega|[numkM]?)({spelt})", unit, re.IGNORECASE)
+        if found:
+            prefix = _WORDS.get(found[1].lower(), found[1])
+            return (prefix if prefix == "M" and name != "s" else prefix.lower()), name
+    return None

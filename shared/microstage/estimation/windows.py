@@ -17,8 +17,9 @@ from microstage.stage import Job, stage_main
 
 __all__ = ["cut", "run"]
 
-_KINDS = {"current": "A", "voltage": "V"}
+_KINDS = ("current", "voltage")
 _BLOCK_CYCLES = {50: 10, 60: 12}
+_UNSAID = "units of the file"
 _HOP = 8  # samples between windows, an eighth of a cycle
 _MOST = 4096  # windows of one record; a longer record is looked at less often
 
@@ -27,25 +28,19 @@ def run(job: Job) -> None:
     p = job.parameters
     path = job.inputs["recording"] / p["file"]
     length = json.loads((job.inputs["model"] / "model_def.json").read_text())["samples"]
-    waveform, unit = _waveform(path, p["channel"])
+    waveform = _waveform(path, p["channel"])
+    for remark in waveform.remarks:
+        job.log(remark)
     try:
         arrays = cut(waveform, length, p["frequency"])
     except DatasetError as error:
         raise DatasetError(f"{p['file']}, channel {p['channel']}: {error}") from None
-    golden.save(job.output / WINDOWS, {**arrays, "unit": np.array(unit)})
+    golden.save(job.output / WINDOWS, {**arrays, "unit": np.array(waveform.unit or _UNSAID)})
 
 
-def _waveform(path: Path, channel: str) -> tuple[Waveform, str]:
-    """The channel "current", "voltage" (the first that is one), or the one of that name, and its unit."""
-    if channel in _KINDS:
-        return read_waveform(path, channel, gaps=True), _KINDS[channel]
-    try:
-        return read_waveform(path, "current", channel, gaps=True), "A"
-    except DatasetError as first:
-        try:
-            return read_waveform(path, "voltage", channel, gaps=True), "V"
-        except DatasetError:
-            raise first from None
+def _waveform(path: Path, channel: str) -> Waveform:
+    """The channel "current", "voltage" (the first that is one), or the one of that name."""
+    return read_waveform(path, channel, gaps=True) if channel in _KINDS else read_waveform(path, None, channel, gaps=True)
 
 
 def cut(waveform: Waveform, length: int, nominal: int) -> dict[str, np.ndarray]:

@@ -21,7 +21,7 @@ __all__ = ["estimate_file", "selections"]
 
 _KINDS = ("current", "voltage")
 _FREQUENCIES = ("60", "50")
-_SUFFIXES = (".cfg", ".csv")
+_SUFFIXES = (".cfg", ".cff", ".csv", ".tsv")
 
 
 def selections(typed: Mapping[str, str]) -> Iterator[dict[str, str]]:
@@ -63,10 +63,10 @@ def estimate_file(typed: Mapping[str, str], chain_of: Callable[[dict[str, str]],
 
 def _recording(name: str | None) -> Path:
     if not name:
-        raise ParameterError("FILE= is missing: a COMTRADE configuration (.cfg, its .dat beside it) or a CSV file.")
+        raise ParameterError("FILE= is missing: a COMTRADE record (.cff, or .cfg with its .dat beside it) or a CSV file.")
     path = Path(name).resolve()
     if path.suffix.lower() not in _SUFFIXES:
-        raise ParameterError(f"FILE={name} is neither .cfg (COMTRADE) nor .csv.")
+        raise ParameterError(f"FILE={name} is neither .cfg or .cff (COMTRADE) nor .csv or .tsv.")
     if not (path.is_file() and os.access(path, os.R_OK)):
         raise ParameterError(f"FILE={name} is not a file that can be read.")
     return path
@@ -74,7 +74,7 @@ def _recording(name: str | None) -> Path:
 
 def _digests(path: Path) -> dict[str, str]:
     """The recording's own files: a configuration's data lie beside it under the same stem."""
-    beside = [path, *(p for p in path.parent.glob("*") if p.stem == path.stem and p.suffix.lower() == ".dat")]
+    beside = [path, *(p for p in path.parent.glob("*") if p.stem.lower() == path.stem.lower() and p.suffix.lower() == ".dat")]
     return {p.name: file_digest(p) for p in beside}
 
 

@@ -1,0 +1,113 @@
+"""COMTRADE as relays and converters write it, made into what the `comtrade` package reads.
+
+The package is strict about fields that are of no account here: dates, commas at line ends, bytes behind the last row. `tidy_cfg` and
+`tidy_rows` leave every number as it is.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Configuration", "parts_of_cff", "tidy_cfg", "tidy_rows", "whole_rows"]
+
+_BYTES = {"BINARY": 2, "BINARY32": 4, "FLOAT32": 4}
+_HEADER = re.compile(rb"(?im)^-{3}[ \t]*file type:[ \t]*(\w+)[^\r\n]*-{3}[ \t]*\r?\n")
+_NUMBERS = (5, 6, 7, 8, 9, 10, 11)  # multiplier, offset, skew, limits, ratio: fields of an analog channel that are numbers
+_OLDEST = "1991"
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """`text` for the package; `kind` of the data in capitals; sampling `rates` as (Hz, last sample), sections of one rate joined;
+    `analog` and `status` channels; the standard's `revision`.
+    """
+
+    text: str
+    kind: str
+    rates: list[tuple[float, int]]
+    analog: int
+    status: int
+    revision: str
+
+
+def parts_of_cff(data: bytes) -> tuple[bytes, bytes]:
+    """(configuration, data) of a combined file; `ValueError` where it has not both."""
+    found = list(_HEADER.finditer(data))
+    kinds = [match[1].upper() for match in found]
+    if b"CFG" not in kinds or b"DAT" not in kinds:
+        raise ValueError("no section `--- file type: CFG ---` and `--- file type: DAT ... ---`")
+    first, last = found[kinds.index(b"CFG")], found[kinds.index(b"DAT")]
+    ends = [match.start() for match in found if match.start() > first.start()]
+    return data[first.end() : ends[0]], data[last.end() :]
+
+
+def tidy_cfg(text: str) -> Configuration:
+    """Its lines; `ValueError` or `IndexError` where one is missing. Where no channel is analog, the rest is not looked at."""
+    lines = [line.replace("\x1a", "").strip().rstrip(", \t") for line in text.splitlines()]
+    head = [field.strip() for field in lines[0].split(",")]
+    revision = head.pop() if re.fullmatch(r"\d{4}", head[-1]) and len(head) > 2 else _OLDEST
+    total, analog, status = _counts(lines[1])
+    if not analog:
+        return Configuration(text, "", [], analog, status, revision)
+    channels = [_analog(line) for line in lines[2 : 2 + analog]]
+    channels += lines[2 + analog : 2 + analog + status]
+    frequency, sections, *rest = lines[2 + analog + status :]
+    count = max(int(sections or 0), 1)
+    rates = _joined([line.split(",") for line in rest[:count]])
+    start, trigger, kind, *last = rest[count:]
+    named = [" ".join(head[:-1]), head[-1]] if len(head) > 1 else [*head, ""]
+    tidy = [",".join([*named, *([] if revision == _OLDEST else [revision])]), f"{total},{analog}A,{status}D", *channels]
+    tidy += [(re.match(r"\d*\.?\d*", frequency) or [""])[0], str(len(rates) if rates[0][0] else 0)]
+    tidy += [*(f"{rate!r},{end}" for rate, end in rates), _moment(start), _moment(trigger), kind, *last]
+    return Configuration("\n".join(tidy) + "\n", kind.upper(), rates, analog, status, revision)
+
+
+def _counts(line: str) -> tuple[int, int, int]:
+    """(channels, analog, status), whichever order the letters come in."""
+    found = {letter.upper(): int(number) for number, letter in re.findall(r"(\d+)\s*([ADad])", line)}
+    return sum(found.values()), found.get("A", 0), found.get("D", 0)
+
+
+def _analog(line: str) -> str:
+    fields = [field.strip().strip('"').strip() for field in line.split(",")]
+    if len(fields) > 13:
+        raise ValueError(f"channel {fields[0]} has {len(fields)} fields, expected 13; is there a comma in a name, or in a number?")
+    return ",".join(field or ("0" if place in _NUMBERS and place != 5 else "") for place, field in enumerate(fields))
+
+
+def _joined(rates: Sequence[Sequence[str]]) -> list[tuple[float, int]]:
+    """Sections one after another at one and the same rate are one."""
+    found: list[tuple[float, int]] = []
+    for rate, end in ((float(fields[0] or 0), int(float(fields[1]))) for fields in rates):
+        if found and math.isclose(found[-1][0], rate, rel_tol=1e-9):
+            found.pop()
+        found.append((rate, end))
+    return found
+
+
+def _moment(line: str) -> str:
+    """A date that no reader refuses, with as many digits of the second: more than six make time stamps nanoseconds."""
+    digits = re.search(r"[.,](\d+)\s*$", line)
+    return f"01/01/2000,00:00:00.{'0' * (9 if digits and len(digits[1]) > 6 else 6)}"
+
+
+def tidy_rows(text: str, described: Configuration) -> Iterator[str]:
+    """The rows of an ASCII data file: numbered, a missing time as 0, a missing sample as its revision has it, a missing status as 0."""
+    missing = "" if described.revision == _OLDEST else "99999"
+    for line in text.splitlines():
+        separator = "," if "," in line else ";"
+        fields = [field.strip() for field in line.replace("\x1a", "").split(separator)]
+        if any(fields):
+            number, time, samples, status = fields[0], fields[1:2], fields[2 : 2 + described.analog], fields[2 + described.analog :]
+            lacking = ["?"] * (described.analog - len(samples))  # a row that was cut off is no number
+            status = [field or "0" for field in status[: described.status]]
+            yield ",".join([number, (time or ["0"])[0] or "0", *(field or missing for field in samples), *lacking, *status])
+
+
+def whole_rows(data: bytes, described: Configuration) -> tuple[bytes, int]:
+    """(`data` without what is behind its last whole row, how many rows); `KeyError` for a kind that is not known."""
+    width = 8 + _BYTES[described.kind] * described.analog + 2 * math.ceil(described.status / 16)
+    return data[: len(data) // width * width], len(data) // width

@@ -1,0 +1,31 @@
+"""The text of files that do not say how they are encoded."""
+
+from __future__ import annotations
+
+import codecs
+
+__all__ = ["decode"]
+
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_NATIONAL = ("gb18030", "big5", "shift_jis", "euc_kr", "cp1251", "cp1250", "cp1253", "cp437", "cp850")
+
+
+def decode(data: bytes, sought: str | None = None) -> str:
+    """`data` as UTF-16 or UTF-8 where it is that, else in an encoding in which the name `sought` occurs, else as Windows-1252 or Latin-1.
+
+    Those leave every ASCII character as it is, and so the numbers and separators of a table right, whatever its names look like.
+    """
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data.decode(encoding, "replace")
+    for place, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if len(data) > 1 and data[place : 1000 : 2].count(0) > 0.9 * len(data[place : 1000 : 2]):
+            return data.decode(encoding, "replace")
+    for encoding in ("utf-8", *(one for one in _NATIONAL if sought and not sought.isascii()), "cp1252"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if encoding not in _NATIONAL or sought in text:
+            return text
+    return data.decode("latin-1")
