@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import pickle
 import struct
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from microstage.datasets import archives, cifar10, download, glyphs, mnist
 from microstage.datasets.images import Images, split
-from microstage.datasets.locations import folder
+from microstage.datasets.locations import files, folder
 from microstage.errors import DatasetError
 
 
@@ -28,18 +29,51 @@ def digits(folder, packed=True):
     return halves
 
 
-@pytest.mark.parametrize("packed", [True, False])
-def test_mnist_as_published(tmp_path, packed):
-    halves = digits(tmp_path, packed)
-    for images, (pixels, labels) in zip(mnist.read(tmp_path), halves.values()):
-        assert images.pixels.shape == (len(labels), 1, 28, 28) and images.pixels.dtype == np.uint8
+def in_own_folder(name):
+    return f"{name}/{name.replace('-idx', '.idx')}"
+
+
+LAYOUTS = {
+    "as published": ("", "{}.gz".format, True),
+    "unpacked": ("", str, False),
+    "a browser's": ("", "{}.gz".format, False),
+    "with a dot": ("mnist", lambda name: name.replace("-idx", ".idx"), False),
+    "torchvision's": ("MNIST/raw", str, False),
+    "a folder each": ("", in_own_folder, False),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_mnist_is_found_in_every_folder_that_its_archives_unpack_to(tmp_path, layout):
+    below, called, packed = LAYOUTS[layout]
+    (place := tmp_path / below).mkdir(parents=True, exist_ok=True)
+    halves = digits(place, packed)
+    for path in [path for path in place.iterdir() if path.is_file()]:
+        target = place / called(path.name.removesuffix(".gz"))
+        kept = path.rename(path.with_suffix(".moving"))
+        target.parent.mkdir(exist_ok=True)
+        kept.rename(target)
+    for data in (tmp_path, folder("mnist", tmp_path)):
+        for images, (pixels, labels) in zip(mnist.read(data), halves.values()):
+            assert images.pixels.shape == (len(labels), 1, 28, 28) and images.pixels.dtype == np.uint8
+            assert np.array_equal(images.pixels[:, 0], pixels) and np.array_equal(images.labels, labels)
+    assert len(files("mnist", tmp_path)) == 4
+
+
+def test_mnist_is_read_from_keras_archive(tmp_path):
+    halves = digits(tmp_path)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    named = {f"{kind}_{half}": values for half, pair in zip(("train", "test"), halves.values()) for kind, values in zip("xy", pair)}
+    np.savez(tmp_path / "mnist.npz", **{name: values.astype(np.uint8) for name, values in named.items()})
+    for images, (pixels, labels) in zip(mnist.read(folder("mnist", tmp_path)), halves.values()):
         assert np.array_equal(images.pixels[:, 0], pixels) and np.array_equal(images.labels, labels)
 
 
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("train-images-idx3-ubyte.gz", b"not gzip", "cannot be read"),
+        ("train-images-idx3-ubyte.gz", b"\x1f\x8b not gzip", "cannot be read"),
         ("train-images-idx3-ubyte.gz", gzip.compress(b"\0\0\x08\x01"), "no IDX file"),
         ("train-images-idx3-ubyte.gz", gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 2**31, 2**31, 4)), "its header says"),
         ("train-images-idx3-ubyte.gz", gzip.compress(idx(np.zeros((7, 2, 2)))), "expected .28, 28."),
@@ -71,18 +105,52 @@ def test_half_of_mnist_may_be_an_archive(tmp_path):
     assert np.array_equal(train.pixels[:, 0], pixels) and np.array_equal(train.labels, labels)
 
 
-def test_cifar10_as_published(tmp_path):
+def photographs(folder, ending):
+    """CIFAR-10's six files of one record each, of the binary or of the Python version; the records."""
     rng = np.random.Generator(np.random.PCG64(1))
     records = rng.integers(0, 256, (6, 3073), dtype=np.uint8)
     records[:, 0] = np.arange(6)
-    for place, name in enumerate([*(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin"]):
-        (tmp_path / name).write_bytes(records[place].tobytes())
-    train, test = cifar10.read(tmp_path)
-    assert train.labels.tolist() == [0, 1, 2, 3, 4] and test.labels.tolist() == [5]
-    assert test.pixels[0, 1, 2, 3] == records[5, 1 + 1024 + 2 * 32 + 3]  # green, third row, fourth column
-    (tmp_path / "data_batch_3.bin").write_bytes(b"\0" * 100)
-    with pytest.raises(DatasetError, match="no number of records"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for record, name in zip(records, [*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"]):
+        batch = {b"data": record[None, 1:], b"labels": [int(record[0])], b"filenames": [b"x.png"]}
+        (folder / f"{name}{ending}").write_bytes(record.tobytes() if ending else pickle.dumps(batch, 2))
+    return records
+
+
+@pytest.mark.parametrize("ending,below", [(".bin", "."), (".bin", "cifar-10-batches-bin"), ("", "cifar10/cifar-10-batches-py"), ("", ".")])
+def test_cifar10_is_found_in_every_folder_that_its_archives_unpack_to(tmp_path, ending, below):
+    records = photographs(tmp_path / below, ending)
+    for data in (tmp_path, folder("cifar10", tmp_path)):
+        train, test = cifar10.read(data)
+        assert train.labels.tolist() == [0, 1, 2, 3, 4] and test.labels.tolist() == [5]
+        assert test.pixels[0, 1, 2, 3] == records[5, 1 + 1024 + 2 * 32 + 3]  # green, third row, fourth column
+    assert len(files("cifar10", tmp_path)) == 6
+    (tmp_path / below / f"data_batch_3{ending}").write_bytes(b"\0" * 100)
+    with pytest.raises(DatasetError, match="no number of records|no batch of"):
         cifar10.read(tmp_path)
+    (tmp_path / below / f"data_batch_3{ending}").unlink()
+    with pytest.raises(DatasetError, match=f"has no data_batch_3{ending}; `make data DATASET=cifar10`"):
+        cifar10.read(tmp_path)
+
+
+def test_the_version_for_matlab_is_refused(tmp_path):
+    (tmp_path / "cifar-10-batches-mat").mkdir()
+    (tmp_path / "cifar-10-batches-mat" / "data_batch_1.mat").write_bytes(b"MATLAB")
+    with pytest.raises(DatasetError, match="version for MATLAB, which is not read"):
+        cifar10.read(folder("cifar10", tmp_path))
+
+
+class Harmful:
+    def __reduce__(self):
+        return print, ("run",)
+
+
+def test_nothing_that_a_pickle_names_is_run(tmp_path, capsys):
+    photographs(tmp_path, "")
+    (tmp_path / "data_batch_2").write_bytes(pickle.dumps({b"data": Harmful(), b"labels": [1]}, 2))
+    with pytest.raises(DatasetError, match="data_batch_2 is no batch .* asks for (builtins|__builtin__).print"):
+        cifar10.read(tmp_path)
+    assert not capsys.readouterr().out
 
 
 def test_a_part_of_cifar10_has_no_test_of_its_own(tmp_path):

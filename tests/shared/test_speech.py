@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import struct
 import tarfile
 import wave
 from collections import Counter
@@ -125,11 +126,32 @@ def test_another_kind_of_wav_is_one_sentence(tmp_path, change, said):
         speech_commands.read_wav(tmp_path / "x.wav")
 
 
-@pytest.mark.parametrize("content", [b"", b"RIFF", b"not a wav file at all, but long enough to have a header"])
-def test_a_damaged_wav_is_one_sentence(tmp_path, content):
-    (tmp_path / "x.wav").write_bytes(content)
-    with pytest.raises(DatasetError, match="x.wav is no readable WAV file"):
+@pytest.mark.parametrize("content,said", [
+    (lambda whole: b"", "x.wav is no readable WAV file: it is empty, or ends within its header"),
+    (lambda whole: whole[:30], "x.wav is no readable WAV file: it is empty, or ends within its header"),
+    (lambda whole: b"not a wav file at all, but long enough to have a header", "x.wav is no readable WAV file: file does not start"),
+    (lambda whole: whole[:-101], "x.wav is cut short: it holds 15949 of 16000 samples"),
+    (lambda whole: whole[:44], "x.wav is no clip of speech: it holds no samples"),
+    (lambda whole: extensible(whole, tag=3), "x.wav is no readable WAV file: unknown format"),
+])  # fmt: skip
+def test_a_damaged_wav_is_one_sentence(tmp_path, content, said):
+    write_wav(tmp_path / "x.wav", np.arange(RATE))
+    (tmp_path / "x.wav").write_bytes(content((tmp_path / "x.wav").read_bytes()))
+    with pytest.raises(DatasetError, match=said):
         speech_commands.read_wav(tmp_path / "x.wav")
+
+
+def extensible(plain, tag=1):
+    """The same file as WAVE_FORMAT_EXTENSIBLE of sub-format `tag`."""
+    told = struct.pack("<HHIH", 22, 16, 0, tag) + bytes.fromhex("000000001000800000aa00389b71")
+    whole, size = (struct.pack("<I", n) for n in (len(plain) - 8 + len(told), 16 + len(told)))
+    return plain[:4] + whole + plain[8:16] + size + b"\xfe\xff" + plain[22:36] + told + plain[36:]
+
+
+def test_pcm_in_wave_format_extensible_is_pcm(tmp_path):
+    write_wav(tmp_path / "x.wav", np.arange(RATE))
+    (tmp_path / "y.wav").write_bytes(extensible((tmp_path / "x.wav").read_bytes()))
+    assert np.array_equal(speech_commands.read_wav(tmp_path / "y.wav"), np.arange(RATE))
 
 
 def test_nobody_speaks_in_two_splits():

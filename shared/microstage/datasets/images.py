@@ -63,9 +63,11 @@ def checked(images: Images, name: str) -> Images:
 
 
 def bytes_of(path: Path) -> bytes:
-    """A file's content, unpacked if its name ends in .gz; `DatasetError` if it is damaged."""
+    """A file's content, unpacked if it is packed, whatever its name: browsers unpack and keep the name. `DatasetError` if it is damaged."""
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as file:
             content = file.read(_LARGEST + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DatasetError(f"{path} cannot be read: {error}.") from None
@@ -74,14 +76,14 @@ def bytes_of(path: Path) -> bytes:
     return content
 
 
-def from_archive(path: Path, shape: tuple[int, ...]) -> Images:
-    """An .npz with `x` uint8 [n, *shape] (channels last, if there are several) and `y` [n]."""
+def from_archive(path: Path, shape: tuple[int, ...], half: str = "") -> Images:
+    """An .npz with `x` uint8 [n, *shape] (channels last, if there are several) and `y` [n], or of a `half`, as Keras has it: x_train, y_train."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            pixels, labels = archive["x"], archive["y"]
+            pixels, labels = archive[f"x{half}"], archive[f"y{half}"]
     except (OSError, ValueError, KeyError, EOFError, zlib.error) as error:
-        raise DatasetError(f"{path} is no archive of images `x` with labels `y`: {error}.") from None
+        raise DatasetError(f"{path} is no archive of images `x{half}` with labels `y{half}`: {error}.") from None
     if pixels.dtype != np.uint8 or pixels.shape[1:] != shape or labels.ndim != 1:
-        raise DatasetError(f"{path}: `x` is {pixels.dtype} {list(pixels.shape)}, expected uint8 [n, {', '.join(map(str, shape))}].")
+        raise DatasetError(f"{path}: `x{half}` is {pixels.dtype} {list(pixels.shape)}, expected uint8 [n, {', '.join(map(str, shape))}].")
     pixels = pixels[:, None] if pixels.ndim == 3 else np.moveaxis(pixels, -1, 1)
     return checked(Images(np.ascontiguousarray(pixels), labels.astype(np.uint8)), str(path))

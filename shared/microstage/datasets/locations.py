@@ -6,7 +6,7 @@ from pathlib import Path
 
 from microstage.errors import DatasetError
 
-__all__ = ["BUILT_IN", "DOWNLOADED", "files", "folder", "names"]
+__all__ = ["BUILT_IN", "DOWNLOADED", "files", "folder", "names", "unpacked"]
 
 BUILT_IN = ("generator", "words", "glyphs", "own")  # own: made by the user's module
 DOWNLOADED = ("ev-cpw", "speech-commands", "mnist", "cifar10")
@@ -14,14 +14,14 @@ _PATTERNS = {
     "ev-cpw": ("*/Waveform_*.csv",),
     "speech-commands": ("*/*.wav", "*/*/*.wav", "*_list.txt"),
     "speech-features": ("gsc_test_mfcc.npz",),
-    "mnist": ("train-*-ubyte*", "t10k-*-ubyte*", "mnist_*.npz"),
-    "cifar10": ("data_batch_[1-5].bin", "test_batch.bin", "cifar10*.npz"),
+    "mnist": ("train-*-ubyte*", "t10k-*-ubyte*", "train-*-ubyte/*", "t10k-*-ubyte/*", "mnist_*.npz", "mnist.npz"),
+    "cifar10": ("data_batch_[1-5].bin", "test_batch.bin", "cifar10*.npz", "data_batch_[1-5]", "test_batch", "*_batch*.mat"),
     "folder": ("**/*",),
-    "recordings": ("**/*.csv", "**/*.CSV", "**/*.cfg", "**/*.CFG", "**/*.dat", "**/*.DAT"),
+    "recordings": ("**/*.csv", "**/*.CSV", "**/*.cfg", "**/*.CFG", "**/*.dat", "**/*.DAT", "**/*.cff", "**/*.CFF", "**/*.tsv"),
 }
 _USUAL_FOLDERS = {
-    "mnist": ("mnist",),
-    "cifar10": ("cifar10/cifar-10-batches-bin", "cifar-10-batches-bin", "cifar10", "cifar10_4000"),
+    "mnist": ("mnist/MNIST/raw", "MNIST/raw", "mnist/raw", "raw", "mnist", "MNIST"),
+    "cifar10": tuple(f"{above}cifar-10-batches-{kind}" for kind in ("bin", "py", "mat") for above in ("cifar10/", "")) + ("cifar10", "cifar10_4000"),
     "ev-cpw": ("ev_cpw", "ev-cpw"),
     "speech-commands": ("speech_commands", "speech-commands", "speech_commands_v0.02"),
     "speech-features": ("gsc_v2_test",),
@@ -35,13 +35,18 @@ def names() -> tuple[str, ...]:
 
 def folder(name: str, data_dir: Path) -> Path:
     """The folder that holds dataset `name`: `data_dir` itself, or the usual name inside it; `DatasetError` if neither."""
-    places = [data_dir / usual for usual in _USUAL_FOLDERS.get(name, ())] + [data_dir]
-    for place in places:
-        if any(next(place.glob(pattern), None) for pattern in _PATTERNS[name]):
-            return place
+    place = unpacked(name, data_dir)
+    if place is not None:
+        return place
     wanted = " or ".join(_PATTERNS[name][:1])
     help_ = f"; `make data DATASET={name}` downloads it" if name in DOWNLOADED else ""
     raise DatasetError(f"DATA_DIR={data_dir} holds no {name}: expected files {wanted} there{help_}.")
+
+
+def unpacked(name: str, data_dir: Path) -> Path | None:
+    """The folder at or below `data_dir` that has files of dataset `name`: where its archives unpack to."""
+    places = [data_dir / usual for usual in _USUAL_FOLDERS.get(name, ())] + [data_dir]
+    return next((place for place in places if any(next(place.glob(pattern), None) for pattern in _PATTERNS[name])), None)
 
 
 def files(name: str, data_dir: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """MNIST: handwritten digits, 60,000 to train on and 10,000 to test on, 28 x 28 grey levels.
 
-LeCun, Cortes, Burges. The IDX files as published, gzipped or not; or, for either half, an .npz with `x` and `y`.
+LeCun, Cortes, Burges. The IDX files as published, gzipped or not, under any of the names that archives give them; or, for either half,
+an .npz with `x` and `y`; or Keras' mnist.npz.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from microstage.datasets.images import Images, bytes_of, checked, from_archive
+from microstage.datasets.locations import unpacked
 from microstage.errors import DatasetError
 
 __all__ = ["SHAPE", "read"]
@@ -18,12 +20,13 @@ __all__ = ["SHAPE", "read"]
 SHAPE = (1, 28, 28)
 _HALVES = {"train": "mnist_train*.npz", "t10k": "mnist_test*.npz"}
 _KINDS = {"images-idx3-ubyte": 3, "labels-idx1-ubyte": 1}  # with the number of dimensions, which the files state too
+_KERAS = ("mnist.npz", {"train": "_train", "t10k": "_test"})
 _UNSIGNED_BYTES = 0x08
 
 
 def read(folder: Path) -> tuple[Images, Images]:
-    """(to train on, to test on) from the files in `folder`; `DatasetError` names what is missing or damaged."""
-    train, test = (_half(folder, half) for half in _HALVES)
+    """(to train on, to test on) from the files in `folder`, or where archives unpack to in it; `DatasetError` names what is missing or damaged."""
+    train, test = (_half(unpacked("mnist", folder) or folder, half) for half in _HALVES)
     return train, test
 
 
@@ -37,12 +40,17 @@ def _half(folder: Path, half: str) -> Images:
         return checked(Images(pixels[:, None], labels), str(paths[0]))
     if archives:
         return from_archive(archives[0], SHAPE[1:])
+    keras, halves = _KERAS
+    if (folder / keras).is_file():
+        return from_archive(folder / keras, SHAPE[1:], halves[half])
     missing = next(kind for kind, path in zip(_KINDS, paths) if path is None)
     raise DatasetError(f"{folder} has no {half}-{missing}.gz; `make data DATASET=mnist` downloads it.")
 
 
 def _found(folder: Path, name: str) -> Path | None:
-    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
+    """The file `name`: as published, with a dot as it unpacks, packed or not, or in a folder of its own name."""
+    names = [f"{one}{ending}" for one in (name, name.replace("-idx", ".idx")) for ending in ("", ".gz")]
+    return next((path for one in names for path in (folder / one, *(folder / above / one for above in names)) if path.is_file()), None)
 
 
 def _idx(path: Path, rank: int) -> np.ndarray:

@@ -8,6 +8,7 @@ of its own, unpacked into a sub-folder. Silence to train on is cut from the back
 
 from __future__ import annotations
 
+import io
 import wave
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ _NOISE = "_background_noise_"
 _VALIDATING_NOISE = "running_tap.wav"
 _LISTS = ("validation_list.txt", "testing_list.txt")
 _HOP = RATE // 2
+_PCM = bytes.fromhex("0100000000001000800000aa00389b71")  # KSDATAFORMAT_SUBTYPE_PCM
+_UNTOLD = (1 << 30) - 64  # what writes to a pipe declares as many samples as there can be
 _LARGEST = 1 << 26  # bytes of one file; the longest noise is 3 MB
 
 
@@ -82,11 +85,23 @@ def read_wav(path: Path) -> np.ndarray:
     try:
         if path.stat().st_size > _LARGEST:
             raise DatasetError(f"{path} has {path.stat().st_size} bytes, too many for a clip of speech.")
-        with wave.open(str(path), "rb") as file:
-            found = file.getframerate(), file.getnchannels(), 8 * file.getsampwidth()
-            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2") if found[2] == 16 else None
+        with wave.open(io.BytesIO(_plain(path.read_bytes())), "rb") as file:
+            found, declared = (file.getframerate(), file.getnchannels(), 8 * file.getsampwidth()), file.getnframes()
+            frames = file.readframes(declared)
     except (OSError, EOFError, wave.Error, ValueError) as error:
-        raise DatasetError(f"{path} is no readable WAV file: {error or 'it is cut short'}.") from None
+        raise DatasetError(f"{path} is no readable WAV file: {str(error) or 'it is empty, or ends within its header'}.") from None
     if found != (RATE, 1, 16):
         raise DatasetError(f"{path} has {found[0]} Hz, {found[1]} channels, {found[2]} bits; expected {RATE} Hz, 1 channel, 16 bits.")
-    return samples.astype(np.int16)
+    if not frames:
+        raise DatasetError(f"{path} is no clip of speech: it holds no samples.")
+    if len(frames) // 2 < declared < _UNTOLD:
+        raise DatasetError(f"{path} is cut short: it holds {len(frames) // 2} of {declared} samples.")
+    return np.frombuffer(frames[: len(frames) // 2 * 2], "<i2").astype(np.int16)
+
+
+def _plain(content: bytes) -> bytes:
+    """`content` with the tag of PCM where it has that of WAVE_FORMAT_EXTENSIBLE and says that it is PCM: `wave` does not look further."""
+    place = content.find(b"fmt ", 12)
+    if place > 0 and content[place + 8 : place + 10] == b"\xfe\xff" and content[place + 32 : place + 48] == _PCM:
+        return content[: place + 8] + b"\x01\x00" + content[place + 10 :]
+    return content
