@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 from microstage_cbackend.program.ir import Part, Tensor
 from microstage_cbackend.program.model import Model
-from microstage_cbackend.writers.names import identifier
+from microstage_cbackend.writers.names import Names, filled, unique
 
 if TYPE_CHECKING:
     from microstage_cbackend.writers.part_writer import PartWriter
@@ -18,7 +17,7 @@ __all__ = ["Api", "signature"]
 def signature(returns: str, name: str, arguments: list[str]) -> str:
     """A C prototype without its semicolon, broken before 116 columns."""
     start = f"{returns} {name}("
-    return textwrap.fill(start + ", ".join(arguments) + ")", 116, subsequent_indent=" " * len(start))
+    return "\n".join(filled(start + ", ".join(arguments) + ")", "", " " * len(start)))
 
 
 class Api:
@@ -54,13 +53,23 @@ class Api:
 
     def infer_signature(self) -> str:
         inputs, outputs = self.ends
-        arguments = [f"const {t.ctype} {identifier(t.name)}[{t.size}]" for t in inputs]
-        arguments += [f"{t.ctype} {self._output_name(n, inputs)}[{t.size}]" for n, t in outputs]
+        arguments = [f"const {t.ctype} {name}[{t.size}]" for t, name in zip(inputs, self.taken)]
+        arguments += [f"{t.ctype} {name}[{t.size}]" for (_, t), name in zip(outputs, self.given)]
         return signature(f"{self.model.name}_status", f"{self.model.name}_infer", [f"const {self.model.name}_ctx *ctx", *arguments])
 
-    def _output_name(self, name: str, inputs: list[Tensor]) -> str:
-        taken = {identifier(t.name) for t in inputs}
-        return identifier(name) + ("_out" if identifier(name) in taken else "")
+    @property
+    def taken(self) -> list[str]:
+        """What the inputs of the whole network are called in C."""
+        return self._arguments()[: len(self.ends[0])]
+
+    @property
+    def given(self) -> list[str]:
+        """What its outputs are called."""
+        return self._arguments()[len(self.ends[0]) :]
+
+    def _arguments(self) -> list[str]:
+        inputs, outputs = self.ends
+        return unique([*(t.name for t in inputs), *(name for name, _ in outputs)], self.model.name)
 
     def declarations(self) -> list[str]:
         lines: list[str] = []
@@ -82,7 +91,8 @@ class Api:
 
     def _state(self, part: Part) -> list[str]:
         prefix, states = f"{self.model.name}_{part.name}", dict(part.states)
-        fields = [f"{t.ctype} {identifier(t.name)}[{t.size}];" for t in part.inputs if t.name in states]
+        name = self.writers[part.name].name
+        fields = [f"{t.ctype} {name(t)}[{t.size}];" for t in part.inputs if t.name in states]
         lines = ["", f"/* State of {part.name}, carried from call to call; zeros at the start of a sequence. */"]
         lines += [f"typedef struct {{ {' '.join(fields)} }} {prefix}_state;", f"void {prefix}_reset({prefix}_state *state);"]
         lines += ["/* `steps` steps; arrays hold one step after another. The answer is the same however a sequence is cut into calls. */"]
@@ -95,51 +105,58 @@ class Api:
 
     def _steps_signature(self, part: Part) -> str:
         prefix, (inputs, outputs) = f"{self.model.name}_{part.name}", self._streams(part)
+        name = self.writers[part.name].name
         arguments = [f"const {self.model.name}_ctx *ctx", f"{prefix}_state *state"]
-        arguments += [f"const {t.ctype} *{identifier(t.name)}" for t in inputs]
-        arguments += [f"{t.ctype} *{identifier(n)}" for n, t in outputs] + ["int32_t steps"]
+        arguments += [f"const {t.ctype} *{name(t)}" for t in inputs]
+        arguments += [f"{t.ctype} *{name(t)}" for _, t in outputs] + ["int32_t steps"]
         return signature(f"{self.model.name}_status", f"{prefix}_steps", arguments)
 
     def _steps(self, part: Part) -> list[str]:
         name, prefix, states = self.model.name, f"{self.model.name}_{part.name}", dict(part.states)
+        called = self.writers[part.name].name
         held = [t for t in part.inputs if t.name in states]
         after = {new: part.outputs[part.output_names.index(new)] for new in states.values()}
         lines = ["", f"void {prefix}_reset({prefix}_state *state)", "{"]
         for t in held:
-            lines += [f"    for (int32_t i = 0; i < {t.size}; i++) {{", f"        state->{identifier(t.name)}[i] = 0;", "    }"]
+            lines += [f"    for (int32_t i = 0; i < {t.size}; i++) {{", f"        state->{called(t)}[i] = 0;", "    }"]
         lines += ["}", "", self._steps_signature(part), "{"]
         lines += ["    if (!ctx || !ctx->arena || !state) {", f"        return {name.upper()}_NULL;", "    }", ""]
         lines += ["    unsigned char *const memory = (unsigned char *)ctx->arena->words;"]
         for new, t in after.items():
-            lines.append(f"    {t.ctype} *const {identifier(new)} = ({t.ctype} *)(memory + {self._offsets[f'{part.name}.{new}']});")
-        given = [f"state->{identifier(t.name)}" if t in held else f"{identifier(t.name)} + step * {t.size}" for t in part.inputs]
-        given += [identifier(n) if n in after else f"{identifier(n)} + step * {t.size}" for n, t in zip(part.output_names, part.outputs)]
+            lines.append(f"    {t.ctype} *const {called(t)} = ({t.ctype} *)(memory + {self._offsets[f'{part.name}.{new}']});")
+        given = [f"state->{called(t)}" if t in held else f"{called(t)} + step * {t.size}" for t in part.inputs]
+        given += [called(t) if n in after else f"{called(t)} + step * {t.size}" for n, t in zip(part.output_names, part.outputs)]
         lines += ["    for (int32_t step = 0; step < steps; step++) {"]
         lines += [f"        const {name}_status status = {prefix}(ctx, {', '.join(given)});"]
         lines += [f"        if (status != {name.upper()}_OK) {{", "            return status;", "        }"]
         for t in held:
-            target = f"state->{identifier(t.name)}[i]"
-            value = f"{identifier(states[t.name])}[i]"
+            target = f"state->{called(t)}[i]"
+            value = f"{called(after[states[t.name]])}[i]"
             lines += [f"        for (int32_t i = 0; i < {t.size}; i++) {{", f"            {target} = {value};", "        }"]
         return [*lines, "    }", f"    return {name.upper()}_OK;", "}"]
 
     def _chain_body(self) -> list[str]:
         chain, name = self.model.chain, self.model.name
-        inputs, outputs = self.ends
+        inputs, _ = self.ends
+        names = Names(name)
+        called = {t.name: names.fresh(own) for t, own in zip(inputs, self.taken)}
+        given = [names.fresh(own) for own in self.given]
+        cell = self.writers[chain.cell.name].name
         made = dict(zip(chain.encoder.output_names, chain.encoder.outputs)) if chain.encoder else {}
         lines = ["    if (!ctx || !ctx->arena) {", f"        return {name.upper()}_NULL;", "    }", ""]
         lines += ["    unsigned char *const memory = (unsigned char *)ctx->arena->words;"] if made else []
-        buffers = {n: f"{identifier(n)}_steps" for n in made}
+        buffers = {n: names.fresh(f"{n}_steps") for n in made}
         for n, t in made.items():
             lines.append(f"    {t.ctype} *const {buffers[n]} = ({t.ctype} *)(memory + {self._offsets[n]}); /* {chain.steps} steps */")
         lines += [f"    {name}_{chain.cell.name}_state state;", "", f"    {name}_{chain.cell.name}_reset(&state);"]
         roles, calls = chain.sequence, []
         if chain.encoder:
-            calls.append((chain.encoder, "", [*(identifier(t.name) for t in chain.encoder.inputs), *buffers.values()]))
-        frames = [buffers.get(source) or identifier(source) for t in chain.cell.inputs if (source := roles.steps.get(t.name))]
+            calls.append((chain.encoder, "", [*(called[t.name] for t in chain.encoder.inputs), *buffers.values()]))
+        frames = [buffers.get(source) or called[source] for t in chain.cell.inputs if (source := roles.steps.get(t.name))]
         calls.append((chain.cell, "_steps", ["&state", *frames, str(chain.steps)]))
-        taken = [f"state.{identifier(roles.last[t.name])}" if t.name in roles.last else identifier(t.name) for t in chain.head.inputs]
-        calls.append((chain.head, "", [*taken, *(self._output_name(n, inputs) for n, _ in outputs)]))
+        states = {t.name: t for t in chain.cell.inputs}
+        taken = [f"state.{cell(states[roles.last[t.name]])}" if t.name in roles.last else called[t.name] for t in chain.head.inputs]
+        calls.append((chain.head, "", [*taken, *given]))
         calls = [f"{name}_{part.name}{kind}(ctx, {', '.join(arguments)})" for part, kind, arguments in calls]
         lines += [f"    {name}_status status = {calls[0]};"]
         for call in calls[1:]:
@@ -147,6 +164,4 @@ class Api:
         return [*lines, "    return status;"]
 
     def _single_body(self) -> list[str]:
-        inputs, outputs = self.ends
-        given = [identifier(t.name) for t in inputs] + [self._output_name(n, inputs) for n, _ in outputs]
-        return [f"    return {self.model.name}_{self.model.parts[0].name}(ctx, {', '.join(given)});"]
+        return filled(f"return {self.model.name}_{self.model.parts[0].name}(ctx, {', '.join(self._arguments())});")

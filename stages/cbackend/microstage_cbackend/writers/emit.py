@@ -11,7 +11,7 @@ from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.program.model import Model
 from microstage_cbackend.specialised_kernels import fast_files
 from microstage_cbackend.writers.api import Api
-from microstage_cbackend.writers.names import CPLUSPLUS, in_comment, quoted
+from microstage_cbackend.writers.names import CPLUSPLUS, Names, in_comment, quoted
 from microstage_cbackend.writers.part_writer import Packed, PartWriter, rows
 
 __all__ = ["Program", "emit"]
@@ -22,7 +22,13 @@ class Program:
 
     def __init__(self, model: Model) -> None:
         self.model, self.kernels = model, KernelSet()
-        self.writers = [PartWriter(model.name, part, self.kernels) for part in model.parts]
+        constants = Names()
+        for said in ("arena", "ctx", "status", "stream", "stream_reset", "infer", "infer_float", "push"):
+            constants.fresh(f"{model.name}_{said}")
+        for part in model.parts:
+            for said in ("", "_state", "_reset", "_steps"):
+                constants.fresh(f"{model.name}_{part.name}{said}")
+        self.writers = [PartWriter(model.name, part, self.kernels, constants) for part in model.parts]
         self.constants = {name: tensor for writer in self.writers for name, tensor in writer.constants.items()}
         self.api = Api(model, {w.part.name: w for w in self.writers}, max(w.plan.size for w in self.writers))
 

@@ -1,15 +1,17 @@
-"""Names of a graph as they may stand in C."""
+"""Names of a graph as they may stand in C, and text that is broken between words alone."""
 
 from __future__ import annotations
 
 import re
+import textwrap
 
-from microstage.c_names import identifier
+from microstage.c_names import Names, identifier, unique
 
-__all__ = ["CPLUSPLUS", "Names", "identifier", "in_comment", "quoted"]
+__all__ = ["CPLUSPLUS", "Names", "filled", "identifier", "in_comment", "labels", "quoted", "unique"]
 
 CPLUSPLUS = (["#ifdef __cplusplus", 'extern "C" {', "#endif"], ["#ifdef __cplusplus", "}", "#endif"])
 "What stands before and behind declarations that C++ may read."
+_WIDTH = 116
 
 
 def quoted(text: str) -> str:
@@ -22,16 +24,20 @@ def in_comment(sentence: str) -> str:
     return re.sub(r"[^\w .,:;()<>='/-]", "_", sentence, flags=re.ASCII)
 
 
-class Names:
-    """C identifiers, each given once."""
-
-    def __init__(self) -> None:
-        self._used: set[str] = set()
-
-    def fresh(self, text: str) -> str:
-        name, count = identifier(text), 1
-        while name in self._used:
+def labels(texts: list[str]) -> dict[str, str]:
+    """What a program prints for each of `texts`: one word of printable ASCII, none twice."""
+    found: dict[str, str] = {}
+    for text in texts:
+        word, count = quoted(text) or "_", 1
+        while word in found.values():
             count += 1
-            name = f"{identifier(text)}_{count}"
-        self._used.add(name)
-        return name
+            word = f"{quoted(text)}_{count}"
+        found[text] = word
+    return found
+
+
+def filled(text: str, first: str = "    ", then: str = "        ") -> list[str]:
+    """Lines of at most 116 columns, but for words that are longer: no name is broken."""
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=first, subsequent_indent=then, break_long_words=False, break_on_hyphens=False
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ from microstage_cbackend.program.ir import Layer, Part, Tensor, type_range
 from microstage_cbackend.program.stages import Affine, Search, Shared
 from microstage_cbackend.specialised_kernels import pack_blocks, pack_depthwise_blocks, pack_rows, wide_shift
 from microstage_cbackend.writers.memory_plan import plan_memory
-from microstage_cbackend.writers.names import Names, quoted
+from microstage_cbackend.writers.names import Names, filled, quoted
 
 __all__ = ["Packed", "PartWriter", "rows"]
 
@@ -30,7 +29,6 @@ _SPECIALISED |= {"ms_conv_u8_sums": "ms_conv_u8.h", "ms_frame_u8": "ms_pad_u8.h"
 "Kernels in headers, made anew for the sizes of each layer -> their header."
 _SHAPES = {"ms_average_u8": "ms_depthwise_u8_shape", "ms_frame_u8": "ms_pad_u8_shape"}
 _SHAPES |= dict.fromkeys(("ms_conv_u8_sums", "ms_xnor_sums", "ms_xnor_bits"), "ms_conv_u8_shape")
-_WIDTH = 116
 
 
 @dataclass
@@ -44,12 +42,12 @@ class Packed:
 class PartWriter:
     """C names and text of one part; `constants` holds its arrays by name after `body` was written."""
 
-    def __init__(self, model: str, part: Part, kernels: KernelSet) -> None:
-        self.model, self.part, self.kernels = model, part, kernels
+    def __init__(self, model: str, part: Part, kernels: KernelSet, constants: Names) -> None:
+        self.model, self.part, self.kernels, self._free = model, part, kernels, constants
         self.constants: dict[str, Tensor | Packed] = {}
         self.headers: set[str] = set()
         self.plan = plan_memory(part)
-        self._names, self._of = Names(), {}
+        self._names, self._of = Names(model), {}
         for tensor in part.inputs:
             self._of[id(tensor)] = self._names.fresh(tensor.name)
         for tensor, name in zip(part.outputs, part.output_names):
@@ -69,7 +67,7 @@ class PartWriter:
         arguments = [f"const {t.ctype} {self.name(t)}[{t.size}]" for t in self.part.inputs]
         arguments += [f"{t.ctype} {self.name(t)}[{t.size}]" for t in self.part.outputs]
         start = f"{self.model}_status {self.function}("
-        return textwrap.fill(start + ", ".join([f"const {self.model}_ctx *ctx", *arguments]) + ")", _WIDTH, subsequent_indent=" " * len(start))
+        return "\n".join(filled(start + ", ".join([f"const {self.model}_ctx *ctx", *arguments]) + ")", "", " " * len(start)))
 
     def body(self) -> list[str]:
         return self._body
@@ -77,7 +75,7 @@ class PartWriter:
     def _write(self) -> list[str]:
         layers = [line for number, layer in enumerate(self.part.layers) for line in ["", *self._layer(number, layer)]]
         pointers = ["ctx", "ctx->arena", *(self.name(t) for t in (*self.part.inputs, *self.part.outputs))]
-        lines = textwrap.wrap(f"if ({' || '.join(f'!{p}' for p in pointers)}) {{", _WIDTH - 4, initial_indent="    ", subsequent_indent="        ")
+        lines = filled(f"if ({' || '.join(f'!{p}' for p in pointers)}) {{")
         lines += [f"        return {self.model.upper()}_NULL;", "    }"]
         for t in self.part.inputs:
             if (t.low, t.high) != type_range(t.ctype):
@@ -100,8 +98,8 @@ class PartWriter:
         arguments = self._specialised(number, layer) if specialised else self._arguments(number, layer)
         function = layer.kernel if specialised else self.kernels.of(layer)
         return [
-            *textwrap.wrap(comment + " */", _WIDTH, initial_indent="    /* ", subsequent_indent="     * "),
-            *textwrap.wrap(f"{function}({', '.join(arguments)});", _WIDTH, initial_indent="    ", subsequent_indent="        "),
+            *filled(comment + " */", "    /* ", "     * "),
+            *filled(f"{function}({', '.join(arguments)});"),
         ]
 
     def _arguments(self, number: int, layer: Layer) -> list[str]:
@@ -163,7 +161,7 @@ class PartWriter:
 
     def _constant(self, tensor: Tensor) -> str:
         if id(tensor) not in self._of:
-            name = self._of[id(tensor)] = self._names.fresh(f"{self.function}_{tensor.name}")
+            name = self._of[id(tensor)] = self._free.fresh(f"{self.function}_{tensor.name}")
             self.constants[name] = tensor
         return self._of[id(tensor)]
 
