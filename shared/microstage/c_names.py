@@ -9,7 +9,7 @@ they are never used as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 __all__ = ["Names", "identifier", "is_network_name", "network_name", "unique"]
@@ -110,6 +110,12 @@ class Names:
             name = f"{first}_{count}"
         self._used.add(name)
         return name
+
+    def arguments(self, inputs: Sequence[str], outputs: Sequence[str]) -> tuple[list[str], list[str]]:
+        """What a function calls its arguments: inputs first, each side by the alphabet, so that the order in which a
+        file lists them has no say in it."""
+        both = [[(text, self.fresh(text)) for text in sorted(side)] for side in (inputs, outputs)]
+        return tuple([dict(found)[text] for text in side] for found, side in zip(both, (inputs, outputs)))
 
 
 def unique(texts: Iterable[str], network: str = "") -> list[str]:

@@ -101,15 +101,15 @@ def test_each_instruction_set_is_compiled_and_gives_the_same_integers(folder, tm
     x86()
     need(compiler, "objdump")
     flag, holds, lacks = KERNELS[chosen]
-    model = next(folder.glob("dispatch/*_dispatch.c")).name.removesuffix("_dispatch.c")
+    model = next(folder.glob("host/*_dispatch.c")).name.removesuffix("_dispatch.c")
     copy = shutil.copytree(folder, tmp_path / "copy")
-    for source in copy.glob(f"dispatch/{model}_*.c"):
+    for source in copy.glob(f"host/{model}_*.c"):
         said(compiler, *FLAGS, f"-DMS_FORCED=MS_CPU_{chosen.upper()}", "-c", "-o", source.with_suffix(".o"), source, cwd=copy)
-    code = said("objdump", "-d", copy / "dispatch" / f"{model}_{chosen}.o", cwd=copy)
+    code = said("objdump", "-d", copy / "host" / f"{model}_{chosen}.o", cwd=copy)
     assert re.search(holds, code) and not re.search(lacks, code)
     if flag and flag not in Path("/proc/cpuinfo").read_text().split():
         pytest.skip(f"compiled, not run: this processor has no {flag}")
-    said(compiler, *FLAGS, "-o", "selftest", "selftest.c", *copy.glob("ms_*.c"), *copy.glob("dispatch/*.o"), cwd=copy)
+    said(compiler, *FLAGS, "-o", "selftest", "selftest.c", *copy.glob("host/*.o"), cwd=copy)
     assert re.fullmatch(r"equal \w+ (\d+) \1\n", said(copy / "selftest", cwd=copy))
 
 
@@ -118,7 +118,7 @@ def test_the_choice_is_what_the_processor_says(folder, tmp_path):
     flags = Path("/proc/cpuinfo").read_text().split()
     best = next(name for name in reversed(SETS) if KERNELS[name][0] in ["", *flags])
     (tmp_path / "which.c").write_text(
-        f'#include <stdio.h>\n#include "{folder}/dispatch/ms_dispatch.h"\nint main(void) {{ printf("%d", (int)ms_cpu()); return 0; }}\n'
+        f'#include <stdio.h>\n#include "{folder}/host/ms_dispatch.h"\nint main(void) {{ printf("%d", (int)ms_cpu()); return 0; }}\n'
     )
     said("gcc", "-o", "which", "which.c", cwd=tmp_path)
     assert int(said(tmp_path / "which", cwd=tmp_path)) == SETS.index(best)

@@ -14,7 +14,7 @@ import numpy as np
 
 from microstage.benchmarks.compiling import compile_library
 from microstage.benchmarks.ends import End
-from microstage.c_names import identifier
+from microstage.c_names import Names
 from microstage.errors import ArtefactError
 
 __all__ = [
@@ -89,7 +89,7 @@ def declaration(folder: Path) -> Declared:
             return Declared(
                 header.name,
                 found["model"],
-                *(_arguments(found["arguments"], side, known) for side in ("inputs", "outputs")),
+                *(_arguments(found["arguments"], side, known, found["model"]) for side in ("inputs", "outputs")),
             )
     raise ArtefactError(
         f"{folder} has no header that declares <model>_infer(ctx, input, output):"
@@ -97,24 +97,20 @@ def declaration(folder: Path) -> Declared:
     )
 
 
-def _arguments(text: str, side: str, interface: Mapping[str, Any]) -> tuple[Argument, ...]:
-    """Those that are constant are inputs; interface.json knows an argument by the name that it became an identifier
-    from.
+def _arguments(text: str, side: str, interface: Mapping[str, Any], model: str) -> tuple[Argument, ...]:
+    """Those that are constant are inputs; interface.json knows an argument by the name in the graph.
     """
-    facts = {
-        identifier(name): {"name": name, **said}
-        for part in interface.get("parts", {}).values()
-        for name, said in part[side].items()
-    }
+    facts: dict[str, dict[str, Any]] = {}
+    for part in interface.get("parts", {}).values():
+        called = Names(model).arguments([*part["inputs"]], [*part["outputs"]])[side == "outputs"]
+        facts |= {own: {"name": name, **part[side][name]} for own, name in zip(called, part[side])}
     found = [
         (name, kind, int(size))
         for const, kind, name, size in _ARGUMENT.findall(text)
         if bool(const) == (side == "inputs")
     ]
-    bare = {name: (name, name.removesuffix("_out")) for name, *_ in found}
-    return tuple(
-        Argument(*argument, next((facts[n] for n in bare[argument[0]] if n in facts), {})) for argument in found
-    )
+    only = next(iter(facts.values())) if len(found) == len(facts) == 1 else {}  # C of other versions has other names
+    return tuple(Argument(*argument, facts.get(argument[0], only)) for argument in found)
 
 
 def caller(declared: Declared, filled: bool = False) -> str:

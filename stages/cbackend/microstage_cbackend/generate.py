@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 from microstage import golden
+from microstage.c_names import identifier, network_name
 from microstage.errors import ArtefactError
 from microstage.roles import Sequence
 from microstage_cbackend.build import Result, compile_and_run
@@ -20,7 +20,6 @@ from microstage_cbackend.writers.dispatch import dispatch
 from microstage_cbackend.writers.emit import Program, emit
 from microstage_cbackend.writers.float_api import FloatApi
 from microstage_cbackend.writers.folder import arduino, bench, cmake, makefile, readme
-from microstage_cbackend.writers.names import identifier
 from microstage_cbackend.writers.selftest import selftest
 
 __all__ = ["files_of", "graphs_of", "read_model", "verify_and_publish"]
@@ -29,14 +28,16 @@ SUFFIX = "_finn_streamlined.onnx"
 CARRIED = ("interface.json", "model_def.json", golden.FILE)
 
 
-def read_model(folder: Path) -> Model:
+def read_model(folder: Path, name: str = "") -> Model:
     """The graphs of `folder` as programs: those that interface.json lists, else every streamlined graph.
+
+    The network is called `name`, without one as model_def.json does.
 
     Raises `ModelError` when one cannot be made into C.
     """
     interface = _named(_json(folder / "interface.json"))
     graphs = graphs_of(folder)
-    name = identifier(re.sub(r"\W+", "_", _json(folder / "model_def.json").get("model", folder.name))).lower()
+    name = name or network_name(_json(folder / "model_def.json").get("model", folder.name))
     parts = []
     for part, path in graphs.items():
         facts = interface.get("parts", {}).get(part, interface if len(graphs) == 1 else {})
@@ -90,7 +91,7 @@ def verify_and_publish(model: Model, plan: Plan, source: Path, scratch: Path, ou
     scratch.mkdir(parents=True)
     for name, data in files.items():
         _write(scratch / name, data)
-    results = compile_and_run(scratch, {name: values.shape[1:] for name, values in plan.boundaries.items()})
+    results = compile_and_run(scratch, plan.shapes())
     for name, data in files.items():
         _write(output / name, data)
     for name in CARRIED:

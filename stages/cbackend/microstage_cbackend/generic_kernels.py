@@ -1,4 +1,6 @@
-"""Kernels are readable C in kernels/ over x_t, w_t, acc_t, y_t and a stage; one is made per combination that is used."""
+"""Kernels are readable C in kernels/ over x_t, w_t, acc_t, y_t and a stage; one is made per combination that is used.
+
+They are static, in headers that <network>.c includes: two networks in one program share no symbol (docs/adr/0013)."""
 
 from __future__ import annotations
 
@@ -37,13 +39,12 @@ class KernelSet:
         return self._add("ms_within", {"x_t": ctype})
 
     def files(self) -> dict[str, str]:
-        """File name -> C text: one file per kernel, `ms_kernels.h` with their prototypes, and the headers that they include."""
-        found = {f"{name}.c": text for name, text in sorted(self._sources.items())}
-        prototypes = [re.search(r"^\w+ ms_[^{]*", text, re.MULTILINE)[0].strip() + ";" for text in found.values()]
-        guard = ["/* Prototypes of the kernels of this folder; each is described at the top of its file. */"]
-        guard += ["#ifndef MS_KERNELS_H", "#define MS_KERNELS_H", "", '#include "ms_layers.h"', '#include "ms_shapes.h"', ""]
-        texts = [*found.values(), *guard]
-        found["ms_kernels.h"] = "\n".join([*guard, *prototypes, "", "#endif", ""])
+        """File name -> C text: one file per kernel, `ms_kernels.h` that includes them, and the headers that they need."""
+        found = {f"{name}.h": text for name, text in self._sources.items()}
+        guard = ["/* The kernels of this folder, each described at the top of its file: static, for one network, which has its own. */"]
+        guard += ["#ifndef MS_KERNELS_H", "#define MS_KERNELS_H", "", '#include "ms_layers.h"', '#include "ms_shapes.h"']
+        texts = [*found.values(), "\n".join(guard)]
+        found["ms_kernels.h"] = "\n".join([*guard, *(f'#include "{file}"' for file in found), "", "#endif", ""])
         while texts:
             for header in re.findall(r'#include "(\w+\.h)"', texts.pop()):
                 if header not in found:
@@ -57,11 +58,18 @@ class KernelSet:
         parts = [("a" if token == "acc_t" else "") + _SHORT.get(name, name.removeprefix("ms_")) for token, name in used.items()]
         name = "_".join([kernel, *parts])
         if name not in self._sources:
+            for other in sorted(set(re.findall(r"\b(ms_\w+)\(", text)) & _KERNELS - {kernel}):
+                self._add(other, {})
             if "stage_t" in used:
                 used["finish"] = used["stage_t"].replace("ms_", "ms_finish_")
             for token, ctype in used.items():
                 text = re.sub(rf"\b{token}\b", ctype, text)
-            self._sources[name] = re.sub(rf"\b{kernel}\b", name, text)
-            for other in set(re.findall(r"\b(ms_\w+)\(", text)) & _KERNELS - {kernel}:
-                self._add(other, {})
+            self._sources[name] = _as_header(name, re.sub(rf"\b{kernel}\b", name, text))
         return name
+
+
+def _as_header(name: str, text: str) -> str:
+    """The kernel's text as a header that defines one static function."""
+    guard = f"{name.upper()}_H"
+    text = re.sub(rf"^(\w+ {name}\()", r"static \1", text, flags=re.MULTILINE)
+    return text.replace('#include "ms_kernels.h"', f'#ifndef {guard}\n#define {guard}\n\n#include "ms_layers.h"\n#include "ms_shapes.h"') + "\n#endif\n"

@@ -8,6 +8,7 @@ whole test split are megabytes that a compiler would have to parse as text; the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -16,6 +17,7 @@ from microstage.errors import ArtefactError, ModelError, VerificationError
 from microstage_cbackend.program.ir import Part, Tensor
 from microstage_cbackend.program.model import Chain, Model
 from microstage_cbackend.real_vectors import RealVectors, real_vectors
+from microstage_cbackend.writers.names import labels, unique
 
 __all__ = ["Check", "Plan", "make_plan"]
 
@@ -50,6 +52,20 @@ class Plan:
         """Bytes per value of each boundary in golden.bin."""
         return {name: _width(values) for name, values in self.boundaries.items()}
 
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """What the self test prints for each boundary."""
+        return labels([*self.boundaries])
+
+    @cached_property
+    def arrays(self) -> dict[str, str]:
+        """The array of the self test that holds each boundary."""
+        return {name: f"golden_{own}" for name, own in zip(self.boundaries, unique(self.boundaries))}
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """{label: shape per vector}, by which a difference is named by its place in golden.npz."""
+        return {self.labels[name]: values.shape[1:] for name, values in self.boundaries.items()}
+
     def data(self) -> bytes:
         """The bytes of golden.bin."""
         flat = [v.reshape(self.vectors, -1).astype(f"<i{_width(v)}") for v in self.boundaries.values()]
@@ -70,9 +86,6 @@ def make_plan(model: Model, golden: dict[str, np.ndarray]) -> Plan:
     used = {boundary for c in checks for boundary in [*(b for b, _ in c.feeds.values()), *c.expects.values()]}
     used |= {t.name for t in model.chain.inputs} if model.chain and model.chain.head else set()
     boundaries = {name: _integers(name, golden[name]) for name in golden if name in used} | (real.bits if real else {})
-    for name in boundaries:
-        if not name.isprintable() or set(name) & set(' "\\%?'):
-            raise ArtefactError(f"Boundary {name!r} of golden.npz cannot be printed by the self test; rename the tensor.")
     counts = {len(v) for v in boundaries.values()}
     if len(counts) != 1 or counts.pop() == 0:
         raise ArtefactError("golden.npz holds no vectors, or boundaries of different counts; run the stage before again.")

@@ -35,7 +35,7 @@ def fast_files(*headers: str) -> dict[str, str]:
         name = waiting.pop()
         if name not in found:
             found[name] = (_FOLDER / name).read_text()
-            waiting += re.findall(r'^#include "(\w+\.h)"', found[name], re.MULTILINE)
+            waiting += re.findall(r'^#include "([\w/]+\.h)"', found[name], re.MULTILINE)
     return dict(sorted(found.items()))
 
 

@@ -150,13 +150,13 @@ MS_INLINE void ms_conv_u8_c(const uint8_t *x, const int8_t *w, void *y, void *sc
 }
 
 #if defined MS_AVX512VNNI
-#include "ms_conv_u8_avx512.h"
+#include "host/ms_conv_u8_avx512.h"
 #define MS_CONV_U8 ms_conv_u8_avx512
 #elif defined MS_AVX2
-#include "ms_conv_u8_avx2.h"
+#include "host/ms_conv_u8_avx2.h"
 #define MS_CONV_U8 ms_conv_u8_avx2
 #elif defined MS_NEON_DOT
-#include "ms_conv_u8_neon.h"
+#include "host/ms_conv_u8_neon.h"
 #define MS_CONV_U8 ms_conv_u8_neon
 #elif defined MS_ARM_DSP
 #include "ms_conv_u8_dsp.h"

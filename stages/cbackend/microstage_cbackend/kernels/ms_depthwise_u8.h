@@ -73,7 +73,7 @@ MS_INLINE void ms_depthwise_u8_c(const uint8_t *x, const int8_t *w, uint8_t *y, 
 }
 
 #if defined MS_AVX512VNNI
-#include "ms_depthwise_u8_avx512.h"
+#include "host/ms_depthwise_u8_avx512.h"
 #define ms_depthwise_u8 ms_depthwise_u8_avx512
 #define MS_DEPTHWISE_BLOCKED 1
 #else

@@ -78,7 +78,7 @@ MS_INLINE void ms_write_row(const int32_t *sums, void *y, int32_t at, int32_t fi
 }
 
 #if defined MS_AVX512VNNI
-#include "ms_avx512.h"
+#include "host/ms_avx512.h"
 #endif
 
 #endif

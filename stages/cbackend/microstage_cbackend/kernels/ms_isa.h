@@ -36,6 +36,18 @@
 #define MS_ISA_NAME "portable"
 #endif
 
+/* A folder of C as firmwares take it has no host/, in which the vector kernels of large processors are. */
+#if defined __has_include && (defined MS_AVX512VNNI || defined MS_AVX2 || defined MS_NEON_DOT)
+#if !__has_include("host/ms_dispatch.h")
+#undef MS_AVX512VNNI
+#undef MS_AVX2
+#undef MS_AVXVNNI
+#undef MS_NEON_DOT
+#undef MS_ISA_NAME
+#define MS_ISA_NAME "portable"
+#endif
+#endif
+
 /* 1: dense weights lie in blocks of 16 filters x 4 inputs (pack_blocks); 0: in rows (pack_rows). */
 #if defined MS_AVX512VNNI || defined MS_AVX2 || defined MS_NEON_DOT
 #define MS_BLOCKED 1

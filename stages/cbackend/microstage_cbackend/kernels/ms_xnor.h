@@ -85,7 +85,7 @@ MS_INLINE void ms_xnor_bits_c(const uint64_t *x, const uint64_t *w, uint64_t *y,
 }
 
 #if defined MS_AVX512VNNI && defined __AVX512VPOPCNTDQ__
-#include "ms_xnor_avx512.h"
+#include "host/ms_xnor_avx512.h"
 #define ms_xnor_sums ms_xnor_sums_avx512
 #define ms_xnor_bits ms_xnor_bits_avx512
 #else

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from microstage_cbackend.program.ir import Part, Tensor
 from microstage_cbackend.program.model import Model
-from microstage_cbackend.writers.names import Names, filled, unique
+from microstage_cbackend.writers.names import Names, filled
 
 if TYPE_CHECKING:
     from microstage_cbackend.writers.part_writer import PartWriter
@@ -60,16 +60,16 @@ class Api:
     @property
     def taken(self) -> list[str]:
         """What the inputs of the whole network are called in C."""
-        return self._arguments()[: len(self.ends[0])]
+        return self._arguments()[0]
 
     @property
     def given(self) -> list[str]:
         """What its outputs are called."""
-        return self._arguments()[len(self.ends[0]) :]
+        return self._arguments()[1]
 
-    def _arguments(self) -> list[str]:
+    def _arguments(self) -> tuple[list[str], list[str]]:
         inputs, outputs = self.ends
-        return unique([*(t.name for t in inputs), *(name for name, _ in outputs)], self.model.name)
+        return Names(self.model.name).arguments([t.name for t in inputs], [name for name, _ in outputs])
 
     def declarations(self) -> list[str]:
         lines: list[str] = []
@@ -164,4 +164,4 @@ class Api:
         return [*lines, "    return status;"]
 
     def _single_body(self) -> list[str]:
-        return filled(f"return {self.model.name}_{self.model.parts[0].name}(ctx, {', '.join(self._arguments())});")
+        return filled(f"return {self.model.name}_{self.model.parts[0].name}(ctx, {', '.join([*self.taken, *self.given])});")

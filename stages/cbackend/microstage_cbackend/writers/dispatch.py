@@ -1,7 +1,7 @@
 """Choice of instructions at run time: the model compiled once per instruction set, and functions that call the one that fits.
 
-dispatch/<model>_<set>.c takes the place of <model>.c and <model>_weights.c, once per set; it includes both under names of its own.
-dispatch/<model>_dispatch.c defines the model's functions and asks the processor once, before main.
+host/<model>_<set>.c takes the place of <model>.c and <model>_weights.c, once per set; it includes both under names of its own.
+host/<model>_dispatch.c defines the model's functions and asks the processor once, before main.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from microstage_cbackend.writers.emit import Program
 
 __all__ = ["FOLDER", "SETS", "dispatch"]
 
-FOLDER = "dispatch"
+FOLDER = "host"
+"For processors with an operating system: vector kernels, and the choice among them."
 SETS = ("plain", "avx2", "avxvnni", "avx512vnni")
 "The first needs nothing of the processor; those behind it have a MS_TARGET_ macro and a ms_cpu_kind of that name."
 
@@ -78,7 +79,7 @@ def dispatch(program: Program) -> dict[str, str]:
         return {}
     model, functions = program.model.name, _functions(program)
     names = [*(f["name"] for f in functions), *program.constants]
-    files = {"ms_dispatch.h": fast_files("ms_dispatch.h")["ms_dispatch.h"]}
+    files = {"ms_dispatch.h": fast_files("host/ms_dispatch.h")["host/ms_dispatch.h"]}
     for name in SETS:
         what, macro = (name.upper(), f"MS_TARGET_{name.upper()}") if name != SETS[0] else ("any processor", "MS_PORTABLE")
         files[f"{model}_{name}.c"] = _VARIANT.format(model=model, what=what, macro=macro, name=name)

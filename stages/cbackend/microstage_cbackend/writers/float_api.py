@@ -13,7 +13,7 @@ from microstage.errors import ArtefactError, ModelError
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.real_vectors import RealVectors
 from microstage_cbackend.writers.api import Api, signature
-from microstage_cbackend.writers.names import CPLUSPLUS, identifier
+from microstage_cbackend.writers.names import CPLUSPLUS, Names
 
 __all__ = ["FloatApi"]
 
@@ -78,6 +78,11 @@ class FloatApi:
         self.api, self.model = api, api.model
         self.name, self.upper = api.model.name, api.model.name.upper()
         self.inputs, self.outputs = api.ends or ([], [])
+        self.taken = {t.name: own for t, own in zip(self.inputs, api.taken)} if api.ends else {}
+        self.given = {n: own for (n, _), own in zip(self.outputs, api.given)} if api.ends else {}
+        self._names, self._derived = Names(self.name), {}
+        for own in (*self.taken.values(), *self.given.values()):
+            self._names.fresh(own)
         known = self.model.facts_of_ends()
         self._facts = {name: known.get(name, {}) for name in [*(t.name for t in self.inputs), *(n for n, _ in self.outputs)]}
         self.possible = real is not None and all(f.get("scale") is not None for f in self._facts.values())
@@ -116,15 +121,20 @@ class FloatApi:
         return {f"{self.name}_float.h": self._header(), f"{self.name}_float.c": self._source()} if self.possible else {}
 
     def _input_name(self, t: Tensor) -> str:
-        return identifier(t.name)
+        return self.taken[t.name]
+
+    def _own(self, name: str, what: str) -> str:
+        """The variable that holds the integers, scales or offsets of the argument `name`."""
+        if (name, what) not in self._derived:
+            self._derived[name, what] = self._names.fresh(f"{name}_{what}")
+        return self._derived[name, what]
 
     def _infer_signature(self) -> str:
         arguments = [f"const {self.name}_ctx *ctx", *(f"const float {self._input_name(t)}[{t.size}]" for t in self.inputs)]
         return signature(f"{self.name}_status", f"{self.name}_infer_float", [*arguments, *(f"float {n}[{t.size}]" for n, t in self._named_outputs())])
 
     def _named_outputs(self) -> list[tuple[str, Tensor]]:
-        taken = {identifier(t.name) for t in self.inputs}
-        return [(identifier(n) + ("_out" if identifier(n) in taken else ""), t) for n, t in self.outputs]
+        return [(self.given[n], t) for n, t in self.outputs]
 
     def _push_signature(self) -> str:
         arguments = [f"const {self.name}_ctx *ctx", f"{self.name}_stream *stream", "float sample", f"float answer[{self.outputs[0][1].size}]"]
@@ -136,7 +146,7 @@ class FloatApi:
         lines += [f" * Values beyond the range are held at its end; one that is infinite or no number is refused: {self.upper}_OUT_OF_RANGE."]
         if self.gain:
             low, high = self.gain.exponents
-            lines += [" *", f" * {identifier(self.gain.window)} is a window of samples in any unit. It is brought to full scale by the smallest"]
+            lines += [" *", f" * {self.taken[self.gain.window]} is a window of samples in any unit. It is brought to full scale by the smallest"]
             lines += [f" * power of two that no sample exceeds (2^{low} to 2^{high}), and the answer is multiplied by it: answers are in the"]
             lines += [" * unit of the samples."]
         names = [*(self._input_name(t) for t in self.inputs), *(n for n, _ in self._named_outputs())]
@@ -178,13 +188,13 @@ class FloatApi:
         lines = [f"    if ({' || '.join(f'!{p}' for p in pointers)}) {{", f"        return {self.upper}_NULL;", "    }"]
         numbers = [f"are_numbers({self._input_name(t)}, {t.size})" for t in self.inputs]
         lines += [f"    if (!({' && '.join(numbers)})) {{", f"        return {self.upper}_OUT_OF_RANGE;", "    }"]
-        lines += [f"    {t.ctype} {self._input_name(t)}_integers[{t.size}];" for t in self.inputs]
-        lines += [f"    {t.ctype} {n}_integers[{t.size}];" for n, t in outputs]
+        lines += [f"    {t.ctype} {self._own(self._input_name(t), 'integers')}[{t.size}];" for t in self.inputs]
+        lines += [f"    {t.ctype} {self._own(n, 'integers')}[{t.size}];" for n, t in outputs]
         for t in self.inputs:
             if self.gain and t.name == self.gain.window:
                 lines += [f"    const double gain = gain_of({self._input_name(t)}, {t.size});"]
             lines += self._quantise(t, self._facts[t.name])
-        call = ", ".join(["ctx", *(f"{self._input_name(t)}_integers" for t in self.inputs), *(f"{n}_integers" for n, _ in outputs)])
+        call = ", ".join(["ctx", *(self._own(self._input_name(t), "integers") for t in self.inputs), *(self._own(n, "integers") for n, _ in outputs)])
         lines += ["", f"    const {self.name}_status status = {self.name}_infer({call});"]
         lines += [f"    if (status != {self.upper}_OK) {{", "        return status;", "    }"]
         for (n, t), (name, _) in zip(outputs, self.outputs):
@@ -194,15 +204,16 @@ class FloatApi:
     def _quantise(self, t: Tensor, facts: dict[str, Any]) -> list[str]:
         name, zero = self._input_name(t), int(facts.get("zero_point") or 0)
         low, high = facts.get("range", (t.low, t.high))
-        scale, lines = self._each(f"{name}_scale", t, facts["scale"])
-        added, more = self._each(f"{name}_offset", t, self.offset_of(t.name))
+        scale, lines = self._each(self._own(name, "scale"), t, facts["scale"])
+        added, more = self._each(self._own(name, "offset"), t, self.offset_of(t.name))
         lines += more if self.offset_of(t.name) else []
         value = f"{name}[i] / gain" if self.gain and t.name == self.gain.window else f"{name}[i]"
         value = f"({value} - {added}) / {scale}" if self.offset_of(t.name) else f"{value} / {scale}"
         integer = f"nearest({value}, {low - zero}, {high - zero}){f' + {zero}' if zero else ''}"
         if self._is_sign(t):
             integer = f"{value} >= 0 ? 1 : -1"
-        return [*lines, f"    for (int32_t i = 0; i < {t.size}; i++) {{", f"        {name}_integers[i] = ({t.ctype})({integer});", "    }"]
+        stored = f"        {self._own(name, 'integers')}[i] = ({t.ctype})({integer});"
+        return [*lines, f"    for (int32_t i = 0; i < {t.size}; i++) {{", stored, "    }"]
 
     def _is_sign(self, t: Tensor) -> bool:
         """Whether the integers of an input are -1 and 1, which have no zero between them."""
@@ -211,9 +222,10 @@ class FloatApi:
     def _dequantise(self, name: str, t: Tensor, key: str) -> list[str]:
         facts, offset = self._facts[key], self.offset_of(key)
         zero = int(facts.get("zero_point") or 0)
-        factor, lines = self._each(f"{name}_scale", t, facts["scale"])
-        added, more = self._each(f"{name}_offset", t, offset)
-        integer = f"({name}_integers[i] - {zero})" if zero else f"{name}_integers[i]"
+        factor, lines = self._each(self._own(name, "scale"), t, facts["scale"])
+        added, more = self._each(self._own(name, "offset"), t, offset)
+        found = f"{self._own(name, 'integers')}[i]"
+        integer = f"({found} - {zero})" if zero else found
         value = f"{integer} * {factor}" + (" * gain" if self.gain and key in self.gain.outputs else "") + (f" + {added}" if offset else "")
         return [*lines, *more, f"    for (int32_t i = 0; i < {t.size}; i++) {{", f"        {name}[i] = (float)({value});", "    }"]
 

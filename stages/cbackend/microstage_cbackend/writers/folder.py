@@ -7,7 +7,7 @@ import json
 from microstage_cbackend.build import FLAGS
 from microstage_cbackend.writers.emit import Program
 from microstage_cbackend.writers.float_api import FloatApi
-from microstage_cbackend.writers.names import identifier
+from microstage_cbackend.writers.names import quoted, unique
 
 __all__ = ["cmake", "makefile", "bench", "arduino", "readme"]
 
@@ -53,7 +53,7 @@ def makefile(name: str, sources: list[str], chosen: list[str]) -> str:
             "\t$(CC) -std=c99 $(CFLAGS) -c -o $@ $<",
             "",
             "clean:",
-            f"\trm -f selftest timing *.o *.a{' dispatch/*.o' if chosen else ''}",
+            f"\trm -f selftest timing *.o *.a{' host/*.o' if chosen else ''}",
             "",
             ".PHONY: check bench clean",
             "",
@@ -162,8 +162,8 @@ def bench(program: Program) -> str:
     """The text of bench.c: the whole network, or a step of the first part where there is no whole."""
     name, ends, part = program.model.name, program.api.ends, program.model.parts[0]
     inputs, outputs = ends or (part.inputs, list(zip(part.output_names, part.outputs)))
-    given = [(f"in_{identifier(t.name)}", t) for t in inputs]
-    got = [(f"out_{identifier(n)}", t) for n, t in outputs]
+    given = [(f"in_{own}", t) for own, t in zip(unique(t.name for t in inputs), inputs)]
+    got = [(f"out_{own}", t) for own, (_, t) in zip(unique(n for n, _ in outputs), outputs)]
     arrays = "\n".join(f"static {t.ctype} {n}[{t.size}];" for n, t in [*given, *got])
     function = f"{name}_infer" if ends else f"{name}_{part.name}"
     call = f"(void){function}(&ctx, {', '.join(n for n, _ in [*given, *got])})"
@@ -221,18 +221,18 @@ def readme(program: Program, real: FloatApi, vectors: int) -> str:
         facts = program.model.facts(part)
         for n, t in [*((t.name, t) for t in part.inputs), *zip(part.output_names, part.outputs)]:
             known = facts.get(n, {})
-            cells = [f"{part.name}.{n}", list(t.shape), t.ctype, f"{t.low}..{t.high}"]
+            cells = [f"{part.name}.{quoted(n)}", list(t.shape), t.ctype, f"{t.low}..{t.high}"]
             cells += [known.get("scale", ""), known.get("zero_point", 0), known.get("offset") or 0, known.get("unit", "")]
             lines.append("| " + " | ".join(str(c) for c in cells) + " |")
     for n in [n for n, _ in real.outputs if real.differs(n)]:
-        lines += ["", f"The values of {n} have scales or offsets of their own: the largest integer is not the largest value. Compare"]
+        lines += ["", f"The values of {quoted(n)} have scales or offsets of their own: the largest integer is not the largest value. Compare"]
         lines += [f"scale x (integer - zero point) + offset{f', or what {name}_infer_float gives' if real.possible else ''}."]
     lines += ["", "## Memory", "", f"Constants: {program.constant_bytes} bytes."]
     lines += [f"Arena: {program.arena_bytes} bytes; the busiest layer alone needs {program.arena_bound}."]
     lines += ["", "## Checking and timing", ""]
     lines += [f"`make check` replays {vectors} golden vectors through every part; `make bench` times a call. With CMake: `ctest`."]
     if program.headers:
-        lines += ["`make check DISPATCH=1` (CMake: `-DDISPATCH=ON`) compiles `dispatch/`, where the processor is asked once, before `main`, for the"]
+        lines += ["`make check DISPATCH=1` (CMake: `-DDISPATCH=ON`) compiles `host/`, where the processor is asked once, before `main`, for the"]
         lines += ["instructions that it has: x86-64, gcc or clang. Constants are then there once per instruction set.", ""]
     lines += ["`arduino/` holds the same library for Arduino and PlatformIO. Right shifts of negative integers keep the sign, as in every"]
     lines += ["compiler in use; the header refuses to compile where they do not.", ""]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import textwrap
 
-from microstage.c_names import Names, identifier, unique
+from microstage.c_names import Names, unique
 
-__all__ = ["CPLUSPLUS", "Names", "filled", "identifier", "in_comment", "labels", "quoted", "unique"]
+__all__ = ["CPLUSPLUS", "Names", "filled", "in_comment", "labels", "quoted", "unique"]
 
 CPLUSPLUS = (["#ifdef __cplusplus", 'extern "C" {', "#endif"], ["#ifdef __cplusplus", "}", "#endif"])
 "What stands before and behind declarations that C++ may read."

@@ -48,10 +48,9 @@ class PartWriter:
         self.headers: set[str] = set()
         self.plan = plan_memory(part)
         self._names, self._of = Names(model), {}
-        for tensor in part.inputs:
-            self._of[id(tensor)] = self._names.fresh(tensor.name)
-        for tensor, name in zip(part.outputs, part.output_names):
-            self._of[id(tensor)] = self._names.fresh(name)
+        called = self._names.arguments([t.name for t in part.inputs], part.output_names)
+        for tensors, names in zip((part.inputs, part.outputs), called):
+            self._of |= {id(tensor): name for tensor, name in zip(tensors, names)}
         for buffer in self.plan.buffers:
             self._of[id(buffer.tensor)] = self._names.fresh(buffer.tensor.name)
         self._body = self._write()

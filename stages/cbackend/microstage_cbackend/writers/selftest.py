@@ -7,11 +7,14 @@ Where there are float functions, they are called with the real vectors; writers/
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+
 from microstage_cbackend.golden import Check, Plan
+from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.program.model import Model
 from microstage_cbackend.writers import selftest_float
 from microstage_cbackend.writers.float_api import FloatApi
-from microstage_cbackend.writers.names import identifier, quoted
+from microstage_cbackend.writers.names import unique
 
 __all__ = ["STREAM", "WHOLE", "selftest"]
 
@@ -113,36 +116,44 @@ def selftest(model: Model, plan: Plan, real: FloatApi) -> str:
     names += [f"{WHOLE}{name}" for name, _ in model.chain.outputs] if whole else []
     names += selftest_float.tallies(real)
     sizes, widths = plan.sizes(), plan.widths()
-    layout = ", ".join(f"{quoted(n)} ({sizes[n]} of {widths[n]} byte{'s' * (widths[n] > 1)})" for n in plan.boundaries)
-    tallies = "static tally tallies[] = {" + ", ".join(f'{{"{n}", 0, 0}}' for n in names) + "};"
-    arrays = "\n".join(f"static int64_t {_array(n)}[{sizes[n]}];" for n in plan.boundaries)
+    layout = ", ".join(f"{plan.labels[n]} ({sizes[n]} of {widths[n]} byte{'s' * (widths[n] > 1)})" for n in plan.boundaries)
+    tallies = "static tally tallies[] = {" + ", ".join(f'{{"{_label(plan, n)}", 0, 0}}' for n in names) + "};"
+    arrays = "\n".join(f"static int64_t {plan.arrays[n]}[{sizes[n]}];" for n in plan.boundaries)
     text = _HEAD.format(model=model.name, layout=layout, tallies=tallies, arrays=arrays, header=f"{model.name}{'_float' * real.possible}.h")
     calls = []
     for check in plan.checks:
-        text += _part(model, check, names)
+        text += _part(model, check, names, plan.arrays)
         calls.append(f"test_{check.part.name}(vector)")
     for check in streams:
-        text += _stream(model, check, names)
+        text += _stream(model, check, names, real.api.writers[check.part.name].name, plan.arrays)
         calls.append(f"stream_{check.part.name}(vector)")
     if whole:
-        text += _whole(model, names)
+        text += _whole(model, names, plan.arrays)
         calls.append("test_whole(vector)")
     if real.possible:
-        text += selftest_float.test(real, names)
+        text += selftest_float.test(real, names, plan.arrays)
         calls.append("test_float(vector)")
-    reads = "\n            || ".join(f"!read_values(file, {widths[n]}, {sizes[n]}, {_array(n)})" for n in plan.boundaries)
+    reads = "\n            || ".join(f"!read_values(file, {widths[n]}, {sizes[n]}, {plan.arrays[n]})" for n in plan.boundaries)
     after = "    refuse_float(vectors - 1);\n" if real.possible else ""
     return text + _MAIN.format(vectors=plan.vectors, reads=reads, calls=" || ".join(calls), after=after)
 
 
-def _array(boundary: str) -> str:
-    return f"golden_{identifier(boundary)}"
+def _label(plan: Plan, tally: str) -> str:
+    """What is printed for a tally: its prefix, and the boundary's label."""
+    kind = next(kind for kind in ("", WHOLE, STREAM, selftest_float.REFUSED) if tally.startswith(kind) and tally.removeprefix(kind) in plan.labels)
+    return kind + plan.labels[tally.removeprefix(kind)]
 
 
-def _part(model: Model, check: Check, names: list[str]) -> str:
+def _prefixed(kind: str, names: Iterable[str]) -> dict[str, str]:
+    """{name of a tensor: variable}."""
+    given = [*names]
+    return {name: f"{kind}_{own}" for name, own in zip(given, unique(given))}
+
+
+def _part(model: Model, check: Check, names: list[str], arrays: Mapping[str, str]) -> str:
     part, states = check.part, dict(check.part.states)
-    fed = {t.name: f"in_{identifier(t.name)}" for t in part.inputs}
-    got = {n: f"out_{identifier(n)}" for n in part.output_names}
+    fed = _prefixed("in", (t.name for t in part.inputs))
+    got = _prefixed("out", part.output_names)
     what = f"{check.steps} steps from zero states, which are carried" if states else "one call"
     lines = [f"\n/* {part.name}: {what}. Returns its status. */", f"static int test_{part.name}(long vector)", "{"]
     lines += [f"    {t.ctype} {fed[t.name]}[{t.size}]{' = {0}' if t.name in states else ''};" for t in part.inputs]
@@ -151,59 +162,61 @@ def _part(model: Model, check: Check, names: list[str]) -> str:
     for t in part.inputs:
         if t.name in check.feeds:
             boundary, offset = check.feeds[t.name]
-            start = " + ".join([_array(boundary), *([str(offset)] if offset else []), f"step * {t.size}"])
+            start = " + ".join([arrays[boundary], *([str(offset)] if offset else []), f"step * {t.size}"])
             lines.append(f"        COPY({fed[t.name]}, {start}, {t.size});")
     call = f"{model.name}_{part.name}(&ctx, {', '.join([*fed.values(), *got.values()])})"
     lines += [f"        {model.name}_status status = {call};", f"        if (status != {model.name.upper()}_OK) {{"]
     lines += ["            return (int)status;", "        }"]
     for (name, boundary), t in zip(check.expects.items(), part.outputs):
-        lines += _compare(f"step * {t.size}", t.size, names.index(boundary), boundary, got[name], "        ")
+        lines += _compare(f"step * {t.size}", t.size, names.index(boundary), arrays[boundary], got[name], "        ")
     lines += [f"        COPY({fed[old]}, {got[new]}, {t.size});" for t in part.inputs for old, new in states.items() if old == t.name]
     return "\n".join([*lines, "    }", "    return 0;", "}", ""])
 
 
-def _stream(model: Model, check: Check, names: list[str]) -> str:
+def _stream(model: Model, check: Check, names: list[str], called: Callable[[Tensor], str], arrays: Mapping[str, str]) -> str:
     part, states = check.part, dict(check.part.states)
     prefix, inputs = f"{model.name}_{part.name}", [t for t in check.part.inputs if t.name in check.feeds]
     outputs = [(n, t) for n, t in zip(part.output_names, part.outputs) if n not in states.values()]
-    fed = [f"in_{identifier(t.name)}" for t in inputs]
+    fed = [*_prefixed("in", (t.name for t in inputs)).values()]
+    got = [*_prefixed("out", (n for n, _ in outputs)).values()]
     what = f"the same {check.steps} steps in calls of 1, 2, 3 and so on, which carry its state"
     lines = [f"\n/* {part.name}: {what}. Returns its status. */", f"static int stream_{part.name}(long vector)", "{"]
     lines += [f"    static {t.ctype} {name}[{check.steps * t.size}];" for name, t in zip(fed, inputs)]
-    lines += [f"    static {t.ctype} out_{identifier(n)}[{check.steps * t.size}];" for n, t in outputs]
+    lines += [f"    static {t.ctype} {name}[{check.steps * t.size}];" for name, (_, t) in zip(got, outputs)]
     lines += [f"    {prefix}_state state;", "", f"    {prefix}_reset(&state);"]
-    lines += [f"    COPY({name}, {_array(check.feeds[t.name][0])}, {check.steps * t.size});" for name, t in zip(fed, inputs)]
+    lines += [f"    COPY({name}, {arrays[check.feeds[t.name][0]]}, {check.steps * t.size});" for name, t in zip(fed, inputs)]
     lines += [f"    for (long step = 0, call = 1, count; step < {check.steps}; step += count, call++) {{"]
     lines += [f"        count = call < {check.steps} - step ? call : {check.steps} - step;"]
-    given = [f"{name} + step * {t.size}" for name, t in zip(fed, inputs)] + [f"out_{identifier(n)} + step * {t.size}" for n, t in outputs]
+    given = [f"{name} + step * {t.size}" for name, t in [*zip(fed, inputs), *((name, t) for name, (_, t) in zip(got, outputs))]]
     lines += [f"        {model.name}_status status = {prefix}_steps(&ctx, &state, {', '.join(given)}, (int32_t)count);"]
     lines += [f"        if (status != {model.name.upper()}_OK) {{", "            return (int)status;", "        }"]
     for t in part.inputs:
         if t.name in states:
             tally = names.index(f"{STREAM}{check.expects[states[t.name]]}")
             boundary = check.expects[states[t.name]]
-            lines += _compare(f"(step + count - 1) * {t.size}", t.size, tally, boundary, f"state.{identifier(t.name)}", "        ")
+            lines += _compare(f"(step + count - 1) * {t.size}", t.size, tally, arrays[boundary], f"state.{called(t)}", "        ")
     return "\n".join([*lines, "    }", "    return 0;", "}", ""])
 
 
-def _whole(model: Model, names: list[str]) -> str:
-    inputs, outputs = [(f"in_{identifier(t.name)}", t) for t in model.chain.inputs], model.chain.outputs
+def _whole(model: Model, names: list[str], arrays: Mapping[str, str]) -> str:
+    fed, got = _prefixed("in", (t.name for t in model.chain.inputs)), _prefixed("out", (n for n, _ in model.chain.outputs))
+    inputs, outputs = [(fed[t.name], t) for t in model.chain.inputs], model.chain.outputs
     lines = ["\n/* The whole network, input to answer. Returns its status. */", "static int test_whole(long vector)", "{"]
     lines += [f"    {t.ctype} {name}[{t.size}];" for name, t in inputs]
-    lines += [f"    {t.ctype} out_{identifier(n)}[{t.size}];" for n, t in outputs] + [""]
-    lines += [f"    COPY({name}, {_array(t.name)}, {t.size});" for name, t in inputs]
-    arguments = ", ".join([*(name for name, _ in inputs), *(f"out_{identifier(n)}" for n, _ in outputs)])
+    lines += [f"    {t.ctype} {got[n]}[{t.size}];" for n, t in outputs] + [""]
+    lines += [f"    COPY({name}, {arrays[t.name]}, {t.size});" for name, t in inputs]
+    arguments = ", ".join([*(name for name, _ in inputs), *got.values()])
     lines += [f"    {model.name}_status status = {model.name}_infer(&ctx, {arguments});"]
     lines += [f"    if (status != {model.name.upper()}_OK) {{", "        return (int)status;", "    }"]
     for n, t in outputs:
-        lines += _compare("0", t.size, names.index(f"{WHOLE}{n}"), n, f"out_{identifier(n)}", "    ")
+        lines += _compare("0", t.size, names.index(f"{WHOLE}{n}"), arrays[n], got[n], "    ")
     return "\n".join([*lines, "    return 0;", "}", ""])
 
 
-def _compare(start: str, size: int, tally: int, boundary: str, found: str, indent: str) -> list[str]:
+def _compare(start: str, size: int, tally: int, expected: str, found: str, indent: str) -> list[str]:
     place = f"{start} + n" if start != "0" else "n"
     return [
         f"{indent}for (long n = 0; n < {size}; n++) {{",
-        f"{indent}    compare(&tallies[{tally}], vector, {place}, {_array(boundary)}[{place}], {found}[n]);",
+        f"{indent}    compare(&tallies[{tally}], vector, {place}, {expected}[{place}], {found}[n]);",
         f"{indent}}}",
     ]

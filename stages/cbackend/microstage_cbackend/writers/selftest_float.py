@@ -8,9 +8,10 @@ of their own, and round once to float32.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from microstage_cbackend.real_vectors import PREFIX
 from microstage_cbackend.writers.float_api import FloatApi
-from microstage_cbackend.writers.names import identifier
 
 __all__ = ["REFUSED", "tallies", "test"]
 
@@ -51,35 +52,35 @@ def tallies(real: FloatApi) -> list[str]:
     return [*(f"{PREFIX}{name}" for name, _ in real.outputs), *(f"{REFUSED}{PREFIX}{t.name}" for t in real.inputs)]
 
 
-def test(real: FloatApi, names: list[str]) -> str:
+def test(real: FloatApi, names: list[str], arrays: Mapping[str, str]) -> str:
     """`test_float`, called with each vector, and `refuse_float`, called once, with the last."""
-    return _HELPERS + _arrays(real) + _test(real, names) + _refuse(real, names)
+    return _HELPERS + _arrays(real) + _test(real, names, arrays) + _refuse(real, names)
 
 
 def _arrays(real: FloatApi) -> str:
-    lines = [f"static float {_in(t.name)}[{t.size}];" for t in real.inputs] + [
-        f"static float {_out(n)}[{t.size}];" for n, t in real.outputs
+    lines = [f"static float {_in(real, t.name)}[{t.size}];" for t in real.inputs] + [
+        f"static float {_out(real, n)}[{t.size}];" for n, t in real.outputs
     ]
     for name, t in real.outputs:
         offset = real.offset_of(name)
         if isinstance(offset, list):
             lines.append(
-                f"static const double {_out(name)}_offset[{t.size}] = {{{', '.join(repr(float(v)) for v in offset)}}};"
+                f"static const double {_out(real, name)}_offset[{t.size}] = {{{', '.join(repr(float(v)) for v in offset)}}};"
             )
     return "\n" + "\n".join(lines) + "\n"
 
 
 def _call(real: FloatApi) -> str:
-    arguments = ", ".join(["&ctx", *(_in(t.name) for t in real.inputs), *(_out(n) for n, _ in real.outputs)])
+    arguments = ", ".join(["&ctx", *(_in(real, t.name) for t in real.inputs), *(_out(real, n) for n, _ in real.outputs)])
     return f"{real.name}_infer_float({arguments})"
 
 
-def _test(real: FloatApi, names: list[str]) -> str:
+def _test(real: FloatApi, names: list[str], arrays: Mapping[str, str]) -> str:
     lines = ["", "/* Real numbers in and out. Returns its status. */", "static int test_float(long vector)", "{"]
     for t in real.inputs:
         lines += [
             f"    for (long n = 0; n < {t.size}; n++) {{",
-            f"        {_in(t.name)}[n] = float_of({_golden(t.name)}[n]);",
+            f"        {_in(real, t.name)}[n] = float_of({arrays[f'{PREFIX}{t.name}']}[n]);",
             "    }",
         ]
     lines += [
@@ -90,10 +91,10 @@ def _test(real: FloatApi, names: list[str]) -> str:
     ]
     for name, t in real.outputs:
         offset = (
-            f"{_out(name)}_offset[n]" if isinstance(real.offset_of(name), list) else repr(float(real.offset_of(name)))
+            f"{_out(real, name)}_offset[n]" if isinstance(real.offset_of(name), list) else repr(float(real.offset_of(name)))
         )
         tally = f"&tallies[{names.index(f'{PREFIX}{name}')}]"
-        compared = f"{tally}, vector, n, float_of({_golden(name)}[n]), {_out(name)}[n], {offset}"
+        compared = f"{tally}, vector, n, float_of({arrays[f'{PREFIX}{name}']}[n]), {_out(real, name)}[n], {offset}"
         lines += [f"    for (long n = 0; n < {t.size}; n++) {{", f"        compare_float({compared});", "    }"]
     return "\n".join([*lines, "    return 0;", "}", ""])
 
@@ -107,7 +108,7 @@ def _refuse(real: FloatApi, names: list[str]) -> str:
     ]
     lines += [f"    static const uint32_t no_numbers[] = {{{_NO_NUMBERS}}};", "    for (int k = 0; k < 3; k++) {"]
     for t in real.inputs:
-        tally, array = names.index(f"{REFUSED}{PREFIX}{t.name}"), _in(t.name)
+        tally, array = names.index(f"{REFUSED}{PREFIX}{t.name}"), _in(real, t.name)
         lines += [
             f"        for (long n = 0; n < {t.size}; n += {max(1, t.size - 1)}) {{",
             f"            const float kept = {array}[n];",
@@ -118,13 +119,9 @@ def _refuse(real: FloatApi, names: list[str]) -> str:
     return "\n".join([*lines, "    }", "}", ""])
 
 
-def _in(name: str) -> str:
-    return f"real_in_{identifier(name)}"
+def _in(real: FloatApi, name: str) -> str:
+    return f"real_in_{real.taken[name]}"
 
 
-def _out(name: str) -> str:
-    return f"real_out_{identifier(name)}"
-
-
-def _golden(name: str) -> str:
-    return f"golden_{identifier(f'{PREFIX}{name}')}"
+def _out(real: FloatApi, name: str) -> str:
+    return f"real_out_{real.given[name]}"
