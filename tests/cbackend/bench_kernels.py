@@ -124,6 +124,7 @@ def measure(layers: list[Layer], compiler: str, flags: list[str]) -> tuple[str, 
     with tempfile.TemporaryDirectory() as name:
         folder, here = Path(name), Path(__file__).parent
         for file, text in kernels.fast_files(*HEADERS).items():
+            (folder / file).parent.mkdir(exist_ok=True)
             (folder / file).write_text(text)
         (folder / "bench.c").write_text(program(layers))
         files = ["-o", str(folder / "bench"), str(folder / "bench.c")]

@@ -38,13 +38,12 @@ _LEAST = 50
 
 def prove(name: str, graphs: Path, c: Path, count: int, seconds: float) -> Iterator[tuple[str, ...]]:
     """A row of the table per compilation of the C in `c`, whose self test replays random vectors of `graphs`."""
-    model = read_model(graphs)
+    model = read_model(graphs, max(c.glob("*_weights.h"), key=lambda path: len(path.name)).name.removesuffix("_weights.h"))
     plan = make_plan(model, random_vectors(model, graphs, count))
-    files, shapes = files_of(model, plan), {n: v.shape[1:] for n, v in plan.boundaries.items()}
+    files, shapes = files_of(model, plan), plan.shapes()
     with tempfile.TemporaryDirectory() as scratch:
-        for path in (*c.glob("*.c"), *c.glob("*.h")):
-            shutil.copy(path, scratch)
-        for replayed in ("selftest.c", "golden.bin"):
+        shutil.copytree(c, scratch, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.npz"))
+        for replayed in ("test/selftest.c", "test/golden.bin"):
             (Path(scratch) / replayed).write_bytes(files[replayed])
         for compiler, flags in FORMS:
             words = tuple(word for flag in flags for word in flag.split())

@@ -42,8 +42,8 @@ def network(request, tmp_path_factory):
     model, vectors = read_model(source), golden.load(source / golden.FILE)
     plan = make_plan(model, {name: values[:VECTORS] for name, values in vectors.items()})
     for path, data in files_of(model, plan).items():
-        if "/" not in path:
-            (out / path).write_bytes(data)
+        (out / path).parent.mkdir(parents=True, exist_ok=True)
+        (out / path).write_bytes(data)
     return out, {n: v.size for n, v in plan.boundaries.items()}, {n: v.shape[1:] for n, v in plan.boundaries.items()}
 
 
@@ -67,8 +67,8 @@ def test_a_difference_is_told_on(machine, tmp_path):
     vectors["hidden"][1, 2, 3] ^= 1
     plan = make_plan(model, vectors)
     for path, data in files_of(model, plan).items():
-        if "/" not in path:
-            (tmp_path / path).write_bytes(data)
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(data)
     compile_selftest(tmp_path, (*FLAGS, *machine.flags, *machine.link), machine.compiler)
     with pytest.raises(VerificationError, match=r"hidden\[1, 2, 3\]"):
         run_selftest(tmp_path, {n: v.shape[1:] for n, v in plan.boundaries.items()}, emulator=machine.emulator)

@@ -1,4 +1,4 @@
-"""The written folder as others build it: CMake, make, Arduino and C++, and instructions chosen at run time."""
+"""The written folder as others build it: CMake, make and C++, and instructions chosen at run time."""
 
 import os
 import platform
@@ -15,7 +15,6 @@ from networks import harmonic_artefact
 
 from microstage import golden
 from microstage.benchmarks.drawing import Drawing
-from microstage.benchmarks.machines import BOARDS, MACHINES
 from microstage.benchmarks.network import Quantity
 from microstage.benchmarks.twins import network_named
 from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
@@ -23,7 +22,6 @@ from microstage_cbackend.generate import files_of, read_model
 from microstage_cbackend.golden import make_plan
 from microstage_cbackend.writers.dispatch import SETS
 
-CORTEX_M4 = next(machine for machine in MACHINES if machine.name == "cortex-m4")
 VECTORS = 8
 # what the processor must say that it has, and what the compiled code must hold and must not
 KERNELS = {"plain": ("", "", "ymm|zmm"), "avx2": ("avx2", "ymm", "zmm|vpdpbusd"), "avxvnni": ("avx_vnni", "vpdpbusd.*ymm", "zmm")}
@@ -72,10 +70,11 @@ def test_cmake_builds_it_and_ctest_passes(folder, tmp_path, choose):
     need("cmake", "ctest")
     if choose == "ON":
         x86()
-    said("cmake", "-S", folder, "-B", tmp_path, f"-DDISPATCH={choose}", "-DCMAKE_C_FLAGS=-Wall -Wextra -Werror", cwd=tmp_path)
+    name = next(folder.glob("*_weights.h")).name.removesuffix("_weights.h")
+    said("cmake", "-S", folder, "-B", tmp_path, f"-D{name.upper()}_DISPATCH={choose}", "-DCMAKE_C_FLAGS=-Wall -Wextra -Werror", cwd=tmp_path)
     said("cmake", "--build", tmp_path, cwd=tmp_path)
     assert "100% tests passed, 0 tests failed out of 1" in said("ctest", cwd=tmp_path)
-    assert "checksum" in said(tmp_path / "timing", cwd=tmp_path)
+    assert "checksum" in said(tmp_path / f"{name}_bench", cwd=tmp_path)
 
 
 def test_cmake_builds_a_network_of_parts(harmonic, tmp_path):
@@ -109,8 +108,8 @@ def test_each_instruction_set_is_compiled_and_gives_the_same_integers(folder, tm
     assert re.search(holds, code) and not re.search(lacks, code)
     if flag and flag not in Path("/proc/cpuinfo").read_text().split():
         pytest.skip(f"compiled, not run: this processor has no {flag}")
-    said(compiler, *FLAGS, "-o", "selftest", "selftest.c", *copy.glob("host/*.o"), cwd=copy)
-    assert re.fullmatch(r"equal \w+ (\d+) \1\n", said(copy / "selftest", cwd=copy))
+    said(compiler, *FLAGS, "-I.", "-o", "test/selftest", "test/selftest.c", *copy.glob("host/*.o"), cwd=copy)
+    assert re.fullmatch(r"equal \w+ (\d+) \1\n", said(copy / "test" / "selftest", cwd=copy / "test"))
 
 
 def test_the_choice_is_what_the_processor_says(folder, tmp_path):
@@ -157,43 +156,7 @@ def test_headers_are_read_by_cplusplus_and_link_to_c(harmonic, tmp_path, compile
         "int main() {\n    const tiny_ctx ctx = {&arena};\n    int8_t x[12] = {0};\n    int32_t y[4];\n    float answer[4];\n"
         "    return tiny_infer(&ctx, x, y) == TINY_OK && tiny_push(&ctx, &stream, 1.0f, answer) == TINY_WAITING ? 0 : 1;\n}\n"
     )
-    sources = [path for path in harmonic.glob("*.c") if path.name not in ("selftest.c", "bench.c")]
-    for source in sources:
+    for source in harmonic.glob("*.c"):
         said("gcc", *FLAGS, "-c", source, "-o", tmp_path / f"{source.stem}.o", cwd=tmp_path)
     said(compiler, "-Wall", "-Wextra", "-Werror", f"-I{harmonic}", "-o", "main", "main.cpp", *tmp_path.glob("*.o"), cwd=tmp_path)
     said(tmp_path / "main", cwd=tmp_path)
-
-
-_ARDUINO = """#include <stdio.h>
-#include <stdlib.h>
-struct Port {
-    void begin(long) {}
-    void println(long value) { printf("%ld\\n", value); exit(0); }
-};
-static Port Serial;
-static void delay(int) { exit(1); }
-"""
-
-
-def test_the_arduino_library_builds_as_c_beside_a_sketch_in_cplusplus_and_runs(folder, tmp_path):
-    if CORTEX_M4.missing:
-        pytest.skip(CORTEX_M4.missing)
-    need("arm-none-eabi-g++")
-    (library,) = (folder / "arduino").iterdir()
-    assert f"includes={library.name}.h" in (library / "library.properties").read_text()
-    (tmp_path / "Arduino.h").write_text(_ARDUINO)
-    sketch = (library / "examples" / "infer" / "infer.ino").read_text()
-    (tmp_path / "infer.cpp").write_text(f'#include "Arduino.h"\n{sketch}\nint main() {{\n    setup();\n    for (;;) loop();\n}}\n')
-    for source in [*(library / "src").glob("*.c"), BOARDS / "cortex_m.c"]:
-        said(CORTEX_M4.compiler, "-Os", "-Wall", *CORTEX_M4.flags, "-c", source, "-o", tmp_path / f"{source.stem}.o", cwd=tmp_path)
-    said("arm-none-eabi-g++", "-Os", "-fno-exceptions", *CORTEX_M4.flags, f"-I{library}/src", "-c", "infer.cpp", cwd=tmp_path)
-    link = [word for word in CORTEX_M4.link if not word.endswith(".c")]
-    said(CORTEX_M4.compiler, *CORTEX_M4.flags, "-o", "sketch", *tmp_path.glob("*.o"), *link, cwd=tmp_path)
-    answer = said(*CORTEX_M4.emulator, tmp_path / "sketch", cwd=tmp_path)
-    (tmp_path / "here.c").write_text(
-        f'#include <stdio.h>\n#include "{library.name}.h"\nstatic {library.name}_arena arena;\nint main(void)\n{{\n'
-        f"    static int8_t x[490], y[12];\n    const {library.name}_ctx ctx = {{&arena}};\n"
-        f'    if ({library.name}_infer(&ctx, x, y)) return 1;\n    printf("%d\\n", y[0]);\n    return 0;\n}}\n'
-    )
-    said("gcc", *FLAGS, f"-I{library}/src", "-o", "here", "here.c", *(library / "src").glob("*.c"), cwd=tmp_path)
-    assert answer == said(tmp_path / "here", cwd=tmp_path)

@@ -21,6 +21,7 @@ def dense(folder, features):
     write_network(d.network(), folder / "in")
     program = Program(read_model(folder / "in"))
     for name, text in emit(program).items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     return program
 

@@ -44,7 +44,7 @@ def test_the_walk_through_runs_through_every_stage(volumes, file):
     assert "accuracy" in said and "sawtooth" in said
     [c] = volumes.glob("cbackend/*/shapes.h")
     proofs = [json.loads(next(volumes.glob(f"{stage}/*/manifest.json")).read_text()) for stage in ("qcdq", "streamline", "cbackend")]
-    assert c.with_name("selftest.c").is_file() and all('"compared"' in json.dumps(proof) for proof in proofs)
+    assert (c.parent / "test" / "selftest.c").is_file() and all('"compared"' in json.dumps(proof) for proof in proofs)
     assert not list(volumes.glob(".partial/model-*")), "the copy of the file is left behind"
 
 

@@ -18,7 +18,7 @@ def answers(folder: Path, inputs: list[np.ndarray], size: int) -> np.ndarray:
     facts = {"HEADER": f'"{name}_float.h"', "ARENA": f"{name}_arena", "CTX": f"{name}_ctx", "INFER": f"{name}_infer_float",
              "OK": f"{name.upper()}_OK", "INPUTS": starts[-1], "OUTPUTS": size,
              "ARGUMENTS": ", ".join([*(f"in + {start}" for start in starts[:-1]), "out"])}
-    sources = [path for path in folder.glob("*.c") if path.name not in ("selftest.c", "bench.c")]
+    sources = [*folder.glob("*.c")]
     with tempfile.TemporaryDirectory() as scratch:
         program = Path(scratch) / "answer"
         defined = [f"-D{key}={value}" for key, value in facts.items()]

@@ -33,13 +33,13 @@ def compile_and_run(folder: Path, shapes: dict[str, tuple[int, ...]], flags: tup
 
 
 def compile_selftest(folder: Path, flags: tuple[str, ...] = FLAGS, compiler: str = "gcc") -> None:
-    """Compile every .c file of `folder` but the benchmark into `folder/selftest`.
+    """Compile every .c file of `folder`, and its self test, into `folder/test/selftest`.
 
     Raises `EnvironmentProblem` without the compiler, `MicrostageError` when it refuses.
     """
-    sources = sorted(path.name for path in folder.glob("*.c") if path.name != "bench.c")
+    sources = ["test/selftest.c", *sorted(path.name for path in folder.glob("*.c"))]
     try:
-        done = _run([compiler, "-o", "selftest", *sources, *flags], folder)  # flags may name libraries, which come last
+        done = _run([compiler, "-o", "test/selftest", "-I.", *sources, *flags], folder)  # flags may name libraries, which come last
     except FileNotFoundError:
         raise EnvironmentProblem(f"{compiler} is not installed; `apt-get install gcc libc6-dev` mends it.") from None
     if done.returncode:
@@ -47,7 +47,8 @@ def compile_selftest(folder: Path, flags: tuple[str, ...] = FLAGS, compiler: str
 
 
 def run_selftest(folder: Path, shapes: dict[str, tuple[int, ...]], vectors: int = 0, emulator: tuple[str, ...] = ()) -> list[Result]:
-    """Counts per boundary of `folder/selftest` on golden.bin, its first `vectors` or (0) all; through `emulator`, a command that takes a program.
+    """Counts per boundary of `folder/test/selftest` on golden.bin, its first `vectors` or (0) all; through `emulator`, a
+    command that takes a program.
 
     `shapes` gives each boundary's shape per vector, so that a difference is named by its place in golden.npz.
 
@@ -55,7 +56,7 @@ def run_selftest(folder: Path, shapes: dict[str, tuple[int, ...]], vectors: int 
     at the first difference.
     """
     words = ["golden.bin", str(vectors)] if vectors else []
-    test = _run([*emulator, str(folder.resolve() / "selftest"), *words], folder)
+    test = _run([*emulator, str(folder.resolve() / "test" / "selftest"), *words], folder / "test")
     if test.returncode not in (0, 1):
         raise MicrostageError(f"The self test ended with code {test.returncode}: {test.stderr.strip()[-2000:]}")
     return _read(test.stdout, test.returncode, shapes)

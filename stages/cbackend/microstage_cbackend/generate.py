@@ -16,10 +16,13 @@ from microstage_cbackend.golden import Plan
 from microstage_cbackend.passes import optimise
 from microstage_cbackend.program.model import Model, chain_of
 from microstage_cbackend.read.graph import read_part
+from microstage_cbackend.writers.board import board
+from microstage_cbackend.writers.build_files import cmake, makefile
 from microstage_cbackend.writers.dispatch import dispatch
 from microstage_cbackend.writers.emit import Program, emit
 from microstage_cbackend.writers.float_api import FloatApi
-from microstage_cbackend.writers.folder import arduino, bench, cmake, makefile, readme
+from microstage_cbackend.writers.folder import bench, readme
+from microstage_cbackend.writers.packages import contents, packages
 from microstage_cbackend.writers.selftest import selftest
 
 __all__ = ["files_of", "graphs_of", "read_model", "verify_and_publish"]
@@ -72,16 +75,17 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
     sources = sorted(name for name in library if name.endswith(".c"))
     versions = dispatch(program)
     chosen = sorted(name for name in versions if name.endswith(".c"))
+    headers = sorted(name for name in library if name.startswith(model.name) and name.endswith(".h") and "_weights" not in name)
     texts = library | {
-        "selftest.c": selftest(model, plan, real),
-        "bench.c": bench(program),
-        "Makefile": makefile(model.name, sources, chosen),
-        "CMakeLists.txt": cmake(model.name, sources, chosen),
+        "test/selftest.c": selftest(model, plan, real),
+        "test/bench.c": bench(program),
+        "Makefile": makefile(model.name, sources, chosen, contents(program, [*library])),
+        "CMakeLists.txt": cmake(model.name, sources, chosen, headers),
         "README.md": readme(program, real, plan.vectors),
         "proofs.json": json.dumps({part.name: part.proofs for part in model.parts}, indent=1, sort_keys=True) + "\n",
     }
-    texts |= arduino(program, library) | versions
-    return {name: text.encode() for name, text in texts.items()} | {"golden.bin": plan.data()}
+    texts |= packages(program, [*library]) | board(program, plan, sources) | versions
+    return {name: text.encode() for name, text in texts.items()} | {"test/golden.bin": plan.data()}
 
 
 def verify_and_publish(model: Model, plan: Plan, source: Path, scratch: Path, output: Path) -> list[Result]:

@@ -72,4 +72,5 @@ def _as_header(name: str, text: str) -> str:
     """The kernel's text as a header that defines one static function."""
     guard = f"{name.upper()}_H"
     text = re.sub(rf"^(\w+ {name}\()", r"static \1", text, flags=re.MULTILINE)
-    return text.replace('#include "ms_kernels.h"', f'#ifndef {guard}\n#define {guard}\n\n#include "ms_layers.h"\n#include "ms_shapes.h"') + "\n#endif\n"
+    head = [f"#ifndef {guard}", f"#define {guard}", "", '#include "ms_layers.h"', '#include "ms_shapes.h"']
+    return text.replace('#include "ms_kernels.h"', "\n".join(head)) + "\n#endif\n"

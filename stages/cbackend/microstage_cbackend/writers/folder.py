@@ -1,102 +1,12 @@
-"""What makes a folder of C a product: build files for make, CMake, Arduino and PlatformIO, a benchmark, a README."""
+"""What makes a folder of C a product beside its build files: a benchmark, a README."""
 
 from __future__ import annotations
 
-import json
-
-from microstage_cbackend.build import FLAGS
 from microstage_cbackend.writers.emit import Program
 from microstage_cbackend.writers.float_api import FloatApi
 from microstage_cbackend.writers.names import quoted, unique
 
-__all__ = ["cmake", "makefile", "bench", "arduino", "readme"]
-
-
-def makefile(name: str, sources: list[str], chosen: list[str]) -> str:
-    """Makefile of the written folder: `make check` runs the self test, `make bench` times an inference.
-
-    `chosen` sources take the place of the model's own with DISPATCH=1.
-    """
-    objects = " ".join(s.removesuffix(".c") + ".o" for s in sources)
-    choice = [
-        "# make DISPATCH=1: instructions are chosen at run time (x86-64, gcc or clang)",
-        "ifdef DISPATCH",
-        f"OBJECTS := $(filter-out {name}.o {name}_weights.o,$(OBJECTS)) {' '.join(s.removesuffix('.c') + '.o' for s in chosen)}",
-        "endif",
-        "",
-    ]
-    return "\n".join(
-        [
-            "# make check: compile with all warnings as errors and replay every golden vector; make bench: time an inference",
-            "CC ?= cc",
-            f"CFLAGS ?= {' '.join(FLAGS[1:])}",
-            f"OBJECTS = {objects}",
-            *(choice if chosen else []),
-            "",
-            f"lib{name}.a: $(OBJECTS)",
-            "\trm -f $@",
-            "\t$(AR) rcs $@ $^",
-            "",
-            "check: selftest",
-            "\t./selftest golden.bin",
-            "",
-            "bench: timing",
-            "\t./timing",
-            "",
-            f"selftest: selftest.o lib{name}.a",
-            "\t$(CC) $(CFLAGS) -o $@ $^",
-            "",
-            f"timing: bench.o lib{name}.a",
-            "\t$(CC) $(CFLAGS) -o $@ $^",
-            "",
-            "%.o: %.c $(wildcard *.h)",
-            "\t$(CC) -std=c99 $(CFLAGS) -c -o $@ $<",
-            "",
-            "clean:",
-            f"\trm -f selftest timing *.o *.a{' host/*.o' if chosen else ''}",
-            "",
-            ".PHONY: check bench clean",
-            "",
-        ]
-    )
-
-
-def cmake(name: str, sources: list[str], chosen: list[str]) -> str:
-    """CMakeLists.txt: the library, and a test that ctest runs; `chosen` as in `makefile`."""
-    own = (f"{name}.c", f"{name}_weights.c")
-    choice = [
-        'option(DISPATCH "choose instructions at run time: x86-64, gcc or clang" OFF)',
-        "if(DISPATCH)",
-        "    set(MODEL",
-        *(f"        {source}" for source in chosen),
-        "    )",
-        "else()",
-        f"    set(MODEL {' '.join(own)})",
-        "endif()",
-    ]
-    return "\n".join(
-        [
-            "cmake_minimum_required(VERSION 3.10)",
-            f"project({name} C)",
-            "if(NOT CMAKE_BUILD_TYPE)",
-            "    set(CMAKE_BUILD_TYPE Release)",
-            "endif()",
-            *(choice if chosen else [f"set(MODEL {' '.join(own)})"]),
-            f"add_library({name} STATIC",
-            "    ${MODEL}",
-            *(f"    {source}" for source in sources if source not in own),
-            ")",
-            f"set_target_properties({name} PROPERTIES C_STANDARD 99 C_EXTENSIONS ON)",
-            f"target_include_directories({name} PUBLIC ${{CMAKE_CURRENT_SOURCE_DIR}})",
-            "enable_testing()",
-            "add_executable(selftest selftest.c)",
-            f"target_link_libraries(selftest {name})",
-            "add_test(NAME selftest COMMAND selftest ${CMAKE_CURRENT_SOURCE_DIR}/golden.bin)",
-            "add_executable(timing bench.c)",
-            f"target_link_libraries(timing {name})",
-            "",
-        ]
-    )
+__all__ = ["bench", "readme"]
 
 
 _BENCH = """/* Times one {what}: rounds of calls on pseudo-random inputs; prints nanoseconds per call and a checksum of the answers. */
@@ -172,33 +82,6 @@ def bench(program: Program) -> str:
     return _BENCH.format(what="inference" if ends else f"call of {part.name}", name=name, arrays=arrays, call=call, fills=fills, sums=sums)
 
 
-def arduino(program: Program, library: dict[str, str]) -> dict[str, str]:
-    """An Arduino and PlatformIO library in arduino/<model>: `library` under src/, an example sketch."""
-    name, ends = program.model.name, program.api.ends
-    root = f"arduino/{name}"
-    properties = {
-        "name": name, "version": "1.0.0", "author": "microstage", "maintainer": "microstage",
-        "sentence": "A quantised neural network in integers.", "paragraph": "Generated C99 without dependencies.",
-        "category": "Data Processing", "url": "about:blank", "architectures": "*", "includes": f"{name}.h",
-    }  # fmt: skip
-    facts = {"name": name, "version": "1.0.0", "description": properties["sentence"], "frameworks": "*", "platforms": "*"}
-    manifest = json.dumps(facts, indent=2) + "\n"
-    files = {f"{root}/src/{file}": text for file, text in library.items()}
-    files[f"{root}/library.properties"] = "".join(f"{key}={value}\n" for key, value in properties.items())
-    files[f"{root}/library.json"] = manifest
-    if ends:
-        inputs, outputs = ends
-        arrays = [f"static {t.ctype} in{i}[{t.size}];" for i, t in enumerate(inputs)]
-        arrays += [f"static {t.ctype} out{i}[{t.size}];" for i, (_, t) in enumerate(outputs)]
-        arguments = ", ".join([*(f"in{i}" for i in range(len(inputs))), *(f"out{i}" for i in range(len(outputs)))])
-        sketch = [f"#include <{name}.h>", ""]
-        sketch += [f"static {name}_arena arena;", f"static const {name}_ctx ctx = {{&arena}};", *arrays]
-        sketch += ["", "void setup() { Serial.begin(115200); }", "", "void loop() {"]
-        sketch += [f"  if ({name}_infer(&ctx, {arguments}) == {name.upper()}_OK) Serial.println((long)out0[0]);", "  delay(1000);", "}", ""]
-        files[f"{root}/examples/infer/infer.ino"] = "\n".join(sketch)
-    return files
-
-
 def readme(program: Program, real: FloatApi, vectors: int) -> str:
     """README.md of the written folder: functions, integers, scales, units, memory."""
     name, upper, api = program.model.name, program.model.name.upper(), program.api
@@ -232,8 +115,42 @@ def readme(program: Program, real: FloatApi, vectors: int) -> str:
     lines += ["", "## Checking and timing", ""]
     lines += [f"`make check` replays {vectors} golden vectors through every part; `make bench` times a call. With CMake: `ctest`."]
     if program.headers:
-        lines += ["`make check DISPATCH=1` (CMake: `-DDISPATCH=ON`) compiles `host/`, where the processor is asked once, before `main`, for the"]
-        lines += ["instructions that it has: x86-64, gcc or clang. Constants are then there once per instruction set.", ""]
-    lines += ["`arduino/` holds the same library for Arduino and PlatformIO. Right shifts of negative integers keep the sign, as in every"]
-    lines += ["compiler in use; the header refuses to compile where they do not.", ""]
+        lines += [f"`make check DISPATCH=1` (CMake: `-D{upper}_DISPATCH=ON`) compiles `host/`, where the processor is asked once, before"]
+        lines += ["`main`, for the instructions that it has: x86-64, gcc or clang. Constants are then there once per instruction set."]
+    lines += [*_firmware(program), "", "Right shifts of negative integers keep the sign, as in every compiler in use;"]
+    lines += ["the header refuses to compile where they do not.", ""]
     return "\n".join(lines)
+
+
+_FIRMWARE = """
+## In a firmware
+
+This folder, named `{name}`, is a library for each of these; `make library TO=folder` copies what a firmware needs of it, without
+golden vectors and without `host/`, the vector kernels of large processors. All symbols begin with `{name}_`: networks of other
+names, of other versions too, link beside it.
+
+| build system | what to do |
+|---|---|
+| CMake | `add_subdirectory({name})`, then `target_link_libraries(firmware {name})`; or install it, and `find_package({name})` and `{name}::{name}` |
+| Zephyr | `-DZEPHYR_EXTRA_MODULES=/path/to/{name}` and `CONFIG_{upper}=y` |
+| ESP-IDF | `components/{name}`; `compote component pack --name {name}` makes an archive |
+| PlatformIO | `lib/{name}`; `pio pkg pack` makes an archive |
+| Arduino | `libraries/{name}`, from `make library TO=libraries` |
+| any other | compile {sources}; `#include "{name}.h"` |
+
+{tried}
+"""
+_TRIED = """`examples/board` is a whole program for a NUCLEO-F446RE: `make -C examples/board` builds it, `make -C examples/board run` runs the same
+program under qemu, `make -C examples/board flash` puts it on the board. It prints answers of golden vectors and the core's cycles.
+
+"""
+_UNTRIED = """CMake, gcc for Cortex-M and qemu have built and run such folders, and PlatformIO's and Espressif's packers have packed them. The
+SDKs of Zephyr, ESP-IDF, PlatformIO and Arduino have not built them, and no board has run them: those files follow the documentation."""
+
+
+def _firmware(program: Program) -> list[str]:
+    """How others' build systems take the folder, and what nobody has tried."""
+    name, ends = program.model.name, program.api.ends
+    sources = f"`{name}.c` and `{name}_weights.c`"
+    text = _FIRMWARE.format(name=name, upper=name.upper(), sources=sources, tried=(_TRIED if ends else "") + _UNTRIED)
+    return text.rstrip().split("\n")

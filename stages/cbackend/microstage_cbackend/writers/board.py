@@ -1,0 +1,109 @@
+"""A program for one board, which runs under an emulator too: a few golden vectors, their answers, cycles per inference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from microstage_cbackend.golden import Plan
+from microstage_cbackend.program.ir import Tensor
+from microstage_cbackend.writers.emit import Program
+from microstage_cbackend.writers.names import quoted
+from microstage_cbackend.writers.part_writer import rows
+
+__all__ = ["board"]
+
+_FOLDER = "examples/board"
+_FIXED = Path(__file__).parents[1] / "board"
+_VECTORS, _BYTES = 4, 32768
+"At most so many vectors, and of all but the first no more than so many bytes of flash."
+_SHOWN = 8
+
+_MAIN = """/* {name} on a board: each vector of golden.h is inferred, its answer compared and printed, and the cycles that it took.
+ *
+ * Ends with `all equal` where every integer is the reference's.
+ */
+#include "{name}.h"
+
+#include "board.h"
+#include "golden.h"
+
+static {name}_arena arena;
+static const {name}_ctx ctx = {{ &arena }};
+{outputs}
+
+/* Prints the first integers of an answer; the number of those that differ. */
+#define ANSWER(found, expected, different) do {{ \\
+    for (int i = 0; i < (int)(sizeof found / sizeof found[0]); i++) {{ \\
+        different += found[i] != expected[i]; \\
+        if (i < {shown}) {{ \\
+            say(" "); \\
+            say_number(found[i]); \\
+        }} \\
+    }} \\
+}} while (0)
+
+int main(void)
+{{
+    int32_t wrong = 0;
+
+    say("{name}: " {arena} " bytes of arena\\r\\n");
+    for (int vector = 0; vector < VECTORS; vector++) {{
+        int32_t different = 0;
+        const uint32_t began = cycles();
+        const {name}_status status = {call};
+        const uint32_t taken = cycles() - began;
+
+        say("vector ");
+        say_number(vector);
+        say(counts_cycles() ? ": cycles " : ": no cycle counter, SysTick ");
+        say_number(taken);
+        say(", answer");
+{answers}
+        say(status == {upper}_OK && !different ? ", equal\\r\\n" : ", WRONG\\r\\n");
+        wrong += status != {upper}_OK || different;
+    }}
+    say(wrong ? "FAILED\\r\\n" : "all equal\\r\\n");
+    return wrong != 0;
+}}
+"""
+
+
+def board(program: Program, plan: Plan, sources: list[str]) -> dict[str, str]:
+    """Path -> text; nothing where the parts make no whole."""
+    if not program.api.ends:
+        return {}
+    put = {"@NAME@": program.model.name, "@SOURCES@": " ".join(f"../../{source}" for source in sources)}
+    files = {path.name: path.read_text() for path in sorted(_FIXED.iterdir())}
+    for mark, text in put.items():
+        files["Makefile"] = files["Makefile"].replace(mark, text)
+    files |= {"main.c": _main(program), "golden.h": _golden(program, plan)}
+    return {f"{_FOLDER}/{name}": text for name, text in files.items()}
+
+
+def _main(program: Program) -> str:
+    name, (inputs, outputs) = program.model.name, program.api.ends
+    given = [*(f"input_{n}[vector]" for n in range(len(inputs))), *(f"found_{n}" for n in range(len(outputs)))]
+    answers = [f"        ANSWER(found_{n}, output_{n}[vector], different);" for n in range(len(outputs))]
+    return _MAIN.format(
+        name=name, upper=name.upper(), shown=_SHOWN, arena=f'"{program.arena_bytes}"', answers="\n".join(answers),
+        outputs="\n".join(f"static {t.ctype} found_{n}[{t.size}];" for n, (_, t) in enumerate(outputs)),
+        call=f"{name}_infer(&ctx, {', '.join(given)})",
+    )  # fmt: skip
+
+
+def _golden(program: Program, plan: Plan) -> str:
+    inputs, outputs = program.api.ends
+    ends = [*(("input", n, t.name, t) for n, t in enumerate(inputs)), *(("output", n, name, t) for n, (name, t) in enumerate(outputs))]
+    each = sum(t.bytes for *_, t in ends)
+    count = max(1, min(_VECTORS, plan.vectors, _BYTES // each))
+    lines = ["/* Golden vectors: what goes in, and what the reference answers. */", "#include <stdint.h>", "", f"enum {{ VECTORS = {count} }};"]
+    for side, n, name, t in ends:
+        lines += _array(f"{side}_{n}", name, t, plan.boundaries[name][:count])
+    return "\n".join([*lines, ""])
+
+
+def _array(variable: str, name: str, t: Tensor, values: np.ndarray) -> list[str]:
+    start = f"static const {t.ctype} {variable}[VECTORS][{t.size}] = {{ /* {quoted(name)} */"
+    return ["", start, *(line for row in values.reshape(len(values), -1) for line in ["    {", *rows(row), "    },"]), "};"]
