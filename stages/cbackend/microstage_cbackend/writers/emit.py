@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import numpy as np
 
 from microstage_cbackend.generic_kernels import KernelSet
@@ -11,7 +9,7 @@ from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.program.model import Model
 from microstage_cbackend.specialised_kernels import fast_files
 from microstage_cbackend.writers.api import Api
-from microstage_cbackend.writers.names import CPLUSPLUS, Names, in_comment, quoted
+from microstage_cbackend.writers.names import CPLUSPLUS, Names, filled, in_comment, quoted
 from microstage_cbackend.writers.part_writer import Packed, PartWriter, rows
 
 __all__ = ["Program", "emit"]
@@ -112,9 +110,9 @@ def _missing(model: Model) -> list[str]:
     """What is not computed, in lines of a comment."""
     if not model.missing:
         return []
-    lines = [line for found in model.missing for line in textwrap.wrap(in_comment(found), 100)]
+    lines = [line for found in model.missing for line in filled(in_comment(found), " *   ", " *   ")]
     return [" *", " * NOT THE WHOLE NETWORK: it was cut short, and these operators, and what follows them, are not computed here:",
-            *(f" *   {line}" for line in lines)]
+            *lines]
 
 
 def _source(program: Program) -> str:
