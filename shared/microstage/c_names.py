@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
-__all__ = ["Names", "identifier", "is_network_name", "network_name", "unique"]
+__all__ = ["NETWORK_NAMES", "Names", "identifier", "is_network_name", "network_name", "unique"]
 
 _LONGEST = 40
 _MATHEMATICS = (
@@ -55,7 +55,9 @@ _WORDS = (
     # what written functions call their own arguments, variables and helpers
     " are_numbers ctx gain gain_of i memory nearest state status step steps"
 ).split()
-_RESERVED = {*_WORDS, *(start + name + end for name in _MATHEMATICS for start in ("", "c") for end in ("", "f", "l"))}
+_WIDTHS = ("max", "ptr", *(f"{way}{bits}" for way in ("", "_least", "_fast") for bits in (8, 16, 32, 64)))
+_TYPES = {f"{sign}int{width}_t" for sign in ("", "u") for width in _WIDTHS}
+_RESERVED = {*_WORDS, *_TYPES, *(start + name + end for name in _MATHEMATICS for start in ("", "c") for end in ("", "f", "l"))}
 
 _HEADERS = (
     "algorithm alloca arduino array assert bit byteswap complex core cpuid cstdint cstdlib ctype deque elf endian errno"
@@ -74,6 +76,12 @@ _PREFIXES = "e err esp fr hal ll ms"
 _DEVICES = ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))]
 _NO_NETWORK = {*f"{_HEADERS} {_TARGETS} {_LIBRARIES} {_PREFIXES}".split(), *_DEVICES}
 "What no network may be called, beside words of C: its name is that of headers, of libraries, of targets of a build."
+
+
+NETWORK_NAMES = (
+    "a name for C such as ecg, of at most 40 letters, digits and single underscores, a letter first, that no keyword, header, library"
+    " or build target has"
+)
 
 
 def identifier(text: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from microstage.c_names import NETWORK_NAMES, is_network_name
 from microstage.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ __all__ = ["DATASET", "FILES", "MODULE", "Instead", "Parameter", "Stage", "load_
 
 DATASET, FILES, MODULE = "dataset", "files", "module"  # inputs that no stage makes
 OPTIONAL = "optional"  # the table of outputs that not every network has
-_TYPES = {"int": int, "float": float, "str": str, "bool": bool}
+_TYPES = {"int": int, "float": float, "str": str, "bool": bool, "name": str}
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Parameter:
         """The values allowed, in words."""
         if self.choices:
             return "one of " + ", ".join(map(str, self.choices))
-        kind = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "0 or 1"}[self.type]
+        kind = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "0 or 1", "name": NETWORK_NAMES}[self.type]
         low = "" if self.min is None else f" {'above' if self.exclusive_min else 'from'} {self.min:g}"
         high = "" if self.max is None else f" up to {self.max:g}"
         return f"{kind}{low}{high}{' ' + self.unit if self.unit else ''}"
@@ -83,6 +84,8 @@ class Parameter:
     def _accepts(self, value: Any) -> bool:
         if self.choices is not None:
             return value in self.choices
+        if self.type == "name":
+            return is_network_name(value)
         if self.type in ("int", "float"):
             above = self.min is None or (value > self.min if self.exclusive_min else value >= self.min)
             return above and (self.max is None or value <= self.max) and abs(value) < float("inf")

@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from microstage.c_names import network_name
 from microstage.canonical import digest, file_digest, write_json
 from microstage.errors import ParameterError
 from microstage.onnx_file import NAMES, inside_folder
@@ -55,7 +56,7 @@ def _from_on(stages: Mapping[str, Stage], first: Stage, typed: Mapping[str, str]
     kept = {first.name: replace(first, inputs={entry.name: FILES}, outputs=written, parameters=parameters, forms={})}
     for stage in stages.values():
         if stage.name not in kept and stage.inputs and all(source in kept for source in stage.inputs.values()):
-            kept[stage.name] = stage
+            kept[stage.name] = _named(stage, typed[opener])
     known = {parameter.variable for stage in kept.values() for parameter in stage.parameters.values()}
     for stage in stages.values():
         for parameter in stage.parameters.values():
@@ -65,6 +66,13 @@ def _from_on(stages: Mapping[str, Stage], first: Stage, typed: Mapping[str, str]
     if typed.get("STAGE") in stages and typed["STAGE"] not in kept:
         raise ParameterError(f"STAGE={typed['STAGE']} comes before {first.name}, where {opener}= begins.")
     return kept
+
+
+def _named(stage: Stage, file: str) -> Stage:
+    """`stage`, whose parameters that are names of the network are by default the stem of the user's file."""
+    default = network_name(Path(file).stem) if file else ""
+    named = {key: replace(p, default=default) for key, p in stage.parameters.items() if p.type == "name"}
+    return replace(stage, parameters={**stage.parameters, **named})
 
 
 @dataclass(frozen=True)

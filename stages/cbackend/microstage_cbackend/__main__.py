@@ -15,7 +15,7 @@ def run(job: Job) -> None:
     if "streamline" not in job.inputs:
         raise ParameterError("cbackend needs --in streamline=DIR, the artefact of the streamline stage.")
     source = job.inputs["streamline"]
-    model = read_model(source)
+    model = read_model(source, job.parameters.get("name", ""))
     plan = make_plan(model, golden.load(source / golden.FILE))
     results = verify_and_publish(model, plan, source, job.scratch / "build", job.output)
     for result in results:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from microstage import golden
-from microstage.c_names import identifier, network_name
-from microstage.errors import ArtefactError
+from microstage.c_names import NETWORK_NAMES, identifier, is_network_name, network_name
+from microstage.errors import ArtefactError, ParameterError
 from microstage.roles import Sequence
 from microstage_cbackend.build import Result, compile_and_run
 from microstage_cbackend.golden import Plan
@@ -38,6 +38,8 @@ def read_model(folder: Path, name: str = "") -> Model:
 
     Raises `ModelError` when one cannot be made into C.
     """
+    if name and not is_network_name(name):
+        raise ParameterError(f"NAME={name} is not allowed: expected {NETWORK_NAMES}.")
     interface = _named(_json(folder / "interface.json"))
     graphs = graphs_of(folder)
     name = name or network_name(_json(folder / "model_def.json").get("model", folder.name))
