@@ -85,7 +85,7 @@ class Parameter:
         if self.choices is not None:
             return value in self.choices
         if self.type == "name":
-            return is_network_name(value)
+            return not value or is_network_name(value)  # "" leaves it to the file or the model
         if self.type in ("int", "float"):
             above = self.min is None or (value > self.min if self.exclusive_min else value >= self.min)
             return above and (self.max is None or value <= self.max) and abs(value) < float("inf")

@@ -38,7 +38,7 @@
 
 /* A folder of C as firmwares take it has no host/, in which the vector kernels of large processors are. */
 #if defined __has_include && (defined MS_AVX512VNNI || defined MS_AVX2 || defined MS_NEON_DOT)
-#if !__has_include("host/ms_dispatch.h")
+#if !__has_include("host/ms_avx512.h")
 #undef MS_AVX512VNNI
 #undef MS_AVX2
 #undef MS_AVXVNNI
