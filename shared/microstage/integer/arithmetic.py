@@ -10,7 +10,7 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage.integer import ranges
 from microstage.integer.registry import Kind, everywhere, operator, positive_scale
-from microstage.integer.tensor import QTensor, checked, real
+from microstage.integer.tensor import QTensor, alike, checked, real
 
 _LARGEST_RATIO = 64
 
@@ -30,7 +30,7 @@ def _exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 @operator("MatMul", kind=Kind.PRODUCT, ranges=ranges.of_product)
 def matmul(arguments, _):
-    a, b = arguments
+    a, b = alike(*arguments)
     if isinstance(a, QTensor) and isinstance(b, QTensor):
         scale = b.scale if np.ndim(b.scale) == 0 else _per_column(b)
         if np.ndim(a.scale) and a.scale.size > 1:
@@ -52,10 +52,19 @@ def _per_column(matrix: QTensor) -> np.ndarray:
 @operator("XnorPopcountMatMul", kind=Kind.PRODUCT, ranges=ranges.of_popcount)
 def xnor_popcount_matmul(arguments, _):
     """qonnx: of bits 0 and 1, how many of a row of `a` equal those of a column of `b`."""
-    a, b = (np.asarray(value).astype(np.int64) for value in arguments)
+    a, b = (np.asarray(_plain(value)).astype(np.int64) for value in arguments)
     if any(np.any((value != 0) & (value != 1)) for value in (a, b)):
         raise ModelError("a tensor of bits holds something other than 0 and 1")
     return _exact_matmul(a, b) + _exact_matmul(1 - a, 1 - b)
+
+
+def _plain(value):
+    """The integers of a tensor at scale 1."""
+    if not isinstance(value, QTensor):
+        return value
+    if np.any(np.asarray(value.scale) != 1):
+        raise ModelError("bits have no scale")
+    return value.ints
 
 
 @operator("Gemm")
@@ -89,6 +98,7 @@ def sub(arguments, _):
 
 
 def _sum(a, b, sign: int):
+    a, b = alike(a, b)
     if isinstance(a, QTensor) and isinstance(b, QTensor) and _same_scale(a.scale, b.scale):
         return QTensor(checked(a.ints + sign * b.ints), a.scale)
     if _is_integer(a) and _is_integer(b):
@@ -116,7 +126,7 @@ def _same_scale(a, b) -> bool:
 
 @operator("Mul", kind=Kind.ELEMENT_PRODUCT, ranges=ranges.of_pair, rises=positive_scale, straight=True)
 def mul(arguments, _):
-    a, b = arguments
+    a, b = alike(*arguments)
     if isinstance(a, QTensor) and isinstance(b, QTensor):
         return QTensor(checked(a.ints * b.ints), np.asarray(a.scale) * np.asarray(b.scale))
     if _is_integer(a) and _is_integer(b):

@@ -7,7 +7,7 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage.integer import ranges
 from microstage.integer.registry import Kind, everywhere, operator
-from microstage.integer.tensor import QTensor, narrowed, real
+from microstage.integer.tensor import QTensor, alike, narrowed, real
 
 
 def moved(value, move):
@@ -76,6 +76,7 @@ def unsqueeze(arguments, attributes):
 
 @operator("Concat", kind=Kind.MOVES)
 def concat(arguments, attributes):
+    arguments = alike(*arguments)
     axis = attributes["axis"]
     if not any(isinstance(value, QTensor) for value in arguments):
         return np.concatenate([np.asarray(value) for value in arguments], axis)

@@ -8,7 +8,7 @@ import numpy as np
 
 from microstage.errors import ModelError
 
-__all__ = ["QTensor", "checked", "narrowed", "real"]
+__all__ = ["QTensor", "alike", "checked", "narrowed", "real"]
 
 _EXACT = 2**53
 
@@ -30,6 +30,17 @@ def real(value: QTensor | np.ndarray) -> np.ndarray:
     if isinstance(value, QTensor):
         return value.ints.astype(np.float64) * value.scale
     return np.asarray(value, dtype=np.float64)
+
+
+def alike(*values: QTensor | np.ndarray) -> tuple[QTensor | np.ndarray, ...]:
+    """`values`, integers at scale 1 where others among them have a scale of their own; real numbers stay."""
+    if not any(isinstance(value, QTensor) for value in values):
+        return values
+    return tuple(QTensor(value.astype(np.int64), np.float64(1)) if _is_whole(value) else value for value in values)
+
+
+def _is_whole(value: QTensor | np.ndarray) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "iu"
 
 
 def narrowed(value: np.ndarray) -> np.ndarray:

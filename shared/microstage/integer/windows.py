@@ -10,7 +10,8 @@ from microstage.errors import ModelError
 from microstage.integer import ranges
 from microstage.integer.arithmetic import _exact_matmul
 from microstage.integer.registry import Kind, operator
-from microstage.integer.tensor import QTensor, real
+from microstage.integer.shapes import moved
+from microstage.integer.tensor import QTensor, alike, real
 
 
 def _geometry(attributes, spatial: int):
@@ -40,6 +41,7 @@ def patches(x: np.ndarray, kernel, strides, dilations, pads, fill=0) -> np.ndarr
 @operator("Conv", kind=Kind.PRODUCT, ranges=ranges.of_product)
 def conv(arguments, attributes):
     x, w, *bias = arguments
+    x, w = alike(x, w)
     integer = isinstance(x, QTensor) and isinstance(w, QTensor)
     plain = not isinstance(x, QTensor) and all(np.issubdtype(np.asarray(v).dtype, np.integer) for v in (x, w))
     xs, ws = (x.ints, w.ints) if integer else (x, w) if plain else (real(x), real(w))
@@ -107,16 +109,18 @@ def average_pool(arguments, attributes):
 
 @operator("MaxPoolNHWC", kind=Kind.MOVES)
 def max_pool_nhwc(arguments, attributes):
-    moved = np.moveaxis(np.asarray(arguments[0]), -1, 1)
-    return np.moveaxis(max_pool([moved], attributes), 1, -1)
+    first = moved(arguments[0], lambda x: np.moveaxis(x, -1, 1))
+    return moved(max_pool([first], attributes), lambda x: np.moveaxis(x, 1, -1))
 
 
 @operator("Im2Col", kind=Kind.MOVES)
 def im2col(arguments, attributes):
     """qonnx: x [n, H, W, C] -> [n, H', W', kh * kw * C], channels innermost; `depthwise` is a word to FINN alone."""
-    x = np.moveaxis(np.asarray(arguments[0]), -1, 1)
-    kernel = attributes["kernel_size"]
+    return moved(arguments[0], lambda x: _windows(np.moveaxis(x, -1, 1), attributes))
+
+
+def _windows(x: np.ndarray, attributes) -> np.ndarray:
     pads = attributes.get("pad_amount", [0, 0, 0, 0])
-    cut = patches(x, kernel, attributes["stride"], attributes.get("dilations", [1, 1]), pads)
+    cut = patches(x, attributes["kernel_size"], attributes["stride"], attributes.get("dilations", [1, 1]), pads)
     n, channels, taps, height, width = cut.shape
     return np.transpose(cut, (0, 3, 4, 2, 1)).reshape(n, height, width, taps * channels)

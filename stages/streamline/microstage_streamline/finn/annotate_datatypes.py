@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 
 from microstage.integer.ranges import Range, node_range, of_type
 
-__all__ = ["AnnotateDatatypes", "datatype_of", "provable_ranges"]
+__all__ = ["RANGE", "AnnotateDatatypes", "datatype_of", "provable_ranges"]
+
+RANGE = "integer_range"  # beside FINN's datatype of an input, where it takes less than that holds: "low high"
 
 
 class AnnotateDatatypes(Transformation):
@@ -25,6 +28,8 @@ class AnnotateDatatypes(Transformation):
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         for name, found in provable_ranges(model, self.inputs).items():
             model.set_tensor_datatype(name, datatype_of(*found.ends))
+        for name, (low, high) in self.inputs.items():
+            _say_range(model, name, low, high)
         for initializer in model.graph.initializer:
             value = model.get_initializer(initializer.name)
             if np.issubdtype(value.dtype, np.floating):
@@ -32,6 +37,13 @@ class AnnotateDatatypes(Transformation):
                 kind = DataType["BIPOLAR"] if bipolar else datatype_of(int(value.min()), int(value.max()))
                 model.set_tensor_datatype(initializer.name, kind)
         return model, False
+
+
+def _say_range(model: ModelWrapper, name: str, low: int, high: int) -> None:
+    kind = datatype_of(low, high)
+    said = next(found for found in model.graph.quantization_annotation if found.tensor_name == name)
+    if (kind.min(), kind.max()) != (low, high) and all(p.key != RANGE for p in said.quant_parameter_tensor_names):
+        said.quant_parameter_tensor_names.append(onnx.StringStringEntryProto(key=RANGE, value=f"{low} {high}"))
 
 
 def provable_ranges(model: ModelWrapper, inputs: dict[str, tuple[int, int]]) -> dict[str, Range]:

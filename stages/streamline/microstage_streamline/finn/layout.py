@@ -12,6 +12,7 @@ from qonnx.transformation.infer_shapes import InferShapes
 
 from microstage_streamline.finn.annotate_datatypes import AnnotateDatatypes
 from microstage_streamline.finn.bipolar_to_xnor import BipolarToXnor
+from microstage_streamline.finn.keep_layout import KeepLayout, is_streamed
 from microstage_streamline.finn.lower_convs import LowerConvs
 from microstage_streamline.finn.merge_products import MergeSummedProducts
 from microstage_streamline.finn.name_by_layer import NameByLayer
@@ -35,7 +36,7 @@ class LaidOut:
 def lay_out(model: ModelWrapper, ranges: dict[str, tuple[int, int]]) -> LaidOut:
     """An integer graph in FINN's form: convolutions as windows and products, channels last, bits where -1 meets 1. Inputs and
     outputs lie as they did, by moves at the border."""
-    lower, names = LowerConvs(), NameByLayer()
+    lower, names = KeepLayout() if is_streamed(model) else LowerConvs(), NameByLayer()
     model = _transformed(
         model,
         MergeSummedProducts(),

@@ -12,6 +12,7 @@ from qonnx.core.datatype import DataType
 
 from microstage.errors import ModelError
 from microstage.onnx_file import read_onnx
+from microstage_streamline.finn.annotate_datatypes import RANGE
 from microstage_streamline.graph.graph import Entry, Graph, Node
 from microstage_streamline.graph.opset import OLDEST, raised
 
@@ -153,13 +154,19 @@ def _taken_as_constant(node: Node, constants: dict[str, np.ndarray]) -> bool:
 
 
 def _declared(annotation: onnx.TensorAnnotation) -> tuple[int, int] | None:
-    """(lowest, highest) of FINN's datatype annotation; None for a real type."""
-    text = next((pair.value for pair in annotation.quant_parameter_tensor_names if pair.key == "finn_datatype"), "FLOAT32")
+    """(lowest, highest) of FINN's datatype annotation, or of our own that is narrower; None for a real type."""
+    said = {pair.key: pair.value for pair in annotation.quant_parameter_tensor_names}
+    text = said.get("finn_datatype", "FLOAT32")
     try:
         kind = DataType[text]
+        low, high = map(int, said[RANGE].split()) if RANGE in said else (kind.min(), kind.max())
     except Exception:  # the class of what it raises depends on the text
         raise ModelError(f"{annotation.tensor_name} is annotated {text}, which is no datatype of FINN.") from None
-    return (int(kind.min()), int(kind.max())) if kind.is_integer() else None
+    if not kind.is_integer():
+        return None
+    if not kind.min() <= low <= high <= kind.max():
+        raise ModelError(f"{annotation.tensor_name} is annotated {text} and {low} to {high}, which do not agree.")
+    return int(low), int(high)
 
 
 def _entry(value: onnx.ValueInfoProto, declared: tuple[int, int] | None) -> Entry:

@@ -88,14 +88,20 @@ class Integeriser(Emitter):
     def _continued(self, node: Node, source: str) -> Integers | Function | Joined:
         """The function of an accumulator that `node` goes on with, or begins; the same integers where it changes their scale alone."""
         before, example = self.state[source], self.values[node.output]
-        if isinstance(before, Function) and (self.reads[source] == 1 or not is_quantised(before.example)):
-            return Function(before.start, [*before.nodes, node], example)
-        if isinstance(before, Joined) and (self.reads[source] == 1 or not is_quantised(before.example)):
-            return replace(before, nodes=[*before.nodes, node], example=example)
+        if not isinstance(before, Integers) and not is_quantised(before.example) or self._belongs_to(source, node):
+            if isinstance(before, Function):
+                return Function(before.start, [*before.nodes, node], example)
+            if isinstance(before, Joined):
+                return replace(before, nodes=[*before.nodes, node], example=example)
         start = self.integers(source)
         if self._keeps_integers(node):
             return replace(start, example=example, shared=start.shared or self.reads.get(node.output, 0) > 1)
         return Function(start, [node], example)
+
+    def _belongs_to(self, source: str, node: Node) -> bool:
+        """Whether `node` alone reads integers, and makes of them what thresholds can: multiples would leave levels out."""
+        multiplied = node.op == "Mul" and is_quantised(self.values[node.output])
+        return self.reads[source] == 1 and not multiplied
 
     def _keeps_integers(self, node: Node) -> bool:
         """Whether `node` leaves integers as they are and changes their scale alone."""
@@ -145,6 +151,8 @@ class Integeriser(Emitter):
             return self._entered(name, function)
         if len(function.nodes) == 1 and function.nodes[0].op in ("Add", "Sub", "DequantizeLinear"):
             return self._shifted(name, function)
+        if len(function.nodes) == 1 and function.nodes[0].op == "Mul":
+            return self._multiplied(name, function)
         found, start = thresholds(function, self.constants), function.start
         start = self.turned(start, found.over(start.range.low.ndim)) if found.flipped.any() else start
         return self._threshold(self._boundary(function.nodes), found, start, function)
@@ -174,16 +182,24 @@ class Integeriser(Emitter):
         return self._threshold(name, found, total, joined)
 
     def _threshold(self, name: str, found: Any, start: Integers, function: Function | Joined) -> Integers:
-        self.made.constants[f"{name}.thresholds"] = found.table
+        table = self._stored_table(name, found.table, function.nodes)
         flags = {
             "out_dtype": found.datatype,
             "out_scale": 1.0,
             "out_bias": float(found.low),
             "data_layout": found.layout,
         }
-        node = Node("MultiThreshold", [start.name, f"{name}.thresholds"], [name], flags, function.nodes[-1].layer)
+        node = Node("MultiThreshold", [start.name, table], [name], flags, function.nodes[-1].layer)
         made = self.emit(node, function.example, start)
         return replace(made, shared=made.shared or self.reads.get(function.nodes[-1].output, 0) > 1)
+
+    def _stored_table(self, name: str, table: np.ndarray, nodes: list[Node]) -> str:
+        """The thresholds that make `name`, under the name that the file stores them by where it has some."""
+        own = nodes[0].inputs[1] if nodes[0].op == "MultiThreshold" else ""
+        stored = self.origin.get(own, own)
+        stored = f"{name}.thresholds" if stored in self.made.constants or not stored else stored
+        self.made.constants[stored] = table
+        return stored
 
     def _boundary(self, nodes: list[Node]) -> str:
         """The tensor that first holds the integers at the end of `nodes`: behind it, scales alone change."""
@@ -209,6 +225,14 @@ class Integeriser(Emitter):
                 bias, narrowed(np.asarray(getattr(value, "ints", value), np.int64) * (-1 if node.op == "Sub" else 1))
             )
         return self.emit(Node("Add", [start.name, stored], [name], {}, node.layer), function.example, start)
+
+    def _multiplied(self, name: str, function: Function) -> Integers:
+        """Integers and stored whole numbers: one integer product."""
+        node, start = function.nodes[0], function.start
+        factor = next(n for n in node.inputs if n in self.constants)
+        value = self.constants[factor]
+        stored = self.keep(factor, narrowed(np.asarray(getattr(value, "ints", value), np.int64)))
+        return self.emit(Node("Mul", [start.name, stored], [name], {}, node.layer), function.example, start)
 
     def _answer(self, name: str) -> None:
         """What the network answers: integers, or the integers that its last, real, operators are a straight line of."""

@@ -21,6 +21,7 @@ from microstage_streamline.integerise.made import Integers
 __all__ = ["Proof"]
 
 _AT_ONCE = 16
+_COUNT = "XnorPopcountMatMul"
 _EXECUTED_BY_QONNX = 2
 _MOST_KEPT = 1 << 22  # values in golden.npz; beyond, the border alone
 
@@ -93,23 +94,26 @@ class _Found:
         renamed, nodes = part.written.renamed, part.model.graph.node
         made = {name for node in nodes for name in node.output} | {value.name for value in part.model.graph.input}
         made &= {name for node in nodes for name in node.input} | {value.name for value in part.model.graph.output}
-        self.stored, self.tensors = part.laid.stored, {}
+        self.stored, self.tensors, self.bits = part.laid.stored, {}, set()
         for tensor in (name for node in part.made.nodes for name in node.outputs):
             lying = self.stored.get(renamed.get(tensor, tensor))
             if lying is not None and made & {lying.name, f"{lying.name}{BITS}"}:
+                self.bits |= set() if lying.name in made else {tensor}
                 self.tensors[tensor] = replace(lying, name=lying.name if lying.name in made else f"{lying.name}{BITS}")
         ends = {output: (found if isinstance(found, Integers) else found.start).name for output, found in part.made.outputs.items()}
         self.outputs = {output: tensor for output, tensor in ends.items() if tensor in self.tensors}
         self.names = {lying.name for lying in self.tensors.values()}
-        weights = {node.output[0]: part.model.get_initializer(node.input[1]) for node in nodes if node.op_type == "XnorPopcountMatMul"}
-        self.rows = {name: len(weight) for name, weight in weights.items()}
+        counts = {node.output[0]: len(part.model.get_initializer(node.input[1])) for node in nodes if node.op_type == _COUNT}
+        own = {node.output for node in part.made.nodes if node.op == _COUNT}  # the file's, which stand for nothing else
+        self.rows = {tensor: counts[lying.name] for tensor, lying in self.tensors.items() if lying.name in counts and tensor not in own}
 
     def integers(self, found: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """By tensor of the cleaned graph: 2 b - 1 of bits, and 2 p - K of how many of K of them are equal."""
         restored = {}
         for tensor, lying in self.tensors.items():
             value = integers(found[lying.name])
-            value = 2 * value - 1 if lying.name.endswith(BITS) else 2 * value - self.rows[lying.name] if lying.name in self.rows else value
+            if tensor in self.bits or tensor in self.rows:
+                value = 2 * value - self.rows.get(tensor, 1)
             restored[tensor] = lying.restored(value)
         return restored
 

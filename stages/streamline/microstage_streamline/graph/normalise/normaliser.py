@@ -23,6 +23,7 @@ __all__ = ["Normaliser", "is_quantised"]
 
 _QUANTISERS = ("Quant", "BipolarQuant", "QuantizeLinear", "MultiThreshold")
 _QUANTISING = (*_QUANTISERS, "DequantizeLinear")
+_DISGUISED = ("Gemm", "ReduceMean", "ReduceSum")  # products and averages, as soon as they are rewritten
 
 
 def is_quantised(value: Any) -> bool:
@@ -91,7 +92,7 @@ class Normaliser:
             return True
         for node in self._readers.get(name, ()):
             kind, alone = named(node.op).kind, sum(bool(n) and n not in self._fixed for n in node.inputs) == 1
-            if kind in (Kind.PRODUCT, Kind.AVERAGE) or not alone:
+            if kind in (Kind.PRODUCT, Kind.AVERAGE) or node.op in _DISGUISED or not alone:
                 return True
             follows = kind in (Kind.MOVES, Kind.MONOTONE, Kind.SUM, Kind.ELEMENT_PRODUCT) and node.op not in _QUANTISERS
             if follows and any(self.reaches_integers(output) for output in node.outputs):

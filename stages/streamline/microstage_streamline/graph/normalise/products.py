@@ -121,7 +121,7 @@ class TakeOutBias(Rewrite):
 class WholeWeights(Rewrite):
     """Stored weights that are whole numbers are quantised already, at scale 1: so FINN writes them."""
 
-    operators = ("Conv", "MatMul")
+    operators = ("Conv", "MatMul", "XnorPopcountMatMul")
 
     def matches(self, normal, node):
         value = normal.graph.constants.get(node.inputs[1])
