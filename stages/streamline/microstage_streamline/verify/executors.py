@@ -194,9 +194,10 @@ class _Function:
     by = f"qonnx {version('qonnx')}"
 
     def __init__(self, model: onnx.ModelProto, nodes, inputs: list[str], outputs: list[str], constants: Arrays) -> None:
-        self.graph, self.constants = model.graph, constants
+        self.constants = constants
         (self.node,) = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
         self.node.domain = _QONNX
+        self.graph = _typed(model.graph, self.node.input)
 
     def run(self, values: Arrays) -> dict[str, np.ndarray]:
         context = {**self.constants, **{name: values[name] for name in self.node.input if name in values}}
@@ -219,6 +220,15 @@ class _Shapes:
 
     def get_tensor_shape(self, name: str) -> list[int]:
         return list(self.context[name].shape)
+
+
+def _typed(graph: onnx.GraphProto, names: Iterable[str]) -> onnx.GraphProto:
+    """What qonnx asks of a graph: the datatype of each of a node's inputs, which a file need not say."""
+    said = [found for found in graph.quantization_annotation if found.tensor_name in names]
+    real = onnx.StringStringEntryProto(key="finn_datatype", value="FLOAT32")
+    unsaid = dict.fromkeys(name for name in names if name and name not in {found.tensor_name for found in said})
+    said += [onnx.TensorAnnotation(tensor_name=name, quant_parameter_tensor_names=[real]) for name in unsaid]
+    return onnx.GraphProto(quantization_annotation=said, value_info=graph.value_info)
 
 
 def _said(by: str, error: Exception) -> str:
