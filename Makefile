@@ -66,7 +66,7 @@ pack unpack push pull:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Checking
-.PHONY: test lint reproduce prove footprint bench bench-noop bench-setup bench-kernels bench-lstm bench-bnn
+.PHONY: test lint reproduce prove footprint package-check bench bench-noop bench-setup bench-kernels bench-lstm bench-bnn
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
 	@$(MICROSTAGE) tests $(TESTS) $(typed)
 
@@ -84,6 +84,9 @@ prove:       ## it beside the integer reference on VECTORS=10000 random vectors,
 	@$(MICROSTAGE) $@ $(typed)
 footprint:   ## its flash, RAM, stack and instructions on Cortex-M4 and RISC-V, beside TFLite Micro: MODEL=drawn-resnet8,kws-w3a3
 	@$(MICROSTAGE) $@ $(typed)
+
+package-check: cbackend ## PlatformIO's and Espressif's packers on the C: ONNX=model.onnx NAME=ecg
+	@bash tests/cbackend/package-check "$$($(MICROSTAGE) path STAGE=cbackend $(typed))"
 
 bench-noop: streamline ## what a `make streamline` costs when everything is done
 	@$(MICROSTAGE) bench noop make --silent streamline $(typed)

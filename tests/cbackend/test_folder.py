@@ -1,10 +1,8 @@
 """The written folder as others build it: CMake, make and C++, and instructions chosen at run time."""
 
-import os
 import platform
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -12,28 +10,18 @@ import pytest
 from drawn import write_network
 from graphs import Graph, single
 from networks import harmonic_artefact
+from written import need, said, write_folder
 
-from microstage import golden
 from microstage.benchmarks.drawing import Drawing
 from microstage.benchmarks.network import Quantity
 from microstage.benchmarks.twins import network_named
 from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
-from microstage_cbackend.generate import files_of, read_model
-from microstage_cbackend.golden import make_plan
 from microstage_cbackend.writers.dispatch import SETS
 
 VECTORS = 8
 # what the processor must say that it has, and what the compiled code must hold and must not
 KERNELS = {"plain": ("", "", "ymm|zmm"), "avx2": ("avx2", "ymm", "zmm|vpdpbusd"), "avxvnni": ("avx_vnni", "vpdpbusd.*ymm", "zmm")}
 KERNELS |= {"avx512vnni": ("avx512_vnni", "vpdpbusd.*zmm", "^$")}
-
-
-def write_folder(source: Path, out: Path) -> Path:
-    model, vectors = read_model(source), golden.load(source / golden.FILE)
-    for path, data in files_of(model, make_plan(model, {name: values[:VECTORS] for name, values in vectors.items()})).items():
-        (out / path).parent.mkdir(parents=True, exist_ok=True)
-        (out / path).write_bytes(data)
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -46,18 +34,6 @@ def folder(tmp_path_factory):
 def harmonic(tmp_path_factory):
     """That of a network of three parts, with float functions and a stream."""
     return write_folder(harmonic_artefact(tmp_path_factory.mktemp("in"), vectors=VECTORS), tmp_path_factory.mktemp("harmonic"))
-
-
-def said(*command, cwd: Path, **variables: str) -> str:
-    done = subprocess.run([*map(str, command)], cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **variables})
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def need(*tools: str) -> None:
-    for tool in tools:
-        if not shutil.which(tool):
-            pytest.skip(f"{tool} is not installed")
 
 
 def x86() -> None:

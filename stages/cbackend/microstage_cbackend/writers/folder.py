@@ -125,9 +125,9 @@ def readme(program: Program, real: FloatApi, vectors: int) -> str:
 _FIRMWARE = """
 ## In a firmware
 
-This folder, named `{name}`, is a library for each of these; `make library TO=folder` copies what a firmware needs of it, without
-golden vectors and without `host/`, the vector kernels of large processors. All symbols begin with `{name}_`: networks of other
-names, of other versions too, link beside it.
+This folder, named `{name}`, is a library for each of these; `make library TO=folder` copies what a firmware needs of it, as packers do:
+neither golden vectors nor `test/`, `examples/board`, and `host/`, the vector kernels of large processors. All symbols begin with
+`{name}_`: networks of other names, of other versions too, link beside it.
 
 | build system | what to do |
 |---|---|

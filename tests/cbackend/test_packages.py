@@ -1,0 +1,117 @@
+"""The written folder as a library of a firmware: what packers take of it, an Arduino sketch, a program for a board."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from drawn import write_network
+from written import CORTEX_M4, need, said, write_folder
+
+from microstage.benchmarks.machines import BOARDS
+from microstage.benchmarks.twins import network_named
+from microstage_cbackend.build import FLAGS
+
+LARGE = re.compile(r"avx|neon|immintrin|cpuid", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The C of a depthwise separable network, which has kernels of every kind."""
+    source = write_network(network_named("drawn-ds-cnn"), tmp_path_factory.mktemp("in"))
+    return write_folder(source, tmp_path_factory.mktemp("ecg"), name="ecg")
+
+
+@pytest.fixture(scope="module")
+def library(folder, tmp_path_factory):
+    """What `make library` takes of it."""
+    need("make", "tar")
+    to = tmp_path_factory.mktemp("libraries")
+    said("make", "library", f"TO={to}", cwd=folder)
+    return to / "ecg"
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_a_firmware_takes_is_the_library_alone_and_every_packer_takes_it(library):
+    taken = files(library)
+    assert not [name for name in taken if LARGE.search(name) or name.startswith(("host/", "test/")) or name.endswith((".npz", ".bin"))]
+    json_, component = json.loads((library / "library.json").read_text()), (library / "idf_component.yml").read_text()
+    included = re.findall(r'^    - "(.*)"$', component.partition("  include:\n")[2], re.MULTILINE)
+    assert set(json_["export"]["include"]) == taken == {"idf_component.yml", *included}
+    sources = {name for name in taken if name.endswith(".c")}
+    assert json_["build"]["srcFilter"] == ["-<*>", *(f"+<{name}>" for name in sorted(sources))]
+    registered = re.search(r"SRCS ([^)]*) INCLUDE_DIRS", (library / "CMakeLists.txt").read_text())[1]
+    assert sources == {*registered.split()} == {name for name in files(library) if Path(name).suffix == ".c"}
+
+
+def test_zephyr_finds_the_module_its_symbol_and_its_sources(library):
+    assert (library / "zephyr" / "module.yml").read_text() == "name: ecg\nbuild:\n  cmake: zephyr\n  kconfig: zephyr/Kconfig\n"
+    assert (library / "zephyr" / "Kconfig").read_text().startswith("config ECG\n\tbool ")
+    listed = re.search(r"zephyr_library_sources\(([^)]*)\)", (library / "zephyr" / "CMakeLists.txt").read_text())[1]
+    assert all((library / "zephyr" / name).is_file() for name in listed.split())
+
+
+@pytest.mark.parametrize("flags", [(), ("-march=native",)])
+def test_it_compiles_on_a_large_processor_too_without_the_vector_kernels(library, tmp_path, flags):
+    said("gcc", *FLAGS, *flags, "-c", *library.glob("*.c"), cwd=tmp_path)
+    assert "ecg_infer" in said("nm", "ecg.o", cwd=tmp_path)
+
+
+_ARDUINO = """#include <stdio.h>
+#include <stdlib.h>
+struct Port {
+    void begin(long) {}
+    void print(long value) { printf("%ld\\n", value); exit(0); }
+    void print(const char *) {}
+    void println(unsigned long) {}
+};
+static Port Serial;
+static void delay(int) { exit(1); }
+static unsigned long micros() { return 0; }
+"""
+
+
+def test_the_arduino_library_builds_as_c_beside_a_sketch_in_cplusplus_and_runs(library, tmp_path):
+    if CORTEX_M4.missing:
+        pytest.skip(CORTEX_M4.missing)
+    need("arm-none-eabi-g++")
+    said_of_it = dict(line.split("=", 1) for line in (library / "library.properties").read_text().splitlines())
+    assert {"name", "version", "author", "maintainer", "sentence", "paragraph", "category", "url", "architectures"} <= {*said_of_it}
+    assert said_of_it["name"] == library.name and said_of_it["includes"] == "ecg.h" and all(said_of_it.values())
+    (tmp_path / "Arduino.h").write_text(_ARDUINO)
+    sketch = (library / "examples" / "infer" / "infer.ino").read_text()
+    (tmp_path / "infer.cpp").write_text(f'#include "Arduino.h"\n{sketch}\nint main() {{\n    setup();\n    for (;;) loop();\n}}\n')
+    for source in [*library.glob("*.c"), BOARDS / "cortex_m.c"]:
+        said(CORTEX_M4.compiler, "-Os", "-Wall", *CORTEX_M4.flags, "-c", source, "-o", tmp_path / f"{source.stem}.o", cwd=tmp_path)
+    said("arm-none-eabi-g++", "-Os", "-fno-exceptions", *CORTEX_M4.flags, f"-I{library}", "-c", "infer.cpp", cwd=tmp_path)
+    link = [word for word in CORTEX_M4.link if not word.endswith(".c")]
+    said(CORTEX_M4.compiler, *CORTEX_M4.flags, "-o", "sketch", *tmp_path.glob("*.o"), *link, cwd=tmp_path)
+    answer = said(*CORTEX_M4.emulator, tmp_path / "sketch", cwd=tmp_path)
+    (tmp_path / "here.c").write_text(
+        '#include <stdio.h>\n#include "ecg.h"\nstatic ecg_arena arena;\nint main(void)\n{\n'
+        "    static int8_t x[490], y[12];\n    const ecg_ctx ctx = {&arena};\n"
+        '    if (ecg_infer(&ctx, x, y)) return 1;\n    printf("%d\\n", y[0]);\n    return 0;\n}\n'
+    )
+    said("gcc", *FLAGS, f"-I{library}", "-o", "here", "here.c", *library.glob("*.c"), cwd=tmp_path)
+    assert answer == said(tmp_path / "here", cwd=tmp_path)
+
+
+def test_the_board_program_answers_what_the_reference_does_and_says_so_where_not(folder):
+    need("make", "arm-none-eabi-gcc", "qemu-system-arm")
+    board = folder / "examples" / "board"
+    printed = said("timeout", "120", "make", "-s", "run", "CFLAGS=-O2 -Werror", cwd=board).splitlines()
+    assert printed[-1] == "all equal" and printed[-5].startswith("vector 0: no cycle counter, SysTick ")
+    ticks = [int(line.split("SysTick ")[1].split(",")[0]) for line in printed if line.startswith("vector")]
+    assert len(ticks) == 4 and min(ticks) > 100_000 and max(ticks) - min(ticks) < 1000
+    golden = board / "golden.h"
+    text = golden.read_text()
+    start = text.index("{", text.index("output_0") + len("output_0[VECTORS][12] = {"))
+    golden.write_text(text[:start] + re.sub(r"-?\d+", lambda found: str(int(found[0]) ^ 1), text[start:], count=1))
+    try:
+        with pytest.raises(AssertionError, match="WRONG"):
+            said("timeout", "120", "make", "-s", "run", cwd=board)
+    finally:
+        golden.write_text(text)
