@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ from microstage.onnx_file import NAMES, read_onnx
 from microstage.roles import Sequence
 from microstage.stage import Job
 from microstage_streamline import report
-from microstage_streamline.convert import Converted, convert, convert_file
+from microstage_streamline.convert import Converted, convert
 from microstage_streamline.finn.layout import input_ranges
 from microstage_streamline.graph.read import graph_of
 from microstage_streamline.integerise.whole import say_missing
+from microstage_streamline.own import Opened, opened
 from microstage_streamline.verify import sequences, vectors
-from microstage_streamline.verify.gate import compare_with_file
 from microstage_streamline.verify.proof import Proof
 from microstage_streamline.verify.real import real_vectors
 from microstage_streamline.verify.samples import attained
@@ -108,22 +109,23 @@ class OwnFile:
     """A network that something else trained, `model.onnx`, and the user's own inputs and answers, if given. What cannot be integer is said."""
 
     folder: Path
+    rounding: str = ""
     name: str = "model"
 
-    @property
-    def model(self) -> Path:
-        return self.folder / "model.onnx"
+    @cached_property
+    def opened(self) -> Opened:
+        return opened(self.folder / "model.onnx", self.rounding)
 
     @property
     def called(self) -> str:
         """The user's own name of the file."""
-        names = self.folder / NAMES
-        return json.loads(names.read_text())[self.model.name] if names.exists() else self.model.name
+        names, inside = self.folder / NAMES, "model.onnx"
+        return json.loads(names.read_text())[inside] if names.exists() else inside
 
     def convert(self) -> dict[str, Converted]:
         """The one part, in the shapes and the order of the file."""
         with naming(self.called):
-            return {self.name: convert_file(self.model)}
+            return {self.name: convert(self.opened.graph(), "network")}
 
     def file(self, part: str) -> str:
         """What the graph is called, without its ending."""
@@ -142,7 +144,7 @@ class OwnFile:
         recorded = proof.integers(job)
         proof.executor(job, recorded)
         job.metric("unresolved", len(part.made.unresolved))
-        job.metric("compared", compare_with_file(job, self.model, part, fed, recorded, arrays))
+        job.metric("compared", self.opened.compared(job, part, fed, recorded, arrays))
         return recorded | real_vectors(job, part, fed, arrays or {})
 
     def write(self, job: Job, converted: dict[str, Converted], estimates: dict[str, Any]) -> None:
@@ -151,7 +153,8 @@ class OwnFile:
         uncompared = job.metrics["compared"]["layers"]["uncompared"]
         lacks = {"uncompared": uncompared, "missing": report.missing(part.made)}
         said = {"file": f"{file}.onnx", **part.written.interface, **{what: found for what, found in lacks.items() if found}}
-        write_json(job.output / "interface.json", {"parts": {file: said}})
+        rounding = {"rounding": self.opened.rounding} if self.opened.rounding else {}
+        write_json(job.output / "interface.json", {"parts": {file: said}, **rounding})
         write_json(job.output / FILE, {"model": "network", "parameters": {}})
         write_json(job.output / "unresolved.json", report.unresolved(part))
         (job.output / "report.md").write_text(report.markdown(part, job.metrics["compared"], estimates))

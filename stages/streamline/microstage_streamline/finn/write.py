@@ -139,6 +139,10 @@ def _interface(made: Made, normal: Normaliser, entered: Mapping[str, str]) -> di
         else:
             scale, offset = straight_line(found, normal.graph.constants)
             outputs[name] = {**_described(found.start, scale), "offset": _flat(offset, found.start.range.low.shape)}
+    for side in (inputs, outputs):
+        for name in side.keys() & normal.graph.described.keys():
+            scale, zero_point = normal.graph.described[name]
+            side[name] |= {"scale": scale, "zero_point": zero_point}
     return {"inputs": inputs, "outputs": outputs}
 
 

@@ -55,7 +55,7 @@ def _product(made: Integeriser, node: Node) -> list[Integers]:
 def _sum(made: Integeriser, node: Node) -> list[Integers | Joined]:
     """s a + s b = s (a + b); at two scales, what the quantiser behind it makes of each pair."""
     a, b = (made.integers(name) for name in node.inputs)
-    if not is_quantised(made.values[node.output]):
+    if node.op not in ("Add", "Sub") or not is_quantised(made.values[node.output]):
         for term, name in ((a, node.inputs[0]), (b, node.inputs[1])):
             _one_scale(term, name)
         if (

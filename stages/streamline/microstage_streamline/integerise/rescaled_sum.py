@@ -115,4 +115,5 @@ def _factors(joined: Joined) -> Iterator[tuple[int, int]]:
         near = Fraction(min(s, t) / max(s, t)).limit_denominator(1 << bits)
         if near and near not in seen:
             seen.add(near)
-            yield (near.numerator, near.denominator) if s <= t else (near.denominator, near.numerator)
+            p, r = (near.numerator, near.denominator) if s <= t else (near.denominator, near.numerator)
+            yield p, -r if joined.nodes[0].flags.get("sign", 1) < 0 else r

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from microstage.errors import VerificationError
 from microstage.integer import real
-from microstage.onnx_file import read_onnx
 from microstage.stage import Job
 from microstage_streamline.convert import Converted
 from microstage_streamline.verify.comparison import Comparison
@@ -18,7 +17,7 @@ from microstage_streamline.verify.executors import CannotRun, Untouched
 from microstage_streamline.verify.layers import layers_of
 from microstage_streamline.verify.samples import Samples, is_raw, of_reals, of_vectors
 
-__all__ = ["compare_with_file"]
+__all__ = ["compare_with_file", "compare_with_golden", "say_layers", "say_uncompared"]
 
 _WHOLE = 64  # samples of the whole file
 _NAMED = 5
@@ -26,26 +25,34 @@ _NAMED = 5
 
 def compare_with_file(
     job: Job,
-    path: Path,
+    model: onnx.ModelProto,
     part: Converted,
     fed: Mapping[str, Any],
     recorded: Mapping[str, np.ndarray],
     arrays: Mapping[str, np.ndarray] | None,
 ) -> dict[str, Any]:
-    """{"layers", "the file", "GOLDEN"}: what was compared of the file in `path`, and how it came out.
+    """{"layers", "the file", "GOLDEN"}: what was compared of the file `model`, and how it came out.
 
     `fed` are the inputs of the reference, `recorded` what the integer graph made of them, `arrays` the user's own.
     `VerificationError` for the first layer of which an executor makes something else, and for what no executor can run,
     unless the parameter `uncompared` lets that pass.
     """
     samples, steps = of_vectors(part.normal, part.written, fed, recorded), _steps(part)
-    file = Untouched(read_onnx(path))
+    file = Untouched(model)
     found = {"layers": _layers(job, file, part, samples), "the file": _whole(file, samples, steps)}
-    if arrays is not None:
-        found["GOLDEN"] = _expected(arrays, samples.answers, steps)
-    for what in ("the file", "GOLDEN"):
-        _say_difference(job, what, found.get(what, {}))
-    return found
+    _say_difference(job, "the file", found["the file"])
+    return found | compare_with_golden(job, part, samples, arrays)
+
+
+def compare_with_golden(
+    job: Job, part: Converted, samples: Samples, arrays: Mapping[str, np.ndarray] | None
+) -> dict[str, Any]:
+    """{"GOLDEN"}: how the outputs compare with the user's own, if there are any."""
+    if arrays is None:
+        return {}
+    found = _expected(arrays, samples.answers, _steps(part))
+    _say_difference(job, "GOLDEN", found)
+    return {"GOLDEN": found}
 
 
 def _layers(job: Job, file: Untouched, part: Converted, samples: Samples) -> dict[str, Any]:
@@ -57,18 +64,18 @@ def _layers(job: Job, file: Untouched, part: Converted, samples: Samples) -> dic
     compared = [layer for layer in layers if layer.inputs and not layer.reason]
     missing = {str(layer): layer.reason or "its inputs are not known" for layer in layers if layer not in compared}
     missing = missing if layers else {"the file": "none of its tensors is integers here"}
-    _say_uncompared(job, missing)
+    say_uncompared(job, missing)
     for layer in compared:
         job.verified(f"file {layer.tensor}", layer.values, layer.values - layer.ties, layer.ties)
     cut = {str(layer): [layer.inputs, layer.offered] for layer in compared if layer.inputs < layer.offered}
     values, ties = sum(layer.values for layer in compared), sum(layer.ties for layer in compared)
     by = sorted({name for layer in compared for name in layer.program.by})
     found = {"by": by, "layers": len(compared), "values": values, "ties": ties, "cut_short": cut, "uncompared": missing}
-    _say_layers(job, found)
+    say_layers(job, found)
     return found
 
 
-def _say_uncompared(job: Job, uncompared: Mapping[str, str]) -> None:
+def say_uncompared(job: Job, uncompared: Mapping[str, str]) -> None:
     """`VerificationError` for what was not compared, unless the user lets that pass."""
     for name, reason in uncompared.items():
         job.log(f"streamline: NOT COMPARED with the file at {name}: {reason}")
@@ -78,7 +85,7 @@ def _say_uncompared(job: Job, uncompared: Mapping[str, str]) -> None:
         raise VerificationError(f"No executor could check {name}{others}: {reason}; UNCOMPARED=1 goes on without.")
 
 
-def _say_layers(job: Job, found: Mapping[str, Any]) -> None:
+def say_layers(job: Job, found: Mapping[str, Any]) -> None:
     by = " and ".join(found["by"]) or "nothing"
     figures = f"{found['values']} values, {found['ties']} explained ties"
     job.log(f"streamline: {found['layers']} layers of the file beside {by}: {figures}")

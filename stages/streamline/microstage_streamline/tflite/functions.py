@@ -1,0 +1,182 @@
+"""Functions of each value: of 8 bits, a table of what TensorFlow Lite Micro's kernel makes of each integer; and softmax."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from microstage.errors import ModelError
+from microstage.integer import gemmlowp
+from microstage_streamline.tflite import rules
+from microstage_streamline.tflite.builder import LAST, RAW, REAL, Builder
+from microstage_streamline.tflite.file import Operator, Tensor
+from microstage_streamline.tflite.registry import reads
+from microstage_streamline.tflite.rounding import quantised, rescaled
+
+__all__ = ["looked_up"]
+
+Function = Callable[[np.ndarray], np.ndarray]
+
+
+def looked_up(b: Builder, place: int, source: str, x: Tensor, layout: str, function: Function, axis: int = 1) -> None:
+    """`function` of each integer that `x` can hold; of [1, 256] integers, [1, 256] or a row for each channel along `axis`."""
+    if x.kind.itemsize > 1:
+        raise ModelError(f"reads {x.type}; expected INT8")
+    low, high = x.ends
+    tensor = b.activation(place)
+    rows = np.clip(function(np.arange(low, high + 1)[None]), *tensor.ends)
+    stored = b.constant(place, "table", np.atleast_2d(rows).astype(np.int64))
+    b.node("TfliteTable", [source, stored], b.new(place, RAW, layout), low=low, axis=axis)
+
+
+def _unary(b: Builder, operator: Operator, function: Function, real: str, **flags) -> None:
+    x, place, layout = b.activation(operator.inputs[0]), operator.outputs[0], b.layout(operator.inputs[0])
+    if b.exact:
+        looked_up(b, place, b.get(x.place, RAW, layout), x, layout, function)
+    else:
+        quantised(b, place, b.node(real, [b.get(x.place, REAL, layout)], b.fresh(place, "real"), **flags), layout)
+
+
+@reads("QUANTIZE")
+def quantize(b: Builder, operator: Operator) -> None:
+    """Integers at another scale."""
+    x, out, layout = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), b.layout(operator.inputs[0])
+    name = b.get(x.place, REAL, layout)
+    if b.exact:
+        rescaled(b, out.place, name, np.float64(x.scale) / np.float64(out.scale), layout)
+    else:
+        quantised(b, out.place, name, layout)
+
+
+@reads("RELU")
+def relu(b: Builder, operator: Operator) -> None:
+    x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
+    multiplier, shift = rules.ratio(x, out)
+    _unary(b, operator, lambda v: np.maximum(out.zero + gemmlowp.scaled(v - x.zero, multiplier, shift), out.zero), "Relu")
+
+
+@reads("RELU6")
+def relu6(b: Builder, operator: Operator) -> None:
+    """Clipped at the input's scale, whatever the output's is."""
+    x, out, layout = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), b.layout(operator.inputs[0])
+    if b.exact:
+        six = x.zero + rules.rounded(float(np.float32(6) / x.scale))
+        looked_up(b, out.place, b.get(x.place, RAW, layout), x, layout, lambda v: np.clip(v, x.zero, six))
+    else:
+        quantised(b, out.place, b.get(x.place, REAL, layout), layout, 3)
+
+
+@reads("LEAKY_RELU")
+def leaky_relu(b: Builder, operator: Operator) -> None:
+    x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
+    alpha = np.float32(operator.option("alpha", 0.0))
+    multiplier, shift = rules.ratio(x, out)
+    slope, slope_shift = rules.ratio(x, out, alpha)
+
+    def function(v: np.ndarray) -> np.ndarray:
+        d = v - x.zero
+        falling = np.sign(slope) * gemmlowp.scaled(d, abs(slope), slope_shift)
+        return out.zero + np.where(d >= 0, gemmlowp.scaled(d, multiplier, shift), falling)
+
+    _unary(b, operator, function, "LeakyRelu", alpha=float(alpha))
+
+
+@reads("PRELU")
+def prelu(b: Builder, operator: Operator) -> None:
+    """A slope for each channel below zero, or one for all."""
+    x, out, slopes = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), b.activation(operator.inputs[1])
+    if slopes.data is None or slopes.data.size not in (1, slopes.shape[-1]):
+        raise ModelError(f"its slopes {slopes.name} of shape {list(slopes.shape)} are not one for each channel")
+    names = [b.get(x.place, RAW if b.exact else REAL, LAST)]
+    if not b.exact:
+        quantised(b, out.place, b.node("PRelu", [*names, b.get(slopes.place, REAL, LAST)], b.fresh(out.place, "real")))
+        return
+    one, other = rules.ratio(x, out), rules.ratio(x, out, slopes.scale)
+    rows = slopes.data.reshape(-1, 1).astype(np.int64) - slopes.zero
+
+    def function(v: np.ndarray) -> np.ndarray:
+        d = v - x.zero
+        return out.zero + np.where(d >= 0, gemmlowp.scaled(d, *one), gemmlowp.scaled(d * rows, *other))
+
+    looked_up(b, out.place, names[0], x, LAST, function, len(x.shape) - 1)
+
+
+@reads("ABS")
+def absolute(b: Builder, operator: Operator) -> None:
+    x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
+    multiplier, shift = rules.ratio(x, out)
+    rescale = (lambda v: gemmlowp.scaled(v, multiplier, shift)) if x.scale != out.scale else (lambda v: v)
+    _unary(b, operator, lambda v: out.zero + rescale(np.abs(v - x.zero)), "Abs")
+
+
+def _sigmoid_like(x: Tensor, function: Function, fraction_bits: int) -> Function:
+    """A fixed-point function of 4 integer bits, as a fraction of so many bits; its ends beyond the range of 4 bits."""
+    fraction, shift = np.frexp(np.float64(x.scale) * 2.0**27)
+    multiplier, shift = rules.rounded(float(fraction) * 2.0**31), int(shift)
+    radius = int(np.floor(15.0 * 2.0**27 / 2.0**shift))
+
+    def values(v: np.ndarray) -> np.ndarray:
+        d = v - x.zero
+        inside = np.where(np.abs(d) < radius, d, 0)
+        found = gemmlowp.divided(function(gemmlowp.scaled(inside, multiplier, shift)), 31 - fraction_bits)
+        return np.where(d <= -radius, -(2**30), np.where(d >= radius, 2**30, found))
+
+    return values
+
+
+@reads("LOGISTIC")
+def logistic(b: Builder, operator: Operator) -> None:
+    x = b.activation(operator.inputs[0])
+    values = _sigmoid_like(x, gemmlowp.logistic, 8)
+    _unary(b, operator, lambda v: values(v) - 128, "Sigmoid")
+
+
+@reads("TANH")
+def tanh(b: Builder, operator: Operator) -> None:
+    _unary(b, operator, _sigmoid_like(b.activation(operator.inputs[0]), gemmlowp.tanh, 7), "Tanh")
+
+
+@reads("HARD_SWISH")
+def hard_swish(b: Builder, operator: Operator) -> None:
+    """x relu6(x + 3) / 6 in 16 bits (reference/hard_swish.h)."""
+    x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
+    fine = np.float64(x.scale) / 128
+    (to_output, shift), (to_three, lift) = (rules.multiplier(float(fine / scale)) for scale in (np.float64(out.scale), 3 / 32768))
+    to_output, to_three = (min(factor + (1 << 15) >> 16, 2**15 - 1) for factor in (to_output, to_three))
+    if shift > 0:
+        raise ModelError(f"its output's scale {out.scale:g} is too fine for its input's {x.scale:g}")
+
+    def function(v: np.ndarray) -> np.ndarray:
+        lifted = (v - x.zero) << 7
+        value, share = _high_product_16(lifted, to_output), lifted
+        share = np.clip(share << max(lift - 1, 0), -(2**15), 2**15 - 1)
+        share = _high_product_16(share, to_three)
+        share = np.clip(share << 1, -(2**15), 2**15 - 1) if lift > 0 else gemmlowp.divided(share, -lift)
+        product = (share + (1 << 15) >> 1) * value
+        return out.zero + gemmlowp.divided(np.where(product >= 0, product >> 15, -(-product >> 15)), -shift)
+
+    _unary(b, operator, function, "HardSwish")
+
+
+def _high_product_16(a: np.ndarray, factor: int) -> np.ndarray:
+    """SaturatingRoundingDoublingHighMul of 16 bits: a factor / 2^15, rounded."""
+    product = np.asarray(a, np.int64) * factor
+    nudged = product + np.where(product >= 0, 1 << 14, 1 - (1 << 14))
+    return np.where(nudged >= 0, nudged >> 15, -(-nudged >> 15))
+
+
+@reads("SOFTMAX")
+def softmax(b: Builder, operator: Operator) -> None:
+    """Over the last axis, in fixed point of 5 integer bits."""
+    x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
+    if not b.exact:
+        quantised(b, out.place, b.node("Softmax", [b.get(x.place, REAL)], b.fresh(out.place, "real"), axis=-1))
+        return
+    if x.kind != np.int8 or out.kind != np.int8:
+        raise ModelError(f"is a softmax from {x.type} to {out.type}; expected INT8")
+    beta = np.float64(np.float32(operator.option("beta", 1.0)))
+    multiplier, shift = rules.multiplier(min(float(beta * np.float64(x.scale) * 2.0**26), 2.0**31 - 1))
+    radius = int(np.floor(31.0 * 2.0**26 / 2.0**shift))
+    flags = {"input_multiplier": multiplier, "input_left_shift": shift, "diff_min": -radius}
+    b.node("IntegerSoftmax", [b.get(x.place, RAW)], b.new(out.place, RAW), **flags)

@@ -1,0 +1,134 @@
+"""From a .tflite file to a `Graph`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from microstage.errors import ModelError
+from microstage_streamline.graph.graph import Entry, Graph
+from microstage_streamline.tflite import functions, pools, products, shapes, sums  # noqa: F401  they register their operators
+from microstage_streamline.tflite.builder import LAST, RAW, REAL, Builder
+from microstage_streamline.tflite.file import Operator, TfliteFile
+from microstage_streamline.tflite.registry import OPERATORS
+
+__all__ = ["Read", "as_onnx", "graph_of_tflite"]
+
+_OPSET, _IR = 21, 10
+_BORDERS = ("QUANTIZE", "DEQUANTIZE")
+
+
+@dataclass(frozen=True)
+class Read:
+    """`graph`; `forms` {place of a tensor of the file: {(raw or values, layout): its name in the graph}}."""
+
+    graph: Graph
+    forms: dict[int, dict[tuple[str, str], str]] = field(repr=False)
+
+
+def graph_of_tflite(file: TfliteFile, exact: bool) -> Read:
+    """The graph of a file; `ModelError` names the first operator that has no form in it.
+
+    Quantisers at a real input and behind a real output are the border: what they are given and give are named by the file's end.
+    """
+    builder = Builder(file, exact)
+    inside = _entered(builder)
+    for operator in file.operators:
+        if operator in inside:
+            _added(builder, operator)
+    outputs = [_left(builder, place) for place in file.outputs]
+    described = {builder.called.get(place, file.tensors[place].name): file.tensors[place] for place in builder.forms}
+    said = {name: (float(tensor.scale), tensor.zero) for name, tensor in described.items() if len(tensor.scales)}
+    ends = {name: said[name] for name in [*builder.inputs, *outputs] if name in said} if exact else {}
+    return Read(Graph(builder.nodes, builder.constants, builder.inputs, outputs, _OPSET, ends), builder.forms)
+
+
+def _added(builder: Builder, operator: Operator) -> None:
+    where = builder.file.where(operator)
+    builder.layer = where
+    if operator.kind not in OPERATORS:
+        raise ModelError(f"{where}: {operator.kind} is an operator that is not known here.")
+    for place in (*operator.inputs, *operator.outputs):
+        tensor = builder.file.tensors[place]
+        if place >= 0 and tensor.type.startswith("FLOAT"):
+            stored = any(builder.file.tensors[p].type == "INT8" for p in operator.inputs if p >= 0)
+            how = "real numbers with integer weights (dynamic range quantisation)" if stored else "real numbers"
+            raise ModelError(f"{where} computes in {how}; convert the file with full integer quantisation.")
+    try:
+        OPERATORS[operator.kind](builder, operator)
+    except ModelError as error:
+        raise ModelError(f"{where}: {str(error).rstrip('.')}.") from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):  # attributes and shapes of a wrong file
+        raise ModelError(f"{where} has inputs or options that do not fit together.") from None
+
+
+def _entered(builder: Builder) -> list[Operator]:
+    """Take in the file's inputs; the operators that are left."""
+    file, border = builder.file, []
+    for place in file.inputs:
+        tensor = file.tensors[place]
+        if tensor.type == "FLOAT32":
+            readers = [operator for operator in file.operators if place in operator.inputs]
+            if not readers or any(operator.kind != "QUANTIZE" for operator in readers) or len(readers) > 1 and builder.exact:
+                what = "real numbers that no QUANTIZE reads alone"
+                raise ModelError(f"Input {tensor.name} is {what}; convert the file with full integer quantisation.")
+            for operator in readers:
+                _quantised(builder, operator, tensor.name)
+                border.append(operator)
+        elif tensor.kind is None or tensor.kind not in (np.int8, np.uint8, np.int16):
+            raise ModelError(f"Input {tensor.name} is {tensor.type}; expected INT8, UINT8, INT16, or FLOAT32 that a QUANTIZE reads.")
+        else:
+            builder.inputs[builder.new(place, RAW)] = _entry(tensor.shape, tensor.ends, tensor.name)
+    for operator in file.operators:
+        source = file.makers.get(operator.inputs[0]) if operator.inputs else None
+        if operator.kind == "DEQUANTIZE" and operator.outputs[0] in file.outputs and (source is not None or operator.inputs[0] in builder.forms):
+            if operator.inputs[0] not in {*file.outputs, *builder.called, *builder.forms} and builder.exact:
+                builder.called[operator.inputs[0]] = file.tensors[operator.outputs[0]].name
+            border.append(operator)
+    return [operator for operator in file.operators if operator not in border]
+
+
+def _quantised(builder: Builder, operator: Operator, name: str) -> None:
+    """A real input and its quantiser: the integers themselves, or (rounding half to even) the quantiser as it is."""
+    place = operator.outputs[0]
+    tensor = builder.activation(place)
+    if builder.exact:
+        builder.called[place] = name
+        builder.inputs[builder.new(place, RAW)] = _entry(tensor.shape, tensor.ends, name)
+        return
+    builder.inputs[name] = _entry(tensor.shape, None, name)
+    scale, zero = builder.constant(place, "scale", tensor.scale), builder.constant(place, "zero", tensor.kind.type(tensor.zero))
+    builder.node("QuantizeLinear", [name, scale, zero], builder.new(place, RAW))
+
+
+def _entry(shape: tuple[int, ...], ends: tuple[int, int] | None, name: str) -> Entry:
+    if len(shape) < 2 or shape[0] != 1:
+        raise ModelError(f"Input {name} has shape {list(shape)}; expected a batch of 1 and sizes behind it.")
+    return Entry(shape, ends, ends is not None)
+
+
+def _left(builder: Builder, place: int) -> str:
+    """What the graph calls an output of the file."""
+    maker = builder.file.makers.get(place)
+    if maker is not None and maker.kind == "DEQUANTIZE" and builder.file.tensors[place].type == "FLOAT32":
+        source = maker.inputs[0]
+        return builder.get(source, RAW if builder.exact else REAL, LAST)
+    return builder.get(place, RAW, LAST)
+
+
+def as_onnx(graph: Graph) -> onnx.ModelProto:
+    """A graph that rounds half to even, as the model that other programs run."""
+    types = {(-128, 127): TensorProto.INT8, (0, 255): TensorProto.UINT8, (-(2**15), 2**15 - 1): TensorProto.INT16, None: TensorProto.FLOAT}
+    inputs = [helper.make_tensor_value_info(name, types[entry.datatype], entry.shape) for name, entry in graph.inputs.items()]
+    outputs = [onnx.ValueInfoProto(name=name) for name in graph.outputs]
+    stored = [numpy_helper.from_array(np.asarray(value), name) for name, value in graph.constants.items()]
+    nodes, named = [], set()
+    for node in graph.nodes:
+        nodes.append(node.proto())
+        nodes[-1].name = node.layer if node.layer not in named else ""
+        named.add(node.layer)
+    made = helper.make_graph(nodes, "network", inputs, outputs, stored)
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR)

@@ -1,0 +1,151 @@
+"""Operators that move integers and leave them as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from microstage.errors import ModelError
+from microstage_streamline.tflite.builder import LAST, RAW, REAL, Builder
+from microstage_streamline.tflite.file import Operator, Tensor
+from microstage_streamline.tflite.registry import reads
+from microstage_streamline.tflite.rounding import quantised
+
+
+def _moved(b: Builder, sources: list[int], output: int, move: Callable[[list[str], str], str], layout: str = LAST) -> None:
+    """`move` appends nodes from the inputs' names to a new name: of values where all have one scale, else of raw integers."""
+    out = b.activation(output)
+    if out.shape[0] != 1:
+        raise ModelError(f"answers {list(out.shape)}; expected a batch of 1")
+    alike = all(_same(b.activation(source), out) for source in sources)
+    if alike:
+        move([b.get(source, REAL, layout) for source in sources], b.new(output, REAL, layout))
+    elif b.exact:
+        move([b.get(source, RAW, layout) for source in sources], b.new(output, RAW, layout))
+    else:
+        moved = move([b.get(source, REAL, layout) for source in sources], b.fresh(output, "moved"))
+        quantised(b, output, moved, layout)
+
+
+def _same(x: Tensor, out: Tensor) -> bool:
+    return x.kind == out.kind and x.scale == out.scale and x.zero == out.zero
+
+
+@reads("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
+def reshape(b: Builder, operator: Operator) -> None:
+    output = operator.outputs[0]
+    out = b.activation(output)
+    if np.prod(out.shape) != np.prod(b.activation(operator.inputs[0]).shape):
+        raise ModelError(f"makes {list(out.shape)} of {list(b.activation(operator.inputs[0]).shape)}")
+    shape = b.constant(output, "shape", np.array(out.shape, np.int64))
+    _moved(b, operator.inputs[:1], output, lambda names, name: b.node("Reshape", [names[0], shape], name))
+
+
+@reads("TRANSPOSE")
+def transpose(b: Builder, operator: Operator) -> None:
+    perm = [int(axis) for axis in b.stored(operator, 1)]
+    _moved(b, operator.inputs[:1], operator.outputs[0], lambda names, name: b.node("Transpose", names, name, perm=perm))
+
+
+@reads("CONCATENATION")
+def concatenation(b: Builder, operator: Operator) -> None:
+    out = b.activation(operator.outputs[0])
+    axis, layout = operator.option("axis") % len(out.shape), b.layout(*operator.inputs)
+    place = (0, 2, 3, 1)[axis] if layout != LAST else axis
+    if b.exact and not all(_same(b.activation(source), out) for source in operator.inputs):
+        raise ModelError("joins tensors at another scale than its output's, which TensorFlow Lite Micro refuses")
+    if operator.option("fusedActivationFunction"):
+        raise ModelError("has a fused activation, which TensorFlow Lite Micro refuses")
+    _moved(b, operator.inputs, operator.outputs[0], lambda names, name: b.node("Concat", names, name, axis=place), layout)
+
+
+@reads("PAD", "PADV2")
+def pad(b: Builder, operator: Operator) -> None:
+    """With zeros; PADV2 with an integer of its own."""
+    amounts, x = np.asarray(b.stored(operator, 1)).reshape(-1, 2), b.activation(operator.inputs[0])
+    stored = [b.constant(operator.outputs[0], "amounts", amounts.T.reshape(-1).astype(np.int64))]
+    fill = b.stored(operator, 2)
+    if fill is not None and int(fill.reshape(-1)[0]) != x.zero:
+        value = np.float32(x.scale * np.float32(int(fill.reshape(-1)[0]) - x.zero))
+        stored.append(b.constant(operator.outputs[0], "fill", value))
+    _moved(b, operator.inputs[:1], operator.outputs[0], lambda names, name: b.node("Pad", [*names, *stored], name))
+
+
+def _sliced(b: Builder, operator: Operator, starts: list[int], ends: list[int], steps: list[int]) -> None:
+    output = operator.outputs[0]
+    axes = list(range(len(starts)))
+    stored = [b.constant(output, name, np.array(value, np.int64)) for name, value in
+              (("starts", starts), ("ends", ends), ("axes", axes), ("steps", steps))]  # fmt: skip
+    shape, out = b.constant(output, "shape", np.array(b.activation(output).shape, np.int64)), b.fresh(output, "sliced")
+
+    def move(names: list[str], name: str) -> str:
+        return b.node("Reshape", [b.node("Slice", [names[0], *stored], out), shape], name)
+
+    _moved(b, operator.inputs[:1], output, move)
+
+
+@reads("SLICE")
+def slice_(b: Builder, operator: Operator) -> None:
+    starts, sizes = ([int(n) for n in b.stored(operator, index)] for index in (1, 2))
+    shape = b.activation(operator.inputs[0]).shape
+    ends = [size if length < 0 else start + length for size, start, length in zip(shape, starts, sizes)]
+    _sliced(b, operator, starts, ends, [1] * len(starts))
+
+
+@reads("STRIDED_SLICE")
+def strided_slice(b: Builder, operator: Operator) -> None:
+    """As NumPy has it, with masks for ends that are left out and axes that are dropped; neither new axes nor an ellipsis."""
+    starts, ends, steps = ([int(n) for n in b.stored(operator, index)] for index in (1, 2, 3))
+    if operator.option("ellipsisMask") or operator.option("newAxisMask") or any(step < 1 for step in steps):
+        raise ModelError("has an ellipsis, a new axis or a negative step")
+    shape, masks = b.activation(operator.inputs[0]).shape, [operator.option(f"{name}Mask") for name in ("begin", "end", "shrinkAxis")]
+    for axis, size in enumerate(shape[: len(starts)]):
+        begin, end, dropped = (mask >> axis & 1 for mask in masks)
+        starts[axis] = 0 if begin else starts[axis] + size * (starts[axis] < 0)
+        ends[axis] = size if end else min(size, ends[axis] + size * (ends[axis] < 0))
+        ends[axis], steps[axis] = (starts[axis] + 1, 1) if dropped else (ends[axis], steps[axis])
+    _sliced(b, operator, starts, ends, steps)
+
+
+@reads("SPLIT", "SPLIT_V")
+def split(b: Builder, operator: Operator) -> None:
+    """A slice for each output."""
+    source, axis = (operator.inputs[1], b.stored(operator, 0)) if operator.kind == "SPLIT" else (operator.inputs[0], b.stored(operator, 2))
+    x, start = b.activation(source), 0
+    axis = int(np.asarray(axis).reshape(-1)[0]) % len(x.shape)
+    for output in operator.outputs:
+        end = start + b.activation(output).shape[axis]
+        part = Operator(operator.place, "SLICE", [source], [output], None)
+        ends = [end if at == axis else size for at, size in enumerate(x.shape)]
+        _sliced(b, part, [start if at == axis else 0 for at in range(len(x.shape))], ends, [1] * len(x.shape))
+        start = end
+
+
+@reads("RESIZE_NEAREST_NEIGHBOR")
+def resize_nearest(b: Builder, operator: Operator) -> None:
+    """Rows and columns again, or left out: each output place reads one input place."""
+    x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
+    align, half = bool(operator.option("alignCorners")), bool(operator.option("halfPixelCenters"))
+    rows = [b.constant(out.place, "places", _nearest(x.shape[axis], out.shape[axis], align, half)) for axis in (1, 2)]
+    between = b.fresh(out.place, "rows")
+
+    def move(names: list[str], name: str) -> str:
+        return b.node("Gather", [b.node("Gather", [names[0], rows[0]], between, axis=1), rows[1]], name, axis=2)
+
+    _moved(b, operator.inputs[:1], out.place, move)
+
+
+def _nearest(size: int, wanted: int, align: bool, half: bool) -> np.ndarray:
+    """The place of the input that each of `wanted` places reads (reference/resize_nearest_neighbor.h)."""
+    scale = np.float32(size - 1) / np.float32(wanted - 1) if align and wanted > 1 else np.float32(size) / np.float32(wanted)
+    places = (np.arange(wanted, dtype=np.float32) + np.float32(0.5 if half else 0)) * scale
+    return np.clip(np.floor(places + np.float32(0.5)) if align else np.floor(places), 0, size - 1).astype(np.int64)
+
+
+@reads("ARG_MAX")
+def arg_max(b: Builder, operator: Operator) -> None:
+    """The place of the largest, the lowest of equal ones."""
+    x = b.activation(operator.inputs[0])
+    axis = int(np.asarray(b.stored(operator, 1)).reshape(-1)[0]) % len(x.shape)
+    b.node("ArgMax", [b.get(x.place, REAL)], b.new(operator.outputs[0], RAW), axis=axis, keepdims=0)

@@ -1,0 +1,61 @@
+"""Sums, differences and products of two tensors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from microstage.errors import ModelError
+from microstage_streamline.tflite.builder import LAST, RAW, REAL, Builder
+from microstage_streamline.tflite.file import Operator, Tensor
+from microstage_streamline.tflite.registry import reads
+from microstage_streamline.tflite.rounding import quantised, rescaled
+from microstage_streamline.tflite.rules import clamped, multiplier
+
+_LEFT_SHIFT = 20
+
+
+def _pair(b: Builder, operator: Operator) -> tuple[list[Tensor], Tensor, str]:
+    """Both inputs, the output, and the layout in which they meet."""
+    terms, out = [b.activation(place) for place in operator.inputs], b.activation(operator.outputs[0])
+    alike = all(term.shape == out.shape and term.data is None for term in terms)
+    return terms, out, b.layout(*operator.inputs) if alike else LAST
+
+
+@reads("ADD", "SUB")
+def add(b: Builder, operator: Operator) -> None:
+    """a + b or a - b, of tensors or of one and a constant."""
+    (first, second), out, layout = _pair(b, operator)
+    names = [b.get(term.place, REAL, layout) for term in (first, second)]
+    activation = operator.option("fusedActivationFunction")
+    if not b.exact:
+        kind = {"ADD": "Add", "SUB": "Sub"}[operator.kind]
+        quantised(b, out.place, b.node(kind, names, b.fresh(out.place, "added")), layout, activation)
+        return
+    if out.kind != np.int8:
+        raise ModelError(f"adds {out.type}; expected INT8")
+    one, other, scale = _prepared(first.scale, second.scale, out.scale)
+    low, high = clamped(out, activation)
+    flags = {"first": one, "second": other, "scale": scale, "left_shift": _LEFT_SHIFT, "sign": -1 if operator.kind == "SUB" else 1}
+    b.node("TfliteAdd", names, b.new(out.place, RAW, layout), **flags, zero_point=out.zero, low=low, high=high)
+
+
+def _prepared(first: np.float32, second: np.float32, out: np.float32) -> list[list[int]]:
+    """The multipliers of both terms and of their sum."""
+    twice = 2 * np.float64(max(first, second))
+    factors = np.float64(first) / twice, np.float64(second) / twice, twice / ((1 << _LEFT_SHIFT) * np.float64(out))
+    if factors[2] >= 1:
+        raise ModelError(f"its output's scale {out:g} is too fine for scales {first:g} and {second:g}")
+    return [list(multiplier(float(factor))) for factor in factors]
+
+
+@reads("MUL")
+def mul(b: Builder, operator: Operator) -> None:
+    """Integers multiplied element by element, at the product of their scales."""
+    (first, second), out, layout = _pair(b, operator)
+    product = b.node("Mul", [b.get(term.place, REAL, layout) for term in (first, second)], b.fresh(out.place, "product"))
+    activation = operator.option("fusedActivationFunction")
+    if not b.exact:
+        quantised(b, out.place, product, layout, activation)
+        return
+    factor = np.float64(first.scale) * np.float64(second.scale) / np.float64(out.scale)
+    rescaled(b, out.place, product, factor, layout, activation=activation)
