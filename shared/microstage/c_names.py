@@ -53,7 +53,8 @@ _WORDS = (
     " tzname tzset ungetc unlink usleep utime va_arg va_copy va_end va_list va_start valloc vfork vfprintf vprintf"
     " vsnprintf vsprintf wait warn wcscat wcschr wcscmp wcscpy wcslen wcstod wctob write"
     # what written functions call their own arguments, variables and helpers
-    " are_numbers ctx gain gain_of i memory nearest state status step steps"
+    " above are_numbers away_from_zero below ctx gain gain_of i level memory nearest nearest_half_down nearest_half_up"
+    " reached rest state status step steps towards_zero value whole"
 ).split()
 _WIDTHS = ("max", "ptr", *(f"{way}{bits}" for way in ("", "_least", "_fast") for bits in (8, 16, 32, 64)))
 _TYPES = {f"{sign}int{width}_t" for sign in ("", "u") for width in _WIDTHS}

@@ -106,7 +106,15 @@ def _sum(a, b, sign: int):
     ratio = _small_ratio(a, b)
     if ratio is not None:
         return (ratio[0] * a.ints + sign * ratio[1] * b.ints) * (real(a.scale) / ratio[0])
-    return real(a) + sign * real(b)
+    a, b = in_one_type(a, b)
+    return a + sign * b
+
+
+def in_one_type(*values: Any) -> list[np.ndarray]:
+    """Real values, each in the widest float type of all: floats that a file stores, or is given, have its own type, all others float64."""
+    arrays = [value if isinstance(value, np.ndarray) and value.dtype.kind == "f" else real(value) for value in values]
+    kind = np.result_type(*(array.dtype for array in arrays))
+    return [array.astype(kind) for array in arrays]
 
 
 def _small_ratio(a, b) -> tuple[int, int] | None:
@@ -131,12 +139,14 @@ def mul(arguments, _):
         return QTensor(checked(a.ints * b.ints), np.asarray(a.scale) * np.asarray(b.scale))
     if _is_integer(a) and _is_integer(b):
         return checked(a.astype(np.int64) * b.astype(np.int64))
-    return real(a) * real(b)
+    a, b = in_one_type(a, b)
+    return a * b
 
 
 @operator("Div", kind=Kind.MONOTONE, rises=positive_scale, straight=True)
 def div(arguments, _):
-    return real(arguments[0]) / real(arguments[1])
+    a, b = in_one_type(*arguments)
+    return a / b
 
 
 @operator("Relu", kind=Kind.MONOTONE, rises=everywhere)
@@ -144,7 +154,7 @@ def relu(arguments, _):
     value = arguments[0]
     if isinstance(value, QTensor):
         return QTensor(np.maximum(value.ints, 0), value.scale)
-    return np.maximum(value, 0) if _is_integer(value) else np.maximum(real(value), 0.0)
+    return np.maximum(value, value.dtype.type(0))
 
 
 @operator("Sigmoid", kind=Kind.MONOTONE, rises=everywhere)

@@ -8,6 +8,7 @@ from microstage.errors import ModelError
 from microstage.integer.registry import Kind, everywhere, operator, positive_scale
 from microstage.integer.tensor import QTensor, real
 
+_FRACTION_BITS = 8  # of a zero point between levels
 _ROUNDINGS = {
     "ROUND": np.rint,  # half to even
     "HALF_EVEN": np.rint,
@@ -32,10 +33,11 @@ def rounded(quotient: np.ndarray, rounding: str) -> np.ndarray:
     return _ROUNDINGS[rounding.upper()](quotient)
 
 
-def _quotient(value, scale) -> np.ndarray:
-    """value / scale in float64; what a file stores in float32, its weights, in float32, as those who wrote it did."""
-    stored = isinstance(value, np.ndarray) and value.dtype == np.float32
-    quotient = (value / np.asarray(scale, np.float32)).astype(np.float64) if stored else real(value) / np.asarray(scale, np.float64)
+def _quotient(value, scale, zero_point=0) -> np.ndarray:
+    """value / scale + zero point, each rounded to the value's own float type: that of the file for what it stores or is
+    given, as those who wrote it had it; float64 for what is computed of integers."""
+    value = value if isinstance(value, np.ndarray) and value.dtype.kind == "f" else real(value)
+    quotient = (value / np.asarray(scale, value.dtype) + np.asarray(zero_point, value.dtype)).astype(np.float64)
     if not np.isfinite(quotient).all():
         raise ModelError("a value that is not finite reaches a quantiser")
     return quotient
@@ -76,19 +78,31 @@ def dequantize_linear(arguments, attributes):
 
 @operator("Quant", kind=Kind.MONOTONE, rises=positive_scale)
 def quant(arguments, attributes):
-    """As qonnx has it: rounding behind the zero point, which QuantizeLinear adds to what is rounded; one signed bit is -1 or 1."""
+    """As qonnx has it: scale * (level - zero point)."""
+    return less_zero_point([quant_levels(arguments, attributes), *arguments[1:3]], {})
+
+
+@operator("QuantLevels", kind=Kind.MONOTONE, rises=positive_scale)
+def quant_levels(arguments, attributes):
+    """The levels of Quant, int64: rounding behind the zero point, which QuantizeLinear adds to what is rounded; one signed bit is -1 or 1."""
     value, scale, zero_point, width = (np.asarray(a) if not isinstance(a, QTensor) else a for a in arguments)
-    bits, signed, narrow = int(width), attributes["signed"], attributes["narrow"]
-    shift = zero_point.astype(np.int64)
-    if np.any(shift != zero_point):
-        raise ModelError("a zero point that is no whole number")
-    shifted = _quotient(value, scale) + shift
+    bits, signed, narrow = int(width.reshape(())), attributes["signed"], attributes["narrow"]
+    shifted = _quotient(value, scale, zero_point)
     if bits == 1 and signed:
-        return QTensor(np.where(shifted >= 0, 1, -1) - shift, np.asarray(scale, np.float64))
+        return np.where(shifted >= 0, 1, -1)
     low = -(2 ** (bits - 1)) + narrow if signed else 0
     high = 2 ** (bits - 1) - 1 if signed else 2**bits - 1 - narrow
-    ints = np.clip(rounded(shifted, attributes.get("rounding_mode", "ROUND")), low, high).astype(np.int64)
-    return QTensor(ints - shift, np.asarray(scale, np.float64))
+    return np.clip(rounded(shifted, attributes.get("rounding_mode", "ROUND")), low, high).astype(np.int64)
+
+
+@operator("LessZeroPoint", kind=Kind.MONOTONE, rises=positive_scale)
+def less_zero_point(arguments, _):
+    """scale * (level - zero point): a zero point between levels, k / 2^n, makes integers of 2^n level - k at the scale / 2^n."""
+    levels, scale, zero_point = (np.asarray(a) for a in arguments)
+    times = next((2**n for n in range(_FRACTION_BITS + 1) if np.all(zero_point * 2.0**n % 1 == 0)), None)
+    if times is None:
+        raise ModelError(f"a zero point is no multiple of 1/{2**_FRACTION_BITS}; export it with a whole zero point")
+    return QTensor(levels * times - np.rint(zero_point * np.float64(times)).astype(np.int64), np.asarray(scale, np.float64) / times)
 
 
 @operator("BipolarQuant", kind=Kind.MONOTONE, rises=positive_scale)

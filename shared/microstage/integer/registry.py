@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import numpy as np
+
 __all__ = ["OPERATORS", "Kind", "Operator", "everywhere", "knows", "named", "operator", "positive_scale"]
 
 
@@ -83,4 +85,4 @@ def everywhere(_: Sequence[Any]) -> bool:
 
 def positive_scale(constants: Sequence[Any]) -> bool:
     """`rises` of an operator whose first constant is the scale of a step."""
-    return bool(constants) and float(constants[0]) > 0
+    return bool(constants) and bool(np.all(np.asarray(constants[0]) > 0))

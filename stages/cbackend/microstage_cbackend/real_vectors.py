@@ -34,7 +34,7 @@ def real_vectors(model: Model, golden: dict[str, np.ndarray]) -> RealVectors | N
     or too few."""
     if model.ends is None:
         return None
-    inputs, outputs = ({t.name: t.size for t in model.ends[0]}, {name: t.size for name, t in model.ends[1]})
+    inputs, outputs = ({name: t.size for name, (t, *_) in model.real_inputs().items()}, {name: t.size for name, t in model.ends[1]})
     if any(f"{PREFIX}{name}" not in golden for name in {**inputs, **outputs}):
         return None
     for name, size in {**inputs, **outputs}.items():

@@ -70,7 +70,7 @@ def places(node, arguments):
     return [Bounded.certain(value) for value in _run(node, _side(arguments, "exact"))]
 
 
-@_rule("DequantizeLinear", "Rescale")
+@_rule("DequantizeLinear", "LessZeroPoint", "Rescale")
 def _one_product(node, arguments):
     return [rounded(_at_both_ends(node, arguments))]
 
@@ -138,24 +138,24 @@ def _norm(node, arguments):
     return [within(exact, 8 * UNIT * size + brought)]
 
 
-@_rule("QuantizeLinear", "Quant", "BipolarQuant", "MultiThreshold")
+@_rule("QuantizeLinear", "Quant", "QuantLevels", "BipolarQuant", "MultiThreshold")
 def _quantiser(node, arguments):
     """Its levels at the ends; a division by the scale is one rounding, a zero point before rounding another."""
     x, *rest = arguments
-    divides = node.op_type in ("QuantizeLinear", "Quant")
+    divides = node.op_type in ("QuantizeLinear", "Quant", "QuantLevels")
     wide = _before_rounding(node, x, rest) if divides else np.zeros_like(x.size)
     (exact,) = _run(node, _side(arguments, "exact"))
     ends = [real(_run(node, [end, *_side(rest, "exact")])[0]) for end in (x.low - wide, x.high + wide)]
     step = _step(node, rest)
     near = [np.clip(end, real(exact) - step, real(exact) + step) for end in ends]
     found = between(exact, *near)
-    return [found if node.op_type == "QuantizeLinear" else rounded(found, 2 if node.op_type == "MultiThreshold" else 1)]
+    return [found if node.op_type in ("QuantizeLinear", "QuantLevels") else rounded(found, 2 if node.op_type == "MultiThreshold" else 1)]
 
 
 def _before_rounding(node, x: Bounded, rest) -> np.ndarray:
     """How far from the input's ends a quantiser's own quotient may be."""
     scale = np.abs(_along(node, rest[0].low, x.low.ndim))
-    shift = real(rest[1].exact) if node.op_type == "Quant" else np.zeros(())
+    shift = real(rest[1].exact) if node.op_type in ("Quant", "QuantLevels") else np.zeros(())
     quotient = real(x.exact) / scale
     exact = x.is_certain & _is_float32(quotient) & _is_float32(quotient + shift)
     return np.where(exact, 0.0, UNIT * NEAREST * ((1 + (shift != 0)) * x.size + scale * np.abs(shift)))
@@ -172,7 +172,7 @@ def _step(node, rest) -> np.ndarray | float:
     if node.op_type == "QuantizeLinear":
         return 1.0
     signs = node.op_type == "BipolarQuant" or attributes(node)["signed"] and np.all(rest[2].low == 1)
-    return (2 if signs else 1) * np.abs(rest[0].low)
+    return (2 if signs else 1) * (1.0 if node.op_type == "QuantLevels" else np.abs(rest[0].low))
 
 
 def _along(node, parameter: np.ndarray, rank: int) -> np.ndarray:

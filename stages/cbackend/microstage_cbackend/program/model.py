@@ -85,6 +85,13 @@ class Model:
         known = self.interface.get("parts", {}).get(part.name, self.interface if len(self.parts) == 1 else {})
         return {**known.get("inputs", {}), **known.get("outputs", {})}
 
+    def real_inputs(self) -> dict[str, list[Tensor]]:
+        """{real input: the integers that are made of it}: one, or, where several quantisers read it, as many as these."""
+        known, found = self.facts_of_ends(), {}
+        for tensor in self.ends[0] if self.ends else ():
+            found.setdefault(known.get(tensor.name, {}).get("of", tensor.name), []).append(tensor)
+        return found
+
     @property
     def missing(self) -> list[str]:
         """What the network has that is not computed here, where it was cut short: one sentence for each place."""

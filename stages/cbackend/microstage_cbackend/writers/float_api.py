@@ -1,43 +1,21 @@
 """<model>_float.h and .c: real numbers in and out by the documented scales, and, for waveforms, one sample at a time.
 
-They lie apart from the library, which computes in integers alone. Rounding is half to even, written out, so that
-neither the C library nor a rounding mode has a say in it. They are written where there are real vectors that the self
-test compares them on.
+They lie apart from the library, which computes in integers alone. They are written where there are real vectors that
+the self test compares them on.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 from microstage.errors import ArtefactError, ModelError
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.real_vectors import RealVectors
 from microstage_cbackend.writers.api import Api, signature
-from microstage_cbackend.writers.names import CPLUSPLUS, Names
+from microstage_cbackend.writers.names import CPLUSPLUS, Names, in_comment
+from microstage_cbackend.writers.quantising import each, quantise, rounding_functions
 
 __all__ = ["FloatApi"]
-
-_NEAREST = """
-/* value, already scaled, to the nearest integer, halves to even, held to low..high. */
-static int32_t nearest(double value, int32_t low, int32_t high)
-{
-    if (value <= low) {
-        return low;
-    }
-    if (value >= high) {
-        return high;
-    }
-    const int32_t whole = (int32_t)value;
-    const double rest = value - whole;
-    if (rest > 0.5 || (rest == 0.5 && whole % 2)) {
-        return whole + 1;
-    }
-    if (rest < -0.5 || (rest == -0.5 && whole % 2)) {
-        return whole - 1;
-    }
-    return whole;
-}
-"""
 
 _NUMBERS = """
 /* Whether every value is a number: neither infinite nor none at all. */
@@ -83,6 +61,8 @@ class FloatApi:
         self._names, self._derived = Names(self.name), {}
         for own in (*self.taken.values(), *self.given.values()):
             self._names.fresh(own)
+        self.reals = self.model.real_inputs()
+        self.named_reals = {name: self.taken[name] if name in self.taken else self._names.fresh(name) for name in self.reals}
         known = self.model.facts_of_ends()
         self._facts = {name: known.get(name, {}) for name in [*(t.name for t in self.inputs), *(n for n, _ in self.outputs)]}
         self.possible = real is not None and all(f.get("scale") is not None for f in self._facts.values())
@@ -130,7 +110,7 @@ class FloatApi:
         return self._derived[name, what]
 
     def _infer_signature(self) -> str:
-        arguments = [f"const {self.name}_ctx *ctx", *(f"const float {self._input_name(t)}[{t.size}]" for t in self.inputs)]
+        arguments = [f"const {self.name}_ctx *ctx", *(f"const float {self.named_reals[name]}[{t.size}]" for name, (t, *_) in self.reals.items())]
         return signature(f"{self.name}_status", f"{self.name}_infer_float", [*arguments, *(f"float {n}[{t.size}]" for n, t in self._named_outputs())])
 
     def _named_outputs(self) -> list[tuple[str, Tensor]]:
@@ -153,7 +133,9 @@ class FloatApi:
         lines += [" *"]
         for n, (name, f) in zip(names, self._facts.items()):
             offset = f", offset {self.offset_of(name)}" if self.offset_of(name) else ""
-            lines.append(f" *   {n}: scale {f['scale']}, zero point {f.get('zero_point', 0)}{offset}")
+            rounding = f", rounded {f['rounding']}" if "rounding" in f else ", by thresholds" if "thresholds" in f else ""
+            source = f" of {in_comment(f['of'])}" if "of" in f else ""
+            lines.append(f" *   {n}{source}: scale {f['scale']}, zero point {f.get('zero_point', 0)}{offset}{rounding}")
         lines += [" */"]
         lines += [f"#ifndef {guard}", f"#define {guard}", "", f'#include "{self.name}.h"', "", *CPLUSPLUS[0], "", f"{self._infer_signature()};"]
         if self.streams:
@@ -169,8 +151,8 @@ class FloatApi:
 
     def _source(self) -> str:
         lines = [f'#include "{self.name}_float.h"', "", "#include <stddef.h>"]
-        rounds = not all(self._is_sign(t) for t in self.inputs)
-        text = "\n".join(lines) + "\n" + (_NEAREST if rounds else "") + _NUMBERS + self._gain_of()
+        rounding = rounding_functions(self._facts[t.name] for t in self.inputs)
+        text = "\n".join(lines) + "\n" + rounding + _NUMBERS + self._gain_of()
         text += "\n" + "\n".join([self._infer_signature(), "{", *self._infer_body(), "}", ""])
         return text + ("\n" + "\n".join(self._stream()) if self.streams else "")
 
@@ -184,16 +166,17 @@ class FloatApi:
 
     def _infer_body(self) -> list[str]:
         outputs = self._named_outputs()
-        pointers = ["ctx", *(self._input_name(t) for t in self.inputs), *(n for n, _ in outputs)]
+        pointers = ["ctx", *self.named_reals.values(), *(n for n, _ in outputs)]
         lines = [f"    if ({' || '.join(f'!{p}' for p in pointers)}) {{", f"        return {self.upper}_NULL;", "    }"]
-        numbers = [f"are_numbers({self._input_name(t)}, {t.size})" for t in self.inputs]
+        numbers = [f"are_numbers({self.named_reals[name]}, {t.size})" for name, (t, *_) in self.reals.items()]
         lines += [f"    if (!({' && '.join(numbers)})) {{", f"        return {self.upper}_OUT_OF_RANGE;", "    }"]
         lines += [f"    {t.ctype} {self._own(self._input_name(t), 'integers')}[{t.size}];" for t in self.inputs]
         lines += [f"    {t.ctype} {self._own(n, 'integers')}[{t.size}];" for n, t in outputs]
-        for t in self.inputs:
-            if self.gain and t.name == self.gain.window:
-                lines += [f"    const double gain = gain_of({self._input_name(t)}, {t.size});"]
-            lines += self._quantise(t, self._facts[t.name])
+        for real, t in ((real, t) for real, tensors in self.reals.items() for t in tensors):
+            name, gained = self._input_name(t), bool(self.gain) and t.name == self.gain.window
+            if gained:
+                lines += [f"    const double gain = gain_of({name}, {t.size});"]
+            lines += quantise(t, partial(self._own, name), self.named_reals[real], self._facts[t.name], gained)
         call = ", ".join(["ctx", *(self._own(self._input_name(t), "integers") for t in self.inputs), *(self._own(n, "integers") for n, _ in outputs)])
         lines += ["", f"    const {self.name}_status status = {self.name}_infer({call});"]
         lines += [f"    if (status != {self.upper}_OK) {{", "        return status;", "    }"]
@@ -201,40 +184,15 @@ class FloatApi:
             lines += self._dequantise(n, t, name)
         return [*lines, f"    return {self.upper}_OK;"]
 
-    def _quantise(self, t: Tensor, facts: dict[str, Any]) -> list[str]:
-        name, zero = self._input_name(t), int(facts.get("zero_point") or 0)
-        low, high = facts.get("range", (t.low, t.high))
-        scale, lines = self._each(self._own(name, "scale"), t, facts["scale"])
-        added, more = self._each(self._own(name, "offset"), t, self.offset_of(t.name))
-        lines += more if self.offset_of(t.name) else []
-        value = f"{name}[i] / gain" if self.gain and t.name == self.gain.window else f"{name}[i]"
-        value = f"({value} - {added}) / {scale}" if self.offset_of(t.name) else f"{value} / {scale}"
-        integer = f"nearest({value}, {low - zero}, {high - zero}){f' + {zero}' if zero else ''}"
-        if self._is_sign(t):
-            integer = f"{value} >= 0 ? 1 : -1"
-        stored = f"        {self._own(name, 'integers')}[i] = ({t.ctype})({integer});"
-        return [*lines, f"    for (int32_t i = 0; i < {t.size}; i++) {{", stored, "    }"]
-
-    def _is_sign(self, t: Tensor) -> bool:
-        """Whether the integers of an input are -1 and 1, which have no zero between them."""
-        return self._facts[t.name].get("datatype") == "BIPOLAR"
-
     def _dequantise(self, name: str, t: Tensor, key: str) -> list[str]:
         facts, offset = self._facts[key], self.offset_of(key)
         zero = int(facts.get("zero_point") or 0)
-        factor, lines = self._each(self._own(name, "scale"), t, facts["scale"])
-        added, more = self._each(self._own(name, "offset"), t, offset)
+        factor, lines = each(self._own(name, "scale"), t, facts["scale"])
+        added, more = each(self._own(name, "offset"), t, offset)
         found = f"{self._own(name, 'integers')}[i]"
         integer = f"({found} - {zero})" if zero else found
         value = f"{integer} * {factor}" + (" * gain" if self.gain and key in self.gain.outputs else "") + (f" + {added}" if offset else "")
         return [*lines, *more, f"    for (int32_t i = 0; i < {t.size}; i++) {{", f"        {name}[i] = (float)({value});", "    }"]
-
-    @staticmethod
-    def _each(name: str, t: Tensor, values: float | list[float]) -> tuple[str, list[str]]:
-        """(the i-th of `values` in C, declarations that it needs)."""
-        if not isinstance(values, list):
-            return repr(float(values)), []
-        return f"{name}[i]", [f"    static const double {name}[{t.size}] = {{{', '.join(repr(float(v)) for v in values)}}};"]
 
     def _stream(self) -> list[str]:
         size, name = self.inputs[0].size, self.name

@@ -49,7 +49,7 @@ def tallies(real: FloatApi) -> list[str]:
     """The boundaries that are counted."""
     if not real.possible:
         return []
-    return [*(f"{PREFIX}{name}" for name, _ in real.outputs), *(f"{REFUSED}{PREFIX}{t.name}" for t in real.inputs)]
+    return [*(f"{PREFIX}{name}" for name, _ in real.outputs), *(f"{REFUSED}{PREFIX}{name}" for name in real.reals)]
 
 
 def test(real: FloatApi, names: list[str], arrays: Mapping[str, str]) -> str:
@@ -58,7 +58,7 @@ def test(real: FloatApi, names: list[str], arrays: Mapping[str, str]) -> str:
 
 
 def _arrays(real: FloatApi) -> str:
-    lines = [f"static float {_in(real, t.name)}[{t.size}];" for t in real.inputs] + [
+    lines = [f"static float {_in(real, name)}[{t.size}];" for name, (t, *_) in real.reals.items()] + [
         f"static float {_out(real, n)}[{t.size}];" for n, t in real.outputs
     ]
     for name, t in real.outputs:
@@ -71,16 +71,16 @@ def _arrays(real: FloatApi) -> str:
 
 
 def _call(real: FloatApi) -> str:
-    arguments = ", ".join(["&ctx", *(_in(real, t.name) for t in real.inputs), *(_out(real, n) for n, _ in real.outputs)])
+    arguments = ", ".join(["&ctx", *(_in(real, name) for name in real.reals), *(_out(real, n) for n, _ in real.outputs)])
     return f"{real.name}_infer_float({arguments})"
 
 
 def _test(real: FloatApi, names: list[str], arrays: Mapping[str, str]) -> str:
     lines = ["", "/* Real numbers in and out. Returns its status. */", "static int test_float(long vector)", "{"]
-    for t in real.inputs:
+    for given, (t, *_) in real.reals.items():
         lines += [
             f"    for (long n = 0; n < {t.size}; n++) {{",
-            f"        {_in(real, t.name)}[n] = float_of({arrays[f'{PREFIX}{t.name}']}[n]);",
+            f"        {_in(real, given)}[n] = float_of({arrays[f'{PREFIX}{given}']}[n]);",
             "    }",
         ]
     lines += [
@@ -107,8 +107,8 @@ def _refuse(real: FloatApi, names: list[str]) -> str:
         "{",
     ]
     lines += [f"    static const uint32_t no_numbers[] = {{{_NO_NUMBERS}}};", "    for (int k = 0; k < 3; k++) {"]
-    for t in real.inputs:
-        tally, array = names.index(f"{REFUSED}{PREFIX}{t.name}"), _in(real, t.name)
+    for given, (t, *_) in real.reals.items():
+        tally, array = names.index(f"{REFUSED}{PREFIX}{given}"), _in(real, given)
         lines += [
             f"        for (long n = 0; n < {t.size}; n += {max(1, t.size - 1)}) {{",
             f"            const float kept = {array}[n];",
@@ -120,7 +120,7 @@ def _refuse(real: FloatApi, names: list[str]) -> str:
 
 
 def _in(real: FloatApi, name: str) -> str:
-    return f"real_in_{real.taken[name]}"
+    return f"real_in_{real.named_reals[name]}"
 
 
 def _out(real: FloatApi, name: str) -> str:

@@ -13,6 +13,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.general import GiveUniqueNodeNames
 
 from microstage.integer.registry import Kind, named
+from microstage.integer.tensor import narrowed
 from microstage_streamline.finn.annotate_datatypes import datatype_of
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.graph.normalise import Normaliser
@@ -66,8 +67,20 @@ def write(made: Made, normal: Normaliser, name: str) -> Written:
 def _entries(made: Made, normal: Normaliser) -> dict[str, str]:
     """{name in the model: tensor}: the file's own input name where one tensor of integers stands for it."""
     origin = {tensor: _origin(tensor, normal) for tensor in made.inputs}
-    alone = {tensor: list(origin.values()).count(name) == 1 for tensor, name in origin.items()}
-    return {(origin[tensor] if alone[tensor] else tensor): tensor for tensor in made.inputs}
+    own = [name for tensor, name in origin.items() if not _behind(made, tensor)]
+    names = {}
+    for tensor, name in origin.items():
+        if _behind(made, tensor):
+            name = tensor
+        elif own.count(name) > 1:
+            name = f"{name}.{tensor.split('.before_')[0]}"
+        names[name] = tensor
+    return names
+
+
+def _behind(made: Made, tensor: str) -> bool:
+    """Whether integers are not those of the file's input, but of a tensor behind it."""
+    return tensor in made.entries and made.entries[tensor].behind
 
 
 def _origin(tensor: str, normal: Normaliser) -> str:
@@ -130,9 +143,7 @@ def _annotate(model: ModelWrapper, made: Made, renamed: Mapping[str, str]) -> No
 def _interface(made: Made, normal: Normaliser, entered: Mapping[str, str]) -> dict[str, Any]:
     inputs, outputs = {}, {}
     for name, tensor in entered.items():
-        entered = made.entries.get(tensor, Entered(exact_scale(made.inputs[tensor].example)))
-        offset = {"offset": _flat(entered.offset, made.inputs[tensor].range.low.shape)} if np.any(entered.offset) else {}
-        inputs[name] = {**_described(made.inputs[tensor], entered.scale), "zero_point": entered.zero_point, **offset}
+        inputs[name] = _described_entry(made, normal, name, tensor)
     for name, found in made.outputs.items():
         if isinstance(found, Integers):
             outputs[name] = _described(found, exact_scale(found.example))
@@ -146,10 +157,34 @@ def _interface(made: Made, normal: Normaliser, entered: Mapping[str, str]) -> di
     return {"inputs": inputs, "outputs": outputs}
 
 
+def _described_entry(made: Made, normal: Normaliser, name: str, tensor: str) -> dict[str, Any]:
+    """Of integers that enter: how they are made of real values, and (`of`) of which input, where that has another name."""
+    found = made.inputs[tensor]
+    entered = made.entries.get(tensor, Entered(exact_scale(found.example)))
+    said = {**_described(found, entered.scale), "zero_point": entered.zero_point}
+    if np.any(entered.offset):
+        said["offset"] = _flat(entered.offset, found.range.low.shape)
+    if entered.rounding == "SIGN":
+        said["datatype"] = "BIPOLAR"
+    elif entered.rounding != "ROUND":
+        said["rounding"] = entered.rounding
+    if entered.precision and not np.any(entered.offset):
+        said["precision"] = entered.precision
+    if entered.thresholds is not None:
+        said["thresholds"] = _narrow_list(entered.thresholds)
+    origin = _origin(tensor, normal)
+    return {**said, **({"of": origin} if origin != name and not entered.behind else {})}
+
+
 def _described(found: Integers, scale: np.ndarray) -> dict[str, Any]:
     low, high = found.range.ends
     return {"datatype": datatype_of(low, high).name, "range": [low, high], "shape": list(found.range.low.shape), "zero_point": 0,
             "scale": _flat(scale, found.range.low.shape), "unit": "1"}
+
+
+def _narrow_list(thresholds: np.ndarray) -> list:
+    """Nested lists, one row for all values where they are the same: [..., levels - 1], to be broadcast to the tensor's values."""
+    return narrowed(thresholds).tolist()
 
 
 def _flat(value: np.ndarray, shape: tuple[int, ...]) -> float | list[float]:

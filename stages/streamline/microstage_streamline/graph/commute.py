@@ -1,4 +1,4 @@
-"""Quantisers, and what rounds nothing away before them, move ahead of operators that only move values about."""
+"""What is a function of each value alone moves ahead of operators that only move values about: to the accumulator, or to the input."""
 
 from __future__ import annotations
 
@@ -9,51 +9,157 @@ import numpy as np
 from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
 from microstage.integer.registry import Kind, named
-from microstage_streamline.graph.graph import Node
+from microstage_streamline.graph.carried import carried, stays_in_pool
+from microstage_streamline.graph.graph import Graph, Node
 from microstage_streamline.graph.normalise import Normaliser, is_quantised
 
 __all__ = ["hoist"]
 
 _EARLY = ".before_"
 _PADDING = ("Pad", "Im2Col")  # they bring in zeros, which q may change
+_POINTWISE = (Kind.MONOTONE, Kind.SUM, Kind.ELEMENT_PRODUCT)
 
 
 def hoist(normal: Normaliser) -> None:
     """q(move(x)) = move(q(x)): each value alone, and q, which never falls, commutes with a maximum; so it meets the accumulator.
 
-    Precondition: x is real, or q clips what a quantiser has just made of it; q has one set of parameters for the whole tensor,
-    and nobody else reads move(x).
+    Precondition: x is real, or q clips what a quantiser has just made of it; nobody else reads move(x). Behind an accumulator q has one set
+    of parameters for the whole tensor. Between a real input and its first quantiser it may be any function of each value, whose parameters
+    are carried back through a mover that joins no values: so the integers are those of the file's own input.
     """
-    graph, place = normal.graph, 0
+    _Hoist(normal).run()
+
+
+class _Hoist:
+    def __init__(self, normal: Normaliser) -> None:
+        self.normal, self.graph = normal, normal.graph
+        _unfold_norms(normal)
+        _slice_apart(normal)
+        self.makers = {name: node for node in self.graph.nodes for name in node.outputs}
+        self.readers = Counter(name for node in self.graph.nodes for name in set(node.inputs))
+        self.front = fronts(normal)
+
+    def run(self) -> None:
+        place = 0
+        while place < len(self.graph.nodes):
+            node = self.graph.nodes[place]
+            early = self._early(node) if self._may_hoist(node) else None
+            place = place + 1 if early is None else self._swapped(node, early)
+
+    def _mover(self, node: Node) -> Node | None:
+        computed = [name for name in node.inputs if name and name not in self.graph.constants]
+        return self.makers.get(computed[0]) if len(computed) == 1 and len(node.outputs) == 1 else None
+
+    def _may_hoist(self, node: Node) -> bool:
+        mover = self._mover(node)
+        if mover is None or node.output not in self.normal.values or self.readers[mover.output] != 1:
+            return False
+        maker = self.makers.get(mover.inputs[0])
+        clips = node.op == "Clip" and maker is not None and maker.op == "QuantizeLinear"
+        return _can_swap(self.normal, mover, clips)
+
+    def _early(self, node: Node) -> list[Node] | None:
+        """`node` in front of the mover, once for each tensor that is moved; None where that is another function."""
+        mover = self._mover(node)
+        data = mover.inputs[: len(mover.inputs) if mover.op == "Concat" else 1]
+        if _is_plain(self.normal, node) or mover.output in self.front and stays_in_pool(self.normal, node, mover):
+            return [_reading(node, mover.output, name) for name in data]
+        if mover.output not in self.front or named(node.op).kind not in _POINTWISE:
+            return None
+        return carried(self.normal, node, mover)
+
+    def _swapped(self, node: Node, early: list[Node]) -> int:
+        """Where in the graph the first of the hoisted nodes is."""
+        mover = self._mover(node)
+        early = [self._named(node, mover, one) for one in early]
+        names = [n.output for n in early]
+        moved = Node(mover.op, [*names, *mover.inputs[len(names) :]], node.outputs, mover.flags, mover.layer)
+        at = self.graph.nodes.index(mover)
+        self.graph.nodes = [n for n in self.graph.nodes if n is not mover and n is not node]
+        self.graph.nodes[at:at] = [*early, moved]
+        self.makers.update((n.output, n) for n in (*early, moved))
+        self.readers.update(names)
+        self.normal.values.update(run_node(moved.proto(), self.normal.values))
+        if mover.output in self.front:
+            self.front.update(name for name in (*names, moved.output) if not is_quantised(self.normal.values[name]))
+        return at
+
+    def _named(self, node: Node, mover: Node, early: Node) -> Node:
+        name = f"{node.output.split(_EARLY)[0]}{_EARLY}{mover.op.lower()}"
+        if name in self.normal.values:
+            self.normal.count += 1
+            name = f"{name}{self.normal.count}"
+        early.outputs = [name]
+        self.normal.values.update(run_node(early.proto(), self.normal.values))
+        return early
+
+
+def fronts(normal: Normaliser) -> set[str]:
+    """Real tensors that follow from one real value of the file's inputs each, moved about or not."""
+    graph = normal.graph
+    found = {name for name, entry in graph.inputs.items() if entry.datatype is None}
+    for node in graph.nodes:
+        computed = {name for name in node.inputs if name and name not in graph.constants}
+        if computed and computed <= found and named(node.op).kind in (*_POINTWISE, Kind.MOVES):
+            found.update(n for n in node.outputs if n in normal.values and not is_quantised(normal.values[n]))
+    return found
+
+
+def _unfold_norms(normal: Normaliser) -> None:
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta in front of the first quantiser: four operators, each of which can be carried
+    back through a move. Precondition: a mover stands before it."""
+    graph, front = normal.graph, fronts(normal)
     makers = {name: node for node in graph.nodes for name in node.outputs}
-    readers = Counter(name for node in graph.nodes for name in set(node.inputs))
-    while place < len(graph.nodes):
-        node = graph.nodes[place]
-        mover = makers.get(node.inputs[0]) if _pointwise(normal, node) else None
-        clips = node.op == "Clip" and mover is not None and getattr(makers.get(mover.inputs[0]), "op", "") == "QuantizeLinear"
-        if mover is None or readers[mover.output] != 1 or not _can_swap(normal, mover, clips):
-            place += 1
-            continue
-        data = len(mover.inputs) if mover.op == "Concat" else 1
-        early = [_before(normal, node, mover, name) for name in mover.inputs[:data]]
-        moved = Node(mover.op, [*(n.output for n in early), *mover.inputs[data:]], node.outputs, mover.flags, mover.layer)
-        at = graph.nodes.index(mover)
-        graph.nodes = [n for n in graph.nodes if n is not mover and n is not node]
-        graph.nodes[at:at] = [*early, moved]
-        makers.update((n.output, n) for n in (*early, moved))
-        readers.update(n.output for n in early)
-        normal.values.update(run_node(moved.proto(), normal.values))
-        place = at
+    for node in [n for n in graph.nodes if n.op == "BatchNormalization" and n.inputs[0] in front]:
+        maker = makers.get(node.inputs[0])
+        if maker is not None and not _is_computed(graph, node):
+            _replace(normal, node, _unfolded(normal, node))
 
 
-def _pointwise(normal: Normaliser, node: Node) -> bool:
+def _slice_apart(normal: Normaliser) -> None:
+    """Split in front of the first quantiser -> a Slice for each part, so that what each part is quantised by can be carried back."""
+    front = fronts(normal)
+    for node in [n for n in normal.graph.nodes if n.op == "Split" and n.inputs[0] in front and len(n.inputs) > 1]:
+        axis, ends = node.flags.get("axis", 0), np.cumsum([0, *normal.graph.constants[node.inputs[1]]])
+        parts = []
+        for output, start, end in zip(node.outputs, ends, ends[1:]):
+            stored = [normal.constant(output, np.asarray([value], np.int64)) for value in (start, end, axis)]
+            parts.append(Node("Slice", [node.inputs[0], *stored], [output], {}, node.layer))
+        _replace(normal, node, parts)
+
+
+def _is_computed(graph: Graph, node: Node) -> bool:
+    return any(name not in graph.constants for name in node.inputs[1:])
+
+
+def _unfolded(normal: Normaliser, node: Node) -> list[Node]:
+    shape = (1, -1) + (1,) * (len(normal.values[node.inputs[0]].shape) - 2)
+    gamma, beta, mean, variance = (np.asarray(normal.graph.constants[name], np.float64).reshape(shape) for name in node.inputs[1:])
+    deviation = np.sqrt(variance + float(np.float32(node.flags.get("epsilon", 1e-5))))
+    name, nodes = node.inputs[0], []
+    for op, value in (("Sub", mean), ("Div", deviation), ("Mul", gamma), ("Add", beta)):
+        output = node.output if op == "Add" else f"{node.output}.{op.lower()}"
+        nodes.append(Node(op, [name, normal.constant(node.output, value)], [output], {}, node.layer))
+        name = output
+    return nodes
+
+
+def _replace(normal: Normaliser, node: Node, nodes: list[Node]) -> None:
+    at = normal.graph.nodes.index(node)
+    normal.graph.nodes[at : at + 1] = nodes
+    for new in nodes:
+        normal.values.update(run_node(new.proto(), normal.values))
+
+
+def _is_plain(normal: Normaliser, node: Node) -> bool:
+    """Whether it never falls, and has one set of parameters for all values."""
     rises = named(node.op).rises
-    if rises is None or node.output not in normal.values:
+    if rises is None or node.inputs[0] in normal.graph.constants:
         return False
     constants = [normal.graph.constants.get(name) for name in node.inputs[1:] if name]
     if any(value is None or isinstance(value, QTensor) or np.size(value) != 1 for value in constants):
         return False
-    return rises([np.asarray(value).reshape(()) for value in constants])
+    return bool(rises([np.asarray(value).reshape(()) for value in constants]))
 
 
 def _can_swap(normal: Normaliser, mover: Node, clips: bool) -> bool:
@@ -69,11 +175,6 @@ def _can_swap(normal: Normaliser, mover: Node, clips: bool) -> bool:
     )
 
 
-def _before(normal: Normaliser, node: Node, mover: Node, source: str) -> Node:
-    name = f"{node.output.split(_EARLY)[0]}{_EARLY}{mover.op.lower()}"
-    if name in normal.values:
-        normal.count += 1
-        name = f"{name}{normal.count}"
-    early = Node(node.op, [source, *node.inputs[1:]], [name], node.flags, node.layer)
-    normal.values.update(run_node(early.proto(), normal.values))
-    return early
+def _reading(node: Node, old: str, new: str) -> Node:
+    """The same function of another tensor, outputs unnamed."""
+    return Node(node.op, [new if name == old else name for name in node.inputs], [], node.flags, node.layer)

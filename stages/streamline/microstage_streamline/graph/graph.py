@@ -45,11 +45,12 @@ class Node:
 @dataclass(frozen=True)
 class Entry:
     """A graph input of batch 1; `datatype` is the integer range (low, high) that the file declares for it, if it does;
-    `typed` if its elements are of an integer type, rather than floats that are annotated (FINN)."""
+    `typed` if its elements are of an integer type, rather than floats that are annotated (FINN); `real` is the type of its floats."""
 
     shape: tuple[int, ...]
     datatype: tuple[int, int] | None
     typed: bool = False
+    real: type = np.float32
 
 
 @dataclass
@@ -93,7 +94,7 @@ class Graph:
 
 
 def _zeros(entry: Entry) -> Any:
-    zeros = np.zeros(entry.shape, np.int64 if entry.datatype else np.float64)
+    zeros = np.zeros(entry.shape, np.int64 if entry.datatype else entry.real)
     return QTensor(zeros, np.float64(1)) if entry.datatype and not entry.typed else zeros
 
 

@@ -185,7 +185,8 @@ def _entry(value: onnx.ValueInfoProto, declared: tuple[int, int] | None) -> Entr
         )
     if np.prod(shape, dtype=np.float64) > _MOST_VALUES:
         raise ModelError(f"Input {value.name} has shape {list(shape)}, too large to be held.")
-    return Entry(shape, _INTEGERS.get(kind, declared), kind in _INTEGERS)
+    real = np.float32 if kind in _INTEGERS else helper.tensor_dtype_to_np_dtype(kind).type
+    return Entry(shape, _INTEGERS.get(kind, declared), kind in _INTEGERS, real)
 
 
 def _in_order(nodes: Iterable[Node], known: set[str]) -> list[Node]:

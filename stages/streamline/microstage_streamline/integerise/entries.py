@@ -1,52 +1,117 @@
-"""What integers that enter are of the file's own real input."""
+"""What integers that enter are of the file's own real input: value = scale * (integer - zero_point) + offset."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from microstage.integer import QTensor
+from microstage.integer.ranges import Range
+from microstage.integer.registry import named
 from microstage.integer.tensor import narrowed
 from microstage_streamline.graph.graph import Entry, Node
 from microstage_streamline.graph.read import QUANTISING
-from microstage_streamline.integerise.made import Entered, exact_scale
-from microstage_streamline.integerise.monotone import Function
+from microstage_streamline.integerise.made import Cannot, Entered, exact_scale
+from microstage_streamline.integerise.monotone import Function, bends
 from microstage_streamline.integerise.threshold_line import threshold_line
 
-__all__ = ["entry_of"]
+__all__ = ["CLAMPS", "entry_of"]
+
+CLAMPS = ("Relu", "Clip", "Min", "Max")
+"Operators that hold a value within ends: of integers, a narrower range."
+_QUANTISING = (*QUANTISING, "QuantLevels")
+_HALF_EVEN = ("ROUND", "HALF_EVEN")
 
 
-def entry_of(function: Function, constants: Mapping[str, Any], inputs: Mapping[str, Entry]) -> Entered:
-    """Where a straight line a x + b stands before the quantiser, x = quantised / a - b / a; else what is quantised itself."""
-    before = list(itertools.takewhile(lambda node: node.op not in QUANTISING, function.nodes))
-    entered = _as_quantised(function.nodes[len(before) :], function.example, constants)
-    line = Function(None, before, None)
-    if not before or not line.is_straight(constants):
-        return entered
-    step, start = line.at(constants, inputs)
+def entry_of(function: Function, constants: Mapping[str, Any], inputs: Mapping[str, Entry], range_: Range) -> Entered:
+    """Of a straight line a x + b, held within ends or not, and its quantiser: x = quantised / a - b / a.
+
+    `Cannot`, with `node` the first that is in the way, where anything else stands in front of the quantiser, or where the integers hold x
+    in a range that differs from value to value.
+    """
+    before = list(itertools.takewhile(lambda node: node.op not in _QUANTISING, function.nodes))
+    for node in before:
+        if bends(node, constants) and node.op not in CLAMPS:
+            raise Cannot(f"{node.op} is no straight line", node)
+    entered = _as_quantised(function.nodes[len(before) :], function, constants)
+    lines = [node for node in before if node.op not in CLAMPS]
+    if not lines:
+        return _held(replace(entered, precision=np.dtype(inputs[function.source(constants)].real).name), function, range_)
+    step, start = Function(None, lines, None).line(constants, inputs[function.source(constants)].shape)
     if np.any(step == 0):
-        return entered
-    return Entered(narrowed(entered.scale / step), entered.zero_point, narrowed((entered.offset - start) / step))
+        raise Cannot("a value is multiplied by 0", lines[-1])
+    if entered.thresholds is not None and np.any(step < 0):
+        raise Cannot("thresholds follow, which values that fall reach from above", lines[-1])
+    reached = None if entered.thresholds is None else (entered.thresholds - start[..., None]) / step[..., None]
+    scale, offset = narrowed(entered.scale / step), narrowed((entered.offset - start) / step)
+    return _held(replace(entered, scale=scale, offset=offset, thresholds=reached), function, range_)
 
 
-def _as_quantised(nodes: list[Node], example: Any, constants: Mapping[str, Any]) -> Entered:
-    """Scale and zero point of integers that a quantiser leaves as they are; with a scale of their own, zero points are off."""
-    if nodes and nodes[0].op == "MultiThreshold":
-        return _behind_thresholds(nodes[0], example, constants)
-    if isinstance(example, QTensor) or not nodes or nodes[0].op != "QuantizeLinear":
-        return Entered(exact_scale(example))
-    stored = [np.asarray(constants[name]) if name else np.int64(0) for name in [*nodes[0].inputs[1:], ""][:2]]
-    return Entered(stored[0].astype(np.float64), int(stored[1].reshape(-1)[0]))
+def _held(entered: Entered, function: Function, range_: Range) -> Entered:
+    if np.ptp(range_.low) or np.ptp(range_.high):
+        raise Cannot("the ends of the range differ from value to value", function.nodes[-1])
+    return entered
 
 
-def _behind_thresholds(node: Node, example: Any, constants: Mapping[str, Any]) -> Entered:
+def _as_quantised(nodes: list[Node], function: Function, constants: Mapping[str, Any]) -> Entered:
+    """What integers are of the value that their quantiser, the first of `nodes`, reads."""
+    first, example, rank = nodes[0], function.example, len(function.example.shape)
+    if first.op == "QuantizeLinear":
+        scale, zero_point = (_along(first, value, rank) for value in _parameters(first, constants))
+        return _raw(scale, zero_point) if not isinstance(example, QTensor) else Entered(scale)
+    if first.op == "BipolarQuant":
+        return Entered(exact_scale(example), rounding="SIGN")
+    if first.op == "Quant":
+        return Entered(exact_scale(example), rounding=_rounding(first, constants))
+    if first.op == "QuantLevels":
+        scale, zero_point = (np.asarray(constants[name], np.float64) for name in first.inputs[1:3])
+        return Entered(scale, 0, -scale * zero_point, _rounding(first, constants))
+    return _behind_thresholds(first, example, np.asarray(constants[first.inputs[1]], np.float64))
+
+
+def _behind_thresholds(node: Node, example: Any, thresholds: np.ndarray) -> Entered:
     """Thresholds say themselves what their levels stand for, whatever scale the levels have behind them."""
-    scale, rank = exact_scale(example), len(example.shape)
     low, step = int(node.flags["out_bias"]), int(node.flags["out_scale"])
-    found = threshold_line(constants[node.inputs[1]], low, step, float(scale.flat[0]))
-    axis = rank - 1 if node.flags["data_layout"] in (b"NHWC", b"NWC") else 1
-    shape = [-1 if place == axis else 1 for place in range(rank)]
-    return Entered(narrowed(found[0].reshape(shape)), 0, narrowed(found[1].reshape(shape)))
+    table = _by_channel(node, thresholds, len(example.shape))
+    found = threshold_line(thresholds, low, step, float(exact_scale(example).flat[0]))
+    scale, offset = (narrowed(line.reshape(table.shape[:-1])) for line in found)
+    return Entered(scale, 0, offset, thresholds=np.sort(table))
+
+
+def _rounding(node: Node, constants: Mapping[str, Any]) -> str:
+    """How qonnx's quantiser rounds."""
+    if node.flags["signed"] and int(np.max(constants[node.inputs[3]])) == 1:
+        return "SIGN"
+    mode = node.flags.get("rounding_mode", "ROUND")
+    mode = (mode.decode() if isinstance(mode, bytes) else mode).upper()
+    return "ROUND" if mode in _HALF_EVEN else mode
+
+
+def _by_channel(node: Node, thresholds: np.ndarray, rank: int) -> np.ndarray:
+    """[..., levels - 1], to be broadcast to a tensor of `rank` with one more axis."""
+    channels = named(node.op).axes(node.flags, thresholds.shape, rank)
+    return thresholds.reshape([*(thresholds.shape[0] if axis in channels else 1 for axis in range(rank)), -1])
+
+
+def _parameters(node: Node, constants: Mapping[str, Any]) -> list[np.ndarray]:
+    """Scale and zero point of QuantizeLinear."""
+    return [np.asarray(constants[name]) if name else np.int64(0) for name in [*node.inputs[1:], ""][:2]]
+
+
+def _along(node: Node, value: np.ndarray, rank: int) -> np.ndarray:
+    """One for all, or one for each place of the node's axis, to be broadcast to a tensor of `rank`."""
+    value = np.asarray(value, np.float64)
+    if value.size == 1:
+        return value.reshape(())
+    return value.reshape([-1 if axis == node.flags.get("axis", 1) % rank else 1 for axis in range(rank)])
+
+
+def _raw(scale: np.ndarray, zero_point: np.ndarray) -> Entered:
+    """Integers that QuantizeLinear leaves as they are."""
+    if zero_point.size == 1:
+        return Entered(scale, int(zero_point))
+    return Entered(scale, 0, -scale * zero_point)

@@ -20,14 +20,15 @@ from microstage.integer.tensor import narrowed
 from microstage_streamline.graph.graph import Node, saying_where
 from microstage_streamline.graph.normalise import Normaliser, is_quantised
 from microstage_streamline.integerise.emitter import Emitter
-from microstage_streamline.integerise.entries import entry_of
-from microstage_streamline.integerise.made import Cannot, Integers, Made, Unresolved
+from microstage_streamline.integerise.entries import CLAMPS, entry_of
+from microstage_streamline.integerise.made import Cannot, Entered, Integers, Made, Unresolved, exact_scale
 from microstage_streamline.integerise.monotone import Function, entry_range, straight_line, thresholds
 from microstage_streamline.integerise.rescaled_sum import Joined, aligned
 
 __all__ = ["Integeriser"]
 
 _POINTWISE = (Kind.MONOTONE, Kind.SUM, Kind.ELEMENT_PRODUCT)
+_CENTRING = ("DequantizeLinear", "LessZeroPoint")  # they take a zero point off raw integers
 _LEAST_STEP = 2.0**-45  # of the largest value on a line: less, and neighbours may be one number
 
 
@@ -70,7 +71,7 @@ class Integeriser(Emitter):
                     raise Cannot(self.unknown[node.output])
                 return list(zip(node.outputs, self._states(node)))
         except ModelError as error:
-            reason = str(error).removeprefix(f"{node}: ").rstrip(".")
+            reason = str(error).replace(f"{node}: ", "").rstrip(".")
             found = [Unresolved(name, node.layer, self._operator(node), reason, node.output) for name in node.outputs]
             self.made.unresolved.append(found[0])
             return [(one.tensor, one) for one in found]
@@ -88,6 +89,8 @@ class Integeriser(Emitter):
     def _continued(self, node: Node, source: str) -> Integers | Function | Joined:
         """The function of an accumulator that `node` goes on with, or begins; the same integers where it changes their scale alone."""
         before, example = self.state[source], self.values[node.output]
+        if isinstance(before, Function) and before.start is None and is_quantised(before.example) and not _carries(node, example):
+            before = self.integers(source)
         if not isinstance(before, Integers) and not is_quantised(before.example) or self._belongs_to(source, node):
             if isinstance(before, Function):
                 return Function(before.start, [*before.nodes, node], example)
@@ -149,7 +152,7 @@ class Integeriser(Emitter):
     def _made(self, name: str, function: Function) -> Integers:
         if function.start is None:
             return self._entered(name, function)
-        if len(function.nodes) == 1 and function.nodes[0].op in ("Add", "Sub", "DequantizeLinear"):
+        if len(function.nodes) == 1 and self._shifts(function):
             return self._shifted(name, function)
         if len(function.nodes) == 1 and function.nodes[0].op == "Mul":
             return self._multiplied(name, function)
@@ -160,15 +163,25 @@ class Integeriser(Emitter):
     def _entered(self, name: str, function: Function) -> Integers:
         """Integers enter behind the input's quantiser: centred, or raw where it has a zero point, which an addition takes off."""
         last = function.nodes[-1]
-        if last.op != "DequantizeLinear" or self._keeps_integers(last):
-            self.made.entries[name] = entry_of(function, self.constants, self.graph.inputs)
-            return self.enter(name, function.example, entry_range(function, self.graph.inputs, self.constants))
+        if last.op not in _CENTRING or self._keeps_integers(last):
+            return self._behind_its_quantiser(name, function)
         source = last.inputs[0]
         if not isinstance(self.state[source], Integers):
             raw = replace(function, nodes=function.nodes[:-1], example=self.values[source])
-            self.state[source] = self.enter(source, raw.example, entry_range(raw, self.graph.inputs, self.constants))
-            self.made.entries[source] = entry_of(raw, self.constants, self.graph.inputs)
+            self.state[source] = self._behind_its_quantiser(source, raw)
         return self._made(name, Function(self.state[source], [last], function.example))
+
+    def _behind_its_quantiser(self, name: str, function: Function) -> Integers:
+        """Integers of the file's own input, or, where other operators stand in front, of what their quantiser reads: it begins there."""
+        range_ = entry_range(function, self.graph.inputs, self.constants)
+        try:
+            self.made.entries[name] = entry_of(function, self.constants, self.graph.inputs, range_)
+        except Cannot as error:
+            node, given = error.node, function.source(self.constants)
+            reason = f"stands between the input {given} and its first quantiser, and {error}"
+            self.made.unresolved.append(Unresolved(node.output, node.layer, self._operator(node), reason, node.output))
+            self.made.entries[name] = Entered(exact_scale(function.example), behind=True)
+        return self.enter(name, function.example, range_)
 
     def _aligned(self, joined: Joined) -> Integers:
         """The sum of two tensors at different scales, behind its quantiser."""
@@ -208,10 +221,16 @@ class Integeriser(Emitter):
             last -= 1
         return nodes[last].output
 
+    def _shifts(self, function: Function) -> bool:
+        """Whether it adds the same to whatever integers it is given."""
+        node = function.nodes[0]
+        whole = node.op == "LessZeroPoint" and np.all(np.asarray(self.constants[node.inputs[2]]) % 1 == 0)
+        return node.op in ("Add", "Sub", "DequantizeLinear") or whole
+
     def _shifted(self, name: str, function: Function) -> Integers:
         """An accumulator and a stored bias of its scale, or raw integers less their zero point: one integer addition."""
         node, start, stored = function.nodes[0], function.start, f"{name}.shift"
-        if node.op == "DequantizeLinear":
+        if node.op in _CENTRING:
             shift = function.example.ints - getattr(
                 start.example, "ints", start.example
             )  # what zero point 0 would have left
@@ -270,3 +289,8 @@ class Integeriser(Emitter):
             state = state.start
         if isinstance(state, Integers) and state.name not in self.made.inputs:
             self.made.outputs.setdefault(state.name, state)
+
+
+def _carries(node: Node, example: Any) -> bool:
+    """Whether a node behind the input's quantiser leaves integers as they are, or holds them in a narrower range."""
+    return is_quantised(example) and node.op in (*_CENTRING, "Identity", "Cast", "Rescale", *CLAMPS)

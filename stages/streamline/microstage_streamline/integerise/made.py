@@ -45,15 +45,28 @@ class Unresolved:
 
 @dataclass(frozen=True)
 class Entered:
-    """value = scale * (integer - zero_point) + offset, of a real input of the file."""
+    """value = scale * (integer - zero_point) + offset, of a real input of the file; `behind` where it is of another tensor,
+    in front of which operators stand that are no line of the input.
+
+    `rounding` as qonnx names it, or SIGN: -1 or 1. `thresholds` [..., levels - 1]: a level is how many of them a value
+    reaches. `precision` of value / scale, where the quantiser reads the input as it is; of a line the exact one is meant.
+    """
 
     scale: np.ndarray
     zero_point: int = 0
     offset: np.ndarray = np.float64(0)
+    rounding: str = "ROUND"
+    thresholds: np.ndarray | None = None
+    precision: str = ""
+    behind: bool = False
 
 
 class Cannot(ModelError):
-    """This node has no integers; the network's other nodes may."""
+    """This node has no integers; the network's other nodes may. `node` is another one that is to blame for it."""
+
+    def __init__(self, reason: str, node: Node | None = None) -> None:
+        super().__init__(reason)
+        self.node = node
 
 
 @dataclass

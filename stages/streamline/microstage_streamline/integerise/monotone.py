@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
 from microstage.integer.ranges import Range
 from microstage.integer.registry import named
@@ -21,7 +20,7 @@ from microstage_streamline.integerise.thresholds import chain_function, search
 if TYPE_CHECKING:
     from microstage_streamline.integerise.made import Integers
 
-__all__ = ["Found", "Function", "axis_of", "entry_range", "layout_of", "straight_line", "thresholds"]
+__all__ = ["Found", "Function", "axis_of", "bends", "entry_range", "layout_of", "straight_line", "thresholds"]
 
 _LAYOUTS = {2: ("NC",), 3: ("NCW", "NWC"), 4: ("NCHW", "NHWC"), 5: ("NCDHW", "NDHWC")}
 _MOST_LEVELS, _MOST_THRESHOLDS = 1 << 16, 1 << 22
@@ -40,15 +39,17 @@ class Function:
         """The tensor that the first node reads."""
         return next(name for name in self.nodes[0].inputs if name and name not in constants)
 
-    def at(self, constants: Mapping[str, Any], inputs: Mapping[str, Entry]) -> tuple[np.ndarray, np.ndarray]:
-        """(step, start) of a straight line of a real input: step * x + start, of each value."""
-        shape = inputs[self.source(constants)].shape
-        start, end = (real(_run(self, constants, np.full(shape, float(x)))) for x in (0, 1))
-        return end - start, start
+    def line(self, constants: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """(step, start) of a straight line of real values of `shape`: step * x + start, of each value; a step is a product alone."""
+        start = real(_run(self, constants, np.zeros(shape)))
+        step = np.ones(shape)
+        for node in self.nodes:
+            step = _slope(node, constants, step)
+        return np.broadcast_to(step, start.shape), start
 
     def is_straight(self, constants: Mapping[str, Any]) -> bool:
         """Whether it is value * a + b for constants a and b, from its operators alone."""
-        return all(named(node.op).straight and not _bends(node, constants) for node in self.nodes)
+        return not any(bends(node, constants) for node in self.nodes)
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,23 @@ class Found:
         return self.flipped.reshape([self.flipped.size if axis == self.axis else 1 for axis in range(rank)])
 
 
-def _bends(node: Node, constants: Mapping[str, Any]) -> bool:
-    """Whether an operator that is a line of its first input is none here: 1 / x, or a cast that cuts fractions off."""
-    return node.op == "Div" and node.inputs[0] in constants or node.op == "Cast" and node.flags["to"] not in (1, 10, 11)
+def bends(node: Node, constants: Mapping[str, Any]) -> bool:
+    """Whether a function of its one computed input is no straight line: an operator that is none, 1 / x, a cast that cuts fractions off."""
+    here = node.op == "Div" and node.inputs[0] in constants or node.op == "Cast" and node.flags["to"] not in (1, 10, 11)
+    return here or not named(node.op).straight
+
+
+def _slope(node: Node, constants: Mapping[str, Any], step: np.ndarray) -> np.ndarray:
+    """What becomes of the slope `step` of a line behind one more operator, which is a line: offsets do not enter."""
+    source = next(name for name in node.inputs if name and name not in constants)
+    if node.op in ("Add", "Sub"):
+        other = next(constants[name] for name in node.inputs if name != source)
+        sign = -1 if node.op == "Sub" and node.inputs[0] != source else 1
+        return sign * step + np.zeros(np.shape(getattr(other, "ints", other)))
+    if node.op == "BatchNormalization":
+        zeros = {name: np.zeros_like(constants[name]) for name in node.inputs[2:4]}
+        return real(run_node(node.proto(), {**constants, **zeros, source: step})[node.output])
+    return real(run_node(node.proto(), {**constants, source: step})[node.output])
 
 
 def thresholds(function: Function, constants: Mapping[str, Any]) -> Found:
@@ -141,12 +156,9 @@ def entry_range(function: Function, inputs: Mapping[str, Entry], constants: Mapp
 
 def straight_line(function: Function, constants: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """(scale, offset), each broadcastable to the tensor: value = scale * integer + offset."""
-    shape, scale = function.start.range.low.shape, getattr(function.start.example, "scale", None)
-    ends = []
-    for level in (0, 1):
-        ints = np.full(shape, level, np.int64)
-        ends.append(real(_run(function, constants, ints if scale is None else QTensor(ints, scale))))
-    return ends[1] - ends[0], ends[0]
+    scale = getattr(function.start.example, "scale", 1.0)
+    step, start = function.line(constants, function.start.range.low.shape)
+    return step * np.asarray(scale, np.float64), start
 
 
 def _run(function: Function, constants: Mapping[str, Any], value: Any) -> Any:

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from microstage.errors import VerificationError
 from microstage.integer import QTensor
+from microstage.integer.quantisers import rounded
 from microstage.integer.sequence import integers
 from microstage.integer.tensor import real
 from microstage.stage import Job
@@ -20,26 +22,20 @@ __all__ = ["PREFIX", "real_vectors"]
 
 PREFIX = "real."
 _AT_ONCE = 16
-_QUANTISERS = ("QuantizeLinear", "Quant", "BipolarQuant")
-_CARRYING = (
-    "DequantizeLinear",
-    "Clip",
-    "Identity",
-    "Rescale",
-    "Cast",
-)  # integers through, from the quantiser to where they enter
-_NEAR = 2.0**-30  # of a level: so close to a tie, the order of two operations may decide
+_QUANTISERS = ("QuantizeLinear", "Quant", "BipolarQuant", "QuantLevels", "MultiThreshold")
+_CARRYING = ("DequantizeLinear", "LessZeroPoint", "Clip", "Relu", "Min", "Max", "Identity", "Rescale", "Cast")
+"From the quantiser to where integers enter."
+_NEAR = 2.0**-20  # of a level: so close to a tie, or to a threshold, the order of operations may decide, or float32
 
 
 @dataclass(frozen=True, eq=False)
 class _Entry:
-    """Integers `tensor` of the cleaned graph enter as `name`, which the interface has `described`. `real`: the tensor
-    whose values it describes; `plain` if a quantiser reads nothing but these."""
+    """Integers `tensor` of the cleaned graph enter as `name`, which the interface has `described`, of the values of `real`, an input of
+    the file or a tensor behind it."""
 
     name: str
     tensor: str
     real: str
-    plain: bool
     described: Mapping[str, Any]
 
     def of(self, fact: str) -> np.ndarray:
@@ -47,16 +43,29 @@ class _Entry:
         value = np.asarray(self.described.get(fact, 0.0), np.float64)
         return value.reshape(1, *self.described["shape"][1:]) if value.ndim else value
 
+    @property
+    def thresholds(self) -> np.ndarray:
+        """[..., levels - 1]."""
+        return np.asarray(self.described["thresholds"], np.float64)
+
     def levels(self, values: np.ndarray) -> np.ndarray:
-        """(value - offset) / scale, before it is rounded."""
-        return (values - self.of("offset")) / self.of("scale")
+        """(value - offset) / scale, before it is rounded: of a value that its quantiser reads as it is, in the value's own type."""
+        if "precision" in self.described:
+            kind = np.dtype(self.described["precision"])
+            return (values.astype(kind) / self.of("scale").astype(kind)).astype(np.float64)
+        return (values.astype(np.float64) - self.of("offset")) / self.of("scale")
 
     def quantised(self, values: np.ndarray) -> np.ndarray:
-        """What the interface says that real values are: clip(round half even(levels) + zero point), or the sign."""
+        """What the interface says that real values are: clip(round(levels) + zero point), the sign, or thresholds reached."""
+        if "thresholds" in self.described:
+            low, high = self.described["range"]
+            step = (high - low) // self.thresholds.shape[-1]
+            return low + step * (values.astype(np.float64)[..., None] >= self.thresholds).sum(-1)
         levels = self.levels(values)
         if self.described["datatype"] == "BIPOLAR":
             return np.where(levels >= 0, 1, -1)
-        return np.clip(np.rint(levels) + self.described["zero_point"], *self.described["range"]).astype(np.int64)
+        whole = rounded(levels, self.described.get("rounding", "ROUND"))
+        return np.clip(whole + self.described["zero_point"], *self.described["range"]).astype(np.int64)
 
     def values(self, ints: np.ndarray) -> np.ndarray:
         """Real values of integers, which may be fractions."""
@@ -70,28 +79,37 @@ def real_vectors(
     the last ones beyond every range; and the answers of the file's own operators and quantisers to them, in the
     reference's arithmetic.
 
-    None where integers enter behind something else than scale and rounding: such an input has no real numbers of its
-    own, which is told.
+    None where integers enter behind operators that are no line of the file's input: such an input has no real numbers
+    of its own, which is told. `VerificationError` where the interface says otherwise than the file's operators do.
     """
     entries = [_entry(part, name, tensor) for name, tensor in part.written.entered.items()]
+    if None in entries:
+        return _none(job, list(part.written.entered)[entries.index(None)])
     outputs, answers, values = list(part.made.outputs), [], {}
     for entry in entries:
-        if entry is not None:
-            values[entry.name] = _apart(entry, _drawn(entry, fed, given))
-    if len(values) < len(entries):
-        return _none(job, next(name for name in part.written.entered if name not in values))
+        values[entry.real] = values[entry.real] if entry.real in values else _drawn(entry, fed, given)
+        values[entry.real] = _apart(entry, values[entry.real])
     for start in range(0, len(next(iter(values.values()))), _AT_ONCE):
-        some = {entry: values[entry.name][start : start + _AT_ONCE].astype(np.float64) for entry in entries}
-        taken = {entry.real: _as_fed(part, entry, value) for entry, value in some.items()}
+        some = {name: value[start : start + _AT_ONCE] for name, value in values.items()}
+        taken = {entry.real: _as_fed(part, entry, some[entry.real]) for entry in entries}
         found = part.normal.graph.run(taken, [*outputs, *(entry.tensor for entry in entries)])
-        for entry, value in some.items():
-            if not np.array_equal(integers(found[entry.tensor]), entry.quantised(value)):
-                return _none(job, entry.name)
+        for entry in entries:
+            _assert_said(entry, integers(found[entry.tensor]), some[entry.real])
         answers.append([_answer(part, name, found[name]).astype(np.float32) for name in outputs])
     return {
         f"{PREFIX}{name}": value
         for name, value in {**values, **dict(zip(outputs, map(np.concatenate, zip(*answers))))}.items()
     }
+
+
+def _assert_said(entry: _Entry, found: np.ndarray, values: np.ndarray) -> None:
+    wrong = found != entry.quantised(values)
+    if wrong.any():
+        first = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise VerificationError(
+            f"{np.count_nonzero(wrong)} of {wrong.size} integers of the input {entry.name} are not what its scale, zero point and offset"
+            f" say of {entry.real}, first {values[first]:.9g}: expected {found[first]}, found {entry.quantised(values)[first]}."
+        )
 
 
 def _answer(part: Converted, name: str, value: Any) -> np.ndarray:
@@ -102,10 +120,7 @@ def _answer(part: Converted, name: str, value: Any) -> np.ndarray:
 
 
 def _none(job: Job, name: str) -> dict[str, np.ndarray]:
-    job.log(
-        f"streamline: {name} does not enter by a scale and rounding half to even:"
-        " there will be no functions of real numbers."
-    )
+    job.log(f"streamline: no quantiser makes the integers of {name} of real values: there will be no functions of real numbers.")
     return {}
 
 
@@ -113,10 +128,10 @@ def _entry(part: Converted, name: str, tensor: str) -> _Entry | None:
     """None where no quantiser makes the integers of real numbers, and the input is none of integers itself."""
     graph, described = part.normal.graph, part.written.interface["inputs"][name]
     if tensor in graph.inputs:
-        return _Entry(name, tensor, tensor, True, described) if graph.inputs[tensor].datatype else None
-    before = _quantised(graph, tensor)
-    of = name if name in graph.inputs else before
-    return _Entry(name, tensor, of, of == before, described) if before else None
+        return _Entry(name, tensor, tensor, described) if graph.inputs[tensor].datatype else None
+    before, of = _quantised(graph, tensor), described.get("of", name)
+    of = of if of in graph.inputs else before
+    return _Entry(name, tensor, of, described) if before else None
 
 
 def _quantised(graph: Graph, tensor: str) -> str | None:
@@ -124,7 +139,7 @@ def _quantised(graph: Graph, tensor: str) -> str | None:
     quantiser's."""
     makers = {output: node for node in graph.nodes for output in node.outputs}
     while tensor in makers and makers[tensor].op in _CARRYING:
-        tensor = makers[tensor].inputs[0]
+        tensor = next(name for name in makers[tensor].inputs if name not in graph.constants)
     if tensor in makers and makers[tensor].op in _QUANTISERS:
         return makers[tensor].inputs[0]
     return None
@@ -133,7 +148,7 @@ def _quantised(graph: Graph, tensor: str) -> str | None:
 def _as_fed(part: Converted, entry: _Entry, values: np.ndarray) -> Any:
     """What the graph is run with: the values, or, at an input of integers, the integers that stand for them."""
     if entry.real != entry.tensor:
-        return values
+        return values.astype(getattr(part.normal.values[entry.real], "dtype", np.float64))
     ints, example = entry.quantised(values), part.normal.values[entry.tensor]
     return QTensor(ints, example.scale) if isinstance(example, QTensor) else ints
 
@@ -141,6 +156,7 @@ def _as_fed(part: Converted, entry: _Entry, values: np.ndarray) -> Any:
 def _drawn(entry: _Entry, fed: Mapping[str, Any], given: Mapping[str, np.ndarray]) -> np.ndarray:
     """float32 [n, ...]: the user's own values where they are of this tensor, else quarters of a level around the
     integers that are fed; the last of them, a few, twice as far from zero as the range reaches at either end."""
+    given = {**{name: value for name, value in fed.items() if name == entry.real != entry.tensor}, **given}
     if entry.real in given and entry.real != entry.tensor:
         values = np.asarray(given[entry.real], np.float64).copy()
     else:
@@ -158,8 +174,8 @@ def _drawn(entry: _Entry, fed: Mapping[str, Any], given: Mapping[str, np.ndarray
 def _apart(entry: _Entry, values: np.ndarray) -> np.ndarray:
     """The same, an eighth of a level further where a tie hangs on the last bit of operators of the file, for which
     scale and offset stand."""
-    if entry.plain:
+    if "precision" in entry.described or "thresholds" in entry.described:
         return values
-    levels = entry.levels(values.astype(np.float64))
-    near = np.abs(np.abs(levels - np.rint(levels)) - 0.5) <= _NEAR * np.maximum(1, np.abs(levels))
+    levels = entry.levels(values)
+    near = np.abs(2 * levels - np.rint(2 * levels)) <= 2 * _NEAR * np.maximum(1, np.abs(levels))
     return np.where(near, values + entry.of("scale") / 8, values).astype(np.float32)

@@ -63,7 +63,7 @@ def of_vectors(
         if name in fed:
             entries[name] = fed[name]
         elif name in written.entered:
-            entries[name] = described(said["inputs"][name], integers(fed[written.entered[name]])).astype(np.float32)
+            entries[name] = described(said["inputs"][name], integers(fed[written.entered[name]])).astype(normal.graph.inputs[name].real)
     examples = {name: normal.values.get(name) for name in said["outputs"]}
     answers = {name: _answered(example, said["outputs"][name], recorded[name]) for name, example in examples.items()}
     return Samples(fed, entries, answers)
@@ -81,12 +81,23 @@ def attained(part: Converted, fed: Mapping[str, Any]) -> dict[str, Any]:
             once = _quantised(part, name, fed[tensor])
             same = np.array_equal(integers(once), integers(_quantised(part, name, once)))
             found[tensor] = once if same else fed[tensor]
-    return found
+    return found | _of_one_input(part, found)
+
+
+def _of_one_input(part: Converted, fed: dict[str, Any]) -> dict[str, Any]:
+    """{input: real values} of each input of the file that several quantisers read: in turn those that stand for the integers of each.
+    These are no longer `fed`."""
+    said, sharing = part.written.interface["inputs"], {}
+    for name, tensor in part.written.entered.items():
+        if "of" in said[name]:
+            sharing.setdefault(said[name]["of"], []).append(described(said[name], integers(fed.pop(tensor))))
+    turns = {name: np.arange(len(all_[0])) % len(all_) for name, all_ in sharing.items()}
+    return {name: np.stack(all_)[turns[name], np.arange(len(all_[0]))].astype(part.normal.graph.inputs[name].real) for name, all_ in sharing.items()}
 
 
 def _quantised(part: Converted, name: str, value: Any) -> Any:
     """What the file's own operators make of the real values that stand for integers at an input."""
-    values = described(part.written.interface["inputs"][name], integers(value)).astype(np.float32)
+    values = described(part.written.interface["inputs"][name], integers(value)).astype(part.normal.graph.inputs[name].real)
     tensor = part.written.entered[name]
     return part.normal.graph.run({name: values}, [tensor])[tensor]
 
@@ -107,7 +118,7 @@ def of_reals(normal: Normaliser, written: Written) -> Samples | None:
     for name, entry in normal.graph.inputs.items():
         shape = (_REALS, *entry.shape[1:])
         if entry.datatype is None:
-            drawn[name] = _reals(rng, shape, _behind(name, normal, written))
+            drawn[name] = _reals(rng, shape, _behind(name, normal, written)).astype(entry.real)
         else:
             ints = rng.integers(*entry.datatype, shape, endpoint=True)
             drawn[name] = QTensor(ints, normal.values[name].scale) if isinstance(normal.values[name], QTensor) else ints
@@ -129,7 +140,7 @@ def _reals(rng: np.random.Generator, shape: tuple[int, ...], entries: list[dict[
     values = rng.uniform(low, high, shape)
     values[2] = (np.floor(values[2] / step) + 0.5) * step
     values[0], values[1] = low - (high - low), high + (high - low)
-    return values.astype(np.float32)
+    return values
 
 
 def described(said: Mapping[str, Any], ints: np.ndarray) -> np.ndarray:

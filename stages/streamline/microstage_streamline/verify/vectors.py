@@ -86,7 +86,7 @@ def given(normal: Normaliser, made: Made, arrays: Mapping[str, np.ndarray]) -> d
             raise ArtefactError(f"GOLDEN has {name} of shape {list(values.shape)}; expected [n, {', '.join(map(str, entry.shape[1:]))}].")
         counts.add(len(values))
         if entry.datatype is None:
-            found[name] = values.astype(np.float64)
+            found[name] = values.astype(entry.real)
             continue
         low, high = entry.datatype
         if (values != np.rint(values)).any() or values.min(initial=low) < low or values.max(initial=high) > high:

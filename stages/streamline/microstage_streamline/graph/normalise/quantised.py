@@ -112,6 +112,27 @@ class WholeShift(Rewrite):
 
 
 @registered
+class ZeroPointApart(Rewrite):
+    """Quant(x, s, z, b) = s (levels - z): the levels, which enter and leave as they are, and what takes the zero point off.
+
+    Precondition: a constant z that is not zero, an x that is computed.
+    """
+
+    operators = ("Quant",)
+
+    def matches(self, normal, node):
+        zero_point = normal.graph.constants.get(node.inputs[2])
+        return zero_point is not None and np.any(zero_point) and not normal.is_constant(node.inputs[0])
+
+    def rewrite(self, normal, node):
+        levels = f"{node.output}.levels"
+        return [
+            Node("QuantLevels", node.inputs, [levels], node.flags, node.layer),
+            Node("LessZeroPoint", [levels, *node.inputs[1:3]], node.outputs, {}, node.layer),
+        ]
+
+
+@registered
 class WholeLevels(Rewrite):
     """out_scale (count + bias / out_scale) -> whole levels and a scale. Precondition: bias / out_scale is whole, or half so."""
 
