@@ -77,6 +77,8 @@ def _behind_thresholds(node: Node, example: Any, thresholds: np.ndarray) -> Ente
     """Thresholds say themselves what their levels stand for, whatever scale the levels have behind them."""
     low, step = int(node.flags["out_bias"]), int(node.flags["out_scale"])
     table = _by_channel(node, thresholds, len(example.shape))
+    if (low, step, thresholds.shape[1]) == (-1, 2, 1):
+        return Entered(exact_scale(example), 0, narrowed(table[..., 0]), rounding="SIGN")
     found = threshold_line(thresholds, low, step, float(exact_scale(example).flat[0]))
     scale, offset = (narrowed(line.reshape(table.shape[:-1])) for line in found)
     return Entered(scale, 0, offset, thresholds=np.sort(table))
