@@ -1,5 +1,5 @@
 """What the parts of a network do in it, as `interface.json` says: a cell that is stepped over a sequence, and a gain
-per window.
+per window. (Features of sound have a module of their own, cepstra.py.)
 
     "sequence": {"length": 3, "encoder": "subcnn", "cell": "sublstm", "head": "submlp",
                  "steps": {"features_t": "features"}, "states": {"hidden": "hidden_next"},
@@ -17,7 +17,7 @@ from typing import Any
 
 from microstage.errors import ArtefactError
 
-__all__ = ["EXPONENT", "Gain", "Sequence"]
+__all__ = ["EXPONENT", "Gain", "Sequence", "made", "wrong"]
 
 EXPONENT = "gain_exponent"  # in golden vectors: what the integers of a window with a gain are multiples of
 
@@ -46,7 +46,7 @@ class Sequence:
     @classmethod
     def of(cls, interface: Mapping[str, Any]) -> Sequence | None:
         """What an `interface.json` says, None where it says nothing; `ArtefactError` for fields that are none."""
-        return _made(cls, "sequence", interface)
+        return made(cls, "sequence", interface)
 
     @classmethod
     def read(cls, interface: Mapping[str, Any]) -> Sequence | None:
@@ -89,20 +89,20 @@ class Sequence:
     def check(self, parts: Mapping[str, tuple[Shapes, Shapes]]) -> None:
         """`ArtefactError` where {part: (inputs, outputs) with their shapes} have no such roles."""
         if not 1 <= self.length <= _LONGEST:
-            raise _wrong("sequence", f"has length {self.length}; expected 1 to {_LONGEST} steps")
+            raise wrong("sequence", f"has length {self.length}; expected 1 to {_LONGEST} steps")
         if unknown := [part for part in self.parts if part not in parts]:
-            raise _wrong("sequence", f"names a part {unknown[0]}; there are {', '.join(parts) or 'none'}")
+            raise wrong("sequence", f"names a part {unknown[0]}; there are {', '.join(parts) or 'none'}")
         if len(set(self.parts)) < len(self.parts):
-            raise _wrong("sequence", "gives one part two roles")
+            raise wrong("sequence", "gives one part two roles")
         taken, given = parts[self.cell]
         for name in [*taken, *self.steps, *self.states]:
             if (name in self.steps) + (name in self.states) != 1 or name not in taken:
-                raise _wrong(
+                raise wrong(
                     "sequence", f"must say of each input of {self.cell} whether it is a step or a state: see {name}"
                 )
         for old, new in self.states.items():
             if new not in given or given[new] != taken[old]:
-                raise _wrong(
+                raise wrong(
                     "sequence",
                     f"says that state {old} comes from {new}, which is no output of {self.cell} of its shape",
                 )
@@ -113,7 +113,7 @@ class Sequence:
                 or state not in self.states
                 or parts[self.head][0][name] != taken[state]
             ):
-                raise _wrong(
+                raise wrong(
                     "sequence",
                     f"says that {name} is the last {state}; expected an input of the head, and a state of its shape",
                 )
@@ -132,23 +132,23 @@ class Gain:
     @classmethod
     def read(cls, interface: Mapping[str, Any]) -> Gain | None:
         """As `Sequence.read`."""
-        found = _made(cls, "gain", interface)
+        found = made(cls, "gain", interface)
         if found is None:
             return None
         ends = list(found.exponents)
         if len(ends) != 2 or not all(type(e) is int for e in ends) or not _LOWEST <= ends[0] <= ends[1] <= _HIGHEST:
-            raise _wrong(
+            raise wrong(
                 "gain", f"has exponents {ends}; expected the lowest and the highest, from {_LOWEST} to {_HIGHEST}"
             )
         if len(found.inputs) != 1 or not found.outputs:
-            raise _wrong(
+            raise wrong(
                 "gain",
                 f"has {len(found.inputs)} inputs and {len(found.outputs)} outputs; expected one window, and an answer",
             )
         for side in ("inputs", "outputs") if "parts" in interface else ():
             there = {name for part in interface["parts"].values() for name in part.get(side, {})}
             if unknown := [name for name in getattr(found, side) if name not in there]:
-                raise _wrong("gain", f"names {unknown[0]}, which is none of the {side}: {', '.join(sorted(there))}")
+                raise wrong("gain", f"names {unknown[0]}, which is none of the {side}: {', '.join(sorted(there))}")
         return replace(found, exponents=tuple(ends))
 
     @property
@@ -165,32 +165,35 @@ def _shapes(tensors: Mapping[str, Any]) -> Shapes:
     return {name: tuple(said.get("shape", ())) for name, said in tensors.items()}
 
 
-def _made(cls: type, key: str, interface: Mapping[str, Any]) -> Any:
+def made(cls: type, key: str, interface: Mapping[str, Any]) -> Any:
     """An object of `cls` from the fields under `key`, each of the kind that it is declared as."""
     given = interface.get(key)
     if given is None:
         return None
     if not isinstance(given, dict):
-        raise _wrong(key, "is no object")
+        raise wrong(key, "is no object")
     known = {f.name: str(f.type) for f in fields(cls)}
     if foreign := [name for name in given if name not in known]:
-        raise _wrong(key, f"has a field {foreign[0]}; expected some of {', '.join(known)}")
-    kinds = {"int": int, "str": str, "str | None": str, "Mapping[str, str]": dict, "tuple[int, int]": list}
+        raise wrong(key, f"has a field {foreign[0]}; expected some of {', '.join(known)}")
+    kinds = {"int": int, "float": float, "str": str, "str | None": str}
+    kinds |= {"Mapping[str, str]": dict, "tuple[int, int]": list}
+    given = {name: float(v) if known[name] == "float" and type(v) is int else v for name, v in given.items()}
     for name, value in given.items():
         if (
             type(value) is not kinds[known[name]]
             or type(value) is dict
             and not all(isinstance(v, str) for v in value.values())
         ):
-            raise _wrong(
+            raise wrong(
                 key, f"has {name} = {value!r}; expected {known[name].replace('Mapping[str, str]', 'names by name')}"
             )
     try:
         return cls(**given)
     except TypeError:
         missing = next(f.name for f in fields(cls) if f.name not in given)
-        raise _wrong(key, f"has no {missing}") from None
+        raise wrong(key, f"has no {missing}") from None
 
 
-def _wrong(key: str, what: str) -> ArtefactError:
+def wrong(key: str, what: str) -> ArtefactError:
+    """What is the matter with a role, in a sentence."""
     return ArtefactError(f"The {key} of the interface {what}.")

@@ -9,7 +9,7 @@ import numpy as np
 
 from microstage.datasets.speech import CLASSES, RATE, SILENCE, UNKNOWN, Clips, Speech
 
-__all__ = ["load"]
+__all__ = ["clips", "load"]
 
 _VOCABULARY = 7  # the words themselves are the same for every seed
 _NOISES, _NOISE_SECONDS = 4, 8
@@ -18,12 +18,13 @@ _NOISES, _NOISE_SECONDS = 4, 8
 def load(count: int, seed: int) -> Speech:
     """`count` clips to train on, a quarter as many to validate and half as many to test."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    train, validation, test = (_clips(part, size, rng) for part, size in (("train", count), ("validation", count // 4), ("test", count // 2)))
+    train, validation, test = (clips(part, size, rng) for part, size in (("train", count), ("validation", count // 4), ("test", count // 2)))
     noise = [_noise(_NOISE_SECONDS * RATE, rng) for _ in range(_NOISES)]
     return Speech(train, validation, test, noise, "synthetic words (built in; no speech was used)")
 
 
-def _clips(part: str, count: int, rng: np.random.Generator) -> Clips:
+def clips(part: str, count: int, rng: np.random.Generator) -> Clips:
+    """`count` clips, classes in turn."""
     words = _vocabulary()
     label = np.arange(count) % len(CLASSES)
     pcm = np.empty((count, RATE), np.int16)

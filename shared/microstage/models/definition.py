@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from microstage.canonical import write_json
+from microstage.cepstra import Cepstra
 from microstage.errors import ArtefactError, ModelError, ParameterError
 from microstage.models import family
 from microstage.roles import Gain
@@ -36,7 +37,7 @@ class Declared:
 
     `inputs`: {input: {range, scale, unit} of the integers that enter}; `units`: {tensor: unit}; `classes` of the
     answers; `names`: {boundary: what it is called instead}; `files`: {encoder, cell or head: stem of its file}; `gain`
-    of a window.
+    of a window; `features` that an input is made of.
     """
 
     inputs: Mapping[str, Mapping[str, Any]]
@@ -45,20 +46,22 @@ class Declared:
     files: Mapping[str, str]
     classes: Sequence[str] = ()
     gain: Gain | None = None
+    features: Cepstra | None = None
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Declared:
-        """From the file as `read` gives it; `ModelError` for a gain that is none, or whose window is not declared."""
-        given = {
-            field.name: described.get(field.name, {}) for field in fields(cls) if field.name not in ("classes", "gain")
-        }
+        """From the file as `read` gives it; `ModelError` for a role that is none, or a gain whose window is not
+        declared."""
+        plain = {field.name for field in fields(cls)} - {"classes", "gain", "features"}
+        given = {name: described.get(name, {}) for name in plain}
         try:
             gain = Gain.read({"gain": described.get("gain")})
+            features = Cepstra.read({"features": described.get("features")})
         except ArtefactError as error:
             raise ModelError(f"{FILE}: {error}") from None
         if gain is not None and gain.window not in given["inputs"]:
             raise ModelError(f"{FILE} has a gain of {gain.window}, whose integers it must declare under inputs.")
-        return cls(**given, classes=tuple(described.get("classes", ())), gain=gain)
+        return cls(**given, classes=tuple(described.get("classes", ())), gain=gain, features=features)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from microstage_cbackend.writers.board import board
 from microstage_cbackend.writers.build_files import cmake, makefile
 from microstage_cbackend.writers.dispatch import dispatch
 from microstage_cbackend.writers.emit import Program, emit
+from microstage_cbackend.writers.features import FeaturesApi
 from microstage_cbackend.writers.float_api import FloatApi
 from microstage_cbackend.writers.folder import bench, readme
 from microstage_cbackend.writers.packages import contents, packages
@@ -47,7 +48,7 @@ def read_model(folder: Path, name: str = "") -> Model:
     for part, path in graphs.items():
         facts = interface.get("parts", {}).get(part, interface if len(graphs) == 1 else {})
         parts.append(optimise(read_part(part, path, facts)))
-    return Model(name, parts, interface, chain_of(parts, interface))
+    return Model(name, parts, interface, chain_of(parts, interface), tuple(_json(folder / "model_def.json").get("classes", ())))
 
 
 def graphs_of(folder: Path) -> dict[str, Path]:
@@ -73,17 +74,18 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
     """Path -> bytes of the whole output folder but for what is carried forward."""
     program = Program(model)
     real = FloatApi(program.api, plan.real)
-    library = emit(program) | real.files()
+    sound = FeaturesApi(program.api)
+    library = emit(program) | real.files() | sound.files()
     sources = sorted(name for name in library if name.endswith(".c"))
     versions = dispatch(program)
     chosen = sorted(name for name in versions if name.endswith(".c"))
     headers = sorted(name for name in library if name.startswith(model.name) and name.endswith(".h") and "_weights" not in name)
     texts = library | {
-        "test/selftest.c": selftest(model, plan, real),
-        "test/bench.c": bench(program),
+        "test/selftest.c": selftest(model, plan, real, sound),
+        "test/bench.c": bench(program, sound),
         "Makefile": makefile(model.name, sources, chosen, contents(program, [*library])),
         "CMakeLists.txt": cmake(model.name, sources, chosen, headers),
-        "README.md": readme(program, real, plan.vectors),
+        "README.md": readme(program, real, sound, plan.vectors),
         "proofs.json": json.dumps({part.name: part.proofs for part in model.parts}, indent=1, sort_keys=True) + "\n",
     }
     texts |= packages(program, [*library]) | board(program, plan, sources) | versions

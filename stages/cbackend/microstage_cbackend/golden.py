@@ -1,7 +1,7 @@
 """Which golden vectors a part is checked with, and their bytes for the self test.
 
 `golden.bin` holds, vector after vector, the values of each used boundary in the order of `Plan.boundaries`, as
-little-endian two's complement of the smallest of 1, 2, 4 or 8 bytes; no header. A binary file, as the vectors of a
+little-endian two's complement of the smallest of 1, 2, 4 or 8 bytes; no header; behind them, sounds. A binary file, as the vectors of a
 whole test split are megabytes that a compiler would have to parse as text; the self test reads one vector at a time.
 """
 
@@ -17,6 +17,7 @@ from microstage.errors import ArtefactError, ModelError, VerificationError
 from microstage_cbackend.program.ir import Part, Tensor
 from microstage_cbackend.program.model import Chain, Model
 from microstage_cbackend.real_vectors import RealVectors, real_vectors
+from microstage_cbackend.sounds import Sounds, sounds
 from microstage_cbackend.writers.names import labels, unique
 
 __all__ = ["Check", "Plan", "make_plan"]
@@ -43,6 +44,8 @@ class Plan:
     checks: list[Check]
     real: RealVectors | None = None
     "What the float functions are compared on; None where there is nothing to compare them with."
+    sounds: Sounds | None = None
+    "What the functions on sound are compared on."
 
     def sizes(self) -> dict[str, int]:
         """Values per vector of each boundary."""
@@ -69,7 +72,8 @@ class Plan:
     def data(self) -> bytes:
         """The bytes of golden.bin."""
         flat = [v.reshape(self.vectors, -1).astype(f"<i{_width(v)}") for v in self.boundaries.values()]
-        return b"".join(values[i].tobytes() for i in range(self.vectors) for values in flat)
+        vectors = b"".join(values[i].tobytes() for i in range(self.vectors) for values in flat)
+        return vectors + (self.sounds.data() if self.sounds else b"")
 
 
 def _width(values: np.ndarray) -> int:
@@ -90,7 +94,7 @@ def make_plan(model: Model, golden: dict[str, np.ndarray]) -> Plan:
     if len(counts) != 1 or counts.pop() == 0:
         raise ArtefactError("golden.npz holds no vectors, or boundaries of different counts; run the stage before again.")
     _check_ranges(checks, boundaries)
-    return Plan(len(next(iter(boundaries.values()))), boundaries, checks, real)
+    return Plan(len(next(iter(boundaries.values()))), boundaries, checks, real, sounds(model))
 
 
 def _check(part: Part, golden: dict[str, np.ndarray], chain: Chain | None) -> Check:

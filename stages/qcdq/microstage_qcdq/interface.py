@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from microstage.cepstra import Cepstra
 from microstage.integer import Interpreter
 from microstage.integer.tensor import QTensor
 from microstage.models.definition import Declared
@@ -25,14 +26,14 @@ def describe(
     ranges: Mapping[str, tuple[int, int]],
     declared: Declared,
 ) -> dict[str, Any]:
-    """{"parts": {name: {"file", "inputs", "outputs"}}, "sequence", "gain"}; every tensor is integers with a scale, in a
+    """{"parts": {name: {"file", "inputs", "outputs"}}, "sequence", "gain", "features"}; every tensor is integers with a scale, in a
     unit (by default 1)."""
     described: dict[str, Any] = {
         "parts": {name: _part(part, f"{name}.onnx", ranges, declared.units) for name, part in parts.items()}
     }
-    roles = {"sequence": sequence, "gain": declared.gain}
+    roles = {"sequence": sequence, "gain": declared.gain, "features": declared.features}
     described |= {role: given.described() for role, given in roles.items() if given is not None}
-    for kind in (Sequence, Gain):  # what is written can be read
+    for kind in (Sequence, Gain, Cepstra):  # what is written can be read
         kind.read(described)
     return described
 

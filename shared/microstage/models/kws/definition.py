@@ -11,7 +11,7 @@ from microstage.canonical import write_json
 from microstage.datasets.speech import CLASSES
 from microstage.errors import ModelError
 from microstage.models.definition import FILE, read
-from microstage.models.kws.features import COEFFICIENTS, FRAMES
+from microstage.models.kws.features import CEPSTRA, COEFFICIENTS, FRAMES
 
 __all__ = ["KeywordDefinition"]
 
@@ -62,6 +62,7 @@ class KeywordDefinition:
             "model": model, "parameters": own, "classes": list(CLASSES),
             "weights": self.weights, "multiply_accumulates": self.weights,
             "units": {"mfcc": "mel-frequency cepstral coefficient", "features": "mel-frequency cepstral coefficient", "logits": "logit"},
+            "features": CEPSTRA.described(),
         })
 
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from microstage.cepstra import Cepstra
 from microstage.errors import ModelError
 from microstage.roles import Gain, Sequence
 from microstage_cbackend.program.ir import Part, Tensor
@@ -58,12 +59,13 @@ class Chain:
 @dataclass
 class Model:
     """What is written: `parts` in order, `interface` = scales, units and roles by the names of the parts, `chain` of a
-    network with steps."""
+    network with steps, `classes` that answers are of."""
 
     name: str
     parts: list[Part]
     interface: dict[str, Any]
     chain: Chain | None = None
+    classes: tuple[str, ...] = ()
 
     @property
     def ends(self) -> tuple[list[Tensor], list[tuple[str, Tensor]]] | None:
@@ -79,6 +81,11 @@ class Model:
     def gain(self) -> Gain | None:
         """Of one window, at which the answers come too."""
         return Gain.read({"gain": self.interface.get("gain")})
+
+    @property
+    def features(self) -> Cepstra | None:
+        """How the network's input is made of sound."""
+        return Cepstra.read(self.interface)
 
     def facts(self, part: Part) -> dict[str, dict[str, Any]]:
         """What is known of each input and output of `part`, by name: scale, zero_point, unit."""

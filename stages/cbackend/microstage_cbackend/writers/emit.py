@@ -41,12 +41,14 @@ class Program:
 
     @property
     def arena_bytes(self) -> int:
-        return self.api.arena_bytes
+        features = self.model.features
+        return max(self.api.arena_bytes, 4 * features.transform if features else 0)
 
     @property
     def arena_bound(self) -> int:
         """What the busiest layer and the buffers between parts need at least."""
-        return max(w.plan.bound for w in self.writers) + self.api.between_bytes
+        bound = max(w.plan.bound for w in self.writers) + self.api.between_bytes
+        return max(bound, 4 * self.model.features.transform if self.model.features else 0)
 
 
 def emit(program: Program) -> dict[str, str]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.writers.emit import Program
+from microstage_cbackend.writers.features import FeaturesApi
 from microstage_cbackend.writers.float_api import FloatApi
 from microstage_cbackend.writers.names import quoted, unique
 
 __all__ = ["bench", "readme"]
 
 
-_BENCH = """/* Times one {what}: rounds of calls on pseudo-random inputs; prints nanoseconds per call and a checksum of the answers. */
+_BENCH = """/* Times {what}: rounds of calls on pseudo-random inputs; prints nanoseconds per call and a checksum of the answers. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "{name}.h"
+#include "{header}"
 
 enum {{ ROUNDS = 25 }};
 
@@ -30,12 +32,12 @@ static int32_t draw(int64_t low, int64_t high)
     seed = seed * 1664525u + 1013904223u;
     return (int32_t)(low + (int64_t)((uint64_t)(seed >> 8) * (uint64_t)(high - low + 1) >> 24));
 }}
-
-static double run(long calls)
+{functions}
+static double run(void (*once)(void), long calls)
 {{
     const clock_t start = clock();
     for (long n = 0; n < calls; n++) {{
-        {call};
+        once();
     }}
     return (double)(clock() - start) / CLOCKS_PER_SEC;
 }}
@@ -46,43 +48,76 @@ static int rising(const void *a, const void *b)
     return (x > y) - (x < y);
 }}
 
-int main(void)
+static void measure(const char *what, void (*once)(void), int64_t (*sum)(void))
 {{
     double times[ROUNDS];
     long calls = 1;
-    int64_t checksum = 0;
 
-{fills}
-    while (run(calls) < 0.01 && calls < 1L << 30) {{
+    while (run(once, calls) < 0.01 && calls < 1L << 30) {{
         calls *= 2;
     }}
     for (int round = 0; round < ROUNDS; round++) {{
-        times[round] = 1e9 * run(calls) / (double)calls;
+        times[round] = 1e9 * run(once, calls) / (double)calls;
     }}
     qsort(times, ROUNDS, sizeof times[0], rising);
-{sums}
-    printf("{name}: median %.0f ns, best %.0f, worst %.0f, %d rounds of %ld calls, checksum %lld\\n",
-           times[ROUNDS / 2], times[0], times[ROUNDS - 1], ROUNDS, calls, (long long)checksum);
+    printf("%s: median %.0f ns, best %.0f, worst %.0f, %d rounds of %ld calls, checksum %lld\\n",
+           what, times[ROUNDS / 2], times[0], times[ROUNDS - 1], ROUNDS, calls, (long long)sum());
+}}
+
+int main(void)
+{{
+{fills}
+{measures}
     return 0;
 }}
 """
 
+_TIMED = """
+static void {timed}(void)
+{{
+    {call};
+}}
 
-def bench(program: Program) -> str:
-    """The text of bench.c: the whole network, or a step of the first part where there is no whole."""
+static int64_t sum_of_{timed}(void)
+{{
+    int64_t checksum = 0;
+{sums}
+    return checksum;
+}}
+"""
+
+
+def bench(program: Program, sound: FeaturesApi) -> str:
+    """The text of bench.c: the whole network, or a step of the first part where there is no whole; then features of
+    sound, where it hears."""
     name, ends, part = program.model.name, program.api.ends, program.model.parts[0]
     inputs, outputs = ends or (part.inputs, list(zip(part.output_names, part.outputs)))
     given = [(f"in_{own}", t) for own, t in zip(unique(t.name for t in inputs), inputs)]
     got = [(f"out_{own}", t) for own, (_, t) in zip(unique(n for n, _ in outputs), outputs)]
-    arrays = "\n".join(f"static {t.ctype} {n}[{t.size}];" for n, t in [*given, *got])
     function = f"{name}_infer" if ends else f"{name}_{part.name}"
-    call = f"(void){function}(&ctx, {', '.join(n for n, _ in [*given, *got])})"
+    timed = {name: (f"(void){function}(&ctx, {', '.join(n for n, _ in [*given, *got])})", got)}
+    arrays = [f"static {t.ctype} {n}[{t.size}];" for n, t in [*given, *got]]
     fills = "\n".join(f"    for (int i = 0; i < {t.size}; i++) {{\n        {n}[i] = ({t.ctype})draw({t.low}, {t.high});\n    }}" for n, t in given)
-    sums = "\n".join(f"    for (int i = 0; i < {t.size}; i++) {{\n        checksum += {n}[i];\n    }}" for n, t in got)
-    return _BENCH.format(what="inference" if ends else f"call of {part.name}", name=name, arrays=arrays, call=call, fills=fills, sums=sums)
+    if sound.possible:
+        samples, (features,) = sound.features.samples, given
+        arrays.append(f"static int16_t pcm[{samples}];")
+        fills += f"\n    for (int i = 0; i < {samples}; i++) {{\n        pcm[i] = (int16_t)draw(-8192, 8191);\n    }}"
+        timed[f"{name}_features of {samples} samples"] = (f"(void){name}_features(&ctx, pcm, {features[0]})", given)
+    functions = "".join(
+        _TIMED.format(timed=f"call_{n}", call=call, sums="\n".join(_sum(*array) for array in arrays_))
+        for n, (call, arrays_) in enumerate(timed.values())
+    )
+    measures = "\n".join(f'    measure("{what}", call_{n}, sum_of_call_{n});' for n, what in enumerate(timed))
+    what = ("an inference" if ends else f"a call of {part.name}") + (", and features of sound" if sound.possible else "")
+    header = f"{name}{'_features' * sound.possible}.h"
+    return _BENCH.format(what=what, name=name, header=header, arrays="\n".join(arrays), functions=functions, fills=fills, measures=measures)
 
 
-def readme(program: Program, real: FloatApi, vectors: int) -> str:
+def _sum(name: str, tensor: Tensor) -> str:
+    return f"    for (int i = 0; i < {tensor.size}; i++) {{\n        checksum += {name}[i];\n    }}"
+
+
+def readme(program: Program, real: FloatApi, sound: FeaturesApi, vectors: int) -> str:
     """README.md of the written folder: functions, integers, scales, units, memory."""
     name, upper, api = program.model.name, program.model.name.upper(), program.api
     lines = [f"# {name}", "", "A quantised neural network in C99: integers alone, no dependencies, no allocation, no written globals.", ""]
@@ -96,6 +131,8 @@ def readme(program: Program, real: FloatApi, vectors: int) -> str:
         lines += ["", f"/* {name}_float.h */", f"{real._infer_signature()};"]
     if real.streams:
         lines += [f"{real._push_signature()};"]
+    if sound.possible:
+        lines += ["", f"/* {name}_features.h */", *(f"{text};" for text in sound.prototypes().values())]
     lines += ["```", "", f"Each returns `{upper}_OK`, `{upper}_NULL` (a pointer is null) or `{upper}_OUT_OF_RANGE` (an input is outside its"]
     lines += ["range, on which the proofs rest). Arrays are dense and must not overlap.", "", "## Integers", ""]
     lines += ["value = scale x (integer - zero point) + offset", ""]
@@ -110,6 +147,7 @@ def readme(program: Program, real: FloatApi, vectors: int) -> str:
     for n in [n for n, _ in real.outputs if real.differs(n)]:
         lines += ["", f"The values of {quoted(n)} have scales or offsets of their own: the largest integer is not the largest value. Compare"]
         lines += [f"scale x (integer - zero point) + offset{f', or what {name}_infer_float gives' if real.possible else ''}."]
+    lines += sound.readme()
     lines += ["", "## Memory", "", f"Constants: {program.constant_bytes} bytes."]
     lines += [f"Arena: {program.arena_bytes} bytes; the busiest layer alone needs {program.arena_bound}."]
     lines += ["", "## Checking and timing", ""]

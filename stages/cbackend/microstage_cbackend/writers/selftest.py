@@ -3,6 +3,7 @@
 It prints one line per boundary, `equal BOUNDARY COMPARED EQUAL`, and for the first difference of each
 `differs BOUNDARY VECTOR INDEX EXPECTED FOUND`; it exits 0 when all are equal, 1 when not, 2 when it cannot run.
 Where there are float functions, they are called with the real vectors; writers/selftest_float.py says what is equal there.
+Where there are sounds (writers/selftest_sound.py), they are heard last.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from microstage_cbackend.golden import Check, Plan
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.program.model import Model
-from microstage_cbackend.writers import selftest_float
+from microstage_cbackend.writers import selftest_float, selftest_sound
+from microstage_cbackend.writers.features import FeaturesApi
 from microstage_cbackend.writers.float_api import FloatApi
 from microstage_cbackend.writers.names import unique
 
@@ -32,7 +34,7 @@ _HEAD = """/* Self test of {model}: every golden vector, every output, every sta
 #include <stdlib.h>
 #include <string.h>
 
-#include "{header}"
+{includes}
 
 #define COPY(to, from, count) do {{ for (long n = 0; n < (count); n++) (to)[n] = (from)[n]; }} while (0)
 
@@ -95,7 +97,7 @@ int main(int argc, char **argv)
             return 2;
         }}
     }}
-    fclose(file);
+{sound}    fclose(file);
 {after}
     int failed = 0;
     for (size_t n = 0; n < sizeof tallies / sizeof tallies[0]; n++) {{
@@ -107,19 +109,21 @@ int main(int argc, char **argv)
 """
 
 
-def selftest(model: Model, plan: Plan, real: FloatApi) -> str:
+def selftest(model: Model, plan: Plan, real: FloatApi, sound: FeaturesApi) -> str:
     """The text of selftest.c."""
     names = [boundary for check in plan.checks for boundary in check.expects.values()]
     streams = [check for check in plan.checks if check.part.states]
     names += [f"{STREAM}{check.expects[new]}" for check in streams for _, new in check.part.states]
     whole = model.chain is not None and model.chain.head is not None
     names += [f"{WHOLE}{name}" for name, _ in model.chain.outputs] if whole else []
-    names += selftest_float.tallies(real)
+    names += selftest_float.tallies(real) + selftest_sound.tallies(sound, plan)
     sizes, widths = plan.sizes(), plan.widths()
     layout = ", ".join(f"{plan.labels[n]} ({sizes[n]} of {widths[n]} byte{'s' * (widths[n] > 1)})" for n in plan.boundaries)
     tallies = "static tally tallies[] = {" + ", ".join(f'{{"{_label(plan, n)}", 0, 0}}' for n in names) + "};"
     arrays = "\n".join(f"static int64_t {plan.arrays[n]}[{sizes[n]}];" for n in plan.boundaries)
-    text = _HEAD.format(model=model.name, layout=layout, tallies=tallies, arrays=arrays, header=f"{model.name}{'_float' * real.possible}.h")
+    headers = [f"{model.name}{'_float' * real.possible}.h", *([f"{model.name}_features.h"] if plan.sounds else [])]
+    includes = "\n".join(f'#include "{header}"' for header in headers)
+    text = _HEAD.format(model=model.name, layout=layout, tallies=tallies, arrays=arrays, includes=includes)
     calls = []
     for check in plan.checks:
         text += _part(model, check, names, plan.arrays)
@@ -133,14 +137,15 @@ def selftest(model: Model, plan: Plan, real: FloatApi) -> str:
     if real.possible:
         text += selftest_float.test(real, names, plan.arrays)
         calls.append("test_float(vector)")
+    text += selftest_sound.test(sound, plan, names)
     reads = "\n            || ".join(f"!read_values(file, {widths[n]}, {sizes[n]}, {plan.arrays[n]})" for n in plan.boundaries)
     after = "    refuse_float(vectors - 1);\n" if real.possible else ""
-    return text + _MAIN.format(vectors=plan.vectors, reads=reads, calls=" || ".join(calls), after=after)
+    return text + _MAIN.format(vectors=plan.vectors, reads=reads, calls=" || ".join(calls), after=after, sound=selftest_sound.call(plan))
 
 
 def _label(plan: Plan, tally: str) -> str:
     """What is printed for a tally: its prefix, and the boundary's label."""
-    kind = next(kind for kind in ("", WHOLE, STREAM, selftest_float.REFUSED) if tally.startswith(kind) and tally.removeprefix(kind) in plan.labels)
+    kind = next(kind for kind in ("", WHOLE, STREAM, selftest_float.REFUSED, selftest_sound.SOUND) if tally.startswith(kind) and tally.removeprefix(kind) in plan.labels)
     return kind + plan.labels[tally.removeprefix(kind)]
 
 

@@ -1,0 +1,188 @@
+"""<model>_features.h and .c: sound in, the network's input or its answer out, where the interface says how its input is
+made of sound. All in integers (kernels/ms_cepstra.h): the C library and the compiler's floats have no say in it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from microstage.cepstra import Cepstra
+from microstage.errors import ArtefactError, ModelError
+from microstage_cbackend.program.ir import Tensor, type_range
+from microstage_cbackend.specialised_kernels import fast_files
+from microstage_cbackend.writers import features_text as text
+from microstage_cbackend.writers.api import Api, signature
+from microstage_cbackend.writers.features_tables import Tables
+from microstage_cbackend.writers.names import CPLUSPLUS, Names
+from microstage_cbackend.writers.part_writer import rows
+
+__all__ = ["FeaturesApi"]
+
+
+class FeaturesApi:
+    """Text of the functions on sound; `possible` where the interface has `features`."""
+
+    def __init__(self, api: Api) -> None:
+        self.model, self.name, self.upper = api.model, api.model.name, api.model.name.upper()
+        self.features: Cepstra | None = self.model.features
+        self.possible = self.features is not None
+        if not self.possible:
+            return
+        self.inputs, self.outputs = api.ends or ([], [])
+        self.facts = self.model.facts_of_ends().get(self.features.input, {})
+        self._check()
+        self.input, self.tables = self.inputs[0], Tables(self.features, self.facts["scale"])
+
+    def _check(self) -> None:
+        given = self.features.input
+        if self.model.chain is not None or [t.name for t in self.inputs] != [given]:
+            found = ", ".join(t.name for t in self.inputs) or "none"
+            raise ArtefactError(
+                f"The features of the interface are of {given}, alone; the network's inputs are {found}."
+            )
+        one = isinstance(self.facts.get("scale"), float) and not self.facts.get("offset")
+        if not one or type_range(self.inputs[0].ctype)[1] > 32767:
+            raise ModelError(
+                f"{given} is made of sound; expected one scale, no offset, and integers of at most 16 bits."
+            )
+
+    @property
+    def streams(self) -> bool:
+        """Whether a window is whole hops."""
+        return self.features.samples % self.features.hop == 0
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the answers, where one output has as many integers, of one scale."""
+        known = self.model.facts_of_ends().get(self.outputs[0][0], {})
+        one = len(self.outputs) == 1 and not any(isinstance(known.get(fact), list) for fact in ("scale", "offset"))
+        return self.model.classes if one and self.outputs[0][1].size == len(self.model.classes) else ()
+
+    @property
+    def stream_bytes(self) -> int:
+        """Of `<model>_sound`."""
+        f = self.features
+        return 4 * f.frames * f.bands + 2 * (self._held * f.hop + f.samples // f.hop) + 12
+
+    @property
+    def _held(self) -> int:
+        """Hops that a frame lies in."""
+        return -(-self.features.window // self.features.hop)
+
+    def files(self) -> dict[str, str]:
+        """File name -> text; nothing where the network hears no sound."""
+        if not self.possible:
+            return {}
+        words = self._words()
+        files = {
+            f"{self.name}_features.h": _filled(text.HEADER, words),
+            f"{self.name}_features.c": _filled(text.SOURCE, words),
+        }
+        return files | fast_files("ms_cepstra.h")
+
+    def readme(self) -> list[str]:
+        """Lines of README.md: what to call, in which order, and what it takes."""
+        if not self.possible:
+            return []
+        words = self._words()
+        return _filled(text.README, words | {"STREAM": text.README_STREAM if self.streams else ""}).split("\n")
+
+    def prototypes(self) -> dict[str, str]:
+        """Of the functions, by what they do."""
+        pcm, features = f"const int16_t pcm[{self.features.samples}]", f"{self.input.ctype} features[{self.input.size}]"
+        answers, ctx = [f"{t.ctype} {n}[{t.size}]" for n, t in self._answers], f"const {self.name}_ctx *ctx"
+        sound, hop = f"{self.name}_sound *sound", f"const int16_t hop[{self.features.hop}]"
+        found = {"FEATURES": self._function("features", ctx, pcm, features)}
+        found["INFER"] = self._function("infer_sound", ctx, pcm, *answers)
+        if self.streams:
+            found["RESET"] = signature("void", f"{self.name}_sound_reset", [sound])
+            found["PUSH"] = self._function("sound_push", ctx, sound, hop)
+            found["HEARD"] = self._function("sound_features", f"const {sound}", features)
+        if self.classes:
+            found["CLASS_OF"] = signature("int32_t", f"{self.name}_class", [f"const {answers[0]}"])
+        return found
+
+    def _function(self, name: str, *arguments: str) -> str:
+        return signature(f"{self.name}_status", f"{self.name}_{name}", list(arguments))
+
+    @property
+    def _answers(self) -> list[tuple[str, Tensor]]:
+        """Outputs by their names in C."""
+        names = Names(self.name)
+        for own in ("ctx", "pcm", "features", "status", "best", "i"):
+            names.fresh(own)
+        return [(names.fresh(name), t) for name, t in self.outputs]
+
+    def _words(self) -> dict[str, Any]:
+        answers = ", ".join(n for n, _ in self._answers)
+        names = ", ".join(f'"{re.sub(r"[^ -~]", "_", name)}"'.replace("\\", "_") for name in self.classes)
+        words = {
+            "STREAM_HEADER": text.STREAM_HEADER if self.streams else "",
+            "CLASSES_HEADER": text.CLASSES_HEADER if self.classes else "",
+            "STREAM": text.STREAM if self.streams else "",
+            "CLASSES": text.CLASSES if self.classes else "",
+            "USED": f"puts({self.name}_classes[{self.name}_class({answers})]);" if self.classes else "...",
+            "ARRAYS": "".join(f"{t.ctype} {n}[{t.size}];\n" for n, t in self._answers),
+        }
+        words |= {
+            "NAME": self.name,
+            "UPPER": self.upper,
+            "ANSWERS": answers,
+            "CLASS_NAMES": names,
+            "CLASS_COUNT": len(self.classes),
+        }
+        words |= {
+            "OPEN": "\n".join(CPLUSPLUS[0]),
+            "CLOSE": "\n".join(CPLUSPLUS[1]),
+            "TABLES": "\n".join(self._tables()),
+        }
+        return words | self.prototypes() | self._sizes()
+
+    def _sizes(self) -> dict[str, Any]:
+        f, t, zero = self.features, self.tables, int(self.facts.get("zero_point") or 0)
+        low, high = self.facts.get("range") or (self.input.low, self.input.high)
+        words = {name.upper(): getattr(f, name) for name in ("rate", "samples", "window", "hop", "bands", "frames")}
+        words |= {"COUNT": f.coefficients, "LOWEST": f"{f.lowest:g}", "HIGHEST": f"{f.highest:g}", "HELD": self._held}
+        words |= {
+            "RANGE": f"{low}..{high}",
+            "LOW": low - zero,
+            "HIGH": high - zero,
+            "ZERO": f" + {zero}" if zero else "",
+        }
+        words |= {
+            "TYPE": self.input.ctype,
+            "SIZE": self.input.size,
+            "SCALE": self.facts["scale"],
+            "HOPS": f.samples // f.hop,
+        }
+        words |= {"HALF": t.half, "FIRST": int(t.used[0]), "WEIGHT": t.weight_bits, "SHIFT": t.shift, "FLOOR": t.floor}
+        tables = sum(values.size * np.dtype(ctype.removesuffix("_t")).itemsize for _, ctype, values in self._arrays())
+        return words | {"TABLE_BYTES": tables, "STREAM_BYTES": self.stream_bytes}
+
+    def _arrays(self) -> list[tuple[str, str, np.ndarray]]:
+        """Name, type and values of the tables."""
+        t = self.tables
+        return [
+            ("ms_hann", "int32_t", t.hann),
+            ("ms_cosine", "int32_t", t.cosine),
+            ("ms_reversed", "uint8_t" if t.half <= 256 else "uint16_t", t.reversed),
+            ("ms_bins", "uint16_t", t.bins),
+            ("ms_rising", "uint32_t", t.rising),
+            ("ms_roots", "uint16_t", t.roots),
+            ("ms_inverses", "uint32_t", t.inverses),
+            ("ms_logarithms", "int32_t", t.logarithms),
+            ("cosines", "int32_t", t.cosines.ravel()),
+        ]
+
+    def _tables(self) -> list[str]:
+        lines = []
+        for name, ctype, values in self._arrays():
+            lines += [f"static const {ctype} {name}[{values.size}] = {{", *rows(values.astype(np.int64), 10), "};"]
+        return lines
+
+
+def _filled(template: str, words: dict[str, Any]) -> str:
+    """`template` with each @WORD@ replaced, and those in what replaces it."""
+    return re.sub(r"@(\w+)@", lambda found: _filled(str(words[found[1]]), words), template)
