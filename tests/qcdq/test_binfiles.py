@@ -11,7 +11,7 @@ from onnx import numpy_helper
 
 from microstage.datasets import words
 from microstage.models.kws import binfiles
-from microstage.models.kws.clips import features
+from microstage.models.kws.clips import features, mixed
 from microstage.stage import stage_main
 
 ENTRY = {"scale": 0.25, "zero_point": 0, "range": [-127, 127], "shape": [1, 490], "datatype": "INT8"}
@@ -40,7 +40,7 @@ def written(tmp_path):
 def test_files_are_what_the_networks_own_quantiser_makes_of_the_test_clips(written, capsys):
     code, out = written()
     assert code == 0 and "accuracy" in capsys.readouterr().out
-    clips = binfiles.mixed(words.load(240, 1).test)
+    clips = mixed(words.load(240, 1).test)
     (part,) = json.loads((written.folders["streamline"] / "interface.json").read_text())["parts"].values()
     expected = np.rint(features(clips).astype(np.float32) / np.float32(part["inputs"]["features"]["scale"])).clip(-127, 127)
     lines = (out / "y_labels.csv").read_text().splitlines()
@@ -58,7 +58,7 @@ def test_the_closed_divisions_encoding_is_frame_by_frame_at_its_own_scale(writte
     code, out = written("eembc")
     assert code == 0
     first = next(iter(sorted(out.glob("tst_*.bin"))))
-    real = features(binfiles.mixed(words.load(240, 1).test))[0].reshape(10, 49)
+    real = features(mixed(words.load(240, 1).test))[0].reshape(10, 49)
     found = np.frombuffer(first.read_bytes(), np.int8).reshape(49, 10)
     inside = np.abs(found) < 127
     assert np.array_equal(found[inside], np.trunc(real.T / 0.5847029089927673 + 83)[inside])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from microstage import models
 from microstage.benchmarks.names import NETWORKS
+from microstage.canonical import write_json
 from microstage.errors import MicrostageError
+from microstage.runner.chain import Step
 from microstage.runner.cli import REPOSITORY, split_words
 from microstage.runner.local import LocalBackend
 from microstage.runner.measured import Asked, number, steps_of
@@ -28,7 +32,31 @@ def main(words: Sequence[str]) -> int:
         made = steps_of(asked, "cbackend", Path(scratch))
         networks = ["=".join([one.name, *(str(steps[stage].artefact.folder) for stage in ("streamline", "cbackend"))]) for one, steps in made]
         python, environment = environment_of(script.parent, LocalBackend(REPOSITORY, asked[0].session({}).volumes), Path(scratch))
-        return subprocess.run([str(python), str(script), *options, *networks], env=environment).returncode
+        code = subprocess.run([str(python), str(script), *options, *networks], env=environment).returncode
+        hearing = _hearing(made, Path(scratch))
+        if code or not hearing:
+            return code
+        sound = script.with_name("prove_sound.py")
+        return subprocess.run([str(python), str(sound), *map(str, hearing)], env=environment).returncode
+
+
+def _hearing(made: Sequence[tuple[Asked, Mapping[str, Step]]], scratch: Path) -> list[Path]:
+    """What tests/cbackend/prove_sound.py reads, of each network whose C hears and whose family has clips of sound."""
+    found = []
+    for place, (one, steps) in enumerate(made):
+        c, train = steps["cbackend"].artefact.folder, steps.get("train")
+        if train is None or not list(c.glob("*_features.c")) or not _has_clips(train.about["parameters"]["model"]):
+            continue
+        told = {"name": one.name, "graphs": str(steps["streamline"].artefact.folder), "c": str(c)}
+        data = train.inputs.get("data")
+        found.append(scratch / f"clips_{place}.json")
+        write_json(found[-1], {**told, "parameters": train.about["parameters"], "data": data and str(data)})
+    return found
+
+
+def _has_clips(model: str) -> bool:
+    known = models.models()
+    return model in known and importlib.util.find_spec(f"{known[model].__name__}.clips") is not None
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from microstage_cbackend.writers.selftest import STREAM, WHOLE
 from microstage_cbackend.writers.selftest_float import REFUSED
 from microstage_cbackend.writers.selftest_sound import SOUND
 
-__all__ = ["FLAGS", "Result", "compile_and_run", "compile_selftest", "run_selftest"]
+__all__ = ["FLAGS", "Result", "compile_and_run", "compile_selftest", "compiled", "run_selftest"]
 
 FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror")
 
@@ -39,8 +39,13 @@ def compile_selftest(folder: Path, flags: tuple[str, ...] = FLAGS, compiler: str
     Raises `EnvironmentProblem` without the compiler, `MicrostageError` when it refuses.
     """
     sources = ["test/selftest.c", *sorted(path.name for path in folder.glob("*.c"))]
+    compiled(folder, "test/selftest", sources, flags, compiler)
+
+
+def compiled(folder: Path, program: str, sources: list[str], flags: tuple[str, ...], compiler: str) -> None:
+    """`folder/program` of `sources` in it; raises as `compile_selftest`."""
     try:
-        done = _run([compiler, "-o", "test/selftest", "-I.", *sources, *flags], folder)  # flags may name libraries, which come last
+        done = _run([compiler, "-o", program, "-I.", *sources, *flags], folder)  # flags may name libraries, which come last
     except FileNotFoundError:
         raise EnvironmentProblem(f"{compiler} is not installed; `apt-get install gcc libc6-dev` mends it.") from None
     if done.returncode:

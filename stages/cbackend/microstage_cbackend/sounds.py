@@ -44,7 +44,7 @@ class Sounds:
 
 def sounds(model: Model) -> Sounds | None:
     """Those of a network whose input is made of sound, None for another."""
-    if model.features is None or model.chain is not None:
+    if model.features is None:
         return None
     facts = model.facts_of_ends()[model.features.input]
     pcm = _made(model.features.samples)

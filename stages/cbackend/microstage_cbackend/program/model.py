@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from microstage.cepstra import Cepstra
-from microstage.errors import ModelError
+from microstage.errors import ArtefactError, ModelError
 from microstage.roles import Gain, Sequence
 from microstage_cbackend.program.ir import Part, Tensor
 
@@ -84,8 +84,22 @@ class Model:
 
     @property
     def features(self) -> Cepstra | None:
-        """How the network's input is made of sound."""
-        return Cepstra.read(self.interface)
+        """How the network's only input is made of sound; `ArtefactError` or `ModelError` where it is not such an input."""
+        features = Cepstra.read(self.interface)
+        if features is None:
+            return None
+        inputs, facts = (self.ends or ((), ()))[0], self.facts_of_ends().get(features.input, {})
+        if self.chain is not None or [t.name for t in inputs] != [features.input]:
+            found = ", ".join(t.name for t in inputs) or "none"
+            raise ArtefactError(
+                f"The features of the interface are {features.input}, alone; the network's inputs are {found}."
+            )
+        one = isinstance(facts.get("scale"), float) and not facts.get("offset") and "range" in facts
+        if not one or inputs[0].high > 32767:
+            raise ModelError(
+                f"{features.input} is made of sound; expected one scale, no offset, and integers of at most 16 bits."
+            )
+        return features
 
     def facts(self, part: Part) -> dict[str, dict[str, Any]]:
         """What is known of each input and output of `part`, by name: scale, zero_point, unit."""

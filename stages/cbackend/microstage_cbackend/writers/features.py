@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from microstage.cepstra import Cepstra
-from microstage.errors import ArtefactError, ModelError
-from microstage_cbackend.program.ir import Tensor, type_range
+from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.specialised_kernels import fast_files
 from microstage_cbackend.writers import features_text as text
 from microstage_cbackend.writers.api import Api, signature
@@ -32,21 +31,7 @@ class FeaturesApi:
             return
         self.inputs, self.outputs = api.ends or ([], [])
         self.facts = self.model.facts_of_ends().get(self.features.input, {})
-        self._check()
         self.input, self.tables = self.inputs[0], Tables(self.features, self.facts["scale"])
-
-    def _check(self) -> None:
-        given = self.features.input
-        if self.model.chain is not None or [t.name for t in self.inputs] != [given]:
-            found = ", ".join(t.name for t in self.inputs) or "none"
-            raise ArtefactError(
-                f"The features of the interface are of {given}, alone; the network's inputs are {found}."
-            )
-        one = isinstance(self.facts.get("scale"), float) and not self.facts.get("offset")
-        if not one or type_range(self.inputs[0].ctype)[1] > 32767:
-            raise ModelError(
-                f"{given} is made of sound; expected one scale, no offset, and integers of at most 16 bits."
-            )
 
     @property
     def streams(self) -> bool:
@@ -117,7 +102,7 @@ class FeaturesApi:
 
     def _words(self) -> dict[str, Any]:
         answers = ", ".join(n for n, _ in self._answers)
-        names = ", ".join(f'"{re.sub(r"[^ -~]", "_", name)}"'.replace("\\", "_") for name in self.classes)
+        names = ", ".join(_literal(name) for name in self.classes)
         words = {
             "STREAM_HEADER": text.STREAM_HEADER if self.streams else "",
             "CLASSES_HEADER": text.CLASSES_HEADER if self.classes else "",
@@ -181,6 +166,12 @@ class FeaturesApi:
         for name, ctype, values in self._arrays():
             lines += [f"static const {ctype} {name}[{values.size}] = {{", *rows(values.astype(np.int64), 10), "};"]
         return lines
+
+
+def _literal(text: str) -> str:
+    """`text` in C, in UTF-8; whatever has a meaning there as a number."""
+    plain = set(range(32, 127)) - set(b'"\\?@')
+    return '"' + "".join(chr(byte) if byte in plain else f"\\{byte:03o}" for byte in text.encode()) + '"'
 
 
 def _filled(template: str, words: dict[str, Any]) -> str:

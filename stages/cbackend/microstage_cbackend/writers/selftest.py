@@ -145,7 +145,8 @@ def selftest(model: Model, plan: Plan, real: FloatApi, sound: FeaturesApi) -> st
 
 def _label(plan: Plan, tally: str) -> str:
     """What is printed for a tally: its prefix, and the boundary's label."""
-    kind = next(kind for kind in ("", WHOLE, STREAM, selftest_float.REFUSED, selftest_sound.SOUND) if tally.startswith(kind) and tally.removeprefix(kind) in plan.labels)
+    kinds = ("", WHOLE, STREAM, selftest_float.REFUSED, selftest_sound.SOUND)
+    kind = next(kind for kind in kinds if tally.startswith(kind) and tally.removeprefix(kind) in plan.labels)
     return kind + plan.labels[tally.removeprefix(kind)]
 
 

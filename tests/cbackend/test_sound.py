@@ -1,0 +1,104 @@
+"""Sound into the written C: the features that Python computes, the same bytes everywhere, and the answers that follow."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from graphs import Graph, single
+from prove_sound import EMULATED, assert_near, heard
+
+from microstage.cepstra import Cepstra
+from microstage.datasets import words
+from microstage.errors import VerificationError
+from microstage.models.kws.features import CEPSTRA
+from microstage_cbackend.generate import read_model
+from microstage_cbackend.sounds import levels
+from microstage_cbackend.writers.features_tables import Tables
+
+SCALE, CLASSES = 0.3367, ["one", "zw\u00f6lf", 'th"ree\\ @NAME@??/']
+# a transform that is no power of 4, coarse bands, a zero point; a window that is no whole number of hops, and few samples
+LONG = Cepstra("features", 16000, 8000, 640, 320, 1024, 20, 60.0, 7600.0, 1e-5, 8)
+SHORT = Cepstra("features", 8000, 3000, 200, 80, 256, 24, 20.0, 4000.0, 1e-6, 13)
+
+
+def weights(size: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(-7, 8, (size, len(CLASSES)))
+
+
+def artefact(folder, features: Cepstra, zero: int = 0, scale: float = SCALE):
+    """A streamlined network of one layer on `features`."""
+    size, g = features.frames * features.coefficients, Graph()
+    x = g.input("features", (1, size))
+    x = g.node("Add", x, g.constant("zero", [[-zero]])) if zero else x
+    g.node("MatMul", x, g.constant("weights", weights(size)), outputs=["logits"])
+    single(folder, g, ["logits"])
+    entry = {"datatype": "INT8", "range": [-128, 127], "shape": [1, size], "scale": scale, "zero_point": zero}
+    described = {"features": features.described(), "parts": {"model": {"inputs": {"features": entry}, "outputs": {"logits": {"scale": 0.5}}}}}
+    (folder / "interface.json").write_text(json.dumps(described))
+    (folder / "model_def.json").write_text(json.dumps({"model": "ear", "classes": CLASSES}))
+    return folder
+
+
+def sounds() -> np.ndarray:
+    """int16 [48, 16000]: words, silence, noise of one level and of all, a quiet and a loud chirp, no sample above zero, a late click."""
+    rng, t = np.random.Generator(np.random.PCG64(3)), np.arange(16000) / 16000
+    chirp = np.sin(2 * np.pi * (50 + 3500 * t) * t) + rng.normal(0, 1e-3, 16000)
+    late = np.where(t > 0.97, rng.normal(0, 3000, 16000), 0)
+    odd = [0 * t, rng.integers(-1, 2, 16000), rng.integers(-(2**15), 2**15, 16000), 50 * chirp, 32000 * chirp, -1000 - 900 * chirp, late]
+    odd = np.clip(np.stack(odd), -(2**15), 2**15 - 1).astype(np.int16)
+    return np.concatenate([odd, words.clips("test", 41, rng).pcm])
+
+
+def test_features_are_pythons_and_the_same_bytes_by_every_compiler_and_c_library(tmp_path, run_stage):
+    """Hosts at -O0 and -O3, and newlib on a Cortex-M4 where its emulator is here."""
+    code, out = run_stage(artefact(tmp_path / "in", CEPSTRA))
+    assert code == 0
+    model, pcm = read_model(tmp_path / "in"), sounds()
+    facts = model.facts_of_ends()["features"]
+    expected = levels(CEPSTRA, pcm, facts)
+    classes = np.argmax(expected @ weights(490), axis=1)
+    forms = [("gcc", ("-O0",), ()), ("gcc", ("-O3",), ()), ("clang", ("-O3",), ())]
+    forms += [(m.compiler, ("-O2", *m.flags, *m.link), m.emulator) for m in EMULATED if not m.missing]
+    first = None
+    for compiler, flags, emulator in [form for form in forms if shutil.which(form[0])]:
+        found = heard(model, out, pcm, compiler, (*flags, "-Wall", "-Wextra", "-Werror"), emulator)
+        first = first or found
+        row = assert_near("ear", expected, classes, found, first, compiler, flags[0])
+        assert row[3:5] == ("48", "23,520")
+    first.features[0, 0] += 2
+    with pytest.raises(VerificationError, match="by up to 2 levels"):
+        assert_near("ear", expected, classes, first, first, "gcc", "-O0")
+
+
+@pytest.mark.parametrize("features,zero", [(LONG, -20), (SHORT, 0)], ids=["long", "short"])
+def test_other_windows_transforms_and_zero_points_are_proven_by_the_stage(features, zero, tmp_path, run_stage):
+    code, out = run_stage(artefact(tmp_path / "in", features, zero, scale=0.21))
+    assert code == 0
+    proved = {entry["boundary"]: entry for entry in json.loads((out / "report.json").read_text())["verification"]}
+    streams = features.samples % features.hop == 0
+    assert {name for name in proved if "." in name} == {"sound.features", "sound.logits", *(["stream.features"] if streams else [])}
+    assert proved["sound.features"]["compared"] == proved["sound.features"]["equal"] >= 3 * features.frames * features.coefficients
+    header, read_me = ((out / name).read_text() for name in ("ear_features.h", "README.md"))
+    assert ("ear_sound_push" in header) == ("ear_sound_push" in read_me) == streams and f"{features.samples} of them" in read_me
+    assert f"ear_features(const ear_ctx *ctx, const int16_t pcm[{features.samples}]" in header
+
+
+@pytest.mark.parametrize("table", ["hann", "cosine", "rising", "roots", "logarithms", "cosines"])
+def test_a_table_that_is_wrong_is_told_before_anything_is_published(table, tmp_path, run_stage, monkeypatch, capfd):
+    right = getattr(Tables, table).fget
+    monkeypatch.setattr(Tables, table, property(lambda self: right(self) * 0.9))
+    code, out = run_stage(artefact(tmp_path / "in", SHORT))
+    assert code == 3 and not list(out.glob("*.c")) and "differs from the reference at sound.features[" in capfd.readouterr().err
+
+
+def test_features_of_another_input_or_of_many_scales_are_one_sentence(tmp_path, run_stage, capfd):
+    source = artefact(tmp_path / "in", SHORT)
+    described = json.loads((source / "interface.json").read_text())
+    (source / "interface.json").write_text(json.dumps({**described, "features": {**SHORT.described(), "input": "sound"}}))
+    assert run_stage(source)[0] == 2 and "are sound, alone; the network's inputs are features" in capfd.readouterr().err
+    (source / "interface.json").write_text(json.dumps({**described, "features": {**SHORT.described(), "coefficients": 12}}))
+    assert run_stage(source)[0] == 2 and "has 36 frames of 12, but features is [1, 468]" in capfd.readouterr().err
+    described["parts"]["model"]["inputs"]["features"]["scale"] = [0.1] * 468
+    (source / "interface.json").write_text(json.dumps(described))
+    assert run_stage(source)[0] == 2 and "expected one scale" in capfd.readouterr().err
