@@ -11,6 +11,7 @@ All must give the same bytes. They may differ from the reference's (float64, rou
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -103,7 +104,8 @@ def _clips(parameters: dict, data: str | None) -> np.ndarray | None:
 def prove(asked: dict) -> Iterator[tuple[str, ...]]:
     """A row of the table per compilation; `VerificationError` at the first that is too far away."""
     graphs, c = Path(asked["graphs"]), Path(asked["c"])
-    model, (graph,) = read_model(graphs), graphs_of(graphs).values()
+    (header,), (graph,) = c.glob("*_features.h"), graphs_of(graphs).values()
+    model = read_model(graphs, header.name.removesuffix("_features.h"))
     pcm = _clips(asked["parameters"], asked["data"])
     if pcm is None:
         return
@@ -115,8 +117,7 @@ def prove(asked: dict) -> Iterator[tuple[str, ...]]:
     forms += [(m.compiler, ("-O2", *m.flags, *m.link), m.emulator) for m in EMULATED if not m.missing]
     for compiler, flags, emulator in forms:
         with tempfile.TemporaryDirectory() as scratch:
-            for path in (*c.glob("*.c"), *c.glob("*.h")):
-                (Path(scratch) / path.name).write_bytes(path.read_bytes())
+            shutil.copytree(c, scratch, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.npz"))
             found = heard(model, Path(scratch), pcm, compiler, tuple(w for flag in flags for w in flag.split()), emulator)
         first = found if first is None else first
         yield assert_near(asked["name"], expected, classes, found, first, compiler, flags[0])
