@@ -56,14 +56,37 @@ def _along_its_axis(attributes, shape, rank: int) -> set[int]:
     return {attributes.get("axis", 1) % rank}
 
 
+_TYPES = {  # by ONNX's numbers: (the NumPy type that holds it, its lowest and highest integer)
+    2: (np.uint8, 0, 255),
+    3: (np.int8, -128, 127),
+    4: (np.uint16, 0, 2**16 - 1),
+    5: (np.int16, -(2**15), 2**15 - 1),
+    21: (np.uint8, 0, 15),
+    22: (np.int8, -8, 7),
+    25: (np.uint8, 0, 3),
+    26: (np.int8, -2, 1),
+}
+
+
+def _type(zero_point, attributes) -> tuple[type, int, int]:
+    """What a quantiser's attribute says, or else its zero point's type."""
+    said = attributes.get("output_dtype", 0)
+    if said and said not in _TYPES:
+        raise ModelError(f"quantises to ONNX type {said}; expected integers of at most 16 bits")
+    if said:
+        return _TYPES[said]
+    info = np.iinfo(zero_point.dtype)
+    return zero_point.dtype, info.min, info.max
+
+
 @operator("QuantizeLinear", kind=Kind.MONOTONE, axes=_along_its_axis, rises=positive_scale)
 def quantize_linear(arguments, attributes):
     value, scale, *zero = arguments
     zero_point = zero[0] if zero else np.uint8(0)
-    info, rank = np.iinfo(zero_point.dtype), len(value.shape)
+    (kind, low, high), rank = _type(zero_point, attributes), len(value.shape)
     axis = attributes.get("axis", 1)
     scale, shift = _along(scale, axis, rank).astype(np.float64), _along(zero_point, axis, rank).astype(np.int64)
-    return quantise(value, scale, shift, info.min, info.max).astype(zero_point.dtype)
+    return quantise(value, scale, shift, low, high).astype(kind)
 
 
 @operator("DequantizeLinear", kind=Kind.MONOTONE, axes=_along_its_axis, rises=positive_scale)
@@ -71,9 +94,33 @@ def dequantize_linear(arguments, attributes):
     value, scale, *zero = arguments
     rank, axis = np.ndim(value), attributes.get("axis", 1)
     ints = value.astype(np.int64)
+    if attributes.get("block_size", 0):
+        return _in_blocks(ints, scale, zero[0] if zero else np.zeros_like(scale), axis % rank, attributes["block_size"])
     if zero:
         ints = ints - _along(zero[0], axis, rank).astype(np.int64)
     return QTensor(ints, _along(scale, axis, rank).astype(np.float64))
+
+
+def _in_blocks(ints, scale, zero_point, axis: int, size: int) -> QTensor:
+    """Integers whose scale differs along `axis` too, every `size` places: whole multiples of a step that all blocks share."""
+    step, times = _shared_step(np.asarray(scale, np.float64), axis)
+    whole = (slice(None),) * axis + (slice(0, ints.shape[axis]),)
+    times, shift = (np.repeat(np.asarray(value, np.int64), size, axis)[whole] for value in (times, zero_point))
+    return QTensor((ints - shift) * times, step)
+
+
+def _shared_step(scale: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """(step, times) of positive scales: step * times = scale exactly, times whole and without a common divisor along `axis`."""
+    least = np.min(np.frexp(scale)[1], axis, keepdims=True) - 53
+    whole = np.ldexp(scale, -least)
+    if np.any(whole >= 2.0**62):
+        raise ModelError("blocks whose scales are more than 2^8 apart; export the weights with scales of channels")
+    whole = whole.astype(np.int64)
+    shared = np.gcd.reduce(whole, axis, keepdims=True)
+    times = whole // shared
+    if np.any(times >= 2**31):
+        raise ModelError("blocks whose scales share no step of 31 bits; export the weights with scales of channels")
+    return np.ldexp(shared.astype(np.float64), least), times
 
 
 @operator("Quant", kind=Kind.MONOTONE, rises=positive_scale)

@@ -14,6 +14,7 @@ from microstage.errors import ModelError
 from microstage.onnx_file import read_onnx
 from microstage_streamline.finn.annotate_datatypes import RANGE
 from microstage_streamline.graph.graph import Entry, Graph, Node
+from microstage_streamline.graph.narrow import HELD_IN, say_narrow_types
 from microstage_streamline.graph.opset import OLDEST, raised
 
 __all__ = ["QUANTISERS", "QUANTISING", "graph_of", "read_graph"]
@@ -53,6 +54,7 @@ def graph_of(model: onnx.ModelProto) -> Graph:
     graph = raised(model, opset, _CUSTOM).graph
     constants = dict(_constant(tensor) for tensor in graph.initializer)
     nodes = [_node(node, place) for place, node in enumerate(graph.node)]
+    say_narrow_types(nodes, graph)
     declared = {a.tensor_name: _declared(a) for a in graph.quantization_annotation}
     inputs = {value.name: _entry(value, declared.get(value.name)) for value in graph.input if value.name not in constants}
     outputs = [value.name for value in graph.output]
@@ -89,8 +91,10 @@ def _constant(tensor: TensorProto) -> tuple[str, np.ndarray]:
         value = numpy_helper.to_array(tensor)
     except Exception:  # whatever its bytes and its shape disagree about
         raise ModelError(f"Constant {tensor.name} is damaged: its bytes are not those of its type and shape {list(tensor.dims)}.") from None
+    value = value.astype(HELD_IN.get(tensor.data_type, value.dtype))
     if value.dtype.kind not in "biuf":
-        raise ModelError(f"Constant {tensor.name} holds {value.dtype}; expected numbers.")
+        expected = "integers, float16, float32 or float64"
+        raise ModelError(f"Constant {tensor.name} holds {value.dtype}; expected {expected}: export it so.")
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         raise ModelError(f"Constant {tensor.name} holds a value that is not finite.")
     return tensor.name, value

@@ -17,6 +17,7 @@ from onnx import helper, numpy_helper
 from qonnx.custom_op.registry import getCustomOp, hasCustomOp
 
 from microstage.errors import ModelError
+from microstage_streamline.graph.narrow import narrow_tensors
 
 __all__ = ["CannotRun", "Program", "Untouched"]
 
@@ -36,6 +37,8 @@ class Untouched:
     def __init__(self, model: onnx.ModelProto) -> None:
         self.model = model
         self.constants = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+        stored = [(node, a.t) for node in model.graph.node if node.op_type == "Constant" for a in node.attribute if a.name == "value"]
+        self.constants |= {node.output[0]: numpy_helper.to_array(tensor) for node, tensor in stored}
         self.inputs = {v.name: v.type.tensor_type for v in model.graph.input if v.name not in self.constants}
         self.outputs = [v.name for v in model.graph.output]
         self.nodes = _ordered(model.graph.node, {*self.constants, *self.inputs})
@@ -44,6 +47,7 @@ class Untouched:
         for node in self.nodes:
             if self.computed & set(node.input):
                 self.computed |= set(node.output)
+        self.narrow = narrow_tensors(self.nodes, model.graph)
         batches = {kind.shape.dim[0].dim_value for kind in self.inputs.values() if kind.shape.dim}
         self.batch = max(batches, default=0) or None
 

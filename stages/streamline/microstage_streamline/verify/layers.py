@@ -67,7 +67,8 @@ def layers_of(file: Untouched, normal: Normaliser, made: Made) -> list[Layer]:
     known = _known(normal, made)
     makers = {name for node in normal.graph.nodes for name in node.outputs}
     renamed = {name: normal.renamed.get(name, name) for name in file.computed - file.inputs.keys()}
-    ours = {name: source for name, source in renamed.items() if source in known and source in makers}
+    told = {name: source for name, source in renamed.items() if name not in file.narrow}
+    ours = {name: source for name, source in told.items() if source in known and source in makers}
     stops = {name for name, source in ours.items() if is_quantised(normal.values[source])}
     ends = {name for node in normal.graph.nodes if not known & set(node.outputs) for name in node.inputs}
     ends = {name for name, source in ours.items() if source in ends or name in file.outputs}

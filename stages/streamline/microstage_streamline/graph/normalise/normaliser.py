@@ -108,7 +108,7 @@ class Normaliser:
         except MalformedModel:
             raise
         except ModelError as error:
-            self.unknown.update(dict.fromkeys(node.outputs, str(error)))
+            self.unknown.update(dict.fromkeys(node.outputs, str(error).removeprefix(f"{node}: ")))
             return None
 
     def _gone(self, node: Node) -> bool:
@@ -135,7 +135,7 @@ class Normaliser:
             except MalformedModel:
                 raise
             except ModelError as error:
-                reason = str(error)
+                reason = str(error).removeprefix(f"{node}: ")
         if reason is not None:
             self.unknown.update(dict.fromkeys(node.outputs, reason))
             return False

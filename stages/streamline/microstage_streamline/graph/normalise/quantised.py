@@ -133,6 +133,18 @@ class ZeroPointApart(Rewrite):
 
 
 @registered
+class NoBlocks(Rewrite):
+    """Blocks with a scale each are of constants alone: no sum of computed values has a scale for each part of it."""
+
+    operators = ("QuantizeLinear", "DequantizeLinear")
+
+    def matches(self, normal, node):
+        if node.flags.get("block_size", 0) and not normal.is_constant(node.inputs[0]):
+            raise ModelError("computed values in blocks of their own scale (block_size); export it with one scale")
+        return False
+
+
+@registered
 class WholeLevels(Rewrite):
     """out_scale (count + bias / out_scale) -> whole levels and a scale. Precondition: bias / out_scale is whole, or half so."""
 
