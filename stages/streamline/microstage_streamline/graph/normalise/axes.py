@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from microstage.errors import ModelError
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.graph.normalise.rewrite import Rewrite, registered
 
@@ -75,10 +76,10 @@ class AxesAsInput(Rewrite):
 
 @registered
 class SliceInside(Rewrite):
-    """x[start:end:step] with all four inputs, each start and end a place of the tensor.
+    """x[start:end:step] with all four inputs, each start and end a place of the tensor, of those axes that lose a value.
 
-    Precondition: constants, and a shape that is known. A falling slice to the front ends at -(size + 1), as there is no
-    place before the first.
+    Precondition: constants, a shape that is known, and all samples kept. A falling slice to the front ends at
+    -(size + 1), as there is no place before the first.
     """
 
     operators = ("Slice",)
@@ -88,8 +89,11 @@ class SliceInside(Rewrite):
         return known and node.inputs[0] in normal.values and not self._is_inside(normal, node)
 
     def rewrite(self, normal, node):
-        inside = [normal.constant(node.output, np.asarray(values, np.int64)) for values in self._inside(normal, node)]
-        return [Node("Slice", [node.inputs[0], *inside], node.outputs, {}, node.layer)]
+        inside = self._inside(normal, node)
+        if not inside[0]:
+            return [Node("Identity", node.inputs[:1], node.outputs, {}, node.layer)]
+        stored = [normal.constant(node.output, np.asarray(values, np.int64)) for values in inside]
+        return [Node("Slice", [node.inputs[0], *stored], node.outputs, {}, node.layer)]
 
     def _is_inside(self, normal, node) -> bool:
         given = [normal.graph.constants.get(name) for name in node.inputs[1:]]
@@ -103,7 +107,9 @@ class SliceInside(Rewrite):
         shape = normal.values[node.inputs[0]].shape
         axes = range(len(starts)) if axes is None else [int(axis) % len(shape) for axis in axes]
         steps = [1] * len(starts) if steps is None else [int(step) for step in steps]
-        sizes = [shape[axis] for axis in axes]
-        found = [slice(int(a), int(b), step).indices(size) for a, b, step, size in zip(starts, ends, steps, sizes)]
-        ends = [end if end >= 0 else -size - 1 for (_, end, _), size in zip(found, sizes)]
-        return [start for start, _, _ in found], ends, list(axes), steps
+        cuts = [(*slice(int(a), int(b), step).indices(shape[axis]), axis) for a, b, axis, step in zip(starts, ends, axes, steps)]
+        cuts = [cut for cut in cuts if cut[:3] != (0, shape[cut[3]], 1)]
+        if any(axis == 0 for *_, axis in cuts):
+            raise ModelError("it takes some of the samples; cut behind the first axis")
+        ends = [end if end >= 0 else -shape[axis] - 1 for _, end, _, axis in cuts]
+        return [cut[0] for cut in cuts], ends, [cut[3] for cut in cuts], [cut[2] for cut in cuts]
