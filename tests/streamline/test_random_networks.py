@@ -31,7 +31,8 @@ def test_streamlined_integers_are_the_references(tmp_path_factory, net):
     assert sum(node.op_type == "Conv" for node in part.model.graph.node) == len(part.laid.kept)
 
     proof, job = Proof(part, vectors.drawn(part.made, 24)), Recorder()
-    recorded = proof.integers(job)
+    recorded = proof.integers()
+    proof.verified(job)
     assert set(proof.compared) == {t for node in part.made.nodes for t in node.outputs if t in part.normal.values} - part.made.negated
     record = [name for node in part.model.graph.node for name in node.output]
     found = Interpreter(part.model.model).run({name: recorded[name] for name in part.written.entered}, record)

@@ -16,7 +16,9 @@ from microstage.errors import ModelError
 from microstage.integer.interpreter import attributes, run_node
 from microstage.integer.registry import Kind, named
 
-__all__ = ["Range", "node_range", "of_largest", "of_pair", "of_place", "of_popcount", "of_product", "of_type"]
+__all__ = ["Range", "between_ends", "node_range", "of_largest", "of_pair", "of_place", "of_popcount", "of_product", "of_table", "of_type"]
+
+_FITS = 2.0**62
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,11 @@ def node_range(node: onnx.NodeProto, known: Mapping[str, Range], constants: Mapp
     if entry.ranges is not None:
         return entry.ranges(node, known, constants)
     if entry.kind in (Kind.MOVES, Kind.MONOTONE):
-        return _between_ends(node, known, constants)
+        return between_ends(node, known, constants)
     raise ModelError(f"{node.op_type} -> {node.output[0]} has no integer range.")
 
 
-def _between_ends(node, known, constants) -> dict[str, Range]:
+def between_ends(node, known, constants) -> dict[str, Range]:
     """What never turns round takes its least and its greatest value at the ends."""
     ends = []
     for side in ("low", "high"):
@@ -107,5 +109,22 @@ def of_pair(node, known, constants) -> dict[str, Range]:
         sides.append(known[name] if value is None else Range(value, value))
     a, b = sides
     plain = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply}[node.op_type]
+    if max(np.abs(plain(one.astype(np.float64), other)).max() for one in (a.low, a.high) for other in (b.low, b.high)) >= _FITS:
+        raise ModelError(f"{node.op_type} -> {node.output[0]} may need more than 62 bits")
     corners = np.stack([plain(one, other) for one in (a.low, a.high) for other in (b.low, b.high)])
     return {node.output[0]: Range(corners.min(0), corners.max(0))}
+
+
+def of_table(node, known, constants) -> dict[str, Range]:
+    """The least and the largest entry between the ends of each element."""
+    x, rows, flags = known[node.input[0]], constants[node.input[1]], attributes(node)
+    axis = flags.get("axis", 1) % x.low.ndim
+    shape = [-1 if place == axis else 1 for place in range(x.low.ndim)]
+    row = np.broadcast_to(np.arange(len(rows)).reshape(shape) if len(rows) > 1 else 0, x.low.shape)
+    asked = np.stack([row, x.low - flags["low"], x.high - flags["low"]], -1).reshape(-1, 3)
+    if asked[:, 1].min() < 0 or asked[:, 2].max() >= rows.shape[1]:
+        raise ModelError(f"{node.op_type} -> {node.output[0]} has {rows.shape[1]} values for {x.ends[0]}..{x.ends[1]}")
+    cases, which = np.unique(asked, axis=0, return_inverse=True)
+    found = [rows[channel, first : last + 1] for channel, first, last in cases]
+    ends = (np.array([end(values) for values in found], np.int64)[which.reshape(-1)].reshape(x.low.shape) for end in (np.min, np.max))
+    return {node.output[0]: Range(*ends)}

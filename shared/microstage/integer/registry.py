@@ -25,6 +25,7 @@ class Kind(Enum):
     ELEMENT_PRODUCT = "two tensors multiplied element by element, exact; with a constant, monotone"
     AVERAGE = "the sum of a window, at the scale divided by its size"
     ORDER = "places of the largest; the same for values and for integers of one scale"
+    FIXED = "integers of the integers that it is given, by a rule of its own: it stays as it is"
     REAL = "on real numbers alone"
 
 

@@ -10,8 +10,6 @@ from microstage.errors import ModelError
 
 __all__ = ["QTensor", "alike", "checked", "narrowed", "real"]
 
-_EXACT = 2**53
-
 
 @dataclass(frozen=True)
 class QTensor:
@@ -53,7 +51,8 @@ def narrowed(value: np.ndarray) -> np.ndarray:
 
 
 def checked(ints: np.ndarray) -> np.ndarray:
-    """`ints` (exact float64 or int64) as int64; `ModelError` where a sum left the range in which float64 is exact."""
-    if ints.size and np.abs(ints).max() >= _EXACT:
-        raise ModelError("An accumulator exceeds 2^53: the network is too wide for exact evaluation.")
+    """`ints` as int64; `ModelError` where a sum left the range in which float64, if they are that, or 64 bits are exact."""
+    bits = 62 if ints.dtype.kind in "iu" else 53
+    if ints.size and np.abs(ints).max() >= 2**bits:
+        raise ModelError(f"An accumulator exceeds 2^{bits}: the network is too wide for exact evaluation.")
     return ints.astype(np.int64)

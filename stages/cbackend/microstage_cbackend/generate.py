@@ -29,6 +29,7 @@ from microstage_cbackend.writers.selftest import selftest
 __all__ = ["files_of", "graphs_of", "read_model", "verify_and_publish"]
 
 SUFFIX = "_finn_streamlined.onnx"
+WIDE = "_integer.onnx"  # of a graph that FINN-ONNX cannot hold
 CARRIED = ("interface.json", "model_def.json", golden.FILE)
 
 
@@ -63,8 +64,8 @@ def graphs_of(folder: Path) -> dict[str, Path]:
 
 
 def _named(interface: dict[str, Any]) -> dict[str, Any]:
-    """The interface with its parts called as their functions are: `sublstm` for sublstm_finn_streamlined."""
-    names = {part: identifier(part.removesuffix(SUFFIX.removesuffix(".onnx"))) for part in interface.get("parts", {})}
+    """The interface with its parts called as their functions are: `sublstm` for sublstm_finn_streamlined or sublstm_integer."""
+    names = {part: identifier(f"{part}.onnx".removesuffix(SUFFIX).removesuffix(WIDE).removesuffix(".onnx")) for part in interface.get("parts", {})}
     sequence = Sequence.of(interface)
     renamed = {"sequence": sequence.renamed(names).described()} if sequence else {}
     return {**interface, "parts": {names[part]: facts for part, facts in interface.get("parts", {}).items()}, **renamed}

@@ -17,7 +17,7 @@ def run(job: Job) -> None:
     recorded = source.prove(job, converted)
     estimates = estimates_of(job, converted)
     for name, part in converted.items():
-        save(part.model, job.output / f"{source.file(name)}.onnx")
+        save(part.model, job.output / f"{source.file(name, part)}.onnx")
     golden.save(job.output / golden.FILE, recorded)
     write_json(job.output / "estimates.json", estimates)
     source.write(job, converted, estimates)

@@ -11,8 +11,8 @@ import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
 from microstage.errors import ModelError
-from microstage_streamline.finn.layout import LaidOut, input_ranges, lay_out, streams
-from microstage_streamline.finn.write import Written, write
+from microstage_streamline.finn.layout import LaidOut, as_it_is, input_ranges, lay_out, streams
+from microstage_streamline.finn.write import Written, beyond_finn, write
 from microstage_streamline.graph.commute import hoist
 from microstage_streamline.graph.graph import Graph
 from microstage_streamline.graph.normalise import Normaliser
@@ -27,13 +27,14 @@ __all__ = ["Converted", "convert", "convert_file"]
 @dataclass(frozen=True)
 class Converted:
     """The cleaned graph, which is the integer reference; the integers made of it; how they are written; `model`, the same laid out for
-    FINN, which is the artefact."""
+    FINN, which is the artefact. `beyond`: why FINN-ONNX cannot hold it, so that `model` is as it was written, in int64."""
 
     normal: Normaliser
     made: Made
     written: Written
     laid: LaidOut
     model: ModelWrapper
+    beyond: str = ""
 
     def whole(self) -> Converted:
         """This, or `ModelError` that names the first place that is not integer."""
@@ -47,7 +48,15 @@ class Converted:
 
     def streamed(self) -> Converted:
         """The same as a part of a longer stream: it is entered, and left where no axis turns, as its layers have it."""
+        if self.beyond:
+            return self
         return replace(self, model=streams(self.laid, input_ranges(self.written.interface), turned=False))
+
+    def without_finn(self, reason: str) -> Converted:
+        """The same, with FINN-ONNX left out for `reason`."""
+        written = write(self.made, self.normal, self.written.model.graph.name, wide=True)
+        laid = as_it_is(written.model)
+        return replace(self, written=written, laid=laid, model=laid.model, beyond=reason)
 
     @cached_property
     def streams(self) -> ModelWrapper:
@@ -64,9 +73,10 @@ def convert(graph: Graph, name: str) -> Converted:
     if not made.nodes:
         why = made.unresolved[0].reason if made.unresolved else "it has no layer"
         raise ModelError(f"Nothing of the network can be computed in integers: {why}")
-    written = write(made, normal, name)
-    laid = lay_out(written.model, input_ranges(written.interface))
-    return Converted(normal, made, written, laid, laid.model)
+    reason = beyond_finn(made)
+    written = write(made, normal, name, wide=bool(reason))
+    laid = as_it_is(written.model) if reason else lay_out(written.model, input_ranges(written.interface))
+    return Converted(normal, made, written, laid, laid.model, reason)
 
 
 def convert_file(path: Path) -> Converted:

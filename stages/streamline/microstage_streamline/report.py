@@ -10,7 +10,13 @@ from microstage_streamline.convert import Converted
 from microstage_streamline.finn.write import Written
 from microstage_streamline.integerise.made import Integers, Made
 
-__all__ = ["markdown", "missing", "unresolved"]
+__all__ = ["beyond", "markdown", "missing", "unresolved"]
+
+
+def beyond(part: Converted) -> str:
+    """The sentence that says why there is no FINN-ONNX."""
+    return (f"FINN-ONNX is left out: {part.beyond}. The integers are written in int64, proven by the reference alone"
+            " (qonnx computes in float32), and C goes on from them.")
 
 
 def unresolved(part: Converted) -> dict[str, Any]:
@@ -33,6 +39,7 @@ def markdown(part: Converted, compared: dict[str, Any], estimates: dict[str, Any
     whole, count = not made.unresolved, len(made.unresolved)
     partly = f"{count} place{'s' * (count > 1)} could not be made integer; the graph ends in front of what is listed."
     lines = ["# What became of the network", "", "Every output is computed in integers." if whole else partly, ""]
+    lines += [beyond(part), ""] if part.beyond else []
     lines += _table(["operator", "count"], sorted(Counter(node.op_type for node in part.model.graph.node).items()))
     lines += ["", "## Inputs and outputs", ""]
     border = [(name, said) for side in ("inputs", "outputs") for name, said in written.interface[side].items()]

@@ -47,9 +47,9 @@ class StageBefore:
                 found[name] = convert_part(read_onnx(self.folder / described["file"]), described)
         return found
 
-    def file(self, part: str) -> str:
+    def file(self, name: str, part: Converted) -> str:
         """What a part's graph is called, without its ending."""
-        return f"{part.removesuffix('_qcdq').removesuffix('_qonnx')}_finn_streamlined"
+        return _file(name.removesuffix("_qcdq").removesuffix("_qonnx"), part)
 
     def prove(self, job: Job, converted: dict[str, Converted]) -> dict[str, np.ndarray]:
         """Every boundary on every golden vector, over whole sequences; the vectors, as the graphs take them."""
@@ -58,10 +58,12 @@ class StageBefore:
         sequence = Sequence.read(self._interface())
         kept = {name: values for part in converted.values() for name, values in part.left(recorded).items()}
         stored = {name: part.laid.stored for name, part in converted.items()}
+        _say_beyond(job, converted)
         observed = sequences.replay_golden(job, models, interface, recorded | kept, sequence, stored)
         for name, model in models.items():
             job.metric(f"{name}.tensors_in_range", sequences.check_annotations(name, model, observed))
-            sequences.replay_executor(job, name, model, interface[name])
+            if not converted[name].beyond:
+                sequences.replay_executor(job, name, model, interface[name])
         if sequence is not None:
             step = sequence.cell
             sequences.replay_any_state(
@@ -74,9 +76,9 @@ class StageBefore:
         before = self._interface()
         after, sequence = {key: value for key, value in before.items() if key != "parts"}, Sequence.of(before)
         if sequence is not None:
-            after["sequence"] = sequence.renamed({part: self.file(part) for part in converted}).described()
+            after["sequence"] = sequence.renamed({name: self.file(name, part) for name, part in converted.items()}).described()
         parts = {
-            self.file(name): self._described(name, part, before["parts"][name]) for name, part in converted.items()
+            self.file(name, part): self._described(name, part, before["parts"][name]) for name, part in converted.items()
         }
         write_json(job.output / "interface.json", {**after, "parts": parts})
         shutil.copy(self.folder / FILE, job.output / FILE)
@@ -98,7 +100,7 @@ class StageBefore:
             }
             for side in ("inputs", "outputs")
         }
-        return {"file": f"{self.file(name)}.onnx", **sides}
+        return {"file": f"{self.file(name, part)}.onnx", **sides}
 
     def _interface(self) -> dict[str, Any]:
         return json.loads((self.folder / "interface.json").read_text())
@@ -127,29 +129,38 @@ class OwnFile:
         with naming(self.called):
             return {self.name: convert(self.opened.graph(), "network")}
 
-    def file(self, part: str) -> str:
+    def file(self, name: str, part: Converted) -> str:
         """What the graph is called, without its ending."""
-        return f"{part}_finn_streamlined"
+        return _file(name, part)
 
     def prove(self, job: Job, converted: dict[str, Converted]) -> dict[str, np.ndarray]:
         """Every tensor against the reference, on the user's vectors or drawn ones; each layer of the file against another executor."""
         with naming(self.called):
-            return self._proven(job, converted[self.name])
+            return self._proven(job, converted)
 
-    def _proven(self, job: Job, part: Converted) -> dict[str, np.ndarray]:
+    def _proven(self, job: Job, converted: dict[str, Converted]) -> dict[str, np.ndarray]:
+        part = converted[self.name]
         arrays = self._arrays(part)
         say_missing(job, part.made)
         fed = vectors.given(part.normal, part.made, arrays) if arrays else self._drawn(part)
         proof = Proof(part, fed)
-        recorded = proof.integers(job)
-        proof.executor(job, recorded)
+        recorded = proof.integers()
+        if proof.beyond_float32 and not part.beyond:
+            converted[self.name] = part = part.without_finn(proof.beyond_float32)
+            proof = Proof(part, fed)
+            recorded = proof.integers()
+        _say_beyond(job, converted)
+        proof.verified(job)
+        if not part.beyond:
+            proof.executor(job, recorded)
         job.metric("unresolved", len(part.made.unresolved))
         job.metric("compared", self.opened.compared(job, part, fed, recorded, arrays))
         return recorded | real_vectors(job, part, fed, arrays or {})
 
     def write(self, job: Job, converted: dict[str, Converted], estimates: dict[str, Any]) -> None:
         """The interface, and what became integer and what did not, for the person who brought the file and for programs."""
-        part, file = converted[self.name], self.file(self.name)
+        part = converted[self.name]
+        file = self.file(self.name, part)
         uncompared = job.metrics["compared"]["layers"]["uncompared"]
         lacks = {"uncompared": uncompared, "missing": report.missing(part.made)}
         said = {"file": f"{file}.onnx", **part.written.interface, **{what: found for what, found in lacks.items() if found}}
@@ -165,6 +176,16 @@ class OwnFile:
     def _arrays(self, part: Converted) -> dict[str, np.ndarray] | None:
         path = self.folder / "golden.npz"
         return vectors.named(vectors.read_golden(path), part.normal) if path.exists() else None
+
+
+def _file(name: str, part: Converted) -> str:
+    return f"{name}_integer" if part.beyond else f"{name}_finn_streamlined"
+
+
+def _say_beyond(job: Job, converted: dict[str, Converted]) -> None:
+    for part in converted.values():
+        if part.beyond:
+            job.log(f"streamline: {report.beyond(part)}")
 
 
 def convert_part(part: onnx.ModelProto, interface: dict[str, Any]) -> Converted:

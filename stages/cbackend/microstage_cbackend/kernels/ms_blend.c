@@ -16,7 +16,7 @@ void ms_blend(const x_t *x, const w_t *w, const stage_t *stage, y_t *y, const ms
                 for (int32_t d = 0; d < shape->size[3]; d++) {
                     const acc_t left = x[a * xs[0] + b * xs[1] + c * xs[2] + d * xs[3]];
                     const acc_t right = w[a * ws[0] + b * ws[1] + c * ws[2] + d * ws[3]];
-                    *y++ = (y_t)finish(stage, 0, left * shape->x_multiplier + right * shape->w_multiplier);
+                    *y++ = (y_t)finish(stage, 0, left * (acc_t)shape->x_multiplier + right * (acc_t)shape->w_multiplier);
                 }
             }
         }

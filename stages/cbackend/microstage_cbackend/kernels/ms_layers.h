@@ -23,7 +23,7 @@ typedef struct { int32_t outer, channels, inner; } ms_stage_shape;
 
 typedef struct { int32_t count, low; } ms_table_shape;
 
-typedef struct { int32_t size[4], x_step[4], w_step[4], x_multiplier, w_multiplier; } ms_blend_shape;
+typedef struct { int32_t size[4], x_step[4], w_step[4]; int64_t x_multiplier, w_multiplier; } ms_blend_shape;
 
 typedef struct { int32_t outer, count, inner, keep; } ms_top_shape;
 
@@ -61,6 +61,22 @@ static inline int32_t ms_finish_even64(const ms_even64 *s, int32_t c, int64_t su
 {
     const int64_t value = sum * s->multiplier[c] + s->offset[c];
     return ms_clamp((value + ((int64_t)1 << (s->shift - 1)) - 1 + ((value >> s->shift & 1) ^ s->odd)) >> s->shift, s->low, s->high);
+}
+
+/* (sum * multiplier + addend) >> shift for multipliers of up to 55 bits: upper * 2^24 + lower, or upper with lower = 0. Where what is
+ * shifted out is less than ties, an odd level (with odd = 1 an even one) is taken one down: halves to the even neighbour. */
+typedef struct {
+    const int64_t *upper, *addend;
+    const int32_t *lower, *fine;
+    int32_t shift, low, high, odd;
+    int64_t ties;
+} ms_wide64;
+
+static inline int32_t ms_finish_wide64(const ms_wide64 *s, int32_t c, int64_t sum)
+{
+    const int64_t value = sum * s->upper[c] + s->addend[c] + ((sum * s->lower[c] + s->fine[c]) >> 24);
+    const int64_t level = value >> s->shift, fraction = value & (((int64_t)1 << s->shift) - 1);
+    return ms_clamp(level - ((fraction < s->ties) & (level ^ s->odd) & 1), s->low, s->high);
 }
 
 /* bias + scale * (number of thresholds that the sum reaches); rows of `levels` ascending thresholds, one or per channel. */

@@ -11,6 +11,7 @@ import numpy as np
 from microstage_cbackend.passes.fuse import SUMMING, channels_of
 from microstage_cbackend.program.ir import Layer, Tensor, accumulator_type
 from microstage_cbackend.program.stages import Affine, Search, Shared
+from microstage_cbackend.program.wide import Wide
 
 __all__ = ["absorbs_read", "absorbs_write", "raise_read", "raise_written"]
 
@@ -19,13 +20,13 @@ _STAGED = (*SUMMING, "ms_blend", "ms_sum_pool", "ms_stage")
 
 def absorbs_write(layer: Layer) -> bool:
     """Whether `raise_written` can be done."""
-    staged = layer.kernel in _STAGED and isinstance(layer.stage, Affine | Search | Shared)
+    staged = layer.kernel in _STAGED and isinstance(layer.stage, Affine | Search | Shared | Wide)
     return staged or layer.kernel == "ms_table" or _adds_constant(layer)
 
 
 def absorbs_read(layer: Layer) -> bool:
     """Whether `raise_read` can be done."""
-    staged = layer.kernel in _STAGED and isinstance(layer.stage, Affine | Search)
+    staged = layer.kernel in _STAGED and isinstance(layer.stage, Affine | Search | Wide)
     padded = layer.kernel == "ms_sum_pool" and layer.shape["pad_top"] + layer.shape["pad_left"] > 0
     return (staged and not padded) or layer.kernel in ("ms_table", "ms_top") or _adds_constant(layer)
 

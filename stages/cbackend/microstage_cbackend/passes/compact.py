@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from microstage.integer.lines import fit_line
 from microstage_cbackend.passes.blends import fit_pairs
 from microstage_cbackend.passes.fuse import SUMMING, channels_of
 from microstage_cbackend.program.ir import Layer, Part, Tensor, accumulator_type, bits_of, smallest_type
 from microstage_cbackend.program.stages import Affine, Search, Shared, fit_affine, fit_shared
+from microstage_cbackend.program.wide import Wide, requantisation
 
 __all__ = ["compact"]
 
 _LARGEST_TABLE = 4096
 _EXHAUSTIVE = 2**20
 _FEW_LEVELS = 3
+_MANY = 1 << 14
+"Thresholds of a layer beyond which it is their line that is looked for, or nothing."
 
 
 def compact(part: Part) -> None:
@@ -50,6 +54,18 @@ def _blend(part: Part, layer: Layer) -> bool:
 def _compact(part: Part, layer: Layer) -> None:
     before = layer.stage
     search, low, high = _trimmed(before, *layer.reach)
+    if search.thresholds.size > _MANY:
+        layer.stage = _line(layer, search, low, high) or search
+    else:
+        _smallest(layer, search, low, high)
+    if len(search.thresholds) == 1 and layer.kernel == "ms_stage":
+        layer.shape = {"outer": 1, "channels": 1, "inner": int(np.prod(list(layer.shape.values())))}
+        layer.reach = low, high
+    part.proofs.append(_proof(layer, before, search, low, high))
+
+
+def _smallest(layer: Layer, search: Search, low: np.ndarray, high: np.ndarray) -> None:
+    """Of a line, a table, one row for all channels, and the thresholds themselves: what is small and fast."""
     affine = fit_affine(search, low, high)
     if affine is not None and layer.kernel in SUMMING and affine.multiplier.size == 1:
         affine.multiplier, affine.offset = (np.repeat(a, channels_of(layer)) for a in (affine.multiplier, affine.offset))
@@ -63,10 +79,22 @@ def _compact(part: Part, layer: Layer) -> None:
     else:
         shared = fit_shared(search, low, high)
         layer.stage = shared if shared is not None and shared.bytes < search.bytes else search
-    if len(search.thresholds) == 1 and layer.kernel == "ms_stage":
-        layer.shape = {"outer": 1, "channels": 1, "inner": int(np.prod(list(layer.shape.values())))}
-        layer.reach = low, high
-    part.proofs.append(_proof(layer, before, search, low, high))
+
+
+def _line(layer: Layer, search: Search, low: np.ndarray, high: np.ndarray) -> Affine | Wide | None:
+    """The line that thresholds of 16-bit levels are, for every channel of `layer`; None where they are none."""
+    found = fit_line(search.thresholds, search.bias, low, high) if search.scale == 1 else None
+    if found is None:
+        return None
+    shift, reach = np.array([found.shift]), int(max(np.abs(low).max(), np.abs(high).max()))
+    line = requantisation(found.multiplier, found.addend, shift, *search.ends, found.ties, found.lift, reach)
+    return line and line.of_rows(_rows(layer, search))
+
+
+def _rows(layer: Layer, search: Search) -> np.ndarray:
+    """Which row of a line each channel takes."""
+    rows = len(search.thresholds)
+    return np.zeros(channels_of(layer), np.int64) if rows == 1 and layer.kernel in SUMMING else np.arange(rows)
 
 
 def _trimmed(search: Search, low: np.ndarray, high: np.ndarray) -> tuple[Search, np.ndarray, np.ndarray]:
@@ -93,7 +121,7 @@ def _proof(layer: Layer, before: Search, search: Search, low: np.ndarray, high: 
     rows, levels = search.thresholds.shape
     proof = {"layer": layer.node, "operator": layer.operator, "sums": [int(low.min()), int(high.max())], "rows": rows, "thresholds": levels}
     proof |= {"form": layer.stage.kind if layer.stage else "table", "bytes": _bytes(layer), "bytes_as_thresholds": before.bytes}
-    if isinstance(layer.stage, Affine | Shared):
+    if isinstance(layer.stage, Affine | Shared | Wide):
         proof["shift"] = layer.stage.shift
         proof["steps_compared"] = int(((search.thresholds > low[:, None]) & (search.thresholds <= high[:, None])).sum())
     if int((high - low + 1).sum()) <= _EXHAUSTIVE:

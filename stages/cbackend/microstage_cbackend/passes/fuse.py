@@ -30,7 +30,7 @@ def producer(part: Part, tensor: Tensor) -> Layer | None:
 def lift_stages(part: Part) -> None:
     """max(x) then stage is stage then max, as no stage falls: the pool moves small integers, the stage can be fused."""
     for layer in list(part.layers):
-        if layer.kernel != "ms_stage" or layer.stage.scale < 0 or not part.read_once(layer.inputs[0]):
+        if layer.kernel != "ms_stage" or not isinstance(layer.stage, Search) or layer.stage.scale < 0 or not part.read_once(layer.inputs[0]):
             continue
         pool = producer(part, layer.inputs[0])
         if pool is None or pool.kernel != "ms_max_pool" or pool.shape["outer"] != 1:
@@ -41,7 +41,7 @@ def lift_stages(part: Part) -> None:
         x, y = pool.inputs[0], layer.output
         between = Tensor(f"{y.name}_before_pool", x.shape, y.low, y.high)
         pixels = pool.shape["height"] * pool.shape["width"]
-        layer.stage = Search(layer.stage.thresholds[rows], layer.stage.scale, layer.stage.bias, layer.stage.wide)
+        layer.stage = layer.stage.of_rows(rows)
         layer.shape = {"outer": pixels, "channels": pool.shape["inner"], "inner": 1}
         layer.reach = ends_by_channel(x, *layer.shape.values())
         layer.inputs, layer.output, pool.inputs, pool.output = [x], between, [between], y
@@ -54,7 +54,7 @@ def lift_stages(part: Part) -> None:
 def _rows_by_channel(layer: Layer, channels: int) -> np.ndarray | None:
     """Row of the stage of each of `channels` values that lie next to one another, or None where rows follow something else."""
     s = layer.shape
-    if len(layer.stage.thresholds) == 1:
+    if layer.stage.rows == 1:
         return np.zeros(channels, np.int64)
     labels = np.tile(np.repeat(np.arange(s["channels"]), s["inner"]), s["outer"])
     if labels.size % channels or np.any(labels.reshape(-1, channels) != labels[:channels]):
@@ -146,15 +146,15 @@ def fuse_stages(part: Part) -> None:
 
 def _take_stage(before: Layer, layer: Layer) -> bool:
     """Give the sum `before` the stage of `layer`; whether it can have it."""
-    stage, single = layer.stage, len(layer.stage.thresholds) == 1
+    stage, single = layer.stage, layer.stage.rows == 1
     if before.kernel in SUMMING and isinstance(before.stage, Raw):
         rows = _rows_by_channel(layer, channels_of(before))
         if rows is None:
             return False
         bias = before.bias.data if before.bias is not None else np.zeros(1, np.int64)
         before.reach = tuple(end - bias for end in ends_by_channel(before.output, -1, channels_of(before), 1))
-        thresholds = stage.thresholds if single else stage.thresholds[rows]
-        before.stage, before.bias = Search(thresholds - bias[:, None], stage.scale, stage.bias), None
+        own = stage if single and isinstance(stage, Search) else stage.of_rows(rows)
+        before.stage, before.bias = own.of_raised(-bias), None
     elif single and before.kernel == "ms_add":
         before.kernel, before.stage, before.reach = "ms_blend", stage, layer.reach
         before.shape |= {"x_multiplier": 1, "w_multiplier": 1}

@@ -67,7 +67,7 @@ def _two_valued(stage: Search) -> bool:
 
 
 def _counts_signs(layer: Layer, signs: dict[int, _Signs]) -> bool:
-    if layer.kernel not in _COUNTED or layer.bias is not None or layer.accumulator != "int32_t":
+    if layer.kernel not in _COUNTED or layer.bias is not None or layer.accumulator != "int32_t" or not isinstance(layer.stage, Raw | Search):
         return False
     x, s = layer.inputs[0], layer.shape
     values = s["depth"] if layer.kernel == "ms_linear" else s["channels"]

@@ -69,6 +69,14 @@ class Search:
             counts[here] = np.searchsorted(self.thresholds[row], sums[here], side="right")
         return self.bias + self.scale * counts
 
+    @property
+    def rows(self) -> int:
+        return len(self.thresholds)
+
+    def of_rows(self, rows: np.ndarray) -> Search:
+        """The same with the rows at these places."""
+        return replace(self, thresholds=self.thresholds[rows])
+
     def raised(self, by: int) -> Search:
         """The same plus `by`."""
         return replace(self, bias=self.bias + by)
@@ -95,6 +103,14 @@ class Affine:
     odd: bool = False
     "Halves are rounded to the odd neighbour instead."
     wide: bool = True
+
+    @property
+    def rows(self) -> int:
+        return self.multiplier.size
+
+    def of_rows(self, rows: np.ndarray) -> Affine:
+        """The same with the rows at these places."""
+        return replace(self, multiplier=self.multiplier[rows], offset=self.offset[rows])
 
     def raised(self, by: int) -> Affine:
         """The same plus `by`."""

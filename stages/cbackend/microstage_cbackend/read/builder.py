@@ -13,7 +13,8 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage_cbackend.program.ir import Ends, Layer, Part, Tensor, accumulator_type
 from microstage_cbackend.program.places import channel_loops, padded_loops
-from microstage_cbackend.program.stages import Raw, Search
+from microstage_cbackend.program.stages import Affine, Raw, Search
+from microstage_cbackend.program.wide import Wide
 from microstage_cbackend.program.windows import Window
 
 __all__ = ["Builder", "dot_range", "ends_by_channel"]
@@ -242,6 +243,33 @@ class Builder:
         layer = self.layer(place, operator, "ms_stage", [flat], y, {"outer": outer, "channels": len(labels), "inner": inner})
         layer.stage, layer.remark, layer.reach = stage, f"{thresholds.shape[1]} thresholds", ends_by_channel(flat, outer, len(labels), inner)
         layer.accumulator = "int64_t" if stage.wide else "int32_t"
+        return self._as(x, y, order)
+
+    def line(self, place: str, operator: str, name: str, x: Tensor, rows: np.ndarray, stage: Affine | Wide) -> Tensor:
+        """The multiply-add-shift `stage` of every value of `x`; `rows` of x's shape says which row an element takes."""
+        x, order = self._memory_order(place, x)
+        outer, labels, inner = channel_loops(np.broadcast_to(rows, x.shape).ravel()[order])
+        stage = stage.of_rows(labels)
+        flat = x.root.view(x.name, np.sort(x.places.ravel()))
+        reach = ends_by_channel(flat, outer, len(labels), inner)
+        levels = [stage.apply(end, np.arange(len(labels))) for end in reach]
+        y = Tensor(name, x.shape, int(np.min(levels)), int(np.max(levels)))
+        layer = self.layer(place, operator, "ms_stage", [flat], y, {"outer": outer, "channels": len(labels), "inner": inner})
+        layer.stage, layer.reach, layer.remark = stage, reach, f"levels {stage.low}..{stage.high}"
+        layer.accumulator = accumulator_type(flat.low, flat.high, f"{place}: its input")
+        return self._as(x, y, order)
+
+    def table(self, place: str, operator: str, name: str, x: Tensor, table: np.ndarray, low: int) -> Tensor:
+        """table[value - low] of every value of `x`."""
+        x, order = self._memory_order(place, x)
+        first, last = x.low - low, x.high - low
+        if first < 0 or last >= len(table):
+            raise ModelError(f"{place} has {len(table)} values from {low} on for a tensor of {x.low}..{x.high}; give one for each.")
+        values = np.ascontiguousarray(table[first : last + 1])
+        y = Tensor(name, x.shape, int(values.min()), int(values.max()))
+        flat = x.root.view(x.name, np.sort(x.places.ravel()))
+        constant = Tensor(f"{name}_table", values.shape, y.low, y.high, values)
+        self.layer(place, operator, "ms_table", [flat, constant], y, {"count": prod(x.shape), "low": x.low})
         return self._as(x, y, order)
 
     def _memory_order(self, place: str, x: Tensor) -> tuple[Tensor, np.ndarray]:

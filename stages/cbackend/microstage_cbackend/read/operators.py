@@ -12,6 +12,7 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.program.stages import Search
+from microstage_cbackend.program.wide import requantisation
 from microstage_cbackend.program.windows import Window
 from microstage_cbackend.read.builder import Builder
 
@@ -238,8 +239,36 @@ def multi_threshold(node: Node) -> list[Tensor]:
     channels = x.shape[axis] if axis < len(x.shape) else 1
     if len(thresholds) not in (1, channels):
         raise node.refuse(f"has {len(thresholds)} rows of thresholds for {channels} channels; give one row, or one per channel.")
-    rows = np.zeros(1, np.int64) if len(thresholds) == 1 else np.arange(channels).reshape([-1] + [1] * (len(x.shape) - axis - 1))
-    return [node.builder.search(node.place, node.operator, node.name, x, rows, search)]
+    return [node.builder.search(node.place, node.operator, node.name, x, _row_of(len(thresholds), axis, len(x.shape)), search)]
+
+
+@lowers("Requantize")
+def requantize(node: Node) -> list[Tensor]:
+    """clip((x * multiplier + addend) >> shift, low, high), one row or one for each channel along `axis`."""
+    x, constants = node.inputs[0], [node.constant(i, what).ravel() for i, what in ((1, "multiplier"), (2, "addend"), (3, "shift"))]
+    numbers = [node.attribute(name, default) for name, default in (("low", None), ("high", None), ("ties", 0), ("lift", 0))]
+    rows = max(map(len, constants))
+    stage = requantisation(*(np.broadcast_to(c, rows) for c in constants), *numbers, max(abs(x.low), abs(x.high)))
+    if stage is None:
+        raise node.refuse(f"multiplies {x.low}..{x.high} by {constants[0].max()}, which needs more than 84 bits.")
+    axis = node.attribute("axis", 1) % len(x.shape)
+    if rows not in (1, x.shape[axis]):
+        raise node.refuse(f"has {rows} multipliers for {x.shape[axis]} channels; give one, or one per channel.")
+    return [node.builder.line(node.place, node.operator, node.name, x, _row_of(rows, axis, len(x.shape)), stage)]
+
+
+@lowers("Table")
+def table(node: Node) -> list[Tensor]:
+    """table[x - low], one row for all or, as one table over another, one for each channel along `axis`."""
+    x, rows = node.inputs[0], node.constant(1, "table")
+    if len(rows) > 1:
+        raise node.refuse("has a table for each channel; one for all can be made.")
+    return [node.builder.table(node.place, node.operator, node.name, x, rows[0], node.attribute("low", 0))]
+
+
+def _row_of(rows: int, axis: int, rank: int) -> np.ndarray:
+    """Which row an element takes, to be broadcast to its tensor."""
+    return np.zeros(1, np.int64) if rows == 1 else np.arange(rows).reshape([-1] + [1] * (rank - axis - 1))
 
 
 def _channel_axis(node: Node, x: Tensor) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from microstage_cbackend.generic_kernels import KernelSet
 from microstage_cbackend.program.ir import Layer, Part, Tensor, type_range
 from microstage_cbackend.program.stages import Affine, Search, Shared
+from microstage_cbackend.program.wide import Wide
 from microstage_cbackend.specialised_kernels import pack_blocks, pack_depthwise_blocks, pack_rows, wide_shift
 from microstage_cbackend.writers.memory_plan import plan_memory
 from microstage_cbackend.writers.names import Names, filled, quoted
@@ -180,6 +181,12 @@ class PartWriter:
             offset = self._array(f"{name}_offset", stage.offset, "int64_t" if stage.wide else "int32_t")
             members = f".multiplier = {multiplier}, .offset = {offset}, .shift = {stage.shift}, .low = {stage.low}, .high = {stage.high}"
             members += f", .odd = {int(stage.odd)}" if stage.even else ""
+        elif isinstance(stage, Wide):
+            types = {"upper": "int64_t", "addend": "int64_t", "lower": "int32_t", "fine": "int32_t"}
+            arrays = {what: self._array(f"{name}_{what}", values, types[what]) for what, values in stage.parts.items()}
+            members = "".join(f".{what} = {array}, " for what, array in arrays.items())
+            members += f".shift = {stage.shift - stage.lift}, .low = {stage.low}, .high = {stage.high}, .odd = {int(stage.odd)}"
+            members += f", .ties = {stage.ties >> stage.lift}"
         else:
             return "NULL"
         return f"&(const ms_{stage.kind}){{{members}}}"
@@ -192,6 +199,8 @@ class PartWriter:
 
 def _rounding(layer: Layer) -> str:
     stage = layer.stage
+    if isinstance(stage, Wide):
+        return f"multiply, add, shift by {stage.shift}, in parts of 64 bits" if stage.split else f"multiply, add, shift by {stage.shift}"
     if not isinstance(stage, Affine):
         return ""
     rounded = f"half to {'odd' if stage.odd else 'even'}" if stage.even else "down"

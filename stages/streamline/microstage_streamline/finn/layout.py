@@ -16,10 +16,10 @@ from microstage_streamline.finn.keep_layout import KeepLayout, is_streamed
 from microstage_streamline.finn.lower_convs import LowerConvs
 from microstage_streamline.finn.merge_products import MergeSummedProducts
 from microstage_streamline.finn.name_by_layer import NameByLayer
-from microstage_streamline.finn.stored import Stored
+from microstage_streamline.finn.stored import Stored, natural
 from microstage_streamline.finn.strip_moves import StripMoves
 
-__all__ = ["LaidOut", "input_ranges", "lay_out", "streams"]
+__all__ = ["LaidOut", "as_it_is", "input_ranges", "lay_out", "streams"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,14 @@ def lay_out(model: ModelWrapper, ranges: dict[str, tuple[int, int]]) -> LaidOut:
     return LaidOut(
         model, {name: names.followed(found) for name, found in lower.stored.items()}, lower.moves, lower.kept
     )
+
+
+def as_it_is(model: ModelWrapper) -> LaidOut:
+    """An integer graph that FINN-ONNX cannot hold: every tensor lies as its graph says."""
+    tensors = {name: tuple(model.get_tensor_shape(name)) for node in model.graph.node for name in (*node.input, *node.output) if name}
+    tensors |= {value.name: tuple(model.get_tensor_shape(value.name)) for value in model.graph.output}
+    stored = {name: Stored(name, shape, natural(len(shape))) for name, shape in tensors.items()}
+    return LaidOut(model, stored, set(), {})
 
 
 def streams(found: LaidOut, ranges: dict[str, tuple[int, int]], turned: bool = True) -> ModelWrapper:

@@ -1,4 +1,5 @@
-"""The integers as FINN-ONNX: float32 containers, annotated datatypes, batch 1, names that the file's user knows."""
+"""The integers as ONNX, batch 1, under names that the file's user knows: FINN's, float32 containers with annotated datatypes; where these
+do not hold every number, int64 and operators of a domain of our own."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.general import GiveUniqueNodeNames
 
+from microstage.integer.fixed_point import DOMAIN
 from microstage.integer.registry import Kind, named
 from microstage.integer.tensor import narrowed
 from microstage_streamline.finn.annotate_datatypes import datatype_of
@@ -20,12 +22,13 @@ from microstage_streamline.graph.normalise import Normaliser
 from microstage_streamline.integerise.made import Entered, Integers, Made, exact_scale
 from microstage_streamline.integerise.monotone import Function, straight_line
 
-__all__ = ["Written", "write"]
+__all__ = ["Written", "beyond_finn", "write"]
 
 _DOMAIN = "qonnx.custom_op.general"
 _CUSTOM = ("MultiThreshold", "Im2Col", "MaxPoolNHWC", "XnorPopcountMatMul")
 _SHAPES = (Kind.MOVES, Kind.ORDER)  # their constants are int64 in ONNX
 _OPSET, _IR = 13, 8
+_FLOAT32, _SUMS = 24, 32  # bits: of a constant that float32 holds, of a sum that FINN's layers have
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,25 @@ class Written:
     renamed: dict[str, str]
 
 
-def write(made: Made, normal: Normaliser, name: str) -> Written:
-    """The model of what was made integer, a graph called `name`."""
-    entered = _entries(made, normal)
+def beyond_finn(made: Made) -> str:
+    """Why FINN-ONNX cannot hold the integers; nothing where it can."""
+    for node in made.nodes:
+        if named(node.op).kind is Kind.FIXED:
+            return f"{node} has no form there"
+        for name in node.inputs:
+            most = int(np.abs(made.constants.get(name, 0)).max(initial=0))
+            if most > 1 << _FLOAT32:
+                return f"{node} reads {name} of {most.bit_length()} bits, and its float32 holds {_FLOAT32}"
+        for name in filter(None, node.outputs):
+            most = max(abs(end) for end in made.ranges[name].ends)
+            if most >= 1 << (_SUMS - 1):
+                return f"{node} may need {most.bit_length() + 1} bits, and its sums have {_SUMS}"
+    return ""
+
+
+def write(made: Made, normal: Normaliser, name: str, wide: bool = False) -> Written:
+    """The model of what was made integer, a graph called `name`; `wide`: in int64, else in float32 as FINN has it."""
+    entered, element = _entries(made, normal), TensorProto.INT64 if wide else TensorProto.FLOAT
     renamed = {tensor: name for name, tensor in entered.items()}
     nodes = list(made.nodes)
     for output, found in made.outputs.items():
@@ -53,11 +72,11 @@ def write(made: Made, normal: Normaliser, name: str) -> Written:
             renamed[tensor] = output
     graph = helper.make_graph(
         [_proto(node, renamed) for node in nodes], name,
-        [_value(entry, made.ranges[tensor].low.shape) for entry, tensor in entered.items()],
-        [_value(output, _ends(found).low.shape, _element(made, found)) for output, found in made.outputs.items()],
-        [numpy_helper.from_array(_contained(made, stored, value), stored) for stored, value in sorted(made.constants.items())],
+        [_value(entry, made.ranges[tensor].low.shape, element) for entry, tensor in entered.items()],
+        [_value(output, _ends(found).low.shape, _element(made, found, element)) for output, found in made.outputs.items()],
+        [numpy_helper.from_array(_contained(made, stored, value, wide), stored) for stored, value in sorted(made.constants.items())],
     )
-    opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_DOMAIN, 1)]
+    opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_DOMAIN, 1), *([helper.make_opsetid(DOMAIN, 1)] if wide else [])]
     model = ModelWrapper(helper.make_model(graph, opset_imports=opsets, ir_version=_IR))
     _annotate(model, made, renamed)
     onnx.checker.check_model(model.model)
@@ -92,34 +111,34 @@ def _origin(tensor: str, normal: Normaliser) -> str:
 
 
 def _proto(node: Node, renamed: Mapping[str, str]) -> onnx.NodeProto:
-    proto = node.proto(_DOMAIN if node.op in _CUSTOM else "")
+    proto = node.proto(_DOMAIN if node.op in _CUSTOM else DOMAIN if named(node.op).kind is Kind.FIXED else "")
     for names in (proto.input, proto.output):
         for index, name in enumerate(names):
             names[index] = renamed.get(name, name)
     return proto
 
 
-def _value(name: str, shape, element: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:
+def _value(name: str, shape, element: int) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, element, list(shape))
 
 
-def _element(made: Made, found: Integers | Function) -> int:
-    """FINN keeps integers in float32; the places that ArgMax and TopK give are int64, as ONNX has them, moved about or not."""
+def _element(made: Made, found: Integers | Function, element: int) -> int:
+    """`element`, which integers are kept in; the places that ArgMax and TopK give are int64, as ONNX has them, moved about or not."""
     name = (found if isinstance(found, Integers) else found.start).name
     maker = next((node for node in made.nodes if name in node.outputs), None)
     while maker is not None and named(maker.op).kind is Kind.MOVES:
         name = maker.inputs[0]
         maker = next((node for node in made.nodes if name in node.outputs), None)
     places = maker is not None and named(maker.op).kind is Kind.ORDER and name == maker.outputs[-1]
-    return TensorProto.INT64 if places else TensorProto.FLOAT
+    return TensorProto.INT64 if places else element
 
 
 def _ends(found: Integers | Function):
     return (found if isinstance(found, Integers) else found.start).range
 
 
-def _contained(made: Made, name: str, value: np.ndarray) -> np.ndarray:
-    shapes = any(name in node.inputs for node in made.nodes if named(node.op).kind in _SHAPES)
+def _contained(made: Made, name: str, value: np.ndarray, wide: bool) -> np.ndarray:
+    shapes = wide or any(name in node.inputs for node in made.nodes if named(node.op).kind in _SHAPES)
     return np.ascontiguousarray(value, np.int64 if shapes else np.float32)
 
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from microstage.integer.ranges import Range, node_range
+from microstage.integer.registry import Kind, named
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.graph.normalise import Normaliser, is_quantised
 from microstage_streamline.integerise.made import Cannot, Integers, Made
 
 __all__ = ["Emitter"]
 
-_EXACT_IN_FLOAT32 = 2**24
+_PRODUCTS, _INTEGERS = 53, 62  # bits: of sums that the reference forms in float64, of any integer
 
 
 class Emitter:
@@ -43,11 +44,10 @@ class Emitter:
     def emit_all(self, node: Node, examples: list[Any], *sources: Integers) -> list[Integers]:
         """As `emit`, for a node of several outputs."""
         constants = {name: self.made.constants[name] for name in node.inputs if name in self.made.constants}
-        if any(np.abs(value).max(initial=0) > _EXACT_IN_FLOAT32 for value in constants.values()):
-            raise Cannot("has a constant of more than 24 bits, which FINN's float32 containers do not hold")
         ranges = node_range(node.proto(), {s.name: s.range for s in sources}, constants)
-        if any(max(abs(end) for end in range_.ends) >= 2**31 for range_ in ranges.values()):
-            raise Cannot("its accumulator may need more than 32 bits")
+        bits = _PRODUCTS if named(node.op).kind is Kind.PRODUCT else _INTEGERS
+        if any(max(abs(end) for end in range_.ends) >= 2**bits for range_ in ranges.values()):
+            raise Cannot(f"its accumulator may need more than {bits} bits")
         self.made.nodes.append(node)
         self.makers.update(dict.fromkeys(node.outputs, node))
         self.made.ranges.update(ranges)

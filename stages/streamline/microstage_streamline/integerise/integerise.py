@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from microstage.errors import ModelError
+from microstage.integer.lines import Line
 from microstage.integer.ranges import of_type
 from microstage.integer.registry import Kind, named
 from microstage.integer.tensor import narrowed
@@ -22,8 +23,9 @@ from microstage_streamline.graph.normalise import Normaliser, is_quantised
 from microstage_streamline.integerise.emitter import Emitter
 from microstage_streamline.integerise.entries import CLAMPS, entry_of
 from microstage_streamline.integerise.made import Cannot, Entered, Integers, Made, Unresolved, exact_scale
-from microstage_streamline.integerise.monotone import Function, entry_range, straight_line, thresholds
+from microstage_streamline.integerise.monotone import Function, Lined, entry_range, straight_line, thresholds
 from microstage_streamline.integerise.rescaled_sum import Joined, aligned
+from microstage_streamline.integerise.weighted_sum import weighted_sum
 
 __all__ = ["Integeriser"]
 
@@ -157,6 +159,8 @@ class Integeriser(Emitter):
         if len(function.nodes) == 1 and function.nodes[0].op == "Mul":
             return self._multiplied(name, function)
         found, start = thresholds(function, self.constants), function.start
+        if isinstance(found, Lined):
+            return self._requantised(self._boundary(function.nodes), found, start, function)
         start = self.turned(start, found.over(start.range.low.ndim)) if found.flipped.any() else start
         return self._threshold(self._boundary(function.nodes), found, start, function)
 
@@ -185,14 +189,27 @@ class Integeriser(Emitter):
 
     def _aligned(self, joined: Joined) -> Integers:
         """The sum of two tensors at different scales, behind its quantiser."""
-        found, layer, name = aligned(joined, self.constants), joined.nodes[0].layer, self._boundary(joined.nodes)
-        terms = []
-        for side, term, factor in (("left", joined.a, found.p), ("right", joined.b, found.r)):
+        name = self._boundary(joined.nodes)
+        try:
+            found = aligned(joined, self.constants)
+        except ModelError:
+            weighted = weighted_sum(joined, self.constants)
+            if weighted is None:
+                raise
+            weights = weighted.weights
+            total = self._weighted(name, joined, np.array(weights.p), np.array(weights.r))
+            line = Line(np.array([1]), np.array([weights.addend]), weights.shift, weights.ties)
+            return self._requantised(name, Lined(line, weighted.low, weighted.high, 1), total, joined)
+        return self._threshold(name, found, self._weighted(name, joined, found.p, found.r), joined)
+
+    def _weighted(self, name: str, joined: Joined, p: np.ndarray, r: np.ndarray) -> Integers:
+        """p a + r b."""
+        terms, layer = [], joined.nodes[0].layer
+        for side, term, factor in (("left", joined.a, p), ("right", joined.b, r)):
             stored = f"{name}.{side}.factor"
             self.made.constants[stored] = factor
             terms.append(self.emit(Node("Mul", [term.name, stored], [f"{name}.{side}"], {}, layer), None, term))
-        total = self.emit(Node("Add", [term.name for term in terms], [f"{name}.sum"], {}, layer), None, *terms)
-        return self._threshold(name, found, total, joined)
+        return self.emit(Node("Add", [term.name for term in terms], [f"{name}.sum"], {}, layer), None, *terms)
 
     def _threshold(self, name: str, found: Any, start: Integers, function: Function | Joined) -> Integers:
         table = self._stored_table(name, found.table, function.nodes)
@@ -213,6 +230,16 @@ class Integeriser(Emitter):
         stored = f"{name}.thresholds" if stored in self.made.constants or not stored else stored
         self.made.constants[stored] = table
         return stored
+
+    def _requantised(self, name: str, found: Lined, start: Integers, function: Function | Joined) -> Integers:
+        """One multiplication, addition and shift, of more levels than FINN-ONNX has thresholds for."""
+        line, flags = found.line, {"low": found.low, "high": found.high, "axis": found.axis}
+        flags |= {key: value for key, value in (("ties", line.ties), ("lift", line.lift)) if value}
+        constants = {"multiplier": line.multiplier, "addend": line.addend, "shift": np.array([line.shift])}
+        stored = [self.keep(f"{name}.{what}", value) for what, value in constants.items()]
+        node = Node("Requantize", [start.name, *stored], [name], flags, function.nodes[-1].layer)
+        made = self.emit(node, function.example, start)
+        return replace(made, shared=made.shared or self.reads.get(function.nodes[-1].output, 0) > 1)
 
     def _boundary(self, nodes: list[Node]) -> str:
         """The tensor that first holds the integers at the end of `nodes`: behind it, scales alone change."""

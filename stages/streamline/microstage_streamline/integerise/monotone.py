@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from microstage.errors import ModelError
 from microstage.integer.interpreter import run_node
+from microstage.integer.lines import Line, fit_line
 from microstage.integer.ranges import Range
 from microstage.integer.registry import named
 from microstage.integer.tensor import narrowed, real
 from microstage_streamline.finn.annotate_datatypes import datatype_of
 from microstage_streamline.graph.graph import Entry, Node
+from microstage_streamline.integerise.steps import first_reached
 from microstage_streamline.integerise.thresholds import chain_function, search
 
 if TYPE_CHECKING:
     from microstage_streamline.integerise.made import Integers
 
-__all__ = ["Found", "Function", "axis_of", "bends", "entry_range", "layout_of", "straight_line", "thresholds"]
+__all__ = ["Found", "Function", "Lined", "axis_of", "bends", "entry_range", "layout_of", "straight_line", "thresholds"]
 
 _LAYOUTS = {2: ("NC",), 3: ("NCW", "NWC"), 4: ("NCHW", "NHWC"), 5: ("NCDHW", "NDHWC")}
-_MOST_LEVELS, _MOST_THRESHOLDS = 1 << 16, 1 << 22
+_MOST_LEVELS, _MOST_THRESHOLDS, _MOST_SEARCHED = 1 << 16, 1 << 22, 1 << 25
+_FLOAT32 = 1 << 24  # the largest threshold that FINN's containers hold
 _ANY = 1e30  # beyond what any quantiser resolves
 
 
@@ -69,6 +72,16 @@ class Found:
         return self.flipped.reshape([self.flipped.size if axis == self.axis else 1 for axis in range(rank)])
 
 
+@dataclass(frozen=True)
+class Lined:
+    """A staircase of more or larger thresholds than FINN-ONNX holds, as one line for each channel along `axis`, held to low..high."""
+
+    line: Line
+    low: int
+    high: int
+    axis: int
+
+
 def bends(node: Node, constants: Mapping[str, Any]) -> bool:
     """Whether a function of its one computed input is no straight line: an operator that is none, 1 / x, a cast that cuts fractions off."""
     here = node.op == "Div" and node.inputs[0] in constants or node.op == "Cast" and node.flags["to"] not in (1, 10, 11)
@@ -88,8 +101,8 @@ def _slope(node: Node, constants: Mapping[str, Any], step: np.ndarray) -> np.nda
     return real(run_node(node.proto(), {**constants, source: step})[node.output])
 
 
-def thresholds(function: Function, constants: Mapping[str, Any]) -> Found:
-    """The MultiThreshold that `function` is; `ModelError` where it is none, or needs one that is too large."""
+def thresholds(function: Function, constants: Mapping[str, Any]) -> Found | Lined:
+    """The MultiThreshold that `function` is, or its line where FINN-ONNX cannot hold that; `ModelError` where it is none, or too large."""
     start, scale = function.start, getattr(function.start.example, "scale", None)
     rank, source = start.range.low.ndim, function.source(constants)
     if rank < 2:
@@ -102,12 +115,28 @@ def thresholds(function: Function, constants: Mapping[str, Any]) -> Found:
     evaluate = chain_function([node.proto() for node in function.nodes], source, _scale(scale), constants, rank, axis)
     ends = evaluate(np.stack([low, high]))
     levels = int(ends.max() - ends.min())
-    if levels > _MOST_LEVELS or levels * len(low) > _MOST_THRESHOLDS:
+    if levels > _MOST_LEVELS or levels * len(low) > _MOST_SEARCHED:
         raise ModelError(f"would need {levels} thresholds in each of {len(low)} channels; quantise to fewer bits")
-    found = search(evaluate, low, high)
+    found = search(evaluate, low, high) if levels * len(low) <= _MOST_THRESHOLDS else None
+    if found is None or np.abs(found.table).max() > _FLOAT32:
+        lined = _lined(evaluate, found, low, high, axis)
+        if lined or found is None:
+            if lined is None:
+                raise ModelError(f"would need {levels} thresholds in each of {len(low)} channels, which are no line; quantise to fewer bits")
+            return lined
     table = found.table[:1] if np.array_equal(found.table, np.broadcast_to(found.table[:1], found.table.shape)) else found.table
     datatype = datatype_of(found.low, found.low + found.table.shape[1]).name
     return Found(table, found.low, found.flipped, axis, datatype, layout_of(axis, rank))
+
+
+def _lined(evaluate, found: Any, low: np.ndarray, high: np.ndarray, axis: int) -> Lined | None:
+    """The lines of a staircase, of those that fall with negative multipliers; None where it is none. `found`: its thresholds, if they are."""
+    ends = evaluate(np.stack([low, high]))
+    sign, bottom, top = np.where(ends[1] < ends[0], -1, 1), int(ends.min()), int(ends.max())
+    first, last = np.where(sign < 0, -high, low), np.where(sign < 0, -low, high)
+    table = found.table if found else first_reached(lambda x: evaluate(x * sign), np.arange(bottom + 1, top + 1), first, last)
+    line = fit_line(table, bottom, first, last)
+    return line and Lined(replace(line, multiplier=line.multiplier * sign), bottom, top, axis)
 
 
 def _scale(scale: Any) -> Any:

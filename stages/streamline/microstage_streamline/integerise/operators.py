@@ -140,3 +140,13 @@ def _order(made: Integeriser, node: Node) -> list[Any]:
         )
     found = made.emit_all(Node(node.op, [x.name, *node.inputs[1:]], outputs, node.flags, node.layer), examples, x)
     return [Function(found[0], line.nodes, made.values[node.outputs[0]]), *found[1:]] if both else found
+
+
+@_handles(Kind.FIXED)
+def _fixed(made: Integeriser, node: Node) -> list[Integers]:
+    """Integers of integers by a rule of its own, whose other inputs are constants."""
+    x = made.integers(node.inputs[0])
+    for name in node.inputs[1:]:
+        made.made.constants[name] = np.asarray(made.constants[name], np.int64)
+    new = Node(node.op, [x.name, *node.inputs[1:]], node.outputs, node.flags, node.layer)
+    return made.emit_all(new, [made.values[name] for name in node.outputs], x)

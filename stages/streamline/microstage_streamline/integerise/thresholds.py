@@ -19,7 +19,6 @@ from microstage.integer.tensor import QTensor
 
 __all__ = ["Thresholds", "chain_function", "search"]
 
-_EXACT_IN_FLOAT32 = 2**24
 _EVERY_VALUE = 2**20
 
 
@@ -75,7 +74,7 @@ def search(function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: 
 
 
 def _check(rising, table: np.ndarray, levels: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
-    """Each threshold is where the level is first reached; rows are sorted; float32 holds every one of them."""
+    """Each threshold is where the level is first reached; rows are sorted."""
     if np.any(np.diff(table, axis=1) < 0):
         raise ModelError("A function of an accumulator is not monotone; it has no thresholds.")
     at = table.T
@@ -85,8 +84,6 @@ def _check(rising, table: np.ndarray, levels: np.ndarray, low: np.ndarray, high:
         raise ModelError("A threshold is not where its level is first reached: the function is not monotone.")
     if int((high - low).max() + 1) * len(low) <= _EVERY_VALUE:
         _check_everywhere(rising, table, int(levels[0, 0]) - 1, low, high)
-    if np.abs(table).max() > _EXACT_IN_FLOAT32:
-        raise ModelError("A threshold needs more than 24 bits, which FINN's float32 containers do not hold.")
 
 
 def _check_everywhere(rising, table: np.ndarray, bottom: int, low: np.ndarray, high: np.ndarray) -> None:

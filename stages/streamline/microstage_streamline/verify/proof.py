@@ -22,6 +22,7 @@ __all__ = ["Proof"]
 
 _AT_ONCE = 16
 _COUNT = "XnorPopcountMatMul"
+_EXACT_IN_FLOAT32 = 1 << 24
 _EXECUTED_BY_QONNX = 2
 _MOST_KEPT = 1 << 22  # values in golden.npz; beyond, the border alone
 
@@ -34,12 +35,14 @@ class Proof:
         self.normal, self.made, self.written, self.model = part.normal, part.made, part.written, part.model.model
         self.found = _Found(part)
         self.compared = [tensor for tensor in self.found.tensors if tensor in part.normal.values and tensor not in part.made.negated]
+        self.counts = dict.fromkeys(self.compared, 0)
+        self.beyond_float32 = ""
 
-    def integers(self, job: Job) -> dict[str, np.ndarray]:
-        """Every tensor of the new graph against the reference, bit-exact or `VerificationError`; the golden vectors."""
+    def integers(self) -> dict[str, np.ndarray]:
+        """Every tensor of the new graph against the reference, bit-exact or `VerificationError`; the golden vectors. `beyond_float32` says
+        which tensor held integers that float32 does not."""
         interpreter = Interpreter(self.model)
         kept: dict[str, list[np.ndarray]] = {}
-        counts = dict.fromkeys(self.compared, 0)
         wanted = [*self.compared, *self.made.inputs]
         for part in self._parts():
             expected = self.normal.graph.run(part, wanted)
@@ -47,12 +50,15 @@ class Proof:
             found = self.found.integers(interpreter.run(fed, self.found.names))
             self._within_types(found)
             for tensor in self.compared:
-                counts[tensor] += golden.compare(tensor, self.part.made.left(tensor, integers(expected[tensor])), found[tensor]).compared
+                self.counts[tensor] += golden.compare(tensor, self.part.made.left(tensor, integers(expected[tensor])), found[tensor]).compared
             for name, value in {**fed, **self._kept(found)}.items():
                 kept.setdefault(name, []).append(integers(value))
-        for tensor, count in counts.items():
-            job.verified(self.written.renamed.get(tensor, tensor), count, count)
         return {name: _smallest(np.concatenate(values)) for name, values in kept.items()}
+
+    def verified(self, job: Job) -> None:
+        """Record what `integers` compared."""
+        for tensor, count in self.counts.items():
+            job.verified(self.written.renamed.get(tensor, tensor), count, count)
 
     def _parts(self) -> Iterator[dict[str, Any]]:
         count = max(len(getattr(value, "ints", value)) for value in self.vectors.values())
@@ -65,12 +71,16 @@ class Proof:
             low, high = self.made.ranges[tensor].ends
             if value.min() < low or value.max() > high:
                 raise VerificationError(f"{tensor} is proven to be {low}..{high} but held {value.min()}..{value.max()}.")
+            most = int(np.abs(value).max())
+            if most > _EXACT_IN_FLOAT32 and not self.beyond_float32:
+                self.beyond_float32 = f"{tensor} holds {most}, beyond the 24 bits of its float32"
 
     def _kept(self, found: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """Outputs and thresholds by their names in the model."""
         renamed = self.written.renamed
         outputs = {output: found[tensor] for output, tensor in self.found.outputs.items()}
-        levels = {renamed.get(n.output, n.output): found[n.output] for n in self.made.nodes if n.op == "MultiThreshold"}
+        quantised = [n.output for n in self.made.nodes if n.op in ("MultiThreshold", "Requantize")]
+        levels = {renamed.get(name, name): found[name] for name in quantised}
         size = sum(np.size(integers(value)[0]) for value in levels.values())
         count = max(len(getattr(value, "ints", value)) for value in self.vectors.values())
         return {**levels, **outputs} if size * count <= _MOST_KEPT else outputs

@@ -1,0 +1,79 @@
+"""Sums of two tensors at different scales that have too many pairs to look at each: two of 16 bits.
+
+s a + t b is g n for the whole number n = S a + T b, where g is the largest power of two of which both scales are multiples. What follows
+is a staircase of n, and one multiply-add-shift of a and b has every step of it between the right neighbours (`microstage.integer.lines`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from microstage.errors import ModelError
+from microstage.integer.arithmetic import _small_ratio
+from microstage.integer.lines import Weighted, fit_weighted
+from microstage_streamline.integerise.monotone import Function, axis_of
+from microstage_streamline.integerise.rescaled_sum import Joined
+from microstage_streamline.integerise.steps import first_reached
+from microstage_streamline.integerise.thresholds import chain_function
+
+__all__ = ["WeightedSum", "weighted_sum"]
+
+_EXACT, _MOST_LEVELS = 1 << 53, 1 << 16
+
+
+@dataclass(frozen=True)
+class WeightedSum:
+    """Levels low..high of `weights`."""
+
+    weights: Weighted
+    low: int
+    high: int
+
+
+def weighted_sum(joined: Joined, constants: Mapping[str, Any]) -> WeightedSum | None:
+    """The sum, quantised, as whole weights; None where 60 bits do not hold them or the scales differ from channel to channel."""
+    terms, rank = (joined.a, joined.b), joined.a.range.low.ndim
+    scales = [np.asarray(term.example.scale, np.float64).reshape(-1) for term in terms]
+    behind = Function(joined.a, joined.nodes[1:], joined.example)
+    if any(np.ptp(scale) for scale in scales) or not joined.nodes[1:] or axis_of(behind, rank, constants, scaled=False) is not None:
+        return None
+    reach = [max(map(abs, term.range.ends)) for term in terms]
+    unit, factors = _whole(terms, joined.nodes[0].op == "Sub")
+    ends = sorted(sum(f * end for f, end in zip(factors, pair)) for pair in _corners(factors, terms))
+    if max(map(abs, ends)) >= _EXACT:
+        return None
+    nodes = [node.proto() for node in joined.nodes[1:]]
+    evaluate = chain_function(nodes, joined.nodes[0].output, None, constants, rank, 1)
+    levels = lambda n: evaluate(n.astype(np.float64) * unit)  # noqa: E731  exact: a power of two
+    bottom, top = sorted(int(level) for level in levels(np.array(ends)[:, None]).ravel())
+    if top - bottom > _MOST_LEVELS:
+        raise ModelError(f"would need {top - bottom} levels; quantise to fewer bits")
+    low, high = (np.array([end]) for end in (ends[0], ends[-1]))
+    falls = int(levels(low[:, None])[0, 0]) > int(levels(high[:, None])[0, 0])
+    if falls:
+        low, high, factors = -high, -low, [-factor for factor in factors]
+    rising = (lambda n: levels(-n)) if falls else levels
+    table = first_reached(rising, np.arange(bottom + 1, max(top, bottom + 1) + 1), low, high)
+    found = fit_weighted(table[0], bottom, (int(low[0]), int(high[0])), tuple(factors), tuple(reach))
+    return found and WeightedSum(found, bottom, top)
+
+
+def _whole(terms, minus: bool) -> tuple[float, list[int]]:
+    """g and whole factors of two scales: of small ones that the reference takes them for, or as floats are, multiples of a power of two."""
+    scales = [float(np.asarray(term.example.scale).reshape(-1)[0]) for term in terms]
+    small = _small_ratio(*(term.example for term in terms))
+    fractions = [Fraction(scale) for scale in scales]
+    step = max(fraction.denominator for fraction in fractions)
+    unit, factors = (scales[0] / small[0], list(small)) if small else (1.0 / step, [int(fraction * step) for fraction in fractions])
+    return unit, [factors[0], -factors[1] if minus else factors[1]]
+
+
+def _corners(factors, terms):
+    """The pairs of ends at which the sum is least and greatest."""
+    each = [sorted(term.range.ends, key=lambda end, f=factor: f * end) for factor, term in zip(factors, terms)]
+    return zip(*each)
