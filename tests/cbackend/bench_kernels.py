@@ -112,7 +112,7 @@ def program(layers: list[Layer]) -> str:
     for number, layer in enumerate(layers):
         for name, portable in (("layer", ""), ("plain", "_c")):
             lines += [f"static __attribute__((noinline)) void {name}{number}(void)", "{"]
-            lines += [f"    const ms_requant q = {{multiplier, offset, 38, 0, 255, 0, 0, 0}};\n    (void)q;\n    {call(layer, portable)};", "}"]
+            lines += [f"    const ms_requant q = {{multiplier, offset, 38, 0, 255, 0, 0, 0, 0, 0}};\n    (void)q;\n    {call(layer, portable)};", "}"]
         lines += [f"static void fill{number}(void) {{ {fill(layer)}; }}", ""]
     for name in ("layer", "plain", "fill"):
         lines += [f"static void (*const {name}s[])(void) = {{{', '.join(f'{name}{n}' for n in range(len(layers)))}}};"]

@@ -67,7 +67,8 @@ static void write_buffer(buffer b)
 /* b: x, y, then constants. */
 MS_ENTRY static void run(int32_t kernel, const int32_t *p, const buffer *b)
 {
-    const ms_requant q = {b[4].data, b[5].data, p[0], p[1], p[2], p[3], p[4], p[5]};
+    const int64_t *kink = b[6].count ? b[6].data : 0;
+    const ms_requant q = {b[4].data, b[5].data, p[0], p[1], p[2], p[3], p[4], p[5], kink, kink ? *(const int64_t *)b[7].data : 0};
     const ms_conv_u8_shape conv = {p[6], p[7], p[8], p[9], p[10], p[11], p[12], p[13], p[14], p[15], p[16], p[17], p[18], p[19]};
     const ms_depthwise_u8_shape taps = {p[6], p[7], p[8], p[9], p[10], p[11], p[12], p[13], p[14], p[15], p[16]};
     const ms_pad_u8_shape pad = {p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], p[10], p[11]};

@@ -52,6 +52,12 @@ class Requant:
     even: int
     zero: int
     flip: int
+    kink: np.ndarray
+    edge: np.ndarray
+
+    @property
+    def buffers(self) -> list[np.ndarray]:
+        return [self.multiplier, self.offset, self.kink, self.edge]
 
     @property
     def integers(self) -> list[int]:
@@ -60,6 +66,8 @@ class Requant:
     def of(self, sums: np.ndarray) -> np.ndarray:
         """[..., filters] -> uint8, in the words of ms_fast.h."""
         value = sums.astype(np.int64) * self.multiplier + self.offset
+        if self.kink.size:
+            value -= np.where(value < self.edge, self.kink, 0)
         y = value >> self.shift
         if self.even:
             y -= ((value & ((1 << self.shift) - 1)) == 0) & ((y ^ self.zero) & 1)
@@ -79,7 +87,9 @@ def requant(random, filters: int, reach: int, wide: bool) -> Requant:
     half = 1 << (shift - 1)
     offset = zero * (1 << shift) + half + (0 if even else random.integers(-half, half, filters)) + np.zeros(filters, np.int64)
     low, high = sorted(random.integers(0, 256, 2)) if random.integers(0, 2) else (0, 255)
-    return Requant(multiplier, offset, shift, int(low), int(high), even, zero, int(random.choice([0, 128])))
+    kink = random.integers(0, 2 << shift, 0 if even or random.integers(0, 2) else filters)
+    edge = np.array([int(random.integers(0, 256)) << shift])
+    return Requant(multiplier, offset, shift, int(low), int(high), even, zero, int(random.choice([0, 128])), kink, edge)
 
 
 def activations(random, count: int) -> np.ndarray:
@@ -149,7 +159,7 @@ def conv_case(random, kernels_of: tuple[int, int], filters: int, channels: int, 
     expected = y.copy()
     expected[place.places()[:, None] + np.arange(filters)] = found
     shape = [*place.out, filters, *place.taps, length, kernels.row_depth(runs * length), *place.tap, *place.x, *place.y, bits]
-    buffers = [x, y, kernels.pack_rows(w, bits), kernels.pack_blocks(w, bits), q.multiplier, q.offset]
+    buffers = [x, y, kernels.pack_rows(w, bits), kernels.pack_blocks(w, bits), *q.buffers]
     return [Case(k, [*q.integers, *shape], buffers, expected, f"conv {shape} {q.integers}") for k in kernels_of]
 
 
@@ -162,12 +172,12 @@ def depthwise_case(random, channels: int, average: bool = False) -> list[Case]:
     sums = taps.sum(axis=1) if average else (taps * w.reshape(channels, -1).T).sum(axis=1)
     q = requant(random, channels, int(np.abs(sums).max()), wide=bool(random.integers(0, 4)))
     if average:
-        q.multiplier, q.offset = q.multiplier[:1], q.offset[:1]
+        q.multiplier, q.offset, q.kink = q.multiplier[:1], q.offset[:1], q.kink[:1]
     y = np.full(int(place.places().max()) + channels, UNTOUCHED, np.uint8)
     expected = y.copy()
     expected[place.places()[:, None] + np.arange(channels)] = q.of(sums)
     shape = [*place.out, channels, *place.taps, *place.tap, *place.x, *place.y]
-    buffers = [x, y, kernels.pack_depthwise(w), kernels.pack_depthwise_blocks(w), q.multiplier, q.offset]
+    buffers = [x, y, kernels.pack_depthwise(w), kernels.pack_depthwise_blocks(w), *q.buffers]
     return [Case(k, [*q.integers, *shape], buffers, expected, f"depthwise {shape} {q.integers}") for k in ((6,) if average else DEPTHWISE)]
 
 

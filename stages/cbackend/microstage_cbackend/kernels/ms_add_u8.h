@@ -42,7 +42,7 @@ MS_INLINE __m512i ms_add_16_avx512(const uint8_t *a, const uint8_t *b, const ms_
 MS_INLINE int32_t ms_add_whole_avx512(const uint8_t *a, const uint8_t *b, uint8_t *y, const ms_add_u8_shape *shape)
 {
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    const ms_requant q = {0, 0, shape->shift, shape->low, shape->high, 0, 0, shape->flip};
+    const ms_requant q = {0, 0, shape->shift, shape->low, shape->high, 0, 0, shape->flip, 0, 0};
     int32_t i = 0;
     for (; i + 64 <= shape->count; i += 64) {
         const __m512i first = ms_add_16_avx512(a + i, b + i, shape), second = ms_add_16_avx512(a + i + 16, b + i + 16, shape);

@@ -17,12 +17,15 @@
  * |multiplier| < 2^31, |sum * multiplier + offset| < 2^62 and the shifted value fits int32_t (the generator proves it);
  * shift 1..62, and 32..62 where the vector kernels are to be fast. Floor: offset as it is; half-up: offset holds 2^(shift-1);
  * half-even: half-up and even = 1, where a tie goes to the value that has the parity of zero. What is stored is y ^ flip:
- * with flip = 128 an int8_t of y - 128.
+ * with flip = 128 an int8_t of y - 128. With a kink (else null), kink[f] is taken off sum * multiplier[f] + offset[f] where that is
+ * below edge, and even is 0: what rounding twice makes of sums below zero.
  */
 typedef struct {
     const int32_t *multiplier;
     const int64_t *offset;
     int32_t shift, low, high, even, zero, flip;
+    const int64_t *kink;
+    int64_t edge;
 } ms_requant;
 
 /* A convolution without padding (the caller's buffer holds it), 1-D, 2-D, dilated, pointwise or dense.
@@ -49,7 +52,8 @@ typedef char ms_shifts_are_arithmetic[(-3 >> 1) == -2 ? 1 : -1];
 /* clamp((sum * multiplier + offset) >> shift): the one definition of requantisation. */
 MS_INLINE uint8_t ms_requantise(int32_t sum, int32_t f, const ms_requant *q)
 {
-    const int64_t value = (int64_t)sum * q->multiplier[f] + q->offset[f];
+    const int64_t straight = (int64_t)sum * q->multiplier[f] + q->offset[f];
+    const int64_t value = q->kink && straight < q->edge ? straight - q->kink[f] : straight;
     int32_t y = q->shift >= 32 ? (int32_t)(value >> 32) >> (q->shift - 32) : (int32_t)(value >> q->shift);
     if (q->even) {
         const int tie = (value & (((int64_t)1 << q->shift) - 1)) == 0;

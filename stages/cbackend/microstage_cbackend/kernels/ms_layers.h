@@ -63,6 +63,15 @@ static inline int32_t ms_finish_even64(const ms_even64 *s, int32_t c, int64_t su
     return ms_clamp((value + ((int64_t)1 << (s->shift - 1)) - 1 + ((value >> s->shift & 1) ^ s->odd)) >> s->shift, s->low, s->high);
 }
 
+/* ms_affine64, where the line lies lower by kink[c] below edge. */
+typedef struct { const int32_t *multiplier; const int64_t *offset, *kink; int64_t edge; int32_t shift, low, high; } ms_kink64;
+
+static inline int32_t ms_finish_kink64(const ms_kink64 *s, int32_t c, int64_t sum)
+{
+    const int64_t value = sum * s->multiplier[c] + s->offset[c];
+    return ms_clamp((value < s->edge ? value - s->kink[c] : value) >> s->shift, s->low, s->high);
+}
+
 /* (sum * multiplier + addend) >> shift for multipliers of up to 55 bits: upper * 2^24 + lower, or upper with lower = 0. Where what is
  * shifted out is less than ties, an odd level (with odd = 1 an even one) is taken one down: halves to the even neighbour. */
 typedef struct {

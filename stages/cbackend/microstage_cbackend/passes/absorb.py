@@ -90,6 +90,6 @@ def _narrow(layer: Layer) -> None:
     """Settle in how many bits the stage of `layer` computes."""
     stage, wide = layer.stage, layer.accumulator == "int64_t"
     if isinstance(stage, Affine):
-        stage.wide = stage.even or not stage.fits_32_bits(*layer.reach)
+        stage.wide = not stage.fits_32_bits(*layer.reach)
     elif isinstance(stage, Search):
         stage.wide = stage.wide or wide

@@ -11,8 +11,9 @@ import numpy as np
 from microstage.integer.lines import fit_line
 from microstage_cbackend.passes.blends import fit_pairs
 from microstage_cbackend.passes.fuse import SUMMING, channels_of
+from microstage_cbackend.program.fits import fit_affine, fit_shared
 from microstage_cbackend.program.ir import Layer, Part, Tensor, accumulator_type, bits_of, smallest_type
-from microstage_cbackend.program.stages import Affine, Search, Shared, fit_affine, fit_shared
+from microstage_cbackend.program.stages import Affine, Search, Shared
 from microstage_cbackend.program.wide import Wide, requantisation
 
 __all__ = ["compact"]
@@ -68,7 +69,7 @@ def _smallest(layer: Layer, search: Search, low: np.ndarray, high: np.ndarray) -
     """Of a line, a table, one row for all channels, and the thresholds themselves: what is small and fast."""
     affine = fit_affine(search, low, high)
     if affine is not None and layer.kernel in SUMMING and affine.multiplier.size == 1:
-        affine.multiplier, affine.offset = (np.repeat(a, channels_of(layer)) for a in (affine.multiplier, affine.offset))
+        affine = affine.of_rows(np.zeros(channels_of(layer), np.int64))
     on_bytes = layer.kernel in SUMMING and layer.inputs[0].ctype in ("int8_t", "uint8_t")  # where specialised kernels want it
     levels = search.thresholds.shape[1]
     if affine is not None and (on_bytes or not levels or levels > _FEW_LEVELS or affine.bytes < search.bytes):

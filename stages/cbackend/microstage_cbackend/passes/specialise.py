@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from microstage_cbackend.passes.fuse import SUMMING
+from microstage_cbackend.program.fits import one_step
 from microstage_cbackend.program.ir import Layer, Part, Tensor
-from microstage_cbackend.program.stages import Affine, Raw, one_step
+from microstage_cbackend.program.stages import Affine, Raw
 from microstage_cbackend.specialised_kernels import depthwise_lanes, row_depth
 
 __all__ = ["specialise", "window_shape"]
@@ -129,8 +130,8 @@ def _taps(s: dict, channels: int) -> dict[str, int]:
 def _residual(layer: Layer) -> None:
     """A dense sum of two tensors whose every step fits 32 bits."""
     s, stage = layer.shape, layer.stage
-    if stage.multiplier.size > 1 or stage.offset.size > 1:
-        return  # channels differ
+    if stage.multiplier.size > 1 or stage.offset.size > 1 or stage.kink is not None:
+        return  # channels differ, or the line is none
     w, times = layer.inputs[1], int(stage.multiplier[0])
     a, b, sums = times * s["x_multiplier"], times * s["w_multiplier"], [times * end for end in layer.partial]
     count = int(np.prod(s["size"]))

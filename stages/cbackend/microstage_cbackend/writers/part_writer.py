@@ -152,6 +152,10 @@ class PartWriter:
         arrays = self._array(f"{name}_multiplier", multiplier, "int32_t"), self._array(f"{name}_offset", offset, "int64_t")
         numbers = f".shift = {shift}, .low = {stage.low + flip}, .high = {stage.high + flip}"
         numbers += f", .even = {int(stage.even)}, .zero = {int(stage.odd)}, .flip = {flip}"
+        if stage.kink is not None:
+            more = shift - stage.shift
+            kink = self._array(f"{name}_kink", stage.kink << more, "int64_t")
+            numbers += f", .kink = {kink}, .edge = {(stage.edge + (flip << stage.shift)) << more}"
         return f"&(const ms_requant){{.multiplier = {arrays[0]}, .offset = {arrays[1]}, {numbers}}}"
 
     def _reference(self, tensor: Tensor) -> str:
@@ -181,6 +185,8 @@ class PartWriter:
             offset = self._array(f"{name}_offset", stage.offset, "int64_t" if stage.wide else "int32_t")
             members = f".multiplier = {multiplier}, .offset = {offset}, .shift = {stage.shift}, .low = {stage.low}, .high = {stage.high}"
             members += f", .odd = {int(stage.odd)}" if stage.even else ""
+            if stage.kink is not None:
+                members += f", .kink = {self._array(f'{name}_kink', stage.kink, 'int64_t')}, .edge = {stage.edge}"
         elif isinstance(stage, Wide):
             types = {"upper": "int64_t", "addend": "int64_t", "lower": "int32_t", "fine": "int32_t"}
             arrays = {what: self._array(f"{name}_{what}", values, types[what]) for what, values in stage.parts.items()}
@@ -203,7 +209,7 @@ def _rounding(layer: Layer) -> str:
         return f"multiply, add, shift by {stage.shift}, in parts of 64 bits" if stage.split else f"multiply, add, shift by {stage.shift}"
     if not isinstance(stage, Affine):
         return ""
-    rounded = f"half to {'odd' if stage.odd else 'even'}" if stage.even else "down"
+    rounded = f"half to {'odd' if stage.odd else 'even'}" if stage.even else "down" if stage.kink is None else "down, lower below a kink"
     return f"multiply, add, shift by {stage.shift}, {rounded}"
 
 

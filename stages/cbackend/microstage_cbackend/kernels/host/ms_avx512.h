@@ -24,28 +24,45 @@ MS_INLINE __m256i ms_half_dot_avx512(__m256i sums, __m256i bytes, __m256i weight
 #endif
 }
 
-/* clamp(high half of (a * multiplier + offset) >> (shift - 32)), 16 filters from f; needs shift >= 32 and no even rounding. */
-typedef struct { __m512i even, odd, offset_even, offset_odd; } ms_requant_avx512;
+/* clamp(high half of (a * multiplier + offset - kink) >> (shift - 32)), 16 filters from f; needs shift >= 32 and no even rounding. */
+typedef struct { __m512i even, odd, offset_even, offset_odd, kink_even, kink_odd; } ms_requant_avx512;
+
+/* 16 of `values` from f: those of even and of odd filters. */
+MS_INLINE void ms_load_pairs_avx512(__m512i *even, __m512i *odd, const int64_t *values, int32_t f, __mmask16 filters)
+{
+    const __m512i evens = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), odds = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+    const __m512i low = _mm512_maskz_loadu_epi64((__mmask8)filters, values + f);
+    const __m512i high = filters >> 8 ? _mm512_maskz_loadu_epi64((__mmask8)(filters >> 8), values + f + 8) : _mm512_setzero_si512();
+    *even = _mm512_permutex2var_epi64(low, evens, high);
+    *odd = _mm512_permutex2var_epi64(low, odds, high);
+}
 
 MS_INLINE ms_requant_avx512 ms_load_requant_avx512(const ms_requant *q, int32_t f, __mmask16 filters)
 {
-    const __m512i evens = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), odds = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
-    const __m512i low = _mm512_maskz_loadu_epi64((__mmask8)filters, q->offset + f);
-    const __m512i high = filters >> 8 ? _mm512_maskz_loadu_epi64((__mmask8)(filters >> 8), q->offset + f + 8) : _mm512_setzero_si512();
     ms_requant_avx512 r;
     r.even = _mm512_maskz_loadu_epi32(filters, q->multiplier + f);
     r.odd = _mm512_srli_epi64(r.even, 32);
-    r.offset_even = _mm512_permutex2var_epi64(low, evens, high);
-    r.offset_odd = _mm512_permutex2var_epi64(low, odds, high);
+    ms_load_pairs_avx512(&r.offset_even, &r.offset_odd, q->offset, f, filters);
+    r.kink_even = r.kink_odd = _mm512_setzero_si512();
+    if (q->kink) {
+        ms_load_pairs_avx512(&r.kink_even, &r.kink_odd, q->kink, f, filters);
+    }
     return r;
 }
 
-MS_INLINE __m512i ms_scale_avx512(__m512i sums, const ms_requant_avx512 *r, int32_t shift)
+/* sum * multiplier + offset of every second filter, less the kink where that is below the edge. */
+MS_INLINE __m512i ms_line_avx512(__m512i sums, __m512i multiplier, __m512i offset, __m512i kink, const ms_requant *q)
 {
-    const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(sums, r->even), r->offset_even);
-    const __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(sums, 32), r->odd), r->offset_odd);
+    const __m512i value = _mm512_add_epi64(_mm512_mul_epi32(sums, multiplier), offset);
+    return q->kink ? _mm512_mask_sub_epi64(value, _mm512_cmplt_epi64_mask(value, _mm512_set1_epi64(q->edge)), value, kink) : value;
+}
+
+MS_INLINE __m512i ms_scale_avx512(__m512i sums, const ms_requant_avx512 *r, const ms_requant *q)
+{
+    const __m512i even = ms_line_avx512(sums, r->even, r->offset_even, r->kink_even, q);
+    const __m512i odd = ms_line_avx512(_mm512_srli_epi64(sums, 32), r->odd, r->offset_odd, r->kink_odd, q);
     const __m512i high = _mm512_mask_shuffle_epi32(odd, 0x5555, even, (_MM_PERM_ENUM)0xf5);
-    return shift > 32 ? _mm512_srai_epi32(high, (unsigned)(shift - 32)) : high;
+    return q->shift > 32 ? _mm512_srai_epi32(high, (unsigned)(q->shift - 32)) : high;
 }
 
 /* 16 bytes of one vector of levels, clamped. */

@@ -52,25 +52,42 @@ MS_INLINE __m256i ms_dot_avx2(__m256i sums, ms_pairs_avx2 x, ms_pairs_avx2 w)
 }
 #endif
 
-typedef struct { __m256i even, odd, offset_even, offset_odd; } ms_requant_avx2;
+typedef struct { __m256i even, odd, offset_even, offset_odd, kink_even, kink_odd; } ms_requant_avx2;
+
+/* 8 of `values` from f: those of even and of odd filters. */
+MS_INLINE void ms_load_pairs_avx2(__m256i *even, __m256i *odd, const int64_t *values, int32_t f)
+{
+    const __m256i low = _mm256_loadu_si256((const __m256i *)(values + f)), high = _mm256_loadu_si256((const __m256i *)(values + f + 4));
+    *even = _mm256_permute4x64_epi64(_mm256_unpacklo_epi64(low, high), 0xd8);
+    *odd = _mm256_permute4x64_epi64(_mm256_unpackhi_epi64(low, high), 0xd8);
+}
 
 MS_INLINE ms_requant_avx2 ms_load_requant_avx2(const ms_requant *q, int32_t f)
 {
-    const __m256i low = _mm256_loadu_si256((const __m256i *)(q->offset + f)), high = _mm256_loadu_si256((const __m256i *)(q->offset + f + 4));
     ms_requant_avx2 r;
     r.even = _mm256_loadu_si256((const __m256i *)(q->multiplier + f));
     r.odd = _mm256_srli_epi64(r.even, 32);
-    r.offset_even = _mm256_permute4x64_epi64(_mm256_unpacklo_epi64(low, high), 0xd8);
-    r.offset_odd = _mm256_permute4x64_epi64(_mm256_unpackhi_epi64(low, high), 0xd8);
+    ms_load_pairs_avx2(&r.offset_even, &r.offset_odd, q->offset, f);
+    r.kink_even = r.kink_odd = _mm256_setzero_si256();
+    if (q->kink) {
+        ms_load_pairs_avx2(&r.kink_even, &r.kink_odd, q->kink, f);
+    }
     return r;
 }
 
-/* high half of (sums * multiplier + offset), shifted on: needs shift >= 32. */
-MS_INLINE __m256i ms_scale_avx2(__m256i sums, const ms_requant_avx2 *r, int32_t shift)
+/* sum * multiplier + offset of every second filter, less the kink where that is below the edge. */
+MS_INLINE __m256i ms_line_avx2(__m256i sums, __m256i multiplier, __m256i offset, __m256i kink, const ms_requant *q)
 {
-    const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(sums, r->even), r->offset_even);
-    const __m256i odd = _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(sums, 32), r->odd), r->offset_odd);
-    return _mm256_srai_epi32(_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa), shift - 32);
+    const __m256i value = _mm256_add_epi64(_mm256_mul_epi32(sums, multiplier), offset);
+    return q->kink ? _mm256_sub_epi64(value, _mm256_and_si256(_mm256_cmpgt_epi64(_mm256_set1_epi64x(q->edge), value), kink)) : value;
+}
+
+/* high half of (sums * multiplier + offset - kink), shifted on: needs shift >= 32. */
+MS_INLINE __m256i ms_scale_avx2(__m256i sums, const ms_requant_avx2 *r, const ms_requant *q)
+{
+    const __m256i even = ms_line_avx2(sums, r->even, r->offset_even, r->kink_even, q);
+    const __m256i odd = ms_line_avx2(_mm256_srli_epi64(sums, 32), r->odd, r->offset_odd, r->kink_odd, q);
+    return _mm256_srai_epi32(_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa), q->shift - 32);
 }
 
 /* 16 bytes of two vectors of levels, clamped. */
@@ -138,7 +155,7 @@ MS_INLINE void ms_conv_tile_avx2(const uint8_t *x, const int8_t *w, void *y, int
     const ms_requant_avx2 low = ms_load_requant_avx2(q, f), high = ms_load_requant_avx2(q, f + 8);
     MS_UNROLL
     for (int i = 0; i < rows; i++) {
-        const __m128i bytes = ms_bytes_avx2(ms_scale_avx2(sums[i][0], &low, q->shift), ms_scale_avx2(sums[i][1], &high, q->shift), q);
+        const __m128i bytes = ms_bytes_avx2(ms_scale_avx2(sums[i][0], &low, q), ms_scale_avx2(sums[i][1], &high, q), q);
         _mm_storeu_si128((__m128i *)((uint8_t *)y + at + i * shape->y_column + f), bytes);
     }
 }

@@ -46,7 +46,7 @@ MS_INLINE void ms_store_tile_avx512(ms_sums_avx512 *sums, void *y, int32_t at, i
         uint8_t *to = (uint8_t *)y + at + i * shape->y_column + f;
         MS_UNROLL
         for (int v = 0; v < vectors; v++) {
-            sums[i].of[v] = ms_scale_avx512(sums[i].of[v], &r[v], q->shift);
+            sums[i].of[v] = ms_scale_avx512(sums[i].of[v], &r[v], q);
         }
         const int whole = last == 0xffff ? vectors / 4 * 4 : (vectors - 1) / 4 * 4;
         const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);

@@ -52,14 +52,15 @@ MS_INLINE void ms_column_avx512(__m512i *sums, const uint8_t *x, const int8_t *w
 MS_INLINE void ms_lanes_requant_avx512(ms_requant_avx512 *r, const ms_requant *q, int32_t c, int32_t width, int32_t channels)
 {
     int32_t multiplier[64];
-    int64_t offset[64];
+    int64_t offset[64], kink[64];
     for (int32_t v = 0; v < 4; v++) {
         for (int32_t i = 0; i < 16; i++) {
             const int32_t at = c + (16 * (i / 4) + 4 * v + i % 4) % width;
             multiplier[16 * v + i] = at < channels ? q->multiplier[at] : 0;
             offset[16 * v + i] = at < channels ? q->offset[at] : 0;
+            kink[16 * v + i] = q->kink && at < channels ? q->kink[at] : 0;
         }
-        const ms_requant lanes = {multiplier, offset, q->shift, q->low, q->high, 0, 0, q->flip};
+        const ms_requant lanes = {multiplier, offset, q->shift, q->low, q->high, 0, 0, q->flip, q->kink ? kink : 0, q->edge};
         r[v] = ms_load_requant_avx512(&lanes, 16 * v, 0xffff);
     }
 }
@@ -138,7 +139,7 @@ MS_INLINE void ms_depthwise_tile_avx512(const uint8_t *x, const int8_t *w, uint8
         }
         MS_UNROLL
         for (int v = 0; v < 4; v++) {
-            sums[t][v] = ms_scale_avx512(sums[t][v], &r[v], q->shift);
+            sums[t][v] = ms_scale_avx512(sums[t][v], &r[v], q);
         }
         const __m512i bytes = ms_pack_avx512(sums[t][0], sums[t][1], sums[t][2], sums[t][3], q);
         if (step == 1 || width == shape->y_column) {

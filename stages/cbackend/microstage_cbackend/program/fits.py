@@ -1,0 +1,205 @@
+"""How a staircase is proven equal to a smaller form: one row of thresholds for all channels, a line, a line with a kink."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from microstage_cbackend.program.stages import Affine, Search, Shared
+
+__all__ = ["fit_affine", "fit_shared", "one_step"]
+
+_LARGEST_SHIFT = 46
+_LARGEST_MULTIPLIER = 2**30
+_FAR = 2**61
+_MOST_ROUNDS = 100
+_MOST_PARTINGS = 6
+
+
+def fit_shared(search: Search, low: np.ndarray | int, high: np.ndarray | int) -> Shared | None:
+    """The form whose channels share one row of thresholds, equal to `search` at every sum in low..high, or None.
+
+    A channel reaches level k at sum t and not at t - 1 exactly when threshold k lies above ((t - 1) << shift) + offset and
+    not above (t << shift) + offset. These are bounds on differences of thresholds and offsets, which have a solution
+    if and only if shortest paths between them settle.
+    """
+    t = search.thresholds
+    if search.scale != 1 or len(t) == 1:
+        return None
+    low, high = (np.broadcast_to(end, len(t))[:, None] for end in (low, high))
+    reach = max(int(np.abs(low).max()), int(np.abs(high).max())) + int(np.ptp(np.clip(t, low, high + 1)))
+    for shift in range(0, 30 - max(reach, 1).bit_length(), 2):
+        above = np.where(t <= low, low << shift, np.where(t > high, _FAR, t << shift))
+        below = np.where(t > high, high << shift, np.where(t <= low, -_FAR, (t - 1) << shift))
+        found = _settle(above, below)
+        if found is not None:
+            return Shared(*found, shift, search.bias)
+    return None
+
+
+def _settle(above: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """(thresholds [levels], offsets [channels]) with below < threshold - offset <= above, both [channels, levels], or None."""
+    thresholds, offsets = np.zeros(above.shape[1], np.int64), np.zeros(above.shape[0], np.int64)
+    for _ in range(_MOST_ROUNDS):
+        lower = np.minimum(thresholds, (offsets[:, None] + above).min(axis=0))
+        lower = np.minimum.accumulate(lower[::-1])[::-1]
+        less = np.minimum(offsets, (lower - below - 1).min(axis=1))
+        if np.array_equal(lower, thresholds) and np.array_equal(less, offsets):
+            centre = (int(thresholds.max()) + int(thresholds.min())) // 2
+            fits = max(int(np.abs(v - centre).max()) for v in (thresholds, offsets)) < 2**30
+            return (thresholds - centre, offsets - centre) if fits else None
+        thresholds, offsets = lower, less
+    return None
+
+
+def fit_affine(search: Search, low: np.ndarray | int, high: np.ndarray | int) -> Affine | None:
+    """The multiply-add-shift with the smallest shift that equals `search` at every sum in low..high (per row or one), or None.
+
+    Both are staircases that never fall, so they are equal on the whole range exactly when each step of one lies where
+    the other's does: for each threshold t of level k, the affine form reaches k at t and not at t - 1. That is two
+    linear inequalities in multiplier and offset per step, and the room between them is a concave function of the
+    multiplier, whose top a bisection finds; no room at the top proves that this shift is too small.
+    """
+    low, high = (np.broadcast_to(end, len(search.thresholds)) for end in (low, high))
+    wide = max(int(np.abs(low).max()), int(np.abs(high).max())) >= 2**31
+    if not search.thresholds.size:  # the same at every sum
+        nothing = np.zeros(len(search.thresholds), np.int64)
+        return Affine(nothing, nothing, 0, search.bias, search.bias, wide=wide)
+    if search.scale != 1 or wide:
+        return None
+    steps = _Constraints(search, low, high)
+    for even in (False, True):
+        first, last = int(even), steps.largest_shift
+        if first > last or steps.solve(last, even) is None:
+            continue
+        while first < last:  # what a shift can do, the next one can by doubling
+            middle = (first + last) // 2
+            first, last = (first, middle) if steps.solve(middle, even) else (middle + 1, last)
+        multiplier, offset = steps.solve(first, even)
+        found = Affine(multiplier, offset, first, search.bias + steps.least, search.bias + steps.most, even)
+        found.wide = not found.fits_32_bits(low, high)
+        return found
+    return _kinked(steps)
+
+
+def _kinked(steps: _Constraints) -> Affine | None:
+    """The line that lies lower below one level, which is what rounding twice makes of a sum below zero; None where there is none.
+
+    Where it lies lower is looked for at the levels that part the steps best into two lines of one slope.
+    """
+    for level in steps.partings()[:_MOST_PARTINGS] if steps.largest_shift >= 0 else ():
+        found = steps.solve_parted(steps.largest_shift, level)
+        if found is not None:
+            multiplier, offset, kink = found
+            shift, edge = steps.largest_shift, (steps.bias + level + 1) << steps.largest_shift
+            return Affine(multiplier, offset, shift, steps.bias + steps.least, steps.bias + steps.most, kink=kink, edge=edge)
+    return None
+
+
+def one_step(stage: Affine) -> Affine:
+    """The same function where it has two values, with the shift of 32 that vector kernels want: any slope has one step."""
+    if stage.high - stage.low != 1 or stage.even or np.any(stage.multiplier < 1):
+        return stage
+    step = -((stage.offset - (stage.high << stage.shift)) // stage.multiplier)  # the least sum that gives `high`
+    return Affine(np.ones_like(stage.multiplier), (stage.high << 32) - step, 32, stage.low, stage.high)
+
+
+class _Constraints:
+    """Points that the affine form must reach (`up`: sum, level) and must stay below (`down`), per channel, padded."""
+
+    def __init__(self, search: Search, low: np.ndarray, high: np.ndarray) -> None:
+        t = search.thresholds
+        low, high = low[:, None], high[:, None]
+        level = np.broadcast_to(np.arange(1, t.shape[1] + 1), t.shape)
+        inside = (t > low) & (t <= high)
+        always, reached = (t <= low).sum(axis=1), (t <= high).sum(axis=1)
+        self.least, self.most, self.bias = int(always.min()), int(reached.max()), search.bias
+        ends = low, high
+        self.up = (
+            np.hstack([np.where(inside, t, 0), ends[0]]),
+            np.hstack([level, always[:, None]]),
+            np.hstack([inside, (always > self.least)[:, None]]),
+        )
+        self.down = (
+            np.hstack([np.where(inside, t - 1, 0), ends[1]]),
+            np.hstack([level, reached[:, None] + 1]),
+            np.hstack([inside, (reached < self.most)[:, None]]),
+        )
+
+    @property
+    def largest_shift(self) -> int:
+        """The largest at which no multiplier and no level leaves what is compared in 64 bits."""
+        at, level, used = (a[:, :-1] for a in self.up)
+        first = np.where(used, at, 2**40).min(axis=1, initial=2**40)
+        span = np.where(used, at, -(2**40)).max(axis=1, initial=-(2**40)) - first
+        slopes = np.where(span > 0, (used.sum(axis=1) - 1) / np.maximum(span, 1), 0)
+        steepest = max(float(slopes.max(initial=0)), 2.0**-16)
+        levels = max(abs(self.bias), abs(self.bias + self.most), 1)
+        return min(_LARGEST_SHIFT, int(np.log2(_LARGEST_MULTIPLIER / 2 / steepest)), 60 - levels.bit_length())
+
+    def solve(self, shift: int, even: bool) -> tuple[np.ndarray, np.ndarray] | None:
+        """(the smallest multiplier, its offset) per row that keep all constraints with `shift`, or None."""
+        found = self._smallest(lambda multiplier: [self._room(multiplier, shift, even, self.up, self.down)])
+        if found is None:
+            return None
+        multiplier, ((_, below, above),) = found
+        return multiplier, np.where(below > -_FAR, below, np.where(above < _FAR, above, 0))
+
+    def solve_parted(self, shift: int, level: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """(multiplier, offset, kink) per row of a line that lies lower by the kink up to `level`, or None."""
+        sides = [[(at, steps, used & (steps > level)) for at, steps, used in (self.up, self.down)],
+                 [(at, steps, used & (steps <= level)) for at, steps, used in (self.up, self.down)]]
+        found = self._smallest(lambda multiplier: [self._room(multiplier, shift, False, *side) for side in sides])
+        if found is None:
+            return None
+        multiplier, ((_, _, highest), (_, lowest, _)) = found
+        both = (highest < _FAR) & (lowest > -_FAR)
+        offset = np.where(highest < _FAR, highest, np.where(lowest > -_FAR, lowest, 0))
+        kink = np.where(both, offset - lowest, 0)
+        return None if np.any(kink < 0) else (multiplier, offset, kink)
+
+    def partings(self) -> np.ndarray:
+        """Levels, the likeliest first, up to which steps may lie on a lower line of the same slope: by least squares, over all rows."""
+        at, _, used = (a[:, :-1] for a in self.up)
+        k = np.broadcast_to(np.arange(1.0, at.shape[1] + 1), at.shape)
+        count, x, y, xx, xy = (np.cumsum(np.where(used, a, 0.0), 1) for a in (np.ones_like(k), k, at, k * k, k * at))
+        below, total = (count, x, y, xx, xy), [a[:, -1:] for a in (count, x, y, xx, xy)]
+        square, cross, gained = 0.0, 0.0, 0.0
+        for n, sx, sy, sxx, sxy in (below, [all_ - part for all_, part in zip(total, below)]):
+            n = np.maximum(n, 1)
+            square, cross = square + sxx - sx * sx / n, cross + sxy - sx * sy / n
+            gained = gained + sy * sy / n
+        gained = gained + np.where(square > 0, cross * cross / np.where(square > 0, square, 1), 0)
+        return 1 + np.argsort(-gained.sum(0), kind="stable")
+
+    def _smallest(self, rooms):
+        """(the smallest multiplier per row that leaves room everywhere, what `rooms` says of it), or None; room is concave in it."""
+
+        def room(multiplier: np.ndarray) -> np.ndarray:
+            return np.minimum.reduce([found[0] for found in rooms(multiplier)])
+
+        first = np.zeros(len(self.up[0]), np.int64)
+        last = np.where(self.up[2][:, :-1].any(axis=1), _LARGEST_MULTIPLIER, 0)  # a constant channel needs no slope
+        while np.any(first < last):  # the largest multiplier to which the room still grows
+            middle = (first + last) // 2
+            grows = room(middle + 1) > room(middle)
+            first, last = np.where(grows & (first < last), middle + 1, first), np.where(grows, last, middle)
+        if np.any(room(last) < 0):
+            return None
+        first = np.zeros_like(last)
+        while np.any(first < last):  # below it the room grows, so the smallest with enough is found by halves
+            middle = (first + last) // 2
+            enough = room(middle) >= 0
+            first, last = np.where(enough, first, np.minimum(middle + 1, last)), np.where(enough, middle, last)
+        return first, rooms(first)
+
+    def _room(self, multiplier: np.ndarray, shift: int, even: bool, up, down) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        below = self._bounds(up, multiplier, shift, even, -_FAR).max(axis=1)
+        above = self._bounds(down, multiplier, shift, even, _FAR + 1).min(axis=1) - 1
+        return above - below, below, above
+
+    def _bounds(self, points, multiplier, shift: int, even: bool, far: int) -> np.ndarray:
+        at, level, used = points
+        wanted = (level + self.bias) << shift
+        if even:  # a half goes up to an even level and down from an odd one
+            wanted = wanted - (1 << (shift - 1)) + ((level + self.bias) & 1)
+        return np.where(used, wanted - multiplier[:, None] * at, far)
