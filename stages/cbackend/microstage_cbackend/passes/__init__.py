@@ -3,6 +3,7 @@
     join_patches     Im2Col and a matrix product are a convolution
     split_groups     a convolution that is zero outside diagonal blocks has groups
     drop_identities  a stage that changes nothing goes
+    fold_tables      stages of one tensor, chained or summed, are a table
     fuse_constants   a bias, and signs, move into the layer that sums
     lift_stages      a stage comes before the pool that it follows
     fuse_stages      a stage moves into the layer that sums
@@ -29,13 +30,14 @@ from microstage_cbackend.passes.offsets import store_as_bytes
 from microstage_cbackend.passes.pack import pack_weights
 from microstage_cbackend.passes.signs import pack_signs
 from microstage_cbackend.passes.specialise import specialise
+from microstage_cbackend.passes.tables import fold_tables
 from microstage_cbackend.passes.windows import join_patches, split_groups, sum_windows
 from microstage_cbackend.program.ir import Part
 
 __all__ = ["PASSES", "optimise"]
 
 PASSES = (
-    join_patches, split_groups, drop_identities, fuse_constants, lift_stages, fuse_stages, sum_windows, take_factors,
+    join_patches, split_groups, drop_identities, fold_tables, fuse_constants, lift_stages, fuse_stages, sum_windows, take_factors,
     drop_unread, pack_signs, compact, store_as_bytes, specialise, join_copies, join_frames, pack_weights,
 )  # fmt: skip
 

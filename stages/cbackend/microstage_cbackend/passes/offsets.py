@@ -99,9 +99,6 @@ def _raise(part: Part, tensor: Tensor, offset: int, group: list[Tensor]) -> None
     for view in views.values():
         view.low, view.high = view.low + offset, view.high + offset
     tensor.declared = "uint8_t"
-    for layer in part.readers(tensor):
-        if layer.scratch and layer.kernel == "ms_conv2d" and layer.inputs[0].root is tensor:
-            layer.scratch = ("uint8_t", layer.scratch[1])
 
 
 def _drop_sum_with_zero(part: Part, layer: Layer) -> None:

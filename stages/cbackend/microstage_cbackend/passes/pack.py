@@ -39,5 +39,5 @@ def _pack(layer: Layer, bits: int) -> None:
     padded[:, : rows.shape[1]] = fields
     data = (padded.reshape(len(rows), -1, each) << (np.arange(each) * bits)).sum(axis=2)
     layer.inputs[1] = Tensor(w.name, data.shape, 0, 255, data, declared="uint8_t")
-    layer.kernel, layer.extra, layer.scratch = f"{layer.kernel}_packed", bits, ("int8_t", rows.shape[1])
+    layer.kernel, layer.extra, layer.scratch = f"{layer.kernel}_packed", bits, rows.shape[1]
     layer.remark += f"; weights of {bits} bit{'s' * (bits > 1)}"

@@ -100,7 +100,7 @@ def _make_xnor(part: Part, layer: Layer, signs: _Signs) -> None:
     packed = words_of(weights.reshape(filters, -1, signs.group))
     layer.extra = weights.size // filters
     layer.inputs = [_packed(part, layer, x, signs.group), Tensor(layer.inputs[1].name, packed.shape, -1, 1, packed, declared="uint64_t")]
-    layer.kernel, layer.scratch = "ms_xnor_sums", None
+    layer.kernel, layer.scratch = "ms_xnor_sums", 0
     layer.shape = {**shape, "y_row": shape["out_width"] * filters, "y_column": filters}
     layer.partial = -layer.extra, layer.extra
     layer.remark = f"sums within {layer.partial[0]}..{layer.partial[1]}; signs in words of 64"

@@ -55,7 +55,7 @@ def _sum(part: Part, layer: Layer) -> None:
     bits = 8 if depthwise else _bits(layer)
     _unpadded(part, layer, depthwise_lanes(s["channels"]) - s["channels"] if depthwise else 32 // bits)
     if depthwise:
-        layer.kernel, layer.scratch, layer.shape = "ms_depthwise_u8", None, _taps(layer.shape, layer.shape["channels"])
+        layer.kernel, layer.scratch, layer.shape = "ms_depthwise_u8", 0, _taps(layer.shape, layer.shape["channels"])
     else:
         _conv(layer, bits)
 
@@ -113,7 +113,7 @@ def _conv(layer: Layer, bits: int) -> None:
     rows = {"y_row": shape["out_width"] * shape["filters"], "y_column": shape["filters"]}
     patches = min(4, shape["out_height"] * shape["out_width"]) + (bits < 8)
     layer.kernel = "ms_conv_u8_sums" if isinstance(layer.stage, Raw) else "ms_conv_u8"
-    layer.shape, layer.scratch = {**shape, "depth": depth, **rows, "bits": bits}, ("int16_t", patches * depth)
+    layer.shape, layer.scratch = {**shape, "depth": depth, **rows, "bits": bits}, patches * depth
     weights = w.data.reshape(shape["filters"], shape["runs_h"] * shape["runs_w"], shape["length"])
     layer.inputs[1] = Tensor(w.name, weights.shape, w.low, w.high, weights, declared="int8_t")
     layer.remark += f"; weights of {bits} bit{'s' * (bits > 1)}" * (bits < 8)

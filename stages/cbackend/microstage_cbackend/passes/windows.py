@@ -37,7 +37,7 @@ def join_patches(part: Part) -> None:
         if not plain:
             layer.kernel, layer.operator = "ms_conv2d", f"Im2Col and {layer.operator}"
             layer.shape = {**s, "filters": layer.shape["columns"], "groups": 1}
-            layer.scratch = (patches.output.ctype, _depth(patches))
+            layer.scratch = _depth(patches)
 
 
 def _depth(patches: Layer) -> int:
@@ -73,9 +73,9 @@ def _regroup(layer: Layer, weights: np.ndarray, groups: int) -> None:
     s["groups"] = groups
     if groups == s["channels"] == s["filters"]:
         weights = weights[:, :, 0].T.reshape(s["kernel_h"], s["kernel_w"], groups)
-        layer.kernel, layer.scratch = "ms_depthwise", (layer.accumulator, groups)
+        layer.kernel, layer.scratch = "ms_depthwise", groups
     else:
-        layer.scratch = (layer.scratch[0], weights[0].size)
+        layer.scratch = weights[0].size
     data = np.ascontiguousarray(weights)
     layer.inputs[1] = Tensor(w.name, data.shape, int(data.min()), int(data.max()), data)
 
@@ -98,7 +98,7 @@ def sum_windows(part: Part) -> None:
                 "ms_sum_pool",
                 {"outer": 1, "inner": s["channels"], **{name: s[name] for name in names}},
             )
-            layer.inputs, layer.scratch = layer.inputs[:1], None
+            layer.inputs, layer.scratch = layer.inputs[:1], 0
             layer.reach = layer.reach[0].min(keepdims=True), layer.reach[1].max(keepdims=True)
 
 

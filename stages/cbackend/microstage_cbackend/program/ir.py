@@ -132,7 +132,7 @@ def _scattered(values: np.ndarray, places: np.ndarray) -> np.ndarray:
 class Layer:
     """One call `kernel(x..., [stage], [scratch], y, shape)`; `accumulator` is a C type or empty where nothing is summed.
 
-    `inputs` and `output` are dense in memory. `scratch` is working memory: C type and elements.
+    `inputs` and `output` are dense in memory. `scratch` is how many elements of working memory the kernel has.
     """
 
     node: str
@@ -145,13 +145,21 @@ class Layer:
     remark: str = ""
     stage: Stage | None = None
     bias: Tensor | None = None
-    scratch: tuple[str, int] | None = None
+    scratch: int = 0
     extra: int | None = None
     "A last argument of its own: bits per weight, or signs per word group."
     partial: tuple[int, int] = (0, 0)
     "Proven range of every partial sum."
     reach: Ends = field(default_factory=lambda: (np.zeros(1, np.int64), np.zeros(1, np.int64)))
     "Lowest and highest sum that reaches the stage, int64 per channel, or of length 1."
+
+    @property
+    def working(self) -> tuple[str, int] | None:
+        """C type and elements of the working memory, as the kernel takes them."""
+        if not self.scratch:
+            return None
+        kinds = {"ms_conv2d": self.inputs[0].ctype, "ms_depthwise": self.accumulator, "ms_conv_u8": "int16_t", "ms_conv_u8_sums": "int16_t"}
+        return kinds.get(self.kernel, "int8_t"), self.scratch
 
 
 @dataclass

@@ -102,10 +102,10 @@ class Builder:
         if shape["groups"] == shape["channels"] == shape["filters"]:
             weights = np.ascontiguousarray(kernel[..., 0].transpose(1, 2, 0))
             y = self._summing(place, operator, "ms_depthwise", x, weights, bias, y, shape, partial)
-            self.part.layers[-1].scratch = (self.part.layers[-1].accumulator, shape["channels"])
+            self.part.layers[-1].scratch = shape["channels"]
             return y
         y = self._summing(place, operator, "ms_conv2d", x, kernel, bias, y, shape, partial)
-        self.part.layers[-1].scratch = (x.ctype, prod(kernel.shape[1:]))
+        self.part.layers[-1].scratch = prod(kernel.shape[1:])
         return y
 
     def _summing(self, place, operator, kernel, x, weights, bias, y, shape, partial) -> Tensor:

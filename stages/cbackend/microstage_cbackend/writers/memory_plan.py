@@ -50,8 +50,8 @@ def plan_memory(part: Part) -> MemoryPlan:
         uses = [i for i, layer in enumerate(part.layers) if tensor in (layer.output.root, *(t.root for t in layer.inputs))]
         plan.buffers.append(Buffer(tensor, _aligned(tensor.bytes), uses[0], uses[-1]))
     for number, layer in enumerate(part.layers):
-        if layer.scratch:
-            ctype, count = layer.scratch
+        if layer.working:
+            ctype, count = layer.working
             plan.scratch[number] = Buffer(None, _aligned(count * bits_of(ctype) // 8), number, number)
     every = [*plan.buffers, *plan.scratch.values()]
     plan.bound = max((sum(b.bytes for b in every if b.first <= i <= b.last) for i in range(len(part.layers))), default=0)

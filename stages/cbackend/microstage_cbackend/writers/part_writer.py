@@ -108,8 +108,8 @@ class PartWriter:
             arguments.append(self._constant(layer.bias) if layer.bias else "NULL")
         if layer.stage:
             arguments.append(self._stage(layer))
-        if layer.scratch:
-            arguments.append(f"({layer.scratch[0]} *)(memory + {self.plan.scratch[number].offset})")
+        if layer.working:
+            arguments.append(f"({layer.working[0]} *)(memory + {self.plan.scratch[number].offset})")
         struct = _STRUCTS.get(layer.kernel, f"{layer.kernel}_shape")
         members = ", ".join(f".{key} = {_value(value)}" for key, value in layer.shape.items())
         arguments += [self._reference(layer.output), f"&(const {struct}){{{members}}}"]

@@ -1,0 +1,124 @@
+"""Functions of one integer that a graph writes as several layers, as one table.
+
+    fold_tables   stages, products and sums of one tensor of at most 16 bits, element by element, are a table of it
+
+A function that turns round is a sum of pieces that do not, f(x) = up(x) - down(x), where a graph has thresholds alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from microstage_cbackend.passes.aliases import drop_unread
+from microstage_cbackend.program.interpret import walk
+from microstage_cbackend.program.ir import Layer, Part, Tensor, bits_of, smallest_type
+
+__all__ = ["fold_tables"]
+
+_MOST_VALUES, _SMALL, _BYTES = 1 << 16, 1 << 12, 256
+_FASTER = 3  # times as large a table is taken: it is one step, thresholds are sixteen of each piece
+
+
+@dataclass(frozen=True)
+class _Function:
+    """What a tensor holds for each integer of `source`, from the least on; `layers` that compute it; `joins`: that two of them are added."""
+
+    source: Tensor
+    values: np.ndarray
+    layers: frozenset[int]
+    bytes: int = 0
+    steps: int = 0
+    joins: bool = False
+
+    def then(self, layer: Layer, values: np.ndarray, bytes: int = 0, steps: int = 0) -> _Function:
+        return _Function(self.source, values, self.layers | {id(layer)}, self.bytes + bytes, self.steps + steps, self.joins)
+
+
+def fold_tables(part: Part) -> None:
+    """Put a table where it is smaller than the layers that it stands for, or small, and nothing reads these otherwise."""
+    known: dict[int, _Function] = {}
+    for layer in part.layers:
+        found = _of(layer, known)
+        if found is not None:
+            known[id(layer.output.root)] = found
+    for layer in reversed(list(part.layers)):
+        found = known.get(id(layer.output.root))
+        if found is not None and _worth_it(found) and not _inside(part, layer, known):
+            _make_table(layer, found)
+    drop_unread(part)
+
+
+def _of(layer: Layer, known: dict[int, _Function]) -> _Function | None:
+    """The function of one tensor that `layer` computes, if it does."""
+    if layer.kernel in ("ms_stage", "ms_table") and _whole(layer.inputs[0]):
+        x = _known(layer.inputs[0], known)
+        if x is None or layer.kernel == "ms_stage" and layer.stage.rows > 1:
+            return None
+        if layer.kernel == "ms_table":
+            table = layer.inputs[1]
+            return x.then(layer, table.data[x.values - layer.shape["low"]], table.bytes, 1)
+        return x.then(layer, layer.stage.apply(x.values, np.zeros_like(x.values)), layer.stage.bytes, 1)
+    return _of_pair(layer, known) if layer.kernel in ("ms_add", "ms_mul") else None
+
+
+def _known(x: Tensor, known: dict[int, _Function]) -> _Function | None:
+    found = known.get(id(x.root))
+    if found is None and x.data is None and x.root.high - x.root.low < _MOST_VALUES:
+        found = _Function(x.root, np.arange(x.root.low, x.root.high + 1), frozenset())
+    return found
+
+
+def _whole(x: Tensor) -> bool:
+    return x.data is None and x.start == 0 and x.dense and int(np.prod(x.shape)) == x.root.size
+
+
+def _of_pair(layer: Layer, known: dict[int, _Function]) -> _Function | None:
+    """A sum or product of functions of one tensor, or of one and a constant."""
+    sides, combined = [], np.add if layer.kernel == "ms_add" else np.multiply
+    for operand, steps in zip(layer.inputs, ("x_step", "w_step")):
+        if operand.data is not None:
+            if np.any(operand.data != operand.data.flat[0]):
+                return None
+            sides.append(int(operand.data.flat[0]))
+            continue
+        places = operand.start + walk(layer.shape, steps).ravel()
+        own = _known(operand, known)
+        if own is None or not np.array_equal(places, np.arange(operand.root.size)):
+            return None
+        sides.append(own)
+    functions = [side for side in sides if isinstance(side, _Function)]
+    if not functions or any(one.source is not functions[0].source for one in functions):
+        return None
+    values = combined(*(side.values if isinstance(side, _Function) else side for side in sides))
+    first, last = functions[0], functions[-1]
+    if first is last:
+        return first.then(layer, values)
+    layers, joins = first.layers | last.layers | {id(layer)}, bool(first.layers and last.layers)
+    return _Function(first.source, values, layers, first.bytes + last.bytes, first.steps + last.steps, joins or first.joins or last.joins)
+
+
+def _worth_it(found: _Function) -> bool:
+    """Two stages or more on a byte, or a sum of functions whose table is small, or not much larger than they are."""
+    size = len(found.values)
+    if found.steps < 2 or not found.joins and size > _BYTES:
+        return False
+    kind = smallest_type(int(found.values.min()), int(found.values.max()), "table")
+    return size <= _SMALL or size * bits_of(kind) // 8 <= _FASTER * found.bytes
+
+
+def _inside(part: Part, layer: Layer, known: dict[int, _Function]) -> bool:
+    """Whether every reader of what `layer` gives is a part of a larger function that is worth it."""
+    readers = part.readers(layer.output)
+    larger = [known.get(id(reader.output.root)) for reader in readers]
+    within = all(one is not None and id(layer) in one.layers and _worth_it(one) for one in larger)
+    return bool(readers) and within and all(t.root is not layer.output.root for t in part.outputs)
+
+
+def _make_table(layer: Layer, found: _Function) -> None:
+    values, x = found.values, found.source
+    table = Tensor(f"{layer.output.name}_table", values.shape, int(values.min()), int(values.max()), values)
+    layer.kernel, layer.operator, layer.stage, layer.accumulator = "ms_table", "Table", None, ""
+    layer.inputs, layer.shape = [x.view(x.name, np.arange(x.size)), table], {"count": x.size, "low": x.low}
+    layer.remark, layer.bias = f"{len(found.layers)} layers of one tensor", None
