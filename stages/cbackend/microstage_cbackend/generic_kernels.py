@@ -64,8 +64,15 @@ class KernelSet:
                 used["finish"] = used["stage_t"].replace("ms_", "ms_finish_")
             for token, ctype in used.items():
                 text = re.sub(rf"\b{token}\b", ctype, text)
-            self._sources[name] = _as_header(name, re.sub(rf"\b{kernel}\b", name, text))
+            self._sources[name] = _as_header(name, re.sub(rf"\b{kernel}\b", name, _with_own_helpers(name, text)))
         return name
+
+
+def _with_own_helpers(name: str, text: str) -> str:
+    """The kernel's text with the functions that it calls named after it, as several versions of a kernel stand in one unit."""
+    for helper in re.findall(r"^static [\w *]*?(\w+)\(", text, re.MULTILINE):
+        text = re.sub(rf"\b{helper}\b", f"{name}_{helper}", text)
+    return text
 
 
 def _as_header(name: str, text: str) -> str:

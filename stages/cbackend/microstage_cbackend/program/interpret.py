@@ -11,6 +11,7 @@ from math import prod
 
 import numpy as np
 
+from microstage.integer import gemmlowp
 from microstage_cbackend.program.ir import Layer, Part, Tensor, type_range
 from microstage_cbackend.program.stages import Raw
 from microstage_cbackend.specialised_kernels import sign_words
@@ -166,6 +167,19 @@ def stage(layer: Layer, operands, held):
 @kernel("ms_table")
 def table(layer: Layer, operands, held):
     return operands[1][operands[0][: layer.shape["count"]] - layer.shape["low"]]
+
+
+@kernel("ms_softmax")
+def softmax(layer: Layer, operands, held):
+    s = layer.shape
+    x = operands[0][: s["outer"] * s["depth"]].reshape(s["outer"], s["depth"])
+    difference = x.max(1, keepdims=True) - x
+    exponentials = np.append(operands[1], 0)[np.minimum(difference, s["count"])]
+    total = gemmlowp.divided(exponentials, 12).sum(1, keepdims=True)
+    headroom = 32 - np.frexp(total)[1].astype(np.int64)
+    scale = gemmlowp.one_over_one_plus((total << headroom) - (1 << 31))
+    low = -(1 << (s["bits"] - 1))
+    return np.clip(gemmlowp.divided(gemmlowp.high_product(scale, exponentials), 43 - headroom - s["bits"]) + low, low, -low - 1)
 
 
 @kernel("ms_top")

@@ -19,6 +19,8 @@ from microstage_cbackend.program.windows import Window
 
 __all__ = ["Builder", "dot_range", "ends_by_channel"]
 
+_LONGEST_SOFTMAX = 4095
+
 
 def _dot_ranges(weights: np.ndarray, low: int, high: int, bias: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """(low, high) of each output of weights[outputs, depth] times values in low..high; objects, so that nothing wraps."""
@@ -271,6 +273,17 @@ class Builder:
         constant = Tensor(f"{name}_table", values.shape, y.low, y.high, values)
         self.layer(place, operator, "ms_table", [flat, constant], y, {"count": prod(x.shape), "low": x.low})
         return self._as(x, y, order)
+
+    def softmax(self, place: str, operator: str, name: str, x: Tensor, exponentials: np.ndarray, bits: int) -> Tensor:
+        """Fractions of each row along the last axis of `x`; `exponentials` by the difference to the row's largest."""
+        x, depth = self.dense(place, x), x.shape[-1]
+        if depth > _LONGEST_SOFTMAX:
+            raise ModelError(f"{place} sums {depth} exponentials, which 32 bits do not hold; at most {_LONGEST_SOFTMAX} can be made.")
+        y = Tensor(name, x.shape, -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+        table = Tensor(f"{name}_exp", exponentials.shape, 0, int(exponentials.max()), exponentials, declared="int32_t")
+        shape = {"outer": prod(x.shape) // depth, "depth": depth, "count": len(exponentials), "bits": bits}
+        self.layer(place, operator, "ms_softmax", [x, table], y, shape)
+        return y
 
     def _memory_order(self, place: str, x: Tensor) -> tuple[Tensor, np.ndarray]:
         """`x` without gaps in memory, and its elements (of the graph's order) in the order of memory."""

@@ -74,7 +74,7 @@ def _declared(graph: onnx.GraphProto, interface: dict[str, Any]) -> dict[str, st
 def _constant(part: str, tensor: onnx.TensorProto) -> Tensor:
     values = numpy_helper.to_array(tensor)
     data = np.asarray(values, dtype=np.float64) if values.dtype.kind == "f" else values
-    if not np.all(np.isfinite(data)) or np.any(data != np.rint(data)) or np.any(np.abs(data) > 2**53):
+    if values.dtype.kind == "f" and (not np.all(np.isfinite(data)) or np.any(data != np.rint(data)) or np.any(np.abs(data) > 2**53)):
         raise ModelError(f"Constant {tensor.name} of {part} holds values that are no integers; streamline its scales away.")
     data = data.astype(np.int64)
     low, high = (int(data.min()), int(data.max())) if data.size else (0, 0)

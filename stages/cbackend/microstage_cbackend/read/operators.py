@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from microstage.errors import ModelError
+from microstage.integer import gemmlowp
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.program.stages import Search
 from microstage_cbackend.program.wide import requantisation
@@ -264,6 +265,15 @@ def table(node: Node) -> list[Tensor]:
     if len(rows) > 1:
         raise node.refuse("has a table for each channel; one for all can be made.")
     return [node.builder.table(node.place, node.operator, node.name, x, rows[0], node.attribute("low", 0))]
+
+
+@lowers("IntegerSoftmax")
+def softmax(node: Node) -> list[Tensor]:
+    """TensorFlow Lite Micro's, over the last axis; the exponential of every difference is known beforehand."""
+    x, flags = node.inputs[0], [node.attribute(name, 0) for name in ("input_multiplier", "input_left_shift", "diff_min")]
+    differences = -np.arange(min(x.high - x.low, -flags[2]) + 1)
+    exponentials = gemmlowp.exp_on_negative(gemmlowp.scaled(differences, *flags[:2]))
+    return [node.builder.softmax(node.place, node.operator, node.name, x, exponentials, node.attribute("bits", 8))]
 
 
 def _row_of(rows: int, axis: int, rank: int) -> np.ndarray:
