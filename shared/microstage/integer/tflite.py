@@ -72,7 +72,7 @@ def _of_fraction(node, known, _) -> dict:
     return {node.output[0]: of_type(list(known[node.input[0]].low.shape), -128, 127)}
 
 
-@operator("IntegerSoftmax", kind=Kind.REAL, ranges=_of_fraction)
+@operator("IntegerSoftmax", kind=Kind.FIXED, ranges=_of_fraction)
 def softmax(arguments, attributes):
     """SOFTMAX over the last axis, int8 to int8 at scale 1/256 and zero point -128 (reference/softmax.h).
 
