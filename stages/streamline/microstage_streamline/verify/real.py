@@ -17,6 +17,7 @@ from microstage.integer.tensor import real
 from microstage.stage import Job
 from microstage_streamline.convert import Converted
 from microstage_streamline.graph.graph import Graph
+from microstage_streamline.verify.samples import described
 
 __all__ = ["PREFIX", "real_vectors"]
 
@@ -113,10 +114,9 @@ def _assert_said(entry: _Entry, found: np.ndarray, values: np.ndarray) -> None:
 
 
 def _answer(part: Converted, name: str, value: Any) -> np.ndarray:
-    """What an output's integers stand for: a quantiser's raw integers have their scale from the dequantiser behind it."""
-    example = getattr(part.made.outputs[name], "example", None)
-    raw = isinstance(value, np.ndarray) and value.dtype.kind in "iu" and isinstance(example, QTensor)
-    return real(QTensor(integers(value), example.scale) if raw else value)
+    """What an output's integers stand for: raw ones have the scale and the zero point that the interface says."""
+    raw = isinstance(value, np.ndarray) and value.dtype.kind in "iu"
+    return described(part.written.interface["outputs"][name], integers(value)) if raw else real(value)
 
 
 def _none(job: Job, name: str) -> dict[str, np.ndarray]:
