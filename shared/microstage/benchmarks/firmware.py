@@ -34,12 +34,12 @@ class Footprint:
         return self.code + self.constants
 
 
-def measure(folder: Path, machine: Machine, level: str) -> Footprint:
-    """Of the C in `folder`; `EnvironmentProblem` where the machine's compiler or emulator is missing."""
+def measure(folder: Path, machine: Machine, level: str, function: str = "infer") -> Footprint:
+    """Of the C in `folder`, one call of its <model>_<function>; `EnvironmentProblem` where the machine's compiler or emulator is missing."""
     if machine.missing:
         raise EnvironmentProblem(f"{machine.name}: {machine.missing}.")
     with TemporaryDirectory() as scratch:
-        declared = declaration(folder)
+        declared = declaration(folder, function)
         (Path(scratch) / "call.h").write_text(f"{caller(declared, filled=True)}enum {{ ARENA = sizeof({declared.model}_arena) }};\n")
         whole, empty = (_link(folder, machine, (level, *more), Path(scratch)) for more in ((), ("-DEMPTY",)))
         grown = {section: whole[1].get(section, 0) - empty[1].get(section, 0) for section in whole[1]}

@@ -39,10 +39,14 @@ _BESIDE = ("network", "C, cortex-m4 -Os: flash", "RAM", "tflm: .tflite + interpr
 _AIMS = {4: "0.5", 1: "0.125"}
 
 
-def _measured(subject: Subject) -> dict[tuple[str, str], Footprint]:
+def _measured(subject: Subject, function: str = "infer") -> dict[tuple[str, str], Footprint]:
     """{(machine, level): what it takes there}."""
     machines = [machine for machine in MACHINES if machine.name in _MEASURED]
-    return {(machine.name, level): measure(subject.c, machine, level) for machine in machines for level in _LEVELS}
+    return {
+        (machine.name, level): measure(subject.c, machine, level, function)
+        for machine in machines
+        for level in _LEVELS
+    }
 
 
 def _row(name: str, machine: str, level: str, f: Footprint) -> list[str]:
@@ -92,8 +96,10 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("subjects", type=Path)
     subjects = read_subjects(parser.parse_args(words).subjects, Path())
     found = {subject.name: _measured(subject) for subject in subjects}
+    hearing = [subject for subject in subjects if any(subject.c.glob("*_features.h"))]
+    shown = found | {f"{subject.name}, from sound": _measured(subject, "infer_sound") for subject in hearing}
     print(
-        table(_HEADER, [_row(name, *where, f) for name, measured in found.items() for where, f in measured.items()]),
+        table(_HEADER, [_row(name, *where, f) for name, measured in shown.items() for where, f in measured.items()]),
         flush=True,
     )
     small = {name: measured[_MEASURED[0], _LEVELS[0]] for name, measured in found.items()}

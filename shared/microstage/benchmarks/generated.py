@@ -44,7 +44,7 @@ VARIANTS = (
     Variant("C99 -mavx2", ("-std=c99", "-O3", "-mavx2", "-DMS_PORTABLE")),
     Variant("vector", ("-std=c99", "-O3", "-march=native"), needs="ms_isa.h"),
 )
-_INFER = re.compile(r"(?P<model>\w+)_infer\(const (?P=model)_ctx \*ctx,(?P<arguments>[^;]*)\);")
+_DECLARED = r"(?P<model>\w+)_{function}\(const (?P=model)_ctx \*ctx,(?P<arguments>[^;]*)\);"
 _ARGUMENT = re.compile(r"(const\s+)?(\w+)\s+(\w+)\[(\d+)\]")
 
 
@@ -73,26 +73,28 @@ class Argument:
 
 @dataclass(frozen=True)
 class Declared:
-    """The whole network's function as `header` declares it."""
+    """A function of the whole network as `header` declares it."""
 
     header: str
     model: str
     inputs: tuple[Argument, ...]
     outputs: tuple[Argument, ...]
+    function: str
 
 
-def declaration(folder: Path) -> Declared:
-    """What a header of `folder` declares; `ArtefactError` where none does."""
+def declaration(folder: Path, function: str = "infer") -> Declared:
+    """What a header of `folder` declares of <model>_<function>; `ArtefactError` where none does."""
     known = json.loads((folder / "interface.json").read_text()) if (folder / "interface.json").exists() else {}
     for header in sorted(folder.glob("*.h")):
-        if found := _INFER.search(header.read_text()):
+        if found := re.search(_DECLARED.format(function=function), header.read_text()):
             return Declared(
                 header.name,
                 found["model"],
                 *(_arguments(found["arguments"], side, known, found["model"]) for side in ("inputs", "outputs")),
+                function,
             )
     raise ArtefactError(
-        f"{folder} has no header that declares <model>_infer(ctx, input, output):"
+        f"{folder} has no header that declares <model>_{function}(ctx, input, output):"
         " its parts make no whole, or it holds no C."
     )
 
@@ -125,7 +127,7 @@ def caller(declared: Declared, filled: bool = False) -> str:
     ]
     given = ", ".join(["&ctx", *(f"number_{place}" for place in range(len(arguments)))])
     memory = [f"static {declared.model}_arena arena;", f"static const {declared.model}_ctx ctx = {{&arena}};"]
-    body = ["{", *(loops if filled else []), f"    return (int){declared.model}_infer({given});", "}", ""]
+    body = ["{", *(loops if filled else []), f"    return (int){declared.model}_{declared.function}({given});", "}", ""]
     return "\n".join(
         [f'#include "{declared.header}"', *memory, *arrays, "static __attribute__((noinline)) int infer(void)", *body]
     )
