@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -82,6 +83,11 @@ def test_other_windows_transforms_and_zero_points_are_proven_by_the_stage(featur
     header, read_me = ((out / name).read_text() for name in ("ear_features.h", "README.md"))
     assert ("ear_sound_push" in header) == ("ear_sound_push" in read_me) == streams and f"{features.samples} of them" in read_me
     assert f"ear_features(const ear_ctx *ctx, const int16_t pcm[{features.samples}]" in header
+    if shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm"):
+        run = ["timeout", "120", "make", "-s", "run", "CFLAGS=-O2 -Werror"]
+        printed = subprocess.run(run, cwd=out / "examples" / "board", capture_output=True, text=True, check=True).stdout
+        heard_there = next(line for line in printed.splitlines() if line.startswith(f"sound of {features.samples} samples"))
+        assert heard_there.endswith("equal") and any(f": {name}, equal" in heard_there for name in CLASSES) and "all equal" in printed
 
 
 @pytest.mark.parametrize("table", ["hann", "cosine", "rising", "roots", "logarithms", "cosines"])

@@ -89,7 +89,7 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
         "README.md": readme(program, real, sound, plan.vectors),
         "proofs.json": json.dumps({part.name: part.proofs for part in model.parts}, indent=1, sort_keys=True) + "\n",
     }
-    texts |= packages(program, [*library]) | board(program, plan, sources) | versions
+    texts |= packages(program, [*library]) | board(program, plan, sound, sources) | versions
     return {name: text.encode() for name, text in texts.items()} | {"test/golden.bin": plan.data()}
 
 

@@ -1,4 +1,5 @@
-"""A program for one board, which runs under an emulator too: a few golden vectors, their answers, cycles per inference."""
+"""A program for one board, which runs under an emulator too: a few golden vectors, their answers, cycles per inference;
+of a network that hears, a recorded sound too."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import numpy as np
 from microstage_cbackend.golden import Plan
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.writers.emit import Program
+from microstage_cbackend.writers.features import FeaturesApi
 from microstage_cbackend.writers.names import quoted
 from microstage_cbackend.writers.part_writer import rows
 
@@ -24,7 +26,7 @@ _MAIN = """/* {name} on a board: each vector of golden.h is inferred, its answer
  *
  * Ends with `all equal` where every integer is the reference's.
  */
-#include "{name}.h"
+#include "{header}"
 
 #include "board.h"
 #include "golden.h"
@@ -64,13 +66,27 @@ int main(void)
         say(status == {upper}_OK && !different ? ", equal\\r\\n" : ", WRONG\\r\\n");
         wrong += status != {upper}_OK || different;
     }}
-    say(wrong ? "FAILED\\r\\n" : "all equal\\r\\n");
+{sound}    say(wrong ? "FAILED\\r\\n" : "all equal\\r\\n");
     return wrong != 0;
 }}
 """
 
+_SOUND = """
+    const uint32_t began = cycles();
+    const {name}_status status = {name}_infer_sound(&ctx, sound, {given});
+    const uint32_t taken = cycles() - began;
+    int32_t different = 0;
 
-def board(program: Program, plan: Plan, sources: list[str]) -> dict[str, str]:
+    say(counts_cycles() ? "sound of {samples} samples: cycles " : "sound of {samples} samples: no cycle counter, SysTick ");
+    say_number(taken);
+    say(", answer");
+{answers}
+{heard}    say(status == {upper}_OK && !different ? ", equal\\r\\n" : ", WRONG\\r\\n");
+    wrong += status != {upper}_OK || different;
+"""
+
+
+def board(program: Program, plan: Plan, sound: FeaturesApi, sources: list[str]) -> dict[str, str]:
     """Path -> text; nothing where the parts make no whole."""
     if not program.api.ends:
         return {}
@@ -78,18 +94,31 @@ def board(program: Program, plan: Plan, sources: list[str]) -> dict[str, str]:
     files = {path.name: path.read_text() for path in sorted(_FIXED.iterdir())}
     for mark, text in put.items():
         files["Makefile"] = files["Makefile"].replace(mark, text)
-    files |= {"main.c": _main(program), "golden.h": _golden(program, plan)}
+    files |= {"main.c": _main(program, plan, sound), "golden.h": _golden(program, plan)}
     return {f"{_FOLDER}/{name}": text for name, text in files.items()}
 
 
-def _main(program: Program) -> str:
+def _main(program: Program, plan: Plan, sound: FeaturesApi) -> str:
     name, (inputs, outputs) = program.model.name, program.api.ends
     given = [*(f"input_{n}[vector]" for n in range(len(inputs))), *(f"found_{n}" for n in range(len(outputs)))]
     answers = [f"        ANSWER(found_{n}, output_{n}[vector], different);" for n in range(len(outputs))]
     return _MAIN.format(
         name=name, upper=name.upper(), shown=_SHOWN, arena=f'"{program.arena_bytes}"', answers="\n".join(answers),
         outputs="\n".join(f"static {t.ctype} found_{n}[{t.size}];" for n, (_, t) in enumerate(outputs)),
-        call=f"{name}_infer(&ctx, {', '.join(given)})",
+        call=f"{name}_infer(&ctx, {', '.join(given)})", sound=_sound(plan, sound),
+        header=f"{name}{'_features' * (plan.sounds is not None)}.h",
+    )  # fmt: skip
+
+
+def _sound(plan: Plan, sound: FeaturesApi) -> str:
+    if plan.sounds is None:
+        return ""
+    found = [f"found_{n}" for n in range(len(sound.outputs))]
+    heard = f'    say(": ");\n    say({sound.name}_classes[{sound.name}_class({found[0]})]);\n' if sound.classes else ""
+    answers = [f"    ANSWER({own}, sound_{own}, different);" for own in found]
+    return _SOUND.format(
+        name=sound.name, upper=sound.upper, samples=sound.features.samples, given=", ".join(found), heard=heard,
+        answers="\n".join(answers),
     )  # fmt: skip
 
 
@@ -101,6 +130,10 @@ def _golden(program: Program, plan: Plan) -> str:
     lines = ["/* Golden vectors: what goes in, and what the reference answers. */", "#include <stdint.h>", "", f"enum {{ VECTORS = {count} }};"]
     for side, n, name, t in ends:
         lines += _array(f"{side}_{n}", name, t, plan.boundaries[name][:count])
+    if plan.sounds is not None:
+        lines += ["", f"static const int16_t sound[{plan.sounds.pcm.shape[1]}] = {{", *rows(plan.sounds.pcm[-1]), "};"]
+        for n, (name, t) in enumerate(outputs):
+            lines += [f"static const {t.ctype} sound_found_{n}[{t.size}] = {{", *rows(plan.sounds.outputs[name][-1]), "};"]
     return "\n".join([*lines, ""])
 
 
