@@ -110,19 +110,35 @@ def _in_nodes(nodes) -> Iterator[onnx.TensorProto]:
                 yield from _stored(inner)
 
 
+def _nodes(nodes) -> Iterator[onnx.NodeProto]:
+    """Nodes, and those of the graphs inside them."""
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _nodes(inner.node)
+
+
 def _without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
     """Calls of the model's own functions are their bodies."""
     if not model.functions:
         return model
     from onnx import inliner
 
+    _assert_ends({(f.domain, f.name): {(node.domain, node.op_type) for node in _nodes(f.node)} for f in model.functions})
     try:
-        inlined = inliner.inline_local_functions(model)
+        return inliner.inline_local_functions(model)
     except Exception:  # C++, on what may be anything
         raise ModelError("The model's functions cannot be put where they are called; export standard operators.") from None
-    if len(inlined.functions):
-        raise ModelError("The model's functions call one another without an end; export standard operators.")
-    return inlined
+
+
+def _assert_ends(calls: dict[tuple[str, str], set[tuple[str, str]]]) -> None:
+    """Refuse functions that call themselves, through others or not: no program that inlines them would end."""
+    while calls:
+        leaves = [name for name, called in calls.items() if not called & calls.keys()]
+        if not leaves:
+            raise ModelError("The model's functions call one another without an end; export standard operators.")
+        calls = {name: called for name, called in calls.items() if name not in leaves}
 
 
 def _make_dense(graph: onnx.GraphProto) -> None:

@@ -40,6 +40,19 @@ def bomb(model):
     model.graph.node.insert(0, helper.make_node("ConstantOfShape", ["bomb.shape"], ["bomb"]))
 
 
+def endless(model):
+    """A function that calls itself."""
+    calls = [helper.make_node("Again", ["a"], ["b"], domain="local")]
+    model.functions.append(helper.make_function("local", "Again", ["a"], ["b"], calls, [helper.make_opsetid("local", 1)]))
+    model.graph.node[2].op_type, model.graph.node[2].domain = "Again", "local"
+
+
+def sparse(model):
+    """A value at a place that there is not."""
+    values, places = (onnx.numpy_helper.from_array(np.array([9]), name) for name in ("sparse", "places"))
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, places, [2, 2]))
+
+
 def replaced(place, value):
     """The model with another constant in the place of one of its own."""
     def change(model):
@@ -72,6 +85,13 @@ MALFORMED = {
     "wrong bytes": edited(lambda m: setattr(m.graph.initializer[-1], "raw_data", b"12345")),
     "wrong shape": replaced(4, np.ones((2, 2, 2), np.float32)),
     "unknown datatype": finn_onnx("UINT8; DROP TABLE"),
+    "no opset": edited(lambda m: m.ClearField("opset_import")),
+    "constant answer": edited(lambda m: m.graph.output.add(name=m.graph.initializer[0].name)),
+    "answer that is an input": edited(lambda m: m.graph.output.add(name="x")),
+    "row without samples": edited(lambda m: m.graph.input[0].type.tensor_type.shape.ClearField("dim")),
+    "whole numbers of 64 bits": edited(lambda m: setattr(m.graph.input[0].type.tensor_type, "elem_type", TensorProto.INT64)),
+    "functions without an end": edited(endless),
+    "sparse outside": edited(sparse),
     "text constant": replaced(0, np.array(["a"], object)),
     "name of two lines": edited(lambda m: setattr(m.graph.node[2], "name", "a\nb")),
 }
@@ -79,9 +99,11 @@ MALFORMED = {
 
 def refused(own, model, capfd) -> str:
     capfd.readouterr()
+    (own.source / "names.json").write_text('{"model.onnx": "my net.onnx"}')
     assert own.run(model) == 2
     said = capfd.readouterr().err.splitlines()
-    assert len(said) == 1 and said[0].startswith("microstage streamline: ") and said[0].endswith(".") and "Traceback" not in said[0]
+    assert len(said) == 1 and said[0].startswith("microstage streamline: my net.onnx: ") and said[0].endswith(".")
+    assert "Traceback" not in said[0] and str(own.source) not in said[0]
     assert not any(own.out.iterdir())
     return said[0]
 

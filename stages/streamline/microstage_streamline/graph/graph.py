@@ -102,7 +102,8 @@ def _zeros(entry: Entry) -> Any:
 def saying_where(node: Node) -> Iterator[None]:
     """What a node of a wrong file does to NumPy becomes one sentence that names the node."""
     try:
-        yield
+        with np.errstate(all="ignore"):  # what is not finite is said by who meets it
+            yield
     except MalformedModel:
         raise
     except ModelError as error:

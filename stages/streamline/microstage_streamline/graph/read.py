@@ -71,7 +71,9 @@ def graph_of(model: onnx.ModelProto) -> Graph:
 
 def _opset(model: onnx.ModelProto) -> int:
     """The version that the model's operators are written in, if it can be read."""
-    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), OPSETS[0])
+    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), None)
+    if opset is None:
+        raise ModelError("The model does not say which opset of ONNX it is written in; export it again.")
     if not OPSETS[0] <= opset <= OPSETS[1]:
         expected = f"{OPSETS[0]} to {OPSETS[1]}"
         raise ModelError(f"The model is written in opset {opset}; expected {expected}: export it with opset 13 or later.")
@@ -179,9 +181,11 @@ def _entry(value: onnx.ValueInfoProto, declared: tuple[int, int] | None) -> Entr
         found = TensorProto.DataType.Name(kind).lower() if kind in TensorProto.DataType.values() else f"ONNX type {kind}"
         expected = "float, double, float16, int8, uint8, int16 or uint16"
         raise ModelError(f"Input {value.name} is of type {found}; expected {expected}: cast it inside the file.")
-    shape = (1, *(dim.dim_value for dim in dims[1:]))
-    if len(dims) < 2 or min(shape) < 1:
-        known = [dim.dim_value or dim.dim_param or "?" for dim in dims]
+    shape, known = (1, *(dim.dim_value for dim in dims[1:])), [dim.dim_value or dim.dim_param or "?" for dim in dims]
+    if len(dims) < 2:
+        expected = "a batch and sizes behind it: export it with an axis of samples in front"
+        raise ModelError(f"Input {value.name} has shape {known}; expected {expected}.")
+    if min(shape) < 1:
         raise ModelError(
             f"Input {value.name} has shape {known}; expected a batch and fixed sizes behind it:"
             f" `python -m onnxruntime.tools.make_dynamic_shape_fixed --input_name {value.name} --input_shape 1,...`"

@@ -70,6 +70,10 @@ class Normaliser:
                 done.append(node)
                 self.makers.update(dict.fromkeys(node.outputs, node))
         self.graph.outputs = [self.renamed.get(name, name) for name in self.graph.outputs]
+        for name in self.graph.outputs:
+            if self.is_constant(name) or name in self.graph.inputs:
+                what = "a constant, which no input changes" if self.is_constant(name) else "an input as it is"
+                raise ModelError(f"The graph's output {name} is {what}; leave it out of the file.")
         self.graph.nodes, used = _alive(done, self.graph.outputs)
         self.graph.constants = {name: value for name, value in self.graph.constants.items() if name in used}
         return self.graph

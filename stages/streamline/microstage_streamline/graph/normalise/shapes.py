@@ -44,6 +44,24 @@ class FoldShape(Rewrite):
 
 
 @registered
+class DropNoCopy(Rewrite):
+    """Expand and Tile of a tensor to its own shape are the tensor. Precondition: a constant shape, or constant numbers of copies."""
+
+    operators = ("Expand", "Tile")
+
+    def matches(self, normal, node):
+        value, wanted = normal.values.get(node.inputs[0]), normal.graph.constants.get(node.inputs[1])
+        if value is None or wanted is None or normal.is_constant(node.inputs[0]):
+            return False
+        if node.op == "Tile":
+            return bool(np.all(wanted == 1))
+        return len(wanted) <= len(value.shape) and np.broadcast_shapes(value.shape, tuple(wanted)) == tuple(value.shape)
+
+    def rewrite(self, normal, node):
+        return [Node("Identity", node.inputs[:1], node.outputs, {}, node.layer)]
+
+
+@registered
 class KeepSamples(Rewrite):
     """Reshape to [1, ...] or [-1, ...] -> to [0, ...]: samples are kept, however many. Precondition: a constant shape that mixes
     no samples with their values."""
