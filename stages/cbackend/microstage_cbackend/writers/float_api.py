@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
+
 from microstage.errors import ArtefactError, ModelError
+from microstage.ranking import ranking
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.real_vectors import RealVectors
 from microstage_cbackend.writers.api import Api, signature
@@ -83,6 +86,15 @@ class FloatApi:
         """Whether the values of an output have scales or offsets of their own: their integers are not in the values'
         order."""
         return any(isinstance(self._facts[name].get(fact), list) for fact in ("scale", "offset"))
+
+    def order(self, name: str) -> list[str]:
+        """What makes integers of an output that are in the order of its values, in words; nothing where its scales differ."""
+        scale, offset = self._facts[name].get("scale"), self.offset_of(name)
+        if isinstance(scale, list) or not scale or not isinstance(offset, list):
+            return []
+        factor, addends = ranking(abs(scale), np.array(offset))
+        of = f"{factor if scale > 0 else -factor} x integer"
+        return [f"In integers alone: {of} + what stands here for each is in the order of the values:", "", f"    {addends.tolist()}"]
 
     @property
     def hop(self) -> int:

@@ -147,6 +147,7 @@ def readme(program: Program, real: FloatApi, sound: FeaturesApi, vectors: int) -
     for n in [n for n, _ in real.outputs if real.differs(n)]:
         lines += ["", f"The values of {quoted(n)} have scales or offsets of their own: the largest integer is not the largest value. Compare"]
         lines += [f"scale x (integer - zero point) + offset{f', or what {name}_infer_float gives' if real.possible else ''}."]
+        lines += real.order(n)
     lines += sound.readme()
     lines += ["", "## Memory", "", f"Constants: {program.constant_bytes} bytes."]
     lines += [f"Arena: {program.arena_bytes} bytes; the busiest layer alone needs {program.arena_bound}."]

@@ -7,6 +7,7 @@ unresolved, for a reason. What nobody asks for is never made.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -18,12 +19,13 @@ from microstage.integer.lines import Line
 from microstage.integer.ranges import of_type
 from microstage.integer.registry import Kind, named
 from microstage.integer.tensor import narrowed
+from microstage.ranking import ranking
 from microstage_streamline.graph.graph import Node, saying_where
 from microstage_streamline.graph.normalise import Normaliser, is_quantised
 from microstage_streamline.integerise.emitter import Emitter
 from microstage_streamline.integerise.entries import CLAMPS, entry_of
 from microstage_streamline.integerise.made import Cannot, Entered, Integers, Made, Unresolved, exact_scale
-from microstage_streamline.integerise.monotone import Function, Lined, entry_range, straight_line, thresholds
+from microstage_streamline.integerise.monotone import Function, Lined, bends, entry_range, straight_line, thresholds
 from microstage_streamline.integerise.rescaled_sum import Joined, aligned
 from microstage_streamline.integerise.weighted_sum import weighted_sum
 
@@ -129,9 +131,10 @@ class Integeriser(Emitter):
         return found
 
     def in_order(self, name: str) -> tuple[Integers, Function | None, bool]:
-        """Integers that stand in the order of `name`'s values, the line a x + b that was left out, and whether a < 0, so that -x is given.
+        """Integers that stand in the order of `name`'s values, the line a x + b that was left out, and whether it is no line of these
+        integers alone: where a < 0, -x is given, and where b differs, k x + r(b) (microstage.ranking).
 
-        Precondition of a line: one a and b for all values, and an a that keeps neighbours apart.
+        Precondition of a line: one a for all values, which keeps neighbours apart.
         """
         state = self.state[name]
         if not (
@@ -142,14 +145,23 @@ class Integeriser(Emitter):
         ):
             return self.integers(name), None, False
         step, offset = straight_line(state, self.constants)
-        if np.ptp(step) or np.ptp(offset):
-            raise Cannot(f"compares values of {name} that lie on different lines")
+        if np.ptp(step):
+            raise Cannot(f"compares values of {name} that lie on lines of different slopes")
         step, largest = float(step.flat[0]), max(abs(end) for end in state.start.range.ends)
-        if abs(step) <= _LEAST_STEP * (abs(offset.flat[0]) + abs(step) * largest):
+        if abs(step) <= _LEAST_STEP * (np.abs(offset).max() + abs(step) * largest):
             raise Cannot(f"multiplies every score by {step:g}; there is no order left")
-        if step > 0:
-            return state.start, state, False
-        return self.turned(state.start, np.full([1] * state.start.range.low.ndim, True)), state, True
+        rises = step > 0
+        start = state.start if rises else self.turned(state.start, np.full([1] * state.start.range.low.ndim, True))
+        return (self._ranked(name, start, abs(step), offset), state, True) if np.ptp(offset) else (start, state, not rises)
+
+    def _ranked(self, name: str, start: Integers, scale: float, offset: np.ndarray) -> Integers:
+        """k x + r, in the order of scale * x + offset."""
+        factor, addends = ranking(scale, narrowed(offset))
+        for op, stored in (("Mul", np.full([1] * start.range.low.ndim, factor)), ("Add", addends)):
+            made, layer = f"{name}.order.{op.lower()}", self.makers[start.name].layer if start.name in self.makers else ""
+            self.made.constants[f"{made}.constant"] = stored
+            start = self.emit(Node(op, [start.name, f"{made}.constant"], [made], {}, layer), start.example, start)
+        return start
 
     def _made(self, name: str, function: Function) -> Integers:
         if function.start is None:
@@ -311,11 +323,21 @@ class Integeriser(Emitter):
                 self.made.outputs.setdefault(term.name, term)
         try:
             if isinstance(state, Function):
-                state = self.integers(name) if is_quantised(state.example) else state.start
+                state = self.integers(name) if is_quantised(state.example) else state
         except ModelError:
             state = state.start
+        if isinstance(state, Function):
+            state = self._last_line(state)
         if isinstance(state, Integers) and state.name not in self.made.inputs:
             self.made.outputs.setdefault(state.name, state)
+
+    def _last_line(self, function: Function) -> Integers | None:
+        """The integers that a function begins with; an answer by what is a straight line of them still, if anything is."""
+        nodes = list(itertools.takewhile(lambda node: not bends(node, self.constants), function.nodes))
+        if function.start is None or function.start.name in self.made.inputs or not nodes:
+            return function.start
+        self.made.outputs.setdefault(nodes[-1].output, replace(function, nodes=nodes, example=self.values[nodes[-1].output]))
+        return None
 
 
 def _carries(node: Node, example: Any) -> bool:

@@ -132,7 +132,7 @@ def _order(made: Integeriser, node: Node) -> list[Any]:
     examples, outputs = [made.values[name] for name in node.outputs], list(node.outputs)
     both = line is not None and len(outputs) > 1 and made.reads.get(outputs[0], 0) > 0
     if both and turned:
-        raise Cannot("answers with the largest of values that fall with their integers; expected their places alone")
+        raise Cannot("answers with the largest of values that are not in the order of their integers; expected their places alone")
     if line is not None and len(outputs) > 1:
         examples[0], outputs[0] = (
             QTensor(np.zeros(examples[0].shape, np.int64), exact_scale(x.example)),
