@@ -12,7 +12,7 @@ from microstage_streamline.sources import OwnFile, StageBefore
 
 def run(job: Job) -> None:
     """The artefact of the network in folder `job.inputs["network"]`, a user's own, or in `job.inputs["qcdq"]`, of the stage before."""
-    source = OwnFile(job.inputs["network"], job.parameters.get("rounding", "")) if "network" in job.inputs else StageBefore(job.inputs["qcdq"])
+    source = StageBefore(job.inputs["qcdq"]) if "qcdq" in job.inputs else OwnFile.of(job)
     converted = source.convert()
     recorded = source.prove(job, converted)
     estimates = estimates_of(job, converted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,10 +11,11 @@ from pathlib import Path
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
-from microstage.errors import ModelError
+from microstage.errors import ModelError, ParameterError
 from microstage_streamline.finn.layout import LaidOut, as_it_is, input_ranges, lay_out, streams
 from microstage_streamline.finn.write import Written, beyond_finn, write
 from microstage_streamline.graph.commute import hoist
+from microstage_streamline.graph.given import REMEDY, Given, unquantised
 from microstage_streamline.graph.graph import Graph
 from microstage_streamline.graph.normalise import Normaliser
 from microstage_streamline.graph.read import read_graph
@@ -64,19 +66,35 @@ class Converted:
         return streams(self.laid, input_ranges(self.written.interface))
 
 
-def convert(graph: Graph, name: str) -> Converted:
-    """The integers of `graph`, as far as they go; `ModelError` where nothing becomes integer."""
-    normal = Normaliser(graph)
-    normal.clean()
-    hoist(normal)
+def convert(graph: Graph, name: str, given: Given | None = None) -> Converted:
+    """The integers of `graph`, as far as they go; `ModelError` where nothing becomes integer. `given` is of inputs that no quantiser follows."""
+    normal = _with(graph, given) if given else _normal(graph)
     made = DropConstantChannels(Integeriser(normal).run()).apply()
     if not made.nodes:
         why = made.unresolved[0].reason if made.unresolved else "it has no layer"
-        raise ModelError(f"Nothing of the network can be computed in integers: {why}")
+        remedy = f"; {REMEDY}" if unquantised(normal) else ""
+        raise ModelError(f"Nothing of the network can be computed in integers: {why}{remedy}.")
     reason = beyond_finn(made)
     written = write(made, normal, name, wide=bool(reason))
     laid = as_it_is(written.model) if reason else lay_out(written.model, input_ranges(written.interface))
     return Converted(normal, made, written, laid, laid.model, reason)
+
+
+def _normal(graph: Graph) -> Normaliser:
+    """`graph` in one form, what can be in front of moves."""
+    normal = Normaliser(graph)
+    normal.clean()
+    hoist(normal)
+    return normal
+
+
+def _with(graph: Graph, given: Given) -> Normaliser:
+    """The same where inputs that no quantiser follows are integers as `given`; `ParameterError` where there are none."""
+    lacking = list(unquantised(_normal(deepcopy(graph))))
+    if not lacking:
+        said = f"INPUT_TYPE={given.kind} is for an input that no quantiser follows, and each of {', '.join(graph.inputs)} has one"
+        raise ParameterError(f"{said}, or is of integers: leave it out.")
+    return _normal(given.applied(graph, lacking))
 
 
 def convert_file(path: Path) -> Converted:

@@ -22,6 +22,7 @@ from microstage.stage import Job
 from microstage_streamline import report
 from microstage_streamline.convert import Converted, convert
 from microstage_streamline.finn.layout import input_ranges
+from microstage_streamline.graph.given import Given, unquantised
 from microstage_streamline.graph.read import graph_of
 from microstage_streamline.integerise.whole import say_missing
 from microstage_streamline.own import Opened, opened
@@ -112,7 +113,13 @@ class OwnFile:
 
     folder: Path
     rounding: str = ""
+    given: Given | None = None
     name: str = "model"
+
+    @classmethod
+    def of(cls, job: Job) -> OwnFile:
+        """The file that the user named, read as the job's parameters say."""
+        return cls(job.inputs["network"], job.parameters.get("rounding", ""), Given.read(job.parameters))
 
     @cached_property
     def opened(self) -> Opened:
@@ -127,7 +134,7 @@ class OwnFile:
     def convert(self) -> dict[str, Converted]:
         """The one part, in the shapes and the order of the file."""
         with naming(self.called):
-            return {self.name: convert(self.opened.graph(), "network")}
+            return {self.name: convert(self.opened.graph(), "network", self.given)}
 
     def file(self, name: str, part: Converted) -> str:
         """What the graph is called, without its ending."""
@@ -141,7 +148,7 @@ class OwnFile:
     def _proven(self, job: Job, converted: dict[str, Converted]) -> dict[str, np.ndarray]:
         part = converted[self.name]
         arrays = self._arrays(part)
-        say_missing(job, part.made)
+        say_missing(job, part.made, {node.output for node in unquantised(part.normal).values()})
         fed = vectors.given(part.normal, part.made, arrays) if arrays else self._drawn(part)
         proof = Proof(part, fed)
         recorded = proof.integers()

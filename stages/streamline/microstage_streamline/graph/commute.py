@@ -13,7 +13,7 @@ from microstage_streamline.graph.carried import carried, stays_in_pool
 from microstage_streamline.graph.graph import Graph, Node
 from microstage_streamline.graph.normalise import Normaliser, is_quantised
 
-__all__ = ["hoist"]
+__all__ = ["fronts", "hoist"]
 
 _EARLY = ".before_"
 _PADDING = ("Pad", "Im2Col")  # they bring in zeros, which q may change
@@ -35,6 +35,7 @@ class _Hoist:
         self.normal, self.graph = normal, normal.graph
         _unfold_norms(normal)
         _slice_apart(normal)
+        _one_reader_each(normal)
         self.makers = {name: node for node in self.graph.nodes for name in node.outputs}
         self.readers = Counter(name for node in self.graph.nodes for name in set(node.inputs))
         self.front = fronts(normal)
@@ -94,10 +95,10 @@ class _Hoist:
         return early
 
 
-def fronts(normal: Normaliser) -> set[str]:
-    """Real tensors that follow from one real value of the file's inputs each, moved about or not."""
+def fronts(normal: Normaliser, inputs: set[str] | None = None) -> set[str]:
+    """Real tensors that follow from one real value of the file's `inputs`, or of all of them, each, moved about or not."""
     graph = normal.graph
-    found = {name for name, entry in graph.inputs.items() if entry.datatype is None}
+    found = {name for name, entry in graph.inputs.items() if entry.datatype is None and name in (inputs or graph.inputs)}
     for node in graph.nodes:
         computed = {name for name in node.inputs if name and name not in graph.constants}
         if computed and computed <= found and named(node.op).kind in (*_POINTWISE, Kind.MOVES):
@@ -126,6 +127,21 @@ def _slice_apart(normal: Normaliser) -> None:
             stored = [normal.constant(output, np.asarray([value], np.int64)) for value in (start, end, axis)]
             parts.append(Node("Slice", [node.inputs[0], *stored], [output], {}, node.layer))
         _replace(normal, node, parts)
+
+
+def _one_reader_each(normal: Normaliser) -> None:
+    """A mover in front of the first quantiser, read by several -> one for each of them, so that each can be carried back by itself."""
+    graph, front = normal.graph, fronts(normal)
+    for place in range(len(graph.nodes) - 1, -1, -1):
+        mover = graph.nodes[place]
+        readers = [node for node in graph.nodes if mover.output in node.inputs]
+        if named(mover.op).kind is not Kind.MOVES or mover.output not in front or mover.output in graph.outputs or len(mover.outputs) > 1:
+            continue
+        for count, reader in enumerate(readers[1:], 1):
+            copy = Node(mover.op, list(mover.inputs), [f"{mover.output}.copy{count}"], mover.flags, mover.layer)
+            normal.values[copy.output] = normal.values[mover.output]
+            reader.inputs = [copy.output if name == mover.output else name for name in reader.inputs]
+            graph.nodes.insert(place + 1, copy)
 
 
 def _is_computed(graph: Graph, node: Node) -> bool:

@@ -45,12 +45,16 @@ class Node:
 @dataclass(frozen=True)
 class Entry:
     """A graph input of batch 1; `datatype` is the integer range (low, high) that the file declares for it, if it does;
-    `typed` if its elements are of an integer type, rather than floats that are annotated (FINN); `real` is the type of its floats."""
+    `typed` if its elements are of an integer type, rather than floats that are annotated (FINN); `real` is the type of its floats. Of
+    an input that the file has as real numbers, and the user as integers: `scale`, `zero_point`, and `signs` if these are -1 and 1."""
 
     shape: tuple[int, ...]
     datatype: tuple[int, int] | None
     typed: bool = False
     real: type = np.float32
+    scale: float | None = None
+    zero_point: int = 0
+    signs: bool = False
 
 
 @dataclass

@@ -13,16 +13,16 @@ from microstage.integer import QTensor
 from microstage.integer.ranges import Range
 from microstage.integer.registry import named
 from microstage.integer.tensor import narrowed
+from microstage_streamline.graph.given import CLAMPS
 from microstage_streamline.graph.graph import Entry, Node
 from microstage_streamline.graph.read import QUANTISING
+from microstage_streamline.graph.straight import bends
 from microstage_streamline.integerise.made import Cannot, Entered, exact_scale
-from microstage_streamline.integerise.monotone import Function, bends
+from microstage_streamline.integerise.monotone import Function
 from microstage_streamline.integerise.threshold_line import threshold_line
 
-__all__ = ["CLAMPS", "entry_of"]
+__all__ = ["entry_of"]
 
-CLAMPS = ("Relu", "Clip", "Min", "Max")
-"Operators that hold a value within ends: of integers, a narrower range."
 _QUANTISING = (*QUANTISING, "QuantLevels")
 _HALF_EVEN = ("ROUND", "HALF_EVEN")
 

@@ -20,12 +20,14 @@ from microstage.integer.ranges import of_type
 from microstage.integer.registry import Kind, named
 from microstage.integer.tensor import narrowed
 from microstage.ranking import ranking
+from microstage_streamline.graph.given import CLAMPS
 from microstage_streamline.graph.graph import Node, saying_where
 from microstage_streamline.graph.normalise import Normaliser, is_quantised
+from microstage_streamline.graph.straight import bends
 from microstage_streamline.integerise.emitter import Emitter
-from microstage_streamline.integerise.entries import CLAMPS, entry_of
+from microstage_streamline.integerise.entries import entry_of
 from microstage_streamline.integerise.made import Cannot, Entered, Integers, Made, Unresolved, exact_scale
-from microstage_streamline.integerise.monotone import Function, Lined, bends, entry_range, straight_line, thresholds
+from microstage_streamline.integerise.monotone import Function, Lined, entry_range, straight_line, thresholds
 from microstage_streamline.integerise.rescaled_sum import Joined, aligned
 from microstage_streamline.integerise.weighted_sum import weighted_sum
 
@@ -46,6 +48,9 @@ class Integeriser(Emitter):
     def run(self) -> Made:
         """The part of the network that can be computed in integers from its inputs on, and why not the rest."""
         for name, entry in self.graph.inputs.items():
+            if entry.scale is not None:
+                rounding = "SIGN" if entry.signs else "ROUND"
+                self.made.entries[name] = Entered(np.float64(entry.scale), entry.zero_point, rounding=rounding, precision=np.dtype(entry.real).name)
             if entry.datatype:
                 self.state[name] = self.enter(name, self.values[name], of_type(list(entry.shape), *entry.datatype))
             else:

@@ -16,13 +16,14 @@ from microstage.integer.registry import named
 from microstage.integer.tensor import narrowed, real
 from microstage_streamline.finn.annotate_datatypes import datatype_of
 from microstage_streamline.graph.graph import Entry, Node
+from microstage_streamline.graph.straight import bends
 from microstage_streamline.integerise.steps import first_reached
 from microstage_streamline.integerise.thresholds import chain_function, search
 
 if TYPE_CHECKING:
     from microstage_streamline.integerise.made import Integers
 
-__all__ = ["Found", "Function", "Lined", "axis_of", "bends", "entry_range", "layout_of", "straight_line", "thresholds"]
+__all__ = ["Found", "Function", "Lined", "axis_of", "entry_range", "layout_of", "straight_line", "thresholds"]
 
 _LAYOUTS = {2: ("NC",), 3: ("NCW", "NWC"), 4: ("NCHW", "NHWC"), 5: ("NCDHW", "NDHWC")}
 _MOST_LEVELS, _MOST_THRESHOLDS, _MOST_SEARCHED = 1 << 16, 1 << 22, 1 << 25
@@ -80,12 +81,6 @@ class Lined:
     low: int
     high: int
     axis: int
-
-
-def bends(node: Node, constants: Mapping[str, Any]) -> bool:
-    """Whether a function of its one computed input is no straight line: an operator that is none, 1 / x, a cast that cuts fractions off."""
-    here = node.op == "Div" and node.inputs[0] in constants or node.op == "Cast" and node.flags["to"] not in (1, 10, 11)
-    return here or not named(node.op).straight
 
 
 def _slope(node: Node, constants: Mapping[str, Any], step: np.ndarray) -> np.ndarray:

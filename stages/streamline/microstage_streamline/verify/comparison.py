@@ -61,7 +61,8 @@ class Comparison:
             different, noticed = _differing(expected, ours, found)
             chosen = np.flatnonzero(noticed.reshape(len(ours), -1).any(axis=1))
             if len(chosen):
-                limits = self._limits(layer, {name: rows(value, chosen) for name, value in given.items()})
+                known = given | {name: part.fed[name] for name in layer.entries if self._is_given(name)}
+                limits = self._limits(layer, {name: rows(value, chosen) for name, value in known.items()})
                 _assert_explained(layer, chosen, ours, found, limits)
         except (CannotRun, NoBound) as error:  # what differs may be right; nobody can tell
             layer.reason = str(error)
@@ -97,7 +98,13 @@ class Comparison:
         return bound([self.nodes[place].proto() for place in sorted(places)], known)[layer.source]
 
     def _handed_over(self, name: str, value: Any) -> Bounded:
-        return Bounded.in_float32(value) if self._kind(name, value).kind == "f" else Bounded.certain(value)
+        is_real = self._kind(name, value).kind == "f" and not self._is_given(name)
+        return Bounded.in_float32(value) if is_real else Bounded.certain(value)
+
+    def _is_given(self, name: str) -> bool:
+        """Whether an input is real in the file, and integers here, because the user said so."""
+        entry = self.normal.graph.inputs.get(name)
+        return entry is not None and entry.scale is not None
 
 
 def _stored(constant: Any) -> Bounded:

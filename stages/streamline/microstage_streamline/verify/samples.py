@@ -61,7 +61,7 @@ def of_vectors(
     said, entries = written.interface, {}
     for name in normal.graph.inputs:
         if name in fed:
-            entries[name] = fed[name]
+            entries[name] = _in_the_file(normal, said["inputs"].get(name), name, fed[name])
         elif name in written.entered:
             entries[name] = described(said["inputs"][name], integers(fed[written.entered[name]])).astype(normal.graph.inputs[name].real)
     examples = {name: normal.values.get(name) for name in said["outputs"]}
@@ -122,7 +122,16 @@ def of_reals(normal: Normaliser, written: Written) -> Samples | None:
         else:
             ints = rng.integers(*entry.datatype, shape, endpoint=True)
             drawn[name] = QTensor(ints, normal.values[name].scale) if isinstance(normal.values[name], QTensor) else ints
-    return Samples(drawn, drawn, {}) if any(entry.datatype is None for entry in normal.graph.inputs.values()) else None
+    if all(entry.datatype for entry in normal.graph.inputs.values()):
+        return None
+    said = written.interface["inputs"]
+    return Samples(drawn, {name: _in_the_file(normal, said.get(name), name, value) for name, value in drawn.items()}, {})
+
+
+def _in_the_file(normal: Normaliser, said: Mapping[str, Any] | None, name: str, value: Any) -> Any:
+    """Values of an input as the file has them: real ones where the user said as which integers they are given."""
+    entry = normal.graph.inputs[name]
+    return value if entry.scale is None or said is None else described(said, integers(value)).astype(entry.real)
 
 
 def _behind(name: str, normal: Normaliser, written: Written) -> list[dict[str, Any]]:

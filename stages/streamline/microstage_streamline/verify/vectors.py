@@ -89,6 +89,11 @@ def given(normal: Normaliser, made: Made, arrays: Mapping[str, np.ndarray]) -> d
             found[name] = values.astype(entry.real)
             continue
         low, high = entry.datatype
+        if entry.scale is not None:
+            levels = values / entry.scale
+            whole = np.where(levels >= 0, 1, -1) if entry.signs else np.clip(np.rint(levels) + entry.zero_point, low, high)
+            found[name] = whole.astype(np.int64)
+            continue
         if (values != np.rint(values)).any() or values.min(initial=low) < low or values.max(initial=high) > high:
             raise ArtefactError(f"GOLDEN has {name} outside its declared range: expected integers {low}..{high}.")
         ints = values.astype(np.int64)

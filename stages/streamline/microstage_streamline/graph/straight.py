@@ -1,0 +1,19 @@
+"""Which operators are straight lines of what they read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from microstage.integer.registry import named
+from microstage_streamline.graph.graph import Node
+
+__all__ = ["bends"]
+
+_REALS = (1, 10, 11)  # ONNX's float32, float16, double
+
+
+def bends(node: Node, constants: Mapping[str, Any]) -> bool:
+    """Whether a function of its one computed input is no straight line: an operator that is none, 1 / x, a cast that cuts fractions off."""
+    here = node.op == "Div" and node.inputs[0] in constants or node.op == "Cast" and node.flags["to"] not in _REALS
+    return here or not named(node.op).straight
