@@ -12,7 +12,7 @@ from microstage.errors import ModelError
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["NAMES", "inside_folder", "read_onnx"]
+__all__ = ["NAMES", "inside_folder", "is_tflite", "read_onnx"]
 
 NAMES = "names.json"  # beside copies of a user's files: what the user calls them
 
@@ -33,6 +33,12 @@ def read_onnx(path: Path) -> onnx.ModelProto:
     model = _without_functions(model)
     _make_dense(model.graph)
     return model
+
+
+def is_tflite(path: Path) -> bool:
+    """Whether a file is a .tflite file, by what it holds and whatever it is called."""
+    with path.open("rb") as handle:
+        return handle.read(8)[4:] == b"TFL3"
 
 
 def inside_folder(location: str) -> bool:

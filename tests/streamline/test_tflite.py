@@ -1,9 +1,11 @@
 """A .tflite file on the users' road: its integers are those of TensorFlow Lite Micro's reference kernels, every tensor, to the bit."""
 
+import json
+
 import numpy as np
 import pytest
 from test_own_network import Own
-from tflite_networks import NONE, RELU, RELU6, SAME, VALID, Network
+from tflite_networks import Network, everyday, residual, sixteen
 
 import microstage_streamline.__main__ as stage
 from microstage.integer import gemmlowp
@@ -16,28 +18,12 @@ def own(tmp_path, monkeypatch):
     return Own(tmp_path)
 
 
-def residual(seed: int) -> tuple[bytes, int]:
-    """Convolutions with uneven pads, a scale for each channel and for all, a sum at two scales, pools, a dense layer; its operators."""
-    net = Network(np.random.default_rng(seed))
-    x = net.input([1, 9, 7, 3])
-    x = net.conv(x, 6, strides=(2, 2), activation=RELU)
-    y = net.depthwise(x, kernel=(3, 2), activation=RELU6, per_channel=seed % 2 == 0)
-    y = net.conv(y, 6, kernel=(1, 1), per_channel=False, bias=seed % 3 > 0)
-    y = net.two("ADD", x, y, activation=RELU)
-    y = net.pool("MAX_POOL_2D", y, kernel=(2, 2), strides=(1, 1), padding=SAME)
-    y = net.pool("AVERAGE_POOL_2D", y, kernel=(3, 2), strides=(2, 1), padding=VALID)
-    size = int(np.prod(net.shape(y)))
-    y = net.dense(net.reshape(y, [1, size]), 10, NONE, per_channel=seed % 2 == 1)
-    return net.content(y), len(net.operators)
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_every_tensor_is_what_the_reference_kernels_make_of_it(own, seed):
-    content, operators = residual(seed)
+@pytest.mark.parametrize(("written", "seed"), [(residual, 0), (residual, 1), (residual, 2), (everyday, 0), (everyday, 1), (sixteen, 0), (sixteen, 1)])
+def test_every_tensor_is_what_the_reference_kernels_make_of_it(own, written, seed):
+    content, tensors = written(seed)
     assert own.run(content) == 0
     layers = own.metrics()["compared"]["layers"]
-    assert layers["layers"] == operators and not layers["uncompared"] and layers["by"][0].startswith("TensorFlow Lite Micro")
-    assert own.interface()["outputs"].popitem()[1]["zero_point"] != 0 or seed  # raw integers, as the file has them
+    assert layers["layers"] == tensors and not layers["uncompared"] and layers["by"][0].startswith("TensorFlow Lite Micro")
 
 
 def test_a_kernel_that_computes_otherwise_is_named(own, monkeypatch, capfd):
@@ -46,8 +32,16 @@ def test_a_kernel_that_computes_otherwise_is_named(own, monkeypatch, capfd):
     assert "At CONV_2D -> t" in capfd.readouterr().err
 
 
+def test_inputs_and_outputs_are_the_files_own_integers(own):
+    assert own.run(residual(0)[0]) == 0
+    (said,) = json.loads((own.out / "interface.json").read_text())["parts"].values()
+    assert said["inputs"]["t0"]["range"] == [-128, 127]
+    (softmax,) = said["outputs"].values()
+    assert (softmax["scale"], softmax["zero_point"], softmax["range"]) == (1 / 256, -128, [-128, 127])
+
+
 def test_rounding_half_even_is_what_onnxruntime_computes(own):
-    own.parameters["rounding"] = "half_even"
+    own.parameters |= {"rounding": "half_even", "partial": True}
     assert own.run(residual(1)[0]) == 0
     assert own.metrics()["compared"]["layers"]["by"][0].startswith("onnxruntime")
 

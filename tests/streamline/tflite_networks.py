@@ -72,6 +72,11 @@ class Network:
         self.operators.append(operator)
         return outputs[0]
 
+    @property
+    def computed(self) -> int:
+        """How many tensors operators compute."""
+        return sum(len(operator.outputs) for operator in self.operators)
+
     def shape(self, place: int) -> list[int]:
         return [int(size) for size in self.tensors[place].shape]
 
@@ -155,3 +160,58 @@ class Network:
 
 def _out(size: int, taps: int, stride: int, dilation: int, padding: int) -> int:
     return -(-size // stride) if padding == SAME else (size - (taps - 1) * dilation - 1) // stride + 1
+
+
+def residual(seed: int) -> tuple[bytes, int]:
+    """Convolutions with uneven pads, a scale for each channel and for all, a sum at two scales, pools, a dense layer, a softmax; and how
+    many tensors are computed."""
+    net = Network(np.random.default_rng(seed))
+    x = net.input([1, 9, 7, 3])
+    x = net.conv(x, 6, strides=(2, 2), activation=RELU)
+    y = net.depthwise(x, kernel=(3, 2), activation=RELU6, per_channel=seed % 2 == 0)
+    y = net.conv(y, 6, kernel=(1, 1), per_channel=False, bias=seed % 3 > 0)
+    y = net.two("ADD", x, y, activation=RELU)
+    y = net.pool("MAX_POOL_2D", y, kernel=(2, 2), strides=(1, 1), padding=SAME)
+    y = net.pool("AVERAGE_POOL_2D", y, kernel=(3, 2), strides=(2, 1), padding=VALID)
+    size = int(np.prod(net.shape(y)))
+    y = net.dense(net.reshape(y, [1, size]), 10, NONE, per_channel=seed % 2 == 1)
+    y = net.unary("SOFTMAX", y, "SoftmaxOptions", beta=1.0)
+    return net.content(y), net.computed
+
+
+def everyday(seed: int) -> tuple[bytes, int]:
+    """One of each other operator, each an output: sums, means, products, functions of each value, moves."""
+    net = Network(rng := np.random.default_rng(seed))
+    x, z = net.input([1, 6, 5, 4]), net.input([1, 6, 5, 4])
+    stored = net.constant(rng.integers(-128, 128, [4]).astype(np.int8), [0.03], [5])
+    slopes = net.constant(rng.integers(1, 128, [1, 1, 4]).astype(np.int8), [0.005], [0])
+    found = [net.two("SUB", x, z), net.two("MUL", x, z), net.two("ADD", x, stored), net.two("MUL", x, stored)]
+    found += [net.over_axes("MEAN", x, [1, 2], keep=False), net.over_axes("SUM", z, [1, 2]), net.over_axes("MEAN", x, [3])]
+    found += [net.unary(kind, x) for kind in ("RELU", "LOGISTIC", "TANH", "QUANTIZE")]
+    found += [net.unary("RELU6", x, y=net.like(x, net.shape(x))), net.unary("PRELU", x, more=[slopes])]
+    found += [net.unary("LEAKY_RELU", x, "LeakyReluOptions", alpha=0.2), net.pool("AVERAGE_POOL_2D", x, (3, 3), (2, 2), VALID)]
+    found += [net.add("TRANSPOSE", [x, integers(net, [0, 2, 3, 1])], [net.like(x, [1, 5, 4, 6])])]
+    found += [net.add("CONCATENATION", [x, found[-5]], [net.like(x, [1, 6, 5, 8])], "ConcatenationOptions", axis=-1)]
+    found += [net.add("SLICE", [z, integers(net, [0, 1, 1, 0]), integers(net, [1, 2, -1, -1])], [net.like(z, [1, 2, 4, 4])])]
+    ends = [integers(net, values) for values in ([0, 1, 0, 0], [0, -1, 0, 1], [1, 1, 2, 1])]
+    masks = dict(beginMask=1, endMask=5, shrinkAxisMask=8)
+    found += [net.add("STRIDED_SLICE", [z, *ends], [net.like(z, [1, 4, 3])], "StridedSliceOptions", **masks)]
+    halves = [net.like(z, [1, 6, 5, 2]) for _ in range(2)]
+    net.add("SPLIT", [net.constant(np.array(3, np.int32)), z], halves, "SplitOptions", numSplits=2)
+    return net.content(*found, *halves), net.computed
+
+
+def integers(net: Network, values: list[int]) -> int:
+    return net.constant(np.array(values, np.int32))
+
+
+def sixteen(seed: int, ends: int = 2) -> tuple[bytes, int]:
+    """Activations of 16 bits, weights of 8, biases of 64; its first `ends` outputs."""
+    net = Network(np.random.default_rng(seed), np.int16)
+    x = net.conv(net.input([1, 7, 6, 3]), 5, strides=(2, 1), activation=RELU)
+    y = net.depthwise(x)
+    y = net.two("ADD", x, y, activation=RELU)
+    y = net.pool("MAX_POOL_2D", y)
+    y = net.dense(net.over_axes("MEAN", y, [1, 2], keep=False), 4)
+    z = net.unary("TANH", y, y=net.activation([1, 4], 1 / 32768, 0))
+    return net.content(*[y, z][:ends]), net.computed

@@ -15,6 +15,7 @@ from microstage.benchmarks.runtimes import LiteRt, OnnxRuntime, Runtime, TfLiteM
 from microstage.benchmarks.subject import Subject
 from microstage.benchmarks.tflite_file import closing_softmax, without_softmax
 from microstage.benchmarks.twins import inputs_of
+from microstage.errors import VerificationError
 
 __all__ = ["Contestant", "earlier", "ours", "rivals", "rivals_of"]
 
@@ -104,9 +105,10 @@ def _compared(rival: Rival, subject: Subject) -> Contestant:
     elif size := closing_softmax(tflite) if subject.ends_inside else 0:
         cut, more = without_softmax(tflite), f"its time includes a softmax of {size}"
     looked_at = runtime if cut is None else rival.load(cut, cut)
-    return Contestant(
-        runtime, layers, compare_whole(rival.name, subject.name, looked_at, _as_rounded(subject, rival)), more
-    )
+    whole = compare_whole(rival.name, subject.name, looked_at, _as_rounded(subject, rival))
+    if whole.different and subject.rounding == rival.rounding:
+        raise VerificationError(f"The C of {subject.name} rounds as {rival.rounding} does, and {rival.name} says that {whole}.")
+    return Contestant(runtime, layers, whole, more)
 
 
 def _as_rounded(subject: Subject, rival: Rival) -> Vectors:

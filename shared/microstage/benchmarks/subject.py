@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 
 from microstage import golden
-from microstage.benchmarks import onnx_ends
+from microstage.benchmarks import onnx_ends, tflite_file
 from microstage.benchmarks.agreement import Vectors, ends_of
 from microstage.benchmarks.ends import End, converted
 from microstage.benchmarks.generated import Generated, variants_of
@@ -48,13 +48,18 @@ class Subject:
         return network_named(self.name) if self.drawn else None
 
     @cached_property
-    def model(self) -> onnx.ModelProto:
-        """The ONNX file."""
-        return onnx.load(str(self.onnx))
+    def model(self) -> onnx.ModelProto | None:
+        """The ONNX file, if there is one."""
+        return onnx.load(str(self.onnx)) if self.onnx else None
 
     @cached_property
-    def inferred(self) -> onnx.ModelProto:
-        return onnx_ends.with_batch_of_one(self.model)
+    def inferred(self) -> onnx.ModelProto | None:
+        return onnx_ends.with_batch_of_one(self.model) if self.onnx else None
+
+    @cached_property
+    def rounding(self) -> str:
+        """"tflite" where the C was made to answer what TFLite Micro answers."""
+        return self.interface.get("rounding", "")
 
     @cached_property
     def interface(self) -> dict[str, Any]:
@@ -65,30 +70,32 @@ class Subject:
         """(multiply-accumulates, weights), as the training said or as the ONNX file has them."""
         said = json.loads((self.c / "model_def.json").read_text())
         known = [said.get(name) for name in ("multiply_accumulates", "weights")]
-        return tuple(known) if all(known) else onnx_ends.macs_and_weights(self.inferred)
+        if all(known):
+            return tuple(known)
+        return onnx_ends.macs_and_weights(self.inferred) if self.onnx else tflite_file.macs_and_weights(self._flat)
 
     @cached_property
     def file_inputs(self) -> list[End]:
-        return onnx_ends.inputs_of(self.inferred)
+        return onnx_ends.inputs_of(self.inferred) if self.onnx else tflite_file.ends_of_tflite(self._flat)[0]
+
+    @cached_property
+    def file_outputs(self) -> list[End]:
+        return onnx_ends.outputs_of(self.inferred) if self.onnx else tflite_file.ends_of_tflite(self._flat)[1]
 
     @cached_property
     def ends_inside(self) -> bool:
         """Whether the C ends before the file does."""
-        return (
-            self._c.outputs[0].name not in (end.name for end in onnx_ends.outputs_of(self.inferred))
-            and self._inside is not None
-        )
+        return self._c.outputs[0].name not in (end.name for end in self.file_outputs) and self._inside is not None
 
     @cached_property
     def answer(self) -> End:
         """What the answers of the C are in the file: the output of that name, a tensor inside, else the first output
         of their size.
         """
-        end, outputs = self._c.outputs[0], onnx_ends.outputs_of(self.inferred)
+        end, outputs = self._c.outputs[0], self.file_outputs
         named = next((other for other in outputs if other.name == end.name), None)
         sized = next((other for other in outputs if other.size == end.size), None)
-        inside = onnx_ends.outputs_of(self._inside)[0] if self._inside is not None else None
-        return named or inside or sized or end
+        return named or self._inside or sized or end
 
     @cached_property
     def vectors(self) -> Vectors:
@@ -129,13 +136,22 @@ class Subject:
         return Generated(self.c, variants_of(self.c)[0], self.scratch)
 
     @cached_property
-    def _inside(self) -> onnx.ModelProto | None:
-        return onnx_ends.with_output(self.inferred, self._c.outputs[0].name)
+    def _flat(self) -> bytes:
+        return self.tflite.read_bytes()
+
+    @cached_property
+    def _inside(self) -> End | None:
+        """The tensor inside the file that the C ends at; of a .tflite file, what its closing softmax takes."""
+        if self.onnx:
+            found = onnx_ends.with_output(self.inferred, self._c.outputs[0].name)
+            return None if found is None else onnx_ends.outputs_of(found)[0]
+        closing = tflite_file.closing_softmax(self._flat)
+        return tflite_file.ends_of_tflite(tflite_file.without_softmax(self._flat))[1][0] if closing else None
 
     @cached_property
     def _ends(self) -> tuple[list[End], list[End]]:
         """Those of the C, with the file's own meaning where its integers are the file's."""
-        if self.onnx is None:
+        if self.onnx is None and self.tflite is None:
             return self._c.inputs, self._c.outputs
         named = {end.name: end for end in self.file_inputs}
         files = [named.get(end.name, other) for end, other in zip(self._c.inputs, self.file_inputs)]

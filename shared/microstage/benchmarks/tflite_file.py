@@ -13,7 +13,7 @@ import numpy as np
 from microstage.benchmarks.ends import End
 from microstage.errors import ModelError
 
-__all__ = ["closing_softmax", "ends_of_tflite", "without_softmax"]
+__all__ = ["closing_softmax", "ends_of_tflite", "macs_and_weights", "without_softmax"]
 
 
 def ends_of_tflite(file: bytes) -> tuple[list[End], list[End]]:
@@ -27,6 +27,23 @@ def closing_softmax(file: bytes) -> int:
     model = _read(file)
     graph, operator = model.subgraphs[0], _closing(model)
     return int(np.prod(graph.tensors[operator.outputs[0]].shape)) if operator is not None else 0
+
+
+def macs_and_weights(file: bytes) -> tuple[int, int]:
+    """Multiply-accumulates of one example and the weights behind them."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model, kinds = _read(file), schema.BuiltinOperator
+    graph, macs, weights = model.subgraphs[0], 0, 0
+    channels = {kinds.CONV_2D: 0, kinds.FULLY_CONNECTED: 0, kinds.DEPTHWISE_CONV_2D: 3, kinds.TRANSPOSE_CONV: 0}
+    for operator in graph.operators:
+        code = model.operatorCodes[operator.opcodeIndex]
+        axis = channels.get(max(code.builtinCode, code.deprecatedBuiltinCode))
+        if axis is not None:
+            kernel, made = graph.tensors[operator.inputs[1]].shape, graph.tensors[operator.outputs[0]].shape
+            macs += int(np.prod(made) * np.prod(kernel) // kernel[axis])
+            weights += int(np.prod(kernel))
+    return macs, weights
 
 
 def without_softmax(file: bytes) -> bytes:

@@ -41,7 +41,7 @@ def line(x, multiplier, addend, shift, ties: int = 0, lift: int = 0) -> np.ndarr
 @operator("Requantize", kind=Kind.FIXED, ranges=ranges.between_ends)
 def requantize(arguments, attributes):
     """clip(`line`(x, multiplier, addend, shift, ties, lift), low, high); constants are one number or one for each channel along `axis`."""
-    x = np.asarray(arguments[0]).astype(np.int64)
+    x = np.asarray(getattr(arguments[0], "ints", arguments[0])).astype(np.int64)
     constants = [spread(value, attributes.get("axis", 1) % x.ndim, x.ndim) for value in arguments[1:]]
     return np.clip(line(x, *constants, attributes.get("ties", 0), attributes.get("lift", 0)), attributes["low"], attributes["high"])
 

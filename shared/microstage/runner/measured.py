@@ -19,6 +19,7 @@ from typing import Any
 from microstage.benchmarks.names import NETWORKS, WIDTHS
 from microstage.canonical import write_json
 from microstage.errors import ParameterError
+from microstage.onnx_file import is_tflite
 from microstage.runner.chain import Step
 from microstage.runner.cli import REPOSITORY, Session
 from microstage.runner.declarations import load_stages
@@ -203,6 +204,8 @@ def _subject(one: Asked, steps: Mapping[str, Step], scratch: Path) -> dict[str, 
         onnx, tflite = twin / "model.onnx", twin / "model.tflite"
     elif "ONNX" in one.typed:
         onnx, tflite = Path(one.typed["ONNX"]).resolve(), one.beside.get("tflite")
+        if is_tflite(onnx):
+            onnx, tflite = None, tflite or onnx
     else:
         onnx, tflite = steps["qcdq"].artefact.folder / _COMPOSED, None
     files = {"onnx": onnx, "tflite": tflite, "baseline": one.beside.get("baseline")}

@@ -12,12 +12,12 @@ import numpy as np
 import onnx
 
 from microstage.errors import ParameterError
-from microstage.onnx_file import read_onnx
+from microstage.onnx_file import is_tflite, read_onnx
 from microstage.stage import Job
 from microstage_streamline.convert import Converted
 from microstage_streamline.graph.graph import Graph
 from microstage_streamline.graph.read import graph_of, read_graph
-from microstage_streamline.tflite.file import TfliteFile, is_tflite, read_tflite
+from microstage_streamline.tflite.file import TfliteFile, read_tflite
 from microstage_streamline.tflite.gate import compare_with_kernels
 from microstage_streamline.tflite.read import Read, as_onnx, graph_of_tflite
 from microstage_streamline.verify.gate import compare_with_file, compare_with_golden

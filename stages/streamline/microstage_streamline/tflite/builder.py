@@ -92,6 +92,10 @@ class Builder:
             shape = [-1 if at == axis else 1 for at in range(value.ndim)]
             self.constants[name] = QTensor(value.astype(np.int64), shaped.reshape(shape) if shaped.size > 1 else shaped[0])
             return name
+        if kind == np.int64:
+            if np.abs(value).max(initial=0) >= 2**31:
+                raise ModelError(f"{self.file.tensors[place].name} needs more than 32 bits, which ONNX does not quantise; ROUNDING=tflite reads it")
+            kind = np.dtype(np.int32)
         self.constants[name] = value.astype(kind)
         scales = np.asarray(scale, np.float32).reshape(-1)
         stored = self.constant(place, "scale", scales if scales.size > 1 else scales[0])
@@ -115,11 +119,19 @@ class Builder:
             return known[kind, layout]
         if len(self.file.tensors[place].shape) != 4 and layout == FIRST:
             raise ModelError(f"{self.file.tensors[place].name} has {len(self.file.tensors[place].shape)} dimensions; expected 4")
+        reader, self.layer = self.layer, self._made_by(place)
         other = FIRST if layout == LAST else LAST
-        if (kind, other) in known:
-            return self.node("Transpose", [known[kind, other]], self.new(place, kind, layout), perm=list(_TURNED[layout]))
-        self._converted(place, kind, layout if (RAW if kind == REAL else REAL, layout) in known else other)
-        return self.get(place, kind, layout)
+        if (kind, other) not in known:
+            self._converted(place, kind, layout if (RAW if kind == REAL else REAL, layout) in known else other)
+        if (kind, layout) not in known:
+            self.node("Transpose", [known[kind, other]], self.new(place, kind, layout), perm=list(_TURNED[layout]))
+        self.layer = reader
+        return known[kind, layout]
+
+    def _made_by(self, place: int) -> str:
+        """The operator that a form of a tensor belongs to, whoever asks for it."""
+        maker = self.file.makers.get(place)
+        return self.file.where(maker) if maker else self.layer
 
     def _converted(self, place: int, kind: str, layout: str) -> None:
         tensor, source = self.activation(place), self.forms[place][RAW if kind == REAL else REAL, layout]

@@ -13,7 +13,7 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 
 from microstage.errors import ModelError
 
-__all__ = ["Operator", "Tensor", "TfliteFile", "is_tflite", "read_tflite"]
+__all__ = ["Operator", "Tensor", "TfliteFile", "read_tflite"]
 
 _TYPES = {
     "INT8": np.int8, "UINT8": np.uint8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64,
@@ -96,12 +96,6 @@ class TfliteFile:
         """What a person calls an operator."""
         named = [self.tensors[place].name for place in operator.outputs if place >= 0]
         return f"{operator.kind} -> {', '.join(named) or 'nothing'}"
-
-
-def is_tflite(path: Path) -> bool:
-    """Whether the file says that it is one, whatever it is called."""
-    with path.open("rb") as handle:
-        return handle.read(8)[4:] == b"TFL3"
 
 
 def read_tflite(path: Path) -> TfliteFile:

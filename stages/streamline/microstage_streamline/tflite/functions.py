@@ -8,7 +8,7 @@ import numpy as np
 
 from microstage.errors import ModelError
 from microstage.integer import gemmlowp
-from microstage_streamline.tflite import rules
+from microstage_streamline.tflite import rules, sigmoid
 from microstage_streamline.tflite.builder import LAST, RAW, REAL, Builder
 from microstage_streamline.tflite.file import Operator, Tensor
 from microstage_streamline.tflite.registry import reads
@@ -21,13 +21,11 @@ Function = Callable[[np.ndarray], np.ndarray]
 
 def looked_up(b: Builder, place: int, source: str, x: Tensor, layout: str, function: Function, axis: int = 1) -> None:
     """`function` of each integer that `x` can hold; of [1, 256] integers, [1, 256] or a row for each channel along `axis`."""
-    if x.kind.itemsize > 1:
-        raise ModelError(f"reads {x.type}; expected INT8")
     low, high = x.ends
     tensor = b.activation(place)
     rows = np.clip(function(np.arange(low, high + 1)[None]), *tensor.ends)
     stored = b.constant(place, "table", np.atleast_2d(rows).astype(np.int64))
-    b.node("TfliteTable", [source, stored], b.new(place, RAW, layout), low=low, axis=axis)
+    b.node("TfliteTable" if x.kind.itemsize == 1 else "Table", [source, stored], b.new(place, RAW, layout), low=low, axis=axis)
 
 
 def _unary(b: Builder, operator: Operator, function: Function, real: str, **flags) -> None:
@@ -128,13 +126,14 @@ def _sigmoid_like(x: Tensor, function: Function, fraction_bits: int) -> Function
 @reads("LOGISTIC")
 def logistic(b: Builder, operator: Operator) -> None:
     x = b.activation(operator.inputs[0])
-    values = _sigmoid_like(x, gemmlowp.logistic, 8)
-    _unary(b, operator, lambda v: values(v) - 128, "Sigmoid")
+    of_bytes = _sigmoid_like(x, gemmlowp.logistic, 8)
+    _unary(b, operator, (lambda v: of_bytes(v) - 128) if x.kind == np.int8 else sigmoid.logistic_of(x), "Sigmoid")
 
 
 @reads("TANH")
 def tanh(b: Builder, operator: Operator) -> None:
-    _unary(b, operator, _sigmoid_like(b.activation(operator.inputs[0]), gemmlowp.tanh, 7), "Tanh")
+    x = b.activation(operator.inputs[0])
+    _unary(b, operator, _sigmoid_like(x, gemmlowp.tanh, 7) if x.kind == np.int8 else sigmoid.tanh_of(x), "Tanh")
 
 
 @reads("HARD_SWISH")

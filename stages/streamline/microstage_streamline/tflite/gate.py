@@ -86,6 +86,16 @@ def _compared(file: TfliteFile, operator: Operator, place: int, found: np.ndarra
     return expected.size
 
 
+def _needed(file: TfliteFile) -> list[Operator]:
+    """The operators that an output needs."""
+    wanted, found = set(file.outputs), []
+    for operator in reversed(file.operators):
+        if wanted & set(operator.outputs):
+            found.append(operator)
+            wanted |= set(operator.inputs)
+    return found[::-1]
+
+
 def _work(file: TfliteFile) -> float:
     """Multiply-accumulates of one inference, about."""
     total = 1.0
@@ -102,7 +112,7 @@ def _told(job: Job, file: TfliteFile, forms: Iterable[int], counts: dict[int, in
     missing = {} if forms else {"the file": "none of its tensors is integers here"}
     if refused:
         missing = {file.where(file.operators[0]): refused}
-    lacking = [op for op in file.operators if op.kind not in ("QUANTIZE", "DEQUANTIZE") and not set(op.outputs) & set(counts)]
+    lacking = [op for op in _needed(file) if op.kind not in ("QUANTIZE", "DEQUANTIZE") and not set(op.outputs) & set(counts)]
     missing |= {file.where(op): "its tensor is not in the graph" for op in lacking if not refused}
     say_uncompared(job, missing)
     for place, count in counts.items():

@@ -46,8 +46,6 @@ def average_pool(b: Builder, operator: Operator) -> None:
     if not b.exact:
         quantised(b, out.place, b.node("AveragePool", [name], b.fresh(out.place, "average"), **flags), FIRST, activation)
         return
-    if x.kind != np.int8:
-        raise ModelError(f"averages {x.type}; expected INT8")
     total = _summed(b, out.place, name, x, flags)
     counts = _counts(x.shape[1:3], flags)
     count = int(np.lcm.reduce(np.unique(counts)))
@@ -84,8 +82,6 @@ def reduce(b: Builder, operator: Operator) -> None:
     if not b.exact:
         _real(b, operator, x, out, axes)
         return
-    if x.kind != np.int8:
-        raise ModelError(f"reduces {x.type}; expected INT8")
     total, count = _over_axes(b, x, out, axes), int(np.prod([x.shape[axis] for axis in axes]))
     rescaled(b, out.place, total, np.float64(x.scale) / np.float64(out.scale), count=count if operator.kind == "MEAN" else 1)
 

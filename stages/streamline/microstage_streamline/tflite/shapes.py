@@ -45,6 +45,8 @@ def reshape(b: Builder, operator: Operator) -> None:
 @reads("TRANSPOSE")
 def transpose(b: Builder, operator: Operator) -> None:
     perm = [int(axis) for axis in b.stored(operator, 1)]
+    if perm[:1] != [0]:
+        raise ModelError(f"moves the batch, by {perm}")
     _moved(b, operator.inputs[:1], operator.outputs[0], lambda names, name: b.node("Transpose", names, name, perm=perm))
 
 
@@ -73,10 +75,12 @@ def pad(b: Builder, operator: Operator) -> None:
 
 
 def _sliced(b: Builder, operator: Operator, starts: list[int], ends: list[int], steps: list[int]) -> None:
+    """Behind the batch, which is whole."""
     output = operator.outputs[0]
-    axes = list(range(len(starts)))
-    stored = [b.constant(output, name, np.array(value, np.int64)) for name, value in
-              (("starts", starts), ("ends", ends), ("axes", axes), ("steps", steps))]  # fmt: skip
+    if (starts[0], ends[0]) != (0, 1):
+        raise ModelError("takes a part of the batch")
+    parts = {"starts": starts[1:], "ends": ends[1:], "axes": list(range(1, len(starts))), "steps": steps[1:]}
+    stored = [b.constant(output, name, np.array(value, np.int64)) for name, value in parts.items()]
     shape, out = b.constant(output, "shape", np.array(b.activation(output).shape, np.int64)), b.fresh(output, "sliced")
 
     def move(names: list[str], name: str) -> str:

@@ -8,10 +8,10 @@ from microstage.errors import ModelError
 from microstage_streamline.tflite.builder import LAST, RAW, REAL, Builder
 from microstage_streamline.tflite.file import Operator, Tensor
 from microstage_streamline.tflite.registry import reads
-from microstage_streamline.tflite.rounding import quantised, rescaled
+from microstage_streamline.tflite.rounding import line, quantised, rescaled, rounded_twice
 from microstage_streamline.tflite.rules import clamped, multiplier
 
-_LEFT_SHIFT = 20
+_LIFTED = {1: 20, 2: 15}  # bits that terms are lifted by, by the bytes of their type
 
 
 def _pair(b: Builder, operator: Operator) -> tuple[list[Tensor], Tensor, str]:
@@ -31,18 +31,30 @@ def add(b: Builder, operator: Operator) -> None:
         kind = {"ADD": "Add", "SUB": "Sub"}[operator.kind]
         quantised(b, out.place, b.node(kind, names, b.fresh(out.place, "added")), layout, activation)
         return
-    if out.kind != np.int8:
-        raise ModelError(f"adds {out.type}; expected INT8")
-    one, other, scale = _prepared(first.scale, second.scale, out.scale)
+    lifted = _LIFTED[out.kind.itemsize]
+    one, other, scale = _prepared(first.scale, second.scale, out.scale, lifted)
     low, high = clamped(out, activation)
-    flags = {"first": one, "second": other, "scale": scale, "left_shift": _LEFT_SHIFT, "sign": -1 if operator.kind == "SUB" else 1}
+    if out.kind == np.int16:
+        _added(b, operator, names, lifted, (one, other, scale), b.new(out.place, RAW, layout), (low, high))
+        return
+    flags = {"first": one, "second": other, "scale": scale, "left_shift": lifted, "sign": -1 if operator.kind == "SUB" else 1}
     b.node("TfliteAdd", names, b.new(out.place, RAW, layout), **flags, zero_point=out.zero, low=low, high=high)
 
 
-def _prepared(first: np.float32, second: np.float32, out: np.float32) -> list[list[int]]:
+def _added(b: Builder, operator: Operator, names: list[str], lifted: int, factors: tuple, name: str, ends: tuple[int, int]) -> None:
+    """The same of 16 bits, whose zero points are 0: each step is lines."""
+    place, terms = operator.outputs[0], []
+    for source, (factor, shift) in zip(names, factors):
+        raised = line(b, source, 1 << lifted, 0, 0, b.fresh(place, "lifted"), (-(2**31), 2**31 - 1))
+        terms.append(rounded_twice(b, place, raised, factor, shift, b.fresh(place, "term"), (-(2**31), 2**31 - 1)))
+    total = b.node("Sub" if operator.kind == "SUB" else "Add", terms, b.fresh(place, "sum_of_terms"))
+    rounded_twice(b, place, total, *factors[2], name, ends)
+
+
+def _prepared(first: np.float32, second: np.float32, out: np.float32, lifted: int) -> list[list[int]]:
     """The multipliers of both terms and of their sum."""
     twice = 2 * np.float64(max(first, second))
-    factors = np.float64(first) / twice, np.float64(second) / twice, twice / ((1 << _LEFT_SHIFT) * np.float64(out))
+    factors = np.float64(first) / twice, np.float64(second) / twice, twice / ((1 << lifted) * np.float64(out))
     if factors[2] >= 1:
         raise ModelError(f"its output's scale {out:g} is too fine for scales {first:g} and {second:g}")
     return [list(multiplier(float(factor))) for factor in factors]

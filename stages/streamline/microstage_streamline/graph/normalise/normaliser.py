@@ -21,7 +21,7 @@ from microstage_streamline.graph.normalise.rewrite import REWRITES
 
 __all__ = ["Normaliser", "is_quantised"]
 
-_QUANTISERS = ("Quant", "BipolarQuant", "QuantizeLinear", "MultiThreshold")
+_QUANTISERS = ("Quant", "BipolarQuant", "QuantizeLinear", "MultiThreshold", "TfliteRequantize", "TfliteAverage", "TfliteTable", "Requantize")
 _QUANTISING = (*_QUANTISERS, "DequantizeLinear")
 _DISGUISED = ("Gemm", "ReduceMean", "ReduceSum")  # products and averages, as soon as they are rewritten
 
