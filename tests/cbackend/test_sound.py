@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import wave
 
 import numpy as np
 import pytest
@@ -72,6 +73,23 @@ def test_features_are_pythons_and_the_same_bytes_by_every_compiler_and_c_library
         assert_near("ear", expected, classes, first, first, "gcc", "-O0")
 
 
+def heard_in_a_file(example, features: Cepstra, model) -> None:
+    """The program for WAV files prints the features of the first window, and a class; nothing of another kind of file."""
+    pcm = sounds()[20, : features.samples]
+    for rate in (features.rate, 8000):
+        with wave.open(str(example / f"{rate}.wav"), "wb") as file:
+            file.setparams((1, 2, rate, 0, "NONE", ""))
+            file.writeframes(pcm.astype("<i2").tobytes())
+    subprocess.run(["make", "-s", "CFLAGS=-O2 -Wall -Wextra -Werror"], cwd=example, check=True)
+    said = subprocess.run(["./ear_wav", f"{features.rate}.wav", "features"], cwd=example, capture_output=True, text=True, check=True).stdout
+    first, *rows = said.splitlines()
+    assert first.startswith("0.50 s: ") and first[8:] in CLASSES
+    expected = levels(features, pcm[None], model.facts_of_ends()["features"])
+    assert np.array_equal(np.array([row.split() for row in rows], int).ravel(), expected[0])
+    refused = subprocess.run(["./ear_wav", "8000.wav"], cwd=example, capture_output=True, text=True)
+    assert refused.returncode == 2 and "expected a WAV file of 16 bits, mono, at 16000 Hz" in refused.stderr
+
+
 @pytest.mark.parametrize("features,zero", [(LONG, -20), (SHORT, 0)], ids=["long", "short"])
 def test_other_windows_transforms_and_zero_points_are_proven_by_the_stage(features, zero, tmp_path, run_stage):
     code, out = run_stage(artefact(tmp_path / "in", features, zero, scale=0.21))
@@ -83,6 +101,9 @@ def test_other_windows_transforms_and_zero_points_are_proven_by_the_stage(featur
     header, read_me = ((out / name).read_text() for name in ("ear_features.h", "README.md"))
     assert ("ear_sound_push" in header) == ("ear_sound_push" in read_me) == streams and f"{features.samples} of them" in read_me
     assert f"ear_features(const ear_ctx *ctx, const int16_t pcm[{features.samples}]" in header
+    assert (out / "examples" / "wav").is_dir() == streams
+    if streams:
+        heard_in_a_file(out / "examples" / "wav", features, read_model(tmp_path / "in"))
     if shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm"):
         run = ["timeout", "120", "make", "-s", "run", "CFLAGS=-O2 -Werror"]
         printed = subprocess.run(run, cwd=out / "examples" / "board", capture_output=True, text=True, check=True).stdout

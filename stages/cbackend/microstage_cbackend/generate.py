@@ -25,6 +25,7 @@ from microstage_cbackend.writers.float_api import FloatApi
 from microstage_cbackend.writers.folder import bench, readme
 from microstage_cbackend.writers.packages import contents, packages
 from microstage_cbackend.writers.selftest import selftest
+from microstage_cbackend.writers.wav_example import wav_example
 
 __all__ = ["files_of", "graphs_of", "read_model", "verify_and_publish"]
 
@@ -89,7 +90,7 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
         "README.md": readme(program, real, sound, plan.vectors),
         "proofs.json": json.dumps({part.name: part.proofs for part in model.parts}, indent=1, sort_keys=True) + "\n",
     }
-    texts |= packages(program, [*library]) | board(program, plan, sound, sources) | versions
+    texts |= packages(program, [*library]) | board(program, plan, sound, sources) | wav_example(sound, sources) | versions
     return {name: text.encode() for name, text in texts.items()} | {"test/golden.bin": plan.data()}
 
 

@@ -46,6 +46,11 @@ class FeaturesApi:
         return self.model.classes if one and self.outputs[0][1].size == len(self.model.classes) else ()
 
     @property
+    def has_wav(self) -> bool:
+        """Whether there is a program that hears a WAV file."""
+        return self.possible and self.streams and bool(self.classes)
+
+    @property
     def stream_bytes(self) -> int:
         """Of `<model>_sound`."""
         f = self.features
@@ -72,7 +77,11 @@ class FeaturesApi:
         if not self.possible:
             return []
         words = self._words()
-        return _filled(text.README, words | {"STREAM": text.README_STREAM if self.streams else ""}).split("\n")
+        return _filled(
+            text.README,
+            words
+            | {"STREAM": text.README_STREAM if self.streams else "", "WAV": text.README_WAV if self.has_wav else ""},
+        ).split("\n")
 
     def prototypes(self) -> dict[str, str]:
         """Of the functions, by what they do."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CLASSES", "CLASSES_HEADER", "HEADER", "README", "README_STREAM", "SOURCE", "STREAM", "STREAM_HEADER"]
+__all__ = ["CLASSES", "CLASSES_HEADER", "HEADER", "README", "README_STREAM", "README_WAV", "SOURCE", "STREAM", "STREAM_HEADER"]
 
 HEADER = """/* Sound for @NAME@: 16-bit samples at @RATE@ Hz in, mono; its features, or its answer, out. Integers alone.
  *
@@ -187,7 +187,10 @@ if (@NAME@_infer_sound(&ctx, pcm, @ANSWERS@) == @UPPER@_OK) {
 Features are mel-frequency cepstra (@FRAMES@ frames of @WINDOW@ samples every @HOP@, @BANDS@ bands, @COUNT@ coefficients), in integers
 of 32 and 64 bits: the same bytes from every compiler, C library and processor, without flags. They are the bytes that
 the network was trained on, but for one in hundreds of thousands of recorded sound, by one level. Tables take
-@TABLE_BYTES@ bytes; working memory is the arena."""
+@TABLE_BYTES@ bytes; working memory is the arena.@WAV@"""
+
+README_WAV = """ On a PC, `make -C examples/wav` and
+`examples/wav/@NAME@_wav file.wav` say what it hears in a recording, and when."""
 
 README_STREAM = """
 static @NAME@_sound sound; /* @STREAM_BYTES@ bytes; for sound that comes @HOP@ samples at a time */
