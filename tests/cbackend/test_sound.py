@@ -6,6 +6,7 @@ import subprocess
 import wave
 
 import numpy as np
+import prove_sound
 import pytest
 from graphs import Graph, single
 from prove_sound import EMULATED, assert_near, heard
@@ -52,7 +53,7 @@ def sounds() -> np.ndarray:
     return np.concatenate([odd, words.clips("test", 41, rng).pcm])
 
 
-def test_features_are_pythons_and_the_same_bytes_by_every_compiler_and_c_library(tmp_path, run_stage):
+def test_features_are_pythons_and_the_same_bytes_by_every_compiler_and_c_library(tmp_path, run_stage, monkeypatch):
     """Hosts at -O0 and -O3, and newlib on a Cortex-M4 where its emulator is here."""
     code, out = run_stage(artefact(tmp_path / "in", CEPSTRA))
     assert code == 0
@@ -68,6 +69,11 @@ def test_features_are_pythons_and_the_same_bytes_by_every_compiler_and_c_library
         first = first or found
         row = assert_near("ear", expected, classes, found, first, compiler, flags[0])
         assert row[3:5] == ("48", "23,520")
+    monkeypatch.setattr(prove_sound, "HOST", [("gcc", ("-O1",))])
+    monkeypatch.setattr(prove_sound, "EMULATED", [])
+    training = {"parameters": {"dataset": "words", "clips": 240, "seed": 2}, "data": None}
+    (row,) = prove_sound.prove({"name": "ear", "graphs": tmp_path / "in", "c": out, **training})
+    assert row[:5] == ("ear", "gcc", "-O1", "420", "205,800") and row[-1] == "0", "every clip of the dataset"
     first.features[0, 0] += 2
     with pytest.raises(VerificationError, match="by up to 2 levels"):
         assert_near("ear", expected, classes, first, first, "gcc", "-O0")
