@@ -107,6 +107,20 @@ class Unsqueezed(Written):
         return self.add("Reshape", self.add("Unsqueeze", flat, self.constant(np.int64([0]))), self.constant(np.int64([4, 3, -1, 2])))
 
 
+class ByHand(Written):
+    """Dequantised by ordinary operators, repeated by one."""
+
+    def filters(self):
+        raw = self.add("Cast", self.constant((self.kernel + 8).astype(np.uint8)), to=TensorProto.FLOAT)
+        shifted = self.add("Sub", raw, self.constant(np.float32(8)))
+        return self.add("Mul", shifted, self.constant(self.scales.reshape(4, 1, 1, 1)))
+
+    def weights(self):
+        halves = self.add("Cast", self.constant(self.matrix), to=TensorProto.FLOAT)
+        whole = self.add("Tile", self.add("Mul", halves, self.constant(self.steps)), self.constant(np.int64([1, 1])))
+        return self.add("Div", whole, self.constant(np.float32(1)))
+
+
 class Computed(Written):
     """Constants that nodes compute: powers, roots, ranges, shapes of shapes, every kind of Constant."""
 
@@ -231,6 +245,7 @@ FORMS = {
     **{f"opset {opset}": lambda opset=opset: at(opset, 14)().model() for opset in (13, 16, 18, 22, 23, 24, 25)},
     "transposed behind the scales": lambda: ByInputChannel().model(),
     "reshaped behind the scales": lambda: Reshaped().model(),
+    "dequantised by hand": lambda: ByHand().model(),
     "computed constants": lambda: Computed().model(),
     "to the end in 63 bits": lambda: Counted(1, INT64_MAX).model(),
     "to the end in 31 bits": lambda: Counted(-3, INT32_MAX).model(),

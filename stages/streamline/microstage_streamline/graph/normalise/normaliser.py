@@ -90,6 +90,14 @@ class Normaliser:
         """Whether a tensor is stored, or was computed from what is."""
         return name in self.graph.constants
 
+    def is_fixed(self, name: str) -> bool:
+        """Whether the file itself makes a tensor of what it stores alone."""
+        return name in self._fixed
+
+    def readers(self, name: str) -> list[Node]:
+        """The file's nodes that read a tensor."""
+        return self._readers.get(name, [])
+
     def reaches_integers(self, name: str) -> bool:
         """Whether something needs tensor `name` as integers at a scale: an output, or a product, average or join before any quantiser."""
         if name in self.graph.outputs:
