@@ -68,8 +68,8 @@ _HEADERS = (
     " tgmath thread threads time tuple uchar unistd utime utility values variant vector version wait wchar wctype wire"
 )
 _TARGETS = (
-    "all bench check clean depend edit_cache experimental flash help install library nightly package package_source"
-    " rebuild_cache run selftest test timing uninstall zero_check"
+    "all bench check clean debug depend edit_cache experimental flash general help install library nightly optimized"
+    " package package_source rebuild_cache run selftest test timing uninstall zero_check"
 )
 _LIBRARIES = "anl atomic c crypt dl g gcc gloss gomp m nosys pthread rdimon resolv rt supc stdcxx util z"
 _PREFIXES = "e err esp fr hal ll ms"

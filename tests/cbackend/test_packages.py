@@ -48,8 +48,8 @@ def test_what_a_firmware_takes_is_the_library_alone_and_every_packer_takes_it(li
 
 
 def test_zephyr_finds_the_module_its_symbol_and_its_sources(library):
-    assert (library / "zephyr" / "module.yml").read_text() == "name: ecg\nbuild:\n  cmake: zephyr\n  kconfig: zephyr/Kconfig\n"
-    assert (library / "zephyr" / "Kconfig").read_text().startswith("config ECG\n\tbool ")
+    assert (library / "zephyr" / "module.yml").read_text() == 'name: "ecg"\nbuild:\n  cmake: zephyr\n  kconfig: zephyr/Kconfig\n'
+    assert (library / "zephyr" / "Kconfig").read_text().startswith("config ECG_NETWORK\n\tbool ")
     listed = re.search(r"zephyr_library_sources\(([^)]*)\)", (library / "zephyr" / "CMakeLists.txt").read_text())[1]
     assert all((library / "zephyr" / name).is_file() for name in listed.split())
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 typedef char ms_right_shift_keeps_the_sign[(-3 >> 1) == -2 ? 1 : -1];
+typedef char ms_int_has_32_bits[sizeof(int) >= 4 ? 1 : -1];
 
 typedef struct { int32_t rows, depth, columns; } ms_linear_shape;
 

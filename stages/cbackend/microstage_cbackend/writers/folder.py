@@ -156,8 +156,8 @@ def readme(program: Program, real: FloatApi, sound: FeaturesApi, vectors: int) -
     if program.headers:
         lines += [f"`make check DISPATCH=1` (CMake: `-D{upper}_DISPATCH=ON`) compiles `host/`, where the processor is asked once, before"]
         lines += ["`main`, for the instructions that it has: x86-64, gcc or clang. Constants are then there once per instruction set."]
-    lines += [*_firmware(program), "", "Right shifts of negative integers keep the sign, as in every compiler in use;"]
-    lines += ["the header refuses to compile where they do not.", ""]
+    lines += [*_firmware(program), "", "Right shifts of negative integers keep the sign, as in every compiler in use, and int has"]
+    lines += ["32 bits, which AVR's has not: the C refuses to compile where that is not so.", ""]
     return "\n".join(lines)
 
 
@@ -171,7 +171,7 @@ neither golden vectors nor `test/`, `examples/board`, and `host/`, the vector ke
 | build system | what to do |
 |---|---|
 | CMake | `add_subdirectory({name})`, then `target_link_libraries(firmware {name})`; or install it, and `find_package({name})` and `{name}::{name}` |
-| Zephyr | `-DZEPHYR_EXTRA_MODULES=/path/to/{name}` and `CONFIG_{upper}=y` |
+| Zephyr | `-DZEPHYR_EXTRA_MODULES=/path/to/{name}` and `CONFIG_{upper}_NETWORK=y` |
 | ESP-IDF | `components/{name}`; `compote component pack --name {name}` makes an archive |
 | PlatformIO | `lib/{name}`; `pio pkg pack` makes an archive |
 | Arduino | `libraries/{name}`, from `make library TO=libraries` |

@@ -34,8 +34,8 @@ def packages(program: Program, library: list[str]) -> dict[str, str]:
         "library.properties": _arduino(name),
         "library.json": _platformio(name, sources, taken),
         "idf_component.yml": _component(taken),
-        "zephyr/module.yml": f"name: {name}\nbuild:\n  cmake: zephyr\n  kconfig: zephyr/Kconfig\n",
-        "zephyr/Kconfig": f'config {name.upper()}\n\tbool "{name}: a quantised neural network"\n',
+        "zephyr/module.yml": f'name: "{name}"\nbuild:\n  cmake: zephyr\n  kconfig: zephyr/Kconfig\n',
+        "zephyr/Kconfig": f'config {name.upper()}_NETWORK\n\tbool "{name}: a quantised neural network"\n',
         "zephyr/CMakeLists.txt": _zephyr(name, sources),
         **({_SKETCH: _sketch(program)} if program.api.ends else {}),
     }
@@ -73,7 +73,7 @@ def _component(taken: list[str]) -> str:
 def _zephyr(name: str, sources: list[str]) -> str:
     files = " ".join(f"../{source}" for source in sources)
     return (
-        f"if(CONFIG_{name.upper()})\n    zephyr_library_named({name})\n    zephyr_library_sources({files})\n"
+        f"if(CONFIG_{name.upper()}_NETWORK)\n    zephyr_library_named({name}_network)\n    zephyr_library_sources({files})\n"
         "    zephyr_include_directories(..)\nendif()\n"
     )
 
