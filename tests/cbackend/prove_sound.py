@@ -75,17 +75,23 @@ class Heard:
         return np.argmax(self.answers, axis=1)
 
 
-def heard(model: Model, folder: Path, pcm: np.ndarray, compiler: str, flags: tuple[str, ...], emulator: tuple[str, ...] = ()) -> Heard:
+def heard(
+    model: Model, folder: Path, pcm: np.ndarray, compiler: str, flags: tuple[str, ...], emulator: tuple[str, ...] = ()
+) -> Heard:
     """Of `pcm` int16 [n, samples] by the C in `folder`; an emulated machine lays its files in the folder that it runs in."""
     (features,), ((_, answers),) = model.ends
     sizes = {"samples": model.features.samples, "size": features.size, "answers": answers.size}
-    (folder / "driver.c").write_text(_DRIVER.format(name=model.name, type=features.ctype, answer=answers.ctype, **sizes))
+    (folder / "driver.c").write_text(
+        _DRIVER.format(name=model.name, type=features.ctype, answer=answers.ctype, **sizes)
+    )
     (folder / "sounds").write_bytes(pcm.astype("<i2").tobytes())
     sources = sorted(path.name for path in folder.glob("*.c"))
     compiled(folder, "driver", sources, ("-std=c99", *flags), compiler)
     done = subprocess.run([*emulator, str(folder / "driver")], cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise MicrostageError(f"The C of {model.name} heard nothing: code {done.returncode}: {done.stderr.strip()[-500:]}")
+        raise MicrostageError(
+            f"The C of {model.name} heard nothing: code {done.returncode}: {done.stderr.strip()[-500:]}"
+        )
     kinds = [np.dtype(t.ctype.removesuffix("_t")).newbyteorder("<") for t in (features, answers)]
     row = np.dtype([("features", kinds[0], features.size), ("answers", kinds[1], answers.size)])
     found = np.fromfile(folder / "heard", row)
@@ -118,12 +124,16 @@ def prove(asked: dict) -> Iterator[tuple[str, ...]]:
     for compiler, flags, emulator in forms:
         with tempfile.TemporaryDirectory() as scratch:
             shutil.copytree(c, scratch, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.npz"))
-            found = heard(model, Path(scratch), pcm, compiler, tuple(w for flag in flags for w in flag.split()), emulator)
+            found = heard(
+                model, Path(scratch), pcm, compiler, tuple(w for flag in flags for w in flag.split()), emulator
+            )
         first = found if first is None else first
         yield assert_near(asked["name"], expected, classes, found, first, compiler, flags[0])
 
 
-def assert_near(name: str, expected: np.ndarray, classes: np.ndarray, found: Heard, first: Heard, compiler: str, flags: str) -> tuple[str, ...]:
+def assert_near(
+    name: str, expected: np.ndarray, classes: np.ndarray, found: Heard, first: Heard, compiler: str, flags: str
+) -> tuple[str, ...]:
     """The row, once it is what the module's text says."""
     apart, changed = np.abs(found.features - expected), int(np.count_nonzero(found.classes != classes))
     different, most = int(np.count_nonzero(apart)), int(apart.max())

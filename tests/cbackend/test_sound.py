@@ -37,7 +37,10 @@ def artefact(folder, features: Cepstra, zero: int = 0, scale: float = SCALE):
     g.node("MatMul", x, g.constant("weights", weights(size)), outputs=["logits"])
     single(folder, g, ["logits"])
     entry = {"datatype": "INT8", "range": [-128, 127], "shape": [1, size], "scale": scale, "zero_point": zero}
-    described = {"features": features.described(), "parts": {"model": {"inputs": {"features": entry}, "outputs": {"logits": {"scale": 0.5}}}}}
+    described = {
+        "features": features.described(),
+        "parts": {"model": {"inputs": {"features": entry}, "outputs": {"logits": {"scale": 0.5}}}},
+    }
     (folder / "interface.json").write_text(json.dumps(described))
     (folder / "model_def.json").write_text(json.dumps({"model": "ear", "classes": CLASSES}))
     return folder
@@ -48,7 +51,15 @@ def sounds() -> np.ndarray:
     rng, t = np.random.Generator(np.random.PCG64(3)), np.arange(16000) / 16000
     chirp = np.sin(2 * np.pi * (50 + 3500 * t) * t) + rng.normal(0, 1e-3, 16000)
     late = np.where(t > 0.97, rng.normal(0, 3000, 16000), 0)
-    odd = [0 * t, rng.integers(-1, 2, 16000), rng.integers(-(2**15), 2**15, 16000), 50 * chirp, 32000 * chirp, -1000 - 900 * chirp, late]
+    odd = [
+        0 * t,
+        rng.integers(-1, 2, 16000),
+        rng.integers(-(2**15), 2**15, 16000),
+        50 * chirp,
+        32000 * chirp,
+        -1000 - 900 * chirp,
+        late,
+    ]
     odd = np.clip(np.stack(odd), -(2**15), 2**15 - 1).astype(np.int16)
     return np.concatenate([odd, words.clips("test", 41, rng).pcm])
 
@@ -87,7 +98,9 @@ def heard_in_a_file(example, features: Cepstra, model) -> None:
             file.setparams((1, 2, rate, 0, "NONE", ""))
             file.writeframes(pcm.astype("<i2").tobytes())
     subprocess.run(["make", "-s", "CFLAGS=-O2 -Wall -Wextra -Werror"], cwd=example, check=True)
-    said = subprocess.run(["./ear_wav", f"{features.rate}.wav", "features"], cwd=example, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        ["./ear_wav", f"{features.rate}.wav", "features"], cwd=example, capture_output=True, text=True, check=True
+    ).stdout
     first, *rows = said.splitlines()
     assert first.startswith("0.50 s: ") and first[8:] in CLASSES
     expected = levels(features, pcm[None], model.facts_of_ends()["features"])
@@ -102,10 +115,20 @@ def test_other_windows_transforms_and_zero_points_are_proven_by_the_stage(featur
     assert code == 0
     proved = {entry["boundary"]: entry for entry in json.loads((out / "report.json").read_text())["verification"]}
     streams = features.samples % features.hop == 0
-    assert {name for name in proved if "." in name} == {"sound.features", "sound.logits", *(["stream.features"] if streams else [])}
-    assert proved["sound.features"]["compared"] == proved["sound.features"]["equal"] >= 3 * features.frames * features.coefficients
+    assert {name for name in proved if "." in name} == {
+        "sound.features",
+        "sound.logits",
+        *(["stream.features"] if streams else []),
+    }
+    assert (
+        proved["sound.features"]["compared"]
+        == proved["sound.features"]["equal"]
+        >= 3 * features.frames * features.coefficients
+    )
     header, read_me = ((out / name).read_text() for name in ("ear_features.h", "README.md"))
-    assert ("ear_sound_push" in header) == ("ear_sound_push" in read_me) == streams and f"{features.samples} of them" in read_me
+    assert ("ear_sound_push" in header) == (
+        "ear_sound_push" in read_me
+    ) == streams and f"{features.samples} of them" in read_me
     assert f"ear_features(const ear_ctx *ctx, const int16_t pcm[{features.samples}]" in header
     assert (out / "examples" / "wav").is_dir() == streams
     if streams:
@@ -113,8 +136,14 @@ def test_other_windows_transforms_and_zero_points_are_proven_by_the_stage(featur
     if shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm"):
         run = ["timeout", "120", "make", "-s", "run", "CFLAGS=-O2 -Werror"]
         printed = subprocess.run(run, cwd=out / "examples" / "board", capture_output=True, text=True, check=True).stdout
-        heard_there = next(line for line in printed.splitlines() if line.startswith(f"sound of {features.samples} samples"))
-        assert heard_there.endswith("equal") and any(f": {name}, equal" in heard_there for name in CLASSES) and "all equal" in printed
+        heard_there = next(
+            line for line in printed.splitlines() if line.startswith(f"sound of {features.samples} samples")
+        )
+        assert (
+            heard_there.endswith("equal")
+            and any(f": {name}, equal" in heard_there for name in CLASSES)
+            and "all equal" in printed
+        )
 
 
 @pytest.mark.parametrize("table", ["hann", "cosine", "rising", "roots", "logarithms", "cosines"])
@@ -122,15 +151,23 @@ def test_a_table_that_is_wrong_is_told_before_anything_is_published(table, tmp_p
     right = getattr(Tables, table).fget
     monkeypatch.setattr(Tables, table, property(lambda self: right(self) * 0.9))
     code, out = run_stage(artefact(tmp_path / "in", SHORT))
-    assert code == 3 and not list(out.glob("*.c")) and "differs from the reference at sound.features[" in capfd.readouterr().err
+    assert (
+        code == 3
+        and not list(out.glob("*.c"))
+        and "differs from the reference at sound.features[" in capfd.readouterr().err
+    )
 
 
 def test_features_of_another_input_or_of_many_scales_are_one_sentence(tmp_path, run_stage, capfd):
     source = artefact(tmp_path / "in", SHORT)
     described = json.loads((source / "interface.json").read_text())
-    (source / "interface.json").write_text(json.dumps({**described, "features": {**SHORT.described(), "input": "sound"}}))
+    (source / "interface.json").write_text(
+        json.dumps({**described, "features": {**SHORT.described(), "input": "sound"}})
+    )
     assert run_stage(source)[0] == 2 and "are sound, alone; the network's inputs are features" in capfd.readouterr().err
-    (source / "interface.json").write_text(json.dumps({**described, "features": {**SHORT.described(), "coefficients": 12}}))
+    (source / "interface.json").write_text(
+        json.dumps({**described, "features": {**SHORT.described(), "coefficients": 12}})
+    )
     assert run_stage(source)[0] == 2 and "has 36 frames of 12, but features is [1, 468]" in capfd.readouterr().err
     described["parts"]["model"]["inputs"]["features"]["scale"] = [0.1] * 468
     (source / "interface.json").write_text(json.dumps(described))

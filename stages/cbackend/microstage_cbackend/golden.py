@@ -1,8 +1,9 @@
 """Which golden vectors a part is checked with, and their bytes for the self test.
 
 `golden.bin` holds, vector after vector, the values of each used boundary in the order of `Plan.boundaries`, as
-little-endian two's complement of the smallest of 1, 2, 4 or 8 bytes; no header; behind them, sounds. A binary file, as the vectors of a
-whole test split are megabytes that a compiler would have to parse as text; the self test reads one vector at a time.
+little-endian two's complement of the smallest of 1, 2, 4 or 8 bytes; no header; behind them, `sounds`. A binary file,
+as the vectors of a whole test split are megabytes that a compiler would have to parse as text; the self test reads one
+vector at a time.
 """
 
 from __future__ import annotations

@@ -103,7 +103,8 @@ static inline int ms_join_two(int32_t *z, int b)
     const int up = b < 30 ? 30 - b : 0;
     uint32_t any = 1;
     for (int32_t *p = z; p < z + 2 * MS_HALF; p += 4) {
-        const int32_t ar = ms_up(p[0], up) >> 1, ai = ms_up(p[1], up) >> 1, br = ms_up(p[2], up) >> 1, bi = ms_up(p[3], up) >> 1;
+        const int32_t ar = ms_up(p[0], up) >> 1, ai = ms_up(p[1], up) >> 1;
+        const int32_t br = ms_up(p[2], up) >> 1, bi = ms_up(p[3], up) >> 1;
         p[0] = ar + br;
         p[1] = ai + bi;
         p[2] = ar - br;
@@ -113,9 +114,9 @@ static inline int ms_join_two(int32_t *z, int b)
     return 64 - ms_leading(any);
 }
 
-/* Joins four transforms of m into one of 4 m, everywhere. What is below 2^b comes out 2^(28 - b) times as large, at most
- * a quarter, with magnitudes below 2^30.5 as they were. Returns the b of the result. The 2 stands for what four numbers
- * lose on average where they are rounded down; elsewhere it cancels. */
+/* Joins four transforms of m into one of 4 m, everywhere. What is below 2^b comes out 2^(28 - b) times as large, but
+ * no smaller than a quarter, with magnitudes below 2^30.5 as they were. Returns the b of the result. The 2 stands for
+ * what four numbers lose on average where they are rounded down; elsewhere it cancels. */
 static int ms_join(int32_t *z, int m, int b)
 {
     const int up = b < 30 ? 30 - b : 0, step = MS_HALF / (2 * m), quarter = MS_HALF / 2;
@@ -125,9 +126,12 @@ static int ms_join(int32_t *z, int m, int b)
         const int32_t r1 = w[0], i1 = w[quarter], r2 = w2[0], i2 = w2[quarter], r3 = w3[0], i3 = w3[quarter];
         for (int32_t *p = z + 2 * j; p < z + 2 * MS_HALF; p += 8 * m) {
             int32_t *const q = p + 2 * m, *const s = q + 2 * m, *const t = s + 2 * m;
-            const int32_t b0 = ms_up(s[0], up), b1 = ms_up(s[1], up), br = ms_turned(b0, r1, b1, -i1), bi = ms_turned(b0, i1, b1, r1);
-            const int32_t d0 = ms_up(t[0], up), d1 = ms_up(t[1], up), dr = ms_turned(d0, r3, d1, -i3), di = ms_turned(d0, i3, d1, r3);
-            const int32_t c0 = ms_up(q[0], up), c1 = ms_up(q[1], up), cr = ms_turned(c0, r2, c1, -i2), ci = ms_turned(c0, i2, c1, r2);
+            const int32_t b0 = ms_up(s[0], up), b1 = ms_up(s[1], up);
+            const int32_t br = ms_turned(b0, r1, b1, -i1), bi = ms_turned(b0, i1, b1, r1);
+            const int32_t d0 = ms_up(t[0], up), d1 = ms_up(t[1], up);
+            const int32_t dr = ms_turned(d0, r3, d1, -i3), di = ms_turned(d0, i3, d1, r3);
+            const int32_t c0 = ms_up(q[0], up), c1 = ms_up(q[1], up);
+            const int32_t cr = ms_turned(c0, r2, c1, -i2), ci = ms_turned(c0, i2, c1, r2);
             const int32_t ar = ms_up(p[0], up) >> 2, ai = ms_up(p[1], up) >> 2;
             p[0] = ar + cr + (br + dr) + 2;
             p[1] = ai + ci + (bi + di) + 2;
@@ -228,7 +232,8 @@ static int64_t ms_ln(uint64_t x)
     const int leading = ms_leading(x);
     const uint32_t m = (uint32_t)(x << leading >> 32); /* 2^31 to 2^32 */
     const int place = (int)(m >> 25) & 63;
-    const int64_t r = ((int64_t)((uint64_t)m * ms_inverses[place]) - ((int64_t)1 << 62)) >> 30; /* 2^32 times, below 2^-6 */
+    /* 2^32 times what is left beside 1, below 2^-6 */
+    const int64_t r = ((int64_t)((uint64_t)m * ms_inverses[place]) - ((int64_t)1 << 62)) >> 30;
     const int64_t square = r * r >> 32;
     return ms_logarithms[place] + ((r - square / 2 + (square * r >> 32) / 3) >> 2) + (int64_t)(63 - leading) * MS_LN2;
 }

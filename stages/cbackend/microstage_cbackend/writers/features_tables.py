@@ -1,4 +1,4 @@
-"""Sizes and tables of kernels/ms_cepstra.h, which says what each is, for given features and the quantiser behind them."""
+"""Sizes and tables of kernels/ms_cepstra.h, which says what each is: for given features, and the quantiser behind."""
 
 from __future__ import annotations
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["CLASSES", "CLASSES_HEADER", "HEADER", "README", "README_STREAM", "README_WAV", "SOURCE", "STREAM", "STREAM_HEADER"]
+__all__ = [
+    "CLASSES",
+    "CLASSES_HEADER",
+    "HEADER",
+    "README",
+    "README_STREAM",
+    "README_WAV",
+    "SOURCE",
+    "STREAM",
+    "STREAM_HEADER",
+]
 
 HEADER = """/* Sound for @NAME@: 16-bit samples at @RATE@ Hz in, mono; its features, or its answer, out. Integers alone.
  *
@@ -33,7 +43,7 @@ HEADER = """/* Sound for @NAME@: 16-bit samples at @RATE@ Hz in, mono; its featu
 """
 
 STREAM_HEADER = """
-/* Sound as it comes, @HOP@ samples at a time: @STREAM_BYTES@ bytes that remember the last @SAMPLES@ samples by their bands. */
+/* Sound as it comes, @HOP@ samples at a time: @STREAM_BYTES@ bytes, in which the last @SAMPLES@ samples are bands. */
 #define @UPPER@_HOP @HOP@
 typedef struct {
     uint32_t bands[@FRAMES@ * @BANDS@];
@@ -45,7 +55,7 @@ typedef struct {
 /* Takes a hop: @UPPER@_OK, or @UPPER@_SOUND_WAITING until @SAMPLES@ samples are there. */
 #define @UPPER@_SOUND_WAITING ((@NAME@_status)4)
 @PUSH@;
-/* The features of the last @SAMPLES@ samples, byte for byte those of @NAME@_features; @UPPER@_SOUND_WAITING as above. */
+/* The features of the last @SAMPLES@ samples, byte for byte those of @NAME@_features, or @UPPER@_SOUND_WAITING. */
 @HEARD@;
 """
 

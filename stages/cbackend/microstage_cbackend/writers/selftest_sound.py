@@ -13,7 +13,8 @@ SOUND = "sound."
 _STREAM = "stream."
 
 _TEST = """
-/* Sounds, which lie behind the vectors: features at once and hop by hop, and the answer. Returns a status, or -1 where the file ends. */
+/* Sounds, which lie behind the vectors: features at once and hop by hop, and the answer. Returns a status, or -1 where
+ * the file ends. */
 static int test_sounds(FILE *file)
 {
     static int16_t pcm[@SAMPLES@];
