@@ -164,11 +164,11 @@ def test_features_of_another_input_or_of_many_scales_are_one_sentence(tmp_path, 
     (source / "interface.json").write_text(
         json.dumps({**described, "features": {**SHORT.described(), "input": "sound"}})
     )
-    assert run_stage(source)[0] == 2 and "are sound, alone; the network's inputs are features" in capfd.readouterr().err
+    assert run_stage(source)[0] == 2 and "are of sound, which is none of the inputs: features" in capfd.readouterr().err
     (source / "interface.json").write_text(
         json.dumps({**described, "features": {**SHORT.described(), "coefficients": 12}})
     )
-    assert run_stage(source)[0] == 2 and "has 36 frames of 12, but features is [1, 468]" in capfd.readouterr().err
+    assert run_stage(source)[0] == 2 and "have 36 frames of 12, but features is [1, 468]" in capfd.readouterr().err
     described["parts"]["model"]["inputs"]["features"]["scale"] = [0.1] * 468
     (source / "interface.json").write_text(json.dumps(described))
     assert run_stage(source)[0] == 2 and "expected one scale" in capfd.readouterr().err

@@ -2,6 +2,7 @@
 
 import pytest
 
+from microstage.cepstra import Cepstra
 from microstage.errors import ArtefactError
 from microstage.roles import Gain, Sequence
 
@@ -62,3 +63,30 @@ def test_roles_that_do_not_fit_are_one_sentence(fault):
         Sequence.read(described)
         Gain.read(described)
     assert said in str(error.value) and "\n" not in str(error.value) and str(error.value).endswith(".")
+
+
+def hearing() -> dict:
+    """A network of one part that takes half a second of sound."""
+    said = {"rate": 8000, "samples": 4000, "window": 200, "hop": 100, "transform": 256, "bands": 20, "lowest": 50, "highest": 4000.0}
+    features = {"input": "sound", **said, "floor": 1e-6, "coefficients": 5}
+    return {"parts": {"ear": {"inputs": {"sound": {"shape": [1, 195]}}}}, "features": features}
+
+
+WRONG_FEATURES = {
+    "a transform that is none": ({"transform": 300}, r"transform of 2\^n"),
+    "a window beyond it": ({"window": 400}, "in a transform and a second that hold it"),
+    "bands beyond half the rate": ({"highest": 5000.0}, "half the rate"),
+    "more coefficients than bands": ({"coefficients": 21}, "at most as many coefficients"),
+    "another number of frames": ({"hop": 80}, r"have 48 frames of 5, but sound is \[1, 195\]"),
+    "another input": ({"input": "light"}, "are of light, which is none of the inputs: sound"),
+    "text for a number": ({"floor": "0"}, "floor = '0'; expected float"),
+}
+
+
+@pytest.mark.parametrize("fault", WRONG_FEATURES)
+def test_features_that_do_not_fit_are_one_sentence(fault):
+    change, sentence = WRONG_FEATURES[fault]
+    said = hearing()
+    assert Cepstra.read(said).described() == {**said["features"], "lowest": 50.0}
+    with pytest.raises(ArtefactError, match=sentence):
+        Cepstra.read({**said, "features": {**said["features"], **change}})
