@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 __all__ = ["networks"]
 
-_GRIDS = [(0, 255), (-128, 127), (-131, 124), (-8, 7), (0, 1), (-40, 200)]
+_GRIDS = [(0, 255), (-128, 127), (-131, 124), (-8, 7), (0, 1), (-40, 200), (-(2**15), 2**15 - 1), (0, 2**16 - 1)]
+_THRESHOLDS = 512  # levels beyond which a line of our own is written
 
 
 class _Drawn:
@@ -28,9 +29,22 @@ class _Drawn:
     def quantise(self, y: str, grid: tuple[int, int], single: bool = False) -> None:
         """A line per channel, rounded half up; thresholds that a channel does not reach stand anywhere beyond."""
         low, high = grid
+        if high - low > _THRESHOLDS:
+            return self.requantise(y, grid)
         rows = 1 if single else self.channels
         slope, start = self.random.uniform(3, 4000 / (high - low), (rows, 1)), self.random.uniform(-3000, 0, (rows, 1))
         self.x = self.g.threshold(y, np.ceil(start + slope * np.arange(high - low)), low, "NCHW")
+
+    def requantise(self, y: str, grid: tuple[int, int]) -> None:
+        """A line per channel for levels of 16 bits: rounded down, half to even, or so fine that its products need more than 64 bits."""
+        kind, shift = self.random.integers(3), int(self.random.integers(5, 20))
+        lift, more = (24, 40) if kind == 2 else (0, 0)
+        slope = self.random.uniform(0.2, 6, self.channels) * 2.0 ** (shift + more)
+        numbers = {"multiplier": slope.astype(np.int64), "addend": self.random.integers(0, 1 << (shift + more - lift), self.channels),
+                   "shift": [shift + more]}  # fmt: skip
+        stored = [self.g.constant(f"{name}{len(self.g.nodes)}", values, np.int64) for name, values in numbers.items()]
+        flags = {"low": grid[0], "high": grid[1], "axis": 1, "ties": int(kind == 1), "lift": lift}
+        self.x = self.g.node("Requantize", y, *stored, domain="microstage", **flags)
 
     def centre(self) -> None:
         self.x = self.g.node(
@@ -105,7 +119,7 @@ def networks(draw):
         draw(st.integers(0, 2**32 - 1)),
         size,
         draw(st.integers(1, 5)),
-        draw(st.sampled_from(["INT8", "UINT8", "INT9", "UINT4"])),
+        draw(st.sampled_from(["INT8", "UINT8", "INT9", "UINT4", "INT16", "UINT16"])),
     )
     if draw(st.booleans()):
         n.x = n.g.node("Transpose", n.g.node("Transpose", n.x, perm=[0, 2, 3, 1]), perm=[0, 3, 1, 2])

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-_TYPES = {"int8": TensorProto.INT8, "uint8": TensorProto.UINT8}
+_TYPES = {"int8": TensorProto.INT8, "uint8": TensorProto.UINT8, "int16": TensorProto.INT16}
 
 
 class Quantised:

@@ -57,6 +57,8 @@ def _compact(part: Part, layer: Layer) -> None:
     search, low, high = _trimmed(before, *layer.reach)
     if search.thresholds.size > _MANY:
         layer.stage = _line(layer, search, low, high) or search
+        if layer.stage is search and _fits_a_table(layer, search, low, high):
+            _make_table(layer, int(low[0]), int(high[0]))
     else:
         _smallest(layer, search, low, high)
     if len(search.thresholds) == 1 and layer.kernel == "ms_stage":
@@ -74,12 +76,20 @@ def _smallest(layer: Layer, search: Search, low: np.ndarray, high: np.ndarray) -
     levels = search.thresholds.shape[1]
     if affine is not None and (on_bytes or not levels or levels > _FEW_LEVELS or affine.bytes < search.bytes):
         layer.stage = affine
-    elif layer.kernel == "ms_stage" and len(search.thresholds) == 1 and high[0] - low[0] < min(_LARGEST_TABLE, 2 * search.bytes):
+    elif _fits_a_table(layer, search, low, high):
         layer.stage = search
         _make_table(layer, int(low[0]), int(high[0]))
     else:
         shared = fit_shared(search, low, high)
         layer.stage = shared if shared is not None and shared.bytes < search.bytes else search
+
+
+def _fits_a_table(layer: Layer, search: Search, low: np.ndarray, high: np.ndarray) -> bool:
+    """Whether a table of every sum is small, or no larger than the thresholds of one row for all."""
+    values = int(high[0] - low[0]) + 1
+    kind = smallest_type(*search.ends, "table")
+    small = values <= min(_LARGEST_TABLE, 2 * search.bytes) or values * bits_of(kind) // 8 <= search.bytes
+    return layer.kernel == "ms_stage" and len(search.thresholds) == 1 and small
 
 
 def _line(layer: Layer, search: Search, low: np.ndarray, high: np.ndarray) -> Affine | Wide | None:
