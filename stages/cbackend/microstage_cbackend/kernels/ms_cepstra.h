@@ -169,7 +169,7 @@ static uint32_t ms_twice_root(uint64_t x)
 static uint32_t ms_magnitude(const int32_t *z, int k, int b)
 {
     const int32_t *const low = z + 2 * k, *const high = z + 2 * (MS_HALF - k);
-    const int32_t r = ms_cosine[k], i = ms_cosine[k + MS_HALF / 2], one = 1 << 30;
+    const int32_t r = ms_cosine[k], i = ms_cosine[k + MS_HALF / 2], one = (int32_t)1 << 30;
     const int32_t low_r = ms_up(low[0], 31 - b) >> 1, low_i = ms_up(low[1], 31 - b) >> 1;
     const int32_t high_r = ms_up(high[0], 31 - b) >> 1, high_i = ms_up(high[1], 31 - b) >> 1;
     const int32_t odd_r = low_i + high_i, odd_i = high_r - low_r;
@@ -217,7 +217,7 @@ static void ms_frame(const int16_t *samples, int32_t *z, uint32_t *bands)
         for (int end = k + ms_bins[n]; k < end; k++) {
             const uint32_t size = ms_magnitude(z, k, b);
             rising += (uint64_t)size * *weight;
-            before += (uint64_t)size * ((1u << MS_WEIGHT) - *weight++);
+            before += (uint64_t)size * (((uint32_t)1 << MS_WEIGHT) - *weight++);
         }
         if (n) {
             bands[n - 1] = ms_packed(before, e + 1 + MS_WEIGHT);
