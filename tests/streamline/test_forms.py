@@ -145,6 +145,18 @@ class Computed(Written):
         return self.add("Reshape", value, self.add("Concat", *sizes, axis=0))
 
 
+class Branching(Written):
+    """torch's way of saying that a shape decides, when it is written."""
+
+    def flat(self, value):
+        channels = self.add("Gather", self.add("Shape", value), self.constant(np.int64(1)))
+        branches = {}
+        for name, op in (("then_branch", "Flatten"), ("else_branch", "Identity")):
+            node = helper.make_node(op, [value], [f"{op}/out"], name=f"{op}/inner")
+            branches[name] = helper.make_graph([node], name, [], [helper.make_tensor_value_info(f"{op}/out", 1, None)])
+        return self.add("If", self.add("Equal", channels, self.constant(np.int64(4))), **branches)
+
+
 class Counted(Written):
     """Axes from behind, slices to the end of all numbers, axes that are left out."""
 
@@ -247,6 +259,7 @@ FORMS = {
     "reshaped behind the scales": lambda: Reshaped().model(),
     "dequantised by hand": lambda: ByHand().model(),
     "computed constants": lambda: Computed().model(),
+    "a branch": lambda: Branching().model(),
     "to the end in 63 bits": lambda: Counted(1, INT64_MAX).model(),
     "to the end in 31 bits": lambda: Counted(-3, INT32_MAX).model(),
     "twice backwards": lambda: Backwards().model(),

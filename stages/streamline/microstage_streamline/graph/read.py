@@ -17,7 +17,7 @@ from microstage_streamline.graph.graph import Entry, Graph, Node
 from microstage_streamline.graph.narrow import HELD_IN, say_narrow_types
 from microstage_streamline.graph.opset import OLDEST, raised
 
-__all__ = ["QUANTISERS", "QUANTISING", "graph_of", "read_graph"]
+__all__ = ["QUANTISERS", "QUANTISING", "graph_of", "nodes_of", "read_graph", "reads"]
 
 OPSETS, IRS = (9, 25), (3, 14)
 _CHECKED = 10  # the IR number that nodes are checked by, whichever the file has
@@ -52,13 +52,10 @@ def graph_of(model: onnx.ModelProto) -> Graph:
     for place, node in enumerate(model.graph.node):
         _assert_known(node, place, opset)
     graph = raised(model, opset, _CUSTOM).graph
-    constants = dict(_constant(tensor) for tensor in graph.initializer)
-    nodes = [_node(node, place) for place, node in enumerate(graph.node)]
-    say_narrow_types(nodes, graph)
+    nodes, constants = nodes_of(graph)
     declared = {a.tensor_name: _declared(a) for a in graph.quantization_annotation}
     inputs = {value.name: _entry(value, declared.get(value.name)) for value in graph.input if value.name not in constants}
     outputs = [value.name for value in graph.output]
-    nodes = [node for node in nodes if not _taken_as_constant(node, constants)]
     ordered = _in_order(nodes, {*constants, *inputs})
     made = {name for node in ordered for name in node.outputs} | set(constants) | set(inputs)
     if not inputs or not outputs or not ordered:
@@ -67,6 +64,14 @@ def graph_of(model: onnx.ModelProto) -> Graph:
     if missing := next((name for name in outputs if name not in made), None):
         raise ModelError(f"The graph's output {missing} is computed by no node; export the network again.")
     return Graph(ordered, constants, inputs, outputs, max(opset, OLDEST))
+
+
+def nodes_of(graph: onnx.GraphProto) -> tuple[list[Node], dict[str, np.ndarray]]:
+    """(nodes, constants by name) of a graph, or of one inside it."""
+    constants = dict(_constant(tensor) for tensor in graph.initializer)
+    nodes = [_node(node, place) for place, node in enumerate(graph.node)]
+    say_narrow_types(nodes, graph)
+    return [node for node in nodes if not _taken_as_constant(node, constants)], constants
 
 
 def _opset(model: onnx.ModelProto) -> int:
@@ -115,12 +120,26 @@ def _assert_known(proto: onnx.NodeProto, place: int, opset: int) -> None:
     if proto.domain not in _DOMAINS or not known:
         named = f"{proto.domain}.{proto.op_type}" if proto.domain else proto.op_type
         raise ModelError(f"{where} is {named}, which is no operator of ONNX, qonnx or FINN that is known here.")
-    if any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in proto.attribute):
+    inner = [a.g for a in proto.attribute if a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)]
+    if inner and (proto.op_type != "If" or opset < OLDEST):
         raise ModelError(f"{where} is {proto.op_type}, a graph inside the graph; unroll loops and branches before the export.")
-    if proto.domain in ("", "ai.onnx") and proto.op_type not in _CUSTOM:
+    for graph in inner:
+        for number, node in enumerate(graph.node):
+            _assert_known(node, number, opset)
+    if proto.domain in ("", "ai.onnx") and proto.op_type not in _CUSTOM and not inner:
         _as_the_standard_says(proto, where, opset)
     if not proto.output or not proto.output[0]:
         raise ModelError(f"{where} ({proto.op_type}) has no output.")
+
+
+def reads(node: onnx.NodeProto) -> list[str]:
+    """The inputs of a node, and what graphs inside it take from those around them."""
+    found = list(node.input)
+    for graph in (a.g for a in node.attribute if a.HasField("g")):
+        own = {tensor.name for tensor in graph.initializer} | {name for inner in graph.node for name in inner.output}
+        read = [name for inner in graph.node for name in reads(inner)] + [output.name for output in graph.output]
+        found += [name for name in dict.fromkeys(read) if name and name not in own]
+    return found
 
 
 def _node(proto: onnx.NodeProto, place: int) -> Node:
@@ -130,7 +149,7 @@ def _node(proto: onnx.NodeProto, place: int) -> Node:
     except Exception:
         raise ModelError(f"{where} ({proto.op_type}) has a damaged attribute.") from None
     operator = {"IntQuant": "Quant"}.get(proto.op_type, proto.op_type)
-    inputs = list(proto.input)
+    inputs = reads(proto)
     while inputs and not inputs[-1]:  # an optional input that is not given
         inputs.pop()
     return Node(operator, inputs, list(proto.output), flags, where)

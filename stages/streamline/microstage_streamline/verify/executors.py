@@ -18,6 +18,7 @@ from qonnx.custom_op.registry import getCustomOp, hasCustomOp
 
 from microstage.errors import ModelError
 from microstage_streamline.graph.narrow import narrow_tensors
+from microstage_streamline.graph.read import reads
 
 __all__ = ["CannotRun", "Program", "Untouched"]
 
@@ -45,7 +46,7 @@ class Untouched:
         self.makers = {name: place for place, node in enumerate(self.nodes) for name in node.output if name}
         self.computed = set(self.inputs)
         for node in self.nodes:
-            if self.computed & set(node.input):
+            if self.computed & set(reads(node)):
                 self.computed |= set(node.output)
         self.narrow = narrow_tensors(self.nodes, model.graph)
         batches = {kind.shape.dim[0].dim_value for kind in self.inputs.values() if kind.shape.dim}
@@ -69,7 +70,7 @@ class Untouched:
                 sources.add(name)
             elif name in self.computed and place not in places:
                 places.add(place)
-                open_ += [read for read in self.nodes[place].input if read]
+                open_ += [read for read in reads(self.nodes[place]) if read]
         return Program(self, list(outputs), sorted(sources), sorted(places))
 
     def stored(self, names: Iterable[str]) -> dict[str, np.ndarray]:
@@ -78,7 +79,7 @@ class Untouched:
         while open_:
             place = self.makers[open_.pop()]
             wanted.append(place)
-            open_ += [read for read in self.nodes[place].input if read and read not in self.constants]
+            open_ += [read for read in reads(self.nodes[place]) if read and read not in self.constants]
         for place in sorted(set(wanted)):
             node = self.nodes[place]
             if not set(node.output) <= self.constants.keys():
@@ -148,13 +149,13 @@ class Program:
         for nodes in reversed(runs):
             made = [name for node in nodes for name in node.output if name in wanted]
             steps.append(_made(self.file, nodes, made))
-            wanted |= {name for node in nodes for name in node.input}
+            wanted |= {name for node in nodes for name in reads(node)}
         return steps[::-1]
 
 
 def _made(file: Untouched, nodes: list[onnx.NodeProto], outputs: list[str]) -> _Session | _Function:
     inner = {name for node in nodes for name in node.output}
-    read = list(dict.fromkeys(name for node in nodes for name in node.input if name and name not in inner))
+    read = list(dict.fromkeys(name for node in nodes for name in reads(node) if name and name not in inner))
     constants = file.stored([name for name in read if name not in file.computed])
     kind = _Function if _is_qonnx(nodes[0]) else _Session
     return kind(file.model, nodes, [name for name in read if name in file.computed], outputs, constants)
@@ -250,7 +251,7 @@ def _ordered(nodes: Sequence[onnx.NodeProto], known: Set[str]) -> list[onnx.Node
     while waiting:
         ready = []
         for node in waiting:
-            if made.issuperset(node.input):
+            if made.issuperset(reads(node)):
                 ready.append(node)
                 made.update(node.output)
         if not ready:
