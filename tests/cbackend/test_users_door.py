@@ -52,13 +52,13 @@ def volumes(tmp_path_factory) -> Path:
     return folder
 
 
-def test_what_the_self_test_passed_is_published(volumes, tmp_path):
-    onnx.save(mlp(), tmp_path / "mlp.onnx")
-    command = ["make", "--silent", "cbackend", f"ONNX={tmp_path / 'mlp.onnx'}", "RUNNER=local", f"VOLUMES={volumes}"]
+def test_what_the_self_test_passed_is_published_and_called_as_the_file(volumes, tmp_path):
+    onnx.save(mlp(), tmp_path / "Two layers (v2).onnx")
+    command = ["make", "--silent", "cbackend", f"ONNX={tmp_path / 'Two layers (v2).onnx'}", "RUNNER=local", f"VOLUMES={volumes}"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     [manifest] = volumes.glob("cbackend/*/manifest.json")
-    assert not list(manifest.parent.glob("ms_*.c")) and list(manifest.parent.glob("*_weights.c"))
+    assert {path.name for path in manifest.parent.glob("*.c")} == {f"two_layers_v2{part}.c" for part in ("", "_float", "_weights")}
     assert '"compared"' in json.dumps(json.loads(manifest.read_text()))
 
 

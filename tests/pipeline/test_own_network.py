@@ -10,6 +10,7 @@ from microstage.runner.cli import REPOSITORY
 from microstage.runner.declarations import load_stages
 from microstage.runner.entrance import OwnFiles, entered
 from microstage.runner.report import summary
+from microstage.runner.selection import select
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +25,18 @@ def collected(stages, tmp_path, **typed) -> OwnFiles:
 def test_the_chain_begins_at_the_stage_that_takes_the_file(stages, tmp_path):
     kept = entered(stages, {"ONNX": "model.onnx"})
     assert list(kept) == ["streamline", "cbackend"] and kept["streamline"].inputs == {"network": "files"}
-    assert {"report.md", "unresolved.json", "model_finn_streamlined.onnx"} <= kept["streamline"].outputs.keys()
+    assert {"report.md", "unresolved.json", "model_*.onnx"} <= kept["streamline"].outputs.keys()
     assert "uncompared" in kept["streamline"].parameters and "uncompared" not in stages["streamline"].parameters
     assert entered(stages, {}) == stages and OwnFiles.collect(stages, {}, tmp_path) is None
+
+
+@pytest.mark.parametrize(("typed", "name"), [({}, "ecg_v2"), ({"NAME": "kws"}, "kws")])
+def test_the_c_is_called_as_the_file_or_as_the_user_says(stages, typed, name):
+    typed = {"ONNX": "somewhere/ECG v2.onnx", **typed}
+    assert select(entered(stages, typed), typed)["cbackend"]["name"] == name
+    assert select(stages, {})["cbackend"]["name"] == "", "of a network of ours it is the model's"
+    with pytest.raises(ParameterError, match="NAME=v 2 is not allowed: expected a name for C such as ecg"):
+        select(stages, {"NAME": "v 2"})
 
 
 def test_the_digest_is_of_bytes_and_roles_not_of_places(stages, tmp_path):
