@@ -163,7 +163,7 @@ def test_arg_max_takes_the_lowest_index():
 
 
 def test_an_unknown_operator_is_named_with_its_place_before_anything_runs():
-    with pytest.raises(ModelError, match=r"Node 0 \(Erf -> y\) is not an operator"):
-        graph("Erf", ["x"])
+    with pytest.raises(ModelError, match=r"Node 0 \(Hardmax -> y\) is not an operator"):
+        graph("Hardmax", ["x"])
     with pytest.raises(ModelError, match="Input b is missing"):
         graph("Add", ["a", "b"]).run({"a": np.zeros(1)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from microstage.integer import arithmetic, fixed_point, quantisers, shapes, tflite, windows  # noqa: F401  they register their operators
+from microstage.integer import arithmetic, fixed_point, functions, quantisers, shapes, tflite, windows  # noqa: F401  they register their operators
 from microstage.integer.interpreter import Interpreter
 from microstage.integer.tensor import QTensor, real
 

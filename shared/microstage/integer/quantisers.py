@@ -38,8 +38,8 @@ def _quotient(value, scale, zero_point=0) -> np.ndarray:
     given, as those who wrote it had it; float64 for what is computed of integers."""
     value = value if isinstance(value, np.ndarray) and value.dtype.kind == "f" else real(value)
     quotient = (value / np.asarray(scale, value.dtype) + np.asarray(zero_point, value.dtype)).astype(np.float64)
-    if not np.isfinite(quotient).all():
-        raise ModelError("a value that is not finite reaches a quantiser")
+    if np.isnan(quotient).any():
+        raise ModelError("a value that is no number reaches a quantiser")
     return quotient
 
 
@@ -159,13 +159,14 @@ def bipolar_quant(arguments, _):
 
 
 @operator("Clip", kind=Kind.MONOTONE, rises=everywhere)
-def clip(arguments, _):
+def clip(arguments, attributes):
+    """Ends are inputs, or attributes; either may be absent. Whole numbers that whole numbers hold stay whole."""
     value, low, high = (*arguments, None, None)[:3]
-    if isinstance(value, QTensor):
-        value = real(value)
-    low = -np.inf if low is None else low
-    high = np.inf if high is None else high
-    return np.clip(value, low, high)
+    low = attributes.get("min", -np.inf) if low is None else real(low) if isinstance(low, QTensor) else low
+    high = attributes.get("max", np.inf) if high is None else real(high) if isinstance(high, QTensor) else high
+    if isinstance(value, QTensor) and np.all(np.asarray(value.scale) == 1) and all(np.rint(end) == end for end in (low, high)):
+        return QTensor(np.clip(value.ints, low, high).astype(np.int64), value.scale)
+    return np.clip(real(value) if isinstance(value, QTensor) else value, low, high)
 
 
 def _along_channels(attributes, shape, rank: int) -> set[int]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["OPERATORS", "Kind", "Operator", "everywhere", "knows", "named", "operator", "positive_scale"]
+__all__ = ["OPERATORS", "POINTWISE", "Kind", "Operator", "everywhere", "knows", "named", "operator", "positive_scale"]
 
 
 class Kind(Enum):
@@ -20,6 +20,7 @@ class Kind(Enum):
 
     MOVES = "each output is one of the inputs, or the largest of some"
     MONOTONE = "each element is a function of one element that never turns round; all other inputs are constants"
+    EACH = "each element is a function of the elements of its inputs at that place, which may turn round"
     PRODUCT = "sums of products with constant weights, exact on integers of one scale"
     SUM = "two tensors added, exact where their scales agree; with a constant, monotone"
     ELEMENT_PRODUCT = "two tensors multiplied element by element, exact; with a constant, monotone"
@@ -41,7 +42,8 @@ class Operator:
     `ranges` (node, ranges, constants) -> {output: Range}: needed by kinds whose range does not follow from `run`.
     `axes` (attributes, shape, rank) -> axes of the tensor along which a constant input of `shape` differs.
     `rises` (constants behind the first input) -> whether it never falls, as a function of its first input alone, so that it commutes
-    with a maximum; `straight`: such a function is a line.
+    with a maximum; `straight`: such a function is a line; `turns` (attributes, constants behind the first input) -> whether one of a
+    kind that never turns round does so for once.
     """
 
     run: Callable[..., Any]
@@ -50,9 +52,16 @@ class Operator:
     axes: Callable[[Mapping[str, Any], tuple[int, ...], int], set[int]] = _as_broadcast
     rises: Callable[[Sequence[Any]], bool] | None = None
     straight: bool = False
+    turns: Callable[[Mapping[str, Any], Sequence[Any]], bool] | None = None
+
+    def may_turn(self, attributes: Mapping[str, Any], constants: Sequence[Any]) -> bool:
+        """Whether it is not known to rise, or fall, all along."""
+        return self.kind is Kind.EACH or self.turns is not None and self.turns(attributes, constants)
 
 
 OPERATORS: dict[str, Operator] = {}
+POINTWISE = (Kind.MONOTONE, Kind.EACH, Kind.SUM, Kind.ELEMENT_PRODUCT)
+"Kinds of which each element of the output is a function of the elements at that place."
 
 
 def operator(*names: str, **facts: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

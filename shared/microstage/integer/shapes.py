@@ -24,17 +24,23 @@ def identity(arguments, _):
     return arguments[0]
 
 
-@operator("Cast", kind=Kind.MONOTONE, rises=everywhere, straight=True)
+_CASTS = {1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64, 9: np.bool_,
+          10: np.float16, 11: np.float64, 12: np.uint32, 13: np.uint64}
+
+
+@operator("Cast", kind=Kind.MONOTONE, rises=everywhere, straight=True, turns=lambda flags, _: flags["to"] == 9)
 def cast(arguments, attributes):
-    """To integers, a tensor at scale 1 is its integers; any other that carries a scale keeps it."""
-    value = arguments[0]
-    kinds = {1: np.float32, 2: np.uint8, 3: np.int8, 5: np.int16, 6: np.int32, 7: np.int64, 11: np.float64}
-    if attributes["to"] not in kinds:
+    """To integers, a tensor at scale 1 is its integers; any other that carries a scale keeps it. What is true is 1."""
+    value, kind = arguments[0], _CASTS.get(attributes["to"])
+    if kind is None:
         raise ModelError(f"cast to ONNX type {attributes['to']} is not supported")
     if isinstance(value, QTensor):
-        whole = np.issubdtype(kinds[attributes["to"]], np.integer) and np.all(np.asarray(value.scale) == 1)
-        return value.ints.astype(kinds[attributes["to"]]) if whole else value
-    return np.asarray(value).astype(kinds[attributes["to"]])
+        whole = np.issubdtype(kind, np.integer) and np.all(np.asarray(value.scale) == 1)
+        return value.ints != 0 if kind is np.bool_ else value.ints.astype(kind) if whole else value
+    value = np.asarray(value)
+    if value.dtype.kind == "b" and np.issubdtype(kind, np.floating):
+        return QTensor(value.astype(np.int64), np.float64(1))
+    return value.astype(kind)
 
 
 @operator("Transpose", kind=Kind.MOVES)
@@ -108,7 +114,7 @@ def slice_(arguments, _):
     return moved(value, lambda a: a[tuple(index)])
 
 
-@operator("Gather")
+@operator("Gather", kind=Kind.MOVES)
 def gather(arguments, attributes):
     """Along a constant index, or of a constant table by an integer tensor (how sigmoid and tanh are read)."""
     value, index = arguments
@@ -128,30 +134,41 @@ def lookup(arguments, _):
     return gather([table, index], {})
 
 
-@operator("Pad")
+@operator("Pad", kind=Kind.MOVES)
 def pad(arguments, attributes):
-    value, amounts = arguments[0], arguments[1]
-    rank = len(value.shape)
-    if attributes.get("mode", "constant") != "constant" or (len(arguments) > 2 and np.any(arguments[2])):
-        raise ModelError("padding with anything but zeros is not supported")
-    return moved(value, lambda a: np.pad(a, [(int(amounts[i]), int(amounts[i + rank])) for i in range(rank)]))
+    """[before, behind] of every axis; a constant stands around, or the tensor's own values do."""
+    value, amounts = arguments[0], np.asarray(arguments[1]).reshape(2, -1).T
+    mode, fill = attributes.get("mode", "constant"), arguments[2] if len(arguments) > 2 and arguments[2] is not None else 0
+    if mode != "constant":
+        return moved(value, lambda a: np.pad(a, amounts, "symmetric" if mode == "symmetric" else mode))
+    around = lambda a, filled: np.pad(a, amounts, constant_values=np.asarray(filled).reshape(()))  # noqa: E731
+    if not isinstance(value, QTensor):
+        return around(np.asarray(value), real(fill) if isinstance(fill, QTensor) else fill)
+    if not np.any(real(fill)):
+        return moved(value, lambda a: around(a, 0))
+    if isinstance(fill, QTensor) and np.array_equal(fill.scale, value.scale):
+        return moved(value, lambda a: around(a, fill.ints))
+    return around(real(value), real(fill))
 
 
 @operator("ArgMax", kind=Kind.ORDER, ranges=ranges.of_place)
 def arg_max(arguments, attributes):
-    """The lowest index wins a tie."""
+    """The lowest index wins a tie, or the highest."""
     value, axis = arguments[0], attributes.get("axis", 0)
-    ints = value.ints if isinstance(value, QTensor) and np.size(value.scale) == 1 else np.asarray(value)
-    found = np.argmax(ints, axis)
+    ints = value.ints if isinstance(value, QTensor) and np.size(value.scale) == 1 else real(value) if isinstance(value, QTensor) else value
+    if attributes.get("select_last_index", 0):
+        found = ints.shape[axis] - 1 - np.argmax(np.flip(ints, axis), axis)
+    else:
+        found = np.argmax(ints, axis)
     return np.expand_dims(found, axis) if attributes.get("keepdims", 1) else found
 
 
 @operator("TopK", kind=Kind.ORDER, ranges=ranges.of_largest)
 def top_k(arguments, attributes):
-    """(values, places) of the k largest, in falling order; of equal ones the lowest place first."""
+    """(values, places) of the k largest, in falling order (also where any order is allowed); of equal ones the lowest place first."""
     value, count = arguments[0], int(np.asarray(arguments[1]).reshape(-1)[0])
-    if not attributes.get("largest", 1) or not attributes.get("sorted", 1):
-        raise ModelError("TopK of the smallest, or unsorted, is not supported")
+    if not attributes.get("largest", 1):
+        raise ModelError("TopK of the smallest is that of the largest of -x")
     axis, one_scale = attributes.get("axis", -1), isinstance(value, QTensor) and np.size(value.scale) == 1
     ints = value.ints if one_scale else value if np.issubdtype(getattr(value, "dtype", float), np.integer) else real(value)
     places = np.argsort(-ints, axis, kind="stable").take(range(count), axis)

@@ -42,7 +42,8 @@ def patches(x: np.ndarray, kernel, strides, dilations, pads, fill=0) -> np.ndarr
 def conv(arguments, attributes):
     x, w, *bias = arguments
     x, w = alike(x, w)
-    integer = isinstance(x, QTensor) and isinstance(w, QTensor)
+    depthwise = attributes.get("group", 1) == x.shape[1]
+    integer = isinstance(x, QTensor) and isinstance(w, QTensor) and (np.size(x.scale) == 1 or depthwise and _of_channels(x))
     plain = not isinstance(x, QTensor) and all(np.issubdtype(np.asarray(v).dtype, np.integer) for v in (x, w))
     xs, ws = (x.ints, w.ints) if integer else (x, w) if plain else (real(x), real(w))
     product = _convolve(xs, ws, attributes, _exact_matmul if integer or plain else np.matmul)
@@ -50,7 +51,9 @@ def conv(arguments, attributes):
         scale = np.asarray(w.scale)
         if scale.size > 1:
             scale = scale.reshape((1, -1) + (1,) * (product.ndim - 2))
-        product = QTensor(product, np.asarray(x.scale) * scale)
+        own = np.asarray(x.scale)
+        own = own if own.size == 1 else np.repeat(own, product.shape[1] // x.shape[1], axis=1)
+        product = QTensor(product, own * scale)
     if not bias:
         return product
     offset = bias[0]
@@ -63,6 +66,11 @@ def conv(arguments, attributes):
     from microstage.integer.arithmetic import add
 
     return add([product, offset], {})
+
+
+def _of_channels(x: QTensor) -> bool:
+    """Whether every channel has one scale, its own or that of all."""
+    return np.size(x.scale) == 1 or np.ndim(x.scale) == len(x.shape) and np.size(x.scale) == np.shape(x.scale)[1]
 
 
 def _convolve(x, w, attributes, multiply):
@@ -102,7 +110,7 @@ def average_pool(arguments, attributes):
     if attributes.get("ceil_mode", 0) or any(pads):
         raise ModelError("an average over padded places or with ceil_mode is not supported")
     size = int(np.prod(kernel))
-    if isinstance(x, QTensor) and np.size(x.scale) == 1:
+    if isinstance(x, QTensor) and _of_channels(x):
         return QTensor(patches(x.ints, kernel, strides, dilations, pads).sum(axis=2), np.asarray(x.scale) / size)
     return patches(real(x), kernel, strides, dilations, pads).sum(axis=2) / size
 

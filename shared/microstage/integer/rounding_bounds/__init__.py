@@ -8,7 +8,8 @@ Numerical Algorithms, chapters 2 and 3), with u = 2^-24:
                                      bring; nothing where every partial sum is a whole multiple, below 2^24, of one
                                      power of two
     batch norm                       8 u (|x a| + |mean a| + |beta|) with a = gamma / sqrt(variance + epsilon)
-    a function                       its STATED error at both ends; 4 u |result| where none is stated
+    a function                       its STATED error at both ends; 4 u |result| where none is stated. Where it turns round
+                                     between the ends, what it rises or falls there is of second order, and is left out
     a quantiser                      its own levels at both ends, and never more than one step away
 
 Nothing is said of underflow. The exact value is the reference's own, in float64.
@@ -31,7 +32,7 @@ from microstage.integer.tensor import real
 __all__ = ["STATED", "UNIT", "Bounded", "NoBound", "bound", "fan_in", "unexplained"]
 
 _SLACK = 2.0**-44  # of the largest value: float64's own roundings, a millionth of float32's
-_BY_KIND = {Kind.MOVES: each_end, Kind.ORDER: places, Kind.MONOTONE: monotone}
+_BY_KIND = {Kind.MOVES: each_end, Kind.ORDER: places, Kind.MONOTONE: monotone, Kind.EACH: monotone}
 
 
 class NoBound(ModelError):

@@ -24,11 +24,15 @@ typedef struct { int32_t outer, channels, inner; } ms_stage_shape;
 
 typedef struct { int32_t count, low; } ms_table_shape;
 
+typedef struct { int32_t count; } ms_gather_shape;
+
 typedef struct { int32_t outer, depth, count, bits; } ms_softmax_shape;
 
 typedef struct { int32_t size[4], x_step[4], w_step[4]; int64_t x_multiplier, w_multiplier; } ms_blend_shape;
 
-typedef struct { int32_t outer, count, inner, keep; } ms_top_shape;
+typedef struct { int32_t outer, count, inner, keep, last; } ms_top_shape;
+
+typedef struct { int32_t outer, count, inner, keep; } ms_take_shape;
 
 /* Stages: what is stored for the exact sum of channel c. The generator proved each equal to the network's own
  * quantiser at every sum that the layer can reach, and that no step below leaves its type. */

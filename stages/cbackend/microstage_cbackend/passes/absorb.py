@@ -21,7 +21,7 @@ _STAGED = (*SUMMING, "ms_blend", "ms_sum_pool", "ms_stage")
 def absorbs_write(layer: Layer) -> bool:
     """Whether `raise_written` can be done."""
     staged = layer.kernel in _STAGED and isinstance(layer.stage, Affine | Search | Shared | Wide)
-    return staged or layer.kernel == "ms_table" or _adds_constant(layer)
+    return staged or layer.kernel == "ms_table" or _adds_constant(layer) or _copies_constant(layer)
 
 
 def absorbs_read(layer: Layer) -> bool:
@@ -35,6 +35,10 @@ def _adds_constant(layer: Layer) -> bool:
     return layer.kernel == "ms_add" and layer.inputs[1].data is not None
 
 
+def _copies_constant(layer: Layer) -> bool:
+    return layer.kernel == "ms_copy" and layer.inputs[0].data is not None
+
+
 def raise_written(layer: Layer, by: int) -> None:
     """Let `layer` write what it writes plus `by`."""
     stage = layer.stage
@@ -42,12 +46,12 @@ def raise_written(layer: Layer, by: int) -> None:
         layer.stage = stage.raised(by)
         _narrow(layer)
     else:
-        _raise_constant(layer, by)
+        _raise_constant(layer, by, 0 if _copies_constant(layer) else 1)
 
 
-def _raise_constant(layer: Layer, by: int) -> None:
-    w = layer.inputs[1]
-    layer.inputs[1] = Tensor(w.name, w.shape, w.low + by, w.high + by, w.data + by)
+def _raise_constant(layer: Layer, by: int, place: int = 1) -> None:
+    w = layer.inputs[place]
+    layer.inputs[place] = Tensor(w.name, w.shape, w.low + by, w.high + by, w.data + by)
 
 
 def raise_read(layer: Layer, place: int, by: int) -> None:

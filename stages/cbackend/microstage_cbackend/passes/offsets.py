@@ -16,7 +16,7 @@ from microstage_cbackend.program.stages import Affine
 
 __all__ = ["store_as_bytes"]
 
-_MOVING = ("ms_max_pool", "ms_copy")
+_MOVING = ("ms_max_pool", "ms_copy", "ms_gather")
 "Kernels that give the integers that they take: what they read and what they write has one offset."
 _WORTH_IT = (*SUMMING, "ms_blend", "ms_sum_pool")
 _FLIP = 128
@@ -35,12 +35,17 @@ def store_as_bytes(part: Part) -> None:
         _drop_sum_with_zero(part, layer)
 
 
+def _moves(layer: Layer) -> bool:
+    """Whether `layer` gives integers that it takes; a copy of a constant has none of another's."""
+    return layer.kernel in _MOVING and layer.inputs[0].data is None
+
+
 def _groups(part: Part) -> list[list[Tensor]]:
     """The tensors that layers fill, those together that moves connect, in the order of the program."""
     group = {root: [root] for root in dict.fromkeys(layer.output.root for layer in part.layers)}
     for layer in part.layers:
         y, x = layer.output.root, layer.inputs[0].root if layer.inputs else None
-        if layer.kernel in _MOVING and x in group and group[x] is not group[y]:
+        if _moves(layer) and x in group and group[x] is not group[y]:
             group[x].extend(group[y])
             group |= {tensor: group[x] for tensor in group[y]}
     return list({id(tensors): tensors for tensors in group.values()}.values())
@@ -77,9 +82,9 @@ def _absorbed(part: Part, group: list[Tensor]) -> bool:
     return (
         not any(t in part.outputs or t.declared for t in group)
         and all(
-            absorbs_write(layer) or (layer.kernel in _MOVING and layer.inputs[0].root in group) for layer in written
+            absorbs_write(layer) or (_moves(layer) and layer.inputs[0].root in group) for layer in written
         )
-        and all(absorbs_read(layer) or (layer.kernel in _MOVING and layer.output.root in group) for layer in read)
+        and all(absorbs_read(layer) or (_moves(layer) and layer.output.root in group) for layer in read)
         and any(layer.kernel in _WORTH_IT or _constant(layer) is not None for layer in read)
     )
 
@@ -87,11 +92,11 @@ def _absorbed(part: Part, group: list[Tensor]) -> bool:
 def _raise(part: Part, tensor: Tensor, offset: int, group: list[Tensor]) -> None:
     """Store `tensor` plus `offset`."""
     for layer in part.writers(tensor):
-        if layer.kernel not in _MOVING:
+        if not _moves(layer):
             raise_written(layer, offset)
     for layer in part.readers(tensor):
         for place, operand in enumerate(layer.inputs):
-            if operand.root is tensor and layer.kernel not in _MOVING:
+            if operand.root is tensor and not _moves(layer):
                 raise_read(layer, place, offset)
     views = {id(t): t for layer in part.layers for t in (*layer.inputs, layer.output) if t.root is tensor} | {
         id(tensor): tensor

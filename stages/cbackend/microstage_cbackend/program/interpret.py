@@ -157,6 +157,11 @@ def copy(layer: Layer, operands, held):
     held[s["y_start"] + walk(s, "y_step")] = operands[0][s["x_start"] + walk(s, "x_step")]
 
 
+@kernel("ms_gather")
+def gather(layer: Layer, operands, held):
+    return operands[0][operands[1]]
+
+
 @kernel("ms_stage")
 def stage(layer: Layer, operands, held):
     s = layer.shape
@@ -186,7 +191,17 @@ def softmax(layer: Layer, operands, held):
 def top(layer: Layer, operands, held):
     s = layer.shape
     x = operands[0][: s["outer"] * s["count"] * s["inner"]].reshape(s["outer"], s["count"], s["inner"])
+    if s["last"]:
+        return s["count"] - 1 - np.argsort(-x[:, ::-1], axis=1, kind="stable")[:, : s["keep"]]
     return np.argsort(-x, axis=1, kind="stable")[:, : s["keep"]]
+
+
+@kernel("ms_take")
+def take(layer: Layer, operands, held):
+    s = layer.shape
+    x = operands[0][: s["outer"] * s["count"] * s["inner"]].reshape(s["outer"], s["count"], s["inner"])
+    at = operands[1][: s["outer"] * s["keep"] * s["inner"]].reshape(s["outer"], s["keep"], s["inner"])
+    return np.take_along_axis(x, at, 1)
 
 
 @kernel("ms_pack")

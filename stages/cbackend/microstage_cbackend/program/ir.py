@@ -110,7 +110,8 @@ class Tensor:
     def learn(self, low: np.ndarray, high: np.ndarray) -> None:
         """Take it that each element lies between those of `low` and `high`, int64 of this shape."""
         self.low, self.high, root = int(low.min()), int(high.max()), self.root
-        if root.reach is None and low.size == prod(root.shape):
+        each = low.size == prod(root.shape) and len(np.unique(self.places)) == low.size
+        if root.reach is None and each:
             root.reach = tuple(_scattered(end, self.places) for end in (low, high))
             root.low, root.high = self.low, self.high
 

@@ -168,10 +168,41 @@ class Builder:
     def _copy(self, place: str, operator: str, x: Tensor, taken: np.ndarray, y: Tensor, put: np.ndarray) -> None:
         found = padded_loops([taken, put])
         if found is None:
-            raise ModelError(f"{place} moves data along more than four axes at once; split it into two nodes.")
+            return self._gather(place, operator, x, taken, y, put)
         size, (x_step, y_step) = found
         shape = {"size": size, "x_start": int(taken[0]), "x_step": x_step, "y_start": int(put[0]), "y_step": y_step}
         self.layer(place, operator, "ms_copy", [x.root], y, shape)
+
+    def _gather(self, place: str, operator: str, x: Tensor, taken: np.ndarray, y: Tensor, put: np.ndarray) -> None:
+        """Fill places `put` of `y` with the elements `taken` of `x`, which lie in no few loops."""
+        order = np.argsort(put, kind="stable")
+        taken, put = taken[order], put[order]
+        dense = np.array_equal(put, np.arange(put[0], put[0] + len(put)))
+        row = y.root.view(y.name, put) if dense else Tensor(f"{y.name}_row{len(self.part.layers)}", (len(put),), y.low, y.high)
+        places = Tensor(f"{y.name}_places{len(self.part.layers)}", taken.shape, int(taken.min()), int(taken.max()), taken)
+        self.layer(place, operator, "ms_gather", [x.root, places], row, {"count": len(taken)})
+        if not dense:
+            if padded_loops([np.arange(len(put)), put]) is None:
+                raise ModelError(f"{place} fills places along more than four axes at once; split it into two nodes.")
+            self._copy(place, operator, row, np.arange(len(put)), y, put)
+
+    def pad(self, place: str, operator: str, name: str, x: Tensor, pads: np.ndarray, fill: int) -> Tensor:
+        """`x` with `fill` around it, `pads` [2, axes] values wide before and behind, which lies in memory as `x` does."""
+        shape = tuple(int(n) for n in np.add(x.shape, pads.sum(axis=0)))
+        order = np.argsort([-s for s in _steps(x)], kind="stable")
+        y = Tensor(name, shape, min(x.low, fill), max(x.high, fill))
+        places = np.arange(prod(shape)).reshape([shape[a] for a in order]).transpose(np.argsort(order))
+        outside = Tensor(f"{name}_fill", (1,), fill, fill, np.array([fill]))
+        inner = places
+        for axis in order:
+            before, size = int(pads[0][axis]), x.shape[axis]
+            for slab in (inner.take(range(before), axis), inner.take(range(before + size, inner.shape[axis]), axis)):
+                if slab.size:
+                    self._copy(place, operator, outside, np.zeros(slab.size, np.int64), y, np.sort(slab.ravel()))
+            inner = inner.take(range(before, before + size), axis)
+        walk = np.argsort(inner.ravel())
+        self._copy(place, operator, x, x.places.ravel()[walk], y, inner.ravel()[walk])
+        return y.view(name, places)
 
     def concat(self, place: str, operator: str, name: str, inputs: list[Tensor], axis: int) -> Tensor:
         """One copy per operand into the output, which lies in memory as the first operand does."""
@@ -299,13 +330,20 @@ class Builder:
         places[order] = np.arange(len(order))
         return y.view(y.name, places.reshape(x.shape))
 
-    def top(self, place: str, operator: str, name: str, x: Tensor, axis: int, keep: int) -> Tensor:
-        """Places along `axis` of the `keep` largest values, the lowest place first among equals."""
+    def top(self, place: str, operator: str, name: str, x: Tensor, axis: int, keep: int, last: int = 0) -> Tensor:
+        """Places along `axis` of the `keep` largest values, the lowest place first among equals, or the highest (`last`)."""
         x = self.dense(place, x)
         count = x.shape[axis]
         y = Tensor(name, (*x.shape[:axis], keep, *x.shape[axis + 1 :]), 0, count - 1)
-        shape = {"outer": prod(x.shape[:axis]), "count": count, "inner": prod(x.shape[axis + 1 :]), "keep": keep}
+        shape = {"outer": prod(x.shape[:axis]), "count": count, "inner": prod(x.shape[axis + 1 :]), "keep": keep, "last": last}
         self.layer(place, operator, "ms_top", [x], y, shape)
+        return y
+
+    def taken(self, place: str, operator: str, name: str, x: Tensor, at: Tensor, axis: int) -> Tensor:
+        """The values of the dense `x` at places `at` along `axis`."""
+        y = Tensor(name, at.shape, x.low, x.high)
+        shape = {"outer": prod(x.shape[:axis]), "count": x.shape[axis], "inner": prod(x.shape[axis + 1 :]), "keep": at.shape[axis]}
+        self.layer(place, operator, "ms_take", [x, at], y, shape)
         return y
 
     def layer(self, place, operator, kernel, inputs, output, shape, accumulator="", remark="") -> Layer:

@@ -129,6 +129,11 @@ def _slice(node: Node, places: np.ndarray) -> list[np.ndarray]:
     return [places]
 
 
+def _gather(node: Node, places: np.ndarray) -> list[np.ndarray]:
+    index, axis = node.constant(1, "places"), node.attribute("axis", 0)
+    return [np.take(places, index, axis)]
+
+
 MOVES: dict[str, Callable[[Node, np.ndarray], list[np.ndarray]]] = {
     "Identity": lambda node, places: [places],
     "Dropout": lambda node, places: [places],
@@ -139,6 +144,7 @@ MOVES: dict[str, Callable[[Node, np.ndarray], list[np.ndarray]]] = {
     "Transpose": _transpose,
     "Split": _split,
     "Slice": _slice,
+    "Gather": _gather,
 }
 "Operators that only move values: places of the input's elements in memory -> places of each output's. They cost nothing."
 
@@ -292,6 +298,17 @@ def concat(node: Node) -> list[Tensor]:
     return [node.builder.concat(node.place, node.operator, node.name, node.inputs, axis)]
 
 
+@lowers("Pad")
+def pad(node: Node) -> list[Tensor]:
+    """One value around a tensor."""
+    x = node.inputs[0]
+    if node.attribute("mode", "constant") != "constant":
+        raise node.refuse(f"pads by mode {node.attribute('mode', '')}; a constant around it can be made.")
+    pads = node.constant(1, "amounts").reshape(2, -1)
+    fill = int(node.constant(2, "fill").ravel()[0]) if node.has(2) else 0
+    return [node.builder.pad(node.place, node.operator, node.name, x, pads, fill)]
+
+
 @lowers("AveragePool", "GlobalAveragePool")
 def refuse_average(node: Node) -> list[Tensor]:
     raise node.refuse("divides integers, which says no rounding; give the sum of a convolution with ones to a MultiThreshold.")
@@ -299,21 +316,36 @@ def refuse_average(node: Node) -> list[Tensor]:
 
 @lowers("ArgMax")
 def arg_max(node: Node) -> list[Tensor]:
-    """The lowest index among equals."""
+    """The lowest index among equals, or the highest."""
     x = node.inputs[0]
     axis = node.attribute("axis", 0) % len(x.shape)
-    if node.attribute("select_last_index", 0):
-        raise node.refuse("takes the last index among equals; the first one can be made.")
-    y = node.builder.top(node.place, node.operator, node.name, x, axis, 1)
+    y = node.builder.top(node.place, node.operator, node.name, x, axis, 1, node.attribute("select_last_index", 0))
     return [y if node.attribute("keepdims", 1) else y.view(node.name, y.places.squeeze(axis))]
 
 
 @lowers("TopK")
 def top_k(node: Node) -> list[Tensor | None]:
-    """Places of the k largest values (the second output; as FINN's, the first is not made)."""
+    """Places of the k largest values (the second output), and the values there."""
     x = node.inputs[0]
     axis, keep = node.attribute("axis", -1) % len(x.shape), int(node.constant(1, "count").ravel()[0])
     if not node.attribute("largest", 1) or not 1 <= keep <= x.shape[axis]:
         raise node.refuse(f"takes {keep} smallest or more values than there are; the 1..{x.shape[axis]} largest can be made.")
+    x = node.builder.dense(node.place, x)
     y = node.builder.top(node.place, node.operator, node.outputs[-1], x, axis, keep)
-    return [None, y]
+    return [node.builder.taken(node.place, node.operator, node.name, x, y, axis), y]
+
+
+@lowers("Max", "Min")
+def extreme(node: Node) -> list[Tensor]:
+    """Side by side, the window of both: max(a, b); min(a, b) = -max(-a, -b)."""
+    builder, shape = node.builder, np.broadcast_shapes(*(x.shape for x in node.inputs))
+    minus = Tensor(f"{node.name}_sign", (1,) * len(shape), -1, -1, np.full((1,) * len(shape), -1))
+    turn = lambda x, name: builder.mul(node.place, node.operator, name, x, minus) if node.operator == "Min" else x  # noqa: E731
+    sides = []
+    for x in node.inputs:
+        whole = x.view(x.name, np.broadcast_to(x.places, shape))
+        turned = turn(whole, f"{node.name}_{len(sides)}")
+        sides.append(turned.view(turned.name, turned.places.reshape(1, -1, 1)))
+    both = builder.concat(node.place, node.operator, f"{node.name}_sides", sides, 2)
+    y = builder.max_pool(node.place, node.operator, f"{node.name}_most" if node.operator == "Min" else node.name, both, Window(node.place, [2], [2]))
+    return [turn(y.view(y.name, y.places.reshape(shape)), node.name)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from onnx import NodeProto, helper
+from onnx import NodeProto, TensorProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
 
 from microstage_streamline.finn.stored import Stored, channels_last, natural
@@ -24,6 +24,7 @@ class Mover:
             v.name: tuple(model.get_tensor_shape(v.name))
             for v in (*model.graph.value_info, *model.graph.input, *model.graph.output)
         }
+        self.kinds = {v.name: v.type.tensor_type.elem_type for v in (*model.graph.value_info, *model.graph.output)}
         self.constants = {i.name: model.get_initializer(i.name) for i in model.graph.initializer}
         self.readers: dict[str, list[NodeProto]] = {}
         for node in model.graph.node:
@@ -166,8 +167,8 @@ class Mover:
         del self.model.graph.node[:]
         self.model.graph.node.extend(self.nodes)
         del self.model.graph.value_info[:]
-        for x in (*self.stored.values(), *self._moved.values()):
-            self.model.set_tensor_shape(x.name, x.sizes)
+        for name, x in (*self.stored.items(), *((name, x) for (name, _), x in self._moved.items())):
+            self.model.set_tensor_shape(x.name, x.sizes, self.kinds.get(name) or TensorProto.FLOAT)
         used = {name for node in self.nodes for name in node.input}
         for initializer in [i for i in self.model.graph.initializer if i.name not in used]:
             self.model.graph.initializer.remove(initializer)

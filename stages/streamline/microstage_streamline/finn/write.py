@@ -78,7 +78,7 @@ def write(made: Made, normal: Normaliser, name: str, wide: bool = False) -> Writ
     )
     opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_DOMAIN, 1), *([helper.make_opsetid(DOMAIN, 1)] if wide else [])]
     model = ModelWrapper(helper.make_model(graph, opset_imports=opsets, ir_version=_IR))
-    _annotate(model, made, renamed)
+    _annotate(model, made, renamed, element)
     onnx.checker.check_model(model.model)
     return Written(model.transform(GiveUniqueNodeNames()), _interface(made, normal, entered), entered, renamed)
 
@@ -124,7 +124,10 @@ def _value(name: str, shape, element: int) -> onnx.ValueInfoProto:
 
 def _element(made: Made, found: Integers | Function, element: int) -> int:
     """`element`, which integers are kept in; the places that ArgMax and TopK give are int64, as ONNX has them, moved about or not."""
-    name = (found if isinstance(found, Integers) else found.start).name
+    return _kind(made, (found if isinstance(found, Integers) else found.start).name, element)
+
+
+def _kind(made: Made, name: str, element: int) -> int:
     maker = next((node for node in made.nodes if name in node.outputs), None)
     while maker is not None and named(maker.op).kind is Kind.MOVES:
         name = maker.inputs[0]
@@ -138,18 +141,20 @@ def _ends(found: Integers | Function):
 
 
 def _contained(made: Made, name: str, value: np.ndarray, wide: bool) -> np.ndarray:
-    shapes = wide or any(name in node.inputs for node in made.nodes if named(node.op).kind in _SHAPES)
+    data = {"Concat": 0, "Pad": 2}  # from this input on, what is moved rather than how
+    shapes = wide or any(name in node.inputs and not (node.op in data and node.inputs.index(name) >= data[node.op])
+                         for node in made.nodes if named(node.op).kind in _SHAPES)
     return np.ascontiguousarray(value, np.int64 if shapes else np.float32)
 
 
-def _annotate(model: ModelWrapper, made: Made, renamed: Mapping[str, str]) -> None:
+def _annotate(model: ModelWrapper, made: Made, renamed: Mapping[str, str], element: int) -> None:
     """The narrowest type of every tensor, constants included; a MultiThreshold's output has the type that it declares."""
     border = {value.name for value in [*model.graph.input, *model.graph.output]}
     for node in model.graph.node:
         for name in node.output:
             tensor = next((old for old, new in renamed.items() if new == name), name)
             if name not in border:
-                model.set_tensor_shape(name, list(made.ranges[tensor].low.shape))
+                model.set_tensor_shape(name, list(made.ranges[tensor].low.shape), _kind(made, tensor, element))
             model.set_tensor_datatype(name, datatype_of(*made.ranges[tensor].ends))
     for value in model.graph.input:
         tensor = next((old for old, new in renamed.items() if new == value.name), value.name)

@@ -8,7 +8,7 @@ import numpy as np
 
 from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
-from microstage.integer.registry import Kind, named
+from microstage.integer.registry import POINTWISE, Kind, named
 from microstage_streamline.graph.carried import carried, stays_in_pool
 from microstage_streamline.graph.graph import Graph, Node
 from microstage_streamline.graph.normalise import Normaliser, is_quantised
@@ -16,8 +16,8 @@ from microstage_streamline.graph.normalise import Normaliser, is_quantised
 __all__ = ["fronts", "hoist"]
 
 _EARLY = ".before_"
+_OF_ALL = ("Concat", "Min", "Max")  # all inputs are moved, or chosen from
 _PADDING = ("Pad", "Im2Col")  # they bring in zeros, which q may change
-_POINTWISE = (Kind.MONOTONE, Kind.SUM, Kind.ELEMENT_PRODUCT)
 
 
 def hoist(normal: Normaliser) -> None:
@@ -62,10 +62,10 @@ class _Hoist:
     def _early(self, node: Node) -> list[Node] | None:
         """`node` in front of the mover, once for each tensor that is moved; None where that is another function."""
         mover = self._mover(node)
-        data = mover.inputs[: len(mover.inputs) if mover.op == "Concat" else 1]
+        data = mover.inputs[: len(mover.inputs) if mover.op in _OF_ALL else 1]
         if _is_plain(self.normal, node) or mover.output in self.front and stays_in_pool(self.normal, node, mover):
             return [_reading(node, mover.output, name) for name in data]
-        if mover.output not in self.front or named(node.op).kind not in _POINTWISE:
+        if mover.output not in self.front or named(node.op).kind not in POINTWISE:
             return None
         return carried(self.normal, node, mover)
 
@@ -101,7 +101,7 @@ def fronts(normal: Normaliser, inputs: set[str] | None = None) -> set[str]:
     found = {name for name, entry in graph.inputs.items() if entry.datatype is None and name in (inputs or graph.inputs)}
     for node in graph.nodes:
         computed = {name for name in node.inputs if name and name not in graph.constants}
-        if computed and computed <= found and named(node.op).kind in (*_POINTWISE, Kind.MOVES):
+        if computed and computed <= found and named(node.op).kind in (*POINTWISE, Kind.MOVES):
             found.update(n for n in node.outputs if n in normal.values and not is_quantised(normal.values[n]))
     return found
 
@@ -181,13 +181,13 @@ def _is_plain(normal: Normaliser, node: Node) -> bool:
 def _can_swap(normal: Normaliser, mover: Node, clips: bool) -> bool:
     name = mover.output
     return (
-        named(mover.op).kind is Kind.MOVES
+        (named(mover.op).kind is Kind.MOVES or mover.op in _OF_ALL)
         and mover.op not in _PADDING
         and len(mover.outputs) == 1
         and name not in normal.graph.outputs
         and name in normal.values
         and (clips or not is_quantised(normal.values[name]))
-        and not any(normal.is_constant(source) for source in mover.inputs[: len(mover.inputs) if mover.op == "Concat" else 1])
+        and not any(normal.is_constant(source) for source in mover.inputs[: len(mover.inputs) if mover.op in _OF_ALL else 1])
     )
 
 

@@ -24,7 +24,9 @@ _CHECKED = 10  # the IR number that nodes are checked by, whichever the file has
 # Operators of qonnx, FINN and brevitas, whatever domain a file keeps them in (the empty one included).
 QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc", "FloatQuant")
 QUANTISING = ("QuantizeLinear", *QUANTISERS)
-_CUSTOM = (*QUANTISERS, "XnorPopcountMatMul", "Im2Col", "MaxPoolNHWC", "QuantAvgPool2d")
+_MICROSOFT = ("QLinearAdd", "QLinearMul", "QLinearConcat", "QLinearWhere", "QLinearAveragePool", "QLinearGlobalAveragePool", "QLinearReduceMean",
+              "QLinearLeakyRelu", "QLinearSigmoid", "QLinearSoftmax", "QGemm", "FastGelu", "QuickGelu")
+_CUSTOM = (*QUANTISERS, "XnorPopcountMatMul", "Im2Col", "MaxPoolNHWC", "QuantAvgPool2d", *_MICROSOFT)
 _DOMAINS = ("", "ai.onnx", "onnx.brevitas", "qonnx.custom_op.general", "qonnx.custom_op.channels_last", "finn.custom_op.general",
             "finn", "com.microsoft")
 _INTEGERS = {

@@ -14,6 +14,7 @@ _REALS = (1, 10, 11)  # ONNX's float32, float16, double
 
 
 def bends(node: Node, constants: Mapping[str, Any]) -> bool:
-    """Whether a function of its one computed input is no straight line: an operator that is none, 1 / x, a cast that cuts fractions off."""
+    """Whether a node is no straight line of one computed input: an operator that is none, or of two, 1 / x, a cast that cuts fractions off."""
     here = node.op == "Div" and node.inputs[0] in constants or node.op == "Cast" and node.flags["to"] not in _REALS
-    return here or not named(node.op).straight
+    joins = sum(bool(name) and name not in constants for name in node.inputs) > 1
+    return here or joins or not named(node.op).straight

@@ -17,7 +17,7 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage.integer.lines import Line
 from microstage.integer.ranges import of_type
-from microstage.integer.registry import Kind, named
+from microstage.integer.registry import POINTWISE, Kind, Operator, named
 from microstage.integer.tensor import narrowed
 from microstage.ranking import ranking
 from microstage_streamline.graph.given import CLAMPS
@@ -26,15 +26,16 @@ from microstage_streamline.graph.normalise import Normaliser, is_quantised
 from microstage_streamline.graph.straight import bends
 from microstage_streamline.integerise.emitter import Emitter
 from microstage_streamline.integerise.entries import entry_of
+from microstage_streamline.integerise.exact import CENTRING, exactly, is_exact
 from microstage_streamline.integerise.made import Cannot, Entered, Integers, Made, Unresolved, exact_scale
-from microstage_streamline.integerise.monotone import Function, Lined, entry_range, straight_line, thresholds
+from microstage_streamline.integerise.monotone import Function, Lined, differs_by_place, entry_range, straight_line, thresholds, together
+from microstage_streamline.integerise.pieces import in_pieces, sum_of_pieces
 from microstage_streamline.integerise.rescaled_sum import Joined, aligned
+from microstage_streamline.integerise.row import in_a_row
 from microstage_streamline.integerise.weighted_sum import weighted_sum
 
 __all__ = ["Integeriser"]
 
-_POINTWISE = (Kind.MONOTONE, Kind.SUM, Kind.ELEMENT_PRODUCT)
-_CENTRING = ("DequantizeLinear", "LessZeroPoint")  # they take a zero point off raw integers
 _LEAST_STEP = 2.0**-45  # of the largest value on a line: less, and neighbours may be one number
 
 
@@ -44,6 +45,7 @@ class Integeriser(Emitter):
     def __init__(self, normal: Normaliser) -> None:
         super().__init__(normal)
         self.state: dict[str, Integers | Function | Joined | Unresolved] = {}
+        self.scaled: dict[str, Function] = {}
 
     def run(self) -> Made:
         """The part of the network that can be computed in integers from its inputs on, and why not the rest."""
@@ -54,7 +56,7 @@ class Integeriser(Emitter):
             if entry.datatype:
                 self.state[name] = self.enter(name, self.values[name], of_type(list(entry.shape), *entry.datatype))
             else:
-                self.state[name] = Function(None, [], self.values[name])
+                self.state[name] = Function(None, [], self.values[name], name)
         for node in self.graph.nodes:
             self.state.update(self._follow(node))
         for name in self.graph.outputs:
@@ -88,32 +90,66 @@ class Integeriser(Emitter):
     def _states(self, node: Node) -> list[Any]:
         from microstage_streamline.integerise.operators import HANDLERS
 
-        computed, entry = [name for name in node.inputs if name and name not in self.constants], named(node.op)
-        if entry.kind in _POINTWISE and len(computed) == 1 and (node.inputs[0] == computed[0] or entry.straight):
-            return [self._continued(node, computed[0])]
+        computed = list(dict.fromkeys(name for name in node.inputs if name and name not in self.constants))
+        entry = named(node.op)
+        if self._by_place(node, computed):
+            return HANDLERS[entry.kind](self, node)
+        if entry.kind in POINTWISE and self._of_each(node, entry, computed):
+            sources = [self._source(name, node) for name in computed]
+            sources = sources if together(sources) else [self._from_start(source) for source in sources]
+            if together(sources):
+                return [self._continued(node, sources)]
         if entry.kind not in HANDLERS:
             raise Cannot(f"{node.op} has no form in integers")
         return HANDLERS[entry.kind](self, node)
 
-    def _continued(self, node: Node, source: str) -> Integers | Function | Joined:
-        """The function of an accumulator that `node` goes on with, or begins; the same integers where it changes their scale alone."""
-        before, example = self.state[source], self.values[node.output]
-        if isinstance(before, Function) and before.start is None and is_quantised(before.example) and not _carries(node, example):
-            before = self.integers(source)
-        if not isinstance(before, Integers) and not is_quantised(before.example) or self._belongs_to(source, node):
-            if isinstance(before, Function):
-                return Function(before.start, [*before.nodes, node], example)
-            if isinstance(before, Joined):
-                return replace(before, nodes=[*before.nodes, node], example=example)
-        start = self.integers(source)
-        if self._keeps_integers(node):
-            return replace(start, example=example, shared=start.shared or self.reads.get(node.output, 0) > 1)
-        return Function(start, [node], example)
+    def _of_each(self, node: Node, entry: Operator, computed: list[str]) -> bool:
+        """Whether each value of the output is a function of one value, at its place, of each tensor that is computed."""
+        shape = self.values[node.output].shape
+        anywhere = entry.straight or entry.kind is not Kind.MONOTONE or len(computed) > 1
+        return (anywhere or node.inputs[0] == computed[0]) and all(self.values[name].shape == shape for name in computed)
 
-    def _belongs_to(self, source: str, node: Node) -> bool:
-        """Whether `node` alone reads integers, and makes of them what thresholds can: multiples would leave levels out."""
-        multiplied = node.op == "Mul" and is_quantised(self.values[node.output])
-        return self.reads[source] == 1 and not multiplied
+    def _by_place(self, node: Node, computed: list[str]) -> bool:
+        """Whether a sum or product with integers differs from place to place, as no thresholds can: it is computed then."""
+        stored = [self.constants[name] for name in node.inputs if name in self.constants]
+        if named(node.op).kind not in (Kind.SUM, Kind.ELEMENT_PRODUCT) or len(computed) != 1 or len(stored) != 1:
+            return False
+        if not is_quantised(self.values[computed[0]]) or not is_quantised(self.values[node.output]):
+            return False
+        rank, ints = len(self.values[node.output].shape), narrowed(np.asarray(getattr(stored[0], "ints", stored[0])))
+        axes = {rank - ints.ndim + axis for axis, size in enumerate(ints.shape) if size > 1}
+        return axes not in (set(), {1}, {rank - 1})
+
+    def _source(self, name: str, reader: Node) -> Function | Joined:
+        """The function of integers that a tensor is: of itself, where it is integers that others read too, or that enter."""
+        state = self.state[name]
+        if isinstance(state, Function | Joined) and (not is_quantised(state.example) or self._goes_on(name, state, reader)):
+            return state
+        return Function(self.integers(name), [], self.values[name], name)
+
+    def _goes_on(self, name: str, state: Function | Joined, reader: Node) -> bool:
+        """Whether `reader` alone reads integers, and goes on with what made them: not where they enter, but to be carried on, and not
+        with multiples, which would leave levels out."""
+        example = self.values[reader.output]
+        enters = isinstance(state, Function) and state.start is None and not _carries(reader, example)
+        alone = sum(bool(other) and other not in self.constants for other in reader.inputs) == 1
+        return self.reads[name] == 1 and not enters and not (reader.op == "Mul" and alone and is_quantised(example))
+
+    def _from_start(self, source: Function | Joined) -> Function | Joined:
+        """The same function, of the tensor that first held the integers: others hold them at other scales."""
+        before = self.scaled.get(source.of) if isinstance(source, Function) else None
+        return source if before is None else replace(before, nodes=[*before.nodes, *source.nodes], example=source.example)
+
+    def _continued(self, node: Node, sources: list[Function | Joined]) -> Integers | Function | Joined:
+        """The function that `node` goes on with, or begins; the same integers where it changes their scale alone."""
+        example, (first, *others) = self.values[node.output], sources
+        if isinstance(first, Function) and first.start and not first.nodes and not others and self._keeps_integers(node):
+            start, before = first.start, self._from_start(first)
+            self.scaled[node.output] = replace(before, nodes=[*before.nodes, node], example=example)
+            return replace(start, example=example, shared=start.shared or self.reads.get(node.output, 0) > 1)
+        known = {id(one) for source in sources for one in source.nodes}
+        nodes = [one for one in self.graph.nodes if id(one) in known] if others else first.nodes
+        return replace(first, nodes=[*nodes, node], example=example)
 
     def _keeps_integers(self, node: Node) -> bool:
         """Whether `node` leaves integers as they are and changes their scale alone."""
@@ -171,26 +207,33 @@ class Integeriser(Emitter):
     def _made(self, name: str, function: Function) -> Integers:
         if function.start is None:
             return self._entered(name, function)
-        if len(function.nodes) == 1 and self._shifts(function):
-            return self._shifted(name, function)
-        if len(function.nodes) == 1 and function.nodes[0].op == "Mul":
-            return self._multiplied(name, function)
+        if len(function.nodes) == 1 and is_exact(function, self.values, self.constants):
+            return exactly(self, name, function)
+        name = self._boundary(function.nodes)
+        if differs_by_place(function, self.constants):
+            return in_a_row(self, name, function)
+        return self.levels(name, function)
+
+    def levels(self, name: str, function: Function) -> Integers:
+        """Thresholds, a line where they are too many, or a sum of them where the function turns round."""
+        if function.may_turn(self.constants):
+            return in_pieces(self, name, function)
         found, start = thresholds(function, self.constants), function.start
         if isinstance(found, Lined):
-            return self._requantised(self._boundary(function.nodes), found, start, function)
+            return self._requantised(name, found, start, function)
         start = self.turned(start, found.over(start.range.low.ndim)) if found.flipped.any() else start
-        return self._threshold(self._boundary(function.nodes), found, start, function)
+        return self.threshold(name, found, start, function)
 
     def _entered(self, name: str, function: Function) -> Integers:
         """Integers enter behind the input's quantiser: centred, or raw where it has a zero point, which an addition takes off."""
         last = function.nodes[-1]
-        if last.op not in _CENTRING or self._keeps_integers(last):
+        if last.op not in CENTRING or self._keeps_integers(last):
             return self._behind_its_quantiser(name, function)
         source = last.inputs[0]
         if not isinstance(self.state[source], Integers):
             raw = replace(function, nodes=function.nodes[:-1], example=self.values[source])
             self.state[source] = self._behind_its_quantiser(source, raw)
-        return self._made(name, Function(self.state[source], [last], function.example))
+        return self._made(name, Function(self.state[source], [last], function.example, source))
 
     def _behind_its_quantiser(self, name: str, function: Function) -> Integers:
         """Integers of the file's own input, or, where other operators stand in front, of what their quantiser reads: it begins there."""
@@ -217,7 +260,10 @@ class Integeriser(Emitter):
             total = self._weighted(name, joined, np.array(weights.p), np.array(weights.r))
             line = Line(np.array([1]), np.array([weights.addend]), weights.shift, weights.ties)
             return self._requantised(name, Lined(line, weighted.low, weighted.high, 1), total, joined)
-        return self._threshold(name, found, self._weighted(name, joined, found.p, found.r), joined)
+        total = self._weighted(name, joined, found.p, found.r)
+        if found.steps:
+            return sum_of_pieces(self, name, joined, total, found.steps, found.axis)
+        return self.threshold(name, found, total, joined)
 
     def _weighted(self, name: str, joined: Joined, p: np.ndarray, r: np.ndarray) -> Integers:
         """p a + r b."""
@@ -228,7 +274,7 @@ class Integeriser(Emitter):
             terms.append(self.emit(Node("Mul", [term.name, stored], [f"{name}.{side}"], {}, layer), None, term))
         return self.emit(Node("Add", [term.name for term in terms], [f"{name}.sum"], {}, layer), None, *terms)
 
-    def _threshold(self, name: str, found: Any, start: Integers, function: Function | Joined) -> Integers:
+    def threshold(self, name: str, found: Any, start: Integers, function: Function | Joined) -> Integers:
         table = self._stored_table(name, found.table, function.nodes)
         flags = {
             "out_dtype": found.datatype,
@@ -264,38 +310,6 @@ class Integeriser(Emitter):
         while last > 0 and self._keeps_integers(nodes[last]) and is_quantised(self.values[nodes[last - 1].output]):
             last -= 1
         return nodes[last].output
-
-    def _shifts(self, function: Function) -> bool:
-        """Whether it adds the same to whatever integers it is given."""
-        node = function.nodes[0]
-        whole = node.op == "LessZeroPoint" and np.all(np.asarray(self.constants[node.inputs[2]]) % 1 == 0)
-        return node.op in ("Add", "Sub", "DequantizeLinear") or whole
-
-    def _shifted(self, name: str, function: Function) -> Integers:
-        """An accumulator and a stored bias of its scale, or raw integers less their zero point: one integer addition."""
-        node, start, stored = function.nodes[0], function.start, f"{name}.shift"
-        if node.op in _CENTRING:
-            shift = function.example.ints - getattr(
-                start.example, "ints", start.example
-            )  # what zero point 0 would have left
-            self.made.constants[stored] = narrowed(shift)
-        else:
-            if node.op == "Sub" and node.inputs[0] in self.constants:
-                raise Cannot("takes a computed tensor from a constant")
-            bias = next(n for n in node.inputs if n in self.constants)
-            value = self.constants[bias]
-            stored = self.keep(
-                bias, narrowed(np.asarray(getattr(value, "ints", value), np.int64) * (-1 if node.op == "Sub" else 1))
-            )
-        return self.emit(Node("Add", [start.name, stored], [name], {}, node.layer), function.example, start)
-
-    def _multiplied(self, name: str, function: Function) -> Integers:
-        """Integers and stored whole numbers: one integer product."""
-        node, start = function.nodes[0], function.start
-        factor = next(n for n in node.inputs if n in self.constants)
-        value = self.constants[factor]
-        stored = self.keep(factor, narrowed(np.asarray(getattr(value, "ints", value), np.int64)))
-        return self.emit(Node("Mul", [start.name, stored], [name], {}, node.layer), function.example, start)
 
     def _answer(self, name: str) -> None:
         """What the network answers: integers, or the integers that its last, real, operators are a straight line of."""
@@ -347,4 +361,4 @@ class Integeriser(Emitter):
 
 def _carries(node: Node, example: Any) -> bool:
     """Whether a node behind the input's quantiser leaves integers as they are, or holds them in a narrower range."""
-    return is_quantised(example) and node.op in (*_CENTRING, "Identity", "Cast", "Rescale", *CLAMPS)
+    return is_quantised(example) and node.op in (*CENTRING, "Identity", "Cast", "Rescale", *CLAMPS)

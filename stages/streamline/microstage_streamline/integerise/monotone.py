@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,10 @@ from microstage_streamline.integerise.thresholds import chain_function, search
 if TYPE_CHECKING:
     from microstage_streamline.integerise.made import Integers
 
-__all__ = ["Found", "Function", "Lined", "axis_of", "entry_range", "layout_of", "straight_line", "thresholds"]
+__all__ = [
+    "Found", "Function", "Lined", "axis_of", "differs_by_place", "entry_range", "evaluated", "found_of", "layout_of",
+    "straight_line", "thresholds", "together",
+]
 
 _LAYOUTS = {2: ("NC",), 3: ("NCW", "NWC"), 4: ("NCHW", "NHWC"), 5: ("NCDHW", "NDHWC")}
 _MOST_LEVELS, _MOST_THRESHOLDS, _MOST_SEARCHED = 1 << 16, 1 << 22, 1 << 25
@@ -33,11 +36,14 @@ _ANY = 1e30  # beyond what any quantiser resolves
 
 @dataclass(frozen=True)
 class Function:
-    """`nodes`, each reading the one before and constants, of the integers `start` (None: of the graph's real input)."""
+    """`nodes`, in an order in which they can be run, each element by element of the integers `start` (None: of the graph's real input),
+    which the cleaned graph calls `of`, and of constants; `by_place`: of a row, each value of which has constants of its own."""
 
     start: Integers | None
     nodes: list[Node]
     example: Any
+    of: str = ""
+    by_place: bool = False
 
     def source(self, constants: Mapping[str, Any]) -> str:
         """The tensor that the first node reads."""
@@ -50,6 +56,10 @@ class Function:
         for node in self.nodes:
             step = _slope(node, constants, step)
         return np.broadcast_to(step, start.shape), start
+
+    def may_turn(self, constants: Mapping[str, Any]) -> bool:
+        """Whether it is not known to rise, or fall, all along: from its operators alone."""
+        return any(_joins(node, constants) or _may_turn(node, constants) for node in self.nodes)
 
     def is_straight(self, constants: Mapping[str, Any]) -> bool:
         """Whether it is value * a + b for constants a and b, from its operators alone."""
@@ -83,6 +93,27 @@ class Lined:
     axis: int
 
 
+def _joins(node: Node, constants: Mapping[str, Any]) -> bool:
+    """Whether a node reads more than one tensor that is computed, or one twice."""
+    return sum(bool(name) and name not in constants for name in node.inputs) > 1
+
+
+def _may_turn(node: Node, constants: Mapping[str, Any]) -> bool:
+    """Whether an operator may turn round with the constants that it has here: c / x does where x may be 0."""
+    fixed = [constants[name] for name in node.inputs if name in constants]
+    return named(node.op).may_turn(node.flags, fixed) or node.op == "Div" and node.inputs[0] in constants
+
+
+def together(sources: Sequence[Any]) -> bool:
+    """Whether functions have one start, so that what is computed of all of them is a function of that."""
+    first = sources[0]
+    if not all(type(source) is type(first) for source in sources):
+        return False
+    if not isinstance(first, Function):
+        return all((source.a.name, source.b.name) == (first.a.name, first.b.name) for source in sources)
+    return all((source.start and source.start.name) == (first.start and first.start.name) and source.of == first.of for source in sources)
+
+
 def _slope(node: Node, constants: Mapping[str, Any], step: np.ndarray) -> np.ndarray:
     """What becomes of the slope `step` of a line behind one more operator, which is a line: offsets do not enter."""
     source = next(name for name in node.inputs if name and name not in constants)
@@ -98,16 +129,7 @@ def _slope(node: Node, constants: Mapping[str, Any], step: np.ndarray) -> np.nda
 
 def thresholds(function: Function, constants: Mapping[str, Any]) -> Found | Lined:
     """The MultiThreshold that `function` is, or its line where FINN-ONNX cannot hold that; `ModelError` where it is none, or too large."""
-    start, scale = function.start, getattr(function.start.example, "scale", None)
-    rank, source = start.range.low.ndim, function.source(constants)
-    if rank < 2:
-        raise ModelError(f"reads {start.name}, which has no batch; keep its first axis")
-    axis = axis_of(function, rank, constants)
-    others = tuple(a for a in range(rank) if a != axis)
-    low, high = start.range.low.min(axis=others), start.range.high.max(axis=others)
-    if axis is None:
-        axis, low, high = 1, low.reshape(1), high.reshape(1)
-    evaluate = chain_function([node.proto() for node in function.nodes], source, _scale(scale), constants, rank, axis)
+    evaluate, low, high, axis = evaluated(function, constants)
     ends = evaluate(np.stack([low, high]))
     levels = int(ends.max() - ends.min())
     if levels > _MOST_LEVELS or levels * len(low) > _MOST_SEARCHED:
@@ -119,9 +141,29 @@ def thresholds(function: Function, constants: Mapping[str, Any]) -> Found | Line
             if lined is None:
                 raise ModelError(f"would need {levels} thresholds in each of {len(low)} channels, which are no line; quantise to fewer bits")
             return lined
-    table = found.table[:1] if np.array_equal(found.table, np.broadcast_to(found.table[:1], found.table.shape)) else found.table
-    datatype = datatype_of(found.low, found.low + found.table.shape[1]).name
-    return Found(table, found.low, found.flipped, axis, datatype, layout_of(axis, rank))
+    return found_of(found.table, found.low, found.flipped, axis, function.start.range.low.ndim)
+
+
+def found_of(table: np.ndarray, low: int, flipped: np.ndarray, axis: int, rank: int) -> Found:
+    """One row where all channels have the same thresholds."""
+    table = table[:1] if np.array_equal(table, np.broadcast_to(table[:1], table.shape)) else table
+    return Found(table, low, flipped, axis, datatype_of(low, low + table.shape[1]).name, layout_of(axis, rank))
+
+
+def evaluated(
+    function: Function, constants: Mapping[str, Any]
+) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray, np.ndarray, int]:
+    """(levels of accumulators [k, channels], the least and the greatest accumulator of each channel, the axis of channels)."""
+    start, scale = function.start, getattr(function.start.example, "scale", None)
+    rank, source = start.range.low.ndim, function.source(constants)
+    if rank < 2:
+        raise ModelError(f"reads {start.name}, which has no batch; keep its first axis")
+    axis = axis_of(function, rank, constants)
+    others = tuple(a for a in range(rank) if a != axis)
+    low, high = start.range.low.min(axis=others), start.range.high.max(axis=others)
+    if axis is None:
+        axis, low, high = 1, low.reshape(1), high.reshape(1)
+    return chain_function([node.proto() for node in function.nodes], source, _scale(scale), constants, rank, axis), low, high, axis
 
 
 def _lined(evaluate, found: Any, low: np.ndarray, high: np.ndarray, axis: int) -> Lined | None:
@@ -148,16 +190,28 @@ def layout_of(axis: int | None, rank: int) -> str:
     return _LAYOUTS[rank][0 if axis in (None, 1) else -1]
 
 
+def differs_by_place(function: Function, constants: Mapping[str, Any]) -> bool:
+    """Whether it differs along more than the one axis that thresholds can tell apart."""
+    rank = function.start.range.low.ndim
+    axes = _axes(function, rank, constants, True)
+    return not function.by_place and rank > 1 and 0 not in axes and not axes <= {1} and not axes <= {rank - 1}
+
+
 def axis_of(function: Function, rank: int, constants: Mapping[str, Any], scaled: bool = True) -> int | None:
     """The one axis along which the function, or (if `scaled`) the scale that it starts from, differs; None where all is the same."""
+    axes = {1} if function.by_place else _axes(function, rank, constants, scaled)
+    if len(axes) > 1 or 0 in axes:
+        raise ModelError(f"differs along axes {sorted(axes)} of {rank}; one axis of channels can be told apart")
+    return next(iter(axes), None)
+
+
+def _axes(function: Function, rank: int, constants: Mapping[str, Any], scaled: bool) -> set[int]:
     axes = set() if not scaled else _varied(narrowed(np.asarray(getattr(function.start.example, "scale", 1.0))), rank)
     for node in function.nodes:
         for name in node.inputs:
             if name in constants and np.size(getattr(constants[name], "ints", constants[name])) > 1:
                 axes |= _along(node, constants[name], rank)
-    if len(axes) > 1 or 0 in axes:
-        raise ModelError(f"differs along axes {sorted(axes)} of {rank}; one axis of channels can be told apart")
-    return next(iter(axes), None)
+    return axes
 
 
 def _along(node: Node, value: Any, rank: int) -> set[int]:

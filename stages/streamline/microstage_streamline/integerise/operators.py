@@ -11,6 +11,7 @@ from microstage.integer import QTensor
 from microstage.integer.registry import Kind
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.graph.normalise import is_quantised
+from microstage_streamline.integerise.channels import is_depthwise
 from microstage_streamline.integerise.integerise import Integeriser
 from microstage_streamline.integerise.made import Cannot, Integers, exact_scale
 from microstage_streamline.integerise.monotone import Function
@@ -42,7 +43,8 @@ def _one_scale(x: Integers, name: str) -> None:
 def _product(made: Integeriser, node: Node) -> list[Integers]:
     """(s x) (t W) = (s t) (x W)."""
     x = made.integers(node.inputs[0])
-    _one_scale(x, node.inputs[0])
+    if not is_depthwise(node, {node.inputs[0]: x.range}):
+        _one_scale(x, node.inputs[0])
     weight = made.stored(node.inputs[1], node)
     if not is_quantised(made.values[node.output]):
         raise Cannot(f"multiplies {node.inputs[0]} by {node.inputs[1]}, which are not both integers at a scale")
@@ -51,34 +53,47 @@ def _product(made: Integeriser, node: Node) -> list[Integers]:
     ]
 
 
+def _terms(made: Integeriser, node: Node) -> tuple[list[str], list[Integers]]:
+    """The operands of the new node, and those of them that are computed."""
+    names, computed = [], []
+    for name in node.inputs:
+        if name in made.constants:
+            value = made.constants[name]
+            names.append(made.keep(name, np.asarray(getattr(value, "ints", value), np.int64)))
+        else:
+            computed.append(made.integers(name))
+            names.append(computed[-1].name)
+    return names, computed
+
+
 @_handles(Kind.SUM)
 def _sum(made: Integeriser, node: Node) -> list[Integers | Joined]:
     """s a + s b = s (a + b); at two scales, what the quantiser behind it makes of each pair."""
-    a, b = (made.integers(name) for name in node.inputs)
+    names, computed = _terms(made, node)
     if node.op not in ("Add", "Sub") or not is_quantised(made.values[node.output]):
-        for term, name in ((a, node.inputs[0]), (b, node.inputs[1])):
+        for term, name in zip(computed, node.inputs):
             _one_scale(term, name)
-        if (
-            node.op == "Sub"
-            or a.range.low.shape != b.range.low.shape
-            or not all(isinstance(t.example, QTensor) for t in (a, b))
-        ):
+        if len(computed) < 2 or not all(isinstance(t.example, QTensor) for t in computed):
             raise Cannot(f"adds {' and '.join(node.inputs)}, whose scales differ; quantise both with one scale")
-        return [Joined(a, b, [node], made.values[node.output])]
+        return [Joined(*computed, [node], made.values[node.output])]
     if node.op == "Sub":
-        minus = f"{node.output}.minus"
-        made.made.constants[f"{minus}.sign"] = np.full((1,) * b.range.low.ndim, -1)
-        b = made.emit(Node("Mul", [b.name, f"{minus}.sign"], [minus], {}, node.layer), None, b)
-    return [made.emit(Node("Add", [a.name, b.name], node.outputs, {}, node.layer), made.values[node.output], a, b)]
+        rank, minus = len(made.values[node.output].shape), f"{node.output}.minus"
+        made.made.constants[f"{minus}.sign"] = np.full((1,) * rank, -1)
+        if node.inputs[1] not in made.constants:
+            computed[-1] = made.emit(Node("Mul", [names[1], f"{minus}.sign"], [minus], {}, node.layer), None, computed[-1])
+        else:
+            made.made.constants[minus] = -made.made.constants[names[1]]
+        names[1] = minus
+    return [made.emit(Node("Add", names, node.outputs, {}, node.layer), made.values[node.output], *computed)]
 
 
 @_handles(Kind.ELEMENT_PRODUCT)
 def _element_product(made: Integeriser, node: Node) -> list[Integers]:
     """(s a) (t b) = (s t) (a b)."""
-    a, b = (made.integers(name) for name in node.inputs)
+    names, computed = _terms(made, node)
     if not is_quantised(made.values[node.output]):
         raise Cannot(f"multiplies {' and '.join(node.inputs)}, which are not both integers at a scale")
-    return [made.emit(Node(node.op, [a.name, b.name], node.outputs, {}, node.layer), made.values[node.output], a, b)]
+    return [made.emit(Node(node.op, names, node.outputs, {}, node.layer), made.values[node.output], *computed)]
 
 
 @_handles(Kind.MOVES)
@@ -90,11 +105,7 @@ def _moved(made: Integeriser, node: Node) -> list[Integers]:
             terms.append(made.integers(name))
             inputs.append(terms[-1].name)
         else:
-            inputs.append(name)
-            if name and not _is_whole(made.constants[name]):
-                raise Cannot(f"reads the constant {name} beside what is computed")
-            if name:
-                made.made.constants[name] = np.asarray(made.constants[name], np.int64)
+            inputs.append(_joined(made, node, name) if name else name)
     examples = [made.values[name] for name in node.outputs]
     if any(np.size(getattr(example, "ints", example)) == 0 for example in examples):
         raise Cannot("has an output without values")
@@ -103,15 +114,33 @@ def _moved(made: Integeriser, node: Node) -> list[Integers]:
     return made.emit_all(Node(node.op, inputs, node.outputs, node.flags, node.layer), examples, *terms)
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype.kind in "iu"
+def _joined(made: Integeriser, node: Node, name: str) -> str:
+    """A constant that is moved along, or that says how."""
+    value = made.constants[name]
+    if node.op == "Gather" and name == node.inputs[0] or not is_quantised(value):
+        raise Cannot(f"reads the constant {name}, which is no integers at a scale, beside what is computed")
+    made.made.constants[name] = np.asarray(getattr(value, "ints", value), np.int64)
+    return name
+
+
+@_handles(Kind.MONOTONE)
+def _extreme(made: Integeriser, node: Node) -> list[Integers]:
+    """The least, or the greatest, of two tensors at one scale."""
+    if node.op not in ("Min", "Max"):
+        raise Cannot(f"{node.op} has no form in integers")
+    if not is_quantised(made.values[node.output]):
+        raise Cannot(f"compares {' and '.join(node.inputs)}, whose scales differ; quantise both with one scale")
+    names, computed = _terms(made, node)
+    return [made.emit(Node(node.op, names, node.outputs, {}, node.layer), made.values[node.output], *computed)]
 
 
 @_handles(Kind.AVERAGE)
 def _average(made: Integeriser, node: Node) -> list[Integers]:
     """An average is a sum at another scale, and a sum is a convolution of each channel with ones."""
     x = made.integers(node.inputs[0])
-    _one_scale(x, node.inputs[0])
+    if not is_quantised(made.values[node.output]):
+        _one_scale(x, node.inputs[0])
+        raise Cannot(f"averages {node.inputs[0]}, which is no integers at a scale")
     channels, *size = x.range.low.shape[1:]
     kernel, ones = list(node.flags.get("kernel_shape", size)), f"{node.output}.ones"
     made.made.constants[ones] = np.ones((channels, 1, *kernel), np.int64)
@@ -123,8 +152,6 @@ def _average(made: Integeriser, node: Node) -> list[Integers]:
 @_handles(Kind.ORDER)
 def _order(made: Integeriser, node: Node) -> list[Any]:
     """The places of the largest of a x + b are those of x for a > 0, of -x for a < 0; the lowest place first among equals."""
-    if node.flags.get("select_last_index", 0):
-        raise Cannot("takes the last of equal values; expected the first")
     x, line, turned = made.in_order(node.inputs[0])
     _one_scale(x, node.inputs[0])
     for name in node.inputs[1:]:

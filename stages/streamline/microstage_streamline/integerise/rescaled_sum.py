@@ -7,7 +7,7 @@ pair (a, b) falls on the wrong side. There are few pairs, and every one of them 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ __all__ = ["Joined", "aligned"]
 
 _MOST_PAIRS, _MOST_VALUES, _EXACT_IN_FLOAT32 = 1 << 18, 1 << 22, 1 << 24
 _LARGEST_FACTOR_BITS = 14
+_MOST_TURNS = 4  # times as many steps as levels
 
 
 @dataclass(frozen=True)
@@ -41,36 +42,64 @@ class Joined:
 
 @dataclass(frozen=True)
 class Aligned:
-    """The levels are `low` + count(p a + r b >= `table`); both factors, shaped to be broadcast, are negative where the levels fall."""
+    """The levels are `low` + count(p a + r b >= `table`); both factors, shaped to be broadcast, are negative where the levels fall.
+    `steps` stands for `low` and `table` where the levels turn round: (first level, sums at which they rise, and fall, their ends) of each
+    of the channels, which lie along `axis`."""
 
     p: np.ndarray
     r: np.ndarray
-    table: np.ndarray
-    low: int
-    datatype: str
-    layout: str
+    axis: int
+    table: np.ndarray | None = None
+    low: int = 0
+    datatype: str = ""
+    layout: str = ""
+    steps: tuple | None = None
 
 
 def aligned(joined: Joined, constants: Mapping[str, Any]) -> Aligned:
     """The least p and r that give every pair its own level; `ModelError` if there are none, or too many pairs to look at."""
-    rank = joined.a.range.low.ndim
+    rank = len(joined.example.shape)
     a, b = _pairs(joined)
-    axis = axis_of(Function(joined.a, joined.nodes, joined.example), rank, constants, scaled=False)
+    function = Function(joined.a, joined.nodes, joined.example, joined.nodes[0].inputs[0])
+    axis = axis_of(function, rank, constants, scaled=False)
     levels = _levels(joined, a, b, constants, rank)
+    form = _as_steps if replace(function, nodes=joined.nodes[1:]).may_turn(constants) else _as_thresholds
     for p, r in _factors(joined):
         sums = p * a + r * b
         if np.abs(sums).max() >= _EXACT_IN_FLOAT32:
             break
         order = np.argsort(sums, kind="stable")
-        rising = _rising(sums[order], levels[order])
-        if rising is not None:
-            sign, sums, found = rising
-            low, high = int(found.min()), int(found.max())
-            wanted = np.arange(low + 1, max(high, low + 1) + 1)
-            table = np.stack([np.append(own, own[-1] + 1)[np.searchsorted(channel, wanted)] for own, channel in zip(sums.T, found.T)])
-            sign = sign.reshape([-1 if place == axis else 1 for place in range(rank)])
-            return Aligned(p * sign, r * sign, table, low, datatype_of(low, low + len(wanted)).name, layout_of(axis, rank))
+        found = form(p, r, sums[order], levels[order], axis, rank)
+        if found is not None:
+            return found
     raise ModelError(f"adds {' and '.join(joined.nodes[0].inputs)}, whose scales differ by no ratio that small factors keep")
+
+
+def _as_thresholds(p: int, r: int, sums: np.ndarray, levels: np.ndarray, axis: int | None, rank: int) -> Aligned | None:
+    """Levels that rise with their sums, or fall with them."""
+    rising = _rising(sums, levels)
+    if rising is None:
+        return None
+    sign, sums, found = rising
+    low, high = int(found.min()), int(found.max())
+    wanted = np.arange(low + 1, max(high, low + 1) + 1)
+    table = np.stack([np.append(own, own[-1] + 1)[np.searchsorted(channel, wanted)] for own, channel in zip(sums.T, found.T)])
+    sign = sign.reshape([-1 if place == axis else 1 for place in range(rank)])
+    datatype, layout = datatype_of(low, low + len(wanted)).name, layout_of(axis, rank)
+    return Aligned(p * sign, r * sign, 1 if axis is None else axis, table, low, datatype, layout)
+
+
+def _as_steps(p: int, r: int, sums: np.ndarray, levels: np.ndarray, axis: int | None, rank: int) -> Aligned | None:
+    """Levels that turn round: equal sums have one level, and few steps lead from each to the next."""
+    steps = np.diff(levels, axis=0)
+    apart = np.diff(sums)
+    if steps[apart == 0].any() or np.abs(steps).sum(axis=0).max() > _MOST_TURNS * (np.ptp(levels) + 1):
+        return None
+    at = sums[1:]
+    rising, falling = ([np.repeat(at, np.maximum(sign * own, 0)) for own in steps.T] for sign in (1, -1))
+    one = np.ones((1,) * rank, np.int64)
+    found = levels[0], rising, falling, (int(levels.min()), int(levels.max()))
+    return Aligned(p * one, r * one, 1 if axis is None else axis, steps=found)
 
 
 def _rising(sums: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
@@ -116,4 +145,5 @@ def _factors(joined: Joined) -> Iterator[tuple[int, int]]:
         if near and near not in seen:
             seen.add(near)
             p, r = (near.numerator, near.denominator) if s <= t else (near.denominator, near.numerator)
-            yield p, -r if joined.nodes[0].flags.get("sign", 1) < 0 else r
+            falls = joined.nodes[0].op == "Sub" or joined.nodes[0].flags.get("sign", 1) < 0
+            yield p, -r if falls else r

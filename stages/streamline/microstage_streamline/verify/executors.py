@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
+from qonnx.custom_op.base import CustomOp
 from qonnx.custom_op.registry import getCustomOp, hasCustomOp
 
 from microstage.errors import ModelError
@@ -201,20 +202,32 @@ class _Function:
     def __init__(self, model: onnx.ModelProto, nodes, inputs: list[str], outputs: list[str], constants: Arrays) -> None:
         self.constants = constants
         (self.node,) = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+        self.version = next((o.version for o in model.opset_import if o.domain == self.node.domain != ""), None)
         self.node.domain = _QONNX
         self.graph = _typed(model.graph, self.node.input)
 
     def run(self, values: Arrays) -> dict[str, np.ndarray]:
         context = {**self.constants, **{name: values[name] for name in self.node.input if name in values}}
         try:
-            operator = getCustomOp(self.node)
-            if self.node.op_type == "MaxPoolNHWC":  # looks for the shape of what it is to write
-                made = operator.make_shape_compatible_op(_Shapes(context))
-                context[self.node.output[0]] = np.zeros(helper.get_node_attr_value(made, "shape"), np.float32)
+            operator = getCustomOp(self.node, self.version)
+            context |= self._places(operator, context)
             operator.execute_node(context, self.graph)
         except Exception as error:
             raise CannotRun(_said(self.by, error)) from None
         return {name: np.asarray(context[name]) for name in self.node.output}
+
+    def _places(self, operator: CustomOp, context: Arrays) -> dict[str, np.ndarray]:
+        """Some look for the shape of what they are to write."""
+        if self.node.op_type == "MaxPoolNHWC":
+            made = operator.make_shape_compatible_op(_Shapes(context))
+            return {self.node.output[0]: np.zeros(helper.get_node_attr_value(made, "shape"), np.float32)}
+        if self.node.op_type != "QuantAvgPool2d":
+            return {}
+        kernel, stride = operator.get_nodeattr("kernel"), operator.get_nodeattr("stride")
+        first, last = (1, 3) if operator.get_nodeattr("data_layout") == "NHWC" else (2, 4)
+        shape = list(context[self.node.input[0]].shape)
+        shape[first:last] = [(size - kernel) // stride + 1 for size in shape[first:last]]
+        return {self.node.output[0]: np.zeros(shape, np.float32)}
 
 
 @dataclass(frozen=True)

@@ -143,6 +143,8 @@ def _behind(name: str, normal: Normaliser, written: Written) -> list[dict[str, A
 
 def _reals(rng: np.random.Generator, shape: tuple[int, ...], entries: list[dict[str, Any]]) -> np.ndarray:
     """The first two samples beyond either end, the third halfway between two levels, the others anywhere."""
+    if not entries:  # nobody reads it
+        return rng.normal(size=shape).astype(np.float32)
     ends = [_line(said, np.float64(end)) for said in entries for end in said["range"]]
     low, high = min(np.min(end) for end in ends), max(np.max(end) for end in ends)
     step = min(np.min(np.abs(said["scale"])) for said in entries)

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from microstage_streamline.graph.normalise import axes, branches, by_hand, pools, products, quantised, shapes  # noqa: F401  they register their rewrites
+from microstage_streamline.graph.normalise import (  # noqa: F401  they register their rewrites
+    axes,
+    branches,
+    by_hand,
+    elementwise,
+    moves,
+    order,
+    pools,
+    products,
+    qoperator,
+    quantised,
+    reductions,
+    shapes,
+    turned,
+)
 from microstage_streamline.graph.normalise.normaliser import Normaliser, is_quantised
 
 __all__ = ["Normaliser", "is_quantised"]

@@ -14,7 +14,7 @@ import onnx
 from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
-from microstage.integer.registry import Kind, knows, named
+from microstage.integer.registry import POINTWISE, Kind, knows, named
 from microstage_streamline.graph.graph import Graph, MalformedModel, Node, saying_where
 from microstage_streamline.graph.normalise.folded import MOST_FOLDED, folded
 from microstage_streamline.graph.normalise.rewrite import REWRITES
@@ -23,7 +23,8 @@ __all__ = ["Normaliser", "is_quantised"]
 
 _QUANTISERS = ("Quant", "BipolarQuant", "QuantizeLinear", "MultiThreshold", "TfliteRequantize", "TfliteAverage", "TfliteTable", "Requantize")
 _QUANTISING = (*_QUANTISERS, "DequantizeLinear")
-_DISGUISED = ("Gemm", "ReduceMean", "ReduceSum")  # products and averages, as soon as they are rewritten
+_DISGUISED = ("Gemm", "ReduceMean", "ReduceSum", "ConvTranspose", "QuantAvgPool2d")  # products and averages, as soon as they are rewritten
+_MOVING = ("Resize", "Tile", "Expand", "DepthToSpace", "SpaceToDepth", "GatherElements", "GatherND", "GlobalMaxPool", "ReduceMax", "ReduceMin")
 
 
 def is_quantised(value: Any) -> bool:
@@ -83,7 +84,8 @@ class Normaliser:
         self.count += 1
         name = f"{near}.constant{self.count}"
         self.graph.constants[name] = self.values[name] = value
-        self.origin[name] = self.origin.get(near, near)
+        if near in self.graph.constants:
+            self.origin[name] = self.origin.get(near, near)
         return name
 
     def is_constant(self, name: str) -> bool:
@@ -98,6 +100,10 @@ class Normaliser:
         """The file's nodes that read a tensor."""
         return self._readers.get(name, [])
 
+    def is_read(self, name: str) -> bool:
+        """Whether a node of the file, or its output, reads tensor `name`."""
+        return name in self._readers or name in self.graph.outputs
+
     def reaches_integers(self, name: str) -> bool:
         """Whether something needs tensor `name` as integers at a scale: an output, or a product, average or join before any quantiser."""
         if name in self.graph.outputs:
@@ -106,7 +112,7 @@ class Normaliser:
             kind, alone = named(node.op).kind, sum(bool(n) and n not in self._fixed for n in node.inputs) == 1
             if kind in (Kind.PRODUCT, Kind.AVERAGE) or node.op in _DISGUISED or not alone:
                 return True
-            follows = kind in (Kind.MOVES, Kind.MONOTONE, Kind.SUM, Kind.ELEMENT_PRODUCT) and node.op not in _QUANTISERS
+            follows = (kind is Kind.MOVES or kind in POINTWISE or node.op in _MOVING) and node.op not in _QUANTISERS
             if follows and any(self.reaches_integers(output) for output in node.outputs):
                 return True
         return False

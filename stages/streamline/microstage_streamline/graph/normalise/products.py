@@ -9,6 +9,7 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
+from microstage.integer.tensor import real
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.graph.normalise.pools import explicit_pads
 from microstage_streamline.graph.normalise.rewrite import Rewrite, registered
@@ -16,28 +17,47 @@ from microstage_streamline.graph.normalise.rewrite import Rewrite, registered
 
 @registered
 class LowerGemm(Rewrite):
-    """a b + c -> Add(MatMul(a, b), c), b transposed first where it is said to be. Precondition: alpha and beta are 1."""
+    """alpha a b + beta c = Add(Mul(MatMul(a, b), alpha), beta c), b transposed first where it is said to be. Precondition: a, of samples,
+    is not, and beta is 1 where c is computed."""
 
     operators = ("Gemm",)
 
     def matches(self, normal, node):
-        flags = {"alpha": 1.0, "beta": 1.0, "transA": 0, **node.flags}
-        if flags["transA"] or flags["alpha"] != 1.0 or (len(node.inputs) > 2 and flags["beta"] != 1.0):
-            raise ModelError("a Gemm with alpha, beta or transA is not known")
+        if node.flags.get("transA", 0):
+            raise ModelError("a Gemm with transA sums over samples")
         return True
 
     def rewrite(self, normal, node):
         a, b, *bias = node.inputs
-        if not node.flags.get("transB", 0):
-            return _biased(node, Node("MatMul", [a, b], [], {}, node.layer), bias)
-        if normal.is_constant(b):
-            turned = run_node(Node("Transpose", ["w"], ["t"], {"perm": [1, 0]}).proto(), {"w": normal.values[b]})["t"]
-            return _biased(node, Node("MatMul", [a, normal.constant(b, turned)], [], {}, node.layer), bias)
-        turned = f"{node.output}.turned"
-        return [
-            Node("Transpose", [b], [turned], {"perm": [1, 0]}, node.layer),
-            Node("Gemm", [a, turned, *bias], node.outputs, {}, node.layer),
-        ]
+        bias = [name for name in bias if name]
+        product = f"{node.output}.product"
+        if node.flags.get("transB", 0):
+            turned = f"{node.output}.turned"
+            flags = {name: value for name, value in node.flags.items() if name != "transB"}
+            first = Node("Transpose", [b], [turned], {"perm": [1, 0]}, node.layer)
+            if normal.is_constant(b):
+                whole = run_node(first.proto(), {b: normal.values[b]})[turned]
+                return [Node("Gemm", [a, normal.constant(b, whole), *bias], node.outputs, flags, node.layer)]
+            return [first, Node("Gemm", [a, turned, *bias], node.outputs, flags, node.layer)]
+        alpha = node.flags.get("alpha", 1.0)
+        scaled, bias = f"{node.output}.accumulator" if bias else node.output, self._bias(normal, node, bias)
+        nodes = [Node("MatMul", [a, b], [product if alpha != 1.0 else scaled], {}, node.layer)]
+        if alpha != 1.0:
+            nodes.append(Node("Mul", [product, normal.constant(node.output, np.float32(alpha))], [scaled], {}, node.layer))
+        return [*nodes, *(Node("Add", [scaled, name], node.outputs, {}, node.layer) for name in bias)]
+
+    @staticmethod
+    def _bias(normal, node, bias: list[str]) -> list[str]:
+        """beta c, in float32."""
+        beta = node.flags.get("beta", 1.0)
+        if beta == 1.0 or not bias:
+            return bias
+        if not normal.is_constant(bias[0]):
+            raise ModelError("a Gemm whose computed bias has a factor beta; expected a constant")
+        value = normal.values[bias[0]]
+        if isinstance(value, QTensor) and beta > 0:
+            return [normal.constant(bias[0], QTensor(value.ints, value.scale * beta))]
+        return [normal.constant(bias[0], (real(value) * beta).astype(np.float32))]
 
 
 @registered
@@ -114,7 +134,7 @@ class TakeOutBias(Rewrite):
         if value is None or not normal.is_constant(bias):
             raise ModelError("its bias is not constant")
         shape = (1, -1) + (1,) * (len(normal.values[w].shape) - 2)
-        return _biased(node, product, [normal.constant(bias, _shaped(value, shape))])
+        return _biased(node, product, [normal.constant(bias, shaped(value, shape))])
 
 
 @registered
@@ -134,7 +154,7 @@ class WholeWeights(Rewrite):
         return [Node(node.op, [node.inputs[0], whole, *node.inputs[2:]], node.outputs, node.flags, node.layer)]
 
 
-def _shaped(value: Any, shape) -> Any:
+def shaped(value: Any, shape) -> Any:
     if isinstance(value, QTensor):
         return QTensor(
             value.ints.reshape(shape), value.scale.reshape(shape) if np.size(value.scale) > 1 else value.scale

@@ -23,30 +23,6 @@ def rescale(arguments, _):
     return QTensor(np.asarray(value.ints if isinstance(value, QTensor) else value, np.int64), scaled)
 
 
-@registered
-class WholeFactor(Rewrite):
-    """i k of integers i at scale 1 and whole numbers k: integers at scale 1, as FINN multiplies streams.
-
-    Precondition: something needs the integers before they are rounded again.
-    """
-
-    operators = ("Mul",)
-
-    def matches(self, normal, node):
-        computed, stored = ScaleAlone.sides(normal, node)
-        value, factor = normal.values.get(computed), normal.graph.constants.get(stored)
-        if normal.is_constant(computed) or not is_quantised(value) or isinstance(factor, QTensor) or factor is None:
-            return False
-        whole = factor.dtype.kind == "f" and np.all(factor == np.rint(factor)) and np.all(np.abs(factor) < 2**31)
-        return bool(whole and np.all(getattr(value, "scale", 1.0) == 1) and normal.reaches_integers(node.output))
-
-    def rewrite(self, normal, node):
-        computed, stored = ScaleAlone.sides(normal, node)
-        factor = normal.graph.constants[stored].astype(np.int64)
-        whole = normal.constant(stored, QTensor(factor, np.float64(1)))
-        return [Node("Mul", [computed, whole], node.outputs, {}, node.layer)]
-
-
 def _are_integers(*values: Any) -> bool:
     """Whether all are integers at scale 1."""
     return all(is_quantised(value) and np.all(getattr(value, "scale", 1.0) == 1) for value in values)
@@ -81,34 +57,6 @@ class ScaleAlone(Rewrite):
     def sides(normal, node) -> list[str]:
         """The computed input and the constant one."""
         return node.inputs if node.op == "Div" or not normal.is_constant(node.inputs[0]) else node.inputs[::-1]
-
-
-@registered
-class WholeShift(Rewrite):
-    """s i + c = s (i + c / s). Precondition: c / s is whole, and something needs the integers before they are rounded again."""
-
-    operators = ("Add", "Sub")
-
-    def matches(self, normal, node):
-        value, shift = normal.values.get(node.inputs[0]), normal.graph.constants.get(node.inputs[-1])
-        if normal.is_constant(node.inputs[0]) or not isinstance(shift, np.ndarray) or shift.dtype.kind != "f":
-            return False
-        return is_quantised(value) and self._levels(value, shift) is not None and normal.reaches_integers(node.output)
-
-    def rewrite(self, normal, node):
-        value, shift = normal.values[node.inputs[0]], normal.graph.constants[node.inputs[1]]
-        stored = normal.constant(node.inputs[1], self._levels(value, shift))
-        return [Node(node.op, [node.inputs[0], stored], node.outputs, node.flags, node.layer)]
-
-    @staticmethod
-    def _levels(value, shift) -> QTensor | None:
-        """`shift` in steps of `value`; None where it is between two, or makes the tensor larger."""
-        scale = np.asarray(getattr(value, "scale", 1.0), np.float64)
-        if scale.size != 1 or np.broadcast_shapes(shift.shape, value.shape) != tuple(value.shape):
-            return None
-        levels = real(shift) / scale.reshape(())
-        whole = np.all(levels == np.rint(levels)) and np.all(np.abs(levels) < 2**31)
-        return QTensor(levels.astype(np.int64), scale.reshape(())) if whole else None
 
 
 @registered
