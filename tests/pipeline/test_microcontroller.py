@@ -1,14 +1,20 @@
-"""docs/microcontroller.md, command by command."""
+"""docs/microcontroller.md, command by command, with the network that the page names and with a .tflite file in its place."""
 
+import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from microstage.runner.cli import REPOSITORY
+from microstage.runner.declarations import load_stages
+from microstage.runner.local import Environments
 
 PAGE = (REPOSITORY / "docs" / "microcontroller.md").read_text()
+COMMANDS = re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
+SHOWN = re.findall(r"^ {4}(.*)$", PAGE.split("and runs it under qemu")[1].split("```")[0], re.MULTILINE)
 _HERE = """set -euo pipefail
 make() {
     case "$1" in
@@ -17,9 +23,17 @@ make() {
     esac
 }
 """
+_TFLITE = """import numpy as np
+from pathlib import Path
+from tflite_networks import Network
+net = Network(np.random.default_rng(0))
+net.save(Path("words.tflite"), net.unary("SOFTMAX", net.dense(net.dense(net.input([1, 490]), 8, activation=1), 12), "SoftmaxOptions", beta=1.0))
+"""
 
 
-def test_every_command_of_the_page_runs_and_prints_lines_as_it_says(tmp_path):
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    """The folder that the commands are typed in: this checkout, with a volume of its own."""
     for tool in ("arm-none-eabi-gcc", "qemu-system-arm", "cmake"):
         if not shutil.which(tool):
             pytest.skip(f"{tool} is not installed")
@@ -28,14 +42,29 @@ def test_every_command_of_the_page_runs_and_prints_lines_as_it_says(tmp_path):
             (tmp_path / entry.name).symlink_to(entry)
     (tmp_path / "volumes").mkdir()
     (tmp_path / "volumes" / ".env").symlink_to(REPOSITORY / "volumes" / ".env")
-    commands = re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
-    assert len(commands) == 5
-    done = subprocess.run(
-        ["timeout", "300", "bash", "-c", _HERE + "\n".join(commands)], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    return tmp_path
+
+
+def typed(commands: list[str], checkout: Path) -> str:
+    """What they print, one after another; every one must end well."""
+    words = ["timeout", "300", "bash", "-c", _HERE + "\n".join(commands)]
+    done = subprocess.run(words, cwd=checkout, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    printed, shown = done.stdout.splitlines(), re.findall(r"^ {4}(.*)$", PAGE.split("and runs it under qemu")[1].split("```")[0], re.MULTILINE)
-    assert re.search(r"^equal logits (\d+) \1$", done.stdout, re.MULTILINE)
-    said = {re.sub(r"-?\d+", "#", line) for line in printed}
-    assert len(shown) == 4 and {re.sub(r"-?\d+", "#", line) for line in shown if line != "..."} <= said
-    assert re.fullmatch(r"-?\d+ -?\d+ -?\d+", printed[-1])
+    lines = done.stdout.splitlines()
+    assert re.search(r"^equal (?!real)\S+ (\d+) \1$", done.stdout, re.MULTILINE) and re.fullmatch(r"-?\d+ -?\d+ -?\d+", lines[-1])
+    shapes = {re.sub(r"-?\d+", "#", line) for line in lines}
+    assert len(SHOWN) == 4 and {re.sub(r"-?\d+", "#", line) for line in SHOWN if line != "..."} <= shapes
+    return done.stdout
+
+
+def test_every_command_of_the_page_runs_and_prints_lines_as_it_says(checkout):
+    assert len(COMMANDS) == 5 and "onnxruntime" in typed(COMMANDS, checkout)
+
+
+def test_they_run_with_a_tflite_file_in_its_place(checkout):
+    stage = load_stages(REPOSITORY)["streamline"]
+    python = Environments(REPOSITORY / "volumes" / ".env").ensure(stage.python, stage.folder / "requirements.lock")
+    around = {**os.environ, "PYTHONPATH": str(REPOSITORY / "tests" / "streamline")}
+    subprocess.run([python, "-c", _TFLITE], cwd=checkout, env=around, check=True)
+    there = [command.replace("words.onnx", "words.tflite") for command in COMMANDS[1:]]
+    assert "TensorFlow Lite Micro" in typed(there, checkout)
