@@ -17,7 +17,8 @@ def run(job: Job) -> None:
     recorded = source.prove(job, converted)
     estimates = estimates_of(job, converted)
     for name, part in converted.items():
-        save(part.model, job.output / f"{source.file(name, part)}.onnx")
+        for written in filter(None, (part, part.front)):
+            save(written.model, job.output / f"{source.file(name, written)}.onnx")
     golden.save(job.output / golden.FILE, recorded)
     write_json(job.output / "estimates.json", estimates)
     source.write(job, converted, estimates)

@@ -12,6 +12,7 @@ import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
 from microstage.errors import ModelError, ParameterError
+from microstage_streamline.finn.front import front_of
 from microstage_streamline.finn.layout import LaidOut, as_it_is, input_ranges, lay_out, streams
 from microstage_streamline.finn.write import Written, beyond_finn, write
 from microstage_streamline.graph.commute import hoist
@@ -29,7 +30,8 @@ __all__ = ["Converted", "convert", "convert_file"]
 @dataclass(frozen=True)
 class Converted:
     """The cleaned graph, which is the integer reference; the integers made of it; how they are written; `model`, the same laid out for
-    FINN, which is the artefact. `beyond`: why FINN-ONNX cannot hold it, so that `model` is as it was written, in int64."""
+    FINN, which is the artefact. `beyond`: why FINN-ONNX cannot hold it, so that `model` is as it was written, in int64; `front`: the same of
+    what stands in front of that, if it is all but the end."""
 
     normal: Normaliser
     made: Made
@@ -37,6 +39,7 @@ class Converted:
     laid: LaidOut
     model: ModelWrapper
     beyond: str = ""
+    front: Converted | None = None
 
     def whole(self) -> Converted:
         """This, or `ModelError` that names the first place that is not integer."""
@@ -51,7 +54,7 @@ class Converted:
     def streamed(self) -> Converted:
         """The same as a part of a longer stream: it is entered, and left where no axis turns, as its layers have it."""
         if self.beyond:
-            return self
+            return replace(self, front=None)
         return replace(self, model=streams(self.laid, input_ranges(self.written.interface), turned=False))
 
     def without_finn(self, reason: str) -> Converted:
@@ -59,6 +62,11 @@ class Converted:
         written = write(self.made, self.normal, self.written.model.graph.name, wide=True)
         laid = as_it_is(written.model)
         return replace(self, written=written, laid=laid, model=laid.model, beyond=reason)
+
+    def with_front(self) -> Converted:
+        """The same with its front, where FINN-ONNX can hold all but the end."""
+        made = front_of(self.made, self.normal) if self.beyond else None
+        return replace(self, front=_laid_out(made, self.normal, self.written.model.graph.name)) if made else self
 
     @cached_property
     def streams(self) -> ModelWrapper:
@@ -75,9 +83,13 @@ def convert(graph: Graph, name: str, given: Given | None = None) -> Converted:
         remedy = f"; {REMEDY}" if unquantised(normal) else ""
         raise ModelError(f"Nothing of the network can be computed in integers: {why}{remedy}.")
     reason = beyond_finn(made)
-    written = write(made, normal, name, wide=bool(reason))
-    laid = as_it_is(written.model) if reason else lay_out(written.model, input_ranges(written.interface))
-    return Converted(normal, made, written, laid, laid.model, reason)
+    return _laid_out(made, normal, name, reason).with_front()
+
+
+def _laid_out(made: Made, normal: Normaliser, name: str, beyond: str = "") -> Converted:
+    written = write(made, normal, name, wide=bool(beyond))
+    laid = as_it_is(written.model) if beyond else lay_out(written.model, input_ranges(written.interface))
+    return Converted(normal, made, written, laid, laid.model, beyond)
 
 
 def _normal(graph: Graph) -> Normaliser:

@@ -14,8 +14,9 @@ __all__ = ["beyond", "markdown", "missing", "unresolved"]
 
 
 def beyond(part: Converted) -> str:
-    """The sentence that says why there is no FINN-ONNX."""
-    return (f"FINN-ONNX is left out: {part.beyond}. The integers are written in int64, proven by the reference alone"
+    """The sentence that says why there is no FINN-ONNX, or less than the whole."""
+    said = "ends before what it cannot hold" if part.front else "is left out"
+    return (f"FINN-ONNX {said}: {part.beyond}. The integers are written in int64, proven by the reference alone"
             " (qonnx computes in float32), and C goes on from them.")
 
 

@@ -29,9 +29,11 @@ from microstage_streamline.own import Opened, opened
 from microstage_streamline.verify import sequences, vectors
 from microstage_streamline.verify.proof import Proof
 from microstage_streamline.verify.real import real_vectors
-from microstage_streamline.verify.samples import attained
+from microstage_streamline.verify.samples import attained, rows
 
 __all__ = ["OwnFile", "StageBefore", "convert_part"]
+
+_FRONT = 8  # vectors on which the FINN-ONNX of a network's front is proven by itself
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,8 @@ class OwnFile:
             converted[self.name] = part = part.without_finn(proof.beyond_float32)
             proof = Proof(part, fed)
             recorded = proof.integers()
+        if part.front:
+            converted[self.name] = part = self._with_proven_front(job, part, fed)
         _say_beyond(job, converted)
         proof.verified(job)
         if not part.beyond:
@@ -163,6 +167,15 @@ class OwnFile:
         job.metric("unresolved", len(part.made.unresolved))
         job.metric("compared", self.opened.compared(job, part, fed, recorded, arrays))
         return recorded | real_vectors(job, part, fed, arrays or {})
+
+    def _with_proven_front(self, job: Job, part: Converted, fed: dict[str, Any]) -> Converted:
+        """FINN-ONNX of what stands in front of the end, compared in qonnx as a whole network's; dropped where float32 does not hold it."""
+        proof = Proof(part.front, {name: rows(value, range(min(_FRONT, len(getattr(value, "ints", value))))) for name, value in fed.items()})
+        recorded = proof.integers()
+        if proof.beyond_float32:
+            return replace(part, front=None)
+        proof.executor(job, recorded)
+        return part
 
     def write(self, job: Job, converted: dict[str, Converted], estimates: dict[str, Any]) -> None:
         """The interface, and what became integer and what did not, for the person who brought the file and for programs."""

@@ -26,6 +26,7 @@ _RESOURCES = ("LUT", "BRAM_18K", "URAM", "DSP")
 
 def estimates_of(job: Job, converted: Mapping[str, Any]) -> dict[str, Any]:
     """FINN's own counts of every part; a network that FINN cannot convert has none, and its reason instead."""
+    converted = {name: part.front or part for name, part in converted.items()}
     beyond = [part.beyond for part in converted.values() if part.beyond]
     if beyond:
         return {"parts": {}, "not_estimated": f"FINN-ONNX cannot hold the network: {beyond[0]}"}

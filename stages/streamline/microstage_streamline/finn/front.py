@@ -1,0 +1,43 @@
+"""What of a network FINN-ONNX can hold, where that is all but its end: a classifier up to its softmax."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+from microstage.integer.registry import Kind, named
+from microstage_streamline.finn.write import beyond_finn
+from microstage_streamline.graph.graph import Node
+from microstage_streamline.graph.normalise import Normaliser
+from microstage_streamline.integerise.made import Integers, Made
+
+__all__ = ["front_of"]
+
+
+def front_of(made: Made, normal: Normaliser) -> Made | None:
+    """The nodes that need nothing that FINN-ONNX cannot hold, with what the others read of them as outputs.
+
+    None where a product is among the others, or none among these: then it is no front of the network that anyone could use.
+    """
+    front, behind, beyond = [], [], set()
+    for node in made.nodes:
+        alone = Made(nodes=[node], constants=made.constants, ranges=made.ranges)
+        outside = bool(beyond & set(node.inputs) or beyond_finn(alone))
+        (behind if outside else front).append(node)
+        beyond |= set(node.outputs) if outside else set()
+    if _products(behind) or not _products(front):
+        return None
+    names = [name for node in front for name in node.outputs]
+    read = {name for node in behind for name in node.inputs}
+    answers = {output: found for output, found in made.outputs.items() if (found if isinstance(found, Integers) else found.start).name in names}
+    taken = {(found if isinstance(found, Integers) else found.start).name for found in answers.values()}
+    ends = [name for name in names if name in read and name not in taken]
+    if any(name not in normal.values or name in made.negated for name in ends):
+        return None
+    answers |= {name: Integers(name, normal.values[name], made.ranges[name], False) for name in ends}
+    found = Made(deepcopy(front), dict(made.constants), made.inputs, made.entries, answers, [], made.negated, dict(made.ranges), made.kept)
+    found.drop_unused()
+    return found
+
+
+def _products(nodes: list[Node]) -> bool:
+    return any(named(node.op).kind is Kind.PRODUCT for node in nodes)
