@@ -37,7 +37,7 @@ class Declared:
 
     `inputs`: {input: {range, scale, unit} of the integers that enter}; `units`: {tensor: unit}; `classes` of the
     answers; `names`: {boundary: what it is called instead}; `files`: {encoder, cell or head: stem of its file}; `gain`
-    of a window; `features` that an input is made of.
+    of a window; `sound`: the features that an input is made of.
     """
 
     inputs: Mapping[str, Mapping[str, Any]]
@@ -46,22 +46,22 @@ class Declared:
     files: Mapping[str, str]
     classes: Sequence[str] = ()
     gain: Gain | None = None
-    features: Cepstra | None = None
+    sound: Cepstra | None = None
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Declared:
         """From the file as `read` gives it; `ModelError` for a role that is none, or a gain whose window is not
         declared."""
-        plain = {field.name for field in fields(cls)} - {"classes", "gain", "features"}
+        plain = {field.name for field in fields(cls)} - {"classes", "gain", "sound"}
         given = {name: described.get(name, {}) for name in plain}
         try:
             gain = Gain.read({"gain": described.get("gain")})
-            features = Cepstra.read({"features": described.get("features")})
+            sound = Cepstra.read({"features": described.get("sound")})
         except ArtefactError as error:
             raise ModelError(f"{FILE}: {error}") from None
         if gain is not None and gain.window not in given["inputs"]:
             raise ModelError(f"{FILE} has a gain of {gain.window}, whose integers it must declare under inputs.")
-        return cls(**given, classes=tuple(described.get("classes", ())), gain=gain, features=features)
+        return cls(**given, classes=tuple(described.get("classes", ())), gain=gain, sound=sound)
 
 
 @dataclass(frozen=True)

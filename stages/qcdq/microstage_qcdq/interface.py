@@ -31,7 +31,7 @@ def describe(
     described: dict[str, Any] = {
         "parts": {name: _part(part, f"{name}.onnx", ranges, declared.units) for name, part in parts.items()}
     }
-    roles = {"sequence": sequence, "gain": declared.gain, "features": declared.features}
+    roles = {"sequence": sequence, "gain": declared.gain, "features": declared.sound}
     described |= {role: given.described() for role, given in roles.items() if given is not None}
     for kind in (Sequence, Gain, Cepstra):  # what is written can be read
         kind.read(described)

@@ -62,7 +62,7 @@ class KeywordDefinition:
             "model": model, "parameters": own, "classes": list(CLASSES),
             "weights": self.weights, "multiply_accumulates": self.weights,
             "units": {"mfcc": "mel-frequency cepstral coefficient", "features": "mel-frequency cepstral coefficient", "logits": "logit"},
-            "features": CEPSTRA.described(),
+            "sound": CEPSTRA.described(),
         })
 
     @classmethod
