@@ -21,8 +21,8 @@ __all__ = ["compact"]
 _LARGEST_TABLE = 4096
 _EXHAUSTIVE = 2**20
 _FEW_LEVELS = 3
-_MANY = 1 << 14
-"Thresholds of a layer beyond which it is their line that is looked for, or nothing."
+_MANY = 1 << 12
+"Levels beyond which it is the line of a 16-bit activation that is looked for, or a table."
 
 
 def compact(part: Part) -> None:
@@ -55,7 +55,7 @@ def _blend(part: Part, layer: Layer) -> bool:
 def _compact(part: Part, layer: Layer) -> None:
     before = layer.stage
     search, low, high = _trimmed(before, *layer.reach)
-    if search.thresholds.size > _MANY:
+    if search.thresholds.shape[1] > _MANY:
         layer.stage = _line(layer, search, low, high) or search
         if layer.stage is search and _fits_a_table(layer, search, low, high):
             _make_table(layer, int(low[0]), int(high[0]))
