@@ -78,6 +78,15 @@ def test_every_symbol_begins_with_the_networks_name(project, tmp_path, choose):
     said(tmp_path / "main", cwd=tmp_path)
 
 
+def test_one_folder_holds_the_sources_of_all(project, tmp_path):
+    for name in ("ecg", "kws", "bits"):
+        for path in (project / name).glob("*.[ch]"):
+            assert not (tmp_path / path.name).exists() or (tmp_path / path.name).read_bytes() == path.read_bytes()
+            shutil.copy(path, tmp_path)
+    said("gcc", "-Wall", "-Wextra", "-Werror", "-flto", "-o", "main", project / "main.c", "-I.", *tmp_path.glob("*.c"), cwd=tmp_path)
+    said(tmp_path / "main", cwd=tmp_path)
+
+
 def test_they_are_added_to_one_project_installed_and_found(project, tmp_path):
     need("cmake")
     (tmp_path / "CMakeLists.txt").write_text(

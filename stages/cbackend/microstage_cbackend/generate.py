@@ -81,7 +81,8 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
     sources = sorted(name for name in library if name.endswith(".c"))
     versions = dispatch(program)
     chosen = sorted(name for name in versions if name.endswith(".c"))
-    headers = sorted(name for name in library if name.startswith(model.name) and name.endswith(".h") and "_weights" not in name)
+    inside = {f"{model.name}_{what}.h" for what in ("kernels", "weights")}
+    headers = sorted(name for name in library if name.startswith(model.name) and name.endswith(".h") and name not in inside)
     texts = library | {
         "test/selftest.c": selftest(model, plan, real, sound),
         "test/bench.c": bench(program, sound),

@@ -38,13 +38,14 @@ class KernelSet:
         """Name of the range check for values of `ctype`."""
         return self._add("ms_within", {"x_t": ctype})
 
-    def files(self) -> dict[str, str]:
-        """File name -> C text: one file per kernel, `ms_kernels.h` that includes them, and the headers that they need."""
+    def files(self, network: str) -> dict[str, str]:
+        """File name -> C text: one file per kernel, `<network>_kernels.h` that includes them, and the headers that they need."""
         found = {f"{name}.h": text for name, text in self._sources.items()}
         guard = ["/* The kernels of this folder, each described at the top of its file: static, for one network, which has its own. */"]
-        guard += ["#ifndef MS_KERNELS_H", "#define MS_KERNELS_H", "", '#include "ms_layers.h"', '#include "ms_shapes.h"']
+        macro = f"{network.upper()}_KERNELS_H"
+        guard += [f"#ifndef {macro}", f"#define {macro}", "", '#include "ms_layers.h"', '#include "ms_shapes.h"']
         texts = [*found.values(), "\n".join(guard)]
-        found["ms_kernels.h"] = "\n".join([*guard, *(f'#include "{file}"' for file in found), "", "#endif", ""])
+        found[f"{network}_kernels.h"] = "\n".join([*guard, *(f'#include "{file}"' for file in found), "", "#endif", ""])
         while texts:
             for header in re.findall(r'#include "(\w+\.h)"', texts.pop()):
                 if header not in found:

@@ -84,7 +84,7 @@ def dispatch(program: Program) -> dict[str, str]:
         what, macro = (name.upper(), f"MS_TARGET_{name.upper()}") if name != SETS[0] else ("any processor", "MS_PORTABLE")
         files[f"{model}_{name}.c"] = _VARIANT.format(model=model, what=what, macro=macro, name=name)
     defines = "\n".join(f"#define {name} MS_JOIN({name}, MS_SUFFIX)" for name in names)
-    headers = "\n".join(f'#include "../{header}"' for header in (f"{model}.h", f"{model}_weights.h", "ms_kernels.h", *program.headers))
+    headers = "\n".join(f'#include "../{header}"' for header in (f"{model}.h", f"{model}_weights.h", f"{model}_kernels.h", *program.headers))
     files[f"{model}_variant.h"] = _INCLUDED.format(model=model, names=defines, headers=headers)
     cases = "".join(f"    case MS_CPU_{name.upper()}: return function##_{name} arguments; \\\n" for name in SETS[:0:-1])
     declare = " ".join(f"type function##_{name} parameters;" for name in SETS)

@@ -60,7 +60,7 @@ def emit(program: Program) -> dict[str, str]:
         f"{name}_weights.h": _weights_header(name, program.constants),
         f"{name}_weights.c": _weights_source(name, program.constants, program.headers),
     }
-    return files | program.kernels.files() | fast_files(*program.headers)
+    return files | program.kernels.files(name) | fast_files(*program.headers)
 
 
 def _header(program: Program) -> str:
@@ -120,7 +120,7 @@ def _missing(model: Model) -> list[str]:
 def _source(program: Program) -> str:
     name = program.model.name
     lines = [f"/* {name}: calls one kernel per layer; see {name}.h. */"]
-    lines += [f'#include "{name}.h"', "", "#include <stddef.h>", "", f'#include "{name}_weights.h"', '#include "ms_kernels.h"']
+    lines += [f'#include "{name}.h"', "", "#include <stddef.h>", "", f'#include "{name}_weights.h"', f'#include "{name}_kernels.h"']
     lines += [f'#include "{header}"' for header in program.headers]
     for writer in program.writers:
         lines += ["", writer.signature(), "{", *writer.body(), "}"]
