@@ -54,6 +54,48 @@ def test_zephyr_finds_the_module_its_symbol_and_its_sources(library):
     assert all((library / "zephyr" / name).is_file() for name in listed.split())
 
 
+_SDKS = """cmake_minimum_required(VERSION 3.13)
+project(firmware C)
+macro(idf_component_register)
+    cmake_parse_arguments(of "" "" "SRCS;INCLUDE_DIRS" ${ARGN})
+    add_library(component STATIC ${of_SRCS})
+    target_include_directories(component PUBLIC ${of_INCLUDE_DIRS})
+endmacro()
+macro(zephyr_library_named name)
+    set(ZEPHYR_CURRENT_LIBRARY ${name})
+    add_library(${name} STATIC)
+endmacro()
+macro(zephyr_library_sources)
+    target_sources(${ZEPHYR_CURRENT_LIBRARY} PRIVATE ${ARGN})
+endmacro()
+macro(zephyr_include_directories)
+    foreach(folder ${ARGN})
+        get_filename_component(whole ${folder} ABSOLUTE)
+        target_include_directories(${ZEPHYR_CURRENT_LIBRARY} PUBLIC ${whole})
+    endforeach()
+endmacro()
+set(ESP_PLATFORM 1)
+add_subdirectory(${library} esp)
+set(CONFIG_ECG_NETWORK y)
+add_subdirectory(${library}/zephyr zephyr)
+foreach(sdk component ecg_network)
+    add_executable(with_${sdk} main.c)
+    target_link_libraries(with_${sdk} ${sdk})
+endforeach()
+"""
+
+
+def test_esp_idf_and_zephyr_find_all_sources_by_what_they_call(library, tmp_path):
+    """With their commands as their documentation has them: neither SDK is here."""
+    need("cmake")
+    (tmp_path / "CMakeLists.txt").write_text(_SDKS)
+    (tmp_path / "main.c").write_text('#include "ecg.h"\nint main(void) { return ecg_infer(0, 0, 0) == ECG_NULL ? 0 : 1; }\n')
+    said("cmake", "-S", ".", "-B", "build", f"-Dlibrary={library}", cwd=tmp_path)
+    said("cmake", "--build", "build", cwd=tmp_path)
+    for program in ("with_component", "with_ecg_network"):
+        said(tmp_path / "build" / program, cwd=tmp_path)
+
+
 @pytest.mark.parametrize("flags", [(), ("-march=native",)])
 def test_it_compiles_on_a_large_processor_too_without_the_vector_kernels(library, tmp_path, flags):
     said("gcc", *FLAGS, *flags, "-c", *library.glob("*.c"), cwd=tmp_path)
