@@ -80,7 +80,7 @@ reproduce:   ## STAGE=: image and stage twice, under other circumstances; every 
 # The C that the stages make of networks: drawn ones, or those of MODEL=, ONNX= and RUN=, each a list, with the variables of their runs.
 bench:       ## it beside other runtimes, outputs compared first: ONNX=model.onnx TFLITE=model.tflite AGAINST=litert BASELINE=folder
 	@$(MICROSTAGE) rivals $(typed)
-prove:       ## it beside the integer reference on VECTORS=10000 random vectors, every compiler and level: MODEL=harmonic CYCLES=0.25,0.5
+prove:       ## it beside the integer reference on VECTORS=10000 random vectors, every compiler and level; RANDOM=2000 random networks
 	@$(MICROSTAGE) $@ $(typed)
 footprint:   ## its flash, RAM, stack and instructions on Cortex-M4 and RISC-V, beside TFLite Micro: MODEL=drawn-resnet8,kws-w3a3
 	@$(MICROSTAGE) $@ $(typed)

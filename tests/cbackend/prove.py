@@ -20,16 +20,13 @@ from pathlib import Path
 
 from random_vectors import random_vectors
 
+from microstage.benchmarks.compiling import COMPILERS, FORMS, SANITIZERS
 from microstage.benchmarks.tables import table
 from microstage.errors import EnvironmentProblem, MicrostageError, VerificationError
 from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
 from microstage_cbackend.generate import files_of, read_model
 from microstage_cbackend.golden import Plan, make_plan
 
-SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-COMPILERS = ("gcc", "clang")
-FORMS = [(c, (level,)) for c in COMPILERS for level in ("-O0", "-O1", "-O2", "-O3", "-O3 -march=native", "-O3 -mavx2")]
-FORMS += [(c, ("-O1", *SANITIZERS)) for c in COMPILERS] + [("gcc", ("-O1 -march=native", *SANITIZERS))]
 WHOLE = ("-O3",)
 "Flags whose C runs every vector, however long it takes."
 HEADER = ("network", "compiler", "flags", "vectors", "integers compared", "mismatches")

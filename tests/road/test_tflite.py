@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_road import compiled, executors  # noqa: F401  a fixture
+from doors import compiled, executors, volumes
 
 from microstage.runner.cli import REPOSITORY
 
@@ -13,11 +13,10 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.parametrize("name", ["residual", "sixteen"])
-def test_the_c_answers_what_tensorflow_lite_micro_answers(tmp_path, executors, name):  # noqa: F811
-    (tmp_path / "volumes").mkdir()
-    (tmp_path / "volumes" / ".env").symlink_to(REPOSITORY / "volumes" / ".env")
+def test_the_c_answers_what_tensorflow_lite_micro_answers(tmp_path, name):
+    python = executors()
     paths = os.pathsep.join(str(REPOSITORY / folder) for folder in ("shared", "stages/streamline"))
-    subprocess.run([executors, HERE / "tflite_answers.py", tmp_path], env={**os.environ, "PYTHONPATH": paths}, check=True)
-    made = compiled(tmp_path / f"{name}.tflite", tmp_path / "volumes")
-    said = subprocess.run([executors, HERE / "compare.py", made, tmp_path / f"{name}.npz"], capture_output=True, text=True, check=True)
+    subprocess.run([python, HERE / "tflite_answers.py", tmp_path], env={**os.environ, "PYTHONPATH": paths}, check=True)
+    made = compiled(tmp_path / f"{name}.tflite", volumes(tmp_path / "volumes"))
+    said = subprocess.run([python, HERE / "answers.py", made, tmp_path / f"{name}.npz"], capture_output=True, text=True, check=True)
     assert said.stdout.startswith("equal "), said.stdout

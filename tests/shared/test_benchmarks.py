@@ -1,5 +1,7 @@
 """Networks of the benchmarks: shapes, ranges, and twins that say the same integers."""
 
+import json
+
 import numpy as np
 import onnx
 import pytest
@@ -11,6 +13,8 @@ from microstage.benchmarks.ends import End, converted
 from microstage.benchmarks.network import Dense, Quantity
 from microstage.benchmarks.onnx_forms import in_floats, unsigned
 from microstage.benchmarks.onnx_twin import write_onnx
+from microstage.benchmarks.random_networks import Recipe, Step
+from microstage.benchmarks.random_networks.shrinking import shrunk
 from microstage.benchmarks.reference import run
 from microstage.benchmarks.rounding import requantise
 from microstage.benchmarks.twins import inputs_of, network_named
@@ -119,3 +123,22 @@ def test_the_runner_knows_every_network():
 def test_unknown_network_is_one_sentence():
     with pytest.raises(ParameterError, match="expected one of drawn-resnet8, drawn-ds-cnn"):
         network_named("resnet9")
+
+
+def test_a_failing_random_network_is_made_as_simple_as_it_can_be():
+    """The fault: a sum behind a pool whose second choice is 5 or more, in QONNX."""
+    names = ["picture", "conv", "pool", "conv", "residual", "halves", "dense", "end"]
+    steps = tuple(Step(name, place, (3, 9, 4)) for place, name in enumerate(names))
+    tried = []
+
+    def fails(recipe):
+        tried.append(recipe)
+        blocks = [step.block for step in recipe.steps]
+        late = recipe.qonnx and "pool" in blocks and "residual" in blocks[blocks.index("pool") :]
+        return recipe if late and recipe.steps[blocks.index("pool")].choices[1] >= 5 else None
+
+    simple = shrunk(Recipe(True, False, 21, "long", steps), fails)
+    assert [step.block for step in simple.steps] == ["picture", "pool", "residual", "end"]
+    assert [step.choices for step in simple.steps] == [(0, 0, 0), (0, 9, 0), (0, 0, 0), (0, 0, 0)]  # half of 9 would do no harm
+    assert (simple.qonnx, simple.exact, simple.opset, simple.style) == (True, True, 13, "exporter") and len(tried) < 100
+    assert Recipe.read(json.loads(json.dumps(simple.described()))) == simple

@@ -100,7 +100,7 @@ def test_a_column_without_unit_is_read_by_its_name(tmp_path):
 
 
 @pytest.mark.parametrize("text,said", [
-    (table("TIME,CH1,CH2"), r"row 1: no column that is a current .*; found TIME, CH1, CH2; .*CHANNEL='CH1'"),
+    (table("TIME,CH1,CH2"), r"row 1: no column that is a current .*; found TIME, CH1, CH2; .*CHANNEL='CH1' reads that column as it is"),
     (table("TIME (S),U (V),I (MA)"), "MA may be mA or MA; write mA"),
     (table("a,b,c"), "row 1: no header with a time column above the numbers, found a, b, c; expected one .*'Time"),
     (table(point=","), r"row 2: expected 3 values, found 6; commas separate values here and begin their fractions"),

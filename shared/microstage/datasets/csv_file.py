@@ -118,7 +118,7 @@ def _choose(table: _Table, time: int, channel: str | None, name: str | None) -> 
 def _unsaid(table: _Table, time: int) -> str:
     """What to do about columns without a unit."""
     plain = [column.name for place, column in enumerate(table.columns) if place != time and column.name and not column.unit]
-    return f"; of a column without a unit its name asks, CHANNEL={plain[0]!r}: it is read as it is" if plain else ""
+    return f"; CHANNEL={plain[0]!r} reads that column as it is" if plain else ""
 
 
 def _values(table: _Table, chosen: int, time: int, gaps: bool) -> tuple[np.ndarray, list[str]]:

@@ -17,6 +17,7 @@ from microstage.runner.chain import Step
 from microstage.runner.cli import REPOSITORY, split_words
 from microstage.runner.local import LocalBackend
 from microstage.runner.measured import Asked, number, steps_of
+from microstage.runner.prove_random import prove_random
 from microstage.runner.tests import environment_of
 
 __all__ = ["main"]
@@ -25,6 +26,8 @@ __all__ = ["main"]
 def main(words: Sequence[str]) -> int:
     """Exit code of the proof that NAME=VALUE `words` ask for."""
     typed = split_words(words)
+    if "RANDOM" in typed:
+        return prove_random(typed)
     asked = Asked.read("prove", typed, NETWORKS)
     options = [f"--vectors={number(typed, 'VECTORS', 10000)}", f"--seconds={number(typed, 'SECONDS', 30)}"]
     script = REPOSITORY / "tests" / "cbackend" / "prove.py"

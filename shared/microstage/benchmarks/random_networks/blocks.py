@@ -17,6 +17,8 @@ __all__ = ["IMAGE", "ROW", "STARTS", "Block", "end"]
 Block = Callable[[ExactNetwork, str], str]
 _MACS = 400_000
 "The most multiply-accumulates that one convolution has for each vector."
+_APART = 5
+"So many powers of two, at most, lie between the two tensors of a sum."
 
 
 def picture(net: ExactNetwork) -> str:
@@ -75,8 +77,7 @@ def residual(net: ExactNetwork, value: str) -> str:
     """A sum of two scales."""
     depth, *size = net.shape(value)[1:]
     groups = 1 if depth * depth * int(np.prod(size)) * 9 <= _MACS else depth
-    branch = net.activation(_same(net, value, depth, groups), 8)
-    return net.activation(net.add("Add", [branch, value][:: net.rng.choice([1, -1])]), 8)
+    return _sum(net, net.activation(_same(net, value, depth, groups), 8), value)
 
 
 def join(net: ExactNetwork, value: str) -> str:
@@ -131,8 +132,7 @@ def dense(net: ExactNetwork, value: str) -> str:
 def sums(net: ExactNetwork, value: str) -> str:
     """A row and what a dense layer makes of it, at two scales."""
     value = row_of(net, value)
-    branch = net.activation(_product(net, value, net.shape(value)[-1]), 8)
-    return net.activation(net.add("Add", [branch, value]), 8)
+    return _sum(net, net.activation(_product(net, value, net.shape(value)[-1]), 8), value)
 
 
 def end(net: ExactNetwork, value: str) -> str:
@@ -174,6 +174,13 @@ def _product(net: ExactNetwork, value: str, width: int) -> str:
     depth = net.shape(value)[-1]
     plain = net.add("MatMul", [value, net.weights([depth, width], 1, _bits(net, depth))])
     return net.add("Add", [plain, net.bias(plain, -1 % len(net.shape(plain)))]) if net.rng.integers(0, 4) else plain
+
+
+def _sum(net: ExactNetwork, branch: str, value: str) -> str:
+    """Of a branch and what it begins at, in either order, unless one is lost in the other, which no network is trained to."""
+    if abs(net.peak(branch) - net.peak(value)) > _APART:
+        return branch
+    return net.activation(net.add("Add", [branch, value][:: net.rng.choice([1, -1])]), 8)
 
 
 def _convolved(net: ExactNetwork, value: str, channels: int, kernel: list[int], groups: int = 1, **flags) -> str:

@@ -58,8 +58,9 @@ class ExactNetwork:
         return len(np.unique(self.values[value].reshape(VECTORS, -1), axis=0)) < VECTORS // 2
 
     def peak(self, value: str) -> int:
-        """The least power of two, as its exponent, that no value exceeds."""
-        return int(np.ceil(np.log2(max(float(np.abs(self.values[value]).max()), 2.0**-60))))
+        """The least power of two, as its exponent, that no value exceeds; 0 where all are zero."""
+        largest = float(np.abs(self.values[value]).max())
+        return int(np.ceil(np.log2(largest))) if largest else 0
 
     def scale(self, exponent: int, each: tuple[int, ...] = ()) -> np.ndarray:
         """About 2^exponent, or as much as a fourth of it; that power of two itself where the network is exact."""

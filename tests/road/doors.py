@@ -1,0 +1,32 @@
+"""What a user types: `make prove`, `make cbackend ONNX=`."""
+
+import subprocess
+from pathlib import Path
+
+from microstage.runner.cli import REPOSITORY
+from microstage.runner.declarations import load_stages
+from microstage.runner.local import Environments
+
+
+def volumes(folder: Path) -> Path:
+    """A volume of its own at `folder`, with the environments that are here."""
+    folder.mkdir(exist_ok=True)
+    (folder / ".env").symlink_to(REPOSITORY / "volumes" / ".env")
+    return folder
+
+
+def executors() -> Path:
+    """The interpreter that has other people's executors."""
+    stage = load_stages(REPOSITORY)["streamline"]
+    return Environments(REPOSITORY / "volumes" / ".env").ensure(stage.python, stage.folder / "requirements.lock")
+
+
+def made(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", "--silent", *words], cwd=REPOSITORY, capture_output=True, text=True)
+
+
+def compiled(network: Path, volumes: Path) -> Path:
+    """The C of `network`."""
+    done = made("cbackend", f"ONNX={network}", "RUNNER=local", f"VOLUMES={volumes}")
+    assert done.returncode == 0, f"{network.name}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+    return Path(next(line for line in done.stdout.splitlines() if line.startswith("result: ")).removeprefix("result: "))

@@ -1,0 +1,98 @@
+"""One network along the users' road, in this process: streamline, cbackend, a compiler, and its answers beside another executor's."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import subprocess
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from answers import answers, difference
+
+from microstage import golden
+from microstage.benchmarks.compiling import FORMS
+from microstage.benchmarks.random_networks import Made
+from microstage.errors import MicrostageError
+from microstage.runner.cli import REPOSITORY, Session
+from microstage.stage import stage_main
+from microstage_cbackend.__main__ import run as cbackend
+from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
+from microstage_cbackend.generate import read_model
+from microstage_cbackend.golden import make_plan
+from microstage_streamline.__main__ import run as streamline
+
+__all__ = ["Failure", "travel"]
+
+_LONGEST = 1000
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Where a network's way ended, and the last that was said there."""
+
+    place: str
+    said: str
+
+    @property
+    def kind(self) -> str:
+        """The same for failures that are alike: without names and numbers."""
+        return self.place + " " + re.sub(r"[^a-z ]+", "", re.sub(r"\S*[\d/_'\"]\S*", "", self.said.lower()))[:60]
+
+
+def travel(network: Made, folder: Path, compilation: int) -> Failure | None:
+    """The first thing that goes wrong; `compilation` chooses one of prove's, beside the stage's own.
+
+    In it the answers are compared where floats compute the network exactly, elsewhere the golden integers.
+    """
+    given = folder / "network"
+    given.mkdir(parents=True)
+    (given / "model.onnx").write_bytes(network.model.SerializeToString())
+    settings = Session(REPOSITORY, {"ONNX": str(given / "model.onnx"), "VOLUMES": str(folder)}).parameters
+    graphs, c = folder / "graphs", folder / "c"
+    compiler, flags = FORMS[compilation % len(FORMS)]
+    words = [word for flag in flags for word in flag.split()]
+    return (
+        _stage("streamline", streamline, {"network": given}, settings["streamline"], graphs, folder)
+        or _stage("cbackend", cbackend, {"streamline": graphs}, settings["cbackend"], c, folder)
+        or (_answers(network, c, compiler, words) if network.recipe.exact else _self_test(graphs, c, compiler, words))
+    )
+
+
+def _stage(name: str, run, inputs: dict[str, Path], values: dict, out: Path, folder: Path) -> Failure | None:
+    words = [word for key, path in inputs.items() for word in ("--in", f"{key}={path}")]
+    words += [word for key, value in values.items() for word in ("--set", f"{key}={json.dumps(value)}")]
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        try:
+            code = stage_main(name, run, [*words, "--out", str(out), "--scratch", str(folder / f"{name}.scratch")])
+        except Exception:
+            return Failure(name, " ".join(traceback.format_exc().split("\n")[-4:]).strip())
+    lines = said.getvalue().strip().splitlines() or [""]
+    start = next((place for place, line in enumerate(lines) if line.startswith("microstage")), -1)
+    return Failure(name, " ".join(lines[start:])[:_LONGEST]) if code else None
+
+
+def _self_test(graphs: Path, c: Path, compiler: str, words: Sequence[str]) -> Failure | None:
+    """Every golden integer again."""
+    try:
+        compile_selftest(c, (FLAGS[0], *words), compiler)
+        run_selftest(c, make_plan(read_model(graphs), golden.load(graphs / golden.FILE)).shapes())
+    except MicrostageError as error:
+        return Failure(f"self test {compiler} {' '.join(words)}", str(error)[:_LONGEST])
+    return None
+
+
+def _answers(network: Made, c: Path, compiler: str, words: Sequence[str]) -> Failure | None:
+    """Through the functions for real numbers, against the other executor's."""
+    (wanted,) = network.answers
+    try:
+        said = difference(answers(c, network.inputs, wanted[0].size, compiler, words), wanted)
+    except (subprocess.CalledProcessError, StopIteration) as error:
+        told = getattr(error, "stderr", None) or str(error)
+        said = " ".join((told if isinstance(told, str) else told.decode(errors="replace")).split())[:_LONGEST]
+    return Failure(f"answers {compiler} {' '.join(words)}", said) if said else None
