@@ -40,6 +40,23 @@ def test_inputs_and_outputs_are_the_files_own_integers(own):
     assert (softmax["scale"], softmax["zero_point"], softmax["range"]) == (1 / 256, -128, [-128, 127])
 
 
+def test_real_ends_are_scale_and_zero_point_and_golden_vectors_are_the_files_own(own):
+    net = Network(rng := np.random.default_rng(3))
+    net.inputs.append(real := net.real([1, 6]))
+    x = net.add("QUANTIZE", [real], [net.activation([1, 6])])
+    y = net.dense(x, 4)
+    content = net.content(net.add("DEQUANTIZE", [y], [net.real([1, 4])]))
+    values = (net.scale(x) * rng.integers(-160, 160, (20, 6))).astype(np.float32)
+    assert own.run(content, t0=values) == 0
+    (said,) = json.loads((own.out / "interface.json").read_text())["parts"].values()
+    zeros = [net.tensors[place].quantization.zeroPoint[0] for place in (x, y)]
+    assert [(end["zero_point"], end["range"]) for side in ("inputs", "outputs") for end in said[side].values()] == [
+        (zero, [-128, 127]) for zero in zeros
+    ]
+    taken = np.load(own.out / "golden.npz")["t0"]
+    assert np.array_equal(taken, np.clip(np.rint(values / np.float32(net.scale(x))) + zeros[0], -128, 127))
+
+
 def test_rounding_half_even_is_what_onnxruntime_computes(own):
     own.parameters |= {"rounding": "half_even", "partial": True}
     assert own.run(residual(1)[0]) == 0

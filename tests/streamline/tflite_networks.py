@@ -142,10 +142,11 @@ class Network:
         y = self.activation(shape, scale=scale)
         return self.add(kind, [a, b], [y], f"{kind.title()}Options", fusedActivationFunction=activation)
 
-    def over_axes(self, kind: str, x, axes, keep=True) -> int:
+    def over_axes(self, kind: str, x, axes, keep=True, like=False) -> int:
         shape = [1 if axis in axes else size for axis, size in enumerate(self.shape(x)) if keep or axis not in axes]
         count = np.prod([self.shape(x)[axis] for axis in axes]) if kind == "SUM" else 1
-        y = self.activation(shape, scale=self.scale(x) * float(self.rng.uniform(0.4, 1.2) * np.sqrt(count)))
+        scale = self.scale(x) * float(self.rng.uniform(0.4, 1.2) * np.sqrt(count))
+        y = self.like(x, shape) if like else self.activation(shape, scale)
         return self.add(kind, [x, self.constant(np.array(axes, np.int32))], [y], "ReducerOptions", keepDims=keep)
 
     def unary(self, kind: str, x, options: str = "", more: list[int] = (), y: int | None = None, **flags) -> int:
@@ -189,16 +190,32 @@ def everyday(seed: int) -> tuple[bytes, int]:
     found += [net.over_axes("MEAN", x, [1, 2], keep=False), net.over_axes("SUM", z, [1, 2]), net.over_axes("MEAN", x, [3])]
     found += [net.unary(kind, x) for kind in ("RELU", "LOGISTIC", "TANH", "QUANTIZE")]
     found += [net.unary("RELU6", x, y=net.like(x, net.shape(x))), net.unary("PRELU", x, more=[slopes])]
-    found += [net.unary("LEAKY_RELU", x, "LeakyReluOptions", alpha=0.2), net.pool("AVERAGE_POOL_2D", x, (3, 3), (2, 2), VALID)]
+    found += [net.unary("LEAKY_RELU", x, "LeakyReluOptions", alpha=0.2), net.pool("AVERAGE_POOL_2D", x, (3, 3), (2, 2), SAME)]
     found += [net.add("TRANSPOSE", [x, integers(net, [0, 2, 3, 1])], [net.like(x, [1, 5, 4, 6])])]
     found += [net.add("CONCATENATION", [x, found[-5]], [net.like(x, [1, 6, 5, 8])], "ConcatenationOptions", axis=-1)]
     found += [net.add("SLICE", [z, integers(net, [0, 1, 1, 0]), integers(net, [1, 2, -1, -1])], [net.like(z, [1, 2, 4, 4])])]
     ends = [integers(net, values) for values in ([0, 1, 0, 0], [0, -1, 0, 1], [1, 1, 2, 1])]
     masks = dict(beginMask=1, endMask=5, shrinkAxisMask=8)
     found += [net.add("STRIDED_SLICE", [z, *ends], [net.like(z, [1, 4, 3])], "StridedSliceOptions", **masks)]
+    found += [net.unary("ABS", x, "AbsOptions"), net.unary("HARD_SWISH", z, "HardSwishOptions"), net.unary("ELU", x), transposed(net, z)]
+    found += [net.add("PAD", [z, net.constant(np.array([[0, 0], [1, 2], [0, 1], [0, 0]], np.int32))], [net.like(z, [1, 9, 6, 4])])]
+    found += [net.add("DEPTH_TO_SPACE", [x], [net.like(x, [1, 12, 10, 1])], "DepthToSpaceOptions", blockSize=2)]
+    resized = [net.like(x, [1, 7, 9, 4])]
+    found += [net.add("RESIZE_NEAREST_NEIGHBOR", [x, integers(net, [7, 9])], resized, "ResizeNearestNeighborOptions", halfPixelCenters=True)]
+    found += [net.add("REDUCE_MAX", [z, integers(net, [1, 2])], [net.like(z, [1, 4])], "ReducerOptions")]
+    found += [net.add("MAXIMUM", [found[-1], net.over_axes("MEAN", z, [1, 2], keep=False, like=True)], [net.like(z, [1, 4])])]
     halves = [net.like(z, [1, 6, 5, 2]) for _ in range(2)]
     net.add("SPLIT", [net.constant(np.array(3, np.int32)), z], halves, "SplitOptions", numSplits=2)
     return net.content(*found, *halves), net.computed
+
+
+def transposed(net: Network, x: int) -> int:
+    """A transposed convolution, which makes twice as many rows."""
+    _, height, width, channels = net.shape(x)
+    out = [1, 2 * height, width, 3]
+    (x, weights, bias), y = net._weighted(x, [3, 3, 2, channels], 0, True, out, NONE, True)
+    flags = dict(padding=SAME, strideH=2, strideW=1)
+    return net.add("TRANSPOSE_CONV", [integers(net, out), weights, x, bias], [y], "TransposeConvOptions", **flags)
 
 
 def integers(net: Network, values: list[int]) -> int:

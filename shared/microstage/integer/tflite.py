@@ -42,9 +42,19 @@ def _within(x, attributes) -> np.ndarray:
     return np.clip(x + attributes["zero_point"], attributes["low"], attributes["high"])
 
 
-@operator("TfliteTable", kind=Kind.MONOTONE, axes=lambda flags, shape, rank: {flags["axis"] % rank} if shape[0] > 1 else set())
+def _of_rows(attributes, shape, rank: int) -> set[int]:
+    return {attributes["axis"] % rank} if shape[0] > 1 else set()
+
+
+def _turns(_, constants) -> bool:
+    """Whether some row rises and falls."""
+    steps = np.diff(np.asarray(constants[0], np.int64), axis=1)
+    return bool(((steps > 0).any(axis=1) & (steps < 0).any(axis=1)).any())
+
+
+@operator("TfliteTable", kind=Kind.MONOTONE, axes=_of_rows, turns=_turns)
 def table(arguments, attributes):
-    """rows[channel, x - low]; a row that turns round somewhere has no thresholds."""
+    """rows[channel, x - low]."""
     x, rows = _integers(arguments[0]), np.asarray(arguments[1], np.int64)
     channels = _spread(np.arange(len(rows)), attributes["axis"] % x.ndim, x.ndim) if len(rows) > 1 else 0
     return rows[channels, x - attributes["low"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from microstage.errors import ParameterError
 from microstage.onnx_file import is_tflite, read_onnx
 from microstage.stage import Job
 from microstage_streamline.convert import Converted
-from microstage_streamline.graph.graph import Graph
+from microstage_streamline.graph.graph import Entry, Graph
 from microstage_streamline.graph.read import graph_of, read_graph
 from microstage_streamline.tflite.file import TfliteFile, read_tflite
 from microstage_streamline.tflite.gate import compare_with_kernels
@@ -47,15 +47,23 @@ class Opened:
         """The file beside the integers that were made of it."""
         return compare_with_file(job, self.model(), part, fed, recorded, arrays)
 
+    def golden(self, arrays: Arrays) -> Arrays:
+        """The user's own vectors as the graph takes and gives them."""
+        return arrays
+
 
 class _HalfEven(Opened):
     """A .tflite file as real numbers between quantisers that round half to even."""
 
+    @cached_property
+    def read(self) -> Graph:
+        return graph_of_tflite(read_tflite(self.path), exact=False).graph
+
     def graph(self) -> Graph:
-        return graph_of(self.model())
+        return replace(graph_of(self.model()), described=self.read.described)
 
     def model(self) -> onnx.ModelProto:
-        return as_onnx(graph_of_tflite(read_tflite(self.path), exact=False).graph)
+        return as_onnx(self.read)
 
 
 class _Exact(Opened):
@@ -78,6 +86,25 @@ class _Exact(Opened):
         samples = of_vectors(part.normal, part.written, fed, recorded)
         found = {"layers": compare_with_kernels(job, self.file, self.read, part, samples)}
         return found | compare_with_golden(job, part, samples, arrays)
+
+
+    def golden(self, arrays: Arrays) -> Arrays:
+        """Real inputs as QUANTIZE rounds them; expected answers as numbers to compare with, as those of other runtimes differ."""
+        found = dict(arrays)
+        for tensor in (self.file.tensors[place] for place in (*self.file.inputs, *self.file.outputs)):
+            value = found.get(tensor.name)
+            if value is not None and tensor.type == "FLOAT32":
+                found[tensor.name] = quantised(value, *self.read.graph.described[tensor.name], self.read.graph.inputs.get(tensor.name))
+            if value is not None and tensor.name not in self.read.graph.inputs:
+                found[tensor.name] = np.asarray(found[tensor.name], np.float64)
+        return found
+
+
+def quantised(value: np.ndarray, scale: float, zero: int, entry: Entry | None) -> np.ndarray:
+    """Halves away from zero, as TensorFlow Lite Micro's QUANTIZE has it, within the integers of an input."""
+    quotient = np.asarray(value, np.float32) / np.float32(scale)
+    levels = np.sign(quotient) * np.floor(np.abs(quotient) + np.float32(0.5)) + zero
+    return np.clip(levels, *entry.datatype).astype(np.int64) if entry else levels
 
 
 def opened(path: Path, rounding: str) -> Opened:

@@ -195,7 +195,7 @@ class OwnFile:
 
     def _arrays(self, part: Converted) -> dict[str, np.ndarray] | None:
         path = self.folder / "golden.npz"
-        return vectors.named(vectors.read_golden(path), part.normal) if path.exists() else None
+        return self.opened.golden(vectors.named(vectors.read_golden(path), part.normal)) if path.exists() else None
 
 
 def _file(name: str, part: Converted) -> str:

@@ -94,8 +94,14 @@ class TfliteFile:
 
     def where(self, operator: Operator) -> str:
         """What a person calls an operator."""
-        named = [self.tensors[place].name for place in operator.outputs if place >= 0]
+        named = [_short(self.tensors[place].name) for place in operator.outputs if place >= 0]
         return f"{operator.kind} -> {', '.join(named) or 'nothing'}"
+
+
+def _short(name: str) -> str:
+    """A converter's name of many that it fused: the first."""
+    first = name.split(";")[0]
+    return first if first == name else f"{first};..."
 
 
 def read_tflite(path: Path) -> TfliteFile:

@@ -136,6 +136,32 @@ def tanh(b: Builder, operator: Operator) -> None:
     _unary(b, operator, _sigmoid_like(x, gemmlowp.tanh, 7) if x.kind == np.int8 else sigmoid.tanh_of(x), "Tanh")
 
 
+@reads("ELU")
+def elu(b: Builder, operator: Operator) -> None:
+    """exp(x) - 1 below zero, in single precision (PopulateLookupTable)."""
+    x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
+
+    def function(v: np.ndarray) -> np.ndarray:
+        value = x.scale * (v - x.zero).astype(np.float32)
+        scaled = np.where(value < 0, np.exp(value) - np.float32(1), value) * (np.float32(1) / out.scale)
+        return out.zero + (np.sign(scaled) * np.floor(np.abs(scaled) + np.float32(0.5))).astype(np.int64)
+
+    _unary(b, operator, function, "Elu")
+
+
+@reads("MAXIMUM", "MINIMUM")
+def extreme(b: Builder, operator: Operator) -> None:
+    """The larger or the smaller of integers at one scale."""
+    terms, out = [b.activation(place) for place in operator.inputs], b.activation(operator.outputs[0])
+    if b.exact and any((term.scale, term.zero) != (out.scale, out.zero) for term in terms):
+        raise ModelError("compares integers at other scales than its output's")
+    alike = all(term.shape == out.shape and term.data is None for term in terms)
+    layout = b.layout(*operator.inputs) if alike else LAST
+    kind = {"MAXIMUM": "Max", "MINIMUM": "Min"}[operator.kind]
+    found = b.node(kind, [b.get(term.place, REAL, layout) for term in terms], b.fresh(out.place, "extreme"))
+    quantised(b, out.place, found, layout)
+
+
 @reads("HARD_SWISH")
 def hard_swish(b: Builder, operator: Operator) -> None:
     """x relu6(x + 3) / 6 in 16 bits (reference/hard_swish.h)."""

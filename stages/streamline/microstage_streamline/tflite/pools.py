@@ -72,6 +72,19 @@ def _counts(image: tuple[int, ...], flags: dict) -> np.ndarray:
     return np.multiply.outer(*sides)
 
 
+@reads("REDUCE_MAX")
+def reduce_max(b: Builder, operator: Operator) -> None:
+    """The largest over axes: integers at the scale of the input."""
+    x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
+    if b.exact and (x.scale, x.zero) != (out.scale, out.zero):
+        raise ModelError("has an output at another scale than its input")
+    axes = b.constant(out.place, "axes", np.asarray(b.stored(operator, 1), np.int64).reshape(-1))
+    name = b.new(out.place, REAL) if b.exact else b.fresh(out.place, "reduced")
+    b.node("ReduceMax", [b.get(x.place, REAL, LAST), axes], name, keepdims=int(bool(operator.option("keepDims"))))
+    if not b.exact:
+        quantised(b, out.place, name)
+
+
 @reads("MEAN", "SUM")
 def reduce(b: Builder, operator: Operator) -> None:
     """A sum over axes, rescaled; of a mean, the multiplier is divided by their size (QuantizedMeanOrSum)."""

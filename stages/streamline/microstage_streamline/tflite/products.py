@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from microstage.errors import ModelError
@@ -93,6 +95,28 @@ def _is_wide(b: Builder, operator: Operator, x: Tensor) -> bool:
         return False
     bias = b.stored(operator, 2)
     return bias.dtype != np.int32 if bias is not None else operator.option("quantizedBiasType") != 2
+
+
+@reads("TRANSPOSE_CONV")
+def transpose_conv(b: Builder, operator: Operator) -> None:
+    """[O, kh, kw, C] -> [C, O, kh, kw]; inputs are the output's shape, weights, image, bias."""
+    _, kernel, image, *bias = operator.inputs
+    operator = replace(operator, inputs=[image, kernel, *bias])
+    x, out, option = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), operator.option
+    w = _weights(b, operator, x)
+    if len(w.scales) > 1 and w.axis != 0:
+        raise ModelError(f"its weights {w.name} have scales along axis {w.axis}; expected 0")
+    values, strides, kernel = _centred(w).transpose(3, 0, 1, 2), [option("strideH", 1), option("strideW", 1)], list(w.shape[1:3])
+    begins = pads_of(option("padding"), out.shape[1:3], kernel, strides, [1, 1])[:2]
+    whole = [(size - 1) * stride + taps for size, stride, taps in zip(x.shape[1:3], strides, kernel)]
+    ends = [size - begin - wanted for size, begin, wanted in zip(whole, begins, out.shape[1:3])]
+    flags = {"kernel_shape": kernel, "strides": strides, "pads": [*begins, *(max(0, end) for end in ends)]}
+    if min(ends) < 0:
+        flags["output_padding"] = [max(0, -end) for end in ends]
+    stored = b.weights(w.place, np.ascontiguousarray(values), w.scales, 1, _signed(w))
+    product = b.node("ConvTranspose", [b.get(x.place, REAL, FIRST), stored], b.fresh(out.place, "product"), **flags)
+    product = _biased(b, operator, product, x, w, 1, 4)
+    _finished(b, operator, product, x, w, FIRST, 1)
 
 
 @reads("FULLY_CONNECTED")

@@ -40,10 +40,10 @@ def graph_of_tflite(file: TfliteFile, exact: bool) -> Read:
         if operator in inside:
             _added(builder, operator)
     outputs = [_left(builder, place) for place in file.outputs]
-    described = {builder.called.get(place, file.tensors[place].name): file.tensors[place] for place in builder.forms}
-    said = {name: (float(tensor.scale), tensor.zero) for name, tensor in described.items() if len(tensor.scales)}
-    ends = {name: said[name] for name in [*builder.inputs, *outputs] if name in said} if exact else {}
-    return Read(Graph(builder.nodes, builder.constants, builder.inputs, outputs, _OPSET, ends), builder.forms)
+    raw = {forms[RAW, LAST]: file.tensors[place] for place, forms in builder.forms.items() if (RAW, LAST) in forms}
+    raw = {name: raw[name] for name in [*builder.inputs, *outputs] if name in raw and len(raw[name].scales)}
+    described = {name: (float(tensor.scale), tensor.zero) for name, tensor in raw.items()}
+    return Read(Graph(builder.nodes, builder.constants, builder.inputs, outputs, _OPSET, described), builder.forms)
 
 
 def _added(builder: Builder, operator: Operator) -> None:
@@ -51,18 +51,22 @@ def _added(builder: Builder, operator: Operator) -> None:
     builder.layer = where
     if operator.kind not in OPERATORS:
         raise ModelError(f"{where}: {operator.kind} is an operator that is not known here.")
-    for place in (*operator.inputs, *operator.outputs):
-        tensor = builder.file.tensors[place]
-        if place >= 0 and tensor.type.startswith("FLOAT"):
-            stored = any(builder.file.tensors[p].type == "INT8" for p in operator.inputs if p >= 0)
-            how = "real numbers with integer weights (dynamic range quantisation)" if stored else "real numbers"
-            raise ModelError(f"{where} computes in {how}; convert the file with full integer quantisation.")
+    _assert_integers(builder.file, operator)
     try:
         OPERATORS[operator.kind](builder, operator)
     except ModelError as error:
         raise ModelError(f"{where}: {str(error).rstrip('.')}.") from None
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):  # attributes and shapes of a wrong file
         raise ModelError(f"{where} has inputs or options that do not fit together.") from None
+
+
+def _assert_integers(file: TfliteFile, operator: Operator) -> None:
+    """`ModelError` for an operator that reads or gives real numbers."""
+    types = {place: file.tensors[place].type for place in (*operator.inputs, *operator.outputs) if place >= 0}
+    if any(kind.startswith("FLOAT") for kind in types.values()):
+        hybrid = any(types[place] == "INT8" for place in operator.inputs if place >= 0)
+        how = "real numbers with integer weights (dynamic range quantisation)" if hybrid else "real numbers"
+        raise ModelError(f"{file.where(operator)} computes in {how}; convert the file with full integer quantisation.")
 
 
 def _entered(builder: Builder) -> list[Operator]:
@@ -72,9 +76,11 @@ def _entered(builder: Builder) -> list[Operator]:
         tensor = file.tensors[place]
         if tensor.type == "FLOAT32":
             readers = [operator for operator in file.operators if place in operator.inputs]
-            if not readers or any(operator.kind != "QUANTIZE" for operator in readers) or len(readers) > 1 and builder.exact:
-                what = "real numbers that no QUANTIZE reads alone"
-                raise ModelError(f"Input {tensor.name} is {what}; convert the file with full integer quantisation.")
+            for operator in readers:
+                if operator.kind != "QUANTIZE":
+                    _assert_integers(file, operator)
+            if len(readers) != 1:
+                raise ModelError(f"Input {tensor.name} is real numbers that {len(readers)} operators read; expected one QUANTIZE.")
             for operator in readers:
                 _quantised(builder, operator, tensor.name)
                 border.append(operator)

@@ -126,6 +126,48 @@ def split(b: Builder, operator: Operator) -> None:
         start = end
 
 
+@reads("UNPACK")
+def unpack(b: Builder, operator: Operator) -> None:
+    """A slice of one place for each output, without its axis."""
+    x = b.activation(operator.inputs[0])
+    axis = operator.option("axis") % len(x.shape)
+    for place, output in enumerate(operator.outputs):
+        starts, ends = ([at if axis == along else size for along, size in enumerate(sizes)] for at, sizes in
+                        ((place, [0] * len(x.shape)), (place + 1, x.shape)))  # fmt: skip
+        part = Operator(operator.place, "SLICE", [operator.inputs[0]], [output], None)
+        _sliced(b, part, starts, ends, [1] * len(x.shape))
+
+
+@reads("DEPTH_TO_SPACE", "SPACE_TO_DEPTH")
+def blocks(b: Builder, operator: Operator) -> None:
+    """Channels as blocks of pixels, or the way back: reshaped, turned, reshaped."""
+    x, out, size = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), operator.option("blockSize", 1)
+    _, height, width, depth = x.shape
+    if operator.kind == "DEPTH_TO_SPACE":
+        sizes, order = [1, height, width, size, size, depth // size**2], [0, 1, 3, 2, 4, 5]
+    else:
+        sizes, order = [1, height // size, size, width // size, size, depth], [0, 1, 3, 2, 4, 5]
+    shapes = [b.constant(out.place, "shape", np.array(shape, np.int64)) for shape in (sizes, out.shape)]
+    names = [b.fresh(out.place, what) for what in ("blocks", "turned")]
+
+    def move(sources: list[str], name: str) -> str:
+        turned = b.node("Transpose", [b.node("Reshape", [sources[0], shapes[0]], names[0])], names[1], perm=order)
+        return b.node("Reshape", [turned, shapes[1]], name)
+
+    _moved(b, operator.inputs[:1], out.place, move)
+
+
+@reads("GATHER")
+def gather(b: Builder, operator: Operator) -> None:
+    """Constant places along one axis."""
+    x, out, places = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), b.stored(operator, 1)
+    axis = operator.option("axis") % len(x.shape)
+    if operator.option("batchDims"):
+        raise ModelError("gathers by samples of its own")
+    stored = b.constant(out.place, "places", np.asarray(places, np.int64))
+    _moved(b, operator.inputs[:1], out.place, lambda names, name: b.node("Gather", [names[0], stored], name, axis=axis))
+
+
 @reads("RESIZE_NEAREST_NEIGHBOR")
 def resize_nearest(b: Builder, operator: Operator) -> None:
     """Rows and columns again, or left out: each output place reads one input place."""
