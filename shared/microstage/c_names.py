@@ -137,7 +137,8 @@ def is_network_name(text: str) -> bool:
     """Whether functions, files and targets may be called so: letters, digits and single underscores, a letter first, at
     most 40, and nothing that has a meaning in C, in its libraries or in a build."""
     plain = re.fullmatch(r"[A-Za-z](_?[A-Za-z0-9])*", text) and len(text) <= _LONGEST
-    return bool(plain) and text.lower() not in _RESERVED | _NO_NETWORK
+    taken = text.lower() in _RESERVED | _NO_NETWORK or text.lower().startswith("arduino")  # which are Arduino's own
+    return bool(plain) and not taken
 
 
 def network_name(text: str) -> str:

@@ -175,7 +175,7 @@ neither golden vectors nor `test/`, `examples/board`, and `host/`, the vector ke
 | ESP-IDF | `components/{name}`; `compote component pack --name {name}` makes an archive |
 | PlatformIO | `lib/{name}`; `pio pkg pack` makes an archive |
 | Arduino | `libraries/{name}`, from `make library TO=libraries` |
-| any other | compile {sources}; `#include "{name}.h"` |
+| any other | compile the .c files beside this page, not those in folders; `#include "{name}.h"` |
 
 {tried}
 """
@@ -190,6 +190,5 @@ SDKs of Zephyr, ESP-IDF, PlatformIO and Arduino have not built them, and no boar
 def _firmware(program: Program) -> list[str]:
     """How others' build systems take the folder, and what nobody has tried."""
     name, ends = program.model.name, program.api.ends
-    sources = f"`{name}.c` and `{name}_weights.c`"
-    text = _FIRMWARE.format(name=name, upper=name.upper(), sources=sources, tried=(_TRIED if ends else "") + _UNTRIED)
+    text = _FIRMWARE.format(name=name, upper=name.upper(), tried=(_TRIED if ends else "") + _UNTRIED)
     return text.rstrip().split("\n")
