@@ -133,7 +133,7 @@ class ExactNetwork:
 
 
 def _renamed(model: onnx.ModelProto, style: str) -> onnx.ModelProto:
-    graph, names = model.graph, {}
+    graph, names = model.graph, {"": ""}
     for name in [v.name for v in (*graph.input, *graph.output)] + [n for node in graph.node for n in (*node.input, *node.output)]:
         names.setdefault(name, STYLES[style](name.split("|")[0], len(names)))
     for node in graph.node:

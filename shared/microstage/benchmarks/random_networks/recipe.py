@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from microstage.benchmarks.random_networks import blocks
+from microstage.benchmarks.random_networks import blocks, everyday
 from microstage.benchmarks.random_networks.draws import Draws
 from microstage.benchmarks.random_networks.exact import ExactNetwork
 from microstage.benchmarks.random_networks.names import STYLES
@@ -17,7 +17,8 @@ from microstage.benchmarks.random_networks.names import STYLES
 __all__ = ["LAYERS", "Made", "Recipe", "Step", "drawn", "made"]
 
 LAYERS = 60
-_BLOCKS = {block.__name__: block for block in (*blocks.STARTS, *blocks.IMAGE, *blocks.ROW, blocks.end)}
+_IMAGE, _ROW = blocks.IMAGE | everyday.IMAGE, blocks.ROW | everyday.ROW
+_BLOCKS = {block.__name__: block for block in (*blocks.STARTS, *_IMAGE, *_ROW, blocks.end)}
 _OPSETS = (13, 17, 21)
 
 
@@ -68,7 +69,7 @@ def drawn(seed: int, layers: int = LAYERS) -> Recipe:
     opset, style, count = rng.choice(_OPSETS), rng.choice([*STYLES]), rng.about(layers)
     start = _one(rng, blocks.STARTS)
     images = 0 if start == "numbers" else rng.integers(0, count + 1)
-    names = [start, *(_one(rng, blocks.IMAGE) for _ in range(images)), *(_one(rng, blocks.ROW) for _ in range(count - images))]
+    names = [start, *(_one(rng, _IMAGE) for _ in range(images)), *(_one(rng, _ROW) for _ in range(count - images))]
     seeds = np.random.SeedSequence(seed).generate_state(len(names) + 1)
     return Recipe(qonnx, exact, opset, style, tuple(Step(n, int(s)) for n, s in zip([*names, "end"], seeds)))
 
