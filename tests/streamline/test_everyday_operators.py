@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from test_own_network import Own
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-S = 0.0431
+S, ZERO = 0.0431, np.int8(0)
 
 
 class Net:
@@ -33,11 +33,12 @@ class Net:
         self.kept.append(numpy_helper.from_array(value, f"c{len(self.kept)}"))
         return f"c{len(self.kept) - 1}"
 
-    def q(self, value, scale=0.0893, zero=np.int8(0)):
+    def q(self, value, scale=0.0893, zero=ZERO):
         return self.add("DequantizeLinear", self.add("QuantizeLinear", value, scale, zero), scale, zero)
 
     def w(self, *shape, scale=0.0217, axis=0):
-        return self.add("DequantizeLinear", self.rng.integers(-7, 8, shape).astype(np.int8), scale, np.zeros(np.shape(scale), np.int8), axis=axis)
+        ints = self.rng.integers(-7, 8, shape).astype(np.int8)
+        return self.add("DequantizeLinear", ints, scale, np.zeros(np.shape(scale), np.int8), axis=axis)
 
     def input(self, *shape, scale=S):
         self.inputs.append(helper.make_tensor_value_info(f"x{len(self.inputs)}", TensorProto.FLOAT, [1, *shape]))
@@ -66,9 +67,11 @@ def functions(net):
     half = net.add("Add", net.add("Erf", net.add("Div", sums, 1.41421356)), 1.0)
     composed = net.add("Mul", levels, net.add("Clip", net.add("Add", levels, 3.0), 0.0, 6.0))
     for value in (
-        net.add("PRelu", sums, each), net.add("Min", net.add("Max", 0.0, sums), 6.0), net.add("Sub", 1.0, sums), net.add("Clip", sums, "", 1.0),
+        net.add("PRelu", sums, each), net.add("Min", net.add("Max", 0.0, sums), 6.0), net.add("Sub", 1.0, sums),
+        net.add("Clip", sums, "", 1.0),
         net.add("Mul", sums, net.add("Sigmoid", sums)), net.add("Mul", net.add("Mul", sums, half), 0.5), net.add("Div", composed, 6.0),
-        net.add("Pow", levels, 2.0), net.add("Where", net.add("Less", 0.2, sums), sums, -0.5), net.add("Add", sums, net.rng.normal(size=(4, 3, 3))),
+        net.add("Pow", levels, 2.0), net.add("Where", net.add("Less", 0.2, sums), sums, -0.5),
+        net.add("Add", sums, net.rng.normal(size=(4, 3, 3))),
     ):
         net.given(net.q(value, 0.071))
     net.given(net.add("Cast", net.add("Greater", sums, 0.1), to=TensorProto.FLOAT))
@@ -78,7 +81,8 @@ def moves(net):
     x = net.q(net.add("Conv", net.input(3, 4, 4), net.w(4, 3, 1, 1)))
     pads = np.array([0, 0, 1, 2, 0, 0, 2, 1])
     for value in (
-        net.add("Pad", x, pads), net.add("Pad", x, pads, 0.0893 * 7), net.add("Pad", x, pads, mode="reflect"), net.add("Pad", x, pads, mode="edge"),
+        net.add("Pad", x, pads), net.add("Pad", x, pads, 0.0893 * 7), net.add("Pad", x, pads, mode="reflect"),
+        net.add("Pad", x, pads, mode="edge"),
         net.add("Pad", x, np.array([-1, 2]), "", np.array([-1])), net.add("Tile", x, np.array([1, 1, 2, 1])), net.add("DepthToSpace", x, blocksize=2),
         net.add("DepthToSpace", x, blocksize=2, mode="CRD"), net.add("SpaceToDepth", x, blocksize=2), net.add("Gather", x, np.array([3, 0, 2, 1, 1]), axis=1),
         net.add("GatherElements", x, net.rng.integers(0, 4, (1, 4, 4, 4)), axis=3), net.add("Slice", x, [-1], [-9], [3], [-1]),
@@ -97,14 +101,16 @@ def pools(net):
         net.add("AveragePool", x, **window), net.add("AveragePool", x, count_include_pad=1, **window),
         net.add("AveragePool", x, kernel_shape=[3, 2], strides=[2, 2], ceil_mode=1), net.add("GlobalMaxPool", x),
         net.add("MaxPool", x, kernel_shape=[2, 2], outputs=2)[0],
-        *(net.add(f"Reduce{op}", x, np.array(axes), keepdims=keeps) for op in ("Sum", "Mean", "Max", "Min") for axes, keeps in (([1], 1), ([-1, 1], 0), ([3], 0))),
+        *(net.add(f"Reduce{op}", x, np.array(axes), keepdims=keeps)
+          for op in ("Sum", "Mean", "Max", "Min") for axes, keeps in (([1], 1), ([-1, 1], 0), ([3], 0))),
     ):
         net.given(net.q(value, 0.061))
 
 
 def products(net):
     x = net.input(4, 4, 4)
-    for shape, flags in (((4, 3, 3, 3), {"strides": [2, 2], "pads": [1, 0, 1, 1]}), ((4, 2, 2, 3), {"group": 2, "strides": [2, 1], "output_padding": [1, 0]}),
+    for shape, flags in (((4, 3, 3, 3), {"strides": [2, 2], "pads": [1, 0, 1, 1]}),
+                         ((4, 2, 2, 3), {"group": 2, "strides": [2, 1], "output_padding": [1, 0]}),
                          ((4, 3, 2, 2), {"dilations": [2, 1]}), ((4, 3, 1, 1), {"strides": [2, 2]})):
         scale = net.rng.uniform(0.01, 0.03, shape[1])
         net.given(net.q(net.add("ConvTranspose", x, net.w(*shape, scale=scale, axis=1), np.ones(shape[1] * flags.get("group", 1)) * 0.3, **flags)))
@@ -190,7 +196,9 @@ def assert_c_repeats(folder, artefact):
     assert proved and all(v["equal"] == v["compared"] > 0 for v in proved)
 
 
-@pytest.mark.parametrize(("op", "said"), [("Resize", "only nearest"), ("TopK", "sorted=1"), ("QLinearSoftmax", "QLinearSoftmax"), ("Sin", "quantiser in front")])
+@pytest.mark.parametrize(
+    ("op", "said"), [("Resize", "only nearest"), ("TopK", "sorted=1"), ("QLinearSoftmax", "QLinearSoftmax"), ("Sin", "quantiser in front")]
+)
 def test_what_has_no_integers_is_told_by_name(tmp_path, capfd, op, said):
     own, net = Own(tmp_path), Net()
     x = net.input(40, 16, 16)
