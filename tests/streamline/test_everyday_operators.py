@@ -69,7 +69,8 @@ def functions(net):
     for value in (
         net.add("PRelu", sums, each), net.add("Min", net.add("Max", 0.0, sums), 6.0), net.add("Sub", 1.0, sums),
         net.add("Clip", sums, "", 1.0),
-        net.add("Mul", sums, net.add("Sigmoid", sums)), net.add("Mul", net.add("Mul", sums, half), 0.5), net.add("Div", composed, 6.0),
+        net.add("Mul", sums, net.add("Sigmoid", sums)), net.add("Mul", net.add("Mul", sums, half), 0.5),
+        net.add("Div", composed, 6.0),
         net.add("Pow", levels, 2.0), net.add("Where", net.add("Less", 0.2, sums), sums, -0.5),
         net.add("Add", sums, net.rng.normal(size=(4, 3, 3))),
     ):
@@ -83,12 +84,17 @@ def moves(net):
     for value in (
         net.add("Pad", x, pads), net.add("Pad", x, pads, 0.0893 * 7), net.add("Pad", x, pads, mode="reflect"),
         net.add("Pad", x, pads, mode="edge"),
-        net.add("Pad", x, np.array([-1, 2]), "", np.array([-1])), net.add("Tile", x, np.array([1, 1, 2, 1])), net.add("DepthToSpace", x, blocksize=2),
-        net.add("DepthToSpace", x, blocksize=2, mode="CRD"), net.add("SpaceToDepth", x, blocksize=2), net.add("Gather", x, np.array([3, 0, 2, 1, 1]), axis=1),
-        net.add("GatherElements", x, net.rng.integers(0, 4, (1, 4, 4, 4)), axis=3), net.add("Slice", x, [-1], [-9], [3], [-1]),
-        net.add("Expand", net.add("ReduceMax", x, [3]), np.array([1, 4, 4, 3])), net.add("Resize", x, "", np.array([1, 1, 2, 0.5]), mode="nearest"),
+        net.add("Pad", x, np.array([-1, 2]), "", np.array([-1])), net.add("Tile", x, np.array([1, 1, 2, 1])),
+        net.add("DepthToSpace", x, blocksize=2),
+        net.add("DepthToSpace", x, blocksize=2, mode="CRD"), net.add("SpaceToDepth", x, blocksize=2),
+        net.add("Gather", x, np.array([3, 0, 2, 1, 1]), axis=1),
+        net.add("GatherElements", x, net.rng.integers(0, 4, (1, 4, 4, 4)), axis=3),
+        net.add("Slice", x, [-1], [-9], [3], [-1]),
+        net.add("Expand", net.add("ReduceMax", x, [3]), np.array([1, 4, 4, 3])),
+        net.add("Resize", x, "", np.array([1, 1, 2, 0.5]), mode="nearest"),
         net.add("Resize", x, "", "", np.array([1, 4, 7, 3]), mode="nearest", coordinate_transformation_mode="align_corners", nearest_mode="ceil"),
-        net.q(net.add("Concat", x, net.q(net.add("Conv", x, net.w(2, 4, 1, 1)), 0.0131), axis=1)), net.add("Gather", x, np.array(-1), axis=2),
+        net.q(net.add("Concat", x, net.q(net.add("Conv", x, net.w(2, 4, 1, 1)), 0.0131), axis=1)),
+        net.add("Gather", x, np.array(-1), axis=2),
     ):
         net.given(net.add("Flatten", value))
 
@@ -97,7 +103,8 @@ def pools(net):
     x = net.input(4, 8, 7)
     window = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
     for value in (
-        net.add("MaxPool", x, ceil_mode=1, **window), net.add("MaxPool", x, kernel_shape=[3, 2], dilations=[2, 3], pads=[1, 1, 1, 1]),
+        net.add("MaxPool", x, ceil_mode=1, **window),
+        net.add("MaxPool", x, kernel_shape=[3, 2], dilations=[2, 3], pads=[1, 1, 1, 1]),
         net.add("AveragePool", x, **window), net.add("AveragePool", x, count_include_pad=1, **window),
         net.add("AveragePool", x, kernel_shape=[3, 2], strides=[2, 2], ceil_mode=1), net.add("GlobalMaxPool", x),
         net.add("MaxPool", x, kernel_shape=[2, 2], outputs=2)[0],
@@ -126,8 +133,10 @@ def pairs(net):
     gate = net.q(net.add("HardSigmoid", net.q(net.add("GlobalAveragePool", a), 0.02)), 1 / 256, np.uint8(0))
     total = net.add("Add", a, b)
     for value in (
-        net.add("Sub", a, b), net.add("Add", a, gate), net.add("Sum", a, a, b), net.add("Mean", a, b), net.add("Max", a, b), net.add("Min", b, a),
-        net.add("Mul", a, gate), net.add("Mul", net.add("Sub", 1.0, gate), b), net.add("Mul", total, net.add("Sigmoid", total)), net.add("Mul", a, b),
+        net.add("Sub", a, b), net.add("Add", a, gate), net.add("Sum", a, a, b), net.add("Mean", a, b),
+        net.add("Max", a, b), net.add("Min", b, a),
+        net.add("Mul", a, gate), net.add("Mul", net.add("Sub", 1.0, gate), b), net.add("Mul", total,
+        net.add("Sigmoid", total)), net.add("Mul", a, b),
     ):
         net.given(net.q(value, 0.0831))
 
@@ -155,9 +164,12 @@ def microsoft(net):
     domain = {"domain": "com.microsoft"}
     for value in (
         net.add("QLinearConv", a, *one, *weights, *out, net.rng.integers(-900, 901, 5).astype(np.int32), pads=[1] * 4),
-        net.add("QLinearMatMul", flat, *one, rows, np.float32(0.002), np.int8(0), *out), net.add("QLinearAdd", a, *one, b, *two, *out, **domain),
-        net.add("QLinearMul", a, *one, b, *two, *out, **domain), net.add("QLinearConcat", *out, a, *one, b, *two, axis=1, **domain),
-        net.add("QLinearLeakyRelu", a, *one, *out, alpha=0.1, **domain), net.add("QLinearSigmoid", a, *one, *out, **domain),
+        net.add("QLinearMatMul", flat, *one, rows, np.float32(0.002), np.int8(0), *out),
+        net.add("QLinearAdd", a, *one, b, *two, *out, **domain),
+        net.add("QLinearMul", a, *one, b, *two, *out, **domain),
+        net.add("QLinearConcat", *out, a, *one, b, *two, axis=1, **domain),
+        net.add("QLinearLeakyRelu", a, *one, *out, alpha=0.1, **domain),
+        net.add("QLinearSigmoid", a, *one, *out, **domain),
         net.add("QLinearGlobalAveragePool", a, *one, *out, channels_last=0, **domain),
         net.add("QGemm", flat, *one, rows, np.float32(0.002), np.int8(0), net.rng.integers(-900, 901, 3).astype(np.int32), *out, **domain),
     ):
@@ -211,7 +223,8 @@ def test_what_has_no_integers_is_told_by_name(tmp_path, capfd, op, said):
         net.given(net.q(net.add("Sin", net.add("Conv", x, weights))))
     else:
         parameters = (np.float32(S), np.uint8(0))
-        net.given(net.add("QLinearSoftmax", net.add("QuantizeLinear", x, *parameters), *parameters, np.float32(1 / 256), np.uint8(0),
+        net.given(net.add("QLinearSoftmax",
+        net.add("QuantizeLinear", x, *parameters), *parameters, np.float32(1 / 256), np.uint8(0),
                           domain="com.microsoft", axis=1, opset=13), TensorProto.UINT8)
     assert own.run(net.model()) in (2, 3)
     assert said in capfd.readouterr().err
