@@ -113,6 +113,8 @@ def test_golden_vectors_that_do_not_fit_are_refused(own, capfd):
         assert said in capfd.readouterr().err.splitlines()[-1]
     (own.source / "golden.npz").write_bytes(b"no archive")
     assert own.run(small().model()) == 2
+    said = capfd.readouterr().err
+    assert "GOLDEN" in said and str(own.source) not in said
 
 
 def qdq(nodes, constants, inputs, outputs, opset=13):

@@ -52,13 +52,16 @@ def read_golden(path: Path) -> dict[str, np.ndarray]:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
     except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise ArtefactError(f"{path} holds no golden vectors: {error}.") from None
+        raise ArtefactError(f"GOLDEN is no archive of arrays: {getattr(error, 'strerror', None) or error}.") from None
     if size > _LARGEST:
-        raise ArtefactError(f"{path} unpacks to {size >> 20} MiB; at most {_LARGEST >> 20} MiB can be read.")
-    arrays = golden.load(path)
+        raise ArtefactError(f"GOLDEN unpacks to {size >> 20} MiB; at most {_LARGEST >> 20} MiB can be read.")
+    try:
+        arrays = golden.load(path)
+    except ArtefactError:
+        raise ArtefactError("GOLDEN holds something else than arrays of numbers; write it with numpy.savez.") from None
     wrong = next((name for name, value in arrays.items() if value.dtype.kind not in "biuf" or not np.isfinite(value).all()), None)
     if wrong is not None:
-        raise ArtefactError(f"{path}: {wrong} holds something else than finite numbers.")
+        raise ArtefactError(f"GOLDEN has {wrong}, which holds something else than finite numbers.")
     return arrays
 
 
