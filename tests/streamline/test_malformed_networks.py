@@ -144,3 +144,29 @@ def test_bytes_changed_at_random_never_end_in_a_traceback(tmp_path, capfd):
             refusals += 1
             assert "\n" not in str(error)
     assert refusals > 50
+
+
+def mixing(op, *constants, **flags):
+    """An operator that moves or mixes samples, in front of the last layer."""
+    def change(model):
+        place = next(i for i, node in enumerate(model.graph.node) if node.op_type == "Flatten")
+        source, names = model.graph.node[place].input[0], [f"mixing{i}" for i in range(len(constants))]
+        model.graph.initializer.extend(onnx.numpy_helper.from_array(np.asarray(c, np.int64), n) for c, n in zip(constants, names))
+        model.graph.node.insert(place, helper.make_node(op, [source, *names], ["mixed"], name="mixing", **flags))
+        model.graph.node[place + 1].input[0] = "mixed"
+
+    return edited(change)
+
+
+MIXING = {
+    "transposed": mixing("Transpose", perm=[1, 0, 2, 3]), "unsqueezed": mixing("Unsqueeze", [0]), "flattened": mixing("Flatten", axis=0),
+    "joined": mixing("Concat", axis=-4), "cut": mixing("Slice", [0], [2], [0], [2]),
+}
+
+
+@pytest.mark.parametrize("kind", MIXING)
+def test_what_mixes_samples_is_refused_at_its_node(kind, tmp_path, capfd):
+    own = Own(tmp_path)
+    own.run(MIXING[kind])
+    (said,) = capfd.readouterr().err.splitlines()
+    assert "mixing (" in said and "samples" in said and not any(own.out.iterdir())

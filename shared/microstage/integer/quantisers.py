@@ -133,7 +133,7 @@ def quant(arguments, attributes):
 def quant_levels(arguments, attributes):
     """The levels of Quant, int64: rounding behind the zero point, which QuantizeLinear adds to what is rounded; one signed bit is -1 or 1."""
     value, scale, zero_point, width = (np.asarray(a) if not isinstance(a, QTensor) else a for a in arguments)
-    bits, signed, narrow = int(width.reshape(())), attributes["signed"], attributes["narrow"]
+    bits, signed, narrow = int(width.reshape(())), attributes["signed"], bool(attributes["narrow"])
     shifted = _quotient(value, scale, zero_point)
     if bits == 1 and signed:
         return np.where(shifted >= 0, 1, -1)
@@ -182,7 +182,7 @@ def multi_threshold(arguments, attributes):
     last = attributes.get("data_layout", "NCHW") in ("NHWC", "NWC")
     axis = x.ndim - 1 if last or x.ndim < 2 else 1
     moved = np.moveaxis(x, axis, -1)
-    table = np.broadcast_to(thresholds, (moved.shape[-1], thresholds.shape[1]))
+    table = np.broadcast_to(np.sort(thresholds, axis=1), (moved.shape[-1], thresholds.shape[1]))
     counts = np.empty(moved.shape, np.int64)
     for channel in range(moved.shape[-1]):
         counts[..., channel] = np.searchsorted(table[channel], moved[..., channel], side="right")

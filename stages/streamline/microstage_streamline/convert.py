@@ -79,7 +79,8 @@ def convert(graph: Graph, name: str, given: Given | None = None) -> Converted:
     normal = _with(graph, given) if given else _normal(graph)
     made = DropConstantChannels(Integeriser(normal).run()).apply()
     if not made.nodes:
-        why = made.unresolved[0].reason if made.unresolved else "it has no layer"
+        first = made.unresolved[0] if made.unresolved else None
+        why = f"{first}: {first.reason.rstrip('.')}" if first else "it has no layer"
         remedy = f"; {REMEDY}" if unquantised(normal) else ""
         raise ModelError(f"Nothing of the network can be computed in integers: {why}{remedy}.")
     reason = beyond_finn(made)

@@ -25,8 +25,9 @@ def raised(model: onnx.ModelProto, opset: int, custom: tuple[str, ...]) -> onnx.
     for place, node in enumerate(copy.graph.node):
         node.name = node.name or f"node {place}"
         node.domain = _AS_CUSTOM if node.op_type in custom else node.domain
+    others = dict.fromkeys([_AS_CUSTOM, *(node.domain for node in copy.graph.node if node.domain not in ("", "ai.onnx"))], 1)
     del copy.opset_import[:]
-    copy.opset_import.extend([onnx.helper.make_opsetid("", opset), onnx.helper.make_opsetid(_AS_CUSTOM, 1)])
+    copy.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in {"": opset, **others}.items())
     try:
         found = version_converter.convert_version(copy, OLDEST)
     except Exception as error:  # C++, on what may be anything

@@ -51,7 +51,7 @@ class Untouched:
                 self.computed |= set(node.output)
         self.narrow = narrow_tensors(self.nodes, model.graph)
         batches = {kind.shape.dim[0].dim_value for kind in self.inputs.values() if kind.shape.dim}
-        self.batch = max(batches, default=0) or None
+        self.batch = max(0, *batches, 0) or None
 
     def kind(self, name: str) -> np.dtype:
         """The NumPy type of a graph input."""

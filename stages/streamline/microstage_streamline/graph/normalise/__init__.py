@@ -14,6 +14,7 @@ from microstage_streamline.graph.normalise import (  # noqa: F401  they register
     qoperator,
     quantised,
     reductions,
+    samples,
     shapes,
     turned,
 )
