@@ -103,20 +103,22 @@ def dequantize_linear(arguments, attributes):
 
 def _in_blocks(ints, scale, zero_point, axis: int, size: int) -> QTensor:
     """Integers whose scale differs along `axis` too, every `size` places: whole multiples of a step that all blocks share."""
-    step, times = _shared_step(np.asarray(scale, np.float64), axis)
+    step, times = shared_step(np.asarray(scale, np.float64), (axis,))
     whole = (slice(None),) * axis + (slice(0, ints.shape[axis]),)
     times, shift = (np.repeat(np.asarray(value, np.int64), size, axis)[whole] for value in (times, zero_point))
     return QTensor((ints - shift) * times, step)
 
 
-def _shared_step(scale: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """(step, times) of positive scales: step * times = scale exactly, times whole and without a common divisor along `axis`."""
-    least = np.min(np.frexp(scale)[1], axis, keepdims=True) - 53
+def shared_step(scale: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """(step, times) of positive scales: step * times = scale exactly, times whole and without a common divisor along `axes`."""
+    least = np.min(np.frexp(scale)[1], axes, keepdims=True) - 53
     whole = np.ldexp(scale, -least)
     if np.any(whole >= 2.0**62):
         raise ModelError("blocks whose scales are more than 2^8 apart; export the weights with scales of channels")
     whole = whole.astype(np.int64)
-    shared = np.gcd.reduce(whole, axis, keepdims=True)
+    shared = whole
+    for axis in axes:
+        shared = np.gcd.reduce(shared, axis, keepdims=True)
     times = whole // shared
     if np.any(times >= 2**31):
         raise ModelError("blocks whose scales share no step of 31 bits; export the weights with scales of channels")

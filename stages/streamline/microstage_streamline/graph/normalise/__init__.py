@@ -16,6 +16,7 @@ from microstage_streamline.graph.normalise import (  # noqa: F401  they register
     reductions,
     samples,
     shapes,
+    summed_scales,
     turned,
 )
 from microstage_streamline.graph.normalise.normaliser import Normaliser, is_quantised
