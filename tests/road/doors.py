@@ -25,8 +25,8 @@ def made(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["make", "--silent", *words], cwd=REPOSITORY, capture_output=True, text=True)
 
 
-def compiled(network: Path, volumes: Path) -> Path:
-    """The C of `network`."""
-    done = made("cbackend", f"ONNX={network}", "RUNNER=local", f"VOLUMES={volumes}")
+def compiled(network: Path, volumes: Path, *words: str) -> Path:
+    """The C of `network`, with what else is typed."""
+    done = made("cbackend", f"ONNX={network}", "RUNNER=local", f"VOLUMES={volumes}", *words)
     assert done.returncode == 0, f"{network.name}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     return Path(next(line for line in done.stdout.splitlines() if line.startswith("result: ")).removeprefix("result: "))

@@ -14,7 +14,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from microstage.errors import ModelError, ParameterError
 from microstage_streamline.finn.front import front_of
 from microstage_streamline.finn.layout import LaidOut, as_it_is, input_ranges, lay_out, streams
-from microstage_streamline.finn.write import Written, beyond_finn, write
+from microstage_streamline.finn.write import Written, beyond_finn, origin_of, write
 from microstage_streamline.graph.commute import hoist
 from microstage_streamline.graph.given import REMEDY, Given, unquantised
 from microstage_streamline.graph.graph import Graph
@@ -103,7 +103,9 @@ def _normal(graph: Graph) -> Normaliser:
 
 def _with(graph: Graph, given: Given) -> Normaliser:
     """The same where inputs that no quantiser follows are integers as `given`; `ParameterError` where there are none."""
-    lacking = list(unquantised(_normal(deepcopy(graph))))
+    normal = _normal(deepcopy(graph))
+    entries = Integeriser(normal).run().entries
+    lacking = [*dict.fromkeys([*unquantised(normal), *(origin_of(tensor, normal) for tensor, found in entries.items() if found.behind)])]
     if not lacking:
         said = f"INPUT_TYPE={given.kind} is for an input that no quantiser follows, and each of {', '.join(graph.inputs)} has one"
         raise ParameterError(f"{said}, or is of integers: leave it out.")

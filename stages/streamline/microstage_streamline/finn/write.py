@@ -22,7 +22,7 @@ from microstage_streamline.graph.normalise import Normaliser
 from microstage_streamline.integerise.made import Entered, Integers, Made, exact_scale
 from microstage_streamline.integerise.monotone import Function, straight_line
 
-__all__ = ["Written", "beyond_finn", "write"]
+__all__ = ["Written", "beyond_finn", "origin_of", "write"]
 
 _DOMAIN = "qonnx.custom_op.general"
 _CUSTOM = ("MultiThreshold", "Im2Col", "MaxPoolNHWC", "XnorPopcountMatMul")
@@ -84,8 +84,9 @@ def write(made: Made, normal: Normaliser, name: str, wide: bool = False) -> Writ
 
 
 def _entries(made: Made, normal: Normaliser) -> dict[str, str]:
-    """{name in the model: tensor}: the file's own input name where one tensor of integers stands for it."""
-    origin = {tensor: _origin(tensor, normal) for tensor in made.inputs}
+    """{name in the model: tensor}, in the file's order: the file's own input name where one tensor of integers stands for it."""
+    origin, order = {tensor: origin_of(tensor, normal) for tensor in made.inputs}, list(normal.graph.inputs)
+    origin = dict(sorted(origin.items(), key=lambda entry: order.index(entry[1])))
     own = [name for tensor, name in origin.items() if not _behind(made, tensor)]
     names = {}
     for tensor, name in origin.items():
@@ -102,7 +103,7 @@ def _behind(made: Made, tensor: str) -> bool:
     return tensor in made.entries and made.entries[tensor].behind
 
 
-def _origin(tensor: str, normal: Normaliser) -> str:
+def origin_of(tensor: str, normal: Normaliser) -> str:
     """The graph input that a tensor behind the first quantiser comes from."""
     while tensor not in normal.graph.inputs:
         maker = next(node for node in normal.graph.nodes if tensor in node.outputs)
@@ -196,7 +197,7 @@ def _described_entry(made: Made, normal: Normaliser, name: str, tensor: str) -> 
         said["precision"] = entered.precision
     if entered.thresholds is not None:
         said["thresholds"] = _narrow_list(entered.thresholds)
-    origin = _origin(tensor, normal)
+    origin = origin_of(tensor, normal)
     return {**said, **({"of": origin} if origin != name and not entered.behind else {})}
 
 

@@ -14,7 +14,7 @@ from microstage.integer.tensor import narrowed
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.graph.normalise import Normaliser
 
-__all__ = ["carried", "stays_in_pool"]
+__all__ = ["carried", "single", "stays_in_pool"]
 
 _BY_AXIS = ("QuantizeLinear", "DequantizeLinear")  # constants of one dimension lie along the attribute `axis`
 _SYMMETRIC = ("Add", "Mul", "Min", "Max")
@@ -64,7 +64,7 @@ def _before(normal: Normaliser, node: Node, mover: Node, source: str, places: np
     for name in node.inputs:
         value = normal.graph.constants.get(name)
         if name == mover.output or not name or value is None or np.size(getattr(value, "ints", value)) == 1:
-            inputs.append(source if name == mover.output else name)
+            inputs.append(source if name == mover.output else single(normal, name))
             continue
         moved = None if isinstance(value, QTensor) else _moved_back(_spread(node, value, places.ndim), places, shape)
         if moved is None:
@@ -76,6 +76,14 @@ def _before(normal: Normaliser, node: Node, mover: Node, source: str, places: np
     if len(axes) > 1:
         return None
     return Node(node.op, inputs, [], {**flags, "axis": axes.pop()} if axes else flags, node.layer)
+
+
+def single(normal: Normaliser, name: str) -> str:
+    """A constant of one value as one that adds no axis to what it meets; any other as it is."""
+    value = normal.graph.constants.get(name)
+    if not isinstance(value, np.ndarray) or value.size != 1 or value.ndim < 2:
+        return name
+    return normal.constant(name, value.reshape(()))
 
 
 def _spread(node: Node, value: np.ndarray, rank: int) -> np.ndarray:
@@ -118,9 +126,15 @@ def _constant_in_windows(normal: Normaliser, mover: Node, value: np.ndarray) -> 
     """Whether a constant is along no axis that the pool joins values of."""
     shape = normal.values[mover.inputs[0]].shape
     for axis, size in enumerate((1,) * (len(shape) - value.ndim) + value.shape):
-        if size > 1:
-            index = np.broadcast_to(np.arange(size).reshape([-1 if a == axis else 1 for a in range(len(shape))]), shape)
-            pooled = [sign * run_node(mover.proto(), {**normal.values, mover.inputs[0]: sign * index})[mover.output] for sign in (1, -1)]
-            if not np.array_equal(pooled[0], pooled[1]) or pooled[0].shape[axis] != size:
-                return False
+        if size > 1 and (size != shape[axis] or not _keeps(normal, mover, axis)):
+            return False
     return True
+
+
+def _keeps(normal: Normaliser, mover: Node, axis: int) -> bool:
+    """Whether a pool leaves one axis as it is."""
+    source = normal.values[mover.inputs[0]].shape
+    index = np.arange(source[axis]).reshape([-1 if a == axis else 1 for a in range(len(source))])
+    given = np.broadcast_to(index, source)
+    found = [sign * run_node(mover.proto(), {**normal.values, mover.inputs[0]: sign * given})[mover.output] for sign in (1, -1)]
+    return all(one.shape[axis] == source[axis] and np.array_equal(one, np.broadcast_to(index, one.shape)) for one in found)

@@ -9,7 +9,7 @@ import numpy as np
 from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
 from microstage.integer.registry import POINTWISE, Kind, named
-from microstage_streamline.graph.carried import carried, stays_in_pool
+from microstage_streamline.graph.carried import carried, single, stays_in_pool
 from microstage_streamline.graph.graph import Graph, Node
 from microstage_streamline.graph.normalise import Normaliser, is_quantised
 
@@ -35,7 +35,6 @@ class _Hoist:
         self.normal, self.graph = normal, normal.graph
         _unfold_norms(normal)
         _slice_apart(normal)
-        _one_reader_each(normal)
         self.makers = {name: node for node in self.graph.nodes for name in node.outputs}
         self.readers = Counter(name for node in self.graph.nodes for name in set(node.inputs))
         self.front = fronts(normal)
@@ -53,7 +52,9 @@ class _Hoist:
 
     def _may_hoist(self, node: Node) -> bool:
         mover = self._mover(node)
-        if mover is None or node.output not in self.normal.values or self.readers[mover.output] != 1:
+        if mover is None or node.output not in self.normal.values:
+            return False
+        if self.readers[mover.output] != 1 and mover.output not in self.front:
             return False
         maker = self.makers.get(mover.inputs[0])
         clips = node.op == "Clip" and maker is not None and maker.op == "QuantizeLinear"
@@ -64,14 +65,21 @@ class _Hoist:
         mover = self._mover(node)
         data = mover.inputs[: len(mover.inputs) if mover.op in _OF_ALL else 1]
         if _is_plain(self.normal, node) or mover.output in self.front and stays_in_pool(self.normal, node, mover):
-            return [_reading(node, mover.output, name) for name in data]
+            return [self._reading(node, mover.output, name) for name in data]
         if mover.output not in self.front or named(node.op).kind not in POINTWISE:
             return None
         return carried(self.normal, node, mover)
 
+    def _reading(self, node: Node, old: str, new: str) -> Node:
+        """The same function of another tensor, outputs unnamed."""
+        inputs = [new if name == old else single(self.normal, name) if name else name for name in node.inputs]
+        return Node(node.op, inputs, [], node.flags, node.layer)
+
     def _swapped(self, node: Node, early: list[Node]) -> int:
         """Where in the graph the first of the hoisted nodes is."""
         mover = self._mover(node)
+        if self.readers[mover.output] > 1:
+            mover = self._copied(node, mover)
         early = [self._named(node, mover, one) for one in early]
         names = [n.output for n in early]
         moved = Node(mover.op, [*names, *mover.inputs[len(names) :]], node.outputs, mover.flags, mover.layer)
@@ -84,6 +92,19 @@ class _Hoist:
         if mover.output in self.front:
             self.front.update(name for name in (*names, moved.output) if not is_quantised(self.normal.values[name]))
         return at
+
+    def _copied(self, node: Node, mover: Node) -> Node:
+        """A mover that others read too, once more for `node` alone."""
+        self.normal.count += 1
+        copy = Node(mover.op, list(mover.inputs), [f"{mover.output}.copy{self.normal.count}"], mover.flags, mover.layer)
+        self.normal.values[copy.output] = self.normal.values[mover.output]
+        node.inputs = [copy.output if name == mover.output else name for name in node.inputs]
+        self.graph.nodes.insert(self.graph.nodes.index(mover), copy)
+        self.makers[copy.output] = copy
+        self.readers.update([name for name in set(mover.inputs)] + [copy.output])
+        self.readers[mover.output] -= 1
+        self.front.add(copy.output)
+        return copy
 
     def _named(self, node: Node, mover: Node, early: Node) -> Node:
         name = f"{node.output.split(_EARLY)[0]}{_EARLY}{mover.op.lower()}"
@@ -127,21 +148,6 @@ def _slice_apart(normal: Normaliser) -> None:
             stored = [normal.constant(output, np.asarray([value], np.int64)) for value in (start, end, axis)]
             parts.append(Node("Slice", [node.inputs[0], *stored], [output], {}, node.layer))
         _replace(normal, node, parts)
-
-
-def _one_reader_each(normal: Normaliser) -> None:
-    """A mover in front of the first quantiser, read by several -> one for each of them, so that each can be carried back by itself."""
-    graph, front = normal.graph, fronts(normal)
-    for place in range(len(graph.nodes) - 1, -1, -1):
-        mover = graph.nodes[place]
-        readers = [node for node in graph.nodes if mover.output in node.inputs]
-        if named(mover.op).kind is not Kind.MOVES or mover.output not in front or mover.output in graph.outputs or len(mover.outputs) > 1:
-            continue
-        for count, reader in enumerate(readers[1:], 1):
-            copy = Node(mover.op, list(mover.inputs), [f"{mover.output}.copy{count}"], mover.flags, mover.layer)
-            normal.values[copy.output] = normal.values[mover.output]
-            reader.inputs = [copy.output if name == mover.output else name for name in reader.inputs]
-            graph.nodes.insert(place + 1, copy)
 
 
 def _is_computed(graph: Graph, node: Node) -> bool:
@@ -189,8 +195,3 @@ def _can_swap(normal: Normaliser, mover: Node, clips: bool) -> bool:
         and (clips or not is_quantised(normal.values[name]))
         and not any(normal.is_constant(source) for source in mover.inputs[: len(mover.inputs) if mover.op in _OF_ALL else 1])
     )
-
-
-def _reading(node: Node, old: str, new: str) -> Node:
-    """The same function of another tensor, outputs unnamed."""
-    return Node(node.op, [new if name == old else name for name in node.inputs], [], node.flags, node.layer)

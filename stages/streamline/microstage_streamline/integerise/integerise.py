@@ -27,7 +27,7 @@ from microstage_streamline.graph.straight import bends
 from microstage_streamline.integerise.emitter import Emitter
 from microstage_streamline.integerise.entries import entry_of
 from microstage_streamline.integerise.exact import CENTRING, exactly, is_exact
-from microstage_streamline.integerise.made import Cannot, Entered, Integers, Made, Unresolved, exact_scale
+from microstage_streamline.integerise.made import IN_FRONT, Cannot, Entered, Integers, Made, Unresolved, exact_scale
 from microstage_streamline.integerise.monotone import Function, Lined, differs_by_place, entry_range, straight_line, thresholds, together
 from microstage_streamline.integerise.pieces import in_pieces, sum_of_pieces
 from microstage_streamline.integerise.rescaled_sum import Joined, aligned
@@ -242,7 +242,7 @@ class Integeriser(Emitter):
             self.made.entries[name] = entry_of(function, self.constants, self.graph.inputs, range_)
         except Cannot as error:
             node, given = error.node, function.source(self.constants)
-            reason = f"stands between the input {given} and its first quantiser, and {error}"
+            reason = f"{IN_FRONT} {given} and its first quantiser, and {error}"
             self.made.unresolved.append(Unresolved(node.output, node.layer, self._operator(node), reason, node.output))
             self.made.entries[name] = Entered(exact_scale(function.example), behind=True)
         return self.enter(name, function.example, range_)

@@ -15,7 +15,11 @@ from microstage_streamline.graph.graph import Node
 if TYPE_CHECKING:
     from microstage_streamline.integerise.monotone import Function
 
-__all__ = ["Cannot", "Entered", "Integers", "Made", "Unresolved", "exact_scale"]
+__all__ = ["IN_FRONT", "Cannot", "Entered", "Integers", "Made", "Unresolved", "exact_scale"]
+
+
+IN_FRONT = "stands between the input"
+"How the reason begins why an operator keeps integers from being those of the file's own input."
 
 
 @dataclass(frozen=True)

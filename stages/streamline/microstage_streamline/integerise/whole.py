@@ -7,7 +7,7 @@ from collections.abc import Collection
 from microstage.errors import CutShort
 from microstage.stage import Job
 from microstage_streamline.graph.given import REMEDY
-from microstage_streamline.integerise.made import Made, Unresolved
+from microstage_streamline.integerise.made import IN_FRONT, Made, Unresolved
 
 __all__ = ["say_missing"]
 
@@ -29,7 +29,7 @@ def say_missing(job: Job, made: Made, lacking: Collection[str]) -> None:
 
 
 def _remedy(found: Unresolved, lacking: Collection[str]) -> str:
-    if found.tensor in lacking:
+    if found.tensor in lacking or found.reason.startswith(IN_FRONT):
         return f"{REMEDY}, or PARTIAL=1 goes on without what cannot be reached from integers"
     if found.operator in _SCORES:
         return f"{_EARLIER}, in which the order of the classes is the same"
