@@ -7,6 +7,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from microstage.errors import ModelError
+from microstage.integer.quantisers import quantise
 from microstage_qcdq.graphs import constant
 
 __all__ = ["FoldWeightQuant", "quantiser_range"]
@@ -25,7 +26,7 @@ def quantiser_range(node: onnx.NodeProto, bits: int) -> tuple[int, int]:
 
 
 class FoldWeightQuant:
-    """Quant(w) -> DequantizeLinear(integers): w = scale * integer, the integer being clip(round(w / scale)).
+    """Quant(w) -> DequantizeLinear(integers): w = scale * integer, the integer being clip(round(w / scale)), divided in float32.
 
     Precondition: w, scale and width are constants, the zero point is 0. Brevitas exports weights already quantised, so
     the rounding only takes back what a float multiplication put in. BipolarQuant's integers are -1 and 1.
@@ -71,7 +72,7 @@ class FoldWeightQuant:
         kind = next((k for width, k in sorted(_WIDEST.items()) if int(bits) <= width and k != np.int16), None)
         if kind is None:
             raise ModelError(f"{node.input[0]} has {int(bits)} bits; at most 32 can be carried.")
-        return np.clip(np.rint(weight.astype(np.float64) / scale.astype(np.float64)), low, high).astype(kind)
+        return quantise(weight, scale, 0, low, high).astype(kind)
 
     @staticmethod
     def _axis(scale: np.ndarray) -> dict[str, int]:

@@ -85,7 +85,10 @@ def real_vectors(
     """
     entries = [_entry(part, name, tensor) for name, tensor in part.written.entered.items()]
     if None in entries:
-        return _none(job, list(part.written.entered)[entries.index(None)])
+        name = list(part.written.entered)[entries.index(None)]
+        return _none(job, f"no quantiser makes the integers of {name} of real values")
+    if half := next((entry for entry in entries if entry.described.get("precision") == "float16"), None):
+        return _none(job, f"{half.name} is divided in float16, which C has not")
     outputs, answers, values = list(part.made.outputs), [], {}
     for entry in entries:
         if entry.real not in values:
@@ -127,8 +130,8 @@ def _answer(part: Converted, name: str, value: Any) -> np.ndarray:
     return described(part.written.interface["outputs"][name], integers(value)) if raw else real(value)
 
 
-def _none(job: Job, name: str) -> dict[str, np.ndarray]:
-    job.log(f"streamline: no quantiser makes the integers of {name} of real values: there will be no functions of real numbers.")
+def _none(job: Job, reason: str) -> dict[str, np.ndarray]:
+    job.log(f"streamline: {reason}: there will be no functions of real numbers.")
     return {}
 
 
