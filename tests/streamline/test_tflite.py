@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from test_own_network import Own
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 from tflite_networks import Network, everyday, residual, sixteen
 
 import microstage_streamline.__main__ as stage
@@ -55,6 +56,20 @@ def test_real_ends_are_scale_and_zero_point_and_golden_vectors_are_the_files_own
     ]
     taken = np.load(own.out / "golden.npz")["t0"]
     assert np.array_equal(taken, np.clip(np.rint(values / np.float32(net.scale(x))) + zeros[0], -128, 127))
+
+
+def test_shapes_that_the_file_computes_are_stored(own):
+    net = Network(np.random.default_rng(4))
+    x = net.conv(net.input([1, 5, 4, 2]), 3)
+    plain = lambda shape: net._tensor(f"t{len(net.tensors)}", shape, np.int32, [], [])  # noqa: E731
+    zero, one = (net.constant(np.array([value], np.int32)) for value in (0, 1))
+    shape = net.add("SHAPE", [x], [plain([4])], "ShapeOptions", outType=schema.TensorType.INT32)
+    batch = net.add("STRIDED_SLICE", [shape, zero, one, one], [plain([])], "StridedSliceOptions", shrinkAxisMask=1)
+    packed = net.add("PACK", [batch, net.constant(np.array(60, np.int32))], [plain([2])], "PackOptions", valuesCount=2)
+    flat = net.add("RESHAPE", [x, packed], [net.like(x, [1, 60])], "ReshapeOptions")
+    assert own.run(net.content(net.dense(flat, 4))) == 0
+    layers = own.metrics()["compared"]["layers"]
+    assert layers["layers"] == 3 and not layers["uncompared"]
 
 
 def test_rounding_half_even_is_what_onnxruntime_computes(own):

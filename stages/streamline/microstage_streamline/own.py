@@ -20,6 +20,7 @@ from microstage_streamline.graph.read import graph_of, read_graph
 from microstage_streamline.tflite.file import TfliteFile, read_tflite
 from microstage_streamline.tflite.gate import compare_with_kernels
 from microstage_streamline.tflite.read import Read, as_onnx, graph_of_tflite
+from microstage_streamline.tflite.shape_arithmetic import fold_shapes
 from microstage_streamline.verify.gate import compare_with_file, compare_with_golden
 from microstage_streamline.verify.samples import of_vectors
 
@@ -57,7 +58,7 @@ class _HalfEven(Opened):
 
     @cached_property
     def read(self) -> Graph:
-        return graph_of_tflite(read_tflite(self.path), exact=False).graph
+        return graph_of_tflite(fold_shapes(read_tflite(self.path)), exact=False).graph
 
     def graph(self) -> Graph:
         return replace(graph_of(self.model()), described=self.read.described)
@@ -73,7 +74,7 @@ class _Exact(Opened):
 
     @cached_property
     def file(self) -> TfliteFile:
-        return read_tflite(self.path)
+        return fold_shapes(read_tflite(self.path))
 
     @cached_property
     def read(self) -> Read:

@@ -168,6 +168,14 @@ def gather(b: Builder, operator: Operator) -> None:
     _moved(b, operator.inputs[:1], out.place, lambda names, name: b.node("Gather", [names[0], stored], name, axis=axis))
 
 
+@reads("TILE")
+def tile(b: Builder, operator: Operator) -> None:
+    """The tensor again, side by side; a batch stays one."""
+    repeats = [int(count) for count in b.stored(operator, 1)]
+    stored = b.constant(operator.outputs[0], "repeats", np.array(repeats, np.int64))
+    _moved(b, operator.inputs[:1], operator.outputs[0], lambda names, name: b.node("Tile", [names[0], stored], name))
+
+
 @reads("RESIZE_NEAREST_NEIGHBOR")
 def resize_nearest(b: Builder, operator: Operator) -> None:
     """Rows and columns again, or left out: each output place reads one input place."""
