@@ -18,6 +18,7 @@ from microstage_streamline.graph.normalise import (  # noqa: F401  they register
     shapes,
     summed_scales,
     turned,
+    volumes,
 )
 from microstage_streamline.graph.normalise.normaliser import Normaliser, is_quantised
 

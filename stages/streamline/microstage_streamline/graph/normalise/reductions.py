@@ -27,8 +27,6 @@ class ReductionAsPool(Rewrite):
         shape, axes = normal.values[node.inputs[0]].shape, self._axes(normal, node)
         if not axes:
             return [Node("Identity", node.inputs[:1], node.outputs, {}, node.layer)]
-        if node.op == "ReduceMin":
-            return self._least(node)
         stay = [axis for axis in range(1, len(shape)) if axis not in axes]
         kept, gone = [shape[axis] for axis in stay], [shape[axis] for axis in axes]
         nodes, source, order = [], node.inputs[0], [0, *stay, *axes]
@@ -39,10 +37,10 @@ class ReductionAsPool(Rewrite):
             kept, gone = [int(np.prod(kept))], [int(np.prod(gone))]
             nodes.append(reshaped(normal, source, f"{node.output}.flat", [*kept, *gone], node.layer))
             source = nodes[-1].output
-        pooled = self._pool(normal, node, source, kept, gone)
+        nodes += self._pool(normal, node, source, kept, gone)
         keeps = node.flags.get("keepdims", 1)
         sizes = [1 if axis in axes else n for axis, n in enumerate(shape) if axis and (keeps or axis not in axes)]
-        return [*nodes, pooled, reshaped(normal, pooled.output, node.output, sizes, node.layer)]
+        return [*nodes, reshaped(normal, nodes[-1].output, node.output, sizes, node.layer)]
 
     @staticmethod
     def _axes(normal, node) -> list[int]:
@@ -62,20 +60,14 @@ class ReductionAsPool(Rewrite):
         return axes
 
     @staticmethod
-    def _least(node: Node) -> list[Node]:
-        minus, most = f"{node.output}.minus", f"{node.output}.most"
-        return [
-            Node("Neg", node.inputs[:1], [minus], {}, node.layer),
-            Node("ReduceMax", [minus, *node.inputs[1:]], [most], node.flags, node.layer),
-            Node("Neg", [most], node.outputs, {}, node.layer),
-        ]
-
-    @staticmethod
-    def _pool(normal, node: Node, source: str, kept: Sequence[int], gone: Sequence[int]) -> Node:
-        output = [f"{node.output}.pooled"]
+    def _pool(normal, node: Node, source: str, kept: Sequence[int], gone: Sequence[int]) -> list[Node]:
+        name, minus, layer = f"{node.output}.pooled", f"{node.output}.minus", node.layer
         if node.op == "ReduceMean":
-            return Node("GlobalAveragePool", [source], output, {}, node.layer)
+            return [Node("GlobalAveragePool", [source], [name], {}, layer)]
         if node.op == "ReduceMax":
-            return Node("MaxPool", [source], output, {"kernel_shape": list(gone)}, node.layer)
+            return [Node("MaxPool", [source], [name], {"kernel_shape": list(gone)}, layer)]
+        if node.op == "ReduceMin":
+            most = Node("MaxPool", [minus], [name], {"kernel_shape": list(gone)}, layer)
+            return [Node("Neg", [source], [minus], {}, layer), most, Node("Neg", [name], [f"{node.output}.least"], {}, layer)]
         ones = normal.constant(node.output, QTensor(np.ones((kept[0], 1, *gone), np.int64), np.float64(1)))
-        return Node("Conv", [source, ones], output, {"kernel_shape": list(gone), "group": kept[0]}, node.layer)
+        return [Node("Conv", [source, ones], [name], {"kernel_shape": list(gone), "group": kept[0]}, layer)]
