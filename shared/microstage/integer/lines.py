@@ -21,7 +21,7 @@ __all__ = ["Line", "Weighted", "fit_line", "fit_weighted"]
 _FIRST, _MOST_ROUNDS = 17, 60
 _LARGEST_MULTIPLIER, _LARGEST_SHIFT = 56, 80  # bits
 _FAR, _WRAPS, _HELD = 2**62, 2.0**61, 2**60
-_AT_ONCE = 1 << 20  # steps
+_AT_ONCE, _MOST_KEPT = 1 << 20, 1 << 22  # steps
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,17 @@ class _Staircase:
         self.ends = bottom + int((table <= low[:, None]).sum(1).min()), bottom + int((table <= high[:, None]).sum(1).max())
         self.reach = int(max(np.abs(low).max(), np.abs(high).max(), 1))
         each = max(1, _AT_ONCE // max(1, table.shape[1]))
+        self.kept: dict[int, _Steps] = {}
         self.rows = [slice(first, first + each) for first in range(0, len(table), each)]
 
     def _steps(self, rows: slice) -> _Steps:
-        return _Steps(self.table[rows], self.bottom, self.low[rows], self.high[rows], self.ends)
+        """The steps of some rows, kept where there is memory for all."""
+        if rows.start in self.kept:
+            return self.kept[rows.start]
+        found = _Steps(self.table[rows], self.bottom, self.low[rows], self.high[rows], self.ends)
+        if self.table.size <= _MOST_KEPT:
+            self.kept[rows.start] = found
+        return found
 
     @property
     def largest_shift(self) -> int:

@@ -30,6 +30,7 @@ __all__ = [
 
 _LAYOUTS = {2: ("NC",), 3: ("NCW", "NWC"), 4: ("NCHW", "NHWC"), 5: ("NCDHW", "NDHWC")}
 _MOST_LEVELS, _MOST_THRESHOLDS, _MOST_SEARCHED = 1 << 16, 1 << 22, 1 << 25
+_MANY = 1 << 12  # levels that are searched some at a time
 _FLOAT32 = 1 << 24  # the largest threshold that FINN's containers hold
 _ANY = 1e30  # beyond what any quantiser resolves
 
@@ -134,13 +135,15 @@ def thresholds(function: Function, constants: Mapping[str, Any]) -> Found | Line
     levels = int(ends.max() - ends.min())
     if levels > _MOST_LEVELS or levels * len(low) > _MOST_SEARCHED:
         raise ModelError(f"would need {levels} thresholds in each of {len(low)} channels; quantise to fewer bits")
-    found = search(evaluate, low, high) if levels * len(low) <= _MOST_THRESHOLDS else None
+    many, few = levels > _MANY and max(np.abs(low).max(), np.abs(high).max()) > _FLOAT32, levels * len(low) <= _MOST_THRESHOLDS
+    found = search(evaluate, low, high) if few and not many else None
     if found is None or np.abs(found.table).max() > _FLOAT32:
         lined = _lined(evaluate, found, low, high, axis)
-        if lined or found is None:
-            if lined is None:
-                raise ModelError(f"would need {levels} thresholds in each of {len(low)} channels, which are no line; quantise to fewer bits")
+        if lined:
             return lined
+        found = found or (search(evaluate, low, high) if few else None)
+    if found is None:
+        raise ModelError(f"would need {levels} thresholds in each of {len(low)} channels, which are no line; quantise to fewer bits")
     return found_of(found.table, found.low, found.flipped, axis, function.start.range.low.ndim)
 
 
@@ -167,12 +170,14 @@ def evaluated(
 
 
 def _lined(evaluate, found: Any, low: np.ndarray, high: np.ndarray, axis: int) -> Lined | None:
-    """The lines of a staircase, of those that fall with negative multipliers; None where it is none. `found`: its thresholds, if they are."""
+    """The lines of a staircase, of those that fall with negative multipliers; None where it is none, or where FINN-ONNX holds its thresholds.
+    `found`: these, if they are."""
     ends = evaluate(np.stack([low, high]))
     sign, bottom, top = np.where(ends[1] < ends[0], -1, 1), int(ends.min()), int(ends.max())
     first, last = np.where(sign < 0, -high, low), np.where(sign < 0, -low, high)
     table = found.table if found else first_reached(lambda x: evaluate(x * sign), np.arange(bottom + 1, top + 1), first, last)
-    line = fit_line(table, bottom, first, last)
+    held = table.size <= _MOST_THRESHOLDS and np.abs(table).max() <= _FLOAT32
+    line = None if held else fit_line(table, bottom, first, last)
     return line and Lined(replace(line, multiplier=line.multiplier * sign), bottom, top, axis)
 
 
