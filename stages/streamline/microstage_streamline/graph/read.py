@@ -201,7 +201,7 @@ def _entry(value: onnx.ValueInfoProto, declared: tuple[int, int] | None) -> Entr
     if kind not in _REALS and kind not in _INTEGERS:
         found = TensorProto.DataType.Name(kind).lower() if kind in TensorProto.DataType.values() else f"ONNX type {kind}"
         expected = "float, double, float16, int8, uint8, int16 or uint16"
-        raise ModelError(f"Input {value.name} is of type {found}; expected {expected}: cast it inside the file.")
+        raise ModelError(f"Input {value.name} is of type {found}; expected {expected}: declare it so and cast behind it.")
     shape, known = (1, *(dim.dim_value for dim in dims[1:])), [dim.dim_value or dim.dim_param or "?" for dim in dims]
     if len(dims) < 2:
         expected = "a batch and sizes behind it: export it with an axis of samples in front"
