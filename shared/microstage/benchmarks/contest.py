@@ -52,8 +52,9 @@ def earlier(subject: Subject, scratch: Path) -> dict[str, Contestant]:
     found = {}
     for variant in variants_of(subject.baseline) if subject.baseline else ():
         runtime, name = Generated(subject.baseline, variant, scratch / "before"), f"{BEFORE}{variant.name}"
-        runtime.inputs = [end.within(file) for end, file in zip(runtime.inputs, subject.file_inputs)]
-        runtime.outputs = [end.within(subject.answer) for end in runtime.outputs]
+        if subject.onnx:
+            runtime.inputs = [end.within(file) for end, file in zip(runtime.inputs, subject.file_inputs)]
+            runtime.outputs = [end.within(subject.answer) for end in runtime.outputs]
         found[name] = Contestant(runtime, None, compare_whole(name, subject.name, runtime, subject.vectors))
     return found
 

@@ -151,7 +151,7 @@ class Subject:
     @cached_property
     def _ends(self) -> tuple[list[End], list[End]]:
         """Those of the C, with the file's own meaning where its integers are the file's."""
-        if self.onnx is None and self.tflite is None:
+        if self.onnx is None:  # the interface says what the integers of a .tflite file are
             return self._c.inputs, self._c.outputs
         named = {end.name: end for end in self.file_inputs}
         files = [named.get(end.name, other) for end, other in zip(self._c.inputs, self.file_inputs)]
