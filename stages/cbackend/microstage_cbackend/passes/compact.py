@@ -27,7 +27,9 @@ _MANY = 1 << 12
 
 def compact(part: Part) -> None:
     for layer in part.layers:
-        if isinstance(layer.stage, Search) and not _blend(part, layer):
+        if isinstance(layer.stage, Affine | Wide):
+            part.proofs.append(_given(layer))
+        elif isinstance(layer.stage, Search) and not _blend(part, layer):
             _compact(part, layer)
 
 
@@ -126,6 +128,13 @@ def _make_table(layer: Layer, low: int, high: int) -> None:
     table = Tensor(f"{layer.output.name}_table", values.shape, int(values.min()), int(values.max()), values)
     layer.kernel, layer.stage, layer.inputs = "ms_table", None, [layer.inputs[0], table]
     layer.shape = {"count": int(np.prod(list(layer.shape.values()))), "low": low}
+
+
+def _given(layer: Layer) -> dict:
+    """Of a line that the graph has, which was proven where it was made."""
+    sums, stage = [int(layer.reach[0].min()), int(layer.reach[1].max())], layer.stage
+    about = {"layer": layer.node, "operator": layer.operator, "sums": sums, "rows": stage.rows}
+    return about | {"form": stage.kind, "shift": stage.shift, "bytes": stage.bytes}
 
 
 def _proof(layer: Layer, before: Search, search: Search, low: np.ndarray, high: np.ndarray) -> dict:
