@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_own_network import Own
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
-from tflite_networks import Network, everyday, residual, sixteen
+from tflite_networks import Network, everyday, residual, sixteen, unaligned
 
 import microstage_streamline.__main__ as stage
 from microstage.integer import gemmlowp
@@ -19,7 +19,10 @@ def own(tmp_path, monkeypatch):
     return Own(tmp_path)
 
 
-@pytest.mark.parametrize(("written", "seed"), [(residual, 0), (residual, 1), (residual, 2), (everyday, 0), (everyday, 1), (sixteen, 0), (sixteen, 1)])
+CASES = [(residual, 0), (residual, 1), (residual, 2), (everyday, 0), (everyday, 1), (sixteen, 0), (sixteen, 1), (unaligned, 0)]
+
+
+@pytest.mark.parametrize(("written", "seed"), CASES)
 def test_every_tensor_is_what_the_reference_kernels_make_of_it(own, written, seed):
     content, tensors = written(seed)
     assert own.run(content) == 0

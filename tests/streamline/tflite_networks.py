@@ -209,6 +209,14 @@ def everyday(seed: int) -> tuple[bytes, int]:
     return net.content(*found, *halves), net.computed
 
 
+def unaligned(seed: int) -> tuple[bytes, int]:
+    """A sum at scales for which no small whole factors keep every pair of integers at its level."""
+    net = Network(np.random.default_rng(seed))
+    x, z = net.input([1, 4, 4, 3], scale=2.003106960835145, zero=122), net.input([1, 4, 4, 3], scale=22.43475080462575, zero=111)
+    y = net.add("ADD", [x, z], [net.activation([1, 4, 4, 3], 43.839473724365234, -118)], "AddOptions")
+    return net.content(net.conv(y, 4)), net.computed
+
+
 def transposed(net: Network, x: int) -> int:
     """A transposed convolution, which makes twice as many rows."""
     _, height, width, channels = net.shape(x)

@@ -32,6 +32,7 @@ from microstage_streamline.integerise.monotone import Function, Lined, differs_b
 from microstage_streamline.integerise.pieces import in_pieces, sum_of_pieces
 from microstage_streamline.integerise.rescaled_sum import Joined, aligned
 from microstage_streamline.integerise.row import in_a_row
+from microstage_streamline.integerise.tflite_sum import step_by_step
 from microstage_streamline.integerise.weighted_sum import weighted_sum
 
 __all__ = ["Integeriser"]
@@ -253,6 +254,8 @@ class Integeriser(Emitter):
         try:
             found = aligned(joined, self.constants)
         except ModelError:
+            if joined.nodes[0].op == "TfliteAdd":
+                return self._made(name, step_by_step(self, name, joined))
             weighted = weighted_sum(joined, self.constants)
             if weighted is None:
                 raise

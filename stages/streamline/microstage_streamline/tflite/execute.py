@@ -32,7 +32,7 @@ def executed(file: TfliteFile, given: Sequence[np.ndarray], asked: Sequence[int]
         held = sum(int(np.prod(tensor.shape)) * tensor.kind.itemsize for tensor in file.tensors if tensor.kind is not None)
         (folder / "asked.json").write_text(json.dumps({"arena": 2 * held + _SPARE, "tensors": asked}))
         np.savez(folder / "given.npz", **{str(index): value for index, value in enumerate(given)})
-        command = [sys.executable, str(Path(__file__).with_name("interpret.py")), scratch]
+        command = [sys.executable, "-P", str(Path(__file__).with_name("interpret.py")), scratch]
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, errors="replace")
         except subprocess.TimeoutExpired:
