@@ -26,7 +26,8 @@ _AT_ONCE = 16
 _QUANTISERS = ("QuantizeLinear", "Quant", "BipolarQuant", "QuantLevels", "MultiThreshold")
 _CARRYING = ("DequantizeLinear", "LessZeroPoint", "Clip", "Relu", "Min", "Max", "Identity", "Rescale", "Cast")
 "From the quantiser to where integers enter."
-_NEAR = 2.0**-20  # of a level: so close to a tie, or to a threshold, the order of operations may decide, or float32
+_ROUNDING = 2.0**-21  # eight roundings of float32
+_COARSE = 1 / 8  # of a level: where roundings are worth more, nobody can say which level a value has
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +97,8 @@ def real_vectors(
         if entry.real not in part.normal.graph.inputs:  # operators in front hold it to what they can give
             values[entry.real] = np.clip(values[entry.real], *np.sort(_ends(entry), axis=0)).astype(np.float32)
         values[entry.real] = _apart(entry, values[entry.real])
+        if "precision" not in entry.described and np.any(_roundings(entry, values[entry.real]) > _COARSE):
+            return _none(job, f"float32 cannot tell levels of {entry.real} apart behind what stands before its quantiser")
     for start in range(0, len(next(iter(values.values()))), _AT_ONCE):
         some = {name: value[start : start + _AT_ONCE] for name, value in values.items()}
         taken = {entry.real: _as_fed(part, entry, some[entry.real]) for entry in entries}
@@ -183,10 +186,16 @@ def _drawn(entry: _Entry, fed: Mapping[str, Any], given: Mapping[str, np.ndarray
 
 
 def _apart(entry: _Entry, values: np.ndarray) -> np.ndarray:
-    """The same, an eighth of a level further where a tie hangs on the last bit of operators of the file, for which
+    """The same, a quarter of a level further where a tie hangs on the last bits of operators of the file, for which
     scale and offset stand."""
     if "precision" in entry.described or "thresholds" in entry.described:
         return values
     levels = entry.levels(values)
-    near = np.abs(2 * levels - np.rint(2 * levels)) <= 2 * _NEAR * np.maximum(1, np.abs(levels))
-    return np.where(near, values + entry.of("scale") / 8, values).astype(np.float32)
+    near = np.abs(2 * levels - np.rint(2 * levels)) <= 2 * _roundings(entry, values)
+    return np.where(near, values + entry.of("scale") / 4, values).astype(np.float32)
+
+
+def _roundings(entry: _Entry, values: np.ndarray) -> np.ndarray:
+    """What the file's own operators may make of levels in float32, in levels: a few roundings of the values, of the offset, of the levels."""
+    sizes = np.abs(entry.levels(values)) + (np.abs(values.astype(np.float64)) + np.abs(entry.of("offset"))) / np.abs(entry.of("scale"))
+    return _ROUNDING * np.maximum(1, sizes)
