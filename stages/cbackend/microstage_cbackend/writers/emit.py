@@ -11,6 +11,7 @@ from microstage_cbackend.specialised_kernels import fast_files
 from microstage_cbackend.writers.api import Api
 from microstage_cbackend.writers.names import CPLUSPLUS, Names, filled, in_comment, quoted
 from microstage_cbackend.writers.part_writer import Packed, PartWriter, rows
+from microstage_cbackend.writers.quantising import shown
 
 __all__ = ["Program", "emit"]
 
@@ -101,9 +102,9 @@ def _contract(model: Model) -> list[str]:
         for name, tensor in names:
             known = facts.get(name, {})
             text = f" *   {part.name}.{quoted(name)} {list(tensor.shape)}: {tensor.low}..{tensor.high}"
-            text += f", scale {known['scale']}" if known.get("scale") is not None else ""
+            text += f", scale {shown(known['scale'], tensor.shape)}" if known.get("scale") is not None else ""
             text += f", zero point {known['zero_point']}" if known.get("zero_point") else ""
-            text += f", offset {known['offset']}" if known.get("offset") else ""
+            text += f", offset {shown(known['offset'], tensor.shape)}" if known.get("offset") else ""
             lines.append(text + (f", unit {known['unit']}" if known.get("unit") else ""))
     return lines
 

@@ -16,7 +16,7 @@ from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.real_vectors import RealVectors
 from microstage_cbackend.writers.api import Api, signature
 from microstage_cbackend.writers.names import CPLUSPLUS, Names, in_comment
-from microstage_cbackend.writers.quantising import each, quantise, rounding_functions
+from microstage_cbackend.writers.quantising import each, quantise, rounding_functions, shown
 
 __all__ = ["FloatApi"]
 
@@ -68,6 +68,7 @@ class FloatApi:
         self.named_reals = {name: self.taken[name] if name in self.taken else self._names.fresh(name) for name in self.reals}
         known = self.model.facts_of_ends()
         self._facts = {name: known.get(name, {}) for name in [*(t.name for t in self.inputs), *(n for n, _ in self.outputs)]}
+        self._shapes = {t.name: t.shape for t in self.inputs} | {n: t.shape for n, t in self.outputs}
         self.possible = real is not None and all(f.get("scale") is not None for f in self._facts.values())
         self.gain = self.model.gain
         for name, size in {**{t.name: t.size for t in self.inputs}, **{n: t.size for n, t in self.outputs}}.items():
@@ -144,10 +145,11 @@ class FloatApi:
         names = [*(self._input_name(t) for t in self.inputs), *(n for n, _ in self._named_outputs())]
         lines += [" *"]
         for n, (name, f) in zip(names, self._facts.items()):
-            offset = f", offset {self.offset_of(name)}" if self.offset_of(name) else ""
+            scale, offset = (shown(value, self._shapes[name]) for value in (f["scale"], self.offset_of(name)))
+            offset = f", offset {offset}" if self.offset_of(name) else ""
             rounding = f", rounded {f['rounding']}" if "rounding" in f else ", by thresholds" if "thresholds" in f else ""
             source = f" of {in_comment(f['of'])}" if "of" in f else ""
-            lines.append(f" *   {n}{source}: scale {f['scale']}, zero point {f.get('zero_point', 0)}{offset}{rounding}")
+            lines.append(f" *   {n}{source}: scale {scale}, zero point {f.get('zero_point', 0)}{offset}{rounding}")
         lines += [" */"]
         lines += [f"#ifndef {guard}", f"#define {guard}", "", f'#include "{self.name}.h"', "", *CPLUSPLUS[0], "", f"{self._infer_signature()};"]
         if self.streams:

@@ -7,6 +7,7 @@ from microstage_cbackend.writers.emit import Program
 from microstage_cbackend.writers.features import FeaturesApi
 from microstage_cbackend.writers.float_api import FloatApi
 from microstage_cbackend.writers.names import quoted, unique
+from microstage_cbackend.writers.quantising import shown
 
 __all__ = ["bench", "readme"]
 
@@ -144,7 +145,8 @@ def readme(program: Program, real: FloatApi, sound: FeaturesApi, vectors: int) -
         for n, t in [*((t.name, t) for t in part.inputs), *zip(part.output_names, part.outputs)]:
             known = facts.get(n, {})
             cells = [f"{part.name}.{quoted(n)}", list(t.shape), t.ctype, f"{t.low}..{t.high}"]
-            cells += [known.get("scale", ""), known.get("zero_point", 0), known.get("offset") or 0, known.get("unit", "")]
+            scale, offset = (shown(known.get(fact) or 0, t.shape) for fact in ("scale", "offset"))
+            cells += [scale if "scale" in known else "", known.get("zero_point", 0), offset, known.get("unit", "")]
             lines.append("| " + " | ".join(str(c) for c in cells) + " |")
     for n in [n for n, _ in real.outputs if real.differs(n)]:
         lines += ["", f"The values of {quoted(n)} have scales or offsets of their own: the largest integer is not the largest value. Compare"]

@@ -5,16 +5,18 @@ Rounding is written out, so that neither the C library nor a rounding mode has a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from microstage.integer.tensor import narrowed
 from microstage_cbackend.program.ir import Tensor
 
-__all__ = ["each", "is_sign", "quantise", "rounding_functions"]
+__all__ = ["each", "is_sign", "quantise", "rounding_functions", "shown"]
 
+_MOST_SHOWN = 64
 _ROUNDING = """
 /* value, already scaled, to {what}, held to low..high. */
 static int32_t {name}(double value, int32_t low, int32_t high)
@@ -112,4 +114,29 @@ def each(name: str, t: Tensor, values: float | list[float]) -> tuple[str, list[s
     """(the i-th of `values` in C, declarations that it needs)."""
     if not isinstance(values, list):
         return repr(float(values)), []
-    return f"{name}[i]", [f"    static const double {name}[{t.size}] = {{{', '.join(repr(float(v)) for v in values)}}};"]
+    kept, place = _by_axis(values, t.shape)
+    return f"{name}[{place}]", [f"    static const double {name}[{len(kept)}] = {{{', '.join(repr(float(v)) for v in kept)}}};"]
+
+
+def shown(values: float | list[float], shape: Sequence[int]) -> str:
+    """Numbers of a tensor of `shape` in words: those of each channel where they are no others, ends where they are many."""
+    if not isinstance(values, list):
+        return str(values)
+    kept, _ = _by_axis(values, shape)
+    if len(kept) > _MOST_SHOWN:
+        return f"{min(kept):.9g} to {max(kept):.9g}, one for each value"
+    axis = next((axis for axis, size in enumerate(shape) if size == len(kept)), 0)
+    return f"{kept}" if len(kept) == len(values) else f"{kept} along axis {axis}"
+
+
+def _by_axis(values: list[float], shape: Sequence[int]) -> tuple[list[float], str]:
+    """(numbers, the place among them of the i-th value's): one for each place of an axis, where they differ along no other."""
+    if prod(shape) != len(values):
+        return values, "i"
+    kept = narrowed(np.array(values).reshape(shape))
+    axes = [axis for axis, size in enumerate(kept.shape) if size > 1]
+    if len(axes) != 1:
+        return values, "i"
+    inner = prod(shape[axes[0] + 1 :])
+    place = f"i / {inner}" if inner > 1 else "i"
+    return kept.reshape(-1).tolist(), f"{place} % {kept.size}" if kept.size * inner < len(values) else place
