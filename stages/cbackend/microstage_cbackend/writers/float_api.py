@@ -15,8 +15,8 @@ from microstage.ranking import ranking
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.real_vectors import RealVectors
 from microstage_cbackend.writers.api import Api, signature
-from microstage_cbackend.writers.names import CPLUSPLUS, Names, in_comment
-from microstage_cbackend.writers.quantising import each, quantise, rounding_functions, shown
+from microstage_cbackend.writers.names import CPLUSPLUS, Names, in_comment, quoted
+from microstage_cbackend.writers.quantising import each, is_sign, quantise, rounding_functions, shown
 
 __all__ = ["FloatApi"]
 
@@ -96,6 +96,18 @@ class FloatApi:
         factor, addends = ranking(abs(scale), np.array(offset))
         of = f"{factor if scale > 0 else -factor} x integer"
         return [f"In integers alone: {of} + what stands here for each is in the order of the values:", "", f"    {addends.tolist()}"]
+
+    def entering(self) -> list[str]:
+        """How integers are made of real values, of inputs of which the table of scales does not say it."""
+        lines = []
+        for name, facts in ((t.name, self._facts[t.name]) for t in self.inputs):
+            source = f"{quoted(facts['of'])}, as others are" if "of" in facts else "real values"
+            how = ["by thresholds, which are in the function of real numbers"] if "thresholds" in facts else []
+            how += ["by their sign: -1 below the offset, 1 from there on"] if is_sign(facts) else []
+            how += [f"rounded {facts['rounding']} (qonnx's name)"] if "rounding" in facts else []
+            if how or "of" in facts:
+                lines += ["", f"Integers of {quoted(name)} are made of {', '.join([source, *how])}."]
+        return lines
 
     @property
     def hop(self) -> int:

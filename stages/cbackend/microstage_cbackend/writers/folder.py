@@ -148,6 +148,7 @@ def readme(program: Program, real: FloatApi, sound: FeaturesApi, vectors: int) -
             scale, offset = (shown(known.get(fact) or 0, t.shape) for fact in ("scale", "offset"))
             cells += [scale if "scale" in known else "", known.get("zero_point", 0), offset, known.get("unit", "")]
             lines.append("| " + " | ".join(str(c) for c in cells) + " |")
+    lines += real.entering()
     for n in [n for n, _ in real.outputs if real.differs(n)]:
         lines += ["", f"The values of {quoted(n)} have scales or offsets of their own: the largest integer is not the largest value. Compare"]
         lines += [f"scale x (integer - zero point) + offset{f', or what {name}_infer_float gives' if real.possible else ''}."]
