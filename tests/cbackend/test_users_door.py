@@ -31,11 +31,12 @@ def mlp() -> onnx.ModelProto:
 
 
 def sixteen_bits() -> onnx.ModelProto:
-    """Activations of 16 bits, weights of 8: dense, depthwise and plain convolutions, a sum of two scales, pools, a function, a join."""
+    """Activations of 16 bits, weights of 8: dense, depthwise and plain convolutions, a sum of two scales, pools, functions, a join."""
     q = Quantised(seed=3)
     x = q.quantise(q.input("x", (1, 4, 9, 9), 1 / 3000, dtype="int16"), 1 / 3000, dtype="int16")
     first = q.quantise(q.node("Relu", q.conv(x, (12, 4, 3, 3), 1 / 3000, pads=[1] * 4)), 1 / 9000, zero=9, dtype="uint16")
-    second = q.quantise(q.conv(first, (12, 1, 3, 3), 1 / 9000, group=12, pads=[1] * 4, bias=False), 1 / 12345, dtype="int16")
+    depthwise = q.conv(first, (12, 1, 3, 3), 1 / 9000, group=12, pads=[1] * 4, bias=False)
+    second = q.quantise(q.node("LeakyRelu", depthwise, alpha=0.2), 1 / 12345, dtype="int16")
     both = q.quantise(q.node("Add", first, second), 1 / 7777, dtype="int16")
     pooled = [q.node("MaxPool", both, kernel_shape=[3, 3], strides=[3, 3]), q.node("AveragePool", second, kernel_shape=[3, 3], strides=[3, 3])]
     joined = q.node("Concat", *(q.quantise(y, 1 / 5000, dtype="int16") for y in pooled), axis=1)

@@ -298,14 +298,21 @@ class Integeriser(Emitter):
         return stored
 
     def _requantised(self, name: str, found: Lined, start: Integers, function: Function | Joined) -> Integers:
-        """One multiplication, addition and shift, of more levels than FINN-ONNX has thresholds for."""
+        """One multiplication, addition and shift, of more levels than FINN-ONNX has thresholds for; of what bends, the sum of two."""
+        layer = function.nodes[-1].layer
+        if found.rest:
+            terms = [self._line(f"{name}.{side}", one, start, layer, None) for side, one in (("below", found.rest), ("above", found))]
+            made = self.emit(Node("Add", [term.name for term in terms], [name], {}, layer), function.example, *terms)
+        else:
+            made = self._line(name, found, start, layer, function.example)
+        return replace(made, shared=made.shared or self.reads.get(function.nodes[-1].output, 0) > 1)
+
+    def _line(self, name: str, found: Lined, start: Integers, layer: str, example: Any) -> Integers:
         line, flags = found.line, {"low": found.low, "high": found.high, "axis": found.axis}
         flags |= {key: value for key, value in (("ties", line.ties), ("lift", line.lift)) if value}
         constants = {"multiplier": line.multiplier, "addend": line.addend, "shift": np.array([line.shift])}
         stored = [self.keep(f"{name}.{what}", value) for what, value in constants.items()]
-        node = Node("Requantize", [start.name, *stored], [name], flags, function.nodes[-1].layer)
-        made = self.emit(node, function.example, start)
-        return replace(made, shared=made.shared or self.reads.get(function.nodes[-1].output, 0) > 1)
+        return self.emit(Node("Requantize", [start.name, *stored], [name], flags, layer), example, start)
 
     def _boundary(self, nodes: list[Node]) -> str:
         """The tensor that first holds the integers at the end of `nodes`: behind it, scales alone change."""

@@ -86,12 +86,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Lined:
-    """A staircase of more or larger thresholds than FINN-ONNX holds, as one line for each channel along `axis`, held to low..high."""
+    """A staircase of more or larger thresholds than FINN-ONNX holds, as one line for each channel along `axis`, held to low..high; `rest`:
+    a second one that is added, of what bends at 0."""
 
     line: Line
     low: int
     high: int
     axis: int
+    rest: Lined | None = None
 
 
 def _joins(node: Node, constants: Mapping[str, Any]) -> bool:
@@ -177,8 +179,19 @@ def _lined(evaluate, found: Any, low: np.ndarray, high: np.ndarray, axis: int) -
     first, last = np.where(sign < 0, -high, low), np.where(sign < 0, -low, high)
     table = found.table if found else first_reached(lambda x: evaluate(x * sign), np.arange(bottom + 1, top + 1), first, last)
     held = table.size <= _MOST_THRESHOLDS and np.abs(table).max() <= _FLOAT32
-    line = None if held else fit_line(table, bottom, first, last)
-    return line and Lined(replace(line, multiplier=line.multiplier * sign), bottom, top, axis)
+    if held:
+        return None
+    whole = _line_of(table, bottom, first, last, sign, axis)
+    if whole or not bottom < 0 < top or top - bottom <= _MANY:
+        return whole
+    below, above = _line_of(table[:, :-bottom], bottom, first, last, sign, axis), _line_of(table[:, -bottom:], 0, first, last, sign, axis)
+    return below and above and replace(above, rest=below)
+
+
+def _line_of(table: np.ndarray, bottom: int, low: np.ndarray, high: np.ndarray, sign: np.ndarray, axis: int) -> Lined | None:
+    """The line from level `bottom` on, of which `table` has the thresholds."""
+    line = fit_line(table, bottom, low, high)
+    return line and Lined(replace(line, multiplier=line.multiplier * sign), bottom, bottom + table.shape[1], axis)
 
 
 def _scale(scale: Any) -> Any:
