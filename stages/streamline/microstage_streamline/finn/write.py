@@ -45,6 +45,8 @@ class Written:
 def beyond_finn(made: Made) -> str:
     """Why FINN-ONNX cannot hold the integers; nothing where it can."""
     for node in made.nodes:
+        if node.op == "Requantize":
+            return f"{node.layer or node.op} -> {node.output} has more or larger thresholds than its float32 holds"
         if named(node.op).kind is Kind.FIXED:
             return f"{node} has no form there"
         for name in node.inputs:
