@@ -137,8 +137,8 @@ def test_a_failing_random_network_is_made_as_simple_as_it_can_be():
         late = recipe.qonnx and "pool" in blocks and "residual" in blocks[blocks.index("pool") :]
         return recipe if late and recipe.steps[blocks.index("pool")].choices[1] >= 5 else None
 
-    simple = shrunk(Recipe(True, False, 21, "long", steps), fails)
+    simple = shrunk(Recipe(True, False, 21, "long", 16, steps), fails)
     assert [step.block for step in simple.steps] == ["picture", "pool", "residual", "end"]
     assert [step.choices for step in simple.steps] == [(0, 0, 0), (0, 9, 0), (0, 0, 0), (0, 0, 0)]  # half of 9 would do no harm
-    assert (simple.qonnx, simple.exact, simple.opset, simple.style) == (True, True, 13, "exporter") and len(tried) < 100
+    assert (simple.qonnx, simple.exact, simple.opset, simple.style, simple.width) == (True, True, 13, "exporter", 8) and len(tried) < 100
     assert Recipe.read(json.loads(json.dumps(simple.described()))) == simple

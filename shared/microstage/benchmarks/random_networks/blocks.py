@@ -39,7 +39,7 @@ def numbers(net: ExactNetwork) -> str:
     value = net.quantised(net.given([net.rng.width(70)]))
     if net.rng.integers(0, 2):
         other = net.quantised(net.given([net.rng.about(5)]))
-        value = net.activation(net.add("Concat", [value, other], axis=1), 8)
+        value = net.activation(net.add("Concat", [value, other], axis=1), net.width)
     return value
 
 
@@ -77,15 +77,15 @@ def residual(net: ExactNetwork, value: str) -> str:
     """A sum of two scales."""
     depth, *size = net.shape(value)[1:]
     groups = 1 if depth * depth * int(np.prod(size)) * 9 <= _MACS else depth
-    return _sum(net, net.activation(_same(net, value, depth, groups), 8), value)
+    return _sum(net, net.activation(_same(net, value, depth, groups), net.width), value)
 
 
 def join(net: ExactNetwork, value: str) -> str:
     """Two branches beside each other, of one scale."""
     depth, *size = net.shape(value)[1:]
     ends = [_convolved(net, value, net.rng.about(5), [1] * len(size)) for _ in range(2)]
-    shift = max(map(net.peak, ends)) - 7
-    return net.activation(net.add("Concat", [net.quantised(end, 8, True, shift) for end in ends], axis=1), 8)
+    shift = max(map(net.peak, ends)) + 1 - net.width
+    return net.activation(net.add("Concat", [net.quantised(end, None, True, shift) for end in ends], axis=1), net.width)
 
 
 def halves(net: ExactNetwork, value: str) -> str:
@@ -95,7 +95,7 @@ def halves(net: ExactNetwork, value: str) -> str:
         return value
     cut = net.rng.integers(1, depth)
     first, second = net.add("Split", [value, net.constant([cut, depth - cut], np.int64)], outputs=2, axis=1)
-    return net.activation(net.add("Concat", [second, first], axis=1), 8)
+    return net.activation(net.add("Concat", [second, first], axis=1), net.width)
 
 
 def pool(net: ExactNetwork, value: str) -> str:
@@ -108,7 +108,7 @@ def pool(net: ExactNetwork, value: str) -> str:
 def average(net: ExactNetwork, value: str) -> str:
     """Of one, two or four values, which a float divides exactly."""
     kernel = [min(2, n) for n in net.shape(value)[2:]]
-    return net.activation(net.add("AveragePool", [value], kernel_shape=kernel, strides=kernel), 8)
+    return net.activation(net.add("AveragePool", [value], kernel_shape=kernel, strides=kernel), net.width)
 
 
 def places(net: ExactNetwork, value: str) -> str:
@@ -132,7 +132,7 @@ def dense(net: ExactNetwork, value: str) -> str:
 def sums(net: ExactNetwork, value: str) -> str:
     """A row and what a dense layer makes of it, at two scales."""
     value = row_of(net, value)
-    return _sum(net, net.activation(_product(net, value, net.shape(value)[-1]), 8), value)
+    return _sum(net, net.activation(_product(net, value, net.shape(value)[-1]), net.width), value)
 
 
 def end(net: ExactNetwork, value: str) -> str:
@@ -142,7 +142,7 @@ def end(net: ExactNetwork, value: str) -> str:
         answer = _product(net, value, net.rng.about(10))
     else:
         answer = _convolved(net, value, net.rng.about(4), [1] * len(net.shape(value)[2:]))
-    return net.activation(answer, 8) if net.rng.integers(0, 2) else answer
+    return net.activation(answer, net.width) if net.rng.integers(0, 2) else answer
 
 
 def row_of(net: ExactNetwork, value: str) -> str:
@@ -166,8 +166,8 @@ ROW: dict[Block, int] = {dense: 3, sums: 1}
 
 
 def _bits(net: ExactNetwork, depth: int) -> int:
-    """Of weights, so few that a sum of `depth` products of 8 bits is exact in a float32."""
-    return net.rng.choice([bits for bits in (5, 4, 8, 3, 2) if depth * 2 ** (8 + bits) < 2**24])
+    """Of weights, so few that a sum of `depth` products is exact in a float32, where floats are to be exact."""
+    return net.rng.choice([bits for bits in (5, 4, 8, 3, 2) if depth * 2 ** (net.width + bits) < 2**24 or not net.exact and bits == 8] or [2])
 
 
 def _product(net: ExactNetwork, value: str, width: int) -> str:
@@ -180,7 +180,8 @@ def _sum(net: ExactNetwork, branch: str, value: str) -> str:
     """Of a branch and what it begins at, in either order, unless one is lost in the other, which no network is trained to."""
     if abs(net.peak(branch) - net.peak(value)) > _APART:
         return branch
-    return net.activation(net.add("Add", [branch, value][:: net.rng.choice([1, -1])]), 8)
+    total = net.add("Add", [branch, value][:: net.rng.choice([1, -1])])
+    return net.activation(total, net.width) if net.width <= 8 else net.quantised(total)  # of 16 bits only a line may follow
 
 
 def _convolved(net: ExactNetwork, value: str, channels: int, kernel: list[int], groups: int = 1, **flags) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+from ml_dtypes import int4
 from onnx import TensorProto, helper, numpy_helper
 
 from microstage.benchmarks.random_networks.draws import Draws
@@ -17,14 +18,27 @@ from microstage.benchmarks.random_networks.names import STYLES
 __all__ = ["VECTORS", "ExactNetwork"]
 
 VECTORS = 12
+_FUNCTIONS = {
+    "LeakyRelu": lambda net, value: net.add("LeakyRelu", [value], alpha=0.125),
+    "HardSigmoid": lambda net, value: net.add("HardSigmoid", [value], alpha=0.25, beta=0.5),
+    "Neg": lambda net, value: net.add("Neg", [value]),
+    "Clip": lambda net, value: net.add("Clip", [value, *(net.constant(end * 2.0 ** net.peak(value)) for end in (-0.25, 0.75))]),
+    "Min": lambda net, value: net.add("Min", [value, net.constant(2.0 ** (net.peak(value) - 1))]),
+    "Sub": lambda net, value: net.add("Sub", [net.constant(2.0 ** (net.peak(value) - 1)), value]),
+    "Abs": lambda net, value: net.add("Abs", [value]),
+}
+"Functions of each number, exact where the network is: those that floats compute without rounding."
 QONNX = "qonnx.custom_op.general"
 
 
 class ExactNetwork:
-    """A graph of QDQ or of QONNX nodes; `rng` draws for the block at work, `values` are its tensors on the inputs."""
+    """A graph of QDQ or of QONNX nodes, with activations of up to `width` bits; `rng` draws for the block at work, `values` are its
+    tensors on the inputs.
+    """
 
-    def __init__(self, rng: Draws, qonnx: bool, exact: bool = True, opset: int = 13) -> None:
-        self.rng, self.qonnx, self.exact, self.opset = rng, qonnx, exact, 13 if qonnx else opset
+    def __init__(self, rng: Draws, qonnx: bool, exact: bool = True, opset: int = 13, width: int = 8) -> None:
+        self.rng, self.qonnx, self.exact, self.width = rng, qonnx, exact, width
+        self.opset = 13 if qonnx else opset if width <= 8 else 21
         self.nodes, self.constants, self.inputs, self.values = [], {}, {}, {}
         self.count = 0
 
@@ -67,18 +81,19 @@ class ExactNetwork:
         power = 2.0 ** (exponent - self.rng.integers(0, 3, each)) if each else 2.0 ** (exponent - self.rng.integers(0, 2))
         return np.float32(power if self.exact else power * (1 + self.rng.random(each)))
 
-    def quantised(self, value: str, bits: int = 8, signed: bool = True, shift: int | None = None) -> str:
-        """Round to `bits` at a scale that uses the range, or at 2^shift exactly."""
+    def quantised(self, value: str, bits: int | None = None, signed: bool = True, shift: int | None = None) -> str:
+        """Round to `bits`, as many as the network has, at a scale that uses the range, or at 2^shift exactly."""
+        bits = bits or self.width
         scale = self.scale(self.peak(value) - bits + int(signed)) if shift is None else np.float32(2.0**shift)
         if self.qonnx:
             flags = {"signed": int(signed), "narrow": int(self.rng.integers(0, 2)), "rounding_mode": "ROUND"}
             return self.add("Quant", [value, *map(self.constant, (scale, 0, bits))], QONNX, **flags)
-        kind = self.rng.choice([np.int8, np.uint8])
+        kind = self.rng.choice([np.int8, np.uint8] if bits <= 8 else [np.int16, np.uint16])
         ends = np.iinfo(kind)
         zero = self._zero_point(ends, signed)
         parameters = [self.constant(scale), self.constant(zero, kind)]
         stored = self.add("QuantizeLinear", [value, *parameters])
-        if bits < 8:
+        if bits < 8:  # onnxruntime clips no 16 bits
             low, high = (zero - 2 ** (bits - 1), zero + 2 ** (bits - 1) - 1) if signed else (zero, zero + 2**bits - 1)
             stored = self.add("Clip", [stored, *(self.constant(np.clip(end, ends.min, ends.max), kind) for end in (low, high))])
         return self.add("DequantizeLinear", [stored, *parameters])
@@ -86,7 +101,7 @@ class ExactNetwork:
     def _zero_point(self, ends: np.iinfo, signed: bool) -> int:
         """In the middle or at the end, mostly; now and then anywhere."""
         usual = (ends.min + ends.max + 1) // 2 if signed else ends.min
-        anywhere = ends.min + self.rng.integers(0, 256)
+        anywhere = ends.min + self.rng.integers(0, 2**ends.bits)
         return self.rng.choice([usual, usual, usual, int(np.clip(usual + self.rng.integers(0, 41) - 20, ends.min, ends.max)), anywhere])
 
     def weights(self, shape: list[int], axis: int, bits: int) -> str:
@@ -103,7 +118,8 @@ class ExactNetwork:
             return self.add("Quant", [self.constant(ints * scale), *parameters], QONNX, signed=1, narrow=0, rounding_mode="ROUND")
         flat = scale.reshape(-1)
         scales, zeros = (flat, np.zeros(flat.shape)) if flat.size > 1 else (flat[0], 0)
-        stored = [self.constant(ints, np.int8), self.constant(scales), self.constant(zeros, np.int8)]
+        kind = int4 if bits <= 4 and self.opset >= 21 and self.rng.integers(0, 2) else np.int8
+        stored = [self.constant(ints, kind), self.constant(scales), self.constant(zeros, kind)]
         return self.add("DequantizeLinear", stored, axis=axis)
 
     def bias(self, about: str, axis: int = 1) -> str:
@@ -115,10 +131,15 @@ class ExactNetwork:
         return self.constant(np.round((values.std(others) * each - values.mean(others)) / step) * step)
 
     def activation(self, value: str, bits: int | None = None) -> str:
-        """Quantised, behind a ReLU or not."""
-        bits = bits or self.rng.choice([8, 8, 8, 4, 3, 2])
-        relu = bool(self.rng.integers(0, 2))
-        return self.quantised(self.add("Relu", [value]) if relu else value, bits, not relu)
+        """Quantised, behind a function or not."""
+        bits = bits or self.rng.choice([self.width, self.width, self.width, 4, 3, 2])
+        function = self.rng.integers(0, 12)
+        if function < 6:
+            return self.quantised(value, bits)
+        if function < 10:
+            return self.quantised(self.add("Relu", [value]), bits, False)
+        name = self.rng.choice([*_FUNCTIONS])
+        return self.quantised(_FUNCTIONS[name](self, value), bits, name not in ("Abs", "HardSigmoid"))
 
     def model(self, outputs: list[str], style: str = "exporter") -> onnx.ModelProto:
         """The file; its tensors are named in a style of `names`."""

@@ -39,6 +39,7 @@ class Recipe:
     exact: bool
     opset: int
     style: str
+    width: int
     steps: tuple[Step, ...]
 
     def described(self) -> dict[str, Any]:
@@ -67,17 +68,18 @@ def drawn(seed: int, layers: int = LAYERS) -> Recipe:
     rng = Draws(seed)
     qonnx, exact = bool(rng.integers(0, 2)), bool(rng.integers(0, 4))
     opset, style, count = rng.choice(_OPSETS), rng.choice([*STYLES]), rng.about(layers)
+    width = rng.choice([8] * 8 + [16, 12] if exact else [8, 8, 8, 16])
     start = _one(rng, blocks.STARTS)
     images = 0 if start == "numbers" else rng.integers(0, count + 1)
     names = [start, *(_one(rng, _IMAGE) for _ in range(images)), *(_one(rng, _ROW) for _ in range(count - images))]
     seeds = np.random.SeedSequence(seed).generate_state(len(names) + 1)
-    return Recipe(qonnx, exact, opset, style, tuple(Step(n, int(s)) for n, s in zip([*names, "end"], seeds)))
+    return Recipe(qonnx, exact, opset, style, width, tuple(Step(n, int(s)) for n, s in zip([*names, "end"], seeds)))
 
 
 def made(recipe: Recipe) -> Made:
     """The network of `recipe` and its vectors; a block behind which nothing would be left to compare is left out."""
     taken: list[Step] = []
-    net = ExactNetwork(Draws(0), recipe.qonnx, recipe.exact, recipe.opset)
+    net = ExactNetwork(Draws(0), recipe.qonnx, recipe.exact, recipe.opset, recipe.width)
     value = ""
     for step in recipe.steps:
         net.rng = Draws(step.seed, step.choices)

@@ -9,7 +9,7 @@ from microstage.benchmarks.random_networks.recipe import Recipe
 
 __all__ = ["shrunk"]
 
-_PLAIN = {"style": "exporter", "opset": 13, "exact": True, "qonnx": False}
+_PLAIN = {"style": "exporter", "opset": 13, "exact": True, "qonnx": False, "width": 8}
 
 
 def shrunk(recipe: Recipe, fails: Callable[[Recipe], Recipe | None]) -> Recipe:
