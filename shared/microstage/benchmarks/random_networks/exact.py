@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-from ml_dtypes import int4
 from onnx import TensorProto, helper, numpy_helper
 
 from microstage.benchmarks.random_networks.draws import Draws
@@ -118,7 +117,7 @@ class ExactNetwork:
             return self.add("Quant", [self.constant(ints * scale), *parameters], QONNX, signed=1, narrow=0, rounding_mode="ROUND")
         flat = scale.reshape(-1)
         scales, zeros = (flat, np.zeros(flat.shape)) if flat.size > 1 else (flat[0], 0)
-        kind = int4 if bits <= 4 and self.opset >= 21 and self.rng.integers(0, 2) else np.int8
+        kind = _int4() if bits <= 4 and self.opset >= 21 and self.rng.integers(0, 2) else np.int8
         stored = [self.constant(ints, kind), self.constant(scales), self.constant(zeros, kind)]
         return self.add("DequantizeLinear", stored, axis=axis)
 
@@ -151,6 +150,13 @@ class ExactNetwork:
         graph = helper.make_graph(self.nodes, "exact", ends, answers, kept)
         model = helper.make_model(graph, opset_imports=opsets, ir_version=8 if self.opset < 19 else 10)
         return _renamed(onnx.ModelProto.FromString(model.SerializeToString()), style)
+
+
+def _int4() -> type:
+    """NumPy's type of ONNX' INT4; not every environment that knows recipes has it."""
+    from ml_dtypes import int4
+
+    return int4
 
 
 def _renamed(model: onnx.ModelProto, style: str) -> onnx.ModelProto:
