@@ -10,7 +10,7 @@ from tflite_networks import Network, everyday, residual, sixteen, unaligned
 
 import microstage_streamline.__main__ as stage
 from microstage.integer import gemmlowp
-from microstage_streamline.tflite import gate, rules
+from microstage_streamline.tflite import rules
 
 
 @pytest.fixture
@@ -126,4 +126,3 @@ def test_fixed_point_functions_are_near_the_real_ones():
     raw = np.rint(x * 2**27).astype(np.int64)
     assert np.abs(gemmlowp.logistic(raw) / 2**31 - 1 / (1 + np.exp(-x))).max() < 2**-20
     assert np.abs(gemmlowp.tanh(raw) / 2**31 - np.tanh(x)).max() < 2**-20
-    assert gate._LEAST >= 8
