@@ -107,6 +107,14 @@ class Unsqueezed(Written):
         return self.add("Reshape", self.add("Unsqueeze", flat, self.constant(np.int64([0]))), self.constant(np.int64([4, 3, -1, 2])))
 
 
+class NumberAtAnAxis(Written):
+    """A single number that is quantised along its last axis, of which it has none: QLinearAdd with a constant."""
+
+    def offset(self):
+        zero = self.add("DequantizeLinear", self.constant(np.int8(0)), self.scale(0.5), axis=-1)
+        return self.add("Add", self.constant(self.bias), zero)
+
+
 class ByHand(Written):
     """Dequantised by ordinary operators, repeated by one."""
 
@@ -249,6 +257,7 @@ def as_nodes(model):
     """Every constant by a node, the last one first."""
     for tensor in model.graph.initializer:
         model.graph.node.append(helper.make_node("Constant", [], [tensor.name], value=tensor))
+    "a number quantised at an axis": lambda: NumberAtAnAxis().model(),
     del model.graph.initializer[:]
     return model
 

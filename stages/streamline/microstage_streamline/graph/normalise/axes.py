@@ -21,12 +21,12 @@ _DEFAULTS = {"TopK": -1}
 
 @registered
 class AxisFromFront(Rewrite):
-    """axis -1 of r is axis r - 1. Precondition: the rank is known."""
+    """axis -1 of r is axis r - 1. Precondition: the rank is known, and has such an axis; a single number has none."""
 
     operators = _AS_ATTRIBUTE
 
     def matches(self, normal, node):
-        return self._axis(node) < 0 and node.inputs[0] in normal.values
+        return node.inputs[0] in normal.values and -len(normal.values[node.inputs[0]].shape) <= self._axis(node) < 0
 
     def rewrite(self, normal, node):
         axis = self._axis(node) + len(normal.values[node.inputs[0]].shape)
@@ -45,13 +45,19 @@ class AxesFromFront(Rewrite):
 
     def matches(self, normal, node):
         axes = self._axes(normal, node)
-        return axes is not None and bool(np.any(axes < 0)) and node.inputs[0] in normal.values
+        if axes is None or node.inputs[0] not in normal.values:
+            return False
+        return bool(np.any(axes < 0) and np.all(axes >= -self._rank(normal, node, axes)))
 
     def rewrite(self, normal, node):
         axes, place = self._axes(normal, node), _AS_INPUT[node.op]
-        rank = len(normal.values[node.inputs[0]].shape) + (axes.size if node.op == "Unsqueeze" else 0)
+        rank = self._rank(normal, node, axes)
         stored = normal.constant(node.output, np.where(axes < 0, axes + rank, axes))
         return [Node(node.op, [*node.inputs[:place], stored], node.outputs, node.flags, node.layer)]
+
+    @staticmethod
+    def _rank(normal, node, axes: np.ndarray) -> int:
+        return len(normal.values[node.inputs[0]].shape) + (axes.size if node.op == "Unsqueeze" else 0)
 
     @staticmethod
     def _axes(normal, node) -> np.ndarray | None:
