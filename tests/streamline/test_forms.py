@@ -257,7 +257,6 @@ def as_nodes(model):
     """Every constant by a node, the last one first."""
     for tensor in model.graph.initializer:
         model.graph.node.append(helper.make_node("Constant", [], [tensor.name], value=tensor))
-    "a number quantised at an axis": lambda: NumberAtAnAxis().model(),
     del model.graph.initializer[:]
     return model
 
@@ -267,6 +266,7 @@ FORMS = {
     "transposed behind the scales": lambda: ByInputChannel().model(),
     "reshaped behind the scales": lambda: Reshaped().model(),
     "dequantised by hand": lambda: ByHand().model(),
+    "a number quantised at an axis": lambda: NumberAtAnAxis().model(),
     "computed constants": lambda: Computed().model(),
     "a branch": lambda: Branching().model(),
     "to the end in 63 bits": lambda: Counted(1, INT64_MAX).model(),
