@@ -127,9 +127,14 @@ def gather(arguments, attributes):
     return moved(value, lambda a: np.take(a, np.asarray(index, np.int64), axis))
 
 
-@operator("Lookup", kind=Kind.MONOTONE, axes=lambda flags, shape, rank: set())
+def _turns_round(_, constants) -> bool:
+    steps = np.diff(real(constants[0]))
+    return bool((steps > 0).any() and (steps < 0).any())
+
+
+@operator("Lookup", kind=Kind.MONOTONE, axes=lambda flags, shape, rank: set(), turns=_turns_round)
 def lookup(arguments, _):
-    """table[index]: how sigmoid and tanh are read; a table that turns round somewhere has no thresholds."""
+    """table[index]: how sigmoid and tanh are read."""
     index, table = arguments
     return gather([table, index], {})
 
