@@ -12,7 +12,7 @@ from microstage.runner.cli import REPOSITORY
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize("name", ["residual", "sixteen"])
+@pytest.mark.parametrize("name", ["residual", "sixteen", "real"])
 def test_the_c_answers_what_tensorflow_lite_micro_answers(tmp_path, name):
     python = executors()
     paths = os.pathsep.join(str(REPOSITORY / folder) for folder in ("shared", "stages/streamline"))

@@ -8,12 +8,12 @@ import numpy as np
 
 sys.path.append(str(Path(__file__).parents[1] / "streamline"))
 
-from tflite_networks import residual, sixteen
+from tflite_networks import real, residual, sixteen
 
 from microstage_streamline.tflite.execute import executed
-from microstage_streamline.tflite.file import read_tflite
+from microstage_streamline.tflite.file import Tensor, read_tflite
 
-NETWORKS = {"residual": residual(5)[0], "sixteen": sixteen(5, ends=1)[0]}
+NETWORKS = {"residual": residual(5)[0], "sixteen": sixteen(5, ends=1)[0], "real": real(5)[0]}
 
 
 def main(folder: Path) -> None:
@@ -21,10 +21,23 @@ def main(folder: Path) -> None:
         (folder / f"{name}.tflite").write_bytes(content)
         file = read_tflite(folder / f"{name}.tflite")
         (taken,), (given,) = ([file.tensors[place] for place in places] for places in (file.inputs, file.outputs))
-        drawn = np.random.default_rng(0).integers(*taken.ends, (200, *taken.shape[1:]), endpoint=True).astype(taken.kind)
-        answers = executed(file, [drawn])[given.place].reshape(200, -1)
-        values = [float(tensor.scale) * (ints.astype(np.int64) - tensor.zero) for tensor, ints in ((taken, drawn), (given, answers))]
-        np.savez(folder / f"{name}.npz", input0=values[0].astype(np.float32), answer0=values[1].astype(np.float32))
+        fed = drawn(taken)
+        answers = executed(file, [fed])[given.place].reshape(200, -1)
+        values = [as_real(tensor, value).astype(np.float32) for tensor, value in ((taken, fed), (given, answers))]
+        np.savez(folder / f"{name}.npz", input0=values[0], answer0=values[1])
+
+
+def drawn(tensor: Tensor) -> np.ndarray:
+    """200 inputs: integers of its type, or real numbers of which many lie halfway between two levels."""
+    rng, shape = np.random.default_rng(0), (200, *tensor.shape[1:])
+    if tensor.kind == np.float32:
+        return (rng.integers(-300, 300, shape) / 16).astype(np.float32)
+    return rng.integers(*tensor.ends, shape, endpoint=True).astype(tensor.kind)
+
+
+def as_real(tensor: Tensor, value: np.ndarray) -> np.ndarray:
+    """What integers of a tensor stand for."""
+    return float(tensor.scale) * (value.astype(np.int64) - tensor.zero) if len(tensor.scales) else value
 
 
 if __name__ == "__main__":

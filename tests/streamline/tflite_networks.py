@@ -217,6 +217,14 @@ def unaligned(seed: int) -> tuple[bytes, int]:
     return net.content(net.conv(y, 4)), net.computed
 
 
+def real(seed: int) -> tuple[bytes, int]:
+    """Real numbers at both ends."""
+    net = Network(np.random.default_rng(seed))
+    net.inputs.append(x := net.real([1, 6]))
+    y = net.dense(net.add("QUANTIZE", [x], [net.activation([1, 6], 0.125)]), 4)
+    return net.content(net.add("DEQUANTIZE", [y], [net.real([1, 4])])), net.computed
+
+
 def transposed(net: Network, x: int) -> int:
     """A transposed convolution, which makes twice as many rows."""
     _, height, width, channels = net.shape(x)

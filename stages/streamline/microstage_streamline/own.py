@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 
 from microstage.errors import ParameterError
+from microstage.integer.quantisers import rounded
 from microstage.onnx_file import is_tflite, read_onnx
 from microstage.stage import Job
 from microstage_streamline.convert import Converted
@@ -19,7 +20,7 @@ from microstage_streamline.graph.graph import Entry, Graph
 from microstage_streamline.graph.read import graph_of, read_graph
 from microstage_streamline.tflite.file import TfliteFile, read_tflite
 from microstage_streamline.tflite.gate import compare_with_kernels
-from microstage_streamline.tflite.read import Read, as_onnx, graph_of_tflite
+from microstage_streamline.tflite.read import QUANTIZE, Read, as_onnx, graph_of_tflite
 from microstage_streamline.tflite.shape_arithmetic import fold_shapes
 from microstage_streamline.verify.gate import compare_with_file, compare_with_golden
 from microstage_streamline.verify.samples import of_vectors
@@ -88,23 +89,21 @@ class _Exact(Opened):
         found = {"layers": compare_with_kernels(job, self.file, self.read, part, samples)}
         return found | compare_with_golden(job, part, samples, arrays)
 
-
     def golden(self, arrays: Arrays) -> Arrays:
         """Real inputs as QUANTIZE rounds them; expected answers as numbers to compare with, as those of other runtimes differ."""
         found = dict(arrays)
         for tensor in (self.file.tensors[place] for place in (*self.file.inputs, *self.file.outputs)):
             value = found.get(tensor.name)
             if value is not None and tensor.type == "FLOAT32":
-                found[tensor.name] = quantised(value, *self.read.graph.described[tensor.name], self.read.graph.inputs.get(tensor.name))
+                found[tensor.name] = quantised(value, self.read.graph.described[tensor.name], self.read.graph.inputs.get(tensor.name))
             if value is not None and tensor.name not in self.read.graph.inputs:
                 found[tensor.name] = np.asarray(found[tensor.name], np.float64)
         return found
 
 
-def quantised(value: np.ndarray, scale: float, zero: int, entry: Entry | None) -> np.ndarray:
+def quantised(value: np.ndarray, said: Mapping[str, Any], entry: Entry | None) -> np.ndarray:
     """Halves away from zero, as TensorFlow Lite Micro's QUANTIZE has it, within the integers of an input."""
-    quotient = np.asarray(value, np.float32) / np.float32(scale)
-    levels = np.sign(quotient) * np.floor(np.abs(quotient) + np.float32(0.5)) + zero
+    levels = rounded(np.asarray(value, np.float32) / np.float32(said["scale"]), QUANTIZE["rounding"]) + said["zero_point"]
     return np.clip(levels, *entry.datatype).astype(np.int64) if entry else levels
 
 

@@ -179,8 +179,7 @@ def _interface(made: Made, normal: Normaliser, entered: Mapping[str, str]) -> di
             outputs[name] = {**_described(found.start, scale), "offset": _flat(offset, found.start.range.low.shape)}
     for side in (inputs, outputs):
         for name in side.keys() & normal.graph.described.keys():
-            scale, zero_point = normal.graph.described[name]
-            side[name] |= {"scale": scale, "zero_point": zero_point}
+            side[name] |= normal.graph.described[name]
     return {"inputs": inputs, "outputs": outputs}
 
 

@@ -62,7 +62,8 @@ class Graph:
     """Nodes in an order in which they can be run; a constant is an array, or a QTensor once its quantiser is folded in. ONNX's own
     operators are as `opset` has them.
 
-    `described` {input or output of raw integers: (scale, zero point)}, where the file says so of the integers themselves.
+    `described` {input or output of raw integers: what the interface says of them, as "scale" and "zero_point"}, where the file says so of
+    the integers themselves.
     """
 
     nodes: list[Node]
@@ -70,7 +71,7 @@ class Graph:
     inputs: dict[str, Entry]
     outputs: list[str]
     opset: int
-    described: dict[str, tuple[float, int]] = field(default_factory=dict)
+    described: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def run(self, given: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, Any]:
         """The `wanted` tensors by name, from those `given`, graph inputs or not. This is the integer reference: exact on

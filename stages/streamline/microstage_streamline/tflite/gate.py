@@ -65,8 +65,8 @@ def _given(file: TfliteFile, place: int, read: Read, some: Samples) -> np.ndarra
     ints = integers(some.fed[name])
     if tensor.type != "FLOAT32":
         return ints.astype(tensor.kind)
-    scale, zero = read.graph.described[name]
-    return (np.float32(scale) * (ints - zero).astype(np.float32)).astype(np.float32)
+    said = read.graph.described[name]
+    return (np.float32(said["scale"]) * (ints - said["zero_point"]).astype(np.float32)).astype(np.float32)
 
 
 def _compared(file: TfliteFile, operator: Operator, place: int, found: np.ndarray, values: Mapping[str, Any], form) -> int:

@@ -15,10 +15,11 @@ from microstage_streamline.tflite.builder import LAST, RAW, REAL, Builder
 from microstage_streamline.tflite.file import Operator, TfliteFile
 from microstage_streamline.tflite.registry import OPERATORS
 
-__all__ = ["Read", "as_onnx", "graph_of_tflite"]
+__all__ = ["QUANTIZE", "Read", "as_onnx", "graph_of_tflite"]
 
 _OPSET, _IR = 21, 10
 _BORDERS = ("QUANTIZE", "DEQUANTIZE")
+QUANTIZE = {"rounding": "HALF_UP", "precision": "float32"}  # of real numbers, as the kernel has it: halves away from zero
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ def graph_of_tflite(file: TfliteFile, exact: bool) -> Read:
     outputs = [_left(builder, place) for place in file.outputs]
     raw = {forms[RAW, LAST]: file.tensors[place] for place, forms in builder.forms.items() if (RAW, LAST) in forms}
     raw = {name: raw[name] for name in [*builder.inputs, *outputs] if name in raw and len(raw[name].scales)}
-    described = {name: (float(tensor.scale), tensor.zero) for name, tensor in raw.items()}
+    described = {name: {"scale": float(tensor.scale), "zero_point": tensor.zero} for name, tensor in raw.items()}
+    for name in _real_inputs(builder) if exact else []:
+        described[name] |= QUANTIZE
     return Read(Graph(builder.nodes, builder.constants, builder.inputs, outputs, _OPSET, described), builder.forms)
 
 
@@ -95,6 +98,12 @@ def _entered(builder: Builder) -> list[Operator]:
                 builder.called[operator.inputs[0]] = file.tensors[operator.outputs[0]].name
             border.append(operator)
     return [operator for operator in file.operators if operator not in border]
+
+
+def _real_inputs(builder: Builder) -> list[str]:
+    """Inputs of integers that stand for a real one of the file."""
+    ends = (builder.file.tensors[place] for place in builder.file.inputs)
+    return [tensor.name for tensor in ends if tensor.type == "FLOAT32"]
 
 
 def _quantised(builder: Builder, operator: Operator, name: str) -> None:
