@@ -14,12 +14,12 @@ from microstage.runner.measured import number
 
 __all__ = ["prove_random"]
 
-_USUAL = {"RANDOM": 40, "SEED": 1, "LAYERS": 60}
+_USUAL = {"RANDOM": 40, "SEED": 1, "DEPTH": 60}
 _MACHINE = ("VOLUMES", "RUNNER", "VENDOR")
 
 
 def prove_random(typed: Mapping[str, str]) -> int:
-    """Exit code of a walk of RANDOM networks of the seeds from SEED on, of up to LAYERS layers; what is kept is below VOLUMES."""
+    """Exit code of a walk of RANDOM networks of the seeds from SEED on, of up to DEPTH layers; what is kept is below VOLUMES."""
     for name, value in typed.items():
         if name not in (*_USUAL, *_MACHINE):
             raise ParameterError(f"{name}={value} is nothing that `make prove RANDOM=` uses: leave it out.")
