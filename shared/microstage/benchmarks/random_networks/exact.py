@@ -24,7 +24,7 @@ _FUNCTIONS = {
     "Clip": lambda net, value: net.add("Clip", [value, *(net.constant(end * 2.0 ** net.peak(value)) for end in (-0.25, 0.75))]),
     "Min": lambda net, value: net.add("Min", [value, net.constant(2.0 ** (net.peak(value) - 1))]),
     "Sub": lambda net, value: net.add("Sub", [net.constant(2.0 ** (net.peak(value) - 1)), value]),
-    "Abs": lambda net, value: net.add("Abs", [value]),
+    "Abs": lambda net, value: net.add("Abs", [net.quantised(value)]),  # it turns round: a table, of few values
 }
 "Functions of each number, exact where the network is: those that floats compute without rounding."
 QONNX = "qonnx.custom_op.general"
