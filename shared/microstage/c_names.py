@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
-__all__ = ["NETWORK_NAMES", "Names", "identifier", "is_network_name", "network_name", "unique"]
+__all__ = ["NETWORK_NAMES", "Names", "identifier", "is_network_name", "network_name", "part_name", "unique"]
 
 _LONGEST = 40
 _MATHEMATICS = (
@@ -79,6 +79,9 @@ _NO_NETWORK = {*f"{_HEADERS} {_TARGETS} {_LIBRARIES} {_PREFIXES}".split(), *_DEV
 "What no network may be called, beside words of C: its name is that of headers, of libraries, of targets of a build."
 
 
+_OF_EVERY_NETWORK = "arena class classes ctx features infer kernels sound status stream weights".split()
+"What functions, types and files of every network are called behind its name, or begin with."
+
 NETWORK_NAMES = (
     "a name for C such as ecg, of at most 40 letters, digits and single underscores, a letter first, that no keyword, header, library"
     " or build target has"
@@ -89,6 +92,12 @@ def identifier(text: str) -> str:
     """`text` as a C identifier; a long one, as exporters write them, is cut and told apart by a digest of the whole."""
     name = _plain(text)
     return _cut(f"v_{name}" if name in _RESERVED or name[0].isdigit() or name == name.upper() else name, text)
+
+
+def part_name(text: str) -> str:
+    """`text` as what follows a network's name and an underscore, where words of C are free: `ecg_step`, but not `ecg_infer`."""
+    name = _plain(text)
+    return _cut(f"v_{name}" if name.split("_")[0] in _OF_EVERY_NETWORK else name, text)
 
 
 def _plain(text: str) -> str:

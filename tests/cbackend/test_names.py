@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from graphs import Graph, evaluate, write_artefact
 
-from microstage.c_names import is_network_name, network_name, unique
+from microstage.c_names import is_network_name, network_name, part_name, unique
 from microstage.errors import ParameterError
 from microstage_cbackend.build import compile_and_run
 from microstage_cbackend.generate import files_of, read_model
@@ -89,6 +89,12 @@ def test_of_two_that_would_be_one_the_second_has_a_number():
 
 
 REFUSED = [*"test math Aux c 1x int esp ms Arduino_x x__y _x é stdout main".split(), "a b", "n" * 41]
+
+
+def test_a_part_is_called_as_its_model_calls_it_but_for_what_every_network_has():
+    assert [part_name(text) for text in ("step", "int", "2nd", "infer", "infer_float", "sub/lstm")] == [
+        "step", "int", "2nd", "v_infer", "v_infer_float", "sub_lstm"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from microstage import golden
-from microstage.c_names import NETWORK_NAMES, identifier, is_network_name, network_name
+from microstage.c_names import NETWORK_NAMES, is_network_name, network_name, part_name
 from microstage.errors import ArtefactError, ParameterError
 from microstage.roles import Sequence
 from microstage_cbackend.build import Result, compile_and_run
@@ -57,7 +57,7 @@ def graphs_of(folder: Path) -> dict[str, Path]:
     """Part -> its graph."""
     interface = _named(_json(folder / "interface.json"))
     listed = {part: folder / facts["file"] for part, facts in interface.get("parts", {}).items() if "file" in facts}
-    streamlined = {identifier(path.name.removesuffix(SUFFIX)): path for path in sorted(folder.glob(f"*{SUFFIX}"))}
+    streamlined = {part_name(path.name.removesuffix(SUFFIX)): path for path in sorted(folder.glob(f"*{SUFFIX}"))}
     graphs = listed or streamlined
     if not graphs:
         raise ArtefactError(f"{folder} holds no *{SUFFIX}; run `make streamline` first.")
@@ -66,7 +66,7 @@ def graphs_of(folder: Path) -> dict[str, Path]:
 
 def _named(interface: dict[str, Any]) -> dict[str, Any]:
     """The interface with its parts called as their functions are: `sublstm` for sublstm_finn_streamlined or sublstm_integer."""
-    names = {part: identifier(f"{part}.onnx".removesuffix(SUFFIX).removesuffix(WIDE).removesuffix(".onnx")) for part in interface.get("parts", {})}
+    names = {part: part_name(f"{part}.onnx".removesuffix(SUFFIX).removesuffix(WIDE).removesuffix(".onnx")) for part in interface.get("parts", {})}
     sequence = Sequence.of(interface)
     renamed = {"sequence": sequence.renamed(names).described()} if sequence else {}
     return {**interface, "parts": {names[part]: facts for part, facts in interface.get("parts", {}).items()}, **renamed}
