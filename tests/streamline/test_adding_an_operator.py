@@ -1,14 +1,13 @@
 """An operator is added by docs/adding-an-operator.md, whose own code runs here, and a file with it goes all the way to C."""
 
 import json
-import os
 import re
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
+from c_stage import in_c_stage
 from onnx import TensorProto, helper, numpy_helper
 from test_own_network import Own
 
@@ -69,10 +68,8 @@ def test_the_pages_operators_go_from_a_file_to_c(tmp_path, page):
     found = [session.run(None, {"x": (x[None] * np.float32(scale)).astype(np.float32)})[0] for x in vectors["x"][:64]]
     assert np.array_equal(np.rint(np.concatenate(found) / said["outputs"][outputs[0]]["scale"]), vectors[outputs[0]][:64])
 
-    python = next((REPOSITORY / "volumes" / ".env").glob("cbackend-*/bin/python"))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(REPOSITORY / part) for part in ("shared", "stages/cbackend"))}
     words = ["--in", f"streamline={own.out}", "--out", str(tmp_path / "c"), "--scratch", str(tmp_path / "scratch")]
-    done = subprocess.run([python, "-c", "".join(page) + _FOLDER, *words], env=environment, capture_output=True, text=True)
+    done = in_c_stage("-c", "".join(page) + _FOLDER, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     proved = json.loads((tmp_path / "c" / "report.json").read_text())["verification"]
     assert any(outputs[0] in v["boundary"] for v in proved) and all(v["equal"] == v["compared"] > 0 for v in proved)

@@ -1,16 +1,13 @@
 """Everyday operators: a branch of one file for each, every layer of which onnxruntime computes, and all of them in C at once."""
 
 import json
-import os
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
+from c_stage import in_c_stage
 from onnx import TensorProto, helper, numpy_helper
 from test_own_network import Own
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 S, ZERO = 0.0431, np.int8(0)
 
 
@@ -99,6 +96,15 @@ def moves(net):
         net.given(net.add("Flatten", value))
 
 
+def padded(net):
+    """Quantisers behind a pad, whose fill becomes one of their integers: at the input, behind sums and functions of them."""
+    pads = np.array([0, 0, 1, 2, 0, 0, 2, 1])
+    net.inputs.append(helper.make_tensor_value_info("x0", TensorProto.FLOAT, [1, 3, 6, 5]))
+    sums = net.add("Conv", net.q(net.add("Pad", "x0", pads, 0.7), zero=np.int8(-20)), net.w(4, 3, 3, 3))
+    for value, fill in ((sums, ()), (net.add("LeakyRelu", sums, alpha=0.1), (-0.4,))):
+        net.given(net.q(net.add("Pad", value, pads, *fill), 0.031, np.int8(7)))
+
+
 def pools(net):
     x = net.input(4, 8, 7)
     window = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
@@ -185,7 +191,7 @@ def microsoft(net):
     net.given(net.q(net.add("Mul", counted, net.rng.uniform(0.0001, 0.0002, 3))))
 
 
-FAMILIES = (functions, moves, pools, products, volumes, pairs, ends, microsoft)
+FAMILIES = (functions, moves, padded, pools, products, volumes, pairs, ends, microsoft)
 
 
 def file_of(*families):
@@ -206,10 +212,8 @@ def test_every_operator_of_a_family_is_integers_that_onnxruntime_agrees_with(tmp
 
 def assert_c_repeats(folder, artefact):
     """Every golden vector, by the self test of the C that is made of it."""
-    python = next((REPOSITORY / "volumes" / ".env").glob("cbackend-*/bin/python"))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(REPOSITORY / part) for part in ("shared", "stages/cbackend"))}
     words = ["--in", f"streamline={artefact}", "--out", str(folder / "c"), "--scratch", str(folder / "scratch")]
-    done = subprocess.run([python, "-m", "microstage_cbackend", *words], env=environment, capture_output=True, text=True)
+    done = in_c_stage("-m", "microstage_cbackend", *words)
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-1000:]
     proved = json.loads((folder / "c" / "report.json").read_text())["verification"]
     assert proved and all(v["equal"] == v["compared"] > 0 for v in proved)

@@ -9,6 +9,7 @@ import numpy as np
 from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
 from microstage.integer.registry import POINTWISE, Kind, named
+from microstage.integer.tensor import real
 from microstage_streamline.graph.carried import carried, single, stays_in_pool
 from microstage_streamline.graph.graph import Graph, Node
 from microstage_streamline.graph.normalise import Normaliser, is_quantised
@@ -17,7 +18,6 @@ __all__ = ["fronts", "hoist"]
 
 _EARLY = ".before_"
 _OF_ALL = ("Concat", "Min", "Max")  # all inputs are moved, or chosen from
-_PADDING = ("Pad", "Im2Col")  # they bring in zeros, which q may change
 
 
 def hoist(normal: Normaliser) -> None:
@@ -25,6 +25,7 @@ def hoist(normal: Normaliser) -> None:
 
     Precondition: x is real, or q clips what a quantiser has just made of it, or thresholds could not follow (a row of
     samples); nobody else reads move(x). Behind an accumulator q has one set of parameters for the whole tensor.
+    What a Pad brings in becomes q of it.
     Between a real input and its first quantiser it may be any function of each value, whose parameters are carried
     back through a mover that joins no values: so the integers are those of the file's own input.
     """
@@ -59,7 +60,8 @@ class _Hoist:
             return False
         maker = self.makers.get(mover.inputs[0])
         clips = node.op == "Clip" and maker is not None and maker.op == "QuantizeLinear"
-        return _can_swap(self.normal, mover, clips)
+        filled = mover.op != "Pad" or _is_plain(self.normal, node) and _is_filled(self.normal, mover)
+        return filled and _can_swap(self.normal, mover, clips)
 
     def _early(self, node: Node) -> list[Node] | None:
         """`node` in front of the mover, once for each tensor that is moved; None where that is another function."""
@@ -83,7 +85,8 @@ class _Hoist:
             mover = self._copied(node, mover)
         early = [self._named(node, mover, one) for one in early]
         names = [n.output for n in early]
-        moved = Node(mover.op, [*names, *mover.inputs[len(names) :]], node.outputs, mover.flags, mover.layer)
+        others = self._filled(node, mover) if mover.op == "Pad" else mover.inputs[len(names) :]
+        moved = Node(mover.op, [*names, *others], node.outputs, mover.flags, mover.layer)
         at = self.graph.nodes.index(mover)
         self.graph.nodes = [n for n in self.graph.nodes if n is not mover and n is not node]
         self.graph.nodes[at:at] = [*early, moved]
@@ -93,6 +96,14 @@ class _Hoist:
         if mover.output in self.front:
             self.front.update(name for name in (*names, moved.output) if not is_quantised(self.normal.values[name]))
         return at
+
+    def _filled(self, node: Node, pad: Node) -> list[str]:
+        """The amounts of `pad`, and what `node` makes of the value that it brings in."""
+        fill = next((self.normal.values[name] for name in pad.inputs[2:3] if name), np.zeros((), np.float32))
+        one = self._reading(node, pad.output, "fill")
+        one.outputs = ["filled"]
+        filled = run_node(one.proto(), {**self.normal.values, "fill": np.asarray(real(fill)).reshape(())})["filled"]
+        return [pad.inputs[1], self.normal.constant(pad.output, filled if isinstance(filled, QTensor) else np.asarray(filled))]
 
     def _copied(self, node: Node, mover: Node) -> Node:
         """A mover that others read too, once more for `node` alone."""
@@ -185,11 +196,17 @@ def _is_plain(normal: Normaliser, node: Node) -> bool:
     return bool(rises([np.asarray(value).reshape(()) for value in constants]))
 
 
+def _is_filled(normal: Normaliser, pad: Node) -> bool:
+    """Whether a constant number stands around what is padded."""
+    constant = all(not name or normal.is_constant(name) for name in pad.inputs[1:])
+    return constant and pad.flags.get("mode", b"constant") in (b"constant", "constant")
+
+
 def _can_swap(normal: Normaliser, mover: Node, clips: bool) -> bool:
     name = mover.output
     return (
         (named(mover.op).kind is Kind.MOVES or mover.op in _OF_ALL)
-        and mover.op not in _PADDING
+        and mover.op != "Im2Col"
         and len(mover.outputs) == 1
         and name not in normal.graph.outputs
         and name in normal.values
