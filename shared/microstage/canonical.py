@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from microstage.writing import write_whole
+
 __all__ = ["canonical_json", "digest", "file_digest", "write_json"]
 
 
@@ -30,5 +32,5 @@ def file_digest(path: Path) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """`value` as indented JSON with sorted keys, for people and for digests alike."""
-    path.write_text(json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+    """Write `value` as indented JSON with sorted keys, for people and for digests alike, whole or not at all."""
+    write_whole(path, (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())

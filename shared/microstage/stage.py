@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from microstage.canonical import write_json
-from microstage.errors import MicrostageError, ParameterError, VerificationError
+from microstage.ending import TRACE, ended
+from microstage.errors import ParameterError, VerificationError
+from microstage.printable import printable
 from microstage.progress import progress
 
 __all__ = ["Job", "stage_main"]
@@ -54,11 +55,11 @@ class Job:
 
     def progress(self, items: Iterable[T], total: int, label: str) -> Iterator[T]:
         """`items`, with a bar on a terminal and plain lines in a log."""
-        return progress(items, total, label)
+        return progress(items, total, printable(label))
 
     def log(self, text: str) -> None:
-        """One line for the person who waits."""
-        print(text, flush=True)
+        """Tell the person who waits; names out of a user's files cannot move the cursor."""
+        print(printable(text, keep="\n"), flush=True)
 
     def metric(self, name: str, value: Any) -> None:
         """Record a JSON value in the artefact's manifest; it must not depend on time or machine."""
@@ -76,26 +77,27 @@ class Job:
 
 
 def stage_main(name: str, run: Callable[[Job], None], arguments: list[str] | None = None) -> int:
-    """Exit code of `run` on the job of the command line: 0, or 2 bad input, 3 verification failed or a network cut short, 130 interrupted."""
-    try:
-        job = _job(name, arguments)
-        run(job)
-        write_json(job.output / REPORT, {"metrics": job.metrics, "verification": job.verification})
-    except MicrostageError as error:
-        print(f"microstage {name}: {error}", file=sys.stderr, flush=True)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    """Exit code of `run` on the job of the command line, as `microstage.ending` has them."""
+    options = _options(name, arguments)
+    return ended(f"microstage {name}", lambda: _work(options, run), options.scratch / "logs" / TRACE)
 
 
-def _job(name: str, arguments: list[str] | None) -> Job:
+def _work(options: argparse.Namespace, run: Callable[[Job], None]) -> None:
+    job = _job(options)
+    run(job)
+    write_json(job.output / REPORT, {"metrics": job.metrics, "verification": job.verification})
+
+
+def _options(name: str, arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=f"python -m microstage_{name}")
     parser.add_argument("--in", dest="inputs", metavar="NAME=DIR", action="append", default=[], type=_pair)
     parser.add_argument("--set", dest="values", metavar="NAME=VALUE", action="append", default=[], type=_pair)
     parser.add_argument("--out", type=Path, required=True, help="empty folder for the artefact")
     parser.add_argument("--scratch", type=Path, required=True, help="folder for checkpoints and logs")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def _job(options: argparse.Namespace) -> Job:
     inputs = {key: Path(path) for key, path in options.inputs}
     for key, path in inputs.items():
         if not path.is_dir():
@@ -117,5 +119,5 @@ def _pair(text: str) -> tuple[str, str]:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except ValueError:
         return text

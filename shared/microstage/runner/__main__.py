@@ -1,6 +1,7 @@
 """Entry point; where python3 is older than 3.11 it hands over to a newer one before anything else is imported."""
 
 import glob
+import importlib
 import os
 import shutil
 import sys
@@ -25,12 +26,21 @@ if sys.version_info < (3, 11):
         sys.exit("microstage: the runner needs CPython 3.11 or newer; install one, or uv, which brings it.")
     os.execv(python, [python, "-m", "microstage.runner"] + sys.argv[1:])
 
-if sys.argv[1:2] in (["tests"], ["bench"], ["rivals"], ["prove"], ["footprint"]):
-    import runpy
+from pathlib import Path  # noqa: E402
 
-    sys.argv = sys.argv[1:]
-    runpy.run_module(f"microstage.runner.{sys.argv[0]}", run_name="__main__")
-else:
-    from microstage.runner.cli import main
+from microstage.runner.process import process  # noqa: E402
 
-    raise SystemExit(main(sys.argv[1:]))
+BY_THEMSELVES = ("tests", "bench", "rivals", "prove", "footprint")
+
+
+def work():
+    """What the Makefile asks for; all else is imported where a signal is heard already."""
+    command, *words = sys.argv[1:] or ["variables"]
+    if command in BY_THEMSELVES:
+        return importlib.import_module("microstage.runner.%s" % command).main(words)
+    from microstage.runner.cli import run_command
+
+    return run_command([command, *words])
+
+
+raise SystemExit(process(sys.argv[1:], Path(__file__).resolve().parents[3], work))

@@ -9,7 +9,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from microstage.errors import MicrostageError
 from microstage.runner.cli import REPOSITORY, split_words
 from microstage.runner.local import LocalBackend
 from microstage.runner.selection import SETTINGS
@@ -55,10 +54,3 @@ def main(words: list[str]) -> int:
         bench_setup.main()
         return 0
     return noop(words[1:]) if words[0] == "noop" else in_environment(words[0])
-
-
-if __name__ == "__main__":
-    try:
-        raise SystemExit(main(sys.argv[1:]))
-    except MicrostageError as error:
-        sys.exit(f"microstage: {error}")

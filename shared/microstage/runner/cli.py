@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from microstage.datasets.locations import DOWNLOADED
-from microstage.errors import ArtefactError, MicrostageError, ParameterError
+from microstage.errors import ArtefactError, ParameterError
 from microstage.runner import accuracy as pooled_accuracy
 from microstage.runner import backend, publishing, report, runs
 from microstage.runner.chain import Chain
@@ -17,12 +15,13 @@ from microstage.runner.entrance import OwnFiles, entered
 from microstage.runner.estimate_file import estimate_file
 from microstage.runner.families import trained_on
 from microstage.runner.own_model import OwnModel, is_path
+from microstage.runner.process import process
 from microstage.runner.selection import SETTINGS, select
 from microstage.runner.store import Store
 from microstage.runner.sweep import sweep
 from microstage.runner.used import assert_parameters_used, assert_settings_used
 
-__all__ = ["REPOSITORY", "Session", "main", "split_words"]
+__all__ = ["REPOSITORY", "Session", "main", "run_command", "split_words"]
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -246,41 +245,33 @@ COMMANDS: dict[str, Callable[[Session], int | None]] = {
 
 
 def main(arguments: list[str], repository: Path = REPOSITORY) -> int:
-    """Exit code of one command."""
-    try:
-        command, *words = arguments or ["variables"]
-        typed = split_words(words)
-        assert_settings_used(command, typed, SETTINGS)
-        if command == "sweep":  # its lists are no values of any one run
-            return sweep(typed, lambda chosen: _swept(_about(command, Session(repository, chosen), chosen)))
-        if command == "estimate-file":  # its CHANNEL may be a name in the file
-            estimate_file(typed, lambda chosen: _about(command, Session(repository, chosen), chosen).chain())
-            return 0
-        if command == "data":  # a dataset is asked for, whatever the network
-            typed = {"MODEL": trained_on(load_stages(repository), typed.get("DATASET", "")), **typed}
-            typed = {name: value for name, value in typed.items() if value}
-        session = _about(command, Session(repository, typed), typed)
-        if command in session.stages:
-            run(session, command)
-            return 0
-        if command in load_stages(repository):
-            raise ParameterError(f"{command} comes before {next(iter(session.stages))}, where a network of one's own begins.")
-        if command not in COMMANDS:
-            known = ", ".join(sorted([*COMMANDS, "estimate-file", "sweep"]))
-            raise ParameterError(f"{command} is not a command: expected a stage or one of {known}.")
-        return COMMANDS[command](session) or 0
-    except MicrostageError as error:
-        print(f"microstage: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("\nmicrostage: interrupted; nothing half-made was published.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Exit code of one command, whatever ends it."""
+    return process(arguments, repository, lambda: run_command(arguments, repository))
+
+
+def run_command(arguments: list[str], repository: Path = REPOSITORY) -> int:
+    """Exit code of one command; `MicrostageError` for what it cannot do."""
+    command, *words = arguments or ["variables"]
+    typed = split_words(words)
+    assert_settings_used(command, typed, SETTINGS)
+    if command == "sweep":  # its lists are no values of any one run
+        return sweep(typed, lambda chosen: _swept(_about(command, Session(repository, chosen), chosen)))
+    if command == "estimate-file":  # its CHANNEL may be a name in the file
+        estimate_file(typed, lambda chosen: _about(command, Session(repository, chosen), chosen).chain())
         return 0
-    except OSError as error:  # a full disk, a folder of another user: of the machine, not of the code
-        print(f"microstage: {error.strerror or error}: {error.filename or 'while reading or writing'}.", file=sys.stderr)
-        return 2
+    if command == "data":  # a dataset is asked for, whatever the network
+        typed = {"MODEL": trained_on(load_stages(repository), typed.get("DATASET", "")), **typed}
+        typed = {name: value for name, value in typed.items() if value}
+    session = _about(command, Session(repository, typed), typed)
+    if command in session.stages:
+        run(session, command)
+        return 0
+    if command in load_stages(repository):
+        raise ParameterError(f"{command} comes before {next(iter(session.stages))}, where a network of one's own begins.")
+    if command not in COMMANDS:
+        known = ", ".join(sorted([*COMMANDS, "estimate-file", "sweep"]))
+        raise ParameterError(f"{command} is not a command: expected a stage or one of {known}.")
+    return COMMANDS[command](session) or 0
 
 
 def _about(command: str, session: Session, typed: Mapping[str, str]) -> Session:

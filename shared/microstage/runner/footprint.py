@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from microstage.benchmarks.names import NETWORKS, WIDTHS
-from microstage.errors import MicrostageError
 from microstage.runner.cli import split_words
 from microstage.runner.measured import Asked, benchmarks, environment, steps_of, write_subjects
 
@@ -21,11 +19,3 @@ def main(words: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="microstage-footprint.") as scratch:
         subjects = write_subjects(steps_of(asked, "cbackend", Path(scratch)), Path(scratch))
         return benchmarks(environment(asked[0].session({})), "footprint", str(subjects))
-
-
-if __name__ == "__main__":
-    try:
-        raise SystemExit(main(sys.argv[1:]))
-    except MicrostageError as error:
-        print(f"microstage: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from None

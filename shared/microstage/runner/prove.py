@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,6 @@ from pathlib import Path
 from microstage import models
 from microstage.benchmarks.names import NETWORKS
 from microstage.canonical import write_json
-from microstage.errors import MicrostageError
 from microstage.runner.chain import Step
 from microstage.runner.cli import REPOSITORY, split_words
 from microstage.runner.local import LocalBackend
@@ -60,11 +58,3 @@ def _hearing(made: Sequence[tuple[Asked, Mapping[str, Step]]], scratch: Path) ->
 def _has_clips(model: str) -> bool:
     known = models.models()
     return model in known and importlib.util.find_spec(f"{known[model].__name__}.clips") is not None
-
-
-if __name__ == "__main__":
-    try:
-        raise SystemExit(main(sys.argv[1:]))
-    except MicrostageError as error:
-        print(f"microstage: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from None

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from microstage.benchmarks.names import NETWORKS, RIVALS
-from microstage.errors import MicrostageError
 from microstage.runner.cli import split_words
 from microstage.runner.measured import Asked, benchmarks, environment, listed, number, steps_of, write_subjects
 
@@ -24,11 +22,3 @@ def main(words: Sequence[str]) -> int:
         subjects = write_subjects(steps_of(asked, "cbackend", Path(scratch)), Path(scratch))
         options = ["--against", ",".join(against), "--rounds", str(rounds)]
         return benchmarks(environment(asked[0].session({})), "", str(subjects), *options, **({"CC": typed["CC"]} if "CC" in typed else {}))
-
-
-if __name__ == "__main__":
-    try:
-        raise SystemExit(main(sys.argv[1:]))
-    except MicrostageError as error:
-        print(f"microstage: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from None

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from microstage.errors import MicrostageError, ParameterError
+from microstage.errors import ParameterError
 from microstage.runner import vendor
 from microstage.runner.cli import REPOSITORY, split_words
 from microstage.runner.declarations import load_stages
@@ -108,10 +108,3 @@ def _run(suite: Suite, targets: list[Path]) -> tuple[str, bool]:
     line = f"{title}: {'FAILED' if done.returncode else 'passed'} in {time.monotonic() - began:.0f} s; {lines[-1].strip('= ')}"
     print(line, flush=True)
     return line, done.returncode == 0
-
-
-if __name__ == "__main__":
-    try:
-        raise SystemExit(main(sys.argv[1:]))
-    except MicrostageError as error:
-        sys.exit(f"microstage: {error}")

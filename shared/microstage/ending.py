@@ -1,0 +1,129 @@
+"""How a program of ours ends, whatever stops it: with one sentence and a code (docs/adr/0020).
+
+    0    done                          70   a fault of ours, whose trace is kept
+    2    bad input, or the machine's   129, 130, 143   SIGHUP, SIGINT, SIGTERM
+    3    a comparison that failed
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from microstage.errors import MicrostageError
+from microstage.printable import printable
+from microstage.streams import drop, guard
+
+__all__ = ["FAULT", "TRACE", "Stopped", "ended"]
+
+FAULT = 70
+TRACE = "traceback.txt"
+_BAD = 2
+_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+_ECHO_SECONDS = 10  # make passes on what the terminal sends to all; and cleaning up is not to be cut short
+_LONGEST = 400
+_NO_MEMORY = ("bad_alloc", "allocate memory", "allocate buffer", "out of memory")
+_heard = -float(_ECHO_SECONDS)
+
+
+class Stopped(KeyboardInterrupt):
+    """One of the signals by which a person, a shell or a scheduler ends a program."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.code = 128 + number
+
+
+def ended(who: str, work: Callable[[], int | None], trace: Path, interrupted: str = "") -> int:
+    """Exit code of `work`; what stops it is told in one sentence that begins with `who`, `interrupted` if a signal did.
+
+    The trace of an exception that nobody foresaw is written to the file `trace`.
+    """
+    guard()
+    try:
+        with _hearing():
+            code = work() or 0
+            sys.stdout.flush()
+            return code
+    except MicrostageError as error:
+        return _told(f"{who}: {error}", error.exit_code)
+    except KeyboardInterrupt as stop:
+        name, code = str(stop) or "SIGINT", getattr(stop, "code", 130)
+        return _told(f"{who}: interrupted by {name}; {interrupted}" if interrupted else "", code)
+    except RecursionError:
+        return _told(f"{who}: What it was given is nested deeper than can be followed; a flatter one is needed.", _BAD)
+    except Exception as error:
+        return _failed(who, error, trace)
+
+
+def _failed(who: str, error: Exception, trace: Path) -> int:
+    said = " ".join(str(error).split())[:_LONGEST].rstrip(".")
+    if _of_memory(error):
+        what = f" ({said})" if said else ""
+        return _told(f"{who}: This needs more memory than the machine, or MEMORY=, has{what}; give it more, or a smaller network.", _BAD)
+    if isinstance(error, OSError):  # a full disk, a folder of another user: of the machine, not of the code
+        return _told(f"{who}: {error.strerror or said}: {error.filename or 'while reading or writing'}.", _BAD)
+    kept = _keep(error, trace)
+    return _told(f"{who}: {type(error).__name__}: {said}: a fault of microstage; {kept}.", FAULT)
+
+
+def _of_memory(error: BaseException | None) -> bool:
+    """Whether an exception, or what led to it, is for want of memory: libraries in C++ have no class for it."""
+    while error is not None:
+        said = str(error).lower()
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM or any(text in said for text in _NO_MEMORY):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _keep(error: Exception, trace: Path) -> str:
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    try:
+        trace.parent.mkdir(parents=True, exist_ok=True)
+        trace.write_text(text, errors="backslashreplace")
+        return f"its trace is in {trace}"
+    except OSError:  # then it is shown, so that it is not lost
+        _told(text, FAULT, lines=True)
+        return "its trace is above"
+
+
+def _told(text: str, code: int, lines: bool = False) -> int:
+    """`code`, after what can still be written was."""
+    for stream, last in ((sys.stdout, ""), (sys.stderr, printable(text, keep="\n" if lines else ""))):
+        try:
+            print(last, end="\n" if last else "", file=stream, flush=True)
+        except OSError:  # a full disk behind it: the interpreter would try once more, and complain
+            drop(stream.fileno())
+    return code
+
+
+@contextmanager
+def _hearing() -> Iterator[None]:
+    """Within it, each of the signals is `Stopped`, but for those that this process was started to ignore (nohup)."""
+    alone = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in _SIGNALS if alone}
+    try:
+        for number, handler in before.items():
+            if handler != signal.SIG_IGN:
+                signal.signal(number, _stop)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    global _heard
+    now = time.monotonic()
+    if now - _heard >= _ECHO_SECONDS:
+        _heard = now
+        raise Stopped(number)

@@ -1,0 +1,21 @@
+"""Text out of a user's files, made fit for a terminal: what would move its cursor or turn its order is spelt out."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["printable"]
+
+# Controls (C0, DEL, C1), marks and overrides of direction, invisible ones, line separators, halves of pairs, tags.
+_UNFIT = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def printable(text: object, keep: str = "") -> str:
+    """Spell out every character of `text` that no reader sees or that acts on the page, but for those in `keep`."""
+    return _UNFIT.sub(lambda found: found[0] if found[0] in keep else _spelt(found[0]), str(text))
+
+
+def _spelt(character: str) -> str:
+    return character.encode("unicode_escape").decode()
