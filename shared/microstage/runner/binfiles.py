@@ -12,6 +12,7 @@ from microstage import models
 from microstage.canonical import digest
 from microstage.errors import ParameterError, StageFailed
 from microstage.runner.chain import Chain, Step
+from microstage.runner.inputs import opened
 
 __all__ = ["ENCODINGS", "binfiles"]
 
@@ -49,7 +50,8 @@ def _run(chain: Chain, module: str, steps: Mapping[str, Step], parameters: Mappi
     """In qcdq's environment, which has NumPy and onnxruntime."""
     for folder in (made, scratch):
         folder.mkdir()
-    inputs = {**steps["train"].inputs, **{name: steps[name].artefact.folder for name in _SOURCES}}
-    code = chain.backend.run(chain.stages["qcdq"], inputs=inputs, parameters=parameters, output=made, scratch=scratch, module=module)
+    inputs = {**steps["train"].inputs, **{name: steps[name].artefact.input for name in _SOURCES}}
+    with opened(inputs, "the benchmark files were written") as folders:
+        code = chain.backend.run(chain.stages["qcdq"], inputs=folders, parameters=parameters, output=made, scratch=scratch, module=module)
     if code:
         raise StageFailed("The benchmark files were not written; the reason is above.", code % 256)

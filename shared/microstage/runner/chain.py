@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from microstage import datasets
-from microstage.canonical import digest
-from microstage.errors import ArtefactError, ParameterError, StageFailed, VerificationError
+from microstage.errors import ArtefactError, IntegrityError, ParameterError, StageFailed, VerificationError
 from microstage.models.own import FILE
 from microstage.runner import publishing, runs
+from microstage.runner.artefact import Artefact
 from microstage.runner.backend import Backend
 from microstage.runner.declarations import DATASET, FILES, MODULE, Stage, needed
+from microstage.runner.digests import Digests
 from microstage.runner.entrance import OwnFiles
 from microstage.runner.families import form
+from microstage.runner.inputs import Input, held, opened
 from microstage.runner.own_model import OwnModel
-from microstage.runner.recipe import Digests, key_of, recipe
-from microstage.runner.store import Artefact, Store
+from microstage.runner.recipe import assert_unchanged, key_of, recipe
+from microstage.runner.store import Store
 
 __all__ = ["Chain", "Step"]
 
@@ -38,7 +43,7 @@ class Step:
 
     stage: Stage
     about: dict[str, Any]
-    inputs: dict[str, Path]
+    inputs: dict[str, Input]
     artefact: Artefact | None
 
 
@@ -116,42 +121,32 @@ class Chain:
 
     def _step(self, stage: Stage, done: Mapping[str, Artefact]) -> Step:
         parameters = self.parameters[stage.name]
-        folders, marks = {}, {}
-        for name, source in stage.inputs.items():
-            if source == DATASET:
-                folders |= (found := self._dataset(name, parameters))
-                marks |= {key: self._dataset_digest(folder, parameters) for key, folder in found.items()}
-            elif source == FILES:
-                folders[name], marks[name] = self.own.folder, self.own.digest
-            elif source == MODULE:
-                if self.module:
-                    folders[name], marks[name] = self.module.folder, self.module.digest
-            else:
-                folders[name], marks[name] = done[source].folder, done[source].digest
+        sources = {DATASET: lambda: self._dataset(parameters), FILES: lambda: self.own.input,
+                   MODULE: lambda: self.module and self.module.input}
+        found = {name: sources[source]() if source in sources else done[source].input for name, source in stage.inputs.items()}
+        inputs = {name: given for name, given in found.items() if given}
         made_of = {
             "stage": stage.name,
             "recipe": recipe(stage, self.repository, self.backend.platform(stage), self.digests, self.model, self._module_file),
             "parameters": parameters,
-            "inputs": marks,
+            "inputs": {name: given.digest for name, given in inputs.items()},
         }
         key = key_of(made_of)
-        return Step(stage, {**made_of, "key": key}, folders, self.store.find(stage.name, key))
+        return Step(stage, {**made_of, "key": key}, inputs, self.store.find(stage.name, key))
 
     @property
     def _places(self) -> dict[str, str | None]:
         """Where the user's files lay, for whoever goes on with this run."""
         return {"data_dir": self.data_dir and str(self.data_dir), "model_file": self.own_model and str(self.own_model.path)}
 
-    def _dataset(self, name: str, parameters: Mapping[str, Any]) -> dict[str, Path]:
+    def _dataset(self, parameters: Mapping[str, Any]) -> Input | None:
         chosen = parameters["dataset"]
         if chosen in datasets.BUILT_IN:
-            return {}
+            return None
         if self.data_dir is None:
             raise ParameterError(f"DATASET={chosen} needs DATA_DIR=<folder>; `make data DATASET={chosen}` downloads it where it can.")
-        return {name: datasets.folder(chosen, self.data_dir)}
-
-    def _dataset_digest(self, folder: Path, parameters: Mapping[str, Any]) -> str:
-        return digest(self.digests.of_files(folder, datasets.files(parameters["dataset"], self.data_dir)))
+        folder, find = datasets.folder(chosen, self.data_dir), partial(datasets.files, chosen, self.data_dir)
+        return Input(folder, self.digests.of_files(folder, find()), find, "its digest was taken", "run the same command again")
 
     def make(self, step: Step, force: bool = False) -> Step:
         """Run one step, publish what it wrote and return it with its artefact."""
@@ -160,26 +155,48 @@ class Chain:
             published = self.store.find(stage.name, key)
             if published and not force:  # another make did it while this one waited
                 return Step(stage, step.about, step.inputs, published)
+            if published:
+                published.checked()  # what is made again is compared with it
             out, scratch = self.store.workplace(stage.name, key, fresh=force)
-            print(f"{stage.name}: running ({self.backend.name}, key {key[:16]})", flush=True)
-            began, started = time.monotonic(), time.time()
-            runs.note(out, step.about, self._places, started)
             try:
-                code = self.backend.run(
-                    stage, inputs=step.inputs, parameters=step.about["parameters"], output=out, scratch=scratch
-                )
-            except KeyboardInterrupt:
+                run = self._run(step, out, scratch)
+                artefact = self._publish(step, out, scratch, run)
+            except BaseException as error:
                 self.store.discard(out)
+                if isinstance(error, IntegrityError):
+                    self.digests.forget()
                 raise
-            if code:
-                self.store.discard(out)
-                meaning = _MEANINGS.get(code, "its message is above")
-                raise StageFailed(f"{stage.name} ended with code {code} ({meaning}); nothing was published.", code % 256)
-            run = {"seconds": round(time.monotonic() - began, 3), "started": started, "backend": self.backend.name,
-                   "host": platform.node(), "machine": platform.machine(), "cores": os.cpu_count(), **self._places}
-            artefact = self._publish(step, out, scratch, run)
         print(f"{stage.name}: done in {run['seconds']:.1f} s", flush=True)
         return Step(stage, step.about, step.inputs, artefact)
+
+    def _run(self, step: Step, out: Path, scratch: Path) -> dict[str, Any]:
+        """Run the stage on files that are those of its key from beginning to end; what is to be noted of the run."""
+        name, key = step.stage.name, step.about["key"]
+        with held(f"{name} ran", partial(self._sources, step)), self._inputs(step, scratch) as folders:
+            print(f"{name}: running ({self.backend.name}, key {key[:16]})", flush=True)
+            began, started = time.monotonic(), time.time()
+            runs.note(out, step.about, self._places, started)
+            code = self.backend.run(step.stage, inputs=folders, parameters=step.about["parameters"], output=out, scratch=scratch)
+            if code:
+                meaning = _MEANINGS.get(code, "its message is above")
+                raise StageFailed(f"{name} ended with code {code} ({meaning}); nothing was published.", code % 256)
+        return {"seconds": round(time.monotonic() - began, 3), "started": started, "backend": self.backend.name,
+                "host": platform.node(), "machine": platform.machine(), "cores": os.cpu_count(), **self._places}
+
+    @contextmanager
+    def _inputs(self, step: Step, scratch: Path) -> Iterator[dict[str, Path]]:
+        """The folders that the stage reads; checkpoints that may be of other bytes than the key's are removed."""
+        try:
+            with opened(step.inputs, f"{step.stage.name} ran") as folders:
+                yield folders
+        except IntegrityError:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise
+
+    def _sources(self, step: Step, digests: Digests) -> None:
+        """Hash the stage's sources, which must be those of its key; of the user's module, the copy that the stage gets."""
+        module = next((given.checked() / FILE for name, given in step.inputs.items() if step.stage.inputs.get(name) == MODULE), None)
+        assert_unchanged(step.about["recipe"], step.stage, self.repository, digests, module)
 
     def _publish(self, step: Step, out: Path, scratch: Path, run: dict[str, Any]) -> Artefact:
         report = self.store.take_report(out)

@@ -79,13 +79,13 @@ def run(session: Session, target: str) -> None:
 
 
 def path(session: Session) -> None:
-    """The folder of the selected artefact, nothing else."""
+    """The folder of the selected artefact, nothing else; if it is published, every file in it is hashed first."""
     target = session.stage()
     steps = list(session.chain().steps(target))
     last = steps[-1]
     if last.stage.name != target:
         raise ArtefactError(f"{target} has no folder yet: {last.stage.name} is not done; `make {target}` does both.")
-    print(session.store.folder(target, last.about["key"]))
+    print(last.artefact.checked() if last.artefact else session.store.folder(target, last.about["key"]))
 
 
 def why(session: Session) -> None:
@@ -97,7 +97,7 @@ def why(session: Session) -> None:
 
 def verify(session: Session) -> None:
     """Hash the selected artefacts again and print what each stage proved."""
-    print(report.verify(_finished(session)))
+    print(report.verify(_finished(session), session.store))
 
 
 def list_runs(session: Session) -> None:

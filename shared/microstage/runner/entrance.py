@@ -21,13 +21,15 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from microstage.c_names import network_name
-from microstage.canonical import digest, file_digest, write_json
+from microstage.canonical import file_digest, write_json
 from microstage.errors import ParameterError
 from microstage.onnx_file import NAMES, inside_folder
 from microstage.runner.declarations import FILES, Stage
+from microstage.runner.inputs import Input, all_files
 
 __all__ = ["OwnFiles", "entered"]
 
@@ -77,14 +79,20 @@ def _named(stage: Stage, file: str) -> Stage:
 
 @dataclass(frozen=True)
 class OwnFiles:
-    """Copies of the user's files in a folder that is gone when this process ends; `digest` is that of their names and bytes."""
+    """Copies of the user's files in a folder that is gone when this process ends; `listed` is {file: SHA-256}."""
 
     place: tempfile.TemporaryDirectory
-    digest: str
+    listed: Mapping[str, str]
 
     @property
     def folder(self) -> Path:
         return Path(self.place.name)
+
+    @property
+    def input(self) -> Input:
+        """The files as a stage reads them."""
+        find = partial(all_files, self.folder, NAMES)
+        return Input(self.folder, self.listed, find, "it was copied", "run the same command again")
 
     @classmethod
     def collect(cls, stages: Mapping[str, Stage], typed: Mapping[str, str], volumes: Path) -> OwnFiles | None:
@@ -103,7 +111,7 @@ class OwnFiles:
             target = Path(place.name) / inside
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-        found = digest({inside: file_digest(Path(place.name) / inside) for inside in sorted(copied)})
+        found = {inside: file_digest(Path(place.name) / inside) for inside in sorted(copied)}
         write_json(Path(place.name) / NAMES, {inside: source.name for inside, source in sources.items()})
         return cls(place, found)
 

@@ -10,12 +10,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from microstage.canonical import digest, file_digest
 from microstage.errors import ArtefactError, ParameterError, StageFailed
 from microstage.runner.chain import Chain, Step
+from microstage.runner.inputs import Input, opened
 
 __all__ = ["estimate_file", "selections"]
 
@@ -44,15 +46,17 @@ def estimate_file(typed: Mapping[str, str], chain_of: Callable[[dict[str, str]],
         raise ParameterError(f"FREQUENCY={frequency} is not allowed: expected 50 or 60, the nominal mains frequency of the recording.")
     chain, step = _published(typed, chain_of)
     chosen = step.about["key"]
-    key = digest([_digests(path), chosen, channel, frequency])[:16]
-    print(f"artefact: qcdq {chosen[:16]} in {step.artefact.folder}", flush=True)
+    taken = {file.name: file_digest(file) for file in _files(path)}
+    key = digest([taken, chosen, channel, frequency])[:16]
+    print(f"artefact: qcdq {chosen[:16]} in {step.artefact.place}", flush=True)
     result = chain.store.volumes / "estimates" / f"{path.stem}-{key}"
     with tempfile.TemporaryDirectory(prefix=".microstage-", dir=chain.store.volumes) as temporary:
         made = Path(temporary)
-        model, windows, network, drawn = step.artefact.folder, made / "windows", made / "network", made / "drawn"
-        _step(chain, "train", "windows", {"recording": path.parent, "model": model}, windows,
-              {"file": path.name, "channel": channel, "frequency": int(frequency)})
-        _step(chain, "qcdq", "integers", {"windows": windows, "model": model}, network, {})
+        windows, network, drawn = made / "windows", made / "network", made / "drawn"
+        recording = Input(path.parent, taken, partial(_files, path), "it was first read", "run the same command again")
+        with opened({"recording": recording, "model": step.artefact.input}, "it was estimated") as folders:
+            _step(chain, "train", "windows", folders, windows, {"file": path.name, "channel": channel, "frequency": int(frequency)})
+            _step(chain, "qcdq", "integers", {"windows": windows, "model": folders["model"]}, network, {})
         _step(chain, "train", "drawing", {"windows": windows, "network": network}, drawn, {"title": f"{path.name}, {channel}"})
         (drawn / "report.json").unlink()
         result.parent.mkdir(exist_ok=True)
@@ -72,10 +76,9 @@ def _recording(name: str | None) -> Path:
     return path
 
 
-def _digests(path: Path) -> dict[str, str]:
+def _files(path: Path) -> list[Path]:
     """The recording's own files: a configuration's data lie beside it under the same stem."""
-    beside = [path, *(p for p in path.parent.glob("*") if p.stem.lower() == path.stem.lower() and p.suffix.lower() == ".dat")]
-    return {p.name: file_digest(p) for p in beside}
+    return [path, *(p for p in path.parent.glob("*") if p.stem.lower() == path.stem.lower() and p.suffix.lower() == ".dat")]
 
 
 def _published(typed: Mapping[str, str], chain_of: Callable[[dict[str, str]], Chain]) -> tuple[Chain, Step]:
@@ -87,7 +90,7 @@ def _published(typed: Mapping[str, str], chain_of: Callable[[dict[str, str]], Ch
     raise ArtefactError("No network of this selection is published; `make qcdq` with the same variables (not FILE or CHANNEL) makes one.")
 
 
-def _step(chain: Chain, stage: str, module: str, inputs: dict[str, Path], output: Path, parameters: dict[str, Any]) -> None:
+def _step(chain: Chain, stage: str, module: str, inputs: Mapping[str, Path], output: Path, parameters: dict[str, Any]) -> None:
     scratch = output.with_name(output.name + ".scratch")
     output.mkdir()
     scratch.mkdir()

@@ -11,19 +11,22 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from microstage import datasets
-from microstage.canonical import digest, file_digest, write_json
+from microstage.canonical import file_digest, write_json
 from microstage.errors import EnvironmentProblem, IntegrityError
 from microstage.models.own import FILE
 from microstage.runner import backend, bundle
+from microstage.runner.artefact import MANIFEST, Artefact
 from microstage.runner.chain import Chain, Step
-from microstage.runner.declarations import DATASET, MODULE, load_stage
+from microstage.runner.declarations import MODULE, load_stage
+from microstage.runner.digests import Digests
 from microstage.runner.images import context_files
-from microstage.runner.recipe import Digests, key_of, recipe
-from microstage.runner.store import MANIFEST, Artefact, Store
+from microstage.runner.inputs import Input, all_files
+from microstage.runner.recipe import key_of, recipe
+from microstage.runner.store import Store
 
 __all__ = ["pack", "unpack"]
 
@@ -36,8 +39,9 @@ def pack(chain: Chain, target: str, path: Path | None = None, image: bool = Fals
     about = {name: step.about[name] for name in _ABOUT}
     path = path or Path(f"{_title(about)}.tar")
     files = {f"checkout/{file.relative_to(chain.repository)}": file for file in context_files(chain.repository, target)}
-    for name, folder in step.inputs.items():
-        files |= {f"inputs/{name}/{file.relative_to(folder)}": file for file in _input_files(chain, step, name, folder)}
+    for name, given in step.inputs.items():
+        folder = given.checked()
+        files |= {f"inputs/{name}/{file}": folder / file for file in given.listed}
     with _saved_image(chain.store, target, chain.repository, image) as (extra, saved):
         bundle.write(path, {"kind": "stage", "about": about, **extra}, files | saved)
     note = _note(chain.store, about)
@@ -62,7 +66,8 @@ def _carry_out(path: Path, index: Mapping[str, Any], store: Store, runner: str) 
         with _extracted(path, store) as place:
             artefact = _run(place, index, store, runner)
     result = path.with_name(f"{_title(about)}.artefact.tar")
-    files = {f"artefact/{file.relative_to(artefact.folder)}": file for file in artefact.folder.rglob("*") if file.is_file()}
+    folder = artefact.checked()
+    files = {f"artefact/{name}": folder / name for name in (MANIFEST, *artefact.files)}
     bundle.write(result, {"kind": "artefact", "about": about, "run": artefact.run}, files)
     return f"{about['stage']} is done; take {result} home and `make unpack BUNDLE={result.name}` there."
 
@@ -71,10 +76,9 @@ def _run(place: Path, index: Mapping[str, Any], store: Store, runner: str) -> Ar
     about, checkout = index["about"], place / "checkout"
     if key_of(about) != about["key"]:
         raise IntegrityError("The bundle's parameters or inputs are not those that its key names; pack it again.")
-    folders = {name: place / "inputs" / name for name in about["inputs"]}
-    for name, folder in folders.items():
-        listed = {f.relative_to(folder).as_posix(): file_digest(f) for f in sorted(folder.rglob("*")) if f.is_file()}
-        if digest(listed) != about["inputs"][name]:
+    inputs = {name: _input(place / "inputs" / name) for name in about["inputs"]}
+    for name, given in inputs.items():
+        if given.digest != about["inputs"][name]:
             raise IntegrityError(f"The bundle's input {name!r} is not the one that its key names; pack it again.")
     stage = load_stage(checkout / "stages" / about["stage"] / "stage.toml")
     chosen, why = backend.choose(runner, checkout, store.volumes)
@@ -82,10 +86,10 @@ def _run(place: Path, index: Mapping[str, Any], store: Store, runner: str) -> Ar
         chosen.images = _loaded_image(place, index, checkout)
     print(f"runner: {chosen.name} ({why})", flush=True)
     digests = Digests(store.volumes / ".cache" / "digests.json")
-    module = next((folders[name] / FILE for name, source in stage.inputs.items() if source == MODULE and name in folders), None)
+    module = next((inputs[name].checked() / FILE for name, source in stage.inputs.items() if source == MODULE and name in inputs), None)
     here = recipe(stage, checkout, chosen.platform(stage), digests, about["recipe"].get("model"), module)
     _assert_same_recipe(about["recipe"], here)
-    step = Chain({stage.name: stage}, {}, checkout, store, chosen).make(Step(stage, about, folders, None))
+    step = Chain({stage.name: stage}, {}, checkout, store, chosen).make(Step(stage, about, inputs, None))
     return step.artefact
 
 
@@ -109,12 +113,12 @@ def _take_home(path: Path, index: Mapping[str, Any], store: Store, runner: str) 
         raise IntegrityError(f"{path} answers no `make pack` of {store.volumes}; unpack it where it was packed for.")
     with _extracted(path, store) as place:
         artefact = store.adopt(about["stage"], about["key"], place / "artefact")
-    notes = artefact.folder.with_name(f"{artefact.folder.name}.run")
+    notes = artefact.notes
     if not notes.exists():
         notes.mkdir()
         write_json(notes / "run.json", index.get("run", {}))
     store.describe(artefact)
-    return f"{about['stage']}: published {artefact.folder}, {len(artefact.manifest['subject'])} files verified."
+    return f"{about['stage']}: published {artefact.place}, {len(artefact.files)} files verified."
 
 
 @contextmanager
@@ -157,10 +161,11 @@ def _loaded_image(place: Path, index: Mapping[str, Any], checkout: Path):
     return images
 
 
-def _input_files(chain: Chain, step: Step, name: str, folder: Path) -> list[Path]:
-    if step.stage.inputs[name] == DATASET:
-        return datasets.files(step.about["parameters"]["dataset"], chain.data_dir)
-    return [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name != MANIFEST]
+def _input(folder: Path) -> Input:
+    """An input that came with a bundle."""
+    find = partial(all_files, folder, "")
+    listed = {file.relative_to(folder).as_posix(): file_digest(file) for file in find()}
+    return Input(folder, listed, find, "it was unpacked", "unpack the bundle again")
 
 
 def _title(about: Mapping[str, Any]) -> str:

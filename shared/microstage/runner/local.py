@@ -49,7 +49,7 @@ class LocalBackend:
         self, stage: Stage, *, inputs: Mapping[str, Path], parameters: Mapping[str, Any], output: Path, scratch: Path, module: str = ""
     ) -> int:
         python = self.environments.ensure(stage.python, stage.folder / "requirements.lock")
-        source = os.pathsep.join([str(self.repository / "shared"), str(stage.folder)])
+        source = str(self._copied(stage, scratch / "sources"))
         environment = {
             **stage_environment(scratch), "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": source
         }
@@ -62,6 +62,19 @@ class LocalBackend:
         except BaseException:
             _stop(process)
             raise
+
+
+    def _copied(self, stage: Stage, target: Path) -> Path:
+        """`target`, with a copy of what the stage imports: an edit of a source meets no run that has begun.
+
+        Python's own caches stay behind, as they know a source by its size and time alone.
+        """
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir()
+        target.chmod(0o755)  # for whoever runs the stage
+        for source in (self.repository / "shared" / "microstage", stage.folder / f"microstage_{stage.name}"):
+            shutil.copytree(source, target / source.name, ignore=shutil.ignore_patterns("__pycache__", "runner"))
+        return target
 
 
 def _die_with_runner() -> None:

@@ -207,10 +207,10 @@ def _subject(one: Asked, steps: Mapping[str, Step], scratch: Path) -> dict[str, 
         if is_tflite(onnx):
             onnx, tflite = None, tflite or onnx
     else:
-        onnx, tflite = steps["qcdq"].artefact.folder / _COMPOSED, None
+        onnx, tflite = steps["qcdq"].artefact.checked() / _COMPOSED, None
     files = {"onnx": onnx, "tflite": tflite, "baseline": one.beside.get("baseline")}
     there = {name: str(path.resolve()) for name, path in files.items() if path is not None and path.exists()}
-    return {"name": one.name, "drawn": one.drawn, "c": str(steps["cbackend"].artefact.folder), **there}
+    return {"name": one.name, "drawn": one.drawn, "c": str(steps["cbackend"].artefact.checked()), **there}
 
 
 def listed(typed: Mapping[str, str], variable: str, usual: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from microstage import models
-from microstage.canonical import digest, file_digest
+from microstage.canonical import file_digest
 from microstage.errors import ParameterError
 from microstage.models.own import CLASSES, FILE
 from microstage.runner.entrance import OwnFiles
@@ -81,7 +81,7 @@ class OwnModel:
         place = tempfile.TemporaryDirectory(prefix="model-", dir=volumes / ".partial")
         file = Path(place.name) / FILE
         file.write_bytes(self.source)
-        return OwnFiles(place, digest({FILE: file_digest(file)}))
+        return OwnFiles(place, {FILE: file_digest(file)})
 
 
 def _parsed(name: str, source: bytes) -> ast.Module:

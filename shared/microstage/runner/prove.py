@@ -31,7 +31,7 @@ def main(words: Sequence[str]) -> int:
     script = REPOSITORY / "tests" / "cbackend" / "prove.py"
     with tempfile.TemporaryDirectory(prefix="microstage-prove.") as scratch:
         made = steps_of(asked, "cbackend", Path(scratch))
-        networks = ["=".join([one.name, *(str(steps[stage].artefact.folder) for stage in ("streamline", "cbackend"))]) for one, steps in made]
+        networks = ["=".join([one.name, *(str(steps[stage].artefact.checked()) for stage in ("streamline", "cbackend"))]) for one, steps in made]
         python, environment = environment_of(script.parent, LocalBackend(REPOSITORY, asked[0].session({}).volumes), Path(scratch))
         code = subprocess.run([str(python), str(script), *options, *networks], env=environment).returncode
         hearing = _hearing(made, Path(scratch))
@@ -45,13 +45,13 @@ def _hearing(made: Sequence[tuple[Asked, Mapping[str, Step]]], scratch: Path) ->
     """What tests/cbackend/prove_sound.py reads, of each network whose C hears and whose family has clips of sound."""
     found = []
     for place, (one, steps) in enumerate(made):
-        c, train = steps["cbackend"].artefact.folder, steps.get("train")
+        c, train = steps["cbackend"].artefact.checked(), steps.get("train")
         if train is None or not list(c.glob("*_features.c")) or not _has_clips(train.about["parameters"]["model"]):
             continue
-        told = {"name": one.name, "graphs": str(steps["streamline"].artefact.folder), "c": str(c)}
+        told = {"name": one.name, "graphs": str(steps["streamline"].artefact.checked()), "c": str(c)}
         data = train.inputs.get("data")
         found.append(scratch / f"clips_{place}.json")
-        write_json(found[-1], {**told, "parameters": train.about["parameters"], "data": data and str(data)})
+        write_json(found[-1], {**told, "parameters": train.about["parameters"], "data": data and str(data.checked())})
     return found
 
 

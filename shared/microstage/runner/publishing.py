@@ -17,9 +17,10 @@ from typing import Any
 
 from microstage.errors import ArtefactError, ConflictError, EnvironmentProblem, IntegrityError, ParameterError
 from microstage.progress import progress
+from microstage.runner.artefact import MANIFEST, Artefact
 from microstage.runner.declarations import needed
 from microstage.runner.registry import MANIFEST_TYPE, Registry, describe
-from microstage.runner.store import MANIFEST, Artefact, Store, foreign
+from microstage.runner.store import Store, foreign
 
 __all__ = ["ARTEFACT", "choose", "chosen", "fetch", "pull", "push", "pushed_or_not", "required"]
 
@@ -67,18 +68,18 @@ def _answering(name: str) -> Registry | None:
 def pushed_or_not(registry: Registry, artefact: Artefact) -> bool:
     """Push an artefact; False if it is there already, `ConflictError` if other bytes are, which are left alone."""
     stage, key = artefact.about["stage"], artefact.about["key"]
-    artefact.check()
-    manifest = _oci_manifest(artefact)
+    folder = artefact.checked()
+    manifest = _oci_manifest(artefact, folder)
     repository, tag = _names(stage, key)
     there = registry.manifest(repository, tag)
     if there is not None:
         where = f"{registry.name}/{repository}:{tag}"
         if _files(there, where) != _files(manifest, where):
-            raise ConflictError(f"{where} holds other bytes than {artefact.folder}, under one key; nothing was pushed.")
+            raise ConflictError(f"{where} holds other bytes than {artefact.place}, under one key; nothing was pushed.")
         return False
     for layer in progress(manifest["layers"], len(manifest["layers"]), f"pushing {stage}"):
-        registry.put_blob(repository, artefact.folder / layer["annotations"][_TITLE], layer["digest"])
-    registry.put_blob(repository, artefact.folder / MANIFEST, manifest["config"]["digest"])
+        registry.put_blob(repository, folder / layer["annotations"][_TITLE], layer["digest"])
+    registry.put_blob(repository, folder / MANIFEST, manifest["config"]["digest"])
     registry.put_manifest(repository, tag, manifest)
     return True
 
@@ -97,7 +98,7 @@ def fetch(registry: Registry, store: Store, stage: str, key: str) -> Artefact | 
         folder = Path(place) / "out"
         folder.mkdir()
         registry.fetch_blob(repository, manifest["config"]["digest"], manifest["config"]["size"], folder / MANIFEST)
-        if _subject(foreign(folder, stage, key)) != {name: digest for name, (digest, _) in files.items()}:
+        if foreign(folder, stage, key).files != {name: digest.removeprefix("sha256:") for name, (digest, _) in files.items()}:
             raise IntegrityError(f"{where} does not hold the files that its {MANIFEST} lists; nothing was published.")
         for name in progress(files, len(files), f"pulling {stage}"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -138,10 +139,9 @@ def _names(stage: str, key: str) -> tuple[str, str]:
     return f"microstage/artefacts/{stage}", key[:_KEY_CHARACTERS]
 
 
-def _oci_manifest(artefact: Artefact) -> dict[str, Any]:
-    names = sorted(entry["name"] for entry in artefact.manifest["subject"])
-    layers = [describe(artefact.folder / name, "application/octet-stream", **{_TITLE: name}) for name in names]
-    config = describe(artefact.folder / MANIFEST, _CONFIG)
+def _oci_manifest(artefact: Artefact, folder: Path) -> dict[str, Any]:
+    layers = [describe(folder / name, "application/octet-stream", **{_TITLE: name}) for name in sorted(artefact.files)]
+    config = describe(folder / MANIFEST, _CONFIG)
     return {"schemaVersion": 2, "mediaType": MANIFEST_TYPE, "artifactType": ARTEFACT, "config": config, "layers": layers}
 
 
@@ -163,10 +163,3 @@ def _files(manifest: dict[str, Any], where: str) -> dict[str, tuple[str, int]]:
 def _inside(name: str) -> bool:
     parts = PurePosixPath(name).parts
     return bool(parts) and "/".join(parts) == name and name != MANIFEST and parts[0] != "/" and ".." not in parts and "\0" not in name
-
-
-def _subject(artefact: Artefact) -> dict[str, str]:
-    try:
-        return {entry["name"]: f"sha256:{entry['digest']['sha256']}" for entry in artefact.manifest["subject"]}
-    except (KeyError, TypeError):
-        return {}

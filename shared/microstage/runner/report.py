@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from microstage.errors import VerificationError
+from microstage.errors import IntegrityError, VerificationError
+from microstage.runner.artefact import Artefact
 from microstage.runner.chain import Step
 from microstage.runner.declarations import Parameter, Stage
-from microstage.runner.nearest import nearest
+from microstage.runner.lineage import descendants, nearest
 from microstage.runner.store import Store
 
 __all__ = ["METHODS", "summary", "table", "variables", "verify", "why"]
@@ -27,7 +28,7 @@ def summary(steps: Sequence[Step]) -> str:
     """Accuracy beside the textbook's, integers compared and equal per stage, seconds, a network of one's own beside its file, and
     the folder of the result."""
     beside = [line for step in steps for line in _beside(step.artefact.about["metrics"].get("compared", {}))]
-    lines = [*_accuracy(steps), "", *_stages(steps), *beside, "", f"result: {steps[-1].artefact.folder}"]
+    lines = [*_accuracy(steps), "", *_stages(steps), *beside, "", f"result: {steps[-1].artefact.place}"]
     return "\n".join(lines)
 
 
@@ -79,36 +80,52 @@ def _beside(compared: Mapping[str, Any]) -> list[str]:
     return [*(["", *table(head, rows)] if rows else []), *(["", *missing] if missing else [])]
 
 
-def verify(steps: Sequence[Step]) -> str:
-    """Each boundary of each stage; raises when a stage that should have compared something did not."""
-    lines, proved = [], 0
+def verify(steps: Sequence[Step], store: Store) -> str:
+    """Each boundary of each stage; raises when a file is not as it was published, or a stage compared nothing where it should have."""
+    lines, proved, bad = [], 0, []
     for step in steps:
-        files = step.artefact.check()
-        lines.append(f"{step.stage.name}: {files} files as published")
+        try:
+            step.artefact.checked()
+        except IntegrityError as error:
+            bad.append((step.artefact, str(error)))
+            continue
+        lines.append(f"{step.stage.name}: {len(step.artefact.files)} files as published")
         proofs = step.artefact.about["verification"]
         proved += len(proofs)
-        for proof in proofs:
-            if proof["compared"] == 0 or proof["equal"] + proof["explained_ties"] != proof["compared"]:
-                raise VerificationError(f"{step.stage.name} did not prove {proof['boundary']}.")
-        rows = [[p["boundary"], f"{p['compared']:,}", f"{p['equal']:,}", f"{p['explained_ties']:,}"] for p in proofs]
-        lines += table(["  boundary", "compared", "equal", "explained ties"], [["  " + r[0], *r[1:]] for r in rows]) if rows else []
+        lines += _proofs(step.stage.name, proofs)
+    if bad:
+        raise IntegrityError(" ".join([*(said for _, said in bad), *_built_on([artefact for artefact, _ in bad], store)]))
     if not proved:
         raise VerificationError("No stage of this selection has compared an integer yet; `make streamline` does.")
     return "\n".join(lines)
+
+
+def _proofs(stage: str, proofs: Sequence[Mapping[str, Any]]) -> list[str]:
+    for proof in proofs:
+        if proof["compared"] == 0 or proof["equal"] + proof["explained_ties"] != proof["compared"]:
+            raise VerificationError(f"{stage} did not prove {proof['boundary']}.")
+    rows = [[p["boundary"], f"{p['compared']:,}", f"{p['equal']:,}", f"{p['explained_ties']:,}"] for p in proofs]
+    return table(["  boundary", "compared", "equal", "explained ties"], [["  " + r[0], *r[1:]] for r in rows]) if rows else []
+
+
+def _built_on(bad: Sequence[Artefact], store: Store) -> list[str]:
+    """A sentence on every artefact of the volume that was made from one of `bad`, whenever that was."""
+    found = [artefact.place for artefact in descendants(bad, store) if artefact not in bad]
+    return [f"Made from it, before it was changed or after, and to be removed and made again too: {', '.join(found)}."] if found else []
 
 
 def why(steps: Sequence[Step], target: str, store: Store) -> str:
     """One line per changed component of the first key in the chain that is not published."""
     pending = next((step for step in steps if step.artefact is None), None)
     if pending is None:
-        return f"{target} is done: {steps[-1].artefact.folder}"
+        return f"{target} is done: {steps[-1].artefact.place}"
     name = pending.stage.name
     prefix = "" if name == target else f"{target} waits for {name}. "
     before = nearest(steps, store)
     if before is None:
         return f"{prefix}{name} would run: it has never been published here."
     changes = list(_changes(before.about, pending.about))
-    return "\n".join([f"{prefix}{name} would run; against {before.folder.name}, the nearest that is published:", *changes])
+    return "\n".join([f"{prefix}{name} would run; against {before.key}, the nearest that is published:", *changes])
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -80,7 +80,7 @@ def _elsewhere(backend: LocalBackend | DockerBackend, step: Step) -> Conditions:
         return elsewhere(container=False)
     found = elsewhere(container=True)
     lacking = {"folder": "a container sees /in, /out and /scratch, wherever they are"}
-    if found.user is not None and not all(_open_to_all(folder) for folder in step.inputs.values()):
+    if found.user is not None and not all(_open_to_all(given.checked()) for given in step.inputs.values()):
         found, lacking = replace(found, user=None), {**lacking, "user": "others may not read the inputs"}
     return replace(found, lacking={**found.lacking, **lacking})
 
@@ -121,8 +121,7 @@ def _compare(step: Step, a: Path, b: Path) -> list[str]:
 
 
 def _against_published(step: Step, one: Mapping[str, str], report: Mapping[str, Any]) -> list[str]:
-    published = {entry["name"]: entry["digest"]["sha256"] for entry in step.artefact.manifest["subject"]}
-    published |= {REPORT: one[REPORT]}
+    published = {**step.artefact.files, REPORT: one[REPORT]}
     names = [name for name in sorted(published.keys() | one.keys()) if published.get(name) != one.get(name)]
     names += [f"{name} of manifest.json" for name in report if step.artefact.about[name] != report[name]]
-    return [f"The published {step.artefact.folder} has other bytes in {name}." for name in names]
+    return [f"The published {step.artefact.place} has other bytes in {name}." for name in names]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import copy
 import os
-import shutil
 import time
-from dataclasses import replace
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from microstage.errors import StageFailed
 from microstage.runner.chain import Step
 from microstage.runner.conditions import HERE, Conditions, container_options, local_launcher
 from microstage.runner.containers import DockerBackend, container_name, run_container
-from microstage.runner.declarations import Stage
 from microstage.runner.environment import stage_environment
 from microstage.runner.images import Image
+from microstage.runner.inputs import opened
 from microstage.runner.local import Environments, LocalBackend, stage_command
 
 __all__ = ["run_under"]
@@ -30,8 +30,9 @@ def run_under(conditions: Conditions, backend: LocalBackend | DockerBackend, ste
         folder.mkdir(parents=True)
         if conditions.user is not None:
             os.chown(folder, conditions.user, conditions.user)
-    with conditions.around():
-        code = _in_container(backend, step, place, conditions, image) if image else _locally(backend, step, place, conditions)
+    with opened(step.inputs, f"{step.stage.name} ran") as folders, conditions.around():
+        run = partial(_in_container, image=image) if image else _locally
+        code = run(backend, step, place, conditions, folders)
     if code:
         raise StageFailed(f"{step.stage.name} ended with code {code} when it ran {name}; its message is above.", code % 256)
     print(f"{step.stage.name}: done in {time.monotonic() - began:.1f} s", flush=True)
@@ -47,28 +48,22 @@ class _Launched:
         return local_launcher(self.conditions, self.environments.ensure(version, lock), self.folder)
 
 
-def _locally(backend: LocalBackend, step: Step, place: Path, conditions: Conditions) -> int:
-    """Exit code of the stage; elsewhere, its sources and its inputs have other paths too."""
-    backend, stage, inputs = copy.copy(backend), step.stage, dict(step.inputs)
+def _locally(backend: LocalBackend, step: Step, place: Path, conditions: Conditions, folders: Mapping[str, Path]) -> int:
+    """Exit code of the stage; elsewhere, its inputs have other paths too, as its sources have in any scratch folder."""
+    backend, inputs = copy.copy(backend), dict(folders)
     backend.environments = _Launched(backend.environments, conditions, place / "bin")
     if conditions is not HERE:
-        backend.repository, stage = _copied(backend.repository, step, place / "sources")
         (place / "in").mkdir()
-        for name, folder in step.inputs.items():
+        for name, folder in folders.items():
             inputs[name] = place / "in" / name
             inputs[name].symlink_to(folder)
-    return backend.run(stage, inputs=inputs, parameters=step.about["parameters"], output=place / "out", scratch=place / "scratch")
+    return backend.run(step.stage, inputs=inputs, parameters=step.about["parameters"], output=place / "out", scratch=place / "scratch")
 
 
-def _copied(repository: Path, step: Step, target: Path) -> tuple[Path, Stage]:
-    """(repository, stage) with what the stage imports, at another path."""
-    for name in ("shared/microstage", f"stages/{step.stage.name}"):
-        shutil.copytree(repository / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
-    return target, replace(step.stage, folder=target / "stages" / step.stage.name)
-
-
-def _in_container(backend: DockerBackend, step: Step, place: Path, conditions: Conditions, image: Image) -> int:
-    mounts = {Path("/in") / name: (folder, True) for name, folder in step.inputs.items()}
+def _in_container(
+    backend: DockerBackend, step: Step, place: Path, conditions: Conditions, folders: Mapping[str, Path], image: Image
+) -> int:
+    mounts = {Path("/in") / name: (folder, True) for name, folder in folders.items()}
     mounts |= {Path("/out"): (place / "out", False), Path("/scratch"): (place / "scratch", False)}
     package = f"microstage_{step.stage.name}"
     inside = {name: Path("/in") / name for name in step.inputs}

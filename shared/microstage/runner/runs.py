@@ -15,8 +15,9 @@ from typing import Any
 
 from microstage.canonical import write_json
 from microstage.errors import ParameterError
+from microstage.runner.artefact import Artefact
 from microstage.runner.declarations import Stage
-from microstage.runner.store import MANIFEST, Store
+from microstage.runner.store import Store
 
 __all__ = ["NOTE", "Run", "assert_same", "find", "listing", "note", "show", "trained", "variables_of"]
 
@@ -47,16 +48,15 @@ def trained(stages: Mapping[str, Stage]) -> str:
 
 def listing(store: Store, stage: str) -> list[Run]:
     """Every run of this volume, newest first."""
-    finished = [_finished(store, path.parent) for path in store.volumes.glob(f"{stage}/*/{MANIFEST}") if "." not in path.parent.name]
+    finished = [_finished(artefact) for artefact in store.published(stage)]
     known = {run.id for run in finished}
     cut = [_cut_off(path) for path in store.volumes.glob(f".partial/{stage}-*/{NOTE}")]
     return sorted([*finished, *(run for run in cut if run.id not in known)], key=lambda run: -run.began)
 
 
-def _finished(store: Store, folder: Path) -> Run:
-    artefact = store.find(folder.parent.name, folder.name)
+def _finished(artefact: Artefact) -> Run:
     about, run = artefact.about, artefact.run
-    return Run(folder.name, about["parameters"], run.get("data_dir"), run.get("model_file"), run.get("started", 0.0), about["metrics"])
+    return Run(artefact.key, about["parameters"], run.get("data_dir"), run.get("model_file"), run.get("started", 0.0), about["metrics"])
 
 
 def _cut_off(path: Path) -> Run:

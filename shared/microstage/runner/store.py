@@ -13,60 +13,19 @@ import fcntl
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import digest, file_digest, write_json
+from microstage.canonical import file_digest, write_json
 from microstage.errors import ArtefactError, ConflictError, IntegrityError
-from microstage.runner.provenance import statement
-from microstage.runner.recipe import key_of
+from microstage.runner.artefact import KEY_CHARACTERS, MANIFEST, Artefact, manifest_of, read
+from microstage.runner.inputs import all_files
 from microstage.stage import REPORT
 
-__all__ = ["MANIFEST", "Artefact", "Store", "foreign"]
-
-MANIFEST = "manifest.json"
-_KEY_CHARACTERS = 16
-
-
-@dataclass(frozen=True)
-class Artefact:
-    """A published folder and its manifest."""
-
-    folder: Path
-    manifest: dict[str, Any]
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 over {file: SHA-256}; what a later stage's key holds of this artefact."""
-        return digest({entry["name"]: entry["digest"]["sha256"] for entry in self.manifest["subject"]})
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """{"stage", "key", "parameters", "inputs", "recipe", "metrics", "verification"}."""
-        return self.manifest["microstage"]
-
-    @property
-    def run(self) -> dict[str, Any]:
-        """Times and host facts of the run that made it; empty when that note is gone."""
-        try:
-            return json.loads((self.folder.with_name(self.folder.name + ".run") / "run.json").read_text())
-        except (OSError, ValueError):
-            return {}
-
-    def check(self) -> int:
-        """Hash every file again; the number of files, or `IntegrityError` naming the first that differs."""
-        listed = {entry["name"]: entry["digest"]["sha256"] for entry in self.manifest["subject"]}
-        found = {p.relative_to(self.folder).as_posix() for p in self.folder.rglob("*") if p.is_file()} - {MANIFEST}
-        for name in sorted(found ^ set(listed)):
-            state = "is missing" if name in listed else "is not in its manifest"
-            raise IntegrityError(f"{self.folder / name} {state}; remove the folder {self.folder} and run the stage again.")
-        for name, expected in listed.items():
-            if file_digest(self.folder / name) != expected:
-                raise IntegrityError(f"{self.folder / name} was changed after it was published; remove its folder and run the stage again.")
-        return len(listed)
+__all__ = ["Store", "foreign"]
 
 
 class Store:
@@ -77,26 +36,27 @@ class Store:
 
     def folder(self, stage: str, key: str) -> Path:
         """Where the artefact of a key is or will be."""
-        return self.volumes / stage / key[:_KEY_CHARACTERS]
+        return self.volumes / stage / key[:KEY_CHARACTERS]
 
     def find(self, stage: str, key: str) -> Artefact | None:
-        """The published artefact of a key."""
+        """The published artefact of a key; `ArtefactError` if what is in its place is not that."""
         folder = self.folder(stage, key)
-        try:
-            manifest = json.loads((folder / MANIFEST).read_text())
-        except FileNotFoundError:
-            if folder.exists():
-                raise ArtefactError(f"{folder} has lost its {MANIFEST}; remove the folder and run the stage again.") from None
-            return None
-        except ValueError:
-            raise ArtefactError(f"{folder / MANIFEST} is not JSON; remove the folder and run the stage again.") from None
-        return Artefact(folder, manifest)
+        return read(folder, stage, key) if folder.exists() or folder.is_symlink() else None
+
+    def stages(self) -> list[str]:
+        """The stages that have an artefact here."""
+        return sorted({path.parents[1].name for path in self.volumes.glob(f"*/*/{MANIFEST}") if path.parents[1].name[0] != "."})
 
     def published(self, stage: str) -> list[Artefact]:
-        """Every artefact of a stage, the one that was published last first."""
-        manifests = [p for p in self.volumes.glob(f"{stage}/*/{MANIFEST}") if "." not in p.parent.name]
-        newest = sorted(manifests, key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        return [Artefact(path.parent, json.loads(path.read_text())) for path in newest]
+        """Every artefact of a stage, the one that was published last first; a folder that holds none is named and left out."""
+        found = []
+        for folder in self.volumes.glob(f"{stage}/*"):
+            if "." not in folder.name:
+                try:
+                    found.append((read(folder, stage, folder.name), (folder / MANIFEST).stat().st_mtime_ns))
+                except (ArtefactError, OSError) as error:
+                    print(f"microstage: left out: {error}", file=sys.stderr)
+        return [artefact for artefact, _ in sorted(found, key=lambda pair: pair[1], reverse=True)]
 
     def latest(self, stage: str) -> Artefact | None:
         """The artefact of a stage that was published last, whatever its key."""
@@ -107,13 +67,13 @@ class Store:
         """Hold the key; another holder is waited for."""
         locks = self.volumes / ".locks"
         locks.mkdir(parents=True, exist_ok=True)
-        with (locks / f"{stage}-{key[:_KEY_CHARACTERS]}").open("w") as handle:
+        with (locks / f"{stage}-{key[:KEY_CHARACTERS]}").open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
     def workplace(self, stage: str, key: str, fresh: bool) -> tuple[Path, Path]:
         """(out, scratch): out is empty; scratch holds what an earlier, killed run of this key left, unless `fresh`."""
-        place = self.volumes / ".partial" / f"{stage}-{key[:_KEY_CHARACTERS]}"
+        place = self.volumes / ".partial" / f"{stage}-{key[:KEY_CHARACTERS]}"
         out, scratch = place / "out", place / "scratch"
         shutil.rmtree(place if fresh else out, ignore_errors=True)
         out.mkdir(parents=True)
@@ -136,7 +96,7 @@ class Store:
     def publish(self, about: dict[str, Any], out: Path, scratch: Path, run: dict[str, Any]) -> Artefact:
         """Give the finished `out` its manifest and its place; `ConflictError` if the key holds other bytes already."""
         stage, key = about["stage"], about["key"]
-        manifest = _manifest(about, out)
+        manifest = manifest_of(about, _written(out))
         write_json(out / MANIFEST, manifest)
         _sync(out)
         target = self.folder(stage, key)
@@ -146,7 +106,7 @@ class Store:
             shutil.rmtree(out.parent)
             return published
         if published:
-            self._keep_conflict(published, out, target)
+            self._keep_conflict(published, Artefact(out, manifest), out)
         self._keep_notes(target, scratch, run)
         self.describe(Artefact(target, manifest))
         os.rename(out, target)
@@ -160,7 +120,7 @@ class Store:
         `IntegrityError` if it is not wholly that of `stage` and `key`, `ConflictError` if the key holds other bytes already.
         """
         found = foreign(folder, stage, key)
-        found.check()
+        found.checked()
         target = self.folder(stage, key)
         target.parent.mkdir(parents=True, exist_ok=True)
         with self.lock(stage, key):
@@ -169,7 +129,7 @@ class Store:
                 shutil.rmtree(folder)
                 return published
             if published:
-                self._keep_conflict(published, folder, target)
+                self._keep_conflict(published, found, folder)
             _sync(folder)
             os.rename(folder, target)
             _sync_folder(target.parent)
@@ -179,7 +139,7 @@ class Store:
         """Write the artefact's bill of materials beside it, outside its digest, and return its path."""
         from microstage.runner import sbom
 
-        path = artefact.folder.with_name(f"{artefact.folder.name}.run") / "sbom.cdx.json"
+        path = artefact.notes / "sbom.cdx.json"
         path.parent.mkdir(exist_ok=True)
         write_json(path, sbom.of_artefact(artefact.manifest))
         return path
@@ -192,38 +152,29 @@ class Store:
         if (scratch / "logs").is_dir():
             shutil.move(scratch / "logs", notes / "logs")
 
-    def _keep_conflict(self, published: Artefact, out: Path, target: Path) -> None:
-        taken = len(list(target.parent.glob(f"{target.name}.conflict-*")))
-        second = target.with_name(f"{target.name}.conflict-{taken + 1}")
+    def _keep_conflict(self, published: Artefact, other: Artefact, out: Path) -> None:
+        taken = len(list(self.volumes.glob(f"{published.about['stage']}/{published.key}.conflict-*")))
+        second = f"{published.place}.conflict-{taken + 1}"
         os.rename(out, second)
-        old = {e["name"]: e["digest"]["sha256"] for e in published.manifest["subject"]}
-        new = {e["name"]: e["digest"]["sha256"] for e in json.loads((second / MANIFEST).read_text())["subject"]}
+        old, new = published.files, other.files
         name = next(n for n in sorted(old.keys() | new.keys()) if old.get(n) != new.get(n))
-        raise ConflictError(f"The same key gave different bytes, first in {name}; both are kept: {target} and {second}.")
+        raise ConflictError(f"The same key gave different bytes, first in {name}; both are kept: {published.place} and {second}.")
 
 
 def foreign(folder: Path, stage: str, key: str) -> Artefact:
     """An artefact that another machine wrote, its manifest believed only where it agrees with itself."""
     try:
-        artefact = Artefact(folder, json.loads((folder / MANIFEST).read_text()))
-        about = artefact.about
-        recipe = {name: value for name, value in about["recipe"].items() if name != "digest"}
-        sound = about["stage"] == stage and about["key"] == key == key_of(about) and about["recipe"]["digest"] == digest(recipe)
-        sound = sound and all(isinstance(entry["digest"]["sha256"], str) for entry in artefact.manifest["subject"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        sound = False
-    if not sound:
-        raise IntegrityError(f"What came is not the artefact of {stage} {key[:_KEY_CHARACTERS]}; nothing was published.")
-    return artefact
+        return read(folder, stage, key)
+    except ArtefactError:
+        raise IntegrityError(f"What came is not the artefact of {stage} {key[:KEY_CHARACTERS]}; nothing was published.") from None
 
 
-def _manifest(about: dict[str, Any], out: Path) -> dict[str, Any]:
-    files = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file() and p.name != MANIFEST)
-    recipe, inputs = about["recipe"], about["inputs"]
-    subject = [(name, file_digest(out / name)) for name in files]
-    internal = {"key": about["key"], "recipe": recipe["digest"]}
-    made = statement(subject, f"stage:{about['stage']}", about["parameters"], internal, sorted(inputs.items()))
-    return {**made, "microstage": about}
+def _written(out: Path) -> dict[str, str]:
+    """{file: SHA-256} of what a stage wrote."""
+    for path in (found := all_files(out, MANIFEST)):
+        if path.is_symlink() or not path.is_file():
+            raise ArtefactError(f"The stage wrote {path.relative_to(out)}, which is no plain file; it must write files alone.")
+    return {path.relative_to(out).as_posix(): file_digest(path) for path in found}
 
 
 def _sync(folder: Path) -> None:

@@ -74,14 +74,14 @@ def _effort(trained: Step) -> dict[str, str]:
 
 
 def _size(trained: Step) -> dict[str, str]:
-    described = json.loads((trained.artefact.folder / "model_def.json").read_text())
+    described = json.loads((trained.artefact.checked() / "model_def.json").read_text())
     return {short: f"{described[name]:,}" for short, name in (("weights", "weights"), ("MAC", "multiply_accumulates")) if name in described}
 
 
 def _hardware(steps: Sequence[Step]) -> dict[str, str]:
     """FINN's estimates: cycles of the slowest layer of any part; LUT, BRAM and DSP of all parts together."""
     for step in steps:
-        file = step.artefact.folder / "estimates.json"
+        file = step.artefact.checked() / "estimates.json"
         if file.exists():
             parts = json.loads(file.read_text())["parts"].values()
             sums = {name: sum(part["resources"][kind] for part in parts) for name, kind in _RESOURCES.items()}

@@ -1,14 +1,15 @@
-"""What `make why` compares a key with: of everything that its stage ever published, the artefact that is most like it."""
+"""What was made from what, by the inputs that manifests name: what is built on an artefact, and which is most like a run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from microstage.runner.artefact import Artefact
 from microstage.runner.chain import Step
-from microstage.runner.store import Artefact, Store
+from microstage.runner.store import Store
 
-__all__ = ["nearest"]
+__all__ = ["descendants", "nearest"]
 
 _Facts = frozenset[tuple[str, str, Any]]
 
@@ -31,3 +32,16 @@ def _lineage(artefact: Artefact, made: Mapping[str, Artefact]) -> _Facts:
 
 def _facts(about: Mapping[str, Any]) -> _Facts:
     return frozenset((about["stage"], name, value) for part in ("parameters", "inputs") for name, value in about[part].items())
+
+
+def descendants(ancestors: Sequence[Artefact], store: Store) -> list[Artefact]:
+    """Every artefact of the volume that was made from one of `ancestors`, or from what was made of it, near ones first."""
+    left = [artefact for stage in store.stages() for artefact in store.published(stage)]
+    found: list[Artefact] = []
+    marks = {artefact.digest for artefact in ancestors}
+    while marks:
+        near = [artefact for artefact in left if marks & set(artefact.about["inputs"].values())]
+        left = [artefact for artefact in left if artefact not in near]
+        found += near
+        marks = {artefact.digest for artefact in near}
+    return found

@@ -1,0 +1,109 @@
+"""SHA-256 of files and what they import: remembered from one command to the next, or read anew."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from microstage.canonical import canonical_json, file_digest
+from microstage.errors import MicrostageError
+
+__all__ = ["Digests"]
+
+_PACKAGE = "microstage"
+_SETTLED_NS = 2_000_000_000
+
+
+class Digests:
+    """SHA-256 of files and their imports.
+
+    With a `memory`, a file whose mark (size, time of its bytes, time of its entry) is the remembered one is not read
+    again: a program can set the first time back, the second it cannot. Without one, every file is read, once.
+    """
+
+    def __init__(self, memory: Path | None = None) -> None:
+        self._memory, self._dirty = memory, False
+        self._files, self._imports = _remembered(memory) if memory else ({}, {})
+
+    def of(self, path: Path) -> str:
+        """SHA-256 of the file; one younger than two seconds is not remembered (its time stamps may not tell)."""
+        known = self._files.get(str(path))
+        if known and self._memory is None:
+            return known[-1]
+        stat = path.stat()
+        mark = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+        if isinstance(known, list) and known[:-1] == mark and isinstance(known[-1], str):
+            return known[-1]
+        found = file_digest(path)
+        if self._memory is None or time.time_ns() - max(mark[1:]) > _SETTLED_NS:
+            self._files[str(path)] = [*mark, found]
+            self._dirty = True
+        return found
+
+    def imports(self, path: Path) -> list[str]:
+        """The dotted names under `microstage` that a Python file imports, anywhere in it."""
+        sha = self.of(path)
+        known = self._imports.get(sha)
+        if not isinstance(known, list) or not all(isinstance(name, str) for name in known):
+            known = self._imports[sha] = sorted(_imported(path))
+            self._dirty = True
+        return known
+
+    def of_files(self, root: Path, files: Iterable[Path]) -> dict[str, str]:
+        """{path relative to root: SHA-256}."""
+        return {path.relative_to(root).as_posix(): self.of(path) for path in sorted(files)}
+
+    def changed(self, later: Digests) -> str | None:
+        """The first of its files that `later` finds gone, with another mark or with other bytes."""
+        for path, seen in self._files.items():
+            try:
+                later.of(Path(path))
+            except OSError:
+                return path
+            if later._files[path] != seen:
+                return path
+        return None
+
+    def save(self) -> None:
+        """Keep what was learnt; losing this file costs time alone."""
+        if self._memory and self._dirty:
+            self._memory.parent.mkdir(parents=True, exist_ok=True)
+            beside = self._memory.with_suffix(f".{os.getpid()}")
+            beside.write_bytes(canonical_json({"files": self._files, "imports": self._imports}))
+            beside.replace(self._memory)
+
+    def forget(self) -> None:
+        """Let go of what was remembered, which proved untrue."""
+        if self._memory:
+            self._memory.unlink(missing_ok=True)
+        self._files, self._imports = {}, {}
+
+
+def _remembered(memory: Path) -> tuple[dict, dict]:
+    try:
+        known = json.loads(memory.read_text())
+        files, imports = known["files"], known["imports"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}, {}
+    return (files, imports) if isinstance(files, dict) and isinstance(imports, dict) else ({}, {})
+
+
+def _imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(_parsed(path)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return {name for name in names if name.split(".")[0] == _PACKAGE}
+
+
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        raise MicrostageError(f"{path} is not Python, so nothing can run from it: {error}.") from None
