@@ -37,6 +37,7 @@ TOY = {
         "    with open(os.environ['TOY_LOG'], 'a') as log: log.write('second\\n')\n"
         "    text = (job.inputs['first'] / 'number.txt').read_text() * job.parameters['times']\n"
         "    (job.output / 'double.txt').write_text(text)\n"
+        "    exec(os.environ.get('TOY_DOES', ''))\n"
         "    job.verified('double', 2, 2)\n",
     ),
 }

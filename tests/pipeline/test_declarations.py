@@ -8,6 +8,7 @@ import pytest
 
 from microstage.errors import ParameterError
 from microstage.runner.declarations import DATASET, MODULE, Parameter, load_stages
+from microstage.runner.digests import Digests
 from microstage.runner.selection import SETTINGS
 
 STAGES = load_stages(Path(__file__).parents[2])
@@ -46,12 +47,12 @@ def test_an_impossible_value_says_what_is_allowed(text):
         STAGES["train"].parameters["cycles"].parse(text)
 
 
-def test_another_pinned_environment_is_another_recipe(tmp_path, monkeypatch):
+def test_another_pinned_environment_is_another_recipe(monkeypatch):
     from microstage.runner import recipe as module
     from microstage.runner.cli import REPOSITORY
 
     stage = load_stages(REPOSITORY)["train"]
     platform = {"python": "3.10.13", "libc": "glibc 2.36"}
-    before = module.recipe(stage, REPOSITORY, platform, module.Digests(tmp_path / "digests.json"))["digest"]
+    before = module.recipe(stage, REPOSITORY, platform, Digests())["digest"]
     monkeypatch.setitem(module.PINNED, "MKL_CBWR", "AVX2")
-    assert module.recipe(stage, REPOSITORY, platform, module.Digests(tmp_path / "digests.json"))["digest"] != before
+    assert module.recipe(stage, REPOSITORY, platform, Digests())["digest"] != before

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from microstage.errors import ArtefactError, ParameterError, StageFailed
+from microstage.runner.artefact import Artefact
 from microstage.runner.estimate_file import estimate_file
 
 
@@ -21,7 +22,7 @@ class Volume:
         return self
 
     def steps(self, target):
-        found = SimpleNamespace(folder=self.store.volumes / "qcdq") if self.asked[-1] == self.published else None
+        found = Artefact(self.store.volumes / "qcdq", {"subject": []}) if self.asked[-1] == self.published else None
         yield SimpleNamespace(stage=SimpleNamespace(name=target), artefact=found, about={"key": "k" * 64})
 
     def run(self, stage, *, inputs, parameters, output, scratch, module):

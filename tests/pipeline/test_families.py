@@ -9,8 +9,9 @@ import pytest
 from microstage import models
 from microstage.errors import ParameterError
 from microstage.runner.declarations import load_stages
+from microstage.runner.digests import Digests
 from microstage.runner.families import form, hook_files
-from microstage.runner.recipe import Digests, recipe
+from microstage.runner.recipe import recipe
 from microstage.runner.report import variables
 from microstage.runner.selection import SETTINGS, select
 

@@ -44,11 +44,11 @@ def test_the_digest_is_of_bytes_and_roles_not_of_places(stages, tmp_path):
     one.write_bytes(b"model")
     two.write_bytes(b"model")
     first = collected(stages, tmp_path, ONNX=str(one))
-    assert first.digest == collected(stages, tmp_path, ONNX=str(two)).digest
-    assert first.digest != collected(stages, tmp_path, ONNX=str(one), GOLDEN=str(two)).digest
+    assert first.input.digest == collected(stages, tmp_path, ONNX=str(two)).input.digest
+    assert first.input.digest != collected(stages, tmp_path, ONNX=str(one), GOLDEN=str(two)).input.digest
     assert sorted(path.name for path in first.folder.iterdir()) == ["model.onnx", "names.json"]
     two.write_bytes(b"another")
-    assert first.digest != collected(stages, tmp_path, ONNX=str(two)).digest
+    assert first.input.digest != collected(stages, tmp_path, ONNX=str(two)).input.digest
     folder = Path(first.folder)
     first.place.cleanup()
     assert not folder.exists()
@@ -73,9 +73,9 @@ def test_weights_beside_the_file_travel_with_it_and_enter_the_key_and_nothing_ou
     copied = sorted(str(path.relative_to(first.folder)) for path in first.folder.rglob("*") if path.is_file())
     assert copied == ["data/w", "model.onnx", "names.json", "net.data"]
     (model.parent / "other").write_bytes(b"5")
-    assert first.digest == collected(stages, tmp_path, ONNX=str(model)).digest
+    assert first.input.digest == collected(stages, tmp_path, ONNX=str(model)).input.digest
     (model.parent / "data" / "w").write_bytes(b"6")
-    assert first.digest != collected(stages, tmp_path, ONNX=str(model)).digest
+    assert first.input.digest != collected(stages, tmp_path, ONNX=str(model)).input.digest
     model.write_bytes(keeping_weights_in("golden.npz"))
     (model.parent / "golden.npz").write_bytes(b"7")
     with pytest.raises(ParameterError, match="a name that is taken here"):
@@ -105,7 +105,7 @@ def test_the_closing_table_says_how_the_file_runs_on_by_itself_and_what_was_not_
         "GOLDEN": {"y": {"values": 50, "levels_differing": 0, "largest": 1e-07}},
     }
     about = {"metrics": {"compared": compared}, "verification": [], "key": "0" * 64, "parameters": {}}
-    artefact = SimpleNamespace(about=about, run={"seconds": 1.0}, folder="volumes/streamline/0")
+    artefact = SimpleNamespace(about=about, run={"seconds": 1.0}, place="volumes/streamline/0")
     said = summary([SimpleNamespace(artefact=artefact, about=about, stage=SimpleNamespace(name="streamline"))]).splitlines()
     rows = [line.split() for line in said]
     assert ["the", "file", "(onnxruntime", "1.25.1)", "y", "3,200", "12", "0.25"] in rows and ["GOLDEN", "y", "50", "0", "1e-07"] in rows

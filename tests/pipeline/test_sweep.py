@@ -11,7 +11,7 @@ from microstage.runner.sweep import combinations, sweep
 def step(tmp_path, **metrics):
     proof = {"boundary": "x", "compared": 10, "equal": 9, "explained_ties": 1}
     about = {"metrics": metrics, "verification": [proof], "parameters": {"epochs": 8}}
-    return SimpleNamespace(artefact=SimpleNamespace(about=about, folder=tmp_path, run={"seconds": 12.3}))
+    return SimpleNamespace(artefact=SimpleNamespace(about=about, checked=lambda: tmp_path, run={"seconds": 12.3}))
 
 
 def estimator(tmp_path):
