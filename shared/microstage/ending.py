@@ -22,7 +22,7 @@ from microstage.errors import MicrostageError
 from microstage.printable import printable
 from microstage.streams import drop, guard
 
-__all__ = ["FAULT", "TRACE", "Stopped", "ended"]
+__all__ = ["FAULT", "TRACE", "Stopped", "ended", "meaning"]
 
 FAULT = 70
 TRACE = "traceback.txt"
@@ -40,6 +40,17 @@ class Stopped(KeyboardInterrupt):
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
         self.code = 128 + number
+
+
+def meaning(code: int) -> str:
+    """What the exit code of a program says, whether `ended` or a signal gave it."""
+    number = -code if code < 0 else code - 128
+    if number == signal.SIGKILL:
+        return "killed, perhaps for want of memory: MEMORY= gives more where there is more"
+    if number in set(signal.Signals):
+        return f"ended by {signal.Signals(number).name}"
+    known = {_BAD: "bad input, or its message is above", 3: "verification failed, or a network cut short", FAULT: "a fault of microstage"}
+    return known.get(code, "its message is above")
 
 
 def ended(who: str, work: Callable[[], int | None], trace: Path, interrupted: str = "") -> int:

@@ -71,7 +71,7 @@ class EnvironmentProblem(MicrostageError):
 class StageFailed(MicrostageError):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
-        self.exit_code = code
+        self.exit_code = code if code > 0 else 128 - code  # a signal's, as shells have it
 
 
 class CutShort(MicrostageError):

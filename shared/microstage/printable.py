@@ -1,10 +1,10 @@
-"""Text out of a user's files, made fit for a terminal: what would move its cursor or turn its order is spelt out."""
+"""Text out of a user's files, made fit for a terminal, a page and a picture: what acts on the reader is spelt out."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["printable"]
+__all__ = ["in_markdown", "in_picture", "printable"]
 
 # Controls (C0, DEL, C1), marks and overrides of direction, invisible ones, line separators, halves of pairs, tags.
 _UNFIT = re.compile(
@@ -15,6 +15,16 @@ _UNFIT = re.compile(
 def printable(text: object, keep: str = "") -> str:
     """Spell out every character of `text` that no reader sees or that acts on the page, but for those in `keep`."""
     return _UNFIT.sub(lambda found: found[0] if found[0] in keep else _spelt(found[0]), str(text))
+
+
+def in_markdown(text: object) -> str:
+    """`text` as it may stand in a page of Markdown, in a table and between backticks too: no markup, no HTML."""
+    return re.sub(r"[<`|]|\](?=[(\[:])", lambda found: f"&#{ord(found[0])};", printable(text))
+
+
+def in_picture(text: object) -> str:
+    """`text` as matplotlib draws it letter by letter, dollars too."""
+    return printable(text).replace("$", r"\$")
 
 
 def _spelt(character: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from microstage.locking import locked
 
 __all__ = ["replacing", "write_whole"]
 
@@ -27,34 +28,21 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """
     beside = path.with_name(f".{path.name}.part")
     try:
-        with _alone(beside) as handle:
-            try:
-                yield handle
-                handle.flush()
-                os.fsync(handle.fileno())
-                beside.replace(path)
-            except BaseException:
-                beside.unlink(missing_ok=True)
-                raise
+        with locked(beside) as handle, _gone_if_it_fails(beside):
+            handle.truncate()
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+            beside.replace(path)
     except OSError as error:
         error.filename = error.filename if error.filename not in (None, str(beside)) else str(path)
         raise
 
 
 @contextmanager
-def _alone(beside: Path) -> Iterator[BinaryIO]:
-    """The file, emptied, which no one else writes; one that was renamed while this waited is opened anew."""
-    while True:
-        with open(os.open(beside, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            if _is_at(beside, handle):
-                handle.truncate()
-                yield handle
-                return
-
-
-def _is_at(path: Path, handle: BinaryIO) -> bool:
+def _gone_if_it_fails(path: Path) -> Iterator[None]:
     try:
-        return os.path.samestat(path.stat(), os.fstat(handle.fileno()))
-    except FileNotFoundError:
-        return False
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from microstage.printable import in_picture
 from microstage.stage import Job, stage_main
 
 __all__ = ["run"]
@@ -33,8 +34,8 @@ def _draw(path: Path, harmonic: str, index: int, pooled: dict[str, Any]) -> None
         first = method == methods[0][0]
         axis.scatter(errors, rows, label=label, marker="D" if first else "o", s=70 if first else 30, zorder=3 if first else 2)
     axis.plot([source["amplitude"][index] for source in sources.values()], rows, "k|", markersize=14, label="amplitude: lost beyond")
-    axis.set(xscale="log", title=harmonic, xlabel=f"mean absolute error, peak value in {pooled['unit']}")
-    axis.set_yticks(rows, [f"{name} ({source['windows']})" for name, source in sources.items()])
+    axis.set(xscale="log", title=harmonic, xlabel=f"mean absolute error, peak value in {in_picture(pooled['unit'])}")
+    axis.set_yticks(rows, [f"{in_picture(name)} ({source['windows']})" for name, source in sources.items()])
     axis.invert_yaxis()
     axis.grid(alpha=0.3)
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -8,6 +8,7 @@ import numpy as np
 
 from microstage import golden
 from microstage.estimation.files import DRAWING, NETWORK, TABLE, WINDOWS
+from microstage.printable import in_picture
 from microstage.signals import thd
 from microstage.stage import Job, stage_main
 
@@ -63,11 +64,11 @@ def _draw(path: Path, time: np.ndarray, network: np.ndarray, dft: np.ndarray, un
     for k, (axis, order) in enumerate(zip(axes, _ORDERS)):
         for values, name, style in zip(curves, ("network", "DFT"), ("-", "--")):
             axis.plot(t, values[:, k], style, label=name, marker="." if len(time) < 100 else None)
-        axis.set_ylabel(f"{order} ({unit})")
+        axis.set_ylabel(f"{order} ({in_picture(unit)})")
         both = np.concatenate([network[:, k], dft[:, k]])
         axis.set_ylim(min(0.0, np.nanmin(both)), 1.1 * max(np.nanmax(both), 1e-9))
         axis.grid(alpha=0.3)
-    axes[0].set_title(title)
+    axes[0].set_title(in_picture(title))
     axes[0].legend()
     axes[-1].set_xlabel("time (s)")
     figure.savefig(path, dpi=100, metadata={"Software": None})

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from microstage.canonical import digest, write_json
 from microstage.datasets.locations import BUILT_IN
-from microstage.errors import ParameterError, StageFailed
+from microstage.errors import ParameterError
 from microstage.runner.chain import Chain
+from microstage.runner.places import Place
 from microstage.runner.report import METHODS, table
 
 __all__ = ["FOLDS", "draw", "folds_of", "pooled", "tables"]
@@ -56,15 +56,15 @@ def draw(sources: Sources, unit: str, chain: Chain) -> Path:
     """A PNG per harmonic, by train's environment, which has matplotlib: the folder under volumes/accuracy."""
     pooled = {"unit": unit, "harmonics": _HARMONICS, "methods": [[m, METHODS[m]] for m in _methods(sources)], "sources": sources}
     result = chain.store.volumes / "accuracy" / digest(pooled)[:16]
-    with tempfile.TemporaryDirectory(prefix=".microstage-", dir=chain.store.volumes) as temporary:
-        given, drawn, scratch = (Path(temporary) / name for name in ("pooled", "drawn", "scratch"))
+    with Place(chain.store.volumes, "charts") as place:
+        given, drawn, scratch = (place / name for name in ("pooled", "drawn", "scratch"))
         for folder in (given, drawn, scratch):
             folder.mkdir()
         write_json(given / "pooled.json", pooled)
         code = chain.backend.run(chain.stages["train"], inputs={"pooled": given}, parameters={}, output=drawn, scratch=scratch,
                                  module="microstage.charts.accuracy")
         if code:
-            raise StageFailed("The charts were not drawn; the reason is above.", code % 256)
+            raise chain.store.failed("charts", scratch, code, "The charts were not drawn; the reason is above.")
         (drawn / "report.json").unlink()
         shutil.copy(given / "pooled.json", drawn)
         result.parent.mkdir(exist_ok=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from microstage.canonical import digest
 from microstage.errors import ArtefactError, IntegrityError
+from microstage.runner import notes
 from microstage.runner.inputs import Input, all_files
 from microstage.runner.provenance import statement
 from microstage.runner.recipe import key_of
@@ -70,12 +71,8 @@ class Artefact:
 
     @property
     def run(self) -> dict[str, Any]:
-        """Times and host facts of the run that made it; empty when that note is gone."""
-        try:
-            found = json.loads((self.notes / "run.json").read_text())
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        """Times and host facts of the run that made it; empty when that note is gone or unsound."""
+        return notes.read(self.notes / "run.json", notes.facts) or {}
 
     def checked(self) -> Path:
         """The folder, every file of it hashed now; `IntegrityError` names the first that is not as it was published."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from microstage import models
 from microstage.canonical import digest
-from microstage.errors import ParameterError, StageFailed
+from microstage.errors import ParameterError
 from microstage.runner.chain import Chain, Step
 from microstage.runner.inputs import opened
+from microstage.runner.places import Place
 
 __all__ = ["ENCODINGS", "binfiles"]
 
@@ -28,9 +28,9 @@ def binfiles(chain: Chain, typed: Mapping[str, str]) -> Path:
     steps = {step.stage.name: step for step in chain.run("streamline")}
     parameters = {**steps["train"].about["parameters"], "encoding": encoding}
     result = chain.store.volumes / "binfiles" / f"{digest([parameters, *(steps[s].about['key'] for s in _SOURCES)])[:16]}"
-    with tempfile.TemporaryDirectory(prefix=".microstage-", dir=chain.store.volumes) as temporary:
-        made = Path(temporary) / "made"
-        _run(chain, module, steps, parameters, made, Path(temporary) / "scratch")
+    with Place(chain.store.volumes, "binfiles") as place:
+        made = place / "made"
+        _run(chain, module, steps, parameters, made, place / "scratch")
         (made / "report.json").unlink()
         result.parent.mkdir(exist_ok=True)
         shutil.rmtree(result, ignore_errors=True)
@@ -54,4 +54,4 @@ def _run(chain: Chain, module: str, steps: Mapping[str, Step], parameters: Mappi
     with opened(inputs, "the benchmark files were written") as folders:
         code = chain.backend.run(chain.stages["qcdq"], inputs=folders, parameters=parameters, output=made, scratch=scratch, module=module)
     if code:
-        raise StageFailed("The benchmark files were not written; the reason is above.", code % 256)
+        raise chain.store.failed("binfiles", scratch, code, "The benchmark files were not written; the reason is above.")

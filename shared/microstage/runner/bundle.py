@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import shutil
 import tarfile
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from typing import Any
 from microstage.canonical import canonical_json, digest, file_digest
 from microstage.errors import IntegrityError
 from microstage.progress import progress
+from microstage.writing import replacing
 
 __all__ = ["extract", "read_index", "write"]
 
@@ -34,16 +34,11 @@ def write(path: Path, about: Mapping[str, Any], files: Mapping[str, Path]) -> No
     body = {"format": _FORMAT, **about, "files": listed}
     index = canonical_json({**body, "digest": digest(body)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with tarfile.open(beside, "w", format=tarfile.PAX_FORMAT) as archive:
-            _add(archive, _INDEX, len(index), io.BytesIO(index))
-            for name in progress(listed, len(listed), f"packing {path.name}"):
-                with files[name].open("rb") as handle:
-                    _add(archive, name, listed[name]["size"], handle)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        _add(archive, _INDEX, len(index), io.BytesIO(index))
+        for name in progress(listed, len(listed), f"packing {path.name}"):
+            with files[name].open("rb") as handle:
+                _add(archive, name, listed[name]["size"], handle)
 
 
 def read_index(path: Path) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from microstage import datasets
-from microstage.errors import ArtefactError, IntegrityError, ParameterError, StageFailed, VerificationError
+from microstage.ending import meaning
+from microstage.errors import ArtefactError, IntegrityError, ParameterError, VerificationError
 from microstage.models.own import FILE
 from microstage.runner import publishing, runs
 from microstage.runner.artefact import Artefact
@@ -33,8 +34,6 @@ from microstage.runner.recipe import assert_unchanged, key_of, recipe
 from microstage.runner.store import Store
 
 __all__ = ["Chain", "Step"]
-
-_MEANINGS = {2: "bad input", 3: "verification failed, or a network cut short", 137: "killed, perhaps for want of memory"}
 
 
 @dataclass(frozen=True)
@@ -175,11 +174,12 @@ class Chain:
         with held(f"{name} ran", partial(self._sources, step)), self._inputs(step, scratch) as folders:
             print(f"{name}: running ({self.backend.name}, key {key[:16]})", flush=True)
             began, started = time.monotonic(), time.time()
-            runs.note(out, step.about, self._places, started)
+            if "model" in step.stage.parameters:
+                runs.note(out, step.about, self._places, started)
             code = self.backend.run(step.stage, inputs=folders, parameters=step.about["parameters"], output=out, scratch=scratch)
             if code:
-                meaning = _MEANINGS.get(code, "its message is above")
-                raise StageFailed(f"{name} ended with code {code} ({meaning}); nothing was published.", code % 256)
+                said = f"{name} ended with code {code} ({meaning(code)}); nothing was published."
+                raise self.store.failed(f"{name}-{key[:16]}", scratch, code, said)
         return {"seconds": round(time.monotonic() - began, 3), "started": started, "backend": self.backend.name,
                 "host": platform.node(), "machine": platform.machine(), "cores": os.cpu_count(), **self._places}
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
-import json
-import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from microstage.canonical import canonical_json, file_digest
+from microstage.canonical import file_digest
 from microstage.errors import MicrostageError
+from microstage.runner import notes
+from microstage.runner.places import clear
 
 __all__ = ["Digests"]
 
@@ -71,25 +72,18 @@ class Digests:
     def save(self) -> None:
         """Keep what was learnt; losing this file costs time alone."""
         if self._memory and self._dirty:
-            self._memory.parent.mkdir(parents=True, exist_ok=True)
-            beside = self._memory.with_suffix(f".{os.getpid()}")
-            beside.write_bytes(canonical_json({"files": self._files, "imports": self._imports}))
-            beside.replace(self._memory)
+            with suppress(OSError):  # a full disk, or another user's: it stops nobody
+                notes.write(self._memory, {"files": self._files, "imports": self._imports})
 
     def forget(self) -> None:
         """Let go of what was remembered, which proved untrue."""
         if self._memory:
-            self._memory.unlink(missing_ok=True)
+            clear(self._memory)
         self._files, self._imports = {}, {}
 
 
 def _remembered(memory: Path) -> tuple[dict, dict]:
-    try:
-        known = json.loads(memory.read_text())
-        files, imports = known["files"], known["imports"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return {}, {}
-    return (files, imports) if isinstance(files, dict) and isinstance(imports, dict) else ({}, {})
+    return notes.read(memory, lambda known: ({**known["files"]}, {**known["imports"]})) or ({}, {})
 
 
 def _imported(path: Path) -> set[str]:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import mmap
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,6 +29,7 @@ from microstage.errors import ParameterError
 from microstage.onnx_file import NAMES, inside_folder
 from microstage.runner.declarations import FILES, Stage
 from microstage.runner.inputs import Input, all_files
+from microstage.runner.places import Place
 
 __all__ = ["OwnFiles", "entered"]
 
@@ -81,12 +81,12 @@ def _named(stage: Stage, file: str) -> Stage:
 class OwnFiles:
     """Copies of the user's files in a folder that is gone when this process ends; `listed` is {file: SHA-256}."""
 
-    place: tempfile.TemporaryDirectory
+    place: Place
     listed: Mapping[str, str]
 
     @property
     def folder(self) -> Path:
-        return Path(self.place.name)
+        return self.place.folder
 
     @property
     def input(self) -> Input:
@@ -105,14 +105,13 @@ class OwnFiles:
         if taken := next(iter(beside.keys() & {*entry.files.values(), NAMES}), None):
             raise ParameterError(f"The network keeps weights in {taken}, a name that is taken here; save it with its weights inside.")
         copied = {**beside, **sources}
-        (volumes / ".partial").mkdir(parents=True, exist_ok=True)
-        place = tempfile.TemporaryDirectory(prefix="own-", dir=volumes / ".partial")
+        place = Place(volumes, "own")
         for inside, source in copied.items():
-            target = Path(place.name) / inside
+            target = place.folder / inside
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-        found = {inside: file_digest(Path(place.name) / inside) for inside in sorted(copied)}
-        write_json(Path(place.name) / NAMES, {inside: source.name for inside, source in sources.items()})
+        found = {inside: file_digest(place.folder / inside) for inside in sorted(copied)}
+        write_json(place.folder / NAMES, {inside: source.name for inside, source in sources.items()})
         return cls(place, found)
 
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from microstage.canonical import digest, file_digest
-from microstage.errors import ArtefactError, ParameterError, StageFailed
+from microstage.errors import ArtefactError, ParameterError
 from microstage.runner.chain import Chain, Step
 from microstage.runner.inputs import Input, opened
+from microstage.runner.places import Place
 
 __all__ = ["estimate_file", "selections"]
 
@@ -50,8 +50,7 @@ def estimate_file(typed: Mapping[str, str], chain_of: Callable[[dict[str, str]],
     key = digest([taken, chosen, channel, frequency])[:16]
     print(f"artefact: qcdq {chosen[:16]} in {step.artefact.place}", flush=True)
     result = chain.store.volumes / "estimates" / f"{path.stem}-{key}"
-    with tempfile.TemporaryDirectory(prefix=".microstage-", dir=chain.store.volumes) as temporary:
-        made = Path(temporary)
+    with Place(chain.store.volumes, "estimate") as made:
         windows, network, drawn = made / "windows", made / "network", made / "drawn"
         recording = Input(path.parent, taken, partial(_files, path), "it was first read", "run the same command again")
         with opened({"recording": recording, "model": step.artefact.input}, "it was estimated") as folders:
@@ -97,4 +96,4 @@ def _step(chain: Chain, stage: str, module: str, inputs: Mapping[str, Path], out
     code = chain.backend.run(chain.stages[stage], inputs=inputs, parameters=parameters, output=output, scratch=scratch,
                              module=f"microstage.estimation.{module}")
     if code:
-        raise StageFailed("Nothing was estimated and nothing written; the reason is above.", code % 256)
+        raise chain.store.failed(f"estimate-{module}", scratch, code, "Nothing was estimated and nothing written; the reason is above.")

@@ -6,8 +6,6 @@ artefact; `unpack` at home checks the artefact against the key and publishes it,
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,16 +13,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import file_digest, write_json
+from microstage.canonical import file_digest
 from microstage.errors import EnvironmentProblem, IntegrityError
 from microstage.models.own import FILE
-from microstage.runner import backend, bundle
+from microstage.runner import backend, bundle, notes
 from microstage.runner.artefact import MANIFEST, Artefact
 from microstage.runner.chain import Chain, Step
 from microstage.runner.declarations import MODULE, load_stage
 from microstage.runner.digests import Digests
 from microstage.runner.images import context_files
 from microstage.runner.inputs import Input, all_files
+from microstage.runner.places import Place
 from microstage.runner.recipe import key_of, recipe
 from microstage.runner.store import Store
 
@@ -44,9 +43,7 @@ def pack(chain: Chain, target: str, path: Path | None = None, image: bool = Fals
         files |= {f"inputs/{name}/{file}": folder / file for file in given.listed}
     with _saved_image(chain.store, target, chain.repository, image) as (extra, saved):
         bundle.write(path, {"kind": "stage", "about": about, **extra}, files | saved)
-    note = _note(chain.store, about)
-    note.parent.mkdir(exist_ok=True)
-    write_json(note, about)
+    notes.write(_note(chain.store, about), about)
     return path
 
 
@@ -109,14 +106,12 @@ def _assert_same_recipe(packed: Mapping[str, Any], here: Mapping[str, Any]) -> N
 def _take_home(path: Path, index: Mapping[str, Any], store: Store, runner: str) -> str:
     about = index["about"]
     note = _note(store, about)
-    if not note.is_file() or json.loads(note.read_text()) != about:
+    if notes.read(note, dict) != about:
         raise IntegrityError(f"{path} answers no `make pack` of {store.volumes}; unpack it where it was packed for.")
     with _extracted(path, store) as place:
         artefact = store.adopt(about["stage"], about["key"], place / "artefact")
-    notes = artefact.notes
-    if not notes.exists():
-        notes.mkdir()
-        write_json(notes / "run.json", index.get("run", {}))
+    if not artefact.notes.exists():
+        notes.write(artefact.notes / "run.json", index.get("run", {}))
     store.describe(artefact)
     return f"{about['stage']}: published {artefact.place}, {len(artefact.files)} files verified."
 
@@ -124,13 +119,9 @@ def _take_home(path: Path, index: Mapping[str, Any], store: Store, runner: str) 
 @contextmanager
 def _extracted(path: Path, store: Store) -> Iterator[Path]:
     """The bundle's files in a folder on the volume, gone afterwards."""
-    place = store.volumes / ".partial" / f"bundle-{file_digest(path)[:16]}"
-    shutil.rmtree(place, ignore_errors=True)
-    bundle.extract(path, place)
-    try:
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    with Place(store.volumes, "bundle") as place:
+        bundle.extract(path, place / "files")
+        yield place / "files"
 
 
 @contextmanager
@@ -142,14 +133,10 @@ def _saved_image(store: Store, stage: str, repository: Path, wanted: bool) -> It
 
     images = Images(repository, store.volumes)
     image = images.ensure(stage, verify=True)
-    saved = store.volumes / ".partial" / f"image-{image.recipe[:16]}.tar"
-    saved.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with Place(store.volumes, "image") as place:
         print(f"pack: saving {image.tag} ...", flush=True)
-        images.engine().run("save", "--output", str(saved), image.tag)
-        yield {"image": asdict(image), "base": images.base_of(stage)}, {"image.tar": saved}
-    finally:
-        saved.unlink(missing_ok=True)
+        images.engine().run("save", "--output", str(place / "image.tar"), image.tag)
+        yield {"image": asdict(image), "base": images.base_of(stage)}, {"image.tar": place / "image.tar"}
 
 
 def _loaded_image(place: Path, index: Mapping[str, Any], checkout: Path):

@@ -8,23 +8,23 @@ What was learnt stands in `<volumes>/.images/`: `bases.json`, and per image `<re
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import json
-import os
 import re
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from microstage.errors import EnvironmentProblem, IntegrityError
-from microstage.runner import bases, vendor
+from microstage.runner import bases, notes, vendor
 from microstage.runner.engine import Engine, require
+from microstage.runner.places import hold
 
 __all__ = ["STAGES", "Image", "Images", "context_files"]
 
@@ -130,7 +130,7 @@ class Images:
         label = '{{index .Config.Labels "org.microstage.recipe"}}'
         if self.engine().run("image", "inspect", "--format", label, image.tag) != image.recipe:
             raise IntegrityError(f"The image {image.tag} that was loaded is not the one that its name says; pack it again.")
-        self._write("bases", {**(self._read("bases") or {}), python: base})
+        self._write("bases", {**self._bases(), python: base})
         self._write(image.recipe, asdict(image))
         self._describe(image, base)
 
@@ -140,8 +140,7 @@ class Images:
 
     def _remembered(self, stage: str) -> Image | None:
         base = self._base(stage, choose=False)
-        known = base and self._read(self._recipe(stage, base))
-        return Image(**known) if known else None
+        return base and notes.read(self.known / f"{self._recipe(stage, base)}.json", _image)
 
     def _build(self, engine: Engine, stage: str, base: dict[str, str]) -> Image:
         recipe = self._recipe(stage, base)
@@ -171,9 +170,11 @@ class Images:
 
     def bill(self, stage: str) -> Path:
         """The bill of materials of the stage's image, with its provenance beside it; both are made if missing."""
+        from microstage.runner import licences
+
         image = self.ensure(stage)
         path = self.known / f"{image.recipe}.cdx.json"
-        if not path.is_file():
+        if notes.read(path, lambda bill: licences.table(bill["components"])) is None:
             self._describe(self.ensure(stage, verify=True), self._base(stage, choose=True))
         return path
 
@@ -190,34 +191,37 @@ class Images:
     def _base(self, stage: str, choose: bool) -> dict[str, str] | None:
         """{"reference", "id"} of the stage's base: as chosen before, or, with `choose`, chosen now and kept."""
         default, python = _default_base(self.repository, stage)
-        known = (self._read("bases") or {}).get(python)
+        known = self._bases().get(python)
         if known and known["reference"] not in (default, bases.tag(python), bases.vendored_tag(python)):
             known = None  # chosen for an older Dockerfile
         if not choose or (known and _exists(self.engine(), known["reference"])):
             return known
         with self._lock("bases.lock"):
             chosen = _choose_base(self.engine(), default, python)
-            self._write("bases", {**(self._read("bases") or {}), python: chosen})
+            self._write("bases", {**self._bases(), python: chosen})
         return chosen
 
-    def _read(self, name: str) -> dict | None:
-        try:
-            return json.loads((self.known / f"{name}.json").read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            return None
+    def _bases(self) -> dict[str, dict[str, str]]:
+        """The base chosen for each version of Python."""
+        return notes.read(self.known / "bases.json", _chosen) or {}
 
     def _write(self, name: str, value: dict) -> None:
-        self.known.mkdir(parents=True, exist_ok=True)
-        beside = self.known / f".{name}.{os.getpid()}"
-        beside.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
-        beside.replace(self.known / f"{name}.json")
+        notes.write(self.known / f"{name}.json", value)
 
-    @contextmanager
-    def _lock(self, name: str) -> Iterator[None]:
-        self.known.mkdir(parents=True, exist_ok=True)
-        with (self.known / name).open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+    def _lock(self, name: str) -> AbstractContextManager[None]:
+        return hold(self.known / name)
+
+
+def _image(said: Any) -> Image:
+    image = Image(**said)
+    notes.assert_texts(image.stage, image.recipe, image.tag, image.base, *image.platform.values(), *image.layers)
+    return image
+
+
+def _chosen(said: Any) -> dict[str, dict[str, str]]:
+    found = {python: {"reference": base["reference"], "id": base["id"]} for python, base in said.items()}
+    notes.assert_texts(*(text for base in found.values() for text in base.values()))
+    return found
 
 
 def context(repository: Path, stage: str) -> bytes:

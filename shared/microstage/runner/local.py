@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from microstage.errors import EnvironmentProblem
+from microstage.locking import if_free
 from microstage.runner import vendor
 from microstage.runner.bases import find_cpython
 from microstage.runner.declarations import Stage
 from microstage.runner.environment import stage_environment
+from microstage.runner.places import clear, hold
 
 __all__ = ["Environments", "LocalBackend", "find_python", "stage_command"]
 
@@ -41,8 +43,7 @@ class LocalBackend:
 
     def platform(self, stage: Stage) -> dict[str, str]:
         python = self.environments.ensure(stage.python, stage.folder / "requirements.lock")
-        lines = (python.parent.parent / "pyvenv.cfg").read_text().splitlines()
-        version = next(line.split("=")[1].strip() for line in lines if line.startswith("version_info"))
+        version = _version_of(python.parent.parent)
         return {"libc": os.confstr("CS_GNU_LIBC_VERSION") or "unknown", "python": version}
 
     def run(
@@ -75,6 +76,13 @@ class LocalBackend:
         for source in (self.repository / "shared" / "microstage", stage.folder / f"microstage_{stage.name}"):
             shutil.copytree(source, target / source.name, ignore=shutil.ignore_patterns("__pycache__", "runner"))
         return target
+
+
+def _version_of(environment: Path) -> str:
+    try:
+        return re.search(r"^version_info *= *(\S+)", (environment / "pyvenv.cfg").read_text(), re.MULTILINE)[1]
+    except (OSError, ValueError, TypeError):
+        raise EnvironmentProblem(f"{environment} is damaged: its pyvenv.cfg says no version; remove it, and it is made anew.") from None
 
 
 def _die_with_runner() -> None:
@@ -137,6 +145,7 @@ class Environments:
     def _make(self, name: str, python: Path, lock: Path) -> None:
         print(f"environment: {name} (hash-locked, {lock.parent.name}) ...", file=sys.stderr, flush=True)
         sources = _sources(lock, *_ALONE)  # refused before anything is made
+        self._collect()
         beside = self.folder / f"{name}.part"
         shutil.rmtree(beside, ignore_errors=True)
         self._uv("venv", "--quiet", "--relocatable", "--python", python, beside)
@@ -165,12 +174,15 @@ class Environments:
                 raise EnvironmentProblem("uv could not be installed; install it by hand: `python3 -m pip install uv`.")
         return own
 
-    @contextmanager
-    def _lock(self, name: str) -> Iterator[None]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / f".{name}.lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+    def _lock(self, name: str) -> AbstractContextManager[None]:
+        return hold(self.folder / f".{name}.lock")
+
+    def _collect(self) -> None:
+        """Remove what dead processes left half made."""
+        for part in self.folder.glob("*.part"):
+            with if_free(self.folder / f".{part.name.removesuffix('.part')}.lock") as free:
+                if free:
+                    clear(part)
 
 
 def _sources(lock: Path, *options: str) -> list[str]:
@@ -193,7 +205,7 @@ def find_python(version: str) -> Path:
 
 
 def _stop(process: subprocess.Popen) -> None:
-    for number in (signal.SIGINT, signal.SIGKILL):
+    for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
             process.wait(_STOP_SECONDS)

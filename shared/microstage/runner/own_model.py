@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import keyword
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from microstage.canonical import file_digest
 from microstage.errors import ParameterError
 from microstage.models.own import CLASSES, FILE
 from microstage.runner.entrance import OwnFiles
+from microstage.runner.places import Place
 from microstage.runner.selection import SETTINGS
 
 __all__ = ["OwnModel", "is_path"]
@@ -77,9 +77,8 @@ class OwnModel:
 
     def laid_out(self, volumes: Path) -> OwnFiles:
         """A folder that holds the file and nothing beside it, as the stages see it."""
-        (volumes / ".partial").mkdir(parents=True, exist_ok=True)
-        place = tempfile.TemporaryDirectory(prefix="model-", dir=volumes / ".partial")
-        file = Path(place.name) / FILE
+        place = Place(volumes, "model")
+        file = place.folder / FILE
         file.write_bytes(self.source)
         return OwnFiles(place, {FILE: file_digest(file)})
 

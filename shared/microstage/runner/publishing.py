@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,6 +18,7 @@ from microstage.errors import ArtefactError, ConflictError, EnvironmentProblem, 
 from microstage.progress import progress
 from microstage.runner.artefact import MANIFEST, Artefact
 from microstage.runner.declarations import needed
+from microstage.runner.places import Place
 from microstage.runner.registry import MANIFEST_TYPE, Registry, describe
 from microstage.runner.store import Store, foreign
 
@@ -92,10 +92,8 @@ def fetch(registry: Registry, store: Store, stage: str, key: str) -> Artefact | 
     if manifest is None:
         return None
     files = _files(manifest, where)
-    partial = store.volumes / ".partial"
-    partial.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"{stage}-pulled-", dir=partial) as place:
-        folder = Path(place) / "out"
+    with Place(store.volumes, f"{stage}-pulled") as place:
+        folder = place / "out"
         folder.mkdir()
         registry.fetch_blob(repository, manifest["config"]["digest"], manifest["config"]["size"], folder / MANIFEST)
         if foreign(folder, stage, key).files != {name: digest.removeprefix("sha256:") for name, (digest, _) in files.items()}:

@@ -34,7 +34,7 @@ def run_under(conditions: Conditions, backend: LocalBackend | DockerBackend, ste
         run = partial(_in_container, image=image) if image else _locally
         code = run(backend, step, place, conditions, folders)
     if code:
-        raise StageFailed(f"{step.stage.name} ended with code {code} when it ran {name}; its message is above.", code % 256)
+        raise StageFailed(f"{step.stage.name} ended with code {code} when it ran {name}; its message is above.", code)
     print(f"{step.stage.name}: done in {time.monotonic() - began:.1f} s", flush=True)
 
 

@@ -6,22 +6,21 @@ if nothing had happened; a finished one is exported, or taken on to any other st
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import write_json
 from microstage.errors import ParameterError
+from microstage.runner import notes
 from microstage.runner.artefact import Artefact
 from microstage.runner.declarations import Stage
+from microstage.runner.places import NOTE
 from microstage.runner.store import Store
 
-__all__ = ["NOTE", "Run", "assert_same", "find", "listing", "note", "show", "trained", "variables_of"]
-
-NOTE = "about.json"
+__all__ = ["Run", "assert_same", "find", "listing", "note", "show", "trained", "variables_of"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Run:
 
 def note(out: Path, about: Mapping[str, Any], places: Mapping[str, str | None], began: float) -> None:
     """Say beside an unfinished output what it will be, so that a cut-off run can be listed."""
-    write_json(out.parent / NOTE, {"key": about["key"], "parameters": about["parameters"], **places, "began": began})
+    notes.write(out.parent / NOTE, {"key": about["key"], "parameters": about["parameters"], **places, "began": began})
 
 
 def trained(stages: Mapping[str, Stage]) -> str:
@@ -50,17 +49,18 @@ def listing(store: Store, stage: str) -> list[Run]:
     """Every run of this volume, newest first."""
     finished = [_finished(artefact) for artefact in store.published(stage)]
     known = {run.id for run in finished}
-    cut = [_cut_off(path) for path in store.volumes.glob(f".partial/{stage}-*/{NOTE}")]
-    return sorted([*finished, *(run for run in cut if run.id not in known)], key=lambda run: -run.began)
+    cut = [notes.read(path, partial(_cut_off, path)) for path in store.volumes.glob(f".partial/{stage}-*/{NOTE}")]
+    return sorted([*finished, *(run for run in cut if run and run.id not in known)], key=lambda run: -run.began)
 
 
 def _finished(artefact: Artefact) -> Run:
     about, run = artefact.about, artefact.run
-    return Run(artefact.key, about["parameters"], run.get("data_dir"), run.get("model_file"), run.get("started", 0.0), about["metrics"])
+    return Run(artefact.key, about["parameters"], run.get("data_dir"), run.get("model_file"), run.get("started") or 0.0, about["metrics"])
 
 
-def _cut_off(path: Path) -> Run:
-    said = json.loads(path.read_text())
+def _cut_off(path: Path, said: Any) -> Run:
+    if not all(isinstance(value, str | int | float) for value in notes.facts(said)["parameters"].values()):
+        raise TypeError
     return Run(path.parent.name.rpartition("-")[2], said["parameters"], said["data_dir"], said.get("model_file"), said["began"], None)
 
 

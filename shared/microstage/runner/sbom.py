@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import digest, file_digest, write_json
-from microstage.runner import cyclonedx, licences
+from microstage.canonical import digest, file_digest
+from microstage.runner import cyclonedx, licences, notes
 from microstage.runner.cyclonedx import Component
 from microstage.runner.declarations import Stage
 from microstage.runner.provenance import statement
@@ -89,7 +89,7 @@ def _environment(stage: Stage, environments: Any) -> Path:
     version = re.search(r"^version_info = (.*)$", (prefix / "pyvenv.cfg").read_text(), re.MULTILINE)
     found = {"packages": licences.python_packages(sorted(prefix.glob("lib/python3*/site-packages")))}
     path = environments.folder / f"{prefix.name}.cdx.json"
-    write_json(path, of_environment(prefix.name, lock.read_text(), found | ({"python": version[1]} if version else {})))
+    notes.write(path, of_environment(prefix.name, lock.read_text(), found | ({"python": version[1]} if version else {})))
     return path
 
 

@@ -9,20 +9,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from microstage.canonical import file_digest, write_json
-from microstage.errors import ArtefactError, ConflictError, IntegrityError
+from microstage.ending import TRACE
+from microstage.errors import ArtefactError, ConflictError, IntegrityError, StageFailed
+from microstage.runner import notes
 from microstage.runner.artefact import KEY_CHARACTERS, MANIFEST, Artefact, manifest_of, read
 from microstage.runner.inputs import all_files
+from microstage.runner.places import clear, collect, hold
+from microstage.runner.process import TRACES
 from microstage.stage import REPORT
 
 __all__ = ["Store", "foreign"]
@@ -55,7 +57,7 @@ class Store:
                 try:
                     found.append((read(folder, stage, folder.name), (folder / MANIFEST).stat().st_mtime_ns))
                 except (ArtefactError, OSError) as error:
-                    print(f"microstage: left out: {error}", file=sys.stderr)
+                    notes.leave_out(folder, error)
         return [artefact for artefact, _ in sorted(found, key=lambda pair: pair[1], reverse=True)]
 
     def latest(self, stage: str) -> Artefact | None:
@@ -65,17 +67,20 @@ class Store:
     @contextmanager
     def lock(self, stage: str, key: str) -> Iterator[None]:
         """Hold the key; another holder is waited for."""
-        locks = self.volumes / ".locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        with (locks / f"{stage}-{key[:KEY_CHARACTERS]}").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with hold(self.volumes / ".locks" / f"{stage}-{key[:KEY_CHARACTERS]}"):
             yield
 
     def workplace(self, stage: str, key: str, fresh: bool) -> tuple[Path, Path]:
-        """(out, scratch): out is empty; scratch holds what an earlier, killed run of this key left, unless `fresh`."""
+        """(out, scratch): out is empty; scratch holds what an earlier, killed run of this key left, unless `fresh`.
+
+        What dead processes left of anything else is collected.
+        """
+        collect(self.volumes)
         place = self.volumes / ".partial" / f"{stage}-{key[:KEY_CHARACTERS]}"
         out, scratch = place / "out", place / "scratch"
-        shutil.rmtree(place if fresh else out, ignore_errors=True)
+        for path in (place, out, scratch):
+            if fresh or path == out or not path.is_dir():
+                clear(path)
         out.mkdir(parents=True)
         scratch.mkdir(exist_ok=True)
         return out, scratch
@@ -84,12 +89,21 @@ class Store:
         """Remove a half-made output; its scratch folder stays, so that the next run of the key resumes."""
         shutil.rmtree(out, ignore_errors=True)
 
+    def failed(self, name: str, scratch: Path, code: int, said: str) -> StageFailed:
+        """The error for a stage that ended with `code`; a trace that it left is kept, longer than its scratch folder."""
+        trace, kept = scratch / "logs" / TRACE, self.volumes / TRACES / f"{name}.txt"
+        if trace.is_file():
+            kept.parent.mkdir(exist_ok=True)
+            trace.replace(kept)
+            said += f" The trace is in {kept}."
+        return StageFailed(said, code)
+
     def take_report(self, out: Path) -> dict[str, Any]:
         """{"metrics", "verification"} as the stage wrote them, taken out of the output into the manifest."""
         report = out / REPORT
         if not report.is_file():
             raise ArtefactError(f"The stage ended well but wrote no {REPORT}; its package must end in `stage_main`.")
-        found = json.loads(report.read_text())
+        found = json.loads(report.read_bytes())
         report.unlink()
         return found
 
@@ -139,18 +153,14 @@ class Store:
         """Write the artefact's bill of materials beside it, outside its digest, and return its path."""
         from microstage.runner import sbom
 
-        path = artefact.notes / "sbom.cdx.json"
-        path.parent.mkdir(exist_ok=True)
-        write_json(path, sbom.of_artefact(artefact.manifest))
-        return path
+        return notes.write(artefact.notes / "sbom.cdx.json", sbom.of_artefact(artefact.manifest))
 
     def _keep_notes(self, target: Path, scratch: Path, run: dict[str, Any]) -> None:
-        notes = target.with_name(target.name + ".run")
-        shutil.rmtree(notes, ignore_errors=True)
-        notes.mkdir()
-        write_json(notes / "run.json", run)
+        beside = target.with_name(target.name + ".run")
+        clear(beside)
+        notes.write(beside / "run.json", run)
         if (scratch / "logs").is_dir():
-            shutil.move(scratch / "logs", notes / "logs")
+            shutil.move(scratch / "logs", beside / "logs")
 
     def _keep_conflict(self, published: Artefact, other: Artefact, out: Path) -> None:
         taken = len(list(self.volumes.glob(f"{published.about['stage']}/{published.key}.conflict-*")))

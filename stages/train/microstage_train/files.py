@@ -9,6 +9,7 @@ import torch
 from microstage import golden
 from microstage.canonical import write_json
 from microstage.models.training import Training
+from microstage.printable import in_picture
 from microstage.stage import Job
 
 __all__ = ["write"]
@@ -37,7 +38,7 @@ def _curves(job: Job, history: dict[str, list[dict[str, float]]], loss: str) -> 
     for axis, (phase, epochs) in zip(axes[0], history.items()):
         for name in ("train", "validation"):
             axis.plot(range(1, len(epochs) + 1), [epoch[name] for epoch in epochs], marker=".", label=name)
-        axis.set(title=f"{phase} epochs", xlabel="epoch", ylabel=loss, yscale="log")
+        axis.set(title=f"{in_picture(phase)} epochs", xlabel="epoch", ylabel=in_picture(loss), yscale="log")
         axis.legend()
     figure.tight_layout()
     figure.savefig(job.output / "curves.png", dpi=110, metadata={"Software": None})

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from microstage.errors import IntegrityError
 from microstage.models.training import Examples, Phase, Splits, each, predict
 from microstage.stage import Job
 from microstage.weights import read_checkpoint
+from microstage.writing import replacing
 
 __all__ = ["fit"]
 
@@ -23,7 +24,7 @@ def fit(job: Job, phase: Phase, data: Splits) -> list[dict[str, float]]:
         return []
     network, score = phase.network, phase.score or phase.loss
     checkpoint = job.scratch / f"{phase.name}.checkpoint"
-    state = {"epoch": 0, "history": [], "best": math.inf, "weights": None, **_resume(checkpoint, network)}
+    state = {"epoch": 0, "history": [], "best": math.inf, "weights": None, **_resume(job, checkpoint, network)}
     optimiser = phase.optimiser(network.parameters(), lr=phase.rate)  # after loading, which makes brevitas' scales anew
     if "optimiser" in state:
         optimiser.load_state_dict(state.pop("optimiser"))
@@ -107,17 +108,20 @@ def _go_on_collecting(network: nn.Module, collected: dict[str, tuple[int, Tensor
 
 
 def _save(path, state: dict[str, Any], network: nn.Module, optimiser) -> None:
-    beside = path.with_suffix(".part")
     inside = {"network": _weights(network), "collected": _collected(network), "optimiser": optimiser.state_dict()}
-    torch.save({**state, **inside, "random": torch.get_rng_state()}, beside)
-    os.replace(beside, path)
+    with replacing(path) as file:
+        torch.save({**state, **inside, "random": torch.get_rng_state()}, file)
 
 
-def _resume(path, network: nn.Module) -> dict[str, Any]:
-    """The state after the last whole epoch, if any."""
+def _resume(job: Job, path, network: nn.Module) -> dict[str, Any]:
+    """The state after the last whole epoch, if any; a checkpoint that cannot be read is left out, and training begins anew."""
     if not path.exists():
         return {}
-    whole = read_checkpoint(path)
+    try:
+        whole = read_checkpoint(path)
+    except IntegrityError as error:
+        job.log(f"train: {error} It is left out: {path.stem} begins anew.")
+        return {}
     _load(network, whole.pop("network"))
     _go_on_collecting(network, whole.pop("collected"))
     torch.set_rng_state(whole.pop("random"))

@@ -105,7 +105,7 @@ def _contract(model: Model) -> list[str]:
             text += f", scale {shown(known['scale'], tensor.shape)}" if known.get("scale") is not None else ""
             text += f", zero point {known['zero_point']}" if known.get("zero_point") else ""
             text += f", offset {shown(known['offset'], tensor.shape)}" if known.get("offset") else ""
-            lines.append(text + (f", unit {known['unit']}" if known.get("unit") else ""))
+            lines.append(text + (f", unit {in_comment(known['unit'])}" if known.get("unit") else ""))
     return lines
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from microstage.cepstra import Cepstra
+from microstage.printable import printable
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.specialised_kernels import fast_files
 from microstage_cbackend.writers import features_text as text
@@ -111,7 +112,7 @@ class FeaturesApi:
 
     def _words(self) -> dict[str, Any]:
         answers = ", ".join(n for n, _ in self._answers)
-        names = ", ".join(_literal(name) for name in self.classes)
+        names = ", ".join(_literal(printable(name)) for name in self.classes)
         words = {
             "STREAM_HEADER": text.STREAM_HEADER if self.streams else "",
             "CLASSES_HEADER": text.CLASSES_HEADER if self.classes else "",

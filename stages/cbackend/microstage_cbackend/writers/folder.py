@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from microstage.printable import in_markdown
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.writers.emit import Program
 from microstage_cbackend.writers.features import FeaturesApi
@@ -124,7 +125,7 @@ def readme(program: Program, real: FloatApi, sound: FeaturesApi, vectors: int) -
     lines = [f"# {name}", "", "A quantised neural network in C99: integers alone, no dependencies, no allocation, no written globals.", ""]
     if program.model.missing:
         lines += ["**Not the whole network.** It was cut short; these operators, and what follows them, are not computed here:", ""]
-        lines += [*(f"- {found}" for found in program.model.missing), ""]
+        lines += [*(f"- {in_markdown(found)}" for found in program.model.missing), ""]
     lines += ["```c", f'#include "{name}.h"', "", f"static {name}_arena arena;                 /* {program.arena_bytes} bytes, one per thread */"]
     lines += [f"const {name}_ctx ctx = {{ &arena }};", "```", "", "## Functions", "", "```c"]
     lines += [f"{w.signature()};" for w in program.writers] + api.declarations()
@@ -146,7 +147,7 @@ def readme(program: Program, real: FloatApi, sound: FeaturesApi, vectors: int) -
             known = facts.get(n, {})
             cells = [f"{part.name}.{quoted(n)}", list(t.shape), t.ctype, f"{t.low}..{t.high}"]
             scale, offset = (shown(known.get(fact) or 0, t.shape) for fact in ("scale", "offset"))
-            cells += [scale if "scale" in known else "", known.get("zero_point", 0), offset, known.get("unit", "")]
+            cells += [scale if "scale" in known else "", known.get("zero_point", 0), offset, in_markdown(known.get("unit", ""))]
             lines.append("| " + " | ".join(str(c) for c in cells) + " |")
     lines += real.entering()
     for n in [n for n, _ in real.outputs if real.differs(n)]:

@@ -6,6 +6,7 @@ import re
 import textwrap
 
 from microstage.c_names import Names, unique
+from microstage.printable import printable
 
 __all__ = ["CPLUSPLUS", "Names", "filled", "in_comment", "labels", "quoted", "unique"]
 
@@ -20,8 +21,8 @@ def quoted(text: str) -> str:
 
 
 def in_comment(sentence: str) -> str:
-    """`sentence` as it may stand in a comment: whatever names it quotes, it cannot end it."""
-    return re.sub(r"[^\w .,:;()<>='/-]", "_", sentence, flags=re.ASCII)
+    """`sentence` as it may stand in a comment: whatever it quotes ends it nowhere and is no trigraph."""
+    return re.sub(r"[*?\\]", "_", printable(sentence))
 
 
 def labels(texts: list[str]) -> dict[str, str]:
