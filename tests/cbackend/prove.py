@@ -10,6 +10,7 @@ says how many. Exit code 3 if any integer differs.
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import shutil
 import sys
@@ -65,13 +66,13 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--vectors", type=int, default=10000)
     parser.add_argument("--seconds", type=float, default=30)
-    parser.add_argument("networks", nargs="+", metavar="NAME=GRAPHS=C")
+    parser.add_argument("networks", nargs="+", metavar="NETWORK", help='["name", "graphs", "c"]')
     given, rows = parser.parse_args(words), []
     for compiler in COMPILERS:
         if not shutil.which(compiler):
             raise EnvironmentProblem(f"{compiler} is not installed; `apt-get install {compiler}` mends it.")
     for network in given.networks:
-        name, graphs, c = network.rsplit("=", 2)
+        name, graphs, c = json.loads(network)
         for row in prove(name, Path(graphs), Path(c), given.vectors, given.seconds):
             rows.append(row)
             print("  ".join(row), flush=True)

@@ -31,6 +31,13 @@ def library(folder, tmp_path_factory):
     return to / "ecg"
 
 
+def test_the_folder_that_a_library_goes_to_is_taken_as_it_was_typed(folder, tmp_path):
+    """Neither the written Makefile nor the shell expands it."""
+    to = tmp_path / 'a$b $(shell touch "$(O)") `touch c` "d"'
+    said("make", "library", f"TO={to}", f"O={tmp_path / 'ran'}", cwd=folder)
+    assert [path.name for path in tmp_path.iterdir()] == [to.name] and (to / "ecg" / "ecg.h").exists()
+
+
 def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 

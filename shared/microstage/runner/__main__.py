@@ -14,8 +14,10 @@ def newer_python():
     found = [path for name in names for path in sorted(glob.glob("%s/versions/*/bin/%s" % (root, name)))]
     found += [path for path in map(shutil.which, names) if path and "/shims/" not in path]
     if not found and shutil.which("uv"):
+        import subprocess  # seldom needed
+
         own = os.path.join(os.getcwd(), "volumes", ".env", "runner")
-        if os.path.exists(own) or os.system("uv venv --quiet --python 3.11 '%s'" % own) == 0:
+        if os.path.exists(own) or subprocess.call(["uv", "venv", "--quiet", "--python", "3.11", own]) == 0:
             found = [os.path.join(own, "bin", "python")]
     return found[0] if found else None
 

@@ -27,6 +27,7 @@ from microstage.runner.places import clear, hold
 __all__ = ["Environments", "LocalBackend", "find_python", "stage_command"]
 
 _STOP_SECONDS = 10
+_ONLY_LOCKED_WHEELS = ("--require-hashes", "--only-binary", ":all:")  # building a source archive runs what is in it
 _ALONE = ("--offline", "--no-config")  # for uv, which would otherwise ask what this site has set up as well
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
@@ -154,7 +155,7 @@ class Environments:
         beside.rename(self.folder / name)
 
     def _install(self, lock: Path, sources: list[str], *where: str | Path) -> None:
-        self._uv("pip", "install", "--quiet", "--no-deps", "--require-hashes", *where, *sources, "-r", lock)
+        self._uv("pip", "install", "--quiet", "--no-deps", *_ONLY_LOCKED_WHEELS, *where, *sources, "-r", lock)
 
     def _uv(self, *arguments: str | Path) -> None:
         command = [str(self._find_uv()), *map(str, arguments)]
@@ -168,7 +169,7 @@ class Environments:
         own = self.folder / "uv" / "bin" / "uv"
         if not own.exists():
             lock = Path(__file__).with_name("uv.lock")
-            install = ["-m", "pip", "install", "-q", "--require-hashes", *_sources(lock, "--isolated"), "-r", str(lock)]
+            install = ["-m", "pip", "install", "-q", *_ONLY_LOCKED_WHEELS, *_sources(lock, "--isolated"), "-r", str(lock)]
             steps = [[sys.executable, "-m", "venv", str(own.parent.parent)], [str(own.with_name("python")), *install]]
             if any(subprocess.run(step, stdin=subprocess.DEVNULL).returncode for step in steps):
                 raise EnvironmentProblem("uv could not be installed; install it by hand: `python3 -m pip install uv`.")

@@ -39,16 +39,16 @@ class Suite:
 
 
 def main(words: list[str]) -> int:
-    """Run the suites that cover the paths among `words` (default: all) and print each one's closing line again at the end; 1 if any failed
-    or had no test. Other words are NAME=VALUE."""
+    """Run the suites that cover the paths of TESTS= (default: all) and print each one's closing line again at the end;
+    1 if any failed or had no test. `words` are NAME=VALUE."""
     repository, volumes = REPOSITORY, REPOSITORY / "volumes"
-    paths = [word for word in words if "=" not in word]
-    assert_settings_used("test", split_words([word for word in words if "=" in word]), SETTINGS)
-    chosen = [Path(path).resolve() for path in paths] or [repository / "tests"]
+    typed = split_words(words)
+    assert_settings_used("test", typed, SETTINGS)
+    chosen = [Path(path).resolve() for path in typed.get("TESTS", "").split()] or [repository / "tests"]
     with tempfile.TemporaryDirectory() as scratch:
         jobs = list(_suites(repository, LocalBackend(repository, volumes), Path(scratch), chosen))
         if not jobs:
-            raise ParameterError(f"TESTS={' '.join(paths)} names no test of this repository.")
+            raise ParameterError(f"TESTS={typed['TESTS']} names no test of this repository.")
         with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
             results = list(pool.map(lambda job: _run(*job), jobs))
     print("\n" + "\n".join(line for line, _ in results))

@@ -30,18 +30,19 @@ _ALONE = {
     "unpack": ("BUNDLE",), "variables": ("MODEL",), "data": ("DATASET",), "sbom": ("STAGE", *_WHERE),
 }  # fmt: skip
 "Commands that are about no run: what they name is all that they use, parameters of stages included."
-_OF_THE_CHECKOUT = ("test", "bench-setup", "bench-kernels", "bench-lstm", "bench-bnn")
-"Commands that use nothing, not even the folder of artefacts."
+_OF_THE_CHECKOUT = {"test": ("TESTS",), "bench-setup": (), "bench-kernels": (), "bench-lstm": (), "bench-bnn": ()}
+"Commands that use nothing else, not even the folder of artefacts."
 
 
 def assert_settings_used(command: str, typed: Mapping[str, str], known: Iterable[str]) -> None:
     """`ParameterError` for one of the settings `known` that `command` does not use; for any variable, where it is
     about no run.
 
-    RUNNER, VENDOR and VOLUMES say what a machine is like, and may stand on every line.
+    PYTHON, RUNNER, VENDOR and VOLUMES say what a machine is like, and may stand on every line.
     """
     bare = command in _OF_THE_CHECKOUT
-    used = {"VENDOR", *(() if bare else ("VOLUMES", "RUNNER", *_ALONE.get(command, _OF_A_RUN.get(command, _STAGE))))}
+    machine = ("PYTHON", "VENDOR") if bare else ("PYTHON", "VENDOR", "RUNNER", "VOLUMES")
+    used = {*machine, *{**_OF_A_RUN, **_ALONE, **_OF_THE_CHECKOUT}.get(command, _STAGE)}
     for name in typed:
         said_twice = name == "STAGE" and typed[name] == command
         if name not in used and not said_twice and (name in known or bare or command in _ALONE):

@@ -31,11 +31,14 @@ test/selftest test/bench: %: %.o lib{name}.a
 	$(CC) -std=c99 $(CFLAGS) -I. -c -o $@ $<
 
 LIBRARY = {library}
+# TO as it was typed: neither make nor the shell expands it
+to = '$(subst ','\'',$(value TO))'
+unexport TO
 
 library:
-	@test -n "$(TO)" || {{ echo "make library TO=folder: where to?"; exit 2; }}
-	mkdir -p "$(TO)/{name}"
-	tar cf - $(LIBRARY) | tar xf - -C "$(TO)/{name}"
+	@test -n $(to) || {{ echo "make library TO=folder: where to?"; exit 2; }}
+	mkdir -p $(to)/{name}
+	tar cf - $(LIBRARY) | tar xf - -C $(to)/{name}
 
 clean:
 	rm -f test/selftest test/bench *.a *.o */*.o
