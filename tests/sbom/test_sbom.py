@@ -10,6 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from microstage.runner import licences, sbom
 from microstage.runner.engine import Engine
@@ -17,22 +19,16 @@ from microstage.runner.images import STAGES, Image, Images, context
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHA = "0123456789abcdef" * 4
+SCHEMA = JsonStrictValidator(SchemaVersion.V1_5)
 
 
 def assert_is_cyclonedx(bill: dict) -> None:
-    """What the schema of 1.5 asks of the fields that we write; the whole schema is not at hand where the network is cut."""
-    assert bill["bomFormat"] == "CycloneDX" and bill["specVersion"] == "1.5" and bill["version"] == 1
-    assert re.fullmatch(r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", bill["serialNumber"])
-    assert "timestamp" not in bill["metadata"]
-    components = [bill["metadata"]["component"], *bill["components"]]
-    references = [component["bom-ref"] for component in components]
+    """The schema of 1.5, whole, and what it does not ask: references that are unique, a serial number and no date."""
+    found = SCHEMA.validate_str(json.dumps(bill))
+    assert found is None, found
+    assert bill["specVersion"] == "1.5" and bill["serialNumber"] and "timestamp" not in bill["metadata"]
+    references = [component["bom-ref"] for component in [bill["metadata"]["component"], *bill["components"]]]
     assert len(set(references)) == len(references)
-    for component in components:
-        assert component["type"] in {"application", "container", "data", "file", "library", "platform"} and component["name"]
-        assert set(component) <= {"type", "name", "version", "bom-ref", "purl", "cpe", "hashes", "licenses", "scope"}
-        assert all(h["alg"] == "SHA-256" and re.fullmatch("[0-9a-f]{64}", h["content"]) for h in component.get("hashes", []))
-        said = component.get("licenses", [])
-        assert all([*entry] == ["license"] and len(entry["license"]) == 1 for entry in said) or [*said[0]] == ["expression"] and len(said) == 1
 
 
 def assert_is_provenance(statement: dict) -> None:
@@ -169,6 +165,25 @@ def test_an_artefact_has_its_bill_beside_it_and_is_itself_provenance(toy):
     (toy.root / "other").mkdir()
     assert toy.call("first", f"VOLUMES={toy.root / 'other'}")[0] == 0
     assert next((toy.root / "other/first").glob("*.run/sbom.cdx.json")).read_bytes() == before
+
+
+def test_the_bill_of_every_environment_that_is_here_keeps_to_the_schema():
+    """Of this test's own at least: what packages really say of their licences."""
+    prefixes = {path.parent for path in [Path(sys.prefix) / "pyvenv.cfg", *REPOSITORY.glob("volumes/.env/*/pyvenv.cfg")]}
+    for prefix in sorted(prefixes):
+        found = {"python": "3.11.7", "packages": licences.python_packages(sorted(prefix.glob("lib/python3*/site-packages")))}
+        bill = sbom.of_environment(prefix.name, (REPOSITORY / "tests/sbom/requirements.lock").read_text(), found)
+        assert_is_cyclonedx(bill)
+        assert {entry["name"] for entry in found["packages"]} and "cyclonedx-python-lib" in {c["name"] for c in bill["components"]}
+
+
+def test_the_schema_refuses_what_is_no_bill():
+    bill = sbom.of_environment("any", "thing==1\n", {})
+    assert_is_cyclonedx(bill)
+    (thing,) = bill["components"]
+    for wrong in ({"type": "thing"}, {"hashes": [{"alg": "SHA-256", "content": "0"}]}, {"licenses": [{"license": {"id": "My-Own"}}]}, {"colour": 1}):
+        with pytest.raises(AssertionError):
+            assert_is_cyclonedx({**bill, "components": [thing | wrong]})
 
 
 def test_make_sbom_says_where_the_bills_are_and_lists_the_licences_of_one_stage_or_of_all(tmp_path, capsys):
