@@ -3,14 +3,15 @@
 # make is the door; the runner (shared/microstage/runner) resolves keys, orders the stages and skips what is published.
 # docs/adr/0001 says why. Every variable on the command line goes to it, so that a misspelt one is an error.
 
-# What was typed is text: `value` reads it without expanding it, `override` keeps it from replacing what stands here, and
-# nothing of it is exported, as make would expand it then. The loop variable is called `=`, as nobody can type that.
+# What was typed is text: `value` reads it without expanding it, `override` keeps it from replacing what stands here,
+# and nothing of it is exported, as make would expand it then. The loop variable is called `=`: nobody can type that.
 override typed_names := $(foreach =,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $=))),$=))
 override define line_break
 
 
 endef
-$(foreach =,$(typed_names),$(if $(findstring $(line_break),$(value $=)),$(error $= holds a line break, which no variable may: leave it out)))
+$(foreach =,$(typed_names),$(if $(findstring $(line_break),$(value $=)),\
+  $(error $= holds a line break, which no variable may: leave it out)))
 override quoted = '$(subst ','\'',$1)'
 override typed := $(foreach =,$(typed_names),$(call quoted,$==$(value $=)))
 unexport $(typed_names)
@@ -19,7 +20,8 @@ ifneq ($(filter VENDOR,$(typed_names)),)
 override MICROSTAGE_VENDOR := $(value VENDOR)
 export MICROSTAGE_VENDOR
 endif
-override MICROSTAGE := PYTHONPATH=shared PYTHONDONTWRITEBYTECODE= $(call quoted,$(or $(value PYTHON),python3)) -m microstage.runner
+override python := $(call quoted,$(or $(value PYTHON),python3))
+override MICROSTAGE := PYTHONPATH=shared PYTHONDONTWRITEBYTECODE= $(python) -m microstage.runner
 
 override SHELL := bash
 override .SHELLFLAGS := -eu -o pipefail -c

@@ -17,13 +17,22 @@ from microstage.runner import local
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((REPOSITORY / ".github").rglob("*.y*ml"))
-_BY_COMMIT = re.compile(r"(\./\S+|[\w.-]+(/[\w.-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+|docker://\S+@sha256:[0-9a-f]{64}.*)$")
+_BY_COMMIT = re.compile(
+    r"(\./\S+|[\w.-]+(/[\w.-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+|docker://\S+@sha256:[0-9a-f]{64}.*)$"
+)
 
 
 def test_every_action_is_pinned_by_commit():
-    used = [line.split("uses:", 1)[1].strip() for path in WORKFLOWS for line in path.read_text().splitlines() if "uses:" in line]
+    used = [
+        line.split("uses:", 1)[1].strip()
+        for path in WORKFLOWS
+        for line in path.read_text().splitlines()
+        if "uses:" in line
+    ]
     assert len(used) >= 5 and [entry for entry in used if not _BY_COMMIT.match(entry)] == []
-    assert not any(map(_BY_COMMIT.match, ["actions/checkout@v4", "actions/checkout@main", "a/b@" + "0" * 39, "docker://alpine:3"]))
+    assert not any(
+        map(_BY_COMMIT.match, ["actions/checkout@v4", "actions/checkout@main", "a/b@" + "0" * 39, "docker://alpine:3"])
+    )
 
 
 @pytest.fixture
@@ -47,7 +56,9 @@ def source_archive(folder: Path) -> Path:
     project = folder / "thing-1.0"
     project.mkdir()
     (project / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n")
-    (project / "pyproject.toml").write_text("[build-system]\nrequires = []\nbuild-backend = 'own'\nbackend-path = ['.']\n")
+    (project / "pyproject.toml").write_text(
+        "[build-system]\nrequires = []\nbuild-backend = 'own'\nbackend-path = ['.']\n"
+    )
     (project / "own.py").write_text(f"open({str(folder / 'built')!r}, 'w')\n")
     return Path(shutil.make_archive(str(folder / "thing-1.0"), "gztar", folder, project.name))
 
@@ -57,7 +68,9 @@ def wheel(folder: Path) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("thing.py", "")
         archive.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n")
-        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(
+            f"{about}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
         archive.writestr(f"{about}/RECORD", "")
     return path
 
@@ -77,7 +90,13 @@ def test_uv_itself_comes_as_a_wheel_of_its_lock(tmp_path, monkeypatch):
     """Where there is none; what is run then is recorded here instead."""
     monkeypatch.setattr(local.shutil, "which", lambda name: None)
     ran: list[list[str]] = []
-    monkeypatch.setattr(local.subprocess, "run", lambda command, **_: ran.append([str(word) for word in command]) or subprocess.CompletedProcess([], 0))
+    monkeypatch.setattr(
+        local.subprocess,
+        "run",
+        lambda command, **_: ran.append([str(word) for word in command]) or subprocess.CompletedProcess([], 0),
+    )
     local.Environments(tmp_path)._find_uv()
     assert ran[0][:3] == [sys.executable, "-m", "venv"]
-    assert " ".join(ran[1]).endswith("-m pip install -q --require-hashes --only-binary :all: -r " + str(Path(local.__file__).with_name("uv.lock")))
+    assert " ".join(ran[1]).endswith(
+        "-m pip install -q --require-hashes --only-binary :all: -r " + str(Path(local.__file__).with_name("uv.lock"))
+    )

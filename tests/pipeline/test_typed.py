@@ -21,7 +21,11 @@ shift 2
 echo folder of the probe
 """
 _NO_RUNNER = ("help", "lint")  # targets that hand nothing on
-TARGETS = [name for line in re.findall(r"^\.PHONY: (.*)$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE) for name in line.split()]
+TARGETS = [
+    name
+    for line in re.findall(r"^\.PHONY: (.*)$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    for name in line.split()
+]
 HOSTILE = "$(shell touch ran)`touch ran`$$(touch ran);touch ran&\"'\\ a$b ${HOME}#%*,=é\t!) "
 
 
@@ -54,8 +58,19 @@ def variables(arguments: list[str]) -> dict[str, str]:
 
 def test_every_target_hands_on_what_was_typed_and_exports_nothing_of_it(checkout):
     targets = [target for target in TARGETS if target not in _NO_RUNNER]
-    typed = {"STAGE": HOSTILE, "VOLUMES": HOSTILE, "TESTS": HOSTILE, "VENDOR": HOSTILE, "NAME": "", "typed": "1", "%": "2", "a'b": "3",
-             "MICROSTAGE": "touch ran;", "SHELL": "false", "DISPLAY": HOSTILE}
+    typed = {
+        "STAGE": HOSTILE,
+        "VOLUMES": HOSTILE,
+        "TESTS": HOSTILE,
+        "VENDOR": HOSTILE,
+        "NAME": "",
+        "typed": "1",
+        "%": "2",
+        "a'b": "3",
+        "MICROSTAGE": "touch ran;",
+        "SHELL": "false",
+        "DISPLAY": HOSTILE,
+    }
     calls = told(checkout, *targets, *(f"{name}={value}" for name, value in typed.items()))
     assert len(calls) == len(targets)
     for arguments, environment in calls:
@@ -78,7 +93,14 @@ _TEXT = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.fixed_dictionaries({name: st.one_of(_TEXT, st.text("$(){}'\"\\#%*`;& \ta,=:!", max_size=12)) for name in ("STAGE", "ONNX", "NAME", "x.y")}))
+@given(
+    st.fixed_dictionaries(
+        {
+            name: st.one_of(_TEXT, st.text("$(){}'\"\\#%*`;& \ta,=:!", max_size=12))
+            for name in ("STAGE", "ONNX", "NAME", "x.y")
+        }
+    )
+)
 def test_any_text_arrives_as_it_was_typed(checkout, typed):
     ((arguments, _),) = told(checkout, "path", *(f"{name}={value}" for name, value in typed.items()))
     assert variables(arguments) == {name: value.lstrip(" \t\r\v\f") for name, value in typed.items()}
@@ -98,7 +120,9 @@ def test_the_interpreter_is_one_path_whatever_is_in_it(checkout):
     assert told(checkout, "path", PYTHON=str(python))[0][0] == ["path"]
 
 
-@pytest.mark.parametrize("words", [("path", "STAGE=a\ntouch ran"), ("help", "x=1\n"), ("test", "TESTS=a\n", "-k", "-i")])
+@pytest.mark.parametrize(
+    "words", [("path", "STAGE=a\ntouch ran"), ("help", "x=1\n"), ("test", "TESTS=a\n", "-k", "-i")]
+)
 def test_a_line_break_is_refused(checkout, words):
     done = subprocess.run(["make", *words], cwd=checkout, capture_output=True, text=True)
     assert done.returncode == 2 and "holds a line break, which no variable may" in done.stderr
@@ -107,7 +131,18 @@ def test_a_line_break_is_refused(checkout, words):
 
 def test_the_folder_of_artefacts_is_where_it_was_said(tmp_path):
     volumes = tmp_path / 'a$b "c" `d`'
-    words = ["make", "--silent", "path", "STAGE=streamline", f"ONNX={tmp_path / 'none'}", f"VOLUMES={volumes}", "RUNNER=local"]
+    words = [
+        "make",
+        "--silent",
+        "path",
+        "STAGE=streamline",
+        f"ONNX={tmp_path / 'none'}",
+        f"VOLUMES={volumes}",
+        "RUNNER=local",
+    ]
     done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 2 and str(tmp_path / "none") in done.stderr
-    assert "TESTS=a$b names no test" in subprocess.run(["make", "test", "TESTS=a$b"], cwd=REPOSITORY, capture_output=True, text=True).stderr
+    assert (
+        "TESTS=a$b names no test"
+        in subprocess.run(["make", "test", "TESTS=a$b"], cwd=REPOSITORY, capture_output=True, text=True).stderr
+    )
