@@ -41,12 +41,13 @@ train export qcdq streamline cbackend:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Looking
-.PHONY: path why runs resume verify report accuracy sweep estimate-file binfiles variables doctor sbom
+.PHONY: path why runs resume verify sign report accuracy sweep estimate-file binfiles variables doctor sbom
 path:        ## print the folder of an artefact: STAGE=
 why:         ## say why a stage would run again: STAGE=
 runs:        ## every training here, finished or cut off, by id; RUN= takes one on: make export RUN=1b6f
 resume:      ## go on with a training that was cut off: RUN=
-verify:      ## hash the artefacts again; integers compared per boundary
+verify:      ## hash the artefacts again; integers compared per boundary; who signed them: PUBLIC_KEY=
+sign:        ## vouch for what is published already: SIGNING_KEY=; with it, every stage signs what it makes
 report:      ## the closing table of the selected run
 accuracy:    ## train on every fold; errors per harmonic and source beside the textbook
 sweep:       ## every combination of listed values, up to STAGE=: CYCLES=0.25,0.5,1 LSTM_STATE_BITS=4,8
@@ -55,7 +56,7 @@ binfiles:    ## the benchmark runner's folder, classified file by file: MODEL=kw
 variables:   ## every variable of every stage
 doctor:      ## what this machine has and lacks
 sbom:        ## bills of materials of STAGE= or of every stage, and every licence
-path why runs resume verify report accuracy sweep estimate-file binfiles variables doctor sbom:
+path why runs resume verify sign report accuracy sweep estimate-file binfiles variables doctor sbom:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Making ready

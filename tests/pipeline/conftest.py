@@ -52,7 +52,8 @@ class Here(local.LocalBackend):
     def platform(self, stage):
         return {"python": "3", "libc": "any"}
 
-local.Environments.ensure = lambda self, version, lock: Path(sys.executable)
+pythons = {"signing": os.environ.get("TOY_SIGNING")}  # the one environment with packages that a test may need
+local.Environments.ensure = lambda self, version, lock: Path(pythons.get(lock.parent.name, sys.executable))
 kept = local.stage_environment
 local.stage_environment = lambda scratch: kept(scratch) | {k: v for k, v in os.environ.items() if k.startswith("TOY_")}
 backend.choose = lambda wanted, repository, volumes, *elsewhere: (Here(repository, volumes), "toy")

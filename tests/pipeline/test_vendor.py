@@ -213,3 +213,4 @@ def test_every_lock_that_is_installed_is_collected():
     names = {path.relative_to(REPOSITORY).as_posix() for path in vendor.locks(REPOSITORY)}
     assert {f"stages/{stage}/requirements.lock" for stage in STAGES} < names
     assert {"tests/requirements.lock", "tests/streamline/requirements.lock", "shared/microstage/runner/uv.lock"} < names
+    assert "shared/microstage/runner/signing/requirements.lock" in names

@@ -17,9 +17,10 @@ from microstage.runner.inputs import Input, all_files
 from microstage.runner.provenance import statement
 from microstage.runner.recipe import key_of
 
-__all__ = ["KEY_CHARACTERS", "MANIFEST", "Artefact", "manifest_of", "read"]
+__all__ = ["ENVELOPE", "KEY_CHARACTERS", "MANIFEST", "Artefact", "manifest_of", "read"]
 
 MANIFEST = "manifest.json"
+ENVELOPE = "manifest.dsse.json"  # the manifest again, signed (microstage.runner.signing); in no digest
 KEY_CHARACTERS = 16  # of a key, in the name of its folder
 _SHA256 = re.compile("[0-9a-f]{64}")
 _AGAIN = "remove the folder and run the stage again"
@@ -53,9 +54,14 @@ class Artefact:
         return {entry["name"]: entry["digest"]["sha256"] for entry in self.manifest["subject"]}
 
     @property
+    def statements(self) -> list[str]:
+        """The files that say what the others are: the manifest, and the envelope that it is signed in, if any."""
+        return [name for name in (MANIFEST, ENVELOPE) if (self._folder / name).is_file()]
+
+    @property
     def input(self) -> Input:
         """The artefact as a later stage reads it."""
-        find = partial(all_files, self._folder, MANIFEST)
+        find = partial(all_files, self._folder, MANIFEST, ENVELOPE)
         mend = f"remove the folder {self._folder} and run the stage again"
         return Input(self._folder, self.files, find, "it was published", mend)
 
@@ -131,4 +137,4 @@ def _is_formed(about: Mapping[str, Any], files: Mapping[str, str]) -> bool:
 def _is_inside(name: str) -> bool:
     """Whether a name is that of a file below the folder, written in one way alone."""
     parts = name.split("/")
-    return not {"", ".", ".."} & set(parts) and "\0" not in name and name != MANIFEST
+    return not {"", ".", ".."} & set(parts) and "\0" not in name and name not in (MANIFEST, ENVELOPE)

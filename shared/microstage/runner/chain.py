@@ -95,9 +95,9 @@ class Chain:
         steps = []
         for stage in needed(self.stages, target):
             step = self._step(stage, done)
-            again = force and stage.name == target
+            again = (force and stage.name == target) or not self._usable(step)
             if step.artefact is None or again:
-                step = (None if again else self._pulled(step)) or self.make(step, force)
+                step = (None if again else self._pulled(step)) or self.make(step, force or again)
             done[stage.name] = step.artefact
             steps.append(step)
         self.digests.save()
@@ -105,9 +105,18 @@ class Chain:
 
     def prepare(self, target: str) -> Step:
         """Do what `target` reads and is not done; its own step, published or not, with its inputs and its key."""
+        self.store.keys.load()
         sources = [name for name in self.stages[target].inputs.values() if name not in (DATASET, FILES, MODULE)]
         done = {step.stage.name: step.artefact for source in sources for step in self.run(source)}
         return self._step(self.stages[target], done)
+
+    def _usable(self, step: Step) -> bool:
+        """Whether the step's artefact, if it has one, may be taken as it is; says why one is made again."""
+        usable = step.artefact is None or self.store.keys.usable(step.artefact)
+        if not usable:
+            unsigned = f"{step.artefact.place} is not signed by {self.store.keys}"
+            print(f"{step.stage.name}: {unsigned}; it is made again and compared.", flush=True)
+        return usable
 
     def _pulled(self, step: Step) -> Step | None:
         """The step with its artefact from the registry, if one was chosen (`publishing.choose`) and has it."""
@@ -150,9 +159,11 @@ class Chain:
     def make(self, step: Step, force: bool = False) -> Step:
         """Run one step, publish what it wrote and return it with its artefact."""
         stage, key = step.stage, step.about["key"]
+        self.store.keys.load()
         with self.store.lock(stage.name, key):
             published = self.store.find(stage.name, key)
-            if published and not force:  # another make did it while this one waited
+            if published and not force and self.store.keys.usable(published):
+                # another make did it while this one waited
                 return Step(stage, step.about, step.inputs, published)
             if published:
                 published.checked()  # what is made again is compared with it

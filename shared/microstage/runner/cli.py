@@ -17,6 +17,7 @@ from microstage.runner.families import trained_on
 from microstage.runner.own_model import OwnModel, is_path
 from microstage.runner.process import process
 from microstage.runner.selection import SETTINGS, select
+from microstage.runner.signing import Keys
 from microstage.runner.store import Store
 from microstage.runner.sweep import sweep
 from microstage.runner.used import assert_parameters_used, assert_settings_used
@@ -32,7 +33,7 @@ class Session:
     def __init__(self, repository: Path, typed: dict[str, str]) -> None:
         self.repository = repository
         self.volumes = Path(typed.get("VOLUMES") or repository / "volumes").resolve()
-        self.store = Store(self.volumes)
+        self.store = Store(self.volumes, Keys.chosen(self.volumes, typed))
         publishing.choose(typed.get("REGISTRY"))
         stages = load_stages(repository)
         self.again = runs.find(self.store, runs.trained(stages), typed["RUN"]) if "RUN" in typed else None
@@ -97,7 +98,18 @@ def why(session: Session) -> None:
 
 def verify(session: Session) -> None:
     """Hash the selected artefacts again and print what each stage proved."""
-    print(report.verify(_finished(session), session.store))
+    steps = _finished(session)
+    signed = session.store.keys.verified(step.artefact for step in steps)
+    print(f"{report.verify(steps, session.store)}\n{signed}")
+
+
+def sign(session: Session) -> None:
+    """Vouch for the selected artefacts as they are: hash them again, then sign."""
+    if not session.store.keys.signing:
+        raise ParameterError("SIGNING_KEY= is missing: `openssl genpkey -algorithm ed25519 -out key.pem` makes a key.")
+    for step in _finished(session):
+        session.store.sign(step.artefact)
+        print(f"{step.stage.name}: {len(step.artefact.files)} files as published, signed: {step.artefact.place}")
 
 
 def list_runs(session: Session) -> None:
@@ -139,12 +151,14 @@ def base(session: Session) -> None:
 
 
 def environments(session: Session) -> None:
-    """Make every local environment now, rather than when its stage first runs."""
+    """Make every local environment now, rather than when its stage first runs, and that which signs."""
     from microstage.runner.local import LocalBackend
+    from microstage.runner.signing import environment
 
     local = LocalBackend(session.repository, session.volumes)
     for stage in session.stages.values():
         print(f"{stage.name}: Python {local.platform(stage)['python']}")
+    print(f"signatures: {environment(session.volumes).parent.parent.name}")
 
 
 def doctor(session: Session) -> int:
@@ -203,7 +217,9 @@ def push(session: Session) -> None:
     """The selected run's artefacts, and the images that are here, into REGISTRY=."""
     from microstage.runner.images import Images
 
-    publishing.push(_finished(session), Images(session.repository, session.volumes))
+    steps = _finished(session)
+    session.store.keys.verified(step.artefact for step in steps)
+    publishing.push(steps, Images(session.repository, session.volumes))
 
 
 def pull(session: Session) -> None:
@@ -238,7 +254,7 @@ def variables(session: Session) -> None:
 COMMANDS: dict[str, Callable[[Session], int | None]] = {
     "path": path, "why": why, "verify": verify, "report": show, "images": images, "base": base,
     "environments": environments, "doctor": doctor, "data": data, "variables": variables,
-    "accuracy": accuracy, "binfiles": binfiles, "runs": list_runs, "resume": resume,
+    "accuracy": accuracy, "binfiles": binfiles, "runs": list_runs, "resume": resume, "sign": sign,
     "pack": pack, "unpack": unpack, "push": push, "pull": pull, "sbom": sbom,
     "reproduce": reproduce, "vendor": vendor,
 }

@@ -85,6 +85,7 @@ def _published(typed: Mapping[str, str], chain_of: Callable[[dict[str, str]], Ch
         chain = chain_of(selection)
         step = list(chain.steps("qcdq"))[-1]
         if step.stage.name == "qcdq" and step.artefact:
+            chain.store.keys.require(step.artefact)
             return chain, step
     raise ArtefactError("No network of this selection is published; `make qcdq` with the same variables (not FILE or CHANNEL) makes one.")
 

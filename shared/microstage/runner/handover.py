@@ -17,7 +17,7 @@ from microstage.canonical import file_digest
 from microstage.errors import EnvironmentProblem, IntegrityError
 from microstage.models.own import FILE
 from microstage.runner import backend, bundle, notes
-from microstage.runner.artefact import MANIFEST, Artefact
+from microstage.runner.artefact import Artefact
 from microstage.runner.chain import Chain, Step
 from microstage.runner.declarations import MODULE, load_stage
 from microstage.runner.digests import Digests
@@ -59,12 +59,12 @@ def unpack(path: Path, store: Store, runner: str) -> str:
 def _carry_out(path: Path, index: Mapping[str, Any], store: Store, runner: str) -> str:
     about = index["about"]
     artefact = store.find(about["stage"], about["key"])
-    if artefact is None:
+    if artefact is None or not store.keys.usable(artefact):
         with _extracted(path, store) as place:
             artefact = _run(place, index, store, runner)
     result = path.with_name(f"{_title(about)}.artefact.tar")
     folder = artefact.checked()
-    files = {f"artefact/{name}": folder / name for name in (MANIFEST, *artefact.files)}
+    files = {f"artefact/{name}": folder / name for name in (*artefact.statements, *artefact.files)}
     bundle.write(result, {"kind": "artefact", "about": about, "run": artefact.run}, files)
     return f"{about['stage']} is done; take {result} home and `make unpack BUNDLE={result.name}` there."
 
@@ -150,7 +150,7 @@ def _loaded_image(place: Path, index: Mapping[str, Any], checkout: Path):
 
 def _input(folder: Path) -> Input:
     """An input that came with a bundle."""
-    find = partial(all_files, folder, "")
+    find = partial(all_files, folder)
     listed = {file.relative_to(folder).as_posix(): file_digest(file) for file in find()}
     return Input(folder, listed, find, "it was unpacked", "unpack the bundle again")
 

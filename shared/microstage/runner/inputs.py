@@ -25,9 +25,10 @@ class Touched(IntegrityError):
     """A file was written to while it was in use."""
 
 
-def all_files(folder: Path, but: str) -> list[Path]:
-    """Whatever lies in `folder` and is no folder, links to folders among them, without the file `but` at its top."""
-    return [path for path in folder.rglob("*") if (path.is_symlink() or not path.is_dir()) and path != folder / but]
+def all_files(folder: Path, *but: str) -> list[Path]:
+    """Whatever lies in `folder` and is no folder, links to folders among them, without the files `but` at its top."""
+    left_out = {folder / name for name in but}
+    return [path for path in folder.rglob("*") if (path.is_symlink() or not path.is_dir()) and path not in left_out]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from microstage.runner.artefact import MANIFEST, Artefact
 from microstage.runner.declarations import needed
 from microstage.runner.places import Place
 from microstage.runner.registry import MANIFEST_TYPE, Registry, describe
+from microstage.runner.signing import in_registry
 from microstage.runner.store import Store, foreign
 
 __all__ = ["ARTEFACT", "choose", "chosen", "fetch", "pull", "push", "pushed_or_not", "required"]
@@ -101,6 +102,7 @@ def fetch(registry: Registry, store: Store, stage: str, key: str) -> Artefact | 
         for name in progress(files, len(files), f"pulling {stage}"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             registry.fetch_blob(repository, *files[name], folder / name)
+        in_registry.fetch(registry, repository, tag, folder)
         return store.adopt(stage, key, folder)
 
 
@@ -111,6 +113,7 @@ def push(steps: Sequence, images) -> None:
     registry = required()
     for step in steps:
         done = "pushed" if pushed_or_not(registry, step.artefact) else "is there already"
+        in_registry.push(registry, *_names(step.stage.name, step.about["key"]), step.artefact)
         print(f"push: {step.stage.name}:{step.about['key'][:_KEY_CHARACTERS]} {done}", flush=True)
     image_registry.push(registry, images, [step.stage.name for step in steps])
 
@@ -129,6 +132,7 @@ def pull(chain, target: str, wanted: bool) -> None:
             break
     for step in (*before, last):
         print(f"pull: {step.stage.name}:{step.about['key'][:_KEY_CHARACTERS]} is {'here' if step.artefact else 'not there'}")
+    chain.store.keys.verified(step.artefact for step in (*before, last) if step.artefact)
     if last.artefact is None and (wanted or not before):
         raise ArtefactError(f"{registry.name} has no {last.stage.name} of this selection; `make {last.stage.name}` makes it.")
 

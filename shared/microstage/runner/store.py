@@ -21,20 +21,21 @@ from microstage.canonical import file_digest, write_json
 from microstage.ending import TRACE
 from microstage.errors import ArtefactError, ConflictError, IntegrityError, StageFailed
 from microstage.runner import notes
-from microstage.runner.artefact import KEY_CHARACTERS, MANIFEST, Artefact, manifest_of, read
+from microstage.runner.artefact import ENVELOPE, KEY_CHARACTERS, MANIFEST, Artefact, manifest_of, read
 from microstage.runner.inputs import all_files
 from microstage.runner.places import clear, collect, hold
 from microstage.runner.process import TRACES
+from microstage.runner.signing import Keys, carry
 from microstage.stage import REPORT
 
 __all__ = ["Store", "foreign"]
 
 
 class Store:
-    """Artefacts under one volumes folder."""
+    """Artefacts under one volumes folder, signed and believed by `keys`."""
 
-    def __init__(self, volumes: Path) -> None:
-        self.volumes = volumes
+    def __init__(self, volumes: Path, keys: Keys | None = None) -> None:
+        self.volumes, self.keys = volumes, keys or Keys(volumes)
 
     def folder(self, stage: str, key: str) -> Path:
         """Where the artefact of a key is or will be."""
@@ -110,23 +111,25 @@ class Store:
     def publish(self, about: dict[str, Any], out: Path, scratch: Path, run: dict[str, Any]) -> Artefact:
         """Give the finished `out` its manifest and its place; `ConflictError` if the key holds other bytes already."""
         stage, key = about["stage"], about["key"]
-        manifest = manifest_of(about, _written(out))
-        write_json(out / MANIFEST, manifest)
+        made = Artefact(out, manifest_of(about, _written(out)))
+        write_json(out / MANIFEST, made.manifest)
+        self.keys.seal(made)
         _sync(out)
         target = self.folder(stage, key)
         target.parent.mkdir(parents=True, exist_ok=True)
         published = self.find(stage, key)
-        if published and published.digest == Artefact(out, manifest).digest:
+        if published and published.manifest == made.manifest:
+            carry(made, published)
             shutil.rmtree(out.parent)
             return published
         if published:
-            self._keep_conflict(published, Artefact(out, manifest), out)
+            self._keep_conflict(published, made, out)
         self._keep_notes(target, scratch, run)
-        self.describe(Artefact(target, manifest))
+        self.describe(Artefact(target, made.manifest))
         os.rename(out, target)
         _sync_folder(target.parent)
         shutil.rmtree(out.parent)
-        return Artefact(target, manifest)
+        return Artefact(target, made.manifest)
 
     def adopt(self, stage: str, key: str, folder: Path) -> Artefact:
         """Publish `folder`, an artefact with its manifest that was made elsewhere; it has to lie on the volume, and is moved.
@@ -135,11 +138,13 @@ class Store:
         """
         found = foreign(folder, stage, key)
         found.checked()
+        self.keys.require(found, f"What came, {stage} {key[:KEY_CHARACTERS]},")
         target = self.folder(stage, key)
         target.parent.mkdir(parents=True, exist_ok=True)
         with self.lock(stage, key):
             published = self.find(stage, key)
-            if published and published.digest == found.digest:
+            if published and published.manifest == found.manifest:
+                carry(found, published)
                 shutil.rmtree(folder)
                 return published
             if published:
@@ -148,6 +153,12 @@ class Store:
             os.rename(folder, target)
             _sync_folder(target.parent)
         return Artefact(target, found.manifest)
+
+    def sign(self, artefact: Artefact) -> None:
+        """Vouch for what is published: hash every file again, then sign."""
+        with self.lock(artefact.about["stage"], artefact.about["key"]):
+            artefact.checked()
+            self.keys.seal(artefact)
 
     def describe(self, artefact: Artefact) -> Path:
         """Write the artefact's bill of materials beside it, outside its digest, and return its path."""
@@ -167,7 +178,7 @@ class Store:
         second = f"{published.place}.conflict-{taken + 1}"
         os.rename(out, second)
         old, new = published.files, other.files
-        name = next(n for n in sorted(old.keys() | new.keys()) if old.get(n) != new.get(n))
+        name = next((n for n in sorted(old.keys() | new.keys()) if old.get(n) != new.get(n)), MANIFEST)
         raise ConflictError(f"The same key gave different bytes, first in {name}; both are kept: {published.place} and {second}.")
 
 
@@ -181,7 +192,7 @@ def foreign(folder: Path, stage: str, key: str) -> Artefact:
 
 def _written(out: Path) -> dict[str, str]:
     """{file: SHA-256} of what a stage wrote."""
-    for path in (found := all_files(out, MANIFEST)):
+    for path in (found := all_files(out, MANIFEST, ENVELOPE)):
         if path.is_symlink() or not path.is_file():
             raise ArtefactError(f"The stage wrote {path.relative_to(out)}, which is no plain file; it must write files alone.")
     return {path.relative_to(out).as_posix(): file_digest(path) for path in found}

@@ -12,7 +12,7 @@ from microstage.runner.report import table
 
 __all__ = ["combinations", "sweep"]
 
-_HARNESS = ("DATA_DIR", "VOLUMES", "STAGE")
+_HARNESS = ("DATA_DIR", "VOLUMES", "STAGE", "PUBLIC_KEY", "SIGNING_KEY")
 
 
 def combinations(typed: Mapping[str, str]) -> tuple[list[str], list[dict[str, str]]]:

@@ -12,14 +12,18 @@ __all__ = ["assert_parameters_used", "assert_settings_used"]
 _WHERE = ("HOST", "STAGES_ON")
 _RUN = (*_WHERE, "DATA_DIR", "ONNX", "GOLDEN", "RUN")
 "What chooses a run, beside the parameters of the stages, and where it is."
-_MADE = (*_RUN, "REGISTRY")
+_KEYS = ("PUBLIC_KEY", "SIGNING_KEY")
+"Whose signature counts; the second signs as well."
+_MADE = (*_RUN, *_KEYS, "REGISTRY")
 "The same of commands that make what is missing."
 
 _OF_A_RUN = {
-    "path": (*_RUN, "STAGE"), "why": (*_RUN, "STAGE"), "verify": (*_RUN, "STAGE"), "report": (*_RUN, "STAGE"),
-    "push": (*_MADE, "STAGE"), "pull": (*_MADE, "STAGE"), "reproduce": (*_MADE, "STAGE"), "sweep": (*_MADE, "STAGE"),
+    "path": (*_RUN, "STAGE"), "why": (*_RUN, "STAGE"), "verify": (*_RUN, *_KEYS, "STAGE"), "report": (*_RUN, "STAGE"),
+    "sign": (*_RUN, "SIGNING_KEY", "STAGE"),
+    "push": (*_RUN, "PUBLIC_KEY", "REGISTRY", "STAGE"), "pull": (*_RUN, "PUBLIC_KEY", "REGISTRY", "STAGE"),
+    "reproduce": (*_MADE, "STAGE"), "sweep": (*_MADE, "STAGE"),
     "pack": (*_MADE, "STAGE", "BUNDLE", "IMAGE"), "binfiles": (*_MADE, "ENCODING"),
-    "accuracy": (*_WHERE, "DATA_DIR", "REGISTRY"), "estimate-file": (*_WHERE, "DATA_DIR", "FILE"),
+    "accuracy": (*_WHERE, *_KEYS, "DATA_DIR", "REGISTRY"), "estimate-file": (*_WHERE, "DATA_DIR", "FILE", "PUBLIC_KEY"),
     "bench": (*_MADE, "AGAINST", "BASELINE", "CC", "ROUNDS", "TFLITE"), "prove": (*_MADE, "SECONDS", "VECTORS"),
     "footprint": (*_MADE, "TFLITE"),
 }  # fmt: skip
@@ -27,7 +31,7 @@ _STAGE = (*_MADE, "FORCE")
 "What every stage uses that is asked for, and a training that goes on."
 _ALONE = {
     "images": (), "base": (), "environments": (), "doctor": (), "vendor": (), "runs": (),
-    "unpack": ("BUNDLE",), "variables": ("MODEL",), "data": ("DATASET",), "sbom": ("STAGE", *_WHERE),
+    "unpack": ("BUNDLE", *_KEYS), "variables": ("MODEL",), "data": ("DATASET",), "sbom": ("STAGE", *_WHERE),
 }  # fmt: skip
 "Commands that are about no run: what they name is all that they use, parameters of stages included."
 _OF_THE_CHECKOUT = {"test": ("TESTS",), "bench-setup": (), "bench-kernels": (), "bench-lstm": (), "bench-bnn": ()}

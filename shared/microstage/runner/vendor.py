@@ -19,7 +19,7 @@ from pathlib import Path
 
 from microstage.canonical import file_digest
 from microstage.errors import EnvironmentProblem, IntegrityError
-from microstage.runner import bases
+from microstage.runner import bases, signing
 from microstage.runner.engine import Engine
 from microstage.runner.package_server import PackageServer, normalised, project
 
@@ -116,7 +116,7 @@ def locks(repository: Path) -> list[Path]:
     """Every lock whose packages building and testing install."""
     found = [path for pattern in ("stages/*", "tests", "tests/*") for path in repository.glob(f"{pattern}/requirements.lock")]
     of_no_tests = {path for path in repository.glob("tests/*/requirements.lock") if not list(path.parent.glob("test_*.py"))}
-    return [*sorted(set(found) - of_no_tests), Path(__file__).with_name("uv.lock")]
+    return [*sorted(set(found) - of_no_tests), Path(__file__).with_name("uv.lock"), signing.LOCK]
 
 
 def debian_packages(dockerfile: Path) -> list[str]:
