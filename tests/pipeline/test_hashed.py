@@ -50,16 +50,17 @@ def two_files(toy):
 USING = [("second",), ("pack", "STAGE=second"), ("reproduce", "STAGE=second"), ("path", "STAGE=first"), ("verify", "STAGE=first")]
 
 
-@pytest.mark.parametrize("command", USING, ids=lambda words: words[0])
-def test_one_changed_bit_of_any_file_ends_every_command_that_uses_it(two_files, command):
+def test_one_changed_bit_of_any_file_ends_every_command_that_uses_it(two_files):
     toy, folder = two_files
     toy.ran()
-    for name in ("number.txt", "deep/more.bin"):
-        held = flip(folder / name)
-        refused(toy.call(*command), folder / name, "was changed after it was published", "remove the folder")
-        (folder / name).write_bytes(held)
+    flip(folder / "number.txt")
+    for command in USING:
+        refused(toy.call(*command), folder / "number.txt", "was changed after it was published", "remove the folder")
+    flip(folder / "number.txt")
+    flip(folder / "deep/more.bin")
+    refused(toy.call("second"), folder / "deep/more.bin", "was changed after it was published")
     (folder / "number.txt").rename(folder / "number")
-    refused(toy.call(*command), folder / "number", "remove the folder")
+    refused(toy.call("second"), folder / "number", "remove the folder")
     assert toy.ran() == [] and not published(toy, "second") and not list(toy.root.glob("*.tar"))
 
 
@@ -99,24 +100,25 @@ def test_two_folders_that_were_exchanged_are_not_found(toy):
     assert code == 0 and str(one) in err and str(two) in err and "No run yet" in out and toy.ran() == []
 
 
+BACK = "; open(p, 'wb').write(b)"
 EDITS = {
-    "its own source": (SECOND, True), "a source that was put back": (SECOND, False), "its lock": ("stages/second/requirements.lock", True),
-    "a shared module": ("shared/microstage/canonical.py", True), "its input": ("INPUT", True), "an input that was put back": ("INPUT", False),
+    "its own source": (SECOND, ""), "a source that is put back": (SECOND, BACK), "its lock": ("stages/second/requirements.lock", ""),
+    "a shared module": ("shared/microstage/canonical.py", ""), "its input": ("INPUT", ""), "an input that is put back": ("INPUT", BACK),
+    "an input, whereupon it fails": ("INPUT", f"{BACK}; raise SystemExit(3)"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("what", EDITS)
 def test_what_is_edited_while_the_stage_runs_ends_it_with_nothing_published(toy, what):
     assert toy.call("first")[0] == 0
-    name, stays = EDITS[what]
+    name, then = EDITS[what]
     path = toy.path("first") / "number.txt" if name == "INPUT" else toy.root / name
     edit = f"p = {str(path)!r}; b = open(p, 'rb').read(); open(p, 'wb').write(b + b' '); (job.scratch / 'kept').touch()"
-    undo = "" if stays else "; open(p, 'wb').write(b)"
-    refused(toy.call("second", TOY_DOES=edit + undo), path, "was changed while second ran")
+    refused(toy.call("second", TOY_DOES=edit + then), path, "was changed while second ran")
     assert not published(toy, "second") and not list((toy.root / "volumes/.partial").glob("*/out"))
     checkpoints = list((toy.root / "volumes/.partial").glob("second-*/scratch/kept"))
     assert len(checkpoints) == (0 if name == "INPUT" else 1), "what was computed from other bytes is no checkpoint"
-    if not (name == "INPUT" and stays):
+    if name != "INPUT" or then:
         assert toy.call("second")[0] == 0 and len(published(toy, "second")) == 1
 
 
@@ -139,6 +141,16 @@ def test_data_that_are_edited_or_added_while_the_stage_runs_end_it(recorded):
         refused(toy.call("first", f"DATA_DIR={file.parent}", TOY_DOES=does), named)
         assert not published(toy, "first")
     assert toy.call("first", f"DATA_DIR={file.parent}")[0] == 0 and len(published(toy, "first")) == 1
+
+
+def test_a_file_of_the_users_own_that_is_edited_while_the_stage_runs_ends_it(toy):
+    declared, own = toy.root / "stages/second/stage.toml", toy.root / "own.txt"
+    entrance = '[outputs.network]\n[instead.first]\nsummary = "Ours."\nform = "network"\nfiles = { ONNX = "number.txt" }\n[parameters.times]'
+    declared.write_text(declared.read_text().replace("[parameters.times]", entrance))
+    own.write_text("7")
+    for command in (("second", f"ONNX={own}"), ("second", f"ONNX={own}", "TIMES=3")):
+        refused(toy.call(*command, TOY_DOES=f"open({str(own)!r}, 'a').write('8')"), own, "was changed while second ran")
+    assert not published(toy, "second") and toy.call("second", f"ONNX={own}")[0] == 0
 
 
 def test_an_edit_that_sets_the_time_back_is_seen_by_the_key_and_by_the_stage(toy):

@@ -205,9 +205,13 @@ class Chain:
             raise
 
     def _sources(self, step: Step, digests: Digests) -> None:
-        """Hash the stage's sources, which must be those of its key; of the user's module, the copy that the stage gets."""
-        module = next((given.checked() / FILE for name, given in step.inputs.items() if step.stage.inputs.get(name) == MODULE), None)
+        """Hash the stage's sources, and the user's files that copies were made of: they must be those of its key."""
+        kinds = step.stage.inputs
+        module = next((given.checked() / FILE for name, given in step.inputs.items() if kinds.get(name) == MODULE), None)
         assert_unchanged(step.about["recipe"], step.stage, self.repository, digests, module)
+        for kind, own in ((FILES, self.own), (MODULE, self.module)):
+            if own and kind in kinds.values():
+                own.hash_originals(digests)
 
     def _publish(self, step: Step, out: Path, scratch: Path, run: dict[str, Any]) -> Artefact:
         report = self.store.take_report(out)

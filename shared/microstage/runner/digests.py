@@ -35,8 +35,7 @@ class Digests:
         known = self._files.get(str(path))
         if known and self._memory is None:
             return known[-1]
-        stat = path.stat()
-        mark = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+        mark = _mark(path)
         if isinstance(known, list) and known[:-1] == mark and isinstance(known[-1], str):
             return known[-1]
         found = file_digest(path)
@@ -58,16 +57,13 @@ class Digests:
         """{path relative to root: SHA-256}."""
         return {path.relative_to(root).as_posix(): self.of(path) for path in sorted(files)}
 
+    def written(self) -> str | None:
+        """The first of its files that has been written to since it was read; nothing is read again."""
+        return next((path for path, seen in self._files.items() if not _has_mark(Path(path), seen[:-1])), None)
+
     def changed(self, later: Digests) -> str | None:
-        """The first of its files that `later` finds gone, with another mark or with other bytes."""
-        for path, seen in self._files.items():
-            try:
-                later.of(Path(path))
-            except OSError:
-                return path
-            if later._files[path] != seen:
-                return path
-        return None
+        """The first of its files that has been written to since it was read, or has other bytes, which `later` reads."""
+        return self.written() or next((path for path, seen in self._files.items() if later.of(Path(path)) != seen[-1]), None)
 
     def save(self) -> None:
         """Keep what was learnt; losing this file costs time alone."""
@@ -80,6 +76,18 @@ class Digests:
         if self._memory:
             clear(self._memory)
         self._files, self._imports = {}, {}
+
+
+def _mark(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+
+
+def _has_mark(path: Path, mark: list[int]) -> bool:
+    try:
+        return _mark(path) == mark
+    except OSError:
+        return False
 
 
 def _remembered(memory: Path) -> tuple[dict, dict]:

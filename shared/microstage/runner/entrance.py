@@ -25,9 +25,10 @@ from pathlib import Path
 
 from microstage.c_names import network_name
 from microstage.canonical import file_digest, write_json
-from microstage.errors import ParameterError
+from microstage.errors import IntegrityError, ParameterError
 from microstage.onnx_file import NAMES, inside_folder
 from microstage.runner.declarations import FILES, Stage
+from microstage.runner.digests import Digests
 from microstage.runner.inputs import Input, all_files
 from microstage.runner.places import Place
 
@@ -79,10 +80,14 @@ def _named(stage: Stage, file: str) -> Stage:
 
 @dataclass(frozen=True)
 class OwnFiles:
-    """Copies of the user's files in a folder that is gone when this process ends; `listed` is {file: SHA-256}."""
+    """Copies of the user's files in a folder that is gone when this process ends.
+
+    `listed` is {file: SHA-256}, `originals` where they were copied from.
+    """
 
     place: Place
     listed: Mapping[str, str]
+    originals: Mapping[str, Path]
 
     @property
     def folder(self) -> Path:
@@ -93,6 +98,12 @@ class OwnFiles:
         """The files as a stage reads them."""
         find = partial(all_files, self.folder, NAMES)
         return Input(self.folder, self.listed, find, "it was copied", "run the same command again")
+
+    def hash_originals(self, digests: Digests) -> None:
+        """`IntegrityError` for a file of the user's that is no longer what was copied."""
+        for inside, path in self.originals.items():
+            if digests.of(path) != self.listed[inside]:
+                raise IntegrityError(f"{path} was changed after it was copied; run the same command again.")
 
     @classmethod
     def collect(cls, stages: Mapping[str, Stage], typed: Mapping[str, str], volumes: Path) -> OwnFiles | None:
@@ -112,7 +123,7 @@ class OwnFiles:
             shutil.copyfile(source, target)
         found = {inside: file_digest(place.folder / inside) for inside in sorted(copied)}
         write_json(place.folder / NAMES, {inside: source.name for inside, source in sources.items()})
-        return cls(place, found)
+        return cls(place, found, copied)
 
 
 def _kept_beside(model: Path) -> dict[str, Path]:

@@ -143,7 +143,8 @@ class Images:
         return base and notes.read(self.known / f"{self._recipe(stage, base)}.json", _image)
 
     def _build(self, engine: Engine, stage: str, base: dict[str, str]) -> Image:
-        recipe = self._recipe(stage, base)
+        files = context(self.repository, stage)  # once: what is built is what the recipe was made of
+        recipe = _recipe(base, files)
         tag = f"microstage/{stage}:{recipe[:16]}"
         builder = "BuildKit" if engine.buildkit else "the legacy builder"
         log = self.known / f"{stage}.log"
@@ -155,7 +156,7 @@ class Images:
         with vendor.build_arguments(self.repository, stage) as sources, log.open("wb") as output:
             done = subprocess.run(
                 [*engine.command, *command, *sources, "-"],
-                input=context(self.repository, stage),
+                input=files,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=engine.build_environment(),
@@ -186,7 +187,7 @@ class Images:
         self._write(f"{image.recipe}.cdx", sbom.of_image(image, self.repository, found))
 
     def _recipe(self, stage: str, base: dict[str, str]) -> str:
-        return hashlib.sha256(base["id"].encode() + b"\n" + context(self.repository, stage)).hexdigest()
+        return _recipe(base, context(self.repository, stage))
 
     def _base(self, stage: str, choose: bool) -> dict[str, str] | None:
         """{"reference", "id"} of the stage's base: as chosen before, or, with `choose`, chosen now and kept."""
@@ -222,6 +223,10 @@ def _chosen(said: Any) -> dict[str, dict[str, str]]:
     found = {python: {"reference": base["reference"], "id": base["id"]} for python, base in said.items()}
     notes.assert_texts(*(text for base in found.values() for text in base.values()))
     return found
+
+
+def _recipe(base: dict[str, str], files: bytes) -> str:
+    return hashlib.sha256(base["id"].encode() + b"\n" + files).hexdigest()
 
 
 def context(repository: Path, stage: str) -> bytes:

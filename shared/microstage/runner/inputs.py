@@ -72,10 +72,18 @@ def held(what: str, read: Callable[[Digests], T]) -> Iterator[T]:
     One that was put back to what it was before the end is found too: its time stamps tell.
     """
     before, after = Digests(), Digests()
-    yield read(before)
-    if path := before.changed(after):
-        raise Touched(f"{path} was changed while {what}, so nothing came of it; the same command makes it anew.")
+    try:
+        yield read(before)
+    except BaseException as error:  # whatever was the matter, it was the matter with other files
+        _assert_none(before.written(), what, error)
+        raise
+    _assert_none(before.changed(after), what)
     read(after)
+
+
+def _assert_none(path: str | None, what: str, error: BaseException | None = None) -> None:
+    if path:
+        raise Touched(f"{path} was changed while {what}, so nothing came of it; the same command makes it anew.") from error
 
 
 @contextmanager

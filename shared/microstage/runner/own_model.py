@@ -80,7 +80,7 @@ class OwnModel:
         place = Place(volumes, "model")
         file = place.folder / FILE
         file.write_bytes(self.source)
-        return OwnFiles(place, {FILE: file_digest(file)})
+        return OwnFiles(place, {FILE: file_digest(file)}, {FILE: self.path})
 
 
 def _parsed(name: str, source: bytes) -> ast.Module:
