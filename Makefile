@@ -46,7 +46,7 @@ path:        ## print the folder of an artefact: STAGE=
 why:         ## say why a stage would run again: STAGE=
 runs:        ## every training here, finished or cut off, by id; RUN= takes one on: make export RUN=1b6f
 resume:      ## go on with a training that was cut off: RUN=
-verify:      ## hash the artefacts again; integers compared per boundary; who signed them: PUBLIC_KEY=
+verify:      ## hash the artefacts again, name what was made from a changed file; integers compared per boundary; who signed them: PUBLIC_KEY=
 sign:        ## vouch for what is published already: SIGNING_KEY=; with it, every stage signs what it makes
 report:      ## the closing table of the selected run
 accuracy:    ## train on every fold; errors per harmonic and source beside the textbook

@@ -15,7 +15,7 @@ from microstage.runner import digests
 from microstage.runner.artefact import manifest_of, read
 from microstage.runner.digests import Digests
 
-SECOND, FIRST = ("stages/{0}/microstage_{0}/__main__.py".format(stage) for stage in ("second", "first"))
+SECOND, FIRST = (f"stages/{stage}/microstage_{stage}/__main__.py" for stage in ("second", "first"))
 
 
 def refused(done: tuple[int, str, str], *said: object) -> None:
