@@ -8,6 +8,7 @@ import pytest
 from microstage.errors import ArtefactError, ParameterError, StageFailed
 from microstage.runner.artefact import Artefact
 from microstage.runner.estimate_file import estimate_file
+from microstage.runner.store import Store
 
 
 class Volume:
@@ -15,7 +16,7 @@ class Volume:
 
     def __init__(self, volumes: Path, published: dict[str, str], failing: str = "") -> None:
         self.published, self.failing, self.asked, self.calls = published, failing, [], []
-        self.store, self.stages, self.backend = SimpleNamespace(volumes=volumes), {"train": "train", "qcdq": "qcdq"}, self
+        self.store, self.stages, self.backend = Store(volumes), {"train": "train", "qcdq": "qcdq"}, self
 
     def chain(self, selection):
         self.asked.append(selection)
@@ -64,7 +65,7 @@ def test_a_step_that_fails_leaves_nothing(tmp_path, recording, failing):
     volume = Volume(tmp_path, {"CHANNEL": "current", "FREQUENCY": "60"}, failing)
     with pytest.raises(StageFailed) as caught:
         estimate_file({"FILE": str(recording)}, volume.chain)
-    assert caught.value.exit_code == 2 and [path.name for path in tmp_path.iterdir()] == ["in"]
+    assert caught.value.exit_code == 2 and not any((tmp_path / ".partial").iterdir()) and not (tmp_path / "estimates").exists()
 
 
 @pytest.mark.parametrize("typed,reason", [
