@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import signal
 import sys
 import threading
@@ -81,9 +82,15 @@ def _failed(who: str, error: Exception, trace: Path) -> int:
         what = f" ({said})" if said else ""
         return _told(f"{who}: This needs more memory than the machine, or MEMORY=, has{what}; give it more, or a smaller network.", _BAD)
     if isinstance(error, OSError):  # a full disk, a folder of another user: of the machine, not of the code
-        return _told(f"{who}: {error.strerror or said}: {error.filename or 'while reading or writing'}.", _BAD)
+        return _told(f"{who}: {_of_the_machine(error)}.", _BAD)
     kept = _keep(error, trace)
     return _told(f"{who}: {type(error).__name__}: {said}: a fault of microstage; {kept}.", FAULT)
+
+
+def _of_the_machine(error: OSError) -> str:
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):  # of a whole folder: the first is enough
+        return str(error.args[0][0][-1])
+    return f"{error.strerror or error}: {error.filename or 'while reading or writing'}"
 
 
 def _of_memory(error: BaseException | None) -> bool:

@@ -7,7 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,17 +86,43 @@ class Toy:
         self.log = root / "log"
         self.log.write_text("")
 
-    def start(self, *words: str, **environment: str) -> subprocess.Popen:
+    def start(self, *words: str, around: Callable[[], None] = hear_interrupts, **environment: str) -> subprocess.Popen:
+        """The runner on `words`; `around` is called in its process before it begins."""
         base = {"PATH": os.environ["PATH"], "PYTHONPATH": str(self.root / "shared"), "HOME": str(self.root)}
         base |= {"TOY_ROOT": str(self.root), "TOY_LOG": str(self.log), **environment}
         return subprocess.Popen([sys.executable, "-c", DRIVER, *words], env=base, text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-                                preexec_fn=hear_interrupts)
+                                preexec_fn=around)
 
-    def call(self, *words: str, **environment: str) -> tuple[int, str, str]:
-        process = self.start(*words, **environment)
+    def call(self, *words: str, **given: Any) -> tuple[int, str, str]:
+        process = self.start(*words, **given)
         out, err = process.communicate(timeout=60)
         return process.returncode, out, err
+
+    def started(self, *words: str, **given: Any) -> subprocess.Popen:
+        """The runner on `words`, whose first stage has begun and sleeps."""
+        self.ran()
+        process = self.start(*words, TOY_SLEEP="30", **given)
+        self.wait_for(self.log.read_text)
+        return process
+
+    @staticmethod
+    def wait_for(condition: Callable[[], Any]) -> None:
+        end = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.02)
+
+    def running(self) -> list[str]:
+        """Processes that name this checkout."""
+        return [pid for pid in os.listdir("/proc") if pid.isdigit() and str(self.root) in _command(pid)]
+
+    def patched(self, source: str) -> str:
+        """PYTHONPATH with which every process of the runner runs `source` before anything else."""
+        folder = self.root / "patch"
+        folder.mkdir(exist_ok=True)
+        (folder / "sitecustomize.py").write_text(source)
+        return os.pathsep.join([str(folder), str(self.root / "shared")])
 
     def ran(self) -> list[str]:
         """The stages that ran since the last time this was asked."""
@@ -105,6 +134,13 @@ class Toy:
         code, out, err = self.call("path", f"STAGE={stage}", *words)
         assert code == 0, err
         return Path(out.strip())
+
+
+def _command(pid: str) -> str:
+    try:
+        return Path("/proc", pid, "cmdline").read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 @pytest.fixture

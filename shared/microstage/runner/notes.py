@@ -37,10 +37,11 @@ def read(path: Path, take: Callable[[Any], T]) -> T | None:
 
 def facts(said: Any) -> dict[str, Any]:
     """What a run's note says, if times and places in it are in the types that they were written in."""
+    known = {name: value for name, value in said.items() if value is not None}
     for name in ("seconds", "started", "began"):
-        time.localtime(said.get(name) or 0)
-    assert_texts(*(said.get(name) or "" for name in ("data_dir", "model_file")))
-    return said
+        time.localtime(known.get(name, 0))
+    assert_texts(*(known[name] for name in ("data_dir", "model_file") if name in known))
+    return known
 
 
 def assert_texts(*values: Any) -> None:

@@ -55,13 +55,14 @@ def listing(store: Store, stage: str) -> list[Run]:
 
 def _finished(artefact: Artefact) -> Run:
     about, run = artefact.about, artefact.run
-    return Run(artefact.key, about["parameters"], run.get("data_dir"), run.get("model_file"), run.get("started") or 0.0, about["metrics"])
+    return Run(artefact.key, about["parameters"], run.get("data_dir"), run.get("model_file"), run.get("started", 0.0), about["metrics"])
 
 
 def _cut_off(path: Path, said: Any) -> Run:
-    if not all(isinstance(value, str | int | float) for value in notes.facts(said)["parameters"].values()):
+    known = notes.facts(said)
+    if not all(isinstance(value, str | int | float) for value in known["parameters"].values()):
         raise TypeError
-    return Run(path.parent.name.rpartition("-")[2], said["parameters"], said["data_dir"], said.get("model_file"), said["began"], None)
+    return Run(path.parent.name.rpartition("-")[2], known["parameters"], known.get("data_dir"), known.get("model_file"), known["began"], None)
 
 
 def find(store: Store, stage: str, wanted: str) -> Run:
