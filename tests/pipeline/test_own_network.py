@@ -1,6 +1,5 @@
 """`ONNX=`: the chain begins at streamline, with a key of the file's bytes; what has no meaning then is said in one sentence."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
