@@ -48,7 +48,7 @@ def test_the_digest_is_of_bytes_and_roles_not_of_places(stages, tmp_path):
     assert sorted(path.name for path in first.folder.iterdir()) == ["model.onnx", "names.json"]
     two.write_bytes(b"another")
     assert first.input.digest != collected(stages, tmp_path, ONNX=str(two)).input.digest
-    folder = Path(first.folder)
+    folder = first.folder
     del first
     assert not folder.exists()
 
