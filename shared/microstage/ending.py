@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import shutil
 import signal
 import sys
@@ -15,7 +16,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -32,6 +33,7 @@ _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _ECHO_SECONDS = 10  # make passes on what the terminal sends to all; and cleaning up is not to be cut short
 _LONGEST = 400
 _NO_MEMORY = ("bad_alloc", "allocate memory", "allocate buffer", "out of memory")
+_NO_ROOM = ("no space left", "file write failed")
 _heard = -float(_ECHO_SECONDS)
 
 
@@ -54,10 +56,10 @@ def meaning(code: int) -> str:
     return known.get(code, "its message is above")
 
 
-def ended(who: str, work: Callable[[], int | None], trace: Path, interrupted: str = "") -> int:
+def ended(who: str, work: Callable[[], int | None], trace: Path | None = None, interrupted: str = "") -> int:
     """Exit code of `work`; what stops it is told in one sentence that begins with `who`, `interrupted` if a signal did.
 
-    The trace of an exception that nobody foresaw is written to the file `trace`.
+    The trace of an exception that nobody foresaw is written to the file `trace`; without one it is shown.
     """
     guard()
     try:
@@ -76,21 +78,33 @@ def ended(who: str, work: Callable[[], int | None], trace: Path, interrupted: st
         return _failed(who, error, trace)
 
 
-def _failed(who: str, error: Exception, trace: Path) -> int:
-    said = " ".join(str(error).split())[:_LONGEST].rstrip(".")
+def _failed(who: str, error: Exception, trace: Path | None) -> int:
+    said = _short(error)
     if _of_memory(error):
         what = f" ({said})" if said else ""
         return _told(f"{who}: This needs more memory than the machine, or MEMORY=, has{what}; give it more, or a smaller network.", _BAD)
-    if isinstance(error, OSError):  # a full disk, a folder of another user: of the machine, not of the code
+    if isinstance(error, OSError) or any(text in said.lower() for text in _NO_ROOM):  # of the machine, not of the code
         return _told(f"{who}: {_of_the_machine(error)}.", _BAD)
     kept = _keep(error, trace)
     return _told(f"{who}: {type(error).__name__}: {said}: a fault of microstage; {kept}.", FAULT)
 
 
-def _of_the_machine(error: OSError) -> str:
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:_LONGEST].rstrip(".")
+
+
+def _of_the_machine(error: Exception) -> str:
     if isinstance(error, shutil.Error) and isinstance(error.args[0], list):  # of a whole folder: the first is enough
         return str(error.args[0][0][-1])
-    return f"{error.strerror or error}: {error.filename or 'while reading or writing'}"
+    file = getattr(error, "filename", None) or _file_at_hand(error) or "while reading or writing"
+    return f"{getattr(error, 'strerror', None) or _short(error)}: {file}"
+
+
+def _file_at_hand(error: Exception) -> str | None:
+    """The file that was being read or written, of which an error of its disk says nothing."""
+    frames = [frame.f_locals.values() for frame, _ in traceback.walk_tb(error.__traceback__)]
+    names = [str(getattr(value, "name", "")) for values in frames for value in values if isinstance(value, io.IOBase)]
+    return next((name for name in reversed(names) if "/" in name), None)
 
 
 def _of_memory(error: BaseException | None) -> bool:
@@ -103,15 +117,15 @@ def _of_memory(error: BaseException | None) -> bool:
     return False
 
 
-def _keep(error: Exception, trace: Path) -> str:
+def _keep(error: Exception, trace: Path | None) -> str:
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    try:
-        trace.parent.mkdir(parents=True, exist_ok=True)
-        trace.write_text(text, errors="backslashreplace")
-        return f"its trace is in {trace}"
-    except OSError:  # then it is shown, so that it is not lost
-        _told(text, FAULT, lines=True)
-        return "its trace is above"
+    if trace is not None:
+        with suppress(OSError):
+            trace.parent.mkdir(parents=True, exist_ok=True)
+            trace.write_text(text, errors="backslashreplace")
+            return f"its trace is in {trace}"
+    _told(text, FAULT, lines=True)
+    return "its trace is above"
 
 
 def _told(text: str, code: int, lines: bool = False) -> int:

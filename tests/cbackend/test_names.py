@@ -21,6 +21,7 @@ TAKEN = (
     " tiny_infer tiny_arena tiny_model tiny_ctx TINY_OK tiny_status ms_within_i8 x x_integers x_scale 0 9lives A0 OUTPUT E PI"
 ).split()
 HEADERS = "assert complex ctype errno float inttypes limits math setjmp signal stdbool stdio stdlib string tgmath time unistd"
+UNIT = "°C */ #error ??/\n#error \\\n<script> | ` [a](b) \x1b[2J \u202e"
 FEW = 3
 
 
@@ -47,7 +48,7 @@ def artefact(folder):
         rows.append({**feeds, **evaluate(model, feeds)})
     golden = {name: np.stack([row[name] for row in rows]) for name in (*g.inputs, *outputs)}
     golden |= {f"real.{name}": (values * 0.5).astype(np.float32) for name, values in golden.items()}
-    facts = {"inputs": {name: {"scale": 0.5} for name in g.inputs}, "outputs": {name: {"scale": 0.5} for name in outputs}}
+    facts = {side: {name: {"scale": 0.5, "unit": UNIT} for name in names} for side, names in (("inputs", g.inputs), ("outputs", outputs))}
     return write_artefact(folder, {"model": model}, golden, facts)
 
 
@@ -82,6 +83,13 @@ def test_no_name_is_broken_by_the_end_of_a_line(folder):
     text = (folder / "tiny.c").read_text()
     assert len(LONG) > 116 and text.count(unique([LONG + "x"])[0]) >= 2 and quoted(LONG + "x") in text
     assert max(len(line) for line in text.splitlines() if quoted(LONG) not in line) <= 120
+
+
+def test_what_a_user_calls_things_acts_on_no_reader(folder):
+    texts = {path.name: path.read_text(errors="replace") for path in folder.rglob("*") if path.suffix in (".c", ".h", ".md", ".txt")}
+    assert "°C" in texts["tiny.h"] and "°C" in texts["README.md"]
+    assert not any(set("\x1b\u202e") & set(text) for text in texts.values())
+    assert "<script>" not in texts["README.md"] and "](b)" not in texts["README.md"] and "??/" not in texts["tiny.h"]
 
 
 def test_of_two_that_would_be_one_the_second_has_a_number():

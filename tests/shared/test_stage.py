@@ -7,10 +7,12 @@ import json
 
 import pytest
 
-from microstage.canonical import canonical_json, digest
+from microstage.canonical import canonical_json, digest, write_json
 from microstage.errors import DatasetError, VerificationError
+from microstage.printable import in_markdown, in_picture, printable
 from microstage.progress import progress
 from microstage.stage import Job, stage_main
+from microstage.writing import replacing
 
 
 def call(tmp_path, run, *words):
@@ -74,6 +76,31 @@ def test_canonical_json_knows_no_order_and_no_nan():
     assert digest({"x": 1, "y": 2}) == digest({"y": 2, "x": 1}) != digest({"x": 2, "y": 1})
     with pytest.raises(ValueError):
         canonical_json(float("nan"))
+
+
+def test_text_of_a_users_files_acts_on_no_terminal_page_or_picture():
+    hostile = "\x1b[2J\x9b\x7f\r\n\t\0 \u202e\u2066\u2028\ufeff\udc80"
+    shown = printable(hostile)
+    assert shown.isascii() and shown.isprintable() and printable(hostile, keep="\n").count("\n") == 1
+    assert printable("Ω ± 输入 é e\u0301 🙂") == "Ω ± 输入 é e\u0301 🙂"
+    page = in_markdown("<script> a`b | [c](d) -> e\n# f")
+    assert not set("<`|\n") & set(page) and "](" not in page and in_markdown("y -> z[0]") == "y -> z[0]"
+    assert in_picture("$x$") == r"\$x\$"
+
+
+def test_a_file_is_whole_or_as_it_was(tmp_path):
+    path, beside = tmp_path / "note.json", tmp_path / ".note.json.part"
+    write_json(path, {"a": 1})
+    beside.write_text("what a killed writer left, longer than what is written next " * 9)
+    with pytest.raises(ValueError):
+        write_json(path, float("nan"))
+    with pytest.raises(KeyError), replacing(path) as file:
+        file.write(b"half")
+        raise KeyError
+    assert path.read_text() == '{\n "a": 1\n}\n' and not beside.exists()
+    beside.write_text("left " * 99)
+    write_json(path, {"a": 2})
+    assert path.read_text() == '{\n "a": 2\n}\n' and [p.name for p in tmp_path.iterdir()] == ["note.json"]
 
 
 def test_quick_work_is_one_plain_line_in_a_log():

@@ -18,7 +18,8 @@ from microstage.benchmarks.names import RIVALS
 from microstage.benchmarks.report import Measured
 from microstage.benchmarks.subject import Subject, read_subjects
 from microstage.benchmarks.tflite_file import ends_of_tflite
-from microstage.errors import MicrostageError, ParameterError
+from microstage.ending import ended
+from microstage.errors import ParameterError
 
 __all__ = ["bench", "main"]
 
@@ -91,8 +92,4 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main(sys.argv[1:]))
-    except MicrostageError as error:
-        print(f"microstage: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
+    raise SystemExit(ended("microstage", lambda: main(sys.argv[1:])))

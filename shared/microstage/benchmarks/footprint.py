@@ -18,7 +18,7 @@ from microstage.benchmarks.names import WIDTHS
 from microstage.benchmarks.subject import Subject, read_subjects
 from microstage.benchmarks.tables import table, without_empty
 from microstage.benchmarks.twins import network_named
-from microstage.errors import MicrostageError
+from microstage.ending import ended
 
 _MEASURED = ("cortex-m4", "riscv32")
 _LEVELS = ("-Os", "-O2")
@@ -110,8 +110,4 @@ def main(words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main(sys.argv[1:]))
-    except MicrostageError as error:
-        print(f"microstage: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
+    raise SystemExit(ended("microstage", lambda: main(sys.argv[1:])))

@@ -20,7 +20,8 @@ from microstage.benchmarks.names import MLPERF_TINY
 from microstage.benchmarks.network import Network
 from microstage.benchmarks.onnx_twin import write_onnx
 from microstage.benchmarks.reference import run
-from microstage.errors import MicrostageError, ParameterError
+from microstage.ending import ended
+from microstage.errors import ParameterError
 
 __all__ = ["inputs_of", "network_named", "write_twins"]
 
@@ -66,7 +67,4 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main(sys.argv[1:]))
-    except MicrostageError as error:
-        sys.exit(f"microstage: {error}")
+    raise SystemExit(ended("microstage", lambda: main(sys.argv[1:])))
