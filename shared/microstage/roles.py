@@ -4,7 +4,7 @@ per window. (Features of sound have a module of their own, cepstra.py.)
     "sequence": {"length": 3, "encoder": "subcnn", "cell": "sublstm", "head": "submlp",
                  "steps": {"features_t": "features"}, "states": {"hidden": "hidden_next"},
                  "last": {"hidden": "hidden"}},
-    "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": [-16, 15]}
+    "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": [-60, 60]}
 
 docs/adding-a-model.md says what each field is. A network without them is one part, called once.
 """
@@ -22,7 +22,7 @@ __all__ = ["EXPONENT", "Gain", "Sequence", "made", "wrong"]
 EXPONENT = "gain_exponent"  # in golden vectors: what the integers of a window with a gain are multiples of
 
 Shapes = Mapping[str, tuple[int, ...]]
-_LONGEST, _LOWEST, _HIGHEST = 1 << 20, -126, 127  # steps; exponents of float32
+_LONGEST, _LOWEST, _HIGHEST = 1 << 20, -100, 100  # steps; exponents that leave float32 room for answers
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ class Sequence:
 @dataclass(frozen=True)
 class Gain:
     """A power of two that one window is divided by and the answers are multiplied by: the smallest from 2^low to
-    2^high, `exponents`, that no sample exceeds. `inputs` and `outputs`: {tensor of the graphs: what it is called in
-    real numbers}."""
+    2^high, `exponents`, that no sample exceeds; a window beyond 2^high has no answer. `inputs` and `outputs`: {tensor
+    of the graphs: what it is called in real numbers}."""
 
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]

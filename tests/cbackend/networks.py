@@ -12,7 +12,7 @@ SCALES = np.array([0.1, 0.2, 0.3, 0.4])
 ROLES = {
     "sequence": {"length": T, "encoder": "subcnn", "cell": "sublstm", "head": "submlp", "steps": {"features_t": "features"},
                  "states": {"hidden": "hidden_next", "cell": "cell_next"}, "last": {"hidden": "hidden"}},
-    "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": [-16, 15]},
+    "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": [-60, 60]},
 }
 
 

@@ -44,7 +44,7 @@ def infer(library, window: np.ndarray) -> np.ndarray:
     return np.array(answer, np.float32)
 
 
-@pytest.mark.parametrize("amplitude", [0, 1e-9, 0.05, 0.5, 1, 3.7, 64, 50000, 1e9])
+@pytest.mark.parametrize("amplitude", [0, 1e-40, 1e-20, 1e-9, 0.05, 0.5, 1, 3.7, 64, 326e3, 1e9, 1e18])
 def test_float_wrapper_follows_the_gain_of_the_window(library, amplitude):
     random = np.random.default_rng(3)
     for window in (random.uniform(-1, 1, (20, N)) * amplitude).astype(np.float32):
@@ -57,9 +57,16 @@ def test_halves_round_to_even(library):
     np.testing.assert_array_equal(infer(library, window), by_integers(library, window))
 
 
-def test_a_sample_that_is_no_number_is_refused(library):
-    window, answer, (ctx, _arena) = np.full(N, np.nan, np.float32), (ctypes.c_float * 4)(), context()
-    assert library.tiny_infer_float(ctypes.byref(ctx), window.ctypes.data_as(ctypes.c_void_p), answer) == 2
+@pytest.mark.parametrize("sample", [np.nan, np.inf, -np.inf, np.nextafter(np.float32(2.0**60), np.float32(np.inf)), -3e38])
+def test_a_sample_that_is_no_number_or_beyond_the_gain_is_refused_until_it_has_left_the_stream(library, sample):
+    wave = np.random.default_rng(0).normal(0, 3, 4 * N).astype(np.float32)
+    wave[N + 1] = sample
+    stream, answer, (ctx, _arena) = ctypes.create_string_buffer(4 * N + 64), (ctypes.c_float * 4)(), context()
+    library.tiny_push.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_float, ctypes.c_void_p]
+    codes = {last: library.tiny_push(ctypes.byref(ctx), stream, float(wave[last]), answer) for last in range(len(wave))}
+    refused = {last: code == 2 for last, code in codes.items() if code != 3}
+    assert refused == {last: last - N < N + 1 <= last for last in refused} and sum(refused.values()) > 3
+    np.testing.assert_array_equal(np.array(answer, np.float32), by_integers(library, wave[max(refused) - N + 1 : max(refused) + 1]))
 
 
 def test_stream_answers_each_step_with_the_last_window(library):

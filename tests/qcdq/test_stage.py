@@ -82,6 +82,18 @@ def test_the_composed_model_runs_from_waveform_to_amplitudes_in_stock_onnxruntim
     assert np.median(np.abs(found - exact) / gain) < 1e-5 and (np.abs(found - exact) / gain).max() < 0.05
 
 
+def test_the_composed_model_answers_at_every_scale_of_the_gain_and_no_number_beyond(stage):
+    assert stage.run() == 0
+    session = onnxruntime.InferenceSession(str(stage.out / "model_qcdq_composed.onnx"), providers=["CPUExecutionProvider"])
+    wave = golden.load(stage.out / golden.FILE)["waveform"][:40].astype(np.float32)
+    answer = session.run(None, {"waveform": wave})[0]
+    for shift in (-50, -20, 19, 50):  # micro-amperes to megavolts, with room
+        np.testing.assert_array_equal(session.run(None, {"waveform": np.ldexp(wave, shift)})[0], np.ldexp(answer, shift))
+    wave[7, 3], wave[11, 0], wave[13, -1], wave[17, 5] = np.nan, np.inf, -1e30, np.nextafter(np.float32(2.0**60), np.float32(np.inf))
+    found, beyond = session.run(None, {"waveform": wave})[0], [7, 11, 13, 17]
+    assert np.isnan(found[beyond]).all() and np.array_equal(np.delete(found, beyond, 0), np.delete(answer, beyond, 0))
+
+
 def test_one_step_iterated_by_hand_is_the_recorded_sequence(stage):
     assert stage.run() == 0
     vectors = golden.load(stage.out / golden.FILE)

@@ -55,7 +55,7 @@ def test_resampling_drops_what_would_fold_back():
     assert resample_synchronous(wave(4, 512, [(1, 1, 0), (70, 1, 0)]), 4) == pytest.approx(wave(4, 64, [(1, 1, 0)]), abs=1e-9)
 
 
-@given(st.integers(-14, 14), hnp.arrays(np.float64, (3, 16), elements=st.floats(-1, 1, width=16)))
+@given(st.integers(-58, 58), hnp.arrays(np.float64, (3, 16), elements=st.floats(-1, 1, width=16)))
 def test_block_float_is_exact_under_powers_of_two_and_within_half_a_level(shift, x):
     x[:, 0] = 1.0
     integers, exponent = block_float(x)
@@ -66,10 +66,13 @@ def test_block_float_is_exact_under_powers_of_two_and_within_half_a_level(shift,
 
 
 def test_block_float_at_the_ends():
-    integers, exponent = block_float(np.array([[0.0] * 8, [2.0**-20] * 8, [2.0**20] * 8]))
-    assert exponent.tolist() == [-16, -16, 15] and integers[0].max() == 0 and integers[2].max() == 127
-    with pytest.raises(DatasetError, match="Window 1 "):
-        block_float(np.array([[1.0, 2.0], [1.0, np.nan]]))
+    integers, exponent = block_float(np.array([[0.0] * 8, [2.0**-63] * 8, [2.0**60] * 8]))
+    assert exponent.tolist() == [-60, -60, 60] and integers.max(1).tolist() == [0, 16, 127]
+    for beyond in (np.nan, np.inf, np.nextafter(2.0**60, np.inf), -1e40):
+        with pytest.raises(DatasetError, match="Window 1 "):
+            block_float(np.array([[1.0, 2.0], [1.0, beyond]]))
+    with pytest.raises(DatasetError, match=r"Window 0 reaches 300; expected at most 2\^8 = 256"):
+        block_float(np.array([[1.0, 300.0]]), (-8, 8))
 
 
 @given(st.floats(0, 6.28), st.floats(0.1, 50))

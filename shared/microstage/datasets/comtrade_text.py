@@ -14,7 +14,7 @@ from dataclasses import dataclass
 __all__ = ["Configuration", "parts_of_cff", "tidy_cfg", "tidy_rows", "whole_rows"]
 
 _BYTES = {"BINARY": 2, "BINARY32": 4, "FLOAT32": 4}
-_HEADER = re.compile(rb"(?im)^-{3}[ \t]*file type:[ \t]*(\w+)[^\r\n]*-{3}[ \t]*\r?\n")
+_HEADER = re.compile(rb"(?im)^-{3}[ \t]*file type:[ \t]*(cfg|inf|hdr|dat)\b[^\r\n]*-{3}[ \t]*\r?\n")
 _NUMBERS = (5, 6, 7, 8, 9, 10, 11)  # multiplier, offset, skew, limits, ratio: fields of an analog channel that are numbers
 _OLDEST = "1991"
 
@@ -67,7 +67,8 @@ def tidy_cfg(text: str) -> Configuration:
 
 def _counts(line: str) -> tuple[int, int, int]:
     """(channels, analog, status), whichever order the letters come in."""
-    found = {letter.upper(): int(number) for number, letter in re.findall(r"(\d+)\s*([ADad])", line)}
+    fields = [re.fullmatch(r"(\d{1,9})\s*([AD])", field.strip(), re.IGNORECASE) for field in line.split(",")]
+    found = {field[2].upper(): int(field[1]) for field in fields if field}
     return sum(found.values()), found.get("A", 0), found.get("D", 0)
 
 

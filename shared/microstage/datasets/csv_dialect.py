@@ -16,6 +16,8 @@ _TYPESET = {0x2212: "-", **dict.fromkeys(map(ord, " \u00a0\u202f'"))}
 "A minus, and what thousands are set apart by."
 _CLOCK = re.compile(r"(?:\d[\d./-]*[T ]\s*)?(\d{1,2}):(\d\d):(\d\d(?:[.,]\d+)?)\s*(?:Z|[+-]\d\d:?\d\d)?")
 _SAMPLE = 200
+_LONGEST = 100  # characters of a number or a time
+_WIDEST = 4096  # columns
 
 
 @dataclass(frozen=True)
@@ -26,14 +28,23 @@ class Dialect:
     decimal: str
 
     def rows(self, lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-        """(number of the line, from 1 on; its cells) of each line that is not blank."""
+        """(number of the line, from 1 on; its cells) of each line that is not blank; `csv.Error` for one of too many."""
         reader = csv.reader(lines, delimiter=self.separator, skipinitialspace=True)
         for cells in reader:
+            if len(cells) > _WIDEST:
+                raise csv.Error(f"line {reader.line_num} has {len(cells)} columns, and at most {_WIDEST} are read")
             if any(cell.strip() for cell in cells):
                 yield reader.line_num, [cell.strip() for cell in cells]
 
+    def rows_of_numbers(self, lines: Sequence[str]) -> int:
+        """How many of `lines` are such; none where a line has too many cells."""
+        widest = max((line.count(self.separator) for line in lines), default=0)
+        return sum(self.is_row(cells) for _, cells in self.rows(lines)) if widest < _WIDEST else 0
+
     def number(self, cell: str) -> float:
         """NaN for a missing one; `ValueError` for what is none."""
+        if len(cell) > _LONGEST:
+            raise ValueError(cell)
         if cell.lower() in _MISSING:
             return math.nan
         plain = cell.translate(_TYPESET)
@@ -46,7 +57,7 @@ class Dialect:
 
     def moment(self, cell: str) -> float:
         """A number, or the seconds of the day in a time such as 2026-01-31T23:59:59.123456."""
-        found = _CLOCK.fullmatch(cell)
+        found = _CLOCK.fullmatch(cell[: _LONGEST + 1])
         if found:
             return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3].replace(",", "."))
         return self.number(cell)
@@ -63,4 +74,4 @@ def dialect_of(lines: Sequence[str]) -> Dialect:
     """The one in which most of the last lines are rows of numbers."""
     tail = [line for line in lines if line.strip()][-_SAMPLE:]
     known = [Dialect(separator, decimal) for separator in ",;\t|" for decimal in ".,"]
-    return max(known, key=lambda one: sum(one.is_row(cells) for _, cells in one.rows(tail)))
+    return max(known, key=lambda one: one.rows_of_numbers(tail))

@@ -78,8 +78,10 @@ def _heading(path: Path, lines: Sequence[str], rows: _Rows, dialect: Dialect) ->
     """(which row is it, its columns, the rows below): the last one with a time before the first row of numbers behind any such."""
     found = None
     for place, (_, cells) in enumerate(rows):
-        if found and dialect.is_row(cells):
-            break
+        if dialect.is_row(cells):
+            if found:
+                break
+            continue
         columns, following = columns_of(cells), rows[place + 1][1] if place + 1 < len(rows) else []
         units = with_units(columns, following)
         if len(columns) > 1 and any(column.quantity == "time" for column in units or columns):

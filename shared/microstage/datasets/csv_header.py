@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,13 +11,15 @@ from microstage.datasets.units import quantity
 
 __all__ = ["Column", "columns_of", "with_units"]
 
-_BRACKETED = re.compile(r"(?P<name>[^(\[{]*?)[\s_]*[(\[{](?P<unit>[^)\]}]*)[)\]}]")
-_LOOSE = re.compile(r"(?P<name>.*?)(?P<between>\s*[/,:]\s*|\s+in\s+|_|\s+)(?P<unit>[^\s_/,:]+( rms)?)", re.IGNORECASE)
+# Of a cell read from its end, where a pattern has one place to begin at: from its start, every blank might be that.
+_LOOSE = re.compile(r"(?P<unit>[^\s_/,:]+)(?P<between>\s*[/,:]\s*|\s+ni\s+|_|\s+)(?P<name>.+)", re.IGNORECASE | re.DOTALL)
+_RMS = " rms"
 _TIMES = {"time", "t", "time stamp", "timestamp", "elapsed time", "zeit", "temps", "tiempo", "tempo", "tijd", "x-axis", "x"}
 _CALLED = {
-    "voltage": re.compile(r"(.*\b)?(voltage|volts?|spannung|tension|tensi[oó]n|voltaje|tensione)\b.*|[uv]_?([abcn]{0,2}|l?[123n])"),
-    "current": re.compile(r"(.*\b)?(current|amps?|amperes?|strom|courant|corriente|corrente)\b.*|i_?([abcn]|l?[123n])?"),
+    "voltage": {"voltage", "volt", "volts", "spannung", "tension", "tensión", "voltaje", "tensione"},
+    "current": {"current", "amp", "amps", "ampere", "amperes", "strom", "courant", "corriente", "corrente"},
 }
+_SYMBOLS = {"voltage": re.compile(r"[uv] ?([abcn]{0,2}|l?[123n])"), "current": re.compile(r"i ?([abcn]|l?[123n])?")}
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Column:
         name = self.name.lower().replace("_", " ").strip()
         if name in _TIMES:
             return "time"
-        return next((kind for kind, called in _CALLED.items() if called.fullmatch(name)), None)
+        words = set(re.findall(r"\w+", name))
+        return next((kind for kind in _CALLED if words & _CALLED[kind] or _SYMBOLS[kind].fullmatch(name)), None)
 
 
 def columns_of(cells: Sequence[str]) -> list[Column]:
@@ -56,18 +60,33 @@ def with_units(columns: Sequence[Column], cells: Sequence[str]) -> list[Column] 
 
 
 def _column(cell: str) -> Column:
-    found = _BRACKETED.fullmatch(cell)
-    if found:
-        return Column(found["name"].strip(), found["unit"].strip())
+    name, opening, unit = _at_bracket(cell)
+    if opening and unit[-1:] in (")", "]", "}") and not set(unit[:-1]) & set(")]}"):
+        return Column(name.rstrip("_" + string.whitespace).strip(), unit[:-1].strip())
     if len(cell) > 1 and quantity(cell):
         return Column(cell, cell)  # a heading that is a unit
-    found = _LOOSE.fullmatch(cell)
-    if found and found["name"] and quantity(found["unit"]) and _meant(found):
-        return Column(found["name"].strip(), found["unit"])
+    name, between, unit = _at_last_word(cell)
+    if name and quantity(unit) and _meant(name, between, unit):
+        return Column(name, unit)
     return Column(cell, "")
 
 
-def _meant(found: re.Match[str]) -> bool:
+def _at_bracket(cell: str) -> tuple[str, str, str]:
+    """What is before, at and behind the first opening bracket."""
+    found = re.search(r"[(\[{]", cell)
+    return (cell[: found.start()], found[0], cell[found.end() :]) if found else (cell, "", "")
+
+
+def _at_last_word(cell: str) -> tuple[str, str, str]:
+    """(name, what is between, the last word with an `rms` behind it); empty where there are no two words."""
+    for tail in (_RMS, "") if cell.lower().endswith(_RMS) else ("",):
+        found = _LOOSE.fullmatch(cell[len(cell) - len(tail) - 1 :: -1])
+        if found:
+            return found["name"][::-1].strip(), found["between"][::-1], found["unit"][::-1] + cell[len(cell) - len(tail) :]
+    return "", "", ""
+
+
+def _meant(name: str, between: str, unit: str) -> bool:
     """Whether the last word is a unit: `Current A` ends in one, `Channel A` and `V_A` do not."""
-    said = Column(found["name"].strip(), "").quantity
-    return said == quantity(found["unit"]) or said is None and (len(found["unit"]) > 1 or found["between"].strip(" _") != "")
+    said = Column(name, "").quantity
+    return said == quantity(unit) or said is None and (len(unit) > 1 or between.strip(" _") != "")

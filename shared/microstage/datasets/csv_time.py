@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +15,6 @@ __all__ = ["rate_of", "seconds_of", "spread"]
 
 _LARGEST_GROWTH = 4  # a record that is mostly gap is refused as unevenly spaced
 _SLOWEST = 600  # Hz: what is sampled less often has no seventh harmonic
-_PRINTED = re.compile(r"[^eE]*?(?:[.,](?P<fraction>\d*))?(?:[eE](?P<exponent>[+-]?\d+))?\s*")
 
 
 def seconds_of(path: Path, rows: Sequence[int], stamps: Sequence[str], dialect: Dialect, unit: str) -> tuple[np.ndarray, np.ndarray]:
@@ -29,10 +27,19 @@ def seconds_of(path: Path, rows: Sequence[int], stamps: Sequence[str], dialect: 
             raise DatasetError(f"{path}, row {row}: {stamp!r} is not a number.") from None
         if not np.isfinite(seconds[index]):
             raise DatasetError(f"{path}, row {row}: the time is missing, or not finite.")
-        printed = _PRINTED.fullmatch(stamp)
-        resolution[index] = 10.0 ** (int(printed["exponent"] or 0) - len(printed["fraction"] or "")) if printed else 0
+        resolution[index] = _worth_of_last_digit(stamp)
     scale = factor(unit) if unit else _scale_of(seconds)
     return seconds * scale, resolution * scale
+
+
+def _worth_of_last_digit(stamp: str) -> float:
+    mantissa, _, exponent = stamp.lower().partition("e")
+    point = max(mantissa.rfind("."), mantissa.rfind(","))
+    fraction = mantissa[point + 1 :] if point >= 0 else ""
+    try:
+        return float(f"1e{int(exponent or 0) - (len(fraction) if fraction.isdecimal() else 0)}")
+    except ValueError:  # digits of an exponent that are set apart
+        return 0.0
 
 
 def _scale_of(seconds: np.ndarray) -> float:

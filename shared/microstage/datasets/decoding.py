@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import codecs
 
-__all__ = ["decode"]
+__all__ = ["abridged", "decode"]
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _NATIONAL = ("gb18030", "big5", "shift_jis", "euc_kr", "cp1251", "cp1250", "cp1253", "cp437", "cp850")
+_LONGEST_MESSAGE = 1000
+
+
+def abridged(message: str) -> str:
+    """`message` without its middle where what it quotes of a file makes it long."""
+    if len(message) <= _LONGEST_MESSAGE:
+        return message
+    half = _LONGEST_MESSAGE // 2
+    return f"{message[:half]} [... {len(message) - 2 * half} characters ...] {message[-half:]}"
 
 
 def decode(data: bytes, sought: str | None = None) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from microstage.datasets.splits import Recording
+from microstage.datasets.waveform import LARGEST
 from microstage.errors import DatasetError
 from microstage.signals import harmonic_coefficients, resample_synchronous
 
@@ -90,6 +91,6 @@ def _column(path: Path, rows: list[str], column: int, width: int) -> np.ndarray:
             values[index] = float(cells[column])
         except ValueError:
             raise DatasetError(f"{path}, row {number}: {cells[column]!r} is not a number.") from None
-        if not np.isfinite(values[index]):
-            raise DatasetError(f"{path}, row {number}: {cells[column].strip()} is not a sample.")
+        if not abs(values[index]) <= LARGEST:
+            raise DatasetError(f"{path}, row {number}: {cells[column].strip()} is not a sample; expected at most {LARGEST:.4g}.")
     return values

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from microstage.datasets import comtrade_file, csv_file
+from microstage.datasets.decoding import abridged
 from microstage.datasets.splits import Recording
 from microstage.datasets.waveform import Waveform
 from microstage.errors import DatasetError
@@ -32,7 +33,12 @@ def read_waveform(path: Path, channel: str | None, name: str | None = None, gaps
 
     Missing samples are an error, or NaN where `gaps` are allowed.
     """
-    return _READERS[path.suffix.lower()](path, channel, name, gaps)
+    try:
+        found = _READERS[path.suffix.lower()](path, channel, name, gaps)
+    except DatasetError as error:
+        raise DatasetError(abridged(str(error))) from None
+    found.assert_held(str(path))
+    return found
 
 
 def read(path: Path, folder: Path, channel: str, frequency: int) -> list[Recording]:

@@ -9,11 +9,12 @@ __all__ = ["ambiguous", "factor", "quantity"]
 _PREFIXES = {"": 1.0, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "K": 1e3, "M": 1e6}
 _WORDS = {"nano": "n", "micro": "u", "milli": "m", "kilo": "k", "mega": "M"}
 _NAMES = {"A": "current", "V": "voltage", "s": "time"}
-_SPELT_OUT = {
-    "A": r"a|amps?|amperes?|ampère?s?",
-    "V": r"v|volts?",
-    "s": r"s|secs?|seconds?|sek|sekunden?|secondes?|segundos?|secondi",
-}
+_UNIT = re.compile(
+    r"(?P<prefix>nano|micro|milli|kilo|mega|[numkM]?)"
+    r"((?P<A>a|amps?|amperes?|ampère?s?)|(?P<V>v|volts?)|(?P<s>s|secs?|seconds?|sek|sekunden?|secondes?|segundos?|secondi))",
+    re.IGNORECASE,
+)
+_LONGEST = 40  # characters of a unit: what is longer is a text
 _KINDS_OF_VALUE = re.compile(r"[\s_.]*\(?(rms|peak|pk|inst|dc|ac)\)?$", re.IGNORECASE)
 
 
@@ -38,10 +39,12 @@ def ambiguous(unit: str) -> bool:
 
 def _parse(unit: str) -> tuple[str, str] | None:
     """(prefix, A, V or s)."""
+    if len(unit) > _LONGEST:
+        return None
     unit = _KINDS_OF_VALUE.sub("", unit.strip().replace("\u00b5", "u").replace("\u03bc", "u"))
-    for name, spelt in _SPELT_OUT.items():
-        found = re.fullmatch(rf"(nano|micro|milli|kilo|mega|[numkM]?)({spelt})", unit, re.IGNORECASE)
-        if found:
-            prefix = _WORDS.get(found[1].lower(), found[1])
-            return (prefix if prefix == "M" and name != "s" else prefix.lower()), name
-    return None
+    found = _UNIT.fullmatch(unit)
+    if not found:
+        return None
+    name = next(name for name in _NAMES if found[name])
+    prefix = _WORDS.get(found["prefix"].lower(), found["prefix"])
+    return (prefix if prefix == "M" and name != "s" else prefix.lower()), name

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Waveform"]
+from microstage.errors import DatasetError
+from microstage.signals.gain import EXPONENTS
+
+__all__ = ["LARGEST", "Waveform"]
+
+LARGEST = 2.0 ** (EXPONENTS[1] - 3)
+"What a sample may be, in A or V: windows of training are up to four times as large, and resampling overshoots."
 
 
 @dataclass(frozen=True)
@@ -17,3 +23,11 @@ class Waveform:
     rate: float
     unit: str = ""
     remarks: tuple[str, ...] = ()
+
+    def assert_held(self, name: str, largest: float = LARGEST) -> None:
+        """`DatasetError` that begins with `name` where a sample is beyond `largest`; missing ones (NaN) are none."""
+        beyond = np.abs(self.samples) > largest
+        if beyond.any():
+            first = int(np.argmax(beyond))
+            found = f"sample {first + 1}, at {first / self.rate:.6g} s, is {self.samples[first]:.4g} {self.unit}".rstrip()
+            raise DatasetError(f"{name}: {found}; expected at most {largest:.4g}: are its unit and its multiplier right?")

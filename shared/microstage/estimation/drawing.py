@@ -66,7 +66,7 @@ def _draw(path: Path, time: np.ndarray, network: np.ndarray, dft: np.ndarray, un
             axis.plot(t, values[:, k], style, label=name, marker="." if len(time) < 100 else None)
         axis.set_ylabel(f"{order} ({in_picture(unit)})")
         both = np.concatenate([network[:, k], dft[:, k]])
-        axis.set_ylim(min(0.0, np.nanmin(both)), 1.1 * max(np.nanmax(both), 1e-9))
+        axis.set_ylim(min(0.0, np.nanmin(both)), 1.1 * np.nanmax(both) or 1.0)
         axis.grid(alpha=0.3)
     axes[0].set_title(in_picture(title))
     axes[0].legend()

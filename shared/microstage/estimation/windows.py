@@ -11,7 +11,8 @@ from microstage import golden
 from microstage.datasets.recordings import Waveform, read_waveform
 from microstage.errors import DatasetError
 from microstage.estimation.files import WINDOWS
-from microstage.signals import SAMPLES_PER_CYCLE, block_float, harmonic_amplitudes, windows
+from microstage.roles import Gain
+from microstage.signals import EXPONENTS, SAMPLES_PER_CYCLE, block_float, harmonic_amplitudes, windows
 from microstage.signals.synchronous import fundamental_frequency, place, synchronise_around_gaps
 from microstage.stage import Job, stage_main
 
@@ -31,8 +32,11 @@ def run(job: Job) -> None:
     waveform = _waveform(path, p["channel"])
     for remark in waveform.remarks:
         job.log(remark)
+    gain = Gain.read(json.loads((job.inputs["model"] / "interface.json").read_text()))
+    exponents = gain.exponents if gain else EXPONENTS
+    waveform.assert_held(f"{p['file']}, channel {p['channel']}", 2.0 ** exponents[1])
     try:
-        arrays = cut(waveform, length, p["frequency"])
+        arrays = cut(waveform, length, p["frequency"], exponents)
     except DatasetError as error:
         raise DatasetError(f"{p['file']}, channel {p['channel']}: {error}") from None
     golden.save(job.output / WINDOWS, {**arrays, "unit": np.array(waveform.unit or _UNSAID)})
@@ -43,7 +47,7 @@ def _waveform(path: Path, channel: str) -> Waveform:
     return read_waveform(path, channel, gaps=True) if channel in _KINDS else read_waveform(path, None, channel, gaps=True)
 
 
-def cut(waveform: Waveform, length: int, nominal: int) -> dict[str, np.ndarray]:
+def cut(waveform: Waveform, length: int, nominal: int, exponents: tuple[int, int] = EXPONENTS) -> dict[str, np.ndarray]:
     """What the next steps need of a record: {"window" int8 [n, length], "exponent" [n], "time" [n] in s, "dft" [n, 4], ...}.
 
     "dft" are peak amplitudes over 10 or 12 cycles around each window, or all whole cycles of a shorter record, shifted inwards
@@ -62,7 +66,7 @@ def cut(waveform: Waveform, length: int, nominal: int) -> dict[str, np.ndarray]:
     if not whole.any():
         raise DatasetError(f"all {len(whole)} windows touch missing samples.")
     kept = starts[whole]
-    integers, exponent = block_float(windows(samples, length, hop)[whole])
+    integers, exponent = block_float(windows(samples, length, hop)[whole], exponents)
     return {
         "window": integers, "exponent": exponent, "dft": _dft(samples, known, kept + length // 2, cycles),
         "time": place(kept + (length - 1) / 2, rate / mains) / rate, "mains": np.array(mains), "rate": np.array(rate),

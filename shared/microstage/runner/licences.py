@@ -84,7 +84,8 @@ def debian_packages(root: Path) -> list[dict]:
 def _debian_licences(copyright: str) -> list[str]:
     """The short names of a machine-readable copyright file; else the common licences that the text points at."""
     if re.match(r"Format(-Specification)?:", copyright):
-        return sorted(set(re.findall(r"^License:[ \t]*(\S.*?)[ \t]*$", copyright, re.MULTILINE | re.IGNORECASE)))
+        named = re.findall(r"^License:(.*)$", copyright, re.MULTILINE | re.IGNORECASE)
+        return sorted({name.strip() for name in named} - {""})
     named = set(re.findall(r"/usr/share/common-licenses/([A-Za-z0-9.+-]*[A-Za-z0-9+])", copyright))
     return sorted(named or {name for name in [recognised(copyright)] if name})
 

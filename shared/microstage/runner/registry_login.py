@@ -40,7 +40,7 @@ class Login:
     def answer(self, challenge: str) -> None:
         """Set `header` to what a WWW-Authenticate `challenge` asks for; `EnvironmentProblem` if this user cannot."""
         scheme, _, rest = challenge.partition(" ")
-        fields = dict(re.findall(r'(\w+)="([^"]*)"', rest))
+        fields = dict(re.findall(r'\b(\w+)="([^"]*)"', rest))
         basic = _credentials(self._host)
         if scheme.lower() == "bearer" and "realm" in fields:
             self.header = f"Bearer {self._token(fields, basic)}"

@@ -34,7 +34,8 @@ def compose(
     """The `parts` of `graph` put together for any batch, in operators that stock onnxruntime has.
 
     Inputs are the graph's, or the real window that a gain is taken of; outputs the graph's, times the gain. Where the
-    answers are classes at one scale, `label` is the index of the largest integer, the lowest of equal ones.
+    answers are classes at one scale, `label` is the index of the largest integer, the lowest of equal ones. A window
+    with a sample that is no number, or beyond the gain's range, is answered by no numbers, and the label -1.
     """
     b, gain, inputs = Builder(), declared.gain, []
     factor = None
@@ -67,27 +68,38 @@ def _answers(
         copy = onnx.ValueInfoProto.FromString(value.SerializeToString())
         copy.name = found[value.name]
         if gain is not None and value.name in gain.outputs:
-            copy.name = b.add("Mul", [found[value.name], factor], gain.outputs[value.name])
+            copy.name = b.add("Mul", [found[value.name], f"{factor}.or_none"], gain.outputs[value.name])
         outputs.append(copy)
     answer = answer_to_zeros(last)
     scale = np.unique(answer.scale) if declared.classes and isinstance(answer, QTensor) else np.empty(0)
     if scale.size == 1:  # rounding takes back what float sums put in, or equal integers would be told apart
-        output = outputs[0].name
+        output = found[last.graph.output[0].name]
         levels = b.add(
             "Div", [output, b.constant(f"{output}.scale", scale.astype(np.float32).reshape(()))], f"{output}.levels"
         )
-        b.add("ArgMax", [b.add("Round", [levels], f"{output}.integers")], ANSWER, axis=1, keepdims=0)
+        first = ANSWER if factor is None else f"{ANSWER}.any"
+        b.add("ArgMax", [b.add("Round", [levels], f"{output}.integers")], first, axis=1, keepdims=0)
+        if factor is not None:
+            held = b.add("Squeeze", [f"{factor}.held", b.constant("gain.axis", np.int64([1]))], f"{ANSWER}.held")
+            b.add("Where", [held, first, b.constant(f"{ANSWER}.none", np.int64(-1))], ANSWER)
         outputs.append(helper.make_tensor_value_info(ANSWER, TensorProto.INT64, ["B"]))
     return outputs
 
 
 def _block_float(b: Builder, gain: Gain, entry: Entry) -> str:
     """The window's integers from its real values [B, N]; returns the gain 2^e [B, 1], exact: e counts the powers below
-    the peak."""
+    the peak.
+
+    `gain.held` [B, 1] is whether every sample lies within the range, which no NaN does; `gain.or_none` is the gain, NaN
+    where one does not.
+    """
     real, (low, high) = gain.inputs[entry.real], gain.exponents
     powers = np.ldexp(np.float32(1), np.arange(low, high + 1)).astype(np.float32)
-    peak = b.add("Abs", [real], f"{real}.size")
-    peak = b.add("ReduceMax", [peak], "peak", axes=[1], keepdims=1)
+    size = b.add("Abs", [real], f"{real}.size")
+    held = b.add("LessOrEqual", [size, b.constant("gain.largest", powers[-1])], f"{real}.held")
+    real = b.add("Where", [held, real, b.constant("gain.nothing", np.float32(0))], f"{real}.known")
+    size = b.add("Abs", [real], f"{real}.size")
+    peak = b.add("ReduceMax", [size], "peak", axes=[1], keepdims=1)
     above = b.add("Greater", [peak, b.constant("gain.powers", powers[:-1])], "gain.above")
     above = b.add("Cast", [above], "gain.counted", to=TensorProto.INT32)
     index = b.add("ReduceSum", [above, b.constant("gain.axis", np.int64([1]))], "gain.index", keepdims=1)
@@ -95,6 +107,10 @@ def _block_float(b: Builder, gain: Gain, entry: Entry) -> str:
     scaled = b.add("Div", [real, factor], f"{real}.scaled")
     ints = b.quantise(scaled, entry.scale, *entry.ends, f"{entry.name}.flat")
     b.add("Reshape", [ints, b.constant(f"{entry.name}.shape", np.int64([-1, *entry.shape[1:]]))], entry.name)
+    held = b.add("Cast", [held], "gain.held_samples", to=TensorProto.INT32)
+    held = b.add("ReduceMin", [held], "gain.held_window", axes=[1], keepdims=1)
+    held = b.add("Cast", [held], f"{factor}.held", to=TensorProto.BOOL)
+    b.add("Where", [held, factor, b.constant("gain.none", np.float32(np.nan))], f"{factor}.or_none")
     return factor
 
 

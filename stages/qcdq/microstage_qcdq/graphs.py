@@ -33,7 +33,7 @@ class Builder:
         """Add an initialiser; the same name again must hold the same value."""
         value = np.asarray(value)
         known = self.initializers.setdefault(name, value)
-        if not np.array_equal(known, value):
+        if known is not value and not np.array_equal(known, value):
             raise ModelError(f"Two constants are called {name}.")
         return name
 

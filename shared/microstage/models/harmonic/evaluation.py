@@ -14,6 +14,7 @@ from microstage.signals import half_cycle_dft, least_squares_odd, nearest_neighb
 __all__ = ["evaluate"]
 
 _LARGEST_THD = 10.0  # an answer whose fundamental is lost has no distortion worth telling apart
+_LEAST = 1e-12  # of the largest fundamental: answers below it have no distortion either
 
 
 def evaluate(data: Splits, unit: str, network: nn.Module, twin: nn.Module) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def _errors(answer: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
 
 def _thd_error(answer: np.ndarray, truth: np.ndarray) -> float:
     heard = truth[:, 0] > 0.01 * truth[:, 0].max()  # of an idle load the distortion says nothing
-    found = np.minimum(thd(np.maximum(answer[heard], 1e-9)), _LARGEST_THD)
+    found = np.minimum(thd(np.maximum(answer[heard], _LEAST * truth[:, 0].max())), _LARGEST_THD)
     return _rounded([np.abs(found - thd(truth[heard])).mean()])[0]
 
 

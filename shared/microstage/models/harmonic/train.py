@@ -74,8 +74,9 @@ def _loss(predicted: Tensor, wanted: Tensor) -> Tensor:
 
 
 def extremes(length: int) -> np.ndarray:
-    """Waveforms [16, length] at the ends of every range: silence, full scale, steps, impulses, the fastest alternation."""
+    """Waveforms [24, length] at the ends of every range: silence, full scale, steps, impulses, the fastest alternation,
+    at 1 and at either end of the gain."""
     t = np.arange(length)
     shapes = [np.zeros(length), np.ones(length), np.where(t % 2, -1.0, 1.0), np.where(t < length // 2, -1.0, 1.0),
               np.eye(length)[0], np.eye(length)[-1], np.cos(2 * np.pi * t / 64), np.sign(np.sin(2 * np.pi * (t + 0.5) / 64))]
-    return np.concatenate([[1.0, -1.0][k] * np.array(shapes) * [1.0, 2.0**15][k] for k in range(2)])
+    return np.concatenate([size * np.array(shapes) for size in (1.0, *np.ldexp((1.0, -1.0), EXPONENTS))])

@@ -34,7 +34,7 @@ static int are_numbers(const float *values, int32_t count)
 """
 
 _GAIN = """
-/* The smallest power of two, from 2^LOW to 2^HIGH, that no sample exceeds. */
+/* The smallest power of two, from 2^LOW to 2^HIGH, that no sample exceeds; 0 where one exceeds them all. */
 static double gain_of(const float *window, int32_t count)
 {
     double peak = 0;
@@ -46,7 +46,7 @@ static double gain_of(const float *window, int32_t count)
     while (gain < LARGEST && gain < peak) {
         gain *= 2;
     }
-    return gain;
+    return peak > gain ? 0 : gain;
 }
 """
 
@@ -109,6 +109,16 @@ class FloatApi:
                 lines += ["", f"Integers of {quoted(name)} are made of {', '.join([source, *how])}."]
         return lines
 
+    def reach(self) -> list[str]:
+        """How large and how small the real values of a window with a gain may be, as the README says it."""
+        if not (self.possible and self.gain):
+            return []
+        low, high = self.gain.exponents
+        text = [f"Functions of real numbers refuse a window with a sample beyond 2^{high} ({2.0**high:.2g} of the samples' unit), or one that is"]
+        text += [f"infinite or no number; a window that stays below 2^{low} ({2.0**low:.2g}) is resolved in steps of 2^{low - 7}. Who makes integers"]
+        text += ["without them divides by a power of two of their own, and multiplies the answers by it."]
+        return ["", *text]
+
     @property
     def hop(self) -> int:
         """Samples per recurrent step: the product of the encoder's strides."""
@@ -148,12 +158,14 @@ class FloatApi:
     def _header(self) -> str:
         guard = f"{self.upper}_FLOAT_H"
         lines = [f"/* {self.name} on real numbers: value = scale * (integer - zero point) + offset."]
-        lines += [f" * Values beyond the range are held at its end; one that is infinite or no number is refused: {self.upper}_OUT_OF_RANGE."]
+        held = "Values beyond the range are held at its end; one" if not self.gain else "A value"
+        lines += [f" * {held} that is infinite or no number is refused: {self.upper}_OUT_OF_RANGE."]
         if self.gain:
             low, high = self.gain.exponents
             lines += [" *", f" * {self.taken[self.gain.window]} is a window of samples in any unit. It is brought to full scale by the smallest"]
             lines += [f" * power of two that no sample exceeds (2^{low} to 2^{high}), and the answer is multiplied by it: answers are in the"]
-            lines += [" * unit of the samples."]
+            lines += [f" * unit of the samples. A window beyond 2^{high} is refused ({self.upper}_OUT_OF_RANGE); one below 2^{low} is resolved as"]
+            lines += [f" * finely as one of 2^{low}, in steps of 2^{low - 7}."]
         names = [*(self._input_name(t) for t in self.inputs), *(n for n, _ in self._named_outputs())]
         lines += [" *"]
         for n, (name, f) in zip(names, self._facts.items()):
@@ -202,6 +214,7 @@ class FloatApi:
             name, gained = self._input_name(t), bool(self.gain) and t.name == self.gain.window
             if gained:
                 lines += [f"    const double gain = gain_of({name}, {t.size});"]
+                lines += ["    if (gain == 0) {", f"        return {self.upper}_OUT_OF_RANGE;", "    }"]
             lines += quantise(t, partial(self._own, name), self.named_reals[real], self._facts[t.name], gained)
         call = ", ".join(["ctx", *(self._own(self._input_name(t), "integers") for t in self.inputs), *(self._own(n, "integers") for n, _ in outputs)])
         lines += ["", f"    const {self.name}_status status = {self.name}_infer({call});"]

@@ -136,7 +136,7 @@ def readme(program: Program, real: FloatApi, sound: FeaturesApi, vectors: int) -
     if sound.possible:
         lines += ["", f"/* {name}_features.h */", *(f"{text};" for text in sound.prototypes().values())]
     lines += ["```", "", f"Each returns `{upper}_OK`, `{upper}_NULL` (a pointer is null) or `{upper}_OUT_OF_RANGE` (an input is outside its"]
-    lines += ["range, on which the proofs rest). Arrays are dense and must not overlap.", "", "## Integers", ""]
+    lines += ["range, on which the proofs rest). Arrays are dense and must not overlap.", *real.reach(), "", "## Integers", ""]
     lines += ["value = scale x (integer - zero point) + offset", ""]
     if program.model.interface.get("rounding") == "tflite":
         lines += ["What is between them is rounded as TensorFlow Lite Micro's reference kernels do: every tensor is theirs, to the bit.", ""]

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from microstage_cbackend.real_vectors import PREFIX
 from microstage_cbackend.writers.float_api import FloatApi
 
 __all__ = ["REFUSED", "tallies", "test"]
 
 REFUSED = "refused."
-"Prefix of an input that is checked to be refused where it holds what is no number."
+"Prefix of an input that is checked to be refused where it holds what is no number, or beyond its gain."
 
 _HELPERS = """
 /* The float32 of this pattern of bits. */
@@ -42,7 +44,7 @@ static void compare_float(tally *t, long vector, long index, float expected, flo
 }
 """
 
-_NO_NUMBERS = "0x7fc00000u, 0x7f800000u, 0xff800000u"
+_NO_NUMBERS = np.array([0x7FC00000, 0x7F800000, 0xFF800000], np.uint32)
 
 
 def tallies(real: FloatApi) -> list[str]:
@@ -102,21 +104,32 @@ def _test(real: FloatApi, names: list[str], arrays: Mapping[str, str]) -> str:
 def _refuse(real: FloatApi, names: list[str]) -> str:
     lines = [
         "",
-        "/* What is no number, or infinite, is refused, wherever it stands. */",
+        "/* What is no number, infinite, or beyond the largest gain, is refused, wherever it stands. */",
         "static void refuse_float(long vector)",
         "{",
     ]
-    lines += [f"    static const uint32_t no_numbers[] = {{{_NO_NUMBERS}}};", "    for (int k = 0; k < 3; k++) {"]
     for given, (t, *_) in real.reals.items():
-        tally, array = names.index(f"{REFUSED}{PREFIX}{given}"), _in(real, given)
+        tally, array, patterns = names.index(f"{REFUSED}{PREFIX}{given}"), _in(real, given), _refused(real, given)
         lines += [
+            f"    static const uint32_t {array}_refused[] = {{{', '.join(f'{p:#010x}u' for p in patterns)}}};",
+            f"    for (int k = 0; k < {len(patterns)}; k++) {{",
             f"        for (long n = 0; n < {t.size}; n += {max(1, t.size - 1)}) {{",
             f"            const float kept = {array}[n];",
+            f"            {array}[n] = float_of({array}_refused[k]);",
+            f"            compare(&tallies[{tally}], vector, n, {real.upper}_OUT_OF_RANGE, {_call(real)});",
+            f"            {array}[n] = kept;",
+            "        }",
+            "    }",
         ]
-        lines += [f"            {array}[n] = float_of(no_numbers[k]);"]
-        lines += [f"            compare(&tallies[{tally}], vector, n, {real.upper}_OUT_OF_RANGE, {_call(real)});"]
-        lines += [f"            {array}[n] = kept;", "        }"]
-    return "\n".join([*lines, "    }", "}", ""])
+    return "\n".join([*lines, "}", ""])
+
+
+def _refused(real: FloatApi, given: str) -> np.ndarray:
+    """Patterns of the numbers that input `given` has no place for; next to the largest gain, the first beyond it."""
+    if real.gain is None or given != real.gain.window:
+        return _NO_NUMBERS
+    beyond = np.nextafter(np.float32(2.0 ** real.gain.exponents[1]), np.float32(np.inf))
+    return np.concatenate([_NO_NUMBERS, np.array([beyond, -beyond]).view(np.uint32)])
 
 
 def _in(real: FloatApi, name: str) -> str:
