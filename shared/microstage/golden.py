@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from microstage.arrays import arrays_of
 from microstage.errors import ArtefactError, VerificationError
 
 __all__ = ["FILE", "Comparison", "compare", "load", "save"]
@@ -32,10 +33,9 @@ def save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 def load(path: Path) -> dict[str, np.ndarray]:
     """Every array; `ArtefactError` for a file that is missing or no .npz."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ArtefactError(f"{path} holds no golden vectors: {error or type(error).__name__}.") from None
+        return arrays_of(path)
+    except ValueError as error:
+        raise ArtefactError(f"{path} holds no golden vectors: {error}.") from None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 from microstage.datasets.comtrade_text import Configuration, parts_of_cff, tidy_cfg, tidy_rows, whole_rows
 from microstage.datasets.csv_time import rate_of
 from microstage.datasets.decoding import decode
+from microstage.datasets.reading import content_of, lines_of
 from microstage.datasets.units import ambiguous, factor, quantity
 from microstage.datasets.waveform import Waveform
 from microstage.errors import DatasetError
@@ -33,14 +34,14 @@ def read(path: Path, channel: str | None, name: str | None = None, gaps: bool = 
     if data is None:
         raise DatasetError(f"{path}: its data file {path.stem}.dat is missing.")
     try:
-        configuration, content = parts_of_cff(path.read_bytes()) if combined else (path.read_bytes(), data.read_bytes())
+        configuration, content = parts_of_cff(content_of(path)) if combined else (content_of(path), content_of(data))
         described = tidy_cfg(decode(configuration, name))
         _answerable(path, described)
         record = _record(data, described, content)
     except _WAYS as error:
         raise DatasetError(f"{path}: not a readable COMTRADE record: {str(error) or type(error).__name__}.") from None
     chosen = _choose(path, record, channel, name)
-    samples, remarks = _samples(record, chosen)
+    samples, remarks = _samples(path, record, chosen)
     bad = np.flatnonzero(~np.isfinite(samples))
     if len(bad) and not gaps:
         raise DatasetError(f"{data}, row {bad[0] + 1}: the sample of {record.analog_channel_ids[chosen]} is missing.")
@@ -73,7 +74,7 @@ def _record(data: Path, described: Configuration, content: bytes):
 
     length = described.rates[0][1]
     if described.kind == "ASCII":
-        rows = list(tidy_rows(decode(content), described))
+        rows = list(tidy_rows(lines_of(data, decode(content)), described))
         found, given = len(rows), "\n".join(rows)
     else:
         given, found = whole_rows(content, described)
@@ -87,17 +88,22 @@ def _record(data: Path, described: Configuration, content: bytes):
     return record
 
 
-def _samples(record, chosen: int) -> tuple[np.ndarray, tuple[str, ...]]:
+def _samples(path: Path, record, chosen: int) -> tuple[np.ndarray, tuple[str, ...]]:
     """(samples as the channel scales them, what to say of them)."""
     said = record.cfg.analog_channels[chosen]
+    if not max(abs(said.a), abs(said.b)) <= _LARGEST_FLOAT:
+        raise DatasetError(f"{path}: {said.name} has the multiplier {said.a:g} and the offset {said.b:g}; expected ordinary numbers.")
     samples = np.asarray(record.analog[chosen], dtype=np.float64)
     with np.errstate(all="ignore"):
         counts = (samples - said.b) / said.a
     samples[np.abs(counts) >= _LARGEST_FLOAT] = np.nan
     at_limit = int(np.isclose(counts, said.cmin, atol=0.25).sum() + np.isclose(counts, said.cmax, atol=0.25).sum())
-    if said.cmin >= said.cmax or at_limit < 2:
-        return samples, ()
-    return samples, (f"{said.name}: {at_limit} samples lie at the limits of the converter; harmonics of a clipped wave are read.",)
+    remarks = []
+    if said.pors.upper() == "S" and said.primary != said.secondary:
+        remarks.append(f"{said.name}: values are secondary, as recorded; primary ones are {said.primary:g}:{said.secondary:g} of them.")
+    if said.cmin < said.cmax and at_limit > 1:
+        remarks.append(f"{said.name}: {at_limit} samples lie at the limits of the converter; harmonics of a clipped wave are read.")
+    return samples, tuple(remarks)
 
 
 def _rate(data: Path, described: Configuration, record) -> float:

@@ -1,7 +1,7 @@
 """COMTRADE as relays and converters write it, made into what the `comtrade` package reads.
 
 The package is strict about fields that are of no account here: dates, commas at line ends, bytes behind the last row. `tidy_cfg` and
-`tidy_rows` leave every number as it is.
+`tidy_rows` leave every number as it is, and status channels out: a package that keeps an integer for each bit needs 32 times the file.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 __all__ = ["Configuration", "parts_of_cff", "tidy_cfg", "tidy_rows", "whole_rows"]
 
 _BYTES = {"BINARY": 2, "BINARY32": 4, "FLOAT32": 4}
 _HEADER = re.compile(rb"(?im)^-{3}[ \t]*file type:[ \t]*(cfg|inf|hdr|dat)\b[^\r\n]*-{3}[ \t]*\r?\n")
 _NUMBERS = (5, 6, 7, 8, 9, 10, 11)  # multiplier, offset, skew, limits, ratio: fields of an analog channel that are numbers
 _OLDEST = "1991"
+_MOST = 4096  # channels, or sampling rates
 
 
 @dataclass(frozen=True)
@@ -49,27 +52,35 @@ def tidy_cfg(text: str) -> Configuration:
     lines = [line.replace("\x1a", "").strip().rstrip(", \t") for line in text.splitlines()]
     head = [field.strip() for field in lines[0].split(",")]
     revision = head.pop() if re.fullmatch(r"\d{4}", head[-1]) and len(head) > 2 else _OLDEST
-    total, analog, status = _counts(lines[1])
+    analog, status = _counts(lines[1])
     if not analog:
         return Configuration(text, "", [], analog, status, revision)
     channels = [_analog(line) for line in lines[2 : 2 + analog]]
-    channels += lines[2 + analog : 2 + analog + status]
-    frequency, sections, *rest = lines[2 + analog + status :]
+    frequency, sections, *rest = _following(lines[2:], analog + status, 2, "channels")
     count = max(int(sections or 0), 1)
+    start, trigger, kind, *last = _following(rest, count, 3, "sampling rates")
     rates = _joined([line.split(",") for line in rest[:count]])
-    start, trigger, kind, *last = rest[count:]
     named = [" ".join(head[:-1]), head[-1]] if len(head) > 1 else [*head, ""]
-    tidy = [",".join([*named, *([] if revision == _OLDEST else [revision])]), f"{total},{analog}A,{status}D", *channels]
+    tidy = [",".join([*named, *([] if revision == _OLDEST else [revision])]), f"{analog},{analog}A,0D", *channels]
     tidy += [(re.match(r"\d*\.?\d*", frequency) or [""])[0], str(len(rates) if rates[0][0] else 0)]
     tidy += [*(f"{rate!r},{end}" for rate, end in rates), _moment(start), _moment(trigger), kind, *last]
     return Configuration("\n".join(tidy) + "\n", kind.upper(), rates, analog, status, revision)
 
 
-def _counts(line: str) -> tuple[int, int, int]:
-    """(channels, analog, status), whichever order the letters come in."""
+def _following(lines: Sequence[str], count: int, least: int, what: str) -> Sequence[str]:
+    """What follows `count` lines, `least` lines or more; `ValueError` where the file is shorter than it says."""
+    if count > _MOST:
+        raise ValueError(f"it declares {count} {what}, and at most {_MOST} are read")
+    if len(lines) < count + least:
+        raise ValueError(f"it declares {count} {what}, and ends before them or behind them")
+    return lines[count:]
+
+
+def _counts(line: str) -> tuple[int, int]:
+    """(analog, status) channels, whichever order the letters come in."""
     fields = [re.fullmatch(r"(\d{1,9})\s*([AD])", field.strip(), re.IGNORECASE) for field in line.split(",")]
     found = {field[2].upper(): int(field[1]) for field in fields if field}
-    return sum(found.values()), found.get("A", 0), found.get("D", 0)
+    return found.get("A", 0), found.get("D", 0)
 
 
 def _analog(line: str) -> str:
@@ -95,20 +106,22 @@ def _moment(line: str) -> str:
     return f"01/01/2000,00:00:00.{'0' * (9 if digits and len(digits[1]) > 6 else 6)}"
 
 
-def tidy_rows(text: str, described: Configuration) -> Iterator[str]:
-    """The rows of an ASCII data file: numbered, a missing time as 0, a missing sample as its revision has it, a missing status as 0."""
+def tidy_rows(lines: Sequence[str], described: Configuration) -> Iterator[str]:
+    """The rows of an ASCII data file: numbered, a missing time as 0, a missing sample as its revision has it, without status."""
     missing = "" if described.revision == _OLDEST else "99999"
-    for line in text.splitlines():
+    for line in lines:
         separator = "," if "," in line else ";"
         fields = [field.strip() for field in line.replace("\x1a", "").split(separator)]
         if any(fields):
-            number, time, samples, status = fields[0], fields[1:2], fields[2 : 2 + described.analog], fields[2 + described.analog :]
+            number, time, samples = fields[0], fields[1:2], fields[2 : 2 + described.analog]
             lacking = ["?"] * (described.analog - len(samples))  # a row that was cut off is no number
-            status = [field or "0" for field in status[: described.status]]
-            yield ",".join([number, (time or ["0"])[0] or "0", *(field or missing for field in samples), *lacking, *status])
+            yield ",".join([number, (time or ["0"])[0] or "0", *(field or missing for field in samples), *lacking])
 
 
 def whole_rows(data: bytes, described: Configuration) -> tuple[bytes, int]:
-    """(`data` without what is behind its last whole row, how many rows); `KeyError` for a kind that is not known."""
-    width = 8 + _BYTES[described.kind] * described.analog + 2 * math.ceil(described.status / 16)
-    return data[: len(data) // width * width], len(data) // width
+    """(`data` without status, and without what is behind its last whole row; how many rows); `KeyError` for a kind that is
+    not known."""
+    kept = 8 + _BYTES[described.kind] * described.analog
+    width = kept + 2 * math.ceil(described.status / 16)
+    rows = len(data) // width
+    return np.frombuffer(data, np.uint8, rows * width).reshape(rows, width)[:, :kept].tobytes(), rows

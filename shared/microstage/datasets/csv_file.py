@@ -20,6 +20,7 @@ from microstage.datasets.csv_dialect import Dialect, dialect_of
 from microstage.datasets.csv_header import Column, columns_of, with_units
 from microstage.datasets.csv_time import rate_of, seconds_of, spread
 from microstage.datasets.decoding import decode
+from microstage.datasets.reading import content_of, lines_of
 from microstage.datasets.units import ambiguous, factor
 from microstage.datasets.waveform import Waveform
 from microstage.errors import DatasetError
@@ -65,10 +66,10 @@ def read(path: Path, channel: str | None, name: str | None = None, gaps: bool = 
 
 def _table(path: Path, name: str | None) -> _Table:
     try:
-        lines = decode(path.read_bytes(), name).splitlines()
+        lines = lines_of(path, decode(content_of(path), name))
         dialect = dialect_of(lines)
         rows = list(dialect.rows(lines))
-    except (OSError, csv.Error) as error:
+    except csv.Error as error:
         raise DatasetError(f"{path} cannot be read: {error}.") from None
     place, columns, below = _heading(path, lines, rows, dialect)
     return _Table(path, dialect, rows[place][0], columns, below)

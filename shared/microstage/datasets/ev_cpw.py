@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from microstage.datasets.reading import content_of, lines_of
 from microstage.datasets.splits import Recording
 from microstage.datasets.waveform import LARGEST
 from microstage.errors import DatasetError
@@ -45,8 +46,8 @@ def read(path: Path, channel: str) -> Recording:
 
 def _lines(path: Path) -> list[str]:
     try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = lines_of(path, content_of(path).decode())
+    except UnicodeDecodeError as error:
         raise DatasetError(f"{path} cannot be read: {error}.") from None
     if len(lines) <= _HEADER_ROW:
         raise DatasetError(f"{path}: expected {_HEADER_ROW} header rows and samples, found {len(lines)} rows.")

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from microstage.arrays import arrays_of
+from microstage.datasets.reading import LARGEST
 from microstage.errors import DatasetError
 
 __all__ = ["CLASSES", "Images", "ImageSet", "bytes_of", "checked", "from_archive", "split"]
 
 CLASSES = 10
-_LARGEST = 1 << 28  # bytes that a file may unpack to
 
 
 @dataclass(frozen=True)
@@ -68,20 +69,19 @@ def bytes_of(path: Path) -> bytes:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
         with gzip.open(path) if packed else path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
+            content = file.read(LARGEST + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DatasetError(f"{path} cannot be read: {error}.") from None
-    if len(content) > _LARGEST:
-        raise DatasetError(f"{path} holds more than {_LARGEST >> 20} MiB; it is no file of this dataset.")
+    if len(content) > LARGEST:
+        raise DatasetError(f"{path} holds more than {LARGEST >> 20} MiB; it is no file of this dataset.")
     return content
 
 
 def from_archive(path: Path, shape: tuple[int, ...], half: str = "") -> Images:
     """An .npz with `x` uint8 [n, *shape] (channels last, if there are several) and `y` [n], or of a `half`, as Keras has it: x_train, y_train."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            pixels, labels = archive[f"x{half}"], archive[f"y{half}"]
-    except (OSError, ValueError, KeyError, EOFError, zlib.error) as error:
+        pixels, labels = arrays_of(path, [f"x{half}", f"y{half}"], LARGEST).values()
+    except ValueError as error:
         raise DatasetError(f"{path} is no archive of images `x{half}` with labels `y{half}`: {error}.") from None
     if pixels.dtype != np.uint8 or pixels.shape[1:] != shape or labels.ndim != 1:
         raise DatasetError(f"{path}: `x{half}` is {pixels.dtype} {list(pixels.shape)}, expected uint8 [n, {', '.join(map(str, shape))}].")

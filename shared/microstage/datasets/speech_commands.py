@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from microstage.datasets.reading import content_of
 from microstage.datasets.speech import RATE, SILENCE, Clips, Speech, by_speaker, label_of
 from microstage.errors import DatasetError
 
@@ -27,6 +28,7 @@ _HOP = RATE // 2
 _PCM = bytes.fromhex("0100000000001000800000aa00389b71")  # KSDATAFORMAT_SUBTYPE_PCM
 _UNTOLD = (1 << 30) - 64  # what writes to a pipe declares as many samples as there can be
 _LARGEST = 1 << 26  # bytes of one file; the longest noise is 3 MB
+_MOST = 1 << 18  # clips: a second of each is kept, however short it is
 
 
 def load(folder: Path, split: str) -> Speech:
@@ -46,7 +48,7 @@ def _official(folder: Path, noise: dict[str, np.ndarray]) -> Speech:
     missing = [name for name in _LISTS if not (folder / name).is_file()]
     if missing:
         raise DatasetError(f"{folder} has no {missing[0]}, so it is not the whole dataset; SPLIT=speakers splits the clips that are there.")
-    listed = [set((folder / name).read_text().split()) for name in _LISTS]
+    listed = [set(content_of(folder / name).decode(errors="replace").split()) for name in _LISTS]
     words = sorted(path for path in folder.glob("*/*.wav") if not path.parent.name.startswith("_"))
     part = [next((k for k, names in enumerate(listed) if path.relative_to(folder).as_posix() in names), -1) for path in words]
     spoken = {k: [path for path, p in zip(words, part) if p == k] for k in (-1, 0, 1)}
@@ -61,6 +63,8 @@ def _official(folder: Path, noise: dict[str, np.ndarray]) -> Speech:
 
 
 def _read(paths: Sequence[Path]) -> Clips:
+    if len(paths) > _MOST:
+        raise DatasetError(f"{len(paths)} clips of speech are too many; at most {_MOST} are read.")
     pcm = np.zeros((len(paths), RATE), np.int16)
     for row, path in enumerate(paths):
         samples = read_wav(path)[:RATE]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from microstage.arrays import arrays_of
+from microstage.datasets.reading import LARGEST
 from microstage.datasets.speech import CLASSES, Clips, Speech, by_speaker
 from microstage.errors import DatasetError
 
@@ -20,10 +21,9 @@ def load(folder: Path) -> Speech:
     """Train, validation and test of different speakers; no audio, so no noise can be added."""
     path = folder / FILE
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            mfcc, names, label = (archive[name] for name in ("mfcc", "names", "y"))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DatasetError(f"{path} holds no features of speech: {error or type(error).__name__}.") from None
+        mfcc, names, label = arrays_of(path, ["mfcc", "names", "y"], LARGEST).values()
+    except ValueError as error:
+        raise DatasetError(f"{path} holds no features of speech: {error}.") from None
     if mfcc.shape != (len(names), _FRAMES, _COEFFICIENTS) or label.shape != names.shape or not np.isfinite(mfcc).all():
         raise DatasetError(f"{path}: expected finite features [n, {_FRAMES}, {_COEFFICIENTS}] with n names and labels, found {list(mfcc.shape)}.")
     if label.max(initial=0) >= len(CLASSES):

@@ -16,6 +16,7 @@ _DENSE = 512  # samples per cycle from which a cubic spline is exact to -100 dB 
 _PASSED = 0.9  # of the lower Nyquist frequency
 _ATTENUATION = 8.0  # Kaiser's beta: about -80 dB
 _FILTER_CYCLES = 2
+_MOST_CYCLES = 1 << 16  # 18 minutes at 60 Hz, and 3 GB for the spline
 _LEAST_CYCLES = 3.5  # what the filter takes, and one whole cycle at any rate: four recorded at 59.9 Hz are 3.99
 
 
@@ -33,7 +34,7 @@ def fundamental_frequency(x: np.ndarray, rate: float, nominal: float) -> float:
     low, high = nominal * (1 - LARGEST_DEVIATION), nominal * (1 + LARGEST_DEVIATION)
 
     def level(frequencies: np.ndarray) -> np.ndarray:
-        return np.abs(np.exp(-2j * np.pi * np.outer(frequencies, t)) @ weighted)
+        return np.array([abs(np.exp(-2j * np.pi * frequency * t) @ weighted) for frequency in frequencies])
 
     around = nominal * np.linspace(0.5, 1.5, 201)
     loudest = around[np.argmax(level(around))]
@@ -50,7 +51,8 @@ def synchronise(x: np.ndarray, rate: float, frequency: float) -> np.ndarray:
     """`x` [L] at `rate` Hz as 64 samples per cycle of `frequency`, band-limited below both Nyquist frequencies.
 
     A zero-phase low-pass of two cycles, then a cubic spline over at least 512 points a cycle; the cycle at either end,
-    which the filter would distort, is left out. `DatasetError` for less than 16 samples a cycle or 3.5 cycles.
+    which the filter would distort, is left out. `DatasetError` for less than 16 samples a cycle, or 3.5 cycles, or too
+    many of them.
     """
     from scipy import signal
     from scipy.interpolate import CubicSpline
@@ -60,6 +62,8 @@ def synchronise(x: np.ndarray, rate: float, frequency: float) -> np.ndarray:
         raise DatasetError(f"{rate:g} Hz are {per_cycle:.3g} samples a cycle; the seventh harmonic needs at least 16.")
     if len(x) < _LEAST_CYCLES * per_cycle:
         raise DatasetError(f"{len(x)} samples are {len(x) / per_cycle:.3g} cycles; at least {_LEAST_CYCLES} are needed.")
+    if len(x) > _MOST_CYCLES * per_cycle:
+        raise DatasetError(f"{len(x)} samples are {len(x) / per_cycle:.0f} cycles; at most {_MOST_CYCLES} are read: cut the record.")
     up = max(1, math.ceil(_DENSE / per_cycle))
     half = _half(per_cycle) * up
     edge = _PASSED * min(per_cycle, SAMPLES_PER_CYCLE) / (per_cycle * up)  # over the dense Nyquist frequency
