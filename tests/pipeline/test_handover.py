@@ -1,92 +1,39 @@
-"""pack on one volume, unpack on another, and home again; every damaged or foreign bundle is refused and leaves nothing."""
+"""pack on one volume, unpack on another, and home again; foreign code and made-up bundles are refused and leave nothing."""
 
-import io
-import json
-import tarfile
+from __future__ import annotations
+
+import hashlib
+import shutil
 
 import pytest
+from conftest import Toy
+from crafted import rewritten
 
 from microstage.canonical import digest
-from microstage.errors import IntegrityError
-from microstage.runner import bundle
+from microstage.runner import backend, cli, local
+from microstage.runner.recipe import key_of
+
+MODEL = "import os\n"
+MODULE = {"model.py": hashlib.sha256(MODEL.encode()).hexdigest()}
 
 
-@pytest.fixture
-def packed(tmp_path):
-    files = {}
-    for name, text in {"checkout/a.py": "print(1)\n" * 3000, "inputs/data/b.bin": "b" * 5000}.items():
-        files[name] = tmp_path / name.replace("/", "_")
-        files[name].write_text(text)
-    path = tmp_path / "x.tar"
-    bundle.write(path, {"kind": "stage", "about": {}}, files)
-    return path
-
-
-def test_what_is_written_is_what_comes_out_and_equal_input_gives_equal_bytes(packed, tmp_path):
-    bundle.extract(packed, tmp_path / "out")
-    assert (tmp_path / "out/checkout/a.py").read_text() == "print(1)\n" * 3000
-    again = tmp_path / "again.tar"
-    bundle.write(again, {"kind": "stage", "about": {}}, {n: tmp_path / "out" / n for n in ("inputs/data/b.bin", "checkout/a.py")})
-    assert again.read_bytes() == packed.read_bytes()
-
-
-@pytest.mark.parametrize("cut", [0, 1, 511, 600, 1536, 20000])
-def test_a_truncated_bundle_is_refused(packed, tmp_path, cut):
-    packed.write_bytes(packed.read_bytes()[:cut])
-    refused(packed, tmp_path)
-
-
-def test_any_flipped_byte_that_matters_is_refused(packed, tmp_path):
-    whole = packed.read_bytes()
-    with tarfile.open(packed) as archive:
-        places = [m.offset_data + 3 for m in archive if m.size] + [m.offset + 2 for m in archive if m.size]
-    for place in places:
-        packed.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        refused(packed, tmp_path)
-
-
-@pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil", "checkout/../evil"])
-def test_a_path_out_of_the_bundle_is_refused(packed, tmp_path, name):
-    rewritten(packed, lambda index: index["files"].update({name: index["files"].pop("checkout/a.py")}), {"checkout/a.py": name})
-    refused(packed, tmp_path)
-    assert not (tmp_path / "evil").exists()
-
-
-def test_a_link_is_refused(packed, tmp_path):
-    with tarfile.open(packed, "a") as archive:
-        member = tarfile.TarInfo("checkout/link")
-        member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        archive.addfile(member)
-    refused(packed, tmp_path)
-
-
-def refused(path, tmp_path):
-    with pytest.raises(IntegrityError) as error:
-        bundle.extract(path, tmp_path / "out")
-    assert str(path) in str(error.value) and "\n" not in str(error.value)
-    assert not (tmp_path / "out").exists()
-
-
-def rewritten(path, change, renamed):
-    with tarfile.open(path) as archive:
-        members = [(m.name, archive.extractfile(m).read()) for m in archive]
-    index = json.loads(members[0][1])
-    del index["digest"]
-    change(index)
-    index["digest"] = digest(index)
-    path.unlink()
-    members[0] = (members[0][0], json.dumps(index).encode())
-    with tarfile.open(path, "w") as archive:
-        for name, data in members:
-            member = tarfile.TarInfo(renamed.get(name, name))
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-
-
-@pytest.fixture
-def volumes(toy, tmp_path):
+def prepared(root):
+    """A toy checkout whose second stage may read a module of the user's own."""
+    made = Toy(root)
     for stage in ("first", "second"):
-        (toy.root / "stages" / stage / "Dockerfile").write_text("")
+        (root / "stages" / stage / "Dockerfile").write_text("")
+    declared = root / "stages/second/stage.toml"
+    declared.write_text(declared.read_text().replace("[outputs]", '[inputs.own]\nfrom = "module"\n[outputs]'))
+    return made
+
+
+@pytest.fixture
+def toy(tmp_path):
+    return prepared(tmp_path)
+
+
+@pytest.fixture
+def volumes(tmp_path):
     return {name: tmp_path / name for name in ("home", "away", "other")}
 
 
@@ -95,38 +42,144 @@ def told(done, code=0):
     return done[1] if code == 0 else done[2]
 
 
-def test_a_stage_goes_out_and_comes_home(toy, volumes, tmp_path):
-    sent = tmp_path / "sent.tar"
-    told(toy.call("pack", "STAGE=second", "TIMES=3", f"BUNDLE={sent}", f"VOLUMES={volumes['home']}"))
+def test_a_stage_goes_out_and_comes_home_as_make_would_have_made_it(toy, volumes, tmp_path):
+    sent, home, away = tmp_path / "sent.tar", f"VOLUMES={volumes['home']}", f"VOLUMES={volumes['away']}"
+    told(toy.call("pack", "STAGE=second", "TIMES=3", f"BUNDLE={sent}", home))
     assert toy.ran() == ["first"]
-    (toy.root / "stages/second/microstage_second/__main__.py").write_text("raise SystemExit('not what was packed')")
-    assert "is done" in told(toy.call("unpack", f"BUNDLE={sent}", f"VOLUMES={volumes['away']}"))
-    assert toy.ran() == ["second"]
+    assert "is done" in told(toy.call("unpack", f"BUNDLE={sent}", away))
+    assert toy.ran() == ["second"] and not list(volumes["away"].glob(".partial/bundle*"))
     [back] = tmp_path.glob("*.artefact.tar")
     assert "answers no `make pack`" in told(toy.call("unpack", f"BUNDLE={back}", f"VOLUMES={volumes['other']}"), 2)
     assert not list(volumes["other"].glob("second/*"))
-    assert "published" in told(toy.call("unpack", f"BUNDLE={back}", f"VOLUMES={volumes['home']}"))
+    assert "published" in told(toy.call("unpack", f"BUNDLE={back}", home))
     [made] = volumes["home"].glob("second/*/double.txt")
     assert made.read_text() == "0.5" * 3 and not list(volumes["home"].glob(".partial/bundle*"))
-
-
-def test_what_came_home_is_what_make_would_have_made(toy, volumes, tmp_path):
-    sent, home = tmp_path / "sent.tar", f"VOLUMES={volumes['home']}"
-    told(toy.call("pack", "STAGE=second", f"BUNDLE={sent}", home))
-    told(toy.call("unpack", f"BUNDLE={sent}", f"VOLUMES={volumes['away']}"))
-    [back] = tmp_path.glob("*.artefact.tar")
-    told(toy.call("unpack", f"BUNDLE={back}", home))
-    toy.ran()
-    told(toy.call("second", home))
+    told(toy.call("second", "TIMES=3", home))
     assert toy.ran() == []
-    told(toy.call("second", home, "FORCE=1"))  # makes it again, and would name any other byte
+    told(toy.call("second", "TIMES=3", home, "FORCE=1"))  # makes it again, and would name any other byte
     assert toy.ran() == ["second"]
 
 
-def test_an_artefact_changed_with_its_index_is_refused(toy, volumes, tmp_path):
-    """Whoever changes a file and every digest that the bundle holds of it still meets the key."""
-    sent = tmp_path / "sent.tar"
+def test_code_of_another_checkout_runs_where_it_is_trusted_and_nowhere_else(toy, volumes, tmp_path):
+    sent, away = tmp_path / "sent.tar", f"VOLUMES={volumes['away']}"
     told(toy.call("pack", "STAGE=second", f"BUNDLE={sent}", f"VOLUMES={volumes['home']}"))
-    rewritten(sent, lambda index: index["about"]["parameters"].update(times=7), {})
-    assert "not those that its key names" in told(toy.call("unpack", f"BUNDLE={sent}", f"VOLUMES={volumes['away']}"), 2)
-    assert toy.ran() == ["first"] and not list(volumes["away"].glob("second/*"))
+    toy.ran()
+    source = toy.root / "stages/second/microstage_second/__main__.py"
+    source.write_text("raise SystemExit('not what was packed')")
+    said = told(toy.call("unpack", f"BUNDLE={sent}", away), 2)
+    assert "differ from this checkout, first 'stages/second/microstage_second/__main__.py'" in said and "TRUST=1" in said
+    assert said.count("\n") == 1 and toy.ran() == [] and not [p for p in volumes["away"].rglob("*") if p.is_file()]
+    assert "is done" in told(toy.call("unpack", f"BUNDLE={sent}", away, "TRUST=1"))
+    assert toy.ran() == ["second"]
+
+
+@pytest.fixture(scope="module")
+def sent(tmp_path_factory):
+    """(checkout, bundle): what `make pack` wrote of the toy's second stage."""
+    toy = prepared(tmp_path_factory.mktemp("toy"))
+    told(toy.call("pack", "STAGE=second", f"BUNDLE={toy.root / 'sent.tar'}", f"VOLUMES={toy.root / 'home'}"))
+    return toy.root, toy.root / "sent.tar"
+
+
+class Here(local.LocalBackend):
+    """The toy's backend, which would run a stage on the runner's own interpreter, but here has none to run."""
+
+    def platform(self, stage):
+        return {"python": "3", "libc": "any"}
+
+    def run(self, stage, **call):
+        raise AssertionError(f"{stage.name} ran")
+
+
+@pytest.fixture
+def refused(sent, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(backend, "choose", lambda wanted, repository, volumes: (Here(repository, volumes), "as asked"))
+
+    def refused(change, *words, added=()):
+        """What `make unpack` says of the bundle with a changed index, and with files `added`; nothing of it may stay or run."""
+        root, bundle = sent
+        changed = shutil.copy(bundle, tmp_path / "sent.tar")
+        rewritten(changed, change, added=dict(added))
+        code = cli.main(["unpack", f"BUNDLE={changed}", f"VOLUMES={tmp_path / 'away'}", *words], root)
+        said = capsys.readouterr()
+        assert code == 2 and said.err.count("\n") == 1 and said.err[:-1].isprintable() and len(said.err) < 600, said
+        left = {path.parts[-2] for path in tmp_path.rglob("*") if path.is_file()}
+        assert left <= {tmp_path.name, ".locks", ".cache"}
+        return said.err
+
+    return refused
+
+
+def _about(**fields):
+    return lambda index: index["about"].update(fields)
+
+
+def _keyed(change):
+    """A change whose key fits: whoever makes a bundle up can compute one, too."""
+
+    def with_key(index):
+        change(index)
+        index["about"]["key"] = key_of(index["about"])
+
+    return with_key
+
+
+def _recipe(**fields):
+    return lambda index: index["about"]["recipe"].update(fields)
+
+
+MADE_UP = {
+    "another kind": ("kind", lambda index: index.update(kind="\x1b[2J")),
+    "no kind": ("kind", lambda index: index.pop("kind")),
+    "nothing about it": ("about", lambda index: index.update(about=[])),
+    "too much about it": ("about", _about(more=1)),
+    "a stage elsewhere": ("stage", _keyed(_about(stage="../../evil"))),
+    "a stage of lists": ("stage", _about(stage=[["x"] * 9999])),
+    "no digest for a key": ("key", _about(key="../evil")),
+    "a key of other parameters": ("those that its key names", lambda index: index["about"]["parameters"].update(times=7)),
+    "parameters in a list": ("parameters", _about(parameters=[])),
+    "a parameter in a list": ("parameters", _keyed(_about(parameters={"times": [1]}))),
+    "a parameter with a line": ("parameters", _keyed(_about(parameters={"times": "1\n2"}))),
+    "a parameter that is none": ("TIME=3", _keyed(_about(parameters={"time": 3}))),
+    "a parameter out of its range": ("TIMES=10 is not allowed", _keyed(_about(parameters={"times": 10}))),
+    "a parameter of another type": ("TIMES=", _keyed(_about(parameters={"times": "2"}))),
+    "a parameter too few": ("lacks TIMES", _keyed(_about(parameters={}))),
+    "an input elsewhere": ("inputs", _keyed(lambda index: index["about"]["inputs"].update({"../../evil": "0" * 64}))),
+    "an input without a digest": ("inputs", lambda index: index["about"]["inputs"].update(first=None)),
+    "an input of another digest": ("'first' is not the one", _keyed(_about(inputs={"first": "0" * 64}))),
+    "a recipe in words": ("recipe", _about(recipe="none")),
+    "a recipe with no CPython": ("recipe", lambda index: index["about"]["recipe"].pop("python")),
+    "a recipe of another environment": ("pins other environment", _recipe(environment="0" * 64)),
+    "a recipe of another CPython": ("packed for CPython", _recipe(python="2.7")),
+    "a CPython in control": ("recipe", _recipe(python="\x1b[2J")),
+    "an image that is not listed": ("image", lambda index: index.update(image={})),
+    "a base alone": ("image", lambda index: index.update(base={})),
+    "a run in a list": ("run", lambda index: index.update(run=[])),
+    "a run with a time in words": ("run", lambda index: index.update(run={"started": "now"})),
+    "an artefact of nothing": ("has no place", lambda index: index.update(kind="artefact")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("word", "change"), MADE_UP.values(), ids=MADE_UP)
+def test_what_a_bundle_says_of_itself_is_looked_at_first(refused, word, change):
+    assert word in refused(change)
+
+
+@pytest.mark.parametrize("name", ["evil", "inputs/evil/a", "image.tar", "artefact/manifest.json"])
+def test_a_file_that_has_no_place_in_a_bundle_is_refused(refused, name):
+    assert "has no place" in refused(lambda index: None, "TRUST=1", added={name: b""})
+
+
+@pytest.mark.parametrize("name", ["checkout/shared/numpy.py", "checkout/stages/second/microstage_second/more.py"])
+def test_a_source_more_than_this_checkout_has_is_refused(refused, name):
+    assert f"first '{name.removeprefix('checkout/')}'" in refused(lambda index: None, added={name: b"raise SystemExit"})
+
+
+def test_a_source_less_than_this_checkout_has_is_refused(refused):
+    gone = "checkout/stages/second/microstage_second/__init__.py"
+    assert "microstage_second/__init__.py'" in refused(lambda index: index["files"].pop(gone), added={gone: None})
+
+
+def test_a_module_of_somebodys_is_code_as_well(refused):
+    with_module = _keyed(lambda index: index["about"]["inputs"].update(own=digest(MODULE)))
+    assert "own, inputs/own/model.py; nothing of it was run" in refused(with_module, added={"inputs/own/model.py": MODEL.encode()})

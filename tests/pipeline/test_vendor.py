@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from microstage.errors import EnvironmentProblem, IntegrityError, ParameterError
-from microstage.runner import bases, engine, vendor, vendor_collect
+from microstage.runner import bases, engine, image_archive, vendor, vendor_collect
 from microstage.runner.images import STAGES
 from microstage.runner.local import Environments
 
@@ -162,43 +162,59 @@ def test_without_a_folder_a_build_uses_what_the_site_has(checkout, monkeypatch):
 
 
 class FakeEngine:
-    """Knows one image, with one layer."""
+    """Knows one image, with one layer, and would write down what it was asked."""
 
-    def __init__(self, layers: list[str]) -> None:
-        self.layers, self.asked = layers, []
+    command = ("false",)
+
+    def __init__(self, layer: str = "aa") -> None:
+        self.layers, self.asked = [f"sha256:{layer * 32}"], []
 
     def run(self, *words: str) -> str:
         self.asked.append(words)
         return json.dumps(self.layers)
 
 
-def with_base(folder: Path) -> None:
+def with_base(folder: Path) -> Path:
+    """The archive of a base that the index lists."""
     (folder / "bases").mkdir(exist_ok=True)
     (folder / "bases/3.10.tar").write_bytes(b"an archive")
     index = json.loads((folder / "index.json").read_text())
     index["files"]["bases/3.10.tar"] = hashlib.sha256(b"an archive").hexdigest()
-    index["bases"]["3.10"] = {"id": "python:3.10-slim@sha256:00", "layers": ["sha256:aa"]}
+    index["bases"]["3.10"] = {"id": "python:3.10-slim@sha256:00", "layers": FakeEngine().layers}
     (folder / "index.json").write_text(json.dumps(index))
+    return folder / "bases/3.10.tar"
 
 
-def test_a_loaded_base_keeps_its_id_so_that_recipes_stay_equal(collected):
-    with_base(collected)
-    docker = FakeEngine(["sha256:aa"])
+def test_a_loaded_base_keeps_its_id_so_that_recipes_stay_equal(collected, monkeypatch):
+    archive, loaded, docker = with_base(collected), [], FakeEngine()
+    monkeypatch.setattr(image_archive, "load", lambda *words: loaded.append(words))
     assert vendor.chosen().load_base(docker, "3.10") == {"reference": bases.vendored_tag("3.10"), "id": "python:3.10-slim@sha256:00"}
-    assert docker.asked[0] == ("load", "--input", str(collected / "bases/3.10.tar"))
+    assert loaded == [(docker, archive, bases.vendored_tag("3.10"), docker.layers)]
 
 
-def test_a_base_that_is_not_the_collected_one_is_refused(collected):
-    with_base(collected)
-    with pytest.raises(IntegrityError, match=r"3\.10\.tar does not hold the base image"):
-        vendor.chosen().load_base(FakeEngine(["sha256:bb"]), "3.10")
-    (collected / "bases/3.10.tar").write_bytes(b"another")
-    docker = FakeEngine(["sha256:aa"])
+def test_a_base_that_is_not_the_collected_one_is_refused(collected, monkeypatch):
+    archive, docker = with_base(collected), FakeEngine()
+    with pytest.raises(IntegrityError, match=r"The image archive 3\.10\.tar is refused"):  # images of any names may be in it
+        vendor.chosen().load_base(docker, "3.10")
+    archive.write_bytes(b"another")
     with pytest.raises(IntegrityError, match=r"bases/3\.10\.tar was changed"):
         vendor.chosen().load_base(docker, "3.10")
     assert not docker.asked, "nothing of it reaches the engine"
     with pytest.raises(EnvironmentProblem, match=r"no base image of Python 3\.11"):
         vendor.chosen().load_base(docker, "3.11")
+
+
+@pytest.mark.parametrize("change", [
+    lambda index: index["files"].update({"../evil": "0" * 64}), lambda index: index["files"].update({"wheels/x": 1}), lambda index:
+    index["bases"].update({"3.10": {"id": "x", "layers": ["aa"]}}), lambda index: index["bases"].update({"3.10": {"id": "x"}}),
+    lambda index: index.update(files=[["a", "b"]]), lambda index: index["bases"].update({"../x": {"id": "x", "layers": []}}),
+], ids=["a file elsewhere", "no digest", "no layer", "no layers", "a list", "a base elsewhere"])  # fmt: skip
+def test_an_index_that_lists_anything_else_is_none(collected, change):
+    index = json.loads((collected / "index.json").read_text())
+    change(index)
+    (collected / "index.json").write_text(json.dumps(index))
+    with pytest.raises(EnvironmentProblem, match="has no readable index.json"):
+        vendor.chosen()
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from microstage.errors import EnvironmentProblem, IntegrityError
+from microstage.runner import image_archive
 from microstage.runner.engine import Engine
 
 __all__ = ["PYTHONS", "build", "find_cpython", "load", "save", "tag", "vendored_tag"]
@@ -62,9 +63,9 @@ def save(engine: Engine, reference: str, name: str, path: Path) -> list[str]:
 
 
 def load(engine: Engine, path: Path, name: str, layers: list[str]) -> None:
-    """Load the archive `path`; an `IntegrityError` if that does not leave `name` with just `layers`."""
+    """Load the image `name` of the archive `path`; `IntegrityError` if it holds any other, or does not have just `layers`."""
     print(f"base: {name} from {path}", flush=True)
-    engine.run("load", "--input", str(path))
+    image_archive.load(engine, path, name, layers)
     if _layers(engine, name) != layers:
         raise IntegrityError(f"{path} does not hold the base image {name} that was collected; `make vendor` collects it again.")
 

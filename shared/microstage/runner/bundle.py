@@ -1,115 +1,153 @@
 """One file that carries a stage to another machine, or its artefact home: a tar whose first member lists all others by SHA-256.
 
-A bundle is refused, with one sentence and nothing left behind, when it is cut short, when a member differs from the
-list, is missing, is not listed, or is anything but a plain file inside the bundle.
+`write` leaves nothing open: the index says every byte of a bundle but those of the files themselves. So nobody's tar is
+parsed here. What has to stand between the files is worked out from the index and compared, as is how long the bundle is,
+before anything is extracted; whatever else a tar can hold (links, sparse files, a name twice) is just another byte.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
+import os
+import re
 import shutil
 import tarfile
-from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
-from typing import Any
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import IO, Any
 
 from microstage.canonical import canonical_json, digest, file_digest
-from microstage.errors import IntegrityError
+from microstage.errors import ArtefactError, IntegrityError
 from microstage.progress import progress
+from microstage.received import assert_room, clashing, inside, parse_json, shown
 from microstage.writing import replacing
 
 __all__ = ["extract", "read_index", "write"]
 
 _FORMAT = "microstage bundle 1"
 _INDEX = "bundle.json"
-_LARGEST_INDEX = 1 << 26
+_LARGEST_INDEX = 1 << 25
+_LARGEST_FILE = 1 << 40
 _BLOCK = 1 << 20
 
 
 def write(path: Path, about: Mapping[str, Any], files: Mapping[str, Path]) -> None:
     """`files` {name inside: file} behind an index of `about` and their digests; written beside, then renamed."""
     listed = {name: {"sha256": file_digest(file), "size": file.stat().st_size} for name, file in sorted(files.items())}
+    if flaw := _flaw(listed):
+        raise ArtefactError(f"{path} cannot be packed: it {flaw}.")
     body = {"format": _FORMAT, **about, "files": listed}
     index = canonical_json({**body, "digest": digest(body)})
+    if len(index) > _LARGEST_INDEX:
+        raise ArtefactError(f"{path} cannot be packed: a list of {len(listed)} files is more than a bundle has room for.")
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        _add(archive, _INDEX, len(index), io.BytesIO(index))
+        archive.addfile(_member(_INDEX, len(index)), io.BytesIO(index))
         for name in progress(listed, len(listed), f"packing {path.name}"):
             with files[name].open("rb") as handle:
-                _add(archive, name, listed[name]["size"], handle)
+                archive.addfile(_member(name, listed[name]["size"]), handle)
 
 
 def read_index(path: Path) -> dict[str, Any]:
-    """What the bundle says of itself; `IntegrityError` if it is no bundle."""
-    try:
-        with tarfile.open(path, "r:") as archive:
-            return _index(path, archive)
-    except (tarfile.TarError, EOFError):
-        raise IntegrityError(f"{path} is no microstage bundle.") from None
+    """What the bundle says of itself; `IntegrityError` if it is no bundle, or is not as long as its index makes it."""
+    with path.open("rb") as handle:
+        return _index(path, handle)
 
 
 def extract(path: Path, folder: Path) -> dict[str, Any]:
     """Write every file under the new `folder` and return the index; whatever is wrong, `folder` is gone again."""
     folder.mkdir(parents=True)
     try:
-        with tarfile.open(path, "r:") as archive:
-            index = _index(path, archive)
-            missing = dict(index["files"])
-            for member in archive:
-                if member.name == _INDEX:
-                    continue
-                if member.name not in missing or not member.isreg():
-                    raise IntegrityError(f"{path} holds {member.name!r}, which its index does not list; it was changed after packing.")
-                _take(path, archive, member, folder, missing.pop(member.name))
-        if missing:
-            raise IntegrityError(f"{path} is cut short: {min(missing)} is missing.")
+        with path.open("rb") as handle:
+            index = _index(path, handle)
+            files = index["files"]
+            assert_room(folder, sum(entry["size"] for entry in files.values()), len(files))
+            for name, entry in sorted(files.items()):
+                _take(path, handle, name, entry, folder / name)
+            if handle.read().strip(b"\0"):
+                raise IntegrityError(f"{path} holds something behind its last file; it was changed after packing.")
         return index
-    except (tarfile.TarError, EOFError):
-        shutil.rmtree(folder)
-        raise IntegrityError(f"{path} is cut short or is no microstage bundle.") from None
     except BaseException:
         shutil.rmtree(folder)
         raise
 
 
-def _add(archive: tarfile.TarFile, name: str, size: int, handle) -> None:
+def _member(name: str, size: int) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.size = size
-    archive.addfile(member, handle)
+    return member
 
 
-def _index(path: Path, archive: tarfile.TarFile) -> dict[str, Any]:
-    member = archive.next()
-    if member is None or member.name != _INDEX or not member.isreg() or member.size > _LARGEST_INDEX:
-        raise IntegrityError(f"{path} is no microstage bundle.")
+def _header(name: str, size: int) -> bytes:
+    """What `write` puts in front of a file."""
+    return _member(name, size).tobuf(tarfile.PAX_FORMAT)
+
+
+def _padding(size: int) -> bytes:
+    return bytes(-size % tarfile.BLOCKSIZE)
+
+
+def _length(sizes: Iterable[tuple[str, int]]) -> int:
+    """How long a tar of files (name, size) is: each with its header and in whole blocks, two empty ones, whole records."""
+    held = sum(len(_header(name, size)) + size + len(_padding(size)) for name, size in sizes)
+    return -(-(held + 2 * tarfile.BLOCKSIZE) // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
+
+
+def _index(path: Path, handle: IO[bytes]) -> dict[str, Any]:
+    """The index, sound; `handle` is then at the first file, and has as many bytes as the index makes it."""
+    size = _size_of_index(handle.read(tarfile.BLOCKSIZE))
+    if size is None:
+        raise IntegrityError(f"{path} is cut short or is no microstage bundle.")
     try:
-        index = json.loads(archive.extractfile(member).read())
+        index = parse_json(handle.read(size + len(_padding(size)))[:size])
         if index.pop("digest") != digest(index):
             raise IntegrityError(f"{path} has an index that was changed after packing.")
         if index["format"] != _FORMAT:
-            raise IntegrityError(f"{path} is a {index['format']!r}; this version reads {_FORMAT!r}.")
-        for name, entry in index["files"].items():
-            if not _inside(name) or len(entry["sha256"]) != 64 or entry["size"] < 0:
-                raise IntegrityError(f"{path} lists {name!r}, which is no file inside a bundle.")
-    except (ValueError, KeyError, TypeError, AttributeError):
+            raise IntegrityError(f"{path} is a {shown(index['format'])}; this version reads {_FORMAT!r}.")
+        if flaw := _flaw(index["files"]):
+            raise IntegrityError(f"{path} {flaw}.")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise IntegrityError(f"{path} has an index that cannot be read; it was changed after packing.") from None
+    sizes = {_INDEX: size, **{name: entry["size"] for name, entry in index["files"].items()}}
+    expected, found = _length(sizes.items()), os.fstat(handle.fileno()).st_size
+    if found != expected:
+        raise IntegrityError(f"{path} is cut short or was changed: its index makes it {expected} bytes, it has {found}.")
     return index
 
 
-def _inside(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return bool(parts) and name == "/".join(parts) and not name.startswith("/") and ".." not in parts and "\0" not in name
+def _size_of_index(block: bytes) -> int | None:
+    """How long the index is whose header `block` is; None if it is none."""
+    try:
+        member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except (tarfile.TarError, ValueError):
+        return None
+    return member.size if 0 < member.size <= _LARGEST_INDEX and block == _header(_INDEX, member.size) else None
 
 
-def _take(path: Path, archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, entry: Mapping[str, Any]) -> None:
-    target = folder / member.name
+def _flaw(files: Any) -> str | None:
+    """What is wrong with a list of files, behind the bundle's name in a sentence."""
+    for name, entry in files.items():
+        if not inside(name) or name == _INDEX:
+            return f"lists {shown(name)}, which is no name of a file inside a bundle"
+        size = entry.get("size")
+        if not re.fullmatch("[0-9a-f]{64}", entry["sha256"]) or type(size) is not int or not 0 <= size < _LARGEST_FILE:
+            return f"lists {shown(name)} with no SHA-256 or no size of a file"
+    name = clashing(files)
+    return name and f"lists {shown(name)} and a file in whose place it is, or whose name differs in case alone"
+
+
+def _take(path: Path, handle: IO[bytes], name: str, entry: Mapping[str, Any], target: Path) -> None:
+    """Copy the file that comes next, if it is the one expected."""
+    header, left, sha = _header(name, entry["size"]), entry["size"], hashlib.sha256()
+    if handle.read(len(header)) != header:
+        raise IntegrityError(f"{path} holds something else where {shown(name)} belongs; it was changed after packing.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    sha, source = hashlib.sha256(), archive.extractfile(member)
-    with target.open("xb") as handle:
-        while block := source.read(_BLOCK):
+    with target.open("xb") as copy:
+        while left and (block := handle.read(min(_BLOCK, left))):
+            left -= len(block)
             sha.update(block)
-            handle.write(block)
-    if sha.hexdigest() != entry["sha256"] or member.size != entry["size"]:
-        raise IntegrityError(f"{path}: {member.name} is not what was packed; fetch the bundle again.")
+            copy.write(block)
+    padding = _padding(entry["size"])
+    if sha.hexdigest() != entry["sha256"] or handle.read(len(padding)) != padding:
+        raise IntegrityError(f"{path}: {shown(name)} is not what was packed; fetch the bundle again.")

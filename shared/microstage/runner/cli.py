@@ -234,7 +234,8 @@ def unpack(session: Session) -> None:
     path = Path(session.typed.get("BUNDLE", ""))
     if not path.is_file():
         raise ParameterError(f"BUNDLE={path if 'BUNDLE' in session.typed else ''} is no file; `make pack` writes one.")
-    print(handover.unpack(path, session.store, session.typed.get("RUNNER", "auto")))
+    runner, trust = session.typed.get("RUNNER", "auto"), session.typed.get("TRUST") == "1"
+    print(handover.unpack(path, session.store, session.repository, runner, trust))
 
 
 def sbom(session: Session) -> None:

@@ -13,81 +13,95 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import file_digest
 from microstage.errors import EnvironmentProblem, IntegrityError
 from microstage.models.own import FILE
-from microstage.runner import backend, bundle, notes
+from microstage.runner import backend, bundle, handover_index, notes, trusted
 from microstage.runner.artefact import Artefact
+from microstage.runner.backend import Backend
 from microstage.runner.chain import Chain, Step
 from microstage.runner.declarations import MODULE, load_stage
 from microstage.runner.digests import Digests
+from microstage.runner.handover_index import ABOUT, ARTEFACT, IMAGE, INPUTS, SOURCES
 from microstage.runner.images import context_files
 from microstage.runner.inputs import Input, all_files
 from microstage.runner.places import Place
-from microstage.runner.recipe import key_of, recipe
+from microstage.runner.recipe import recipe
 from microstage.runner.store import Store
 
 __all__ = ["pack", "unpack"]
-
-_ABOUT = ("stage", "key", "parameters", "inputs", "recipe")
 
 
 def pack(chain: Chain, target: str, path: Path | None = None, image: bool = False) -> Path:
     """Write the bundle of `target` (by default beside the working folder's files) and return its path."""
     step = chain.prepare(target)
-    about = {name: step.about[name] for name in _ABOUT}
+    about = {name: step.about[name] for name in ABOUT}
     path = path or Path(f"{_title(about)}.tar")
-    files = {f"checkout/{file.relative_to(chain.repository)}": file for file in context_files(chain.repository, target)}
+    files = {f"{SOURCES}{file.relative_to(chain.repository)}": file for file in context_files(chain.repository, target)}
     for name, given in step.inputs.items():
         folder = given.checked()
-        files |= {f"inputs/{name}/{file}": folder / file for file in given.listed}
+        files |= {f"{INPUTS}{name}/{file}": folder / file for file in given.listed}
     with _saved_image(chain.store, target, chain.repository, image) as (extra, saved):
         bundle.write(path, {"kind": "stage", "about": about, **extra}, files | saved)
     notes.write(_note(chain.store, about), about)
     return path
 
 
-def unpack(path: Path, store: Store, runner: str) -> str:
-    """Do what the bundle is for, and return the sentence that says what was done."""
-    index = bundle.read_index(path)
-    kinds = {"stage": _carry_out, "artefact": _take_home}
-    if index.get("kind") not in kinds or not isinstance(index.get("about"), dict) or not set(_ABOUT) <= index["about"].keys():
-        raise IntegrityError(f"{path} is a bundle of a kind that this version does not know: {index.get('kind')!r}.")
-    return kinds[index["kind"]](path, index, store, runner)
+def unpack(path: Path, store: Store, repository: Path, runner: str = "auto", trust: bool = False) -> str:
+    """Do what the bundle is for, and return the sentence that says what was done.
 
-
-def _carry_out(path: Path, index: Mapping[str, Any], store: Store, runner: str) -> str:
+    With `trust`, code of the bundle's own is run where it is not that of the checkout `repository`.
+    """
+    index = handover_index.read(path)
+    if index["kind"] == "artefact":
+        return _take_home(path, index, store)
     about = index["about"]
     artefact = store.find(about["stage"], about["key"])
     if artefact is None or not store.keys.usable(artefact):
-        with _extracted(path, store) as place:
-            artefact = _run(place, index, store, runner)
+        artefact = _carry_out(path, index, store, repository, runner, trust)
     result = path.with_name(f"{_title(about)}.artefact.tar")
     folder = artefact.checked()
-    files = {f"artefact/{name}": folder / name for name in (*artefact.statements, *artefact.files)}
+    files = {f"{ARTEFACT}{name}": folder / name for name in (*artefact.statements, *artefact.files)}
     bundle.write(result, {"kind": "artefact", "about": about, "run": artefact.run}, files)
     return f"{about['stage']} is done; take {result} home and `make unpack BUNDLE={result.name}` there."
 
 
-def _run(place: Path, index: Mapping[str, Any], store: Store, runner: str) -> Artefact:
-    about, checkout = index["about"], place / "checkout"
-    if key_of(about) != about["key"]:
-        raise IntegrityError("The bundle's parameters or inputs are not those that its key names; pack it again.")
-    inputs = {name: _input(place / "inputs" / name) for name in about["inputs"]}
-    for name, given in inputs.items():
-        if given.digest != about["inputs"][name]:
-            raise IntegrityError(f"The bundle's input {name!r} is not the one that its key names; pack it again.")
+def _carry_out(path: Path, index: Mapping[str, Any], store: Store, repository: Path, runner: str, trust: bool) -> Artefact:
+    """Run the stage of a bundle; nothing is extracted before it is clear whose code would run."""
+    with Place(store.volumes, "bundle") as folder:
+        place = folder / "files"
+        inputs = {name: _input(index, name, place) for name in index["about"]["inputs"]}
+        different = trusted.first_difference(index, repository)
+        checkout = place / SOURCES if different else repository
+        chosen, why = backend.choose(runner, checkout, store.volumes)
+        image = IMAGE in index["files"] and chosen.name == "docker"
+        if not trust:
+            trusted.assert_own_code(path, index, repository, different, image)
+        _extract(path, index, place)
+        if image:
+            chosen.images = _loaded_image(place, index, checkout)
+        print(f"runner: {chosen.name} ({why})", flush=True)
+        return _run(index["about"], inputs, store, checkout, chosen)
+
+
+def _input(index: Mapping[str, Any], name: str, place: Path) -> Input:
+    """An input that comes with a bundle, and is the one that the bundle's key names."""
+    top = f"{INPUTS}{name}/"
+    listed = {file.removeprefix(top): entry["sha256"] for file, entry in index["files"].items() if file.startswith(top)}
+    found = Input(place / top, listed, partial(all_files, place / top), "it was unpacked", "unpack the bundle again")
+    if found.digest != index["about"]["inputs"][name]:
+        raise IntegrityError(f"The bundle's input {name!r} is not the one that its key names; pack it again.")
+    return found
+
+
+def _run(about: Mapping[str, Any], inputs: Mapping[str, Input], store: Store, checkout: Path, chosen: Backend) -> Artefact:
     stage = load_stage(checkout / "stages" / about["stage"] / "stage.toml")
-    chosen, why = backend.choose(runner, checkout, store.volumes)
-    if "image" in index and chosen.name == "docker":
-        chosen.images = _loaded_image(place, index, checkout)
-    print(f"runner: {chosen.name} ({why})", flush=True)
     digests = Digests(store.volumes / ".cache" / "digests.json")
-    module = next((inputs[name].checked() / FILE for name, source in stage.inputs.items() if source == MODULE and name in inputs), None)
+    modules = [name for name, source in stage.inputs.items() if source == MODULE and name in inputs]
+    module = next((inputs[name].checked() / FILE for name in modules), None)
     here = recipe(stage, checkout, chosen.platform(stage), digests, about["recipe"].get("model"), module)
     _assert_same_recipe(about["recipe"], here)
-    step = Chain({stage.name: stage}, {}, checkout, store, chosen).make(Step(stage, about, inputs, None))
-    return step.artefact
+    step = Step(stage, dict(about), dict(inputs), None)
+    return Chain({stage.name: stage}, {}, checkout, store, chosen).make(step).artefact
 
 
 def _assert_same_recipe(packed: Mapping[str, Any], here: Mapping[str, Any]) -> None:
@@ -103,25 +117,24 @@ def _assert_same_recipe(packed: Mapping[str, Any], here: Mapping[str, Any]) -> N
         raise IntegrityError("The bundle's sources are not those that its key names; pack it again.")
 
 
-def _take_home(path: Path, index: Mapping[str, Any], store: Store, runner: str) -> str:
+def _take_home(path: Path, index: Mapping[str, Any], store: Store) -> str:
     about = index["about"]
-    note = _note(store, about)
-    if notes.read(note, dict) != about:
+    if notes.read(_note(store, about), dict) != about:
         raise IntegrityError(f"{path} answers no `make pack` of {store.volumes}; unpack it where it was packed for.")
-    with _extracted(path, store) as place:
-        artefact = store.adopt(about["stage"], about["key"], place / "artefact")
+    with Place(store.volumes, "bundle") as place:
+        _extract(path, index, place / "files")
+        artefact = store.adopt(about["stage"], about["key"], place / "files" / ARTEFACT)
     if not artefact.notes.exists():
-        notes.write(artefact.notes / "run.json", index.get("run", {}))
+        elsewhere = {"data_dir": None, "model_file": None}  # places on that machine
+        notes.write(artefact.notes / "run.json", {**index.get("run", {}), **elsewhere})
     store.describe(artefact)
     return f"{about['stage']}: published {artefact.place}, {len(artefact.files)} files verified."
 
 
-@contextmanager
-def _extracted(path: Path, store: Store) -> Iterator[Path]:
-    """The bundle's files in a folder on the volume, gone afterwards."""
-    with Place(store.volumes, "bundle") as place:
-        bundle.extract(path, place / "files")
-        yield place / "files"
+def _extract(path: Path, index: Mapping[str, Any], place: Path) -> None:
+    """Write the bundle's files into the new folder `place`, if it still is what its `index` said before."""
+    if bundle.extract(path, place) != index:
+        raise IntegrityError(f"{path} was changed while it was read.")
 
 
 @contextmanager
@@ -135,24 +148,19 @@ def _saved_image(store: Store, stage: str, repository: Path, wanted: bool) -> It
     image = images.ensure(stage, verify=True)
     with Place(store.volumes, "image") as place:
         print(f"pack: saving {image.tag} ...", flush=True)
-        images.engine().run("save", "--output", str(place / "image.tar"), image.tag)
-        yield {"image": asdict(image), "base": images.base_of(stage)}, {"image.tar": place / "image.tar"}
+        images.engine().run("save", "--output", str(place / IMAGE), image.tag)
+        yield {"image": asdict(image), "base": images.base_of(stage)}, {IMAGE: place / IMAGE}
 
 
 def _loaded_image(place: Path, index: Mapping[str, Any], checkout: Path):
+    from microstage.runner import image_archive
     from microstage.runner.images import Image, Images
 
-    images = Images(checkout, place)
-    images.engine().run("load", "--input", str(place / "image.tar"))
-    images.adopt(Image(**index["image"]), index["base"])
+    images, image = Images(checkout, place), Image(**index["image"])
+    if images.engine().call("image", "inspect", image.tag).returncode:  # what is here is never replaced
+        image_archive.load(images.engine(), place / IMAGE, image.tag, image.layers, image.recipe)
+    images.adopt(image, index["base"])
     return images
-
-
-def _input(folder: Path) -> Input:
-    """An input that came with a bundle."""
-    find = partial(all_files, folder)
-    listed = {file.relative_to(folder).as_posix(): file_digest(file) for file in find()}
-    return Input(folder, listed, find, "it was unpacked", "unpack the bundle again")
 
 
 def _title(about: Mapping[str, Any]) -> str:

@@ -38,6 +38,7 @@ SETTINGS = {
     "STAGES_ON": "stages that run on an engine elsewhere: train=ssh://box",
     "TESTS": "of make test: folders and files of tests, with blanks between them",
     "TFLITE": "of make bench and footprint: the network of ONNX= as .tflite, for litert and tflm; a list goes with a list",
+    "TRUST": "1 lets unpack run code of the bundle's that is not this checkout's: sources, a model file, an image",
     "VECTORS": "of make prove: random vectors, 10000 by default",
     "VENDOR": "folder that vendor collects into, and that everything else then installs from",
     "VOLUMES": "where artefacts live",

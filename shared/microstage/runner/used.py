@@ -31,7 +31,7 @@ _STAGE = (*_MADE, "FORCE")
 "What every stage uses that is asked for, and a training that goes on."
 _ALONE = {
     "images": (), "base": (), "environments": (), "doctor": (), "vendor": (), "runs": (),
-    "unpack": ("BUNDLE", *_KEYS), "variables": ("MODEL",), "data": ("DATASET",), "sbom": ("STAGE", *_WHERE),
+    "unpack": ("BUNDLE", "TRUST", *_KEYS), "variables": ("MODEL",), "data": ("DATASET",), "sbom": ("STAGE", *_WHERE),
 }  # fmt: skip
 "Commands that are about no run: what they name is all that they use, parameters of stages included."
 _OF_THE_CHECKOUT = {"test": ("TESTS",), "bench-setup": (), "bench-kernels": (), "bench-lstm": (), "bench-bnn": ()}

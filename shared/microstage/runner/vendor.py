@@ -10,7 +10,6 @@ Nothing in it is used before its SHA-256 was compared: wheels must be in the loc
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from microstage.canonical import file_digest
 from microstage.errors import EnvironmentProblem, IntegrityError
+from microstage.received import inside, parse_json
 from microstage.runner import bases, signing
 from microstage.runner.engine import Engine
 from microstage.runner.package_server import PackageServer, normalised, project
@@ -37,10 +37,13 @@ class Vendor:
         self.folder = folder
         self._intact: set[str] = set()
         try:
-            index = json.loads((folder / "index.json").read_text())
+            index = parse_json((folder / "index.json").read_bytes())
             self.files, self.locks, self.bases = index["files"], index["locks"], index["bases"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise EnvironmentProblem(f"VENDOR={folder} has no readable index.json; `make vendor VENDOR={folder}` makes it.") from None
+            sound = all(map(_is_listed, self.files.items())) and all(map(_is_base, self.bases.items()))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            sound = False
+        if not sound:
+            raise EnvironmentProblem(f"VENDOR={folder} has no readable index.json; `make vendor VENDOR={folder}` makes it.")
 
     def wheels(self, lock: Path) -> list[Path]:
         """The wheels that `lock` allows, at least one of each pin, hashed now; `IntegrityError` names what is missing or changed."""
@@ -94,6 +97,18 @@ class Vendor:
                                      f"collected was {self.files[name][:16]}...; delete it and collect again.")
             self._intact.add(name)
         return path
+
+
+def _is_listed(entry: tuple[str, str]) -> bool:
+    """Whether an entry of the list of files is one below the folder, with a SHA-256."""
+    return inside(entry[0]) and bool(re.fullmatch("[0-9a-f]{64}", entry[1]))
+
+
+def _is_base(entry: tuple[str, dict]) -> bool:
+    """Whether an entry of the list of bases has an id and the digests of its layers."""
+    python, known = entry
+    layers = all(re.fullmatch("sha256:[0-9a-f]{64}", layer) for layer in known["layers"])
+    return bool(re.fullmatch(r"\d+\.\d+", python)) and known["id"].isprintable() and layers
 
 
 def chosen() -> Vendor | None:
