@@ -11,11 +11,12 @@ import functools
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from microstage.errors import ArtefactError, ConflictError, EnvironmentProblem, IntegrityError, ParameterError
 from microstage.progress import progress
+from microstage.received import assert_room, clashing, inside
 from microstage.runner.artefact import MANIFEST, Artefact
 from microstage.runner.declarations import needed
 from microstage.runner.places import Place
@@ -29,7 +30,9 @@ ARTEFACT = "application/vnd.microstage.artefact.v1"
 _CONFIG = "application/vnd.microstage.manifest.v1+json"
 _VARIABLE = "MICROSTAGE_REGISTRY"
 _TITLE = "org.opencontainers.image.title"
+_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 _KEY_CHARACTERS = 16
+_LARGEST_MANIFEST = 1 << 26  # of an artefact
 
 
 def choose(name: str | None) -> None:
@@ -94,6 +97,7 @@ def fetch(registry: Registry, store: Store, stage: str, key: str) -> Artefact | 
         return None
     files = _files(manifest, where)
     with Place(store.volumes, f"{stage}-pulled") as place:
+        assert_room(place, sum(size for _, size in files.values()), len(files))
         folder = place / "out"
         folder.mkdir()
         registry.fetch_blob(repository, manifest["config"]["digest"], manifest["config"]["size"], folder / MANIFEST)
@@ -152,16 +156,11 @@ def _files(manifest: dict[str, Any], where: str) -> dict[str, tuple[str, int]]:
     try:
         found = {layer["annotations"][_TITLE]: (layer["digest"], layer["size"]) for layer in manifest["layers"]}
         sound = manifest["artifactType"] == ARTEFACT and len(found) == len(manifest["layers"])
-        described = [(manifest["config"]["digest"], manifest["config"]["size"]), *found.values()]
-        sound = sound and all(re.fullmatch("sha256:[0-9a-f]{64}", digest) and type(size) is int for digest, size in described)
-        sound = sound and all(_inside(name) for name in found)
+        config = manifest["config"]["digest"], manifest["config"]["size"]
+        sound = sound and all(_DIGEST.fullmatch(digest) and type(size) is int and size >= 0 for digest, size in [config, *found.values()])
+        sound = sound and all(inside(name) and name != MANIFEST for name in found) and not clashing(found)
     except (KeyError, TypeError, AttributeError):
         sound = False
-    if not sound:
+    if not sound or config[1] > _LARGEST_MANIFEST:
         raise IntegrityError(f"{where} is not an artefact of microstage; nothing was taken from it.")
     return found
-
-
-def _inside(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return bool(parts) and "/".join(parts) == name and name != MANIFEST and parts[0] != "/" and ".." not in parts and "\0" not in name

@@ -15,10 +15,12 @@ import urllib.request
 from pathlib import Path
 
 from microstage.errors import EnvironmentProblem
+from microstage.received import parse_json, shown
 
-__all__ = ["Login", "on_loopback"]
+__all__ = ["Login", "is_safe", "on_loopback"]
 
 _SECONDS = 60
+_LARGEST_ANSWER = 1 << 20
 
 
 def on_loopback(host: str) -> bool:
@@ -28,6 +30,12 @@ def on_loopback(host: str) -> bool:
         return name == "localhost" or ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def is_safe(url: str, local: bool) -> bool:
+    """Whether a registry, `local` if it is on this machine, may send its caller to `url`: over HTTPS, or not off this machine."""
+    place = urllib.parse.urlsplit(url)
+    return bool(place.hostname) and (place.scheme == "https" or (place.scheme == "http" and local and on_loopback(place.netloc)))
 
 
 class Login:
@@ -50,18 +58,20 @@ class Login:
             raise EnvironmentProblem(f"{self._host} asks who calls: `docker login {self._host}` first.")
 
     def _token(self, fields: dict[str, str], basic: str) -> str:
-        realm = urllib.parse.urlsplit(fields["realm"])
-        if realm.scheme != "https" and not (realm.scheme == "http" and on_loopback(realm.netloc)):
-            raise EnvironmentProblem(f"{self._host} sends logins to {fields['realm']}, which is not HTTPS; nothing was sent there.")
+        if not is_safe(fields["realm"], on_loopback(self._host)):
+            raise EnvironmentProblem(f"{self._host} sends logins to {shown(fields['realm'])}, which is not HTTPS; nothing was sent there.")
         query = urllib.parse.urlencode({name: fields[name] for name in ("service", "scope") if name in fields})
-        request = urllib.request.Request(f"{fields['realm']}{'&' if realm.query else '?'}{query}")
-        if basic:
-            request.add_unredirected_header("Authorization", f"Basic {basic}")
         try:
+            request = urllib.request.Request(f"{fields['realm']}{'&' if '?' in fields['realm'] else '?'}{query}")
+            if basic:
+                request.add_unredirected_header("Authorization", f"Basic {basic}")
             with self._opener.open(request, timeout=_SECONDS) as answer:
-                found = json.load(answer)
-            return found.get("token") or found["access_token"]
-        except (OSError, http.client.HTTPException, ValueError, KeyError, AttributeError):
+                found = parse_json(answer.read(_LARGEST_ANSWER))
+            token = found.get("token") or found["access_token"]
+            return re.fullmatch("[ -~]+", token)[0]
+        except TimeoutError:
+            raise
+        except (OSError, http.client.HTTPException, ValueError, LookupError, AttributeError, TypeError):
             problem = f"{self._host} gives this user no token: `docker login {self._host}` with one who may."
             raise EnvironmentProblem(problem) from None
 
