@@ -5,14 +5,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import time
 
 import oci_registry
 import pytest
+from conftest import Toy
 
-from microstage.errors import EnvironmentProblem, IntegrityError, ParameterError
+from microstage.errors import EnvironmentProblem, IntegrityError, MicrostageError, ParameterError
 from microstage.runner import engine, publishing
+from microstage.runner import registry as registry_client
 from microstage.runner.images import Images
 from microstage.runner.registry import Registry
+from microstage.runner.registry_login import is_safe
+from microstage.runner.store import Store
 
 LOGIN = base64.b64encode(b"user:secret").decode()
 
@@ -145,6 +150,130 @@ def test_what_was_changed_cut_or_is_foreign_is_one_sentence_and_nothing_written(
         assert code == 2 and said in err and err.count("\n") == 1, err
     assert _published(toy, "there") == [] and toy.ran() == []
     assert not list((toy.root / "there/.partial").glob("*")) and not list(toy.root.rglob("../number.txt"))
+
+
+@pytest.fixture(scope="module")
+def pushed(tmp_path_factory):
+    """(manifests, blobs) of a registry that holds the toy's first stage."""
+    toy = Toy(tmp_path_factory.mktemp("pushed"))
+    with oci_registry.Server() as server:
+        toy.call("first", DOCKER_HOST="unix:///nowhere/socket")
+        assert toy.call("push", "STAGE=first", f"REGISTRY={server.name}", DOCKER_HOST="unix:///nowhere/socket")[0] == 0
+        server.shutdown()
+        return server.manifests, server.blobs
+
+
+@pytest.fixture
+def fetched(pushed, server, tmp_path):
+    server.manifests, server.blobs = (dict(held) for held in pushed)
+    (name, text), = server.manifests.items()
+    manifest = json.loads(text)
+    key = json.loads(server.blobs[manifest["config"]["digest"]])["microstage"]["key"]
+
+    def fetched():
+        """The artefact, through the registry as it now is; where that fails nothing of it stays."""
+        try:
+            return publishing.fetch(Registry(server.name), Store(tmp_path / "there"), "first", key)
+        except MicrostageError as error:
+            assert str(error).isprintable() and len(str(error)) < 400
+            assert not [path for path in (tmp_path / "there").rglob("*") if path.is_file()]
+            raise
+
+    return fetched, server, name, manifest
+
+
+def _layer(**fields):
+    return lambda manifest: manifest["layers"][0].update(fields)
+
+
+def _titled(*names):
+    def change(manifest):
+        layer = manifest["layers"][0]
+        manifest["layers"] = [{**layer, "annotations": {"org.opencontainers.image.title": name}} for name in names]
+
+    return change
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    (_layer(size=1 << 60), "has no room"), (_layer(size=-1), "not an artefact"), (_layer(size=True), "not an artefact"), (_layer(size="3"),
+    "not an artefact"), (_layer(digest="md5:" + "0" * 32), "not an artefact"), (_layer(digest="sha512:" + "0" * 128), "not an artefact"),
+    (_titled("a", "a"), "not an artefact"), (_titled("a", "A"), "not an artefact"), (_titled("a", "a/b"), "not an artefact"),
+    (_titled("../a"), "not an artefact"), (_titled("/a"), "not an artefact"), (_titled("a\x1b[2J"), "not an artefact"), (_titled("manifest.json"),
+    "not an artefact"), (_titled(["a"]), "not an artefact"), (lambda manifest: manifest["config"].update(size=1 << 40), "not an artefact"),
+])  # fmt: skip
+def test_a_manifest_that_declares_what_nothing_here_takes_is_refused(fetched, change, said):
+    fetch, server, name, manifest = fetched
+    change(manifest)
+    server.put(name, manifest)
+    with pytest.raises((IntegrityError, EnvironmentProblem), match=said):
+        fetch()
+
+
+@pytest.mark.parametrize("text", [b"[" * 100000, b"[1]", b"\xff", b" " * (1 << 23)], ids=["deep", "a list", "no text", "too long"])
+def test_a_manifest_that_is_none_is_refused(fetched, text):
+    fetch, server, name, _ = fetched
+    server.manifests[name] = text
+    with pytest.raises(IntegrityError, match="be read|not an artefact"):
+        fetch()
+
+
+def _slowly(handler, count, pause=0.05):
+    """Answer with `count` bytes, one after the other, until the caller hangs up."""
+    handler.send_response(200)
+    handler.end_headers()
+    handler.close_connection = True
+    try:
+        for _ in range(count):
+            handler.wfile.write(b" ")
+            time.sleep(pause)
+    except OSError:
+        pass
+    return True
+
+
+@pytest.mark.parametrize("kind", ["manifests", "blobs"])
+def test_a_registry_that_answers_for_ever_is_left(fetched, monkeypatch, kind):
+    fetch, server, _, _ = fetched
+    server.odd = lambda handler, path: kind in path and _slowly(handler, 400)
+    monkeypatch.setattr(registry_client, "_SECONDS", 1)
+    with pytest.raises(EnvironmentProblem, match="does not answer: it took longer than 1 s"):
+        fetch()
+
+
+def test_a_registry_that_sends_more_than_it_declared_is_stopped(fetched):
+    fetch, server, _, _ = fetched
+    server.odd = lambda handler, path: "blobs" in path and _slowly(handler, 1 << 40, 0)
+    with pytest.raises(IntegrityError, match="gave other bytes"):
+        fetch()
+
+
+@pytest.mark.parametrize("place", ["file:///etc/passwd", "ftp://127.0.0.1/a", "http://example.org/a", "http://[", "data:,a"])
+@pytest.mark.parametrize("way", ["down", "up"])
+def test_nothing_is_sent_or_taken_where_it_is_not_safe(fetched, tmp_path, place, way):
+    fetch, server, _, _ = fetched
+    kind = "uploads" if way == "up" else "manifests"
+    server.odd = lambda handler, path: kind in path and (handler._answer(202 if way == "up" else 307, Location=place), True)[1]
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(EnvironmentProblem, match="sends its caller to|does not answer|answers 307"):
+        fetch() if way == "down" else Registry(server.name).put_blob("a", tmp_path / "file", "sha256:" + "0" * 64)
+
+
+@pytest.mark.parametrize(("url", "remote", "local"), [
+    ("https://example.org/a", True, True), ("https://127.0.0.1/a", True, True), ("http://127.0.0.1/a", False, True), ("http://localhost:1/a",
+    False, True), ("http://example.org/a", False, False), ("file:///a", False, False), ("ftp://127.0.0.1/a", False, False), ("https:///a",
+    False, False), ("http://127.0.0.1@example.org/a", False, False), ("", False, False),
+])  # fmt: skip
+def test_a_registry_elsewhere_sends_its_callers_over_https_alone(url, remote, local):
+    assert (is_safe(url, False), is_safe(url, True)) == (remote, local)
+
+
+@pytest.mark.parametrize("token", ["a\nHost: evil", "a\x00", 7, None, ["a"], "", "ö"])
+def test_a_token_that_is_no_header_is_none(token, monkeypatch):
+    with oci_registry.Server("login") as server:
+        server.odd = lambda handler, path: path == "/token" and (handler._answer(200, json.dumps({"token": token}).encode()), True)[1]
+        with pytest.raises(EnvironmentProblem, match="gives this user no token"):
+            Registry(server.name).ask() or Registry(server.name).manifest("a", "b")
+        server.shutdown()
 
 
 def test_other_bytes_under_one_key_are_not_pushed_over_what_is_there(toy, server):

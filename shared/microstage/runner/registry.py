@@ -137,16 +137,19 @@ class Registry:
     def _asked(
         self, method: str, url: str, body: bytes | Path | None = None, headers: Mapping[str, str] = {}, size: int = 0
     ) -> Iterator[http.client.HTTPResponse]:
-        """The answer to a request, whatever its status; it is over in a minute, or in what a file of `size` may take."""
+        """The answer to a request, whatever its status; it is over in a minute, or in what a file of `size` may take.
+
+        No answer is an `EnvironmentProblem`, and so is one that leads to an address that is none (`ValueError`).
+        """
         with within(_SECONDS + size / _SLOWEST):
             try:
                 answer = self._send(method, url, body, headers)
-            except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: an address that is none
+            except (OSError, http.client.HTTPException, ValueError) as error:
                 raise self._silent(error) from None
             with answer:
                 try:
                     yield answer
-                except (TimeoutError, http.client.HTTPException) as error:
+                except (TimeoutError, http.client.HTTPException, ValueError) as error:
                     raise self._silent(error) from None
 
     def _silent(self, error: Exception) -> EnvironmentProblem:
