@@ -21,7 +21,7 @@ from microstage.errors import EnvironmentProblem, IntegrityError
 __all__ = ["Bounded", "assert_room", "clashing", "inside", "is_plain", "parse_json", "shown", "tar", "within"]
 
 _LONGEST_NAME, _LONGEST_PART = 1024, 255
-_MOST_MEMBERS = 1 << 20
+_MOST_MEMBERS, _MOST_ENDS = 1 << 20, 4
 _LARGEST_EXTENSION = 1 << 16  # of a header in front of a tar's member: a long name, and no more
 _EXTENSIONS = (
     tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
@@ -97,16 +97,22 @@ def within(seconds: float) -> Iterator[None]:
 
 
 class Bounded:
-    """A stream to be read that ends with `IntegrityError` behind its first `largest` bytes."""
+    """A stream to be read that ends with `IntegrityError` behind its first `largest` bytes.
+
+    Whoever reads on where there is nothing more is stopped as well: a tar's reader would skip so through terabytes.
+    """
 
     def __init__(self, stream: IO[bytes], largest: int) -> None:
-        self._stream, self._largest, self._left = stream, largest, largest
+        self._stream, self._largest, self._left, self._ends = stream, largest, largest, 0
 
     def read(self, size: int) -> bytes:
         block = self._stream.read(size)
         self._left -= len(block)
+        self._ends += not block
         if self._left < 0:
             raise IntegrityError(f"What came has more than {self._largest >> 20} MiB.")
+        if self._ends > _MOST_ENDS:
+            raise IntegrityError("What came ends too early.")
         return block
 
 

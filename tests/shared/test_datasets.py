@@ -1,5 +1,7 @@
 """Datasets: EV-CPW's file format and its faults, the split by source, the generator, the download."""
 
+import contextlib
+import gzip
 import hashlib
 import http.server
 import io
@@ -160,14 +162,15 @@ def published(tmp_path, monkeypatch):
             member = tarfile.TarInfo(f"../elsewhere {index}.csv")
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
-    served = {"body": packed.getvalue()}
+    served = {"body": packed.getvalue(), "length": str(len(packed.getvalue()))}
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200)
-            self.send_header("Content-Length", str(len(packed.getvalue())))
+            self.send_header("Content-Length", served["length"])
             self.end_headers()
-            self.wfile.write(served["body"])
+            with contextlib.suppress(OSError):  # the caller has heard enough
+                self.wfile.write(served["body"])
 
         def log_message(self, *_):
             pass
@@ -202,6 +205,41 @@ def test_a_failed_download_keeps_nothing(published, tmp_path):
     assert not [p for p in (tmp_path / "data").rglob("*") if p.is_file()]
     with pytest.raises(ParameterError, match="cannot be downloaded"):
         download.fetch("generator", tmp_path / "data")
+
+
+def _archive(*members, fill=b""):
+    packed = io.BytesIO()
+    with gzip.open(packed, "wb") as file:
+        file.write(b"".join(member.tobuf(tarfile.GNU_FORMAT) for member in members) + fill)
+    return packed.getvalue()
+
+
+def _member(name, size, kind=tarfile.REGTYPE):
+    member = tarfile.TarInfo(name)
+    member.size, member.type = size, kind
+    return member
+
+
+BOUNDS = {
+    "a length beyond the cap": ({"length": str(1 << 40)}, "is said to have"), "a length below zero": ({"length": "-1"}, "is said to have"),
+    "no length": ({"length": "many"}, "cannot be fetched"), "more than the cap": ({"length": "", "body": bytes(3 << 20)}, "more than 2 MiB"),
+    "a member of terabytes": ({"body": _archive(_member("a.csv", 1 << 42))}, "not in the archive|is refused"),
+    "more than it may unpack to": ({"body": _archive(_member("a.bin", 5 << 20), fill=bytes(5 << 20))}, "more than 4 MiB"),
+    "a sparse file": ({"body": _archive(_member("a.csv", 512, tarfile.GNUTYPE_SPARSE), fill=bytes(512))}, "is refused"),
+    "a header of gigabytes": ({"body": _archive(_member("a.csv", 1 << 33, tarfile.XHDTYPE))}, "is refused"),
+    "no archive": ({"body": gzip.compress(b"x" * 5000)}, "is refused"), "no gzip": ({"body": b"x" * 5000}, "is refused"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("served_instead", "said"), BOUNDS.values(), ids=BOUNDS)
+def test_a_download_is_bounded_by_what_is_said_of_it_and_by_what_comes(published, tmp_path, monkeypatch, served_instead, said):
+    served, _, _ = published
+    monkeypatch.setattr(download, "_ARCHIVE_MIB", 2)
+    monkeypatch.setattr(download, "_UNPACKED_MIB", 4)
+    served.update({"length": "", **served_instead})
+    with pytest.raises(DatasetError, match=said) as error:
+        download.fetch("ev-cpw", tmp_path / "data")
+    assert "\n" not in str(error.value) and not [p for p in (tmp_path / "data").rglob("*") if p.is_file()]
 
 
 def test_the_published_digests_are_of_72_files_of_12_vehicles():

@@ -20,11 +20,15 @@ _NOTE = ".archives.sha256"  # written last: a folder that has it is whole
 
 @dataclass(frozen=True)
 class Archive:
-    """A .tar.gz, unpacked into `folder` of its dataset; or another file, which is kept there as it is."""
+    """A .tar.gz, unpacked into `folder` of its dataset; or another file, which is kept there as it is.
+
+    What is longer than `mib` MiB is not it, and is not downloaded to its end.
+    """
 
     url: str
     sha256: str
     folder: str
+    mib: int
 
 
 _SPEECH = "http://download.tensorflow.org/data/speech_commands"
@@ -36,16 +40,16 @@ _MNIST = {
 }
 _CIFAR10 = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 ARCHIVES = {
-    "mnist": tuple(Archive(f"https://storage.googleapis.com/cvdf-datasets/mnist/{name}-ubyte.gz", sha, ".") for name, sha in _MNIST.items()),
-    "cifar10": (Archive(_CIFAR10, "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd", "."),),
+    "mnist": tuple(Archive(f"https://storage.googleapis.com/cvdf-datasets/mnist/{name}-ubyte.gz", sha, ".", 16) for name, sha in _MNIST.items()),
+    "cifar10": (Archive(_CIFAR10, "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd", ".", 256),),
     "speech-commands": (
-        Archive(f"{_SPEECH}_v0.02.tar.gz", "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58", "."),
-        Archive(f"{_SPEECH}_test_set_v0.02.tar.gz", "cc2a00c1147c2254e9be3fa0f779d8c17421dc349b86366567a8edfa9acd51df", "test_set"),
+        Archive(f"{_SPEECH}_v0.02.tar.gz", "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58", ".", 2560),
+        Archive(f"{_SPEECH}_test_set_v0.02.tar.gz", "cc2a00c1147c2254e9be3fa0f779d8c17421dc349b86366567a8edfa9acd51df", "test_set", 256),
     ),
 }
 
 
-def fetch_whole(name: str, place: Path, download: Callable[[str, Path], None]) -> Path:
+def fetch_whole(name: str, place: Path, download: Callable[[str, Path, int], None]) -> Path:
     """The folder under `place` that holds all archives of dataset `name`; what is there and whole stays, a failure leaves nothing."""
     folder, archives = place / name.replace("-", "_"), ARCHIVES[name]
     note = "".join(f"{archive.sha256}  {archive.folder}\n" for archive in archives)
@@ -56,7 +60,7 @@ def fetch_whole(name: str, place: Path, download: Callable[[str, Path], None]) -
         made = Path(scratch) / "made"
         for archive in archives:
             packed = Path(scratch) / PurePosixPath(archive.url).name
-            download(archive.url, packed)
+            download(archive.url, packed, archive.mib)
             if (found := file_digest(packed)) != archive.sha256:
                 raise DatasetError(f"{archive.url} has the SHA-256 {found}, expected {archive.sha256}; nothing of it was kept.")
             if packed.name.endswith(".tar.gz"):

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import http.client
 import os
 import shutil
-import tarfile
 import tempfile
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 from microstage.datasets.archives import ARCHIVES, fetch_whole
-from microstage.errors import DatasetError, ParameterError
+from microstage.errors import DatasetError, IntegrityError, ParameterError
 from microstage.progress import progress
+from microstage.received import Bounded, assert_room, is_plain, tar, within
 
 __all__ = ["fetch"]
 
@@ -23,8 +24,10 @@ __all__ = ["fetch"]
 _ARCHIVES = {
     "ev-cpw": "https://github.com/CNStanLee/HarmonicAIDataset/archive/f3bcf1ebba39bc7fd3e1367d8d05a98026addd60.tar.gz",
 }
+_ARCHIVE_MIB, _UNPACKED_MIB, _FILE_MIB = 1024, 4096, 16  # at most, of such an archive, all in it, and a recording
 _CHUNK = 1 << 20
 _SECONDS = 60
+_SLOWEST = 1 << 16  # bytes a second
 
 
 def fetch(name: str, place: Path) -> None:
@@ -42,7 +45,7 @@ def fetch(name: str, place: Path) -> None:
         place.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place) as scratch:
             archive = Path(scratch) / "archive.tar.gz"
-            _download(_ARCHIVES[name], archive)
+            _download(_ARCHIVES[name], archive, _ARCHIVE_MIB)
             _extract(archive, missing, Path(scratch), folder)
     print(f"{name}: {len(wanted)} files in {folder}, {len(missing)} new, every SHA-256 as published here.")
 
@@ -57,15 +60,28 @@ def _digest(path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
-def _download(url: str, target: Path) -> None:
+def _download(url: str, target: Path, mib: int) -> None:
+    """Write what is at `url` to `target`: at most so many MiB, for which there is room, in bounded time."""
     try:
-        with urllib.request.urlopen(url, timeout=_SECONDS) as answer, open(target, "wb") as file:
-            size = int(answer.headers.get("Content-Length") or 0)
-            chunks = iter(lambda: answer.read(_CHUNK), b"")
-            for chunk in progress(chunks, -(-size // _CHUNK), "downloading (MiB)") if size else chunks:
-                file.write(chunk)
-    except (OSError, urllib.error.URLError) as error:
+        with within(_SECONDS + (mib << 20) / _SLOWEST), urllib.request.urlopen(url, timeout=_SECONDS) as answer:
+            size, body = _declared(answer, mib), Bounded(answer, mib << 20)
+            assert_room(target.parent, size, 1)
+            chunks = iter(lambda: body.read(_CHUNK), b"")
+            with open(target, "wb") as file:
+                for chunk in progress(chunks, -(-size // _CHUNK), "downloading (MiB)") if size else chunks:
+                    file.write(chunk)
+    except IntegrityError as error:
+        raise DatasetError(f"{url} is refused: {error}") from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise DatasetError(f"{url} cannot be fetched: {getattr(error, 'reason', error)}; DATA_DIR= may point at a copy.") from None
+
+
+def _declared(answer: http.client.HTTPResponse, mib: int) -> int:
+    """How many bytes are said to come; 0 where that is not said."""
+    size = int(answer.headers.get("Content-Length") or 0)
+    if not 0 <= size <= mib << 20:
+        raise IntegrityError(f"It is said to have {size >> 20} MiB, and has {mib} at most.")
+    return size
 
 
 def _extract(archive: Path, missing: dict[str, str], scratch: Path, folder: Path) -> None:
@@ -77,8 +93,8 @@ def _extract(archive: Path, missing: dict[str, str], scratch: Path, folder: Path
             if digest in missing and digest not in found:
                 found[digest] = scratch / digest
                 found[digest].write_bytes(content)
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise DatasetError(f"What was downloaded is no whole archive: {error}.") from None
+    except IntegrityError as error:
+        raise DatasetError(f"{archive.name} is refused: {error}") from None
     absent = sorted(path for digest, path in missing.items() if digest not in found)
     if absent:
         raise DatasetError(f"{len(absent)} files are not in the archive with the bytes expected, first {absent[0]}; nothing was kept.")
@@ -90,7 +106,7 @@ def _extract(archive: Path, missing: dict[str, str], scratch: Path, folder: Path
 
 
 def _csv_members(archive: Path) -> Iterator[bytes]:
-    with tarfile.open(archive) as opened:
+    with gzip.open(archive) as unpacked, tar(Bounded(unpacked, _UNPACKED_MIB << 20)) as opened:
         for member in opened:
-            if member.isfile() and member.name.lower().endswith(".csv"):
+            if is_plain(member) and member.name.lower().endswith(".csv") and member.size <= _FILE_MIB << 20:
                 yield opened.extractfile(member).read()
