@@ -137,6 +137,15 @@ def is_plain(member: tarfile.TarInfo) -> bool:
 class _Member(tarfile.TarInfo):
     """A member in front of which stands no header that fills the memory, and no map of a sparse file."""
 
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:  # two empty blocks: its end; anything else is taken for that, too, if it is let out
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from None
+
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         if self.type in _EXTENSIONS and self.size > _LARGEST_EXTENSION:
             raise tarfile.ReadError(f"a header has {self.size} bytes")

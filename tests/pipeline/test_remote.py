@@ -17,6 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from crafted import member
 
 from microstage.errors import EnvironmentProblem, ParameterError
 from microstage.runner import backend, bases, engine, remote
@@ -208,6 +209,63 @@ def wait_for(condition) -> None:
             return
         time.sleep(0.5)
     raise AssertionError("waited a minute in vain")
+
+
+@pytest.fixture
+def fetched(tmp_path):
+    """What an engine's `docker cp` streams, fetched into out/."""
+
+    def fetched(streamed: bytes, code: int = 0) -> Path:
+        client = tmp_path / "docker"
+        (tmp_path / "streamed").write_bytes(streamed)
+        client.write_text(f"#!/bin/sh\n/bin/cat {tmp_path}/streamed; exit {code}\n")
+        client.chmod(0o755)
+        remote._Place(engine.Engine(str(client), "", "", False), "name", "image").fetch("/out", tmp_path / "out")
+        return tmp_path / "out"
+
+    return fetched
+
+
+def streamed(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for header, data in members:
+            archive.addfile(header, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+FOLDER = (member("out", 0, type=tarfile.DIRTYPE), b"")
+
+
+def test_what_a_stage_wrote_elsewhere_takes_the_place_of_what_was_here(fetched, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "elsewhere")  # as a stage with a folder of this machine's could have left it
+    out = fetched(streamed(FOLDER, (member("out/sub/answer", 2), b"42")))
+    assert (out / "sub/answer").read_text() == "42" and not out.is_symlink() and not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.parametrize("odd", [
+    member("out/a", 0, type=tarfile.SYMTYPE, linkname="/etc"), member("out/a", 0, type=tarfile.LNKTYPE, linkname="out/b"),
+    member("out/a", 0, type=tarfile.FIFOTYPE), member("out/../../evil", 0), member("/evil", 0), member("out/a\nb", 0), member("", 0),
+    member("out/a", 1 << 62), member("out/b", 1), member("out/b/c", 0), member("out/a", 0, type=tarfile.GNUTYPE_SPARSE),
+    member("out/a", 1 << 40, type=tarfile.GNUTYPE_LONGNAME), member("out/a", -512),
+], ids=["link", "hard link", "pipe", "out", "absolute", "line", "none", "too large", "twice", "file as folder", "sparse", "name", "below zero"])
+def test_what_no_stage_writes_is_one_sentence_and_nothing_written(fetched, tmp_path, odd):
+    whole = streamed(FOLDER, (member("out/b", 1), b"b"))
+    with pytest.raises((EnvironmentProblem, OSError)) as error:
+        fetched(whole[:1536] + odd.tobuf(tarfile.GNU_FORMAT) + bytes(10240))
+    assert "\n" not in str(error.value) and not (tmp_path / "evil").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["docker", "streamed"]
+
+
+@pytest.mark.parametrize("cut", [0, 700, 1100])
+def test_a_stream_that_is_cut_is_a_broken_link(fetched, tmp_path, cut):
+    whole = streamed(FOLDER, (member("out/b", 600), b"b" * 600))
+    with pytest.raises(EnvironmentProblem, match="The link to the engine broke"):
+        fetched(whole[:cut])
+    with pytest.raises(EnvironmentProblem, match="The link to the engine broke"):
+        fetched(whole, code=1)
+    assert not (tmp_path / "out").exists()
 
 
 def test_stages_on_names_stages_and_hosts(tmp_path):

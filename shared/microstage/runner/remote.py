@@ -8,27 +8,31 @@ the link breaks it ends by itself.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import platform
+import shutil
 import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from microstage.attended import ABANDONED, BEAT_SECONDS
-from microstage.errors import EnvironmentProblem
+from microstage.errors import EnvironmentProblem, IntegrityError
+from microstage.received import Bounded, assert_room, inside, is_plain, shown, tar
 from microstage.runner.containers import HARDENING
 from microstage.runner.engine import Engine, find
 from microstage.runner.environment import stage_environment
 from microstage.runner.images import Image, Images
 from microstage.runner.local import stage_command
+from microstage.runner.places import clear
 
 __all__ = ["RemoteBackend"]
 
 _FOLDERS = ("in", "out", "scratch")
+_LARGEST_OUTPUT = 1 << 50
 
 
 class RemoteImages(Images):
@@ -154,21 +158,24 @@ class _Place:
         return int(words[1])
 
     def fetch(self, inside: str, target: Path, optional: bool = False) -> None:
-        """Stream a folder of the container out, file by file, into `target`."""
+        """Stream a folder of the container out, file by file, into the place of `target`; all of it, or nothing."""
         client = subprocess.Popen([*self._engine.command, "cp", f"{self._name}:{inside}", "-"], stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL if optional else None)
+        beside = target.with_name(f"{target.name}.part")
+        clear(beside)
+        beside.mkdir(parents=True)
         try:
-            with tarfile.open(fileobj=client.stdout, mode="r|") as archive:
-                for member in archive:
-                    _take(archive, member, target)
-        except (tarfile.TarError, EOFError):
-            if not optional:
-                raise self._lost() from None
+            whole = _unpacked(client.stdout, beside)
+            client.stdout.close()
+            if client.wait() == 0 and whole:
+                clear(target)
+                beside.rename(target)
+            elif not optional:
+                raise self._lost()
         finally:
             client.stdout.close()
-            code = client.wait()
-        if code and not optional:
-            raise self._lost()
+            client.wait()
+            clear(beside)
 
     @contextmanager
     def _writing(self, target: str) -> Iterator[tarfile.TarFile]:
@@ -219,17 +226,26 @@ def _add(archive: tarfile.TarFile, name: str, path: Path | None) -> None:
         archive.addfile(member, handle)
 
 
-def _take(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
-    """One member, without its first folder; anything but a plain file or folder inside `target` is refused."""
-    parts = PurePosixPath(member.name).parts[1:]
-    if ".." in parts or not (member.isreg() or member.isdir()):
-        raise EnvironmentProblem(f"The stage wrote {member.name!r}, which is no plain file.")
-    place = target.joinpath(*parts)
+def _unpacked(stream: IO[bytes], folder: Path) -> bool:
+    """Write what an engine streams below `folder`; whether that came to its end."""
+    try:
+        with tar(Bounded(stream, _LARGEST_OUTPUT)) as archive:
+            for member in archive:
+                _take(archive, member, folder)
+        return True
+    except IntegrityError:
+        return False
+
+
+def _take(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Write one member, without its first folder; anything but a plain file or folder inside `folder` is refused."""
+    if not inside(member.name) or not (is_plain(member) or member.isdir()):
+        raise EnvironmentProblem(f"The stage wrote {shown(member.name)}, which is no plain file with a name of one.")
+    place = folder.joinpath(*member.name.split("/")[1:])
     if member.isdir():
         place.mkdir(parents=True, exist_ok=True)
         return
+    assert_room(folder, member.size, 1)
     place.parent.mkdir(parents=True, exist_ok=True)
-    with place.open("wb") as handle:
-        source = archive.extractfile(member) or io.BytesIO()
-        while block := source.read(1 << 20):
-            handle.write(block)
+    with place.open("xb") as handle:
+        shutil.copyfileobj(archive.extractfile(member), handle)

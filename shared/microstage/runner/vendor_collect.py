@@ -11,13 +11,13 @@ import os
 import re
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from microstage.canonical import file_digest, write_json
-from microstage.errors import EnvironmentProblem, ParameterError
+from microstage.errors import EnvironmentProblem, IntegrityError, ParameterError
+from microstage.received import inside, is_plain, shown, tar
 from microstage.runner import bases, engine
 from microstage.runner.declarations import load_stages
 from microstage.runner.images import Images
@@ -125,8 +125,10 @@ def _debian(docker: engine.Engine, wanted: Mapping[str, list[str]], folder: Path
         done = docker.call("run", "--rm", "--network=host", "--entrypoint=sh", base, "-euc", script)
         if done.returncode:
             raise EnvironmentProblem(f"apt downloads no {' '.join(names)}: {done.stderr.decode(errors='replace').strip().splitlines()[-1]}")
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        with tar(io.BytesIO(done.stdout)) as archive:
             for member in archive:
+                if not is_plain(member) or not inside(member.name) or "/" in member.name:
+                    raise IntegrityError(f"{base} gives {shown(member.name)} for a Debian package.")
                 data = archive.extractfile(member).read()
                 lists.append(data) if member.name == "Packages" else (folder / member.name).write_bytes(data)
     if lists:
