@@ -10,7 +10,7 @@ from typing import Any
 from microstage.errors import IntegrityError
 from microstage.received import shown
 from microstage.runner import bundle
-from microstage.runner.artefact import MANIFEST
+from microstage.runner.artefact import ENVELOPE, MANIFEST
 from microstage.runner.recipe import key_of
 
 __all__ = ["ABOUT", "ARTEFACT", "IMAGE", "SOURCES", "read"]
@@ -91,6 +91,7 @@ def _stray(index: Mapping[str, Any]) -> str | None:
 def _lacking(index: Mapping[str, Any]) -> str | None:
     """A file without which a bundle of its kind is none, or that is too large to be what it is called."""
     needed = {ARTEFACT + MANIFEST: _LARGEST_MANIFEST} if index["kind"] == "artefact" else {}
+    needed |= {ARTEFACT + ENVELOPE: 2 * _LARGEST_MANIFEST} if ARTEFACT + ENVELOPE in index["files"] else {}
     needed |= {IMAGE: _LARGEST_IMAGE} if "image" in index else {}
     return next((n for n, most in needed.items() if not 0 < index["files"].get(n, {"size": 0})["size"] <= most), None)
 
