@@ -56,7 +56,8 @@ def _assert_declared(about: Mapping[str, Any], repository: Path) -> None:
     with_files = {**stage.parameters, **(stage.instead.parameters if stage.instead else {})}
     declared = {name: own for name, p in with_files.items() if (own := p.of(given.get("model")))}
     for name, value in given.items():
-        if name not in declared or declared[name].parse(str(value)) != value:
+        own = declared.get(name)
+        if own is None or (value != own.default and own.parse(str(value)) != value):  # a default may stand for no choice
             raise ParameterError(f"The bundle's {name.upper()}={shown(value)} is nothing that {stage.name} takes.")
     if missing := sorted(declared.keys() & stage.parameters.keys() - given.keys()):
         raise ParameterError(f"The bundle's {stage.name} lacks {missing[0].upper()}.")
