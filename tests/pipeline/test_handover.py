@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from conftest import Toy
 from crafted import rewritten
 
 from microstage.canonical import digest
-from microstage.runner import backend, cli, local
+from microstage.runner import backend, cli, handover, image_archive, images, local
 from microstage.runner.recipe import key_of
 
 MODEL = "import os\n"
@@ -183,3 +184,28 @@ def test_a_source_less_than_this_checkout_has_is_refused(refused):
 def test_a_module_of_somebodys_is_code_as_well(refused):
     with_module = _keyed(lambda index: index["about"]["inputs"].update(own=digest(MODULE)))
     assert "own, inputs/own/model.py; nothing of it was run" in refused(with_module, added={"inputs/own/model.py": MODEL.encode()})
+
+
+def _with_image(index, **fields):
+    made_of = {"stage": "second", "recipe": "0" * 64, "tag": f"microstage/second:{'0' * 16}", "base": "python:3", "layers": [f"sha256:{'0' * 64}"]}
+    index.update(image={**made_of, "platform": {"python": "3", "libc": "any"}, **fields}, base={"reference": "python:3", "id": "python:3"})
+
+
+def test_an_image_is_code_as_well_where_images_are_run(refused, monkeypatch):
+    monkeypatch.setattr(Here, "name", "docker")
+    assert "an image of its own, image.tar; nothing of it was run" in refused(_with_image, added={"image.tar": b"an archive"})
+    for odd in ({"tag": "python:3"}, {"stage": "first"}, {"layers": ["sha256:0"]}, {"recipe": "../x"}, {"more": 1}):
+        assert "image is nothing" in refused(lambda index, odd=odd: _with_image(index, **odd), "TRUST=1", added={"image.tar": b"an archive"})
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_an_image_that_is_here_is_never_replaced(tmp_path, monkeypatch, here):
+    index, loaded, adopted = {}, [], []
+    _with_image(index)
+    monkeypatch.setattr(images.Images, "engine", lambda self: SimpleNamespace(call=lambda *words: SimpleNamespace(returncode=int(not here))))
+    monkeypatch.setattr(images.Images, "adopt", lambda self, image, base: adopted.append((image.tag, base)))
+    monkeypatch.setattr(image_archive, "load", lambda engine, *words: loaded.append(words))
+    handover._loaded_image(tmp_path, index, tmp_path)
+    image = index["image"]
+    assert adopted == [(image["tag"], index["base"])]  # which looks at its label
+    assert loaded == ([] if here else [(tmp_path / "image.tar", image["tag"], image["layers"], image["recipe"])])
