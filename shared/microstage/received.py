@@ -1,4 +1,4 @@
-"""What others wrote, before any of it is believed: names of files, JSON, tars, how large it is, and how long it takes."""
+"""What others wrote, before any of it is believed: names of files, JSON, tars, how large it is, how long it takes."""
 
 from __future__ import annotations
 

@@ -93,7 +93,8 @@ ONE = json.loads(saved()["manifest.json"])[0]
 FOREIGN = {
     "another name": saved(RepoTags=["python:3.10"]), "a second name": saved(RepoTags=[NAME, "python:3.10"]), "no name": saved(RepoTags=None),
     "a second image": _manifest(ONE, {**ONE, "RepoTags": ["python:3.10"]}), "no image": _manifest(), "a name twice": [*saved().items(),
-    ("manifest.json", saved(RepoTags=["python:3.10"])["manifest.json"])], "a name as engines read it": _manifest({**ONE, "repotags": ["python:3.10"]}),
+    ("manifest.json", saved(RepoTags=["python:3.10"])["manifest.json"])],
+    "a name as engines read it": _manifest({**ONE, "repotags": ["python:3.10"]}),
     "another layer": {**saved(), "b/layer.tar": b"evil" * 10}, "a layer too few": saved(Layers=["a/layer.tar", "b/layer.tar"]),
     "a layer elsewhere": {**saved(), "b/layer.tar": "/etc/passwd"}, "a layer out of it": {**saved(), "b/layer.tar": "../../b"},
     "a layer in a circle": {**saved(), "b/layer.tar": "layer.tar"}, "a layer that is cut": {**saved(), "b/layer.tar": gzip.compress(LAYERS[1])[:20]},

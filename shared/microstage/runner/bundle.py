@@ -1,8 +1,8 @@
-"""One file that carries a stage to another machine, or its artefact home: a tar whose first member lists all others by SHA-256.
+"""One file that carries a stage to another machine, or its artefact home: a tar whose first member lists the others.
 
 `write` leaves nothing open: the index says every byte of a bundle but those of the files themselves. So nobody's tar is
-parsed here. What has to stand between the files is worked out from the index and compared, as is how long the bundle is,
-before anything is extracted; whatever else a tar can hold (links, sparse files, a name twice) is just another byte.
+parsed here. What has to stand between the files is worked out from the index and compared, as is how long the bundle
+is, before anything is extracted; whatever else a tar can hold (links, sparse files, a name twice) is just another byte.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def write(path: Path, about: Mapping[str, Any], files: Mapping[str, Path]) -> No
     body = {"format": _FORMAT, **about, "files": listed}
     index = canonical_json({**body, "digest": digest(body)})
     if len(index) > _LARGEST_INDEX:
-        raise ArtefactError(f"{path} cannot be packed: a list of {len(listed)} files is more than a bundle has room for.")
+        raise ArtefactError(f"{path} cannot be packed: {len(listed)} files are more than a bundle has room to list.")
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
         archive.addfile(_member(_INDEX, len(index)), io.BytesIO(index))
@@ -89,7 +89,7 @@ def _padding(size: int) -> bytes:
 
 
 def _length(sizes: Iterable[tuple[str, int]]) -> int:
-    """How long a tar of files (name, size) is: each with its header and in whole blocks, two empty ones, whole records."""
+    """How long a tar of files (name, size) is: each with its header and in blocks, two empty ones, whole records."""
     held = sum(len(_header(name, size)) + size + len(_padding(size)) for name, size in sizes)
     return -(-(held + 2 * tarfile.BLOCKSIZE) // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
 
@@ -112,7 +112,7 @@ def _index(path: Path, handle: IO[bytes]) -> dict[str, Any]:
     sizes = {_INDEX: size, **{name: entry["size"] for name, entry in index["files"].items()}}
     expected, found = _length(sizes.items()), os.fstat(handle.fileno()).st_size
     if found != expected:
-        raise IntegrityError(f"{path} is cut short or was changed: its index makes it {expected} bytes, it has {found}.")
+        raise IntegrityError(f"{path} is cut short or was changed: it has {found} bytes, by its index {expected}.")
     return index
 
 

@@ -65,7 +65,9 @@ def unpack(path: Path, store: Store, repository: Path, runner: str = "auto", tru
     return f"{about['stage']} is done; take {result} home and `make unpack BUNDLE={result.name}` there."
 
 
-def _carry_out(path: Path, index: Mapping[str, Any], store: Store, repository: Path, runner: str, trust: bool) -> Artefact:
+def _carry_out(
+    path: Path, index: Mapping[str, Any], store: Store, repository: Path, runner: str, trust: bool
+) -> Artefact:
     """Run the stage of a bundle; nothing is extracted before it is clear whose code would run."""
     with Place(store.volumes, "bundle") as folder:
         place = folder / "files"
@@ -93,7 +95,9 @@ def _input(index: Mapping[str, Any], name: str, place: Path) -> Input:
     return found
 
 
-def _run(about: Mapping[str, Any], inputs: Mapping[str, Input], store: Store, checkout: Path, chosen: Backend) -> Artefact:
+def _run(
+    about: Mapping[str, Any], inputs: Mapping[str, Input], store: Store, checkout: Path, chosen: Backend
+) -> Artefact:
     stage = load_stage(checkout / "stages" / about["stage"] / "stage.toml")
     digests = Digests(store.volumes / ".cache" / "digests.json")
     modules = [name for name, source in stage.inputs.items() if source == MODULE and name in inputs]

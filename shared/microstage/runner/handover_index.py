@@ -1,4 +1,4 @@
-"""What a bundle says that it is for: each field looked at before it becomes part of a path, of a key, or of a sentence."""
+"""What a bundle says that it is for: each field looked at before it becomes part of a path, a key or a sentence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LAYER = re.compile("sha256:[0-9a-f]{64}")
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The index of the bundle `path`; `IntegrityError` names the first field that is nothing `pack` or `unpack` writes."""
+    """The index of the bundle `path`; `IntegrityError` names the first field that neither `pack` nor `unpack` writes."""
     index = bundle.read_index(path)
     for name, sound in _FIELDS.items():
         try:
@@ -32,7 +32,8 @@ def read(path: Path) -> dict[str, Any]:
         except (KeyError, TypeError, AttributeError, ValueError):
             fits = False
         if not fits:
-            raise IntegrityError(f"{path} has an index whose {name} is nothing that this version packs{_given(index, name)}.")
+            given = _given(index, name)
+            raise IntegrityError(f"{path} has an index whose {name} is nothing that this version packs{given}.")
     if name := _stray(index):
         raise IntegrityError(f"{path} holds {shown(name)}, which has no place in a bundle of its kind.")
     if name := _lacking(index):

@@ -1,7 +1,7 @@
 """A `docker save` archive of somebody's, and the one that is given to `docker load` in its place.
 
-An archive may hold any images under any names, and the engine takes them all. What it is given is therefore written here:
-one image under one name, its layers those that were expected. Nothing else of the archive reaches the engine.
+An archive may hold any images under any names, and the engine takes them all. What it is given is therefore written
+here: one image under one name, its layers those that were expected. Nothing else of the archive reaches the engine.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True)
 class SavedImage:
-    """One image in an archive: its configuration, and where its layers stand, {digest: (offset, packed bytes, bytes)}."""
+    """One image in an archive: its configuration, and its layers, {digest: (offset, packed bytes, bytes)}."""
 
     path: Path
     name: str
@@ -76,8 +76,8 @@ def read(path: Path, name: str, layers: Sequence[str], recipe: str = "") -> Save
         return SavedImage(path, name, config, held)
     except IntegrityError as error:
         raise IntegrityError(f"The image archive {path.name} is refused: {error}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
-        raise IntegrityError(f"The image archive {path.name} is refused: it is none that `docker save` writes.") from None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise IntegrityError(f"The image archive {path.name} is refused: `docker save` writes no such.") from None
 
 
 def load(engine: Engine, path: Path, name: str, layers: Sequence[str], recipe: str = "") -> None:

@@ -1,7 +1,7 @@
 """Whose code `make unpack` runs: that of this checkout, or, with TRUST=1, that of whoever packed the bundle.
 
-Three things in a bundle are code: the sources of its stage, a user's network (MODEL=), and an image. Digests say that they
-came as they were packed, not what they do; so each is refused unless it is this checkout's own, byte by byte, or trusted.
+Three things in a bundle are code: the sources of its stage, a user's network (MODEL=), and an image. Digests say that
+they came as they were packed, not what they do; so each is refused unless it is this checkout's own or trusted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ __all__ = ["assert_own_code", "first_difference"]
 def first_difference(index: Mapping[str, Any], repository: Path) -> str | None:
     """The first file of the bundle's sources that `repository` does not have with the same bytes, or that they lack."""
     stage = repository / "stages" / index["about"]["stage"]
-    packed = {name.removeprefix(SOURCES): entry["sha256"] for name, entry in index["files"].items() if name.startswith(SOURCES)}
+    sources = [name for name in index["files"] if name.startswith(SOURCES)]
+    packed = {name.removeprefix(SOURCES): index["files"][name]["sha256"] for name in sources}
     own = context_files(repository, stage.name) if (stage / "stage.toml").is_file() else []
     here = {file.relative_to(repository).as_posix(): file for file in own}
     for name in sorted(packed.keys() | here.keys()):
@@ -34,7 +35,7 @@ def first_difference(index: Mapping[str, Any], repository: Path) -> str | None:
 
 
 def assert_own_code(path: Path, index: Mapping[str, Any], repository: Path, different: str | None, image: bool) -> None:
-    """`IntegrityError` if what `path` would run is not this checkout's, `ParameterError` for what its stage does not take.
+    """`IntegrityError` if `path` would run what is not this checkout's, `ParameterError` for what its stage does not take.
 
     `different` is the `first_difference`, `image` whether the bundle's image would be loaded.
     """
@@ -46,7 +47,7 @@ def assert_own_code(path: Path, index: Mapping[str, Any], repository: Path, diff
         foreign = module and f"a network of somebody's own, {INPUTS}{module}/{FILE}"
     foreign = foreign or (f"an image of its own, {IMAGE}" if image else None)
     if foreign:
-        raise IntegrityError(f"{path} brings {foreign}; nothing of it was run. TRUST=1 runs the code of whoever packed it.")
+        raise IntegrityError(f"{path} brings {foreign}; nothing of it was run. TRUST=1 runs what its packer wrote.")
     _assert_declared(about, repository)
 
 
@@ -57,7 +58,7 @@ def _assert_declared(about: Mapping[str, Any], repository: Path) -> None:
     declared = {name: own for name, p in with_files.items() if (own := p.of(given.get("model")))}
     for name, value in given.items():
         own = declared.get(name)
-        if own is None or (value != own.default and own.parse(str(value)) != value):  # a default may stand for no choice
+        if own is None or not (value == own.default or own.parse(str(value)) == value):  # by default, it may be ""
             raise ParameterError(f"The bundle's {name.upper()}={shown(value)} is nothing that {stage.name} takes.")
     if missing := sorted(declared.keys() & stage.parameters.keys() - given.keys()):
         raise ParameterError(f"The bundle's {stage.name} lacks {missing[0].upper()}.")
