@@ -1,35 +1,25 @@
-"""What others wrote, before any of it is believed: names of files, JSON, tars, how large it is, how long it takes."""
+"""What others wrote, before any of it is believed: names of files, JSON, how large it is, how long it takes."""
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import re
 import reprlib
 import signal
-import tarfile
 import unicodedata
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
 from microstage.errors import EnvironmentProblem, IntegrityError
 
-__all__ = ["Bounded", "assert_room", "clashing", "inside", "is_plain", "parse_json", "shown", "tar", "within"]
+__all__ = ["Bounded", "assert_room", "clashing", "inside", "parse_json", "shown", "within"]
 
 _LONGEST_NAME, _LONGEST_PART = 1024, 255
-_MOST_MEMBERS, _MOST_ENDS = 1 << 20, 4
-_LARGEST_EXTENSION = 1 << 16  # of a header in front of a tar's member: a long name, and no more
-_EXTENSIONS = (
-    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
-)  # fmt: skip
-# What the reader of a tar raises that somebody damaged or made up.
-_BROKEN = (
-    tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, ValueError, LookupError, ArithmeticError, RecursionError,
-)  # fmt: skip
+_MOST_ENDS = 4
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxstring, _LONGEST_SHOWN = 2, 120, 160
 
@@ -44,15 +34,9 @@ def inside(name: Any) -> bool:
 
 
 def clashing(names: Iterable[str]) -> str | None:
-    """A name that is a folder of another, or differs from one in case alone; None if each has its own place anywhere."""
-    places = [unicodedata.normalize("NFC", name).casefold() for name in names]
-    folders = {place[: found.start()] for place in places for found in re.finditer("/", place)}
-    known: set[str] = set()
-    for name, place in zip(names, places):
-        if place in known or place in folders:
-            return name
-        known.add(place)
-    return None
+    """A name that lies below another, or differs from one in case alone; None if each has its own place anywhere."""
+    places = sorted((unicodedata.normalize("NFC", name).casefold().split("/"), name) for name in names)
+    return next((name for (above, _), (place, name) in pairwise(places) if place[: len(above)] == above), None)
 
 
 def shown(value: Any) -> str:
@@ -114,51 +98,3 @@ class Bounded:
         if self._ends > _MOST_ENDS:
             raise IntegrityError("What came ends too early.")
         return block
-
-
-@contextmanager
-def tar(stream: IO[bytes], mode: str = "r|") -> Iterator[tarfile.TarFile]:
-    """A tar of somebody's to be read member by member; whatever is wrong with it is an `IntegrityError`.
-
-    Names and kinds are the caller's to look at, with `inside` and `is_plain`.
-    """
-    try:
-        with tarfile.open(fileobj=stream, mode=mode, tarinfo=_Member) as archive:
-            yield archive
-    except _BROKEN as error:
-        raise IntegrityError(f"What came is no whole archive: {error or 'it ends too early'}.") from None
-
-
-def is_plain(member: tarfile.TarInfo) -> bool:
-    """Whether a member is a file, all of whose bytes are in the tar."""
-    return member.isreg() and not member.issparse()
-
-
-class _Member(tarfile.TarInfo):
-    """A member in front of which stands no header that fills the memory, and no map of a sparse file."""
-
-    @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        try:
-            return super().fromtarfile(archive)
-        except tarfile.EOFHeaderError:  # two empty blocks: its end; anything else is taken for that, too, if it is let out
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(str(error)) from None
-
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        if self.type in _EXTENSIONS and self.size > _LARGEST_EXTENSION:
-            raise tarfile.ReadError(f"a header has {self.size} bytes")
-        if len(archive.members) > _MOST_MEMBERS:
-            raise tarfile.ReadError(f"it has more than {_MOST_MEMBERS} members")
-        return super()._proc_member(archive)
-
-    def _block(self, count: int) -> int:
-        if count < 0:
-            raise tarfile.ReadError("a size is below zero")
-        return super()._block(count)
-
-    def _sparse(self, *_: object) -> None:
-        raise tarfile.ReadError("it holds a sparse file")
-
-    _proc_sparse = _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _sparse

@@ -15,7 +15,8 @@ from pathlib import Path
 from microstage.datasets.archives import ARCHIVES, fetch_whole
 from microstage.errors import DatasetError, IntegrityError, ParameterError
 from microstage.progress import progress
-from microstage.received import Bounded, assert_room, is_plain, tar, within
+from microstage.received import Bounded, assert_room, within
+from microstage.tars import is_plain, tar
 
 __all__ = ["fetch"]
 

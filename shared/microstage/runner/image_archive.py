@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from microstage.errors import EnvironmentProblem, IntegrityError
-from microstage.received import Bounded, is_plain, parse_json, shown, tar
+from microstage.received import Bounded, parse_json, shown
 from microstage.runner.engine import Engine
+from microstage.tars import is_plain, tar
 
 __all__ = ["SavedImage", "load", "read"]
 

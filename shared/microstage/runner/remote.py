@@ -21,13 +21,14 @@ from typing import IO
 
 from microstage.attended import ABANDONED, BEAT_SECONDS
 from microstage.errors import EnvironmentProblem, IntegrityError
-from microstage.received import Bounded, assert_room, inside, is_plain, shown, tar
+from microstage.received import Bounded, assert_room, inside, shown
 from microstage.runner.containers import HARDENING
 from microstage.runner.engine import Engine, find
 from microstage.runner.environment import stage_environment
 from microstage.runner.images import Image, Images
 from microstage.runner.local import stage_command
 from microstage.runner.places import clear
+from microstage.tars import is_plain, tar
 
 __all__ = ["RemoteBackend"]
 

@@ -17,12 +17,13 @@ from pathlib import Path
 
 from microstage.canonical import file_digest, write_json
 from microstage.errors import EnvironmentProblem, IntegrityError, ParameterError
-from microstage.received import inside, is_plain, shown, tar
+from microstage.received import inside, shown
 from microstage.runner import bases, engine
 from microstage.runner.declarations import load_stages
 from microstage.runner.images import Images
 from microstage.runner.local import find_python
 from microstage.runner.vendor import VARIABLE, debian_packages, locks
+from microstage.tars import is_plain, tar
 
 __all__ = ["collect"]
 
