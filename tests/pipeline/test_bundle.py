@@ -56,6 +56,8 @@ def test_long_and_foreign_names_come_out(tmp_path):
 def test_a_truncated_bundle_is_refused(packed, tmp_path, cut):
     packed.write_bytes(packed.read_bytes()[:cut])
     refused(packed, tmp_path)
+    with pytest.raises(IntegrityError, match="is cut short|cannot be read"):  # told without reading as far
+        bundle.read_index(packed)
 
 
 def test_any_flipped_byte_that_matters_is_refused(packed, tmp_path):

@@ -181,6 +181,16 @@ def test_a_source_less_than_this_checkout_has_is_refused(refused):
     assert "microstage_second/__init__.py'" in refused(lambda index: index["files"].pop(gone), added={gone: None})
 
 
+@pytest.mark.parametrize(("file", "text", "said"), [
+    ("stage.toml", b"[", "none of a stage"), ("stage.toml", b"\xff", "none of a stage"), ("stage.toml", b"name = 1", "none of a stage"),
+    ("stage.toml", b'name = "../../evil"\npython = "3"\nsummary = ""\n[outputs]', "of another stage"), ("stage.toml", None, "none of a stage"),
+    ("microstage_second/__main__.py", b"(", "is not Python"), ("microstage_second/__main__.py", b"import os", "not those that its key names"),
+])  # fmt: skip
+def test_trusted_sources_that_are_none_are_one_sentence(refused, file, text, said):
+    name = f"checkout/stages/second/{file}"
+    assert said in refused(lambda index: text is None and index["files"].pop(name), "TRUST=1", added={name: text})
+
+
 def test_a_module_of_somebodys_is_code_as_well(refused):
     with_module = _keyed(lambda index: index["about"]["inputs"].update(own=digest(MODULE)))
     assert "own, inputs/own/model.py; nothing of it was run" in refused(with_module, added={"inputs/own/model.py": MODEL.encode()})

@@ -98,7 +98,7 @@ FOREIGN = {
     "another layer": {**saved(), "b/layer.tar": b"evil" * 10}, "a layer too few": saved(Layers=["a/layer.tar", "b/layer.tar"]),
     "a layer elsewhere": {**saved(), "b/layer.tar": "/etc/passwd"}, "a layer out of it": {**saved(), "b/layer.tar": "../../b"},
     "a layer in a circle": {**saved(), "b/layer.tar": "layer.tar"}, "a layer that is cut": {**saved(), "b/layer.tar": gzip.compress(LAYERS[1])[:20]},
-    "a layer that bursts": {**saved(), "b/layer.tar": gzip.compress(bytes(1 << 26))}, "no configuration": saved(Config="none.json"),
+    "no configuration": saved(Config="none.json"),
     "another configuration": {**saved(), f"{sha(config())}.json": config(author="evil")}, "a configuration that is none": saved(b"[]"),
     "another recipe": saved(config(config={"Labels": {"org.microstage.recipe": "0" * 64}})), "no recipe": saved(config(config={})),
     "other layers": saved(config(rootfs={"diff_ids": DIFF_IDS[:1]})), "no manifest": {"repositories": b"{}"}, "nothing": {},
@@ -112,6 +112,14 @@ def test_an_archive_that_holds_anything_else_does_not_reach_the_engine(archive, 
     with pytest.raises(IntegrityError, match=r"The image archive image\.tar is refused: ") as error:
         image_archive.load(engine, archive(files), NAME, DIFF_IDS, RECIPE)
     assert str(error.value).isprintable() and len(str(error.value)) < 300 and not (tmp_path / "loaded").exists()
+
+
+def test_a_layer_that_bursts_is_refused_though_it_is_the_one_of_its_digest(archive):
+    bursting = bytes(1 << 26)
+    about = json.dumps({"config": {}, "rootfs": {"diff_ids": [f"sha256:{sha(bursting)}"]}}).encode()
+    files = {**saved(about, Layers=["a/layer.tar"]), "a/layer.tar": gzip.compress(bursting)}
+    with pytest.raises(IntegrityError, match=r"is refused: What came has more than \d MiB"):
+        image_archive.read(archive(files), NAME, [f"sha256:{sha(bursting)}"])
 
 
 @pytest.mark.parametrize("fields", [

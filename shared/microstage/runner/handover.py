@@ -15,6 +15,7 @@ from typing import Any
 
 from microstage.errors import EnvironmentProblem, IntegrityError
 from microstage.models.own import FILE
+from microstage.received import shown
 from microstage.runner import backend, bundle, handover_index, notes, trusted
 from microstage.runner.artefact import Artefact
 from microstage.runner.backend import Backend
@@ -98,11 +99,17 @@ def _input(index: Mapping[str, Any], name: str, place: Path) -> Input:
 def _run(
     about: Mapping[str, Any], inputs: Mapping[str, Input], store: Store, checkout: Path, chosen: Backend
 ) -> Artefact:
-    stage = load_stage(checkout / "stages" / about["stage"] / "stage.toml")
+    """Run the stage of `checkout`, if that has the recipe that the key names."""
     digests = Digests(store.volumes / ".cache" / "digests.json")
-    modules = [name for name, source in stage.inputs.items() if source == MODULE and name in inputs]
-    module = next((inputs[name].checked() / FILE for name in modules), None)
-    here = recipe(stage, checkout, chosen.platform(stage), digests, about["recipe"].get("model"), module)
+    try:
+        stage = load_stage(checkout / "stages" / about["stage"] / "stage.toml")
+        modules = [name for name, source in stage.inputs.items() if source == MODULE and name in inputs]
+        module = next((inputs[name].checked() / FILE for name in modules), None)
+        here = recipe(stage, checkout, chosen.platform(stage), digests, about["recipe"].get("model"), module)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise IntegrityError(f"The bundle's sources are none of a stage ({type(error).__name__}); pack it again.") from None
+    if stage.name != about["stage"]:
+        raise IntegrityError(f"The bundle's sources are of another stage, {shown(stage.name)}; pack it again.")
     _assert_same_recipe(about["recipe"], here)
     step = Step(stage, dict(about), dict(inputs), None)
     return Chain({stage.name: stage}, {}, checkout, store, chosen).make(step).artefact
