@@ -90,9 +90,16 @@ class Toy:
         """The runner on `words`; `around` is called in its process before it begins."""
         base = {"PATH": os.environ["PATH"], "PYTHONPATH": str(self.root / "shared"), "HOME": str(self.root)}
         base |= {"TOY_ROOT": str(self.root), "TOY_LOG": str(self.log), **environment}
-        return subprocess.Popen([sys.executable, "-c", DRIVER, *words], env=base, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-                                preexec_fn=around)
+        return self._popen(DRIVER, *words, env=base, preexec_fn=around)
+
+    def python(self, text: str) -> subprocess.Popen:
+        """A program of its own, in the checkout's folder."""
+        return self._popen(text, env={"PATH": os.environ["PATH"], "PYTHONPATH": "shared"}, cwd=self.root)
+
+    @staticmethod
+    def _popen(text: str, *words: str, **how: Any) -> subprocess.Popen:
+        return subprocess.Popen([sys.executable, "-c", text, *words], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                start_new_session=True, **how)
 
     def call(self, *words: str, **given: Any) -> tuple[int, str, str]:
         process = self.start(*words, **given)

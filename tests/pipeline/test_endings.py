@@ -13,9 +13,10 @@ ESCAPE = "\x1b]0;mine\x07\u202e"
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_stops_the_stage_and_leaves_no_half_artefact(toy, number, code):
-    process = toy.started("first")
+    again = "import os, shutil, signal\nrmtree = shutil.rmtree\ndef removed(path, **how):\n"
+    again += f"    if str(path).endswith('/out'): os.kill(os.getpid(), {number})\n    rmtree(path, **how)\nshutil.rmtree = removed\n"
+    process = toy.started("first", PYTHONPATH=toy.patched(again))  # while it cleans up: make passes on what the terminal sent to all
     process.send_signal(number)
-    process.send_signal(number)  # as make passes on what the terminal sent to all
     _, err = process.communicate(timeout=30)
     assert process.returncode == code and err == f"microstage: interrupted by {number.name}; nothing half-made was published.\n"
     assert not list((toy.root / "volumes").glob("first/*")) and not list((toy.root / "volumes/.partial").glob("*/out"))
@@ -54,6 +55,16 @@ def test_a_reader_that_goes_away_ends_nothing_and_nobody_complains(toy):
         process = toy.start(*words)
         process.stdout.close()
         assert process.wait(60) == 0 and process.stderr.read() == ""
+
+
+def test_a_client_of_an_engine_does_not_end_with_the_reader(toy):
+    script = "echo 1; while [ ! -e go ]; do sleep 0.05; done; echo 2 || exit 9; echo 3 || exit 9; exit 5"
+    text = "from microstage.ending import ended\nfrom microstage.runner.relayed import Relayed\n"
+    process = toy.python(f"{text}raise SystemExit(ended('client', lambda: Relayed(['sh', '-c', {script!r}]).wait()))")
+    assert process.stdout.readline() == "1\n"
+    process.stdout.close()
+    (toy.root / "go").touch()
+    assert process.wait(30) == 5 and process.stderr.read() == ""
 
 
 def test_an_output_that_is_full_is_told_and_one_that_is_closed_is_none(toy):

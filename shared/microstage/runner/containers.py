@@ -18,6 +18,7 @@ from microstage.runner.engine import Engine
 from microstage.runner.environment import stage_environment
 from microstage.runner.images import Images
 from microstage.runner.local import stage_command
+from microstage.runner.relayed import Relayed
 
 __all__ = ["HARDENING", "DockerBackend", "run_container"]
 
@@ -89,7 +90,7 @@ def run_container(
     command += [*HARDENING, f"--user={os.getuid()}:{os.getgid()}", "--workdir=/scratch", *options]
     command += [f"--mount={_mount(inside, *outside)}" for inside, outside in mounts.items()]
     command += [f"--env={key}={value}" for key, value in sorted(environment.items())]
-    client = subprocess.Popen(
+    client = Relayed(
         [*command, image, *arguments], stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_parent
     )
     try:

@@ -28,6 +28,7 @@ from microstage.runner.environment import stage_environment
 from microstage.runner.images import Image, Images
 from microstage.runner.local import stage_command
 from microstage.runner.places import clear
+from microstage.runner.relayed import Relayed
 from microstage.tars import is_plain, tar
 
 __all__ = ["RemoteBackend"]
@@ -139,7 +140,7 @@ class _Place:
         environment = [f"--env={key}={value}" for key, value in sorted(stage_environment(Path("/scratch")).items())]
         command = [*self._engine.command, "run", "--interactive", "--init", f"--name={self._name}", "--hostname=microstage", "--log-driver=none"]
         command += [*HARDENING, f"--user={os.getuid()}:{os.getgid()}", "--workdir=/scratch", "--entrypoint=python", *mounts, *environment]
-        client = subprocess.Popen([*command, self._image, *arguments], stdin=subprocess.PIPE, start_new_session=True)
+        client = Relayed([*command, self._image, *arguments], stdin=subprocess.PIPE, start_new_session=True)
         beating = threading.Event()
         threading.Thread(target=_beat, args=(client, beating), daemon=True).start()
         try:
