@@ -206,6 +206,7 @@ def odd_manifests(manifest: dict) -> list[str]:
     about = manifest["microstage"]
     parts = [
         [], 3, None, "text", {}, {"microstage": {}}, {**manifest, "subject": {}}, {**manifest, "subject": [1]},
+        {**manifest, "subject": [{**manifest["subject"][0], "digest": {"sha256": "0" * 64}}]},
         {**manifest, "microstage": {**about, "metrics": {"test.mae.network": 3}}}, {**manifest, "more": 1},
         {**manifest, "microstage": {**about, "parameters": {**about["parameters"], "cycles": 3.0}}},
         {**manifest, "microstage": {**about, "recipe": {"digest": about["recipe"]["digest"]}}},

@@ -13,13 +13,12 @@ from pathlib import Path
 import oci_registry
 import pytest
 
-from microstage.canonical import digest, file_digest
-from microstage.runner.artefact import ENVELOPE
+from microstage.canonical import file_digest, write_json
+from microstage.runner.artefact import ENVELOPE, MANIFEST, manifest_of
 from microstage.runner.local import Environments
 from microstage.runner.signing import LOCK
 
 REPOSITORY = Path(__file__).parents[2]
-MANIFEST = "manifest.json"
 
 
 @pytest.fixture(scope="session")
@@ -70,22 +69,21 @@ def test_what_is_published_is_signed_to_the_byte_and_openssl_agrees(toy):
         openssl("pkeyutl", "-verify", "-pubin", "-inkey", toy.root / "key.pub", *signed)
 
 
+def rewrite_manifest(folder, files: dict[str, str], **changes):
+    """Give the artefact in `folder` a manifest that agrees with itself, on `files` and with `changes`."""
+    about = json.loads((folder / MANIFEST).read_text())["microstage"]
+    write_json(folder / MANIFEST, manifest_of({**about, **changes}, files))
+
+
 def edit(folder):
     """Another number, and a manifest that agrees with it in every digest."""
-    manifest = json.loads((folder / MANIFEST).read_text())
-    [entry] = manifest["subject"]
-    (folder / entry["name"]).write_text("9.9")
-    entry["digest"]["sha256"] = file_digest(folder / entry["name"])
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+    (folder / "number.txt").write_text("9.9")
+    rewrite_manifest(folder, {"number.txt": file_digest(folder / "number.txt")})
 
 
 def edit_metrics(folder):
     """Better figures, in every place of the manifest that holds them."""
-    manifest = json.loads((folder / MANIFEST).read_text())
-    about, made = manifest["microstage"], manifest["predicate"]["buildDefinition"]["internalParameters"]
-    about["metrics"] = {"test.accuracy": 1.0}
-    made["report"] = digest({name: about[name] for name in ("metrics", "verification")})
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+    rewrite_manifest(folder, {"number.txt": file_digest(folder / "number.txt")}, metrics={"test.accuracy": 1.0})
 
 
 def test_an_edit_that_agrees_with_itself_is_found_by_the_signature_and_by_nothing_else(toy):

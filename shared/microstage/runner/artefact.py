@@ -87,8 +87,8 @@ class Artefact:
 
 def manifest_of(about: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
     """The statement on `files` {name: SHA-256}, made as `about` says, and `about` itself."""
-    report = digest({name: about[name] for name in ("metrics", "verification")})
-    internal = {"key": about["key"], "recipe": about["recipe"]["digest"], "report": report}
+    result = digest({"files": files, "metrics": about["metrics"], "verification": about["verification"]})
+    internal = {"key": about["key"], "recipe": about["recipe"]["digest"], "result": result}
     inputs = sorted(about["inputs"].items())
     made = statement(sorted(files.items()), f"stage:{about['stage']}", about["parameters"], internal, inputs)
     return {**made, "microstage": about}
