@@ -52,6 +52,23 @@ def test_same_input_gives_same_bytes(harmonic, tmp_path):
     assert make() == make()
 
 
+def test_another_compiler_tests_the_same_bytes_and_is_noted_beside_them(harmonic, run_stage, tmp_path, monkeypatch):
+    """gcc is not pinned (docs/adr/0003): it may refuse an artefact, not change it."""
+    other = tmp_path / "bin" / "gcc"
+    other.parent.mkdir()
+    other.write_text(f'#!/bin/sh\n[ "$1" != --version ] || {{ echo another 1.0; exit; }}\nexec {shutil.which("gcc")} "$@" -O0\n')
+    other.chmod(0o755)
+    made = []
+    for path in (os.environ["PATH"], f"{other.parent}:{os.environ['PATH']}"):
+        monkeypatch.setenv("PATH", path)
+        code, out = run_stage(harmonic)
+        assert code == 0
+        made.append({file.relative_to(out): file.read_bytes() for file in out.rglob("*") if file.is_file()})
+        shutil.rmtree(out)
+    assert made[0] == made[1]
+    assert [path.read_text() for path in tmp_path.rglob("compiler.txt")] == ["another 1.0\n"]
+
+
 def test_library_uses_no_heap_no_float_and_no_written_globals(harmonic, run_stage, tmp_path):
     _, out = run_stage(harmonic)
     sources = [p for p in out.glob("*.c") if not p.name.endswith("_float.c")]

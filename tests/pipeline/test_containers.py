@@ -8,16 +8,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import hear_interrupts
 
-from microstage.errors import EnvironmentProblem
-from microstage.runner import bases, containers, engine
+from microstage.errors import EnvironmentProblem, ParameterError, StageFailed
+from microstage.runner import bases, cli, containers, engine, memory, users
 from microstage.runner.images import _default_base
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = REPOSITORY / "shared"
+USER = users.of_stages(Path("/"))
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +45,7 @@ def run(docker, image, tmp_path):
     for name in ("data", "out", "scratch"):
         (tmp_path / name).mkdir()
     (tmp_path / "data" / "input").write_text("given")
+    tmp_path.chmod(0o755)
 
     def program(text: str) -> int:
         mounts = {
@@ -51,7 +54,8 @@ def run(docker, image, tmp_path):
             Path("/scratch"): (tmp_path / "scratch", False),
         }
         name = containers.container_name("toy", tmp_path / "out")
-        return containers.run_container(docker, image, name, mounts, {"GREETING": "hello"}, ["python", "-c", text])
+        with users.lent([tmp_path / "out", tmp_path / "scratch"], USER, tmp_path):
+            return containers.run_container(docker, image, name, USER, mounts, {"GREETING": "hello"}, ["python", "-c", text])
 
     return program, tmp_path
 
@@ -79,11 +83,23 @@ def test_an_input_cannot_be_changed(run):
     assert (folder / "data" / "input").read_text() == "given"
 
 
-def test_output_belongs_to_the_caller(run):
+def test_no_stage_is_root_and_its_output_belongs_to_whom_the_volume_belongs(run):
     program, folder = run
     assert program("import os; open('/out/uid', 'w').write('%d:%d' % (os.getuid(), os.getgid()))") == 0
-    assert (folder / "out" / "uid").read_text() == f"{os.getuid()}:{os.getgid()}"
-    assert (folder / "out" / "uid").stat().st_uid == os.getuid()
+    assert (folder / "out" / "uid").read_text() == f"{USER[0]}:{USER[1]}" and USER[0] != 0
+    assert (folder / "out" / "uid").stat().st_uid == folder.stat().st_uid
+
+
+def test_a_container_that_takes_more_than_its_memory_is_killed_and_says_so(run, monkeypatch):
+    program, _ = run
+    memory.choose("96m")
+    with pytest.raises(StageFailed, match="needs more memory than 96m; nothing was published. MEMORY= gives it more") as failed:
+        program("x = bytearray(200 << 20)")
+    assert failed.value.exit_code == 137
+    child = "import subprocess, sys; raise SystemExit(subprocess.call([sys.executable, '-c', 'bytearray(200 << 20)']) and 2)"
+    with pytest.raises(StageFailed, match="needs more memory than 96m"):
+        program(child)
+    assert program("x = bytearray(8 << 20)") == 0
 
 
 def test_no_capability_and_no_new_privilege(run):
@@ -107,9 +123,10 @@ from microstage.runner import containers, engine
 folder = Path({str(tmp_path)!r})
 name = containers.container_name("toy", folder)
 print(name, flush=True)
-containers.run_container(engine.require(), {image!r}, name, {{Path("/scratch"): (folder, False)}}, {{}},
+containers.run_container(engine.require(), {image!r}, name, {USER}, {{Path("/scratch"): (folder, False)}}, {{}},
     ["python", "-c", "import time; open('/scratch/began', 'w'); time.sleep(300)"])
 """
+    os.chown(tmp_path, *USER)
     environment = {**os.environ, "PYTHONPATH": str(SHARED)}
     runner = subprocess.Popen(
         [sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
@@ -125,7 +142,7 @@ containers.run_container(engine.require(), {image!r}, name, {{Path("/scratch"): 
 
 def test_an_engine_that_cannot_start_a_container_is_one_sentence(docker, tmp_path):
     with pytest.raises(EnvironmentProblem, match="could not run the container"):
-        containers.run_container(docker, "microstage/none:none", "microstage-toy-none", {}, {}, [], ("--pull=never",))
+        containers.run_container(docker, "microstage/none:none", "microstage-toy-none", USER, {}, {}, [], ("--pull=never",))
 
 
 @pytest.mark.parametrize("path", ["/plain", "/with,comma", '/with "quotes"'])
@@ -143,3 +160,75 @@ def wait_until(condition, seconds: float = 20) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+@pytest.fixture(autouse=True)
+def any_memory():
+    """As if nobody had typed MEMORY=."""
+    yield
+    memory.choose(None)
+
+
+@pytest.fixture
+def as_root(monkeypatch):
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    monkeypatch.delenv("SUDO_GID", raising=False)
+    return monkeypatch
+
+
+def owned_by(uid: int, gid: int) -> SimpleNamespace:
+    return SimpleNamespace(stat=lambda: SimpleNamespace(st_uid=uid, st_gid=gid))
+
+
+def test_root_runs_stages_as_the_owner_of_the_volume_or_as_who_called_sudo_or_as_nobody(as_root):
+    assert users.of_stages(owned_by(0, 0)) == users.of_stages(Path("/not/there")) == users.NOBODY
+    as_root.setenv("SUDO_UID", "0")
+    assert users.of_stages(owned_by(0, 0)) == users.NOBODY
+    as_root.setenv("SUDO_UID", "1234")
+    as_root.setenv("SUDO_GID", "99")
+    assert users.of_stages(owned_by(0, 0)) == (1234, 99)
+    assert users.of_stages(owned_by(7, 8)) == (7, 8)
+    as_root.setattr(os, "getuid", lambda: 4321)
+    assert users.of_stages(owned_by(7, 8)) == (4321, os.getgid())
+
+
+def test_an_input_that_is_closed_to_the_stages_user_is_named(tmp_path, as_root):
+    tmp_path.chmod(0o755)
+    users.assert_readable([tmp_path], (4321, 4321))
+    tmp_path.chmod(0o750)
+    users.assert_readable([tmp_path], (4321, tmp_path.stat().st_gid))
+    with pytest.raises(EnvironmentProblem, match=r"cannot be read by user 4321, .*`chmod -R a\+rX"):
+        users.assert_readable([tmp_path], (4321, 4321))
+
+
+@pytest.mark.parametrize("text", ["", "4", "4x", "-1g", "1.5g", "lots", "4 g", "0g", "63m"])
+def test_what_is_no_amount_of_memory_is_one_sentence(text):
+    with pytest.raises(ParameterError, match=f"^MEMORY={text} is (no amount of memory|too little for any stage): expected "):
+        cli.run_command(["train", f"MEMORY={text}"])
+
+
+class Roomy(engine.Engine):
+    """An engine whose machine has 8 GiB."""
+
+    def run(self, *arguments: str, **_: object) -> str:
+        return str(8 << 30)
+
+
+def test_a_container_gets_the_machines_memory_less_a_reserve_or_what_was_typed():
+    roomy = Roomy("docker", "", "", False)
+    assert memory.options(roomy) == [f"--memory={7 << 30}", f"--memory-swap={7 << 30}"]
+    memory.choose("512M")
+    assert memory.options(roomy) == [f"--memory={512 << 20}", f"--memory-swap={512 << 20}"]
+    memory.choose("9g")
+    with pytest.raises(ParameterError, match="MEMORY=9g is more than the engine's machine has: expected 8192m or less"):
+        memory.options(roomy)
+
+
+def test_a_local_stage_gets_no_more_than_was_typed(tmp_path, toy):
+    source = toy.root / "stages/first/microstage_first/__main__.py"
+    source.write_text(source.read_text().replace("def run(job):\n", "def run(job):\n    bytearray(300 << 20)\n"))
+    code, _, said = toy.call("first", "MEMORY=128m")
+    assert code == 2 and "needs more memory than the machine, or MEMORY=, has" in said
+    assert "is more than this machine has" in toy.call("first", "MEMORY=999999g")[2]
+    assert toy.call("first", "MEMORY=1g")[0] == 0

@@ -19,8 +19,8 @@ from types import SimpleNamespace
 import pytest
 from crafted import member
 
-from microstage.errors import EnvironmentProblem, ParameterError
-from microstage.runner import backend, bases, engine, remote
+from microstage.errors import EnvironmentProblem, ParameterError, StageFailed
+from microstage.runner import backend, bases, engine, memory, remote, users
 from microstage.runner.images import Image
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -36,9 +36,11 @@ def run(job):
     if job.parameters.get("fail"):
         raise SystemExit(7)
     (job.scratch / "logs").mkdir(exist_ok=True)
+    bytearray(job.parameters.get("mebibytes", 0) << 20)
     (job.scratch / "logs" / "log").write_text("told")
     (job.output / "sub").mkdir()
     (job.output / "sub" / "answer").write_text(text * 2 + seen.read_text())
+    (job.output / "sub" / "user").write_text(str(os.getuid()))
 
 raise SystemExit(stage_main("toy", run))
 """
@@ -167,6 +169,7 @@ def test_inputs_go_there_outputs_and_logs_come_back_and_nothing_stays(box, there
     run, folder = there
     assert run("a") == 0
     assert (folder / "a/out/sub/answer").read_text() == "ababfirst"
+    assert (folder / "a/out/sub/user").read_text() == str(users.of_stages(folder)[0]) != "0"
     assert (folder / "a/scratch/logs/log").read_text() == "told"
     assert box.names("ps", "--all", "--quiet") == [] and box.names("volume", "ls", "--quiet") == []
 
@@ -176,6 +179,15 @@ def test_the_exit_code_passes_and_nothing_comes_back(box, there):
     assert run("b", fail=1) == 7
     assert list((folder / "b/out").iterdir()) == [] and box.names("ps", "--all", "--quiet") == []
     assert [name.rsplit("-", 1)[1] for name in box.names("volume", "ls", "--quiet")] == ["scratch"]  # the next call goes on there
+    box.call("volume", "prune", "--force")
+
+
+def test_a_stage_that_takes_more_than_its_memory_there_says_so(box, there, monkeypatch):
+    run, folder = there
+    monkeypatch.setattr(memory, "_typed", "96m")
+    with pytest.raises(StageFailed, match="needs more memory than 96m"):
+        run("d", mebibytes=200)
+    assert list((folder / "d/out").iterdir()) == [] and box.names("ps", "--all", "--quiet") == []
     box.call("volume", "prune", "--force")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from microstage.datasets.locations import DOWNLOADED
 from microstage.errors import ArtefactError, ParameterError
 from microstage.runner import accuracy as pooled_accuracy
-from microstage.runner import backend, publishing, report, runs
+from microstage.runner import backend, memory, publishing, report, runs
 from microstage.runner.chain import Chain
 from microstage.runner.declarations import load_stages
 from microstage.runner.entrance import OwnFiles, entered
@@ -35,6 +35,7 @@ class Session:
         self.volumes = Path(typed.get("VOLUMES") or repository / "volumes").resolve()
         self.store = Store(self.volumes, Keys.chosen(self.volumes, typed))
         publishing.choose(typed.get("REGISTRY"))
+        memory.choose(typed.get("MEMORY"))
         stages = load_stages(repository)
         self.again = runs.find(self.store, runs.trained(stages), typed["RUN"]) if "RUN" in typed else None
         self.typed = typed = {**(runs.variables_of(self.again) if self.again else {}), **typed}

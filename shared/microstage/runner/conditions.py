@@ -101,8 +101,6 @@ def local_launcher(conditions: Conditions, python: Path, folder: Path) -> Path:
 def container_options(conditions: Conditions, package: str) -> tuple[list[str], list[str]]:
     """(options of `docker run`, what stands before the stage's own words) for the conditions."""
     options = ["--entrypoint=sh"]
-    if conditions.user is not None:
-        options += [f"--user={conditions.user}:{conditions.user}"]
     if conditions.core is not None:
         options += [f"--cpuset-cpus={conditions.core}"]
     if conditions.faketime:

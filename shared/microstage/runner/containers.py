@@ -6,21 +6,22 @@ import csv
 import ctypes
 import hashlib
 import io
-import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from microstage.errors import EnvironmentProblem
+from microstage.errors import EnvironmentProblem, StageFailed
+from microstage.runner import memory, users
 from microstage.runner.engine import Engine
 from microstage.runner.environment import stage_environment
 from microstage.runner.images import Images
 from microstage.runner.local import stage_command
 from microstage.runner.relayed import Relayed
 
-__all__ = ["HARDENING", "DockerBackend", "run_container"]
+__all__ = ["HARDENING", "DockerBackend", "out_of_memory", "run_container"]
 
 HARDENING = (
     "--network=none",
@@ -42,7 +43,7 @@ class DockerBackend:
     name = "docker"
 
     def __init__(self, repository: Path, volumes: Path) -> None:
-        self.images = Images(repository, volumes)
+        self.images, self.volumes = Images(repository, volumes), volumes
 
     def platform(self, stage) -> dict[str, str]:
         """{"python", "libc"} inside the stage's image, which is built if missing; known images cost no process."""
@@ -63,7 +64,10 @@ class DockerBackend:
         tty = ("--tty",) if sys.stdout.isatty() and sys.stderr.isatty() else ()
         name = container_name(image.stage, output)
         options = (*tty, "--entrypoint=python") if module else tty
-        return run_container(self.images.engine(), image.tag, name, mounts, environment, arguments, options)
+        user = users.of_stages(self.volumes)
+        users.assert_readable(inputs.values(), user)
+        with users.lent([output, scratch], user, self.volumes):
+            return run_container(self.images.engine(), image.tag, name, user, mounts, environment, arguments, options)
 
 
 def container_name(stage: str, output: Path) -> str:
@@ -75,19 +79,22 @@ def run_container(
     engine: Engine,
     image: str,
     name: str,
+    user: tuple[int, int],
     mounts: Mapping[Path, tuple[Path, bool]],
     environment: Mapping[str, str],
     arguments: list[str],
     options: tuple[str, ...] = (),
 ) -> int:
-    """Exit code of `image arguments` with `mounts` {inside: (outside, read-only)}; the container is always removed.
+    """Exit code of `image arguments` as `user` with `mounts` {inside: (outside, read-only)}; the container is always
+    removed. `StageFailed` if the memory that it may take was not enough.
 
     The client runs in a session of its own, so that Ctrl-C reaches this process alone, and gets SIGTERM, which it
     passes on to the container, should this process be killed.
     """
+    limits, began = memory.options(engine), int(time.time())
     _remove(engine, name)
     command = [*engine.command, "run", "--rm", "--init", f"--name={name}", "--hostname=microstage", "--log-driver=none"]
-    command += [*HARDENING, f"--user={os.getuid()}:{os.getgid()}", "--workdir=/scratch", *options]
+    command += [*HARDENING, *limits, f"--user={user[0]}:{user[1]}", "--workdir=/scratch", *options]
     command += [f"--mount={_mount(inside, *outside)}" for inside, outside in mounts.items()]
     command += [f"--env={key}={value}" for key, value in sorted(environment.items())]
     client = Relayed(
@@ -102,7 +109,22 @@ def run_container(
     if code == _CANNOT_START:
         _remove(engine, name)
         raise EnvironmentProblem(f"The engine could not run the container of {image}; its own message is above.")
+    if code and _ran_out_of_memory(engine, name, began):
+        raise out_of_memory(engine)
     return code
+
+
+def out_of_memory(engine: Engine) -> StageFailed:
+    """The error for a stage of which the kernel killed a process, as it took more memory than it may."""
+    limit = memory.shown(memory.limit_of_container(engine))
+    return StageFailed(f"The stage was killed, as it needs more memory than {limit}; nothing was published. MEMORY= gives it more.", 137)
+
+
+def _ran_out_of_memory(engine: Engine, name: str, began: int) -> bool:
+    """Whether the engine remembers it, of a container that is gone."""
+    wanted = ["--filter", f"container={name}", "--filter", "event=oom", "--format", "{{.Action}}"]
+    said = engine.call("events", f"--since={began}", f"--until={int(time.time()) + 1}", *wanted)
+    return b"oom" in said.stdout
 
 
 def _mount(inside: Path, outside: Path, read_only: bool) -> str:

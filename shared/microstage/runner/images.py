@@ -30,7 +30,7 @@ __all__ = ["STAGES", "Image", "Images", "context_files"]
 
 STAGES = ("train", "export", "qcdq", "streamline", "cbackend")
 _PULL_SECONDS = 600
-_HARDENED = ("--network=none", "--read-only", "--cap-drop=ALL")
+_HARDENED = ("--network=none", "--read-only", "--cap-drop=ALL", "--user=1000:1000")
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from microstage.errors import EnvironmentProblem
 from microstage.locking import if_free
-from microstage.runner import vendor
+from microstage.runner import memory, vendor
 from microstage.runner.bases import find_cpython
 from microstage.runner.declarations import Stage
 from microstage.runner.environment import stage_environment
@@ -55,9 +56,11 @@ class LocalBackend:
         environment = {
             **stage_environment(scratch), "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": source
         }
+        limit = memory.limit_of_process()
         command = [str(python), *stage_command(module or f"microstage_{stage.name}", inputs, parameters, output, scratch)]
         process = subprocess.Popen(
-            command, env=environment, cwd=scratch, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_runner
+            command, env=environment, cwd=scratch, stdin=subprocess.DEVNULL, start_new_session=True,
+            preexec_fn=partial(_begin, limit),
         )
         try:
             return process.wait()
@@ -86,8 +89,9 @@ def _version_of(environment: Path) -> str:
         raise EnvironmentProblem(f"{environment} is damaged: its pyvenv.cfg says no version; remove it, and it is made anew.") from None
 
 
-def _die_with_runner() -> None:
-    """A killed runner frees its lock: its stage must not write on beside the next run of the key."""
+def _begin(limit: int | None) -> None:
+    """In the stage's process: a killed runner frees its lock, and its stage must not write on beside the next run."""
+    memory.hold(limit)
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

@@ -8,7 +8,6 @@ the link breaks it ends by itself.
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import shutil
 import subprocess
@@ -22,7 +21,8 @@ from typing import IO
 from microstage.attended import ABANDONED, BEAT_SECONDS
 from microstage.errors import EnvironmentProblem, IntegrityError
 from microstage.received import Bounded, assert_room, inside, shown
-from microstage.runner.containers import HARDENING
+from microstage.runner import memory, users
+from microstage.runner.containers import HARDENING, out_of_memory
 from microstage.runner.engine import Engine, find
 from microstage.runner.environment import stage_environment
 from microstage.runner.images import Image, Images
@@ -74,7 +74,7 @@ class RemoteBackend:
 
     def __init__(self, repository: Path, volumes: Path, host: str) -> None:
         self.host, self.name = host, f"docker on {host or 'another machine'}"
-        self.images = RemoteImages(repository, volumes, host)
+        self.images, self.volumes = RemoteImages(repository, volumes, host), volumes
 
     def platform(self, stage) -> dict[str, str]:
         """{"python", "libc"} inside the stage's image."""
@@ -85,7 +85,8 @@ class RemoteBackend:
         image, engine = self.images.ensure(stage.name, verify=True), self.images.engine()
         package = module or f"microstage_{stage.name}"
         words = stage_command(package, {name: Path("/in") / name for name in inputs}, parameters, Path("/out"), Path("/scratch"))
-        with _Place(engine, f"microstage-{stage.name}-{_mark(output)}", image.tag) as place:
+        user = users.of_stages(self.volumes)
+        with _Place(engine, f"microstage-{stage.name}-{_mark(output)}", image.tag, user) as place:
             place.fill(inputs)
             code = place.run(["-m", "microstage.attended", *words[1:]])
             if code == 0:
@@ -103,8 +104,8 @@ def _mark(output: Path) -> str:
 class _Place:
     """The container and the volumes of one key on the engine."""
 
-    def __init__(self, engine: Engine, name: str, image: str) -> None:
-        self._engine, self._name, self._image = engine, name, image
+    def __init__(self, engine: Engine, name: str, image: str, user: tuple[int, int]) -> None:
+        self._engine, self._name, self._image, self._user = engine, name, image, user
 
     def __enter__(self) -> _Place:
         self._remove("in", "out")
@@ -125,12 +126,12 @@ class _Place:
         mounts = [f"--mount=type=volume,source={self._name}-{folder},target=/{folder}" for folder in _FOLDERS]
         self._call("create", f"--name={loader}", "--entrypoint=true", *mounts, self._image)
         try:
-            for folder in _FOLDERS:
-                with self._writing(f"{loader}:/{folder}") as archive:
-                    _add(archive, ".", None)
-                    for name, source in inputs.items() if folder == "in" else ():
-                        for path in [source, *sorted(source.rglob("*"))]:
-                            _add(archive, str(PurePosixPath(name) / path.relative_to(source).as_posix()), path)
+            with self._writing(f"{loader}:/") as archive:
+                for folder in _FOLDERS:
+                    _add(archive, folder, None, self._user)
+                for name, source in inputs.items():
+                    for path in [source, *sorted(source.rglob("*"))]:
+                        _add(archive, str(PurePosixPath("in", name) / path.relative_to(source).as_posix()), path, self._user)
         finally:
             self._engine.call("rm", "--force", loader)
 
@@ -139,7 +140,8 @@ class _Place:
         mounts = [f"--mount=type=volume,source={self._name}-{f},target=/{f}{',readonly' if f == 'in' else ''}" for f in _FOLDERS]
         environment = [f"--env={key}={value}" for key, value in sorted(stage_environment(Path("/scratch")).items())]
         command = [*self._engine.command, "run", "--interactive", "--init", f"--name={self._name}", "--hostname=microstage", "--log-driver=none"]
-        command += [*HARDENING, f"--user={os.getuid()}:{os.getgid()}", "--workdir=/scratch", "--entrypoint=python", *mounts, *environment]
+        command += [*HARDENING, *memory.options(self._engine), f"--user={self._user[0]}:{self._user[1]}", "--workdir=/scratch"]
+        command += ["--entrypoint=python", *mounts, *environment]
         client = Relayed([*command, self._image, *arguments], stdin=subprocess.PIPE, start_new_session=True)
         beating = threading.Event()
         threading.Thread(target=_beat, args=(client, beating), daemon=True).start()
@@ -153,10 +155,13 @@ class _Place:
         return self._outcome()
 
     def _outcome(self) -> int:
-        state = self._engine.call("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", self._name)
+        wanted = "{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}"
+        state = self._engine.call("inspect", "--format", wanted, self._name)
         words = state.stdout.decode().split()
         if state.returncode or words[0] != "exited" or int(words[1]) == ABANDONED:
             raise self._lost()
+        if words[2] == "true":
+            raise out_of_memory(self._engine)
         return int(words[1])
 
     def fetch(self, inside: str, target: Path, optional: bool = False) -> None:
@@ -215,10 +220,10 @@ def _beat(client: subprocess.Popen, done: threading.Event) -> None:
         pass
 
 
-def _add(archive: tarfile.TarFile, name: str, path: Path | None) -> None:
+def _add(archive: tarfile.TarFile, name: str, path: Path | None, user: tuple[int, int]) -> None:
     """A file or folder of the stage's user; None is a folder of its own."""
     member = tarfile.TarInfo(name)
-    member.uid, member.gid, member.mode = os.getuid(), os.getgid(), 0o755
+    member.uid, member.gid, member.mode = *user, 0o755
     if path is None or path.is_dir():
         member.type = tarfile.DIRTYPE
         archive.addfile(member)

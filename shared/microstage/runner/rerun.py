@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from microstage.errors import StageFailed
+from microstage.runner import users
 from microstage.runner.chain import Step
 from microstage.runner.conditions import HERE, Conditions, container_options, local_launcher
 from microstage.runner.containers import DockerBackend, container_name, run_container
@@ -69,5 +70,8 @@ def _in_container(
     inside = {name: Path("/in") / name for name in step.inputs}
     words = stage_command(package, inside, step.about["parameters"], Path("/out"), Path("/scratch"))[2:]
     options, before = container_options(conditions, package)
-    name = container_name(image.stage, place / "out")
-    return run_container(backend.images.engine(), image.tag, name, mounts, stage_environment(Path("/scratch")), [*before, *words], tuple(options))
+    name, environment = container_name(image.stage, place / "out"), stage_environment(Path("/scratch"))
+    user = users.of_stages(backend.volumes) if conditions.user is None else (conditions.user, conditions.user)
+    users.assert_readable(folders.values(), user)
+    with users.lent([place / "out", place / "scratch"], user, backend.volumes):
+        return run_container(backend.images.engine(), image.tag, name, user, mounts, environment, [*before, *words], tuple(options))

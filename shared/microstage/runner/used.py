@@ -42,10 +42,10 @@ def assert_settings_used(command: str, typed: Mapping[str, str], known: Iterable
     """`ParameterError` for one of the settings `known` that `command` does not use; for any variable, where it is
     about no run.
 
-    PYTHON, RUNNER, VENDOR and VOLUMES say what a machine is like, and may stand on every line.
+    MEMORY, PYTHON, RUNNER, VENDOR and VOLUMES say what a machine is like, and may stand on every line.
     """
     bare = command in _OF_THE_CHECKOUT
-    machine = ("PYTHON", "VENDOR") if bare else ("PYTHON", "VENDOR", "RUNNER", "VOLUMES")
+    machine = ("PYTHON", "VENDOR") if bare else ("PYTHON", "VENDOR", "MEMORY", "RUNNER", "VOLUMES")
     used = {*machine, *{**_OF_A_RUN, **_ALONE, **_OF_THE_CHECKOUT}.get(command, _STAGE)}
     for name in typed:
         said_twice = name == "STAGE" and typed[name] == command

@@ -13,7 +13,7 @@ from microstage_cbackend.writers.selftest import STREAM, WHOLE
 from microstage_cbackend.writers.selftest_float import REFUSED
 from microstage_cbackend.writers.selftest_sound import SOUND
 
-__all__ = ["FLAGS", "Result", "compile_and_run", "compile_selftest", "compiled", "run_selftest"]
+__all__ = ["FLAGS", "Result", "compile_and_run", "compile_selftest", "compiled", "run_selftest", "version"]
 
 FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror")
 
@@ -40,6 +40,11 @@ def compile_selftest(folder: Path, flags: tuple[str, ...] = FLAGS, compiler: str
     """
     sources = ["test/selftest.c", *sorted(path.name for path in folder.glob("*.c"))]
     compiled(folder, "test/selftest", sources, flags, compiler)
+
+
+def version(compiler: str = "gcc") -> str:
+    """What the compiler says of itself, in one line."""
+    return (_run([compiler, "--version"], Path.cwd()).stdout.splitlines() or [compiler])[0]
 
 
 def compiled(folder: Path, program: str, sources: list[str], flags: tuple[str, ...], compiler: str) -> None:

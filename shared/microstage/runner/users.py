@@ -1,0 +1,68 @@
+"""As whom stages run in containers: the caller, but never root.
+
+Where make runs as root it is the owner of `volumes/`, else whoever called sudo, else a user that no machine needs to
+know. What such a stage wrote belongs to the owner of `volumes/` in the end (docs/adr/0021).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from microstage.errors import EnvironmentProblem
+
+__all__ = ["NOBODY", "assert_readable", "lent", "of_stages"]
+
+NOBODY = (1000, 1000)
+"The user of the images themselves."
+
+
+def of_stages(volumes: Path) -> tuple[int, int]:
+    """(uid, gid) of containers whose artefacts go to `volumes`."""
+    if os.getuid():
+        return os.getuid(), os.getgid()
+    sudo = tuple(int(text) if text.isdecimal() else 0 for text in map(os.environ.get, ("SUDO_UID", "SUDO_GID"), ("", "")))
+    return next((user for user in (_owner(volumes), sudo) if user[0]), NOBODY)
+
+
+@contextmanager
+def lent(folders: Iterable[Path], user: tuple[int, int], volumes: Path) -> Iterator[None]:
+    """`folders`, with all that is in them, belong to `user` meanwhile, and to the owner of `volumes` afterwards."""
+    folders, strangers = list(folders), user[0] != os.getuid()
+    if strangers:
+        _give(folders, user)
+    try:
+        yield
+    finally:
+        if strangers:
+            _give(folders, _owner(volumes))
+
+
+def assert_readable(folders: Iterable[Path], user: tuple[int, int]) -> None:
+    """`EnvironmentProblem` for a folder that is closed to `user`, who is not the caller; of a file the stage tells."""
+    for folder in folders if user[0] != os.getuid() else ():
+        found = folder.stat()
+        shift = 6 if found.st_uid == user[0] else 3 if found.st_gid == user[1] else 0
+        if (found.st_mode >> shift) & 0o5 != 0o5:
+            raise EnvironmentProblem(
+                f"{folder} cannot be read by user {user[0]}, as whom stages run in containers where make runs as root: "
+                f"`chmod -R a+rX {folder}` mends it."
+            )
+
+
+def _owner(volumes: Path) -> tuple[int, int]:
+    try:
+        found = volumes.stat()
+    except FileNotFoundError:  # made by this call
+        return os.getuid(), os.getgid()
+    return found.st_uid, found.st_gid
+
+
+def _give(folders: Iterable[Path], user: tuple[int, int]) -> None:
+    for folder in folders:
+        folder.chmod(folder.stat().st_mode | 0o555)  # whatever the umask was: others read what is published
+        for path in [folder, *folder.rglob("*")]:
+            os.chown(path, *user, follow_symlinks=False)
+
