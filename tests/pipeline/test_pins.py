@@ -100,3 +100,17 @@ def test_uv_itself_comes_as_a_wheel_of_its_lock(tmp_path, monkeypatch):
     assert " ".join(ran[1]).endswith(
         "-m pip install -q --require-hashes --only-binary :all: -r " + str(Path(local.__file__).with_name("uv.lock"))
     )
+
+
+def test_tools_that_are_fetched_to_be_run_at_once_are_wheels_too():
+    lines = [
+        line
+        for name in ("Makefile", "tests/cbackend/package-check")
+        for line in (REPOSITORY / name).read_text().splitlines()
+    ]
+    fetched = [line for line in lines if "uvx " in line and not line.startswith("#")]
+    assert len(fetched) >= 4 and all("uvx --quiet --no-build " in line for line in fetched)
+    assert (
+        "--require-hashes --only-binary :all: -r shared/microstage/runner/uv.lock"
+        in (REPOSITORY / ".ci/run").read_text()
+    )
