@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import re
 import resource
+from typing import TYPE_CHECKING
 
 from microstage.errors import EnvironmentProblem, ParameterError
-from microstage.runner.engine import Engine
+
+if TYPE_CHECKING:
+    from microstage.runner.engine import Engine
 
 __all__ = ["choose", "hold", "limit_of_container", "limit_of_process", "options", "shown"]
 

@@ -123,8 +123,7 @@ class _Place:
     def fill(self, inputs: Mapping[str, Path]) -> None:
         """Stream the inputs in; output and scratch get the stage's user for owner."""
         loader = f"{self._name}-load"
-        mounts = [f"--mount=type=volume,source={self._name}-{folder},target=/{folder}" for folder in _FOLDERS]
-        self._call("create", f"--name={loader}", "--entrypoint=true", *mounts, self._image)
+        self._call("create", f"--name={loader}", "--entrypoint=true", *self._mounts(), self._image)
         try:
             with self._writing(f"{loader}:/") as archive:
                 for folder in _FOLDERS:
@@ -135,9 +134,13 @@ class _Place:
         finally:
             self._engine.call("rm", "--force", loader)
 
+    def _mounts(self) -> list[str]:
+        """An empty volume would otherwise take over the owner that its folder has in the container."""
+        return [f"--mount=type=volume,source={self._name}-{f},volume-nocopy,target=/{f}" for f in _FOLDERS]
+
     def run(self, arguments: list[str]) -> int:
         """Run the stage with a beating heart on its standard input; its exit code as the engine has it."""
-        mounts = [f"--mount=type=volume,source={self._name}-{f},target=/{f}{',readonly' if f == 'in' else ''}" for f in _FOLDERS]
+        mounts = [f"{mount}{',readonly' if mount.endswith('/in') else ''}" for mount in self._mounts()]
         environment = [f"--env={key}={value}" for key, value in sorted(stage_environment(Path("/scratch")).items())]
         command = [*self._engine.command, "run", "--interactive", "--init", f"--name={self._name}", "--hostname=microstage", "--log-driver=none"]
         command += [*HARDENING, *memory.options(self._engine), f"--user={self._user[0]}:{self._user[1]}", "--workdir=/scratch"]
