@@ -163,7 +163,7 @@ class _Place:
         words = state.stdout.decode().split()
         if state.returncode or words[0] != "exited" or int(words[1]) == ABANDONED:
             raise self._lost()
-        if words[2] == "true":
+        if words[1] != "0" and words[2] == "true":
             raise out_of_memory(self._engine)
         return int(words[1])
 
