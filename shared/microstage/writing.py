@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import BinaryIO
 
 from microstage.locking import locked
 
-__all__ = ["replacing", "write_whole"]
+__all__ = ["half_made", "replacing", "write_whole"]
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -37,6 +38,24 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         error.filename = error.filename if error.filename not in (None, str(beside)) else str(path)
         raise
+
+
+@contextmanager
+def half_made(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `folder` for what is on its way into that place; it is gone afterwards.
+
+    Two writers follow one another, and what a killed one left behind is removed by the next.
+    """
+    part, lock = folder.with_name(f".{folder.name}.part"), folder.with_name(f".{folder.name}.lock")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with locked(lock):
+        shutil.rmtree(part, ignore_errors=True)
+        try:
+            part.mkdir()
+            yield part
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+            lock.unlink()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from microstage.errors import DatasetError, VerificationError
 from microstage.printable import in_markdown, in_picture, printable
 from microstage.progress import progress
 from microstage.stage import Job, stage_main
-from microstage.writing import replacing
+from microstage.writing import half_made, replacing
 
 
 def call(tmp_path, run, *words):
@@ -101,6 +101,17 @@ def test_a_file_is_whole_or_as_it_was(tmp_path):
     beside.write_text("left " * 99)
     write_json(path, {"a": 2})
     assert path.read_text() == '{\n "a": 2\n}\n' and [p.name for p in tmp_path.iterdir()] == ["note.json"]
+
+
+def test_what_is_half_made_lies_beside_and_a_killed_writers_is_removed(tmp_path):
+    folder, left = tmp_path / "data", tmp_path / ".data.part"
+    left.mkdir()
+    (left / "half").write_text("left by a killed one")
+    with half_made(folder) as part:
+        assert part == left and not list(part.iterdir())
+        (part / "whole").mkdir()
+        (part / "whole").rename(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_quick_work_is_one_plain_line_in_a_log():

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from microstage.canonical import file_digest
 from microstage.errors import DatasetError
+from microstage.writing import half_made
 
 __all__ = ["ARCHIVES", "Archive", "fetch_whole"]
 
@@ -53,13 +53,12 @@ def fetch_whole(name: str, place: Path, download: Callable[[str, Path, int], Non
     """The folder under `place` that holds all archives of dataset `name`; what is there and whole stays, a failure leaves nothing."""
     folder, archives = place / name.replace("-", "_"), ARCHIVES[name]
     note = "".join(f"{archive.sha256}  {archive.folder}\n" for archive in archives)
-    if (folder / _NOTE).is_file() and (folder / _NOTE).read_text() == note:
+    if (folder / _NOTE).is_file() and (folder / _NOTE).read_bytes() == note.encode():
         return folder
-    place.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place) as scratch:
-        made = Path(scratch) / "made"
+    with half_made(folder) as scratch:
+        made = scratch / "made"
         for archive in archives:
-            packed = Path(scratch) / PurePosixPath(archive.url).name
+            packed = scratch / PurePosixPath(archive.url).name
             download(archive.url, packed, archive.mib)
             if (found := file_digest(packed)) != archive.sha256:
                 raise DatasetError(f"{archive.url} has the SHA-256 {found}, expected {archive.sha256}; nothing of it was kept.")

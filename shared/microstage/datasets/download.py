@@ -7,7 +7,6 @@ import hashlib
 import http.client
 import os
 import shutil
-import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from microstage.errors import DatasetError, IntegrityError, ParameterError
 from microstage.progress import progress
 from microstage.received import Bounded, assert_room, within
 from microstage.tars import is_plain, tar
+from microstage.writing import half_made
 
 __all__ = ["fetch"]
 
@@ -43,11 +43,9 @@ def fetch(name: str, place: Path) -> None:
     wanted = _digests(name)
     missing = {digest: path for path, digest in wanted.items() if _digest(folder / path) != digest}
     if missing:
-        place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place) as scratch:
-            archive = Path(scratch) / "archive.tar.gz"
-            _download(_ARCHIVES[name], archive, _ARCHIVE_MIB)
-            _extract(archive, missing, Path(scratch), folder)
+        with half_made(folder) as scratch:
+            _download(_ARCHIVES[name], scratch / "archive.tar.gz", _ARCHIVE_MIB)
+            _extract(scratch / "archive.tar.gz", missing, scratch, folder)
     print(f"{name}: {len(wanted)} files in {folder}, {len(missing)} new, every SHA-256 as published here.")
 
 

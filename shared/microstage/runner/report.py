@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from microstage.errors import IntegrityError, VerificationError
+from microstage.printable import printable
 from microstage.runner.artefact import Artefact
 from microstage.runner.chain import Step
 from microstage.runner.declarations import Parameter, Stage
@@ -179,6 +180,7 @@ def _variable(parameter: Parameter, models: Sequence[str]) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     return ["  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:]))]).rstrip()
             for row in [head, *rows]]

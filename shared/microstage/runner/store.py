@@ -104,7 +104,13 @@ class Store:
         report = out / REPORT
         if not report.is_file():
             raise ArtefactError(f"The stage ended well but wrote no {REPORT}; its package must end in `stage_main`.")
-        found = json.loads(report.read_bytes())
+        try:
+            found = json.loads(report.read_bytes())
+            sound = isinstance(found["metrics"], dict) and all(type(record["compared"]) is int for record in found["verification"])
+        except notes.DAMAGED:
+            sound = False
+        if not sound:
+            raise ArtefactError(f"The stage wrote a {REPORT} that cannot be read; its package must end in `stage_main`.")
         report.unlink()
         return found
 

@@ -49,8 +49,7 @@ def collect(repository: Path, volumes: Path, typed: str | None) -> None:
     names = sorted(path.relative_to(folder).as_posix() for part in ("wheels", "apt", "bases") for path in (folder / part).glob("*"))
     index = {"files": {name: file_digest(folder / name) for name in names}, "bases": images,
              "locks": {path.relative_to(repository).as_posix(): file_digest(path) for path in found}}
-    write_json(folder / "index.part", index)
-    (folder / "index.part").replace(folder / "index.json")
+    write_json(folder / "index.json", index)
     size = sum((folder / name).stat().st_size for name in names)
     print(f"vendor: {len(names)} files, {size / 2**30:.1f} GiB, in {folder}")
 
