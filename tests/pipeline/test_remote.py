@@ -232,7 +232,7 @@ def fetched(tmp_path):
         (tmp_path / "streamed").write_bytes(streamed)
         client.write_text(f"#!/bin/sh\n/bin/cat {tmp_path}/streamed; exit {code}\n")
         client.chmod(0o755)
-        remote._Place(engine.Engine(str(client), "", "", False), "name", "image").fetch("/out", tmp_path / "out")
+        remote._Place(engine.Engine(str(client), "", "", False), "name", "image", (1, 1)).fetch("/out", tmp_path / "out")
         return tmp_path / "out"
 
     return fetched
