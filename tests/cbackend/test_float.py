@@ -160,9 +160,17 @@ def test_one_bit_is_the_sign(tmp_path, run_stage):
     assert code == 0 and "real.code" in (out / "report.json").read_text()
 
 
-def test_a_scale_for_some_values_alone_is_one_sentence(tmp_path, run_stage, capfd):
-    folder = scored(tmp_path / "in")
+NO_SCALES = {
+    "of some values alone": (lambda part: part["outputs"]["scores"]["scale"].pop(), "scores has 4 values and interface.json a scale of 3"),
+    "of nothing": (lambda part: part["inputs"]["mood"].update(scale=0.0), "mood has the scale 0.0; expected finite numbers other than 0"),
+    "of no number": (lambda part: part["inputs"]["photo"]["scale"].__setitem__(1, float("nan")), "photo has the scale"),
+}
+
+
+@pytest.mark.parametrize("fault", NO_SCALES)
+def test_a_scale_by_which_nothing_can_be_divided_is_one_sentence(tmp_path, run_stage, capfd, fault):
+    folder, (change, said) = scored(tmp_path / "in"), NO_SCALES[fault]
     interface = json.loads((folder / "interface.json").read_text())
-    interface["parts"]["tiny"]["outputs"]["scores"]["scale"].pop()
+    change(interface["parts"]["tiny"])
     (folder / "interface.json").write_text(json.dumps(interface))
-    assert run_stage(folder)[0] == 2 and "scores has 4 values and interface.json a scale of 3" in capfd.readouterr().err
+    assert run_stage(folder)[0] == 2 and said in capfd.readouterr().err

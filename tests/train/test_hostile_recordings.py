@@ -94,7 +94,10 @@ def test_a_table_of_too_many_columns_lines_or_bytes_is_one_sentence(tmp_path, mo
     path.write_text("Time (s),Current (A)" + ",Current (A)" * 5000 + "\n" + ("0,1" + ",1" * 5000 + "\n") * 9)
     with pytest.raises(DatasetError, match="line 1 has 5002 columns, and at most 4096 are read"):
         read_waveform(path, "current")
-    path.write_text("Time (s),Current (A)\n" + ROWS)
+    path.write_text("a,a\n" * 5000 + HEADING + ROWS)
+    with pytest.raises(DatasetError, match="no header with a time column in 4096 rows"):
+        read_waveform(path, "current")
+    path.write_text(HEADING + ROWS)
     for name, value, said in (("_MOST_LINES", 60, "has 65 lines, and at most 60"), ("LARGEST", 512, "has more than")):
         with monkeypatch.context() as patch, pytest.raises(DatasetError, match=said):
             patch.setattr(f"microstage.datasets.reading.{name}", value)
@@ -103,7 +106,7 @@ def test_a_table_of_too_many_columns_lines_or_bytes_is_one_sentence(tmp_path, mo
 
 def test_a_sample_beyond_every_plant_names_its_time_and_one_below_is_read(tmp_path):
     for cell, said in (("1e400", r"is inf A"), ("-3e200", r"sample 4, at 0.00078125 s, is -3e\+200 A")):
-        (tmp_path / "x.csv").write_text("Time (s),Current (A)\n" + ROWS.replace(",3\n", f",{cell}\n", 1))
+        (tmp_path / "x.csv").write_text(HEADING + ROWS.replace(",3\n", f",{cell}\n", 1))
         with pytest.raises(DatasetError, match=said):
             read_waveform(tmp_path / "x.csv", "current", gaps=True)
     for unit, factor in (("kV", 1e3), ("MV", 1e6), ("\u00b5V", 1e-6), ("mV", 1e-3)):

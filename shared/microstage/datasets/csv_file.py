@@ -28,6 +28,7 @@ from microstage.errors import DatasetError
 __all__ = ["read"]
 
 _Rows = list[tuple[int, list[str]]]
+_PREAMBLE = 4096  # rows that a heading is looked for in
 _UNITS = "A, mA, kA, V, mV, kV"
 
 
@@ -78,7 +79,7 @@ def _table(path: Path, name: str | None) -> _Table:
 def _heading(path: Path, lines: Sequence[str], rows: _Rows, dialect: Dialect) -> tuple[int, list[Column], _Rows]:
     """(which row is it, its columns, the rows below): the last one with a time before the first row of numbers behind any such."""
     found = None
-    for place, (_, cells) in enumerate(rows):
+    for place, (_, cells) in enumerate(rows[:_PREAMBLE]):
         if dialect.is_row(cells):
             if found:
                 break
@@ -96,9 +97,9 @@ def _heading(path: Path, lines: Sequence[str], rows: _Rows, dialect: Dialect) ->
 def _no_heading(path: Path, lines: Sequence[str], rows: _Rows, dialect: Dialect) -> str:
     """What is there instead."""
     wanted = "expected one that names a time in s, ms or us and a current or voltage, such as 'Time (s),Current (A)'"
-    first = next((place for place, (_, cells) in enumerate(rows) if dialect.is_row(cells)), 0)
+    first = next((place for place, (_, cells) in enumerate(rows[:_PREAMBLE]) if dialect.is_row(cells)), 0)
     if not first:
-        return f"{path}: no header with a time column in {len(lines)} rows; {wanted}."
+        return f"{path}: no header with a time column in {min(len(lines), _PREAMBLE)} rows; {wanted}."
     row, cells = rows[first - 1]
     found = ", ".join(cell for cell in cells if cell)
     return f"{path}, row {row}: no header with a time column above the numbers, found {found}; {wanted}."

@@ -6,6 +6,7 @@ import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from microstage.datasets.units import quantity
 
@@ -59,6 +60,7 @@ def with_units(columns: Sequence[Column], cells: Sequence[str]) -> list[Column] 
     return [replace(column, unit=unit or column.unit) for column, unit in zip(columns, units)]
 
 
+@lru_cache(4096)
 def _column(cell: str) -> Column:
     name, opening, unit = _at_bracket(cell)
     if opening and unit[-1:] in (")", "]", "}") and not set(unit[:-1]) & set(")]}"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 __all__ = ["ambiguous", "factor", "quantity"]
 
@@ -39,8 +40,11 @@ def ambiguous(unit: str) -> bool:
 
 def _parse(unit: str) -> tuple[str, str] | None:
     """(prefix, A, V or s)."""
-    if len(unit) > _LONGEST:
-        return None
+    return _parsed(unit) if len(unit) <= _LONGEST else None
+
+
+@lru_cache(4096)
+def _parsed(unit: str) -> tuple[str, str] | None:
     unit = _KINDS_OF_VALUE.sub("", unit.strip().replace("\u00b5", "u").replace("\u03bc", "u"))
     found = _UNIT.fullmatch(unit)
     if not found:

@@ -76,6 +76,8 @@ class FloatApi:
                 given = self._facts[name].get(fact)
                 if isinstance(given, list) and len(given) != size:
                     raise ArtefactError(f"{name} has {size} values and interface.json a {fact} of {len(given)}; expected one, or one for each.")
+            if self.possible and not all(v and np.isfinite(v) for v in np.atleast_1d(self._facts[name]["scale"])):
+                raise ArtefactError(f"{name} has the scale {self._facts[name]['scale']}; expected finite numbers other than 0.")
             if self.gain and name in (self.gain.window, *self.gain.outputs) and self.offset_of(name) != 0:
                 raise ModelError(f"{name} has an offset beside a gain; expected multiples of the gain.")
 
