@@ -232,3 +232,25 @@ def test_a_local_stage_gets_no_more_than_was_typed(tmp_path, toy):
     assert code == 2 and "needs more memory than the machine, or MEMORY=, has" in said
     assert "is more than this machine has" in toy.call("first", "MEMORY=999999g")[2]
     assert toy.call("first", "MEMORY=1g")[0] == 0
+
+
+def test_every_stage_gets_its_user_its_memory_and_folders_of_its_own(tmp_path):
+    """With a client that writes down what it is asked, so that this holds where no engine answers."""
+    client, told, place = tmp_path / "docker", tmp_path / "told", tmp_path / "volumes"
+    client.write_text(
+        '#!/bin/sh\nif [ "$1" = info ]; then echo 8589934592; fi\n'
+        f'if [ "$1" = run ]; then echo "$@" > {told}; stat -c %u {place}/out {place}/scratch/old >> {told}; touch {place}/out/made; fi\n'
+    )
+    client.chmod(0o755)
+    for folder in ("out", "scratch", "in"):
+        (place / folder).mkdir(parents=True)
+    (place / "scratch" / "old").write_text("of an earlier run")
+    backend = containers.DockerBackend(REPOSITORY, place)
+    answering = engine.Engine(str(client), "", "", False)
+    backend.images = SimpleNamespace(ensure=lambda *_, **__: SimpleNamespace(stage="toy", tag="toy"), engine=lambda: answering)
+    given = {"inputs": {"data": place / "in"}, "parameters": {}, "output": place / "out", "scratch": place / "scratch"}
+    assert backend.run("toy", **given) == 0
+    command, *owners = told.read_text().splitlines()
+    assert {f"--user={USER[0]}:{USER[1]}", f"--memory={7 << 30}", f"--memory-swap={7 << 30}"} <= set(command.split())
+    assert USER[0] != 0 and owners == [str(USER[0])] * 2
+    assert {path.stat().st_uid for path in place.rglob("*")} == {place.stat().st_uid}
