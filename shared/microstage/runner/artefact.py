@@ -95,7 +95,10 @@ def manifest_of(about: Mapping[str, Any], files: Mapping[str, str]) -> dict[str,
 
 
 def read(folder: Path, stage: str, key: str) -> Artefact:
-    """The artefact of `stage` and `key`, or of what of a key is in folders' names, in `folder`; `ArtefactError` says why it is none."""
+    """The artefact of `stage` and `key` in `folder`; `ArtefactError` says why it is none.
+
+    What of a key is in folders' names does for it.
+    """
     try:
         artefact = Artefact(folder, json.loads((folder / MANIFEST).read_text()))
     except FileNotFoundError:
@@ -131,7 +134,8 @@ def _is_formed(about: Mapping[str, Any], files: Mapping[str, str]) -> bool:
     formed = all(isinstance(about[name], dict) for name in ("parameters", "inputs", "recipe", "metrics"))
     formed = formed and all(isinstance(proof["boundary"], str) for proof in about["verification"])
     named = re.fullmatch(r"[\w-]+", about["stage"]) and all(_is_inside(name) for name in files)
-    return bool(formed and named and all(map(_SHA256.fullmatch, digests)) and all(type(count) is int for count in counts))
+    counted = all(type(count) is int for count in counts)
+    return bool(formed and named and counted and all(map(_SHA256.fullmatch, digests)))
 
 
 def _is_inside(name: str) -> bool:

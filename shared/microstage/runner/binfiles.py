@@ -52,6 +52,8 @@ def _run(chain: Chain, module: str, steps: Mapping[str, Step], parameters: Mappi
         folder.mkdir()
     inputs = {**steps["train"].inputs, **{name: steps[name].artefact.input for name in _SOURCES}}
     with opened(inputs, "the benchmark files were written") as folders:
-        code = chain.backend.run(chain.stages["qcdq"], inputs=folders, parameters=parameters, output=made, scratch=scratch, module=module)
+        code = chain.backend.run(
+            chain.stages["qcdq"], inputs=folders, parameters=parameters, output=made, scratch=scratch, module=module
+        )
     if code:
         raise chain.store.failed("binfiles", scratch, code, "The benchmark files were not written; the reason is above.")

@@ -131,7 +131,8 @@ class Chain:
         parameters = self.parameters[stage.name]
         sources = {DATASET: lambda: self._dataset(parameters), FILES: lambda: self.own.input,
                    MODULE: lambda: self.module and self.module.input}
-        found = {name: sources[source]() if source in sources else done[source].input for name, source in stage.inputs.items()}
+        found = {name: sources[source]() if source in sources else done[source].input
+                 for name, source in stage.inputs.items()}
         inputs = {name: given for name, given in found.items() if given}
         made_of = {
             "stage": stage.name,
@@ -154,7 +155,8 @@ class Chain:
         if self.data_dir is None:
             raise ParameterError(f"DATASET={chosen} needs DATA_DIR=<folder>; `make data DATASET={chosen}` downloads it where it can.")
         folder, find = datasets.folder(chosen, self.data_dir), partial(datasets.files, chosen, self.data_dir)
-        return Input(folder, self.digests.of_files(folder, find()), find, "its digest was taken", "run the same command again")
+        listed = self.digests.of_files(folder, find())
+        return Input(folder, listed, find, "its digest was taken", "run the same command again")
 
     def make(self, step: Step, force: bool = False) -> Step:
         """Run one step, publish what it wrote and return it with its artefact."""
@@ -187,7 +189,9 @@ class Chain:
             began, started = time.monotonic(), time.time()
             if "model" in step.stage.parameters:
                 runs.note(out, step.about, self._places, started)
-            code = self.backend.run(step.stage, inputs=folders, parameters=step.about["parameters"], output=out, scratch=scratch)
+            code = self.backend.run(
+                step.stage, inputs=folders, parameters=step.about["parameters"], output=out, scratch=scratch
+            )
             if code:
                 said = f"{name} ended with code {code} ({meaning(code)}); nothing was published."
                 raise self.store.failed(f"{name}-{key[:16]}", scratch, code, said)
@@ -207,7 +211,7 @@ class Chain:
     def _sources(self, step: Step, digests: Digests) -> None:
         """Hash the stage's sources, and the user's files that copies were made of: they must be those of its key."""
         kinds = step.stage.inputs
-        module = next((given.checked() / FILE for name, given in step.inputs.items() if kinds.get(name) == MODULE), None)
+        module = next((own.checked() / FILE for name, own in step.inputs.items() if kinds.get(name) == MODULE), None)
         assert_unchanged(step.about["recipe"], step.stage, self.repository, digests, module)
         for kind, own in ((FILES, self.own), (MODULE, self.module)):
             if own and kind in kinds.values():

@@ -62,8 +62,9 @@ class Digests:
         return next((path for path, seen in self._files.items() if not _has_mark(Path(path), seen[:-1])), None)
 
     def changed(self, later: Digests) -> str | None:
-        """The first of its files that has been written to since it was read, or has other bytes, which `later` reads."""
-        return self.written() or next((path for path, seen in self._files.items() if later.of(Path(path)) != seen[-1]), None)
+        """The first of its files that has been written to since it was read, or in which `later` finds other bytes."""
+        other = (path for path, seen in self._files.items() if later.of(Path(path)) != seen[-1])
+        return self.written() or next(other, None)
 
     def save(self) -> None:
         """Keep what was learnt; losing this file costs time alone."""

@@ -54,7 +54,8 @@ def estimate_file(typed: Mapping[str, str], chain_of: Callable[[dict[str, str]],
         windows, network, drawn = made / "windows", made / "network", made / "drawn"
         recording = Input(path.parent, taken, partial(_files, path), "it was first read", "run the same command again")
         with opened({"recording": recording, "model": step.artefact.input}, "it was estimated") as folders:
-            _step(chain, "train", "windows", folders, windows, {"file": path.name, "channel": channel, "frequency": int(frequency)})
+            asked = {"file": path.name, "channel": channel, "frequency": int(frequency)}
+            _step(chain, "train", "windows", folders, windows, asked)
             _step(chain, "qcdq", "integers", {"windows": windows, "model": folders["model"]}, network, {})
         _step(chain, "train", "drawing", {"windows": windows, "network": network}, drawn, {"title": f"{path.name}, {channel}"})
         (drawn / "report.json").unlink()

@@ -83,7 +83,8 @@ def held(what: str, read: Callable[[Digests], T]) -> Iterator[T]:
 
 def _assert_none(path: str | None, what: str, error: BaseException | None = None) -> None:
     if path:
-        raise Touched(f"{path} was changed while {what}, so nothing came of it; the same command makes it anew.") from error
+        said = f"{path} was changed while {what}, so nothing came of it; the same command makes it anew."
+        raise Touched(said) from error
 
 
 @contextmanager

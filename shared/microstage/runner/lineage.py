@@ -1,4 +1,4 @@
-"""What was made from what, by the inputs that manifests name: what is built on an artefact, and which is most like a run."""
+"""What was made from what, by the inputs that manifests name: what came of an artefact, which is most like a run."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ _Facts = frozenset[tuple[str, str, Any]]
 
 
 def nearest(steps: Sequence[Step], store: Store) -> Artefact | None:
-    """The artefact of the last of `steps` with the most parameters and inputs equal, its own and those that it was made from.
+    """The artefact of the last of `steps` with the most parameters and inputs equal, its own and those before it.
 
     Of equals, the one that was published last; None where the stage has published nothing.
     """
     published = {stage.name: store.published(stage.name) for stage in (step.stage for step in steps)}
     made = {artefact.digest: artefact for artefacts in published.values() for artefact in artefacts}
     wanted = frozenset().union(*(_facts(step.about) for step in steps))
-    return max(published[steps[-1].stage.name], key=lambda artefact: len(wanted & _lineage(artefact, made)), default=None)
+    last = published[steps[-1].stage.name]
+    return max(last, key=lambda artefact: len(wanted & _lineage(artefact, made)), default=None)
 
 
 def _lineage(artefact: Artefact, made: Mapping[str, Artefact]) -> _Facts:
@@ -31,11 +32,12 @@ def _lineage(artefact: Artefact, made: Mapping[str, Artefact]) -> _Facts:
 
 
 def _facts(about: Mapping[str, Any]) -> _Facts:
-    return frozenset((about["stage"], name, value) for part in ("parameters", "inputs") for name, value in about[part].items())
+    facts = (fact for part in ("parameters", "inputs") for fact in about[part].items())
+    return frozenset((about["stage"], name, value) for name, value in facts)
 
 
 def descendants(ancestors: Sequence[Artefact], store: Store) -> list[Artefact]:
-    """Every artefact of the volume that was made from one of `ancestors`, or from what was made of it, near ones first."""
+    """Every artefact of the volume that was made from one of `ancestors`, or from what was, near ones first."""
     left = [artefact for stage in store.stages() for artefact in store.published(stage)]
     found: list[Artefact] = []
     marks = {artefact.digest for artefact in ancestors}

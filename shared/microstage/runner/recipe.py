@@ -38,10 +38,13 @@ def recipe(stage: Stage, repository: Path, platform: dict[str, str], digests: Di
     return {**body, "digest": digest(body)}
 
 
-def assert_unchanged(was: Mapping[str, Any], stage: Stage, repository: Path, digests: Digests, module: Path | None) -> None:
+def assert_unchanged(
+    was: Mapping[str, Any], stage: Stage, repository: Path, digests: Digests, module: Path | None
+) -> None:
     """`IntegrityError` if the stage's recipe, made anew where its Python and libc are those of `was`, is another."""
     now = recipe(stage, repository, {name: was[name] for name in ("python", "libc")}, digests, was.get("model"), module)
-    different = (name for name in sorted(now["files"].keys() | was["files"].keys()) if now["files"].get(name) != was["files"].get(name))
+    names = sorted(now["files"].keys() | was["files"].keys())
+    different = (name for name in names if now["files"].get(name) != was["files"].get(name))
     if now != was:
         place = repository / next(different, "shared")
         raise IntegrityError(f"{place} is not what the key of {stage.name} was made of: run the same command again.")

@@ -82,7 +82,7 @@ def _beside(compared: Mapping[str, Any]) -> list[str]:
 
 
 def verify(steps: Sequence[Step], store: Store) -> str:
-    """Each boundary of each stage; raises when a file is not as it was published, or a stage compared nothing where it should have."""
+    """Each boundary of each stage; raises when a file is not as it was published, or a stage compared nothing."""
     lines, proved, bad = [], 0, []
     for step in steps:
         try:
@@ -95,7 +95,8 @@ def verify(steps: Sequence[Step], store: Store) -> str:
         proved += len(proofs)
         lines += _proofs(step.stage.name, proofs)
     if bad:
-        raise IntegrityError(" ".join([*(said for _, said in bad), *_built_on([artefact for artefact, _ in bad], store)]))
+        built_on = _built_on([artefact for artefact, _ in bad], store)
+        raise IntegrityError(" ".join([*(said for _, said in bad), *built_on]))
     if not proved:
         raise VerificationError("No stage of this selection has compared an integer yet; `make streamline` does.")
     return "\n".join(lines)
@@ -106,13 +107,15 @@ def _proofs(stage: str, proofs: Sequence[Mapping[str, Any]]) -> list[str]:
         if proof["compared"] == 0 or proof["equal"] + proof["explained_ties"] != proof["compared"]:
             raise VerificationError(f"{stage} did not prove {proof['boundary']}.")
     rows = [[p["boundary"], f"{p['compared']:,}", f"{p['equal']:,}", f"{p['explained_ties']:,}"] for p in proofs]
-    return table(["  boundary", "compared", "equal", "explained ties"], [["  " + r[0], *r[1:]] for r in rows]) if rows else []
+    head = ["  boundary", "compared", "equal", "explained ties"]
+    return table(head, [["  " + r[0], *r[1:]] for r in rows]) if rows else []
 
 
 def _built_on(bad: Sequence[Artefact], store: Store) -> list[str]:
     """A sentence on every artefact of the volume that was made from one of `bad`, whenever that was."""
     found = [artefact.place for artefact in descendants(bad, store) if artefact not in bad]
-    return [f"Made from it, before it was changed or after, and to be removed and made again too: {', '.join(found)}."] if found else []
+    what = "Made from it, before it was changed or after, and to be removed and made again too"
+    return [f"{what}: {', '.join(found)}."] if found else []
 
 
 def why(steps: Sequence[Step], target: str, store: Store) -> str:

@@ -49,7 +49,9 @@ class _Launched:
         return local_launcher(self.conditions, self.environments.ensure(version, lock), self.folder)
 
 
-def _locally(backend: LocalBackend, step: Step, place: Path, conditions: Conditions, folders: Mapping[str, Path]) -> int:
+def _locally(
+    backend: LocalBackend, step: Step, place: Path, conditions: Conditions, folders: Mapping[str, Path]
+) -> int:
     """Exit code of the stage; elsewhere, its inputs have other paths too, as its sources have in any scratch folder."""
     backend, inputs = copy.copy(backend), dict(folders)
     backend.environments = _Launched(backend.environments, conditions, place / "bin")
@@ -58,7 +60,8 @@ def _locally(backend: LocalBackend, step: Step, place: Path, conditions: Conditi
         for name, folder in folders.items():
             inputs[name] = place / "in" / name
             inputs[name].symlink_to(folder)
-    return backend.run(step.stage, inputs=inputs, parameters=step.about["parameters"], output=place / "out", scratch=place / "scratch")
+    out, scratch = place / "out", place / "scratch"
+    return backend.run(step.stage, inputs=inputs, parameters=step.about["parameters"], output=out, scratch=scratch)
 
 
 def _in_container(

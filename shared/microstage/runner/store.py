@@ -48,10 +48,11 @@ class Store:
 
     def stages(self) -> list[str]:
         """The stages that have an artefact here."""
-        return sorted({path.parents[1].name for path in self.volumes.glob(f"*/*/{MANIFEST}") if path.parents[1].name[0] != "."})
+        names = {path.parents[1].name for path in self.volumes.glob(f"*/*/{MANIFEST}")}
+        return sorted(name for name in names if name[0] != ".")
 
     def published(self, stage: str) -> list[Artefact]:
-        """Every artefact of a stage, the one that was published last first; a folder that holds none is named and left out."""
+        """Every artefact of a stage, the last first; a folder that holds none is named and left out."""
         found = []
         for folder in self.volumes.glob(f"{stage}/*"):
             if "." not in folder.name:
@@ -185,7 +186,8 @@ class Store:
         os.rename(out, second)
         old, new = published.files, other.files
         name = next((n for n in sorted(old.keys() | new.keys()) if old.get(n) != new.get(n)), MANIFEST)
-        raise ConflictError(f"The same key gave different bytes, first in {name}; both are kept: {published.place} and {second}.")
+        both = f"{published.place} and {second}"
+        raise ConflictError(f"The same key gave different bytes, first in {name}; both are kept: {both}.")
 
 
 def foreign(folder: Path, stage: str, key: str) -> Artefact:
@@ -193,14 +195,16 @@ def foreign(folder: Path, stage: str, key: str) -> Artefact:
     try:
         return read(folder, stage, key)
     except ArtefactError:
-        raise IntegrityError(f"What came is not the artefact of {stage} {key[:KEY_CHARACTERS]}; nothing was published.") from None
+        wanted = f"{stage} {key[:KEY_CHARACTERS]}"
+        raise IntegrityError(f"What came is not the artefact of {wanted}; nothing was published.") from None
 
 
 def _written(out: Path) -> dict[str, str]:
     """{file: SHA-256} of what a stage wrote."""
     for path in (found := all_files(out, MANIFEST, ENVELOPE)):
         if path.is_symlink() or not path.is_file():
-            raise ArtefactError(f"The stage wrote {path.relative_to(out)}, which is no plain file; it must write files alone.")
+            name = path.relative_to(out)
+            raise ArtefactError(f"The stage wrote {name}, which is no plain file; it must write files alone.")
     return {path.relative_to(out).as_posix(): file_digest(path) for path in found}
 
 
