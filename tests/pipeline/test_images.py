@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from microstage.errors import EnvironmentProblem
-from microstage.runner import bases, engine
+from microstage.runner import bases, engine, images
 from microstage.runner.images import STAGES, Images, _default_base, context
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -23,7 +24,7 @@ case "$1" in
 version) [ -n "{answers}" ] && echo "{answers}" || exit 1 ;;
 buildx) exit {buildx} ;;
 pull) exit {pull} ;;
-build) /bin/cat > /dev/null; exit {build} ;;
+build) /bin/cat > "{log}.context"; exit {build} ;;
 image) case "$*" in *Layers*) echo '["sha256:aa"]' ;; *Id*) echo sha256:bb ;; esac ;;
 run) echo '{{"python": "3.10.13", "libc": "glibc 2.36"}}' ;;
 esac
@@ -130,10 +131,24 @@ def test_a_known_image_costs_no_process(fake, checkout, tmp_path):
 
 def test_an_edit_builds_another_image(fake, checkout, tmp_path):
     fake(OLD)
-    images = Images(checkout, tmp_path / "volumes")
-    before = images.ensure("train")
+    known = Images(checkout, tmp_path / "volumes")
+    before = known.ensure("train")
     (checkout / "stages/train/requirements.lock").write_text("another==1")
-    assert images.ensure("train").tag != before.tag
+    assert known.ensure("train").tag != before.tag
+
+
+def test_an_image_holds_the_bytes_that_its_name_was_made_of_whatever_is_edited_meanwhile(fake, checkout, tmp_path, monkeypatch):
+    log, source = fake(OLD), checkout / "stages/train/microstage_train/__main__.py"
+
+    def edited_while_it_is_read(repository: Path, stage: str) -> bytes:
+        found = context(repository, stage)
+        source.write_text(source.read_text() + "# edited\n")
+        return found
+
+    monkeypatch.setattr(images, "context", edited_while_it_is_read)
+    image = Images(checkout, tmp_path / "volumes").ensure("train")
+    sent = log.with_name(f"{log.name}.context").read_bytes()
+    assert image.recipe == hashlib.sha256(image.base.encode() + b"\n" + sent).hexdigest()
 
 
 def test_without_a_registry_the_stand_in_is_passed_as_base(fake, checkout, tmp_path, capsys):
