@@ -83,7 +83,8 @@ def edit(folder):
 
 def edit_metrics(folder):
     """Better figures, in every place of the manifest that holds them."""
-    rewrite_manifest(folder, {"number.txt": file_digest(folder / "number.txt")}, metrics={"test.accuracy": 1.0})
+    [file] = [path for path in folder.iterdir() if path.suffix == ".txt"]
+    rewrite_manifest(folder, {file.name: file_digest(file)}, metrics={"test.accuracy": 1.0})
 
 
 def test_an_edit_that_agrees_with_itself_is_found_by_the_signature_and_by_nothing_else(toy):
