@@ -11,6 +11,7 @@ import runpy
 import select
 import sys
 import threading
+from contextlib import suppress
 
 __all__ = ["ABANDONED", "BEAT_SECONDS", "SILENCE_SECONDS", "main"]
 
@@ -26,8 +27,9 @@ def main(words: list[str]) -> None:
 
 
 def _leave_when_alone() -> None:
-    while select.select([0], [], [], SILENCE_SECONDS)[0] and os.read(0, 1 << 10):
-        pass
+    with suppress(OSError):  # an input that cannot be read has nobody behind it either
+        while select.select([0], [], [], SILENCE_SECONDS)[0] and os.read(0, 1 << 10):
+            pass
     os._exit(ABANDONED)
 
 

@@ -14,7 +14,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -102,6 +101,8 @@ def _of_the_machine(error: Exception) -> str:
 
 def _file_at_hand(error: Exception) -> str | None:
     """The file that was being read or written, of which an error of its disk says nothing."""
+    import traceback  # here, as nothing needs it when all goes well
+
     frames = [frame.f_locals.values() for frame, _ in traceback.walk_tb(error.__traceback__)]
     names = [str(getattr(value, "name", "")) for values in frames for value in values if isinstance(value, io.IOBase)]
     return next((name for name in reversed(names) if "/" in name), None)
@@ -118,6 +119,8 @@ def _of_memory(error: BaseException | None) -> bool:
 
 
 def _keep(error: Exception, trace: Path | None) -> str:
+    import traceback
+
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     if trace is not None:
         with suppress(OSError):

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TextIO, TypeVar
 
+from microstage.printable import printable
+
 __all__ = ["progress"]
 
 T = TypeVar("T")
@@ -17,7 +19,7 @@ _LINE_SECONDS = 10.0
 
 def progress(items: Iterable[T], total: int, label: str, stream: TextIO | None = None) -> Iterator[T]:
     """Yield `items` while showing how many of `total` are done; the time shown is what is left at this pace."""
-    stream = stream or sys.stderr
+    stream, label = stream or sys.stderr, printable(label)
     report = _bar if stream.isatty() else _lines
     began = drawn = time.monotonic()
     for done, item in enumerate(items, 1):

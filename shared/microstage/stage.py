@@ -55,7 +55,7 @@ class Job:
 
     def progress(self, items: Iterable[T], total: int, label: str) -> Iterator[T]:
         """`items`, with a bar on a terminal and plain lines in a log."""
-        return progress(items, total, printable(label))
+        return progress(items, total, label)
 
     def log(self, text: str) -> None:
         """Tell the person who waits; names out of a user's files cannot move the cursor."""
