@@ -6,10 +6,13 @@ import fcntl
 import json
 import shutil
 import signal
+from dataclasses import asdict
 
 import pytest
 
-from microstage.runner.cli import main
+from microstage.runner import bases
+from microstage.runner.cli import REPOSITORY, main
+from microstage.runner.images import Image, Images
 from microstage.runner.places import clear
 
 GARBAGE = [b"", bytes(range(256)), b"[]", b"[" * 100000, None]  # None: a folder in its place
@@ -28,13 +31,17 @@ def _side_files(toy):
     return [path for path in files if path.parent.parent not in (volumes / "first", volumes / "second") or ".run" in path.parent.name]
 
 
+def _spoil(path, garbage):
+    clear(path)
+    path.mkdir() if garbage is None else path.write_bytes(garbage)
+
+
 def test_no_side_file_that_cannot_be_read_stops_a_command_and_the_next_run_writes_it_anew(toy):
     files = _side_files(toy)
     assert {path.name for path in files} == {"about.json", "digests.json", "run.json", "sbom.cdx.json"}
     for garbage in GARBAGE:
         for path in files:
-            clear(path)
-            path.mkdir() if garbage is None else path.write_bytes(garbage)
+            _spoil(path, garbage)
         for words in (("runs",), ("report", "STAGE=second"), ("second",)):
             code, out, err = toy.call(*words)
             assert code == 0 and out, err
@@ -54,6 +61,21 @@ def test_no_fact_of_the_wrong_kind_in_a_note_stops_a_command(toy, capsys):
                 path.write_text(json.dumps({**said, name: wrong}))
                 assert main(["runs"], toy.root) == 0, (name, wrong)
                 assert capsys.readouterr().out.count("\n") >= 2, (name, wrong)
+
+
+def test_a_note_on_an_image_that_cannot_be_read_is_none(tmp_path):
+    images, base = Images(REPOSITORY, tmp_path), {"reference": bases.tag("3.10"), "id": "sha256:0"}
+    recipe = images._recipe("train", base)
+    image = Image("train", recipe, "tag", "base", {"python": "3.10.13"}, ["sha256:1"])
+    whole = {"bases": {"3.10": base}, recipe: asdict(image)}
+    wrong = [*GARBAGE, b'{"3.10": {"reference": 1, "id": []}}', json.dumps({**asdict(image), "layers": 3}).encode()]
+    for name in whole:
+        for garbage in wrong:
+            for note, said in whole.items():
+                images._write(note, said)
+            assert images.remembered("train") == image
+            _spoil(images.known / f"{name}.json", garbage)
+            assert images.remembered("train") is None
 
 
 def test_what_dead_processes_left_is_collected_and_nothing_else(toy):
