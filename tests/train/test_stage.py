@@ -52,6 +52,15 @@ def test_a_checkpoint_that_would_run_something_is_refused(train, tmp_path):
     assert not list(out.iterdir()) and not (tmp_path / "ran").exists()
 
 
+def test_a_damaged_checkpoint_is_left_out(train, tmp_path):
+    for phase, left in (("float", b"PK\x03\x04 cut short"), ("quantised", b"")):
+        (tmp_path / "damaged.scratch").mkdir(exist_ok=True)
+        (tmp_path / "damaged.scratch" / f"{phase}.checkpoint").write_bytes(left)
+    done, out = train("damaged", windows=256, warmup_epochs=1, epochs=1)
+    assert done.returncode == 0 and done.stdout.count("is damaged and is left out") == 2, done.stderr
+    assert (out / "quantised_model_weight.pth").is_file()
+
+
 def test_another_seed_is_another_network_and_half_a_cycle_is_held_against_the_textbook(train):
     folders = [train(f"seed{seed}", seed=seed, cycles=0.5, warmup_epochs=0, epochs=1)[1] for seed in (1, 2)]
     weights = [contents(folder)["quantised_model_weight.pth"] for folder in folders]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
+import zipfile
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from microstage.errors import IntegrityError
 from microstage.models.training import Examples, Phase, Splits, each, predict
 from microstage.stage import Job
 from microstage.weights import read_checkpoint
@@ -114,18 +115,26 @@ def _save(path, state: dict[str, Any], network: nn.Module, optimiser) -> None:
 
 
 def _resume(job: Job, path, network: nn.Module) -> dict[str, Any]:
-    """The state after the last whole epoch, if any; a checkpoint that cannot be read is left out, and training begins anew."""
+    """The state after the last whole epoch, if any; a damaged checkpoint is left out, and the phase begins anew."""
     if not path.exists():
         return {}
-    try:
-        whole = read_checkpoint(path)
-    except IntegrityError as error:
-        job.log(f"train: {error} It is left out: {path.stem} begins anew.")
+    if not _is_whole(path):
+        job.log(f"train: {path.name} is damaged and is left out: the phase begins anew.")
+        shutil.rmtree(path, ignore_errors=True)  # should it be a folder; a file is written over
         return {}
+    whole = read_checkpoint(path)
     _load(network, whole.pop("network"))
     _go_on_collecting(network, whole.pop("collected"))
     torch.set_rng_state(whole.pop("random"))
     return whole
+
+
+def _is_whole(path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile):
+        return False
 
 
 def _board(job: Job):
