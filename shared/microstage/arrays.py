@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -10,12 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
+from microstage.foreign import translated
+from microstage.limits import MOST_UNPACKED
+
 __all__ = ["arrays_of"]
 
-_LARGEST = 1 << 31  # bytes, packed and unpacked
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-def arrays_of(path: Path, names: Sequence[str] | None = None, largest: int = _LARGEST) -> dict[str, np.ndarray]:
+def arrays_of(path: Path, names: Sequence[str] | None = None, largest: int = MOST_UNPACKED) -> dict[str, np.ndarray]:
     """{name: array} of those called `names`, by default of all; `ValueError` says what is the matter."""
     try:
         if path.stat().st_size > largest:
@@ -34,7 +38,13 @@ def arrays_of(path: Path, names: Sequence[str] | None = None, largest: int = _LA
 
 
 def _array(content: bytes, name: str) -> np.ndarray:
-    try:
+    """A plain array, if its header says as many values as there are: NumPy would make room for them before it looks."""
+    with translated(ValueError):
+        handle = io.BytesIO(content)
+        version = np.lib.format.read_magic(handle)
+        if version not in _HEADERS:
+            raise ValueError(f"{name} is of version {version} of its format")
+        shape, _, kind = _HEADERS[version](handle)
+        if kind.hasobject or math.prod(shape) * kind.itemsize != len(content) - handle.tell():
+            raise ValueError(f"{name} holds no plain array of the shape {shape} that it says")
         return np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    except MemoryError:  # nothing was written there yet
-        raise ValueError(f"{name} declares more values than there is memory for, in {len(content)} bytes") from None

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import shutil
 import signal
@@ -20,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from microstage.errors import MicrostageError
+from microstage.foreign import lacks_memory
 from microstage.printable import printable
 from microstage.streams import drop, guard
 
@@ -31,7 +31,6 @@ _BAD = 2
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _ECHO_SECONDS = 10  # make passes on what the terminal sends to all; and cleaning up is not to be cut short
 _LONGEST = 400
-_NO_MEMORY = ("bad_alloc", "allocate memory", "allocate buffer", "out of memory")
 _NO_ROOM = ("no space left", "file write failed")
 _heard = -float(_ECHO_SECONDS)
 
@@ -79,7 +78,7 @@ def ended(who: str, work: Callable[[], int | None], trace: Path | None = None, i
 
 def _failed(who: str, error: Exception, trace: Path | None) -> int:
     said = _short(error)
-    if _of_memory(error):
+    if lacks_memory(error):
         what = f" ({said})" if said else ""
         return _told(f"{who}: This needs more memory than the machine, or MEMORY=, has{what}; give it more, or a smaller network.", _BAD)
     if isinstance(error, OSError) or any(text in said.lower() for text in _NO_ROOM):  # of the machine, not of the code
@@ -106,16 +105,6 @@ def _file_at_hand(error: Exception) -> str | None:
     frames = [frame.f_locals.values() for frame, _ in traceback.walk_tb(error.__traceback__)]
     names = [str(getattr(value, "name", "")) for values in frames for value in values if isinstance(value, io.IOBase)]
     return next((name for name in reversed(names) if "/" in name), None)
-
-
-def _of_memory(error: BaseException | None) -> bool:
-    """Whether an exception, or what led to it, is for want of memory: libraries in C++ have no class for it."""
-    while error is not None:
-        said = str(error).lower()
-        if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM or any(text in said for text in _NO_MEMORY):
-            return True
-        error = error.__cause__
-    return False
 
 
 def _keep(error: Exception, trace: Path | None) -> str:

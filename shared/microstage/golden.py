@@ -30,12 +30,12 @@ def save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
             archive.writestr(member, buffer.getvalue())
 
 
-def load(path: Path) -> dict[str, np.ndarray]:
-    """Every array; `ArtefactError` for a file that is missing or no .npz."""
+def load(path: Path, called: str = "") -> dict[str, np.ndarray]:
+    """Every array; `ArtefactError` for a file that is missing or no .npz, which the message calls `called`, or by its path."""
     try:
         return arrays_of(path)
     except ValueError as error:
-        raise ArtefactError(f"{path} holds no golden vectors: {error}.") from None
+        raise ArtefactError(f"{called or path} holds no golden vectors: {error}; numpy.savez writes them.") from None
 
 
 @dataclass(frozen=True)

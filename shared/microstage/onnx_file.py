@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from microstage.errors import ModelError
+from microstage.foreign import translated
+from microstage.limits import MOST_NODES, MOST_OCTETS, MOST_STORED
 
 if TYPE_CHECKING:
     import onnx
@@ -16,8 +20,7 @@ __all__ = ["NAMES", "inside_folder", "is_tflite", "read_onnx"]
 
 NAMES = "names.json"  # beside copies of a user's files: what the user calls them
 
-_LARGEST = 1 << 30  # bytes; no network that fits an FPGA or a microcontroller comes near
-_MOST_VALUES = 1 << 28  # of one tensor
+Call = tuple[str, str]  # domain and name of an operator
 
 
 def read_onnx(path: Path) -> onnx.ModelProto:
@@ -52,16 +55,14 @@ def _parsed(path: Path) -> onnx.ModelProto:
     import onnx
 
     try:
-        if path.stat().st_size > _LARGEST:
+        if path.stat().st_size > MOST_OCTETS:
             size = path.stat().st_size >> 20
-            raise ModelError(f"The file has {size} MiB; at most {_LARGEST >> 20} MiB can be read.")
-        return onnx.load_model_from_string(path.read_bytes())
+            raise ModelError(f"The file has {size} MiB; at most {MOST_OCTETS >> 20} MiB can be read.")
+        content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"The file cannot be read: {error.strerror}.") from None
-    except ModelError:
-        raise
-    except Exception:  # protobuf's DecodeError, whose class depends on its implementation
-        raise ModelError("This is no ONNX file, or a damaged one; export the network again.") from None
+    with translated(lambda _: ModelError("This is no ONNX file, or a damaged one; export the network again.")):
+        return onnx.load_model_from_string(content)
 
 
 def _fill_from_beside(model: onnx.ModelProto, folder: Path) -> None:
@@ -80,15 +81,19 @@ def _fill_from_beside(model: onnx.ModelProto, folder: Path) -> None:
             raise ModelError(f"{kept}, outside the model's folder; {remedy}, or beside it.")
         if not (folder / location).is_file():
             raise ModelError(f"{kept}, and there is no such file beside the model; put it there, or {remedy}.")
-        try:
+        _assert_octets((folder / location).stat().st_size)
+        damaged = ModelError(f"{kept}, which does not hold it; {remedy}.")
+        with translated(lambda _, damaged=damaged: damaged):
             load_external_data_for_tensor(tensor, str(folder))
-        except Exception:  # of the checker, which is C++, or of numbers that are none
-            raise ModelError(f"{kept}, which does not hold it; {remedy}.") from None
         tensor.data_location = onnx.TensorProto.DEFAULT
         del tensor.external_data[:]
         size += len(tensor.raw_data)
-        if size > _LARGEST:
-            raise ModelError(f"The weights have more than {_LARGEST >> 20} MiB; a model of at most that can be read.")
+        _assert_octets(size)
+
+
+def _assert_octets(size: int) -> None:
+    if size > MOST_OCTETS:
+        raise ModelError(f"The weights have more than {MOST_OCTETS >> 20} MiB; a model of at most that can be read.")
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
@@ -127,24 +132,33 @@ def _nodes(nodes) -> Iterator[onnx.NodeProto]:
 
 def _without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
     """Calls of the model's own functions are their bodies."""
+    bodies = {(f.domain, f.name): Counter((node.domain, node.op_type) for node in _nodes(f.node)) for f in model.functions}
+    sizes = _sizes(bodies)
+    size = sum(sizes.get((node.domain, node.op_type), 1) for node in _nodes(model.graph.node))
+    if size > MOST_NODES:
+        raise ModelError(f"The network has {_rounded(size)} nodes; at most {MOST_NODES} can be read.")
     if not model.functions:
         return model
     from onnx import inliner
 
-    _assert_ends({(f.domain, f.name): {(node.domain, node.op_type) for node in _nodes(f.node)} for f in model.functions})
-    try:
+    said = "The model's functions cannot be put where they are called; export standard operators."
+    with translated(lambda _: ModelError(said)):
         return inliner.inline_local_functions(model)
-    except Exception:  # C++, on what may be anything
-        raise ModelError("The model's functions cannot be put where they are called; export standard operators.") from None
 
 
-def _assert_ends(calls: dict[tuple[str, str], set[tuple[str, str]]]) -> None:
-    """Refuse functions that call themselves, through others or not: no program that inlines them would end."""
-    while calls:
-        leaves = [name for name, called in calls.items() if not called & calls.keys()]
-        if not leaves:
-            raise ModelError("The model's functions call one another without an end; export standard operators.")
-        calls = {name: called for name, called in calls.items() if name not in leaves}
+def _sizes(bodies: dict[Call, Counter[Call]]) -> dict[Call, int]:
+    """{function: nodes of its body, and of those that it calls}; refuse those that call themselves, through others or not."""
+    sizes: dict[Call, int] = {}
+    try:
+        for name in TopologicalSorter({name: body.keys() & bodies.keys() for name, body in bodies.items()}).static_order():
+            sizes[name] = sum(count * sizes.get(called, 1) for called, count in bodies[name].items())
+    except CycleError:
+        raise ModelError("The model's functions call one another without an end; export standard operators.") from None
+    return sizes
+
+
+def _rounded(size: int) -> str:
+    return str(size) if size < 10**9 else "more than 10^9"
 
 
 def _make_dense(graph: onnx.GraphProto) -> None:
@@ -166,13 +180,11 @@ def _dense(sparse: onnx.SparseTensorProto) -> onnx.TensorProto:
     from onnx import numpy_helper
 
     name, shape = sparse.values.name, list(sparse.dims)
-    if np.prod(np.maximum(shape, 0), dtype=np.float64) > _MOST_VALUES:
-        raise ModelError(f"Constant {name} says that it has shape {shape}; at most {_MOST_VALUES} values can be read.")
-    try:
+    if np.prod(np.maximum(shape, 0), dtype=np.float64) > MOST_STORED:
+        raise ModelError(f"Constant {name} says that it has shape {shape}; at most {MOST_STORED} values can be read.")
+    reason = f"its values, their places and its shape {shape} do not agree"
+    with translated(lambda _: ModelError(f"Constant {name} is damaged: {reason}.")):
         values, places = numpy_helper.to_array(sparse.values), numpy_helper.to_array(sparse.indices)
         whole = np.zeros(shape, values.dtype)
         whole[np.unravel_index(places, shape) if places.ndim == 1 else tuple(places.T)] = values
-    except Exception:  # whatever its bytes, its places and its shape disagree about
-        reason = f"its values, their places and its shape {shape} do not agree"
-        raise ModelError(f"Constant {name} is damaged: {reason}.") from None
     return numpy_helper.from_array(whole, name)

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from microstage.canonical import write_json
 from microstage.ending import TRACE, ended
 from microstage.errors import ParameterError, VerificationError
+from microstage.limits import hold_memory
 from microstage.printable import printable
 from microstage.progress import progress
 
@@ -83,6 +84,7 @@ def stage_main(name: str, run: Callable[[Job], None], arguments: list[str] | Non
 
 
 def _work(options: argparse.Namespace, run: Callable[[Job], None]) -> None:
+    hold_memory()
     job = _job(options)
     run(job)
     write_json(job.output / REPORT, {"metrics": job.metrics, "verification": job.verification})

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import collections
+import io
 import math
 import pickle
+import pickletools
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ import numpy as np
 import torch
 
 from microstage.errors import IntegrityError
+from microstage.foreign import translated
+from microstage.limits import MOST_OCTETS
 
 __all__ = ["read_checkpoint", "read_weights"]
 
@@ -23,7 +27,6 @@ _STORAGES = {
     "FloatStorage": np.float32, "DoubleStorage": np.float64, "LongStorage": np.int64, "IntStorage": np.int32,
     "ByteStorage": np.uint8, "BoolStorage": np.bool_,
 }
-_MAX_BYTES = 1 << 30
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -37,16 +40,22 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
 def read_checkpoint(path: Path) -> Any:
     """Tensors in dictionaries, lists and tuples, beside numbers and texts; anything else is an `IntegrityError`, and nothing of it runs."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(member.file_size for member in archive.infolist()) > _MAX_BYTES:
-                raise IntegrityError(f"{path} unpacks to more than {_MAX_BYTES >> 20} MiB; it is not a weight file of ours.")
-            root = next(name for name in archive.namelist() if name.endswith("/data.pkl"))[: -len("data.pkl")]
-            with archive.open(f"{root}data.pkl") as data:
-                return _Reader(data, archive, root).load()
-    except IntegrityError:
-        raise
-    except Exception as error:  # a hostile pickle can make its machine fail in any way; none of them is a weight file
-        raise IntegrityError(f"{path} is no weight file: {error or 'no data.pkl in it'}.") from None
+        with translated(lambda said: IntegrityError(f"{path} is no weight file: {said or 'no data.pkl in it'}.")):
+            with zipfile.ZipFile(path) as archive:
+                return _read(path, archive)
+    except OSError as error:
+        raise IntegrityError(f"{path} is no weight file: {error.strerror or error}.") from None
+
+
+def _read(path: Path, archive: zipfile.ZipFile) -> Any:
+    if sum(member.file_size for member in archive.infolist()) > MOST_OCTETS:
+        raise IntegrityError(f"{path} unpacks to more than {MOST_OCTETS >> 20} MiB; it is not a weight file of ours.")
+    root = next(name for name in archive.namelist() if name.endswith("/data.pkl"))[: -len("data.pkl")]
+    data = archive.read(f"{root}data.pkl")
+    for operation, argument, _ in pickletools.genops(data):
+        if operation.name.endswith("PUT") and int(argument) > len(data):  # the reader would make room for as many
+            raise pickle.UnpicklingError("it numbers more objects than it can hold")
+    return _Reader(io.BytesIO(data), archive, root).load()
 
 
 class _Reader(pickle.Unpickler):
@@ -54,7 +63,7 @@ class _Reader(pickle.Unpickler):
 
     def __init__(self, data, archive: zipfile.ZipFile, root: str) -> None:
         super().__init__(data)
-        self._archive, self._root = archive, root
+        self._archive, self._root, self._storages = archive, root, {}  # each unpacked once, however often it is named
 
     def find_class(self, module: str, name: str) -> Any:
         allowed = {
@@ -72,7 +81,9 @@ class _Reader(pickle.Unpickler):
         kind, storage, key, _, count = pid
         if kind != "storage" or storage not in _STORAGES or not str(key).isdigit():
             raise pickle.UnpicklingError("it names a storage of an unknown kind")
-        values = np.frombuffer(self._archive.read(f"{self._root}data/{key}"), _STORAGES[storage])
+        if key not in self._storages:
+            self._storages[key] = self._archive.read(f"{self._root}data/{key}")
+        values = np.frombuffer(self._storages[key], _STORAGES[storage])
         if len(values) != count:
             raise pickle.UnpicklingError(f"storage {key} holds {len(values)} values, its index says {count}")
         return values

@@ -145,6 +145,7 @@ def hostile(folder):
     yield "builtin", b"cbuiltins\neval\n(S'open(\"%s\", \"w\")'\ntR." % str(folder / "ran").encode()
     yield "torch", b"ctorch\nload\n(S'x'\ntR."
     yield "nonsense", b"\x80\x02garbage"
+    yield "2^29 objects", b"\x80\x02K\x01r" + (1 << 29).to_bytes(4, "little") + b"."
     yield "number", pickle.dumps(42, protocol=2)
     yield "arguments", b"ccollections\nOrderedDict\n(I1\nI2\ntR."
 

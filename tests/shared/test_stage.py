@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 
 import pytest
 
 from microstage.canonical import canonical_json, digest, write_json
-from microstage.errors import DatasetError, VerificationError
+from microstage.errors import DatasetError, ModelError, VerificationError
+from microstage.foreign import translated
 from microstage.printable import in_markdown, in_picture, printable
 from microstage.progress import progress
 from microstage.stage import Job, stage_main
@@ -119,3 +122,27 @@ def test_quick_work_is_one_plain_line_in_a_log():
     assert list(progress(range(40), 40, "epochs", stream)) == list(range(40))
     lines = stream.getvalue().splitlines()
     assert len(lines) == 1 and lines[-1].startswith("epochs: 40/40") and "\r" not in stream.getvalue()
+
+
+def test_a_stage_that_wants_more_memory_than_it_may_have_ends_with_one_sentence(tmp_path):
+    """Programs in C++ have no class for it; a process of its own, as the limit stays."""
+    program = """
+import sys
+from microstage import limits
+from microstage.stage import stage_main
+limits._of_machine = lambda: 1 << 29
+code = stage_main("toy", lambda job: bytearray(1 << 30), ["--out", sys.argv[1], "--scratch", sys.argv[2]])
+raise SystemExit(code)
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "out"), str(tmp_path / "scratch")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2 and line.startswith("microstage toy: This needs more memory than")
+
+
+def test_want_of_memory_is_not_taken_for_a_damaged_file():
+    for error in (MemoryError(), RuntimeError("std::bad_alloc")):
+        with pytest.raises(MemoryError), translated(ModelError):
+            raise error
+    with pytest.raises(ModelError, match="^the file is of no use$"), translated(ModelError):
+        raise ValueError("the file\nis of no use.")

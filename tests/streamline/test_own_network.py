@@ -22,7 +22,7 @@ class Own:
     def __init__(self, folder) -> None:
         self.source, self.folder, self.runs = folder / "network", folder, 0
         self.parameters = {"fpga_part": "xc7z020clg400-1", "clk_ns": 10, "target_cycles": 8192}
-        self.source.mkdir()
+        self.source.mkdir(parents=True)
 
     def run(self, model, **golden) -> int:
         data = model if isinstance(model, bytes) else model.SerializeToString()

@@ -8,7 +8,7 @@ from functools import reduce
 
 import numpy as np
 
-from microstage.integer.quantisers import rounded
+from microstage.integer.quantisers import bits_of, rounded
 from microstage.integer.registry import Kind, everywhere, operator
 from microstage.integer.tensor import QTensor, real
 
@@ -212,10 +212,10 @@ def trunc(arguments, attributes):
     rounding = attributes.get("rounding_mode", "FLOOR")
     levels = np.rint(value / scale + zero_point)
     if len(rest) == 1:
-        cut = 2.0 ** (width - rest[0])
+        cut = 2.0 ** (bits_of(width) - bits_of(rest[0]))
         return (rounded(levels / cut, rounding) - zero_point) * scale if np.any(zero_point) else QTensor(
             rounded(levels / cut, rounding).astype(np.int64), scale.reshape(()))
-    new, bits = rest
+    new, bits = rest[0], bits_of(rest[1])
     cut, signed, narrow = 2.0 ** np.rint(np.log2(new / scale)), attributes.get("signed", 1), attributes.get("narrow", 0)
     low = -(2.0 ** (bits - 1)) + narrow if signed else 0.0
     high = 2.0 ** (bits - 1) - 1 if signed else 2.0**bits - 1 - narrow

@@ -7,6 +7,7 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage.integer.registry import Kind, everywhere, operator, positive_scale
 from microstage.integer.tensor import QTensor, real
+from microstage.limits import MOST_BITS
 
 _FRACTION_BITS = 8  # of a zero point between levels
 _ROUNDINGS = {
@@ -36,6 +37,8 @@ def rounded(quotient: np.ndarray, rounding: str) -> np.ndarray:
 def _quotient(value, scale, zero_point=0) -> np.ndarray:
     """value / scale + zero point, each rounded to the value's own float type: that of the file for what it stores or is
     given, as those who wrote it had it; float64 for what is computed of integers."""
+    if np.any(np.asarray(scale) == 0):
+        raise ModelError("has a scale of 0, which is no step from level to level")
     value = value if isinstance(value, np.ndarray) and value.dtype.kind == "f" else real(value)
     quotient = (value / np.asarray(scale, value.dtype) + np.asarray(zero_point, value.dtype)).astype(np.float64)
     if np.isnan(quotient).any():
@@ -135,13 +138,22 @@ def quant(arguments, attributes):
 def quant_levels(arguments, attributes):
     """The levels of Quant, int64: rounding behind the zero point, which QuantizeLinear adds to what is rounded; one signed bit is -1 or 1."""
     value, scale, zero_point, width = (np.asarray(a) if not isinstance(a, QTensor) else a for a in arguments)
-    bits, signed, narrow = int(width.reshape(())), attributes["signed"], bool(attributes["narrow"])
+    bits, signed, narrow = bits_of(width), attributes["signed"], bool(attributes["narrow"])
     shifted = _quotient(value, scale, zero_point)
     if bits == 1 and signed:
         return np.where(shifted >= 0, 1, -1)
     low = -(2 ** (bits - 1)) + narrow if signed else 0
     high = 2 ** (bits - 1) - 1 if signed else 2**bits - 1 - narrow
     return np.clip(rounded(shifted, attributes.get("rounding_mode", "ROUND")), low, high).astype(np.int64)
+
+
+def bits_of(width: np.ndarray) -> int:
+    """The one whole number of bits that a quantiser has."""
+    found = real(width).reshape(-1)
+    if found.size != 1 or not (1 <= found[0] <= MOST_BITS and found[0].is_integer()):
+        said = f"{found.size} widths" if found.size != 1 else f"a width of {found[0]:g} bits"
+        raise ModelError(f"has {said}; expected one whole number of bits, 1 to {MOST_BITS}")
+    return int(found[0])
 
 
 @operator("LessZeroPoint", kind=Kind.MONOTONE, rises=positive_scale)

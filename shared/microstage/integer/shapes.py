@@ -47,6 +47,8 @@ def cast(arguments, attributes):
 def transpose(arguments, attributes):
     value = arguments[0]
     order = attributes.get("perm", tuple(range(len(value.shape)))[::-1])
+    if sorted(order) != list(range(len(value.shape))):
+        raise ModelError(f"{list(order)} is no order of {len(value.shape)} axes")
     return moved(value, lambda a: np.transpose(a, order))
 
 
@@ -100,6 +102,8 @@ def split(arguments, attributes):
     sizes = arguments[1] if len(arguments) > 1 else attributes["split"]
     ends = np.cumsum(sizes)[:-1]
     parts = len(sizes)
+    if np.min(sizes) < 0 or np.sum(sizes) != value.shape[axis]:
+        raise ModelError(f"{np.asarray(sizes).tolist()} are no sizes of the parts of an axis of {value.shape[axis]}")
     return tuple(moved(value, lambda a, k=k: np.split(a, ends, axis)[k]) for k in range(parts))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from microstage import golden
 from microstage.canonical import write_json
 from microstage.stage import Job, stage_main
@@ -12,6 +14,11 @@ from microstage_streamline.sources import OwnFile, StageBefore
 
 def run(job: Job) -> None:
     """The artefact of the network in folder `job.inputs["network"]`, a user's own, or in `job.inputs["qcdq"]`, of the stage before."""
+    with np.errstate(all="ignore"):  # what is not finite is said by who meets it
+        _convert(job)
+
+
+def _convert(job: Job) -> None:
     source = StageBefore(job.inputs["qcdq"]) if "qcdq" in job.inputs else OwnFile.of(job)
     converted = source.convert()
     recorded = source.prove(job, converted)

@@ -14,6 +14,7 @@ from qonnx.transformation.infer_data_layouts import InferDataLayouts
 from qonnx.transformation.infer_shapes import InferShapes
 
 from microstage.errors import ModelError
+from microstage.foreign import lacks_memory
 from microstage.stage import Job
 from microstage_streamline.finn.torch_stub import provide
 
@@ -33,6 +34,8 @@ def estimates_of(job: Job, converted: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return _estimate(job, {name: part.streams for name, part in converted.items()})
     except Exception as error:  # FINN asserts what it expects, and raises whatever NumPy does
+        if lacks_memory(error):
+            raise
         said = " ".join(str(error).split())[:300]
         reason = said if isinstance(error, ModelError) else f"{type(error).__name__}: {said}"
         job.log(f"streamline: FINN estimates nothing of this network: {reason}")

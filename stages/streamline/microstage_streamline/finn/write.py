@@ -64,16 +64,16 @@ def write(made: Made, normal: Normaliser, name: str, wide: bool = False) -> Writ
     """The model of what was made integer, a graph called `name`; `wide`: in int64, else in float32 as FINN has it."""
     entered, element = _entries(made, normal), TensorProto.INT64 if wide else TensorProto.FLOAT
     renamed = {tensor: name for name, tensor in entered.items()}
-    nodes = list(made.nodes)
+    answers = []
     for output, found in made.outputs.items():
         tensor = (found if isinstance(found, Integers) else found.start).name
         if tensor in renamed or tensor != output and tensor in made.outputs:  # it has a name of its own already
-            nodes.append(Node("Identity", [tensor], [output], {}, "output"))
+            answers.append(helper.make_node("Identity", [renamed.get(tensor, tensor)], [output]))
             made.ranges[output] = made.ranges[tensor]
         else:
             renamed[tensor] = output
     graph = helper.make_graph(
-        [_proto(node, renamed) for node in nodes], name,
+        [*(_proto(node, renamed) for node in made.nodes), *answers], name,
         [_value(entry, made.ranges[tensor].low.shape, element) for entry, tensor in entered.items()],
         [_value(output, _ends(found).low.shape, _element(made, found, element)) for output, found in made.outputs.items()],
         [numpy_helper.from_array(_contained(made, stored, value, wide), stored) for stored, value in sorted(made.constants.items())],

@@ -95,7 +95,7 @@ def _spread(node: Node, value: np.ndarray, rank: int) -> np.ndarray:
 
 def _moved_back(value: np.ndarray, places: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
     """In the order in front of the mover; what nobody reads has what the first has. None where one value has two."""
-    if np.broadcast_shapes(value.shape, places.shape) != places.shape:
+    if not _fits(value.shape, places.shape):
         return None
     values, size = np.broadcast_to(value, places.shape).reshape(-1), int(np.prod(shape))
     own = (places.reshape(-1) >= 0) & (places.reshape(-1) < size)
@@ -106,6 +106,12 @@ def _moved_back(value: np.ndarray, places: np.ndarray, shape: tuple[int, ...]) -
     if not np.array_equal(found[places.reshape(-1)[own]], values[own]):
         return None
     return narrowed(found.reshape(shape))
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether a constant of `shape` can be broadcast to a tensor of the `wanted` one."""
+    behind = wanted[len(wanted) - len(shape) :]
+    return len(shape) <= len(wanted) and all(size in (1, other) for size, other in zip(shape, behind))
 
 
 def stays_in_pool(normal: Normaliser, node: Node, mover: Node) -> bool:

@@ -13,8 +13,12 @@ from onnx import helper
 from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
+from microstage.limits import MOST_LOOKED_AT
 
 __all__ = ["Entry", "Graph", "MalformedModel", "Node", "saying_where"]
+
+
+_AT_ONCE = 16
 
 
 class MalformedModel(ModelError):
@@ -63,7 +67,7 @@ class Graph:
     operators are as `opset` has them.
 
     `described` {input or output of raw integers: what the interface says of them, as "scale" and "zero_point"}, where the file says so of
-    the integers themselves.
+    the integers themselves; `heaviest` is how many values a node holds at once of one sample, at most, once that is known.
     """
 
     nodes: list[Node]
@@ -72,6 +76,12 @@ class Graph:
     outputs: list[str]
     opset: int
     described: dict[str, dict[str, Any]] = field(default_factory=dict)
+    heaviest: int = 1
+
+    @property
+    def at_once(self) -> int:
+        """Samples to run at a time: 16, fewer where their tensors are large."""
+        return max(1, min(_AT_ONCE, MOST_LOOKED_AT // self.heaviest))
 
     def run(self, given: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, Any]:
         """The `wanted` tensors by name, from those `given`, graph inputs or not. This is the integer reference: exact on

@@ -6,6 +6,7 @@ import onnx
 from onnx import version_converter
 
 from microstage.errors import ModelError
+from microstage.foreign import translated
 
 __all__ = ["OLDEST", "raised"]
 
@@ -28,13 +29,8 @@ def raised(model: onnx.ModelProto, opset: int, custom: tuple[str, ...]) -> onnx.
     others = dict.fromkeys([_AS_CUSTOM, *(node.domain for node in copy.graph.node if node.domain not in ("", "ai.onnx"))], 1)
     del copy.opset_import[:]
     copy.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in {"": opset, **others}.items())
-    try:
+    refused = f"The model is written in opset {opset}, which onnx cannot bring to {OLDEST}; export it with {OLDEST} or later"
+    with translated(lambda reason: ModelError(f"{refused} ({reason}).")):
         found = version_converter.convert_version(copy, OLDEST)
-    except Exception as error:  # C++, on what may be anything
-        reason = " ".join(str(error).split())[:160].rstrip(".")
-        raise ModelError(
-            f"The model is written in opset {opset}, which onnx cannot bring to {OLDEST};"
-            f" export it with {OLDEST} or later ({reason})."
-        ) from None
     found.graph.quantization_annotation.extend(model.graph.quantization_annotation)  # which the converter drops
     return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,6 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from qonnx.core.datatype import DataType
 
 from microstage.errors import ModelError
+from microstage.foreign import translated
+from microstage.limits import LONGEST_NAME, MOST_AXES, MOST_BITS, MOST_COMPUTED, MOST_LOOKED_AT, MOST_STORED
 from microstage.onnx_file import read_onnx
 from microstage_streamline.finn.annotate_datatypes import RANGE
 from microstage_streamline.graph.graph import Entry, Graph, Node
@@ -36,8 +40,9 @@ _INTEGERS = {
     TensorProto.UINT16: (0, 2**16 - 1),
 }
 _REALS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
-_LONGEST_NAME = 1000
-_MOST_VALUES = 1 << 28  # of one tensor
+_COUNTS = ("blocksize", "dilations", "group", "kernel", "kernel_shape", "kernel_size", "num_outputs", "size", "stride", "strides")
+_MARGINS = ("output_padding", "pad_amount", "pads")
+_LONGEST_STEP = 2**31 - 1  # of 32 bits, as in C
 
 
 def read_graph(path: Path) -> Graph:
@@ -53,19 +58,32 @@ def graph_of(model: onnx.ModelProto) -> Graph:
     opset = _opset(model)
     for place, node in enumerate(model.graph.node):
         _assert_known(node, place, opset)
+    if opset < OLDEST:
+        _assert_whole(model.graph)
     graph = raised(model, opset, _CUSTOM).graph
     nodes, constants = nodes_of(graph)
     declared = {a.tensor_name: _declared(a) for a in graph.quantization_annotation}
     inputs = {value.name: _entry(value, declared.get(value.name)) for value in graph.input if value.name not in constants}
     outputs = [value.name for value in graph.output]
     ordered = _in_order(nodes, {*constants, *inputs})
-    made = {name for node in ordered for name in node.outputs} | set(constants) | set(inputs)
     if not inputs or not outputs or not ordered:
         what = "input" if not inputs else "output" if not outputs else "operator"
         raise ModelError(f"The graph has no {what}; export the network with its inputs, layers and outputs.")
-    if missing := next((name for name in outputs if name not in made), None):
-        raise ModelError(f"The graph's output {missing} is computed by no node; export the network again.")
+    _assert_computed(graph, ordered, {*constants, *inputs})
     return Graph(ordered, constants, inputs, outputs, max(opset, OLDEST))
+
+
+def _assert_whole(graph: onnx.GraphProto) -> None:
+    """Refuse nodes and outputs that read what there is not: onnx's converter ends the process on them."""
+    nodes, constants = nodes_of(graph)
+    known = {*constants, *(value.name for value in graph.input)}
+    _assert_computed(graph, _in_order(nodes, known), known)
+
+
+def _assert_computed(graph: onnx.GraphProto, nodes: Iterable[Node], known: Iterable[str]) -> None:
+    made = {*known, *(name for node in nodes for name in node.outputs)}
+    if missing := next((value.name for value in graph.output if value.name not in made), None):
+        raise ModelError(f"The graph's output {missing} is computed by no node; export the network again.")
 
 
 def nodes_of(graph: onnx.GraphProto) -> tuple[list[Node], dict[str, np.ndarray]]:
@@ -91,15 +109,14 @@ def _opset(model: onnx.ModelProto) -> int:
 
 
 def _constant(tensor: TensorProto) -> tuple[str, np.ndarray]:
-    size = 1
-    for dim in tensor.dims:
-        size *= max(0, dim)
-    if size > _MOST_VALUES:
-        raise ModelError(f"Constant {tensor.name} says that it has {size} values; at most {_MOST_VALUES} can be read.")
-    try:
+    size = math.prod(tensor.dims)
+    if size > MOST_STORED:
+        raise ModelError(f"Constant {tensor.name} says that it has {size} values; at most {MOST_STORED} can be read.")
+    damaged = f"Constant {tensor.name} is damaged: its bytes are not those of its type and shape {list(tensor.dims)}."
+    if min(tensor.dims, default=0) < 0:
+        raise ModelError(damaged)
+    with translated(lambda _: ModelError(damaged)):
         value = numpy_helper.to_array(tensor)
-    except Exception:  # whatever its bytes and its shape disagree about
-        raise ModelError(f"Constant {tensor.name} is damaged: its bytes are not those of its type and shape {list(tensor.dims)}.") from None
     value = value.astype(HELD_IN.get(tensor.data_type, value.dtype))
     if value.dtype.kind not in "biuf":
         expected = "integers, float16, float32 or float64"
@@ -116,7 +133,7 @@ def _where(proto: onnx.NodeProto, place: int) -> str:
 def _assert_known(proto: onnx.NodeProto, place: int, opset: int) -> None:
     """`ModelError` for a node that is no operator of ONNX, qonnx or FINN, or not as its opset has it."""
     where = _where(proto, place)
-    if not all(isinstance(name, str) and (name.isprintable() and len(name) <= _LONGEST_NAME) for name in (where, *proto.input, *proto.output)):
+    if not all(isinstance(name, str) and (name.isprintable() and len(name) <= LONGEST_NAME) for name in (where, *proto.input, *proto.output)):
         raise ModelError(f"Node {place} has a name that cannot be printed on one line.")
     known = proto.op_type in _CUSTOM or onnx.defs.has(proto.op_type)
     if proto.domain not in _DOMAINS or not known:
@@ -146,10 +163,9 @@ def reads(node: onnx.NodeProto) -> list[str]:
 
 def _node(proto: onnx.NodeProto, place: int) -> Node:
     where = _where(proto, place)
-    try:
+    with translated(lambda _: ModelError(f"{where} ({proto.op_type}) has a damaged attribute.")):
         flags = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
-    except Exception:
-        raise ModelError(f"{where} ({proto.op_type}) has a damaged attribute.") from None
+    _assert_windows(proto, where, flags)
     operator = {"IntQuant": "Quant"}.get(proto.op_type, proto.op_type)
     inputs = reads(proto)
     while inputs and not inputs[-1]:  # an optional input that is not given
@@ -157,13 +173,21 @@ def _node(proto: onnx.NodeProto, place: int) -> Node:
     return Node(operator, inputs, list(proto.output), flags, where)
 
 
+def _assert_windows(proto: onnx.NodeProto, where: str, flags: Mapping[str, Any]) -> None:
+    """Refuse a window of no size and steps that lead nowhere: onnx and onnxruntime divide by them and end the process."""
+    least = dict.fromkeys(_COUNTS, 1) | ({} if proto.op_type == "Pad" else dict.fromkeys(_MARGINS, 0))
+    for name in least.keys() & flags.keys():
+        found = np.atleast_1d(flags[name])
+        if found.dtype.kind not in "iu" or not np.all((found >= least[name]) & (found <= _LONGEST_STEP)):
+            said = f"{where} ({proto.op_type}) has {name} {np.asarray(flags[name]).tolist()}"
+            raise ModelError(f"{said}; expected whole numbers from {least[name]} to {_LONGEST_STEP}.")
+
+
 def _as_the_standard_says(proto: onnx.NodeProto, where: str, opset: int) -> None:
     context = onnx.checker.C.CheckerContext()
     context.ir_version, context.opset_imports = _CHECKED, {"": opset}
-    try:
+    with translated(lambda said: ModelError(f"{where} ({proto.op_type}) is not as opset {opset} has it: {said}.")):
         onnx.checker.check_node(proto, context)
-    except Exception as error:  # the checker is C++, and what it raises depends on where it stumbles
-        raise ModelError(f"{where} ({proto.op_type}) is not as opset {opset} has it: {str(error).splitlines()[0][:160].rstrip('.')}.") from None
 
 
 def _taken_as_constant(node: Node, constants: dict[str, np.ndarray]) -> bool:
@@ -184,11 +208,9 @@ def _declared(annotation: onnx.TensorAnnotation) -> tuple[int, int] | None:
     """(lowest, highest) of FINN's datatype annotation, or of our own that is narrower; None for a real type."""
     said = {pair.key: pair.value for pair in annotation.quant_parameter_tensor_names}
     text = said.get("finn_datatype", "FLOAT32")
-    try:
+    with translated(lambda _: ModelError(f"{annotation.tensor_name} is annotated {text}, which is no datatype of FINN.")):
         kind = DataType[text]
         low, high = map(int, said[RANGE].split()) if RANGE in said else (kind.min(), kind.max())
-    except Exception:  # the class of what it raises depends on the text
-        raise ModelError(f"{annotation.tensor_name} is annotated {text}, which is no datatype of FINN.") from None
     if not kind.is_integer():
         return None
     if not kind.min() <= low <= high <= kind.max():
@@ -202,20 +224,31 @@ def _entry(value: onnx.ValueInfoProto, declared: tuple[int, int] | None) -> Entr
         found = TensorProto.DataType.Name(kind).lower() if kind in TensorProto.DataType.values() else f"ONNX type {kind}"
         expected = "float, double, float16, int8, uint8, int16 or uint16"
         raise ModelError(f"Input {value.name} is of type {found}; expected {expected}: declare it so and cast behind it.")
-    shape, known = (1, *(dim.dim_value for dim in dims[1:])), [dim.dim_value or dim.dim_param or "?" for dim in dims]
-    if len(dims) < 2:
-        expected = "a batch and sizes behind it: export it with an axis of samples in front"
-        raise ModelError(f"Input {value.name} has shape {known}; expected {expected}.")
-    if min(shape) < 1:
-        raise ModelError(
-            f"Input {value.name} has shape {known}; expected a batch and fixed sizes behind it:"
-            f" `python -m onnxruntime.tools.make_dynamic_shape_fixed --input_name {value.name} --input_shape 1,...`"
-            " writes them into the file."
-        )
-    if np.prod(shape, dtype=np.float64) > _MOST_VALUES:
-        raise ModelError(f"Input {value.name} has shape {list(shape)}, too large to be held.")
+    shape = (1, *(dim.dim_value for dim in dims[1:]))
+    _assert_shape(value.name, shape, dims)
+    if declared and declared[1] - declared[0] >= 2**MOST_BITS:
+        raise ModelError(f"Input {value.name} is annotated {declared[0]} to {declared[1]}; expected at most {MOST_BITS} bits.")
     real = np.float32 if kind in _INTEGERS else helper.tensor_dtype_to_np_dtype(kind).type
     return Entry(shape, _INTEGERS.get(kind, declared), kind in _INTEGERS, real)
+
+
+def _assert_shape(name: str, shape: tuple[int, ...], dims: Sequence[Any]) -> None:
+    """`ModelError` for an input that has no sizes, or larger ones than can be held."""
+    if len(dims) > MOST_AXES:
+        raise ModelError(f"Input {name} has {len(dims)} axes; at most {MOST_AXES} can be read.")
+    known = [dim.dim_value or dim.dim_param or "?" for dim in dims]
+    if len(dims) < 2:
+        expected = "a batch and sizes behind it: export it with an axis of samples in front"
+        raise ModelError(f"Input {name} has shape {known}; expected {expected}.")
+    if min(shape) < 1:
+        raise ModelError(
+            f"Input {name} has shape {known}; expected a batch and fixed sizes behind it:"
+            f" `python -m onnxruntime.tools.make_dynamic_shape_fixed --input_name {name} --input_shape 1,...`"
+            " writes them into the file."
+        )
+    if math.prod(shape) > MOST_COMPUTED or math.prod(shape) * dims[0].dim_value > MOST_LOOKED_AT:
+        said = f"at most {MOST_COMPUTED} values of a sample can be held, and {MOST_LOOKED_AT} of a batch"
+        raise ModelError(f"Input {name} has shape {known}; {said}.")
 
 
 def _in_order(nodes: Iterable[Node], known: set[str]) -> list[Node]:

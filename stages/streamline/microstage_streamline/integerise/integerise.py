@@ -155,7 +155,7 @@ class Integeriser(Emitter):
     def _keeps_integers(self, node: Node) -> bool:
         """Whether `node` leaves integers as they are and changes their scale alone."""
         if node.op == "DequantizeLinear":
-            return len(node.inputs) < 3 or not np.any(self.constants[node.inputs[2]])
+            return len(node.inputs) < 3 or node.inputs[2] in self.constants and not np.any(self.constants[node.inputs[2]])
         return node.op in ("Rescale", "Identity")
 
     def integers(self, name: str) -> Integers:

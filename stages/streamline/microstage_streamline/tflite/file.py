@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,8 @@ import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from microstage.errors import ModelError
+from microstage.foreign import translated
+from microstage.limits import LONGEST_NAME, MOST_AXES, MOST_COMPUTED, MOST_NODES, MOST_STORED
 
 __all__ = ["Operator", "Tensor", "TfliteFile", "read_tflite"]
 
@@ -19,7 +22,6 @@ _TYPES = {
     "INT8": np.int8, "UINT8": np.uint8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64,
     "FLOAT32": np.float32, "FLOAT16": np.float16, "FLOAT64": np.float64, "BOOL": np.bool_, "INT4": np.int8,
 }  # fmt: skip
-_LONGEST_NAME, _MOST_VALUES, _LARGEST_RANK = 1000, 1 << 28, 8
 
 
 def _names(kinds: type) -> dict[int, str]:
@@ -107,13 +109,9 @@ def _short(name: str) -> str:
 def read_tflite(path: Path) -> TfliteFile:
     """What is in `path`; `ModelError` for a file that is damaged, or that holds more than one graph of plain tensors."""
     content = path.read_bytes()
-    try:
-        model = schema.ModelT.InitFromPackedBuf(content, 0)
-        return _checked(_read(model, content))
-    except ModelError:
-        raise
-    except Exception:  # a flatbuffer's offsets lead anywhere, and what that raises is its reader's own
-        raise ModelError("This is a damaged .tflite file: its offsets or sizes lead beyond its end; convert the network again.") from None
+    damaged = "This is a damaged .tflite file: its offsets or sizes lead beyond its end; convert the network again."
+    with translated(lambda _: ModelError(damaged)):
+        return _checked(_read(schema.ModelT.InitFromPackedBuf(content, 0), content))
 
 
 def _read(model: Any, content: bytes) -> TfliteFile:
@@ -142,17 +140,20 @@ def _text(name: Any) -> str:
 
 def _tensor(place: int, raw: Any, buffers: list[Any], names: set[str]) -> Tensor:
     name = _text(raw.name) or f"tensor_{place}"
-    if not name.isprintable() or len(name) > _LONGEST_NAME:
+    if not name.isprintable() or len(name) > LONGEST_NAME:
         raise ModelError(f"Tensor {place} has a name that cannot be printed on one line.")
     name = name if name not in names else f"{name}_{place}"
     names.add(name)
     kind, shape = _TENSORS.get(raw.type, str(raw.type)), tuple(_places(raw.shape))
     if raw.sparsity is not None:
         raise ModelError(f"Tensor {name} is stored sparsely; convert the file with dense weights.")
-    if min(shape, default=1) < 1 or len(shape) > _LARGEST_RANK or np.prod(shape, dtype=np.float64) > _MOST_VALUES:
-        raise ModelError(f"Tensor {name} has shape {list(shape)}; expected fixed sizes that can be held.")
+    if min(shape, default=1) < 1 or len(shape) > MOST_AXES:
+        raise ModelError(f"Tensor {name} has shape {list(shape[: MOST_AXES + 1])}; expected fixed sizes of at most {MOST_AXES} axes.")
     dtype = np.dtype(_TYPES[kind]) if kind in _TYPES else None
-    return Tensor(place, name, shape, kind, dtype, _data(name, raw, kind, dtype, shape, buffers), *_quantised(name, raw, shape))
+    data = _data(name, raw, kind, dtype, shape, buffers)
+    if math.prod(shape) > (most := MOST_COMPUTED if data is None else MOST_STORED):
+        raise ModelError(f"Tensor {name} has shape {list(shape)}; at most {most} values can be held.")
+    return Tensor(place, name, shape, kind, dtype, data, *_quantised(name, raw, shape))
 
 
 def _data(name: str, raw: Any, kind: str, dtype: np.dtype | None, shape: tuple[int, ...], buffers: list[Any]) -> np.ndarray | None:
@@ -191,6 +192,8 @@ def _checked(file: TfliteFile) -> TfliteFile:
     """The file, if its operators read what there is before them."""
     if not file.inputs or not file.outputs or not file.operators:
         raise ModelError(f"The file has no {'input' if not file.inputs else 'output' if not file.outputs else 'operator'}.")
+    if len(file.operators) > MOST_NODES:
+        raise ModelError(f"The file has {len(file.operators)} operators; at most {MOST_NODES} can be read.")
     known = {tensor.place for tensor in file.tensors if tensor.data is not None} | {-1, *file.inputs}
     for operator in file.operators:
         for place in _within(operator.inputs, file):

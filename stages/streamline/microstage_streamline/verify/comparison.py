@@ -21,7 +21,7 @@ from microstage_streamline.verify.samples import Samples, rows
 
 __all__ = ["Comparison"]
 
-_AT_ONCE = (8, 16)  # samples first, and then
+_FIRST = 8  # samples, at most
 _NOTICED = 2.0**-16  # of a tensor's largest value: an error of more is looked at, however small a part of a level
 
 
@@ -37,7 +37,8 @@ class Comparison:
         """Compare, a few samples at a time; `VerificationError` names the first layer that differs."""
         layers = [layer for layer in layers if samples.entries.keys() >= set(layer.entries)]
         quotas, done = shared(layers, samples.count), 0
-        for part in samples.parts(*_AT_ONCE):
+        size = self.normal.graph.at_once
+        for part in samples.parts(min(_FIRST, size), size):
             open_ = [layer for layer in layers if done < quotas[layer.tensor] and not layer.reason]
             wanted = {name for layer in open_ for name in (layer.source, *layer.reads.values())}
             values = self.normal.graph.run(part.fed, wanted)

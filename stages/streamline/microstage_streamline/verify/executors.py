@@ -7,6 +7,7 @@ is read with a lower IR number, which says nothing of what its operators mean.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -18,6 +19,7 @@ from qonnx.custom_op.base import CustomOp
 from qonnx.custom_op.registry import getCustomOp, hasCustomOp
 
 from microstage.errors import ModelError
+from microstage.foreign import translated
 from microstage_streamline.graph.narrow import narrow_tensors
 from microstage_streamline.graph.read import reads
 
@@ -173,11 +175,9 @@ class _Session:
 
     def run(self, values: Arrays) -> dict[str, np.ndarray]:
         fed = {name: np.ascontiguousarray(values[name]) for name in self.inputs}
-        try:
+        with _refusals_of(self.by):
             self.session = self.session or self._opened(fed)
             return dict(zip(self.outputs, self.session.run(self.outputs, fed)))
-        except Exception as error:  # a foreign program on a foreign file: what it raises is its own
-            raise CannotRun(_said(self.by, error)) from None
 
     def _opened(self, fed: Arrays) -> onnxruntime.InferenceSession:
         kinds = {name: helper.np_dtype_to_tensor_dtype(value.dtype) for name, value in fed.items()}
@@ -208,12 +208,10 @@ class _Function:
 
     def run(self, values: Arrays) -> dict[str, np.ndarray]:
         context = {**self.constants, **{name: values[name] for name in self.node.input if name in values}}
-        try:
+        with _refusals_of(self.by), np.errstate(all="ignore"):
             operator = getCustomOp(self.node, self.version)
             context |= self._places(operator, context)
             operator.execute_node(context, self.graph)
-        except Exception as error:
-            raise CannotRun(_said(self.by, error)) from None
         return {name: np.asarray(context[name]) for name in self.node.output}
 
     def _places(self, operator: CustomOp, context: Arrays) -> dict[str, np.ndarray]:
@@ -249,9 +247,9 @@ def _typed(graph: onnx.GraphProto, names: Iterable[str]) -> onnx.GraphProto:
     return onnx.GraphProto(quantization_annotation=said, value_info=graph.value_info)
 
 
-def _said(by: str, error: Exception) -> str:
-    """A foreign program's complaint in one line."""
-    return f"{by}: {' '.join(str(error).split())[:200].rstrip('.')}"
+def _refusals_of(by: str) -> AbstractContextManager[None]:
+    """A foreign program's complaint is a `CannotRun`, in one line."""
+    return translated(lambda said: CannotRun(f"{by}: {said}"))
 
 
 def _is_qonnx(node: onnx.NodeProto) -> bool:

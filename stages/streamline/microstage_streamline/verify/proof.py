@@ -11,6 +11,7 @@ from qonnx.core.onnx_exec import execute_onnx
 
 from microstage import golden
 from microstage.errors import VerificationError
+from microstage.foreign import translated
 from microstage.integer import Interpreter, QTensor
 from microstage.integer.sequence import integers
 from microstage.stage import Job
@@ -20,7 +21,6 @@ from microstage_streamline.integerise.made import Integers
 
 __all__ = ["Proof"]
 
-_AT_ONCE = 16
 _COUNT = "XnorPopcountMatMul"
 _EXACT_IN_FLOAT32 = 1 << 24
 _EXECUTED_BY_QONNX = 2
@@ -62,8 +62,8 @@ class Proof:
 
     def _parts(self) -> Iterator[dict[str, Any]]:
         count = max(len(getattr(value, "ints", value)) for value in self.vectors.values())
-        for start in range(0, count, _AT_ONCE):
-            yield {name: _rows(value, start, start + _AT_ONCE) for name, value in self.vectors.items()}
+        for start in range(0, count, step := self.normal.graph.at_once):
+            yield {name: _rows(value, start, start + step) for name, value in self.vectors.items()}
 
     def _within_types(self, found: Mapping[str, np.ndarray]) -> None:
         """What was observed fits what was proven."""
@@ -90,7 +90,9 @@ class Proof:
         rows = [0, len(next(iter(vectors.values()))) - 1][:_EXECUTED_BY_QONNX]
         compared = dict.fromkeys(self.made.outputs, 0)
         for row in rows:
-            executed = execute_onnx(self.part.model, {n: vectors[n][row : row + 1].astype(np.float32) for n in self.written.entered})
+            fed = {name: vectors[name][row : row + 1].astype(np.float32) for name in self.written.entered}
+            with translated(lambda said: VerificationError(f"qonnx cannot run the FINN-ONNX that was made: {said}.")):
+                executed = execute_onnx(self.part.model, fed)
             for name in compared:
                 compared[name] += golden.compare(f"qonnx {name}", integers(vectors[name][row : row + 1]), integers(executed[name])).compared
         for name, count in compared.items():
@@ -105,12 +107,13 @@ class _Found:
         made = {name for node in nodes for name in node.output} | {value.name for value in part.model.graph.input}
         made &= {name for node in nodes for name in node.input} | {value.name for value in part.model.graph.output}
         self.stored, self.tensors, self.bits = part.laid.stored, {}, set()
-        for tensor in (name for node in part.made.nodes for name in node.outputs):
+        ends = {output: (found if isinstance(found, Integers) else found.start).name for output, found in part.made.outputs.items()}
+        entered = [tensor for tensor in part.made.inputs if tensor in ends.values()]  # which are answered as they are
+        for tensor in (*(name for node in part.made.nodes for name in node.outputs), *entered):
             lying = self.stored.get(renamed.get(tensor, tensor))
             if lying is not None and made & {lying.name, f"{lying.name}{BITS}"}:
                 self.bits |= set() if lying.name in made else {tensor}
                 self.tensors[tensor] = replace(lying, name=lying.name if lying.name in made else f"{lying.name}{BITS}")
-        ends = {output: (found if isinstance(found, Integers) else found.start).name for output, found in part.made.outputs.items()}
         self.outputs = {output: tensor for output, tensor in ends.items() if tensor in self.tensors}
         self.names = {lying.name for lying in self.tensors.values()}
         counts = {node.output[0]: len(part.model.get_initializer(node.input[1])) for node in nodes if node.op_type == _COUNT}

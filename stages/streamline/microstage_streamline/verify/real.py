@@ -22,7 +22,6 @@ from microstage_streamline.verify.samples import described
 __all__ = ["PREFIX", "real_vectors"]
 
 PREFIX = "real."
-_AT_ONCE = 16
 _QUANTISERS = ("QuantizeLinear", "Quant", "BipolarQuant", "QuantLevels", "MultiThreshold")
 _CARRYING = ("DequantizeLinear", "LessZeroPoint", "Clip", "Relu", "Min", "Max", "Identity", "Rescale", "Cast")
 "From the quantiser to where integers enter."
@@ -99,8 +98,8 @@ def real_vectors(
         values[entry.real] = _apart(entry, values[entry.real])
         if "precision" not in entry.described and np.any(_roundings(entry, values[entry.real]) > _COARSE):
             return _none(job, f"float32 cannot tell levels of {entry.real} apart behind what stands before its quantiser")
-    for start in range(0, len(next(iter(values.values()))), _AT_ONCE):
-        some = {name: value[start : start + _AT_ONCE] for name, value in values.items()}
+    for start in range(0, len(next(iter(values.values()))), step := part.normal.graph.at_once):
+        some = {name: value[start : start + step] for name, value in values.items()}
         taken = {entry.real: _as_fed(part, entry, some[entry.real]) for entry in entries}
         found = part.normal.graph.run(taken, [*outputs, *(entry.tensor for entry in entries)])
         for entry in entries:

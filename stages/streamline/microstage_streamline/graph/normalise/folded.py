@@ -11,18 +11,17 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from microstage.errors import ModelError
+from microstage.foreign import translated
 from microstage.integer import QTensor, real
-from microstage_streamline.graph.graph import MalformedModel, Node
+from microstage_streamline.graph.graph import Node
 
-__all__ = ["MOST_FOLDED", "folded"]
-
-MOST_FOLDED = 1 << 26  # values that folding may make
+__all__ = ["folded"]
 
 
 def folded(node: Node, constants: Mapping[str, Any], opset: int) -> dict[str, np.ndarray]:
-    """The outputs of an operator of ONNX on `constants`, by name.
+    """The outputs of an operator of ONNX on `constants`, by name; `ModelError` for what onnx cannot evaluate, or is no number.
 
-    `ModelError` for what onnx cannot evaluate, or is no number; `MalformedModel` for what would need too much memory.
+    Precondition: they are of modest size (graph.sizes).
     """
     names = list(dict.fromkeys(filter(None, node.inputs)))
     outputs = [name for name in node.outputs if name]
@@ -31,13 +30,9 @@ def folded(node: Node, constants: Mapping[str, Any], opset: int) -> dict[str, np
         [numpy_helper.from_array(_as_stored(constants[name]), name) for name in names],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    _assert_modest(node, model)
-    try:
-        with np.errstate(all="ignore"):
-            found = ReferenceEvaluator(model).run(None, {})
-    except Exception as error:  # what it raises depends on where it stumbles
-        reason = " ".join(str(error).split())[:120].rstrip(".")
-        raise ModelError(f"{node.op} of constants cannot be evaluated: {reason}") from None
+    said = f"{node.op} of constants cannot be evaluated"
+    with translated(lambda reason: ModelError(f"{said}: {reason}")), np.errstate(all="ignore"):
+        found = ReferenceEvaluator(model).run(None, {})
     values = {name: np.asarray(value) for name, value in zip(outputs, found)}
     if not all(_is_number(value) for value in values.values()):
         raise ModelError(f"{node.op} of constants gives what is no number")
@@ -51,15 +46,3 @@ def _is_number(value: np.ndarray) -> bool:
 def _as_stored(value: Any) -> np.ndarray:
     """A constant as the file has it; the dequantised integers of one are float32, rounded once."""
     return real(value).astype(np.float32) if isinstance(value, QTensor) else np.asarray(value)
-
-
-def _assert_modest(node: Node, model: onnx.ModelProto) -> None:
-    """Refuse, before it is made, what is small in the file and large in memory."""
-    try:
-        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    except Exception:  # the evaluator says what is wrong with the node
-        return
-    for value in [*inferred.output, *inferred.value_info]:
-        shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-        if np.prod(shape, dtype=np.float64) > MOST_FOLDED:
-            raise MalformedModel(f"{node} makes a constant of shape {shape}; at most {MOST_FOLDED} values can be held.")

@@ -15,9 +15,11 @@ from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
 from microstage.integer.registry import POINTWISE, Kind, knows, named
+from microstage.limits import MOST_WORK
 from microstage_streamline.graph.graph import Graph, MalformedModel, Node, saying_where
-from microstage_streamline.graph.normalise.folded import MOST_FOLDED, folded
+from microstage_streamline.graph.normalise.folded import folded
 from microstage_streamline.graph.normalise.rewrite import REWRITES
+from microstage_streamline.graph.sizes import sizes_of
 
 __all__ = ["Normaliser", "is_quantised"]
 
@@ -49,7 +51,7 @@ class Normaliser:
         self.origin: dict[str, str] = {}
         self.seen: dict[Any, Node] = {}
         self.makers: dict[str, Node] = {}
-        self.count = 0
+        self.count = self.work = 0
         self._readers: dict[str, list[Node]] = {}
         self._fixed = set(graph.constants)
         for node in graph.nodes:
@@ -64,6 +66,7 @@ class Normaliser:
         while queue:
             node = queue.pop()
             node.inputs = [self.renamed.get(name, name) for name in node.inputs]
+            self._assert_modest(node)
             replaced = self._rewritten(node)
             if replaced is not None:
                 queue += reversed(replaced)
@@ -116,6 +119,15 @@ class Normaliser:
             if follows and any(self.reaches_integers(output) for output in node.outputs):
                 return True
         return False
+
+    def _assert_modest(self, node: Node) -> None:
+        """Refuse what is small in the file and large in memory, or without an end in time, before it is made."""
+        stored = all(not name or self.is_constant(name) for name in node.inputs)
+        found = sizes_of(node, self.values, stored)
+        self.work += found.work
+        self.graph.heaviest = max(self.graph.heaviest, found.values)
+        if self.work > MOST_WORK:
+            raise MalformedModel(f"The network needs more than {MOST_WORK} multiplications up to {node}; at most that can be proven.")
 
     def _rewritten(self, node: Node) -> list[Node] | None:
         """What stands for `node`; None for a node that stays as it is."""
@@ -171,10 +183,7 @@ class Normaliser:
             return folded(node, self.values, self.graph.opset)
         if not knows(node.op):
             raise ModelError(f"{node.op} is no operator of the integer reference")
-        found = run_node(node.proto(), self.values)
-        if any(np.size(getattr(value, "ints", value)) > MOST_FOLDED for value in found.values()):
-            raise ModelError(f"an output of more than {MOST_FOLDED} values")
-        return found
+        return run_node(node.proto(), self.values)
 
 
 def _alive(nodes: list[Node], outputs: list[str]) -> tuple[list[Node], set[str]]:

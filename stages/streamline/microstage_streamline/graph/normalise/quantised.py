@@ -8,9 +8,10 @@ import numpy as np
 
 from microstage.errors import ModelError
 from microstage.integer import QTensor
+from microstage.integer.quantisers import bits_of
 from microstage.integer.registry import Kind, operator, positive_scale
 from microstage.integer.tensor import real
-from microstage_streamline.graph.graph import Node
+from microstage_streamline.graph.graph import MalformedModel, Node
 from microstage_streamline.graph.normalise.normaliser import is_quantised
 from microstage_streamline.graph.normalise.rewrite import Rewrite, registered
 
@@ -57,6 +58,25 @@ class ScaleAlone(Rewrite):
     def sides(normal, node) -> list[str]:
         """The computed input and the constant one."""
         return node.inputs if node.op == "Div" or not normal.is_constant(node.inputs[0]) else node.inputs[::-1]
+
+
+@registered
+class NoAbsurdQuantiser(Rewrite):
+    """A quantiser has one width, of 1 to 32 bits, and scales other than 0, or the file is wrong. Never rewrites."""
+
+    operators = ("Quant", "Trunc")
+
+    def matches(self, normal, node):
+        stored = [normal.graph.constants.get(name) for name in node.inputs]
+        try:
+            for width in (stored[3:4] if node.op == "Quant" else [stored[3], stored[-1]]):
+                if width is not None:
+                    bits_of(width)
+            if stored[1] is not None and not np.all(real(stored[1])):
+                raise ModelError("has a scale of 0, which is no step from level to level")
+        except ModelError as error:
+            raise MalformedModel(f"{node} {error}.") from None
+        return False
 
 
 @registered
