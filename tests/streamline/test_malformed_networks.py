@@ -177,6 +177,7 @@ ABSURD = {  # what the sentence says, too
     "copies": (of_constants("Tile", _IMAGE, np.array([1, 1, 1, 10**8])), "makes a constant of shape [1, 1, 4, 400000000]"),
     "a constant of shape": (edited(bomb), "makes a constant of shape [1048576, 1048576]"),
     "functions of functions": (multiplied(60), "has more than 10^9 nodes; at most 8192"),
+    "one output more": (edited(lambda m: m.graph.node[0].output.append("more")), "computes no more of it"),
     "too many nodes": (edited(lambda m: m.graph.node.extend([m.graph.node[0]] * 9000)), "nodes; at most 8192"),
 }
 

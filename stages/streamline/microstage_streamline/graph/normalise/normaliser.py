@@ -183,7 +183,10 @@ class Normaliser:
             return folded(node, self.values, self.graph.opset)
         if not knows(node.op):
             raise ModelError(f"{node.op} is no operator of the integer reference")
-        return run_node(node.proto(), self.values)
+        found = run_node(node.proto(), self.values)
+        if lacking := [name for name in node.outputs if name and name not in found]:
+            raise ModelError(f"the integer reference computes no {lacking[0]} of it")
+        return found
 
 
 def _alive(nodes: list[Node], outputs: list[str]) -> tuple[list[Node], set[str]]:
