@@ -34,10 +34,10 @@ def run(job: Job) -> None:
 def table(time: np.ndarray, network: np.ndarray, dft: np.ndarray) -> list[str]:
     """A head and at most 20 rows, evenly thinned, first and last among them; amplitudes [n, 4]."""
     shown = np.unique(np.linspace(0, len(time) - 1, min(_ROWS, len(time))).round().astype(int))
-    lines = ["".join(["    time/s", *(f"{name:>19}" for name in (*_ORDERS, "THD/%"))])]
+    lines = ["".join(["    time/s", *(f"{name:>23}" for name in (*_ORDERS, "THD/%"))])]
     for k in shown:
         pairs = [*zip(network[k], dft[k]), (100 * thd(network[k][None])[0], 100 * thd(dft[k][None])[0])]
-        lines.append("".join([f"{time[k]:10.4f}", *(f"{_cell(a):>9} /{_cell(b):>8}" for a, b in pairs)]))
+        lines.append("".join([f"{time[k]:10.4f}", *(f"{_cell(a):>11} /{_cell(b):>10}" for a, b in pairs)]))
     return lines
 
 
