@@ -22,6 +22,7 @@ from microstage.errors import ModelError
 from microstage.foreign import translated
 from microstage_streamline.graph.narrow import narrow_tensors
 from microstage_streamline.graph.read import reads
+from microstage_streamline.verify.unsaturated import unsaturated
 
 __all__ = ["CannotRun", "Program", "Untouched"]
 
@@ -184,7 +185,8 @@ class _Session:
         inputs = [helper.make_tensor_value_info(name, kind, [None] * fed[name].ndim) for name, kind in kinds.items()]
         outputs = [onnx.ValueInfoProto(name=name) for name in self.outputs]
         kept = [numpy_helper.from_array(value, name) for name, value in self.constants.items()]
-        graph = helper.make_graph(self.nodes, "layer", inputs, outputs, kept)
+        nodes = unsaturated(self.nodes, {name: value.dtype for name, value in {**self.constants, **fed}.items()})
+        graph = helper.make_graph(nodes, "layer", inputs, outputs, kept)
         opset = next((o.version for o in self.model.opset_import if o.domain in ("", "ai.onnx")), 1)
         opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=int(np.clip(self.model.ir_version, *_IRS)))
