@@ -12,7 +12,7 @@ import pytest
 from conftest import Toy
 
 from microstage.errors import EnvironmentProblem, IntegrityError, MicrostageError, ParameterError
-from microstage.runner import engine, publishing
+from microstage.runner import chosen_registry, engine, publishing
 from microstage.runner import registry as registry_client
 from microstage.runner.images import Images
 from microstage.runner.registry import Registry
@@ -372,7 +372,7 @@ def docker(tmp_path, monkeypatch):
         return log
 
     engine.find.cache_clear()
-    publishing._answering.cache_clear()
+    chosen_registry._answering.cache_clear()
     yield put
     engine.find.cache_clear()
 

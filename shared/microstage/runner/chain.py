@@ -21,9 +21,10 @@ from microstage import datasets
 from microstage.ending import meaning
 from microstage.errors import ArtefactError, IntegrityError, ParameterError, VerificationError
 from microstage.models.own import FILE
-from microstage.runner import publishing, runs
+from microstage.runner import runs
 from microstage.runner.artefact import Artefact
 from microstage.runner.backend import Backend
+from microstage.runner.chosen_registry import chosen
 from microstage.runner.declarations import DATASET, FILES, MODULE, Stage, needed
 from microstage.runner.digests import Digests
 from microstage.runner.entrance import OwnFiles
@@ -119,9 +120,13 @@ class Chain:
         return usable
 
     def _pulled(self, step: Step) -> Step | None:
-        """The step with its artefact from the registry, if one was chosen (`publishing.choose`) and has it."""
-        registry = publishing.chosen()
-        artefact = registry and publishing.fetch(registry, self.store, step.stage.name, step.about["key"])
+        """The step with its artefact from the registry, if one was chosen (`chosen_registry.choose`) and has it."""
+        registry = chosen()
+        if registry is None:
+            return None
+        from microstage.runner import publishing
+
+        artefact = publishing.fetch(registry, self.store, step.stage.name, step.about["key"])
         if not artefact:
             return None
         print(f"{step.stage.name}: pulled from {registry.name} (key {step.about['key'][:16]})", flush=True)

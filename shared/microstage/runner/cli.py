@@ -8,7 +8,7 @@ from pathlib import Path
 from microstage.datasets.locations import DOWNLOADED
 from microstage.errors import ArtefactError, ParameterError
 from microstage.runner import accuracy as pooled_accuracy
-from microstage.runner import backend, memory, publishing, report, runs
+from microstage.runner import backend, chosen_registry, memory, report, runs
 from microstage.runner.chain import Chain
 from microstage.runner.declarations import load_stages
 from microstage.runner.entrance import OwnFiles, entered
@@ -34,7 +34,7 @@ class Session:
         self.repository = repository
         self.volumes = Path(typed.get("VOLUMES") or repository / "volumes").resolve()
         self.store = Store(self.volumes, Keys.chosen(self.volumes, typed))
-        publishing.choose(typed.get("REGISTRY"))
+        chosen_registry.choose(typed.get("REGISTRY"))
         memory.choose(typed.get("MEMORY"))
         stages = load_stages(repository)
         self.again = runs.find(self.store, runs.trained(stages), typed["RUN"]) if "RUN" in typed else None
@@ -216,6 +216,7 @@ def pack(session: Session) -> None:
 
 def push(session: Session) -> None:
     """The selected run's artefacts, and the images that are here, into REGISTRY=."""
+    from microstage.runner import publishing
     from microstage.runner.images import Images
 
     steps = _finished(session)
@@ -225,6 +226,8 @@ def push(session: Session) -> None:
 
 def pull(session: Session) -> None:
     """The selected run, as far as REGISTRY= has it."""
+    from microstage.runner import publishing
+
     publishing.pull(session.chain(), session.stage(default=list(session.stages)[-1]), wanted="STAGE" in session.typed)
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 
 from microstage.errors import EnvironmentProblem, IntegrityError
 from microstage.runner import bases
+from microstage.runner.chosen_registry import chosen
 from microstage.runner.engine import Engine
-from microstage.runner.publishing import chosen
 from microstage.runner.registry import Registry
 
 __all__ = ["chosen", "pull_base", "pull_image", "push", "stand_ins"]

@@ -7,8 +7,6 @@ believed where the files are those of its manifest.json and this one is of the k
 
 from __future__ import annotations
 
-import functools
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,55 +16,21 @@ from microstage.errors import ArtefactError, ConflictError, EnvironmentProblem, 
 from microstage.progress import progress
 from microstage.received import assert_room, clashing, inside
 from microstage.runner.artefact import MANIFEST, Artefact
+from microstage.runner.chosen_registry import required
 from microstage.runner.declarations import needed
 from microstage.runner.places import Place
 from microstage.runner.registry import MANIFEST_TYPE, Registry, describe
 from microstage.runner.signing import in_registry
 from microstage.runner.store import Store, foreign
 
-__all__ = ["ARTEFACT", "choose", "chosen", "fetch", "pull", "push", "pushed_or_not", "required"]
+__all__ = ["ARTEFACT", "fetch", "pull", "push", "pushed_or_not"]
 
 ARTEFACT = "application/vnd.microstage.artefact.v1"
 _CONFIG = "application/vnd.microstage.manifest.v1+json"
-_VARIABLE = "MICROSTAGE_REGISTRY"
 _TITLE = "org.opencontainers.image.title"
 _DIGEST = re.compile("sha256:[0-9a-f]{64}")
 _KEY_CHARACTERS = 16
 _LARGEST_MANIFEST = 1 << 26  # of an artefact
-
-
-def choose(name: str | None) -> None:
-    """Use the registry REGISTRY=`name` from now on; None leaves the environment's choice, "" is none."""
-    if name is not None:
-        os.environ[_VARIABLE] = name
-    if os.environ.get(_VARIABLE):
-        Registry(os.environ[_VARIABLE])
-
-
-def required() -> Registry:
-    """The chosen registry, which answers; `ParameterError` if none was chosen."""
-    if not os.environ.get(_VARIABLE):
-        raise ParameterError("REGISTRY= is missing: expected host:port/prefix, such as localhost:5000/group.")
-    registry = Registry(os.environ[_VARIABLE])
-    registry.ask()
-    return registry
-
-
-def chosen() -> Registry | None:
-    """The chosen registry if it answers. One that does not is told of once: what it may have is made here."""
-    name = os.environ.get(_VARIABLE)
-    return _answering(name) if name else None
-
-
-@functools.cache
-def _answering(name: str) -> Registry | None:
-    registry = Registry(name)
-    try:
-        registry.ask()
-    except EnvironmentProblem as problem:
-        print(f"registry: {problem} Nothing is pulled.", flush=True)
-        return None
-    return registry
 
 
 def pushed_or_not(registry: Registry, artefact: Artefact) -> bool:
