@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = [
@@ -21,7 +23,7 @@ __all__ = [
     "MOST_STORED",
     "MOST_UNPACKED",
     "MOST_WORK",
-    "hold_memory",
+    "memory_held",
 ]
 
 MOST_BITS = 32
@@ -49,8 +51,9 @@ _SHARE = 0.9  # of the memory, for one stage
 _GROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
-def hold_memory() -> None:
-    """Let this process, and each that it starts, have nine tenths of what the machine or the container has, but no more.
+@contextmanager
+def memory_held() -> Iterator[None]:
+    """Within it, this process, and each that it starts, has nine tenths of what the machine or the container has, but no more.
 
     What asks for more is refused, as `MemoryError`, where the kernel would kill it, or another program, without a word.
     """
@@ -58,6 +61,10 @@ def hold_memory() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     found = [limit for limit in (most, soft, hard) if limit != resource.RLIM_INFINITY]
     resource.setrlimit(resource.RLIMIT_DATA, (min(found), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 def _of_machine() -> int:

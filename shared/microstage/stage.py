@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from microstage.canonical import write_json
 from microstage.ending import TRACE, ended
 from microstage.errors import ParameterError, VerificationError
-from microstage.limits import hold_memory
+from microstage.limits import memory_held
 from microstage.printable import printable
 from microstage.progress import progress
 
@@ -84,10 +84,10 @@ def stage_main(name: str, run: Callable[[Job], None], arguments: list[str] | Non
 
 
 def _work(options: argparse.Namespace, run: Callable[[Job], None]) -> None:
-    hold_memory()
-    job = _job(options)
-    run(job)
-    write_json(job.output / REPORT, {"metrics": job.metrics, "verification": job.verification})
+    with memory_held():
+        job = _job(options)
+        run(job)
+        write_json(job.output / REPORT, {"metrics": job.metrics, "verification": job.verification})
 
 
 def _options(name: str, arguments: list[str] | None) -> argparse.Namespace:

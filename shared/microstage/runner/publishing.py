@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from microstage.errors import ArtefactError, ConflictError, EnvironmentProblem, IntegrityError, ParameterError
+from microstage.errors import ArtefactError, ConflictError, IntegrityError
 from microstage.progress import progress
 from microstage.received import assert_room, clashing, inside
 from microstage.runner.artefact import MANIFEST, Artefact
