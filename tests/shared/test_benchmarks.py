@@ -61,11 +61,14 @@ def test_no_form_changes_a_value():
     network = network_named("drawn-kws-w3a3")
     given, model = inputs_of(network, 8), write_onnx(network, batch=8)
     expected = run(network, given)[network.output]
-    raised, real = unsigned(model), in_floats(model)
-    for form in (raised, real):
+    raised, wholly, real = unsigned(model), unsigned(model, constants=True), in_floats(model)
+    for form in (raised, wholly, real):
         onnx.checker.check_model(form, full_check=True)
     moved = (given["input"].astype(int) + 128).astype(np.uint8)
-    assert np.array_equal(fed(raised, moved)[network.output].astype(int) - 128, expected)
+    for form in (raised, wholly):
+        assert np.array_equal(fed(form, moved)[network.output].astype(int) - 128, expected)
+    assert not any(i.data_type == onnx.TensorProto.INT8 and i.name in {name for node in wholly.graph.node for name in node.input}
+                   for i in wholly.graph.initializer)
     assert np.array_equal(fed(real, given["input"])[network.output], expected)
     constants = {initializer.name for initializer in real.graph.initializer}
     assert not any(node.op_type == "DequantizeLinear" and node.input[0] in constants for node in real.graph.node)

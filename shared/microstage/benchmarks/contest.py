@@ -11,7 +11,7 @@ from microstage.benchmarks.agreement import Agreement, Rival, Vectors, check_equ
 from microstage.benchmarks.generated import Generated, variants_of
 from microstage.benchmarks.names import BEFORE
 from microstage.benchmarks.onnx_forms import in_floats, unsigned
-from microstage.benchmarks.runtimes import LiteRt, OnnxRuntime, Runtime, TfLiteMicro
+from microstage.benchmarks.runtimes import LiteRt, OnnxRuntime, Runtime, TfLiteMicro, saturates
 from microstage.benchmarks.subject import Subject
 from microstage.benchmarks.tflite_file import closing_softmax, without_softmax
 from microstage.benchmarks.twins import inputs_of
@@ -64,7 +64,7 @@ def rivals_of(against: Sequence[str]) -> list[Rival]:
     found = {
         "onnxruntime": [
             Rival("onnxruntime", lambda model, _: OnnxRuntime(model)),
-            Rival("onnxruntime uint8", lambda model, _: OnnxRuntime(unsigned(model) or model)),
+            Rival("onnxruntime uint8", lambda model, _: OnnxRuntime(unsigned(model, saturates()) or model)),
             Rival("onnxruntime float", lambda model, _: OnnxRuntime(in_floats(model) or model)),
         ],
         "litert": [Rival("litert", lambda _, file: LiteRt(file))],

@@ -1,7 +1,7 @@
 """A QDQ file in other forms of the same values: a runtime has faster kernels for one or the other.
 
 `unsigned`: value = scale * (q - z) = scale * ((q + 128) - (z + 128)): every int8 activation and its zero point go up by
-128, constants stay.
+128; constants stay, or go up as well.
 `in_floats`: constants behind a DequantizeLinear become the real numbers that it makes of them, so that a runtime
 multiplies floats.
 """
@@ -17,12 +17,12 @@ __all__ = ["in_floats", "unsigned"]
 _MOVES = {"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "MaxPool", "Concat"}
 
 
-def unsigned(model: onnx.ModelProto) -> onnx.ModelProto | None:
-    """The file with uint8 activations, at its ends too; None where it has no int8 ones, or computes with them between
-    quantisers.
+def unsigned(model: onnx.ModelProto, constants: bool = False) -> onnx.ModelProto | None:
+    """The file with uint8 activations, at its ends too, and uint8 `constants` if asked; None where it has no int8
+    activations, or computes with them between quantisers.
     """
     copy = onnx.ModelProto.FromString(model.SerializeToString())
-    return copy if _Shift(copy.graph).done() else None
+    return copy if _Shift(copy.graph, constants).done() else None
 
 
 def in_floats(model: onnx.ModelProto) -> onnx.ModelProto | None:
@@ -52,8 +52,9 @@ def _dequantised(node: onnx.NodeProto, arguments: list[np.ndarray]) -> np.ndarra
 
 
 class _Shift:
-    def __init__(self, graph: onnx.GraphProto) -> None:
+    def __init__(self, graph: onnx.GraphProto, constants: bool) -> None:
         self.graph, self.constants = graph, {i.name: i for i in graph.initializer}
+        self.all = constants
         self.moved = {
             v.name
             for v in graph.input
@@ -73,6 +74,8 @@ class _Shift:
     def _rewritten(self, node: onnx.NodeProto) -> bool:
         if node.op_type == "QuantizeLinear":
             return self._quantiser(node)
+        if self.all and node.op_type == "DequantizeLinear" and self._is_int8(node.input[0]):
+            return self._raise(node, 0) and self._raise(node, 2)
         if not self.moved & {*node.input}:
             return True
         if node.op_type == "DequantizeLinear":
@@ -91,12 +94,16 @@ class _Shift:
         self.moved |= {*node.output}
         return self._raise(node, 2)
 
+    def _is_int8(self, name: str) -> bool:
+        return name in self.constants and self.constants[name].data_type == TensorProto.INT8
+
     def _raise(self, node: onnx.NodeProto, place: int) -> bool:
         """The int8 constant at input `place`, or none at all (zero), as uint8 and 128 more."""
         name = node.input[place] if len(node.input) > place else ""
         if name and name not in self.constants:
             return False
-        value = numpy_helper.to_array(self.constants[name]) if name else np.int8(0)
+        value = numpy_helper.to_array(self.constants[name] if name else self.constants[node.input[1]])
+        value = value if name else np.zeros_like(value, np.int8)
         raised = f"{name or node.output[0]}.raised"
         if raised not in self.constants:
             self.constants[raised] = numpy_helper.from_array((value.astype(np.int16) + 128).astype(np.uint8), raised)

@@ -6,6 +6,7 @@ that can be had without a layer of Python before it, so that a rival is not char
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from microstage.benchmarks import onnx_ends
 from microstage.benchmarks.ends import End
 from microstage.benchmarks.tflite_file import ends_of_tflite
 
-__all__ = ["LARGEST_ARENA", "LiteRt", "OnnxRuntime", "Runtime", "TfLiteMicro"]
+__all__ = ["LARGEST_ARENA", "LiteRt", "OnnxRuntime", "Runtime", "TfLiteMicro", "saturates"]
 
 LARGEST_ARENA = 1 << 20
 
@@ -33,6 +34,21 @@ class Runtime(Protocol):
     def put(self, values: Sequence[np.ndarray]) -> None: ...
 
     def get(self) -> list[np.ndarray]: ...
+
+
+@functools.cache
+def saturates() -> bool:
+    """Whether onnxruntime holds sums of unsigned bytes times signed ones in 16 bits here: with AVX2 and no VNNI."""
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+
+    columns = numpy_helper.from_array(np.full((64, 16), 127, np.int8), "columns")
+    ends = [helper.make_tensor_value_info(*end) for end in (("x", TensorProto.UINT8, (1, 64)), ("y", TensorProto.INT32, (1, 16)))]
+    graph = helper.make_graph([helper.make_node("MatMulInteger", ["x", "columns"], ["y"])], "sums", ends[:1], ends[1:], [columns])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"x": np.full((1, 64), 255, np.uint8)})
+    return bool((found != 64 * 255 * 127).any())
 
 
 class OnnxRuntime:
