@@ -65,8 +65,9 @@ raise SystemExit(cli.main(sys.argv[1:], Path(os.environ["TOY_ROOT"])))
 
 
 def hear_interrupts() -> None:
-    """A background job of a shell inherits an ignored SIGINT; the process under test shall not."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """A background job of a shell inherits an ignored SIGINT, one of nohup SIGHUP; the process under test shall not."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class Toy:

@@ -25,7 +25,7 @@ from microstage.runner.images import Image
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 STAGE = """
-import os, sys, time
+import mmap, os, sys, time
 from microstage.stage import stage_main
 
 def run(job):
@@ -36,7 +36,10 @@ def run(job):
     if job.parameters.get("fail"):
         raise SystemExit(7)
     (job.scratch / "logs").mkdir(exist_ok=True)
-    bytearray(job.parameters.get("mebibytes", 0) << 20)
+    size = job.parameters.get("mebibytes", 0) << 20
+    taken = mmap.mmap(-1, size or 1)  # shared: the container's limit counts it, the process's own does not
+    for place in range(0, size, 4096):
+        taken[place] = 1
     (job.scratch / "logs" / "log").write_text("told")
     (job.output / "sub").mkdir()
     (job.output / "sub" / "answer").write_text(text * 2 + seen.read_text())
