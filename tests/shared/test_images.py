@@ -184,7 +184,7 @@ def test_glyphs_are_ten_different_things():
 def test_mnist_is_downloaded_by_digest_and_kept_as_published(tmp_path, monkeypatch):
     (served := tmp_path / "served").mkdir()
     digits(served)
-    known = [archives.Archive(path.as_uri(), hashlib.sha256(path.read_bytes()).hexdigest(), ".") for path in sorted(served.iterdir())]
+    known = [archives.Archive(path.as_uri(), hashlib.sha256(path.read_bytes()).hexdigest(), ".", 64) for path in sorted(served.iterdir())]
     monkeypatch.setitem(archives.ARCHIVES, "mnist", known)
     download.fetch("mnist", tmp_path / "data")
     train, test = mnist.read(folder("mnist", tmp_path / "data"))

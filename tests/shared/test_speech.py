@@ -192,7 +192,7 @@ def published(official, tmp_path_factory, monkeypatch):
                 if entry.name not in packed:
                     archive.add(entry, entry.name)
             archive.addfile(tarfile.TarInfo("../outside.txt"))
-    known = tuple(archives.Archive(path.as_uri(), hashlib.sha256(path.read_bytes()).hexdigest(), folder) for folder, path in packed.items())
+    known = tuple(archives.Archive(path.as_uri(), hashlib.sha256(path.read_bytes()).hexdigest(), folder, 64) for folder, path in packed.items())
     monkeypatch.setitem(archives.ARCHIVES, "speech-commands", known)
     return place / "data", list(packed.values())
 
