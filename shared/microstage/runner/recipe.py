@@ -58,13 +58,14 @@ def key_of(about: Mapping[str, Any]) -> str:
 
 def _closure(roots: list[Path], shared: Path, digests: Digests) -> list[Path]:
     found: set[Path] = set()
+    looked_up: set[str] = set()
     queue = list(roots)
     while queue:
-        for name in digests.imports(queue.pop()):
-            for path in _module_files(shared, name):
-                if path not in found:
-                    found.add(path)
-                    queue += [path] if path.suffix == ".py" else []
+        names = set(digests.imports(queue.pop())) - looked_up
+        looked_up |= names
+        new = {path for name in names for path in _module_files(shared, name)} - found
+        found |= new
+        queue += [path for path in new if path.suffix == ".py"]
     return sorted(found)
 
 

@@ -21,7 +21,6 @@ from microstage.errors import EnvironmentProblem, IntegrityError
 from microstage.received import inside, parse_json
 from microstage.runner import bases, signing
 from microstage.runner.engine import Engine
-from microstage.runner.package_server import PackageServer, normalised, project
 
 __all__ = ["VARIABLE", "Vendor", "build_arguments", "chosen", "debian_packages", "locks"]
 
@@ -47,6 +46,8 @@ class Vendor:
 
     def wheels(self, lock: Path) -> list[Path]:
         """The wheels that `lock` allows, at least one of each pin, hashed now; `IntegrityError` names what is missing or changed."""
+        from microstage.runner.package_server import normalised, project  # it loads a server of HTTP, which few need
+
         if file_digest(lock) not in self.locks.values():
             name = Path(*lock.parts[-3:])
             raise EnvironmentProblem(f"VENDOR={self.folder} was collected for another {name}; `make vendor VENDOR={self.folder}` adds its wheels.")
@@ -74,6 +75,8 @@ class Vendor:
     @contextmanager
     def serving(self, repository: Path, stage: str) -> Iterator[dict[str, str]]:
         """Build arguments under which the image of `stage` installs from here, over this machine's loopback."""
+        from microstage.runner.package_server import PackageServer
+
         folder = repository / "stages" / stage
         served = self.wheels(folder / "requirements.lock")
         if debian_packages(folder / "Dockerfile"):
