@@ -7,7 +7,6 @@ import json
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import oci_registry
@@ -15,16 +14,14 @@ import pytest
 
 from microstage.canonical import file_digest, write_json
 from microstage.runner.artefact import ENVELOPE, MANIFEST, manifest_of
-from microstage.runner.local import Environments
-from microstage.runner.signing import LOCK
+from microstage.runner.signing import environment
 
 REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
 def python():
-    version = "{}.{}".format(*sys.version_info)
-    return str(Environments(REPOSITORY / "volumes" / ".env").ensure(version, LOCK))
+    return str(environment(REPOSITORY / "volumes"))
 
 
 @pytest.fixture

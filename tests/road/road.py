@@ -7,7 +7,6 @@ import io
 import json
 import re
 import subprocess
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,10 +68,7 @@ def _stage(name: str, run, inputs: dict[str, Path], values: dict, out: Path, fol
     words += [word for key, value in values.items() for word in ("--set", f"{key}={json.dumps(value)}")]
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        try:
-            code = stage_main(name, run, [*words, "--out", str(out), "--scratch", str(folder / f"{name}.scratch")])
-        except Exception:
-            return Failure(name, " ".join(traceback.format_exc().split("\n")[-4:]).strip())
+        code = stage_main(name, run, [*words, "--out", str(out), "--scratch", str(folder / f"{name}.scratch")])
     lines = said.getvalue().strip().splitlines() or [""]
     start = next((place for place, line in enumerate(lines) if line.startswith("microstage")), -1)
     return Failure(name, " ".join(lines[start:])[:_LONGEST]) if code else None

@@ -19,7 +19,7 @@ from pathlib import Path
 from microstage.canonical import file_digest
 from microstage.errors import EnvironmentProblem, IntegrityError
 from microstage.received import inside, parse_json
-from microstage.runner import bases, signing
+from microstage.runner import bases
 from microstage.runner.engine import Engine
 
 __all__ = ["VARIABLE", "Vendor", "build_arguments", "chosen", "debian_packages", "locks"]
@@ -131,10 +131,10 @@ def build_arguments(repository: Path, stage: str) -> Iterator[list[str]]:
 
 
 def locks(repository: Path) -> list[Path]:
-    """Every lock whose packages building and testing install."""
+    """Every lock whose packages building, testing and the runner itself install."""
     found = [path for pattern in ("stages/*", "tests", "tests/*") for path in repository.glob(f"{pattern}/requirements.lock")]
     of_no_tests = {path for path in repository.glob("tests/*/requirements.lock") if not list(path.parent.glob("test_*.py"))}
-    return [*sorted(set(found) - of_no_tests), Path(__file__).with_name("uv.lock"), signing.LOCK]
+    return [*sorted(set(found) - of_no_tests), *sorted(Path(__file__).parent.rglob("*.lock"))]
 
 
 def debian_packages(dockerfile: Path) -> list[str]:

@@ -12,9 +12,9 @@ from typing import Any
 
 from microstage.errors import EnvironmentProblem, ParameterError
 
-__all__ = ["LOCK", "Program"]
+__all__ = ["Program", "environment"]
 
-LOCK = Path(__file__).with_name("requirements.lock")
+_LOCK = Path(__file__).with_name("requirements.lock")
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _SOURCE = Path(__file__).with_name("envelopes.py")
 _LARGEST_KEY = 1 << 14
@@ -55,7 +55,7 @@ def environment(volumes: Path) -> Path:
     """The Python that has the packages of the lock; the runner's own version, which is there."""
     from microstage.runner.local import Environments
 
-    return Environments(volumes / ".env").ensure(PYTHON, LOCK)
+    return Environments(volumes / ".env").ensure(PYTHON, _LOCK)
 
 
 def _texts(variable: str, names: Sequence[str]) -> dict[str, str]:
