@@ -1,10 +1,12 @@
-"""What the parts of a network do in it, as `interface.json` says: a cell that is stepped over a sequence, and a gain
-per window. (Features of sound have a module of their own, cepstra.py.)
+"""What the parts of a network do in it, as `interface.json` says: a cell that is stepped over a sequence, a gain per
+window, and a mean that answers. (Features of sound have a module of their own, cepstra.py.)
 
     "sequence": {"length": 3, "encoder": "subcnn", "cell": "sublstm", "head": "submlp",
                  "steps": {"features_t": "features"}, "states": {"hidden": "hidden_next"},
-                 "last": {"hidden": "hidden"}},
-    "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": [-60, 60]}
+                 "last": {"hidden": "hidden"}, "carried": {"sum": "sum_next", "count": "count_next"}},
+    "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": [-60, 60],
+             "scaled": ["sum"]},
+    "answer": {"name": "harmonics", "sum": "sum_next", "count": "count_next", "correction": "correction", "most": 64}
 
 docs/adding-a-model.md says what each field is. A network without them is one part, called once.
 """
@@ -17,12 +19,14 @@ from typing import Any
 
 from microstage.errors import ArtefactError
 
-__all__ = ["EXPONENT", "Gain", "Sequence", "made", "wrong"]
+__all__ = ["EXPONENT", "Gain", "Mean", "Sequence", "made", "wrong"]
 
 EXPONENT = "gain_exponent"  # in golden vectors: what the integers of a window with a gain are multiples of
 
 Shapes = Mapping[str, tuple[int, ...]]
+_OF_NAMES = {"Mapping[str, str]": "names by name", "tuple[str, ...]": "names"}
 _LONGEST, _LOWEST, _HIGHEST = 1 << 20, -100, 100  # steps; exponents that leave float32 room for answers
+_MOST = 1 << 12  # half cycles in a mean: sums stay below 2^31
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,11 @@ class Sequence:
     `steps`: {input of the cell: the sequence that it is one step of}, an output of the encoder, or an input of the
     network's own. `states`: {input of the cell: the output that it takes of the step before}. `last`: {input of the
     head: the state whose last value it is}. What else encoder and head take is the network's own input.
+
+    `carried`: {input of encoder or head: the output of either that it takes of the step before}. Where there are any,
+    every part runs at every step: inputs are those of a step, the encoder gives the cell one step, and the head, which
+    may take other outputs of the encoder, too, follows the cell. A single answer is the one after `length` steps; a
+    stream has as many as it likes. In between, `signals.settle` has the carried states follow the gain.
     """
 
     length: int
@@ -42,6 +51,7 @@ class Sequence:
     encoder: str | None = None
     head: str | None = None
     last: Mapping[str, str] = field(default_factory=dict)
+    carried: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, interface: Mapping[str, Any]) -> Sequence | None:
@@ -80,10 +90,12 @@ class Sequence:
 
     def described(self) -> dict[str, Any]:
         """As `interface.json` has it."""
-        return {name: value for name, value in asdict(self).items() if value or name not in ("encoder", "head", "last")}
+        optional = ("encoder", "head", "last", "carried")
+        return {name: value for name, value in asdict(self).items() if value or name not in optional}
 
     def recorded(self, part: str | None, name: str) -> str:
-        """What golden vectors call an output of `part`: the states by what the next step takes them as."""
+        """What golden vectors call an output of `part`: states of the cell by what the next step takes them as, which is
+        the same integers; what is carried by its own name, for it is settled first."""
         return {new: old for old, new in self.states.items()}.get(name, name) if part == self.cell else name
 
     def check(self, parts: Mapping[str, tuple[Shapes, Shapes]]) -> None:
@@ -117,17 +129,31 @@ class Sequence:
                     "sequence",
                     f"says that {name} is the last {state}; expected an input of the head, and a state of its shape",
                 )
+        self._check_carried(parts)
+
+    def _check_carried(self, parts: Mapping[str, tuple[Shapes, Shapes]]) -> None:
+        around = [parts[part] for part in (self.encoder, self.head) if part]
+        taken, given = ({name: shape for part in around for name, shape in part[side].items()} for side in (0, 1))
+        for old, new in self.carried.items():
+            if old not in taken or given.get(new) != taken[old]:
+                raise wrong(
+                    "sequence",
+                    f"says that {old} is carried from {new}; expected an input and an output of encoder or head, of one"
+                    " shape",
+                )
 
 
 @dataclass(frozen=True)
 class Gain:
     """A power of two that one window is divided by and the answers are multiplied by: the smallest from 2^low to
     2^high, `exponents`, that no sample exceeds; a window beyond 2^high has no answer. `inputs` and `outputs`: {tensor
-    of the graphs: what it is called in real numbers}."""
+    of the graphs, or the answer that a `Mean` makes of them: what it is called in real numbers}. `scaled`: carried
+    states that are multiples of the gain, too, and never negative."""
 
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
     exponents: tuple[int, int]
+    scaled: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, interface: Mapping[str, Any]) -> Gain | None:
@@ -145,11 +171,15 @@ class Gain:
                 "gain",
                 f"has {len(found.inputs)} inputs and {len(found.outputs)} outputs; expected one window, and an answer",
             )
+        mean = Mean.of(interface)
         for side in ("inputs", "outputs") if "parts" in interface else ():
-            there = {name for part in interface["parts"].values() for name in part.get(side, {})}
+            there = set(_tensors(interface, side)) | ({mean.name} if side == "outputs" and mean else set())
             if unknown := [name for name in getattr(found, side) if name not in there]:
                 raise wrong("gain", f"names {unknown[0]}, which is none of the {side}: {', '.join(sorted(there))}")
-        return replace(found, exponents=tuple(ends))
+        carried = (interface.get("sequence") or {}).get("carried", {})
+        if foreign := [name for name in found.scaled if "sequence" in interface and name not in carried]:
+            raise wrong("gain", f"scales {foreign[0]}, which is none of the carried states: {', '.join(carried)}")
+        return replace(found, exponents=tuple(ends), scaled=tuple(found.scaled))
 
     @property
     def window(self) -> str:
@@ -158,7 +188,56 @@ class Gain:
 
     def described(self) -> dict[str, Any]:
         """As `interface.json` has it."""
-        return {**asdict(self), "exponents": list(self.exponents)}
+        said = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {name: value for name, value in said.items() if value or name != "scaled"}
+
+
+@dataclass(frozen=True)
+class Mean:
+    """An answer that no graph holds, for it is a quotient: `sum` over `count`, and `correction`, outputs of the graphs
+    for each value at its own scale. `name` is what it is called. Two of the carried states are sum and count; at a count
+    of `most`, both are halved before the next step."""
+
+    name: str
+    sum: str
+    count: str
+    correction: str
+    most: int
+
+    @classmethod
+    def of(cls, interface: Mapping[str, Any]) -> Mean | None:
+        """As `Sequence.of`."""
+        return made(cls, "answer", interface)
+
+    @classmethod
+    def read(cls, interface: Mapping[str, Any]) -> Mean | None:
+        """As `Sequence.read`."""
+        found = cls.of(interface)
+        if found is None or "parts" not in interface:
+            return found
+        given, carried = _tensors(interface, "outputs"), (interface.get("sequence") or {}).get("carried", {})
+        if not 2 <= found.most <= _MOST:
+            raise wrong("answer", f"has most = {found.most}; expected 2 to {_MOST}")
+        if unknown := [name for name in found.outputs if name not in given]:
+            raise wrong("answer", f"names {unknown[0]}, which is none of the outputs: {', '.join(sorted(given))}")
+        if still := [name for name in (found.sum, found.count) if name not in carried.values()]:
+            raise wrong("answer", f"names {still[0]}, which is not carried from step to step")
+        if found.name in given:
+            raise wrong("answer", f"is called {found.name}, which is an output of the graphs already")
+        return found
+
+    @property
+    def outputs(self) -> tuple[str, str, str]:
+        """The outputs of the graphs that it is made of."""
+        return self.sum, self.count, self.correction
+
+    def described(self) -> dict[str, Any]:
+        """As `interface.json` has it."""
+        return asdict(self)
+
+
+def _tensors(interface: Mapping[str, Any], side: str) -> dict[str, Any]:
+    return {name: said for part in interface["parts"].values() for name, said in part.get(side, {}).items()}
 
 
 def _shapes(tensors: Mapping[str, Any]) -> Shapes:
@@ -176,17 +255,15 @@ def made(cls: type, key: str, interface: Mapping[str, Any]) -> Any:
     if foreign := [name for name in given if name not in known]:
         raise wrong(key, f"has a field {foreign[0]}; expected some of {', '.join(known)}")
     kinds = {"int": int, "float": float, "str": str, "str | None": str}
-    kinds |= {"Mapping[str, str]": dict, "tuple[int, int]": list}
+    kinds |= {"Mapping[str, str]": dict, "tuple[int, int]": list, "tuple[str, ...]": list}
     given = {name: float(v) if known[name] == "float" and type(v) is int else v for name, v in given.items()}
     for name, value in given.items():
         if (
             type(value) is not kinds[known[name]]
-            or type(value) is dict
-            and not all(isinstance(v, str) for v in value.values())
+            or known[name] in _OF_NAMES
+            and not all(isinstance(v, str) for v in (value.values() if isinstance(value, dict) else value))
         ):
-            raise wrong(
-                key, f"has {name} = {value!r}; expected {known[name].replace('Mapping[str, str]', 'names by name')}"
-            )
+            raise wrong(key, f"has {name} = {value!r}; expected {_OF_NAMES.get(known[name], known[name])}")
     try:
         return cls(**given)
     except TypeError:

@@ -4,7 +4,7 @@ import pytest
 
 from microstage.cepstra import Cepstra
 from microstage.errors import ArtefactError
-from microstage.roles import Gain, Sequence
+from microstage.roles import Gain, Mean, Sequence
 
 
 def interface() -> dict:
@@ -90,3 +90,54 @@ def test_features_that_do_not_fit_are_one_sentence(fault):
     assert Cepstra.read(said).described() == {**said["features"], "lowest": 50.0}
     with pytest.raises(ArtefactError, match=sentence):
         Cepstra.read({**said, "features": {**said["features"], **change}})
+
+
+def carrying() -> dict:
+    """A network whose encoder and head carry states: an estimate of the step before, a sum and a count."""
+    def tensors(**shapes):
+        return {name: {"shape": list(shape), "range": [0, 63]} for name, shape in shapes.items()}
+
+    return {
+        "parts": {
+            "ear": {"inputs": tensors(sound=(1, 8), level_1=(1, 2)), "outputs": tensors(heard=(1, 1, 6), level=(1, 2))},
+            "memory": {"inputs": tensors(h1=(1, 6), a=(1, 7)), "outputs": tensors(a2=(1, 7))},
+            "mouth": {"inputs": tensors(end=(1, 7), level=(1, 2), sum=(1, 2), count=(1, 2)),
+                      "outputs": tensors(more=(1, 2), sum2=(1, 2), count2=(1, 2))},
+        },
+        "sequence": {"length": 5, "encoder": "ear", "cell": "memory", "head": "mouth", "steps": {"h1": "heard"}, "states": {"a": "a2"},
+                     "last": {"end": "a"}, "carried": {"level_1": "level", "sum": "sum2", "count": "count2"}},
+        "gain": {"inputs": {"sound": "pressure"}, "outputs": {"loudness": "pascals"}, "exponents": [-8, 8], "scaled": ["level_1", "sum"]},
+        "answer": {"name": "loudness", "sum": "sum2", "count": "count2", "correction": "more", "most": 16},
+    }
+
+
+def test_carried_states_and_the_mean_are_read_as_they_were_written():
+    said = carrying()
+    sequence, gain, mean = Sequence.read(said), Gain.read(said), Mean.read(said)
+    assert (sequence.described(), gain.described(), mean.described()) == (said["sequence"], said["gain"], said["answer"])
+    assert sequence.recorded("mouth", "sum2") == "sum2" and sequence.recorded("memory", "a2") == "a"
+
+
+WRONG_CARRIED = {
+    "of another shape": (lambda s: s["parts"]["mouth"]["inputs"]["sum"].update(shape=[1, 3]), "says that sum is carried from sum2"),
+    "of the cell": (lambda s: s["sequence"]["carried"].update(level_1="a2"), "says that level_1 is carried from a2"),
+    "into nothing": (lambda s: s["sequence"]["carried"].update(level_2="level"), "says that level_2 is carried from level"),
+    "a gain of what is not carried": (lambda s: s["gain"].update(scaled=["end"]), "scales end, which is none of the carried states"),
+    "a gain of no names": (lambda s: s["gain"].update(scaled=[1]), "has scaled = [1]; expected names"),
+    "a gain of no answer": (lambda s: s.pop("answer"), "names loudness, which is none of the outputs"),
+    "an answer that is an output": (lambda s: s["answer"].update(name="more"), "is called more, which is an output of the graphs already"),
+    "an answer of no output": (lambda s: s["answer"].update(correction="end"), "names end, which is none of the outputs"),
+    "a sum that is not kept": (lambda s: s["answer"].update(sum="more"), "names more, which is not carried"),
+    "a mean of nothing": (lambda s: s["answer"].update(most=1), "has most = 1; expected 2 to"),
+}
+
+
+@pytest.mark.parametrize("fault", WRONG_CARRIED)
+def test_carried_states_and_means_that_do_not_fit_are_one_sentence(fault):
+    spoil, sentence = WRONG_CARRIED[fault]
+    described = carrying()
+    spoil(described)
+    with pytest.raises(ArtefactError) as error:
+        for role in (Sequence, Mean, Gain):
+            role.read(described)
+    assert sentence in str(error.value) and "\n" not in str(error.value) and str(error.value).endswith(".")

@@ -21,6 +21,7 @@ from microstage.signals import (
     window_length,
     windows,
 )
+from microstage.signals.gain import bits_at, largest, window_scale
 
 
 def wave(cycles, per_cycle, parts):
@@ -55,14 +56,15 @@ def test_resampling_drops_what_would_fold_back():
     assert resample_synchronous(wave(4, 512, [(1, 1, 0), (70, 1, 0)]), 4) == pytest.approx(wave(4, 64, [(1, 1, 0)]), abs=1e-9)
 
 
-@given(st.integers(-58, 58), hnp.arrays(np.float64, (3, 16), elements=st.floats(-1, 1, width=16)))
-def test_block_float_is_exact_under_powers_of_two_and_within_half_a_level(shift, x):
+@given(st.integers(-58, 58), st.integers(8, 12), hnp.arrays(np.float64, (3, 16), elements=st.floats(-1, 1, width=16)))
+def test_block_float_is_exact_under_powers_of_two_and_within_half_a_level(shift, bits, x):
     x[:, 0] = 1.0
-    integers, exponent = block_float(x)
-    scaled, shifted = block_float(np.ldexp(x, shift))
+    integers, exponent = block_float(x, bits=bits)
+    scaled, shifted = block_float(np.ldexp(x, shift), bits=bits)
     assert (integers == scaled).all() and (shifted == exponent + shift).all()
-    assert np.abs(integers).max() <= 127
-    assert np.abs(integers * 2.0**-7 - x).max() <= 2.0**-8 + 2.0**-7 * (x.max() == 1)
+    assert np.abs(integers).max() <= largest(bits) and integers.dtype == (np.int8 if bits == 8 else np.int16)
+    level = window_scale(bits)
+    assert bits_at(level) == bits and np.abs(integers * level - x).max() <= level / 2 + level * (x.max() == 1)
 
 
 def test_block_float_at_the_ends():

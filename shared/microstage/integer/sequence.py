@@ -1,5 +1,5 @@
-"""Driving graphs over many examples: a few at a time; or parts over sequences, encoder once, cell step by step from
-zero, head last."""
+"""Driving graphs over many examples: a few at a time; or parts over sequences, the cell step by step from zero between
+encoder and head, or all of them at every step."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from microstage.integer.interpreter import Interpreter
 from microstage.integer.tensor import QTensor
-from microstage.roles import Sequence
+from microstage.roles import EXPONENT, Sequence
+from microstage.signals.settle import Settling
 
-__all__ = ["batches", "integers", "run_in_batches", "run_sequence"]
+__all__ = ["batches", "carried_into", "integers", "run_in_batches", "run_sequence", "shifts"]
 
 _NUMBERS = 1 << 18  # that enter at once: what a convolution makes of them are hundreds of times as many
 
@@ -38,34 +39,115 @@ def run_sequence(
     parts: Mapping[str, Interpreter],
     inputs: Mapping[str, np.ndarray],
     record: Mapping[str, Iterable[str]] = {},
+    settling: Settling | None = None,
 ) -> dict[str, np.ndarray]:
-    """Integers by boundary for the network's `inputs` [n, ...]: what the encoder gives [n, T, C], every step's states
-    [n, T, H], answers.
+    """Integers by boundary, as golden vectors call them, for the network's `inputs`.
 
-    `parts` by name; `record` names further tensors of each part, those of the cell stacked over time. Inputs may come
-    in any shape of as many numbers as the graphs take.
+    Inputs [n, ...]: what the encoder gives [n, T, C], every step's states [n, T, H], answers [n, ...]. Where states are
+    carried, inputs are [n, L, ...] of L steps, and so is everything that is found; `settling` says what happens to
+    those states in between, by `gain_exponent` [n, L] among the inputs.
+
+    `parts` by name; `record` names further tensors of each part. Inputs may come in any shape of as many numbers as the
+    graphs take.
     """
+    run = _Runner(parts, record)
+    if sequence.carried:
+        return _at_every_step(sequence, run, inputs, settling)
+    return _around_the_cell(sequence, run, inputs)
+
+
+class _Runner:
+    """Calls a part with those of the known tensors that it takes, and gives integers."""
+
+    def __init__(self, parts: Mapping[str, Interpreter], record: Mapping[str, Iterable[str]]) -> None:
+        self.parts, self.record = parts, record
+
+    def __call__(self, part: str, known: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        shapes = self.parts[part].shapes
+        fed = {name: known[name].reshape(-1, *shape[1:]) for name, shape in shapes.items()}
+        return {name: integers(value) for name, value in self.parts[part].run(fed, self.record.get(part, ())).items()}
+
+    def zeros(self, part: str, names: Iterable[str], count: int) -> dict[str, np.ndarray]:
+        shapes = self.parts[part].shapes
+        return {name: np.zeros((count, *shapes[name][1:]), np.int64) for name in names if name in shapes}
+
+
+def _around_the_cell(sequence: Sequence, run: _Runner, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Encoder once, the cell `length` times, head once."""
     count = len(next(iter(inputs.values())))
-
-    def run(part: str, known: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        shapes = parts[part].shapes
-        fed = {name: known[name].reshape(count, *shape[1:]) for name, shape in shapes.items()}
-        return {name: integers(value) for name, value in parts[part].run(fed, record.get(part, ())).items()}
-
     found = run(sequence.encoder, inputs) if sequence.encoder else {}
     known = {**inputs, **found}
     frames = {name: known[source].reshape(count, sequence.length, -1) for name, source in sequence.steps.items()}
-    shapes = parts[sequence.cell].shapes
-    state = {name: np.zeros((count, *shapes[name][1:]), np.int64) for name in sequence.states}
+    state = run.zeros(sequence.cell, sequence.states, count)
     steps: list[dict[str, np.ndarray]] = []
     for t in range(sequence.length):
         step = run(sequence.cell, {**state, **{name: value[:, t] for name, value in frames.items()}})
         state = {old: step[new] for old, new in sequence.states.items()}
-        steps.append({sequence.recorded(sequence.cell, name): value for name, value in step.items()})
-    found |= {name: np.stack([step[name] for step in steps], axis=1) for name in steps[0]}
+        steps.append(_as_recorded(sequence, sequence.cell, step))
+    found |= _over_time(steps)
     if sequence.head:
         found |= run(sequence.head, {**inputs, **{name: state[of] for name, of in sequence.last.items()}})
     return found
+
+
+def _at_every_step(
+    sequence: Sequence, run: _Runner, inputs: Mapping[str, np.ndarray], settling: Settling | None
+) -> dict[str, np.ndarray]:
+    """Encoder, cell and head, one after the other, at each of the steps that the inputs have."""
+    count, length = next(iter(inputs.values())).shape[:2]
+    shift = shifts(inputs, (count, length))
+    state = {name: zero for part in sequence.parts for name, zero in run.zeros(part, _taken(sequence), count).items()}
+    steps: list[dict[str, np.ndarray]] = []
+    for t in range(length):
+        if t and settling is not None:
+            state |= settling.between({name: state[name] for name in sequence.carried}, shift[:, t])
+        known, step = {**{name: value[:, t] for name, value in inputs.items()}, **state}, {}
+        for part in sequence.parts:
+            found = run(part, known | {name: known[source] for name, source in _reads(sequence, part).items()})
+            known |= found
+            step |= _as_recorded(sequence, part, found)
+        state = {old: known[new] for old, new in _taken(sequence).items()}
+        steps.append(step)
+    return _over_time(steps)
+
+
+def _taken(sequence: Sequence) -> dict[str, str]:
+    return {**sequence.states, **sequence.carried}
+
+
+def _reads(sequence: Sequence, part: str) -> Mapping[str, str]:
+    """What a part takes of the step that it belongs to under another name."""
+    if part == sequence.cell:
+        return sequence.steps
+    return {name: sequence.states[of] for name, of in sequence.last.items()} if part == sequence.head else {}
+
+
+def _as_recorded(sequence: Sequence, part: str, found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {sequence.recorded(part, name): value for name, value in found.items()}
+
+
+def _over_time(steps: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.stack([step[name] for step in steps], axis=1) for name in steps[0]}
+
+
+def shifts(vectors: Mapping[str, np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """By how many powers of two the gain of each step [n, L] exceeds that of the one before; 0 at the first."""
+    exponent = vectors.get(EXPONENT, np.zeros(shape, np.int8)).astype(np.int64)
+    return np.diff(exponent, axis=1, prepend=exponent[:, :1])
+
+
+def carried_into(
+    sequence: Sequence, settling: Settling | None, vectors: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """{carried state: what each step [n, L, ...] takes it as}, of `vectors` as `run_sequence` records them."""
+    before = {old: vectors[new].astype(np.int64) for old, new in sequence.carried.items()}
+    before = {old: np.concatenate([np.zeros_like(v[:, :1]), v[:, :-1]], axis=1) for old, v in before.items()}
+    if settling is None:
+        return before
+    n, length = next(iter(before.values())).shape[:2]
+    rows = {name: value.reshape(n * length, *value.shape[2:]) for name, value in before.items()}
+    settled = settling.between(rows, shifts(vectors, (n, length)).reshape(-1))
+    return {name: value.reshape(before[name].shape) for name, value in settled.items()}
 
 
 def integers(value: Any) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from microstage.canonical import write_json
 from microstage.cepstra import Cepstra
 from microstage.errors import ArtefactError, ModelError, ParameterError
 from microstage.models import family
-from microstage.roles import Gain
+from microstage.roles import Gain, Mean
 
 __all__ = ["FILE", "REPLAYED", "Declared", "Definition", "model_of", "read"]
 
@@ -37,31 +37,38 @@ class Declared:
 
     `inputs`: {input: {range, scale, unit} of the integers that enter}; `units`: {tensor: unit}; `classes` of the
     answers; `names`: {boundary: what it is called instead}; `files`: {encoder, cell or head: stem of its file}; `gain`
-    of a window; `sound`: the features that an input is made of.
+    of a window; `sound`: the features that an input is made of. Of a network whose graph is one step: `carried`: {input:
+    the output that it takes of the step before}, `length`: the steps of one answer, and the `answer` that is a mean.
     """
 
     inputs: Mapping[str, Mapping[str, Any]]
     units: Mapping[str, str]
     names: Mapping[str, str]
     files: Mapping[str, str]
+    carried: Mapping[str, str]
+    length: int = 1
     classes: Sequence[str] = ()
     gain: Gain | None = None
     sound: Cepstra | None = None
+    answer: Mean | None = None
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Declared:
         """From the file as `read` gives it; `ModelError` for a role that is none, or a gain whose window is not
         declared."""
-        plain = {field.name for field in fields(cls)} - {"classes", "gain", "sound"}
-        given = {name: described.get(name, {}) for name in plain}
+        given = {name: described.get(name, {}) for name in ("inputs", "units", "names", "files", "carried")}
         try:
             gain = Gain.read({"gain": described.get("gain")})
             sound = Cepstra.read({"features": described.get("sound")})
+            answer = Mean.read({"answer": described.get("answer")})
         except ArtefactError as error:
             raise ModelError(f"{FILE}: {error}") from None
         if gain is not None and gain.window not in given["inputs"]:
             raise ModelError(f"{FILE} has a gain of {gain.window}, whose integers it must declare under inputs.")
-        return cls(**given, classes=tuple(described.get("classes", ())), gain=gain, sound=sound)
+        if foreign := [name for name in given["carried"] if name not in given["inputs"]]:
+            raise ModelError(f"{FILE} carries {foreign[0]}, whose integers it must declare under inputs.")
+        classes, length = tuple(described.get("classes", ())), described.get("length", 1)
+        return cls(**given, length=length, classes=classes, gain=gain, sound=sound, answer=answer)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,81 @@
+"""What happens to carried states between two steps, and what the answer is: integers, the same in every driver.
+
+Windows have gains of their own, so a state that is a multiple of the gain follows it by shifts; a running mean forgets by
+halves, so that its integers stay bounded. docs/numerics.md states the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from microstage.roles import Gain, Mean, Sequence
+
+__all__ = ["Settling", "real_answer", "rescaled"]
+
+_FURTHEST = 38  # places: of integers below 2^24 nothing is left of those shifted down, and all others exceed any top
+States = Mapping[str, np.ndarray]
+
+
+def rescaled(values: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """floor(values / 2^shift + 1/2), int64: integers below 2^24 that are multiples of a gain, at one 2^`shift` larger."""
+    down, up = (np.clip(places, 0, _FURTHEST) for places in (shift, -shift))
+    half = np.where(down > 0, np.int64(1) << np.maximum(down - 1, 0), 0)
+    return (values << up) + half >> down
+
+
+@dataclass(frozen=True)
+class Settling:
+    """`tops`: {state that follows the gain: its largest integer}. `sum`, `count`: the states of the running mean, which
+    `most` bounds; of a sum the largest integer is count times that of one summand."""
+
+    tops: Mapping[str, int]
+    sum: str | None = None
+    count: str | None = None
+    most: int = 0
+    summand: int = 0
+
+    @classmethod
+    def of(cls, sequence: Sequence, gain: Gain | None, mean: Mean | None, tops: Mapping[str, int]) -> Settling:
+        """`tops`: {carried state: the largest integer of its declared range}."""
+        scaled = gain.scaled if gain is not None else ()
+        if mean is None:
+            return cls({name: tops[name] for name in scaled})
+        taken = {new: old for old, new in sequence.carried.items()}
+        total, count = taken[mean.sum], taken[mean.count]
+        summand = tops[total] // tops[count]
+        return cls({name: tops[name] for name in scaled}, total, count, mean.most, summand)
+
+    @classmethod
+    def read(cls, interface: Mapping[str, Any]) -> Settling | None:
+        """As an `interface.json` says; None where nothing is carried."""
+        sequence = Sequence.read(interface)
+        if sequence is None or not sequence.carried:
+            return None
+        ranges = {n: said["range"] for part in interface["parts"].values() for n, said in part["inputs"].items()}
+        tops = {name: ranges[name][1] for name in sequence.carried}
+        return cls.of(sequence, Gain.read(interface), Mean.read(interface), tops)
+
+    def between(self, states: States, shift: np.ndarray) -> dict[str, np.ndarray]:
+        """What the next step takes of carried `states` [n, ...] where its gain is 2^`shift` [n] times the last one's."""
+        settled = {name: np.asarray(values).astype(np.int64) for name, values in states.items()}
+        for name, top in self.tops.items():
+            places = shift.reshape(-1, *[1] * (settled[name].ndim - 1)).astype(np.int64)
+            most = settled[self.count] * self.summand if name == self.sum else top
+            settled[name] = np.minimum(rescaled(settled[name], places), most)
+        if self.count is not None:
+            full = settled[self.count] >= self.most
+            settled[self.sum] = np.where(full, settled[self.sum] + 1 >> 1, settled[self.sum])
+            settled[self.count] = np.where(full, self.most >> 1, settled[self.count])
+        return settled
+
+
+def real_answer(mean: Mean, scales: Mapping[str, Any], ints: States, exponent: np.ndarray) -> np.ndarray:
+    """max(0, 2^exponent (sum / count + correction)), float64 [..., k], from the integers [..., k] of one step each and
+    the `scales` of sum and correction; `exponent` [...]."""
+    average = np.asarray(scales[mean.sum], np.float64) * ints[mean.sum] / ints[mean.count]
+    relative = average + np.asarray(scales[mean.correction], np.float64) * ints[mean.correction]
+    return np.maximum(0.0, np.ldexp(relative, np.asarray(exponent).astype(int)[..., None]))
