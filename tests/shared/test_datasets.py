@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from microstage.datasets import download, ev_cpw
-from microstage.datasets.generator import synthesise
 from microstage.datasets.loading import load
 from microstage.datasets.splits import assign
 from microstage.errors import DatasetError, ParameterError
@@ -61,9 +60,6 @@ def test_coefficients_belong_to_the_first_sample_of_each_window(vehicles):
     data = load("ev-cpw", vehicles, length=64, count=32, synthetic=0, seed=1)
     for split in (data.train, data.test):
         assert np.fft.rfft(split.windows)[:, [1, 3, 5, 7]] / 32 == pytest.approx(split.coefficients, abs=1e-6)
-    x, coefficients = synthesise("A1", 500, 1280, np.random.Generator(np.random.PCG64(1)))
-    start = np.fft.rfft(x[:, :64])[:, 1] / 32
-    assert np.abs(start - coefficients[:, 0]).max() < 8 and np.abs(coefficients[:, 0]).min() > 98
 
 
 def test_superposed_windows_are_told_from_recorded_ones(vehicles):
@@ -113,43 +109,6 @@ def test_a_bad_file_is_one_sentence_with_file_and_row(tmp_path, fault):
 def test_a_folder_without_recordings_says_what_it_wants(tmp_path):
     with pytest.raises(DatasetError, match="make data DATASET=ev-cpw"):
         load("ev-cpw", tmp_path, length=32, count=8)
-
-
-@pytest.mark.parametrize("case", ["A1", "A2", "mix"])
-def test_the_generator_knows_its_truth(case):
-    """A fit of cosine and sine at each harmonic over 20 cycles finds the amplitudes: deviation and noise are small there."""
-    count, length = 40, 20 * 64
-    x, coefficients = synthesise(case, count, length, np.random.Generator(np.random.PCG64(3)))
-    truth = np.abs(coefficients)
-    again, _ = synthesise(case, count, length, np.random.Generator(np.random.PCG64(3)))
-    assert (x == again).all()
-    for window, wanted in zip(x, truth):
-        best = min((_misfit(window, d)[0], d) for d in np.linspace(-0.006, 0.006, 49))[1]
-        found = _misfit(window, best)[1]
-        assert found == pytest.approx(wanted, abs=0.06 * wanted[0])
-
-
-def _misfit(window, deviation):
-    turns = (1 + deviation) * np.arange(len(window)) / 64
-    angles = 2 * np.pi * np.outer(turns, range(1, 26))
-    basis = np.concatenate([np.cos(angles), np.sin(angles), np.ones((len(window), 1))], axis=1)
-    fitted, residual, *_ = np.linalg.lstsq(basis, window, rcond=None)
-    return float(residual[0]), np.hypot(fitted[:25], fitted[25:50])[[0, 2, 4, 6]]
-
-
-def test_published_cases_have_their_published_amplitudes_and_noise():
-    x, coefficients = synthesise("A1", 2000, 64, np.random.Generator(np.random.PCG64(0)))
-    truth = np.abs(coefficients)
-    assert truth.min(0) == pytest.approx([99, 29.7, 19.8, 14.85], rel=1e-3) and truth.max(0) == pytest.approx([101, 30.3, 20.2, 15.15], rel=1e-3)
-    noise = x - least_squares(x)
-    power = (truth**2).sum(1).mean() / 2
-    assert 10 * np.log10(power / (noise**2).mean() * (64 - 8) / 64) == pytest.approx(26, abs=0.6)
-
-
-def least_squares(x):
-    angles = 2 * np.pi * np.outer(np.arange(64), (1, 3, 5, 7)) / 64
-    basis = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
-    return x @ np.linalg.pinv(basis).T @ basis.T
 
 
 @pytest.fixture

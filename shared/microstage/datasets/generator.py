@@ -1,72 +1,139 @@
-"""Synthetic waveforms: the two published cases by name, and a mix of the loads that distort real mains."""
+"""What synthetic waveforms hold: a broad mix of loads and disturbances, and the two published cases by name."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from microstage.signals import SAMPLES_PER_CYCLE
+from microstage.datasets.sequences import Sequences
+from microstage.datasets.world import NEVER, ORDERS, STAGES, World, sequences_of, steady
 
-__all__ = ["CASES", "synthesise"]
+__all__ = ["CASES", "SPECTRA", "draw_world", "spectra", "synthesise"]
 
 CASES = ("mix", "A1", "A2")
-_NOMINAL_HZ = 50.0
+_NOMINAL_HZ = 50.0  # of the published cases
 _CASE_A = {1: (100.0, 152.0), 3: (30.0, 35.0), 5: (20.0, 0.0), 7: (15.0, 0.0)}
 _INTERHARMONICS = ((84.4, 10.0), (385.6, 5.0))
-_ORDERS = np.arange(1, 26)
-# Relative amplitude of the odd harmonics 3, 5, 7, 9, 11, 13, 15: typical spectra of four kinds of load.
-_LOADS = {
+# Relative amplitude of the odd harmonics 3, 5, 7, 9, 11, 13, 15: typical spectra of loads, and of a voltage.
+SPECTRA = {
     "ev_charger": (0.03, 0.015, 0.012, 0.008, 0.006, 0.004, 0.003),
     "switched_mode": (0.75, 0.5, 0.28, 0.12, 0.06, 0.05, 0.04),
     "rectifier": (0.02, 0.25, 0.13, 0.01, 0.08, 0.06, 0.01),
     "dimmer": (0.4, 0.18, 0.13, 0.1, 0.08, 0.07, 0.06),
+    "published": (0.3, 0.2, 0.15, 0.0, 0.0, 0.0, 0.0),
+    "voltage": (0.01, 0.02, 0.012, 0.004, 0.006, 0.005, 0.003),
 }
+_DRAWN = {
+    "current": (("ev_charger", "switched_mode", "rectifier", "dimmer", "published"), (0.5, 0.15, 0.15, 0.1, 0.1), (0.05, 50.0)),
+    "voltage": (("voltage",), (1.0,), (1.0, 1000.0)),
+}
+_LARGEST_DEVIATION = 2.0  # Hz
+_CYCLE = 64  # samples
 
 
-def synthesise(case: str, count: int, length: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """(windows [count, length], complex coefficients [count, 4]) at 64 samples per nominal cycle; amplitudes are peak values.
+def synthesise(
+    case: str, count: int, steps: int, length: int, rng: np.random.Generator, channel: str = "current", nominal: int = 60
+) -> Sequences:
+    """`count` sequences of `steps` windows of `length` samples, 64 to a cycle of `nominal` Hz; amplitudes are peak values.
 
     A1 and A2 are those of Li et al., IEEE Trans. Ind. Electron. 71(3), 2023: 100/30/20/15 at 152/35/0/0 degrees, +-0.5 %
-    frequency, +-1 % amplitude, 26 dB white noise; A2 adds interharmonics. `mix` is ours: any phase, three decades of
-    amplitude, even harmonics, DC, frequency deviation on every component, little noise.
+    frequency, +-1 % amplitude, 26 dB white noise; A2 adds interharmonics. `mix` is ours (docs/adr/0025): see `draw_world`.
     """
-    return _mix(count, length, rng) if case == "mix" else _case_a(count, length, rng, case == "A2")
+    world = draw_world(count, steps * length, rng, channel, nominal) if case == "mix" else _published(count, rng, case == "A2")
+    return sequences_of(world, steps, length, rng, case)
 
 
-def _case_a(count: int, length: int, rng: np.random.Generator, interharmonics: bool) -> tuple[np.ndarray, np.ndarray]:
-    deviation = 1 + rng.uniform(-0.005, 0.005, (count, 1))
-    start = rng.uniform(0, 1, (count, 1))  # where in the cycle the window begins
-    turns = start + deviation * np.arange(length) / SAMPLES_PER_CYCLE
-    truth = np.array([a for a, _ in _CASE_A.values()]) * (1 + rng.uniform(-0.01, 0.01, (count, 4)))
-    x = np.zeros((count, length))
-    for column, (order, (_, degrees)) in enumerate(_CASE_A.items()):
-        x += truth[:, column : column + 1] * np.cos(2 * np.pi * order * turns + np.radians(degrees))
-    if interharmonics:
-        for frequency, amplitude in _INTERHARMONICS:
-            x += amplitude * np.cos(2 * np.pi * frequency / _NOMINAL_HZ * turns + rng.uniform(0, 2 * np.pi, (count, 1)))
-    power = (truth**2).sum(1, keepdims=True) / 2
-    angles = 2 * np.pi * start * list(_CASE_A) + np.radians([degrees for _, degrees in _CASE_A.values()])
-    return x + rng.standard_normal(x.shape) * np.sqrt(power / 10**2.6), truth * np.exp(1j * angles)
+def draw_world(count: int, samples: int, rng: np.random.Generator, channel: str, nominal: int) -> World:
+    """Loads of many kinds at any phase, over three decades of amplitude, each disturbance in a share of the sequences.
+
+    Frequency up to 2 Hz off, even orders, interharmonics, DC that decays within half a cycle to six, a second load, steps
+    of amplitude and load, sags, starts from nothing, noise of 20 to 60 dB.
+    """
+    loads = np.stack([spectra(count, rng, channel) for _ in range(2)], axis=1)
+    loads[:, 1] *= (10 ** rng.uniform(-1.5, 0, count) * (rng.random(count) < 0.5))[:, None]
+    low, high = _DRAWN[channel][2]
+    amplitude = 10 ** rng.uniform(np.log10(low), np.log10(high), count)
+    world = _switched(replace(steady(amplitude, loads[:, 0]), loads=loads), samples, rng)
+    off = rng.uniform(-_LARGEST_DEVIATION, _LARGEST_DEVIATION, count) / nominal
+    decibels = np.where(rng.random(count) < 0.5, rng.uniform(20, 60, count), rng.uniform(50, 70, count))
+    level = np.sqrt((np.abs(loads) ** 2).sum((1, 2)))  # the peak of a sine of the same power
+    world = _with_direct_current(world, level, samples, rng)
+    orders, between = _interharmonics(count, rng)
+    return replace(
+        world,
+        deviation=np.where(rng.random(count) < 0.5, off, rng.normal(0, 0.0005, count)),
+        between_orders=orders,
+        between=between * level[:, None],
+        noise=level / np.sqrt(2) * 10 ** (-decibels / 20),
+    )
 
 
-def _mix(count: int, length: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    relative = _relative_spectra(count, rng)
-    amplitude = 10 ** rng.uniform(np.log10(0.05), np.log10(50.0), (count, 1))
-    phase = rng.uniform(0, 2 * np.pi, (count, len(_ORDERS)))
-    turns = (1 + rng.normal(0, 0.0005, (count, 1))) * np.arange(length) / SAMPLES_PER_CYCLE
-    x = np.zeros((count, length))
-    for column, order in enumerate(_ORDERS):
-        x += relative[:, column : column + 1] * np.cos(2 * np.pi * order * turns + phase[:, column : column + 1])
-    x += rng.normal(0, 0.003, (count, 1)) + rng.standard_normal(x.shape) * 0.002
-    return amplitude * x, amplitude * (relative * np.exp(1j * phase))[:, [0, 2, 4, 6]]
+def spectra(count: int, rng: np.random.Generator, channel: str) -> np.ndarray:
+    """Complex amplitudes [n, 25], the fundamental at 1: a typical spectrum times a log-normal spread of its own, any phase.
 
-
-def _relative_spectra(count: int, rng: np.random.Generator) -> np.ndarray:
-    """[count, 25] relative to the fundamental; each load's spectrum times a log-normal spread of its own."""
-    loads = np.zeros((len(_LOADS), len(_ORDERS)))
-    loads[:, 2:15:2] = list(_LOADS.values())
-    relative = loads[rng.choice(len(_LOADS), count, p=(0.55, 0.15, 0.15, 0.15))]
+    Even orders are small in most, and up to a tenth in some.
+    """
+    names, shares, _ = _DRAWN[channel]
+    typical = np.zeros((len(names), len(ORDERS)))
+    typical[:, 2:15:2] = [SPECTRA[name] for name in names]
+    relative = typical[rng.choice(len(names), count, p=shares)]
     relative = relative * np.exp(rng.normal(0, 0.8, relative.shape))
     even = np.exp(rng.normal(np.log(0.002), 1.0, relative.shape))
+    even += (rng.random(count) < 0.2)[:, None] * rng.uniform(0, 0.1, relative.shape) / (ORDERS / 2) ** 2
     relative[:, 1::2] = even[:, 1::2]
     relative[:, 0] = 1.0
-    return np.minimum(relative, 1.0)
+    return np.minimum(relative, 1.0) * np.exp(2j * np.pi * rng.random(relative.shape))
+
+
+def _switched(world: World, samples: int, rng: np.random.Generator) -> World:
+    """Half of the sequences with a step or a sag at any sample: of all loads, or of the second where there is one."""
+    count = len(world)
+    begin = np.where(rng.random(count) < 0.5, rng.integers(1, samples, count), NEVER)
+    sags = rng.random(count) < 0.2
+    end = np.where(sags & (begin < samples), begin + rng.integers(_CYCLE // 4, 4 * _CYCLE, count), NEVER)
+    of_second = (rng.random(count) < 0.5) & (world.loads[:, 1] != 0).any(1) & ~sags
+    low = np.where(of_second | (rng.random(count) < 0.1), 0.0, 10 ** rng.uniform(-1, 0, count))
+    one, falls = np.ones(count), (rng.random(count) < 0.5) | sags
+    stages = np.stack([np.where(falls, one, low), np.where(falls, low, one), one], axis=1)
+    gains = np.stack([np.where(of_second[:, None], 1.0, stages), stages], axis=2)
+    gains[begin == NEVER] = 1.0
+    return replace(world, gains=gains, changes=np.stack([begin, end], axis=1))
+
+
+def _with_direct_current(world: World, level: np.ndarray, samples: int, rng: np.random.Generator) -> World:
+    """A trace of DC in all, and up to 30 % that decays in some: from a step on, or from anywhere, before the first sample too."""
+    count = len(world)
+    size = level * rng.uniform(-0.3, 0.3, count) * (rng.random(count) < 0.4)
+    begin = world.changes[:, 0]
+    anywhere = rng.uniform(-4 * _CYCLE, samples, count)
+    onset = np.where((begin < samples) & (rng.random(count) < 0.7), begin, anywhere)
+    tau = _CYCLE * np.exp(rng.uniform(np.log(0.5), np.log(6.0), count))
+    return replace(world, offset=level * rng.normal(0, 0.003, count), decay=size, onset=onset, tau=tau)
+
+
+def _interharmonics(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """(orders [n, 2], complex amplitudes [n, 2]): one or two in a fifth of the sequences, between 0.2 % and 10 %."""
+    orders = rng.integers(0, 12, (count, 2)) + rng.uniform(0.2, 0.8, (count, 2))
+    size = 10 ** rng.uniform(-2.7, -1, (count, 2)) * (rng.random(count) < 0.2)[:, None]
+    size[:, 1] *= rng.random(count) < 0.5
+    return orders, size * np.exp(2j * np.pi * rng.random((count, 2)))
+
+
+def _published(count: int, rng: np.random.Generator, interharmonics: bool) -> World:
+    orders = np.array(list(_CASE_A))
+    size, degrees = np.array(list(_CASE_A.values())).T
+    phasors = np.zeros((count, len(ORDERS)), complex)
+    start = rng.random((count, 1))  # where in the cycle the sequence begins
+    jitter = 1 + rng.uniform(-0.01, 0.01, (count, len(orders)))
+    phasors[:, orders - 1] = size * jitter * np.exp(1j * (2 * np.pi * orders * start + np.radians(degrees)))
+    world = replace(
+        steady(np.ones(count), phasors),
+        deviation=rng.uniform(-0.005, 0.005, count),
+        noise=np.sqrt((np.abs(phasors) ** 2).sum(1) / 2 / 10**2.6),
+    )
+    if not interharmonics:
+        return world
+    frequencies, sizes = np.array(_INTERHARMONICS).T
+    between = sizes * np.exp(2j * np.pi * rng.random((count, 2)))
+    return replace(world, between=between, between_orders=np.tile(frequencies / _NOMINAL_HZ, (count, 1)))

@@ -1,23 +1,116 @@
-"""`load`: one dataset by name, split by source, cut into windows."""
+"""`waveforms`: one dataset by name, split by source, as sequences of windows."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from microstage.datasets import ev_cpw, generator
+from microstage.datasets import ev_cpw, sequences
+from microstage.datasets.generator import synthesise
 from microstage.datasets.locations import files
+from microstage.datasets.sequences import Sequences
 from microstage.datasets.splits import GENERATED, SUPERPOSED, Dataset, Recording, Split, assign
 from microstage.errors import DatasetError, ParameterError
 from microstage.signals import SAMPLES_PER_CYCLE, windows
 
-__all__ = ["load"]
+__all__ = ["STEPS", "Source", "Waveforms", "load", "waveforms"]
+
+STEPS = 16  # windows in a sequence: EV-CPW's eight cycles, half a cycle each
 
 _TEST_HOP = 8  # samples between test windows of one recording
 _SYNTHETIC_TEST = 2048
+_DRAWN_TEST, _DRAWN_VALIDATION = 1024, 512  # sequences
+_FITTED_HOP = 4
 _SUPERPOSED = 0.5  # share of training windows
 _ORDERS = np.array((1, 3, 5, 7))
+
+
+@dataclass(frozen=True)
+class Source:
+    """What training sequences are drawn from: recordings (none for the generator alone), and the generator's share."""
+
+    recordings: Sequence[Recording]
+    synthetic: float
+    steps: int
+    length: int
+    case: str
+    channel: str
+    frequency: int
+
+    def draw(self, count: int, rng: np.random.Generator) -> Sequences:
+        """`count` new sequences; the same state of `rng` draws the same."""
+        recorded = round(count * (1 - self.synthetic))
+        parts = []
+        if recorded:
+            parts.append(sequences.draw(self.recordings, recorded, self.steps, self.length, rng))
+        if count > recorded:
+            parts.append(synthesise(self.case, count - recorded, self.steps, self.length, rng, self.channel, self.frequency))
+        return sequences.joined(parts)
+
+
+@dataclass(frozen=True)
+class Waveforms:
+    """Training, validation and test, which share no source; `unit` is A or V.
+
+    `validation` is drawn as training is, once. `test` holds steady sequences alone, `stepped` the same with a change in
+    each. `fitted` are whole windows [n, 1, window * length] of the training and of the validation recordings, for
+    rivals that learn: nothing is changed in them.
+    """
+
+    train: Source
+    validation: Sequences
+    test: Sequences
+    stepped: Sequences
+    fitted: tuple[Sequences, Sequences]
+    unit: str
+
+
+def waveforms(
+    name: str,
+    data_dir: Path | None,
+    *,
+    length: int,
+    window: int = 1,
+    channel: str = "current",
+    frequency: int = 60,
+    case: str = "mix",
+    fold: int = 0,
+    synthetic: float = 0.5,
+    seed: int = 0,
+) -> Waveforms:
+    """Sequences of 16 steps of `length` samples, the first `window` of which are the network's window.
+
+    Of what is drawn from a recorded dataset a share `synthetic` (0..1) is the generator's. Test sequences start at every
+    eighth sample of every test recording. Records of one's own that are shorter than 16 steps give as many as they hold.
+    """
+    rng = np.random.Generator(np.random.PCG64(seed))
+    unit = "A" if channel == "current" else "V"
+    if name == "generator":
+        return _generated(Source((), 1.0, STEPS, length, case, channel, frequency), window, unit, rng)
+    recordings = _recordings(name, data_dir, channel, frequency)
+    parts = assign([r.source for r in recordings], fold)
+    steps = min([STEPS, *(len(r.samples) // length for r in recordings if not r.periodic)])
+    if steps < window:
+        short = min((r for r in recordings if not r.periodic), key=lambda r: len(r.samples))
+        raise DatasetError(f"{short.name} holds {len(short.samples)} samples at 64 a cycle; the window needs {window * length}.")
+    chosen = {part: [r for r in recordings if parts[r.source] == part] for part in ("train", "validation", "test")}
+    train, validation = (Source(chosen[part], synthetic, steps, length, case, channel, frequency) for part in ("train", "validation"))
+    test = sequences.cut(chosen["test"], steps, length, _TEST_HOP)
+    fitted = tuple(sequences.cut(chosen[part], 1, window * length, _FITTED_HOP) for part in ("train", "validation"))
+    return Waveforms(train, validation.draw(_DRAWN_VALIDATION, rng), test, sequences.with_steps(test, rng), fitted, unit)
+
+
+def _generated(source: Source, window: int, unit: str, rng: np.random.Generator) -> Waveforms:
+    """Of the generator alone; a case without changes has them made."""
+    test = source.draw(_DRAWN_TEST, rng)
+    calm = test.changed == 0
+    stepped = sequences.with_steps(test, rng) if calm.all() else test[~calm]
+    whole = Source((), 1.0, 1, window * source.length, source.case, source.channel, source.frequency)
+    fitted = (whole.draw(4 * _DRAWN_TEST, rng), whole.draw(_DRAWN_VALIDATION, rng))
+    return Waveforms(source, source.draw(_DRAWN_VALIDATION, rng), test[calm], stepped, fitted, unit)
 
 
 def load(
@@ -42,7 +135,7 @@ def load(
     rng = np.random.Generator(np.random.PCG64(seed))
     unit = "A" if channel == "current" else "V"
     if name == "generator":
-        parts = [Split(*synthesise(case, size, length, rng), np.full(size, case)) for size in _sizes(count)]
+        parts = [_synthesised(case, size, length, rng) for size in _sizes(count)]
         return Dataset(*parts, unit)
     recordings = _recordings(name, data_dir, channel, frequency)
     parts = assign([r.source for r in recordings], fold)
@@ -51,12 +144,14 @@ def load(
         raise DatasetError(f"{short.name} holds {len(short.samples)} samples at 64 a cycle; the window needs {length}.")
     chosen = {part: [r for r in recordings if parts[r.source] == part] for part in ("train", "validation", "test")}
     drawn = round(count * (1 - synthetic))
-    made = Split(*synthesise("mix", count - drawn, length, rng), np.full(count - drawn, GENERATED))
+    made = _synthesised("mix", count - drawn, length, rng)
     train = _join([_draw(chosen["train"], drawn, length, rng), made])
     return Dataset(_superposed(train, rng), _cut(chosen["validation"], length), _cut(chosen["test"], length), unit)
 
 
-synthesise = generator.synthesise
+def _synthesised(case: str, count: int, length: int, rng: np.random.Generator) -> Split:
+    drawn = synthesise(case, count, 1, length, rng)
+    return Split(drawn.windows[:, 0], drawn.coefficients[:, 0], np.full(count, GENERATED if case == "mix" else case))
 
 
 def _sizes(count: int) -> tuple[int, int, int]:
