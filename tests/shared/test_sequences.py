@@ -49,6 +49,7 @@ def test_the_truth_of_a_window_is_what_sounds_at_its_end(channel):
             first = min(window * LENGTH, STEPS * LENGTH - 256)
             wanted = drawn.coefficients[row, window] * np.exp(2j * np.pi * np.array((1, 3, 5, 7)) * (1 + about[0]) * (first - window * LENGTH) / 64)
             assert np.abs(fitted(x[row], first, 256, *about) - wanted).max() < 1e-5 * world.amplitude[row]
+        assert drawn.truth[row, drawn.changed[row] // LENGTH :] == pytest.approx(np.tile(drawn.truth[row, -1], (16, 1))[drawn.changed[row] // LENGTH :])
 
 
 def test_the_mix_holds_every_disturbance_and_an_epoch_draws_anew():
