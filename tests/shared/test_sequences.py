@@ -9,6 +9,7 @@ from test_datasets import AMPLITUDES, vehicles  # noqa: F401
 from microstage.datasets import sequences
 from microstage.datasets.generator import draw_world, synthesise
 from microstage.datasets.loading import waveforms
+from microstage.datasets.stress import CONDITIONS, STEP, stressed
 from microstage.datasets.world import ORDERS, sequences_of
 from microstage.signals import half_cycle_dft
 
@@ -127,3 +128,21 @@ def test_the_generator_alone_trains_and_validates_where_its_share_is_one(read):
     alone = waveforms("generator", None, length=LENGTH, window=2, case="A2")
     assert (alone.test.changed == 0).all() and (alone.stepped.changed > 0).all() and alone.fitted[0].windows.shape[2] == 64
     assert isinstance(sequences.joined([alone.test, alone.stepped]), sequences.Sequences)
+
+
+@pytest.mark.parametrize("channel,size", [("current", 40.0), ("voltage", 120 * 2**0.5)])
+def test_each_condition_holds_its_one_disturbance(channel, size):
+    """In whose absence the half-cycle DFT is exact, and in whose presence it errs as the theory says."""
+    errors = {}
+    for condition in CONDITIONS:
+        tried = stressed(condition, 64, STEPS, LENGTH, rng(), channel, 60)
+        first = -(-tried.changed // LENGTH)
+        rows = np.arange(64)
+        errors[condition] = np.abs(half_cycle_dft(tried.windows[rows, first]) - tried.truth[rows, first]).mean(0) / size
+        assert tried.truth[:, 0, 0] == pytest.approx(size) and (tried.changed > 0).all() == (condition == STEP)
+    for condition in ("clean", "six-pulse", STEP):
+        assert errors[condition].max() < 1e-9
+    assert tried.truth[:, -1, 0] == pytest.approx(size / 2)
+    assert errors["noise 20 dB"][0] == pytest.approx(0.1 / 2**0.5 * np.sqrt(2 / 32) * np.sqrt(2 / np.pi), rel=0.4)
+    assert errors["+-2 Hz"][1] > 1.8 * errors["+-1 Hz"][1] > 3 * errors["+-0.5 Hz"][1] > 0
+    assert errors["decaying DC 10 %"][0] > 0.03 and errors["H2 5 %"][0] > 0.01 and errors["interharmonics"][0] > 0.02

@@ -9,13 +9,18 @@ from hypothesis.extra import numpy as hnp
 from microstage.errors import DatasetError, ParameterError
 from microstage.signals import (
     block_float,
+    constant,
+    gated_mean,
     groups,
     half_cycle_dft,
     harmonic_amplitudes,
+    interpolated_dft,
     least_squares_odd,
+    linear_regression,
     nearest_neighbour,
     resample_synchronous,
     ridge,
+    running_mean,
     subgroups,
     thd,
     window_length,
@@ -86,6 +91,19 @@ def test_textbook_methods_are_exact_on_odd_harmonics(phase, amplitude):
         half_cycle_dft(x[:, :31])
 
 
+@given(st.floats(-0.04, 0.04), st.floats(0, 6.28), st.integers(4, 12))
+def test_the_interpolated_dft_is_right_where_the_mains_are_off_their_frequency(deviation, phase, cycles):
+    parts = [((1 + deviation) * order, size, phase * order) for order, size in ((1, 10), (2, 0.5), (3, 3), (5, 2), (7, 1))]
+    assert interpolated_dft(wave(cycles, 64, parts)[None])[0] == pytest.approx([10, 3, 2, 1], abs=0.06)
+
+
+def test_means_run_on_and_a_gated_one_starts_anew_at_a_jump():
+    estimates = np.array([10.0, 12, 11, 20, 20.2, 19.8])[None, :, None] * np.array([1, 0.3, 0.2, 0.1])
+    assert running_mean(estimates)[0, :, 0] == pytest.approx([10, 11, 11, 13.25, 14.64, 15.5])
+    assert gated_mean(estimates)[0, :, 0] == pytest.approx([10, 12, 11, 20, 20.1, 20])
+    assert gated_mean(estimates, jump=0.2)[0, :, 3] == pytest.approx([1, 1.1, 1.1, 2, 2.01, 2])
+
+
 def test_ridge_learns_the_dft_and_a_neighbour_gives_its_own_answer():
     rng = np.random.Generator(np.random.PCG64(0))
 
@@ -96,6 +114,8 @@ def test_ridge_learns_the_dft_and_a_neighbour_gives_its_own_answer():
 
     train, held_out, (x, wanted) = drawn(500), drawn(50), drawn(50)
     assert ridge(train, held_out, x) == pytest.approx(np.abs(wanted), abs=1e-4)
+    assert linear_regression(train, x) == pytest.approx(np.abs(wanted), abs=1e-4)
+    assert constant(train, x) == pytest.approx(np.tile(np.median(np.abs(train[1]), axis=0), (50, 1)))
     found = nearest_neighbour((train[0], np.abs(train[1])), train[0][[7, 3]] + 1e-6)
     assert (found == np.abs(train[1])[[7, 3]]).all()
 

@@ -9,12 +9,12 @@ import numpy as np
 from microstage.datasets.sequences import Sequences
 from microstage.datasets.world import NEVER, ORDERS, STAGES, World, sequences_of, steady
 
-__all__ = ["CASES", "SPECTRA", "draw_world", "spectra", "synthesise"]
+__all__ = ["CASES", "INTERHARMONICS", "SPECTRA", "draw_world", "spectra", "synthesise"]
 
 CASES = ("mix", "A1", "A2")
 _NOMINAL_HZ = 50.0  # of the published cases
 _CASE_A = {1: (100.0, 152.0), 3: (30.0, 35.0), 5: (20.0, 0.0), 7: (15.0, 0.0)}
-_INTERHARMONICS = ((84.4, 10.0), (385.6, 5.0))
+INTERHARMONICS = ((84.4 / _NOMINAL_HZ, 0.1), (385.6 / _NOMINAL_HZ, 0.05))  # order, size over the fundamental
 # Relative amplitude of the odd harmonics 3, 5, 7, 9, 11, 13, 15: typical spectra of loads, and of a voltage.
 SPECTRA = {
     "ev_charger": (0.03, 0.015, 0.012, 0.008, 0.006, 0.004, 0.003),
@@ -134,6 +134,6 @@ def _published(count: int, rng: np.random.Generator, interharmonics: bool) -> Wo
     )
     if not interharmonics:
         return world
-    frequencies, sizes = np.array(_INTERHARMONICS).T
-    between = sizes * np.exp(2j * np.pi * rng.random((count, 2)))
-    return replace(world, between=between, between_orders=np.tile(frequencies / _NOMINAL_HZ, (count, 1)))
+    between_orders, sizes = np.array(INTERHARMONICS).T
+    between = 100.0 * sizes * np.exp(2j * np.pi * rng.random((count, 2)))
+    return replace(world, between=between, between_orders=np.tile(between_orders, (count, 1)))

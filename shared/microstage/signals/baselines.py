@@ -10,11 +10,9 @@ from microstage.errors import ParameterError
 from microstage.signals.harmonics import harmonic_amplitudes
 from microstage.signals.windows import SAMPLES_PER_CYCLE
 
-__all__ = ["full_window_dft", "half_cycle_dft", "least_squares_odd", "nearest_neighbour", "ridge"]
+__all__ = ["full_window_dft", "half_cycle_dft", "interpolated_dft", "least_squares_odd"]
 
 _ODD = (1, 3, 5, 7)
-_STRENGTHS = 10.0 ** np.arange(-8, 3)
-_ROWS = 64
 
 
 def half_cycle_dft(x: np.ndarray, harmonics: Sequence[int] = _ODD) -> np.ndarray:
@@ -44,39 +42,20 @@ def full_window_dft(x: np.ndarray, cycles: int) -> np.ndarray:
     return harmonic_amplitudes(x, cycles, _ODD)
 
 
-def ridge(
-    train: tuple[np.ndarray, np.ndarray], held_out: tuple[np.ndarray, np.ndarray], x: np.ndarray
-) -> np.ndarray:
-    """Amplitudes [n, 4] by ridge regression from windows to complex Fourier coefficients.
+def interpolated_dft(x: np.ndarray, harmonics: Sequence[int] = _ODD) -> np.ndarray:
+    """Peak amplitudes [.., 4] of long windows `x` [.., N] whose frequency is not the nominal one: from two cycles on.
 
-    `train` and `held_out` are (windows [m, N], coefficients [m, 4]). Each window is divided by its own peak, and its answer
-    multiplied by it; the strength is the one with the least error on `held_out`, before it ever sees `x` [n, N].
+    The fundamental's frequency from the two largest Hann-windowed DFT bins around the nominal one (Grandke, IEEE Trans.
+    Instrum. Meas. 32(2), 1983); then the Hann-windowed sums at its multiples.
     """
-    windows, scale = _normalised(train[0])
-    wanted = train[1] / scale
-    wanted = np.concatenate([wanted.real, wanted.imag], axis=1)
-    square, product = windows.T @ windows, windows.T @ wanted
-
-    def answer(strength: float, y: np.ndarray) -> np.ndarray:
-        weights = np.linalg.solve(square + strength * len(windows) * np.eye(len(square)), product)
-        y, size = _normalised(y)
-        found = y @ weights
-        return np.hypot(found[:, : wanted.shape[1] // 2], found[:, wanted.shape[1] // 2 :]) * size
-
-    truth = np.abs(held_out[1])
-    errors = [np.abs(answer(strength, held_out[0]) - truth).mean() for strength in _STRENGTHS]
-    return answer(_STRENGTHS[int(np.argmin(errors))], x)
-
-
-def _normalised(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    peak = np.abs(x).max(axis=1, keepdims=True)
-    peak = np.where(peak > 0, peak, 1.0)
-    return x / peak, peak
-
-
-def nearest_neighbour(train: tuple[np.ndarray, np.ndarray], x: np.ndarray) -> np.ndarray:
-    """Amplitudes [n, 4] of the training window (windows [m, N], amplitudes [m, 4]) that is nearest to each of `x` [n, N]."""
-    windows, amplitudes = train
-    length = (windows**2).sum(1)
-    nearest = [np.argmin(length - 2 * part @ windows.T, axis=1) for part in np.array_split(x, -(-len(x) // _ROWS))]
-    return amplitudes[np.concatenate(nearest)]
+    length = x.shape[-1]
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+    nominal = length / SAMPLES_PER_CYCLE
+    near = np.arange(int(np.floor(nominal)) - 1, int(np.ceil(nominal)) + 2)
+    level = np.abs(np.fft.rfft(x * window, axis=-1))[..., near]
+    pair = np.argmax(level[..., :-1] + level[..., 1:], axis=-1)[..., None]
+    low, high = (np.take_along_axis(level, pair + k, axis=-1)[..., 0] for k in (0, 1))
+    ratio = np.divide(high, low, out=np.ones_like(high), where=low > 0)
+    turns = (near[pair[..., 0]] + (2 * ratio - 1) / (ratio + 1)) / length  # per sample
+    phases = 2j * np.pi * turns[..., None, None] * np.multiply.outer(harmonics, np.arange(length))
+    return np.abs((np.exp(-phases) * (x * window)[..., None, :]).sum(-1)) * (2.0 / window.sum())
