@@ -148,7 +148,8 @@ class Gain:
     """A power of two that one window is divided by and the answers are multiplied by: the smallest from 2^low to
     2^high, `exponents`, that no sample exceeds; a window beyond 2^high has no answer. `inputs` and `outputs`: {tensor
     of the graphs, or the answer that a `Mean` makes of them: what it is called in real numbers}. `scaled`: carried
-    states that are multiples of the gain, too, and never negative."""
+    states that are multiples of the gain, too: phasors of odd harmonics, which change sign from one half cycle, a step,
+    to the next."""
 
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
@@ -194,8 +195,8 @@ class Gain:
 
 @dataclass(frozen=True)
 class Mean:
-    """An answer that no graph holds, for it is a quotient: `sum` over `count`, and `correction`, outputs of the graphs
-    for each value at its own scale. `name` is what it is called. Two of the carried states are sum and count; at a count
+    """An answer that no graph holds: the size of a mean of phasors, `sum` (real parts before imaginary ones) over
+    `count`, and a `correction` to it, outputs of the graphs. `name` is what it is called. Two of the carried states are sum and count; at a count
     of `most`, both are halved before the next step."""
 
     name: str

@@ -1,7 +1,8 @@
 """What happens to carried states between two steps, and what the answer is: integers, the same in every driver.
 
-Windows have gains of their own, so a state that is a multiple of the gain follows it by shifts; a running mean forgets by
-halves, so that its integers stay bounded. docs/numerics.md states the rules.
+A step is half a cycle, after which phasors of odd harmonics have turned by half a turn: states that are such change
+their sign. Windows have gains of their own, which these states follow by shifts. A running mean forgets by halves, so
+that its integers stay bounded. docs/numerics.md states the rules.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ States = Mapping[str, np.ndarray]
 
 
 def rescaled(values: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """floor(values / 2^shift + 1/2), int64: integers below 2^24 that are multiples of a gain, at one 2^`shift` larger."""
+    """floor(values / 2^shift + 1/2), int64: integers within +-2^24, multiples of a gain, at one 2^`shift` larger."""
     down, up = (np.clip(places, 0, _FURTHEST) for places in (shift, -shift))
     half = np.where(down > 0, np.int64(1) << np.maximum(down - 1, 0), 0)
     return (values << up) + half >> down
@@ -29,8 +30,8 @@ def rescaled(values: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Settling:
-    """`tops`: {state that follows the gain: its largest integer}. `sum`, `count`: the states of the running mean, which
-    `most` bounds; of a sum the largest integer is count times that of one summand."""
+    """`tops`: {state that turns and follows the gain: its largest size}. `sum`, `count`: the states of the running mean,
+    which `most` bounds; the largest size of a sum is count times that of one summand."""
 
     tops: Mapping[str, int]
     sum: str | None = None
@@ -64,18 +65,27 @@ class Settling:
         settled = {name: np.asarray(values).astype(np.int64) for name, values in states.items()}
         for name, top in self.tops.items():
             places = shift.reshape(-1, *[1] * (settled[name].ndim - 1)).astype(np.int64)
-            most = settled[self.count] * self.summand if name == self.sum else top
-            settled[name] = np.minimum(rescaled(settled[name], places), most)
+            most = _both(settled[self.count]) * self.summand if name == self.sum else top
+            settled[name] = np.clip(rescaled(-settled[name], places), -most, most)
         if self.count is not None:
             full = settled[self.count] >= self.most
-            settled[self.sum] = np.where(full, settled[self.sum] + 1 >> 1, settled[self.sum])
+            settled[self.sum] = np.where(_both(full), settled[self.sum] + 1 >> 1, settled[self.sum])
             settled[self.count] = np.where(full, self.most >> 1, settled[self.count])
         return settled
 
 
+def _both(values: np.ndarray) -> np.ndarray:
+    """What holds for each of k phasors, [..., k], for their real parts and for their imaginary ones, [..., 2 k]."""
+    return np.concatenate([values, values], axis=-1)
+
+
 def real_answer(mean: Mean, scales: Mapping[str, Any], ints: States, exponent: np.ndarray) -> np.ndarray:
-    """max(0, 2^exponent (sum / count + correction)), float64 [..., k], from the integers [..., k] of one step each and
-    the `scales` of sum and correction; `exponent` [...]."""
-    average = np.asarray(scales[mean.sum], np.float64) * ints[mean.sum] / ints[mean.count]
+    """max(0, 2^exponent (|sum| / count + correction)), float64 [..., k], from the integers of one step each: `sum`
+    [..., 2 k], real parts before imaginary ones, `count` and `correction` [..., k]; `exponent` [...].
+
+    `scales` are those of sum, one number, and of correction.
+    """
+    real, imaginary = np.split(np.asarray(ints[mean.sum]).astype(np.float64), 2, axis=-1)
+    average = np.float64(scales[mean.sum]) * np.sqrt(real * real + imaginary * imaginary) / ints[mean.count]
     relative = average + np.asarray(scales[mean.correction], np.float64) * ints[mean.correction]
     return np.maximum(0.0, np.ldexp(relative, np.asarray(exponent).astype(int)[..., None]))
