@@ -16,13 +16,10 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "summary": "What to train on; all but the built-in generator need DATA_DIR.",
     },
     "epochs": {"default": 12},
-    "batch": {
-        "default": 128, "unit": "windows",
-        "summary": "Windows per step of the float epochs; four times as many in the quantised ones.",
-    },
+    "batch": {"default": 64, "unit": "sequences"},
     "learning_rate": {
         "default": 0.003,
-        "summary": "Adam's rate at the start of the float epochs; two thirds of it at the start of the quantised ones; cosine to zero.",
+        "summary": "Adam's rate at the start of the float epochs; half of it at the start of the quantised ones; cosine to zero.",
     },
     "case": {
         "type": "str", "default": "mix", "choices": ["mix", "A1", "A2"],
@@ -35,6 +32,10 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "fold": {"type": "int", "default": 0, "min": 0, "max": 3, "summary": "Which quarter of the sources is the test."},
     "channel": {"type": "str", "default": "current", "choices": ["current", "voltage"], "summary": "What is measured."},
     "frequency": {"type": "int", "default": 60, "choices": [50, 60], "unit": "Hz", "summary": "Mains frequency of the recordings."},
+    "window_bits": {
+        "type": "int", "default": 12, "min": 8, "max": 12, "unit": "bits",
+        "summary": "Integers of a window, in block floating point.",
+    },
     "windows": {"type": "int", "default": 65536, "min": 256, "max": 10000000, "summary": "Training windows per epoch."},
     "warmup_epochs": {
         "type": "int", "default": 12, "min": 0, "max": 10000, "unit": "epochs",
@@ -44,13 +45,13 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "type": "float", "default": 0.5, "min": 0, "exclusive_min": True, "max": 4, "unit": "cycles",
         "summary": "Length of the window.",
     },
-    "cnn_channels": {"type": "int", "default": 64, "min": 1, "max": 1024, "summary": "Channels of each convolution."},
+    "cnn_channels": {"type": "int", "default": 24, "min": 1, "max": 1024, "summary": "Channels of each convolution."},
     "cnn_kernel": {
-        "type": "int", "default": 32, "min": 1, "max": 256, "unit": "samples",
-        "summary": "Kernel of the first convolution, which looks back over half a cycle; the whole window, if that is shorter.",
+        "type": "int", "default": 8, "min": 1, "max": 32, "unit": "samples",
+        "summary": "Kernel of the first convolution, twice its stride; the whole step, if that is shorter.",
     },
-    "hidden": {"type": "int", "default": 64, "min": 1, "max": 1024, "summary": "Width of the LSTM."},
-    "head_width": {"type": "int", "default": 64, "min": 1, "max": 4096, "summary": "Hidden width of each of the four heads."},
+    "hidden": {"type": "int", "default": 32, "min": 1, "max": 1024, "summary": "Width of the LSTM."},
+    "head_width": {"type": "int", "default": 32, "min": 1, "max": 4096, "summary": "Hidden width of each of the four heads."},
     "cnn_weight_bits": {"type": "int", "default": 8, "min": 2, "max": 8, "unit": "bits", "summary": "Weights of the CNN."},
     "cnn_act_bits": {
         "type": "int", "default": 8, "min": 2, "max": 8, "unit": "bits",

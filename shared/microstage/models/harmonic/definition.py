@@ -9,24 +9,35 @@ from typing import Any
 
 from microstage.canonical import write_json
 from microstage.errors import ModelError, ParameterError
-from microstage.signals.gain import EXPONENTS, LARGEST, WINDOW_SCALE
+from microstage.signals.gain import EXPONENTS
 
-__all__ = ["FILE", "HARMONICS", "HarmonicDefinition", "SAMPLES_PER_CYCLE"]
+__all__ = [
+    "ESTIMATE_SCALE", "FILE", "HALF_CYCLE", "HARMONICS", "LARGEST_ESTIMATE", "MOST", "PHASES", "RECTIFIED_BITS", "SAMPLES_PER_CYCLE",
+    "WIRED_BITS", "HarmonicDefinition",
+]
 
 FILE = "model_def.json"
 HARMONICS = (1, 3, 5, 7)
 SAMPLES_PER_CYCLE = 64
-SECOND_KERNEL = 3
-_POOL = 2
+HALF_CYCLE = SAMPLES_PER_CYCLE // 2
+# The wired estimate: rectified projections on PHASES phases, whose sum has a ripple of 2 / (4 k^2 - 1); an odd number, as
+# an even one is worth half. A projection of RECTIFIED_BITS spans amplitudes up to 1.29 of the gain: a square wave's is 1.27.
+PHASES, WIRED_BITS, RECTIFIED_BITS, ESTIMATE_SCALE = 65, 8, 10, 2.0**-14
+LARGEST_ESTIMATE = PHASES * (2**RECTIFIED_BITS - 1)
+MOST = 64  # estimates in one mean: from there on it forgets half
 _LARGEST = 4096  # the widest that can be asked for
-_STRIDE = 2
-_LONG = 16  # samples from which on the first convolution strides
+_LEAST = 4  # samples of a window
 # The ends of the chain are amplitudes over the window's gain; everything between is a plain number.
 _UNIT = "2^exponent of the window, in the recording's unit"
+_CARRIED = {"estimate_1": "estimate", "sum": "sum_next", "count": "count_next"}
 _ROLES = {
-    "inputs": {"window": {"range": [-LARGEST, LARGEST], "scale": WINDOW_SCALE, "unit": _UNIT}},
     "units": {"window": _UNIT, "harmonics": _UNIT},
-    "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": list(EXPONENTS)},
+    "gain": {
+        "inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": list(EXPONENTS),
+        "scaled": ["estimate_1", "sum"],
+    },
+    "carried": _CARRIED,
+    "answer": {"name": "harmonics", "sum": "sum_next", "count": "count_next", "correction": "correction", "most": MOST},
     "names": {"lstm.input": "features", "lstm.hidden": "hidden", "lstm.cell": "cell"},
     "files": {"encoder": "subcnn", "cell": "sublstm_qcdq", "head": "submlp"},
 }
@@ -36,15 +47,16 @@ _ROLES = {
 class HarmonicDefinition:
     """Everything that `network.HarmonicNetwork` is built from. Widths are in bits, `cycles` in fundamental periods.
 
-    The first convolution looks back: its kernel of `cnn_kernel` samples (the whole window, if that is shorter) ends at
-    each position and reads zeros before the window. The last position ends at the last sample, and sees half a cycle at once.
+    The network is called once per step of half a cycle, and carries its state from step to step. Windows that are no whole
+    number of half cycles are one step of their own length.
     """
 
     cycles: float = 0.5
-    cnn_channels: int = 64
-    cnn_kernel: int = 32
-    hidden: int = 64
-    head_width: int = 64
+    window_bits: int = 12
+    cnn_channels: int = 24
+    cnn_kernel: int = 8
+    hidden: int = 32
+    head_width: int = 32
     cnn_weight_bits: int = 8
     cnn_act_bits: int = 8
     lstm_weight_bits: int = 8
@@ -57,13 +69,24 @@ class HarmonicDefinition:
     head_act_bits: int = 8
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ParameterError(f"CYCLES={self.cycles:g} gives {self.samples} samples; the network needs at least {SECOND_KERNEL + 1}.")
+        if self.samples < _LEAST:
+            raise ParameterError(f"CYCLES={self.cycles:g} gives {self.samples} samples; the network needs at least {_LEAST}.")
+
+    @property
+    def steps(self) -> int:
+        """T: steps that a window of `cycles` takes."""
+        halves = 2 * self.cycles
+        return int(halves) if halves >= 1 and halves == int(halves) else 1
 
     @property
     def samples(self) -> int:
-        """N: samples per window, at 64 per cycle."""
-        return round(SAMPLES_PER_CYCLE * self.cycles)
+        """S: samples of one step, at 64 per cycle."""
+        return round(SAMPLES_PER_CYCLE * self.cycles / self.steps)
+
+    @property
+    def window_scale(self) -> float:
+        """What a window's integers are multiples of, over its gain."""
+        return 2.0 ** (1 - self.window_bits)
 
     @property
     def kernel(self) -> int:
@@ -72,53 +95,59 @@ class HarmonicDefinition:
 
     @property
     def stride(self) -> int:
-        """Samples between two positions of the first convolution; a window that has few keeps them all."""
-        return _STRIDE if self.samples >= _LONG else 1
-
-    @property
-    def history(self) -> int:
-        """Zeros before the window, as many as let the last position end at the last sample."""
-        return max(self.kernel - 1 - (self.samples - 1) % self.stride, 0)
+        """Samples between two positions of the first convolution: its kernels overlap by half."""
+        return max(self.kernel // 2, 1)
 
     @property
     def positions(self) -> int:
-        """Positions of the first convolution."""
-        return (self.samples + self.history - self.kernel) // self.stride + 1
-
-    @property
-    def steps(self) -> int:
-        """T: time steps that the LSTM sees, after the two convolutions and the pool."""
-        return (self.positions - (SECOND_KERNEL - 1)) // _POOL
+        """Positions of the first convolution, all of which the second one sees at once."""
+        return (self.samples - self.kernel) // self.stride + 1
 
     @property
     def features(self) -> int:
-        """Channels of the CNN's output, which are the LSTM's inputs."""
-        return self.cnn_channels
+        """Channels that the LSTM reads: the CNN's, and one difference of estimates per harmonic."""
+        return self.cnn_channels + len(HARMONICS)
+
+    @property
+    def wired(self) -> int:
+        """Kernels of the wired estimate."""
+        return len(HARMONICS) * PHASES
 
     @property
     def weights(self) -> int:
         """Weights and biases of the deployed network: batch norms are folded into thresholds and counted with them."""
         c, h, w = self.cnn_channels, self.hidden, self.head_width
         lstm = 4 * h * (self.features + h + 1)
-        return c * self.kernel + c * self.features * SECOND_KERNEL + lstm + len(HARMONICS) * (w * h + w + 1)
+        return self.wired * self.samples + c * self.kernel + c * c * self.positions + lstm + len(HARMONICS) * (w * h + 2 * (w + 1))
 
     @property
     def multiply_accumulates(self) -> int:
-        """Of one window, all positions and time steps, products of gates and states included."""
-        c, h, w, positions = self.cnn_channels, self.hidden, self.head_width, self.positions
-        convolutions = positions * c * self.kernel + (positions - SECOND_KERNEL + 1) * c * self.features * SECOND_KERNEL
-        return convolutions + self.steps * (4 * h * (self.features + h) + 3 * h) + len(HARMONICS) * (w * h + w)
+        """Of one step, products of gates and states included; the sum of rectified projections multiplies nothing."""
+        c, h, w = self.cnn_channels, self.hidden, self.head_width
+        encoder = self.wired * self.samples + self.positions * c * (self.kernel + c)
+        return encoder + 4 * h * (self.features + h) + 3 * h + len(HARMONICS) * (w * h + 2 * w)
 
     @classmethod
     def from_parameters(cls, parameters: dict[str, Any]) -> HarmonicDefinition:
         """The definition that a stage's parameters describe; others are ignored."""
         return cls(**{field.name: parameters[field.name] for field in fields(cls)})
 
+    @property
+    def inputs(self) -> dict[str, dict[str, Any]]:
+        """The integers that enter: a window, and what is carried from step to step."""
+        window, estimate = 2 ** (self.window_bits - 1) - 1, {"scale": ESTIMATE_SCALE, "unit": _UNIT}
+        return {
+            "window": {"range": [-window, window], "scale": self.window_scale, "unit": _UNIT},
+            "estimate_1": {"range": [0, LARGEST_ESTIMATE], **estimate},
+            "sum": {"range": [0, MOST * LARGEST_ESTIMATE], **estimate},
+            "count": {"range": [0, MOST], "scale": 1.0, "unit": "steps"},
+        }
+
     def save(self, folder: Path) -> None:
         """Write `model_def.json`."""
-        derived = {"samples": self.samples, "steps": self.steps, "features": self.features, "harmonics": HARMONICS}
+        derived = {"samples": self.samples, "length": self.steps, "features": self.features, "harmonics": HARMONICS}
         derived |= {"weights": self.weights, "multiply_accumulates": self.multiply_accumulates}
-        write_json(folder / FILE, {"model": "harmonic", "parameters": asdict(self), **derived, **_ROLES})
+        write_json(folder / FILE, {"model": "harmonic", "parameters": asdict(self), **derived, "inputs": self.inputs, **_ROLES})
 
     @classmethod
     def load(cls, folder: Path) -> HarmonicDefinition:

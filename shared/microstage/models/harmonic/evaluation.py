@@ -17,15 +17,15 @@ _LARGEST_THD = 10.0  # an answer whose fundamental is lost has no distortion wor
 _LEAST = 1e-12  # of the largest fundamental: answers below it have no distortion either
 
 
-def evaluate(data: Splits, unit: str, network: nn.Module, twin: nn.Module) -> dict[str, Any]:
+def evaluate(data: Splits, unit: str, steps: int, network: nn.Module, twin: nn.Module) -> dict[str, Any]:
     """{"test.mae.<method>": [H1, H3, H5, H7], "test.r2.<method>", "test.thd_error.<method>", ...} of every method.
 
     `test.by_source`: {source: {"windows", "amplitude", "methods": {method: {"mae", "worst", "thd_error"}}}}.
     """
     windows, truth = data.test.source.windows, data.test.source.truth
     answers = {
-        "network": predict(network, data.test.inputs).numpy().astype(np.float64) * data.test.gain,
-        "float": predict(twin, data.test.inputs).numpy().astype(np.float64) * data.test.gain,
+        "network": _behind(steps, network, data.test),
+        "float": _behind(steps, twin, data.test),
         **_textbook(data),
     }
     metrics: dict[str, Any] = {"test.windows": len(windows), "test.unit": unit}
@@ -41,6 +41,12 @@ def evaluate(data: Splits, unit: str, network: nn.Module, twin: nn.Module) -> di
         for rows in [data.test.source.source == source]
     }
     return metrics
+
+
+def _behind(steps: int, network: nn.Module, test) -> np.ndarray:
+    """Amplitudes [n, 4] after so many steps."""
+    relative = predict(network, tuple(values[:, :steps] for values in test.inputs))
+    return relative[:, -1].numpy().astype(np.float64) * test.gain[:, steps - 1]
 
 
 def _textbook(data: Splits) -> dict[str, np.ndarray]:

@@ -1,41 +1,54 @@
-"""The quantised harmonic network: CNN, LSTM, four heads. One class; its parts meet at named boundaries.
+"""The quantised harmonic network, one step at a time: a wired estimate beside CNN, LSTM and four heads.
 
-    window    [n, 1, N]   integers at scale 2^-7 (block floating point: see `signals.block_float`)
-    features  [n, T, C]   integers at the LSTM's io scale: the CNN has no other last quantiser
-    hidden    [n, H]      the last h, at the same scale, which is the heads' input quantiser too
-    harmonics [n, 4]      amplitudes of H1, H3, H5, H7 over the window's gain
+    window      [n, 1, S]  integers of WINDOW_BITS (block floating point: see `signals.block_float`)
+    estimate    [n, 4]     the wired estimate of the window's amplitudes, in wide integers; `estimate_1` that of the step before
+    features    [n, C]     the CNN's, and the differences of estimates: integers at the LSTM's io scale, quantised once
+    hidden      [n, H]     h, at the same scale, which is the heads' input quantiser too
+    correction  [n, 4]     to the mean of estimates
+    keep        [n, 4]     1, or 0 where the mean starts anew: sum = keep * sum + estimate, count = keep * count + 1
 """
 
 from __future__ import annotations
 
 import brevitas.nn as qnn
 import torch
+from brevitas.export.onnx.qonnx.function import BrevitasQuantFn
 from brevitas.inject import ExtendedInjector
 from brevitas.inject.enum import ScalingImplType
 from brevitas.quant import Int8ActPerTensorFloat, Int8WeightPerTensorFloat, Int32Bias, Uint8ActPerTensorFloat
 from torch import Tensor, nn
 
 from microstage.models.fused_lstm import fuse
-from microstage.models.harmonic.definition import HARMONICS, SECOND_KERNEL, HarmonicDefinition
-from microstage.models.harmonic.start import start_as_estimate
-from microstage.models.network import Network
+from microstage.models.harmonic.definition import (
+    ESTIMATE_SCALE, HARMONICS, PHASES, RECTIFIED_BITS, WIRED_BITS, HarmonicDefinition,
+)
+from microstage.models.harmonic.steps import CORRECTION, Stepped, slide, soft
+from microstage.models.harmonic.twin import GATES, IO_RANGE, FloatTwin
+from microstage.models.harmonic.wired import wired_scale
 
 __all__ = ["FloatTwin", "HarmonicNetwork"]
 
 # Where each learned activation scale starts: the largest value that is represented. Sigmoid, tanh and h end at 1 by
 # their nature; a gate's accumulator beyond 8 saturates its sigmoid; the cell seldom leaves +-4.
-_IO_RANGE, _ACCUMULATOR_RANGE, _CELL_RANGE = 1.0, 8.0, 4.0
+_ACCUMULATOR_RANGE, _CELL_RANGE = 8.0, 4.0
 _SMALLEST_RANGE = 2.0**-4
 _CELL_CEILING = 1.25  # few cells leave it, and tanh has flattened out there
-# In levels of an 8-bit quantiser. The last h passes the cell's and its own, and the heads read a harmonic of a hundredth out of it.
-_FEATURE_NOISE, _HIDDEN_NOISE = 0.5, 2.0
 _STATISTICS_STEPS = 32
-_GATES = ("input", "forget", "cell", "output")  # as torch stacks them
 _LAYER = "lstm.layers.0.0"
 
 
 def _weight(bits: int) -> type[ExtendedInjector]:
     return Int8WeightPerTensorFloat.let(bit_width=bits)
+
+
+def _wired(bits: int, scale: float) -> type[ExtendedInjector]:
+    """Weights that are multiples of `scale` for good."""
+    return Int8WeightPerTensorFloat.let(bit_width=bits, scaling_impl_type=ScalingImplType.CONST, scaling_init=scale * (2 ** (bits - 1) - 1))
+
+
+def _counted(bits: int, scale: float) -> type[ExtendedInjector]:
+    """Activations from 0 in steps of `scale` for good."""
+    return Uint8ActPerTensorFloat.let(bit_width=bits, scaling_impl_type=ScalingImplType.CONST, scaling_init=scale * (2**bits - 1))
 
 
 def _relu(bits: int) -> type[ExtendedInjector]:
@@ -54,51 +67,45 @@ def _learned(base: type[ExtendedInjector], bits: int, largest: float) -> type[Ex
     return base.let(bit_width=bits, scaling_impl_type=ScalingImplType.PARAMETER, scaling_init=largest)
 
 
-def _slide(x: Tensor, weight: Tensor, stride: int) -> Tensor:
-    """Convolution of x [n, C, L] as one matrix product: many times faster than the framework's own without oneDNN."""
-    columns = x.unfold(2, weight.shape[2], stride).transpose(2, 3).reshape(len(x), weight[0].numel(), -1)
-    return torch.matmul(weight.flatten(1), columns)
+class _Conv(qnn.QuantConv1d):
+    """Convolution without padding; in training as one matrix product."""
 
-
-class _ExportedConv(torch.autograd.Function):
-    """One Conv that pads on one side alone; the framework would write a Pad before it."""
-
-    @staticmethod
-    def symbolic(g, x, weight, stride, history):
-        kernel = weight.type().sizes()[2]
-        return g.op("Conv", x, weight, kernel_shape_i=[kernel], strides_i=[stride], pads_i=[history, 0], dilations_i=[1], group_i=1)
-
-    @staticmethod
-    def forward(ctx, x, weight, stride, history):
-        return _slide(nn.functional.pad(x, (history, 0)), weight, stride)
-
-
-class _LookingBack(qnn.QuantConv1d):
-    """Convolution over time that ends at each position and reads `history` zeros before the first."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, bits: int, stride: int = 1, history: int = 0) -> None:
-        super().__init__(inputs, outputs, kernel, stride=stride, bias=False, weight_quant=_weight(bits))
-        self.history = history
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, weight: type[ExtendedInjector]) -> None:
+        super().__init__(inputs, outputs, kernel, stride=stride, bias=False, weight_quant=weight)
 
     def inner_forward_impl(self, x: Tensor, quant_weight: Tensor, quant_bias: Tensor | None) -> Tensor:
         if torch.onnx.is_in_onnx_export():
-            return _ExportedConv.apply(x, quant_weight, self.stride[0], self.history)
-        return _slide(nn.functional.pad(x, (self.history, 0)), quant_weight, self.stride[0])
+            return super().inner_forward_impl(x, quant_weight, quant_bias)
+        return slide(x, quant_weight, self.stride[0])
 
 
 class _Convolutions(nn.Module):
     def __init__(self, d: HarmonicDefinition) -> None:
         super().__init__()
-        self.conv1 = _LookingBack(1, d.cnn_channels, d.kernel, d.cnn_weight_bits, d.stride, d.history)
+        weight = _weight(d.cnn_weight_bits)
+        self.conv1 = _Conv(1, d.cnn_channels, d.kernel, d.stride, weight)
         self.bn1 = nn.BatchNorm1d(d.cnn_channels)
         self.act1 = qnn.QuantReLU(act_quant=_relu(d.cnn_act_bits))
-        self.conv2 = _LookingBack(d.cnn_channels, d.features, SECOND_KERNEL, d.cnn_weight_bits)
-        self.bn2 = nn.BatchNorm1d(d.features)
-        self.pool = nn.MaxPool1d(2)
+        self.conv2 = _Conv(d.cnn_channels, d.cnn_channels, d.positions, 1, weight)
+        self.bn2 = nn.BatchNorm1d(d.cnn_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.act1(self.bn1(self.conv1(x)))
-        return self.pool(self.bn2(self.conv2(x))).transpose(1, 2)
+    def forward(self, window: Tensor) -> Tensor:
+        x = self.act1(self.bn1(self.conv1(window)))
+        return self.bn2(self.conv2(x)).flatten(1)
+
+
+class _Estimate(nn.Module):
+    """Frozen kernels, rectified in steps of the estimate, and their sum per harmonic: every scale is a power of two."""
+
+    def __init__(self, d: HarmonicDefinition) -> None:
+        super().__init__()
+        self.conv = _Conv(1, d.wired, d.samples, 1, _wired(WIRED_BITS, wired_scale(d.samples))).requires_grad_(False)
+        self.act = qnn.QuantReLU(act_quant=_counted(RECTIFIED_BITS, ESTIMATE_SCALE))
+        self.total = qnn.QuantLinear(d.wired, len(HARMONICS), bias=False, weight_quant=_wired(2, 1.0)).requires_grad_(False)
+        self.total.weight.copy_(torch.eye(len(HARMONICS)).repeat_interleave(PHASES, dim=1))
+
+    def forward(self, window: Tensor) -> Tensor:
+        return self.total(self.act(self.conv(window)).flatten(1))
 
 
 class _Head(nn.Module):
@@ -109,84 +116,33 @@ class _Head(nn.Module):
         self.bn = nn.BatchNorm1d(d.head_width)
         self.act = qnn.QuantReLU(act_quant=_relu(d.head_act_bits), return_quant_tensor=True)
         self.out = qnn.QuantLinear(d.head_width, 1, bias=True, weight_quant=weight, bias_quant=Int32Bias)
+        self.keep = qnn.QuantLinear(d.head_width, 1, bias=True, weight_quant=weight, bias_quant=Int32Bias)
 
-    def forward(self, h: Tensor) -> Tensor:
-        return self.out(self.act(self.bn(self.linear(h))))
-
-
-class FloatTwin(nn.Module):
-    """The same network in float32: trained first, and the measure of what quantising costs."""
-
-    def __init__(self, definition: HarmonicDefinition) -> None:
-        super().__init__()
-        d = self.definition = definition
-        self.cnn = nn.Module()
-        self.cnn.conv1 = nn.Conv1d(1, d.cnn_channels, d.kernel, bias=False)
-        self.cnn.bn1 = nn.BatchNorm1d(d.cnn_channels)
-        self.cnn.conv2 = nn.Conv1d(d.cnn_channels, d.features, SECOND_KERNEL, bias=False)
-        self.cnn.bn2 = nn.BatchNorm1d(d.features)
-        self.lstm = nn.LSTM(d.features, d.hidden, batch_first=True)
-        self.heads = nn.ModuleList(self._head(d) for _ in HARMONICS)
-        start_as_estimate(self.cnn, self.lstm)
-
-    @staticmethod
-    def _head(d: HarmonicDefinition) -> nn.Module:
-        head = nn.Module()
-        head.linear = nn.Linear(d.hidden, d.head_width, bias=False)
-        head.bn = nn.BatchNorm1d(d.head_width)
-        head.out = nn.Linear(d.head_width, 1)
-        return head
-
-    def features(self, window: Tensor) -> Tensor:
-        """window [n, 1, N] -> features [n, T, C], held where the io quantiser will clip."""
-        d = self.definition
-        x = nn.functional.pad(window, (d.history, 0))
-        x = torch.relu(self.cnn.bn1(_slide(x, self.cnn.conv1.weight, d.stride)))
-        x = nn.functional.max_pool1d(self.cnn.bn2(_slide(x, self.cnn.conv2.weight, 1)), 2).transpose(1, 2)
-        return x.clamp(-_IO_RANGE, _IO_RANGE)
-
-    def forward(self, window: Tensor) -> Tensor:
-        """window [n, 1, N] -> harmonics [n, 4]."""
-        sequence, _ = self.lstm(self._roughened(self.features(window), _FEATURE_NOISE))
-        hidden = self._roughened(sequence[:, -1], _HIDDEN_NOISE)
-        return torch.cat([head.out(torch.relu(head.bn(head.linear(hidden)))) for head in self.heads], dim=1)
-
-    def _roughened(self, value: Tensor, levels: float) -> Tensor:
-        """In training, uniform noise as wide as `levels` of an 8-bit quantiser: what the twin finds has to survive quantisation."""
-        return value + (torch.rand_like(value) - 0.5) * (levels * _IO_RANGE / 128) if self.training else value
-
-    @torch.no_grad()
-    def cell_ranges(self, window: Tensor) -> dict[str, float]:
-        """Largest magnitude that each quantiser inside the LSTM has to hold, by its name, over windows [n, 1, N] (in eval mode)."""
-        self.eval()
-        largest: dict[str, float] = {}
-
-        def seen(name: str, value: Tensor) -> Tensor:
-            largest[name] = max(largest.get(name, 0.0), float(value.abs().max()))
-            return value
-
-        x, weight = self.features(window), dict(self.lstm.named_parameters())
-        hidden = cell = torch.zeros(len(x), self.definition.hidden)
-        for step in x.unbind(1):
-            sums = torch.nn.functional.linear(step, weight["weight_ih_l0"], weight["bias_ih_l0"])
-            sums = sums + torch.nn.functional.linear(hidden, weight["weight_hh_l0"], weight["bias_hh_l0"])
-            gate = dict(zip(_GATES, sums.chunk(4, dim=1)))
-            for name, value in gate.items():
-                seen(f"{name}_acc", value)
-            new = seen("cell_tanh", torch.tanh(gate["cell"]))
-            kept = seen("cell_state", torch.sigmoid(gate["forget"]) * cell)
-            cell = seen("cell_state", kept + torch.sigmoid(gate["input"]) * new)
-            hidden = torch.sigmoid(gate["output"]) * seen("hidden_state_tanh", torch.tanh(cell))
-        return largest
+    def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.act(self.bn(self.linear(hidden)))
+        return self.out(x), self.keep(x)
 
 
-class HarmonicNetwork(Network):
+class _Decision(qnn.QuantIdentity):
+    """0 up to one half, 1 above it; the framework would export one bit as -1 and 1."""
+
+    def __init__(self) -> None:
+        super().__init__(act_quant=_counted(1, 1.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.onnx.is_in_onnx_export():
+            one, zero = torch.tensor(1.0), torch.tensor(0.0)
+            return BrevitasQuantFn.apply(x, one, zero, one, False, False, "ROUND")
+        return super().forward(x)
+
+
+class HarmonicNetwork(Stepped):
     """The network that is exported; `FloatTwin` is its float form."""
 
     def __init__(self, definition: HarmonicDefinition) -> None:
         super().__init__()
         d = self.definition = definition
-        self.cnn = _Convolutions(d)
+        self.cnn, self.estimate = _Convolutions(d), _Estimate(d)
         self.lstm = fuse(
             qnn.QuantLSTM(
                 d.features,
@@ -194,7 +150,7 @@ class HarmonicNetwork(Network):
                 batch_first=True,
                 weight_quant=_weight(d.lstm_weight_bits),
                 bias_quant=None,
-                io_quant=_signed(d.lstm_io_bits, _IO_RANGE),
+                io_quant=_signed(d.lstm_io_bits, IO_RANGE),
                 gate_acc_quant=_signed(d.lstm_acc_bits, _ACCUMULATOR_RANGE),
                 sigmoid_quant=_unsigned(d.lstm_sigmoid_bits, 1.0),
                 tanh_quant=_signed(d.lstm_tanh_bits, 1.0),
@@ -202,24 +158,29 @@ class HarmonicNetwork(Network):
             )
         )
         self.heads = nn.ModuleList(_Head(d) for _ in HARMONICS)
+        self.keep = _Decision()
 
-    def start_from(self, twin: FloatTwin, window: Tensor) -> None:
-        """Copy the float twin's weights, and let each quantiser of the LSTM span what the twin holds there over `window`."""
+    def decide(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Correction and keep, 0 or 1: hidden [n, H] -> [n, 4] each."""
+        correction, keep = (torch.cat(parts, dim=1) for parts in zip(*(head(hidden) for head in self.heads)))
+        decided = self.keep(keep)
+        if self.training:
+            decided = soft(keep) + (decided - soft(keep)).detach()
+        return CORRECTION * correction, decided
+
+    def start_from(self, twin: FloatTwin, window: Tensor, shift: Tensor) -> None:
+        """Copy the float twin's weights, and let each quantiser of the LSTM span what the twin holds there over sequences."""
         own, state = self.state_dict(), twin.state_dict()
-        own.update({name: value for name, value in state.items() if not name.startswith("lstm.")})
-        bias = state["lstm.bias_ih_l0"] + state["lstm.bias_hh_l0"]
-        stacked = {"bias": bias, "input_weight.weight": state["lstm.weight_ih_l0"], "hidden_weight.weight": state["lstm.weight_hh_l0"]}
+        own.update({name: value for name, value in state.items() if not name.startswith("recurrent.")})
+        bias = state["recurrent.bias_ih_l0"] + state["recurrent.bias_hh_l0"]
+        stacked = {
+            "bias": bias, "input_weight.weight": state["recurrent.weight_ih_l0"], "hidden_weight.weight": state["recurrent.weight_hh_l0"],
+        }
         for role, value in stacked.items():
-            for gate, part in zip(_GATES, value.chunk(4)):
+            for gate, part in zip(GATES, value.chunk(4)):
                 own[f"{_LAYER}.{gate}_gate_params.{role}"] = part.clone()
-        for quantiser, largest in twin.cell_ranges(window).items():
+        for quantiser, largest in twin.cell_ranges(window, shift).items():
             name = f"{_LAYER}.cell.{quantiser}_quant.fused_activation_quant_proxy.tensor_quant.scaling_impl.value"
             ceiling = _ACCUMULATOR_RANGE if quantiser.endswith("_acc") else _CELL_CEILING if quantiser == "cell_state" else largest
             own[name] = torch.full_like(own[name], max(min(largest, ceiling), _SMALLEST_RANGE))
         self.load_weights(own)
-
-    def forward(self, window: Tensor) -> Tensor:
-        """window [n, 1, N], multiples of 2^-7 -> harmonics [n, 4], amplitudes over the window's gain."""
-        sequence, _ = self.lstm(self.cnn(window))
-        hidden = sequence[:, -1]
-        return torch.cat([head(hidden) for head in self.heads], dim=1)

@@ -1,0 +1,111 @@
+"""What both forms of the network do from step to step: the running mean of the wired estimate, which is started anew where
+the network says so, and the gain that changes beneath it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from microstage.models.harmonic.definition import ESTIMATE_SCALE, HARMONICS, LARGEST_ESTIMATE, MOST
+from microstage.models.network import Network
+
+__all__ = ["CORRECTION", "Answers", "Stepped", "answer", "slide", "soft"]
+
+CORRECTION = 2.0**-3  # of what a head gives, over the gain
+
+# A difference of estimates over the gain, as the LSTM reads it: what changes between half cycles is a hundredth.
+_DIFFERENCE = torch.tensor([16.0, 64.0, 64.0, 64.0])
+_TOP = LARGEST_ESTIMATE * ESTIMATE_SCALE
+_FAR = 40  # powers of two from which on nothing is left of an estimate, or nothing fits
+_POWERS = torch.ldexp(torch.ones(2 * _FAR + 1, dtype=torch.float64), torch.arange(_FAR, -_FAR - 1, -1)).float()
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Of each step [n, L, ...], real values over the gain of the step's window."""
+
+    correction: Tensor
+    estimate: Tensor
+    sum: Tensor
+    count: Tensor
+    keep: Tensor
+    hidden: Tensor
+
+    @property
+    def amplitudes(self) -> Tensor:
+        return answer(self.sum, self.count, self.correction)
+
+
+def answer(total: Tensor, count: Tensor, correction: Tensor) -> Tensor:
+    """Amplitudes over the gain; none is negative."""
+    return (total / count + correction).clamp_min(0)
+
+
+class Stepped(Network):
+    """Steps by four parts that a form of the network has: `cnn(window)`, `estimate(window)`, `lstm(features)`, and
+    `decide(hidden)`, which gives correction and keep."""
+
+    exact = True  # whether estimates are multiples of their scale
+
+    def forward(self, window: Tensor, estimate_1: Tensor, total: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """One step from the LSTM's zero state: window [n, 1, S], others [n, 4] -> correction, estimate, sum, count."""
+        estimate = self.estimate(window)
+        features = torch.cat([self.cnn(window), (estimate - estimate_1) * _DIFFERENCE], dim=1)
+        correction, keep = self.decide(self.lstm(features[:, None])[0][:, 0])
+        return correction, estimate, keep * total + estimate, keep * count + 1
+
+    def sequence(self, window: Tensor, shift: Tensor) -> Answers:
+        """All steps of sequences: window [n, L, S], and by how much each one's exponent exceeds the one before, [n, L]."""
+        n, length, _ = window.shape
+        features, estimate = self.encode(window, shift)
+        hidden = self.lstm(features)[0]
+        correction, keep = (value.view(n, length, -1) for value in self.decide(hidden.reshape(n * length, -1)))
+        total, count = self._means(estimate, keep, shift)
+        return Answers(correction, estimate, total, count, keep, hidden)
+
+    def encode(self, window: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+        """Features [n, L, C] and estimates [n, L, 4] of sequences."""
+        n, length, samples = window.shape
+        flat = window.reshape(n * length, 1, samples)
+        estimate = self.estimate(flat).view(n, length, len(HARMONICS))
+        before = torch.cat([torch.zeros_like(estimate[:, :1]), estimate[:, :-1]], dim=1)
+        difference = (estimate - self._scaled(before, shift[..., None]).clamp(max=_TOP)) * _DIFFERENCE
+        return torch.cat([self.cnn(flat).view(n, length, -1), difference], dim=2), estimate
+
+    def _means(self, estimate: Tensor, keep: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+        total = count = torch.zeros_like(estimate[:, 0])
+        totals, counts = [], []
+        for t in range(estimate.shape[1]):
+            if t:
+                total, count = self._settle(total, count, shift[:, t, None])
+            total, count = keep[:, t] * total + estimate[:, t], keep[:, t] * count + 1
+            totals.append(total)
+            counts.append(count)
+        return torch.stack(totals, 1), torch.stack(counts, 1)
+
+    def _settle(self, total: Tensor, count: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+        """Between two steps: the sum in units of the new gain, and no more than MOST estimates in it."""
+        total = torch.minimum(self._scaled(total, shift), count * _TOP)
+        full = count >= MOST
+        return torch.where(full, self._scaled(total, torch.ones_like(shift)), total), torch.where(full, MOST / 2 * torch.ones_like(count), count)
+
+    def _scaled(self, value: Tensor, shift: Tensor) -> Tensor:
+        """`value` over 2^shift; half a unit is rounded up."""
+        scaled = value * _POWERS[shift.clamp(-_FAR, _FAR).long() + _FAR]
+        if not self.exact:
+            return scaled
+        rounded = torch.floor(scaled.detach() / ESTIMATE_SCALE + 0.5) * ESTIMATE_SCALE
+        return scaled + (rounded - scaled.detach())
+
+
+def slide(x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    """Convolution of x [n, C, L] as one matrix product: many times faster than the framework's own without oneDNN."""
+    columns = x.unfold(2, weight.shape[2], stride).transpose(2, 3).reshape(len(x), weight[0].numel(), -1)
+    return torch.matmul(weight.flatten(1), columns)
+
+
+def soft(keep: Tensor) -> Tensor:
+    """What a decision at one half is to a gradient."""
+    return torch.sigmoid(4 * (keep - 0.5))
