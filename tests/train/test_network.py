@@ -8,6 +8,7 @@ from microstage.errors import ModelError, ParameterError
 from microstage.models.harmonic.definition import ESTIMATE_SCALE, LARGEST_ESTIMATE, MOST, HarmonicDefinition
 from microstage.models.harmonic.network import FloatTwin, HarmonicNetwork
 from microstage.models.harmonic.train import extremes
+from microstage.models.harmonic.wired import half_cycle
 from microstage.signals import EXPONENTS, block_float
 from microstage.signals.settle import Settling
 
@@ -27,6 +28,7 @@ def network(definition, seed=0):
     made = HarmonicNetwork(definition)
     window = torch.randn(16, 8, definition.samples).clamp(-1, 1)
     with torch.no_grad():
+        made.estimate.conv.weight.copy_(torch.from_numpy(half_cycle(definition.samples).rounded())[:, None])
         for _ in range(40):  # until every scale is a parameter
             made.sequence(window, torch.zeros(16, 8))
         for head in made.heads:
@@ -38,7 +40,7 @@ def network(definition, seed=0):
 @pytest.mark.parametrize("cycles,samples,steps", [(0.1, 6, 1), (0.25, 16, 1), (0.5, 32, 1), (0.75, 48, 1), (1, 32, 2), (1.5, 32, 3), (4, 32, 8)])
 def test_whole_half_cycles_are_steps_and_anything_else_is_one(cycles, samples, steps):
     d = HarmonicDefinition(cycles=cycles, **SMALL)
-    assert (d.samples, d.steps, d.features) == (samples, steps, 8)
+    assert (d.samples, d.steps, d.features) == (samples, steps, 12)
     answers = [form(d).eval().sequence(torch.zeros(2, 3, samples), torch.zeros(2, 3)) for form in (HarmonicNetwork, FloatTwin)]
     assert [a.amplitudes.shape for a in answers] == [(2, 3, 4)] * 2
 
@@ -52,14 +54,13 @@ def test_too_short_a_window_is_refused():
 def test_the_wired_scales_are_powers_of_two_and_estimates_exact(bits):
     d = HarmonicDefinition(window_bits=bits, **SMALL)
     made = network(d)
-    wired = made.estimate
-    kernels, sums = wired.conv.quant_weight(), wired.total.quant_weight()
-    assert (kernels.scale, sums.scale, wired.act.quant_act_scale(), made.keep.quant_act_scale()) == (2.0**-15, 1.0, ESTIMATE_SCALE, 1.0)
+    kernels = made.estimate.conv.quant_weight()
+    assert (kernels.scale, made.estimate.act.quant_act_scale(), made.keep.quant_act_scale()) == (2.0**-11, ESTIMATE_SCALE, 1.0)
     ints, _ = block_float(extremes(d.samples, 4).reshape(-1, 32), EXPONENTS, bits)
-    products = ints.astype(np.int64) @ np.rint(kernels.value.detach().numpy()[:, 0].T * 2.0**15).astype(np.int64)
-    levels = np.rint(products * (d.window_scale * 2.0**-15 / ESTIMATE_SCALE)).clip(0, 1023)
+    sums = ints.astype(np.int64) @ np.rint(kernels.value.detach().numpy()[:, 0].T * 2.0**11).astype(np.int64)
+    levels = np.rint(sums * (d.window_scale * 2.0**-11 / ESTIMATE_SCALE)).clip(-LARGEST_ESTIMATE, LARGEST_ESTIMATE)
     window = torch.from_numpy(ints.astype(np.float32))[:, None] * d.window_scale
-    assert np.array_equal(wired(window).detach().numpy(), levels.reshape(len(ints), 4, -1).sum(2) * ESTIMATE_SCALE)
+    assert np.array_equal(made.estimate(window).detach().numpy(), levels * ESTIMATE_SCALE)
 
 
 @pytest.mark.parametrize("form", [HarmonicNetwork, FloatTwin])
@@ -95,11 +96,11 @@ def test_a_sequence_is_its_steps_and_between_them_the_integers_settle(cycles):
     for t in range(1, 130):
         before = {"estimate_1": levels["estimate"][:, t - 1], "sum": levels["sum"][:, t - 1], "count": levels["count"][:, t - 1]}
         settled = settling.between(before, shift[:, t].numpy())
-        assert np.array_equal(levels["sum"][:, t], keep[:, t] * settled["sum"] + levels["estimate"][:, t])
+        assert np.array_equal(levels["sum"][:, t], np.tile(keep[:, t], 2) * settled["sum"] + levels["estimate"][:, t])
         assert np.array_equal(levels["count"][:, t], keep[:, t] * settled["count"] + 1)
-    zero = torch.zeros(len(window), 4)
+    zero = torch.zeros(len(window), 8)
     with torch.no_grad():
-        correction, estimate, total, count = made(window[:, :1], zero, zero, zero)
+        correction, estimate, total, count = made(window[:, :1], zero, zero, zero[:, :4])
     assert torch.allclose(correction, found.correction[:, 0], atol=1e-6)
     for one, name in ((estimate, "estimate"), (total, "sum"), (count, "count")):
         assert torch.equal(one, getattr(found, name)[:, 0])
@@ -111,7 +112,7 @@ def test_features_and_hidden_share_the_lstms_io_quantiser_and_the_encoder_has_no
     assert layer.io_quant is layer.cell.output_quant
     parts = [*made.cnn.named_modules(), *made.estimate.named_modules()]
     quantised = [name for name, m in parts if type(m).__name__.startswith("ActQuantProxy") and m.is_quant_enabled]
-    assert quantised == ["act1.act_quant", "act.act_quant"]
+    assert quantised == ["act1.act_quant", "act.act_quant"]  # of the convolution, and of the estimate
 
 
 def test_the_output_bias_has_the_accumulators_scale():

@@ -12,7 +12,7 @@ from microstage.errors import ModelError, ParameterError
 from microstage.signals.gain import EXPONENTS
 
 __all__ = [
-    "ESTIMATE_SCALE", "FILE", "HALF_CYCLE", "HARMONICS", "LARGEST_ESTIMATE", "MOST", "PHASES", "RECTIFIED_BITS", "SAMPLES_PER_CYCLE",
+    "ESTIMATE_BITS", "ESTIMATE_SCALE", "FILE", "HALF_CYCLE", "HARMONICS", "LARGEST_ESTIMATE", "MOST", "PHASORS", "SAMPLES_PER_CYCLE",
     "WIRED_BITS", "HarmonicDefinition",
 ]
 
@@ -20,10 +20,9 @@ FILE = "model_def.json"
 HARMONICS = (1, 3, 5, 7)
 SAMPLES_PER_CYCLE = 64
 HALF_CYCLE = SAMPLES_PER_CYCLE // 2
-# The wired estimate: rectified projections on PHASES phases, whose sum has a ripple of 2 / (4 k^2 - 1); an odd number, as
-# an even one is worth half. A projection of RECTIFIED_BITS spans amplitudes up to 1.29 of the gain: a square wave's is 1.27.
-PHASES, WIRED_BITS, RECTIFIED_BITS, ESTIMATE_SCALE = 65, 8, 10, 2.0**-14
-LARGEST_ESTIMATE = PHASES * (2**RECTIFIED_BITS - 1)
+PHASORS = 2 * len(HARMONICS)  # real parts of all harmonics, then imaginary ones
+WIRED_BITS, ESTIMATE_BITS, ESTIMATE_SCALE = 8, 14, 2.0**-12  # phasors up to 2 of the gain; a square wave's is 1.27
+LARGEST_ESTIMATE = 2 ** (ESTIMATE_BITS - 1) - 1
 MOST = 64  # estimates in one mean: from there on it forgets half
 _LARGEST = 4096  # the widest that can be asked for
 _LEAST = 4  # samples of a window
@@ -105,26 +104,21 @@ class HarmonicDefinition:
 
     @property
     def features(self) -> int:
-        """Channels that the LSTM reads: the CNN's, and one difference of estimates per harmonic."""
-        return self.cnn_channels + len(HARMONICS)
-
-    @property
-    def wired(self) -> int:
-        """Kernels of the wired estimate."""
-        return len(HARMONICS) * PHASES
+        """Channels that the LSTM reads: the CNN's, and the differences of estimates."""
+        return self.cnn_channels + PHASORS
 
     @property
     def weights(self) -> int:
         """Weights and biases of the deployed network: batch norms are folded into thresholds and counted with them."""
         c, h, w = self.cnn_channels, self.hidden, self.head_width
         lstm = 4 * h * (self.features + h + 1)
-        return self.wired * self.samples + c * self.kernel + c * c * self.positions + lstm + len(HARMONICS) * (w * h + 2 * (w + 1))
+        return PHASORS * self.samples + c * self.kernel + c * c * self.positions + lstm + len(HARMONICS) * (w * h + 2 * (w + 1))
 
     @property
     def multiply_accumulates(self) -> int:
-        """Of one step, products of gates and states included; the sum of rectified projections multiplies nothing."""
+        """Of one step, products of gates and states included."""
         c, h, w = self.cnn_channels, self.hidden, self.head_width
-        encoder = self.wired * self.samples + self.positions * c * (self.kernel + c)
+        encoder = PHASORS * self.samples + self.positions * c * (self.kernel + c)
         return encoder + 4 * h * (self.features + h) + 3 * h + len(HARMONICS) * (w * h + 2 * w)
 
     @classmethod
@@ -138,8 +132,8 @@ class HarmonicDefinition:
         window, estimate = 2 ** (self.window_bits - 1) - 1, {"scale": ESTIMATE_SCALE, "unit": _UNIT}
         return {
             "window": {"range": [-window, window], "scale": self.window_scale, "unit": _UNIT},
-            "estimate_1": {"range": [0, LARGEST_ESTIMATE], **estimate},
-            "sum": {"range": [0, MOST * LARGEST_ESTIMATE], **estimate},
+            "estimate_1": {"range": [-LARGEST_ESTIMATE, LARGEST_ESTIMATE], **estimate},
+            "sum": {"range": [-MOST * LARGEST_ESTIMATE, MOST * LARGEST_ESTIMATE], **estimate},
             "count": {"range": [0, MOST], "scale": 1.0, "unit": "steps"},
         }
 

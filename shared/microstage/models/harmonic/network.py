@@ -1,10 +1,10 @@
 """The quantised harmonic network, one step at a time: a wired estimate beside CNN, LSTM and four heads.
 
     window      [n, 1, S]  integers of WINDOW_BITS (block floating point: see `signals.block_float`)
-    estimate    [n, 4]     the wired estimate of the window's amplitudes, in wide integers; `estimate_1` that of the step before
+    estimate    [n, 8]     the wired estimate of the window's phasors, in wide integers; `estimate_1` that of the step before
     features    [n, C]     the CNN's, and the differences of estimates: integers at the LSTM's io scale, quantised once
     hidden      [n, H]     h, at the same scale, which is the heads' input quantiser too
-    correction  [n, 4]     to the mean of estimates
+    correction  [n, 4]     to the amplitudes of the mean of estimates
     keep        [n, 4]     1, or 0 where the mean starts anew: sum = keep * sum + estimate, count = keep * count + 1
 """
 
@@ -20,11 +20,11 @@ from torch import Tensor, nn
 
 from microstage.models.fused_lstm import fuse
 from microstage.models.harmonic.definition import (
-    ESTIMATE_SCALE, HARMONICS, PHASES, RECTIFIED_BITS, WIRED_BITS, HarmonicDefinition,
+    ESTIMATE_BITS, ESTIMATE_SCALE, HARMONICS, LARGEST_ESTIMATE, PHASORS, WIRED_BITS, HarmonicDefinition,
 )
 from microstage.models.harmonic.steps import CORRECTION, Stepped, slide, soft
 from microstage.models.harmonic.twin import GATES, IO_RANGE, FloatTwin
-from microstage.models.harmonic.wired import wired_scale
+from microstage.models.harmonic.wired import Wired, wired_scale
 
 __all__ = ["FloatTwin", "HarmonicNetwork"]
 
@@ -41,14 +41,9 @@ def _weight(bits: int) -> type[ExtendedInjector]:
     return Int8WeightPerTensorFloat.let(bit_width=bits)
 
 
-def _wired(bits: int, scale: float) -> type[ExtendedInjector]:
-    """Weights that are multiples of `scale` for good."""
-    return Int8WeightPerTensorFloat.let(bit_width=bits, scaling_impl_type=ScalingImplType.CONST, scaling_init=scale * (2 ** (bits - 1) - 1))
-
-
-def _counted(bits: int, scale: float) -> type[ExtendedInjector]:
-    """Activations from 0 in steps of `scale` for good."""
-    return Uint8ActPerTensorFloat.let(bit_width=bits, scaling_impl_type=ScalingImplType.CONST, scaling_init=scale * (2**bits - 1))
+def _fixed(base: type[ExtendedInjector], bits: int, scale: float, largest: int) -> type[ExtendedInjector]:
+    """Multiples of `scale`, for good."""
+    return base.let(bit_width=bits, scaling_impl_type=ScalingImplType.CONST, scaling_init=scale * largest)
 
 
 def _relu(bits: int) -> type[ExtendedInjector]:
@@ -95,17 +90,17 @@ class _Convolutions(nn.Module):
 
 
 class _Estimate(nn.Module):
-    """Frozen kernels, rectified in steps of the estimate, and their sum per harmonic: every scale is a power of two."""
+    """Frozen kernels, and one wide quantiser: every scale is a power of two."""
 
     def __init__(self, d: HarmonicDefinition) -> None:
         super().__init__()
-        self.conv = _Conv(1, d.wired, d.samples, 1, _wired(WIRED_BITS, wired_scale(d.samples))).requires_grad_(False)
-        self.act = qnn.QuantReLU(act_quant=_counted(RECTIFIED_BITS, ESTIMATE_SCALE))
-        self.total = qnn.QuantLinear(d.wired, len(HARMONICS), bias=False, weight_quant=_wired(2, 1.0)).requires_grad_(False)
-        self.total.weight.copy_(torch.eye(len(HARMONICS)).repeat_interleave(PHASES, dim=1))
+        weight = _fixed(Int8WeightPerTensorFloat, WIRED_BITS, wired_scale(d.samples), 2 ** (WIRED_BITS - 1) - 1)
+        self.conv = _Conv(1, PHASORS, d.samples, 1, weight).requires_grad_(False)
+        narrow = Int8ActPerTensorFloat.let(narrow_range=True)
+        self.act = qnn.QuantIdentity(act_quant=_fixed(narrow, ESTIMATE_BITS, ESTIMATE_SCALE, LARGEST_ESTIMATE))
 
     def forward(self, window: Tensor) -> Tensor:
-        return self.total(self.act(self.conv(window)).flatten(1))
+        return self.act(self.conv(window)).flatten(1)
 
 
 class _Head(nn.Module):
@@ -127,7 +122,7 @@ class _Decision(qnn.QuantIdentity):
     """0 up to one half, 1 above it; the framework would export one bit as -1 and 1."""
 
     def __init__(self) -> None:
-        super().__init__(act_quant=_counted(1, 1.0))
+        super().__init__(act_quant=_fixed(Uint8ActPerTensorFloat, 1, 1.0, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.onnx.is_in_onnx_export():
@@ -171,6 +166,7 @@ class HarmonicNetwork(Stepped):
     def start_from(self, twin: FloatTwin, window: Tensor, shift: Tensor) -> None:
         """Copy the float twin's weights, and let each quantiser of the LSTM span what the twin holds there over sequences."""
         own, state = self.state_dict(), twin.state_dict()
+        state["estimate.conv.weight"] = torch.from_numpy(twin.wired.rounded()).float()[:, None]
         own.update({name: value for name, value in state.items() if not name.startswith("recurrent.")})
         bias = state["recurrent.bias_ih_l0"] + state["recurrent.bias_hh_l0"]
         stacked = {

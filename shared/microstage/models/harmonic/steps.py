@@ -1,5 +1,8 @@
 """What both forms of the network do from step to step: the running mean of the wired estimate, which is started anew where
-the network says so, and the gain that changes beneath it."""
+the network says so, and the gain that changes beneath it.
+
+Phasors [.., 8] are the real parts of all harmonics, then the imaginary ones. Half a cycle later those of odd harmonics have
+turned by half a turn: what is carried to the next step changes its sign, so that it can be compared and added."""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from microstage.models.harmonic.definition import ESTIMATE_SCALE, HARMONICS, LARGEST_ESTIMATE, MOST
+from microstage.models.harmonic.definition import ESTIMATE_SCALE, LARGEST_ESTIMATE, MOST, PHASORS
 from microstage.models.network import Network
 
 __all__ = ["CORRECTION", "Answers", "Stepped", "answer", "slide", "soft"]
@@ -16,8 +19,9 @@ __all__ = ["CORRECTION", "Answers", "Stepped", "answer", "slide", "soft"]
 CORRECTION = 2.0**-3  # of what a head gives, over the gain
 
 # A difference of estimates over the gain, as the LSTM reads it: what changes between half cycles is a hundredth.
-_DIFFERENCE = torch.tensor([16.0, 64.0, 64.0, 64.0])
+_DIFFERENCE = torch.tensor([16.0, 64.0, 64.0, 64.0] * 2)
 _TOP = LARGEST_ESTIMATE * ESTIMATE_SCALE
+_TINY = 1e-12  # of which a root has a slope
 _FAR = 40  # powers of two from which on nothing is left of an estimate, or nothing fits
 _POWERS = torch.ldexp(torch.ones(2 * _FAR + 1, dtype=torch.float64), torch.arange(_FAR, -_FAR - 1, -1)).float()
 
@@ -40,7 +44,9 @@ class Answers:
 
 def answer(total: Tensor, count: Tensor, correction: Tensor) -> Tensor:
     """Amplitudes over the gain; none is negative."""
-    return (total / count + correction).clamp_min(0)
+    real, imaginary = total.chunk(2, dim=-1)
+    size = torch.sqrt((real * real + imaginary * imaginary).clamp_min(_TINY))
+    return (size / count + correction).clamp_min(0)
 
 
 class Stepped(Network):
@@ -50,11 +56,11 @@ class Stepped(Network):
     exact = True  # whether estimates are multiples of their scale
 
     def forward(self, window: Tensor, estimate_1: Tensor, total: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """One step from the LSTM's zero state: window [n, 1, S], others [n, 4] -> correction, estimate, sum, count."""
+        """One step from the LSTM's zero state: window [n, 1, S], phasors [n, 8] and count [n, 4] -> correction, estimate, sum, count."""
         estimate = self.estimate(window)
         features = torch.cat([self.cnn(window), (estimate - estimate_1) * _DIFFERENCE], dim=1)
         correction, keep = self.decide(self.lstm(features[:, None])[0][:, 0])
-        return correction, estimate, keep * total + estimate, keep * count + 1
+        return correction, estimate, both(keep) * total + estimate, keep * count + 1
 
     def sequence(self, window: Tensor, shift: Tensor) -> Answers:
         """All steps of sequences: window [n, L, S], and by how much each one's exponent exceeds the one before, [n, L]."""
@@ -69,27 +75,28 @@ class Stepped(Network):
         """Features [n, L, C] and estimates [n, L, 4] of sequences."""
         n, length, samples = window.shape
         flat = window.reshape(n * length, 1, samples)
-        estimate = self.estimate(flat).view(n, length, len(HARMONICS))
-        before = torch.cat([torch.zeros_like(estimate[:, :1]), estimate[:, :-1]], dim=1)
-        difference = (estimate - self._scaled(before, shift[..., None]).clamp(max=_TOP)) * _DIFFERENCE
+        estimate = self.estimate(flat).view(n, length, PHASORS)
+        before = torch.cat([torch.zeros_like(estimate[:, :1]), -estimate[:, :-1]], dim=1)
+        difference = (estimate - self._scaled(before, shift[..., None]).clamp(-_TOP, _TOP)) * _DIFFERENCE
         return torch.cat([self.cnn(flat).view(n, length, -1), difference], dim=2), estimate
 
     def _means(self, estimate: Tensor, keep: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-        total = count = torch.zeros_like(estimate[:, 0])
+        total, count = torch.zeros_like(estimate[:, 0]), torch.zeros_like(keep[:, 0])
         totals, counts = [], []
         for t in range(estimate.shape[1]):
             if t:
                 total, count = self._settle(total, count, shift[:, t, None])
-            total, count = keep[:, t] * total + estimate[:, t], keep[:, t] * count + 1
+            total, count = both(keep[:, t]) * total + estimate[:, t], keep[:, t] * count + 1
             totals.append(total)
             counts.append(count)
         return torch.stack(totals, 1), torch.stack(counts, 1)
 
     def _settle(self, total: Tensor, count: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-        """Between two steps: the sum in units of the new gain, and no more than MOST estimates in it."""
-        total = torch.minimum(self._scaled(total, shift), count * _TOP)
-        full = count >= MOST
-        return torch.where(full, self._scaled(total, torch.ones_like(shift)), total), torch.where(full, MOST / 2 * torch.ones_like(count), count)
+        """Between two steps: the sum turned, in units of the new gain, and no more than MOST estimates in it."""
+        largest, full = both(count) * _TOP, count >= MOST
+        total = torch.maximum(torch.minimum(self._scaled(-total, shift), largest), -largest)
+        halved = self._scaled(total, torch.ones_like(shift))
+        return torch.where(both(full), halved, total), torch.where(full, torch.full_like(count, MOST / 2), count)
 
     def _scaled(self, value: Tensor, shift: Tensor) -> Tensor:
         """`value` over 2^shift; half a unit is rounded up."""
@@ -98,6 +105,11 @@ class Stepped(Network):
             return scaled
         rounded = torch.floor(scaled.detach() / ESTIMATE_SCALE + 0.5) * ESTIMATE_SCALE
         return scaled + (rounded - scaled.detach())
+
+
+def both(values: Tensor) -> Tensor:
+    """What holds for each harmonic, for its real part and for its imaginary one."""
+    return torch.cat([values, values], dim=-1)
 
 
 def slide(x: Tensor, weight: Tensor, stride: int) -> Tensor:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from microstage.models.harmonic.definition import HARMONICS, HarmonicDefinition
+from microstage.models.harmonic.definition import HARMONICS, PHASORS, HarmonicDefinition
 from microstage.models.harmonic.start import start
 from microstage.models.harmonic.steps import CORRECTION, Stepped, slide, soft
-from microstage.models.harmonic.wired import half_cycle, projections
+from microstage.models.harmonic.wired import Wired, half_cycle
 
 __all__ = ["GATES", "IO_RANGE", "FloatTwin"]
 
@@ -32,14 +32,13 @@ class _Convolutions(nn.Module):
 
 
 class _Estimate(nn.Module):
-    def __init__(self, d: HarmonicDefinition) -> None:
+    def __init__(self, d: HarmonicDefinition, wired: Wired) -> None:
         super().__init__()
-        self.conv = nn.Conv1d(1, d.wired, d.samples, bias=False).requires_grad_(False)
-        self.conv.weight.copy_(torch.from_numpy(projections(half_cycle(d.samples)))[:, None])
+        self.conv = nn.Conv1d(1, PHASORS, d.samples, bias=False).requires_grad_(False)
+        self.conv.weight.copy_(torch.from_numpy(wired.kernels)[:, None])
 
     def forward(self, window: Tensor) -> Tensor:
-        rectified = torch.relu(slide(window, self.conv.weight, 1))
-        return rectified.view(len(window), len(HARMONICS), -1).sum(2)
+        return slide(window, self.conv.weight, 1).flatten(1)
 
 
 class _Head(nn.Module):
@@ -57,10 +56,12 @@ class _Head(nn.Module):
 class FloatTwin(Stepped):
     exact = False
 
-    def __init__(self, definition: HarmonicDefinition) -> None:
+    def __init__(self, definition: HarmonicDefinition, wired: Wired | None = None) -> None:
+        """`wired`: the estimate, by default the DFT over half a cycle."""
         super().__init__()
         d = self.definition = definition
-        self.cnn, self.estimate = _Convolutions(d), _Estimate(d)
+        self.wired = wired or half_cycle(d.samples)
+        self.cnn, self.estimate = _Convolutions(d), _Estimate(d, self.wired)
         self.recurrent = nn.LSTM(d.features, d.hidden, batch_first=True)
         self.heads = nn.ModuleList(_Head(d) for _ in HARMONICS)
         start(self)
