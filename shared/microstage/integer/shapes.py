@@ -84,12 +84,12 @@ def unsqueeze(arguments, attributes):
 
 @operator("Concat", kind=Kind.MOVES)
 def concat(arguments, attributes):
+    """Integers where all are, each at its scale; real numbers where some are."""
     arguments = alike(*arguments)
     axis = attributes["axis"]
-    if not any(isinstance(value, QTensor) for value in arguments):
-        return np.concatenate([np.asarray(value) for value in arguments], axis)
     if not all(isinstance(value, QTensor) for value in arguments):
-        raise ModelError("quantised and real tensors are concatenated")
+        mixed = any(isinstance(value, QTensor) for value in arguments)
+        return np.concatenate([real(value) if mixed else np.asarray(value) for value in arguments], axis)
     scales = [np.broadcast_to(value.scale, value.shape) for value in arguments]
     joined = np.concatenate([value.ints for value in arguments], axis)
     same = all(np.array_equal(scales[0].flat[0:1], s.flat[0:1]) and np.ptp(s) == 0 for s in scales)

@@ -38,6 +38,8 @@ _INTEGERS = {
     TensorProto.UINT8: (0, 255),
     TensorProto.INT16: (-(2**15), 2**15 - 1),
     TensorProto.UINT16: (0, 2**16 - 1),
+    TensorProto.INT32: (-(2**31), 2**31 - 1),
+    TensorProto.UINT32: (0, 2**32 - 1),
 }
 _REALS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
 _COUNTS = ("blocksize", "dilations", "group", "kernel", "kernel_shape", "kernel_size", "num_outputs", "size", "stride", "strides")
@@ -222,14 +224,22 @@ def _entry(value: onnx.ValueInfoProto, declared: tuple[int, int] | None) -> Entr
     kind, dims = value.type.tensor_type.elem_type, value.type.tensor_type.shape.dim
     if kind not in _REALS and kind not in _INTEGERS:
         found = TensorProto.DataType.Name(kind).lower() if kind in TensorProto.DataType.values() else f"ONNX type {kind}"
-        expected = "float, double, float16, int8, uint8, int16 or uint16"
+        expected = "float, double, float16, or integers of 8, 16 or 32 bits"
         raise ModelError(f"Input {value.name} is of type {found}; expected {expected}: declare it so and cast behind it.")
     shape = (1, *(dim.dim_value for dim in dims[1:]))
     _assert_shape(value.name, shape, dims)
     if declared and declared[1] - declared[0] >= 2**MOST_BITS:
         raise ModelError(f"Input {value.name} is annotated {declared[0]} to {declared[1]}; expected at most {MOST_BITS} bits.")
     real = np.float32 if kind in _INTEGERS else helper.tensor_dtype_to_np_dtype(kind).type
-    return Entry(shape, _INTEGERS.get(kind, declared), kind in _INTEGERS, real)
+    return Entry(shape, _held(value.name, kind, declared), kind in _INTEGERS, real)
+
+
+def _held(name: str, kind: int, declared: tuple[int, int] | None) -> tuple[int, int] | None:
+    """The integers that an input holds: those that it is annotated with, else all of its type; None for real numbers."""
+    low, high = whole = _INTEGERS.get(kind, declared or (0, 0))
+    if declared and not low <= declared[0] <= declared[1] <= high:
+        raise ModelError(f"Input {name} is annotated {declared[0]} to {declared[1]}; its type holds {low} to {high}.")
+    return declared or (whole if kind in _INTEGERS else None)
 
 
 def _assert_shape(name: str, shape: tuple[int, ...], dims: Sequence[Any]) -> None:
