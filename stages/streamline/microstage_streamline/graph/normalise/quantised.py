@@ -18,8 +18,10 @@ from microstage_streamline.graph.normalise.rewrite import Rewrite, registered
 
 @operator("Rescale", kind=Kind.MONOTONE, rises=positive_scale, straight=True)
 def rescale(arguments, _):
-    """value * factor where `value` is quantised: the same integers at another scale."""
+    """value * factor: of what is quantised, the same integers at another scale."""
     value, factor = arguments
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":  # what float32 made of them, as rounding bounds ask
+        return value * factor
     scaled = np.asarray(value.scale if isinstance(value, QTensor) else 1.0) * np.asarray(factor, np.float64)
     return QTensor(np.asarray(value.ints if isinstance(value, QTensor) else value, np.int64), scaled)
 
