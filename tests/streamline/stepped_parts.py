@@ -1,14 +1,25 @@
-"""Parts of a network that carries wide integers from step to step, as the stage before writes them: an estimate beside a
-CNN, and heads that keep a running sum or start it anew. Widths, bits and sizes are the caller's."""
+"""A network that carries wide integers from step to step, in the parts that the stage before writes: an estimate
+beside a CNN, a gated cell, and heads that keep a running sum or start it anew. Widths, bits and sizes are the caller's."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import onnx
 from onnx import TensorProto, checker, helper, numpy_helper
 
+from microstage import golden
+from microstage.integer import Interpreter, QTensor
+from microstage.integer.sequence import run_sequence
+from microstage.roles import Sequence
+from microstage.signals.settle import Settling
+
 QONNX = "qonnx.custom_op.general"
+_IO, _CELL = 2.0**-7, 2.0**-6
+_PLAIN = {"zero_point": 0, "unit": "1", "datatype": "INT32"}
 
 
 @dataclass(frozen=True)
@@ -40,17 +51,17 @@ class Sizes:
 class Builder:
     """Nodes and constants of a QCDQ graph under construction."""
 
-    def __init__(self, seed: int) -> None:
-        self.rng = np.random.Generator(np.random.PCG64(seed))
+    def __init__(self, seed: int, name: str) -> None:
+        self.rng, self.name = np.random.Generator(np.random.PCG64(seed)), name
         self.nodes, self.constants, self.inputs, self.outputs = [], {}, {}, {}
 
     def add(self, op, inputs, output=None, **attributes):
-        output = output or f"t{len(self.nodes)}.{op.lower()}"
+        output = output or f"{self.name}.{len(self.nodes)}.{op.lower()}"
         self.nodes.append(helper.make_node(op, inputs, [output], **attributes))
         return output
 
     def constant(self, value, name=None):
-        name = name or f"c{len(self.constants)}"
+        name = name or f"{self.name}.constant{len(self.constants)}"
         self.constants[name] = np.asarray(value)
         return name
 
@@ -60,8 +71,9 @@ class Builder:
         zero = [self.constant(np.zeros((), helper.tensor_dtype_to_np_dtype(kind)))] if kind != TensorProto.INT32 else []
         return self.add("DequantizeLinear", [name, self.constant(np.float32(scale)), *zero], f"{name}.real")
 
-    def given(self, name, kind, shape):
-        self.outputs[name] = {"kind": kind, "shape": [1, *shape]}
+    def given(self, name, kind, shape, scale=1.0):
+        ends = (-128, 127) if kind == TensorProto.INT8 else (-(2**31), 2**31 - 1)
+        self.outputs[name] = {"kind": kind, "shape": [1, *shape], "range": list(ends), "scale": scale}
 
     def weight(self, shape, bits=8):
         top = 2 ** (bits - 1) - 1
@@ -81,7 +93,7 @@ class Builder:
 
     def relu(self, x, scale):
         """ReLU and a quantiser of 8 bits."""
-        name = f"act{len(self.nodes)}"
+        name = f"{self.name}.act{len(self.nodes)}"
         scale, zero = self.constant(np.float32(scale)), self.constant(np.uint8(0))
         self.add("QuantizeLinear", [self.add("Relu", [x]), scale, zero], name)
         return self.add("DequantizeLinear", [name, scale, zero])
@@ -92,24 +104,49 @@ class Builder:
         flags = {"signed": 0, "narrow": 0, "rounding_mode": "ROUND", "domain": QONNX}
         return self.add("Quant", [x, *others], output, **flags)
 
-    def finish(self, name):
-        """(model, its entry of interface.json)."""
-        graph = helper.make_graph(
-            self.nodes, name,
-            [helper.make_tensor_value_info(n, v["kind"], ["B", *v["shape"][1:]]) for n, v in self.inputs.items()],
-            [helper.make_tensor_value_info(n, v["kind"], ["B", *v["shape"][1:]]) for n, v in self.outputs.items()],
-            [numpy_helper.from_array(value, key) for key, value in self.constants.items()],
-        )
+    def whole(self, x, scale, output=None):
+        """A quantiser of 8 signed bits; its real value."""
+        output = output or f"{self.name}.whole{len(self.nodes)}"
+        scale, zero = self.constant(np.float32(scale)), self.constant(np.int8(0))
+        self.add("QuantizeLinear", [x, scale, zero], output)
+        return self.add("DequantizeLinear", [output, scale, zero])
+
+    def finish(self):
+        """The model."""
+        ends = [[helper.make_tensor_value_info(n, v["kind"], ["B", *v["shape"][1:]]) for n, v in side.items()] for side in (self.inputs, self.outputs)]
+        kept = [numpy_helper.from_array(value, key) for key, value in self.constants.items()]
         opsets = [helper.make_opsetid("", 13), helper.make_opsetid(QONNX, 1)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+        model = helper.make_model(helper.make_graph(self.nodes, self.name, *ends, kept), opset_imports=opsets, ir_version=8)
         checker.check_model(model)
-        said = {n: {"shape": v["shape"], "range": v["range"], "scale": v["scale"], "zero_point": 0} for n, v in self.inputs.items()}
-        return model, {"inputs": said, "outputs": {n: {"shape": v["shape"], "zero_point": 0} for n, v in self.outputs.items()}}
+        return model
+
+    def interface(self, model):
+        """Its entry of interface.json."""
+        zeros = {n: np.zeros(v["shape"], np.int64) for n, v in self.inputs.items()}
+        scales = {n: v.scale for n, v in Interpreter(model).run(zeros).items() if isinstance(v, QTensor)}
+        inputs = {n: {**{key: v[key] for key in ("shape", "range", "scale")}, **_PLAIN} for n, v in self.inputs.items()}
+        outputs = {n: {"shape": v["shape"], "range": v["range"], "scale": _flat(scales.get(n, v["scale"])), **_PLAIN} for n, v in self.outputs.items()}
+        return {"file": f"{self.name}.onnx", "inputs": inputs, "outputs": outputs}
 
 
-def encoder(s: Sizes):
+class OwnFile(Builder):
+    """The same as a user exports it: real numbers in, each behind a quantiser of as many bits as it needs."""
+
+    def taken(self, name, kind, shape, ends, scale):
+        self.inputs[name] = {"kind": TensorProto.FLOAT, "shape": [1, *shape], "range": list(ends), "scale": scale}
+        signed = int(ends[0] < 0)
+        others = [self.constant(np.float32(value)) for value in (scale, 0, int(ends[1]).bit_length() + signed)]
+        return self.add("Quant", [name, *others], f"{name}.real", signed=signed, narrow=0, rounding_mode="ROUND", domain=QONNX)
+
+
+def _flat(scale) -> float | list[float]:
+    flat = np.asarray(scale, np.float64).reshape(-1).tolist()
+    return flat[0] if len(set(flat)) == 1 else flat
+
+
+def encoder(s: Sizes, kind: type[Builder] = Builder) -> Builder:
     """window, estimate_1 -> features, estimate."""
-    b, top = Builder(s.seed), 2 ** (s.window_bits - 1) - 1
+    b, top = kind(s.seed, "subcnn"), 2 ** (s.window_bits - 1) - 1
     window = b.taken("window", TensorProto.INT16, [1, s.samples], (-top, top), 2.0 ** (1 - s.window_bits))
     before = b.taken("estimate_1", TensorProto.INT32, [s.harmonics], (0, s.top), s.step)
     difference = b.add("Sub", [_estimate(b, s, window), before])
@@ -117,10 +154,10 @@ def encoder(s: Sizes):
     difference = b.add("Unsqueeze", [b.add("Mul", [difference, factors]), b.constant(np.int64([2]))])
     joined = b.add("Concat", [_cnn(b, s, window), difference], axis=1)
     turned = b.add("Transpose", [joined], perm=[0, 2, 1])
-    b.add("QuantizeLinear", [turned, b.constant(np.float32(1 / 128), "features.scale"), b.constant(np.int8(0))], "features")
-    b.given("features", TensorProto.INT8, [1, s.features + s.harmonics])
+    b.add("QuantizeLinear", [turned, b.constant(np.float32(_IO)), b.constant(np.int8(0))], "features")
+    b.given("features", TensorProto.INT8, [1, s.features + s.harmonics], _IO)
     b.given("estimate", TensorProto.FLOAT, [s.harmonics])
-    return b.finish("subcnn")
+    return b
 
 
 def _estimate(b: Builder, s: Sizes, window: str) -> str:
@@ -144,10 +181,27 @@ def _cnn(b: Builder, s: Sizes, window: str) -> str:
     return b.norm(x, s.features)
 
 
-def head(s: Sizes):
+def cell(s: Sizes, kind: type[Builder] = Builder) -> Builder:
+    """features_t, hidden, cell -> hidden_next, cell_next: f c + f g, and f tanh of it, without the tanh."""
+    b = kind(s.seed + 2, "sublstm")
+    features = b.taken("features_t", TensorProto.INT8, [s.features + s.harmonics], (-128, 127), _IO)
+    hidden = b.taken("hidden", TensorProto.INT8, [s.hidden], (-128, 127), _IO)
+    before = b.taken("cell", TensorProto.INT8, [s.hidden], (-128, 127), _CELL)
+    gate, new = (b.whole(b.add("Add", [b.add("MatMul", [x, b.stored(b.rng.integers(-127, 128, (width, s.hidden)), scale)])
+                                       for x, width in ((features, s.features + s.harmonics), (hidden, s.hidden))]), 2.0**-7)
+                 for scale in np.float32([0.004, 0.003]))
+    terms = [b.whole(b.add("Mul", [gate, x]), _CELL) for x in (before, new)]
+    after = b.whole(b.add("Add", terms), _CELL, "cell_next")
+    b.whole(b.add("Mul", [gate, after]), _IO, "hidden_next")
+    b.given("hidden_next", TensorProto.INT8, [s.hidden], _IO)
+    b.given("cell_next", TensorProto.INT8, [s.hidden], _CELL)
+    return b
+
+
+def head(s: Sizes, kind: type[Builder] = Builder) -> Builder:
     """hidden, estimate, sum, count -> correction, sum_next, count_next."""
-    b = Builder(s.seed + 1)
-    hidden = b.taken("hidden", TensorProto.INT8, [s.hidden], (-128, 127), 1 / 128)
+    b = kind(s.seed + 1, "submlp")
+    hidden = b.taken("hidden", TensorProto.INT8, [s.hidden], (-128, 127), _IO)
     estimate = b.taken("estimate", TensorProto.INT32, [s.harmonics], (0, s.top), s.step)
     total = b.taken("sum", TensorProto.INT32, [s.harmonics], (0, s.most * s.top), s.step)
     count = b.taken("count", TensorProto.INT32, [s.harmonics], (0, s.most), 1.0)
@@ -158,17 +212,54 @@ def head(s: Sizes):
     b.add("Add", [b.add("Mul", [keep, count]), b.constant(np.float32(1))], "count_next")
     for name in ("correction", "sum_next", "count_next"):
         b.given(name, TensorProto.FLOAT, [s.harmonics])
-    return b.finish("submlp")
+    return b
 
 
 def _head(b: Builder, s: Sizes, hidden: str) -> tuple[str, str]:
     """(correction, whether to keep the sum), each a sum at a scale of its own."""
     scale = np.float32(b.rng.uniform(0.001, 0.01))
     x = b.relu(b.norm(b.add("MatMul", [hidden, b.weight((s.hidden, s.width))]), s.width), scale)
-    return tuple(_answer(b, s, x, scale) for _ in range(2))
+    return tuple(_answer(b, s, x, scale, largest) for largest in (1, 100))
 
 
-def _answer(b: Builder, s: Sizes, x: str, scale: np.float32) -> str:
-    weight = b.weight((1, s.width))
+def _answer(b: Builder, s: Sizes, x: str, scale: np.float32, largest: float) -> str:
+    weight = b.stored(b.rng.integers(-127, 128, (1, s.width)), b.rng.uniform(0.001, 0.01) * largest)
     bias, step = b.constant(b.rng.integers(-5000, 5000, 1).astype(np.int32)), b.constant(scale * b.scale)
     return b.add("Gemm", [x, weight, b.add("DequantizeLinear", [bias, step])], transB=1)
+
+
+ROLES = {
+    "sequence": {
+        "length": 1, "encoder": "subcnn", "cell": "sublstm", "head": "submlp", "steps": {"features_t": "features"},
+        "states": {"hidden": "hidden_next", "cell": "cell_next"}, "last": {"hidden": "hidden"},
+        "carried": {"estimate_1": "estimate", "sum": "sum_next", "count": "count_next"},
+    },
+    "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": [-60, 60], "scaled": ["estimate_1", "sum"]},
+    "answer": {"name": "harmonics", "sum": "sum_next", "count": "count_next", "correction": "correction", "most": 64},
+}
+
+
+def write(folder: Path, s: Sizes, records: int = 6, steps: int = 16) -> None:
+    """What the stage before publishes: parts, interface, golden vectors of whole records."""
+    folder.mkdir(parents=True, exist_ok=True)
+    builders = [encoder(s), cell(s), head(s)]
+    parts = {b.name: b.finish() for b in builders}
+    interface = {**ROLES, "parts": {b.name: b.interface(parts[b.name]) for b in builders}}
+    for name, part in parts.items():
+        onnx.save(part, str(folder / f"{name}.onnx"))
+    (folder / "interface.json").write_text(json.dumps(interface))
+    (folder / "model_def.json").write_text("{}")
+    golden.save(folder / golden.FILE, _records(s, parts, interface, records, steps))
+
+
+def _records(s: Sizes, parts, interface, records: int, steps: int) -> dict[str, np.ndarray]:
+    """Sines whose size and gain change from step to step, noise, and the ends of the range."""
+    rng, top = np.random.Generator(np.random.PCG64(s.seed)), 2 ** (s.window_bits - 1) - 1
+    waves = np.cos(np.pi * np.arange(s.samples) / 32 + rng.uniform(0, 6, (records, steps, 1))) * rng.uniform(0.3, 1, (records, steps, 1))
+    windows = np.rint(top * waves).astype(np.int16)
+    windows[0], windows[1] = top * np.sign(waves[0]), rng.integers(-top, top + 1, windows[1].shape)
+    exponent = np.cumsum(rng.choice([-3, -1, 0, 0, 0, 1, 5], (records, steps)), axis=1).astype(np.int8)
+    fed = {"window": windows, "gain_exponent": exponent}
+    interpreters = {name: Interpreter(part) for name, part in parts.items()}
+    found = run_sequence(Sequence.read(interface), interpreters, fed, {"submlp": ["keep"]}, Settling.read(interface))
+    return fed | {name: value.astype(np.int32) for name, value in found.items()}

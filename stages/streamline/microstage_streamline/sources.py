@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from qonnx.core.modelwrapper import ModelWrapper
 
 from microstage import golden
 from microstage.canonical import write_json
@@ -18,6 +19,7 @@ from microstage.errors import naming
 from microstage.models.definition import FILE
 from microstage.onnx_file import NAMES, read_onnx
 from microstage.roles import Sequence
+from microstage.signals.settle import Settling
 from microstage.stage import Job
 from microstage_streamline import report
 from microstage_streamline.convert import Converted, convert
@@ -56,23 +58,24 @@ class StageBefore:
 
     def prove(self, job: Job, converted: dict[str, Converted]) -> dict[str, np.ndarray]:
         """Every boundary on every golden vector, over whole sequences; the vectors, as the graphs take them."""
-        interface, models = self._interface()["parts"], {name: part.model for name, part in converted.items()}
-        recorded = golden.load(self.folder / golden.FILE)
-        sequence = Sequence.read(self._interface())
+        described, models = self._interface(), {name: part.model for name, part in converted.items()}
+        interface, sequence, recorded = described["parts"], Sequence.read(described), golden.load(self.folder / golden.FILE)
         kept = {name: values for part in converted.values() for name, values in part.left(recorded).items()}
         stored = {name: part.laid.stored for name, part in converted.items()}
         _say_beyond(job, converted)
-        observed = sequences.replay_golden(job, models, interface, recorded | kept, sequence, stored)
+        settling = Settling.read(described)
+        observed = sequences.replay_golden(job, models, interface, recorded | kept, sequence, stored, settling)
         for name, model in models.items():
             job.metric(f"{name}.tensors_in_range", sequences.check_annotations(name, model, observed))
             if not converted[name].beyond:
                 sequences.replay_executor(job, name, model, interface[name])
-        if sequence is not None:
-            step = sequence.cell
-            sequences.replay_any_state(
-                job, read_onnx(self.folder / interface[step]["file"]), models[step], interface[step]
-            )
-        return recorded | sequences.as_taken(models, interface, recorded)
+        if sequence is None:
+            return recorded | sequences.as_taken(models, interface, recorded)
+        job.metric("handed_over_in_range", sequences.check_handed_over(models, interface, sequence))
+        for part in sequence.parts if sequence.carried else [sequence.cell]:
+            before = read_onnx(self.folder / interface[part]["file"])
+            sequences.replay_any_state(job, before, models[part], interface[part], stored[part])
+        return recorded if sequence.carried else recorded | sequences.as_taken(models, interface, recorded)
 
     def write(self, job: Job, converted: dict[str, Converted], estimates: dict[str, Any]) -> None:
         """The interface, with the shapes and datatypes of the new graphs; the model's definition; the name that others know it by."""
@@ -91,16 +94,8 @@ class StageBefore:
 
     def _described(self, name: str, part: Converted, interface: dict[str, Any]) -> dict[str, Any]:
         """The QCDQ interface with the shapes and datatypes of the streamlined graph; scales are metadata from here on."""
-        model = part.model
         sides = {
-            side: {
-                tensor: {
-                    **said,
-                    "shape": list(model.get_tensor_shape(tensor)),
-                    "datatype": model.get_tensor_datatype(tensor).name,
-                }
-                for tensor, said in interface[side].items()
-            }
+            side: {tensor: {**said, **_of(part.model, tensor, said["range"])} for tensor, said in interface[side].items()}
             for side in ("inputs", "outputs")
         }
         return {"file": f"{self.file(name, part)}.onnx", **sides}
@@ -196,6 +191,13 @@ class OwnFile:
     def _arrays(self, part: Converted) -> dict[str, np.ndarray] | None:
         path = self.folder / "golden.npz"
         return self.opened.golden(vectors.named(vectors.read_golden(path), part.normal)) if path.exists() else None
+
+
+def _of(model: ModelWrapper, tensor: str, ends: list[int]) -> dict[str, Any]:
+    """Shape and datatype of a tensor, and the integers, of those from one of `ends` to the other, that it has."""
+    kind = model.get_tensor_datatype(tensor)
+    held = [max(ends[0], int(kind.min())), min(ends[1], int(kind.max()))]
+    return {"shape": list(model.get_tensor_shape(tensor)), "datatype": kind.name, "range": held}
 
 
 def _file(name: str, part: Converted) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -52,13 +53,24 @@ def _estimate(job: Job, models: Mapping[str, ModelWrapper]) -> dict[str, Any]:
     parts = {}
     for name, model in models.items():
         parts[name] = _count(to_hardware(model, p["fpga_part"], p["target_cycles"]), p)
-        slowest = parts[name]["slowest_layer_cycles"]
-        job.log(f"streamline: {name}: {slowest} cycles in its slowest layer, {parts[name]['resources']['LUT']} LUT")
+        job.log(f"streamline: {name}: {_in_short(parts[name])}")
     return {"parts": parts, "fpga_part": p["fpga_part"], "clk_ns": p["clk_ns"], "target_cycles": p["target_cycles"]}
 
 
+def _in_short(counted: Mapping[str, Any]) -> str:
+    """Cycles, resources, and what is in neither."""
+    resources = ", ".join(f"{count} {kind}" for kind, count in counted["resources"].items() if count)
+    missing = {"FINN counts none for": counted["not_estimated"], "it has no layer for": counted["unmapped"]}
+    lacks = "".join(f"; {what} {', '.join(names)}" for what, names in missing.items() if names)
+    return f"{counted['slowest_layer_cycles']} cycles in its slowest layer, {resources or 'no resources'}{lacks}"
+
+
 def to_hardware(model: ModelWrapper, fpga_part: str, target_cycles: int) -> ModelWrapper:
-    """The integer graph as FINN hardware layers, specialised for the part and folded to `target_cycles` a frame."""
+    """The integer graph as FINN hardware layers, specialised for the part and folded to `target_cycles` a frame.
+
+    Thresholds are layers of their own: of those inside a matrix unit, which compares with all of them at once, FINN
+    counts neither memory nor comparators.
+    """
     provide()
     from finn.transformation.fpgadataflow.convert_to_hw.binary_matrix_vector_activation import InferBinaryMatrixVectorActivation
     from finn.transformation.fpgadataflow.convert_to_hw.concat import InferConcatLayer
@@ -77,13 +89,14 @@ def to_hardware(model: ModelWrapper, fpga_part: str, target_cycles: int) -> Mode
 
     model = ModelWrapper(copy.deepcopy(model.model))
     steps = [
-        InferDataLayouts(), InferBinaryMatrixVectorActivation(), InferVectorVectorActivation(), InferQuantizedMatrixVectorActivation(),
-        InferThresholdingLayer(), InferPool(), InferLabelSelectLayer(),
-        InferConvInpGen(), InferElementwiseBinaryOperation(), InferConcatLayer(), InferDuplicateStreamsLayer(),
+        InferDataLayouts(), InferThresholdingLayer(), InferBinaryMatrixVectorActivation(), InferVectorVectorActivation(),
+        InferQuantizedMatrixVectorActivation(), InferPool(), InferLabelSelectLayer(), InferConvInpGen(),
+        InferElementwiseBinaryOperation(), InferConcatLayer(), InferDuplicateStreamsLayer(),
         GiveUniqueNodeNames(), InferShapes(), SpecializeLayers(fpga_part), BypassReshapes(), GiveUniqueNodeNames(),
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        logging.getLogger("finn_logger").setLevel(logging.ERROR)  # it tells of each type and layout that it infers again
         for step in steps:
             model = model.transform(step)
         try:

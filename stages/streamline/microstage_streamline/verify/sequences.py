@@ -14,13 +14,15 @@ from microstage import golden
 from microstage.errors import VerificationError
 from microstage.integer import Interpreter
 from microstage.integer.sequence import batches, integers, run_sequence
-from microstage.roles import Sequence
+from microstage.roles import EXPONENT, Sequence
+from microstage.signals.settle import Settling
 from microstage.stage import Job
+from microstage_streamline.finn.annotate_datatypes import provable_ranges
 from microstage_streamline.finn.bipolar_to_xnor import BITS
 from microstage_streamline.finn.layout import input_ranges
 from microstage_streamline.finn.stored import Stored
 
-__all__ = ["as_taken", "check_annotations", "replay_any_state", "replay_executor", "replay_golden"]
+__all__ = ["as_taken", "check_annotations", "check_handed_over", "replay_any_state", "replay_executor", "replay_golden"]
 
 Models = Mapping[str, ModelWrapper]
 Interface = Mapping[str, dict[str, Any]]
@@ -72,14 +74,14 @@ class ChannelsLast:
 
 def replay_golden(
     job: Job, models: Models, interface: Interface, vectors: Mapping[str, np.ndarray], sequence: Sequence | None,
-    stored: Mapping[str, Mapping[str, Stored]],
+    stored: Mapping[str, Mapping[str, Stored]], settling: Settling | None = None,
 ) -> dict[str, tuple[int, int]]:
     """Bit-exact or `VerificationError`; {tensor: (lowest, highest)} of what was observed on the way. `interface` is of
-    each part."""
+    each part; `settling` of what is carried from step to step."""
     record = {part: [o for node in model.graph.node for o in node.output] for part, model in models.items()}
     interpreters = {part: ChannelsLast(model, interface[part], stored[part]) for part, model in models.items()}
     if sequence is not None:
-        return _replay_sequence(job, interpreters, interface, vectors, record, sequence)
+        return _replay_sequence(job, interpreters, interface, vectors, record, sequence, settling)
     observed = {}
     for part, interpreter in interpreters.items():
         outputs = list(interface[part]["outputs"])
@@ -123,16 +125,23 @@ def as_taken(models: Models, interface: Interface, vectors: Mapping[str, np.ndar
     }
 
 
-def _replay_sequence(job: Job, interpreters, interface: Interface, vectors, record, sequence: Sequence) -> dict[str, tuple[int, int]]:
-    between = {*sequence.states, *sequence.last}
-    inputs = {name: vectors[name] for part in sequence.parts for name in interface[part]["inputs"] if name not in between | {*sequence.steps}}
-    inputs |= {name: vectors[name] for name in sequence.steps.values() if name in vectors}
-    found = run_sequence(sequence, interpreters, inputs, record)
+def _replay_sequence(
+    job: Job, interpreters, interface: Interface, vectors, record, sequence: Sequence, settling: Settling | None
+) -> dict[str, tuple[int, int]]:
+    inputs = {name: vectors[name] for name in _own_inputs(sequence, interface) if name in vectors}
+    found = run_sequence(sequence, interpreters, inputs, record, settling)
     border = [sequence.recorded(part, name) for part in sequence.parts for name in interface[part]["outputs"]]
     _compare(job, [*border, *sorted(set(found) & set(vectors) - {*border})], vectors, found)
     if sequence.head and _LABEL in vectors:
         _tell_answers(job, found[border[-1]], vectors)
     return _ends({**found, **{new: found[old] for old, new in sequence.states.items()}})
+
+
+def _own_inputs(sequence: Sequence, interface: Interface) -> set[str]:
+    """What the network is given, rather than one of its parts by another, or by the step before; and the gains."""
+    taken = {name for part in sequence.parts for name in interface[part]["inputs"]} | {*sequence.steps.values()}
+    given = {name for part in sequence.parts for name in interface[part]["outputs"]}
+    return taken - given - {*sequence.steps, *sequence.states, *sequence.last, *sequence.carried} | {EXPONENT}
 
 
 def _compare(job: Job, names: Iterable[str], vectors: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> None:
@@ -145,18 +154,38 @@ def _ends(found: Mapping[str, np.ndarray]) -> dict[str, tuple[int, int]]:
     return {name: (int(value.min()), int(value.max())) for name, value in found.items()}
 
 
-def replay_any_state(job: Job, source: onnx.ModelProto, model: ModelWrapper, interface: dict[str, Any]) -> None:
-    """The LSTM step from states that no sequence reaches: random over the declared ranges, and every corner of them."""
+def replay_any_state(
+    job: Job, source: onnx.ModelProto, model: ModelWrapper, interface: dict[str, Any], stored: Mapping[str, Stored]
+) -> None:
+    """A step from states that no sequence reaches: random over the declared ranges, and every corner of them."""
     rng = np.random.Generator(np.random.PCG64(0))
     ranges, shapes = input_ranges(interface), {n: t["shape"][1:] for n, t in interface["inputs"].items()}
     drawn = {n: rng.integers(low, high + 1, (_RANDOM_STATES, *shapes[n])) for n, (low, high) in ranges.items()}
     corners = np.array(np.meshgrid(*ranges.values())).reshape(len(ranges), -1)
     ends = {n: np.repeat(corner[:, None], np.prod(shapes[n]), 1).reshape(-1, *shapes[n]) for n, corner in zip(ranges, corners)}
     values = {n: np.concatenate([drawn[n], ends[n]]) for n in ranges}
-    expected, found = Interpreter(source).run(values), ChannelsLast(model, interface).run(values)
+    expected, found = Interpreter(source).run(values), ChannelsLast(model, interface, stored).run(values)
     for name in expected:
         result = golden.compare(f"any state {name}", integers(expected[name]), integers(found[name]))
         job.verified(f"any state {name}", result.compared, result.equal)
+
+
+def check_handed_over(models: Models, interface: Interface, sequence: Sequence) -> int:
+    """What one part gives another, or the next step, is within what that is proven for; the number of tensors checked.
+
+    What is carried is held within its range in between.
+    """
+    ranges = {part: provable_ranges(models[part], input_ranges(interface[part])) for part in sequence.parts}
+    given = {name: ranges[part][name].ends for part in sequence.parts for name in interface[part]["outputs"]}
+    sources = {**{name: name for name in given}, **sequence.steps, **sequence.states}
+    sources |= {name: sequence.states[state] for name, state in sequence.last.items()}
+    taken = [(part, name, ends) for part in sequence.parts for name, ends in input_ranges(interface[part]).items()]
+    taken = [(part, name, ends) for part, name, ends in taken if sources.get(name) in given]
+    for part, name, (low, high) in taken:
+        least, most = given[sources[name]]
+        if not low <= least <= most <= high:
+            raise VerificationError(f"{part} takes {name} from {low} to {high}, and {sources[name]} may be {least} to {most}.")
+    return len(taken)
 
 
 def replay_executor(job: Job, part: str, model: ModelWrapper, interface: dict[str, Any]) -> None:
