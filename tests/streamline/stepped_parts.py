@@ -24,28 +24,29 @@ _PLAIN = {"zero_point": 0, "unit": "1", "datatype": "INT32"}
 
 @dataclass(frozen=True)
 class Sizes:
-    """`samples` of a window of `window_bits`; `phases` of each of the harmonics; widths of CNN, LSTM and heads."""
+    """`samples` of a window of `window_bits`; phasors of so many `harmonics` in `bits`; widths of CNN, LSTM and heads."""
 
     samples: int = 32
     window_bits: int = 12
-    bits: int = 10
-    step: float = 2.0**-9
-    phases: tuple[int, ...] = (9, 5, 5, 5)
+    bits: int = 12
+    step: float = 2.0**-10
+    harmonics: int = 3
     channels: int = 4
     features: int = 5
     hidden: int = 6
     width: int = 4
-    most: int = 64
+    most: int = 8
     seed: int = 0
 
     @property
-    def harmonics(self) -> int:
-        return len(self.phases)
+    def phasors(self) -> int:
+        """Real parts, and then imaginary ones."""
+        return 2 * self.harmonics
 
     @property
     def top(self) -> int:
-        """The largest estimate."""
-        return max(self.phases) * (2**self.bits - 1)
+        """The largest of an estimate."""
+        return 2 ** (self.bits - 1) - 1
 
 
 class Builder:
@@ -68,7 +69,7 @@ class Builder:
     def taken(self, name, kind, shape, ends, scale):
         """A graph input of integers; its real value."""
         self.inputs[name] = {"kind": kind, "shape": [1, *shape], "range": list(ends), "scale": scale}
-        zero = [self.constant(np.zeros((), helper.tensor_dtype_to_np_dtype(kind)))] if kind != TensorProto.INT32 else []
+        zero = [] if kind == TensorProto.INT32 else [self.constant(np.zeros((), helper.tensor_dtype_to_np_dtype(kind)))]
         return self.add("DequantizeLinear", [name, self.constant(np.float32(scale)), *zero], f"{name}.real")
 
     def given(self, name, kind, shape, scale=1.0):
@@ -98,10 +99,10 @@ class Builder:
         self.add("QuantizeLinear", [self.add("Relu", [x]), scale, zero], name)
         return self.add("DequantizeLinear", [name, scale, zero])
 
-    def quant(self, x, scale, bits, output=None):
-        """An unsigned quantiser of any width."""
+    def quant(self, x, scale, bits, signed, output=None):
+        """A quantiser of any width; signed ones are narrow."""
         others = [self.constant(np.float32(value)) for value in (scale, 0, bits)]
-        flags = {"signed": 0, "narrow": 0, "rounding_mode": "ROUND", "domain": QONNX}
+        flags = {"signed": signed, "narrow": signed, "rounding_mode": "ROUND", "domain": QONNX}
         return self.add("Quant", [x, *others], output, **flags)
 
     def whole(self, x, scale, output=None):
@@ -148,28 +149,25 @@ def encoder(s: Sizes, kind: type[Builder] = Builder) -> Builder:
     """window, estimate_1 -> features, estimate."""
     b, top = kind(s.seed, "subcnn"), 2 ** (s.window_bits - 1) - 1
     window = b.taken("window", TensorProto.INT16, [1, s.samples], (-top, top), 2.0 ** (1 - s.window_bits))
-    before = b.taken("estimate_1", TensorProto.INT32, [s.harmonics], (0, s.top), s.step)
+    before = b.taken("estimate_1", TensorProto.INT32, [s.phasors], (-s.top, s.top), s.step)
     difference = b.add("Sub", [_estimate(b, s, window), before])
-    factors = b.constant(np.float32(b.rng.uniform(2, 80, s.harmonics)))
+    factors = b.constant(np.float32(b.rng.uniform(2, 80, s.phasors)))
     difference = b.add("Unsqueeze", [b.add("Mul", [difference, factors]), b.constant(np.int64([2]))])
     joined = b.add("Concat", [_cnn(b, s, window), difference], axis=1)
     turned = b.add("Transpose", [joined], perm=[0, 2, 1])
     b.add("QuantizeLinear", [turned, b.constant(np.float32(_IO)), b.constant(np.int8(0))], "features")
-    b.given("features", TensorProto.INT8, [1, s.features + s.harmonics], _IO)
-    b.given("estimate", TensorProto.FLOAT, [s.harmonics])
+    b.given("features", TensorProto.INT8, [1, s.features + s.phasors], _IO)
+    b.given("estimate", TensorProto.FLOAT, [s.phasors])
     return b
 
 
 def _estimate(b: Builder, s: Sizes, window: str) -> str:
-    """Sums of rectified projections, which are the amplitudes of the harmonics."""
-    rows = [(2 * h + 1, h, (k + 0.5) / n) for h, n in enumerate(s.phases) for k in range(n)]
-    kernels = [np.cos(np.pi * (order * (np.arange(s.samples) / 32) + phase)) for order, _, phase in rows]
-    weight = b.stored(np.rint(127 * np.array(kernels))[:, None], 2.0**-7 / s.samples)
+    """Projections on waves, the phasors of the harmonics."""
+    waves = [np.exp(-2j * np.pi * (2 * h + 1) * np.arange(s.samples) / 64) for h in range(s.harmonics)]
+    kernels = np.rint(127 * np.array([wave.real for wave in waves] + [wave.imag for wave in waves]))
+    weight = b.stored(kernels[:, None], 2.0**-6 / s.samples)
     sums = b.add("Conv", [window, weight], kernel_shape=[s.samples], strides=[1], pads=[0, 0], dilations=[1], group=1)
-    levels = b.quant(b.add("Relu", [sums]), s.step, s.bits)
-    flat = b.add("Flatten", [levels], axis=1)
-    ones = b.stored([[int(of == h) for h in range(s.harmonics)] for _, of, _ in rows], 1.0)
-    return b.add("MatMul", [flat, ones], "estimate")
+    return b.add("Flatten", [b.quant(sums, s.step, s.bits, 1)], "estimate", axis=1)
 
 
 def _cnn(b: Builder, s: Sizes, window: str) -> str:
@@ -184,11 +182,11 @@ def _cnn(b: Builder, s: Sizes, window: str) -> str:
 def cell(s: Sizes, kind: type[Builder] = Builder) -> Builder:
     """features_t, hidden, cell -> hidden_next, cell_next: f c + f g, and f tanh of it, without the tanh."""
     b = kind(s.seed + 2, "sublstm")
-    features = b.taken("features_t", TensorProto.INT8, [s.features + s.harmonics], (-128, 127), _IO)
+    features = b.taken("features_t", TensorProto.INT8, [s.features + s.phasors], (-128, 127), _IO)
     hidden = b.taken("hidden", TensorProto.INT8, [s.hidden], (-128, 127), _IO)
     before = b.taken("cell", TensorProto.INT8, [s.hidden], (-128, 127), _CELL)
     gate, new = (b.whole(b.add("Add", [b.add("MatMul", [x, b.stored(b.rng.integers(-127, 128, (width, s.hidden)), scale)])
-                                       for x, width in ((features, s.features + s.harmonics), (hidden, s.hidden))]), 2.0**-7)
+                                       for x, width in ((features, s.features + s.phasors), (hidden, s.hidden))]), 2.0**-7)
                  for scale in np.float32([0.004, 0.003]))
     terms = [b.whole(b.add("Mul", [gate, x]), _CELL) for x in (before, new)]
     after = b.whole(b.add("Add", terms), _CELL, "cell_next")
@@ -202,16 +200,17 @@ def head(s: Sizes, kind: type[Builder] = Builder) -> Builder:
     """hidden, estimate, sum, count -> correction, sum_next, count_next."""
     b = kind(s.seed + 1, "submlp")
     hidden = b.taken("hidden", TensorProto.INT8, [s.hidden], (-128, 127), _IO)
-    estimate = b.taken("estimate", TensorProto.INT32, [s.harmonics], (0, s.top), s.step)
-    total = b.taken("sum", TensorProto.INT32, [s.harmonics], (0, s.most * s.top), s.step)
-    count = b.taken("count", TensorProto.INT32, [s.harmonics], (0, s.most), 1.0)
+    estimate = b.taken("estimate", TensorProto.INT32, [s.phasors], (-s.top, s.top), s.step)
+    total = b.taken("sum", TensorProto.INT32, [s.phasors], (-s.most * s.top, s.most * s.top), s.step)
+    count = b.taken("count", TensorProto.UINT8, [s.harmonics], (0, s.most), 1.0)
     corrections, keeps = zip(*(_head(b, s, hidden) for _ in range(s.harmonics)))
     b.add("Concat", corrections, "correction", axis=1)
-    keep = b.quant(b.add("Concat", keeps, axis=1), 1.0, 1, "keep")
-    b.add("Add", [b.add("Mul", [keep, total]), estimate], "sum_next")
+    keep = b.quant(b.add("Concat", keeps, axis=1), 1.0, 1, 0, "keep")
+    both = b.add("Concat", [keep, keep], axis=1)
+    b.add("Add", [b.add("Mul", [both, total]), estimate], "sum_next")
     b.add("Add", [b.add("Mul", [keep, count]), b.constant(np.float32(1))], "count_next")
-    for name in ("correction", "sum_next", "count_next"):
-        b.given(name, TensorProto.FLOAT, [s.harmonics])
+    for name, width in (("correction", s.harmonics), ("sum_next", s.phasors), ("count_next", s.harmonics)):
+        b.given(name, TensorProto.FLOAT, [width])
     return b
 
 
@@ -235,7 +234,7 @@ ROLES = {
         "carried": {"estimate_1": "estimate", "sum": "sum_next", "count": "count_next"},
     },
     "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": [-60, 60], "scaled": ["estimate_1", "sum"]},
-    "answer": {"name": "harmonics", "sum": "sum_next", "count": "count_next", "correction": "correction", "most": 64},
+    "answer": {"name": "harmonics", "sum": "sum_next", "count": "count_next", "correction": "correction"},
 }
 
 
@@ -244,7 +243,8 @@ def write(folder: Path, s: Sizes, records: int = 6, steps: int = 16) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     builders = [encoder(s), cell(s), head(s)]
     parts = {b.name: b.finish() for b in builders}
-    interface = {**ROLES, "parts": {b.name: b.interface(parts[b.name]) for b in builders}}
+    answer = {**ROLES["answer"], "most": s.most}
+    interface = {**ROLES, "answer": answer, "parts": {b.name: b.interface(parts[b.name]) for b in builders}}
     for name, part in parts.items():
         onnx.save(part, str(folder / f"{name}.onnx"))
     (folder / "interface.json").write_text(json.dumps(interface))

@@ -63,10 +63,9 @@ def _as_quantised(nodes: list[Node], function: Function, constants: Mapping[str,
     if first.op == "QuantizeLinear":
         scale, zero_point = (_along(first, value, rank) for value in _parameters(first, constants))
         return _raw(scale, zero_point) if not isinstance(example, QTensor) else Entered(scale)
-    if first.op == "BipolarQuant":
-        return Entered(exact_scale(example), rounding="SIGN")
-    if first.op == "Quant":
-        return Entered(exact_scale(example), rounding=_rounding(first, constants))
+    if first.op in ("BipolarQuant", "Quant"):
+        rounding = "SIGN" if first.op == "BipolarQuant" else _rounding(first, constants)
+        return Entered(np.asarray(constants[first.inputs[1]], np.float64), rounding=rounding)
     if first.op == "QuantLevels":
         scale, zero_point = (np.asarray(constants[name], np.float64) for name in first.inputs[1:3])
         return Entered(scale, 0, -scale * zero_point, _rounding(first, constants))
