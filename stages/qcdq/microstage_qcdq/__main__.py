@@ -18,30 +18,35 @@ from microstage_qcdq.convert_activations import ConvertActivationQuant
 from microstage_qcdq.fold_weights import FoldWeightQuant
 from microstage_qcdq.interface import describe
 from microstage_qcdq.network import Network
+from microstage_qcdq.whole_constants import WholeConstants
 
 
 def run(job: Job) -> None:
     source = job.inputs["export"]
     with naming("brevitas_export_model.onnx"):
         model = read_onnx(source / "brevitas_export_model.onnx")
-    for transformation in (AnyBatch(), FoldWeightQuant(), ConvertActivationQuant()):
-        model, _ = transformation.apply(model)
     declared = Declared.of(read(source))
-    network = Network(model, declared)
+    network = Network(converted(model), declared)
     recorded = golden.load(source / golden.FILE)
 
     reference = network.reference(recorded)
-    proof.against_simulation(job, network.parts, network.sequence, recorded, network.curves)
-    proof.against_onnxruntime(job, network.parts, network.sequence, reference)
+    proof.against_simulation(job, network.parts, network.rows(recorded), network.curves)
+    proof.against_onnxruntime(job, network.parts, network.rows(reference))
     network.prove_further(job, reference, recorded)
 
-    for name, part in network.parts.items():
-        onnx.save(part, str(job.output / f"{name}.onnx"))
-    onnx.save(network.composed, str(job.output / "model_qcdq_composed.onnx"))
+    for name, model in {**network.parts, **network.composed}.items():
+        onnx.save(model, str(job.output / f"{name}.onnx"))
     write_json(job.output / "interface.json", describe(network.parts, network.sequence, network.ranges, declared))
     shutil.copy(source / FILE, job.output / FILE)
     carried = {name: values for name, values in recorded.items() if name not in reference}
     golden.save(job.output / golden.FILE, {**carried, **reference, **network.real_vectors(recorded, reference)})
+
+
+def converted(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The exported `model` with its quantisers in QCDQ form, for any batch."""
+    for transformation in (AnyBatch(), FoldWeightQuant(), ConvertActivationQuant(), WholeConstants()):
+        model, _ = transformation.apply(model)
+    return model
 
 
 if __name__ == "__main__":

@@ -13,8 +13,10 @@ __all__ = ["element_type", "quantised_range"]
 
 
 def element_type(low: int, high: int) -> int:
-    """The ONNX type of integers low..high of at most 8 bits."""
-    return TensorProto.INT8 if low < 0 else TensorProto.UINT8
+    """The ONNX type of integers low..high that DequantizeLinear takes: of 8 bits, or else of 32."""
+    if -128 <= low < 0 and high <= 127:
+        return TensorProto.INT8
+    return TensorProto.UINT8 if 0 <= low and high <= 255 else TensorProto.INT32
 
 
 def quantised_range(graph: onnx.GraphProto, name: str) -> tuple[int, int]:

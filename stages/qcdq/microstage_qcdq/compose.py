@@ -13,9 +13,11 @@ from microstage.integer import QTensor
 from microstage.models.definition import Declared
 from microstage.roles import Gain
 from microstage.roles import Sequence as Roles
+from microstage_qcdq.compose_gain import block_float
 from microstage_qcdq.entries import Entry, any_batch
-from microstage_qcdq.graphs import Builder, constants, float_value, make_model
-from microstage_qcdq.parts import answer_to_zeros
+from microstage_qcdq.graphs import Builder, float_value, make_model
+from microstage_qcdq.inlining import inlined, zeros
+from microstage_qcdq.parts import answers_to_zeros
 from microstage_qcdq.stock import in_stock_operators
 
 __all__ = ["ANSWER", "compose"]
@@ -41,15 +43,15 @@ def compose(
     factor = None
     for entry, value in zip(entries, graph.input):
         if gain is not None and entry.real == gain.window:
-            factor = _block_float(b, gain, entry)
+            factor = block_float(b, gain, entry)
             inputs.append(float_value(gain.inputs[entry.real], ["B", int(np.prod(entry.shape[1:]))]))
         elif entry.quantiser is not None:
             inputs.append(any_batch(value))
-            _inlined(b, entry.quantiser, {}, "")
+            inlined(b, entry.quantiser, {}, "")
         else:
             inputs.append(entry.value)
     last = next(reversed(parts.values()))
-    found = _inlined(b, last, {}, "") if sequence is None else _stepped(b, parts, sequence, inputs[0].name)
+    found = inlined(b, last, {}, "") if sequence is None else _stepped(b, parts, sequence, inputs[0].name)
     outputs = _answers(b, found, last, gain, factor, declared)
     return in_stock_operators(make_model(name, b.nodes, b.initializers, inputs, outputs))
 
@@ -70,7 +72,7 @@ def _answers(
         if gain is not None and value.name in gain.outputs:
             copy.name = b.add("Mul", [found[value.name], f"{factor}.or_none"], gain.outputs[value.name])
         outputs.append(copy)
-    answer = answer_to_zeros(last)
+    (answer,) = answers_to_zeros(last).values()
     scale = np.unique(answer.scale) if declared.classes and isinstance(answer, QTensor) else np.empty(0)
     if scale.size == 1:  # rounding takes back what float sums put in, or equal integers would be told apart
         output = found[last.graph.output[0].name]
@@ -86,73 +88,23 @@ def _answers(
     return outputs
 
 
-def _block_float(b: Builder, gain: Gain, entry: Entry) -> str:
-    """The window's integers from its real values [B, N]; returns the gain 2^e [B, 1], exact: e counts the powers below
-    the peak.
-
-    `gain.held` [B, 1] is whether every sample lies within the range, which no NaN does; `gain.or_none` is the gain, NaN
-    where one does not.
-    """
-    real, (low, high) = gain.inputs[entry.real], gain.exponents
-    powers = np.ldexp(np.float32(1), np.arange(low, high + 1)).astype(np.float32)
-    size = b.add("Abs", [real], f"{real}.size")
-    held = b.add("LessOrEqual", [size, b.constant("gain.largest", powers[-1])], f"{real}.held")
-    real = b.add("Where", [held, real, b.constant("gain.nothing", np.float32(0))], f"{real}.known")
-    size = b.add("Abs", [real], f"{real}.size")
-    peak = b.add("ReduceMax", [size], "peak", axes=[1], keepdims=1)
-    above = b.add("Greater", [peak, b.constant("gain.powers", powers[:-1])], "gain.above")
-    above = b.add("Cast", [above], "gain.counted", to=TensorProto.INT32)
-    index = b.add("ReduceSum", [above, b.constant("gain.axis", np.int64([1]))], "gain.index", keepdims=1)
-    factor = b.add("Gather", [b.constant("gain.table", powers), index], "gain", axis=0)
-    scaled = b.add("Div", [real, factor], f"{real}.scaled")
-    ints = b.quantise(scaled, entry.scale, *entry.ends, f"{entry.name}.flat")
-    b.add("Reshape", [ints, b.constant(f"{entry.name}.shape", np.int64([-1, *entry.shape[1:]]))], entry.name)
-    held = b.add("Cast", [held], "gain.held_samples", to=TensorProto.INT32)
-    held = b.add("ReduceMin", [held], "gain.held_window", axes=[1], keepdims=1)
-    held = b.add("Cast", [held], f"{factor}.held", to=TensorProto.BOOL)
-    b.add("Where", [held, factor, b.constant("gain.none", np.float32(np.nan))], f"{factor}.or_none")
-    return factor
-
-
 def _stepped(b: Builder, parts: Mapping[str, onnx.ModelProto], sequence: Roles, first: str) -> dict[str, str]:
     """Encoder, a Scan over the cell from states of zero, head; {output of the head: tensor}."""
     if sequence.encoder:
-        _inlined(b, parts[sequence.encoder], {}, "")
+        inlined(b, parts[sequence.encoder], {}, "")
     cell = parts[sequence.cell]
     batch = b.add("Shape", [first], "batch.shape")
     batch = b.add("Slice", [batch, b.constant("zero", np.int64([0])), b.constant("one", np.int64([1]))], "batch")
     given = {value.name: value for value in cell.graph.input}
-    zeros = [_zeros(b, given[state], batch) for state in sequence.states]
+    first_states = [zeros(b, given[state], batch) for state in sequence.states]
     by_time = [b.add("Transpose", [source], f"{source}.by_time", perm=[1, 0, 2]) for source in sequence.steps.values()]
     after = {state: f"{state}.last" for state in sequence.states}
     b.nodes.append(
         helper.make_node(
-            "Scan", [*zeros, *by_time], list(after.values()), body=_body(cell, sequence), num_scan_inputs=len(by_time)
+            "Scan", [*first_states, *by_time], list(after.values()), body=_body(cell, sequence), num_scan_inputs=len(by_time)
         )
     )
-    return _inlined(b, parts[sequence.head], {name: after[state] for name, state in sequence.last.items()}, "head.")
-
-
-def _zeros(b: Builder, state: onnx.ValueInfoProto, batch: str) -> str:
-    kind = state.type.tensor_type
-    width = b.constant(f"{state.name}.width", np.int64([dim.dim_value for dim in kind.shape.dim][1:]))
-    shape = b.add("Concat", [batch, width], f"{state.name}.shape", axis=0)
-    value = helper.make_tensor("value", kind.elem_type, [1], [0])
-    return b.add("ConstantOfShape", [shape], f"{state.name}.zero", value=value)
-
-
-def _inlined(b: Builder, part: onnx.ModelProto, renamed: Mapping[str, str], prefix: str) -> dict[str, str]:
-    """Append a part's nodes, its tensors prefixed; {graph output: tensor}."""
-    own = {o for node in part.graph.node for o in node.output} | {i.name for i in part.graph.initializer}
-    for name, value in constants(part.graph).items():
-        b.constant(prefix + name, value)
-    for node in part.graph.node:
-        copy = onnx.NodeProto.FromString(node.SerializeToString())
-        for names in (copy.input, copy.output):
-            for index, name in enumerate(names):
-                names[index] = renamed.get(name, prefix + name if name in own else name)
-        b.nodes.append(copy)
-    return {o.name: prefix + o.name for o in part.graph.output}
+    return inlined(b, parts[sequence.head], {name: after[state] for name, state in sequence.last.items()}, "head.")
 
 
 def _body(cell: onnx.ModelProto, sequence: Roles) -> onnx.GraphProto:

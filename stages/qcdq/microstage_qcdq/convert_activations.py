@@ -1,4 +1,5 @@
-"""Activation quantisers become QuantizeLinear, Clip, DequantizeLinear; bipolar ones BipolarQuant, Cast, DequantizeLinear."""
+"""Activation quantisers become QuantizeLinear, Clip, DequantizeLinear; bipolar ones BipolarQuant, Cast, DequantizeLinear;
+wide ones stay."""
 
 from __future__ import annotations
 
@@ -13,13 +14,15 @@ from microstage_qcdq.graphs import QONNX, Builder, constant
 __all__ = ["ConvertActivationQuant"]
 
 _QUANTISERS = ("Quant", "BipolarQuant")
+_NARROW, _WIDE = 8, 16
 
 
 class ConvertActivationQuant:
     """Quant(x) -> DequantizeLinear(Clip(QuantizeLinear(x))); the integers keep the boundary's name.
 
     Precondition: at most 8 bits, scalar scale, zero point 0, rounding half to even: all that QCDQ can say. It has no
-    -1 or 1 by sign: BipolarQuant stays, at scale 1, and a Cast makes integers of what it gives.
+    -1 or 1 by sign: BipolarQuant stays, at scale 1, and a Cast makes integers of what it gives. Nor has it more than 8
+    bits: a Quant of 9 to 16 stays as it is, and what it gives are real values under the boundary's name.
     """
 
     def apply(self, model: onnx.ModelProto) -> tuple[onnx.ModelProto, bool]:
@@ -27,11 +30,15 @@ class ConvertActivationQuant:
         graph, nodes, changed = model.graph, [], False
         for node in graph.node:
             if node.op_type in _QUANTISERS:
+                changed = True
+                if self._bits(graph, node) > _NARROW:
+                    node.domain = QONNX
+                    nodes.append(node)
+                    continue
                 builder = self._bipolar(graph, node) if node.op_type == "BipolarQuant" else self._convert(graph, node)
                 nodes += builder.nodes
                 graph.initializer.extend(numpy_helper.from_array(v, n) for n, v in builder.initializers.items() if constant(graph, n) is None)
                 self._read_instead(graph, node.output[0])
-                changed = True
             else:
                 nodes.append(node)
         kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
@@ -39,11 +46,24 @@ class ConvertActivationQuant:
         graph.node.extend(kept)
         return model, changed
 
-    def _convert(self, graph: onnx.GraphProto, node: onnx.NodeProto) -> Builder:
+    @staticmethod
+    def _bits(graph: onnx.GraphProto, node: onnx.NodeProto) -> int:
+        """Of a quantiser that later stages carry."""
+        if node.op_type == "BipolarQuant":
+            return 1
         boundary = node.output[0]
         scale, zero, bits = (constant(graph, name) for name in node.input[1:4])
-        if scale is None or scale.size != 1 or float(zero) != 0 or int(bits) > 8:
-            raise ModelError(f"{boundary} cannot be said in QCDQ: expected one constant scale, no zero point, at most 8 bits.")
+        if scale is None or scale.size != 1 or float(zero) != 0 or int(bits) > _WIDE:
+            raise ModelError(
+                f"{boundary} cannot be carried on: expected one constant scale, no zero point, at most {_WIDE} bits."
+            )
+        quantiser_range(node, int(bits))
+        return int(bits)
+
+    @staticmethod
+    def _convert(graph: onnx.GraphProto, node: onnx.NodeProto) -> Builder:
+        boundary = node.output[0]
+        scale, bits = constant(graph, node.input[1]), constant(graph, node.input[3])
         low, high = quantiser_range(node, int(bits))
         builder = Builder()
         ints = builder.quantise(node.input[0], float(scale), low, high, boundary)

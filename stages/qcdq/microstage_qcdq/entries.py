@@ -54,6 +54,8 @@ def _entry(graph: onnx.GraphProto, value: onnx.ValueInfoProto, said) -> Entry:
         low, high = said["range"]
         return Entry(value.name, value.name, (int(low), int(high)), shape, float(said["scale"]), None)
     readers = [node for node in graph.node if value.name in node.input]
+    if len(readers) == 1 and readers[0].op_type == "Quant":
+        raise ModelError(f"{value.name} is read by a quantiser of more than 8 bits; declare its integers instead.")
     if len(readers) != 1 or readers[0].op_type != "QuantizeLinear":
         reader = readers[0].op_type if readers else "nothing"
         raise ModelError(f"{value.name} is read by {reader}; expected a quantiser, or its integers in model_def.json.")

@@ -43,7 +43,9 @@ class Builder:
         return self.add("DequantizeLinear", names, output)
 
     def quantise(self, value: str, scale: float, low: int, high: int, output: str) -> str:
-        """Round half to even, clip to low..high: integers called `output`."""
+        """Round half to even, clip to low..high: integers called `output`, int32 where 8 bits do not hold them."""
+        if high - low > 255:
+            return self._quantise_wide(value, scale, low, high, output)
         kind = np.int8 if low < 0 else np.uint8
         limits = np.iinfo(kind)
         whole = (low, high) == (limits.min, limits.max)
@@ -53,6 +55,12 @@ class Builder:
             return rounded
         bounds = [self.constant(f"{output}.low", kind(low)), self.constant(f"{output}.high", kind(high))]
         return self.add("Clip", [rounded, *bounds], output)
+
+    def _quantise_wide(self, value: str, scale: float, low: int, high: int, output: str) -> str:
+        quotient = self.add("Div", [value, self.constant(f"{output}.scale", np.float32(scale))], f"{output}.quotient")
+        ends = [self.constant(f"{output}.low", np.float32(low)), self.constant(f"{output}.high", np.float32(high))]
+        levels = self.add("Clip", [self.add("Round", [quotient], f"{output}.unclipped"), *ends], f"{output}.levels")
+        return self.add("Cast", [levels], output, to=TensorProto.INT32)
 
 
 def constant(graph: onnx.GraphProto, name: str) -> np.ndarray | None:

@@ -13,7 +13,7 @@ from microstage.cepstra import Cepstra
 from microstage.integer import Interpreter
 from microstage.integer.tensor import QTensor
 from microstage.models.definition import Declared
-from microstage.roles import Gain, Sequence
+from microstage.roles import Gain, Mean, Sequence
 
 __all__ = ["describe", "signed_type"]
 
@@ -26,14 +26,14 @@ def describe(
     ranges: Mapping[str, tuple[int, int]],
     declared: Declared,
 ) -> dict[str, Any]:
-    """{"parts": {name: {"file", "inputs", "outputs"}}, "sequence", "gain", "features"}; every tensor is integers with a scale, in a
-    unit (by default 1)."""
+    """{"parts": {name: {"file", "inputs", "outputs"}}, "sequence", "gain", "answer", "features"}; every tensor is
+    integers with a scale, in a unit (by default 1)."""
     described: dict[str, Any] = {
         "parts": {name: _part(part, f"{name}.onnx", ranges, declared.units) for name, part in parts.items()}
     }
-    roles = {"sequence": sequence, "gain": declared.gain, "features": declared.sound}
+    roles = {"sequence": sequence, "gain": declared.gain, "answer": declared.answer, "features": declared.sound}
     described |= {role: given.described() for role, given in roles.items() if given is not None}
-    for kind in (Sequence, Gain, Cepstra):  # what is written can be read
+    for kind in (Sequence, Gain, Mean, Cepstra):  # what is written can be read
         kind.read(described)
     return described
 

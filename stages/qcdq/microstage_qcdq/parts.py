@@ -14,7 +14,7 @@ from microstage.integer import Interpreter, QTensor
 from microstage_qcdq.entries import Entry
 from microstage_qcdq.graphs import Builder, constants, float_value, make_model, reading, subgraph
 
-__all__ = ["Taken", "answer_to_zeros", "answering", "entered", "part_of"]
+__all__ = ["Taken", "answers_to_zeros", "answering", "entered", "part_of"]
 
 
 @dataclass(frozen=True)
@@ -56,23 +56,32 @@ def part_of(
     return make_model(name, nodes, {**constants(graph), **builder.initializers}, list(values.values()), outputs)
 
 
-def answering(graph: onnx.GraphProto, name: str, possible: Iterable[Taken]) -> onnx.ModelProto:
-    """The part that computes the graph's output, of a shape that is found by running it: quantisers are no operators
-    that shapes are inferred through. Reals (accumulators at their scale), or integers where the answer is a place."""
-    output = graph.output[0].name
-    part = part_of(graph, name, [float_value(output, ["B"])], possible)
-    answer = answer_to_zeros(part)
-    kind = TensorProto.INT64 if isinstance(answer, np.ndarray) and answer.dtype.kind == "i" else TensorProto.FLOAT
-    part.graph.output[0].CopyFrom(helper.make_tensor_value_info(output, kind, ["B", *answer.shape[1:]]))
+def answering(
+    graph: onnx.GraphProto,
+    name: str,
+    answers: Iterable[str],
+    possible: Iterable[Taken],
+    beside: Iterable[onnx.ValueInfoProto] = (),
+) -> onnx.ModelProto:
+    """The part that computes those `answers` of the graph, `beside` others, of shapes that are found by running it:
+    quantisers are no operators that shapes are inferred through. Reals (accumulators at their scale), or integers where
+    an answer is a place."""
+    part = part_of(graph, name, [*beside, *(float_value(answer, ["B"]) for answer in answers)], possible)
+    found = answers_to_zeros(part)
+    for value in part.graph.output:
+        if value.name in answers:
+            place = isinstance(found[value.name], np.ndarray) and found[value.name].dtype.kind == "i"
+            kind, shape = TensorProto.INT64 if place else TensorProto.FLOAT, found[value.name].shape[1:]
+            value.CopyFrom(helper.make_tensor_value_info(value.name, kind, ["B", *shape]))
     return part
 
 
-def answer_to_zeros(part: onnx.ModelProto) -> QTensor | np.ndarray:
-    """What the part's one output is for inputs of zeros: its shape, and its accumulators' scales."""
+def answers_to_zeros(part: onnx.ModelProto) -> dict[str, QTensor | np.ndarray]:
+    """What the part's outputs are for inputs of zeros: their shapes, and their accumulators' scales."""
     zeros = {}
     for value in part.graph.input:
         kind = value.type.tensor_type
         zeros[value.name] = np.zeros(
             [dim.dim_value or 1 for dim in kind.shape.dim], helper.tensor_dtype_to_np_dtype(kind.elem_type)
         )
-    return Interpreter(part).run(zeros)[part.graph.output[0].name]
+    return Interpreter(part).run(zeros)

@@ -6,7 +6,7 @@ another; a difference must be an explained tie. Free-running differences are rep
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 import numpy as np
@@ -16,11 +16,11 @@ import onnxruntime
 from microstage.errors import VerificationError
 from microstage.integer import Interpreter, real
 from microstage.integer.sequence import run_in_batches
-from microstage.roles import Sequence
 from microstage.stage import Job
-from microstage_qcdq.boundaries import Boundary, boundaries, source_values, target_values
+from microstage_qcdq.boundaries import Boundary, boundaries
 from microstage_qcdq.graphs import constant
 from microstage_qcdq.lstm_step import Curves
+from microstage_qcdq.rows import Rows
 from microstage_qcdq.stock import in_stock_operators
 from microstage_qcdq.ties import integers, unexplained_entries, unexplained_levels, unexplained_values
 
@@ -29,8 +29,6 @@ __all__ = [
     "against_simulation",
     "from_any_state",
     "prove_entry",
-    "report_answers",
-    "report_errors",
     "session",
 ]
 
@@ -50,9 +48,7 @@ def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     )
 
 
-def against_simulation(
-    job: Job, parts: Parts, sequence: Sequence | None, recorded: Mapping[str, np.ndarray], curves: Curves
-) -> None:
+def against_simulation(job: Job, parts: Parts, recorded: Rows, curves: Curves) -> None:
     """Feed brevitas' integers to the reference, boundary by boundary, and compare with what brevitas went on to
     compute.
 
@@ -60,48 +56,54 @@ def against_simulation(
     """
     every = [b for part, model in parts.items() for b in boundaries(part, model)]
     for boundary in job.progress(every, len(every), "reference against brevitas"):
-        sources = source_values(boundary, recorded, sequence)
+        sources = recorded.sources(boundary)
         exact = run_in_batches(Interpreter(boundary.model), sources, boundary.name)
-        found = target_values(boundary, recorded, sequence)
-        _compare(
-            job, f"brevitas {_recorded(boundary, sequence)}", boundary, sources, exact, found, curves.get(boundary.name)
-        )
+        found = recorded.target(boundary)
+        if not boundary.quantised and found.dtype.kind == "i":  # what is carried is recorded as integers
+            found = found.reshape(exact.shape) * exact.scale
+        label = f"brevitas {recorded.recorded(boundary)}"
+        _compare(job, label, boundary, sources, exact, found, curves.get(boundary.name))
 
 
-def against_onnxruntime(job: Job, parts: Parts, sequence: Sequence | None, reference: Mapping[str, np.ndarray]) -> None:
+def against_onnxruntime(job: Job, parts: Parts, reference: Rows) -> None:
     """Feed the reference's integers to onnxruntime, boundary by boundary, and compare with the reference."""
     every = [b for part, model in parts.items() for b in boundaries(part, model)]
     for boundary in job.progress(every, len(every), "onnxruntime against reference"):
-        sources = source_values(boundary, reference, sequence)
+        sources = reference.sources(boundary)
         found = _onnxruntime(boundary, sources)
         exact = run_in_batches(Interpreter(boundary.model), sources, boundary.name)
-        if not np.array_equal(integers(exact).reshape(-1), target_values(boundary, reference, sequence).reshape(-1)):
+        if not np.array_equal(integers(exact).reshape(-1), reference.target(boundary).reshape(-1)):
             raise VerificationError(f"At {boundary.name} the reference disagrees with itself when run in pieces.")
-        _compare(job, f"onnxruntime {_recorded(boundary, sequence)}", boundary, sources, exact, found)
+        _compare(job, f"onnxruntime {reference.recorded(boundary)}", boundary, sources, exact, found)
 
 
-def from_any_state(job: Job, step: onnx.ModelProto, sequence: Sequence, bounds: Ranges) -> None:
-    """One LSTM step from states that training never saw: random over the full range, and every extreme."""
+def from_any_state(job: Job, parts: Iterable[tuple[str, onnx.ModelProto]], bounds: Ranges, reference: Rows) -> None:
+    """One step of `parts` from states that training never saw: random over the full range, and every extreme."""
+    for part, model in parts:
+        values = _any_values(model, bounds)
+        every = list(boundaries(part, model))
+        found = Interpreter(model).run(values, [b.name for b in every])
+        known = {**values, **{name: integers(value) for name, value in found.items()}}
+        for boundary in every:
+            sources = {name: known[name] for name in boundary.sources}
+            exact = run_in_batches(Interpreter(boundary.model), sources, boundary.name)
+            label = f"any state {reference.recorded(boundary)}"
+            _compare(job, label, boundary, sources, exact, _onnxruntime(boundary, sources))
+
+
+def _any_values(model: onnx.ModelProto, bounds: Ranges) -> dict[str, np.ndarray]:
+    """Inputs of a part: rows of random integers, and rows that are all at one end of their range."""
     rng = np.random.Generator(np.random.PCG64(0))
-    shapes = {i.name: i.type.tensor_type.shape.dim[-1].dim_value for i in step.graph.input}
-    ranges = {n: bounds[n] for n in shapes}
-    states = {n: rng.integers(low, high + 1, (_RANDOM_STATES, shapes[n])) for n, (low, high) in ranges.items()}
-    grid = np.array(np.meshgrid(*ranges.values())).reshape(len(shapes), -1).T
-    ends = {n: np.repeat(grid[:, k : k + 1], width, 1) for k, (n, width) in enumerate(shapes.items())}
-    values = {n: np.concatenate([states[n], ends[n]]) for n in shapes}
-    every = list(boundaries(sequence.cell, step))
-    known = {**values, **{n: integers(v) for n, v in Interpreter(step).run(values, [b.name for b in every]).items()}}
-    for boundary in every:
-        sources = {name: known[name] for name in boundary.sources}
-        exact = run_in_batches(Interpreter(boundary.model), sources, boundary.name)
-        _compare(
-            job, f"any state {_recorded(boundary, sequence)}", boundary, sources, exact, _onnxruntime(boundary, sources)
-        )
+    shapes = {i.name: [dim.dim_value for dim in i.type.tensor_type.shape.dim][1:] for i in model.graph.input}
+    ranges = {name: bounds[name] for name in shapes}
+    drawn = {n: rng.integers(low, high + 1, (_RANDOM_STATES, *shapes[n])) for n, (low, high) in ranges.items()}
+    grid = np.array(np.meshgrid(*ranges.values())).reshape(len(shapes), -1)
+    ends = {n: np.ones((1, *shapes[n]), np.int64) * _column(grid[k], shapes[n]) for k, n in enumerate(shapes)}
+    return {n: np.concatenate([drawn[n], ends[n]]) for n in shapes}
 
 
-def _recorded(boundary: Boundary, sequence: Sequence | None) -> str:
-    """Its name in golden vectors."""
-    return boundary.name if sequence is None else sequence.recorded(boundary.part, boundary.name)
+def _column(values: np.ndarray, shape: list[int]) -> np.ndarray:
+    return values.reshape(-1, *[1] * len(shape))
 
 
 def prove_entry(
@@ -125,10 +127,12 @@ def prove_entry(
 
 
 def _onnxruntime(boundary: Boundary, sources: Mapping[str, np.ndarray]) -> np.ndarray:
-    kinds = {i.name: i.type.tensor_type.elem_type for i in boundary.model.graph.input}
-    numpy_kinds = {n: np.int8 if kind == onnx.TensorProto.INT8 else np.uint8 for n, kind in kinds.items()}
-    inputs = {name: np.ascontiguousarray(value.astype(numpy_kinds[name])) for name, value in sources.items()}
-    return session(boundary.model).run([boundary.name], inputs)[0]
+    kinds = {
+        i.name: onnx.helper.tensor_dtype_to_np_dtype(i.type.tensor_type.elem_type) for i in boundary.model.graph.input
+    }
+    inputs = {name: np.ascontiguousarray(value.astype(kinds[name])) for name, value in sources.items()}
+    found = session(boundary.model).run([boundary.name], inputs)[0]
+    return found if boundary.scale is None else np.rint(found / boundary.scale)
 
 
 def _compare(job: Job, label: str, boundary: Boundary, sources, exact, found: np.ndarray, curve=None) -> None:
@@ -154,31 +158,3 @@ def _compare(job: Job, label: str, boundary: Boundary, sources, exact, found: np
             f" ({different - min(wrong, different)} more are explained ties)."
         )
     job.verified(label, expected.size, expected.size - different, different)
-
-
-def report_answers(job: Job, exact: np.ndarray, found: np.ndarray, recorded: Mapping[str, np.ndarray]) -> None:
-    """How often the classes [n] are right, and how often the composed model's differ: figures, not conditions."""
-    found, rows = found.reshape(exact.shape), recorded["real"].astype(bool)
-    job.metric("golden.answers", int(rows.sum()))
-    job.metric("golden.accuracy.reference", float(f"{np.mean((exact == recorded['label'])[rows]):.9g}"))
-    job.metric("golden.accuracy.composed", float(f"{np.mean((found == recorded['label'])[rows]):.9g}"))
-    job.metric("free_running.composed.answers_differing", int(np.count_nonzero(found != exact)))
-
-
-def report_errors(job: Job, exact: np.ndarray, found: np.ndarray, recorded: Mapping[str, np.ndarray]) -> None:
-    """The same of answers [n, ...] that are estimates: their errors, and how far the composed model's are away."""
-    found = found.astype(np.float64)
-    job.metric("free_running.composed.max_relative_difference", float(f"{_relative(found, exact):.3g}"))
-    truth, rows = recorded["truth"], recorded["real"].astype(bool)
-    if truth.shape == exact.shape:
-        job.metric(
-            "golden.mae.reference", [float(f"{v:.6g}") for v in np.abs(exact[rows] - truth[rows]).mean(0).reshape(-1)]
-        )
-        job.metric(
-            "golden.mae.composed", [float(f"{v:.6g}") for v in np.abs(found[rows] - truth[rows]).mean(0).reshape(-1)]
-        )
-
-
-def _relative(found: np.ndarray, exact: np.ndarray) -> float:
-    found, exact = found.reshape(len(exact), -1), exact.reshape(len(exact), -1)
-    return float((np.abs(found - exact) / np.maximum(np.abs(exact).max(axis=1, keepdims=True), 1e-30)).max())

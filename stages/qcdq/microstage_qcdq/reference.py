@@ -10,6 +10,7 @@ import onnx
 from microstage.integer import Interpreter
 from microstage.integer.sequence import batches, integers, run_in_batches, run_sequence
 from microstage.roles import Sequence
+from microstage.signals.settle import Settling
 from microstage_qcdq.boundaries import boundaries
 
 __all__ = ["answers_of", "run_reference"]
@@ -17,12 +18,14 @@ __all__ = ["answers_of", "run_reference"]
 Parts = Mapping[str, onnx.ModelProto]
 
 
-def run_reference(parts: Parts, sequence: Sequence | None, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def run_reference(
+    parts: Parts, sequence: Sequence | None, inputs: Mapping[str, np.ndarray], settling: Settling | None = None
+) -> dict[str, np.ndarray]:
     """Integers of every boundary for `inputs` [n, ...], in the smallest type that holds them; the inputs included."""
     record = {name: [b.name for b in boundaries(name, part)] for name, part in parts.items()}
     interpreters = {name: Interpreter(part) for name, part in parts.items()}
     if sequence is not None:
-        found = run_sequence(sequence, interpreters, inputs, record)
+        found = run_sequence(sequence, interpreters, inputs, record, settling)
         return {**inputs, **{name: _smallest(value) for name, value in found.items()}}
     ((name, interpreter),) = interpreters.items()
     runs = [

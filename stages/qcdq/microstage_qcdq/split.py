@@ -1,5 +1,5 @@
 """Cutting a network at its LSTM layers: what comes before them, one step of all of them, and what reads their last
-outputs."""
+outputs. An output of the network that does not hang on them is made before them, and may be read behind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import onnx
 from onnx import helper
 
 from microstage.errors import ModelError
-from microstage.integer import Interpreter
+from microstage.integer import Interpreter, QTensor
 from microstage.lstm_node import OPERATOR
 from microstage.models.definition import Declared
 from microstage.roles import Sequence
@@ -18,7 +18,7 @@ from microstage_qcdq.border import element_type, quantised_range
 from microstage_qcdq.entries import Entry
 from microstage_qcdq.graphs import Builder, constant, constants, int8_value, make_model, reading, subgraph
 from microstage_qcdq.lstm_step import Curves, Layer, State
-from microstage_qcdq.parts import Taken, answering, entered, part_of
+from microstage_qcdq.parts import Taken, answering, answers_to_zeros, entered
 
 __all__ = ["Split", "split"]
 
@@ -76,38 +76,80 @@ def split(graph: onnx.GraphProto, entries: list[Entry], declared: Declared) -> S
     sources = {layer.label: source for layer in layers for source in _source(graph, layer, layers, entries)}
     sequences = list(dict.fromkeys(sources.values()))
     made = [source for source in sequences if source.name not in {entry.name for entry in entries}]
-    outputs = [int8_value(source.name, ["B", "T", "C"], source.kind) for source in made]
-    parts = {names["encoder"]: part_of(graph, names["encoder"], outputs, taken)} if made else {}
+    features = [int8_value(source.name, ["B", "T", "C"], source.kind) for source in made]
+    early = _early(graph, layers)
+    parts = {}
+    if features or early:
+        parts[names["encoder"]] = answering(graph, names["encoder"], early, taken, features)
     shapes = _shapes(parts.get(names["encoder"]), entries)
-    lengths = {shapes[source.name][1] for source in sequences}
-    if len(lengths) != 1:
-        raise ModelError(
-            f"The LSTM reads sequences of {' and '.join(map(str, sorted(lengths)))} steps; expected one length."
-        )
+    length = _length({shapes[source.name][1] for source in sequences}, declared)
     step, curves = _step(graph, names["cell"], layers, sources, shapes)
-    last = {tensor: layer.hidden for layer in layers for tensor in _last(graph, layer, layers)}
+    places = (-1, 0) if length == 1 or declared.carried else (-1,)
+    last = {tensor: layer.hidden for layer in layers for tensor in _last(graph, layer, layers, places)}
     if not last:
         raise ModelError("Nothing reads the last output of the LSTM.")
     states = [
         Taken(tensor, int8_value(state.name, ["B", state.width], state.kind), state.scale)
         for tensor, state in last.items()
     ]
-    parts |= {names["cell"]: step, names["head"]: answering(graph, names["head"], [*states, *taken])}
-    carried = [state for layer in layers for state in (layer.hidden, layer.cell)]
-    ranges = {entry.name: entry.ends for entry in entries} | {source.name: source.ends for source in sequences}
+    ends = {entry.name: entry.ends for entry in entries}
+    given = [_given(parts[names["encoder"]], name, ends[_state(declared, name)]) for name in early]
+    late = [output.name for output in graph.output if output.name not in early]
+    parts |= {names["cell"]: step, names["head"]: answering(graph, names["head"], late, [*states, *given, *taken])}
+    own = [state for layer in layers for state in (layer.hidden, layer.cell)]
+    ranges = ends | {source.name: source.ends for source in sequences}
     ranges |= {source.step: source.ends for source in sequences} | {
-        name: s.ends for s in carried for name in (s.name, s.after)
+        name: s.ends for s in own for name in (s.name, s.after)
     }
+    ranges |= {name: ends[_state(declared, name)] for name in early}
     sequence = Sequence(
-        lengths.pop(),
+        length,
         names["cell"],
         {source.step: source.name for source in sequences},
-        {s.name: s.after for s in carried},
-        names["encoder"] if made else None,
+        {s.name: s.after for s in own},
+        names["encoder"] if names["encoder"] in parts else None,
         names["head"],
         {state.name: state.name for state in last.values()},
+        dict(declared.carried),
     )
     return Split(parts, sequence, ranges, curves)
+
+
+def _early(graph: onnx.GraphProto, layers: list[Layer]) -> list[str]:
+    """The outputs of the network that no LSTM layer is needed for."""
+    cells = {tensor for layer in layers for tensor in layer.node.output}
+    outputs = [output.name for output in graph.output]
+    return [name for name in outputs if not any(cells & set(node.output) for node in subgraph(graph, name, ())[0])]
+
+
+def _length(lengths: set[int], declared: Declared) -> int:
+    """Steps of one answer: as many as the sequences have, or as are declared where the graph is one of them."""
+    if len(lengths) != 1:
+        raise ModelError(
+            f"The LSTM reads sequences of {' and '.join(map(str, sorted(lengths)))} steps; expected one length."
+        )
+    if declared.carried and lengths != {1}:
+        raise ModelError(
+            f"The LSTM reads {lengths.pop()} steps at once; a network whose encoder and head carry states is one step."
+        )
+    return declared.length if declared.carried else lengths.pop()
+
+
+def _state(declared: Declared, output: str) -> str:
+    """The state that an output of the encoder is carried into."""
+    for old, new in declared.carried.items():
+        if new == output:
+            return old
+    raise ModelError(f"{output} hangs on no LSTM, and model_def.json does not say which input carries it on.")
+
+
+def _given(encoder: onnx.ModelProto, name: str, ends: tuple[int, int]) -> Taken:
+    """What the head takes of the encoder: integers, at the scale that the encoder gives them at."""
+    answer = answers_to_zeros(encoder)[name]
+    if not isinstance(answer, QTensor) or answer.scale.size != 1:
+        raise ModelError(f"{name} is no multiple of one scale; expected sums of integers at one power of two.")
+    value = int8_value(name, ["B", *answer.shape[1:]], element_type(*ends))
+    return Taken(name, value, float(answer.scale))
 
 
 def _source(graph: onnx.GraphProto, layer: Layer, layers: list[Layer], entries: list[Entry]) -> Iterator[_Source]:
@@ -149,8 +191,9 @@ def _between(graph: onnx.GraphProto, layer: Layer, layers: list[Layer]) -> tuple
     return nodes, sources
 
 
-def _last(graph: onnx.GraphProto, layer: Layer, layers: list[Layer]) -> list[str]:
-    """The tensors that hold the last output of `layer`, which is all that may be read of it but by another layer."""
+def _last(graph: onnx.GraphProto, layer: Layer, layers: list[Layer], places: tuple[int, ...]) -> list[str]:
+    """The tensors that hold the last output of `layer`, at one of `places` in time, which is all that may be read of it
+    but by another layer."""
     within = {node.output[0] for other in layers for node in [other.node, *_between(graph, other, layers)[0]]}
     found = []
     for reader in graph.node:
@@ -158,7 +201,7 @@ def _last(graph: onnx.GraphProto, layer: Layer, layers: list[Layer]) -> list[str
             continue
         index = constant(graph, reader.input[1]) if reader.op_type == "Gather" else None
         axis = next((a.i for a in reader.attribute if a.name == "axis"), 0)
-        if index is None or int(index) != -1 or axis != 1 or reader.input[0] != layer.sequence:
+        if index is None or int(index) not in places or axis != 1 or reader.input[0] != layer.sequence:
             raise ModelError(
                 f"{reader.op_type} reads the LSTM {layer.label};"
                 " expected its last time step, sequence[:, -1], to be all that is read."

@@ -28,7 +28,9 @@ def unexplained_values(
     graph = boundary.model.graph
     given = {i.name: Bounded.certain(numpy_helper.to_array(i)) for i in graph.initializer}
     given |= {name: Bounded.certain(values[rows]) for name, values in sources.items()}
-    return int(np.count_nonzero(unexplained(expected[rows], found[rows], bound(graph.node, given)[boundary.name])))
+    step = boundary.scale or 1.0
+    ends = bound(graph.node, given)[boundary.name]
+    return int(np.count_nonzero(unexplained(expected[rows] * step, found[rows] * step, ends)))
 
 
 def unexplained_entries(curve: np.ndarray, boundary: Boundary, sources, expected: np.ndarray, found: np.ndarray) -> int:
