@@ -11,9 +11,9 @@ import numpy as np
 from microstage.integer.interpreter import Interpreter
 from microstage.integer.tensor import QTensor
 from microstage.roles import EXPONENT, Sequence
-from microstage.signals.settle import Settling
+from microstage.signals.settle import Settling, shifts
 
-__all__ = ["batches", "carried_into", "integers", "run_in_batches", "run_sequence", "shifts"]
+__all__ = ["batches", "carried_into", "integers", "run_in_batches", "run_sequence"]
 
 _NUMBERS = 1 << 18  # that enter at once: what a convolution makes of them are hundreds of times as many
 
@@ -95,7 +95,7 @@ def _at_every_step(
 ) -> dict[str, np.ndarray]:
     """Encoder, cell and head, one after the other, at each of the steps that the inputs have."""
     count, length = next(iter(inputs.values())).shape[:2]
-    shift = shifts(inputs, (count, length))
+    shift = shifts(inputs.get(EXPONENT, np.zeros((count, length), np.int8)))
     state = {name: zero for part in sequence.parts for name, zero in run.zeros(part, _taken(sequence), count).items()}
     steps: list[dict[str, np.ndarray]] = []
     for t in range(length):
@@ -130,12 +130,6 @@ def _over_time(steps: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.stack([step[name] for step in steps], axis=1) for name in steps[0]}
 
 
-def shifts(vectors: Mapping[str, np.ndarray], shape: tuple[int, int]) -> np.ndarray:
-    """By how many powers of two the gain of each step [n, L] exceeds that of the one before; 0 at the first."""
-    exponent = vectors.get(EXPONENT, np.zeros(shape, np.int8)).astype(np.int64)
-    return np.diff(exponent, axis=1, prepend=exponent[:, :1])
-
-
 def carried_into(
     sequence: Sequence, settling: Settling | None, vectors: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
@@ -146,7 +140,8 @@ def carried_into(
         return before
     n, length = next(iter(before.values())).shape[:2]
     rows = {name: value.reshape(n * length, *value.shape[2:]) for name, value in before.items()}
-    settled = settling.between(rows, shifts(vectors, (n, length)).reshape(-1))
+    shift = shifts(vectors.get(EXPONENT, np.zeros((n, length), np.int8)))
+    settled = settling.between(rows, shift.reshape(-1))
     return {name: value.reshape(before[name].shape) for name, value in settled.items()}
 
 

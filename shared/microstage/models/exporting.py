@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -19,18 +20,19 @@ from brevitas.proxy import ActQuantProxyFromInjector
 from torch import Tensor, nn
 
 from microstage import golden
-from microstage.errors import VerificationError
+from microstage.errors import ModelError, VerificationError
 from microstage.models.definition import REPLAYED, Declared, read
 from microstage.models.lstm_steps import walk
 from microstage.roles import EXPONENT
-from microstage.signals.gain import block_float
+from microstage.signals.gain import bits_at, block_float
+from microstage.signals.settle import shifts
 
-__all__ = ["Exporting", "integers", "lstm_layers", "numbered"]
+__all__ = ["Exporting", "integers", "lstm_layers", "numbered", "whole"]
 
 
 class Exporting(ABC):
-    """A network on its way to ONNX: `input` (one name or several, in the order that the network takes them) and
-    `output` are the graph's ends.
+    """A network on its way to ONNX: `input` and `output` are the graph's ends, one name each or several, in the order in
+    which the network takes and gives them.
 
     `replayed[input]` is what the network is fed with. Where the graph begins with a quantiser, the integers enter
     behind it, under the quantiser's module path; where it does not, `model_def.json` says which integers enter
@@ -39,7 +41,7 @@ class Exporting(ABC):
     """
 
     input: str | tuple[str, ...]
-    output: str
+    output: str | tuple[str, ...]
     network: nn.Module  # with load_weights(state), which raises `ModelError` if it does not fit
 
     def __init__(self, folder: Path) -> None:
@@ -54,41 +56,66 @@ class Exporting(ABC):
         return (self.input,) if isinstance(self.input, str) else tuple(self.input)
 
     @property
+    def outputs(self) -> tuple[str, ...]:
+        return (self.output,) if isinstance(self.output, str) else tuple(self.output)
+
+    @property
     def example(self) -> tuple[Tensor, ...]:
         """One input each, of the shape of those that are replayed."""
         replayed = golden.load(self.folder / REPLAYED)
         return tuple(torch.zeros(1, *replayed[name].shape[1:]) for name in self.inputs)
 
+    def sequence(self, window: Tensor, shift: Tensor) -> Mapping[str, Tensor]:
+        """{output: [n, L, ...]} over all steps of a network whose graph is one step, states settled in between: window
+        [n, L, S], and by how much each exponent exceeds the one before, [n, L]. Each quantiser is called once."""
+        raise ModelError(f"{type(self).__name__} has states that are carried; give it a method `sequence`.")
+
     def simulate(self, replayed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """{boundary: integers, over all steps within an LSTM; output: reals as float64} as the framework computes them.
 
         A window that has a gain is recorded as its integers, and `gain_exponent` [n] tells what they are multiples of.
+        Of a network whose graph is one step everything is [n, L, ...], and outputs that are carried are integers.
         """
+        if self.declared.carried:
+            return self._simulate_steps(replayed)
         windows = self._windows(replayed)
         fed = [
             self._real(name, windows) if name in windows else torch.from_numpy(replayed[name]) for name in self.inputs
         ]
-        layers, seen = lstm_layers(self.network), {}
-        watched = [
-            proxy.register_forward_hook(_keeper(seen, path)) for path, proxy in _activations(self.network, layers)
-        ]
-        steps: dict[str, np.ndarray] = {}
-        watched += [layer.register_forward_hook(_walker(steps, label)) for layer, label in layers.items()]
-        with torch.no_grad():
+        with torch.no_grad(), _watched(self.network) as found:
             answer = self.network(*fed)
-        for handle in watched:
-            handle.remove()
-        found = {name: integers(value, quantiser) for name, (value, quantiser) in seen.items()} | steps
-        found = {self.declared.names.get(name, name): value for name, value in found.items()}
-        return {**windows, **found, self.output: answer.numpy().astype(np.float64)}
+        return {**windows, **self._named(found), self.outputs[0]: answer.numpy().astype(np.float64)}
+
+    def _simulate_steps(self, replayed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """As `simulate`; quantisers outside of the LSTM are called with the steps of all sequences as rows."""
+        windows, name = self._windows(replayed), self.declared.gain.window
+        steps, scale = windows[EXPONENT].shape, self.declared.inputs[name]["scale"]
+        shift = shifts(windows[EXPONENT])
+        with torch.no_grad(), _watched(self.network) as found:
+            answers = self.sequence(torch.from_numpy(windows[name] * np.float32(scale)), torch.from_numpy(shift))
+        found = {name: v if v.shape[:2] == steps else v.reshape(*steps, *v.shape[1:]) for name, v in found.items()}
+        scales = {new: self.declared.inputs[old]["scale"] for old, new in self.declared.carried.items()}
+        given = {
+            name: whole(value.numpy(), scales[name]) if name in scales else value.numpy().astype(np.float64)
+            for name, value in answers.items()
+        }
+        return {**windows, **self._named(found), **given}
+
+    def _named(self, found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {self.declared.names.get(name, name): value for name, value in found.items()}
 
     def _windows(self, replayed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """{window: integers int8, "gain_exponent": int8 [n]} of what is replayed in real numbers, where the model has a
-        gain."""
+        """{window: integers, "gain_exponent": int8} of what is replayed in real numbers, where the model has a gain: one
+        window each, or as many steps as the record has."""
         gain = self.declared.gain
         if gain is None:
             return {}
-        ints, exponent = block_float(replayed[gain.inputs[gain.window]].astype(np.float64), gain.exponents)
+        waveform = replayed[gain.inputs[gain.window]].astype(np.float64)
+        if self.declared.carried:
+            samples = dict(zip(self.inputs, self.example))[gain.window].shape[-1]
+            waveform = waveform.reshape(len(waveform), -1, samples)
+        bits = bits_at(self.declared.inputs[gain.window]["scale"])
+        ints, exponent = block_float(waveform, gain.exponents, bits)
         return {gain.window: ints, EXPONENT: exponent}
 
     def _real(self, name: str, windows: Mapping[str, np.ndarray]) -> Tensor:
@@ -96,6 +123,20 @@ class Exporting(ABC):
         return torch.from_numpy(windows[name].astype(np.float32)).reshape(-1, *shape) * float(
             self.declared.inputs[name]["scale"]
         )
+
+
+@contextmanager
+def _watched(network: nn.Module) -> Iterator[dict[str, np.ndarray]]:
+    """While it runs: {module path of a quantiser, or boundary within an LSTM: integers}, filled at the end."""
+    layers, seen, steps, found = lstm_layers(network), {}, {}, {}
+    handles = [proxy.register_forward_hook(_keeper(seen, path)) for path, proxy in _activations(network, layers)]
+    handles += [layer.register_forward_hook(_walker(steps, label)) for layer, label in layers.items()]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+    found |= {name: integers(value, quantiser) for name, (value, quantiser) in seen.items()} | steps
 
 
 def lstm_layers(network: nn.Module) -> dict[nn.Module, str]:
@@ -140,10 +181,15 @@ def numbered(path: str, taken: Container[str]) -> str:
 
 def integers(value: Tensor, quantiser) -> np.ndarray:
     """Exact: value / scale lies within float rounding of a whole number, or the record is refused."""
-    scale = float(quantiser.scale())
-    quotient = value.numpy().astype(np.float64) / scale
-    whole = np.rint(quotient)
-    if np.abs(quotient - whole).max() > 1e-3:
+    return whole(value.numpy(), float(quantiser.scale()))
+
+
+def whole(value: np.ndarray, scale: float) -> np.ndarray:
+    """The integers of real values at `scale`, in the smallest type that holds them; as `integers`."""
+    quotient = value.astype(np.float64) / scale
+    found = np.rint(quotient)
+    if np.abs(quotient - found).max() > 1e-3:
         raise VerificationError("A quantiser's output is no multiple of its scale.")
-    low, high = whole.min(), whole.max()
-    return whole.astype(np.int8 if -128 <= low and high <= 127 else np.uint8 if low >= 0 and high <= 255 else np.int16)
+    low, high = found.min(), found.max()
+    kinds = (np.int8, np.uint8, np.int16, np.int32)
+    return found.astype(next(k for k in kinds if np.iinfo(k).min <= low and high <= np.iinfo(k).max))

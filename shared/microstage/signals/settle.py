@@ -15,10 +15,16 @@ import numpy as np
 
 from microstage.roles import Gain, Mean, Sequence
 
-__all__ = ["Settling", "real_answer", "rescaled"]
+__all__ = ["Settling", "real_answer", "rescaled", "shifts"]
 
 _FURTHEST = 38  # places: of integers below 2^24 nothing is left of those shifted down, and all others exceed any top
 States = Mapping[str, np.ndarray]
+
+
+def shifts(exponent: np.ndarray) -> np.ndarray:
+    """By how many powers of two the gain of each step [n, L] exceeds that of the one before, int64; 0 at the first."""
+    wide = exponent.astype(np.int64)
+    return np.diff(wide, axis=1, prepend=wide[:, :1])
 
 
 def rescaled(values: np.ndarray, shift: np.ndarray) -> np.ndarray:

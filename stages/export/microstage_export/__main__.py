@@ -37,7 +37,7 @@ def _export(job: Job, source: Path, model: str, trained: Exporting) -> None:
     with torch.no_grad():
         traced = trained.simulate(replayed)
     golden.save(job.output / golden.FILE, {**replayed, **traced})
-    replays = len(traced[trained.output])
+    replays = len(traced[trained.outputs[0]])
     job.metric("golden.windows", replays)
 
     with heard(job):

@@ -66,7 +66,8 @@ class _PathBipolarQuant(Function):
 
 
 def _quantised(x: Tensor, k: dict, path: str) -> Tensor:
-    function = _PathBipolarQuant if int(k["bit_width"]) == 1 else _PathQuant
+    """One signed bit is -scale or scale; one bit without a sign 0 or scale."""
+    function = _PathBipolarQuant if int(k["bit_width"]) == 1 and bool(k["signed"]) else _PathQuant
     return function.apply(x, *k.values(), path)
 
 

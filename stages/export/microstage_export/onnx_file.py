@@ -28,7 +28,7 @@ def export(trained: Exporting, name: str, path: Path) -> None:
     tell_paths(trained.network)
     model = PathManager.export(
         trained.network, args=trained.example, opset_version=_OPSET, keep_initializers_as_inputs=False,
-        input_names=list(trained.inputs), output_names=[trained.output], do_constant_folding=True,
+        input_names=list(trained.inputs), output_names=list(trained.outputs), do_constant_folding=True,
     )
     name_tensors(model, trained.declared.names)
     _tidy(model, name)

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from microstage.models import exporting
-from microstage.models.harmonic.definition import HarmonicDefinition
+from microstage.models.harmonic.definition import HARMONICS, PHASORS, HarmonicDefinition
 from microstage.models.harmonic.network import HarmonicNetwork
 
 __all__ = ["Exporting"]
 
 
 class Exporting(exporting.Exporting):
-    input, output = "window", "harmonics"
+    input, output = ("window", "estimate_1", "sum", "count"), ("correction", "estimate", "sum_next", "count_next")
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -23,4 +23,10 @@ class Exporting(exporting.Exporting):
 
     @property
     def example(self) -> tuple[Tensor, ...]:
-        return (torch.zeros(1, 1, self.network.definition.samples),)
+        """One step."""
+        samples = self.network.definition.samples
+        return torch.zeros(1, 1, samples), torch.zeros(1, PHASORS), torch.zeros(1, PHASORS), torch.zeros(1, len(HARMONICS))
+
+    def sequence(self, window: Tensor, shift: Tensor) -> dict[str, Tensor]:
+        found = self.network.sequence(window, shift)
+        return dict(zip(self.outputs, (found.correction, found.estimate, found.sum, found.count)))

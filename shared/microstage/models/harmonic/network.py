@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import brevitas.nn as qnn
 import torch
-from brevitas.export.onnx.qonnx.function import BrevitasQuantFn
 from brevitas.inject import ExtendedInjector
 from brevitas.inject.enum import ScalingImplType
 from brevitas.quant import Int8ActPerTensorFloat, Int8WeightPerTensorFloat, Int32Bias, Uint8ActPerTensorFloat
@@ -118,19 +117,6 @@ class _Head(nn.Module):
         return self.out(x), self.keep(x)
 
 
-class _Decision(qnn.QuantIdentity):
-    """0 up to one half, 1 above it; the framework would export one bit as -1 and 1."""
-
-    def __init__(self) -> None:
-        super().__init__(act_quant=_fixed(Uint8ActPerTensorFloat, 1, 1.0, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        if torch.onnx.is_in_onnx_export():
-            one, zero = torch.tensor(1.0), torch.tensor(0.0)
-            return BrevitasQuantFn.apply(x, one, zero, one, False, False, "ROUND")
-        return super().forward(x)
-
-
 class HarmonicNetwork(Stepped):
     """The network that is exported; `FloatTwin` is its float form."""
 
@@ -153,7 +139,7 @@ class HarmonicNetwork(Stepped):
             )
         )
         self.heads = nn.ModuleList(_Head(d) for _ in HARMONICS)
-        self.keep = _Decision()
+        self.keep = qnn.QuantIdentity(act_quant=_fixed(Uint8ActPerTensorFloat, 1, 1.0, 1))  # 0 up to one half, 1 above it
 
     def decide(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Correction and keep, 0 or 1: hidden [n, H] -> [n, 4] each."""
