@@ -1,36 +1,63 @@
-"""Which artefact an estimation takes, what it leaves, and that bad input leaves nothing."""
+"""Which networks an estimation takes, what it leaves, and that bad input leaves nothing."""
 
+import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from microstage.errors import ArtefactError, ParameterError, StageFailed
+from microstage.canonical import file_digest
+from microstage.errors import ArtefactError, IntegrityError, ParameterError, StageFailed
+from microstage.runner import cli, ready
 from microstage.runner.artefact import Artefact
 from microstage.runner.estimate_file import estimate_file
 from microstage.runner.store import Store
 
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "qcdq"
 
-class Volume:
-    """A chain whose only published artefact has the selection `published`, and a backend that notes its steps."""
 
-    def __init__(self, volumes: Path, published: dict[str, str], failing: str = "") -> None:
-        self.published, self.failing, self.asked, self.calls = published, failing, [], []
-        self.store, self.stages, self.backend = Store(volumes), {"train": "train", "qcdq": "qcdq"}, self
+class Checkout:
+    """Chains by what was chosen, of which `published` have an artefact, a backend that notes its step, a checkout with ready networks of `kinds`."""
 
-    def chain(self, selection):
-        self.asked.append(selection)
+    def __init__(
+        self, folder: Path, published: list[dict[str, str]] = (), kinds=(), failing=False, channel="current"
+    ) -> None:
+        self.repository, self.published, self.failing, self.asked, self.calls = (
+            folder / "checkout",
+            list(published),
+            failing,
+            [],
+            [],
+        )
+        self.store, self.stages, self.backend = Store(folder), {"qcdq": "qcdq"}, self
+        self.parameters = {"train": {"channel": channel}} if channel else {"train": {}}
+        for kind in kinds:
+            made(self.repository, kind)
+
+    def chain(self, choice):
+        self.asked.append(choice)
         return self
 
     def steps(self, target):
-        found = Artefact(self.store.volumes / "qcdq", {"subject": []}) if self.asked[-1] == self.published else None
+        found = Artefact(self.store.volumes / "qcdq", {"subject": []}) if self.asked[-1] in self.published else None
         yield SimpleNamespace(stage=SimpleNamespace(name=target), artefact=found, about={"key": "k" * 64})
 
     def run(self, stage, *, inputs, parameters, output, scratch, module):
-        self.calls.append((stage, module.rpartition(".")[2], sorted(inputs), parameters))
-        (output / "report.json").write_text("{}")
-        (output / f"{self.calls[-1][1]}.txt").write_text("")
-        return 2 if module.endswith(self.failing or "?") else 0
+        self.calls.append((stage, module, {name: Path(path) for name, path in inputs.items()}, parameters))
+        for name in ("report.json", "harmonics.csv"):
+            (output / name).write_text("{}")
+        return 2 if self.failing else 0
+
+
+def made(repository: Path, kind: str) -> Path:
+    folder = ready.place(repository) / kind
+    folder.mkdir(parents=True)
+    for name in ("interface.json", "subcnn.onnx", "sublstm_qcdq.onnx", "submlp.onnx"):
+        shutil.copyfile(FIXTURE / name, folder / name)
+    files = {path.name: file_digest(path) for path in folder.iterdir()}
+    (folder / "ready.json").write_text(json.dumps({"channel": kind, "files": files, "made_of": {}}))
+    return folder
 
 
 @pytest.fixture
@@ -41,46 +68,140 @@ def recording(tmp_path):
     return path
 
 
-def test_the_steps_run_in_their_environments_and_only_what_was_drawn_is_left(tmp_path, recording, capsys):
-    volume = Volume(tmp_path, {"CYCLES": "1", "CHANNEL": "current", "FREQUENCY": "60"})
-    typed = {"FILE": str(recording), "CHANNEL": "IA", "FREQUENCY": "50", "CYCLES": "1"}
-    estimate_file(typed, volume.chain)
-    assert [s["FREQUENCY"] for s in volume.asked] == ["50", "60"]  # the best selection first
-    assert volume.calls == [
-        ("train", "windows", ["model", "recording"], {"file": "x.CFG", "channel": "IA", "frequency": 50}),
-        ("qcdq", "integers", ["model", "windows"], {}),
-        ("train", "drawing", ["network", "windows"], {"title": "x.CFG, IA"}),
-    ]
+def test_without_a_choice_the_ready_networks_are_taken_and_only_results_are_left(tmp_path, recording, capsys):
+    checkout = Checkout(tmp_path, kinds=ready.KINDS)
+    typed = {"FILE": str(recording), "CHANNEL": "IA,IB", "FREQUENCY": "50", "RUNNER": "local"}
+    estimate_file(typed, checkout.chain)
+    ((stage, module, inputs, asked),) = checkout.calls
+    assert (stage, module) == ("qcdq", "microstage.estimation") and asked == {
+        "file": "x.CFG",
+        "channel": "IA,IB",
+        "frequency": 50,
+    }
+    assert {kind: inputs[kind] for kind in ready.KINDS} == {
+        kind: ready.place(checkout.repository) / kind for kind in ready.KINDS
+    }
+    assert checkout.asked == [{"RUNNER": "local"}]
     folder = Path(capsys.readouterr().out.splitlines()[-1].removeprefix("result: "))
     assert folder.parent == tmp_path / "estimates" and folder.name.startswith("x-")
-    assert [path.name for path in folder.iterdir()] == ["drawing.txt"]
-    estimate_file(typed, volume.chain)
-    (recording.with_name("x.dat")).write_text("other data")
-    estimate_file(typed, volume.chain)
+    assert [path.name for path in folder.iterdir()] == ["harmonics.csv"]
+    estimate_file(typed, checkout.chain)
+    recording.with_name("x.dat").write_text("other data")
+    estimate_file(typed, checkout.chain)
     assert len(list(folder.parent.iterdir())) == 2  # the same again, and other data
 
 
-@pytest.mark.parametrize("failing", ["windows", "integers", "drawing"])
-def test_a_step_that_fails_leaves_nothing(tmp_path, recording, failing):
-    volume = Volume(tmp_path, {"CHANNEL": "current", "FREQUENCY": "60"}, failing)
+def test_the_published_run_is_taken_for_the_kinds_that_it_is_for_and_the_ready_network_for_others(
+    tmp_path, recording, capsys
+):
+    chosen = {"CYCLES": "1", "CHANNEL": "current", "FREQUENCY": "60"}
+    checkout = Checkout(tmp_path, [chosen], kinds=("voltage",))
+    estimate_file({"FILE": str(recording), "FREQUENCY": "50", "CYCLES": "1"}, checkout.chain)
+    inputs = checkout.calls[0][2]
+    assert inputs["voltage"].parent == ready.place(checkout.repository) and inputs["current"] == tmp_path / "qcdq"
+    assert [(s["CHANNEL"], s["FREQUENCY"]) for s in checkout.asked if "CHANNEL" in s] == [
+        ("current", "50"),
+        ("current", "60"),
+        ("voltage", "50"),
+        ("voltage", "60"),
+    ]  # the best selection first
+    assert "network for voltage: ready" in capsys.readouterr().out
+    for name, channel, kinds in (("of one kind", "voltage", {"voltage"}), ("of none", None, {"current", "voltage"})):
+        run = Checkout(tmp_path / name, [{"RUN": "1b"}], channel=channel)
+        estimate_file({"FILE": str(recording), "RUN": "1b"}, run.chain)
+        assert run.calls[0][2].keys() == {"recording", *kinds}
+
+
+def test_a_folder_of_ones_own_is_such_a_network(tmp_path, recording):
+    checkout = Checkout(tmp_path, kinds=ready.KINDS)
+    own = shutil.copytree(ready.place(checkout.repository) / "voltage", tmp_path / "own")
+    estimate_file({"FILE": str(recording), "ONNX": str(own / "subcnn.onnx")}, checkout.chain)
+    assert checkout.calls[-1][2].keys() == {"recording", "voltage"} and checkout.calls[-1][2]["voltage"] == own
+    (own / "ready.json").unlink()
+    estimate_file({"FILE": str(recording), "ONNX": str(own)}, checkout.chain)
+    assert checkout.calls[-1][2].keys() == {"recording", *ready.KINDS}
+    with pytest.raises(ParameterError, match="CYCLES=1 is nothing that ONNX="):
+        estimate_file({"FILE": str(recording), "ONNX": str(own), "CYCLES": "1"}, checkout.chain)
+    with pytest.raises(ParameterError, match="has no interface.json"):
+        estimate_file({"FILE": str(recording), "ONNX": str(tmp_path)}, checkout.chain)
+    for text in ("{}", '{"parts": {"a": {"file": "../subcnn.onnx"}}}', "[", '{"parts": []}'):
+        (own / "interface.json").write_text(text)
+        with pytest.raises(ArtefactError, match="interface.json"):
+            estimate_file({"FILE": str(recording), "ONNX": str(own)}, checkout.chain)
+
+
+def test_a_ready_network_is_that_of_its_description_or_none(tmp_path, recording):
+    checkout = Checkout(tmp_path, kinds=ready.KINDS)
+    graph = ready.place(checkout.repository) / "current" / "submlp.onnx"
+    graph.write_bytes(graph.read_bytes() + b"\0")
+    with pytest.raises(IntegrityError, match="submlp.onnx was changed"):
+        estimate_file({"FILE": str(recording)}, checkout.chain)
+    assert not checkout.calls
+
+
+def test_a_step_that_fails_leaves_nothing(tmp_path, recording):
+    checkout = Checkout(tmp_path, kinds=ready.KINDS, failing=True)
     with pytest.raises(StageFailed) as caught:
-        estimate_file({"FILE": str(recording)}, volume.chain)
-    assert caught.value.exit_code == 2 and not any((tmp_path / ".partial").iterdir()) and not (tmp_path / "estimates").exists()
+        estimate_file({"FILE": str(recording)}, checkout.chain)
+    assert (
+        caught.value.exit_code == 2
+        and not any((tmp_path / ".partial").iterdir())
+        and not (tmp_path / "estimates").exists()
+    )
 
 
 @pytest.mark.parametrize("typed,reason", [
     ({}, "FILE= is missing"), ({"FILE": "x.txt"}, "neither"), ({"FILE": "absent.csv"}, "not a file"),
-    ({"FILE": None, "FREQUENCY": "55"}, "expected 50 or 60"),
-])
+    ({"FILE": None, "FREQUENCY": "55"}, "expected 50 or 60"), ({"FILE": None, "FREQUENCY": "0"}, "expected 50 or 60"),
+])  # fmt: skip
 def test_bad_input_is_said_before_anything_is_looked_for(tmp_path, recording, typed, reason):
-    volume = Volume(tmp_path, {})
+    checkout = Checkout(tmp_path)
     with pytest.raises(ParameterError, match=reason):
-        estimate_file({name: value or str(recording) for name, value in typed.items()}, volume.chain)
-    assert not volume.asked
+        estimate_file({name: value or str(recording) for name, value in typed.items()}, checkout.chain)
+    assert not checkout.asked
 
 
-def test_without_a_published_network_it_says_how_to_make_one(tmp_path, recording):
-    volume = Volume(tmp_path, {"SEED": "2"})
+def test_without_a_network_it_says_how_to_make_one(tmp_path, recording):
+    with pytest.raises(ArtefactError, match="make ready"):
+        estimate_file({"FILE": str(recording)}, Checkout(tmp_path).chain)
     with pytest.raises(ArtefactError, match="make qcdq"):
-        estimate_file({"FILE": str(recording)}, volume.chain)
-    assert len(volume.asked) == 4
+        estimate_file(
+            {"FILE": str(recording), "SEED": "2"}, Checkout(tmp_path, [{"SEED": "3"}], kinds=ready.KINDS).chain
+        )
+
+
+def test_make_ready_puts_a_network_of_each_kind_into_the_checkout(tmp_path, monkeypatch):
+    artefact = SimpleNamespace(checked=lambda: FIXTURE)
+    step = SimpleNamespace(about={"key": "k" * 64}, artefact=artefact)
+    typed = []
+
+    class Session(SimpleNamespace):
+        def __init__(self, repository, variables):
+            typed.append(variables)
+            super().__init__(repository=repository, typed=variables)
+
+        def chain(self, loud):
+            return SimpleNamespace(
+                repository=self.repository,
+                store=Store(tmp_path),
+                parameters={"train": dict(self.typed)},
+                run=lambda stage: [step],
+            )
+
+    monkeypatch.setattr(cli, "Session", Session)
+    for _ in range(2):  # in place of what was there
+        cli.make_ready(Session(tmp_path / "checkout", {"EPOCHS": "1"}))
+    found = ready.found(tmp_path / "checkout")
+    assert found.keys() == {"current", "voltage"} and {"CHANNEL", "EPOCHS"} == typed[-1].keys()
+    for kind, network in found.items():
+        folder = network.checked()
+        assert sorted(path.name for path in folder.iterdir()) == [
+            "interface.json",
+            "ready.json",
+            "subcnn.onnx",
+            "sublstm_qcdq.onnx",
+            "submlp.onnx",
+        ]
+        assert json.loads((folder / "ready.json").read_text())["made_of"]["parameters"]["CHANNEL"] == kind
+    with pytest.raises(ParameterError, match="leave CHANNEL= and RUN= out"):
+        cli.make_ready(Session(tmp_path, {"CHANNEL": "voltage"}))

@@ -34,12 +34,12 @@ def dat(kind="ASCII", status=1, stamps=True, tick=1e-6, eol="\r\n"):
     return b"".join(struct.pack(form, k + 1, t, v, v, *[0] * -(-status // 16)) for k, (t, v) in enumerate(zip(ticks, COUNTS)))
 
 
-def combined(kind, **how):
-    parts = {"CFG": "\r\n".join(cfg(kind, "2013", **how)).encode() + b"\r\n", "INF": b"\r\n", "HDR": b"a header\r\n"}
-    sections = [f"--- file type: {name} ---\r\n".encode() + text for name, text in parts.items()]
+def combined(kind, order=("CFG", "INF", "HDR", "DAT"), octets=True, heading="--- file type: {} ---\r\n", **how):
+    """One file with its sections in `order`; `octets` says whether the heading of binary data gives their number."""
     data = dat(kind)
-    said = f"DAT {kind}" + ("" if kind == "ASCII" else f": {len(data)}")
-    return b"".join(sections) + f"--- file type: {said} ---\r\n".encode() + data
+    said = f"DAT {kind}" + (f": {len(data)}" if kind != "ASCII" and octets else "")
+    parts = {"CFG": "\r\n".join(cfg(kind, "2013", **how)).encode() + b"\r\n", "INF": b"\r\n", "HDR": b"a header\r\n", "DAT": data}
+    return b"".join(heading.format(said if name == "DAT" else name).encode() + parts[name] for name in order)
 
 
 def written(folder, lines, data, name="x", endings=(".cfg", ".dat"), encoding="utf-8", eol="\r\n"):
@@ -80,6 +80,12 @@ FORMS = {
     "one file": (combined("ASCII"), None, {"endings": (".cff",)}),
     "one file, binary": (combined("BINARY"), None, {"endings": (".CFF",)}),
     "one file, floats": (combined("FLOAT32"), None, {"endings": (".cff",)}),
+    "one file, 32 bits": (combined("BINARY32"), None, {"endings": (".cff",)}),
+    "one file, octets not given": (combined("BINARY", octets=False), None, {"endings": (".cff",)}),
+    "one file, the header behind the data": (combined("ASCII", ("CFG", "DAT", "HDR", "INF")), None, {"endings": (".cff",)}),
+    "one file, binary data before the rest": (combined("BINARY32", ("DAT", "HDR", "CFG")), None, {"endings": (".cff",)}),
+    "one file, headings in another hand": (combined("BINARY", heading="---FILE TYPE:{}---\n"), None, {"endings": (".cff",)}),
+    "one file, a mark of UTF-8": (b"\xef\xbb\xbf" + combined("ASCII"), None, {"endings": (".cff",)}),
 }
 
 
@@ -91,6 +97,13 @@ def test_one_wave_is_one_waveform_in_every_form(tmp_path, form):
     assert wave.samples == pytest.approx(COUNTS * GAIN, abs=1e-6) and wave.rate == pytest.approx(RATE, rel=1e-6)
     assert wave.unit == "A" and wave.remarks == ()
     assert read_waveform(path, "voltage").samples == pytest.approx(COUNTS * GAIN * 1000, abs=1e-3)
+
+
+def test_samples_that_look_like_a_heading_are_samples(tmp_path):
+    like = b"\n--- file type: HDR ---\n".ljust(32, b"\0")
+    data = combined("BINARY")
+    path = written(tmp_path, data.replace(dat("BINARY")[1400:1432], like, 1), None, endings=(".cff", ""))
+    assert len(read_waveform(path, "current").samples) == COUNT
 
 
 @pytest.mark.parametrize("unit,factor", [("KA", 1e3), ("ka", 1e3), ("mA", 1e-3), ("AMPS", 1), ("A rms", 1), ("a", 1), ("\u00b5A", 1e-6)])

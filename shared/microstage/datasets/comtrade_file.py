@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,41 +14,53 @@ from microstage.datasets.csv_time import rate_of
 from microstage.datasets.decoding import decode
 from microstage.datasets.reading import content_of, lines_of
 from microstage.datasets.units import ambiguous, factor, quantity
-from microstage.datasets.waveform import Waveform
+from microstage.datasets.waveform import Channel, Waveform
 from microstage.errors import DatasetError
 
-__all__ = ["data_beside", "read"]
+__all__ = ["channels", "data_beside"]
 
 _LARGEST_FLOAT = 3.4e38
 "What FLOAT32 writes for a sample that is missing is the largest of all."
+_UNITS = {"current": "A", "voltage": "V"}
 _WAYS = (ValueError, IndexError, KeyError, TypeError, OverflowError, OSError, struct.error)
 "How a record that is none shows."
 
 
-def read(path: Path, channel: str | None, name: str | None = None, gaps: bool = False) -> Waveform:
-    """A channel of the .cff `path`, or of the .cfg `path` and the .dat beside it; values as recorded, primary or secondary.
+def channels(path: Path, kind: str | None, names: Sequence[str] = (), gaps: bool = False) -> list[Channel]:
+    """The channels of the .cff `path`, or of the .cfg `path` and the .dat beside it, which is read once.
 
-    `channel` is "current" or "voltage", the first that is one, or None for the one called `name`. A missing sample (99999 in text,
-    0x8000 in binary, or none) is a `DatasetError`, or NaN where `gaps` are allowed.
+    All of the `kind` "current" or "voltage"; or those called `names`; or, with neither, every analog one. Values are as recorded,
+    primary or secondary. A missing sample (99999 in text, 0x8000 in binary, or none) is a `DatasetError` when that channel
+    is read, or NaN where `gaps` are allowed.
     """
     combined = path.suffix.lower() == ".cff"
     data = path if combined else data_beside(path)
     if data is None:
         raise DatasetError(f"{path}: its data file {path.stem}.dat is missing.")
+    sought = next((name for name in names if not name.isascii()), None)
     try:
         configuration, content = parts_of_cff(content_of(path)) if combined else (content_of(path), content_of(data))
-        described = tidy_cfg(decode(configuration, name))
+        described = tidy_cfg(decode(configuration, sought))
         _answerable(path, described)
         record = _record(data, described, content)
     except _WAYS as error:
         raise DatasetError(f"{path}: not a readable COMTRADE record: {str(error) or type(error).__name__}.") from None
-    chosen = _choose(path, record, channel, name)
+    known = [(c.name.strip(), c.uu.strip()) for c in record.cfg.analog_channels]
+    return [Channel(known[k][0], partial(_waveform, path, data, described, record, k, gaps)) for k in _choose(path, known, kind, names)]
+
+
+def _waveform(path: Path, data: Path, described: Configuration, record, chosen: int, gaps: bool) -> Waveform:
+    said = record.cfg.analog_channels[chosen]
+    name, unit = said.name.strip(), said.uu.strip()
+    if quantity(unit) not in ("current", "voltage"):
+        raise DatasetError(f"{path}: {name} is in {unit or 'no unit'}, which is neither of A nor of V{_per_unit([(name, unit)])}.")
+    if ambiguous(unit):
+        raise DatasetError(f"{path}: {name} is in {unit}, which may be mA or MA; write mA in it, or kA.")
     samples, remarks = _samples(path, record, chosen)
     bad = np.flatnonzero(~np.isfinite(samples))
     if len(bad) and not gaps:
-        raise DatasetError(f"{data}, row {bad[0] + 1}: the sample of {record.analog_channel_ids[chosen]} is missing.")
-    unit = record.cfg.analog_channels[chosen].uu
-    return Waveform(samples * factor(unit), _rate(data, described, record), {"current": "A"}.get(quantity(unit) or "", "V"), remarks)
+        raise DatasetError(f"{data}, row {bad[0] + 1}: the sample of {name} is missing.")
+    return Waveform(samples * factor(unit), _rate(data, described, record), _UNITS[quantity(unit)], remarks, name)
 
 
 def data_beside(path: Path) -> Path | None:
@@ -114,17 +128,16 @@ def _rate(data: Path, described: Configuration, record) -> float:
     return rate_of(data, range(1, len(seconds) + 1), seconds, np.full(len(seconds), record.cfg.time_base * record.cfg.timemult))
 
 
-def _choose(path: Path, record, channel: str | None, name: str | None) -> int:
-    known = [(c.name.strip(), c.uu.strip()) for c in record.cfg.analog_channels]
-    fitting = [k for k, (_, unit) in enumerate(known) if quantity(unit) in (("current", "voltage") if channel is None else (channel,))]
-    if name is not None:
-        fitting = [k for k in fitting if known[k][0].lower() == name.strip().lower()]
-    if not fitting:
-        wanted = f"called {name!r} in a unit of A or V" if name else f"that is a {channel}"
+def _choose(path: Path, known: list[tuple[str, str]], kind: str | None, names: Sequence[str]) -> list[int]:
+    """Which of the channels `known` by name and unit are meant; of two of one name and a unit that fits, the first."""
+    if not (kind or names):
+        return list(range(len(known)))
+    measured = [k for k, (_, unit) in enumerate(known) if quantity(unit) in ([kind] if kind else _UNITS)]
+    fitting = [[k for k in measured if known[k][0].lower() == name.strip().lower()][:1] for name in names] or [measured]
+    if [] in fitting:
+        wanted = f"called {names[fitting.index([])]!r} in a unit of A or V" if names else f"that is a {kind}"
         raise DatasetError(f"{path}: no channel {wanted}; found {', '.join(f'{n} ({u})' for n, u in known)}{_per_unit(known)}.")
-    if ambiguous(known[fitting[0]][1]):
-        raise DatasetError(f"{path}: {known[fitting[0]][0]} is in {known[fitting[0]][1]}, which may be mA or MA; write mA in it, or kA.")
-    return fitting[0]
+    return [k for found in fitting for k in found]
 
 
 def _per_unit(known: list[tuple[str, str]]) -> str:

@@ -6,6 +6,7 @@ The package is strict about fields that are of no account here: dates, commas at
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,8 @@ import numpy as np
 __all__ = ["Configuration", "parts_of_cff", "tidy_cfg", "tidy_rows", "whole_rows"]
 
 _BYTES = {"BINARY": 2, "BINARY32": 4, "FLOAT32": 4}
-_HEADER = re.compile(rb"(?im)^-{3}[ \t]*file type:[ \t]*(cfg|inf|hdr|dat)\b[^\r\n]*-{3}[ \t]*\r?\n")
+_HEADER = re.compile(rb"(?i)(?<![^\r\n])-{3}[ \t]*file type:[ \t]*(cfg|inf|hdr|dat)\b([^\r\n]*?)-{3}[ \t]*(?:\r\n|\r|\n|$)")
+_OCTETS = re.compile(rb":[ \t]*(\d{1,12})[ \t]*$")
 _NUMBERS = (5, 6, 7, 8, 9, 10, 11)  # multiplier, offset, skew, limits, ratio: fields of an analog channel that are numbers
 _OLDEST = "1991"
 _MOST = 4096  # channels, or sampling rates
@@ -37,14 +39,21 @@ class Configuration:
 
 
 def parts_of_cff(data: bytes) -> tuple[bytes, bytes]:
-    """(configuration, data) of a combined file; `ValueError` where it has not both."""
-    found = list(_HEADER.finditer(data))
-    kinds = [match[1].upper() for match in found]
-    if b"CFG" not in kinds or b"DAT" not in kinds:
+    """(configuration, data) of a combined file; `ValueError` where it has not both.
+
+    A section reaches to the next heading, and the data at least as many octets as their own heading gives: binary samples may
+    look like one.
+    """
+    data = data.removeprefix(codecs.BOM_UTF8)
+    parts, place = {}, 0
+    while heading := _HEADER.search(data, place):
+        said = _OCTETS.search(heading[2])
+        place = min(heading.end() + (int(said[1]) if said else 0), len(data))
+        following = _HEADER.search(data, place)
+        parts.setdefault(heading[1].upper(), data[heading.end() : following.start() if following else len(data)])
+    if not {b"CFG", b"DAT"} <= parts.keys():
         raise ValueError("no section `--- file type: CFG ---` and `--- file type: DAT ... ---`")
-    first, last = found[kinds.index(b"CFG")], found[kinds.index(b"DAT")]
-    ends = [match.start() for match in found if match.start() > first.start()]
-    return data[first.end() : ends[0]], data[last.end() :]
+    return parts[b"CFG"], parts[b"DAT"]
 
 
 def tidy_cfg(text: str) -> Configuration:

@@ -10,8 +10,9 @@ that name a time and a column of A or V (`csv_header`); where it gives no units,
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,14 @@ from microstage.datasets.csv_time import rate_of, seconds_of, spread
 from microstage.datasets.decoding import decode
 from microstage.datasets.reading import content_of, lines_of
 from microstage.datasets.units import ambiguous, factor
-from microstage.datasets.waveform import Waveform
+from microstage.datasets.waveform import Channel, Waveform
 from microstage.errors import DatasetError
 
-__all__ = ["read"]
+__all__ = ["channels"]
 
 _Rows = list[tuple[int, list[str]]]
+_Stamps = tuple[np.ndarray, np.ndarray]
+_BASE = {"current": "A", "voltage": "V"}
 _PREAMBLE = 4096  # rows that a heading is looked for in
 _UNITS = "A, mA, kA, V, mV, kV"
 
@@ -47,22 +50,32 @@ class _Table:
         return ", ".join(column.shown for column in self.columns if column.shown != "(no name)")
 
 
-def read(path: Path, channel: str | None, name: str | None = None, gaps: bool = False) -> Waveform:
-    """A column in A or V; `DatasetError` names file, row and reason.
+def channels(path: Path, kind: str | None, names: Sequence[str] = (), gaps: bool = False) -> list[Channel]:
+    """Columns in A or V; `DatasetError` names file, row and reason.
 
-    `channel` is "current" or "voltage", the first that is one, or None for the column called `name`. A cell that is empty or `nan` and
-    a gap in time are errors, or NaN at the samples that are missing where `gaps` are allowed.
+    All of the `kind` "current" or "voltage"; or those called `names`; or, with neither, every column but the time. A cell that
+    is empty or `nan` and a gap in time are errors when that column is read, or NaN where `gaps` are allowed.
     """
-    table = _table(path, name)
+    table = _table(path, next((name for name in names if not name.isascii()), None))
     time = next(place for place, column in enumerate(table.columns) if column.quantity == "time")
-    chosen = _choose(table, time, channel, name)
-    samples, stamps = _values(table, chosen, time, gaps)
-    unit, rows = table.columns[chosen].unit, [row for row, _ in table.rows]
-    samples = samples * (factor(unit) if unit else 1)
-    seconds, resolution = seconds_of(path, rows, stamps, table.dialect, table.columns[time].unit)
+    stamps = cache(partial(_stamps, table, time))
+    chosen = _choose(table, time, kind, names)
+    return [Channel(table.columns[k].called, partial(_waveform, table, k, stamps, bool(names), gaps)) for k in chosen]
+
+
+def _waveform(table: _Table, chosen: int, stamps: Callable[[], _Stamps], named: bool, gaps: bool) -> Waveform:
+    """The column; one that has no unit, and says neither what it is, where it was `named`."""
+    column = table.columns[chosen]
+    if column.quantity not in _BASE and (column.unit or not named):
+        mend = "" if column.unit else f"; CHANNEL={column.name!r} reads it as it is"
+        raise DatasetError(f"{table.path}, row {table.row}: {column.shown} is in no unit of A or V{mend}.")
+    if ambiguous(column.unit):
+        raise DatasetError(f"{table.path}, row {table.row}: {column.unit} may be mA or MA; write mA for milliamperes, or kA with other numbers.")
+    samples = _values(table, chosen, gaps) * (factor(column.unit) if column.unit else 1)
+    rows, (seconds, resolution) = [row for row, _ in table.rows], stamps()
     with_gaps = spread(samples, seconds) if gaps else None
-    samples, rate = with_gaps or (samples, rate_of(path, rows, seconds, resolution))
-    return Waveform(samples, rate, {"current": "A", "voltage": "V"}.get(table.columns[chosen].quantity or "", ""))
+    samples, rate = with_gaps or (samples, rate_of(table.path, rows, seconds, resolution))
+    return Waveform(samples, rate, _BASE.get(column.quantity or "", ""), name=column.called)
 
 
 def _table(path: Path, name: str | None) -> _Table:
@@ -105,18 +118,21 @@ def _no_heading(path: Path, lines: Sequence[str], rows: _Rows, dialect: Dialect)
     return f"{path}, row {row}: no header with a time column above the numbers, found {found}; {wanted}."
 
 
-def _choose(table: _Table, time: int, channel: str | None, name: str | None) -> int:
-    fitting = [place for place, column in enumerate(table.columns) if place != time and channel in (None, column.quantity)]
-    if name is not None:
-        fitting = [place for place in fitting if name.lower() in (table.columns[place].name.lower(), table.columns[place].shown.lower())]
-        fitting = [place for place in fitting if table.columns[place].quantity or not table.columns[place].unit]
-    if not fitting:
-        wanted = f"called {name!r}" if name else f"that is a {channel}"
+def _choose(table: _Table, time: int, kind: str | None, names: Sequence[str]) -> list[int]:
+    """Which columns are meant: a cell of the heading as it stands, or without its unit, is a name."""
+    others = [place for place, column in enumerate(table.columns) if place != time and (column.name or column.unit)]
+    if not (kind or names):
+        return others
+    of_kind = [[place for place in others if table.columns[place].quantity == kind]]
+    fitting = [[place for place in others if _is_called(table.columns[place], name)][:1] for name in names] or of_kind
+    if [] in fitting:
+        wanted = f"called {names[fitting.index([])]!r}" if names else f"that is a {kind}"
         raise DatasetError(f"{table.path}, row {table.row}: no column {wanted} ({_UNITS}); found {table.shown}{_unsaid(table, time)}.")
-    unit = table.columns[fitting[0]].unit
-    if ambiguous(unit):
-        raise DatasetError(f"{table.path}, row {table.row}: {unit} may be mA or MA; write mA for milliamperes, or kA with other numbers.")
-    return fitting[0]
+    return [place for found in fitting for place in found]
+
+
+def _is_called(column: Column, name: str) -> bool:
+    return name.strip().lower() in (column.name.lower(), column.shown.lower()) and (column.quantity in _BASE or not column.unit)
 
 
 def _unsaid(table: _Table, time: int) -> str:
@@ -125,9 +141,9 @@ def _unsaid(table: _Table, time: int) -> str:
     return f"; CHANNEL={plain[0]!r} reads that column as it is" if plain else ""
 
 
-def _values(table: _Table, chosen: int, time: int, gaps: bool) -> tuple[np.ndarray, list[str]]:
-    """(the column's values, the texts of the time); with `gaps` values may be missing."""
-    values, stamps, width = np.empty(len(table.rows)), [], len(table.columns)
+def _values(table: _Table, chosen: int, gaps: bool) -> np.ndarray:
+    """The column's values; with `gaps` some may be missing."""
+    values, width = np.empty(len(table.rows)), len(table.columns)
     for index, (row, cells) in enumerate(table.rows):
         if len(cells) != width:
             raise DatasetError(f"{table.path}, row {row}: expected {width} values, found {len(cells)}{_comma(table, cells)}.")
@@ -137,10 +153,14 @@ def _values(table: _Table, chosen: int, time: int, gaps: bool) -> tuple[np.ndarr
             raise DatasetError(f"{table.path}, row {row}: {cells[chosen]!r} is not a number.") from None
         if not (gaps or np.isfinite(values[index])):
             raise DatasetError(f"{table.path}, row {row}: a value is not finite.")
-        stamps.append(cells[time])
     if len(values) < 2:
         raise DatasetError(f"{table.path}: no samples after row {table.row}.")
-    return values, stamps
+    return values
+
+
+def _stamps(table: _Table, time: int) -> _Stamps:
+    texts = [cells[time] for _, cells in table.rows]
+    return seconds_of(table.path, [row for row, _ in table.rows], texts, table.dialect, table.columns[time].unit)
 
 
 def _comma(table: _Table, cells: Sequence[str]) -> str:

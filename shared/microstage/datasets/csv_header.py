@@ -31,6 +31,11 @@ class Column:
     unit: str
 
     @property
+    def called(self) -> str:
+        """Its name, or its unit where it has none."""
+        return self.name or self.unit
+
+    @property
     def shown(self) -> str:
         """As a message lists it."""
         return f"{self.name} ({self.unit})" if self.unit else self.name or "(no name)"

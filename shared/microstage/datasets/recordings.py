@@ -7,20 +7,23 @@ truth of IEC 61000-4-7; a record shorter than one block is one block of as many 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from microstage.datasets import comtrade_file, csv_file
 from microstage.datasets.decoding import abridged
 from microstage.datasets.splits import Recording
-from microstage.datasets.waveform import Waveform
+from microstage.datasets.waveform import Channel, Waveform
 from microstage.errors import DatasetError
 from microstage.signals import SAMPLES_PER_CYCLE, harmonic_coefficients
 from microstage.signals.synchronous import fundamental_frequency, synchronise
 
-__all__ = ["Waveform", "read", "read_waveform", "records"]
+__all__ = ["Channel", "Waveform", "channels", "read", "read_waveform", "records"]
 
 _BLOCK_CYCLES = {50: 10, 60: 12}
-_READERS = {".cfg": comtrade_file.read, ".cff": comtrade_file.read, ".csv": csv_file.read, ".tsv": csv_file.read}
+_READERS = {".cfg": comtrade_file.channels, ".cff": comtrade_file.channels, ".csv": csv_file.channels, ".tsv": csv_file.channels}
 
 
 def records(folder: Path) -> list[Path]:
@@ -28,17 +31,35 @@ def records(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _READERS and path.is_file())
 
 
-def read_waveform(path: Path, channel: str | None, name: str | None = None, gaps: bool = False) -> Waveform:
-    """One channel of one file: the first "current" or "voltage", or the one called `name`; `DatasetError` says file, row, reason.
+def channels(path: Path, kind: str | None, names: Sequence[str] = (), gaps: bool = False) -> list[Channel]:
+    """The channels of one file: every "current" or "voltage", or those called `names`, or simply all.
 
-    Missing samples are an error, or NaN where `gaps` are allowed.
+    `DatasetError` says file, row, reason, when the file or a channel is read. Missing samples are an error, or NaN where `gaps`
+    are allowed.
     """
+    with _abridged():
+        found = _READERS[path.suffix.lower()](path, kind, names, gaps)
+    return [Channel(channel.name, partial(_held, path, channel)) for channel in found]
+
+
+def _held(path: Path, channel: Channel) -> Waveform:
+    with _abridged():
+        waveform = channel.read()
+    waveform.assert_held(str(path))
+    return waveform
+
+
+@contextmanager
+def _abridged() -> Iterator[None]:
     try:
-        found = _READERS[path.suffix.lower()](path, channel, name, gaps)
+        yield
     except DatasetError as error:
         raise DatasetError(abridged(str(error))) from None
-    found.assert_held(str(path))
-    return found
+
+
+def read_waveform(path: Path, channel: str | None, name: str | None = None, gaps: bool = False) -> Waveform:
+    """One channel of one file: the first "current" or "voltage", or the one called `name`."""
+    return channels(path, channel, () if name is None else (name,), gaps)[0].read()
 
 
 def read(path: Path, folder: Path, channel: str, frequency: int) -> list[Recording]:

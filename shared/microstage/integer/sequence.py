@@ -13,7 +13,7 @@ from microstage.integer.tensor import QTensor
 from microstage.roles import EXPONENT, Sequence
 from microstage.signals.settle import Settling, shifts
 
-__all__ = ["batches", "carried_into", "integers", "run_in_batches", "run_sequence"]
+__all__ = ["batches", "carried_into", "each_step", "integers", "run_in_batches", "run_sequence"]
 
 _NUMBERS = 1 << 18  # that enter at once: what a convolution makes of them are hundreds of times as many
 
@@ -52,7 +52,7 @@ def run_sequence(
     """
     run = _Runner(parts, record)
     if sequence.carried:
-        return _at_every_step(sequence, run, inputs, settling)
+        return _over_time(list(_stepped(sequence, run, inputs, settling)))
     return _around_the_cell(sequence, run, inputs)
 
 
@@ -90,14 +90,20 @@ def _around_the_cell(sequence: Sequence, run: _Runner, inputs: Mapping[str, np.n
     return found
 
 
-def _at_every_step(
+def each_step(
+    sequence: Sequence, parts: Mapping[str, Interpreter], inputs: Mapping[str, np.ndarray], settling: Settling | None
+) -> Iterator[dict[str, np.ndarray]]:
+    """As `run_sequence` where states are carried, one step [n, ...] after the other: of what is long, no more is held."""
+    return _stepped(sequence, _Runner(parts, {}), inputs, settling)
+
+
+def _stepped(
     sequence: Sequence, run: _Runner, inputs: Mapping[str, np.ndarray], settling: Settling | None
-) -> dict[str, np.ndarray]:
+) -> Iterator[dict[str, np.ndarray]]:
     """Encoder, cell and head, one after the other, at each of the steps that the inputs have."""
     count, length = next(iter(inputs.values())).shape[:2]
     shift = shifts(inputs.get(EXPONENT, np.zeros((count, length), np.int8)))
     state = {name: zero for part in sequence.parts for name, zero in run.zeros(part, _taken(sequence), count).items()}
-    steps: list[dict[str, np.ndarray]] = []
     for t in range(length):
         if t and settling is not None:
             state |= settling.between({name: state[name] for name in sequence.carried}, shift[:, t])
@@ -107,8 +113,7 @@ def _at_every_step(
             known |= found
             step |= _as_recorded(sequence, part, found)
         state = {old: known[new] for old, new in _taken(sequence).items()}
-        steps.append(step)
-    return _over_time(steps)
+        yield step
 
 
 def _taken(sequence: Sequence) -> dict[str, str]:

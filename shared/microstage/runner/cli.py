@@ -185,6 +185,19 @@ def accuracy(session: Session) -> None:
     print(f"\na picture per harmonic: {pooled_accuracy.draw(sources, unit, folds[0].chain())}")
 
 
+def make_ready(session: Session) -> None:
+    """A network for each kind of channel, as far as qcdq, into the checkout."""
+    from microstage.runner import ready
+
+    if "CHANNEL" in session.typed or "RUN" in session.typed:
+        raise ParameterError("make ready makes a network for each kind of channel: leave CHANNEL= and RUN= out.")
+    for kind in ready.KINDS:
+        chain = Session(session.repository, {**session.typed, "CHANNEL": kind}).chain(loud=True)
+        *_, last = chain.run("qcdq")
+        made_of = {"key": last.about["key"], "parameters": chain.parameters["train"]}
+        print(f"ready: {ready.put(chain.repository, chain.store.volumes, kind, last.artefact, made_of)}")
+
+
 def binfiles(session: Session) -> None:
     """The benchmark runner's folder for the selected network, checked file by file."""
     from microstage.runner.binfiles import binfiles as write
@@ -259,7 +272,7 @@ def variables(session: Session) -> None:
 COMMANDS: dict[str, Callable[[Session], int | None]] = {
     "path": path, "why": why, "verify": verify, "report": show, "images": images, "base": base,
     "environments": environments, "doctor": doctor, "data": data, "variables": variables,
-    "accuracy": accuracy, "binfiles": binfiles, "runs": list_runs, "resume": resume, "sign": sign,
+    "accuracy": accuracy, "ready": make_ready, "binfiles": binfiles, "runs": list_runs, "resume": resume, "sign": sign,
     "pack": pack, "unpack": unpack, "push": push, "pull": pull, "sbom": sbom,
     "reproduce": reproduce, "vendor": vendor,
 }
@@ -303,7 +316,7 @@ def _about(command: str, session: Session, typed: Mapping[str, str]) -> Session:
     return session
 
 
-_LAST = {"accuracy": "train", "resume": "train", "estimate-file": "qcdq", "binfiles": "streamline", "sweep": "streamline"}
+_LAST = {"accuracy": "train", "resume": "train", "estimate-file": "qcdq", "ready": "qcdq", "binfiles": "streamline", "sweep": "streamline"}
 "The last stage that a command reaches where no STAGE= is typed, if that is not the last of all."
 
 

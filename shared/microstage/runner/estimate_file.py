@@ -1,73 +1,67 @@
-"""`make estimate-file FILE= CHANNEL=`: what a published network reads off a recording, beside the full-window DFT.
+"""`make estimate-file FILE=`: what networks read off every channel of a recording, beside the DFT of half a cycle and of 200 ms.
 
-Three steps, each in the environment of the stage that has what it needs, in containers or not: train's reads and resamples, qcdq's
-runs the integers, train's draws. The result is no artefact of any key's: `volumes/estimates/<file>-<key>/`.
+Without variables that choose a network, the ready ones of this checkout are taken; with ONNX= a folder of the same form; else the published
+run, and for channels of a kind that it is not trained for the ready network of that kind. One step in qcdq's environment, in a
+container or not. The result is no artefact of any key's: `volumes/estimates/<file>-<key>/`.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from microstage.canonical import digest, file_digest
 from microstage.errors import ArtefactError, ParameterError
+from microstage.runner import ready
 from microstage.runner.chain import Chain, Step
 from microstage.runner.inputs import Input, opened
 from microstage.runner.places import Place
 
-__all__ = ["estimate_file", "selections"]
+__all__ = ["estimate_file"]
 
-_KINDS = ("current", "voltage")
-_FREQUENCIES = ("60", "50")
+_FREQUENCIES = ("50", "60")
 _SUFFIXES = (".cfg", ".cff", ".csv", ".tsv")
+_OF_THE_RECORDING = ("FILE", "CHANNEL", "FREQUENCY")
+_OF_THE_MACHINE = ("HOST", "MEMORY", "PYTHON", "RUNNER", "STAGES_ON", "VENDOR", "VOLUMES")
+
+Typed = Mapping[str, str]
+Chains = Callable[[dict[str, str]], Chain]
+Networks = dict[str, tuple[Input, str]]  # by kind of channel: and where it is from, to be shown
 
 
-def selections(typed: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Selections of an artefact, best first: a network knows neither amperes from volts nor 50 from 60 Hz, so any of these will do."""
-    rest = {name: value for name, value in typed.items() if name not in ("FILE", "CHANNEL", "FREQUENCY")}
-    for kind in _first(typed.get("CHANNEL"), _KINDS):
-        for frequency in _first(typed.get("FREQUENCY"), _FREQUENCIES):
-            yield {**rest, "CHANNEL": kind, "FREQUENCY": frequency}
-
-
-def _first(value: str | None, known: tuple[str, ...]) -> list[str]:
-    return sorted(known, key=lambda other: other != value)
-
-
-def estimate_file(typed: Mapping[str, str], chain_of: Callable[[dict[str, str]], Chain]) -> None:
+def estimate_file(typed: Typed, chain_of: Chains) -> None:
     """Print and draw; `MicrostageError` for bad input, which leaves nothing behind."""
-    path = _recording(typed.get("FILE"))
-    channel, frequency = typed.get("CHANNEL", "current"), typed.get("FREQUENCY", "60")
-    if frequency not in _FREQUENCIES:
-        raise ParameterError(f"FREQUENCY={frequency} is not allowed: expected 50 or 60, the nominal mains frequency of the recording.")
-    chain, step = _published(typed, chain_of)
-    chosen = step.about["key"]
+    path, frequency = _recording(typed.get("FILE")), typed.get("FREQUENCY", "0")
+    if frequency not in (*_FREQUENCIES, "0") or typed.get("FREQUENCY") == "0":
+        raise ParameterError(
+            f"FREQUENCY={frequency} is not allowed: expected 50 or 60, the nominal mains frequency of the recording."
+        )
+    chain, networks = _networks(typed, chain_of)
+    for kind, (_, said) in networks.items():
+        print(f"network for {kind}: {said}", flush=True)
     taken = {file.name: file_digest(file) for file in _files(path)}
-    key = digest([taken, chosen, channel, frequency])[:16]
-    print(f"artefact: qcdq {chosen[:16]} in {step.artefact.place}", flush=True)
+    inputs = {kind: network for kind, (network, _) in networks.items()}
+    recording = Input(path.parent, taken, partial(_files, path), "it was first read", "run the same command again")
+    asked = {"file": path.name, "channel": typed.get("CHANNEL", ""), "frequency": int(frequency)}
+    key = digest([taken, asked, {kind: network.digest for kind, network in inputs.items()}])[:16]
     result = chain.store.volumes / "estimates" / f"{path.stem}-{key}"
     with Place(chain.store.volumes, "estimate") as made:
-        windows, network, drawn = made / "windows", made / "network", made / "drawn"
-        recording = Input(path.parent, taken, partial(_files, path), "it was first read", "run the same command again")
-        with opened({"recording": recording, "model": step.artefact.input}, "it was estimated") as folders:
-            asked = {"file": path.name, "channel": channel, "frequency": int(frequency)}
-            _step(chain, "train", "windows", folders, windows, asked)
-            _step(chain, "qcdq", "integers", {"windows": windows, "model": folders["model"]}, network, {})
-        _step(chain, "train", "drawing", {"windows": windows, "network": network}, drawn, {"title": f"{path.name}, {channel}"})
-        (drawn / "report.json").unlink()
+        with opened({"recording": recording, **inputs}, "it was estimated") as folders:
+            output = _estimated(chain, folders, made, asked)
         result.parent.mkdir(exist_ok=True)
         shutil.rmtree(result, ignore_errors=True)
-        drawn.rename(result)
+        output.rename(result)
     print(f"\nresult: {result}")
 
 
 def _recording(name: str | None) -> Path:
     if not name:
-        raise ParameterError("FILE= is missing: a COMTRADE record (.cff, or .cfg with its .dat beside it) or a CSV file.")
+        raise ParameterError(
+            "FILE= is missing: a COMTRADE record (.cff, or .cfg with its .dat beside it) or a CSV file."
+        )
     path = Path(name).resolve()
     if path.suffix.lower() not in _SUFFIXES:
         raise ParameterError(f"FILE={name} is neither .cfg or .cff (COMTRADE) nor .csv or .tsv.")
@@ -78,24 +72,92 @@ def _recording(name: str | None) -> Path:
 
 def _files(path: Path) -> list[Path]:
     """The recording's own files: a configuration's data lie beside it under the same stem."""
-    return [path, *(p for p in path.parent.glob("*") if p.stem.lower() == path.stem.lower() and p.suffix.lower() == ".dat")]
+    if path.suffix.lower() != ".cfg":
+        return [path]
+    return [
+        path,
+        *(p for p in path.parent.glob("*") if p.stem.lower() == path.stem.lower() and p.suffix.lower() == ".dat"),
+    ]
 
 
-def _published(typed: Mapping[str, str], chain_of: Callable[[dict[str, str]], Chain]) -> tuple[Chain, Step]:
-    for selection in selections(typed):
-        chain = chain_of(selection)
-        step = list(chain.steps("qcdq"))[-1]
-        if step.stage.name == "qcdq" and step.artefact:
-            chain.store.keys.require(step.artefact)
-            return chain, step
-    raise ArtefactError("No network of this selection is published; `make qcdq` with the same variables (not FILE or CHANNEL) makes one.")
+def _networks(typed: Typed, chain_of: Chains) -> tuple[Chain, Networks]:
+    """(where the step runs, {kind: network}); `ArtefactError` where there is none."""
+    machine = {name: value for name, value in typed.items() if name in _OF_THE_MACHINE}
+    choice = {name: value for name, value in typed.items() if name not in (*_OF_THE_RECORDING, *_OF_THE_MACHINE)}
+    if "ONNX" in choice:
+        if others := sorted(choice.keys() - {"ONNX"}):
+            raise ParameterError(
+                f"{others[0]}={choice[others[0]]} is nothing that ONNX={choice['ONNX']} uses: leave one of them out."
+            )
+        return chain_of(machine), {
+            kind: (network, choice["ONNX"]) for kind, network in ready.given(choice["ONNX"]).items()
+        }
+    chain = chain_of(machine)
+    at_hand = {kind: (network, "ready, of this checkout") for kind, network in ready.found(chain.repository).items()}
+    if not choice:
+        if not at_hand:
+            raise ArtefactError(
+                "There is no ready network in this checkout; `make ready` makes them, RUN= takes one of your own."
+            )
+        return chain, at_hand
+    published = _published(typed, {**machine, **choice}, chain_of)
+    said = {kind: f"qcdq {step.about['key'][:16]} in {step.artefact.place}" for kind, step in published.items()}
+    return chain, {**at_hand, **{kind: (step.artefact.input, said[kind]) for kind, step in published.items()}}
 
 
-def _step(chain: Chain, stage: str, module: str, inputs: Mapping[str, Path], output: Path, parameters: dict[str, Any]) -> None:
-    scratch = output.with_name(output.name + ".scratch")
+def _published(typed: Typed, choice: dict[str, str], chain_of: Chains) -> dict[str, Step]:
+    """{kind: the step whose artefact is a network for it} of what was chosen; of a network that has no kind, for every one."""
+    first = chain_of(choice)
+    kind_of = _parameter(first, "channel")
+    if "RUN" in choice or kind_of is None:
+        step = _artefact(first)
+        found = {kind: step for kind in ready.KINDS if kind_of in (None, kind)} if step else {}
+    else:
+        found = {kind: step for kind in ready.KINDS if (step := _trained_for(kind, typed, choice, chain_of))}
+    if not found:
+        raise ArtefactError(
+            "No network of this selection is published; `make qcdq` with the same variables (not FILE or CHANNEL) makes one."
+        )
+    return found
+
+
+def _trained_for(kind: str, typed: Typed, choice: dict[str, str], chain_of: Chains) -> Step | None:
+    """The best first: a network sees 64 samples a cycle, and does not know whether of 50 or of 60 Hz."""
+    for frequency in sorted(_FREQUENCIES, key=lambda other: other != typed.get("FREQUENCY", "60")):
+        step = _artefact(chain_of({**choice, "CHANNEL": kind, "FREQUENCY": frequency}))
+        if step:
+            return step
+    return None
+
+
+def _artefact(chain: Chain) -> Step | None:
+    *_, step = chain.steps("qcdq")
+    if step.stage.name != "qcdq" or not step.artefact:
+        return None
+    chain.store.keys.require(step.artefact)
+    return step
+
+
+def _parameter(chain: Chain, name: str) -> str | None:
+    return next((own[name] for own in chain.parameters.values() if name in own), None)
+
+
+def _estimated(chain: Chain, inputs: Mapping[str, Path], made: Path, asked: Mapping[str, object]) -> Path:
+    """The folder with what the step left."""
+    output, scratch = made / "out", made / "out.scratch"
     output.mkdir()
     scratch.mkdir()
-    code = chain.backend.run(chain.stages[stage], inputs=inputs, parameters=parameters, output=output, scratch=scratch,
-                             module=f"microstage.estimation.{module}")
+    code = chain.backend.run(
+        chain.stages["qcdq"],
+        inputs=inputs,
+        parameters=asked,
+        output=output,
+        scratch=scratch,
+        module="microstage.estimation",
+    )
     if code:
-        raise chain.store.failed(f"estimate-{module}", scratch, code, "Nothing was estimated and nothing written; the reason is above.")
+        raise chain.store.failed(
+            "estimate-file", scratch, code, "Nothing was estimated and nothing written; the reason is above."
+        )
+    (output / "report.json").unlink()
+    return output

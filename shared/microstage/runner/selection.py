@@ -25,7 +25,7 @@ SETTINGS = {
     "HOST": "engine elsewhere that runs every stage: ssh://user@box, another URL, or a Docker context",
     "IMAGE": "1 packs the stage's image too",
     "MEMORY": "what a stage may take, as 512m or 4g; in containers seven eighths of the machine's by default",
-    "ONNX": "a network of one's own that streamline begins with: QONNX, QCDQ, FINN-ONNX or .tflite",
+    "ONNX": "a network of one's own that streamline begins with: QONNX, QCDQ, FINN-ONNX or .tflite; of make estimate-file a folder as qcdq writes it",
     "PUBLIC_KEY": "public keys, a file each: what is published counts only where one of these signed it",
     "PYTHON": "the interpreter of the runner, python3 by default",
     "RANDOM": "of make prove: so many random networks, of the seeds from SEED on (1), all the way from ONNX to C",
