@@ -43,6 +43,7 @@ def name_tensors(model: onnx.ModelProto, names: Mapping[str, str]) -> None:
     `<layer>.weight_ii`, `<layer>.cell_0`.
     """
     graph = model.graph
+    _read_constants(graph)
     nodes = [(node, _take_path(node)) for node in graph.node]
     roles = {name: names.get(f"{path}.{role}", f"{path}.{role}")
              for node, path in nodes if node.op_type == OPERATOR for name, role in zip(node.input, INPUTS)}
@@ -64,6 +65,19 @@ def name_tensors(model: onnx.ModelProto, names: Mapping[str, str]) -> None:
                     _own_initializer(graph, node, index, f"{path}.{role}")
             for old, new in zip(list(node.output), _CELL_OUTPUTS):
                 _rename(graph, old, f"{path}.{new}")
+
+
+def _read_constants(graph: onnx.GraphProto) -> None:
+    """Drop each Identity of a constant, which the exporter writes where parameters are equal: readers read the constant.
+    """
+    constants = {i.name for i in graph.initializer}
+    copies = [node for node in graph.node if node.op_type == "Identity" and node.input[0] in constants]
+    for copy in copies:
+        graph.node.remove(copy)
+        for node in graph.node:
+            for index, name in enumerate(node.input):
+                if name == copy.output[0]:
+                    node.input[index] = copy.input[0]
 
 
 def _take_path(node: onnx.NodeProto) -> str:

@@ -51,7 +51,10 @@ class Quotient:
         self.mean, self.name = declared.answer, declared.answer.name
         for name in (*self.mean.outputs, *declared.carried.values()):
             if not isinstance(found.get(name), QTensor):
-                raise ModelError(f"{name} is no output of integers at one scale for each value.")
+                raise ModelError(
+                    f"{name} is no output of integers at one scale for each value; expected sums of what has one scale,"
+                    " as declared in model_def.json."
+                )
         for old, new in declared.carried.items():
             if np.any(np.asarray(found[new].scale) != declared.inputs[old]["scale"]):
                 raise ModelError(
