@@ -79,7 +79,7 @@ _NO_NETWORK = {*f"{_HEADERS} {_TARGETS} {_LIBRARIES} {_PREFIXES}".split(), *_DEV
 "What no network may be called, beside words of C: its name is that of headers, of libraries, of targets of a build."
 
 
-_OF_EVERY_NETWORK = "arena class classes ctx features infer kernels sound status stream weights".split()
+_OF_EVERY_NETWORK = "arena class classes ctx features follow infer kernels push reset settle sound state status stream weights".split()
 "What functions, types and files of every network are called behind its name, or begin with."
 
 NETWORK_NAMES = (

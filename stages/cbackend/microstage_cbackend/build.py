@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
 
 from microstage.errors import EnvironmentProblem, MicrostageError, VerificationError
-from microstage_cbackend.writers.selftest import STREAM, WHOLE
-from microstage_cbackend.writers.selftest_float import REFUSED
-from microstage_cbackend.writers.selftest_sound import SOUND
+from microstage_cbackend.writers.selftest import KINDS
 
 __all__ = ["FLAGS", "Result", "compile_and_run", "compile_selftest", "compiled", "run_selftest", "version"]
 
@@ -78,7 +77,7 @@ def _read(text: str, code: int, shapes: dict[str, tuple[int, ...]]) -> list[Resu
     results = [Result(words[1], int(words[2]), int(words[3])) for words in lines if words[0] == "equal"]
     for _, boundary, vector, index, expected, found in (words for words in lines if words[0] == "differs"):
         wrong = next(r.compared - r.equal for r in results if r.boundary == boundary)
-        shape = shapes[boundary.removeprefix(WHOLE).removeprefix(SOUND).removeprefix(STREAM).removeprefix(REFUSED)]
+        shape = shapes[reduce(str.removeprefix, KINDS, boundary)]
         place = [int(vector), *map(int, np.unravel_index(int(index), shape))]
         raise VerificationError(
             f"The generated C differs from the reference at {boundary}{place}: expected {expected}, found {found} "

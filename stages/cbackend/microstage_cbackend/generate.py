@@ -14,7 +14,7 @@ from microstage.roles import Sequence
 from microstage_cbackend.build import Result, compile_and_run
 from microstage_cbackend.golden import Plan
 from microstage_cbackend.passes import optimise
-from microstage_cbackend.program.model import Model, chain_of
+from microstage_cbackend.program.model import Model, SteppedChain, chain_of
 from microstage_cbackend.read.graph import read_part
 from microstage_cbackend.writers.board import board
 from microstage_cbackend.writers.build_files import cmake, makefile
@@ -25,6 +25,7 @@ from microstage_cbackend.writers.float_api import FloatApi
 from microstage_cbackend.writers.folder import bench, readme
 from microstage_cbackend.writers.packages import contents, packages
 from microstage_cbackend.writers.selftest import selftest
+from microstage_cbackend.writers.stream_api import StreamApi
 from microstage_cbackend.writers.wav_example import wav_example
 
 __all__ = ["files_of", "graphs_of", "read_model", "verify_and_publish"]
@@ -75,7 +76,7 @@ def _named(interface: dict[str, Any]) -> dict[str, Any]:
 def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
     """Path -> bytes of the whole output folder but for what is carried forward."""
     program = Program(model)
-    real = FloatApi(program.api, plan.real)
+    real = (StreamApi if isinstance(model.chain, SteppedChain) else FloatApi)(program.api, plan.real)
     sound = FeaturesApi(program.api)
     library = emit(program) | real.files() | sound.files()
     sources = sorted(name for name in library if name.endswith(".c"))

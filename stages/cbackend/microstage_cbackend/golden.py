@@ -15,8 +15,9 @@ from math import prod
 import numpy as np
 
 from microstage.errors import ArtefactError, ModelError, VerificationError
+from microstage.integer.sequence import carried_into
 from microstage_cbackend.program.ir import Part, Tensor
-from microstage_cbackend.program.model import Chain, Model
+from microstage_cbackend.program.model import Chain, Model, SteppedChain
 from microstage_cbackend.real_vectors import RealVectors, real_vectors
 from microstage_cbackend.sounds import Sounds, sounds
 from microstage_cbackend.writers.names import labels, unique
@@ -47,6 +48,8 @@ class Plan:
     "What the float functions are compared on; None where there is nothing to compare them with."
     sounds: Sounds | None = None
     "What the functions on sound are compared on."
+    length: int = 1
+    "Steps that each vector has, where all parts run at every step."
 
     def sizes(self) -> dict[str, int]:
         """Values per vector of each boundary."""
@@ -87,7 +90,13 @@ def make_plan(model: Model, golden: dict[str, np.ndarray]) -> Plan:
 
     Raises `ArtefactError` where a boundary is missing, `VerificationError` where one leaves its tensor's range.
     """
-    checks, real = [_check(part, golden, model.chain) for part in model.parts], real_vectors(model, golden)
+    length = 1
+    if isinstance(model.chain, SteppedChain):
+        golden, length = _with_states(model.chain, golden)
+        checks = [_stepped_check(part, golden, model.chain, length) for part in model.chain.parts]
+    else:
+        checks = [_check(part, golden, model.chain) for part in model.parts]
+    real = real_vectors(model, golden, length)
     used = {boundary for c in checks for boundary in [*(b for b, _ in c.feeds.values()), *c.expects.values()]}
     used |= {t.name for t in model.chain.inputs} if model.chain and model.chain.head else set()
     boundaries = {name: _integers(name, golden[name]) for name in golden if name in used} | (real.bits if real else {})
@@ -95,7 +104,31 @@ def make_plan(model: Model, golden: dict[str, np.ndarray]) -> Plan:
     if len(counts) != 1 or counts.pop() == 0:
         raise ArtefactError("golden.npz holds no vectors, or boundaries of different counts; run the stage before again.")
     _check_ranges(checks, boundaries)
-    return Plan(len(next(iter(boundaries.values()))), boundaries, checks, real, sounds(model))
+    return Plan(len(next(iter(boundaries.values()))), boundaries, checks, real, sounds(model), length)
+
+
+def _with_states(chain: SteppedChain, golden: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], int]:
+    """`golden` with what each step takes of carried states, settled; and how many steps a vector has."""
+    needed = [t.name for t in (*chain.own, *([chain.exponent] if chain.exponent else []))]
+    for name in [*needed, *chain.sequence.carried.values()]:
+        if name not in golden:
+            raise ArtefactError(f"golden.npz has no boundary {name}, which the steps take or carry; it has {sorted(golden)}.")
+    length = golden[needed[0]].shape[1]
+    if length < chain.steps:
+        raise ArtefactError(f"golden.npz has records of {length} steps; an answer takes {chain.steps}.")
+    return {**golden, **carried_into(chain.sequence, chain.settling, golden)}, length
+
+
+def _stepped_check(part: Part, golden: dict[str, np.ndarray], chain: SteppedChain, length: int) -> Check:
+    """Every step of `part` on the reference's integers."""
+    after = {new: old for old, new in chain.sequence.states.items()}
+    feeds = {t.name: (after.get(source, source), 0) for t in part.inputs for source in [chain.source(part, t.name)] if t.name not in dict(part.states)}
+    expects = {name: chain.sequence.recorded(part.name, name) for name in part.output_names}
+    for boundary, tensor in [*((feeds[t.name][0], t) for t in part.inputs if t.name in feeds), *zip(expects.values(), part.outputs)]:
+        if _size(part, boundary, golden) != length * tensor.size:
+            found = _size(part, boundary, golden)
+            raise ArtefactError(f"Boundary {boundary} of golden.npz has {found} values; {length} steps of {part.name} have {length} times {tensor.size}.")
+    return Check(part, length, feeds, expects)
 
 
 def _check(part: Part, golden: dict[str, np.ndarray], chain: Chain | None) -> Check:

@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from microstage.errors import ArtefactError
-from microstage_cbackend.program.model import Model
+from microstage_cbackend.program.model import Model, SteppedChain
 
 __all__ = ["PREFIX", "RealVectors", "real_vectors"]
 
@@ -29,13 +29,13 @@ class RealVectors:
         return {f"{PREFIX}{name}": values.view(np.int32) for name, values in {**self.inputs, **self.outputs}.items()}
 
 
-def real_vectors(model: Model, golden: dict[str, np.ndarray]) -> RealVectors | None:
-    """Those of `golden`, None where an end of the network has none; `ArtefactError` for some that are no real numbers,
-    or too few."""
+def real_vectors(model: Model, golden: dict[str, np.ndarray], length: int = 1) -> RealVectors | None:
+    """Those of `golden`, whose records have `length` steps; None where an end of the network has none; `ArtefactError`
+    for some that are no real numbers, or too few."""
     if model.ends is None:
         return None
-    inputs, outputs = ({name: t.size for name, (t, *_) in model.real_inputs().items()}, {name: t.size for name, t in model.ends[1]})
-    if any(f"{PREFIX}{name}" not in golden for name in {**inputs, **outputs}):
+    inputs, outputs = _of_steps(model.chain, length) if isinstance(model.chain, SteppedChain) else _of_ends(model)
+    if not inputs or any(f"{PREFIX}{name}" not in golden for name in {**inputs, **outputs}):
         return None
     for name, size in {**inputs, **outputs}.items():
         values = golden[f"{PREFIX}{name}"]
@@ -45,3 +45,17 @@ def real_vectors(model: Model, golden: dict[str, np.ndarray]) -> RealVectors | N
                 f"{PREFIX}{name} of golden.npz is {found}; expected finite float32 numbers, {size} in each vector."
             )
     return RealVectors(*({name: golden[f"{PREFIX}{name}"] for name in side} for side in (inputs, outputs)))
+
+
+def _of_ends(model: Model) -> tuple[dict[str, int], dict[str, int]]:
+    """{input: values of a vector}, {output: values}."""
+    return {name: t.size for name, (t, *_) in model.real_inputs().items()}, {name: t.size for name, t in model.ends[1]}
+
+
+def _of_steps(chain: SteppedChain, length: int) -> tuple[dict[str, int], dict[str, int]]:
+    """The waveform of a record, and the answers to its steps; nothing where no mean answers."""
+    if not chain.mean or not chain.gain or len(chain.own) != 1:
+        return {}, {}
+    ((_, waveform),), (window,) = chain.gain.inputs.items(), chain.own
+    answer = chain.gain.outputs.get(chain.mean.name, chain.mean.name)
+    return {waveform: length * window.size}, {answer: length * chain.made[chain.mean.sum].size}

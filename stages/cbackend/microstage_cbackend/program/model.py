@@ -8,52 +8,11 @@ from typing import Any
 from microstage.cepstra import Cepstra
 from microstage.errors import ArtefactError, ModelError
 from microstage.roles import Gain, Sequence
+from microstage_cbackend.program.chains import Chain, chain_with
 from microstage_cbackend.program.ir import Part, Tensor
+from microstage_cbackend.program.stepped import SteppedChain, stepped_with
 
-__all__ = ["Chain", "Model", "chain_of"]
-
-
-@dataclass
-class Chain:
-    """Parts by their roles: encoder -> cell once per step, states zero at the start -> head. Without a head there is no
-    whole, only steps."""
-
-    sequence: Sequence
-    cell: Part
-    encoder: Part | None
-    head: Part | None
-
-    @property
-    def steps(self) -> int:
-        return self.sequence.length
-
-    @property
-    def frames(self) -> dict[str, Tensor]:
-        """{sequence: all of its steps} that the cell is stepped over, the encoder's or the network's own."""
-        made = dict(zip(self.encoder.output_names, self.encoder.outputs)) if self.encoder else {}
-        taken = {t.name: t for t in self.cell.inputs}
-        return {
-            source: made.get(source) or Tensor(source, (self.steps, *t.shape[1:]), t.low, t.high, declared=t.ctype)
-            for step, source in self.sequence.steps.items()
-            for t in [taken[step]]
-        }
-
-    @property
-    def inputs(self) -> list[Tensor]:
-        """What the whole network takes: the encoder's inputs, sequences that no encoder makes, what the head takes
-        beside states."""
-        made = self.encoder.output_names if self.encoder else []
-        own = [
-            *(self.encoder.inputs if self.encoder else []),
-            *(t for name, t in self.frames.items() if name not in made),
-        ]
-        own += [t for t in self.head.inputs if t.name not in self.sequence.last] if self.head else []
-        return list({t.name: t for t in own}.values())
-
-    @property
-    def outputs(self) -> list[tuple[str, Tensor]]:
-        """The head's, by name."""
-        return list(zip(self.head.output_names, self.head.outputs))
+__all__ = ["Chain", "Model", "SteppedChain", "chain_of"]
 
 
 @dataclass
@@ -140,49 +99,9 @@ def chain_of(parts: list[Part], interface: dict[str, Any]) -> Chain | None:
     if sequence is None:
         return None
     by_name = {part.name: part for part in parts}
-    sequence.check(
-        {
-            name: (
-                {t.name: t.shape for t in part.inputs},
-                {n: t.shape for n, t in zip(part.output_names, part.outputs)},
-            )
-            for name, part in by_name.items()
-        }
-    )
-    chain = Chain(
-        sequence, by_name[sequence.cell], by_name.get(sequence.encoder or ""), by_name.get(sequence.head or "")
-    )
-    chain.cell.states = list(sequence.states.items())
-    _check_types(chain)
-    return chain
-
-
-def _check_types(chain: Chain) -> None:
-    cell = {t.name: t for t in chain.cell.inputs}
-    after = dict(zip(chain.cell.output_names, chain.cell.outputs))
-    for step, source in chain.sequence.steps.items():
-        _check(chain.frames[source], cell[step], chain.steps)
-    for old, new in chain.cell.states:
-        _check(after[new], cell[old])
-    own = {t.name: t for t in chain.encoder.inputs} if chain.encoder else {}
-    for taken in chain.head.inputs if chain.head else ():
-        if taken.name in chain.sequence.last:
-            _check(cell[chain.sequence.last[taken.name]], taken)
-        elif own.get(taken.name, taken).shape != taken.shape:
-            raise ModelError(
-                f"{taken.name} is taken as {list(own[taken.name].shape)} by {chain.encoder.name} and as"
-                f" {list(taken.shape)} by {chain.head.name}; give the head an input of its own."
-            )
-
-
-def _check(given: Tensor, taken: Tensor, times: int = 1) -> None:
-    if (
-        given.ctype != taken.ctype
-        or given.low < taken.low
-        or given.high > taken.high
-        or given.size != times * taken.size
-    ):
-        raise ModelError(
-            f"{given.name} gives {given.size} {given.ctype} in {given.low}..{given.high}, but {taken.name} takes "
-            f"{times} times {taken.size} {taken.ctype} in {taken.low}..{taken.high}; declare both with one datatype."
-        )
+    shapes = {
+        name: ({t.name: t.shape for t in part.inputs}, {n: t.shape for n, t in zip(part.output_names, part.outputs)})
+        for name, part in by_name.items()
+    }
+    sequence.check(shapes)
+    return stepped_with(by_name, interface) if sequence.carried else chain_with(by_name, sequence)

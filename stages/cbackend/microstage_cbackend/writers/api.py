@@ -5,19 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from microstage_cbackend.program.ir import Part, Tensor
-from microstage_cbackend.program.model import Model
+from microstage_cbackend.program.model import Model, SteppedChain
 from microstage_cbackend.writers.names import Names, filled
+from microstage_cbackend.writers.signatures import signature
+from microstage_cbackend.writers.stepping import Stepping
 
 if TYPE_CHECKING:
     from microstage_cbackend.writers.part_writer import PartWriter
 
-__all__ = ["Api", "signature"]
-
-
-def signature(returns: str, name: str, arguments: list[str]) -> str:
-    """A C prototype without its semicolon, broken before 116 columns."""
-    start = f"{returns} {name}("
-    return "\n".join(filled(start + ", ".join(arguments) + ")", "", " " * len(start)))
+__all__ = ["Api"]
 
 
 class Api:
@@ -31,8 +27,20 @@ class Api:
         for part in self.recurrent:
             for _, new in part.states:
                 self._reserve(f"{part.name}.{new}", part.outputs[part.output_names.index(new)])
-        for name, tensor in zip(model.chain.encoder.output_names, model.chain.encoder.outputs) if model.chain and model.chain.encoder else ():
+        self.stepping = None
+        if isinstance(model.chain, SteppedChain) and model.ends:
+            self.stepping = Stepping(model.name, model.chain, self._arguments())
+        for name, tensor in self._between().items():
             self._reserve(name, tensor)
+        if self.stepping:
+            self.stepping.offsets = self._offsets
+
+    def _between(self) -> dict[str, Tensor]:
+        """What is kept between the parts."""
+        if self.stepping:
+            return self.stepping.between
+        encoder = self.model.chain.encoder if self.model.chain else None
+        return dict(zip(encoder.output_names, encoder.outputs)) if encoder else {}
 
     def _reserve(self, name: str, tensor: Tensor) -> None:
         self._offsets[name] = self._base + self.between_bytes
@@ -43,8 +51,14 @@ class Api:
         return self._base + self.between_bytes
 
     @property
+    def headers(self) -> list[str]:
+        """Those that the functions over parts need."""
+        return ["ms_settle.h"] if self.stepping and self.model.chain.settling.tops else []
+
+    @property
     def recurrent(self) -> list[Part]:
-        return [part for part in self.model.parts if part.states]
+        """Cells that are stepped by themselves."""
+        return [] if isinstance(self.model.chain, SteppedChain) else [part for part in self.model.parts if part.states]
 
     @property
     def ends(self) -> tuple[list[Tensor], list[tuple[str, Tensor]]] | None:
@@ -75,7 +89,10 @@ class Api:
         lines: list[str] = []
         for part in self.recurrent:
             lines += self._state(part)
-        if self.ends:
+        if self.stepping:
+            lines += self.stepping.declarations()
+            lines += ["", f"/* {self.model.chain.steps} steps from zeros; the answers are those of the last. */", f"{self.infer_signature()};"]
+        elif self.ends:
             chain = self.model.chain
             parts = [*([chain.encoder.name] if chain.encoder else []), f"{chain.steps} steps of {chain.cell.name} from zero states"] if chain else []
             what = ", ".join([*parts, chain.head.name]) if chain else "one call"
@@ -84,8 +101,10 @@ class Api:
 
     def definitions(self) -> list[str]:
         lines = [line for part in self.recurrent for line in self._steps(part)]
+        lines += self.stepping.definitions() if self.stepping else []
         if self.ends:
-            body = self._chain_body() if self.model.chain else self._single_body()
+            whole = self.stepping.infer_body if self.stepping else self._chain_body if self.model.chain else self._single_body
+            body = whole()
             lines += ["", self.infer_signature(), "{", *body, "}"]
         return lines
 

@@ -15,6 +15,12 @@ from microstage_cbackend.writers.quantising import shown
 
 __all__ = ["Program", "emit"]
 
+_OF_THE_NETWORK = (
+    "arena ctx status stream stream_reset infer infer_float push state state_reset settle infer_step reset push_int16"
+    " stream_int16 reset_int16 follower follow_start follow"
+).split()
+"Behind the network's name: types and functions that no constant may be called as."
+
 
 class Program:
     """The written parts of a model, their constants and the size of its arena."""
@@ -22,7 +28,7 @@ class Program:
     def __init__(self, model: Model) -> None:
         self.model, self.kernels = model, KernelSet()
         constants = Names()
-        for said in ("arena", "ctx", "status", "stream", "stream_reset", "infer", "infer_float", "push"):
+        for said in _OF_THE_NETWORK:
             constants.fresh(f"{model.name}_{said}")
         for part in model.parts:
             for said in ("", "_state", "_reset", "_steps"):
@@ -61,7 +67,7 @@ def emit(program: Program) -> dict[str, str]:
         f"{name}_weights.h": _weights_header(name, program.constants),
         f"{name}_weights.c": _weights_source(name, program.constants, program.headers),
     }
-    return files | program.kernels.files(name) | fast_files(*program.headers)
+    return files | program.kernels.files(name) | fast_files(*program.headers, *program.api.headers)
 
 
 def _header(program: Program) -> str:
@@ -122,7 +128,7 @@ def _source(program: Program) -> str:
     name = program.model.name
     lines = [f"/* {name}: calls one kernel per layer; see {name}.h. */"]
     lines += [f'#include "{name}.h"', "", "#include <stddef.h>", "", f'#include "{name}_weights.h"', f'#include "{name}_kernels.h"']
-    lines += [f'#include "{header}"' for header in program.headers]
+    lines += [f'#include "{header}"' for header in [*program.headers, *program.api.headers]]
     for writer in program.writers:
         lines += ["", writer.signature(), "{", *writer.body(), "}"]
     return "\n".join([*lines, *program.api.definitions(), ""])

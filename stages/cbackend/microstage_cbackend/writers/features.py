@@ -13,10 +13,11 @@ from microstage.printable import printable
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.specialised_kernels import fast_files
 from microstage_cbackend.writers import features_text as text
-from microstage_cbackend.writers.api import Api, signature
+from microstage_cbackend.writers.api import Api
 from microstage_cbackend.writers.features_tables import Tables
 from microstage_cbackend.writers.names import CPLUSPLUS, Names
 from microstage_cbackend.writers.part_writer import rows
+from microstage_cbackend.writers.signatures import signature
 
 __all__ = ["FeaturesApi"]
 

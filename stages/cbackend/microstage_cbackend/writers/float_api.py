@@ -14,9 +14,10 @@ from microstage.errors import ArtefactError, ModelError
 from microstage.ranking import ranking
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.real_vectors import RealVectors
-from microstage_cbackend.writers.api import Api, signature
+from microstage_cbackend.writers.api import Api
 from microstage_cbackend.writers.names import CPLUSPLUS, Names, in_comment, quoted
 from microstage_cbackend.writers.quantising import each, is_sign, quantise, rounding_functions, shown
+from microstage_cbackend.writers.signatures import signature
 
 __all__ = ["FloatApi"]
 
@@ -98,6 +99,20 @@ class FloatApi:
         factor, addends = ranking(abs(scale), np.array(offset))
         of = f"{factor if scale > 0 else -factor} x integer"
         return [f"In integers alone: {of} + what stands here for each is in the order of the values:", "", f"    {addends.tolist()}"]
+
+    def prototypes(self) -> dict[str, list[str]]:
+        """{header: its functions}, for the README."""
+        push = [self._push_signature()] if self.streams else []
+        return {f"{self.name}_float.h": [self._infer_signature(), *push]} if self.possible else {}
+
+    def ranked(self) -> list[str]:
+        """What the README says of outputs whose integers are in another order than their values."""
+        lines = []
+        for n in [n for n, _ in self.outputs if self.differs(n)]:
+            lines += ["", f"The values of {quoted(n)} have scales or offsets of their own: the largest integer is not the largest value. Compare"]
+            lines += [f"scale x (integer - zero point) + offset{f', or what {self.name}_infer_float gives' if self.possible else ''}."]
+            lines += self.order(n)
+        return lines
 
     def entering(self) -> list[str]:
         """How integers are made of real values, of inputs of which the table of scales does not say it."""

@@ -9,6 +9,7 @@ from microstage_cbackend.writers.features import FeaturesApi
 from microstage_cbackend.writers.float_api import FloatApi
 from microstage_cbackend.writers.names import quoted, unique
 from microstage_cbackend.writers.quantising import shown
+from microstage_cbackend.writers.stream_api import StreamApi
 
 __all__ = ["bench", "readme"]
 
@@ -119,7 +120,7 @@ def _sum(name: str, tensor: Tensor) -> str:
     return f"    for (int i = 0; i < {tensor.size}; i++) {{\n        checksum += {name}[i];\n    }}"
 
 
-def readme(program: Program, real: FloatApi, sound: FeaturesApi, vectors: int) -> str:
+def readme(program: Program, real: FloatApi | StreamApi, sound: FeaturesApi, vectors: int) -> str:
     """README.md of the written folder: functions, integers, scales, units, memory."""
     name, upper, api = program.model.name, program.model.name.upper(), program.api
     lines = [f"# {name}", "", "A quantised neural network in C99: integers alone, no dependencies, no allocation, no written globals.", ""]
@@ -129,10 +130,8 @@ def readme(program: Program, real: FloatApi, sound: FeaturesApi, vectors: int) -
     lines += ["```c", f'#include "{name}.h"', "", f"static {name}_arena arena;                 /* {program.arena_bytes} bytes, one per thread */"]
     lines += [f"const {name}_ctx ctx = {{ &arena }};", "```", "", "## Functions", "", "```c"]
     lines += [f"{w.signature()};" for w in program.writers] + api.declarations()
-    if real.possible:
-        lines += ["", f"/* {name}_float.h */", f"{real._infer_signature()};"]
-    if real.streams:
-        lines += [f"{real._push_signature()};"]
+    for header, functions in real.prototypes().items():
+        lines += ["", f"/* {header} */", *(f"{text};" for text in functions)]
     if sound.possible:
         lines += ["", f"/* {name}_features.h */", *(f"{text};" for text in sound.prototypes().values())]
     lines += ["```", "", f"Each returns `{upper}_OK`, `{upper}_NULL` (a pointer is null) or `{upper}_OUT_OF_RANGE` (an input is outside its"]
@@ -150,10 +149,7 @@ def readme(program: Program, real: FloatApi, sound: FeaturesApi, vectors: int) -
             cells += [scale if "scale" in known else "", known.get("zero_point", 0), offset, in_markdown(known.get("unit", ""))]
             lines.append("| " + " | ".join(str(c) for c in cells) + " |")
     lines += real.entering()
-    for n in [n for n, _ in real.outputs if real.differs(n)]:
-        lines += ["", f"The values of {quoted(n)} have scales or offsets of their own: the largest integer is not the largest value. Compare"]
-        lines += [f"scale x (integer - zero point) + offset{f', or what {name}_infer_float gives' if real.possible else ''}."]
-        lines += real.order(n)
+    lines += real.ranked()
     lines += sound.readme()
     lines += ["", "## Memory", "", f"Constants: {program.constant_bytes} bytes."]
     lines += [f"Arena: {program.arena_bytes} bytes; the busiest layer alone needs {program.arena_bound}."]

@@ -3,6 +3,7 @@
 It prints one line per boundary, `equal BOUNDARY COMPARED EQUAL`, and for the first difference of each
 `differs BOUNDARY VECTOR INDEX EXPECTED FOUND`; it exits 0 when all are equal, 1 when not, 2 when it cannot run.
 Where there are float functions, they are called with the real vectors; writers/selftest_float.py says what is equal there.
+Of a network whose parts run at every step, whole records are run (writers/selftest_steps.py).
 Where there are sounds (writers/selftest_sound.py), they are heard last.
 """
 
@@ -12,18 +13,22 @@ from collections.abc import Callable, Iterable, Mapping
 
 from microstage_cbackend.golden import Check, Plan
 from microstage_cbackend.program.ir import Tensor
-from microstage_cbackend.program.model import Model
+from microstage_cbackend.program.model import Model, SteppedChain
 from microstage_cbackend.writers import selftest_float, selftest_sound
 from microstage_cbackend.writers.features import FeaturesApi
 from microstage_cbackend.writers.float_api import FloatApi
 from microstage_cbackend.writers.names import unique
+from microstage_cbackend.writers.selftest_steps import INT16, RECORD, StepsTest
+from microstage_cbackend.writers.stream_api import StreamApi
 
-__all__ = ["STREAM", "WHOLE", "selftest"]
+__all__ = ["KINDS", "selftest"]
 
 WHOLE = "whole."
 "Prefix of a boundary that is checked through the whole network rather than through one part."
 STREAM = "stream."
 "Prefix of a state that is checked behind calls of several steps each."
+KINDS = ("", WHOLE, selftest_sound.SOUND, STREAM, RECORD, INT16, selftest_float.REFUSED)
+"All prefixes that the name of a boundary may have."
 
 _HEAD = """/* Self test of {model}: every golden vector, every output, every state. Run it beside golden.bin, or give its path
  * and, for fewer, how many vectors.
@@ -109,44 +114,64 @@ int main(int argc, char **argv)
 """
 
 
-def selftest(model: Model, plan: Plan, real: FloatApi, sound: FeaturesApi) -> str:
+def selftest(model: Model, plan: Plan, real: FloatApi | StreamApi, sound: FeaturesApi) -> str:
     """The text of selftest.c."""
-    names = [boundary for check in plan.checks for boundary in check.expects.values()]
-    streams = [check for check in plan.checks if check.part.states]
-    names += [f"{STREAM}{check.expects[new]}" for check in streams for _, new in check.part.states]
-    whole = model.chain is not None and model.chain.head is not None
-    names += [f"{WHOLE}{name}" for name, _ in model.chain.outputs] if whole else []
-    names += selftest_float.tallies(real) + selftest_sound.tallies(sound, plan)
+    whole = StepsTest(model, plan, real) if isinstance(model.chain, SteppedChain) else _Whole(model, plan, real, sound)
+    names = [boundary for check in plan.checks for boundary in check.expects.values()] + whole.tallies
     sizes, widths = plan.sizes(), plan.widths()
     layout = ", ".join(f"{plan.labels[n]} ({sizes[n]} of {widths[n]} byte{'s' * (widths[n] > 1)})" for n in plan.boundaries)
     tallies = "static tally tallies[] = {" + ", ".join(f'{{"{_label(plan, n)}", 0, 0}}' for n in names) + "};"
     arrays = "\n".join(f"static int64_t {plan.arrays[n]}[{sizes[n]}];" for n in plan.boundaries)
-    headers = [f"{model.name}{'_float' * real.possible}.h", *([f"{model.name}_features.h"] if plan.sounds else [])]
-    includes = "\n".join(f'#include "{header}"' for header in headers)
+    includes = "\n".join(f'#include "{header}"' for header in whole.headers)
     text = _HEAD.format(model=model.name, layout=layout, tallies=tallies, arrays=arrays, includes=includes)
-    calls = []
-    for check in plan.checks:
-        text += _part(model, check, names, plan.arrays)
-        calls.append(f"test_{check.part.name}(vector)")
-    for check in streams:
-        text += _stream(model, check, names, real.api.writers[check.part.name].name, plan.arrays)
-        calls.append(f"stream_{check.part.name}(vector)")
-    if whole:
-        text += _whole(model, names, plan.arrays)
-        calls.append("test_whole(vector)")
-    if real.possible:
-        text += selftest_float.test(real, names, plan.arrays)
-        calls.append("test_float(vector)")
-    text += selftest_sound.test(sound, plan, names)
+    text += "".join(_part(model, check, names, plan.arrays) for check in plan.checks) + whole.text(names, plan.arrays)
+    calls = [*(f"test_{check.part.name}(vector)" for check in plan.checks), *whole.calls]
     reads = "\n            || ".join(f"!read_values(file, {widths[n]}, {sizes[n]}, {plan.arrays[n]})" for n in plan.boundaries)
-    after = "    refuse_float(vectors - 1);\n" if real.possible else ""
-    return text + _MAIN.format(vectors=plan.vectors, reads=reads, calls=" || ".join(calls), after=after, sound=selftest_sound.call(plan))
+    return text + _MAIN.format(vectors=plan.vectors, reads=reads, calls=" || ".join(calls), after=whole.after, sound=selftest_sound.call(plan))
+
+
+class _Whole:
+    """What is called beside each part: the whole network, streams of its cell, real numbers, sounds."""
+
+    def __init__(self, model: Model, plan: Plan, real: FloatApi, sound: FeaturesApi) -> None:
+        self.model, self.plan, self.real, self.sound = model, plan, real, sound
+        self.streams = [check for check in plan.checks if check.part.states]
+        self.whole = model.chain is not None and model.chain.head is not None
+
+    @property
+    def headers(self) -> list[str]:
+        return [f"{self.model.name}{'_float' * self.real.possible}.h", *([f"{self.model.name}_features.h"] if self.plan.sounds else [])]
+
+    @property
+    def tallies(self) -> list[str]:
+        """The boundaries that are counted."""
+        names = [f"{STREAM}{check.expects[new]}" for check in self.streams for _, new in check.part.states]
+        names += [f"{WHOLE}{name}" for name, _ in self.model.chain.outputs] if self.whole else []
+        return names + selftest_float.tallies(self.real) + selftest_sound.tallies(self.sound, self.plan)
+
+    @property
+    def calls(self) -> list[str]:
+        """C, once per vector."""
+        calls = [f"stream_{check.part.name}(vector)" for check in self.streams]
+        return calls + ["test_whole(vector)"] * self.whole + ["test_float(vector)"] * self.real.possible
+
+    @property
+    def after(self) -> str:
+        """C behind the last vector."""
+        return "    refuse_float(vectors - 1);\n" if self.real.possible else ""
+
+    def text(self, names: list[str], arrays: Mapping[str, str]) -> str:
+        """The functions of `calls`."""
+        writers = self.real.api.writers
+        text = "".join(_stream(self.model, check, names, writers[check.part.name].name, arrays) for check in self.streams)
+        text += _whole(self.model, names, arrays) if self.whole else ""
+        text += selftest_float.test(self.real, names, arrays) if self.real.possible else ""
+        return text + selftest_sound.test(self.sound, self.plan, names)
 
 
 def _label(plan: Plan, tally: str) -> str:
     """What is printed for a tally: its prefix, and the boundary's label."""
-    kinds = ("", WHOLE, STREAM, selftest_float.REFUSED, selftest_sound.SOUND)
-    kind = next(kind for kind in kinds if tally.startswith(kind) and tally.removeprefix(kind) in plan.labels)
+    kind = next(kind for kind in KINDS if tally.startswith(kind) and tally.removeprefix(kind) in plan.labels)
     return kind + plan.labels[tally.removeprefix(kind)]
 
 

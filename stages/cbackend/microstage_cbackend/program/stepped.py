@@ -1,0 +1,103 @@
+"""Parts that all run at every step, with states that are carried from step to step: encoder, cell, head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from microstage.errors import ModelError
+from microstage.roles import EXPONENT, Gain, Mean
+from microstage.roles import Sequence as Roles
+from microstage.signals.settle import Settling
+from microstage_cbackend.program.chains import Chain, check_types
+from microstage_cbackend.program.ir import Part, Tensor
+
+__all__ = ["SteppedChain", "stepped_with"]
+
+
+@dataclass
+class SteppedChain(Chain):
+    """`gain` of each step's window and the `mean` that answers, where there are such; `settling`: what happens to
+    carried states between two steps."""
+
+    gain: Gain | None
+    mean: Mean | None
+    settling: Settling
+
+    @property
+    def parts(self) -> list[Part]:
+        """In the order in which they run."""
+        return [part for part in (self.encoder, self.cell, self.head) if part]
+
+    @property
+    def carried(self) -> dict[str, str]:
+        """{input of a part: the output that it takes of the step before}."""
+        return {**self.sequence.states, **self.sequence.carried}
+
+    @property
+    def states(self) -> list[Tensor]:
+        """What is carried, as the next step takes it."""
+        taken = [t for part in self.parts for t in part.inputs if self.source(part, t.name) == t.name and t.name in self.carried]
+        return list({t.name: t for t in taken}.values())
+
+    @property
+    def made(self) -> dict[str, Tensor]:
+        """{name: what a part gives within a step}."""
+        return {name: t for part in self.parts for name, t in zip(part.output_names, part.outputs)}
+
+    def source(self, part: Part, taken: str) -> str:
+        """Which tensor input `taken` of `part` is: one that a part gives in this step, a state, or the network's own."""
+        if part is self.cell:
+            return self.sequence.steps.get(taken, taken)
+        return self.sequence.states[self.sequence.last[taken]] if taken in self.sequence.last else taken
+
+    @property
+    def own(self) -> list[Tensor]:
+        """What the network takes at each step."""
+        taken = {self.source(part, t.name): t for part in self.parts for t in part.inputs}
+        return [t for name, t in taken.items() if name not in self.made and name not in self.carried]
+
+    @property
+    def exponent(self) -> Tensor | None:
+        """The exponent of a step's gain."""
+        return Tensor(EXPONENT, (1,), *self.gain.exponents, declared="int8_t") if self.gain else None
+
+    @property
+    def inputs(self) -> list[Tensor]:
+        """Those of as many steps as one answer takes, one after another."""
+        each = [*self.own, *([self.exponent] if self.exponent else [])]
+        return [Tensor(t.name, (self.steps, *t.shape[1:]), t.low, t.high, declared=t.ctype) for t in each]
+
+
+def stepped_with(parts: Mapping[str, Part], interface: Mapping[str, Any]) -> SteppedChain:
+    """The chain of `parts` by name; `ModelError` where types or sizes do not fit."""
+    roles, gain, mean = Roles.of(interface), Gain.read(interface), Mean.read(interface)
+    around = [parts[name] for name in (roles.encoder, roles.head) if name]
+    tops = {t.name: t.high for part in around for t in part.inputs if t.name in roles.carried}
+    settling = Settling.of(roles, gain, mean, tops)
+    encoder, head = parts.get(roles.encoder or ""), parts.get(roles.head or "")
+    chain = SteppedChain(roles, parts[roles.cell], encoder, head, gain, mean, settling)
+    chain.cell.states = list(roles.states.items())
+    _check(chain)
+    return chain
+
+
+def _check(chain: SteppedChain) -> None:
+    """Types, where integers are handed on as they are; signs, where they are settled in between."""
+    for part in chain.parts:
+        for taken in part.inputs:
+            if given := chain.made.get(chain.source(part, taken.name)):
+                check_types(given, taken)
+    held = {*chain.settling.tops, chain.settling.count}
+    for taken in chain.states:
+        given = chain.made[chain.carried[taken.name]]
+        if taken.name not in held:
+            check_types(given, taken)
+        elif min(given.low, taken.low) < 0 or taken.high >= 1 << 31:
+            raise ModelError(
+                f"{taken.name} is in {taken.low}..{taken.high}, and {given.name}, that it is carried from, in"
+                f" {given.low}..{given.high}; states that follow a gain are from 0 to 2^31 - 1."
+            )
+    if chain.mean and chain.made[chain.mean.count].low < 1:
+        raise ModelError(f"{chain.mean.count}, which the answer is divided by, can be 0; let every step count one.")

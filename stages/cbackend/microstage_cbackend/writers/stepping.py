@@ -1,0 +1,151 @@
+"""The functions of a network whose parts all run at every step: its state, one step in integers, an answer of several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from microstage_cbackend.program.ir import Part, Tensor, bits_of
+from microstage_cbackend.program.stepped import SteppedChain
+from microstage_cbackend.writers.names import Names
+from microstage_cbackend.writers.signatures import signature
+
+__all__ = ["Stepping"]
+
+_EXPONENT = "exponent"
+
+
+def struct_bytes(fields: Iterable[tuple[int, int]]) -> int:
+    """Bytes of a structure of fields (alignment, bytes) in this order."""
+    end, widest = 0, 1
+    for alignment, size in fields:
+        end, widest = -(-end // alignment) * alignment + size, max(widest, alignment)
+    return -(-end // widest) * widest
+
+
+class Stepping:
+    """Text of `<model>_state`, `_state_reset`, `_infer_step` and `_infer`; `called`: what a part calls its tensors."""
+
+    def __init__(self, name: str, chain: SteppedChain, ends: tuple[list[str], list[str]]) -> None:
+        self.name, self.upper, self.chain = name, name.upper(), chain
+        self.taken, self.given = ends
+        names = Names(name)
+        names.fresh(_EXPONENT)
+        self.fields = {t.name: names.fresh(t.name) for t in self._widest_first(chain.states)}
+        self._locals = Names(name)
+        for own in (*self.taken, *self.given, "settled"):
+            self._locals.fresh(own)
+        given = {n for n, _ in chain.outputs}
+        self.between = {n: t for n, t in chain.made.items() if n not in given}
+        self._buffers = {n: self._locals.fresh(n) for n in self.between}
+
+    @staticmethod
+    def _widest_first(tensors: list[Tensor]) -> list[Tensor]:
+        return sorted(tensors, key=lambda t: -bits_of(t.ctype))
+
+    @property
+    def state_fields(self) -> list[tuple[str, str, int]]:
+        """(C type, name, elements) of the state, which has no gaps but at its end."""
+        fields = [(t.ctype, self.fields[t.name], t.size) for t in self._widest_first(self.chain.states)]
+        return [*fields, ("int8_t", _EXPONENT, 1)] if self.chain.gain else fields
+
+    @property
+    def state_bytes(self) -> int:
+        return struct_bytes((bits_of(ctype) // 8, bits_of(ctype) // 8 * count) for ctype, _, count in self.state_fields)
+
+    def stream_bytes(self, *fields: tuple[int, int]) -> int:
+        """Of a structure that has the state first, then `fields` (alignment, bytes)."""
+        return struct_bytes([(max(bits_of(ctype) // 8 for ctype, _, _ in self.state_fields), self.state_bytes), *fields])
+
+    def step_signature(self) -> str:
+        """The prototype of a step, without its semicolon."""
+        own = [f"const {t.ctype} {n}[{t.size}]" for t, n in zip(self.chain.own, self.taken)]
+        exponent = [f"int32_t {self.taken[-1]}"] if self.chain.gain else []
+        outputs = [f"{t.ctype} {n}[{t.size}]" for (_, t), n in zip(self.chain.outputs, self.given)]
+        fixed = [f"const {self.name}_ctx *ctx", f"{self.name}_state *state"]
+        return signature(f"{self.name}_status", f"{self.name}_infer_step", [*fixed, *own, *exponent, *outputs])
+
+    def declarations(self) -> list[str]:
+        fields = " ".join(f"{ctype} {n}{f'[{count}]' if n != _EXPONENT else ''};" for ctype, n, count in self.state_fields)
+        roles = ", ".join(part.name for part in self.chain.parts)
+        lines = ["", f"/* What is carried from step to step, {self.state_bytes} bytes; zeros at the start. */"]
+        lines += [f"typedef struct {{ {fields} }} {self.name}_state;", f"void {self.name}_state_reset({self.name}_state *state);"]
+        lines += ["", f"/* One step: {roles}. Whatever else than {self.upper}_OK it returns, the state is as it was. */"]
+        return [*lines, f"{self.step_signature()};"]
+
+    def definitions(self) -> list[str]:
+        name, settling = self.name, self.chain.settling
+        lines = ["", f"void {name}_state_reset({name}_state *state)", "{", f"    *state = ({name}_state){{0}};", "}"]
+        if settling.tops or settling.count:
+            lines += self._settle()
+        return [*lines, "", self.step_signature(), "{", *self._step_body(), "}"]
+
+    def _settle(self) -> list[str]:
+        """States at the gain of the window that comes; of a mean of many windows, half is forgotten."""
+        s, fields = self.chain.settling, self.fields
+        shift = f"gain_exponent - state->{_EXPONENT}"
+        lines = ["", f"static void {self.name}_settle({self.name}_state *state, int32_t gain_exponent)", "{"]
+        for name, top in s.tops.items():
+            t, field = next(t for t in self.chain.states if t.name == name), f"state->{fields[name]}[i]"
+            most = f"(int64_t)state->{fields[s.count]}[i] * {s.summand}" if name == s.sum else str(top)
+            lines += [f"    for (int32_t i = 0; i < {t.size}; i++) {{"]
+            lines += [f"        {field} = ({t.ctype})ms_rescaled({field}, {shift}, {most});", "    }"]
+        if s.count:
+            t, total = (next(t for t in self.chain.states if t.name == name) for name in (s.count, s.sum))
+            count, summed = f"state->{fields[s.count]}[i]", f"state->{fields[s.sum]}[i]"
+            lines += [f"    for (int32_t i = 0; i < {t.size}; i++) {{", f"        if ({count} >= {s.most}) {{"]
+            lines += [f"            {summed} = ({total.ctype})(((int64_t){summed} + 1) >> 1);", f"            {count} = {s.most >> 1};"]
+            lines += ["        }", "    }"]
+        return [*lines, "}"]
+
+    def _step_body(self) -> list[str]:
+        name, gain = self.name, self.chain.gain
+        lines = ["    if (!ctx || !ctx->arena || !state) {", f"        return {self.upper}_NULL;", "    }"]
+        if gain:
+            low, high = gain.exponents
+            lines += [f"    if ({self.taken[-1]} < {low} || {self.taken[-1]} > {high}) {{", f"        return {self.upper}_OUT_OF_RANGE;", "    }"]
+        lines += ["", "    unsigned char *const memory = (unsigned char *)ctx->arena->words;"]
+        for n, t in self.between.items():
+            lines.append(f"    {t.ctype} *const {self._buffers[n]} = ({t.ctype} *)(memory + {self.offsets[n]});")
+        lines += [f"    {name}_state settled = *state;"]
+        if gain and (self.chain.settling.tops or self.chain.settling.count):
+            lines += ["", f"    {name}_settle(&settled, {self.taken[-1]});"]
+        calls = [self._call(part) for part in self.chain.parts]
+        lines += [f"    {name}_status status = {calls[0]};"]
+        for call in calls[1:]:
+            lines += [f"    if (status == {self.upper}_OK) {{", f"        status = {call};", "    }"]
+        return [*lines, f"    if (status != {self.upper}_OK) {{", "        return status;", "    }", *self._keep(), f"    return {self.upper}_OK;"]
+
+    def _call(self, part: Part) -> str:
+        outputs = [self._variable(n) for n in part.output_names]
+        inputs = [self._variable(self.chain.source(part, t.name)) for t in part.inputs]
+        return f"{self.name}_{part.name}(ctx, {', '.join([*inputs, *outputs])})"
+
+    def _variable(self, tensor: str) -> str:
+        """What the function of a step calls a tensor."""
+        if tensor in self._buffers:
+            return self._buffers[tensor]
+        if tensor in self.fields and tensor not in self.chain.made:
+            return f"settled.{self.fields[tensor]}"
+        ends = [*((t.name, n) for t, n in zip(self.chain.own, self.taken)), *((n, own) for (n, _), own in zip(self.chain.outputs, self.given))]
+        return dict(ends)[tensor]
+
+    def _keep(self) -> list[str]:
+        lines = []
+        for t in self.chain.states:
+            new = self._variable(self.chain.carried[t.name])
+            lines += [f"    for (int32_t i = 0; i < {t.size}; i++) {{", f"        state->{self.fields[t.name]}[i] = ({t.ctype}){new}[i];", "    }"]
+        return [*lines, f"    state->{_EXPONENT} = (int8_t){self.taken[-1]};"] if self.chain.gain else lines
+
+    def infer_body(self) -> list[str]:
+        """All steps of one answer, from zeros."""
+        name, own = self.name, [f"{n} + step * {t.size}" for t, n in zip(self.chain.own, self.taken)]
+        pointers = " || ".join(f"!{n}" for n in ["ctx", *self.taken])
+        lines = [f"    if ({pointers}) {{", f"        return {self.upper}_NULL;", "    }"]
+        lines += [f"    {name}_state state;", f"    {name}_status status = {self.upper}_OK;", "", f"    {name}_state_reset(&state);"]
+        exponent = [f"{self.taken[-1]}[step]"] if self.chain.gain else []
+        arguments = ", ".join(["ctx", "&state", *own, *exponent, *self.given])
+        lines += [f"    for (int32_t step = 0; step < {self.chain.steps} && status == {self.upper}_OK; step++) {{"]
+        return [*lines, f"        status = {name}_infer_step({arguments});", "    }", "    return status;"]
+
+    offsets: dict[str, int]
+    "Where in the arena lies what a step keeps between its parts."

@@ -1,0 +1,203 @@
+"""Networks that carry wide integers from step to step, made by hand as streamline writes them: an estimate beside a CNN, a
+cell, heads that keep a running sum or start it anew. An oracle runs whole records through them in Python's integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from graphs import Graph, evaluate, write_artefact
+
+HARMONICS = (1, 3, 5, 7)
+CARRIED = {"estimate_1": "estimate", "sum": "sum_next", "count": "count_next"}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """`samples` of a window of `window_bits` integers, `steps` of an answer, `length` of a record; `levels` of the
+    estimate's quantiser in bits, `phases` of each harmonic; widths of CNN, cell and heads; at a count of `most` a mean
+    forgets half."""
+
+    samples: int = 32
+    window_bits: int = 12
+    steps: int = 2
+    length: int = 7
+    levels: int = 10
+    phases: tuple[int, ...] = (9, 5, 5, 5)
+    channels: int = 4
+    features: int = 5
+    hidden: int = 6
+    width: int = 5
+    most: int = 5
+    seed: int = 2
+
+    @property
+    def top(self) -> int:
+        """The largest estimate."""
+        return max(self.phases) * (2**self.levels - 1)
+
+    @property
+    def largest(self) -> int:
+        """The largest integer of a window."""
+        return 2 ** (self.window_bits - 1) - 1
+
+
+def _line(random, rows: int, count: int, reach: int, rough: int = 0) -> np.ndarray:
+    """Ascending thresholds [rows, count] of a quantiser: a line, whose steps are moved by up to `rough`."""
+    slope = random.uniform(0.5, 1.5, (rows, 1)) * 2 * reach / count
+    start = random.uniform(-1.2, -0.4, (rows, 1)) * reach
+    return np.sort(np.ceil(start + slope * np.arange(count)) + random.integers(-rough, rough + 1, (rows, count)), axis=-1)
+
+
+def encoder(s: Sizes, random):
+    """window [1, 1, S], estimate_1 [1, 4] -> features [1, 1, C], estimate [1, 4]."""
+    g = Graph()
+    window = g.input("window", (1, 1, s.samples), f"INT{s.window_bits}")
+    flat = g.node("Reshape", window, g.constant("flat", [1, s.samples], np.int64))
+    turns = [(2 * h + 1, (k + 0.5) / n) for h, n in enumerate(s.phases) for k in range(n)]
+    kernels = np.rint([127 * np.cos(np.pi * (order * np.arange(s.samples) / s.samples + turn)) for order, turn in turns])
+    sums = g.node("MatMul", flat, g.constant("wired", kernels.T))
+    step = 127 * s.largest * s.samples / 2 / 2**s.levels
+    levels = g.threshold(sums, np.ceil((np.arange(2**s.levels - 1) + 0.5) * step)[None])
+    of = np.repeat(np.arange(4), s.phases)[:, None] == np.arange(4)
+    g.node("MatMul", levels, g.constant("ones", of), outputs=["estimate"])
+    before = g.node("Mul", g.input("estimate_1", (1, 4), "INT32"), g.constant("minus", [-1]))
+    difference = g.node("Add", "estimate", before)
+    x = g.node("Im2Col", g.node("Reshape", window, g.constant("image", [1, 1, s.samples, 1], np.int64)),
+               domain="qonnx.custom_op.general", stride=[1, 2], kernel_size=[1, 8], input_shape=f"(1,1,{s.samples},1)")
+    x = g.node("MatMul", x, g.constant("conv1", random.integers(-127, 128, (8, s.channels))))
+    x = g.threshold(x, _line(random, s.channels, 255, 300 * s.largest), layout="NHWC")
+    x = g.node("Flatten", x)
+    depth = ((s.samples - 8) // 2 + 1) * s.channels
+    x = g.node("MatMul", x, g.constant("conv2", random.integers(-127, 128, (depth, s.features))))
+    both = g.node("Concat", x, difference, axis=1)
+    rows = np.concatenate([_line(random, s.features, 255, 40000), _line(random, 4, 255, s.top // 3)])
+    y = g.threshold(both, rows, -128)
+    g.node("Reshape", y, g.constant("step", [1, 1, s.features + 4], np.int64), outputs=["features"])
+    return g.model("features", "estimate")
+
+
+def cell(s: Sizes, random):
+    """features_t [1, C], hidden and cell [1, H] -> hidden_next, cell_next."""
+    g, width = Graph(), s.features + 4
+    both = g.node("Concat", g.input("features_t", (1, width)), g.input("hidden", (1, s.hidden)), axis=1)
+    gates = g.node("MatMul", both, g.constant("w", random.integers(-127, 128, (width + s.hidden, 2 * s.hidden))))
+    new, forget = g.node("Split", gates, g.constant("split", [s.hidden, s.hidden], np.int64), outputs=2, axis=1)
+    kept = g.node("Mul", g.threshold(forget, _line(random, s.hidden, 255, 20000)), g.input("cell", (1, s.hidden)))
+    kept = g.threshold(kept, _line(random, 1, 255, 12000), -128)
+    added = g.node("Add", kept, g.threshold(new, _line(random, s.hidden, 255, 50000, 40), -128))
+    g.threshold(added, np.arange(-127, 128)[None], -128, output=["cell_next"])
+    g.threshold("cell_next", np.sort(random.integers(-200, 160, (1, 255))), -128, output=["hidden_next"])
+    return g.model("hidden_next", "cell_next")
+
+
+def head(s: Sizes, random):
+    """hidden [1, H], estimate, sum, count [1, 4] -> correction, sum_next, count_next [1, 4]."""
+    g = Graph()
+    hidden, wide = g.input("hidden", (1, s.hidden)), [g.input(name, (1, 4), "INT32") for name in ("estimate", "sum", "count")]
+    corrections, keeps, turns = [], [], []
+    for k in range(4):
+        y = g.node("MatMul", hidden, g.constant(f"in{k}", random.integers(-127, 128, (s.hidden, s.width))))
+        y = g.threshold(y, _line(random, s.width, 255, 9000))
+        corrections.append(g.node("MatMul", y, g.constant(f"out{k}", random.integers(-127, 128, (s.width, 1)))))
+        weights = random.integers(-127, 128, (s.width, 1))
+        keeps.append(g.node("MatMul", y, g.constant(f"keep{k}", weights)))
+        turns.append([100 * weights.sum() - 3000])  # about half of all levels: sums are kept now, started anew then
+    g.node("Concat", *corrections, axis=1, outputs=["correction"])
+    keep = g.threshold(g.node("Concat", *keeps, axis=1), turns)
+    g.node("Add", g.node("Mul", keep, wide[1]), wide[0], outputs=["sum_next"])
+    g.node("Add", g.node("Mul", keep, wide[2]), g.constant("one", [1]), outputs=["count_next"])
+    return g.model("correction", "sum_next", "count_next")
+
+
+def models_of(s: Sizes) -> dict:
+    random = np.random.default_rng(s.seed)
+    return {"subcnn": encoder(s, random), "sublstm": cell(s, random), "submlp": head(s, random)}
+
+
+def interface_of(s: Sizes) -> dict:
+    """Roles, ranges and scales, as interface.json has them."""
+    step, corrections = 2.0 ** -(s.levels + 1), [3.1e-7, 2.2e-7, 1.7e-7, 0.9e-7]
+    wide = {name: {"datatype": "UINT24", "range": [0, top], "scale": scale} for name, top, scale in
+            (("estimate_1", s.top, step), ("estimate", s.top, step), ("sum", s.most * s.top, step), ("count", s.most, 1.0))}
+    window = {"datatype": f"INT{s.window_bits}", "range": [-s.largest, s.largest], "scale": 2.0 ** (1 - s.window_bits)}
+    return {
+        "sequence": {"length": s.steps, "encoder": "subcnn", "cell": "sublstm", "head": "submlp", "steps": {"features_t": "features"},
+                     "states": {"hidden": "hidden_next", "cell": "cell_next"}, "last": {"hidden": "hidden"}, "carried": CARRIED},
+        "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": [-60, 60],
+                 "scaled": ["estimate_1", "sum"]},
+        "answer": {"name": "harmonics", "sum": "sum_next", "count": "count_next", "correction": "correction", "most": s.most},
+        "parts": {
+            "subcnn": {"inputs": {"window": window, "estimate_1": wide["estimate_1"]}, "outputs": {"estimate": {"scale": step}}},
+            "sublstm": {},
+            "submlp": {"inputs": {name: wide[name] for name in ("estimate", "sum", "count")},
+                       "outputs": {"correction": {"scale": corrections}, "sum_next": {"scale": step}, "count_next": {"scale": 1.0}}},
+        },
+    }  # fmt: skip
+
+
+def settled(s: Sizes, state: dict, shift: int) -> dict:
+    """The states before a window whose gain is 2^shift times that of the last, one Python integer at a time."""
+    def at(value: int) -> int:
+        return value << -shift if shift < 0 else (value + (1 << shift >> 1)) >> shift
+
+    counts = [int(count) for count in state["count"][0]]
+    sums = [min(at(int(v)), count * s.top) for v, count in zip(state["sum"][0], counts)]
+    sums = [v + 1 >> 1 if count == s.most else v for v, count in zip(sums, counts)]
+    counts = [s.most // 2 if count == s.most else count for count in counts]
+    estimates = [min(at(int(v)), s.top) for v in state["estimate_1"][0]]
+    return {**state, "sum": np.array([sums]), "count": np.array([counts]), "estimate_1": np.array([estimates])}
+
+
+def run_record(s: Sizes, models: dict, windows: np.ndarray, exponents: np.ndarray) -> dict[str, np.ndarray]:
+    """Every boundary [L, ...] of one record: windows [L, S] with their exponents."""
+    state = {name: np.zeros((1, size), np.int64) for name, size in
+             (("hidden", s.hidden), ("cell", s.hidden), ("estimate_1", 4), ("sum", 4), ("count", 4))}  # fmt: skip
+    found, before = [], exponents[0]
+    for window, exponent in zip(windows, exponents):
+        state, before = settled(s, state, int(exponent) - int(before)), exponent
+        made = evaluate(models["subcnn"], {"window": window[None, None], "estimate_1": state["estimate_1"]})
+        step = evaluate(models["sublstm"], {"features_t": made["features"][0], **{n: state[n] for n in ("hidden", "cell")}})
+        fed = {"hidden": step["hidden_next"], "estimate": made["estimate"], "sum": state["sum"], "count": state["count"]}
+        out = evaluate(models["submlp"], fed)
+        state = {"hidden": step["hidden_next"], "cell": step["cell_next"], "estimate_1": made["estimate"],
+                 "sum": out["sum_next"], "count": out["count_next"]}  # fmt: skip
+        found.append({"features": made["features"][0], "estimate": made["estimate"], "hidden": state["hidden"], "cell": state["cell"],
+                      **{name: out[name] for name in ("correction", "sum_next", "count_next")}})  # fmt: skip
+    return {name: np.concatenate([step[name] for step in found]) for name in found[0]}
+
+
+def waves(s: Sizes, count: int) -> np.ndarray:
+    """Records float32 [count, L * S], of amplitudes over decades, that step up, down, and stop."""
+    random, n = np.random.default_rng(s.seed), s.length * s.samples
+    angle = np.arange(n) * 2 * np.pi / 64
+    rows = []
+    for record in range(count):
+        wave = sum(random.uniform(0.1, 1) / h * np.cos(h * angle + random.uniform(0, 6)) for h in HARMONICS)
+        at = random.integers(s.samples, n - s.samples)
+        wave[at:] *= [1, 8, 0.01, 0, 1e5, 0.3][record % 6]
+        rows.append((wave + random.normal(0, 0.01, n)) * 10.0 ** (2 * record - 5))
+    rows[-1][:] = 0
+    return np.array(rows, np.float32)
+
+
+def golden_of(s: Sizes, models: dict, count: int, real: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Golden vectors of `count` records."""
+    from microstage.signals import block_float
+
+    real = waves(s, count) if real is None else real
+    ints, exponents = block_float(real.reshape(len(real), s.length, s.samples).astype(np.float64), bits=s.window_bits)
+    rows = [run_record(s, models, *record) for record in zip(ints.astype(np.int64), exponents)]
+    found = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    scales = interface_of(s)["parts"]["submlp"]["outputs"]
+    mean = scales["sum_next"]["scale"] * found["sum_next"] / found["count_next"]
+    answer = mean + np.array(scales["correction"]["scale"]) * found["correction"]
+    amplitudes = np.maximum(0, np.ldexp(answer, exponents.astype(int)[..., None])).astype(np.float32)
+    return {"window": ints, "gain_exponent": exponents, **found, "real.waveform": real, "real.amplitudes": amplitudes}
+
+
+def stepped_artefact(folder: Path, s: Sizes = Sizes(), count: int = 7) -> Path:
+    """The network as the stage reads it."""
+    models = models_of(s)
+    return write_artefact(folder, models, golden_of(s, models, count), interface_of(s))
