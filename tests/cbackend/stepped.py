@@ -16,15 +16,14 @@ CARRIED = {"estimate_1": "estimate", "sum": "sum_next", "count": "count_next"}
 @dataclass(frozen=True)
 class Sizes:
     """`samples` of a window of `window_bits` integers, `steps` of an answer, `length` of a record; `levels` of the
-    estimate's quantiser in bits, `phases` of each harmonic; widths of CNN, cell and heads; at a count of `most` a mean
+    estimate's quantiser in bits; widths of CNN, cell and heads; at a count of `most` a mean
     forgets half."""
 
     samples: int = 32
     window_bits: int = 12
     steps: int = 2
     length: int = 7
-    levels: int = 10
-    phases: tuple[int, ...] = (9, 5, 5, 5)
+    levels: int = 11
     channels: int = 4
     features: int = 5
     hidden: int = 6
@@ -35,7 +34,7 @@ class Sizes:
     @property
     def top(self) -> int:
         """The largest estimate."""
-        return max(self.phases) * (2**self.levels - 1)
+        return 2 ** (self.levels - 1)
 
     @property
     def largest(self) -> int:
@@ -51,18 +50,17 @@ def _line(random, rows: int, count: int, reach: int, rough: int = 0) -> np.ndarr
 
 
 def encoder(s: Sizes, random):
-    """window [1, 1, S], estimate_1 [1, 4] -> features [1, 1, C], estimate [1, 4]."""
+    """window [1, 1, S], estimate_1 [1, 8] -> features [1, 1, C], estimate [1, 8]: phasors, real parts first."""
     g = Graph()
     window = g.input("window", (1, 1, s.samples), f"INT{s.window_bits}")
     flat = g.node("Reshape", window, g.constant("flat", [1, s.samples], np.int64))
-    turns = [(2 * h + 1, (k + 0.5) / n) for h, n in enumerate(s.phases) for k in range(n)]
-    kernels = np.rint([127 * np.cos(np.pi * (order * np.arange(s.samples) / s.samples + turn)) for order, turn in turns])
+    turns = [np.exp(1j * np.pi * order * np.arange(s.samples) / s.samples) for order in HARMONICS]
+    kernels = np.rint(127 * np.concatenate([np.real(turns), np.imag(turns)]))
     sums = g.node("MatMul", flat, g.constant("wired", kernels.T))
-    step = 127 * s.largest * s.samples / 2 / 2**s.levels
-    levels = g.threshold(sums, np.ceil((np.arange(2**s.levels - 1) + 0.5) * step)[None])
-    of = np.repeat(np.arange(4), s.phases)[:, None] == np.arange(4)
-    g.node("MatMul", levels, g.constant("ones", of), outputs=["estimate"])
-    before = g.node("Mul", g.input("estimate_1", (1, 4), "INT32"), g.constant("minus", [-1]))
+    step = 127 * s.largest * s.samples / 2 ** s.levels
+    levels = np.ceil((np.arange(2**s.levels - 1) - 2 ** (s.levels - 1) + 0.5) * step)
+    g.threshold(sums, levels[None], -(2 ** (s.levels - 1)), output=["estimate"])
+    before = g.node("Mul", g.input("estimate_1", (1, 8), "INT32"), g.constant("minus", [-1]))
     difference = g.node("Add", "estimate", before)
     x = g.node("Im2Col", g.node("Reshape", window, g.constant("image", [1, 1, s.samples, 1], np.int64)),
                domain="qonnx.custom_op.general", stride=[1, 2], kernel_size=[1, 8], input_shape=f"(1,1,{s.samples},1)")
@@ -72,15 +70,15 @@ def encoder(s: Sizes, random):
     depth = ((s.samples - 8) // 2 + 1) * s.channels
     x = g.node("MatMul", x, g.constant("conv2", random.integers(-127, 128, (depth, s.features))))
     both = g.node("Concat", x, difference, axis=1)
-    rows = np.concatenate([_line(random, s.features, 255, 40000), _line(random, 4, 255, s.top // 3)])
+    rows = np.concatenate([_line(random, s.features, 255, 40000), _line(random, 8, 255, s.top)])
     y = g.threshold(both, rows, -128)
-    g.node("Reshape", y, g.constant("step", [1, 1, s.features + 4], np.int64), outputs=["features"])
+    g.node("Reshape", y, g.constant("step", [1, 1, s.features + 8], np.int64), outputs=["features"])
     return g.model("features", "estimate")
 
 
 def cell(s: Sizes, random):
     """features_t [1, C], hidden and cell [1, H] -> hidden_next, cell_next."""
-    g, width = Graph(), s.features + 4
+    g, width = Graph(), s.features + 8
     both = g.node("Concat", g.input("features_t", (1, width)), g.input("hidden", (1, s.hidden)), axis=1)
     gates = g.node("MatMul", both, g.constant("w", random.integers(-127, 128, (width + s.hidden, 2 * s.hidden))))
     new, forget = g.node("Split", gates, g.constant("split", [s.hidden, s.hidden], np.int64), outputs=2, axis=1)
@@ -93,9 +91,10 @@ def cell(s: Sizes, random):
 
 
 def head(s: Sizes, random):
-    """hidden [1, H], estimate, sum, count [1, 4] -> correction, sum_next, count_next [1, 4]."""
+    """hidden [1, H], estimate, sum [1, 8], count [1, 4] -> correction, sum_next, count_next."""
     g = Graph()
-    hidden, wide = g.input("hidden", (1, s.hidden)), [g.input(name, (1, 4), "INT32") for name in ("estimate", "sum", "count")]
+    hidden = g.input("hidden", (1, s.hidden))
+    estimate, total, count = (g.input(name, (1, size), "INT32") for name, size in (("estimate", 8), ("sum", 8), ("count", 4)))
     corrections, keeps, turns = [], [], []
     for k in range(4):
         y = g.node("MatMul", hidden, g.constant(f"in{k}", random.integers(-127, 128, (s.hidden, s.width))))
@@ -106,8 +105,9 @@ def head(s: Sizes, random):
         turns.append([100 * weights.sum() - 3000])  # about half of all levels: sums are kept now, started anew then
     g.node("Concat", *corrections, axis=1, outputs=["correction"])
     keep = g.threshold(g.node("Concat", *keeps, axis=1), turns)
-    g.node("Add", g.node("Mul", keep, wide[1]), wide[0], outputs=["sum_next"])
-    g.node("Add", g.node("Mul", keep, wide[2]), g.constant("one", [1]), outputs=["count_next"])
+    both = g.node("Concat", keep, keep, axis=1)
+    g.node("Add", g.node("Mul", both, total), estimate, outputs=["sum_next"])
+    g.node("Add", g.node("Mul", keep, count), g.constant("one", [1]), outputs=["count_next"])
     return g.model("correction", "sum_next", "count_next")
 
 
@@ -118,9 +118,10 @@ def models_of(s: Sizes) -> dict:
 
 def interface_of(s: Sizes) -> dict:
     """Roles, ranges and scales, as interface.json has them."""
-    step, corrections = 2.0 ** -(s.levels + 1), [3.1e-7, 2.2e-7, 1.7e-7, 0.9e-7]
-    wide = {name: {"datatype": "UINT24", "range": [0, top], "scale": scale} for name, top, scale in
-            (("estimate_1", s.top, step), ("estimate", s.top, step), ("sum", s.most * s.top, step), ("count", s.most, 1.0))}
+    step, corrections = 2.0 ** (1 - s.levels), [3.1e-7, 2.2e-7, 1.7e-7, 0.9e-7]
+    wide = {name: {"datatype": "INT24", "range": [-top, top], "scale": step} for name, top in
+            (("estimate_1", s.top), ("estimate", s.top), ("sum", s.most * s.top))}
+    wide["count"] = {"datatype": "UINT7", "range": [0, s.most], "scale": 1.0}
     window = {"datatype": f"INT{s.window_bits}", "range": [-s.largest, s.largest], "scale": 2.0 ** (1 - s.window_bits)}
     return {
         "sequence": {"length": s.steps, "encoder": "subcnn", "cell": "sublstm", "head": "submlp", "steps": {"features_t": "features"},
@@ -140,20 +141,20 @@ def interface_of(s: Sizes) -> dict:
 def settled(s: Sizes, state: dict, shift: int) -> dict:
     """The states before a window whose gain is 2^shift times that of the last, one Python integer at a time."""
     def at(value: int) -> int:
-        return value << -shift if shift < 0 else (value + (1 << shift >> 1)) >> shift
+        return -value << -shift if shift < 0 else (-value + (1 << shift >> 1)) >> shift
 
     counts = [int(count) for count in state["count"][0]]
-    sums = [min(at(int(v)), count * s.top) for v, count in zip(state["sum"][0], counts)]
-    sums = [v + 1 >> 1 if count == s.most else v for v, count in zip(sums, counts)]
+    sums = [max(min(at(int(v)), count * s.top), -count * s.top) for v, count in zip(state["sum"][0], counts * 2)]
+    sums = [v + 1 >> 1 if count == s.most else v for v, count in zip(sums, counts * 2)]
     counts = [s.most // 2 if count == s.most else count for count in counts]
-    estimates = [min(at(int(v)), s.top) for v in state["estimate_1"][0]]
+    estimates = [max(min(at(int(v)), s.top), -s.top) for v in state["estimate_1"][0]]
     return {**state, "sum": np.array([sums]), "count": np.array([counts]), "estimate_1": np.array([estimates])}
 
 
 def run_record(s: Sizes, models: dict, windows: np.ndarray, exponents: np.ndarray) -> dict[str, np.ndarray]:
     """Every boundary [L, ...] of one record: windows [L, S] with their exponents."""
     state = {name: np.zeros((1, size), np.int64) for name, size in
-             (("hidden", s.hidden), ("cell", s.hidden), ("estimate_1", 4), ("sum", 4), ("count", 4))}  # fmt: skip
+             (("hidden", s.hidden), ("cell", s.hidden), ("estimate_1", 8), ("sum", 8), ("count", 4))}  # fmt: skip
     found, before = [], exponents[0]
     for window, exponent in zip(windows, exponents):
         state, before = settled(s, state, int(exponent) - int(before)), exponent
@@ -191,7 +192,8 @@ def golden_of(s: Sizes, models: dict, count: int, real: np.ndarray | None = None
     rows = [run_record(s, models, *record) for record in zip(ints.astype(np.int64), exponents)]
     found = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
     scales = interface_of(s)["parts"]["submlp"]["outputs"]
-    mean = scales["sum_next"]["scale"] * found["sum_next"] / found["count_next"]
+    sizes = np.hypot(found["sum_next"][..., :4], found["sum_next"][..., 4:])
+    mean = scales["sum_next"]["scale"] * sizes / found["count_next"]
     answer = mean + np.array(scales["correction"]["scale"]) * found["correction"]
     amplitudes = np.maximum(0, np.ldexp(answer, exponents.astype(int)[..., None])).astype(np.float32)
     return {"window": ints, "gain_exponent": exponents, **found, "real.waveform": real, "real.amplitudes": amplitudes}

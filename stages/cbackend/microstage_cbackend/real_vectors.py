@@ -58,4 +58,4 @@ def _of_steps(chain: SteppedChain, length: int) -> tuple[dict[str, int], dict[st
         return {}, {}
     ((_, waveform),), (window,) = chain.gain.inputs.items(), chain.own
     answer = chain.gain.outputs.get(chain.mean.name, chain.mean.name)
-    return {waveform: length * window.size}, {answer: length * chain.made[chain.mean.sum].size}
+    return {waveform: length * window.size}, {answer: length * chain.made[chain.mean.count].size}

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "ms_root.h"
+
 /* The pattern of a float's bits without its sign: patterns are in the order of the numbers' sizes. */
 static inline uint32_t ms_size_of(float value)
 {
@@ -55,6 +57,16 @@ static inline int32_t ms_level(float value, int32_t limit)
         return whole + 1;
     }
     return rest < -0.5f || (rest == -0.5f && whole % 2) ? whole - 1 : whole;
+}
+
+/* The size of a phasor of integers, to one unit of float64: Newton's step from a root of 31 bits. */
+static inline double ms_size(int32_t real, int32_t imaginary)
+{
+    const int64_t square = (int64_t)real * real + (int64_t)imaginary * imaginary;
+    int32_t places;
+    const uint32_t whole = ms_root((uint64_t)square, &places);
+    const double root = (double)whole * (double)ms_power_of_two(-places);
+    return square ? 0.5 * (root + (double)square / root) : 0;
 }
 
 #endif

@@ -4,16 +4,16 @@
 
 #include <stdint.h>
 
-enum { MS_FURTHEST = 32 }; /* places, behind which nothing is left of 31 bits, or they are beyond every `most` */
+enum { MS_FURTHEST = 31 }; /* places: nothing is left of 31 bits one further down, or they are beyond every `most` */
 
-/* floor(value / 2^shift + 1/2), at most `most`. */
-static inline int32_t ms_rescaled(int32_t value, int32_t shift, int64_t most)
+/* floor(value / 2^shift + 1/2) of a value of 32 bits, held to -most..most. */
+static inline int64_t ms_rescaled(int64_t value, int32_t shift, int64_t most)
 {
-    const int32_t down = shift < 0 ? 0 : shift > MS_FURTHEST ? MS_FURTHEST : shift;
+    const int32_t down = shift < 0 ? 0 : shift > MS_FURTHEST + 1 ? MS_FURTHEST + 1 : shift;
     const int32_t up = shift > 0 ? 0 : shift < -MS_FURTHEST ? MS_FURTHEST : -shift;
     const int64_t half = ((int64_t)1 << down) >> 1;
     const int64_t found = (value * ((int64_t)1 << up) + half) >> down;
-    return (int32_t)(found < most ? found : most);
+    return found > most ? most : found < -most ? -most : found;
 }
 
 #endif

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "ms_root.h"
+
 /* The smallest exponent of a power of two that no sample exceeds; `lowest` of a window of zeros. */
 static inline int32_t ms_whole_exponent_of(const int16_t *samples, int32_t count, int32_t lowest)
 {
@@ -40,6 +42,16 @@ static inline int32_t ms_whole_answer(int64_t value, int32_t places)
     }
     const int64_t found = places > 0 ? (value + ((int64_t)1 << (places - 1))) >> places : value;
     return (int32_t)(found < INT32_MAX ? found : INT32_MAX);
+}
+
+/* The size of a phasor of integers over count, times 2^point, rounded down; 61 bits hold it. */
+static inline int64_t ms_whole_mean(int32_t real, int32_t imaginary, int32_t count, int32_t point)
+{
+    const int64_t square = (int64_t)real * real + (int64_t)imaginary * imaginary;
+    int32_t places;
+    const int64_t mean = ((int64_t)ms_root((uint64_t)square, &places) << 31) / count; /* times 2^(places + 31) */
+    const int32_t down = places + 31 - point;
+    return down >= 0 ? mean >> down : mean * ((int64_t)1 << -down);
 }
 
 #endif

@@ -94,10 +94,19 @@ def _check(chain: SteppedChain) -> None:
         given = chain.made[chain.carried[taken.name]]
         if taken.name not in held:
             check_types(given, taken)
-        elif min(given.low, taken.low) < 0 or taken.high >= 1 << 31:
+        elif taken.high >= 1 << 31 or taken.name in chain.settling.tops and taken.low > -taken.high:
             raise ModelError(
-                f"{taken.name} is in {taken.low}..{taken.high}, and {given.name}, that it is carried from, in"
-                f" {given.low}..{given.high}; states that follow a gain are from 0 to 2^31 - 1."
+                f"{taken.name} is in {taken.low}..{taken.high}; states that follow a gain are as far below zero as above, and have 32 bits."
             )
-    if chain.mean and chain.made[chain.mean.count].low < 1:
-        raise ModelError(f"{chain.mean.count}, which the answer is divided by, can be 0; let every step count one.")
+    if chain.mean:
+        _check_mean(chain, *(chain.made[name] for name in chain.mean.outputs))
+
+
+def _check_mean(chain: SteppedChain, total: Tensor, count: Tensor, correction: Tensor) -> None:
+    if count.low < 1:
+        raise ModelError(f"{chain.mean.count}, which the answer is divided by, can be {count.low}; let every step count one.")
+    if total.size != 2 * count.size or correction.size != count.size:
+        raise ModelError(
+            f"{chain.mean.name} is made of {total.size} values of {chain.mean.sum}, {count.size} of {chain.mean.count} and {correction.size} of"
+            f" {chain.mean.correction}; expected two of the first, a real and an imaginary part, for one of the others."
+        )

@@ -16,8 +16,8 @@ __all__ = ["UNIT", "Int16Api"]
 
 UNIT = 8
 "Places behind the point of an answer."
-_FINE = 36  # places of a mean before it is rounded: half a unit at the largest gain is 2^12 of its last
-_PRODUCT, _SUM, _SAMPLE = 62, 24, 15  # bits
+_FINE = 36  # places of a mean before it is rounded: a unit of an answer at the largest gain is 2^13 of its last
+_PRODUCT, _SUM, _SAMPLE = 61, 24, 15  # bits: of a product; of sums; of samples
 
 
 class Int16Api:
@@ -78,8 +78,8 @@ class Int16Api:
         lines = [
             f"/* {self.name} on int16 samples: gain and answer in integers, what is carried is what {self.name}_push has to the bit.",
             " *",
-            f" * An answer is in 1/{1 << UNIT} of a sample's unit, to the nearest integer, halves up, of what {self.name}_push answers less up to",
-            " * 2^-12 of that; it is at most 2^31 - 1.",
+            f" * An answer is in 1/{1 << UNIT} of a sample's unit, to the nearest integer, halves up, of what {self.name}_push answers less at most",
+            " * 1/128 of that; it is at most 2^31 - 1.",
             " */",
             f"#ifndef {guard}",
             f"#define {guard}",
@@ -129,7 +129,8 @@ class Int16Api:
             lines += [f"    static const int64_t factors[{len(factors)}] = {{{', '.join(map(str, factors))}}};"]
             lines += [f"    static const uint8_t places[{len(places)}] = {{{', '.join(map(str, places))}}};"]
         lines += [f"    for (int32_t i = 0; i < {self.real.values}; i++) {{"]
-        lines += [f"        const int64_t average = {total}[i] * ((int64_t)1 << {_FINE - self._point}) / {count}[i];"]
+        both = f"{total}[i], {total}[i + {self.real.values}]"
+        lines += [f"        const int64_t average = ms_whole_mean({both}, {count}[i], {_FINE - self._point});"]
         lines += [f"        const int64_t more = ({correction}[i] * (int64_t){factor}) >> {place};"]
         return [*lines, f"        answer[i] = ms_whole_answer(average + more, {_FINE - UNIT} - exponent);", "    }"]
 

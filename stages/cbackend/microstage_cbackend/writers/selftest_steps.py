@@ -144,7 +144,7 @@ static int test_int16(long vector)
             return 1 + (int)status;
         }}
         for (long k = 0; status == {upper}_OK && k < {values}; k++) {{
-            const double expected = (double)real[k] * {unit}, apart = expected - answer[k], most = 0.501 + expected / (1 << 24);
+            const double expected = (double)real[k] * {unit}, apart = expected - answer[k], most = 0.508 + expected / (1 << 24);
             compare(&tallies[{answers}], vector, n / {samples} * {values} + k, 1, apart <= most && -apart <= most);
         }}
 {states}    }}

@@ -80,22 +80,24 @@ class Stepping:
         return [*lines, "", self.step_signature(), "{", *self._step_body(), "}"]
 
     def _settle(self) -> list[str]:
-        """States at the gain of the window that comes; of a mean of many windows, half is forgotten."""
-        s, fields = self.chain.settling, self.fields
+        s, fields, states = self.chain.settling, self.fields, {t.name: t for t in self.chain.states}
         shift = f"gain_exponent - state->{_EXPONENT}"
-        lines = ["", f"static void {self.name}_settle({self.name}_state *state, int32_t gain_exponent)", "{"]
+        lines = ["", "/* Phasors half a turn on, at the gain of the window that comes; of a mean of many windows, half is forgotten. */"]
+        lines += [f"static void {self.name}_settle({self.name}_state *state, int32_t gain_exponent)", "{"]
         for name, top in s.tops.items():
-            t, field = next(t for t in self.chain.states if t.name == name), f"state->{fields[name]}[i]"
-            most = f"(int64_t)state->{fields[s.count]}[i] * {s.summand}" if name == s.sum else str(top)
+            t, field = states[name], f"state->{fields[name]}[i]"
+            most = f"(int64_t)state->{fields[s.count]}[i % {states[s.count].size}] * {s.summand}" if name == s.sum else str(top)
             lines += [f"    for (int32_t i = 0; i < {t.size}; i++) {{"]
-            lines += [f"        {field} = ({t.ctype})ms_rescaled({field}, {shift}, {most});", "    }"]
-        if s.count:
-            t, total = (next(t for t in self.chain.states if t.name == name) for name in (s.count, s.sum))
-            count, summed = f"state->{fields[s.count]}[i]", f"state->{fields[s.sum]}[i]"
-            lines += [f"    for (int32_t i = 0; i < {t.size}; i++) {{", f"        if ({count} >= {s.most}) {{"]
-            lines += [f"            {summed} = ({total.ctype})(((int64_t){summed} + 1) >> 1);", f"            {count} = {s.most >> 1};"]
-            lines += ["        }", "    }"]
-        return [*lines, "}"]
+            lines += [f"        {field} = ({t.ctype})ms_rescaled(-(int64_t){field}, {shift}, {most});", "    }"]
+        return [*lines, *(self._forget(states[s.count], states[s.sum]) if s.count else []), "}"]
+
+    def _forget(self, counted: Tensor, summed: Tensor) -> list[str]:
+        """A count that is full, and its sums, are halved."""
+        most, count, total = self.chain.settling.most, *(f"state->{self.fields[t.name]}" for t in (counted, summed))
+        lines = [f"    for (int32_t i = 0; i < {counted.size}; i++) {{", f"        if ({count}[i] >= {most}) {{"]
+        lines += [f"            for (int32_t k = i; k < {summed.size}; k += {counted.size}) {{"]
+        lines += [f"                {total}[k] = ({summed.ctype})(((int64_t){total}[k] + 1) >> 1);", "            }"]
+        return [*lines, f"            {count}[i] = {most >> 1};", "        }", "    }"]
 
     def _step_body(self) -> list[str]:
         name, gain = self.name, self.chain.gain

@@ -34,15 +34,15 @@ class StreamApi:
         names = Names(self.name)
         self.taken, self.given = names.fresh(self.waveform), names.fresh(self.answer)
         inside = Names(self.name)
-        for own in ("samples", "answer", "state", "exponent", "factor", "window", "average", "more", "factors", "places"):
+        for own in ("samples", "answer", "state", "exponent", "factor", "window", "size", "average", "more", "factors", "places"):
             inside.fresh(own)
         self.outputs = {n: inside.fresh(n) for n, _ in self.chain.outputs}
         facts = self.model.facts_of_ends()
         self.scales = {n: facts.get(n, {}).get("scale") for n in (self.window.name, self.mean.sum, self.mean.correction)}
-        if None in self.scales.values() or self.window.low != -self.window.high or not _is_power(self.scales[self.window.name]):
+        if None in self.scales.values() or isinstance(self.scales[self.mean.sum], list) or self.window.low != -self.window.high or not _is_power(self.scales[self.window.name]):
             raise ModelError(
                 f"{self.window.name} is in {self.window.low}..{self.window.high}, and the scales are {self.scales}; expected a window as far"
-                " below zero as above at a power of two, and scales of sum and correction."
+                " below zero as above at a power of two, one scale of sum, and scales of correction."
             )
 
     @property
@@ -53,7 +53,7 @@ class StreamApi:
     @property
     def values(self) -> int:
         """Of an answer."""
-        return self.chain.made[self.mean.sum].size
+        return self.chain.made[self.mean.count].size
 
     @property
     def samples(self) -> int:
@@ -114,8 +114,8 @@ class StreamApi:
             f"/* {self.name} on real samples, in any unit, in which the answers are too.",
             " *",
             f" * Each window of {size} samples is brought to full scale by the smallest power of two that no sample exceeds, from 2^{low} to",
-            f" * 2^{high}. The answer to it, in float64, is max(0, gain * (sum / count + correction)): {self.mean.sum} times {scales[self.mean.sum]} over",
-            f" * {self.mean.count}, {self.mean.correction} times {scales[self.mean.correction]}.",
+            f" * 2^{high}. The answer to it, in float64, is max(0, gain * (size / count + correction)): the size of phasor {self.mean.sum}, times",
+            f" * {scales[self.mean.sum]}, over {self.mean.count}, and {self.mean.correction} times {scales[self.mean.correction]}.",
             " */",
             f"#ifndef {guard}",
             f"#define {guard}",
@@ -160,11 +160,11 @@ class StreamApi:
     def _mean(self) -> list[str]:
         """Each statement rounds once: none is contracted with another."""
         total, correction, count = (self.outputs[n] for n in (self.mean.sum, self.mean.correction, self.mean.count))
-        (scale, first), (factor, second) = (
-            each(f"scale_of_{self.outputs[n]}", self.chain.made[n], self.scales[n]) for n in (self.mean.sum, self.mean.correction)
-        )
-        lines = [*first, *second, f"    for (int32_t i = 0; i < {self.values}; i++) {{"]
-        lines += [f"        const double average = {scale} * {total}[i] / {count}[i];", f"        const double more = {factor} * {correction}[i];"]
+        factor, tables = each("factors", self.chain.made[self.mean.correction], self.scales[self.mean.correction])
+        lines = [*tables, f"    for (int32_t i = 0; i < {self.values}; i++) {{"]
+        lines += [f"        const double size = ms_size({total}[i], {total}[i + {self.values}]);"]
+        lines += [f"        const double average = {self.scales[self.mean.sum]!r} * size / {count}[i];"]
+        lines += [f"        const double more = {factor} * {correction}[i];"]
         lines += ["        const double value = (average + more) * (double)ms_power_of_two(exponent);"]
         return [*lines, "        answer[i] = value > 0 ? (float)value : 0;", "    }"]
 
