@@ -26,6 +26,7 @@ EXPONENT = "gain_exponent"  # in golden vectors: what the integers of a window w
 Shapes = Mapping[str, tuple[int, ...]]
 _OF_NAMES = {"Mapping[str, str]": "names by name", "tuple[str, ...]": "names"}
 _LONGEST, _LOWEST, _HIGHEST = 1 << 20, -100, 100  # steps; exponents that leave float32 room for answers
+_HIGHEST_CYCLE = 1 << 10  # samples
 _MOST = 1 << 12  # half cycles in a mean: sums stay below 2^31
 
 
@@ -149,12 +150,13 @@ class Gain:
     2^high, `exponents`, that no sample exceeds; a window beyond 2^high has no answer. `inputs` and `outputs`: {tensor
     of the graphs, or the answer that a `Mean` makes of them: what it is called in real numbers}. `scaled`: carried
     states that are multiples of the gain, too: phasors of odd harmonics, which change sign from one half cycle, a step,
-    to the next."""
+    to the next. `samples_per_cycle`: of the mains, that the waveform has; 0 where it is no such waveform."""
 
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
     exponents: tuple[int, int]
     scaled: tuple[str, ...] = ()
+    samples_per_cycle: int = 0
 
     @classmethod
     def read(cls, interface: Mapping[str, Any]) -> Gain | None:
@@ -172,6 +174,8 @@ class Gain:
                 "gain",
                 f"has {len(found.inputs)} inputs and {len(found.outputs)} outputs; expected one window, and an answer",
             )
+        if found.samples_per_cycle and (not 4 <= found.samples_per_cycle <= _HIGHEST_CYCLE or found.samples_per_cycle % 4):
+            raise wrong("gain", f"has {found.samples_per_cycle} samples a cycle; expected 4 to {_HIGHEST_CYCLE}, in fours, or none")
         mean = Mean.of(interface)
         for side in ("inputs", "outputs") if "parts" in interface else ():
             there = set(_tensors(interface, side)) | ({mean.name} if side == "outputs" and mean else set())
@@ -190,7 +194,7 @@ class Gain:
     def described(self) -> dict[str, Any]:
         """As `interface.json` has it."""
         said = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-        return {name: value for name, value in said.items() if value or name != "scaled"}
+        return {name: value for name, value in said.items() if value or name not in ("scaled", "samples_per_cycle")}
 
 
 @dataclass(frozen=True)

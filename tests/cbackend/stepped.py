@@ -127,7 +127,7 @@ def interface_of(s: Sizes) -> dict:
         "sequence": {"length": s.steps, "encoder": "subcnn", "cell": "sublstm", "head": "submlp", "steps": {"features_t": "features"},
                      "states": {"hidden": "hidden_next", "cell": "cell_next"}, "last": {"hidden": "hidden"}, "carried": CARRIED},
         "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": [-60, 60],
-                 "scaled": ["estimate_1", "sum"]},
+                 "scaled": ["estimate_1", "sum"], "samples_per_cycle": 2 * s.samples},
         "answer": {"name": "harmonics", "sum": "sum_next", "count": "count_next", "correction": "correction", "most": s.most},
         "parts": {
             "subcnn": {"inputs": {"window": window, "estimate_1": wide["estimate_1"]}, "outputs": {"estimate": {"scale": step}}},

@@ -9,6 +9,7 @@ from microstage.errors import ModelError
 from microstage_cbackend.real_vectors import RealVectors
 from microstage_cbackend.specialised_kernels import fast_files
 from microstage_cbackend.writers.api import Api
+from microstage_cbackend.writers.follow_api import FollowApi
 from microstage_cbackend.writers.int16_api import Int16Api
 from microstage_cbackend.writers.names import CPLUSPLUS, Names
 from microstage_cbackend.writers.quantising import each, shown
@@ -26,7 +27,7 @@ class StreamApi:
         self.possible = real is not None
         if self.possible:
             self._read(real)
-        self.int16 = Int16Api(self)
+        self.int16, self.follow = Int16Api(self), FollowApi(self)
 
     def _read(self, real: RealVectors) -> None:
         (self.waveform,), (self.answer,) = real.inputs, real.outputs
@@ -48,7 +49,7 @@ class StreamApi:
     @property
     def kinds(self) -> list[str]:
         """What headers of functions for samples are called behind the network's name."""
-        return [kind for kind, there in (("_float", self.possible), ("_int16", self.int16.possible)) if there]
+        return [kind for kind, there in (("_float", self.possible), ("_int16", self.int16.possible), ("_follow", self.follow.possible)) if there]
 
     @property
     def values(self) -> int:
@@ -72,7 +73,7 @@ class StreamApi:
     def prototypes(self) -> dict[str, list[str]]:
         """{header: its functions}, for the README."""
         own = [self._infer_signature(), self._reset_signature(), self._push_signature()] if self.possible else []
-        return {f"{self.name}_float.h": own} | self.int16.prototypes()
+        return {f"{self.name}_float.h": own} | self.int16.prototypes() | self.follow.prototypes()
 
     def reach(self) -> list[str]:
         """How large and how small the real values of a window may be, as the README says it."""
@@ -93,7 +94,7 @@ class StreamApi:
     def files(self) -> dict[str, str]:
         if not self.possible:
             return {}
-        return {f"{self.name}_float.h": self._header(), f"{self.name}_float.c": self._source()} | fast_files("ms_gain.h") | self.int16.files()
+        return {f"{self.name}_float.h": self._header(), f"{self.name}_float.c": self._source()} | fast_files("ms_gain.h") | self.int16.files() | self.follow.files()
 
     def _infer_signature(self) -> str:
         size = self.chain.steps * self.samples

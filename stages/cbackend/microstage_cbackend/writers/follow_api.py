@@ -1,0 +1,94 @@
+"""<model>_follow.h and .c: a waveform at any rate, brought to as many samples a cycle as the network takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from microstage_cbackend.specialised_kernels import fast_files
+from microstage_cbackend.writers.follow_table import follow_table
+from microstage_cbackend.writers.names import CPLUSPLUS
+from microstage_cbackend.writers.signatures import signature
+
+if TYPE_CHECKING:
+    from microstage_cbackend.writers.stream_api import StreamApi
+
+__all__ = ["FollowApi"]
+
+_ROOM = 2
+"Places between the largest sample and the largest that the network takes, for what overshoots between samples."
+_TABLE = "ms_follow_table.h"
+_FOLLOWER = (8, 640)
+"Alignment and bytes of ms_follower."
+
+
+class FollowApi:
+    """Text of the functions; `possible` where the interface says how many samples a cycle has."""
+
+    def __init__(self, real: StreamApi) -> None:
+        self.real, self.name, self.upper = real, real.name, real.upper
+        self.cycle = real.gain.samples_per_cycle if real.possible else 0
+        self.possible = self.cycle > 0
+
+    @property
+    def follower_bytes(self) -> int:
+        _, size = _FOLLOWER
+        return -(-(size + self.real.stream_bytes) // 8) * 8
+
+    def prototypes(self) -> dict[str, list[str]]:
+        """{header: its functions}, for the README."""
+        return {f"{self.name}_follow.h": [self._start_signature(), self._follow_signature()]} if self.possible else {}
+
+    def files(self) -> dict[str, str]:
+        if not self.possible:
+            return {}
+        own = {f"{self.name}_follow.h": self._header(), f"{self.name}_follow.c": self._source(), _TABLE: follow_table(self.cycle)}
+        return own | fast_files("ms_follow.h")
+
+    def _start_signature(self) -> str:
+        return signature(f"{self.name}_status", f"{self.name}_follow_start", [f"{self.name}_follower *follower", "float rate", "float nominal"])
+
+    def _follow_signature(self) -> str:
+        arguments = [f"const {self.name}_ctx *ctx", f"{self.name}_follower *follower", "float sample", f"float answer[{self.real.values}]"]
+        return signature(f"{self.name}_status", f"{self.name}_follow", arguments)
+
+    def _header(self) -> str:
+        guard, highest = f"{self.upper}_FOLLOW_H", self.real.gain.exponents[1] - _ROOM
+        lines = [
+            f"/* {self.name} on real samples that come at any rate, from 32 to 600 in a cycle: brought to {self.cycle} a cycle of the mains, whose",
+            " * frequency is followed, from a fourth below the nominal one to a third above it.",
+            " *",
+            " * It is found within four cycles. Beside samples that are exactly so many a cycle harmonics up to the seventh differ by 0.03 %,",
+            " * by 0.06 % while the frequency moves by 1 Hz a second. Answers come up to six samples later, or 4.8 of the network's.",
+            " */",
+            f"#ifndef {guard}",
+            f"#define {guard}",
+            "",
+            f'#include "{self.name}_float.h"',
+            '#include "ms_follower.h"',
+            "",
+            *CPLUSPLUS[0],
+            "",
+            f"/* A waveform as it comes, {self.follower_bytes} bytes; mains.frequency is what is found, in Hz. */",
+            f"typedef struct {{ ms_follower mains; {self.name}_stream stream; }} {self.name}_follower;",
+            "",
+            f"/* Begins a waveform of `rate` samples a second, of mains of nominally so many Hz; {self.upper}_OUT_OF_RANGE where these are fewer than",
+            " * 32 samples a cycle, or more than 600. */",
+            f"{self._start_signature()};",
+            f"/* Takes one sample. {self.upper}_OK: the answer to a half cycle, or what else a window is, has come; {self.upper}_WAITING: none yet.",
+            f" * A sample beyond 2^{highest}, infinite or no number, is refused, {self.upper}_OUT_OF_RANGE, and nothing changes: give another in its place. */",
+            f"{self._follow_signature()};",
+        ]
+        return "\n".join([*lines, "", *CPLUSPLUS[1], "", "#endif", ""])
+
+    def _source(self) -> str:
+        name, highest = self.name, self.real.gain.exponents[1] - _ROOM
+        lines = [f'#include "{name}_follow.h"', "", "#include <stddef.h>", "", '#include "ms_gain.h"', f'#include "{_TABLE}"', "", '#include "ms_follow.h"']
+        lines += ["", self._start_signature(), "{", "    if (!follower) {", f"        return {self.upper}_NULL;", "    }"]
+        lines += [f"    {name}_reset(&follower->stream);"]
+        lines += [f"    return ms_follow_start(&follower->mains, rate, nominal) ? {self.upper}_OK : {self.upper}_OUT_OF_RANGE;", "}"]
+        lines += ["", self._follow_signature(), "{", "    if (!ctx || !follower || !answer) {", f"        return {self.upper}_NULL;", "    }"]
+        lines += [f"    if (!ms_is_sample(sample, {highest}) || !(follower->mains.step > 0)) {{", f"        return {self.upper}_OUT_OF_RANGE;", "    }"]
+        lines += [f"    {name}_status status = {self.upper}_WAITING;", "    float at;", "", "    ms_follow_put(&follower->mains, sample);"]
+        lines += ["    while (ms_follow_next(&follower->mains, &at)) {", f"        const {name}_status found = {name}_push(ctx, &follower->stream, at, answer);"]
+        lines += [f"        status = found == {self.upper}_WAITING ? status : found;", "    }", "    return status;", "}", ""]
+        return "\n".join(lines)
