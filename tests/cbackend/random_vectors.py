@@ -13,7 +13,7 @@ from microstage.integer.sequence import integers, run_sequence
 from microstage.onnx_file import read_onnx
 from microstage_cbackend.generate import graphs_of
 from microstage_cbackend.program.ir import Tensor
-from microstage_cbackend.program.model import Model
+from microstage_cbackend.program.model import Model, SteppedChain
 
 __all__ = ["random_vectors"]
 
@@ -54,7 +54,8 @@ def _near(tensor: Tensor, known: np.ndarray, rows: int, random: np.random.Genera
 def _answers(model: Model, parts: Mapping[str, Interpreter], feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Every boundary of one part, or of whole sequences from states of zero."""
     if model.chain is not None:
-        return run_sequence(model.chain.sequence, parts, feeds)
+        settling = model.chain.settling if isinstance(model.chain, SteppedChain) else None
+        return run_sequence(model.chain.sequence, parts, feeds, settling=settling)
     (interpreter,) = parts.values()
     fed = {name: feeds[name].reshape(-1, *shape[1:]) for name, shape in interpreter.shapes.items()}
     return {name: integers(value) for name, value in interpreter.run(fed).items()}

@@ -53,7 +53,7 @@ def encoder(s: Sizes, random):
     """window [1, 1, S], estimate_1 [1, 8] -> features [1, 1, C], estimate [1, 8]: phasors, real parts first."""
     g = Graph()
     window = g.input("window", (1, 1, s.samples), f"INT{s.window_bits}")
-    flat = g.node("Reshape", window, g.constant("flat", [1, s.samples], np.int64))
+    flat = g.node("Reshape", window, g.constant("flat", [-1, s.samples], np.int64))
     turns = [np.exp(1j * np.pi * order * np.arange(s.samples) / s.samples) for order in HARMONICS]
     kernels = np.rint(127 * np.concatenate([np.real(turns), np.imag(turns)]))
     sums = g.node("MatMul", flat, g.constant("wired", kernels.T))
@@ -62,17 +62,17 @@ def encoder(s: Sizes, random):
     g.threshold(sums, levels[None], -(2 ** (s.levels - 1)), output=["estimate"])
     before = g.node("Mul", g.input("estimate_1", (1, 8), "INT32"), g.constant("minus", [-1]))
     difference = g.node("Add", "estimate", before)
-    x = g.node("Im2Col", g.node("Reshape", window, g.constant("image", [1, 1, s.samples, 1], np.int64)),
-               domain="qonnx.custom_op.general", stride=[1, 2], kernel_size=[1, 8], input_shape=f"(1,1,{s.samples},1)")
+    x = g.node("Im2Col", g.node("Reshape", window, g.constant("image", [-1, 1, s.samples, 1], np.int64)),
+               domain="qonnx.custom_op.general", stride=[1, 4], kernel_size=[1, 8], input_shape=f"(1,1,{s.samples},1)")
     x = g.node("MatMul", x, g.constant("conv1", random.integers(-127, 128, (8, s.channels))))
     x = g.threshold(x, _line(random, s.channels, 255, 300 * s.largest), layout="NHWC")
     x = g.node("Flatten", x)
-    depth = ((s.samples - 8) // 2 + 1) * s.channels
+    depth = ((s.samples - 8) // 4 + 1) * s.channels
     x = g.node("MatMul", x, g.constant("conv2", random.integers(-127, 128, (depth, s.features))))
     both = g.node("Concat", x, difference, axis=1)
     rows = np.concatenate([_line(random, s.features, 255, 40000), _line(random, 8, 255, s.top)])
     y = g.threshold(both, rows, -128)
-    g.node("Reshape", y, g.constant("step", [1, 1, s.features + 8], np.int64), outputs=["features"])
+    g.node("Reshape", y, g.constant("step", [-1, 1, s.features + 8], np.int64), outputs=["features"])
     return g.model("features", "estimate")
 
 
@@ -131,7 +131,7 @@ def interface_of(s: Sizes) -> dict:
         "answer": {"name": "harmonics", "sum": "sum_next", "count": "count_next", "correction": "correction", "most": s.most},
         "parts": {
             "subcnn": {"inputs": {"window": window, "estimate_1": wide["estimate_1"]}, "outputs": {"estimate": {"scale": step}}},
-            "sublstm": {},
+            "sublstm": {"inputs": {}, "outputs": {}},
             "submlp": {"inputs": {name: wide[name] for name in ("estimate", "sum", "count")},
                        "outputs": {"correction": {"scale": corrections}, "sum_next": {"scale": step}, "count_next": {"scale": 1.0}}},
         },

@@ -3,6 +3,7 @@
 import pytest
 from drawn import write_network
 from networks import harmonic_artefact
+from stepped import stepped_artefact
 
 from microstage import golden
 from microstage.benchmarks.drawing import Drawing
@@ -30,12 +31,12 @@ def small_binary():
 
 
 def written(name, folder):
-    if name == "harmonic":
-        return harmonic_artefact(folder)
+    if name in ("harmonic", "stepped"):
+        return harmonic_artefact(folder) if name == "harmonic" else stepped_artefact(folder)
     return write_network(small_binary() if name == "binary" else network_named(name), folder)
 
 
-@pytest.fixture(scope="module", params=["harmonic", "drawn-kws-w3a3", "binary", "drawn-resnet8", "drawn-ds-cnn"])
+@pytest.fixture(scope="module", params=["harmonic", "stepped", "drawn-kws-w3a3", "binary", "drawn-resnet8", "drawn-ds-cnn"])
 def network(request, tmp_path_factory):
     """(folder of C, values per boundary, shapes) of one network, on a few golden vectors."""
     source, out = written(request.param, tmp_path_factory.mktemp("in")), tmp_path_factory.mktemp("out")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from graphs import QONNX, Graph, single
 from networks import harmonic_artefact
+from stepped import stepped_artefact
 
 from microstage import golden
 from microstage_cbackend.generate import files_of, read_model
@@ -15,6 +16,9 @@ from microstage_cbackend.golden import make_plan
 
 STEPS = 3
 FLAGS = ["-std=c99", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+_KEPT = ("_stream", "_stream_int16", "_follower")
+"Structures that are what functions left of them, from zeros on."
+_STRUCTURES = ("_state", *_KEPT)
 FILLS = "fill_least fill_most fill_halves fill_turns fill_noise".split()
 
 _MAIN = """#include <stdint.h>
@@ -92,10 +96,12 @@ def cases():
     yield "bits", g, [g.threshold(x, random.integers(-3, 4, (70, 1)), layout="NHWC")]
 
 
-@pytest.fixture(params=["harmonic", *(name for name, *_ in cases())])
+@pytest.fixture(params=["harmonic", "stepped", *(name for name, *_ in cases())])
 def written(request, tmp_path):
     if request.param == "harmonic":
         source = harmonic_artefact(tmp_path / "in", vectors=2)
+    elif request.param == "stepped":
+        source = stepped_artefact(tmp_path / "in", count=2)
     else:
         source = next(single(tmp_path / "in", g, outputs) for name, g, outputs in cases() if name == request.param)
     model = read_model(source)
@@ -115,16 +121,17 @@ def calls(header: str) -> list[str]:
 
 
 def _call(function: str, arguments: list[str], sizes: dict[str, int]) -> str:
-    lines, given, made = [], [], []
-    for argument in arguments[1:]:
+    lines, made = [], []
+    given = ["&ctx"] if "_ctx " in arguments[0] else []
+    for argument in arguments[len(given) :]:
         kind, name, size = re.fullmatch(r"(?:const )?(\w+) \*?(\w+)(?:\[(\d+)\])?", argument).groups()
         if argument == "int32_t steps":
             given.append(str(STEPS))
         elif "*" in argument or size:
-            count = int(size or (1 if kind.endswith(("_state", "_stream")) else STEPS * sizes[name]))
+            count = int(size or (1 if kind.endswith(_STRUCTURES) else STEPS * sizes[name]))
             fill = (
                 "memset(%s, 0, n)"
-                if kind.endswith("_stream")
+                if kind.endswith(_KEPT)
                 else f"fills[f](%s, n, {'1' if count == 1 else f'sizeof({kind})'})"
             )
             lines += [f"{kind} *{name} = malloc({count} * sizeof({kind}));"]
@@ -133,7 +140,7 @@ def _call(function: str, arguments: list[str], sizes: dict[str, int]) -> str:
         else:  # a sample
             lines += [f"{kind} {name}; fills[f]((void *)&{name}, sizeof {name}, sizeof {name});"]
             given.append(name)
-    lines += [f"if ({function}(&ctx, {', '.join(given)}) < 4) called++;", *(f"free({name});" for name in made)]
+    lines += [f"if ({function}({', '.join(given)}) < 4) called++;", *(f"free({name});" for name in made)]
     return "        {\n" + "\n".join(f"            {line}" for line in lines) + "\n        }"
 
 

@@ -16,6 +16,7 @@ from microstage.benchmarks.compiling import compile_library
 from microstage.benchmarks.ends import End
 from microstage.c_names import Names
 from microstage.errors import ArtefactError
+from microstage.roles import EXPONENT
 
 __all__ = [
     "VARIANTS",
@@ -102,7 +103,8 @@ def declaration(folder: Path, function: str = "infer") -> Declared:
 def _arguments(text: str, side: str, interface: Mapping[str, Any], model: str) -> tuple[Argument, ...]:
     """Those that are constant are inputs; interface.json knows an argument by the name in the graph.
     """
-    facts: dict[str, dict[str, Any]] = {}
+    gain, carried = interface.get("gain"), interface.get("sequence", {}).get("carried")
+    facts: dict[str, dict[str, Any]] = {EXPONENT: {"range": gain["exponents"]}} if carried and side == "inputs" else {}
     for part in interface.get("parts", {}).values():
         called = Names(model).arguments([*part["inputs"]], [*part["outputs"]])[side == "outputs"]
         facts |= {own: {"name": name, **part[side][name]} for own, name in zip(called, part[side])}

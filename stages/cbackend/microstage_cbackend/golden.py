@@ -50,6 +50,13 @@ class Plan:
     "What the functions on sound are compared on."
     length: int = 1
     "Steps that each vector has, where all parts run at every step."
+    steps: int = 1
+    "Those of them that one answer takes."
+
+    def at_ends(self, name: str, size: int, output: bool) -> np.ndarray:
+        """What `size` values [vectors, size] of an end of the whole network are, where it answers once."""
+        start = (self.steps - 1) * size if output else 0
+        return self.boundaries[name].reshape(self.vectors, -1)[:, start : start + size]
 
     def sizes(self) -> dict[str, int]:
         """Values per vector of each boundary."""
@@ -90,8 +97,9 @@ def make_plan(model: Model, golden: dict[str, np.ndarray]) -> Plan:
 
     Raises `ArtefactError` where a boundary is missing, `VerificationError` where one leaves its tensor's range.
     """
-    length = 1
+    length = steps = 1
     if isinstance(model.chain, SteppedChain):
+        steps = model.chain.steps
         golden, length = _with_states(model.chain, golden)
         checks = [_stepped_check(part, golden, model.chain, length) for part in model.chain.parts]
     else:
@@ -104,7 +112,7 @@ def make_plan(model: Model, golden: dict[str, np.ndarray]) -> Plan:
     if len(counts) != 1 or counts.pop() == 0:
         raise ArtefactError("golden.npz holds no vectors, or boundaries of different counts; run the stage before again.")
     _check_ranges(checks, boundaries)
-    return Plan(len(next(iter(boundaries.values()))), boundaries, checks, real, sounds(model), length)
+    return Plan(len(next(iter(boundaries.values()))), boundaries, checks, real, sounds(model), length, steps)
 
 
 def _with_states(chain: SteppedChain, golden: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], int]:

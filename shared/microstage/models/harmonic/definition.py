@@ -33,7 +33,7 @@ _ROLES = {
     "units": {"window": _UNIT, "harmonics": _UNIT},
     "gain": {
         "inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": list(EXPONENTS),
-        "scaled": ["estimate_1", "sum"],
+        "scaled": ["estimate_1", "sum"], "samples_per_cycle": SAMPLES_PER_CYCLE,
     },
     "carried": _CARRIED,
     "answer": {"name": "harmonics", "sum": "sum_next", "count": "count_next", "correction": "correction", "most": MOST},

@@ -129,7 +129,7 @@ def _golden(program: Program, plan: Plan) -> str:
     count = max(1, min(_VECTORS, plan.vectors, _BYTES // each))
     lines = ["/* Golden vectors: what goes in, and what the reference answers. */", "#include <stdint.h>", "", f"enum {{ VECTORS = {count} }};"]
     for side, n, name, t in ends:
-        lines += _array(f"{side}_{n}", name, t, plan.boundaries[name][:count])
+        lines += _array(f"{side}_{n}", name, t, plan.at_ends(name, t.size, side == "output")[:count])
     if plan.sounds is not None:
         lines += ["", f"static const int16_t sound[{plan.sounds.pcm.shape[1]}] = {{", *rows(plan.sounds.pcm[-1]), "};"]
         for n, (name, t) in enumerate(outputs):
@@ -139,4 +139,4 @@ def _golden(program: Program, plan: Plan) -> str:
 
 def _array(variable: str, name: str, t: Tensor, values: np.ndarray) -> list[str]:
     start = f"static const {t.ctype} {variable}[VECTORS][{t.size}] = {{ /* {quoted(name)} */"
-    return ["", start, *(line for row in values.reshape(len(values), -1) for line in ["    {", *rows(row), "    },"]), "};"]
+    return ["", start, *(line for row in values for line in ["    {", *rows(row), "    },"]), "};"]
