@@ -140,7 +140,8 @@ def test_a_sample_that_is_refused_changes_nothing_and_no_pointer_may_be_null(lib
 A, PHASES = np.array([100, 30, 20, 15.0]), np.array([2.7, 0.6, 0.2, -1.0])
 DFT = np.exp(-2j * np.pi * np.outer(np.arange(32), HARMONICS) / 64) / 16
 RATES = [(50, 2000, 50.3, 0), (50, 30000, 45, 0), (60, 2000, 65, 0), (60, 12800, 61, -1), (50, 4000, 48, 1), (50, 4000, 65, 0)]
-DRIVER = """#include "ms_follow_table.h"
+DRIVER = """#include "tiny_follow.h"
+#include "tiny_follow_table.h"
 #include "ms_follow.h"
 static ms_follower f;
 long follow(float rate, float nominal, const float *x, long n, float *y)

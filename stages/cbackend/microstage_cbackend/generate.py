@@ -82,7 +82,7 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
     sources = sorted(name for name in library if name.endswith(".c"))
     versions = dispatch(program)
     chosen = sorted(name for name in versions if name.endswith(".c"))
-    inside = {f"{model.name}_{what}.h" for what in ("kernels", "weights")}
+    inside = {f"{model.name}_{what}.h" for what in ("kernels", "weights", "follow_table")}
     headers = sorted(name for name in library if name.startswith(model.name) and name.endswith(".h") and name not in inside)
     texts = library | {
         "test/selftest.c": selftest(model, plan, real, sound),

@@ -6,15 +6,13 @@
  * Each cycle's phase against the one before says the frequency, of which the median of the last five is taken: a jump of the
  * phase moves it not at all. What is left of the phase is drawn back slowly. A cycle without a fundamental moves nothing.
  *
- * ms_follow_table.h, which is written for a number of samples a cycle, is included first.
+ * ms_follower.h, and tables that are written for a number of samples a cycle, are included first.
  */
 #ifndef MS_FOLLOW_H
 #define MS_FOLLOW_H
 
 #include <stdint.h>
 #include <string.h>
-
-#include "ms_follower.h"
 
 static const double ms_turn = 6.283185307179586;
 

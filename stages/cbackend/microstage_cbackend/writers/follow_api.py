@@ -16,7 +16,6 @@ __all__ = ["FollowApi"]
 
 _ROOM = 2
 "Places between the largest sample and the largest that the network takes, for what overshoots between samples."
-_TABLE = "ms_follow_table.h"
 _FOLLOWER = (8, 640)
 "Alignment and bytes of ms_follower."
 
@@ -41,8 +40,8 @@ class FollowApi:
     def files(self) -> dict[str, str]:
         if not self.possible:
             return {}
-        own = {f"{self.name}_follow.h": self._header(), f"{self.name}_follow.c": self._source(), _TABLE: follow_table(self.cycle)}
-        return own | fast_files("ms_follow.h")
+        own = {f"{self.name}_follow.h": self._header(), f"{self.name}_follow.c": self._source()}
+        return own | {f"{self.name}_follow_table.h": follow_table(self.name, self.cycle)} | fast_files("ms_follow.h")
 
     def _start_signature(self) -> str:
         return signature(f"{self.name}_status", f"{self.name}_follow_start", [f"{self.name}_follower *follower", "float rate", "float nominal"])
@@ -64,7 +63,8 @@ class FollowApi:
             f"#define {guard}",
             "",
             f'#include "{self.name}_float.h"',
-            '#include "ms_follower.h"',
+            "",
+            *fast_files("ms_follower.h")["ms_follower.h"].rstrip().splitlines(),
             "",
             *CPLUSPLUS[0],
             "",
@@ -82,7 +82,7 @@ class FollowApi:
 
     def _source(self) -> str:
         name, highest = self.name, self.real.gain.exponents[1] - _ROOM
-        lines = [f'#include "{name}_follow.h"', "", "#include <stddef.h>", "", '#include "ms_gain.h"', f'#include "{_TABLE}"', "", '#include "ms_follow.h"']
+        lines = [f'#include "{name}_follow.h"', "", "#include <stddef.h>", "", '#include "ms_gain.h"', f'#include "{name}_follow_table.h"', "", '#include "ms_follow.h"']
         lines += ["", self._start_signature(), "{", "    if (!follower) {", f"        return {self.upper}_NULL;", "    }"]
         lines += [f"    {name}_reset(&follower->stream);"]
         lines += [f"    return ms_follow_start(&follower->mains, rate, nominal) ? {self.upper}_OK : {self.upper}_OUT_OF_RANGE;", "}"]
