@@ -134,6 +134,14 @@ HAPPENINGS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("place", range(8))
+def test_a_step_is_found_at_any_place_of_the_cycle_and_in_noise(place):
+    at = 0.5 + place / 400
+    noise = np.random.Generator(np.random.PCG64(place)).normal(0, 1, TIME.shape)
+    ((kind, first, last),) = happened(PURE * np.where(TIME > at, 0.5, 1) + noise)
+    assert kind == "step" and first <= at <= last and last - first < 0.04
+
+
 @pytest.mark.parametrize("what", HAPPENINGS)
 def test_events_are_found_where_they_are(what):
     samples, unit, expected = HAPPENINGS[what]

@@ -125,10 +125,12 @@ def _steps(cycles: _Cycles) -> Iterator[Event]:
     behind = np.array([np.median(level[k + 1 : k + 1 + _SIDE]) for k in places])
     height = np.zeros(count)
     height[_SIDE : count - _SIDE] = np.nan_to_num(np.abs(behind - before))
+    jump = np.zeros(count)
+    jump[1:-1] = np.nan_to_num(np.abs(level[2:] - level[:-2]))
     for first, last in _runs(height, _STEP, _STEP):
-        k = first + int(np.argmax(height[first:last]))
+        k = first + int(np.argmax(jump[first:last]))
         old, new = before[k - _SIDE], behind[k - _SIDE]
-        if abs(level[min(k + 1, count - 1)] - level[k - 1]) >= _AT_ONCE * height[k]:
+        if jump[k] >= _AT_ONCE * height[first:last].max():
             yield cycles.event("step", k - 1, k + 2, f"from {100 * old:.0f} % to {100 * new:.0f} %")
 
 
