@@ -3,7 +3,6 @@
 import json
 import struct
 from contextlib import nullcontext
-from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -11,7 +10,6 @@ import numpy as np
 from microstage.estimation.__main__ import run
 from microstage.stage import stage_main
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "qcdq"
 RATE = 6400
 ORDERS = (1, 3, 5, 7)
 
@@ -48,12 +46,9 @@ def _text(rows):
 class Estimated:
     """What an estimation of `path` left: exit `code`, `summary`, `rows` {channel: values [n, 13]}, the `files`."""
 
-    def __init__(self, path, channel="", frequency=0, networks=("current", "voltage"), folder=FIXTURE, pictures=False):
-        at = path.with_suffix(".estimated")
-        words = [
-            f"--in={name}={place}"
-            for name, place in [("recording", path.parent), *((kind, folder) for kind in networks)]
-        ]
+    def __init__(self, path, networks, channel="", frequency=0, pictures=False):
+        at, folders = path.with_suffix(".estimated"), {"recording": path.parent, **networks}
+        words = [f"--in={name}={place}" for name, place in folders.items()]
         asked = {"file": path.name, "channel": channel, "frequency": frequency}
         words += [f"--set={name}={json.dumps(value)}" for name, value in asked.items()]
         drawn = nullcontext() if pictures else patch("microstage.estimation.__main__.draw")  # which takes longest

@@ -1,5 +1,8 @@
 """A recording estimated: every channel at one frequency, by a network that goes on from step to step; events; what is shown of it."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from mean_network import written
@@ -17,11 +20,12 @@ from microstage.signals import half_cycle_dft
 AMPLITUDES = (40.0, 6.0, 3.0, 1.5)
 MAINS = 50.2
 TIME = np.arange(RATE) / RATE
+READY = Path(__file__).parents[2] / "stages" / "qcdq" / "ready"
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory):
-    return written(tmp_path_factory.mktemp("network") / "mean")
+    return dict.fromkeys(("current", "voltage"), written(tmp_path_factory.mktemp("network") / "mean"))
 
 
 def three_phases():
@@ -35,7 +39,7 @@ def three_phases():
 def test_every_channel_of_a_record_is_estimated_at_its_one_frequency_and_nothing_is_left_out_unsaid(
     tmp_path, network, capsys
 ):
-    found = Estimated(combined(tmp_path / "x.cff", three_phases()), folder=network)
+    found = Estimated(combined(tmp_path / "x.cff", three_phases()), network)
     said = found.summary["channels"]
     assert set(said) == {"VA", "VB", "VC", "I/A", "I/B", "I/C", "IN"} and found.summary["nominal"] == 50
     assert {channel["mains"] for channel in said.values()} == {found.summary["mains"]}
@@ -64,7 +68,7 @@ def test_a_network_goes_on_through_the_record_and_begins_anew_behind_a_gap(tmp_p
     noisy[3000] = np.nan
     path = tmp_path / "x.csv"
     path.write_text("Time (s),Current (A)\n" + "".join(f"{t:.8f},{v:.6f}\n" for t, v in zip(TIME, noisy)))
-    found = Estimated(path, folder=network)
+    found = Estimated(path, network)
     rows, hole = found.rows["Current"], 3000 / RATE
     assert (
         found.summary["channels"]["Current"]["missing_samples"] == 1
@@ -79,18 +83,18 @@ def test_a_network_goes_on_through_the_record_and_begins_anew_behind_a_gap(tmp_p
 
 def test_no_amplitude_is_negative(tmp_path):
     path = combined(tmp_path / "x.cff", {"IA": ("A", wave(TIME, MAINS, (40, 0, 0, 0)))})
-    rows = Estimated(path, folder=written(tmp_path / "low", correction=-0.3)).rows["IA"]
+    rows = Estimated(path, {"current": written(tmp_path / "low", correction=-0.3)}).rows["IA"]
     assert (rows[:, 2:5] == 0).all() and (rows[:, 1] > 15).all() and (rows[:, 1] < 25).all()
 
 
 def test_a_channel_of_a_kind_that_no_network_is_for_is_refused_and_the_others_go_on(tmp_path, network, capsys):
     path = combined(tmp_path / "x.cff", three_phases())
-    found = Estimated(path, networks=("voltage",), folder=network)
+    found = Estimated(path, {"voltage": network["voltage"]})
     assert (
         set(found.summary["channels"]) == {"VA", "VB", "VC"}
         and "there is no network for one" in found.summary["refused"]["I/A"]
     )
-    assert Estimated(path.rename(tmp_path / "y.cff"), "I/A", networks=("voltage",), folder=network).code == 2
+    assert Estimated(path.rename(tmp_path / "y.cff"), {"voltage": network["voltage"]}, "I/A").code == 2
     assert "it is a current, and there is no network for one" in capsys.readouterr().err
 
 
@@ -100,7 +104,7 @@ def test_a_channel_of_a_kind_that_no_network_is_for_is_refused_and_the_others_go
 def test_channels_are_chosen_by_kind_or_by_name_and_take_the_frequency_of_the_record(
     tmp_path, network, channel, names_
 ):
-    found = Estimated(combined(tmp_path / "x.cff", three_phases()), channel.replace("ib", "i/b"), folder=network)
+    found = Estimated(combined(tmp_path / "x.cff", three_phases()), network, channel.replace("ib", "i/b"))
     assert sorted(found.summary["channels"]) == names_ and found.summary["mains"] == pytest.approx(MAINS, rel=1e-6)
 
 
@@ -190,7 +194,7 @@ def test_pictures_have_names_of_their_own():
 
 
 def test_a_picture_per_channel(tmp_path, network):
-    files = Estimated(combined(tmp_path / "x.cff", three_phases()), "I/A", folder=network, pictures=True).files
+    files = Estimated(combined(tmp_path / "x.cff", three_phases()), network, "I/A", pictures=True).files
     assert files == {"harmonics.csv", "summary.json", "report.json", "I_A.png"}
 
 
@@ -210,7 +214,26 @@ def test_a_record_of_gaps_alone_and_one_too_short_are_one_sentence(tmp_path, net
     samples[::100] = np.nan
     with pytest.raises(DatasetError, match="all .* windows touch missing samples"):
         steps(channel(samples), 32, 32, 50)
-    assert Estimated(combined(tmp_path / "x.cff", {"IA": ("A", PURE[:300])}), folder=network).code == 2
+    assert Estimated(combined(tmp_path / "x.cff", {"IA": ("A", PURE[:300])}), network).code == 2
     assert "are 2.34 cycles; at least 3.5 are needed" in capsys.readouterr().err
-    assert Estimated(combined(tmp_path / "y.cff", {"IA": ("A", PURE)}), frequency=60, folder=network).code == 2
+    assert Estimated(combined(tmp_path / "y.cff", {"IA": ("A", PURE)}), network, frequency=60).code == 2
     assert "no 60 Hz fundamental" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not list(READY.glob("*/ready.json")), reason="this checkout has no ready networks; `make ready`")
+def test_the_ready_networks_read_the_example(tmp_path):
+    path = shutil.copyfile(READY.parents[2] / "docs" / "example.cff", tmp_path / "example.cff")
+    found = Estimated(path, {kind: READY / kind for kind in ("current", "voltage")})
+    happened_ = [
+        (name, event["kind"]) for name, said in sorted(found.summary["channels"].items()) for event in said["events"]
+    ]
+    assert happened_ == [("IA", "step"), ("IB", "inrush"), ("VA", "sag")] and not found.summary["refused"]
+    for name, first, last, size in (
+        ("IA", 0.1, 0.59, 40.0),
+        ("IA", 0.7, 1.0, 20.0),
+        ("IB", 0.8, 1.0, 20.0),
+        ("VA", 0.1, 0.24, 325.0),
+    ):
+        rows = found.rows[name]
+        steady = rows[(rows[:, 0] > first) & (rows[:, 0] < last)]
+        assert np.abs(steady[:, 1] - size).mean() < 0.02 * size

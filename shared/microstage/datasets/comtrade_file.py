@@ -29,9 +29,9 @@ _WAYS = (ValueError, IndexError, KeyError, TypeError, OverflowError, OSError, st
 def channels(path: Path, kind: str | None, names: Sequence[str] = (), gaps: bool = False) -> list[Channel]:
     """The channels of the .cff `path`, or of the .cfg `path` and the .dat beside it, which is read once.
 
-    All of the `kind` "current" or "voltage"; or those called `names`; or, with neither, every analog one. Values are as recorded,
-    primary or secondary. A missing sample (99999 in text, 0x8000 in binary, or none) is a `DatasetError` when that channel
-    is read, or NaN where `gaps` are allowed.
+    All of the `kind` "current" or "voltage"; or those called `names`; or, with neither, every analog one. Values are as
+    recorded, primary or secondary. A missing sample (99999 in text, 0x8000 in binary, or none) is a `DatasetError` when
+    that channel is read, or NaN where `gaps` are allowed.
     """
     combined = path.suffix.lower() == ".cff"
     data = path if combined else data_beside(path)
@@ -46,14 +46,16 @@ def channels(path: Path, kind: str | None, names: Sequence[str] = (), gaps: bool
     except _WAYS as error:
         raise DatasetError(f"{path}: not a readable COMTRADE record: {str(error) or type(error).__name__}.") from None
     known = [(c.name.strip(), c.uu.strip()) for c in record.cfg.analog_channels]
-    return [Channel(known[k][0], partial(_waveform, path, data, described, record, k, gaps)) for k in _choose(path, known, kind, names)]
+    chosen = _choose(path, known, kind, names)
+    return [Channel(known[k][0], partial(_waveform, path, data, described, record, k, gaps)) for k in chosen]
 
 
 def _waveform(path: Path, data: Path, described: Configuration, record, chosen: int, gaps: bool) -> Waveform:
     said = record.cfg.analog_channels[chosen]
     name, unit = said.name.strip(), said.uu.strip()
     if quantity(unit) not in ("current", "voltage"):
-        raise DatasetError(f"{path}: {name} is in {unit or 'no unit'}, which is neither of A nor of V{_per_unit([(name, unit)])}.")
+        mend = _per_unit([(name, unit)])
+        raise DatasetError(f"{path}: {name} is in {unit or 'no unit'}, which is neither of A nor of V{mend}.")
     if ambiguous(unit):
         raise DatasetError(f"{path}: {name} is in {unit}, which may be mA or MA; write mA in it, or kA.")
     samples, remarks = _samples(path, record, chosen)

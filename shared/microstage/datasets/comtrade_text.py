@@ -17,7 +17,9 @@ import numpy as np
 __all__ = ["Configuration", "parts_of_cff", "tidy_cfg", "tidy_rows", "whole_rows"]
 
 _BYTES = {"BINARY": 2, "BINARY32": 4, "FLOAT32": 4}
-_HEADER = re.compile(rb"(?i)(?<![^\r\n])-{3}[ \t]*file type:[ \t]*(cfg|inf|hdr|dat)\b([^\r\n]*?)-{3}[ \t]*(?:\r\n|\r|\n|$)")
+_HEADER = re.compile(
+    rb"(?i)(?<![^\r\n])-{3}[ \t]*file type:[ \t]*(cfg|inf|hdr|dat)\b([^\r\n]*?)-{3}[ \t]*(?:\r\n|\r|\n|$)"
+)
 _OCTETS = re.compile(rb":[ \t]*(\d{1,12})[ \t]*$")
 _NUMBERS = (5, 6, 7, 8, 9, 10, 11)  # multiplier, offset, skew, limits, ratio: fields of an analog channel that are numbers
 _OLDEST = "1991"
@@ -41,8 +43,8 @@ class Configuration:
 def parts_of_cff(data: bytes) -> tuple[bytes, bytes]:
     """(configuration, data) of a combined file; `ValueError` where it has not both.
 
-    A section reaches to the next heading, and the data at least as many octets as their own heading gives: binary samples may
-    look like one.
+    A section reaches to the next heading, and the data at least as many octets as their own heading gives: binary
+    samples may look like one.
     """
     data = data.removeprefix(codecs.BOM_UTF8)
     parts, place = {}, 0

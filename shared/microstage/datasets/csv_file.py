@@ -53,8 +53,8 @@ class _Table:
 def channels(path: Path, kind: str | None, names: Sequence[str] = (), gaps: bool = False) -> list[Channel]:
     """Columns in A or V; `DatasetError` names file, row and reason.
 
-    All of the `kind` "current" or "voltage"; or those called `names`; or, with neither, every column but the time. A cell that
-    is empty or `nan` and a gap in time are errors when that column is read, or NaN where `gaps` are allowed.
+    All of the `kind` "current" or "voltage"; or those called `names`; or, with neither, every column but the time. A
+    cell that is empty or `nan` and a gap in time are errors when that column is read, or NaN where `gaps` are allowed.
     """
     table = _table(path, next((name for name in names if not name.isascii()), None))
     time = next(place for place, column in enumerate(table.columns) if column.quantity == "time")
@@ -70,7 +70,8 @@ def _waveform(table: _Table, chosen: int, stamps: Callable[[], _Stamps], named: 
         mend = "" if column.unit else f"; CHANNEL={column.name!r} reads it as it is"
         raise DatasetError(f"{table.path}, row {table.row}: {column.shown} is in no unit of A or V{mend}.")
     if ambiguous(column.unit):
-        raise DatasetError(f"{table.path}, row {table.row}: {column.unit} may be mA or MA; write mA for milliamperes, or kA with other numbers.")
+        mend = "write mA for milliamperes, or kA with other numbers"
+        raise DatasetError(f"{table.path}, row {table.row}: {column.unit} may be mA or MA; {mend}.")
     samples = _values(table, chosen, gaps) * (factor(column.unit) if column.unit else 1)
     rows, (seconds, resolution) = [row for row, _ in table.rows], stamps()
     with_gaps = spread(samples, seconds) if gaps else None
@@ -132,7 +133,8 @@ def _choose(table: _Table, time: int, kind: str | None, names: Sequence[str]) ->
 
 
 def _is_called(column: Column, name: str) -> bool:
-    return name.strip().lower() in (column.name.lower(), column.shown.lower()) and (column.quantity in _BASE or not column.unit)
+    readable = column.quantity in _BASE or not column.unit
+    return readable and name.strip().lower() in (column.name.lower(), column.shown.lower())
 
 
 def _unsaid(table: _Table, time: int) -> str:

@@ -23,7 +23,7 @@ from microstage.signals.synchronous import fundamental_frequency, synchronise
 __all__ = ["Channel", "Waveform", "channels", "read", "read_waveform", "records"]
 
 _BLOCK_CYCLES = {50: 10, 60: 12}
-_READERS = {".cfg": comtrade_file.channels, ".cff": comtrade_file.channels, ".csv": csv_file.channels, ".tsv": csv_file.channels}
+_READERS = dict.fromkeys((".cfg", ".cff"), comtrade_file.channels) | dict.fromkeys((".csv", ".tsv"), csv_file.channels)
 
 
 def records(folder: Path) -> list[Path]:
@@ -34,8 +34,8 @@ def records(folder: Path) -> list[Path]:
 def channels(path: Path, kind: str | None, names: Sequence[str] = (), gaps: bool = False) -> list[Channel]:
     """The channels of one file: every "current" or "voltage", or those called `names`, or simply all.
 
-    `DatasetError` says file, row, reason, when the file or a channel is read. Missing samples are an error, or NaN where `gaps`
-    are allowed.
+    `DatasetError` says file, row, reason, when the file or a channel is read. Missing samples are an error, or NaN
+    where `gaps` are allowed.
     """
     with _abridged():
         found = _READERS[path.suffix.lower()](path, kind, names, gaps)

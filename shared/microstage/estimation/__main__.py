@@ -1,4 +1,4 @@
-"""`python -m microstage.estimation`: the recording and the networks that are there for its kinds of channel, to tables, files and pictures."""
+"""`python -m microstage.estimation`: a recording, and networks by kind of channel, to tables, files and pictures."""
 
 from __future__ import annotations
 
@@ -31,9 +31,8 @@ def run(job: Job) -> None:
     refused = dict(record.refused)
     laid = list(_laid(record, networks, refused))
     if not laid:
-        raise DatasetError(
-            f"{p['file']}: no channel of it can be estimated: {'; '.join(f'{name}: {why}' for name, why in refused.items())}"
-        )
+        reasons = "; ".join(f"{name}: {why}" for name, why in refused.items())
+        raise DatasetError(f"{p['file']}: no channel of it can be estimated: {reasons}")
     results = _estimated(job, laid, networks)
     for result in results:
         _show(job, result, len(results))
@@ -51,8 +50,9 @@ def run(job: Job) -> None:
 
 def _introduce(job: Job, record: Record) -> None:
     rate, count = record.channels[0].source.rate, len(record.channels[0].source.samples)
+    channels, mains = len(record.channels), f"mains {record.mains:.4f} Hz (from {record.clearest})"
     job.log(
-        f"{len(record.channels)} channels, {count / rate:.4g} s at {rate:g} samples/s, mains {record.mains:.4f} Hz (from {record.clearest})"
+        f"{channels} {'channel' if channels == 1 else 'channels'}, {count / rate:.4g} s at {rate:g} samples/s, {mains}"
     )
 
 
@@ -69,7 +69,7 @@ def _laid(record: Record, networks: Mapping[str, Network], refused: dict[str, st
 def _windows(channel: Synchronous, kind: str, networks: Mapping[str, Network], nominal: int) -> Steps:
     if kind not in networks:
         raise DatasetError(
-            f"it is a {kind}, and there is no network for one of this selection; `make qcdq CHANNEL={kind}` with it makes one."
+            f"it is a {kind}, and there is no network for one; `make qcdq CHANNEL={kind}` with the same variables makes it."
         )
     network = networks[kind]
     channel.source.assert_held(f"channel {channel.source.name}", 2.0 ** network.gain.exponents[1])
@@ -99,9 +99,8 @@ def _show(job: Job, result: Result, channels: int) -> None:
         else ""
     )
     unit = result.unit or "units of the file, read as a current is"
-    job.log(
-        f"\n{result.name}, peak values in {unit}: {len(result.time)} windows{left_out}; full DFT over {steps_.cycles} cycles around each"
-    )
+    said = f"{len(result.time)} windows{left_out}; full DFT over {steps_.cycles} cycles around each"
+    job.log(f"\n{result.name}, peak values in {unit}: {said}")
     for remark in steps_.channel.source.remarks:
         job.log(remark)
     job.log("\n".join(table(result, channels)))

@@ -60,9 +60,9 @@ def draw(path: Path, result: Result, title: str) -> None:
 
 
 def limits(curves: Sequence[np.ndarray], inside: np.ndarray, margin: float) -> tuple[float, float]:
-    """Ends of an axis that shows nine tenths of what `curves` [n] hold, and all of it `inside` [n] longer events: a glitch flattens nothing.
+    """Ends of an axis that shows nine tenths of what `curves` [n] hold, and all of it `inside` [n] longer events.
 
-    `margin` is what is added to either end, of what lies between.
+    So a glitch flattens nothing. `margin` is what is added to either end, of what lies between.
     """
     values = np.concatenate(curves)
     values = values[np.isfinite(values)]

@@ -1,7 +1,7 @@
-"""Steps, sags, swells, interruptions and inrush in a channel, by rules that docs/estimating-a-recording.md gives with their sources.
+"""Steps, sags, swells, interruptions and inrush in a channel; docs/estimating-a-recording.md has the rules' sources.
 
-Everything is read from one cycle, looked at anew each half cycle, as IEC 61000-4-30 does with U_rms(1/2): its rms value, and its
-mean, H1 and H2.
+Everything is read from one cycle, looked at anew each half cycle, as IEC 61000-4-30 does with U_rms(1/2): its rms
+value, and its mean, H1 and H2.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Event:
 
 @dataclass(frozen=True)
 class _Cycles:
-    """[n] each, a half cycle apart, NaN where samples are missing: time of the middle in s; rms value over the reference; mean and H2 over H1."""
+    """[n] each, a half cycle apart, NaN where samples are missing: the middle's time in s; rms value over the
+    reference; the larger of mean and H2, over H1."""
 
     time: np.ndarray
     level: np.ndarray
@@ -88,7 +89,7 @@ def _cycles(channel: Synchronous) -> _Cycles | None:
 
 
 def _runs(values: np.ndarray, enter: float, leave: float) -> Iterator[tuple[int, int]]:
-    """(first, behind the last) of each stretch that begins above `enter` and ends at or below `leave`; NaN changes nothing."""
+    """(first, behind the last) of each stretch from above `enter` to at or below `leave`; NaN changes nothing."""
     first = None
     for place, value in enumerate(values):
         if first is None and value > enter:
@@ -101,7 +102,7 @@ def _runs(values: np.ndarray, enter: float, leave: float) -> Iterator[tuple[int,
 
 
 def _excursions(cycles: _Cycles, whole: bool) -> Iterator[Event]:
-    """Sags and swells that come back; with `whole` also those that the record begins or ends in, which else are steps."""
+    """Sags and swells that come back; with `whole` also those that the record begins or ends in, else steps."""
     for first, behind in _runs(-cycles.level, -_LOW, -_LOW - _HYSTERESIS):
         if whole or _comes_back(cycles, first, behind):
             lowest = np.nanmin(cycles.level[first:behind])

@@ -1,4 +1,4 @@
-"""The channels of a recording at 64 samples for each cycle of its mains: one frequency for all, measured on the clearest of them."""
+"""The channels of a recording at 64 samples for each cycle of its mains: one frequency for all, of the clearest one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CLEAR = 0.5  # share of a channel's energy from which its own frequency is beli
 
 @dataclass(frozen=True)
 class Synchronous:
-    """A channel at 64 samples a cycle of `mains` Hz: `samples` [L], and bool `known` [L], whether all behind a sample was recorded."""
+    """A channel at 64 samples a cycle of `mains` Hz: `samples` [L], and `known` [L]: was all behind a sample recorded?"""
 
     source: Waveform
     mains: float
@@ -58,7 +58,8 @@ class Record:
 def read(path: Path, wanted: str, nominal: int | None) -> Record:
     """The channels `wanted`: "current", "voltage", names with commas between them, or "" for all.
 
-    `nominal` is 50 or 60 Hz, or None where the record shall say. `DatasetError` where nothing of it can be read, or not what was named.
+    `nominal` is 50 or 60 Hz, or None where the record shall say. `DatasetError` where nothing of it can be read, or
+    not what was named.
     """
     names = () if wanted in ("", *_KINDS) else tuple(name.strip() for name in wanted.split(","))
     refused: dict[str, str] = {}
@@ -99,7 +100,7 @@ def _unlike(waveform: Waveform, others: Sequence[Waveform]) -> Waveform:
 
 
 def _mains(waveforms: Sequence[Waveform], nominal: int | None) -> tuple[str, float]:
-    """(the channel that the mains has most of, its frequency there in Hz); the first one's `DatasetError` where none has any."""
+    """(the channel with the largest share of mains, its frequency in Hz); the first one's error where none has any."""
     reasons, best = [], ("", 0.0, -1.0)
     for waveform in waveforms:
         try:

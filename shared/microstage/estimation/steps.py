@@ -21,8 +21,9 @@ HALF = SAMPLES_PER_CYCLE // 2
 class Steps:
     """Windows of `length` samples, `hop` apart; those that touch a missing sample are left out.
 
-    `time` [n] in s is when a window ends: its answer is had then. `half` [n, 4] is the DFT of the half cycle that ends there,
-    `full` [n, 4] that of `cycles` cycles around the window's middle (NaN where they touch missing samples): peak amplitudes.
+    `time` [n] in s is when a window ends: its answer is had then. `half` [n, 4] is the DFT of the half cycle that ends
+    there, `full` [n, 4] that of `cycles` cycles around the window's middle: peak amplitudes, NaN where samples are
+    missing.
     """
 
     channel: Synchronous

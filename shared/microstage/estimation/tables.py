@@ -1,4 +1,4 @@
-"""What a person reads on the terminal: a table per channel and a summary, in columns that keep apart whatever the magnitudes."""
+"""What a person reads on the terminal: a table per channel, a summary, events; columns keep apart at any magnitude."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def listing(results: Sequence[Result]) -> list[str]:
 
 
 def aligned(columns: Sequence[Sequence[str]], left: Sequence[int]) -> list[str]:
-    """Lines of `columns`, each as wide as its widest cell, two blanks between; those in `left` begin at one edge, others end at one."""
+    """Lines of `columns` as wide as their widest cells, two blanks between; those in `left` are flush left."""
     widths = [max(map(len, column)) for column in columns]
     cells = [
         [cell.ljust(width) if place in left else cell.rjust(width) for cell in column]
@@ -87,7 +87,7 @@ def aligned(columns: Sequence[Sequence[str]], left: Sequence[int]) -> list[str]:
 
 
 def _digits(values: np.ndarray) -> int | None:
-    """Behind the point, so that the largest of `values` has four; None where a number is best written with an exponent."""
+    """Behind the point, so that the largest of `values` has four; None where an exponent is better."""
     largest = np.max(np.abs(values), initial=0.0, where=np.isfinite(values))
     if not largest:
         return 3

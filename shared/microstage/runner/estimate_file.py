@@ -1,8 +1,8 @@
-"""`make estimate-file FILE=`: what networks read off every channel of a recording, beside the DFT of half a cycle and of 200 ms.
+"""`make estimate-file FILE=`: what networks read off every channel of a recording, beside two DFTs.
 
-Without variables that choose a network, the ready ones of this checkout are taken; with ONNX= a folder of the same form; else the published
-run, and for channels of a kind that it is not trained for the ready network of that kind. One step in qcdq's environment, in a
-container or not. The result is no artefact of any key's: `volumes/estimates/<file>-<key>/`.
+Without variables that choose a network, the ready ones of this checkout are taken; with ONNX= a folder of the same
+form; else the published run, and for channels of a kind that it is not trained for the ready network of that kind. One
+step in qcdq's environment, in a container or not. The result is no artefact: `volumes/estimates/<file>-<key>/`.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _networks(typed: Typed, chain_of: Chains) -> tuple[Chain, Networks]:
 
 
 def _published(typed: Typed, choice: dict[str, str], chain_of: Chains) -> dict[str, Step]:
-    """{kind: the step whose artefact is a network for it} of what was chosen; of a network that has no kind, for every one."""
+    """{kind: the step whose artefact is a network for it} of what was chosen; for every kind, where it has none."""
     first = chain_of(choice)
     kind_of = _parameter(first, "channel")
     if "RUN" in choice or kind_of is None:
@@ -116,7 +116,7 @@ def _published(typed: Typed, choice: dict[str, str], chain_of: Chains) -> dict[s
         found = {kind: step for kind in ready.KINDS if (step := _trained_for(kind, typed, choice, chain_of))}
     if not found:
         raise ArtefactError(
-            "No network of this selection is published; `make qcdq` with the same variables (not FILE or CHANNEL) makes one."
+            "No network of this selection is published; `make qcdq` with the same variables makes one (not FILE or CHANNEL)."
         )
     return found
 

@@ -1,7 +1,7 @@
-"""Ready networks: `make ready` puts them into the checkout, and whoever estimates a recording takes them, or a folder of one's own like them.
+"""Ready networks: `make ready` puts them into the checkout; an estimation takes them, or a folder of one's own.
 
-Such a folder holds what qcdq wrote: `interface.json` and the graphs that it names. `ready.json` beside them says what kind of channel the
-network is for, what it was made of, and the SHA-256 of each file; a folder of one's own may lack it.
+Such a folder holds what qcdq wrote: `interface.json` and the graphs that it names. `ready.json` beside them says what
+kind of channel the network is for, what it was made of, and each file's SHA-256; a folder of one's own may lack it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def found(repository: Path) -> dict[str, Input]:
 
 
 def given(text: str) -> dict[str, Input]:
-    """{kind: network} of ONNX=`text`, a folder of that form or a file in it: of the kind that its `ready.json` says, or of every one."""
+    """{kind: network} of ONNX=`text`, such a folder or a file in it: for the kind that it says, or for every one."""
     folder = Path(text).resolve()
     folder = folder if folder.is_dir() else folder.parent
     if not (folder / _INTERFACE).is_file():

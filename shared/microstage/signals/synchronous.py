@@ -35,9 +35,10 @@ def fundamental_frequency(x: np.ndarray, rate: float, nominal: float) -> float:
     weighted = np.where(known, x - x[known].mean(), 0.0) * np.hanning(len(x) + 2)[1:-1]
 
     def loudest(low: float, high: float, count: int) -> float:
-        return np.linspace(low, high, count)[np.argmax(np.abs(zoom_fft(weighted, [low, high], count, fs=rate, endpoint=True)))]
+        levels = np.abs(zoom_fft(weighted, [low, high], count, fs=rate, endpoint=True))
+        return np.linspace(low, high, count)[np.argmax(levels)]
 
-    count = max(201, 2 * math.ceil(len(x) / rate * nominal) + 1)  # two to a line of the spectrum, so that none is passed over
+    count = max(201, 2 * math.ceil(len(x) / rate * nominal) + 1)  # two to a line of the spectrum: none is passed over
     found, step = loudest(0.5 * nominal, 1.5 * nominal, count), nominal / (count - 1)
     if abs(found - nominal) > LARGEST_DEVIATION * nominal:
         raise DatasetError(f"no {nominal:g} Hz fundamental: the loudest thing near it is at {found:.3g} Hz.")
