@@ -27,7 +27,7 @@ def stressed(
 ) -> Sequences:
     """Sequences of an EV charger's 40 A, or of a mains voltage, at any phase, under one of `CONDITIONS`.
 
-    The step comes at any sample of the third or fourth cycle.
+    The step comes at any sample of the second cycle.
     """
     size = _CURRENT if channel == "current" else _VOLTAGE[frequency]
     phasors = np.zeros((count, len(ORDERS)), complex)
@@ -76,7 +76,7 @@ def _decaying(world: World, frequency: float, rng: np.random.Generator) -> World
 
 def _step(world: World, frequency: float, rng: np.random.Generator) -> World:
     gains = np.stack([np.ones_like(world.gains[:, 0]), *[np.full_like(world.gains[:, 0], 0.5)] * 2], axis=1)
-    begin = rng.integers(2 * _CYCLE, 4 * _CYCLE, len(world))
+    begin = rng.integers(_CYCLE, 2 * _CYCLE, len(world))
     return replace(world, gains=gains, changes=np.stack([begin, np.full(len(world), NEVER)], axis=1))
 
 

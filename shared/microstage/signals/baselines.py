@@ -10,13 +10,14 @@ from microstage.errors import ParameterError
 from microstage.signals.harmonics import harmonic_amplitudes
 from microstage.signals.windows import SAMPLES_PER_CYCLE
 
-__all__ = ["full_window_dft", "half_cycle_dft", "interpolated_dft", "least_squares_odd"]
+__all__ = ["full_window_dft", "half_cycle_coefficients", "half_cycle_dft", "interpolated_dft", "least_squares_odd"]
 
 _ODD = (1, 3, 5, 7)
 
 
-def half_cycle_dft(x: np.ndarray, harmonics: Sequence[int] = _ODD) -> np.ndarray:
-    """Peak amplitudes [n, 4] over as many whole half cycles as fit, by half-wave symmetry x(t + T/2) = -x(t).
+def half_cycle_coefficients(x: np.ndarray, harmonics: Sequence[int] = _ODD) -> np.ndarray:
+    """Complex amplitudes [.., 4] at the first sample of windows [.., N] over as many whole half cycles as fit, by
+    half-wave symmetry x(t + T/2) = -x(t).
 
     Exact for odd harmonics alone; anything even, or a change within the window, is an error. `ParameterError` for
     windows shorter than half a cycle.
@@ -26,7 +27,12 @@ def half_cycle_dft(x: np.ndarray, harmonics: Sequence[int] = _ODD) -> np.ndarray
     if length == 0:
         raise ParameterError("The half-cycle DFT needs windows of at least half a cycle.")
     angles = 2j * np.pi * np.outer(np.arange(length), harmonics) / SAMPLES_PER_CYCLE
-    return np.abs(x[..., :length] @ np.exp(-angles)) * (2.0 / length)
+    return x[..., :length] @ np.exp(-angles) * (2.0 / length)
+
+
+def half_cycle_dft(x: np.ndarray, harmonics: Sequence[int] = _ODD) -> np.ndarray:
+    """Peak amplitudes [.., 4], the sizes of `half_cycle_coefficients`."""
+    return np.abs(half_cycle_coefficients(x, harmonics))
 
 
 def least_squares_odd(x: np.ndarray, harmonics: Sequence[int] = _ODD) -> np.ndarray:

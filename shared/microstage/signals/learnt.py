@@ -30,10 +30,9 @@ def ridge(train: Windows, held_out: Windows, x: np.ndarray) -> np.ndarray:
 
 
 def linear_regression(train: Windows, x: np.ndarray) -> np.ndarray:
-    """Amplitudes [n, 4] by plain least squares from windows to complex Fourier coefficients, both in their own unit."""
+    """Complex Fourier coefficients [.., 4] of windows `x` [.., N] by plain least squares, both in their own unit."""
     size = np.abs(train[0]).max()
-    weights = _weights(_sums(train[0] / size, train[1] / size), _STRENGTHS[0])
-    return np.abs(x @ weights)
+    return x @ _weights(_sums(train[0] / size, train[1] / size), _STRENGTHS[0])
 
 
 def constant(train: Windows, x: np.ndarray) -> np.ndarray:

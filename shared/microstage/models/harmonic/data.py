@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from microstage.datasets.loading import load
-from microstage.datasets.splits import Dataset, Split
+from microstage.datasets.loading import Waveforms, waveforms
+from microstage.datasets.sequences import Sequences
 from microstage.models.harmonic.definition import HARMONICS, HarmonicDefinition
 from microstage.models.training import Examples, Splits
 from microstage.signals import EXPONENTS, block_float, half_cycle_dft
 
-__all__ = ["STEPS", "Windows", "prepare"]
+__all__ = ["Windows", "prepare"]
 
-STEPS = 16  # of a sequence
 _FLOOR = 0.05  # of the mean gain: what a window weighs that holds nothing
 
 
@@ -29,17 +28,16 @@ class Windows(Examples):
     """
 
     gain: np.ndarray
-    waveform: np.ndarray  # [n, L * S]
-    source: Split  # the first steps, as many as a window has
+    source: Sequences
 
 
-def prepare(p: Mapping[str, Any], folder: Path | None, definition: HarmonicDefinition) -> tuple[Splits, str]:
-    """Read the dataset that the parameters name; (splits, their unit)."""
-    data: Dataset = load(
+def prepare(p: Mapping[str, Any], folder: Path | None, definition: HarmonicDefinition) -> tuple[Splits, Waveforms]:
+    """Read the dataset that the parameters name."""
+    data = waveforms(
         p["dataset"],
         folder,
-        length=STEPS * definition.samples,
-        count=p["windows"] // STEPS,
+        length=definition.samples,
+        window=definition.steps,
         channel=p["channel"],
         frequency=p["frequency"],
         case=p["case"],
@@ -47,22 +45,19 @@ def prepare(p: Mapping[str, Any], folder: Path | None, definition: HarmonicDefin
         synthetic=p["synthetic"],
         seed=p["seed"],
     )
-    return Splits(*(_windows(split, definition) for split in (data.train, data.validation, data.test))), data.unit
+    train = data.train.draw(p["windows"] // data.train.steps, np.random.Generator(np.random.PCG64(p["seed"])))
+    return Splits(*(_windows(part, definition) for part in (train, data.validation, data.test))), data
 
 
-def _windows(split: Split, definition: HarmonicDefinition) -> Windows:
+def _windows(drawn: Sequences, definition: HarmonicDefinition) -> Windows:
     """Both sides of each pair, scale-free: a network never sees amperes."""
-    windows = split.windows.reshape(len(split), -1, definition.samples)
-    integers, exponent = block_float(windows, EXPONENTS, definition.window_bits)
+    integers, exponent = block_float(drawn.windows, EXPONENTS, definition.window_bits)
     exponent = exponent.astype(int)
     gain = np.ldexp(1.0, exponent)[..., None]
     shift = np.diff(exponent, axis=1, prepend=exponent[:, :1])
     inputs = integers.astype(np.float32) * np.float32(definition.window_scale), shift.astype(np.float32)
-    truth = np.repeat(split.truth[:, None], windows.shape[1], axis=1)
-    seen = definition.steps * definition.samples
-    first = Split(split.windows[:, :seen], split.coefficients, split.source)
-    targets = torch.from_numpy(_targets(windows, truth, gain))
-    return Windows(tuple(map(torch.from_numpy, inputs)), targets, gain, split.windows, first)
+    targets = torch.from_numpy(_targets(drawn.windows, drawn.truth, gain))
+    return Windows(tuple(map(torch.from_numpy, inputs)), targets, gain, drawn)
 
 
 def _targets(windows: np.ndarray, truth: np.ndarray, gain: np.ndarray) -> np.ndarray:

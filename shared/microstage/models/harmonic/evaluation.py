@@ -1,66 +1,120 @@
-"""Errors on the test sources, in the recording's unit, beside the textbook estimators on the same windows."""
+"""Errors on waveforms that the network never saw, in their unit, beside the textbook's estimators on the same windows."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from torch import nn
 
-from microstage.errors import ParameterError
-from microstage.models.training import Splits, predict
-from microstage.signals import half_cycle_dft, least_squares_odd, nearest_neighbour, ridge, thd
+from microstage.datasets.loading import Waveforms
+from microstage.datasets.sequences import Sequences
+from microstage.datasets.stress import CONDITIONS, STEP, stressed
+from microstage.models.harmonic.answers import Methods
+from microstage.signals import thd
 
 __all__ = ["evaluate"]
 
 _LARGEST_THD = 10.0  # an answer whose fundamental is lost has no distortion worth telling apart
 _LEAST = 1e-12  # of the largest fundamental: answers below it have no distortion either
+_AFTER = (1, 2, 4, 8)  # steps
+_BEHIND = 4  # steps
+_STRESSED = 256  # sequences of each condition
+_SHARES = np.linspace(0, 1, 51)  # of which the error is told: how many lie within any limit follows from it
+_SETTLED = 0.05  # of the fundamental's new amplitude
 
 
-def evaluate(data: Splits, unit: str, steps: int, network: nn.Module, twin: nn.Module) -> dict[str, Any]:
-    """{"test.mae.<method>": [H1, H3, H5, H7], "test.r2.<method>", "test.thd_error.<method>", ...} of every method.
+def evaluate(data: Waveforms, methods: Methods, channel: str, frequency: int) -> dict[str, Any]:
+    """{"test.mae.<method>": [H1, H3, H5, H7], "test.r2.<method>", "test.thd_error.<method>"} over the network's window, and
 
     `test.by_source`: {source: {"windows", "amplitude", "methods": {method: {"mae", "worst", "thd_error"}}}}.
+    `test.after`: {steps since the start: {method: mae}} on steady sequences.
+    `test.behind`: {steps since one that held a change: {method: mae}}.
+    `test.stress`: {condition: {"amplitude", "methods": {method: {"mae"}}}}; of network and DFT also "errors" [4, 51], quantiles.
+    `test.response`: {method: {"mean", "worst", "settled"}}: samples until the fundamental stays within 5 % of a new one.
     """
-    windows, truth = data.test.source.windows, data.test.source.truth
-    answers = {
-        "network": _behind(steps, network, data.test),
-        "float": _behind(steps, twin, data.test),
-        **_textbook(data),
-    }
-    metrics: dict[str, Any] = {"test.windows": len(windows), "test.unit": unit}
+    truth, source = data.test.truth[:, methods.steps - 1], data.test.source
+    answers = methods.of_windows(data.test)
+    metrics: dict[str, Any] = {"test.windows": len(truth), "test.unit": data.unit}
     for name, answer in answers.items():
         metrics |= {f"test.{kind}.{name}": value for kind, value in _errors(answer, truth).items()}
     metrics["test.by_source"] = {
-        source: {
+        name: {
             "windows": int(rows.sum()),
             "amplitude": _rounded(truth[rows].mean(0)),
-            "methods": {name: _of_source(answer[rows], truth[rows]) for name, answer in answers.items()},
+            "methods": {method: _of_source(answer[rows], truth[rows]) for method, answer in answers.items()},
         }
-        for source in sorted(set(data.test.source.source.tolist()))
-        for rows in [data.test.source.source == source]
+        for name in sorted(set(source.tolist()))
+        for rows in [source == name]
     }
-    return metrics
+    stress, response = _stress(methods, data.test.windows.shape[1:], channel, frequency)
+    return {
+        **metrics, "test.after": _after(data.test, methods), "test.behind": _behind(data.stepped, methods),
+        "test.stress": stress, "test.response": response,
+    }  # fmt: skip
 
 
-def _behind(steps: int, network: nn.Module, test) -> np.ndarray:
-    """Amplitudes [n, 4] after so many steps."""
-    relative = predict(network, tuple(values[:, :steps] for values in test.inputs))
-    return relative[:, -1].numpy().astype(np.float64) * test.gain[:, steps - 1]
+def _after(test: Sequences, methods: Methods) -> dict[str, Any]:
+    answers, truth = methods.stepping(test), test.truth
+    return {str(n): _means(answers, truth, (slice(None), n - 1)) for n in _AFTER if n <= truth.shape[1]}
 
 
-def _textbook(data: Splits) -> dict[str, np.ndarray]:
-    """Amplitudes [n, 4] of each estimator that has an answer for windows of this length; those that learn do so from recordings alone."""
-    x, train, held_out = data.test.source.windows, data.train.source.recorded, data.validation.source
-    answers = {}
-    for name, method in (("half_cycle_dft", half_cycle_dft), ("least_squares", least_squares_odd)):
-        try:
-            answers[name] = method(x)
-        except ParameterError:  # the window is shorter than the method needs: it has no answer
-            continue
-    answers["ridge"] = ridge((train.windows, train.coefficients), (held_out.windows, held_out.coefficients), x)
-    answers["nearest_neighbour"] = nearest_neighbour((train.windows, train.truth), x)
-    return answers
+def _behind(stepped: Sequences, methods: Methods) -> dict[str, Any]:
+    """The first steps that are wholly behind the change; those of sequences that end before are left out."""
+    answers, truth = methods.stepping(stepped), stepped.truth
+    first = -(-stepped.changed // stepped.windows.shape[2])
+    told = {}
+    for n in range(1, _BEHIND + 1):
+        rows = np.flatnonzero(first + n <= truth.shape[1])
+        if len(rows):
+            told[str(n)] = _means(answers, truth, (rows, first[rows] + n - 1))
+    return told
+
+
+def _means(answers: dict[str, np.ndarray], truth: np.ndarray, place: tuple) -> dict[str, list[float]]:
+    return {name: _rounded(np.abs(answer[place] - truth[place]).mean(0)) for name, answer in answers.items()}
+
+
+def _stress(methods: Methods, shape: tuple[int, int], channel: str, frequency: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    rng = np.random.Generator(np.random.PCG64(0))
+    told = {}
+    for condition in CONDITIONS:
+        tried = stressed(condition, _STRESSED, *shape, rng, channel, frequency)
+        if condition == STEP:
+            answers, truth, response = _behind_the_step(methods, tried)
+        else:
+            found = methods.of_windows(tried)
+            answers = {name: found[name] for name in ("network", "float", "uncorrected", methods.estimator)}
+            answers["interpolated_dft"], truth = methods.ceiling(tried), tried.truth[:, 0]
+        told[condition] = {
+            "amplitude": _rounded(truth.mean(0)),
+            "methods": {name: {"mae": _rounded(np.abs(answer - truth).mean(0))} for name, answer in answers.items()},
+        }
+        for name in ("network", methods.estimator):
+            told[condition]["methods"][name]["errors"] = _quantiles(np.abs(answers[name] - truth))
+    return told, response
+
+
+def _behind_the_step(methods: Methods, tried: Sequences) -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, Any]]:
+    """(answers [n, 4] of the first step wholly behind the change, their truth, the response of each method)."""
+    answers, length = methods.stepping(tried), tried.windows.shape[2]
+    rows, first = np.arange(len(tried)), -(-tried.changed // length)
+    response = {name: _response(answer[..., 0], tried) for name, answer in answers.items()}
+    return {name: answer[rows, first] for name, answer in answers.items()}, tried.truth[rows, first], response
+
+
+def _response(fundamental: np.ndarray, tried: Sequences) -> dict[str, float]:
+    """In samples, from the change to the end of the first step from which on all answers are within 5 %."""
+    length = tried.windows.shape[2]
+    final = tried.truth[:, -1:, 0]
+    outside = np.abs(fundamental - final) > _SETTLED * final
+    settled = np.where(outside, np.arange(1, outside.shape[1] + 1), 0).max(1)  # steps, all of which are over then
+    samples = np.maximum((settled + 1) * length - tried.changed, 0)[settled < outside.shape[1]]
+    known = {"mean": samples.mean(), "worst": samples.max()} if len(samples) else {}
+    return {name: _rounded([value])[0] for name, value in {**known, "settled": len(samples) / len(tried)}.items()}
+
+
+def _quantiles(error: np.ndarray) -> list[list[float]]:
+    return [_rounded(column, 3) for column in np.quantile(error, _SHARES, axis=0).T]
 
 
 def _of_source(answer: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
@@ -80,6 +134,6 @@ def _thd_error(answer: np.ndarray, truth: np.ndarray) -> float:
     return _rounded([np.abs(found - thd(truth[heard])).mean()])[0]
 
 
-def _rounded(values) -> list[float]:
+def _rounded(values, digits: int = 9) -> list[float]:
     """Nine digits: what is printed must not hang on the last bit of a sum."""
-    return [float(f"{value:.9g}") for value in values]
+    return [float(f"{value:.{digits}g}") for value in values]

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from microstage.datasets.sequences import Sequences, joined
 from microstage.models import training
+from microstage.models.harmonic.answers import Methods
 from microstage.models.harmonic.data import prepare
 from microstage.models.harmonic.definition import HARMONICS, HarmonicDefinition
 from microstage.models.harmonic.evaluation import evaluate
@@ -49,7 +51,7 @@ class Training(training.Training):
     def __init__(self, parameters: Mapping[str, Any], data: Path | None) -> None:
         self.parameters = parameters
         self.definition = HarmonicDefinition.from_parameters(dict(parameters))
-        self.splits, self.unit = prepare(parameters, data, self.definition)
+        self.splits, self.waveforms = prepare(parameters, data, self.definition)
 
     def phases(self) -> Iterator[Phase]:
         p = self.parameters
@@ -60,26 +62,32 @@ class Training(training.Training):
         yield phase("quantised", OverSteps(self.network), p["epochs"], rate=p["learning_rate"] / 2, settled=0.0)
 
     def evaluate(self) -> dict[str, Any]:
-        return evaluate(self.splits, self.unit, self.definition.steps, network=OverSteps(self.network), twin=OverSteps(self.twin))
+        d = self.definition
+        methods = Methods(self.network, self.twin, d.window_bits, d.steps, self.waveforms.fitted)
+        return evaluate(self.waveforms, methods, self.parameters["channel"], self.parameters["frequency"])
 
     def scales(self) -> dict[str, Any]:
         d = self.definition
         return {
             "window": {"scale": d.window_scale, "zero_point": 0, "bits": d.window_bits, "gain": "2^exponent", "exponents": list(EXPONENTS)},
-            "harmonics": {"order": list(HARMONICS), "relative_to": "2^exponent", "value": "peak amplitude", "unit": self.unit},
+            "harmonics": {"order": list(HARMONICS), "relative_to": "2^exponent", "value": "peak amplitude", "unit": self.waveforms.unit},
         }
 
     def replayed(self) -> dict[str, np.ndarray]:
-        """Test sequences [n, L * S] spread evenly over the test sources, then the extremes (whose truth is not known: nan)."""
-        test = self.splits.test
-        rows = np.unique(np.linspace(0, len(test) - 1, min(_REPLAYED, len(test))).astype(int))
-        truth = test.targets.numpy()[rows, ..., 0].astype(np.float64) * test.gain[rows]
+        """Test sequences [n, L * S], steady and with a change, spread evenly over the test sources; then the extremes,
+        whose truth is not known: nan."""
+        chosen = joined([_spread(part, _REPLAYED // 2) for part in (self.waveforms.test, self.waveforms.stepped)])
+        rows, truth = len(chosen), chosen.truth
         hard = extremes(self.definition.samples, truth.shape[1])
         return {
-            "waveform": np.concatenate([test.waveform[rows], hard]).astype(np.float32),
+            "waveform": np.concatenate([chosen.windows.reshape(rows, -1), hard]).astype(np.float32),
             "truth": np.concatenate([truth, np.full((len(hard), *truth.shape[1:]), np.nan)]),
-            "real": np.concatenate([np.ones(len(rows), np.uint8), np.zeros(len(hard), np.uint8)]),
+            "real": np.concatenate([np.ones(rows, np.uint8), np.zeros(len(hard), np.uint8)]),
         }
+
+
+def _spread(sequences: Sequences, count: int) -> Sequences:
+    return sequences[np.unique(np.linspace(0, len(sequences) - 1, min(count, len(sequences))).astype(int))]
 
 
 def extremes(samples: int, steps: int) -> np.ndarray:
