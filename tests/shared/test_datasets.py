@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from microstage.datasets import download, ev_cpw
-from microstage.datasets.loading import load
+from microstage.datasets.loading import waveforms
 from microstage.datasets.splits import assign
 from microstage.errors import DatasetError, ParameterError
 from microstage.signals import harmonic_amplitudes
@@ -47,41 +47,12 @@ def test_a_file_is_read_exactly(vehicles):
     assert ev_cpw.read(vehicles / "ev_cpw" / "vehicle_7" / "Waveform_1.csv", "voltage").truth[0] == pytest.approx(120, abs=1e-3)
 
 
-@pytest.mark.parametrize("fold", range(4))
-def test_no_source_is_in_two_splits(vehicles, fold):
-    data = load("ev-cpw", vehicles, length=32, count=64, fold=fold, seed=1)
-    sources = [set(split.source.tolist()) - {"generator", "superposed"} for split in (data.train, data.validation, data.test)]
-    assert all(sources) and not (sources[0] & sources[1] or sources[0] & sources[2] or sources[1] & sources[2])
-    assert len(data.train) == 64 and len(data.test) == 128 * len(sources[2])  # two records of 64 windows each
-
-
-def test_coefficients_belong_to_the_first_sample_of_each_window(vehicles):
-    """One cycle of a periodic record: its DFT is the coefficients, phase and all, wherever the window starts."""
-    data = load("ev-cpw", vehicles, length=64, count=32, synthetic=0, seed=1)
-    for split in (data.train, data.test):
-        assert np.fft.rfft(split.windows)[:, [1, 3, 5, 7]] / 32 == pytest.approx(split.coefficients, abs=1e-6)
-
-
-def test_superposed_windows_are_told_from_recorded_ones(vehicles):
-    train = load("ev-cpw", vehicles, length=64, count=400, synthetic=0.25, seed=1).train
-    counted = {name: int((train.source == name).sum()) for name in ("generator", "superposed")}
-    assert 30 < counted["generator"] < 70 and 150 < counted["superposed"] < 250
-    assert len(train.recorded) == 400 - sum(counted.values())
-    alone = load("generator", None, length=64, count=50, seed=1).train
-    assert len(alone.recorded) == 50
-
-
 def test_every_source_is_tested_in_one_fold():
     names = [f"v{k}" for k in range(12)]
     tested = [name for fold in range(4) for name, part in assign(names, fold).items() if part == "test"]
     assert sorted(tested) == sorted(names)
     with pytest.raises(DatasetError, match="at least 3 sources"):
         assign(["a", "b"], 0)
-
-
-def test_same_seed_same_windows(vehicles):
-    one, two, other = (load("ev-cpw", vehicles, length=16, count=32, seed=s).train for s in (1, 1, 2))
-    assert (one.windows == two.windows).all() and not (one.windows == other.windows).all()
 
 
 FAULTS = {
@@ -108,7 +79,7 @@ def test_a_bad_file_is_one_sentence_with_file_and_row(tmp_path, fault):
 
 def test_a_folder_without_recordings_says_what_it_wants(tmp_path):
     with pytest.raises(DatasetError, match="make data DATASET=ev-cpw"):
-        load("ev-cpw", tmp_path, length=32, count=8)
+        waveforms("ev-cpw", tmp_path, length=32)
 
 
 @pytest.fixture

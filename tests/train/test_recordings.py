@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from microstage.datasets import recordings
-from microstage.datasets.loading import load
+from microstage.datasets.loading import waveforms
 from microstage.errors import DatasetError
 
 AMPLITUDES = (10.0, 3.0, 2.0, 1.0)
@@ -48,9 +48,13 @@ def test_a_folder_is_split_by_sub_folder(tmp_path):
         (tmp_path / source).mkdir()
         for name in ("one", "two"):
             write_comtrade(tmp_path / source, name, current(3840, 60), 3840)
-    data = load("recordings", tmp_path, length=32, count=64, synthetic=0)
-    sources = [set(split.recorded.source.tolist()) for split in (data.train, data.validation, data.test)]
+    data = waveforms("recordings", tmp_path, length=32, synthetic=0)
+    trained = {r.source for r in data.train.recordings}
+    sources = [trained, set(data.validation.source.tolist()), set(data.test.source.tolist())]
     assert set().union(*sources) == {"a", "b", "c", "d"} and sum(map(len, sources)) == 4
+    assert waveforms("recordings", tmp_path, length=96, synthetic=0).test.windows.shape[1] == 8  # blocks of twelve cycles
+    with pytest.raises(DatasetError, match="holds 768 samples at 64 a cycle; the window needs 800"):
+        waveforms("recordings", tmp_path, length=32, window=25)
 
 
 def csv(rows):

@@ -1,8 +1,9 @@
-"""One PNG per harmonic: mean absolute error of each method on each source, logarithmic."""
+"""A picture of each table of `make accuracy`; the network is drawn largest, and on top."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +14,140 @@ from microstage.stage import Job, stage_main
 
 __all__ = ["run"]
 
+_FLOOR = 1e-4  # of the unit: what is exact is drawn here
+_TITLES = {"after": "half cycles from the start", "behind": "half cycles behind a step"}
+
+Found = Mapping[str, Any]
+
 
 def run(job: Job) -> None:
-    pooled = json.loads((job.inputs["pooled"] / "pooled.json").read_text())
-    for index, harmonic in enumerate(pooled["harmonics"]):
-        _draw(job.output / f"{harmonic}.png", harmonic, index, pooled)
-
-
-def _draw(path: Path, harmonic: str, index: int, pooled: dict[str, Any]) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
+    found = json.loads((job.inputs["pooled"] / "pooled.json").read_text())
+    for index, harmonic in enumerate(found["harmonics"]):
+        _of_sources(job.output / f"{harmonic}.png", harmonic, index, found)
+    _of_methods(job.output / "methods.png", found)
+    for kind in _TITLES:
+        if found[kind]:
+            _of_steps(job.output / f"{kind}.png", kind, found)
+    _of_stress(job.output / "stress.png", found)
+    _of_limits(job.output / "limits.png", found)
+
+
+def _of_sources(path: Path, harmonic: str, index: int, found: Found) -> None:
+    """Errors on each source, a row each."""
+    sources = found["sources"]
+    figure, axis = _rows([f"{in_picture(name)} ({source['windows']})" for name, source in sources.items()])
+    for method in _shared(source["methods"] for source in sources.values()):
+        _points(axis, [source["methods"][method]["mae"][index] for source in sources.values()], method, found)
+    amplitudes = [max(source["amplitude"][index], _FLOOR) for source in sources.values()]
+    axis.plot(amplitudes, range(len(sources)), "k|", markersize=14, label="amplitude: lost beyond")
+    _finish(path, figure, axis, harmonic, found)
+
+
+def _of_methods(path: Path, found: Found) -> None:
+    """Errors of every method on all windows, a row each and a mark for each harmonic."""
+    sources, labels = found["sources"], found["labels"]
+    methods = _shared(source["methods"] for source in sources.values())
+    weights = [source["windows"] for source in sources.values()]
+    figure, axis = _rows([labels[method] for method in methods])
+    for index, harmonic in enumerate(found["harmonics"]):
+        errors = [np.average([s["methods"][m]["mae"][index] for s in sources.values()], weights=weights) for m in methods]
+        axis.scatter(np.maximum(errors, _FLOOR), range(len(methods)), label=harmonic)
+    _finish(path, figure, axis, "every method, same windows", found)
+
+
+def _of_steps(path: Path, kind: str, found: Found) -> None:
+    """Errors over steps, a panel for each harmonic."""
     from matplotlib import pyplot
 
-    sources, methods = pooled["sources"], pooled["methods"]
-    figure, axis = pyplot.subplots(figsize=(9, 0.45 * len(sources) + 1.8), constrained_layout=True)
-    rows = np.arange(len(sources))
-    for method, label in reversed(methods):
-        errors = [source["methods"][method]["mae"][index] for source in sources.values()]
-        first = method == methods[0][0]
-        axis.scatter(errors, rows, label=label, marker="D" if first else "o", s=70 if first else 30, zorder=3 if first else 2)
-    axis.plot([source["amplitude"][index] for source in sources.values()], rows, "k|", markersize=14, label="amplitude: lost beyond")
-    axis.set(xscale="log", title=harmonic, xlabel=f"mean absolute error, peak value in {in_picture(pooled['unit'])}")
-    axis.set_yticks(rows, [f"{in_picture(name)} ({source['windows']})" for name, source in sources.items()])
+    steps = found[kind]
+    figure, axes = pyplot.subplots(1, len(found["harmonics"]), figsize=(13, 4), constrained_layout=True)
+    for index, (axis, harmonic) in enumerate(zip(axes, found["harmonics"])):
+        for method in _shared(steps.values()):
+            errors = [max(errors[method][index], _FLOOR) for errors in steps.values()]
+            width = 3 if method == "network" else 1
+            axis.plot(list(map(int, steps)), errors, "o-", linewidth=width, markersize=2 * width + 2, label=found["labels"][method])
+        axis.set(yscale="log", title=harmonic, xlabel=_TITLES[kind], xticks=list(map(int, steps)))
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel(f"mean absolute error, peak value in {in_picture(found['unit'])}")
+    axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    _save(path, figure)
+
+
+def _of_stress(path: Path, found: Found) -> None:
+    """Errors under each condition, a row each, a panel for each harmonic."""
+    from matplotlib import pyplot
+
+    stress = found["stress"]
+    figure, axes = pyplot.subplots(1, len(found["harmonics"]), figsize=(14, 5), sharey=True, constrained_layout=True)
+    for index, (axis, harmonic) in enumerate(zip(axes, found["harmonics"])):
+        for method in reversed(list(dict.fromkeys(m for of in stress.values() for m in of))):
+            rows = [(of[method]["mae"][index], row) for row, of in enumerate(stress.values()) if method in of]
+            _points(axis, [error for error, _ in rows], method, found, [row for _, row in rows])
+        axis.set(xscale="log", title=harmonic, xlabel=f"mean absolute error, {in_picture(found['unit'])}")
+        axis.grid(alpha=0.3)
+    axes[0].set_yticks(range(len(stress)), list(stress))
+    axes[0].invert_yaxis()
+    axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    _save(path, figure)
+
+
+def _of_limits(path: Path, found: Found) -> None:
+    """The share of windows within each class of IEC 61000-4-7, a grid of condition and harmonic for each method."""
+    from matplotlib import pyplot
+
+    stress, harmonics = found["stress"], found["harmonics"]
+    judged = [m for m, told in next(iter(stress.values())).items() if "within" in told]
+    panels = [(method, of_class) for of_class in ("I", "II") for method in judged]
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(3.2 * len(panels) + 2, 5), sharey=True, constrained_layout=True)
+    for axis, (method, of_class) in zip(axes, panels):
+        shares = 100 * np.array([of[method]["within"][of_class] for of in stress.values()])
+        axis.imshow(shares, vmin=0, vmax=100, cmap="RdYlGn", aspect="auto")
+        for (row, column), share in np.ndenumerate(shares):
+            axis.text(column, row, f"{share:.0f}", ha="center", va="center")
+        axis.set(title=f"{found['labels'][method]}, class {of_class}")
+        axis.set_xticks(range(len(harmonics)), harmonics)
+    axes[0].set_yticks(range(len(stress)), list(stress))
+    figure.suptitle(f"percent of windows within IEC 61000-4-7, {found['nominal']:g} {in_picture(found['unit'])} nominal")
+    _save(path, figure)
+
+
+def _shared(parts: Any) -> list[str]:
+    """Methods that all parts have, the network last, so that it is drawn on top."""
+    first, *others = parts
+    return [method for method in reversed(list(first)) if all(method in other for other in others)]
+
+
+def _rows(names: Sequence[str]) -> tuple[Any, Any]:
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(9, 0.45 * len(names) + 1.8), constrained_layout=True)
+    axis.set_yticks(range(len(names)), names)
     axis.invert_yaxis()
+    return figure, axis
+
+
+def _points(axis: Any, errors: Sequence[float], method: str, found: Found, rows: Sequence[int] | None = None) -> None:
+    first = method == "network"
+    where = range(len(errors)) if rows is None else rows
+    axis.scatter(
+        np.maximum(errors, _FLOOR), where, label=found["labels"][method],
+        marker="D" if first else "o", s=70 if first else 30, zorder=3 if first else 2,
+    )  # fmt: skip
+
+
+def _finish(path: Path, figure: Any, axis: Any, title: str, found: Found) -> None:
+    axis.set(xscale="log", title=title, xlabel=f"mean absolute error, peak value in {in_picture(found['unit'])}")
     axis.grid(alpha=0.3)
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    _save(path, figure)
+
+
+def _save(path: Path, figure: Any) -> None:
+    from matplotlib import pyplot
+
     figure.savefig(path, dpi=100, metadata={"Software": None})
     pyplot.close(figure)
 

@@ -1,4 +1,4 @@
-"""What `load` returns, and the split by source: no window of a test source is ever near a training window."""
+"""A recording, and the split by source: no window of a test source is ever near a training window."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import numpy as np
 
 from microstage.errors import DatasetError
 
-__all__ = ["Dataset", "FOLDS", "GENERATED", "Recording", "SUPERPOSED", "Split", "assign"]
+__all__ = ["FOLDS", "Recording", "assign"]
 
 FOLDS = 4
-GENERATED, SUPERPOSED = "generator", "superposed"  # sources of training windows that are no recording's
 
 
 @dataclass(frozen=True)
@@ -28,39 +27,6 @@ class Recording:
     def truth(self) -> np.ndarray:
         """Peak amplitudes [4]."""
         return np.abs(self.coefficients)
-
-
-@dataclass(frozen=True)
-class Split:
-    """Windows [n, N] and complex `coefficients` [n, 4] at their first samples, in A or V, and the source of each window [n]."""
-
-    windows: np.ndarray
-    coefficients: np.ndarray
-    source: np.ndarray
-
-    @property
-    def truth(self) -> np.ndarray:
-        """Peak amplitudes [n, 4]."""
-        return np.abs(self.coefficients)
-
-    @property
-    def recorded(self) -> Split:
-        """The windows as they were recorded; all of them, where none was."""
-        rows = ~np.isin(self.source, (GENERATED, SUPERPOSED))
-        return Split(self.windows[rows], self.coefficients[rows], self.source[rows]) if rows.any() else self
-
-    def __len__(self) -> int:
-        return len(self.windows)
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Three splits that share no source; `unit` is A or V."""
-
-    train: Split
-    validation: Split
-    test: Split
-    unit: str
 
 
 def assign(sources: list[str], fold: int) -> dict[str, str]:

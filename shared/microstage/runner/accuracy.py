@@ -10,20 +10,21 @@ from typing import Any
 from microstage.canonical import digest, write_json
 from microstage.datasets.locations import BUILT_IN
 from microstage.errors import ParameterError
+from microstage.runner.artefact import Artefact
 from microstage.runner.chain import Chain
+from microstage.runner.instrument import CLASSES, NOMINAL, largest_error, share_within
 from microstage.runner.places import Place
-from microstage.runner.report import METHODS, table
+from microstage.runner.report import METHODS
 
-__all__ = ["FOLDS", "draw", "folds_of", "pooled", "tables"]
+__all__ = ["FOLDS", "draw", "folds_of", "nominal_of", "pooled"]
 
 FOLDS = 4
 _HARMONICS = ("H1", "H3", "H5", "H7")
 
-Sources = Mapping[str, Mapping[str, Any]]
-
 
 def folds_of(typed: Mapping[str, str]) -> list[dict[str, str]]:
     """What is typed, once per fold; once in all for the generator, whose sources are all alike."""
+    typed = {name: value for name, value in typed.items() if name != "NOMINAL"}
     if "FOLD" in typed:
         raise ParameterError("make accuracy runs every FOLD; leave FOLD= out.")
     if typed.get("DATASET", BUILT_IN[0]) in BUILT_IN:
@@ -31,36 +32,67 @@ def folds_of(typed: Mapping[str, str]) -> list[dict[str, str]]:
     return [{**typed, "FOLD": str(fold)} for fold in range(FOLDS)]
 
 
-def pooled(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Sources of all folds; each is in the test of one fold alone."""
-    sources: dict[str, Mapping[str, Any]] = {}
-    for fold in metrics:
+def nominal_of(typed: Mapping[str, str]) -> float | None:
+    """NOMINAL=, a positive number; None where it is left out."""
+    if "NOMINAL" not in typed:
+        return None
+    try:
+        nominal = float(typed["NOMINAL"])
+    except ValueError:
+        nominal = 0.0
+    if not 0 < nominal < float("inf"):
+        raise ParameterError(f"NOMINAL={typed['NOMINAL']} is no nominal value: expected a positive number of A or V, rms, as in NOMINAL=32.")
+    return nominal
+
+
+def pooled(trained: Sequence[Artefact], nominal: float | None) -> dict[str, Any]:
+    """What all folds found: each source is in the test of one fold alone; of what is common to all, the mean over windows."""
+    about, folds = trained[0].about["parameters"], [artefact.about["metrics"] for artefact in trained]
+    unit, windows = folds[0]["test.unit"], [fold["test.windows"] for fold in folds]
+    nominal = nominal or NOMINAL[unit, about["frequency"]]
+    sources: dict[str, Any] = {}
+    for fold in folds:
         sources |= fold["test.by_source"]
-    return dict(sorted(sources.items()))
+    common = {name: _mean([fold[f"test.{name}"] for fold in folds], windows) for name in ("after", "behind", "response")}
+    return {
+        "unit": unit, "nominal": nominal, "recorded": about["dataset"] not in BUILT_IN, "synthetic": about["synthetic"],
+        "cycles": about["cycles"], "harmonics": _HARMONICS, "labels": METHODS, "sources": dict(sorted(sources.items())), **common,
+        "stress": _mean([_within_limits(fold["test.stress"], nominal, unit) for fold in folds], windows),
+    }  # fmt: skip
 
 
-def tables(sources: Sources, unit: str) -> str:
-    """Per harmonic and for the THD: a row per source, then all windows together, relative to the mean amplitude, and the worst window."""
-    methods = _methods(sources)
-    total = sum(source["windows"] for source in sources.values())
-    lines = [f"{total} windows of {len(sources)} sources, none of which its network was trained on; mean absolute errors, peak values in {unit}.",
-             "The truth, and so the ceiling, is the full-window DFT: over 10 or 12 cycles, or the whole record where it is shorter."]
-    for index, harmonic in enumerate(_HARMONICS):
-        lines += ["", *table([harmonic, "amplitude", *(METHODS[m] for m in methods)], _harmonic(sources, methods, index))]
-    rows = [[name, *(f"{100 * s['methods'][m]['thd_error']:.2f} %" for m in methods)] for name, s in sources.items()]
-    overall = ["all", *(f"{100 * _mean(sources, lambda s, m=m: s['methods'][m]['thd_error']):.2f} %" for m in methods)]
-    return "\n".join([*lines, "", *table(["THD", *(METHODS[m] for m in methods)], [*rows, overall])])
+def _within_limits(stress: Mapping[str, Any], nominal: float, unit: str) -> dict[str, Any]:
+    """{condition: {method: {"mae", "within": {class: share per harmonic}}}}; `within` where the errors' quantiles are told."""
+    told: dict[str, Any] = {}
+    for condition, found in stress.items():
+        told[condition] = {}
+        for method, errors in found["methods"].items():
+            told[condition][method] = {"mae": errors["mae"]}
+            if "errors" in errors:
+                pairs = list(zip(errors["errors"], found["amplitude"]))
+                told[condition][method]["within"] = {
+                    of: [share_within(quantiles, largest_error(size, nominal, unit, of)) for quantiles, size in pairs] for of in CLASSES
+                }
+    return told
 
 
-def draw(sources: Sources, unit: str, chain: Chain) -> Path:
-    """A PNG per harmonic, by train's environment, which has matplotlib: the folder under volumes/accuracy."""
-    pooled = {"unit": unit, "harmonics": _HARMONICS, "methods": [[m, METHODS[m]] for m in _methods(sources)], "sources": sources}
-    result = chain.store.volumes / "accuracy" / digest(pooled)[:16]
+def _mean(parts: Sequence[Any], weights: Sequence[float], name: str = "") -> Any:
+    """Of equal structures, number by number; of what only some have, over those; of what is called "worst", the largest."""
+    if isinstance(parts[0], Mapping):
+        return {key: _mean(*zip(*[(p[key], w) for p, w in zip(parts, weights) if key in p]), key) for key in dict.fromkeys(k for p in parts for k in p)}
+    if isinstance(parts[0], list):
+        return [_mean(column, weights, name) for column in zip(*parts)]
+    return max(parts) if name == "worst" else sum(p * w for p, w in zip(parts, weights)) / sum(weights)
+
+
+def draw(found: Mapping[str, Any], chain: Chain) -> Path:
+    """A PNG per table, by train's environment, which has matplotlib: the folder under volumes/accuracy."""
+    result = chain.store.volumes / "accuracy" / digest(found)[:16]
     with Place(chain.store.volumes, "charts") as place:
         given, drawn, scratch = (place / name for name in ("pooled", "drawn", "scratch"))
         for folder in (given, drawn, scratch):
             folder.mkdir()
-        write_json(given / "pooled.json", pooled)
+        write_json(given / "pooled.json", found)
         code = chain.backend.run(chain.stages["train"], inputs={"pooled": given}, parameters={}, output=drawn, scratch=scratch,
                                  module="microstage.charts.accuracy")
         if code:
@@ -71,33 +103,3 @@ def draw(sources: Sources, unit: str, chain: Chain) -> Path:
         shutil.rmtree(result, ignore_errors=True)
         drawn.rename(result)
     return result
-
-
-def _methods(sources: Sources) -> list[str]:
-    return [m for m in METHODS if all(m in source["methods"] for source in sources.values())]
-
-
-def _harmonic(sources: Sources, methods: Sequence[str], index: int) -> list[list[str]]:
-    amplitude = _mean(sources, lambda s: s["amplitude"][index])
-    means = {m: _mean(sources, lambda s, m=m: s["methods"][m]["mae"][index]) for m in methods}
-    worst = {m: max(s["methods"][m]["worst"][index] for s in sources.values()) for m in methods}
-    rows = [
-        [name, f"{s['amplitude'][index]:.3f}", *(_or_lost(s["methods"][m]["mae"][index], s["amplitude"][index]) for m in methods)]
-        for name, s in sources.items()
-    ]
-    return [
-        *rows,
-        ["all", f"{amplitude:.3f}", *(_or_lost(means[m], amplitude) for m in methods)],
-        ["all, relative to H1", "", *(f"{100 * means[m] / _mean(sources, lambda s: s['amplitude'][0]):.2f} %" for m in methods)],
-        ["worst window", "", *(f"{worst[m]:.3f}" for m in methods)],
-    ]
-
-
-def _or_lost(error: float, amplitude: float) -> str:
-    """A harmonic whose error is its own size is not measured: zero would have been as good an answer."""
-    return f"{error:.3f}" if error < amplitude else f"{error:.3f} lost"
-
-
-def _mean(sources: Sources, value) -> float:
-    """Over windows."""
-    return sum(value(s) * s["windows"] for s in sources.values()) / sum(s["windows"] for s in sources.values())

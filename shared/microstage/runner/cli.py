@@ -8,7 +8,7 @@ from pathlib import Path
 from microstage.datasets.locations import DOWNLOADED
 from microstage.errors import ArtefactError, ParameterError
 from microstage.runner import accuracy as pooled_accuracy
-from microstage.runner import backend, chosen_registry, memory, report, runs
+from microstage.runner import accuracy_tables, backend, chosen_registry, memory, report, runs
 from microstage.runner.chain import Chain
 from microstage.runner.declarations import load_stages
 from microstage.runner.entrance import OwnFiles, entered
@@ -175,14 +175,15 @@ def data(session: Session) -> None:
 
 
 def accuracy(session: Session) -> None:
-    """Train and test over every fold, then one table per harmonic."""
+    """Train and test over every fold, then the tables of all of them together."""
     if not any("fold" in own for own in session.parameters.values()):
         raise ParameterError("make accuracy pools errors over folds, of which this MODEL= has none; `make sweep MODEL=a,b` prints accuracies.")
+    nominal = pooled_accuracy.nominal_of(session.typed)
     folds = [Session(session.repository, typed) for typed in pooled_accuracy.folds_of(session.typed)]
-    runs = [fold.chain(loud=fold is folds[0]).run("train")[-1].artefact.about["metrics"] for fold in folds]
-    sources, unit = pooled_accuracy.pooled(runs), runs[0]["test.unit"]
-    print("\n" + pooled_accuracy.tables(sources, unit))
-    print(f"\na picture per harmonic: {pooled_accuracy.draw(sources, unit, folds[0].chain())}")
+    trained = [fold.chain(loud=fold is folds[0]).run("train")[-1].artefact for fold in folds]
+    found = pooled_accuracy.pooled(trained, nominal)
+    print("\n" + accuracy_tables.tables(found))
+    print(f"\na picture of each table: {pooled_accuracy.draw(found, folds[0].chain())}")
 
 
 def make_ready(session: Session) -> None:

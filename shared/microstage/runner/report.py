@@ -18,10 +18,19 @@ __all__ = ["METHODS", "summary", "table", "variables", "verify", "why"]
 METHODS = {
     "network": "quantised network",
     "float": "float twin",
+    "uncorrected": "network, uncorrected",
     "half_cycle_dft": "half-cycle DFT",
+    "integer_dft": "DFT of its integers",
+    "running_mean": "mean so far",
+    "gated_mean": "gated mean",
+    "running_dft": "DFT so far",
+    "gated_dft": "gated DFT so far",
     "least_squares": "least squares H1..H7",
+    "linear_regression": "linear regression",
     "ridge": "ridge regression",
     "nearest_neighbour": "1-NN",
+    "constant": "constant answer",
+    "interpolated_dft": "8-cycle DFT",
 }
 
 
