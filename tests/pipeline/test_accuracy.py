@@ -1,4 +1,4 @@
-"""Pooling folds: each source once, means over windows, a harmonic that is lost said to be lost, limits of the standard."""
+"""Pooling folds: each source once, means over windows, a harmonic that is lost said to be lost, limits."""
 
 from types import SimpleNamespace
 
@@ -14,20 +14,34 @@ from microstage.runner.instrument import largest_error, share_within
 def source(windows, amplitude, mae):
     errors = {"mae": mae, "worst": [2 * e for e in mae], "thd_error": 0.01}
     copied = {**errors, "mae": [2 * e for e in mae]}
-    return {"windows": windows, "amplitude": amplitude, "methods": {"network": errors, "half_cycle_dft": errors, "constant": copied}}
+    return {
+        "windows": windows,
+        "amplitude": amplitude,
+        "methods": {"network": errors, "half_cycle_dft": errors, "constant": copied},
+    }
 
 
 def fold(name, found, **parameters):
-    """A trained artefact: on steps the network errs by as many hundredths as there are windows, the DFT by twice that."""
+    """A trained artefact: the network errs by as many hundredths as there are windows, the DFT by twice that."""
     size = found["windows"] / 100
     steps = {str(n): {"network": [size / n] * 4, "half_cycle_dft": [2 * size] * 4} for n in (1, 2)}
     quantiles = [[0.0, size, 3 * size]] * 4  # an eighth below a quarter of the size, all below three times it
-    told = {"network": {"mae": [size] * 4, "errors": quantiles}, "half_cycle_dft": {"mae": [2 * size] * 4, "errors": quantiles}}
+    told = {
+        "network": {"mae": [size] * 4, "errors": quantiles},
+        "half_cycle_dft": {"mae": [2 * size] * 4, "errors": quantiles},
+    }
     told["interpolated_dft"] = {"mae": [0.0] * 4}
     metrics = {
-        "test.unit": "A", "test.windows": found["windows"], "test.by_source": {name: found}, "test.after": steps, "test.behind": steps,
+        "test.unit": "A",
+        "test.windows": found["windows"],
+        "test.by_source": {name: found},
+        "test.after": steps,
+        "test.behind": steps,
         "test.stress": {"clean": {"amplitude": [40, 2, 1, 0.5], "methods": told}},
-        "test.response": {"network": {"mean": size, "worst": found["windows"], "settled": 1.0}, "gated_mean": {"settled": 0.0}},
+        "test.response": {
+            "network": {"mean": size, "worst": found["windows"], "settled": 1.0},
+            "gated_mean": {"settled": 0.0},
+        },
     }
     about = {"dataset": "ev-cpw", "synthetic": 0.5, "cycles": 0.5, "frequency": 60, **parameters}
     return SimpleNamespace(about={"parameters": about, "metrics": metrics})
@@ -35,7 +49,11 @@ def fold(name, found, **parameters):
 
 def rows_of(folds, nominal=None):
     text = tables(pooled(folds, nominal))
-    return text, {(block.split("  ")[0], line.split("  ")[0]): line.split() for block in text.split("\n\n")[1:] for line in block.splitlines()}
+    return text, {
+        (block.split("  ")[0], line.split("  ")[0]): line.split()
+        for block in text.split("\n\n")[1:]
+        for line in block.splitlines()
+    }
 
 
 ONE, TWO = source(10, [10, 1, 1, 0.1], [0.1, 0.1, 0.1, 0.2]), source(30, [20, 1, 1, 1], [0.3, 0.1, 0.1, 0.1])
@@ -46,7 +64,15 @@ def test_means_are_over_windows_and_a_lost_harmonic_is_called_lost():
     assert rows["H1", "all"] == ["all", "17.500", "0.250", "0.250"]
     assert rows["H7", "car"] == ["car", "0.100", "0.200", "lost", "0.200", "lost"]
     assert rows["H1", "worst window"][-1] == "0.600" and rows["H1", "all, relative to H1"][-2:] == ["1.43", "%"]
-    assert rows["every method, same windows", "constant answer"][2:] == ["0.500", "0.200", "0.200", "0.250", "1.00", "%", *["2.00"] * 4]
+    assert rows["every method, same windows", "constant answer"][2:] == [
+        "0.500",
+        "0.200",
+        "0.200",
+        "0.250",
+        "1.00",
+        "%",
+        *["2.00"] * 4,
+    ]
     assert rows["half cycles from the start", "quantised network"][2:] == [*["0.250"] * 4, *["0.125"] * 4]
     assert rows["samples from 40 to within 5 % of 20", "quantised network"][2:] == ["0", "30", "100.00", "%"]
     assert rows["samples from 40 to within 5 % of 20", "gated mean"][2:] == ["-", "-", "0.00", "%"]
@@ -70,11 +96,24 @@ def test_shares_within_the_standards_limits_follow_the_nominal_value():
 def test_limits_of_iec_61000_4_7():
     """Table 1: 5 % of what is not small, else a share of the nominal value; here peaks of rms values."""
     peak = 2**0.5
-    table = {("V", "I"): (0.01, 0.0005), ("V", "II"): (0.03, 0.0015), ("A", "I"): (0.03, 0.0015), ("A", "II"): (0.1, 0.005)}
+    table = {
+        ("V", "I"): (0.01, 0.0005),
+        ("V", "II"): (0.03, 0.0015),
+        ("A", "I"): (0.03, 0.0015),
+        ("A", "II"): (0.1, 0.005),
+    }
     for (unit, of_class), (small, share) in table.items():
-        assert largest_error(peak * 230 * small * 2, 230, unit, of_class) == pytest.approx(peak * 230 * small * 2 * 0.05)
+        assert largest_error(peak * 230 * small * 2, 230, unit, of_class) == pytest.approx(
+            peak * 230 * small * 2 * 0.05
+        )
         assert largest_error(peak * 230 * small / 2, 230, unit, of_class) == pytest.approx(peak * 230 * share)
-    assert [share_within([0.0, 1.0, 3.0], largest) for largest in (0.5, 1.0, 2.0, 3.0, 9.0)] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert [share_within([0.0, 1.0, 3.0], largest) for largest in (0.5, 1.0, 2.0, 3.0, 9.0)] == [
+        0.25,
+        0.5,
+        0.75,
+        1.0,
+        1.0,
+    ]
     assert share_within([1.0, 2.0], 0.5) == 0.0
 
 

@@ -27,7 +27,11 @@ def pair(turns):
 def fitted(x, first, length, deviation, tau, between):
     """Complex amplitudes of H1, H3, H5, H7 at `first`, by least squares over x[first : first + length]."""
     t = np.arange(length)
-    columns = [np.ones(length), np.exp(-t / tau), *(c for order in (*ORDERS, *between) for c in pair(order * (1 + deviation) * t / 64))]
+    columns = [
+        np.ones(length),
+        np.exp(-t / tau),
+        *(c for order in (*ORDERS, *between) for c in pair(order * (1 + deviation) * t / 64)),
+    ]
     found = np.linalg.lstsq(np.array(columns).T, x[first : first + length], rcond=None)[0][2:]
     return (found[::2] - 1j * found[1::2])[[0, 2, 4, 6]]
 
@@ -48,9 +52,13 @@ def test_the_truth_of_a_window_is_what_sounds_at_its_end(channel):
         about = world.deviation[row], world.tau[row], world.between_orders[row]
         for window in (8, 10, 15):
             first = min(window * LENGTH, STEPS * LENGTH - 256)
-            wanted = drawn.coefficients[row, window] * np.exp(2j * np.pi * np.array((1, 3, 5, 7)) * (1 + about[0]) * (first - window * LENGTH) / 64)
+            wanted = drawn.coefficients[row, window] * np.exp(
+                2j * np.pi * np.array((1, 3, 5, 7)) * (1 + about[0]) * (first - window * LENGTH) / 64
+            )
             assert np.abs(fitted(x[row], first, 256, *about) - wanted).max() < 1e-5 * world.amplitude[row]
-        assert drawn.truth[row, drawn.changed[row] // LENGTH :] == pytest.approx(np.tile(drawn.truth[row, -1], (16, 1))[drawn.changed[row] // LENGTH :])
+        assert drawn.truth[row, drawn.changed[row] // LENGTH :] == pytest.approx(
+            np.tile(drawn.truth[row, -1], (16, 1))[drawn.changed[row] // LENGTH :]
+        )
 
 
 def test_the_mix_holds_every_disturbance_and_an_epoch_draws_anew():
@@ -62,12 +70,16 @@ def test_the_mix_holds_every_disturbance_and_an_epoch_draws_anew():
         "second load": (world.loads[:, 1] != 0).any(1), "step": world.changes[:, 0] < 512, "sag": world.changes[:, 1] < 512,
         "start from nothing": (world.gains == 0).all(2).any(1), "noise above 40 dB": world.noise > 0.01 * level / 2**0.5,
     }  # fmt: skip
-    assert all(0.02 < share.mean() < 0.8 for share in shares.values()), {name: share.mean() for name, share in shares.items()}
+    assert all(0.02 < share.mean() < 0.8 for share in shares.values()), {
+        name: share.mean() for name, share in shares.items()
+    }
     assert np.ptp(np.log10(world.amplitude)) > 2.9 and np.abs(world.deviation).max() * 50 < 2.01
     one, again, other = (synthesise("mix", 8, 4, LENGTH, generator) for generator in (rng(5), rng(5), rng(6)))
     assert (one.windows == again.windows).all() and not (one.windows == other.windows).any(axis=(1, 2)).any()
     generator = rng(5)
-    assert not (synthesise("mix", 8, 4, LENGTH, generator).windows == synthesise("mix", 8, 4, LENGTH, generator).windows).all()
+    assert not (
+        synthesise("mix", 8, 4, LENGTH, generator).windows == synthesise("mix", 8, 4, LENGTH, generator).windows
+    ).all()
 
 
 def test_a_voltage_is_dominated_by_its_fundamental():
@@ -79,7 +91,9 @@ def test_a_voltage_is_dominated_by_its_fundamental():
 def test_published_cases_have_their_published_amplitudes_and_noise():
     drawn = synthesise("A1", 2000, 1, 64, rng())
     truth, x = drawn.truth[:, 0], drawn.windows[:, 0]
-    assert truth.min(0) == pytest.approx([99, 29.7, 19.8, 14.85], rel=1e-3) and truth.max(0) == pytest.approx([101, 30.3, 20.2, 15.15], rel=1e-3)
+    assert truth.min(0) == pytest.approx([99, 29.7, 19.8, 14.85], rel=1e-3) and truth.max(0) == pytest.approx(
+        [101, 30.3, 20.2, 15.15], rel=1e-3
+    )
     basis = np.array([c for order in (1, 3, 5, 7) for c in pair(order * np.arange(64) / 64)]).T
     noise = x - x @ np.linalg.pinv(basis).T @ basis.T
     power = (truth**2).sum(1).mean() / 2
@@ -96,7 +110,9 @@ def test_sequences_of_recordings_know_their_truth_through_gains_loads_and_steps(
     """These records hold odd harmonics alone: wherever half a cycle is steady its DFT is the truth."""
     data = read(length=length, synthetic=0)
     for drawn in (data.train.draw(300, rng()), data.test, data.stepped, data.validation):
-        behind = (length * np.arange(STEPS) >= drawn.changed[:, None]) | (length * np.arange(1, STEPS + 1) <= drawn.changed[:, None])
+        behind = (length * np.arange(STEPS) >= drawn.changed[:, None]) | (
+            length * np.arange(1, STEPS + 1) <= drawn.changed[:, None]
+        )
         assert np.abs(half_cycle_dft(drawn.windows) - drawn.truth)[behind].max() < 1e-4
         assert behind.all() == (drawn is data.test)
     assert data.test.windows.shape == (256, STEPS, length) and len(data.stepped) == 256
@@ -126,7 +142,9 @@ def test_the_generator_alone_trains_and_validates_where_its_share_is_one(read):
     assert set(data.train.draw(8, rng()).source.tolist()) | set(data.validation.source.tolist()) == {"mix"}
     assert "mix" not in data.test.source.tolist()
     alone = waveforms("generator", None, length=LENGTH, window=2, case="A2")
-    assert (alone.test.changed == 0).all() and (alone.stepped.changed > 0).all() and alone.fitted[0].windows.shape[2] == 64
+    assert (
+        (alone.test.changed == 0).all() and (alone.stepped.changed > 0).all() and alone.fitted[0].windows.shape[2] == 64
+    )
     assert isinstance(sequences.joined([alone.test, alone.stepped]), sequences.Sequences)
 
 

@@ -53,7 +53,9 @@ def _of_methods(path: Path, found: Found) -> None:
     weights = [source["windows"] for source in sources.values()]
     figure, axis = _rows([labels[method] for method in methods])
     for index, harmonic in enumerate(found["harmonics"]):
-        errors = [np.average([s["methods"][m]["mae"][index] for s in sources.values()], weights=weights) for m in methods]
+        errors = [
+            np.average([s["methods"][m]["mae"][index] for s in sources.values()], weights=weights) for m in methods
+        ]
         axis.scatter(np.maximum(errors, _FLOOR), range(len(methods)), label=harmonic)
     _finish(path, figure, axis, "every method, same windows", found)
 
@@ -68,7 +70,14 @@ def _of_steps(path: Path, kind: str, found: Found) -> None:
         for method in _shared(steps.values()):
             errors = [max(errors[method][index], _FLOOR) for errors in steps.values()]
             width = 3 if method == "network" else 1
-            axis.plot(list(map(int, steps)), errors, "o-", linewidth=width, markersize=2 * width + 2, label=found["labels"][method])
+            axis.plot(
+                list(map(int, steps)),
+                errors,
+                "o-",
+                linewidth=width,
+                markersize=2 * width + 2,
+                label=found["labels"][method],
+            )
         axis.set(yscale="log", title=harmonic, xlabel=_TITLES[kind], xticks=list(map(int, steps)))
         axis.grid(alpha=0.3)
     axes[0].set_ylabel(f"mean absolute error, peak value in {in_picture(found['unit'])}")
@@ -101,7 +110,9 @@ def _of_limits(path: Path, found: Found) -> None:
     stress, harmonics = found["stress"], found["harmonics"]
     judged = [m for m, told in next(iter(stress.values())).items() if "within" in told]
     panels = [(method, of_class) for of_class in ("I", "II") for method in judged]
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(3.2 * len(panels) + 2, 5), sharey=True, constrained_layout=True)
+    figure, axes = pyplot.subplots(
+        1, len(panels), figsize=(3.2 * len(panels) + 2, 5), sharey=True, constrained_layout=True
+    )
     for axis, (method, of_class) in zip(axes, panels):
         shares = 100 * np.array([of[method]["within"][of_class] for of in stress.values()])
         axis.imshow(shares, vmin=0, vmax=100, cmap="RdYlGn", aspect="auto")
@@ -110,7 +121,9 @@ def _of_limits(path: Path, found: Found) -> None:
         axis.set(title=f"{found['labels'][method]}, class {of_class}")
         axis.set_xticks(range(len(harmonics)), harmonics)
     axes[0].set_yticks(range(len(stress)), list(stress))
-    figure.suptitle(f"percent of windows within IEC 61000-4-7, {found['nominal']:g} {in_picture(found['unit'])} nominal")
+    figure.suptitle(
+        f"percent of windows within IEC 61000-4-7, {found['nominal']:g} {in_picture(found['unit'])} nominal"
+    )
     _save(path, figure)
 
 

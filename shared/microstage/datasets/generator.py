@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from microstage.datasets.sequences import Sequences
-from microstage.datasets.world import NEVER, ORDERS, STAGES, World, sequences_of, steady
+from microstage.datasets.world import NEVER, ORDERS, World, sequences_of, steady
 
 __all__ = ["CASES", "INTERHARMONICS", "SPECTRA", "draw_world", "spectra", "synthesise"]
 
@@ -25,7 +25,11 @@ SPECTRA = {
     "voltage": (0.01, 0.02, 0.012, 0.004, 0.006, 0.005, 0.003),
 }
 _DRAWN = {
-    "current": (("ev_charger", "switched_mode", "rectifier", "dimmer", "published"), (0.5, 0.15, 0.15, 0.1, 0.1), (0.05, 50.0)),
+    "current": (
+        ("ev_charger", "switched_mode", "rectifier", "dimmer", "published"),
+        (0.5, 0.15, 0.15, 0.1, 0.1),
+        (0.05, 50.0),
+    ),
     "voltage": (("voltage",), (1.0,), (1.0, 1000.0)),
 }
 _LARGEST_DEVIATION = 2.0  # Hz
@@ -33,22 +37,32 @@ _CYCLE = 64  # samples
 
 
 def synthesise(
-    case: str, count: int, steps: int, length: int, rng: np.random.Generator, channel: str = "current", nominal: int = 60
+    case: str,
+    count: int,
+    steps: int,
+    length: int,
+    rng: np.random.Generator,
+    channel: str = "current",
+    nominal: int = 60,
 ) -> Sequences:
-    """`count` sequences of `steps` windows of `length` samples, 64 to a cycle of `nominal` Hz; amplitudes are peak values.
+    """`count` sequences of `steps` windows of `length` samples, 64 to a cycle of `nominal` Hz; amplitudes are peaks.
 
-    A1 and A2 are those of Li et al., IEEE Trans. Ind. Electron. 71(3), 2023: 100/30/20/15 at 152/35/0/0 degrees, +-0.5 %
-    frequency, +-1 % amplitude, 26 dB white noise; A2 adds interharmonics. `mix` is ours (docs/adr/0025): see `draw_world`.
+    A1 and A2 are those of Li et al., IEEE Trans. Ind. Electron. 71(3), 2023: 100/30/20/15 at 152/35/0/0 degrees,
+    +-0.5 % frequency, +-1 % amplitude, 26 dB white noise; A2 adds interharmonics. `mix` is ours: see `draw_world`.
     """
-    world = draw_world(count, steps * length, rng, channel, nominal) if case == "mix" else _published(count, rng, case == "A2")
+    world = (
+        draw_world(count, steps * length, rng, channel, nominal)
+        if case == "mix"
+        else _published(count, rng, case == "A2")
+    )
     return sequences_of(world, steps, length, rng, case)
 
 
 def draw_world(count: int, samples: int, rng: np.random.Generator, channel: str, nominal: int) -> World:
     """Loads of many kinds at any phase, over three decades of amplitude, each disturbance in a share of the sequences.
 
-    Frequency up to 2 Hz off, even orders, interharmonics, DC that decays within half a cycle to six, a second load, steps
-    of amplitude and load, sags, starts from nothing, noise of 20 to 60 dB.
+    Frequency up to 2 Hz off, even orders, interharmonics, DC that decays within half a cycle to six, a second load,
+    steps of amplitude and load, sags, starts from nothing, noise of 20 to 60 dB.
     """
     loads = np.stack([spectra(count, rng, channel) for _ in range(2)], axis=1)
     loads[:, 1] *= (10 ** rng.uniform(-1.5, 0, count) * (rng.random(count) < 0.5))[:, None]
@@ -70,7 +84,7 @@ def draw_world(count: int, samples: int, rng: np.random.Generator, channel: str,
 
 
 def spectra(count: int, rng: np.random.Generator, channel: str) -> np.ndarray:
-    """Complex amplitudes [n, 25], the fundamental at 1: a typical spectrum times a log-normal spread of its own, any phase.
+    """Complex amplitudes [n, 25], the fundamental at 1: a typical spectrum times a log-normal spread, at any phase.
 
     Even orders are small in most, and up to a tenth in some.
     """
@@ -102,7 +116,7 @@ def _switched(world: World, samples: int, rng: np.random.Generator) -> World:
 
 
 def _with_direct_current(world: World, level: np.ndarray, samples: int, rng: np.random.Generator) -> World:
-    """A trace of DC in all, and up to 30 % that decays in some: from a step on, or from anywhere, before the first sample too."""
+    """A trace of DC in all; up to 30 % that decays in some, from a step on or from anywhere, before the start too."""
     count = len(world)
     size = level * rng.uniform(-0.3, 0.3, count) * (rng.random(count) < 0.4)
     begin = world.changes[:, 0]

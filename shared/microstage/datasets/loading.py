@@ -43,7 +43,9 @@ class Source:
         if recorded:
             parts.append(sequences.draw(self.recordings, recorded, self.steps, self.length, rng))
         if count > recorded:
-            parts.append(synthesise(self.case, count - recorded, self.steps, self.length, rng, self.channel, self.frequency))
+            parts.append(
+                synthesise(self.case, count - recorded, self.steps, self.length, rng, self.channel, self.frequency)
+            )
         return sequences.joined(parts)
 
 
@@ -79,8 +81,8 @@ def waveforms(
 ) -> Waveforms:
     """Sequences of 16 steps of `length` samples, the first `window` of which are the network's window.
 
-    Of what is drawn from a recorded dataset a share `synthetic` (0..1) is the generator's. Test sequences start at every
-    eighth sample of every test recording. Records of one's own that are shorter than 16 steps give as many as they hold.
+    Of what is drawn from a recorded dataset a share `synthetic` (0..1) is the generator's. Test sequences start at
+    every eighth sample of every test recording. Records that are shorter than 16 steps give as many as they hold.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
     unit = "A" if channel == "current" else "V"
@@ -91,12 +93,18 @@ def waveforms(
     steps = min([STEPS, *(len(r.samples) // length for r in recordings if not r.periodic)])
     if steps < window:
         short = min((r for r in recordings if not r.periodic), key=lambda r: len(r.samples))
-        raise DatasetError(f"{short.name} holds {len(short.samples)} samples at 64 a cycle; the window needs {window * length}.")
+        raise DatasetError(
+            f"{short.name} holds {len(short.samples)} samples at 64 a cycle; the window needs {window * length}."
+        )
     chosen = {part: [r for r in recordings if parts[r.source] == part] for part in ("train", "validation", "test")}
-    train, validation = (Source(chosen[part], synthetic, steps, length, case, channel, frequency) for part in ("train", "validation"))
+    train, validation = (
+        Source(chosen[part], synthetic, steps, length, case, channel, frequency) for part in ("train", "validation")
+    )
     test = sequences.cut(chosen["test"], steps, length, _TEST_HOP)
     fitted = tuple(sequences.cut(chosen[part], 1, window * length, _FITTED_HOP) for part in ("train", "validation"))
-    return Waveforms(train, validation.draw(_DRAWN_VALIDATION, rng), test, sequences.with_steps(test, rng), fitted, unit)
+    return Waveforms(
+        train, validation.draw(_DRAWN_VALIDATION, rng), test, sequences.with_steps(test, rng), fitted, unit
+    )
 
 
 def _generated(source: Source, window: int, unit: str, rng: np.random.Generator) -> Waveforms:
@@ -118,4 +126,6 @@ def _recordings(name: str, data_dir: Path | None, channel: str, frequency: int) 
         return [ev_cpw.read(path, channel) for path in files(name, data_dir)]
     from microstage.datasets import recordings
 
-    return [block for path in recordings.records(data_dir) for block in recordings.read(path, data_dir, channel, frequency)]
+    return [
+        block for path in recordings.records(data_dir) for block in recordings.read(path, data_dir, channel, frequency)
+    ]

@@ -49,7 +49,9 @@ def cut_in_steps(x: np.ndarray, length: int) -> np.ndarray:
 
 
 def joined(parts: Sequence[Sequences]) -> Sequences:
-    return Sequences(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("windows", "coefficients", "source", "changed")))
+    return Sequences(
+        *(np.concatenate([getattr(p, f) for p in parts]) for f in ("windows", "coefficients", "source", "changed"))
+    )
 
 
 def cut(recordings: Sequence[Recording], steps: int, length: int, hop: int) -> Sequences:
@@ -81,7 +83,12 @@ def with_steps(sequences: Sequences, rng: np.random.Generator) -> Sequences:
 
 
 def _changed(
-    first: Sequences, second: Sequences, gain: np.ndarray, size: np.ndarray, changes: np.ndarray, rng: np.random.Generator
+    first: Sequences,
+    second: Sequences,
+    gain: np.ndarray,
+    size: np.ndarray,
+    changes: np.ndarray,
+    rng: np.random.Generator,
 ) -> Sequences:
     """`gain` times the first and `size` times the second load, which change at one sample where `changes` [n] says so.
 
@@ -97,7 +104,9 @@ def _changed(
     def stepped(of: Sequences, factor: np.ndarray, is_stepped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         t = np.arange(steps * length).reshape(1, steps, length)
         late = (t >= changed[:, None, None]) | ~is_stepped[:, None, None]
-        level = factor[:, None, None] * np.where(late, np.where(is_stepped, after, 1.0)[:, None, None], before[:, None, None])
+        level = factor[:, None, None] * np.where(
+            late, np.where(is_stepped, after, 1.0)[:, None, None], before[:, None, None]
+        )
         return level * of.windows, level[:, :, -1:] * of.coefficients
 
     alone = size == 0
@@ -111,7 +120,9 @@ def _relative_peak(one: Sequences, other: Sequences) -> np.ndarray:
     return np.divide(peak, divisor, out=np.zeros_like(peak), where=divisor > 0)
 
 
-def _anywhere(recordings: Sequence[Recording], count: int, steps: int, length: int, rng: np.random.Generator) -> Sequences:
+def _anywhere(
+    recordings: Sequence[Recording], count: int, steps: int, length: int, rng: np.random.Generator
+) -> Sequences:
     which = rng.integers(len(recordings), size=count)
     starts = rng.integers([_starts(recordings[index], steps * length) for index in which])
     return _cut_at([recordings[index] for index in which], starts, steps, length)
@@ -128,5 +139,9 @@ def _cut_at(recordings: Sequence[Recording], starts: np.ndarray, steps: int, len
         x[row] = np.take(recording.samples, np.arange(start, start + steps * length), mode="wrap")
     begins = starts[:, None] + length * np.arange(steps)
     turns = begins[:, :, None] * MEASURED / SAMPLES_PER_CYCLE
-    coefficients = np.array([r.coefficients for r in recordings]).reshape(-1, 1, len(MEASURED)) * np.exp(2j * np.pi * turns)
-    return Sequences(cut_in_steps(x, length), coefficients, np.array([r.source for r in recordings]), np.zeros(len(starts), int))
+    coefficients = np.array([r.coefficients for r in recordings]).reshape(-1, 1, len(MEASURED)) * np.exp(
+        2j * np.pi * turns
+    )
+    return Sequences(
+        cut_in_steps(x, length), coefficients, np.array([r.source for r in recordings]), np.zeros(len(starts), int)
+    )

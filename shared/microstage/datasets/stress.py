@@ -34,7 +34,9 @@ def stressed(
     phasors[:, 0] = 1.0
     phasors[:, 2:15:2] = SPECTRA["ev_charger" if channel == "current" else "voltage"]
     phasors *= np.exp(2j * np.pi * rng.random(phasors.shape))
-    return sequences_of(CONDITIONS[condition](steady(np.full(count, size), phasors), frequency, rng), steps, length, rng, condition)
+    return sequences_of(
+        CONDITIONS[condition](steady(np.full(count, size), phasors), frequency, rng), steps, length, rng, condition
+    )
 
 
 def _clean(world: World, frequency: float, rng: np.random.Generator) -> World:
@@ -54,7 +56,9 @@ def _noise(decibels: float) -> Change:
 
 
 def _off(hertz: float) -> Change:
-    return lambda world, frequency, rng: replace(world, deviation=rng.choice((-1.0, 1.0), len(world)) * hertz / frequency)
+    return lambda world, frequency, rng: replace(
+        world, deviation=rng.choice((-1.0, 1.0), len(world)) * hertz / frequency
+    )
 
 
 def _second_harmonic(world: World, frequency: float, rng: np.random.Generator) -> World:

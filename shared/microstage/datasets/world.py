@@ -1,4 +1,4 @@
-"""Waveforms of known content: loads that are switched, mains off their frequency, decaying DC, interharmonics, noise."""
+"""Waveforms of known content: loads that are switched, mains off their frequency, DC, interharmonics, noise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class World:
     """What n sequences hold. All sizes are relative to `amplitude`, all times are in samples, at 64 a nominal cycle.
 
     `loads` [n, 2, 25]: complex amplitudes of each load's harmonics 1 to 25 at sample 0. `gains` [n, 3, 2] of the loads
-    in each stage; the second and the third stage begin at `changes` [n, 2]. `deviation` [n]: of the frequency, relative.
+    in each stage; the second and the third stage begin at `changes` [n, 2]. `deviation` [n]: the frequency's, relative.
     `decay` [n] is DC that begins at `onset` and falls to 1/e within `tau`; `offset` is DC that stays. `between` [n, 2]:
     complex amplitudes at the orders `between_orders`. `noise` [n]: its root mean square.
     """
@@ -55,7 +55,9 @@ def steady(amplitude: np.ndarray, first_load: np.ndarray) -> World:
     gains = np.zeros((count, STAGES, LOADS))
     gains[:, :, 0] = 1.0
     never = np.full((count, STAGES - 1), NEVER)
-    return World(amplitude, loads, gains, never, zero, zero, zero, zero + 1.0, zero, pair.astype(complex), pair + 1.5, zero)
+    return World(
+        amplitude, loads, gains, never, zero, zero, zero, zero + 1.0, zero, pair.astype(complex), pair + 1.5, zero
+    )
 
 
 def sequences_of(world: World, steps: int, length: int, rng: np.random.Generator, source: str) -> Sequences:
@@ -106,7 +108,7 @@ def _stage(world: World, t: np.ndarray) -> np.ndarray:
 
 
 def _coefficients(world: World, ends: np.ndarray, length: int) -> np.ndarray:
-    """Complex amplitudes of H1, H3, H5, H7 that sound at `ends` [k], as they are at each window's first sample: [n, k, 4]."""
+    """Complex amplitudes [n, k, 4] of H1, H3, H5, H7 that sound at `ends` [k], as they are at each window's start."""
     gain = np.take_along_axis(world.gains, _stage(world, ends)[:, :, None], axis=1)
     phasors = np.einsum("nkl,nlh->nkh", gain, world.loads[:, :, MEASURED - 1])
     turns = np.multiply.outer(1 + world.deviation, ends + 1 - length)[:, :, None] * MEASURED / SAMPLES_PER_CYCLE

@@ -41,28 +41,33 @@ def nominal_of(typed: Mapping[str, str]) -> float | None:
     except ValueError:
         nominal = 0.0
     if not 0 < nominal < float("inf"):
-        raise ParameterError(f"NOMINAL={typed['NOMINAL']} is no nominal value: expected a positive number of A or V, rms, as in NOMINAL=32.")
+        raise ParameterError(
+            f"NOMINAL={typed['NOMINAL']} is no nominal value: expected a positive number of A or V, rms: NOMINAL=32."
+        )
     return nominal
 
 
 def pooled(trained: Sequence[Artefact], nominal: float | None) -> dict[str, Any]:
-    """What all folds found: each source is in the test of one fold alone; of what is common to all, the mean over windows."""
+    """What all folds found: a source is tested in one of them; of what is common to all, the mean over windows."""
     about, folds = trained[0].about["parameters"], [artefact.about["metrics"] for artefact in trained]
     unit, windows = folds[0]["test.unit"], [fold["test.windows"] for fold in folds]
     nominal = nominal or NOMINAL[unit, about["frequency"]]
     sources: dict[str, Any] = {}
     for fold in folds:
         sources |= fold["test.by_source"]
-    common = {name: _mean([fold[f"test.{name}"] for fold in folds], windows) for name in ("after", "behind", "response")}
+    common = {
+        name: _mean([fold[f"test.{name}"] for fold in folds], windows) for name in ("after", "behind", "response")
+    }
     return {
         "unit": unit, "nominal": nominal, "recorded": about["dataset"] not in BUILT_IN, "synthetic": about["synthetic"],
-        "cycles": about["cycles"], "harmonics": _HARMONICS, "labels": METHODS, "sources": dict(sorted(sources.items())), **common,
+        "cycles": about["cycles"], "harmonics": _HARMONICS, "labels": METHODS,
+        "sources": dict(sorted(sources.items())), **common,
         "stress": _mean([_within_limits(fold["test.stress"], nominal, unit) for fold in folds], windows),
     }  # fmt: skip
 
 
 def _within_limits(stress: Mapping[str, Any], nominal: float, unit: str) -> dict[str, Any]:
-    """{condition: {method: {"mae", "within": {class: share per harmonic}}}}; `within` where the errors' quantiles are told."""
+    """{condition: {method: {"mae", "within": {class: share per harmonic}}}}; `within` where quantiles are told."""
     told: dict[str, Any] = {}
     for condition, found in stress.items():
         told[condition] = {}
@@ -71,15 +76,19 @@ def _within_limits(stress: Mapping[str, Any], nominal: float, unit: str) -> dict
             if "errors" in errors:
                 pairs = list(zip(errors["errors"], found["amplitude"]))
                 told[condition][method]["within"] = {
-                    of: [share_within(quantiles, largest_error(size, nominal, unit, of)) for quantiles, size in pairs] for of in CLASSES
+                    of: [share_within(quantiles, largest_error(size, nominal, unit, of)) for quantiles, size in pairs]
+                    for of in CLASSES
                 }
     return told
 
 
 def _mean(parts: Sequence[Any], weights: Sequence[float], name: str = "") -> Any:
-    """Of equal structures, number by number; of what only some have, over those; of what is called "worst", the largest."""
+    """Of equal structures, number by number; of what only some have, over those; of a "worst", the largest."""
     if isinstance(parts[0], Mapping):
-        return {key: _mean(*zip(*[(p[key], w) for p, w in zip(parts, weights) if key in p]), key) for key in dict.fromkeys(k for p in parts for k in p)}
+        return {
+            key: _mean(*zip(*[(p[key], w) for p, w in zip(parts, weights) if key in p]), key)
+            for key in dict.fromkeys(k for p in parts for k in p)
+        }
     if isinstance(parts[0], list):
         return [_mean(column, weights, name) for column in zip(*parts)]
     return max(parts) if name == "worst" else sum(p * w for p, w in zip(parts, weights)) / sum(weights)
@@ -93,8 +102,14 @@ def draw(found: Mapping[str, Any], chain: Chain) -> Path:
         for folder in (given, drawn, scratch):
             folder.mkdir()
         write_json(given / "pooled.json", found)
-        code = chain.backend.run(chain.stages["train"], inputs={"pooled": given}, parameters={}, output=drawn, scratch=scratch,
-                                 module="microstage.charts.accuracy")
+        code = chain.backend.run(
+            chain.stages["train"],
+            inputs={"pooled": given},
+            parameters={},
+            output=drawn,
+            scratch=scratch,
+            module="microstage.charts.accuracy",
+        )
         if code:
             raise chain.store.failed("charts", scratch, code, "The charts were not drawn; the reason is above.")
         (drawn / "report.json").unlink()

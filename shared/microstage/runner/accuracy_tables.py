@@ -10,10 +10,14 @@ from microstage.runner.report import METHODS, table
 __all__ = ["tables"]
 
 _BY_SOURCE = ("network", "float", "half_cycle_dft", "running_mean", "linear_regression", "ridge", "nearest_neighbour")
-_STEPS = {"after": "half cycles from the start", "behind": "half cycles behind a step of amplitude or load, at any phase"}
+_STEPS = {
+    "after": "half cycles from the start",
+    "behind": "half cycles behind a step of amplitude or load, at any phase",
+}
 _RECORDED = (
-    "The truth, and so the ceiling, is the full-window DFT: over 10 or 12 cycles, or the whole record where it is shorter. It is a mean that\n"
-    "the windows are part of (EV-CPW: of the record's own eight cycles), so that nothing is told beyond half of a record."
+    "The truth is the full-window DFT: over 10 or 12 cycles, or the whole record where it is shorter.\n"
+    "It is a mean that the windows are part of (EV-CPW: of the record's own eight cycles);"
+    " nothing is told beyond half of a record."
 )
 _MADE = "The truth is what the generator made; A1 and A2 are so narrow that the constant answer is as good."
 
@@ -21,8 +25,17 @@ Found = Mapping[str, Any]
 
 
 def tables(found: Found) -> str:
-    """Per harmonic and source; every method; after half cycles; behind steps; under stress, with the limits of IEC 61000-4-7."""
-    return "\n".join([*_head(found), *_of_sources(found), *_of_methods(found), *_of_steps(found), *_of_stress(found), *_of_response(found)])
+    """By harmonic and source; every method; after half cycles; behind steps; under stress, within limits."""
+    return "\n".join(
+        [
+            *_head(found),
+            *_of_sources(found),
+            *_of_methods(found),
+            *_of_steps(found),
+            *_of_stress(found),
+            *_of_response(found),
+        ]
+    )
 
 
 def _head(found: Found) -> list[str]:
@@ -30,7 +43,8 @@ def _head(found: Found) -> list[str]:
     unseen = " No recording was trained on." if found["recorded"] and found["synthetic"] == 1 else ""
     total = sum(source["windows"] for source in sources.values())
     return [
-        f"{total} windows of {found['cycles']:g} cycles from {len(sources)} sources, none of which its network was trained on;"
+        f"{total} windows of {found['cycles']:g} cycles from {len(sources)} sources,"
+        " none of which its network was trained on;"
         f" mean absolute errors, peak values in {unit}.{unseen}",
         _RECORDED if found["recorded"] else _MADE,
     ]
@@ -41,7 +55,10 @@ def _of_sources(found: Found) -> list[str]:
     sources, methods = found["sources"], _known(found["sources"], _BY_SOURCE)
     lines: list[str] = []
     for index, harmonic in enumerate(found["harmonics"]):
-        lines += ["", *table([harmonic, "amplitude", *(METHODS[m] for m in methods)], _harmonic(sources, methods, index))]
+        lines += [
+            "",
+            *table([harmonic, "amplitude", *(METHODS[m] for m in methods)], _harmonic(sources, methods, index)),
+        ]
     rows = [[name, *(_percent(s["methods"][m]["thd_error"]) for m in methods)] for name, s in sources.items()]
     overall = ["all", *(_percent(_mean(sources, lambda s, m=m: s["methods"][m]["thd_error"])) for m in methods)]
     return [*lines, "", *table(["THD", *(METHODS[m] for m in methods)], [*rows, overall])]
@@ -52,13 +69,21 @@ def _harmonic(sources: Found, methods: Sequence[str], index: int) -> list[list[s
     means = {m: _mean(sources, lambda s, m=m: s["methods"][m]["mae"][index]) for m in methods}
     worst = {m: max(s["methods"][m]["worst"][index] for s in sources.values()) for m in methods}
     rows = [
-        [name, f"{s['amplitude'][index]:.3f}", *(_or_lost(s["methods"][m]["mae"][index], s["amplitude"][index]) for m in methods)]
+        [
+            name,
+            f"{s['amplitude'][index]:.3f}",
+            *(_or_lost(s["methods"][m]["mae"][index], s["amplitude"][index]) for m in methods),
+        ]
         for name, s in sources.items()
     ]
     return [
         *rows,
         ["all", f"{amplitude:.3f}", *(_or_lost(means[m], amplitude) for m in methods)],
-        ["all, relative to H1", "", *(_percent(means[m] / _mean(sources, lambda s: s["amplitude"][0])) for m in methods)],
+        [
+            "all, relative to H1",
+            "",
+            *(_percent(means[m] / _mean(sources, lambda s: s["amplitude"][0])) for m in methods),
+        ],
         ["worst window", "", *(f"{worst[m]:.3f}" for m in methods)],
     ]
 
@@ -69,9 +94,22 @@ def _of_methods(found: Found) -> list[str]:
     methods = _known(sources, METHODS)
     errors = {m: [_mean(sources, lambda s, m=m, k=k: s["methods"][m]["mae"][k]) for k in range(4)] for m in methods}
     beside = "half_cycle_dft" if "half_cycle_dft" in errors else "linear_regression"
-    rows = [[METHODS[m], *_numbers(errors[m]), _percent(_mean(sources, lambda s, m=m: s["methods"][m]["thd_error"])),
-             *(_ratio(error, other) for error, other in zip(errors[m], errors[beside]))] for m in methods]
-    head = ["every method, same windows", *found["harmonics"], "THD", f"over {METHODS[beside]}: H1", *found["harmonics"][1:]]
+    rows = [
+        [
+            METHODS[m],
+            *_numbers(errors[m]),
+            _percent(_mean(sources, lambda s, m=m: s["methods"][m]["thd_error"])),
+            *(_ratio(error, other) for error, other in zip(errors[m], errors[beside])),
+        ]
+        for m in methods
+    ]
+    head = [
+        "every method, same windows",
+        *found["harmonics"],
+        "THD",
+        f"over {METHODS[beside]}: H1",
+        *found["harmonics"][1:],
+    ]
     return ["", *table(head, rows)]
 
 
@@ -90,22 +128,35 @@ def _of_steps(found: Found) -> list[str]:
 
 
 def _of_stress(found: Found) -> list[str]:
-    """Errors of the network, of what it competes with, and of the ceiling; then how many of them an instrument may make."""
+    """Errors of the network, of its rival and of the ceiling; then how many of them an instrument may make."""
     stress, harmonics = found["stress"], found["harmonics"]
     methods = [m for m in ("network", "half_cycle_dft", "linear_regression", "interpolated_dft") if m in _any(stress)]
     head = [cell for m in methods for cell in (f"{METHODS[m]}: {harmonics[0]}", *harmonics[1:])]
-    rows = [[name, *(cell for m in methods for cell in (_numbers(of[m]["mae"]) if m in of else [""] * 4))] for name, of in stress.items()]
+    rows = [
+        [name, *(cell for m in methods for cell in (_numbers(of[m]["mae"]) if m in of else [""] * 4))]
+        for name, of in stress.items()
+    ]
     judged = [m for m in methods if "within" in _any(stress)[m]]
     pairs = [(m, of_class) for of_class in ("I", "II") for m in judged]
-    shares_head = [cell for m, of_class in pairs for cell in (f"{of_class}, {METHODS[m]}: {harmonics[0]}", *harmonics[1:])]
-    shares = [[name, *(f"{100 * share:.0f}" for m, c in pairs for share in of[m]["within"][c])] for name, of in stress.items()]
+    shares_head = [
+        cell for m, of_class in pairs for cell in (f"{of_class}, {METHODS[m]}: {harmonics[0]}", *harmonics[1:])
+    ]
+    shares = [
+        [name, *(f"{100 * share:.0f}" for m, c in pairs for share in of[m]["within"][c])] for name, of in stress.items()
+    ]
     limits = f"percent within class, {found['nominal']:g} {found['unit']}"
     return ["", *table([f"under stress, {found['unit']}", *head], rows), "", *table([limits, *shares_head], shares)]
 
 
 def _of_response(found: Found) -> list[str]:
-    rows = [[METHODS[m], *(f"{told[key]:.0f}" if key in told else "-" for key in ("mean", "worst")), _percent(told["settled"])]
-            for m, told in found["response"].items()]
+    rows = [
+        [
+            METHODS[m],
+            *(f"{told[key]:.0f}" if key in told else "-" for key in ("mean", "worst")),
+            _percent(told["settled"]),
+        ]
+        for m, told in found["response"].items()
+    ]
     return ["", *table(["samples from 40 to within 5 % of 20", "mean", "worst", "settled"], rows)]
 
 

@@ -20,7 +20,7 @@ def largest_error(amplitude: float, nominal: float, unit: str, of_class: str) ->
 
 
 def share_within(errors: list[float], largest: float) -> float:
-    """The share of errors that are at most `largest`, from their evenly spaced quantiles, straight between two of them."""
+    """The share of errors that are at most `largest`, from their evenly spaced quantiles; straight between two."""
     if errors[-1] <= largest:
         return 1.0
     above = next(k for k, error in enumerate(errors) if error > largest)

@@ -14,8 +14,8 @@ Windows = "tuple[np.ndarray, np.ndarray]"  # windows [m, N], and their complex c
 def ridge(train: Windows, held_out: Windows, x: np.ndarray) -> np.ndarray:
     """Amplitudes [n, 4] by ridge regression from windows to complex Fourier coefficients.
 
-    Each window is divided by its own peak, and its answer multiplied by it; the strength is the one with the least error
-    on `held_out`, before it ever sees `x` [n, N].
+    Each window is divided by its own peak, and its answer multiplied by it; the strength is the one with the least
+    error on `held_out`, before it ever sees `x` [n, N].
     """
     windows, scale = _normalised(train[0])
     truth = np.abs(held_out[1])

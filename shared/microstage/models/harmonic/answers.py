@@ -11,8 +11,20 @@ import torch
 from microstage.datasets.sequences import Sequences
 from microstage.models.harmonic.steps import Stepped, answer
 from microstage.signals import (
-    EXPONENTS, SAMPLES_PER_CYCLE, aligned, block_float, constant, gated_mean, half_cycle_coefficients, half_cycle_dft,
-    interpolated_dft, least_squares_odd, linear_regression, nearest_neighbour, ridge, running_mean,
+    EXPONENTS,
+    SAMPLES_PER_CYCLE,
+    aligned,
+    block_float,
+    constant,
+    gated_mean,
+    half_cycle_coefficients,
+    half_cycle_dft,
+    interpolated_dft,
+    least_squares_odd,
+    linear_regression,
+    nearest_neighbour,
+    ridge,
+    running_mean,
 )
 
 __all__ = ["Methods"]
@@ -24,7 +36,7 @@ Answers = "dict[str, np.ndarray]"
 
 @dataclass(frozen=True)
 class Methods:
-    """The network, its float twin, and what the rivals learnt from: `fitted` are whole windows to train and to choose by."""
+    """The network, its float twin, and what rivals learn from: `fitted` are whole windows to train and choose by."""
 
     network: Stepped
     twin: Stepped
@@ -65,7 +77,11 @@ class Methods:
 
     def _of_one_step(self, windows: np.ndarray) -> np.ndarray:
         """Complex amplitudes [n, L, 4] at each step's first sample."""
-        return half_cycle_coefficients(windows) if self._of_half_cycles else linear_regression(_pair(self.fitted[0]), windows)
+        return (
+            half_cycle_coefficients(windows)
+            if self._of_half_cycles
+            else linear_regression(_pair(self.fitted[0]), windows)
+        )
 
     def _textbook(self, x: np.ndarray) -> Answers:
         found = {"least_squares": least_squares_odd(x)}
@@ -91,7 +107,10 @@ class Methods:
         integers, exponent = block_float(windows, EXPONENTS, self.bits)
         exponent = exponent.astype(int)
         shift = np.diff(exponent, axis=1, prepend=exponent[:, :1]).astype(np.float32)
-        inputs = torch.from_numpy(integers.astype(np.float32) * np.float32(2.0 ** (1 - self.bits))), torch.from_numpy(shift)
+        inputs = (
+            torch.from_numpy(integers.astype(np.float32) * np.float32(2.0 ** (1 - self.bits))),
+            torch.from_numpy(shift),
+        )
         found = {name: np.ldexp(relative, exponent[..., None]) for name, relative in self._relative(*inputs).items()}
         return {name: found[name] for name in ("network", "float", "uncorrected")}
 

@@ -1,4 +1,4 @@
-"""Errors on waveforms that the network never saw, in their unit, beside the textbook's estimators on the same windows."""
+"""Errors on waveforms that the network never saw, in their unit, beside the textbook's on the same windows."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ _SETTLED = 0.05  # of the fundamental's new amplitude
 
 
 def evaluate(data: Waveforms, methods: Methods, channel: str, frequency: int) -> dict[str, Any]:
-    """{"test.mae.<method>": [H1, H3, H5, H7], "test.r2.<method>", "test.thd_error.<method>"} over the network's window, and
+    """{"test.mae.<method>": [H1, H3, H5, H7], "test.r2.<method>", "test.thd_error.<method>"} of the window, and
 
     `test.by_source`: {source: {"windows", "amplitude", "methods": {method: {"mae", "worst", "thd_error"}}}}.
     `test.after`: {steps since the start: {method: mae}} on steady sequences.
     `test.behind`: {steps since one that held a change: {method: mae}}.
-    `test.stress`: {condition: {"amplitude", "methods": {method: {"mae"}}}}; of network and DFT also "errors" [4, 51], quantiles.
-    `test.response`: {method: {"mean", "worst", "settled"}}: samples until the fundamental stays within 5 % of a new one.
+    `test.stress`: {condition: {"amplitude", "methods": {method: {"mae"}}}}; of network and DFT also "errors" [4, 51],
+    their quantiles.
+    `test.response`: {method: {"mean", "worst", "settled"}}: samples until the fundamental stays within 5 %.
     """
     truth, source = data.test.truth[:, methods.steps - 1], data.test.source
     answers = methods.of_windows(data.test)
@@ -74,7 +75,9 @@ def _means(answers: dict[str, np.ndarray], truth: np.ndarray, place: tuple) -> d
     return {name: _rounded(np.abs(answer[place] - truth[place]).mean(0)) for name, answer in answers.items()}
 
 
-def _stress(methods: Methods, shape: tuple[int, int], channel: str, frequency: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def _stress(
+    methods: Methods, shape: tuple[int, int], channel: str, frequency: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
     rng = np.random.Generator(np.random.PCG64(0))
     told = {}
     for condition in CONDITIONS:
