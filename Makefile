@@ -49,7 +49,7 @@ resume:      ## go on with a training that was cut off: RUN=
 verify:      ## hash the artefacts again, name what was made from a changed file; integers compared per boundary; who signed them: PUBLIC_KEY=
 sign:        ## vouch for what is published already: SIGNING_KEY=; with it, every stage signs what it makes
 report:      ## the closing table of the selected run
-accuracy:    ## train on every fold; errors per harmonic and source beside the textbook
+accuracy:    ## train on every fold; errors per harmonic, source, half cycle and under stress beside the textbook: NOMINAL=32
 sweep:       ## every combination of listed values, up to STAGE=: CYCLES=0.25,0.5,1 LSTM_STATE_BITS=4,8
 estimate-file: ## harmonics over time of every channel of a recording, events, pictures: FILE=x.cfg; CHANNEL=IA,IB RUN= ONNX=folder
 ready:       ## train the networks that estimate-file takes by default, and put them into this checkout

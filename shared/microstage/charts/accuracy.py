@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def _of_sources(path: Path, harmonic: str, index: int, found: Found) -> None:
     """Errors on each source, a row each."""
     sources = found["sources"]
     figure, axis = _rows([f"{in_picture(name)} ({source['windows']})" for name, source in sources.items()])
-    for method in _shared(source["methods"] for source in sources.values()):
+    for method in _shared(found, (source["methods"] for source in sources.values())):
         _points(axis, [source["methods"][method]["mae"][index] for source in sources.values()], method, found)
     amplitudes = [max(source["amplitude"][index], _FLOOR) for source in sources.values()]
     axis.plot(amplitudes, range(len(sources)), "k|", markersize=14, label="amplitude: lost beyond")
@@ -48,8 +48,8 @@ def _of_sources(path: Path, harmonic: str, index: int, found: Found) -> None:
 
 def _of_methods(path: Path, found: Found) -> None:
     """Errors of every method on all windows, a row each and a mark for each harmonic."""
-    sources, labels = found["sources"], found["labels"]
-    methods = _shared(source["methods"] for source in sources.values())
+    sources, labels = found["sources"], dict(found["labels"])
+    methods = _shared(found, (source["methods"] for source in sources.values()))
     weights = [source["windows"] for source in sources.values()]
     figure, axis = _rows([labels[method] for method in methods])
     for index, harmonic in enumerate(found["harmonics"]):
@@ -67,16 +67,16 @@ def _of_steps(path: Path, kind: str, found: Found) -> None:
     steps = found[kind]
     figure, axes = pyplot.subplots(1, len(found["harmonics"]), figsize=(13, 4), constrained_layout=True)
     for index, (axis, harmonic) in enumerate(zip(axes, found["harmonics"])):
-        for method in _shared(steps.values()):
+        for method in _shared(found, steps.values()):
             errors = [max(errors[method][index], _FLOOR) for errors in steps.values()]
-            width = 3 if method == "network" else 1
+            width, front = (3, 3) if method == "network" else (1, 2)
             axis.plot(
                 list(map(int, steps)),
                 errors,
                 "o-",
                 linewidth=width,
                 markersize=2 * width + 2,
-                label=found["labels"][method],
+                label=dict(found["labels"])[method],
             )
         axis.set(yscale="log", title=harmonic, xlabel=_TITLES[kind], xticks=list(map(int, steps)))
         axis.grid(alpha=0.3)
@@ -89,10 +89,10 @@ def _of_stress(path: Path, found: Found) -> None:
     """Errors under each condition, a row each, a panel for each harmonic."""
     from matplotlib import pyplot
 
-    stress = found["stress"]
+    stress = dict(found["stress"])
     figure, axes = pyplot.subplots(1, len(found["harmonics"]), figsize=(14, 5), sharey=True, constrained_layout=True)
     for index, (axis, harmonic) in enumerate(zip(axes, found["harmonics"])):
-        for method in reversed(list(dict.fromkeys(m for of in stress.values() for m in of))):
+        for method in _shared(found, stress.values(), any):
             rows = [(of[method]["mae"][index], row) for row, of in enumerate(stress.values()) if method in of]
             _points(axis, [error for error, _ in rows], method, found, [row for _, row in rows])
         axis.set(xscale="log", title=harmonic, xlabel=f"mean absolute error, {in_picture(found['unit'])}")
@@ -107,8 +107,8 @@ def _of_limits(path: Path, found: Found) -> None:
     """The share of windows within each class of IEC 61000-4-7, a grid of condition and harmonic for each method."""
     from matplotlib import pyplot
 
-    stress, harmonics = found["stress"], found["harmonics"]
-    judged = [m for m, told in next(iter(stress.values())).items() if "within" in told]
+    stress, harmonics = dict(found["stress"]), found["harmonics"]
+    judged = [m for m in _shared(found, stress.values()) if all("within" in told[m] for told in stress.values())]
     panels = [(method, of_class) for of_class in ("I", "II") for method in judged]
     figure, axes = pyplot.subplots(
         1, len(panels), figsize=(3.2 * len(panels) + 2, 5), sharey=True, constrained_layout=True
@@ -127,10 +127,10 @@ def _of_limits(path: Path, found: Found) -> None:
     _save(path, figure)
 
 
-def _shared(parts: Any) -> list[str]:
-    """Methods that all parts have, the network last, so that it is drawn on top."""
-    first, *others = parts
-    return [method for method in reversed(list(first)) if all(method in other for other in others)]
+def _shared(found: Found, parts: Iterable[Found], needed: Callable[[Iterable[bool]], bool] = all) -> list[str]:
+    """Methods that all parts have, or any, the network first."""
+    parts = list(parts)
+    return [method for method, _ in found["labels"] if needed(method in part for part in parts)]
 
 
 def _rows(names: Sequence[str]) -> tuple[Any, Any]:
@@ -146,7 +146,7 @@ def _points(axis: Any, errors: Sequence[float], method: str, found: Found, rows:
     first = method == "network"
     where = range(len(errors)) if rows is None else rows
     axis.scatter(
-        np.maximum(errors, _FLOOR), where, label=found["labels"][method],
+        np.maximum(errors, _FLOOR), where, label=dict(found["labels"])[method],
         marker="D" if first else "o", s=70 if first else 30, zorder=3 if first else 2,
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ __all__ = ["STEPS", "Source", "Waveforms", "waveforms"]
 STEPS = 16  # windows in a sequence: EV-CPW's eight cycles, half a cycle each
 
 _TEST_HOP = 8  # samples between test windows of one recording
-_FITTED_HOP = 4
+_FITTED_HOP = 3  # samples between the windows that rivals learn from
 _DRAWN_TEST, _DRAWN_VALIDATION = 1024, 512  # sequences
 
 

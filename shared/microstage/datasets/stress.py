@@ -13,7 +13,7 @@ from microstage.datasets.world import NEVER, ORDERS, World, sequences_of, steady
 
 __all__ = ["CONDITIONS", "STEP", "stressed"]
 
-STEP = "step 40 to 20"
+STEP = "step to half"
 _CURRENT = 40.0  # A, peak
 _VOLTAGE = {50: 230.0 * 2**0.5, 60: 120.0 * 2**0.5}
 _CYCLE = 64  # samples

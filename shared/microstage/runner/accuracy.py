@@ -60,25 +60,23 @@ def pooled(trained: Sequence[Artefact], nominal: float | None) -> dict[str, Any]
     }
     return {
         "unit": unit, "nominal": nominal, "recorded": about["dataset"] not in BUILT_IN, "synthetic": about["synthetic"],
-        "cycles": about["cycles"], "harmonics": _HARMONICS, "labels": METHODS,
+        "cycles": about["cycles"], "harmonics": _HARMONICS, "labels": list(METHODS.items()),
         "sources": dict(sorted(sources.items())), **common,
-        "stress": _mean([_within_limits(fold["test.stress"], nominal, unit) for fold in folds], windows),
+        "stress": [
+            [of_all[0]["condition"], _mean([_within_limits(of, nominal, unit) for of in of_all], windows)]
+            for of_all in zip(*(fold["test.stress"] for fold in folds))
+        ],
     }  # fmt: skip
 
 
-def _within_limits(stress: Mapping[str, Any], nominal: float, unit: str) -> dict[str, Any]:
-    """{condition: {method: {"mae", "within": {class: share per harmonic}}}}; `within` where quantiles are told."""
+def _within_limits(found: Mapping[str, Any], nominal: float, unit: str) -> dict[str, Any]:
+    """{method: {"mae", "within": {class: share per harmonic}}} of one condition; `within` where quantiles are told."""
     told: dict[str, Any] = {}
-    for condition, found in stress.items():
-        told[condition] = {}
-        for method, errors in found["methods"].items():
-            told[condition][method] = {"mae": errors["mae"]}
-            if "errors" in errors:
-                pairs = list(zip(errors["errors"], found["amplitude"]))
-                told[condition][method]["within"] = {
-                    of: [share_within(quantiles, largest_error(size, nominal, unit, of)) for quantiles, size in pairs]
-                    for of in CLASSES
-                }
+    for method, errors in found["methods"].items():
+        told[method] = {"mae": errors["mae"]}
+        if "errors" in errors:
+            limits = {of: [largest_error(size, nominal, unit, of) for size in found["amplitude"]] for of in CLASSES}
+            told[method]["within"] = {of: list(map(share_within, errors["errors"], limits[of])) for of in CLASSES}
     return told
 
 

@@ -89,83 +89,82 @@ def _harmonic(sources: Found, methods: Sequence[str], index: int) -> list[list[s
 
 
 def _of_methods(found: Found) -> list[str]:
-    """Every method, those that never look or only copy included, and its error over the strongest formula's."""
-    sources = found["sources"]
-    methods = _known(sources, METHODS)
+    """Every method, those that never look or only copy included, and its error over that of the formula."""
+    sources, methods = found["sources"], _known(found["sources"], METHODS)
     errors = {m: [_mean(sources, lambda s, m=m, k=k: s["methods"][m]["mae"][k]) for k in range(4)] for m in methods}
     beside = "half_cycle_dft" if "half_cycle_dft" in errors else "linear_regression"
-    rows = [
-        [
-            METHODS[m],
-            *_numbers(errors[m]),
-            _percent(_mean(sources, lambda s, m=m: s["methods"][m]["thd_error"])),
-            *(_ratio(error, other) for error, other in zip(errors[m], errors[beside])),
-        ]
+    rows = {
+        METHODS[m]: [*_numbers(errors[m]), *(_ratio(error, other) for error, other in zip(errors[m], errors[beside]))]
         for m in methods
-    ]
-    head = [
-        "every method, same windows",
-        *found["harmonics"],
-        "THD",
-        f"over {METHODS[beside]}: H1",
-        *found["harmonics"][1:],
-    ]
-    return ["", *table(head, rows)]
+    }
+    return _grouped("every method, the same windows", [found["unit"], f"over {METHODS[beside]}"], found, rows)
 
 
 def _of_steps(found: Found) -> list[str]:
     lines: list[str] = []
     for kind, title in _STEPS.items():
         steps = found[kind]
-        if not steps:
-            continue
-        title = title if found["cycles"] * 2 % 1 == 0 else title.replace("half cycles", "windows")
-        columns = [cell for n in steps for cell in (f"{n}: {found['harmonics'][0]}", *found["harmonics"][1:])]
-        methods = [m for m in METHODS if m in next(iter(steps.values()))]
-        rows = [[METHODS[m], *(cell for errors in steps.values() for cell in _numbers(errors[m]))] for m in methods]
-        lines += ["", *table([title, *columns], rows)]
+        if found["cycles"] * 2 % 1:
+            title = title.replace("half cycles", "windows")
+        rows = {
+            METHODS[m]: [c for told in steps.values() for c in _numbers(told[m])] for m in METHODS if m in _any(steps)
+        }
+        lines += _grouped(f"{title}, {found['unit']}", list(steps), found, rows)
     return lines
 
 
 def _of_stress(found: Found) -> list[str]:
     """Errors of the network, of its rival and of the ceiling; then how many of them an instrument may make."""
-    stress, harmonics = found["stress"], found["harmonics"]
+    stress = dict(found["stress"])
     methods = [m for m in ("network", "half_cycle_dft", "linear_regression", "interpolated_dft") if m in _any(stress)]
-    head = [cell for m in methods for cell in (f"{METHODS[m]}: {harmonics[0]}", *harmonics[1:])]
-    rows = [
-        [name, *(cell for m in methods for cell in (_numbers(of[m]["mae"]) if m in of else [""] * 4))]
-        for name, of in stress.items()
+    errors = {
+        name: [cell for m in methods for cell in (_numbers(told[m]["mae"]) if m in told else ["-"] * 4)]
+        for name, told in stress.items()
+    }
+    judged = [(m, of) for of in ("I", "II") for m in methods if "within" in _any(stress)[m]]
+    shares = {
+        name: [f"{100 * share:.0f}" for m, of in judged for share in told[m]["within"][of]]
+        for name, told in stress.items()
+    }
+    limits = f"percent within IEC 61000-4-7, {found['nominal']:g} {found['unit']} nominal"
+    return [
+        *_grouped(f"under stress, {found['unit']}", [METHODS[m] for m in methods], found, errors),
+        *_grouped(limits, [f"{METHODS[m]}, {of}" for m, of in judged], found, shares),
     ]
-    judged = [m for m in methods if "within" in _any(stress)[m]]
-    pairs = [(m, of_class) for of_class in ("I", "II") for m in judged]
-    shares_head = [
-        cell for m, of_class in pairs for cell in (f"{of_class}, {METHODS[m]}: {harmonics[0]}", *harmonics[1:])
-    ]
-    shares = [
-        [name, *(f"{100 * share:.0f}" for m, c in pairs for share in of[m]["within"][c])] for name, of in stress.items()
-    ]
-    limits = f"percent within class, {found['nominal']:g} {found['unit']}"
-    return ["", *table([f"under stress, {found['unit']}", *head], rows), "", *table([limits, *shares_head], shares)]
 
 
 def _of_response(found: Found) -> list[str]:
+    told = found["response"]
     rows = [
         [
             METHODS[m],
-            *(f"{told[key]:.0f}" if key in told else "-" for key in ("mean", "worst")),
-            _percent(told["settled"]),
+            *(f"{told[m][key]:.0f}" if key in told[m] else "-" for key in ("mean", "worst")),
+            _percent(told[m]["settled"]),
         ]
-        for m, told in found["response"].items()
+        for m in METHODS
+        if m in told
     ]
-    return ["", *table(["samples from 40 to within 5 % of 20", "mean", "worst", "settled"], rows)]
+    return ["", *table(["samples to within 5 % behind a step to half", "mean", "worst", "settled"], rows)]
+
+
+def _grouped(title: str, groups: Sequence[str], found: Found, rows: Mapping[str, Sequence[str]]) -> list[str]:
+    """A table with the four harmonics under each of `groups`; nothing where there is none."""
+    if not groups:
+        return []
+    head = ["", *(f"{harmonic:>5}" for _ in groups for harmonic in found["harmonics"])]
+    cells = [[name, *row] for name, row in rows.items()]
+    widths = [max(len(row[k]) for row in [head, *cells]) for k in range(len(head))]
+    spans = [sum(widths[k : k + 4]) + 6 for k in range(1, len(head), 4)]
+    above = "  ".join([" " * widths[0], *(f"   {group}".ljust(span) for group, span in zip(groups, spans))])
+    return ["", title, above.rstrip(), *table(head, cells)]
 
 
 def _known(sources: Found, methods: Iterable[str]) -> list[str]:
     return [m for m in methods if all(m in source["methods"] for source in sources.values())]
 
 
-def _any(stress: Found) -> Found:
-    return next(iter(stress.values()))
+def _any(parts: Found) -> Found:
+    return next(iter(parts.values()), {})
 
 
 def _numbers(errors: Sequence[float]) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from microstage.datasets.sequences import Sequences
+from microstage.datasets.sequences import Sequences, joined
 from microstage.models.harmonic.steps import Stepped, answer
 from microstage.signals import (
     EXPONENTS,
@@ -57,10 +57,15 @@ class Methods:
     def of_windows(self, sequences: Sequences) -> Answers:
         """{method: amplitudes [n, 4]} of the first steps, as many as the network's window has."""
         first = sequences.windows[:, : self.steps]
-        x = first.reshape(len(first), -1)
-        seen = {name: answers[:, -1] for name, answers in self._networks(first).items()}
         means = {"running_mean": running_mean(np.abs(self._of_one_step(first)))[:, -1]} if self.steps > 1 else {}
-        return {**seen, **self._textbook(x), **means, **self._learnt(x)}
+        return {**self.beside_the_estimator(sequences), **means, **self._others(first.reshape(len(first), -1))}
+
+    def beside_the_estimator(self, sequences: Sequences) -> Answers:
+        """As `of_windows`, of the network in its three forms and of the estimator alone."""
+        first = sequences.windows[:, : self.steps]
+        x = first.reshape(len(first), -1)
+        own = {name: answers[:, -1] for name, answers in self._networks(first).items()}
+        return {**own, self.estimator: half_cycle_dft(x) if self._of_half_cycles else self._by_regression(x)}
 
     @property
     def estimator(self) -> str:
@@ -80,20 +85,19 @@ class Methods:
         return (
             half_cycle_coefficients(windows)
             if self._of_half_cycles
-            else linear_regression(_pair(self.fitted[0]), windows)
+            else linear_regression(_pair(joined(self.fitted)), windows)
         )
 
-    def _textbook(self, x: np.ndarray) -> Answers:
-        found = {"least_squares": least_squares_odd(x)}
-        if self._of_half_cycles:
-            found |= {"half_cycle_dft": half_cycle_dft(x), "integer_dft": half_cycle_dft(self._as_integers(x))}
-        return found
+    def _by_regression(self, x: np.ndarray) -> np.ndarray:
+        return np.abs(linear_regression(_pair(joined(self.fitted)), x))
 
-    def _learnt(self, x: np.ndarray) -> Answers:
+    def _others(self, x: np.ndarray) -> Answers:
         train, held_out = map(_pair, self.fitted)
+        integers = {"integer_dft": half_cycle_dft(self._as_integers(x))} if self._of_half_cycles else {}
         return {
-            "linear_regression": np.abs(linear_regression(train, x)), "ridge": ridge(train, held_out, x),
-            "nearest_neighbour": nearest_neighbour(train, x), "constant": constant(train, x),
+            **integers, "least_squares": least_squares_odd(x), "linear_regression": self._by_regression(x),
+            "ridge": ridge(train, held_out, x), "nearest_neighbour": nearest_neighbour(train, x),
+            "constant": constant(train, x),
         }  # fmt: skip
 
     def _as_integers(self, x: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ def evaluate(data: Waveforms, methods: Methods, channel: str, frequency: int) ->
     `test.by_source`: {source: {"windows", "amplitude", "methods": {method: {"mae", "worst", "thd_error"}}}}.
     `test.after`: {steps since the start: {method: mae}} on steady sequences.
     `test.behind`: {steps since one that held a change: {method: mae}}.
-    `test.stress`: {condition: {"amplitude", "methods": {method: {"mae"}}}}; of network and DFT also "errors" [4, 51],
+    `test.stress`: [{"condition", "amplitude", "methods": {method: {"mae"}}}]; of network and DFT also "errors" [4, 51],
     their quantiles.
     `test.response`: {method: {"mean", "worst", "settled"}}: samples until the fundamental stays within 5 %.
     """
@@ -75,26 +75,24 @@ def _means(answers: dict[str, np.ndarray], truth: np.ndarray, place: tuple) -> d
     return {name: _rounded(np.abs(answer[place] - truth[place]).mean(0)) for name, answer in answers.items()}
 
 
-def _stress(
-    methods: Methods, shape: tuple[int, int], channel: str, frequency: int
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _stress(methods: Methods, shape: tuple[int, int], channel: str, frequency: int) -> tuple[list[Any], dict[str, Any]]:
     rng = np.random.Generator(np.random.PCG64(0))
-    told = {}
+    told = []
     for condition in CONDITIONS:
         tried = stressed(condition, _STRESSED, *shape, rng, channel, frequency)
         if condition == STEP:
             answers, truth, response = _behind_the_step(methods, tried)
         else:
-            found = methods.of_windows(tried)
-            answers = {name: found[name] for name in ("network", "float", "uncorrected", methods.estimator)}
-            answers["interpolated_dft"], truth = methods.ceiling(tried), tried.truth[:, 0]
-        told[condition] = {
-            "amplitude": _rounded(truth.mean(0)),
-            "methods": {name: {"mae": _rounded(np.abs(answer - truth).mean(0))} for name, answer in answers.items()},
-        }
+            answers = {**methods.beside_the_estimator(tried), "interpolated_dft": methods.ceiling(tried)}
+            truth = tried.truth[:, methods.steps - 1]
+        told.append({"condition": condition, "amplitude": _rounded(truth.mean(0)), "methods": _judged(answers, truth)})
         for name in ("network", methods.estimator):
-            told[condition]["methods"][name]["errors"] = _quantiles(np.abs(answers[name] - truth))
+            told[-1]["methods"][name]["errors"] = _quantiles(np.abs(answers[name] - truth))
     return told, response
+
+
+def _judged(answers: dict[str, np.ndarray], truth: np.ndarray) -> dict[str, Any]:
+    return {name: {"mae": _rounded(np.abs(answer - truth).mean(0))} for name, answer in answers.items()}
 
 
 def _behind_the_step(methods: Methods, tried: Sequences) -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, Any]]:
