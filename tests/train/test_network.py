@@ -12,7 +12,7 @@ from microstage.models.harmonic.wired import half_cycle
 from microstage.signals import EXPONENTS, block_float
 from microstage.signals.settle import Settling
 
-SMALL = dict(cnn_channels=4, cnn_kernel=8, hidden=6, head_width=5)
+SMALL = dict(cnn_channels=4, cnn_features=4, cnn_kernel=8, hidden=6, head_width=5)
 
 
 def sequences(waveform, definition):

@@ -108,7 +108,7 @@ def test_the_best_epoch_is_kept(tmp_path, monkeypatch):
 
     monkeypatch.setattr(loop, "_epoch", epoch)
     split = Examples((torch.zeros(64, 2, 16), torch.zeros(64, 2)), torch.zeros(64, 2, 4))
-    twin = FloatTwin(HarmonicDefinition(cycles=0.25, cnn_channels=4, cnn_kernel=8, hidden=6, head_width=5))
+    twin = FloatTwin(HarmonicDefinition(cycles=0.25, cnn_channels=4, cnn_features=4, cnn_kernel=8, hidden=6, head_width=5))
     phase = Phase("float", OverSteps(twin), 4, 16, 0.1, 3, torch.nn.L1Loss())
     history = loop.fit(Job({}, {}, tmp_path, tmp_path), phase, Splits(split, split, split))
     assert np.argmin([epoch["validation"] for epoch in history]) == 1

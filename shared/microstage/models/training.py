@@ -51,6 +51,11 @@ class Examples:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def drawn(self, phase: str, epoch: int) -> Examples:
+        """What this epoch trains on: these examples, or as many new ones where they can be drawn; a resumed training asks
+        again."""
+        return self
+
     def batch(self, rows: Tensor) -> tuple[Inputs, Tensor]:
         """Inputs and targets of `rows`, augmented where that is part of the recipe. Called for training alone."""
         chosen = tuple(values[rows] for values in each(self.inputs))

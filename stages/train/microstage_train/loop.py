@@ -35,7 +35,7 @@ def fit(job: Job, phase: Phase, data: Splits) -> list[dict[str, float]]:
     for epoch in range(first, phase.epochs):
         order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(phase.seed * 100003 + epoch))
         batches = job.progress(order.split(phase.batch), steps, f"{phase.name} epoch {epoch + 1}/{phase.epochs}")
-        loss = _epoch(phase, optimiser, data.train, batches, epoch, steps)
+        loss = _epoch(phase, optimiser, data.train.drawn(phase.name, epoch), batches, epoch, steps)
         validation = float(score(predict(network, data.validation.inputs), data.validation.targets))
         state["history"].append({"train": loss, "validation": validation})
         for name, value in state["history"][-1].items():

@@ -45,12 +45,13 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "type": "float", "default": 0.5, "min": 0, "exclusive_min": True, "max": 4, "unit": "cycles",
         "summary": "Length of the window.",
     },
-    "cnn_channels": {"type": "int", "default": 24, "min": 1, "max": 1024, "summary": "Channels of each convolution."},
+    "cnn_channels": {"type": "int", "default": 64, "min": 1, "max": 1024, "summary": "Channels of the first convolution."},
+    "cnn_features": {"type": "int", "default": 32, "min": 1, "max": 1024, "summary": "Channels of the second one."},
     "cnn_kernel": {
-        "type": "int", "default": 8, "min": 1, "max": 32, "unit": "samples",
+        "type": "int", "default": 32, "min": 1, "max": 64, "unit": "samples",
         "summary": "Kernel of the first convolution, twice its stride; the whole step, if that is shorter.",
     },
-    "hidden": {"type": "int", "default": 32, "min": 1, "max": 1024, "summary": "Width of the LSTM."},
+    "hidden": {"type": "int", "default": 48, "min": 1, "max": 1024, "summary": "Width of the LSTM."},
     "head_width": {"type": "int", "default": 32, "min": 1, "max": 4096, "summary": "Hidden width of each of the four heads."},
     "cnn_weight_bits": {"type": "int", "default": 8, "min": 2, "max": 8, "unit": "bits", "summary": "Weights of the CNN."},
     "cnn_act_bits": {

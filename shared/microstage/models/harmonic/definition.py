@@ -52,9 +52,10 @@ class HarmonicDefinition:
 
     cycles: float = 0.5
     window_bits: int = 12
-    cnn_channels: int = 24
-    cnn_kernel: int = 8
-    hidden: int = 32
+    cnn_channels: int = 64
+    cnn_features: int = 32
+    cnn_kernel: int = 32
+    hidden: int = 48
     head_width: int = 32
     cnn_weight_bits: int = 8
     cnn_act_bits: int = 8
@@ -105,20 +106,20 @@ class HarmonicDefinition:
     @property
     def features(self) -> int:
         """Channels that the LSTM reads: the CNN's, and the differences of estimates."""
-        return self.cnn_channels + PHASORS
+        return self.cnn_features + PHASORS
 
     @property
     def weights(self) -> int:
         """Weights and biases of the deployed network: batch norms are folded into thresholds and counted with them."""
         c, h, w = self.cnn_channels, self.hidden, self.head_width
         lstm = 4 * h * (self.features + h + 1)
-        return PHASORS * self.samples + c * self.kernel + c * c * self.positions + lstm + len(HARMONICS) * (w * h + 2 * (w + 1))
+        return PHASORS * self.samples + c * self.kernel + c * self.cnn_features * self.positions + lstm + len(HARMONICS) * (w * h + 2 * (w + 1))
 
     @property
     def multiply_accumulates(self) -> int:
         """Of one step, products of gates and states included."""
         c, h, w = self.cnn_channels, self.hidden, self.head_width
-        encoder = PHASORS * self.samples + self.positions * c * (self.kernel + c)
+        encoder = PHASORS * self.samples + self.positions * c * (self.kernel + self.cnn_features)
         return encoder + 4 * h * (self.features + h) + 3 * h + len(HARMONICS) * (w * h + 2 * w)
 
     @classmethod

@@ -1,22 +1,110 @@
-"""Where training starts: corrections of zero, and a mean that is never started anew."""
+"""Where training starts: corrections of zero, a mean that is never started anew, and features worth looking at.
+
+The half-cycle DFT takes all that is not symmetric for harmonics. An estimate that allows for a constant, and for no
+harmonics beyond the 13th, errs elsewhere: where the two differ, something is to be corrected. The CNN begins with that
+difference, harmonic by harmonic: an amplitude is the sum of half-wave rectified projections on phases around the circle,
+which is what a convolution, ReLU and a second convolution compute. The LSTM begins by passing its features on.
+"""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from torch import Tensor, nn
+
+from microstage.models.harmonic.definition import HALF_CYCLE, HARMONICS, PHASORS, SAMPLES_PER_CYCLE
 
 __all__ = ["start"]
 
 _KEPT = 1.5  # a keep head's bias: the decision is at one half
+_OPEN = 1.5  # a gate's bias: sigmoid(1.5) is 0.82
+_LARGE, _CERTAIN = 0.25, 8.0  # a difference, in terms of h, from which on it counts, and by how much
+_LEVELS = (0.03, 0.08, 0.15, 0.3)  # of the difference of the two estimates, in terms of h
+_HIGHEST = 13
+_GAIN = np.array((1.0, 16.0, 16.0, 16.0))  # of a harmonic's projections: all but the fundamental are small
+_SPAN = np.array((8.0, 2.0, 2.0, 2.0))  # of a difference over the gain, as a feature
+_CONSTANT = 8.0  # of the constant over the gain
+_RANDOM = 0.3  # of the framework's own weights of the LSTM
 
 
 @torch.no_grad()
-def start(twin) -> None:
-    """Overwrite the last layers of the float twin's heads, and its LSTM's biases."""
-    for head in twin.heads:
+def start(twin: nn.Module) -> None:
+    """Overwrite what a float twin has from the framework."""
+    d = twin.definition
+    for h, head in enumerate(twin.heads):
         head.out.weight.zero_()
         head.out.bias.zero_()
         head.keep.weight.mul_(0.1)
         head.keep.bias.fill_(_KEPT)
-    forget = slice(twin.definition.hidden, 2 * twin.definition.hidden)
-    twin.recurrent.bias_hh_l0.zero_()
-    twin.recurrent.bias_ih_l0[forget] = 1.0
+        if d.hidden >= d.features and d.head_width >= 2 * (PHASORS + len(_LEVELS)):
+            _detect(head, h, slice(d.cnn_features, d.features))
+    _pass_on(twin.recurrent)
+    phases = _odd((d.cnn_channels - 2) // PHASORS)
+    if d.kernel == d.samples >= HALF_CYCLE and phases >= 3 and d.cnn_features > len(HARMONICS) + 1:
+        _compare(twin.cnn, twin.wired.kernels, phases)
+
+
+def _detect(head: nn.Module, harmonic: int, differences: slice) -> None:
+    """The first units look for a large difference of steps, of either sign, which starts the mean anew; the next ones for
+    the difference of the two estimates of the harmonic, at several levels."""
+    found = torch.zeros(PHASORS + len(_LEVELS), head.linear.in_features)
+    found[:PHASORS, differences] = torch.eye(PHASORS)
+    found[PHASORS:, harmonic] = 1.0
+    levels = torch.tensor([*[_LARGE] * PHASORS, *_LEVELS])
+    head.linear.weight[: 2 * len(found)] = torch.cat([found, -found])
+    head.bn.bias[: 2 * len(found)] = -torch.cat([levels, levels])
+    for first in (0, len(found)):
+        head.keep.weight[:, first : first + PHASORS] = -_CERTAIN
+
+
+def _odd(count: int) -> int:
+    """An even number of phases is worth half as many."""
+    return count - (count % 2 == 0)
+
+
+def _pass_on(lstm: nn.LSTM) -> None:
+    """Each cell takes up one feature, and forgets it; those left over hold a difference of estimates for a while."""
+    hidden, features = lstm.hidden_size, lstm.input_size
+    for weight in (lstm.weight_ih_l0, lstm.weight_hh_l0):
+        weight.mul_(_RANDOM)
+    taken, forgotten, new, out = (slice(gate * hidden, (gate + 1) * hidden) for gate in range(4))  # as torch stacks them
+    cells = torch.arange(hidden)
+    source = torch.where(cells < features, cells, features - PHASORS + cells % PHASORS)
+    lstm.weight_ih_l0[new] += torch.eye(features)[source]
+    lstm.bias_ih_l0.zero_()
+    lstm.bias_hh_l0.zero_()
+    lstm.bias_ih_l0[taken], lstm.bias_ih_l0[out] = _OPEN, _OPEN
+    lstm.bias_ih_l0[forgotten] = torch.where(cells < features, -_OPEN, _OPEN)
+
+
+def _compare(cnn: nn.Module, kernels: np.ndarray, phases: int) -> None:
+    """Differences of the two estimates' amplitudes, and the constant of either sign, in the first features."""
+    symmetric, other = np.split(kernels, 2), _with_constant(kernels.shape[1])
+    plain = symmetric[0] + 1j * symmetric[1]
+    turns = np.exp(2j * np.pi * np.arange(phases) / phases)[:, None]
+    pieces = [(estimate[h] * turns).real for h in range(len(HARMONICS)) for estimate in (plain, other[:-1])]
+    rows = np.concatenate([*pieces, [other[-1].real], [-other[-1].real]])
+    gains = np.concatenate([_GAIN.repeat(2 * phases), [_CONSTANT, _CONSTANT]])
+    size = np.abs(rows).max(axis=1)  # kernels of size 1: one rate of learning, and one scale of integers, suits them all
+    cnn.conv1.weight[: len(rows), 0] = _tensor(rows / size[:, None])
+    cnn.bn1.weight[: len(rows)] = _tensor(gains * size)
+    first = len(HARMONICS) + 2
+    cnn.conv2.weight[:first] = 0
+    for h, (gain, span) in enumerate(zip(_GAIN, _SPAN)):
+        at = 2 * phases * h
+        cnn.conv2.weight[h, at : at + phases], cnn.conv2.weight[h, at + phases : at + 2 * phases] = -1, 1
+        cnn.bn2.weight[h] = np.pi / phases * span
+    for sign in range(2):
+        cnn.conv2.weight[len(HARMONICS) + sign, len(rows) - 2 + sign] = 1
+
+
+def _with_constant(samples: int) -> np.ndarray:
+    """Complex weights [5, samples] of the least-squares fit of odd harmonics and a constant: H1, H3, H5, H7, the constant."""
+    angles = 2 * np.pi * np.outer(np.arange(samples), np.arange(1, _HIGHEST + 1, 2)) / SAMPLES_PER_CYCLE
+    fit = np.linalg.pinv(np.concatenate([np.cos(angles), np.sin(angles), np.ones((samples, 1))], axis=1))
+    count = angles.shape[1]
+    return np.concatenate([fit[: len(HARMONICS)] - 1j * fit[count : count + len(HARMONICS)], fit[-1:]])
+
+
+def _tensor(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values)).float()

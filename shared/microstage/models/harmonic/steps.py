@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from microstage.models.harmonic.definition import ESTIMATE_SCALE, LARGEST_ESTIMATE, MOST, PHASORS
 from microstage.models.network import Network
 
-__all__ = ["CORRECTION", "Answers", "Stepped", "answer", "slide", "soft"]
+__all__ = ["CORRECTION", "Affine", "Answers", "Stepped", "answer", "slide", "soft"]
 
 CORRECTION = 2.0**-3  # of what a head gives, over the gain
 
@@ -49,6 +49,20 @@ def answer(total: Tensor, count: Tensor, correction: Tensor) -> Tensor:
     return (size / count + correction).clamp_min(0)
 
 
+class Affine(nn.BatchNorm1d):
+    """A gain, which is not learnt, and an offset per channel [n, C] or [n, C, L]: in the graph a batch norm."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, eps=0.0)
+        self.weight.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.onnx.is_in_onnx_export():
+            return super().forward(x)
+        shape = (-1,) + (1,) * (x.ndim - 2)
+        return x * self.weight.view(shape) + self.bias.view(shape)
+
+
 class Stepped(Network):
     """Steps by four parts that a form of the network has: `cnn(window)`, `estimate(window)`, `lstm(features)`, and
     `decide(hidden)`, which gives correction and keep."""
@@ -70,6 +84,13 @@ class Stepped(Network):
         correction, keep = (value.view(n, length, -1) for value in self.decide(hidden.reshape(n * length, -1)))
         total, count = self._means(estimate, keep, shift)
         return Answers(correction, estimate, total, count, keep, hidden)
+
+    def alone(self, window: Tensor) -> Tensor:
+        """Amplitudes [n, L, 4] of windows [n, L, S], each as the first step from a reset."""
+        n, length, samples = window.shape
+        zero = window.new_zeros(n * length, PHASORS)
+        correction, _, total, count = self(window.reshape(-1, 1, samples), zero, zero, zero[:, : PHASORS // 2])
+        return answer(total, count, correction).view(n, length, -1)
 
     def encode(self, window: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
         """Features [n, L, C] and estimates [n, L, 4] of sequences."""
@@ -114,8 +135,8 @@ def both(values: Tensor) -> Tensor:
 
 def slide(x: Tensor, weight: Tensor, stride: int) -> Tensor:
     """Convolution of x [n, C, L] as one matrix product: many times faster than the framework's own without oneDNN."""
-    columns = x.unfold(2, weight.shape[2], stride).transpose(2, 3).reshape(len(x), weight[0].numel(), -1)
-    return torch.matmul(weight.flatten(1), columns)
+    columns = x.unfold(2, weight.shape[2], stride).transpose(1, 2).reshape(-1, weight[0].numel())
+    return (columns @ weight.flatten(1).t()).view(len(x), -1, len(weight)).transpose(1, 2)
 
 
 def soft(keep: Tensor) -> Tensor:

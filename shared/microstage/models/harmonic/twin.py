@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from microstage.models.harmonic.definition import HARMONICS, PHASORS, HarmonicDefinition
 from microstage.models.harmonic.start import start
-from microstage.models.harmonic.steps import CORRECTION, Stepped, slide, soft
+from microstage.models.harmonic.steps import CORRECTION, Affine, Stepped, slide, soft
 from microstage.models.harmonic.wired import Wired, half_cycle
 
 __all__ = ["GATES", "IO_RANGE", "FloatTwin"]
@@ -22,9 +22,9 @@ class _Convolutions(nn.Module):
     def __init__(self, d: HarmonicDefinition) -> None:
         super().__init__()
         self.conv1 = nn.Conv1d(1, d.cnn_channels, d.kernel, d.stride, bias=False)
-        self.bn1 = nn.BatchNorm1d(d.cnn_channels)
-        self.conv2 = nn.Conv1d(d.cnn_channels, d.cnn_channels, d.positions, bias=False)
-        self.bn2 = nn.BatchNorm1d(d.cnn_channels)
+        self.bn1 = Affine(d.cnn_channels)
+        self.conv2 = nn.Conv1d(d.cnn_channels, d.cnn_features, d.positions, bias=False)
+        self.bn2 = Affine(d.cnn_features)
 
     def forward(self, window: Tensor) -> Tensor:
         x = torch.relu(self.bn1(slide(window, self.conv1.weight, self.conv1.stride[0])))
@@ -45,7 +45,7 @@ class _Head(nn.Module):
     def __init__(self, d: HarmonicDefinition) -> None:
         super().__init__()
         self.linear = nn.Linear(d.hidden, d.head_width, bias=False)
-        self.bn = nn.BatchNorm1d(d.head_width)
+        self.bn = Affine(d.head_width)
         self.out, self.keep = nn.Linear(d.head_width, 1), nn.Linear(d.head_width, 1)
 
     def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
