@@ -15,8 +15,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "default": "generator", "choices": ["generator", "ev-cpw", "recordings"],
         "summary": "What to train on; all but the built-in generator need DATA_DIR.",
     },
-    "epochs": {"default": 12},
-    "batch": {"default": 64, "unit": "sequences"},
+    "epochs": {"default": 8},
+    "batch": {"default": 128, "unit": "sequences"},
     "learning_rate": {
         "default": 0.003,
         "summary": "Adam's rate at the start of the float epochs; half of it at the start of the quantised ones; cosine to zero.",
@@ -36,9 +36,9 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "type": "int", "default": 12, "min": 8, "max": 12, "unit": "bits",
         "summary": "Integers of a window, in block floating point.",
     },
-    "windows": {"type": "int", "default": 65536, "min": 256, "max": 10000000, "summary": "Training windows per epoch."},
+    "windows": {"type": "int", "default": 65536, "min": 256, "max": 10000000, "summary": "Training windows per epoch, drawn anew for each, in sequences of 16."},
     "warmup_epochs": {
-        "type": "int", "default": 12, "min": 0, "max": 10000, "unit": "epochs",
+        "type": "int", "default": 24, "min": 0, "max": 10000, "unit": "epochs",
         "summary": "Epochs of the float twin before quantisation.",
     },
     "cycles": {

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from microstage.datasets.loading import Waveforms, waveforms
+from microstage.datasets.loading import Source, Waveforms, waveforms
 from microstage.datasets.sequences import Sequences
-from microstage.models.harmonic.definition import HARMONICS, HarmonicDefinition
+from microstage.models.harmonic.definition import HALF_CYCLE, HarmonicDefinition
+from microstage.models.harmonic.wired import Wired, fitted, half_cycle
 from microstage.models.training import Examples, Splits
-from microstage.signals import EXPONENTS, block_float, half_cycle_dft
+from microstage.signals import EXPONENTS, block_float
 
 __all__ = ["Windows", "prepare"]
 
@@ -24,15 +25,53 @@ _FLOOR = 0.05  # of the mean gain: what a window weighs that holds nothing
 @dataclass(frozen=True)
 class Windows(Examples):
     """`inputs`: windows [n, L, S] over their gains, and the shifts [n, L] of the gain from step to step. `targets`
-    [n, L, 4, 3]: amplitudes over the gain, the error of the half-cycle DFT, and what the step weighs. `gain` [n, L, 1].
+    [n, L, 4, 3]: amplitudes over the gain, the error of the wired estimate, and what the step weighs. `gain` [n, L, 1].
     """
 
     gain: np.ndarray
     source: Sequences
 
 
-def prepare(p: Mapping[str, Any], folder: Path | None, definition: HarmonicDefinition) -> tuple[Splits, Waveforms]:
-    """Read the dataset that the parameters name."""
+@dataclass(frozen=True)
+class Form:
+    """How sequences become tensors: windows at so many bits, beside the errors of the wired estimate."""
+
+    definition: HarmonicDefinition
+    wired: Wired
+
+    def windows(self, drawn: Sequences) -> Windows:
+        """Both sides of each pair, scale-free: a network never sees amperes."""
+        d = self.definition
+        integers, exponent = block_float(drawn.windows, EXPONENTS, d.window_bits)
+        exponent = exponent.astype(int)
+        gain = np.ldexp(1.0, exponent)[..., None]
+        shift = np.diff(exponent, axis=1, prepend=exponent[:, :1])
+        inputs = integers.astype(np.float32) * np.float32(d.window_scale), shift.astype(np.float32)
+        return Windows(tuple(map(torch.from_numpy, inputs)), torch.from_numpy(self._targets(drawn, gain)), gain, drawn)
+
+    def _targets(self, drawn: Sequences, gain: np.ndarray) -> np.ndarray:
+        truth = drawn.truth
+        rival = np.hypot(*np.split(drawn.windows @ self.wired.kernels.T, 2, axis=-1))
+        weight = np.sqrt(np.maximum(gain / gain.mean(), _FLOOR))
+        sides = truth / gain, np.abs(rival - truth) / gain, np.broadcast_to(weight, truth.shape)
+        return np.stack(sides, axis=-1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Drawn(Windows):
+    """Training sequences, drawn anew for each epoch from the recordings and the generator."""
+
+    origin: Source
+    form: Form
+    seed: int
+
+    def drawn(self, phase: str, epoch: int) -> Windows:
+        """Those of one epoch, whatever was drawn before it."""
+        return self.form.windows(self.origin.draw(len(self), np.random.default_rng([self.seed, epoch, *phase.encode()])))
+
+
+def prepare(p: Mapping[str, Any], folder: Path | None, definition: HarmonicDefinition) -> tuple[Splits, Waveforms, Wired]:
+    """Read the dataset that the parameters name, and fit the wired estimate to it where steps are no half cycles."""
     data = waveforms(
         p["dataset"],
         folder,
@@ -45,23 +84,11 @@ def prepare(p: Mapping[str, Any], folder: Path | None, definition: HarmonicDefin
         synthetic=p["synthetic"],
         seed=p["seed"],
     )
-    train = data.train.draw(p["windows"] // data.train.steps, np.random.Generator(np.random.PCG64(p["seed"])))
-    return Splits(*(_windows(part, definition) for part in (train, data.validation, data.test))), data
-
-
-def _windows(drawn: Sequences, definition: HarmonicDefinition) -> Windows:
-    """Both sides of each pair, scale-free: a network never sees amperes."""
-    integers, exponent = block_float(drawn.windows, EXPONENTS, definition.window_bits)
-    exponent = exponent.astype(int)
-    gain = np.ldexp(1.0, exponent)[..., None]
-    shift = np.diff(exponent, axis=1, prepend=exponent[:, :1])
-    inputs = integers.astype(np.float32) * np.float32(definition.window_scale), shift.astype(np.float32)
-    targets = torch.from_numpy(_targets(drawn.windows, drawn.truth, gain))
-    return Windows(tuple(map(torch.from_numpy, inputs)), targets, gain, drawn)
-
-
-def _targets(windows: np.ndarray, truth: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    rival = half_cycle_dft(windows) if windows.shape[2] % 32 == 0 else truth
-    weight = np.sqrt(np.maximum(gain / gain.mean(), _FLOOR))
-    sides = truth / gain, np.abs(rival - truth) / gain, np.broadcast_to(weight, truth.shape)
-    return np.stack(sides, axis=-1).astype(np.float32).reshape(*truth.shape[:2], len(HARMONICS), 3)
+    learnt = data.fitted[0]
+    halves = definition.samples == HALF_CYCLE
+    wired = half_cycle(HALF_CYCLE) if halves else fitted(learnt.windows[:, 0], learnt.coefficients[:, 0])
+    form = Form(definition, wired)
+    count = max(1, p["windows"] // data.train.steps)
+    first = vars(form.windows(data.train.draw(count, np.random.default_rng(p["seed"]))))
+    train = Drawn(**first, origin=data.train, form=form, seed=p["seed"])
+    return Splits(train, form.windows(data.validation), form.windows(data.test)), data, wired

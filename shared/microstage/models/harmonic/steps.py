@@ -78,28 +78,36 @@ class Stepped(Network):
 
     def sequence(self, window: Tensor, shift: Tensor) -> Answers:
         """All steps of sequences: window [n, L, S], and by how much each one's exponent exceeds the one before, [n, L]."""
-        n, length, _ = window.shape
-        features, estimate = self.encode(window, shift)
-        hidden = self.lstm(features)[0]
+        return self._follow(*self._encode(window), shift)
+
+    def taught(self, window: Tensor, shift: Tensor) -> Tensor:
+        """What training looks at [n, 2 L, 4]: the amplitudes at every step, then those of each window as a first step."""
+        cnn, estimate = self._encode(window)
+        n, length, _ = cnn.shape
+        alone = self._follow(cnn.reshape(n * length, 1, -1), estimate.reshape(n * length, 1, -1), shift.new_zeros(n * length, 1))
+        return torch.cat([self._follow(cnn, estimate, shift).amplitudes, alone.amplitudes.view(n, length, -1)], dim=1)
+
+    def features(self, window: Tensor, shift: Tensor) -> Tensor:
+        """What the LSTM reads at each step: [n, L, C]."""
+        return self._features(*self._encode(window), shift)
+
+    def _encode(self, window: Tensor) -> tuple[Tensor, Tensor]:
+        """The CNN's features [n, L, C] and the estimates [n, L, 8]."""
+        n, length, samples = window.shape
+        flat = window.reshape(n * length, 1, samples)
+        return self.cnn(flat).view(n, length, -1), self.estimate(flat).view(n, length, PHASORS)
+
+    def _features(self, cnn: Tensor, estimate: Tensor, shift: Tensor) -> Tensor:
+        before = torch.cat([torch.zeros_like(estimate[:, :1]), -estimate[:, :-1]], dim=1)
+        difference = (estimate - self._scaled(before, shift[..., None]).clamp(-_TOP, _TOP)) * _DIFFERENCE
+        return torch.cat([cnn, difference], dim=2)
+
+    def _follow(self, cnn: Tensor, estimate: Tensor, shift: Tensor) -> Answers:
+        n, length, _ = cnn.shape
+        hidden = self.lstm(self._features(cnn, estimate, shift))[0]
         correction, keep = (value.view(n, length, -1) for value in self.decide(hidden.reshape(n * length, -1)))
         total, count = self._means(estimate, keep, shift)
         return Answers(correction, estimate, total, count, keep, hidden)
-
-    def alone(self, window: Tensor) -> Tensor:
-        """Amplitudes [n, L, 4] of windows [n, L, S], each as the first step from a reset."""
-        n, length, samples = window.shape
-        zero = window.new_zeros(n * length, PHASORS)
-        correction, _, total, count = self(window.reshape(-1, 1, samples), zero, zero, zero[:, : PHASORS // 2])
-        return answer(total, count, correction).view(n, length, -1)
-
-    def encode(self, window: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-        """Features [n, L, C] and estimates [n, L, 4] of sequences."""
-        n, length, samples = window.shape
-        flat = window.reshape(n * length, 1, samples)
-        estimate = self.estimate(flat).view(n, length, PHASORS)
-        before = torch.cat([torch.zeros_like(estimate[:, :1]), -estimate[:, :-1]], dim=1)
-        difference = (estimate - self._scaled(before, shift[..., None]).clamp(-_TOP, _TOP)) * _DIFFERENCE
-        return torch.cat([self.cnn(flat).view(n, length, -1), difference], dim=2), estimate
 
     def _means(self, estimate: Tensor, keep: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
         total, count = torch.zeros_like(estimate[:, 0]), torch.zeros_like(keep[:, 0])

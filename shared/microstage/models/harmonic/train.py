@@ -26,23 +26,20 @@ from microstage.signals import EXPONENTS
 __all__ = ["OverSteps", "Training", "extremes"]
 
 _CALIBRATION = 256  # training sequences that show which ranges the LSTM needs
-_CLIP = 1.0
-# Scales of a batch waver by several percent, and a network that is to measure to a thousandth cannot learn under a
-# scale that wavers so: batch norms settle early.
-_SETTLED = 0.1
+_CLIP = 5.0
 _REPLAYED = 32
 
 
 class OverSteps(Network):
-    """A network's amplitudes at every step of sequences: what training, and whoever asks for nothing else, calls."""
+    """A network's amplitudes at every step of sequences; in training, also those of each window as a first step."""
 
     def __init__(self, network: Stepped) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, window: Tensor, shift: Tensor) -> Tensor:
-        """window [n, L, S], shift [n, L] -> amplitudes [n, L, 4] over each step's gain."""
-        return self.network.sequence(window, shift).amplitudes
+        """window [n, L, S], shift [n, L] -> amplitudes [n, L or 2 L, 4] over each step's gain."""
+        return self.network.taught(window, shift) if self.training else self.network.sequence(window, shift).amplitudes
 
 
 class Training(training.Training):
@@ -51,15 +48,15 @@ class Training(training.Training):
     def __init__(self, parameters: Mapping[str, Any], data: Path | None) -> None:
         self.parameters = parameters
         self.definition = HarmonicDefinition.from_parameters(dict(parameters))
-        self.splits, self.waveforms = prepare(parameters, data, self.definition)
+        self.splits, self.waveforms, self.wired = prepare(parameters, data, self.definition)
 
     def phases(self) -> Iterator[Phase]:
         p = self.parameters
-        self.twin, self.network = FloatTwin(self.definition), HarmonicNetwork(self.definition)
+        self.twin, self.network = FloatTwin(self.definition, self.wired), HarmonicNetwork(self.definition)
         phase = partial(Phase, batch=p["batch"], seed=p["seed"], loss=regret, clip=_CLIP)
-        yield phase("float", OverSteps(self.twin), p["warmup_epochs"], rate=p["learning_rate"], settled=_SETTLED)
+        yield phase("float", OverSteps(self.twin), p["warmup_epochs"], rate=p["learning_rate"])
         self.network.start_from(self.twin, *(values[:_CALIBRATION] for values in self.splits.train.inputs))
-        yield phase("quantised", OverSteps(self.network), p["epochs"], rate=p["learning_rate"] / 2, settled=0.0)
+        yield phase("quantised", OverSteps(self.network), p["epochs"], rate=p["learning_rate"] / 2)
 
     def evaluate(self) -> dict[str, Any]:
         d = self.definition

@@ -90,7 +90,7 @@ class FloatTwin(Stepped):
             largest[name] = max(largest.get(name, 0.0), float(value.abs().max()))
             return value
 
-        features, weight = self.encode(window, shift)[0], dict(self.recurrent.named_parameters())
+        features, weight = self.features(window, shift), dict(self.recurrent.named_parameters())
         hidden = cell = torch.zeros(len(features), self.definition.hidden)
         for step in features.clamp(-IO_RANGE, IO_RANGE).unbind(1):
             sums = nn.functional.linear(step, weight["weight_ih_l0"], weight["bias_ih_l0"])

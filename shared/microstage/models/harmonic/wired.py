@@ -15,8 +15,11 @@ _EQUAL = 1e-9  # of what rounding costs: below it two roundings are as good
 
 
 def wired_scale(samples: int) -> float:
-    """What the kernels' integers are multiples of: of half a cycle they reach 127; shorter windows need larger ones."""
-    return 2.0**-11 if samples >= HALF_CYCLE else 2.0**-7
+    """What the kernels' integers are multiples of: of half a cycle they reach 127; the less of a wave is seen, the larger
+    are the weights that tell its harmonics apart."""
+    if samples == HALF_CYCLE:
+        return 2.0**-11
+    return 2.0**-10 if samples > HALF_CYCLE else 2.0**-7 if samples >= HALF_CYCLE // 2 else 2.0**-5
 
 
 @dataclass(frozen=True)
