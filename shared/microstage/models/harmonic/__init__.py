@@ -45,7 +45,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "type": "float", "default": 0.5, "min": 0, "exclusive_min": True, "max": 4, "unit": "cycles",
         "summary": "Length of the window.",
     },
-    "cnn_channels": {"type": "int", "default": 64, "min": 1, "max": 1024, "summary": "Channels of the first convolution."},
+    "cnn_channels": {"type": "int", "default": 80, "min": 1, "max": 1024, "summary": "Channels of the first convolution."},
     "cnn_features": {"type": "int", "default": 32, "min": 1, "max": 1024, "summary": "Channels of the second one."},
     "cnn_kernel": {
         "type": "int", "default": 32, "min": 1, "max": 64, "unit": "samples",

@@ -52,7 +52,7 @@ class HarmonicDefinition:
 
     cycles: float = 0.5
     window_bits: int = 12
-    cnn_channels: int = 64
+    cnn_channels: int = 80
     cnn_features: int = 32
     cnn_kernel: int = 32
     hidden: int = 48

@@ -142,12 +142,9 @@ class HarmonicNetwork(Stepped):
         self.keep = qnn.QuantIdentity(act_quant=_fixed(Uint8ActPerTensorFloat, 1, 1.0, 1))  # 0 up to one half, 1 above it
 
     def decide(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Correction and keep, 0 or 1: hidden [n, H] -> [n, 4] each."""
+        """Correction and keep, 0 or 1, soft in training: hidden [n, H] -> [n, 4] each."""
         correction, keep = (torch.cat(parts, dim=1) for parts in zip(*(head(hidden) for head in self.heads)))
-        decided = self.keep(keep)
-        if self.training:
-            decided = soft(keep) + (decided - soft(keep)).detach()
-        return CORRECTION * correction, decided
+        return CORRECTION * correction, soft(keep) if self.training else self.keep(keep)
 
     def start_from(self, twin: FloatTwin, window: Tensor, shift: Tensor) -> None:
         """Copy the float twin's weights, and let each quantiser of the LSTM span what the twin holds there over sequences."""

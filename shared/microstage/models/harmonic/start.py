@@ -19,10 +19,10 @@ __all__ = ["start"]
 _KEPT = 1.5  # a keep head's bias: the decision is at one half
 _OPEN = 1.5  # a gate's bias: sigmoid(1.5) is 0.82
 _LARGE, _CERTAIN = 0.25, 8.0  # a difference, in terms of h, from which on it counts, and by how much
-_LEVELS = (0.03, 0.08, 0.15, 0.3)  # of the difference of the two estimates, in terms of h
-_HIGHEST = 13
+_LEVELS = (0.05, 0.12, 0.22, 0.4)  # of the difference of the two estimates, in terms of h
+_HIGHEST, _LEFT = 13, 8
 _GAIN = np.array((1.0, 16.0, 16.0, 16.0))  # of a harmonic's projections: all but the fundamental are small
-_SPAN = np.array((8.0, 2.0, 2.0, 2.0))  # of a difference over the gain, as a feature
+_SPAN = np.array((16.0, 4.0, 4.0, 4.0))  # of a difference over the gain, as a feature
 _CONSTANT = 8.0  # of the constant over the gain
 _RANDOM = 0.3  # of the framework's own weights of the LSTM
 
@@ -39,8 +39,8 @@ def start(twin: nn.Module) -> None:
         if d.hidden >= d.features and d.head_width >= 2 * (PHASORS + len(_LEVELS)):
             _detect(head, h, slice(d.cnn_features, d.features))
     _pass_on(twin.recurrent)
-    phases = _odd((d.cnn_channels - 2) // PHASORS)
-    if d.kernel == d.samples >= HALF_CYCLE and phases >= 3 and d.cnn_features > len(HARMONICS) + 1:
+    phases = _odd((d.cnn_channels - 2 - 2 * _LEFT) // PHASORS)
+    if d.kernel == d.samples >= HALF_CYCLE and phases >= 3 and d.cnn_features >= len(HARMONICS) + 3:
         _compare(twin.cnn, twin.wired.kernels, phases)
 
 
@@ -78,32 +78,36 @@ def _pass_on(lstm: nn.LSTM) -> None:
 
 
 def _compare(cnn: nn.Module, kernels: np.ndarray, phases: int) -> None:
-    """Differences of the two estimates' amplitudes, and the constant of either sign, in the first features."""
-    symmetric, other = np.split(kernels, 2), _with_constant(kernels.shape[1])
-    plain = symmetric[0] + 1j * symmetric[1]
+    """The first features: differences of the two estimates' amplitudes, the constant of either sign, and how much of the
+    window the second estimate leaves unexplained."""
+    plain, (other, constant, left) = np.split(kernels, 2), _with_constant(kernels.shape[1])
     turns = np.exp(2j * np.pi * np.arange(phases) / phases)[:, None]
-    pieces = [(estimate[h] * turns).real for h in range(len(HARMONICS)) for estimate in (plain, other[:-1])]
-    rows = np.concatenate([*pieces, [other[-1].real], [-other[-1].real]])
-    gains = np.concatenate([_GAIN.repeat(2 * phases), [_CONSTANT, _CONSTANT]])
+    pairs = zip(plain[0] + 1j * plain[1], other)
+    rows = np.concatenate([(estimate * turns).real for pair in pairs for estimate in pair] + [constant, -constant, left, -left])
+    gains = np.concatenate([_GAIN.repeat(2 * phases), np.full(2, _CONSTANT), np.full(2 * _LEFT, _GAIN[-1])])
     size = np.abs(rows).max(axis=1)  # kernels of size 1: one rate of learning, and one scale of integers, suits them all
     cnn.conv1.weight[: len(rows), 0] = _tensor(rows / size[:, None])
     cnn.bn1.weight[: len(rows)] = _tensor(gains * size)
-    first = len(HARMONICS) + 2
-    cnn.conv2.weight[:first] = 0
-    for h, (gain, span) in enumerate(zip(_GAIN, _SPAN)):
-        at = 2 * phases * h
-        cnn.conv2.weight[h, at : at + phases], cnn.conv2.weight[h, at + phases : at + 2 * phases] = -1, 1
-        cnn.bn2.weight[h] = np.pi / phases * span
-    for sign in range(2):
-        cnn.conv2.weight[len(HARMONICS) + sign, len(rows) - 2 + sign] = 1
+    parts = np.cumsum([0, *[2 * phases] * len(HARMONICS), 1, 1, 2 * _LEFT])
+    cnn.conv2.weight[: len(parts) - 1] = 0
+    for feature, (start_, end) in enumerate(zip(parts, parts[1:])):
+        cnn.conv2.weight[feature, start_:end] = 1
+        if feature < len(HARMONICS):
+            cnn.conv2.weight[feature, start_ : start_ + phases] = -1
+            cnn.bn2.weight[feature] = np.pi / phases * _SPAN[feature]
+    cnn.bn2.weight[len(parts) - 2] = 2 / _LEFT
 
 
-def _with_constant(samples: int) -> np.ndarray:
-    """Complex weights [5, samples] of the least-squares fit of odd harmonics and a constant: H1, H3, H5, H7, the constant."""
-    angles = 2 * np.pi * np.outer(np.arange(samples), np.arange(1, _HIGHEST + 1, 2)) / SAMPLES_PER_CYCLE
-    fit = np.linalg.pinv(np.concatenate([np.cos(angles), np.sin(angles), np.ones((samples, 1))], axis=1))
-    count = angles.shape[1]
-    return np.concatenate([fit[: len(HARMONICS)] - 1j * fit[count : count + len(HARMONICS)], fit[-1:]])
+def _with_constant(samples: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The least-squares fit of odd harmonics and a constant: complex weights [4, samples] of H1, H3, H5, H7, those of the
+    constant [1, samples], and those of what is left where it falls, too, at some samples [_LEFT, samples]."""
+    time = np.arange(samples)
+    angles = 2 * np.pi * np.outer(time, np.arange(1, _HIGHEST + 1, 2)) / SAMPLES_PER_CYCLE
+    waves, count = np.concatenate([np.cos(angles), np.sin(angles), np.ones((samples, 1))], axis=1), angles.shape[1]
+    fit = np.linalg.pinv(waves)
+    falling = np.concatenate([waves, time[:, None] / samples], axis=1)
+    left = np.eye(samples) - falling @ np.linalg.pinv(falling)
+    return fit[: len(HARMONICS)] - 1j * fit[count : count + len(HARMONICS)], fit[-1:], left[:: samples // _LEFT][:_LEFT]
 
 
 def _tensor(values: np.ndarray) -> Tensor:
