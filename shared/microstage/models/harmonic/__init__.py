@@ -15,11 +15,11 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "default": "generator", "choices": ["generator", "ev-cpw", "recordings"],
         "summary": "What to train on; all but the built-in generator need DATA_DIR.",
     },
-    "epochs": {"default": 8},
+    "epochs": {"default": 2},
     "batch": {"default": 128, "unit": "sequences"},
     "learning_rate": {
         "default": 0.003,
-        "summary": "Adam's rate at the start of the float epochs; half of it at the start of the quantised ones; cosine to zero.",
+        "summary": "Adam's rate at the start of the float epochs; a twentieth of it at the start of the quantised ones; cosine to zero.",
     },
     "case": {
         "type": "str", "default": "mix", "choices": ["mix", "A1", "A2"],

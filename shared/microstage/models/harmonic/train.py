@@ -27,6 +27,7 @@ __all__ = ["OverSteps", "Training", "extremes"]
 
 _CALIBRATION = 256  # training sequences that show which ranges the LSTM needs
 _CLIP = 5.0
+_QUANTISED = 0.05  # of the rate: what the twin has found survives its quantisers, which have only to settle
 _REPLAYED = 32
 
 
@@ -56,7 +57,7 @@ class Training(training.Training):
         phase = partial(Phase, batch=p["batch"], seed=p["seed"], loss=regret, clip=_CLIP)
         yield phase("float", OverSteps(self.twin), p["warmup_epochs"], rate=p["learning_rate"])
         self.network.start_from(self.twin, *(values[:_CALIBRATION] for values in self.splits.train.inputs))
-        yield phase("quantised", OverSteps(self.network), p["epochs"], rate=p["learning_rate"] / 2)
+        yield phase("quantised", OverSteps(self.network), p["epochs"], rate=_QUANTISED * p["learning_rate"])
 
     def evaluate(self) -> dict[str, Any]:
         d = self.definition
