@@ -9,7 +9,7 @@ from microstage.models.harmonic.definition import ESTIMATE_SCALE, LARGEST_ESTIMA
 from microstage.models.harmonic.network import FloatTwin, HarmonicNetwork
 from microstage.models.harmonic.train import extremes
 from microstage.models.harmonic.wired import half_cycle
-from microstage.signals import EXPONENTS, block_float
+from microstage.signals import EXPONENTS, block_float, half_cycle_coefficients
 from microstage.signals.settle import Settling
 
 SMALL = dict(cnn_channels=4, cnn_features=4, cnn_kernel=8, hidden=6, head_width=5)
@@ -104,6 +104,22 @@ def test_a_sequence_is_its_steps_and_between_them_the_integers_settle(cycles):
     assert torch.allclose(correction, found.correction[:, 0], atol=1e-6)
     for one, name in ((estimate, "estimate"), (total, "sum"), (count, "count")):
         assert torch.equal(one, getattr(found, name)[:, 0])
+
+
+def test_it_starts_where_the_dft_and_a_fit_with_a_constant_differ_and_restarts_at_a_step():
+    twin = FloatTwin(HarmonicDefinition()).eval()
+    t = np.arange(16 * 32) / 64
+    wave = 0.5 * np.cos(2 * np.pi * t + 1) + 0.02 * np.cos(6 * np.pi * t) + 0.01 * np.cos(10 * np.pi * t + 2)
+    waves = np.stack([wave, wave + 0.05, np.where(t < 4, wave, 1.2 * wave)])
+    window = torch.from_numpy(waves.reshape(3, 16, 32)).float()
+    found = twin.sequence(window, torch.zeros(3, 16))
+    features = twin.features(window, torch.zeros(3, 16)).detach().numpy()[:, 0, :4]
+    dft = np.abs(half_cycle_coefficients(waves.reshape(3, 16, 32)))[:, 0]
+    gains = np.array([12.0, 48.0, 48.0, 48.0])
+    assert np.abs(features[0]).max() < 1e-3
+    assert np.abs(features[1] / gains + (dft[1] - dft[0])).max() < 4e-3 and np.abs(dft[1] - dft[0])[0] > 0.04
+    assert not found.correction.any()
+    assert found.keep[0, 1:].all() and found.count[2, 8, 0] == 1 and found.count[2, 15, 0] == 8
 
 
 def test_features_and_hidden_share_the_lstms_io_quantiser_and_the_encoder_has_no_other():

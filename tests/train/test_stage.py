@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import command, contents, environment
+from conftest import TINY, command, contents, environment
 
 from microstage import golden
 
@@ -113,6 +113,19 @@ def test_the_best_epoch_is_kept(tmp_path, monkeypatch):
     history = loop.fit(Job({}, {}, tmp_path, tmp_path), phase, Splits(split, split, split))
     assert np.argmin([epoch["validation"] for epoch in history]) == 1
     assert float(twin.heads[0].out.bias) == pytest.approx(0.8)
+
+
+def test_sequences_are_drawn_anew_for_each_epoch_and_alike_after_a_kill():
+    import torch
+
+    from microstage.models.harmonic.data import prepare
+    from microstage.models.harmonic.definition import HarmonicDefinition
+
+    train = prepare({**TINY, "cycles": 0.5}, None, HarmonicDefinition())[0].train
+    first, again, next_, quantised = (train.drawn(*of) for of in (("float", 0), ("float", 0), ("float", 1), ("quantised", 0)))
+    assert len(first) == len(train) == 32
+    assert torch.equal(first.inputs[0], again.inputs[0]) and torch.equal(first.targets, again.targets)
+    assert not any(torch.equal(first.inputs[0], other.inputs[0]) for other in (next_, quantised, train))
 
 
 def test_a_window_that_the_network_cannot_take_is_one_sentence(train):

@@ -19,12 +19,12 @@ __all__ = ["start"]
 _KEPT = 1.5  # a keep head's bias: the decision is at one half
 _OPEN = 1.5  # a gate's bias: sigmoid(1.5) is 0.82
 _LARGE, _CERTAIN = 0.25, 8.0  # a difference, in terms of h, from which on it counts, and by how much
-_LEVELS = (0.05, 0.12, 0.22, 0.4)  # of the difference of the two estimates, in terms of h
+_LEVELS = (0.04, 0.1, 0.2, 0.35)  # of the difference of the two estimates, in terms of h
 _HIGHEST, _LEFT = 13, 8
 _GAIN = np.array((1.0, 16.0, 16.0, 16.0))  # of a harmonic's projections: all but the fundamental are small
-_SPAN = np.array((16.0, 4.0, 4.0, 4.0))  # of a difference over the gain, as a feature
+_SPAN = np.array((12.0, 3.0, 3.0, 3.0))  # of a difference over the gain, as a feature
 _CONSTANT = 8.0  # of the constant over the gain
-_RANDOM = 0.3  # of the framework's own weights of the LSTM
+_RANDOM = 0.3  # of the framework's own weights
 
 
 @torch.no_grad()
@@ -34,7 +34,7 @@ def start(twin: nn.Module) -> None:
     for h, head in enumerate(twin.heads):
         head.out.weight.zero_()
         head.out.bias.zero_()
-        head.keep.weight.mul_(0.1)
+        head.keep.weight.zero_()
         head.keep.bias.fill_(_KEPT)
         if d.hidden >= d.features and d.head_width >= 2 * (PHASORS + len(_LEVELS)):
             _detect(head, h, slice(d.cnn_features, d.features))
@@ -51,7 +51,10 @@ def _detect(head: nn.Module, harmonic: int, differences: slice) -> None:
     found[:PHASORS, differences] = torch.eye(PHASORS)
     found[PHASORS:, harmonic] = 1.0
     levels = torch.tensor([*[_LARGE] * PHASORS, *_LEVELS])
-    head.linear.weight[: 2 * len(found)] = torch.cat([found, -found])
+    head.linear.weight[: 2 * len(found)] *= _RANDOM
+    head.linear.weight[: 2 * len(found)] += torch.cat([found, -found])
+    for first in (0, len(found)):
+        head.linear.weight[first : first + PHASORS] = torch.cat([found, -found])[first : first + PHASORS]
     head.bn.bias[: 2 * len(found)] = -torch.cat([levels, levels])
     for first in (0, len(found)):
         head.keep.weight[:, first : first + PHASORS] = -_CERTAIN
@@ -67,6 +70,7 @@ def _pass_on(lstm: nn.LSTM) -> None:
     hidden, features = lstm.hidden_size, lstm.input_size
     for weight in (lstm.weight_ih_l0, lstm.weight_hh_l0):
         weight.mul_(_RANDOM)
+    lstm.weight_ih_l0[:, -PHASORS:] = 0  # of a first step they are as large as they can be, and say nothing
     taken, forgotten, new, out = (slice(gate * hidden, (gate + 1) * hidden) for gate in range(4))  # as torch stacks them
     cells = torch.arange(hidden)
     source = torch.where(cells < features, cells, features - PHASORS + cells % PHASORS)
