@@ -38,7 +38,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     },
     "windows": {"type": "int", "default": 65536, "min": 256, "max": 10000000, "summary": "Training windows per epoch, drawn anew for each, in sequences of 16."},
     "warmup_epochs": {
-        "type": "int", "default": 24, "min": 0, "max": 10000, "unit": "epochs",
+        "type": "int", "default": 36, "min": 0, "max": 10000, "unit": "epochs",
         "summary": "Epochs of the float twin before quantisation.",
     },
     "cycles": {
@@ -52,7 +52,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "summary": "Kernel of the first convolution, twice its stride; the whole step, if that is shorter.",
     },
     "hidden": {"type": "int", "default": 48, "min": 1, "max": 1024, "summary": "Width of the LSTM."},
-    "head_width": {"type": "int", "default": 32, "min": 1, "max": 4096, "summary": "Hidden width of each of the four heads."},
+    "head_width": {"type": "int", "default": 64, "min": 1, "max": 4096, "summary": "Hidden width of each of the four heads."},
     "cnn_weight_bits": {"type": "int", "default": 8, "min": 2, "max": 8, "unit": "bits", "summary": "Weights of the CNN."},
     "cnn_act_bits": {
         "type": "int", "default": 8, "min": 2, "max": 8, "unit": "bits",

@@ -56,7 +56,7 @@ class HarmonicDefinition:
     cnn_features: int = 32
     cnn_kernel: int = 32
     hidden: int = 48
-    head_width: int = 32
+    head_width: int = 64
     cnn_weight_bits: int = 8
     cnn_act_bits: int = 8
     lstm_weight_bits: int = 8

@@ -6,13 +6,18 @@ from torch import Tensor
 
 __all__ = ["regret"]
 
-_LEAST = 0.001  # of the gain: where the rival errs by less, it is not to be beaten
+_LEAST = 0.003  # of the gain: where the rival errs by less, it is not to be beaten
 _ERROR = 10.0
+_ALONE = 2.0  # what each window counts as a first step, beside what it counts in its sequence
 
 
 def regret(predicted: Tensor, wanted: Tensor) -> Tensor:
-    """Of amplitudes [n, L, 4] over the gain, or of two answers to each step, [n, 2 L, 4]; wanted [n, L, 4, 3] holds the
-    truth, the rival's error and a weight."""
-    truth, rival, weight = wanted.repeat(1, predicted.shape[1] // wanted.shape[1], 1, 1).unbind(3)
+    """Of amplitudes [n, L, 4] over the gain, or of two answers to each step, [n, 2 L, 4]: in sequence, then alone. `wanted`
+    [n, L, 4, 3] holds the truth, the rival's error and a weight."""
+    length = wanted.shape[1]
+    if predicted.shape[1] > length:
+        sequence, alone = (regret(part, wanted) for part in predicted.split(length, dim=1))
+        return (sequence + _ALONE * alone) / (1 + _ALONE)
+    truth, rival, weight = wanted.unbind(3)
     error = (predicted - truth).abs()
     return ((error / (rival + _LEAST) + _ERROR * error) * weight).mean()

@@ -1,7 +1,7 @@
 """Where training starts: corrections of zero, a mean that is never started anew, and features worth looking at.
 
 The half-cycle DFT takes all that is not symmetric for harmonics. An estimate that allows for a constant, and for no
-harmonics beyond the 13th, errs elsewhere: where the two differ, something is to be corrected. The CNN begins with that
+harmonics beyond the 15th, errs elsewhere: where the two differ, something is to be corrected. The CNN begins with that
 difference, harmonic by harmonic: an amplitude is the sum of half-wave rectified projections on phases around the circle,
 which is what a convolution, ReLU and a second convolution compute. The LSTM begins by passing its features on.
 """
@@ -20,7 +20,7 @@ _KEPT = 1.5  # a keep head's bias: the decision is at one half
 _OPEN = 1.5  # a gate's bias: sigmoid(1.5) is 0.82
 _LARGE, _CERTAIN = 0.25, 8.0  # a difference, in terms of h, from which on it counts, and by how much
 _LEVELS = (0.04, 0.1, 0.2, 0.35)  # of the difference of the two estimates, in terms of h
-_HIGHEST, _LEFT = 13, 8
+_HIGHEST, _LEFT = 15, 8
 _GAIN = np.array((1.0, 16.0, 16.0, 16.0))  # of a harmonic's projections: all but the fundamental are small
 _SPAN = np.array((12.0, 3.0, 3.0, 3.0))  # of a difference over the gain, as a feature
 _CONSTANT = 8.0  # of the constant over the gain
