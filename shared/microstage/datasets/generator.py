@@ -70,7 +70,7 @@ def draw_world(count: int, samples: int, rng: np.random.Generator, channel: str,
     amplitude = 10 ** rng.uniform(np.log10(low), np.log10(high), count)
     world = _switched(replace(steady(amplitude, loads[:, 0]), loads=loads), samples, rng)
     off = rng.uniform(-_LARGEST_DEVIATION, _LARGEST_DEVIATION, count) / nominal
-    decibels = np.where(rng.random(count) < 0.5, rng.uniform(20, 60, count), rng.uniform(50, 70, count))
+    decibels = np.where(rng.random(count) < 0.5, rng.uniform(20, 60, count), rng.uniform(50, 80, count))
     level = np.sqrt((np.abs(loads) ** 2).sum((1, 2)))  # the peak of a sine of the same power
     world = _with_direct_current(world, level, samples, rng)
     orders, between = _interharmonics(count, rng)
@@ -116,14 +116,14 @@ def _switched(world: World, samples: int, rng: np.random.Generator) -> World:
 
 
 def _with_direct_current(world: World, level: np.ndarray, samples: int, rng: np.random.Generator) -> World:
-    """A trace of DC in all; up to 30 % that decays in some, from a step on or from anywhere, before the start too."""
+    """A trace of DC in half; up to 30 % that decays in some, from a step on or from anywhere, before the start too."""
     count = len(world)
     size = level * rng.uniform(-0.3, 0.3, count) * (rng.random(count) < 0.4)
     begin = world.changes[:, 0]
     anywhere = rng.uniform(-4 * _CYCLE, samples, count)
     onset = np.where((begin < samples) & (rng.random(count) < 0.7), begin, anywhere)
     tau = _CYCLE * np.exp(rng.uniform(np.log(0.5), np.log(6.0), count))
-    return replace(world, offset=level * rng.normal(0, 0.003, count), decay=size, onset=onset, tau=tau)
+    return replace(world, offset=level * rng.normal(0, 0.003, count) * (rng.random(count) < 0.5), decay=size, onset=onset, tau=tau)
 
 
 def _interharmonics(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
