@@ -66,7 +66,8 @@ def test_another_seed_is_another_network_and_half_a_cycle_is_held_against_the_te
     weights = [contents(folder)["quantised_model_weight.pth"] for folder in folders]
     assert weights[0] != weights[1]
     metrics = json.loads((folders[0] / "metrics.json").read_text())
-    methods = {"network", "float", "half_cycle_dft", "least_squares", "ridge", "nearest_neighbour"}
+    textbook = {"half_cycle_dft", "integer_dft", "least_squares", "linear_regression", "ridge", "nearest_neighbour", "constant"}
+    methods = {"network", "float", "uncorrected"} | textbook
     assert {name.rpartition(".")[2] for name in metrics if name.startswith("test.mae.")} == methods
     for source in metrics["test.by_source"].values():
         assert set(source["methods"]) == methods and source["windows"] > 0
