@@ -203,5 +203,5 @@ def test_make_ready_puts_a_network_of_each_kind_into_the_checkout(tmp_path, monk
             "submlp.onnx",
         ]
         assert json.loads((folder / "ready.json").read_text())["made_of"]["parameters"]["CHANNEL"] == kind
-    with pytest.raises(ParameterError, match="leave CHANNEL= and RUN= out"):
+    with pytest.raises(ParameterError, match="leave CHANNEL= out"):
         cli.make_ready(Session(tmp_path, {"CHANNEL": "voltage"}))

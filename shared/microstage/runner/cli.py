@@ -190,8 +190,8 @@ def make_ready(session: Session) -> None:
     """A network for each kind of channel, as far as qcdq, into the checkout."""
     from microstage.runner import ready
 
-    if "CHANNEL" in session.typed or "RUN" in session.typed:
-        raise ParameterError("make ready makes a network for each kind of channel: leave CHANNEL= and RUN= out.")
+    if "CHANNEL" in session.typed:
+        raise ParameterError("make ready makes a network for each kind of channel: leave CHANNEL= out.")
     for kind in ready.KINDS:
         chain = Session(session.repository, {**session.typed, "CHANNEL": kind}).chain(loud=True)
         *_, last = chain.run("qcdq")

@@ -24,7 +24,8 @@ _OF_A_RUN = {
     "reproduce": (*_MADE, "STAGE"), "sweep": (*_MADE, "STAGE"),
     "pack": (*_MADE, "STAGE", "BUNDLE", "IMAGE"), "binfiles": (*_MADE, "ENCODING"),
     "accuracy": (*_WHERE, *_KEYS, "DATA_DIR", "NOMINAL", "REGISTRY"),
-    "estimate-file": (*_WHERE, "DATA_DIR", "FILE", "ONNX", "PUBLIC_KEY", "RUN"), "ready": _MADE,
+    "estimate-file": (*_WHERE, "DATA_DIR", "FILE", "ONNX", "PUBLIC_KEY", "RUN"),
+    "ready": (*_WHERE, *_KEYS, "DATA_DIR", "REGISTRY"),
     "bench": (*_MADE, "AGAINST", "BASELINE", "CC", "ROUNDS", "TFLITE"), "prove": (*_MADE, "SECONDS", "VECTORS"),
     "footprint": (*_MADE, "TFLITE"),
 }  # fmt: skip
