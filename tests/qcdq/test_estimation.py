@@ -94,8 +94,8 @@ def test_a_channel_of_a_kind_that_no_network_is_for_is_refused_and_the_others_go
         set(found.summary["channels"]) == {"VA", "VB", "VC"}
         and "there is no network for one" in found.summary["refused"]["I/A"]
     )
-    assert Estimated(path.rename(tmp_path / "y.cff"), {"voltage": network["voltage"]}, "I/A").code == 2
-    assert "it is a current, and there is no network for one" in capsys.readouterr().err
+    assert Estimated(path.rename(tmp_path / "y.cff"), {"voltage": network["voltage"]}, "VA,I/A").code == 2
+    assert "y.cff, channel I/A: it is a current, and there is no network for one" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -12,12 +12,14 @@ from microstage.estimation.drawing import draw, names
 from microstage.estimation.events import events
 from microstage.estimation.files import write
 from microstage.estimation.networks import Network
-from microstage.estimation.record import Record, Synchronous, read
+from microstage.estimation.record import KINDS, Record, Synchronous, read
 from microstage.estimation.steps import Steps, steps
 from microstage.estimation.tables import Result, listing, summary, table
 from microstage.stage import Job, stage_main
 
 __all__ = ["run"]
+
+Laid = tuple[str, Steps]  # the kind of network that reads a channel, and its windows
 
 _UNSAID = "current"
 "Whose network reads a channel that says neither; a remark says so."
@@ -28,21 +30,9 @@ def run(job: Job) -> None:
     record = read(job.inputs["recording"] / p["file"], p["channel"], p["frequency"] or None)
     networks = {kind: Network(folder) for kind, folder in job.inputs.items() if kind != "recording"}
     _introduce(job, record)
-    refused = dict(record.refused)
-    laid = list(_laid(record, networks, refused))
-    if not laid:
-        reasons = "; ".join(f"{name}: {why}" for name, why in refused.items())
-        raise DatasetError(f"{p['file']}: no channel of it can be estimated: {reasons}")
+    laid, refused = _laid(p["file"], record, networks, named=p["channel"] not in ("", *KINDS))
     results = _estimated(job, laid, networks)
-    for result in results:
-        _show(job, result, len(results))
-    for name, why in refused.items():
-        job.log(f"\n{name}: not estimated: {why}")
-    job.log(
-        "\nmean absolute difference from the full-window DFT (peak values), and THD of H3, H5 and H7:\n"
-        + "\n".join(summary(results))
-    )
-    job.log("\n" + "\n".join(["events:", *listing(results)] if any(r.events for r in results) else ["no events"]))
+    _show(job, results, refused)
     write(job.output, record, results, refused)
     for result, name in job.progress(zip(results, names(results)), len(results), "pictures"):
         draw(job.output / f"{name}.png", result, f"{p['file']}, {result.name}, {result.steps.channel.mains:.3f} Hz")
@@ -50,20 +40,27 @@ def run(job: Job) -> None:
 
 def _introduce(job: Job, record: Record) -> None:
     rate, count = record.channels[0].source.rate, len(record.channels[0].source.samples)
-    channels, mains = len(record.channels), f"mains {record.mains:.4f} Hz (from {record.clearest})"
-    job.log(
-        f"{channels} {'channel' if channels == 1 else 'channels'}, {count / rate:.4g} s at {rate:g} samples/s, {mains}"
-    )
+    channels = f"{len(record.channels)} channel{'' if len(record.channels) == 1 else 's'}"
+    mains = f"mains {record.mains:.4f} Hz (from {record.clearest})"
+    job.log(f"{channels}, {count / rate:.4g} s at {rate:g} samples/s, {mains}")
 
 
-def _laid(record: Record, networks: Mapping[str, Network], refused: dict[str, str]) -> Iterator[tuple[str, Steps]]:
-    """(kind, windows) of each channel that a network is there for; why not, of the others, into `refused`."""
+def _laid(file: str, record: Record, networks: Mapping[str, Network], named: bool) -> tuple[list[Laid], dict[str, str]]:
+    """(each channel that can be estimated, {channel: why not} of the others); `DatasetError` for one that was `named`,
+    or where none can."""
+    laid, refused = [], dict(record.refused)
     for channel in record.channels:
         kind = channel.source.kind or _UNSAID
         try:
-            yield kind, _windows(channel, kind, networks, record.nominal)
+            laid.append((kind, _windows(channel, kind, networks, record.nominal)))
         except DatasetError as error:
+            if named:
+                raise DatasetError(f"{file}, channel {channel.source.name}: {error}") from None
             refused[channel.source.name] = str(error)
+    if not laid:
+        reasons = "; ".join(f"{name}: {why}" for name, why in refused.items())
+        raise DatasetError(f"{file}: no channel of it can be estimated: {reasons}")
+    return laid, refused
 
 
 def _windows(channel: Synchronous, kind: str, networks: Mapping[str, Network], nominal: int) -> Steps:
@@ -76,7 +73,7 @@ def _windows(channel: Synchronous, kind: str, networks: Mapping[str, Network], n
     return steps(channel, network.length, network.hop, nominal)
 
 
-def _estimated(job: Job, laid: list[tuple[str, Steps]], networks: Mapping[str, Network]) -> list[Result]:
+def _estimated(job: Job, laid: Sequence[Laid], networks: Mapping[str, Network]) -> list[Result]:
     """All channels of a kind go through its network at once."""
     results: dict[str, Result] = {}
     for kind, network in networks.items():
@@ -91,19 +88,26 @@ def _estimated(job: Job, laid: list[tuple[str, Steps]], networks: Mapping[str, N
     return [results[windows.channel.source.name] for _, windows in laid]
 
 
-def _show(job: Job, result: Result, channels: int) -> None:
-    steps_ = result.steps
+def _show(job: Job, results: Sequence[Result], refused: Mapping[str, str]) -> None:
+    for result in results:
+        job.log("\n".join(["", _heading(result), *result.steps.channel.source.remarks, *table(result, len(results))]))
+    for name, why in refused.items():
+        job.log(f"\n{name}: not estimated: {why}")
+    job.log("\nmean absolute difference from the full-window DFT (peak values), and THD of H3, H5 and H7:")
+    job.log("\n".join(summary(results)))
+    job.log(
+        "\n".join(["", "events:", *listing(results)] if any(result.events for result in results) else ["", "no events"])
+    )
+
+
+def _heading(result: Result) -> str:
+    windows, missing = result.steps, result.steps.channel.missing
     left_out = (
-        f", {steps_.left_out} left out for touching one of {steps_.channel.missing} missing samples"
-        if steps_.left_out
-        else ""
+        f", {windows.left_out} left out for touching one of {missing} missing samples" if windows.left_out else ""
     )
     unit = result.unit or "units of the file, read as a current is"
-    said = f"{len(result.time)} windows{left_out}; full DFT over {steps_.cycles} cycles around each"
-    job.log(f"\n{result.name}, peak values in {unit}: {said}")
-    for remark in steps_.channel.source.remarks:
-        job.log(remark)
-    job.log("\n".join(table(result, channels)))
+    said = f"{len(result.time)} windows{left_out}; full DFT over {windows.cycles} cycles around each"
+    return f"{result.name}, peak values in {unit}: {said}"
 
 
 if __name__ == "__main__":

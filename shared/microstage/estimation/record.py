@@ -12,10 +12,10 @@ from microstage.datasets.recordings import Channel, Waveform, channels
 from microstage.errors import DatasetError
 from microstage.signals.synchronous import fundamental_frequency, place, synchronise_around_gaps
 
-__all__ = ["Record", "Synchronous", "read"]
+__all__ = ["KINDS", "NOMINALS", "Record", "Synchronous", "read"]
 
 NOMINALS = (50, 60)
-_KINDS = ("current", "voltage")
+KINDS = ("current", "voltage")
 _APART = 0.05  # of a cycle over the whole record, and
 _OTHER = 0.001  # of the mains: what two measured frequencies of one mains may differ by
 _CLEAR = 0.5  # share of a channel's energy from which its own frequency is believed
@@ -61,10 +61,10 @@ def read(path: Path, wanted: str, nominal: int | None) -> Record:
     `nominal` is 50 or 60 Hz, or None where the record shall say. `DatasetError` where nothing of it can be read, or
     not what was named.
     """
-    names = () if wanted in ("", *_KINDS) else tuple(name.strip() for name in wanted.split(","))
+    names = () if wanted in ("", *KINDS) else tuple(name.strip() for name in wanted.split(","))
     refused: dict[str, str] = {}
     found = _waveforms(
-        channels(path, wanted if wanted in _KINDS else None, names, gaps=True), None if names else refused
+        channels(path, wanted if wanted in KINDS else None, names, gaps=True), None if names else refused
     )
     refused = {name: why.removeprefix(f"{path}: ") for name, why in refused.items()}
     if not found:
