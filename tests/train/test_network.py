@@ -1,4 +1,4 @@
-"""The network: its scales are what they are said to be, its steps are those of the integers, its faults of old stay away."""
+"""The network: its scales are what they are said to be, its steps those of the integers, its faults of old stay away."""
 
 import numpy as np
 import pytest
@@ -17,9 +17,13 @@ SMALL = dict(cnn_channels=4, cnn_features=4, cnn_kernel=8, hidden=6, head_width=
 
 def sequences(waveform, definition):
     """Waveforms [n, L * S] as the network takes them: windows over their gains, shifts of the gain."""
-    ints, exponent = block_float(waveform.reshape(len(waveform), -1, definition.samples), EXPONENTS, definition.window_bits)
+    ints, exponent = block_float(
+        waveform.reshape(len(waveform), -1, definition.samples), EXPONENTS, definition.window_bits
+    )
     shift = np.diff(exponent.astype(int), axis=1, prepend=exponent[:, :1].astype(int))
-    return torch.from_numpy(ints.astype(np.float32)) * definition.window_scale, torch.from_numpy(shift.astype(np.float32))
+    return torch.from_numpy(ints.astype(np.float32)) * definition.window_scale, torch.from_numpy(
+        shift.astype(np.float32)
+    )
 
 
 def network(definition, seed=0):
@@ -37,11 +41,16 @@ def network(definition, seed=0):
     return made.eval()
 
 
-@pytest.mark.parametrize("cycles,samples,steps", [(0.1, 6, 1), (0.25, 16, 1), (0.5, 32, 1), (0.75, 48, 1), (1, 32, 2), (1.5, 32, 3), (4, 32, 8)])
+@pytest.mark.parametrize(
+    "cycles,samples,steps",
+    [(0.1, 6, 1), (0.25, 16, 1), (0.5, 32, 1), (0.75, 48, 1), (1, 32, 2), (1.5, 32, 3), (4, 32, 8)],
+)
 def test_whole_half_cycles_are_steps_and_anything_else_is_one(cycles, samples, steps):
     d = HarmonicDefinition(cycles=cycles, **SMALL)
     assert (d.samples, d.steps, d.features) == (samples, steps, 12)
-    answers = [form(d).eval().sequence(torch.zeros(2, 3, samples), torch.zeros(2, 3)) for form in (HarmonicNetwork, FloatTwin)]
+    answers = [
+        form(d).eval().sequence(torch.zeros(2, 3, samples), torch.zeros(2, 3)) for form in (HarmonicNetwork, FloatTwin)
+    ]
     assert [a.amplitudes.shape for a in answers] == [(2, 3, 4)] * 2
 
 
@@ -55,7 +64,11 @@ def test_the_wired_scales_are_powers_of_two_and_estimates_exact(bits):
     d = HarmonicDefinition(window_bits=bits, **SMALL)
     made = network(d)
     kernels = made.estimate.conv.quant_weight()
-    assert (kernels.scale, made.estimate.act.quant_act_scale(), made.keep.quant_act_scale()) == (2.0**-11, ESTIMATE_SCALE, 1.0)
+    assert (kernels.scale, made.estimate.act.quant_act_scale(), made.keep.quant_act_scale()) == (
+        2.0**-11,
+        ESTIMATE_SCALE,
+        1.0,
+    )
     ints, _ = block_float(extremes(d.samples, 4).reshape(-1, 32), EXPONENTS, bits)
     sums = ints.astype(np.int64) @ np.rint(kernels.value.detach().numpy()[:, 0].T * 2.0**11).astype(np.int64)
     levels = np.rint(sums * (d.window_scale * 2.0**-11 / ESTIMATE_SCALE)).clip(-LARGEST_ESTIMATE, LARGEST_ESTIMATE)
@@ -84,17 +97,26 @@ def test_a_sequence_is_its_steps_and_between_them_the_integers_settle(cycles):
     d = HarmonicDefinition(cycles=cycles, **SMALL)
     made = network(d)
     rng = np.random.default_rng(1)
-    steady = rng.normal(size=(12, 130 * d.samples)) * np.ldexp(1.0, rng.integers(-6, 7, (12, 130))).repeat(d.samples, axis=1)
+    steady = rng.normal(size=(12, 130 * d.samples)) * np.ldexp(1.0, rng.integers(-6, 7, (12, 130))).repeat(
+        d.samples, axis=1
+    )
     window, shift = sequences(np.concatenate([steady, extremes(d.samples, 130)]), d)
     with torch.no_grad():
         found = made.sequence(window, shift)
     tops = {"estimate_1": LARGEST_ESTIMATE, "sum": MOST * LARGEST_ESTIMATE}
     settling = Settling(tops, "sum", "count", MOST, LARGEST_ESTIMATE)
-    levels = {name: (getattr(found, name).numpy() / scale).astype(np.int64) for name, scale in (("estimate", ESTIMATE_SCALE), ("sum", ESTIMATE_SCALE), ("count", 1.0))}
+    levels = {
+        name: (getattr(found, name).numpy() / scale).astype(np.int64)
+        for name, scale in (("estimate", ESTIMATE_SCALE), ("sum", ESTIMATE_SCALE), ("count", 1.0))
+    }
     keep = found.keep.numpy().astype(np.int64)
     assert set(np.unique(keep)) == {0, 1} and (levels["count"] == MOST).any()
     for t in range(1, 130):
-        before = {"estimate_1": levels["estimate"][:, t - 1], "sum": levels["sum"][:, t - 1], "count": levels["count"][:, t - 1]}
+        before = {
+            "estimate_1": levels["estimate"][:, t - 1],
+            "sum": levels["sum"][:, t - 1],
+            "count": levels["count"][:, t - 1],
+        }
         settled = settling.between(before, shift[:, t].numpy())
         assert np.array_equal(levels["sum"][:, t], np.tile(keep[:, t], 2) * settled["sum"] + levels["estimate"][:, t])
         assert np.array_equal(levels["count"][:, t], keep[:, t] * settled["count"] + 1)
@@ -158,7 +180,10 @@ def test_convolution_by_matrix_product_is_the_frameworks_own(stride, kernel):
 
 
 def test_weights_of_another_shape_are_refused():
-    small, other = HarmonicNetwork(HarmonicDefinition(**SMALL)), HarmonicNetwork(HarmonicDefinition(**{**SMALL, "hidden": 7}))
+    small, other = (
+        HarmonicNetwork(HarmonicDefinition(**SMALL)),
+        HarmonicNetwork(HarmonicDefinition(**{**SMALL, "hidden": 7})),
+    )
     with pytest.raises(ModelError, match="do not fit the definition"):
         other.load_weights(small.weights())
     with pytest.raises(ModelError, match="missing or foreign"):

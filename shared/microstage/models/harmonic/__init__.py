@@ -19,7 +19,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "batch": {"default": 128, "unit": "sequences"},
     "learning_rate": {
         "default": 0.003,
-        "summary": "Adam's rate at the start of the float epochs; a twentieth of it at the start of the quantised ones; cosine to zero.",
+        "summary": "Adam's rate at first; a twentieth of it in the quantised epochs; cosine to zero.",
     },
     "case": {
         "type": "str", "default": "mix", "choices": ["mix", "A1", "A2"],
@@ -36,7 +36,10 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "type": "int", "default": 12, "min": 8, "max": 12, "unit": "bits",
         "summary": "Integers of a window, in block floating point.",
     },
-    "windows": {"type": "int", "default": 65536, "min": 256, "max": 10000000, "summary": "Training windows per epoch, drawn anew for each, in sequences of 16."},
+    "windows": {
+        "type": "int", "default": 65536, "min": 256, "max": 10000000,
+        "summary": "Training windows per epoch, drawn anew for each, in sequences of 16.",
+    },
     "warmup_epochs": {
         "type": "int", "default": 36, "min": 0, "max": 10000, "unit": "epochs",
         "summary": "Epochs of the float twin before quantisation.",

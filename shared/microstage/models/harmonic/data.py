@@ -67,10 +67,14 @@ class Drawn(Windows):
 
     def drawn(self, phase: str, epoch: int) -> Windows:
         """Those of one epoch, whatever was drawn before it."""
-        return self.form.windows(self.origin.draw(len(self), np.random.default_rng([self.seed, epoch, *phase.encode()])))
+        return self.form.windows(
+            self.origin.draw(len(self), np.random.default_rng([self.seed, epoch, *phase.encode()]))
+        )
 
 
-def prepare(p: Mapping[str, Any], folder: Path | None, definition: HarmonicDefinition) -> tuple[Splits, Waveforms, Wired]:
+def prepare(
+    p: Mapping[str, Any], folder: Path | None, definition: HarmonicDefinition
+) -> tuple[Splits, Waveforms, Wired]:
     """Read the dataset that the parameters name, and fit the wired estimate to it where steps are no half cycles."""
     data = waveforms(
         p["dataset"],

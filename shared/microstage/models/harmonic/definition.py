@@ -12,8 +12,17 @@ from microstage.errors import ModelError, ParameterError
 from microstage.signals.gain import EXPONENTS
 
 __all__ = [
-    "ESTIMATE_BITS", "ESTIMATE_SCALE", "FILE", "HALF_CYCLE", "HARMONICS", "LARGEST_ESTIMATE", "MOST", "PHASORS", "SAMPLES_PER_CYCLE",
-    "WIRED_BITS", "HarmonicDefinition",
+    "ESTIMATE_BITS",
+    "ESTIMATE_SCALE",
+    "FILE",
+    "HALF_CYCLE",
+    "HARMONICS",
+    "LARGEST_ESTIMATE",
+    "MOST",
+    "PHASORS",
+    "SAMPLES_PER_CYCLE",
+    "WIRED_BITS",
+    "HarmonicDefinition",
 ]
 
 FILE = "model_def.json"
@@ -32,8 +41,11 @@ _CARRIED = {"estimate_1": "estimate", "sum": "sum_next", "count": "count_next"}
 _ROLES = {
     "units": {"window": _UNIT, "harmonics": _UNIT},
     "gain": {
-        "inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": list(EXPONENTS),
-        "scaled": ["estimate_1", "sum"], "samples_per_cycle": SAMPLES_PER_CYCLE,
+        "inputs": {"window": "waveform"},
+        "outputs": {"harmonics": "amplitudes"},
+        "exponents": list(EXPONENTS),
+        "scaled": ["estimate_1", "sum"],
+        "samples_per_cycle": SAMPLES_PER_CYCLE,
     },
     "carried": _CARRIED,
     "answer": {"name": "harmonics", "sum": "sum_next", "count": "count_next", "correction": "correction", "most": MOST},
@@ -46,8 +58,8 @@ _ROLES = {
 class HarmonicDefinition:
     """Everything that `network.HarmonicNetwork` is built from. Widths are in bits, `cycles` in fundamental periods.
 
-    The network is called once per step of half a cycle, and carries its state from step to step. Windows that are no whole
-    number of half cycles are one step of their own length.
+    The network is called once per step of half a cycle, and carries its state from step to step. Windows that are no
+    whole number of half cycles are one step of their own length.
     """
 
     cycles: float = 0.5
@@ -70,7 +82,9 @@ class HarmonicDefinition:
 
     def __post_init__(self) -> None:
         if self.samples < _LEAST:
-            raise ParameterError(f"CYCLES={self.cycles:g} gives {self.samples} samples; the network needs at least {_LEAST}.")
+            raise ParameterError(
+                f"CYCLES={self.cycles:g} gives {self.samples} samples; the network needs at least {_LEAST}."
+            )
 
     @property
     def steps(self) -> int:
@@ -113,7 +127,13 @@ class HarmonicDefinition:
         """Weights and biases of the deployed network: batch norms are folded into thresholds and counted with them."""
         c, h, w = self.cnn_channels, self.hidden, self.head_width
         lstm = 4 * h * (self.features + h + 1)
-        return PHASORS * self.samples + c * self.kernel + c * self.cnn_features * self.positions + lstm + len(HARMONICS) * (w * h + 2 * (w + 1))
+        return (
+            PHASORS * self.samples
+            + c * self.kernel
+            + c * self.cnn_features * self.positions
+            + lstm
+            + len(HARMONICS) * (w * h + 2 * (w + 1))
+        )
 
     @property
     def multiply_accumulates(self) -> int:
@@ -142,7 +162,9 @@ class HarmonicDefinition:
         """Write `model_def.json`."""
         derived = {"samples": self.samples, "length": self.steps, "features": self.features, "harmonics": HARMONICS}
         derived |= {"weights": self.weights, "multiply_accumulates": self.multiply_accumulates}
-        write_json(folder / FILE, {"model": "harmonic", "parameters": asdict(self), **derived, "inputs": self.inputs, **_ROLES})
+        write_json(
+            folder / FILE, {"model": "harmonic", "parameters": asdict(self), **derived, "inputs": self.inputs, **_ROLES}
+        )
 
     @classmethod
     def load(cls, folder: Path) -> HarmonicDefinition:
@@ -156,5 +178,7 @@ class HarmonicDefinition:
             raise ModelError(f"{folder / FILE} is no definition of the harmonic network: {error}.") from None
         for name, value in asdict(definition).items():
             if type(value) is not int and not (name == "cycles" and type(value) is float) or not 0 < value <= _LARGEST:
-                raise ModelError(f"{folder / FILE} gives {name}={value!r}; expected a positive number up to {_LARGEST}.")
+                raise ModelError(
+                    f"{folder / FILE} gives {name}={value!r}; expected a positive number up to {_LARGEST}."
+                )
         return definition

@@ -1,11 +1,11 @@
 """The quantised harmonic network, one step at a time: a wired estimate beside CNN, LSTM and four heads.
 
-    window      [n, 1, S]  integers of WINDOW_BITS (block floating point: see `signals.block_float`)
-    estimate    [n, 8]     the wired estimate of the window's phasors, in wide integers; `estimate_1` that of the step before
-    features    [n, C]     the CNN's, and the differences of estimates: integers at the LSTM's io scale, quantised once
-    hidden      [n, H]     h, at the same scale, which is the heads' input quantiser too
-    correction  [n, 4]     to the amplitudes of the mean of estimates
-    keep        [n, 4]     1, or 0 where the mean starts anew: sum = keep * sum + estimate, count = keep * count + 1
+window      [n, 1, S]  integers of WINDOW_BITS (block floating point: see `signals.block_float`)
+estimate    [n, 8]     the wired estimate of the window's phasors, in wide integers; `estimate_1` of the step before
+features    [n, C]     the CNN's, and the differences of estimates: integers at the LSTM's io scale, quantised once
+hidden      [n, H]     h, at the same scale, which is the heads' input quantiser too
+correction  [n, 4]     to the amplitudes of the mean of estimates
+keep        [n, 4]     1, or 0 where the mean starts anew: sum = keep * sum + estimate, count = keep * count + 1
 """
 
 from __future__ import annotations
@@ -19,11 +19,17 @@ from torch import Tensor, nn
 
 from microstage.models.fused_lstm import fuse
 from microstage.models.harmonic.definition import (
-    ESTIMATE_BITS, ESTIMATE_SCALE, HARMONICS, LARGEST_ESTIMATE, PHASORS, WIRED_BITS, HarmonicDefinition,
+    ESTIMATE_BITS,
+    ESTIMATE_SCALE,
+    HARMONICS,
+    LARGEST_ESTIMATE,
+    PHASORS,
+    WIRED_BITS,
+    HarmonicDefinition,
 )
 from microstage.models.harmonic.steps import CORRECTION, Affine, Stepped, slide, soft
 from microstage.models.harmonic.twin import GATES, IO_RANGE, FloatTwin
-from microstage.models.harmonic.wired import Wired, wired_scale
+from microstage.models.harmonic.wired import wired_scale
 
 __all__ = ["FloatTwin", "HarmonicNetwork"]
 
@@ -139,7 +145,9 @@ class HarmonicNetwork(Stepped):
             )
         )
         self.heads = nn.ModuleList(_Head(d) for _ in HARMONICS)
-        self.keep = qnn.QuantIdentity(act_quant=_fixed(Uint8ActPerTensorFloat, 1, 1.0, 1))  # 0 up to one half, 1 above it
+        self.keep = qnn.QuantIdentity(
+            act_quant=_fixed(Uint8ActPerTensorFloat, 1, 1.0, 1)
+        )  # 0 up to one half, 1 above it
 
     def decide(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Correction and keep, 0 or 1, soft in training: hidden [n, H] -> [n, 4] each."""
@@ -147,19 +155,27 @@ class HarmonicNetwork(Stepped):
         return CORRECTION * correction, soft(keep) if self.training else self.keep(keep)
 
     def start_from(self, twin: FloatTwin, window: Tensor, shift: Tensor) -> None:
-        """Copy the float twin's weights, and let each quantiser of the LSTM span what the twin holds there over sequences."""
+        """Copy the float twin's weights; each quantiser of the LSTM spans what the twin holds there over sequences."""
         own, state = self.state_dict(), twin.state_dict()
         state["estimate.conv.weight"] = torch.from_numpy(twin.wired.rounded()).float()[:, None]
         own.update({name: value for name, value in state.items() if not name.startswith("recurrent.")})
         bias = state["recurrent.bias_ih_l0"] + state["recurrent.bias_hh_l0"]
         stacked = {
-            "bias": bias, "input_weight.weight": state["recurrent.weight_ih_l0"], "hidden_weight.weight": state["recurrent.weight_hh_l0"],
+            "bias": bias,
+            "input_weight.weight": state["recurrent.weight_ih_l0"],
+            "hidden_weight.weight": state["recurrent.weight_hh_l0"],
         }
         for role, value in stacked.items():
             for gate, part in zip(GATES, value.chunk(4)):
                 own[f"{_LAYER}.{gate}_gate_params.{role}"] = part.clone()
         for quantiser, largest in twin.cell_ranges(window, shift).items():
             name = f"{_LAYER}.cell.{quantiser}_quant.fused_activation_quant_proxy.tensor_quant.scaling_impl.value"
-            ceiling = _ACCUMULATOR_RANGE if quantiser.endswith("_acc") else _CELL_CEILING if quantiser == "cell_state" else largest
+            ceiling = (
+                _ACCUMULATOR_RANGE
+                if quantiser.endswith("_acc")
+                else _CELL_CEILING
+                if quantiser == "cell_state"
+                else largest
+            )
             own[name] = torch.full_like(own[name], max(min(largest, ceiling), _SMALLEST_RANGE))
         self.load_weights(own)

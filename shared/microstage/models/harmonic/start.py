@@ -2,8 +2,8 @@
 
 The half-cycle DFT takes all that is not symmetric for harmonics. An estimate that allows for a constant, and for no
 harmonics beyond the 15th, errs elsewhere: where the two differ, something is to be corrected. The CNN begins with that
-difference, harmonic by harmonic: an amplitude is the sum of half-wave rectified projections on phases around the circle,
-which is what a convolution, ReLU and a second convolution compute. The LSTM begins by passing its features on.
+difference, harmonic by harmonic: an amplitude is the sum of half-wave rectified projections on phases around the
+circle, which is what a convolution, ReLU and a second convolution compute. The LSTM begins by passing its features on.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def start(twin: nn.Module) -> None:
 
 
 def _detect(head: nn.Module, harmonic: int, differences: slice) -> None:
-    """The first units look for a large difference of steps, of either sign, which starts the mean anew; the next ones for
-    the difference of the two estimates of the harmonic, at several levels."""
+    """The first units look for a large difference of steps, of either sign, which starts the mean anew; the next ones
+    for the difference of the two estimates of the harmonic, at several levels."""
     found = torch.zeros(PHASORS + len(_LEVELS), head.linear.in_features)
     found[:PHASORS, differences] = torch.eye(PHASORS)
     found[PHASORS:, harmonic] = 1.0
@@ -71,7 +71,9 @@ def _pass_on(lstm: nn.LSTM) -> None:
     for weight in (lstm.weight_ih_l0, lstm.weight_hh_l0):
         weight.mul_(_RANDOM)
     lstm.weight_ih_l0[:, -PHASORS:] = 0  # of a first step they are as large as they can be, and say nothing
-    taken, forgotten, new, out = (slice(gate * hidden, (gate + 1) * hidden) for gate in range(4))  # as torch stacks them
+    taken, forgotten, new, out = (
+        slice(gate * hidden, (gate + 1) * hidden) for gate in range(4)
+    )  # as torch stacks them
     cells = torch.arange(hidden)
     source = torch.where(cells < features, cells, features - PHASORS + cells % PHASORS)
     lstm.weight_ih_l0[new] += torch.eye(features)[source]
@@ -82,14 +84,18 @@ def _pass_on(lstm: nn.LSTM) -> None:
 
 
 def _compare(cnn: nn.Module, kernels: np.ndarray, phases: int) -> None:
-    """The first features: differences of the two estimates' amplitudes, the constant of either sign, and how much of the
-    window the second estimate leaves unexplained."""
+    """The first features: differences of the two estimates' amplitudes, the constant of either sign, and how much of
+    the window the second estimate leaves unexplained."""
     plain, (other, constant, left) = np.split(kernels, 2), _with_constant(kernels.shape[1])
     turns = np.exp(2j * np.pi * np.arange(phases) / phases)[:, None]
     pairs = zip(plain[0] + 1j * plain[1], other)
-    rows = np.concatenate([(estimate * turns).real for pair in pairs for estimate in pair] + [constant, -constant, left, -left])
+    rows = np.concatenate(
+        [(estimate * turns).real for pair in pairs for estimate in pair] + [constant, -constant, left, -left]
+    )
     gains = np.concatenate([_GAIN.repeat(2 * phases), np.full(2, _CONSTANT), np.full(2 * _LEFT, _GAIN[-1])])
-    size = np.abs(rows).max(axis=1)  # kernels of size 1: one rate of learning, and one scale of integers, suits them all
+    size = np.abs(rows).max(
+        axis=1
+    )  # kernels of size 1: one rate of learning, and one scale of integers, suits them all
     cnn.conv1.weight[: len(rows), 0] = _tensor(rows / size[:, None])
     cnn.bn1.weight[: len(rows)] = _tensor(gains * size)
     parts = np.cumsum([0, *[2 * phases] * len(HARMONICS), 1, 1, 2 * _LEFT])
@@ -103,8 +109,8 @@ def _compare(cnn: nn.Module, kernels: np.ndarray, phases: int) -> None:
 
 
 def _with_constant(samples: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The least-squares fit of odd harmonics and a constant: complex weights [4, samples] of H1, H3, H5, H7, those of the
-    constant [1, samples], and those of what is left where it falls, too, at some samples [_LEFT, samples]."""
+    """The least-squares fit of odd harmonics and a constant: complex weights [4, samples] of H1, H3, H5, H7, those of
+    the constant [1, samples], and those of what is left where it falls, too, at some samples [_LEFT, samples]."""
     time = np.arange(samples)
     angles = 2 * np.pi * np.outer(time, np.arange(1, _HIGHEST + 1, 2)) / SAMPLES_PER_CYCLE
     waves, count = np.concatenate([np.cos(angles), np.sin(angles), np.ones((samples, 1))], axis=1), angles.shape[1]

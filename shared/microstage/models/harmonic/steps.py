@@ -1,8 +1,8 @@
-"""What both forms of the network do from step to step: the running mean of the wired estimate, which is started anew where
-the network says so, and the gain that changes beneath it.
+"""What both forms of the network do from step to step: the running mean of the wired estimate, which is started anew
+where the network says so, and the gain that changes beneath it.
 
-Phasors [.., 8] are the real parts of all harmonics, then the imaginary ones. Half a cycle later those of odd harmonics have
-turned by half a turn: what is carried to the next step changes its sign, so that it can be compared and added."""
+Phasors [.., 8] are the real parts of all harmonics, then the imaginary ones. Half a cycle later those of odd harmonics
+have turned by half a turn: what is carried to the next step changes its sign, so that it can be compared and added."""
 
 from __future__ import annotations
 
@@ -69,22 +69,27 @@ class Stepped(Network):
 
     exact = True  # whether estimates are multiples of their scale
 
-    def forward(self, window: Tensor, estimate_1: Tensor, total: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """One step from the LSTM's zero state: window [n, 1, S], phasors [n, 8] and count [n, 4] -> correction, estimate, sum, count."""
+    def forward(
+        self, window: Tensor, estimate_1: Tensor, total: Tensor, count: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """One step from the LSTM's zero state: window [n, 1, S], phasors [n, 8] and count [n, 4] -> correction,
+        estimate, sum and count."""
         estimate = self.estimate(window)
         features = torch.cat([self.cnn(window), (estimate - estimate_1) * _DIFFERENCE], dim=1)
         correction, keep = self.decide(self.lstm(features[:, None])[0][:, 0])
         return correction, estimate, both(keep) * total + estimate, keep * count + 1
 
     def sequence(self, window: Tensor, shift: Tensor) -> Answers:
-        """All steps of sequences: window [n, L, S], and by how much each one's exponent exceeds the one before, [n, L]."""
+        """All steps of sequences: window [n, L, S], and by how much each exponent exceeds the one before, [n, L]."""
         return self._follow(*self._encode(window), shift)
 
     def taught(self, window: Tensor, shift: Tensor) -> Tensor:
-        """What training looks at [n, 2 L, 4]: the amplitudes at every step, then those of each window as a first step."""
+        """What training looks at [n, 2 L, 4]: the amplitudes at every step, then of each window as a first step."""
         cnn, estimate = self._encode(window)
         n, length, _ = cnn.shape
-        alone = self._follow(cnn.reshape(n * length, 1, -1), estimate.reshape(n * length, 1, -1), shift.new_zeros(n * length, 1))
+        alone = self._follow(
+            cnn.reshape(n * length, 1, -1), estimate.reshape(n * length, 1, -1), shift.new_zeros(n * length, 1)
+        )
         return torch.cat([self._follow(cnn, estimate, shift).amplitudes, alone.amplitudes.view(n, length, -1)], dim=1)
 
     def features(self, window: Tensor, shift: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Training of the harmonic network on sequences: its float twin first, then the quantised network from the twin's weights."""
+"""Training of the harmonic network on sequences: its float twin first, then the quantised network from its weights."""
 
 from __future__ import annotations
 
@@ -67,8 +67,19 @@ class Training(training.Training):
     def scales(self) -> dict[str, Any]:
         d = self.definition
         return {
-            "window": {"scale": d.window_scale, "zero_point": 0, "bits": d.window_bits, "gain": "2^exponent", "exponents": list(EXPONENTS)},
-            "harmonics": {"order": list(HARMONICS), "relative_to": "2^exponent", "value": "peak amplitude", "unit": self.waveforms.unit},
+            "window": {
+                "scale": d.window_scale,
+                "zero_point": 0,
+                "bits": d.window_bits,
+                "gain": "2^exponent",
+                "exponents": list(EXPONENTS),
+            },
+            "harmonics": {
+                "order": list(HARMONICS),
+                "relative_to": "2^exponent",
+                "value": "peak amplitude",
+                "unit": self.waveforms.unit,
+            },
         }
 
     def replayed(self) -> dict[str, np.ndarray]:
@@ -93,8 +104,18 @@ def extremes(samples: int, steps: int) -> np.ndarray:
     alternation, at 1 and at either end of the gain; and one that goes from end to end of the gain at each step."""
     length = samples * steps
     t = np.arange(length)
-    shapes = [np.zeros(length), np.ones(length), np.where(t % 2, -1.0, 1.0), np.where(t < length // 2, -1.0, 1.0),
-              np.eye(length)[0], np.eye(length)[-1], np.cos(2 * np.pi * t / 64), np.sign(np.sin(2 * np.pi * (t + 0.5) / 64))]
+    shapes = [
+        np.zeros(length),
+        np.ones(length),
+        np.where(t % 2, -1.0, 1.0),
+        np.where(t < length // 2, -1.0, 1.0),
+        np.eye(length)[0],
+        np.eye(length)[-1],
+        np.cos(2 * np.pi * t / 64),
+        np.sign(np.sin(2 * np.pi * (t + 0.5) / 64)),
+    ]
     sizes = [size * np.array(shapes) for size in (1.0, *np.ldexp((1.0, -1.0), EXPONENTS))]
-    jumps = np.cos(2 * np.pi * t / 64) * np.ldexp(1.0, np.resize([EXPONENTS[0], EXPONENTS[1] - 1], steps).repeat(samples))
+    jumps = np.cos(2 * np.pi * t / 64) * np.ldexp(
+        1.0, np.resize([EXPONENTS[0], EXPONENTS[1] - 1], steps).repeat(samples)
+    )
     return np.concatenate([*sizes, jumps[None]])

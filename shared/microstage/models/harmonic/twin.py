@@ -77,12 +77,12 @@ class FloatTwin(Stepped):
         return CORRECTION * correction, soft(keep) if self.training else (keep > 0.5).float()
 
     def _roughened(self, value: Tensor, levels: float) -> Tensor:
-        """In training, uniform noise as wide as `levels` of an 8-bit quantiser: what is found has to survive quantisation."""
+        """In training, uniform noise as wide as `levels` of an 8-bit quantiser: what is found has to survive one."""
         return value + (torch.rand_like(value) - 0.5) * (levels * IO_RANGE / 128) if self.training else value
 
     @torch.no_grad()
     def cell_ranges(self, window: Tensor, shift: Tensor) -> dict[str, float]:
-        """Largest magnitude that each quantiser inside the LSTM has to hold, by its name, over sequences (in eval mode)."""
+        """Largest magnitude that each quantiser inside the LSTM has to hold, by its name, over sequences."""
         self.eval()
         largest: dict[str, float] = {}
 

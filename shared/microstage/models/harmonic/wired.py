@@ -15,8 +15,8 @@ _EQUAL = 1e-9  # of what rounding costs: below it two roundings are as good
 
 
 def wired_scale(samples: int) -> float:
-    """What the kernels' integers are multiples of: of half a cycle they reach 127; the less of a wave is seen, the larger
-    are the weights that tell its harmonics apart."""
+    """What the kernels' integers are multiples of: of half a cycle they reach 127; the less of a wave is seen, the
+    larger are the weights that tell its harmonics apart."""
     if samples == HALF_CYCLE:
         return 2.0**-11
     return 2.0**-10 if samples > HALF_CYCLE else 2.0**-7 if samples >= HALF_CYCLE // 2 else 2.0**-5
@@ -24,8 +24,8 @@ def wired_scale(samples: int) -> float:
 
 @dataclass(frozen=True)
 class Wired:
-    """`kernels` [8, S], real parts of all harmonics before imaginary ones; `gram` [S, S]: mean products of the samples of
-    windows, which tell how much a rounding matters."""
+    """`kernels` [8, S], real parts of all harmonics before imaginary ones; `gram` [S, S]: mean products of the samples
+    of windows, which tell how much a rounding matters."""
 
     kernels: np.ndarray
     gram: np.ndarray
@@ -37,7 +37,7 @@ class Wired:
 
 
 def half_cycle(samples: int) -> Wired:
-    """The DFT over half a cycle, for waves with half-wave symmetry; the fundamental is by far the largest of their orders."""
+    """The DFT over half a cycle, for waves with half-wave symmetry, of which the fundamental is by far the largest."""
     turns = np.outer(np.arange(1, HALF_CYCLE, 2), np.arange(samples)) / SAMPLES_PER_CYCLE
     waves = np.exp(-2j * np.pi * turns)
     weights = np.where(np.arange(len(waves)) == 0, 9.0, 0.1)
