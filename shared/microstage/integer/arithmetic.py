@@ -99,11 +99,11 @@ def sub(arguments, _):
 
 def _sum(a, b, sign: int):
     a, b = alike(a, b)
-    if isinstance(a, QTensor) and isinstance(b, QTensor) and _same_scale(a.scale, b.scale):
+    if isinstance(a, QTensor) and isinstance(b, QTensor) and same_scale(a.scale, b.scale):
         return QTensor(checked(a.ints + sign * b.ints), a.scale)
     if _is_integer(a) and _is_integer(b):
         return checked(a.astype(np.int64) + sign * b.astype(np.int64))
-    ratio = _small_ratio(a, b)
+    ratio = small_ratio(a, b)
     if ratio is not None:
         return (ratio[0] * a.ints + sign * ratio[1] * b.ints) * (real(a.scale) / ratio[0])
     a, b = in_one_type(a, b)
@@ -117,7 +117,7 @@ def in_one_type(*values: Any) -> list[np.ndarray]:
     return [array.astype(kind) for array in arrays]
 
 
-def _small_ratio(a, b) -> tuple[int, int] | None:
+def small_ratio(a, b) -> tuple[int, int] | None:
     """p, r where the scales of two tensors are p to r to within what float32 can say: they meant p and r, and p a + r b is whole."""
     if not (isinstance(a, QTensor) and isinstance(b, QTensor) and np.size(a.scale) == np.size(b.scale) == 1):
         return None
@@ -127,7 +127,7 @@ def _small_ratio(a, b) -> tuple[int, int] | None:
     return (near.numerator, near.denominator) if small else None
 
 
-def _same_scale(a, b) -> bool:
+def same_scale(a, b) -> bool:
     """Equal to a few parts in 2^23: scales are float32 products, taken in whatever order the exporter took them."""
     return bool(np.all(np.abs(np.asarray(a) - np.asarray(b)) <= np.abs(np.asarray(a)) * 2.0**-21))
 

@@ -56,7 +56,7 @@ class _Hoist:
         mover = self._mover(node)
         if mover is None or node.output not in self.normal.values:
             return False
-        if self.readers[mover.output] != 1 and mover.output not in self.front:
+        if self.readers[mover.output] != 1 and is_quantised(self.normal.values.get(mover.output)):
             return False
         maker = self.makers.get(mover.inputs[0])
         clips = node.op == "Clip" and maker is not None and maker.op == "QuantizeLinear"
@@ -69,7 +69,7 @@ class _Hoist:
         data = mover.inputs[: len(mover.inputs) if mover.op in _OF_ALL else 1]
         if _is_plain(self.normal, node) or mover.output in self.front and stays_in_pool(self.normal, node, mover):
             return [self._reading(node, mover.output, name) for name in data]
-        if mover.output not in self.front or named(node.op).kind not in POINTWISE:
+        if is_quantised(self.normal.values[mover.output]) or named(node.op).kind not in POINTWISE:
             return None
         return carried(self.normal, node, mover)
 
@@ -115,7 +115,8 @@ class _Hoist:
         self.makers[copy.output] = copy
         self.readers.update([name for name in set(mover.inputs)] + [copy.output])
         self.readers[mover.output] -= 1
-        self.front.add(copy.output)
+        if mover.output in self.front:
+            self.front.add(copy.output)
         return copy
 
     def _named(self, node: Node, mover: Node, early: Node) -> Node:
@@ -151,9 +152,9 @@ def _unfold_norms(normal: Normaliser) -> None:
 
 
 def _slice_apart(normal: Normaliser) -> None:
-    """Split in front of the first quantiser -> a Slice for each part, so that what each part is quantised by can be carried back."""
-    front = fronts(normal)
-    for node in [n for n in normal.graph.nodes if n.op == "Split" and n.inputs[0] in front and len(n.inputs) > 1]:
+    """Split of real values -> a Slice for each part, so that what each part is quantised by can be carried back."""
+    real = [n for n in normal.graph.nodes if n.op == "Split" and not is_quantised(normal.values.get(n.inputs[0]))]
+    for node in [n for n in real if n.inputs[0] in normal.values and len(n.inputs) > 1]:
         axis, ends = node.flags.get("axis", 0), np.cumsum([0, *normal.graph.constants[node.inputs[1]]])
         parts = []
         for output, start, end in zip(node.outputs, ends, ends[1:]):

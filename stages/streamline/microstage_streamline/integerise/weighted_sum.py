@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage.integer.arithmetic import _small_ratio
+from microstage.integer.arithmetic import small_ratio
 from microstage.integer.lines import Weighted, fit_weighted
 from microstage_streamline.integerise.monotone import Function, axis_of
 from microstage_streamline.integerise.rescaled_sum import Joined
@@ -66,7 +66,7 @@ def weighted_sum(joined: Joined, constants: Mapping[str, Any]) -> WeightedSum | 
 def _whole(terms, minus: bool) -> tuple[float, list[int]]:
     """g and whole factors of two scales: of small ones that the reference takes them for, or as floats are, multiples of a power of two."""
     scales = [float(np.asarray(term.example.scale).reshape(-1)[0]) for term in terms]
-    small = _small_ratio(*(term.example for term in terms))
+    small = small_ratio(*(term.example for term in terms))
     fractions = [Fraction(scale) for scale in scales]
     step = max(fraction.denominator for fraction in fractions)
     unit, factors = (scales[0] / small[0], list(small)) if small else (1.0 / step, [int(fraction * step) for fraction in fractions])

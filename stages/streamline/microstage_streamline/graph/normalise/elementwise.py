@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from microstage.integer import QTensor
+from microstage.integer.arithmetic import same_scale, small_ratio
 from microstage.integer.registry import POINTWISE, named
 from microstage.integer.tensor import real
 from microstage_streamline.graph.graph import Node
@@ -86,6 +87,28 @@ class WholeShift(Rewrite):
             if (np.abs(levels - whole) <= _NEAR * np.abs(whole)).all() and np.abs(whole).max(initial=0) < 2**31:
                 return place, QTensor(whole.astype(np.int64), scale)
         return None
+
+
+@registered
+class CommonStep(Rewrite):
+    """s a + t b = g (p a + r b) for s = p g, t = r g. Precondition: p and r are small whole numbers, to within what float32 can say, and
+    something needs the integers before they are rounded again."""
+
+    operators = ("Add", "Sub")
+
+    def matches(self, normal, node):
+        values = [normal.values.get(name) for name in node.inputs]
+        if any(not isinstance(value, QTensor) or normal.is_constant(name) for name, value in zip(node.inputs, values)):
+            return False
+        return not same_scale(*(value.scale for value in values)) and small_ratio(*values) and normal.reaches_integers(node.output)
+
+    def rewrite(self, normal, node):
+        nodes, terms = [], []
+        for name, factor in zip(node.inputs, small_ratio(*(normal.values[name] for name in node.inputs))):
+            times = normal.constant(name, QTensor(np.asarray(factor), np.float64(1) / factor))
+            terms.append(f"{node.output}.of{len(terms)}")
+            nodes.append(Node("Mul", [name, times], terms[-1:], {}, node.layer))
+        return [*nodes, Node(node.op, terms, node.outputs, {}, node.layer)]
 
 
 @registered
