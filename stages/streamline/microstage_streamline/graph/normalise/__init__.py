@@ -6,6 +6,7 @@ from microstage_streamline.graph.normalise import (  # noqa: F401  they register
     axes,
     branches,
     by_hand,
+    choices,
     elementwise,
     moves,
     order,

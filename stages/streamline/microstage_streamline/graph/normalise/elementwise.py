@@ -63,23 +63,23 @@ class WholeShift(Rewrite):
     operators = ("Add", "Sub")
 
     def matches(self, normal, node):
-        return self._whole(normal, node) is not None and normal.reaches_integers(node.output)
+        return self.whole(normal, node.inputs) is not None and normal.reaches_integers(node.output)
 
     def rewrite(self, normal, node):
-        place, whole = self._whole(normal, node)
+        place, whole = self.whole(normal, node.inputs)
         inputs = list(node.inputs)
         inputs[place] = normal.constant(inputs[place], whole)
         return [Node(node.op, inputs, node.outputs, {}, node.layer)]
 
     @staticmethod
-    def _whole(normal, node):
-        """(which input is the constant, its integers)."""
-        for place, name in enumerate(node.inputs):
-            constant, value = normal.graph.constants.get(name), normal.values.get(node.inputs[1 - place])
+    def whole(normal, names: list[str]) -> tuple[int, QTensor] | None:
+        """(which of two tensors is the constant, its integers)."""
+        for place, name in enumerate(names):
+            constant, value = normal.graph.constants.get(name), normal.values.get(names[1 - place])
             scale = np.asarray(getattr(value, "scale", 1.0), np.float64)
             if constant is None or is_quantised(constant) or not is_quantised(value) or scale.size != 1:
                 continue
-            if normal.is_constant(node.inputs[1 - place]):
+            if normal.is_constant(names[1 - place]):
                 return None
             scale = scale.reshape(())
             levels = real(constant) / scale
