@@ -101,7 +101,7 @@ class Builder:
 
     def quant(self, x, scale, bits, signed, output=None):
         """A quantiser of any width; signed ones are narrow."""
-        others = [self.constant(np.float32(value)) for value in (scale, 0, bits)]
+        others = [self.constant(np.asarray(value, np.float32)) for value in (scale, 0, bits)]
         flags = {"signed": signed, "narrow": signed, "rounding_mode": "ROUND", "domain": QONNX}
         return self.add("Quant", [x, *others], output, **flags)
 
