@@ -4,6 +4,7 @@ beside a CNN, a gated cell, and heads that keep a running sum or start it anew. 
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from microstage import golden
 from microstage.integer import Interpreter, QTensor
 from microstage.integer.sequence import run_sequence
 from microstage.roles import Sequence
-from microstage.signals.settle import Settling
 
 QONNX = "qonnx.custom_op.general"
 _IO, _CELL = 2.0**-7, 2.0**-6
@@ -227,39 +227,18 @@ def _answer(b: Builder, s: Sizes, x: str, scale: np.float32, largest: float) -> 
     return b.add("Gemm", [x, weight, b.add("DequantizeLinear", [bias, step])], transB=1)
 
 
-ROLES = {
-    "sequence": {
-        "length": 1, "encoder": "subcnn", "cell": "sublstm", "head": "submlp", "steps": {"features_t": "features"},
-        "states": {"hidden": "hidden_next", "cell": "cell_next"}, "last": {"hidden": "hidden"},
-        "carried": {"estimate_1": "estimate", "sum": "sum_next", "count": "count_next"},
-    },
-    "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": [-60, 60], "scaled": ["estimate_1", "sum"]},
-    "answer": {"name": "harmonics", "sum": "sum_next", "count": "count_next", "correction": "correction"},
-}
-
-
-def write(folder: Path, s: Sizes, records: int = 6, steps: int = 16) -> None:
-    """What the stage before publishes: parts, interface, golden vectors of whole records."""
-    folder.mkdir(parents=True, exist_ok=True)
-    builders = [encoder(s), cell(s), head(s)]
-    parts = {b.name: b.finish() for b in builders}
-    answer = {**ROLES["answer"], "most": s.most}
-    interface = {**ROLES, "answer": answer, "parts": {b.name: b.interface(parts[b.name]) for b in builders}}
-    for name, part in parts.items():
-        onnx.save(part, str(folder / f"{name}.onnx"))
+def write_cell(folder: Path, s: Sizes, records: int, steps: int) -> None:
+    """What the stage before publishes of a cell alone, in place of what is in `folder`."""
+    shutil.rmtree(folder)
+    folder.mkdir()
+    builder = cell(s)
+    model = builder.finish()
+    roles = {"length": steps, "cell": builder.name, "steps": {"features_t": "frames"}, "states": {"hidden": "hidden_next", "cell": "cell_next"}}
+    interface = {"sequence": roles, "parts": {builder.name: builder.interface(model)}}
+    onnx.save(model, str(folder / f"{builder.name}.onnx"))
     (folder / "interface.json").write_text(json.dumps(interface))
     (folder / "model_def.json").write_text("{}")
-    golden.save(folder / golden.FILE, _records(s, parts, interface, records, steps))
-
-
-def _records(s: Sizes, parts, interface, records: int, steps: int) -> dict[str, np.ndarray]:
-    """Sines whose size and gain change from step to step, noise, and the ends of the range."""
-    rng, top = np.random.Generator(np.random.PCG64(s.seed)), 2 ** (s.window_bits - 1) - 1
-    waves = np.cos(np.pi * np.arange(s.samples) / 32 + rng.uniform(0, 6, (records, steps, 1))) * rng.uniform(0.3, 1, (records, steps, 1))
-    windows = np.rint(top * waves).astype(np.int16)
-    windows[0], windows[1] = top * np.sign(waves[0]), rng.integers(-top, top + 1, windows[1].shape)
-    exponent = np.cumsum(rng.choice([-3, -1, 0, 0, 0, 1, 5], (records, steps)), axis=1).astype(np.int8)
-    fed = {"window": windows, "gain_exponent": exponent}
-    interpreters = {name: Interpreter(part) for name, part in parts.items()}
-    found = run_sequence(Sequence.read(interface), interpreters, fed, {"submlp": ["keep"]}, Settling.read(interface))
-    return fed | {name: value.astype(np.int32) for name, value in found.items()}
+    shape = (records, steps, *builder.inputs["features_t"]["shape"][1:])
+    frames = {"frames": np.random.Generator(np.random.PCG64(s.seed)).integers(-128, 128, shape).astype(np.int8)}
+    found = run_sequence(Sequence.read(interface), {builder.name: Interpreter(model)}, frames)
+    golden.save(folder / golden.FILE, frames | {name: value.astype(np.int16) for name, value in found.items()})

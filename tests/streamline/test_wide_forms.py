@@ -5,8 +5,12 @@ import json
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
-from stepped_parts import OwnFile, Sizes, encoder, head
+from stepped_parts import Builder, OwnFile, Sizes, encoder, head
+from test_fed_back import annotated
 from test_own_network import own  # noqa: F401  the stage on a file
+
+from microstage.integer import QTensor
+from microstage.integer.rounding_bounds import Bounded, bound
 
 
 def kept_or_not():
@@ -72,12 +76,17 @@ def test_a_file_with_wide_states_in_and_out_is_taken_as_the_parts_of_the_stage_b
 
 
 def test_integers_of_32_bits_enter_as_wide_as_they_are_annotated(own, capfd):  # noqa: F811
-    from stepped_parts import Builder
-    from test_fed_back import annotated
-
     model = head(Sizes(), Builder).finish()
     assert own.run(annotated(model, estimate="INT12", sum="INT15", count="UINT4")) == 0, capfd.readouterr().err
     said = own.interface()
     assert said["inputs"]["sum"]["range"] == [-(2**14), 2**14 - 1] and said["outputs"]["sum_next"]["datatype"] == "INT16"
     assert own.run(annotated(model, hidden="INT12")) == 2
     assert "hidden is annotated -2048 to 2047; its type holds -128 to 127" in capfd.readouterr().err
+
+
+def test_what_float32_makes_of_wide_integers_at_another_scale_is_bounded_closely():
+    value, factor = QTensor(np.array([[146847242]]), np.float64(2**-9)), np.float64(23.04336357)
+    given = {"x": Bounded.in_float32(value), "factor": Bounded.certain(factor)}
+    found = bound([helper.make_node("Rescale", ["x", "factor"], ["y"])], given)["y"]
+    exact = value.ints * value.scale * factor
+    assert np.all(np.abs(np.stack([found.low, found.high]) - exact) < exact * 2**-21) and np.all((found.low < exact) & (exact < found.high))
