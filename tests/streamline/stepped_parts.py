@@ -114,10 +114,15 @@ class Builder:
 
     def finish(self):
         """The model."""
-        ends = [[helper.make_tensor_value_info(n, v["kind"], ["B", *v["shape"][1:]]) for n, v in side.items()] for side in (self.inputs, self.outputs)]
+        ends = [
+            [helper.make_tensor_value_info(n, v["kind"], ["B", *v["shape"][1:]]) for n, v in side.items()]
+            for side in (self.inputs, self.outputs)
+        ]
         kept = [numpy_helper.from_array(value, key) for key, value in self.constants.items()]
         opsets = [helper.make_opsetid("", 13), helper.make_opsetid(QONNX, 1)]
-        model = helper.make_model(helper.make_graph(self.nodes, self.name, *ends, kept), opset_imports=opsets, ir_version=8)
+        model = helper.make_model(
+            helper.make_graph(self.nodes, self.name, *ends, kept), opset_imports=opsets, ir_version=8
+        )
         checker.check_model(model)
         return model
 
@@ -126,7 +131,10 @@ class Builder:
         zeros = {n: np.zeros(v["shape"], np.int64) for n, v in self.inputs.items()}
         scales = {n: v.scale for n, v in Interpreter(model).run(zeros).items() if isinstance(v, QTensor)}
         inputs = {n: {**{key: v[key] for key in ("shape", "range", "scale")}, **_PLAIN} for n, v in self.inputs.items()}
-        outputs = {n: {"shape": v["shape"], "range": v["range"], "scale": _flat(scales.get(n, v["scale"])), **_PLAIN} for n, v in self.outputs.items()}
+        outputs = {
+            n: {"shape": v["shape"], "range": v["range"], "scale": _flat(scales.get(n, v["scale"])), **_PLAIN}
+            for n, v in self.outputs.items()
+        }
         return {"file": f"{self.name}.onnx", "inputs": inputs, "outputs": outputs}
 
 
@@ -137,7 +145,9 @@ class OwnFile(Builder):
         self.inputs[name] = {"kind": TensorProto.FLOAT, "shape": [1, *shape], "range": list(ends), "scale": scale}
         signed = int(ends[0] < 0)
         others = [self.constant(np.float32(value)) for value in (scale, 0, int(ends[1]).bit_length() + signed)]
-        return self.add("Quant", [name, *others], f"{name}.real", signed=signed, narrow=0, rounding_mode="ROUND", domain=QONNX)
+        return self.add(
+            "Quant", [name, *others], f"{name}.real", signed=signed, narrow=0, rounding_mode="ROUND", domain=QONNX
+        )
 
 
 def _flat(scale) -> float | list[float]:
@@ -185,9 +195,19 @@ def cell(s: Sizes, kind: type[Builder] = Builder) -> Builder:
     features = b.taken("features_t", TensorProto.INT8, [s.features + s.phasors], (-128, 127), _IO)
     hidden = b.taken("hidden", TensorProto.INT8, [s.hidden], (-128, 127), _IO)
     before = b.taken("cell", TensorProto.INT8, [s.hidden], (-128, 127), _CELL)
-    gate, new = (b.whole(b.add("Add", [b.add("MatMul", [x, b.stored(b.rng.integers(-127, 128, (width, s.hidden)), scale)])
-                                       for x, width in ((features, s.features + s.phasors), (hidden, s.hidden))]), 2.0**-7)
-                 for scale in np.float32([0.004, 0.003]))
+    gate, new = (
+        b.whole(
+            b.add(
+                "Add",
+                [
+                    b.add("MatMul", [x, b.stored(b.rng.integers(-127, 128, (width, s.hidden)), scale)])
+                    for x, width in ((features, s.features + s.phasors), (hidden, s.hidden))
+                ],
+            ),
+            2.0**-7,
+        )
+        for scale in np.float32([0.004, 0.003])
+    )
     terms = [b.whole(b.add("Mul", [gate, x]), _CELL) for x in (before, new)]
     after = b.whole(b.add("Add", terms), _CELL, "cell_next")
     b.whole(b.add("Mul", [gate, after]), _IO, "hidden_next")
@@ -223,7 +243,8 @@ def _head(b: Builder, s: Sizes, hidden: str) -> tuple[str, str]:
 
 def _answer(b: Builder, s: Sizes, x: str, scale: np.float32, largest: float) -> str:
     weight = b.stored(b.rng.integers(-127, 128, (1, s.width)), b.rng.uniform(0.001, 0.01) * largest)
-    bias, step = b.constant(b.rng.integers(-5000, 5000, 1).astype(np.int32)), b.constant(scale * b.scale)
+    far = b.rng.choice([1, 1, 10_000]) if largest > 1 else 1  # a decision that hardly hangs on what is summed
+    bias, step = b.constant((far * b.rng.integers(-5000, 5000, 1)).astype(np.int32)), b.constant(scale * b.scale)
     return b.add("Gemm", [x, weight, b.add("DequantizeLinear", [bias, step])], transB=1)
 
 
@@ -233,7 +254,12 @@ def write_cell(folder: Path, s: Sizes, records: int, steps: int) -> None:
     folder.mkdir()
     builder = cell(s)
     model = builder.finish()
-    roles = {"length": steps, "cell": builder.name, "steps": {"features_t": "frames"}, "states": {"hidden": "hidden_next", "cell": "cell_next"}}
+    roles = {
+        "length": steps,
+        "cell": builder.name,
+        "steps": {"features_t": "frames"},
+        "states": {"hidden": "hidden_next", "cell": "cell_next"},
+    }
     interface = {"sequence": roles, "parts": {builder.name: builder.interface(model)}}
     onnx.save(model, str(folder / f"{builder.name}.onnx"))
     (folder / "interface.json").write_text(json.dumps(interface))

@@ -11,9 +11,11 @@ from qonnx.core.onnx_exec import execute_onnx
 from stepped_parts import Sizes, cell, encoder, head, write_cell
 
 from microstage.integer import Interpreter
+from microstage.integer.lines import fit_line
 from microstage.integer.sequence import integers
 from microstage_streamline.sources import convert_part
 from microstage_streamline.verify.sequences import ChannelsLast
+
 
 @pytest.fixture
 def cell_alone(tmp_path):
@@ -44,8 +46,16 @@ def test_what_a_part_gives_beyond_what_the_next_is_proven_for_ends_the_stage(tmp
 def sizes(draw):
     few = st.integers(1, 5)
     return Sizes(
-        samples=draw(st.sampled_from([8, 11, 16, 32])), window_bits=draw(st.integers(8, 12)), bits=draw(st.integers(2, 14)),
-        step=2.0 ** draw(st.integers(-12, -5)), harmonics=draw(few), channels=draw(few), features=draw(few), hidden=draw(few), width=draw(few), seed=draw(st.integers(0, 10**6)),
+        samples=draw(st.sampled_from([8, 11, 16, 32])),
+        window_bits=draw(st.integers(8, 12)),
+        bits=draw(st.integers(2, 14)),
+        step=2.0 ** draw(st.integers(-12, -5)),
+        harmonics=draw(few),
+        channels=draw(few),
+        features=draw(few),
+        hidden=draw(few),
+        width=draw(few),
+        seed=draw(st.integers(0, 10**6)),
     )
 
 
@@ -58,7 +68,10 @@ def test_integers_of_any_such_part_are_the_references_from_any_state(drawn, make
     part = convert_part(source, interface)
     rng = np.random.Generator(np.random.PCG64(drawn.seed))
     ends = {name: said["range"] for name, said in interface["inputs"].items()}
-    values = {name: rng.integers(low, high + 1, (40, *interface["inputs"][name]["shape"][1:])) for name, (low, high) in ends.items()}
+    values = {
+        name: rng.integers(low, high + 1, (40, *interface["inputs"][name]["shape"][1:]))
+        for name, (low, high) in ends.items()
+    }
     for name, (low, high) in ends.items():
         values[name][0], values[name][1] = low, high
     record = [name for node in part.model.graph.node for name in node.output]
@@ -74,3 +87,9 @@ def test_integers_of_any_such_part_are_the_references_from_any_state(drawn, make
     executed = execute_onnx(part.model, fed)
     for name, value in expected.items():
         assert np.array_equal(executed[name].reshape(-1), integers(value)[-1].reshape(-1)), name
+
+
+def test_levels_that_never_step_have_a_line_of_slope_zero():
+    low, high = np.array([-3 * 10**7]), np.array([5 * 10**7])
+    found = fit_line(high[:, None] + 1, 0, low, high)
+    assert found is not None and not found.at(np.stack([low, high])).any()

@@ -51,7 +51,8 @@ def fit_line(table: np.ndarray, bottom: int, low: np.ndarray, high: np.ndarray) 
     while found and first < last:
         middle = (first + last) // 2
         by = largest - middle
-        less = staircase.line((multiplier + (1 << (by - 1))) >> by, middle)
+        shorter = (multiplier.astype(object) + (1 << (by - 1))) >> by  # of rows without a step 80 places and more
+        less = staircase.line(shorter.astype(np.int64), middle)
         first, last, found = (first, middle, less) if less else (middle + 1, last, found)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from microstage.integer.tensor import real
 from microstage_streamline.graph.carried import carried, single, stays_in_pool
 from microstage_streamline.graph.graph import Graph, Node
 from microstage_streamline.graph.normalise import Normaliser, is_quantised
+from microstage_streamline.graph.read import QUANTISING
 
 __all__ = ["fronts", "hoist"]
 
@@ -23,8 +25,8 @@ _OF_ALL = ("Concat", "Min", "Max")  # all inputs are moved, or chosen from
 def hoist(normal: Normaliser) -> None:
     """q(move(x)) = move(q(x)): each value alone, and q, which never falls, commutes with a maximum; so it meets the accumulator.
 
-    Precondition: x is real, or q clips what a quantiser has just made of it, or thresholds could not follow (a row of
-    samples); nobody else reads move(x). Behind an accumulator q has one set of parameters for the whole tensor.
+    Precondition: x is real, or q quantises joined integers of several scales, or clips what a quantiser has just made of
+    it, or thresholds could not follow (a row of samples); nobody else reads a quantised move(x). Behind an accumulator q has one set of parameters for the whole tensor.
     What a Pad brings in becomes q of it.
     Between a real input and its first quantiser it may be any function of each value, whose parameters are carried
     back through a mover that joins no values: so the integers are those of the file's own input.
@@ -60,6 +62,7 @@ class _Hoist:
             return False
         maker = self.makers.get(mover.inputs[0])
         clips = node.op == "Clip" and maker is not None and maker.op == "QuantizeLinear"
+        clips |= node.op in QUANTISING and mover.op == "Concat" and _has_scales(self.normal.values.get(mover.output))
         filled = mover.op != "Pad" or _is_plain(self.normal, node) and _is_filled(self.normal, mover)
         return filled and _can_swap(self.normal, mover, clips)
 
@@ -201,6 +204,11 @@ def _is_filled(normal: Normaliser, pad: Node) -> bool:
     """Whether a constant number stands around what is padded."""
     constant = all(not name or normal.is_constant(name) for name in pad.inputs[1:])
     return constant and pad.flags.get("mode", b"constant") in (b"constant", "constant")
+
+
+def _has_scales(value: Any) -> bool:
+    """Whether integers have more than one scale: they are sums of several layers."""
+    return isinstance(value, QTensor) and np.size(value.scale) > 1
 
 
 def _can_swap(normal: Normaliser, mover: Node, clips: bool) -> bool:

@@ -47,7 +47,11 @@ class ChooseByProduct(Rewrite):
         cast, stored = Node("Cast", [condition], [chosen], {"to": 1}, node.layer), normal.graph.constants.get(other)
         if stored is not None and not np.any(real(stored)):
             return [cast, Node("Mul", [chosen, first], node.outputs, {}, node.layer)]
-        steps = [("Sub", [first, other], [apart]), ("Mul", [chosen, apart], [taken]), ("Add", [taken, other], node.outputs)]
+        steps = [
+            ("Sub", [first, other], [apart]),
+            ("Mul", [chosen, apart], [taken]),
+            ("Add", [taken, other], node.outputs),
+        ]
         return [cast, *(Node(op, inputs, outputs, {}, node.layer) for op, inputs, outputs in steps)]
 
     def _roots(self, normal, name: str) -> set[str]:
