@@ -26,7 +26,8 @@ def hoist(normal: Normaliser) -> None:
     """q(move(x)) = move(q(x)): each value alone, and q, which never falls, commutes with a maximum; so it meets the accumulator.
 
     Precondition: x is real, or q quantises joined integers of several scales, or clips what a quantiser has just made of
-    it, or thresholds could not follow (a row of samples); nobody else reads a quantised move(x). Behind an accumulator q has one set of parameters for the whole tensor.
+    it, or thresholds could not follow (a row of samples); nobody else reads a quantised move(x). Behind an accumulator q
+    has one set of parameters for the whole tensor, or those of each value are carried back.
     What a Pad brings in becomes q of it.
     Between a real input and its first quantiser it may be any function of each value, whose parameters are carried
     back through a mover that joins no values: so the integers are those of the file's own input.
