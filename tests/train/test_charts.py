@@ -1,8 +1,12 @@
 """Pictures are drawn whatever the things in them are called."""
 
+import json
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from microstage.charts import accuracy
 from microstage.charts.confusion import draw
 
 
@@ -10,3 +14,35 @@ from microstage.charts.confusion import draw
 def test_a_class_may_be_called_anything(tmp_path, name):
     draw(tmp_path / "drawn.png", [name, "other"], np.array([[3, 1], [0, 2]]), f"accuracy of {name} and {name}")
     assert (tmp_path / "drawn.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    "steps", [{}, {"1": {"network": [0.1] * 4, "running_mean": [0.0] * 4}}], ids=["one step", "steps"]
+)
+def test_each_table_of_errors_has_a_picture(tmp_path, steps):
+    told = {"mae": [0.1, 0.2, 0.0, 0.1], "worst": [1.0] * 4, "within": {"I": [0.5] * 4, "II": [1.0] * 4}}
+    source = {"windows": 3, "amplitude": [10.0, 1.0, 0.0, 1.0], "methods": {"network": told, "half_cycle_dft": told}}
+    labels = [
+        ["network", "network"],
+        ["half_cycle_dft", "DFT"],
+        ["running_mean", "mean"],
+        ["interpolated_dft", "ceiling"],
+    ]
+    stress = [
+        ["clean", {"network": told, "half_cycle_dft": told, "interpolated_dft": {"mae": [0.0] * 4}}],
+        ["step", {"network": told, "half_cycle_dft": told, "running_mean": {"mae": [1.0] * 4}}],
+    ]
+    found = {
+        "harmonics": ["H1", "H3", "H5", "H7"],
+        "unit": "$A$",
+        "nominal": 32.0,
+        "labels": labels,
+        "sources": {"a$b": source},
+        "after": steps,
+        "behind": steps,
+        "stress": stress,
+    }
+    (tmp_path / "pooled.json").write_text(json.dumps(found))
+    accuracy.run(SimpleNamespace(inputs={"pooled": tmp_path}, output=tmp_path))
+    drawn = {path.stem for path in tmp_path.glob("*.png")}
+    assert drawn == {"H1", "H3", "H5", "H7", "methods", "stress", "limits"} | ({"after", "behind"} if steps else set())

@@ -88,3 +88,10 @@ def test_stress_is_told_by_condition_and_a_step_by_its_delay(told):
     at_once = response["half_cycle_dft"]
     assert at_once["settled"] == 1 and 32 <= at_once["mean"] < at_once["worst"] <= 63
     assert response["uncorrected"] == at_once and response["network"] == {"settled": 0.0}
+
+
+def test_a_step_that_is_not_half_a_cycle_is_told_alone():
+    data = waveforms("generator", None, length=45, case="A1", seed=3)
+    metrics = evaluate(data, Methods(Formula(), Formula(), 12, 1, data.fitted), "voltage", 50)
+    assert metrics["test.after"] == metrics["test.behind"] == metrics["test.response"] == {}
+    assert [of["condition"] for of in metrics["test.stress"]] == list(CONDITIONS)[:-1]

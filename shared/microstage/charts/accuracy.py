@@ -118,7 +118,7 @@ def _of_limits(path: Path, found: Found) -> None:
         axis.imshow(shares, vmin=0, vmax=100, cmap="RdYlGn", aspect="auto")
         for (row, column), share in np.ndenumerate(shares):
             axis.text(column, row, f"{share:.0f}", ha="center", va="center")
-        axis.set(title=f"{found['labels'][method]}, class {of_class}")
+        axis.set(title=f"{dict(found['labels'])[method]}, class {of_class}")
         axis.set_xticks(range(len(harmonics)), harmonics)
     axes[0].set_yticks(range(len(stress)), list(stress))
     figure.suptitle(

@@ -104,8 +104,6 @@ def _of_steps(found: Found) -> list[str]:
     lines: list[str] = []
     for kind, title in _STEPS.items():
         steps = found[kind]
-        if found["cycles"] * 2 % 1:
-            title = title.replace("half cycles", "windows")
         rows = {
             METHODS[m]: [c for told in steps.values() for c in _numbers(told[m])] for m in METHODS if m in _any(steps)
         }
@@ -144,7 +142,8 @@ def _of_response(found: Found) -> list[str]:
         for m in METHODS
         if m in told
     ]
-    return ["", *table(["samples to within 5 % behind a step to half", "mean", "worst", "settled"], rows)]
+    head = ["samples to within 5 % behind a step to half", "mean", "worst", "settled"]
+    return ["", *table(head, rows)] if rows else []
 
 
 def _grouped(title: str, groups: Sequence[str], found: Found, rows: Mapping[str, Sequence[str]]) -> list[str]:

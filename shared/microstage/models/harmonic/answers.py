@@ -73,8 +73,17 @@ class Methods:
         return "half_cycle_dft" if self._of_half_cycles else "linear_regression"
 
     @property
+    def goes_on(self) -> bool:
+        """Whether states carry from step to step: a step is half a cycle, by which odd harmonics turn by half a turn."""
+        return self._length == _HALF
+
+    @property
     def _of_half_cycles(self) -> bool:
-        return self.fitted[0].windows.shape[2] // self.steps >= _HALF
+        return self._length >= _HALF
+
+    @property
+    def _length(self) -> int:
+        return self.fitted[0].windows.shape[2] // self.steps
 
     def ceiling(self, sequences: Sequences) -> np.ndarray:
         """Amplitudes [n, 4] by the interpolated DFT over whole sequences."""

@@ -31,6 +31,7 @@ def evaluate(data: Waveforms, methods: Methods, channel: str, frequency: int) ->
     `test.behind`: {steps since one that held a change: {method: mae}}.
     `test.stress`: [{"condition", "amplitude", "methods": {method: {"mae"}}}]; of network and DFT also "errors" [4, 51],
     their quantiles.
+    Steps of other lengths than half a cycle do not go on: nothing is told of what comes after the first.
     `test.response`: {method: {"mean", "worst", "settled"}}: samples until the fundamental stays within 5 %.
     """
     truth, source = data.test.truth[:, methods.steps - 1], data.test.source
@@ -48,9 +49,9 @@ def evaluate(data: Waveforms, methods: Methods, channel: str, frequency: int) ->
         for rows in [source == name]
     }
     stress, response = _stress(methods, data.test.windows.shape[1:], channel, frequency)
+    after, behind = (_after(data.test, methods), _behind(data.stepped, methods)) if methods.goes_on else ({}, {})
     return {
-        **metrics, "test.after": _after(data.test, methods), "test.behind": _behind(data.stepped, methods),
-        "test.stress": stress, "test.response": response,
+        **metrics, "test.after": after, "test.behind": behind, "test.stress": stress, "test.response": response,
     }  # fmt: skip
 
 
@@ -77,14 +78,16 @@ def _means(answers: dict[str, np.ndarray], truth: np.ndarray, place: tuple) -> d
 
 def _stress(methods: Methods, shape: tuple[int, int], channel: str, frequency: int) -> tuple[list[Any], dict[str, Any]]:
     rng = np.random.Generator(np.random.PCG64(0))
-    told = []
+    told, response = [], {}
     for condition in CONDITIONS:
         tried = stressed(condition, _STRESSED, *shape, rng, channel, frequency)
-        if condition == STEP:
-            answers, truth, response = _behind_the_step(methods, tried)
-        else:
+        if condition != STEP:
             answers = {**methods.beside_the_estimator(tried), "interpolated_dft": methods.ceiling(tried)}
             truth = tried.truth[:, methods.steps - 1]
+        elif methods.goes_on:
+            answers, truth, response = _behind_the_step(methods, tried)
+        else:
+            continue
         told.append({"condition": condition, "amplitude": _rounded(truth.mean(0)), "methods": _judged(answers, truth)})
         for name in ("network", methods.estimator):
             told[-1]["methods"][name]["errors"] = _quantiles(np.abs(answers[name] - truth))
