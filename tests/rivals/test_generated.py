@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from microstage.benchmarks.agreement import distance
 from microstage.benchmarks.generated import Generated, Variant, variants_of
 from microstage.benchmarks.memory import sections
 from microstage.errors import ArtefactError, MicrostageError
@@ -60,6 +61,18 @@ def test_several_inputs_and_outputs_are_known_by_their_names(folder, tmp_path):
     assert [(end.name, end.shape) for end in (*runtime.inputs, *runtime.outputs)] == [("int", (2,)), ("x.1", (2, 1)), ("x.1", (1,)), ("output", (2,))]
     runtime.put([np.array([[1, 2]], np.int8), np.array([[300, 400]], np.int16)])
     assert runtime.call() == 0 and [value.tolist() for value in runtime.get()] == [[[2]], [[301, 402]]]
+
+
+def test_an_answer_that_no_graph_holds_is_that_of_the_function_of_real_numbers(folder, tmp_path):
+    given = "tiny_infer_float(const tiny_ctx *ctx, const float waveform[2], float amplitudes[1])"
+    (folder / "tiny_float.h").write_text(f'#include "tiny.h"\nint {given};\n')
+    (folder / "tiny.c").write_text(f'#include "tiny_float.h"\nint {given} {{ (void)ctx; amplitudes[0] = waveform[0] - waveform[1] / 4; return 0; }}\n')
+    (folder / "interface.json").write_text(json.dumps({"parts": {}, "answer": {"name": "harmonics"}}))
+    runtime = Generated(folder, Variant("any", ("-std=c99",)), tmp_path)
+    runtime.put([np.array([[1.5, 1]], np.float32)])
+    assert runtime.call() == 0 and runtime.get()[0].dtype == np.float32 and runtime.get()[0].tolist() == [[1.25]]
+    below = np.nextafter(np.float32(1.25), np.float32(0))
+    assert distance(runtime.get()[0], np.array([[below]])).largest == 1
 
 
 def test_c_without_the_whole_networks_function_is_refused(folder, tmp_path):

@@ -138,7 +138,8 @@ def _place(ends: Sequence[End], wanted: End) -> int:
 
 def _levels(numbers: np.ndarray, given: End, wanted: End) -> np.ndarray:
     """What the runtime answers, in whole levels of `wanted`."""
-    unbounded = End(wanted.name, wanted.shape, np.dtype(np.int64), wanted.scale, wanted.zero, wanted.offset)
+    kind = np.dtype(np.float32 if wanted.scale is None else np.int64)
+    unbounded = End(wanted.name, wanted.shape, kind, wanted.scale, wanted.zero, wanted.offset)
     return converted([numbers], [given], [unbounded])[0]
 
 
@@ -173,12 +174,17 @@ def outputs(runtime: Runtime, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def distance(found: np.ndarray, expected: np.ndarray) -> Agreement:
-    """Two arrays [n, ...] of integers of one size."""
+    """Two arrays [n, ...] of integers of one size, or of real numbers that are not negative, in units of float32."""
     rows = len(expected)
-    found, expected = (values.astype(np.int64).reshape(rows, -1) for values in (found, expected))
+    found, expected = (_whole(values).astype(np.int64).reshape(rows, -1) for values in (found, expected))
     levels = np.abs(found - expected)
     places = (rows, int(np.count_nonzero(found.argmax(1) == expected.argmax(1)))) if expected.shape[1] > 1 else (0, 0)
     return Agreement(levels.size, int(np.count_nonzero(levels)), int(levels.max()), *places)
+
+
+def _whole(values: np.ndarray) -> np.ndarray:
+    """Integers; real numbers as the pattern of their bits, which counts their units."""
+    return values.astype(np.float32).view(np.int32) if values.dtype.kind == "f" else values
 
 
 def _total(parts: Sequence[Agreement]) -> Agreement:

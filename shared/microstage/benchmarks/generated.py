@@ -62,7 +62,7 @@ class Argument:
 
     @property
     def dtype(self) -> np.dtype:
-        return np.dtype(self.kind.removesuffix("_t"))
+        return np.dtype(np.float32 if self.kind == "float" else self.kind.removesuffix("_t"))
 
     @property
     def filling(self) -> str:
@@ -85,7 +85,7 @@ class Declared:
 
 def declaration(folder: Path, function: str = "infer") -> Declared:
     """What a header of `folder` declares of <model>_<function>; `ArtefactError` where none does."""
-    known = json.loads((folder / "interface.json").read_text()) if (folder / "interface.json").exists() else {}
+    known = _interface(folder)
     for header in sorted(folder.glob("*.h")):
         if found := re.search(_DECLARED.format(function=function), header.read_text()):
             return Declared(
@@ -98,6 +98,10 @@ def declaration(folder: Path, function: str = "infer") -> Declared:
         f"{folder} has no header that declares <model>_{function}(ctx, input, output):"
         " its parts make no whole, or it holds no C."
     )
+
+
+def _interface(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "interface.json").read_text()) if (folder / "interface.json").exists() else {}
 
 
 def _arguments(text: str, side: str, interface: Mapping[str, Any], model: str) -> tuple[Argument, ...]:
@@ -137,11 +141,11 @@ def caller(declared: Declared, filled: bool = False) -> str:
 
 class Generated:
     """A `runtimes.Runtime` over the C in `folder`; its ends are what `interface.json` says, without one the integers
-    themselves.
+    themselves. Of a network whose answer no graph holds, it is the function of real numbers.
     """
 
     def __init__(self, folder: Path, variant: Variant, scratch: Path) -> None:
-        declared = declaration(folder)
+        declared = declaration(folder, "infer_float" if "answer" in _interface(folder) else "infer")
         library = _library(folder, declared, variant, scratch)
         self.inputs, self.outputs = [*map(_end, declared.inputs)], [*map(_end, declared.outputs)]
         memory = [_array(library, place, a) for place, a in enumerate((*declared.inputs, *declared.outputs))]
@@ -182,6 +186,8 @@ def _library(folder: Path, declared: Declared, variant: Variant, scratch: Path) 
 
 def _end(argument: Argument) -> End:
     facts = argument.facts
+    if argument.kind == "float":
+        return End(argument.name, (argument.size,), argument.dtype)
     shape = tuple(facts.get("shape", (1, argument.size))[1:])
     shape = shape if np.prod(shape) == argument.size else (argument.size,)
     numbers = (

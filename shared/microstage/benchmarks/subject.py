@@ -117,12 +117,23 @@ class Subject:
 
     def _golden(self) -> Vectors:
         vectors, (taken, given) = golden.load(self.c / golden.FILE), self._ends
+        if "answer" in self.interface:
+            return Vectors(*(self._real(vectors, side) for side in (taken, given)), taken, given)
         count = len(vectors[taken[0].name])
         chosen = [row for row in range(count) if self._plain(vectors, row)]
         chosen = [chosen[place] for place in np.linspace(0, len(chosen) - 1, min(_COMPARED, len(chosen))).astype(int)]
         return Vectors(
             [vectors[end.name][chosen] for end in taken], [vectors[end.name][chosen] for end in given], taken, given
         )
+
+    def _real(self, vectors: dict[str, np.ndarray], ends: list[End]) -> list[np.ndarray]:
+        """The steps of one answer, of records: all that goes in, and what the last of them answers."""
+        steps, found = self.interface["sequence"]["length"], []
+        for end in ends:
+            values = vectors[f"real.{end.name}"]
+            first = (steps - 1) * end.size if end in self._c.outputs else 0
+            found.append(values.reshape(len(values), -1)[:_COMPARED, first : first + end.size])
+        return found
 
     def _plain(self, vectors: dict[str, np.ndarray], row: int) -> bool:
         """Whether a gain per window, where the network has one, leaves this window as it is."""
