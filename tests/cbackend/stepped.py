@@ -46,7 +46,9 @@ def _line(random, rows: int, count: int, reach: int, rough: int = 0) -> np.ndarr
     """Ascending thresholds [rows, count] of a quantiser: a line, whose steps are moved by up to `rough`."""
     slope = random.uniform(0.5, 1.5, (rows, 1)) * 2 * reach / count
     start = random.uniform(-1.2, -0.4, (rows, 1)) * reach
-    return np.sort(np.ceil(start + slope * np.arange(count)) + random.integers(-rough, rough + 1, (rows, count)), axis=-1)
+    return np.sort(
+        np.ceil(start + slope * np.arange(count)) + random.integers(-rough, rough + 1, (rows, count)), axis=-1
+    )
 
 
 def encoder(s: Sizes, random):
@@ -57,13 +59,19 @@ def encoder(s: Sizes, random):
     turns = [np.exp(1j * np.pi * order * np.arange(s.samples) / s.samples) for order in HARMONICS]
     kernels = np.rint(127 * np.concatenate([np.real(turns), np.imag(turns)]))
     sums = g.node("MatMul", flat, g.constant("wired", kernels.T))
-    step = 127 * s.largest * s.samples / 2 ** s.levels
+    step = 127 * s.largest * s.samples / 2**s.levels
     levels = np.ceil((np.arange(2**s.levels - 1) - 2 ** (s.levels - 1) + 0.5) * step)
     g.threshold(sums, levels[None], -(2 ** (s.levels - 1)), output=["estimate"])
     before = g.node("Mul", g.input("estimate_1", (1, 8), "INT32"), g.constant("minus", [-1]))
     difference = g.node("Add", "estimate", before)
-    x = g.node("Im2Col", g.node("Reshape", window, g.constant("image", [-1, 1, s.samples, 1], np.int64)),
-               domain="qonnx.custom_op.general", stride=[1, 4], kernel_size=[1, 8], input_shape=f"(1,1,{s.samples},1)")
+    x = g.node(
+        "Im2Col",
+        g.node("Reshape", window, g.constant("image", [-1, 1, s.samples, 1], np.int64)),
+        domain="qonnx.custom_op.general",
+        stride=[1, 4],
+        kernel_size=[1, 8],
+        input_shape=f"(1,1,{s.samples},1)",
+    )
     x = g.node("MatMul", x, g.constant("conv1", random.integers(-127, 128, (8, s.channels))))
     x = g.threshold(x, _line(random, s.channels, 255, 300 * s.largest), layout="NHWC")
     x = g.node("Flatten", x)
@@ -94,7 +102,9 @@ def head(s: Sizes, random):
     """hidden [1, H], estimate, sum [1, 8], count [1, 4] -> correction, sum_next, count_next."""
     g = Graph()
     hidden = g.input("hidden", (1, s.hidden))
-    estimate, total, count = (g.input(name, (1, size), "INT32") for name, size in (("estimate", 8), ("sum", 8), ("count", 4)))
+    estimate, total, count = (
+        g.input(name, (1, size), "INT32") for name, size in (("estimate", 8), ("sum", 8), ("count", 4))
+    )
     corrections, keeps, turns = [], [], []
     for k in range(4):
         y = g.node("MatMul", hidden, g.constant(f"in{k}", random.integers(-127, 128, (s.hidden, s.width))))
@@ -119,8 +129,10 @@ def models_of(s: Sizes) -> dict:
 def interface_of(s: Sizes) -> dict:
     """Roles, ranges and scales, as interface.json has them."""
     step, corrections = 2.0 ** (1 - s.levels), [3.1e-7, 2.2e-7, 1.7e-7, 0.9e-7]
-    wide = {name: {"datatype": "INT24", "range": [-top, top], "scale": step} for name, top in
-            (("estimate_1", s.top), ("estimate", s.top), ("sum", s.most * s.top))}
+    wide = {
+        name: {"datatype": "INT24", "range": [-top, top], "scale": step}
+        for name, top in (("estimate_1", s.top), ("estimate", s.top), ("sum", s.most * s.top))
+    }
     wide["count"] = {"datatype": "UINT7", "range": [0, s.most], "scale": 1.0}
     window = {"datatype": f"INT{s.window_bits}", "range": [-s.largest, s.largest], "scale": 2.0 ** (1 - s.window_bits)}
     return {
@@ -140,6 +152,7 @@ def interface_of(s: Sizes) -> dict:
 
 def settled(s: Sizes, state: dict, shift: int) -> dict:
     """The states before a window whose gain is 2^shift times that of the last, one Python integer at a time."""
+
     def at(value: int) -> int:
         return -value << -shift if shift < 0 else (-value + (1 << shift >> 1)) >> shift
 
@@ -159,8 +172,15 @@ def run_record(s: Sizes, models: dict, windows: np.ndarray, exponents: np.ndarra
     for window, exponent in zip(windows, exponents):
         state, before = settled(s, state, int(exponent) - int(before)), exponent
         made = evaluate(models["subcnn"], {"window": window[None, None], "estimate_1": state["estimate_1"]})
-        step = evaluate(models["sublstm"], {"features_t": made["features"][0], **{n: state[n] for n in ("hidden", "cell")}})
-        fed = {"hidden": step["hidden_next"], "estimate": made["estimate"], "sum": state["sum"], "count": state["count"]}
+        step = evaluate(
+            models["sublstm"], {"features_t": made["features"][0], **{n: state[n] for n in ("hidden", "cell")}}
+        )
+        fed = {
+            "hidden": step["hidden_next"],
+            "estimate": made["estimate"],
+            "sum": state["sum"],
+            "count": state["count"],
+        }
         out = evaluate(models["submlp"], fed)
         state = {"hidden": step["hidden_next"], "cell": step["cell_next"], "estimate_1": made["estimate"],
                  "sum": out["sum_next"], "count": out["count_next"]}  # fmt: skip

@@ -66,7 +66,8 @@ def test_several_inputs_and_outputs_are_known_by_their_names(folder, tmp_path):
 def test_an_answer_that_no_graph_holds_is_that_of_the_function_of_real_numbers(folder, tmp_path):
     given = "tiny_infer_float(const tiny_ctx *ctx, const float waveform[2], float amplitudes[1])"
     (folder / "tiny_float.h").write_text(f'#include "tiny.h"\nint {given};\n')
-    (folder / "tiny.c").write_text(f'#include "tiny_float.h"\nint {given} {{ (void)ctx; amplitudes[0] = waveform[0] - waveform[1] / 4; return 0; }}\n')
+    body = "{ (void)ctx; amplitudes[0] = waveform[0] - waveform[1] / 4; return 0; }"
+    (folder / "tiny.c").write_text(f'#include "tiny_float.h"\nint {given} {body}\n')
     (folder / "interface.json").write_text(json.dumps({"parts": {}, "answer": {"name": "harmonics"}}))
     runtime = Generated(folder, Variant("any", ("-std=c99",)), tmp_path)
     runtime.put([np.array([[1.5, 1]], np.float32)])

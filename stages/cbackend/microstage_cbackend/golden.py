@@ -130,12 +130,15 @@ def _with_states(chain: SteppedChain, golden: dict[str, np.ndarray]) -> tuple[di
 def _stepped_check(part: Part, golden: dict[str, np.ndarray], chain: SteppedChain, length: int) -> Check:
     """Every step of `part` on the reference's integers."""
     after = {new: old for old, new in chain.sequence.states.items()}
-    feeds = {t.name: (after.get(source, source), 0) for t in part.inputs for source in [chain.source(part, t.name)] if t.name not in dict(part.states)}
+    taken = {t.name: chain.source(part, t.name) for t in part.inputs if t.name not in dict(part.states)}
+    feeds = {name: (after.get(source, source), 0) for name, source in taken.items()}
     expects = {name: chain.sequence.recorded(part.name, name) for name in part.output_names}
-    for boundary, tensor in [*((feeds[t.name][0], t) for t in part.inputs if t.name in feeds), *zip(expects.values(), part.outputs)]:
+    given = [(feeds[t.name][0], t) for t in part.inputs if t.name in feeds]
+    for boundary, tensor in [*given, *zip(expects.values(), part.outputs)]:
         if _size(part, boundary, golden) != length * tensor.size:
             found = _size(part, boundary, golden)
-            raise ArtefactError(f"Boundary {boundary} of golden.npz has {found} values; {length} steps of {part.name} have {length} times {tensor.size}.")
+            wanted = f"{length} steps of {part.name} have {length} times {tensor.size}"
+            raise ArtefactError(f"Boundary {boundary} of golden.npz has {found} values; {wanted}.")
     return Check(part, length, feeds, expects)
 
 

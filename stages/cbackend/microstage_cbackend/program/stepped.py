@@ -38,7 +38,12 @@ class SteppedChain(Chain):
     @property
     def states(self) -> list[Tensor]:
         """What is carried, as the next step takes it."""
-        taken = [t for part in self.parts for t in part.inputs if self.source(part, t.name) == t.name and t.name in self.carried]
+        taken = [
+            t
+            for part in self.parts
+            for t in part.inputs
+            if self.source(part, t.name) == t.name and t.name in self.carried
+        ]
         return list({t.name: t for t in taken}.values())
 
     @property
@@ -104,7 +109,9 @@ def _check(chain: SteppedChain) -> None:
 
 def _check_mean(chain: SteppedChain, total: Tensor, count: Tensor, correction: Tensor) -> None:
     if count.low < 1:
-        raise ModelError(f"{chain.mean.count}, which the answer is divided by, can be {count.low}; let every step count one.")
+        raise ModelError(
+            f"{chain.mean.count}, which the answer is divided by, can be {count.low}; let every step count one."
+        )
     if total.size != 2 * count.size or correction.size != count.size:
         raise ModelError(
             f"{chain.mean.name} is made of {total.size} values of {chain.mean.sum}, {count.size} of {chain.mean.count} and {correction.size} of"

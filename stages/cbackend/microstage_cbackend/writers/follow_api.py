@@ -44,10 +44,19 @@ class FollowApi:
         return own | {f"{self.name}_follow_table.h": follow_table(self.name, self.cycle)} | fast_files("ms_follow.h")
 
     def _start_signature(self) -> str:
-        return signature(f"{self.name}_status", f"{self.name}_follow_start", [f"{self.name}_follower *follower", "float rate", "float nominal"])
+        return signature(
+            f"{self.name}_status",
+            f"{self.name}_follow_start",
+            [f"{self.name}_follower *follower", "float rate", "float nominal"],
+        )
 
     def _follow_signature(self) -> str:
-        arguments = [f"const {self.name}_ctx *ctx", f"{self.name}_follower *follower", "float sample", f"float answer[{self.real.values}]"]
+        arguments = [
+            f"const {self.name}_ctx *ctx",
+            f"{self.name}_follower *follower",
+            "float sample",
+            f"float answer[{self.real.values}]",
+        ]
         return signature(f"{self.name}_status", f"{self.name}_follow", arguments)
 
     def _header(self) -> str:
@@ -71,24 +80,69 @@ class FollowApi:
             f"/* A waveform as it comes, {self.follower_bytes} bytes; mains.frequency is what is found, in Hz. */",
             f"typedef struct {{ ms_follower mains; {self.name}_stream stream; }} {self.name}_follower;",
             "",
-            f"/* Begins a waveform of `rate` samples a second, of mains of nominally so many Hz; {self.upper}_OUT_OF_RANGE where these are fewer than",
-            " * 32 samples a cycle, or more than 600. */",
+            "/* Begins a waveform of `rate` samples a second, of mains of nominally so many Hz;",
+            f" * {self.upper}_OUT_OF_RANGE where these are fewer than 32 samples a cycle, or more than 600. */",
             f"{self._start_signature()};",
-            f"/* Takes one sample. {self.upper}_OK: the answer to a half cycle, or what else a window is, has come; {self.upper}_WAITING: none yet.",
-            f" * A sample beyond 2^{highest}, infinite or no number, is refused, {self.upper}_OUT_OF_RANGE, and nothing changes: give another in its place. */",
+            f"/* Takes one sample. {self.upper}_OK: the answer to a half cycle, or what else a window is, has come;",
+            f" * {self.upper}_WAITING: none yet. A sample beyond 2^{highest}, infinite or no number, is refused,",
+            f" * {self.upper}_OUT_OF_RANGE, and nothing changes: give another in its place. */",
             f"{self._follow_signature()};",
         ]
         return "\n".join([*lines, "", *CPLUSPLUS[1], "", "#endif", ""])
 
     def _source(self) -> str:
         name, highest = self.name, self.real.gain.exponents[1] - _ROOM
-        lines = [f'#include "{name}_follow.h"', "", "#include <stddef.h>", "", '#include "ms_gain.h"', f'#include "{name}_follow_table.h"', "", '#include "ms_follow.h"']
-        lines += ["", self._start_signature(), "{", "    if (!follower) {", f"        return {self.upper}_NULL;", "    }"]
+        lines = [
+            f'#include "{name}_follow.h"',
+            "",
+            "#include <stddef.h>",
+            "",
+            '#include "ms_gain.h"',
+            f'#include "{name}_follow_table.h"',
+            "",
+            '#include "ms_follow.h"',
+        ]
+        lines += [
+            "",
+            self._start_signature(),
+            "{",
+            "    if (!follower) {",
+            f"        return {self.upper}_NULL;",
+            "    }",
+        ]
         lines += [f"    {name}_reset(&follower->stream);"]
-        lines += [f"    return ms_follow_start(&follower->mains, rate, nominal) ? {self.upper}_OK : {self.upper}_OUT_OF_RANGE;", "}"]
-        lines += ["", self._follow_signature(), "{", "    if (!ctx || !follower || !answer) {", f"        return {self.upper}_NULL;", "    }"]
-        lines += [f"    if (!ms_is_sample(sample, {highest}) || !(follower->mains.step > 0)) {{", f"        return {self.upper}_OUT_OF_RANGE;", "    }"]
-        lines += [f"    {name}_status status = {self.upper}_WAITING;", "    float at;", "", "    ms_follow_put(&follower->mains, sample);"]
-        lines += ["    while (ms_follow_next(&follower->mains, &at)) {", f"        const {name}_status found = {name}_push(ctx, &follower->stream, at, answer);"]
-        lines += [f"        status = found == {self.upper}_WAITING ? status : found;", "    }", "    return status;", "}", ""]
+        lines += [
+            f"    return ms_follow_start(&follower->mains, rate, nominal) ? {self.upper}_OK : {self.upper}_OUT_OF_RANGE;",
+            "}",
+        ]
+        lines += [
+            "",
+            self._follow_signature(),
+            "{",
+            "    if (!ctx || !follower || !answer) {",
+            f"        return {self.upper}_NULL;",
+            "    }",
+        ]
+        lines += [
+            f"    if (!ms_is_sample(sample, {highest}) || !(follower->mains.step > 0)) {{",
+            f"        return {self.upper}_OUT_OF_RANGE;",
+            "    }",
+        ]
+        lines += [
+            f"    {name}_status status = {self.upper}_WAITING;",
+            "    float at;",
+            "",
+            "    ms_follow_put(&follower->mains, sample);",
+        ]
+        lines += [
+            "    while (ms_follow_next(&follower->mains, &at)) {",
+            f"        const {name}_status found = {name}_push(ctx, &follower->stream, at, answer);",
+        ]
+        lines += [
+            f"        status = found == {self.upper}_WAITING ? status : found;",
+            "    }",
+            "    return status;",
+            "}",
+            "",
+        ]
         return "\n".join(lines)

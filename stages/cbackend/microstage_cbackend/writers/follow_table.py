@@ -19,9 +19,14 @@ def follow_table(name: str, cycle: int) -> str:
     window = np.i0(_KAISER * np.sqrt(np.clip(1 - (at / _UNITS) ** 2, 0, 1))) / np.i0(_KAISER)
     sinc = np.rint(np.where(at < _UNITS, np.sinc(at) * window, 0) * _ONE).astype(int)
     cosine = [f"{np.cos(2 * np.pi * k / cycle):.9f}f" for k in range(cycle)]
-    lines = ["/* Tables of ms_follow.h: a sinc of which the first zero is MS_FOLLOW_FINE entries on, and a cycle of a cosine. */"]
+    lines = [
+        "/* Tables of ms_follow.h: a sinc of which the first zero is MS_FOLLOW_FINE entries on, and a cycle of a cosine. */"
+    ]
     lines += [f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", ""]
-    lines += [f"enum {{ MS_FOLLOW_UNITS = {_UNITS}, MS_FOLLOW_FINE = {_FINE}, MS_FOLLOW_ONE = {_ONE}, MS_FOLLOW_CYCLE = {cycle} }};", ""]
+    lines += [
+        f"enum {{ MS_FOLLOW_UNITS = {_UNITS}, MS_FOLLOW_FINE = {_FINE}, MS_FOLLOW_ONE = {_ONE}, MS_FOLLOW_CYCLE = {cycle} }};",
+        "",
+    ]
     lines += [f"static const int16_t ms_follow_table[{len(sinc)}] = {{", *rows(sinc), "};"]
     lines += [f"static const float ms_follow_cosine[{cycle}] = {{"]
     lines += ["    " + ", ".join(cosine[k : k + 8]) + "," for k in range(0, cycle, 8)]

@@ -29,8 +29,14 @@ class Int16Api:
 
     def _fits(self) -> bool:
         real, total = self.real, self.real.scales[self.real.mean.sum]
-        whole = not isinstance(total, list) and math.frexp(total)[0] == 0.5 and real.chain.made[real.mean.sum].high < 1 << _SUM
-        return whole and 0 <= self._point <= _FINE and min(places for _, places in self._factors) >= 1 and self._takes_all
+        whole = (
+            not isinstance(total, list)
+            and math.frexp(total)[0] == 0.5
+            and real.chain.made[real.mean.sum].high < 1 << _SUM
+        )
+        return (
+            whole and 0 <= self._point <= _FINE and min(places for _, places in self._factors) >= 1 and self._takes_all
+        )
 
     @property
     def _takes_all(self) -> bool:
@@ -64,13 +70,20 @@ class Int16Api:
     def files(self) -> dict[str, str]:
         if not self.possible:
             return {}
-        return {f"{self.name}_int16.h": self._header(), f"{self.name}_int16.c": self._source()} | fast_files("ms_whole_gain.h")
+        return {f"{self.name}_int16.h": self._header(), f"{self.name}_int16.c": self._source()} | fast_files(
+            "ms_whole_gain.h"
+        )
 
     def _reset_signature(self) -> str:
         return f"void {self.name}_reset_int16({self.name}_stream_int16 *stream)"
 
     def _push_signature(self) -> str:
-        arguments = [f"const {self.name}_ctx *ctx", f"{self.name}_stream_int16 *stream", "int16_t sample", f"int32_t answer[{self.real.values}]"]
+        arguments = [
+            f"const {self.name}_ctx *ctx",
+            f"{self.name}_stream_int16 *stream",
+            "int16_t sample",
+            f"int32_t answer[{self.real.values}]",
+        ]
         return signature(f"{self.name}_status", f"{self.name}_push_int16", arguments)
 
     def _header(self) -> str:
@@ -111,11 +124,19 @@ class Int16Api:
         real, name, w = self.real, self.name, self.real.window
         fixed = [f"const {name}_ctx *ctx", f"{name}_state *state", "const int16_t *samples", "int32_t *answer"]
         lines = ["", signature(f"static {name}_status", f"{name}_stream_answer", fixed), "{"]
-        lines += [f"    const int32_t exponent = ms_whole_exponent_of(samples, {w.size}, {real.gain.exponents[0]});", f"    {w.ctype} window[{w.size}];"]
+        lines += [
+            f"    const int32_t exponent = ms_whole_exponent_of(samples, {w.size}, {real.gain.exponents[0]});",
+            f"    {w.ctype} window[{w.size}];",
+        ]
         lines += [f"    {t.ctype} {real.outputs[n]}[{t.size}];" for n, t in real.chain.outputs] + [""]
         lines += [f"    for (int32_t i = 0; i < {w.size}; i++) {{"]
-        lines += [f"        window[i] = ({w.ctype})ms_whole_level(samples[i], {real.places} - exponent, {w.high});", "    }"]
-        lines += [f"    const {name}_status status = {name}_infer_step(ctx, state, window, exponent, {', '.join(real.outputs.values())});"]
+        lines += [
+            f"        window[i] = ({w.ctype})ms_whole_level(samples[i], {real.places} - exponent, {w.high});",
+            "    }",
+        ]
+        lines += [
+            f"    const {name}_status status = {name}_infer_step(ctx, state, window, exponent, {', '.join(real.outputs.values())});"
+        ]
         lines += [f"    if (status != {self.upper}_OK) {{", "        return status;", "    }"]
         return [*lines, *self._mean(), f"    return {self.upper}_OK;", "}"]
 
@@ -135,7 +156,17 @@ class Int16Api:
         return [*lines, f"        answer[i] = ms_whole_answer(average + more, {_FINE - UNIT} - exponent);", "    }"]
 
     def _push(self) -> list[str]:
-        lines = ["", self._push_signature(), "{", "    if (!ctx || !stream || !answer) {", f"        return {self.upper}_NULL;", "    }"]
-        lines += ["    stream->samples[stream->filled++] = sample;", f"    if (stream->filled < {self.real.samples}) {{"]
+        lines = [
+            "",
+            self._push_signature(),
+            "{",
+            "    if (!ctx || !stream || !answer) {",
+            f"        return {self.upper}_NULL;",
+            "    }",
+        ]
+        lines += [
+            "    stream->samples[stream->filled++] = sample;",
+            f"    if (stream->filled < {self.real.samples}) {{",
+        ]
         lines += [f"        return {self.upper}_WAITING;", "    }", "    stream->filled = 0;"]
         return [*lines, f"    return {self.name}_stream_answer(ctx, &stream->state, stream->samples, answer);", "}"]

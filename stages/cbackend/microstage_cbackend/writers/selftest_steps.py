@@ -162,8 +162,12 @@ class StepsTest:
         self.model, self.plan, self.real, self.int16 = model, plan, real, real.int16
         self.chain: SteppedChain = model.chain
         self.outputs = {n: t for n, t in self.chain.outputs}
-        self.carried = {self.chain.sequence.recorded(self.chain.cell.name if t.name in self.chain.sequence.states else "", self.chain.carried[t.name]): t
-                        for t in self.chain.states}  # fmt: skip
+        self.carried = {self._recorded(t.name): t for t in self.chain.states}
+
+    def _recorded(self, state: str) -> str:
+        """What golden vectors call what a state is carried from."""
+        roles = self.chain.sequence
+        return state if state in roles.states else roles.carried[state]
 
     @property
     def headers(self) -> list[str]:
@@ -174,7 +178,11 @@ class StepsTest:
         """The boundaries that are counted."""
         found = [f"{kind}{n}" for kind in (RECORD, WHOLE) for n in self.outputs]
         if self.real.possible:
-            found += [f"{PREFIX}{self.real.answer}", f"{WHOLE}{PREFIX}{self.real.answer}", f"{REFUSED}{PREFIX}{self.real.waveform}"]
+            found += [
+                f"{PREFIX}{self.real.answer}",
+                f"{WHOLE}{PREFIX}{self.real.answer}",
+                f"{REFUSED}{PREFIX}{self.real.waveform}",
+            ]
         if self.int16.possible:
             found += [f"{INT16}{PREFIX}{self.real.answer}", *(f"{INT16}{n}" for n in self.carried)]
         return found
@@ -189,18 +197,36 @@ class StepsTest:
         """The functions of `calls`."""
         text = self._steps(names, arrays)
         text += _REAL.format(**self._facts(names, arrays)) if self.real.possible else ""
-        return text + (_INT16.format(**(self._facts(names, arrays) | self._beside(names))) if self.int16.possible else "")
+        return text + (
+            _INT16.format(**(self._facts(names, arrays) | self._beside(names))) if self.int16.possible else ""
+        )
 
     def _steps(self, names: list[str], arrays: Mapping[str, str]) -> str:
         c, upper = self.chain, self.model.name.upper()
-        own = dict(zip([*(t.name for t in c.own), *self.outputs], unique(f"value_{n}" for n in [*(t.name for t in c.own), *self.outputs])))
+        own = dict(
+            zip(
+                [*(t.name for t in c.own), *self.outputs],
+                unique(f"value_{n}" for n in [*(t.name for t in c.own), *self.outputs]),
+            )
+        )
         exponents = [arrays[c.exponent.name]] if c.exponent else []
-        given = ", ".join([*(own[t.name] for t in c.own), *(f"(int32_t){e}[step]" for e in exponents), *(own[n] for n in self.outputs)])
+        given = ", ".join(
+            [
+                *(own[t.name] for t in c.own),
+                *(f"(int32_t){e}[step]" for e in exponents),
+                *(own[n] for n in self.outputs),
+            ]
+        )
         each, last = [], []
         for n, t in self.outputs.items():
-            for kind, lines, start, indent in ((RECORD, each, f"step * {t.size}", "        "), (WHOLE, last, f"{(c.steps - 1) * t.size}", "    ")):
+            for kind, lines, start, indent in (
+                (RECORD, each, f"step * {t.size}", "        "),
+                (WHOLE, last, f"{(c.steps - 1) * t.size}", "    "),
+            ):
                 lines.append(f"{indent}for (long n = 0; n < {t.size}; n++) {{")
-                lines.append(f"{indent}    compare(&tallies[{names.index(kind + n)}], vector, {start} + n, {arrays[n]}[{start} + n], {own[n]}[n]);")
+                lines.append(
+                    f"{indent}    compare(&tallies[{names.index(kind + n)}], vector, {start} + n, {arrays[n]}[{start} + n], {own[n]}[n]);"
+                )
                 lines.append(f"{indent}}}")
         whole = {t.name: f"whole_{n}" for n, t in enumerate(c.inputs)}
         results = [f"    {t.ctype} {own[n]}[{t.size}];" for n, t in self.outputs.items()]
@@ -231,6 +257,9 @@ class StepsTest:
             field, tally = self.real.api.stepping.fields[t.name], names.index(f"{INT16}{boundary}")
             place = f"n / {self.real.samples} * {t.size} + k"
             lines += [f"        for (long k = 0; status == {self.model.name.upper()}_OK && k < {t.size}; k++) {{"]
-            lines += [f"            compare(&tallies[{tally}], vector, {place}, beside.state.{field}[k], stream.state.{field}[k]);", "        }"]
+            lines += [
+                f"            compare(&tallies[{tally}], vector, {place}, beside.state.{field}[k], stream.state.{field}[k]);",
+                "        }",
+            ]
         answers = names.index(f"{INT16}{PREFIX}{self.real.answer}")
         return {"states": "\n".join([*lines, ""]), "unit": 1 << UNIT, "answers": answers}

@@ -54,7 +54,9 @@ class Stepping:
 
     def stream_bytes(self, *fields: tuple[int, int]) -> int:
         """Of a structure that has the state first, then `fields` (alignment, bytes)."""
-        return struct_bytes([(max(bits_of(ctype) // 8 for ctype, _, _ in self.state_fields), self.state_bytes), *fields])
+        return struct_bytes(
+            [(max(bits_of(ctype) // 8 for ctype, _, _ in self.state_fields), self.state_bytes), *fields]
+        )
 
     def step_signature(self) -> str:
         """The prototype of a step, without its semicolon."""
@@ -65,11 +67,19 @@ class Stepping:
         return signature(f"{self.name}_status", f"{self.name}_infer_step", [*fixed, *own, *exponent, *outputs])
 
     def declarations(self) -> list[str]:
-        fields = " ".join(f"{ctype} {n}{f'[{count}]' if n != _EXPONENT else ''};" for ctype, n, count in self.state_fields)
+        fields = " ".join(
+            f"{ctype} {n}{f'[{count}]' if n != _EXPONENT else ''};" for ctype, n, count in self.state_fields
+        )
         roles = ", ".join(part.name for part in self.chain.parts)
         lines = ["", f"/* What is carried from step to step, {self.state_bytes} bytes; zeros at the start. */"]
-        lines += [f"typedef struct {{ {fields} }} {self.name}_state;", f"void {self.name}_state_reset({self.name}_state *state);"]
-        lines += ["", f"/* One step: {roles}. Whatever else than {self.upper}_OK it returns, the state is as it was. */"]
+        lines += [
+            f"typedef struct {{ {fields} }} {self.name}_state;",
+            f"void {self.name}_state_reset({self.name}_state *state);",
+        ]
+        lines += [
+            "",
+            f"/* One step: {roles}. Whatever else than {self.upper}_OK it returns, the state is as it was. */",
+        ]
         return [*lines, f"{self.step_signature()};"]
 
     def definitions(self) -> list[str]:
@@ -82,11 +92,18 @@ class Stepping:
     def _settle(self) -> list[str]:
         s, fields, states = self.chain.settling, self.fields, {t.name: t for t in self.chain.states}
         shift = f"gain_exponent - state->{_EXPONENT}"
-        lines = ["", "/* Phasors half a turn on, at the gain of the window that comes; of a mean of many windows, half is forgotten. */"]
+        lines = [
+            "",
+            "/* Phasors half a turn on, at the gain of the window that comes; of a mean of many windows, half is forgotten. */",
+        ]
         lines += [f"static void {self.name}_settle({self.name}_state *state, int32_t gain_exponent)", "{"]
         for name, top in s.tops.items():
             t, field = states[name], f"state->{fields[name]}[i]"
-            most = f"(int64_t)state->{fields[s.count]}[i % {states[s.count].size}] * {s.summand}" if name == s.sum else str(top)
+            most = (
+                f"(int64_t)state->{fields[s.count]}[i % {states[s.count].size}] * {s.summand}"
+                if name == s.sum
+                else str(top)
+            )
             lines += [f"    for (int32_t i = 0; i < {t.size}; i++) {{"]
             lines += [f"        {field} = ({t.ctype})ms_rescaled(-(int64_t){field}, {shift}, {most});", "    }"]
         return [*lines, *(self._forget(states[s.count], states[s.sum]) if s.count else []), "}"]
@@ -104,7 +121,11 @@ class Stepping:
         lines = ["    if (!ctx || !ctx->arena || !state) {", f"        return {self.upper}_NULL;", "    }"]
         if gain:
             low, high = gain.exponents
-            lines += [f"    if ({self.taken[-1]} < {low} || {self.taken[-1]} > {high}) {{", f"        return {self.upper}_OUT_OF_RANGE;", "    }"]
+            lines += [
+                f"    if ({self.taken[-1]} < {low} || {self.taken[-1]} > {high}) {{",
+                f"        return {self.upper}_OUT_OF_RANGE;",
+                "    }",
+            ]
         lines += ["", "    unsigned char *const memory = (unsigned char *)ctx->arena->words;"]
         for n, t in self.between.items():
             lines.append(f"    {t.ctype} *const {self._buffers[n]} = ({t.ctype} *)(memory + {self.offsets[n]});")
@@ -115,7 +136,14 @@ class Stepping:
         lines += [f"    {name}_status status = {calls[0]};"]
         for call in calls[1:]:
             lines += [f"    if (status == {self.upper}_OK) {{", f"        status = {call};", "    }"]
-        return [*lines, f"    if (status != {self.upper}_OK) {{", "        return status;", "    }", *self._keep(), f"    return {self.upper}_OK;"]
+        return [
+            *lines,
+            f"    if (status != {self.upper}_OK) {{",
+            "        return status;",
+            "    }",
+            *self._keep(),
+            f"    return {self.upper}_OK;",
+        ]
 
     def _call(self, part: Part) -> str:
         outputs = [self._variable(n) for n in part.output_names]
@@ -128,14 +156,21 @@ class Stepping:
             return self._buffers[tensor]
         if tensor in self.fields and tensor not in self.chain.made:
             return f"settled.{self.fields[tensor]}"
-        ends = [*((t.name, n) for t, n in zip(self.chain.own, self.taken)), *((n, own) for (n, _), own in zip(self.chain.outputs, self.given))]
+        ends = [
+            *((t.name, n) for t, n in zip(self.chain.own, self.taken)),
+            *((n, own) for (n, _), own in zip(self.chain.outputs, self.given)),
+        ]
         return dict(ends)[tensor]
 
     def _keep(self) -> list[str]:
         lines = []
         for t in self.chain.states:
             new = self._variable(self.chain.carried[t.name])
-            lines += [f"    for (int32_t i = 0; i < {t.size}; i++) {{", f"        state->{self.fields[t.name]}[i] = ({t.ctype}){new}[i];", "    }"]
+            lines += [
+                f"    for (int32_t i = 0; i < {t.size}; i++) {{",
+                f"        state->{self.fields[t.name]}[i] = ({t.ctype}){new}[i];",
+                "    }",
+            ]
         return [*lines, f"    state->{_EXPONENT} = (int8_t){self.taken[-1]};"] if self.chain.gain else lines
 
     def infer_body(self) -> list[str]:
@@ -143,7 +178,12 @@ class Stepping:
         name, own = self.name, [f"{n} + step * {t.size}" for t, n in zip(self.chain.own, self.taken)]
         pointers = " || ".join(f"!{n}" for n in ["ctx", *self.taken])
         lines = [f"    if ({pointers}) {{", f"        return {self.upper}_NULL;", "    }"]
-        lines += [f"    {name}_state state;", f"    {name}_status status = {self.upper}_OK;", "", f"    {name}_state_reset(&state);"]
+        lines += [
+            f"    {name}_state state;",
+            f"    {name}_status status = {self.upper}_OK;",
+            "",
+            f"    {name}_state_reset(&state);",
+        ]
         exponent = [f"{self.taken[-1]}[step]"] if self.chain.gain else []
         arguments = ", ".join(["ctx", "&state", *own, *exponent, *self.given])
         lines += [f"    for (int32_t step = 0; step < {self.chain.steps} && status == {self.upper}_OK; step++) {{"]

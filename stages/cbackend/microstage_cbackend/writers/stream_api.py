@@ -35,12 +35,31 @@ class StreamApi:
         names = Names(self.name)
         self.taken, self.given = names.fresh(self.waveform), names.fresh(self.answer)
         inside = Names(self.name)
-        for own in ("samples", "answer", "state", "exponent", "factor", "window", "size", "average", "more", "factors", "places"):
+        for own in (
+            "samples",
+            "answer",
+            "state",
+            "exponent",
+            "factor",
+            "window",
+            "size",
+            "average",
+            "more",
+            "factors",
+            "places",
+        ):
             inside.fresh(own)
         self.outputs = {n: inside.fresh(n) for n, _ in self.chain.outputs}
         facts = self.model.facts_of_ends()
-        self.scales = {n: facts.get(n, {}).get("scale") for n in (self.window.name, self.mean.sum, self.mean.correction)}
-        if None in self.scales.values() or isinstance(self.scales[self.mean.sum], list) or self.window.low != -self.window.high or not _is_power(self.scales[self.window.name]):
+        self.scales = {
+            n: facts.get(n, {}).get("scale") for n in (self.window.name, self.mean.sum, self.mean.correction)
+        }
+        if (
+            None in self.scales.values()
+            or isinstance(self.scales[self.mean.sum], list)
+            or self.window.low != -self.window.high
+            or not _is_power(self.scales[self.window.name])
+        ):
             raise ModelError(
                 f"{self.window.name} is in {self.window.low}..{self.window.high}, and the scales are {self.scales}; expected a window as far"
                 " below zero as above at a power of two, one scale of sum, and scales of correction."
@@ -49,7 +68,15 @@ class StreamApi:
     @property
     def kinds(self) -> list[str]:
         """What headers of functions for samples are called behind the network's name."""
-        return [kind for kind, there in (("_float", self.possible), ("_int16", self.int16.possible), ("_follow", self.follow.possible)) if there]
+        return [
+            kind
+            for kind, there in (
+                ("_float", self.possible),
+                ("_int16", self.int16.possible),
+                ("_follow", self.follow.possible),
+            )
+            if there
+        ]
 
     @property
     def values(self) -> int:
@@ -80,8 +107,12 @@ class StreamApi:
         if not self.possible:
             return []
         low, high = self.gain.exponents
-        text = [f"Functions of real numbers refuse a sample beyond 2^{high} ({2.0**high:.2g} of the samples' unit), or one that is infinite or no number:"]
-        text += ["it is not taken, and neither the window nor what is carried changes; give another in its place, or go on without it. A window"]
+        text = [
+            f"Functions of real numbers refuse a sample beyond 2^{high} ({2.0**high:.2g} of the samples' unit), or one that is infinite or no number:"
+        ]
+        text += [
+            "it is not taken, and neither the window nor what is carried changes; give another in its place, or go on without it. A window"
+        ]
         text += [f"that stays below 2^{low} ({2.0**low:.2g}) is resolved in steps of 2^{low - self.places}."]
         return ["", *text]
 
@@ -94,18 +125,32 @@ class StreamApi:
     def files(self) -> dict[str, str]:
         if not self.possible:
             return {}
-        return {f"{self.name}_float.h": self._header(), f"{self.name}_float.c": self._source()} | fast_files("ms_gain.h") | self.int16.files() | self.follow.files()
+        return (
+            {f"{self.name}_float.h": self._header(), f"{self.name}_float.c": self._source()}
+            | fast_files("ms_gain.h")
+            | self.int16.files()
+            | self.follow.files()
+        )
 
     def _infer_signature(self) -> str:
         size = self.chain.steps * self.samples
-        arguments = [f"const {self.name}_ctx *ctx", f"const float {self.taken}[{size}]", f"float {self.given}[{self.values}]"]
+        arguments = [
+            f"const {self.name}_ctx *ctx",
+            f"const float {self.taken}[{size}]",
+            f"float {self.given}[{self.values}]",
+        ]
         return signature(f"{self.name}_status", f"{self.name}_infer_float", arguments)
 
     def _reset_signature(self) -> str:
         return f"void {self.name}_reset({self.name}_stream *stream)"
 
     def _push_signature(self) -> str:
-        arguments = [f"const {self.name}_ctx *ctx", f"{self.name}_stream *stream", "float sample", f"float answer[{self.values}]"]
+        arguments = [
+            f"const {self.name}_ctx *ctx",
+            f"{self.name}_stream *stream",
+            "float sample",
+            f"float answer[{self.values}]",
+        ]
         return signature(f"{self.name}_status", f"{self.name}_push", arguments)
 
     def _header(self) -> str:
@@ -133,15 +178,28 @@ class StreamApi:
             f"{self._reset_signature()};",
             "",
             f"#define {self.upper}_WAITING (({self.name}_status)3)",
-            f"/* Takes one sample. {self.upper}_OK: it was the last of a window, and answer holds that to all since the start; {self.upper}_WAITING:",
-            f" * there are fewer than {size}. A sample beyond 2^{high}, infinite or no number, is refused, {self.upper}_OUT_OF_RANGE: it is not taken,",
-            " * and nothing changes. Who goes on without one is as much too early by a sample from there on; the last one given once more is not. */",
+            f"/* Takes one sample. {self.upper}_OK: it was the last of a window, and answer holds that to all since the start;",
+            f" * {self.upper}_WAITING: there are fewer than {size}. A sample beyond 2^{high}, infinite or no number, is refused,",
+            f" * {self.upper}_OUT_OF_RANGE: it is not taken, and neither the window nor what is carried changes. Give another in its",
+            " * place, say the last once more: without, all that follows comes a sample early. */",
             f"{self._push_signature()};",
         ]
         return "\n".join([*lines, "", *CPLUSPLUS[1], "", "#endif", ""])
 
     def _source(self) -> str:
-        return "\n".join([f'#include "{self.name}_float.h"', "", "#include <stddef.h>", "", '#include "ms_gain.h"', *self._step(), *self._infer(), *self._push(), ""])
+        return "\n".join(
+            [
+                f'#include "{self.name}_float.h"',
+                "",
+                "#include <stddef.h>",
+                "",
+                '#include "ms_gain.h"',
+                *self._step(),
+                *self._infer(),
+                *self._push(),
+                "",
+            ]
+        )
 
     def _step(self) -> list[str]:
         name, w, (low, _) = self.name, self.window, self.gain.exponents
@@ -149,7 +207,10 @@ class StreamApi:
         lines = ["", f"/* The answer behind a window of {w.size} numbers, none of them beyond the largest gain. */"]
         lines += [signature(f"static {name}_status", f"{name}_stream_answer", fixed), "{"]
         lines += [f"    const int32_t exponent = ms_exponent_of(samples, {w.size}, {low});"]
-        lines += [f"    const float factor = ms_power_of_two({self.places} - exponent);", f"    {w.ctype} window[{w.size}];"]
+        lines += [
+            f"    const float factor = ms_power_of_two({self.places} - exponent);",
+            f"    {w.ctype} window[{w.size}];",
+        ]
         lines += [f"    {t.ctype} {self.outputs[n]}[{t.size}];" for n, t in self.chain.outputs] + [""]
         lines += [f"    for (int32_t i = 0; i < {w.size}; i++) {{"]
         lines += [f"        window[i] = ({w.ctype})ms_level(samples[i] * factor, {w.high});", "    }"]
@@ -171,20 +232,60 @@ class StreamApi:
 
     def _infer(self) -> list[str]:
         name, size, (_, high) = self.name, self.chain.steps * self.samples, self.gain.exponents
-        lines = ["", self._infer_signature(), "{", f"    if (!ctx || !{self.taken} || !{self.given}) {{", f"        return {self.upper}_NULL;", "    }"]
-        lines += [f"    for (int32_t i = 0; i < {size}; i++) {{", f"        if (!ms_is_sample({self.taken}[i], {high})) {{"]
+        lines = [
+            "",
+            self._infer_signature(),
+            "{",
+            f"    if (!ctx || !{self.taken} || !{self.given}) {{",
+            f"        return {self.upper}_NULL;",
+            "    }",
+        ]
+        lines += [
+            f"    for (int32_t i = 0; i < {size}; i++) {{",
+            f"        if (!ms_is_sample({self.taken}[i], {high})) {{",
+        ]
         lines += [f"            return {self.upper}_OUT_OF_RANGE;", "        }", "    }"]
-        lines += [f"    {name}_state state;", f"    {name}_status status = {self.upper}_OK;", "", f"    {name}_state_reset(&state);"]
+        lines += [
+            f"    {name}_state state;",
+            f"    {name}_status status = {self.upper}_OK;",
+            "",
+            f"    {name}_state_reset(&state);",
+        ]
         lines += [f"    for (int32_t step = 0; step < {self.chain.steps} && status == {self.upper}_OK; step++) {{"]
-        return [*lines, f"        status = {name}_stream_answer(ctx, &state, {self.taken} + step * {self.samples}, {self.given});", "    }", "    return status;", "}"]
+        return [
+            *lines,
+            f"        status = {name}_stream_answer(ctx, &state, {self.taken} + step * {self.samples}, {self.given});",
+            "    }",
+            "    return status;",
+            "}",
+        ]
 
     def _push(self) -> list[str]:
         name, (_, high) = self.name, self.gain.exponents
-        lines = ["", self._reset_signature(), "{", f"    *stream = ({name}_stream){{0}};", "}", "", self._push_signature(), "{"]
+        lines = [
+            "",
+            self._reset_signature(),
+            "{",
+            f"    *stream = ({name}_stream){{0}};",
+            "}",
+            "",
+            self._push_signature(),
+            "{",
+        ]
         lines += ["    if (!ctx || !stream || !answer) {", f"        return {self.upper}_NULL;", "    }"]
         lines += [f"    if (!ms_is_sample(sample, {high})) {{", f"        return {self.upper}_OUT_OF_RANGE;", "    }"]
-        lines += ["    stream->samples[stream->filled++] = sample;", f"    if (stream->filled < {self.samples}) {{", f"        return {self.upper}_WAITING;", "    }"]
-        return [*lines, "    stream->filled = 0;", f"    return {name}_stream_answer(ctx, &stream->state, stream->samples, answer);", "}"]
+        lines += [
+            "    stream->samples[stream->filled++] = sample;",
+            f"    if (stream->filled < {self.samples}) {{",
+            f"        return {self.upper}_WAITING;",
+            "    }",
+        ]
+        return [
+            *lines,
+            "    stream->filled = 0;",
+            f"    return {name}_stream_answer(ctx, &stream->state, stream->samples, answer);",
+            "}",
+        ]
 
 
 def _is_power(scale: float) -> bool:
