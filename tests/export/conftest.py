@@ -10,7 +10,8 @@ from microstage import golden
 from microstage.models.harmonic.definition import HarmonicDefinition
 from microstage.models.harmonic.network import HarmonicNetwork
 
-DEFINITION = HarmonicDefinition(cycles=0.25, cnn_channels=4, cnn_kernel=8, hidden=6, head_width=5, cnn_act_bits=4, lstm_state_bits=6)
+DEFINITION = HarmonicDefinition(cycles=0.25, cnn_channels=4, hidden=6, head_width=5, cnn_act_bits=4, lstm_state_bits=6)
+STEPS = 6
 
 
 class Stage:
@@ -23,13 +24,17 @@ class Stage:
         self.network = HarmonicNetwork(DEFINITION)
         with torch.no_grad():
             for _ in range(40):  # past the statistics of the activation scales
-                self.network(torch.randn(64, 1, 16).clamp(-1, 1))
+                self.network.sequence(torch.randn(16, 4, 16).clamp(-1, 1), torch.zeros(16, 4))
+            for head, kept in zip(self.network.heads, (0.4, 0.5, 0.5, 0.5)):  # two of them are equal
+                head.keep.bias.fill_(kept)
         self.network.eval()
         torch.save(self.network.weights(), self.source / "quantised_model_weight.pth")
         DEFINITION.save(self.source)
         rng = np.random.Generator(np.random.PCG64(0))
-        waveform = rng.normal(0, 3, (20, 16)).astype(np.float32)
-        golden.save(self.source / "test.npz", {"waveform": waveform, "truth": rng.random((20, 4)), "real": np.ones(20, np.uint8)})
+        sizes = 2.0 ** rng.integers(-2, 3, (20, STEPS)).repeat(16, axis=1)
+        waveform = (rng.normal(0, 3, (20, 16 * STEPS)) * sizes).astype(np.float32)
+        replayed = {"waveform": waveform, "truth": rng.random((20, STEPS, 4)), "real": np.ones(20, np.uint8)}
+        golden.save(self.source / "test.npz", replayed)
 
     def run(self) -> int:
         from microstage.stage import stage_main

@@ -22,12 +22,17 @@ def test_the_graph_says_where_every_tensor_comes_from(stage):
     model = onnx.load(str(stage.out / "brevitas_export_model.onnx"))
     onnx.checker.check_model(model)
     graph = model.graph
-    assert [i.name for i in graph.input] == ["window"] and [o.name for o in graph.output] == ["harmonics"]
+    assert [i.name for i in graph.input] == ["window", "estimate_1", "sum", "count"]
+    assert [o.name for o in graph.output] == ["correction", "estimate", "sum_next", "count_next"]
     made = {name for node in graph.node for name in node.output}
-    assert {"cnn.act1", "features", "heads.0.act", "heads.3.act", "lstm.sequence"} <= made
+    assert {"cnn.act1", "features", "heads.0.act", "heads.3.act", "estimate.act", "keep", "lstm.sequence"} <= made
+    keep = next(node for node in graph.node if node.output[0] == "keep")
+    assert keep.op_type == "Quant", "one bit without a sign is 0 or 1"
     known = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
     modules = dict(stage.network.named_modules())
-    for name in ("cnn.conv1", "cnn.conv2", "heads.2.linear", "heads.1.out"):
+    for name in ("heads.1.keep", "heads.2.keep", "heads.3.keep"):  # equal parameters are each one's own
+        assert known[f"{name}.bias"] == pytest.approx(0.5) and f"{name}.bias.quantised" in made
+    for name in ("cnn.conv1", "cnn.conv2", "heads.2.linear", "heads.1.out", "estimate.conv"):
         assert np.array_equal(known[f"{name}.weight"], modules[name].quant_weight().value.detach().numpy())
     for letter, gate in {"i": "input", "f": "forget", "c": "cell", "o": "output"}.items():
         parameters = modules[f"lstm.layers.0.0.{gate}_gate_params"]
@@ -51,20 +56,33 @@ def test_lstm_quantisers_are_told_apart_by_role(stage):
     assert len({float(known[f"lstm.{role.removesuffix('_quant')}.scale"]) for role in roles}) > 8
 
 
-def test_recorded_integers_are_the_frameworks_own(stage):
+def test_recorded_integers_are_those_of_the_exported_step_called_again_and_again(stage):
+    """The graph is one step: called step by step, with states turned and shifted in between, it gives what the
+    simulation of whole sequences recorded."""
     assert stage.run() == 0
     recorded = golden.load(stage.out / golden.FILE)
-    x = torch.from_numpy(recorded["window"][:, None].astype(np.float32)) * 2.0**-7
-    with torch.no_grad():
-        answers = stage.network(x).numpy()
-        features = stage.network.cnn(x)
-        sequence, (_, cell) = stage.network.lstm(features)
-    layer = stage.network.lstm.layers[0][0]
-    assert np.array_equal(recorded["harmonics"], answers.astype(np.float64))
-    assert np.array_equal(recorded["hidden"], np.rint(sequence.numpy() / float(layer.io_quant.scale())))
-    last = cell.reshape(len(x), -1).numpy() / float(layer.cell.cell_state_quant.scale())
-    assert np.array_equal(recorded["cell"][:, -1], np.rint(last))
-    assert np.abs(recorded["window"]).max() <= 127 and recorded["cnn.act1"].max() <= 15
+    network, layer = stage.network, stage.network.lstm.layers[0][0]
+    exponent, unit = recorded["gain_exponent"].astype(int), 2.0**-12
+    estimate, total, count = np.zeros((20, 8)), np.zeros((20, 8)), np.zeros((20, 4))
+    for t in range(recorded["window"].shape[1]):
+        shift = np.exp2(exponent[:, t] - exponent[:, max(t - 1, 0)])[:, None]
+        estimate, total = (np.floor(-value / shift + 0.5) for value in (estimate, total))
+        most = 8191 * np.tile(count, 2)
+        estimate, total = np.clip(estimate, -8191, 8191), np.clip(total, -most, most)
+        window = torch.from_numpy(recorded["window"][:, t, None].astype(np.float32)) * 2.0**-11
+        with torch.no_grad():
+            given = [torch.from_numpy(value.astype(np.float32)) for value in (estimate * unit, total * unit, count)]
+            _, found, _, _ = network(window, *given)
+            features = torch.cat([network.cnn(window), (found - given[0]) * torch.tensor([16.0, 64.0, 64.0, 64.0] * 2)], 1)
+        scale = float(layer.io_quant.scale())
+        assert np.array_equal(recorded["features"][:, t], np.clip(np.rint(features.numpy() / scale), -128, 127))
+        keep = recorded["keep"][:, t].astype(int)
+        estimate = np.rint(found.numpy() / unit)
+        total, count = np.tile(keep, 2) * total + estimate, keep * count + 1
+        for name, value in (("estimate", estimate), ("sum_next", total), ("count_next", count)):
+            assert np.array_equal(recorded[name][:, t], value), (name, t)
+    assert np.ptp(exponent, axis=1).max() > 1 and recorded["count_next"].max() > 3 and set(np.unique(recorded["keep"])) == {0, 1}
+    assert np.abs(recorded["window"]).max() <= 2047 and recorded["cnn.act1"].max() <= 15
 
 
 def test_same_weights_same_bytes(stage):
@@ -115,14 +133,6 @@ def test_exporting_twice_in_one_process_writes_the_same_and_leaves_brevitas_hand
         export(trained, "harmonic", tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     assert list(QONNXManager.handlers) == before
-
-
-def test_the_convolution_pads_by_itself(stage):
-    assert stage.run() == 0
-    nodes = onnx.load(str(stage.out / "brevitas_export_model.onnx")).graph.node
-    first = next(node for node in nodes if node.op_type == "Conv")
-    flags = {a.name: list(a.ints) for a in first.attribute if a.ints}
-    assert flags["pads"] == [6, 0] and flags["strides"] == [2] and not [n for n in nodes if n.op_type == "Pad"]
 
 
 class Evil:
