@@ -94,7 +94,7 @@ def assert_held(vectors, answers, states) -> None:
         assert np.array_equal(states[name], vectors[name]), name
     assert all(np.mean(states[f"{name}_next"] != vectors[name]) < 1e-3 for name in ("hidden", "cell"))
     away = np.abs(answers - vectors["real.amplitudes"]) / np.ldexp(1.0, vectors["gain_exponent"].astype(int))[..., None]
-    assert np.median(away) < 1e-6 and np.mean(away > 1e-5) < 0.01 and away.max() < 0.05
+    assert np.median(away) < 1e-6 and away.max() < 0.01
 
 
 def windows_of(vectors) -> np.ndarray:

@@ -27,6 +27,10 @@ def in_stock_operators(model: onnx.ModelProto) -> onnx.ModelProto:
         else:
             b.nodes.append(node)
     nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in b.nodes]
+    spare = {name for node in graph.node if node.op_type == "Quant" for name in node.input[2:]}
+    spare -= {name for node in nodes for name in node.input}
+    for initializer in [i for i in graph.initializer if i.name in spare]:
+        graph.initializer.remove(initializer)
     del graph.node[:]
     graph.node.extend(nodes)
     missing = {name: value for name, value in b.initializers.items() if constant(graph, name) is None}
