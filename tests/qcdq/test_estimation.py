@@ -224,6 +224,7 @@ def test_a_record_of_gaps_alone_and_one_too_short_are_one_sentence(tmp_path, net
 def test_the_ready_networks_read_the_example(tmp_path):
     path = shutil.copyfile(READY.parents[2] / "docs" / "example.cff", tmp_path / "example.cff")
     found = Estimated(path, {kind: READY / kind for kind in ("current", "voltage")})
+    assert {said["mains"] for said in found.summary["channels"].values()} == {found.summary["mains"]}
     happened_ = [
         (name, event["kind"]) for name, said in sorted(found.summary["channels"].items()) for event in said["events"]
     ]

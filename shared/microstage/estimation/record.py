@@ -18,7 +18,7 @@ NOMINALS = (50, 60)
 KINDS = ("current", "voltage")
 _APART = 0.05  # of a cycle over the whole record, and
 _OTHER = 0.001  # of the mains: what two measured frequencies of one mains may differ by
-_CLEAR = 0.5  # share of a channel's energy from which its own frequency is believed
+_CLEAR = 0.9  # share of a channel's energy from which its own frequency is believed: that of an inrush is not
 
 
 @dataclass(frozen=True)
