@@ -148,7 +148,8 @@ class Integeriser(Emitter):
             start, before = first.start, self._from_start(first)
             self.scaled[node.output] = replace(before, nodes=[*before.nodes, node], example=example)
             return replace(start, example=example, shared=start.shared or self.reads.get(node.output, 0) > 1)
-        if isinstance(first, Function) and first.start and self.reads.get(node.output, 0) > 1:  # thresholds of each reader read it
+        parts = self.reads.get(node.output, 0) > 1 and not is_quantised(example)  # each reader has thresholds of its own
+        if isinstance(first, Function) and first.start and parts:
             first = replace(first, start=replace(first.start, shared=True))
         known = {id(one) for source in sources for one in source.nodes}
         nodes = [one for one in self.graph.nodes if id(one) in known] if others else first.nodes
