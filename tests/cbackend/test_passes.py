@@ -105,3 +105,20 @@ def test_arg_max_and_top_k_take_the_lowest_of_equals(tmp_path):
         return {best: order[:, :1], three: order[:, :3]}
 
     assert hold(read(model, tmp_path), model, oracle) == ["ms_top", "ms_top"]
+
+
+def test_channels_of_unlike_slopes_over_24_bits_are_lines():
+    """Few thousandths of a sum are left to a line between 255 levels: that takes most of a multiplier's 31 bits."""
+    from microstage_cbackend.program.fits import fit_affine
+    from microstage_cbackend.program.stages import Search
+
+    rng = np.random.Generator(np.random.PCG64(0))
+    slopes, offsets = rng.uniform(1300, 10400, (80, 1)), rng.uniform(-20000, 20000, (80, 1))
+    search = Search(np.ceil(slopes * (np.arange(255) + 0.5) + offsets).astype(np.int64), 1, 0)
+    low, high = np.full(80, -5_000_000), np.full(80, 5_000_000)
+    line = fit_affine(search, low, high)
+    assert line is not None and line.kink is None and line.multiplier.max() < 2**31
+    sums = np.concatenate([search.thresholds - 1, search.thresholds, low[:, None], high[:, None]], axis=1)
+    levels = (search.thresholds[:, None, :] <= sums[:, :, None]).sum(-1)
+    found = (sums * line.multiplier[:, None] + line.offset[:, None]) >> line.shift
+    assert np.array_equal(np.clip(found, line.low, line.high), levels)

@@ -9,7 +9,8 @@ from microstage_cbackend.program.stages import Affine, Search, Shared
 __all__ = ["fit_affine", "fit_shared", "one_step"]
 
 _LARGEST_SHIFT = 46
-_LARGEST_MULTIPLIER = 2**30
+_LARGEST_MULTIPLIER, _OF_ANY_SUMS = 2**31 - 1, 2**30
+_LARGEST_PRODUCT = 2**58  # of a multiplier beyond that of any sums, and the distance of two sums
 _FAR = 2**61
 _MOST_ROUNDS = 100
 _MOST_PARTINGS = 6
@@ -113,6 +114,8 @@ class _Constraints:
         inside = (t > low) & (t <= high)
         always, reached = (t <= low).sum(axis=1), (t <= high).sum(axis=1)
         self.least, self.most, self.bias = int(always.min()), int(reached.max()), search.bias
+        held = _LARGEST_PRODUCT // max(1, int((high - low).max()))
+        self.largest_multiplier = max(_OF_ANY_SUMS, min(_LARGEST_MULTIPLIER, held))
         ends = low, high
         self.up = (
             np.hstack([np.where(inside, t, 0), ends[0]]),
@@ -134,7 +137,7 @@ class _Constraints:
         slopes = np.where(span > 0, (used.sum(axis=1) - 1) / np.maximum(span, 1), 0)
         steepest = max(float(slopes.max(initial=0)), 2.0**-16)
         levels = max(abs(self.bias), abs(self.bias + self.most), 1)
-        return min(_LARGEST_SHIFT, int(np.log2(_LARGEST_MULTIPLIER / 2 / steepest)), 60 - levels.bit_length())
+        return min(_LARGEST_SHIFT, int(np.log2(self.largest_multiplier / 2 / steepest)), 60 - levels.bit_length())
 
     def solve(self, shift: int, even: bool) -> tuple[np.ndarray, np.ndarray] | None:
         """(the smallest multiplier, its offset) per row that keep all constraints with `shift`, or None."""
@@ -178,7 +181,7 @@ class _Constraints:
             return np.minimum.reduce([found[0] for found in rooms(multiplier)])
 
         first = np.zeros(len(self.up[0]), np.int64)
-        last = np.where(self.up[2][:, :-1].any(axis=1), _LARGEST_MULTIPLIER, 0)  # a constant channel needs no slope
+        last = np.where(self.up[2][:, :-1].any(axis=1), self.largest_multiplier, 0)  # a constant channel needs no slope
         while np.any(first < last):  # the largest multiplier to which the room still grows
             middle = (first + last) // 2
             grows = room(middle + 1) > room(middle)
