@@ -102,7 +102,8 @@ def exported(form: Form) -> onnx.ModelProto:
     def values(*names):
         return [helper.make_tensor_value_info(name, TensorProto.FLOAT, ends.get(name, [1, ANSWERS])) for name in names]
 
-    graph = helper.make_graph(g.nodes, "stepped", values("window", "estimate_1", "sum", "count"), values(correction, "estimate", "sum_next", "count_next"),
+    graph = helper.make_graph(g.nodes, "stepped", values("window", "estimate_1", "sum", "count"),
+                              values(correction, "estimate", "sum_next", "count_next"),
                               [numpy_helper.from_array(value, name) for name, value in sorted(g.constants.items())])
     opsets = [helper.make_opsetid("", 13), helper.make_opsetid(_BREVITAS, 1)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=8)
@@ -144,7 +145,8 @@ def _lstm(g: _Graph, form: Form, features: str) -> str:
             fed[f"{name}.{role}"] = g.const(f"lstm.{name}.{role}", np.float32(value))
     flags = {f"{name}_{flag}": value for name in QUANTISERS for flag, value in (("signed", signed[name]), ("narrow", 0), ("rounding_mode", "ROUND"))}
     outputs = ["lstm.sequence", "lstm.hidden", "lstm.cell"]
-    g.nodes.append(helper.make_node(OPERATOR, [fed[name] for name in INPUTS], outputs, domain=_BREVITAS, batch_first=1, cifg=0, reverse_input=0, **flags))
+    flags |= {"batch_first": 1, "cifg": 0, "reverse_input": 0}
+    g.nodes.append(helper.make_node(OPERATOR, [fed[name] for name in INPUTS], outputs, domain=_BREVITAS, **flags))
     return outputs[0]
 
 
@@ -172,7 +174,8 @@ def definition(form: Form) -> dict:
     return {
         "model": "stepped", "parameters": {}, "length": form.length,
         "inputs": {"window": said(-largest, largest, 2.0 ** (1 - form.window_bits)), "estimate_1": said(-form.top, form.top, form.step),
-                   "sum": said(-form.most * form.top, form.most * form.top, form.step), "count": {"range": [0, form.most], "scale": 1.0, "unit": "1"}},
+                   "sum": said(-form.most * form.top, form.most * form.top, form.step),
+                   "count": {"range": [0, form.most], "scale": 1.0, "unit": "1"}},
         "units": {"estimate": unit, "correction": unit, "sum_next": unit},
         "names": {"lstm.input": "features", "lstm.hidden": "hidden", "lstm.cell": "cell"},
         "files": {"encoder": "subcnn", "cell": "sublstm_qcdq", "head": "submlp"},

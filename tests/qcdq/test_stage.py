@@ -168,7 +168,10 @@ def test_states_in_another_order_are_refused(stage, capfd):
     assert "integers differ beyond the rounding bound" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize(("boundary", "place"), [("cell", (3, 1, 2)), ("estimate.act", (4, 2, 5, 0)), ("sum_next", (2, 15, 6)), ("count_next", (1, 15, 2))])
+@pytest.mark.parametrize(
+    ("boundary", "place"),
+    [("cell", (3, 1, 2)), ("estimate.act", (4, 2, 5, 0)), ("sum_next", (2, 15, 6)), ("count_next", (1, 15, 2))],
+)
 def test_one_level_in_the_recording_is_refused_unless_it_is_a_tie(stage, capfd, boundary, place):
     vectors = golden.load(stage.source / golden.FILE)
     vectors[boundary] = vectors[boundary].copy()

@@ -15,7 +15,7 @@ from microstage.roles import Sequence as Roles
 from microstage.signals.settle import Settling
 from microstage_qcdq.compose_gain import block_float
 from microstage_qcdq.entries import Entry
-from microstage_qcdq.graphs import Builder, constant, float_value, int8_value, make_model
+from microstage_qcdq.graphs import Builder, float_value, int8_value, make_model
 from microstage_qcdq.inlining import inlined, zeros
 from microstage_qcdq.parts import answers_to_zeros
 from microstage_qcdq.stock import in_stock_operators

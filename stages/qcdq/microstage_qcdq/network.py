@@ -85,7 +85,7 @@ class Network:
         to it, its own quantisers and the gain included. By the names of the integers, of one answer; of whole records,
         as they are called in real numbers."""
         if self.declared.carried:
-            ((window, waveform),), (amplitudes,) = self.declared.gain.inputs.items(), self.declared.gain.outputs.values()
+            (waveform,), (amplitudes,) = self.declared.gain.inputs.values(), self.declared.gain.outputs.values()
             found = {waveform: recorded[waveform], amplitudes: self.answer.real(reference, recorded[EXPONENT])}
         else:
             given = {entry.name: self._real_input(entry, recorded) for entry in self.given}
