@@ -58,7 +58,7 @@ def test_another_familys_parameter_or_dataset_is_one_sentence():
 
 def test_a_familys_defaults_are_its_own():
     harmonic, keywords = (select(STAGES, {"MODEL": model})["train"] for model in ("harmonic", "kws-w3a3"))
-    assert (harmonic["batch"], keywords["batch"]) == (128, 512) and (harmonic["hidden"], keywords["hidden"]) == (64, 256)
+    assert (harmonic["batch"], keywords["batch"]) == (128, 512) and (harmonic["hidden"], keywords["hidden"]) == (48, 256)
     assert select(STAGES, {"MODEL": "kws-w3a3", "HIDDEN": "32"})["train"]["hidden"] == 32
     lines = variables(STAGES).splitlines()
     assert sum(line.startswith("  HIDDEN=") for line in lines) >= 2 and any("HIDDEN=256" in line and "MODEL=kws-w3a3" in line for line in lines)

@@ -219,11 +219,11 @@ def test_a_cut_link_ends_the_stage_there_and_the_next_call_goes_on(box, there):
 
 
 def wait_for(condition) -> None:
-    for _ in range(120):
+    for _ in range(600):
         if condition():
             return
         time.sleep(0.5)
-    raise AssertionError("waited a minute in vain")
+    raise AssertionError("waited five minutes in vain")
 
 
 @pytest.fixture
