@@ -57,7 +57,9 @@ class _Graph:
         self.constants[name] = np.asarray(value, getattr(value, "dtype", np.float32))
         return name
 
-    def quant(self, x: str, name: str, scale: float, bits: int, signed: int = 1, narrow: int = 0, path: str = "") -> str:
+    def quant(
+        self, x: str, name: str, scale: float, bits: int, signed: int = 1, narrow: int = 0, path: str = ""
+    ) -> str:
         """As brevitas exports a quantiser: `name` is what it gives; its parameters are called after `path`."""
         roles = zip(("scale", "zero_point", "bit_width"), (np.float32(scale), np.float32(0), np.float32(bits)))
         inputs = [x, *(self.const(f"{path or name}.{role}", value) for role, value in roles)]
@@ -72,13 +74,24 @@ class _Graph:
 
     def norm(self, x: str, name: str, channels: int, size: float) -> str:
         r = self.random
-        values = (r.uniform(0.5, 2, channels), r.normal(0, 0.3, channels), r.normal(0, 0.2 * size, channels), r.uniform(0.3, 1, channels) * size**2)
+        values = (
+            r.uniform(0.5, 2, channels),
+            r.normal(0, 0.3, channels),
+            r.normal(0, 0.2 * size, channels),
+            r.uniform(0.3, 1, channels) * size**2,
+        )
         roles = ("weight", "bias", "running_mean", "running_var")
-        return self.add("BatchNormalization", [x, *(self.const(f"{name}.{role}", v.astype(np.float32)) for role, v in zip(roles, values))],
-                        f"/{name}", epsilon=1e-5)
+        return self.add(
+            "BatchNormalization",
+            [x, *(self.const(f"{name}.{role}", v.astype(np.float32)) for role, v in zip(roles, values))],
+            f"/{name}",
+            epsilon=1e-5,
+        )
 
     def linear(self, x: str, name: str, inputs: int, outputs: int, scale: float) -> str:
-        turned = self.add("Transpose", [self.drawn(f"{name}.weight", outputs, inputs, scale=scale)], f"/{name}/Transpose", perm=[1, 0])
+        turned = self.add(
+            "Transpose", [self.drawn(f"{name}.weight", outputs, inputs, scale=scale)], f"/{name}/Transpose", perm=[1, 0]
+        )
         return self.add("MatMul", [x, turned], f"/{name}")
 
 
@@ -88,7 +101,11 @@ def exported(form: Form) -> onnx.ModelProto:
     estimate = _estimate(g, form)
     change = g.add("Sub", [estimate, "estimate_1"], "/difference")
     change = g.add("Mul", [change, g.const("gains", np.float32([2, 8, 8, 16] * 2))], "/scaled")
-    both = g.add("Unsqueeze", [g.add("Concat", [_cnn(g, form), change], "/concat", axis=1), g.const("time", np.int64([1]))], "/both")
+    both = g.add(
+        "Unsqueeze",
+        [g.add("Concat", [_cnn(g, form), change], "/concat", axis=1), g.const("time", np.int64([1]))],
+        "/both",
+    )
     features = g.quant(both, "features", 2.0 / 128, form.bits)
     sequence = _lstm(g, form, features)
     last = g.add("Gather", [sequence, g.const("last", np.int64(-1))], "/last", axis=1)
@@ -102,9 +119,13 @@ def exported(form: Form) -> onnx.ModelProto:
     def values(*names):
         return [helper.make_tensor_value_info(name, TensorProto.FLOAT, ends.get(name, [1, ANSWERS])) for name in names]
 
-    graph = helper.make_graph(g.nodes, "stepped", values("window", "estimate_1", "sum", "count"),
-                              values(correction, "estimate", "sum_next", "count_next"),
-                              [numpy_helper.from_array(value, name) for name, value in sorted(g.constants.items())])
+    graph = helper.make_graph(
+        g.nodes,
+        "stepped",
+        values("window", "estimate_1", "sum", "count"),
+        values(correction, "estimate", "sum_next", "count_next"),
+        [numpy_helper.from_array(value, name) for name, value in sorted(g.constants.items())],
+    )
     opsets = [helper.make_opsetid("", 13), helper.make_opsetid(_BREVITAS, 1)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
@@ -122,18 +143,27 @@ def _cnn(g: _Graph, form: Form) -> str:
     """Two convolutions; one position is left."""
     kernel = form.samples // 2
     positions = (form.samples - kernel) // 4 + 1
-    x = g.add("Conv", ["window", g.drawn("cnn.conv1.weight", form.channels, 1, kernel, scale=0.01)], "/cnn/conv1", strides=[4])
+    x = g.add(
+        "Conv", ["window", g.drawn("cnn.conv1.weight", form.channels, 1, kernel, scale=0.01)], "/cnn/conv1", strides=[4]
+    )
     x = g.add("Relu", [g.norm(x, "cnn.bn1", form.channels, 1.5)], "/cnn/relu")
     x = g.quant(x, "cnn.act1", 4 / 255, form.bits, signed=0)
-    x = g.add("Conv", [x, g.drawn("cnn.conv2.weight", form.channels, form.channels, positions, scale=0.01)], "/cnn/conv2")
+    x = g.add(
+        "Conv", [x, g.drawn("cnn.conv2.weight", form.channels, form.channels, positions, scale=0.01)], "/cnn/conv2"
+    )
     x = g.norm(x, "cnn.bn2", form.channels, 3.0)
     return g.add("Reshape", [x, g.const("cnn.shape", np.int64([1, form.channels]))], "/cnn/flat")
 
 
 def _lstm(g: _Graph, form: Form, features: str) -> str:
     signed = {name: int("sigmoid" not in name) for name in QUANTISERS}
-    spans = {name: 4.0 if name.endswith("acc") else 2.0 if name in ("output", "cell_state") else 1.0 for name in QUANTISERS}
-    fed = {"input": features, **{name: g.const(f"lstm.{name}", np.zeros((1, form.hidden), np.float32)) for name in ("hidden_0", "cell_0")}}
+    spans = {
+        name: 4.0 if name.endswith("acc") else 2.0 if name in ("output", "cell_state") else 1.0 for name in QUANTISERS
+    }
+    fed = {
+        "input": features,
+        **{name: g.const(f"lstm.{name}", np.zeros((1, form.hidden), np.float32)) for name in ("hidden_0", "cell_0")},
+    }
     for gate in "ifco":
         for side, width in (("i", form.channels + PHASORS), ("h", form.hidden)):
             fed[f"weight_{side}{gate}"] = g.drawn(f"lstm.weight_{side}{gate}", form.hidden, width, scale=0.006)
@@ -143,7 +173,11 @@ def _lstm(g: _Graph, form: Form, features: str) -> str:
         scale = spans[name] / 2 ** (form.bits - signed[name])
         for role, value in (("scale", scale), ("zero_point", 0), ("bit_width", form.bits)):
             fed[f"{name}.{role}"] = g.const(f"lstm.{name}.{role}", np.float32(value))
-    flags = {f"{name}_{flag}": value for name in QUANTISERS for flag, value in (("signed", signed[name]), ("narrow", 0), ("rounding_mode", "ROUND"))}
+    flags = {
+        f"{name}_{flag}": value
+        for name in QUANTISERS
+        for flag, value in (("signed", signed[name]), ("narrow", 0), ("rounding_mode", "ROUND"))
+    }
     outputs = ["lstm.sequence", "lstm.hidden", "lstm.cell"]
     flags |= {"batch_first": 1, "cifg": 0, "reverse_input": 0}
     g.nodes.append(helper.make_node(OPERATOR, [fed[name] for name in INPUTS], outputs, domain=_BREVITAS, **flags))
@@ -159,8 +193,12 @@ def _heads(g: _Graph, form: Form, hidden: str) -> tuple[str, str]:
         x = g.quant(x, f"heads.{k}.act", 3 / 2**form.bits, form.bits, signed=0)
         for end, scale in (("out", 0.002 * (k + 1)), ("keep", 0.01)):
             ends[end].append(g.linear(x, f"heads.{k}.{end}", form.width, 1, scale))
-    keep = g.add("Add", [g.add("Concat", ends["keep"], "/keep", axis=1), g.const("keep.bias", np.float32(0.6))], "/keep/lifted")
-    correction = g.add("Mul", [g.add("Concat", ends["out"], "/out", axis=1), g.const("small", np.float32(0.125))], "correction")
+    keep = g.add(
+        "Add", [g.add("Concat", ends["keep"], "/keep", axis=1), g.const("keep.bias", np.float32(0.6))], "/keep/lifted"
+    )
+    correction = g.add(
+        "Mul", [g.add("Concat", ends["out"], "/out", axis=1), g.const("small", np.float32(0.125))], "correction"
+    )
     return correction, g.quant(keep, "keep", 1.0, 1, signed=0)
 
 
@@ -172,16 +210,32 @@ def definition(form: Form) -> dict:
         return {"range": [low, high], "scale": scale, "unit": unit}
 
     return {
-        "model": "stepped", "parameters": {}, "length": form.length,
-        "inputs": {"window": said(-largest, largest, 2.0 ** (1 - form.window_bits)), "estimate_1": said(-form.top, form.top, form.step),
-                   "sum": said(-form.most * form.top, form.most * form.top, form.step),
-                   "count": {"range": [0, form.most], "scale": 1.0, "unit": "1"}},
+        "model": "stepped",
+        "parameters": {},
+        "length": form.length,
+        "inputs": {
+            "window": said(-largest, largest, 2.0 ** (1 - form.window_bits)),
+            "estimate_1": said(-form.top, form.top, form.step),
+            "sum": said(-form.most * form.top, form.most * form.top, form.step),
+            "count": {"range": [0, form.most], "scale": 1.0, "unit": "1"},
+        },
         "units": {"estimate": unit, "correction": unit, "sum_next": unit},
         "names": {"lstm.input": "features", "lstm.hidden": "hidden", "lstm.cell": "cell"},
         "files": {"encoder": "subcnn", "cell": "sublstm_qcdq", "head": "submlp"},
         "carried": {"estimate_1": "estimate", "sum": "sum_next", "count": "count_next"},
-        "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": [-60, 60], "scaled": ["estimate_1", "sum"]},
-        "answer": {"name": "harmonics", "sum": "sum_next", "count": "count_next", "correction": "correction", "most": form.most},
+        "gain": {
+            "inputs": {"window": "waveform"},
+            "outputs": {"harmonics": "amplitudes"},
+            "exponents": [-60, 60],
+            "scaled": ["estimate_1", "sum"],
+        },
+        "answer": {
+            "name": "harmonics",
+            "sum": "sum_next",
+            "count": "count_next",
+            "correction": "correction",
+            "most": form.most,
+        },
     }
 
 
@@ -190,11 +244,13 @@ def waves(form: Form, count: int, length: int) -> np.ndarray:
     among them."""
     random = np.random.default_rng(form.seed + 1)
     t = np.arange(length * form.samples) / 64
-    parts = [random.uniform(0, 1, (count, 1)) / k * np.cos(2 * np.pi * (k * t + random.random((count, 1)))) for k in (1, 3, 5, 7)]
+    parts = [
+        random.uniform(0, 1, (count, 1)) / k * np.cos(2 * np.pi * (k * t + random.random((count, 1))))
+        for k in (1, 3, 5, 7)
+    ]
     load = np.repeat(2.0 ** random.integers(-3, 4, (count, length)).clip(-1, 2), form.samples, axis=1)
     steady = random.random((count, 1)) < 0.3
     waveform = sum(parts) * np.where(steady, 1.0, load) + random.normal(0, 0.01, (count, len(t)))
     waveform[-1] = 0
     waveform[-2] = np.ldexp(np.sign(waveform[-2]), np.repeat(np.where(np.arange(length) % 2, -60, 60), form.samples))
     return waveform.astype(np.float32)
-

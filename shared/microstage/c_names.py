@@ -58,7 +58,11 @@ _WORDS = (
 ).split()
 _WIDTHS = ("max", "ptr", *(f"{way}{bits}" for way in ("", "_least", "_fast") for bits in (8, 16, 32, 64)))
 _TYPES = {f"{sign}int{width}_t" for sign in ("", "u") for width in _WIDTHS}
-_RESERVED = {*_WORDS, *_TYPES, *(start + name + end for name in _MATHEMATICS for start in ("", "c") for end in ("", "f", "l"))}
+_RESERVED = {
+    *_WORDS,
+    *_TYPES,
+    *(start + name + end for name in _MATHEMATICS for start in ("", "c") for end in ("", "f", "l")),
+}
 
 _HEADERS = (
     "algorithm alloca arduino array assert bit byteswap complex core cpuid cstdint cstdlib ctype deque elf endian errno"
@@ -79,7 +83,9 @@ _NO_NETWORK = {*f"{_HEADERS} {_TARGETS} {_LIBRARIES} {_PREFIXES}".split(), *_DEV
 "What no network may be called, beside words of C: its name is that of headers, of libraries, of targets of a build."
 
 
-_OF_EVERY_NETWORK = "arena class classes ctx features follow infer kernels push reset settle sound state status stream weights".split()
+_OF_EVERY_NETWORK = (
+    "arena class classes ctx features follow infer kernels push reset settle sound state status stream weights".split()
+)
 "What functions, types and files of every network are called behind its name, or begin with."
 
 NETWORK_NAMES = (

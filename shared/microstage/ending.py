@@ -1,8 +1,8 @@
 """How a program of ours ends, whatever stops it: with one sentence and a code (docs/adr/0020).
 
-    0    done                          70   a fault of ours, whose trace is kept
-    2    bad input, or the machine's   129, 130, 143   SIGHUP, SIGINT, SIGTERM
-    3    a comparison that failed
+0    done                          70   a fault of ours, whose trace is kept
+2    bad input, or the machine's   129, 130, 143   SIGHUP, SIGINT, SIGTERM
+3    a comparison that failed
 """
 
 from __future__ import annotations
@@ -50,7 +50,11 @@ def meaning(code: int) -> str:
         return "killed, perhaps for want of memory: MEMORY= gives more where there is more"
     if number in set(signal.Signals):
         return f"ended by {signal.Signals(number).name}"
-    known = {_BAD: "bad input, or its message is above", 3: "verification failed, or a network cut short", FAULT: "a fault of microstage"}
+    known = {
+        _BAD: "bad input, or its message is above",
+        3: "verification failed, or a network cut short",
+        FAULT: "a fault of microstage",
+    }
     return known.get(code, "its message is above")
 
 
@@ -80,7 +84,10 @@ def _failed(who: str, error: Exception, trace: Path | None) -> int:
     said = _short(error)
     if lacks_memory(error):
         what = f" ({said})" if said else ""
-        return _told(f"{who}: This needs more memory than the machine, or MEMORY=, has{what}; give it more, or a smaller network.", _BAD)
+        return _told(
+            f"{who}: This needs more memory than the machine, or MEMORY=, has{what}; give it more, or a smaller network.",
+            _BAD,
+        )
     if isinstance(error, OSError) or any(text in said.lower() for text in _NO_ROOM):  # of the machine, not of the code
         return _told(f"{who}: {_of_the_machine(error)}.", _BAD)
     kept = _keep(error, trace)

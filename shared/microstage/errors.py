@@ -1,16 +1,16 @@
 """Every error that microstage raises on purpose.
 
-    MicrostageError            one clear sentence, exit code 2
-    ├── ParameterError         a value or a name that no stage declares
-    ├── DatasetError           a recording that cannot be read: file, row, reason
-    ├── ModelError             a network that a stage cannot handle: node, place, what would make it possible
-    ├── ArtefactError          an artefact that is missing or unusable
-    │   ├── IntegrityError     its bytes are not those of its manifest
-    │   └── ConflictError      a second, different result under one key
-    ├── EnvironmentProblem     this machine lacks something; names the command that mends it
-    ├── StageFailed            a stage ended with a non-zero code, which is passed on
-    ├── CutShort               a network of which a part has no form in integers; exit code 3
-    └── VerificationError      a stage computed other integers than the one before; exit code 3
+MicrostageError            one clear sentence, exit code 2
+├── ParameterError         a value or a name that no stage declares
+├── DatasetError           a recording that cannot be read: file, row, reason
+├── ModelError             a network that a stage cannot handle: node, place, what would make it possible
+├── ArtefactError          an artefact that is missing or unusable
+│   ├── IntegrityError     its bytes are not those of its manifest
+│   └── ConflictError      a second, different result under one key
+├── EnvironmentProblem     this machine lacks something; names the command that mends it
+├── StageFailed            a stage ended with a non-zero code, which is passed on
+├── CutShort               a network of which a part has no form in integers; exit code 3
+└── VerificationError      a stage computed other integers than the one before; exit code 3
 """
 
 from __future__ import annotations

@@ -6,8 +6,17 @@ __all__ = ["INPUTS", "OPERATOR", "QUANTISERS", "QUANTISER_INPUTS"]
 
 OPERATOR = "QuantLSTMCell"
 QUANTISERS = (
-    "output", "cell_state", "input_acc", "forget_acc", "cell_acc", "output_acc", "input_sigmoid", "forget_sigmoid",
-    "cell_tanh", "output_sigmoid", "hidden_state_tanh",
+    "output",
+    "cell_state",
+    "input_acc",
+    "forget_acc",
+    "cell_acc",
+    "output_acc",
+    "input_sigmoid",
+    "forget_sigmoid",
+    "cell_tanh",
+    "output_sigmoid",
+    "hidden_state_tanh",
 )
 QUANTISER_INPUTS = ("scale", "zero_point", "bit_width")
 INPUTS = (

@@ -132,7 +132,9 @@ def _nodes(nodes) -> Iterator[onnx.NodeProto]:
 
 def _without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
     """Calls of the model's own functions are their bodies."""
-    bodies = {(f.domain, f.name): Counter((node.domain, node.op_type) for node in _nodes(f.node)) for f in model.functions}
+    bodies = {
+        (f.domain, f.name): Counter((node.domain, node.op_type) for node in _nodes(f.node)) for f in model.functions
+    }
     sizes = _sizes(bodies)
     size = sum(sizes.get((node.domain, node.op_type), 1) for node in _nodes(model.graph.node))
     if size > MOST_NODES:
@@ -150,7 +152,9 @@ def _sizes(bodies: dict[Call, Counter[Call]]) -> dict[Call, int]:
     """{function: nodes of its body, and of those that it calls}; refuse those that call themselves, through others or not."""
     sizes: dict[Call, int] = {}
     try:
-        for name in TopologicalSorter({name: body.keys() & bodies.keys() for name, body in bodies.items()}).static_order():
+        for name in TopologicalSorter(
+            {name: body.keys() & bodies.keys() for name, body in bodies.items()}
+        ).static_order():
             sizes[name] = sum(count * sizes.get(called, 1) for called, count in bodies[name].items())
     except CycleError:
         raise ModelError("The model's functions call one another without an end; export standard operators.") from None

@@ -174,8 +174,13 @@ class Gain:
                 "gain",
                 f"has {len(found.inputs)} inputs and {len(found.outputs)} outputs; expected one window, and an answer",
             )
-        if found.samples_per_cycle and (not 4 <= found.samples_per_cycle <= _HIGHEST_CYCLE or found.samples_per_cycle % 4):
-            raise wrong("gain", f"has {found.samples_per_cycle} samples a cycle; expected 4 to {_HIGHEST_CYCLE}, in fours, or none")
+        if found.samples_per_cycle and (
+            not 4 <= found.samples_per_cycle <= _HIGHEST_CYCLE or found.samples_per_cycle % 4
+        ):
+            raise wrong(
+                "gain",
+                f"has {found.samples_per_cycle} samples a cycle; expected 4 to {_HIGHEST_CYCLE}, in fours, or none",
+            )
         mean = Mean.of(interface)
         for side in ("inputs", "outputs") if "parts" in interface else ():
             there = set(_tensors(interface, side)) | ({mean.name} if side == "outputs" and mean else set())

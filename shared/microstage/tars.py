@@ -49,7 +49,9 @@ class _Member(tarfile.TarInfo):
     def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
         try:
             return super().fromtarfile(archive)
-        except tarfile.EOFHeaderError:  # two empty blocks: its end; anything else is taken for that, too, if it is let out
+        except (
+            tarfile.EOFHeaderError
+        ):  # two empty blocks: its end; anything else is taken for that, too, if it is let out
             raise
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(str(error)) from None

@@ -24,15 +24,21 @@ from microstage.limits import MOST_OCTETS
 __all__ = ["read_checkpoint", "read_weights"]
 
 _STORAGES = {
-    "FloatStorage": np.float32, "DoubleStorage": np.float64, "LongStorage": np.int64, "IntStorage": np.int32,
-    "ByteStorage": np.uint8, "BoolStorage": np.bool_,
+    "FloatStorage": np.float32,
+    "DoubleStorage": np.float64,
+    "LongStorage": np.int64,
+    "IntStorage": np.int32,
+    "ByteStorage": np.uint8,
+    "BoolStorage": np.bool_,
 }
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """{module path: tensor}; anything in the file but plain tensors is an `IntegrityError`, and nothing of it runs."""
     state = read_checkpoint(path)
-    if not isinstance(state, dict) or not all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()):
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
+    ):
         raise IntegrityError(f"{path} holds something other than named tensors.")
     return dict(state)
 
@@ -91,6 +97,8 @@ class _Reader(pickle.Unpickler):
 
 def _rebuild(values: np.ndarray, offset: int, size: tuple, stride: tuple, *_: Any) -> torch.Tensor:
     last = offset + sum((n - 1) * step for n, step in zip(size, stride)) if all(size) else offset - 1
-    if offset < 0 or min(stride, default=0) < 0 or last >= len(values) or math.prod(size) > len(values):  # no value is repeated
+    if (
+        offset < 0 or min(stride, default=0) < 0 or last >= len(values) or math.prod(size) > len(values)
+    ):  # no value is repeated
         raise pickle.UnpicklingError("a tensor reaches outside its storage")
     return torch.from_numpy(values.copy()).as_strided(tuple(size), tuple(stride), offset).clone()

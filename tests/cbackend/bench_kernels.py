@@ -77,13 +77,33 @@ def call(layer: Layer, portable: str = "") -> str:
     if kind == "conv":
         height, width, channels, filters, kernel_h, kernel_w, stride = size
         row = ((width - 1) * stride + kernel_w) * channels
-        shape = [height, width, filters, kernel_h, 1, kernel_w * channels, kernels.row_depth(kernel_h * kernel_w * channels)]
+        shape = [
+            height,
+            width,
+            filters,
+            kernel_h,
+            1,
+            kernel_w * channels,
+            kernels.row_depth(kernel_h * kernel_w * channels),
+        ]
         shape += [row, 0, stride * row, stride * channels, width * filters, filters, 8]
         return f"ms_conv_u8{portable}(x, {packed}, {y}, scratch, &(const ms_conv_u8_shape){{{_text(shape)}}}, &q)"
     if kind == "depthwise":
         height, width, channels, stride = size
         row = ((width - 1) * stride + 3) * channels
-        shape = [height, width, channels, 3, 3, row, channels, stride * row, stride * channels, width * channels, channels]
+        shape = [
+            height,
+            width,
+            channels,
+            3,
+            3,
+            row,
+            channels,
+            stride * row,
+            stride * channels,
+            width * channels,
+            channels,
+        ]
         packed = packed.replace("MS_BLOCKED", "MS_DEPTHWISE_BLOCKED")
         return f"ms_depthwise_u8{portable}(x, {packed}, {y}, &(const ms_depthwise_u8_shape){{{_text(shape)}}}, &q)"
     if kind == "average":
@@ -112,11 +132,16 @@ def program(layers: list[Layer]) -> str:
     for number, layer in enumerate(layers):
         for name, portable in (("layer", ""), ("plain", "_c")):
             lines += [f"static __attribute__((noinline)) void {name}{number}(void)", "{"]
-            lines += [f"    const ms_requant q = {{multiplier, offset, 38, 0, 255, 0, 0, 0, 0, 0}};\n    (void)q;\n    {call(layer, portable)};", "}"]
+            lines += [
+                f"    const ms_requant q = {{multiplier, offset, 38, 0, 255, 0, 0, 0, 0, 0}};\n    (void)q;\n    {call(layer, portable)};",
+                "}",
+            ]
         lines += [f"static void fill{number}(void) {{ {fill(layer)}; }}", ""]
     for name in ("layer", "plain", "fill"):
         lines += [f"static void (*const {name}s[])(void) = {{{', '.join(f'{name}{n}' for n in range(len(layers)))}}};"]
-    return "\n".join([*lines, f"int main(void) {{ return bench(fills, layers, plains, {len(layers)}, {ROUNDS}); }}", ""])
+    return "\n".join(
+        [*lines, f"int main(void) {{ return bench(fills, layers, plains, {len(layers)}, {ROUNDS}); }}", ""]
+    )
 
 
 def measure(layers: list[Layer], compiler: str, flags: list[str]) -> tuple[str, float, dict[Layer, list[float]]]:
@@ -128,7 +153,9 @@ def measure(layers: list[Layer], compiler: str, flags: list[str]) -> tuple[str, 
             (folder / file).write_text(text)
         (folder / "bench.c").write_text(program(layers))
         files = ["-o", str(folder / "bench"), str(folder / "bench.c")]
-        subprocess.run([compiler, "-std=c99", "-D_POSIX_C_SOURCE=200809L", *flags, f"-I{folder}", f"-I{here}", *files], check=True)
+        subprocess.run(
+            [compiler, "-std=c99", "-D_POSIX_C_SOURCE=200809L", *flags, f"-I{folder}", f"-I{here}", *files], check=True
+        )
         lines = subprocess.run([str(folder / "bench")], check=True, capture_output=True, text=True).stdout.splitlines()
     times = [list(map(float, line.split())) for line in lines[2:]]
     return lines[0], float(lines[1]), dict(zip(layers, times))
@@ -140,11 +167,15 @@ def report(instructions: str, peak: float, times: dict[Layer, list[float]], titl
         rounds = [sum(values) for values in zip(*(times[layer] for layer in layers))]
         total, best, work = statistics.median(rounds), min(rounds), sum(map(macs, layers))
         rate = work / total / 1000
-        print(f"  {network:18s} {work:11,d} MAC {total:8.2f} us (best {best:8.2f}) {rate:7.1f} GMAC/s {rate / peak:5.0%} of peak")
+        print(
+            f"  {network:18s} {work:11,d} MAC {total:8.2f} us (best {best:8.2f}) {rate:7.1f} GMAC/s {rate / peak:5.0%} of peak"
+        )
         for layer, count in Counter(layers).items() if each else ():
             median = statistics.median(times[layer])
             rate = macs(layer) / median / 1000
-            print(f"    {count} x {layer[0]:9s} {'x'.join(map(str, layer[1])):22s} {median:8.2f} us {rate:7.1f} GMAC/s {rate / peak:5.0%}")
+            print(
+                f"    {count} x {layer[0]:9s} {'x'.join(map(str, layer[1])):22s} {median:8.2f} us {rate:7.1f} GMAC/s {rate / peak:5.0%}"
+            )
 
 
 def main() -> None:
@@ -160,7 +191,12 @@ def main() -> None:
     print(f"{named.get('model name', 'unknown processor')}: {' '.join(flags)}")
     layers = list(dict.fromkeys(layer for network in NETWORKS.values() for layer in network))
     for compiler in arguments.compiler or ["gcc"]:
-        for flags in arguments.flags or ["-O3 -march=native", "-O3 -march=native -DMS_PORTABLE", "-O3 -mavx2", "-O3 -mavx2 -DMS_PORTABLE"]:
+        for flags in arguments.flags or [
+            "-O3 -march=native",
+            "-O3 -march=native -DMS_PORTABLE",
+            "-O3 -mavx2",
+            "-O3 -mavx2 -DMS_PORTABLE",
+        ]:
             report(*measure(layers, compiler, flags.split()), f"{compiler} {flags}", arguments.layers)
 
 

@@ -13,7 +13,9 @@ def run_stage(tmp_path):
 
     def call(source: Path) -> tuple[int, Path]:
         out, scratch = tmp_path / "out", tmp_path / "scratch"
-        code = stage_main("cbackend", run, ["--in", f"streamline={source}", "--out", str(out), "--scratch", str(scratch)])
+        code = stage_main(
+            "cbackend", run, ["--in", f"streamline={source}", "--out", str(out), "--scratch", str(scratch)]
+        )
         return code, out
 
     return call

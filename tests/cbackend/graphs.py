@@ -28,7 +28,9 @@ class Graph:
         return name
 
     def node(self, operator: str, *inputs: str, outputs: int | list[str] = 1, domain: str = "", **attributes):
-        names = outputs if isinstance(outputs, list) else [f"{operator}_{len(self.nodes)}_out{i}" for i in range(outputs)]
+        names = (
+            outputs if isinstance(outputs, list) else [f"{operator}_{len(self.nodes)}_out{i}" for i in range(outputs)]
+        )
         name = f"{operator}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, list(inputs), names, name=name, domain=domain, **attributes))
         return names[0] if len(names) == 1 else names
@@ -47,7 +49,9 @@ class Graph:
         graph = helper.make_graph(self.nodes, "g", inputs, [value(n) for n in outputs], constants)
         for name, datatype in self.types.items():
             pair = onnx.StringStringEntryProto(key="finn_datatype", value=datatype)
-            graph.quantization_annotation.append(onnx.TensorAnnotation(tensor_name=name, quant_parameter_tensor_names=[pair]))
+            graph.quantization_annotation.append(
+                onnx.TensorAnnotation(tensor_name=name, quant_parameter_tensor_names=[pair])
+            )
         return helper.make_model(graph)
 
 
@@ -83,7 +87,11 @@ def _conv(inputs, a):
     if rank == 1:
         x, w = x[:, :, None], w[:, :, None]
     ones = [1] * (2 - rank)
-    strides, dilations, groups = [*ones, *a.get("strides", [1] * rank)], [*ones, *a.get("dilations", [1] * rank)], a.get("group", 1)
+    strides, dilations, groups = (
+        [*ones, *a.get("strides", [1] * rank)],
+        [*ones, *a.get("dilations", [1] * rank)],
+        a.get("group", 1),
+    )
     out = [(x.shape[2 + i] - dilations[i] * (w.shape[2 + i] - 1) - 1) // strides[i] + 1 for i in (0, 1)]
     y = np.zeros((1, w.shape[0], *out), dtype=np.int64)
     for f in range(w.shape[0]):
@@ -145,7 +153,9 @@ _ORACLE = {
 }
 
 
-def write_artefact(folder: Path, models: dict[str, onnx.ModelProto], golden: dict[str, np.ndarray], interface=None) -> Path:
+def write_artefact(
+    folder: Path, models: dict[str, onnx.ModelProto], golden: dict[str, np.ndarray], interface=None
+) -> Path:
     """A streamline artefact with just what cbackend reads."""
     folder.mkdir(parents=True, exist_ok=True)
     for part, model in models.items():

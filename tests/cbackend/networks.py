@@ -10,8 +10,15 @@ from graphs import Graph, evaluate, write_artefact
 N, C, T, H = 12, 3, 4, 5
 SCALES = np.array([0.1, 0.2, 0.3, 0.4])
 ROLES = {
-    "sequence": {"length": T, "encoder": "subcnn", "cell": "sublstm", "head": "submlp", "steps": {"features_t": "features"},
-                 "states": {"hidden": "hidden_next", "cell": "cell_next"}, "last": {"hidden": "hidden"}},
+    "sequence": {
+        "length": T,
+        "encoder": "subcnn",
+        "cell": "sublstm",
+        "head": "submlp",
+        "steps": {"features_t": "features"},
+        "states": {"hidden": "hidden_next", "cell": "cell_next"},
+        "last": {"hidden": "hidden"},
+    },
     "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": [-60, 60]},
 }
 
@@ -25,10 +32,14 @@ def encoder(random):
     """window [1, N, 1] -> features [1, T, C], lowered: Im2Col, MatMul, thresholds, pooling."""
     g = Graph()
     x = g.node("Reshape", g.input("window", (1, 1, N)), g.constant("shape", [-1, 1, N, 1], np.int64))
-    x = g.node("Im2Col", x, domain="qonnx.custom_op.general", stride=[1, 1], kernel_size=[1, 3], input_shape=f"(1,1,{N},1)")
+    x = g.node(
+        "Im2Col", x, domain="qonnx.custom_op.general", stride=[1, 1], kernel_size=[1, 3], input_shape=f"(1,1,{N},1)"
+    )
     x = g.node("MatMul", x, g.constant("weights", random.integers(-7, 8, (3, C))))
     x = g.threshold(x, levels(random, C, 15, 900), layout="NHWC")
-    x = g.node("MaxPoolNHWC", x, domain="qonnx.custom_op.general", kernel_shape=[1, 2], strides=[1, 2], pads=[0, 0, 0, 0])
+    x = g.node(
+        "MaxPoolNHWC", x, domain="qonnx.custom_op.general", kernel_shape=[1, 2], strides=[1, 2], pads=[0, 0, 0, 0]
+    )
     x = g.node("Slice", x, *(g.constant(n, [v], np.int64) for n, v in (("from", 0), ("to", T), ("axis", 2))))
     g.node("Squeeze", x, g.constant("axes", [1], np.int64), outputs=["features"])
     return g.model("features")
@@ -42,7 +53,9 @@ def cell(random):
     i, f = g.node("Split", gates, g.constant("split", [H, H], np.int64), outputs=2, axis=1)
     forget = g.threshold(f, levels(random, 1, 31, 300))
     kept = g.node("Mul", forget, g.input("cell", (1, H), "INT6"))
-    new = g.node("Add", g.threshold(kept, levels(random, 1, 30, 500), -15), g.threshold(i, levels(random, H, 30, 300), -15))
+    new = g.node(
+        "Add", g.threshold(kept, levels(random, 1, 30, 500), -15), g.threshold(i, levels(random, H, 30, 300), -15)
+    )
     g.threshold(new, levels(random, 1, 63, 30), -32, output=["cell_next"])
     g.threshold("cell_next", levels(random, 1, 63, 32), -32, output=["hidden_next"])
     return g.model("hidden_next", "cell_next")
@@ -87,12 +100,20 @@ def harmonic_artefact(folder: Path, seed: int = 1, vectors: int = 6) -> Path:
     """The network as the stage reads it: roles, scales, and real windows with the answers that the oracle gives them."""
     models, golden = tiny_harmonic(seed, vectors)
     parts = {
-        "subcnn": {"inputs": {"window": {"datatype": "INT8", "range": [-127, 127], "scale": 2.0**-7, "unit": "2^exponent A"}}},
-        "sublstm": {}, "submlp": {"outputs": {"harmonics": {"datatype": "INT32", "scale": SCALES.tolist()}}},
+        "subcnn": {
+            "inputs": {"window": {"datatype": "INT8", "range": [-127, 127], "scale": 2.0**-7, "unit": "2^exponent A"}}
+        },
+        "sublstm": {},
+        "submlp": {"outputs": {"harmonics": {"datatype": "INT32", "scale": SCALES.tolist()}}},
     }
     real = np.random.default_rng(seed).normal(0, 1, (vectors, N)) * 10.0 ** np.arange(-5, vectors - 5)[:, None]
     real = real.astype(np.float32)
-    return write_artefact(folder, models, {**golden, "real.window": real, "real.harmonics": answers(models, real)}, {**ROLES, "parts": parts})
+    return write_artefact(
+        folder,
+        models,
+        {**golden, "real.window": real, "real.harmonics": answers(models, real)},
+        {**ROLES, "parts": parts},
+    )
 
 
 def answers(models, real: np.ndarray) -> np.ndarray:

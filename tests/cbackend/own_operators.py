@@ -10,8 +10,15 @@ def requantized(inputs, a):
     x, *constants = inputs
     shape = [-1 if axis == a["axis"] else 1 for axis in range(x.ndim)]
     m, c, s = (np.broadcast_to(v.astype(object).reshape(shape if v.size > 1 else ()), x.shape) for v in constants)
-    value, ties, even = x.astype(object) * m + c * (1 << a.get("lift", 0)), abs(a.get("ties", 0)) << a.get("lift", 0), a.get("ties", 0) < 0
-    level = [int(v >> k) - int(v % (1 << int(k)) < ties and int(v >> k) % 2 != even) for v, k in zip(value.ravel(), s.ravel())]
+    value, ties, even = (
+        x.astype(object) * m + c * (1 << a.get("lift", 0)),
+        abs(a.get("ties", 0)) << a.get("lift", 0),
+        a.get("ties", 0) < 0,
+    )
+    level = [
+        int(v >> k) - int(v % (1 << int(k)) < ties and int(v >> k) % 2 != even)
+        for v, k in zip(value.ravel(), s.ravel())
+    ]
     return np.clip(np.array(level).reshape(x.shape), a["low"], a["high"])
 
 
@@ -46,7 +53,10 @@ def softmax(inputs, a):
     found = []
     for row in inputs[0].reshape(-1, inputs[0].shape[-1]).tolist():
         kept = [x - max(row) if x - max(row) >= a["diff_min"] else None for x in row]
-        exps = [None if d is None else exp_on_negative(high_product(d << a["input_left_shift"], a["input_multiplier"])) for d in kept]
+        exps = [
+            None if d is None else exp_on_negative(high_product(d << a["input_left_shift"], a["input_multiplier"]))
+            for d in kept
+        ]
         total = sum(divided(e, 12) for e in exps if e is not None)
         headroom = 32 - total.bit_length()
         half = ((total << headroom) - 2**31 + 2**31) // 2
@@ -54,7 +64,9 @@ def softmax(inputs, a):
         for _ in range(3):
             x += high_product(x, (1 << 29) - high_product(half, x)) << 2
         scale = min(x << 1, 2**31 - 1)
-        found += [-128 if e is None else min(127, divided(high_product(scale, e), 12 - headroom + 23) - 128) for e in exps]
+        found += [
+            -128 if e is None else min(127, divided(high_product(scale, e), 12 - headroom + 23) - 128) for e in exps
+        ]
     return np.array(found).reshape(inputs[0].shape)
 
 

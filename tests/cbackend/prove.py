@@ -36,7 +36,9 @@ _LEAST = 50
 
 def prove(name: str, graphs: Path, c: Path, count: int, seconds: float) -> Iterator[tuple[str, ...]]:
     """A row of the table per compilation of the C in `c`, whose self test replays random vectors of `graphs`."""
-    model = read_model(graphs, max(c.glob("*_weights.h"), key=lambda path: len(path.name)).name.removesuffix("_weights.h"))
+    model = read_model(
+        graphs, max(c.glob("*_weights.h"), key=lambda path: len(path.name)).name.removesuffix("_weights.h")
+    )
     plan = make_plan(model, random_vectors(model, graphs, count))
     files, shapes = files_of(model, plan), plan.shapes()
     with tempfile.TemporaryDirectory() as scratch:
@@ -46,8 +48,14 @@ def prove(name: str, graphs: Path, c: Path, count: int, seconds: float) -> Itera
         for compiler, flags in FORMS:
             words = tuple(word for flag in flags for word in flag.split())
             compile_selftest(Path(scratch), (FLAGS[0], *FLAGS[2:], *words), compiler)
-            vectors, compared, different = _compared(Path(scratch), shapes, plan, math.inf if flags == WHOLE else seconds)
-            shown = " ".join("-fsanitize=address,undefined" if flag == SANITIZERS[0] else flag for flag in flags if flag != SANITIZERS[1])
+            vectors, compared, different = _compared(
+                Path(scratch), shapes, plan, math.inf if flags == WHOLE else seconds
+            )
+            shown = " ".join(
+                "-fsanitize=address,undefined" if flag == SANITIZERS[0] else flag
+                for flag in flags
+                if flag != SANITIZERS[1]
+            )
             yield name, compiler, shown, f"{vectors:,}", f"{compared:,}", different
 
 

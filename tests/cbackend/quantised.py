@@ -34,7 +34,15 @@ class Quantised:
         zeros = np.full(np.shape(scale), zero)
         return self.node("DequantizeLinear", x, self.constant(scale), self.constant(zeros, dtype), **attributes)
 
-    def quantise(self, x: str, scale: float, zero: int = 0, dtype: str = "int8", clip: tuple[int, int] | None = None, name: str = "") -> str:
+    def quantise(
+        self,
+        x: str,
+        scale: float,
+        zero: int = 0,
+        dtype: str = "int8",
+        clip: tuple[int, int] | None = None,
+        name: str = "",
+    ) -> str:
         """The dequantised value of `x` on a grid of `scale`; `name`: what the integers are called."""
         q = self.node("QuantizeLinear", x, self.constant(scale), self.constant(zero, dtype))
         if name:
@@ -52,7 +60,9 @@ class Quantised:
         name = self.constant(ints, np.int8)
         return self.dequantise(name, scale, **({"axis": 0} if per_channel else {})), np.asarray(scale, np.float32)
 
-    def conv(self, x: str, shape: tuple[int, ...], x_scale: float, bits: int = 8, bias: bool = True, **attributes) -> str:
+    def conv(
+        self, x: str, shape: tuple[int, ...], x_scale: float, bits: int = 8, bias: bool = True, **attributes
+    ) -> str:
         w, scale = self.weights(shape, bits)
         operands = [x, w]
         if bias:
@@ -63,7 +73,11 @@ class Quantised:
     def norm(self, x: str, channels: int) -> str:
         """A batch norm with rising, falling and constant channels."""
         gamma = self.random.choice([-1.5, -0.7, 0.0, 0.6, 1.3], channels)
-        rest = [self.random.normal(0, 0.5, channels), self.random.normal(0, 0.5, channels), self.random.uniform(0.2, 2, channels)]
+        rest = [
+            self.random.normal(0, 0.5, channels),
+            self.random.normal(0, 0.5, channels),
+            self.random.uniform(0.2, 2, channels),
+        ]
         return self.node("BatchNormalization", x, self.constant(gamma), *(self.constant(r) for r in rest), epsilon=1e-5)
 
     def model(self, *outputs: str) -> onnx.ModelProto:
@@ -77,6 +91,8 @@ def reference(model: onnx.ModelProto, inputs: dict[str, np.ndarray]) -> dict[str
     """Integers of every output by the product's integer reference."""
     from microstage.integer import Interpreter
 
-    types = {i.name: np.int8 if i.type.tensor_type.elem_type == TensorProto.INT8 else np.uint8 for i in model.graph.input}
+    types = {
+        i.name: np.int8 if i.type.tensor_type.elem_type == TensorProto.INT8 else np.uint8 for i in model.graph.input
+    }
     found = Interpreter(model).run({n: v.astype(types[n]) for n, v in inputs.items()})
     return {n: np.asarray(getattr(v, "ints", v)).astype(np.int64) for n, v in found.items()}

@@ -36,7 +36,9 @@ def written(name, folder):
     return write_network(small_binary() if name == "binary" else network_named(name), folder)
 
 
-@pytest.fixture(scope="module", params=["harmonic", "stepped", "drawn-kws-w3a3", "binary", "drawn-resnet8", "drawn-ds-cnn"])
+@pytest.fixture(
+    scope="module", params=["harmonic", "stepped", "drawn-kws-w3a3", "binary", "drawn-resnet8", "drawn-ds-cnn"]
+)
 def network(request, tmp_path_factory):
     """(folder of C, values per boundary, shapes) of one network, on a few golden vectors."""
     source, out = written(request.param, tmp_path_factory.mktemp("in")), tmp_path_factory.mktemp("out")

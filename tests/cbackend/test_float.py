@@ -20,7 +20,22 @@ def library(tmp_path_factory):
     folders = ["--in", f"streamline={source}", "--out", str(out), "--scratch", str(tmp_path / "scratch")]
     assert stage_main("cbackend", run, folders) == 0
     sources = [*out.glob("*.c")]
-    subprocess.run(["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-O2", "-shared", "-fPIC", "-o", tmp_path / "tiny.so", *sources], check=True)
+    subprocess.run(
+        [
+            "gcc",
+            "-std=c99",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-O2",
+            "-shared",
+            "-fPIC",
+            "-o",
+            tmp_path / "tiny.so",
+            *sources,
+        ],
+        check=True,
+    )
     return ctypes.CDLL(str(tmp_path / "tiny.so"))
 
 
@@ -57,7 +72,9 @@ def test_halves_round_to_even(library):
     np.testing.assert_array_equal(infer(library, window), by_integers(library, window))
 
 
-@pytest.mark.parametrize("sample", [np.nan, np.inf, -np.inf, np.nextafter(np.float32(2.0**60), np.float32(np.inf)), -3e38])
+@pytest.mark.parametrize(
+    "sample", [np.nan, np.inf, -np.inf, np.nextafter(np.float32(2.0**60), np.float32(np.inf)), -3e38]
+)
 def test_a_sample_that_is_no_number_or_beyond_the_gain_is_refused_until_it_has_left_the_stream(library, sample):
     wave = np.random.default_rng(0).normal(0, 3, 4 * N).astype(np.float32)
     wave[N + 1] = sample
@@ -66,7 +83,9 @@ def test_a_sample_that_is_no_number_or_beyond_the_gain_is_refused_until_it_has_l
     codes = {last: library.tiny_push(ctypes.byref(ctx), stream, float(wave[last]), answer) for last in range(len(wave))}
     refused = {last: code == 2 for last, code in codes.items() if code != 3}
     assert refused == {last: last - N < N + 1 <= last for last in refused} and sum(refused.values()) > 3
-    np.testing.assert_array_equal(np.array(answer, np.float32), by_integers(library, wave[max(refused) - N + 1 : max(refused) + 1]))
+    np.testing.assert_array_equal(
+        np.array(answer, np.float32), by_integers(library, wave[max(refused) - N + 1 : max(refused) + 1])
+    )
 
 
 def test_stream_answers_each_step_with_the_last_window(library):
@@ -77,7 +96,9 @@ def test_stream_answers_each_step_with_the_last_window(library):
     for index, sample in enumerate(wave):
         if library.tiny_push(ctypes.byref(ctx), stream, float(sample), answer) == 0:
             answered.append(index)
-            np.testing.assert_array_equal(np.array(answer, np.float32), by_integers(library, wave[index - N + 1 : index + 1]))
+            np.testing.assert_array_equal(
+                np.array(answer, np.float32), by_integers(library, wave[index - N + 1 : index + 1])
+            )
     assert answered == list(range(N - 1, 3 * N, 2))
 
 
@@ -89,7 +110,10 @@ SCORES = {"scale": [0.001, 0.25, 3e-05, 2.0], "offset": [0.0, -1234.5, 1e-07, 33
 
 def quantised(values: np.ndarray, ends: dict) -> np.ndarray:
     """Integers without their zero point, as the page on numbers says: divided, rounded half to even, held in the range."""
-    return np.clip(np.rint(values / np.array(ends["scale"])) + ends["zero_point"], ends["low"], ends["high"]).astype(int) - ends["zero_point"]
+    return (
+        np.clip(np.rint(values / np.array(ends["scale"])) + ends["zero_point"], ends["low"], ends["high"]).astype(int)
+        - ends["zero_point"]
+    )
 
 
 def scored(folder, count: int = 300):
@@ -98,18 +122,32 @@ def scored(folder, count: int = 300):
     weights = random.integers(-9, 10, (6, 4)), random.integers(-9, 10, (3, 4))
     g = Graph()
     centred = g.node("Add", g.input("photo", (1, 6), "UINT8"), g.constant("centre", [[-114.0]]))
-    sums = [g.node("MatMul", x, g.constant(f"w{k}", w)) for k, (x, w) in enumerate(zip((centred, g.input("mood", (1, 3), "INT4")), weights))]
+    sums = [
+        g.node("MatMul", x, g.constant(f"w{k}", w))
+        for k, (x, w) in enumerate(zip((centred, g.input("mood", (1, 3), "INT4")), weights))
+    ]
     g.node("Add", *sums, outputs=["scores"])
-    photo = (random.integers(-150, 300, (count, 6)) + random.choice([0, 0.25, 0.5], (count, 6))) * np.array(PHOTO["scale"])
+    photo = (random.integers(-150, 300, (count, 6)) + random.choice([0, 0.25, 0.5], (count, 6))) * np.array(
+        PHOTO["scale"]
+    )
     mood = (random.integers(-16, 15, (count, 3)) + random.choice([0, 0.5], (count, 3))) * MOOD["scale"]
     photo, mood = photo.astype(np.float32), mood.astype(np.float32)
     ints = quantised(photo, PHOTO), quantised(mood, MOOD)
     total = ints[0] @ weights[0] + ints[1] @ weights[1]
     scores = (total * np.array(SCORES["scale"]) + np.array(SCORES["offset"])).astype(np.float32)
-    golden = {"photo": ints[0] + 114, "mood": ints[1], "scores": total, "real.photo": photo, "real.mood": mood, "real.scores": scores}
+    golden = {
+        "photo": ints[0] + 114,
+        "mood": ints[1],
+        "scores": total,
+        "real.photo": photo,
+        "real.mood": mood,
+        "real.scores": scores,
+    }
     facts = {
-        "inputs": {"photo": {"datatype": "UINT8", "range": [0, 255], **{k: PHOTO[k] for k in ("scale", "zero_point")}},
-                   "mood": {"datatype": "INT4", "range": [-8, 7], **{k: MOOD[k] for k in ("scale", "zero_point")}}},
+        "inputs": {
+            "photo": {"datatype": "UINT8", "range": [0, 255], **{k: PHOTO[k] for k in ("scale", "zero_point")}},
+            "mood": {"datatype": "INT4", "range": [-8, 7], **{k: MOOD[k] for k in ("scale", "zero_point")}},
+        },
         "outputs": {"scores": {"datatype": "INT32", **SCORES}},
     }
     return write_artefact(folder, {"tiny": g.model("scores")}, golden, {"parts": {"tiny": facts}})
@@ -118,10 +156,20 @@ def scored(folder, count: int = 300):
 def test_scales_offsets_and_zero_points_are_compared_on_real_inputs(tmp_path, run_stage):
     code, out = run_stage(scored(tmp_path / "in"))
     assert code == 0
-    record = {v["boundary"]: (v["compared"], v["equal"]) for v in json.loads((out / "report.json").read_text())["verification"]}
-    assert record["real.scores"] == (1200, 1200) and record["refused.real.photo"] == record["refused.real.mood"] == (6, 6)
+    record = {
+        v["boundary"]: (v["compared"], v["equal"])
+        for v in json.loads((out / "report.json").read_text())["verification"]
+    }
+    assert record["real.scores"] == (1200, 1200) and record["refused.real.photo"] == record["refused.real.mood"] == (
+        6,
+        6,
+    )
     page, header = (out / "README.md").read_text(), (out / "tiny_float.h").read_text()
-    assert "-1234.5" in page and "the largest integer is not the largest value" in page and "tiny_infer_float gives" in page
+    assert (
+        "-1234.5" in page
+        and "the largest integer is not the largest value" in page
+        and "tiny_infer_float gives" in page
+    )
     assert "offset [0.0, -1234.5, 1e-07, 33.0]" in header and "zero point 114" in header
 
 
@@ -131,7 +179,9 @@ WRONG = {
     "one scale for all": lambda part: part["outputs"]["scores"].update(scale=0.001),
     "another zero point": lambda part: part["inputs"]["photo"].update(zero_point=113),
     "a zero point of the answer": lambda part: part["outputs"]["scores"].update(zero_point=1),
-    "a scale a millionth too large": lambda part: part["outputs"]["scores"].update(scale=[v * 1.000001 for v in SCORES["scale"]]),
+    "a scale a millionth too large": lambda part: part["outputs"]["scores"].update(
+        scale=[v * 1.000001 for v in SCORES["scale"]]
+    ),
 }
 
 
@@ -143,7 +193,12 @@ def test_float_functions_that_answer_otherwise_are_not_published(tmp_path, run_s
     (folder / "interface.json").write_text(json.dumps(interface))
     code, out = run_stage(folder)
     message = capfd.readouterr().err
-    assert code == 3 and "differs from the reference at real.scores[" in message and "expected" in message and "found" in message
+    assert (
+        code == 3
+        and "differs from the reference at real.scores[" in message
+        and "expected" in message
+        and "found" in message
+    )
     assert not list(out.glob("*.c"))
 
 
@@ -154,15 +209,26 @@ def test_one_bit_is_the_sign(tmp_path, run_stage):
     real = np.float32([[-0.0, 0.3, -0.3, 5, -5], [1e-30, -1e-30, 0, -1, 1], [-1] * 5, [1] * 5])
     ints = np.where(real >= 0, 1, -1)
     golden = {"signs": ints, "code": ints @ [[1], [2], [4], [8], [16]], "real.signs": real}
-    facts = {"inputs": {"signs": {"datatype": "BIPOLAR", "range": [-1, 1], "scale": 2.0}}, "outputs": {"code": {"datatype": "INT6", "scale": 0.5}}}
+    facts = {
+        "inputs": {"signs": {"datatype": "BIPOLAR", "range": [-1, 1], "scale": 2.0}},
+        "outputs": {"code": {"datatype": "INT6", "scale": 0.5}},
+    }
     golden["real.code"] = (golden["code"] * 0.5).astype(np.float32)
-    code, out = run_stage(write_artefact(tmp_path / "in", {"tiny": g.model("code")}, golden, {"parts": {"tiny": facts}}))
+    code, out = run_stage(
+        write_artefact(tmp_path / "in", {"tiny": g.model("code")}, golden, {"parts": {"tiny": facts}})
+    )
     assert code == 0 and "real.code" in (out / "report.json").read_text()
 
 
 NO_SCALES = {
-    "of some values alone": (lambda part: part["outputs"]["scores"]["scale"].pop(), "scores has 4 values and interface.json a scale of 3"),
-    "of nothing": (lambda part: part["inputs"]["mood"].update(scale=0.0), "mood has the scale 0.0; expected finite numbers other than 0"),
+    "of some values alone": (
+        lambda part: part["outputs"]["scores"]["scale"].pop(),
+        "scores has 4 values and interface.json a scale of 3",
+    ),
+    "of nothing": (
+        lambda part: part["inputs"]["mood"].update(scale=0.0),
+        "mood has the scale 0.0; expected finite numbers other than 0",
+    ),
     "of no number": (lambda part: part["inputs"]["photo"]["scale"].__setitem__(1, float("nan")), "photo has the scale"),
 }
 

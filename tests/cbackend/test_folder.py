@@ -20,20 +20,28 @@ from microstage_cbackend.writers.dispatch import SETS
 
 VECTORS = 8
 # what the processor must say that it has, and what the compiled code must hold and must not
-KERNELS = {"plain": ("", "", "ymm|zmm"), "avx2": ("avx2", "ymm", "zmm|vpdpbusd"), "avxvnni": ("avx_vnni", "vpdpbusd.*ymm", "zmm")}
+KERNELS = {
+    "plain": ("", "", "ymm|zmm"),
+    "avx2": ("avx2", "ymm", "zmm|vpdpbusd"),
+    "avxvnni": ("avx_vnni", "vpdpbusd.*ymm", "zmm"),
+}
 KERNELS |= {"avx512vnni": ("avx512_vnni", "vpdpbusd.*zmm", "^$")}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """The C of a depthwise separable network."""
-    return write_folder(write_network(network_named("drawn-ds-cnn"), tmp_path_factory.mktemp("in")), tmp_path_factory.mktemp("ds-cnn"))
+    return write_folder(
+        write_network(network_named("drawn-ds-cnn"), tmp_path_factory.mktemp("in")), tmp_path_factory.mktemp("ds-cnn")
+    )
 
 
 @pytest.fixture(scope="module")
 def harmonic(tmp_path_factory):
     """That of a network of three parts, with float functions and a stream."""
-    return write_folder(harmonic_artefact(tmp_path_factory.mktemp("in"), vectors=VECTORS), tmp_path_factory.mktemp("harmonic"))
+    return write_folder(
+        harmonic_artefact(tmp_path_factory.mktemp("in"), vectors=VECTORS), tmp_path_factory.mktemp("harmonic")
+    )
 
 
 def x86() -> None:
@@ -47,7 +55,16 @@ def test_cmake_builds_it_and_ctest_passes(folder, tmp_path, choose):
     if choose == "ON":
         x86()
     name = next(folder.glob("*_weights.h")).name.removesuffix("_weights.h")
-    said("cmake", "-S", folder, "-B", tmp_path, f"-D{name.upper()}_DISPATCH={choose}", "-DCMAKE_C_FLAGS=-Wall -Wextra -Werror", cwd=tmp_path)
+    said(
+        "cmake",
+        "-S",
+        folder,
+        "-B",
+        tmp_path,
+        f"-D{name.upper()}_DISPATCH={choose}",
+        "-DCMAKE_C_FLAGS=-Wall -Wextra -Werror",
+        cwd=tmp_path,
+    )
     said("cmake", "--build", tmp_path, cwd=tmp_path)
     assert "100% tests passed, 0 tests failed out of 1" in said("ctest", cwd=tmp_path)
     assert "checksum" in said(tmp_path / f"{name}_bench", cwd=tmp_path)
@@ -79,7 +96,16 @@ def test_each_instruction_set_is_compiled_and_gives_the_same_integers(folder, tm
     model = next(folder.glob("host/*_dispatch.c")).name.removesuffix("_dispatch.c")
     copy = shutil.copytree(folder, tmp_path / "copy")
     for source in copy.glob(f"host/{model}_*.c"):
-        said(compiler, *FLAGS, f"-DMS_FORCED=MS_CPU_{chosen.upper()}", "-c", "-o", source.with_suffix(".o"), source, cwd=copy)
+        said(
+            compiler,
+            *FLAGS,
+            f"-DMS_FORCED=MS_CPU_{chosen.upper()}",
+            "-c",
+            "-o",
+            source.with_suffix(".o"),
+            source,
+            cwd=copy,
+        )
     code = said("objdump", "-d", copy / "host" / f"{model}_{chosen}.o", cwd=copy)
     assert re.search(holds, code) and not re.search(lacks, code)
     if flag and flag not in Path("/proc/cpuinfo").read_text().split():
@@ -134,5 +160,16 @@ def test_headers_are_read_by_cplusplus_and_link_to_c(harmonic, tmp_path, compile
     )
     for source in harmonic.glob("*.c"):
         said("gcc", *FLAGS, "-c", source, "-o", tmp_path / f"{source.stem}.o", cwd=tmp_path)
-    said(compiler, "-Wall", "-Wextra", "-Werror", f"-I{harmonic}", "-o", "main", "main.cpp", *tmp_path.glob("*.o"), cwd=tmp_path)
+    said(
+        compiler,
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        f"-I{harmonic}",
+        "-o",
+        "main",
+        "main.cpp",
+        *tmp_path.glob("*.o"),
+        cwd=tmp_path,
+    )
     said(tmp_path / "main", cwd=tmp_path)

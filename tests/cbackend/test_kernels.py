@@ -36,7 +36,10 @@ class Case:
         parts = [struct.pack("<i24i", self.kernel, *self.integers, *[0] * (24 - len(self.integers)))]
         for values in [*self.buffers, *[np.zeros(0, np.uint8)] * (8 - len(self.buffers))]:
             little = np.ascontiguousarray(values).ravel()
-            parts += [struct.pack("<ii", little.itemsize, little.size), little.astype(little.dtype.newbyteorder("<")).tobytes()]
+            parts += [
+                struct.pack("<ii", little.itemsize, little.size),
+                little.astype(little.dtype.newbyteorder("<")).tobytes(),
+            ]
         return b"".join(parts)
 
 
@@ -79,13 +82,20 @@ def requant(random, filters: int, reach: int, wide: bool) -> Requant:
     even = int(random.integers(0, 3) == 0)
     shift = int(random.integers(32, 45)) if wide else int(random.integers(1, 20))
     scale = 350 / max(reach, 1) / 2 * (1 << shift)
-    multiplier = np.maximum(1, np.minimum(2**31 - 1, (scale * random.uniform(0.3, 1, filters)).astype(np.int64))).astype(np.int32)
+    multiplier = np.maximum(
+        1, np.minimum(2**31 - 1, (scale * random.uniform(0.3, 1, filters)).astype(np.int64))
+    ).astype(np.int32)
     zero = int(random.integers(0, 200))
     if even and shift > 4:
         multiplier = np.full(filters, 1 << min(30, int(np.log2(max(scale, 2)))), np.int32)
     multiplier *= random.choice([1, 1, 1, -1], filters).astype(np.int32)
     half = 1 << (shift - 1)
-    offset = zero * (1 << shift) + half + (0 if even else random.integers(-half, half, filters)) + np.zeros(filters, np.int64)
+    offset = (
+        zero * (1 << shift)
+        + half
+        + (0 if even else random.integers(-half, half, filters))
+        + np.zeros(filters, np.int64)
+    )
     low, high = sorted(random.integers(0, 256, 2)) if random.integers(0, 2) else (0, 255)
     kink = random.integers(0, 2 << shift, 0 if even or random.integers(0, 2) else filters)
     edge = np.array([int(random.integers(0, 256)) << shift])
@@ -143,7 +153,9 @@ def window(random, channels: int, filters: int, joined: bool, most: int = 9) -> 
     return Window(out, kernel, (dilation * width * channels, dilation * channels), x, y), channels
 
 
-def conv_case(random, kernels_of: tuple[int, int], filters: int, channels: int, joined=True, dense=False, bits: int = 8) -> list[Case]:
+def conv_case(
+    random, kernels_of: tuple[int, int], filters: int, channels: int, joined=True, dense=False, bits: int = 8
+) -> list[Case]:
     if dense:
         place, length = Window((1, 1), (1, 1), (0, 0), (0, 0), (0, filters)), channels
     else:
@@ -158,7 +170,17 @@ def conv_case(random, kernels_of: tuple[int, int], filters: int, channels: int, 
     y = np.full(int(place.places().max()) + filters, UNTOUCHED, np.int32 if kernels_of == SUMS else np.uint8)
     expected = y.copy()
     expected[place.places()[:, None] + np.arange(filters)] = found
-    shape = [*place.out, filters, *place.taps, length, kernels.row_depth(runs * length), *place.tap, *place.x, *place.y, bits]
+    shape = [
+        *place.out,
+        filters,
+        *place.taps,
+        length,
+        kernels.row_depth(runs * length),
+        *place.tap,
+        *place.x,
+        *place.y,
+        bits,
+    ]
     buffers = [x, y, kernels.pack_rows(w, bits), kernels.pack_blocks(w, bits), *q.buffers]
     return [Case(k, [*q.integers, *shape], buffers, expected, f"conv {shape} {q.integers}") for k in kernels_of]
 
@@ -178,7 +200,10 @@ def depthwise_case(random, channels: int, average: bool = False) -> list[Case]:
     expected[place.places()[:, None] + np.arange(channels)] = q.of(sums)
     shape = [*place.out, channels, *place.taps, *place.tap, *place.x, *place.y]
     buffers = [x, y, kernels.pack_depthwise(w), kernels.pack_depthwise_blocks(w), *q.buffers]
-    return [Case(k, [*q.integers, *shape], buffers, expected, f"depthwise {shape} {q.integers}") for k in ((6,) if average else DEPTHWISE)]
+    return [
+        Case(k, [*q.integers, *shape], buffers, expected, f"depthwise {shape} {q.integers}")
+        for k in ((6,) if average else DEPTHWISE)
+    ]
 
 
 def add_case(random, even: int) -> Case:
@@ -193,7 +218,13 @@ def add_case(random, even: int) -> Case:
     low, high = sorted(int(v) for v in random.integers(0, 256, 2))
     flip = int(random.choice([0, 128]))
     integers = [count, *map(int, multipliers), offset, shift, low, high, even, zero, flip]
-    return Case(7, integers, [a, np.zeros(count, np.uint8), b], np.clip(level, low, high).astype(np.uint8) ^ np.uint8(flip), f"add {integers}")
+    return Case(
+        7,
+        integers,
+        [a, np.zeros(count, np.uint8), b],
+        np.clip(level, low, high).astype(np.uint8) ^ np.uint8(flip),
+        f"add {integers}",
+    )
 
 
 def xnor_case(random, filters: int, channels: int) -> list[Case]:
@@ -219,7 +250,10 @@ def xnor_case(random, filters: int, channels: int) -> list[Case]:
     reached = kernels.sign_words(np.where(sums >= threshold, 1, -1)).ravel()
     limit = ((bits - threshold) >> 1).astype(np.int32)
     dirty = np.full(reached.size, 0xFFFF, np.uint64)
-    return [*found, *(Case(k, [*integers, *steps], [x, dirty, packed, limit], reached, f"xnor bits {integers}") for k in XNOR_BITS)]
+    return [
+        *found,
+        *(Case(k, [*integers, *steps], [x, dirty, packed, limit], reached, f"xnor bits {integers}") for k in XNOR_BITS),
+    ]
 
 
 def pad_cases(random) -> list[Case]:
@@ -229,13 +263,25 @@ def pad_cases(random) -> list[Case]:
         image, shape = random.integers(0, 256, (3, 40, channels), dtype=np.uint8), [3, 40, channels, 1, 0, 2, 3, 9]
         framed = np.pad(image ^ np.uint8(flip), ((1, 2), (0, 3), (0, 0)), constant_values=9)
         for x, steps in ((image, [40 * channels, channels, 1]), (image.transpose(2, 0, 1), [40, 1, 120])):
-            cases += [Case(10, [*shape, *steps, flip], [x, np.zeros(framed.size, np.uint8)], framed, f"pad {shape} {steps}")]
+            cases += [
+                Case(10, [*shape, *steps, flip], [x, np.zeros(framed.size, np.uint8)], framed, f"pad {shape} {steps}")
+            ]
         framed = np.pad(np.full_like(image, UNTOUCHED), ((1, 2), (0, 3), (0, 0)), constant_values=9)
-        cases += [Case(8, [*shape, 0, 0, 0, 0], [image, np.full(framed.size, UNTOUCHED, np.uint8)], framed, f"frame {shape}")]
+        cases += [
+            Case(8, [*shape, 0, 0, 0, 0], [image, np.full(framed.size, UNTOUCHED, np.uint8)], framed, f"frame {shape}")
+        ]
     for low, count in [(-1, 64), (0, 64), (-1, 130), (0, 3)]:
         x = random.choice([low, 1], (4, count)).astype(np.int8)
         words = kernels.sign_words(x)
-        cases += [Case(9, [4, count, words.shape[1]], [x.view(np.uint8), np.zeros(words.size, np.uint64)], words.ravel(), f"pack {count}")]
+        cases += [
+            Case(
+                9,
+                [4, count, words.shape[1]],
+                [x.view(np.uint8), np.zeros(words.size, np.uint64)],
+                words.ravel(),
+                f"pack {count}",
+            )
+        ]
     return cases
 
 
@@ -243,12 +289,29 @@ def pad_cases(random) -> list[Case]:
 def cases() -> list[Case]:
     random = np.random.default_rng(7)
     found = []
-    for filters, channels in [(16, 16), (32, 3), (64, 16), (128, 8), (1, 1), (10, 64), (50, 5), (112, 33), (17, 4), (65, 12), (8, 3), (48, 48)]:
+    for filters, channels in [
+        (16, 16),
+        (32, 3),
+        (64, 16),
+        (128, 8),
+        (1, 1),
+        (10, 64),
+        (50, 5),
+        (112, 33),
+        (17, 4),
+        (65, 12),
+        (8, 3),
+        (48, 48),
+    ]:
         for joined in (True, False):
             found += conv_case(random, CONV, filters, channels, joined)
-        found += conv_case(random, SUMS, filters, channels) + conv_case(random, CONV, filters, 8 * channels + 3, dense=True)
+        found += conv_case(random, SUMS, filters, channels) + conv_case(
+            random, CONV, filters, 8 * channels + 3, dense=True
+        )
         for bits in (1, 2, 4):
-            found += conv_case(random, CONV, filters, channels, True, bits=bits) + conv_case(random, SUMS, filters, channels, False, bits=bits)
+            found += conv_case(random, CONV, filters, channels, True, bits=bits) + conv_case(
+                random, SUMS, filters, channels, False, bits=bits
+            )
             found += conv_case(random, CONV, filters, 8 * channels + 3, dense=True, bits=bits)
     for channels in (8, 16, 32, 64, 128, 1, 3, 24, 65, 130, 257):
         for _ in range(3):
@@ -266,7 +329,9 @@ def check(cases: list[Case], folder: Path, compiler: str, flags: list[str], emul
     program, given, result = folder / "driver", folder / "cases.bin", folder / "result.bin"
     given.write_bytes(struct.pack("<i", len(cases)) + b"".join(case.bytes() for case in cases))
     subprocess.run([compiler, *FLAGS, *flags, "-I", str(folder), "-o", str(program), str(DRIVER)], check=True)
-    done = subprocess.run([*emulator, str(program), str(given), str(result)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*emulator, str(program), str(given), str(result)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, f"{done.returncode}: {done.stderr[-3000:]}"
     data, at = result.read_bytes(), 0
     for case in cases:
@@ -275,7 +340,9 @@ def check(cases: list[Case], folder: Path, compiler: str, flags: list[str], emul
         found = np.frombuffer(data, little, y.size, at).astype(y.dtype)
         at += y.nbytes
         wrong = np.flatnonzero(found != case.expected.ravel().astype(y.dtype))
-        assert not wrong.size, f"kernel {case.kernel}, {case.name}: {wrong.size} of {y.size} differ, first at {wrong[0]}"
+        assert not wrong.size, (
+            f"kernel {case.kernel}, {case.name}: {wrong.size} of {y.size} differ, first at {wrong[0]}"
+        )
     assert at == len(data) and cases
     return done.stdout.strip()
 
@@ -292,7 +359,9 @@ def processor_has(flag: str) -> bool:
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
-@pytest.mark.parametrize("flags", ["-O0", "-O1", "-O2", "-O3", "-O0 -march=native", "-O2 -march=native", "-O3 -march=native -DMS_PORTABLE"])
+@pytest.mark.parametrize(
+    "flags", ["-O0", "-O1", "-O2", "-O3", "-O0 -march=native", "-O2 -march=native", "-O3 -march=native -DMS_PORTABLE"]
+)
 def test_equal_under_every_compiler_and_optimisation(cases, tmp_path, compiler, flags):
     check(cases, tmp_path, present(compiler), flags.split())
 
@@ -311,15 +380,25 @@ def test_no_undefined_behaviour_and_no_access_outside(cases, tmp_path, compiler,
     check(cases, tmp_path, present(compiler), SANITIZE + flags)
 
 
-@pytest.mark.parametrize("flags, name", [("-march=armv8.2-a+dotprod", "neon-dot"), ("-march=armv8.2-a+dotprod+i8mm", "neon-dot"), ("", "portable")])
+@pytest.mark.parametrize(
+    "flags, name",
+    [("-march=armv8.2-a+dotprod", "neon-dot"), ("-march=armv8.2-a+dotprod+i8mm", "neon-dot"), ("", "portable")],
+)
 def test_equal_on_aarch64(cases, tmp_path, flags, name):
     emulator = (present("qemu-aarch64"), "-cpu", "max")
-    assert check(cases, tmp_path, present("aarch64-linux-gnu-gcc"), ["-O2", "-static", *flags.split()], emulator) == name
+    assert (
+        check(cases, tmp_path, present("aarch64-linux-gnu-gcc"), ["-O2", "-static", *flags.split()], emulator) == name
+    )
 
 
 def test_equal_with_the_arm_dsp_extension(cases, tmp_path):
     emulator = (present("qemu-arm"),)
-    flags = ["-O2", "-static", "-mcpu=cortex-a7", "-mfpu=vfpv4-d16"]  # SMLAD as on a Cortex-M4, with an operating system
+    flags = [
+        "-O2",
+        "-static",
+        "-mcpu=cortex-a7",
+        "-mfpu=vfpv4-d16",
+    ]  # SMLAD as on a Cortex-M4, with an operating system
     assert check(cases, tmp_path, present("arm-linux-gnueabihf-gcc"), flags, emulator) == "arm-dsp"
 
 
@@ -333,5 +412,12 @@ def test_wide_shift_is_the_same_function():
 
 def test_a_kernel_comes_with_all_that_it_includes():
     files = kernels.fast_files("ms_conv_u8.h")
-    assert {"ms_isa.h", "ms_fast.h", "host/ms_avx512.h", "host/ms_conv_u8_avx512.h", "host/ms_conv_u8_neon.h", "ms_conv_u8_dsp.h"} <= set(files)
+    assert {
+        "ms_isa.h",
+        "ms_fast.h",
+        "host/ms_avx512.h",
+        "host/ms_conv_u8_avx512.h",
+        "host/ms_conv_u8_neon.h",
+        "ms_conv_u8_dsp.h",
+    } <= set(files)
     assert "ms_xnor.h" not in files

@@ -14,13 +14,31 @@ from microstage_cbackend.golden import make_plan
 from microstage_cbackend.writers.names import quoted
 
 LONG = "functional_1/activation/Relu;functional_1/batch_normalization/FusedBatchNormV3;functional_1/conv2d/BiasAdd-ReadVariableOp/"
-ALIKE = ["out:0", "out/0", "out.0", "out_0", "out_0_2", "_out__0_", LONG + "x", LONG + "y", "é", "ü", "输入", "*/ #error", 'a "b\\n%d', "??/", ""]
+ALIKE = [
+    "out:0",
+    "out/0",
+    "out.0",
+    "out_0",
+    "out_0_2",
+    "_out__0_",
+    LONG + "x",
+    LONG + "y",
+    "é",
+    "ü",
+    "输入",
+    "*/ #error",
+    'a "b\\n%d',
+    "??/",
+    "",
+]
 TAKEN = (
     "stdin errno INT8_MAX main abs exp expf y0 j1 I complex NULL assert EOF linux unix i386 bool true register class new this"
     " int8_t CHAR_BIT HUGE_VAL isnan printf index signal time memory arena ctx status state step steps gain i vector nearest"
     " tiny_infer tiny_arena tiny_model tiny_ctx TINY_OK tiny_status ms_within_i8 x x_integers x_scale 0 9lives A0 OUTPUT E PI"
 ).split()
-HEADERS = "assert complex ctype errno float inttypes limits math setjmp signal stdbool stdio stdlib string tgmath time unistd"
+HEADERS = (
+    "assert complex ctype errno float inttypes limits math setjmp signal stdbool stdio stdlib string tgmath time unistd"
+)
 UNIT = "°C */ #error ??/\n#error \\\n<script> | ` [a](b) \x1b[2J \u202e"
 FEW = 3
 
@@ -33,7 +51,9 @@ def graph() -> tuple[Graph, list[str]]:
         x = g.input(name, (1, 3))
         y = g.node("MatMul", x, g.constant(f"w {name}", random.integers(-9, 9, (3, 2))))
         # what one name has as an input, the next has as an output, but for what would be one tensor
-        outputs.append(g.threshold(y, np.sort(random.integers(-99, 99, (2, 7))), output=[f"{name}{' ' * (place % 3)}'"]))
+        outputs.append(
+            g.threshold(y, np.sort(random.integers(-99, 99, (2, 7))), output=[f"{name}{' ' * (place % 3)}'"])
+        )
         for node in g.nodes[-2:]:
             node.name = name
     return g, outputs
@@ -48,7 +68,10 @@ def artefact(folder):
         rows.append({**feeds, **evaluate(model, feeds)})
     golden = {name: np.stack([row[name] for row in rows]) for name in (*g.inputs, *outputs)}
     golden |= {f"real.{name}": (values * 0.5).astype(np.float32) for name, values in golden.items()}
-    facts = {side: {name: {"scale": 0.5, "unit": UNIT} for name in names} for side, names in (("inputs", g.inputs), ("outputs", outputs))}
+    facts = {
+        side: {name: {"scale": 0.5, "unit": UNIT} for name in names}
+        for side, names in (("inputs", g.inputs), ("outputs", outputs))
+    }
     return write_artefact(folder, {"model": model}, golden, facts)
 
 
@@ -66,7 +89,9 @@ def folder(tmp_path_factory):
 def test_every_name_of_a_tensor_compiles_and_its_integers_are_compared(folder, dialect):
     results = compile_and_run(folder, {}, (f"-std={dialect}", "-Wall", "-Wextra", "-Wshadow", "-Werror"))
     named = [name for name in (*ALIKE, *TAKEN) if name]
-    assert len(results) == 3 * len(named) and all(r.compared == r.equal > 0 for r in results)  # integers, real answers, refusals
+    assert len(results) == 3 * len(named) and all(
+        r.compared == r.equal > 0 for r in results
+    )  # integers, real answers, refusals
     assert len({r.boundary for r in results}) == len(results)
 
 
@@ -75,7 +100,20 @@ def test_headers_are_read_behind_those_of_the_library(folder, tmp_path, language
     chosen = HEADERS.replace("complex ", "").replace("tgmath ", "") if language == "c++" else HEADERS
     text = "".join(f"#include <{name}.h>\n" for name in chosen.split()) + '#include "tiny.h"\n#include "tiny_float.h"\n'
     (tmp_path / "user.c").write_text(text + "tiny_arena arena;\n")
-    command = ["gcc", "-x", language, "-Wall", "-Wextra", "-Wshadow", "-Werror", f"-I{folder}", "-c", "-o", "user.o", "user.c"]
+    command = [
+        "gcc",
+        "-x",
+        language,
+        "-Wall",
+        "-Wextra",
+        "-Wshadow",
+        "-Werror",
+        f"-I{folder}",
+        "-c",
+        "-o",
+        "user.o",
+        "user.c",
+    ]
     subprocess.run(command, cwd=tmp_path, check=True)
 
 
@@ -86,7 +124,11 @@ def test_no_name_is_broken_by_the_end_of_a_line(folder):
 
 
 def test_what_a_user_calls_things_acts_on_no_reader(folder):
-    texts = {path.name: path.read_text(errors="replace") for path in folder.rglob("*") if path.suffix in (".c", ".h", ".md", ".txt")}
+    texts = {
+        path.name: path.read_text(errors="replace")
+        for path in folder.rglob("*")
+        if path.suffix in (".c", ".h", ".md", ".txt")
+    }
     assert "°C" in texts["tiny.h"] and "°C" in texts["README.md"]
     assert not any(set("\x1b\u202e") & set(text) for text in texts.values())
     assert "<script>" not in texts["README.md"] and "](b)" not in texts["README.md"] and "??/" not in texts["tiny.h"]
@@ -114,5 +156,10 @@ def test_what_no_network_may_be_called_is_refused_and_a_file_called_so_is_rename
 
 
 def test_a_network_is_called_as_the_file():
-    stems = {"ecg": "ecg", "kws-w3a3": "kws_w3a3", "Model (2)": "model_2", "pretrainedResnet_qdq": "pretrainedresnet_qdq"}
+    stems = {
+        "ecg": "ecg",
+        "kws-w3a3": "kws_w3a3",
+        "Model (2)": "model_2",
+        "pretrainedResnet_qdq": "pretrainedresnet_qdq",
+    }
     assert {stem: network_name(stem) for stem in stems} == stems

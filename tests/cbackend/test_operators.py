@@ -96,13 +96,26 @@ def test_thresholds_that_no_sum_or_every_sum_reaches(tmp_path, thresholds, scale
     g, least = Graph(), [[-294907 * scale], [-393214 * scale]]
     y = g.node("MatMul", g.input("x", (1, 3), "INT16"), g.constant("w", scale * np.array([[1, -2], [3, 4], [-5, 6]])))
     t = g.constant("t", np.array(least if thresholds == "least" else thresholds, np.float32))
-    equal(tmp_path, g, g.node("MultiThreshold", y, t, domain=QONNX, out_scale=1.0, out_bias=0.0, out_dtype="UINT2", data_layout="NC"))
+    equal(
+        tmp_path,
+        g,
+        g.node("MultiThreshold", y, t, domain=QONNX, out_scale=1.0, out_bias=0.0, out_dtype="UINT2", data_layout="NC"),
+    )
 
 
 def test_bipolar_threshold(tmp_path):
     g = Graph()
     t = g.constant("t", [[0]])
-    y = g.node("MultiThreshold", g.input("x", (1, 9)), t, domain=QONNX, out_scale=2.0, out_bias=-1.0, out_dtype="BIPOLAR", data_layout="NC")
+    y = g.node(
+        "MultiThreshold",
+        g.input("x", (1, 9)),
+        t,
+        domain=QONNX,
+        out_scale=2.0,
+        out_bias=-1.0,
+        out_dtype="BIPOLAR",
+        data_layout="NC",
+    )
     equal(tmp_path, g, y)
 
 
@@ -112,7 +125,10 @@ def test_transpose(tmp_path, perm):
     equal(tmp_path, g, g.node("Transpose", g.input("x", (1, 3, 4, 2)), perm=perm))
 
 
-@pytest.mark.parametrize("shapes", [((1, 3, 4), (4,)), ((1, 3, 4), (3, 1)), ((1, 3, 1), (1, 1, 4)), ((1, 2), (1, 1)), ((1, 2, 3, 4), (2, 1, 4))])
+@pytest.mark.parametrize(
+    "shapes",
+    [((1, 3, 4), (4,)), ((1, 3, 4), (3, 1)), ((1, 3, 1), (1, 1, 4)), ((1, 2), (1, 1)), ((1, 2, 3, 4), (2, 1, 4))],
+)
 @pytest.mark.parametrize("operator", ["Add", "Mul"])
 def test_broadcasting(tmp_path, operator, shapes):
     g = Graph()
@@ -181,7 +197,9 @@ def graphs(draw):
     return g, (x if g.nodes else g.node("Identity", x))
 
 
-@pytest.mark.parametrize(("drawn", "oracle"), [(graphs(), evaluate), (networks(), reference)], ids=["operators", "networks"])
+@pytest.mark.parametrize(
+    ("drawn", "oracle"), [(graphs(), evaluate), (networks(), reference)], ids=["operators", "networks"]
+)
 def test_random_graphs_equal_the_oracle(drawn, oracle):
     @given(drawn)
     @settings(max_examples=15, deadline=None)

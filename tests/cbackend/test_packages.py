@@ -44,7 +44,11 @@ def files(folder: Path) -> set[str]:
 
 def test_what_a_firmware_takes_is_the_library_alone_and_every_packer_takes_it(library):
     taken = files(library)
-    assert not [name for name in taken if LARGE.search(name) or name.startswith(("host/", "test/")) or name.endswith((".npz", ".bin"))]
+    assert not [
+        name
+        for name in taken
+        if LARGE.search(name) or name.startswith(("host/", "test/")) or name.endswith((".npz", ".bin"))
+    ]
     json_, component = json.loads((library / "library.json").read_text()), (library / "idf_component.yml").read_text()
     included = re.findall(r'^    - "(.*)"$', component.partition("  include:\n")[2], re.MULTILINE)
     assert set(json_["export"]["include"]) == taken == {"idf_component.yml", *included}
@@ -55,7 +59,9 @@ def test_what_a_firmware_takes_is_the_library_alone_and_every_packer_takes_it(li
 
 
 def test_zephyr_finds_the_module_its_symbol_and_its_sources(library):
-    assert (library / "zephyr" / "module.yml").read_text() == 'name: "ecg"\nbuild:\n  cmake: zephyr\n  kconfig: zephyr/Kconfig\n'
+    assert (
+        library / "zephyr" / "module.yml"
+    ).read_text() == 'name: "ecg"\nbuild:\n  cmake: zephyr\n  kconfig: zephyr/Kconfig\n'
     assert (library / "zephyr" / "Kconfig").read_text().startswith("config ECG_NETWORK\n\tbool ")
     listed = re.search(r"zephyr_library_sources\(([^)]*)\)", (library / "zephyr" / "CMakeLists.txt").read_text())[1]
     assert all((library / "zephyr" / name).is_file() for name in listed.split())
@@ -96,7 +102,9 @@ def test_esp_idf_and_zephyr_find_all_sources_by_what_they_call(library, tmp_path
     """With their commands as their documentation has them: neither SDK is here."""
     need("cmake")
     (tmp_path / "CMakeLists.txt").write_text(_SDKS)
-    (tmp_path / "main.c").write_text('#include "ecg.h"\nint main(void) { return ecg_infer(0, 0, 0) == ECG_NULL ? 0 : 1; }\n')
+    (tmp_path / "main.c").write_text(
+        '#include "ecg.h"\nint main(void) { return ecg_infer(0, 0, 0) == ECG_NULL ? 0 : 1; }\n'
+    )
     said("cmake", "-S", ".", "-B", "build", f"-Dlibrary={library}", cwd=tmp_path)
     said("cmake", "--build", "build", cwd=tmp_path)
     for program in ("with_component", "with_ecg_network"):
@@ -128,14 +136,30 @@ def test_the_arduino_library_builds_as_c_beside_a_sketch_in_cplusplus_and_runs(l
         pytest.skip(CORTEX_M4.missing)
     need("arm-none-eabi-g++")
     said_of_it = dict(line.split("=", 1) for line in (library / "library.properties").read_text().splitlines())
-    assert {"name", "version", "author", "maintainer", "sentence", "paragraph", "category", "url", "architectures"} <= {*said_of_it}
+    assert {"name", "version", "author", "maintainer", "sentence", "paragraph", "category", "url", "architectures"} <= {
+        *said_of_it
+    }
     assert said_of_it["name"] == library.name and said_of_it["includes"] == "ecg.h" and all(said_of_it.values())
     (tmp_path / "Arduino.h").write_text(_ARDUINO)
     sketch = (library / "examples" / "infer" / "infer.ino").read_text()
-    (tmp_path / "infer.cpp").write_text(f'#include "Arduino.h"\n{sketch}\nint main() {{\n    setup();\n    for (;;) loop();\n}}\n')
+    (tmp_path / "infer.cpp").write_text(
+        f'#include "Arduino.h"\n{sketch}\nint main() {{\n    setup();\n    for (;;) loop();\n}}\n'
+    )
     for source in [*library.glob("*.c"), BOARDS / "cortex_m.c"]:
-        said(CORTEX_M4.compiler, "-Os", "-Wall", *CORTEX_M4.flags, "-c", source, "-o", tmp_path / f"{source.stem}.o", cwd=tmp_path)
-    said("arm-none-eabi-g++", "-Os", "-fno-exceptions", *CORTEX_M4.flags, f"-I{library}", "-c", "infer.cpp", cwd=tmp_path)
+        said(
+            CORTEX_M4.compiler,
+            "-Os",
+            "-Wall",
+            *CORTEX_M4.flags,
+            "-c",
+            source,
+            "-o",
+            tmp_path / f"{source.stem}.o",
+            cwd=tmp_path,
+        )
+    said(
+        "arm-none-eabi-g++", "-Os", "-fno-exceptions", *CORTEX_M4.flags, f"-I{library}", "-c", "infer.cpp", cwd=tmp_path
+    )
     link = [word for word in CORTEX_M4.link if not word.endswith(".c")]
     said(CORTEX_M4.compiler, *CORTEX_M4.flags, "-o", "sketch", *tmp_path.glob("*.o"), *link, cwd=tmp_path)
     answer = said(*CORTEX_M4.emulator, tmp_path / "sketch", cwd=tmp_path)

@@ -26,7 +26,9 @@ def hold(part, model: onnx.ModelProto, oracle) -> list[str]:
 
     random = np.random.default_rng(0)
     feeds = [{t.name: random.integers(t.low, t.high + 1, t.shape) for t in part.inputs} for _ in range(3)]
-    feeds += [{t.name: np.full(t.shape, end) for t in part.inputs for end in [getattr(t, side)]} for side in ("low", "high")]
+    feeds += [
+        {t.name: np.full(t.shape, end) for t in part.inputs for end in [getattr(t, side)]} for side in ("low", "high")
+    ]
     wanted = [oracle(model, feed) for feed in feeds]
     for change in (lambda same: None, *PASSES):
         change(part)
@@ -79,7 +81,12 @@ def test_counts_of_equal_bits_become_products_of_signs(tmp_path):
     x, channels = g.threshold(g.input("x", (1, 8, 8, 3)), [[2]], layout="NHWC"), 3
     for filters in (70, 5):
         x = g.node("Im2Col", x, domain=QONNX, stride=[1, 1], kernel_size=[3, 3], input_shape="")
-        x = g.node("XnorPopcountMatMul", x, g.constant(f"w{filters}", random.integers(0, 2, (9 * channels, filters))), domain=QONNX)
+        x = g.node(
+            "XnorPopcountMatMul",
+            x,
+            g.constant(f"w{filters}", random.integers(0, 2, (9 * channels, filters))),
+            domain=QONNX,
+        )
         middle = 9 * channels // 2
         x = g.threshold(x, random.integers(middle - 3, middle + 4, (filters, 1)), layout="NHWC")
         if filters == 70:

@@ -30,13 +30,19 @@ def test_vectors_have_the_ends_of_the_range_noise_and_what_is_near_to_golden_one
     graphs, _ = made
     model = read_model(graphs)
     (taken,), windows = model.chain.inputs, random_vectors(model, graphs, VECTORS)["window"].reshape(VECTORS, N)
-    assert (windows[0] == taken.low).all() and (windows[1] == taken.high).all() and len({*map(bytes, windows.astype("i1"))}) == VECTORS
+    assert (
+        (windows[0] == taken.low).all()
+        and (windows[1] == taken.high).all()
+        and len({*map(bytes, windows.astype("i1"))}) == VECTORS
+    )
 
 
 def test_integers_of_whole_sequences_and_streams_are_compared(made):
     (row,) = prove.prove("tiny", *made, VECTORS, 60)
     calls = 3  # of 1, 2 and the last 1 of 4 steps
-    each = T * 3 + T * 2 * H + calls * 2 * H + 2 * 4  # features, states, states behind calls, the head alone and the whole
+    each = (
+        T * 3 + T * 2 * H + calls * 2 * H + 2 * 4
+    )  # features, states, states behind calls, the head alone and the whole
     assert row[0] == "tiny" and row[3:] == (str(VECTORS), f"{VECTORS * each:,}", "0")
 
 

@@ -154,7 +154,10 @@ def test_every_public_function_is_defined_on_every_input_of_its_types(written: P
         "count": len(FILLS),
     }
     (written / "main.c").write_text(_MAIN.format(model=model, calls="\n".join(texts), **facts))
-    vectors = ["-march=native", "-DMS_SMALL"]  # of which other networks have fewer calls, which compile in a tenth of the time
+    vectors = [
+        "-march=native",
+        "-DMS_SMALL",
+    ]  # of which other networks have fewer calls, which compile in a tenth of the time
     for more in [[]] if (written / "tiny_int16.h").exists() else ([], vectors):
         subprocess.run(
             ["gcc", *FLAGS, *more, "-o", "main", *(p.name for p in written.glob("*.c")), "-lm"], cwd=written, check=True

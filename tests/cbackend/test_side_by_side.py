@@ -83,7 +83,19 @@ def test_one_folder_holds_the_sources_of_all(project, tmp_path):
         for path in (project / name).glob("*.[ch]"):
             assert not (tmp_path / path.name).exists() or (tmp_path / path.name).read_bytes() == path.read_bytes()
             shutil.copy(path, tmp_path)
-    said("gcc", "-Wall", "-Wextra", "-Werror", "-flto", "-o", "main", project / "main.c", "-I.", *tmp_path.glob("*.c"), cwd=tmp_path)
+    said(
+        "gcc",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-flto",
+        "-o",
+        "main",
+        project / "main.c",
+        "-I.",
+        *tmp_path.glob("*.c"),
+        cwd=tmp_path,
+    )
     said(tmp_path / "main", cwd=tmp_path)
 
 
@@ -91,11 +103,24 @@ def test_they_are_added_to_one_project_installed_and_found(project, tmp_path):
     need("cmake")
     (tmp_path / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.10)\nproject(both C)\nadd_executable(both main.c)\n"
-        + "".join(f"add_subdirectory(${{from}}/{name} {name})\ntarget_link_libraries(both {name}::{name})\n" for name in ("ecg", "kws", "bits"))
+        + "".join(
+            f"add_subdirectory(${{from}}/{name} {name})\ntarget_link_libraries(both {name}::{name})\n"
+            for name in ("ecg", "kws", "bits")
+        )
     )
     shutil.copy(project / "main.c", tmp_path)
     chosen = [f"-D{name}_INSTALL=ON" for name in ("ECG", "KWS", "BITS")]
-    said("cmake", "-S", ".", "-B", "build", f"-Dfrom={project}", f"-DCMAKE_INSTALL_PREFIX={tmp_path / 'usr'}", *chosen, cwd=tmp_path)
+    said(
+        "cmake",
+        "-S",
+        ".",
+        "-B",
+        "build",
+        f"-Dfrom={project}",
+        f"-DCMAKE_INSTALL_PREFIX={tmp_path / 'usr'}",
+        *chosen,
+        cwd=tmp_path,
+    )
     said("cmake", "--build", "build", "--target", "install", cwd=tmp_path)
     said(tmp_path / "build" / "both", cwd=tmp_path)
     assert "selftest" not in said("cmake", "--build", "build", "--target", "help", cwd=tmp_path)
@@ -104,13 +129,21 @@ def test_they_are_added_to_one_project_installed_and_found(project, tmp_path):
     user.mkdir()
     (user / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.10)\nproject(user CXX)\nadd_executable(user main.cpp)\n"
-        + "".join(f"find_package({name} 1.0 REQUIRED)\ntarget_link_libraries(user {name}::{name})\n" for name in ("ecg", "kws", "bits"))
+        + "".join(
+            f"find_package({name} 1.0 REQUIRED)\ntarget_link_libraries(user {name}::{name})\n"
+            for name in ("ecg", "kws", "bits")
+        )
     )
     shutil.copy(project / "main.c", user / "main.cpp")
     said("cmake", "-S", ".", "-B", "build", f"-DCMAKE_PREFIX_PATH={tmp_path / 'usr'}", cwd=user)
     said("cmake", "--build", "build", cwd=user)
     said(user / "build" / "user", cwd=user)
-    assert {path.name for path in (tmp_path / "usr" / "include").iterdir()} == {"bits.h", "ecg.h", "ecg_float.h", "kws.h"}
+    assert {path.name for path in (tmp_path / "usr" / "include").iterdir()} == {
+        "bits.h",
+        "ecg.h",
+        "ecg_float.h",
+        "kws.h",
+    }
 
 
 def test_both_self_tests_pass_in_one_bare_metal_project_for_a_cortex_m4(project, tmp_path):
@@ -127,12 +160,29 @@ def test_both_self_tests_pass_in_one_bare_metal_project_for_a_cortex_m4(project,
         "cmake_minimum_required(VERSION 3.13)\nproject(firmware C)\nenable_testing()\n"
         f"add_library(startup OBJECT {BOARDS / 'cortex_m.c'})\nlink_libraries(startup)\n"
         "add_executable(firmware main.c)\n"
-        + "".join(f"add_subdirectory(${{from}}/{name} {name})\ntarget_link_libraries(firmware {name})\n" for name in ("ecg", "kws", "bits"))
+        + "".join(
+            f"add_subdirectory(${{from}}/{name} {name})\ntarget_link_libraries(firmware {name})\n"
+            for name in ("ecg", "kws", "bits")
+        )
     )
     shutil.copy(project / "main.c", tmp_path)
     tests = [f"-D{name}_TESTS=ON" for name in ("ECG", "KWS", "BITS")]
-    said("cmake", "-S", ".", "-B", "build", f"-DCMAKE_TOOLCHAIN_FILE={tmp_path / 'cortex-m4.cmake'}", f"-Dfrom={project}", *tests, cwd=tmp_path)
+    said(
+        "cmake",
+        "-S",
+        ".",
+        "-B",
+        "build",
+        f"-DCMAKE_TOOLCHAIN_FILE={tmp_path / 'cortex-m4.cmake'}",
+        f"-Dfrom={project}",
+        *tests,
+        cwd=tmp_path,
+    )
     said("cmake", "--build", "build", cwd=tmp_path)
     printed = said("ctest", "--verbose", cwd=tmp_path / "build")
-    assert "100% tests passed, 0 tests failed out of 3" in printed and printed.count(": equal ") >= 9 and "differs" not in printed
+    assert (
+        "100% tests passed, 0 tests failed out of 3" in printed
+        and printed.count(": equal ") >= 9
+        and "differs" not in printed
+    )
     said(*CORTEX_M4.emulator, tmp_path / "build" / "firmware", cwd=tmp_path)

@@ -25,10 +25,18 @@ def corrupt(folder, boundary, index, delta=1):
 def test_every_boundary_and_the_whole_network_are_compared(harmonic, run_stage):
     code, out = run_stage(harmonic)
     assert code == 0
-    record = {v["boundary"]: (v["compared"], v["equal"]) for v in json.loads((out / "report.json").read_text())["verification"]}
+    record = {
+        v["boundary"]: (v["compared"], v["equal"])
+        for v in json.loads((out / "report.json").read_text())["verification"]
+    }
     counts = {"features": 6 * T * C, "hidden": 6 * T * H, "cell": 6 * T * H, "harmonics": 24, "whole.harmonics": 24}
     calls = 3  # of 1, 2 and the last of 4 steps
-    counts |= {"stream.hidden": 6 * calls * H, "stream.cell": 6 * calls * H, "real.harmonics": 24, "refused.real.window": 10}
+    counts |= {
+        "stream.hidden": 6 * calls * H,
+        "stream.cell": 6 * calls * H,
+        "real.harmonics": 24,
+        "refused.real.window": 10,
+    }
     assert record == {name: (n, n) for name, n in counts.items()}
 
 
@@ -36,7 +44,17 @@ def test_output_holds_sources_golden_vectors_and_metadata_but_no_binary(harmonic
     _, out = run_stage(harmonic)
     names = {p.name for p in out.iterdir()}
     assert {p.name for p in (out / "test").iterdir()} == {"selftest.c", "bench.c", "golden.bin"}
-    assert {"tiny.h", "tiny.c", "tiny_weights.c", "test", "examples", "zephyr", "Makefile", "interface.json", "golden.npz"} <= names
+    assert {
+        "tiny.h",
+        "tiny.c",
+        "tiny_weights.c",
+        "test",
+        "examples",
+        "zephyr",
+        "Makefile",
+        "interface.json",
+        "golden.npz",
+    } <= names
     assert not [n for n in names if n.endswith(".o")]
 
 
@@ -56,7 +74,9 @@ def test_another_compiler_tests_the_same_bytes_and_is_noted_beside_them(harmonic
     """gcc is not pinned (docs/adr/0003): it may refuse an artefact, not change it."""
     other = tmp_path / "bin" / "gcc"
     other.parent.mkdir()
-    other.write_text(f'#!/bin/sh\n[ "$1" != --version ] || {{ echo another 1.0; exit; }}\nexec {shutil.which("gcc")} "$@" -O0\n')
+    other.write_text(
+        f'#!/bin/sh\n[ "$1" != --version ] || {{ echo another 1.0; exit; }}\nexec {shutil.which("gcc")} "$@" -O0\n'
+    )
     other.chmod(0o755)
     made = []
     for path in (os.environ["PATH"], f"{other.parent}:{os.environ['PATH']}"):
@@ -95,7 +115,10 @@ def test_a_single_wrong_integer_ends_with_code_3_and_is_named(harmonic, run_stag
     code, out = run_stage(harmonic)
     assert code == 3
     assert not list(out.iterdir())
-    assert f"at {boundary}{list(index)}: expected {value + (-1 if value > 0 else 1)}, found {value} " in capfd.readouterr().err
+    assert (
+        f"at {boundary}{list(index)}: expected {value + (-1 if value > 0 else 1)}, found {value} "
+        in capfd.readouterr().err
+    )
 
 
 def test_a_golden_value_outside_the_proven_range_ends_with_code_3(harmonic, run_stage, capfd):

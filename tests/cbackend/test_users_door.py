@@ -34,11 +34,16 @@ def sixteen_bits() -> onnx.ModelProto:
     """Activations of 16 bits, weights of 8: dense, depthwise and plain convolutions, a sum of two scales, pools, functions, a join."""
     q = Quantised(seed=3)
     x = q.quantise(q.input("x", (1, 4, 9, 9), 1 / 3000, dtype="int16"), 1 / 3000, dtype="int16")
-    first = q.quantise(q.node("Relu", q.conv(x, (12, 4, 3, 3), 1 / 3000, pads=[1] * 4)), 1 / 9000, zero=9, dtype="uint16")
+    first = q.quantise(
+        q.node("Relu", q.conv(x, (12, 4, 3, 3), 1 / 3000, pads=[1] * 4)), 1 / 9000, zero=9, dtype="uint16"
+    )
     depthwise = q.conv(first, (12, 1, 3, 3), 1 / 9000, group=12, pads=[1] * 4, bias=False)
     second = q.quantise(q.node("LeakyRelu", depthwise, alpha=0.2), 1 / 12345, dtype="int16")
     both = q.quantise(q.node("Add", first, second), 1 / 7777, dtype="int16")
-    pooled = [q.node("MaxPool", both, kernel_shape=[3, 3], strides=[3, 3]), q.node("AveragePool", second, kernel_shape=[3, 3], strides=[3, 3])]
+    pooled = [
+        q.node("MaxPool", both, kernel_shape=[3, 3], strides=[3, 3]),
+        q.node("AveragePool", second, kernel_shape=[3, 3], strides=[3, 3]),
+    ]
     joined = q.node("Concat", *(q.quantise(y, 1 / 5000, dtype="int16") for y in pooled), axis=1)
     flat = q.node("Flatten", q.quantise(q.node("Tanh", joined), 1 / 32768, dtype="int16"))
     weights, _ = q.weights((24 * 9, 8), per_channel=False)
@@ -55,11 +60,20 @@ def volumes(tmp_path_factory) -> Path:
 
 def test_what_the_self_test_passed_is_published_and_called_as_the_file(volumes, tmp_path):
     onnx.save(mlp(), tmp_path / "Two layers (v2).onnx")
-    command = ["make", "--silent", "cbackend", f"ONNX={tmp_path / 'Two layers (v2).onnx'}", "RUNNER=local", f"VOLUMES={volumes}"]
+    command = [
+        "make",
+        "--silent",
+        "cbackend",
+        f"ONNX={tmp_path / 'Two layers (v2).onnx'}",
+        "RUNNER=local",
+        f"VOLUMES={volumes}",
+    ]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     [manifest] = volumes.glob("cbackend/*/manifest.json")
-    assert {path.name for path in manifest.parent.glob("*.c")} == {f"two_layers_v2{part}.c" for part in ("", "_float", "_weights")}
+    assert {path.name for path in manifest.parent.glob("*.c")} == {
+        f"two_layers_v2{part}.c" for part in ("", "_float", "_weights")
+    }
     assert '"compared"' in json.dumps(json.loads(manifest.read_text()))
 
 
@@ -68,13 +82,25 @@ def test_activations_of_16_bits_go_to_c_without_finn(volumes, tmp_path):
     model = sixteen_bits()
     model.ir_version, model.opset_import[0].version = 10, 21
     onnx.save(model, tmp_path / "sixteen.onnx")
-    command = ["make", "--silent", "cbackend", f"ONNX={tmp_path / 'sixteen.onnx'}", "RUNNER=local", f"VOLUMES={volumes}"]
+    command = [
+        "make",
+        "--silent",
+        "cbackend",
+        f"ONNX={tmp_path / 'sixteen.onnx'}",
+        "RUNNER=local",
+        f"VOLUMES={volumes}",
+    ]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "FINN-ONNX is left out: " in done.stdout and "not integer" not in done.stdout
     [written] = volumes.glob("streamline/*/model_integer.onnx")
-    assert not list(written.parent.glob("*finn*")) and "FINN-ONNX is left out" in (written.parent / "report.md").read_text()
+    assert (
+        not list(written.parent.glob("*finn*"))
+        and "FINN-ONNX is left out" in (written.parent / "report.md").read_text()
+    )
     made = Path(next(line for line in done.stdout.splitlines() if line.startswith("result: ")).removeprefix("result: "))
     kernels = {path.stem for path in made.glob("ms_*.h")}
     assert any(name.startswith("ms_blend_") and "_ai64_" in name for name in kernels)
-    assert sum(path.stat().st_size for path in made.glob("*_weights.c")) < 2**20  # no row of 65535 thresholds for every channel
+    assert (
+        sum(path.stat().st_size for path in made.glob("*_weights.c")) < 2**20
+    )  # no row of 65535 thresholds for every channel

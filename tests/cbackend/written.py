@@ -20,14 +20,18 @@ CORTEX_M4 = next(machine for machine in MACHINES if machine.name == "cortex-m4")
 def write_folder(source: Path, out: Path, vectors: int = 8, name: str = "") -> Path:
     """The C of the graphs in `source`, with its first golden vectors."""
     model, known = read_model(source, name), golden.load(source / golden.FILE)
-    for path, data in files_of(model, make_plan(model, {key: values[:vectors] for key, values in known.items()})).items():
+    for path, data in files_of(
+        model, make_plan(model, {key: values[:vectors] for key, values in known.items()})
+    ).items():
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         (out / path).write_bytes(data)
     return out
 
 
 def said(*command, cwd: Path, **variables: str) -> str:
-    done = subprocess.run([*map(str, command)], cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **variables})
+    done = subprocess.run(
+        [*map(str, command)], cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **variables}
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -18,7 +18,9 @@ from microstage_export.__main__ import run
 @pytest.fixture(params=["tfc-1w1a", "tfc-2w2a", "cnv-1w1a"])
 def trained(request, tmp_path):
     """(folder of a narrow network with 20 steps of batch norm behind it, the network)."""
-    definition = BinaryDefinition.from_parameters({"dropout": 0.0, **MODELS[request.param], "model": request.param, "width": 4})
+    definition = BinaryDefinition.from_parameters(
+        {"dropout": 0.0, **MODELS[request.param], "model": request.param, "width": 4}
+    )
     torch.manual_seed(3)
     network = BinaryNetwork(definition)
     images = torch.randint(0, 256, (16, *definition.image), dtype=torch.uint8)
@@ -27,13 +29,22 @@ def trained(request, tmp_path):
             network(images)
     torch.save(network.weights(), tmp_path / "quantised_model_weight.pth")
     definition.save(tmp_path)
-    golden.save(tmp_path / "test.npz", {"image": images.numpy(), "label": np.zeros(16, np.uint8), "real": np.ones(16, np.uint8)})
+    golden.save(
+        tmp_path / "test.npz", {"image": images.numpy(), "label": np.zeros(16, np.uint8), "real": np.ones(16, np.uint8)}
+    )
     return tmp_path, network.eval()
 
 
 def exported(source):
     """(the model, golden vectors)."""
-    assert stage_main("export", run, ["--in", f"train={source}", "--out", str(source / "out"), "--scratch", str(source / "scratch")]) == 0
+    assert (
+        stage_main(
+            "export",
+            run,
+            ["--in", f"train={source}", "--out", str(source / "out"), "--scratch", str(source / "scratch")],
+        )
+        == 0
+    )
     model = onnx.load(str(source / "out" / "brevitas_export_model.onnx"))
     onnx.checker.check_model(model)
     return model, golden.load(source / "out" / golden.FILE)
@@ -56,8 +67,12 @@ def test_levels_are_those_of_the_widths(trained):
     model, recorded = exported(source)
     count = Counter(node.op_type for node in model.graph.node)
     products, acts = len(d.convolutions) + len(d.widths) - 1, len(d.convolutions) + len(d.widths) - 2
-    assert (count["Conv"], count["MatMul"]) == (len(d.convolutions), len(d.widths) - 1) and count["BatchNormalization"] == acts
+    assert (count["Conv"], count["MatMul"]) == (len(d.convolutions), len(d.widths) - 1) and count[
+        "BatchNormalization"
+    ] == acts
     assert count["BipolarQuant"] == products * (d.weight_bits == 1) + acts * (d.act_bits == 1) + (d.input_bits == 1)
     assert count["BipolarQuant"] + count["Quant"] == products + acts + 1
     hidden = [values for name, values in recorded.items() if name.endswith(".act")]
-    assert len(hidden) == acts and all({*np.unique(values)} <= {-1, 1} | ({0} if d.act_bits == 2 else set()) for values in hidden)
+    assert len(hidden) == acts and all(
+        {*np.unique(values)} <= {-1, 1} | ({0} if d.act_bits == 2 else set()) for values in hidden
+    )

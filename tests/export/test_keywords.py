@@ -26,14 +26,18 @@ def trained(tmp_path):
             network(mfcc)
     torch.save(network.weights(), tmp_path / "quantised_model_weight.pth")
     definition.save(tmp_path)
-    golden.save(tmp_path / "test.npz", {"mfcc": mfcc.numpy(), "label": np.zeros(64, np.int64), "real": np.ones(64, np.uint8)})
+    golden.save(
+        tmp_path / "test.npz", {"mfcc": mfcc.numpy(), "label": np.zeros(64, np.int64), "real": np.ones(64, np.uint8)}
+    )
     return tmp_path, network.eval()
 
 
 def run(source) -> int:
     from microstage_export.__main__ import run
 
-    return stage_main("export", run, ["--in", f"train={source}", "--out", str(source / "out"), "--scratch", str(source / "scratch")])
+    return stage_main(
+        "export", run, ["--in", f"train={source}", "--out", str(source / "out"), "--scratch", str(source / "scratch")]
+    )
 
 
 def test_names_and_integers_are_the_networks_own(trained):
@@ -42,21 +46,34 @@ def test_names_and_integers_are_the_networks_own(trained):
     model = onnx.load(str(source / "out" / "brevitas_export_model.onnx"))
     onnx.checker.check_model(model)
     made = {name for node in model.graph.node for name in node.output}
-    assert {"features", "layers.0.act", "layers.1.act", "logits", "layers.0.linear.weight.quantised"} <= made and model.graph.name == "kws-w3a3"
+    assert {
+        "features",
+        "layers.0.act",
+        "layers.1.act",
+        "logits",
+        "layers.0.linear.weight.quantised",
+    } <= made and model.graph.name == "kws-w3a3"
     recorded = golden.load(source / "out" / golden.FILE)
     with torch.no_grad():
         x = network.features(torch.from_numpy(recorded["mfcc"]))
         assert np.array_equal(recorded["features"], np.rint(x.numpy() / (40.0 / 127)))
         for index, layer in enumerate(network.layers):
             x = layer(x)
-            assert np.array_equal(recorded[f"layers.{index}.act"], np.rint(x.numpy() * 7)) and np.any(recorded[f"layers.{index}.act"])
+            assert np.array_equal(recorded[f"layers.{index}.act"], np.rint(x.numpy() * 7)) and np.any(
+                recorded[f"layers.{index}.act"]
+            )
         assert np.array_equal(recorded["logits"], network.out(x).numpy().astype(np.float64))
 
 
-@pytest.mark.parametrize("change,said", [
-    ({"hidden": 9}, "do not fit"), ({"weight_bits": -1}, "weight_bits=-1"), ({"act_bits": 3.5}, "act_bits=3.5"),
-    ({"wide": 1}, "no definition of a keyword network"),
-])
+@pytest.mark.parametrize(
+    "change,said",
+    [
+        ({"hidden": 9}, "do not fit"),
+        ({"weight_bits": -1}, "weight_bits=-1"),
+        ({"act_bits": 3.5}, "act_bits=3.5"),
+        ({"wide": 1}, "no definition of a keyword network"),
+    ],
+)
 def test_a_damaged_definition_is_one_sentence(trained, capfd, change, said):
     source, _ = trained
     described = json.loads((source / FILE).read_text())

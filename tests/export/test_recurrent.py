@@ -9,7 +9,7 @@ from microstage import golden
 from microstage.models import own
 from microstage.stage import stage_main
 
-MODULE = '''
+MODULE = """
 import brevitas.nn as qnn
 import torch
 from brevitas.quant import Int8ActPerTensorFloat, Int8WeightPerTensorFloat
@@ -37,7 +37,7 @@ class Exporting(exporting.Exporting):
     def __init__(self, folder):
         super().__init__(folder)
         self.network = Net()
-'''
+"""
 
 
 @pytest.fixture
@@ -56,9 +56,20 @@ def export(tmp_path):
         torch.manual_seed(0)
         network = own.load(module).Net()
         with torch.no_grad():
-            network(torch.from_numpy(motion) if "batch_first=True" in text else torch.from_numpy(motion).transpose(0, 1))
+            network(
+                torch.from_numpy(motion) if "batch_first=True" in text else torch.from_numpy(motion).transpose(0, 1)
+            )
         torch.save(network.weights(), source / "quantised_model_weight.pth")
-        folders = ["--in", f"train={source}", "--in", f"module={module}", "--out", str(out), "--scratch", str(tmp_path / "scratch")]
+        folders = [
+            "--in",
+            f"train={source}",
+            "--in",
+            f"module={module}",
+            "--out",
+            str(out),
+            "--scratch",
+            str(tmp_path / "scratch"),
+        ]
         return stage_main("export", run, folders), out
 
     return call
@@ -68,12 +79,22 @@ def test_each_layer_is_walked_and_named_by_its_path(export):
     code, out = export(MODULE)
     assert code == 0
     recorded, graph = golden.load(out / golden.FILE), onnx.load(str(out / "brevitas_export_model.onnx")).graph
-    shapes = {name: recorded[name].shape for name in ("memory.0.input", "memory.0.hidden", "memory.1.cell", "memory.1.forget_acc", "mood")}
-    assert shapes == {"memory.0.input": (9, 5, 3), "memory.0.hidden": (9, 5, 4), "memory.1.cell": (9, 5, 4), "memory.1.forget_acc": (9, 5, 4),
-                      "mood": (9, 2)}
+    shapes = {
+        name: recorded[name].shape
+        for name in ("memory.0.input", "memory.0.hidden", "memory.1.cell", "memory.1.forget_acc", "mood")
+    }
+    assert shapes == {
+        "memory.0.input": (9, 5, 3),
+        "memory.0.hidden": (9, 5, 4),
+        "memory.1.cell": (9, 5, 4),
+        "memory.1.forget_acc": (9, 5, 4),
+        "mood": (9, 2),
+    }
     assert "memory.1.input" not in recorded, "the second layer reads what the first one gives"
     cells = [node for node in graph.node if node.op_type == "QuantLSTMCell"]
-    assert [cell.output[0] for cell in cells] == ["memory.0.sequence", "memory.1.sequence"] and cells[1].input[0] == "memory.0.sequence"
+    assert [cell.output[0] for cell in cells] == ["memory.0.sequence", "memory.1.sequence"] and cells[1].input[
+        0
+    ] == "memory.0.sequence"
 
 
 REFUSED = {

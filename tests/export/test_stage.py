@@ -49,7 +49,10 @@ def test_lstm_quantisers_are_told_apart_by_role(stage):
         getattr(cell, role).fused_activation_quant_proxy.tensor_quant.scaling_impl.value.data.fill_(1.0 + index / 16)
     torch.save(stage.network.weights(), stage.source / "quantised_model_weight.pth")
     assert stage.run() == 0
-    known = {i.name: numpy_helper.to_array(i) for i in onnx.load(str(stage.out / "brevitas_export_model.onnx")).graph.initializer}
+    known = {
+        i.name: numpy_helper.to_array(i)
+        for i in onnx.load(str(stage.out / "brevitas_export_model.onnx")).graph.initializer
+    }
     for role in roles:
         name = role.removesuffix("_quant")
         assert float(known[f"lstm.{name}.scale"]) == pytest.approx(float(getattr(cell, role).scale()), rel=1e-6), role
@@ -73,7 +76,9 @@ def test_recorded_integers_are_those_of_the_exported_step_called_again_and_again
         with torch.no_grad():
             given = [torch.from_numpy(value.astype(np.float32)) for value in (estimate * unit, total * unit, count)]
             _, found, _, _ = network(window, *given)
-            features = torch.cat([network.cnn(window), (found - given[0]) * torch.tensor([16.0, 64.0, 64.0, 64.0] * 2)], 1)
+            features = torch.cat(
+                [network.cnn(window), (found - given[0]) * torch.tensor([16.0, 64.0, 64.0, 64.0] * 2)], 1
+            )
         scale = float(layer.io_quant.scale())
         assert np.array_equal(recorded["features"][:, t], np.clip(np.rint(features.numpy() / scale), -128, 127))
         keep = recorded["keep"][:, t].astype(int)
@@ -81,7 +86,11 @@ def test_recorded_integers_are_those_of_the_exported_step_called_again_and_again
         total, count = np.tile(keep, 2) * total + estimate, keep * count + 1
         for name, value in (("estimate", estimate), ("sum_next", total), ("count_next", count)):
             assert np.array_equal(recorded[name][:, t], value), (name, t)
-    assert np.ptp(exponent, axis=1).max() > 1 and recorded["count_next"].max() > 3 and set(np.unique(recorded["keep"])) == {0, 1}
+    assert (
+        np.ptp(exponent, axis=1).max() > 1
+        and recorded["count_next"].max() > 3
+        and set(np.unique(recorded["keep"])) == {0, 1}
+    )
     assert np.abs(recorded["window"]).max() <= 2047 and recorded["cnn.act1"].max() <= 15
 
 
@@ -101,9 +110,22 @@ def test_nothing_but_its_own_line_reaches_the_terminal(stage):
     compiler.parent.mkdir()
     compiler.write_text("#!/bin/sh\n")
     compiler.chmod(0o755)
-    environment = {**stage_environment(stage.folder), "PATH": f"{compiler.parent}:{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join(sys.path)}
-    words = ["--in", f"train={stage.source}", "--out", str(stage.folder / "out"), "--scratch", str(stage.folder / "scratch")]
-    done = subprocess.run([sys.executable, "-m", "microstage_export", *words], env=environment, capture_output=True, text=True)
+    environment = {
+        **stage_environment(stage.folder),
+        "PATH": f"{compiler.parent}:{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    words = [
+        "--in",
+        f"train={stage.source}",
+        "--out",
+        str(stage.folder / "out"),
+        "--scratch",
+        str(stage.folder / "scratch"),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "microstage_export", *words], env=environment, capture_output=True, text=True
+    )
     assert (done.returncode, done.stderr) == (0, "") and len(done.stdout.splitlines()) == 1
     assert (stage.folder / "scratch" / "logs" / "warnings.txt").is_file()
 
@@ -117,7 +139,9 @@ def test_a_real_warning_is_heard_and_logged(tmp_path, capsys):
             warnings.warn("a weight is\nodd", UserWarning, stacklevel=1)
         warnings.warn("old", DeprecationWarning, stacklevel=1)
     assert capsys.readouterr().out == "export: UserWarning: a weight is odd\n"
-    assert (tmp_path / "logs" / "warnings.txt").read_text().splitlines() == ["UserWarning: a weight is odd"] * 2 + ["DeprecationWarning: old"]
+    assert (tmp_path / "logs" / "warnings.txt").read_text().splitlines() == ["UserWarning: a weight is odd"] * 2 + [
+        "DeprecationWarning: old"
+    ]
 
 
 def test_exporting_twice_in_one_process_writes_the_same_and_leaves_brevitas_handlers_alone(stage, tmp_path):
@@ -152,7 +176,7 @@ def archive(path, data, members=()):
 
 def hostile(folder):
     yield "system", pickle.dumps({"weight": Evil(folder / "ran")}, protocol=2)
-    yield "builtin", b"cbuiltins\neval\n(S'open(\"%s\", \"w\")'\ntR." % str(folder / "ran").encode()
+    yield "builtin", b'cbuiltins\neval\n(S\'open("%s", "w")\'\ntR.' % str(folder / "ran").encode()
     yield "torch", b"ctorch\nload\n(S'x'\ntR."
     yield "nonsense", b"\x80\x02garbage"
     yield "2^29 objects", b"\x80\x02K\x01r" + (1 << 29).to_bytes(4, "little") + b"."
@@ -187,11 +211,23 @@ def test_damaged_weights_are_one_sentence(stage, capfd):
 
 def test_a_damaged_definition_is_one_sentence(stage, capfd):
     described = json.loads((stage.source / "model_def.json").read_text())
-    for name, value in {"hidden": 7, "head_width": "wide", "cnn_channels": -1, "lstm_io_bits": 10**9, "cycles": float("inf")}.items():
+    for name, value in {
+        "hidden": 7,
+        "head_width": "wide",
+        "cnn_channels": -1,
+        "lstm_io_bits": 10**9,
+        "cycles": float("inf"),
+    }.items():
         changed = {**described, "parameters": {**described["parameters"], name: value}}
         (stage.source / "model_def.json").write_text(json.dumps(changed))
         assert "do not fit" in (line := refused(stage, capfd)) or f"{name}={value!r}" in line or "no definition" in line
-    for content in ("", "{}", "[]", '{"model": "other", "parameters": {}}', '{"model": "harmonic", "parameters": {"cylces": 1}}'):
+    for content in (
+        "",
+        "{}",
+        "[]",
+        '{"model": "other", "parameters": {}}',
+        '{"model": "harmonic", "parameters": {"cylces": 1}}',
+    ):
         (stage.source / "model_def.json").write_text(content)
         assert "model_def.json" in refused(stage, capfd)
 
@@ -208,7 +244,9 @@ def test_the_handler_is_registered_at_run_time_and_brevitas_is_as_installed(stag
     for name, digest, _ in csv.reader(installed.read_text("RECORD").splitlines()):
         if name.endswith(".py") and digest:
             kind, value = digest.split("=")
-            found = base64.urlsafe_b64encode(hashlib.new(kind, installed.locate_file(name).read_bytes()).digest()).rstrip(b"=")
+            found = base64.urlsafe_b64encode(
+                hashlib.new(kind, installed.locate_file(name).read_bytes()).digest()
+            ).rstrip(b"=")
             assert found.decode() == value, name
             checked += 1
     assert checked > 100

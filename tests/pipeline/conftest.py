@@ -99,8 +99,14 @@ class Toy:
 
     @staticmethod
     def _popen(text: str, *words: str, **how: Any) -> subprocess.Popen:
-        return subprocess.Popen([sys.executable, "-c", text, *words], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                start_new_session=True, **how)
+        return subprocess.Popen(
+            [sys.executable, "-c", text, *words],
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            **how,
+        )
 
     def call(self, *words: str, **given: Any) -> tuple[int, str, str]:
         process = self.start(*words, **given)

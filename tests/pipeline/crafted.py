@@ -15,14 +15,20 @@ from microstage.canonical import canonical_json, digest
 INDEX = "bundle.json"
 
 
-def rewritten(path: Path, change: Callable[[dict], Any], renamed: Mapping[str, str] = {}, added: Mapping[str, Any] = {}) -> None:
+def rewritten(
+    path: Path, change: Callable[[dict], Any], renamed: Mapping[str, str] = {}, added: Mapping[str, Any] = {}
+) -> None:
     """Let `change` the index of a bundle, give its members other names, and add files, or drop those that are None."""
     with tarfile.open(path) as archive:
         members = {member.name: archive.extractfile(member).read() for member in archive}
     index = json.loads(members.pop(INDEX))
     del index["digest"]
     members = {renamed.get(name, name): data for name, data in {**members, **added}.items() if data is not None}
-    index["files"] |= {n: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)} for n, data in added.items() if data is not None}
+    index["files"] |= {
+        n: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+        for n, data in added.items()
+        if data is not None
+    }
     change(index)
     put_together(path, index, dict(sorted(members.items())))
 

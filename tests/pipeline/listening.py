@@ -53,7 +53,9 @@ class Training(training.Training):
 
     @property
     def definition(self):
-        return Definition(self.parameters, {"names": {"near.input": "frames", "near.hidden": "i"}, "files": {"head": "mouth"}})
+        return Definition(
+            self.parameters, {"names": {"near.input": "frames", "near.hidden": "i"}, "files": {"head": "mouth"}}
+        )
 
     def phases(self):
         p = self.parameters

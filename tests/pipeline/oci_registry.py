@@ -31,7 +31,9 @@ class Server(ThreadingHTTPServer):
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[str, bytes] = {}
         self.seen: list[tuple[str, str]] = []  # (authorization, path) of every request
-        self.odd: Callable[[Handler, str], bool] = lambda handler, path: False  # whether it answered a request in its own way
+        self.odd: Callable[[Handler, str], bool] = lambda handler, path: (
+            False
+        )  # whether it answered a request in its own way
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def put(self, name: str, manifest: dict, *blobs: bytes) -> None:
@@ -50,7 +52,9 @@ class Handler(BaseHTTPRequestHandler):
             return None
         if path == "/token":
             known = self.headers.get("Authorization") == f"Basic {self.server.login}"
-            return self._answer(200 if known else 401, json.dumps({"token": f"token for {self.path.partition('scope=')[2]}"}).encode())
+            return self._answer(
+                200 if known else 401, json.dumps({"token": f"token for {self.path.partition('scope=')[2]}"}).encode()
+            )
         if not self._allowed():
             return None
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -118,7 +122,9 @@ def debian(folder: Path):
     try:
         for _ in range(100):
             try:
-                urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"http://127.0.0.1:{port}/v2/").close()
+                urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+                    f"http://127.0.0.1:{port}/v2/"
+                ).close()
                 break
             except OSError:
                 time.sleep(0.1)

@@ -49,7 +49,9 @@ def test_long_and_foreign_names_come_out(tmp_path):
         (tmp_path / str(number)).write_text("x" * number)
     bundle.write(tmp_path / "x.tar", {}, {name: tmp_path / str(number) for number, name in enumerate(names)})
     bundle.extract(tmp_path / "x.tar", tmp_path / "out")
-    assert {file.relative_to(tmp_path / "out").as_posix() for file in (tmp_path / "out").rglob("*") if file.is_file()} == {*names}
+    assert {
+        file.relative_to(tmp_path / "out").as_posix() for file in (tmp_path / "out").rglob("*") if file.is_file()
+    } == {*names}
 
 
 @pytest.mark.parametrize("cut", [0, 1, 511, 600, 1536, 20000])
@@ -102,7 +104,9 @@ def test_an_index_that_does_not_fit_is_refused(packed, tmp_path, change):
     refused(packed, tmp_path)
 
 
-@pytest.mark.parametrize("text", [b"[" * 100000, b'{"a":' * 100000, b"null", b"[]", b'{"digest": 1e999}', b"\xff", b'{"digest":NaN}'])
+@pytest.mark.parametrize(
+    "text", [b"[" * 100000, b'{"a":' * 100000, b"null", b"[]", b'{"digest": 1e999}', b"\xff", b'{"digest":NaN}']
+)
 def test_an_index_that_is_none_is_refused(packed, tmp_path, text):
     put_together(packed, text, {})
     refused(packed, tmp_path)

@@ -33,7 +33,12 @@ def docker() -> engine.Engine:
 @pytest.fixture(scope="session")
 def image(docker: engine.Engine) -> str:
     """Any image with Python will do: a stand-in base, or the real one."""
-    for reference in (bases.tag("3.11"), bases.tag("3.10"), bases.vendored_tag("3.11"), _default_base(REPOSITORY, "cbackend")[0]):
+    for reference in (
+        bases.tag("3.11"),
+        bases.tag("3.10"),
+        bases.vendored_tag("3.11"),
+        _default_base(REPOSITORY, "cbackend")[0],
+    ):
         if docker.call("image", "inspect", reference).returncode == 0:
             return reference
     pytest.skip("no base image: `make base`")
@@ -55,7 +60,9 @@ def run(docker, image, tmp_path):
         }
         name = containers.container_name("toy", tmp_path / "out")
         with users.lent([tmp_path / "out", tmp_path / "scratch"], USER, tmp_path):
-            return containers.run_container(docker, image, name, USER, mounts, {"GREETING": "hello"}, ["python", "-c", text])
+            return containers.run_container(
+                docker, image, name, USER, mounts, {"GREETING": "hello"}, ["python", "-c", text]
+            )
 
     return program, tmp_path
 
@@ -93,7 +100,9 @@ def test_no_stage_is_root_and_its_output_belongs_to_whom_the_volume_belongs(run)
 def test_a_container_that_takes_more_than_its_memory_is_killed_and_says_so(run, monkeypatch):
     program, _ = run
     memory.choose("96m")
-    with pytest.raises(StageFailed, match="needs more memory than 96m; nothing was published. MEMORY= gives it more") as failed:
+    with pytest.raises(
+        StageFailed, match="needs more memory than 96m; nothing was published. MEMORY= gives it more"
+    ) as failed:
         program("x = bytearray(200 << 20)")
     assert failed.value.exit_code == 137
     child = "import subprocess, sys; raise SystemExit(subprocess.call([sys.executable, '-c', 'bytearray(200 << 20)']) and 2)"
@@ -112,7 +121,9 @@ def test_no_capability_and_no_new_privilege(run):
 
 def test_temporary_folder_is_writable_and_environment_and_exit_code_pass(run):
     program, _ = run
-    assert program("import os; open('/tmp/x', 'w'); raise SystemExit(7 if os.environ['GREETING'] == 'hello' else 1)") == 7
+    assert (
+        program("import os; open('/tmp/x', 'w'); raise SystemExit(7 if os.environ['GREETING'] == 'hello' else 1)") == 7
+    )
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -129,7 +140,11 @@ containers.run_container(engine.require(), {image!r}, name, {USER}, {{Path("/scr
     os.chown(tmp_path, *USER)
     environment = {**os.environ, "PYTHONPATH": str(SHARED)}
     runner = subprocess.Popen(
-        [sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
+        [sys.executable, "-c", text],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
         preexec_fn=hear_interrupts,
     )
     name = runner.stdout.readline().strip()
@@ -142,7 +157,9 @@ containers.run_container(engine.require(), {image!r}, name, {USER}, {{Path("/scr
 
 def test_an_engine_that_cannot_start_a_container_is_one_sentence(docker, tmp_path):
     with pytest.raises(EnvironmentProblem, match="could not run the container"):
-        containers.run_container(docker, "microstage/none:none", "microstage-toy-none", USER, {}, {}, [], ("--pull=never",))
+        containers.run_container(
+            docker, "microstage/none:none", "microstage-toy-none", USER, {}, {}, [], ("--pull=never",)
+        )
 
 
 @pytest.mark.parametrize("path", ["/plain", "/with,comma", '/with "quotes"'])
@@ -204,7 +221,9 @@ def test_an_input_that_is_closed_to_the_stages_user_is_named(tmp_path, as_root):
 
 @pytest.mark.parametrize("text", ["", "4", "4x", "-1g", "1.5g", "lots", "4 g", "0g", "63m"])
 def test_what_is_no_amount_of_memory_is_one_sentence(text):
-    with pytest.raises(ParameterError, match=f"^MEMORY={text} is (no amount of memory|too little for any stage): expected "):
+    with pytest.raises(
+        ParameterError, match=f"^MEMORY={text} is (no amount of memory|too little for any stage): expected "
+    ):
         cli.run_command(["train", f"MEMORY={text}"])
 
 
@@ -247,7 +266,9 @@ def test_every_stage_gets_its_user_its_memory_and_folders_of_its_own(tmp_path):
     (place / "scratch" / "old").write_text("of an earlier run")
     backend = containers.DockerBackend(REPOSITORY, place)
     answering = engine.Engine(str(client), "", "", False)
-    backend.images = SimpleNamespace(ensure=lambda *_, **__: SimpleNamespace(stage="toy", tag="toy"), engine=lambda: answering)
+    backend.images = SimpleNamespace(
+        ensure=lambda *_, **__: SimpleNamespace(stage="toy", tag="toy"), engine=lambda: answering
+    )
     given = {"inputs": {"data": place / "in"}, "parameters": {}, "output": place / "out", "scratch": place / "scratch"}
     assert backend.run("toy", **given) == 0
     command, *owners = told.read_text().splitlines()

@@ -17,10 +17,15 @@ ESCAPE = "\x1b]0;mine\x07\u202e"
 def test_a_signal_stops_the_stage_and_leaves_no_half_artefact(toy, number, code):
     again = "import os, shutil, signal\nrmtree = shutil.rmtree\ndef removed(path, **how):\n"
     again += f"    if str(path).endswith('/out'): os.kill(os.getpid(), {number})\n    rmtree(path, **how)\nshutil.rmtree = removed\n"
-    process = toy.started("first", PYTHONPATH=toy.patched(again))  # while it cleans up: make passes on what the terminal sent to all
+    process = toy.started(
+        "first", PYTHONPATH=toy.patched(again)
+    )  # while it cleans up: make passes on what the terminal sent to all
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
-    assert process.returncode == code and err == f"microstage: interrupted by {number.name}; nothing half-made was published.\n"
+    assert (
+        process.returncode == code
+        and err == f"microstage: interrupted by {number.name}; nothing half-made was published.\n"
+    )
     assert not list((toy.root / "volumes").glob("first/*")) and not list((toy.root / "volumes/.partial").glob("*/out"))
     assert not toy.running()
 
@@ -113,7 +118,9 @@ def test_a_fault_of_the_runner_is_one_sentence_and_its_trace_is_kept(toy):
 
 def test_names_out_of_a_users_files_do_not_act_on_a_terminal(toy):
     source = toy.root / "stages/first/microstage_first/__main__.py"
-    told = f"    name = {ESCAPE!r} + chr(13)\n    job.log(name)\n    list(job.progress([1], 1, name))\n    print(name)\n"
+    told = (
+        f"    name = {ESCAPE!r} + chr(13)\n    job.log(name)\n    list(job.progress([1], 1, name))\n    print(name)\n"
+    )
     told += "    for key, value in {'accuracy': 0.5, 'examples': 1, 'origin': name, 'accuracy_of': {name + chr(10): 0.5}}.items():\n"
     told += "        job.metric('test.' + key, value)\n"
     source.write_text(source.read_text().replace("def run(job):\n", "def run(job):\n" + told))

@@ -34,7 +34,9 @@ def test_every_parameter_of_every_model_has_a_default_that_may_be_typed(model):
 def test_what_a_stage_asks_of_a_family_is_there_and_in_its_recipe_alone(model, tmp_path):
     platform, digests = {"python": "3.10", "libc": "glibc"}, Digests(tmp_path / "digests.json")
     for stage in STAGES.values():
-        files = {path.relative_to(REPOSITORY).as_posix() for path in hook_files(model, stage.name, REPOSITORY / "shared")}
+        files = {
+            path.relative_to(REPOSITORY).as_posix() for path in hook_files(model, stage.name, REPOSITORY / "shared")
+        }
         assert bool(files) == (stage.name in ("train", "export")), stage.name
         found = recipe(stage, REPOSITORY, platform, digests, model)
         assert files <= set(found["files"]) and ("model" in found) == bool(files)
@@ -48,7 +50,9 @@ def test_what_a_stage_asks_of_a_family_is_there_and_in_its_recipe_alone(model, t
 def test_another_familys_parameter_or_dataset_is_one_sentence():
     with pytest.raises(ParameterError, match="CYCLES=1 is no parameter of MODEL=kws-w3a3: it belongs to harmonic"):
         select(STAGES, {"MODEL": "kws-w3a3", "CYCLES": "1"})
-    with pytest.raises(ParameterError, match="NOISE_VOLUME=0.2 is no parameter of MODEL=harmonic: it belongs to kws-w3a3"):
+    with pytest.raises(
+        ParameterError, match="NOISE_VOLUME=0.2 is no parameter of MODEL=harmonic: it belongs to kws-w3a3"
+    ):
         select(STAGES, {"NOISE_VOLUME": "0.2"})
     with pytest.raises(ParameterError, match="DATASET=generator is not allowed: expected one of words"):
         select(STAGES, {"MODEL": "kws-w3a3", "DATASET": "generator"})
@@ -58,10 +62,15 @@ def test_another_familys_parameter_or_dataset_is_one_sentence():
 
 def test_a_familys_defaults_are_its_own():
     harmonic, keywords = (select(STAGES, {"MODEL": model})["train"] for model in ("harmonic", "kws-w3a3"))
-    assert (harmonic["batch"], keywords["batch"]) == (128, 512) and (harmonic["hidden"], keywords["hidden"]) == (48, 256)
+    assert (harmonic["batch"], keywords["batch"]) == (128, 512) and (harmonic["hidden"], keywords["hidden"]) == (
+        48,
+        256,
+    )
     assert select(STAGES, {"MODEL": "kws-w3a3", "HIDDEN": "32"})["train"]["hidden"] == 32
     lines = variables(STAGES).splitlines()
-    assert sum(line.startswith("  HIDDEN=") for line in lines) >= 2 and any("HIDDEN=256" in line and "MODEL=kws-w3a3" in line for line in lines)
+    assert sum(line.startswith("  HIDDEN=") for line in lines) >= 2 and any(
+        "HIDDEN=256" in line and "MODEL=kws-w3a3" in line for line in lines
+    )
 
 
 def test_a_network_without_benchmark_files_is_one_sentence():

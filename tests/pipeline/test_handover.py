@@ -68,7 +68,9 @@ def test_code_of_another_checkout_runs_where_it_is_trusted_and_nowhere_else(toy,
     source = toy.root / "stages/second/microstage_second/__main__.py"
     source.write_text("raise SystemExit('not what was packed')")
     said = told(toy.call("unpack", f"BUNDLE={sent}", away), 2)
-    assert "differ from this checkout, first 'stages/second/microstage_second/__main__.py'" in said and "TRUST=1" in said
+    assert (
+        "differ from this checkout, first 'stages/second/microstage_second/__main__.py'" in said and "TRUST=1" in said
+    )
     assert said.count("\n") == 1 and toy.ran() == [] and not [p for p in volumes["away"].rglob("*") if p.is_file()]
     assert "is done" in told(toy.call("unpack", f"BUNDLE={sent}", away, "TRUST=1"))
     assert toy.ran() == ["second"]
@@ -193,26 +195,45 @@ def test_trusted_sources_that_are_none_are_one_sentence(refused, file, text, sai
 
 def test_a_module_of_somebodys_is_code_as_well(refused):
     with_module = _keyed(lambda index: index["about"]["inputs"].update(own=digest(MODULE)))
-    assert "own, inputs/own/model.py; nothing of it was run" in refused(with_module, added={"inputs/own/model.py": MODEL.encode()})
+    assert "own, inputs/own/model.py; nothing of it was run" in refused(
+        with_module, added={"inputs/own/model.py": MODEL.encode()}
+    )
 
 
 def _with_image(index, **fields):
-    made_of = {"stage": "second", "recipe": "0" * 64, "tag": f"microstage/second:{'0' * 16}", "base": "python:3", "layers": [f"sha256:{'0' * 64}"]}
-    index.update(image={**made_of, "platform": {"python": "3", "libc": "any"}, **fields}, base={"reference": "python:3", "id": "python:3"})
+    made_of = {
+        "stage": "second",
+        "recipe": "0" * 64,
+        "tag": f"microstage/second:{'0' * 16}",
+        "base": "python:3",
+        "layers": [f"sha256:{'0' * 64}"],
+    }
+    index.update(
+        image={**made_of, "platform": {"python": "3", "libc": "any"}, **fields},
+        base={"reference": "python:3", "id": "python:3"},
+    )
 
 
 def test_an_image_is_code_as_well_where_images_are_run(refused, monkeypatch):
     monkeypatch.setattr(Here, "name", "docker")
-    assert "an image of its own, image.tar; nothing of it was run" in refused(_with_image, added={"image.tar": b"an archive"})
+    assert "an image of its own, image.tar; nothing of it was run" in refused(
+        _with_image, added={"image.tar": b"an archive"}
+    )
     for odd in ({"tag": "python:3"}, {"stage": "first"}, {"layers": ["sha256:0"]}, {"recipe": "../x"}, {"more": 1}):
-        assert "image is nothing" in refused(lambda index, odd=odd: _with_image(index, **odd), "TRUST=1", added={"image.tar": b"an archive"})
+        assert "image is nothing" in refused(
+            lambda index, odd=odd: _with_image(index, **odd), "TRUST=1", added={"image.tar": b"an archive"}
+        )
 
 
 @pytest.mark.parametrize("here", [True, False])
 def test_an_image_that_is_here_is_never_replaced(tmp_path, monkeypatch, here):
     index, loaded, adopted = {}, [], []
     _with_image(index)
-    monkeypatch.setattr(images.Images, "engine", lambda self: SimpleNamespace(call=lambda *words: SimpleNamespace(returncode=int(not here))))
+    monkeypatch.setattr(
+        images.Images,
+        "engine",
+        lambda self: SimpleNamespace(call=lambda *words: SimpleNamespace(returncode=int(not here))),
+    )
     monkeypatch.setattr(images.Images, "adopt", lambda self, image, base: adopted.append((image.tag, base)))
     monkeypatch.setattr(image_archive, "load", lambda engine, *words: loaded.append(words))
     handover._loaded_image(tmp_path, index, tmp_path)

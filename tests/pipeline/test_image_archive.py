@@ -33,7 +33,12 @@ def config(**fields) -> bytes:
 def saved(text: bytes = b"", **fields) -> dict[str, bytes | str]:
     """{name: bytes, or where a link leads} as Docker 20.10 saves an image."""
     text = text or config()
-    manifest = {"Config": f"{sha(text)}.json", "RepoTags": [NAME], "Layers": ["a/layer.tar", "b/layer.tar", "c/layer.tar"], **fields}
+    manifest = {
+        "Config": f"{sha(text)}.json",
+        "RepoTags": [NAME],
+        "Layers": ["a/layer.tar", "b/layer.tar", "c/layer.tar"],
+        **fields,
+    }
     return {
         "a/layer.tar": LAYERS[0], "a/json": b"{}", "b/layer.tar": LAYERS[1], "c/layer.tar": "../a/layer.tar", f"{sha(text)}.json": text,
         "manifest.json": json.dumps([manifest]).encode(), "repositories": b'{"microstage/train":{"0011223344556677":"c"}}',
@@ -81,7 +86,11 @@ def test_the_engine_is_given_the_image_and_nothing_else(archive, engine, tmp_pat
         given = {member.name: loaded.extractfile(member).read() for member in loaded if member.isreg()}
     layers = {f"{sha(layer)}.tar": layer for layer in LAYERS}
     [manifest] = json.loads(given.pop("manifest.json"))
-    assert manifest == {"Config": f"{sha(config())}.json", "RepoTags": [NAME], "Layers": [f"{d[7:]}.tar" for d in DIFF_IDS]}
+    assert manifest == {
+        "Config": f"{sha(config())}.json",
+        "RepoTags": [NAME],
+        "Layers": [f"{d[7:]}.tar" for d in DIFF_IDS],
+    }
     assert given == {f"{sha(config())}.json": config(), **layers}
 
 

@@ -137,7 +137,9 @@ def test_an_edit_builds_another_image(fake, checkout, tmp_path):
     assert known.ensure("train").tag != before.tag
 
 
-def test_an_image_holds_the_bytes_that_its_name_was_made_of_whatever_is_edited_meanwhile(fake, checkout, tmp_path, monkeypatch):
+def test_an_image_holds_the_bytes_that_its_name_was_made_of_whatever_is_edited_meanwhile(
+    fake, checkout, tmp_path, monkeypatch
+):
     log, source = fake(OLD), checkout / "stages/train/microstage_train/__main__.py"
 
     def edited_while_it_is_read(repository: Path, stage: str) -> bytes:
@@ -193,7 +195,9 @@ def test_bases_are_pinned_by_digest_and_the_user_is_not_root(stage):
 
 def test_apt_sources_are_read_in_both_formats(tmp_path):
     (tmp_path / "sources.list.d").mkdir()
-    (tmp_path / "sources.list").write_text("# deb http://old bookworm main\ndeb [arch=amd64] http://a bookworm main contrib\n")
+    (tmp_path / "sources.list").write_text(
+        "# deb http://old bookworm main\ndeb [arch=amd64] http://a bookworm main contrib\n"
+    )
     (tmp_path / "sources.list.d/x.sources").write_text(
         "Types: deb\n# a comment\nURIs: http://b\nSuites: bookworm bookworm-updates\nComponents: main\n\n"
         "Types: deb\nURIs: http://c\nSuites: bookworm-security other\nComponents: main\nSigned-By: /k\n"

@@ -36,7 +36,12 @@ def test_without_a_choice_all_drawn_networks_and_lists_mix_what_is_drawn_trained
     assert [one.name for one in read(tmp_path)] == USUAL and all(one.drawn for one in read(tmp_path))
     brought = {"ONNX": f"{files['a.onnx']},{files['b.onnx']}", "TFLITE": f"{files['a.tflite']},{files['b.tflite']}"}
     asked = read(tmp_path, MODEL="drawn-kws-w3a3,kws-w3a3", **brought)
-    assert [(one.name, one.drawn) for one in asked] == [("drawn-kws-w3a3", True), ("kws-w3a3", False), ("a", False), ("b", False)]
+    assert [(one.name, one.drawn) for one in asked] == [
+        ("drawn-kws-w3a3", True),
+        ("kws-w3a3", False),
+        ("a", False),
+        ("b", False),
+    ]
     assert [one.beside.get("tflite", Path()).name for one in asked] == ["", "", "a.tflite", "b.tflite"]
     assert asked[3].typed["ONNX"] == files["b.onnx"] and asked[1].typed["MODEL"] == "kws-w3a3"
 
@@ -90,7 +95,11 @@ def own(tmp_path_factory):
         "open(sys.argv[2], 'wb').write(write_tflite(d.network()))\n"
     )
     python = next((REPOSITORY / "volumes" / ".env").glob("rivals-*/bin/python"))
-    subprocess.run([python, "-c", script, folder / "tiny.onnx", folder / "tiny.tflite"], check=True, env={"PYTHONPATH": str(REPOSITORY / "shared")})
+    subprocess.run(
+        [python, "-c", script, folder / "tiny.onnx", folder / "tiny.tflite"],
+        check=True,
+        env={"PYTHONPATH": str(REPOSITORY / "shared")},
+    )
     return folder / "tiny.onnx", volumes
 
 
@@ -110,7 +119,9 @@ def test_a_network_of_ones_own_is_measured_as_the_stages_made_it_beside_its_own_
     for name in ("C99 ", "vector ", "onnxruntime ", "onnxruntime uint8 ", "litert ", "tflm "):
         assert any(row.startswith(f"| {name}") for row in rows), name
     assert "tiny: 18,464 multiply-accumulates" in out and "all 256 equal" in out and "of the .tflite file's" in out
-    code, out, err = make(own, "bench", f"BASELINE={folder}", "AGAINST=litert", "ROUNDS=2")  # made before, and not again
+    code, out, err = make(
+        own, "bench", f"BASELINE={folder}", "AGAINST=litert", "ROUNDS=2"
+    )  # made before, and not again
     assert code == 0 and "before: C99" in out and "running (" not in out, err
 
 
@@ -128,10 +139,14 @@ def test_one_changed_bit_of_any_file_of_its_graphs_gives_no_c(own):
 
 def test_a_network_of_ones_own_is_proven_as_the_stages_made_it(own, monkeypatch):
     asked = []
-    monkeypatch.setattr(prove.subprocess, "run", lambda command, **_: asked.append(command) or SimpleNamespace(returncode=0))
+    monkeypatch.setattr(
+        prove.subprocess, "run", lambda command, **_: asked.append(command) or SimpleNamespace(returncode=0)
+    )
     assert prove.main([f"ONNX={own[0]}", f"VOLUMES={own[1]}", "RUNNER=local", "VECTORS=60"]) == 0
     *_, script, vectors, seconds, network = asked[-1]
-    (graphs,), (c,) = ([path.parent for path in (own[1] / stage).glob("*/manifest.json")] for stage in ("streamline", "cbackend"))
+    (graphs,), (c,) = (
+        [path.parent for path in (own[1] / stage).glob("*/manifest.json")] for stage in ("streamline", "cbackend")
+    )
     assert Path(script).name == "prove.py" and (vectors, seconds) == ("--vectors=60", "--seconds=30")
     assert json.loads(network) == ["tiny", str(graphs), str(c)]
 

@@ -51,7 +51,9 @@ def typed(commands: list[str], checkout: Path) -> str:
     done = subprocess.run(words, cwd=checkout, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     lines = done.stdout.splitlines()
-    assert re.search(r"^equal (?!real)\S+ (\d+) \1$", done.stdout, re.MULTILINE) and re.fullmatch(r"-?\d+ -?\d+ -?\d+", lines[-1])
+    assert re.search(r"^equal (?!real)\S+ (\d+) \1$", done.stdout, re.MULTILINE) and re.fullmatch(
+        r"-?\d+ -?\d+ -?\d+", lines[-1]
+    )
     shapes = {re.sub(r"-?\d+", "#", line) for line in lines}
     assert len(SHOWN) == 4 and {re.sub(r"-?\d+", "#", line) for line in SHOWN if line != "..."} <= shapes
     return done.stdout

@@ -43,7 +43,10 @@ def test_the_walk_through_runs_through_every_stage(volumes, file):
     said = make(volumes, "cbackend", f"MODEL={file}", *TINY)
     assert "accuracy" in said and "sawtooth" in said
     [c] = volumes.glob("cbackend/*/shapes.h")
-    proofs = [json.loads(next(volumes.glob(f"{stage}/*/manifest.json")).read_text()) for stage in ("qcdq", "streamline", "cbackend")]
+    proofs = [
+        json.loads(next(volumes.glob(f"{stage}/*/manifest.json")).read_text())
+        for stage in ("qcdq", "streamline", "cbackend")
+    ]
     assert (c.parent / "test" / "selftest.c").is_file() and all('"compared"' in json.dumps(proof) for proof in proofs)
     assert not list(volumes.glob(".partial/model-*")), "the copy of the file is left behind"
 
@@ -79,7 +82,13 @@ def test_what_it_declares_can_be_typed(tmp_path):
     own = read(tmp_path, WALK_THROUGH)
     stages = load_stages(REPOSITORY, own)
     chosen = select(stages, {"MODEL": "mine", "NOISE": ".5"})["train"]
-    assert (chosen["model"], chosen["noise"], chosen["epochs"], chosen["seed"], chosen["dataset"]) == ("mine", 0.5, 6, 1, "own")
+    assert (chosen["model"], chosen["noise"], chosen["epochs"], chosen["seed"], chosen["dataset"]) == (
+        "mine",
+        0.5,
+        6,
+        1,
+        "own",
+    )
     assert own.form == "feed-forward" and "cycles" not in chosen
     with pytest.raises(ParameterError, match="BITS=9 is not allowed: expected a whole number from 2 up to 8 bits"):
         select(stages, {"MODEL": "mine", "BITS": "9"})

@@ -62,7 +62,9 @@ def keeping_weights_in(*locations: str) -> bytes:
 def test_weights_beside_the_file_travel_with_it_and_enter_the_key_and_nothing_outside_its_folder_does(stages, tmp_path):
     model = tmp_path / "here" / "net.onnx"
     (model.parent / "data").mkdir(parents=True)
-    model.write_bytes(keeping_weights_in("net.data", "data/w", "../outside", str(tmp_path / "outside"), "link", "missing"))
+    model.write_bytes(
+        keeping_weights_in("net.data", "data/w", "../outside", str(tmp_path / "outside"), "link", "missing")
+    )
     (model.parent / "net.data").write_bytes(b"1")
     (model.parent / "data" / "w").write_bytes(b"2")
     (model.parent / "other").write_bytes(b"3")
@@ -81,12 +83,15 @@ def test_weights_beside_the_file_travel_with_it_and_enter_the_key_and_nothing_ou
         collected(stages, tmp_path, ONNX=str(model))
 
 
-@pytest.mark.parametrize(("typed", "said"), [
-    ({"ONNX": "model.onnx", "EPOCHS": "3"}, "EPOCHS=3 belongs to train"),
-    ({"ONNX": "model.onnx", "STAGE": "qcdq"}, "STAGE=qcdq comes before streamline"),
-    ({"GOLDEN": "data.npz"}, "GOLDEN=data.npz goes with ONNX="),
-    ({"UNCOMPARED": "1"}, "UNCOMPARED=1 goes with ONNX="),
-])
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"ONNX": "model.onnx", "EPOCHS": "3"}, "EPOCHS=3 belongs to train"),
+        ({"ONNX": "model.onnx", "STAGE": "qcdq"}, "STAGE=qcdq comes before streamline"),
+        ({"GOLDEN": "data.npz"}, "GOLDEN=data.npz goes with ONNX="),
+        ({"UNCOMPARED": "1"}, "UNCOMPARED=1 goes with ONNX="),
+    ],
+)
 def test_what_has_no_meaning_is_said(stages, typed, said):
     with pytest.raises(ParameterError, match=said):
         entered(stages, typed)
@@ -105,7 +110,15 @@ def test_the_closing_table_says_how_the_file_runs_on_by_itself_and_what_was_not_
     }
     about = {"metrics": {"compared": compared}, "verification": [], "key": "0" * 64, "parameters": {}}
     artefact = SimpleNamespace(about=about, run={"seconds": 1.0}, place="volumes/streamline/0")
-    said = summary([SimpleNamespace(artefact=artefact, about=about, stage=SimpleNamespace(name="streamline"))]).splitlines()
+    said = summary(
+        [SimpleNamespace(artefact=artefact, about=about, stage=SimpleNamespace(name="streamline"))]
+    ).splitlines()
     rows = [line.split() for line in said]
-    assert ["the", "file", "(onnxruntime", "1.25.1)", "y", "3,200", "12", "0.25"] in rows and ["GOLDEN", "y", "50", "0", "1e-07"] in rows
+    assert ["the", "file", "(onnxruntime", "1.25.1)", "y", "3,200", "12", "0.25"] in rows and [
+        "GOLDEN",
+        "y",
+        "50",
+        "0",
+        "1e-07",
+    ] in rows
     assert "NOT COMPARED with the file: Conv_1 -> c: onnxruntime 1.25.1: no such operator" in said

@@ -32,8 +32,12 @@ def test_a_memory_of_two_layers(volumes, tmp_path):
     sequence = json.loads((out / "interface.json").read_text())["sequence"]
     states = [f"memory.{layer}.{kind}" for layer in (0, 1) for kind in ("hidden", "cell")]
     assert sequence == {
-        "length": 12, "cell": "step_finn_streamlined", "head": "head_finn_streamlined", "steps": {"memory.0.input_t": "memory.0.input"},
-        "states": {state: f"{state}_next" for state in states}, "last": {"memory.1.hidden": "memory.1.hidden"},
+        "length": 12,
+        "cell": "step_finn_streamlined",
+        "head": "head_finn_streamlined",
+        "steps": {"memory.0.input_t": "memory.0.input"},
+        "states": {state: f"{state}_next" for state in states},
+        "last": {"memory.1.hidden": "memory.1.hidden"},
     }
     for boundary in (*states, *(f"stream.{state}" for state in states), "gesture", "whole.gesture", "real.gesture"):
         assert f"{boundary}: " in said and f"{boundary}: 0 of" not in said
@@ -49,5 +53,14 @@ def test_several_inputs_before_within_and_behind_the_cells(volumes, tmp_path):
     assert interface["sequence"]["last"] == {"far.hidden": "far.hidden", "beside.hidden": "beside.hidden"}
     assert {*interface["parts"]["encoder_finn_streamlined"]["inputs"]} == {"state", "steps"}
     assert {*interface["parts"]["mouth_finn_streamlined"]["inputs"]} == {"far.hidden", "beside.hidden", "ctx"}
-    for boundary in ("frames", "i", "beside.cell", "far.hidden", "stream.near.cell", "whole.distance", "real.distance", "refused.real.ctx"):
+    for boundary in (
+        "frames",
+        "i",
+        "beside.cell",
+        "far.hidden",
+        "stream.near.cell",
+        "whole.distance",
+        "real.distance",
+        "refused.real.ctx",
+    ):
         assert f"{boundary}: " in said

@@ -52,7 +52,11 @@ def _bytes(folder):
 
 
 def _published(toy, volumes):
-    return [path for path in (toy.root / volumes).rglob("*") if path.is_file() and path.parts[-2] not in (".locks", ".cache")]
+    return [
+        path
+        for path in (toy.root / volumes).rglob("*")
+        if path.is_file() and path.parts[-2] not in (".locks", ".cache")
+    ]
 
 
 def test_what_was_pushed_is_pulled_elsewhere_and_not_made(toy, registry):
@@ -88,7 +92,7 @@ def _artefact(toy, server):
     """(name, OCI manifest, manifest.json) of the toy's first stage as it was pushed."""
     toy.call("first")
     assert toy.call("push", "STAGE=first", f"REGISTRY={server.name}")[0] == 0
-    (name, text), = server.manifests.items()
+    ((name, text),) = server.manifests.items()
     manifest = json.loads(text)
     return name, manifest, json.loads(server.blobs[manifest["config"]["digest"]])
 
@@ -137,10 +141,19 @@ def _no_json(server, name, manifest, about):
     server.manifests[name] = b"<html>"
 
 
-@pytest.mark.parametrize(("spoil", "said"), {
-    _changed_file: "other bytes", _cut_file: "cut short", _other_file: "does not hold the files", _other_stage: "is not the artefact",
-    _other_parameters: "is not the artefact", _outside: "is not an artefact", _image: "is not an artefact", _no_json: "can be read",
-}.items())
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    {
+        _changed_file: "other bytes",
+        _cut_file: "cut short",
+        _other_file: "does not hold the files",
+        _other_stage: "is not the artefact",
+        _other_parameters: "is not the artefact",
+        _outside: "is not an artefact",
+        _image: "is not an artefact",
+        _no_json: "can be read",
+    }.items(),
+)
 def test_what_was_changed_cut_or_is_foreign_is_one_sentence_and_nothing_written(toy, server, spoil, said):
     name, manifest, about = _artefact(toy, server)
     spoil(server, name, manifest, about)
@@ -166,7 +179,7 @@ def pushed(tmp_path_factory):
 @pytest.fixture
 def fetched(pushed, server, tmp_path):
     server.manifests, server.blobs = (dict(held) for held in pushed)
-    (name, text), = server.manifests.items()
+    ((name, text),) = server.manifests.items()
     manifest = json.loads(text)
     key = json.loads(server.blobs[manifest["config"]["digest"]])["microstage"]["key"]
 
@@ -209,7 +222,9 @@ def test_a_manifest_that_declares_what_nothing_here_takes_is_refused(fetched, ch
         fetch()
 
 
-@pytest.mark.parametrize("text", [b"[" * 100000, b"[1]", b"\xff", b" " * (1 << 23)], ids=["deep", "a list", "no text", "too long"])
+@pytest.mark.parametrize(
+    "text", [b"[" * 100000, b"[1]", b"\xff", b" " * (1 << 23)], ids=["deep", "a list", "no text", "too long"]
+)
 def test_a_manifest_that_is_none_is_refused(fetched, text):
     fetch, server, name, _ = fetched
     server.manifests[name] = text
@@ -247,12 +262,16 @@ def test_a_registry_that_sends_more_than_it_declared_is_stopped(fetched):
         fetch()
 
 
-@pytest.mark.parametrize("place", ["file:///etc/passwd", "ftp://127.0.0.1/a", "http://example.org/a", "http://[", "data:,a"])
+@pytest.mark.parametrize(
+    "place", ["file:///etc/passwd", "ftp://127.0.0.1/a", "http://example.org/a", "http://[", "data:,a"]
+)
 @pytest.mark.parametrize("way", ["down", "up"])
 def test_nothing_is_sent_or_taken_where_it_is_not_safe(fetched, tmp_path, place, way):
     fetch, server, _, _ = fetched
     kind = "uploads" if way == "up" else "manifests"
-    server.odd = lambda handler, path: kind in path and (handler._answer(202 if way == "up" else 307, Location=place), True)[1]
+    server.odd = lambda handler, path: (
+        kind in path and (handler._answer(202 if way == "up" else 307, Location=place), True)[1]
+    )
     (tmp_path / "file").write_text("a file")
     with pytest.raises(EnvironmentProblem, match="sends its caller to|does not answer|answers 307"):
         fetch() if way == "down" else Registry(server.name).put_blob("a", tmp_path / "file", "sha256:" + "0" * 64)
@@ -270,7 +289,9 @@ def test_a_registry_elsewhere_sends_its_callers_over_https_alone(url, remote, lo
 @pytest.mark.parametrize("token", ["a\nHost: evil", "a\x00", 7, None, ["a"], "", "ö"])
 def test_a_token_that_is_no_header_is_none(token, monkeypatch):
     with oci_registry.Server("login") as server:
-        server.odd = lambda handler, path: path == "/token" and (handler._answer(200, json.dumps({"token": token}).encode()), True)[1]
+        server.odd = lambda handler, path: (
+            path == "/token" and (handler._answer(200, json.dumps({"token": token}).encode()), True)[1]
+        )
         with pytest.raises(EnvironmentProblem, match="gives this user no token"):
             Registry(server.name).ask() or Registry(server.name).manifest("a", "b")
         server.shutdown()
@@ -327,7 +348,15 @@ def test_only_this_machine_is_spoken_to_without_tls():
         assert Registry(name)._base.startswith("http://")
     for name in ("localhost.example.org", "10.0.0.1:5000", "ghcr.io/group", "127.0.0.1.example.org:5000"):
         assert Registry(name)._base.startswith("https://")
-    for name in ("http://localhost:5000", "group", "localhost:5000/", "localhost:5000/A", "localhost:5000/../x", "a.b:5000@c", "x y"):
+    for name in (
+        "http://localhost:5000",
+        "group",
+        "localhost:5000/",
+        "localhost:5000/A",
+        "localhost:5000/../x",
+        "a.b:5000@c",
+        "x y",
+    ):
         with pytest.raises(ParameterError, match="expected host:port/prefix"):
             Registry(name)
 
@@ -380,7 +409,9 @@ def docker(tmp_path, monkeypatch):
 STAND_IN = "ab" * 32
 
 
-@pytest.mark.parametrize("base", ["python:3.10-slim@sha256:00", f"sha256:{STAND_IN}"], ids=["the Dockerfile's base", "a stand-in"])
+@pytest.mark.parametrize(
+    "base", ["python:3.10-slim@sha256:00", f"sha256:{STAND_IN}"], ids=["the Dockerfile's base", "a stand-in"]
+)
 def test_an_image_that_is_there_is_pulled_and_not_built(checkout, docker, server, tmp_path, monkeypatch, base):
     images = Images(checkout, tmp_path / "volumes")
     recipe = images._recipe("train", {"id": base})
@@ -395,7 +426,9 @@ def test_an_image_that_is_there_is_pulled_and_not_built(checkout, docker, server
     assert images.ensure("train") == Images(checkout, tmp_path / "volumes").ensure("train")
 
 
-def test_an_image_of_another_recipe_is_refused_and_one_that_is_not_there_is_built(checkout, docker, server, tmp_path, monkeypatch):
+def test_an_image_of_another_recipe_is_refused_and_one_that_is_not_there_is_built(
+    checkout, docker, server, tmp_path, monkeypatch
+):
     images = Images(checkout, tmp_path / "volumes")
     recipe = images._recipe("train", {"id": "python:3.10-slim@sha256:00"})
     monkeypatch.setenv("MICROSTAGE_REGISTRY", server.name)

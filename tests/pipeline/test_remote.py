@@ -57,7 +57,9 @@ def box(tmp_path_factory):
     if needed or os.geteuid() != 0:
         pytest.skip(f"a second machine needs {' '.join(needed) or 'root'}")
     here = engine.find()
-    reference = here and next((r for r in map(bases.tag, ("3.11", "3.10")) if not here.call("image", "inspect", r).returncode), None)
+    reference = here and next(
+        (r for r in map(bases.tag, ("3.11", "3.10")) if not here.call("image", "inspect", r).returncode), None
+    )
     if reference is None:
         pytest.skip("no engine with a base image: `make base`")
     machine = _Machine(tmp_path_factory.mktemp("box"))
@@ -81,9 +83,18 @@ class _Machine:
 
     def start(self) -> None:
         self.dockerd = self._serve(
-            "unshare", "--net", "sh", "-c", 'ip link set lo up; exec dockerd "$@"', "dockerd", f"--host={self.socket}",
-            f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec", f"--pidfile={self.folder}/pid",
-            "--bridge=none", "--iptables=false",
+            "unshare",
+            "--net",
+            "sh",
+            "-c",
+            'ip link set lo up; exec dockerd "$@"',
+            "dockerd",
+            f"--host={self.socket}",
+            f"--data-root={self.folder}/data",
+            f"--exec-root={self.folder}/exec",
+            f"--pidfile={self.folder}/pid",
+            "--bridge=none",
+            "--iptables=false",
         )
         for key in ("host", "user"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / key)], check=True)
@@ -109,7 +120,9 @@ class _Machine:
         pytest.skip("a second dockerd does not start here: " + (self.folder / "log").read_text()[-200:])
 
     def _serve(self, *command: str) -> subprocess.Popen:
-        process = subprocess.Popen(command, stdout=(self.folder / "log").open("a"), stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=(self.folder / "log").open("a"), stderr=subprocess.STDOUT, start_new_session=True
+        )
         self.processes.append(process)
         return process
 
@@ -119,12 +132,26 @@ class _Machine:
         context = io.BytesIO()
         with tarfile.open(fileobj=context, mode="w", format=tarfile.GNU_FORMAT) as archive:
             archive.add(SHARED / "microstage", "shared/microstage")
-            for name, text in {"stage/microstage_toy/__init__.py": "", "stage/microstage_toy/__main__.py": STAGE, "Dockerfile": DOCKERFILE}.items():
+            for name, text in {
+                "stage/microstage_toy/__init__.py": "",
+                "stage/microstage_toy/__main__.py": STAGE,
+                "Dockerfile": DOCKERFILE,
+            }.items():
                 member = tarfile.TarInfo(name)
                 member.size = len(text)
                 archive.addfile(member, io.BytesIO(text.encode()))
-        command = ["docker", f"--host={self.socket}", "build", "--network=none", f"--build-arg=BASE={reference}", f"--tag={self.image}", "-"]
-        done = subprocess.run(command, input=context.getvalue(), capture_output=True, env={**os.environ, "DOCKER_BUILDKIT": "0"})
+        command = [
+            "docker",
+            f"--host={self.socket}",
+            "build",
+            "--network=none",
+            f"--build-arg=BASE={reference}",
+            f"--tag={self.image}",
+            "-",
+        ]
+        done = subprocess.run(
+            command, input=context.getvalue(), capture_output=True, env={**os.environ, "DOCKER_BUILDKIT": "0"}
+        )
         assert done.returncode == 0, done.stderr
 
     def call(self, *words: str) -> subprocess.CompletedProcess:
@@ -136,7 +163,11 @@ class _Machine:
     def cut(self) -> None:
         """Kill what serves the connections, as a pulled plug would."""
         children = subprocess.run(["pgrep", "-P", str(self.sshd.pid)], capture_output=True, text=True).stdout.split()
-        grown = [g for c in children for g in subprocess.run(["pgrep", "-P", c], capture_output=True, text=True).stdout.split()]
+        grown = [
+            g
+            for c in children
+            for g in subprocess.run(["pgrep", "-P", c], capture_output=True, text=True).stdout.split()
+        ]
         for pid in [*grown, *children]:
             try:
                 os.kill(int(pid), signal.SIGKILL)
@@ -157,13 +188,20 @@ def there(box, tmp_path, monkeypatch):
     (tmp_path / "data" / "deep" / "input").write_text("ab")
     found = engine.require(box.url)
     subject = remote.RemoteBackend(tmp_path, tmp_path, box.url)
-    subject.images = SimpleNamespace(engine=lambda: found, ensure=lambda stage, verify=False: Image("toy", "", box.image, "", {}, []))
+    subject.images = SimpleNamespace(
+        engine=lambda: found, ensure=lambda stage, verify=False: Image("toy", "", box.image, "", {}, [])
+    )
 
     def run(name: str, **parameters) -> int:
         for folder in ("out", "scratch"):
             (tmp_path / name / folder).mkdir(parents=True, exist_ok=True)
-        return subject.run(SimpleNamespace(name="toy"), inputs={"data": tmp_path / "data"}, parameters=parameters,
-                           output=tmp_path / name / "out", scratch=tmp_path / name / "scratch")
+        return subject.run(
+            SimpleNamespace(name="toy"),
+            inputs={"data": tmp_path / "data"},
+            parameters=parameters,
+            output=tmp_path / name / "out",
+            scratch=tmp_path / name / "scratch",
+        )
 
     return run, tmp_path
 
@@ -181,7 +219,9 @@ def test_the_exit_code_passes_and_nothing_comes_back(box, there):
     run, folder = there
     assert run("b", fail=1) == 7
     assert list((folder / "b/out").iterdir()) == [] and box.names("ps", "--all", "--quiet") == []
-    assert [name.rsplit("-", 1)[1] for name in box.names("volume", "ls", "--quiet")] == ["scratch"]  # the next call goes on there
+    assert [name.rsplit("-", 1)[1] for name in box.names("volume", "ls", "--quiet")] == [
+        "scratch"
+    ]  # the next call goes on there
     box.call("volume", "prune", "--force")
 
 
@@ -235,7 +275,9 @@ def fetched(tmp_path):
         (tmp_path / "streamed").write_bytes(streamed)
         client.write_text(f"#!/bin/sh\n/bin/cat {tmp_path}/streamed; exit {code}\n")
         client.chmod(0o755)
-        remote._Place(engine.Engine(str(client), "", "", False), "name", "image", (1, 1)).fetch("/out", tmp_path / "out")
+        remote._Place(engine.Engine(str(client), "", "", False), "name", "image", (1, 1)).fetch(
+            "/out", tmp_path / "out"
+        )
         return tmp_path / "out"
 
     return fetched
@@ -254,17 +296,50 @@ FOLDER = (member("out", 0, type=tarfile.DIRTYPE), b"")
 
 def test_what_a_stage_wrote_elsewhere_takes_the_place_of_what_was_here(fetched, tmp_path):
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "out").symlink_to(tmp_path / "elsewhere")  # as a stage with a folder of this machine's could have left it
+    (tmp_path / "out").symlink_to(
+        tmp_path / "elsewhere"
+    )  # as a stage with a folder of this machine's could have left it
     out = fetched(streamed(FOLDER, (member("out/sub/answer", 2), b"42")))
-    assert (out / "sub/answer").read_text() == "42" and not out.is_symlink() and not list((tmp_path / "elsewhere").iterdir())
+    assert (
+        (out / "sub/answer").read_text() == "42"
+        and not out.is_symlink()
+        and not list((tmp_path / "elsewhere").iterdir())
+    )
 
 
-@pytest.mark.parametrize("odd", [
-    member("out/a", 0, type=tarfile.SYMTYPE, linkname="/etc"), member("out/a", 0, type=tarfile.LNKTYPE, linkname="out/b"),
-    member("out/a", 0, type=tarfile.FIFOTYPE), member("out/../../evil", 0), member("/evil", 0), member("out/a\nb", 0), member("", 0),
-    member("out/a", 1 << 62), member("out/b", 1), member("out/b/c", 0), member("out/a", 0, type=tarfile.GNUTYPE_SPARSE),
-    member("out/a", 1 << 40, type=tarfile.GNUTYPE_LONGNAME), member("out/a", -512),
-], ids=["link", "hard link", "pipe", "out", "absolute", "line", "none", "too large", "twice", "file as folder", "sparse", "name", "below zero"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        member("out/a", 0, type=tarfile.SYMTYPE, linkname="/etc"),
+        member("out/a", 0, type=tarfile.LNKTYPE, linkname="out/b"),
+        member("out/a", 0, type=tarfile.FIFOTYPE),
+        member("out/../../evil", 0),
+        member("/evil", 0),
+        member("out/a\nb", 0),
+        member("", 0),
+        member("out/a", 1 << 62),
+        member("out/b", 1),
+        member("out/b/c", 0),
+        member("out/a", 0, type=tarfile.GNUTYPE_SPARSE),
+        member("out/a", 1 << 40, type=tarfile.GNUTYPE_LONGNAME),
+        member("out/a", -512),
+    ],
+    ids=[
+        "link",
+        "hard link",
+        "pipe",
+        "out",
+        "absolute",
+        "line",
+        "none",
+        "too large",
+        "twice",
+        "file as folder",
+        "sparse",
+        "name",
+        "below zero",
+    ],
+)
 def test_what_no_stage_writes_is_one_sentence_and_nothing_written(fetched, tmp_path, odd):
     whole = streamed(FOLDER, (member("out/b", 1), b"b"))
     with pytest.raises((EnvironmentProblem, OSError)) as error:
@@ -288,7 +363,11 @@ def test_stages_on_names_stages_and_hosts(tmp_path):
         (tmp_path / "stages" / stage).mkdir(parents=True)
         (tmp_path / "stages" / stage / "stage.toml").write_text("")
     chosen, _ = backend.choose("local", tmp_path, tmp_path, stages_on="train=ssh://box")
-    assert chosen.elsewhere["train"].host == "ssh://box" and set(chosen.elsewhere) == {"train"} and chosen.here.name == "local"
+    assert (
+        chosen.elsewhere["train"].host == "ssh://box"
+        and set(chosen.elsewhere) == {"train"}
+        and chosen.here.name == "local"
+    )
     for wrong in ("tran=ssh://box", "train", "train="):
         with pytest.raises(ParameterError, match="expected STAGE=HOST"):
             backend.choose("local", tmp_path, tmp_path, stages_on=wrong)

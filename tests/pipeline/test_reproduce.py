@@ -33,12 +33,18 @@ def twice(toy, monkeypatch):
     monkeypatch.setattr(differences, "_DIFFOSCOPE", str(toy.root / "diffoscope"))
     tail = "\nfrom microstage.stage import stage_main\n"
     first = "def run(job):\n    (job.output / 'number.txt').write_text('1')\n"
-    (toy.root / "stages/first/microstage_first/__main__.py").write_text(first + tail + "raise SystemExit(stage_main('first', run))\n")
+    (toy.root / "stages/first/microstage_first/__main__.py").write_text(
+        first + tail + "raise SystemExit(stage_main('first', run))\n"
+    )
 
     def run(expression: str, name: str = "double.txt", publish: bool = False) -> Store:
-        source = f"import os, sys, time, json\ndef run(job):\n    (job.output / 'double.txt').write_text('always')\n" \
-                 f"    (job.output / f'{name}').write_text(str({expression}))\n"
-        (toy.root / "stages/second/microstage_second/__main__.py").write_text(source + tail + "raise SystemExit(stage_main('second', run))\n")
+        source = (
+            f"import os, sys, time, json\ndef run(job):\n    (job.output / 'double.txt').write_text('always')\n"
+            f"    (job.output / f'{name}').write_text(str({expression}))\n"
+        )
+        (toy.root / "stages/second/microstage_second/__main__.py").write_text(
+            source + tail + "raise SystemExit(stage_main('second', run))\n"
+        )
         stages, volumes = load_stages(toy.root), toy.root / "volumes"
         chain = Chain(stages, select(stages, {}), toy.root, Store(volumes), local.LocalBackend(toy.root, volumes))
         if publish:
@@ -69,28 +75,42 @@ def test_a_reproducible_stage_passes_and_leaves_nothing(twice, capsys):
         pytest.param("os.umask(0)", id="umask"),
         pytest.param("os.environ['HOME']", id="home"),
         pytest.param("os.getuid()", id="user", marks=ONLY_ROOT),
-        pytest.param("len(os.sched_getaffinity(0))", id="cores", marks=pytest.mark.skipif(
-            len(os.sched_getaffinity(0)) == 1, reason="this machine gives one core")),
-        pytest.param("time.strftime('%Y')", id="year", marks=pytest.mark.skipif(
-            conditions.elsewhere(False).faketime is None, reason="libfaketime is not installed")),
+        pytest.param(
+            "len(os.sched_getaffinity(0))",
+            id="cores",
+            marks=pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="this machine gives one core"),
+        ),
+        pytest.param(
+            "time.strftime('%Y')",
+            id="year",
+            marks=pytest.mark.skipif(
+                conditions.elsewhere(False).faketime is None, reason="libfaketime is not installed"
+            ),
+        ),
     ],
 )
 def test_what_a_stage_must_not_depend_on_is_caught_and_named(twice, expression, tmp_path):
-    with pytest.raises(VerificationError, match=r"second is not reproducible\. double\.txt differs first at byte \d+ \(") as caught:
+    with pytest.raises(
+        VerificationError, match=r"second is not reproducible\. double\.txt differs first at byte \d+ \("
+    ) as caught:
         twice(expression)
     assert caught.value.exit_code == 3
     kept = [(tmp_path / f"volumes/.reproduce/second/{run}/out/double.txt").read_text() for run in "ab"]
     assert kept[0] != kept[1]
 
 
-@pytest.mark.parametrize("expression", ["os.environ.get('TZ')", "os.environ.get('LC_ALL')", "time.tzname", "os.environ.get('LANG')"])
+@pytest.mark.parametrize(
+    "expression", ["os.environ.get('TZ')", "os.environ.get('LC_ALL')", "time.tzname", "os.environ.get('LANG')"]
+)
 def test_the_caller_s_zone_and_locale_do_not_reach_a_stage(twice, expression):
     twice(expression)
 
 
 def test_a_caller_s_zone_that_does_reach_it_is_caught(twice, monkeypatch):
     kept = local.stage_environment
-    monkeypatch.setattr(local, "stage_environment", lambda scratch: {**kept(scratch), "TZ": os.environ.get("TZ", "UTC")})
+    monkeypatch.setattr(
+        local, "stage_environment", lambda scratch: {**kept(scratch), "TZ": os.environ.get("TZ", "UTC")}
+    )
     with pytest.raises(VerificationError, match="double.txt differs first at byte 0"):
         twice("os.environ['TZ']")
 
@@ -142,7 +162,9 @@ def field(number: int, content: bytes) -> bytes:
 
 
 def onnx(initialiser: bytes = b"w", node: bytes = b"n", producer: bytes = b"x", weight: bytes = b"\0") -> bytes:
-    graph = field(1, field(1, b"in") + field(2, b"out") + field(3, node) + field(4, b"Conv")) + field(5, field(8, initialiser) + field(9, weight))
+    graph = field(1, field(1, b"in") + field(2, b"out") + field(3, node) + field(4, b"Conv")) + field(
+        5, field(8, initialiser) + field(9, weight)
+    )
     return b"\x08\x08" + field(2, producer) + field(7, graph)
 
 
@@ -195,7 +217,9 @@ class FakeImages:
     def __init__(self, root: Path) -> None:
         self.repository = root
         (root / "stages/toy").mkdir(parents=True)
-        (root / "stages/toy/Dockerfile").write_text("FROM x\n# COPY no\nCOPY a /a\nRUN one \\\n # RUN no\n && two\nENV A=1\nCOPY b /b\n")
+        (root / "stages/toy/Dockerfile").write_text(
+            "FROM x\n# COPY no\nCOPY a /a\nRUN one \\\n # RUN no\n && two\nENV A=1\nCOPY b /b\n"
+        )
 
     def engine(self) -> None:
         return None
@@ -208,11 +232,16 @@ def test_the_first_layer_that_differs_is_named_with_its_step_and_its_file(tmp_pa
     images = FakeImages(tmp_path)
     assert rebuild.different_layer(images, image("1", "2", "3", "4"), image("1", "2", "3", "4")) is None
     said = rebuild.different_layer(images, image("1", "2", "3", "4"), image("1", "2", "x", "y"))
-    assert said == "The image of toy has other bytes from layer 3 of 4 on (`RUN one && two`): /opt/x differs in its date, 1980 and 1999."
+    assert (
+        said
+        == "The image of toy has other bytes from layer 3 of 4 on (`RUN one && two`): /opt/x differs in its date, 1980 and 1999."
+    )
 
 
 def test_a_container_gets_the_same_conditions():
-    options, before = conditions.container_options(Conditions("077", 65534, 1, Path("/lib/faketime.so")), "microstage_toy")
+    options, before = conditions.container_options(
+        Conditions("077", 65534, 1, Path("/lib/faketime.so")), "microstage_toy"
+    )
     assert {"--cpuset-cpus=1", "--env=LD_PRELOAD=/faketime.so", "--env=FAKETIME=+10y"} <= set(options)
     assert "--mount=type=bind,source=/lib/faketime.so,target=/faketime.so,readonly" in options
     assert before[1].startswith("umask 077;") and before[1].endswith('exec python -m microstage_toy "$@"')
@@ -240,14 +269,21 @@ def boxed(toy, twice, monkeypatch):
     python = next((v for v in bases.PYTHONS if not found.call("image", "inspect", bases.tag(v)).returncode), None)
     if python is None:
         pytest.skip("no base image: `make base`")
-    chosen = {python: {"reference": bases.tag(python), "id": found.run("image", "inspect", "--format", "{{.Id}}", bases.tag(python))}}
+    chosen = {
+        python: {
+            "reference": bases.tag(python),
+            "id": found.run("image", "inspect", "--format", "{{.Id}}", bases.tag(python)),
+        }
+    }
     (toy.root / "volumes/.images").mkdir(parents=True)
     (toy.root / "volumes/.images/bases.json").write_text(json.dumps(chosen))
     monkeypatch.setattr(local, "LocalBackend", containers.DockerBackend)
 
     def run(expression: str, step: str = "") -> Store:
         for stage, its_step in (("first", ""), ("second", step)):
-            (toy.root / f"stages/{stage}/Dockerfile").write_text(DOCKERFILE.format(python=python, stage=stage, step=its_step))
+            (toy.root / f"stages/{stage}/Dockerfile").write_text(
+                DOCKERFILE.format(python=python, stage=stage, step=its_step)
+            )
         return twice(expression)
 
     yield run
@@ -267,5 +303,8 @@ def test_in_containers_the_image_and_the_stage_are_made_twice(boxed, capfd):
 
 
 def test_an_image_that_holds_the_time_of_its_making_is_caught(boxed):
-    with pytest.raises(VerificationError, match=r"The image of second has other bytes from layer \d of \d on \(`RUN date \+%N > /opt/now`\): /opt"):
+    with pytest.raises(
+        VerificationError,
+        match=r"The image of second has other bytes from layer \d of \d on \(`RUN date \+%N > /opt/now`\): /opt",
+    ):
         boxed(STABLE, step="RUN date +%N > /opt/now")

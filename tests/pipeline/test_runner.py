@@ -56,7 +56,10 @@ def test_touching_a_source_changes_nothing_and_editing_a_shared_module_changes_i
 
 def test_swapping_two_inputs_or_renaming_one_changes_the_key():
     made_of = {"stage": "second", "parameters": {"times": 2}, "recipe": {"digest": "r"}}
-    keys = {key_of({**made_of, "inputs": inputs}) for inputs in ({"a": "1", "b": "2"}, {"a": "2", "b": "1"}, {"a": "1", "c": "2"})}
+    keys = {
+        key_of({**made_of, "inputs": inputs})
+        for inputs in ({"a": "1", "b": "2"}, {"a": "2", "b": "1"}, {"a": "1", "c": "2"})
+    }
     assert len(keys) == 3
 
 

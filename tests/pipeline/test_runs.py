@@ -27,7 +27,11 @@ def test_a_cut_off_run_is_listed_resumed_and_taken_on(toy):
 def test_a_run_that_is_none_or_has_other_sources_is_one_sentence(toy):
     assert toy.call("first")[0] == 0
     run = toy.path("first").name
-    wrong = {("resume",): "RUN= is missing", ("resume", "RUN=zz"): "RUN=zz is no run of this volume", ("first", "RUN="): "RUN= is no run"}
+    wrong = {
+        ("resume",): "RUN= is missing",
+        ("resume", "RUN=zz"): "RUN=zz is no run of this volume",
+        ("first", "RUN="): "RUN= is no run",
+    }
     for words, said in wrong.items():
         code, _, err = toy.call(*words)
         assert code == 2 and said in err and len(err.splitlines()) == 1

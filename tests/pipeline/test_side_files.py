@@ -27,8 +27,16 @@ def _side_files(toy):
     process.communicate(timeout=30)
     volumes = toy.root / "volumes"
     shutil.copytree(toy.path("second"), volumes / "second" / "0123456789abcdef")  # an artefact under another's key
-    files = [path for path in volumes.rglob("*") if path.is_file() and "scratch" not in path.parts and ".locks" not in path.parts]
-    return [path for path in files if path.parent.parent not in (volumes / "first", volumes / "second") or ".run" in path.parent.name]
+    files = [
+        path
+        for path in volumes.rglob("*")
+        if path.is_file() and "scratch" not in path.parts and ".locks" not in path.parts
+    ]
+    return [
+        path
+        for path in files
+        if path.parent.parent not in (volumes / "first", volumes / "second") or ".run" in path.parent.name
+    ]
 
 
 def _spoil(path, garbage):
@@ -46,7 +54,9 @@ def test_no_side_file_that_cannot_be_read_stops_a_command_and_the_next_run_write
             code, out, err = toy.call(*words)
             assert code == 0 and out, err
             assert all(line.startswith("microstage: ") and err.count(line) == 1 for line in err.splitlines()), err
-            assert words != ("runs",) or [f"{path} cannot be read" in err for path in files if path.name == "about.json"] == [True], err
+            assert words != ("runs",) or [
+                f"{path} cannot be read" in err for path in files if path.name == "about.json"
+            ] == [True], err
     assert toy.call("first", "CYCLES=2")[0] == 0
     code, out, err = toy.call("runs")
     assert code == 0 and out.count("finished") == 2 and "digests" not in err
@@ -81,7 +91,10 @@ def test_a_note_on_an_image_that_cannot_be_read_is_none(tmp_path):
 def test_what_dead_processes_left_is_collected_and_nothing_else(toy):
     assert toy.call("first")[0] == 0
     volumes = toy.root / "volumes"
-    made = {name: volumes / ".partial" / name for name in ("own-0", "bundle-1", "second-2/out", "first-3/out", "first-3/scratch", "live-4")}
+    made = {
+        name: volumes / ".partial" / name
+        for name in ("own-0", "bundle-1", "second-2/out", "first-3/out", "first-3/scratch", "live-4")
+    }
     for place in made.values():
         place.mkdir(parents=True)
     (volumes / ".partial/image-5.tar").write_text("half an image")

@@ -28,7 +28,9 @@ def python():
 def toy(toy, python):
     """The toy with the environment that signs, two keys, and no container engine."""
     start = toy.start
-    toy.start = lambda *words, **more: start(*words, **{"TOY_SIGNING": python, "DOCKER_HOST": "unix:///nowhere/socket", **more})
+    toy.start = lambda *words, **more: start(
+        *words, **{"TOY_SIGNING": python, "DOCKER_HOST": "unix:///nowhere/socket", **more}
+    )
     for name in ("key", "other"):
         openssl("genpkey", "-algorithm", "ed25519", "-out", toy.root / f"{name}.pem")
         openssl("pkey", "-in", toy.root / f"{name}.pem", "-pubout", "-out", toy.root / f"{name}.pub")
@@ -53,12 +55,17 @@ def refused(called, said):
 
 def test_what_is_published_is_signed_to_the_byte_and_openssl_agrees(toy):
     done(toy.call("second", toy.key))
-    assert done(toy.call("verify", toy.public)).endswith(f"first: signed by {toy.public}\nsecond: signed by {toy.public}\n")
+    assert done(toy.call("verify", toy.public)).endswith(
+        f"first: signed by {toy.public}\nsecond: signed by {toy.public}\n"
+    )
     done(toy.call("second", f"VOLUMES={toy.root / 'unsigned'}"))
     for stage in ("first", "second"):
         folder, manifest = toy.path(stage), (toy.path(stage) / MANIFEST).read_bytes()
         envelope = json.loads((folder / ENVELOPE).read_text())
-        assert base64.b64decode(envelope["payload"]) == manifest and envelope["payloadType"] == "application/vnd.in-toto+json"
+        assert (
+            base64.b64decode(envelope["payload"]) == manifest
+            and envelope["payloadType"] == "application/vnd.in-toto+json"
+        )
         assert manifest == (toy.path(stage, f"VOLUMES={toy.root / 'unsigned'}") / MANIFEST).read_bytes()
         (toy.root / "pae").write_bytes(b"DSSEv1 28 application/vnd.in-toto+json %d %b" % (len(manifest), manifest))
         (toy.root / "sig").write_bytes(base64.b64decode(envelope["signatures"][0]["sig"]))
@@ -89,7 +96,13 @@ def test_an_edit_that_agrees_with_itself_is_found_by_the_signature_and_by_nothin
     edit(toy.path("first"))
     toy.ran()
     assert "signatures: not checked" in done(toy.call("verify", "STAGE=first"))
-    for words in (("verify", toy.public), ("verify", toy.key), ("second", toy.public), ("second", toy.key), ("sign", toy.key)):
+    for words in (
+        ("verify", toy.public),
+        ("verify", toy.key),
+        ("second", toy.public),
+        ("second", toy.key),
+        ("sign", toy.key),
+    ):
         refused(toy.call(*words), "was changed after it was signed")
     assert toy.ran() == []
 
@@ -112,7 +125,9 @@ def _of_another(folder, other):
 
 def _payload_altered(folder, other):
     edit(folder)
-    rewrite(folder, lambda envelope: envelope | {"payload": base64.b64encode((folder / MANIFEST).read_bytes()).decode()})
+    rewrite(
+        folder, lambda envelope: envelope | {"payload": base64.b64encode((folder / MANIFEST).read_bytes()).decode()}
+    )
 
 
 def _type_altered(folder, other):
@@ -216,7 +231,7 @@ def test_a_key_that_is_none_is_one_sentence_before_anything_runs(toy):
 
 def test_a_signature_that_fails_leaves_nothing_published(toy):
     program = toy.root / "dies-after-the-keys"
-    program.write_text('#!/bin/sh\nread keys\necho \'{"unfit": null}\'\n')
+    program.write_text("#!/bin/sh\nread keys\necho '{\"unfit\": null}'\n")
     program.chmod(0o755)
     refused(toy.call("first", toy.key, TOY_SIGNING=str(program)), "The program that signs and checks ended")
     assert not list((toy.root / "volumes").glob("first/*"))
@@ -266,7 +281,9 @@ def test_the_commands_of_the_page_do_what_it_says(toy):
                 around = {"SIGNING_KEY_PEM": (toy.root / "other.pem").read_text(), "PATH": "/usr/bin:/bin"}
                 subprocess.run(line, shell=True, cwd=toy.root, env=around, check=True, capture_output=True)
                 continue
-            words = line.replace("streamline", "first").replace("cbackend", "second").replace("=key.", f"={toy.root}/key.")
+            words = (
+                line.replace("streamline", "first").replace("cbackend", "second").replace("=key.", f"={toy.root}/key.")
+            )
             done(toy.call(*shlex.split(words, comments=True)[1:]))
         assert any(name.endswith(".dsse") for name in server.manifests)
         server.shutdown()

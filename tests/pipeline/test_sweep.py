@@ -32,7 +32,12 @@ def described(tmp_path):
 
 def test_every_combination_in_order_and_paths_with_commas_left_alone():
     varied, runs = combinations({"CYCLES": "0.5,1", "SEED": "1,2", "DATA_DIR": "/a,b"})
-    assert varied == ["CYCLES", "SEED"] and [(r["CYCLES"], r["SEED"]) for r in runs] == [("0.5", "1"), ("0.5", "2"), ("1", "1"), ("1", "2")]
+    assert varied == ["CYCLES", "SEED"] and [(r["CYCLES"], r["SEED"]) for r in runs] == [
+        ("0.5", "1"),
+        ("0.5", "2"),
+        ("1", "1"),
+        ("1", "2"),
+    ]
     assert all(r["DATA_DIR"] == "/a,b" for r in runs)
     with pytest.raises(ParameterError, match="needs a list"):
         combinations({"CYCLES": "1"})
@@ -41,7 +46,8 @@ def test_every_combination_in_order_and_paths_with_commas_left_alone():
 def test_a_failing_run_is_named_and_the_others_are_done(described, capsys):
     (described / "estimates.json").write_text(
         '{"parts": {"a": {"slowest_layer_cycles": 7, "resources": {"LUT": 5, "BRAM_18K": 1, "DSP": 0}},'
-        ' "b": {"slowest_layer_cycles": 9, "resources": {"LUT": 6, "BRAM_18K": 0, "DSP": 2}}}}')
+        ' "b": {"slowest_layer_cycles": 9, "resources": {"LUT": 6, "BRAM_18K": 0, "DSP": 2}}}}'
+    )
 
     def run(typed):
         if typed["SEED"] == "2":
@@ -52,7 +58,26 @@ def test_a_failing_run_is_named_and_the_others_are_done(described, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert "microstage: It cannot be." in lines
     table = [line.split() for line in lines[-3:]]
-    row = ["1", "0.100", "0.200", "0.300", "0.400", "0.50", "%", "8", "12", "10", "0", "1", "1,234", "5,678", "9", "11", "1", "2"]
+    row = [
+        "1",
+        "0.100",
+        "0.200",
+        "0.300",
+        "0.400",
+        "0.50",
+        "%",
+        "8",
+        "12",
+        "10",
+        "0",
+        "1",
+        "1,234",
+        "5,678",
+        "9",
+        "11",
+        "1",
+        "2",
+    ]
     assert table[0] == row == ["1", *table[2][1:]]
     assert table[1] == ["2", "yes"]
 
@@ -61,7 +86,12 @@ def test_networks_of_different_kinds_fill_columns_of_their_own(described, capsys
     assert sweep({"MODEL": "a,b"}, lambda typed: (estimator if typed["MODEL"] == "a" else classifier)(described)) == 0
     head, *rows = (line.split("  ") for line in capsys.readouterr().out.splitlines()[-3:])
     head, *rows = ([cell.strip() for cell in row if cell] for row in (head, *rows))
-    assert head[:6] == ["MODEL", "H1", "H3", "H5", "H7", "THD"] and {"top-1", "integers' top-1", "epochs", "seconds"} <= {*head}
+    assert head[:6] == ["MODEL", "H1", "H3", "H5", "H7", "THD"] and {
+        "top-1",
+        "integers' top-1",
+        "epochs",
+        "seconds",
+    } <= {*head}
     assert rows[1][:5] == ["b", "8", "12", "20", "0"] and rows[1][-4:] == ["93.17 %", "10,000", "93.16 %", "10,000"]
 
 

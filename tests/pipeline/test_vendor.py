@@ -111,8 +111,14 @@ def test_collecting_needs_a_folder(checkout, tmp_path):
     ("harm", "complaint"),
     [
         (lambda folder, lock: (folder / WHEEL).unlink(), f"lacks {WHEEL}"),
-        (lambda folder, lock: write_wheel(folder / "wheels", text="other = 1\n"), f"{WHEEL} was changed: its SHA-256 is"),
-        (lambda folder, lock: lock.write_text(lock.read_text() + "# edited\n"), "was collected for another stages/train/requirements.lock"),
+        (
+            lambda folder, lock: write_wheel(folder / "wheels", text="other = 1\n"),
+            f"{WHEEL} was changed: its SHA-256 is",
+        ),
+        (
+            lambda folder, lock: lock.write_text(lock.read_text() + "# edited\n"),
+            "was collected for another stages/train/requirements.lock",
+        ),
     ],
     ids=["missing", "tampered", "another lock"],
 )
@@ -122,7 +128,10 @@ def test_what_cannot_be_trusted_is_refused_by_name_and_nothing_is_made(collected
         Environments(tmp_path / "env").overlay(lock_of(checkout))
     assert str(refusal.value).startswith(f"VENDOR={collected}") and "\n" not in str(refusal.value)
     assert not [path for path in (tmp_path / "env").iterdir() if not path.name.startswith(".")]
-    with pytest.raises((IntegrityError, EnvironmentProblem), match=complaint), vendor.build_arguments(checkout, "train"):
+    with (
+        pytest.raises((IntegrityError, EnvironmentProblem), match=complaint),
+        vendor.build_arguments(checkout, "train"),
+    ):
         pass
 
 
@@ -188,13 +197,18 @@ def with_base(folder: Path) -> Path:
 def test_a_loaded_base_keeps_its_id_so_that_recipes_stay_equal(collected, monkeypatch):
     archive, loaded, docker = with_base(collected), [], FakeEngine()
     monkeypatch.setattr(image_archive, "load", lambda *words: loaded.append(words))
-    assert vendor.chosen().load_base(docker, "3.10") == {"reference": bases.vendored_tag("3.10"), "id": "python:3.10-slim@sha256:00"}
+    assert vendor.chosen().load_base(docker, "3.10") == {
+        "reference": bases.vendored_tag("3.10"),
+        "id": "python:3.10-slim@sha256:00",
+    }
     assert loaded == [(docker, archive, bases.vendored_tag("3.10"), docker.layers)]
 
 
 def test_a_base_that_is_not_the_collected_one_is_refused(collected, monkeypatch):
     archive, docker = with_base(collected), FakeEngine()
-    with pytest.raises(IntegrityError, match=r"The image archive 3\.10\.tar is refused"):  # images of any names may be in it
+    with pytest.raises(
+        IntegrityError, match=r"The image archive 3\.10\.tar is refused"
+    ):  # images of any names may be in it
         vendor.chosen().load_base(docker, "3.10")
     archive.write_bytes(b"another")
     with pytest.raises(IntegrityError, match=r"bases/3\.10\.tar was changed"):

@@ -27,7 +27,9 @@ class Stage:
         self.runs += 1
         self.out = self.folder / f"out{self.runs}"
         scratch = self.folder / f"scratch{self.runs}"
-        return stage_main("qcdq", run, ["--in", f"export={self.source}", "--out", str(self.out), "--scratch", str(scratch)])
+        return stage_main(
+            "qcdq", run, ["--in", f"export={self.source}", "--out", str(self.out), "--scratch", str(scratch)]
+        )
 
     def edit(self, change) -> None:
         """Apply `change(model)` to the exported model."""

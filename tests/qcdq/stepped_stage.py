@@ -29,4 +29,7 @@ def write_export(folder: Path, form: Form, records: int = RECORDS, steps: int = 
     found = network.reference(given)
     found["correction"] = found["correction"] * network.answer.scales["correction"]
     truth = np.ones((records, steps, 4))
-    golden.save(folder / golden.FILE, {**given, **found, "truth": truth, "real": (np.arange(records) < records - 2).astype(np.uint8)})
+    golden.save(
+        folder / golden.FILE,
+        {**given, **found, "truth": truth, "real": (np.arange(records) < records - 2).astype(np.uint8)},
+    )

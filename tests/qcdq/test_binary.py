@@ -27,8 +27,15 @@ def test_the_fixture_comes_out_to_the_byte_and_every_boundary_is_compared(binary
     assert {name for name, content in expected.items() if binary.bytes()[name] != content} == set()
     recorded = golden.load(binary.source / golden.FILE)
     proved = binary.verification()
-    assert set(proved) == {f"{side} {name}" for side in ("brevitas", "onnxruntime") for name in recorded.keys() - {"image", "label", "real"}}
-    assert all(proved[f"brevitas {name}"]["compared"] == recorded[name].size for name in recorded.keys() - {"image", "label", "real"})
+    assert set(proved) == {
+        f"{side} {name}"
+        for side in ("brevitas", "onnxruntime")
+        for name in recorded.keys() - {"image", "label", "real"}
+    }
+    assert all(
+        proved[f"brevitas {name}"]["compared"] == recorded[name].size
+        for name in recorded.keys() - {"image", "label", "real"}
+    )
 
 
 def test_another_class_ends_the_stage_and_is_named(binary, capfd):
@@ -43,9 +50,13 @@ def test_another_class_ends_the_stage_and_is_named(binary, capfd):
 def test_one_model_from_grey_levels_to_the_class_in_stock_onnxruntime(binary):
     assert binary.run() == 0
     vectors = golden.load(binary.out / golden.FILE)
-    session = onnxruntime.InferenceSession(str(binary.out / "model_qcdq_composed.onnx"), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        str(binary.out / "model_qcdq_composed.onnx"), providers=["CPUExecutionProvider"]
+    )
     (entry,) = session.get_inputs()
-    found = session.run(None, {entry.name: vectors["image"].astype({"tensor(uint8)": np.uint8}.get(entry.type, np.float32))})[0]
+    found = session.run(
+        None, {entry.name: vectors["image"].astype({"tensor(uint8)": np.uint8}.get(entry.type, np.float32))}
+    )[0]
     assert np.array_equal(found.reshape(-1), vectors["answer"].reshape(-1))
     (part,) = json.loads((binary.out / "interface.json").read_text())["parts"].values()
     assert part["outputs"]["answer"]["range"] == [0, 9]

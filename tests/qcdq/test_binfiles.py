@@ -31,7 +31,9 @@ def written(tmp_path):
         values = {"dataset": "words", "clips": 240, "seed": 1, "encoding": encoding}
         arguments = [w for name, folder in folders.items() for w in ("--in", f"{name}={folder}")]
         arguments += [w for name, value in values.items() for w in ("--set", f"{name}={json.dumps(value)}")]
-        return stage_main("binfiles", binfiles.run, [*arguments, "--out", str(out), "--scratch", str(tmp_path / "scratch")]), out
+        return stage_main(
+            "binfiles", binfiles.run, [*arguments, "--out", str(out), "--scratch", str(tmp_path / "scratch")]
+        ), out
 
     call.folders = folders
     return call
@@ -42,14 +44,22 @@ def test_files_are_what_the_networks_own_quantiser_makes_of_the_test_clips(writt
     assert code == 0 and "accuracy" in capsys.readouterr().out
     clips = mixed(words.load(240, 1).test)
     (part,) = json.loads((written.folders["streamline"] / "interface.json").read_text())["parts"].values()
-    expected = np.rint(features(clips).astype(np.float32) / np.float32(part["inputs"]["features"]["scale"])).clip(-127, 127)
+    expected = np.rint(features(clips).astype(np.float32) / np.float32(part["inputs"]["features"]["scale"])).clip(
+        -127, 127
+    )
     lines = (out / "y_labels.csv").read_text().splitlines()
     assert len(lines) == len(clips) == 120 == len(list(out.glob("tst_*.bin")))
     for count, (line, label, row) in enumerate(zip(lines, clips.label, expected)):
         name, classes, index = line.split(", ")
-        assert name.startswith(f"tst_{count:06d}_") and name.endswith(f"_{label}.bin") and (int(classes), int(index)) == (12, label)
+        assert (
+            name.startswith(f"tst_{count:06d}_")
+            and name.endswith(f"_{label}.bin")
+            and (int(classes), int(index)) == (12, label)
+        )
         assert np.array_equal(np.frombuffer((out / name).read_bytes(), np.int8), row)
-    assert lines[0].split("_")[3].split(".")[0] == str(clips.label[0]) and len(set(clips.label[:30])) > 6, "the classes are mixed"
+    assert lines[0].split("_")[3].split(".")[0] == str(clips.label[0]) and len(set(clips.label[:30])) > 6, (
+        "the classes are mixed"
+    )
     (proof,) = json.loads((out / "report.json").read_text())["verification"]
     assert proof["compared"] == 120
 
@@ -76,7 +86,10 @@ def test_an_integer_graph_that_answers_otherwise_is_refused(written, capfd):
     weight.CopyFrom(numpy_helper.from_array(np.roll(numpy_helper.to_array(weight), 1, 0), weight.name))
     onnx.save(model, str(path))
     assert written()[0] == 3
-    assert "files are classified differently by the integer graph and the float model, first tst_" in capfd.readouterr().err
+    assert (
+        "files are classified differently by the integer graph and the float model, first tst_"
+        in capfd.readouterr().err
+    )
 
 
 def test_a_network_of_other_features_is_one_sentence(written, capfd):

@@ -29,7 +29,11 @@ def test_the_fixture_comes_out_to_the_byte_and_every_boundary_is_compared(keywor
     expected = {path.name: path.read_bytes() for path in (FIXTURES / "kws" / "qcdq").iterdir()}
     assert {name for name, content in expected.items() if keywords.bytes()[name] != content} == set()
     proved = keywords.verification()
-    names = {f"{side} {boundary}" for side in ("brevitas", "onnxruntime") for boundary in ("features", "layers.0.act", "layers.1.act", "logits")}
+    names = {
+        f"{side} {boundary}"
+        for side in ("brevitas", "onnxruntime")
+        for boundary in ("features", "layers.0.act", "layers.1.act", "logits")
+    }
     assert set(proved) == names
     assert all(v["compared"] == v["equal"] + v["explained_ties"] > 0 for v in proved.values())
 
@@ -47,14 +51,21 @@ def test_integers_enter_behind_the_quantiser_and_the_ends_say_what_they_mean(key
 def test_one_model_from_features_to_the_answer_in_stock_onnxruntime(keywords):
     assert keywords.run() == 0
     vectors = golden.load(keywords.out / golden.FILE)
-    session = onnxruntime.InferenceSession(str(keywords.out / "model_qcdq_composed.onnx"), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        str(keywords.out / "model_qcdq_composed.onnx"), providers=["CPUExecutionProvider"]
+    )
     logits, label = session.run(["logits", "label"], {"mfcc": vectors["mfcc"]})
-    scale = json.loads((keywords.out / "interface.json").read_text())["parts"]["model_qcdq"]["outputs"]["logits"]["scale"]
-    assert np.array_equal(np.rint(logits / scale), vectors["logits"]) and np.array_equal(label, np.argmax(vectors["logits"], 1))
+    scale = json.loads((keywords.out / "interface.json").read_text())["parts"]["model_qcdq"]["outputs"]["logits"][
+        "scale"
+    ]
+    assert np.array_equal(np.rint(logits / scale), vectors["logits"]) and np.array_equal(
+        label, np.argmax(vectors["logits"], 1)
+    )
 
 
 def test_equal_logits_give_the_lowest_index(keywords):
     """Seven classes with the same weights: whatever float sums make of them, the first of them is the answer."""
+
     def twins(model):
         weight = next(i for i in model.graph.initializer if i.name == "out.weight")
         value = numpy_helper.to_array(weight).copy()
@@ -69,7 +80,9 @@ def test_equal_logits_give_the_lowest_index(keywords):
     assert keywords.run() == 0
     part = Interpreter(onnx.load(str(keywords.out / "model_qcdq.onnx")))
     logits = integers(part.run({"features": vectors["features"]})["logits"])
-    session = onnxruntime.InferenceSession(str(keywords.out / "model_qcdq_composed.onnx"), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        str(keywords.out / "model_qcdq_composed.onnx"), providers=["CPUExecutionProvider"]
+    )
     (label,) = session.run(["label"], {"mfcc": vectors["mfcc"]})
     assert np.array_equal(label, np.argmax(logits, 1)) and label.max() <= 5
 

@@ -12,7 +12,17 @@ from onnx import helper, numpy_helper
 from microstage import golden
 
 BOUNDARIES = {
-    *("cnn.act1", "estimate.act", "estimate", "features", "cell", "hidden", "lstm.input_acc", "lstm.cell_tanh", "lstm.forget_cell"),
+    *(
+        "cnn.act1",
+        "estimate.act",
+        "estimate",
+        "features",
+        "cell",
+        "hidden",
+        "lstm.input_acc",
+        "lstm.cell_tanh",
+        "lstm.forget_cell",
+    ),
     *("heads.0.act", "keep", "correction", "sum_next", "count_next"),
 }
 
@@ -63,11 +73,21 @@ def test_parameters_are_found_by_name_not_by_place(stage):
 
 def test_ranges_are_the_quantisers_own_and_roles_those_of_the_definition(stage):
     assert stage.run() == 0
-    said, defined = (json.loads((folder / name).read_text()) for folder, name in ((stage.out, "interface.json"), (stage.source, "model_def.json")))
+    said, defined = (
+        json.loads((folder / name).read_text())
+        for folder, name in ((stage.out, "interface.json"), (stage.source, "model_def.json"))
+    )
     encoder, step, head = (said["parts"][part] for part in ("subcnn", "sublstm_qcdq", "submlp"))
     assert step["inputs"]["cell"]["datatype"] == "INT6" and step["inputs"]["cell"]["range"] == [-32, 31]
-    assert encoder["inputs"]["window"]["datatype"] == "INT12" and encoder["outputs"]["estimate"]["range"] == [-8191, 8191]
-    assert step["inputs"]["hidden"]["scale"] == encoder["outputs"]["features"]["scale"] == head["inputs"]["hidden"]["scale"]
+    assert encoder["inputs"]["window"]["datatype"] == "INT12" and encoder["outputs"]["estimate"]["range"] == [
+        -8191,
+        8191,
+    ]
+    assert (
+        step["inputs"]["hidden"]["scale"]
+        == encoder["outputs"]["features"]["scale"]
+        == head["inputs"]["hidden"]["scale"]
+    )
     assert encoder["outputs"]["estimate"]["scale"] == head["outputs"]["sum_next"]["scale"] == 2.0**-12
     assert said["sequence"]["carried"] == defined["carried"] and said["sequence"]["length"] == 2
     assert (said["gain"], said["answer"]) == (defined["gain"], defined["answer"])
@@ -75,7 +95,9 @@ def test_ranges_are_the_quantisers_own_and_roles_those_of_the_definition(stage):
 
 def run_by_hand(folder, windows) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """(answers [n, L, 4], {state: [n, L, ...] behind each step}) of the composed step in stock onnxruntime."""
-    session = onnxruntime.InferenceSession(str(folder / "model_qcdq_step_composed.onnx"), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        str(folder / "model_qcdq_step_composed.onnx"), providers=["CPUExecutionProvider"]
+    )
     window, *given = session.get_inputs()
     kinds = {"tensor(int8)": np.int8, "tensor(uint8)": np.uint8, "tensor(int32)": np.int32}
     state = [np.zeros((len(windows), *value.shape[1:]), kinds[value.type]) for value in given]
@@ -106,19 +128,31 @@ def test_the_composed_step_run_over_whole_records_holds_the_recorded_integers(st
     vectors = golden.load(stage.out / golden.FILE)
     answers, states = run_by_hand(stage.out, windows_of(vectors))
     assert_held(vectors, answers, states)
-    assert np.array_equal(vectors["real.waveform"], vectors["waveform"].astype(np.float32)) and states["count_next"].max() > 8
+    assert (
+        np.array_equal(vectors["real.waveform"], vectors["waveform"].astype(np.float32))
+        and states["count_next"].max() > 8
+    )
 
 
 def test_the_composed_model_answers_behind_its_last_step_at_every_scale_and_no_number_beyond(stage):
     assert stage.run() == 0
-    session = onnxruntime.InferenceSession(str(stage.out / "model_qcdq_composed.onnx"), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        str(stage.out / "model_qcdq_composed.onnx"), providers=["CPUExecutionProvider"]
+    )
     vectors = golden.load(stage.out / golden.FILE)
     wave = vectors["waveform"][:30, :64].astype(np.float32)
     answer = session.run(None, {"waveform": wave})[0]
     assert np.array_equal(answer, run_by_hand(stage.out, windows_of(vectors)[:30, :2])[0][:, 1])
     for shift in (-50, -20, 19, 50):  # micro-amperes to megavolts, with room
-        np.testing.assert_array_equal(session.run(None, {"waveform": np.ldexp(wave, shift)})[0], np.ldexp(answer, shift))
-    wave[7, 3], wave[11, 0], wave[13, -1], wave[17, 5] = np.nan, np.inf, -1e30, np.nextafter(np.float32(2.0**60), np.float32(np.inf))
+        np.testing.assert_array_equal(
+            session.run(None, {"waveform": np.ldexp(wave, shift)})[0], np.ldexp(answer, shift)
+        )
+    wave[7, 3], wave[11, 0], wave[13, -1], wave[17, 5] = (
+        np.nan,
+        np.inf,
+        -1e30,
+        np.nextafter(np.float32(2.0**60), np.float32(np.inf)),
+    )
     found, beyond = session.run(None, {"waveform": wave})[0], [7, 11, 13, 17]
     assert np.isnan(found[beyond]).all() and np.array_equal(np.delete(found, beyond, 0), np.delete(answer, beyond, 0))
 
@@ -193,9 +227,17 @@ def test_a_rounding_that_qcdq_cannot_say_is_refused(stage, capfd):
 
 
 UNFIT = {
-    "a scale that is not the sum's": (("inputs", "sum"), {"scale": 0.5}, "sum_next is no output of integers at one scale"),
+    "a scale that is not the sum's": (
+        ("inputs", "sum"),
+        {"scale": 0.5},
+        "sum_next is no output of integers at one scale",
+    ),
     "a scale that is not the estimate's": (("inputs", "estimate_1"), {"scale": 0.5}, "is declared at 0.5"),
-    "a state of no input": (("carried",), {"sum_1": "sum_next"}, "carries sum_1, whose integers it must declare under inputs"),
+    "a state of no input": (
+        ("carried",),
+        {"sum_1": "sum_next"},
+        "carries sum_1, whose integers it must declare under inputs",
+    ),
     "a state of no output": (("carried",), {"sum": "total"}, "total"),
     "no answer": ((), {"answer": None}, "carries states"),
 }

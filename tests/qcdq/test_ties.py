@@ -16,11 +16,19 @@ def near_a_boundary(columns, away):
     size = float(np.float32(0.1)) * float(np.float32(0.3)) * 26
     scale = size / 4.5 * (1 - away * U)
     constants = {"s": np.float32(0.1), "z": np.int8(0), "w": w, "ws": np.float32(0.3), "q": np.float64(scale)}
-    nodes = [helper.make_node("DequantizeLinear", ["x", "s", "z"], ["a"]), helper.make_node("DequantizeLinear", ["w", "ws", "z"], ["b"]),
-             helper.make_node("MatMul", ["a", "b"], ["c"]), helper.make_node("QuantizeLinear", ["c", "q", "z"], ["y"])]
-    graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", TensorProto.INT8, [1, 4])],
-                              [helper.make_tensor_value_info("y", TensorProto.INT8, [1, columns])],
-                              [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()])
+    nodes = [
+        helper.make_node("DequantizeLinear", ["x", "s", "z"], ["a"]),
+        helper.make_node("DequantizeLinear", ["w", "ws", "z"], ["b"]),
+        helper.make_node("MatMul", ["a", "b"], ["c"]),
+        helper.make_node("QuantizeLinear", ["c", "q", "z"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.INT8, [1, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.INT8, [1, columns])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
     (boundary,) = boundaries("model", helper.make_model(graph))
     return boundary, {"x": x}
 

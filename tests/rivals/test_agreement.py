@@ -25,7 +25,9 @@ from microstage.errors import ModelError, VerificationError
 def vectors_of(network, count, rounding="half_even"):
     taken, given = ends_of(network)
     inputs = inputs_of(network, count, seed=3)
-    return Vectors([inputs[end.name] for end in taken], [run(network, inputs, rounding)[network.output]], taken, [given])
+    return Vectors(
+        [inputs[end.name] for end in taken], [run(network, inputs, rounding)[network.output]], taken, [given]
+    )
 
 
 def loaded(rival, network):
@@ -115,7 +117,12 @@ def with_softmax(file):
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(file, 0)
-    graph, operator, code, quantity = model.subgraphs[0], schema.OperatorT(), schema.OperatorCodeT(), schema.QuantizationParametersT()
+    graph, operator, code, quantity = (
+        model.subgraphs[0],
+        schema.OperatorT(),
+        schema.OperatorCodeT(),
+        schema.QuantizationParametersT(),
+    )
     code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.SOFTMAX
     code.version = 2
     model.operatorCodes.append(code)
@@ -123,8 +130,15 @@ def with_softmax(file):
     answer = schema.TensorT()
     answer.name, answer.shape, answer.type, answer.quantization = "answer", [1, 12], schema.TensorType.INT8, quantity
     graph.tensors.append(answer)
-    operator.opcodeIndex, operator.inputs, operator.outputs = len(model.operatorCodes) - 1, graph.outputs, [len(graph.tensors) - 1]
-    operator.builtinOptionsType, operator.builtinOptions = schema.BuiltinOptions.SoftmaxOptions, schema.SoftmaxOptionsT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = (
+        len(model.operatorCodes) - 1,
+        graph.outputs,
+        [len(graph.tensors) - 1],
+    )
+    operator.builtinOptionsType, operator.builtinOptions = (
+        schema.BuiltinOptions.SoftmaxOptions,
+        schema.SoftmaxOptionsT(),
+    )
     operator.builtinOptions.beta = 1.0
     graph.operators.append(operator)
     graph.outputs = [*operator.outputs]
@@ -144,7 +158,9 @@ def test_a_closing_softmax_is_found_and_taken_off_before_answers_are_compared():
         compare_whole("it", network.name, TfLiteMicro(whole), vectors_of(network, 4, "tflite"))
 
 
-@pytest.mark.parametrize("spoilt", [b"", b"no flatbuffer at all", write_tflite(network_named("drawn-autoencoder"))[:2000]])
+@pytest.mark.parametrize(
+    "spoilt", [b"", b"no flatbuffer at all", write_tflite(network_named("drawn-autoencoder"))[:2000]]
+)
 def test_what_is_no_whole_tflite_file_is_one_sentence(spoilt):
     with pytest.raises(ModelError, match="no whole .tflite file"):
         ends_of_tflite(spoilt)
@@ -153,7 +169,10 @@ def test_what_is_no_whole_tflite_file_is_one_sentence(spoilt):
 def test_multiply_accumulates_are_counted_in_the_file():
     for name in ("drawn-resnet8", "drawn-ds-cnn", "drawn-autoencoder"):
         network = network_named(name)
-        assert onnx_ends.macs_and_weights(onnx_ends.with_batch_of_one(write_onnx(network))) == (network.macs, network.parameters)
+        assert onnx_ends.macs_and_weights(onnx_ends.with_batch_of_one(write_onnx(network))) == (
+            network.macs,
+            network.parameters,
+        )
 
 
 def test_smallest_arena_is_the_smallest():
@@ -165,13 +184,34 @@ def test_smallest_arena_is_the_smallest():
 
 
 def test_a_rivals_fastest_form_and_the_same_variant_of_before_are_compared():
-    medians = {"C99": 10.0, "vector": 8.0, "before: C99": 9.0, "before: vector": 8.0, "tflm": 500.0, "onnxruntime a": 40.0, "onnxruntime b": 30.0}
+    medians = {
+        "C99": 10.0,
+        "vector": 8.0,
+        "before: C99": 9.0,
+        "before: vector": 8.0,
+        "tflm": 500.0,
+        "onnxruntime a": 40.0,
+        "onnxruntime b": 30.0,
+    }
     timings = {name: measuring.Timing(np.full(3, microseconds)) for name, microseconds in medians.items()}
     one = Measured("drawn-resnet8", "drawn-resnet8", timings, ["C99", "vector"], 105, 64, 100)
     text = ratios(one)
     assert "onnxruntime b / C99" in text and "onnxruntime a" not in text and "38: reached" in text and "50.00" in text
-    assert "before: C99 / C99" in text and "before: vector / C99" not in text and "0.95: 95% of it" in text and "1.5: reached" in text
+    assert (
+        "before: C99 / C99" in text
+        and "before: vector / C99" not in text
+        and "0.95: 95% of it" in text
+        and "1.5: reached" in text
+    )
     assert "1.05 of" in constants(one) and ": reached" in constants(one)
     assert "not reached" in constants(replace(one, constants=106))
     row = summary([one]).splitlines()[-1]
-    assert [cell.strip() for cell in row.split("|")[1:-1]] == ["drawn-resnet8", "50.00", "3.75", "1.00", "8.0", "1.05", "64"]
+    assert [cell.strip() for cell in row.split("|")[1:-1]] == [
+        "drawn-resnet8",
+        "50.00",
+        "3.75",
+        "1.00",
+        "8.0",
+        "1.05",
+        "64",
+    ]

@@ -50,15 +50,25 @@ def test_generated_c_is_compiled_with_the_flags_of_its_variant(folder, tmp_path)
 
 
 def test_several_inputs_and_outputs_are_known_by_their_names(folder, tmp_path):
-    (folder / "tiny.h").write_text(HEADER.replace("const int8_t input[4],", "const int8_t v_int[2], const int16_t x_1[2], int8_t x_1_2[1],"))
+    (folder / "tiny.h").write_text(
+        HEADER.replace("const int8_t input[4],", "const int8_t v_int[2], const int16_t x_1[2], int8_t x_1_2[1],")
+    )
     (folder / "tiny.c").write_text(
         '#include "tiny.h"\nint tiny_infer(const tiny_ctx *ctx, const int8_t v_int[2], const int16_t x_1[2], int8_t x_1_2[1], int32_t output[2])'
         "{ ctx->arena->words[0] = 1; output[0] = v_int[0] + x_1[0]; output[1] = v_int[1] + x_1[1]; x_1_2[0] = v_int[1]; return 0; }"
     )
-    ends = {"inputs": {"int": {"shape": [1, 2], "scale": 1.0}, "x.1": {"shape": [1, 2, 1], "scale": 0.5}}, "outputs": {"x.1": {"shape": [1, 1]}}}
+    ends = {
+        "inputs": {"int": {"shape": [1, 2], "scale": 1.0}, "x.1": {"shape": [1, 2, 1], "scale": 0.5}},
+        "outputs": {"x.1": {"shape": [1, 1]}},
+    }
     (folder / "interface.json").write_text(json.dumps({"parts": {"tiny": ends}}))
     runtime = Generated(folder, Variant("any", ("-std=c99",)), tmp_path)
-    assert [(end.name, end.shape) for end in (*runtime.inputs, *runtime.outputs)] == [("int", (2,)), ("x.1", (2, 1)), ("x.1", (1,)), ("output", (2,))]
+    assert [(end.name, end.shape) for end in (*runtime.inputs, *runtime.outputs)] == [
+        ("int", (2,)),
+        ("x.1", (2, 1)),
+        ("x.1", (1,)),
+        ("output", (2,)),
+    ]
     runtime.put([np.array([[1, 2]], np.int8), np.array([[300, 400]], np.int16)])
     assert runtime.call() == 0 and [value.tolist() for value in runtime.get()] == [[[2]], [[301, 402]]]
 
@@ -80,7 +90,9 @@ def test_c_without_the_whole_networks_function_is_refused(folder, tmp_path):
     (folder / "tiny.h").write_text("int other(void);")
     with pytest.raises(ArtefactError, match="declares <model>_infer"):
         Generated(folder, Variant("any", ()), tmp_path)
-    assert [variant.name for variant in variants_of(folder)] == ["C99", "C99 -mavx2"], "no vector kernels without their header"
+    assert [variant.name for variant in variants_of(folder)] == ["C99", "C99 -mavx2"], (
+        "no vector kernels without their header"
+    )
 
 
 def test_c_that_the_compiler_refuses_is_one_sentence_with_its_words(folder, tmp_path):

@@ -22,15 +22,24 @@ def answers(folder: Path, inputs: Sequence[np.ndarray], size: int, compiler: str
     """float32 [n, size] of the C in `folder`; `subprocess.CalledProcessError` where it does not compile or run."""
     name = next(folder.glob("*_float.h")).name.removesuffix("_float.h")
     starts = np.cumsum([0, *(values[0].size for values in inputs)])
-    facts = {"HEADER": f'"{name}_float.h"', "ARENA": f"{name}_arena", "CTX": f"{name}_ctx", "INFER": f"{name}_infer_float",
-             "OK": f"{name.upper()}_OK", "INPUTS": starts[-1], "OUTPUTS": size,
-             "ARGUMENTS": ", ".join([*(f"in + {start}" for start in starts[:-1]), "out"])}
+    facts = {
+        "HEADER": f'"{name}_float.h"',
+        "ARENA": f"{name}_arena",
+        "CTX": f"{name}_ctx",
+        "INFER": f"{name}_infer_float",
+        "OK": f"{name.upper()}_OK",
+        "INPUTS": starts[-1],
+        "OUTPUTS": size,
+        "ARGUMENTS": ", ".join([*(f"in + {start}" for start in starts[:-1]), "out"]),
+    }
     sources = [*folder.glob("*.c")]
     with tempfile.TemporaryDirectory() as scratch:
         program = Path(scratch) / "answer"
         defined = [f"-D{key}={value}" for key, value in facts.items()]
         command = [compiler, "-std=c99", *flags, *defined, f"-I{folder}", str(Path(__file__).parent / "answer.c")]
-        subprocess.run([*command, *map(str, sources), "-o", str(program), "-lm"], check=True, capture_output=True, text=True)
+        subprocess.run(
+            [*command, *map(str, sources), "-o", str(program), "-lm"], check=True, capture_output=True, text=True
+        )
         fed = np.concatenate([values.reshape(len(values), -1) for values in inputs], axis=1).astype(np.float32)
         done = subprocess.run([program], input=fed.tobytes(), capture_output=True, check=True)
         return np.frombuffer(done.stdout, np.float32).reshape(-1, size)

@@ -70,11 +70,17 @@ class Fronts:
         shape = self.shape(value)
         if self.rng.integers(0, 2):
             return self.add("Flatten", [value])
-        return self.add("Reshape", [value, self.constant([0, -1, *shape[2:]] if len(shape) > 1 else [0, shape[0], 1], np.int64)])
+        return self.add(
+            "Reshape", [value, self.constant([0, -1, *shape[2:]] if len(shape) > 1 else [0, shape[0], 1], np.int64)]
+        )
 
     def squeezed(self, value: str) -> str:
         axis = self.constant([1], np.int64)
-        return self.add("Squeeze", [self.add("Unsqueeze", [value, axis]), axis]) if self.rng.integers(0, 2) else self.add("Unsqueeze", [value, axis])
+        return (
+            self.add("Squeeze", [self.add("Unsqueeze", [value, axis]), axis])
+            if self.rng.integers(0, 2)
+            else self.add("Unsqueeze", [value, axis])
+        )
 
     def cropped(self, value: str) -> str:
         size = self.shape(value)[0]
@@ -83,13 +89,21 @@ class Fronts:
 
     def pooled(self, value: str) -> str:
         shape = self.shape(value)
-        return self.add("MaxPool", [value], kernel_shape=[2, 2], strides=[1, 2]) if len(shape) == 3 and min(shape[1:]) > 1 else value
+        return (
+            self.add("MaxPool", [value], kernel_shape=[2, 2], strides=[1, 2])
+            if len(shape) == 3 and min(shape[1:]) > 1
+            else value
+        )
 
     # Straight lines.
 
     def gained(self, value: str, signs=(-1, 1)) -> str:
         factor = self.constant(self.along(value, lambda size: self.power(-1, 1, size) * self.rng.choice(signs, size)))
-        return self.add("Div", [value, factor]) if self.rng.integers(0, 2) else self.add("Mul", [value, factor][:: self.rng.choice([-1, 1])])
+        return (
+            self.add("Div", [value, factor])
+            if self.rng.integers(0, 2)
+            else self.add("Mul", [value, factor][:: self.rng.choice([-1, 1])])
+        )
 
     def raised(self, value: str) -> str:
         return self.gained(value, (1,))
@@ -109,11 +123,24 @@ class Fronts:
         return self.add("BatchNormalization", [value, *map(self.constant, stored)], epsilon=0.0)
 
     def passed(self, value: str) -> str:
-        return self.add("Identity", [value]) if self.rng.integers(0, 2) else self.add("Cast", [value], to=TensorProto.FLOAT)
+        return (
+            self.add("Identity", [value])
+            if self.rng.integers(0, 2)
+            else self.add("Cast", [value], to=TensorProto.FLOAT)
+        )
 
     def front(self, value: str) -> str:
         """Up to five of these in any order; behind a pool none that falls."""
-        falling = [self.turned, self.reshaped, self.squeezed, self.cropped, self.gained, self.shifted, self.normed, self.passed]
+        falling = [
+            self.turned,
+            self.reshaped,
+            self.squeezed,
+            self.cropped,
+            self.gained,
+            self.shifted,
+            self.normed,
+            self.passed,
+        ]
         rising = [self.raised, self.moved_up, self.passed]
         for step in self.rng.choice(falling, self.rng.integers(0, 4)):
             value = step(value)
@@ -129,7 +156,10 @@ class Fronts:
     # Quantisers.
 
     def quantised(self, value: str) -> str:
-        kind, scale = self.rng.choice(["QuantizeLinear", "Quant", "signs", "BipolarQuant"], p=[0.45, 0.4, 0.05, 0.1]), self.power(-6, -3)
+        kind, scale = (
+            self.rng.choice(["QuantizeLinear", "Quant", "signs", "BipolarQuant"], p=[0.45, 0.4, 0.05, 0.1]),
+            self.power(-6, -3),
+        )
         if kind == "QuantizeLinear":
             stored = self.rng.choice([np.int8, np.uint8])
             zero = int(self.rng.integers(-9, 10)) + (128 if stored == np.uint8 else 0)
@@ -152,9 +182,17 @@ class Fronts:
         axis = int(self.rng.integers(0, kinds))
         scale = self.power(-4, -2, [[1, 1], [1, width], [depth, 1]][axis])
         ints = self.rng.integers(-3, 4, (depth, width))
-        weight = self.add("Quant", [self.constant(ints * scale), self.constant(scale), self.constant(0), self.constant(4)], QONNX,
-                          signed=1, narrow=0, rounding_mode="ROUND")
-        return self.add("Add", [self.add("MatMul", [row, weight]), self.constant(self.rng.integers(-64, 65, width) / 64)])
+        weight = self.add(
+            "Quant",
+            [self.constant(ints * scale), self.constant(scale), self.constant(0), self.constant(4)],
+            QONNX,
+            signed=1,
+            narrow=0,
+            rounding_mode="ROUND",
+        )
+        return self.add(
+            "Add", [self.add("MatMul", [row, weight]), self.constant(self.rng.integers(-64, 65, width) / 64)]
+        )
 
     def end(self, value: str) -> str:
         """Every branch at one scale, which Concat needs."""
@@ -181,11 +219,15 @@ class Fronts:
         return self.model("chances")
 
     def model(self, answer: str) -> onnx.ModelProto:
-        inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *self.shape(name)]) for name in self.inputs]
+        inputs = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *self.shape(name)]) for name in self.inputs
+        ]
         output = helper.make_tensor_value_info(answer, TensorProto.FLOAT, None)
         kept = [numpy_helper.from_array(value, name) for name, value in self.constants.items()]
         graph = helper.make_graph(self.nodes, "fronts", inputs, [output], kept)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13), helper.make_opsetid(QONNX, 1)], ir_version=8)
+        return helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", 13), helper.make_opsetid(QONNX, 1)], ir_version=8
+        )
 
 
 def save(folder: Path, name: str) -> None:
@@ -193,7 +235,11 @@ def save(folder: Path, name: str) -> None:
     net = Fronts(int(name) if name.isdigit() else 0)
     model = net.whole() if name.isdigit() else net.biased()
     (folder / f"{name}.onnx").write_bytes(model.SerializeToString())
-    np.savez(folder / f"{name}.npz", answer0=net.values[net.answer], **{f"input{n}": net.values[name] for n, name in enumerate(net.inputs)})
+    np.savez(
+        folder / f"{name}.npz",
+        answer0=net.values[net.answer],
+        **{f"input{n}": net.values[name] for n, name in enumerate(net.inputs)},
+    )
 
 
 if __name__ == "__main__":

@@ -92,8 +92,15 @@ def walk_and_keep(seed: int, layers: int, folder: Path) -> dict:
 
 def sources() -> str:
     """Of all that a network's way depends on here."""
-    roots = [REPOSITORY / "shared" / "microstage", REPOSITORY / "stages" / "streamline", REPOSITORY / "stages" / "cbackend", Path(__file__).parent]
-    files = sorted(path for root in roots for path in root.rglob("*") if path.suffix in (".py", ".c", ".h", ".toml", ".lock"))
+    roots = [
+        REPOSITORY / "shared" / "microstage",
+        REPOSITORY / "stages" / "streamline",
+        REPOSITORY / "stages" / "cbackend",
+        Path(__file__).parent,
+    ]
+    files = sorted(
+        path for root in roots for path in root.rglob("*") if path.suffix in (".py", ".c", ".h", ".toml", ".lock")
+    )
     return digest({str(path.relative_to(REPOSITORY)): file_digest(path) for path in files})[:16]
 
 

@@ -59,7 +59,9 @@ def travel(network: Made, folder: Path, compilation: int) -> Failure | None:
     return (
         _stage("streamline", streamline, {"network": given}, settings["streamline"], graphs, folder)
         or _stage("cbackend", cbackend, {"streamline": graphs}, settings["cbackend"], c, folder)
-        or (_answers(network, c, compiler, words) if _answerable(network, c) else _self_test(graphs, c, compiler, words))
+        or (
+            _answers(network, c, compiler, words) if _answerable(network, c) else _self_test(graphs, c, compiler, words)
+        )
     )
 
 

@@ -17,14 +17,18 @@ def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("border")
     volumes(made / "volumes")
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "shared")}
-    subprocess.run([executors(), HERE / "border_networks.py", made, *map(str, SEEDS), "softmax"], env=environment, check=True)
+    subprocess.run(
+        [executors(), HERE / "border_networks.py", made, *map(str, SEEDS), "softmax"], env=environment, check=True
+    )
     return made
 
 
 def answered(folder: Path, name: str, *words: str) -> tuple[Path, str]:
     """(the C, what its function of real numbers answers beside the executor)."""
     made = compiled(folder / f"{name}.onnx", folder / "volumes", *words)
-    done = subprocess.run([executors(), HERE / "answers.py", made, folder / f"{name}.npz"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [executors(), HERE / "answers.py", made, folder / f"{name}.npz"], capture_output=True, text=True, check=True
+    )
     return made, done.stdout
 
 

@@ -18,5 +18,7 @@ def test_the_c_answers_what_tensorflow_lite_micro_answers(tmp_path, name):
     paths = os.pathsep.join(str(REPOSITORY / folder) for folder in ("shared", "stages/streamline"))
     subprocess.run([python, HERE / "tflite_answers.py", tmp_path], env={**os.environ, "PYTHONPATH": paths}, check=True)
     made = compiled(tmp_path / f"{name}.tflite", volumes(tmp_path / "volumes"))
-    said = subprocess.run([python, HERE / "answers.py", made, tmp_path / f"{name}.npz"], capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [python, HERE / "answers.py", made, tmp_path / f"{name}.npz"], capture_output=True, text=True, check=True
+    )
     assert said.stdout.startswith("equal "), said.stdout

@@ -47,7 +47,14 @@ def assert_is_provenance(statement: dict) -> None:
 
 
 def described(stage: str) -> Image:
-    return Image(stage, SHA, f"microstage/{stage}:{SHA[:16]}", "python:3.10@sha256:00", {"libc": "glibc 2.36"}, [f"sha256:{SHA}", "sha256:ab"])
+    return Image(
+        stage,
+        SHA,
+        f"microstage/{stage}:{SHA[:16]}",
+        "python:3.10@sha256:00",
+        {"libc": "glibc 2.36"},
+        [f"sha256:{SHA}", "sha256:ab"],
+    )
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -61,29 +68,52 @@ def test_every_package_of_a_lock_is_listed_with_all_its_hashes(stage):
             current.add(line.split("sha256:")[1].split()[0])
     bill = sbom.of_image(described(stage), REPOSITORY, {})
     assert_is_cyclonedx(bill)
-    found = {f"{c['name']}=={c['version']}": {h["content"] for h in c["hashes"]} for c in bill["components"] if c["type"] == "library"}
+    found = {
+        f"{c['name']}=={c['version']}": {h["content"] for h in c["hashes"]}
+        for c in bill["components"]
+        if c["type"] == "library"
+    }
     assert found == expected and all(found.values())
 
 
 def image_root(root: Path) -> Path:
     """A file system with an environment of three distributions, a base with pip, and three Debian packages, one of them removed."""
+
     def distribution(prefix: str, name: str, fields: str, **files: str) -> None:
         folder = root / prefix / "lib/python3.10/site-packages" / f"{name}-1.0.dist-info"
         folder.mkdir(parents=True)
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{fields}\n\nLicense: no field of the header\n")
+        (folder / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{fields}\n\nLicense: no field of the header\n"
+        )
         for file, text in files.items():
             (folder / file).write_text(text)
 
     distribution("venv", "With_Expression", "License-Expression: MIT OR Apache-2.0\nLicense: other")
-    distribution("venv", "classified", "License: Copyright 2020 BSD people\nClassifier: License :: OSI Approved :: BSD License")
+    distribution(
+        "venv", "classified", "License: Copyright 2020 BSD people\nClassifier: License :: OSI Approved :: BSD License"
+    )
     distribution("venv", "silent", "License: UNKNOWN")
-    distribution("base", "pip", "License-File: COPYING", COPYING="Permission is hereby granted,\n free of charge ...\nThe above copyright notice ...")
+    distribution(
+        "base",
+        "pip",
+        "License-File: COPYING",
+        COPYING="Permission is hereby granted,\n free of charge ...\nThe above copyright notice ...",
+    )
     (root / "var/lib/dpkg").mkdir(parents=True)
-    (root / "var/lib/dpkg/status").write_text("\n\n".join(
-        f"Package: {name}\nStatus: {status}\nArchitecture: amd64\nVersion: 1:2+b~1\nDescription: short\n Version: 9" for name, status in
-        [("libstdc++6", "install ok installed"), ("bare", "install ok installed"), ("gone", "deinstall ok config-files")]))
+    (root / "var/lib/dpkg/status").write_text(
+        "\n\n".join(
+            f"Package: {name}\nStatus: {status}\nArchitecture: amd64\nVersion: 1:2+b~1\nDescription: short\n Version: 9"
+            for name, status in [
+                ("libstdc++6", "install ok installed"),
+                ("bare", "install ok installed"),
+                ("gone", "deinstall ok config-files"),
+            ]
+        )
+    )
     (root / "usr/share/doc/libstdc++6").mkdir(parents=True)
-    (root / "usr/share/doc/libstdc++6/copyright").write_text("Format: 1.0\nLicense: GPL-3+ with exception\n text\n\nLicense: Expat\n")
+    (root / "usr/share/doc/libstdc++6/copyright").write_text(
+        "Format: 1.0\nLicense: GPL-3+ with exception\n text\n\nLicense: Expat\n"
+    )
     (root / "etc").mkdir()
     (root / "etc/os-release").write_text('ID=debian\nVERSION_CODENAME="bookworm"\n')
     return root
@@ -92,7 +122,9 @@ def image_root(root: Path) -> Path:
 def test_licences_are_those_that_packages_state_and_the_others_are_counted_as_unknown(tmp_path):
     root = image_root(tmp_path)
     (tmp_path / "stages/train").mkdir(parents=True)
-    (tmp_path / "stages/train/requirements.lock").write_text(f"with-expression==1.0 \\\n    --hash=sha256:{SHA}\n    # via nothing\n")
+    (tmp_path / "stages/train/requirements.lock").write_text(
+        f"with-expression==1.0 \\\n    --hash=sha256:{SHA}\n    # via nothing\n"
+    )
     bill = sbom.of_image(described("train"), tmp_path, licences.inventory(root / "venv", root / "base", root))
     assert_is_cyclonedx(bill)
     lines = licences.table(bill["components"])
@@ -113,7 +145,12 @@ def test_licences_are_those_that_packages_state_and_the_others_are_counted_as_un
 
 
 def test_the_provenance_of_an_image_names_its_layers_and_what_it_was_built_from():
-    made = sbom.provenance_of_image(described("train"), {"reference": "python:3.10", "id": f"sha256:{SHA}"}, REPOSITORY, context(REPOSITORY, "train"))
+    made = sbom.provenance_of_image(
+        described("train"),
+        {"reference": "python:3.10", "id": f"sha256:{SHA}"},
+        REPOSITORY,
+        context(REPOSITORY, "train"),
+    )
     assert_is_provenance(made)
     assert [subject["digest"]["sha256"] for subject in made["subject"]] == [SHA, "ab"]
     names = [dependency["name"] for dependency in made["predicate"]["buildDefinition"]["resolvedDependencies"]]
@@ -128,7 +165,9 @@ class OneImage(Engine):
 
     def run(self, *arguments: str, input: bytes | None = None) -> str:
         if "--interactive" in arguments:
-            return subprocess.run([sys.executable, *arguments[-2:]], input=input, capture_output=True, check=True, cwd="/").stdout.decode()
+            return subprocess.run(
+                [sys.executable, *arguments[-2:]], input=input, capture_output=True, check=True, cwd="/"
+            ).stdout.decode()
         return '{"python": "3.10.13", "libc": "glibc 2.36"}' if "run" in arguments else f'["sha256:{SHA}"]'
 
 
@@ -140,7 +179,9 @@ def test_an_image_is_described_when_it_is_built_and_again_when_that_is_lost(tmp_
     bill = json.loads(path.read_text())
     assert_is_cyclonedx(bill)
     assert_is_provenance(json.loads(provenance.read_text()))
-    assert sys.version.split()[0] in [component["version"] for component in bill["components"] if component["name"] == "cpython"]
+    assert sys.version.split()[0] in [
+        component["version"] for component in bill["components"] if component["name"] == "cpython"
+    ]
     before = path.read_bytes(), provenance.read_bytes()
     path.unlink()
     assert Images(REPOSITORY, tmp_path).bill("cbackend") == path
@@ -156,8 +197,13 @@ def test_an_artefact_has_its_bill_beside_it_and_is_itself_provenance(toy):
     path = folder.with_name(f"{folder.name}.run") / "sbom.cdx.json"
     bill = json.loads(path.read_text())
     assert_is_cyclonedx(bill)
-    files, (package,) = [c for c in bill["components"] if c["type"] == "file"], [c for c in bill["components"] if c["type"] == "library"]
-    assert {c["name"]: c["hashes"][0]["content"] for c in files} == {s["name"]: s["digest"]["sha256"] for s in manifest["subject"]}
+    files, (package,) = (
+        [c for c in bill["components"] if c["type"] == "file"],
+        [c for c in bill["components"] if c["type"] == "library"],
+    )
+    assert {c["name"]: c["hashes"][0]["content"] for c in files} == {
+        s["name"]: s["digest"]["sha256"] for s in manifest["subject"]
+    }
     assert (package["name"], package["hashes"][0]["content"], package["scope"]) == ("numpy", SHA, "excluded")
     before = path.read_bytes()
     assert toy.call("first", "FORCE=1")[0] == 0 and toy.call("verify")[0] == 0

@@ -67,8 +67,10 @@ def test_no_form_changes_a_value():
     moved = (given["input"].astype(int) + 128).astype(np.uint8)
     for form in (raised, wholly):
         assert np.array_equal(fed(form, moved)[network.output].astype(int) - 128, expected)
-    assert not any(i.data_type == onnx.TensorProto.INT8 and i.name in {name for node in wholly.graph.node for name in node.input}
-                   for i in wholly.graph.initializer)
+    assert not any(
+        i.data_type == onnx.TensorProto.INT8 and i.name in {name for node in wholly.graph.node for name in node.input}
+        for i in wholly.graph.initializer
+    )
     assert np.array_equal(fed(real, given["input"])[network.output], expected)
     constants = {initializer.name for initializer in real.graph.initializer}
     assert not any(node.op_type == "DequantizeLinear" and node.input[0] in constants for node in real.graph.node)
@@ -89,14 +91,23 @@ def test_numbers_at_two_ends_stand_for_the_same_real_ones():
     assert moved.dtype == np.int8 and np.array_equal(moved, np.moveaxis(numbers, 1, -1) + 7)
     assert np.array_equal(converted([moved], [file], [c])[0], numbers)
     raw = End("x", (3, 4, 2), np.dtype(np.int8), 1.0).within(file)
-    assert np.array_equal(converted([numbers], [raw], [file])[0], np.moveaxis(numbers, 1, -1)), "integers of the file's own"
+    assert np.array_equal(converted([numbers], [raw], [file])[0], np.moveaxis(numbers, 1, -1)), (
+        "integers of the file's own"
+    )
     with pytest.raises(VerificationError, match="another network"):
         converted([numbers], [c], [End("x", (4, 3, 3), np.dtype(np.int8), 0.5)])
 
 
 def test_a_published_file_is_known_by_its_bytes_and_any_other_has_the_least_aim():
-    assert published(b"") == "" and aim("vector", True, "litert", "mine") == 1.0 and aim("C99", False, "litert", "mine") is None
-    assert aim("vector", True, "litert", "MLPerf Tiny's DS-CNN") == 2.0 and aim("C99", False, f"{names.BEFORE}C99", "mine") == 0.95
+    assert (
+        published(b"") == ""
+        and aim("vector", True, "litert", "mine") == 1.0
+        and aim("C99", False, "litert", "mine") is None
+    )
+    assert (
+        aim("vector", True, "litert", "MLPerf Tiny's DS-CNN") == 2.0
+        and aim("C99", False, f"{names.BEFORE}C99", "mine") == 0.95
+    )
 
 
 def test_roundings_differ_on_ties_alone():
@@ -142,6 +153,17 @@ def test_a_failing_random_network_is_made_as_simple_as_it_can_be():
 
     simple = shrunk(Recipe(True, False, 21, "long", 16, steps), fails)
     assert [step.block for step in simple.steps] == ["picture", "pool", "residual", "end"]
-    assert [step.choices for step in simple.steps] == [(0, 0, 0), (0, 9, 0), (0, 0, 0), (0, 0, 0)]  # half of 9 would do no harm
-    assert (simple.qonnx, simple.exact, simple.opset, simple.style, simple.width) == (True, True, 13, "exporter", 8) and len(tried) < 100
+    assert [step.choices for step in simple.steps] == [
+        (0, 0, 0),
+        (0, 9, 0),
+        (0, 0, 0),
+        (0, 0, 0),
+    ]  # half of 9 would do no harm
+    assert (simple.qonnx, simple.exact, simple.opset, simple.style, simple.width) == (
+        True,
+        True,
+        13,
+        "exporter",
+        8,
+    ) and len(tried) < 100
     assert Recipe.read(json.loads(json.dumps(simple.described()))) == simple

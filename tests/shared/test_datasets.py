@@ -24,7 +24,12 @@ def ev_lines(scale=1.0, phase=0.0, volts=120.0):
     turns = np.arange(4096) / 512
     current = scale * sum(a * np.cos(2 * np.pi * h * turns + phase * h) for h, a in zip((1, 3, 5, 7), AMPLITUDES))
     rows = [f"{k * 0.0325:.2f},{volts * np.cos(2 * np.pi * turns[k]):.3f},{current[k]:.6f}" for k in range(4096)]
-    head = ["Trigger_Date,2023/08/04", "Trigger_Time,T 10:15", "Samples_Per_Cycle,512", "Microseconds_Per_Sample,32.552"]
+    head = [
+        "Trigger_Date,2023/08/04",
+        "Trigger_Time,T 10:15",
+        "Samples_Per_Cycle,512",
+        "Microseconds_Per_Sample,32.552",
+    ]
     return [*head, "Time (ms),Voltage (V),Current (A)", *rows]
 
 
@@ -44,7 +49,9 @@ def test_a_file_is_read_exactly(vehicles):
     assert record.source == "vehicle_7" and record.samples.shape == (512,) and record.periodic
     assert record.truth == pytest.approx(AMPLITUDES, abs=1e-5)
     assert harmonic_amplitudes(record.samples, 8) == pytest.approx(record.truth, abs=1e-9)
-    assert ev_cpw.read(vehicles / "ev_cpw" / "vehicle_7" / "Waveform_1.csv", "voltage").truth[0] == pytest.approx(120, abs=1e-3)
+    assert ev_cpw.read(vehicles / "ev_cpw" / "vehicle_7" / "Waveform_1.csv", "voltage").truth[0] == pytest.approx(
+        120, abs=1e-3
+    )
 
 
 def test_every_source_is_tested_in_one_fold():
@@ -62,7 +69,10 @@ FAULTS = {
     "nan": (lambda lines: [*lines[:99], "1,2,nan", *lines[100:]], r"row 100: nan is not a sample"),
     "text": (lambda lines: [*lines[:99], "1,2,x", *lines[100:]], r"row 100: 'x' is not a number"),
     "rate": (lambda lines: [*lines[:3], "Microseconds_Per_Sample,39.06", *lines[4:]], r"row 4: .*the rate is wrong"),
-    "unit": (lambda lines: [*lines[:4], "Time (ms),Voltage (V),Current (mA)", *lines[5:]], r"row 5: expected a column 'Current \(A\)'"),
+    "unit": (
+        lambda lines: [*lines[:4], "Time (ms),Voltage (V),Current (mA)", *lines[5:]],
+        r"row 5: expected a column 'Current \(A\)'",
+    ),
 }
 
 
@@ -162,7 +172,9 @@ BOUNDS = {
 
 
 @pytest.mark.parametrize(("served_instead", "said"), BOUNDS.values(), ids=BOUNDS)
-def test_a_download_is_bounded_by_what_is_said_of_it_and_by_what_comes(published, tmp_path, monkeypatch, served_instead, said):
+def test_a_download_is_bounded_by_what_is_said_of_it_and_by_what_comes(
+    published, tmp_path, monkeypatch, served_instead, said
+):
     served, _, _ = published
     monkeypatch.setattr(download, "_ARCHIVE_MIB", 2)
     monkeypatch.setattr(download, "_UNPACKED_MIB", 4)

@@ -22,7 +22,9 @@ def test_a_difference_is_named():
     expected = np.zeros((2, 3), np.int64)
     found = expected.copy()
     found[1, 2] = 7
-    with pytest.raises(VerificationError, match=r"At hidden 1 of 6 integers differ, first at \[1, 2\]: expected 0, found 7"):
+    with pytest.raises(
+        VerificationError, match=r"At hidden 1 of 6 integers differ, first at \[1, 2\]: expected 0, found 7"
+    ):
         golden.compare("hidden", expected, found)
     with pytest.raises(VerificationError, match="shape"):
         golden.compare("hidden", expected, expected.reshape(3, 2))

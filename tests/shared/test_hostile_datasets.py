@@ -79,8 +79,12 @@ HOSTILE = {
     "nested lists": pickle.dumps({b"data": nested(3), b"labels": [0]}),
     "labels that are nested": pickle.dumps({b"data": np.zeros((1, 3072), np.uint8), b"labels": nested(3)}),
     "an array without its values": pickle.dumps({b"data": Array((1 << 16, 3072)), b"labels": [0]}),
-    "an array of petabytes": pickle.dumps({b"data": Array((0,), (1, (1 << 50,), np.dtype(np.uint8), False, b"abc")), b"labels": [0]}),
-    "an array of nothing, a billion times": pickle.dumps({b"data": Array((0,), (1, (1 << 30,), np.dtype("V0"), False, b"")), b"labels": [0]}),
+    "an array of petabytes": pickle.dumps(
+        {b"data": Array((0,), (1, (1 << 50,), np.dtype(np.uint8), False, b"abc")), b"labels": [0]}
+    ),
+    "an array of nothing, a billion times": pickle.dumps(
+        {b"data": Array((0,), (1, (1 << 30,), np.dtype("V0"), False, b"")), b"labels": [0]}
+    ),
     "room for as many entries as it says": b"\x80\x02Nr" + struct.pack("<I", 1 << 26) + b".",
     "a text longer than the file": b"\x80\x04\x8e" + struct.pack("<Q", 1 << 50) + b"abc.",
     "another function": pickle.dumps(print),
@@ -93,7 +97,9 @@ def test_a_pickle_is_arrays_that_lie_in_its_file(tmp_path, hostile):
         (tmp_path / name).write_bytes(HOSTILE[hostile])
     tracemalloc.start()
     try:
-        with pytest.raises(DatasetError, match="data_batch_1 (is no batch of CIFAR-10's Python version|holds pixels of)") as caught:
+        with pytest.raises(
+            DatasetError, match="data_batch_1 (is no batch of CIFAR-10's Python version|holds pixels of)"
+        ) as caught:
             cifar10.read(tmp_path)
         assert tracemalloc.get_traced_memory()[1] < 1 << 24 and len(str(caught.value)) < 2000
     finally:
@@ -102,17 +108,34 @@ def test_a_pickle_is_arrays_that_lie_in_its_file(tmp_path, hostile):
 
 def test_batches_in_order_are_read(tmp_path):
     for name in BATCHES:
-        (tmp_path / name).write_bytes(pickle.dumps({b"data": np.full((2, 3072), 7, np.uint8), b"labels": [1, 2]}, protocol=2))
+        (tmp_path / name).write_bytes(
+            pickle.dumps({b"data": np.full((2, 3072), 7, np.uint8), b"labels": [1, 2]}, protocol=2)
+        )
     train, test = cifar10.read(tmp_path)
     assert len(train) == 10 and test.labels.tolist() == [1, 2] and (test.pixels == 7).all()
 
 
 def wav(declared_riff, declared_data, rate=16000, content=b"\0\0" * 100):
     form = struct.pack("<IHHIIHH", 16, 1, 1, rate, rate, 2, 16)
-    return b"RIFF" + struct.pack("<I", declared_riff) + b"WAVEfmt " + form + b"data" + struct.pack("<I", declared_data) + content
+    return (
+        b"RIFF"
+        + struct.pack("<I", declared_riff)
+        + b"WAVEfmt "
+        + form
+        + b"data"
+        + struct.pack("<I", declared_data)
+        + content
+    )
 
 
-LYING = [wav(1 << 31, 1 << 30), wav(0, 200), wav(236, 200, rate=0xFFFFFFFF), wav(236, 1 << 24), b"RIFF" + b"\xff" * 60, b"\0" * 9]
+LYING = [
+    wav(1 << 31, 1 << 30),
+    wav(0, 200),
+    wav(236, 200, rate=0xFFFFFFFF),
+    wav(236, 1 << 24),
+    b"RIFF" + b"\xff" * 60,
+    b"\0" * 9,
+]
 
 
 @pytest.mark.parametrize("content", LYING)

@@ -25,7 +25,9 @@ def digits(folder, packed=True):
         halves[half] = rng.integers(0, 256, (count, 28, 28)), rng.integers(0, 10, count)
         for name, values in zip(("images-idx3-ubyte", "labels-idx1-ubyte"), halves[half]):
             content = idx(values)
-            (folder / f"{half}-{name}{'.gz' if packed else ''}").write_bytes(gzip.compress(content) if packed else content)
+            (folder / f"{half}-{name}{'.gz' if packed else ''}").write_bytes(
+                gzip.compress(content) if packed else content
+            )
     return halves
 
 
@@ -64,7 +66,11 @@ def test_mnist_is_read_from_keras_archive(tmp_path):
     halves = digits(tmp_path)
     for path in tmp_path.iterdir():
         path.unlink()
-    named = {f"{kind}_{half}": values for half, pair in zip(("train", "test"), halves.values()) for kind, values in zip("xy", pair)}
+    named = {
+        f"{kind}_{half}": values
+        for half, pair in zip(("train", "test"), halves.values())
+        for kind, values in zip("xy", pair)
+    }
     np.savez(tmp_path / "mnist.npz", **{name: values.astype(np.uint8) for name, values in named.items()})
     for images, (pixels, labels) in zip(mnist.read(folder("mnist", tmp_path)), halves.values()):
         assert np.array_equal(images.pixels[:, 0], pixels) and np.array_equal(images.labels, labels)
@@ -75,7 +81,11 @@ def test_mnist_is_read_from_keras_archive(tmp_path):
     [
         ("train-images-idx3-ubyte.gz", b"\x1f\x8b not gzip", "cannot be read"),
         ("train-images-idx3-ubyte.gz", gzip.compress(b"\0\0\x08\x01"), "no IDX file"),
-        ("train-images-idx3-ubyte.gz", gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 2**31, 2**31, 4)), "its header says"),
+        (
+            "train-images-idx3-ubyte.gz",
+            gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 2**31, 2**31, 4)),
+            "its header says",
+        ),
         ("train-images-idx3-ubyte.gz", gzip.compress(idx(np.zeros((7, 2, 2)))), "expected .28, 28."),
         ("t10k-labels-idx1-ubyte.gz", gzip.compress(idx(np.zeros(2))), "3 images and 2 labels"),
         ("t10k-labels-idx1-ubyte.gz", gzip.compress(idx(np.full(3, 10))), "beyond 9"),
@@ -117,7 +127,9 @@ def photographs(folder, ending):
     return records
 
 
-@pytest.mark.parametrize("ending,below", [(".bin", "."), (".bin", "cifar-10-batches-bin"), ("", "cifar10/cifar-10-batches-py"), ("", ".")])
+@pytest.mark.parametrize(
+    "ending,below", [(".bin", "."), (".bin", "cifar-10-batches-bin"), ("", "cifar10/cifar-10-batches-py"), ("", ".")]
+)
 def test_cifar10_is_found_in_every_folder_that_its_archives_unpack_to(tmp_path, ending, below):
     records = photographs(tmp_path / below, ending)
     for data in (tmp_path, folder("cifar10", tmp_path)):
@@ -184,7 +196,10 @@ def test_glyphs_are_ten_different_things():
 def test_mnist_is_downloaded_by_digest_and_kept_as_published(tmp_path, monkeypatch):
     (served := tmp_path / "served").mkdir()
     digits(served)
-    known = [archives.Archive(path.as_uri(), hashlib.sha256(path.read_bytes()).hexdigest(), ".", 64) for path in sorted(served.iterdir())]
+    known = [
+        archives.Archive(path.as_uri(), hashlib.sha256(path.read_bytes()).hexdigest(), ".", 64)
+        for path in sorted(served.iterdir())
+    ]
     monkeypatch.setitem(archives.ARCHIVES, "mnist", known)
     download.fetch("mnist", tmp_path / "data")
     train, test = mnist.read(folder("mnist", tmp_path / "data"))

@@ -38,7 +38,9 @@ def convolutions(draw, spatial):
     strides = [draw(st.integers(1, 3)) for _ in range(spatial)]
     groups = draw(st.integers(1, 3))
     channels = groups * draw(st.integers(1, 2)), groups * draw(st.integers(1, 2))
-    return dict(kernel=kernel, dilations=dilations, pads=pads, size=size, strides=strides, groups=groups, channels=channels)
+    return dict(
+        kernel=kernel, dilations=dilations, pads=pads, size=size, strides=strides, groups=groups, channels=channels
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -88,13 +90,18 @@ def test_an_accumulator_beyond_exact_float64_is_refused():
 @given(st.integers(-600, 600), st.sampled_from([0.25, 0.5, 0.1, 3.0]), st.integers(-3, 3))
 def test_quantise_linear_rounds_half_to_even_then_shifts_then_clips(numerator, scale, zero):
     value = numerator / 8
-    found = graph("QuantizeLinear", ["x"], {"s": np.float32(scale), "z": np.int8(zero)}).run({"x": np.array([value])})["y"]
+    found = graph("QuantizeLinear", ["x"], {"s": np.float32(scale), "z": np.int8(zero)}).run({"x": np.array([value])})[
+        "y"
+    ]
     quotient = Fraction(value) / Fraction(float(np.float32(scale)))
     if float(quotient) == value / float(np.float32(scale)):  # the quotient is a float64: the rounding is the only one
         assert found.dtype == np.int8 and int(found[0]) == min(max(round(quotient) + zero, -128), 127)
 
 
-@pytest.mark.parametrize("mode,expected", [("ROUND", [-2, 0, 0, 2]), ("HALF_UP", [-2, -1, 1, 2]), ("FLOOR", [-2, -1, 0, 1]), ("CEIL", [-1, 0, 1, 2])])
+@pytest.mark.parametrize(
+    "mode,expected",
+    [("ROUND", [-2, 0, 0, 2]), ("HALF_UP", [-2, -1, 1, 2]), ("FLOOR", [-2, -1, 0, 1]), ("CEIL", [-1, 0, 1, 2])],
+)
 def test_quant_says_its_rounding(mode, expected):
     parameters = {"s": np.float32(1), "z": np.float32(0), "b": np.float32(4)}
     node = graph("Quant", ["x"], parameters, signed=1, narrow=0, rounding_mode=mode)
@@ -104,7 +111,9 @@ def test_quant_says_its_rounding(mode, expected):
 @given(st.integers(1, 8), st.booleans(), st.booleans())
 def test_quant_clips_to_its_width(bits, signed, narrow):
     parameters = {"s": np.float32(0.5), "z": np.float32(0), "b": np.float32(bits)}
-    found = graph("Quant", ["x"], parameters, signed=int(signed), narrow=int(narrow), rounding_mode="ROUND").run({"x": np.array([-1e6, 1e6])})["y"]
+    found = graph("Quant", ["x"], parameters, signed=int(signed), narrow=int(narrow), rounding_mode="ROUND").run(
+        {"x": np.array([-1e6, 1e6])}
+    )["y"]
     low = -(2 ** (bits - 1)) + narrow if signed else 0
     high = 2 ** (bits - 1) - 1 if signed else 2**bits - 1 - narrow
     assert found.ints.tolist() == ([-1, 1] if signed and bits == 1 else [low, high])
@@ -117,7 +126,9 @@ def test_multi_threshold_counts_in_every_layout(layout, shared, seed):
     sizes = dict(zip("NCHW", (2, 3, 4, 5)))
     x = random.integers(-20, 20, [sizes[letter] for letter in layout])
     table = np.sort(random.integers(-20, 20, (1 if shared else 3, 7)), axis=1)
-    found = graph("MultiThreshold", ["x"], {"t": table.astype(np.float32)}, data_layout=layout, out_bias=-3.0).run({"x": x})["y"]
+    found = graph("MultiThreshold", ["x"], {"t": table.astype(np.float32)}, data_layout=layout, out_bias=-3.0).run(
+        {"x": x}
+    )["y"]
     for place in np.ndindex(*x.shape):
         row = table[0 if shared else place[layout.index("C")]]
         assert found[place] == -3 + sum(int(x[place] >= t) for t in row)
@@ -133,7 +144,9 @@ def test_max_pool_reads_no_padding(g, seed):
     found = graph("MaxPool", ["x"], **flags).run({"x": QTensor(x, np.float64(2))})["y"]
     for n, channel, *place in np.ndindex(*found.ints.shape):
         taps = itertools.product(*map(range, g["kernel"]))
-        read = [[place[i] * g["strides"][i] + tap[i] * g["dilations"][i] - pads[i] for i in range(spatial)] for tap in taps]
+        read = [
+            [place[i] * g["strides"][i] + tap[i] * g["dilations"][i] - pads[i] for i in range(spatial)] for tap in taps
+        ]
         inside = [int(x[(n, channel, *r)]) for r in read if all(0 <= p < s for p, s in zip(r, g["size"]))]
         if inside:
             assert found.ints[(n, channel, *place)] == max(inside)
@@ -141,9 +154,17 @@ def test_max_pool_reads_no_padding(g, seed):
 
 def test_a_table_is_read_and_its_ends_are_guarded():
     table = np.arange(10, 20, dtype=np.int8)
-    node = Interpreter(helper.make_model(helper.make_graph(
-        [helper.make_node("Gather", ["t", "x"], ["y"])], "one", [helper.make_tensor_value_info("x", TensorProto.INT32, None)],
-        [helper.make_tensor_value_info("y", TensorProto.INT8, None)], [numpy_helper.from_array(table, "t")])))
+    node = Interpreter(
+        helper.make_model(
+            helper.make_graph(
+                [helper.make_node("Gather", ["t", "x"], ["y"])],
+                "one",
+                [helper.make_tensor_value_info("x", TensorProto.INT32, None)],
+                [helper.make_tensor_value_info("y", TensorProto.INT8, None)],
+                [numpy_helper.from_array(table, "t")],
+            )
+        )
+    )
     assert node.run({"x": np.array([[0, 9]])})["y"].tolist() == [[10, 19]]
     with pytest.raises(ModelError, match="outside a table of 10"):
         node.run({"x": np.array([10])})
@@ -158,7 +179,9 @@ def test_batch_normalisation_is_in_one_order_in_float64():
 
 
 def test_arg_max_takes_the_lowest_index():
-    found = graph("ArgMax", ["x"], axis=1, keepdims=0).run({"x": QTensor(np.array([[3, 7, 7], [5, 5, 1]]), np.float64(0.1))})["y"]
+    found = graph("ArgMax", ["x"], axis=1, keepdims=0).run(
+        {"x": QTensor(np.array([[3, 7, 7], [5, 5, 1]]), np.float64(0.1))}
+    )["y"]
     assert found.tolist() == [1, 0]
 
 

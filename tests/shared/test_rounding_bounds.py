@@ -26,7 +26,9 @@ def executed(nodes, values, wanted, opset=13):
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)], ir_version=8)
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)], ir_version=8
+    )
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return dict(zip(wanted, session.run(wanted, values)))
 
@@ -42,14 +44,23 @@ class Drawn:
         self.rng = np.random.Generator(np.random.PCG64(seed))
         self.width, self.nodes = int(self.rng.integers(2, 5)), []
         self.values = {"x": self.rng.integers(-128, 128, (3, self.width, 5, 6)).astype(np.int8)}
-        self.real = self.add("DequantizeLinear", ["x", self.stored(np.float32(self.rng.uniform(0.01, 0.2))), self.stored(np.int8(3))])
+        self.real = self.add(
+            "DequantizeLinear", ["x", self.stored(np.float32(self.rng.uniform(0.01, 0.2))), self.stored(np.int8(3))]
+        )
         steps = [self.conv, self.norm, self.channelwise, self.function, self.pool, self.gated, self.joined]
         for _ in range(5):
             steps[self.rng.integers(len(steps))]()
         self.real = self.add("Flatten", [self.add("GlobalAveragePool", [self.real])])
-        self.real = self.add(*self.chosen(("MatMul", [self.real, self.floats((self.width, 5))]),
-                                          ("Gemm", [self.real, self.floats((5, self.width)), self.floats(5)])))
-        self.add("QuantizeLinear", [self.real, self.stored(np.float32(self.rng.uniform(0.02, 0.5))), self.stored(np.uint8(100))])
+        self.real = self.add(
+            *self.chosen(
+                ("MatMul", [self.real, self.floats((self.width, 5))]),
+                ("Gemm", [self.real, self.floats((5, self.width)), self.floats(5)]),
+            )
+        )
+        self.add(
+            "QuantizeLinear",
+            [self.real, self.stored(np.float32(self.rng.uniform(0.02, 0.5))), self.stored(np.uint8(100))],
+        )
 
     def add(self, op, inputs, **attributes):
         output = f"t{len(self.nodes)}.{op}"
@@ -79,13 +90,17 @@ class Drawn:
         self.real = self.add("BatchNormalization", [self.real, *parts, self.floats(self.width, 0.1, 9)])
 
     def channelwise(self):
-        self.real = self.add(self.chosen("Add", "Sub", "Mul", "Div"), [self.real, self.floats((self.width, 1, 1), 0.2, 2)])
+        self.real = self.add(
+            self.chosen("Add", "Sub", "Mul", "Div"), [self.real, self.floats((self.width, 1, 1), 0.2, 2)]
+        )
 
     def function(self):
         self.real = self.add(self.chosen("Relu", "Sigmoid", "Tanh"), [self.real])
 
     def pool(self):
-        self.real = self.add(self.chosen("MaxPool", "AveragePool"), [self.real], kernel_shape=[3, 2], pads=[0, 0, 0, 0], strides=[1, 1])
+        self.real = self.add(
+            self.chosen("MaxPool", "AveragePool"), [self.real], kernel_shape=[3, 2], pads=[0, 0, 0, 0], strides=[1, 1]
+        )
         self.real = self.add("Concat", [self.real, self.real, self.real], axis=2)
 
     def gated(self):
@@ -109,7 +124,19 @@ def test_onnxruntime_never_leaves_the_bound_and_comes_near_to_it():
             if radius.any() and op != "QuantizeLinear":  # where a tie is rare
                 shares = np.abs(found[name] - exact)[radius > 0] / radius[radius > 0]
                 nearest[op] = max(nearest.get(op, 0), float(shares.max()))
-    assert {"Conv", "MatMul", "Gemm", "BatchNormalization", "AveragePool", "Sigmoid", "Tanh", "Add", "Sub", "Mul", "Div"} <= nearest.keys()
+    assert {
+        "Conv",
+        "MatMul",
+        "Gemm",
+        "BatchNormalization",
+        "AveragePool",
+        "Sigmoid",
+        "Tanh",
+        "Add",
+        "Sub",
+        "Mul",
+        "Div",
+    } <= nearest.keys()
     assert min(nearest.values()) > 0.01, nearest
 
 
@@ -147,7 +174,9 @@ def test_a_level_is_a_tie_within_the_bound_of_its_boundary_and_nowhere_else(away
     x = np.array([[0.3, 0.7, -0.2]], np.float32)
     size = float(np.abs(x.astype(np.float64)).sum())
     w = np.ones((3, 1), np.float64)
-    scale = float(x.astype(np.float64).sum()) / (4.5 + away * (3 + 4 + 1) * U * size / float(x.astype(np.float64).sum()) * 4.5)
+    scale = float(x.astype(np.float64).sum()) / (
+        4.5 + away * (3 + 4 + 1) * U * size / float(x.astype(np.float64).sum()) * 4.5
+    )
     values = {"x": x, "w": w, "s": np.float64(scale), "z": np.int8(0)}
     found = bounded([node("MatMul", ["x", "w"], "a"), node("QuantizeLinear", ["a", "s", "z"])], values)["y"]
     ours, other = (4, 5) if away < 0 else (5, 4)
@@ -169,9 +198,18 @@ def test_no_level_is_ever_two_steps_off():
 @pytest.mark.parametrize(("factor", "exact"), [(0.5, True), (np.float32(0.3), False)])
 def test_where_float32_is_exact_nothing_is_a_tie(factor, exact):
     """Whole numbers at scales that are powers of two: a rounding of another kind is a wrong answer, on the boundary too."""
-    values = {"x": np.array([[3, 2]], np.int8), "s": np.float32(factor), "z": np.int8(0), "w": np.array([[1], [1]], np.float32),
-              "q": np.float32(5 * factor / 2.5)}
-    nodes = [node("DequantizeLinear", ["x", "s", "z"], "a"), node("MatMul", ["a", "w"], "b"), node("QuantizeLinear", ["b", "q", "z"])]
+    values = {
+        "x": np.array([[3, 2]], np.int8),
+        "s": np.float32(factor),
+        "z": np.int8(0),
+        "w": np.array([[1], [1]], np.float32),
+        "q": np.float32(5 * factor / 2.5),
+    }
+    nodes = [
+        node("DequantizeLinear", ["x", "s", "z"], "a"),
+        node("MatMul", ["a", "w"], "b"),
+        node("QuantizeLinear", ["b", "q", "z"]),
+    ]
     found = bounded(nodes, values)["y"]
     assert int(real(found.exact)[0, 0]) == 2  # 2.5, half to even
     assert unexplained(np.array([[2]]), np.array([[3]]), found).any() == exact
@@ -191,7 +229,13 @@ def test_the_stated_error_of_a_function_is_one_to_a_hundred_times_the_largest_se
     one = node(op, ["x"], domain="com.microsoft" if op in MICROSOFT else "")
     try:
         found = executed([one], {"x": x}, ["y"], FIRST.get(op, 13))["y"]
-    except (state.Fail, state.InvalidGraph, state.InvalidArgument, state.NotImplemented, state.RuntimeException) as error:
+    except (
+        state.Fail,
+        state.InvalidGraph,
+        state.InvalidArgument,
+        state.NotImplemented,
+        state.RuntimeException,
+    ) as error:
         pytest.skip(f"onnxruntime {onnxruntime.__version__} has no {op}: {str(error)[:80]}")
     bound_of = bounded([one], {"x": x})["y"]
     with np.errstate(all="ignore"):  # beyond what float32 holds, and where both are zero

@@ -14,8 +14,16 @@ from microstage.integer.sequence import carried_into, run_sequence
 from microstage.roles import Gain, Mean, Sequence
 from microstage.signals.settle import Settling, real_answer, rescaled
 
-SEQUENCE = Sequence(1, "cell", {"level_t": "level"}, {"h": "h_next"}, "encoder", "head", {"h": "h"},
-                    {"level_1": "level", "sum": "sum_next", "count": "count_next"})
+SEQUENCE = Sequence(
+    1,
+    "cell",
+    {"level_t": "level"},
+    {"h": "h_next"},
+    "encoder",
+    "head",
+    {"h": "h"},
+    {"level_1": "level", "sum": "sum_next", "count": "count_next"},
+)
 GAIN = Gain({"window": "waveform"}, {"loudness": "metres"}, (-60, 60), ("level_1", "sum"))
 MEAN = Mean("loudness", "sum_next", "count_next", "correction", 8)
 TOPS = {"level_1": 1000, "sum": 8000, "count": 8}
@@ -45,7 +53,11 @@ def test_states_turn_and_are_held_and_a_full_mean_is_halved(shift, level, total,
 
 
 def test_the_answer_is_the_size_of_the_mean_and_its_correction_and_never_negative():
-    ints = {"sum_next": np.array([[18, 0, -24, 7]]), "count_next": np.array([[4, 1]]), "correction": np.array([[-2, -100]])}
+    ints = {
+        "sum_next": np.array([[18, 0, -24, 7]]),
+        "count_next": np.array([[4, 1]]),
+        "correction": np.array([[-2, -100]]),
+    }
     found = real_answer(MEAN, {"sum_next": 0.5, "correction": [0.25, 1.0]}, ints, np.array([3], np.int8))
     assert found.tolist() == [[(30 / 8 - 0.5) * 8, 0.0]] and not np.signbit(found).any()
 
@@ -54,9 +66,13 @@ def graph(inputs: dict, outputs: list, nodes: list, **constants) -> Interpreter:
     def value(name, width):
         return helper.make_tensor_value_info(name, TensorProto.INT64, ["B", width])
 
-    made = helper.make_graph([helper.make_node(op, reads, [out]) for op, reads, out in nodes], "g",
-                             [value(name, width) for name, width in inputs.items()], [value(name, 1) for name in outputs],
-                             [numpy_helper.from_array(np.asarray(v, np.int64), name) for name, v in constants.items()])
+    made = helper.make_graph(
+        [helper.make_node(op, reads, [out]) for op, reads, out in nodes],
+        "g",
+        [value(name, width) for name, width in inputs.items()],
+        [value(name, 1) for name in outputs],
+        [numpy_helper.from_array(np.asarray(v, np.int64), name) for name, v in constants.items()],
+    )
     return Interpreter(helper.make_model(made))
 
 
@@ -64,12 +80,23 @@ def graph(inputs: dict, outputs: list, nodes: list, **constants) -> Interpreter:
 def parts():
     """level = the sum of the window, and half a phasor; h adds levels up; the head has a sum of its own, and counts."""
     return {
-        "encoder": graph({"window": 2, "level_1": 2}, ["level", "change"], [
-            ("MatMul", ["window", "ones"], "level"), ("Sub", ["level", "level_1"], "change")], ones=[[1, 0], [1, 0]]),
+        "encoder": graph(
+            {"window": 2, "level_1": 2},
+            ["level", "change"],
+            [("MatMul", ["window", "ones"], "level"), ("Sub", ["level", "level_1"], "change")],
+            ones=[[1, 0], [1, 0]],
+        ),
         "cell": graph({"level_t": 2, "h": 2}, ["h_next"], [("Add", ["level_t", "h"], "h_next")]),
-        "head": graph({"h": 2, "level": 2, "sum": 2, "count": 1}, ["correction", "sum_next", "count_next"], [
-            ("Sub", ["h", "level"], "correction"), ("Add", ["sum", "level"], "sum_next"), ("Add", ["count", "one"], "count_next")],
-            one=[[1]]),
+        "head": graph(
+            {"h": 2, "level": 2, "sum": 2, "count": 1},
+            ["correction", "sum_next", "count_next"],
+            [
+                ("Sub", ["h", "level"], "correction"),
+                ("Add", ["sum", "level"], "sum_next"),
+                ("Add", ["count", "one"], "count_next"),
+            ],
+            one=[[1]],
+        ),
     }
 
 
@@ -83,7 +110,12 @@ def test_every_part_runs_at_every_step_and_states_settle_in_between(parts):
     assert found["h"][..., 0].tolist() == [[7, 18, 33], [900, 1800, 2700]]
     assert found["sum_next"][..., 0].tolist() == [[7, -3 + 11, -2000 + 15], [900, 900, 0]]
     assert found["count_next"][..., 0].tolist() == [[1, 2, 3], [1, 2, 3]]
-    assert found["correction"][..., 0].tolist() == [[0, 7, 18], [0, 900, 1800]], "the head follows the cell, within a step"
+    assert found["correction"][..., 0].tolist() == [[0, 7, 18], [0, 900, 1800]], (
+        "the head follows the cell, within a step"
+    )
     before = carried_into(SEQUENCE, settling, {**found, "gain_exponent": exponent})
     assert {name: value[..., 0].tolist() for name, value in before.items()} == {
-        "level_1": [[0, -3, -1000], [0, 0, -900]], "sum": [[0, -3, -2000], [0, 0, -900]], "count": [[0, 1, 2], [0, 1, 2]]}
+        "level_1": [[0, -3, -1000], [0, 0, -900]],
+        "sum": [[0, -3, -2000], [0, 0, -900]],
+        "count": [[0, 1, 2], [0, 1, 2]],
+    }

@@ -56,11 +56,15 @@ def test_thd_is_of_the_odd_harmonics_over_the_first():
 @given(st.integers(1, 9), st.integers(64, 600), st.floats(0, 6.28))
 def test_synchronous_resampling_keeps_every_component_below_nyquist(cycles, per_cycle, phase):
     parts = [(1, 10, phase), (7, 2, 1), (31, 0.5, 2)]
-    assert resample_synchronous(wave(cycles, per_cycle, parts), cycles) == pytest.approx(wave(cycles, 64, parts), abs=1e-9)
+    assert resample_synchronous(wave(cycles, per_cycle, parts), cycles) == pytest.approx(
+        wave(cycles, 64, parts), abs=1e-9
+    )
 
 
 def test_resampling_drops_what_would_fold_back():
-    assert resample_synchronous(wave(4, 512, [(1, 1, 0), (70, 1, 0)]), 4) == pytest.approx(wave(4, 64, [(1, 1, 0)]), abs=1e-9)
+    assert resample_synchronous(wave(4, 512, [(1, 1, 0), (70, 1, 0)]), 4) == pytest.approx(
+        wave(4, 64, [(1, 1, 0)]), abs=1e-9
+    )
 
 
 @given(st.integers(-58, 58), st.integers(8, 12), hnp.arrays(np.float64, (3, 16), elements=st.floats(-1, 1, width=16)))
@@ -95,7 +99,9 @@ def test_textbook_methods_are_exact_on_odd_harmonics(phase, amplitude):
 
 @given(st.floats(-0.04, 0.04), st.floats(0, 6.28), st.integers(4, 12))
 def test_the_interpolated_dft_is_right_where_the_mains_are_off_their_frequency(deviation, phase, cycles):
-    parts = [((1 + deviation) * order, size, phase * order) for order, size in ((1, 10), (2, 0.5), (3, 3), (5, 2), (7, 1))]
+    parts = [
+        ((1 + deviation) * order, size, phase * order) for order, size in ((1, 10), (2, 0.5), (3, 3), (5, 2), (7, 1))
+    ]
     assert interpolated_dft(wave(cycles, 64, parts)[None])[0] == pytest.approx([10, 3, 2, 1], abs=0.06)
 
 

@@ -35,7 +35,10 @@ def by_definition(samples: np.ndarray) -> np.ndarray:
         size = [abs(np.sum(x * np.exp(-2j * np.pi * k * n / 512))) for k in range(257)]
         bands = []
         for low, centre, high in zip(edges, edges[1:], edges[2:]):
-            weights = [max(0.0, min((mel(f) - low) / (centre - low), (high - mel(f)) / (high - centre))) for f in 8000.0 * np.arange(1, 257) / 256]
+            weights = [
+                max(0.0, min((mel(f) - low) / (centre - low), (high - mel(f)) / (high - centre)))
+                for f in 8000.0 * np.arange(1, 257) / 256
+            ]
             bands.append(np.log(np.dot(weights, size[1:]) + 1e-6))
         for k in range(10):
             found[frame, k] = np.sqrt(2 / 40) * sum(b * np.cos(np.pi * k * (i + 0.5) / 40) for i, b in enumerate(bands))
@@ -89,8 +92,13 @@ def official(tmp_path):
     """Three speakers of three words, lists, noise of 2 and 3 seconds, and the test archive in a folder of its own."""
     for k, speaker in enumerate(("0000aaaa", "0000bbbb", "0000cccc")):
         for word in ("yes", "down", "bed"):
-            write_wav(tmp_path / word / f"{speaker}_nohash_0.wav", np.full(RATE if word == "yes" else RATE // 2, 100 * (k + 1)))
-    (tmp_path / "validation_list.txt").write_text("".join(f"{w}/0000bbbb_nohash_0.wav\n" for w in ("yes", "down", "bed")))
+            write_wav(
+                tmp_path / word / f"{speaker}_nohash_0.wav",
+                np.full(RATE if word == "yes" else RATE // 2, 100 * (k + 1)),
+            )
+    (tmp_path / "validation_list.txt").write_text(
+        "".join(f"{w}/0000bbbb_nohash_0.wav\n" for w in ("yes", "down", "bed"))
+    )
     (tmp_path / "testing_list.txt").write_text("".join(f"{w}/0000cccc_nohash_0.wav\n" for w in ("yes", "down", "bed")))
     write_wav(tmp_path / "_background_noise_" / "running_tap.wav", np.full(2 * RATE, 7))
     write_wav(tmp_path / "_background_noise_" / "pink_noise.wav", np.full(3 * RATE, 8))
@@ -105,7 +113,9 @@ def counted(clips: Clips) -> dict[str, int]:
 
 def test_the_official_lists_and_the_test_archive_split_the_clips(official):
     speech = speech_commands.load(official, "official")
-    assert counted(speech.train) == {"down": 1, "yes": 1, "silence": 5, "unknown": 1}, "a second of noise every half second"
+    assert counted(speech.train) == {"down": 1, "yes": 1, "silence": 5, "unknown": 1}, (
+        "a second of noise every half second"
+    )
     assert counted(speech.validation) == {"down": 1, "yes": 1, "silence": 3, "unknown": 1}, "the tap validates"
     assert counted(speech.test) == {"yes": 1, "silence": 1, "unknown": 1}
     assert set(speech.train.pcm[speech.train.label == SILENCE].flat) == {8} and len(speech.noise) == 2
@@ -119,7 +129,9 @@ def test_without_its_lists_it_is_not_the_whole_dataset(official):
         speech_commands.load(official, "official")
 
 
-@pytest.mark.parametrize("change,said", [({"rate": 8000}, "8000 Hz"), ({"channels": 2}, "2 channels"), ({"width": 1}, "8 bits")])
+@pytest.mark.parametrize(
+    "change,said", [({"rate": 8000}, "8000 Hz"), ({"channels": 2}, "2 channels"), ({"width": 1}, "8 bits")]
+)
 def test_another_kind_of_wav_is_one_sentence(tmp_path, change, said):
     write_wav(tmp_path / "x.wav", np.zeros(RATE), **change)
     with pytest.raises(DatasetError, match=said):
@@ -192,7 +204,10 @@ def published(official, tmp_path_factory, monkeypatch):
                 if entry.name not in packed:
                     archive.add(entry, entry.name)
             archive.addfile(tarfile.TarInfo("../outside.txt"))
-    known = tuple(archives.Archive(path.as_uri(), hashlib.sha256(path.read_bytes()).hexdigest(), folder, 64) for folder, path in packed.items())
+    known = tuple(
+        archives.Archive(path.as_uri(), hashlib.sha256(path.read_bytes()).hexdigest(), folder, 64)
+        for folder, path in packed.items()
+    )
     monkeypatch.setitem(archives.ARCHIVES, "speech-commands", known)
     return place / "data", list(packed.values())
 
@@ -200,7 +215,9 @@ def published(official, tmp_path_factory, monkeypatch):
 def test_a_downloaded_dataset_is_the_published_one_and_is_fetched_once(official, published, capsys):
     place, packed = published
     download.fetch("speech-commands", place)
-    assert counted(speech_commands.load(place / "speech_commands", "official").train) == counted(speech_commands.load(official, "official").train)
+    assert counted(speech_commands.load(place / "speech_commands", "official").train) == counted(
+        speech_commands.load(official, "official").train
+    )
     assert not list(place.parent.rglob("outside.txt")), "an archive writes below its folder alone"
     for path in packed:
         path.unlink()

@@ -63,7 +63,9 @@ class BinaryPart(Part):
         y = helper.make_tensor_value_info("y", TensorProto.INT64, [1, 1])
         kept = [numpy_helper.from_array(value, name) for name, value in self.constants.items()]
         imports = [helper.make_opsetid("", 13), helper.make_opsetid(QONNX, 1)]
-        model = helper.make_model(helper.make_graph(self.nodes, "part", [x], [y], kept), opset_imports=imports, ir_version=8)
+        model = helper.make_model(
+            helper.make_graph(self.nodes, "part", [x], [y], kept), opset_imports=imports, ir_version=8
+        )
         checker.check_model(model)
         return model, {"inputs": {"x": self.entry}, "outputs": {"y": {"shape": [1, 1]}}}
 
@@ -75,7 +77,11 @@ widths = st.sampled_from([1, 2])
 def binary_parts(draw):
     """(model, interface, operators of its products in order)."""
     convolutional = draw(st.booleans())
-    shape = (1, draw(st.integers(1, 3)), draw(st.integers(6, 9)), draw(st.integers(6, 9))) if convolutional else (1, draw(st.integers(1, 40)))
+    shape = (
+        (1, draw(st.integers(1, 3)), draw(st.integers(6, 9)), draw(st.integers(6, 9)))
+        if convolutional
+        else (1, draw(st.integers(1, 40)))
+    )
     part = BinaryPart(shape, draw(st.integers(0, 10**6)))
     part.activate(draw(widths))
     for _ in range(draw(st.integers(1, 2)) if convolutional else 0):

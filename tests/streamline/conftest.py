@@ -26,7 +26,9 @@ class Stage:
         self.out = self.folder / f"out{self.runs}"
         values = [word for name, value in PARAMETERS.items() for word in ("--set", f"{name}={json.dumps(value)}")]
         scratch = str(self.folder / f"scratch{self.runs}")
-        return stage_main("streamline", run, ["--in", f"qcdq={self.source}", *values, "--out", str(self.out), "--scratch", scratch])
+        return stage_main(
+            "streamline", run, ["--in", f"qcdq={self.source}", *values, "--out", str(self.out), "--scratch", scratch]
+        )
 
     def report(self) -> dict:
         return json.loads((self.out / "report.json").read_text())

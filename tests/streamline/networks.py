@@ -33,7 +33,9 @@ class Part:
 
     def weight(self, shape, bits):
         top = 2 ** (bits - 1) - 1
-        return self.dequantise(self.constant(self.rng.integers(-top, top + 1, shape).astype(np.int8)), np.int8, self.rng.uniform(0.01, 0.1))
+        return self.dequantise(
+            self.constant(self.rng.integers(-top, top + 1, shape).astype(np.int8)), np.int8, self.rng.uniform(0.01, 0.1)
+        )
 
     def dense(self, width, bits):
         self.value = self.add("MatMul", [self.value, self.weight((self.shape[-1], width), bits)])
@@ -41,7 +43,9 @@ class Part:
 
     def conv(self, channels, kernel, stride, pads, bits):
         weight = self.weight((channels, self.shape[1], kernel), bits)
-        self.value = self.add("Conv", [self.value, weight], strides=[stride], pads=pads, kernel_shape=[kernel], dilations=[1], group=1)
+        self.value = self.add(
+            "Conv", [self.value, weight], strides=[stride], pads=pads, kernel_shape=[kernel], dilations=[1], group=1
+        )
         self.shape[1:] = [channels, (self.shape[2] + sum(pads) - kernel) // stride + 1]
 
     def norm(self):
@@ -77,7 +81,11 @@ class Part:
         x = helper.make_tensor_value_info("x", TensorProto.INT8, self.entry["shape"])
         y = helper.make_tensor_value_info("y", kind, [1, *self.shape[1:]])
         kept = [numpy_helper.from_array(value, name) for name, value in self.constants.items()]
-        model = helper.make_model(helper.make_graph(self.nodes, "part", [x], [y], kept), opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+        model = helper.make_model(
+            helper.make_graph(self.nodes, "part", [x], [y], kept),
+            opset_imports=[helper.make_opsetid("", 13)],
+            ir_version=8,
+        )
         checker.check_model(model)
         return model, {"inputs": {"x": self.entry}, "outputs": {"y": {"shape": [1, *self.shape[1:]]}}}
 
@@ -122,7 +130,9 @@ def branched_parts(draw):
     part.norm()
     part.activate(draw(widths), draw(st.booleans()))
     kept, channels = part.value, part.shape[1]
-    part.value = part.add("Conv", [part.value, part.weight((channels, 1, 3), draw(widths))], pads=[1, 1], kernel_shape=[3], group=channels)
+    part.value = part.add(
+        "Conv", [part.value, part.weight((channels, 1, 3), draw(widths))], pads=[1, 1], kernel_shape=[3], group=channels
+    )
     part.norm()
     part.activate(draw(widths), True)
     join = draw(st.sampled_from(["Add", "Concat"]))

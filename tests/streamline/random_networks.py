@@ -19,7 +19,9 @@ class Network:
     def add(self, op, inputs, domain="", **attributes):
         self.count += 1
         output = f"t{self.count}.{op.lower()}"
-        self.nodes.append(helper.make_node(op, inputs, [output], name=f"{op}_{self.count}", domain=domain, **attributes))
+        self.nodes.append(
+            helper.make_node(op, inputs, [output], name=f"{op}_{self.count}", domain=domain, **attributes)
+        )
         return output
 
     def constant(self, value):
@@ -32,7 +34,9 @@ class Network:
             return self.add("BipolarQuant", [value, self.constant(np.float32(scale))], DOMAIN)
         signed, narrow = signed or bits == 1, narrow and bits > 1  # one signed bit is -1 or 1, too
         parameters = [self.constant(np.asarray(p, np.float32)) for p in (scale, 0, bits)]
-        return self.add("Quant", [value, *parameters], DOMAIN, signed=int(signed), narrow=int(narrow), rounding_mode="ROUND")
+        return self.add(
+            "Quant", [value, *parameters], DOMAIN, signed=int(signed), narrow=int(narrow), rounding_mode="ROUND"
+        )
 
     def quantise(self, bits, signed, scale=None):
         self.scale = self.rng.uniform(0.02, 0.5) * 2.0 ** (8 - bits) if scale is None else scale
@@ -45,10 +49,14 @@ class Network:
             each[channel_axis] = shape[channel_axis]
         scale = self.rng.uniform(0.02, 0.2, each).astype(np.float32)
         real = self.rng.normal(0, 0.3, shape).astype(np.float32)
-        return self.quantised(self.constant(real), bits, True, scale.reshape(()) if scale.size == 1 else scale, narrow=bits > 1)
+        return self.quantised(
+            self.constant(real), bits, True, scale.reshape(()) if scale.size == 1 else scale, narrow=bits > 1
+        )
 
     def dense(self, width, bits, per_channel, bias):
-        self.value = self.add("MatMul", [self.value, self.weights((self.shape[-1], width), bits, 1 if per_channel else None)])
+        self.value = self.add(
+            "MatMul", [self.value, self.weights((self.shape[-1], width), bits, 1 if per_channel else None)]
+        )
         if bias:
             self.value = self.add("Add", [self.value, self.constant(self.rng.normal(0, 1, width).astype(np.float32))])
         self.shape[-1] = width
@@ -58,11 +66,22 @@ class Network:
         groups = self.shape[0] if depthwise else 1
         channels = groups * channels if depthwise else channels
         weight = self.weights((channels, self.shape[0] // groups, *kernel), bits, 0 if per_channel else None)
-        inputs = [self.value, weight] + ([self.constant(self.rng.normal(0, 1, channels).astype(np.float32))] if bias else [])
-        self.value = self.add("Conv", inputs, kernel_shape=list(kernel), strides=[stride] * len(kernel), pads=list(pads), group=groups,
-                              dilations=[dilation] * len(kernel))
-        sizes = [(n + before + after - dilation * (k - 1) - 1) // stride + 1
-                 for n, k, before, after in zip(self.shape[1:], kernel, pads, pads[len(kernel):])]
+        inputs = [self.value, weight] + (
+            [self.constant(self.rng.normal(0, 1, channels).astype(np.float32))] if bias else []
+        )
+        self.value = self.add(
+            "Conv",
+            inputs,
+            kernel_shape=list(kernel),
+            strides=[stride] * len(kernel),
+            pads=list(pads),
+            group=groups,
+            dilations=[dilation] * len(kernel),
+        )
+        sizes = [
+            (n + before + after - dilation * (k - 1) - 1) // stride + 1
+            for n, k, before, after in zip(self.shape[1:], kernel, pads, pads[len(kernel) :])
+        ]
         self.shape = [channels, *sizes]
 
     def norm(self):
@@ -88,7 +107,9 @@ class Network:
         y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, *self.shape])
         kept = [numpy_helper.from_array(value, name) for name, value in self.constants.items()]
         opsets = [helper.make_opsetid("", opset), helper.make_opsetid(DOMAIN, 1)]
-        return helper.make_model(helper.make_graph(nodes, "network", [x], [y], kept), opset_imports=opsets, ir_version=ir_version)
+        return helper.make_model(
+            helper.make_graph(nodes, "network", [x], [y], kept), opset_imports=opsets, ir_version=ir_version
+        )
 
 
 bits = st.integers(1, 8)
@@ -123,7 +144,9 @@ def _flattened(net, draw):
         net.shape = [*net.shape[1:], net.shape[0]]
     row = [1, int(np.prod(net.shape))]
     if draw(flag):
-        net.value = net.add("Reshape", [net.value, net.constant(np.asarray([draw(st.sampled_from([1, -1])), row[1]], np.int64))])
+        net.value = net.add(
+            "Reshape", [net.value, net.constant(np.asarray([draw(st.sampled_from([1, -1])), row[1]], np.int64))]
+        )
     else:
         net.value = net.add("Flatten", [net.value])
     net.shape = row[1:]
@@ -140,7 +163,10 @@ def _at_each_place(net, draw):
     net.dense(draw(st.integers(1, 4)), draw(bits), draw(flag), draw(flag))
     if early:
         net.activate(draw(bits), draw(flag))
-    net.value, net.shape = net.add("Transpose", [net.value], perm=[int(axis) for axis in back]), [net.shape[-1], *net.shape[:-1]]
+    net.value, net.shape = (
+        net.add("Transpose", [net.value], perm=[int(axis) for axis in back]),
+        [net.shape[-1], *net.shape[:-1]],
+    )
     net.activate(draw(bits), draw(flag))
 
 
@@ -151,7 +177,9 @@ def _halves(net, draw):
     sizes = [net.shape[0] // 2, net.shape[0] - net.shape[0] // 2]
     net.count += 1
     first, second = f"t{net.count}.first", f"t{net.count}.second"
-    net.nodes.append(helper.make_node("Split", [net.value, net.constant(np.asarray(sizes, np.int64))], [first, second], axis=1))
+    net.nodes.append(
+        helper.make_node("Split", [net.value, net.constant(np.asarray(sizes, np.int64))], [first, second], axis=1)
+    )
     shape, net.value, net.shape = list(net.shape), first, [sizes[0], *net.shape[1:]]
     _same_size(net, draw)
     net.quantise(draw(bits), True, net.scale)
@@ -192,7 +220,9 @@ def _same_size(net, draw):
     spatial = len(net.shape) - 1
     if spatial:
         depthwise = draw(flag)
-        net.conv(1 if depthwise else net.shape[0], [3] * spatial, 1, [1] * 2 * spatial, draw(bits), draw(flag), depthwise)
+        net.conv(
+            1 if depthwise else net.shape[0], [3] * spatial, 1, [1] * 2 * spatial, draw(bits), draw(flag), depthwise
+        )
     else:
         net.dense(net.shape[-1], draw(bits), draw(flag), False)
 

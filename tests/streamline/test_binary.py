@@ -56,7 +56,10 @@ def test_accumulators_of_bits_count_up_to_their_rows():
     part.activate(1)
     part.dense(4, 1)
     model = convert_part(*part.answer(4, 1.0)).model
-    assert model.get_tensor_datatype(next(n for n in model.graph.node if n.op_type == "XnorPopcountMatMul").output[0]).name == "UINT10"
+    assert (
+        model.get_tensor_datatype(next(n for n in model.graph.node if n.op_type == "XnorPopcountMatMul").output[0]).name
+        == "UINT10"
+    )
 
 
 def test_equal_scores_give_the_first_class():
@@ -89,12 +92,20 @@ def test_a_file_comes_out_as_the_models_own_part_does(tmp_path, name, file):
     graphs = [onnx.load(str(next(out.glob("*_finn_streamlined.onnx")))).graph for out in (stage.out, own.out)]
     one, two = (Counter(node.op_type for node in graph.node) for graph in graphs)
     assert one == two - Counter({"Transpose": 1})
-    parts = [next(iter(json.loads((out / "estimates.json").read_text())["parts"].values())) for out in (stage.out, own.out)]
-    assert parts[0]["resources"] == parts[1]["resources"] and parts[0]["slowest_layer_cycles"] == parts[1]["slowest_layer_cycles"]
+    parts = [
+        next(iter(json.loads((out / "estimates.json").read_text())["parts"].values())) for out in (stage.out, own.out)
+    ]
+    assert (
+        parts[0]["resources"] == parts[1]["resources"]
+        and parts[0]["slowest_layer_cycles"] == parts[1]["slowest_layer_cycles"]
+    )
     assert own.metrics()["compared"]["GOLDEN"]["answer"]["levels_differing"] == 0 and own.unresolved() == []
     types = {a.tensor_name: a.quant_parameter_tensor_names[0].value for a in graphs[1].quantization_annotation}
     xnor = [node for node in graphs[1].node if node.op_type == "XnorPopcountMatMul"]
-    assert all(types[node.input[0]] == types[node.input[1]] == "BINARY" for node in xnor) and len(xnor) == two["XnorPopcountMatMul"]
+    assert (
+        all(types[node.input[0]] == types[node.input[1]] == "BINARY" for node in xnor)
+        and len(xnor) == two["XnorPopcountMatMul"]
+    )
 
 
 # As FINN's own passes leave CNV, but that nothing is transposed; a TFC of two bits an activation has nothing to count bits with.
@@ -102,9 +113,13 @@ _CNV = {"MultiThreshold": 9, "XnorPopcountMatMul": 8, "MatMul": 1, "Im2Col": 6, 
 _TFC = {"MultiThreshold": 4, "MatMul": 4, "TopK": 1}
 
 
-@pytest.mark.parametrize(("name", "wanted", "retrained"), [
-    ("cnv", _CNV, "cnv-w1a1_retrained.onnx"), ("tfc", _TFC, "tfc-w1a2_retrained.onnx"),
-])
+@pytest.mark.parametrize(
+    ("name", "wanted", "retrained"),
+    [
+        ("cnv", _CNV, "cnv-w1a1_retrained.onnx"),
+        ("tfc", _TFC, "tfc-w1a2_retrained.onnx"),
+    ],
+)
 def test_the_stage_makes_a_whole_network_integer(tmp_path, name, wanted, retrained):
     stage = Stage(tmp_path)
     shutil.rmtree(stage.source)
@@ -113,15 +128,24 @@ def test_the_stage_makes_a_whole_network_integer(tmp_path, name, wanted, retrain
     model = onnx.load(str(stage.out / retrained))
     assert model == onnx.load(str(next(stage.out.glob("*_finn_streamlined.onnx"))))
     found = Counter(node.op_type for node in model.graph.node)
-    assert {operator: found[operator] for operator in wanted} == wanted and found.keys() - wanted.keys() <= {"Flatten", "Reshape"}
+    assert {operator: found[operator] for operator in wanted} == wanted and found.keys() - wanted.keys() <= {
+        "Flatten",
+        "Reshape",
+    }
     vectors = golden.load(stage.out / golden.FILE)
     proved = {v["boundary"]: v for v in stage.report()["verification"]}
-    for boundary in [name for name in vectors if name not in ("image", "label", "real") and not name.startswith("real.")]:
+    for boundary in [
+        name for name in vectors if name not in ("image", "label", "real") and not name.startswith("real.")
+    ]:
         assert proved[boundary]["compared"] == proved[boundary]["equal"] == vectors[boundary].size, boundary
     (part,) = json.loads((stage.out / "interface.json").read_text())["parts"].values()
-    assert list(vectors["image"].shape[1:]) == part["inputs"]["image"]["shape"][1:]  # as the graph takes it: channels last
+    assert (
+        list(vectors["image"].shape[1:]) == part["inputs"]["image"]["shape"][1:]
+    )  # as the graph takes it: channels last
     metrics, real = stage.report()["metrics"], vectors["real"] == 1
     right = (vectors["answer"][:, 0] == vectors["label"])[real]
-    assert metrics["streamlined.answers"] == real.sum() and metrics["streamlined.accuracy"] == pytest.approx(right.mean())
+    assert metrics["streamlined.answers"] == real.sum() and metrics["streamlined.accuracy"] == pytest.approx(
+        right.mean()
+    )
     (estimated,) = json.loads((stage.out / "estimates.json").read_text())["parts"].values()
     assert estimated["slowest_layer_cycles"] > 0

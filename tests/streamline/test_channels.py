@@ -80,10 +80,19 @@ def joined(value, pads):
 NONE, ONE = (0, 0, 0, 0), (1, 1, 1, 1)
 
 
-@pytest.mark.parametrize(("network", "value", "pads", "filters"), [
-    (plain, 0.0, ONE, 16), (plain, 1.0, NONE, 16), (plain, 1.0, ONE, 32), (depthwise, 0.0, ONE, 16), (depthwise, 1.0, NONE, 16),
-    (residual, 0.0, ONE, 16), (joined, 0.0, ONE, 16), (joined, 1.0, NONE, 16),
-])
+@pytest.mark.parametrize(
+    ("network", "value", "pads", "filters"),
+    [
+        (plain, 0.0, ONE, 16),
+        (plain, 1.0, NONE, 16),
+        (plain, 1.0, ONE, 32),
+        (depthwise, 0.0, ONE, 16),
+        (depthwise, 1.0, NONE, 16),
+        (residual, 0.0, ONE, 16),
+        (joined, 0.0, ONE, 16),
+        (joined, 1.0, NONE, 16),
+    ],
+)
 def test_of_32_filters_of_which_16_are_dead_16_are_emitted(own, network, value, pads, filters):  # noqa: F811
     assert own.run(network(value, pads).model()) == 0 and own.unresolved() == []
     graph = onnx.load(str(own.out / "model_finn_streamlined.onnx")).graph

@@ -95,7 +95,13 @@ def finn(*, typed: bool, scale: float | None, bias: float | None, last: bool, wi
     flags |= {"out_dtype": "INT4", "data_layout": "NHWC" if windows else "NC"}
     nodes = [helper.make_node("MultiThreshold", ["x", "t"], ["q"], domain=domain, **flags)]
     if windows:
-        window = {"kernel_size": [3, 3], "stride": [1, 1], "pad_amount": [0] * 4, "input_shape": "(1,5,5,2)", "depthwise": 0}
+        window = {
+            "kernel_size": [3, 3],
+            "stride": [1, 1],
+            "pad_amount": [0] * 4,
+            "input_shape": "(1,5,5,2)",
+            "depthwise": 0,
+        }
         nodes.append(helper.make_node("Im2Col", ["q"], ["c"], domain=domain, **window))
     nodes.append(helper.make_node("MatMul", ["c" if windows else "q", "w"], ["a"]))
     if last:
@@ -104,14 +110,18 @@ def finn(*, typed: bool, scale: float | None, bias: float | None, last: bool, wi
     else:
         nodes[-1].output[0] = "y"
     shape = [1, 5, 5, 2] if windows else [1, 8]
-    model = qdq(nodes, constants, [helper.make_tensor_value_info("x", 1, shape)], [helper.make_tensor_value_info("y", 1, None)])
+    model = qdq(
+        nodes, constants, [helper.make_tensor_value_info("x", 1, shape)], [helper.make_tensor_value_info("y", 1, None)]
+    )
     return annotated(model, x="INT6") if typed else model
 
 
 def annotated(model, **types):
     for name, text in types.items():
         pair = onnx.StringStringEntryProto(key="finn_datatype", value=text)
-        model.graph.quantization_annotation.append(onnx.TensorAnnotation(tensor_name=name, quant_parameter_tensor_names=[pair]))
+        model.graph.quantization_annotation.append(
+            onnx.TensorAnnotation(tensor_name=name, quant_parameter_tensor_names=[pair])
+        )
     return model
 
 
@@ -128,10 +138,16 @@ def halves(text: str):
 def test_finn_onnx_at_unit_scale_is_integer_from_border_to_border(typed, own):
     for scale, bias in ((None, None), (1.0, 0.0), (1.0, -4.0), (2.0, -7.0)):
         for last, windows in ((True, False), (False, False), (True, True)):
-            assert own.run(finn(typed=typed, scale=scale, bias=bias, last=last, windows=windows)) == 0, (scale, bias, last)
+            assert own.run(finn(typed=typed, scale=scale, bias=bias, last=last, windows=windows)) == 0, (
+                scale,
+                bias,
+                last,
+            )
             assert own.unresolved() == [] and own.metrics()["compared"]["the file"]["y"]["levels_differing"] == 0
             said = own.interface()["inputs"]["x"]
-            assert (said["scale"], said["zero_point"]) == ((1.0, 0) if typed else (pytest.approx(0.3 / (scale or 1)), 0))
+            assert (said["scale"], said["zero_point"]) == (
+                (1.0, 0) if typed else (pytest.approx(0.3 / (scale or 1)), 0)
+            )
     for text in ("BIPOLAR", "BINARY", "INT4"):
         assert own.run(halves(text)) == 0 and own.unresolved() == []
         assert own.interface()["outputs"]["y"]["scale"] == 0.5

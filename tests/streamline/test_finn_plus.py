@@ -15,11 +15,29 @@ AT_LEAST = 1300
 def test_finn_plus_streamlining_tests_pass(tmp_path):
     suite = Path(distribution("finn-plus-tests").locate_file("tests"))
     folder = suite / "transformation" / "streamline"
-    command = [sys.executable, "-m", "pytest", "-q", "--noconftest", "-p", "finn_plus_session", "-p", "no:cacheprovider",
-               "-p", "no:warnings", str(folder), *(f"--ignore={folder / name}" for name in NEED_BREVITAS)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--noconftest",
+        "-p",
+        "finn_plus_session",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:warnings",
+        str(folder),
+        *(f"--ignore={folder / name}" for name in NEED_BREVITAS),
+    ]
     path = os.pathsep.join([os.environ["PYTHONPATH"], str(Path(__file__).parent)])
-    done = subprocess.run(command, cwd=suite.parent, env={**os.environ, "PYTHONPATH": path, "FINN_BUILD_DIR": str(tmp_path)},
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        command,
+        cwd=suite.parent,
+        env={**os.environ, "PYTHONPATH": path, "FINN_BUILD_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     passed = re.search(r"(\d+) passed", done.stdout.splitlines()[-1])
     assert passed and int(passed[1]) >= AT_LEAST and "skipped" not in done.stdout.splitlines()[-1], done.stdout[-400:]

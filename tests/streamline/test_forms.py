@@ -28,8 +28,14 @@ class Written:
     def __init__(self) -> None:
         rng = np.random.default_rng(3)
         self.nodes, self.constants, self.count = [], {}, 0
-        self.kernel, self.scales = rng.integers(-7, 8, (4, 3, 3, 2)).astype(np.int8), rng.uniform(0.01, 0.05, 4).astype(np.float32)
-        self.matrix, self.steps = rng.integers(-7, 8, (24, 5)).astype(np.int8), rng.uniform(0.01, 0.05, 5).astype(np.float32)
+        self.kernel, self.scales = (
+            rng.integers(-7, 8, (4, 3, 3, 2)).astype(np.int8),
+            rng.uniform(0.01, 0.05, 4).astype(np.float32),
+        )
+        self.matrix, self.steps = (
+            rng.integers(-7, 8, (24, 5)).astype(np.int8),
+            rng.uniform(0.01, 0.05, 5).astype(np.float32),
+        )
         self.bias = rng.normal(0, 1, 5).astype(np.float32)
 
     def add(self, op, *inputs, **flags) -> str:
@@ -75,7 +81,9 @@ class Written:
         self.nodes[-1].output[0] = "z"
         self.levels("z", 0.09, 0)
         self.nodes[-1].output[0] = "y"
-        border = [[helper.make_tensor_value_info(name, 1, shape)] for name, shape in (("x", ["N", 3, 6, 3]), ("y", None))]
+        border = [
+            [helper.make_tensor_value_info(name, 1, shape)] for name, shape in (("x", ["N", 3, 6, 3]), ("y", None))
+        ]
         kept = [numpy_helper.from_array(value, name) for name, value in self.constants.items()]
         graph = helper.make_graph(self.nodes, "written", *border, kept)
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=self.ir)
@@ -85,7 +93,9 @@ class ByInputChannel(Written):
     """tf2onnx: filters as height, width, input, output; the matrix of a dense layer transposed."""
 
     def filters(self):
-        return self.add("Transpose", self.dequantised(self.kernel.transpose(2, 3, 1, 0), self.scales, 3), perm=[3, 2, 0, 1])
+        return self.add(
+            "Transpose", self.dequantised(self.kernel.transpose(2, 3, 1, 0), self.scales, 3), perm=[3, 2, 0, 1]
+        )
 
     def weights(self):
         return self.add("Transpose", self.dequantised(np.ascontiguousarray(self.matrix.T), self.steps, 0))
@@ -95,16 +105,24 @@ class Reshaped(Written):
     """Filters and matrix in other shapes, brought back behind their scales."""
 
     def filters(self):
-        return self.add("Reshape", self.dequantised(self.kernel.reshape(4, -1), self.scales, 0), self.constant(np.int64([4, 3, 3, 2])))
+        return self.add(
+            "Reshape",
+            self.dequantised(self.kernel.reshape(4, -1), self.scales, 0),
+            self.constant(np.int64([4, 3, 3, 2])),
+        )
 
     def weights(self):
-        return self.add("Squeeze", self.dequantised(self.matrix[:, None], self.steps, -1), self.constant(np.int64([-2])))
+        return self.add(
+            "Squeeze", self.dequantised(self.matrix[:, None], self.steps, -1), self.constant(np.int64([-2]))
+        )
 
 
 class Unsqueezed(Written):
     def filters(self):
         flat = self.dequantised(self.kernel.reshape(12, 3, 2), self.scales.repeat(3), 0)
-        return self.add("Reshape", self.add("Unsqueeze", flat, self.constant(np.int64([0]))), self.constant(np.int64([4, 3, -1, 2])))
+        return self.add(
+            "Reshape", self.add("Unsqueeze", flat, self.constant(np.int64([0]))), self.constant(np.int64([4, 3, -1, 2]))
+        )
 
 
 class NumberAtAnAxis(Written):
@@ -134,7 +152,11 @@ class Computed(Written):
 
     def scale(self, value):
         root = np.float32(value)
-        return self.add("Mul", self.constant(root), self.add("Pow", self.constant(np.float32(7)), self.add("Constant", value_float=0.0)))
+        return self.add(
+            "Mul",
+            self.constant(root),
+            self.add("Pow", self.constant(np.float32(7)), self.add("Constant", value_float=0.0)),
+        )
 
     def offset(self):
         size = self.add("Shape", self.constant(np.zeros((5, 2), np.int8)), end=1)
@@ -212,7 +234,11 @@ class Blocks(Written):
     def levels(self, value, scale, zero=3):
         if zero:
             return super().levels(value, scale, zero)
-        return self.add("DequantizeLinear", self.add("QuantizeLinear", value, self.scale(scale), output_dtype=TensorProto.INT8), self.scale(scale))
+        return self.add(
+            "DequantizeLinear",
+            self.add("QuantizeLinear", value, self.scale(scale), output_dtype=TensorProto.INT8),
+            self.scale(scale),
+        )
 
     def filters(self):
         return self.dequantised(self.kernel.astype(ml_dtypes.int4), self.scales, 0)
@@ -241,7 +267,10 @@ def with_sparse(model):
     (whole,) = [tensor for tensor in model.graph.initializer if list(tensor.dims) == [24, 5]]
     value = numpy_helper.to_array(whole)
     places = np.flatnonzero(value)
-    values, indices = numpy_helper.from_array(value.ravel()[places], whole.name), numpy_helper.from_array(places.astype(np.int64), "places")
+    values, indices = (
+        numpy_helper.from_array(value.ravel()[places], whole.name),
+        numpy_helper.from_array(places.astype(np.int64), "places"),
+    )
     model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, [24, 5]))
     model.graph.initializer.remove(whole)
     return model
@@ -306,14 +335,18 @@ def test_weights_beside_the_file_are_the_same_network_and_the_file_is_named_as_i
     expected = found(own)
     model = Written().model()
     (own.source / "data").mkdir()
-    onnx.save(model, str(own.source / "kept.onnx"), save_as_external_data=True, location="data/kept.bin", size_threshold=0)
+    onnx.save(
+        model, str(own.source / "kept.onnx"), save_as_external_data=True, location="data/kept.bin", size_threshold=0
+    )
     (own.source / "names.json").write_text(json.dumps({"model.onnx": "my net.onnx"}))
     assert own.run((own.source / "kept.onnx").read_bytes()) == 0 and found(own) == expected
     (own.source / "data" / "kept.bin").unlink()
     capfd.readouterr()
     assert own.run((own.source / "kept.onnx").read_bytes()) == 2
     said = capfd.readouterr().err
-    assert said.startswith("microstage streamline: my net.onnx: ") and "data/kept.bin" in said and "model.onnx" not in said
+    assert (
+        said.startswith("microstage streamline: my net.onnx: ") and "data/kept.bin" in said and "model.onnx" not in said
+    )
 
 
 def test_old_opsets_and_new_irs_are_the_same_network(own):

@@ -31,7 +31,7 @@ def compared(own) -> dict:
 
 
 def outcome(own, model, capfd) -> str:
-    """"right", or the sentence that the stage ended with, without the file's name."""
+    """ "right", or the sentence that the stage ended with, without the file's name."""
     capfd.readouterr()
     code = own.run(model)
     said = capfd.readouterr().err.strip().replace(": model.onnx: ", ": ", 1)
@@ -59,22 +59,40 @@ def quantised(seed):
     rng = np.random.Generator(np.random.PCG64(seed))
     scales = rng.uniform(0.01, 0.05, 4).astype(np.float32)
     constants = {
-        "s1": np.float32(0.031), "z1": np.uint8(114), "s2": np.float32(0.11), "z2": np.uint8(31),
-        "w": rng.integers(-127, 128, (4, 4, 3, 3)).astype(np.int8), "ws": scales, "wz": np.zeros(4, np.int8),
-        "b": rng.integers(-999, 999, 4).astype(np.int32), "bs": scales * np.float32(0.031), "zb": np.zeros(4, np.int32),
-        "v": rng.integers(-127, 128, (4, 5)).astype(np.int8), "vs": np.float32(0.02), "vz": np.int8(0),
+        "s1": np.float32(0.031),
+        "z1": np.uint8(114),
+        "s2": np.float32(0.11),
+        "z2": np.uint8(31),
+        "w": rng.integers(-127, 128, (4, 4, 3, 3)).astype(np.int8),
+        "ws": scales,
+        "wz": np.zeros(4, np.int8),
+        "b": rng.integers(-999, 999, 4).astype(np.int32),
+        "bs": scales * np.float32(0.031),
+        "zb": np.zeros(4, np.int32),
+        "v": rng.integers(-127, 128, (4, 5)).astype(np.int8),
+        "vs": np.float32(0.02),
+        "vz": np.int8(0),
     }
 
     def add(op, inputs, output, **flags):
         return helper.make_node(op, inputs, [output], name=f"{op}_{output}", **flags)
 
-    nodes = [add("QuantizeLinear", ["x", "s1", "z1"], "q"), add("DequantizeLinear", ["q", "s1", "z1"], "d"),
-             add("DequantizeLinear", ["w", "ws", "wz"], "dw", axis=0), add("DequantizeLinear", ["b", "bs", "zb"], "db", axis=0),
-             add("Conv", ["d", "dw", "db"], "c", pads=[1, 1, 1, 1]),
-             add("MaxPool", ["c"], "m", kernel_shape=[2, 2], pads=[0, 0, 1, 1]), add("QuantizeLinear", ["m", "s2", "z2"], "q2"),
-             add("DequantizeLinear", ["q2", "s2", "z2"], "d2"), add("GlobalAveragePool", ["d2"], "g"), add("Flatten", ["g"], "f"),
-             add("QuantizeLinear", ["f", "s2", "z2"], "q3"), add("DequantizeLinear", ["q3", "s2", "z2"], "d3"),
-             add("DequantizeLinear", ["v", "vs", "vz"], "dv"), add("MatMul", ["d3", "dv"], "y")]
+    nodes = [
+        add("QuantizeLinear", ["x", "s1", "z1"], "q"),
+        add("DequantizeLinear", ["q", "s1", "z1"], "d"),
+        add("DequantizeLinear", ["w", "ws", "wz"], "dw", axis=0),
+        add("DequantizeLinear", ["b", "bs", "zb"], "db", axis=0),
+        add("Conv", ["d", "dw", "db"], "c", pads=[1, 1, 1, 1]),
+        add("MaxPool", ["c"], "m", kernel_shape=[2, 2], pads=[0, 0, 1, 1]),
+        add("QuantizeLinear", ["m", "s2", "z2"], "q2"),
+        add("DequantizeLinear", ["q2", "s2", "z2"], "d2"),
+        add("GlobalAveragePool", ["d2"], "g"),
+        add("Flatten", ["g"], "f"),
+        add("QuantizeLinear", ["f", "s2", "z2"], "q3"),
+        add("DequantizeLinear", ["q3", "s2", "z2"], "d3"),
+        add("DequantizeLinear", ["v", "vs", "vz"], "dv"),
+        add("MatMul", ["d3", "dv"], "y"),
+    ]
     return qdq(nodes, constants, *border([4, 5, 5], [5]))
 
 
@@ -130,13 +148,21 @@ FAULTS = {
     "pads on the other side": (image, lambda m: flags(m, "Conv", lambda a, n: uneven(a["pads"])), "Conv"),
     "a zero point dropped at the input": (quantised, constants(called("z1"), np.zeros_like), "DequantizeLinear"),
     "a zero point dropped inside": (quantised, constants(called("z2"), np.zeros_like), "QuantizeLinear"),
-    "another rounding": (image, lambda m: flags(m, "Quant", lambda a, n: setattr(a["rounding_mode"], "s", b"FLOOR")), "Quant"),
+    "another rounding": (
+        image,
+        lambda m: flags(m, "Quant", lambda a, n: setattr(a["rounding_mode"], "s", b"FLOOR")),
+        "Quant",
+    ),
     "a level less at the input": (image, narrower, "Quant"),
     "weights transposed": (image, constants(lambda m, n, v: v.shape == (6, 6), np.transpose), "MatMul"),
     "kernels turned round": (quantised, constants(called("w"), lambda v: v[..., ::-1, :]), "Conv"),
     "a bias dropped": (quantised, constants(called("b"), np.zeros_like), "Conv"),
     "a batch norm turned round": (image, constants(given_to("BatchNormalization", 1), np.negative), "Conv"),
-    "signs a quarter too far apart": (image, constants(given_to("BipolarQuant", 1), lambda v: v * np.float32(1.25)), "BipolarQuant"),
+    "signs a quarter too far apart": (
+        image,
+        constants(given_to("BipolarQuant", 1), lambda v: v * np.float32(1.25)),
+        "BipolarQuant",
+    ),
     "one weight one step off": (quantised, constants(called("w"), one_step_more), "Conv"),
 }
 
@@ -156,7 +182,10 @@ def test_what_the_reader_gets_wrong_ends_with_the_layers_name(fault, own, capfd,
     monkeypatch.setattr(read, "read_onnx", spoilt)
     for seed in (1, 2, 3):
         said = outcome(own, make(seed), capfd)
-        assert said.startswith(f"3: microstage streamline: At {operator}_") and "beyond what rounding can do, from what " in said, said
+        assert (
+            said.startswith(f"3: microstage streamline: At {operator}_")
+            and "beyond what rounding can do, from what " in said
+        ), said
         assert not any(own.out.iterdir())
 
 
@@ -169,7 +198,11 @@ def test_what_is_read_rightly_passes_layer_by_layer(tmp_path_factory, net):
         assert own.run(net.model()) == 0
     found = compared(own)
     products = [node for node in net.nodes if node.op_type in ("Conv", "MatMul")]
-    assert found["layers"]["layers"] > len(products) and not found["layers"]["uncompared"] and not found["layers"]["cut_short"]
+    assert (
+        found["layers"]["layers"] > len(products)
+        and not found["layers"]["uncompared"]
+        and not found["layers"]["cut_short"]
+    )
 
 
 def test_zero_points_and_raw_integers_pass(own, capfd):
@@ -183,7 +216,9 @@ def test_zero_points_and_raw_integers_pass(own, capfd):
 # Networks that were answered wrongly with code 0. Whoever makes one right finds it right here.
 def pooled():
     """A pool in front of the first quantiser, which goes before it."""
-    return first(node("MaxPool", ["x"], "p", kernel_shape=[2, 2], strides=[2, 2]), node("Flatten", ["p"]), shape=(2, 4, 4))
+    return first(
+        node("MaxPool", ["x"], "p", kernel_shape=[2, 2], strides=[2, 2]), node("Flatten", ["p"]), shape=(2, 4, 4)
+    )
 
 
 def first(*nodes, shape=(8,), **constants):
@@ -191,14 +226,21 @@ def first(*nodes, shape=(8,), **constants):
     rng = np.random.Generator(np.random.PCG64(3))
     weights = rng.integers(-7, 8, (8, 5)).astype(np.int8)
     constants |= {"s": np.float32(0.043), "z": np.uint8(114), "w": weights, "ws": np.float32(0.02), "wz": np.int8(0)}
-    made = [*nodes, node("QuantizeLinear", ["h", "s", "z"], "q"), node("DequantizeLinear", ["q", "s", "z"], "d"),
-            node("DequantizeLinear", ["w", "ws", "wz"], "dw"), node("MatMul", ["d", "dw"], "y")]
+    made = [
+        *nodes,
+        node("QuantizeLinear", ["h", "s", "z"], "q"),
+        node("DequantizeLinear", ["q", "s", "z"], "d"),
+        node("DequantizeLinear", ["w", "ws", "wz"], "dw"),
+        node("MatMul", ["d", "dw"], "y"),
+    ]
     return qdq(made, constants, *border(shape, [5]))
 
 
 def border(before, after):
     """A real input `x` and a real output `y`, of any batch."""
-    return tuple([helper.make_tensor_value_info(name, 1, ["N", *shape])] for name, shape in (("x", before), ("y", after)))
+    return tuple(
+        [helper.make_tensor_value_info(name, 1, ["N", *shape])] for name, shape in (("x", before), ("y", after))
+    )
 
 
 def last(*, levels=(8, 1), zero=0.0, mode="ROUND", weights=4, factor=0.5):
@@ -211,7 +253,9 @@ def last(*, levels=(8, 1), zero=0.0, mode="ROUND", weights=4, factor=0.5):
     weight = net.add("Quant", [real, *parameters], "qonnx.custom_op.general", signed=1, narrow=0, rounding_mode="ROUND")
     net.value = net.add("Mul", [net.add("MatMul", [net.value, weight]), net.constant(np.float32(factor))])
     parameters = [net.constant(np.float32(p)) for p in (1.0, zero, levels[0])]
-    net.value = net.add("Quant", [net.value, *parameters], "qonnx.custom_op.general", signed=levels[1], narrow=0, rounding_mode=mode)
+    net.value = net.add(
+        "Quant", [net.value, *parameters], "qonnx.custom_op.general", signed=levels[1], narrow=0, rounding_mode=mode
+    )
     net.shape = [5]
     return net.model()
 
@@ -220,8 +264,12 @@ def untyped():
     """QuantizeLinear says its type by an attribute, since opset 21."""
     rng = np.random.Generator(np.random.PCG64(4))
     constants = {"s": np.float32(0.043), "w": rng.integers(-7, 8, (8, 5)).astype(np.int8), "ws": np.float32(0.02)}
-    nodes = [node("QuantizeLinear", ["x", "s"], "q", output_dtype=onnx.TensorProto.INT8), node("DequantizeLinear", ["q", "s"], "d"),
-             node("DequantizeLinear", ["w", "ws"], "dw"), node("MatMul", ["d", "dw"], "y")]
+    nodes = [
+        node("QuantizeLinear", ["x", "s"], "q", output_dtype=onnx.TensorProto.INT8),
+        node("DequantizeLinear", ["q", "s"], "d"),
+        node("DequantizeLinear", ["w", "ws"], "dw"),
+        node("MatMul", ["d", "dw"], "y"),
+    ]
     return qdq(nodes, constants, *border([8], [5]), opset=21)
 
 
@@ -243,7 +291,11 @@ def halfway():
 
 def twice():
     """A quantiser of its own, and a sum, before the quantiser at which integers enter."""
-    return (node("QuantizeLinear", ["x", "m", "k"], "a"), node("DequantizeLinear", ["a", "m", "k"], "b"), node("Add", ["b", "v"]))
+    return (
+        node("QuantizeLinear", ["x", "m", "k"], "a"),
+        node("DequantizeLinear", ["a", "m", "k"], "b"),
+        node("Add", ["b", "v"]),
+    )
 
 
 def node(op, inputs, output="h", **attributes):
@@ -254,14 +306,20 @@ SHIPPED = {
     "pooled first": pooled,
     "flattened first": lambda: first(node("Flatten", ["x"]), shape=(2, 4)),
     "transposed first": lambda: first(node("Transpose", ["x"], perm=[0, 2, 1]), shape=(8, 3)),
-    "normalised first": lambda: first(node("Sub", ["x", "m"], "n"), node("Div", ["n", "v"]), m=np.float32(0.4), v=np.float32(0.3)),
+    "normalised first": lambda: first(
+        node("Sub", ["x", "m"], "n"), node("Div", ["n", "v"]), m=np.float32(0.4), v=np.float32(0.3)
+    ),
     "scaled first": lambda: first(node("Mul", ["x", "m"]), m=np.float32(2.5)),
     "turned round first": lambda: first(node("Mul", ["x", "m"]), m=np.float32(-2.5)),
     "through a function first": lambda: first(node("Sigmoid", ["x"])),
     "through two quantisers first": lambda: first(*twice(), m=np.float32(0.0431), v=np.float32(0.3), k=np.int8(0)),
-    "a scale for each input channel": by_input_channel, "typed by an attribute": untyped, "a weight halfway": halfway,
-    "one signed bit": lambda: last(levels=(1, 1)), "weights of one signed bit": lambda: last(weights=1),
-    "half away from zero": lambda: last(mode="HALF_UP", levels=(6, 1)), "an odd zero point": lambda: last(zero=3.0, levels=(6, 0)),
+    "a scale for each input channel": by_input_channel,
+    "typed by an attribute": untyped,
+    "a weight halfway": halfway,
+    "one signed bit": lambda: last(levels=(1, 1)),
+    "weights of one signed bit": lambda: last(weights=1),
+    "half away from zero": lambda: last(mode="HALF_UP", levels=(6, 1)),
+    "an odd zero point": lambda: last(zero=3.0, levels=(6, 0)),
     "a zero point between levels": lambda: last(zero=2.5, levels=(6, 0), factor=1.0),
 }
 
@@ -271,7 +329,9 @@ def test_no_wrong_answer_ends_with_code_0(kind, own, capfd):
     """Right beside the executor, refused in one sentence, or ended with the layer's name."""
     said = outcome(own, SHIPPED[kind](), capfd)
     if said == "right":
-        found = [value for name, value in compared(own)["the file"].items() if name != "by"]  # none where no real input is known
+        found = [
+            value for name, value in compared(own)["the file"].items() if name != "by"
+        ]  # none where no real input is known
         assert all(one["values"] > 100 and one["levels_differing"] == 0 for one in found)
         assert len(found) == (kind != "through a function first") and compared(own)["layers"]["values"] > 100
     else:
@@ -315,9 +375,13 @@ def half():
 
 
 def test_what_no_executor_can_check_ends_with_code_3_unless_that_is_let_pass(own, capfd):
-    assert "what float16 may make of it is not bounded here; UNCOMPARED=1 goes on without." in outcome(own, half(), capfd)
+    assert "what float16 may make of it is not bounded here; UNCOMPARED=1 goes on without." in outcome(
+        own, half(), capfd
+    )
     said = outcome(own, unrunnable(), capfd)
-    assert said.startswith("3: microstage streamline: No executor could check ") and said.endswith("UNCOMPARED=1 goes on without.")
+    assert said.startswith("3: microstage streamline: No executor could check ") and said.endswith(
+        "UNCOMPARED=1 goes on without."
+    )
     own.parameters["uncompared"] = True
     capfd.readouterr()
     assert own.run(unrunnable()) == 0
@@ -352,7 +416,9 @@ def test_the_work_grows_with_the_number_of_layers(own, monkeypatch):
     ran = []
     for step in (executors._Session, executors._Function):
         run = step.run
-        monkeypatch.setattr(step, "run", lambda self, values, run=run: ran.append(len(getattr(self, "nodes", [0]))) or run(self, values))
+        monkeypatch.setattr(
+            step, "run", lambda self, values, run=run: ran.append(len(getattr(self, "nodes", [0]))) or run(self, values)
+        )
     totals = []
     for count in (10, 80):
         ran.clear()

@@ -15,7 +15,16 @@ from microstage_streamline.integerise.thresholds import search
 from microstage_streamline.sources import convert_part
 from microstage_streamline.verify.sequences import ChannelsLast
 
-FINN_OPERATORS = {"MatMul", "MultiThreshold", "Im2Col", "MaxPoolNHWC", "Add", "Identity", "Transpose", "XnorPopcountMatMul"}
+FINN_OPERATORS = {
+    "MatMul",
+    "MultiThreshold",
+    "Im2Col",
+    "MaxPoolNHWC",
+    "Add",
+    "Identity",
+    "Transpose",
+    "XnorPopcountMatMul",
+}
 
 
 @settings(max_examples=120, deadline=None)
@@ -64,17 +73,24 @@ def test_names_and_order_of_the_source_do_not_matter(drawn, seed):
     source, interface = drawn
     again = onnx.ModelProto.FromString(source.SerializeToString())
     rng = np.random.Generator(np.random.PCG64(seed))
-    kept = [onnx.TensorProto.FromString(again.graph.initializer[k].SerializeToString()) for k in rng.permutation(len(again.graph.initializer))]
+    kept = [
+        onnx.TensorProto.FromString(again.graph.initializer[k].SerializeToString())
+        for k in rng.permutation(len(again.graph.initializer))
+    ]
     del again.graph.initializer[:]
     again.graph.initializer.extend(kept)
     for index, node in enumerate(again.graph.node):
         node.name = f"anything{index}"
     one, two = (convert_part(part, interface).model for part in (source, again))
-    assert [node.SerializeToString() for node in one.graph.node] == [node.SerializeToString() for node in two.graph.node]
+    assert [node.SerializeToString() for node in one.graph.node] == [
+        node.SerializeToString() for node in two.graph.node
+    ]
 
 
 @settings(deadline=None)
-@given(st.integers(-300, 0), st.integers(0, 300), st.lists(st.integers(-400, 400), min_size=1, max_size=20), st.booleans())
+@given(
+    st.integers(-300, 0), st.integers(0, 300), st.lists(st.integers(-400, 400), min_size=1, max_size=20), st.booleans()
+)
 def test_search_finds_the_steps_of_any_monotone_function(low, high, steps, falling):
     steps = np.sort(np.array(steps))
 

@@ -30,7 +30,10 @@ def test_one_integer_graph_with_its_scales_as_metadata(keywords):
     (part,) = json.loads((keywords.out / "interface.json").read_text())["parts"].values()
     (before,) = json.loads((keywords.source / "interface.json").read_text())["parts"].values()
     assert part["file"] == "model_finn_streamlined.onnx" and part["outputs"]["logits"]["datatype"].startswith("INT")
-    assert part["outputs"]["logits"]["scale"] == before["outputs"]["logits"]["scale"] and part["inputs"] == before["inputs"]
+    assert (
+        part["outputs"]["logits"]["scale"] == before["outputs"]["logits"]["scale"]
+        and part["inputs"] == before["inputs"]
+    )
     (estimated,) = json.loads((keywords.out / "estimates.json").read_text())["parts"].values()
     assert estimated["slowest_layer_cycles"] > 0 and estimated["unmapped"] == []
 

@@ -35,7 +35,9 @@ def cyclic(model):
 
 
 def huge(model):
-    model.graph.initializer.append(TensorProto(name="huge", dims=[1 << 31, 1 << 31], data_type=TensorProto.FLOAT, raw_data=b"1234"))
+    model.graph.initializer.append(
+        TensorProto(name="huge", dims=[1 << 31, 1 << 31], data_type=TensorProto.FLOAT, raw_data=b"1234")
+    )
     model.graph.node[-1].input[0] = "huge"
 
 
@@ -49,7 +51,9 @@ def bomb(model):
 def endless(model):
     """A function that calls itself."""
     calls = [helper.make_node("Again", ["a"], ["b"], domain="local")]
-    model.functions.append(helper.make_function("local", "Again", ["a"], ["b"], calls, [helper.make_opsetid("local", 1)]))
+    model.functions.append(
+        helper.make_function("local", "Again", ["a"], ["b"], calls, [helper.make_opsetid("local", 1)])
+    )
     model.graph.node[2].op_type, model.graph.node[2].domain = "Again", "local"
 
 
@@ -61,6 +65,7 @@ def sparse(model):
 
 def replaced(place, value):
     """The model with another constant in the place of one of its own."""
+
     def change(model):
         tensor = model.graph.initializer[place]
         tensor.CopyFrom(onnx.numpy_helper.from_array(value, tensor.name))
@@ -69,12 +74,15 @@ def replaced(place, value):
 
 
 def inner(model):
-    body = helper.make_graph([helper.make_node("Identity", ["x"], ["z"])], "body", [], [helper.make_tensor_value_info("z", 1, None)])
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["x"], ["z"])], "body", [], [helper.make_tensor_value_info("z", 1, None)]
+    )
     model.graph.node.insert(0, helper.make_node("If", ["x"], ["i"], then_branch=body, else_branch=body))
 
 
 def quantised(width=4.0, scale=0.1):
     """The first quantiser with another width, or scale."""
+
     def change(model):
         for place, value in ((1, scale), (3, width)):
             name = f"absurd{place}"
@@ -86,6 +94,7 @@ def quantised(width=4.0, scale=0.1):
 
 def shaped(*dims):
     """The input in another shape."""
+
     def change(model):
         shape = model.graph.input[0].type.tensor_type.shape
         shape.ClearField("dim")
@@ -97,6 +106,7 @@ def shaped(*dims):
 
 def turned(name, value):
     """An attribute of the convolution that is something else."""
+
     def change(model):
         node = next(node for node in model.graph.node if node.op_type == "Conv")
         kept = [attribute for attribute in node.attribute if attribute.name != name]
@@ -108,11 +118,15 @@ def turned(name, value):
 
 def multiplied(calls):
     """Functions that each call the next one twice: small in the file, and without an end in memory."""
+
     def change(model):
         for place in range(calls):
             last = place == calls - 1
             inner = [("Relu", "") if last else (f"F{place + 1}", "local")] * 2
-            body = [helper.make_node(op, [source], [made], domain=domain) for (op, domain), source, made in zip(inner, "am", "mb")]
+            body = [
+                helper.make_node(op, [source], [made], domain=domain)
+                for (op, domain), source, made in zip(inner, "am", "mb")
+            ]
             opsets = [helper.make_opsetid("local", 1), helper.make_opsetid("", 13)]
             model.functions.append(helper.make_function("local", f"F{place}", ["a"], ["b"], body, opsets))
         model.opset_import.append(helper.make_opsetid("local", 1))
@@ -123,18 +137,28 @@ def multiplied(calls):
 
 def of_constants(op, *constants, **flags):
     """An operator on constants alone, which is evaluated when the file is read."""
+
     def change(model):
         names = [f"constant{place}" for place in range(len(constants))]
-        model.graph.initializer.extend(onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in zip(names, constants))
+        model.graph.initializer.extend(
+            onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in zip(names, constants)
+        )
         model.graph.node.insert(0, helper.make_node(op, names, ["made"], name="hostile", **flags))
 
     return edited(change)
 
 
 MALFORMED = {
-    "empty": b"", "text": b"not a model" * 9, "zeros": bytes(1000), "truncated": small().model().SerializeToString()[:-700],
-    "cycle": edited(cyclic), "huge constant": edited(huge), "branch": edited(inner),
-    "external data": outside("weights.bin"), "path traversal": outside("../../../../etc/passwd"), "absolute path": outside("/etc/passwd"),
+    "empty": b"",
+    "text": b"not a model" * 9,
+    "zeros": bytes(1000),
+    "truncated": small().model().SerializeToString()[:-700],
+    "cycle": edited(cyclic),
+    "huge constant": edited(huge),
+    "branch": edited(inner),
+    "external data": outside("weights.bin"),
+    "path traversal": outside("../../../../etc/passwd"),
+    "absolute path": outside("/etc/passwd"),
     "unknown operator": edited(lambda m: setattr(m.graph.node[2], "op_type", "Frobnicate")),
     "unknown domain": edited(lambda m: setattr(m.graph.node[2], "domain", "com.example")),
     "missing tensor": edited(lambda m: m.graph.node[3].input.__setitem__(0, "nowhere")),
@@ -153,7 +177,9 @@ MALFORMED = {
     "constant answer": edited(lambda m: m.graph.output.add(name=m.graph.initializer[0].name)),
     "answer that is an input": edited(lambda m: m.graph.output.add(name="x")),
     "row without samples": edited(lambda m: m.graph.input[0].type.tensor_type.shape.ClearField("dim")),
-    "whole numbers of 64 bits": edited(lambda m: setattr(m.graph.input[0].type.tensor_type, "elem_type", TensorProto.INT64)),
+    "whole numbers of 64 bits": edited(
+        lambda m: setattr(m.graph.input[0].type.tensor_type, "elem_type", TensorProto.INT64)
+    ),
     "functions without an end": edited(endless),
     "sparse outside": edited(sparse),
     "text constant": replaced(0, np.array(["a"], object)),
@@ -163,18 +189,27 @@ MALFORMED = {
 _IMAGE, _FILTER = np.ones((1, 1, 4, 4), np.float32), np.ones((1, 1, 2, 2), np.float32)
 ABSURD = {  # what the sentence says, too
     "no width": (quantised(width=0), "a width of 0 bits; expected one whole number of bits, 1 to 32"),
-    "negative width": (quantised(width=-1), "-1 bits"), "fraction of a bit": (quantised(width=2.5), "2.5 bits"),
-    "33 bits": (quantised(width=33), "33 bits"), "10^9 bits": (quantised(width=1e9), "1e+09 bits"),
-    "several widths": (quantised(width=[[4, 8, 4]]), "3 widths"), "no step": (quantised(scale=0), "a scale of 0"),
+    "negative width": (quantised(width=-1), "-1 bits"),
+    "fraction of a bit": (quantised(width=2.5), "2.5 bits"),
+    "33 bits": (quantised(width=33), "33 bits"),
+    "10^9 bits": (quantised(width=1e9), "1e+09 bits"),
+    "several widths": (quantised(width=[[4, 8, 4]]), "3 widths"),
+    "no step": (quantised(scale=0), "a scale of 0"),
     "64 bits annotated": (finn_onnx("INT64"), "expected at most 32 bits"),
-    "10^12 values": (shaped(1, 10**6, 10**6), "at most 8388608 values"), "10^7 samples": (shaped(10**7, 3, 6, 6), "of a batch"),
-    "1000 axes": (shaped(*[1] * 1000), "1000 axes; at most 8"), "overflowing shape": (shaped(1, 2**62, 4), "of a sample"),
+    "10^12 values": (shaped(1, 10**6, 10**6), "at most 8388608 values"),
+    "10^7 samples": (shaped(10**7, 3, 6, 6), "of a batch"),
+    "1000 axes": (shaped(*[1] * 1000), "1000 axes; at most 8"),
+    "overflowing shape": (shaped(1, 2**62, 4), "of a sample"),
     "steps of 0": (turned("strides", [0, 0]), "strides [0, 0]; expected whole numbers from 1"),
     "steps of 0 of constants": (of_constants("Conv", _IMAGE, _FILTER, strides=[0, 0]), "strides [0, 0]"),
     "blocks of 0": (of_constants("SpaceToDepth", _IMAGE, blocksize=0), "blocksize 0"),
-    "negative pads": (turned("pads", [-1, 0, 0, 0]), "pads [-1, 0, 0, 0]"), "group of 2^40": (turned("group", 2**40), "group 1099511627776"),
+    "negative pads": (turned("pads", [-1, 0, 0, 0]), "pads [-1, 0, 0, 0]"),
+    "group of 2^40": (turned("group", 2**40), "group 1099511627776"),
     "wide pads": (turned("pads", [0, 0, 0, 10**6]), "makes a tensor of shape [1, 4, 4, 1000004]"),
-    "copies": (of_constants("Tile", _IMAGE, np.array([1, 1, 1, 10**8])), "makes a constant of shape [1, 1, 4, 400000000]"),
+    "copies": (
+        of_constants("Tile", _IMAGE, np.array([1, 1, 1, 10**8])),
+        "makes a constant of shape [1, 1, 4, 400000000]",
+    ),
     "a constant of shape": (edited(bomb), "makes a constant of shape [1048576, 1048576]"),
     "functions of functions": (multiplied(60), "has more than 10^9 nodes; at most 8192"),
     "one output more": (edited(lambda m: m.graph.node[0].output.append("more")), "computes no more of it"),
@@ -261,10 +296,13 @@ def is_refused(path) -> bool:
 
 def mixing(op, *constants, **flags):
     """An operator that moves or mixes samples, in front of the last layer."""
+
     def change(model):
         place = next(i for i, node in enumerate(model.graph.node) if node.op_type == "Flatten")
         source, names = model.graph.node[place].input[0], [f"mixing{i}" for i in range(len(constants))]
-        model.graph.initializer.extend(onnx.numpy_helper.from_array(np.asarray(c, np.int64), n) for c, n in zip(constants, names))
+        model.graph.initializer.extend(
+            onnx.numpy_helper.from_array(np.asarray(c, np.int64), n) for c, n in zip(constants, names)
+        )
         model.graph.node.insert(place, helper.make_node(op, [source, *names], ["mixed"], name="mixing", **flags))
         model.graph.node[place + 1].input[0] = "mixed"
 
@@ -272,8 +310,11 @@ def mixing(op, *constants, **flags):
 
 
 MIXING = {
-    "transposed": mixing("Transpose", perm=[1, 0, 2, 3]), "unsqueezed": mixing("Unsqueeze", [0]), "flattened": mixing("Flatten", axis=0),
-    "joined": mixing("Concat", axis=-4), "cut": mixing("Slice", [0], [2], [0], [2]),
+    "transposed": mixing("Transpose", perm=[1, 0, 2, 3]),
+    "unsqueezed": mixing("Unsqueeze", [0]),
+    "flattened": mixing("Flatten", axis=0),
+    "joined": mixing("Concat", axis=-4),
+    "cut": mixing("Slice", [0], [2], [0], [2]),
 }
 
 

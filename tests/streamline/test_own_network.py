@@ -33,7 +33,9 @@ class Own:
         self.out = self.folder / f"out{self.runs}"
         words = [word for name, value in self.parameters.items() for word in ("--set", f"{name}={json.dumps(value)}")]
         scratch = str(self.folder / f"scratch{self.runs}")
-        return stage_main("streamline", run, ["--in", f"network={self.source}", *words, "--out", str(self.out), "--scratch", scratch])
+        return stage_main(
+            "streamline", run, ["--in", f"network={self.source}", *words, "--out", str(self.out), "--scratch", scratch]
+        )
 
     def interface(self) -> dict:
         return json.loads((self.out / "interface.json").read_text())["parts"]["model_finn_streamlined"]
@@ -76,7 +78,9 @@ def test_forms_of_one_file_give_one_integer_graph(tmp_path):
     for version in range(3, 11):
         model = small().model(ir_version=version)
         for initializer in list(model.graph.initializer):  # as IR 3 demands
-            model.graph.input.append(helper.make_tensor_value_info(initializer.name, initializer.data_type, list(initializer.dims)))
+            model.graph.input.append(
+                helper.make_tensor_value_info(initializer.name, initializer.data_type, list(initializer.dims))
+            )
         assert integer_graph(model, tmp_path) == expected, version
     for batch in (1, 0, "batch", None, 8):
         assert integer_graph(small().model(batch=batch), tmp_path) == expected, batch
@@ -108,7 +112,12 @@ def test_the_artefact_is_proven_and_agrees_with_qonnx(own):
 
 def test_golden_vectors_that_do_not_fit_are_refused(own, capfd):
     x = np.zeros((3, 3, 6, 6))
-    for arrays, said in (({"z": x, "w": x}, "no x"), ({"x": x[:, 1:]}, "shape"), ({"x": x + np.nan}, "finite"), ({"x": x[:0]}, "samples")):
+    for arrays, said in (
+        ({"z": x, "w": x}, "no x"),
+        ({"x": x[:, 1:]}, "shape"),
+        ({"x": x + np.nan}, "finite"),
+        ({"x": x[:0]}, "samples"),
+    ):
         assert own.run(small().model(), **arrays) == 2 and not any(own.out.iterdir())
         assert said in capfd.readouterr().err.splitlines()[-1]
     (own.source / "golden.npz").write_bytes(b"no archive")
@@ -135,34 +144,62 @@ def onnxruntimes(tmp_path, residual=False, **options):
         def get_next(self):
             return next(self.rows, None)
 
-    constants = {"w1": rng.normal(0, 0.3, (6, 3, 3, 3)), "b1": rng.normal(0, 0.2, 6),
-                 "w2": rng.normal(0, 0.4, (5, 6)), "b2": rng.normal(0, 0.3, 5),
-                 "w3": rng.normal(0, 0.3, (6, 6, 3, 3))}
-    around = [helper.make_node("Conv", ["r", "w3"], ["d"], pads=[1, 1, 1, 1]), helper.make_node("Add", ["d", "r"], ["s"], name="skip")]
+    constants = {
+        "w1": rng.normal(0, 0.3, (6, 3, 3, 3)),
+        "b1": rng.normal(0, 0.2, 6),
+        "w2": rng.normal(0, 0.4, (5, 6)),
+        "b2": rng.normal(0, 0.3, 5),
+        "w3": rng.normal(0, 0.3, (6, 6, 3, 3)),
+    }
+    around = [
+        helper.make_node("Conv", ["r", "w3"], ["d"], pads=[1, 1, 1, 1]),
+        helper.make_node("Add", ["d", "r"], ["s"], name="skip"),
+    ]
     nodes = [
-        helper.make_node("Conv", ["x", "w1", "b1"], ["c"], pads=[1, 1, 1, 1], name="conv"), helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("Conv", ["x", "w1", "b1"], ["c"], pads=[1, 1, 1, 1], name="conv"),
+        helper.make_node("Relu", ["c"], ["r"]),
         *(around if residual else []),
         helper.make_node("MaxPool", ["s" if residual else "r"], ["p"], kernel_shape=[2, 2], strides=[2, 2]),
         helper.make_node("GlobalAveragePool", ["p"], ["g"]),
-        helper.make_node("Flatten", ["g"], ["f"]), helper.make_node("Gemm", ["f", "w2", "b2"], ["y"], transB=1, name="dense"),
+        helper.make_node("Flatten", ["g"], ["f"]),
+        helper.make_node("Gemm", ["f", "w2", "b2"], ["y"], transB=1, name="dense"),
     ]
     if not residual:
         del constants["w3"]
     border = [helper.make_tensor_value_info("x", 1, ["N", 3, 8, 8])], [helper.make_tensor_value_info("y", 1, ["N", 5])]
-    onnx.save(qdq(nodes, {name: value.astype(np.float32) for name, value in constants.items()}, *border), str(tmp_path / "float.onnx"))
-    quantize_static(str(tmp_path / "float.onnx"), str(tmp_path / "qdq.onnx"), Samples(), quant_format=QuantFormat.QDQ,
-                    weight_type=QuantType.QInt8, activation_type=getattr(QuantType, options.pop("activation")), **options)
+    onnx.save(
+        qdq(nodes, {name: value.astype(np.float32) for name, value in constants.items()}, *border),
+        str(tmp_path / "float.onnx"),
+    )
+    quantize_static(
+        str(tmp_path / "float.onnx"),
+        str(tmp_path / "qdq.onnx"),
+        Samples(),
+        quant_format=QuantFormat.QDQ,
+        weight_type=QuantType.QInt8,
+        activation_type=getattr(QuantType, options.pop("activation")),
+        **options,
+    )
     return onnx.load(str(tmp_path / "qdq.onnx"))
 
 
-@pytest.mark.parametrize("options", [{"activation": "QUInt8", "per_channel": True}, {"activation": "QInt8", "residual": True}])
+@pytest.mark.parametrize(
+    "options", [{"activation": "QUInt8", "per_channel": True}, {"activation": "QInt8", "residual": True}]
+)
 def test_onnxruntimes_qcdq_with_zero_points(own, tmp_path, options):
     assert own.run(onnxruntimes(tmp_path, **options)) == 0
     assert own.unresolved() == []
     said, graph = own.interface()["inputs"]["x"], onnx.load(str(own.out / "model_finn_streamlined.onnx")).graph
     constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
-    assert said["datatype"] == ("UINT8" if "QUInt8" in options.values() else "INT8") and said["range"][1] - said["range"][0] == 255
-    taken_off = [constants[node.input[1]].reshape(-1) for node in graph.node if node.op_type == "Add" and node.input[0].startswith("x")]
+    assert (
+        said["datatype"] == ("UINT8" if "QUInt8" in options.values() else "INT8")
+        and said["range"][1] - said["range"][0] == 255
+    )
+    taken_off = [
+        constants[node.input[1]].reshape(-1)
+        for node in graph.node
+        if node.op_type == "Add" and node.input[0].startswith("x")
+    ]
     assert taken_off == ([-said["zero_point"]] if said["zero_point"] else [])
     found = own.metrics()["compared"]["the file"]
     assert found["by"].startswith("onnxruntime") and found["y"]["values"] == 320 and found["y"]["levels_differing"] == 0
@@ -172,17 +209,37 @@ def finn_onnx(levels="UINT8"):
     """Integers annotated, binary weights as floats, thresholds with a scale, a scale at the end, the best class."""
     rng = np.random.Generator(np.random.PCG64(2))
     constants = {
-        "w1": rng.choice([-1.0, 1.0], (12, 6)).astype(np.float32), "t1": np.sort(rng.normal(0, 300, (6, 1)).astype(np.float32), 1),
-        "w2": rng.choice([-1.0, 1.0], (6, 4)).astype(np.float32), "s": np.float32(0.37), "o": np.float32(-1.5),
+        "w1": rng.choice([-1.0, 1.0], (12, 6)).astype(np.float32),
+        "t1": np.sort(rng.normal(0, 300, (6, 1)).astype(np.float32), 1),
+        "w2": rng.choice([-1.0, 1.0], (6, 4)).astype(np.float32),
+        "s": np.float32(0.37),
+        "o": np.float32(-1.5),
     }
     nodes = [
         helper.make_node("MatMul", ["x", "w1"], ["a"]),
-        helper.make_node("MultiThreshold", ["a", "t1"], ["q"], domain="finn.custom_op.general", out_scale=2.0, out_bias=-1.0, out_dtype="BIPOLAR"),
-        helper.make_node("Mul", ["q", "s"], ["m"]), helper.make_node("MatMul", ["m", "w2"], ["b"]), helper.make_node("Add", ["b", "o"], ["y"]),
+        helper.make_node(
+            "MultiThreshold",
+            ["a", "t1"],
+            ["q"],
+            domain="finn.custom_op.general",
+            out_scale=2.0,
+            out_bias=-1.0,
+            out_dtype="BIPOLAR",
+        ),
+        helper.make_node("Mul", ["q", "s"], ["m"]),
+        helper.make_node("MatMul", ["m", "w2"], ["b"]),
+        helper.make_node("Add", ["b", "o"], ["y"]),
     ]
-    model = qdq(nodes, constants, [helper.make_tensor_value_info("x", 1, [1, 12])], [helper.make_tensor_value_info("y", 1, [1, 4])])
+    model = qdq(
+        nodes,
+        constants,
+        [helper.make_tensor_value_info("x", 1, [1, 12])],
+        [helper.make_tensor_value_info("y", 1, [1, 4])],
+    )
     pair = onnx.StringStringEntryProto(key="finn_datatype", value=levels)
-    model.graph.quantization_annotation.append(onnx.TensorAnnotation(tensor_name="x", quant_parameter_tensor_names=[pair]))
+    model.graph.quantization_annotation.append(
+        onnx.TensorAnnotation(tensor_name="x", quant_parameter_tensor_names=[pair])
+    )
     return model
 
 
@@ -199,14 +256,20 @@ def test_a_network_that_is_cut_short_ends_with_code_3_unless_a_part_will_do(own,
     net.value = net.add("Softmax", [net.value], axis=1)
     assert own.run(net.model()) == 3 and not any(own.out.iterdir())
     said = capfd.readouterr().err.splitlines()[-1]
-    assert f"(Softmax -> {net.value})" in said and "PARTIAL=1 goes on without it" in said and "order of the classes is the same" in said
+    assert (
+        f"(Softmax -> {net.value})" in said
+        and "PARTIAL=1 goes on without it" in said
+        and "order of the classes is the same" in said
+    )
 
     own.parameters["partial"] = True
     assert own.run(net.model()) == 0
     (found,) = own.unresolved()
     assert own.interface()["missing"] == [{key: found[key] for key in ("tensor", "layer", "operator", "reason")}]
     assert found["operator"] == "Softmax"
-    assert found["tensor"].endswith("softmax") and found["layer"].startswith("Softmax_") and "Softmax" in found["reason"]
+    assert (
+        found["tensor"].endswith("softmax") and found["layer"].startswith("Softmax_") and "Softmax" in found["reason"]
+    )
     assert list(own.interface()["outputs"]) == [net.nodes[-1].input[0]]
 
     net = small()
@@ -261,7 +324,9 @@ def test_qkeras_channels_last(own):
     model.graph.node.insert(0, turned)
     del model.graph.input[:]
     model.graph.input.append(helper.make_tensor_value_info("x", 1, ["unk__1", 6, 6, 3]))
-    model.graph.input.extend(helper.make_tensor_value_info(i.name, i.data_type, list(i.dims)) for i in model.graph.initializer)
+    model.graph.input.extend(
+        helper.make_tensor_value_info(i.name, i.data_type, list(i.dims)) for i in model.graph.initializer
+    )
     x = np.random.Generator(np.random.PCG64(3)).normal(0, 3, (20, 6, 6, 3)).astype(np.float32)
     answers = []
     for domain in ("qonnx.custom_op.general", ""):

@@ -9,8 +9,22 @@ from microstage_streamline.convert import convert_file
 from microstage_streamline.verify import vectors
 from microstage_streamline.verify.proof import Proof
 
-OPERATORS = {"MatMul", "Conv", "XnorPopcountMatMul", "Im2Col", "MultiThreshold", "Add", "Mul", "MaxPoolNHWC", "Concat", "Flatten", "Reshape",
-             "Transpose", "Split", "Identity"}
+OPERATORS = {
+    "MatMul",
+    "Conv",
+    "XnorPopcountMatMul",
+    "Im2Col",
+    "MultiThreshold",
+    "Add",
+    "Mul",
+    "MaxPoolNHWC",
+    "Concat",
+    "Flatten",
+    "Reshape",
+    "Transpose",
+    "Split",
+    "Identity",
+}
 
 
 class Recorder:
@@ -33,7 +47,10 @@ def test_streamlined_integers_are_the_references(tmp_path_factory, net):
     proof, job = Proof(part, vectors.drawn(part.made, 24)), Recorder()
     recorded = proof.integers()
     proof.verified(job)
-    assert set(proof.compared) == {t for node in part.made.nodes for t in node.outputs if t in part.normal.values} - part.made.negated
+    assert (
+        set(proof.compared)
+        == {t for node in part.made.nodes for t in node.outputs if t in part.normal.values} - part.made.negated
+    )
     record = [name for node in part.model.graph.node for name in node.output]
     found = Interpreter(part.model.model).run({name: recorded[name] for name in part.written.entered}, record)
     for name in record:

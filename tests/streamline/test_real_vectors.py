@@ -33,8 +33,16 @@ def network(front: str = "nothing") -> onnx.ModelProto:
         parameters = constant(f"{name}.scale", np.float32(SCALE)), constant(f"{name}.zero", zero)
         source = name
         if front == "line":
-            centred = add("Sub", [name, constant(f"{name}.mean", rng.normal(0, 1, (1, size)).astype(np.float32))], f"{name}.centred")
-            source = add("Div", [centred, constant(f"{name}.deviation", rng.uniform(0.5, 3, (1, size)).astype(np.float32))], f"{name}.normal")
+            centred = add(
+                "Sub",
+                [name, constant(f"{name}.mean", rng.normal(0, 1, (1, size)).astype(np.float32))],
+                f"{name}.centred",
+            )
+            source = add(
+                "Div",
+                [centred, constant(f"{name}.deviation", rng.uniform(0.5, 3, (1, size)).astype(np.float32))],
+                f"{name}.normal",
+            )
         elif front == "above zero":
             source = add("Relu", [name], f"{name}.above")
         ints = add("QuantizeLinear", [source, *parameters], f"{name}.ints")
@@ -45,7 +53,10 @@ def network(front: str = "nothing") -> onnx.ModelProto:
     sums = add("MatMul", [add("Concat", joined, "joined", axis=1), weight], "sums")
     add("Add", [sums, constant("bias", np.float32([0, -1234.5, 7, 0.25]))], "scores")
     kept = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size]) for name, size in (("photo", 6), ("mood", 3), ("scores", 4))]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size])
+        for name, size in (("photo", 6), ("mood", 3), ("scores", 4))
+    ]
     graph = helper.make_graph(nodes, "scores", ends[:2], ends[2:], kept)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
 
@@ -58,9 +69,13 @@ def test_real_answers_are_what_another_executor_says_of_the_file(own, front):  #
     given = {name: vectors[f"real.{name}"] for name in ("photo", "mood")}
     assert len(given["photo"]) >= 256 and {value.dtype for value in given.values()} == {np.dtype(np.float32)}
     described = interface["outputs"]["scores"]
-    assert interface["inputs"]["photo"]["zero_point"] == 114 and len(described["scale"]) == len(described["offset"]) == 4
+    assert (
+        interface["inputs"]["photo"]["zero_point"] == 114 and len(described["scale"]) == len(described["offset"]) == 4
+    )
     options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # which would fuse the file into another network
+    options.graph_optimization_level = (
+        onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    )  # which would fuse the file into another network
     found = onnxruntime.InferenceSession(model.SerializeToString(), options).run(None, given)[0]
     taken = interface["inputs"]
     levels = [(given[name] - np.array(taken[name].get("offset", 0))) / np.array(taken[name]["scale"]) for name in given]
@@ -77,17 +92,22 @@ def test_an_answer_in_front_of_what_is_not_integer_has_the_scale_that_its_intege
     for name, value in (("scores.scale", np.float32(0.5)), ("scores.zero", np.int8(0))):
         model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
     parameters = ["scores.scale", "scores.zero"]
-    model.graph.node.extend([
-        helper.make_node("QuantizeLinear", ["scores", *parameters], ["stored"]),
-        helper.make_node("DequantizeLinear", ["stored", *parameters], ["read"]),
-        helper.make_node("Softmax", ["read"], ["chances"]),
-    ])
+    model.graph.node.extend(
+        [
+            helper.make_node("QuantizeLinear", ["scores", *parameters], ["stored"]),
+            helper.make_node("DequantizeLinear", ["stored", *parameters], ["read"]),
+            helper.make_node("Softmax", ["read"], ["chances"]),
+        ]
+    )
     model.graph.output[0].name = "chances"
     own.parameters["partial"] = True
     assert own.run(model) == 0
     vectors, ((name, described),) = golden.load(own.out / golden.FILE), own.interface()["outputs"].items()
     assert described["scale"] == 0.5 and np.ptp(vectors[name].astype(int)) > 50
-    assert np.array_equal(vectors[f"real.{name}"] * 2, np.rint(vectors[f"real.{name}"] * 2)) and np.abs(vectors[f"real.{name}"]).max() <= 64
+    assert (
+        np.array_equal(vectors[f"real.{name}"] * 2, np.rint(vectors[f"real.{name}"] * 2))
+        and np.abs(vectors[f"real.{name}"]).max() <= 64
+    )
 
 
 def test_real_inputs_reach_ties_and_beyond_the_range(own):  # noqa: F811

@@ -16,19 +16,52 @@ def test_three_integer_graphs_estimates_and_a_record_of_every_boundary(stage, ca
     for file in FILES:
         graph = onnx.load(str(stage.out / file)).graph
         operators = {node.op_type for node in graph.node}
-        assert operators <= {"MatMul", "MultiThreshold", "Im2Col", "Add", "Mul", "Concat", "Split", "Flatten", "Reshape"}, operators
-        tables = [i.SerializeToString().split(i.name.encode())[0] + i.raw_data for i in graph.initializer if i.name.endswith("thresholds")]
+        assert operators <= {
+            "MatMul",
+            "MultiThreshold",
+            "Im2Col",
+            "Add",
+            "Mul",
+            "Concat",
+            "Split",
+            "Flatten",
+            "Reshape",
+        }, operators
+        tables = [
+            i.SerializeToString().split(i.name.encode())[0] + i.raw_data
+            for i in graph.initializer
+            if i.name.endswith("thresholds")
+        ]
         assert len(set(tables)) == len(tables) or file != FILES[1], "a table is there twice"
     proved = {v["boundary"]: v for v in stage.report()["verification"]}
     vectors = golden.load(stage.out / golden.FILE)
-    for boundary in ("features", "estimate", "hidden", "cell", "keep", "correction", "sum_next", "count_next", "cnn.act1", "heads.3.act"):
+    for boundary in (
+        "features",
+        "estimate",
+        "hidden",
+        "cell",
+        "keep",
+        "correction",
+        "sum_next",
+        "count_next",
+        "cnn.act1",
+        "heads.3.act",
+    ):
         assert proved[boundary]["compared"] == proved[boundary]["equal"] == vectors[boundary].size > 0
     for boundary in ("features", "estimate", "hidden_next", "cell_next", "correction", "sum_next", "count_next"):
         assert proved[f"any state {boundary}"]["equal"] > 2048
     parts = json.loads((stage.out / "estimates.json").read_text())["parts"]
-    assert all(part["slowest_layer_cycles"] > 0 and part["unmapped"] == [] and part["resources"]["LUT"] > 0 for part in parts.values())
+    assert all(
+        part["slowest_layer_cycles"] > 0 and part["unmapped"] == [] and part["resources"]["LUT"] > 0
+        for part in parts.values()
+    )
     assert all(sum(layer.startswith("Thresholding") for layer in part["cycles"]) > 0 for part in parts.values())
-    assert capfd.readouterr().out.count("FINN counts none for DuplicateStreams_hls, ElementwiseAdd_hls, ElementwiseMul_hls") == 3
+    assert (
+        capfd.readouterr().out.count(
+            "FINN counts none for DuplicateStreams_hls, ElementwiseAdd_hls, ElementwiseMul_hls"
+        )
+        == 3
+    )
     before, after = (json.loads((folder / "interface.json").read_text()) for folder in (stage.source, stage.out))
     assert after["sequence"]["carried"] == {"estimate_1": "estimate", "sum": "sum_next", "count": "count_next"}
     assert all(after[role] == before[role] for role in ("gain", "answer"))

@@ -19,7 +19,16 @@ def own(tmp_path, monkeypatch):
     return Own(tmp_path)
 
 
-CASES = [(residual, 0), (residual, 1), (residual, 2), (everyday, 0), (everyday, 1), (sixteen, 0), (sixteen, 1), (unaligned, 0)]
+CASES = [
+    (residual, 0),
+    (residual, 1),
+    (residual, 2),
+    (everyday, 0),
+    (everyday, 1),
+    (sixteen, 0),
+    (sixteen, 1),
+    (unaligned, 0),
+]
 
 
 @pytest.mark.parametrize(("written", "seed"), CASES)
@@ -27,7 +36,9 @@ def test_every_tensor_is_what_the_reference_kernels_make_of_it(own, written, see
     content, tensors = written(seed)
     assert own.run(content) == 0
     layers = own.metrics()["compared"]["layers"]
-    assert layers["layers"] == tensors and not layers["uncompared"] and layers["by"][0].startswith("TensorFlow Lite Micro")
+    assert (
+        layers["layers"] == tensors and not layers["uncompared"] and layers["by"][0].startswith("TensorFlow Lite Micro")
+    )
 
 
 def test_a_kernel_that_computes_otherwise_is_named(own, monkeypatch, capfd):

@@ -16,7 +16,9 @@ BYTES = (np.uint8, np.int8)
 def run(nodes, constants, fed):
     kinds = {name: value.dtype for name, value in {**constants, **fed}.items()}
     nodes = unsaturated(nodes, kinds)
-    inputs = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for n, v in fed.items()]
+    inputs = [
+        helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for n, v in fed.items()
+    ]
     kept = [numpy_helper.from_array(value, name) for name, value in constants.items()]
     graph = helper.make_graph(nodes, "products", inputs, [onnx.ValueInfoProto(name="y")], kept)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)

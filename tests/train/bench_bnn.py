@@ -57,11 +57,19 @@ def main(networks: list[str]) -> None:
     for model in networks:
         definition = BinaryDefinition.from_parameters({"dropout": 0.2, **MODELS[model], "model": model})
         steps, batch = _PHOTOGRAPHS if definition.convolutional else _DIGITS
-        images, targets = torch.randint(0, 256, (batch, *definition.image), dtype=torch.uint8), torch.randn(batch, 10).sign()
+        images, targets = (
+            torch.randint(0, 256, (batch, *definition.image), dtype=torch.uint8),
+            torch.randn(batch, 10).sign(),
+        )
         slow, fast = Plain(definition).train(), BinaryNetwork(definition).train()
         sides = {
             "plain": (slow, torch.optim.Adam(slow.parameters(), lr=0.001), hinge, images),
-            "fused": (fast, FlatAdam(fast.parameters(), lr=0.001), squared_hinge, images if definition.convolutional else fast.integers(images)),
+            "fused": (
+                fast,
+                FlatAdam(fast.parameters(), lr=0.001),
+                squared_hinge,
+                images if definition.convolutional else fast.integers(images),
+            ),
         }
         taken = {name: [] for name in sides}
         for round_ in range(_ROUNDS + 1):  # the first warms up
@@ -71,7 +79,8 @@ def main(networks: list[str]) -> None:
         median = {name: 1e3 * statistics.median(times) for name, times in taken.items()}
         print(
             f"{model}, {batch} images: plain {median['plain']:.2f} ms, fused {median['fused']:.2f} ms;"
-            f" {statistics.median(ratios):.2f} times as fast (from {min(ratios):.2f} to {max(ratios):.2f})", flush=True
+            f" {statistics.median(ratios):.2f} times as fast (from {min(ratios):.2f} to {max(ratios):.2f})",
+            flush=True,
         )
 
 

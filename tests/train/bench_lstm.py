@@ -14,7 +14,11 @@ _ROUNDS = 15
 def main() -> None:
     torch.backends.mkldnn.enabled = False  # as in training
     x = torch.randn(128, 14, 64)
-    contenders = {"float": torch.nn.LSTM(64, 128, batch_first=True), "stock": learned(64, 128), "fused": fuse(learned(64, 128))}
+    contenders = {
+        "float": torch.nn.LSTM(64, 128, batch_first=True),
+        "stock": learned(64, 128),
+        "fused": fuse(learned(64, 128)),
+    }
     for threads in (1, 2):
         torch.set_num_threads(threads)
         taken = {name: [] for name in contenders}

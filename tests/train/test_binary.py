@@ -90,15 +90,21 @@ def test_the_loss_is_the_squared_hinge():
     scores, targets = torch.randn(6, 10, requires_grad=True), torch.randn(6, 10).sign()
     plain = torch.clamp(1 - scores * targets, min=0).square().mean()
     assert torch.allclose(squared_hinge(scores, targets), plain)
-    mine, = torch.autograd.grad(squared_hinge(scores, targets), scores)
-    theirs, = torch.autograd.grad(plain, scores)
+    (mine,) = torch.autograd.grad(squared_hinge(scores, targets), scores)
+    (theirs,) = torch.autograd.grad(plain, scores)
     assert torch.allclose(mine, theirs)
 
 
 def test_photographs_move_by_up_to_four_pixels_and_turn_round():
     image = torch.arange(3 * 32 * 32).remainder(251).to(torch.uint8).view(1, 3, 32, 32)
     padded = torch.nn.functional.pad(image, [4] * 4)[0]
-    wanted = {(y, x, m): w.flip(2) if m else w for y in range(9) for x in range(9) for m in (0, 1) for w in [padded[:, y : y + 32, x : x + 32]]}
+    wanted = {
+        (y, x, m): w.flip(2) if m else w
+        for y in range(9)
+        for x in range(9)
+        for m in (0, 1)
+        for w in [padded[:, y : y + 32, x : x + 32]]
+    }
     drawn, _ = Moved(image, torch.zeros(1, 10), 4, torch.zeros(1), True).batch(torch.zeros(60, dtype=torch.long))
     places = [next(place for place, one in wanted.items() if torch.equal(one, photograph)) for photograph in drawn]
     assert len(set(places)) > 30
@@ -109,7 +115,9 @@ def test_digits_move_by_up_to_a_pixel_and_are_not_mirrored():
     padded = torch.nn.functional.pad(digits, [1] * 4, value=-1)
     wanted = [padded[:, :, y : y + 28, x : x + 28] for y in range(3) for x in range(3)]
     drawn, _ = Moved(digits, torch.zeros(2, 10), 1, torch.tensor([-1]), False).batch(torch.tensor([0, 1]).repeat(50))
-    places = [next(k for k, one in enumerate(wanted) if torch.equal(one[i % 2], digit)) for i, digit in enumerate(drawn)]
+    places = [
+        next(k for k, one in enumerate(wanted) if torch.equal(one[i % 2], digit)) for i, digit in enumerate(drawn)
+    ]
     assert {*places} == {*range(9)}
 
 

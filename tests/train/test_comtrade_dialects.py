@@ -14,10 +14,22 @@ COUNTS = np.rint(1000 * np.cos(2 * np.pi * 60 * TIME)).astype(int)
 PACKED = {"BINARY": "h", "BINARY32": "i", "FLOAT32": "f"}
 
 
-def cfg(kind="ASCII", year="1999", unit="A", rates=((RATE, COUNT),), date="31/12/2026,23:59:59.123456", name="IA", station="ST", status=1):
+def cfg(
+    kind="ASCII",
+    year="1999",
+    unit="A",
+    rates=((RATE, COUNT),),
+    date="31/12/2026,23:59:59.123456",
+    name="IA",
+    station="ST",
+    status=1,
+):
     """Lines of a configuration: a voltage, the current, and status channels."""
     ratio = [] if year == "1991" else ["400", "5", "P"]
-    channels = [["1", "VA", "A", "", "kV", GAIN, 0, 0, -32767, 32767, *ratio], ["2", name, "A", "", unit, GAIN, 0, 0, -32767, 32767, *ratio]]
+    channels = [
+        ["1", "VA", "A", "", "kV", GAIN, 0, 0, -32767, 32767, *ratio],
+        ["2", name, "A", "", unit, GAIN, 0, 0, -32767, 32767, *ratio],
+    ]
     count = 0 if rates[0][0] == 0 else len(rates)
     lines = [f"{station},REC" + ("" if year == "1991" else f",{year}"), f"{2 + status},2A,{status}D"]
     lines += [",".join(map(str, fields)) for fields in channels] + [f"{n + 1},D{n},,,0" for n in range(status)]
@@ -29,16 +41,28 @@ def dat(kind="ASCII", status=1, stamps=True, tick=1e-6, eol="\r\n"):
     ticks = np.rint(TIME / tick).astype(int)
     if kind == "ASCII":
         said = ",0" * status
-        return eol.join(f"{k + 1},{t if stamps else ''},{v},{v}{said}" for k, (t, v) in enumerate(zip(ticks, COUNTS))).encode() + eol.encode()
+        return (
+            eol.join(
+                f"{k + 1},{t if stamps else ''},{v},{v}{said}" for k, (t, v) in enumerate(zip(ticks, COUNTS))
+            ).encode()
+            + eol.encode()
+        )
     form = f"<II2{PACKED[kind]}{-(-status // 16)}H"
-    return b"".join(struct.pack(form, k + 1, t, v, v, *[0] * -(-status // 16)) for k, (t, v) in enumerate(zip(ticks, COUNTS)))
+    return b"".join(
+        struct.pack(form, k + 1, t, v, v, *[0] * -(-status // 16)) for k, (t, v) in enumerate(zip(ticks, COUNTS))
+    )
 
 
 def combined(kind, order=("CFG", "INF", "HDR", "DAT"), octets=True, heading="--- file type: {} ---\r\n", **how):
     """One file with its sections in `order`; `octets` says whether the heading of binary data gives their number."""
     data = dat(kind)
     said = f"DAT {kind}" + (f": {len(data)}" if kind != "ASCII" and octets else "")
-    parts = {"CFG": "\r\n".join(cfg(kind, "2013", **how)).encode() + b"\r\n", "INF": b"\r\n", "HDR": b"a header\r\n", "DAT": data}
+    parts = {
+        "CFG": "\r\n".join(cfg(kind, "2013", **how)).encode() + b"\r\n",
+        "INF": b"\r\n",
+        "HDR": b"a header\r\n",
+        "DAT": data,
+    }
     return b"".join(heading.format(said if name == "DAT" else name).encode() + parts[name] for name in order)
 
 
@@ -68,7 +92,11 @@ FORMS = {
     "no dates": (cfg(date=","), dat(), {}),
     "a second of eight digits": (cfg(date="01/02/2020,11:28:18581309.000"), dat(), {}),
     "no rate": (cfg(rates=[(0, COUNT)]), dat(), {}),
-    "no rate, nanoseconds": (cfg(rates=[(0, COUNT)], year="2013", date="31/12/2026,23:59:59.123456789"), dat(tick=1e-9), {}),
+    "no rate, nanoseconds": (
+        cfg(rates=[(0, COUNT)], year="2013", date="31/12/2026,23:59:59.123456789"),
+        dat(tick=1e-9),
+        {},
+    ),
     "sections of one rate": (cfg(rates=[(RATE, 100), (float(RATE), COUNT)]), dat(), {}),
     "no time stamps": (cfg(), dat(stamps=False), {}),
     "commas at line ends": ([line + "," for line in cfg()], dat().replace(b"\r\n", b",\r\n"), {}),
@@ -82,9 +110,21 @@ FORMS = {
     "one file, floats": (combined("FLOAT32"), None, {"endings": (".cff",)}),
     "one file, 32 bits": (combined("BINARY32"), None, {"endings": (".cff",)}),
     "one file, octets not given": (combined("BINARY", octets=False), None, {"endings": (".cff",)}),
-    "one file, the header behind the data": (combined("ASCII", ("CFG", "DAT", "HDR", "INF")), None, {"endings": (".cff",)}),
-    "one file, binary data before the rest": (combined("BINARY32", ("DAT", "HDR", "CFG")), None, {"endings": (".cff",)}),
-    "one file, headings in another hand": (combined("BINARY", heading="---FILE TYPE:{}---\n"), None, {"endings": (".cff",)}),
+    "one file, the header behind the data": (
+        combined("ASCII", ("CFG", "DAT", "HDR", "INF")),
+        None,
+        {"endings": (".cff",)},
+    ),
+    "one file, binary data before the rest": (
+        combined("BINARY32", ("DAT", "HDR", "CFG")),
+        None,
+        {"endings": (".cff",)},
+    ),
+    "one file, headings in another hand": (
+        combined("BINARY", heading="---FILE TYPE:{}---\n"),
+        None,
+        {"endings": (".cff",)},
+    ),
     "one file, a mark of UTF-8": (b"\xef\xbb\xbf" + combined("ASCII"), None, {"endings": (".cff",)}),
 }
 
@@ -106,7 +146,9 @@ def test_samples_that_look_like_a_heading_are_samples(tmp_path):
     assert len(read_waveform(path, "current").samples) == COUNT
 
 
-@pytest.mark.parametrize("unit,factor", [("KA", 1e3), ("ka", 1e3), ("mA", 1e-3), ("AMPS", 1), ("A rms", 1), ("a", 1), ("\u00b5A", 1e-6)])
+@pytest.mark.parametrize(
+    "unit,factor", [("KA", 1e3), ("ka", 1e3), ("mA", 1e-3), ("AMPS", 1), ("A rms", 1), ("a", 1), ("\u00b5A", 1e-6)]
+)
 def test_units_in_any_case_and_with_what_is_said_of_them(tmp_path, unit, factor):
     path = written(tmp_path, cfg(unit=unit), dat(), encoding="latin-1")
     assert read_waveform(path, None, "ia").samples == pytest.approx(COUNTS * GAIN * factor, rel=1e-9, abs=1e-9)
@@ -117,7 +159,10 @@ def test_a_channel_is_called_by_its_name_in_the_encoding_of_the_file(tmp_path):
     assert read_waveform(path, None, "\u7535\u6d41").unit == "A"
 
 
-@pytest.mark.parametrize("kind,year,said", [("ASCII", "1999", b""), ("ASCII", "1991", b""), ("ASCII", "1999", b"99999"), ("ASCII", "1991", b" ")])
+@pytest.mark.parametrize(
+    "kind,year,said",
+    [("ASCII", "1999", b""), ("ASCII", "1991", b""), ("ASCII", "1999", b"99999"), ("ASCII", "1991", b" ")],
+)
 def test_an_empty_field_is_a_missing_sample(tmp_path, kind, year, said):
     rows = dat(kind).splitlines()
     rows[700] = b"701,182292," + said + b"," + said + b","
@@ -137,12 +182,21 @@ def test_a_missing_float_is_missing_and_a_wave_at_the_converters_limit_is_remark
 
 
 REFUSED = {
-    "two rates": (cfg(rates=[(RATE, 400), (1920, COUNT)]), r"2 sampling rates \(3840 Hz up to sample 400, 1920 Hz up to sample 960\); expected one"),
-    "status alone": (["ST,REC,1999", "1,0A,1D", "1,D0,,,0", "60", "1", f"{RATE},{COUNT}"], "it has no analog channel, 1 of status"),
+    "two rates": (
+        cfg(rates=[(RATE, 400), (1920, COUNT)]),
+        r"2 sampling rates \(3840 Hz up to sample 400, 1920 Hz up to sample 960\); expected one",
+    ),
+    "status alone": (
+        ["ST,REC,1999", "1,0A,1D", "1,D0,,,0", "60", "1", f"{RATE},{COUNT}"],
+        "it has no analog channel, 1 of status",
+    ),
     "per unit": (cfg(unit="pu"), r"found VA \(kV\), IA \(pu\); of a channel per unit, or of none, write the unit"),
     "no unit": (cfg(unit=""), r"found VA \(kV\), IA \(\); of a channel per unit, or of none, write the unit"),
     "a unit that may be two": (cfg(unit="MA"), "IA is in MA, which may be mA or MA"),
-    "a decimal comma": ([line.replace("0.01", "0,01") for line in cfg()], "channel 1 has 14 fields, expected 13; is there a comma"),
+    "a decimal comma": (
+        [line.replace("0.01", "0,01") for line in cfg()],
+        "channel 1 has 14 fields, expected 13; is there a comma",
+    ),
     "too few": (cfg(rates=[(RATE, 2000)]), "row 961: the file ends after 960 of 2000 samples"),
     "neither": (["nothing"], "not a readable COMTRADE record"),
 }

@@ -16,6 +16,7 @@ UNITS = "Time (s),Voltage (V),Current (A)"
 
 def table(head=UNITS, sep=",", point=".", eol="\n", cell="{:.9f}", times=(1, 10, 1), tail="", stamp=None):
     """The file's text: a heading, and rows of time, voltage and current, each as many `times` as large."""
+
     def row(values):
         texts = [cell.format(value * factor).replace(".", point) for value, factor in zip(values, times)]
         return sep.join([stamp(values[0]), *texts[1:]] if stamp else texts)
@@ -32,11 +33,15 @@ TEXTS = {
     "plain": table(),
     "semicolons, decimal commas": table(UNITS.replace(",", ";"), ";", ","),
     "semicolons, decimal points": table(UNITS.replace(",", ";"), ";"),
-    "three digits behind a decimal comma": table("Time (ms);Voltage (uV);Current (uA)", ";", ",", cell="{:.3f}", times=(1e3, 1e7, 1e6)),
+    "three digits behind a decimal comma": table(
+        "Time (ms);Voltage (uV);Current (uA)", ";", ",", cell="{:.3f}", times=(1e3, 1e7, 1e6)
+    ),
     "tabs, decimal commas": table(UNITS.replace(",", "\t"), "\t", ","),
     "commas, quoted decimal commas": quoted(table().replace(",", "\0")).replace(".", ",").replace("\0", '","'),
     "quoted semicolons": quoted(table(UNITS.replace(",", ";"), ";", ","), ";"),
-    "thousands": table(UNITS.replace(",", ";").replace("(V)", "(mV)"), ";", times=(1, 1e4, 1), cell="{:,.9f}").translate(str.maketrans(",.", ".,")),
+    "thousands": table(
+        UNITS.replace(",", ";").replace("(V)", "(mV)"), ";", times=(1, 1e4, 1), cell="{:,.9f}"
+    ).translate(str.maketrans(",.", ".,")),
     "a separator that is said": "sep=;\n" + table(UNITS.replace(",", ";"), ";", ","),
     "lines of DOS, spaces": table(" Time (s) , Voltage (V) , Current (A) ", eol="\r\n", cell=" {:.9f} "),
     "blank lines": table("\n# a comment\n\n" + UNITS + "\n\n", tail="\n,,\n  \n\n"),
@@ -49,7 +54,9 @@ TEXTS = {
     "kilo in capitals": table("TIME (S),VOLTAGE (KV),CURRENT (KA)", times=(1, 1e-2, 1e-3), cell="{:.12f}"),
     "milliseconds in capitals": table("TIME (MS),VOLTAGE (V),CURRENT (A)", times=(1e3, 10, 1)),
     "words": table("Time (seconds),Voltage (volts),Current (amps)"),
-    "more words": table("Time [milliseconds],Voltage [Kilovolts],Current [milliamperes]", times=(1e3, 1e-2, 1e3), cell="{:.12f}"),
+    "more words": table(
+        "Time [milliseconds],Voltage [Kilovolts],Current [milliamperes]", times=(1e3, 1e-2, 1e3), cell="{:.12f}"
+    ),
     "slashes": table("Time/s,U / V,I / A"),
     "underscores": table("time_ms,voltage_V,current_A", times=(1e3, 10, 1)),
     "another language": table("Zeit in s;Spannung in V;Strom in A", ";", ","),
@@ -61,7 +68,9 @@ TEXTS = {
     "times of the day": table("Time,Voltage (V),Current (A)", stamp=lambda t: f"2026-01-02T10:15:{t:09.6f}"),
     "coarse times": table(stamp=lambda t: f"{t:.3f}"),
     "times of four digits": table(stamp=lambda t: f"{t + 0.1:.3e}"),
-    "an index before": "\n".join(f"{k},{line}" if k else f"Sample,{line}" for k, line in enumerate(table().splitlines())),
+    "an index before": "\n".join(
+        f"{k},{line}" if k else f"Sample,{line}" for k, line in enumerate(table().splitlines())
+    ),
 }
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252")
 

@@ -33,12 +33,16 @@ def assert_same(stock, fused, x, states=None):
     for name, wanted in ideal.items():
         stocks_own = (given[3][name].double() - wanted).norm() / wanted.norm().clamp_min(1e-9)
         off = (found[3][name].double() - wanted).norm() / wanted.norm().clamp_min(1e-9)
-        assert off <= max(CLOSE, 2 * float(stocks_own)), f"{name}: {float(off):.1e}, stock itself {float(stocks_own):.1e}"
+        assert off <= max(CLOSE, 2 * float(stocks_own)), (
+            f"{name}: {float(off):.1e}, stock itself {float(stocks_own):.1e}"
+        )
 
 
 def fused_copy(stock):
     twin = fuse(copy.deepcopy(stock))
-    assert all(layer.forward.__self__ is not None for direction in stock.layers for layer in direction)  # stock stays stock
+    assert all(
+        layer.forward.__self__ is not None for direction in stock.layers for layer in direction
+    )  # stock stays stock
     return twin
 
 

@@ -15,7 +15,15 @@ REPEATED = (
 )  # fmt: skip
 ROWS = "".join(f"{k / 3840:.7f},{k % 7}\n" for k in range(64))
 HEADING = "Time (s),Current (A)\n"
-TABLES = ("{}", "Time (s){},Current (A)", "Time (s),A{}A", "Time (s),{}x", "{},{}", HEADING + "0,{}", HEADING + "0.1{}2,1")
+TABLES = (
+    "{}",
+    "Time (s){},Current (A)",
+    "Time (s),A{}A",
+    "Time (s),{}x",
+    "{},{}",
+    HEADING + "0,{}",
+    HEADING + "0.1{}2,1",
+)
 CONFIGURATION = [
     "station,device,1999", "2,1A,1D", "1,IA,A,line,A,0.001,0,0,-32767,32767,1,1,P", "1,trip,,,0", "60", "1", "3840,64",
     "01/01/2020,00:00:00.000000", "01/01/2020,00:00:00.000000", "ASCII", "1",
@@ -32,6 +40,7 @@ COMBINED = (
 @pytest.fixture
 def hurried():
     """A reader that takes longer than any reader of this length may is no slow one, but one that never ends."""
+
     def ring(*_):
         raise AssertionError("it does not end")
 
@@ -71,7 +80,11 @@ def test_long_lines_are_read_in_time_that_grows_as_their_length_does(tmp_path, h
 
 ABSURD = {
     "samples": ("3840,64", "3840,1000000000000", "y.dat, row 65: the file ends after 64 of 1000000000000 samples"),
-    "sampling rates": ("60\r\n1\r\n", "60\r\n1000000000\r\n", "it declares 1000000000 sampling rates, and at most 4096 are read"),
+    "sampling rates": (
+        "60\r\n1\r\n",
+        "60\r\n1000000000\r\n",
+        "it declares 1000000000 sampling rates, and at most 4096 are read",
+    ),
     "fewer rates than said": ("60\r\n1\r\n", "60\r\n9\r\n", "it declares 9 sampling rates, and ends"),
     "channels": ("2,1A,1D", "1000000,1000000A,0D", "it declares 1000000 channels, and at most 4096 are read"),
     "status channels": ("2,1A,1D", "900,1A,899D", "it declares 900 channels, and ends"),
@@ -111,4 +124,6 @@ def test_a_sample_beyond_every_plant_names_its_time_and_one_below_is_read(tmp_pa
             read_waveform(tmp_path / "x.csv", "current", gaps=True)
     for unit, factor in (("kV", 1e3), ("MV", 1e6), ("\u00b5V", 1e-6), ("mV", 1e-3)):
         (tmp_path / "x.csv").write_text(f"Time (s),U ({unit})\n" + ROWS)
-        assert read_waveform(tmp_path / "x.csv", "voltage").samples == pytest.approx(factor * (np.arange(64) % 7), rel=1e-15)
+        assert read_waveform(tmp_path / "x.csv", "voltage").samples == pytest.approx(
+            factor * (np.arange(64) % 7), rel=1e-15
+        )

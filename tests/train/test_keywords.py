@@ -18,8 +18,21 @@ from microstage.models.kws.network import KeywordNetwork
 from microstage.models.kws.train import Training, class_weights, extremes
 
 SMALL = {
-    "model": "kws-w3a3", "dataset": "words", "split": "official", "clips": 240, "epochs": 3, "batch": 64, "learning_rate": 0.002,
-    "noise_frequency": 0.8, "noise_volume": 0.1, "hidden": 16, "layers": 2, "dropout": 0.1, "input_bits": 8, "weight_bits": 3, "act_bits": 3,
+    "model": "kws-w3a3",
+    "dataset": "words",
+    "split": "official",
+    "clips": 240,
+    "epochs": 3,
+    "batch": 64,
+    "learning_rate": 0.002,
+    "noise_frequency": 0.8,
+    "noise_volume": 0.1,
+    "hidden": 16,
+    "layers": 2,
+    "dropout": 0.1,
+    "input_bits": 8,
+    "weight_bits": 3,
+    "act_bits": 3,
     "seed": 1,
 }
 
@@ -28,7 +41,9 @@ def test_what_it_leaves_behind_is_the_same_after_a_kill(train, tmp_path):
     done, whole = train("whole", **SMALL)
     assert done.returncode == 0, done.stderr
     scratch, out = tmp_path / "cut.scratch", tmp_path / "cut.out"
-    process = subprocess.Popen(command(out, scratch, **SMALL), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(
+        command(out, scratch, **SMALL), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     deadline = time.monotonic() + 120
     while not (scratch / "quantised.checkpoint").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
@@ -43,7 +58,9 @@ def test_what_it_leaves_behind_is_the_same_after_a_kill(train, tmp_path):
     metrics = json.loads((whole / "metrics.json").read_text())
     confusion = np.array(metrics["test.confusion"])
     assert confusion.shape == (12, 12) and confusion.sum() == metrics["test.examples"] == 120
-    assert metrics["test.accuracy"] == pytest.approx(np.trace(confusion) / 120) and set(metrics["test.accuracy_of"]) == set(CLASSES)
+    assert metrics["test.accuracy"] == pytest.approx(np.trace(confusion) / 120) and set(
+        metrics["test.accuracy_of"]
+    ) == set(CLASSES)
     assert "no speech was used" in metrics["test.origin"]
     assert all((whole / name).read_bytes().startswith(b"\x89PNG") for name in ("curves.png", "confusion.png"))
     replayed = golden.load(whole / "test.npz")
@@ -74,13 +91,19 @@ def test_noise_is_added_to_that_share_of_the_clips_and_to_no_test_clip():
 def test_the_network_is_the_published_one():
     definition = KeywordDefinition("kws-w3a3", input_range=42.7663)
     network = KeywordNetwork(definition).eval()
-    assert definition.weights == 259584 == sum(m.weight.numel() for m in network.modules() if hasattr(m, "weight_quant"))
+    assert (
+        definition.weights == 259584 == sum(m.weight.numel() for m in network.modules() if hasattr(m, "weight_quant"))
+    )
     for path, levels in (("layers.0.linear", 256), ("layers.1.linear", 256), ("out", 1)):
         layer = network.get_submodule(path)
         scale, integers = layer.quant_weight().scale, layer.quant_weight().int()
         assert scale.numel() == levels and integers.min() >= -3 and integers.max() <= 3
     assert float(network.layers[0].act.quant_act_scale()) == pytest.approx(1 / 7)
-    assert float(network.features.quant_act_scale()) == pytest.approx(42.7663 / 127) == pytest.approx(definition.input_scale)
+    assert (
+        float(network.features.quant_act_scale())
+        == pytest.approx(42.7663 / 127)
+        == pytest.approx(definition.input_scale)
+    )
     x = torch.tensor(extremes(definition))
     assert float(network.features(x).abs().max()) == pytest.approx(42.7663, rel=1e-6), "clipped to -127..127"
 

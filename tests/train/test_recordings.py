@@ -21,9 +21,20 @@ def write_comtrade(folder, name, samples, rate, kind="ASCII", unit="A", revision
     """Two analog channels (a voltage, then the current) and one status channel."""
     gain = 0.001
     counts = np.rint(samples / gain).astype(int)
-    head = [f"station,device,{revision}", "3,2A,1D", "1,VA,A,bus,V,0.1,0,0,-32767,32767,1,1,P",
-            f"2,IA,A,line,{unit},{gain},0,0,-32767,32767,1,1,P", "1,trip,,,0", "60", "1", f"{rate},{len(counts)}",
-            "01/01/2020,00:00:00.000000", "01/01/2020,00:00:00.000000", kind, "1"]
+    head = [
+        f"station,device,{revision}",
+        "3,2A,1D",
+        "1,VA,A,bus,V,0.1,0,0,-32767,32767,1,1,P",
+        f"2,IA,A,line,{unit},{gain},0,0,-32767,32767,1,1,P",
+        "1,trip,,,0",
+        "60",
+        "1",
+        f"{rate},{len(counts)}",
+        "01/01/2020,00:00:00.000000",
+        "01/01/2020,00:00:00.000000",
+        kind,
+        "1",
+    ]
     (folder / f"{name}.cfg").write_text("\r\n".join(head[:1] + head[1:]) + "\r\n")
     if kind == "ASCII":
         rows = [f"{k + 1},{round(k / rate * 1e6) if stamped else ''},0,{v},0" for k, v in enumerate(counts)]
@@ -33,7 +44,9 @@ def write_comtrade(folder, name, samples, rate, kind="ASCII", unit="A", revision
         (folder / f"{name}.dat").write_bytes(b"".join(packed))
 
 
-@pytest.mark.parametrize("kind,revision,stamped", [("ASCII", "1999", True), ("ASCII", "2013", False), ("BINARY", "1999", True)])
+@pytest.mark.parametrize(
+    "kind,revision,stamped", [("ASCII", "1999", True), ("ASCII", "2013", False), ("BINARY", "1999", True)]
+)
 @pytest.mark.parametrize("rate,frequency", [(30720, 60.0), (6400.5, 59.7)])
 def test_comtrade_amplitudes_are_found_at_any_rate_and_frequency(tmp_path, kind, revision, stamped, rate, frequency):
     write_comtrade(tmp_path, "record", current(rate, frequency), rate, kind, revision=revision, stamped=stamped)
@@ -52,7 +65,9 @@ def test_a_folder_is_split_by_sub_folder(tmp_path):
     trained = {r.source for r in data.train.recordings}
     sources = [trained, set(data.validation.source.tolist()), set(data.test.source.tolist())]
     assert set().union(*sources) == {"a", "b", "c", "d"} and sum(map(len, sources)) == 4
-    assert waveforms("recordings", tmp_path, length=96, synthetic=0).test.windows.shape[1] == 8  # blocks of twelve cycles
+    assert (
+        waveforms("recordings", tmp_path, length=96, synthetic=0).test.windows.shape[1] == 8
+    )  # blocks of twelve cycles
     with pytest.raises(DatasetError, match="holds 768 samples at 64 a cycle; the window needs 800"):
         waveforms("recordings", tmp_path, length=32, window=25)
 
@@ -66,7 +81,10 @@ FAULTS = {
     "no header": ("\n".join(GOOD), "no header"),
     "empty": ("", "no header"),
     "no samples": (csv([]), "no samples after row 1"),
-    "unit": (csv(GOOD).replace("(A)", "(Nm)"), r"row 1: no column that is a current .*; found Time \(s\), Current \(Nm\)"),
+    "unit": (
+        csv(GOOD).replace("(A)", "(Nm)"),
+        r"row 1: no column that is a current .*; found Time \(s\), Current \(Nm\)",
+    ),
     "text": (csv([*GOOD[:10], "0.1,x", *GOOD[11:]]), "row 12: 'x' is not a number"),
     "nan": (csv([*GOOD[:10], "0.0026,nan", *GOOD[11:]]), "row 12: a value is not finite"),
     "cut": (csv([*GOOD[:10], "0.0026"]), "row 12: expected 2 values, found 1"),

@@ -19,13 +19,17 @@ def test_same_seed_same_bytes_even_when_killed_twice_on_the_way(train, tmp_path)
     assert done.returncode == 0, done.stderr
     scratch, out = tmp_path / "cut.scratch", tmp_path / "cut.out"
     for after in ("float.checkpoint", "quantised.checkpoint"):
-        process = subprocess.Popen(command(out, scratch), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command(out, scratch), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
         deadline = time.monotonic() + 120
         while not (scratch / after).exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        assert (scratch / after).exists() and process.returncode == -signal.SIGKILL, "it ended before it could be killed"
+        assert (scratch / after).exists() and process.returncode == -signal.SIGKILL, (
+            "it ended before it could be killed"
+        )
         shutil.rmtree(out, ignore_errors=True)
     done, resumed = train("cut")
     assert done.returncode == 0, done.stderr
@@ -66,7 +70,15 @@ def test_another_seed_is_another_network_and_half_a_cycle_is_held_against_the_te
     weights = [contents(folder)["quantised_model_weight.pth"] for folder in folders]
     assert weights[0] != weights[1]
     metrics = json.loads((folders[0] / "metrics.json").read_text())
-    textbook = {"half_cycle_dft", "integer_dft", "least_squares", "linear_regression", "ridge", "nearest_neighbour", "constant"}
+    textbook = {
+        "half_cycle_dft",
+        "integer_dft",
+        "least_squares",
+        "linear_regression",
+        "ridge",
+        "nearest_neighbour",
+        "constant",
+    }
     methods = {"network", "float", "uncorrected"} | textbook
     assert {name.rpartition(".")[2] for name in metrics if name.startswith("test.mae.")} == methods
     for source in metrics["test.by_source"].values():
@@ -77,7 +89,14 @@ def test_another_seed_is_another_network_and_half_a_cycle_is_held_against_the_te
 def test_what_it_leaves_behind(train, tmp_path):
     done, out = train("one", warmup_epochs=1, epochs=1)
     assert done.returncode == 0, done.stderr
-    assert {"quantised_model_weight.pth", "model_def.json", "scales.json", "metrics.json", "curves.png", "test.npz"} <= set(contents(out))
+    assert {
+        "quantised_model_weight.pth",
+        "model_def.json",
+        "scales.json",
+        "metrics.json",
+        "curves.png",
+        "test.npz",
+    } <= set(contents(out))
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert list((tmp_path / "one.scratch" / "logs" / "tensorboard").glob("events.*"))
     metrics = json.loads((out / "metrics.json").read_text())
@@ -110,7 +129,9 @@ def test_the_best_epoch_is_kept(tmp_path, monkeypatch):
 
     monkeypatch.setattr(loop, "_epoch", epoch)
     split = Examples((torch.zeros(64, 2, 16), torch.zeros(64, 2)), torch.zeros(64, 2, 4))
-    twin = FloatTwin(HarmonicDefinition(cycles=0.25, cnn_channels=4, cnn_features=4, cnn_kernel=8, hidden=6, head_width=5))
+    twin = FloatTwin(
+        HarmonicDefinition(cycles=0.25, cnn_channels=4, cnn_features=4, cnn_kernel=8, hidden=6, head_width=5)
+    )
     phase = Phase("float", OverSteps(twin), 4, 16, 0.1, 3, torch.nn.L1Loss())
     history = loop.fit(Job({}, {}, tmp_path, tmp_path), phase, Splits(split, split, split))
     assert np.argmin([epoch["validation"] for epoch in history]) == 1
@@ -124,7 +145,9 @@ def test_sequences_are_drawn_anew_for_each_epoch_and_alike_after_a_kill():
     from microstage.models.harmonic.definition import HarmonicDefinition
 
     train = prepare({**TINY, "cycles": 0.5}, None, HarmonicDefinition())[0].train
-    first, again, next_, quantised = (train.drawn(*of) for of in (("float", 0), ("float", 0), ("float", 1), ("quantised", 0)))
+    first, again, next_, quantised = (
+        train.drawn(*of) for of in (("float", 0), ("float", 0), ("float", 1), ("quantised", 0))
+    )
     assert len(first) == len(train) == 32
     assert torch.equal(first.inputs[0], again.inputs[0]) and torch.equal(first.targets, again.targets)
     assert not any(torch.equal(first.inputs[0], other.inputs[0]) for other in (next_, quantised, train))

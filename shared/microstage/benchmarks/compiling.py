@@ -33,5 +33,7 @@ def compile_library(sources: Sequence[Path], flags: Sequence[str], target: Path)
     except FileNotFoundError:
         raise EnvironmentProblem(f"{command[0]} is not installed; `apt-get install gcc libc6-dev` mends it.") from None
     if done.returncode:
-        raise MicrostageError(f"{command[0]} refused {sources[0].name} with {' '.join(flags)}: {done.stderr.strip()[:2000]}")
+        raise MicrostageError(
+            f"{command[0]} refused {sources[0].name} with {' '.join(flags)}: {done.stderr.strip()[:2000]}"
+        )
     return ctypes.CDLL(str(target))

@@ -108,7 +108,9 @@ def _compared(rival: Rival, subject: Subject) -> Contestant:
     looked_at = runtime if cut is None else rival.load(cut, cut)
     whole = compare_whole(rival.name, subject.name, looked_at, _as_rounded(subject, rival))
     if whole.different and subject.rounding == rival.rounding:
-        raise VerificationError(f"The C of {subject.name} rounds as {rival.rounding} does, and {rival.name} says that {whole}.")
+        raise VerificationError(
+            f"The C of {subject.name} rounds as {rival.rounding} does, and {rival.name} says that {whole}."
+        )
     return Contestant(runtime, layers, whole, more)
 
 

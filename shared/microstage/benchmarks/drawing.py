@@ -39,7 +39,9 @@ class Drawing:
     Weights lie in -reach..reach (1: no zeros). What a ReLU lets pass lies in `steps` levels above zero; 1 is a threshold.
     """
 
-    def __init__(self, name: str, shape: Sequence[int], quantity: Quantity, seed: int, *, reach: int = 127, steps: int = 255) -> None:
+    def __init__(
+        self, name: str, shape: Sequence[int], quantity: Quantity, seed: int, *, reach: int = 127, steps: int = 255
+    ) -> None:
         self.name, self.random, self.latest = name, np.random.default_rng(seed), INPUT
         self.reach, self.steps = reach, steps
         self.layers: list[Layer] = []
@@ -50,7 +52,16 @@ class Drawing:
         shapes = {name: value.shape[1:] for name, value in self.values.items()}
         return Network(self.name, {INPUT: self.quantities[INPUT]}, tuple(self.layers), shapes)
 
-    def conv(self, channels: int, kernel: int | tuple[int, int], stride: int = 1, *, relu: bool = True, source: str = "", padded: bool = True) -> str:
+    def conv(
+        self,
+        channels: int,
+        kernel: int | tuple[int, int],
+        stride: int = 1,
+        *,
+        relu: bool = True,
+        source: str = "",
+        padded: bool = True,
+    ) -> str:
         """A convolution; `padded`: as many zeros as make the output input / stride large, the odd one at the end."""
         source = source or self.latest
         height, width = self._kernel(kernel)
@@ -65,7 +76,9 @@ class Drawing:
         channels, *plane = self.values[source].shape[1:]
         pads = self._pads(plane, (height, width), stride)
         weights = self._levels((channels, 1, height, width))
-        return self._weighted(Conv, source, weights, relu, per_channel=True, stride=(stride, stride), pads=pads, groups=channels)
+        return self._weighted(
+            Conv, source, weights, relu, per_channel=True, stride=(stride, stride), pads=pads, groups=channels
+        )
 
     def dense(self, features: int, *, relu: bool = True, per_channel: bool = False) -> str:
         """Fully connected, by default with one weight scale for all of it."""
@@ -93,7 +106,9 @@ class Drawing:
         largest = np.abs(drawn).max(axis=tuple(range(1, len(shape))), keepdims=True)
         return np.rint(self.reach * drawn / largest).astype(np.int8)
 
-    def _weighted(self, kind: type[Dense], source: str, weights: np.ndarray, relu: bool, *, per_channel: bool, **geometry) -> str:
+    def _weighted(
+        self, kind: type[Dense], source: str, weights: np.ndarray, relu: bool, *, per_channel: bool, **geometry
+    ) -> str:
         """A convolution or dense layer: the spread of its sums gives the weight scales, their mean the biases."""
         count, quantity, zeros = len(weights), self.quantities[source], np.zeros(len(weights))
         blank = kind(self._name(kind.__name__.lower()), (source,), quantity, weights, zeros, zeros, **geometry)
@@ -106,7 +121,11 @@ class Drawing:
         scales = (gain / (spread * quantity.scale)).astype(np.float32)
         bias = np.rint(self.random.normal(0.2, 0.5, count) * spread - mean).astype(np.int32)
         if relu and self.steps == 1:  # all scales are 1: the sum itself, clipped to 0..1
-            return self._append(kind(blank.name, (source,), Quantity(1.0, 0, 0, 1), weights, np.ones(count, np.float32), bias, **geometry))
+            return self._append(
+                kind(
+                    blank.name, (source,), Quantity(1.0, 0, 0, 1), weights, np.ones(count, np.float32), bias, **geometry
+                )
+            )
         column = (1, -1) + (1,) * (total.ndim - 2)
         real = (total + bias.reshape(column)) * (quantity.scale * scales.astype(np.float64)).reshape(column)
         return self._append(kind(blank.name, (source,), self._output(real, relu), weights, scales, bias, **geometry))

@@ -43,9 +43,7 @@ def _measured(subject: Subject, function: str = "infer") -> dict[tuple[str, str]
     """{(machine, level): what it takes there}."""
     machines = [machine for machine in MACHINES if machine.name in _MEASURED]
     return {
-        (machine.name, level): measure(subject.c, machine, level, function)
-        for machine in machines
-        for level in _LEVELS
+        (machine.name, level): measure(subject.c, machine, level, function) for machine in machines for level in _LEVELS
     }
 
 

@@ -105,8 +105,7 @@ def _interface(folder: Path) -> dict[str, Any]:
 
 
 def _arguments(text: str, side: str, interface: Mapping[str, Any], model: str) -> tuple[Argument, ...]:
-    """Those that are constant are inputs; interface.json knows an argument by the name in the graph.
-    """
+    """Those that are constant are inputs; interface.json knows an argument by the name in the graph."""
     gain, carried = interface.get("gain"), interface.get("sequence", {}).get("carried")
     facts: dict[str, dict[str, Any]] = {EXPONENT: {"range": gain["exponents"]}} if carried and side == "inputs" else {}
     for part in interface.get("parts", {}).values():

@@ -28,10 +28,14 @@ class Peak:
 
 def describe(core: int) -> list[str]:
     """Lines for the head of a report."""
-    facts = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines() if ":" in line)
+    facts = dict(
+        line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines() if ":" in line
+    )
     facts = {name.strip(): value.strip() for name, value in facts.items()}
     flags = set((facts.get("flags") or facts.get("Features", "")).split())
-    version = subprocess.run([*compiler(), "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    version = subprocess.run(
+        [*compiler(), "--version"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()[0]
     return [
         f"processor: {facts.get('model name', 'unknown')}, family {facts.get('cpu family', '?')}, model {facts.get('model', '?')}:"
         f" {', '.join(flag for flag in _TELLING if flag in flags) or 'no vector extension of interest'}",

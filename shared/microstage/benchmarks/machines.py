@@ -39,16 +39,31 @@ class Machine:
 def _cortex(name: str, board: str, *flags: str) -> Machine:
     link = ("--specs=rdimon.specs", "-nostartfiles", str(BOARDS / "cortex_m.c"), "-T", str(BOARDS / "cortex_m.ld"))
     emulator = (*_MINUTES, "qemu-system-arm", "-M", board, *_SEMIHOSTING, "-kernel")
-    return Machine(name, "arm-none-eabi-gcc", ("-mthumb", *flags), link, emulator, "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm")
+    return Machine(
+        name,
+        "arm-none-eabi-gcc",
+        ("-mthumb", *flags),
+        link,
+        emulator,
+        "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm",
+    )
 
 
 def _linux(name: str, triple: str, port: str, *flags: str) -> Machine:
     emulator = (*_MINUTES, f"qemu-{triple.split('-')[0]}", "-cpu", "max")
-    return Machine(name, f"{triple}-gcc", flags, ("-static",), emulator, f"gcc-{triple} libc6-dev-{port}-cross qemu-user")
+    return Machine(
+        name, f"{triple}-gcc", flags, ("-static",), emulator, f"gcc-{triple} libc6-dev-{port}-cross qemu-user"
+    )
 
 
 _PICOLIBC = ("--specs=picolibc.specs", "--crt0=semihost", "--oslib=semihost")
-_MEMORY = {"__flash": "0x80000000", "__flash_size": "4M", "__ram": "0x80400000", "__ram_size": "16M", "__stack_size": "64K"}
+_MEMORY = {
+    "__flash": "0x80000000",
+    "__flash_size": "4M",
+    "__ram": "0x80400000",
+    "__ram_size": "16M",
+    "__stack_size": "64K",
+}
 
 MACHINES = (
     _cortex("cortex-m3", "mps2-an385", "-mcpu=cortex-m3"),

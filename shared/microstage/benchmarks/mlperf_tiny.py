@@ -43,7 +43,17 @@ def mobilenet() -> Network:
     """Visual wake words: MobileNetV1 of width 0.25, 3 x 96 x 96 -> 2."""
     d = Drawing("drawn-mobilenet", (3, 96, 96), _IMAGE, seed=3)
     d.conv(8, 3, 2)
-    for channels, stride in ((16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), *[(128, 1)] * 5, (256, 2), (256, 1)):
+    for channels, stride in (
+        (16, 1),
+        (32, 2),
+        (32, 1),
+        (64, 2),
+        (64, 1),
+        (128, 2),
+        *[(128, 1)] * 5,
+        (256, 2),
+        (256, 1),
+    ):
         d.depthwise(3, stride)
         d.conv(channels, 1)
     d.average()

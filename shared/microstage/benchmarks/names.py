@@ -6,7 +6,12 @@ __all__ = ["BEFORE", "MLPERF_TINY", "NETWORKS", "RIVALS", "WIDTHS"]
 
 MLPERF_TINY = ("drawn-resnet8", "drawn-ds-cnn", "drawn-mobilenet", "drawn-autoencoder")
 NETWORKS = (*MLPERF_TINY, "drawn-kws-w3a3", "drawn-cnv-binary")
-WIDTHS = {8: "drawn-kws-w8a8", 4: "drawn-kws-w4a8", 3: "drawn-kws-w3a8", 1: "drawn-kws-w1a8"}  # one network by bits per weight
+WIDTHS = {
+    8: "drawn-kws-w8a8",
+    4: "drawn-kws-w4a8",
+    3: "drawn-kws-w3a8",
+    1: "drawn-kws-w1a8",
+}  # one network by bits per weight
 RIVALS = ("onnxruntime", "litert", "tflm")
 BEFORE = "before: "
 "What stands before the name of a variant of C that an earlier version wrote."

@@ -111,7 +111,11 @@ class Network:
         return sum(layer.weights.size for layer in self.layers if isinstance(layer, Dense))
 
     def quantity(self, tensor: str) -> Quantity:
-        return self.inputs[tensor] if tensor in self.inputs else next(layer.output for layer in self.layers if layer.name == tensor)
+        return (
+            self.inputs[tensor]
+            if tensor in self.inputs
+            else next(layer.output for layer in self.layers if layer.name == tensor)
+        )
 
     def alone(self, layer: Layer) -> Network:
         """One layer as a network of its own, for comparing runtimes where their differences do not add up."""

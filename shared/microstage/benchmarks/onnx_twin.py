@@ -37,7 +37,9 @@ class _Writer:
         ends = [self._end(name, batch) for name in (*network.inputs, network.output)]
         self.nodes.pop()  # nobody reads the real values of the output
         graph = helper.make_graph(self.nodes, network.name, ends[:-1], ends[-1:], self.constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8, producer_name="microstage")
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8, producer_name="microstage"
+        )
         onnx.checker.check_model(model, full_check=True)
         return model
 
@@ -52,7 +54,9 @@ class _Writer:
     def _(self, layer: Conv) -> None:
         stride, pads = list(layer.stride), list(layer.pads)
         weights = [self._weights(layer, layer.weights, 0), self._bias(layer)]
-        self._operator("Conv", layer, *weights, kernel_shape=layer.weights.shape[2:], strides=stride, pads=pads, group=layer.groups)
+        self._operator(
+            "Conv", layer, *weights, kernel_shape=layer.weights.shape[2:], strides=stride, pads=pads, group=layer.groups
+        )
 
     @_write.register
     def _(self, layer: Dense) -> None:

@@ -37,7 +37,9 @@ def _(layer: Dense, inputs, quantities, rounding):
     # TFLite multiplies the two scales of a dense layer, but not those of a convolution, in float32
     narrow = rounding == "tflite" and not isinstance(layer, Conv)
     scale = np.float32(x.scale) * layer.scales if narrow else x.scale * layer.scales.astype(np.float64)
-    return requantise(total + layer.bias.astype(np.int64).reshape(channels), scale.reshape(channels), layer.output, rounding)
+    return requantise(
+        total + layer.bias.astype(np.int64).reshape(channels), scale.reshape(channels), layer.output, rounding
+    )
 
 
 @apply.register

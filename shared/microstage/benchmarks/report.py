@@ -107,7 +107,14 @@ def _row(one: Measured) -> list[str]:
     fastest = one.fastest
     rivals = [_times(one, name, fastest) for name in ("onnxruntime", "litert", f"{BEFORE}{fastest}")]
     share = f"{one.constants / one.tflite:.2f}" if one.tflite else ""
-    return [one.name, _times(one, "tflm", "C99"), *rivals, f"{one.timings[fastest].median:.1f}", share, f"{one.arena:,}"]
+    return [
+        one.name,
+        _times(one, "tflm", "C99"),
+        *rivals,
+        f"{one.timings[fastest].median:.1f}",
+        share,
+        f"{one.arena:,}",
+    ]
 
 
 def _times(one: Measured, rival: str, variant: str) -> str:

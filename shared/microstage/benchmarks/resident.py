@@ -14,7 +14,13 @@ import numpy as np
 
 __all__ = ["resident_growth"]
 
-_TYPES = {"tensor(int8)": np.int8, "tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(int32)": np.int32, "tensor(int64)": np.int64}
+_TYPES = {
+    "tensor(int8)": np.int8,
+    "tensor(uint8)": np.uint8,
+    "tensor(float)": np.float32,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+}
 
 
 def resident_growth(model: Path) -> int:
@@ -36,7 +42,10 @@ def main(model: str) -> int:
     options.log_severity_level = 3
     before = _resident()
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    zeros = {given.name: np.zeros([n if isinstance(n, int) else 1 for n in given.shape], _TYPES[given.type]) for given in session.get_inputs()}
+    zeros = {
+        given.name: np.zeros([n if isinstance(n, int) else 1 for n in given.shape], _TYPES[given.type])
+        for given in session.get_inputs()
+    }
     session.run(None, zeros)
     print(_resident() - before)
     return 0

@@ -36,7 +36,9 @@ def clipped(levels: np.ndarray, output: Quantity) -> np.ndarray:
     return np.clip(levels + output.zero, output.low, output.high).astype(np.int8)
 
 
-def tflite_add(first: np.ndarray, second: np.ndarray, quantities: tuple[Quantity, Quantity], output: Quantity) -> np.ndarray:
+def tflite_add(
+    first: np.ndarray, second: np.ndarray, quantities: tuple[Quantity, Quantity], output: Quantity
+) -> np.ndarray:
     """TFLite's sum of two int8 tensors: both brought to half of the larger scale with 20 bits of headroom, then requantised."""
     twice = 2.0 * max(quantity.scale for quantity in quantities)
     raised = [

@@ -43,8 +43,13 @@ def saturates() -> bool:
     from onnx import TensorProto, helper, numpy_helper
 
     columns = numpy_helper.from_array(np.full((64, 16), 127, np.int8), "columns")
-    ends = [helper.make_tensor_value_info(*end) for end in (("x", TensorProto.UINT8, (1, 64)), ("y", TensorProto.INT32, (1, 16)))]
-    graph = helper.make_graph([helper.make_node("MatMulInteger", ["x", "columns"], ["y"])], "sums", ends[:1], ends[1:], [columns])
+    ends = [
+        helper.make_tensor_value_info(*end)
+        for end in (("x", TensorProto.UINT8, (1, 64)), ("y", TensorProto.INT32, (1, 16)))
+    ]
+    graph = helper.make_graph(
+        [helper.make_node("MatMulInteger", ["x", "columns"], ["y"])], "sums", ends[:1], ends[1:], [columns]
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {"x": np.full((1, 64), 255, np.uint8)})

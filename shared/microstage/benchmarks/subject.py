@@ -58,7 +58,7 @@ class Subject:
 
     @cached_property
     def rounding(self) -> str:
-        """"tflite" where the C was made to answer what TFLite Micro answers."""
+        """ "tflite" where the C was made to answer what TFLite Micro answers."""
         return self.interface.get("rounding", "")
 
     @cached_property

@@ -18,7 +18,14 @@ __all__ = ["channels_first", "channels_last", "write_tflite"]
 
 _SCHEMA_VERSION = 3
 # the first version of each operator that takes int8
-_INT8_VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "ADD": 2, "AVERAGE_POOL_2D": 2, "RESHAPE": 1}
+_INT8_VERSIONS = {
+    "CONV_2D": 3,
+    "DEPTHWISE_CONV_2D": 3,
+    "FULLY_CONNECTED": 4,
+    "ADD": 2,
+    "AVERAGE_POOL_2D": 2,
+    "RESHAPE": 1,
+}
 
 
 def channels_last(tensor: np.ndarray) -> np.ndarray:
@@ -64,7 +71,9 @@ class _Writer:
 
     @singledispatchmethod
     def _write(self, layer: Layer) -> None:
-        raise ModelError(f"{layer.name} ({type(layer).__name__}) has no .tflite form here; Conv, Dense, Add, Average and Flatten have.")
+        raise ModelError(
+            f"{layer.name} ({type(layer).__name__}) has no .tflite form here; Conv, Dense, Add, Average and Flatten have."
+        )
 
     @_write.register
     def _(self, layer: Conv) -> None:
@@ -75,7 +84,9 @@ class _Writer:
         elif layer.groups == 1:
             kind, options = "CONV_2D", self.schema.Conv2DOptionsT()
         else:
-            raise ModelError(f"{layer.name} is a grouped convolution; a .tflite twin needs one group, or one per channel.")
+            raise ModelError(
+                f"{layer.name} is a grouped convolution; a .tflite twin needs one group, or one per channel."
+            )
         options.strideH, options.strideW = layer.stride
         options.padding = self._padding(layer)
         options.fusedActivationFunction = self._activation(layer.output)
@@ -87,11 +98,15 @@ class _Writer:
     @_write.register
     def _(self, layer: Dense) -> None:
         if np.any(layer.scales != layer.scales[0]):
-            raise ModelError(f"{layer.name} has a weight scale per output; the .tflite twin of a dense layer needs one for all.")
+            raise ModelError(
+                f"{layer.name} has a weight scale per output; the .tflite twin of a dense layer needs one for all."
+            )
         options = self.schema.FullyConnectedOptionsT()
         options.fusedActivationFunction = self._activation(layer.output)
         scales = layer.scales[:1]
-        self._operator("FULLY_CONNECTED", layer, options, self._weights(layer, layer.weights, scales, 0), self._bias(layer, scales))
+        self._operator(
+            "FULLY_CONNECTED", layer, options, self._weights(layer, layer.weights, scales, 0), self._bias(layer, scales)
+        )
 
     @_write.register
     def _(self, layer: Add) -> None:
@@ -164,9 +179,13 @@ class _Writer:
         buffer = self.schema.BufferT()
         buffer.data = np.frombuffer(np.ascontiguousarray(integers).tobytes(), np.uint8)
         self.buffers.append(buffer)
-        return self._tensor(name, list(integers.shape), kind, len(self.buffers) - 1, [float(s) for s in scales], [0] * len(scales), axis)
+        return self._tensor(
+            name, list(integers.shape), kind, len(self.buffers) - 1, [float(s) for s in scales], [0] * len(scales), axis
+        )
 
-    def _tensor(self, name: str, shape: list[int], kind: int, buffer: int, scales: list[float], zeros: list[int], axis: int = 0) -> int:
+    def _tensor(
+        self, name: str, shape: list[int], kind: int, buffer: int, scales: list[float], zeros: list[int], axis: int = 0
+    ) -> int:
         tensor, quantity = self.schema.TensorT(), self.schema.QuantizationParametersT()
         quantity.scale, quantity.zeroPoint, quantity.quantizedDimension = scales, zeros, axis
         tensor.name, tensor.shape, tensor.type, tensor.buffer, tensor.quantization = name, shape, kind, buffer, quantity

@@ -1,8 +1,8 @@
 """`python -m microstage.benchmarks.twins FOLDER [NETWORK ...]`: every drawn network as files, a folder each.
 
-    <network>/model.onnx     int8 QDQ / QCDQ ONNX, opset 13, [1, C, H, W]
-    <network>/model.tflite   int8 flatbuffer, [1, H, W, C]; of the MLPerf Tiny shapes alone
-    <network>/golden.npz     integers of inputs and output, by the reference: half to even
+<network>/model.onnx     int8 QDQ / QCDQ ONNX, opset 13, [1, C, H, W]
+<network>/model.tflite   int8 flatbuffer, [1, H, W, C]; of the MLPerf Tiny shapes alone
+<network>/golden.npz     integers of inputs and output, by the reference: half to even
 """
 
 from __future__ import annotations

@@ -24,7 +24,15 @@ def draw(path: Path, classes: Sequence[str], counts: np.ndarray, title: str) -> 
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
         if count:
-            axes.text(column, row, str(count), ha="center", va="center", fontsize=7, color="white" if share[row, column] > 0.5 else "black")
+            axes.text(
+                column,
+                row,
+                str(count),
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="white" if share[row, column] > 0.5 else "black",
+            )
     axes.set_xticks(range(len(classes)), names, rotation=60, ha="right")
     axes.set_yticks(range(len(classes)), names)
     axes.set(xlabel="found", ylabel="spoken")

@@ -40,11 +40,21 @@ _MNIST = {
 }
 _CIFAR10 = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 ARCHIVES = {
-    "mnist": tuple(Archive(f"https://storage.googleapis.com/cvdf-datasets/mnist/{name}-ubyte.gz", sha, ".", 16) for name, sha in _MNIST.items()),
+    "mnist": tuple(
+        Archive(f"https://storage.googleapis.com/cvdf-datasets/mnist/{name}-ubyte.gz", sha, ".", 16)
+        for name, sha in _MNIST.items()
+    ),
     "cifar10": (Archive(_CIFAR10, "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd", ".", 256),),
     "speech-commands": (
-        Archive(f"{_SPEECH}_v0.02.tar.gz", "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58", ".", 2560),
-        Archive(f"{_SPEECH}_test_set_v0.02.tar.gz", "cc2a00c1147c2254e9be3fa0f779d8c17421dc349b86366567a8edfa9acd51df", "test_set", 256),
+        Archive(
+            f"{_SPEECH}_v0.02.tar.gz", "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58", ".", 2560
+        ),
+        Archive(
+            f"{_SPEECH}_test_set_v0.02.tar.gz",
+            "cc2a00c1147c2254e9be3fa0f779d8c17421dc349b86366567a8edfa9acd51df",
+            "test_set",
+            256,
+        ),
     ),
 }
 
@@ -61,7 +71,9 @@ def fetch_whole(name: str, place: Path, download: Callable[[str, Path, int], Non
             packed = scratch / PurePosixPath(archive.url).name
             download(archive.url, packed, archive.mib)
             if (found := file_digest(packed)) != archive.sha256:
-                raise DatasetError(f"{archive.url} has the SHA-256 {found}, expected {archive.sha256}; nothing of it was kept.")
+                raise DatasetError(
+                    f"{archive.url} has the SHA-256 {found}, expected {archive.sha256}; nothing of it was kept."
+                )
             if packed.name.endswith(".tar.gz"):
                 _unpack(packed, made / archive.folder)
             else:

@@ -34,13 +34,19 @@ def read(folder: Path) -> tuple[Images, Images | None]:
         there = [(place / name).is_file() for name in names]
         if any(there):
             if not all(there):
-                raise DatasetError(f"{place} has no {names[there.index(False)]}; `make data DATASET=cifar10` downloads all of it.")
+                raise DatasetError(
+                    f"{place} has no {names[there.index(False)]}; `make data DATASET=cifar10` downloads all of it."
+                )
             parts = [batch(place / name) for name in names]
-            joined = Images(*(np.concatenate([getattr(part, field) for part in parts[:-1]]) for field in ("pixels", "labels")))
+            joined = Images(
+                *(np.concatenate([getattr(part, field) for part in parts[:-1]]) for field in ("pixels", "labels"))
+            )
             return joined, parts[-1]
     archive = next(iter(sorted(place.glob(_ARCHIVE))), None)
     if archive is None:
-        matlab = " (what is there is the version for MATLAB, which is not read)" if list(place.glob("*_batch*.mat")) else ""
+        matlab = (
+            " (what is there is the version for MATLAB, which is not read)" if list(place.glob("*_batch*.mat")) else ""
+        )
         raise DatasetError(f"{place} has no data_batch_1.bin{matlab}; `make data DATASET=cifar10` downloads it.")
     return from_archive(archive, (*SHAPE[1:], SHAPE[0])), None
 

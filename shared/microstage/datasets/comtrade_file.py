@@ -67,16 +67,24 @@ def _waveform(path: Path, data: Path, described: Configuration, record, chosen: 
 
 def data_beside(path: Path) -> Path | None:
     """The .dat of a .cfg, whatever the case of the letters."""
-    found = [other for other in path.parent.iterdir() if other.suffix.lower() == ".dat" and other.stem.lower() == path.stem.lower()]
+    found = [
+        other
+        for other in path.parent.iterdir()
+        if other.suffix.lower() == ".dat" and other.stem.lower() == path.stem.lower()
+    ]
     return min(found, key=lambda other: (other.stem != path.stem, other.name), default=None)
 
 
 def _answerable(path: Path, described: Configuration) -> None:
     if not described.analog:
-        raise DatasetError(f"{path}: it has no analog channel, {described.status} of status; nothing in it is a waveform.")
+        raise DatasetError(
+            f"{path}: it has no analog channel, {described.status} of status; nothing in it is a waveform."
+        )
     if len(described.rates) > 1:
         shown = ", ".join(f"{rate:g} Hz up to sample {end}" for rate, end in described.rates)
-        raise DatasetError(f"{path}: {len(described.rates)} sampling rates ({shown}); expected one: cut it into records of one rate.")
+        raise DatasetError(
+            f"{path}: {len(described.rates)} sampling rates ({shown}); expected one: cut it into records of one rate."
+        )
     (rate, length), *_ = described.rates
     if not (np.isfinite(rate) and rate >= 0):
         raise DatasetError(f"{path}: a sampling rate of {rate:g} Hz; expected one above zero.")
@@ -95,7 +103,9 @@ def _record(data: Path, described: Configuration, content: bytes):
     else:
         given, found = whole_rows(content, described)
     if found < length:
-        raise DatasetError(f"{data}, row {found + 1}: the file ends after {found} of {length} samples; it is truncated.")
+        raise DatasetError(
+            f"{data}, row {found + 1}: the file ends after {found} of {length} samples; it is truncated."
+        )
     record = Comtrade(use_numpy_arrays=True, use_double_precision=True, ignore_warnings=True)
     try:
         record.read(described.text, given)
@@ -108,7 +118,9 @@ def _samples(path: Path, record, chosen: int) -> tuple[np.ndarray, tuple[str, ..
     """(samples as the channel scales them, what to say of them)."""
     said = record.cfg.analog_channels[chosen]
     if not max(abs(said.a), abs(said.b)) <= _LARGEST_FLOAT:
-        raise DatasetError(f"{path}: {said.name} has the multiplier {said.a:g} and the offset {said.b:g}; expected ordinary numbers.")
+        raise DatasetError(
+            f"{path}: {said.name} has the multiplier {said.a:g} and the offset {said.b:g}; expected ordinary numbers."
+        )
     samples = np.asarray(record.analog[chosen], dtype=np.float64)
     with np.errstate(all="ignore"):
         counts = (samples - said.b) / said.a
@@ -116,9 +128,13 @@ def _samples(path: Path, record, chosen: int) -> tuple[np.ndarray, tuple[str, ..
     at_limit = int(np.isclose(counts, said.cmin, atol=0.25).sum() + np.isclose(counts, said.cmax, atol=0.25).sum())
     remarks = []
     if said.pors.upper() == "S" and said.primary != said.secondary:
-        remarks.append(f"{said.name}: values are secondary, as recorded; primary ones are {said.primary:g}:{said.secondary:g} of them.")
+        remarks.append(
+            f"{said.name}: values are secondary, as recorded; primary ones are {said.primary:g}:{said.secondary:g} of them."
+        )
     if said.cmin < said.cmax and at_limit > 1:
-        remarks.append(f"{said.name}: {at_limit} samples lie at the limits of the converter; harmonics of a clipped wave are read.")
+        remarks.append(
+            f"{said.name}: {at_limit} samples lie at the limits of the converter; harmonics of a clipped wave are read."
+        )
     return samples, tuple(remarks)
 
 
@@ -127,7 +143,9 @@ def _rate(data: Path, described: Configuration, record) -> float:
     if described.rates[0][0]:
         return described.rates[0][0]
     seconds = np.asarray(record.time, np.float64)
-    return rate_of(data, range(1, len(seconds) + 1), seconds, np.full(len(seconds), record.cfg.time_base * record.cfg.timemult))
+    return rate_of(
+        data, range(1, len(seconds) + 1), seconds, np.full(len(seconds), record.cfg.time_base * record.cfg.timemult)
+    )
 
 
 def _choose(path: Path, known: list[tuple[str, str]], kind: str | None, names: Sequence[str]) -> list[int]:
@@ -138,7 +156,9 @@ def _choose(path: Path, known: list[tuple[str, str]], kind: str | None, names: S
     fitting = [[k for k in measured if known[k][0].lower() == name.strip().lower()][:1] for name in names] or [measured]
     if [] in fitting:
         wanted = f"called {names[fitting.index([])]!r} in a unit of A or V" if names else f"that is a {kind}"
-        raise DatasetError(f"{path}: no channel {wanted}; found {', '.join(f'{n} ({u})' for n, u in known)}{_per_unit(known)}.")
+        raise DatasetError(
+            f"{path}: no channel {wanted}; found {', '.join(f'{n} ({u})' for n, u in known)}{_per_unit(known)}."
+        )
     return [k for found in fitting for k in found]
 
 

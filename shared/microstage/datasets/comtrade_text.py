@@ -21,7 +21,15 @@ _HEADER = re.compile(
     rb"(?i)(?<![^\r\n])-{3}[ \t]*file type:[ \t]*(cfg|inf|hdr|dat)\b([^\r\n]*?)-{3}[ \t]*(?:\r\n|\r|\n|$)"
 )
 _OCTETS = re.compile(rb":[ \t]*(\d{1,12})[ \t]*$")
-_NUMBERS = (5, 6, 7, 8, 9, 10, 11)  # multiplier, offset, skew, limits, ratio: fields of an analog channel that are numbers
+_NUMBERS = (
+    5,
+    6,
+    7,
+    8,
+    9,
+    10,
+    11,
+)  # multiplier, offset, skew, limits, ratio: fields of an analog channel that are numbers
 _OLDEST = "1991"
 _MOST = 4096  # channels, or sampling rates
 
@@ -97,7 +105,9 @@ def _counts(line: str) -> tuple[int, int]:
 def _analog(line: str) -> str:
     fields = [field.strip().strip('"').strip() for field in line.split(",")]
     if len(fields) > 13:
-        raise ValueError(f"channel {fields[0]} has {len(fields)} fields, expected 13; is there a comma in a name, or in a number?")
+        raise ValueError(
+            f"channel {fields[0]} has {len(fields)} fields, expected 13; is there a comma in a name, or in a number?"
+        )
     return ",".join(field or ("0" if place in _NUMBERS and place != 5 else "") for place, field in enumerate(fields))
 
 

@@ -10,7 +10,25 @@ from dataclasses import dataclass
 
 __all__ = ["Dialect", "dialect_of"]
 
-_MISSING = {"", "nan", "-nan", "n/a", "na", "null", "none", "-", "--", "---", "inf", "-inf", "+inf", "\u221e", "-\u221e", "+\u221e", "#n/a"}
+_MISSING = {
+    "",
+    "nan",
+    "-nan",
+    "n/a",
+    "na",
+    "null",
+    "none",
+    "-",
+    "--",
+    "---",
+    "inf",
+    "-inf",
+    "+inf",
+    "\u221e",
+    "-\u221e",
+    "+\u221e",
+    "#n/a",
+}
 "What instruments write for a sample that they do not have, or that was beyond their range."
 _TYPESET = {0x2212: "-", **dict.fromkeys(map(ord, " \u00a0\u202f'"))}
 "A minus, and what thousands are set apart by."
@@ -50,7 +68,9 @@ class Dialect:
         plain = cell.translate(_TYPESET)
         other = "." if self.decimal == "," else ","
         if other in plain and re.fullmatch(rf"[+-]?[1-9]\d{{0,2}}(\{other}\d{{3}})+\{self.decimal}\d*", plain):
-            plain = plain.replace(other, "")  # of thousands; where no fraction follows, it may be the mark of one itself
+            plain = plain.replace(
+                other, ""
+            )  # of thousands; where no fraction follows, it may be the mark of one itself
         if other in plain or "_" in plain:
             raise ValueError(cell)
         return float(plain.replace(self.decimal, "."))

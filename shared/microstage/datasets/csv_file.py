@@ -128,7 +128,9 @@ def _choose(table: _Table, time: int, kind: str | None, names: Sequence[str]) ->
     fitting = [[place for place in others if _is_called(table.columns[place], name)][:1] for name in names] or of_kind
     if [] in fitting:
         wanted = f"called {names[fitting.index([])]!r}" if names else f"that is a {kind}"
-        raise DatasetError(f"{table.path}, row {table.row}: no column {wanted} ({_UNITS}); found {table.shown}{_unsaid(table, time)}.")
+        raise DatasetError(
+            f"{table.path}, row {table.row}: no column {wanted} ({_UNITS}); found {table.shown}{_unsaid(table, time)}."
+        )
     return [place for found in fitting for place in found]
 
 
@@ -139,7 +141,9 @@ def _is_called(column: Column, name: str) -> bool:
 
 def _unsaid(table: _Table, time: int) -> str:
     """What to do about columns without a unit."""
-    plain = [column.name for place, column in enumerate(table.columns) if place != time and column.name and not column.unit]
+    plain = [
+        column.name for place, column in enumerate(table.columns) if place != time and column.name and not column.unit
+    ]
     return f"; CHANNEL={plain[0]!r} reads that column as it is" if plain else ""
 
 
@@ -148,7 +152,9 @@ def _values(table: _Table, chosen: int, gaps: bool) -> np.ndarray:
     values, width = np.empty(len(table.rows)), len(table.columns)
     for index, (row, cells) in enumerate(table.rows):
         if len(cells) != width:
-            raise DatasetError(f"{table.path}, row {row}: expected {width} values, found {len(cells)}{_comma(table, cells)}.")
+            raise DatasetError(
+                f"{table.path}, row {row}: expected {width} values, found {len(cells)}{_comma(table, cells)}."
+            )
         try:
             values[index] = table.dialect.number(cells[chosen])
         except ValueError:
@@ -167,4 +173,6 @@ def _stamps(table: _Table, time: int) -> _Stamps:
 
 def _comma(table: _Table, cells: Sequence[str]) -> str:
     doubled = table.dialect.separator == "," and len(cells) == 2 * len(table.columns)
-    return "; commas separate values here and begin their fractions: write it with semicolons or points" if doubled else ""
+    return (
+        "; commas separate values here and begin their fractions: write it with semicolons or points" if doubled else ""
+    )

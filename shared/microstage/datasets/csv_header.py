@@ -13,9 +13,24 @@ from microstage.datasets.units import quantity
 __all__ = ["Column", "columns_of", "with_units"]
 
 # Of a cell read from its end, where a pattern has one place to begin at: from its start, every blank might be that.
-_LOOSE = re.compile(r"(?P<unit>[^\s_/,:]+)(?P<between>\s*[/,:]\s*|\s+ni\s+|_|\s+)(?P<name>.+)", re.IGNORECASE | re.DOTALL)
+_LOOSE = re.compile(
+    r"(?P<unit>[^\s_/,:]+)(?P<between>\s*[/,:]\s*|\s+ni\s+|_|\s+)(?P<name>.+)", re.IGNORECASE | re.DOTALL
+)
 _RMS = " rms"
-_TIMES = {"time", "t", "time stamp", "timestamp", "elapsed time", "zeit", "temps", "tiempo", "tempo", "tijd", "x-axis", "x"}
+_TIMES = {
+    "time",
+    "t",
+    "time stamp",
+    "timestamp",
+    "elapsed time",
+    "zeit",
+    "temps",
+    "tiempo",
+    "tempo",
+    "tijd",
+    "x-axis",
+    "x",
+}
 _CALLED = {
     "voltage": {"voltage", "volt", "volts", "spannung", "tension", "tensión", "voltaje", "tensione"},
     "current": {"current", "amp", "amps", "ampere", "amperes", "strom", "courant", "corriente", "corrente"},
@@ -60,7 +75,11 @@ def columns_of(cells: Sequence[str]) -> list[Column]:
 def with_units(columns: Sequence[Column], cells: Sequence[str]) -> list[Column] | None:
     """`columns` with the units of a second heading; None where `cells` are no units."""
     units = [re.sub(r"^[(\[{]|[)\]}]$", "", cell).strip() for cell in cells]
-    if len(units) != len(columns) or quantity(units[0]) != "time" and not any(quantity(unit) in ("current", "voltage") for unit in units):
+    if (
+        len(units) != len(columns)
+        or quantity(units[0]) != "time"
+        and not any(quantity(unit) in ("current", "voltage") for unit in units)
+    ):
         return None
     return [replace(column, unit=unit or column.unit) for column, unit in zip(columns, units)]
 
@@ -89,7 +108,11 @@ def _at_last_word(cell: str) -> tuple[str, str, str]:
     for tail in (_RMS, "") if cell.lower().endswith(_RMS) else ("",):
         found = _LOOSE.fullmatch(cell[len(cell) - len(tail) - 1 :: -1])
         if found:
-            return found["name"][::-1].strip(), found["between"][::-1], found["unit"][::-1] + cell[len(cell) - len(tail) :]
+            return (
+                found["name"][::-1].strip(),
+                found["between"][::-1],
+                found["unit"][::-1] + cell[len(cell) - len(tail) :],
+            )
     return "", "", ""
 
 

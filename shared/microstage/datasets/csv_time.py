@@ -17,7 +17,9 @@ _LARGEST_GROWTH = 4  # a record that is mostly gap is refused as unevenly spaced
 _SLOWEST = 600  # Hz: what is sampled less often has no seventh harmonic
 
 
-def seconds_of(path: Path, rows: Sequence[int], stamps: Sequence[str], dialect: Dialect, unit: str) -> tuple[np.ndarray, np.ndarray]:
+def seconds_of(
+    path: Path, rows: Sequence[int], stamps: Sequence[str], dialect: Dialect, unit: str
+) -> tuple[np.ndarray, np.ndarray]:
     """([n] in s, [n] what the last printed digit of each is worth, in s) of the time column; rows are the numbers of its lines."""
     seconds, resolution = np.empty(len(stamps)), np.empty(len(stamps))
     for index, (row, stamp) in enumerate(zip(rows, stamps)):

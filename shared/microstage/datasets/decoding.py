@@ -28,7 +28,7 @@ def decode(data: bytes, sought: str | None = None) -> str:
         if data.startswith(mark):
             return data.decode(encoding, "replace")
     for place, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
-        if len(data) > 1 and data[place : 1000 : 2].count(0) > 0.9 * len(data[place : 1000 : 2]):
+        if len(data) > 1 and data[place:1000:2].count(0) > 0.9 * len(data[place:1000:2]):
             return data.decode(encoding, "replace")
     for encoding in ("utf-8", *(one for one in _NATIONAL if sought and not sought.isascii()), "cp1252"):
         try:

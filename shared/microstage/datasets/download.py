@@ -72,7 +72,9 @@ def _download(url: str, target: Path, mib: int) -> None:
     except IntegrityError as error:
         raise DatasetError(f"{url} is refused: {error}") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise DatasetError(f"{url} cannot be fetched: {getattr(error, 'reason', error)}; DATA_DIR= may point at a copy.") from None
+        raise DatasetError(
+            f"{url} cannot be fetched: {getattr(error, 'reason', error)}; DATA_DIR= may point at a copy."
+        ) from None
 
 
 def _declared(answer: http.client.HTTPResponse, mib: int) -> int:
@@ -96,7 +98,9 @@ def _extract(archive: Path, missing: dict[str, str], scratch: Path, folder: Path
         raise DatasetError(f"{archive.name} is refused: {error}") from None
     absent = sorted(path for digest, path in missing.items() if digest not in found)
     if absent:
-        raise DatasetError(f"{len(absent)} files are not in the archive with the bytes expected, first {absent[0]}; nothing was kept.")
+        raise DatasetError(
+            f"{len(absent)} files are not in the archive with the bytes expected, first {absent[0]}; nothing was kept."
+        )
     for digest, path in missing.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)

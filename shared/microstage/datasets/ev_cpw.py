@@ -33,7 +33,9 @@ def read(path: Path, channel: str) -> Recording:
     per_cycle = _samples_per_cycle(path, lines)
     names = [name.strip() for name in lines[_HEADER_ROW - 1].split(",")]
     if COLUMNS[channel] not in names:
-        raise DatasetError(f"{path}, row {_HEADER_ROW}: expected a column {COLUMNS[channel]!r}, found {', '.join(names)}.")
+        raise DatasetError(
+            f"{path}, row {_HEADER_ROW}: expected a column {COLUMNS[channel]!r}, found {', '.join(names)}."
+        )
     samples = _column(path, lines[_HEADER_ROW:], names.index(COLUMNS[channel]), len(names))
     if len(samples) != _CYCLES * per_cycle:
         raise DatasetError(
@@ -41,7 +43,13 @@ def read(path: Path, channel: str) -> Recording:
             f" of {per_cycle}; it is truncated or not of EV-CPW."
         )
     resampled = resample_synchronous(samples, _CYCLES)
-    return Recording(path.parent.name, f"{path.parent.name}/{path.stem}", resampled, harmonic_coefficients(samples, _CYCLES), periodic=True)
+    return Recording(
+        path.parent.name,
+        f"{path.parent.name}/{path.stem}",
+        resampled,
+        harmonic_coefficients(samples, _CYCLES),
+        periodic=True,
+    )
 
 
 def _lines(path: Path) -> list[str]:
@@ -58,12 +66,16 @@ def _samples_per_cycle(path: Path, lines: list[str]) -> int:
     """The cycle in samples, checked against the sampling period: together they are one cycle of 60 Hz."""
     row, text = _metadata(path, lines, "Samples_Per_Cycle")
     if not (text.isascii() and text.isdigit()) or int(text) < 64:
-        raise DatasetError(f"{path}, row {row}: Samples_Per_Cycle is {text or 'empty'}, expected a whole number from 64.")
+        raise DatasetError(
+            f"{path}, row {row}: Samples_Per_Cycle is {text or 'empty'}, expected a whole number from 64."
+        )
     row, period = _metadata(path, lines, "Microseconds_Per_Sample")
     try:
         cycles = int(text) * float(period) * 1e-6 * _HZ
     except ValueError:
-        raise DatasetError(f"{path}, row {row}: Microseconds_Per_Sample is {period or 'empty'}, expected a number.") from None
+        raise DatasetError(
+            f"{path}, row {row}: Microseconds_Per_Sample is {period or 'empty'}, expected a number."
+        ) from None
     if not abs(cycles - 1) <= _RATE_TOLERANCE:
         expected = 1e6 / _HZ / int(text)
         raise DatasetError(
@@ -93,5 +105,7 @@ def _column(path: Path, rows: list[str], column: int, width: int) -> np.ndarray:
         except ValueError:
             raise DatasetError(f"{path}, row {number}: {cells[column]!r} is not a number.") from None
         if not abs(values[index]) <= LARGEST:
-            raise DatasetError(f"{path}, row {number}: {cells[column].strip()} is not a sample; expected at most {LARGEST:.4g}.")
+            raise DatasetError(
+                f"{path}, row {number}: {cells[column].strip()} is not a sample; expected at most {LARGEST:.4g}."
+            )
     return values

@@ -123,7 +123,9 @@ def _with_direct_current(world: World, level: np.ndarray, samples: int, rng: np.
     anywhere = rng.uniform(-4 * _CYCLE, samples, count)
     onset = np.where((begin < samples) & (rng.random(count) < 0.7), begin, anywhere)
     tau = _CYCLE * np.exp(rng.uniform(np.log(0.5), np.log(6.0), count))
-    return replace(world, offset=level * rng.normal(0, 0.003, count) * (rng.random(count) < 0.5), decay=size, onset=onset, tau=tau)
+    return replace(
+        world, offset=level * rng.normal(0, 0.003, count) * (rng.random(count) < 0.5), decay=size, onset=onset, tau=tau
+    )
 
 
 def _interharmonics(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

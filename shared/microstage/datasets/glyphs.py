@@ -20,7 +20,9 @@ _ROWS = """
 #...# ..#.. .#... #...# ...#. #...# #...# .#... #...# ...#.
 .###. .###. ##### .###. ...#. .###. .###. .#... .###. .##..
 """.split()
-_GLYPHS = np.array([[[dot == "#" for dot in _ROWS[CLASSES * row + glyph]] for row in range(7)] for glyph in range(CLASSES)])
+_GLYPHS = np.array(
+    [[[dot == "#" for dot in _ROWS[CLASSES * row + glyph]] for row in range(7)] for glyph in range(CLASSES)]
+)
 _SIZE = 2.6  # pixels a dot
 
 
@@ -37,7 +39,9 @@ def _draw(count: int, shape: tuple[int, int, int], rng: np.random.Generator) -> 
     labels = np.arange(count) % CLASSES
     size = _SIZE * rng.uniform(0.85, 1.2, (count, 1, 1))
     y = (np.arange(height)[:, None] - height / 2 + rng.uniform(-3, 3, (count, 1, 1))) / size
-    x = (np.arange(width) - width / 2 + rng.uniform(-3, 3, (count, 1, 1))) / size + rng.uniform(-0.2, 0.2, (count, 1, 1)) * y
+    x = (np.arange(width) - width / 2 + rng.uniform(-3, 3, (count, 1, 1))) / size + rng.uniform(
+        -0.2, 0.2, (count, 1, 1)
+    ) * y
     row, column = (np.floor(axis + extent / 2).astype(int) for axis, extent in ((y + 0 * x, 7), (x + 0 * y, 5)))
     inside = (row >= 0) & (row < 7) & (column >= 0) & (column < 5)
     dots = inside & _GLYPHS[labels[:, None, None], row.clip(0, 6), column.clip(0, 4)]

@@ -48,10 +48,16 @@ def split(images: Images, test: Images | None, held_out: int, seed: int, name: s
     if needed >= len(images):
         raise DatasetError(f"{name} has {len(images)} images to train on; VALIDATION={held_out} leaves none of them.")
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(images))
-    tested = "its own test images" if test is not None else f"{held_out} other images of the same {len(images)}: there are no test images"
+    tested = (
+        "its own test images"
+        if test is not None
+        else f"{held_out} other images of the same {len(images)}: there are no test images"
+    )
     test = images[order[held_out:needed]] if test is None else test
     train = images[np.sort(order[needed:])]
-    return ImageSet(train, images[order[:held_out]], test, f"trained on {len(train)} images of {name}, tested on {tested}")
+    return ImageSet(
+        train, images[order[:held_out]], test, f"trained on {len(train)} images of {name}, tested on {tested}"
+    )
 
 
 def checked(images: Images, name: str) -> Images:
@@ -84,6 +90,8 @@ def from_archive(path: Path, shape: tuple[int, ...], half: str = "") -> Images:
     except ValueError as error:
         raise DatasetError(f"{path} is no archive of images `x{half}` with labels `y{half}`: {error}.") from None
     if pixels.dtype != np.uint8 or pixels.shape[1:] != shape or labels.ndim != 1:
-        raise DatasetError(f"{path}: `x{half}` is {pixels.dtype} {list(pixels.shape)}, expected uint8 [n, {', '.join(map(str, shape))}].")
+        raise DatasetError(
+            f"{path}: `x{half}` is {pixels.dtype} {list(pixels.shape)}, expected uint8 [n, {', '.join(map(str, shape))}]."
+        )
     pixels = pixels[:, None] if pixels.ndim == 3 else np.moveaxis(pixels, -1, 1)
     return checked(Images(np.ascontiguousarray(pixels), labels.astype(np.uint8)), str(path))

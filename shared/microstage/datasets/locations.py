@@ -15,13 +15,31 @@ _PATTERNS = {
     "speech-commands": ("*/*.wav", "*/*/*.wav", "*_list.txt"),
     "speech-features": ("gsc_test_mfcc.npz",),
     "mnist": ("train-*-ubyte*", "t10k-*-ubyte*", "train-*-ubyte/*", "t10k-*-ubyte/*", "mnist_*.npz", "mnist.npz"),
-    "cifar10": ("data_batch_[1-5].bin", "test_batch.bin", "cifar10*.npz", "data_batch_[1-5]", "test_batch", "*_batch*.mat"),
+    "cifar10": (
+        "data_batch_[1-5].bin",
+        "test_batch.bin",
+        "cifar10*.npz",
+        "data_batch_[1-5]",
+        "test_batch",
+        "*_batch*.mat",
+    ),
     "folder": ("**/*",),
-    "recordings": ("**/*.csv", "**/*.CSV", "**/*.cfg", "**/*.CFG", "**/*.dat", "**/*.DAT", "**/*.cff", "**/*.CFF", "**/*.tsv"),
+    "recordings": (
+        "**/*.csv",
+        "**/*.CSV",
+        "**/*.cfg",
+        "**/*.CFG",
+        "**/*.dat",
+        "**/*.DAT",
+        "**/*.cff",
+        "**/*.CFF",
+        "**/*.tsv",
+    ),
 }
 _USUAL_FOLDERS = {
     "mnist": ("mnist/MNIST/raw", "MNIST/raw", "mnist/raw", "raw", "mnist", "MNIST"),
-    "cifar10": tuple(f"{above}cifar-10-batches-{kind}" for kind in ("bin", "py", "mat") for above in ("cifar10/", "")) + ("cifar10", "cifar10_4000"),
+    "cifar10": tuple(f"{above}cifar-10-batches-{kind}" for kind in ("bin", "py", "mat") for above in ("cifar10/", ""))
+    + ("cifar10", "cifar10_4000"),
     "ev-cpw": ("ev_cpw", "ev-cpw"),
     "speech-commands": ("speech_commands", "speech-commands", "speech_commands_v0.02"),
     "speech-features": ("gsc_v2_test",),
@@ -46,7 +64,9 @@ def folder(name: str, data_dir: Path) -> Path:
 def unpacked(name: str, data_dir: Path) -> Path | None:
     """The folder at or below `data_dir` that has files of dataset `name`: where its archives unpack to."""
     places = [data_dir / usual for usual in _USUAL_FOLDERS.get(name, ())] + [data_dir]
-    return next((place for place in places if any(next(place.glob(pattern), None) for pattern in _PATTERNS[name])), None)
+    return next(
+        (place for place in places if any(next(place.glob(pattern), None) for pattern in _PATTERNS[name])), None
+    )
 
 
 def files(name: str, data_dir: Path) -> list[Path]:

@@ -50,7 +50,15 @@ def _half(folder: Path, half: str) -> Images:
 def _found(folder: Path, name: str) -> Path | None:
     """The file `name`: as published, with a dot as it unpacks, packed or not, or in a folder of its own name."""
     names = [f"{one}{ending}" for one in (name, name.replace("-idx", ".idx")) for ending in ("", ".gz")]
-    return next((path for one in names for path in (folder / one, *(folder / above / one for above in names)) if path.is_file()), None)
+    return next(
+        (
+            path
+            for one in names
+            for path in (folder / one, *(folder / above / one for above in names))
+            if path.is_file()
+        ),
+        None,
+    )
 
 
 def _idx(path: Path, rank: int) -> np.ndarray:
@@ -61,5 +69,7 @@ def _idx(path: Path, rank: int) -> np.ndarray:
         raise DatasetError(f"{path} is no IDX file of {rank}-dimensional bytes.")
     shape = struct.unpack(f">{rank}I", content[4:header])
     if len(content) - header != int(np.prod(shape, dtype=object)):
-        raise DatasetError(f"{path} holds {len(content) - header} values, its header says {' x '.join(map(str, shape))}.")
+        raise DatasetError(
+            f"{path} holds {len(content) - header} values, its header says {' x '.join(map(str, shape))}."
+        )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

@@ -20,13 +20,14 @@ from microstage.errors import DatasetError
 __all__ = ["batch_of"]
 
 
-
 def _empty(*_: object) -> np.ndarray:
     return np.zeros(0, np.uint8)
 
 
 _KNOWN = {("numpy", "ndarray"): _empty, ("numpy", "dtype"): np.dtype}
-_KNOWN |= {("_codecs", "encode"): lambda text, _: text.encode("latin1")}  # how Python 3 writes bytes in the form of Python 2
+_KNOWN |= {
+    ("_codecs", "encode"): lambda text, _: text.encode("latin1")
+}  # how Python 3 writes bytes in the form of Python 2
 _KNOWN |= {(f"numpy.{core}.multiarray", "_reconstruct"): _empty for core in ("core", "_core")}
 
 

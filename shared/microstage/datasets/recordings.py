@@ -75,4 +75,7 @@ def read(path: Path, folder: Path, channel: str, frequency: int) -> list[Recordi
     blocks = samples[: len(samples) // length * length].reshape(-1, length)
     inside = path.relative_to(folder)
     source = inside.parts[0] if len(inside.parts) > 1 else inside.stem
-    return [Recording(source, f"{inside}[{k}]", b, harmonic_coefficients(b, cycles), periodic=False) for k, b in enumerate(blocks)]
+    return [
+        Recording(source, f"{inside}[{k}]", b, harmonic_coefficients(b, cycles), periodic=False)
+        for k, b in enumerate(blocks)
+    ]

@@ -62,9 +62,15 @@ def by_speaker(clips: Clips, what: str) -> tuple[Clips, Clips, Clips]:
     found = [_SPEAKER.search(name) for name in clips.name]
     share = np.array([_percent(match[1] if match else name) for match, name in zip(found, clips.name)])
     ends = (_TEST_PERCENT, _TEST_PERCENT + _VALIDATION_PERCENT)
-    parts = clips.rows(share >= ends[1]), clips.rows((share >= ends[0]) & (share < ends[1])), clips.rows(share < ends[0])
+    parts = (
+        clips.rows(share >= ends[1]),
+        clips.rows((share >= ends[0]) & (share < ends[1])),
+        clips.rows(share < ends[0]),
+    )
     if not all(len(part) for part in parts):
-        raise DatasetError(f"{what} holds {len(clips)} clips, too few for a split by speaker into training, validation and test.")
+        raise DatasetError(
+            f"{what} holds {len(clips)} clips, too few for a split by speaker into training, validation and test."
+        )
     return parts
 
 

@@ -47,10 +47,15 @@ def load(folder: Path, split: str) -> Speech:
 def _official(folder: Path, noise: dict[str, np.ndarray]) -> Speech:
     missing = [name for name in _LISTS if not (folder / name).is_file()]
     if missing:
-        raise DatasetError(f"{folder} has no {missing[0]}, so it is not the whole dataset; SPLIT=speakers splits the clips that are there.")
+        raise DatasetError(
+            f"{folder} has no {missing[0]}, so it is not the whole dataset; SPLIT=speakers splits the clips that are there."
+        )
     listed = [set(content_of(folder / name).decode(errors="replace").split()) for name in _LISTS]
     words = sorted(path for path in folder.glob("*/*.wav") if not path.parent.name.startswith("_"))
-    part = [next((k for k, names in enumerate(listed) if path.relative_to(folder).as_posix() in names), -1) for path in words]
+    part = [
+        next((k for k, names in enumerate(listed) if path.relative_to(folder).as_posix() in names), -1)
+        for path in words
+    ]
     spoken = {k: [path for path, p in zip(words, part) if p == k] for k in (-1, 0, 1)}
     train = _joined(_read(spoken[-1]), _silence({n: x for n, x in noise.items() if n != _VALIDATING_NOISE}))
     validation = _joined(_read(spoken[0]), _silence({n: x for n, x in noise.items() if n == _VALIDATING_NOISE}))
@@ -74,8 +79,11 @@ def _read(paths: Sequence[Path]) -> Clips:
 
 
 def _silence(noise: dict[str, np.ndarray]) -> Clips:
-    cut = [(f"_silence_/{name}:{start}", samples[start : start + RATE])
-           for name, samples in noise.items() for start in range(0, len(samples) - RATE + 1, _HOP)]
+    cut = [
+        (f"_silence_/{name}:{start}", samples[start : start + RATE])
+        for name, samples in noise.items()
+        for start in range(0, len(samples) - RATE + 1, _HOP)
+    ]
     pcm = np.array([samples for _, samples in cut], np.int16).reshape(len(cut), RATE)
     return Clips(np.array([name for name, _ in cut], dtype=str), np.full(len(cut), SILENCE, np.uint8), pcm)
 
@@ -93,9 +101,13 @@ def read_wav(path: Path) -> np.ndarray:
             found, declared = (file.getframerate(), file.getnchannels(), 8 * file.getsampwidth()), file.getnframes()
             frames = file.readframes(declared)
     except (OSError, EOFError, wave.Error, ValueError) as error:
-        raise DatasetError(f"{path} is no readable WAV file: {str(error) or 'it is empty, or ends within its header'}.") from None
+        raise DatasetError(
+            f"{path} is no readable WAV file: {str(error) or 'it is empty, or ends within its header'}."
+        ) from None
     if found != (RATE, 1, 16):
-        raise DatasetError(f"{path} has {found[0]} Hz, {found[1]} channels, {found[2]} bits; expected {RATE} Hz, 1 channel, 16 bits.")
+        raise DatasetError(
+            f"{path} has {found[0]} Hz, {found[1]} channels, {found[2]} bits; expected {RATE} Hz, 1 channel, 16 bits."
+        )
     if not frames:
         raise DatasetError(f"{path} is no clip of speech: it holds no samples.")
     if len(frames) // 2 < declared < _UNTOLD:

@@ -25,7 +25,9 @@ def load(folder: Path) -> Speech:
     except ValueError as error:
         raise DatasetError(f"{path} holds no features of speech: {error}.") from None
     if mfcc.shape != (len(names), _FRAMES, _COEFFICIENTS) or label.shape != names.shape or not np.isfinite(mfcc).all():
-        raise DatasetError(f"{path}: expected finite features [n, {_FRAMES}, {_COEFFICIENTS}] with n names and labels, found {list(mfcc.shape)}.")
+        raise DatasetError(
+            f"{path}: expected finite features [n, {_FRAMES}, {_COEFFICIENTS}] with n names and labels, found {list(mfcc.shape)}."
+        )
     if label.max(initial=0) >= len(CLASSES):
         raise DatasetError(f"{path}: a label is {label.max()}, expected below {len(CLASSES)}.")
     clips = Clips(names.astype(str), label.astype(np.uint8), mfcc=mfcc.astype(np.float32))

@@ -37,8 +37,12 @@ class Waveform:
         beyond = np.abs(self.samples) > largest
         if beyond.any():
             first = int(np.argmax(beyond))
-            found = f"sample {first + 1}, at {first / self.rate:.6g} s, is {self.samples[first]:.4g} {self.unit}".rstrip()
-            raise DatasetError(f"{name}: {found}; expected at most {largest:.4g}: are its unit and its multiplier right?")
+            found = (
+                f"sample {first + 1}, at {first / self.rate:.6g} s, is {self.samples[first]:.4g} {self.unit}".rstrip()
+            )
+            raise DatasetError(
+                f"{name}: {found}; expected at most {largest:.4g}: are its unit and its multiplier right?"
+            )
 
 
 @dataclass(frozen=True)

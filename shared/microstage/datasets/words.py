@@ -18,7 +18,9 @@ _NOISES, _NOISE_SECONDS = 4, 8
 def load(count: int, seed: int) -> Speech:
     """`count` clips to train on, a quarter as many to validate and half as many to test."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    train, validation, test = (clips(part, size, rng) for part, size in (("train", count), ("validation", count // 4), ("test", count // 2)))
+    train, validation, test = (
+        clips(part, size, rng) for part, size in (("train", count), ("validation", count // 4), ("test", count // 2))
+    )
     noise = [_noise(_NOISE_SECONDS * RATE, rng) for _ in range(_NOISES)]
     return Speech(train, validation, test, noise, "synthetic words (built in; no speech was used)")
 

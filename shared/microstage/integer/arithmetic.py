@@ -22,7 +22,10 @@ def _is_integer(value: Any) -> bool:
 def _exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Integer product through float64, which is exact below 2^53; the bound is checked on magnitudes, those of either side summed."""
     sizes = [np.abs(side).astype(np.float64) for side in (a, b)]
-    bounds = [sizes[0].max(initial=0) * sizes[1].sum(axis=-2).max(initial=0), sizes[1].max(initial=0) * sizes[0].sum(axis=-1).max(initial=0)]
+    bounds = [
+        sizes[0].max(initial=0) * sizes[1].sum(axis=-2).max(initial=0),
+        sizes[1].max(initial=0) * sizes[0].sum(axis=-1).max(initial=0),
+    ]
     if min(bounds) >= 2**53:
         raise ModelError("An accumulator may exceed 2^53: the network is too wide for exact evaluation.")
     return np.rint(a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)

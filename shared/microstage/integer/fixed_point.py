@@ -32,7 +32,9 @@ def line(x, multiplier, addend, shift, ties: int = 0, lift: int = 0) -> np.ndarr
     upper, lower = multiplier >> lift, multiplier & ((1 << lift) - 1)
     for part, more in ((upper, int(np.abs(addend).max(initial=0))), (lower, 0)):
         if int(np.abs(x).max(initial=0)) * (int(np.abs(part).max(initial=0)) + 1) + more >= _FITS:
-            raise ModelError(f"multiplies integers up to {np.abs(x).max()} by {np.abs(multiplier).max()}, which 64 bits do not hold")
+            raise ModelError(
+                f"multiplies integers up to {np.abs(x).max()} by {np.abs(multiplier).max()}, which 64 bits do not hold"
+            )
     value = x * upper + addend + (x * lower >> lift)
     level, fraction = value >> (shift - lift), value & ((np.int64(1) << (shift - lift)) - 1)
     return level - ((fraction < abs(ties)) & (level ^ (ties < 0)) & 1) if ties else level
@@ -43,7 +45,9 @@ def requantize(arguments, attributes):
     """clip(`line`(x, multiplier, addend, shift, ties, lift), low, high); constants are one number or one for each channel along `axis`."""
     x = np.asarray(getattr(arguments[0], "ints", arguments[0])).astype(np.int64)
     constants = [spread(value, attributes.get("axis", 1) % x.ndim, x.ndim) for value in arguments[1:]]
-    return np.clip(line(x, *constants, attributes.get("ties", 0), attributes.get("lift", 0)), attributes["low"], attributes["high"])
+    return np.clip(
+        line(x, *constants, attributes.get("ties", 0), attributes.get("lift", 0)), attributes["low"], attributes["high"]
+    )
 
 
 @operator("Table", kind=Kind.FIXED, ranges=ranges.of_table)

@@ -66,11 +66,25 @@ def _falls(name: str, usual: float) -> Callable:
 for _names, _function, _facts in (
     ("Elu", _elu, {"takes": {"alpha": 1.0}, "turns": _falls("alpha", 1.0)}),
     ("Celu", lambda x, alpha: _elu(x, alpha, alpha), {"takes": {"alpha": 1.0}, "turns": _falls("alpha", 1.0)}),
-    ("Selu", lambda x, alpha, gamma: gamma * _elu(x, alpha),
-     {"takes": {"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875}, "turns": _falls("alpha", 1.0)}),
-    ("LeakyRelu", lambda x, alpha: np.where(x < 0, alpha * x, x), {"takes": {"alpha": 0.01}, "turns": _falls("alpha", 0.01)}),
+    (
+        "Selu",
+        lambda x, alpha, gamma: gamma * _elu(x, alpha),
+        {
+            "takes": {"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875},
+            "turns": _falls("alpha", 1.0),
+        },
+    ),
+    (
+        "LeakyRelu",
+        lambda x, alpha: np.where(x < 0, alpha * x, x),
+        {"takes": {"alpha": 0.01}, "turns": _falls("alpha", 0.01)},
+    ),
     ("HardSigmoid", _hard_sigmoid, {"takes": {"alpha": 0.2, "beta": 0.5}}),
-    ("ThresholdedRelu", lambda x, alpha: np.where(x > alpha, x, 0.0), {"takes": {"alpha": 1.0}, "turns": _falls("alpha", 1.0)}),
+    (
+        "ThresholdedRelu",
+        lambda x, alpha: np.where(x > alpha, x, 0.0),
+        {"takes": {"alpha": 1.0}, "turns": _falls("alpha", 1.0)},
+    ),
     ("Softplus", _softplus, {"rises": everywhere}),
     ("Softsign", lambda x: x / (1 + np.abs(x)), {"rises": everywhere}),
     ("Exp", np.exp, {"rises": everywhere}),
@@ -147,8 +161,11 @@ def _extreme(name: str, pick: Callable) -> None:
 
     @operator(name, kind=Kind.MONOTONE, rises=everywhere)
     def run(arguments, _):
-        scales = {float(np.asarray(value.scale).reshape(())) if np.size(value.scale) == 1 else None
-                  for value in arguments if isinstance(value, QTensor)}
+        scales = {
+            float(np.asarray(value.scale).reshape(())) if np.size(value.scale) == 1 else None
+            for value in arguments
+            if isinstance(value, QTensor)
+        }
         if len(scales) == 1 and None not in scales and all(isinstance(value, QTensor) for value in arguments):
             return QTensor(reduce(pick, (value.ints for value in arguments)), arguments[0].scale)
         if all(isinstance(value, np.ndarray) and value.dtype.kind in "iu" for value in arguments):
@@ -213,8 +230,11 @@ def trunc(arguments, attributes):
     levels = np.rint(value / scale + zero_point)
     if len(rest) == 1:
         cut = 2.0 ** (bits_of(width) - bits_of(rest[0]))
-        return (rounded(levels / cut, rounding) - zero_point) * scale if np.any(zero_point) else QTensor(
-            rounded(levels / cut, rounding).astype(np.int64), scale.reshape(()))
+        return (
+            (rounded(levels / cut, rounding) - zero_point) * scale
+            if np.any(zero_point)
+            else QTensor(rounded(levels / cut, rounding).astype(np.int64), scale.reshape(()))
+        )
     new, bits = rest[0], bits_of(rest[1])
     cut, signed, narrow = 2.0 ** np.rint(np.log2(new / scale)), attributes.get("signed", 1), attributes.get("narrow", 0)
     low = -(2.0 ** (bits - 1)) + narrow if signed else 0.0

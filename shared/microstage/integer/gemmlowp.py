@@ -9,7 +9,18 @@ import numpy as np
 
 from microstage.errors import ModelError
 
-__all__ = ["LOW", "ONE", "divided", "exp_on_negative", "high_product", "logistic", "one_over_one_plus", "scaled", "scaled_wide", "tanh"]
+__all__ = [
+    "LOW",
+    "ONE",
+    "divided",
+    "exp_on_negative",
+    "high_product",
+    "logistic",
+    "one_over_one_plus",
+    "scaled",
+    "scaled_wide",
+    "tanh",
+]
 
 LOW, ONE = -(2**31), 2**31 - 1  # the ends of int32; the upper one is what a fraction calls 1
 _48_OVER_17, _MINUS_32_OVER_17, _TWO_BITS_ONE = 1515870810, -1010580540, 1 << 29

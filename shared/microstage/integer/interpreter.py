@@ -31,7 +31,11 @@ class Interpreter:
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each input as the graph declares it; 0 where a dimension is open."""
-        return {i.name: tuple(d.dim_value for d in i.type.tensor_type.shape.dim) for i in self.graph.input if i.name in self.inputs}
+        return {
+            i.name: tuple(d.dim_value for d in i.type.tensor_type.shape.dim)
+            for i in self.graph.input
+            if i.name in self.inputs
+        }
 
     def run(self, inputs: Mapping[str, Any], record: Iterable[str] = ()) -> dict[str, Any]:
         """Outputs and `record`ed tensors by name; integer arrays in are raw integers (a DequantizeLinear gives scale)."""
@@ -50,7 +54,9 @@ class Interpreter:
 def run_node(node: onnx.NodeProto, values: Mapping[str, Any]) -> dict[str, Any]:
     """One operator on named values: {output name: value}."""
     if node.op_type not in OPERATORS:
-        raise ModelError(f"{node.op_type} -> {', '.join(node.output)} is not an operator that the integer reference knows.")
+        raise ModelError(
+            f"{node.op_type} -> {', '.join(node.output)} is not an operator that the integer reference knows."
+        )
     arguments = [values[name] if name else None for name in node.input]
     result = OPERATORS[node.op_type].run(arguments, attributes(node))
     results = result if isinstance(result, tuple) else (result,)

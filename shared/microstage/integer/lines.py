@@ -62,7 +62,10 @@ class _Staircase:
 
     def __init__(self, table: np.ndarray, bottom: int, low: np.ndarray, high: np.ndarray) -> None:
         self.table, self.bottom, self.low, self.high = table, bottom, low, high
-        self.ends = bottom + int((table <= low[:, None]).sum(1).min()), bottom + int((table <= high[:, None]).sum(1).max())
+        self.ends = (
+            bottom + int((table <= low[:, None]).sum(1).min()),
+            bottom + int((table <= high[:, None]).sum(1).max()),
+        )
         self.reach = int(max(np.abs(low).max(), np.abs(high).max(), 1))
         each = max(1, _AT_ONCE // max(1, table.shape[1]))
         self.kept: dict[int, _Steps] = {}
@@ -101,7 +104,10 @@ class _Staircase:
         ties = 0 if fewest <= 0 <= most_ties else (fewest + most_ties) // 2
         first, last = np.maximum(least[0], least[1] + ties), np.minimum(most[0], most[1] + ties)
         first, last = np.where(first <= -_FAR // 2, last, first), np.where(last >= _FAR // 2, first, last)
-        x, level = (np.concatenate([self._steps(rows).origin[side] for rows in self.rows]).reshape(-1).astype(object) for side in (0, 1))
+        x, level = (
+            np.concatenate([self._steps(rows).origin[side] for rows in self.rows]).reshape(-1).astype(object)
+            for side in (0, 1)
+        )
         addend = (first.astype(object) + last) // 2 + (level << shift) - multiplier.astype(object) * x - min(ties, 0)
         return self._proven(multiplier, addend, shift, ties)
 
@@ -120,14 +126,18 @@ class _Staircase:
 class _Steps:
     """What the line must reach (`up`: x, level, used) and must stay below (`down`), [rows, levels + 1] each, from the step in the middle."""
 
-    def __init__(self, table: np.ndarray, bottom: int, low: np.ndarray, high: np.ndarray, ends: tuple[int, int]) -> None:
+    def __init__(
+        self, table: np.ndarray, bottom: int, low: np.ndarray, high: np.ndarray, ends: tuple[int, int]
+    ) -> None:
         low, high = low[:, None], high[:, None]
         level = np.broadcast_to(bottom + np.arange(1, table.shape[1] + 1), table.shape)
         inside = (table > low) & (table <= high)
         always, reached = bottom + (table <= low).sum(1, keepdims=True), bottom + (table <= high).sum(1, keepdims=True)
         middle = np.argmax(np.cumsum(inside, 1) > inside.sum(1, keepdims=True) // 2, 1)[:, None]
         some = inside.any(1, keepdims=True)
-        self.origin = tuple(np.where(some, np.take_along_axis(of, middle, 1), end) for of, end in ((table, low), (level, always)))
+        self.origin = tuple(
+            np.where(some, np.take_along_axis(of, middle, 1), end) for of, end in ((table, low), (level, always))
+        )
         self.up = self._points(np.where(inside, table, low), level, inside, low, always, always > ends[0])
         self.down = self._points(np.where(inside, table - 1, high), level, inside, high, reached + 1, reached < ends[1])
 
@@ -149,7 +159,10 @@ class _Steps:
         chosen = [np.unique(np.linspace(0, count - 1, _FIRST).astype(int))[None].repeat(rows, 0)] * 2
         for _ in range(_MOST_ROUNDS):
             multiplier = self._best(chosen, shift)
-            above, below = self._residual(self.up, multiplier, shift, -np.inf), self._residual(self.down, multiplier, shift, np.inf)
+            above, below = (
+                self._residual(self.up, multiplier, shift, -np.inf),
+                self._residual(self.down, multiplier, shift, np.inf),
+            )
             worst = [np.argmax(above, 1), np.argmin(below, 1)]
             if all((one[:, None] == known).any(1).all() for one, known in zip(worst, chosen)):
                 break
@@ -158,8 +171,13 @@ class _Steps:
 
     def _best(self, chosen, shift: int) -> np.ndarray:
         """The multiplier at the top of the room that the `chosen` steps leave, a concave function, by halves, in Python's integers."""
-        points = [tuple(np.take_along_axis(part, index, 1) for part in side) for side, index in zip((self.up, self.down), chosen)]
-        (ux, uy, uu), (dx, dy, du) = ((x.astype(object), level.astype(object) << shift, used) for x, level, used in points)
+        points = [
+            tuple(np.take_along_axis(part, index, 1) for part in side)
+            for side, index in zip((self.up, self.down), chosen)
+        ]
+        (ux, uy, uu), (dx, dy, du) = (
+            (x.astype(object), level.astype(object) << shift, used) for x, level, used in points
+        )
 
         def room(multiplier):
             m = multiplier[:, None]
@@ -211,7 +229,9 @@ class Weighted:
     ties: int
 
 
-def fit_weighted(table: np.ndarray, bottom: int, ends: tuple[int, int], factors: tuple[int, int], reach: tuple[int, int]) -> Weighted | None:
+def fit_weighted(
+    table: np.ndarray, bottom: int, ends: tuple[int, int], factors: tuple[int, int], reach: tuple[int, int]
+) -> Weighted | None:
     """The weights of a and b with which their sum is at every pair on the level that n = factors[0] a + factors[1] b has, or None.
 
     `table` [levels]: the least n of each level above `bottom`; `ends` of n; `reach`: the largest |a| and |b|. The sum stays within `slack` of
@@ -238,7 +258,9 @@ def _weights(slope, factors, reach, least, most, start: int, by: int, shift: int
     """The weights that are `slope` times the factors, rounded to `by` bits less, where all steps have room for that."""
     half = 1 << by >> 1
     p, r = ((slope * factor + half) >> by for factor in factors)
-    slack = half + sum(abs(slope * factor - (weight << by)) * most for factor, weight, most in zip(factors, (p, r), reach))
+    slack = half + sum(
+        abs(slope * factor - (weight << by)) * most for factor, weight, most in zip(factors, (p, r), reach)
+    )
     (even, odd), (even_last, odd_last) = ([value + slack for value in least], [value - slack for value in most])
     fewest, most_ties = even - odd_last, even_last - odd
     ties = 0 if fewest <= 0 <= most_ties else ((fewest + most_ties) // 2 + half) >> by

@@ -163,7 +163,9 @@ def less_zero_point(arguments, _):
     times = next((2**n for n in range(_FRACTION_BITS + 1) if np.all(zero_point * 2.0**n % 1 == 0)), None)
     if times is None:
         raise ModelError(f"a zero point is no multiple of 1/{2**_FRACTION_BITS}; export it with a whole zero point")
-    return QTensor(levels * times - np.rint(zero_point * np.float64(times)).astype(np.int64), np.asarray(scale, np.float64) / times)
+    return QTensor(
+        levels * times - np.rint(zero_point * np.float64(times)).astype(np.int64), np.asarray(scale, np.float64) / times
+    )
 
 
 @operator("BipolarQuant", kind=Kind.MONOTONE, rises=positive_scale)
@@ -178,7 +180,11 @@ def clip(arguments, attributes):
     value, low, high = (*arguments, None, None)[:3]
     low = attributes.get("min", -np.inf) if low is None else real(low) if isinstance(low, QTensor) else low
     high = attributes.get("max", np.inf) if high is None else real(high) if isinstance(high, QTensor) else high
-    if isinstance(value, QTensor) and np.all(np.asarray(value.scale) == 1) and all(np.rint(end) == end for end in (low, high)):
+    if (
+        isinstance(value, QTensor)
+        and np.all(np.asarray(value.scale) == 1)
+        and all(np.rint(end) == end for end in (low, high))
+    ):
         return QTensor(np.clip(value.ints, low, high).astype(np.int64), value.scale)
     return np.clip(real(value) if isinstance(value, QTensor) else value, low, high)
 

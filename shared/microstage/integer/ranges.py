@@ -16,7 +16,18 @@ from microstage.errors import ModelError
 from microstage.integer.interpreter import attributes, run_node
 from microstage.integer.registry import Kind, named
 
-__all__ = ["Range", "between_ends", "node_range", "of_largest", "of_pair", "of_place", "of_popcount", "of_product", "of_table", "of_type"]
+__all__ = [
+    "Range",
+    "between_ends",
+    "node_range",
+    "of_largest",
+    "of_pair",
+    "of_place",
+    "of_popcount",
+    "of_product",
+    "of_table",
+    "of_type",
+]
 
 _FITS = 2.0**62
 
@@ -38,7 +49,9 @@ def of_type(shape: list[int], low: int, high: int) -> Range:
     return Range(np.full(shape, low, np.int64), np.full(shape, high, np.int64))
 
 
-def node_range(node: onnx.NodeProto, known: Mapping[str, Range], constants: Mapping[str, np.ndarray]) -> dict[str, Range]:
+def node_range(
+    node: onnx.NodeProto, known: Mapping[str, Range], constants: Mapping[str, np.ndarray]
+) -> dict[str, Range]:
     """Ranges of a node's outputs from those of its inputs: by the operator's own rule, or from what its kind says."""
     entry = named(node.op_type)
     if entry.ranges is not None:
@@ -54,7 +67,10 @@ def between_ends(node, known, constants) -> dict[str, Range]:
     for side in ("low", "high"):
         values = {**constants, **{name: getattr(r, side) for name, r in known.items() if name in node.input}}
         ends.append({name: np.asarray(getattr(found, "ints", found)) for name, found in run_node(node, values).items()})
-    return {name: Range(np.minimum(ends[0][name], ends[1][name]), np.maximum(ends[0][name], ends[1][name])) for name in node.output}
+    return {
+        name: Range(np.minimum(ends[0][name], ends[1][name]), np.maximum(ends[0][name], ends[1][name]))
+        for name in node.output
+    }
 
 
 def of_place(node, known, constants) -> dict[str, Range]:
@@ -109,7 +125,10 @@ def of_pair(node, known, constants) -> dict[str, Range]:
         sides.append(known[name] if value is None else Range(value, value))
     a, b = sides
     plain = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply}[node.op_type]
-    if max(np.abs(plain(one.astype(np.float64), other)).max() for one in (a.low, a.high) for other in (b.low, b.high)) >= _FITS:
+    if (
+        max(np.abs(plain(one.astype(np.float64), other)).max() for one in (a.low, a.high) for other in (b.low, b.high))
+        >= _FITS
+    ):
         raise ModelError(f"{node.op_type} -> {node.output[0]} may need more than 62 bits")
     corners = np.stack([plain(one, other) for one in (a.low, a.high) for other in (b.low, b.high)])
     return {node.output[0]: Range(corners.min(0), corners.max(0))}
@@ -126,5 +145,8 @@ def of_table(node, known, constants) -> dict[str, Range]:
         raise ModelError(f"{node.op_type} -> {node.output[0]} has {rows.shape[1]} values for {x.ends[0]}..{x.ends[1]}")
     cases, which = np.unique(asked, axis=0, return_inverse=True)
     found = [rows[channel, first : last + 1] for channel, first, last in cases]
-    ends = (np.array([end(values) for values in found], np.int64)[which.reshape(-1)].reshape(x.low.shape) for end in (np.min, np.max))
+    ends = (
+        np.array([end(values) for values in found], np.int64)[which.reshape(-1)].reshape(x.low.shape)
+        for end in (np.min, np.max)
+    )
     return {node.output[0]: Range(*ends)}

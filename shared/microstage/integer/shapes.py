@@ -24,8 +24,20 @@ def identity(arguments, _):
     return arguments[0]
 
 
-_CASTS = {1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64, 9: np.bool_,
-          10: np.float16, 11: np.float64, 12: np.uint32, 13: np.uint64}
+_CASTS = {
+    1: np.float32,
+    2: np.uint8,
+    3: np.int8,
+    4: np.uint16,
+    5: np.int16,
+    6: np.int32,
+    7: np.int64,
+    9: np.bool_,
+    10: np.float16,
+    11: np.float64,
+    12: np.uint32,
+    13: np.uint64,
+}
 
 
 @operator("Cast", kind=Kind.MONOTONE, rises=everywhere, straight=True, turns=lambda flags, _: flags["to"] == 9)
@@ -147,7 +159,10 @@ def lookup(arguments, _):
 def pad(arguments, attributes):
     """[before, behind] of every axis; a constant stands around, or the tensor's own values do."""
     value, amounts = arguments[0], np.asarray(arguments[1]).reshape(2, -1).T
-    mode, fill = attributes.get("mode", "constant"), arguments[2] if len(arguments) > 2 and arguments[2] is not None else 0
+    mode, fill = (
+        attributes.get("mode", "constant"),
+        arguments[2] if len(arguments) > 2 and arguments[2] is not None else 0,
+    )
     if mode != "constant":
         return moved(value, lambda a: np.pad(a, amounts, "symmetric" if mode == "symmetric" else mode))
     around = lambda a, filled: np.pad(a, amounts, constant_values=np.asarray(filled).reshape(()))  # noqa: E731
@@ -164,7 +179,13 @@ def pad(arguments, attributes):
 def arg_max(arguments, attributes):
     """The lowest index wins a tie, or the highest."""
     value, axis = arguments[0], attributes.get("axis", 0)
-    ints = value.ints if isinstance(value, QTensor) and np.size(value.scale) == 1 else real(value) if isinstance(value, QTensor) else value
+    ints = (
+        value.ints
+        if isinstance(value, QTensor) and np.size(value.scale) == 1
+        else real(value)
+        if isinstance(value, QTensor)
+        else value
+    )
     if attributes.get("select_last_index", 0):
         found = ints.shape[axis] - 1 - np.argmax(np.flip(ints, axis), axis)
     else:
@@ -179,7 +200,9 @@ def top_k(arguments, attributes):
     if not attributes.get("largest", 1):
         raise ModelError("TopK of the smallest is that of the largest of -x")
     axis, one_scale = attributes.get("axis", -1), isinstance(value, QTensor) and np.size(value.scale) == 1
-    ints = value.ints if one_scale else value if np.issubdtype(getattr(value, "dtype", float), np.integer) else real(value)
+    ints = (
+        value.ints if one_scale else value if np.issubdtype(getattr(value, "dtype", float), np.integer) else real(value)
+    )
     places = np.argsort(-ints, axis, kind="stable").take(range(count), axis)
     found = np.take_along_axis(ints, places, axis)
     return (QTensor(found, value.scale) if one_scale else found), places

@@ -43,7 +43,9 @@ def conv(arguments, attributes):
     x, w, *bias = arguments
     x, w = alike(x, w)
     depthwise = attributes.get("group", 1) == x.shape[1]
-    integer = isinstance(x, QTensor) and isinstance(w, QTensor) and (np.size(x.scale) == 1 or depthwise and _of_channels(x))
+    integer = (
+        isinstance(x, QTensor) and isinstance(w, QTensor) and (np.size(x.scale) == 1 or depthwise and _of_channels(x))
+    )
     plain = not isinstance(x, QTensor) and all(np.issubdtype(np.asarray(v).dtype, np.integer) for v in (x, w))
     xs, ws = (x.ints, w.ints) if integer else (x, w) if plain else (real(x), real(w))
     product = _convolve(xs, ws, attributes, _exact_matmul if integer or plain else np.matmul)

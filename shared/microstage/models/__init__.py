@@ -21,7 +21,9 @@ FEED_FORWARD, RECURRENT = "feed-forward", "recurrent"
 
 def models() -> dict[str, ModuleType]:
     """{MODEL: package of its family}."""
-    packages = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__) if found.ispkg]
+    packages = [
+        importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__) if found.ispkg
+    ]
     return {model: package for package in packages for model in getattr(package, "MODELS", ())}
 
 

@@ -19,7 +19,9 @@ def classified(names: Sequence[str], wanted: np.ndarray, found: np.ndarray, orig
     np.add.at(confusion, (wanted, found), 1)
     share = np.diag(confusion) / np.maximum(confusion.sum(1), 1)
     return {
-        "test.accuracy": _rounded(np.diag(confusion).sum() / len(wanted)), "test.examples": len(wanted), "test.origin": origin,
+        "test.accuracy": _rounded(np.diag(confusion).sum() / len(wanted)),
+        "test.examples": len(wanted),
+        "test.origin": origin,
         "test.accuracy_of": {name: _rounded(value) for name, value in zip(names, share)},
         "test.confusion": confusion.tolist(),
     }

@@ -68,7 +68,9 @@ class Declared:
         if foreign := [name for name in given["carried"] if name not in given["inputs"]]:
             raise ModelError(f"{FILE} carries {foreign[0]}, whose integers it must declare under inputs.")
         if bool(given["carried"]) != (answer is not None) or given["carried"] and gain is None:
-            raise ModelError(f"{FILE} carries states, or has an answer that is a mean, without a gain and the other one.")
+            raise ModelError(
+                f"{FILE} carries states, or has an answer that is a mean, without a gain and the other one."
+            )
         classes, length = tuple(described.get("classes", ())), described.get("length", 1)
         return cls(**given, length=length, classes=classes, gain=gain, sound=sound, answer=answer)
 

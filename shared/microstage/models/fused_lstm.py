@@ -60,11 +60,16 @@ class _FusedForward:
         x = x.flip(0) if layer.reverse_input else x
         weights = [_weights(getattr(layer, f"{gate}_gate_params")) for gate in _GATES]
         states = zip((hidden, cell), (layer.cell.output_quant, layer.cell.cell_state_quant))
-        initial = [None if state is None else layer.maybe_quantize_state(inp, state, proxy).value for state, proxy in states]
+        initial = [
+            None if state is None else layer.maybe_quantize_state(inp, state, proxy).value for state, proxy in states
+        ]
 
         sums, activated = ([name.format(gate) for gate in _GATES] for name in ("{}_acc_quant", "{}_sigmoid_quant"))
         activated[-1] = "cell_tanh_quant"
-        columns = [(_columns([scales[n] for n in names], layer.hidden_size), _sides(names, bounds, layer.hidden_size)) for names in (sums, activated)]
+        columns = [
+            (_columns([scales[n] for n in names], layer.hidden_size), _sides(names, bounds, layer.hidden_size))
+            for names in (sums, activated)
+        ]
         singles = [(scales[n], bounds[n]) for n in ("cell_state_quant", "hidden_state_tanh_quant", "output_quant")]
         kinds = columns + singles
         outputs, last = _Sequence.apply(
@@ -85,7 +90,9 @@ def _can_be_fused(layer: nn.Module) -> bool:
     if layer.export_mode or layer.return_quant_tensor or cell.cifg or not all(_is_learned(proxy) for proxy in proxies):
         return False
     gates = [getattr(layer, f"{gate}_gate_params") for gate in _GATES]
-    return not any(gate.bias is None or gate.bias_quant.is_quant_enabled or not _has_plain_weights(gate) for gate in gates)
+    return not any(
+        gate.bias is None or gate.bias_quant.is_quant_enabled or not _has_plain_weights(gate) for gate in gates
+    )
 
 
 def _is_learned(proxy: nn.Module) -> bool:
@@ -142,7 +149,9 @@ def _columns(values: Iterable[Tensor], width: int) -> Tensor:
 
 
 def _sides(names: list[str], bounds: dict[str, tuple[float, float]], width: int) -> tuple[Tensor, Tensor]:
-    low, high = (_columns([torch.tensor(side) for side in sides], width) for sides in zip(*(bounds[name] for name in names)))
+    low, high = (
+        _columns([torch.tensor(side) for side in sides], width) for sides in zip(*(bounds[name] for name in names))
+    )
     return low, high
 
 
@@ -193,11 +202,15 @@ class _Sequence(torch.autograd.Function):
         gates = torch.matmul(x.reshape(steps * n, -1), w.t()).view(steps, n, -1)
         let_sum, by_sum, let_gate, by_gate = (x.new_empty(kept, n, 4 * width) for _ in range(4))
         pair, let_product, by_product = (x.new_empty(kept, n, 2 * width) for _ in range(3))
-        let_cell, by_cell, held, let_held, by_held, let_hidden, by_hidden = (x.new_empty(kept, n, width) for _ in range(7))
+        let_cell, by_cell, held, let_held, by_held, let_hidden, by_hidden = (
+            x.new_empty(kept, n, width) for _ in range(7)
+        )
         hiddens, first = x.new_empty(steps, n, width), hidden
         cell = x.new_zeros(n, width) if cell is None else cell
         recurrent, curve = u.t().contiguous(), torch.empty_like(gates[0])
-        pairs, sigmoids, out, new = (slice(start * width, end * width) for start, end in ((0, 2), (0, 3), (2, 3), (3, 4)))
+        pairs, sigmoids, out, new = (
+            slice(start * width, end * width) for start, end in ((0, 2), (0, 3), (2, 3), (3, 4))
+        )
         for t in range(steps):
             k, gate = t % kept, gates[t]
             if hidden is not None:
@@ -284,7 +297,9 @@ class _Sequence(torch.autograd.Function):
 def _quantise(value: Tensor, scale: Tensor, bounds: tuple, let: Tensor, by: Tensor) -> None:
     """In place, clip(round(value / scale)) * scale; its slopes by the value and by the scale into `let` and `by`."""
     torch.div(value, scale, out=by)
-    far = 1.5 / torch.finfo(value.dtype).eps  # so far out a float has no fraction left: half to even, many times faster than round()
+    far = (
+        1.5 / torch.finfo(value.dtype).eps
+    )  # so far out a float has no fraction left: half to even, many times faster than round()
     torch.add(by, far, out=value).sub_(far)
     level = torch.clamp(value, *bounds)
     torch.eq(value, level, out=let)

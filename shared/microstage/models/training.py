@@ -46,7 +46,9 @@ class Examples:
         counts = {len(values) for values in each(self.inputs)}
         if counts != {len(self.targets)} or not len(self.targets):
             counts = " and ".join(map(str, sorted(counts)))
-            raise ModelError(f"Examples need a target for each input; there are {counts} inputs and {len(self.targets)} targets.")
+            raise ModelError(
+                f"Examples need a target for each input; there are {counts} inputs and {len(self.targets)} targets."
+            )
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -148,11 +150,18 @@ class Training(ABC):
         targets = test.targets.numpy()[rows]
         names = (self.input,) if isinstance(self.input, str) else self.input
         if len(names) != len(each(test.inputs)):
-            raise ModelError(f"Training.input names {', '.join(names)}; the examples have {len(each(test.inputs))} inputs.")
+            raise ModelError(
+                f"Training.input names {', '.join(names)}; the examples have {len(each(test.inputs))} inputs."
+            )
         hard = [extremes(values.numpy()) for values in each(self.splits.train.inputs)]
-        unknown = np.full((len(hard[0]), *targets.shape[1:]), np.nan if targets.dtype.kind == "f" else -1, targets.dtype)
+        unknown = np.full(
+            (len(hard[0]), *targets.shape[1:]), np.nan if targets.dtype.kind == "f" else -1, targets.dtype
+        )
         return {
-            **{name: np.concatenate([values.numpy()[rows], ends]) for name, values, ends in zip(names, each(test.inputs), hard)},
+            **{
+                name: np.concatenate([values.numpy()[rows], ends])
+                for name, values, ends in zip(names, each(test.inputs), hard)
+            },
             "label" if self.classes else "truth": np.concatenate([targets, unknown]),
             "real": np.concatenate([np.ones(len(rows), np.uint8), np.zeros(len(unknown), np.uint8)]),
         }
@@ -171,7 +180,9 @@ def extremes(inputs: np.ndarray) -> np.ndarray:
     that."""
     low, high = inputs.min(), inputs.max()
     swing = np.where(np.arange(inputs[0].size) % 2, low, high).reshape(inputs.shape[1:])
-    return np.stack([np.zeros_like(swing), np.full_like(swing, low), np.full_like(swing, high), swing, 2 * swing]).astype(inputs.dtype)
+    return np.stack(
+        [np.zeros_like(swing), np.full_like(swing, low), np.full_like(swing, high), swing, 2 * swing]
+    ).astype(inputs.dtype)
 
 
 def predict(network: nn.Module, inputs: Inputs, batch: int = 1024) -> Tensor:

@@ -21,7 +21,14 @@ class Backend(Protocol):
         """{"python": "3.10.13", "libc": "glibc 2.36"} inside the stage's environment; costs no process once known."""
 
     def run(
-        self, stage: Stage, *, inputs: Mapping[str, Path], parameters: Mapping[str, Any], output: Path, scratch: Path, module: str = ""
+        self,
+        stage: Stage,
+        *,
+        inputs: Mapping[str, Path],
+        parameters: Mapping[str, Any],
+        output: Path,
+        scratch: Path,
+        module: str = "",
     ) -> int:
         """The exit code of the stage, or of `module` in its environment; nothing of it runs on when this returns or raises."""
 
@@ -82,6 +89,8 @@ def _stages_on(text: str, stages: set[str]) -> dict[str, str]:
     for word in text.replace(",", " ").split():
         stage, equals, host = word.partition("=")
         if not (equals and host) or stage not in stages:
-            raise ParameterError(f"STAGES_ON={text} is not allowed: expected STAGE=HOST, with a stage out of {', '.join(sorted(stages))}.")
+            raise ParameterError(
+                f"STAGES_ON={text} is not allowed: expected STAGE=HOST, with a stage out of {', '.join(sorted(stages))}."
+            )
         hosts[stage] = host
     return hosts

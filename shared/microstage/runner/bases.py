@@ -37,9 +37,25 @@ _MODULES = "bz2, ctypes, hashlib, lzma, multiprocessing, readline, sqlite3, ssl,
 # 1980, the first year a zip file can tell: packages zip what they find.
 EPOCH = int(os.environ.get("SOURCE_DATE_EPOCH", 315532800))
 _UNWANTED = (
-    "dev/*", "proc/*", "sys/*", "run/*", "tmp/*", "etc/machine-id", "etc/*-",
-    "var/cache/apt/*", "var/cache/debconf/*-old", "var/cache/ldconfig/*", "var/lib/apt/lists/*", "var/lib/dpkg/*-old",
-    "var/log/*", "usr/share/doc/*/[!c]*", "usr/share/doc/*/c[!o]*", "usr/share/man/*", "usr/share/info/*", "usr/share/locale/*", "debootstrap",
+    "dev/*",
+    "proc/*",
+    "sys/*",
+    "run/*",
+    "tmp/*",
+    "etc/machine-id",
+    "etc/*-",
+    "var/cache/apt/*",
+    "var/cache/debconf/*-old",
+    "var/cache/ldconfig/*",
+    "var/lib/apt/lists/*",
+    "var/lib/dpkg/*-old",
+    "var/log/*",
+    "usr/share/doc/*/[!c]*",
+    "usr/share/doc/*/c[!o]*",
+    "usr/share/man/*",
+    "usr/share/info/*",
+    "usr/share/locale/*",
+    "debootstrap",
 )
 _PYTHON_UNWANTED = (
     "test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "site-packages", "__pycache__",
@@ -67,7 +83,9 @@ def load(engine: Engine, path: Path, name: str, layers: list[str]) -> None:
     print(f"base: {name} from {path}", flush=True)
     image_archive.load(engine, path, name, layers)
     if _layers(engine, name) != layers:
-        raise IntegrityError(f"{path} does not hold the base image {name} that was collected; `make vendor` collects it again.")
+        raise IntegrityError(
+            f"{path} does not hold the base image {name} that was collected; `make vendor` collects it again."
+        )
 
 
 def _layers(engine: Engine, name: str) -> list[str]:
@@ -125,7 +143,9 @@ def _debootstrap(program: str, root: Path, log: Path) -> None:
     with log.open("wb") as output:
         if subprocess.run(command, stdout=output, stderr=subprocess.STDOUT).returncode:
             last = log.read_text(errors="replace").strip().splitlines()[-1:]
-            raise EnvironmentProblem(f"debootstrap failed ({' '.join(last)}); `apt-get update` shows if the mirror answers.")
+            raise EnvironmentProblem(
+                f"debootstrap failed ({' '.join(last)}); `apt-get update` shows if the mirror answers."
+            )
     if sources:
         lines = [f"deb {uri} {suite} main\n" for uri, suite in sources]
         (root / "etc/apt/sources.list").write_text("".join(lines))

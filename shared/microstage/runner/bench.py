@@ -33,7 +33,9 @@ def median_seconds(command: list[str], rounds: int = _ROUNDS) -> float:
 def noop(command: list[str]) -> int:
     floor = median_seconds([sys.executable, "-c", ""])
     taken = median_seconds(command)
-    print(f"{' '.join(command)}: {taken:.3f} s, median of {_ROUNDS}; {taken / floor:.1f} times a start of Python ({floor:.3f} s)")
+    print(
+        f"{' '.join(command)}: {taken:.3f} s, median of {_ROUNDS}; {taken / floor:.1f} times a start of Python ({floor:.3f} s)"
+    )
     return 0
 
 
@@ -41,7 +43,9 @@ def in_environment(script: str) -> int:
     """Run tests/STAGE/bench_NAME.py as the tests beside it are run."""
     path = (REPOSITORY / script).resolve()
     with tempfile.TemporaryDirectory() as scratch:
-        python, environment = environment_of(path.parent, LocalBackend(REPOSITORY, REPOSITORY / "volumes"), Path(scratch))
+        python, environment = environment_of(
+            path.parent, LocalBackend(REPOSITORY, REPOSITORY / "volumes"), Path(scratch)
+        )
         return subprocess.run([str(python), str(path)], env=environment).returncode
 
 

@@ -33,11 +33,22 @@ def main() -> None:
     engine, stages = find(), load_stages(REPOSITORY)
     print(f"{engine or 'no container engine answers: local figures alone'}; downloads included", flush=True)
     rows = [_row(stage, engine) for stage in stages.values()]
-    titles = ["stage", "environment, cold", "on disk", "start, local", "image, cold", "size", "start, container", "container adds"]
+    titles = [
+        "stage",
+        "environment, cold",
+        "on disk",
+        "start, local",
+        "image, cold",
+        "size",
+        "start, container",
+        "container adds",
+    ]
     print("\n" + "\n".join(table(titles, rows)))
     if engine:
         layers = {digest: size for stage in stages for digest, size in _layers(engine, _tag(stage)).items()}
-        print(f"\nall images together, shared layers once: {sum(layers.values()) / _MB:,.0f} MB in {len(layers)} layers")
+        print(
+            f"\nall images together, shared layers once: {sum(layers.values()) / _MB:,.0f} MB in {len(layers)} layers"
+        )
 
 
 def _row(stage: Stage, engine: Engine | None) -> list[str]:
@@ -80,9 +91,19 @@ def _cold_image(stage: Stage) -> float:
 
 def _local(stage: Stage) -> list[str]:
     """Import the stage's package with all that it needs, as the runner would start it, and end."""
-    python = LocalBackend(REPOSITORY, REPOSITORY / "volumes").environments.ensure(stage.python, stage.folder / "requirements.lock")
+    python = LocalBackend(REPOSITORY, REPOSITORY / "volumes").environments.ensure(
+        stage.python, stage.folder / "requirements.lock"
+    )
     given = {**stage_environment(Path("/tmp")), "PYTHONPATH": f"{REPOSITORY / 'shared'}{os.pathsep}{stage.folder}"}
-    return ["env", "-i", *(f"{name}={value}" for name, value in given.items()), str(python), "-m", f"microstage_{stage.name}", "--help"]
+    return [
+        "env",
+        "-i",
+        *(f"{name}={value}" for name, value in given.items()),
+        str(python),
+        "-m",
+        f"microstage_{stage.name}",
+        "--help",
+    ]
 
 
 def _contained(stage: Stage, engine: Engine) -> list[str]:
@@ -97,7 +118,9 @@ def _tag(stage: str) -> str:
 def _layers(engine: Engine, tag: str) -> dict[str, int]:
     """{content digest: bytes} of an image's layers; steps that leave no layer have none."""
     digests = json.loads(engine.run("image", "inspect", "--format", "{{json .RootFS.Layers}}", tag))
-    sizes = [int(size) for size in engine.run("history", "--human=false", "--format", "{{.Size}}", tag).splitlines()][::-1]
+    sizes = [int(size) for size in engine.run("history", "--human=false", "--format", "{{.Size}}", tag).splitlines()][
+        ::-1
+    ]
     filled = [size for size in sizes if size]
     whole = int(engine.run("image", "inspect", "--format", "{{.Size}}", tag))
     below = digests[: len(digests) - len(filled)]  # the base's, whose history the engine may not know one by one

@@ -27,7 +27,9 @@ def binfiles(chain: Chain, typed: Mapping[str, str]) -> Path:
         raise ParameterError(f"ENCODING={encoding} is not allowed: expected one of {', '.join(ENCODINGS)}.")
     steps = {step.stage.name: step for step in chain.run("streamline")}
     parameters = {**steps["train"].about["parameters"], "encoding": encoding}
-    result = chain.store.volumes / "binfiles" / f"{digest([parameters, *(steps[s].about['key'] for s in _SOURCES)])[:16]}"
+    result = (
+        chain.store.volumes / "binfiles" / f"{digest([parameters, *(steps[s].about['key'] for s in _SOURCES)])[:16]}"
+    )
     with Place(chain.store.volumes, "binfiles") as place:
         made = place / "made"
         _run(chain, module, steps, parameters, made, place / "scratch")
@@ -41,7 +43,11 @@ def binfiles(chain: Chain, typed: Mapping[str, str]) -> Path:
 def _module(model: str | None) -> str:
     name = f"{models.family(str(model)).__name__}.binfiles"
     if importlib.util.find_spec(name) is None:
-        having = [known for known, package in models.models().items() if importlib.util.find_spec(f"{package.__name__}.binfiles")]
+        having = [
+            known
+            for known, package in models.models().items()
+            if importlib.util.find_spec(f"{package.__name__}.binfiles")
+        ]
         raise ParameterError(f"MODEL={model} has no benchmark files: expected one of {', '.join(having)}.")
     return name
 
@@ -56,4 +62,6 @@ def _run(chain: Chain, module: str, steps: Mapping[str, Step], parameters: Mappi
             chain.stages["qcdq"], inputs=folders, parameters=parameters, output=made, scratch=scratch, module=module
         )
     if code:
-        raise chain.store.failed("binfiles", scratch, code, "The benchmark files were not written; the reason is above.")
+        raise chain.store.failed(
+            "binfiles", scratch, code, "The benchmark files were not written; the reason is above."
+        )

@@ -134,14 +134,21 @@ class Chain:
 
     def _step(self, stage: Stage, done: Mapping[str, Artefact]) -> Step:
         parameters = self.parameters[stage.name]
-        sources = {DATASET: lambda: self._dataset(parameters), FILES: lambda: self.own.input,
-                   MODULE: lambda: self.module and self.module.input}
-        found = {name: sources[source]() if source in sources else done[source].input
-                 for name, source in stage.inputs.items()}
+        sources = {
+            DATASET: lambda: self._dataset(parameters),
+            FILES: lambda: self.own.input,
+            MODULE: lambda: self.module and self.module.input,
+        }
+        found = {
+            name: sources[source]() if source in sources else done[source].input
+            for name, source in stage.inputs.items()
+        }
         inputs = {name: given for name, given in found.items() if given}
         made_of = {
             "stage": stage.name,
-            "recipe": recipe(stage, self.repository, self.backend.platform(stage), self.digests, self.model, self._module_file),
+            "recipe": recipe(
+                stage, self.repository, self.backend.platform(stage), self.digests, self.model, self._module_file
+            ),
             "parameters": parameters,
             "inputs": {name: given.digest for name, given in inputs.items()},
         }
@@ -151,14 +158,19 @@ class Chain:
     @property
     def _places(self) -> dict[str, str | None]:
         """Where the user's files lay, for whoever goes on with this run."""
-        return {"data_dir": self.data_dir and str(self.data_dir), "model_file": self.own_model and str(self.own_model.path)}
+        return {
+            "data_dir": self.data_dir and str(self.data_dir),
+            "model_file": self.own_model and str(self.own_model.path),
+        }
 
     def _dataset(self, parameters: Mapping[str, Any]) -> Input | None:
         chosen = parameters["dataset"]
         if chosen in datasets.BUILT_IN:
             return None
         if self.data_dir is None:
-            raise ParameterError(f"DATASET={chosen} needs DATA_DIR=<folder>; `make data DATASET={chosen}` downloads it where it can.")
+            raise ParameterError(
+                f"DATASET={chosen} needs DATA_DIR=<folder>; `make data DATASET={chosen}` downloads it where it can."
+            )
         folder, find = datasets.folder(chosen, self.data_dir), partial(datasets.files, chosen, self.data_dir)
         listed = self.digests.of_files(folder, find())
         return Input(folder, listed, find, "its digest was taken", "run the same command again")
@@ -200,8 +212,15 @@ class Chain:
             if code:
                 said = f"{name} ended with code {code} ({meaning(code)}); nothing was published."
                 raise self.store.failed(f"{name}-{key[:16]}", scratch, code, said)
-        return {"seconds": round(time.monotonic() - began, 3), "started": started, "backend": self.backend.name,
-                "host": platform.node(), "machine": platform.machine(), "cores": os.cpu_count(), **self._places}
+        return {
+            "seconds": round(time.monotonic() - began, 3),
+            "started": started,
+            "backend": self.backend.name,
+            "host": platform.node(),
+            "machine": platform.machine(),
+            "cores": os.cpu_count(),
+            **self._places,
+        }
 
     @contextmanager
     def _inputs(self, step: Step, scratch: Path) -> Iterator[dict[str, Path]]:

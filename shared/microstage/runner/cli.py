@@ -47,7 +47,9 @@ class Session:
 
     def chain(self, loud: bool = False) -> Chain:
         """The chain on the chosen backend; `loud` says which it took."""
-        asked = [self.typed.get(name, default) for name, default in (("RUNNER", "auto"), ("HOST", ""), ("STAGES_ON", ""))]
+        asked = [
+            self.typed.get(name, default) for name, default in (("RUNNER", "auto"), ("HOST", ""), ("STAGES_ON", ""))
+        ]
         chosen, why = backend.choose(asked[0], self.repository, self.volumes, *asked[1:])
         if loud and self.typed.get("RUNNER", "auto") == "auto":
             print(f"runner: {chosen.name} ({why})", flush=True)
@@ -177,7 +179,9 @@ def data(session: Session) -> None:
 def accuracy(session: Session) -> None:
     """Train and test over every fold, then the tables of all of them together."""
     if not any("fold" in own for own in session.parameters.values()):
-        raise ParameterError("make accuracy pools errors over folds, of which this MODEL= has none; `make sweep MODEL=a,b` prints accuracies.")
+        raise ParameterError(
+            "make accuracy pools errors over folds, of which this MODEL= has none; `make sweep MODEL=a,b` prints accuracies."
+        )
     nominal = pooled_accuracy.nominal_of(session.typed)
     folds = [Session(session.repository, typed) for typed in pooled_accuracy.folds_of(session.typed)]
     trained = [fold.chain(loud=fold is folds[0]).run("train")[-1].artefact for fold in folds]
@@ -225,7 +229,9 @@ def pack(session: Session) -> None:
     from microstage.runner import handover
 
     path = session.typed.get("BUNDLE")
-    print(handover.pack(session.chain(), session.stage(), Path(path) if path else None, session.typed.get("IMAGE") == "1"))
+    print(
+        handover.pack(session.chain(), session.stage(), Path(path) if path else None, session.typed.get("IMAGE") == "1")
+    )
 
 
 def push(session: Session) -> None:
@@ -271,11 +277,29 @@ def variables(session: Session) -> None:
 
 
 COMMANDS: dict[str, Callable[[Session], int | None]] = {
-    "path": path, "why": why, "verify": verify, "report": show, "images": images, "base": base,
-    "environments": environments, "doctor": doctor, "data": data, "variables": variables,
-    "accuracy": accuracy, "ready": make_ready, "binfiles": binfiles, "runs": list_runs, "resume": resume, "sign": sign,
-    "pack": pack, "unpack": unpack, "push": push, "pull": pull, "sbom": sbom,
-    "reproduce": reproduce, "vendor": vendor,
+    "path": path,
+    "why": why,
+    "verify": verify,
+    "report": show,
+    "images": images,
+    "base": base,
+    "environments": environments,
+    "doctor": doctor,
+    "data": data,
+    "variables": variables,
+    "accuracy": accuracy,
+    "ready": make_ready,
+    "binfiles": binfiles,
+    "runs": list_runs,
+    "resume": resume,
+    "sign": sign,
+    "pack": pack,
+    "unpack": unpack,
+    "push": push,
+    "pull": pull,
+    "sbom": sbom,
+    "reproduce": reproduce,
+    "vendor": vendor,
 }
 
 
@@ -302,7 +326,9 @@ def run_command(arguments: list[str], repository: Path = REPOSITORY) -> int:
         run(session, command)
         return 0
     if command in load_stages(repository):
-        raise ParameterError(f"{command} comes before {next(iter(session.stages))}, where a network of one's own begins.")
+        raise ParameterError(
+            f"{command} comes before {next(iter(session.stages))}, where a network of one's own begins."
+        )
     if command not in COMMANDS:
         known = ", ".join(sorted([*COMMANDS, "estimate-file", "sweep"]))
         raise ParameterError(f"{command} is not a command: expected a stage or one of {known}.")
@@ -311,13 +337,22 @@ def run_command(arguments: list[str], repository: Path = REPOSITORY) -> int:
 
 def _about(command: str, session: Session, typed: Mapping[str, str]) -> Session:
     """`session`, of whose parameters `command` uses all that were typed."""
-    target = command if command in session.stages else typed.get("STAGE") or _LAST.get(command) or list(session.stages)[-1]
+    target = (
+        command if command in session.stages else typed.get("STAGE") or _LAST.get(command) or list(session.stages)[-1]
+    )
     if target in session.stages:  # else the command says what is wrong with it
         assert_parameters_used(command, target, typed, session.stages)
     return session
 
 
-_LAST = {"accuracy": "train", "resume": "train", "estimate-file": "qcdq", "ready": "qcdq", "binfiles": "streamline", "sweep": "streamline"}
+_LAST = {
+    "accuracy": "train",
+    "resume": "train",
+    "estimate-file": "qcdq",
+    "ready": "qcdq",
+    "binfiles": "streamline",
+    "sweep": "streamline",
+}
 "The last stage that a command reaches where no STAGE= is typed, if that is not the last of all."
 
 

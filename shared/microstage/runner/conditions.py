@@ -61,7 +61,9 @@ HERE = Conditions()
 def elsewhere(container: bool) -> Conditions:
     """Another clock, user, umask, core count, locale, time zone and home, as far as this machine can change them."""
     lacking = {}
-    library = next((path for place in _FAKETIME for path in sorted(Path("/").glob(f"{place[1:]}/libfaketimeMT.so.1"))), None)
+    library = next(
+        (path for place in _FAKETIME for path in sorted(Path("/").glob(f"{place[1:]}/libfaketimeMT.so.1"))), None
+    )
     if library is None:
         lacking["clock"] = "libfaketime is not installed: `apt-get install libfaketime`"
     if os.getuid():
@@ -75,7 +77,14 @@ def elsewhere(container: bool) -> Conditions:
         lacking["cores"] = "taskset is missing: `apt-get install util-linux`"
     outside = {"TZ": "Pacific/Chatham", "LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8", "HOME": "/nonexistent"}
     outside["DOCKER_CONFIG"] = os.environ.get("DOCKER_CONFIG") or str(Path.home() / ".docker")  # the client's contexts
-    return Conditions("077", None if "user" in lacking else _NOBODY, None if "cores" in lacking else cores[-1], library, outside, lacking)
+    return Conditions(
+        "077",
+        None if "user" in lacking else _NOBODY,
+        None if "cores" in lacking else cores[-1],
+        library,
+        outside,
+        lacking,
+    )
 
 
 def local_launcher(conditions: Conditions, python: Path, folder: Path) -> Path:
@@ -86,13 +95,17 @@ def local_launcher(conditions: Conditions, python: Path, folder: Path) -> Path:
     if conditions.core is not None:
         before += ["taskset", "--cpu-list", str(conditions.core)]
     if conditions.faketime:
-        before += ["env", f"LD_PRELOAD={conditions.faketime}", *(f"{name}={value}" for name, value in conditions.clock.items())]
+        before += [
+            "env",
+            f"LD_PRELOAD={conditions.faketime}",
+            *(f"{name}={value}" for name, value in conditions.clock.items()),
+        ]
     command = shlex.join([*before, str(python)])
     launcher = folder / "python"
     folder.mkdir(parents=True)
     launcher.write_text(
-        f"#!/bin/sh\numask {conditions.umask}\nexport PATH={shlex.quote(str(python.parent))}:\"${{PATH#*:}}\"\n"
-        f"{command} -c {shlex.quote(_ASK)} > {SEEN} && exec {command} \"$@\"\n"
+        f'#!/bin/sh\numask {conditions.umask}\nexport PATH={shlex.quote(str(python.parent))}:"${{PATH#*:}}"\n'
+        f'{command} -c {shlex.quote(_ASK)} > {SEEN} && exec {command} "$@"\n'
     )
     launcher.chmod(0o755)
     return launcher
@@ -104,7 +117,10 @@ def container_options(conditions: Conditions, package: str) -> tuple[list[str], 
     if conditions.core is not None:
         options += [f"--cpuset-cpus={conditions.core}"]
     if conditions.faketime:
-        options += [f"--mount=type=bind,source={conditions.faketime},target=/faketime.so,readonly", "--env=LD_PRELOAD=/faketime.so"]
+        options += [
+            f"--mount=type=bind,source={conditions.faketime},target=/faketime.so,readonly",
+            "--env=LD_PRELOAD=/faketime.so",
+        ]
         options += [f"--env={name}={value}" for name, value in conditions.clock.items()]
     script = f'umask {conditions.umask}; python -c "$0" > {SEEN} && exec python -m {package} "$@"'
     return options, ["-c", script, _ASK]
@@ -118,7 +134,14 @@ def seen(scratch: Path) -> dict[str, object]:
 def _as_user(number: int) -> list[str]:
     """Another user who may write nothing of ours, and read all: environments often stand in a private home."""
     capability = "+dac_read_search"
-    return ["setpriv", f"--reuid={number}", f"--regid={number}", "--clear-groups", f"--inh-caps={capability}", f"--ambient-caps={capability}"]
+    return [
+        "setpriv",
+        f"--reuid={number}",
+        f"--regid={number}",
+        "--clear-groups",
+        f"--inh-caps={capability}",
+        f"--ambient-caps={capability}",
+    ]
 
 
 def _works(before: list[str]) -> bool:

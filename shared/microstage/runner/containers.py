@@ -49,7 +49,9 @@ class DockerBackend:
         """{"python", "libc"} inside the stage's image, which is built if missing; known images cost no process."""
         return dict(self.images.ensure(_name(stage)).platform)
 
-    def run(self, stage, *, inputs: Mapping[str, Path], parameters: Mapping, output: Path, scratch: Path, module: str = "") -> int:
+    def run(
+        self, stage, *, inputs: Mapping[str, Path], parameters: Mapping, output: Path, scratch: Path, module: str = ""
+    ) -> int:
         """Run the stage, or `module` in its image, on `inputs` (mounted read-only) into `output` and return its exit code.
 
         Whatever ends this call, Ctrl-C included, the container is gone when it returns or raises.
@@ -117,7 +119,10 @@ def run_container(
 def out_of_memory(engine: Engine) -> StageFailed:
     """The error for a stage of which the kernel killed a process, as it took more memory than it may."""
     limit = memory.shown(memory.limit_of_container(engine))
-    return StageFailed(f"The stage was killed, as it needs more memory than {limit}; nothing was published. MEMORY= gives it more.", 137)
+    return StageFailed(
+        f"The stage was killed, as it needs more memory than {limit}; nothing was published. MEMORY= gives it more.",
+        137,
+    )
 
 
 def _ran_out_of_memory(engine: Engine, name: str, began: int) -> bool:

@@ -13,7 +13,9 @@ __all__ = ["component", "cpython", "debian", "document", "file", "python"]
 Component = dict[str, Any]
 
 
-def document(identity: str, about: Component, components: Iterable[Component], notes: Mapping[str, str]) -> dict[str, Any]:
+def document(
+    identity: str, about: Component, components: Iterable[Component], notes: Mapping[str, str]
+) -> dict[str, Any]:
     """The document on `about`; its serial number follows from `identity`, and `notes` become properties."""
     properties = [{"name": f"microstage:{name}", "value": value} for name, value in sorted(notes.items())]
     return {
@@ -50,14 +52,21 @@ def debian(entry: Mapping[str, Any], system: Mapping[str, str]) -> Component:
     name, version = entry["name"], entry["version"]
     release = f"&distro={system['VERSION_CODENAME']}" if "VERSION_CODENAME" in system else ""
     where = f"pkg:deb/{system.get('ID', 'debian')}/{quote(name, safe='')}@{quote(version, safe=':')}"
-    return component("library", name, version, purl=f"{where}?arch={entry['architecture']}{release}", licenses=entry["licences"])
+    return component(
+        "library", name, version, purl=f"{where}?arch={entry['architecture']}{release}", licenses=entry["licences"]
+    )
 
 
 def cpython(version: str) -> Component:
     """The interpreter, with the name under which vulnerabilities of it are listed."""
     cpe = f"cpe:2.3:a:python:python:{version}:*:*:*:*:*:*:*"
     return component(
-        "platform", "cpython", version, purl=f"pkg:generic/cpython@{version}", cpe=cpe, licenses=[{"license": {"id": "PSF-2.0"}}]
+        "platform",
+        "cpython",
+        version,
+        purl=f"pkg:generic/cpython@{version}",
+        cpe=cpe,
+        licenses=[{"license": {"id": "PSF-2.0"}}],
     )
 
 

@@ -14,7 +14,18 @@ from microstage.errors import ParameterError
 if TYPE_CHECKING:
     from microstage.runner.own_model import OwnModel
 
-__all__ = ["DATASET", "FILES", "MODULE", "Instead", "Parameter", "Stage", "load_stage", "load_stages", "needed", "parameter"]
+__all__ = [
+    "DATASET",
+    "FILES",
+    "MODULE",
+    "Instead",
+    "Parameter",
+    "Stage",
+    "load_stage",
+    "load_stages",
+    "needed",
+    "parameter",
+]
 
 DATASET, FILES, MODULE = "dataset", "files", "module"  # inputs that no stage makes
 OPTIONAL = "optional"  # the table of outputs that not every network has
@@ -48,7 +59,10 @@ class Parameter:
 
     def fields(self) -> dict[str, Any]:
         """What a `stage.toml` says of it."""
-        said = {name: getattr(self, name) for name in ("type", "default", "summary", "min", "max", "exclusive_min", "choices", "unit")}
+        said = {
+            name: getattr(self, name)
+            for name in ("type", "default", "summary", "min", "max", "exclusive_min", "choices", "unit")
+        }
         return {name: value for name, value in said.items() if value is not None}
 
     @property
@@ -59,7 +73,9 @@ class Parameter:
         """The values allowed, in words."""
         if self.choices:
             return "one of " + ", ".join(map(str, self.choices))
-        kind = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "0 or 1", "name": NETWORK_NAMES}[self.type]
+        kind = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "0 or 1", "name": NETWORK_NAMES}[
+            self.type
+        ]
         low = "" if self.min is None else f" {'above' if self.exclusive_min else 'from'} {self.min:g}"
         high = "" if self.max is None else f" up to {self.max:g}"
         return f"{kind}{low}{high}{' ' + self.unit if self.unit else ''}"
@@ -76,8 +92,11 @@ class Parameter:
 
     def _convert(self, text: str) -> Any:
         if self.type == "bool":
-            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()] \
-                if text.lower() in ("0", "1", "true", "false", "yes", "no") else None
+            return (
+                {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
+                if text.lower() in ("0", "1", "true", "false", "yes", "no")
+                else None
+            )
         value = _TYPES[self.type](text)
         return value + 0.0 if self.type == "float" else value
 
@@ -133,7 +152,10 @@ def load_stages(repository: Path, own: OwnModel | None = None) -> dict[str, Stag
     from microstage.runner.families import with_families
 
     plain = [load_stage(path) for path in sorted((repository / "stages").glob("*/stage.toml"))]
-    stages = {stage.folder.name: with_families(stage, own, [other for other in plain if other is not stage]) for stage in plain}
+    stages = {
+        stage.folder.name: with_families(stage, own, [other for other in plain if other is not stage])
+        for stage in plain
+    }
     ordered: dict[str, Stage] = {}
 
     def visit(name: str) -> None:
@@ -165,7 +187,15 @@ def load_stage(path: Path) -> Stage:
     forms = {name: said for name, said in declared["outputs"].items() if not isinstance(said, str) and name != OPTIONAL}
     instead = [_instead(name, fields) for name, fields in declared.get("instead", {}).items()]
     return Stage(
-        declared["name"], path.parent, declared["python"], declared["summary"], inputs, outputs, parameters, forms, *instead
+        declared["name"],
+        path.parent,
+        declared["python"],
+        declared["summary"],
+        inputs,
+        outputs,
+        parameters,
+        forms,
+        *instead,
     )
 
 

@@ -20,10 +20,23 @@ _DIFFOSCOPE = "diffoscope"
 _SHOWN_LINES = 40
 _DIFFOSCOPE_SECONDS = 300
 # onnx.proto: the fields of ModelProto and GraphProto that are worth a name, and which field of each part holds its own.
-_MODEL = {1: "ir_version", 2: "producer_name", 3: "producer_version", 5: "model_version", 6: "doc_string", 8: "opset_import", 14: "metadata_props"}
+_MODEL = {
+    1: "ir_version",
+    2: "producer_name",
+    3: "producer_version",
+    5: "model_version",
+    6: "doc_string",
+    8: "opset_import",
+    14: "metadata_props",
+}
 _GRAPH = {
-    1: ("node", 3), 2: ("graph name", None), 5: ("initializer", 8), 10: ("doc_string", None),
-    11: ("input", 1), 12: ("output", 1), 13: ("value_info", 1),
+    1: ("node", 3),
+    2: ("graph name", None),
+    5: ("initializer", 8),
+    10: ("doc_string", None),
+    11: ("input", 1),
+    12: ("output", 1),
+    13: ("value_info", 1),
 }
 _GRAPH_FIELD = 7
 _NODE_OUTPUT = 2
@@ -31,7 +44,9 @@ _NODE_OUTPUT = 2
 
 def digests(folder: Path) -> dict[str, str]:
     """{path relative to `folder`: SHA-256} of every file."""
-    return {path.relative_to(folder).as_posix(): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
 def explain(a: Path, b: Path) -> str:
@@ -47,7 +62,12 @@ def diffoscope(a: Path, b: Path) -> str:
     if not (program := shutil.which(_DIFFOSCOPE)):
         return ""
     try:
-        done = subprocess.run([program, "--no-progress", "--text=-", str(a), str(b)], capture_output=True, text=True, timeout=_DIFFOSCOPE_SECONDS)
+        done = subprocess.run(
+            [program, "--no-progress", "--text=-", str(a), str(b)],
+            capture_output=True,
+            text=True,
+            timeout=_DIFFOSCOPE_SECONDS,
+        )
     except subprocess.TimeoutExpired:
         return ""
     lines = done.stdout.splitlines()
@@ -69,7 +89,9 @@ def _first_byte(a: Path, b: Path) -> int:
         while True:
             left, right = one.read(_BLOCK), other.read(_BLOCK)
             if left != right or not left:
-                return done + next((n for n, (x, y) in enumerate(zip(left, right)) if x != y), min(len(left), len(right)))
+                return done + next(
+                    (n for n, (x, y) in enumerate(zip(left, right)) if x != y), min(len(left), len(right))
+                )
             done += len(left)
 
 
@@ -142,7 +164,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
             value, at = _varint(data, at)
         else:
             size, at = _varint(data, at) if tag & 7 == 2 else ({1: 8, 5: 4}[tag & 7], at)
-            value, at = data[at:at + size], at + size
+            value, at = data[at : at + size], at + size
         yield tag >> 3, value
 
 

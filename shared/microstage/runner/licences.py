@@ -16,7 +16,9 @@ from pathlib import Path
 __all__ = ["debian_packages", "inventory", "python_packages", "recognised", "table"]
 
 # A `License:` field that names something; others hold a copyright line or the whole text.
-_NAMES_ONE = re.compile(r"\b(0BSD|AFL|Apache|Artistic|BSD|CC0|GPL|LGPL|HPND|ISC|MIT|MPL|PSF|Proprietary|Unlicense|ZPL|zlib)", re.IGNORECASE)
+_NAMES_ONE = re.compile(
+    r"\b(0BSD|AFL|Apache|Artistic|BSD|CC0|GPL|LGPL|HPND|ISC|MIT|MPL|PSF|Proprietary|Unlicense|ZPL|zlib)", re.IGNORECASE
+)
 _TEXTS = {  # the first whose phrases all stand in the text
     "Apache-2.0": ("Apache License", "Version 2.0"),
     "MPL-2.0": ("Mozilla Public License", "2.0"),
@@ -29,7 +31,9 @@ _WIDEST = 72
 
 def inventory(environment: Path, base: Path | None, root: Path = Path("/")) -> dict:
     """{"python", "packages", "debian", "system"} of an image: its environment, its base's packages, its Debian."""
-    folders = [site for prefix in (environment, base) if prefix for site in sorted(prefix.glob("lib/python3*/site-packages"))]
+    folders = [
+        site for prefix in (environment, base) if prefix for site in sorted(prefix.glob("lib/python3*/site-packages"))
+    ]
     return {
         "python": platform.python_version(),
         "packages": python_packages(folders),
@@ -44,7 +48,11 @@ def python_packages(folders: list[Path]) -> list[dict]:
     for distribution in distributions(path=[str(folder) for folder in folders]):
         name, version = distribution.metadata["Name"], distribution.metadata["Version"]
         if name and version:
-            entry = {"name": re.sub(r"[-_.]+", "-", name).lower(), "version": version, "licences": _licences(distribution)}
+            entry = {
+                "name": re.sub(r"[-_.]+", "-", name).lower(),
+                "version": version,
+                "licences": _licences(distribution),
+            }
             found.setdefault((entry["name"], version), entry)
     return [found[key] for key in sorted(found)]
 
@@ -60,7 +68,11 @@ def _licences(distribution: Distribution) -> list[dict]:
     classifiers = [c.split("::")[-1].strip() for c in said.get_all("Classifier") or [] if c.startswith("License ::")]
     if named := [name for name in classifiers if name != "OSI Approved"]:
         return _named(named)
-    texts = [distribution.read_text(f"{folder}{name}") for name in said.get_all("License-File") or [] for folder in ("licenses/", "")]
+    texts = [
+        distribution.read_text(f"{folder}{name}")
+        for name in said.get_all("License-File") or []
+        for folder in ("licenses/", "")
+    ]
     return _named(sorted({name for text in [*texts, line] if text and (name := recognised(text))}))
 
 
@@ -77,7 +89,14 @@ def debian_packages(root: Path) -> list[dict]:
         fields = _fields(paragraph)
         if fields.get("Status", "").endswith(" installed"):
             licences = _named(_debian_licences(_text(root / "usr/share/doc" / fields["Package"] / "copyright")))
-            found.append({"name": fields["Package"], "version": fields["Version"], "architecture": fields["Architecture"], "licences": licences})
+            found.append(
+                {
+                    "name": fields["Package"],
+                    "version": fields["Version"],
+                    "architecture": fields["Architecture"],
+                    "licences": licences,
+                }
+            )
     return sorted(found, key=lambda package: (package["name"], package["architecture"]))
 
 
@@ -106,8 +125,10 @@ def _kind(component: dict) -> str:
 
 
 def _said(licences: list[dict]) -> str:
-    text = ", ".join(entry.get("expression") or entry["license"].get("id") or entry["license"]["name"] for entry in licences)
-    short = text if len(text) <= _WIDEST else f"{text[:_WIDEST - 3]}..."
+    text = ", ".join(
+        entry.get("expression") or entry["license"].get("id") or entry["license"]["name"] for entry in licences
+    )
+    short = text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."
     return short or "unknown"
 
 

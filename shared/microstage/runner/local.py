@@ -49,17 +49,33 @@ class LocalBackend:
         return {"libc": os.confstr("CS_GNU_LIBC_VERSION") or "unknown", "python": version}
 
     def run(
-        self, stage: Stage, *, inputs: Mapping[str, Path], parameters: Mapping[str, Any], output: Path, scratch: Path, module: str = ""
+        self,
+        stage: Stage,
+        *,
+        inputs: Mapping[str, Path],
+        parameters: Mapping[str, Any],
+        output: Path,
+        scratch: Path,
+        module: str = "",
     ) -> int:
         python = self.environments.ensure(stage.python, stage.folder / "requirements.lock")
         source = str(self._copied(stage, scratch / "sources"))
         environment = {
-            **stage_environment(scratch), "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": source
+            **stage_environment(scratch),
+            "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
+            "PYTHONPATH": source,
         }
         limit = memory.limit_of_process()
-        command = [str(python), *stage_command(module or f"microstage_{stage.name}", inputs, parameters, output, scratch)]
+        command = [
+            str(python),
+            *stage_command(module or f"microstage_{stage.name}", inputs, parameters, output, scratch),
+        ]
         process = subprocess.Popen(
-            command, env=environment, cwd=scratch, stdin=subprocess.DEVNULL, start_new_session=True,
+            command,
+            env=environment,
+            cwd=scratch,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
             preexec_fn=partial(_begin, limit),
         )
         try:
@@ -67,7 +83,6 @@ class LocalBackend:
         except BaseException:
             _stop(process)
             raise
-
 
     def _copied(self, stage: Stage, target: Path) -> Path:
         """`target`, with a copy of what the stage imports: an edit of a source meets no run that has begun.
@@ -86,7 +101,9 @@ def _version_of(environment: Path) -> str:
     try:
         return re.search(r"^version_info *= *(\S+)", (environment / "pyvenv.cfg").read_text(), re.MULTILINE)[1]
     except (OSError, ValueError, TypeError):
-        raise EnvironmentProblem(f"{environment} is damaged: its pyvenv.cfg says no version; remove it, and it is made anew.") from None
+        raise EnvironmentProblem(
+            f"{environment} is damaged: its pyvenv.cfg says no version; remove it, and it is made anew."
+        ) from None
 
 
 def _begin(limit: int | None) -> None:
@@ -164,7 +181,9 @@ class Environments:
     def _uv(self, *arguments: str | Path) -> None:
         command = [str(self._find_uv()), *map(str, arguments)]
         if subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
-            raise EnvironmentProblem(f"`uv {arguments[0]} {arguments[1]}` failed, its own message is above; `make doctor` says what is missing.")
+            raise EnvironmentProblem(
+                f"`uv {arguments[0]} {arguments[1]}` failed, its own message is above; `make doctor` says what is missing."
+            )
 
     def _find_uv(self) -> Path:
         found = shutil.which("uv")
@@ -173,7 +192,16 @@ class Environments:
         own = self.folder / "uv" / "bin" / "uv"
         if not own.exists():
             lock = Path(__file__).with_name("uv.lock")
-            install = ["-m", "pip", "install", "-q", *_ONLY_LOCKED_WHEELS, *_sources(lock, "--isolated"), "-r", str(lock)]
+            install = [
+                "-m",
+                "pip",
+                "install",
+                "-q",
+                *_ONLY_LOCKED_WHEELS,
+                *_sources(lock, "--isolated"),
+                "-r",
+                str(lock),
+            ]
             steps = [[sys.executable, "-m", "venv", str(own.parent.parent)], [str(own.with_name("python")), *install]]
             if any(subprocess.run(step, stdin=subprocess.DEVNULL).returncode for step in steps):
                 raise EnvironmentProblem("uv could not be installed; install it by hand: `python3 -m pip install uv`.")

@@ -131,8 +131,7 @@ def _chosen(typed: Mapping[str, str], usual: Sequence[str]) -> Iterator[Asked]:
 
 
 def _known(models: Sequence[str]) -> set[str]:
-    """Those of `models` that are drawn; `ParameterError` for one that is neither drawn, nor trained here, nor a file.
-    """
+    """Those of `models` that are drawn; `ParameterError` for one that is neither drawn, nor trained here, nor a file."""
     trained = [
         name
         for stage in load_stages(REPOSITORY).values()

@@ -70,5 +70,7 @@ def _checked(machine: int, name: str) -> int | None:
 def _bytes(text: str) -> int:
     found = re.fullmatch(r"([0-9]{1,9})([mg])", text.strip().lower())
     if not found:
-        raise ParameterError(f"MEMORY={text} is no amount of memory: expected a whole number with m or g, as 512m or 4g.")
+        raise ParameterError(
+            f"MEMORY={text} is no amount of memory: expected a whole number with m or g, as 512m or 4g."
+        )
     return int(found[1]) << _UNITS[found[2]]

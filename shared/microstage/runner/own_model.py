@@ -29,7 +29,8 @@ _SYNTAX = (3, 10)  # of the stages that run it
 _FIELDS = ("type", "default", "min", "max", "exclusive_min", "choices", "unit", "summary")
 _FORMS = (models.FEED_FORWARD, models.RECURRENT)
 _DATASET = {
-    "default": "own", "choices": ["own", "folder"],
+    "default": "own",
+    "choices": ["own", "folder"],
     "summary": "What to train on: what the module makes by itself, or the files in DATA_DIR, all of which make up the key.",
 }
 
@@ -60,11 +61,17 @@ class OwnModel:
         if not path.is_file():
             raise ParameterError(f"MODEL={text} is no file.")
         if not re.fullmatch(r"[a-z][a-z0-9_-]*\.py", path.name) or keyword.iskeyword(path.stem):
-            raise ParameterError(f"MODEL={text}: a network is called as its file is; expected small letters, digits, - and _, and .py.")
+            raise ParameterError(
+                f"MODEL={text}: a network is called as its file is; expected small letters, digits, - and _, and .py."
+            )
         if path.stem in models.models():
-            raise ParameterError(f"MODEL={text} has the name of a network of this checkout; call the file something else.")
+            raise ParameterError(
+                f"MODEL={text} has the name of a network of this checkout; call the file something else."
+            )
         if path.stat().st_size > _LARGEST:
-            raise ParameterError(f"MODEL={text} has {path.stat().st_size >> 10} KiB; a module has {_LARGEST >> 10} at most.")
+            raise ParameterError(
+                f"MODEL={text} has {path.stat().st_size >> 10} KiB; a module has {_LARGEST >> 10} at most."
+            )
         source = path.read_bytes()
         tree = _parsed(path.name, source)
         missing = [name for name in CLASSES if name not in _bound(tree)]
@@ -99,7 +106,9 @@ def _bound(tree: ast.Module) -> set[str]:
 def _literal(name: str, tree: ast.Module, variable: str, default: Any) -> Any:
     """What the module assigns to `variable`, which must be a literal."""
     for node in tree.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
         if any(isinstance(target, ast.Name) and target.id == variable for target in targets) and node.value is not None:
             try:
                 return ast.literal_eval(node.value)
@@ -116,10 +125,16 @@ def _parameters(name: str, tree: ast.Module) -> dict[str, dict[str, Any]]:
         raise ParameterError(f"PARAMETERS in {name} must be a dictionary of dictionaries, one for each parameter.")
     for parameter, fields in declared.items():
         if not isinstance(parameter, str) or not re.fullmatch("[a-z][a-z0-9_]*", parameter) or parameter == "model":
-            raise ParameterError(f"PARAMETERS in {name} has {parameter!r}; a parameter's name is small letters, digits and _, and not model.")
+            raise ParameterError(
+                f"PARAMETERS in {name} has {parameter!r}; a parameter's name is small letters, digits and _, and not model."
+            )
         if parameter.upper() in SETTINGS:
-            raise ParameterError(f"PARAMETERS in {name} has {parameter}, which is taken: {SETTINGS[parameter.upper()]}.")
+            raise ParameterError(
+                f"PARAMETERS in {name} has {parameter}, which is taken: {SETTINGS[parameter.upper()]}."
+            )
         foreign = [field for field in fields if field not in _FIELDS]
         if foreign:
-            raise ParameterError(f"PARAMETERS in {name}: {parameter} has a field {foreign[0]!r}; expected some of {', '.join(_FIELDS)}.")
+            raise ParameterError(
+                f"PARAMETERS in {name}: {parameter} has a field {foreign[0]!r}; expected some of {', '.join(_FIELDS)}."
+            )
     return declared

@@ -42,7 +42,10 @@ class PackageServer:
         for path in files:
             if path.suffix == ".whl":
                 page = f"/simple/{project(path)}/"
-                pages[page] = pages.get(page, "<!DOCTYPE html>\n") + f'<a href="/wheels/{quote(path.name)}">{html.escape(path.name)}</a>\n'
+                pages[page] = (
+                    pages.get(page, "<!DOCTYPE html>\n")
+                    + f'<a href="/wheels/{quote(path.name)}">{html.escape(path.name)}</a>\n'
+                )
                 self._files[f"/wheels/{path.name}"] = path
             else:
                 self._files[f"/apt/{path.name}"] = path

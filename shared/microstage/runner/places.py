@@ -37,8 +37,10 @@ def hold(path: Path) -> Iterator[None]:
                 raise
             kept = False
         if not kept:
-            raise EnvironmentProblem(f"The file system of {path.parent} keeps no locks (flock), so two runs could spoil each other's work;"
-                                     " choose a VOLUMES= on another.")
+            raise EnvironmentProblem(
+                f"The file system of {path.parent} keeps no locks (flock), so two runs could spoil each other's work;"
+                " choose a VOLUMES= on another."
+            )
         yield
 
 

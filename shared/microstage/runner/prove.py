@@ -32,8 +32,13 @@ def main(words: Sequence[str]) -> int:
     script = REPOSITORY / "tests" / "cbackend" / "prove.py"
     with tempfile.TemporaryDirectory(prefix="microstage-prove.") as scratch:
         made = steps_of(asked, "cbackend", Path(scratch))
-        networks = [json.dumps([one.name, *(str(steps[stage].artefact.checked()) for stage in ("streamline", "cbackend"))]) for one, steps in made]
-        python, environment = environment_of(script.parent, LocalBackend(REPOSITORY, asked[0].session({}).volumes), Path(scratch))
+        networks = [
+            json.dumps([one.name, *(str(steps[stage].artefact.checked()) for stage in ("streamline", "cbackend"))])
+            for one, steps in made
+        ]
+        python, environment = environment_of(
+            script.parent, LocalBackend(REPOSITORY, asked[0].session({}).volumes), Path(scratch)
+        )
         code = subprocess.run([str(python), str(script), *options, *networks], env=environment).returncode
         hearing = _hearing(made, Path(scratch))
         if code or not hearing:

@@ -31,4 +31,6 @@ def prove_random(typed: Mapping[str, str]) -> int:
     sources = [REPOSITORY / "shared", first.folder, stages["cbackend"].folder]
     around = {"PYTHONPATH": os.pathsep.join(map(str, sources)), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
     script = REPOSITORY / "tests" / "road" / "random_road.py"
-    return subprocess.run([str(python), str(script), str(volumes / "random-networks"), *numbers], env={**os.environ, **around}).returncode
+    return subprocess.run(
+        [str(python), str(script), str(volumes / "random-networks"), *numbers], env={**os.environ, **around}
+    ).returncode

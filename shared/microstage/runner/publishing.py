@@ -65,7 +65,9 @@ def fetch(registry: Registry, store: Store, stage: str, key: str) -> Artefact | 
         folder = place / "out"
         folder.mkdir()
         registry.fetch_blob(repository, manifest["config"]["digest"], manifest["config"]["size"], folder / MANIFEST)
-        if foreign(folder, stage, key).files != {name: digest.removeprefix("sha256:") for name, (digest, _) in files.items()}:
+        if foreign(folder, stage, key).files != {
+            name: digest.removeprefix("sha256:") for name, (digest, _) in files.items()
+        }:
             raise IntegrityError(f"{where} does not hold the files that its {MANIFEST} lists; nothing was published.")
         for name in progress(files, len(files), f"pulling {stage}"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +93,9 @@ def pull(chain, target: str, wanted: bool) -> None:
     registry, images = required(), getattr(chain.backend, "images", None)
     for stage in needed(chain.stages, target) if images else ():
         if images.pull(stage.name) is None:
-            raise ArtefactError(f"{registry.name} has no image of {stage.name} for this checkout; `make images` builds it.")
+            raise ArtefactError(
+                f"{registry.name} has no image of {stage.name} for this checkout; `make images` builds it."
+            )
     while True:
         *before, last = chain.steps(target)
         if last.artefact is None and not fetch(registry, chain.store, last.stage.name, last.about["key"]):
@@ -99,10 +103,14 @@ def pull(chain, target: str, wanted: bool) -> None:
         if last.artefact and last.stage.name == target:
             break
     for step in (*before, last):
-        print(f"pull: {step.stage.name}:{step.about['key'][:_KEY_CHARACTERS]} is {'here' if step.artefact else 'not there'}")
+        print(
+            f"pull: {step.stage.name}:{step.about['key'][:_KEY_CHARACTERS]} is {'here' if step.artefact else 'not there'}"
+        )
     chain.store.keys.verified(step.artefact for step in (*before, last) if step.artefact)
     if last.artefact is None and (wanted or not before):
-        raise ArtefactError(f"{registry.name} has no {last.stage.name} of this selection; `make {last.stage.name}` makes it.")
+        raise ArtefactError(
+            f"{registry.name} has no {last.stage.name} of this selection; `make {last.stage.name}` makes it."
+        )
 
 
 def _names(stage: str, key: str) -> tuple[str, str]:
@@ -112,7 +120,13 @@ def _names(stage: str, key: str) -> tuple[str, str]:
 def _oci_manifest(artefact: Artefact, folder: Path) -> dict[str, Any]:
     layers = [describe(folder / name, "application/octet-stream", **{_TITLE: name}) for name in sorted(artefact.files)]
     config = describe(folder / MANIFEST, _CONFIG)
-    return {"schemaVersion": 2, "mediaType": MANIFEST_TYPE, "artifactType": ARTEFACT, "config": config, "layers": layers}
+    return {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "artifactType": ARTEFACT,
+        "config": config,
+        "layers": layers,
+    }
 
 
 def _files(manifest: dict[str, Any], where: str) -> dict[str, tuple[str, int]]:
@@ -121,7 +135,9 @@ def _files(manifest: dict[str, Any], where: str) -> dict[str, tuple[str, int]]:
         found = {layer["annotations"][_TITLE]: (layer["digest"], layer["size"]) for layer in manifest["layers"]}
         sound = manifest["artifactType"] == ARTEFACT and len(found) == len(manifest["layers"])
         config = manifest["config"]["digest"], manifest["config"]["size"]
-        sound = sound and all(_DIGEST.fullmatch(digest) and type(size) is int and size >= 0 for digest, size in [config, *found.values()])
+        sound = sound and all(
+            _DIGEST.fullmatch(digest) and type(size) is int and size >= 0 for digest, size in [config, *found.values()]
+        )
         sound = sound and all(inside(name) and name != MANIFEST for name in found) and not clashing(found)
     except (KeyError, TypeError, AttributeError):
         sound = False

@@ -36,11 +36,23 @@ def _build(images: Images, known: Image, sources: bytes, tag: str, log: Path) ->
     engine, stage = images.engine(), known.stage
     print(f"image: building {tag} without cache, log in {log} ...", flush=True)
     began = time.monotonic()
-    command = [*engine.command, "build", "--no-cache", "--network=host", "--force-rm", f"--tag={tag}", f"--file=stages/{stage}/Dockerfile"]
+    command = [
+        *engine.command,
+        "build",
+        "--no-cache",
+        "--network=host",
+        "--force-rm",
+        f"--tag={tag}",
+        f"--file=stages/{stage}/Dockerfile",
+    ]
     command += [f"--build-arg=BASE={known.base}", f"--build-arg=RECIPE={known.recipe}"]
     with vendor.build_arguments(images.repository, stage) as arguments, log.open("wb") as output:
         done = subprocess.run(
-            [*command, *arguments, "-"], input=sources, stdout=output, stderr=subprocess.STDOUT, env=engine.build_environment()
+            [*command, *arguments, "-"],
+            input=sources,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=engine.build_environment(),
         )
     if done.returncode:
         raise EnvironmentProblem(f"The image of {stage} does not build: {_last_error(log)}; all of it is in {log}.")
@@ -93,9 +105,15 @@ def _files(engine: Engine, tag: str) -> dict[str, dict[str, object]]:
     """{path: its facts} of an image's file system, read through `docker export` of a container that never runs."""
     container = engine.run("create", tag)
     try:
-        with subprocess.Popen([*engine.command, "export", container], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as client:
+        with subprocess.Popen(
+            [*engine.command, "export", container], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+        ) as client:
             with tarfile.open(fileobj=client.stdout, mode="r|") as archive:
-                return {member.name: _facts(archive, member) for member in archive if not member.name.rstrip("/").startswith(_ENGINES)}
+                return {
+                    member.name: _facts(archive, member)
+                    for member in archive
+                    if not member.name.rstrip("/").startswith(_ENGINES)
+                }
     finally:
         engine.call("rm", container)
 
@@ -106,5 +124,11 @@ def _facts(archive: tarfile.TarFile, member: tarfile.TarInfo) -> dict[str, objec
         while block := handle.read(1 << 20):
             content.update(block)
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(member.mtime))
-    return {"kind": member.type.decode(), "content": content.hexdigest()[:16], "target": member.linkname, "mode": oct(member.mode),
-            "owner": f"{member.uid}:{member.gid}", "date": when}
+    return {
+        "kind": member.type.decode(),
+        "content": content.hexdigest()[:16],
+        "target": member.linkname,
+        "mode": oct(member.mode),
+        "owner": f"{member.uid}:{member.gid}",
+        "date": when,
+    }

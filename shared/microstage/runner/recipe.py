@@ -23,7 +23,14 @@ __all__ = ["assert_unchanged", "key_of", "recipe"]
 _PACKAGE = "microstage"
 
 
-def recipe(stage: Stage, repository: Path, platform: dict[str, str], digests: Digests, model: str | None = None, module: Path | None = None) -> dict:
+def recipe(
+    stage: Stage,
+    repository: Path,
+    platform: dict[str, str],
+    digests: Digests,
+    model: str | None = None,
+    module: Path | None = None,
+) -> dict:
     """{"files": {path: SHA-256}, "environment", "python", "libc", "digest"} of the stage, and "model" if it asks for the model's own code.
 
     The code of a network of the user's own, the file `module`, is an input; what it imports from here is part of the recipe.
@@ -32,7 +39,11 @@ def recipe(stage: Stage, repository: Path, platform: dict[str, str], digests: Di
     sources = [p for p in (stage.folder / f"microstage_{stage.name}").rglob("*") if _is_source(p)]
     module = module if MODULE in stage.inputs.values() else None
     hooks = hook_files(model, stage.name, repository / "shared")
-    shared = _closure([p for p in [*sources, *hooks, *([module] if module else [])] if p.suffix == ".py"], repository / "shared", digests)
+    shared = _closure(
+        [p for p in [*sources, *hooks, *([module] if module else [])] if p.suffix == ".py"],
+        repository / "shared",
+        digests,
+    )
     files = digests.of_files(repository, {*(p for p in own if p.exists()), *sources, *hooks, *shared})
     body = {"files": files, "environment": digest(PINNED), **platform, **({"model": model} if hooks else {})}
     return {**body, "digest": digest(body)}

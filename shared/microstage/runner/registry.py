@@ -27,8 +27,12 @@ __all__ = ["MANIFEST_TYPE", "Registry", "describe"]
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 # An image may be under Docker's own type; whether its tag exists is all that is asked of it.
-_ACCEPTED = f"{MANIFEST_TYPE}, application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.v2+json"
-_NAME = re.compile(r"(localhost|\[[0-9a-f:]+\]|[a-z0-9-]+(?:\.[a-z0-9-]+)*)(:\d{1,5})?((?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)")
+_ACCEPTED = (
+    f"{MANIFEST_TYPE}, application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+)
+_NAME = re.compile(
+    r"(localhost|\[[0-9a-f:]+\]|[a-z0-9-]+(?:\.[a-z0-9-]+)*)(:\d{1,5})?((?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)"
+)
 _SECONDS = 60
 _SLOWEST = 1 << 16  # bytes a second, of a file in either direction
 _BLOCK = 1 << 20
@@ -47,7 +51,9 @@ class Registry:
     def __init__(self, name: str) -> None:
         found = _NAME.fullmatch(name)
         if not found or not (found[2] or "." in found[1] or found[1][0] == "[" or found[1] == "localhost"):
-            raise ParameterError(f"REGISTRY={name} is not allowed: expected host:port/prefix, such as localhost:5000/group.")
+            raise ParameterError(
+                f"REGISTRY={name} is not allowed: expected host:port/prefix, such as localhost:5000/group."
+            )
         self.name, self.host, self._prefix = name, found[1] + (found[2] or ""), found[3].lstrip("/")
         self._local = on_loopback(self.host)
         self._base = f"{'http' if self._local else 'https'}://{self.host}/v2/"
@@ -103,7 +109,10 @@ class Registry:
     def fetch_blob(self, repository: str, digest: str, size: int, target: Path) -> None:
         """Write a blob to `target`; `IntegrityError` if what comes is not `size` bytes of that digest."""
         sha, left = hashlib.sha256(), size
-        with target.open("xb") as handle, self._asked("GET", self._url(repository, "blobs", digest), size=size) as answer:
+        with (
+            target.open("xb") as handle,
+            self._asked("GET", self._url(repository, "blobs", digest), size=size) as answer,
+        ):
             self._ok(answer, repository)
             while left >= 0 and (block := _next(answer, min(_BLOCK, left + 1))):
                 left -= len(block)
@@ -119,7 +128,9 @@ class Registry:
 
     def _ok(self, answer: http.client.HTTPResponse, repository: str):
         if answer.status in (401, 403):
-            raise EnvironmentProblem(f"{self.host} refuses access to {repository}: `docker login {self.host}` with a user who may.")
+            raise EnvironmentProblem(
+                f"{self.host} refuses access to {repository}: `docker login {self.host}` with a user who may."
+            )
         if not 200 <= answer.status < 300:
             said = " ".join(answer.read(300).decode(errors="replace").split())
             raise EnvironmentProblem(f"{self.name}/{repository}: the registry answers {answer.status}: {shown(said)}.")
@@ -153,9 +164,13 @@ class Registry:
                     raise self._silent(error) from None
 
     def _silent(self, error: Exception) -> EnvironmentProblem:
-        return EnvironmentProblem(f"The registry {self.host} does not answer: {getattr(error, 'reason', None) or error}.")
+        return EnvironmentProblem(
+            f"The registry {self.host} does not answer: {getattr(error, 'reason', None) or error}."
+        )
 
-    def _send(self, method: str, url: str, body: bytes | Path | None, headers: Mapping[str, str]) -> http.client.HTTPResponse:
+    def _send(
+        self, method: str, url: str, body: bytes | Path | None, headers: Mapping[str, str]
+    ) -> http.client.HTTPResponse:
         """The answer; asked a second time, with a login, if the first was refused for want of one."""
         answer = self._once(method, url, body, headers)
         if answer.status == 401 and (challenge := answer.headers.get("WWW-Authenticate")):
@@ -164,7 +179,9 @@ class Registry:
             answer = self._once(method, url, body, headers)
         return answer
 
-    def _once(self, method: str, url: str, body: bytes | Path | None, headers: Mapping[str, str]) -> http.client.HTTPResponse:
+    def _once(
+        self, method: str, url: str, body: bytes | Path | None, headers: Mapping[str, str]
+    ) -> http.client.HTTPResponse:
         self._assert_safe(url)
         handle = body.open("rb") if isinstance(body, Path) else None
         request = urllib.request.Request(url, handle or body, dict(headers), method=method)
@@ -183,7 +200,9 @@ class Registry:
     def _assert_safe(self, url: str) -> None:
         """`EnvironmentProblem` for an address to which nothing is sent, and from which nothing is taken."""
         if not is_safe(url, self._local):
-            raise EnvironmentProblem(f"{self.host} sends its caller to {shown(url)}, which is not HTTPS; nothing was taken from there.")
+            raise EnvironmentProblem(
+                f"{self.host} sends its caller to {shown(url)}, which is not HTTPS; nothing was taken from there."
+            )
 
 
 class _Followed(urllib.request.HTTPRedirectHandler):

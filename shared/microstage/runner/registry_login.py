@@ -35,7 +35,9 @@ def on_loopback(host: str) -> bool:
 def is_safe(url: str, local: bool) -> bool:
     """Whether a registry, `local` if it is on this machine, may send its caller to `url`: over HTTPS, or not off this machine."""
     place = urllib.parse.urlsplit(url)
-    return bool(place.hostname) and (place.scheme == "https" or (place.scheme == "http" and local and on_loopback(place.netloc)))
+    return bool(place.hostname) and (
+        place.scheme == "https" or (place.scheme == "http" and local and on_loopback(place.netloc))
+    )
 
 
 class Login:
@@ -59,7 +61,9 @@ class Login:
 
     def _token(self, fields: dict[str, str], basic: str) -> str:
         if not is_safe(fields["realm"], on_loopback(self._host)):
-            raise EnvironmentProblem(f"{self._host} sends logins to {shown(fields['realm'])}, which is not HTTPS; nothing was sent there.")
+            raise EnvironmentProblem(
+                f"{self._host} sends logins to {shown(fields['realm'])}, which is not HTTPS; nothing was sent there."
+            )
         query = urllib.parse.urlencode({name: fields[name] for name in ("service", "scope") if name in fields})
         try:
             request = urllib.request.Request(f"{fields['realm']}{'&' if '?' in fields['realm'] else '?'}{query}")
@@ -81,7 +85,9 @@ def _credentials(host: str) -> str:
     folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     try:
         known = json.loads((folder / "config.json").read_text())["auths"]
-        found = {name.split("://")[-1].split("/")[0]: entry.get("auth", "") for name, entry in known.items()}.get(host, "")
+        found = {name.split("://")[-1].split("/")[0]: entry.get("auth", "") for name, entry in known.items()}.get(
+            host, ""
+        )
         return found if b":" in base64.b64decode(found, validate=True) else ""
     except (OSError, ValueError, KeyError, AttributeError, TypeError, binascii.Error):
         return ""

@@ -20,7 +20,11 @@ class Relayed(subprocess.Popen):
     """
 
     def __init__(self, command: list[str], **options: Any) -> None:
-        own = {} if sys.stdout.isatty() and sys.stderr.isatty() else {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        own = (
+            {}
+            if sys.stdout.isatty() and sys.stderr.isatty()
+            else {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        )
         super().__init__(command, **own, **options)
         pairs = ((self.stdout, "stdout"), (self.stderr, "stderr"))
         self._threads = [threading.Thread(target=_pass_on, args=pair, daemon=True) for pair in pairs if pair[0]]

@@ -60,7 +60,9 @@ class RemoteImages(Images):
 
     def _send(self, image: Image, base: dict[str, str]) -> Image:
         print(f"image: sending {image.tag} to {self.host} ...", flush=True)
-        saving = subprocess.Popen([*self._here.engine().command, "save", image.tag], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        saving = subprocess.Popen(
+            [*self._here.engine().command, "save", image.tag], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+        )
         loading = subprocess.run([*self.engine().command, "load"], stdin=saving.stdout, stdout=subprocess.DEVNULL)
         saving.stdout.close()
         if saving.wait() or loading.returncode:
@@ -80,11 +82,15 @@ class RemoteBackend:
         """{"python", "libc"} inside the stage's image."""
         return dict(self.images.ensure(stage.name).platform)
 
-    def run(self, stage, *, inputs: Mapping[str, Path], parameters: Mapping, output: Path, scratch: Path, module: str = "") -> int:
+    def run(
+        self, stage, *, inputs: Mapping[str, Path], parameters: Mapping, output: Path, scratch: Path, module: str = ""
+    ) -> int:
         """The exit code of the stage; `EnvironmentProblem` if the link broke, and then nothing of it runs on."""
         image, engine = self.images.ensure(stage.name, verify=True), self.images.engine()
         package = module or f"microstage_{stage.name}"
-        words = stage_command(package, {name: Path("/in") / name for name in inputs}, parameters, Path("/out"), Path("/scratch"))
+        words = stage_command(
+            package, {name: Path("/in") / name for name in inputs}, parameters, Path("/out"), Path("/scratch")
+        )
         user = users.of_stages(self.volumes)
         with _Place(engine, f"microstage-{stage.name}-{_mark(output)}", image.tag, user) as place:
             place.fill(inputs)
@@ -130,7 +136,12 @@ class _Place:
                     _add(archive, folder, None, self._user)
                 for name, source in inputs.items():
                     for path in [source, *sorted(source.rglob("*"))]:
-                        _add(archive, str(PurePosixPath("in", name) / path.relative_to(source).as_posix()), path, self._user)
+                        _add(
+                            archive,
+                            str(PurePosixPath("in", name) / path.relative_to(source).as_posix()),
+                            path,
+                            self._user,
+                        )
         finally:
             self._engine.call("rm", "--force", loader)
 
@@ -142,8 +153,21 @@ class _Place:
         """Run the stage with a beating heart on its standard input; its exit code as the engine has it."""
         mounts = [f"{mount}{',readonly' if mount.endswith('/in') else ''}" for mount in self._mounts()]
         environment = [f"--env={key}={value}" for key, value in sorted(stage_environment(Path("/scratch")).items())]
-        command = [*self._engine.command, "run", "--interactive", "--init", f"--name={self._name}", "--hostname=microstage", "--log-driver=none"]
-        command += [*HARDENING, *memory.options(self._engine), f"--user={self._user[0]}:{self._user[1]}", "--workdir=/scratch"]
+        command = [
+            *self._engine.command,
+            "run",
+            "--interactive",
+            "--init",
+            f"--name={self._name}",
+            "--hostname=microstage",
+            "--log-driver=none",
+        ]
+        command += [
+            *HARDENING,
+            *memory.options(self._engine),
+            f"--user={self._user[0]}:{self._user[1]}",
+            "--workdir=/scratch",
+        ]
         command += ["--entrypoint=python", *mounts, *environment]
         client = Relayed([*command, self._image, *arguments], stdin=subprocess.PIPE, start_new_session=True)
         beating = threading.Event()
@@ -169,8 +193,12 @@ class _Place:
 
     def fetch(self, inside: str, target: Path, optional: bool = False) -> None:
         """Stream a folder of the container out, file by file, into the place of `target`; all of it, or nothing."""
-        client = subprocess.Popen([*self._engine.command, "cp", f"{self._name}:{inside}", "-"], stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL if optional else None)
+        client = subprocess.Popen(
+            [*self._engine.command, "cp", f"{self._name}:{inside}", "-"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if optional else None,
+        )
         beside = target.with_name(f"{target.name}.part")
         clear(beside)
         beside.mkdir(parents=True)
@@ -189,7 +217,9 @@ class _Place:
 
     @contextmanager
     def _writing(self, target: str) -> Iterator[tarfile.TarFile]:
-        client = subprocess.Popen([*self._engine.command, "cp", "-", target], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        client = subprocess.Popen(
+            [*self._engine.command, "cp", "-", target], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+        )
         try:
             with tarfile.open(fileobj=client.stdin, mode="w|") as archive:
                 yield archive
@@ -211,7 +241,9 @@ class _Place:
 
     def _lost(self) -> EnvironmentProblem:
         where = self._engine.host or "the engine"
-        return EnvironmentProblem(f"The link to {where} broke; nothing was published, nothing runs on there, and the next call goes on.")
+        return EnvironmentProblem(
+            f"The link to {where} broke; nothing was published, nothing runs on there, and the next call goes on."
+        )
 
 
 def _beat(client: subprocess.Popen, done: threading.Event) -> None:

@@ -51,16 +51,28 @@ def _accuracy(steps: Sequence[Step]) -> list[str]:
         return []
     parameters = steps[0].artefact.about["parameters"]
     unit = metrics.get("test.unit", "A")
-    origin = parameters["dataset"] + (" (built in; no recording was used)" if parameters["dataset"] == "generator" else "")
+    origin = parameters["dataset"] + (
+        " (built in; no recording was used)" if parameters["dataset"] == "generator" else ""
+    )
     head = f"mean absolute error ({unit}), {metrics.get('test.windows', '?')} test windows of {origin}"
-    errors = [[METHODS[key], *(f"{value:.3f}" for value in mae), _percent(metrics.get(f"test.thd_error.{key}"))] for key, mae in rows]
+    errors = [
+        [METHODS[key], *(f"{value:.3f}" for value in mae), _percent(metrics.get(f"test.thd_error.{key}"))]
+        for key, mae in rows
+    ]
     return ["", head, *table(["", "H1", "H3", "H5", "H7", "THD"], errors)]
 
 
 def _classes(metrics: Mapping[str, Any]) -> list[str]:
     """Accuracy of a network whose answers are classes: overall, then class by class; always with what it was trained and tested on."""
     head = f"accuracy {100 * metrics['test.accuracy']:.2f} % of {metrics['test.examples']} test examples: {metrics['test.origin']}"
-    return ["", head, *table(["class", "accuracy"], [[name, f"{100 * share:.2f} %"] for name, share in metrics["test.accuracy_of"].items()])]
+    return [
+        "",
+        head,
+        *table(
+            ["class", "accuracy"],
+            [[name, f"{100 * share:.2f} %"] for name, share in metrics["test.accuracy_of"].items()],
+        ),
+    ]
 
 
 def _percent(error: float | None) -> str:
@@ -73,20 +85,39 @@ def _stages(steps: Sequence[Step]) -> list[str]:
         proofs = step.artefact.about["verification"]
         compared, equal, ties = (sum(p[k] for p in proofs) for k in ("compared", "equal", "explained_ties"))
         seconds = step.artefact.run.get("seconds")
-        rows.append([
-            step.stage.name, step.about["key"][:16], "?" if seconds is None else f"{seconds:.1f}",
-            f"{compared:,}" if proofs else "-", f"{equal:,}" if proofs else "-", f"{ties:,}" if proofs else "-",
-        ])
+        rows.append(
+            [
+                step.stage.name,
+                step.about["key"][:16],
+                "?" if seconds is None else f"{seconds:.1f}",
+                f"{compared:,}" if proofs else "-",
+                f"{equal:,}" if proofs else "-",
+                f"{ties:,}" if proofs else "-",
+            ]
+        )
     return table(["stage", "key", "seconds", "integers compared", "equal", "explained ties"], rows)
 
 
 def _beside(compared: Mapping[str, Any]) -> list[str]:
     """What differs where the untouched file runs on by itself, and to the user's own answers: floats may fall either way at a tie. What
     was not compared."""
-    rows = [[f"{what} ({found['by']})" if "by" in found else what, name, *(f"{figures[key]:,}" for key in ("values", "levels_differing")),
-             f"{figures['largest']:g}"] for what, found in compared.items() if what != "layers" for name, figures in found.items() if name != "by"]
+    rows = [
+        [
+            f"{what} ({found['by']})" if "by" in found else what,
+            name,
+            *(f"{figures[key]:,}" for key in ("values", "levels_differing")),
+            f"{figures['largest']:g}",
+        ]
+        for what, found in compared.items()
+        if what != "layers"
+        for name, figures in found.items()
+        if name != "by"
+    ]
     head = ["run on by itself, not gated", "output", "values", "half a level off", "largest difference"]
-    missing = [f"NOT COMPARED with the file: {name}: {reason}" for name, reason in compared.get("layers", {}).get("uncompared", {}).items()]
+    missing = [
+        f"NOT COMPARED with the file: {name}: {reason}"
+        for name, reason in compared.get("layers", {}).get("uncompared", {}).items()
+    ]
     return [*(["", *table(head, rows)] if rows else []), *(["", *missing] if missing else [])]
 
 
@@ -142,10 +173,15 @@ def why(steps: Sequence[Step], target: str, store: Store) -> str:
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    recipes = [{**about["recipe"]["files"], **{part: about["recipe"].get(part) for part in ("environment", "python", "libc")}}
-               for about in (old, new)]
-    pairs = [("parameter", old["parameters"], new["parameters"]), ("input", old["inputs"], new["inputs"]),
-             ("recipe", *recipes)]
+    recipes = [
+        {**about["recipe"]["files"], **{part: about["recipe"].get(part) for part in ("environment", "python", "libc")}}
+        for about in (old, new)
+    ]
+    pairs = [
+        ("parameter", old["parameters"], new["parameters"]),
+        ("input", old["inputs"], new["inputs"]),
+        ("recipe", *recipes),
+    ]
     return [
         f"  {kind} {name}: {_short(before.get(name))} -> {_short(after.get(name))}"
         for kind, before, after in pairs
@@ -194,5 +230,7 @@ def _variable(parameter: Parameter, models: Sequence[str]) -> str:
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    return ["  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:]))]).rstrip()
-            for row in [head, *rows]]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:]))]).rstrip()
+        for row in [head, *rows]
+    ]

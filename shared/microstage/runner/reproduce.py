@@ -1,8 +1,8 @@
 """`make reproduce STAGE=...`: the image twice without cache, the stage twice under other circumstances, every byte compared.
 
-    volumes/.reproduce/<stage>/a       out/ and scratch/ of the first run; gone again when all is equal
-    volumes/.reproduce/<stage>/b       out/ of the second, which ran in a longer path elsewhere
-    volumes/.reproduce/<stage>/*.log   the two builds of the image
+volumes/.reproduce/<stage>/a       out/ and scratch/ of the first run; gone again when all is equal
+volumes/.reproduce/<stage>/b       out/ of the second, which ran in a longer path elsewhere
+volumes/.reproduce/<stage>/*.log   the two builds of the image
 """
 
 from __future__ import annotations
@@ -37,10 +37,15 @@ _SHIELDED = ("TZ", "LC_ALL")
 def reproduce(chain: Chain, target: str) -> int:
     """0 when image layers and artefact bytes of `target` are equal; else `VerificationError` names the first difference."""
     if not isinstance(chain.backend, LocalBackend | DockerBackend):
-        raise ParameterError(f"make reproduce runs on this machine, not on {chain.backend.name}: leave HOST= and STAGES_ON= out.")
+        raise ParameterError(
+            f"make reproduce runs on this machine, not on {chain.backend.name}: leave HOST= and STAGES_ON= out."
+        )
     step = chain.prepare(target)
     notes = chain.store.volumes / ".reproduce" / target
-    with chain.store.lock("reproduce", target), tempfile.TemporaryDirectory(prefix="microstage-reproduce-", dir="/var/tmp") as away:
+    with (
+        chain.store.lock("reproduce", target),
+        tempfile.TemporaryDirectory(prefix="microstage-reproduce-", dir="/var/tmp") as away,
+    ):
         shutil.rmtree(notes, ignore_errors=True)
         notes.mkdir(parents=True)
         images, found = _images(chain.backend, target, notes)
@@ -96,7 +101,10 @@ def _circumstances(conditions: Conditions, a: Mapping[str, Any], b: Mapping[str,
     lines = [f"  {name}: {a[name]}, then {b[name]}" for name in a if a[name] != b[name] and name != "HOME"]
     lines += [f"  outside, the second time: {outside}; inside, both times: {inside}"]
     same = [name for name in a if name not in (*_SHIELDED, "HOME") and a[name] == b[name]]
-    return lines + [f"  NOT VARIED: {name} ({conditions.lacking.get(name, f'the second run saw {b[name]} as well')})" for name in same]
+    return lines + [
+        f"  NOT VARIED: {name} ({conditions.lacking.get(name, f'the second run saw {b[name]} as well')})"
+        for name in same
+    ]
 
 
 def _compare(step: Step, a: Path, b: Path) -> list[str]:
@@ -116,7 +124,10 @@ def _compare(step: Step, a: Path, b: Path) -> list[str]:
     if step.artefact:
         found += _against_published(step, one, json.loads((a / REPORT).read_text()))
     if not found:
-        print(f"{step.stage.name}: {len(one)} files, the same bytes twice" + (", and those published before" if step.artefact else ""))
+        print(
+            f"{step.stage.name}: {len(one)} files, the same bytes twice"
+            + (", and those published before" if step.artefact else "")
+        )
     return found
 
 

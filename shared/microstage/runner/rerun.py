@@ -22,7 +22,9 @@ from microstage.runner.local import Environments, LocalBackend, stage_command
 __all__ = ["run_under"]
 
 
-def run_under(conditions: Conditions, backend: LocalBackend | DockerBackend, step: Step, place: Path, image: Image | None) -> None:
+def run_under(
+    conditions: Conditions, backend: LocalBackend | DockerBackend, step: Step, place: Path, image: Image | None
+) -> None:
     """Run the stage into `place`/out, in `image` where there is one; a stage that fails is `StageFailed`."""
     name = "the second time, elsewhere" if conditions is not HERE else "the first time"
     print(f"{step.stage.name}: running {name} ({backend.name}, key {step.about['key'][:16]})", flush=True)
@@ -77,4 +79,6 @@ def _in_container(
     user = users.of_stages(backend.volumes) if conditions.user is None else (conditions.user, conditions.user)
     users.assert_readable(folders.values(), user)
     with users.lent([place / "out", place / "scratch"], user, backend.volumes):
-        return run_container(backend.images.engine(), image.tag, name, user, mounts, environment, [*before, *words], tuple(options))
+        return run_container(
+            backend.images.engine(), image.tag, name, user, mounts, environment, [*before, *words], tuple(options)
+        )

@@ -21,4 +21,10 @@ def main(words: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="microstage-bench.") as scratch:
         subjects = write_subjects(steps_of(asked, "cbackend", Path(scratch)), Path(scratch))
         options = ["--against", ",".join(against), "--rounds", str(rounds)]
-        return benchmarks(environment(asked[0].session({})), "", str(subjects), *options, **({"CC": typed["CC"]} if "CC" in typed else {}))
+        return benchmarks(
+            environment(asked[0].session({})),
+            "",
+            str(subjects),
+            *options,
+            **({"CC": typed["CC"]} if "CC" in typed else {}),
+        )

@@ -55,14 +55,28 @@ def listing(store: Store, stage: str) -> list[Run]:
 
 def _finished(artefact: Artefact) -> Run:
     about, run = artefact.about, artefact.run
-    return Run(artefact.key, about["parameters"], run.get("data_dir"), run.get("model_file"), run.get("started", 0.0), about["metrics"])
+    return Run(
+        artefact.key,
+        about["parameters"],
+        run.get("data_dir"),
+        run.get("model_file"),
+        run.get("started", 0.0),
+        about["metrics"],
+    )
 
 
 def _cut_off(path: Path, said: Any) -> Run:
     known = notes.facts(said)
     if not all(isinstance(value, str | int | float) for value in known["parameters"].values()):
         raise TypeError
-    return Run(path.parent.name.rpartition("-")[2], known["parameters"], known.get("data_dir"), known.get("model_file"), known["began"], None)
+    return Run(
+        path.parent.name.rpartition("-")[2],
+        known["parameters"],
+        known.get("data_dir"),
+        known.get("model_file"),
+        known["began"],
+        None,
+    )
 
 
 def find(store: Store, stage: str, wanted: str) -> Run:
@@ -96,9 +110,18 @@ def show(runs: Sequence[Run], stages: Mapping[str, Stage], stage: str) -> str:
 
     if not runs:
         return "No run yet; `make train` makes one."
-    rows = [[run.id, time.strftime("%Y-%m-%d %H:%M", time.localtime(run.began)), "cut off" if run.metrics is None else "finished",
-             str(run.parameters.get("model", "-")), str(run.parameters.get("dataset", "-")),
-             _differing(run, stages[stage]), _result(run.metrics or {})] for run in runs]
+    rows = [
+        [
+            run.id,
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(run.began)),
+            "cut off" if run.metrics is None else "finished",
+            str(run.parameters.get("model", "-")),
+            str(run.parameters.get("dataset", "-")),
+            _differing(run, stages[stage]),
+            _result(run.metrics or {}),
+        ]
+        for run in runs
+    ]
     return "\n".join(table(["run", "began", "state", "model", "dataset", "other than by default", "result"], rows))
 
 
@@ -111,5 +134,11 @@ def _result(metrics: Mapping[str, Any]) -> str:
 def _differing(run: Run, stage: Stage) -> str:
     model = run.parameters.get("model")
     own = {name: p.of(model) for name, p in stage.parameters.items() if name not in ("model", "dataset")}
-    return " ".join(f"{p.variable}={run.parameters[name]}" for name, p in own.items()
-                    if p is not None and name in run.parameters and run.parameters[name] != p.default) or "-"
+    return (
+        " ".join(
+            f"{p.variable}={run.parameters[name]}"
+            for name, p in own.items()
+            if p is not None and name in run.parameters and run.parameters[name] != p.default
+        )
+        or "-"
+    )

@@ -1,10 +1,10 @@
 """Bills of materials (CycloneDX) of images, local environments and artefacts, and the provenance of images.
 
-    volumes/.images/<recipe>.cdx.json         an image: the lock's packages, CPython, Debian's packages, licences
-    volumes/.images/<recipe>.provenance.json  and what it was built from (in-toto, SLSA)
-    volumes/.env/<environment>.cdx.json       a local environment: the lock's packages, CPython, licences
-    volumes/<stage>/<key>.run/sbom.cdx.json   an artefact: its files, and the packages that made it (scope "excluded");
-                                              its provenance is its manifest.json
+volumes/.images/<recipe>.cdx.json         an image: the lock's packages, CPython, Debian's packages, licences
+volumes/.images/<recipe>.provenance.json  and what it was built from (in-toto, SLSA)
+volumes/.env/<environment>.cdx.json       a local environment: the lock's packages, CPython, licences
+volumes/<stage>/<key>.run/sbom.cdx.json   an artefact: its files, and the packages that made it (scope "excluded");
+                                          its provenance is its manifest.json
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ _CHECKOUT = Path(__file__).resolve().parents[3]
 
 def locked(lock: str) -> list[Component]:
     """A component per package of a `requirements.lock`; its hashes are those of all the files that the lock accepts."""
-    return [cyclonedx.python(name, version, re.findall(r"--hash=sha256:([0-9a-f]{64})", rest)) for name, version, rest in _PINNED.findall(lock)]
+    return [
+        cyclonedx.python(name, version, re.findall(r"--hash=sha256:([0-9a-f]{64})", rest))
+        for name, version, rest in _PINNED.findall(lock)
+    ]
 
 
 def of_image(image: Any, repository: Path, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,15 +62,26 @@ def of_artefact(manifest: Mapping[str, Any]) -> dict[str, Any]:
     known = lock.is_file() and file_digest(lock) == made["recipe"]["files"].get(path)
     packages = [{**entry, "scope": "excluded"} for entry in locked(lock.read_text())] if known else []
     about = cyclonedx.component("data", made["stage"], made["key"][:16])
-    notes = {"key": made["key"], "recipe": made["recipe"]["digest"], "packages": "of its lock" if known else "unknown: its lock is another"}
-    return cyclonedx.document(f"artefact:{made['key']}", about, [*(cyclonedx.file(*file) for file in files), *packages], notes)
+    notes = {
+        "key": made["key"],
+        "recipe": made["recipe"]["digest"],
+        "packages": "of its lock" if known else "unknown: its lock is another",
+    }
+    return cyclonedx.document(
+        f"artefact:{made['key']}", about, [*(cyclonedx.file(*file) for file in files), *packages], notes
+    )
 
 
 def provenance_of_image(image: Any, base: Mapping[str, str], repository: Path, context: bytes) -> dict[str, Any]:
     """The statement on the image's layers: built by its Dockerfile from `context` (a tar) on `base` {"reference", "id"}."""
-    layers = [(f"{image.tag}#layer-{number}", layer.removeprefix("sha256:")) for number, layer in enumerate(image.layers)]
+    layers = [
+        (f"{image.tag}#layer-{number}", layer.removeprefix("sha256:")) for number, layer in enumerate(image.layers)
+    ]
     files = [f"stages/{image.stage}/{name}" for name in ("Dockerfile", "requirements.lock")]
-    dependencies = [(base["reference"], base["id"].rpartition(":")[2]), ("build context", hashlib.sha256(context).hexdigest())]
+    dependencies = [
+        (base["reference"], base["id"].rpartition(":")[2]),
+        ("build context", hashlib.sha256(context).hexdigest()),
+    ]
     dependencies += [(name, file_digest(repository / name)) for name in files]
     external = {"stage": image.stage, "base": base["reference"]}
     return statement(layers, f"image:{image.stage}", external, {"recipe": image.recipe}, dependencies)
@@ -76,7 +90,9 @@ def provenance_of_image(image: Any, base: Mapping[str, str], repository: Path, c
 def show(stages: Iterable[Stage], backend: Any, store: Any) -> None:
     """Where the bills of each stage are, and a table of the licences in the environment that it runs in."""
     for stage in stages:
-        path = backend.images.bill(stage.name) if hasattr(backend, "images") else _environment(stage, backend.environments)
+        path = (
+            backend.images.bill(stage.name) if hasattr(backend, "images") else _environment(stage, backend.environments)
+        )
         print(f"\n{stage.name}: {path}")
         if latest := store.latest(stage.name):
             print(f"{stage.name}: {store.describe(latest)} (the artefact published last)")
@@ -89,7 +105,9 @@ def _environment(stage: Stage, environments: Any) -> Path:
     version = re.search(r"^version_info = (.*)$", (prefix / "pyvenv.cfg").read_text(), re.MULTILINE)
     found = {"packages": licences.python_packages(sorted(prefix.glob("lib/python3*/site-packages")))}
     path = environments.folder / f"{prefix.name}.cdx.json"
-    notes.write(path, of_environment(prefix.name, lock.read_text(), found | ({"python": version[1]} if version else {})))
+    notes.write(
+        path, of_environment(prefix.name, lock.read_text(), found | ({"python": version[1]} if version else {}))
+    )
     return path
 
 

@@ -67,7 +67,9 @@ def _of(parameter: Parameter, model: Any, text: str) -> Parameter:
     """The parameter as the chosen model has it."""
     own = parameter.of(model)
     if own is None:
-        raise ParameterError(f"{parameter.variable}={text} is no parameter of MODEL={model}: it belongs to {_names(parameter.models)}.")
+        raise ParameterError(
+            f"{parameter.variable}={text} is no parameter of MODEL={model}: it belongs to {_names(parameter.models)}."
+        )
     return own
 
 

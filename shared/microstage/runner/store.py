@@ -1,10 +1,10 @@
 """The volume: published artefacts by key, with their manifests, run notes beside them, locks, and what is half done.
 
-    volumes/<stage>/<key>/             manifest.json and the files; never changed once published
-    volumes/<stage>/<key>.run/         run.json (times, host), sbom.cdx.json and logs/; outside every digest
-    volumes/<stage>/<key>.conflict-1/  a different result under the same key
-    volumes/.partial/<stage>-<key>/    out/ and scratch/ of a run that is not finished
-    volumes/.locks/<stage>-<key>       held (flock) while the key is being made; the kernel frees it
+volumes/<stage>/<key>/             manifest.json and the files; never changed once published
+volumes/<stage>/<key>.run/         run.json (times, host), sbom.cdx.json and logs/; outside every digest
+volumes/<stage>/<key>.conflict-1/  a different result under the same key
+volumes/.partial/<stage>-<key>/    out/ and scratch/ of a run that is not finished
+volumes/.locks/<stage>-<key>       held (flock) while the key is being made; the kernel frees it
 """
 
 from __future__ import annotations
@@ -107,11 +107,15 @@ class Store:
             raise ArtefactError(f"The stage ended well but wrote no {REPORT}; its package must end in `stage_main`.")
         try:
             found = json.loads(report.read_bytes())
-            sound = isinstance(found["metrics"], dict) and all(type(record["compared"]) is int for record in found["verification"])
+            sound = isinstance(found["metrics"], dict) and all(
+                type(record["compared"]) is int for record in found["verification"]
+            )
         except notes.DAMAGED:
             sound = False
         if not sound:
-            raise ArtefactError(f"The stage wrote a {REPORT} that cannot be read; its package must end in `stage_main`.")
+            raise ArtefactError(
+                f"The stage wrote a {REPORT} that cannot be read; its package must end in `stage_main`."
+            )
         report.unlink()
         return found
 

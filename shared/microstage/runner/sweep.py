@@ -49,7 +49,11 @@ def _row(steps: Sequence[Step]) -> dict[str, str]:
     """What came of one run, by column; networks of different kinds have different ones."""
     proofs = [proof for step in steps for proof in step.artefact.about["verification"]]
     compared, equal, ties = (sum(proof[k] for proof in proofs) for k in ("compared", "equal", "explained_ties"))
-    integers = {"integers compared": f"{compared:,}", "differing": f"{compared - equal - ties:,}", "explained ties": f"{ties:,}"}
+    integers = {
+        "integers compared": f"{compared:,}",
+        "differing": f"{compared - equal - ties:,}",
+        "explained ties": f"{ties:,}",
+    }
     return {**_quality(steps), **_effort(steps[0]), **integers, **_size(steps[0]), **_hardware(steps)}
 
 
@@ -57,14 +61,21 @@ def _quality(steps: Sequence[Step]) -> dict[str, str]:
     """Errors of an estimator; top-1 of a classifier, as it was trained and as its integer graph answers; what any other network told of itself."""
     metrics = steps[0].artefact.about["metrics"]
     if "test.mae.network" not in metrics and "test.accuracy" not in metrics:
-        return {name: f"{value:.4g}" for name, value in sorted(metrics.items()) if name.startswith("test.") and isinstance(value, float)}
+        return {
+            name: f"{value:.4g}"
+            for name, value in sorted(metrics.items())
+            if name.startswith("test.") and isinstance(value, float)
+        }
     if "test.accuracy" not in metrics:
         thd = f"{100 * metrics['test.thd_error.network']:.2f} %"
         return {**{name: f"{error:.3f}" for name, error in zip(_HARMONICS, metrics["test.mae.network"])}, "THD": thd}
     found = {"top-1": f"{100 * metrics['test.accuracy']:.2f} %", "tested on": f"{metrics['test.examples']:,}"}
     told = {name: value for step in steps for name, value in step.artefact.about["metrics"].items()}
     if "streamlined.accuracy" in told:
-        found |= {"integers' top-1": f"{100 * told['streamlined.accuracy']:.2f} %", "of": f"{told['streamlined.answers']:,}"}
+        found |= {
+            "integers' top-1": f"{100 * told['streamlined.accuracy']:.2f} %",
+            "of": f"{told['streamlined.answers']:,}",
+        }
     return found
 
 
@@ -75,7 +86,11 @@ def _effort(trained: Step) -> dict[str, str]:
 
 def _size(trained: Step) -> dict[str, str]:
     described = json.loads((trained.artefact.checked() / "model_def.json").read_text())
-    return {short: f"{described[name]:,}" for short, name in (("weights", "weights"), ("MAC", "multiply_accumulates")) if name in described}
+    return {
+        short: f"{described[name]:,}"
+        for short, name in (("weights", "weights"), ("MAC", "multiply_accumulates"))
+        if name in described
+    }
 
 
 def _hardware(steps: Sequence[Step]) -> dict[str, str]:

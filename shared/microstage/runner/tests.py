@@ -69,14 +69,25 @@ def _suites(
             yield Suite(folder, name if name in stages else "host", python, environment), targets
 
 
-def environment_of(folder: Path, local: LocalBackend, scratch: Path, name: str | None = None) -> tuple[Path, dict[str, str]]:
+def environment_of(
+    folder: Path, local: LocalBackend, scratch: Path, name: str | None = None
+) -> tuple[Path, dict[str, str]]:
     """(interpreter, environment) of the tests in `folder`: those of stage `name`, by default the folder's; else the host's own."""
     repository, stage = folder.parents[1], load_stages(folder.parents[1]).get(name or folder.name)
-    overlay, shared = str(local.environments.overlay(repository / "tests" / "requirements.lock")), str(repository / "shared")
+    overlay, shared = (
+        str(local.environments.overlay(repository / "tests" / "requirements.lock")),
+        str(repository / "shared"),
+    )
     if stage is None:
         own = folder / ".python-version"  # of a folder whose lock is an environment of its own
-        python = local.environments.ensure(own.read_text().strip(), folder / "requirements.lock") if own.exists() else Path(sys.executable)
-        outside = {name: value for name, value in os.environ.items() if name != vendor.VARIABLE}  # tests choose their own
+        python = (
+            local.environments.ensure(own.read_text().strip(), folder / "requirements.lock")
+            if own.exists()
+            else Path(sys.executable)
+        )
+        outside = {
+            name: value for name, value in os.environ.items() if name != vendor.VARIABLE
+        }  # tests choose their own
         return python, {**outside, "PYTHONPATH": os.pathsep.join([shared, overlay])}
     python = local.environments.ensure(stage.python, stage.folder / "requirements.lock")
     source = os.pathsep.join([shared, str(stage.folder), overlay, *_own_packages(folder, local)])
@@ -100,9 +111,26 @@ def _run(suite: Suite, targets: list[Path]) -> tuple[str, bool]:
     title = f"tests/{suite.folder.name} in {suite.where}"
     print(f"{title} ...", flush=True)
     began = time.monotonic()
-    command = [str(suite.python), "-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "--durations=3", *map(str, targets)]
-    done = subprocess.run(command, env=suite.environment, cwd=suite.folder.parents[1], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    command = [
+        str(suite.python),
+        "-m",
+        "pytest",
+        "-q",
+        "--color=no",
+        "-p",
+        "no:cacheprovider",
+        "--durations=3",
+        *map(str, targets),
+    ]
+    done = subprocess.run(
+        command,
+        env=suite.environment,
+        cwd=suite.folder.parents[1],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     lines = done.stdout.strip().splitlines() or ["no output"]
     print("\n".join(lines if done.returncode else [line for line in lines[-12:] if "%]" not in line]), flush=True)
     line = f"{title}: {'FAILED' if done.returncode else 'passed'} in {time.monotonic() - began:.0f} s; {lines[-1].strip('= ')}"

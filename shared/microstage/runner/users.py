@@ -23,7 +23,9 @@ def of_stages(volumes: Path) -> tuple[int, int]:
     """(uid, gid) of containers whose artefacts go to `volumes`."""
     if os.getuid():
         return os.getuid(), os.getgid()
-    sudo = tuple(int(text) if text.isdecimal() else 0 for text in map(os.environ.get, ("SUDO_UID", "SUDO_GID"), ("", "")))
+    sudo = tuple(
+        int(text) if text.isdecimal() else 0 for text in map(os.environ.get, ("SUDO_UID", "SUDO_GID"), ("", ""))
+    )
     return next((user for user in (_owner(volumes), sudo) if user[0]), NOBODY)
 
 
@@ -65,4 +67,3 @@ def _give(folders: Iterable[Path], user: tuple[int, int]) -> None:
         folder.chmod(folder.stat().st_mode | 0o555)  # whatever the umask was: others read what is published
         for path in [folder, *folder.rglob("*")]:
             os.chown(path, *user, follow_symlinks=False)
-

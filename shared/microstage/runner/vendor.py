@@ -42,7 +42,9 @@ class Vendor:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             sound = False
         if not sound:
-            raise EnvironmentProblem(f"VENDOR={folder} has no readable index.json; `make vendor VENDOR={folder}` makes it.")
+            raise EnvironmentProblem(
+                f"VENDOR={folder} has no readable index.json; `make vendor VENDOR={folder}` makes it."
+            )
 
     def wheels(self, lock: Path) -> list[Path]:
         """The wheels that `lock` allows, at least one of each pin, hashed now; `IntegrityError` names what is missing or changed."""
@@ -50,13 +52,21 @@ class Vendor:
 
         if file_digest(lock) not in self.locks.values():
             name = Path(*lock.parts[-3:])
-            raise EnvironmentProblem(f"VENDOR={self.folder} was collected for another {name}; `make vendor VENDOR={self.folder}` adds its wheels.")
+            raise EnvironmentProblem(
+                f"VENDOR={self.folder} was collected for another {name}; `make vendor VENDOR={self.folder}` adds its wheels."
+            )
         allowed = set(re.findall(r"--hash=sha256:([0-9a-f]{64})", lock.read_text()))
-        found = [self.checked(name) for name, sha in sorted(self.files.items()) if name.startswith("wheels/") and sha in allowed]
+        found = [
+            self.checked(name)
+            for name, sha in sorted(self.files.items())
+            if name.startswith("wheels/") and sha in allowed
+        ]
         held = {project(path) for path in found}
         for name in re.findall(r"^([A-Za-z0-9._-]+)==", lock.read_text(), re.MULTILINE):
             if normalised(name) not in held:
-                raise IntegrityError(f"VENDOR={self.folder} holds no wheel of {name} that {lock.parent.name}/{lock.name} allows; collect it again.")
+                raise IntegrityError(
+                    f"VENDOR={self.folder} holds no wheel of {name} that {lock.parent.name}/{lock.name} allows; collect it again."
+                )
         return found
 
     def install_options(self, lock: Path) -> list[str]:
@@ -67,7 +77,9 @@ class Vendor:
     def load_base(self, engine: Engine, python: str) -> dict[str, str]:
         """{"reference", "id"} of the base image, loaded into `engine`; `id` as it was where it was collected."""
         if python not in self.bases:
-            raise EnvironmentProblem(f"VENDOR={self.folder} has no base image of Python {python}: collect it where a container engine answers.")
+            raise EnvironmentProblem(
+                f"VENDOR={self.folder} has no base image of Python {python}: collect it where a container engine answers."
+            )
         known = self.bases[python]
         bases.load(engine, self.checked(f"bases/{python}.tar"), bases.vendored_tag(python), known["layers"])
         return {"reference": bases.vendored_tag(python), "id": known["id"]}
@@ -82,8 +94,10 @@ class Vendor:
         if debian_packages(folder / "Dockerfile"):
             packages = [name for name in sorted(self.files) if name.startswith("apt/")]
             if not packages:
-                raise EnvironmentProblem(f"VENDOR={self.folder} has no Debian packages for stages/{stage}/Dockerfile: "
-                                         "collect them where a container engine answers.")
+                raise EnvironmentProblem(
+                    f"VENDOR={self.folder} has no Debian packages for stages/{stage}/Dockerfile: "
+                    "collect them where a container engine answers."
+                )
             served += [self.checked(name) for name in packages]
         with PackageServer(served, near=str(self.folder)) as address:
             direct = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
@@ -94,10 +108,14 @@ class Vendor:
         path = self.folder / name
         if name not in self._intact:
             if not path.is_file():
-                raise IntegrityError(f"VENDOR={self.folder} lacks {name}, which its index lists; `make vendor VENDOR={self.folder}` brings it back.")
+                raise IntegrityError(
+                    f"VENDOR={self.folder} lacks {name}, which its index lists; `make vendor VENDOR={self.folder}` brings it back."
+                )
             if (found := file_digest(path)) != self.files[name]:
-                raise IntegrityError(f"VENDOR={self.folder}: {name} was changed: its SHA-256 is {found[:16]}..., "
-                                     f"collected was {self.files[name][:16]}...; delete it and collect again.")
+                raise IntegrityError(
+                    f"VENDOR={self.folder}: {name} was changed: its SHA-256 is {found[:16]}..., "
+                    f"collected was {self.files[name][:16]}...; delete it and collect again."
+                )
             self._intact.add(name)
         return path
 
@@ -132,12 +150,18 @@ def build_arguments(repository: Path, stage: str) -> Iterator[list[str]]:
 
 def locks(repository: Path) -> list[Path]:
     """Every lock whose packages building, testing and the runner itself install."""
-    found = [path for pattern in ("stages/*", "tests", "tests/*") for path in repository.glob(f"{pattern}/requirements.lock")]
-    of_no_tests = {path for path in repository.glob("tests/*/requirements.lock") if not list(path.parent.glob("test_*.py"))}
+    found = [
+        path for pattern in ("stages/*", "tests", "tests/*") for path in repository.glob(f"{pattern}/requirements.lock")
+    ]
+    of_no_tests = {
+        path for path in repository.glob("tests/*/requirements.lock") if not list(path.parent.glob("test_*.py"))
+    }
     return [*sorted(set(found) - of_no_tests), *sorted(Path(__file__).parent.rglob("*.lock"))]
 
 
 def debian_packages(dockerfile: Path) -> list[str]:
     """What the image installs with apt, from its `apt-get ... install ... --no-install-recommends NAMES`."""
-    found = re.findall(r"^[^#\n]*\bapt-get\b.*\binstall\b.*--no-install-recommends ([^\\\n]+)", dockerfile.read_text(), re.MULTILINE)
+    found = re.findall(
+        r"^[^#\n]*\bapt-get\b.*\binstall\b.*--no-install-recommends ([^\\\n]+)", dockerfile.read_text(), re.MULTILINE
+    )
     return [name for line in found for name in line.split()]

@@ -39,16 +39,23 @@ _LIST = (
 def collect(repository: Path, volumes: Path, typed: str | None) -> None:
     """Fill the folder `typed`; its index is written last, so that a folder with an index is whole."""
     if not typed:
-        raise ParameterError("VENDOR= is missing: expected a folder to collect into, as in `make vendor VENDOR=../vendored`.")
+        raise ParameterError(
+            "VENDOR= is missing: expected a folder to collect into, as in `make vendor VENDOR=../vendored`."
+        )
     os.environ.pop(VARIABLE, None)  # collecting draws on the network, not on the folder that is being filled
     folder = Path(typed).resolve()
     (folder / "index.json").unlink(missing_ok=True)
     found = locks(repository)
     _wheels(repository, found, folder / "wheels")
     images = _images(repository, volumes, folder)
-    names = sorted(path.relative_to(folder).as_posix() for part in ("wheels", "apt", "bases") for path in (folder / part).glob("*"))
-    index = {"files": {name: file_digest(folder / name) for name in names}, "bases": images,
-             "locks": {path.relative_to(repository).as_posix(): file_digest(path) for path in found}}
+    names = sorted(
+        path.relative_to(folder).as_posix() for part in ("wheels", "apt", "bases") for path in (folder / part).glob("*")
+    )
+    index = {
+        "files": {name: file_digest(folder / name) for name in names},
+        "bases": images,
+        "locks": {path.relative_to(repository).as_posix(): file_digest(path) for path in found},
+    }
     write_json(folder / "index.json", index)
     size = sum((folder / name).stat().st_size for name in names)
     print(f"vendor: {len(names)} files, {size / 2**30:.1f} GiB, in {folder}")
@@ -77,12 +84,22 @@ def _pip(version: str, folder: Path) -> Path:
     """A Python `version` ("" is the runner's own, as packages of tests are pure Python) with pip, which knows its wheels best."""
     python = find_python(version) if version else Path(sys.executable)
     if subprocess.run([python, "-m", "venv", folder], stdin=subprocess.DEVNULL).returncode:
-        raise EnvironmentProblem(f"{python} makes no virtual environment with pip, its own message is above; on Debian, install python3-venv.")
+        raise EnvironmentProblem(
+            f"{python} makes no virtual environment with pip, its own message is above; on Debian, install python3-venv."
+        )
     return folder / "bin" / "python"
 
 
 def _download(pip: Path, lock: Path, folder: Path) -> None:
-    options = ["--quiet", "--disable-pip-version-check", "--no-cache-dir", "--require-hashes", "--no-deps", "--only-binary", ":all:"]
+    options = [
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-cache-dir",
+        "--require-hashes",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+    ]
     command = [pip, "-m", "pip", "download", *options, "--dest", folder, "-r", lock]
     if subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
         raise EnvironmentProblem(f"`pip download` of {Path(*lock.parts[-3:])} failed, its own message is above.")
@@ -96,14 +113,19 @@ def _images(repository: Path, volumes: Path, folder: Path) -> dict[str, dict]:
             path.unlink()
     docker = engine.find()
     if docker is None:
-        print("vendor: no container engine answers, so no base images and no Debian packages: enough for RUNNER=local alone", flush=True)
+        print(
+            "vendor: no container engine answers, so no base images and no Debian packages: enough for RUNNER=local alone",
+            flush=True,
+        )
         return {}
     images, saved = Images(repository, volumes), {}
     for stage in load_stages(repository).values():
         base = images.base_of(stage.name)
         if stage.python not in saved:
             print(f"vendor: base image {base['reference'].split('@')[0]} ...", flush=True)
-            layers = bases.save(docker, base["reference"], bases.vendored_tag(stage.python), folder / "bases" / f"{stage.python}.tar")
+            layers = bases.save(
+                docker, base["reference"], bases.vendored_tag(stage.python), folder / "bases" / f"{stage.python}.tar"
+            )
             saved[stage.python] = {"id": base["id"], "layers": layers}
     _debian(docker, dict(_installing(repository, images)), folder / "apt")
     return saved
@@ -124,7 +146,9 @@ def _debian(docker: engine.Engine, wanted: Mapping[str, list[str]], folder: Path
         script = f"{_APT.format(names=' '.join(names))} && {_LIST}"
         done = docker.call("run", "--rm", "--network=host", "--entrypoint=sh", base, "-euc", script)
         if done.returncode:
-            raise EnvironmentProblem(f"apt downloads no {' '.join(names)}: {done.stderr.decode(errors='replace').strip().splitlines()[-1]}")
+            raise EnvironmentProblem(
+                f"apt downloads no {' '.join(names)}: {done.stderr.decode(errors='replace').strip().splitlines()[-1]}"
+            )
         with tar(io.BytesIO(done.stdout)) as archive:
             for member in archive:
                 if not is_plain(member) or not inside(member.name) or "/" in member.name:

@@ -31,9 +31,7 @@ def bits_at(scale: float) -> int:
 WINDOW_SCALE, LARGEST = window_scale(8), largest(8)
 
 
-def block_float(
-    x: np.ndarray, exponents: tuple[int, int] = EXPONENTS, bits: int = 8
-) -> tuple[np.ndarray, np.ndarray]:
+def block_float(x: np.ndarray, exponents: tuple[int, int] = EXPONENTS, bits: int = 8) -> tuple[np.ndarray, np.ndarray]:
     """(integers [..., N], exponent int8 [...]) of windows `x` [..., N]: x is about integers * 2^(1 - bits) * 2^exponent.
 
     The integers are int8 where they have at most 8 `bits`, else int16, and as large below zero as above.

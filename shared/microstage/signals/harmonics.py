@@ -18,7 +18,9 @@ def spectrum(x: np.ndarray, cycles: int) -> np.ndarray:
     """
     length = x.shape[-1]
     if cycles < 1 or length < 2 * cycles:
-        raise DatasetError(f"A spectrum over {cycles} cycles needs at least {2 * max(cycles, 1)} samples, found {length}.")
+        raise DatasetError(
+            f"A spectrum over {cycles} cycles needs at least {2 * max(cycles, 1)} samples, found {length}."
+        )
     bins = np.abs(np.fft.rfft(x, axis=-1)) * (2.0 / length)
     bins[..., 0] /= 2.0
     return bins

@@ -61,9 +61,13 @@ def synchronise(x: np.ndarray, rate: float, frequency: float) -> np.ndarray:
     if per_cycle < 16:
         raise DatasetError(f"{rate:g} Hz are {per_cycle:.3g} samples a cycle; the seventh harmonic needs at least 16.")
     if len(x) < _LEAST_CYCLES * per_cycle:
-        raise DatasetError(f"{len(x)} samples are {len(x) / per_cycle:.3g} cycles; at least {_LEAST_CYCLES} are needed.")
+        raise DatasetError(
+            f"{len(x)} samples are {len(x) / per_cycle:.3g} cycles; at least {_LEAST_CYCLES} are needed."
+        )
     if len(x) > _MOST_CYCLES * per_cycle:
-        raise DatasetError(f"{len(x)} samples are {len(x) / per_cycle:.0f} cycles; at most {_MOST_CYCLES} are read: cut the record.")
+        raise DatasetError(
+            f"{len(x)} samples are {len(x) / per_cycle:.0f} cycles; at most {_MOST_CYCLES} are read: cut the record."
+        )
     up = max(1, math.ceil(_DENSE / per_cycle))
     half = _half(per_cycle) * up
     edge = _PASSED * min(per_cycle, SAMPLES_PER_CYCLE) / (per_cycle * up)  # over the dense Nyquist frequency

@@ -30,7 +30,9 @@ def run(job: Job) -> None:
             job.log(note)
         for proof in part.proofs:
             job.metric(f"proof.{part.name}.{proof['layer']}.{proof['operator']}", proof)
-    job.log(f"arena: {program.arena_bytes} bytes, at least {program.arena_bound}; constants: {program.constant_bytes} bytes")
+    job.log(
+        f"arena: {program.arena_bytes} bytes, at least {program.arena_bound}; constants: {program.constant_bytes} bytes"
+    )
     job.metric("constant_bytes", program.constant_bytes)
     job.metric("arena_bytes", program.arena_bytes)
     job.metric("arena_bytes_at_least", program.arena_bound)

@@ -26,7 +26,9 @@ class Result:
     equal: int
 
 
-def compile_and_run(folder: Path, shapes: dict[str, tuple[int, ...]], flags: tuple[str, ...] = FLAGS, compiler: str = "gcc") -> list[Result]:
+def compile_and_run(
+    folder: Path, shapes: dict[str, tuple[int, ...]], flags: tuple[str, ...] = FLAGS, compiler: str = "gcc"
+) -> list[Result]:
     """`compile_selftest`, then `run_selftest`."""
     compile_selftest(folder, flags, compiler)
     return run_selftest(folder, shapes)
@@ -49,14 +51,20 @@ def version(compiler: str = "gcc") -> str:
 def compiled(folder: Path, program: str, sources: list[str], flags: tuple[str, ...], compiler: str) -> None:
     """`folder/program` of `sources` in it; raises as `compile_selftest`."""
     try:
-        done = _run([compiler, "-o", program, "-I.", *sources, *flags], folder)  # flags may name libraries, which come last
+        done = _run(
+            [compiler, "-o", program, "-I.", *sources, *flags], folder
+        )  # flags may name libraries, which come last
     except FileNotFoundError:
         raise EnvironmentProblem(f"{compiler} is not installed; `apt-get install gcc libc6-dev` mends it.") from None
     if done.returncode:
-        raise MicrostageError(f"{compiler} refused the generated C, which is a fault of this generator: {done.stderr.strip()}")
+        raise MicrostageError(
+            f"{compiler} refused the generated C, which is a fault of this generator: {done.stderr.strip()}"
+        )
 
 
-def run_selftest(folder: Path, shapes: dict[str, tuple[int, ...]], vectors: int = 0, emulator: tuple[str, ...] = ()) -> list[Result]:
+def run_selftest(
+    folder: Path, shapes: dict[str, tuple[int, ...]], vectors: int = 0, emulator: tuple[str, ...] = ()
+) -> list[Result]:
     """Counts per boundary of `folder/test/selftest` on golden.bin, its first `vectors` or (0) all; through `emulator`, a
     command that takes a program.
 

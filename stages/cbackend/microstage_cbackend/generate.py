@@ -51,7 +51,9 @@ def read_model(folder: Path, name: str = "") -> Model:
     for part, path in graphs.items():
         facts = interface.get("parts", {}).get(part, interface if len(graphs) == 1 else {})
         parts.append(optimise(read_part(part, path, facts)))
-    return Model(name, parts, interface, chain_of(parts, interface), tuple(_json(folder / "model_def.json").get("classes", ())))
+    return Model(
+        name, parts, interface, chain_of(parts, interface), tuple(_json(folder / "model_def.json").get("classes", ()))
+    )
 
 
 def graphs_of(folder: Path) -> dict[str, Path]:
@@ -67,7 +69,10 @@ def graphs_of(folder: Path) -> dict[str, Path]:
 
 def _named(interface: dict[str, Any]) -> dict[str, Any]:
     """The interface with its parts called as their functions are: `sublstm` for sublstm_finn_streamlined or sublstm_integer."""
-    names = {part: part_name(f"{part}.onnx".removesuffix(SUFFIX).removesuffix(WIDE).removesuffix(".onnx")) for part in interface.get("parts", {})}
+    names = {
+        part: part_name(f"{part}.onnx".removesuffix(SUFFIX).removesuffix(WIDE).removesuffix(".onnx"))
+        for part in interface.get("parts", {})
+    }
     sequence = Sequence.of(interface)
     renamed = {"sequence": sequence.renamed(names).described()} if sequence else {}
     return {**interface, "parts": {names[part]: facts for part, facts in interface.get("parts", {}).items()}, **renamed}
@@ -83,7 +88,9 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
     versions = dispatch(program)
     chosen = sorted(name for name in versions if name.endswith(".c"))
     inside = {f"{model.name}_{what}.h" for what in ("kernels", "weights", "follow_table")}
-    headers = sorted(name for name in library if name.startswith(model.name) and name.endswith(".h") and name not in inside)
+    headers = sorted(
+        name for name in library if name.startswith(model.name) and name.endswith(".h") and name not in inside
+    )
     texts = library | {
         "test/selftest.c": selftest(model, plan, real, sound),
         "test/bench.c": bench(program, sound),
@@ -92,7 +99,9 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
         "README.md": readme(program, real, sound, plan.vectors),
         "proofs.json": json.dumps({part.name: part.proofs for part in model.parts}, indent=1, sort_keys=True) + "\n",
     }
-    texts |= packages(program, [*library]) | board(program, plan, sound, sources) | wav_example(sound, sources) | versions
+    texts |= (
+        packages(program, [*library]) | board(program, plan, sound, sources) | wav_example(sound, sources) | versions
+    )
     return {name: text.encode() for name, text in texts.items()} | {"test/golden.bin": plan.data()}
 
 

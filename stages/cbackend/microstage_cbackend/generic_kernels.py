@@ -12,7 +12,15 @@ from microstage_cbackend.program.ir import Layer
 __all__ = ["KernelSet"]
 
 _FOLDER = Path(__file__).parent / "kernels"
-_SHORT = {"int8_t": "i8", "uint8_t": "u8", "int16_t": "i16", "uint16_t": "u16", "int32_t": "i32", "int64_t": "i64", "uint64_t": "u64"}
+_SHORT = {
+    "int8_t": "i8",
+    "uint8_t": "u8",
+    "int16_t": "i16",
+    "uint16_t": "u16",
+    "int32_t": "i32",
+    "int64_t": "i64",
+    "uint64_t": "u64",
+}
 _KERNELS = {path.stem for path in _FOLDER.glob("*.c")}
 
 
@@ -41,7 +49,9 @@ class KernelSet:
     def files(self, network: str) -> dict[str, str]:
         """File name -> C text: one file per kernel, `<network>_kernels.h` that includes them, and the headers that they need."""
         found = {f"{name}.h": text for name, text in self._sources.items()}
-        guard = ["/* The kernels of this folder, each described at the top of its file: static, for one network, which has its own. */"]
+        guard = [
+            "/* The kernels of this folder, each described at the top of its file: static, for one network, which has its own. */"
+        ]
         macro = f"{network.upper()}_KERNELS_H"
         guard += [f"#ifndef {macro}", f"#define {macro}", "", '#include "ms_layers.h"', '#include "ms_shapes.h"']
         texts = [*found.values(), "\n".join(guard)]
@@ -56,7 +66,10 @@ class KernelSet:
     def _add(self, kernel: str, types: dict[str, str]) -> str:
         text = (_FOLDER / f"{kernel}.c").read_text()
         used = {token: name for token, name in types.items() if re.search(rf"\b{token}\b", text)}
-        parts = [("a" if token == "acc_t" else "") + _SHORT.get(name, name.removeprefix("ms_")) for token, name in used.items()]
+        parts = [
+            ("a" if token == "acc_t" else "") + _SHORT.get(name, name.removeprefix("ms_"))
+            for token, name in used.items()
+        ]
         name = "_".join([kernel, *parts])
         if name not in self._sources:
             for other in sorted(set(re.findall(r"\b(ms_\w+)\(", text)) & _KERNELS - {kernel}):

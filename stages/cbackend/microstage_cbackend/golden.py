@@ -110,7 +110,9 @@ def make_plan(model: Model, golden: dict[str, np.ndarray]) -> Plan:
     boundaries = {name: _integers(name, golden[name]) for name in golden if name in used} | (real.bits if real else {})
     counts = {len(v) for v in boundaries.values()}
     if len(counts) != 1 or counts.pop() == 0:
-        raise ArtefactError("golden.npz holds no vectors, or boundaries of different counts; run the stage before again.")
+        raise ArtefactError(
+            "golden.npz holds no vectors, or boundaries of different counts; run the stage before again."
+        )
     _check_ranges(checks, boundaries)
     return Plan(len(next(iter(boundaries.values()))), boundaries, checks, real, sounds(model), length, steps)
 
@@ -120,7 +122,9 @@ def _with_states(chain: SteppedChain, golden: dict[str, np.ndarray]) -> tuple[di
     needed = [t.name for t in (*chain.own, *([chain.exponent] if chain.exponent else []))]
     for name in [*needed, *chain.sequence.carried.values()]:
         if name not in golden:
-            raise ArtefactError(f"golden.npz has no boundary {name}, which the steps take or carry; it has {sorted(golden)}.")
+            raise ArtefactError(
+                f"golden.npz has no boundary {name}, which the steps take or carry; it has {sorted(golden)}."
+            )
     length = golden[needed[0]].shape[1]
     if length < chain.steps:
         raise ArtefactError(f"golden.npz has records of {length} steps; an answer takes {chain.steps}.")
@@ -153,7 +157,9 @@ def _check(part: Part, golden: dict[str, np.ndarray], chain: Chain | None) -> Ch
         size = _size(part, boundary, golden)
         times = chain.steps if states or tensor.name in last else 1
         if size != times * tensor.size:
-            raise ArtefactError(f"Boundary {boundary} of golden.npz has {size} values; {part.name} takes {times} times {tensor.size}.")
+            raise ArtefactError(
+                f"Boundary {boundary} of golden.npz has {size} values; {part.name} takes {times} times {tensor.size}."
+            )
         steps = times if states else 1
         feeds[tensor.name] = (boundary, 0 if states else size - tensor.size)  # else the last step of a sequence
     after = {new: old for old, new in states.items()}
@@ -161,20 +167,26 @@ def _check(part: Part, golden: dict[str, np.ndarray], chain: Chain | None) -> Ch
     for (name, boundary), tensor in zip(expects.items(), part.outputs):
         if _size(part, boundary, golden) != steps * tensor.size:
             found = _size(part, boundary, golden)
-            raise ArtefactError(f"Boundary {boundary} of golden.npz has {found} values; {part.name}.{name} gives {steps * tensor.size}.")
+            raise ArtefactError(
+                f"Boundary {boundary} of golden.npz has {found} values; {part.name}.{name} gives {steps * tensor.size}."
+            )
     return Check(part, steps, feeds, expects)
 
 
 def _size(part: Part, boundary: str, golden: dict[str, np.ndarray]) -> int:
     if boundary not in golden:
-        raise ArtefactError(f"golden.npz has no boundary {boundary}, which {part.name} reads or computes; it has {sorted(golden)}.")
+        raise ArtefactError(
+            f"golden.npz has no boundary {boundary}, which {part.name} reads or computes; it has {sorted(golden)}."
+        )
     return prod(golden[boundary].shape[1:])
 
 
 def _integers(name: str, values: np.ndarray) -> np.ndarray:
     whole = np.rint(values).astype(np.int64) if values.dtype.kind == "f" else values.astype(np.int64)
     if np.any(whole != values):
-        raise ModelError(f"Boundary {name} of golden.npz holds values that are no integers; scales belong to interface.json.")
+        raise ModelError(
+            f"Boundary {name} of golden.npz holds values that are no integers; scales belong to interface.json."
+        )
     return whole
 
 

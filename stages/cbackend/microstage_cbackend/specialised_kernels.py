@@ -1,7 +1,7 @@
 """The specialised kernels' C and the layouts that they read.
 
-    fast_files    the headers that kernels/README.md describes
-    pack_*        constants in the order in which those kernels read them
+fast_files    the headers that kernels/README.md describes
+pack_*        constants in the order in which those kernels read them
 """
 
 from __future__ import annotations

@@ -6,7 +6,12 @@ Every Quant, BipolarQuant and QuantLSTMCell node gets an attribute `path`; `name
 
 from __future__ import annotations
 
-from brevitas.export.onnx.qonnx.function import DOMAIN_STRING, BrevitasBinaryQuantFn, BrevitasQuantFn, BrevitasQuantLSTMCellFn
+from brevitas.export.onnx.qonnx.function import (
+    DOMAIN_STRING,
+    BrevitasBinaryQuantFn,
+    BrevitasQuantFn,
+    BrevitasQuantLSTMCellFn,
+)
 from brevitas.export.onnx.qonnx.handler import (
     BrevitasActQuantProxyHandler,
     BrevitasBiasQuantProxyHandler,
@@ -44,8 +49,15 @@ class _PathQuant(Function):
     @staticmethod
     def symbolic(g, x, scale, zero_point, bit_width, narrow_range, signed, rounding_mode, path):
         return g.op(
-            f"{DOMAIN_STRING}::Quant", x, scale, zero_point, bit_width,
-            rounding_mode_s=rounding_mode, signed_i=int(signed), narrow_i=int(narrow_range), path_s=path,
+            f"{DOMAIN_STRING}::Quant",
+            x,
+            scale,
+            zero_point,
+            bit_width,
+            rounding_mode_s=rounding_mode,
+            signed_i=int(signed),
+            narrow_i=int(narrow_range),
+            path_s=path,
         )
 
     @staticmethod

@@ -27,8 +27,13 @@ def export(trained: Exporting, name: str, path: Path) -> None:
     trained.network.eval()
     tell_paths(trained.network)
     model = PathManager.export(
-        trained.network, args=trained.example, opset_version=_OPSET, keep_initializers_as_inputs=False,
-        input_names=list(trained.inputs), output_names=list(trained.outputs), do_constant_folding=True,
+        trained.network,
+        args=trained.example,
+        opset_version=_OPSET,
+        keep_initializers_as_inputs=False,
+        input_names=list(trained.inputs),
+        output_names=list(trained.outputs),
+        do_constant_folding=True,
     )
     name_tensors(model, trained.declared.names)
     _tidy(model, name)
@@ -45,15 +50,21 @@ def name_tensors(model: onnx.ModelProto, names: Mapping[str, str]) -> None:
     graph = model.graph
     _read_constants(graph)
     nodes = [(node, _take_path(node)) for node in graph.node]
-    roles = {name: names.get(f"{path}.{role}", f"{path}.{role}")
-             for node, path in nodes if node.op_type == OPERATOR for name, role in zip(node.input, INPUTS)}
+    roles = {
+        name: names.get(f"{path}.{role}", f"{path}.{role}")
+        for node, path in nodes
+        if node.op_type == OPERATOR
+        for name, role in zip(node.input, INPUTS)
+    }
     for node, path in nodes:
         if node.op_type in _QUANTISERS:
             boundary = roles.get(node.output[0]) or names.get(path, path)
             constant = any(i.name == node.input[0] for i in graph.initializer)
             if constant:
                 _own_initializer(graph, node, 0, boundary)
-            for index, role in enumerate(QUANTISER_INPUTS[: len(node.input) - 1], 1):  # a bipolar one has the first alone
+            for index, role in enumerate(
+                QUANTISER_INPUTS[: len(node.input) - 1], 1
+            ):  # a bipolar one has the first alone
                 _own_initializer(graph, node, index, f"{boundary}.{role}")
             taken = {name for other in graph.node for name in other.output}
             _rename(graph, node.output[0], numbered(f"{boundary}.quantised" if constant else boundary, taken))
@@ -68,8 +79,7 @@ def name_tensors(model: onnx.ModelProto, names: Mapping[str, str]) -> None:
 
 
 def _read_constants(graph: onnx.GraphProto) -> None:
-    """Drop each Identity of a constant, which the exporter writes where parameters are equal: readers read the constant.
-    """
+    """Drop each Identity of a constant, which the exporter writes where parameters are equal: readers read the constant."""
     constants = {i.name for i in graph.initializer}
     copies = [node for node in graph.node if node.op_type == "Identity" and node.input[0] in constants]
     for copy in copies:
@@ -89,8 +99,7 @@ def _take_path(node: onnx.NodeProto) -> str:
 
 
 def _own_initializer(graph: onnx.GraphProto, node: onnx.NodeProto, index: int, name: str) -> None:
-    """Give the constant input `index` of `node` an initialiser of its own called `name`; equal constants may be shared.
-    """
+    """Give the constant input `index` of `node` an initialiser of its own called `name`; equal constants may be shared."""
     value = next((i for i in graph.initializer if i.name == node.input[index]), None)
     if value is None:
         raise ModelError(f"{name} is computed in the graph; expected a constant.")

@@ -35,7 +35,9 @@ class Output:
     def real(self, ints: Vectors, exponent: np.ndarray | None) -> np.ndarray:
         """float64 [n, ...] of the graphs' integers; `exponent` [n] of the gain."""
         scores = ints[self.name]
-        answers = scores.astype(np.float64) if self.places else scores * np.broadcast_to(self._zero.scale, self._zero.shape)
+        answers = (
+            scores.astype(np.float64) if self.places else scores * np.broadcast_to(self._zero.scale, self._zero.shape)
+        )
         if not self.scaled:
             return answers
         return answers * np.ldexp(1.0, exponent.astype(int)).reshape(-1, *[1] * (answers.ndim - 1))
@@ -67,7 +69,11 @@ class Quotient:
                 f"{self.mean.count} has scale {np.unique(count.scale)}, {self.mean.sum} {np.unique(total.scale)}:"
                 " expected 1 of what counts steps, and one number of a sum."
             )
-        if (count.shape, total.shape[:-1], total.shape[-1]) != (correction.shape, count.shape[:-1], 2 * count.shape[-1]):
+        if (count.shape, total.shape[:-1], total.shape[-1]) != (
+            correction.shape,
+            count.shape[:-1],
+            2 * count.shape[-1],
+        ):
             raise ModelError(
                 f"{self.mean.sum} is {list(total.shape)}, {self.mean.count} {list(count.shape)}, {self.mean.correction}"
                 f" {list(correction.shape)}; expected two parts of a phasor for each count and correction."

@@ -101,7 +101,11 @@ def _stepped(b: Builder, parts: Mapping[str, onnx.ModelProto], sequence: Roles, 
     after = {state: f"{state}.last" for state in sequence.states}
     b.nodes.append(
         helper.make_node(
-            "Scan", [*first_states, *by_time], list(after.values()), body=_body(cell, sequence), num_scan_inputs=len(by_time)
+            "Scan",
+            [*first_states, *by_time],
+            list(after.values()),
+            body=_body(cell, sequence),
+            num_scan_inputs=len(by_time),
         )
     )
     return inlined(b, parts[sequence.head], {name: after[state] for name, state in sequence.last.items()}, "head.")

@@ -172,7 +172,9 @@ def _state_values(parts: Parts, sequence: Roles) -> dict[str, onnx.ValueInfoProt
 def _kept(b: Builder, held: str, made: str, old: str, new: str, value: onnx.ValueInfoProto) -> None:
     """`new` is what was `made` where the window has an answer, else the `old` state."""
     kind = value.type.tensor_type.elem_type
-    sides = [b.add("Cast", [side], f"{new}.{role}", to=TensorProto.INT32) for side, role in ((made, "made"), (old, "old"))]
+    sides = [
+        b.add("Cast", [side], f"{new}.{role}", to=TensorProto.INT32) for side, role in ((made, "made"), (old, "old"))
+    ]
     chosen = b.add("Where", [held, *sides], f"{new}.chosen")
     b.add("Cast", [chosen], new, to=kind)
 
@@ -198,4 +200,6 @@ def _body(step: onnx.ModelProto) -> onnx.GraphProto:
     """The step as the body of a Scan: states first, then the window; states, then the answer."""
     window, *states = step.graph.input
     answer, *after = step.graph.output
-    return helper.make_graph(list(step.graph.node), "step", [*states, window], [*after, answer], list(step.graph.initializer))
+    return helper.make_graph(
+        list(step.graph.node), "step", [*states, window], [*after, answer], list(step.graph.initializer)
+    )

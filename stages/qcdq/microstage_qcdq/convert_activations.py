@@ -37,7 +37,9 @@ class ConvertActivationQuant:
                     continue
                 builder = self._bipolar(graph, node) if node.op_type == "BipolarQuant" else self._convert(graph, node)
                 nodes += builder.nodes
-                graph.initializer.extend(numpy_helper.from_array(v, n) for n, v in builder.initializers.items() if constant(graph, n) is None)
+                graph.initializer.extend(
+                    numpy_helper.from_array(v, n) for n, v in builder.initializers.items() if constant(graph, n) is None
+                )
                 self._read_instead(graph, node.output[0])
             else:
                 nodes.append(node)
@@ -76,7 +78,9 @@ class ConvertActivationQuant:
         if scale is None or scale.size != 1:
             raise ModelError(f"{boundary} has a scale that is computed, or several; expected one constant.")
         builder = Builder()
-        sign = builder.add("BipolarQuant", [node.input[0], builder.constant("one", np.float32(1))], f"{boundary}.sign", domain=QONNX)
+        sign = builder.add(
+            "BipolarQuant", [node.input[0], builder.constant("one", np.float32(1))], f"{boundary}.sign", domain=QONNX
+        )
         builder.add("Cast", [sign], boundary, to=onnx.TensorProto.INT8)
         builder.dequantise(boundary, float(scale), np.int8, f"{boundary}.real")
         return builder

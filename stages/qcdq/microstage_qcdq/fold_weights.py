@@ -19,7 +19,9 @@ def quantiser_range(node: onnx.NodeProto, bits: int) -> tuple[int, int]:
     """(lowest, highest) integer of a Quant node of `bits`."""
     flags = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     if flags["rounding_mode"].decode().upper() not in ("ROUND", "HALF_EVEN"):
-        raise ModelError(f"{node.output[0]} rounds by {flags['rounding_mode'].decode()}; QCDQ can only say half to even.")
+        raise ModelError(
+            f"{node.output[0]} rounds by {flags['rounding_mode'].decode()}; QCDQ can only say half to even."
+        )
     if flags["signed"]:
         return -(2 ** (bits - 1)) + flags["narrow"], 2 ** (bits - 1) - 1
     return 0, 2**bits - 1 - flags["narrow"]
@@ -54,7 +56,9 @@ class FoldWeightQuant:
             zeros = np.zeros(() if scale.size == 1 else scale.size, np.int8)
             graph.initializer.extend([numpy_helper.from_array(zeros, f"{stored}.zero")])
             inputs.append(f"{stored}.zero")
-        replacement = helper.make_node("DequantizeLinear", inputs, [node.output[0]], name=f"DequantizeLinear_{node.output[0]}", **axis)
+        replacement = helper.make_node(
+            "DequantizeLinear", inputs, [node.output[0]], name=f"DequantizeLinear_{node.output[0]}", **axis
+        )
         place = list(graph.node).index(node)
         graph.node.remove(node)
         graph.node.insert(place, replacement)

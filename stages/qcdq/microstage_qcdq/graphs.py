@@ -89,7 +89,9 @@ def float_value(name: str, shape: list) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 
-def make_model(name, nodes, initializers: dict[str, np.ndarray], inputs, outputs, opset: int = OPSET) -> onnx.ModelProto:
+def make_model(
+    name, nodes, initializers: dict[str, np.ndarray], inputs, outputs, opset: int = OPSET
+) -> onnx.ModelProto:
     """A checked model with sorted initialisers, nodes called after what they make, and nothing of when it was made."""
     used = {tensor for node in nodes for tensor in node.input}
     kept = [numpy_helper.from_array(np.asarray(v), n) for n, v in sorted(initializers.items()) if n in used]
@@ -103,7 +105,9 @@ def make_model(name, nodes, initializers: dict[str, np.ndarray], inputs, outputs
     return model
 
 
-def subgraph(graph: onnx.GraphProto, target: str | Iterable[str], stops: Iterable[str]) -> tuple[list[onnx.NodeProto], list[str]]:
+def subgraph(
+    graph: onnx.GraphProto, target: str | Iterable[str], stops: Iterable[str]
+) -> tuple[list[onnx.NodeProto], list[str]]:
     """(nodes in order, sources) that compute `target`, or several, from `stops`, graph inputs and constants."""
     targets = {target} if isinstance(target, str) else set(target)
     makers = {output: node for node in graph.node for output in node.output}

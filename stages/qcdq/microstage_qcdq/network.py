@@ -168,7 +168,9 @@ class Network:
         windows = waveform.reshape(*recorded[EXPONENT].shape, -1)
         found = stepped(self.composed[STEP], windows)
         length, samples = self.sequence.length, windows.shape[2]
-        (whole,) = proof.session(self.composed[COMPOSED]).run(None, {self.composed[COMPOSED].graph.input[0].name: waveform[:, : length * samples]})
+        (whole,) = proof.session(self.composed[COMPOSED]).run(
+            None, {self.composed[COMPOSED].graph.input[0].name: waveform[:, : length * samples]}
+        )
         if not np.array_equal(whole, found[:, length - 1]):
             raise VerificationError("The composed model and its own step, run by hand, answer differently.")
         report_errors(job, self.answer.real(reference, recorded[EXPONENT]), found, recorded)

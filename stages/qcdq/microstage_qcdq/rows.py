@@ -21,9 +21,7 @@ class Rows:
     settled on the way. A state that the head takes is that of the same step; the last one, if it runs but once.
     """
 
-    def __init__(
-        self, vectors: Mapping[str, np.ndarray], sequence: Sequence | None, settling: Settling | None
-    ) -> None:
+    def __init__(self, vectors: Mapping[str, np.ndarray], sequence: Sequence | None, settling: Settling | None) -> None:
         self.vectors, self.sequence = vectors, sequence
         self.carried = carried_into(sequence, settling, vectors) if sequence and sequence.carried else {}
 

@@ -39,7 +39,9 @@ def in_stock_operators(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _sign(b: Builder, graph: onnx.GraphProto, node: onnx.NodeProto) -> None:
-    zero, above, below = (b.constant(f"sign.{name}", np.float32(v)) for name, v in (("zero", 0), ("above", 1), ("below", -1)))
+    zero, above, below = (
+        b.constant(f"sign.{name}", np.float32(v)) for name, v in (("zero", 0), ("above", 1), ("below", -1))
+    )
     reached = b.add("GreaterOrEqual", [node.input[0], zero], f"{node.output[0]}.reached")
     b.add("Where", [reached, above, below], node.output[0])
 
@@ -52,4 +54,7 @@ def _wide(b: Builder, graph: onnx.GraphProto, node: onnx.NodeProto) -> None:
     b.add("Mul", [b.add("Clip", [levels, low, high], f"{name}.levels"), scale], name)
 
 
-_WRITTEN: dict[str, Callable[[Builder, onnx.GraphProto, onnx.NodeProto], None]] = {"BipolarQuant": _sign, "Quant": _wide}
+_WRITTEN: dict[str, Callable[[Builder, onnx.GraphProto, onnx.NodeProto], None]] = {
+    "BipolarQuant": _sign,
+    "Quant": _wide,
+}

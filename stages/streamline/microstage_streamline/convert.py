@@ -105,7 +105,11 @@ def _with(graph: Graph, given: Given) -> Normaliser:
     """The same where inputs that no quantiser follows are integers as `given`; `ParameterError` where there are none."""
     normal = _normal(deepcopy(graph))
     entries = Integeriser(normal).run().entries
-    lacking = [*dict.fromkeys([*unquantised(normal), *(origin_of(tensor, normal) for tensor, found in entries.items() if found.behind)])]
+    lacking = [
+        *dict.fromkeys(
+            [*unquantised(normal), *(origin_of(tensor, normal) for tensor, found in entries.items() if found.behind)]
+        )
+    ]
     if not lacking:
         said = f"INPUT_TYPE={given.kind} is for an input that no quantiser follows, and each of {', '.join(graph.inputs)} has one"
         raise ParameterError(f"{said}, or is of integers: leave it out.")

@@ -45,7 +45,9 @@ class Opened:
         """What other programs run."""
         return read_onnx(self.path)
 
-    def compared(self, job: Job, part: Converted, fed: Mapping[str, Any], recorded: Arrays, arrays: Arrays | None) -> dict[str, Any]:
+    def compared(
+        self, job: Job, part: Converted, fed: Mapping[str, Any], recorded: Arrays, arrays: Arrays | None
+    ) -> dict[str, Any]:
         """The file beside the integers that were made of it."""
         return compare_with_file(job, self.model(), part, fed, recorded, arrays)
 
@@ -84,7 +86,9 @@ class _Exact(Opened):
     def graph(self) -> Graph:
         return self.read.graph
 
-    def compared(self, job: Job, part: Converted, fed: Mapping[str, Any], recorded: Arrays, arrays: Arrays | None) -> dict[str, Any]:
+    def compared(
+        self, job: Job, part: Converted, fed: Mapping[str, Any], recorded: Arrays, arrays: Arrays | None
+    ) -> dict[str, Any]:
         samples = of_vectors(part.normal, part.written, fed, recorded)
         found = {"layers": compare_with_kernels(job, self.file, self.read, part, samples)}
         return found | compare_with_golden(job, part, samples, arrays)
@@ -95,7 +99,9 @@ class _Exact(Opened):
         for tensor in (self.file.tensors[place] for place in (*self.file.inputs, *self.file.outputs)):
             value = found.get(tensor.name)
             if value is not None and tensor.type == "FLOAT32":
-                found[tensor.name] = quantised(value, self.read.graph.described[tensor.name], self.read.graph.inputs.get(tensor.name))
+                found[tensor.name] = quantised(
+                    value, self.read.graph.described[tensor.name], self.read.graph.inputs.get(tensor.name)
+                )
             if value is not None and tensor.name not in self.read.graph.inputs:
                 found[tensor.name] = np.asarray(found[tensor.name], np.float64)
         return found
@@ -103,7 +109,9 @@ class _Exact(Opened):
 
 def quantised(value: np.ndarray, said: Mapping[str, Any], entry: Entry | None) -> np.ndarray:
     """Halves away from zero, as TensorFlow Lite Micro's QUANTIZE has it, within the integers of an input."""
-    levels = rounded(np.asarray(value, np.float32) / np.float32(said["scale"]), QUANTIZE["rounding"]) + said["zero_point"]
+    levels = (
+        rounded(np.asarray(value, np.float32) / np.float32(said["scale"]), QUANTIZE["rounding"]) + said["zero_point"]
+    )
     return np.clip(levels, *entry.datatype).astype(np.int64) if entry else levels
 
 
@@ -111,6 +119,8 @@ def opened(path: Path, rounding: str) -> Opened:
     """By content; `rounding` is "tflite", "half_even" or, as the file's own runtime rounds, ""."""
     if not is_tflite(path):
         if rounding == "tflite":
-            raise ParameterError("ROUNDING=tflite is for a .tflite file; the quantisers of an ONNX file round half to even: leave it out.")
+            raise ParameterError(
+                "ROUNDING=tflite is for a .tflite file; the quantisers of an ONNX file round half to even: leave it out."
+            )
         return Opened(path)
     return _HalfEven(path) if rounding == "half_even" else _Exact(path)

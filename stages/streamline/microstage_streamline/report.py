@@ -17,8 +17,10 @@ __all__ = ["beyond", "markdown", "missing", "unresolved"]
 def beyond(part: Converted) -> str:
     """The sentence that says why there is no FINN-ONNX, or less than the whole."""
     said = "ends before what it cannot hold" if part.front else "is left out"
-    return (f"FINN-ONNX {said}: {part.beyond}. The integers are written in int64, proven by the reference alone"
-            " (qonnx computes in float32), and C goes on from them.")
+    return (
+        f"FINN-ONNX {said}: {part.beyond}. The integers are written in int64, proven by the reference alone"
+        " (qonnx computes in float32), and C goes on from them."
+    )
 
 
 def unresolved(part: Converted) -> dict[str, Any]:
@@ -45,30 +47,65 @@ def markdown(part: Converted, compared: dict[str, Any], estimates: dict[str, Any
     lines += _table(["operator", "count"], sorted(Counter(node.op_type for node in part.model.graph.node).items()))
     lines += ["", "## Inputs and outputs", ""]
     border = [(name, said) for side in ("inputs", "outputs") for name, said in written.interface[side].items()]
-    lines += _table(["tensor", "datatype", "range", "shape", "scale", "zero point", "offset"], [_row(name, said) for name, said in border])
-    lines += ["", "value = scale * (integer - zero point) + offset. Where scale or offset differ from class to class, apply them before "
-              "comparing classes.", "", "## What could not be made integer", ""]
-    places = [[in_markdown(f"{found.layer} ({found.operator})"), _code(found.tensor), in_markdown(found.reason)] for found in made.unresolved]
+    lines += _table(
+        ["tensor", "datatype", "range", "shape", "scale", "zero point", "offset"],
+        [_row(name, said) for name, said in border],
+    )
+    lines += [
+        "",
+        "value = scale * (integer - zero point) + offset. Where scale or offset differ from class to class, apply them before "
+        "comparing classes.",
+        "",
+        "## What could not be made integer",
+        "",
+    ]
+    places = [
+        [in_markdown(f"{found.layer} ({found.operator})"), _code(found.tensor), in_markdown(found.reason)]
+        for found in made.unresolved
+    ]
     lines += ["Nothing."] if whole else _table(["layer", "tensor", "why"], places)
     for name, found in made.outputs.items():
         if not isinstance(found, Integers):
             named = in_markdown(", ".join(f"{node.layer or node.op} ({node.op})" for node in found.nodes))
-            lines += ["", f"{_code(name)}: {named} stay real; as a straight line of the integers they are metadata (scale, offset above)."]
+            lines += [
+                "",
+                f"{_code(name)}: {named} stay real; as a straight line of the integers they are metadata (scale, offset above).",
+            ]
     lines += ["", "## Layers", ""]
-    lines += _table(["layer", "operator", "tensor", "datatype", "range"], [_layer(made, written, node) for node in made.nodes])
-    lines += ["", *(f"{_code(tensor)} stays channels first: {in_markdown(reason)}." for tensor, reason in part.laid.kept.items())]
-    lines += ["", "## FINN's estimates", "", *_estimated(estimates), "", "## Beside others", "", *_gate(compared["layers"]),
-              "", *_beside({what: found for what, found in compared.items() if what != "layers"})]
+    lines += _table(
+        ["layer", "operator", "tensor", "datatype", "range"], [_layer(made, written, node) for node in made.nodes]
+    )
+    lines += [
+        "",
+        *(f"{_code(tensor)} stays channels first: {in_markdown(reason)}." for tensor, reason in part.laid.kept.items()),
+    ]
+    lines += [
+        "",
+        "## FINN's estimates",
+        "",
+        *_estimated(estimates),
+        "",
+        "## Beside others",
+        "",
+        *_gate(compared["layers"]),
+        "",
+        *_beside({what: found for what, found in compared.items() if what != "layers"}),
+    ]
     return "\n".join(lines) + "\n"
 
 
 def _gate(layers: dict[str, Any]) -> list[str]:
     """What was compared layer by layer, and what was not."""
     by = " and ".join(layers["by"]) or "nothing"
-    lines = [f"{layers['layers']} layers of the untouched file, each on the integers before it, beside {by}:"
-             f" {layers['values']} values, {layers['ties']} explained ties."]
+    lines = [
+        f"{layers['layers']} layers of the untouched file, each on the integers before it, beside {by}:"
+        f" {layers['values']} values, {layers['ties']} explained ties."
+    ]
     lines += [f"- NOT COMPARED: {in_markdown(f'{name}: {reason}')}" for name, reason in layers["uncompared"].items()]
-    return lines + [f"- cut short: {inputs} of {offered} inputs at {in_markdown(name)}" for name, (inputs, offered) in layers["cut_short"].items()]
+    return lines + [
+        f"- cut short: {inputs} of {offered} inputs at {in_markdown(name)}"
+        for name, (inputs, offered) in layers["cut_short"].items()
+    ]
 
 
 def _beside(compared: dict[str, Any]) -> list[str]:
@@ -93,7 +130,9 @@ def _estimated(estimates: dict[str, Any]) -> list[str]:
     rows += [[kind, count] for kind, count in part["resources"].items()]
     missing = {"no resources known of": part["not_estimated"], "no layer of FINN's for": part["unmapped"]}
     rows += [[what, in_markdown(", ".join(names))] for what, names in missing.items() if names]
-    title = in_markdown(f"{estimates['fpga_part']} at {estimates['clk_ns']:g} ns, folded to {estimates['target_cycles']} cycles a frame")
+    title = in_markdown(
+        f"{estimates['fpga_part']} at {estimates['clk_ns']:g} ns, folded to {estimates['target_cycles']} cycles a frame"
+    )
     return _table([title, ""], rows)
 
 
@@ -102,8 +141,15 @@ def _code(name: str) -> str:
 
 
 def _row(name: str, said: dict[str, Any]) -> list[Any]:
-    return [_code(name), said["datatype"], "{}..{}".format(*said["range"]), said["shape"], _short(said["scale"]), said["zero_point"],
-            _short(said.get("offset", 0.0))]
+    return [
+        _code(name),
+        said["datatype"],
+        "{}..{}".format(*said["range"]),
+        said["shape"],
+        _short(said["scale"]),
+        said["zero_point"],
+        _short(said.get("offset", 0.0)),
+    ]
 
 
 def _short(value: float | list[float]) -> str:
@@ -111,7 +157,10 @@ def _short(value: float | list[float]) -> str:
 
 
 def _layer(made: Made, written: Written, node) -> list[Any]:
-    kind, ends = written.model.get_tensor_datatype(written.renamed.get(node.output, node.output)), made.ranges[node.output].ends
+    kind, ends = (
+        written.model.get_tensor_datatype(written.renamed.get(node.output, node.output)),
+        made.ranges[node.output].ends,
+    )
     levels = f" of {made.constants[node.inputs[1]].shape[1]} thresholds" if node.op == "MultiThreshold" else ""
     return [in_markdown(node.layer), node.op + levels, _code(node.output), kind.name, "{}..{}".format(*ends)]
 
@@ -119,5 +168,3 @@ def _layer(made: Made, written: Written, node) -> list[Any]:
 def _table(head: list[str], rows: list[list[Any]]) -> list[str]:
     rows = [[str(cell) for cell in row] for row in rows]
     return ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *("| " + " | ".join(row) + " |" for row in rows)]
-
-

@@ -59,7 +59,11 @@ class StageBefore:
     def prove(self, job: Job, converted: dict[str, Converted]) -> dict[str, np.ndarray]:
         """Every boundary on every golden vector, over whole sequences; the vectors, as the graphs take them."""
         described, models = self._interface(), {name: part.model for name, part in converted.items()}
-        interface, sequence, recorded = described["parts"], Sequence.read(described), golden.load(self.folder / golden.FILE)
+        interface, sequence, recorded = (
+            described["parts"],
+            Sequence.read(described),
+            golden.load(self.folder / golden.FILE),
+        )
         kept = {name: values for part in converted.values() for name, values in part.left(recorded).items()}
         stored = {name: part.laid.stored for name, part in converted.items()}
         _say_beyond(job, converted)
@@ -82,9 +86,12 @@ class StageBefore:
         before = self._interface()
         after, sequence = {key: value for key, value in before.items() if key != "parts"}, Sequence.of(before)
         if sequence is not None:
-            after["sequence"] = sequence.renamed({name: self.file(name, part) for name, part in converted.items()}).described()
+            after["sequence"] = sequence.renamed(
+                {name: self.file(name, part) for name, part in converted.items()}
+            ).described()
         parts = {
-            self.file(name, part): self._described(name, part, before["parts"][name]) for name, part in converted.items()
+            self.file(name, part): self._described(name, part, before["parts"][name])
+            for name, part in converted.items()
         }
         write_json(job.output / "interface.json", {**after, "parts": parts})
         shutil.copy(self.folder / FILE, job.output / FILE)
@@ -95,7 +102,9 @@ class StageBefore:
     def _described(self, name: str, part: Converted, interface: dict[str, Any]) -> dict[str, Any]:
         """The QCDQ interface with the shapes and datatypes of the streamlined graph; scales are metadata from here on."""
         sides = {
-            side: {tensor: {**said, **_of(part.model, tensor, said["range"])} for tensor, said in interface[side].items()}
+            side: {
+                tensor: {**said, **_of(part.model, tensor, said["range"])} for tensor, said in interface[side].items()
+            }
             for side in ("inputs", "outputs")
         }
         return {"file": f"{self.file(name, part)}.onnx", **sides}
@@ -165,7 +174,10 @@ class OwnFile:
 
     def _with_proven_front(self, job: Job, part: Converted, fed: dict[str, Any]) -> Converted:
         """FINN-ONNX of what stands in front of the end, compared in qonnx as a whole network's; dropped where float32 does not hold it."""
-        proof = Proof(part.front, {name: rows(value, range(min(_FRONT, len(getattr(value, "ints", value))))) for name, value in fed.items()})
+        proof = Proof(
+            part.front,
+            {name: rows(value, range(min(_FRONT, len(getattr(value, "ints", value))))) for name, value in fed.items()},
+        )
         recorded = proof.integers()
         if proof.beyond_float32:
             return replace(part, front=None)
@@ -178,7 +190,11 @@ class OwnFile:
         file = self.file(self.name, part)
         uncompared = job.metrics["compared"]["layers"]["uncompared"]
         lacks = {"uncompared": uncompared, "missing": report.missing(part.made)}
-        said = {"file": f"{file}.onnx", **part.written.interface, **{what: found for what, found in lacks.items() if found}}
+        said = {
+            "file": f"{file}.onnx",
+            **part.written.interface,
+            **{what: found for what, found in lacks.items() if found},
+        }
         rounding = {"rounding": self.opened.rounding} if self.opened.rounding else {}
         write_json(job.output / "interface.json", {"parts": {file: said}, **rounding})
         write_json(job.output / FILE, {"model": "network", "parameters": {}})

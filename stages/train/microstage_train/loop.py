@@ -53,7 +53,9 @@ def fit(job: Job, phase: Phase, data: Splits) -> list[dict[str, float]]:
 
 def _tell_speed(job: Job, phase: Phase, seen: int, seconds: float) -> None:
     if seen:
-        job.log(f"train: {phase.name}: {phase.epochs} epochs; {seen} examples in {seconds:.0f} s, {seen / max(seconds, 1e-3):.0f} a second")
+        job.log(
+            f"train: {phase.name}: {phase.epochs} epochs; {seen} examples in {seconds:.0f} s, {seen / max(seconds, 1e-3):.0f} a second"
+        )
 
 
 def _epoch(phase: Phase, optimiser, train: Examples, batches, epoch: int, steps: int) -> float:

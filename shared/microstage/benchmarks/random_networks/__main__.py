@@ -17,7 +17,9 @@ def save(network: Made, folder: Path, name: str) -> None:
     """Write <name>.onnx and <name>.npz to `folder`."""
     (folder / f"{name}.onnx").write_bytes(network.model.SerializeToString())
     vectors = {"input": network.inputs, "answer": network.answers}
-    np.savez(folder / f"{name}.npz", **{f"{kind}{n}": v for kind, values in vectors.items() for n, v in enumerate(values)})
+    np.savez(
+        folder / f"{name}.npz", **{f"{kind}{n}": v for kind, values in vectors.items() for n, v in enumerate(values)}
+    )
 
 
 if __name__ == "__main__":

@@ -159,7 +159,17 @@ def row_of(net: ExactNetwork, value: str) -> str:
 
 STARTS = {picture: 6, signal: 2, numbers: 3}
 "Block -> how often, of the beginnings of a network."
-IMAGE: dict[Block, int] = {conv: 5, grouped: 1, depthwise: 3, residual: 2, join: 1, halves: 1, pool: 2, average: 1, places: 1}
+IMAGE: dict[Block, int] = {
+    conv: 5,
+    grouped: 1,
+    depthwise: 3,
+    residual: 2,
+    join: 1,
+    halves: 1,
+    pool: 2,
+    average: 1,
+    places: 1,
+}
 "Of what takes an image or a signal."
 ROW: dict[Block, int] = {dense: 3, sums: 1}
 "Of what takes a row."
@@ -167,7 +177,10 @@ ROW: dict[Block, int] = {dense: 3, sums: 1}
 
 def _bits(net: ExactNetwork, depth: int) -> int:
     """Of weights, so few that a sum of `depth` products is exact in a float32, where floats are to be exact."""
-    return net.rng.choice([bits for bits in (5, 4, 8, 3, 2) if depth * 2 ** (net.width + bits) < 2**24 or not net.exact and bits == 8] or [2])
+    return net.rng.choice(
+        [bits for bits in (5, 4, 8, 3, 2) if depth * 2 ** (net.width + bits) < 2**24 or not net.exact and bits == 8]
+        or [2]
+    )
 
 
 def _product(net: ExactNetwork, value: str, width: int) -> str:
@@ -181,7 +194,9 @@ def _sum(net: ExactNetwork, branch: str, value: str) -> str:
     if abs(net.peak(branch) - net.peak(value)) > _APART:
         return branch
     total = net.add("Add", [branch, value][:: net.rng.choice([1, -1])])
-    return net.activation(total, net.width) if net.width <= 8 else net.quantised(total)  # of 16 bits only a line may follow
+    return (
+        net.activation(total, net.width) if net.width <= 8 else net.quantised(total)
+    )  # of 16 bits only a line may follow
 
 
 def _convolved(net: ExactNetwork, value: str, channels: int, kernel: list[int], groups: int = 1, **flags) -> str:

@@ -20,7 +20,9 @@ def function(net: ExactNetwork, value: str) -> str:
 
 def gate(net: ExactNetwork, value: str) -> str:
     """Channels, or values, times what a function makes of them."""
-    before = net.add("GlobalAveragePool", [value]) if len(net.shape(value)) == 4 and not net.rng.integers(0, 2) else value
+    before = (
+        net.add("GlobalAveragePool", [value]) if len(net.shape(value)) == 4 and not net.rng.integers(0, 2) else value
+    )
     if before != value and np.log2(np.prod(net.shape(value)[2:])) % 1:
         before = value  # an average that floats do not divide exactly
     opened = net.quantised(net.add("HardSigmoid", [net.quantised(before)], alpha=0.25, beta=0.5), 8, False, -8)
@@ -44,7 +46,10 @@ def extremes(net: ExactNetwork, value: str) -> str:
     """Windows beyond the end, in padding, or with gaps."""
     size = net.shape(value)[2:]
     kernel = [min(n, net.rng.integers(1, 4)) for n in size]
-    flags = {"strides": [net.rng.integers(1, 4) for _ in size], "pads": [net.rng.integers(0, k) for k in [*kernel, *kernel]]}
+    flags = {
+        "strides": [net.rng.integers(1, 4) for _ in size],
+        "pads": [net.rng.integers(0, k) for k in [*kernel, *kernel]],
+    }
     if net.rng.integers(0, 2):
         return net.add("MaxPool", [value], kernel_shape=kernel, ceil_mode=1, **flags)
     apart = [net.rng.integers(1, 3) if 2 * (k - 1) < n else 1 for k, n in zip(kernel, size)]
@@ -67,9 +72,19 @@ def larger(net: ExactNetwork, value: str) -> str:
         return value
     if net.rng.integers(0, 2):
         scales = net.constant([1, 1, *(2 for _ in shape[2:])])
-        return net.add("Resize", [value, "", scales], mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+        return net.add(
+            "Resize",
+            [value, "", scales],
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
     axis = net.rng.integers(1, len(shape))
-    return net.add("Gather", [value, net.constant(net.rng.integers(-shape[axis], shape[axis], shape[axis] + 1), np.int64)], axis=axis)
+    return net.add(
+        "Gather",
+        [value, net.constant(net.rng.integers(-shape[axis], shape[axis], shape[axis] + 1), np.int64)],
+        axis=axis,
+    )
 
 
 def bordered(net: ExactNetwork, value: str) -> str:
@@ -141,10 +156,36 @@ def _function(net: ExactNetwork, name: str, value: str) -> str:
     return net.add(name, [value])
 
 
-_EXACT = ["LeakyRelu", "PRelu", "Abs", "Neg", "Min", "Max", "Clip", "HardSigmoid", "Floor", "Square", "HardSwish", "Chosen", "ByPlace"]
+_EXACT = [
+    "LeakyRelu",
+    "PRelu",
+    "Abs",
+    "Neg",
+    "Min",
+    "Max",
+    "Clip",
+    "HardSigmoid",
+    "Floor",
+    "Square",
+    "HardSwish",
+    "Chosen",
+    "ByPlace",
+]
 _SMOOTH = ["Swish", "Elu", "Selu", "Softplus", "Softsign", "Exp", "Erf", "Sin", "Sigmoid", "Tanh"]
 
-IMAGE = {function: 2, gate: 1, rest: 1, difference: 1, extremes: 1, padded_average: 1, larger: 1, bordered: 1, squares: 1, transposed: 1, reduced: 1}
+IMAGE = {
+    function: 2,
+    gate: 1,
+    rest: 1,
+    difference: 1,
+    extremes: 1,
+    padded_average: 1,
+    larger: 1,
+    bordered: 1,
+    squares: 1,
+    transposed: 1,
+    reduced: 1,
+}
 "Block -> how often, of what takes an image or a signal."
 ROW = {function: 2, gate: 1, rest: 1, difference: 1}
 "Of what takes a row."

@@ -21,7 +21,9 @@ _FUNCTIONS = {
     "LeakyRelu": lambda net, value: net.add("LeakyRelu", [value], alpha=0.125),
     "HardSigmoid": lambda net, value: net.add("HardSigmoid", [value], alpha=0.25, beta=0.5),
     "Neg": lambda net, value: net.add("Neg", [value]),
-    "Clip": lambda net, value: net.add("Clip", [value, *(net.constant(end * 2.0 ** net.peak(value)) for end in (-0.25, 0.75))]),
+    "Clip": lambda net, value: net.add(
+        "Clip", [value, *(net.constant(end * 2.0 ** net.peak(value)) for end in (-0.25, 0.75))]
+    ),
     "Min": lambda net, value: net.add("Min", [value, net.constant(2.0 ** (net.peak(value) - 1))]),
     "Sub": lambda net, value: net.add("Sub", [net.constant(2.0 ** (net.peak(value) - 1)), value]),
     "Abs": lambda net, value: net.add("Abs", [net.quantised(value)]),  # it turns round: a table, of few values
@@ -60,7 +62,9 @@ class ExactNetwork:
         """A real input, of values up to 4."""
         self.count += 1
         name = f"input|{self.count}|0"
-        self.inputs[name] = self.values[name] = (self.rng.integers(-1024, 1025, (VECTORS, *shape)) / 256).astype(np.float32)
+        self.inputs[name] = self.values[name] = (self.rng.integers(-1024, 1025, (VECTORS, *shape)) / 256).astype(
+            np.float32
+        )
         return name
 
     def shape(self, value: str) -> list[int]:
@@ -77,7 +81,9 @@ class ExactNetwork:
 
     def scale(self, exponent: int, each: tuple[int, ...] = ()) -> np.ndarray:
         """About 2^exponent, or as much as a fourth of it; that power of two itself where the network is exact."""
-        power = 2.0 ** (exponent - self.rng.integers(0, 3, each)) if each else 2.0 ** (exponent - self.rng.integers(0, 2))
+        power = (
+            2.0 ** (exponent - self.rng.integers(0, 3, each)) if each else 2.0 ** (exponent - self.rng.integers(0, 2))
+        )
         return np.float32(power if self.exact else power * (1 + self.rng.random(each)))
 
     def quantised(self, value: str, bits: int | None = None, signed: bool = True, shift: int | None = None) -> str:
@@ -94,14 +100,18 @@ class ExactNetwork:
         stored = self.add("QuantizeLinear", [value, *parameters])
         if bits < 8:  # onnxruntime clips no 16 bits
             low, high = (zero - 2 ** (bits - 1), zero + 2 ** (bits - 1) - 1) if signed else (zero, zero + 2**bits - 1)
-            stored = self.add("Clip", [stored, *(self.constant(np.clip(end, ends.min, ends.max), kind) for end in (low, high))])
+            stored = self.add(
+                "Clip", [stored, *(self.constant(np.clip(end, ends.min, ends.max), kind) for end in (low, high))]
+            )
         return self.add("DequantizeLinear", [stored, *parameters])
 
     def _zero_point(self, ends: np.iinfo, signed: bool) -> int:
         """In the middle or at the end, mostly; now and then anywhere."""
         usual = (ends.min + ends.max + 1) // 2 if signed else ends.min
         anywhere = ends.min + self.rng.integers(0, 2**ends.bits)
-        return self.rng.choice([usual, usual, usual, int(np.clip(usual + self.rng.integers(0, 41) - 20, ends.min, ends.max)), anywhere])
+        return self.rng.choice(
+            [usual, usual, usual, int(np.clip(usual + self.rng.integers(0, 41) - 20, ends.min, ends.max)), anywhere]
+        )
 
     def weights(self, shape: list[int], axis: int, bits: int) -> str:
         """Integers at one scale, or at one of each output channel; some channels are zero, and so dead."""
@@ -114,7 +124,9 @@ class ExactNetwork:
         scale = self.scale(exponent, each if self.rng.integers(0, 2) else (1,) * len(shape))
         if self.qonnx:
             parameters = [self.constant(scale), self.constant(0), self.constant(bits)]
-            return self.add("Quant", [self.constant(ints * scale), *parameters], QONNX, signed=1, narrow=0, rounding_mode="ROUND")
+            return self.add(
+                "Quant", [self.constant(ints * scale), *parameters], QONNX, signed=1, narrow=0, rounding_mode="ROUND"
+            )
         flat = scale.reshape(-1)
         scales, zeros = (flat, np.zeros(flat.shape)) if flat.size > 1 else (flat[0], 0)
         kind = _int4() if bits <= 4 and self.opset >= 21 and self.rng.integers(0, 2) else np.int8
@@ -142,7 +154,9 @@ class ExactNetwork:
 
     def model(self, outputs: list[str], style: str = "exporter") -> onnx.ModelProto:
         """The file; its tensors are named in a style of `names`."""
-        ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", *v.shape[1:]]) for n, v in self.inputs.items()]
+        ends = [
+            helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", *v.shape[1:]]) for n, v in self.inputs.items()
+        ]
         answers = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", *self.shape(n)[1:]]) for n in outputs]
         used = {name for node in self.nodes for name in node.input}
         kept = [numpy_helper.from_array(value, name) for name, value in self.constants.items() if name in used]
@@ -161,7 +175,9 @@ def _int4() -> type:
 
 def _renamed(model: onnx.ModelProto, style: str) -> onnx.ModelProto:
     graph, names = model.graph, {"": ""}
-    for name in [v.name for v in (*graph.input, *graph.output)] + [n for node in graph.node for n in (*node.input, *node.output)]:
+    for name in [v.name for v in (*graph.input, *graph.output)] + [
+        n for node in graph.node for n in (*node.input, *node.output)
+    ]:
         names.setdefault(name, STYLES[style](name.split("|")[0], len(names)))
     for node in graph.node:
         node.name = names[node.output[0]]

@@ -33,8 +33,12 @@ def execute_node(node: onnx.NodeProto, values: Mapping[str, np.ndarray], opset: 
         return {name: context[name] for name in node.output}
     names = [name for name in dict.fromkeys(node.input) if name]
     given = {name: np.asarray(values[name]) for name in names}
-    kept = [numpy_helper.from_array(given.pop(name), name) for name in names if given[name].dtype.kind == "V"]  # which no executor is fed
-    ends = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for n, v in given.items()]
+    kept = [
+        numpy_helper.from_array(given.pop(name), name) for name in names if given[name].dtype.kind == "V"
+    ]  # which no executor is fed
+    ends = [
+        helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for n, v in given.items()
+    ]
     answers = [onnx.ValueInfoProto(name=name) for name in node.output]
     graph = helper.make_graph([node], "node", ends, answers, kept)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8 if opset < 19 else 10)

@@ -49,7 +49,9 @@ def _lower(recipe: Recipe) -> Iterator[Recipe]:
     """With the choices of one block all at their lowest, or one of them so, or half as high."""
     for place, step in enumerate(recipe.steps):
         for choices in _lowered(step.choices or ()):
-            yield replace(recipe, steps=(*recipe.steps[:place], replace(step, choices=choices), *recipe.steps[place + 1 :]))
+            yield replace(
+                recipe, steps=(*recipe.steps[:place], replace(step, choices=choices), *recipe.steps[place + 1 :])
+            )
 
 
 def _lowered(choices: Sequence[int]) -> Iterator[tuple[int, ...]]:

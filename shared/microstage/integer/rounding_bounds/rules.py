@@ -76,8 +76,31 @@ def _side(arguments: Sequence[Bounded | None], side: str) -> list[Any]:
     return [argument and getattr(argument, side) for argument in arguments]
 
 
-@_rule("Identity", "Dropout", "Cast", "Gather", "Lookup", "Relu", "Clip", "Min", "Max", "XnorPopcountMatMul", "Neg", "Sign", "Round",
-       "Floor", "Ceil", "ThresholdedRelu", "Not", "And", "Or", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
+@_rule(
+    "Identity",
+    "Dropout",
+    "Cast",
+    "Gather",
+    "Lookup",
+    "Relu",
+    "Clip",
+    "Min",
+    "Max",
+    "XnorPopcountMatMul",
+    "Neg",
+    "Sign",
+    "Round",
+    "Floor",
+    "Ceil",
+    "ThresholdedRelu",
+    "Not",
+    "And",
+    "Or",
+    "Greater",
+    "GreaterOrEqual",
+    "Less",
+    "LessOrEqual",
+)
 def each_end(node, arguments):
     """Values that are moved about, chosen or looked up: no rounding."""
     sides = zip(*(_run(node, _side(arguments, side)) for side in ("exact", "low", "high")))
@@ -134,7 +157,9 @@ def _any_choice(node, arguments):
     """Whatever any of the ends would choose."""
     x, *rest = arguments
     (exact,) = _run(node, _side(arguments, "exact"))
-    ends = [_run(node, [first, *_side(rest, side)])[0] for first in (x.exact, x.low, x.high) for side in ("low", "high")]
+    ends = [
+        _run(node, [first, *_side(rest, side)])[0] for first in (x.exact, x.low, x.high) for side in ("low", "high")
+    ]
     return [between(exact, *ends)]
 
 
@@ -185,7 +210,11 @@ def _quantiser(node, arguments):
     step = _step(node, rest)
     near = [np.clip(end, real(exact) - step, real(exact) + step) for end in ends]
     found = between(exact, *near)
-    return [found if node.op_type in ("QuantizeLinear", "QuantLevels") else rounded(found, 2 if node.op_type == "MultiThreshold" else 1)]
+    return [
+        found
+        if node.op_type in ("QuantizeLinear", "QuantLevels")
+        else rounded(found, 2 if node.op_type == "MultiThreshold" else 1)
+    ]
 
 
 def _before_rounding(node, x: Bounded, rest) -> np.ndarray:

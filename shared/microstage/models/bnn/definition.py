@@ -96,13 +96,19 @@ class BinaryDefinition:
         """Write `model_def.json`."""
         own = asdict(self)
         model = own.pop("model")
-        write_json(folder / FILE, {
-            "model": model, "parameters": own, "classes": self.classes,
-            "weights": self.weights, "multiply_accumulates": self.multiply_accumulates,
-            "inputs": {"image": {"range": [0, 255], "scale": 1.0, "unit": "grey level"}},
-            "units": {"image": "grey level", "answer": "class"},
-            "retrained": f"{model.partition('-')[0]}-w{self.weight_bits}a{self.act_bits}_retrained.onnx",
-        })
+        write_json(
+            folder / FILE,
+            {
+                "model": model,
+                "parameters": own,
+                "classes": self.classes,
+                "weights": self.weights,
+                "multiply_accumulates": self.multiply_accumulates,
+                "inputs": {"image": {"range": [0, 255], "scale": 1.0, "unit": "grey level"}},
+                "units": {"image": "grey level", "answer": "class"},
+                "retrained": f"{model.partition('-')[0]}-w{self.weight_bits}a{self.act_bits}_retrained.onnx",
+            },
+        )
 
     @classmethod
     def load(cls, folder: Path) -> BinaryDefinition:

@@ -20,7 +20,9 @@ class Exporting(exporting.Exporting):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.network = Answering(BinaryDefinition.load(folder), fast=False)  # the quantisers' own calls are what is recorded
+        self.network = Answering(
+            BinaryDefinition.load(folder), fast=False
+        )  # the quantisers' own calls are what is recorded
 
 
 class Answering(BinaryNetwork):

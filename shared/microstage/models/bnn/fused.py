@@ -71,7 +71,9 @@ class _Layers(Function):
     def forward(ctx, x, network, masks, *parameters):
         d = ctx.definition = network.definition
         ctx.layers = []
-        for layer, mask, weight, gamma, beta in zip(network.layers, masks, parameters[:-1:3], parameters[1::3], parameters[2::3]):
+        for layer, mask, weight, gamma, beta in zip(
+            network.layers, masks, parameters[:-1:3], parameters[1::3], parameters[2::3]
+        ):
             quantised = levels(weight, d.weight_bits)
             z = _product(x, quantised.t())
             y, mean, inverse = _normalised(z, gamma, beta, layer.bn)
@@ -102,7 +104,9 @@ class _Convolved(Function):
         size = [across - kernel + 1 for across, kernel in zip(x.shape[2:], ctx.kernel)]
         z = x.new_empty(len(x), len(weight), *size)
         for rows in _pieces(len(x), math.prod(size) * quantised.shape[1]):
-            np.matmul(quantised.numpy(), _columns(x[rows], ctx.kernel).transpose(1, 2).numpy(), out=z[rows].flatten(2).numpy())
+            np.matmul(
+                quantised.numpy(), _columns(x[rows], ctx.kernel).transpose(1, 2).numpy(), out=z[rows].flatten(2).numpy()
+            )
         y, mean, inverse = _normalised(z, gamma, beta, bn)
         ctx.inputs, ctx.norm = (x, quantised), (z, y, gamma, mean, inverse, bn)
         return levels(y, act_bits)

@@ -39,7 +39,14 @@ class TensorNorm(nn.Module):
         if not self.training:
             return (x - self.running_mean) / (self.running_var + _EPSILON).sqrt() * self.weight + self.bias
         flat = nn.functional.batch_norm(
-            x.reshape(1, 1, -1), self.running_mean, self.running_var, self.weight, self.bias, True, self.momentum, _EPSILON
+            x.reshape(1, 1, -1),
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            True,
+            self.momentum,
+            _EPSILON,
         )
         return flat.reshape(x.shape)
 
@@ -58,7 +65,9 @@ class Dense(nn.Module):
 class Convolved(nn.Module):
     def __init__(self, d: BinaryDefinition, c: Convolution) -> None:
         super().__init__()
-        self.conv = qnn.QuantConv2d(c.inputs, c.channels, _KERNEL, bias=False, weight_quant=quantisers.weight(d.weight_bits))
+        self.conv = qnn.QuantConv2d(
+            c.inputs, c.channels, _KERNEL, bias=False, weight_quant=quantisers.weight(d.weight_bits)
+        )
         self.bn = nn.BatchNorm2d(c.channels, eps=_EPSILON)
         self.act = qnn.QuantIdentity(act_quant=quantisers.activation(d.act_bits))
         self.pool = nn.MaxPool2d(_POOL) if c.pooled else nn.Identity()
@@ -95,7 +104,12 @@ class BinaryNetwork(Network):
 
     def integers(self, image: Tensor) -> Tensor:
         """What the first quantiser makes, int8, of grey levels uint8 of any shape, for pixels of one or two bits."""
-        return torch.cat([fused.levels(_centred(part.float()), self.definition.input_bits).to(torch.int8) for part in image.split(1024)])
+        return torch.cat(
+            [
+                fused.levels(_centred(part.float()), self.definition.input_bits).to(torch.int8)
+                for part in image.split(1024)
+            ]
+        )
 
     def forward(self, image: Tensor) -> Tensor:
         """image [n, channels, height, width] of grey levels, or what `integers` makes of them -> scores [n, 10]."""

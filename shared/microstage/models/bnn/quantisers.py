@@ -48,7 +48,9 @@ def pixels(bits: int) -> type[ExtendedInjector]:
     if bits <= 2:
         return activation(bits)
     largest = 1.0 - 2.0 ** (1 - bits)
-    return activation(bits).let(max_val=largest, narrow_range=False, restrict_scaling_type=RestrictValueType.POWER_OF_TWO)
+    return activation(bits).let(
+        max_val=largest, narrow_range=False, restrict_scaling_type=RestrictValueType.POWER_OF_TWO
+    )
 
 
 def _type(bits: int) -> QuantType:

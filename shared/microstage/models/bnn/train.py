@@ -44,7 +44,9 @@ class Training(training.Training):
         if not self.definition.convolutional:
             torch.set_num_threads(1)  # these products are too small to share
         drawn = self._examples(self.images.train)
-        moved = Moved(drawn.inputs, drawn.targets, parameters["shift"], self._inputs(_BLACK), parameters["dataset"] == "cifar10")
+        moved = Moved(
+            drawn.inputs, drawn.targets, parameters["shift"], self._inputs(_BLACK), parameters["dataset"] == "cifar10"
+        )
         self.splits = Splits(moved, self._examples(self.images.validation), self._examples(self.images.test))
 
     def _examples(self, images: Images) -> Examples:
@@ -58,8 +60,17 @@ class Training(training.Training):
     def phases(self) -> Iterator[Phase]:
         p, trained = self.parameters, BinaryNetwork(self.definition)
         yield Phase(
-            "quantised", trained, p["epochs"], p["batch"], p["learning_rate"], p["seed"], loss=squared_hinge, score=errors,
-            schedule=lambda done: 0.5 ** int(done * p["halvings"]), after_step=BinaryNetwork.clip_weights, optimiser=FlatAdam,
+            "quantised",
+            trained,
+            p["epochs"],
+            p["batch"],
+            p["learning_rate"],
+            p["seed"],
+            loss=squared_hinge,
+            score=errors,
+            schedule=lambda done: 0.5 ** int(done * p["halvings"]),
+            after_step=BinaryNetwork.clip_weights,
+            optimiser=FlatAdam,
         )
         self.network = BinaryNetwork(self.definition)
         self.network.load_weights(trained.weights())
@@ -71,7 +82,13 @@ class Training(training.Training):
 
     def scales(self) -> dict[str, Any]:
         return {
-            "image": {"scale": 1.0, "zero_point": 0, "bits": 8, "unit": "grey level", "order": "channels, rows, columns"},
+            "image": {
+                "scale": 1.0,
+                "zero_point": 0,
+                "bits": 8,
+                "unit": "grey level",
+                "order": "channels, rows, columns",
+            },
             "answer": {"classes": self.definition.classes, "of_equal_scores": "the first"},
         }
 
@@ -108,7 +125,9 @@ class Moved(Examples):
         if self.mirrored:
             columns = torch.where(torch.rand(count, 1) < 0.5, along.flip(0), along)
         every = torch.arange(count)[:, None, None, None]
-        moved = inputs[every, torch.arange(channels)[:, None, None], (along + y)[:, None, :, None], (columns + x)[:, None, None, :]]
+        moved = inputs[
+            every, torch.arange(channels)[:, None, None], (along + y)[:, None, :, None], (columns + x)[:, None, None, :]
+        ]
         return moved, self.targets[rows]
 
 
@@ -146,10 +165,18 @@ def _load(p: Mapping[str, Any], data: Path | None, d: BinaryDefinition) -> Image
     name = p["dataset"]
     if name == "glyphs":
         train, test = glyphs.read(p["images"], d.image, p["seed"])
-        return split(train, test, min(p["held_out"], p["images"] // 4), p["seed"], "synthetic glyphs (built in; no photograph was used)")
+        return split(
+            train,
+            test,
+            min(p["held_out"], p["images"] // 4),
+            p["seed"],
+            "synthetic glyphs (built in; no photograph was used)",
+        )
     if _SHAPES[name] != d.image:
         fitting = next(other for other, shape in _SHAPES.items() if shape == d.image)
-        raise ParameterError(f"DATASET={name} has images of {list(_SHAPES[name])}; MODEL={d.model} takes {list(d.image)}: DATASET={fitting}.")
+        raise ParameterError(
+            f"DATASET={name} has images of {list(_SHAPES[name])}; MODEL={d.model} takes {list(d.image)}: DATASET={fitting}."
+        )
     return split(*_READERS[name](folder(name, data)), p["held_out"], p["seed"], name)
 
 

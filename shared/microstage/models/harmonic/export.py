@@ -25,7 +25,12 @@ class Exporting(exporting.Exporting):
     def example(self) -> tuple[Tensor, ...]:
         """One step."""
         samples = self.network.definition.samples
-        return torch.zeros(1, 1, samples), torch.zeros(1, PHASORS), torch.zeros(1, PHASORS), torch.zeros(1, len(HARMONICS))
+        return (
+            torch.zeros(1, 1, samples),
+            torch.zeros(1, PHASORS),
+            torch.zeros(1, PHASORS),
+            torch.zeros(1, len(HARMONICS)),
+        )
 
     def sequence(self, window: Tensor, shift: Tensor) -> dict[str, Tensor]:
         found = self.network.sequence(window, shift)

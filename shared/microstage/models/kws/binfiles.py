@@ -73,9 +73,15 @@ def _entry(folder: Path) -> dict[str, Any]:
     """What the streamlined graph takes in; `ModelError` unless it is one int8 vector of features."""
     parts = json.loads((folder / "interface.json").read_text())["parts"]
     inputs = [tensor for part in parts.values() for tensor in part["inputs"].values()]
-    if len(parts) != 1 or inputs[0]["shape"] != [1, COEFFICIENTS * FRAMES] or not inputs[0]["datatype"].startswith("INT"):
+    if (
+        len(parts) != 1
+        or inputs[0]["shape"] != [1, COEFFICIENTS * FRAMES]
+        or not inputs[0]["datatype"].startswith("INT")
+    ):
         found = f"{inputs[0]['datatype']} {inputs[0]['shape']}"
-        raise ModelError(f"The network takes {found}; the benchmark's files hold signed features [1, {COEFFICIENTS * FRAMES}].")
+        raise ModelError(
+            f"The network takes {found}; the benchmark's files hold signed features [1, {COEFFICIENTS * FRAMES}]."
+        )
     return inputs[0]
 
 

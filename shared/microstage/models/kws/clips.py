@@ -22,7 +22,9 @@ def read(p: Mapping[str, Any], folder: Path | None) -> Speech:
     """The dataset that the parameters name."""
     if p["dataset"] == "words":
         return words.load(p["clips"], p["seed"])
-    return speech_features.load(folder) if p["dataset"] == "speech-features" else speech_commands.load(folder, p["split"])
+    return (
+        speech_features.load(folder) if p["dataset"] == "speech-features" else speech_commands.load(folder, p["split"])
+    )
 
 
 def features(clips: Clips) -> np.ndarray:

@@ -58,12 +58,22 @@ class KeywordDefinition:
         """Write `model_def.json`."""
         own = asdict(self)
         model = own.pop("model")
-        write_json(folder / FILE, {
-            "model": model, "parameters": own, "classes": list(CLASSES),
-            "weights": self.weights, "multiply_accumulates": self.weights,
-            "units": {"mfcc": "mel-frequency cepstral coefficient", "features": "mel-frequency cepstral coefficient", "logits": "logit"},
-            "sound": CEPSTRA.described(),
-        })
+        write_json(
+            folder / FILE,
+            {
+                "model": model,
+                "parameters": own,
+                "classes": list(CLASSES),
+                "weights": self.weights,
+                "multiply_accumulates": self.weights,
+                "units": {
+                    "mfcc": "mel-frequency cepstral coefficient",
+                    "features": "mel-frequency cepstral coefficient",
+                    "logits": "logit",
+                },
+                "sound": CEPSTRA.described(),
+            },
+        )
 
     @classmethod
     def load(cls, folder: Path) -> KeywordDefinition:
@@ -75,6 +85,8 @@ class KeywordDefinition:
             raise ModelError(f"{folder / FILE} is no definition of a keyword network: {error}.") from None
         for name, value in asdict(definition).items():
             kind = float if name in ("input_range", "dropout") else int
-            if name != "model" and (type(value) not in (kind, int) or not 0 <= value <= 4096 or name != "dropout" and not value):
+            if name != "model" and (
+                type(value) not in (kind, int) or not 0 <= value <= 4096 or name != "dropout" and not value
+            ):
                 raise ModelError(f"{folder / FILE} gives {name}={value!r}; expected a positive number up to 4096.")
         return definition

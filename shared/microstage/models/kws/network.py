@@ -1,8 +1,8 @@
 """The quantised keyword network.
 
-    mfcc     [n, 490]  real features, coefficient-major
-    features [n, 490]  their integers at a constant scale
-    logits   [n, 12]   one scale for all classes, so that the largest integer is the answer; the first of equal ones
+mfcc     [n, 490]  real features, coefficient-major
+features [n, 490]  their integers at a constant scale
+logits   [n, 12]   one scale for all classes, so that the largest integer is the answer; the first of equal ones
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ _LARGEST_ACTIVATION = 1.0
 
 def _weight(bits: int, per_channel: bool) -> type[ExtendedInjector]:
     return Int8WeightPerTensorFloat.let(
-        bit_width=bits, narrow_range=True, scaling_impl_type=ScalingImplType.PARAMETER, scaling_init=_LARGEST_WEIGHT,
+        bit_width=bits,
+        narrow_range=True,
+        scaling_impl_type=ScalingImplType.PARAMETER,
+        scaling_init=_LARGEST_WEIGHT,
         scaling_per_output_channel=per_channel,
     )
 
@@ -36,7 +39,9 @@ def _constant(base: type[ExtendedInjector], bits: int, largest: float, **more) -
 class _Layer(nn.Module):
     def __init__(self, d: KeywordDefinition, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.linear = qnn.QuantLinear(inputs, outputs, bias=False, weight_quant=_weight(d.weight_bits, per_channel=True))
+        self.linear = qnn.QuantLinear(
+            inputs, outputs, bias=False, weight_quant=_weight(d.weight_bits, per_channel=True)
+        )
         self.bn = nn.BatchNorm1d(outputs)
         self.act = qnn.QuantReLU(act_quant=_constant(Uint8ActPerTensorFloat, d.act_bits, _LARGEST_ACTIVATION))
         self.dropout = nn.Dropout(d.dropout)
@@ -49,7 +54,9 @@ class KeywordNetwork(Network):
     def __init__(self, definition: KeywordDefinition) -> None:
         super().__init__()
         d = self.definition = definition
-        self.features = qnn.QuantIdentity(act_quant=_constant(Int8ActPerTensorFloat, d.input_bits, d.input_range, narrow_range=True))
+        self.features = qnn.QuantIdentity(
+            act_quant=_constant(Int8ActPerTensorFloat, d.input_bits, d.input_range, narrow_range=True)
+        )
         *hidden, (last, classes) = zip(d.widths, d.widths[1:])
         self.layers = nn.ModuleList(_Layer(d, *widths) for widths in hidden)
         self.out = qnn.QuantLinear(last, classes, bias=False, weight_quant=_weight(d.weight_bits, per_channel=False))

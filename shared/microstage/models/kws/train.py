@@ -35,7 +35,9 @@ class Training(training.Training):
         speech = read(p, data)
         self.origin = speech.origin
         train = heard(speech.train)
-        noisy = NoisyClips(train.inputs, train.targets, train.clips, speech.noise, p["noise_frequency"], p["noise_volume"])
+        noisy = NoisyClips(
+            train.inputs, train.targets, train.clips, speech.noise, p["noise_frequency"], p["noise_volume"]
+        )
         self.splits = Splits(noisy, heard(speech.validation), heard(speech.test))
         self.definition = KeywordDefinition.from_parameters(p, _input_range(train.inputs))
         self.network = KeywordNetwork(self.definition)
@@ -44,8 +46,16 @@ class Training(training.Training):
         p = self.parameters
         loss = nn.CrossEntropyLoss(class_weights(self.splits.train.targets))
         last = _LAST_RATE / p["learning_rate"]
-        yield Phase("quantised", self.network, p["epochs"], p["batch"], p["learning_rate"], p["seed"], loss,
-                    schedule=lambda done: last + (1 - last) * cosine(done))
+        yield Phase(
+            "quantised",
+            self.network,
+            p["epochs"],
+            p["batch"],
+            p["learning_rate"],
+            p["seed"],
+            loss,
+            schedule=lambda done: last + (1 - last) * cosine(done),
+        )
 
     def evaluate(self) -> dict[str, Any]:
         """Top-1 accuracy, overall and per class, and the confusion matrix [true, found]."""
@@ -56,7 +66,12 @@ class Training(training.Training):
     def scales(self) -> dict[str, Any]:
         d = self.definition
         return {
-            "features": {"scale": d.input_scale, "zero_point": 0, "bits": d.input_bits, "order": "coefficient-major, 10 by 49"},
+            "features": {
+                "scale": d.input_scale,
+                "zero_point": 0,
+                "bits": d.input_bits,
+                "order": "coefficient-major, 10 by 49",
+            },
             "logits": {"order": list(CLASSES), "answer": "the largest; the first of equal ones"},
         }
 

@@ -1,7 +1,7 @@
 """Which keys sign and which are trusted, and what that means for one published folder.
 
-    volumes/<stage>/<key>/manifest.json        an in-toto statement
-    volumes/<stage>/<key>/manifest.dsse.json   its bytes in a signed envelope: in no digest, and it travels along
+volumes/<stage>/<key>/manifest.json        an in-toto statement
+volumes/<stage>/<key>/manifest.dsse.json   its bytes in a signed envelope: in no digest, and it travels along
 """
 
 from __future__ import annotations

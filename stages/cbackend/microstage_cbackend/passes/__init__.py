@@ -1,22 +1,22 @@
 """Passes over a part: each keeps what the interpreter computes and makes the C smaller or faster.
 
-    join_patches     Im2Col and a matrix product are a convolution
-    split_groups     a convolution that is zero outside diagonal blocks has groups
-    drop_identities  a stage that changes nothing goes
-    fold_tables      stages of one tensor, chained or summed, are a table
-    fuse_constants   a bias, and signs, move into the layer that sums
-    lift_stages      a stage comes before the pool that it follows
-    fuse_stages      a stage moves into the layer that sums
-    sum_windows      a depthwise convolution with ones is a sum of windows
-    take_factors     a sum of two scales is one layer
-    drop_unread      layers whose result nobody reads go
-    pack_signs       -1/+1 by -1/+1 on words of 64
-    compact          thresholds become multiply-add-shift or a table
-    store_as_bytes   up to 256 values are bytes at an offset
-    specialise       layers of 8 bits go to specialised kernels
-    join_copies      one copy of an image instead of two
-    join_frames      layers write into padded buffers
-    pack_weights     weights of 1, 2 and 4 bits in the other layers
+join_patches     Im2Col and a matrix product are a convolution
+split_groups     a convolution that is zero outside diagonal blocks has groups
+drop_identities  a stage that changes nothing goes
+fold_tables      stages of one tensor, chained or summed, are a table
+fuse_constants   a bias, and signs, move into the layer that sums
+lift_stages      a stage comes before the pool that it follows
+fuse_stages      a stage moves into the layer that sums
+sum_windows      a depthwise convolution with ones is a sum of windows
+take_factors     a sum of two scales is one layer
+drop_unread      layers whose result nobody reads go
+pack_signs       -1/+1 by -1/+1 on words of 64
+compact          thresholds become multiply-add-shift or a table
+store_as_bytes   up to 256 values are bytes at an offset
+specialise       layers of 8 bits go to specialised kernels
+join_copies      one copy of an image instead of two
+join_frames      layers write into padded buffers
+pack_weights     weights of 1, 2 and 4 bits in the other layers
 """
 
 from __future__ import annotations

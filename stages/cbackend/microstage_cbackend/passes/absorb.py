@@ -1,7 +1,7 @@
 """How a layer takes up that what it writes, or what it reads, is stored with an offset.
 
-    writes x + d   a stage adds d to what it gives, a table and a constant operand to their entries
-    reads  x + d   a sum is larger by d times its weights, which its thresholds or its offset take up; so is padding
+writes x + d   a stage adds d to what it gives, a table and a constant operand to their entries
+reads  x + d   a sum is larger by d times its weights, which its thresholds or its offset take up; so is padding
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Layers that compute nothing: what reads their output reads their input.
 
-    drop_identities   a stage that gives every value that can reach it as it is
-    drop_unread       a layer whose output nobody reads
+drop_identities   a stage that gives every value that can reach it as it is
+drop_unread       a layer whose output nobody reads
 """
 
 from __future__ import annotations

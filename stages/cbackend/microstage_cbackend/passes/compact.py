@@ -47,10 +47,21 @@ def _blend(part: Part, layer: Layer) -> bool:
     layer.partial = ends[0][0] + ends[1][0], ends[0][1] + ends[1][1]
     reach = *layer.partial, *(v + int(layer.stage.offset[0]) for v in layer.partial), *ends[0], *ends[1], 0
     layer.accumulator = accumulator_type(min(reach), max(reach), f"{layer.node}: its sum")
-    layer.stage.wide, layer.reach = layer.accumulator == "int64_t" or layer.stage.even, tuple(np.array([end]) for end in layer.partial)
+    layer.stage.wide, layer.reach = (
+        layer.accumulator == "int64_t" or layer.stage.even,
+        tuple(np.array([end]) for end in layer.partial),
+    )
     pairs = int(np.prod([t.high - t.low + 1 for t in layer.inputs]))
-    proof = {"layer": layer.node, "operator": layer.operator, "sums": list(layer.partial), "form": layer.stage.kind, "shift": layer.stage.shift}
-    part.proofs.append(proof | {"thresholds": before.thresholds.size, "bytes_as_thresholds": before.bytes, "pairs_compared": pairs})
+    proof = {
+        "layer": layer.node,
+        "operator": layer.operator,
+        "sums": list(layer.partial),
+        "form": layer.stage.kind,
+        "shift": layer.stage.shift,
+    }
+    part.proofs.append(
+        proof | {"thresholds": before.thresholds.size, "bytes_as_thresholds": before.bytes, "pairs_compared": pairs}
+    )
     return True
 
 
@@ -74,7 +85,10 @@ def _smallest(layer: Layer, search: Search, low: np.ndarray, high: np.ndarray) -
     affine = fit_affine(search, low, high)
     if affine is not None and layer.kernel in SUMMING and affine.multiplier.size == 1:
         affine = affine.of_rows(np.zeros(channels_of(layer), np.int64))
-    on_bytes = layer.kernel in SUMMING and layer.inputs[0].ctype in ("int8_t", "uint8_t")  # where specialised kernels want it
+    on_bytes = layer.kernel in SUMMING and layer.inputs[0].ctype in (
+        "int8_t",
+        "uint8_t",
+    )  # where specialised kernels want it
     levels = search.thresholds.shape[1]
     if affine is not None and (on_bytes or not levels or levels > _FEW_LEVELS or affine.bytes < search.bytes):
         layer.stage = affine
@@ -139,8 +153,18 @@ def _given(layer: Layer) -> dict:
 
 def _proof(layer: Layer, before: Search, search: Search, low: np.ndarray, high: np.ndarray) -> dict:
     rows, levels = search.thresholds.shape
-    proof = {"layer": layer.node, "operator": layer.operator, "sums": [int(low.min()), int(high.max())], "rows": rows, "thresholds": levels}
-    proof |= {"form": layer.stage.kind if layer.stage else "table", "bytes": _bytes(layer), "bytes_as_thresholds": before.bytes}
+    proof = {
+        "layer": layer.node,
+        "operator": layer.operator,
+        "sums": [int(low.min()), int(high.max())],
+        "rows": rows,
+        "thresholds": levels,
+    }
+    proof |= {
+        "form": layer.stage.kind if layer.stage else "table",
+        "bytes": _bytes(layer),
+        "bytes_as_thresholds": before.bytes,
+    }
     if isinstance(layer.stage, Affine | Shared | Wide):
         proof["shift"] = layer.stage.shift
         proof["steps_compared"] = int(((search.thresholds > low[:, None]) & (search.thresholds <= high[:, None])).sum())

@@ -1,7 +1,7 @@
 """Copies of images in bytes: as few as possible before the layers that read a padded one.
 
-    join_copies   a copy of bytes in another order, or of signed bytes plus 128, and its padded copy are one
-    join_frames   a layer writes into the middle of the padded buffer that alone would read it
+join_copies   a copy of bytes in another order, or of signed bytes plus 128, and its padded copy are one
+join_frames   a layer writes into the middle of the padded buffer that alone would read it
 """
 
 from __future__ import annotations
@@ -32,8 +32,12 @@ def _as_copy(layer: Layer) -> None:
     constant, size, steps = layer.inputs[1].data, layer.shape["size"], layer.shape["x_step"]
     if constant is None or np.any(constant != flips.get(layer.inputs[0].ctype)):
         return
-    image = dict(zip(("height", "width", "channels"), size[1:])) | dict(zip(("x_row", "x_column", "x_channel"), steps[1:]))
-    layer.shape = image | dict.fromkeys(("top", "left", "bottom", "right", "value"), 0) | {"flip": int(constant.flat[0])}
+    image = dict(zip(("height", "width", "channels"), size[1:])) | dict(
+        zip(("x_row", "x_column", "x_channel"), steps[1:])
+    )
+    layer.shape = (
+        image | dict.fromkeys(("top", "left", "bottom", "right", "value"), 0) | {"flip": int(constant.flat[0])}
+    )
     layer.kernel, layer.accumulator, layer.inputs = "ms_pad_u8", "", layer.inputs[:1]
 
 
@@ -47,7 +51,9 @@ def _join_copy(part: Part, pad: Layer) -> None:
     if read is None or read.size != np.prod(size):
         return
     places = read.reshape(size)
-    steps = [int(along[min(1, len(along) - 1)] - along[0]) for along in (places[:, 0, 0], places[0, :, 0], places[0, 0])]
+    steps = [
+        int(along[min(1, len(along) - 1)] - along[0]) for along in (places[:, 0, 0], places[0, :, 0], places[0, 0])
+    ]
     if not np.array_equal(places - places[0, 0, 0], _places(size, steps)):
         return
     pad.inputs = [copy.inputs[0].root.view(copy.inputs[0].name, places)]
@@ -102,4 +108,6 @@ def _of_pixels(layer: Layer, image: dict) -> bool:
     s, size = layer.shape, (image["height"], image["width"])
     if (s["out_height"], s["out_width"]) != size and s["out_height"] == 1 and s["out_width"] == size[0] * size[1]:
         layer.shape |= {"out_height": size[0], "out_width": size[1], "x_row": size[1] * s["x_column"]}
-    return (layer.shape["out_height"], layer.shape["out_width"]) == size and layer.shape.get("filters", s.get("channels")) == image["channels"]
+    return (layer.shape["out_height"], layer.shape["out_width"]) == size and layer.shape.get(
+        "filters", s.get("channels")
+    ) == image["channels"]

@@ -30,7 +30,12 @@ def producer(part: Part, tensor: Tensor) -> Layer | None:
 def lift_stages(part: Part) -> None:
     """max(x) then stage is stage then max, as no stage falls: the pool moves small integers, the stage can be fused."""
     for layer in list(part.layers):
-        if layer.kernel != "ms_stage" or not isinstance(layer.stage, Search) or layer.stage.scale < 0 or not part.read_once(layer.inputs[0]):
+        if (
+            layer.kernel != "ms_stage"
+            or not isinstance(layer.stage, Search)
+            or layer.stage.scale < 0
+            or not part.read_once(layer.inputs[0])
+        ):
             continue
         pool = producer(part, layer.inputs[0])
         if pool is None or pool.kernel != "ms_max_pool" or pool.shape["outer"] != 1:
@@ -133,7 +138,9 @@ def _widen_sum(summing: Layer, layer: Layer, low: int, high: int) -> None:
 def fuse_stages(part: Part) -> None:
     """A sum, then its stage: one layer, with the bias in the thresholds."""
     for layer in list(part.layers):
-        before = producer(part, layer.inputs[0]) if layer.kernel == "ms_stage" and part.read_once(layer.inputs[0]) else None
+        before = (
+            producer(part, layer.inputs[0]) if layer.kernel == "ms_stage" and part.read_once(layer.inputs[0]) else None
+        )
         if before is None or not _take_stage(before, layer):
             continue
         before.stage.wide = before.accumulator == "int64_t" or layer.stage.wide

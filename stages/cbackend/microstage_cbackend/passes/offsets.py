@@ -81,9 +81,7 @@ def _absorbed(part: Part, group: list[Tensor]) -> bool:
     read = [layer for tensor in group for layer in part.readers(tensor)]
     return (
         not any(t in part.outputs or t.declared for t in group)
-        and all(
-            absorbs_write(layer) or (_moves(layer) and layer.inputs[0].root in group) for layer in written
-        )
+        and all(absorbs_write(layer) or (_moves(layer) and layer.inputs[0].root in group) for layer in written)
         and all(absorbs_read(layer) or (_moves(layer) and layer.output.root in group) for layer in read)
         and any(layer.kernel in _WORTH_IT or _constant(layer) is not None for layer in read)
     )

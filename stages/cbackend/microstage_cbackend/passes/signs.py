@@ -55,7 +55,9 @@ def _sign_tensors(part: Part) -> dict[int, _Signs]:
             if layer.kernel in _COUNTED:
                 found[id(layer.output.root)] = _Signs(channels_of(layer), zero)
             elif layer.kernel == "ms_stage":
-                found[id(layer.output.root)] = _Signs(s["channels"] if s["inner"] == 1 and s["channels"] > 1 else s["inner"], zero)
+                found[id(layer.output.root)] = _Signs(
+                    s["channels"] if s["inner"] == 1 and s["channels"] > 1 else s["inner"], zero
+                )
         elif layer.kernel == "ms_max_pool" and id(layer.inputs[0].root) in found and s["outer"] == 1:
             found[id(layer.output.root)] = _Signs(s["inner"], found[id(layer.inputs[0].root)].zero)
     return found
@@ -63,11 +65,18 @@ def _sign_tensors(part: Part) -> dict[int, _Signs]:
 
 def _two_valued(stage: Search) -> bool:
     low, high = stage.ends
-    return (stage.scale == 1 and 0 <= low and high <= 1) or (stage.scale == 2 and -1 <= low and high <= 1 and stage.bias % 2 == 1)
+    return (stage.scale == 1 and 0 <= low and high <= 1) or (
+        stage.scale == 2 and -1 <= low and high <= 1 and stage.bias % 2 == 1
+    )
 
 
 def _counts_signs(layer: Layer, signs: dict[int, _Signs]) -> bool:
-    if layer.kernel not in _COUNTED or layer.bias is not None or layer.accumulator != "int32_t" or not isinstance(layer.stage, Raw | Search):
+    if (
+        layer.kernel not in _COUNTED
+        or layer.bias is not None
+        or layer.accumulator != "int32_t"
+        or not isinstance(layer.stage, Raw | Search)
+    ):
         return False
     x, s = layer.inputs[0], layer.shape
     values = s["depth"] if layer.kernel == "ms_linear" else s["channels"]
@@ -81,7 +90,9 @@ def _counts_signs(layer: Layer, signs: dict[int, _Signs]) -> bool:
 
 def _reaches_out(s: dict) -> bool:
     sides = ("height", "h"), ("width", "w")
-    return any((s[f"out_{a}"] - 1) * s[f"stride_{b}"] + (s[f"kernel_{b}"] - 1) * s[f"dilation_{b}"] >= s[a] for a, b in sides)
+    return any(
+        (s[f"out_{a}"] - 1) * s[f"stride_{b}"] + (s[f"kernel_{b}"] - 1) * s[f"dilation_{b}"] >= s[a] for a, b in sides
+    )
 
 
 def _make_xnor(part: Part, layer: Layer, signs: _Signs) -> None:
@@ -89,7 +100,9 @@ def _make_xnor(part: Part, layer: Layer, signs: _Signs) -> None:
     filters, per_tap = channels_of(layer), s["depth"] if layer.kernel == "ms_linear" else s["channels"]
     if signs.zero:  # S = 2 s - total, where s sums 0/1 times weights, S the -1/+1 times weights and total the weights
         totals = weights.reshape(filters, -1).sum(axis=1)
-        layer.stage = Search(2 * layer.stage.thresholds - totals[:, None], layer.stage.scale, layer.stage.bias, layer.stage.wide)
+        layer.stage = Search(
+            2 * layer.stage.thresholds - totals[:, None], layer.stage.scale, layer.stage.bias, layer.stage.wide
+        )
         layer.reach = tuple(2 * end - totals for end in layer.reach)
     words = per_tap // signs.group * (-(-signs.group // 64))
     if layer.kernel == "ms_conv2d":
@@ -99,7 +112,10 @@ def _make_xnor(part: Part, layer: Layer, signs: _Signs) -> None:
         shape |= {"run_h": 0, "run_w": 0, "x_row": 0, "x_column": words}
     packed = words_of(weights.reshape(filters, -1, signs.group))
     layer.extra = weights.size // filters
-    layer.inputs = [_packed(part, layer, x, signs.group), Tensor(layer.inputs[1].name, packed.shape, -1, 1, packed, declared="uint64_t")]
+    layer.inputs = [
+        _packed(part, layer, x, signs.group),
+        Tensor(layer.inputs[1].name, packed.shape, -1, 1, packed, declared="uint64_t"),
+    ]
     layer.kernel, layer.scratch = "ms_xnor_sums", 0
     layer.shape = {**shape, "y_row": shape["out_width"] * filters, "y_column": filters}
     layer.partial = -layer.extra, layer.extra
@@ -138,12 +154,26 @@ def _before_pool(part: Part, pack: Layer) -> None:
 def _into_xnor(part: Part, pack: Layer) -> None:
     """Signs that a layer on words gives: words at once, a bit where few enough bits differ."""
     before = producer(part, pack.inputs[0])
-    if before is None or before.kernel != "ms_xnor_sums" or not part.read_once(pack.inputs[0]) or isinstance(before.stage, Raw):
+    if (
+        before is None
+        or before.kernel != "ms_xnor_sums"
+        or not part.read_once(pack.inputs[0])
+        or isinstance(before.stage, Raw)
+    ):
         return
     if before.shape["filters"] != pack.shape["count"]:
         return
     limits = _limits(part, before)
-    before.inputs.append(Tensor(f"{before.output.name}_limits", limits.shape, int(limits.min()), int(limits.max()), limits, declared="int32_t"))
+    before.inputs.append(
+        Tensor(
+            f"{before.output.name}_limits",
+            limits.shape,
+            int(limits.min()),
+            int(limits.max()),
+            limits,
+            declared="int32_t",
+        )
+    )
     before.kernel, before.output, before.stage, before.accumulator = "ms_xnor_bits", pack.output, None, ""
     before.shape |= {"y_row": before.shape["out_width"] * pack.shape["words"], "y_column": pack.shape["words"]}
     part.layers.remove(pack)
@@ -152,7 +182,13 @@ def _into_xnor(part: Part, pack: Layer) -> None:
 def _as_bits(part: Part, pack: Layer) -> None:
     """-1 and +1 that are packed at once: 0 and 1, which a multiply-add-shift gives."""
     before, x = producer(part, pack.inputs[0]), pack.inputs[0].root
-    if before is not None and part.read_once(x) and isinstance(before.stage, Search) and before.stage.scale == 2 and _two_valued(before.stage):
+    if (
+        before is not None
+        and part.read_once(x)
+        and isinstance(before.stage, Search)
+        and before.stage.scale == 2
+        and _two_valued(before.stage)
+    ):
         before.stage = Search(before.stage.thresholds, 1, (before.stage.bias + 1) // 2, before.stage.wide)
         for tensor in {id(t): t for t in (x, before.output, pack.inputs[0])}.values():
             tensor.low, tensor.high = 0, 1
@@ -166,8 +202,17 @@ def _limits(part: Part, layer: Layer) -> np.ndarray:
     high = search.apply(np.tile(bits - 2 * counts, filters), channel).reshape(filters, -1) > 0
     limits = high.sum(axis=1) - 1
     assert np.array_equal(high, counts <= limits[:, None]), f"{layer.node}: its stage is no limit"
-    proof = {"layer": layer.node, "operator": layer.operator, "sums": list(layer.partial), "rows": filters, "thresholds": search.thresholds.shape[1]}
-    part.proofs.append(proof | {"form": "limits", "bytes": 4 * filters, "bytes_as_thresholds": search.bytes, "sums_compared": int(high.size)})
+    proof = {
+        "layer": layer.node,
+        "operator": layer.operator,
+        "sums": list(layer.partial),
+        "rows": filters,
+        "thresholds": search.thresholds.shape[1],
+    }
+    part.proofs.append(
+        proof
+        | {"form": "limits", "bytes": 4 * filters, "bytes_as_thresholds": search.bytes, "sums_compared": int(high.size)}
+    )
     return limits
 
 
@@ -178,10 +223,18 @@ def _set_apart(part: Part, layer: Layer) -> None:
         return
     sums = Tensor(f"{y.name}_sums", y.root.shape, *layer.partial, declared="int32_t")
     if isinstance(layer.stage, Raw):
-        shape = {"size": [1, 1, 1, sums.size], "x_start": 0, "x_step": [0, 0, 0, 1], "y_start": 0, "y_step": [0, 0, 0, 1]}
+        shape = {
+            "size": [1, 1, 1, sums.size],
+            "x_start": 0,
+            "x_step": [0, 0, 0, 1],
+            "y_start": 0,
+            "y_step": [0, 0, 0, 1],
+        }
         after = Layer(layer.node, "Copy", "ms_copy", [sums], y, shape)
     else:
         shape = {"outer": sums.size // filters, "channels": filters, "inner": 1}
-        after = Layer(layer.node, layer.operator, "ms_stage", [sums], y, shape, "int32_t", stage=layer.stage, reach=layer.reach)
+        after = Layer(
+            layer.node, layer.operator, "ms_stage", [sums], y, shape, "int32_t", stage=layer.stage, reach=layer.reach
+        )
     layer.output, layer.stage = sums, Raw()
     part.layers.insert(part.layers.index(layer) + 1, after)

@@ -26,7 +26,11 @@ def specialise(part: Part) -> None:
             layer.stage = one_step(layer.stage)
             if layer.kernel in SUMMING:
                 _sum(part, layer)
-            elif layer.kernel == "ms_sum_pool" and layer.shape["outer"] == 1 and layer.shape["pad_top"] + layer.shape["pad_left"] == 0:
+            elif (
+                layer.kernel == "ms_sum_pool"
+                and layer.shape["outer"] == 1
+                and layer.shape["pad_top"] + layer.shape["pad_left"] == 0
+            ):
                 layer.kernel, layer.shape = "ms_average_u8", _taps(layer.shape, layer.shape["inner"])
             elif layer.kernel == "ms_blend":
                 _residual(layer)
@@ -39,7 +43,12 @@ def _affine_bytes(layer: Layer) -> bool:
 
 
 def _int32_sums(layer: Layer) -> bool:
-    return layer.kernel in ("ms_linear", "ms_conv2d") and isinstance(layer.stage, Raw) and _fits(layer) and layer.output.ctype == "int32_t"
+    return (
+        layer.kernel in ("ms_linear", "ms_conv2d")
+        and isinstance(layer.stage, Raw)
+        and _fits(layer)
+        and layer.output.ctype == "int32_t"
+    )
 
 
 def _fits(layer: Layer) -> bool:
@@ -74,18 +83,54 @@ def _unpadded(part: Part, layer: Layer, slack: int) -> None:
     """Put a padded copy of the image before `layer`; a copy too where it is the caller's, as `slack` bytes behind may be read."""
     s, x = layer.shape, layer.inputs[0]
     if layer.kernel == "ms_linear":
-        s = {"height": 1, "width": 1, "channels": s["rows"] * s["depth"], "pad_top": 0, "pad_left": 0, "out_height": 1, "out_width": 1}
-        s |= {"stride_h": 1, "stride_w": 1, "kernel_h": 1, "kernel_w": 1, "dilation_h": 1, "dilation_w": 1, "pad_value": 0}
-    height = max((s["out_height"] - 1) * s["stride_h"] + (s["kernel_h"] - 1) * s["dilation_h"] + 1, s["height"] + s["pad_top"])
-    width = max((s["out_width"] - 1) * s["stride_w"] + (s["kernel_w"] - 1) * s["dilation_w"] + 1, s["width"] + s["pad_left"])
+        s = {
+            "height": 1,
+            "width": 1,
+            "channels": s["rows"] * s["depth"],
+            "pad_top": 0,
+            "pad_left": 0,
+            "out_height": 1,
+            "out_width": 1,
+        }
+        s |= {
+            "stride_h": 1,
+            "stride_w": 1,
+            "kernel_h": 1,
+            "kernel_w": 1,
+            "dilation_h": 1,
+            "dilation_w": 1,
+            "pad_value": 0,
+        }
+    height = max(
+        (s["out_height"] - 1) * s["stride_h"] + (s["kernel_h"] - 1) * s["dilation_h"] + 1, s["height"] + s["pad_top"]
+    )
+    width = max(
+        (s["out_width"] - 1) * s["stride_w"] + (s["kernel_w"] - 1) * s["dilation_w"] + 1, s["width"] + s["pad_left"]
+    )
     if (height, width) == (s["height"], s["width"]) and x.root not in part.inputs:
         x.root.length = max(x.root.length, int(np.prod(x.root.shape)) + slack)
         return
     channels = s["channels"]
-    y = Tensor(f"{x.name}_padded", (height, width, channels), min(x.low, s["pad_value"]), max(x.high, s["pad_value"]), declared="uint8_t")
+    y = Tensor(
+        f"{x.name}_padded",
+        (height, width, channels),
+        min(x.low, s["pad_value"]),
+        max(x.high, s["pad_value"]),
+        declared="uint8_t",
+    )
     y.length = height * width * channels + slack
-    shape = {"height": s["height"], "width": s["width"], "channels": channels, "top": s["pad_top"], "left": s["pad_left"]}
-    shape |= {"bottom": height - s["height"] - s["pad_top"], "right": width - s["width"] - s["pad_left"], "value": s["pad_value"]}
+    shape = {
+        "height": s["height"],
+        "width": s["width"],
+        "channels": channels,
+        "top": s["pad_top"],
+        "left": s["pad_left"],
+    }
+    shape |= {
+        "bottom": height - s["height"] - s["pad_top"],
+        "right": width - s["width"] - s["pad_left"],
+        "value": s["pad_value"],
+    }
     shape |= {"x_row": s["width"] * channels, "x_column": channels, "x_channel": 1, "flip": 0}
     part.layers.insert(part.layers.index(layer), Layer(layer.node, "Pad", "ms_pad_u8", [x], y, shape))
     layer.inputs[0] = y
@@ -97,7 +142,13 @@ def window_shape(s: dict, channels: int) -> dict[str, int]:
     """Geometry of ms_conv_u8_shape of a convolution `s` without padding over `channels` elements per pixel."""
     runs_w, length = (1, s["kernel_w"] * channels) if s["dilation_w"] == 1 else (s["kernel_w"], channels)
     row = s["width"] * channels
-    shape = {"out_height": s["out_height"], "out_width": s["out_width"], "filters": s["filters"], "runs_h": s["kernel_h"], "runs_w": runs_w}
+    shape = {
+        "out_height": s["out_height"],
+        "out_width": s["out_width"],
+        "filters": s["filters"],
+        "runs_h": s["kernel_h"],
+        "runs_w": runs_w,
+    }
     shape |= {"length": length, "run_h": s["dilation_h"] * row, "run_w": s["dilation_w"] * channels}
     return shape | {"x_row": s["stride_h"] * row, "x_column": s["stride_w"] * channels}
 
@@ -107,7 +158,14 @@ def _conv(layer: Layer, bits: int) -> None:
     if layer.kernel == "ms_conv2d":
         shape = window_shape(s, s["channels"])
     else:
-        shape = {"out_height": 1, "out_width": s["rows"], "filters": s["columns"], "runs_h": 1, "runs_w": 1, "length": s["depth"]}
+        shape = {
+            "out_height": 1,
+            "out_width": s["rows"],
+            "filters": s["columns"],
+            "runs_h": 1,
+            "runs_w": 1,
+            "length": s["depth"],
+        }
         shape |= {"run_h": 0, "run_w": 0, "x_row": 0, "x_column": s["depth"]}
     depth = row_depth(shape["runs_h"] * shape["runs_w"] * shape["length"])
     rows = {"y_row": shape["out_width"] * shape["filters"], "y_column": shape["filters"]}
@@ -121,7 +179,13 @@ def _conv(layer: Layer, bits: int) -> None:
 
 def _taps(s: dict, channels: int) -> dict[str, int]:
     row = s["width"] * channels
-    shape = {"out_height": s["out_height"], "out_width": s["out_width"], "channels": channels, "kernel_h": s["kernel_h"], "kernel_w": s["kernel_w"]}
+    shape = {
+        "out_height": s["out_height"],
+        "out_width": s["out_width"],
+        "channels": channels,
+        "kernel_h": s["kernel_h"],
+        "kernel_w": s["kernel_w"],
+    }
     shape |= {"tap_h": s.get("dilation_h", 1) * row, "tap_w": s.get("dilation_w", 1) * channels}
     shape |= {"x_row": s["stride_h"] * row, "x_column": s["stride_w"] * channels}
     return shape | {"y_row": s["out_width"] * channels, "y_column": channels}
@@ -135,7 +199,12 @@ def _residual(layer: Layer) -> None:
     w, times = layer.inputs[1], int(stage.multiplier[0])
     a, b, sums = times * s["x_multiplier"], times * s["w_multiplier"], [times * end for end in layer.partial]
     count = int(np.prod(s["size"]))
-    dense = s["x_step"] == s["w_step"] == [0, 0, 0, 1] and s["size"] == [1, 1, 1, count] and w.ctype == "uint8_t" and w.data is None
+    dense = (
+        s["x_step"] == s["w_step"] == [0, 0, 0, 1]
+        and s["size"] == [1, 1, 1, count]
+        and w.ctype == "uint8_t"
+        and w.data is None
+    )
     flip = 128 if layer.output.ctype == "int8_t" else 0
     half = 1 << (stage.shift - 1) if stage.even and stage.shift else 0
     offset = int(stage.offset[0]) + half + (flip << stage.shift)
@@ -144,4 +213,10 @@ def _residual(layer: Layer) -> None:
         return
     layer.kernel = "ms_add_u8"
     layer.shape = {"count": count, "multiplier_a": a, "multiplier_b": b, "offset": offset, "shift": stage.shift}
-    layer.shape |= {"low": stage.low + flip, "high": stage.high + flip, "even": int(stage.even), "zero": int(stage.odd), "flip": flip}
+    layer.shape |= {
+        "low": stage.low + flip,
+        "high": stage.high + flip,
+        "even": int(stage.even),
+        "zero": int(stage.odd),
+        "flip": flip,
+    }

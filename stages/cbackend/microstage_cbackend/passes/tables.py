@@ -33,7 +33,9 @@ class _Function:
     joins: bool = False
 
     def then(self, layer: Layer, values: np.ndarray, bytes: int = 0, steps: int = 0) -> _Function:
-        return _Function(self.source, values, self.layers | {id(layer)}, self.bytes + bytes, self.steps + steps, self.joins)
+        return _Function(
+            self.source, values, self.layers | {id(layer)}, self.bytes + bytes, self.steps + steps, self.joins
+        )
 
 
 def fold_tables(part: Part) -> None:
@@ -96,7 +98,14 @@ def _of_pair(layer: Layer, known: dict[int, _Function]) -> _Function | None:
     if first is last:
         return first.then(layer, values)
     layers, joins = first.layers | last.layers | {id(layer)}, bool(first.layers and last.layers)
-    return _Function(first.source, values, layers, first.bytes + last.bytes, first.steps + last.steps, joins or first.joins or last.joins)
+    return _Function(
+        first.source,
+        values,
+        layers,
+        first.bytes + last.bytes,
+        first.steps + last.steps,
+        joins or first.joins or last.joins,
+    )
 
 
 def _worth_it(found: _Function) -> bool:

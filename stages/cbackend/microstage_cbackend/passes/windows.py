@@ -1,8 +1,8 @@
 """Convolutions in disguise: patches and a product, a product with zeros outside its blocks, a sum with a weight of one.
 
-    join_patches   Im2Col, then the matrix product that alone reads its patches, is one convolution
-    split_groups   a convolution that is zero outside diagonal blocks is one with groups
-    sum_windows    a depthwise convolution with ones is a sum of windows, which an average is made of
+join_patches   Im2Col, then the matrix product that alone reads its patches, is one convolution
+split_groups   a convolution that is zero outside diagonal blocks is one with groups
+sum_windows    a depthwise convolution with ones is a sum of windows, which an average is made of
 """
 
 from __future__ import annotations

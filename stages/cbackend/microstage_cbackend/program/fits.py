@@ -92,7 +92,9 @@ def _kinked(steps: _Constraints) -> Affine | None:
         if found is not None:
             multiplier, offset, kink = found
             shift, edge = steps.largest_shift, (steps.bias + level + 1) << steps.largest_shift
-            return Affine(multiplier, offset, shift, steps.bias + steps.least, steps.bias + steps.most, kink=kink, edge=edge)
+            return Affine(
+                multiplier, offset, shift, steps.bias + steps.least, steps.bias + steps.most, kink=kink, edge=edge
+            )
     return None
 
 
@@ -149,8 +151,10 @@ class _Constraints:
 
     def solve_parted(self, shift: int, level: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """(multiplier, offset, kink) per row of a line that lies lower by the kink up to `level`, or None."""
-        sides = [[(at, steps, used & (steps > level)) for at, steps, used in (self.up, self.down)],
-                 [(at, steps, used & (steps <= level)) for at, steps, used in (self.up, self.down)]]
+        sides = [
+            [(at, steps, used & (steps > level)) for at, steps, used in (self.up, self.down)],
+            [(at, steps, used & (steps <= level)) for at, steps, used in (self.up, self.down)],
+        ]
         found = self._smallest(lambda multiplier: [self._room(multiplier, shift, False, *side) for side in sides])
         if found is None:
             return None
@@ -195,7 +199,9 @@ class _Constraints:
             first, last = np.where(enough, first, np.minimum(middle + 1, last)), np.where(enough, middle, last)
         return first, rooms(first)
 
-    def _room(self, multiplier: np.ndarray, shift: int, even: bool, up, down) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _room(
+        self, multiplier: np.ndarray, shift: int, even: bool, up, down
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         below = self._bounds(up, multiplier, shift, even, -_FAR).max(axis=1)
         above = self._bounds(down, multiplier, shift, even, _FAR + 1).min(axis=1) - 1
         return above - below, below, above

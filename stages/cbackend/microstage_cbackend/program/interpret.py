@@ -50,7 +50,9 @@ def _read(memory: dict[int, np.ndarray], tensor: Tensor) -> np.ndarray:
 def _check(tensor: Tensor, values: np.ndarray) -> None:
     if tensor.ctype == "uint64_t":
         return
-    assert values.size == tensor.size and tensor.low <= values.min() and values.max() <= tensor.high, f"{tensor.name} leaves its range"
+    assert values.size == tensor.size and tensor.low <= values.min() and values.max() <= tensor.high, (
+        f"{tensor.name} leaves its range"
+    )
     low, high = type_range(tensor.ctype)
     assert low <= tensor.low and tensor.high <= high, f"{tensor.name} leaves {tensor.ctype}"
 
@@ -72,7 +74,9 @@ def _finish(layer: Layer, sums: np.ndarray, channels: np.ndarray) -> np.ndarray:
     channels = np.broadcast_to(channels, sums.shape)
     if not isinstance(layer.stage, Raw):
         low, high = (end[channels] if end.size > 1 else end for end in layer.reach)
-        assert np.all((low <= sums) & (sums <= high)), f"{layer.node}: a sum leaves the range that its stage is proven for"
+        assert np.all((low <= sums) & (sums <= high)), (
+            f"{layer.node}: a sum leaves the range that its stage is proven for"
+        )
     return layer.stage.apply(sums, channels)
 
 
@@ -96,10 +100,22 @@ def _expand(layer: Layer, depth: int) -> np.ndarray:
 def _patches(x: np.ndarray, s: dict, channels: int, outside: int) -> np.ndarray:
     """[out_height, out_width, kernel_h, kernel_w, channels] of x [height][width][channels]."""
     image = x[: s["height"] * s["width"] * channels].reshape(s["height"], s["width"], channels)
-    rows = np.arange(s["out_height"])[:, None] * s["stride_h"] + np.arange(s["kernel_h"]) * s.get("dilation_h", 1) - s["pad_top"]
-    columns = np.arange(s["out_width"])[:, None] * s["stride_w"] + np.arange(s["kernel_w"]) * s.get("dilation_w", 1) - s["pad_left"]
-    inside = ((rows >= 0) & (rows < s["height"]))[:, None, :, None] & ((columns >= 0) & (columns < s["width"]))[None, :, None, :]
-    found = image[np.clip(rows, 0, s["height"] - 1)[:, None, :, None], np.clip(columns, 0, s["width"] - 1)[None, :, None, :]]
+    rows = (
+        np.arange(s["out_height"])[:, None] * s["stride_h"]
+        + np.arange(s["kernel_h"]) * s.get("dilation_h", 1)
+        - s["pad_top"]
+    )
+    columns = (
+        np.arange(s["out_width"])[:, None] * s["stride_w"]
+        + np.arange(s["kernel_w"]) * s.get("dilation_w", 1)
+        - s["pad_left"]
+    )
+    inside = ((rows >= 0) & (rows < s["height"]))[:, None, :, None] & ((columns >= 0) & (columns < s["width"]))[
+        None, :, None, :
+    ]
+    found = image[
+        np.clip(rows, 0, s["height"] - 1)[:, None, :, None], np.clip(columns, 0, s["width"] - 1)[None, :, None, :]
+    ]
     return np.where(inside[..., None], found, outside)
 
 
@@ -114,7 +130,11 @@ def conv2d(layer: Layer, operands, held):
         w = w.reshape(taps, s["channels"]).T
     seen = _patches(x, s, s["channels"], s["pad_value"]).reshape(s["out_height"], s["out_width"], taps, groups, depth)
     weights = w.reshape(groups, s["filters"] // groups, taps, depth)
-    return _finish(layer, np.einsum("hwtgd,gftd->hwgf", seen, weights).reshape(s["out_height"], s["out_width"], -1), np.arange(s["filters"]))
+    return _finish(
+        layer,
+        np.einsum("hwtgd,gftd->hwgf", seen, weights).reshape(s["out_height"], s["out_width"], -1),
+        np.arange(s["filters"]),
+    )
 
 
 @kernel("ms_im2col")
@@ -184,7 +204,9 @@ def softmax(layer: Layer, operands, held):
     headroom = 32 - np.frexp(total)[1].astype(np.int64)
     scale = gemmlowp.one_over_one_plus((total << headroom) - (1 << 31))
     low = -(1 << (s["bits"] - 1))
-    return np.clip(gemmlowp.divided(gemmlowp.high_product(scale, exponentials), 43 - headroom - s["bits"]) + low, low, -low - 1)
+    return np.clip(
+        gemmlowp.divided(gemmlowp.high_product(scale, exponentials), 43 - headroom - s["bits"]) + low, low, -low - 1
+    )
 
 
 @kernel("ms_top")
@@ -215,7 +237,11 @@ def pack(layer: Layer, operands, held):
 def xnor(layer: Layer, operands, held):
     s, filters = layer.shape, layer.shape["filters"]
     x = _bits(operands[0].view(np.uint64))
-    w = _bits(operands[1].view(np.uint64)).reshape(-1, s["runs_h"] * s["runs_w"] * s["length"], 8, 64).transpose(0, 2, 1, 3)
+    w = (
+        _bits(operands[1].view(np.uint64))
+        .reshape(-1, s["runs_h"] * s["runs_w"] * s["length"], 8, 64)
+        .transpose(0, 2, 1, 3)
+    )
     seen = _seen(x, s, _patch_offsets(s)).reshape(s["out_height"] * s["out_width"], -1)
     counts = np.stack([(seen != row).sum(axis=1) for row in w.reshape(len(w) * 8, -1)[:filters]], axis=1)
     if layer.kernel == "ms_xnor_bits":
@@ -242,11 +268,19 @@ def _patch_offsets(s: dict) -> np.ndarray:
 @kernel("ms_conv_u8", "ms_conv_u8_sums")
 def conv_u8(layer: Layer, operands, held):
     s = layer.shape
-    return _finish(layer, _seen(operands[0], s, _patch_offsets(s)) @ operands[1].reshape(s["filters"], -1).T, np.arange(s["filters"]))
+    return _finish(
+        layer,
+        _seen(operands[0], s, _patch_offsets(s)) @ operands[1].reshape(s["filters"], -1).T,
+        np.arange(s["filters"]),
+    )
 
 
 def _tap_offsets(s: dict) -> np.ndarray:
-    return np.arange(s["kernel_h"])[:, None, None] * s["tap_h"] + np.arange(s["kernel_w"])[:, None] * s["tap_w"] + np.arange(s["channels"])
+    return (
+        np.arange(s["kernel_h"])[:, None, None] * s["tap_h"]
+        + np.arange(s["kernel_w"])[:, None] * s["tap_w"]
+        + np.arange(s["channels"])
+    )
 
 
 @kernel("ms_depthwise_u8", "ms_average_u8")
@@ -272,7 +306,9 @@ def add_u8(layer: Layer, operands, held):
 def pad_u8(layer: Layer, operands, held):
     s = layer.shape
     steps = ((s["height"], s["x_row"]), (s["width"], s["x_column"]), (s["channels"], s["x_channel"]))
-    image = operands[0][sum(np.arange(n).reshape([-1] + [1] * (2 - a)) * d for a, (n, d) in enumerate(steps))] + s["flip"]
+    image = (
+        operands[0][sum(np.arange(n).reshape([-1] + [1] * (2 - a)) * d for a, (n, d) in enumerate(steps))] + s["flip"]
+    )
     return np.pad(image, ((s["top"], s["bottom"]), (s["left"], s["right"]), (0, 0)), constant_values=s["value"])
 
 

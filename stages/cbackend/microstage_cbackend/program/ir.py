@@ -1,7 +1,7 @@
 """The integer program of one part of a network: tensors with proven ranges, layers that call one kernel each.
 
-    Tensor   a value: shape, proven range, smallest C type, place in memory      Stage   how a sum becomes what is stored
-    Layer    one kernel call on tensors                                          Part    inputs, outputs, layers in order
+Tensor   a value: shape, proven range, smallest C type, place in memory      Stage   how a sum becomes what is stored
+Layer    one kernel call on tensors                                          Part    inputs, outputs, layers in order
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ class Tensor:
     @property
     def dense(self) -> bool:
         """Whether the elements lie one after another in memory."""
-        return self.at is None or bool(np.array_equal(self.at.ravel(), np.arange(self.start, self.start + self.at.size)))
+        return self.at is None or bool(
+            np.array_equal(self.at.ravel(), np.arange(self.start, self.start + self.at.size))
+        )
 
     @property
     def ends(self) -> Ends:
@@ -159,7 +161,12 @@ class Layer:
         """C type and elements of the working memory, as the kernel takes them."""
         if not self.scratch:
             return None
-        kinds = {"ms_conv2d": self.inputs[0].ctype, "ms_depthwise": self.accumulator, "ms_conv_u8": "int16_t", "ms_conv_u8_sums": "int16_t"}
+        kinds = {
+            "ms_conv2d": self.inputs[0].ctype,
+            "ms_depthwise": self.accumulator,
+            "ms_conv_u8": "int16_t",
+            "ms_conv_u8_sums": "int16_t",
+        }
         return kinds.get(self.kernel, "int8_t"), self.scratch
 
 
@@ -176,7 +183,6 @@ class Part:
     notes: list[str] = field(default_factory=list)
     states: list[tuple[str, str]] = field(default_factory=list)
     "Of a recurrent cell: inputs that are states, and the outputs that they take of the step before."
-
 
     def writers(self, tensor: Tensor) -> list[Layer]:
         """Layers that write into the memory of `tensor`."""

@@ -42,7 +42,11 @@ def _run(sequence: np.ndarray) -> int:
 
 def _repeats(sequence: np.ndarray, length: int) -> bool:
     blocks = sequence.reshape(-1, length)
-    return bool(np.array_equal(blocks - blocks[:, :1], np.broadcast_to(np.arange(length) * (sequence[1] - sequence[0]), blocks.shape)))
+    return bool(
+        np.array_equal(
+            blocks - blocks[:, :1], np.broadcast_to(np.arange(length) * (sequence[1] - sequence[0]), blocks.shape)
+        )
+    )
 
 
 def padded_loops(sequences: list[np.ndarray]) -> tuple[list[int], list[list[int]]] | None:

@@ -115,7 +115,9 @@ class Affine:
     def raised(self, by: int) -> Affine:
         """The same plus `by`."""
         more, odd = by << self.shift, self.odd ^ bool(by % 2)
-        return replace(self, offset=self.offset + more, edge=self.edge + more, low=self.low + by, high=self.high + by, odd=odd)
+        return replace(
+            self, offset=self.offset + more, edge=self.edge + more, low=self.low + by, high=self.high + by, odd=odd
+        )
 
     def of_raised(self, added: np.ndarray) -> Affine:
         """What gives for sums that are larger by `added`, per channel or one for all, what this gives for the sums."""

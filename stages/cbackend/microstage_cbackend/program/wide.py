@@ -1,6 +1,6 @@
 """The stage of more than 16 million levels and sums: a line whose products need up to 84 bits.
 
-    Wide     ((sum * multiplier + addend) >> shift), one less where what is shifted out is below `ties` and the level is odd, held to low..high
+Wide     ((sum * multiplier + addend) >> shift), one less where what is shifted out is below `ties` and the level is odd, held to low..high
 """
 
 from __future__ import annotations
@@ -41,7 +41,13 @@ class Wide:
 
     def raised(self, by: int) -> Wide:
         """The same plus `by`."""
-        return replace(self, addend=self.addend + (by << self.shift), low=self.low + by, high=self.high + by, odd=self.odd ^ bool(by % 2))
+        return replace(
+            self,
+            addend=self.addend + (by << self.shift),
+            low=self.low + by,
+            high=self.high + by,
+            odd=self.odd ^ bool(by % 2),
+        )
 
     def of_raised(self, added: np.ndarray) -> Wide:
         """What gives for sums that are larger by `added`, per channel or one for all, what this gives for the sums."""
@@ -75,13 +81,18 @@ class Wide:
         return np.clip(level - ((fraction < self.ties >> self.lift) & (level ^ self.odd) & 1), self.low, self.high)
 
 
-def requantisation(multiplier, addend, shift, low: int, high: int, ties: int, lift: int, reach: int) -> Affine | Wide | None:
+def requantisation(
+    multiplier, addend, shift, low: int, high: int, ties: int, lift: int, reach: int
+) -> Affine | Wide | None:
     """The stage of `microstage.Requantize`, for sums up to `reach`, with one shift for all rows; None where 84 bits do not hold it.
 
     `multiplier`, `addend`, `shift` int64 [rows] or of length 1.
     """
     most = int(shift.max())
-    m, c = (np.array([int(v) << (most - int(s)) for v, s in zip(*np.broadcast_arrays(value, shift))], object) for value in (multiplier, addend))
+    m, c = (
+        np.array([int(v) << (most - int(s)) for v, s in zip(*np.broadcast_arrays(value, shift))], object)
+        for value in (multiplier, addend)
+    )
     c, odd, ties = c * (1 << lift), ties < 0, abs(ties) << lift
     largest = reach * max(map(abs, m)) + max(map(abs, c))
     narrow = largest < _WHOLE and max(map(abs, m)) < _MULTIPLIER

@@ -13,20 +13,29 @@ __all__ = ["Window"]
 class Window:
     """Where a window of `kernel` slides over `image`; raises `ModelError` beginning with `place` where it cannot."""
 
-    def __init__(self, place: str, image, kernel, stride=None, pads=None, dilation=None, auto_pad: str = "NOTSET", ceil: int = 0) -> None:
+    def __init__(
+        self, place: str, image, kernel, stride=None, pads=None, dilation=None, auto_pad: str = "NOTSET", ceil: int = 0
+    ) -> None:
         rank = len(kernel)
         if rank not in (1, 2) or len(image) != rank:
-            raise ModelError(f"{place} slides a window of {list(kernel)} over {list(image)}; one and two axes can be made.")
+            raise ModelError(
+                f"{place} slides a window of {list(kernel)} over {list(image)}; one and two axes can be made."
+            )
         if ceil:
             raise ModelError(f"{place} rounds its size up (ceil_mode); pad the image instead.")
         self.image, self.kernel = list(image), list(kernel)
         self.stride, self.dilation = list(stride or [1] * rank), list(dilation or [1] * rank)
         self.before, self.after = self._pads(place, auto_pad, list(pads or [0] * 2 * rank), rank)
         self.padded = any(self.before + self.after)
-        spans = [i + b + a - d * (k - 1) - 1 for i, b, a, d, k in zip(image, self.before, self.after, self.dilation, self.kernel)]
+        spans = [
+            i + b + a - d * (k - 1) - 1
+            for i, b, a, d, k in zip(image, self.before, self.after, self.dilation, self.kernel)
+        ]
         self.output = tuple(span // s + 1 for span, s in zip(spans, self.stride))
         if min(self.output) < 1:
-            raise ModelError(f"{place} slides a window of {list(kernel)} over {list(image)}, which leaves nothing; use a larger input.")
+            raise ModelError(
+                f"{place} slides a window of {list(kernel)} over {list(image)}, which leaves nothing; use a larger input."
+            )
 
     def _pads(self, place: str, auto_pad: str, pads: list[int], rank: int) -> tuple[list[int], list[int]]:
         if auto_pad in ("NOTSET", ""):

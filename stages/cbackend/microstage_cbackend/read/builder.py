@@ -22,7 +22,9 @@ __all__ = ["Builder", "dot_range", "ends_by_channel"]
 _LONGEST_SOFTMAX = 4095
 
 
-def _dot_ranges(weights: np.ndarray, low: int, high: int, bias: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def _dot_ranges(
+    weights: np.ndarray, low: int, high: int, bias: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """(low, high) of each output of weights[outputs, depth] times values in low..high; objects, so that nothing wraps."""
     ups, downs = _sides(weights)
     offsets = np.zeros(len(ups), object) if bias is None else bias.astype(object)
@@ -60,10 +62,14 @@ class Builder:
     def __init__(self, part: Part) -> None:
         self.part = part
 
-    def linear(self, place: str, operator: str, name: str, x: Tensor, weights: np.ndarray, bias: np.ndarray | None = None) -> Tensor:
+    def linear(
+        self, place: str, operator: str, name: str, x: Tensor, weights: np.ndarray, bias: np.ndarray | None = None
+    ) -> Tensor:
         """[..., depth] by `weights` [columns, depth] and integers `bias` [columns]."""
         if x.shape[-1] != weights.shape[1]:
-            raise ModelError(f"{place} multiplies {list(x.shape)} by {list(weights.shape[::-1])}; their depths must agree.")
+            raise ModelError(
+                f"{place} multiplies {list(x.shape)} by {list(weights.shape[::-1])}; their depths must agree."
+            )
         x, order = self._rows(place, x, weights.shape[1])
         weights = weights[:, order]
         low, high, *partial = dot_range(weights, x.low, x.high, bias)
@@ -82,11 +88,24 @@ class Builder:
             return x.view(x.name, (starts[:, None] + np.arange(depth)).reshape(x.shape)), order
         return self.packed(place, x, x.places), np.arange(depth)
 
-    def conv(self, place, operator, name, x: Tensor, weights: np.ndarray, bias, groups: int, window: Window, pad_value: int = 0) -> Tensor:
+    def conv(
+        self,
+        place,
+        operator,
+        name,
+        x: Tensor,
+        weights: np.ndarray,
+        bias,
+        groups: int,
+        window: Window,
+        pad_value: int = 0,
+    ) -> Tensor:
         """`x` [1, channels, (height,) width] by `weights` [filters, channels / groups, (kernel_h,) kernel_w]."""
         filters, channels = len(weights), x.shape[1]
         if weights.shape[1] * groups != channels or filters % groups:
-            raise ModelError(f"{place} has {channels} channels, {groups} groups and weights {list(weights.shape)}, which do not agree.")
+            raise ModelError(
+                f"{place} has {channels} channels, {groups} groups and weights {list(weights.shape)}, which do not agree."
+            )
         kernel = weights.reshape(filters, weights.shape[1], -1, weights.shape[-1]).transpose(0, 2, 3, 1)
         x = self._padded(place, self.channels_last(place, x), pad_value, window)
         ends = (min(x.low, pad_value), max(x.high, pad_value)) if window.padded else (x.low, x.high)
@@ -94,9 +113,17 @@ class Builder:
         y = Tensor(name, (*window.output2, filters), low, high)
         if groups == 1 and window.pointwise:
             shape = {"rows": prod(window.output2), "depth": channels, "columns": filters}
-            y = self._summing(place, operator, "ms_linear", x, kernel.reshape(filters, channels), bias, y, shape, partial)
+            y = self._summing(
+                place, operator, "ms_linear", x, kernel.reshape(filters, channels), bias, y, shape, partial
+            )
         else:
-            shape = {"channels": channels, "filters": filters, "groups": groups, "pad_value": pad_value, **window.sizes(dilated=True)}
+            shape = {
+                "channels": channels,
+                "filters": filters,
+                "groups": groups,
+                "pad_value": pad_value,
+                **window.sizes(dilated=True),
+            }
             y = self._window_layer(place, operator, x, kernel, bias, y, shape, partial, window)
         return self._channels_first(y, window.output)
 
@@ -112,11 +139,24 @@ class Builder:
 
     def _summing(self, place, operator, kernel, x, weights, bias, y, shape, partial) -> Tensor:
         accumulator = accumulator_type(*partial, f"{place}: its sum")
-        w = Tensor(f"{y.name}_weights", weights.shape, int(weights.min()), int(weights.max()), np.ascontiguousarray(weights))
-        layer = self.layer(place, operator, kernel, [x, w], y, shape, accumulator, f"partial sums within {partial[0]}..{partial[1]}, {accumulator}")
+        w = Tensor(
+            f"{y.name}_weights", weights.shape, int(weights.min()), int(weights.max()), np.ascontiguousarray(weights)
+        )
+        layer = self.layer(
+            place,
+            operator,
+            kernel,
+            [x, w],
+            y,
+            shape,
+            accumulator,
+            f"partial sums within {partial[0]}..{partial[1]}, {accumulator}",
+        )
         layer.stage, layer.partial = Raw(accumulator == "int64_t"), tuple(partial)
         if bias is not None and np.any(bias):
-            layer.bias = Tensor(f"{y.name}_bias", bias.shape, int(bias.min()), int(bias.max()), bias, declared=accumulator)
+            layer.bias = Tensor(
+                f"{y.name}_bias", bias.shape, int(bias.min()), int(bias.max()), bias, declared=accumulator
+            )
         return y
 
     def patches(self, place: str, operator: str, name: str, x: Tensor, window: Window, pad_value: int) -> Tensor:
@@ -124,7 +164,14 @@ class Builder:
         x = self._padded(place, self.dense(place, x), pad_value, window)
         low, high = (min(x.low, pad_value), max(x.high, pad_value)) if window.padded else (x.low, x.high)
         y = Tensor(name, (1, *window.output, prod(window.kernel) * x.shape[3]), low, high)
-        self.layer(place, operator, "ms_im2col", [x], y, {"channels": x.shape[3], "pad_value": pad_value, **window.sizes(dilated=True)})
+        self.layer(
+            place,
+            operator,
+            "ms_im2col",
+            [x],
+            y,
+            {"channels": x.shape[3], "pad_value": pad_value, **window.sizes(dilated=True)},
+        )
         return y
 
     def dense(self, place: str, x: Tensor) -> Tensor:
@@ -178,8 +225,14 @@ class Builder:
         order = np.argsort(put, kind="stable")
         taken, put = taken[order], put[order]
         dense = np.array_equal(put, np.arange(put[0], put[0] + len(put)))
-        row = y.root.view(y.name, put) if dense else Tensor(f"{y.name}_row{len(self.part.layers)}", (len(put),), y.low, y.high)
-        places = Tensor(f"{y.name}_places{len(self.part.layers)}", taken.shape, int(taken.min()), int(taken.max()), taken)
+        row = (
+            y.root.view(y.name, put)
+            if dense
+            else Tensor(f"{y.name}_row{len(self.part.layers)}", (len(put),), y.low, y.high)
+        )
+        places = Tensor(
+            f"{y.name}_places{len(self.part.layers)}", taken.shape, int(taken.min()), int(taken.max()), taken
+        )
         self.layer(place, operator, "ms_gather", [x.root, places], row, {"count": len(taken)})
         if not dense:
             if padded_loops([np.arange(len(put)), put]) is None:
@@ -221,15 +274,21 @@ class Builder:
         """The largest value of each window of `x` [1, channels, (height,) width]."""
         x = self.channels_last(place, x)
         y = Tensor(name, (*window.output2, x.shape[-1]), x.low, x.high)
-        self.layer(place, operator, "ms_max_pool", [x], y, {"outer": 1, "inner": x.shape[-1], **window.sizes(dilated=False)})
+        self.layer(
+            place, operator, "ms_max_pool", [x], y, {"outer": 1, "inner": x.shape[-1], **window.sizes(dilated=False)}
+        )
         return self._channels_first(y, window.output)
 
-    def pair(self, place: str, operator: str, kernel: str, name: str, x: Tensor, w: Tensor, low: int, high: int) -> Tensor:
+    def pair(
+        self, place: str, operator: str, kernel: str, name: str, x: Tensor, w: Tensor, low: int, high: int
+    ) -> Tensor:
         """An operation element by element, with broadcasting; the result lies in memory as the larger operand does."""
         try:
             shape = tuple(np.broadcast_shapes(x.shape, w.shape))
         except ValueError:
-            raise ModelError(f"{place} joins shapes {list(x.shape)} and {list(w.shape)}, which do not broadcast.") from None
+            raise ModelError(
+                f"{place} joins shapes {list(x.shape)} and {list(w.shape)}, which do not broadcast."
+            ) from None
         xs, ws = (np.broadcast_to(t.places, shape).ravel() for t in (x, w))
         inner = xs if x.data is None and np.unique(xs).size == xs.size else ws
         order = np.argsort(inner, kind="stable")
@@ -270,11 +329,19 @@ class Builder:
         wide = max(abs(x.low), abs(x.high)) >= 2**31
         stage = Search(thresholds, search.scale, search.bias, wide).held(x.low, x.high)
         stage.wide = wide or max(abs(x.low), abs(x.high) + 1) >= 2**31
-        reached = [stage.bias + stage.scale * int(n) for e in (x.low, x.high) for n in (stage.thresholds <= e).sum(axis=1)]
+        reached = [
+            stage.bias + stage.scale * int(n) for e in (x.low, x.high) for n in (stage.thresholds <= e).sum(axis=1)
+        ]
         y = Tensor(name, x.shape, min(reached), max(reached))
         flat = x.root.view(x.name, np.sort(x.places.ravel()))
-        layer = self.layer(place, operator, "ms_stage", [flat], y, {"outer": outer, "channels": len(labels), "inner": inner})
-        layer.stage, layer.remark, layer.reach = stage, f"{thresholds.shape[1]} thresholds", ends_by_channel(flat, outer, len(labels), inner)
+        layer = self.layer(
+            place, operator, "ms_stage", [flat], y, {"outer": outer, "channels": len(labels), "inner": inner}
+        )
+        layer.stage, layer.remark, layer.reach = (
+            stage,
+            f"{thresholds.shape[1]} thresholds",
+            ends_by_channel(flat, outer, len(labels), inner),
+        )
         layer.accumulator = "int64_t" if stage.wide else "int32_t"
         return self._as(x, y, order)
 
@@ -287,7 +354,9 @@ class Builder:
         reach = ends_by_channel(flat, outer, len(labels), inner)
         levels = [stage.apply(end, np.arange(len(labels))) for end in reach]
         y = Tensor(name, x.shape, int(np.min(levels)), int(np.max(levels)))
-        layer = self.layer(place, operator, "ms_stage", [flat], y, {"outer": outer, "channels": len(labels), "inner": inner})
+        layer = self.layer(
+            place, operator, "ms_stage", [flat], y, {"outer": outer, "channels": len(labels), "inner": inner}
+        )
         layer.stage, layer.reach, layer.remark = stage, reach, f"levels {stage.low}..{stage.high}"
         layer.accumulator = accumulator_type(flat.low, flat.high, f"{place}: its input")
         return self._as(x, y, order)
@@ -297,7 +366,9 @@ class Builder:
         x, order = self._memory_order(place, x)
         first, last = x.low - low, x.high - low
         if first < 0 or last >= len(table):
-            raise ModelError(f"{place} has {len(table)} values from {low} on for a tensor of {x.low}..{x.high}; give one for each.")
+            raise ModelError(
+                f"{place} has {len(table)} values from {low} on for a tensor of {x.low}..{x.high}; give one for each."
+            )
         values = np.ascontiguousarray(table[first : last + 1])
         y = Tensor(name, x.shape, int(values.min()), int(values.max()))
         flat = x.root.view(x.name, np.sort(x.places.ravel()))
@@ -309,7 +380,9 @@ class Builder:
         """Fractions of each row along the last axis of `x`; `exponentials` by the difference to the row's largest."""
         x, depth = self.dense(place, x), x.shape[-1]
         if depth > _LONGEST_SOFTMAX:
-            raise ModelError(f"{place} sums {depth} exponentials, which 32 bits do not hold; at most {_LONGEST_SOFTMAX} can be made.")
+            raise ModelError(
+                f"{place} sums {depth} exponentials, which 32 bits do not hold; at most {_LONGEST_SOFTMAX} can be made."
+            )
         y = Tensor(name, x.shape, -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
         table = Tensor(f"{name}_exp", exponentials.shape, 0, int(exponentials.max()), exponentials, declared="int32_t")
         shape = {"outer": prod(x.shape) // depth, "depth": depth, "count": len(exponentials), "bits": bits}
@@ -335,14 +408,25 @@ class Builder:
         x = self.dense(place, x)
         count = x.shape[axis]
         y = Tensor(name, (*x.shape[:axis], keep, *x.shape[axis + 1 :]), 0, count - 1)
-        shape = {"outer": prod(x.shape[:axis]), "count": count, "inner": prod(x.shape[axis + 1 :]), "keep": keep, "last": last}
+        shape = {
+            "outer": prod(x.shape[:axis]),
+            "count": count,
+            "inner": prod(x.shape[axis + 1 :]),
+            "keep": keep,
+            "last": last,
+        }
         self.layer(place, operator, "ms_top", [x], y, shape)
         return y
 
     def taken(self, place: str, operator: str, name: str, x: Tensor, at: Tensor, axis: int) -> Tensor:
         """The values of the dense `x` at places `at` along `axis`."""
         y = Tensor(name, at.shape, x.low, x.high)
-        shape = {"outer": prod(x.shape[:axis]), "count": x.shape[axis], "inner": prod(x.shape[axis + 1 :]), "keep": at.shape[axis]}
+        shape = {
+            "outer": prod(x.shape[:axis]),
+            "count": x.shape[axis],
+            "inner": prod(x.shape[axis + 1 :]),
+            "keep": at.shape[axis],
+        }
         self.layer(place, operator, "ms_take", [x, at], y, shape)
         return y
 

@@ -52,7 +52,9 @@ def datatype_range(datatype: str) -> tuple[int, int]:
         return fixed[datatype]
     match = re.fullmatch(r"(U?)INT(\d+)", datatype)
     if not match:
-        raise ModelError(f"Datatype {datatype} is not an integer type; streamline the graph until only integers are left.")
+        raise ModelError(
+            f"Datatype {datatype} is not an integer type; streamline the graph until only integers are left."
+        )
     bits = int(match[2])
     return (0, 2**bits - 1) if match[1] else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
@@ -74,8 +76,12 @@ def _declared(graph: onnx.GraphProto, interface: dict[str, Any]) -> dict[str, st
 def _constant(part: str, tensor: onnx.TensorProto) -> Tensor:
     values = numpy_helper.to_array(tensor)
     data = np.asarray(values, dtype=np.float64) if values.dtype.kind == "f" else values
-    if values.dtype.kind == "f" and (not np.all(np.isfinite(data)) or np.any(data != np.rint(data)) or np.any(np.abs(data) > 2**53)):
-        raise ModelError(f"Constant {tensor.name} of {part} holds values that are no integers; streamline its scales away.")
+    if values.dtype.kind == "f" and (
+        not np.all(np.isfinite(data)) or np.any(data != np.rint(data)) or np.any(np.abs(data) > 2**53)
+    ):
+        raise ModelError(
+            f"Constant {tensor.name} of {part} holds values that are no integers; streamline its scales away."
+        )
     data = data.astype(np.int64)
     low, high = (int(data.min()), int(data.max())) if data.size else (0, 0)
     return Tensor(tensor.name, tuple(data.shape), low, high, data)
@@ -84,9 +90,13 @@ def _constant(part: str, tensor: onnx.TensorProto) -> Tensor:
 def _input(part: str, value: onnx.ValueInfoProto, declared: dict[str, str], interface: dict[str, Any]) -> Tensor:
     shape = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
     if not shape or 0 in shape or (len(shape) > 1 and shape[0] != 1):
-        raise ModelError(f"Input {value.name} of {part} has shape {list(shape)}; fix every dimension, and the batch to 1.")
+        raise ModelError(
+            f"Input {value.name} of {part} has shape {list(shape)}; fix every dimension, and the batch to 1."
+        )
     if value.name not in declared:
-        raise ModelError(f"Input {value.name} of {part} has no integer datatype; annotate it or list it in interface.json.")
+        raise ModelError(
+            f"Input {value.name} of {part} has no integer datatype; annotate it or list it in interface.json."
+        )
     low, high = interface.get("inputs", {}).get(value.name, {}).get("range") or datatype_range(declared[value.name])
     return Tensor(value.name, shape, low, high, declared=smallest_type(low, high, f"Input {value.name} of {part}"))
 
@@ -103,7 +113,9 @@ def _lower(builder: Builder, values: dict[str, Tensor], node: onnx.NodeProto, pl
         raise ModelError(f"{place} reads {missing[0]}, which no node before it computes; sort the graph topologically.")
     inputs = [values[name] if name else None for name in node.input]
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-    for name, tensor in zip(node.output, lowering(Node(builder, node.op_type, place, inputs, attributes, list(node.output)))):
+    for name, tensor in zip(
+        node.output, lowering(Node(builder, node.op_type, place, inputs, attributes, list(node.output)))
+    ):
         if tensor is not None:
             values[name] = tensor
 
@@ -120,7 +132,9 @@ def _finish_output(builder: Builder, value: Tensor, name: str, datatype: str | N
         reach = min(low, value.root.low), max(high, value.root.high)
         if reach != (low, high):
             found = f"{value.root.low}..{value.root.high}"
-            part.notes.append(f"{place} is declared {datatype} but can reach {found} as far as is provable here; it is widened.")
+            part.notes.append(
+                f"{place} is declared {datatype} but can reach {found} as far as is provable here; it is widened."
+            )
     taken = value.root in part.inputs or value.data is not None or value.root in part.outputs
     if taken or not value.dense or value.root.size != value.size:
         copy = Tensor(name, value.shape, value.low, value.high)

@@ -58,7 +58,9 @@ class Node:
     def window(self, image, kernel, strides: str = "strides", pads: str = "pads") -> Window:
         """Its sliding window, by its attributes."""
         given = self.attribute(strides, None), self.attribute(pads, None), self.attribute("dilations", None)
-        return Window(self.place, image, kernel, *given, self.attribute("auto_pad", "NOTSET"), self.attribute("ceil_mode", 0))
+        return Window(
+            self.place, image, kernel, *given, self.attribute("auto_pad", "NOTSET"), self.attribute("ceil_mode", 0)
+        )
 
 
 def lowers(*operators: str) -> Callable:
@@ -160,7 +162,9 @@ def matmul(node: Node) -> list[Tensor]:
     """Rows of x times a constant matrix."""
     x, weights = node.inputs[0], node.constant(1, "right-hand matrix")
     if weights.ndim != 2 or x.data is not None or x.shape[-1] != weights.shape[0]:
-        raise node.refuse(f"multiplies {list(x.shape)} by {list(weights.shape)}; values [..., depth] by constants [depth, columns] can be made.")
+        raise node.refuse(
+            f"multiplies {list(x.shape)} by {list(weights.shape)}; values [..., depth] by constants [depth, columns] can be made."
+        )
     return [node.builder.linear(node.place, node.operator, node.name, x, weights.T)]
 
 
@@ -169,7 +173,9 @@ def xnor_popcount(node: Node) -> list[Tensor]:
     """How many bits of a row of x equal those of a constant column: their product with -1 for 0, plus the column's zeros."""
     x, bits = node.inputs[0], node.constant(1, "right-hand matrix")
     if bits.ndim != 2 or x.data is not None or x.shape[-1] != bits.shape[0]:
-        raise node.refuse(f"compares {list(x.shape)} with {list(bits.shape)}; bits [..., depth] with constants [depth, columns] can be made.")
+        raise node.refuse(
+            f"compares {list(x.shape)} with {list(bits.shape)}; bits [..., depth] with constants [depth, columns] can be made."
+        )
     if x.low < 0 or x.high > 1 or not np.isin(bits, (0, 1)).all():
         raise node.refuse(f"compares values {x.low}..{x.high} with {bits.min()}..{bits.max()}; only 0 and 1 are bits.")
     zeros = (1 - bits).sum(axis=0)
@@ -192,10 +198,14 @@ def conv(node: Node) -> list[Tensor]:
     """1-D or 2-D, channels first in the graph."""
     x, weights = node.inputs[0], node.constant(1, "weights")
     if weights.ndim not in (3, 4) or len(x.shape) != weights.ndim or x.data is not None:
-        raise node.refuse(f"convolves {list(x.shape)} with {list(weights.shape)}; 1-D and 2-D convolutions by constants can be made.")
+        raise node.refuse(
+            f"convolves {list(x.shape)} with {list(weights.shape)}; 1-D and 2-D convolutions by constants can be made."
+        )
     bias = node.constant(2, "bias") if node.has(2) else None
     window = node.window(x.shape[2:], weights.shape[2:])
-    return [node.builder.conv(node.place, node.operator, node.name, x, weights, bias, node.attribute("group", 1), window)]
+    return [
+        node.builder.conv(node.place, node.operator, node.name, x, weights, bias, node.attribute("group", 1), window)
+    ]
 
 
 @lowers("Im2Col")
@@ -203,7 +213,9 @@ def im2col(node: Node) -> list[Tensor]:
     """Patches of a channels-last image, ordered (kernel_h, kernel_w, channels); a matrix product behind it makes a convolution of it."""
     x, kernel = node.inputs[0], node.attribute("kernel_size", [])
     if len(x.shape) != 4 or len(kernel) != 2:
-        raise node.refuse(f"takes patches of shape {kernel} from {list(x.shape)}; [1, height, width, channels] can be made.")
+        raise node.refuse(
+            f"takes patches of shape {kernel} from {list(x.shape)}; [1, height, width, channels] can be made."
+        )
     window = node.window(x.shape[1:3], kernel, "stride", "pad_amount")
     return [node.builder.patches(node.place, node.operator, node.name, x, window, node.attribute("pad_value", 0))]
 
@@ -217,7 +229,9 @@ def max_pool(node: Node) -> list[Tensor]:
     first = x.view(x.name, np.moveaxis(x.places, -1, 1)) if last else x
     window = node.window(first.shape[2:], node.attribute("kernel_shape", []))
     if any(d != 1 for d in window.dilation) or not window.whole:
-        raise node.refuse("pools a dilated window or one that lies in the padding alone; use dilation 1 and less padding.")
+        raise node.refuse(
+            "pools a dilated window or one that lies in the padding alone; use dilation 1 and less padding."
+        )
     y = node.builder.max_pool(node.place, node.operator, node.name, first, window)
     return [y.view(node.name, np.moveaxis(y.places, 1, -1)) if last else y]
 
@@ -241,19 +255,32 @@ def multi_threshold(node: Node) -> list[Tensor]:
         raise node.refuse(f"scales its output by {scale} and shifts it by {bias}; only integers can stay in the graph.")
     search = Search(thresholds, int(scale), int(bias))
     if max(map(abs, search.ends)) >= 2**31:
-        raise node.refuse(f"gives values {search.ends[0]}..{search.ends[1]}; the kernel counts in 32 bits, use a smaller scale or bias.")
+        raise node.refuse(
+            f"gives values {search.ends[0]}..{search.ends[1]}; the kernel counts in 32 bits, use a smaller scale or bias."
+        )
     axis = _channel_axis(node, x)
     channels = x.shape[axis] if axis < len(x.shape) else 1
     if len(thresholds) not in (1, channels):
-        raise node.refuse(f"has {len(thresholds)} rows of thresholds for {channels} channels; give one row, or one per channel.")
-    return [node.builder.search(node.place, node.operator, node.name, x, _row_of(len(thresholds), axis, len(x.shape)), search)]
+        raise node.refuse(
+            f"has {len(thresholds)} rows of thresholds for {channels} channels; give one row, or one per channel."
+        )
+    return [
+        node.builder.search(
+            node.place, node.operator, node.name, x, _row_of(len(thresholds), axis, len(x.shape)), search
+        )
+    ]
 
 
 @lowers("Requantize")
 def requantize(node: Node) -> list[Tensor]:
     """clip((x * multiplier + addend) >> shift, low, high), one row or one for each channel along `axis`."""
-    x, constants = node.inputs[0], [node.constant(i, what).ravel() for i, what in ((1, "multiplier"), (2, "addend"), (3, "shift"))]
-    numbers = [node.attribute(name, default) for name, default in (("low", None), ("high", None), ("ties", 0), ("lift", 0))]
+    x, constants = (
+        node.inputs[0],
+        [node.constant(i, what).ravel() for i, what in ((1, "multiplier"), (2, "addend"), (3, "shift"))],
+    )
+    numbers = [
+        node.attribute(name, default) for name, default in (("low", None), ("high", None), ("ties", 0), ("lift", 0))
+    ]
     rows = max(map(len, constants))
     stage = requantisation(*(np.broadcast_to(c, rows) for c in constants), *numbers, max(abs(x.low), abs(x.high)))
     if stage is None:
@@ -276,7 +303,10 @@ def table(node: Node) -> list[Tensor]:
 @lowers("IntegerSoftmax")
 def softmax(node: Node) -> list[Tensor]:
     """TensorFlow Lite Micro's, over the last axis; the exponential of every difference is known beforehand."""
-    x, flags = node.inputs[0], [node.attribute(name, 0) for name in ("input_multiplier", "input_left_shift", "diff_min")]
+    x, flags = (
+        node.inputs[0],
+        [node.attribute(name, 0) for name in ("input_multiplier", "input_left_shift", "diff_min")],
+    )
     differences = -np.arange(min(x.high - x.low, -flags[2]) + 1)
     exponentials = gemmlowp.exp_on_negative(gemmlowp.scaled(differences, *flags[:2]))
     return [node.builder.softmax(node.place, node.operator, node.name, x, exponentials, node.attribute("bits", 8))]
@@ -311,7 +341,9 @@ def pad(node: Node) -> list[Tensor]:
 
 @lowers("AveragePool", "GlobalAveragePool")
 def refuse_average(node: Node) -> list[Tensor]:
-    raise node.refuse("divides integers, which says no rounding; give the sum of a convolution with ones to a MultiThreshold.")
+    raise node.refuse(
+        "divides integers, which says no rounding; give the sum of a convolution with ones to a MultiThreshold."
+    )
 
 
 @lowers("ArgMax")
@@ -329,7 +361,9 @@ def top_k(node: Node) -> list[Tensor | None]:
     x = node.inputs[0]
     axis, keep = node.attribute("axis", -1) % len(x.shape), int(node.constant(1, "count").ravel()[0])
     if not node.attribute("largest", 1) or not 1 <= keep <= x.shape[axis]:
-        raise node.refuse(f"takes {keep} smallest or more values than there are; the 1..{x.shape[axis]} largest can be made.")
+        raise node.refuse(
+            f"takes {keep} smallest or more values than there are; the 1..{x.shape[axis]} largest can be made."
+        )
     x = node.builder.dense(node.place, x)
     y = node.builder.top(node.place, node.operator, node.outputs[-1], x, axis, keep)
     return [node.builder.taken(node.place, node.operator, node.name, x, y, axis), y]
@@ -347,5 +381,11 @@ def extreme(node: Node) -> list[Tensor]:
         turned = turn(whole, f"{node.name}_{len(sides)}")
         sides.append(turned.view(turned.name, turned.places.reshape(1, -1, 1)))
     both = builder.concat(node.place, node.operator, f"{node.name}_sides", sides, 2)
-    y = builder.max_pool(node.place, node.operator, f"{node.name}_most" if node.operator == "Min" else node.name, both, Window(node.place, [2], [2]))
+    y = builder.max_pool(
+        node.place,
+        node.operator,
+        f"{node.name}_most" if node.operator == "Min" else node.name,
+        both,
+        Window(node.place, [2], [2]),
+    )
     return [turn(y.view(y.name, y.places.reshape(shape)), node.name)]

@@ -69,7 +69,9 @@ class Api:
         inputs, outputs = self.ends
         arguments = [f"const {t.ctype} {name}[{t.size}]" for t, name in zip(inputs, self.taken)]
         arguments += [f"{t.ctype} {name}[{t.size}]" for (_, t), name in zip(outputs, self.given)]
-        return signature(f"{self.model.name}_status", f"{self.model.name}_infer", [f"const {self.model.name}_ctx *ctx", *arguments])
+        return signature(
+            f"{self.model.name}_status", f"{self.model.name}_infer", [f"const {self.model.name}_ctx *ctx", *arguments]
+        )
 
     @property
     def taken(self) -> list[str]:
@@ -91,10 +93,21 @@ class Api:
             lines += self._state(part)
         if self.stepping:
             lines += self.stepping.declarations()
-            lines += ["", f"/* {self.model.chain.steps} steps from zeros; the answers are those of the last. */", f"{self.infer_signature()};"]
+            lines += [
+                "",
+                f"/* {self.model.chain.steps} steps from zeros; the answers are those of the last. */",
+                f"{self.infer_signature()};",
+            ]
         elif self.ends:
             chain = self.model.chain
-            parts = [*([chain.encoder.name] if chain.encoder else []), f"{chain.steps} steps of {chain.cell.name} from zero states"] if chain else []
+            parts = (
+                [
+                    *([chain.encoder.name] if chain.encoder else []),
+                    f"{chain.steps} steps of {chain.cell.name} from zero states",
+                ]
+                if chain
+                else []
+            )
             what = ", ".join([*parts, chain.head.name]) if chain else "one call"
             lines += ["", f"/* The whole network: {what}. */", f"{self.infer_signature()};"]
         return lines
@@ -103,7 +116,13 @@ class Api:
         lines = [line for part in self.recurrent for line in self._steps(part)]
         lines += self.stepping.definitions() if self.stepping else []
         if self.ends:
-            whole = self.stepping.infer_body if self.stepping else self._chain_body if self.model.chain else self._single_body
+            whole = (
+                self.stepping.infer_body
+                if self.stepping
+                else self._chain_body
+                if self.model.chain
+                else self._single_body
+            )
             body = whole()
             lines += ["", self.infer_signature(), "{", *body, "}"]
         return lines
@@ -113,8 +132,13 @@ class Api:
         name = self.writers[part.name].name
         fields = [f"{t.ctype} {name(t)}[{t.size}];" for t in part.inputs if t.name in states]
         lines = ["", f"/* State of {part.name}, carried from call to call; zeros at the start of a sequence. */"]
-        lines += [f"typedef struct {{ {' '.join(fields)} }} {prefix}_state;", f"void {prefix}_reset({prefix}_state *state);"]
-        lines += ["/* `steps` steps; arrays hold one step after another. The answer is the same however a sequence is cut into calls. */"]
+        lines += [
+            f"typedef struct {{ {' '.join(fields)} }} {prefix}_state;",
+            f"void {prefix}_reset({prefix}_state *state);",
+        ]
+        lines += [
+            "/* `steps` steps; arrays hold one step after another. The answer is the same however a sequence is cut into calls. */"
+        ]
         return [*lines, f"{self._steps_signature(part)};"]
 
     def _streams(self, part: Part) -> tuple[list[Tensor], list[tuple[str, Tensor]]]:
@@ -142,16 +166,25 @@ class Api:
         lines += ["    if (!ctx || !ctx->arena || !state) {", f"        return {name.upper()}_NULL;", "    }", ""]
         lines += ["    unsigned char *const memory = (unsigned char *)ctx->arena->words;"]
         for new, t in after.items():
-            lines.append(f"    {t.ctype} *const {called(t)} = ({t.ctype} *)(memory + {self._offsets[f'{part.name}.{new}']});")
+            lines.append(
+                f"    {t.ctype} *const {called(t)} = ({t.ctype} *)(memory + {self._offsets[f'{part.name}.{new}']});"
+            )
         given = [f"state->{called(t)}" if t in held else f"{called(t)} + step * {t.size}" for t in part.inputs]
-        given += [called(t) if n in after else f"{called(t)} + step * {t.size}" for n, t in zip(part.output_names, part.outputs)]
+        given += [
+            called(t) if n in after else f"{called(t)} + step * {t.size}"
+            for n, t in zip(part.output_names, part.outputs)
+        ]
         lines += ["    for (int32_t step = 0; step < steps; step++) {"]
         lines += [f"        const {name}_status status = {prefix}(ctx, {', '.join(given)});"]
         lines += [f"        if (status != {name.upper()}_OK) {{", "            return status;", "        }"]
         for t in held:
             target = f"state->{called(t)}[i]"
             value = f"{called(after[states[t.name]])}[i]"
-            lines += [f"        for (int32_t i = 0; i < {t.size}; i++) {{", f"            {target} = {value};", "        }"]
+            lines += [
+                f"        for (int32_t i = 0; i < {t.size}; i++) {{",
+                f"            {target} = {value};",
+                "        }",
+            ]
         return [*lines, "    }", f"    return {name.upper()}_OK;", "}"]
 
     def _chain_body(self) -> list[str]:
@@ -166,15 +199,22 @@ class Api:
         lines += ["    unsigned char *const memory = (unsigned char *)ctx->arena->words;"] if made else []
         buffers = {n: names.fresh(f"{n}_steps") for n in made}
         for n, t in made.items():
-            lines.append(f"    {t.ctype} *const {buffers[n]} = ({t.ctype} *)(memory + {self._offsets[n]}); /* {chain.steps} steps */")
+            lines.append(
+                f"    {t.ctype} *const {buffers[n]} = ({t.ctype} *)(memory + {self._offsets[n]}); /* {chain.steps} steps */"
+            )
         lines += [f"    {name}_{chain.cell.name}_state state;", "", f"    {name}_{chain.cell.name}_reset(&state);"]
         roles, calls = chain.sequence, []
         if chain.encoder:
             calls.append((chain.encoder, "", [*(called[t.name] for t in chain.encoder.inputs), *buffers.values()]))
-        frames = [buffers.get(source) or called[source] for t in chain.cell.inputs if (source := roles.steps.get(t.name))]
+        frames = [
+            buffers.get(source) or called[source] for t in chain.cell.inputs if (source := roles.steps.get(t.name))
+        ]
         calls.append((chain.cell, "_steps", ["&state", *frames, str(chain.steps)]))
         states = {t.name: t for t in chain.cell.inputs}
-        taken = [f"state.{cell(states[roles.last[t.name]])}" if t.name in roles.last else called[t.name] for t in chain.head.inputs]
+        taken = [
+            f"state.{cell(states[roles.last[t.name]])}" if t.name in roles.last else called[t.name]
+            for t in chain.head.inputs
+        ]
         calls.append((chain.head, "", [*taken, *given]))
         calls = [f"{name}_{part.name}{kind}(ctx, {', '.join(arguments)})" for part, kind, arguments in calls]
         lines += [f"    {name}_status status = {calls[0]};"]
@@ -183,4 +223,6 @@ class Api:
         return [*lines, "    return status;"]
 
     def _single_body(self) -> list[str]:
-        return filled(f"return {self.model.name}_{self.model.parts[0].name}(ctx, {', '.join([*self.taken, *self.given])});")
+        return filled(
+            f"return {self.model.name}_{self.model.parts[0].name}(ctx, {', '.join([*self.taken, *self.given])});"
+        )

@@ -124,16 +124,28 @@ def _sound(plan: Plan, sound: FeaturesApi) -> str:
 
 def _golden(program: Program, plan: Plan) -> str:
     inputs, outputs = program.api.ends
-    ends = [*(("input", n, t.name, t) for n, t in enumerate(inputs)), *(("output", n, name, t) for n, (name, t) in enumerate(outputs))]
+    ends = [
+        *(("input", n, t.name, t) for n, t in enumerate(inputs)),
+        *(("output", n, name, t) for n, (name, t) in enumerate(outputs)),
+    ]
     each = sum(t.bytes for *_, t in ends)
     count = max(1, min(_VECTORS, plan.vectors, _BYTES // each))
-    lines = ["/* Golden vectors: what goes in, and what the reference answers. */", "#include <stdint.h>", "", f"enum {{ VECTORS = {count} }};"]
+    lines = [
+        "/* Golden vectors: what goes in, and what the reference answers. */",
+        "#include <stdint.h>",
+        "",
+        f"enum {{ VECTORS = {count} }};",
+    ]
     for side, n, name, t in ends:
         lines += _array(f"{side}_{n}", name, t, plan.at_ends(name, t.size, side == "output")[:count])
     if plan.sounds is not None:
         lines += ["", f"static const int16_t sound[{plan.sounds.pcm.shape[1]}] = {{", *rows(plan.sounds.pcm[-1]), "};"]
         for n, (name, t) in enumerate(outputs):
-            lines += [f"static const {t.ctype} sound_found_{n}[{t.size}] = {{", *rows(plan.sounds.outputs[name][-1]), "};"]
+            lines += [
+                f"static const {t.ctype} sound_found_{n}[{t.size}] = {{",
+                *rows(plan.sounds.outputs[name][-1]),
+                "};",
+            ]
     return "\n".join([*lines, ""])
 
 

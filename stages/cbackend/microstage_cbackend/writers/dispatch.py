@@ -73,6 +73,7 @@ __attribute__((constructor)) static void choose(void)
 {functions}
 """
 
+
 def dispatch(program: Program) -> dict[str, str]:
     """Path -> text; nothing where no kernel has more than one version."""
     if not program.headers:
@@ -81,10 +82,15 @@ def dispatch(program: Program) -> dict[str, str]:
     names = [*(f["name"] for f in functions), *program.constants]
     files = {"ms_dispatch.h": fast_files("host/ms_dispatch.h")["host/ms_dispatch.h"]}
     for name in SETS:
-        what, macro = (name.upper(), f"MS_TARGET_{name.upper()}") if name != SETS[0] else ("any processor", "MS_PORTABLE")
+        what, macro = (
+            (name.upper(), f"MS_TARGET_{name.upper()}") if name != SETS[0] else ("any processor", "MS_PORTABLE")
+        )
         files[f"{model}_{name}.c"] = _VARIANT.format(model=model, what=what, macro=macro, name=name)
     defines = "\n".join(f"#define {name} MS_JOIN({name}, MS_SUFFIX)" for name in names)
-    headers = "\n".join(f'#include "../{header}"' for header in (f"{model}.h", f"{model}_weights.h", f"{model}_kernels.h", *program.headers))
+    headers = "\n".join(
+        f'#include "../{header}"'
+        for header in (f"{model}.h", f"{model}_weights.h", f"{model}_kernels.h", *program.headers)
+    )
     files[f"{model}_variant.h"] = _INCLUDED.format(model=model, names=defines, headers=headers)
     cases = "".join(f"    case MS_CPU_{name.upper()}: return function##_{name} arguments; \\\n" for name in SETS[:0:-1])
     declare = " ".join(f"type function##_{name} parameters;" for name in SETS)

@@ -120,14 +120,24 @@ def _missing(model: Model) -> list[str]:
     if not model.missing:
         return []
     lines = [line for found in model.missing for line in filled(in_comment(found), " *   ", " *   ")]
-    return [" *", " * NOT THE WHOLE NETWORK: it was cut short, and these operators, and what follows them, are not computed here:",
-            *lines]
+    return [
+        " *",
+        " * NOT THE WHOLE NETWORK: it was cut short, and these operators, and what follows them, are not computed here:",
+        *lines,
+    ]
 
 
 def _source(program: Program) -> str:
     name = program.model.name
     lines = [f"/* {name}: calls one kernel per layer; see {name}.h. */"]
-    lines += [f'#include "{name}.h"', "", "#include <stddef.h>", "", f'#include "{name}_weights.h"', f'#include "{name}_kernels.h"']
+    lines += [
+        f'#include "{name}.h"',
+        "",
+        "#include <stddef.h>",
+        "",
+        f'#include "{name}_weights.h"',
+        f'#include "{name}_kernels.h"',
+    ]
     lines += [f'#include "{header}"' for header in [*program.headers, *program.api.headers]]
     for writer in program.writers:
         lines += ["", writer.signature(), "{", *writer.body(), "}"]
@@ -136,7 +146,12 @@ def _source(program: Program) -> str:
 
 def _weights_header(model: str, constants: dict[str, Tensor | Packed]) -> str:
     guard = f"{model.upper()}_WEIGHTS_H"
-    lines = ["/* Constants, in the smallest standard type that holds each array. */", f"#ifndef {guard}", f"#define {guard}", ""]
+    lines = [
+        "/* Constants, in the smallest standard type that holds each array. */",
+        f"#ifndef {guard}",
+        f"#define {guard}",
+        "",
+    ]
     lines += ["#include <stdint.h>", ""]
     for name, c in constants.items():
         t, size = (c.tensor, "") if isinstance(c, Packed) else (c, c.size)
@@ -156,9 +171,19 @@ def _weights_source(model: str, constants: dict[str, Tensor | Packed], headers: 
 
 def _forms(name: str, packed: Packed) -> list[str]:
     (condition, first), (_, second) = packed.forms.items()
-    return [f"#if {condition}", *_definition(name, packed.tensor, first, " MS_ALIGNED"), "#else", *_definition(name, packed.tensor, second), "#endif"]
+    return [
+        f"#if {condition}",
+        *_definition(name, packed.tensor, first, " MS_ALIGNED"),
+        "#else",
+        *_definition(name, packed.tensor, second),
+        "#endif",
+    ]
 
 
 def _definition(name: str, tensor: Tensor, values: np.ndarray, attribute: str = "") -> list[str]:
     flat = values.ravel()
-    return [f"const {tensor.ctype} {name}[{flat.size}]{attribute} = {{ /* {quoted(tensor.name)} {list(tensor.shape)} */", *rows(flat), "};"]
+    return [
+        f"const {tensor.ctype} {name}[{flat.size}]{attribute} = {{ /* {quoted(tensor.name)} {list(tensor.shape)} */",
+        *rows(flat),
+        "};",
+    ]

@@ -66,9 +66,13 @@ class FloatApi:
         for own in (*self.taken.values(), *self.given.values()):
             self._names.fresh(own)
         self.reals = self.model.real_inputs()
-        self.named_reals = {name: self.taken[name] if name in self.taken else self._names.fresh(name) for name in self.reals}
+        self.named_reals = {
+            name: self.taken[name] if name in self.taken else self._names.fresh(name) for name in self.reals
+        }
         known = self.model.facts_of_ends()
-        self._facts = {name: known.get(name, {}) for name in [*(t.name for t in self.inputs), *(n for n, _ in self.outputs)]}
+        self._facts = {
+            name: known.get(name, {}) for name in [*(t.name for t in self.inputs), *(n for n, _ in self.outputs)]
+        }
         self._shapes = {t.name: t.shape for t in self.inputs} | {n: t.shape for n, t in self.outputs}
         self.possible = real is not None and all(f.get("scale") is not None for f in self._facts.values())
         self.gain = self.model.gain
@@ -76,9 +80,13 @@ class FloatApi:
             for fact in ("scale", "offset"):
                 given = self._facts[name].get(fact)
                 if isinstance(given, list) and len(given) != size:
-                    raise ArtefactError(f"{name} has {size} values and interface.json a {fact} of {len(given)}; expected one, or one for each.")
+                    raise ArtefactError(
+                        f"{name} has {size} values and interface.json a {fact} of {len(given)}; expected one, or one for each."
+                    )
             if self.possible and not all(v and np.isfinite(v) for v in np.atleast_1d(self._facts[name]["scale"])):
-                raise ArtefactError(f"{name} has the scale {self._facts[name]['scale']}; expected finite numbers other than 0.")
+                raise ArtefactError(
+                    f"{name} has the scale {self._facts[name]['scale']}; expected finite numbers other than 0."
+                )
             if self.gain and name in (self.gain.window, *self.gain.outputs) and self.offset_of(name) != 0:
                 raise ModelError(f"{name} has an offset beside a gain; expected multiples of the gain.")
 
@@ -98,7 +106,11 @@ class FloatApi:
             return []
         factor, addends = ranking(abs(scale), np.array(offset))
         of = f"{factor if scale > 0 else -factor} x integer"
-        return [f"In integers alone: {of} + what stands here for each is in the order of the values:", "", f"    {addends.tolist()}"]
+        return [
+            f"In integers alone: {of} + what stands here for each is in the order of the values:",
+            "",
+            f"    {addends.tolist()}",
+        ]
 
     def prototypes(self) -> dict[str, list[str]]:
         """{header: its functions}, for the README."""
@@ -109,8 +121,13 @@ class FloatApi:
         """What the README says of outputs whose integers are in another order than their values."""
         lines = []
         for n in [n for n, _ in self.outputs if self.differs(n)]:
-            lines += ["", f"The values of {quoted(n)} have scales or offsets of their own: the largest integer is not the largest value. Compare"]
-            lines += [f"scale x (integer - zero point) + offset{f', or what {self.name}_infer_float gives' if self.possible else ''}."]
+            lines += [
+                "",
+                f"The values of {quoted(n)} have scales or offsets of their own: the largest integer is not the largest value. Compare",
+            ]
+            lines += [
+                f"scale x (integer - zero point) + offset{f', or what {self.name}_infer_float gives' if self.possible else ''}."
+            ]
             lines += self.order(n)
         return lines
 
@@ -131,8 +148,12 @@ class FloatApi:
         if not (self.possible and self.gain):
             return []
         low, high = self.gain.exponents
-        text = [f"Functions of real numbers refuse a window with a sample beyond 2^{high} ({2.0**high:.2g} of the samples' unit), or one that is"]
-        text += [f"infinite or no number; a window that stays below 2^{low} ({2.0**low:.2g}) is resolved in steps of 2^{low - 7}. Who makes integers"]
+        text = [
+            f"Functions of real numbers refuse a window with a sample beyond 2^{high} ({2.0**high:.2g} of the samples' unit), or one that is"
+        ]
+        text += [
+            f"infinite or no number; a window that stays below 2^{low} ({2.0**low:.2g}) is resolved in steps of 2^{low - 7}. Who makes integers"
+        ]
         text += ["without them divides by a power of two of their own, and multiplies the answers by it."]
         return ["", *text]
 
@@ -147,7 +168,9 @@ class FloatApi:
     @property
     def streams(self) -> bool:
         chain = self.model.chain
-        return self.possible and bool(self.gain and chain and chain.encoder) and len(self.inputs) == len(self.outputs) == 1
+        return (
+            self.possible and bool(self.gain and chain and chain.encoder) and len(self.inputs) == len(self.outputs) == 1
+        )
 
     def files(self) -> dict[str, str]:
         return {f"{self.name}_float.h": self._header(), f"{self.name}_float.c": self._source()} if self.possible else {}
@@ -162,14 +185,26 @@ class FloatApi:
         return self._derived[name, what]
 
     def _infer_signature(self) -> str:
-        arguments = [f"const {self.name}_ctx *ctx", *(f"const float {self.named_reals[name]}[{t.size}]" for name, (t, *_) in self.reals.items())]
-        return signature(f"{self.name}_status", f"{self.name}_infer_float", [*arguments, *(f"float {n}[{t.size}]" for n, t in self._named_outputs())])
+        arguments = [
+            f"const {self.name}_ctx *ctx",
+            *(f"const float {self.named_reals[name]}[{t.size}]" for name, (t, *_) in self.reals.items()),
+        ]
+        return signature(
+            f"{self.name}_status",
+            f"{self.name}_infer_float",
+            [*arguments, *(f"float {n}[{t.size}]" for n, t in self._named_outputs())],
+        )
 
     def _named_outputs(self) -> list[tuple[str, Tensor]]:
         return [(self.given[n], t) for n, t in self.outputs]
 
     def _push_signature(self) -> str:
-        arguments = [f"const {self.name}_ctx *ctx", f"{self.name}_stream *stream", "float sample", f"float answer[{self.outputs[0][1].size}]"]
+        arguments = [
+            f"const {self.name}_ctx *ctx",
+            f"{self.name}_stream *stream",
+            "float sample",
+            f"float answer[{self.outputs[0][1].size}]",
+        ]
         return signature(f"{self.name}_status", f"{self.name}_push", arguments)
 
     def _header(self) -> str:
@@ -179,28 +214,51 @@ class FloatApi:
         lines += [f" * {held} that is infinite or no number is refused: {self.upper}_OUT_OF_RANGE."]
         if self.gain:
             low, high = self.gain.exponents
-            lines += [" *", f" * {self.taken[self.gain.window]} is a window of samples in any unit. It is brought to full scale by the smallest"]
-            lines += [f" * power of two that no sample exceeds (2^{low} to 2^{high}), and the answer is multiplied by it: answers are in the"]
-            lines += [f" * unit of the samples. A window beyond 2^{high} is refused ({self.upper}_OUT_OF_RANGE); one below 2^{low} is resolved as"]
+            lines += [
+                " *",
+                f" * {self.taken[self.gain.window]} is a window of samples in any unit. It is brought to full scale by the smallest",
+            ]
+            lines += [
+                f" * power of two that no sample exceeds (2^{low} to 2^{high}), and the answer is multiplied by it: answers are in the"
+            ]
+            lines += [
+                f" * unit of the samples. A window beyond 2^{high} is refused ({self.upper}_OUT_OF_RANGE); one below 2^{low} is resolved as"
+            ]
             lines += [f" * finely as one of 2^{low}, in steps of 2^{low - 7}."]
         names = [*(self._input_name(t) for t in self.inputs), *(n for n, _ in self._named_outputs())]
         lines += [" *"]
         for n, (name, f) in zip(names, self._facts.items()):
             scale, offset = (shown(value, self._shapes[name]) for value in (f["scale"], self.offset_of(name)))
             offset = f", offset {offset}" if self.offset_of(name) else ""
-            rounding = f", rounded {f['rounding']}" if "rounding" in f else ", by thresholds" if "thresholds" in f else ""
+            rounding = (
+                f", rounded {f['rounding']}" if "rounding" in f else ", by thresholds" if "thresholds" in f else ""
+            )
             source = f" of {in_comment(f['of'])}" if "of" in f else ""
             lines.append(f" *   {n}{source}: scale {scale}, zero point {f.get('zero_point', 0)}{offset}{rounding}")
         lines += [" */"]
-        lines += [f"#ifndef {guard}", f"#define {guard}", "", f'#include "{self.name}.h"', "", *CPLUSPLUS[0], "", f"{self._infer_signature()};"]
+        lines += [
+            f"#ifndef {guard}",
+            f"#define {guard}",
+            "",
+            f'#include "{self.name}.h"',
+            "",
+            *CPLUSPLUS[0],
+            "",
+            f"{self._infer_signature()};",
+        ]
         if self.streams:
             size = self.inputs[0].size
             lines += ["", f"/* The last {size} samples of a waveform; all zero bytes is an empty one. */"]
-            lines += [f"typedef struct {{ float samples[{size}]; int32_t next, filled, since; }} {self.name}_stream;", ""]
+            lines += [
+                f"typedef struct {{ float samples[{size}]; int32_t next, filled, since; }} {self.name}_stream;",
+                "",
+            ]
             lines += [f"void {self.name}_stream_reset({self.name}_stream *stream);"]
             ready = f"{self.upper}_OK: answer holds that of the last {size} samples; {self.upper}_WAITING: not enough samples yet."
             lines += [f"/* Takes one sample. {ready}"]
-            lines += [f" * An answer comes with the sample that fills the window and with every {self.hop}th after it. */"]
+            lines += [
+                f" * An answer comes with the sample that fills the window and with every {self.hop}th after it. */"
+            ]
             lines += [f"#define {self.upper}_WAITING (({self.name}_status)3)", f"{self._push_signature()};"]
         return "\n".join([*lines, "", *CPLUSPLUS[1], "", "#endif", ""])
 
@@ -215,7 +273,12 @@ class FloatApi:
         if not self.gain:
             return ""
         text, (low, high) = _GAIN, self.gain.exponents
-        for word, put in {"2^LOW": f"2^{low}", "2^HIGH": f"2^{high}", "SMALLEST": repr(2.0**low), "LARGEST": repr(2.0**high)}.items():
+        for word, put in {
+            "2^LOW": f"2^{low}",
+            "2^HIGH": f"2^{high}",
+            "SMALLEST": repr(2.0**low),
+            "LARGEST": repr(2.0**high),
+        }.items():
             text = text.replace(word, put)
         return text
 
@@ -233,7 +296,13 @@ class FloatApi:
                 lines += [f"    const double gain = gain_of({name}, {t.size});"]
                 lines += ["    if (gain == 0) {", f"        return {self.upper}_OUT_OF_RANGE;", "    }"]
             lines += quantise(t, partial(self._own, name), self.named_reals[real], self._facts[t.name], gained)
-        call = ", ".join(["ctx", *(self._own(self._input_name(t), "integers") for t in self.inputs), *(self._own(n, "integers") for n, _ in outputs)])
+        call = ", ".join(
+            [
+                "ctx",
+                *(self._own(self._input_name(t), "integers") for t in self.inputs),
+                *(self._own(n, "integers") for n, _ in outputs),
+            ]
+        )
         lines += ["", f"    const {self.name}_status status = {self.name}_infer({call});"]
         lines += [f"    if (status != {self.upper}_OK) {{", "        return status;", "    }"]
         for (n, t), (name, _) in zip(outputs, self.outputs):
@@ -247,8 +316,18 @@ class FloatApi:
         added, more = each(self._own(name, "offset"), t, offset)
         found = f"{self._own(name, 'integers')}[i]"
         integer = f"({found} - {zero})" if zero else found
-        value = f"{integer} * {factor}" + (" * gain" if self.gain and key in self.gain.outputs else "") + (f" + {added}" if offset else "")
-        return [*lines, *more, f"    for (int32_t i = 0; i < {t.size}; i++) {{", f"        {name}[i] = (float)({value});", "    }"]
+        value = (
+            f"{integer} * {factor}"
+            + (" * gain" if self.gain and key in self.gain.outputs else "")
+            + (f" + {added}" if offset else "")
+        )
+        return [
+            *lines,
+            *more,
+            f"    for (int32_t i = 0; i < {t.size}; i++) {{",
+            f"        {name}[i] = (float)({value});",
+            "    }",
+        ]
 
     def _stream(self) -> list[str]:
         size, name = self.inputs[0].size, self.name

@@ -100,7 +100,10 @@ def bench(program: Program, sound: FeaturesApi) -> str:
     function = f"{name}_infer" if ends else f"{name}_{part.name}"
     timed = {name: (f"(void){function}(&ctx, {', '.join(n for n, _ in [*given, *got])})", got)}
     arrays = [f"static {t.ctype} {n}[{t.size}];" for n, t in [*given, *got]]
-    fills = "\n".join(f"    for (int i = 0; i < {t.size}; i++) {{\n        {n}[i] = ({t.ctype})draw({t.low}, {t.high});\n    }}" for n, t in given)
+    fills = "\n".join(
+        f"    for (int i = 0; i < {t.size}; i++) {{\n        {n}[i] = ({t.ctype})draw({t.low}, {t.high});\n    }}"
+        for n, t in given
+    )
     if sound.possible:
         samples, (features,) = sound.features.samples, given
         arrays.append(f"static int16_t pcm[{samples}];")
@@ -111,9 +114,19 @@ def bench(program: Program, sound: FeaturesApi) -> str:
         for n, (call, arrays_) in enumerate(timed.values())
     )
     measures = "\n".join(f'    measure("{what}", call_{n}, sum_of_call_{n});' for n, what in enumerate(timed))
-    what = ("an inference" if ends else f"a call of {part.name}") + (", and features of sound" if sound.possible else "")
+    what = ("an inference" if ends else f"a call of {part.name}") + (
+        ", and features of sound" if sound.possible else ""
+    )
     header = f"{name}{'_features' * sound.possible}.h"
-    return _BENCH.format(what=what, name=name, header=header, arrays="\n".join(arrays), functions=functions, fills=fills, measures=measures)
+    return _BENCH.format(
+        what=what,
+        name=name,
+        header=header,
+        arrays="\n".join(arrays),
+        functions=functions,
+        fills=fills,
+        measures=measures,
+    )
 
 
 def _sum(name: str, tensor: Tensor) -> str:
@@ -123,30 +136,64 @@ def _sum(name: str, tensor: Tensor) -> str:
 def readme(program: Program, real: FloatApi | StreamApi, sound: FeaturesApi, vectors: int) -> str:
     """README.md of the written folder: functions, integers, scales, units, memory."""
     name, upper, api = program.model.name, program.model.name.upper(), program.api
-    lines = [f"# {name}", "", "A quantised neural network in C99: integers alone, no dependencies, no allocation, no written globals.", ""]
+    lines = [
+        f"# {name}",
+        "",
+        "A quantised neural network in C99: integers alone, no dependencies, no allocation, no written globals.",
+        "",
+    ]
     if program.model.missing:
-        lines += ["**Not the whole network.** It was cut short; these operators, and what follows them, are not computed here:", ""]
+        lines += [
+            "**Not the whole network.** It was cut short; these operators, and what follows them, are not computed here:",
+            "",
+        ]
         lines += [*(f"- {in_markdown(found)}" for found in program.model.missing), ""]
-    lines += ["```c", f'#include "{name}.h"', "", f"static {name}_arena arena;                 /* {program.arena_bytes} bytes, one per thread */"]
+    lines += [
+        "```c",
+        f'#include "{name}.h"',
+        "",
+        f"static {name}_arena arena;                 /* {program.arena_bytes} bytes, one per thread */",
+    ]
     lines += [f"const {name}_ctx ctx = {{ &arena }};", "```", "", "## Functions", "", "```c"]
     lines += [f"{w.signature()};" for w in program.writers] + api.declarations()
     for header, functions in real.prototypes().items():
         lines += ["", f"/* {header} */", *(f"{text};" for text in functions)]
     if sound.possible:
         lines += ["", f"/* {name}_features.h */", *(f"{text};" for text in sound.prototypes().values())]
-    lines += ["```", "", f"Each returns `{upper}_OK`, `{upper}_NULL` (a pointer is null) or `{upper}_OUT_OF_RANGE` (an input is outside its"]
-    lines += ["range, on which the proofs rest). Arrays are dense and must not overlap.", *real.reach(), "", "## Integers", ""]
+    lines += [
+        "```",
+        "",
+        f"Each returns `{upper}_OK`, `{upper}_NULL` (a pointer is null) or `{upper}_OUT_OF_RANGE` (an input is outside its",
+    ]
+    lines += [
+        "range, on which the proofs rest). Arrays are dense and must not overlap.",
+        *real.reach(),
+        "",
+        "## Integers",
+        "",
+    ]
     lines += ["value = scale x (integer - zero point) + offset", ""]
     if program.model.interface.get("rounding") == "tflite":
-        lines += ["What is between them is rounded as TensorFlow Lite Micro's reference kernels do: every tensor is theirs, to the bit.", ""]
-    lines += ["| tensor | shape | type | range | scale | zero point | offset | unit |", "|---|---|---|---|---|---|---|---|"]
+        lines += [
+            "What is between them is rounded as TensorFlow Lite Micro's reference kernels do: every tensor is theirs, to the bit.",
+            "",
+        ]
+    lines += [
+        "| tensor | shape | type | range | scale | zero point | offset | unit |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for part in program.model.parts:
         facts = program.model.facts(part)
         for n, t in [*((t.name, t) for t in part.inputs), *zip(part.output_names, part.outputs)]:
             known = facts.get(n, {})
             cells = [f"{part.name}.{quoted(n)}", list(t.shape), t.ctype, f"{t.low}..{t.high}"]
             scale, offset = (shown(known.get(fact) or 0, t.shape) for fact in ("scale", "offset"))
-            cells += [scale if "scale" in known else "", known.get("zero_point", 0), offset, in_markdown(known.get("unit", ""))]
+            cells += [
+                scale if "scale" in known else "",
+                known.get("zero_point", 0),
+                offset,
+                in_markdown(known.get("unit", "")),
+            ]
             lines.append("| " + " | ".join(str(c) for c in cells) + " |")
     lines += real.entering()
     lines += real.ranked()
@@ -154,11 +201,21 @@ def readme(program: Program, real: FloatApi | StreamApi, sound: FeaturesApi, vec
     lines += ["", "## Memory", "", f"Constants: {program.constant_bytes} bytes."]
     lines += [f"Arena: {program.arena_bytes} bytes; the busiest layer alone needs {program.arena_bound}."]
     lines += ["", "## Checking and timing", ""]
-    lines += [f"`make check` replays {vectors} golden vectors through every part; `make bench` times a call. With CMake: `ctest`."]
+    lines += [
+        f"`make check` replays {vectors} golden vectors through every part; `make bench` times a call. With CMake: `ctest`."
+    ]
     if program.headers:
-        lines += [f"`make check DISPATCH=1` (CMake: `-D{upper}_DISPATCH=ON`) compiles `host/`, where the processor is asked once, before"]
-        lines += ["`main`, for the instructions that it has: x86-64, gcc or clang. Constants are then there once per instruction set."]
-    lines += [*_firmware(program), "", "Right shifts of negative integers keep the sign, as in every compiler in use, and int has"]
+        lines += [
+            f"`make check DISPATCH=1` (CMake: `-D{upper}_DISPATCH=ON`) compiles `host/`, where the processor is asked once, before"
+        ]
+        lines += [
+            "`main`, for the instructions that it has: x86-64, gcc or clang. Constants are then there once per instruction set."
+        ]
+    lines += [
+        *_firmware(program),
+        "",
+        "Right shifts of negative integers keep the sign, as in every compiler in use, and int has",
+    ]
     lines += ["32 bits, which AVR's has not: the C refuses to compile where that is not so.", ""]
     return "\n".join(lines)
 

@@ -47,15 +47,24 @@ def plan_memory(part: Part) -> MemoryPlan:
     for tensor in dict.fromkeys(layer.output.root for layer in part.layers):
         if tensor in part.outputs:
             continue
-        uses = [i for i, layer in enumerate(part.layers) if tensor in (layer.output.root, *(t.root for t in layer.inputs))]
+        uses = [
+            i for i, layer in enumerate(part.layers) if tensor in (layer.output.root, *(t.root for t in layer.inputs))
+        ]
         plan.buffers.append(Buffer(tensor, _aligned(tensor.bytes), uses[0], uses[-1]))
     for number, layer in enumerate(part.layers):
         if layer.working:
             ctype, count = layer.working
             plan.scratch[number] = Buffer(None, _aligned(count * bits_of(ctype) // 8), number, number)
     every = [*plan.buffers, *plan.scratch.values()]
-    plan.bound = max((sum(b.bytes for b in every if b.first <= i <= b.last) for i in range(len(part.layers))), default=0)
-    orders = [lambda b: (-b.bytes, b.first), lambda b: (b.first, -b.bytes), lambda b: (b.first - b.last, -b.bytes), lambda b: (-b.last, -b.bytes)]
+    plan.bound = max(
+        (sum(b.bytes for b in every if b.first <= i <= b.last) for i in range(len(part.layers))), default=0
+    )
+    orders = [
+        lambda b: (-b.bytes, b.first),
+        lambda b: (b.first, -b.bytes),
+        lambda b: (b.first - b.last, -b.bytes),
+        lambda b: (-b.last, -b.bytes),
+    ]
     sequences = [sorted(every, key=order) for order in orders]
     best = min((_first_fit(sequence) for sequence in sequences), key=lambda p: p[0])
     best = _shuffled(sequences[0], best, plan.bound)

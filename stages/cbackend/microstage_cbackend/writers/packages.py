@@ -83,7 +83,14 @@ def _sketch(program: Program) -> str:
     arrays = [f"static {t.ctype} in{i}[{t.size}];" for i, t in enumerate(inputs)]
     arrays += [f"static {t.ctype} out{i}[{t.size}];" for i, (_, t) in enumerate(outputs)]
     arguments = [*(f"in{i}" for i in range(len(inputs))), *(f"out{i}" for i in range(len(outputs)))]
-    lines = [f"#include <{name}.h>", "", f"static {name}_arena arena;", f"static const {name}_ctx ctx = {{&arena}};", *arrays, ""]
+    lines = [
+        f"#include <{name}.h>",
+        "",
+        f"static {name}_arena arena;",
+        f"static const {name}_ctx ctx = {{&arena}};",
+        *arrays,
+        "",
+    ]
     lines += ["void setup() { Serial.begin(115200); }", "", "void loop() {", "  const unsigned long began = micros();"]
     lines += [f"  if ({name}_infer(&ctx, {', '.join(arguments)}) == {name.upper()}_OK) {{"]
     lines += ["    const unsigned long taken = micros() - began;", "    Serial.print((long)out0[0]);"]

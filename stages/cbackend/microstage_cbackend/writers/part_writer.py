@@ -25,8 +25,15 @@ _STRUCTS = {
     "ms_depthwise": "ms_conv2d_shape",
     "ms_or_pool": "ms_max_pool_shape",
 }
-_SPECIALISED = {f"ms_{name}": f"ms_{name}.h" for name in ("conv_u8", "depthwise_u8", "average_u8", "add_u8", "pad_u8", "pack")}
-_SPECIALISED |= {"ms_conv_u8_sums": "ms_conv_u8.h", "ms_frame_u8": "ms_pad_u8.h", "ms_xnor_sums": "ms_xnor.h", "ms_xnor_bits": "ms_xnor.h"}
+_SPECIALISED = {
+    f"ms_{name}": f"ms_{name}.h" for name in ("conv_u8", "depthwise_u8", "average_u8", "add_u8", "pad_u8", "pack")
+}
+_SPECIALISED |= {
+    "ms_conv_u8_sums": "ms_conv_u8.h",
+    "ms_frame_u8": "ms_pad_u8.h",
+    "ms_xnor_sums": "ms_xnor.h",
+    "ms_xnor_bits": "ms_xnor.h",
+}
 "Kernels in headers, made anew for the sizes of each layer -> their header."
 _SHAPES = {"ms_average_u8": "ms_depthwise_u8_shape", "ms_frame_u8": "ms_pad_u8_shape"}
 _SHAPES |= dict.fromkeys(("ms_conv_u8_sums", "ms_xnor_sums", "ms_xnor_bits"), "ms_conv_u8_shape")
@@ -67,7 +74,9 @@ class PartWriter:
         arguments = [f"const {t.ctype} {self.name(t)}[{t.size}]" for t in self.part.inputs]
         arguments += [f"{t.ctype} {self.name(t)}[{t.size}]" for t in self.part.outputs]
         start = f"{self.model}_status {self.function}("
-        return "\n".join(filled(start + ", ".join([f"const {self.model}_ctx *ctx", *arguments]) + ")", "", " " * len(start)))
+        return "\n".join(
+            filled(start + ", ".join([f"const {self.model}_ctx *ctx", *arguments]) + ")", "", " " * len(start))
+        )
 
     def body(self) -> list[str]:
         return self._body
@@ -85,7 +94,9 @@ class PartWriter:
             lines += ["", "    unsigned char *const memory = (unsigned char *)ctx->arena->words;"]
         for b in self.plan.buffers:
             ctype, name = b.tensor.ctype, self.name(b.tensor)
-            lines.append(f"    {ctype} *const {name} = ({ctype} *)(memory + {b.offset}); /* {b.tensor.size}, layers {b.first + 1} to {b.last + 1} */")
+            lines.append(
+                f"    {ctype} *const {name} = ({ctype} *)(memory + {b.offset}); /* {b.tensor.size}, layers {b.first + 1} to {b.last + 1} */"
+            )
         return [*lines, *layers, "", f"    return {self.model.upper()}_OK;"]
 
     def _layer(self, number: int, layer: Layer) -> list[str]:
@@ -118,7 +129,10 @@ class PartWriter:
     def _specialised(self, number: int, layer: Layer) -> list[str]:
         """Arguments of a kernel in a header; its shape and stage are constants that the compiler knows."""
         self.headers.add(_SPECIALISED[layer.kernel])
-        arguments = [self._bytes(layer, t) if t.data is not None else self._as_bytes(t, "const uint8_t *") for t in layer.inputs[:2]]
+        arguments = [
+            self._bytes(layer, t) if t.data is not None else self._as_bytes(t, "const uint8_t *")
+            for t in layer.inputs[:2]
+        ]
         arguments.append(self._as_bytes(layer.output, "uint8_t *"))
         if layer.kernel in ("ms_conv_u8", "ms_conv_u8_sums"):
             arguments.append(f"memory + {self.plan.scratch[number].offset}")
@@ -128,7 +142,9 @@ class PartWriter:
             arguments.append(str(layer.extra))
         members = ", ".join(f".{key} = {_value(value)}" for key, value in layer.shape.items())
         arguments.append(f"&(const {_SHAPES.get(layer.kernel, f'{layer.kernel}_shape')}){{{members}}}")
-        return arguments + ([self._requant(layer)] if isinstance(layer.stage, Affine) and layer.kernel != "ms_add_u8" else [])
+        return arguments + (
+            [self._requant(layer)] if isinstance(layer.stage, Affine) and layer.kernel != "ms_add_u8" else []
+        )
 
     def _as_bytes(self, tensor: Tensor, pointer: str) -> str:
         text = self._reference(tensor)
@@ -141,7 +157,9 @@ class PartWriter:
             bits = layer.shape["bits"]
             self.constants[name] = Packed(w, {"MS_BLOCKED": pack_blocks(w.data, bits), "": pack_rows(w.data, bits)})
         elif layer.kernel == "ms_depthwise_u8":
-            self.constants[name] = Packed(w, {"MS_DEPTHWISE_BLOCKED": pack_depthwise_blocks(w.data.transpose(2, 0, 1)), "": w.data})
+            self.constants[name] = Packed(
+                w, {"MS_DEPTHWISE_BLOCKED": pack_depthwise_blocks(w.data.transpose(2, 0, 1)), "": w.data}
+            )
         return name
 
     def _requant(self, layer: Layer) -> str:
@@ -149,7 +167,10 @@ class PartWriter:
         flip = 128 if layer.output.ctype == "int8_t" else 0
         offset = stage.offset + (flip << stage.shift) + (1 << (stage.shift - 1) if stage.even else 0)
         multiplier, offset, shift = wide_shift(stage.multiplier, offset, stage.shift)
-        arrays = self._array(f"{name}_multiplier", multiplier, "int32_t"), self._array(f"{name}_offset", offset, "int64_t")
+        arrays = (
+            self._array(f"{name}_multiplier", multiplier, "int32_t"),
+            self._array(f"{name}_offset", offset, "int64_t"),
+        )
         numbers = f".shift = {shift}, .low = {stage.low + flip}, .high = {stage.high + flip}"
         numbers += f", .even = {int(stage.even)}, .zero = {int(stage.odd)}, .flip = {flip}"
         if stage.kink is not None:
@@ -177,7 +198,9 @@ class PartWriter:
             rows, levels = stage.thresholds.shape
             members = f".thresholds = {thresholds}, .rows = {rows}, .levels = {levels}, .scale = {stage.scale}, .bias = {stage.bias}"
         elif isinstance(stage, Shared):
-            thresholds, offset = (self._array(f"{name}_{what}", getattr(stage, what), "int32_t") for what in ("thresholds", "offset"))
+            thresholds, offset = (
+                self._array(f"{name}_{what}", getattr(stage, what), "int32_t") for what in ("thresholds", "offset")
+            )
             members = f".thresholds = {thresholds}, .offset = {offset}, .levels = {stage.thresholds.size}"
             members += f", .shift = {stage.shift}, .bias = {stage.bias}"
         elif isinstance(stage, Affine):
@@ -206,10 +229,20 @@ class PartWriter:
 def _rounding(layer: Layer) -> str:
     stage = layer.stage
     if isinstance(stage, Wide):
-        return f"multiply, add, shift by {stage.shift}, in parts of 64 bits" if stage.split else f"multiply, add, shift by {stage.shift}"
+        return (
+            f"multiply, add, shift by {stage.shift}, in parts of 64 bits"
+            if stage.split
+            else f"multiply, add, shift by {stage.shift}"
+        )
     if not isinstance(stage, Affine):
         return ""
-    rounded = f"half to {'odd' if stage.odd else 'even'}" if stage.even else "down" if stage.kink is None else "down, lower below a kink"
+    rounded = (
+        f"half to {'odd' if stage.odd else 'even'}"
+        if stage.even
+        else "down"
+        if stage.kink is None
+        else "down, lower below a kink"
+    )
     return f"multiply, add, shift by {stage.shift}, {rounded}"
 
 

@@ -33,8 +33,12 @@ static int32_t {name}(double value, int32_t low, int32_t high)
 """
 
 _MODES = {
-    "ROUND": ("nearest", "the nearest integer, halves to even", "rest > 0.5 || (rest == 0.5 && whole % 2)",
-              "rest < -0.5 || (rest == -0.5 && whole % 2)"),
+    "ROUND": (
+        "nearest",
+        "the nearest integer, halves to even",
+        "rest > 0.5 || (rest == 0.5 && whole % 2)",
+        "rest < -0.5 || (rest == -0.5 && whole % 2)",
+    ),
     "HALF_UP": ("nearest_half_up", "the nearest integer, halves away from zero", "rest >= 0.5", "rest <= -0.5"),
     "HALF_DOWN": ("nearest_half_down", "the nearest integer, halves towards zero", "rest > 0.5", "rest < -0.5"),
     "UP": ("away_from_zero", "the next integer away from zero", "rest > 0", "rest < 0"),
@@ -77,7 +81,10 @@ def quantise(t: Tensor, own: Callable[[str], str], real: str, facts: Mapping[str
         added, more = each(own("offset"), t, offset)
         lines, value = lines + more, f"({value} - {added}) / {scale}"
     elif facts.get("precision") == "float32" and not gain:
-        body, value = [f"        const float level = {value} / (float){scale}; /* in float32, as the file has it */"], "level"
+        body, value = (
+            [f"        const float level = {value} / (float){scale}; /* in float32, as the file has it */"],
+            "level",
+        )
     else:
         value = f"{value} / {scale}"
     function = _MODES[facts.get("rounding", "ROUND")][0]
@@ -94,7 +101,7 @@ def _by_thresholds(t: Tensor, own: Callable[[str], str], real: str, facts: Mappi
     if len(axes) > 1:
         table, row = np.broadcast_to(table, (*t.shape, levels)), "i"
     else:
-        row = f"i / {prod(t.shape[axes[0] + 1:])} % {t.shape[axes[0]]}" if axes else "0"
+        row = f"i / {prod(t.shape[axes[0] + 1 :])} % {t.shape[axes[0]]}" if axes else "0"
     rows = table.reshape(-1, levels)
     numbers = ", ".join("{" + ", ".join(repr(float(v)) for v in one) + "}" for one in rows)
     return [
@@ -115,7 +122,9 @@ def each(name: str, t: Tensor, values: float | list[float]) -> tuple[str, list[s
     if not isinstance(values, list):
         return repr(float(values)), []
     kept, place = _by_axis(values, t.shape)
-    return f"{name}[{place}]", [f"    static const double {name}[{len(kept)}] = {{{', '.join(repr(float(v)) for v in kept)}}};"]
+    return f"{name}[{place}]", [
+        f"    static const double {name}[{len(kept)}] = {{{', '.join(repr(float(v)) for v in kept)}}};"
+    ]
 
 
 def shown(values: float | list[float], shape: Sequence[int]) -> str:

@@ -119,15 +119,21 @@ def selftest(model: Model, plan: Plan, real: FloatApi | StreamApi, sound: Featur
     whole = StepsTest(model, plan, real) if isinstance(model.chain, SteppedChain) else _Whole(model, plan, real, sound)
     names = [boundary for check in plan.checks for boundary in check.expects.values()] + whole.tallies
     sizes, widths = plan.sizes(), plan.widths()
-    layout = ", ".join(f"{plan.labels[n]} ({sizes[n]} of {widths[n]} byte{'s' * (widths[n] > 1)})" for n in plan.boundaries)
+    layout = ", ".join(
+        f"{plan.labels[n]} ({sizes[n]} of {widths[n]} byte{'s' * (widths[n] > 1)})" for n in plan.boundaries
+    )
     tallies = "static tally tallies[] = {" + ", ".join(f'{{"{_label(plan, n)}", 0, 0}}' for n in names) + "};"
     arrays = "\n".join(f"static int64_t {plan.arrays[n]}[{sizes[n]}];" for n in plan.boundaries)
     includes = "\n".join(f'#include "{header}"' for header in whole.headers)
     text = _HEAD.format(model=model.name, layout=layout, tallies=tallies, arrays=arrays, includes=includes)
     text += "".join(_part(model, check, names, plan.arrays) for check in plan.checks) + whole.text(names, plan.arrays)
     calls = [*(f"test_{check.part.name}(vector)" for check in plan.checks), *whole.calls]
-    reads = "\n            || ".join(f"!read_values(file, {widths[n]}, {sizes[n]}, {plan.arrays[n]})" for n in plan.boundaries)
-    return text + _MAIN.format(vectors=plan.vectors, reads=reads, calls=" || ".join(calls), after=whole.after, sound=selftest_sound.call(plan))
+    reads = "\n            || ".join(
+        f"!read_values(file, {widths[n]}, {sizes[n]}, {plan.arrays[n]})" for n in plan.boundaries
+    )
+    return text + _MAIN.format(
+        vectors=plan.vectors, reads=reads, calls=" || ".join(calls), after=whole.after, sound=selftest_sound.call(plan)
+    )
 
 
 class _Whole:
@@ -140,7 +146,10 @@ class _Whole:
 
     @property
     def headers(self) -> list[str]:
-        return [f"{self.model.name}{'_float' * self.real.possible}.h", *([f"{self.model.name}_features.h"] if self.plan.sounds else [])]
+        return [
+            f"{self.model.name}{'_float' * self.real.possible}.h",
+            *([f"{self.model.name}_features.h"] if self.plan.sounds else []),
+        ]
 
     @property
     def tallies(self) -> list[str]:
@@ -163,7 +172,9 @@ class _Whole:
     def text(self, names: list[str], arrays: Mapping[str, str]) -> str:
         """The functions of `calls`."""
         writers = self.real.api.writers
-        text = "".join(_stream(self.model, check, names, writers[check.part.name].name, arrays) for check in self.streams)
+        text = "".join(
+            _stream(self.model, check, names, writers[check.part.name].name, arrays) for check in self.streams
+        )
         text += _whole(self.model, names, arrays) if self.whole else ""
         text += selftest_float.test(self.real, names, arrays) if self.real.possible else ""
         return text + selftest_sound.test(self.sound, self.plan, names)
@@ -200,11 +211,18 @@ def _part(model: Model, check: Check, names: list[str], arrays: Mapping[str, str
     lines += ["            return (int)status;", "        }"]
     for (name, boundary), t in zip(check.expects.items(), part.outputs):
         lines += _compare(f"step * {t.size}", t.size, names.index(boundary), arrays[boundary], got[name], "        ")
-    lines += [f"        COPY({fed[old]}, {got[new]}, {t.size});" for t in part.inputs for old, new in states.items() if old == t.name]
+    lines += [
+        f"        COPY({fed[old]}, {got[new]}, {t.size});"
+        for t in part.inputs
+        for old, new in states.items()
+        if old == t.name
+    ]
     return "\n".join([*lines, "    }", "    return 0;", "}", ""])
 
 
-def _stream(model: Model, check: Check, names: list[str], called: Callable[[Tensor], str], arrays: Mapping[str, str]) -> str:
+def _stream(
+    model: Model, check: Check, names: list[str], called: Callable[[Tensor], str], arrays: Mapping[str, str]
+) -> str:
     part, states = check.part, dict(check.part.states)
     prefix, inputs = f"{model.name}_{part.name}", [t for t in check.part.inputs if t.name in check.feeds]
     outputs = [(n, t) for n, t in zip(part.output_names, part.outputs) if n not in states.values()]
@@ -215,24 +233,38 @@ def _stream(model: Model, check: Check, names: list[str], called: Callable[[Tens
     lines += [f"    static {t.ctype} {name}[{check.steps * t.size}];" for name, t in zip(fed, inputs)]
     lines += [f"    static {t.ctype} {name}[{check.steps * t.size}];" for name, (_, t) in zip(got, outputs)]
     lines += [f"    {prefix}_state state;", "", f"    {prefix}_reset(&state);"]
-    lines += [f"    COPY({name}, {arrays[check.feeds[t.name][0]]}, {check.steps * t.size});" for name, t in zip(fed, inputs)]
+    lines += [
+        f"    COPY({name}, {arrays[check.feeds[t.name][0]]}, {check.steps * t.size});" for name, t in zip(fed, inputs)
+    ]
     lines += [f"    for (long step = 0, call = 1, count; step < {check.steps}; step += count, call++) {{"]
     lines += [f"        count = call < {check.steps} - step ? call : {check.steps} - step;"]
-    given = [f"{name} + step * {t.size}" for name, t in [*zip(fed, inputs), *((name, t) for name, (_, t) in zip(got, outputs))]]
+    given = [
+        f"{name} + step * {t.size}"
+        for name, t in [*zip(fed, inputs), *((name, t) for name, (_, t) in zip(got, outputs))]
+    ]
     lines += [f"        {model.name}_status status = {prefix}_steps(&ctx, &state, {', '.join(given)}, (int32_t)count);"]
     lines += [f"        if (status != {model.name.upper()}_OK) {{", "            return (int)status;", "        }"]
     for t in part.inputs:
         if t.name in states:
             tally = names.index(f"{STREAM}{check.expects[states[t.name]]}")
             boundary = check.expects[states[t.name]]
-            lines += _compare(f"(step + count - 1) * {t.size}", t.size, tally, arrays[boundary], f"state.{called(t)}", "        ")
+            lines += _compare(
+                f"(step + count - 1) * {t.size}", t.size, tally, arrays[boundary], f"state.{called(t)}", "        "
+            )
     return "\n".join([*lines, "    }", "    return 0;", "}", ""])
 
 
 def _whole(model: Model, names: list[str], arrays: Mapping[str, str]) -> str:
-    fed, got = _prefixed("in", (t.name for t in model.chain.inputs)), _prefixed("out", (n for n, _ in model.chain.outputs))
+    fed, got = (
+        _prefixed("in", (t.name for t in model.chain.inputs)),
+        _prefixed("out", (n for n, _ in model.chain.outputs)),
+    )
     inputs, outputs = [(fed[t.name], t) for t in model.chain.inputs], model.chain.outputs
-    lines = ["\n/* The whole network, input to answer. Returns its status. */", "static int test_whole(long vector)", "{"]
+    lines = [
+        "\n/* The whole network, input to answer. Returns its status. */",
+        "static int test_whole(long vector)",
+        "{",
+    ]
     lines += [f"    {t.ctype} {name}[{t.size}];" for name, t in inputs]
     lines += [f"    {t.ctype} {got[n]}[{t.size}];" for n, t in outputs] + [""]
     lines += [f"    COPY({name}, {arrays[t.name]}, {t.size});" for name, t in inputs]

@@ -73,7 +73,9 @@ def _arrays(real: FloatApi) -> str:
 
 
 def _call(real: FloatApi) -> str:
-    arguments = ", ".join(["&ctx", *(_in(real, name) for name in real.reals), *(_out(real, n) for n, _ in real.outputs)])
+    arguments = ", ".join(
+        ["&ctx", *(_in(real, name) for name in real.reals), *(_out(real, n) for n, _ in real.outputs)]
+    )
     return f"{real.name}_infer_float({arguments})"
 
 
@@ -93,7 +95,9 @@ def _test(real: FloatApi, names: list[str], arrays: Mapping[str, str]) -> str:
     ]
     for name, t in real.outputs:
         offset = (
-            f"{_out(real, name)}_offset[n]" if isinstance(real.offset_of(name), list) else repr(float(real.offset_of(name)))
+            f"{_out(real, name)}_offset[n]"
+            if isinstance(real.offset_of(name), list)
+            else repr(float(real.offset_of(name)))
         )
         tally = f"&tallies[{names.index(f'{PREFIX}{name}')}]"
         compared = f"{tally}, vector, n, float_of({arrays[f'{PREFIX}{name}']}[n]), {_out(real, name)}[n], {offset}"

@@ -55,8 +55,14 @@ class BipolarToXnor(Transformation):
         return movers, ends
 
     def _convertible(self, model: ModelWrapper, product) -> bool:
-        weight = model.get_initializer(product.input[1]) if product is not None and product.op_type == "MatMul" else None
-        if weight is None or not np.all(np.abs(weight) == 1) or product.output[0] in {output.name for output in model.graph.output}:
+        weight = (
+            model.get_initializer(product.input[1]) if product is not None and product.op_type == "MatMul" else None
+        )
+        if (
+            weight is None
+            or not np.all(np.abs(weight) == 1)
+            or product.output[0] in {output.name for output in model.graph.output}
+        ):
             return False
         return all(self._takes_counts(model, reader) for reader in model.find_consumers(product.output[0]))
 
@@ -64,12 +70,18 @@ class BipolarToXnor(Transformation):
     def _takes_counts(model: ModelWrapper, reader) -> bool:
         """Whether what reads a product can read the count of equal bits in its place."""
         if reader.op_type == "TopK":
-            return not model.find_consumers(reader.output[0]) and reader.output[0] not in {output.name for output in model.graph.output}
+            return not model.find_consumers(reader.output[0]) and reader.output[0] not in {
+                output.name for output in model.graph.output
+            }
         if reader.op_type != "Add":
             return reader.op_type == "MultiThreshold"
         added, readers = model.get_initializer(reader.input[1]), model.find_consumers(reader.output[0])
         even = added is not None and not np.any((added - added.flat[0]) % 2)
-        return even and bool(readers) and all(r.op_type == "TopK" and BipolarToXnor._takes_counts(model, r) for r in readers)
+        return (
+            even
+            and bool(readers)
+            and all(r.op_type == "TopK" and BipolarToXnor._takes_counts(model, r) for r in readers)
+        )
 
     @staticmethod
     def _convert(model: ModelWrapper, threshold, movers: list, products: list) -> None:

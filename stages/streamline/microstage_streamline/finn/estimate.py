@@ -72,11 +72,15 @@ def to_hardware(model: ModelWrapper, fpga_part: str, target_cycles: int) -> Mode
     counts neither memory nor comparators.
     """
     provide()
-    from finn.transformation.fpgadataflow.convert_to_hw.binary_matrix_vector_activation import InferBinaryMatrixVectorActivation
+    from finn.transformation.fpgadataflow.convert_to_hw.binary_matrix_vector_activation import (
+        InferBinaryMatrixVectorActivation,
+    )
     from finn.transformation.fpgadataflow.convert_to_hw.concat import InferConcatLayer
     from finn.transformation.fpgadataflow.convert_to_hw.conv_inp_gen import InferConvInpGen
     from finn.transformation.fpgadataflow.convert_to_hw.duplicate_streams import InferDuplicateStreamsLayer
-    from finn.transformation.fpgadataflow.convert_to_hw.elementwise_binary_operation import InferElementwiseBinaryOperation
+    from finn.transformation.fpgadataflow.convert_to_hw.elementwise_binary_operation import (
+        InferElementwiseBinaryOperation,
+    )
     from finn.transformation.fpgadataflow.convert_to_hw.label_select import InferLabelSelectLayer
     from finn.transformation.fpgadataflow.convert_to_hw.pool import InferPool
     from finn.transformation.fpgadataflow.convert_to_hw.quantized_matrix_vector_activation import (
@@ -89,20 +93,36 @@ def to_hardware(model: ModelWrapper, fpga_part: str, target_cycles: int) -> Mode
 
     model = ModelWrapper(copy.deepcopy(model.model))
     steps = [
-        InferDataLayouts(), InferThresholdingLayer(), InferBinaryMatrixVectorActivation(), InferVectorVectorActivation(),
-        InferQuantizedMatrixVectorActivation(), InferPool(), InferLabelSelectLayer(), InferConvInpGen(),
-        InferElementwiseBinaryOperation(), InferConcatLayer(), InferDuplicateStreamsLayer(),
-        GiveUniqueNodeNames(), InferShapes(), SpecializeLayers(fpga_part), BypassReshapes(), GiveUniqueNodeNames(),
+        InferDataLayouts(),
+        InferThresholdingLayer(),
+        InferBinaryMatrixVectorActivation(),
+        InferVectorVectorActivation(),
+        InferQuantizedMatrixVectorActivation(),
+        InferPool(),
+        InferLabelSelectLayer(),
+        InferConvInpGen(),
+        InferElementwiseBinaryOperation(),
+        InferConcatLayer(),
+        InferDuplicateStreamsLayer(),
+        GiveUniqueNodeNames(),
+        InferShapes(),
+        SpecializeLayers(fpga_part),
+        BypassReshapes(),
+        GiveUniqueNodeNames(),
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        logging.getLogger("finn_logger").setLevel(logging.ERROR)  # it tells of each type and layout that it infers again
+        logging.getLogger("finn_logger").setLevel(
+            logging.ERROR
+        )  # it tells of each type and layout that it infers again
         for step in steps:
             model = model.transform(step)
         try:
             return model.transform(SetFolding(target_cycles, mvau_wwidth_max=4096))
         except KeyError:  # FINN looks up what stands between its layers as if it were one of them
-            raise ModelError(f"FINN has no layer for {', '.join(_unmapped(model))}, and folds no graph with that between its layers") from None
+            raise ModelError(
+                f"FINN has no layer for {', '.join(_unmapped(model))}, and folds no graph with that between its layers"
+            ) from None
 
 
 class BypassReshapes(Transformation):
@@ -110,7 +130,9 @@ class BypassReshapes(Transformation):
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         border = {value.name for value in (*model.graph.input, *model.graph.output)}
-        for node in [n for n in model.graph.node if n.op_type in _SAME_STREAM and not {n.input[0], n.output[0]} <= border]:
+        for node in [
+            n for n in model.graph.node if n.op_type in _SAME_STREAM and not {n.input[0], n.output[0]} <= border
+        ]:
             old, new = (node.input[0], node.output[0]) if node.output[0] in border else (node.output[0], node.input[0])
             model.graph.node.remove(node)
             for other in model.graph.node:
@@ -125,7 +147,9 @@ def _count(model: ModelWrapper, p: Mapping[str, Any]) -> dict[str, Any]:
 
     cycles = {name: int(value) for name, value in model.analysis(exp_cycles_per_layer).items()}
     resources = res_estimation(model, p["fpga_part"])
-    unknown = sorted({name.rsplit("_", 1)[0] for name, r in resources.items() if not any(r[kind] for kind in _RESOURCES)})
+    unknown = sorted(
+        {name.rsplit("_", 1)[0] for name, r in resources.items() if not any(r[kind] for kind in _RESOURCES)}
+    )
     slowest = max(cycles.values(), default=0)
     return {
         "cycles": cycles,

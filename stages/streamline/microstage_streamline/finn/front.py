@@ -28,13 +28,27 @@ def front_of(made: Made, normal: Normaliser) -> Made | None:
         return None
     names = [name for node in front for name in node.outputs]
     read = {name for node in behind for name in node.inputs}
-    answers = {output: found for output, found in made.outputs.items() if (found if isinstance(found, Integers) else found.start).name in names}
+    answers = {
+        output: found
+        for output, found in made.outputs.items()
+        if (found if isinstance(found, Integers) else found.start).name in names
+    }
     taken = {(found if isinstance(found, Integers) else found.start).name for found in answers.values()}
     ends = [name for name in names if name in read and name not in taken]
     if any(name not in normal.values or name in made.negated for name in ends):
         return None
     answers |= {name: Integers(name, normal.values[name], made.ranges[name], False) for name in ends}
-    found = Made(deepcopy(front), dict(made.constants), made.inputs, made.entries, answers, [], made.negated, dict(made.ranges), made.kept)
+    found = Made(
+        deepcopy(front),
+        dict(made.constants),
+        made.inputs,
+        made.entries,
+        answers,
+        [],
+        made.negated,
+        dict(made.ranges),
+        made.kept,
+    )
     found.drop_unused()
     return found
 

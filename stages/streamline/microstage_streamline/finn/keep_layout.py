@@ -27,7 +27,9 @@ class KeepLayout(Transformation):
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         graph = model.graph
-        shapes = {v.name: tuple(model.get_tensor_shape(v.name)) for v in (*graph.input, *graph.value_info, *graph.output)}
+        shapes = {
+            v.name: tuple(model.get_tensor_shape(v.name)) for v in (*graph.input, *graph.value_info, *graph.output)
+        }
         self.stored = {name: Stored(name, shape, natural(len(shape))) for name, shape in shapes.items()}
         self.moves = {node.output[0] for node in graph.node if node.op_type in _MOVES}
         self.kept: dict[str, str] = {}

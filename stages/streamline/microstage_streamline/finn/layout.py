@@ -56,7 +56,12 @@ def lay_out(model: ModelWrapper, ranges: dict[str, tuple[int, int]]) -> LaidOut:
 
 def as_it_is(model: ModelWrapper) -> LaidOut:
     """An integer graph that FINN-ONNX cannot hold: every tensor lies as its graph says."""
-    tensors = {name: tuple(model.get_tensor_shape(name)) for node in model.graph.node for name in (*node.input, *node.output) if name}
+    tensors = {
+        name: tuple(model.get_tensor_shape(name))
+        for node in model.graph.node
+        for name in (*node.input, *node.output)
+        if name
+    }
     tensors |= {value.name: tuple(model.get_tensor_shape(value.name)) for value in model.graph.output}
     stored = {name: Stored(name, shape, natural(len(shape))) for name, shape in tensors.items()}
     return LaidOut(model, stored, set(), {})

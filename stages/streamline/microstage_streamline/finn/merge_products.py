@@ -34,7 +34,9 @@ class MergeSummedProducts(Transformation):
     @staticmethod
     def _merge(model: ModelWrapper, add, first, second) -> None:
         inputs = [first.input[0], second.input[0]]
-        joined = next((n.output[0] for n in model.graph.node if n.op_type == "Concat" and list(n.input) == inputs), None)
+        joined = next(
+            (n.output[0] for n in model.graph.node if n.op_type == "Concat" and list(n.input) == inputs), None
+        )
         weights = [model.get_initializer(node.input[1]) for node in (first, second)]
         place = min(list(model.graph.node).index(node) for node in (first, second))
         new = []

@@ -13,7 +13,9 @@ __all__ = ["save"]
 
 def save(model: ModelWrapper, path: Path) -> None:
     """Sorted where ONNX has no order, so that equal graphs are equal bytes; operators that compute reals are refused."""
-    forbidden = [n.op_type for n in model.graph.node if n.op_type in ("Sigmoid", "Tanh", "BatchNormalization", "Div", "Quant")]
+    forbidden = [
+        n.op_type for n in model.graph.node if n.op_type in ("Sigmoid", "Tanh", "BatchNormalization", "Div", "Quant")
+    ]
     if forbidden:
         raise ModelError(f"{path.name} still computes real numbers: {', '.join(forbidden)}.")
     graph = model.graph

@@ -73,12 +73,23 @@ def write(made: Made, normal: Normaliser, name: str, wide: bool = False) -> Writ
         else:
             renamed[tensor] = output
     graph = helper.make_graph(
-        [*(_proto(node, renamed) for node in made.nodes), *answers], name,
+        [*(_proto(node, renamed) for node in made.nodes), *answers],
+        name,
         [_value(entry, made.ranges[tensor].low.shape, element) for entry, tensor in entered.items()],
-        [_value(output, _ends(found).low.shape, _element(made, found, element)) for output, found in made.outputs.items()],
-        [numpy_helper.from_array(_contained(made, stored, value, wide), stored) for stored, value in sorted(made.constants.items())],
+        [
+            _value(output, _ends(found).low.shape, _element(made, found, element))
+            for output, found in made.outputs.items()
+        ],
+        [
+            numpy_helper.from_array(_contained(made, stored, value, wide), stored)
+            for stored, value in sorted(made.constants.items())
+        ],
     )
-    opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_DOMAIN, 1), *([helper.make_opsetid(DOMAIN, 1)] if wide else [])]
+    opsets = [
+        helper.make_opsetid("", _OPSET),
+        helper.make_opsetid(_DOMAIN, 1),
+        *([helper.make_opsetid(DOMAIN, 1)] if wide else []),
+    ]
     model = ModelWrapper(helper.make_model(graph, opset_imports=opsets, ir_version=_IR))
     _annotate(model, made, renamed, element)
     onnx.checker.check_model(model.model)
@@ -145,8 +156,11 @@ def _ends(found: Integers | Function):
 
 def _contained(made: Made, name: str, value: np.ndarray, wide: bool) -> np.ndarray:
     data = {"Concat": 0, "Pad": 2}  # from this input on, what is moved rather than how
-    shapes = wide or any(name in node.inputs and not (node.op in data and node.inputs.index(name) >= data[node.op])
-                         for node in made.nodes if named(node.op).kind in _SHAPES)
+    shapes = wide or any(
+        name in node.inputs and not (node.op in data and node.inputs.index(name) >= data[node.op])
+        for node in made.nodes
+        if named(node.op).kind in _SHAPES
+    )
     return np.ascontiguousarray(value, np.int64 if shapes else np.float32)
 
 
@@ -204,8 +218,14 @@ def _described_entry(made: Made, normal: Normaliser, name: str, tensor: str) -> 
 
 def _described(found: Integers, scale: np.ndarray) -> dict[str, Any]:
     low, high = found.range.ends
-    return {"datatype": datatype_of(low, high).name, "range": [low, high], "shape": list(found.range.low.shape), "zero_point": 0,
-            "scale": _flat(scale, found.range.low.shape), "unit": "1"}
+    return {
+        "datatype": datatype_of(low, high).name,
+        "range": [low, high],
+        "shape": list(found.range.low.shape),
+        "zero_point": 0,
+        "scale": _flat(scale, found.range.low.shape),
+        "unit": "1",
+    }
 
 
 def _narrow_list(thresholds: np.ndarray) -> list:

@@ -51,14 +51,21 @@ def _places(normal: Normaliser, mover: Node, sources: list[str]) -> np.ndarray |
     shapes = [normal.values[name].shape for name in sources]
     if sum(int(np.prod(shape)) for shape in shapes) > _MOST_VALUES:
         return None
-    numbers = {name: np.arange(int(np.prod(shape))).reshape(shape) + start
-               for name, shape, start in zip(sources, shapes, _starts(normal.values[name] for name in sources))}
+    numbers = {
+        name: np.arange(int(np.prod(shape))).reshape(shape) + start
+        for name, shape, start in zip(sources, shapes, _starts(normal.values[name] for name in sources))
+    }
     constants = {name: normal.values[name] for name in mover.inputs if name and name not in numbers}
-    there, back = (run_node(mover.proto(), {**constants, **{n: sign * x for n, x in numbers.items()}})[mover.output] for sign in (1, -1))
+    there, back = (
+        run_node(mover.proto(), {**constants, **{n: sign * x for n, x in numbers.items()}})[mover.output]
+        for sign in (1, -1)
+    )
     return there if np.array_equal(there, -back) and (there != _FILL).all() else None
 
 
-def _before(normal: Normaliser, node: Node, mover: Node, source: str, places: np.ndarray, shape: tuple[int, ...]) -> Node | None:
+def _before(
+    normal: Normaliser, node: Node, mover: Node, source: str, places: np.ndarray, shape: tuple[int, ...]
+) -> Node | None:
     """`node` on the tensor `source` of `shape`, of which value `places[i]` became value i, as far as it is one of its."""
     inputs, flags, axes = [], dict(node.flags), set()
     for name in node.inputs:
@@ -125,7 +132,9 @@ def stays_in_pool(normal: Normaliser, node: Node, mover: Node) -> bool:
     stored = [normal.graph.constants.get(name) for name in node.inputs if name != mover.output and name]
     if any(value is None or isinstance(value, QTensor) for value in stored):
         return False
-    return bool(rises(stored)) and all(_constant_in_windows(normal, mover, _spread(node, np.asarray(value), len(shape))) for value in stored)
+    return bool(rises(stored)) and all(
+        _constant_in_windows(normal, mover, _spread(node, np.asarray(value), len(shape))) for value in stored
+    )
 
 
 def _constant_in_windows(normal: Normaliser, mover: Node, value: np.ndarray) -> bool:
@@ -142,5 +151,10 @@ def _keeps(normal: Normaliser, mover: Node, axis: int) -> bool:
     source = normal.values[mover.inputs[0]].shape
     index = np.arange(source[axis]).reshape([-1 if a == axis else 1 for a in range(len(source))])
     given = np.broadcast_to(index, source)
-    found = [sign * run_node(mover.proto(), {**normal.values, mover.inputs[0]: sign * given})[mover.output] for sign in (1, -1)]
-    return all(one.shape[axis] == source[axis] and np.array_equal(one, np.broadcast_to(index, one.shape)) for one in found)
+    found = [
+        sign * run_node(mover.proto(), {**normal.values, mover.inputs[0]: sign * given})[mover.output]
+        for sign in (1, -1)
+    ]
+    return all(
+        one.shape[axis] == source[axis] and np.array_equal(one, np.broadcast_to(index, one.shape)) for one in found
+    )

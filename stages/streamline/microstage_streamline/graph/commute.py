@@ -107,7 +107,10 @@ class _Hoist:
         one = self._reading(node, pad.output, "fill")
         one.outputs = ["filled"]
         filled = run_node(one.proto(), {**self.normal.values, "fill": np.asarray(real(fill)).reshape(())})["filled"]
-        return [pad.inputs[1], self.normal.constant(pad.output, filled if isinstance(filled, QTensor) else np.asarray(filled))]
+        return [
+            pad.inputs[1],
+            self.normal.constant(pad.output, filled if isinstance(filled, QTensor) else np.asarray(filled)),
+        ]
 
     def _copied(self, node: Node, mover: Node) -> Node:
         """A mover that others read too, once more for `node` alone."""
@@ -136,7 +139,9 @@ class _Hoist:
 def fronts(normal: Normaliser, inputs: set[str] | None = None) -> set[str]:
     """Real tensors that follow from one real value of the file's `inputs`, or of all of them, each, moved about or not."""
     graph = normal.graph
-    found = {name for name, entry in graph.inputs.items() if entry.datatype is None and name in (inputs or graph.inputs)}
+    found = {
+        name for name, entry in graph.inputs.items() if entry.datatype is None and name in (inputs or graph.inputs)
+    }
     for node in graph.nodes:
         computed = {name for name in node.inputs if name and name not in graph.constants}
         if computed and computed <= found and named(node.op).kind in (*POINTWISE, Kind.MOVES):
@@ -173,7 +178,9 @@ def _is_computed(graph: Graph, node: Node) -> bool:
 
 def _unfolded(normal: Normaliser, node: Node) -> list[Node]:
     shape = (1, -1) + (1,) * (len(normal.values[node.inputs[0]].shape) - 2)
-    gamma, beta, mean, variance = (np.asarray(normal.graph.constants[name], np.float64).reshape(shape) for name in node.inputs[1:])
+    gamma, beta, mean, variance = (
+        np.asarray(normal.graph.constants[name], np.float64).reshape(shape) for name in node.inputs[1:]
+    )
     deviation = np.sqrt(variance + float(np.float32(node.flags.get("epsilon", 1e-5))))
     name, nodes = node.inputs[0], []
     for op, value in (("Sub", mean), ("Div", deviation), ("Mul", gamma), ("Add", beta)):
@@ -221,5 +228,7 @@ def _can_swap(normal: Normaliser, mover: Node, clips: bool) -> bool:
         and name not in normal.graph.outputs
         and name in normal.values
         and (clips or not is_quantised(normal.values[name]) or len(normal.values[name].shape) < 2)
-        and not any(normal.is_constant(source) for source in mover.inputs[: len(mover.inputs) if mover.op in _OF_ALL else 1])
+        and not any(
+            normal.is_constant(source) for source in mover.inputs[: len(mover.inputs) if mover.op in _OF_ALL else 1]
+        )
     )

@@ -41,14 +41,18 @@ class Given:
         zero_point = int(parameters.get("input_zero", 0))
         if not kind:
             if (scale, zero_point) != (1.0, 0):
-                raise ParameterError("INPUT_SCALE and INPUT_ZERO go with INPUT_TYPE: INPUT_TYPE=INT8 INPUT_SCALE=0.05 INPUT_ZERO=0.")
+                raise ParameterError(
+                    "INPUT_SCALE and INPUT_ZERO go with INPUT_TYPE: INPUT_TYPE=INT8 INPUT_SCALE=0.05 INPUT_ZERO=0."
+                )
             return None
         low, high = _ends(kind)
         if not (np.isfinite(scale) and scale > 0):
             raise ParameterError(f"INPUT_SCALE={scale:g} is no step of real values; expected a number above 0.")
         if not low <= zero_point <= high or kind == "BIPOLAR" and zero_point:
             expected = "0" if kind == "BIPOLAR" else f"{low} to {high}"
-            raise ParameterError(f"INPUT_ZERO={zero_point} is no integer that stands for 0 in {kind}; expected {expected}.")
+            raise ParameterError(
+                f"INPUT_ZERO={zero_point} is no integer that stands for 0 in {kind}; expected {expected}."
+            )
         return cls(kind, low, high, float(np.float32(scale)), zero_point)
 
     def applied(self, graph: Graph, names: list[str]) -> Graph:
@@ -64,7 +68,14 @@ class Given:
         return graph
 
     def _entry(self, entry: Entry) -> Entry:
-        return replace(entry, datatype=(self.low, self.high), typed=True, scale=self.scale, zero_point=self.zero_point, signs=self.kind == "BIPOLAR")
+        return replace(
+            entry,
+            datatype=(self.low, self.high),
+            typed=True,
+            scale=self.scale,
+            zero_point=self.zero_point,
+            signs=self.kind == "BIPOLAR",
+        )
 
 
 def _ends(kind: str) -> tuple[int, int]:
@@ -73,7 +84,9 @@ def _ends(kind: str) -> tuple[int, int]:
     found = re.fullmatch(r"(U?)INT(\d+)", kind)
     bits = int(found[2]) if found else 0
     if not found or not (1 if found[1] else 2) <= bits <= _MOST_BITS:
-        raise ParameterError(f"INPUT_TYPE={kind} is not known; expected INT2 to INT16, UINT1 to UINT16, BIPOLAR, TERNARY or BINARY.")
+        raise ParameterError(
+            f"INPUT_TYPE={kind} is not known; expected INT2 to INT16, UINT1 to UINT16, BIPOLAR, TERNARY or BINARY."
+        )
     return (0, 2**bits - 1) if found[1] else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 
@@ -95,7 +108,9 @@ def _in_the_way(normal: Normaliser, front: set[str]) -> Node | None:
         read = front & set(node.inputs)
         if not read:
             continue
-        quantises = node.output in normal.values and is_quantised(normal.values[node.output]) and node.output not in front
+        quantises = (
+            node.output in normal.values and is_quantised(normal.values[node.output]) and node.output not in front
+        )
         follows = node.op in CLAMPS or not bends(node, normal.graph.constants)
         if not quantises and not (follows and set(node.outputs) <= front):
             return node

@@ -126,4 +126,6 @@ def saying_where(node: Node) -> Iterator[None]:
     except MemoryError:
         raise MalformedModel(f"{node} needs more memory than there is.") from None
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise MalformedModel(f"{node} has inputs or attributes that do not fit together: {' '.join(str(error).split())[:160]}.") from None
+        raise MalformedModel(
+            f"{node} has inputs or attributes that do not fit together: {' '.join(str(error).split())[:160]}."
+        ) from None

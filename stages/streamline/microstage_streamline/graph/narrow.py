@@ -34,7 +34,9 @@ def narrow_tensors(nodes: Iterable[onnx.NodeProto], graph: onnx.GraphProto) -> s
     constants, found = _constants(graph), set()
     for node in nodes:
         said = next((a.i for a in node.attribute if a.name == "output_dtype"), 0)
-        made = node.op_type == "QuantizeLinear" and (said in HELD_IN or len(node.input) > 2 and node.input[2] in constants)
+        made = node.op_type == "QuantizeLinear" and (
+            said in HELD_IN or len(node.input) > 2 and node.input[2] in constants
+        )
         moved = node.input and node.input[0] in found and node.op_type not in ("DequantizeLinear", "Cast")
         if made or moved:
             found.update(node.output)
@@ -45,5 +47,7 @@ def _constants(graph: onnx.GraphProto) -> dict[str, int]:
     """{name: ONNX type} of the stored ones."""
     stored = [(tensor.name, tensor) for tensor in graph.initializer]
     made = [node for node in graph.node if node.op_type == "Constant"]
-    stored += [(node.output[0], attribute.t) for node in made for attribute in node.attribute if attribute.name == "value"]
+    stored += [
+        (node.output[0], attribute.t) for node in made for attribute in node.attribute if attribute.name == "value"
+    ]
     return {name: tensor.data_type for name, tensor in stored if tensor.data_type in HELD_IN}

@@ -26,10 +26,16 @@ def raised(model: onnx.ModelProto, opset: int, custom: tuple[str, ...]) -> onnx.
     for place, node in enumerate(copy.graph.node):
         node.name = node.name or f"node {place}"
         node.domain = _AS_CUSTOM if node.op_type in custom else node.domain
-    others = dict.fromkeys([_AS_CUSTOM, *(node.domain for node in copy.graph.node if node.domain not in ("", "ai.onnx"))], 1)
+    others = dict.fromkeys(
+        [_AS_CUSTOM, *(node.domain for node in copy.graph.node if node.domain not in ("", "ai.onnx"))], 1
+    )
     del copy.opset_import[:]
-    copy.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in {"": opset, **others}.items())
-    refused = f"The model is written in opset {opset}, which onnx cannot bring to {OLDEST}; export it with {OLDEST} or later"
+    copy.opset_import.extend(
+        onnx.helper.make_opsetid(domain, version) for domain, version in {"": opset, **others}.items()
+    )
+    refused = (
+        f"The model is written in opset {opset}, which onnx cannot bring to {OLDEST}; export it with {OLDEST} or later"
+    )
     with translated(lambda reason: ModelError(f"{refused} ({reason}).")):
         found = version_converter.convert_version(copy, OLDEST)
     found.graph.quantization_annotation.extend(model.graph.quantization_annotation)  # which the converter drops

@@ -28,11 +28,32 @@ _CHECKED = 10  # the IR number that nodes are checked by, whichever the file has
 # Operators of qonnx, FINN and brevitas, whatever domain a file keeps them in (the empty one included).
 QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc", "FloatQuant")
 QUANTISING = ("QuantizeLinear", *QUANTISERS)
-_MICROSOFT = ("QLinearAdd", "QLinearMul", "QLinearConcat", "QLinearWhere", "QLinearAveragePool", "QLinearGlobalAveragePool", "QLinearReduceMean",
-              "QLinearLeakyRelu", "QLinearSigmoid", "QLinearSoftmax", "QGemm", "FastGelu", "QuickGelu")
+_MICROSOFT = (
+    "QLinearAdd",
+    "QLinearMul",
+    "QLinearConcat",
+    "QLinearWhere",
+    "QLinearAveragePool",
+    "QLinearGlobalAveragePool",
+    "QLinearReduceMean",
+    "QLinearLeakyRelu",
+    "QLinearSigmoid",
+    "QLinearSoftmax",
+    "QGemm",
+    "FastGelu",
+    "QuickGelu",
+)
 _CUSTOM = (*QUANTISERS, "XnorPopcountMatMul", "Im2Col", "MaxPoolNHWC", "QuantAvgPool2d", *_MICROSOFT)
-_DOMAINS = ("", "ai.onnx", "onnx.brevitas", "qonnx.custom_op.general", "qonnx.custom_op.channels_last", "finn.custom_op.general",
-            "finn", "com.microsoft")
+_DOMAINS = (
+    "",
+    "ai.onnx",
+    "onnx.brevitas",
+    "qonnx.custom_op.general",
+    "qonnx.custom_op.channels_last",
+    "finn.custom_op.general",
+    "finn",
+    "com.microsoft",
+)
 _INTEGERS = {
     TensorProto.INT8: (-128, 127),
     TensorProto.UINT8: (0, 255),
@@ -42,7 +63,18 @@ _INTEGERS = {
     TensorProto.UINT32: (0, 2**32 - 1),
 }
 _REALS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
-_COUNTS = ("blocksize", "dilations", "group", "kernel", "kernel_shape", "kernel_size", "num_outputs", "size", "stride", "strides")
+_COUNTS = (
+    "blocksize",
+    "dilations",
+    "group",
+    "kernel",
+    "kernel_shape",
+    "kernel_size",
+    "num_outputs",
+    "size",
+    "stride",
+    "strides",
+)
 _MARGINS = ("output_padding", "pad_amount", "pads")
 _LONGEST_STEP = 2**31 - 1  # of 32 bits, as in C
 
@@ -51,7 +83,13 @@ def read_graph(path: Path) -> Graph:
     """The graph in `path`, batch 1, in an order that can be run; `ModelError` for whatever is no network that can be read."""
     try:
         return graph_of(read_onnx(path))
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):  # a name that is no text, a type that is no type
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ):  # a name that is no text, a type that is no type
         raise ModelError("This is no ONNX file, or a damaged one; export the network again.") from None
 
 
@@ -65,7 +103,9 @@ def graph_of(model: onnx.ModelProto) -> Graph:
     graph = raised(model, opset, _CUSTOM).graph
     nodes, constants = nodes_of(graph)
     declared = {a.tensor_name: _declared(a) for a in graph.quantization_annotation}
-    inputs = {value.name: _entry(value, declared.get(value.name)) for value in graph.input if value.name not in constants}
+    inputs = {
+        value.name: _entry(value, declared.get(value.name)) for value in graph.input if value.name not in constants
+    }
     outputs = [value.name for value in graph.output]
     ordered = _in_order(nodes, {*constants, *inputs})
     if not inputs or not outputs or not ordered:
@@ -103,10 +143,14 @@ def _opset(model: onnx.ModelProto) -> int:
         raise ModelError("The model does not say which opset of ONNX it is written in; export it again.")
     if not OPSETS[0] <= opset <= OPSETS[1]:
         expected = f"{OPSETS[0]} to {OPSETS[1]}"
-        raise ModelError(f"The model is written in opset {opset}; expected {expected}: export it with opset 13 or later.")
+        raise ModelError(
+            f"The model is written in opset {opset}; expected {expected}: export it with opset 13 or later."
+        )
     if not IRS[0] <= model.ir_version <= IRS[1]:
         expected = f"{IRS[0]} to {IRS[1]}"
-        raise ModelError(f"The model is written in ONNX IR {model.ir_version}; expected {expected}: save it with an older onnx.")
+        raise ModelError(
+            f"The model is written in ONNX IR {model.ir_version}; expected {expected}: save it with an older onnx."
+        )
     return opset
 
 
@@ -135,7 +179,10 @@ def _where(proto: onnx.NodeProto, place: int) -> str:
 def _assert_known(proto: onnx.NodeProto, place: int, opset: int) -> None:
     """`ModelError` for a node that is no operator of ONNX, qonnx or FINN, or not as its opset has it."""
     where = _where(proto, place)
-    if not all(isinstance(name, str) and (name.isprintable() and len(name) <= LONGEST_NAME) for name in (where, *proto.input, *proto.output)):
+    if not all(
+        isinstance(name, str) and (name.isprintable() and len(name) <= LONGEST_NAME)
+        for name in (where, *proto.input, *proto.output)
+    ):
         raise ModelError(f"Node {place} has a name that cannot be printed on one line.")
     known = proto.op_type in _CUSTOM or onnx.defs.has(proto.op_type)
     if proto.domain not in _DOMAINS or not known:
@@ -143,7 +190,9 @@ def _assert_known(proto: onnx.NodeProto, place: int, opset: int) -> None:
         raise ModelError(f"{where} is {named}, which is no operator of ONNX, qonnx or FINN that is known here.")
     inner = [a.g for a in proto.attribute if a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)]
     if inner and (proto.op_type != "If" or opset < OLDEST):
-        raise ModelError(f"{where} is {proto.op_type}, a graph inside the graph; unroll loops and branches before the export.")
+        raise ModelError(
+            f"{where} is {proto.op_type}, a graph inside the graph; unroll loops and branches before the export."
+        )
     for graph in inner:
         for number, node in enumerate(graph.node):
             _assert_known(node, number, opset)
@@ -196,7 +245,7 @@ def _taken_as_constant(node: Node, constants: dict[str, np.ndarray]) -> bool:
     """Whether `node` is a Constant, which becomes one of `constants`."""
     if node.op != "Constant":
         return False
-    (kind, value), = node.flags.items() if len(node.flags) == 1 else [("", None)]
+    ((kind, value),) = node.flags.items() if len(node.flags) == 1 else [("", None)]
     if isinstance(value, TensorProto):
         constants[node.output] = _constant(value)[1]
     elif kind in ("value_float", "value_int", "value_floats", "value_ints"):
@@ -210,7 +259,9 @@ def _declared(annotation: onnx.TensorAnnotation) -> tuple[int, int] | None:
     """(lowest, highest) of FINN's datatype annotation, or of our own that is narrower; None for a real type."""
     said = {pair.key: pair.value for pair in annotation.quant_parameter_tensor_names}
     text = said.get("finn_datatype", "FLOAT32")
-    with translated(lambda _: ModelError(f"{annotation.tensor_name} is annotated {text}, which is no datatype of FINN.")):
+    with translated(
+        lambda _: ModelError(f"{annotation.tensor_name} is annotated {text}, which is no datatype of FINN.")
+    ):
         kind = DataType[text]
         low, high = map(int, said[RANGE].split()) if RANGE in said else (kind.min(), kind.max())
     if not kind.is_integer():
@@ -223,13 +274,19 @@ def _declared(annotation: onnx.TensorAnnotation) -> tuple[int, int] | None:
 def _entry(value: onnx.ValueInfoProto, declared: tuple[int, int] | None) -> Entry:
     kind, dims = value.type.tensor_type.elem_type, value.type.tensor_type.shape.dim
     if kind not in _REALS and kind not in _INTEGERS:
-        found = TensorProto.DataType.Name(kind).lower() if kind in TensorProto.DataType.values() else f"ONNX type {kind}"
+        found = (
+            TensorProto.DataType.Name(kind).lower() if kind in TensorProto.DataType.values() else f"ONNX type {kind}"
+        )
         expected = "float, double, float16, or integers of 8, 16 or 32 bits"
-        raise ModelError(f"Input {value.name} is of type {found}; expected {expected}: declare it so and cast behind it.")
+        raise ModelError(
+            f"Input {value.name} is of type {found}; expected {expected}: declare it so and cast behind it."
+        )
     shape = (1, *(dim.dim_value for dim in dims[1:]))
     _assert_shape(value.name, shape, dims)
     if declared and declared[1] - declared[0] >= 2**MOST_BITS:
-        raise ModelError(f"Input {value.name} is annotated {declared[0]} to {declared[1]}; expected at most {MOST_BITS} bits.")
+        raise ModelError(
+            f"Input {value.name} is annotated {declared[0]} to {declared[1]}; expected at most {MOST_BITS} bits."
+        )
     real = np.float32 if kind in _INTEGERS else helper.tensor_dtype_to_np_dtype(kind).type
     return Entry(shape, _held(value.name, kind, declared), kind in _INTEGERS, real)
 

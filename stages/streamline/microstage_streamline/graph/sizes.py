@@ -106,7 +106,11 @@ def _windows(read: _Read) -> Shape:
     if read.flag("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID", "NOTSET", "VALID"):
         return [x[0], channels, *x[2:]]
     each = zip(x[2:], *_steps(read))
-    return [x[0], channels, *((size + around - apart * (taps - 1) - 1) // step + 1 for size, taps, step, apart, around in each)]
+    return [
+        x[0],
+        channels,
+        *((size + around - apart * (taps - 1) - 1) // step + 1 for size, taps, step, apart, around in each),
+    ]
 
 
 def _transposed(read: _Read) -> Shape:

@@ -40,7 +40,9 @@ def entry_of(function: Function, constants: Mapping[str, Any], inputs: Mapping[s
     entered = _as_quantised(function.nodes[len(before) :], function, constants)
     lines = [node for node in before if node.op not in CLAMPS]
     if not lines:
-        return _held(replace(entered, precision=np.dtype(inputs[function.source(constants)].real).name), function, range_)
+        return _held(
+            replace(entered, precision=np.dtype(inputs[function.source(constants)].real).name), function, range_
+        )
     step, start = Function(None, lines, None).line(constants, inputs[function.source(constants)].shape)
     if np.any(step == 0):
         raise Cannot("a value is multiplied by 0", lines[-1])

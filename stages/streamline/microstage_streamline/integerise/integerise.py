@@ -28,7 +28,15 @@ from microstage_streamline.integerise.emitter import Emitter
 from microstage_streamline.integerise.entries import entry_of
 from microstage_streamline.integerise.exact import CENTRING, exactly, is_exact
 from microstage_streamline.integerise.made import IN_FRONT, Cannot, Entered, Integers, Made, Unresolved, exact_scale
-from microstage_streamline.integerise.monotone import Function, Lined, differs_by_place, entry_range, straight_line, thresholds, together
+from microstage_streamline.integerise.monotone import (
+    Function,
+    Lined,
+    differs_by_place,
+    entry_range,
+    straight_line,
+    thresholds,
+    together,
+)
 from microstage_streamline.integerise.pieces import in_pieces, sum_of_pieces
 from microstage_streamline.integerise.rescaled_sum import Joined, aligned
 from microstage_streamline.integerise.row import in_a_row
@@ -53,7 +61,9 @@ class Integeriser(Emitter):
         for name, entry in self.graph.inputs.items():
             if entry.scale is not None:
                 rounding = "SIGN" if entry.signs else "ROUND"
-                self.made.entries[name] = Entered(np.float64(entry.scale), entry.zero_point, rounding=rounding, precision=np.dtype(entry.real).name)
+                self.made.entries[name] = Entered(
+                    np.float64(entry.scale), entry.zero_point, rounding=rounding, precision=np.dtype(entry.real).name
+                )
             if entry.datatype:
                 self.state[name] = self.enter(name, self.values[name], of_type(list(entry.shape), *entry.datatype))
             else:
@@ -108,7 +118,9 @@ class Integeriser(Emitter):
         """Whether each value of the output is a function of one value, at its place, of each tensor that is computed."""
         shape = self.values[node.output].shape
         anywhere = entry.straight or entry.kind is not Kind.MONOTONE or len(computed) > 1
-        return (anywhere or node.inputs[0] == computed[0]) and all(self.values[name].shape == shape for name in computed)
+        return (anywhere or node.inputs[0] == computed[0]) and all(
+            self.values[name].shape == shape for name in computed
+        )
 
     def _by_place(self, node: Node, computed: list[str]) -> bool:
         """Whether a sum or product with integers differs from place to place, as no thresholds can: it is computed then."""
@@ -124,7 +136,9 @@ class Integeriser(Emitter):
     def _source(self, name: str, reader: Node) -> Function | Joined:
         """The function of integers that a tensor is: of itself, where it is integers that others read too, or that enter."""
         state = self.state[name]
-        if isinstance(state, Function | Joined) and (not is_quantised(state.example) or self._goes_on(name, state, reader)):
+        if isinstance(state, Function | Joined) and (
+            not is_quantised(state.example) or self._goes_on(name, state, reader)
+        ):
             return state
         return Function(self.integers(name), [], self.values[name], name)
 
@@ -139,16 +153,26 @@ class Integeriser(Emitter):
     def _from_start(self, source: Function | Joined) -> Function | Joined:
         """The same function, of the tensor that first held the integers: others hold them at other scales."""
         before = self.scaled.get(source.of) if isinstance(source, Function) else None
-        return source if before is None else replace(before, nodes=[*before.nodes, *source.nodes], example=source.example)
+        return (
+            source if before is None else replace(before, nodes=[*before.nodes, *source.nodes], example=source.example)
+        )
 
     def _continued(self, node: Node, sources: list[Function | Joined]) -> Integers | Function | Joined:
         """The function that `node` goes on with, or begins; the same integers where it changes their scale alone."""
         example, (first, *others) = self.values[node.output], sources
-        if isinstance(first, Function) and first.start and not first.nodes and not others and self._keeps_integers(node):
+        if (
+            isinstance(first, Function)
+            and first.start
+            and not first.nodes
+            and not others
+            and self._keeps_integers(node)
+        ):
             start, before = first.start, self._from_start(first)
             self.scaled[node.output] = replace(before, nodes=[*before.nodes, node], example=example)
             return replace(start, example=example, shared=start.shared or self.reads.get(node.output, 0) > 1)
-        parts = self.reads.get(node.output, 0) > 1 and not is_quantised(example)  # each reader has thresholds of its own
+        parts = self.reads.get(node.output, 0) > 1 and not is_quantised(
+            example
+        )  # each reader has thresholds of its own
         if isinstance(first, Function) and first.start and parts:
             first = replace(first, start=replace(first.start, shared=True))
         known = {id(one) for source in sources for one in source.nodes}
@@ -158,7 +182,9 @@ class Integeriser(Emitter):
     def _keeps_integers(self, node: Node) -> bool:
         """Whether `node` leaves integers as they are and changes their scale alone."""
         if node.op == "DequantizeLinear":
-            return len(node.inputs) < 3 or node.inputs[2] in self.constants and not np.any(self.constants[node.inputs[2]])
+            return (
+                len(node.inputs) < 3 or node.inputs[2] in self.constants and not np.any(self.constants[node.inputs[2]])
+            )
         return node.op in ("Rescale", "Identity")
 
     def integers(self, name: str) -> Integers:
@@ -197,13 +223,18 @@ class Integeriser(Emitter):
             raise Cannot(f"multiplies every score by {step:g}; there is no order left")
         rises = step > 0
         start = state.start if rises else self.turned(state.start, np.full([1] * state.start.range.low.ndim, True))
-        return (self._ranked(name, start, abs(step), offset), state, True) if np.ptp(offset) else (start, state, not rises)
+        return (
+            (self._ranked(name, start, abs(step), offset), state, True) if np.ptp(offset) else (start, state, not rises)
+        )
 
     def _ranked(self, name: str, start: Integers, scale: float, offset: np.ndarray) -> Integers:
         """k x + r, in the order of scale * x + offset."""
         factor, addends = ranking(scale, narrowed(offset))
         for op, stored in (("Mul", np.full([1] * start.range.low.ndim, factor)), ("Add", addends)):
-            made, layer = f"{name}.order.{op.lower()}", self.makers[start.name].layer if start.name in self.makers else ""
+            made, layer = (
+                f"{name}.order.{op.lower()}",
+                self.makers[start.name].layer if start.name in self.makers else "",
+            )
             self.made.constants[f"{made}.constant"] = stored
             start = self.emit(Node(op, [start.name, f"{made}.constant"], [made], {}, layer), start.example, start)
         return start
@@ -304,7 +335,10 @@ class Integeriser(Emitter):
         """One multiplication, addition and shift, of more levels than FINN-ONNX has thresholds for; of what bends, the sum of two."""
         layer = function.nodes[-1].layer
         if found.rest:
-            terms = [self._line(f"{name}.{side}", one, start, layer, None) for side, one in (("below", found.rest), ("above", found))]
+            terms = [
+                self._line(f"{name}.{side}", one, start, layer, None)
+                for side, one in (("below", found.rest), ("above", found))
+            ]
             made = self.emit(Node("Add", [term.name for term in terms], [name], {}, layer), function.example, *terms)
         else:
             made = self._line(name, found, start, layer, function.example)
@@ -339,7 +373,9 @@ class Integeriser(Emitter):
                 self.made.outputs[name] = self.integers(name)
         except ModelError as error:
             last = state.nodes[-1]
-            reason = str(error) if is_quantised(state.example) else "answers real numbers, and no quantiser stands behind it"
+            reason = (
+                str(error) if is_quantised(state.example) else "answers real numbers, and no quantiser stands behind it"
+            )
             self.made.unresolved.append(Unresolved(name, last.layer, self._operator(last), reason, name))
             self._stop_at(name)
 
@@ -368,7 +404,9 @@ class Integeriser(Emitter):
         nodes = list(itertools.takewhile(lambda node: not bends(node, self.constants), function.nodes))
         if function.start is None or function.start.name in self.made.inputs or not nodes:
             return function.start
-        self.made.outputs.setdefault(nodes[-1].output, replace(function, nodes=nodes, example=self.values[nodes[-1].output]))
+        self.made.outputs.setdefault(
+            nodes[-1].output, replace(function, nodes=nodes, example=self.values[nodes[-1].output])
+        )
         return None
 
 

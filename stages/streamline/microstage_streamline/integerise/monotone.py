@@ -24,8 +24,18 @@ if TYPE_CHECKING:
     from microstage_streamline.integerise.made import Integers
 
 __all__ = [
-    "Found", "Function", "Lined", "axis_of", "differs_by_place", "entry_range", "evaluated", "found_of", "layout_of",
-    "straight_line", "thresholds", "together",
+    "Found",
+    "Function",
+    "Lined",
+    "axis_of",
+    "differs_by_place",
+    "entry_range",
+    "evaluated",
+    "found_of",
+    "layout_of",
+    "straight_line",
+    "thresholds",
+    "together",
 ]
 
 _LAYOUTS = {2: ("NC",), 3: ("NCW", "NWC"), 4: ("NCHW", "NHWC"), 5: ("NCDHW", "NDHWC")}
@@ -114,7 +124,10 @@ def together(sources: Sequence[Any]) -> bool:
         return False
     if not isinstance(first, Function):
         return all((source.a.name, source.b.name) == (first.a.name, first.b.name) for source in sources)
-    return all((source.start and source.start.name) == (first.start and first.start.name) and source.of == first.of for source in sources)
+    return all(
+        (source.start and source.start.name) == (first.start and first.start.name) and source.of == first.of
+        for source in sources
+    )
 
 
 def _slope(node: Node, constants: Mapping[str, Any], step: np.ndarray) -> np.ndarray:
@@ -137,7 +150,10 @@ def thresholds(function: Function, constants: Mapping[str, Any]) -> Found | Line
     levels = int(ends.max() - ends.min())
     if levels > _MOST_LEVELS or levels * len(low) > _MOST_SEARCHED:
         raise ModelError(f"would need {levels} thresholds in each of {len(low)} channels; quantise to fewer bits")
-    many, few = levels > _MANY and max(np.abs(low).max(), np.abs(high).max()) > _FLOAT32, levels * len(low) <= _MOST_THRESHOLDS
+    many, few = (
+        levels > _MANY and max(np.abs(low).max(), np.abs(high).max()) > _FLOAT32,
+        levels * len(low) <= _MOST_THRESHOLDS,
+    )
     found = search(evaluate, low, high) if few and not many else None
     if found is None or np.abs(found.table).max() > _FLOAT32:
         lined = _lined(evaluate, found, low, high, axis)
@@ -145,7 +161,9 @@ def thresholds(function: Function, constants: Mapping[str, Any]) -> Found | Line
             return lined
         found = found or (search(evaluate, low, high) if few else None)
     if found is None:
-        raise ModelError(f"would need {levels} thresholds in each of {len(low)} channels, which are no line; quantise to fewer bits")
+        raise ModelError(
+            f"would need {levels} thresholds in each of {len(low)} channels, which are no line; quantise to fewer bits"
+        )
     return found_of(found.table, found.low, found.flipped, axis, function.start.range.low.ndim)
 
 
@@ -168,7 +186,12 @@ def evaluated(
     low, high = start.range.low.min(axis=others), start.range.high.max(axis=others)
     if axis is None:
         axis, low, high = 1, low.reshape(1), high.reshape(1)
-    return chain_function([node.proto() for node in function.nodes], source, _scale(scale), constants, rank, axis), low, high, axis
+    return (
+        chain_function([node.proto() for node in function.nodes], source, _scale(scale), constants, rank, axis),
+        low,
+        high,
+        axis,
+    )
 
 
 def _lined(evaluate, found: Any, low: np.ndarray, high: np.ndarray, axis: int) -> Lined | None:
@@ -177,18 +200,27 @@ def _lined(evaluate, found: Any, low: np.ndarray, high: np.ndarray, axis: int) -
     ends = evaluate(np.stack([low, high]))
     sign, bottom, top = np.where(ends[1] < ends[0], -1, 1), int(ends.min()), int(ends.max())
     first, last = np.where(sign < 0, -high, low), np.where(sign < 0, -low, high)
-    table = found.table if found else first_reached(lambda x: evaluate(x * sign), np.arange(bottom + 1, top + 1), first, last)
+    table = (
+        found.table
+        if found
+        else first_reached(lambda x: evaluate(x * sign), np.arange(bottom + 1, top + 1), first, last)
+    )
     held = table.size <= _MOST_THRESHOLDS and np.abs(table).max() <= _FLOAT32
     if held:
         return None
     whole = _line_of(table, bottom, first, last, sign, axis)
     if whole or not bottom < 0 < top or top - bottom <= _MANY:
         return whole
-    below, above = _line_of(table[:, :-bottom], bottom, first, last, sign, axis), _line_of(table[:, -bottom:], 0, first, last, sign, axis)
+    below, above = (
+        _line_of(table[:, :-bottom], bottom, first, last, sign, axis),
+        _line_of(table[:, -bottom:], 0, first, last, sign, axis),
+    )
     return below and above and replace(above, rest=below)
 
 
-def _line_of(table: np.ndarray, bottom: int, low: np.ndarray, high: np.ndarray, sign: np.ndarray, axis: int) -> Lined | None:
+def _line_of(
+    table: np.ndarray, bottom: int, low: np.ndarray, high: np.ndarray, sign: np.ndarray, axis: int
+) -> Lined | None:
     """The line from level `bottom` on, of which `table` has the thresholds."""
     line = fit_line(table, bottom, low, high)
     return line and Lined(replace(line, multiplier=line.multiplier * sign), bottom, bottom + table.shape[1], axis)

@@ -80,7 +80,9 @@ def _sum(made: Integeriser, node: Node) -> list[Integers | Joined]:
         rank, minus = len(made.values[node.output].shape), f"{node.output}.minus"
         made.made.constants[f"{minus}.sign"] = np.full((1,) * rank, -1)
         if node.inputs[1] not in made.constants:
-            computed[-1] = made.emit(Node("Mul", [names[1], f"{minus}.sign"], [minus], {}, node.layer), None, computed[-1])
+            computed[-1] = made.emit(
+                Node("Mul", [names[1], f"{minus}.sign"], [minus], {}, node.layer), None, computed[-1]
+            )
         else:
             made.made.constants[minus] = -made.made.constants[names[1]]
         names[1] = minus
@@ -159,7 +161,9 @@ def _order(made: Integeriser, node: Node) -> list[Any]:
     examples, outputs = [made.values[name] for name in node.outputs], list(node.outputs)
     both = line is not None and len(outputs) > 1 and made.reads.get(outputs[0], 0) > 0
     if both and turned:
-        raise Cannot("answers with the largest of values that are not in the order of their integers; expected their places alone")
+        raise Cannot(
+            "answers with the largest of values that are not in the order of their integers; expected their places alone"
+        )
     if line is not None and len(outputs) > 1:
         examples[0], outputs[0] = (
             QTensor(np.zeros(examples[0].shape, np.int64), exact_scale(x.example)),

@@ -47,9 +47,13 @@ def sum_of_pieces(made: Integeriser, name: str, function, start: Integers, found
     rising = [np.concatenate([below, row]) for below, row in zip(lowest, rising)]
     highest = _highest(start, axis, len(first))
     if not any(map(len, falling)):
-        return made.threshold(name, found_of(_table(rising, highest), base, np.zeros(1, bool), axis, rank), start, function)
+        return made.threshold(
+            name, found_of(_table(rising, highest), base, np.zeros(1, bool), axis, rank), start, function
+        )
     up, down = (
-        replace(made.threshold(f"{name}.{side}", _piece(rows, bottom, highest, axis, rank), start, function), shared=False)
+        replace(
+            made.threshold(f"{name}.{side}", _piece(rows, bottom, highest, axis, rank), start, function), shared=False
+        )
         for side, rows, bottom in (("rising", rising, base), ("falling", falling, 0))
     )
     layer = function.nodes[-1].layer
@@ -67,7 +71,9 @@ def _piece(rows: Rows, low: int, highest: np.ndarray, axis: int, rank: int) -> F
 def _table(rows: Rows, highest: np.ndarray) -> np.ndarray:
     """Rows of one length: what a channel lacks is out of its reach."""
     width = max(1, *map(len, rows))
-    return np.stack([np.append(row, np.full(width - len(row), top + 1)) for row, top in zip(rows, highest)]).astype(np.int64)
+    return np.stack([np.append(row, np.full(width - len(row), top + 1)) for row, top in zip(rows, highest)]).astype(
+        np.int64
+    )
 
 
 def _along(values: np.ndarray, axis: int, count: int, pick: Callable) -> np.ndarray:
@@ -99,5 +105,7 @@ def _steps(evaluate: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: 
             up[channel].append(np.repeat(at, np.maximum(own, 0)))
             down[channel].append(np.repeat(at, np.maximum(-own, 0)))
         last = levels[-1]
-    joined = [[np.concatenate([*parts, np.zeros(0, np.int64)]).astype(np.int64) for parts in side] for side in (up, down)]
+    joined = [
+        [np.concatenate([*parts, np.zeros(0, np.int64)]).astype(np.int64) for parts in side] for side in (up, down)
+    ]
     return first, *joined, (int(min(ends)), int(max(ends)))

@@ -72,7 +72,9 @@ def aligned(joined: Joined, constants: Mapping[str, Any]) -> Aligned:
         found = form(p, r, sums[order], levels[order], axis, rank)
         if found is not None:
             return found
-    raise ModelError(f"adds {' and '.join(joined.nodes[0].inputs)}, whose scales differ by no ratio that small factors keep")
+    raise ModelError(
+        f"adds {' and '.join(joined.nodes[0].inputs)}, whose scales differ by no ratio that small factors keep"
+    )
 
 
 def _as_thresholds(p: int, r: int, sums: np.ndarray, levels: np.ndarray, axis: int | None, rank: int) -> Aligned | None:
@@ -83,7 +85,9 @@ def _as_thresholds(p: int, r: int, sums: np.ndarray, levels: np.ndarray, axis: i
     sign, sums, found = rising
     low, high = int(found.min()), int(found.max())
     wanted = np.arange(low + 1, max(high, low + 1) + 1)
-    table = np.stack([np.append(own, own[-1] + 1)[np.searchsorted(channel, wanted)] for own, channel in zip(sums.T, found.T)])
+    table = np.stack(
+        [np.append(own, own[-1] + 1)[np.searchsorted(channel, wanted)] for own, channel in zip(sums.T, found.T)]
+    )
     sign = sign.reshape([-1 if place == axis else 1 for place in range(rank)])
     datatype, layout = datatype_of(low, low + len(wanted)).name, layout_of(axis, rank)
     return Aligned(p * sign, r * sign, 1 if axis is None else axis, table, low, datatype, layout)
@@ -118,7 +122,9 @@ def _pairs(joined: Joined) -> tuple[np.ndarray, np.ndarray]:
     ends = [term.range.ends for term in (joined.a, joined.b)]
     sizes = [high - low + 1 for low, high in ends]
     if sizes[0] * sizes[1] > _MOST_PAIRS:
-        raise ModelError(f"adds {' and '.join(joined.nodes[0].inputs)}, whose scales differ; quantise both with one scale, or to 8 bits")
+        raise ModelError(
+            f"adds {' and '.join(joined.nodes[0].inputs)}, whose scales differ; quantise both with one scale, or to 8 bits"
+        )
     a, b = (np.arange(low, high + 1) for low, high in ends)
     return np.repeat(a, len(b)), np.tile(b, len(a))
 
@@ -127,7 +133,9 @@ def _levels(joined: Joined, a: np.ndarray, b: np.ndarray, constants: Mapping[str
     """[pairs, channels or 1], by the reference."""
     values = dict(constants)
     for name, ints, term in zip(joined.nodes[0].inputs, (a, b), (joined.a, joined.b)):
-        values[name] = QTensor(ints.reshape(-1, *[1] * (rank - 1)), np.float64(np.asarray(term.example.scale).reshape(-1)[0]))
+        values[name] = QTensor(
+            ints.reshape(-1, *[1] * (rank - 1)), np.float64(np.asarray(term.example.scale).reshape(-1)[0])
+        )
     for node in joined.nodes:
         values.update(run_node(node.proto(), values))
         found = values[node.output]

@@ -13,7 +13,9 @@ __all__ = ["first_reached"]
 _EVERY, _AT_ONCE, _NEAR = 64, 1 << 18, 2
 
 
-def first_reached(function: Callable[[np.ndarray], np.ndarray], levels: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def first_reached(
+    function: Callable[[np.ndarray], np.ndarray], levels: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> np.ndarray:
     """[channels, levels]: the least integer of low..high [channels] at which a rising `function` reaches each of `levels`; high + 1 where
     none does.
 
@@ -22,7 +24,9 @@ def first_reached(function: Callable[[np.ndarray], np.ndarray], levels: np.ndarr
     """
     coarse = np.unique([*range(0, len(levels), _EVERY), len(levels) - 1])
     shape = len(coarse), len(low)
-    ends = _halved(function, levels[coarse], np.broadcast_to(low - 1, shape), np.broadcast_to(high + 1, shape), low, high)
+    ends = _halved(
+        function, levels[coarse], np.broadcast_to(low - 1, shape), np.broadcast_to(high + 1, shape), low, high
+    )
     parts, each = [], max(1, _AT_ONCE // len(low))
     for first in range(0, len(levels), each):
         places = np.arange(first, min(first + each, len(levels)))
@@ -30,7 +34,15 @@ def first_reached(function: Callable[[np.ndarray], np.ndarray], levels: np.ndarr
         left = np.maximum(right - 1, 0)
         share = (places - coarse[left]) / np.maximum(coarse[right] - coarse[left], 1)
         near = (ends[left] + (ends[right] - ends[left]) * share[:, None]).astype(np.int64)
-        parts.append(_halved(function, levels[places], *_around(function, levels[places], near, ends[left] - 1, ends[right], low, high), low, high))
+        parts.append(
+            _halved(
+                function,
+                levels[places],
+                *_around(function, levels[places], near, ends[left] - 1, ends[right], low, high),
+                low,
+                high,
+            )
+        )
     table = np.concatenate(parts)
     if np.any(np.diff(table, axis=0) < 0):
         raise ModelError("A function of an accumulator is not monotone; it has no thresholds.")

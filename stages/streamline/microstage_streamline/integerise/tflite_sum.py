@@ -25,7 +25,9 @@ def step_by_step(made: Integeriser, name: str, joined: Joined) -> Function:
     FINN-ONNX cannot hold tables; it is left out.
     """
     first, *rest = joined.nodes
-    terms = [_term(made, f"{name}.{side}", term, first, side) for side, term in (("first", joined.a), ("second", joined.b))]
+    terms = [
+        _term(made, f"{name}.{side}", term, first, side) for side, term in (("first", joined.a), ("second", joined.b))
+    ]
     total = made.emit(Node("Add", [term.name for term in terms], [f"{name}.terms"], {}, first.layer), None, *terms)
     example = np.zeros(total.range.low.shape, np.int64)
     multiplier, shift = first.flags["scale"]
@@ -41,4 +43,6 @@ def _term(made: Integeriser, name: str, term: Integers, node: Node, side: str) -
     low, high = term.range.ends
     values = gemmlowp.scaled(np.arange(low, high + 1) << node.flags["left_shift"], *node.flags[side])
     made.made.constants[f"{name}.table"] = (values * (node.flags["sign"] if side == "second" else 1))[None]
-    return made.emit(Node("Table", [term.name, f"{name}.table"], [name], {"low": low, "axis": 1}, node.layer), None, term)
+    return made.emit(
+        Node("Table", [term.name, f"{name}.table"], [name], {"low": low, "axis": 1}, node.layer), None, term
+    )

@@ -43,7 +43,9 @@ def chain_function(
         for node in nodes:
             values.update(run_node(node, values))
         found = values[nodes[-1].output[0]]
-        return np.asarray(found.ints if isinstance(found, QTensor) else found).astype(np.int64).reshape(accumulators.shape)
+        return (
+            np.asarray(found.ints if isinstance(found, QTensor) else found).astype(np.int64).reshape(accumulators.shape)
+        )
 
     return evaluate
 
@@ -60,8 +62,12 @@ def search(function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: 
         rising = function
     first, last = np.minimum(*ends), np.maximum(*ends)
     bottom, top = int(first.min()), int(last.max())
-    levels = np.arange(bottom + 1, max(top, bottom + 1) + 1)[:, None]  # a constant layer keeps one threshold, out of reach
-    below = np.broadcast_to(low - 1, (len(levels), len(low))).copy()  # f(below) < level, by convention outside the range
+    levels = np.arange(bottom + 1, max(top, bottom + 1) + 1)[
+        :, None
+    ]  # a constant layer keeps one threshold, out of reach
+    below = np.broadcast_to(
+        low - 1, (len(levels), len(low))
+    ).copy()  # f(below) < level, by convention outside the range
     above = np.broadcast_to(high + 1, below.shape).copy()  # f(above) >= level, by convention outside the range
     while (open_ := above - below > 1).any():
         middle = np.where(open_, (below + above) // 2, np.clip(below, low, high))
@@ -80,7 +86,9 @@ def _check(rising, table: np.ndarray, levels: np.ndarray, low: np.ndarray, high:
     at = table.T
     inside = at <= high
     before = at > low
-    if np.any(inside & (rising(np.minimum(at, high)) < levels)) or np.any(before & (rising(np.maximum(at - 1, low)) >= levels)):
+    if np.any(inside & (rising(np.minimum(at, high)) < levels)) or np.any(
+        before & (rising(np.maximum(at - 1, low)) >= levels)
+    ):
         raise ModelError("A threshold is not where its level is first reached: the function is not monotone.")
     if int((high - low).max() + 1) * len(low) <= _EVERY_VALUE:
         _check_everywhere(rising, table, int(levels[0, 0]) - 1, low, high)
@@ -91,5 +99,7 @@ def _check_everywhere(rising, table: np.ndarray, bottom: int, low: np.ndarray, h
     domain = np.clip(np.arange(int((high - low).max()) + 1)[:, None] + low, low, high)
     wanted = rising(domain)
     for channel in range(len(low)):
-        if not np.array_equal(bottom + np.searchsorted(table[channel], domain[:, channel], side="right"), wanted[:, channel]):
+        if not np.array_equal(
+            bottom + np.searchsorted(table[channel], domain[:, channel], side="right"), wanted[:, channel]
+        ):
             raise ModelError("A function of an accumulator is not monotone; it has no thresholds.")

@@ -40,7 +40,11 @@ def weighted_sum(joined: Joined, constants: Mapping[str, Any]) -> WeightedSum | 
     terms, rank = (joined.a, joined.b), joined.a.range.low.ndim
     scales = [np.asarray(term.example.scale, np.float64).reshape(-1) for term in terms]
     behind = Function(joined.a, joined.nodes[1:], joined.example)
-    if any(np.ptp(scale) for scale in scales) or not joined.nodes[1:] or axis_of(behind, rank, constants, scaled=False) is not None:
+    if (
+        any(np.ptp(scale) for scale in scales)
+        or not joined.nodes[1:]
+        or axis_of(behind, rank, constants, scaled=False) is not None
+    ):
         return None
     reach = [max(map(abs, term.range.ends)) for term in terms]
     unit, factors = _whole(terms, joined.nodes[0].op == "Sub")
@@ -69,7 +73,9 @@ def _whole(terms, minus: bool) -> tuple[float, list[int]]:
     small = small_ratio(*(term.example for term in terms))
     fractions = [Fraction(scale) for scale in scales]
     step = max(fraction.denominator for fraction in fractions)
-    unit, factors = (scales[0] / small[0], list(small)) if small else (1.0 / step, [int(fraction * step) for fraction in fractions])
+    unit, factors = (
+        (scales[0] / small[0], list(small)) if small else (1.0 / step, [int(fraction * step) for fraction in fractions])
+    )
     return unit, [factors[0], -factors[1] if minus else factors[1]]
 
 

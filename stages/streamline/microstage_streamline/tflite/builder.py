@@ -46,7 +46,9 @@ class Builder:
         """A tensor of the file, of integers at a scale; `ModelError` for real numbers."""
         found = self.file.tensors[place]
         if not found.is_integer or not len(found.scales):
-            raise ModelError(f"{found.name} is {found.type}{'' if found.is_integer else ', real numbers'}: expected integers at a scale")
+            raise ModelError(
+                f"{found.name} is {found.type}{'' if found.is_integer else ', real numbers'}: expected integers at a scale"
+            )
         return found
 
     def activation(self, place: int) -> Tensor:
@@ -90,11 +92,15 @@ class Builder:
         if self.exact:
             shaped = np.asarray(scale, np.float64).reshape(-1)
             shape = [-1 if at == axis else 1 for at in range(value.ndim)]
-            self.constants[name] = QTensor(value.astype(np.int64), shaped.reshape(shape) if shaped.size > 1 else shaped[0])
+            self.constants[name] = QTensor(
+                value.astype(np.int64), shaped.reshape(shape) if shaped.size > 1 else shaped[0]
+            )
             return name
         if kind == np.int64:
             if np.abs(value).max(initial=0) >= 2**31:
-                raise ModelError(f"{self.file.tensors[place].name} needs more than 32 bits, which ONNX does not quantise; ROUNDING=tflite reads it")
+                raise ModelError(
+                    f"{self.file.tensors[place].name} needs more than 32 bits, which ONNX does not quantise; ROUNDING=tflite reads it"
+                )
             kind = np.dtype(np.int32)
         self.constants[name] = value.astype(kind)
         scales = np.asarray(scale, np.float32).reshape(-1)
@@ -118,7 +124,9 @@ class Builder:
         if (kind, layout) in known:
             return known[kind, layout]
         if len(self.file.tensors[place].shape) != 4 and layout == FIRST:
-            raise ModelError(f"{self.file.tensors[place].name} has {len(self.file.tensors[place].shape)} dimensions; expected 4")
+            raise ModelError(
+                f"{self.file.tensors[place].name} has {len(self.file.tensors[place].shape)} dimensions; expected 4"
+            )
         reader, self.layer = self.layer, self._made_by(place)
         other = FIRST if layout == LAST else LAST
         if (kind, other) not in known:
@@ -135,7 +143,10 @@ class Builder:
 
     def _converted(self, place: int, kind: str, layout: str) -> None:
         tensor, source = self.activation(place), self.forms[place][RAW if kind == REAL else REAL, layout]
-        scale, zero = self.constant(place, "scale", tensor.scale), self.constant(place, "zero", tensor.kind.type(tensor.zero))
+        scale, zero = (
+            self.constant(place, "scale", tensor.scale),
+            self.constant(place, "zero", tensor.kind.type(tensor.zero)),
+        )
         operator = "DequantizeLinear" if kind == REAL else "QuantizeLinear"
         self.node(operator, [source, scale, zero], self.new(place, kind, layout))
 
@@ -156,4 +167,6 @@ class Builder:
             self._named.add(place)
             return self.called.get(place, self.file.tensors[place].name)
         suffix = "" if border and kind == RAW or not border and kind == REAL else _SUFFIXES[kind]
-        return self.fresh(place, f"{suffix}{'.channels_first' if layout == FIRST else '.channels_last' if not suffix else ''}"[1:])
+        return self.fresh(
+            place, f"{suffix}{'.channels_first' if layout == FIRST else '.channels_last' if not suffix else ''}"[1:]
+        )

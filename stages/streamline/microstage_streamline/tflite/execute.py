@@ -22,19 +22,25 @@ _SECONDS = 600
 _SPARE = 1 << 22  # bytes of the arena beyond twice what all tensors take
 
 
-def executed(file: TfliteFile, given: Sequence[np.ndarray], asked: Sequence[int] | None = None) -> dict[int, np.ndarray]:
+def executed(
+    file: TfliteFile, given: Sequence[np.ndarray], asked: Sequence[int] | None = None
+) -> dict[int, np.ndarray]:
     """{place: [n, ...]} of the tensors `asked` for (None: every computed one) for inputs [n, ...] in the file's order; `CannotRun` with
     the interpreter's last words."""
     asked = sorted(file.makers) if asked is None else list(asked)
     with tempfile.TemporaryDirectory(prefix="tflite-micro.") as scratch:
         folder = Path(scratch)
         (folder / "model.tflite").write_bytes(file.content)
-        held = sum(int(np.prod(tensor.shape)) * tensor.kind.itemsize for tensor in file.tensors if tensor.kind is not None)
+        held = sum(
+            int(np.prod(tensor.shape)) * tensor.kind.itemsize for tensor in file.tensors if tensor.kind is not None
+        )
         (folder / "asked.json").write_text(json.dumps({"arena": 2 * held + _SPARE, "tensors": asked}))
         np.savez(folder / "given.npz", **{str(index): value for index, value in enumerate(given)})
         command = [sys.executable, "-P", str(Path(__file__).with_name("interpret.py")), scratch]
         try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, errors="replace")
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, errors="replace"
+            )
         except subprocess.TimeoutExpired:
             raise CannotRun(f"{BY}: it took more than {_SECONDS} s") from None
         if done.returncode:

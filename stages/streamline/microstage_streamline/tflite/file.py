@@ -148,7 +148,9 @@ def _tensor(place: int, raw: Any, buffers: list[Any], names: set[str]) -> Tensor
     if raw.sparsity is not None:
         raise ModelError(f"Tensor {name} is stored sparsely; convert the file with dense weights.")
     if min(shape, default=1) < 1 or len(shape) > MOST_AXES:
-        raise ModelError(f"Tensor {name} has shape {list(shape[: MOST_AXES + 1])}; expected fixed sizes of at most {MOST_AXES} axes.")
+        raise ModelError(
+            f"Tensor {name} has shape {list(shape[: MOST_AXES + 1])}; expected fixed sizes of at most {MOST_AXES} axes."
+        )
     dtype = np.dtype(_TYPES[kind]) if kind in _TYPES else None
     data = _data(name, raw, kind, dtype, shape, buffers)
     if math.prod(shape) > (most := MOST_COMPUTED if data is None else MOST_STORED):
@@ -156,7 +158,9 @@ def _tensor(place: int, raw: Any, buffers: list[Any], names: set[str]) -> Tensor
     return Tensor(place, name, shape, kind, dtype, data, *_quantised(name, raw, shape))
 
 
-def _data(name: str, raw: Any, kind: str, dtype: np.dtype | None, shape: tuple[int, ...], buffers: list[Any]) -> np.ndarray | None:
+def _data(
+    name: str, raw: Any, kind: str, dtype: np.dtype | None, shape: tuple[int, ...], buffers: list[Any]
+) -> np.ndarray | None:
     buffer = buffers[raw.buffer]
     if raw.externalBuffer or getattr(buffer, "offset", 0) > 1:
         raise ModelError(f"Tensor {name} is stored outside the flatbuffer; write a file that holds its weights.")
@@ -191,14 +195,18 @@ def _quantised(name: str, raw: Any, shape: tuple[int, ...]) -> tuple[np.ndarray,
 def _checked(file: TfliteFile) -> TfliteFile:
     """The file, if its operators read what there is before them."""
     if not file.inputs or not file.outputs or not file.operators:
-        raise ModelError(f"The file has no {'input' if not file.inputs else 'output' if not file.outputs else 'operator'}.")
+        raise ModelError(
+            f"The file has no {'input' if not file.inputs else 'output' if not file.outputs else 'operator'}."
+        )
     if len(file.operators) > MOST_NODES:
         raise ModelError(f"The file has {len(file.operators)} operators; at most {MOST_NODES} can be read.")
     known = {tensor.place for tensor in file.tensors if tensor.data is not None} | {-1, *file.inputs}
     for operator in file.operators:
         for place in _within(operator.inputs, file):
             if place not in known:
-                raise ModelError(f"{file.where(operator)} reads {file.tensors[place].name}, which nothing before it computes.")
+                raise ModelError(
+                    f"{file.where(operator)} reads {file.tensors[place].name}, which nothing before it computes."
+                )
         known.update(_within(operator.outputs, file))
     if missing := [file.tensors[place].name for place in _within(file.outputs, file) if place not in known]:
         raise ModelError(f"The graph's output {missing[0]} is computed by no operator.")

@@ -25,7 +25,13 @@ def looked_up(b: Builder, place: int, source: str, x: Tensor, layout: str, funct
     tensor = b.activation(place)
     rows = np.clip(function(np.arange(low, high + 1)[None]), *tensor.ends)
     stored = b.constant(place, "table", np.atleast_2d(rows).astype(np.int64))
-    b.node("TfliteTable" if x.kind.itemsize == 1 else "Table", [source, stored], b.new(place, RAW, layout), low=low, axis=axis)
+    b.node(
+        "TfliteTable" if x.kind.itemsize == 1 else "Table",
+        [source, stored],
+        b.new(place, RAW, layout),
+        low=low,
+        axis=axis,
+    )
 
 
 def _unary(b: Builder, operator: Operator, function: Function, real: str, **flags) -> None:
@@ -51,7 +57,9 @@ def quantize(b: Builder, operator: Operator) -> None:
 def relu(b: Builder, operator: Operator) -> None:
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     multiplier, shift = rules.ratio(x, out)
-    _unary(b, operator, lambda v: np.maximum(out.zero + gemmlowp.scaled(v - x.zero, multiplier, shift), out.zero), "Relu")
+    _unary(
+        b, operator, lambda v: np.maximum(out.zero + gemmlowp.scaled(v - x.zero, multiplier, shift), out.zero), "Relu"
+    )
 
 
 @reads("RELU6")
@@ -83,7 +91,11 @@ def leaky_relu(b: Builder, operator: Operator) -> None:
 @reads("PRELU")
 def prelu(b: Builder, operator: Operator) -> None:
     """A slope for each channel below zero, or one for all."""
-    x, out, slopes = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), b.activation(operator.inputs[1])
+    x, out, slopes = (
+        b.activation(operator.inputs[0]),
+        b.activation(operator.outputs[0]),
+        b.activation(operator.inputs[1]),
+    )
     if slopes.data is None or slopes.data.size not in (1, slopes.shape[-1]):
         raise ModelError(f"its slopes {slopes.name} of shape {list(slopes.shape)} are not one for each channel")
     names = [b.get(x.place, RAW if b.exact else REAL, LAST)]
@@ -167,7 +179,9 @@ def hard_swish(b: Builder, operator: Operator) -> None:
     """x relu6(x + 3) / 6 in 16 bits (reference/hard_swish.h)."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     fine = np.float64(x.scale) / 128
-    (to_output, shift), (to_three, lift) = (rules.multiplier(float(fine / scale)) for scale in (np.float64(out.scale), 3 / 32768))
+    (to_output, shift), (to_three, lift) = (
+        rules.multiplier(float(fine / scale)) for scale in (np.float64(out.scale), 3 / 32768)
+    )
     to_output, to_three = (min(factor + (1 << 15) >> 16, 2**15 - 1) for factor in (to_output, to_three))
     if shift > 0:
         raise ModelError(f"its output's scale {out.scale:g} is too fine for its input's {x.scale:g}")

@@ -69,7 +69,9 @@ def _given(file: TfliteFile, place: int, read: Read, some: Samples) -> np.ndarra
     return (np.float32(said["scale"]) * (ints - said["zero_point"]).astype(np.float32)).astype(np.float32)
 
 
-def _compared(file: TfliteFile, operator: Operator, place: int, found: np.ndarray, values: Mapping[str, Any], form) -> int:
+def _compared(
+    file: TfliteFile, operator: Operator, place: int, found: np.ndarray, values: Mapping[str, Any], form
+) -> int:
     """How many integers are equal: all of them."""
     kind, layout, name = form
     tensor = file.tensors[place]
@@ -102,17 +104,24 @@ def _work(file: TfliteFile) -> float:
     for operator in file.operators:
         weights = file.tensors[operator.inputs[1]] if len(operator.inputs) > 1 and operator.inputs[1] >= 0 else None
         outputs = float(np.prod(file.tensors[operator.outputs[0]].shape)) if operator.outputs else 0.0
-        taps = weights.data.size / max(weights.shape[0], weights.shape[-1] if operator.kind.startswith("DEPTH") else 1) if (
-            weights is not None and weights.data is not None and weights.data.ndim > 1) else 10
+        taps = (
+            weights.data.size / max(weights.shape[0], weights.shape[-1] if operator.kind.startswith("DEPTH") else 1)
+            if (weights is not None and weights.data is not None and weights.data.ndim > 1)
+            else 10
+        )
         total += outputs * taps
     return total
 
 
-def _told(job: Job, file: TfliteFile, forms: Iterable[int], counts: dict[int, int], done: int, offered: int, refused: str) -> dict[str, Any]:
+def _told(
+    job: Job, file: TfliteFile, forms: Iterable[int], counts: dict[int, int], done: int, offered: int, refused: str
+) -> dict[str, Any]:
     missing = {} if forms else {"the file": "none of its tensors is integers here"}
     if refused:
         missing = {file.where(file.operators[0]): refused}
-    lacking = [op for op in _needed(file) if op.kind not in ("QUANTIZE", "DEQUANTIZE") and not set(op.outputs) & set(counts)]
+    lacking = [
+        op for op in _needed(file) if op.kind not in ("QUANTIZE", "DEQUANTIZE") and not set(op.outputs) & set(counts)
+    ]
     missing |= {file.where(op): "its tensor is not in the graph" for op in lacking if not refused}
     say_uncompared(job, missing)
     for place, count in counts.items():
@@ -120,6 +129,13 @@ def _told(job: Job, file: TfliteFile, forms: Iterable[int], counts: dict[int, in
             job.verified(f"file {file.tensors[place].name}", count, count)
     cut = {"the file": [done, offered]} if done < offered else {}
     layers = sum(1 for count in counts.values() if count)
-    found = {"by": [BY], "layers": layers, "values": sum(counts.values()), "ties": 0, "cut_short": cut, "uncompared": missing}
+    found = {
+        "by": [BY],
+        "layers": layers,
+        "values": sum(counts.values()),
+        "ties": 0,
+        "cut_short": cut,
+        "uncompared": missing,
+    }
     say_layers(job, found)
     return found

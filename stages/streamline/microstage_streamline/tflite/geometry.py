@@ -11,7 +11,9 @@ __all__ = ["pads_of", "SAME", "VALID"]
 SAME, VALID = 0, 1
 
 
-def pads_of(padding: int, image: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> list[int]:
+def pads_of(
+    padding: int, image: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> list[int]:
     """[top, left, bottom, right]; of an odd number, SAME pads one more behind than before."""
     if min(*strides, *dilations, *kernel) < 1:
         raise ModelError(f"has a window of {list(kernel)} at strides {list(strides)} and dilations {list(dilations)}")

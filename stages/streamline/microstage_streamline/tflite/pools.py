@@ -44,7 +44,9 @@ def average_pool(b: Builder, operator: Operator) -> None:
     x, out, flags = _window(b, operator)
     name, activation = b.get(x.place, REAL, FIRST), operator.option("fusedActivationFunction")
     if not b.exact:
-        quantised(b, out.place, b.node("AveragePool", [name], b.fresh(out.place, "average"), **flags), FIRST, activation)
+        quantised(
+            b, out.place, b.node("AveragePool", [name], b.fresh(out.place, "average"), **flags), FIRST, activation
+        )
         return
     total = _summed(b, out.place, name, x, flags)
     counts = _counts(x.shape[1:3], flags)
@@ -58,7 +60,9 @@ def average_pool(b: Builder, operator: Operator) -> None:
 
 def _summed(b: Builder, place: int, name: str, x: Tensor, flags: dict) -> str:
     """The sum of each window of each channel: a convolution with ones."""
-    ones = b.weights(place, np.ones((x.shape[3], 1, *flags["kernel_shape"]), np.int64), np.ones(1), 0, np.dtype(np.int8))
+    ones = b.weights(
+        place, np.ones((x.shape[3], 1, *flags["kernel_shape"]), np.int64), np.ones(1), 0, np.dtype(np.int8)
+    )
     return b.node("Conv", [name, ones], b.fresh(place, "sum"), **flags, group=x.shape[3])
 
 
@@ -96,13 +100,17 @@ def reduce(b: Builder, operator: Operator) -> None:
         _real(b, operator, x, out, axes)
         return
     total, count = _over_axes(b, x, out, axes), int(np.prod([x.shape[axis] for axis in axes]))
-    rescaled(b, out.place, total, np.float64(x.scale) / np.float64(out.scale), count=count if operator.kind == "MEAN" else 1)
+    rescaled(
+        b, out.place, total, np.float64(x.scale) / np.float64(out.scale), count=count if operator.kind == "MEAN" else 1
+    )
 
 
 def _real(b: Builder, operator: Operator, x: Tensor, out: Tensor, axes: list[int]) -> None:
     kind, keep = ("ReduceMean" if operator.kind == "MEAN" else "ReduceSum"), int(bool(operator.option("keepDims")))
     stored = b.constant(out.place, "axes", np.array(axes, np.int64))
-    quantised(b, out.place, b.node(kind, [b.get(x.place, REAL, LAST), stored], b.fresh(out.place, "reduced"), keepdims=keep))
+    quantised(
+        b, out.place, b.node(kind, [b.get(x.place, REAL, LAST), stored], b.fresh(out.place, "reduced"), keepdims=keep)
+    )
 
 
 def _over_axes(b: Builder, x: Tensor, out: Tensor, axes: list[int]) -> str:

@@ -25,7 +25,11 @@ def _weights(b: Builder, operator: Operator, x: Tensor) -> Tensor:
 
 def _centred(w: Tensor) -> np.ndarray:
     """Integer weights less their zero points, which only unsigned ones have."""
-    zeros = w.zeros.reshape([-1 if axis == w.axis else 1 for axis in range(w.data.ndim)]) if len(set(w.zeros)) > 1 else w.zero
+    zeros = (
+        w.zeros.reshape([-1 if axis == w.axis else 1 for axis in range(w.data.ndim)])
+        if len(set(w.zeros)) > 1
+        else w.zero
+    )
     return w.data.astype(np.int64) - zeros
 
 
@@ -106,7 +110,11 @@ def transpose_conv(b: Builder, operator: Operator) -> None:
     w = _weights(b, operator, x)
     if len(w.scales) > 1 and w.axis != 0:
         raise ModelError(f"its weights {w.name} have scales along axis {w.axis}; expected 0")
-    values, strides, kernel = _centred(w).transpose(3, 0, 1, 2), [option("strideH", 1), option("strideW", 1)], list(w.shape[1:3])
+    values, strides, kernel = (
+        _centred(w).transpose(3, 0, 1, 2),
+        [option("strideH", 1), option("strideW", 1)],
+        list(w.shape[1:3]),
+    )
     begins = pads_of(option("padding"), out.shape[1:3], kernel, strides, [1, 1])[:2]
     whole = [(size - 1) * stride + taps for size, stride, taps in zip(x.shape[1:3], strides, kernel)]
     ends = [size - begin - wanted for size, begin, wanted in zip(whole, begins, out.shape[1:3])]

@@ -19,7 +19,10 @@ __all__ = ["QUANTIZE", "Read", "as_onnx", "graph_of_tflite"]
 
 _OPSET, _IR = 21, 10
 _BORDERS = ("QUANTIZE", "DEQUANTIZE")
-QUANTIZE = {"rounding": "HALF_UP", "precision": "float32"}  # of real numbers, as the kernel has it: halves away from zero
+QUANTIZE = {
+    "rounding": "HALF_UP",
+    "precision": "float32",
+}  # of real numbers, as the kernel has it: halves away from zero
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,13 @@ def _added(builder: Builder, operator: Operator) -> None:
         OPERATORS[operator.kind](builder, operator)
     except ModelError as error:
         raise ModelError(f"{where}: {str(error).rstrip('.')}.") from None
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):  # attributes and shapes of a wrong file
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ):  # attributes and shapes of a wrong file
         raise ModelError(f"{where} has inputs or options that do not fit together.") from None
 
 
@@ -83,17 +92,25 @@ def _entered(builder: Builder) -> list[Operator]:
                 if operator.kind != "QUANTIZE":
                     _assert_integers(file, operator)
             if len(readers) != 1:
-                raise ModelError(f"Input {tensor.name} is real numbers that {len(readers)} operators read; expected one QUANTIZE.")
+                raise ModelError(
+                    f"Input {tensor.name} is real numbers that {len(readers)} operators read; expected one QUANTIZE."
+                )
             for operator in readers:
                 _quantised(builder, operator, tensor.name)
                 border.append(operator)
         elif tensor.kind is None or tensor.kind not in (np.int8, np.uint8, np.int16):
-            raise ModelError(f"Input {tensor.name} is {tensor.type}; expected INT8, UINT8, INT16, or FLOAT32 that a QUANTIZE reads.")
+            raise ModelError(
+                f"Input {tensor.name} is {tensor.type}; expected INT8, UINT8, INT16, or FLOAT32 that a QUANTIZE reads."
+            )
         else:
             builder.inputs[builder.new(place, RAW)] = _entry(tensor.shape, tensor.ends, tensor.name)
     for operator in file.operators:
         source = file.makers.get(operator.inputs[0]) if operator.inputs else None
-        if operator.kind == "DEQUANTIZE" and operator.outputs[0] in file.outputs and (source is not None or operator.inputs[0] in builder.forms):
+        if (
+            operator.kind == "DEQUANTIZE"
+            and operator.outputs[0] in file.outputs
+            and (source is not None or operator.inputs[0] in builder.forms)
+        ):
             if operator.inputs[0] not in {*file.outputs, *builder.called, *builder.forms} and builder.exact:
                 builder.called[operator.inputs[0]] = file.tensors[operator.outputs[0]].name
             border.append(operator)
@@ -115,7 +132,10 @@ def _quantised(builder: Builder, operator: Operator, name: str) -> None:
         builder.inputs[builder.new(place, RAW)] = _entry(tensor.shape, tensor.ends, name)
         return
     builder.inputs[name] = _entry(tensor.shape, None, name)
-    scale, zero = builder.constant(place, "scale", tensor.scale), builder.constant(place, "zero", tensor.kind.type(tensor.zero))
+    scale, zero = (
+        builder.constant(place, "scale", tensor.scale),
+        builder.constant(place, "zero", tensor.kind.type(tensor.zero)),
+    )
     builder.node("QuantizeLinear", [name, scale, zero], builder.new(place, RAW))
 
 
@@ -136,8 +156,15 @@ def _left(builder: Builder, place: int) -> str:
 
 def as_onnx(graph: Graph) -> onnx.ModelProto:
     """A graph that rounds half to even, as the model that other programs run."""
-    types = {(-128, 127): TensorProto.INT8, (0, 255): TensorProto.UINT8, (-(2**15), 2**15 - 1): TensorProto.INT16, None: TensorProto.FLOAT}
-    inputs = [helper.make_tensor_value_info(name, types[entry.datatype], entry.shape) for name, entry in graph.inputs.items()]
+    types = {
+        (-128, 127): TensorProto.INT8,
+        (0, 255): TensorProto.UINT8,
+        (-(2**15), 2**15 - 1): TensorProto.INT16,
+        None: TensorProto.FLOAT,
+    }
+    inputs = [
+        helper.make_tensor_value_info(name, types[entry.datatype], entry.shape) for name, entry in graph.inputs.items()
+    ]
     outputs = [onnx.ValueInfoProto(name=name) for name in graph.outputs]
     stored = [numpy_helper.from_array(np.asarray(value), name) for name, value in graph.constants.items()]
     nodes, named = [], set()

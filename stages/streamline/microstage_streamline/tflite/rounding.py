@@ -45,10 +45,14 @@ def rescaled(
         b.node("TfliteRequantize", [accumulator, *stored], b.new(place, RAW, layout), **flags)
 
 
-def line(b: Builder, x: str, multiplier: Any, addend: Any, shift: Any, name: str, ends: tuple[int, int], axis: int = 1) -> str:
+def line(
+    b: Builder, x: str, multiplier: Any, addend: Any, shift: Any, name: str, ends: tuple[int, int], axis: int = 1
+) -> str:
     """clip((x multiplier + addend) >> shift, ends): one number or one for each place along `axis`."""
     stored = [f"{name}.{what}" for what in ("multiplier", "addend", "shift")]
-    b.constants |= {to: np.asarray(value, np.int64).reshape(-1) for to, value in zip(stored, (multiplier, addend, shift))}
+    b.constants |= {
+        to: np.asarray(value, np.int64).reshape(-1) for to, value in zip(stored, (multiplier, addend, shift))
+    }
     return b.node("Requantize", [x, *stored], name, axis=axis, low=ends[0], high=ends[1])
 
 

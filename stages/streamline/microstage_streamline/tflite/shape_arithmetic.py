@@ -23,7 +23,9 @@ def fold_shapes(file: TfliteFile) -> TfliteFile:
         return file
     made = {place for operator in found for place in operator.outputs}
     try:
-        values = executed(file, [np.zeros(file.tensors[place].shape, file.tensors[place].kind) for place in file.inputs], sorted(made))
+        values = executed(
+            file, [np.zeros(file.tensors[place].shape, file.tensors[place].kind) for place in file.inputs], sorted(made)
+        )
     except CannotRun as error:
         raise ModelError(
             f"{file.where(found[0])}: the file computes shapes, which cannot be run ({error}); convert it with a fixed batch"

@@ -13,7 +13,9 @@ from microstage_streamline.tflite.registry import reads
 from microstage_streamline.tflite.rounding import quantised
 
 
-def _moved(b: Builder, sources: list[int], output: int, move: Callable[[list[str], str], str], layout: str = LAST) -> None:
+def _moved(
+    b: Builder, sources: list[int], output: int, move: Callable[[list[str], str], str], layout: str = LAST
+) -> None:
     """`move` appends nodes from the inputs' names to a new name: of values where all have one scale, else of raw integers."""
     out = b.activation(output)
     if out.shape[0] != 1:
@@ -59,7 +61,9 @@ def concatenation(b: Builder, operator: Operator) -> None:
         raise ModelError("joins tensors at another scale than its output's, which TensorFlow Lite Micro refuses")
     if operator.option("fusedActivationFunction"):
         raise ModelError("has a fused activation, which TensorFlow Lite Micro refuses")
-    _moved(b, operator.inputs, operator.outputs[0], lambda names, name: b.node("Concat", names, name, axis=place), layout)
+    _moved(
+        b, operator.inputs, operator.outputs[0], lambda names, name: b.node("Concat", names, name, axis=place), layout
+    )
 
 
 @reads("PAD", "PADV2")
@@ -103,7 +107,10 @@ def strided_slice(b: Builder, operator: Operator) -> None:
     starts, ends, steps = ([int(n) for n in b.stored(operator, index)] for index in (1, 2, 3))
     if operator.option("ellipsisMask") or operator.option("newAxisMask") or any(step < 1 for step in steps):
         raise ModelError("has an ellipsis, a new axis or a negative step")
-    shape, masks = b.activation(operator.inputs[0]).shape, [operator.option(f"{name}Mask") for name in ("begin", "end", "shrinkAxis")]
+    shape, masks = (
+        b.activation(operator.inputs[0]).shape,
+        [operator.option(f"{name}Mask") for name in ("begin", "end", "shrinkAxis")],
+    )
     for axis, size in enumerate(shape[: len(starts)]):
         begin, end, dropped = (mask >> axis & 1 for mask in masks)
         starts[axis] = 0 if begin else starts[axis] + size * (starts[axis] < 0)
@@ -115,7 +122,11 @@ def strided_slice(b: Builder, operator: Operator) -> None:
 @reads("SPLIT", "SPLIT_V")
 def split(b: Builder, operator: Operator) -> None:
     """A slice for each output."""
-    source, axis = (operator.inputs[1], b.stored(operator, 0)) if operator.kind == "SPLIT" else (operator.inputs[0], b.stored(operator, 2))
+    source, axis = (
+        (operator.inputs[1], b.stored(operator, 0))
+        if operator.kind == "SPLIT"
+        else (operator.inputs[0], b.stored(operator, 2))
+    )
     x, start = b.activation(source), 0
     axis = int(np.asarray(axis).reshape(-1)[0]) % len(x.shape)
     for output in operator.outputs:
@@ -192,7 +203,9 @@ def resize_nearest(b: Builder, operator: Operator) -> None:
 
 def _nearest(size: int, wanted: int, align: bool, half: bool) -> np.ndarray:
     """The place of the input that each of `wanted` places reads (reference/resize_nearest_neighbor.h)."""
-    scale = np.float32(size - 1) / np.float32(wanted - 1) if align and wanted > 1 else np.float32(size) / np.float32(wanted)
+    scale = (
+        np.float32(size - 1) / np.float32(wanted - 1) if align and wanted > 1 else np.float32(size) / np.float32(wanted)
+    )
     places = (np.arange(wanted, dtype=np.float32) + np.float32(0.5 if half else 0)) * scale
     return np.clip(np.floor(places + np.float32(0.5)) if align else np.floor(places), 0, size - 1).astype(np.int64)
 

@@ -37,11 +37,19 @@ def add(b: Builder, operator: Operator) -> None:
     if out.kind == np.int16:
         _added(b, operator, names, lifted, (one, other, scale), b.new(out.place, RAW, layout), (low, high))
         return
-    flags = {"first": one, "second": other, "scale": scale, "left_shift": lifted, "sign": -1 if operator.kind == "SUB" else 1}
+    flags = {
+        "first": one,
+        "second": other,
+        "scale": scale,
+        "left_shift": lifted,
+        "sign": -1 if operator.kind == "SUB" else 1,
+    }
     b.node("TfliteAdd", names, b.new(out.place, RAW, layout), **flags, zero_point=out.zero, low=low, high=high)
 
 
-def _added(b: Builder, operator: Operator, names: list[str], lifted: int, factors: tuple, name: str, ends: tuple[int, int]) -> None:
+def _added(
+    b: Builder, operator: Operator, names: list[str], lifted: int, factors: tuple, name: str, ends: tuple[int, int]
+) -> None:
     """The same of 16 bits, whose zero points are 0: each step is lines."""
     place, terms = operator.outputs[0], []
     for source, (factor, shift) in zip(names, factors):
@@ -64,7 +72,9 @@ def _prepared(first: np.float32, second: np.float32, out: np.float32, lifted: in
 def mul(b: Builder, operator: Operator) -> None:
     """Integers multiplied element by element, at the product of their scales."""
     (first, second), out, layout = _pair(b, operator)
-    product = b.node("Mul", [b.get(term.place, REAL, layout) for term in (first, second)], b.fresh(out.place, "product"))
+    product = b.node(
+        "Mul", [b.get(term.place, REAL, layout) for term in (first, second)], b.fresh(out.place, "product")
+    )
     activation = operator.option("fusedActivationFunction")
     if not b.exact:
         quantised(b, out.place, product, layout, activation)

@@ -42,7 +42,13 @@ class Untouched:
     def __init__(self, model: onnx.ModelProto) -> None:
         self.model = model
         self.constants = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
-        stored = [(node, a.t) for node in model.graph.node if node.op_type == "Constant" for a in node.attribute if a.name == "value"]
+        stored = [
+            (node, a.t)
+            for node in model.graph.node
+            if node.op_type == "Constant"
+            for a in node.attribute
+            if a.name == "value"
+        ]
         self.constants |= {node.output[0]: numpy_helper.to_array(tensor) for node, tensor in stored}
         self.inputs = {v.name: v.type.tensor_type for v in model.graph.input if v.name not in self.constants}
         self.outputs = [v.name for v in model.graph.output]
@@ -126,7 +132,9 @@ class Program:
         size = self.file.batch or 1  # of any number, but mixed with others: one by one
         runs = [self._padded(values, start, size) for start in range(0, count, size)]
         if size == 1:  # a file of one sample may drop the axis of samples
-            runs = [{name: value if value.shape[:1] == (1,) else value[None] for name, value in run.items()} for run in runs]
+            runs = [
+                {name: value if value.shape[:1] == (1,) else value[None] for name, value in run.items()} for run in runs
+            ]
         return {name: np.concatenate([run[name] for run in runs])[:count] for name in self.outputs}
 
     def _padded(self, values: Arrays, start: int, size: int) -> dict[str, np.ndarray]:

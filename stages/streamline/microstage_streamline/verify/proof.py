@@ -34,7 +34,9 @@ class Proof:
         self.part, self.vectors = part, vectors
         self.normal, self.made, self.written, self.model = part.normal, part.made, part.written, part.model.model
         self.found = _Found(part)
-        self.compared = [tensor for tensor in self.found.tensors if tensor in part.normal.values and tensor not in part.made.negated]
+        self.compared = [
+            tensor for tensor in self.found.tensors if tensor in part.normal.values and tensor not in part.made.negated
+        ]
         self.counts = dict.fromkeys(self.compared, 0)
         self.beyond_float32 = ""
 
@@ -50,7 +52,9 @@ class Proof:
             found = self.found.integers(interpreter.run(fed, self.found.names))
             self._within_types(found)
             for tensor in self.compared:
-                self.counts[tensor] += golden.compare(tensor, self.part.made.left(tensor, integers(expected[tensor])), found[tensor]).compared
+                self.counts[tensor] += golden.compare(
+                    tensor, self.part.made.left(tensor, integers(expected[tensor])), found[tensor]
+                ).compared
             for name, value in {**fed, **self._kept(found)}.items():
                 kept.setdefault(name, []).append(integers(value))
         return {name: _smallest(np.concatenate(values)) for name, values in kept.items()}
@@ -70,7 +74,9 @@ class Proof:
         for tensor, value in found.items():
             low, high = self.made.ranges[tensor].ends
             if value.min() < low or value.max() > high:
-                raise VerificationError(f"{tensor} is proven to be {low}..{high} but held {value.min()}..{value.max()}.")
+                raise VerificationError(
+                    f"{tensor} is proven to be {low}..{high} but held {value.min()}..{value.max()}."
+                )
             most = int(np.abs(value).max())
             if most > _EXACT_IN_FLOAT32 and not self.beyond_float32:
                 self.beyond_float32 = f"{tensor} holds {most}, beyond the 24 bits of its float32"
@@ -94,7 +100,9 @@ class Proof:
             with translated(lambda said: VerificationError(f"qonnx cannot run the FINN-ONNX that was made: {said}.")):
                 executed = execute_onnx(self.part.model, fed)
             for name in compared:
-                compared[name] += golden.compare(f"qonnx {name}", integers(vectors[name][row : row + 1]), integers(executed[name])).compared
+                compared[name] += golden.compare(
+                    f"qonnx {name}", integers(vectors[name][row : row + 1]), integers(executed[name])
+                ).compared
         for name, count in compared.items():
             job.verified(f"qonnx {name}", count, count)
 
@@ -107,7 +115,10 @@ class _Found:
         made = {name for node in nodes for name in node.output} | {value.name for value in part.model.graph.input}
         made &= {name for node in nodes for name in node.input} | {value.name for value in part.model.graph.output}
         self.stored, self.tensors, self.bits = part.laid.stored, {}, set()
-        ends = {output: (found if isinstance(found, Integers) else found.start).name for output, found in part.made.outputs.items()}
+        ends = {
+            output: (found if isinstance(found, Integers) else found.start).name
+            for output, found in part.made.outputs.items()
+        }
         entered = [tensor for tensor in part.made.inputs if tensor in ends.values()]  # which are answered as they are
         for tensor in (*(name for node in part.made.nodes for name in node.outputs), *entered):
             lying = self.stored.get(renamed.get(tensor, tensor))
@@ -116,9 +127,15 @@ class _Found:
                 self.tensors[tensor] = replace(lying, name=lying.name if lying.name in made else f"{lying.name}{BITS}")
         self.outputs = {output: tensor for output, tensor in ends.items() if tensor in self.tensors}
         self.names = {lying.name for lying in self.tensors.values()}
-        counts = {node.output[0]: len(part.model.get_initializer(node.input[1])) for node in nodes if node.op_type == _COUNT}
+        counts = {
+            node.output[0]: len(part.model.get_initializer(node.input[1])) for node in nodes if node.op_type == _COUNT
+        }
         own = {node.output for node in part.made.nodes if node.op == _COUNT}  # the file's, which stand for nothing else
-        self.rows = {tensor: counts[lying.name] for tensor, lying in self.tensors.items() if lying.name in counts and tensor not in own}
+        self.rows = {
+            tensor: counts[lying.name]
+            for tensor, lying in self.tensors.items()
+            if lying.name in counts and tensor not in own
+        }
 
     def integers(self, found: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """By tensor of the cleaned graph: 2 b - 1 of bits, and 2 p - K of how many of K of them are equal."""

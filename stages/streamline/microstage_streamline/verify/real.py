@@ -97,7 +97,9 @@ def real_vectors(
             values[entry.real] = np.clip(values[entry.real], *np.sort(_ends(entry), axis=0)).astype(np.float32)
         values[entry.real] = _apart(entry, values[entry.real])
         if "precision" not in entry.described and np.any(_roundings(entry, values[entry.real]) > _COARSE):
-            return _none(job, f"float32 cannot tell levels of {entry.real} apart behind what stands before its quantiser")
+            return _none(
+                job, f"float32 cannot tell levels of {entry.real} apart behind what stands before its quantiser"
+            )
     for start in range(0, len(next(iter(values.values()))), step := part.normal.graph.at_once):
         some = {name: value[start : start + step] for name, value in values.items()}
         taken = {entry.real: _as_fed(part, entry, some[entry.real]) for entry in entries}
@@ -113,7 +115,9 @@ def real_vectors(
 
 def _ends(entry: _Entry) -> np.ndarray:
     """[2, 1, ...]: the real values of the lowest and the highest integer."""
-    return np.stack([entry.values(np.full((1, *entry.described["shape"][1:]), end)) for end in entry.described["range"]])
+    return np.stack(
+        [entry.values(np.full((1, *entry.described["shape"][1:]), end)) for end in entry.described["range"]]
+    )
 
 
 def _assert_said(entry: _Entry, found: np.ndarray, values: np.ndarray) -> None:
@@ -196,5 +200,7 @@ def _apart(entry: _Entry, values: np.ndarray) -> np.ndarray:
 
 def _roundings(entry: _Entry, values: np.ndarray) -> np.ndarray:
     """What the file's own operators may make of levels in float32, in levels: a few roundings of the values, of the offset, of the levels."""
-    sizes = np.abs(entry.levels(values)) + (np.abs(values.astype(np.float64)) + np.abs(entry.of("offset"))) / np.abs(entry.of("scale"))
+    sizes = np.abs(entry.levels(values)) + (np.abs(values.astype(np.float64)) + np.abs(entry.of("offset"))) / np.abs(
+        entry.of("scale")
+    )
     return _ROUNDING * np.maximum(1, sizes)

@@ -63,7 +63,9 @@ def of_vectors(
         if name in fed:
             entries[name] = _in_the_file(normal, said["inputs"].get(name), name, fed[name])
         elif name in written.entered:
-            entries[name] = described(said["inputs"][name], integers(fed[written.entered[name]])).astype(normal.graph.inputs[name].real)
+            entries[name] = described(said["inputs"][name], integers(fed[written.entered[name]])).astype(
+                normal.graph.inputs[name].real
+            )
     examples = {name: normal.values.get(name) for name in said["outputs"]}
     answers = {name: _answered(example, said["outputs"][name], recorded[name]) for name, example in examples.items()}
     return Samples(fed, entries, answers)
@@ -92,12 +94,17 @@ def _of_one_input(part: Converted, fed: dict[str, Any]) -> dict[str, Any]:
         if "of" in said[name]:
             sharing.setdefault(said[name]["of"], []).append(described(said[name], integers(fed.pop(tensor))))
     turns = {name: np.arange(len(all_[0])) % len(all_) for name, all_ in sharing.items()}
-    return {name: np.stack(all_)[turns[name], np.arange(len(all_[0]))].astype(part.normal.graph.inputs[name].real) for name, all_ in sharing.items()}
+    return {
+        name: np.stack(all_)[turns[name], np.arange(len(all_[0]))].astype(part.normal.graph.inputs[name].real)
+        for name, all_ in sharing.items()
+    }
 
 
 def _quantised(part: Converted, name: str, value: Any) -> Any:
     """What the file's own operators make of the real values that stand for integers at an input."""
-    values = described(part.written.interface["inputs"][name], integers(value)).astype(part.normal.graph.inputs[name].real)
+    values = described(part.written.interface["inputs"][name], integers(value)).astype(
+        part.normal.graph.inputs[name].real
+    )
     tensor = part.written.entered[name]
     return part.normal.graph.run({name: values}, [tensor])[tensor]
 
@@ -125,7 +132,9 @@ def of_reals(normal: Normaliser, written: Written) -> Samples | None:
     if all(entry.datatype for entry in normal.graph.inputs.values()):
         return None
     said = written.interface["inputs"]
-    return Samples(drawn, {name: _in_the_file(normal, said.get(name), name, value) for name, value in drawn.items()}, {})
+    return Samples(
+        drawn, {name: _in_the_file(normal, said.get(name), name, value) for name, value in drawn.items()}, {}
+    )
 
 
 def _in_the_file(normal: Normaliser, said: Mapping[str, Any] | None, name: str, value: Any) -> Any:

@@ -73,8 +73,13 @@ class ChannelsLast:
 
 
 def replay_golden(
-    job: Job, models: Models, interface: Interface, vectors: Mapping[str, np.ndarray], sequence: Sequence | None,
-    stored: Mapping[str, Mapping[str, Stored]], settling: Settling | None = None,
+    job: Job,
+    models: Models,
+    interface: Interface,
+    vectors: Mapping[str, np.ndarray],
+    sequence: Sequence | None,
+    stored: Mapping[str, Mapping[str, Stored]],
+    settling: Settling | None = None,
 ) -> dict[str, tuple[int, int]]:
     """Bit-exact or `VerificationError`; {tensor: (lowest, highest)} of what was observed on the way. `interface` is of
     each part; `settling` of what is carried from step to step."""
@@ -85,7 +90,9 @@ def replay_golden(
     observed = {}
     for part, interpreter in interpreters.items():
         outputs = list(interface[part]["outputs"])
-        found, ends = _replay(interpreter, {name: vectors[name] for name in interface[part]["inputs"]}, record[part], {*outputs, *vectors})
+        found, ends = _replay(
+            interpreter, {name: vectors[name] for name in interface[part]["inputs"]}, record[part], {*outputs, *vectors}
+        )
         _compare(job, [*outputs, *sorted(found.keys() - {*outputs})], vectors, found)
         observed |= ends
         if _LABEL in vectors and len(outputs) == 1:
@@ -117,11 +124,16 @@ def _tell_answers(job: Job, answers: np.ndarray, vectors: Mapping[str, np.ndarra
 def as_taken(models: Models, interface: Interface, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Those `vectors` that enter a graph, in the layout that it takes them in rather than that of the graph it was made
     from."""
-    entering = [(part, name, key, tuple(tensor["shape"][1:]))
-                for part in models for name, tensor in interface[part]["inputs"].items() for key in (name, f"{_REAL}{name}")]
+    entering = [
+        (part, name, key, tuple(tensor["shape"][1:]))
+        for part in models
+        for name, tensor in interface[part]["inputs"].items()
+        for key in (name, f"{_REAL}{name}")
+    ]
     return {
         key: ChannelsLast(models[part], interface[part]).arranged(name, vectors[key])
-        for part, name, key, shape in entering if key in vectors and vectors[key].shape[1:] == shape
+        for part, name, key, shape in entering
+        if key in vectors and vectors[key].shape[1:] == shape
     }
 
 
@@ -144,7 +156,9 @@ def _own_inputs(sequence: Sequence, interface: Interface) -> set[str]:
     return taken - given - {*sequence.steps, *sequence.states, *sequence.last, *sequence.carried} | {EXPONENT}
 
 
-def _compare(job: Job, names: Iterable[str], vectors: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> None:
+def _compare(
+    job: Job, names: Iterable[str], vectors: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]
+) -> None:
     for boundary in names:
         result = golden.compare(boundary, vectors[boundary].astype(np.int64), found[boundary])
         job.verified(boundary, result.compared, result.equal)
@@ -162,7 +176,10 @@ def replay_any_state(
     ranges, shapes = input_ranges(interface), {n: t["shape"][1:] for n, t in interface["inputs"].items()}
     drawn = {n: rng.integers(low, high + 1, (_RANDOM_STATES, *shapes[n])) for n, (low, high) in ranges.items()}
     corners = np.array(np.meshgrid(*ranges.values())).reshape(len(ranges), -1)
-    ends = {n: np.repeat(corner[:, None], np.prod(shapes[n]), 1).reshape(-1, *shapes[n]) for n, corner in zip(ranges, corners)}
+    ends = {
+        n: np.repeat(corner[:, None], np.prod(shapes[n]), 1).reshape(-1, *shapes[n])
+        for n, corner in zip(ranges, corners)
+    }
     values = {n: np.concatenate([drawn[n], ends[n]]) for n in ranges}
     expected, found = Interpreter(source).run(values), ChannelsLast(model, interface, stored).run(values)
     for name in expected:
@@ -184,7 +201,9 @@ def check_handed_over(models: Models, interface: Interface, sequence: Sequence) 
     for part, name, (low, high) in taken:
         least, most = given[sources[name]]
         if not low <= least <= most <= high:
-            raise VerificationError(f"{part} takes {name} from {low} to {high}, and {sources[name]} may be {least} to {most}.")
+            raise VerificationError(
+                f"{part} takes {name} from {low} to {high}, and {sources[name]} may be {least} to {most}."
+            )
     return len(taken)
 
 

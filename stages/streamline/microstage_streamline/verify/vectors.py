@@ -41,14 +41,20 @@ def drawn(made: Made, count: int) -> dict[str, np.ndarray | QTensor]:
         random = rng.integers(low, high + 1, (count, *low.shape[1:]))
         turn = np.indices(low.shape).sum(0) % 2 == 0
         ints = np.concatenate([low, high, np.where(turn, low, high), np.where(turn, high, low), random])
-        found[tensor] = QTensor(ints, entry.example.scale) if isinstance(entry.example, QTensor) else ints.astype(entry.example.dtype)
+        found[tensor] = (
+            QTensor(ints, entry.example.scale)
+            if isinstance(entry.example, QTensor)
+            else ints.astype(entry.example.dtype)
+        )
     return found
 
 
 def read_golden(path: Path) -> dict[str, np.ndarray]:
     """The arrays of the user's archive; `ArtefactError` for one that is none, that holds objects, or that would fill the memory."""
     arrays = golden.load(path, "GOLDEN")
-    wrong = next((name for name, value in arrays.items() if value.dtype.kind not in "biuf" or not np.isfinite(value).all()), None)
+    wrong = next(
+        (name for name, value in arrays.items() if value.dtype.kind not in "biuf" or not np.isfinite(value).all()), None
+    )
     if wrong is not None:
         raise ArtefactError(f"GOLDEN has {wrong}, which holds something else than finite numbers.")
     return arrays
@@ -57,8 +63,10 @@ def read_golden(path: Path) -> dict[str, np.ndarray]:
 def named(arrays: Mapping[str, np.ndarray], normal: Normaliser) -> dict[str, np.ndarray]:
     """`arrays` by the graph's own names: the one array that fits the only input, or the only output, needs no name."""
     found = dict(arrays)
-    ends = [(list(normal.graph.inputs), lambda name: normal.graph.inputs[name].shape[1:]),
-            (normal.graph.outputs, lambda name: normal.values[name].shape[1:] if name in normal.values else None)]
+    ends = [
+        (list(normal.graph.inputs), lambda name: normal.graph.inputs[name].shape[1:]),
+        (normal.graph.outputs, lambda name: normal.values[name].shape[1:] if name in normal.values else None),
+    ]
     for names, shape in ends:
         if len(names) == 1 and names[0] not in found:
             fitting = [name for name, value in arrays.items() if name in found and value.shape[1:] == shape(names[0])]
@@ -72,10 +80,14 @@ def given(normal: Normaliser, made: Made, arrays: Mapping[str, np.ndarray]) -> d
     found, counts = {}, set()
     for name, entry in normal.graph.inputs.items():
         if name not in arrays:
-            raise ArtefactError(f"GOLDEN has no {name}; it holds {', '.join(sorted(arrays)) or 'nothing'}, and the network needs every input.")
+            raise ArtefactError(
+                f"GOLDEN has no {name}; it holds {', '.join(sorted(arrays)) or 'nothing'}, and the network needs every input."
+            )
         values = arrays[name]
         if values.shape[1:] != entry.shape[1:]:
-            raise ArtefactError(f"GOLDEN has {name} of shape {list(values.shape)}; expected [n, {', '.join(map(str, entry.shape[1:]))}].")
+            raise ArtefactError(
+                f"GOLDEN has {name} of shape {list(values.shape)}; expected [n, {', '.join(map(str, entry.shape[1:]))}]."
+            )
         counts.add(len(values))
         if entry.datatype is None:
             found[name] = values.astype(entry.real)
@@ -83,7 +95,9 @@ def given(normal: Normaliser, made: Made, arrays: Mapping[str, np.ndarray]) -> d
         low, high = entry.datatype
         if entry.scale is not None:
             levels = values / entry.scale
-            whole = np.where(levels >= 0, 1, -1) if entry.signs else np.clip(np.rint(levels) + entry.zero_point, low, high)
+            whole = (
+                np.where(levels >= 0, 1, -1) if entry.signs else np.clip(np.rint(levels) + entry.zero_point, low, high)
+            )
             found[name] = whole.astype(np.int64)
             continue
         if (values != np.rint(values)).any() or values.min(initial=low) < low or values.max(initial=high) > high:
@@ -91,5 +105,7 @@ def given(normal: Normaliser, made: Made, arrays: Mapping[str, np.ndarray]) -> d
         ints = values.astype(np.int64)
         found[name] = QTensor(ints, normal.values[name].scale) if isinstance(normal.values[name], QTensor) else ints
     if counts != {max(counts)} or 0 in counts:
-        raise ArtefactError(f"GOLDEN has inputs of {', '.join(map(str, sorted(counts)))} samples; expected the same number, above 0.")
+        raise ArtefactError(
+            f"GOLDEN has inputs of {', '.join(map(str, sorted(counts)))} samples; expected the same number, above 0."
+        )
     return found

@@ -9,11 +9,28 @@ from microstage_streamline.graph.graph import Node
 from microstage_streamline.graph.normalise.rewrite import Rewrite, registered
 
 _AS_ATTRIBUTE = (
-    "ArgMax", "ArgMin", "Concat", "DequantizeLinear", "Flatten", "Gather", "GatherElements", "Hardmax", "LogSoftmax",
-    "QuantizeLinear", "Softmax", "Split", "TopK",
+    "ArgMax",
+    "ArgMin",
+    "Concat",
+    "DequantizeLinear",
+    "Flatten",
+    "Gather",
+    "GatherElements",
+    "Hardmax",
+    "LogSoftmax",
+    "QuantizeLinear",
+    "Softmax",
+    "Split",
+    "TopK",
 )
 _AS_INPUT = {  # the place of the axes among the inputs
-    "Squeeze": 1, "Unsqueeze": 1, "ReduceSum": 1, "ReduceMean": 1, "ReduceMax": 1, "ReduceMin": 1, "Pad": 3,
+    "Squeeze": 1,
+    "Unsqueeze": 1,
+    "ReduceSum": 1,
+    "ReduceMean": 1,
+    "ReduceMax": 1,
+    "ReduceMin": 1,
+    "Pad": 3,
 }
 _REDUCES = ("ReduceMean", "ReduceMax", "ReduceMin")
 _DEFAULTS = {"TopK": -1}
@@ -113,7 +130,10 @@ class SliceInside(Rewrite):
         shape = normal.values[node.inputs[0]].shape
         axes = range(len(starts)) if axes is None else [int(axis) % len(shape) for axis in axes]
         steps = [1] * len(starts) if steps is None else [int(step) for step in steps]
-        cuts = [(*slice(int(a), int(b), step).indices(shape[axis]), axis) for a, b, axis, step in zip(starts, ends, axes, steps)]
+        cuts = [
+            (*slice(int(a), int(b), step).indices(shape[axis]), axis)
+            for a, b, axis, step in zip(starts, ends, axes, steps)
+        ]
         cuts = [cut for cut in cuts if cut[:3] != (0, shape[cut[3]], 1)]
         if any(axis == 0 for *_, axis in cuts):
             raise ModelError("it takes some of the samples; cut behind the first axis")

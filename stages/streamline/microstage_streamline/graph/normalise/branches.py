@@ -15,7 +15,9 @@ class TakeBranch(Rewrite):
 
     def matches(self, normal, node):
         if not normal.is_constant(node.inputs[0]):
-            raise MalformedModel(f"{node} hangs on what is computed from the inputs; unroll loops and branches before the export.")
+            raise MalformedModel(
+                f"{node} hangs on what is computed from the inputs; unroll loops and branches before the export."
+            )
         return True
 
     def rewrite(self, normal, node):

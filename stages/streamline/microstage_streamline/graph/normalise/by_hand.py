@@ -11,8 +11,23 @@ from microstage_streamline.graph.normalise.rewrite import Rewrite, registered
 
 _PRODUCTS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 _KEEPS = (
-    "Cast", "Mul", "Div", "Sub", "Add", "Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Concat",
-    "Split", "Gather", "Tile", "Expand",
+    "Cast",
+    "Mul",
+    "Div",
+    "Sub",
+    "Add",
+    "Identity",
+    "Transpose",
+    "Reshape",
+    "Squeeze",
+    "Unsqueeze",
+    "Flatten",
+    "Slice",
+    "Concat",
+    "Split",
+    "Gather",
+    "Tile",
+    "Expand",
 )
 _STORED = (np.int8, np.uint8, np.int16, np.uint16, np.int32)
 
@@ -22,7 +37,11 @@ class _OfConstants(Rewrite):
 
     def matches(self, normal, node):
         stored = all(normal.is_constant(name) for name in node.inputs if name)
-        return stored and self.applies([normal.values[name] for name in node.inputs], node) and _are_weights(normal, node.output)
+        return (
+            stored
+            and self.applies([normal.values[name] for name in node.inputs], node)
+            and _are_weights(normal, node.output)
+        )
 
     def applies(self, values, node) -> bool:
         """Whether the algebra holds for these constants."""
@@ -40,13 +59,19 @@ class _OfConstants(Rewrite):
 
 def _are_weights(normal, name: str) -> bool:
     readers = normal.readers(name)
-    return bool(readers) and name not in normal.graph.outputs and all(_is_weight(normal, node, name) for node in readers)
+    return (
+        bool(readers) and name not in normal.graph.outputs and all(_is_weight(normal, node, name) for node in readers)
+    )
 
 
 def _is_weight(normal, node, name: str) -> bool:
     if node.op in _PRODUCTS:
         return name in node.inputs[1:2]
-    return node.op in _KEEPS and all(not n or normal.is_fixed(n) for n in node.inputs) and _are_weights(normal, node.output)
+    return (
+        node.op in _KEEPS
+        and all(not n or normal.is_fixed(n) for n in node.inputs)
+        and _are_weights(normal, node.output)
+    )
 
 
 @registered
@@ -75,7 +100,9 @@ class ScaledWeights(_OfConstants):
         return np.broadcast_shapes(*(value.shape for value in values)) == values[quantised.index(True)].shape
 
     def made(self, normal, node):
-        weight, factor = sorted((normal.values[name] for name in node.inputs), key=lambda value: not isinstance(value, QTensor))
+        weight, factor = sorted(
+            (normal.values[name] for name in node.inputs), key=lambda value: not isinstance(value, QTensor)
+        )
         factor = 1 / real(factor) if node.op == "Div" else real(factor)
         sign, size = np.sign(factor).astype(np.int64), np.where(factor == 0, 1, np.abs(factor))
         return QTensor(weight.ints * sign, narrowed(np.asarray(np.asarray(weight.scale) * size)))
@@ -91,7 +118,9 @@ class ShiftedWeights(_OfConstants):
         if not isinstance(values[0], QTensor) or isinstance(values[1], QTensor):
             return False
         levels = self._levels(*values)
-        return np.broadcast_shapes(levels.shape, values[0].shape) == values[0].shape and bool(np.all(levels == np.rint(levels)))
+        return np.broadcast_shapes(levels.shape, values[0].shape) == values[0].shape and bool(
+            np.all(levels == np.rint(levels))
+        )
 
     def made(self, normal, node):
         weight, shift = (normal.values[name] for name in node.inputs)
@@ -116,6 +145,7 @@ class RepeatedWeights(_OfConstants):
         weight, others = normal.values[node.inputs[0]], {name: normal.values[name] for name in node.inputs[1:]}
         scales = np.ascontiguousarray(np.broadcast_to(np.asarray(weight.scale, np.float64), weight.shape))
         ints, scale = (
-            folded(node, {node.inputs[0]: value, **others}, normal.graph.opset)[node.output] for value in (weight.ints, scales)
+            folded(node, {node.inputs[0]: value, **others}, normal.graph.opset)[node.output]
+            for value in (weight.ints, scales)
         )
         return QTensor(ints, narrowed(scale))

@@ -28,7 +28,10 @@ class TwoAtATime(Rewrite):
     def rewrite(self, normal, node):
         if node.op == "Mean":
             total, count = f"{node.output}.total", normal.constant(node.output, np.float32(len(node.inputs)))
-            return [Node("Sum", node.inputs, [total], {}, node.layer), Node("Div", [total, count], node.outputs, {}, node.layer)]
+            return [
+                Node("Sum", node.inputs, [total], {}, node.layer),
+                Node("Div", [total, count], node.outputs, {}, node.layer),
+            ]
         terms, nodes = sorted(node.inputs, key=normal.is_constant), []
         if len(terms) == 1:
             return [Node("Identity", terms, node.outputs, {}, node.layer)]
@@ -100,7 +103,11 @@ class CommonStep(Rewrite):
         values = [normal.values.get(name) for name in node.inputs]
         if any(not isinstance(value, QTensor) or normal.is_constant(name) for name, value in zip(node.inputs, values)):
             return False
-        return not same_scale(*(value.scale for value in values)) and small_ratio(*values) and normal.reaches_integers(node.output)
+        return (
+            not same_scale(*(value.scale for value in values))
+            and small_ratio(*values)
+            and normal.reaches_integers(node.output)
+        )
 
     def rewrite(self, normal, node):
         nodes, terms = [], []
@@ -119,9 +126,16 @@ class WholeFactor(Rewrite):
     operators = ("Mul",)
 
     def matches(self, normal, node):
-        place, factor = next(((p, f) for p, n in enumerate(node.inputs) if (f := normal.graph.constants.get(n)) is not None), (0, None))
+        place, factor = next(
+            ((p, f) for p, n in enumerate(node.inputs) if (f := normal.graph.constants.get(n)) is not None), (0, None)
+        )
         other = node.inputs[1 - place]
-        if factor is None or is_quantised(factor) or normal.is_constant(other) or not is_quantised(normal.values.get(other)):
+        if (
+            factor is None
+            or is_quantised(factor)
+            or normal.is_constant(other)
+            or not is_quantised(normal.values.get(other))
+        ):
             return False
         levels, ones = real(factor), np.all(np.asarray(getattr(normal.values[other], "scale", 1.0)) == 1)
         whole = (levels == np.rint(levels)).all() and np.abs(levels).max(initial=0) < 2**31
@@ -139,11 +153,30 @@ class WholeFactor(Rewrite):
 class BroadcastFirst(Rewrite):
     """x that a constant makes larger is made so first, so that each value is a function of one. Precondition: x alone is computed."""
 
-    operators = ("Add", "Sub", "Mul", "Div", "Min", "Max", "Pow", "PRelu", "Where", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal")
+    operators = (
+        "Add",
+        "Sub",
+        "Mul",
+        "Div",
+        "Min",
+        "Max",
+        "Pow",
+        "PRelu",
+        "Where",
+        "Greater",
+        "GreaterOrEqual",
+        "Less",
+        "LessOrEqual",
+        "Equal",
+    )
 
     def matches(self, normal, node):
         computed = [name for name in node.inputs if not normal.is_constant(name)]
-        if named(node.op).kind not in POINTWISE or len(set(computed)) != 1 or any(n not in normal.values for n in node.inputs):
+        if (
+            named(node.op).kind not in POINTWISE
+            or len(set(computed)) != 1
+            or any(n not in normal.values for n in node.inputs)
+        ):
             return False
         return tuple(normal.values[computed[0]].shape) != self._shape(normal, node)
 

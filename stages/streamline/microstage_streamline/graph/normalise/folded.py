@@ -26,7 +26,10 @@ def folded(node: Node, constants: Mapping[str, Any], opset: int) -> dict[str, np
     names = list(dict.fromkeys(filter(None, node.inputs)))
     outputs = [name for name in node.outputs if name]
     graph = helper.make_graph(
-        [node.proto()], "constants", [], [onnx.ValueInfoProto(name=name) for name in outputs],
+        [node.proto()],
+        "constants",
+        [],
+        [onnx.ValueInfoProto(name=name) for name in outputs],
         [numpy_helper.from_array(_as_stored(constants[name]), name) for name in names],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])

@@ -92,7 +92,9 @@ class TileAsGather(_Known):
 
     def rewrite(self, normal, node):
         shape, repeats = normal.values[node.inputs[0]].shape, _fixed(normal, node, 1, "repeats")
-        return gathered(normal, node, {axis: np.tile(np.arange(n), int(r)) for axis, (n, r) in enumerate(zip(shape, repeats))})
+        return gathered(
+            normal, node, {axis: np.tile(np.arange(n), int(r)) for axis, (n, r) in enumerate(zip(shape, repeats))}
+        )
 
 
 @registered
@@ -143,8 +145,11 @@ class ElementsAsGather(_Known):
         places = np.arange(int(np.prod(shape))).reshape(shape)
         if node.op == "GatherElements":
             axis = node.flags.get("axis", 0) % len(shape)
-            picked = np.take_along_axis(places[tuple(slice(0, n) if a != axis else slice(None) for a, n in enumerate(index.shape))],
-                                        np.where(index < 0, index + shape[axis], index), axis)
+            picked = np.take_along_axis(
+                places[tuple(slice(0, n) if a != axis else slice(None) for a, n in enumerate(index.shape))],
+                np.where(index < 0, index + shape[axis], index),
+                axis,
+            )
         elif node.flags.get("batch_dims", 0) == 1:
             picked = places[0][tuple(np.moveaxis(index[0], -1, 0))][None]
         else:
@@ -170,8 +175,19 @@ class PlainPad(Rewrite):
         if node.inputs[0] not in normal.values:
             return False
         mode, pads, fill = self._read(normal, node)
-        plain = mode == "constant" and len(node.inputs) < 4 and not node.flags.keys() - {"mode"} and pads.min(initial=0) >= 0
-        return not plain or not pads.any() or len(node.inputs) > 2 and not np.any(real(fill)) or self._whole(normal, node, fill) is not None
+        plain = (
+            mode == "constant"
+            and len(node.inputs) < 4
+            and not node.flags.keys() - {"mode"}
+            and pads.min(initial=0) >= 0
+        )
+        return (
+            not plain
+            or not pads.any()
+            or len(node.inputs) > 2
+            and not np.any(real(fill))
+            or self._whole(normal, node, fill) is not None
+        )
 
     def rewrite(self, normal, node):
         mode, pads, fill = self._read(normal, node)
@@ -203,7 +219,11 @@ class PlainPad(Rewrite):
         given = np.asarray(node.flags.get("pads") if given is None else given, np.int64).reshape(2, -1)
         pads, axes = np.zeros((2, rank), np.int64), _fixed(normal, node, 3, "axes")
         pads[:, np.arange(rank) if axes is None else axes] = given
-        fill = normal.graph.constants.get(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] else node.flags.get("value", 0.0)
+        fill = (
+            normal.graph.constants.get(node.inputs[2])
+            if len(node.inputs) > 2 and node.inputs[2]
+            else node.flags.get("value", 0.0)
+        )
         if fill is None:
             raise ModelError("its fill is computed; expected a constant")
         return mode.decode() if isinstance(mode, bytes) else mode, pads, fill
@@ -216,7 +236,11 @@ class PlainPad(Rewrite):
             return None
         levels = np.asarray(fill, np.float64).reshape(()) / np.asarray(value.scale).reshape(())
         near = np.rint(levels)
-        return QTensor(near.astype(np.int64), np.asarray(value.scale).reshape(())) if abs(levels - near) <= abs(near) * 2.0**-22 else None
+        return (
+            QTensor(near.astype(np.int64), np.asarray(value.scale).reshape(()))
+            if abs(levels - near) <= abs(near) * 2.0**-22
+            else None
+        )
 
 
 @registered

@@ -23,10 +23,36 @@ from microstage_streamline.graph.sizes import sizes_of
 
 __all__ = ["Normaliser", "is_quantised"]
 
-_QUANTISERS = ("Quant", "BipolarQuant", "QuantizeLinear", "MultiThreshold", "TfliteRequantize", "TfliteAverage", "TfliteTable", "Requantize")
+_QUANTISERS = (
+    "Quant",
+    "BipolarQuant",
+    "QuantizeLinear",
+    "MultiThreshold",
+    "TfliteRequantize",
+    "TfliteAverage",
+    "TfliteTable",
+    "Requantize",
+)
 _QUANTISING = (*_QUANTISERS, "DequantizeLinear")
-_DISGUISED = ("Gemm", "ReduceMean", "ReduceSum", "ConvTranspose", "QuantAvgPool2d")  # products and averages, as soon as they are rewritten
-_MOVING = ("Resize", "Tile", "Expand", "DepthToSpace", "SpaceToDepth", "GatherElements", "GatherND", "GlobalMaxPool", "ReduceMax", "ReduceMin")
+_DISGUISED = (
+    "Gemm",
+    "ReduceMean",
+    "ReduceSum",
+    "ConvTranspose",
+    "QuantAvgPool2d",
+)  # products and averages, as soon as they are rewritten
+_MOVING = (
+    "Resize",
+    "Tile",
+    "Expand",
+    "DepthToSpace",
+    "SpaceToDepth",
+    "GatherElements",
+    "GatherND",
+    "GlobalMaxPool",
+    "ReduceMax",
+    "ReduceMin",
+)
 
 
 def is_quantised(value: Any) -> bool:
@@ -127,7 +153,9 @@ class Normaliser:
         self.work += found.work
         self.graph.heaviest = max(self.graph.heaviest, found.values)
         if self.work > MOST_WORK:
-            raise MalformedModel(f"The network needs more than {MOST_WORK} multiplications up to {node}; at most that can be proven.")
+            raise MalformedModel(
+                f"The network needs more than {MOST_WORK} multiplications up to {node}; at most that can be proven."
+            )
 
     def _rewritten(self, node: Node) -> list[Node] | None:
         """What stands for `node`; None for a node that stays as it is."""

@@ -42,7 +42,9 @@ class InOrder(Rewrite):
         if node.flags.get("sorted", 1):
             return False
         if np.any(np.asarray(normal.graph.constants.get(node.inputs[1], 2)) != 1):
-            raise ModelError("it gives the largest in any order (sorted=0), which is no fixed answer; export it with sorted=1")
+            raise ModelError(
+                "it gives the largest in any order (sorted=0), which is no fixed answer; export it with sorted=1"
+            )
         return True
 
     def rewrite(self, normal, node):

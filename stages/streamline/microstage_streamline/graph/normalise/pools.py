@@ -78,7 +78,12 @@ class PlainMaxPool(_Pool):
 
     def applies(self, normal, node):
         flags = explicit_pads(normal, node, None)
-        return flags != node.flags or len(node.outputs) > 1 or any(flags.get(name) for name in _IMPLIED) or self._gaps(flags)
+        return (
+            flags != node.flags
+            or len(node.outputs) > 1
+            or any(flags.get(name) for name in _IMPLIED)
+            or self._gaps(flags)
+        )
 
     @staticmethod
     def _gaps(flags) -> bool:
@@ -90,7 +95,11 @@ class PlainMaxPool(_Pool):
         flags, sizes = explicit_pads(normal, node, None), normal.values[node.inputs[0]].shape[2:]
         taps, kernel = _spatial(normal, node, flags), list(flags["kernel_shape"])
         if not self._gaps(flags):
-            flags = {"kernel_shape": kernel, "strides": list(flags.get("strides", [1] * len(kernel))), "pads": _pads_of(taps, sizes)}
+            flags = {
+                "kernel_shape": kernel,
+                "strides": list(flags.get("strides", [1] * len(kernel))),
+                "pads": _pads_of(taps, sizes),
+            }
             return [Node("MaxPool", node.inputs, node.outputs[:1], flags, node.layer)]
         inside = [_within(t, size) for t, size in zip(taps, sizes)]
         apart = f"{node.output}.apart"
@@ -118,14 +127,21 @@ class PlainAverage(_Pool):
 
     def applies(self, normal, node):
         flags = explicit_pads(normal, node, None)
-        return flags != node.flags or any(name in flags for name in _IMPLIED) or any(flags.get("pads", ())) or PlainMaxPool._gaps(flags)
+        return (
+            flags != node.flags
+            or any(name in flags for name in _IMPLIED)
+            or any(flags.get("pads", ()))
+            or PlainMaxPool._gaps(flags)
+        )
 
     def rewrite(self, normal, node):
         flags, (channels, *sizes) = explicit_pads(normal, node, None), normal.values[node.inputs[0]].shape[1:]
         taps, kernel = _spatial(normal, node, flags), list(flags["kernel_shape"])
         pads, strides = _pads_of(taps, sizes), list(flags.get("strides", [1] * len(kernel)))
         if not any(pads) and not PlainMaxPool._gaps(flags):
-            return [Node("AveragePool", node.inputs, node.outputs, {"kernel_shape": kernel, "strides": strides}, node.layer)]
+            return [
+                Node("AveragePool", node.inputs, node.outputs, {"kernel_shape": kernel, "strides": strides}, node.layer)
+            ]
         given = flags.get("pads", [0] * 2 * len(kernel)) if flags.get("count_include_pad", 0) else [0] * 2 * len(kernel)
         counts = np.ones((1, 1), np.int64)
         for axis, (t, size) in enumerate(zip(taps, sizes)):
@@ -133,7 +149,12 @@ class PlainAverage(_Pool):
             counts = counts[..., None] * counted
         whole = int(np.lcm.reduce(np.unique(counts)))
         ones = QTensor(np.ones((channels, 1, *kernel), np.int64), np.float64(1 / whole))
-        shape = {"strides": strides, "pads": pads, "dilations": list(flags.get("dilations", [1] * len(kernel))), "group": channels}
+        shape = {
+            "strides": strides,
+            "pads": pads,
+            "dilations": list(flags.get("dilations", [1] * len(kernel))),
+            "group": channels,
+        }
         return _weighed(normal, node, ones, {**shape, "kernel_shape": kernel}, QTensor(whole // counts, np.float64(1)))
 
 
@@ -177,7 +198,11 @@ class QuantisedAverage(_Pool):
         if flags.get("data_layout", b"NCHW") in (b"NHWC", "NHWC"):
             first, inner = f"{name}.first", f"{name}.pooled"
             plain = Node(node.op, [first], [inner], {**flags, "data_layout": b"NCHW"}, layer)
-            return [transposed(node.inputs[0], first, [0, 3, 1, 2], layer), plain, transposed(inner, name, [0, 2, 3, 1], layer)]
+            return [
+                transposed(node.inputs[0], first, [0, 3, 1, 2], layer),
+                plain,
+                transposed(inner, name, [0, 2, 3, 1], layer),
+            ]
         kernel, channels = flags["kernel"], normal.values[node.inputs[0]].shape[1]
         bits = int((2 ** flags["ibits"] - 1) * kernel**2).bit_length()
         ones = normal.constant(name, QTensor(np.ones((channels, 1, kernel, kernel), np.int64), np.float64(1)))

@@ -43,7 +43,9 @@ class LowerGemm(Rewrite):
         scaled, bias = f"{node.output}.accumulator" if bias else node.output, self._bias(normal, node, bias)
         nodes = [Node("MatMul", [a, b], [product if alpha != 1.0 else scaled], {}, node.layer)]
         if alpha != 1.0:
-            nodes.append(Node("Mul", [product, normal.constant(node.output, np.float32(alpha))], [scaled], {}, node.layer))
+            nodes.append(
+                Node("Mul", [product, normal.constant(node.output, np.float32(alpha))], [scaled], {}, node.layer)
+            )
         return [*nodes, *(Node("Add", [scaled, name], node.outputs, {}, node.layer) for name in bias)]
 
     @staticmethod

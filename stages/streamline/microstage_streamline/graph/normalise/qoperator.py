@@ -62,7 +62,11 @@ class OfOneTensor(_QOperator):
         source, result = self.real(normal, node, 0, inputs[:3], nodes), f"{node.output}.result"
         if node.flags.get("channels_last", 0):
             raise ModelError("it works channels last; expected channels first")
-        return [*nodes, Node(_ONE_TENSOR[node.op], [source], [result], flags, node.layer), self.quantised(node, result, inputs[3:])]
+        return [
+            *nodes,
+            Node(_ONE_TENSOR[node.op], [source], [result], flags, node.layer),
+            self.quantised(node, result, inputs[3:]),
+        ]
 
 
 @registered
@@ -75,7 +79,11 @@ class OfTwoTensors(_QOperator):
         nodes, inputs, result = [], [*node.inputs, ""][:8], f"{node.output}.result"
         last = len(normal.values[inputs[3]].shape) - 1 if inputs[3] in normal.values else 1
         sides = [self.real(normal, node, 0, inputs[:3], nodes), self.real(normal, node, 1, inputs[3:6], nodes, last)]
-        return [*nodes, Node(_TWO_TENSORS[node.op], sides, [result], {}, node.layer), self.quantised(node, result, inputs[6:])]
+        return [
+            *nodes,
+            Node(_TWO_TENSORS[node.op], sides, [result], {}, node.layer),
+            self.quantised(node, result, inputs[6:]),
+        ]
 
 
 @registered
@@ -86,10 +94,17 @@ class QuantisedConv(_QOperator):
 
     def rewrite(self, normal, node):
         nodes, result = [], f"{node.output}.result"
-        sides = [self.real(normal, node, 0, node.inputs[:3], nodes), self.real(normal, node, 1, node.inputs[3:6], nodes, 0)]
+        sides = [
+            self.real(normal, node, 0, node.inputs[:3], nodes),
+            self.real(normal, node, 1, node.inputs[3:6], nodes, 0),
+        ]
         if len(node.inputs) > 8 and node.inputs[8]:
             sides.append(self.bias(normal, node.inputs[8], [node.inputs[1], node.inputs[4]]))
-        return [*nodes, Node("Conv", sides, [result], node.flags, node.layer), self.quantised(node, result, node.inputs[6:8])]
+        return [
+            *nodes,
+            Node("Conv", sides, [result], node.flags, node.layer),
+            self.quantised(node, result, node.inputs[6:8]),
+        ]
 
 
 @registered
@@ -131,7 +146,11 @@ class QuantisedConcat(_QOperator):
     def rewrite(self, normal, node):
         nodes, inputs, result = [], node.inputs, f"{node.output}.result"
         parts = [self.real(normal, node, at, inputs[at : at + 3], nodes) for at in range(2, len(inputs), 3)]
-        return [*nodes, Node("Concat", parts, [result], node.flags, node.layer), self.quantised(node, result, inputs[:2])]
+        return [
+            *nodes,
+            Node("Concat", parts, [result], node.flags, node.layer),
+            self.quantised(node, result, inputs[:2]),
+        ]
 
 
 @registered
@@ -143,4 +162,8 @@ class QuantisedWhere(_QOperator):
     def rewrite(self, normal, node):
         nodes, inputs, result = [], node.inputs, f"{node.output}.result"
         sides = [self.real(normal, node, at, inputs[at : at + 3], nodes) for at in (1, 4)]
-        return [*nodes, Node("Where", [inputs[0], *sides], [result], {}, node.layer), self.quantised(node, result, inputs[7:])]
+        return [
+            *nodes,
+            Node("Where", [inputs[0], *sides], [result], {}, node.layer),
+            self.quantised(node, result, inputs[7:]),
+        ]

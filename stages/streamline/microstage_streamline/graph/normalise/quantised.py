@@ -71,7 +71,7 @@ class NoAbsurdQuantiser(Rewrite):
     def matches(self, normal, node):
         stored = [normal.graph.constants.get(name) for name in node.inputs]
         try:
-            for width in (stored[3:4] if node.op == "Quant" else [stored[3], stored[-1]]):
+            for width in stored[3:4] if node.op == "Quant" else [stored[3], stored[-1]]:
                 if width is not None:
                     bits_of(width)
             if stored[1] is not None and not np.all(real(stored[1])):

@@ -68,6 +68,10 @@ class ReductionAsPool(Rewrite):
             return [Node("MaxPool", [source], [name], {"kernel_shape": list(gone)}, layer)]
         if node.op == "ReduceMin":
             most = Node("MaxPool", [minus], [name], {"kernel_shape": list(gone)}, layer)
-            return [Node("Neg", [source], [minus], {}, layer), most, Node("Neg", [name], [f"{node.output}.least"], {}, layer)]
+            return [
+                Node("Neg", [source], [minus], {}, layer),
+                most,
+                Node("Neg", [name], [f"{node.output}.least"], {}, layer),
+            ]
         ones = normal.constant(node.output, QTensor(np.ones((kept[0], 1, *gone), np.int64), np.float64(1)))
         return [Node("Conv", [source, ones], [name], {"kernel_shape": list(gone), "group": kept[0]}, layer)]

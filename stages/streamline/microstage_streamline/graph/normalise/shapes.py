@@ -97,7 +97,15 @@ class AxesOfSizeOne(Rewrite):
 
     def rewrite(self, normal, node):
         axes = [axis for axis, size in enumerate(normal.values[node.inputs[0]].shape) if size == 1 and axis > 0]
-        return [Node("Squeeze", [node.inputs[0], normal.constant(node.output, np.asarray(axes, np.int64))], node.outputs, {}, node.layer)]
+        return [
+            Node(
+                "Squeeze",
+                [node.inputs[0], normal.constant(node.output, np.asarray(axes, np.int64))],
+                node.outputs,
+                {},
+                node.layer,
+            )
+        ]
 
 
 @registered

@@ -30,8 +30,10 @@ class ShareStep(Rewrite):
         try:
             step, times = shared_step(_spread(value), _summed(node, value))
         except ModelError:
-            raise ModelError("its weights have scales of their own for each input channel, too far apart for one sum;"
-                             " quantise them with one scale for each output channel") from None
+            raise ModelError(
+                "its weights have scales of their own for each input channel, too far apart for one sum;"
+                " quantise them with one scale for each output channel"
+            ) from None
         shared = normal.constant(node.inputs[1], QTensor(value.ints * times, narrowed(step)))
         return [Node(node.op, [node.inputs[0], shared, *node.inputs[2:]], node.outputs, node.flags, node.layer)]
 

@@ -26,7 +26,9 @@ class ConstantOnTheRight(Rewrite):
         known = normal.is_constant(left) and not normal.is_constant(right) and right in normal.values
         if known and (len(normal.values[left].shape) != 2 or len(normal.values[right].shape) < 3):
             shapes = [list(normal.values[name].shape) for name in node.inputs]
-            raise ModelError(f"it multiplies a constant {shapes[0]} by {shapes[1]}; expected a matrix, and samples that it leaves apart")
+            raise ModelError(
+                f"it multiplies a constant {shapes[0]} by {shapes[1]}; expected a matrix, and samples that it leaves apart"
+            )
         return known
 
     def rewrite(self, normal, node):
@@ -112,7 +114,9 @@ class TransposedConv(Rewrite):
         if scale.size > 1:
             along = np.broadcast_to(scale, (1, *scale.shape[1:])) if scale.shape[0] == 1 else None
             if along is None or any(n > 1 for n in scale.shape[2:]):
-                raise ModelError("its weights have a scale for each input channel; expected one for each output channel")
+                raise ModelError(
+                    "its weights have a scale for each input channel; expected one for each output channel"
+                )
             each = np.tile(np.broadcast_to(along.reshape(-1), (out,)), groups)
             scale = np.repeat(each, blocks).reshape(-1, *[1] * (1 + spatial))
         return QTensor(filters, scale)
@@ -128,10 +132,16 @@ class TransposedConv(Rewrite):
             pads = normal.constant(name, np.asarray([0] * (2 + len(whole)) + [0, 0, *lacking], np.int64))
             nodes.append(Node("Pad", [source, pads], [f"{name}.longer"], {}, layer))
             source, whole = nodes[-1].output, [w + n for w, n in zip(whole, lacking)]
-        indices = {axis + 2: np.arange(b, b + n) for axis, (b, n, w) in enumerate(zip(begins, wanted, whole)) if (b, n) != (0, w)}
+        indices = {
+            axis + 2: np.arange(b, b + n)
+            for axis, (b, n, w) in enumerate(zip(begins, wanted, whole))
+            if (b, n) != (0, w)
+        }
         product = f"{name}.product" if bias else name
         if indices:
-            starts, ends, axes = ([f(i) for i in indices.items()] for f in (lambda i: i[1][0], lambda i: i[1][-1] + 1, lambda i: i[0]))
+            starts, ends, axes = (
+                [f(i) for i in indices.items()] for f in (lambda i: i[1][0], lambda i: i[1][-1] + 1, lambda i: i[0])
+            )
             stored = [normal.constant(name, np.asarray(values, np.int64)) for values in (starts, ends, axes)]
             nodes.append(Node("Slice", [source, *stored], [product], {}, layer))
         else:
@@ -140,5 +150,9 @@ class TransposedConv(Rewrite):
             shape = (1, -1) + (1,) * len(whole)
             if not normal.is_constant(bias):
                 raise ModelError("its bias is not constant")
-            nodes.append(Node("Add", [product, normal.constant(bias, shaped(normal.values[bias], shape))], node.outputs, {}, layer))
+            nodes.append(
+                Node(
+                    "Add", [product, normal.constant(bias, shaped(normal.values[bias], shape))], node.outputs, {}, layer
+                )
+            )
         return nodes

@@ -18,7 +18,12 @@ class _OfVolume(Rewrite):
 
     def matches(self, normal, node):
         value = normal.values.get(node.inputs[0])
-        return value is not None and not normal.is_constant(node.inputs[0]) and len(value.shape) == 5 and "auto_pad" not in node.flags
+        return (
+            value is not None
+            and not normal.is_constant(node.inputs[0])
+            and len(value.shape) == 5
+            and "auto_pad" not in node.flags
+        )
 
 
 @registered
@@ -38,7 +43,12 @@ class VolumeAsImages(_OfVolume):
         if places > _MOST_IMAGES:
             raise ModelError(f"it slides over {places} places of its first axis; at most {_MOST_IMAGES} can be made")
         flat = normal.constant(weight, self._flat(normal.values[weight]))
-        inner = {"strides": list(strides[1:]), "dilations": list(apart[1:]), "pads": [*pads[1:3], *pads[4:6]], "group": flags.get("group", 1)}
+        inner = {
+            "strides": list(strides[1:]),
+            "dilations": list(apart[1:]),
+            "pads": [*pads[1:3], *pads[4:6]],
+            "group": flags.get("group", 1),
+        }
         source, nodes = x, []
         if pads[0] or pads[3]:
             amounts = normal.constant(node.output, np.asarray([0, 0, pads[0], 0, 0, 0, 0, pads[3], 0, 0], np.int64))
@@ -52,7 +62,9 @@ class VolumeAsImages(_OfVolume):
                 Node("Gather", [source, seen], [f"{name}.seen"], {"axis": 2}, node.layer),
                 reshaped(normal, f"{name}.seen", f"{name}.image", [channels * taps, height, width], node.layer),
                 Node("Conv", [f"{name}.image", flat, *bias], [f"{name}.sums"], inner, node.layer),
-                Node("Unsqueeze", [f"{name}.sums", normal.constant(node.output, np.array([2]))], [name], {}, node.layer),
+                Node(
+                    "Unsqueeze", [f"{name}.sums", normal.constant(node.output, np.array([2]))], [name], {}, node.layer
+                ),
             ]
             ends.append(name)
         return [*nodes, Node("Concat", ends, node.outputs, {"axis": 2}, node.layer)]
@@ -80,12 +92,16 @@ class PoolInTurns(_OfVolume):
         flags = {"kernel_shape": [depth, *size], **node.flags}
         kernel, strides = flags["kernel_shape"], flags.get("strides", [1, 1, 1])
         pads = flags.get("pads", [0] * 6)
-        if any(flags.get(key) for key in ("ceil_mode", "count_include_pad")) or any(n != 1 for n in flags.get("dilations", ())):
+        if any(flags.get(key) for key in ("ceil_mode", "count_include_pad")) or any(
+            n != 1 for n in flags.get("dilations", ())
+        ):
             raise ModelError("a window over three axes with ceil_mode, dilations or counted padding is not known")
         if node.op != "MaxPool" and any(pads):
             raise ModelError("an average over three axes with padding is not known")
         op = "MaxPool" if node.op == "MaxPool" else "AveragePool"
-        across = [(n + b + a - k) // s + 1 for n, b, a, k, s in zip(size, pads[1:3], pads[4:6], kernel[1:], strides[1:])]
+        across = [
+            (n + b + a - k) // s + 1 for n, b, a, k, s in zip(size, pads[1:3], pads[4:6], kernel[1:], strides[1:])
+        ]
         along = (depth + pads[0] + pads[3] - kernel[0]) // strides[0] + 1
         name, layer = node.output, node.layer
         inner = {"kernel_shape": list(kernel[1:]), "strides": list(strides[1:]), "pads": [*pads[1:3], *pads[4:6]]}
