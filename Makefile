@@ -1,6 +1,6 @@
 # microstage: from training to FPGA-ready FINN-ONNX and to bit-exact C.  `make help` explains.
 #
-# make is the door; the runner (shared/microstage/runner) resolves keys, orders the stages and skips what is published.
+# make is the door; the runner (shared/microstage_runner) resolves keys, orders the stages and skips what is published.
 # docs/adr/0001 says why. Every variable on the command line goes to it, so that a misspelt one is an error.
 
 # What was typed is text: `value` reads it without expanding it, `override` keeps it from replacing what stands here,
@@ -21,7 +21,7 @@ override MICROSTAGE_VENDOR := $(value VENDOR)
 export MICROSTAGE_VENDOR
 endif
 override python := $(call quoted,$(or $(value PYTHON),python3))
-override MICROSTAGE := PYTHONPATH=shared PYTHONDONTWRITEBYTECODE= $(python) -m microstage.runner
+override MICROSTAGE := PYTHONPATH=shared PYTHONDONTWRITEBYTECODE= $(python) -m microstage_runner
 
 override SHELL := bash
 override .SHELLFLAGS := -eu -o pipefail -c

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from graphs import Graph, write_artefact
 
-from microstage.benchmarks.network import Add, Average, Conv, Dense, Flatten, Maximum, Network, Quantity
-from microstage.benchmarks.reference import run
-from microstage.benchmarks.rounding import requantise
-from microstage.benchmarks.twins import inputs_of
+from microstage_bench.network import Add, Average, Conv, Dense, Flatten, Maximum, Network, Quantity
+from microstage_bench.reference import run
+from microstage_bench.rounding import requantise
+from microstage_bench.write_models import inputs_of
 
 __all__ = ["write_network"]
 

@@ -21,9 +21,9 @@ from pathlib import Path
 
 from random_vectors import random_vectors
 
-from microstage.benchmarks.compiling import COMPILERS, FORMS, SANITIZERS
-from microstage.benchmarks.tables import table
 from microstage.errors import EnvironmentProblem, MicrostageError, VerificationError
+from microstage_bench.compiling import COMPILERS, FORMS, SANITIZERS
+from microstage_bench.tables import table
 from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
 from microstage_cbackend.generate import files_of, read_model
 from microstage_cbackend.golden import Plan, make_plan

@@ -21,13 +21,13 @@ from pathlib import Path
 
 import numpy as np
 
-from microstage.benchmarks.machines import MACHINES
-from microstage.benchmarks.tables import table
 from microstage.errors import MicrostageError, VerificationError
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
 from microstage.models.kws.clips import mixed, read
 from microstage.onnx_file import read_onnx
+from microstage_bench.emulators import MACHINES
+from microstage_bench.tables import table
 from microstage_cbackend.build import compiled
 from microstage_cbackend.generate import graphs_of, read_model
 from microstage_cbackend.program.model import Model

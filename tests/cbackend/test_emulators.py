@@ -6,11 +6,11 @@ from networks import harmonic_artefact
 from stepped import stepped_artefact
 
 from microstage import golden
-from microstage.benchmarks.drawing import Drawing
-from microstage.benchmarks.machines import MACHINES
-from microstage.benchmarks.network import Quantity
-from microstage.benchmarks.twins import network_named
 from microstage.errors import VerificationError
+from microstage_bench.drawn_networks import Drawing
+from microstage_bench.emulators import MACHINES
+from microstage_bench.network import Quantity
+from microstage_bench.write_models import network_named
 from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
 from microstage_cbackend.generate import files_of, read_model
 from microstage_cbackend.golden import make_plan

@@ -12,9 +12,9 @@ from graphs import Graph, single
 from networks import harmonic_artefact
 from written import need, said, write_folder
 
-from microstage.benchmarks.drawing import Drawing
-from microstage.benchmarks.network import Quantity
-from microstage.benchmarks.twins import network_named
+from microstage_bench.drawn_networks import Drawing
+from microstage_bench.network import Quantity
+from microstage_bench.write_models import network_named
 from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
 from microstage_cbackend.writers.dispatch import SETS
 

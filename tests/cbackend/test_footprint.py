@@ -3,10 +3,10 @@
 import pytest
 from drawn import write_network
 
-from microstage.benchmarks.drawing import Drawing
-from microstage.benchmarks.firmware import measure
-from microstage.benchmarks.machines import MACHINES
-from microstage.benchmarks.network import Quantity
+from microstage_bench.drawn_networks import Drawing
+from microstage_bench.emulators import MACHINES
+from microstage_bench.firmware import measure
+from microstage_bench.network import Quantity
 from microstage_cbackend.generate import read_model
 from microstage_cbackend.writers.emit import Program, emit
 

@@ -8,8 +8,8 @@ import pytest
 from drawn import write_network
 from written import CORTEX_M4, need, said, write_folder
 
-from microstage.benchmarks.machines import BOARDS
-from microstage.benchmarks.twins import network_named
+from microstage_bench.emulators import BOARDS
+from microstage_bench.write_models import network_named
 from microstage_cbackend.build import FLAGS
 
 LARGE = re.compile(r"avx|neon|immintrin|cpuid", re.IGNORECASE)

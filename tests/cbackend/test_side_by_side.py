@@ -9,9 +9,9 @@ from graphs import Graph, single
 from networks import harmonic_artefact
 from written import CORTEX_M4, need, said, write_folder
 
-from microstage.benchmarks.drawing import Drawing
-from microstage.benchmarks.machines import BOARDS
-from microstage.benchmarks.network import Quantity
+from microstage_bench.drawn_networks import Drawing
+from microstage_bench.emulators import BOARDS
+from microstage_bench.network import Quantity
 
 _MAIN = """#include "ecg.h"
 #include "kws.h"

@@ -104,7 +104,7 @@ def test_same_weights_same_bytes(stage):
 
 def test_nothing_but_its_own_line_reaches_the_terminal(stage):
     """Not even where a CUDA compiler without a device makes torch speak on import."""
-    from microstage.runner.environment import stage_environment
+    from microstage_runner.artefacts.pinned_environment import stage_environment
 
     compiler = stage.folder / "bin" / "nvcc"
     compiler.parent.mkdir()

@@ -48,7 +48,9 @@ TOY = {
 DRIVER = """
 import os, sys
 from pathlib import Path
-from microstage.runner import backend, cli, local
+from microstage_runner.engines import backend
+from microstage_runner import cli
+from microstage_runner.engines import local
 
 class Here(local.LocalBackend):
     name = "here"

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import pytest
 
 from microstage.errors import ParameterError
-from microstage.runner.accuracy import folds_of, nominal_of, pooled
-from microstage.runner.accuracy_tables import tables
-from microstage.runner.cli import main
-from microstage.runner.instrument import largest_error, share_within
+from microstage_runner.cli import main
+from microstage_runner.commands.accuracy import folds_of, nominal_of, pooled
+from microstage_runner.commands.accuracy_tables import tables
+from microstage_runner.commands.instrument import largest_error, share_within
 
 
 def source(windows, amplitude, mae):

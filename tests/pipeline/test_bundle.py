@@ -10,7 +10,7 @@ import pytest
 from crafted import INDEX, appended, member, put_together, rewritten, with_header
 
 from microstage.errors import ArtefactError, EnvironmentProblem, IntegrityError
-from microstage.runner import bundle
+from microstage_runner.bundles import bundle
 
 SOURCE, DATA = "checkout/a.py", "inputs/data/b.bin"
 

@@ -14,8 +14,9 @@ import pytest
 from conftest import hear_interrupts
 
 from microstage.errors import EnvironmentProblem, ParameterError, StageFailed
-from microstage.runner import bases, cli, containers, engine, memory, users
-from microstage.runner.images import _default_base
+from microstage_runner import cli
+from microstage_runner.engines import bases, containers, engine, memory, users
+from microstage_runner.engines.images import _default_base
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = REPOSITORY / "shared"
@@ -130,7 +131,8 @@ def test_temporary_folder_is_writable_and_environment_and_exit_code_pass(run):
 def test_however_the_runner_ends_no_container_stays(docker, image, tmp_path, ending):
     text = f"""
 from pathlib import Path
-from microstage.runner import containers, engine
+from microstage_runner.engines import containers
+from microstage_runner.engines import engine
 folder = Path({str(tmp_path)!r})
 name = containers.container_name("toy", folder)
 print(name, flush=True)

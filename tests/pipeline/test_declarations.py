@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from microstage.errors import ParameterError
-from microstage.runner.declarations import DATASET, MODULE, Parameter, load_stages
-from microstage.runner.digests import Digests
-from microstage.runner.selection import SETTINGS
+from microstage_runner.artefacts.digests import Digests
+from microstage_runner.declarations.selection import SETTINGS
+from microstage_runner.declarations.stages import DATASET, MODULE, Parameter, load_stages
 
 STAGES = load_stages(Path(__file__).parents[2])
 
@@ -48,8 +48,8 @@ def test_an_impossible_value_says_what_is_allowed(text):
 
 
 def test_another_pinned_environment_is_another_recipe(monkeypatch):
-    from microstage.runner import recipe as module
-    from microstage.runner.cli import REPOSITORY
+    from microstage_runner.artefacts import recipe as module
+    from microstage_runner.cli import REPOSITORY
 
     stage = load_stages(REPOSITORY)["train"]
     platform = {"python": "3.10.13", "libc": "glibc 2.36"}

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from microstage.runner.store import Store
+from microstage_runner.artefacts.store import Store
 
 ESCAPE = "\x1b]0;mine\x07\u202e"
 
@@ -67,7 +67,7 @@ def test_a_reader_that_goes_away_ends_nothing_and_nobody_complains(toy):
 
 def test_a_client_of_an_engine_does_not_end_with_the_reader(toy):
     script = "echo 1; while [ ! -e go ]; do sleep 0.05; done; echo 2 || exit 9; echo 3 || exit 9; exit 5"
-    text = "from microstage.ending import ended\nfrom microstage.runner.relayed import Relayed\n"
+    text = "from microstage.ending import ended\nfrom microstage_runner.engines.relayed import Relayed\n"
     process = toy.python(f"{text}raise SystemExit(ended('client', lambda: Relayed(['sh', '-c', {script!r}]).wait()))")
     assert process.stdout.readline() == "1\n"
     process.stdout.close()
@@ -109,7 +109,7 @@ def test_what_a_stage_stumbles_over_is_one_sentence_and_a_code(toy, line, code, 
 
 
 def test_a_fault_of_the_runner_is_one_sentence_and_its_trace_is_kept(toy):
-    broken = "from microstage.runner import runs\ndef listing(*_): raise KeyError('a\\x1bb')\nruns.listing = listing\n"
+    broken = "from microstage_runner import runs\ndef listing(*_): raise KeyError('a\\x1bb')\nruns.listing = listing\n"
     code, out, err = toy.call("runs", PYTHONPATH=toy.patched(broken))
     (trace,) = (toy.root / "volumes/.traces").iterdir()
     assert (code, out) == (70, "") and err.count("\n") == 1 and str(trace) in err and "\x1b" not in err

@@ -9,10 +9,11 @@ import pytest
 
 from microstage.canonical import file_digest
 from microstage.errors import ArtefactError, IntegrityError, ParameterError, StageFailed
-from microstage.runner import cli, ready
-from microstage.runner.artefact import Artefact
-from microstage.runner.estimate_file import estimate_file
-from microstage.runner.store import Store
+from microstage_runner import cli
+from microstage_runner.artefacts.artefact import Artefact
+from microstage_runner.artefacts.store import Store
+from microstage_runner.commands import ready
+from microstage_runner.commands.estimate_file import estimate_file
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "qcdq"
 

@@ -8,12 +8,12 @@ import pytest
 
 from microstage import models
 from microstage.errors import ParameterError
-from microstage.runner.declarations import load_stages
-from microstage.runner.digests import Digests
-from microstage.runner.families import form, hook_files
-from microstage.runner.recipe import recipe
-from microstage.runner.report import variables
-from microstage.runner.selection import SETTINGS, select
+from microstage_runner.artefacts.digests import Digests
+from microstage_runner.artefacts.recipe import recipe
+from microstage_runner.declarations.model_parameters import form, hook_files
+from microstage_runner.declarations.selection import SETTINGS, select
+from microstage_runner.declarations.stages import load_stages
+from microstage_runner.pipeline.report import variables
 
 REPOSITORY = Path(__file__).parents[2]
 STAGES = load_stages(REPOSITORY)
@@ -74,7 +74,7 @@ def test_a_familys_defaults_are_its_own():
 
 
 def test_a_network_without_benchmark_files_is_one_sentence():
-    from microstage.runner.binfiles import _module
+    from microstage_runner.commands.binfiles import _module
 
     assert _module("kws-w3a3") == "microstage.models.kws.binfiles"
     with pytest.raises(ParameterError, match="MODEL=harmonic has no benchmark files: expected one of kws-w3a3"):

@@ -11,8 +11,10 @@ from conftest import Toy
 from crafted import rewritten
 
 from microstage.canonical import digest
-from microstage.runner import backend, cli, handover, image_archive, images, local
-from microstage.runner.recipe import key_of
+from microstage_runner import cli
+from microstage_runner.artefacts.recipe import key_of
+from microstage_runner.bundles import pack as handover
+from microstage_runner.engines import backend, image_archive, images, local
 
 MODEL = "import os\n"
 MODULE = {"model.py": hashlib.sha256(MODEL.encode()).hexdigest()}

@@ -11,9 +11,9 @@ import pytest
 
 from microstage.canonical import digest, file_digest
 from microstage.errors import ArtefactError
-from microstage.runner import digests
-from microstage.runner.artefact import manifest_of, read
-from microstage.runner.digests import Digests
+from microstage_runner.artefacts import digests
+from microstage_runner.artefacts.artefact import manifest_of, read
+from microstage_runner.artefacts.digests import Digests
 
 SECOND, FIRST = (f"stages/{stage}/microstage_{stage}/__main__.py" for stage in ("second", "first"))
 

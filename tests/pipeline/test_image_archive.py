@@ -11,8 +11,8 @@ import tarfile
 import pytest
 
 from microstage.errors import IntegrityError
-from microstage.runner import image_archive
-from microstage.runner.engine import Engine
+from microstage_runner.engines import image_archive
+from microstage_runner.engines.engine import Engine
 
 NAME, RECIPE = "microstage/train:0011223344556677", "0011223344556677" * 4
 LAYERS = [b"a layer" * 2000, b"another" * 10, b"a layer" * 2000]  # one that is there twice

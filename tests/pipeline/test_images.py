@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from microstage.errors import EnvironmentProblem
-from microstage.runner import bases, engine, images
-from microstage.runner.images import STAGES, Images, _default_base, context
+from microstage_runner.engines import bases, engine, images
+from microstage_runner.engines.images import STAGES, Images, _default_base, context
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # A docker that answers as told and writes down what it was asked.
@@ -111,7 +111,7 @@ def checkout(tmp_path) -> Path:
     """A repository with one stage, train, as small as it can be."""
     folder = tmp_path / "checkout"
     (folder / "stages/train/microstage_train").mkdir(parents=True)
-    (folder / "shared/microstage/runner").mkdir(parents=True)
+    (folder / "shared/microstage_runner").mkdir(parents=True)
     (folder / "stages/train/Dockerfile").write_text("ARG BASE=python:3.10-slim@sha256:00\nFROM ${BASE}\n")
     for path in ("requirements.lock", "stage.toml", "microstage_train/__main__.py"):
         (folder / "stages/train" / path).write_text("")
@@ -175,10 +175,10 @@ def test_a_build_sees_the_same_bytes_whatever_the_dates_of_the_files(stage, tmp_
     for path in [f"stages/{stage}/{name}" for name in ("Dockerfile", "requirements.lock", "stage.toml")]:
         (copy / path).parent.mkdir(parents=True, exist_ok=True)
         (copy / path).write_text(f"{path}\n")
-    (copy / "shared/microstage/runner").mkdir(parents=True)
+    (copy / "shared/microstage_runner").mkdir(parents=True)
     (copy / "shared/microstage/errors.py").write_text("")
     before = context(copy, stage)
-    (copy / "shared/microstage/runner/new.py").write_text("the runner is not part of an image")
+    (copy / "shared/microstage_runner/new.py").write_text("the runner is not part of an image")
     os.utime(copy / "shared/microstage/errors.py", (time.time() + 9, time.time() + 9))
     assert context(copy, stage) == before
     (copy / "shared/microstage/errors.py").write_text("changed")

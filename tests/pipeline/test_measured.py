@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from microstage.errors import ParameterError
-from microstage.runner import prove
-from microstage.runner.cli import REPOSITORY
-from microstage.runner.measured import Asked
+from microstage_runner.cli import REPOSITORY
+from microstage_runner.commands import prove
+from microstage_runner.commands.measured import Asked
 
 USUAL = ["drawn-resnet8", "drawn-ds-cnn"]
 
@@ -86,9 +86,9 @@ def own(tmp_path_factory):
     volumes.mkdir()
     (volumes / ".env").symlink_to(REPOSITORY / "volumes" / ".env")
     script = (
-        "import sys; from microstage.benchmarks.drawing import Drawing; from microstage.benchmarks.network import Quantity\n"
-        "from microstage.benchmarks.onnx_twin import write_onnx\n"
-        "from microstage.benchmarks.tflite_twin import write_tflite\n"
+        "import sys; from microstage_bench.drawn_networks import Drawing; from microstage_bench.network import Quantity\n"
+        "from microstage_bench.onnx_model import write_onnx\n"
+        "from microstage_bench.tflite_model import write_tflite\n"
         "d = Drawing('tiny', (3, 8, 8), Quantity(1 / 128, 3), seed=1)\n"
         "d.conv(8, 3); d.depthwise(3); d.average(); d.flatten(); d.dense(4, relu=False)\n"
         "open(sys.argv[1], 'wb').write(write_onnx(d.network()).SerializeToString())\n"

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from microstage.errors import ParameterError
-from microstage.runner.cli import REPOSITORY
-from microstage.runner.declarations import load_stages
-from microstage.runner.own_model import OwnModel
-from microstage.runner.selection import select
+from microstage_runner.cli import REPOSITORY
+from microstage_runner.declarations.selection import select
+from microstage_runner.declarations.stages import load_stages
+from microstage_runner.declarations.user_module import OwnModel
 
 WALK_THROUGH = (REPOSITORY / "docs" / "adding-a-model.md").read_text().split("```python\n")[1].split("```")[0]
 TINY = ("EXAMPLES=256", "EPOCHS=2", "WIDTH=4")

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import pytest
 
 from microstage.errors import ParameterError
-from microstage.runner.cli import REPOSITORY
-from microstage.runner.declarations import load_stages
-from microstage.runner.entrance import OwnFiles, entered
-from microstage.runner.report import summary
-from microstage.runner.selection import select
+from microstage_runner.cli import REPOSITORY
+from microstage_runner.declarations.selection import select
+from microstage_runner.declarations.stages import load_stages
+from microstage_runner.declarations.user_files import OwnFiles, entered
+from microstage_runner.pipeline.report import summary
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,14 @@ import pytest
 from conftest import Toy
 
 from microstage.errors import EnvironmentProblem, IntegrityError, MicrostageError, ParameterError
-from microstage.runner import chosen_registry, engine, publishing
-from microstage.runner import registry as registry_client
-from microstage.runner.images import Images
-from microstage.runner.registry import Registry
-from microstage.runner.registry_login import is_safe
-from microstage.runner.store import Store
+from microstage_runner.artefacts.store import Store
+from microstage_runner.engines import engine
+from microstage_runner.engines.images import Images
+from microstage_runner.registry import artefact_registry as publishing
+from microstage_runner.registry import chosen_registry
+from microstage_runner.registry import client as registry_client
+from microstage_runner.registry.client import Registry
+from microstage_runner.registry.login import is_safe
 
 LOGIN = base64.b64encode(b"user:secret").decode()
 

@@ -20,8 +20,8 @@ import pytest
 from crafted import member
 
 from microstage.errors import EnvironmentProblem, ParameterError, StageFailed
-from microstage.runner import backend, bases, engine, memory, remote, users
-from microstage.runner.images import Image
+from microstage_runner.engines import backend, bases, engine, memory, remote, users
+from microstage_runner.engines.images import Image
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 STAGE = """

@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 
 from microstage.errors import MicrostageError, VerificationError
-from microstage.runner import bases, conditions, containers, differences, engine, local, rebuild
-from microstage.runner.artefact import manifest_of
-from microstage.runner.chain import Chain
-from microstage.runner.conditions import HERE, Conditions
-from microstage.runner.declarations import load_stages
-from microstage.runner.images import Image
-from microstage.runner.reproduce import reproduce
-from microstage.runner.selection import select
-from microstage.runner.store import Store
+from microstage_runner.artefacts.artefact import manifest_of
+from microstage_runner.artefacts.store import Store
+from microstage_runner.declarations.selection import select
+from microstage_runner.declarations.stages import load_stages
+from microstage_runner.engines import bases, containers, engine, local
+from microstage_runner.engines.images import Image
+from microstage_runner.pipeline.pipeline import Chain
+from microstage_runner.reproduce import conditions, differences, rebuild
+from microstage_runner.reproduce.conditions import HERE, Conditions
+from microstage_runner.reproduce.reproduce import reproduce
 
 ONLY_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="only root can run a stage as somebody else")
 STABLE = "'the same'"

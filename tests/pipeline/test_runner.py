@@ -9,8 +9,8 @@ import shutil
 import pytest
 
 from microstage.errors import IntegrityError
-from microstage.runner.recipe import key_of
-from microstage.runner.store import Store
+from microstage_runner.artefacts.recipe import key_of
+from microstage_runner.artefacts.store import Store
 
 
 def test_a_published_key_is_not_run_again_however_it_is_spelt(toy):

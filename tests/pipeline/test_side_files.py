@@ -10,10 +10,10 @@ from dataclasses import asdict
 
 import pytest
 
-from microstage.runner import bases
-from microstage.runner.cli import REPOSITORY, main
-from microstage.runner.images import Image, Images
-from microstage.runner.places import clear
+from microstage_runner.artefacts.places import clear
+from microstage_runner.cli import REPOSITORY, main
+from microstage_runner.engines import bases
+from microstage_runner.engines.images import Image, Images
 
 GARBAGE = [b"", bytes(range(256)), b"[]", b"[" * 100000, None]  # None: a folder in its place
 WRONG = [None, [], {}, "text", 1e300]

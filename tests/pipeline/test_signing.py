@@ -13,8 +13,8 @@ import oci_registry
 import pytest
 
 from microstage.canonical import file_digest, write_json
-from microstage.runner.artefact import ENVELOPE, MANIFEST, manifest_of
-from microstage.runner.signing import environment
+from microstage_runner.artefacts.artefact import ENVELOPE, MANIFEST, manifest_of
+from microstage_runner.signing import environment
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from microstage.errors import ModelError, ParameterError
-from microstage.runner.sweep import combinations, sweep
+from microstage_runner.commands.sweep import combinations, sweep
 
 
 def step(tmp_path, **metrics):

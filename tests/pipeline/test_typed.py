@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from microstage.runner.cli import split_words
+from microstage_runner.cli import split_words
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _PROBE = r"""#!/bin/sh
-# In place of an interpreter: writes down what follows `-m microstage.runner`, and the environment.
+# In place of an interpreter: writes down what follows `-m microstage_runner`, and the environment.
 shift 2
 { printf '%s\0' "$@"; printf '\1'; env -0; printf '\2'; } >>told
 echo folder of the probe

@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from microstage.errors import EnvironmentProblem, IntegrityError, ParameterError
-from microstage.runner import bases, engine, image_archive, vendor, vendor_collect
-from microstage.runner.images import STAGES
-from microstage.runner.local import Environments
+from microstage_runner.commands import vendor as vendor_collect
+from microstage_runner.engines import bases, engine, image_archive
+from microstage_runner.engines import offline as vendor
+from microstage_runner.engines.images import STAGES
+from microstage_runner.engines.local import Environments
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WHEEL = "wheels/microstage_toy-1.0-py3-none-any.whl"  # on no index: only the folder can have it
@@ -242,5 +244,5 @@ def test_a_dockerfile_takes_its_packages_from_where_it_is_told(stage):
 def test_every_lock_that_is_installed_is_collected():
     names = {path.relative_to(REPOSITORY).as_posix() for path in vendor.locks(REPOSITORY)}
     assert {f"stages/{stage}/requirements.lock" for stage in STAGES} < names
-    assert {"tests/requirements.lock", "tests/streamline/requirements.lock", "shared/microstage/runner/uv.lock"} < names
-    assert "shared/microstage/runner/signing/requirements.lock" in names
+    assert {"tests/requirements.lock", "tests/streamline/requirements.lock", "shared/microstage_runner/uv.lock"} < names
+    assert "shared/microstage_runner/signing/requirements.lock" in names

@@ -5,21 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from microstage.benchmarks import measuring, onnx_ends
-from microstage.benchmarks.agreement import Vectors, check_layers, compare_whole, ends_of
-from microstage.benchmarks.contest import rivals_of
-from microstage.benchmarks.ends import End
-from microstage.benchmarks.memory import smallest_arena
-from microstage.benchmarks.names import MLPERF_TINY, NETWORKS, RIVALS
-from microstage.benchmarks.network import Conv
-from microstage.benchmarks.onnx_twin import write_onnx
-from microstage.benchmarks.reference import run
-from microstage.benchmarks.report import Measured, constants, ratios, summary
-from microstage.benchmarks.runtimes import LiteRt, OnnxRuntime, TfLiteMicro
-from microstage.benchmarks.tflite_file import closing_softmax, ends_of_tflite, without_softmax
-from microstage.benchmarks.tflite_twin import write_tflite
-from microstage.benchmarks.twins import inputs_of, network_named
 from microstage.errors import ModelError, VerificationError
+from microstage_bench import measuring, onnx_ends
+from microstage_bench.compare import rivals_of
+from microstage_bench.ends import End
+from microstage_bench.memory import smallest_arena
+from microstage_bench.names import MLPERF_TINY, NETWORKS, RIVALS
+from microstage_bench.network import Conv
+from microstage_bench.onnx_model import write_onnx
+from microstage_bench.outputs_agree import Vectors, check_layers, compare_whole, ends_of
+from microstage_bench.reference import run
+from microstage_bench.report import Measured, constants, ratios, summary
+from microstage_bench.runtimes import LiteRt, OnnxRuntime, TfLiteMicro
+from microstage_bench.tflite_file import closing_softmax, ends_of_tflite, without_softmax
+from microstage_bench.tflite_model import write_tflite
+from microstage_bench.write_models import inputs_of, network_named
 
 
 def vectors_of(network, count, rounding="half_even"):

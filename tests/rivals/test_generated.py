@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from microstage.benchmarks.agreement import distance
-from microstage.benchmarks.generated import Generated, Variant, variants_of
-from microstage.benchmarks.memory import sections
 from microstage.errors import ArtefactError, MicrostageError
+from microstage_bench.generated import Generated, Variant, variants_of
+from microstage_bench.memory import sections
+from microstage_bench.outputs_agree import distance
 
 HEADER = """
 #include <stdint.h>

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from microstage.benchmarks.random_networks.executor import execute_node
+from microstage_bench.random_networks.executor import execute_node
 
 VECTORS, INPUTS, QONNX = 24, 8, "qonnx.custom_op.general"
 MODES = ("ROUND", "HALF_EVEN", "ceil", "FLOOR", "up", "DOWN", "HALF_UP", "half_down")

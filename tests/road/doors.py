@@ -3,9 +3,9 @@
 import subprocess
 from pathlib import Path
 
-from microstage.runner.cli import REPOSITORY
-from microstage.runner.declarations import load_stages
-from microstage.runner.local import Environments
+from microstage_runner.cli import REPOSITORY
+from microstage_runner.declarations.stages import load_stages
+from microstage_runner.engines.local import Environments
 
 
 def volumes(folder: Path) -> Path:

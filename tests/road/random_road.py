@@ -23,13 +23,13 @@ from pathlib import Path
 
 from road import Failure, travel
 
-from microstage.benchmarks.random_networks import Recipe, drawn, made
-from microstage.benchmarks.random_networks.__main__ import save
-from microstage.benchmarks.random_networks.shrinking import shrunk
 from microstage.canonical import digest, file_digest, write_json
 from microstage.errors import VerificationError
 from microstage.progress import progress
-from microstage.runner.cli import REPOSITORY
+from microstage_bench.random_networks import Recipe, drawn, made
+from microstage_bench.random_networks.__main__ import save
+from microstage_bench.random_networks.shrinking import shrunk
+from microstage_runner.cli import REPOSITORY
 from microstage_streamline.finn.torch_stub import provide
 
 SECONDS, SHRINKING = 600, 120

@@ -14,15 +14,15 @@ from pathlib import Path
 from answers import answers, difference
 
 from microstage import golden
-from microstage.benchmarks.compiling import FORMS
-from microstage.benchmarks.random_networks import Made
 from microstage.errors import MicrostageError
-from microstage.runner.cli import REPOSITORY, Session
 from microstage.stage import stage_main
+from microstage_bench.compiling import FORMS
+from microstage_bench.random_networks import Made
 from microstage_cbackend.__main__ import run as cbackend
 from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
 from microstage_cbackend.generate import read_model
 from microstage_cbackend.golden import make_plan
+from microstage_runner.cli import REPOSITORY, Session
 from microstage_streamline.__main__ import run as streamline
 
 __all__ = ["Failure", "travel"]

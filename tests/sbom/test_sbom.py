@@ -13,9 +13,9 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from microstage.runner import licences, sbom
-from microstage.runner.engine import Engine
-from microstage.runner.images import STAGES, Image, Images, context
+from microstage_runner.artefacts import licences, sbom
+from microstage_runner.engines.engine import Engine
+from microstage_runner.engines.images import STAGES, Image, Images, context
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHA = "0123456789abcdef" * 4

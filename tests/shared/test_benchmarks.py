@@ -6,20 +6,20 @@ import numpy as np
 import onnx
 import pytest
 
-from microstage.benchmarks import names
-from microstage.benchmarks.aims import aim, published
-from microstage.benchmarks.catalogue import NETWORKS
-from microstage.benchmarks.ends import End, converted
-from microstage.benchmarks.network import Dense, Quantity
-from microstage.benchmarks.onnx_forms import in_floats, unsigned
-from microstage.benchmarks.onnx_twin import write_onnx
-from microstage.benchmarks.random_networks import Recipe, Step
-from microstage.benchmarks.random_networks.shrinking import shrunk
-from microstage.benchmarks.reference import run
-from microstage.benchmarks.rounding import requantise
-from microstage.benchmarks.twins import inputs_of, network_named
 from microstage.errors import ParameterError, VerificationError
 from microstage.integer import Interpreter
+from microstage_bench import names
+from microstage_bench.aims import aim, published
+from microstage_bench.catalogue import NETWORKS
+from microstage_bench.ends import End, converted
+from microstage_bench.network import Dense, Quantity
+from microstage_bench.onnx_forms import in_floats, unsigned
+from microstage_bench.onnx_model import write_onnx
+from microstage_bench.random_networks import Recipe, Step
+from microstage_bench.random_networks.shrinking import shrunk
+from microstage_bench.reference import run
+from microstage_bench.rounding import requantise
+from microstage_bench.write_models import inputs_of, network_named
 
 # multiply-accumulates and weights as published for these shapes
 SIZES = {

@@ -4,8 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from microstage.runner.declarations import load_stages
-from microstage.runner.local import Environments
+from microstage_runner.declarations.stages import load_stages
+from microstage_runner.engines.local import Environments
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -1,0 +1,24 @@
+"""Every network of the benchmarks by name. Each is drawn from its own seed: the same integers on every machine with the same NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from microstage_bench import binary_networks as narrow
+from microstage_bench import mlperf_tiny
+from microstage_bench.names import WIDTHS
+from microstage_bench.network import Network
+
+__all__ = ["NETWORKS", "OF_WIDTH"]
+
+NETWORKS: dict[str, Callable[[], Network]] = {
+    "drawn-resnet8": mlperf_tiny.resnet8,
+    "drawn-ds-cnn": mlperf_tiny.ds_cnn,
+    "drawn-mobilenet": mlperf_tiny.mobilenet,
+    "drawn-autoencoder": mlperf_tiny.autoencoder,
+    "drawn-kws-w3a3": narrow.kws_w3a3,
+    "drawn-cnv-binary": narrow.cnv_binary,
+}
+OF_WIDTH: dict[str, Callable[[], Network]] = {name: partial(narrow.kws_of_bits, bits) for bits, name in WIDTHS.items()}
+"One network by the width of its weights, for its size alone."

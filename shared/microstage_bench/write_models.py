@@ -1,0 +1,70 @@
+"""`python -m microstage_bench.write_models FOLDER [NETWORK ...]`: every drawn network as files, a folder each.
+
+<network>/model.onnx     int8 QDQ / QCDQ ONNX, opset 13, [1, C, H, W]
+<network>/model.tflite   int8 flatbuffer, [1, H, W, C]; of the MLPerf Tiny shapes alone
+<network>/golden.npz     integers of inputs and output, by the reference: half to even
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from microstage import golden
+from microstage.ending import ended
+from microstage.errors import ParameterError
+from microstage_bench.catalogue import NETWORKS, OF_WIDTH
+from microstage_bench.drawn_networks import draw_inputs
+from microstage_bench.names import MLPERF_TINY
+from microstage_bench.network import Network
+from microstage_bench.onnx_model import write_onnx
+from microstage_bench.reference import run
+
+__all__ = ["inputs_of", "network_named", "write_twins"]
+
+_VECTORS = 64
+
+
+@cache
+def network_named(name: str) -> Network:
+    """The network, drawn once a process; `ParameterError` for a name that is none."""
+    known = NETWORKS | OF_WIDTH
+    if name not in known:
+        raise ParameterError(f"{name} is no network of the benchmarks: expected one of {', '.join(NETWORKS)}.")
+    return known[name]()
+
+
+def inputs_of(network: Network, count: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """int8 inputs [count, ...] by name."""
+    return {
+        name: draw_inputs(network.shapes[name], count, seed + place, quantity.low, quantity.high)
+        for place, (name, quantity) in enumerate(network.inputs.items())
+    }
+
+
+def write_twins(network: Network, folder: Path) -> None:
+    """The files above; the .tflite needs the package ai-edge-litert."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.onnx").write_bytes(write_onnx(network).SerializeToString(deterministic=True))
+    values = run(network, inputs_of(network, _VECTORS))
+    golden.save(folder / golden.FILE, {name: values[name] for name in (*network.inputs, network.output)})
+    if network.name in MLPERF_TINY:
+        from microstage_bench.tflite_model import write_tflite
+
+        (folder / "model.tflite").write_bytes(write_tflite(network))
+
+
+def main(words: list[str]) -> int:
+    if not words:
+        raise ParameterError("The folder to write into is missing.")
+    for name in words[1:] or NETWORKS:
+        write_twins(network_named(name), Path(words[0]) / name)
+        print(Path(words[0]) / name)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(ended("microstage", lambda: main(sys.argv[1:])))

@@ -1,0 +1,163 @@
+"""`make estimate-file FILE=`: what networks read off every channel of a recording, beside two DFTs.
+
+Without variables that choose a network, the ready ones of this checkout are taken; with ONNX= a folder of the same
+form; else the published run, and for channels of a kind that it is not trained for the ready network of that kind. One
+step in qcdq's environment, in a container or not. The result is no artefact: `volumes/estimates/<file>-<key>/`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from microstage.canonical import digest, file_digest
+from microstage.errors import ArtefactError, ParameterError
+from microstage_runner.artefacts.inputs import Input, opened
+from microstage_runner.artefacts.places import Place
+from microstage_runner.commands import ready
+from microstage_runner.pipeline.pipeline import Chain, Step
+
+__all__ = ["estimate_file"]
+
+_FREQUENCIES = ("50", "60")
+_SUFFIXES = (".cfg", ".cff", ".csv", ".tsv")
+_OF_THE_RECORDING = ("FILE", "CHANNEL", "FREQUENCY")
+_OF_THE_MACHINE = ("HOST", "MEMORY", "PYTHON", "RUNNER", "STAGES_ON", "VENDOR", "VOLUMES")
+
+Typed = Mapping[str, str]
+Chains = Callable[[dict[str, str]], Chain]
+Networks = dict[str, tuple[Input, str]]  # by kind of channel: and where it is from, to be shown
+
+
+def estimate_file(typed: Typed, chain_of: Chains) -> None:
+    """Print and draw; `MicrostageError` for bad input, which leaves nothing behind."""
+    path, frequency = _recording(typed.get("FILE")), typed.get("FREQUENCY", "0")
+    if frequency not in (*_FREQUENCIES, "0") or typed.get("FREQUENCY") == "0":
+        raise ParameterError(
+            f"FREQUENCY={frequency} is not allowed: expected 50 or 60, the nominal mains frequency of the recording."
+        )
+    chain, networks = _networks(typed, chain_of)
+    for kind, (_, said) in networks.items():
+        print(f"network for {kind}: {said}", flush=True)
+    taken = {file.name: file_digest(file) for file in _files(path)}
+    inputs = {kind: network for kind, (network, _) in networks.items()}
+    recording = Input(path.parent, taken, partial(_files, path), "it was first read", "run the same command again")
+    asked = {"file": path.name, "channel": typed.get("CHANNEL", ""), "frequency": int(frequency)}
+    key = digest([taken, asked, {kind: network.digest for kind, network in inputs.items()}])[:16]
+    result = chain.store.volumes / "estimates" / f"{path.stem}-{key}"
+    with Place(chain.store.volumes, "estimate") as made:
+        with opened({"recording": recording, **inputs}, "it was estimated") as folders:
+            output = _estimated(chain, folders, made, asked)
+        result.parent.mkdir(exist_ok=True)
+        shutil.rmtree(result, ignore_errors=True)
+        output.rename(result)
+    print(f"\nresult: {result}")
+
+
+def _recording(name: str | None) -> Path:
+    if not name:
+        raise ParameterError(
+            "FILE= is missing: a COMTRADE record (.cff, or .cfg with its .dat beside it) or a CSV file."
+        )
+    path = Path(name).resolve()
+    if path.suffix.lower() not in _SUFFIXES:
+        raise ParameterError(f"FILE={name} is neither .cfg or .cff (COMTRADE) nor .csv or .tsv.")
+    if not (path.is_file() and os.access(path, os.R_OK)):
+        raise ParameterError(f"FILE={name} is not a file that can be read.")
+    return path
+
+
+def _files(path: Path) -> list[Path]:
+    """The recording's own files: a configuration's data lie beside it under the same stem."""
+    if path.suffix.lower() != ".cfg":
+        return [path]
+    return [
+        path,
+        *(p for p in path.parent.glob("*") if p.stem.lower() == path.stem.lower() and p.suffix.lower() == ".dat"),
+    ]
+
+
+def _networks(typed: Typed, chain_of: Chains) -> tuple[Chain, Networks]:
+    """(where the step runs, {kind: network}); `ArtefactError` where there is none."""
+    machine = {name: value for name, value in typed.items() if name in _OF_THE_MACHINE}
+    choice = {name: value for name, value in typed.items() if name not in (*_OF_THE_RECORDING, *_OF_THE_MACHINE)}
+    if "ONNX" in choice:
+        if others := sorted(choice.keys() - {"ONNX"}):
+            raise ParameterError(
+                f"{others[0]}={choice[others[0]]} is nothing that ONNX={choice['ONNX']} uses: leave one of them out."
+            )
+        return chain_of(machine), {
+            kind: (network, choice["ONNX"]) for kind, network in ready.given(choice["ONNX"]).items()
+        }
+    chain = chain_of(machine)
+    at_hand = {kind: (network, "ready, of this checkout") for kind, network in ready.found(chain.repository).items()}
+    if not choice:
+        if not at_hand:
+            raise ArtefactError(
+                "There is no ready network in this checkout; `make ready` makes them, RUN= takes one of your own."
+            )
+        return chain, at_hand
+    published = _published(typed, {**machine, **choice}, chain_of)
+    said = {kind: f"qcdq {step.about['key'][:16]} in {step.artefact.place}" for kind, step in published.items()}
+    return chain, {**at_hand, **{kind: (step.artefact.input, said[kind]) for kind, step in published.items()}}
+
+
+def _published(typed: Typed, choice: dict[str, str], chain_of: Chains) -> dict[str, Step]:
+    """{kind: the step whose artefact is a network for it} of what was chosen; for every kind, where it has none."""
+    first = chain_of(choice)
+    kind_of = _parameter(first, "channel")
+    if "RUN" in choice or kind_of is None:
+        step = _artefact(first)
+        found = {kind: step for kind in ready.KINDS if kind_of in (None, kind)} if step else {}
+    else:
+        found = {kind: step for kind in ready.KINDS if (step := _trained_for(kind, typed, choice, chain_of))}
+    if not found:
+        raise ArtefactError(
+            "No network of this selection is published; `make qcdq` with the same variables makes one (not FILE or CHANNEL)."
+        )
+    return found
+
+
+def _trained_for(kind: str, typed: Typed, choice: dict[str, str], chain_of: Chains) -> Step | None:
+    """The best first: a network sees 64 samples a cycle, and does not know whether of 50 or of 60 Hz."""
+    for frequency in sorted(_FREQUENCIES, key=lambda other: other != typed.get("FREQUENCY", "60")):
+        step = _artefact(chain_of({**choice, "CHANNEL": kind, "FREQUENCY": frequency}))
+        if step:
+            return step
+    return None
+
+
+def _artefact(chain: Chain) -> Step | None:
+    *_, step = chain.steps("qcdq")
+    if step.stage.name != "qcdq" or not step.artefact:
+        return None
+    chain.store.keys.require(step.artefact)
+    return step
+
+
+def _parameter(chain: Chain, name: str) -> str | None:
+    return next((own[name] for own in chain.parameters.values() if name in own), None)
+
+
+def _estimated(chain: Chain, inputs: Mapping[str, Path], made: Path, asked: Mapping[str, object]) -> Path:
+    """The folder with what the step left."""
+    output, scratch = made / "out", made / "out.scratch"
+    output.mkdir()
+    scratch.mkdir()
+    code = chain.backend.run(
+        chain.stages["qcdq"],
+        inputs=inputs,
+        parameters=asked,
+        output=output,
+        scratch=scratch,
+        module="microstage.estimation",
+    )
+    if code:
+        raise chain.store.failed(
+            "estimate-file", scratch, code, "Nothing was estimated and nothing written; the reason is above."
+        )
+    (output / "report.json").unlink()
+    return output

@@ -1,0 +1,243 @@
+"""The networks that `make bench`, `prove` and `footprint` are about, each made by the stages: lists in MODEL=, ONNX=
+and RUN=, or all drawn ones.
+
+A drawn network (microstage_bench) is written as an ONNX file and enters by that door. A parameter goes to every
+network that has it, and a list of values makes a network of each.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from microstage.canonical import write_json
+from microstage.errors import ParameterError
+from microstage.onnx_file import is_tflite
+from microstage_bench.names import NETWORKS, WIDTHS
+from microstage_runner.cli import REPOSITORY, Session
+from microstage_runner.declarations.selection import SETTINGS
+from microstage_runner.declarations.stages import load_stages
+from microstage_runner.declarations.used import assert_settings_used
+from microstage_runner.declarations.user_module import is_path
+from microstage_runner.engines.local import LocalBackend
+from microstage_runner.pipeline.pipeline import Step
+
+__all__ = ["Asked", "benchmarks", "environment", "listed", "number", "steps_of", "write_subjects"]
+
+_DRAWN = (*NETWORKS, *WIDTHS.values())
+_COMPOSED = "model_qcdq_composed.onnx"
+_CHOOSING = ("MODEL", "ONNX", "RUN", "GOLDEN", "TFLITE", "BASELINE")
+_OWN = ("AGAINST", "CC", "ROUNDS", "SECONDS", "VECTORS")
+"Variables of the commands themselves, which no session of a run sees."
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One network: its title, the variables that choose its run, and what goes with it: "tflite" and "baseline",
+    paths.
+    """
+
+    name: str
+    typed: Mapping[str, str]
+    drawn: bool
+    beside: Mapping[str, Path]
+
+    @classmethod
+    def read(cls, command: str, typed: Mapping[str, str], usual: Sequence[str]) -> list[Asked]:
+        """What `typed` asks of `command`; `ParameterError` for what is unknown, goes with nothing, or is used by none
+        of the networks.
+        """
+        assert_settings_used(command, typed, SETTINGS)
+        settings = {
+            name: value for name, value in typed.items() if name in SETTINGS and name not in (*_CHOOSING, *_OWN)
+        }
+        parameters = {name: value for name, value in typed.items() if name not in SETTINGS and name not in _CHOOSING}
+        found = [one._titled(settings) for one in _chosen(typed, usual)]
+        if "BASELINE" in typed and not any("baseline" in one.beside for one in found):
+            names = " or ".join(one.name for one in found)
+            raise ParameterError(
+                f"BASELINE={typed['BASELINE']} holds no C of {names}: expected a folder of such a name in it."
+            )
+        having = [one._has(settings) for one in found]
+        for name, value in parameters.items():
+            if not any(name in known for known in having):
+                found[0].session(
+                    {**settings, name: value} if found[0].typed.keys() == {"MODEL"} else {}
+                )  # may know better
+                names = ", ".join(one.name for one in found)
+                raise ParameterError(f"{name}={value} is nothing that {names} has a use for: leave it out.")
+        spread = [
+            other
+            for one, known in zip(found, having)
+            for other in one._spread({n: v for n, v in parameters.items() if n in known})
+        ]
+        asked = [replace(one, typed={**settings, **one.typed}) for one in spread]
+        for one in asked:
+            if not one.drawn:
+                one.session({})
+        return asked
+
+    def session(self, more: Mapping[str, str]) -> Session:
+        """Its selection, which raises for what is not allowed; a drawn network's needs its file (`drawn`)."""
+        return Session(REPOSITORY, {**more, **self.typed, **({"ONNX": ""} if self.drawn else {})})
+
+    def _titled(self, settings: Mapping[str, str]) -> Asked:
+        """By the network where it is a run's id that was typed."""
+        if "RUN" not in self.typed:
+            return self
+        return replace(self, name=f"{self.session(settings).parameters['train']['model']} RUN={self.name}")
+
+    def _has(self, settings: Mapping[str, str]) -> set[str]:
+        """The parameters of its stages."""
+        return {name.upper() for own in self.session(settings).parameters.values() for name in own}
+
+    def _spread(self, parameters: Mapping[str, str]) -> Iterator[Asked]:
+        """One network per combination of listed values, named by those that vary."""
+        values = [[(name, value) for value in text.split(",")] for name, text in parameters.items()]
+        for combination in itertools.product(*values):
+            varied = [f"{name}={value}" for name, value in combination if value != parameters[name]]
+            yield replace(self, name=" ".join([self.name, *varied]), typed={**self.typed, **dict(combination)})
+
+
+def _chosen(typed: Mapping[str, str], usual: Sequence[str]) -> Iterator[Asked]:
+    models, runs, files = (typed[name].split(",") if name in typed else [] for name in ("MODEL", "RUN", "ONNX"))
+    for file in files:
+        if not Path(file).is_file():
+            raise ParameterError(f"ONNX={file} is no file.")
+    tflite, golden = (_beside(typed, name, files) for name in ("TFLITE", "GOLDEN"))
+    before = typed.get("BASELINE")
+    alone = len(models) + len(runs) + len(files) == 1
+    for model in models or ([] if runs or files else usual):
+        drawn = model in _known([model])
+        yield Asked(
+            Path(model).stem if is_path(model) else model,
+            {} if drawn else {"MODEL": model},
+            drawn,
+            _baseline(before, model, alone),
+        )
+    for run in runs:
+        yield Asked(run, {"RUN": run}, False, _baseline(before, run, alone))
+    for place, file in enumerate(files):
+        name = Path(file).stem
+        with_it = {"tflite": tflite[place]} if tflite else {}
+        chosen = {"ONNX": file, **({"GOLDEN": str(golden[place])} if golden else {})}
+        yield Asked(name, chosen, False, {**with_it, **_baseline(before, name, alone)})
+
+
+def _known(models: Sequence[str]) -> set[str]:
+    """Those of `models` that are drawn; `ParameterError` for one that is neither drawn, nor trained here, nor a file."""
+    trained = [
+        name
+        for stage in load_stages(REPOSITORY).values()
+        if "model" in stage.parameters
+        for name in stage.parameters["model"].choices
+    ]
+    for model in models:
+        if model not in (*_DRAWN, *trained) and not is_path(model):
+            near = difflib.get_close_matches(model, [*_DRAWN, *trained], n=1, cutoff=0.4)
+            hint = f"; did you mean {near[0]}?" if near else "."
+            raise ParameterError(
+                f"MODEL={model} is not known: expected one of {', '.join([*NETWORKS, *trained])}{hint}"
+            )
+    return {model for model in models if model in _DRAWN}
+
+
+def _beside(typed: Mapping[str, str], variable: str, files: Sequence[str]) -> list[Path]:
+    """A file for each of ONNX=, in the same order; none at all where the variable was not typed."""
+    paths = [Path(text) for text in typed[variable].split(",")] if variable in typed else []
+    if paths and len(paths) != len(files):
+        raise ParameterError(
+            f"{variable}={typed[variable]} names {len(paths)} files and ONNX= {len(files)}:"
+            " give one for each, in the same order."
+        )
+    for path in paths:
+        if not path.is_file():
+            raise ParameterError(f"{variable}={path} is no file.")
+    return paths
+
+
+def _baseline(before: str | None, name: str, alone: bool) -> dict[str, Path]:
+    """The folder of a network's earlier C: one of its name in BASELINE=, or BASELINE= itself where one network is
+    asked for.
+    """
+    if before is None:
+        return {}
+    folder = next(
+        (path for path in (Path(before) / name, *([Path(before)] if alone else [])) if any(path.glob("*.h"))), None
+    )
+    return {} if folder is None else {"baseline": folder}
+
+
+def steps_of(asked: Sequence[Asked], target: str, scratch: Path) -> list[tuple[Asked, dict[str, Step]]]:
+    """Every network with its steps up to `target`, done where they are not; drawn networks' files are written to
+    `scratch`/<name>.
+    """
+    drawn = [one.name.split()[0] for one in asked if one.drawn]
+    if drawn:
+        benchmarks(environment(asked[0].session({})), "twins", str(scratch), *dict.fromkeys(drawn))
+    found = []
+    for one in asked:
+        file = {"ONNX": str(scratch / one.name.split()[0] / "model.onnx")} if one.drawn else {}
+        print(f"\n{one.name}: made by the stages", flush=True)
+        chain = Session(REPOSITORY, {**one.typed, **file}).chain(loud=not found)
+        found.append((one, {step.stage.name: step for step in chain.run(target)}))
+    return found
+
+
+def write_subjects(made: Sequence[tuple[Asked, Mapping[str, Step]]], scratch: Path) -> Path:
+    """What `microstage_bench.subject` reads: each network's C, and the files that other runtimes run."""
+    path = scratch / "subjects.json"
+    write_json(path, [_subject(one, steps, scratch) for one, steps in made])
+    return path
+
+
+def _subject(one: Asked, steps: Mapping[str, Step], scratch: Path) -> dict[str, Any]:
+    twin = scratch / one.name.split()[0]
+    if one.drawn:
+        onnx, tflite = twin / "model.onnx", twin / "model.tflite"
+    elif "ONNX" in one.typed:
+        onnx, tflite = Path(one.typed["ONNX"]).resolve(), one.beside.get("tflite")
+        if is_tflite(onnx):
+            onnx, tflite = None, tflite or onnx
+    else:
+        onnx, tflite = steps["qcdq"].artefact.checked() / _COMPOSED, None
+    files = {"onnx": onnx, "tflite": tflite, "baseline": one.beside.get("baseline")}
+    there = {name: str(path.resolve()) for name, path in files.items() if path is not None and path.exists()}
+    return {"name": one.name, "drawn": one.drawn, "c": str(steps["cbackend"].artefact.checked()), **there}
+
+
+def listed(typed: Mapping[str, str], variable: str, usual: Sequence[str]) -> list[str]:
+    """What a comma-separated variable chooses of `usual`; all where it is missing."""
+    chosen = typed[variable].split(",") if variable in typed else list(usual)
+    for name in chosen:
+        if name not in usual:
+            raise ParameterError(f"{variable}={name} is not known: expected {', '.join(usual)}.")
+    return chosen
+
+
+def number(typed: Mapping[str, str], variable: str, usual: int) -> int:
+    """A whole number from 1 on."""
+    text = typed.get(variable, str(usual))
+    if not text.isdigit() or int(text) < 1:
+        raise ParameterError(f"{variable}={text} is not allowed: expected a whole number from 1 on.")
+    return int(text)
+
+
+def environment(session: Session) -> Path:
+    """The interpreter that has the other runtimes: no stage's image carries one."""
+    folder = REPOSITORY / "tests" / "rivals"
+    environments = LocalBackend(REPOSITORY, session.volumes).environments
+    return environments.ensure((folder / ".python-version").read_text().strip(), folder / "requirements.lock")
+
+
+def benchmarks(python: Path, module: str, *words: str, **variables: str) -> int:
+    """Run a module of microstage_bench in the rivals' environment; its exit code."""
+    name = f"microstage_bench.{module}" if module else "microstage_bench"
+    around = {"PYTHONPATH": str(REPOSITORY / "shared"), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    return subprocess.run([str(python), "-m", name, *words], env={**os.environ, **around, **variables}).returncode

@@ -1,0 +1,88 @@
+"""From the make variables that a user typed to the complete, canonical parameters of every stage."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from microstage.errors import ParameterError
+from microstage_runner.declarations.stages import Parameter, Stage
+
+__all__ = ["SETTINGS", "select"]
+
+SETTINGS = {
+    "AGAINST": "of make bench: runtimes beside the C, of onnxruntime, litert and tflm; all of them by default",
+    "BASELINE": "of make bench: a folder of C that an earlier version wrote of the network, or one such folder per network in it",
+    "BUNDLE": "file that pack writes and unpack reads",
+    "CC": "of make bench: the C compiler, gcc by default",
+    "DATA_DIR": "folder of the dataset",
+    "DEPTH": "of make prove RANDOM=: the most layers of a network, 60 by default",
+    "ENCODING": "of make binfiles: model, the network's own, or eembc, the closed division's",
+    "FILE": "of make estimate-file: the recording",
+    "FORCE": "1 runs a published stage again and compares",
+    "GOLDEN": "inputs, and if you like outputs, to verify the network of ONNX= on: an .npz with arrays by tensor name",
+    "HOST": "engine elsewhere that runs every stage: ssh://user@box, another URL, or a Docker context",
+    "IMAGE": "1 packs the stage's image too",
+    "MEMORY": "what a stage may take, as 512m or 4g; in containers seven eighths of the machine's by default",
+    "NOMINAL": "of make accuracy: the instrument's nominal rms value, from which limits follow; 32 A, 120 or 230 V by default",
+    "ONNX": "a network of one's own that streamline begins with: QONNX, QCDQ, FINN-ONNX or .tflite; of make estimate-file a folder as qcdq writes it",
+    "PUBLIC_KEY": "public keys, a file each: what is published counts only where one of these signed it",
+    "PYTHON": "the interpreter of the runner, python3 by default",
+    "RANDOM": "of make prove: so many random networks, of the seeds from SEED on (1), all the way from ONNX to C",
+    "REGISTRY": "host:port/prefix of an OCI registry: what it has is pulled, not made",
+    "ROUNDS": "of make bench: how often each is measured, 31 by default",
+    "RUN": "id of a training that `make runs` lists, in place of its variables",
+    "RUNNER": "docker, local or auto",
+    "SECONDS": "of make prove: what each compilation may take, 30 by default",
+    "SIGNING_KEY": "private key, a file: what is published here is signed with it, and its signature counts",
+    "STAGE": "the stage that path, why and verify look at",
+    "STAGES_ON": "stages that run on an engine elsewhere: train=ssh://box",
+    "TESTS": "of make test: folders and files of tests, with blanks between them",
+    "TFLITE": "of make bench and footprint: the network of ONNX= as .tflite, for litert and tflm; a list goes with a list",
+    "TRUST": "1 lets unpack run code of the bundle's that is not this checkout's: sources, a model file, an image",
+    "VECTORS": "of make prove: random vectors, 10000 by default",
+    "VENDOR": "folder that vendor collects into, and that everything else then installs from",
+    "VOLUMES": "where artefacts live",
+}
+
+
+def select(stages: Mapping[str, Stage], typed: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """{stage: {parameter: value}}, defaults filled in; a name or value that no stage declares is a `ParameterError`."""
+    declared = {p.variable: p for stage in stages.values() for p in stage.parameters.values()}
+    for name in typed:
+        if name not in declared and name not in SETTINGS:
+            raise ParameterError(_unknown(name, typed[name], [*declared, *SETTINGS]))
+    model = _model(declared, typed)
+    values = {name: _of(p, model, typed[name]).parse(typed[name]) for name, p in declared.items() if name in typed}
+    return {stage.name: _complete(stage, values, model) for stage in stages.values()}
+
+
+def _model(declared: Mapping[str, Parameter], typed: Mapping[str, str]) -> Any:
+    chooser = declared.get("MODEL")
+    return chooser and (chooser.parse(typed["MODEL"]) if "MODEL" in typed else chooser.default)
+
+
+def _of(parameter: Parameter, model: Any, text: str) -> Parameter:
+    """The parameter as the chosen model has it."""
+    own = parameter.of(model)
+    if own is None:
+        raise ParameterError(
+            f"{parameter.variable}={text} is no parameter of MODEL={model}: it belongs to {_names(parameter.models)}."
+        )
+    return own
+
+
+def _complete(stage: Stage, values: Mapping[str, Any], model: Any) -> dict[str, Any]:
+    owned = [own for p in stage.parameters.values() if (own := p.of(model))]
+    return {p.name: values.get(p.variable, p.default) for p in owned}
+
+
+def _unknown(name: str, value: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else "`make help` lists the variables."
+    return f"{name}={value} is not a variable that any stage declares; {hint}"
+
+
+def _names(models: tuple[str, ...]) -> str:
+    return ", ".join(models)

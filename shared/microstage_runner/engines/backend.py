@@ -1,0 +1,96 @@
+"""Where stages run: in containers, or in one hash-locked virtual environment per stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from microstage.errors import ParameterError
+from microstage_runner.declarations.stages import Stage
+
+__all__ = ["Backend", "choose"]
+
+
+class Backend(Protocol):
+    """Makes a stage's environment when it is missing, and runs the stage in it."""
+
+    name: str
+
+    def platform(self, stage: Stage) -> dict[str, str]:
+        """{"python": "3.10.13", "libc": "glibc 2.36"} inside the stage's environment; costs no process once known."""
+
+    def run(
+        self,
+        stage: Stage,
+        *,
+        inputs: Mapping[str, Path],
+        parameters: Mapping[str, Any],
+        output: Path,
+        scratch: Path,
+        module: str = "",
+    ) -> int:
+        """The exit code of the stage, or of `module` in its environment; nothing of it runs on when this returns or raises."""
+
+
+class PerStage:
+    """A `Backend` that runs some stages elsewhere: `elsewhere` by stage, the rest on `here`."""
+
+    def __init__(self, here: Backend, elsewhere: Mapping[str, Backend]) -> None:
+        self.here, self.elsewhere = here, elsewhere
+        self.name = here.name + "".join(f", {stage} on {backend.name}" for stage, backend in elsewhere.items())
+
+    def platform(self, stage: Stage) -> dict[str, str]:
+        return self.elsewhere.get(stage.name, self.here).platform(stage)
+
+    def run(self, stage: Stage, **call: Any) -> int:
+        return self.elsewhere.get(stage.name, self.here).run(stage, **call)
+
+
+def choose(wanted: str, repository: Path, volumes: Path, host: str = "", stages_on: str = "") -> tuple[Backend, str]:
+    """(backend, why) for RUNNER=docker, local or auto; HOST= or the environment's engine elsewhere; STAGES_ON="train=ssh://box"."""
+    if wanted not in ("auto", "docker", "local"):
+        raise ParameterError(f"RUNNER={wanted} is not allowed: expected docker, local or auto.")
+    if host and wanted == "local":
+        raise ParameterError(f"HOST={host} needs containers: leave RUNNER=local out.")
+    here, why = _here(wanted, repository, volumes, host)
+    if not stages_on:
+        return here, why
+    from microstage_runner.engines.remote import RemoteBackend
+
+    hosts = _stages_on(stages_on, {path.parent.name for path in repository.glob("stages/*/stage.toml")})
+    return PerStage(here, {stage: RemoteBackend(repository, volumes, url) for stage, url in hosts.items()}), why
+
+
+def _here(wanted: str, repository: Path, volumes: Path, host: str) -> tuple[Backend, str]:
+    from microstage_runner.engines import engine
+    from microstage_runner.engines.local import LocalBackend
+
+    if host:
+        from microstage_runner.engines.remote import RemoteBackend
+
+        return RemoteBackend(repository, volumes, host), "as HOST says"
+    if wanted == "local":
+        return LocalBackend(repository, volumes), "as asked"
+    if wanted == "auto" and not engine.answers():
+        return LocalBackend(repository, volumes), "no container engine answers"
+    if engine.is_elsewhere():
+        from microstage_runner.engines.remote import RemoteBackend
+
+        return RemoteBackend(repository, volumes, ""), "the container engine is another machine's"
+    from microstage_runner.engines.containers import DockerBackend
+
+    return DockerBackend(repository, volumes), "as asked" if wanted == "docker" else "a container engine answers"
+
+
+def _stages_on(text: str, stages: set[str]) -> dict[str, str]:
+    """{stage: host} of "train=ssh://box,qcdq=context"."""
+    hosts = {}
+    for word in text.replace(",", " ").split():
+        stage, equals, host = word.partition("=")
+        if not (equals and host) or stage not in stages:
+            raise ParameterError(
+                f"STAGES_ON={text} is not allowed: expected STAGE=HOST, with a stage out of {', '.join(sorted(stages))}."
+            )
+        hosts[stage] = host
+    return hosts

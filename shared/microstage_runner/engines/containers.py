@@ -1,0 +1,161 @@
+"""Running a stage in its container: no network, nothing writable but its output, its scratch folder and /tmp."""
+
+from __future__ import annotations
+
+import csv
+import ctypes
+import hashlib
+import io
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from microstage.errors import EnvironmentProblem, StageFailed
+from microstage_runner.artefacts.pinned_environment import stage_environment
+from microstage_runner.engines import memory, users
+from microstage_runner.engines.engine import Engine
+from microstage_runner.engines.images import Images
+from microstage_runner.engines.local import stage_command
+from microstage_runner.engines.relayed import Relayed
+
+__all__ = ["HARDENING", "DockerBackend", "out_of_memory", "run_container"]
+
+HARDENING = (
+    "--network=none",
+    "--read-only",
+    "--tmpfs=/tmp:rw,nosuid,nodev,noexec,mode=1777",
+    "--cap-drop=ALL",
+    "--security-opt=no-new-privileges",
+    "--pids-limit=512",
+)
+_STOP_SECONDS = 10
+_CANNOT_START = 125  # what `docker run` returns when the engine itself failed
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+class DockerBackend:
+    """The `Backend` whose environments are images (`Images`) and whose stages run under `HARDENING`."""
+
+    name = "docker"
+
+    def __init__(self, repository: Path, volumes: Path) -> None:
+        self.images, self.volumes = Images(repository, volumes), volumes
+
+    def platform(self, stage) -> dict[str, str]:
+        """{"python", "libc"} inside the stage's image, which is built if missing; known images cost no process."""
+        return dict(self.images.ensure(_name(stage)).platform)
+
+    def run(
+        self, stage, *, inputs: Mapping[str, Path], parameters: Mapping, output: Path, scratch: Path, module: str = ""
+    ) -> int:
+        """Run the stage, or `module` in its image, on `inputs` (mounted read-only) into `output` and return its exit code.
+
+        Whatever ends this call, Ctrl-C included, the container is gone when it returns or raises.
+        """
+        image = self.images.ensure(_name(stage), verify=True)
+        mounts = {Path("/in") / name: (path, True) for name, path in inputs.items()}
+        mounts |= {Path("/out"): (output, False), Path("/scratch"): (scratch, False)}
+        inside = {name: Path("/in") / name for name in inputs}
+        words = stage_command(module, inside, parameters, Path("/out"), Path("/scratch"))
+        arguments = words if module else words[2:]  # the image's entry point names its stage
+        environment = stage_environment(Path("/scratch"))
+        tty = ("--tty",) if sys.stdout.isatty() and sys.stderr.isatty() else ()
+        name = container_name(image.stage, output)
+        options = (*tty, "--entrypoint=python") if module else tty
+        user = users.of_stages(self.volumes)
+        users.assert_readable(inputs.values(), user)
+        with users.lent([output, scratch], user, self.volumes):
+            return run_container(self.images.engine(), image.tag, name, user, mounts, environment, arguments, options)
+
+
+def container_name(stage: str, output: Path) -> str:
+    """One name per running key: a second run of the key finds, and removes, what a lost first one left behind."""
+    return f"microstage-{stage}-{hashlib.sha256(str(output.resolve()).encode()).hexdigest()[:16]}"
+
+
+def run_container(
+    engine: Engine,
+    image: str,
+    name: str,
+    user: tuple[int, int],
+    mounts: Mapping[Path, tuple[Path, bool]],
+    environment: Mapping[str, str],
+    arguments: list[str],
+    options: tuple[str, ...] = (),
+) -> int:
+    """Exit code of `image arguments` as `user` with `mounts` {inside: (outside, read-only)}; the container is always
+    removed. `StageFailed` if the memory that it may take was not enough.
+
+    The client runs in a session of its own, so that Ctrl-C reaches this process alone, and gets SIGTERM, which it
+    passes on to the container, should this process be killed.
+    """
+    limits, began = memory.options(engine), int(time.time())
+    _remove(engine, name)
+    command = [*engine.command, "run", "--rm", "--init", f"--name={name}", "--hostname=microstage", "--log-driver=none"]
+    command += [*HARDENING, *limits, f"--user={user[0]}:{user[1]}", "--workdir=/scratch", *options]
+    command += [f"--mount={_mount(inside, *outside)}" for inside, outside in mounts.items()]
+    command += [f"--env={key}={value}" for key, value in sorted(environment.items())]
+    client = Relayed(
+        [*command, image, *arguments], stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_parent
+    )
+    try:
+        code = client.wait()
+    except BaseException:
+        _stop(client)
+        _remove(engine, name)
+        raise
+    if code == _CANNOT_START:
+        _remove(engine, name)
+        raise EnvironmentProblem(f"The engine could not run the container of {image}; its own message is above.")
+    if code and _ran_out_of_memory(engine, name, began):
+        raise out_of_memory(engine)
+    return code
+
+
+def out_of_memory(engine: Engine) -> StageFailed:
+    """The error for a stage of which the kernel killed a process, as it took more memory than it may."""
+    limit = memory.shown(memory.limit_of_container(engine))
+    return StageFailed(
+        f"The stage was killed, as it needs more memory than {limit}; nothing was published. MEMORY= gives it more.",
+        137,
+    )
+
+
+def _ran_out_of_memory(engine: Engine, name: str, began: int) -> bool:
+    """Whether the engine remembers it, of a container that is gone."""
+    wanted = ["--filter", f"container={name}", "--filter", "event=oom", "--format", "{{.Action}}"]
+    said = engine.call("events", f"--since={began}", f"--until={int(time.time()) + 1}", *wanted)
+    return b"oom" in said.stdout
+
+
+def _mount(inside: Path, outside: Path, read_only: bool) -> str:
+    fields = ["type=bind", f"source={outside.resolve()}", f"target={inside}", *(["readonly"] if read_only else [])]
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)  # a comma in a path is quoted the way Docker reads it
+    return line.getvalue()
+
+
+def _stop(client: subprocess.Popen) -> None:
+    client.terminate()
+    try:
+        client.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        client.kill()
+        client.wait()
+
+
+def _remove(engine: Engine, name: str) -> None:
+    command = [*engine.command, "rm", "--force", "--volumes", name]
+    subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, start_new_session=True)
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _name(stage) -> str:
+    return stage if isinstance(stage, str) else stage.name

@@ -1,0 +1,250 @@
+"""Running a stage in its own virtual environment: for machines without a container engine."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from microstage.errors import EnvironmentProblem
+from microstage.locking import if_free
+from microstage_runner.artefacts.pinned_environment import stage_environment
+from microstage_runner.artefacts.places import clear, hold
+from microstage_runner.declarations.stages import Stage
+from microstage_runner.engines import memory
+from microstage_runner.engines import offline as vendor
+from microstage_runner.engines.bases import find_cpython
+
+__all__ = ["Environments", "LocalBackend", "find_python", "stage_command"]
+
+_STOP_SECONDS = 10
+_ONLY_LOCKED_WHEELS = ("--require-hashes", "--only-binary", ":all:")  # building a source archive runs what is in it
+_ALONE = ("--offline", "--no-config")  # for uv, which would otherwise ask what this site has set up as well
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+class LocalBackend:
+    """The `Backend` whose environments are virtual environments under `volumes`/.env, made with uv from the locks."""
+
+    name = "local"
+
+    def __init__(self, repository: Path, volumes: Path) -> None:
+        self.repository = repository
+        self.environments = Environments(volumes / ".env")
+
+    def platform(self, stage: Stage) -> dict[str, str]:
+        python = self.environments.ensure(stage.python, stage.folder / "requirements.lock")
+        version = _version_of(python.parent.parent)
+        return {"libc": os.confstr("CS_GNU_LIBC_VERSION") or "unknown", "python": version}
+
+    def run(
+        self,
+        stage: Stage,
+        *,
+        inputs: Mapping[str, Path],
+        parameters: Mapping[str, Any],
+        output: Path,
+        scratch: Path,
+        module: str = "",
+    ) -> int:
+        python = self.environments.ensure(stage.python, stage.folder / "requirements.lock")
+        source = str(self._copied(stage, scratch / "sources"))
+        environment = {
+            **stage_environment(scratch),
+            "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
+            "PYTHONPATH": source,
+        }
+        limit = memory.limit_of_process()
+        command = [
+            str(python),
+            *stage_command(module or f"microstage_{stage.name}", inputs, parameters, output, scratch),
+        ]
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=scratch,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=partial(_begin, limit),
+        )
+        try:
+            return process.wait()
+        except BaseException:
+            _stop(process)
+            raise
+
+    def _copied(self, stage: Stage, target: Path) -> Path:
+        """`target`, with a copy of what the stage imports: an edit of a source meets no run that has begun.
+
+        Python's own caches stay behind, as they know a source by its size and time alone.
+        """
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir()
+        target.chmod(0o755)  # for whoever runs the stage
+        for source in (self.repository / "shared" / "microstage", stage.folder / f"microstage_{stage.name}"):
+            shutil.copytree(source, target / source.name, ignore=shutil.ignore_patterns("__pycache__", "runner"))
+        return target
+
+
+def _version_of(environment: Path) -> str:
+    try:
+        return re.search(r"^version_info *= *(\S+)", (environment / "pyvenv.cfg").read_text(), re.MULTILINE)[1]
+    except (OSError, ValueError, TypeError):
+        raise EnvironmentProblem(
+            f"{environment} is damaged: its pyvenv.cfg says no version; remove it, and it is made anew."
+        ) from None
+
+
+def _begin(limit: int | None) -> None:
+    """In the stage's process: a killed runner frees its lock, and its stage must not write on beside the next run."""
+    memory.hold(limit)
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def stage_command(
+    module: str, inputs: Mapping[str, Path], parameters: Mapping[str, Any], output: Path, scratch: Path
+) -> list[str]:
+    """What follows `python` on the command line of a stage, whose package is `module`."""
+    words = ["-m", module]
+    words += [word for key in sorted(inputs) for word in ("--in", f"{key}={inputs[key]}")]
+    words += [word for key in sorted(parameters) for word in ("--set", f"{key}={json.dumps(parameters[key])}")]
+    return [*words, "--out", str(output), "--scratch", str(scratch)]
+
+
+class Environments:
+    """Virtual environments by (lock, Python): made beside, renamed into place, never changed afterwards."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def ensure(self, version: str, lock: Path) -> Path:
+        """The interpreter of the environment that holds exactly `lock`."""
+        name = f"{lock.parent.name}-{version}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+        python = self.folder / name / "bin" / "python"
+        if python.exists():
+            return python
+        with self._lock(name):
+            if not python.exists():
+                self._make(name, self._python(version), lock)
+        return python
+
+    def overlay(self, lock: Path) -> Path:
+        """A folder for PYTHONPATH that holds `lock`'s pure Python packages, for any interpreter."""
+        target = self.folder / f"{lock.parent.name}-overlay-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+        with self._lock(target.name):
+            if not target.exists():
+                beside = target.with_name(target.name + ".part")
+                shutil.rmtree(beside, ignore_errors=True)
+                self._install(lock, _sources(lock, *_ALONE), "--python", sys.executable, "--target", beside)
+                beside.rename(target)
+        return target
+
+    def _python(self, version: str) -> Path:
+        """A CPython of this machine, or else one that uv downloads."""
+        try:
+            return find_python(version)
+        except EnvironmentProblem as problem:
+            if vendor.chosen():
+                raise
+            print(f"environment: CPython {version} is not here; uv downloads it ...", file=sys.stderr, flush=True)
+            uv = [str(self._find_uv()), "python"]
+            if subprocess.run([*uv, "install", "--quiet", version], stdin=subprocess.DEVNULL).returncode:
+                raise problem from None
+            found = subprocess.run([*uv, "find", version], capture_output=True, text=True, check=True)
+            return Path(found.stdout.strip())
+
+    def _make(self, name: str, python: Path, lock: Path) -> None:
+        print(f"environment: {name} (hash-locked, {lock.parent.name}) ...", file=sys.stderr, flush=True)
+        sources = _sources(lock, *_ALONE)  # refused before anything is made
+        self._collect()
+        beside = self.folder / f"{name}.part"
+        shutil.rmtree(beside, ignore_errors=True)
+        self._uv("venv", "--quiet", "--relocatable", "--python", python, beside)
+        inside = beside / "bin" / "python"
+        self._install(lock, sources, "--python", inside)
+        beside.rename(self.folder / name)
+
+    def _install(self, lock: Path, sources: list[str], *where: str | Path) -> None:
+        self._uv("pip", "install", "--quiet", "--no-deps", *_ONLY_LOCKED_WHEELS, *where, *sources, "-r", lock)
+
+    def _uv(self, *arguments: str | Path) -> None:
+        command = [str(self._find_uv()), *map(str, arguments)]
+        if subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
+            raise EnvironmentProblem(
+                f"`uv {arguments[0]} {arguments[1]}` failed, its own message is above; `make doctor` says what is missing."
+            )
+
+    def _find_uv(self) -> Path:
+        found = shutil.which("uv")
+        if found:
+            return Path(found)
+        own = self.folder / "uv" / "bin" / "uv"
+        if not own.exists():
+            lock = Path(__file__).with_name("uv.lock")
+            install = [
+                "-m",
+                "pip",
+                "install",
+                "-q",
+                *_ONLY_LOCKED_WHEELS,
+                *_sources(lock, "--isolated"),
+                "-r",
+                str(lock),
+            ]
+            steps = [[sys.executable, "-m", "venv", str(own.parent.parent)], [str(own.with_name("python")), *install]]
+            if any(subprocess.run(step, stdin=subprocess.DEVNULL).returncode for step in steps):
+                raise EnvironmentProblem("uv could not be installed; install it by hand: `python3 -m pip install uv`.")
+        return own
+
+    def _lock(self, name: str) -> AbstractContextManager[None]:
+        return hold(self.folder / f".{name}.lock")
+
+    def _collect(self) -> None:
+        """Remove what dead processes left half made."""
+        for part in self.folder.glob("*.part"):
+            with if_free(self.folder / f".{part.name.removesuffix('.part')}.lock") as free:
+                if free:
+                    clear(part)
+
+
+def _sources(lock: Path, *options: str) -> list[str]:
+    """Where an installer finds `lock`: nothing to add, or the folder VENDOR= alone, with `options` that shut out all else."""
+    vendored = vendor.chosen()
+    return [*vendored.install_options(lock), *options] if vendored else []
+
+
+def find_python(version: str) -> Path:
+    """A CPython `version` ("3.10") of this machine, the one that stand-in bases hold where there is a choice."""
+    try:
+        return find_cpython(version) / "bin" / f"python{version}"
+    except EnvironmentProblem:
+        onpath = shutil.which(f"python{version}")
+    if onpath is None:
+        raise EnvironmentProblem(
+            f"CPython {version} is not on this machine; `uv python install {version}` or pyenv brings it."
+        )
+    return Path(onpath)
+
+
+def _stop(process: subprocess.Popen) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(_STOP_SECONDS)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+        except ProcessLookupError:
+            return

@@ -1,0 +1,252 @@
+"""The chain of stages for one selection: keys from parameters and inputs, and the runs that are not done yet.
+
+key = SHA-256 of canonical JSON {stage, recipe digest, parameters, inputs: name -> digest}. The key of a stage needs the
+artefact before it, so the chain is walked from upstream; a stage whose key is published is not run.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from microstage import datasets
+from microstage.ending import meaning
+from microstage.errors import ArtefactError, IntegrityError, ParameterError, VerificationError
+from microstage.models.own import FILE
+from microstage_runner.artefacts.artefact import Artefact
+from microstage_runner.artefacts.digests import Digests
+from microstage_runner.artefacts.inputs import Input, held, opened
+from microstage_runner.artefacts.recipe import assert_unchanged, key_of, recipe
+from microstage_runner.artefacts.store import Store
+from microstage_runner.declarations.model_parameters import form
+from microstage_runner.declarations.stages import DATASET, FILES, MODULE, Stage, needed
+from microstage_runner.declarations.user_files import OwnFiles
+from microstage_runner.declarations.user_module import OwnModel
+from microstage_runner.engines.backend import Backend
+from microstage_runner.pipeline import runs
+from microstage_runner.registry.chosen_registry import chosen
+
+__all__ = ["Chain", "Step"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of a chain. `about` is what the key is made of, and the key; `artefact` is None until published."""
+
+    stage: Stage
+    about: dict[str, Any]
+    inputs: dict[str, Input]
+    artefact: Artefact | None
+
+
+class Chain:
+    """All stages for one selection of parameters on one backend."""
+
+    def __init__(
+        self,
+        stages: Mapping[str, Stage],
+        parameters: Mapping[str, dict[str, Any]],
+        repository: Path,
+        store: Store,
+        backend: Backend,
+        data_dir: Path | None = None,
+        own: OwnFiles | None = None,
+        model: OwnModel | None = None,
+    ) -> None:
+        self.stages, self.parameters, self.repository = stages, parameters, repository
+        self.store, self.backend, self.data_dir, self.own = store, backend, data_dir, own
+        self.own_model, self.module = model, model and model.laid_out(store.volumes)
+        self.digests = Digests(store.volumes / ".cache" / "digests.json")
+
+    @property
+    def model(self) -> str | None:
+        """The network that all stages are about."""
+        return next((chosen["model"] for chosen in self.parameters.values() if "model" in chosen), None)
+
+    @property
+    def _module_file(self) -> Path | None:
+        return self.module and self.module.folder / FILE
+
+    @property
+    def _form(self) -> str | None:
+        return self.own_model.form if self.own_model else form(self.model)
+
+    def steps(self, target: str) -> Iterator[Step]:
+        """The steps that can be known now: every published one, then the first that is not, and no further."""
+        done: dict[str, Artefact] = {}
+        for stage in needed(self.stages, target):
+            step = self._step(stage, done)
+            yield step
+            if step.artefact is None:
+                break
+            done[stage.name] = step.artefact
+        self.digests.save()
+
+    def run(self, target: str, force: bool = False) -> list[Step]:
+        """Do what is not done, up to `target`, and return every step with its artefact."""
+        done: dict[str, Artefact] = {}
+        steps = []
+        for stage in needed(self.stages, target):
+            step = self._step(stage, done)
+            again = (force and stage.name == target) or not self._usable(step)
+            if step.artefact is None or again:
+                step = (None if again else self._pulled(step)) or self.make(step, force or again)
+            done[stage.name] = step.artefact
+            steps.append(step)
+        self.digests.save()
+        return steps
+
+    def prepare(self, target: str) -> Step:
+        """Do what `target` reads and is not done; its own step, published or not, with its inputs and its key."""
+        self.store.keys.load()
+        sources = [name for name in self.stages[target].inputs.values() if name not in (DATASET, FILES, MODULE)]
+        done = {step.stage.name: step.artefact for source in sources for step in self.run(source)}
+        return self._step(self.stages[target], done)
+
+    def _usable(self, step: Step) -> bool:
+        """Whether the step's artefact, if it has one, may be taken as it is; says why one is made again."""
+        usable = step.artefact is None or self.store.keys.usable(step.artefact)
+        if not usable:
+            unsigned = f"{step.artefact.place} is not signed by {self.store.keys}"
+            print(f"{step.stage.name}: {unsigned}; it is made again and compared.", flush=True)
+        return usable
+
+    def _pulled(self, step: Step) -> Step | None:
+        """The step with its artefact from the registry, if one was chosen (`chosen_registry.choose`) and has it."""
+        registry = chosen()
+        if registry is None:
+            return None
+        from microstage_runner.registry import artefact_registry as publishing
+
+        artefact = publishing.fetch(registry, self.store, step.stage.name, step.about["key"])
+        if not artefact:
+            return None
+        print(f"{step.stage.name}: pulled from {registry.name} (key {step.about['key'][:16]})", flush=True)
+        return Step(step.stage, step.about, step.inputs, artefact)
+
+    def _step(self, stage: Stage, done: Mapping[str, Artefact]) -> Step:
+        parameters = self.parameters[stage.name]
+        sources = {
+            DATASET: lambda: self._dataset(parameters),
+            FILES: lambda: self.own.input,
+            MODULE: lambda: self.module and self.module.input,
+        }
+        found = {
+            name: sources[source]() if source in sources else done[source].input
+            for name, source in stage.inputs.items()
+        }
+        inputs = {name: given for name, given in found.items() if given}
+        made_of = {
+            "stage": stage.name,
+            "recipe": recipe(
+                stage, self.repository, self.backend.platform(stage), self.digests, self.model, self._module_file
+            ),
+            "parameters": parameters,
+            "inputs": {name: given.digest for name, given in inputs.items()},
+        }
+        key = key_of(made_of)
+        return Step(stage, {**made_of, "key": key}, inputs, self.store.find(stage.name, key))
+
+    @property
+    def _places(self) -> dict[str, str | None]:
+        """Where the user's files lay, for whoever goes on with this run."""
+        return {
+            "data_dir": self.data_dir and str(self.data_dir),
+            "model_file": self.own_model and str(self.own_model.path),
+        }
+
+    def _dataset(self, parameters: Mapping[str, Any]) -> Input | None:
+        chosen = parameters["dataset"]
+        if chosen in datasets.BUILT_IN:
+            return None
+        if self.data_dir is None:
+            raise ParameterError(
+                f"DATASET={chosen} needs DATA_DIR=<folder>; `make data DATASET={chosen}` downloads it where it can."
+            )
+        folder, find = datasets.folder(chosen, self.data_dir), partial(datasets.files, chosen, self.data_dir)
+        listed = self.digests.of_files(folder, find())
+        return Input(folder, listed, find, "its digest was taken", "run the same command again")
+
+    def make(self, step: Step, force: bool = False) -> Step:
+        """Run one step, publish what it wrote and return it with its artefact."""
+        stage, key = step.stage, step.about["key"]
+        self.store.keys.load()
+        with self.store.lock(stage.name, key):
+            published = self.store.find(stage.name, key)
+            if published and not force and self.store.keys.usable(published):
+                # another make did it while this one waited
+                return Step(stage, step.about, step.inputs, published)
+            if published:
+                published.checked()  # what is made again is compared with it
+            out, scratch = self.store.workplace(stage.name, key, fresh=force)
+            try:
+                run = self._run(step, out, scratch)
+                artefact = self._publish(step, out, scratch, run)
+            except BaseException as error:
+                self.store.discard(out)
+                if isinstance(error, IntegrityError):
+                    self.digests.forget()
+                raise
+        print(f"{stage.name}: done in {run['seconds']:.1f} s", flush=True)
+        return Step(stage, step.about, step.inputs, artefact)
+
+    def _run(self, step: Step, out: Path, scratch: Path) -> dict[str, Any]:
+        """Run the stage on files that are those of its key from beginning to end; what is to be noted of the run."""
+        name, key = step.stage.name, step.about["key"]
+        with held(f"{name} ran", partial(self._sources, step)), self._inputs(step, scratch) as folders:
+            print(f"{name}: running ({self.backend.name}, key {key[:16]})", flush=True)
+            began, started = time.monotonic(), time.time()
+            if "model" in step.stage.parameters:
+                runs.note(out, step.about, self._places, started)
+            code = self.backend.run(
+                step.stage, inputs=folders, parameters=step.about["parameters"], output=out, scratch=scratch
+            )
+            if code:
+                said = f"{name} ended with code {code} ({meaning(code)}); nothing was published."
+                raise self.store.failed(f"{name}-{key[:16]}", scratch, code, said)
+        return {
+            "seconds": round(time.monotonic() - began, 3),
+            "started": started,
+            "backend": self.backend.name,
+            "host": platform.node(),
+            "machine": platform.machine(),
+            "cores": os.cpu_count(),
+            **self._places,
+        }
+
+    @contextmanager
+    def _inputs(self, step: Step, scratch: Path) -> Iterator[dict[str, Path]]:
+        """The folders that the stage reads; checkpoints that may be of other bytes than the key's are removed."""
+        try:
+            with opened(step.inputs, f"{step.stage.name} ran") as folders:
+                yield folders
+        except IntegrityError:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise
+
+    def _sources(self, step: Step, digests: Digests) -> None:
+        """Hash the stage's sources, and the user's files that copies were made of: they must be those of its key."""
+        kinds = step.stage.inputs
+        module = next((own.checked() / FILE for name, own in step.inputs.items() if kinds.get(name) == MODULE), None)
+        assert_unchanged(step.about["recipe"], step.stage, self.repository, digests, module)
+        for kind, own in ((FILES, self.own), (MODULE, self.module)):
+            if own and kind in kinds.values():
+                own.hash_originals(digests)
+
+    def _publish(self, step: Step, out: Path, scratch: Path, run: dict[str, Any]) -> Artefact:
+        report = self.store.take_report(out)
+        declared = {**step.stage.outputs, **step.stage.forms.get(self._form, {})}
+        missing = [pattern for pattern in declared if not any(out.glob(pattern))]
+        if missing:
+            raise ArtefactError(f"{step.stage.name} did not write {missing[0]}, which its stage.toml declares.")
+        if any(record["compared"] == 0 for record in report["verification"]):
+            raise VerificationError(f"{step.stage.name} compared nothing at one of its boundaries.")
+        return self.store.publish({**step.about, **report}, out, scratch, run)

@@ -1,0 +1,138 @@
+"""`make reproduce STAGE=...`: the image twice without cache, the stage twice under other circumstances, every byte compared.
+
+volumes/.reproduce/<stage>/a       out/ and scratch/ of the first run; gone again when all is equal
+volumes/.reproduce/<stage>/b       out/ of the second, which ran in a longer path elsewhere
+volumes/.reproduce/<stage>/*.log   the two builds of the image
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from microstage.errors import ParameterError, VerificationError
+from microstage.stage import REPORT
+from microstage_runner.engines.containers import DockerBackend
+from microstage_runner.engines.images import Image
+from microstage_runner.engines.local import LocalBackend
+from microstage_runner.pipeline.pipeline import Chain, Step
+from microstage_runner.reproduce import rebuild
+from microstage_runner.reproduce.conditions import HERE, Conditions, elsewhere, seen
+from microstage_runner.reproduce.differences import diffoscope, digests, explain
+from microstage_runner.reproduce.rerun import run_under
+
+__all__ = ["reproduce"]
+
+_ELSEWHERE = Path("a-second-folder", "with-a-longer-path")
+_SHIELDED = ("TZ", "LC_ALL")
+
+
+def reproduce(chain: Chain, target: str) -> int:
+    """0 when image layers and artefact bytes of `target` are equal; else `VerificationError` names the first difference."""
+    if not isinstance(chain.backend, LocalBackend | DockerBackend):
+        raise ParameterError(
+            f"make reproduce runs on this machine, not on {chain.backend.name}: leave HOST= and STAGES_ON= out."
+        )
+    step = chain.prepare(target)
+    notes = chain.store.volumes / ".reproduce" / target
+    with (
+        chain.store.lock("reproduce", target),
+        tempfile.TemporaryDirectory(prefix="microstage-reproduce-", dir="/var/tmp") as away,
+    ):
+        shutil.rmtree(notes, ignore_errors=True)
+        notes.mkdir(parents=True)
+        images, found = _images(chain.backend, target, notes)
+        os.chmod(away, 0o755)
+        places = [notes / "a", Path(away) / _ELSEWHERE]
+        conditions = [HERE, _elsewhere(chain.backend, step)]
+        for place, condition, image in zip(places, conditions, images):
+            run_under(condition, chain.backend, step, place, image)
+        print("\n".join(_circumstances(conditions[1], *(seen(place / "scratch") for place in places))))
+        found += _compare(step, *(place / "out" for place in places))
+        if found:
+            shutil.copytree(places[1] / "out", notes / "b" / "out")
+            raise VerificationError(f"{target} is not reproducible. {found[0]} Both results are kept in {notes}.")
+        if isinstance(chain.backend, DockerBackend):
+            rebuild.forget(chain.backend.images, *images)
+    shutil.rmtree(notes)
+    return 0
+
+
+def _images(backend: LocalBackend | DockerBackend, stage: str, notes: Path) -> tuple[list[Image | None], list[str]]:
+    """Two images of the stage, each built from nothing but its base, and what differs; no images where none are used."""
+    if isinstance(backend, LocalBackend):
+        return [None, None], []
+    built = rebuild.rebuild(backend.images, stage, notes)
+    different = rebuild.different_layer(backend.images, *built)
+    for number, layers in enumerate(zip(*(image.layers for image in built)), 1):
+        mark = "equal    " if layers[0] == layers[1] else "DIFFERENT"
+        print(f"  {mark}  {' '.join(digest[7:23] for digest in dict.fromkeys(layers))}  layer {number}")
+    if different is None:
+        return built, []
+    print(f"reproduce: {different}", flush=True)
+    return built, [different]
+
+
+def _elsewhere(backend: LocalBackend | DockerBackend, step: Step) -> Conditions:
+    if isinstance(backend, LocalBackend):
+        return elsewhere(container=False)
+    found = elsewhere(container=True)
+    lacking = {"folder": "a container sees /in, /out and /scratch, wherever they are"}
+    if found.user is not None and not all(_open_to_all(given.checked()) for given in step.inputs.values()):
+        found, lacking = replace(found, user=None), {**lacking, "user": "others may not read the inputs"}
+    return replace(found, lacking={**found.lacking, **lacking})
+
+
+def _open_to_all(folder: Path) -> bool:
+    return all(path.stat().st_mode & stat.S_IROTH for path in [folder, *folder.rglob("*")])
+
+
+def _circumstances(conditions: Conditions, a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """What the two runs saw, as they said it themselves, and what could not be changed."""
+    outside = " ".join(f"{name}={conditions.outside[name]}" for name in ("TZ", "LC_ALL", "HOME"))
+    inside = " ".join(f"{name}={a[name]}" for name in _SHIELDED if a[name] == b[name])
+    lines = [f"  {name}: {a[name]}, then {b[name]}" for name in a if a[name] != b[name] and name != "HOME"]
+    lines += [f"  outside, the second time: {outside}; inside, both times: {inside}"]
+    same = [name for name in a if name not in (*_SHIELDED, "HOME") and a[name] == b[name]]
+    return lines + [
+        f"  NOT VARIED: {name} ({conditions.lacking.get(name, f'the second run saw {b[name]} as well')})"
+        for name in same
+    ]
+
+
+def _compare(step: Step, a: Path, b: Path) -> list[str]:
+    """A sentence for each file that differs; prints a line per file."""
+    one, other, found = digests(a), digests(b), []
+    for name in sorted(one.keys() | other.keys()):
+        if one.get(name) == other.get(name):
+            print(f"  equal      {one[name][:16]}  {name}")
+            continue
+        if name in one and name in other:
+            found.append(f"{name} differs first at {explain(a / name, b / name)}.")
+        else:
+            found.append(f"{name} was written the {'first' if name in one else 'second'} time alone.")
+        print(f"  DIFFERENT  {found[-1]}")
+        if len(found) == 1 and name in one and name in other and (report := diffoscope(a / name, b / name)):
+            print(report)
+    if step.artefact:
+        found += _against_published(step, one, json.loads((a / REPORT).read_text()))
+    if not found:
+        print(
+            f"{step.stage.name}: {len(one)} files, the same bytes twice"
+            + (", and those published before" if step.artefact else "")
+        )
+    return found
+
+
+def _against_published(step: Step, one: Mapping[str, str], report: Mapping[str, Any]) -> list[str]:
+    published = {**step.artefact.files, REPORT: one[REPORT]}
+    names = [name for name in sorted(published.keys() | one.keys()) if published.get(name) != one.get(name)]
+    names += [f"{name} of manifest.json" for name in report if step.artefact.about[name] != report[name]]
+    return [f"The published {step.artefact.place} has other bytes in {name}." for name in names]

@@ -1,0 +1,84 @@
+"""One run of a stage under given conditions, in folders of its own, published nowhere."""
+
+from __future__ import annotations
+
+import copy
+import os
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from microstage.errors import StageFailed
+from microstage_runner.artefacts.inputs import opened
+from microstage_runner.artefacts.pinned_environment import stage_environment
+from microstage_runner.engines import users
+from microstage_runner.engines.containers import DockerBackend, container_name, run_container
+from microstage_runner.engines.images import Image
+from microstage_runner.engines.local import Environments, LocalBackend, stage_command
+from microstage_runner.pipeline.pipeline import Step
+from microstage_runner.reproduce.conditions import HERE, Conditions, container_options, local_launcher
+
+__all__ = ["run_under"]
+
+
+def run_under(
+    conditions: Conditions, backend: LocalBackend | DockerBackend, step: Step, place: Path, image: Image | None
+) -> None:
+    """Run the stage into `place`/out, in `image` where there is one; a stage that fails is `StageFailed`."""
+    name = "the second time, elsewhere" if conditions is not HERE else "the first time"
+    print(f"{step.stage.name}: running {name} ({backend.name}, key {step.about['key'][:16]})", flush=True)
+    began = time.monotonic()
+    for folder in (place / "out", place / "scratch"):
+        folder.mkdir(parents=True)
+        if conditions.user is not None:
+            os.chown(folder, conditions.user, conditions.user)
+    with opened(step.inputs, f"{step.stage.name} ran") as folders, conditions.around():
+        run = partial(_in_container, image=image) if image else _locally
+        code = run(backend, step, place, conditions, folders)
+    if code:
+        raise StageFailed(f"{step.stage.name} ended with code {code} when it ran {name}; its message is above.", code)
+    print(f"{step.stage.name}: done in {time.monotonic() - began:.1f} s", flush=True)
+
+
+class _Launched:
+    """Environments whose interpreters start under conditions."""
+
+    def __init__(self, environments: Environments, conditions: Conditions, folder: Path) -> None:
+        self.environments, self.conditions, self.folder = environments, conditions, folder
+
+    def ensure(self, version: str, lock: Path) -> Path:
+        return local_launcher(self.conditions, self.environments.ensure(version, lock), self.folder)
+
+
+def _locally(
+    backend: LocalBackend, step: Step, place: Path, conditions: Conditions, folders: Mapping[str, Path]
+) -> int:
+    """Exit code of the stage; elsewhere, its inputs have other paths too, as its sources have in any scratch folder."""
+    backend, inputs = copy.copy(backend), dict(folders)
+    backend.environments = _Launched(backend.environments, conditions, place / "bin")
+    if conditions is not HERE:
+        (place / "in").mkdir()
+        for name, folder in folders.items():
+            inputs[name] = place / "in" / name
+            inputs[name].symlink_to(folder)
+    out, scratch = place / "out", place / "scratch"
+    return backend.run(step.stage, inputs=inputs, parameters=step.about["parameters"], output=out, scratch=scratch)
+
+
+def _in_container(
+    backend: DockerBackend, step: Step, place: Path, conditions: Conditions, folders: Mapping[str, Path], image: Image
+) -> int:
+    mounts = {Path("/in") / name: (folder, True) for name, folder in folders.items()}
+    mounts |= {Path("/out"): (place / "out", False), Path("/scratch"): (place / "scratch", False)}
+    package = f"microstage_{step.stage.name}"
+    inside = {name: Path("/in") / name for name in step.inputs}
+    words = stage_command(package, inside, step.about["parameters"], Path("/out"), Path("/scratch"))[2:]
+    options, before = container_options(conditions, package)
+    name, environment = container_name(image.stage, place / "out"), stage_environment(Path("/scratch"))
+    user = users.of_stages(backend.volumes) if conditions.user is None else (conditions.user, conditions.user)
+    users.assert_readable(folders.values(), user)
+    with users.lent([place / "out", place / "scratch"], user, backend.volumes):
+        return run_container(
+            backend.images.engine(), image.tag, name, user, mounts, environment, [*before, *words], tuple(options)
+        )
