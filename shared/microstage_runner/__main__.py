@@ -32,14 +32,20 @@ from pathlib import Path  # noqa: E402
 
 from microstage_runner.process import process  # noqa: E402
 
-BY_THEMSELVES = ("tests", "bench", "rivals", "prove", "footprint")
+BY_THEMSELVES = {
+    "tests": "tests",
+    "bench": "bench",
+    "rivals": "bench_runtimes",
+    "prove": "prove",
+    "footprint": "footprint",
+}
 
 
 def work():
     """What the Makefile asks for; all else is imported where a signal is heard already."""
     command, *words = sys.argv[1:] or ["variables"]
     if command in BY_THEMSELVES:
-        return importlib.import_module("microstage_runner.%s" % command).main(words)
+        return importlib.import_module("microstage_runner.commands.%s" % BY_THEMSELVES[command]).main(words)
     from microstage_runner.cli import run_command
 
     return run_command([command, *words])
