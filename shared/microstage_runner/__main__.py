@@ -51,4 +51,10 @@ def work():
     return run_command([command, *words])
 
 
-raise SystemExit(process(sys.argv[1:], Path(__file__).resolve().parents[2], work))
+def main():
+    """Run the command of the process's arguments and return its exit code."""
+    return process(sys.argv[1:], Path(__file__).resolve().parents[2], work)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -60,7 +60,7 @@ def _suites(
 ) -> Iterator[tuple[Suite, list[Path]]]:
     """Each suite that has some of `chosen`, and what of it; makes the environments of these alone."""
     stages = load_stages(repository)
-    for folder in sorted(path for path in (repository / "tests").iterdir() if list(path.glob("test_*.py"))):
+    for folder in sorted(path for path in (repository / "tests").iterdir() if any(path.rglob("test_*.py"))):
         targets = _targets(folder, chosen)
         if not targets:
             continue
