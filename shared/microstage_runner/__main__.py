@@ -34,6 +34,7 @@ from microstage_runner.process import process  # noqa: E402
 
 BY_THEMSELVES = {
     "tests": "tests",
+    "lint": "lint",
     "bench": "bench",
     "rivals": "bench_runtimes",
     "prove": "prove",

