@@ -24,7 +24,10 @@ _PLAIN = {"zero_point": 0, "unit": "1", "datatype": "INT32"}
 
 @dataclass(frozen=True)
 class Sizes:
-    """`samples` of a window of `window_bits`; phasors of so many `harmonics` in `bits`; widths of CNN, LSTM and heads."""
+    """`samples` of a window of `window_bits`; phasors of so many `harmonics` in `bits`; widths of CNN, LSTM and heads.
+
+    `alike`: the sums of all heads have one scale, so that they are joined as integers before they are quantised.
+    """
 
     samples: int = 32
     window_bits: int = 12
@@ -36,6 +39,7 @@ class Sizes:
     hidden: int = 6
     width: int = 4
     most: int = 8
+    alike: bool = False
     seed: int = 0
 
     @property
@@ -236,16 +240,21 @@ def head(s: Sizes, kind: type[Builder] = Builder) -> Builder:
 
 def _head(b: Builder, s: Sizes, hidden: str) -> tuple[str, str]:
     """(correction, whether to keep the sum), each a sum at a scale of its own."""
-    scale = np.float32(b.rng.uniform(0.001, 0.01))
+    scale = np.float32(_scale(b, s))
     x = b.relu(b.norm(b.add("MatMul", [hidden, b.weight((s.hidden, s.width))]), s.width), scale)
     return tuple(_answer(b, s, x, scale, largest) for largest in (1, 100))
 
 
 def _answer(b: Builder, s: Sizes, x: str, scale: np.float32, largest: float) -> str:
-    weight = b.stored(b.rng.integers(-127, 128, (1, s.width)), b.rng.uniform(0.001, 0.01) * largest)
+    weight = b.stored(b.rng.integers(-127, 128, (1, s.width)), _scale(b, s) * largest)
     far = b.rng.choice([1, 1, 10_000]) if largest > 1 else 1  # a decision that hardly hangs on what is summed
     bias, step = b.constant((far * b.rng.integers(-5000, 5000, 1)).astype(np.int32)), b.constant(scale * b.scale)
     return b.add("Gemm", [x, weight, b.add("DequantizeLinear", [bias, step])], transB=1)
+
+
+def _scale(b: Builder, s: Sizes) -> float:
+    drawn = b.rng.uniform(0.001, 0.01)
+    return 0.005 if s.alike else drawn
 
 
 def write_cell(folder: Path, s: Sizes, records: int, steps: int) -> None:

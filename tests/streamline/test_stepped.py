@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from conftest import Stage
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from qonnx.core.onnx_exec import execute_onnx
 from stepped_parts import Sizes, cell, encoder, head, write_cell
@@ -55,12 +55,15 @@ def sizes(draw):
         features=draw(few),
         hidden=draw(few),
         width=draw(few),
+        alike=draw(st.booleans()),
         seed=draw(st.integers(0, 10**6)),
     )
 
 
 @settings(max_examples=12, deadline=None)
 @given(sizes(), st.sampled_from([encoder, cell, head]))
+@example(Sizes(8, 8, 2, 2.0**-5, harmonics=1, channels=1, features=1, hidden=1, width=1, seed=4), head)
+@example(Sizes(8, 8, 2, 2.0**-5, harmonics=2, channels=1, features=1, hidden=1, width=1, seed=1, alike=True), head)
 def test_integers_of_any_such_part_are_the_references_from_any_state(drawn, make):
     builder = make(drawn)
     source = builder.finish()
@@ -77,12 +80,21 @@ def test_integers_of_any_such_part_are_the_references_from_any_state(drawn, make
     record = [name for node in part.model.graph.node for name in node.output]
     expected, runner = Interpreter(source).run(values), ChannelsLast(part.model, interface, part.laid.stored)
     found = runner.run(values, record)
-    assert not part.beyond
     for name in expected:
         assert np.array_equal(integers(expected[name]), integers(found[name])), name
-    for name in record:
-        kind, held = part.model.get_tensor_datatype(name), integers(found[name])
-        assert kind.bitwidth() <= 24 and kind.allowed(int(held.min())) and kind.allowed(int(held.max())), name
+    largest = max(int(np.abs(value).max(initial=0)) for value in part.made.constants.values())
+    assert bool(part.beyond) == (largest > 2**24), part.beyond
+    if part.beyond:  # sums that are joined as integers have a bias of more bits than float32 holds
+        assert drawn.alike and f"of {largest.bit_length()} bits, and its float32 holds 24" in part.beyond
+        return
+    kinds = {name: part.model.get_tensor_datatype(name) for name in record}
+    for name, kind in kinds.items():
+        held = integers(found[name])
+        assert kind.allowed(int(held.min())) and kind.allowed(int(held.max())), name
+    widest = max(kind.bitwidth() for kind in kinds.values())
+    assert widest <= (32 if drawn.alike else 24)
+    if widest > 24:  # qonnx's executor adds in float32, FINN's layers in integers
+        return
     fed = {name: runner.arranged(name, value[-1:]).astype(np.float32) for name, value in values.items()}
     executed = execute_onnx(part.model, fed)
     for name, value in expected.items():

@@ -45,11 +45,16 @@ class FoldShape(Rewrite):
 
 @registered
 class DropNoCopy(Rewrite):
-    """Expand and Tile of a tensor to its own shape are the tensor. Precondition: a constant shape, or constant numbers of copies."""
+    """Expand and Tile of a tensor to its own shape are the tensor, and so is a Concat of one.
 
-    operators = ("Expand", "Tile")
+    Precondition: a constant shape, or constant numbers of copies.
+    """
+
+    operators = ("Concat", "Expand", "Tile")
 
     def matches(self, normal, node):
+        if node.op == "Concat":
+            return len(node.inputs) == 1
         value, wanted = normal.values.get(node.inputs[0]), normal.graph.constants.get(node.inputs[1])
         if value is None or wanted is None or normal.is_constant(node.inputs[0]):
             return False
