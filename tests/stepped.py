@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from microstage.lstm_node import INPUTS, OPERATOR, QUANTISERS
+from microstage.interface.lstm_node import INPUTS, OPERATOR, QUANTISERS
 
 __all__ = ["Form", "definition", "exported", "waves"]
 

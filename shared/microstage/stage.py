@@ -19,12 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from microstage.canonical import write_json
-from microstage.ending import TRACE, ended
 from microstage.errors import ParameterError, VerificationError
-from microstage.limits import memory_held
-from microstage.printable import printable
-from microstage.progress import progress
+from microstage.files.canonical import write_json
+from microstage.process.ending import TRACE, ended
+from microstage.process.memory import memory_held
+from microstage.process.progress import progress
+from microstage.untrusted.printable import printable
 
 __all__ = ["Job", "stage_main"]
 
@@ -78,7 +78,7 @@ class Job:
 
 
 def stage_main(name: str, run: Callable[[Job], None], arguments: list[str] | None = None) -> int:
-    """Exit code of `run` on the job of the command line, as `microstage.ending` has them."""
+    """Exit code of `run` on the job of the command line, as `microstage.process.ending` has them."""
     options = _options(name, arguments)
     return ended(f"microstage {name}", lambda: _work(options, run), options.scratch / "logs" / TRACE)
 

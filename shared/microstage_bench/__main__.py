@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from microstage.ending import ended
 from microstage.errors import ParameterError
+from microstage.process.ending import ended
 from microstage_bench import compare as contest
 from microstage_bench import host as machine
 from microstage_bench import measuring, memory, report, tables

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from microstage.ending import ended
+from microstage.process.ending import ended
 from microstage_bench import memory
 from microstage_bench.emulators import MACHINES
 from microstage_bench.firmware import Footprint, measure

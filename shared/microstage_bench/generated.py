@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from microstage.c_names import Names
 from microstage.errors import ArtefactError
-from microstage.roles import EXPONENT
+from microstage.interface.c_names import Names
+from microstage.interface.gain import EXPONENT
 from microstage_bench.compiling import compile_library
 from microstage_bench.ends import End
 

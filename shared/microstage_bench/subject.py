@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from microstage import golden
+from microstage.interface import golden
 from microstage.signals.gain import block_float
 from microstage_bench import onnx_ends, tflite_file
 from microstage_bench.ends import End, converted

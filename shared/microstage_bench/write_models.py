@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from microstage import golden
-from microstage.ending import ended
 from microstage.errors import ParameterError
+from microstage.interface import golden
+from microstage.process.ending import ended
 from microstage_bench.catalogue import NETWORKS, OF_WIDTH
 from microstage_bench.drawn_networks import draw_inputs
 from microstage_bench.names import MLPERF_TINY

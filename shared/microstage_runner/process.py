@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from microstage.ending import ended
+from microstage.process.ending import ended
 
 __all__ = ["TRACES", "process"]
 

@@ -25,7 +25,7 @@ from microstage.errors import MicrostageError, VerificationError
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
 from microstage.models.kws.clips import mixed, read
-from microstage.onnx_file import read_onnx
+from microstage.untrusted.onnx_file import read_onnx
 from microstage_bench.emulators import MACHINES
 from microstage_bench.tables import table
 from microstage_cbackend.build import compiled

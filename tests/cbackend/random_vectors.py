@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from microstage import golden
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers, run_sequence
-from microstage.onnx_file import read_onnx
+from microstage.interface import golden
+from microstage.untrusted.onnx_file import read_onnx
 from microstage_cbackend.generate import graphs_of
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.program.model import Model, SteppedChain

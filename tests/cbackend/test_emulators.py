@@ -5,8 +5,8 @@ from drawn import write_network
 from networks import harmonic_artefact
 from stepped import stepped_artefact
 
-from microstage import golden
 from microstage.errors import VerificationError
+from microstage.interface import golden
 from microstage_bench.drawn_networks import Drawing
 from microstage_bench.emulators import MACHINES
 from microstage_bench.network import Quantity

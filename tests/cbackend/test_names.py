@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from graphs import Graph, evaluate, write_artefact
 
-from microstage.c_names import is_network_name, network_name, part_name, unique
 from microstage.errors import ParameterError
+from microstage.interface.c_names import is_network_name, network_name, part_name, unique
 from microstage_cbackend.build import compile_and_run
 from microstage_cbackend.generate import files_of, read_model
 from microstage_cbackend.golden import make_plan

@@ -14,7 +14,7 @@ from integer_networks import networks
 
 def equal(folder: Path, graph: Graph, *outputs: str, oracle=evaluate) -> dict[str, int]:
     """Compare the C of `graph` with `oracle`; boundary -> integers compared (the stage raises on a difference)."""
-    from microstage import golden
+    from microstage.interface import golden
     from microstage_cbackend.generate import read_model, verify_and_publish
     from microstage_cbackend.golden import make_plan
 

@@ -10,7 +10,7 @@ from graphs import QONNX, Graph, single
 from networks import harmonic_artefact
 from stepped import stepped_artefact
 
-from microstage import golden
+from microstage.interface import golden
 from microstage_cbackend.generate import files_of, read_model
 from microstage_cbackend.golden import make_plan
 

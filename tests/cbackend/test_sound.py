@@ -11,9 +11,9 @@ import pytest
 from graphs import Graph, single
 from prove_sound import EMULATED, assert_near, heard
 
-from microstage.cepstra import Cepstra
 from microstage.datasets import words
 from microstage.errors import VerificationError
+from microstage.interface.cepstra import Cepstra
 from microstage.models.kws.features import CEPSTRA
 from microstage_cbackend.generate import read_model
 from microstage_cbackend.sounds import levels

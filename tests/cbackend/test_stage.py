@@ -59,7 +59,7 @@ def test_output_holds_sources_golden_vectors_and_metadata_but_no_binary(harmonic
 
 
 def test_same_input_gives_same_bytes(harmonic, tmp_path):
-    from microstage import golden
+    from microstage.interface import golden
     from microstage_cbackend.generate import files_of, read_model
     from microstage_cbackend.golden import make_plan
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from microstage import golden
+from microstage.interface import golden
 from microstage_bench.emulators import MACHINES
 from microstage_cbackend.generate import files_of, read_model
 from microstage_cbackend.golden import make_plan

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from microstage import golden
+from microstage.interface import golden
 from microstage.models.harmonic.definition import HarmonicDefinition
 from microstage.models.harmonic.network import HarmonicNetwork
 

@@ -7,7 +7,7 @@ import onnx
 import pytest
 import torch
 
-from microstage import golden
+from microstage.interface import golden
 from microstage.models.bnn import MODELS
 from microstage.models.bnn.definition import BinaryDefinition
 from microstage.models.bnn.network import BinaryNetwork

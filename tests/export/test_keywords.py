@@ -7,7 +7,7 @@ import onnx
 import pytest
 import torch
 
-from microstage import golden
+from microstage.interface import golden
 from microstage.models.definition import FILE
 from microstage.models.kws.definition import KeywordDefinition
 from microstage.models.kws.network import KeywordNetwork

@@ -5,8 +5,8 @@ import onnx
 import pytest
 import torch
 
-from microstage import golden
-from microstage.models import own
+from microstage.interface import golden
+from microstage.models import user_module
 from microstage.stage import stage_main
 
 MODULE = """
@@ -54,7 +54,7 @@ def export(tmp_path):
         motion = np.random.default_rng(0).normal(0, 1, (9, 5, 3)).astype(np.float32)
         golden.save(source / "test.npz", {"motion": motion})
         torch.manual_seed(0)
-        network = own.load(module).Net()
+        network = user_module.load(module).Net()
         with torch.no_grad():
             network(
                 torch.from_numpy(motion) if "batch_first=True" in text else torch.from_numpy(motion).transpose(0, 1)

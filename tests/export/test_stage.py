@@ -14,7 +14,7 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from microstage import golden
+from microstage.interface import golden
 
 
 def test_the_graph_says_where_every_tensor_comes_from(stage):

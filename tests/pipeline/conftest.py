@@ -35,7 +35,7 @@ TOY = {
     "second": (
         'name = "second"\npython = "3"\nsummary = "Doubles it."\n[inputs.first]\nfrom = "first"\n'
         '[outputs]\n"double.txt" = "twice"\n[parameters.times]\ntype = "int"\ndefault = 2\nmin = 1\nmax = 9\nsummary = "Factor."\n',
-        "import os\nfrom microstage.canonical import digest\n"
+        "import os\nfrom microstage.files.canonical import digest\n"
         "def run(job):\n"
         "    with open(os.environ['TOY_LOG'], 'a') as log: log.write('second\\n')\n"
         "    text = (job.inputs['first'] / 'number.txt').read_text() * job.parameters['times']\n"

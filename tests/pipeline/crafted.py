@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import canonical_json, digest
+from microstage.files.canonical import canonical_json, digest
 
 INDEX = "bundle.json"
 

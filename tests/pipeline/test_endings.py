@@ -67,7 +67,7 @@ def test_a_reader_that_goes_away_ends_nothing_and_nobody_complains(toy):
 
 def test_a_client_of_an_engine_does_not_end_with_the_reader(toy):
     script = "echo 1; while [ ! -e go ]; do sleep 0.05; done; echo 2 || exit 9; echo 3 || exit 9; exit 5"
-    text = "from microstage.ending import ended\nfrom microstage_runner.engines.relayed import Relayed\n"
+    text = "from microstage.process.ending import ended\nfrom microstage_runner.engines.relayed import Relayed\n"
     process = toy.python(f"{text}raise SystemExit(ended('client', lambda: Relayed(['sh', '-c', {script!r}]).wait()))")
     assert process.stdout.readline() == "1\n"
     process.stdout.close()

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from microstage.canonical import file_digest
 from microstage.errors import ArtefactError, IntegrityError, ParameterError, StageFailed
+from microstage.files.canonical import file_digest
 from microstage_runner import cli
 from microstage_runner.artefacts.artefact import Artefact
 from microstage_runner.artefacts.store import Store

@@ -10,7 +10,7 @@ import pytest
 from conftest import Toy
 from crafted import rewritten
 
-from microstage.canonical import digest
+from microstage.files.canonical import digest
 from microstage_runner import cli
 from microstage_runner.artefacts.recipe import key_of
 from microstage_runner.bundles import pack as handover

@@ -9,8 +9,8 @@ import shutil
 
 import pytest
 
-from microstage.canonical import digest, file_digest
 from microstage.errors import ArtefactError
+from microstage.files.canonical import digest, file_digest
 from microstage_runner.artefacts import digests
 from microstage_runner.artefacts.artefact import manifest_of, read
 from microstage_runner.artefacts.digests import Digests
@@ -111,7 +111,7 @@ EDITS = {
     "its own source": (SECOND, ""),
     "a source that is put back": (SECOND, BACK),
     "its lock": ("stages/second/requirements.lock", ""),
-    "a shared module": ("shared/microstage/canonical.py", ""),
+    "a shared module": ("shared/microstage/files/canonical.py", ""),
     "its input": ("INPUT", ""),
     "an input that is put back": ("INPUT", BACK),
     "an input, whereupon it fails": ("INPUT", f"{BACK}; raise SystemExit(3)"),

@@ -12,7 +12,7 @@ from pathlib import Path
 import oci_registry
 import pytest
 
-from microstage.canonical import file_digest, write_json
+from microstage.files.canonical import file_digest, write_json
 from microstage_runner.artefacts.artefact import ENVELOPE, MANIFEST, manifest_of
 from microstage_runner.signing import environment
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from stepped import Form, definition, exported, waves
 
-from microstage import golden
+from microstage.interface import golden
 from microstage.models.definition import Declared
 from microstage.signals.gain import block_float
 from microstage_qcdq.__main__ import converted

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from conftest import FIXTURES, Stage
 
-from microstage import golden
+from microstage.interface import golden
 
 
 @pytest.fixture(params=["tfc", "cnv"])

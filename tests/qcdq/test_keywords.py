@@ -10,9 +10,9 @@ import pytest
 from conftest import FIXTURES, Stage
 from onnx import numpy_helper
 
-from microstage import golden
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
+from microstage.interface import golden
 
 
 @pytest.fixture

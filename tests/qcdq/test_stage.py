@@ -9,7 +9,7 @@ import pytest
 from conftest import FIXTURES
 from onnx import helper, numpy_helper
 
-from microstage import golden
+from microstage.interface import golden
 
 BOUNDARIES = {
     *(

@@ -8,7 +8,7 @@ from stepped import Form
 from stepped_stage import write_export
 from test_stage import assert_held, run_by_hand, windows_of
 
-from microstage import golden
+from microstage.interface import golden
 
 FORMS = {
     "narrow": Form(seed=1, window_bits=8, estimate_bits=9, bits=4, most=2, length=3),

@@ -23,9 +23,9 @@ from pathlib import Path
 
 from road import Failure, travel
 
-from microstage.canonical import digest, file_digest, write_json
 from microstage.errors import VerificationError
-from microstage.progress import progress
+from microstage.files.canonical import digest, file_digest, write_json
+from microstage.process.progress import progress
 from microstage_bench.random_networks import Recipe, drawn, made
 from microstage_bench.random_networks.__main__ import save
 from microstage_bench.random_networks.shrinking import shrunk

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from answers import answers, difference
 
-from microstage import golden
 from microstage.errors import MicrostageError
+from microstage.interface import golden
 from microstage.stage import stage_main
 from microstage_bench.compiling import FORMS
 from microstage_bench.random_networks import Made

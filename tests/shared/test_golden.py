@@ -5,8 +5,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from microstage import golden
 from microstage.errors import ArtefactError, VerificationError
+from microstage.interface import golden
 
 
 def test_equal_arrays_are_equal_bytes_whatever_their_order_and_memory_layout(tmp_path):

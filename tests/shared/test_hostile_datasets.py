@@ -9,9 +9,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from microstage.arrays import arrays_of
 from microstage.datasets import cifar10, mnist, speech_commands
 from microstage.errors import DatasetError
+from microstage.untrusted.npz import arrays_of
 
 BATCHES = (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch")
 

@@ -2,9 +2,11 @@
 
 import pytest
 
-from microstage.cepstra import Cepstra
 from microstage.errors import ArtefactError
-from microstage.roles import Gain, Mean, Sequence
+from microstage.interface.answer import PhasorMean
+from microstage.interface.cepstra import Cepstra
+from microstage.interface.gain import Gain
+from microstage.interface.recurrence import Recurrence
 
 
 def interface() -> dict:
@@ -37,7 +39,7 @@ def interface() -> dict:
 
 def test_what_is_read_is_what_was_written():
     said = interface()
-    sequence, gain = Sequence.read(said), Gain.read(said)
+    sequence, gain = Recurrence.read(said), Gain.read(said)
     assert sequence.described() == said["sequence"] and gain.described() == said["gain"] and gain.window == "sound"
     assert (
         sequence.parts == ("ear", "memory", "mouth")
@@ -46,7 +48,7 @@ def test_what_is_read_is_what_was_written():
     )
     renamed = sequence.renamed({"memory": "step", "sound": "noise"})
     assert renamed.described() == {**said["sequence"], "cell": "step"}
-    assert Sequence.read({"parts": said["parts"]}) is None and Gain.read({}) is None
+    assert Recurrence.read({"parts": said["parts"]}) is None and Gain.read({}) is None
 
 
 WRONG = {
@@ -81,7 +83,7 @@ def test_roles_that_do_not_fit_are_one_sentence(fault):
     described = interface()
     spoil(described)
     with pytest.raises(ArtefactError) as error:
-        Sequence.read(described)
+        Recurrence.read(described)
         Gain.read(described)
     assert said in str(error.value) and "\n" not in str(error.value) and str(error.value).endswith(".")
 
@@ -159,7 +161,7 @@ def carrying() -> dict:
 
 def test_carried_states_and_the_mean_are_read_as_they_were_written():
     said = carrying()
-    sequence, gain, mean = Sequence.read(said), Gain.read(said), Mean.read(said)
+    sequence, gain, mean = Recurrence.read(said), Gain.read(said), PhasorMean.read(said)
     assert (sequence.described(), gain.described(), mean.described()) == (
         said["sequence"],
         said["gain"],
@@ -203,6 +205,6 @@ def test_carried_states_and_means_that_do_not_fit_are_one_sentence(fault):
     described = carrying()
     spoil(described)
     with pytest.raises(ArtefactError) as error:
-        for role in (Sequence, Mean, Gain):
+        for role in (Recurrence, PhasorMean, Gain):
             role.read(described)
     assert sentence in str(error.value) and "\n" not in str(error.value) and str(error.value).endswith(".")

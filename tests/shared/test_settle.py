@@ -11,10 +11,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from microstage.integer import Interpreter
 from microstage.integer.sequence import carried_into, run_sequence
-from microstage.roles import Gain, Mean, Sequence
+from microstage.interface.answer import PhasorMean
+from microstage.interface.gain import Gain
+from microstage.interface.recurrence import Recurrence
 from microstage.signals.settle import Settling, real_answer, rescaled
 
-SEQUENCE = Sequence(
+SEQUENCE = Recurrence(
     1,
     "cell",
     {"level_t": "level"},
@@ -25,7 +27,7 @@ SEQUENCE = Sequence(
     {"level_1": "level", "sum": "sum_next", "count": "count_next"},
 )
 GAIN = Gain({"window": "waveform"}, {"loudness": "metres"}, (-60, 60), ("level_1", "sum"))
-MEAN = Mean("loudness", "sum_next", "count_next", "correction", 8)
+MEAN = PhasorMean("loudness", "sum_next", "count_next", "correction", 8)
 TOPS = {"level_1": 1000, "sum": 8000, "count": 8}
 
 

@@ -9,13 +9,13 @@ import sys
 
 import pytest
 
-from microstage.canonical import canonical_json, digest, write_json
 from microstage.errors import DatasetError, ModelError, VerificationError
-from microstage.foreign import translated
-from microstage.printable import in_markdown, in_picture, printable
-from microstage.progress import progress
+from microstage.files.atomic import half_made, replacing
+from microstage.files.canonical import canonical_json, digest, write_json
+from microstage.process.progress import progress
 from microstage.stage import Job, stage_main
-from microstage.writing import half_made, replacing
+from microstage.untrusted.exceptions import translated
+from microstage.untrusted.printable import in_markdown, in_picture, printable
 
 
 def call(tmp_path, run, *words):
@@ -128,9 +128,9 @@ def test_a_stage_that_wants_more_memory_than_it_may_have_ends_with_one_sentence(
     """Programs in C++ have no class for it; a process of its own, as the limit stays."""
     program = """
 import sys
-from microstage import limits
+from microstage.process import memory
 from microstage.stage import stage_main
-limits._of_machine = lambda: 1 << 29
+memory._of_machine = lambda: 1 << 29
 code = stage_main("toy", lambda job: bytearray(1 << 30), ["--out", sys.argv[1], "--scratch", sys.argv[2]])
 raise SystemExit(code)
 """

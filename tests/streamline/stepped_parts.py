@@ -12,10 +12,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, checker, helper, numpy_helper
 
-from microstage import golden
 from microstage.integer import Interpreter, QTensor
 from microstage.integer.sequence import run_sequence
-from microstage.roles import Sequence
+from microstage.interface import golden
+from microstage.interface.recurrence import Recurrence
 
 QONNX = "qonnx.custom_op.general"
 _IO, _CELL = 2.0**-7, 2.0**-6
@@ -275,5 +275,5 @@ def write_cell(folder: Path, s: Sizes, records: int, steps: int) -> None:
     (folder / "model_def.json").write_text("{}")
     shape = (records, steps, *builder.inputs["features_t"]["shape"][1:])
     frames = {"frames": np.random.Generator(np.random.PCG64(s.seed)).integers(-128, 128, shape).astype(np.int8)}
-    found = run_sequence(Sequence.read(interface), {builder.name: Interpreter(model)}, frames)
+    found = run_sequence(Recurrence.read(interface), {builder.name: Interpreter(model)}, frames)
     golden.save(folder / golden.FILE, frames | {name: value.astype(np.int16) for name, value in found.items()})

@@ -11,8 +11,8 @@ from c_stage import in_c_stage
 from onnx import TensorProto, helper, numpy_helper
 from test_own_network import Own
 
-from microstage import golden
 from microstage.integer.registry import OPERATORS
+from microstage.interface import golden
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _FOLDER = """

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from qonnx.core.onnx_exec import execute_onnx
 from test_own_network import Own
 
-from microstage import golden
 from microstage.errors import ModelError
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
+from microstage.interface import golden
 from microstage_streamline.sources import convert_part
 from microstage_streamline.verify.sequences import ChannelsLast
 

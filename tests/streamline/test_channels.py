@@ -8,7 +8,7 @@ import pytest
 from random_networks import Network
 from test_own_network import own  # noqa: F401
 
-from microstage import golden
+from microstage.interface import golden
 
 
 def dead(net, places, value=0.0):

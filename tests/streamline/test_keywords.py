@@ -7,7 +7,7 @@ import onnx
 import pytest
 from conftest import FIXTURE, Stage
 
-from microstage import golden
+from microstage.interface import golden
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from test_own_network import own  # noqa: F401  the stage on a file
 
-from microstage import golden
+from microstage.interface import golden
 from microstage.models.definition import FILE
 
 SCALE = 0.02

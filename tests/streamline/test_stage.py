@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from microstage import golden
+from microstage.interface import golden
 
 FILES = ("subcnn_finn_streamlined.onnx", "sublstm_finn_streamlined.onnx", "submlp_finn_streamlined.onnx")
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from conftest import command, contents, environment
 
-from microstage import golden
 from microstage.datasets.speech import CLASSES
+from microstage.interface import golden
 from microstage.models.kws.definition import KeywordDefinition
 from microstage.models.kws.network import KeywordNetwork
 from microstage.models.kws.train import Training, class_weights, extremes

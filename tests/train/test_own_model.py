@@ -82,7 +82,7 @@ def test_a_network_that_estimates_has_an_error_for_an_accuracy(tmp_path):
     """Targets that are numbers, no classes: the usual metrics, and extremes without a truth."""
     import numpy as np
 
-    from microstage import golden
+    from microstage.interface import golden
 
     text = WALK_THROUGH.replace(
         'input, classes = "samples", ("sine", "square", "triangle", "sawtooth")', 'input = "samples"'

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import TINY, command, contents, environment
 
-from microstage import golden
+from microstage.interface import golden
 
 
 def test_same_seed_same_bytes_even_when_killed_twice_on_the_way(train, tmp_path):

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from microstage.printable import in_picture
 from microstage.stage import Job, stage_main
+from microstage.untrusted.printable import in_picture
 
 __all__ = ["run"]
 

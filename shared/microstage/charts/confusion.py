@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from microstage.printable import in_picture
+from microstage.untrusted.printable import in_picture
 
 __all__ = ["draw"]
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from microstage.canonical import file_digest
 from microstage.errors import DatasetError
-from microstage.writing import half_made
+from microstage.files.atomic import half_made
+from microstage.files.canonical import file_digest
 
 __all__ = ["ARCHIVES", "Archive", "fetch_whole"]
 

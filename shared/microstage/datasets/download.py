@@ -13,10 +13,10 @@ from pathlib import Path
 
 from microstage.datasets.archives import ARCHIVES, fetch_whole
 from microstage.errors import DatasetError, IntegrityError, ParameterError
-from microstage.progress import progress
-from microstage.received import Bounded, assert_room, within
-from microstage.tars import is_plain, tar
-from microstage.writing import half_made
+from microstage.files.atomic import half_made
+from microstage.process.progress import progress
+from microstage.untrusted.bounds import BoundedStream, assert_room, within
+from microstage.untrusted.tars import is_plain, tar
 
 __all__ = ["fetch"]
 
@@ -63,7 +63,7 @@ def _download(url: str, target: Path, mib: int) -> None:
     """Write what is at `url` to `target`: at most so many MiB, for which there is room, in bounded time."""
     try:
         with within(_SECONDS + (mib << 20) / _SLOWEST), urllib.request.urlopen(url, timeout=_SECONDS) as answer:
-            size, body = _declared(answer, mib), Bounded(answer, mib << 20)
+            size, body = _declared(answer, mib), BoundedStream(answer, mib << 20)
             assert_room(target.parent, size, 1)
             chunks = iter(lambda: body.read(_CHUNK), b"")
             with open(target, "wb") as file:
@@ -109,7 +109,7 @@ def _extract(archive: Path, missing: dict[str, str], scratch: Path, folder: Path
 
 
 def _csv_members(archive: Path) -> Iterator[bytes]:
-    with gzip.open(archive) as unpacked, tar(Bounded(unpacked, _UNPACKED_MIB << 20)) as opened:
+    with gzip.open(archive) as unpacked, tar(BoundedStream(unpacked, _UNPACKED_MIB << 20)) as opened:
         for member in opened:
             if is_plain(member) and member.name.lower().endswith(".csv") and member.size <= _FILE_MIB << 20:
                 yield opened.extractfile(member).read()

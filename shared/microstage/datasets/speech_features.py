@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from microstage.arrays import arrays_of
 from microstage.datasets.reading import LARGEST
 from microstage.datasets.speech import CLASSES, Clips, Speech, by_speaker
 from microstage.errors import DatasetError
+from microstage.untrusted.npz import arrays_of
 
 __all__ = ["FILE", "load"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from microstage.estimation.events import Event
 from microstage.estimation.networks import ORDERS
 from microstage.estimation.tables import METHODS, Result
-from microstage.printable import in_picture
+from microstage.untrusted.printable import in_picture
 
 __all__ = ["draw", "limits", "names"]
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from microstage.canonical import write_json
 from microstage.estimation.networks import ORDERS
 from microstage.estimation.record import Record
 from microstage.estimation.tables import METHODS, Result
+from microstage.files.canonical import write_json
 
 __all__ = ["SUMMARY", "TABLE", "write"]
 

@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from microstage import roles
 from microstage.errors import ArtefactError
 from microstage.estimation.steps import HALF
 from microstage.integer import Interpreter
 from microstage.integer.sequence import each_step, run_sequence
-from microstage.onnx_file import read_onnx
-from microstage.roles import EXPONENT, Gain, Mean
+from microstage.interface.answer import PhasorMean
+from microstage.interface.gain import EXPONENT, Gain
+from microstage.interface.recurrence import Recurrence
 from microstage.signals import block_float
 from microstage.signals.gain import bits_at
 from microstage.signals.settle import Settling, real_answer
+from microstage.untrusted.onnx_file import read_onnx
 
 __all__ = ["ORDERS", "Network"]
 
@@ -37,10 +38,10 @@ class Network:
 
     def __init__(self, folder: Path) -> None:
         self._interface = json.loads((folder / "interface.json").read_text())
-        sequence, gain = roles.Sequence.read(self._interface), Gain.read(self._interface)
+        sequence, gain = Recurrence.read(self._interface), Gain.read(self._interface)
         if sequence is None or gain is None or sequence.head is None:
             raise ArtefactError(f"{folder} is no network of windows with a gain; estimate-file needs one.")
-        self.sequence, self.gain, self.mean = sequence, gain, Mean.read(self._interface)
+        self.sequence, self.gain, self.mean = sequence, gain, PhasorMean.read(self._interface)
         parts = self._interface["parts"]
         self._parts = {part: Interpreter(read_onnx(folder / parts[part]["file"])) for part in sequence.parts}
         self._head = parts[sequence.head]["outputs"]

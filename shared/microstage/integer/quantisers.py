@@ -7,7 +7,7 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage.integer.registry import Kind, everywhere, operator, positive_scale
 from microstage.integer.tensor import QTensor, real
-from microstage.limits import MOST_BITS
+from microstage.untrusted.limits import MOST_BITS
 
 _FRACTION_BITS = 8  # of a zero point between levels
 _ROUNDINGS = {

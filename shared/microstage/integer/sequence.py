@@ -10,7 +10,8 @@ import numpy as np
 
 from microstage.integer.interpreter import Interpreter
 from microstage.integer.tensor import QTensor
-from microstage.roles import EXPONENT, Sequence
+from microstage.interface.gain import EXPONENT
+from microstage.interface.recurrence import Recurrence
 from microstage.signals.settle import Settling, shifts
 
 __all__ = ["batches", "carried_into", "each_step", "integers", "run_in_batches", "run_sequence"]
@@ -35,7 +36,7 @@ def run_in_batches(interpreter: Interpreter, inputs: Mapping[str, np.ndarray], o
 
 
 def run_sequence(
-    sequence: Sequence,
+    sequence: Recurrence,
     parts: Mapping[str, Interpreter],
     inputs: Mapping[str, np.ndarray],
     record: Mapping[str, Iterable[str]] = {},
@@ -72,7 +73,7 @@ class _Runner:
         return {name: np.zeros((count, *shapes[name][1:]), np.int64) for name in names if name in shapes}
 
 
-def _around_the_cell(sequence: Sequence, run: _Runner, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _around_the_cell(sequence: Recurrence, run: _Runner, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Encoder once, the cell `length` times, head once."""
     count = len(next(iter(inputs.values())))
     found = run(sequence.encoder, inputs) if sequence.encoder else {}
@@ -91,14 +92,14 @@ def _around_the_cell(sequence: Sequence, run: _Runner, inputs: Mapping[str, np.n
 
 
 def each_step(
-    sequence: Sequence, parts: Mapping[str, Interpreter], inputs: Mapping[str, np.ndarray], settling: Settling | None
+    sequence: Recurrence, parts: Mapping[str, Interpreter], inputs: Mapping[str, np.ndarray], settling: Settling | None
 ) -> Iterator[dict[str, np.ndarray]]:
     """As `run_sequence` where states are carried, one step [n, ...] after the other: of what is long, no more is held."""
     return _stepped(sequence, _Runner(parts, {}), inputs, settling)
 
 
 def _stepped(
-    sequence: Sequence, run: _Runner, inputs: Mapping[str, np.ndarray], settling: Settling | None
+    sequence: Recurrence, run: _Runner, inputs: Mapping[str, np.ndarray], settling: Settling | None
 ) -> Iterator[dict[str, np.ndarray]]:
     """Encoder, cell and head, one after the other, at each of the steps that the inputs have."""
     count, length = next(iter(inputs.values())).shape[:2]
@@ -116,18 +117,18 @@ def _stepped(
         yield step
 
 
-def _taken(sequence: Sequence) -> dict[str, str]:
+def _taken(sequence: Recurrence) -> dict[str, str]:
     return {**sequence.states, **sequence.carried}
 
 
-def _reads(sequence: Sequence, part: str) -> Mapping[str, str]:
+def _reads(sequence: Recurrence, part: str) -> Mapping[str, str]:
     """What a part takes of the step that it belongs to under another name."""
     if part == sequence.cell:
         return sequence.steps
     return {name: sequence.states[of] for name, of in sequence.last.items()} if part == sequence.head else {}
 
 
-def _as_recorded(sequence: Sequence, part: str, found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _as_recorded(sequence: Recurrence, part: str, found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {sequence.recorded(part, name): value for name, value in found.items()}
 
 
@@ -136,7 +137,7 @@ def _over_time(steps: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 
 def carried_into(
-    sequence: Sequence, settling: Settling | None, vectors: Mapping[str, np.ndarray]
+    sequence: Recurrence, settling: Settling | None, vectors: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """{carried state: what each step [n, L, ...] takes it as}, of `vectors` as `run_sequence` records them."""
     before = {old: vectors[new].astype(np.int64) for old, new in sequence.carried.items()}

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from microstage.errors import ParameterError
-from microstage.models import own
+from microstage.models import user_module
 
 __all__ = ["FEED_FORWARD", "RECURRENT", "family", "hook", "models"]
 
@@ -38,5 +38,5 @@ def family(model: str) -> ModuleType:
 def hook(model: str, stage: str, module: Path | None = None) -> ModuleType:
     """What `stage` asks of the family of `model`: its module of that name, or the user's own in folder `module`."""
     if module is not None:
-        return own.load(module)
+        return user_module.load(module)
     return importlib.import_module(f"{family(model).__name__}.{stage}")

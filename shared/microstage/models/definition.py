@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import write_json
-from microstage.cepstra import Cepstra
 from microstage.errors import ArtefactError, ModelError, ParameterError
+from microstage.files.canonical import write_json
+from microstage.interface.answer import PhasorMean
+from microstage.interface.cepstra import Cepstra
+from microstage.interface.gain import Gain
 from microstage.models import family
-from microstage.roles import Gain, Mean
 
 __all__ = ["FILE", "REPLAYED", "Declared", "Definition", "model_of", "read"]
 
@@ -50,7 +51,7 @@ class Declared:
     classes: Sequence[str] = ()
     gain: Gain | None = None
     sound: Cepstra | None = None
-    answer: Mean | None = None
+    answer: PhasorMean | None = None
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Declared:
@@ -60,7 +61,7 @@ class Declared:
         try:
             gain = Gain.read({"gain": described.get("gain")})
             sound = Cepstra.read({"features": described.get("sound")})
-            answer = Mean.read({"answer": described.get("answer")})
+            answer = PhasorMean.read({"answer": described.get("answer")})
         except ArtefactError as error:
             raise ModelError(f"{FILE}: {error}") from None
         if gain is not None and gain.window not in given["inputs"]:

@@ -19,11 +19,11 @@ from brevitas.nn.quant_rnn import QuantRecurrentStackBase
 from brevitas.proxy import ActQuantProxyFromInjector
 from torch import Tensor, nn
 
-from microstage import golden
 from microstage.errors import ModelError, VerificationError
+from microstage.interface import golden
+from microstage.interface.gain import EXPONENT
 from microstage.models.definition import REPLAYED, Declared, read
 from microstage.models.lstm_steps import walk
-from microstage.roles import EXPONENT
 from microstage.signals.gain import bits_at, block_float
 from microstage.signals.settle import shifts
 

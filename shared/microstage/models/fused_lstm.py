@@ -24,7 +24,7 @@ from brevitas.nn import QuantLSTM
 from brevitas.quant_tensor import QuantTensor
 from torch import Tensor, nn
 
-from microstage.lstm_node import QUANTISERS
+from microstage.interface.lstm_node import QUANTISERS
 
 __all__ = ["fuse"]
 

@@ -10,7 +10,7 @@ from brevitas.quant_tensor import QuantTensor
 from torch import Tensor, nn
 
 from microstage.errors import ModelError, VerificationError
-from microstage.lstm_node import QUANTISERS
+from microstage.interface.lstm_node import QUANTISERS
 
 __all__ = ["walk"]
 

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from microstage.roles import Gain, Mean, Sequence
+from microstage.interface.answer import PhasorMean
+from microstage.interface.gain import Gain
+from microstage.interface.recurrence import Recurrence
 
 __all__ = ["Settling", "real_answer", "rescaled", "shifts"]
 
@@ -46,7 +48,7 @@ class Settling:
     summand: int = 0
 
     @classmethod
-    def of(cls, sequence: Sequence, gain: Gain | None, mean: Mean | None, tops: Mapping[str, int]) -> Settling:
+    def of(cls, sequence: Recurrence, gain: Gain | None, mean: PhasorMean | None, tops: Mapping[str, int]) -> Settling:
         """`tops`: {carried state: the largest integer of its declared range}."""
         scaled = gain.scaled if gain is not None else ()
         if mean is None:
@@ -59,12 +61,12 @@ class Settling:
     @classmethod
     def read(cls, interface: Mapping[str, Any]) -> Settling | None:
         """As an `interface.json` says; None where nothing is carried."""
-        sequence = Sequence.read(interface)
+        sequence = Recurrence.read(interface)
         if sequence is None or not sequence.carried:
             return None
         ranges = {n: said["range"] for part in interface["parts"].values() for n, said in part["inputs"].items()}
         tops = {name: ranges[name][1] for name in sequence.carried}
-        return cls.of(sequence, Gain.read(interface), Mean.read(interface), tops)
+        return cls.of(sequence, Gain.read(interface), PhasorMean.read(interface), tops)
 
     def between(self, states: States, shift: np.ndarray) -> dict[str, np.ndarray]:
         """What the next step takes of carried `states` [n, ...] where its gain is 2^`shift` [n] times the last one's."""
@@ -85,7 +87,7 @@ def _both(values: np.ndarray) -> np.ndarray:
     return np.concatenate([values, values], axis=-1)
 
 
-def real_answer(mean: Mean, scales: Mapping[str, Any], ints: States, exponent: np.ndarray) -> np.ndarray:
+def real_answer(mean: PhasorMean, scales: Mapping[str, Any], ints: States, exponent: np.ndarray) -> np.ndarray:
     """max(0, 2^exponent (|sum| / count + correction)), float64 [..., k], from the integers of one step each: `sum`
     [..., 2 k], real parts before imaginary ones, `count` and `correction` [..., k]; `exponent` [...].
 

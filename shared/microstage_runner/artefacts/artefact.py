@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import digest
 from microstage.errors import ArtefactError, IntegrityError
+from microstage.files.canonical import digest
 from microstage_runner.artefacts import notes
 from microstage_runner.artefacts.inputs import Input, all_files
 from microstage_runner.artefacts.provenance import statement

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from microstage.canonical import file_digest
 from microstage.errors import MicrostageError
+from microstage.files.canonical import file_digest
 from microstage_runner.artefacts import notes
 from microstage_runner.artefacts.places import clear
 

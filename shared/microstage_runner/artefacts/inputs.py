@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from microstage.canonical import digest
 from microstage.errors import IntegrityError
+from microstage.files.canonical import digest
 from microstage_runner.artefacts.digests import Digests
 
 __all__ = ["Input", "Touched", "all_files", "held", "opened"]

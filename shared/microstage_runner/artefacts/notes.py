@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from microstage.canonical import write_json
-from microstage.printable import printable
+from microstage.files.canonical import write_json
+from microstage.untrusted.printable import printable
 from microstage_runner.artefacts.places import clear
 
 __all__ = ["DAMAGED", "assert_texts", "facts", "leave_out", "read", "write"]

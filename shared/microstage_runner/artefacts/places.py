@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from microstage.errors import EnvironmentProblem
-from microstage.locking import if_free, locked
+from microstage.files.locking import if_free, locked
 
 __all__ = ["NOTE", "Place", "clear", "collect", "hold"]
 

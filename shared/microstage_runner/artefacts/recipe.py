@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import digest
 from microstage.errors import IntegrityError
+from microstage.files.canonical import digest
 from microstage_runner.artefacts.digests import Digests
 from microstage_runner.artefacts.pinned_environment import PINNED
 from microstage_runner.declarations.model_parameters import hook_files

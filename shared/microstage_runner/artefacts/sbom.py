@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import digest, file_digest
+from microstage.files.canonical import digest, file_digest
 from microstage_runner.artefacts import cyclonedx, licences, notes
 from microstage_runner.artefacts.cyclonedx import Component
 from microstage_runner.artefacts.provenance import statement

@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import file_digest, write_json
-from microstage.ending import TRACE
 from microstage.errors import ArtefactError, ConflictError, IntegrityError, StageFailed
+from microstage.files.canonical import file_digest, write_json
+from microstage.process.ending import TRACE
 from microstage.stage import REPORT
 from microstage_runner.artefacts import notes
 from microstage_runner.artefacts.artefact import ENVELOPE, KEY_CHARACTERS, MANIFEST, Artefact, manifest_of, read

@@ -17,11 +17,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from microstage.canonical import canonical_json, digest, file_digest
 from microstage.errors import ArtefactError, IntegrityError
-from microstage.progress import progress
-from microstage.received import assert_room, clashing, inside, parse_json, shown
-from microstage.writing import replacing
+from microstage.files.atomic import replacing
+from microstage.files.canonical import canonical_json, digest, file_digest
+from microstage.process.progress import progress
+from microstage.untrusted.bounds import assert_room
+from microstage.untrusted.json_text import parse_json
+from microstage.untrusted.paths import clashing, inside
+from microstage.untrusted.printable import shown
 
 __all__ = ["extract", "read_index", "write"]
 

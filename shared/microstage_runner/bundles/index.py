@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from microstage.errors import IntegrityError
-from microstage.received import shown
+from microstage.untrusted.printable import shown
 from microstage_runner.artefacts.artefact import ENVELOPE, MANIFEST
 from microstage_runner.artefacts.recipe import key_of
 from microstage_runner.bundles import bundle

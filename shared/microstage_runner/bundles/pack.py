@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from microstage.errors import EnvironmentProblem, IntegrityError
-from microstage.models.own import FILE
-from microstage.received import shown
+from microstage.models.user_module import FILE
+from microstage.untrusted.printable import shown
 from microstage_runner.artefacts import notes
 from microstage_runner.artefacts.artefact import Artefact
 from microstage_runner.artefacts.digests import Digests

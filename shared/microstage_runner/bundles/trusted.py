@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import file_digest
 from microstage.errors import IntegrityError, ParameterError
-from microstage.models.own import FILE
-from microstage.received import shown
+from microstage.files.canonical import file_digest
+from microstage.models.user_module import FILE
+from microstage.untrusted.printable import shown
 from microstage_runner.bundles.index import IMAGE, INPUTS, SOURCES
 from microstage_runner.declarations.stages import MODULE, load_stage, load_stages
 from microstage_runner.engines.images import context_files

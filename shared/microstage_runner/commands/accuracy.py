@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import digest, write_json
 from microstage.datasets.locations import BUILT_IN
 from microstage.errors import ParameterError
+from microstage.files.canonical import digest, write_json
 from microstage_runner.artefacts.artefact import Artefact
 from microstage_runner.artefacts.places import Place
 from microstage_runner.commands.instrument import CLASSES, NOMINAL, largest_error, share_within

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from microstage import models
-from microstage.canonical import digest
 from microstage.errors import ParameterError
+from microstage.files.canonical import digest
 from microstage_runner.artefacts.inputs import opened
 from microstage_runner.artefacts.places import Place
 from microstage_runner.pipeline.pipeline import Chain, Step

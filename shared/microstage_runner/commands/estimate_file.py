@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from microstage.canonical import digest, file_digest
 from microstage.errors import ArtefactError, ParameterError
+from microstage.files.canonical import digest, file_digest
 from microstage_runner.artefacts.inputs import Input, opened
 from microstage_runner.artefacts.places import Place
 from microstage_runner.commands import ready

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import write_json
 from microstage.errors import ParameterError
-from microstage.onnx_file import is_tflite
+from microstage.files.canonical import write_json
+from microstage.untrusted.onnx_file import is_tflite
 from microstage_bench.names import NETWORKS, WIDTHS
 from microstage_runner.cli import REPOSITORY, Session
 from microstage_runner.declarations.selection import SETTINGS

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from microstage import models
-from microstage.canonical import write_json
+from microstage.files.canonical import write_json
 from microstage_bench.names import NETWORKS
 from microstage_runner.cli import REPOSITORY, split_words
 from microstage_runner.commands.measured import Asked, number, steps_of

@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import file_digest, write_json
 from microstage.errors import ArtefactError, ParameterError
-from microstage.onnx_file import inside_folder
+from microstage.files.canonical import file_digest, write_json
+from microstage.untrusted.onnx_file import inside_folder
 from microstage_runner.artefacts.artefact import Artefact
 from microstage_runner.artefacts.inputs import Input
 from microstage_runner.artefacts.places import Place

@@ -15,10 +15,11 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from microstage.canonical import file_digest, write_json
 from microstage.errors import EnvironmentProblem, IntegrityError, ParameterError
-from microstage.received import inside, shown
-from microstage.tars import is_plain, tar
+from microstage.files.canonical import file_digest, write_json
+from microstage.untrusted.paths import inside
+from microstage.untrusted.printable import shown
+from microstage.untrusted.tars import is_plain, tar
 from microstage_runner.declarations.stages import load_stages
 from microstage_runner.engines import bases, engine
 from microstage_runner.engines.images import Images

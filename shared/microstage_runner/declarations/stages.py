@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from microstage.c_names import NETWORK_NAMES, is_network_name
 from microstage.errors import ParameterError
+from microstage.interface.c_names import NETWORK_NAMES, is_network_name
 
 if TYPE_CHECKING:
     from microstage_runner.declarations.user_module import OwnModel

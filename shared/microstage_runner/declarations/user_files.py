@@ -23,10 +23,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from microstage.c_names import network_name
-from microstage.canonical import file_digest, write_json
 from microstage.errors import IntegrityError, ParameterError
-from microstage.onnx_file import NAMES, inside_folder
+from microstage.files.canonical import file_digest, write_json
+from microstage.interface.c_names import network_name
+from microstage.untrusted.onnx_file import NAMES, inside_folder
 from microstage_runner.artefacts.digests import Digests
 from microstage_runner.artefacts.inputs import Input, all_files
 from microstage_runner.artefacts.places import Place

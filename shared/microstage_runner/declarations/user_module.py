@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from microstage import models
-from microstage.canonical import file_digest
 from microstage.errors import ParameterError
-from microstage.models.own import CLASSES, FILE
+from microstage.files.canonical import file_digest
+from microstage.models.user_module import CLASSES, FILE
 from microstage_runner.artefacts.places import Place
 from microstage_runner.declarations.selection import SETTINGS
 from microstage_runner.declarations.user_files import OwnFiles

@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from microstage.errors import EnvironmentProblem, IntegrityError
-from microstage.received import Bounded, parse_json, shown
-from microstage.tars import is_plain, tar
+from microstage.untrusted.bounds import BoundedStream
+from microstage.untrusted.json_text import parse_json
+from microstage.untrusted.printable import shown
+from microstage.untrusted.tars import is_plain, tar
 from microstage_runner.engines.engine import Engine
 
 __all__ = ["SavedImage", "load", "read"]
@@ -153,7 +155,7 @@ def _layer(stream: IO[bytes], offset: int, packed: int, digest: str, largest: in
     """(offset, packed bytes, bytes) of a layer, which has the digest."""
     sha, size = hashlib.sha256(), 0
     with _unpacked(stream, offset, packed) as layer:
-        bounded = Bounded(layer, largest)
+        bounded = BoundedStream(layer, largest)
         while block := bounded.read(_BLOCK):
             sha.update(block)
             size += len(block)

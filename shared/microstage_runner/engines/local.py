@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from microstage.errors import EnvironmentProblem
-from microstage.locking import if_free
+from microstage.files.locking import if_free
 from microstage_runner.artefacts.pinned_environment import stage_environment
 from microstage_runner.artefacts.places import clear, hold
 from microstage_runner.declarations.stages import Stage

@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from microstage.canonical import file_digest
 from microstage.errors import EnvironmentProblem, IntegrityError
-from microstage.received import inside, parse_json
+from microstage.files.canonical import file_digest
+from microstage.untrusted.json_text import parse_json
+from microstage.untrusted.paths import inside
 from microstage_runner.engines import bases
 from microstage_runner.engines.engine import Engine
 

@@ -1,7 +1,7 @@
 """Stages on another machine's engine: inputs streamed in, outputs streamed out, no folder shared and nothing left behind.
 
 A stage gets three volumes there: its inputs and its output, new each time, and its scratch folder, which outlives a
-broken link so that the next call goes on where this one stopped. The container runs under `microstage.attended`: when
+broken link so that the next call goes on where this one stopped. The container runs under `microstage.process.watchdog`: when
 the link breaks it ends by itself.
 """
 
@@ -18,10 +18,12 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from microstage.attended import ABANDONED, BEAT_SECONDS
 from microstage.errors import EnvironmentProblem, IntegrityError
-from microstage.received import Bounded, assert_room, inside, shown
-from microstage.tars import is_plain, tar
+from microstage.process.watchdog import ABANDONED, BEAT_SECONDS
+from microstage.untrusted.bounds import BoundedStream, assert_room
+from microstage.untrusted.paths import inside
+from microstage.untrusted.printable import shown
+from microstage.untrusted.tars import is_plain, tar
 from microstage_runner.artefacts.pinned_environment import stage_environment
 from microstage_runner.artefacts.places import clear
 from microstage_runner.engines import memory, users
@@ -94,7 +96,7 @@ class RemoteBackend:
         user = users.of_stages(self.volumes)
         with _Place(engine, f"microstage-{stage.name}-{_mark(output)}", image.tag, user) as place:
             place.fill(inputs)
-            code = place.run(["-m", "microstage.attended", *words[1:]])
+            code = place.run(["-m", "microstage.process.watchdog", *words[1:]])
             if code == 0:
                 place.fetch("/out", output)
             place.fetch("/scratch/logs", scratch / "logs", optional=True)
@@ -271,7 +273,7 @@ def _add(archive: tarfile.TarFile, name: str, path: Path | None, user: tuple[int
 def _unpacked(stream: IO[bytes], folder: Path) -> bool:
     """Write what an engine streams below `folder`; whether that came to its end."""
     try:
-        with tar(Bounded(stream, _LARGEST_OUTPUT)) as archive:
+        with tar(BoundedStream(stream, _LARGEST_OUTPUT)) as archive:
             for member in archive:
                 _take(archive, member, folder)
         return True

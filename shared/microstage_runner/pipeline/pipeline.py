@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from microstage import datasets
-from microstage.ending import meaning
 from microstage.errors import ArtefactError, IntegrityError, ParameterError, VerificationError
-from microstage.models.own import FILE
+from microstage.models.user_module import FILE
+from microstage.process.ending import meaning
 from microstage_runner.artefacts.artefact import Artefact
 from microstage_runner.artefacts.digests import Digests
 from microstage_runner.artefacts.inputs import Input, held, opened

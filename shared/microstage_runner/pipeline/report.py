@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from microstage.errors import IntegrityError, VerificationError
-from microstage.printable import printable
+from microstage.untrusted.printable import printable
 from microstage_runner.artefacts.artefact import Artefact
 from microstage_runner.artefacts.lineage import descendants, nearest
 from microstage_runner.artefacts.store import Store

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from microstage.errors import ArtefactError, ConflictError, IntegrityError
-from microstage.progress import progress
-from microstage.received import assert_room, clashing, inside
+from microstage.process.progress import progress
+from microstage.untrusted.bounds import assert_room
+from microstage.untrusted.paths import clashing, inside
 from microstage_runner.artefacts.artefact import MANIFEST, Artefact
 from microstage_runner.artefacts.places import Place
 from microstage_runner.artefacts.store import Store, foreign

@@ -18,9 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import canonical_json, file_digest
 from microstage.errors import EnvironmentProblem, IntegrityError, ParameterError
-from microstage.received import parse_json, shown, within
+from microstage.files.canonical import canonical_json, file_digest
+from microstage.untrusted.bounds import within
+from microstage.untrusted.json_text import parse_json
+from microstage.untrusted.printable import shown
 from microstage_runner.registry.login import Login, is_safe, on_loopback
 
 __all__ = ["MANIFEST_TYPE", "Registry", "describe"]

@@ -15,7 +15,8 @@ import urllib.request
 from pathlib import Path
 
 from microstage.errors import EnvironmentProblem
-from microstage.received import parse_json, shown
+from microstage.untrusted.json_text import parse_json
+from microstage.untrusted.printable import shown
 
 __all__ = ["Login", "is_safe", "on_loopback"]
 

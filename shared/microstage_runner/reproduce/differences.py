@@ -11,7 +11,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import file_digest
+from microstage.files.canonical import file_digest
 
 __all__ = ["diffoscope", "digests", "explain", "place_of"]
 

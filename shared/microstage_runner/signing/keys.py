@@ -14,8 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import write_json
 from microstage.errors import IntegrityError
+from microstage.files.canonical import write_json
 from microstage_runner.artefacts.artefact import ENVELOPE, MANIFEST, Artefact
 from microstage_runner.signing.program import Program
 

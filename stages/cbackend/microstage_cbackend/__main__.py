@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from microstage import golden
 from microstage.errors import ParameterError
+from microstage.interface import golden
 from microstage.stage import Job, stage_main
 from microstage_cbackend.build import version
 from microstage_cbackend.generate import read_model, verify_and_publish

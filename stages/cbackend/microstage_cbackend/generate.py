@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from microstage import golden
-from microstage.c_names import NETWORK_NAMES, is_network_name, network_name, part_name
 from microstage.errors import ArtefactError, ParameterError
-from microstage.roles import Sequence
+from microstage.interface import golden
+from microstage.interface.c_names import NETWORK_NAMES, is_network_name, network_name, part_name
+from microstage.interface.recurrence import Recurrence
 from microstage_cbackend.build import Result, compile_and_run
 from microstage_cbackend.golden import Plan
 from microstage_cbackend.passes import optimise
@@ -73,7 +73,7 @@ def _named(interface: dict[str, Any]) -> dict[str, Any]:
         part: part_name(f"{part}.onnx".removesuffix(SUFFIX).removesuffix(WIDE).removesuffix(".onnx"))
         for part in interface.get("parts", {})
     }
-    sequence = Sequence.of(interface)
+    sequence = Recurrence.of(interface)
     renamed = {"sequence": sequence.renamed(names).described()} if sequence else {}
     return {**interface, "parts": {names[part]: facts for part, facts in interface.get("parts", {}).items()}, **renamed}
 

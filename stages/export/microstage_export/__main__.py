@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 
-from microstage import golden
-from microstage.models import hook, own
+from microstage.interface import golden
+from microstage.models import hook, user_module
 from microstage.models.definition import FILE, REPLAYED, model_of
 from microstage.models.exporting import Exporting
 from microstage.models.network import Network
 from microstage.stage import Job, stage_main
-from microstage.weights import read_weights
+from microstage.untrusted.weights import read_weights
 from microstage_export.onnx_file import export
 from microstage_export.warned import heard
 
@@ -22,14 +22,14 @@ def run(job: Job) -> None:
     source = job.inputs["train"]
     module = job.inputs.get("module")
     model = model_of(source, module)
-    with own.answerable(model, module, job.logs):
+    with user_module.answerable(model, module, job.logs):
         found = hook(model, "export", module).Exporting
-        own.expect(found, Exporting)
+        user_module.expect(found, Exporting)
         _export(job, source, model, found(source))
 
 
 def _export(job: Job, source: Path, model: str, trained: Exporting) -> None:
-    own.expect(type(trained.network), Network)
+    user_module.expect(type(trained.network), Network)
     trained.network.load_weights(read_weights(source / "quantised_model_weight.pth"))
     trained.network.eval()
 

@@ -10,7 +10,7 @@ import onnx
 from onnx import numpy_helper
 
 from microstage.errors import ModelError
-from microstage.lstm_node import INPUTS, OPERATOR, QUANTISER_INPUTS
+from microstage.interface.lstm_node import INPUTS, OPERATOR, QUANTISER_INPUTS
 from microstage.models.exporting import Exporting, numbered
 from microstage_export.lstm_handler import PATH, PathManager, tell_paths
 

@@ -6,12 +6,12 @@ import shutil
 
 import onnx
 
-from microstage import golden
-from microstage.canonical import write_json
 from microstage.errors import naming
+from microstage.files.canonical import write_json
+from microstage.interface import golden
 from microstage.models.definition import FILE, Declared, read
-from microstage.onnx_file import read_onnx
 from microstage.stage import Job, stage_main
+from microstage.untrusted.onnx_file import read_onnx
 from microstage_qcdq import proof
 from microstage_qcdq.any_batch import AnyBatch
 from microstage_qcdq.convert_activations import ConvertActivationQuant

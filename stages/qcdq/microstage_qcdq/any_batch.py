@@ -10,7 +10,7 @@ from onnx import numpy_helper
 
 from microstage.errors import ModelError
 from microstage.integer.interpreter import run_node
-from microstage.lstm_node import INPUTS, OPERATOR
+from microstage.interface.lstm_node import INPUTS, OPERATOR
 from microstage_qcdq.graphs import constants
 
 __all__ = ["AnyBatch"]

@@ -10,9 +10,9 @@ import onnx
 from onnx import TensorProto, helper
 
 from microstage.integer import QTensor
+from microstage.interface.gain import Gain
+from microstage.interface.recurrence import Recurrence
 from microstage.models.definition import Declared
-from microstage.roles import Gain
-from microstage.roles import Sequence as Roles
 from microstage_qcdq.compose_gain import block_float
 from microstage_qcdq.entries import Entry, any_batch
 from microstage_qcdq.graphs import Builder, float_value, make_model
@@ -28,7 +28,7 @@ ANSWER = "label"
 def compose(
     name: str,
     parts: Mapping[str, onnx.ModelProto],
-    sequence: Roles | None,
+    sequence: Recurrence | None,
     entries: Sequence[Entry],
     graph: onnx.GraphProto,
     declared: Declared,
@@ -88,7 +88,7 @@ def _answers(
     return outputs
 
 
-def _stepped(b: Builder, parts: Mapping[str, onnx.ModelProto], sequence: Roles, first: str) -> dict[str, str]:
+def _stepped(b: Builder, parts: Mapping[str, onnx.ModelProto], sequence: Recurrence, first: str) -> dict[str, str]:
     """Encoder, a Scan over the cell from states of zero, head; {output of the head: tensor}."""
     if sequence.encoder:
         inlined(b, parts[sequence.encoder], {}, "")
@@ -111,7 +111,7 @@ def _stepped(b: Builder, parts: Mapping[str, onnx.ModelProto], sequence: Roles, 
     return inlined(b, parts[sequence.head], {name: after[state] for name, state in sequence.last.items()}, "head.")
 
 
-def _body(cell: onnx.ModelProto, sequence: Roles) -> onnx.GraphProto:
+def _body(cell: onnx.ModelProto, sequence: Recurrence) -> onnx.GraphProto:
     """The step as the body of a Scan: states first, then the element of each sequence."""
     given, made = ({value.name: value for value in side} for side in (cell.graph.input, cell.graph.output))
     return helper.make_graph(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto
 
-from microstage.roles import Gain
+from microstage.interface.gain import Gain
 from microstage_qcdq.entries import Entry
 from microstage_qcdq.graphs import Builder
 

@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from microstage.interface.answer import PhasorMean
+from microstage.interface.recurrence import Recurrence
 from microstage.models.definition import Declared
-from microstage.roles import Mean
-from microstage.roles import Sequence as Roles
 from microstage.signals.settle import Settling
 from microstage_qcdq.compose_gain import block_float
 from microstage_qcdq.entries import Entry
@@ -29,7 +29,7 @@ Parts = Mapping[str, onnx.ModelProto]
 
 
 def compose_step(
-    name: str, parts: Parts, sequence: Roles, entries: Sequence[Entry], declared: Declared, settling: Settling
+    name: str, parts: Parts, sequence: Recurrence, entries: Sequence[Entry], declared: Declared, settling: Settling
 ) -> onnx.ModelProto:
     """`waveform` [B, S], every state and the `exponent` [B, 1] of the step before -> `amplitudes` [B, k], every state and
     the exponent behind it. A window that has no answer is answered by no numbers, and leaves states and exponent."""
@@ -52,7 +52,7 @@ def compose_step(
     return in_stock_operators(make_model(f"{name}_step", b.nodes, b.initializers, inputs, outputs))
 
 
-def compose_steps(step: onnx.ModelProto, sequence: Roles, declared: Declared) -> onnx.ModelProto:
+def compose_steps(step: onnx.ModelProto, sequence: Recurrence, declared: Declared) -> onnx.ModelProto:
     """`waveform` [B, length * S] -> `amplitudes` [B, k] after the last step, from states of zero: a Scan over `step`. No
     numbers where any window of it has no answer."""
     b, waveform, answer = Builder(), declared.gain.inputs[declared.gain.window], _called(declared)
@@ -80,7 +80,7 @@ def _called(declared: Declared) -> str:
     return declared.gain.outputs[declared.answer.name]
 
 
-def _settled(b: Builder, sequence: Roles, settling: Settling, shift: str) -> dict[str, str]:
+def _settled(b: Builder, sequence: Recurrence, settling: Settling, shift: str) -> dict[str, str]:
     """{carried state: the integers that this step takes}: `settle` in float64, which is exact on its numbers."""
     wide = {state: b.add("Cast", [state], f"{state}.wide", to=TensorProto.DOUBLE) for state in sequence.carried}
     powers = b.constant("settle.powers", np.ldexp(1.0, -np.arange(-_REACH, _REACH + 1)))
@@ -121,7 +121,7 @@ def _halve(b: Builder, settling: Settling, wide: dict[str, str], half: str) -> N
     wide[settling.count] = b.add("Where", [room, count, fresh], f"{settling.count}.after")
 
 
-def _run_parts(b: Builder, parts: Parts, sequence: Roles, taken: Mapping[str, str]) -> dict[str, str]:
+def _run_parts(b: Builder, parts: Parts, sequence: Recurrence, taken: Mapping[str, str]) -> dict[str, str]:
     """Encoder, cell and head in a row; {output: integers, int32 where they are sums; `<output>.real` as it is}."""
     known = dict(taken)
     for name in sequence.parts:
@@ -134,7 +134,7 @@ def _run_parts(b: Builder, parts: Parts, sequence: Roles, taken: Mapping[str, st
     return known
 
 
-def _reads(sequence: Roles, part: str) -> Mapping[str, str]:
+def _reads(sequence: Recurrence, part: str) -> Mapping[str, str]:
     if part == sequence.cell:
         return sequence.steps
     return {name: sequence.states[of] for name, of in sequence.last.items()} if part == sequence.head else {}
@@ -162,7 +162,7 @@ def _integers(b: Builder, part: onnx.ModelProto, output: str, tensor: str) -> st
     return b.add("Cast", [b.add("Round", [levels], f"{tensor}.rounded")], f"{tensor}.integers", to=TensorProto.INT32)
 
 
-def _state_values(parts: Parts, sequence: Roles) -> dict[str, onnx.ValueInfoProto]:
+def _state_values(parts: Parts, sequence: Recurrence) -> dict[str, onnx.ValueInfoProto]:
     """Every state as a graph input, and the exponent."""
     given = {value.name: value for part in parts.values() for value in part.graph.input}
     states = {name: given[name] for name in (*sequence.states, *sequence.carried)}
@@ -179,7 +179,7 @@ def _kept(b: Builder, held: str, made: str, old: str, new: str, value: onnx.Valu
     b.add("Cast", [chosen], new, to=kind)
 
 
-def _answer(b: Builder, mean: Mean, made: Mapping[str, str], factor: str, output: str) -> None:
+def _answer(b: Builder, mean: PhasorMean, made: Mapping[str, str], factor: str, output: str) -> None:
     """max(0, |sum| / count + correction), times the gain."""
     parts = ["mean.real_part", "mean.imaginary_part"]
     b.nodes.append(helper.make_node("Split", [made[f"{mean.sum}.real"]], parts, axis=1))

@@ -9,11 +9,13 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from microstage.cepstra import Cepstra
 from microstage.integer import Interpreter
 from microstage.integer.tensor import QTensor
+from microstage.interface.answer import PhasorMean
+from microstage.interface.cepstra import Cepstra
+from microstage.interface.gain import Gain
+from microstage.interface.recurrence import Recurrence
 from microstage.models.definition import Declared
-from microstage.roles import Gain, Mean, Sequence
 
 __all__ = ["describe", "signed_type"]
 
@@ -22,7 +24,7 @@ _ACCUMULATOR = (-(2**31), 2**31 - 1)
 
 def describe(
     parts: Mapping[str, onnx.ModelProto],
-    sequence: Sequence | None,
+    sequence: Recurrence | None,
     ranges: Mapping[str, tuple[int, int]],
     declared: Declared,
 ) -> dict[str, Any]:
@@ -33,7 +35,7 @@ def describe(
     }
     roles = {"sequence": sequence, "gain": declared.gain, "answer": declared.answer, "features": declared.sound}
     described |= {role: given.described() for role, given in roles.items() if given is not None}
-    for kind in (Sequence, Gain, Mean, Cepstra):  # what is written can be read
+    for kind in (Recurrence, Gain, PhasorMean, Cepstra):  # what is written can be read
         kind.read(described)
     return described
 

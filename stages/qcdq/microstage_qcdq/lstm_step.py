@@ -9,7 +9,7 @@ import onnx
 from onnx import helper
 
 from microstage.errors import ModelError
-from microstage.lstm_node import INPUTS
+from microstage.interface.lstm_node import INPUTS
 from microstage_qcdq.border import element_type
 from microstage_qcdq.graphs import Builder, constant, constants
 

@@ -10,9 +10,9 @@ import onnx
 
 from microstage.errors import ModelError, VerificationError
 from microstage.integer import Interpreter
-from microstage.lstm_node import OPERATOR
+from microstage.interface.gain import EXPONENT
+from microstage.interface.lstm_node import OPERATOR
 from microstage.models.definition import Declared
-from microstage.roles import EXPONENT
 from microstage.signals.gain import bits_at, block_float
 from microstage.signals.settle import Settling
 from microstage.stage import Job

@@ -9,7 +9,7 @@ import onnx
 
 from microstage.integer import Interpreter
 from microstage.integer.sequence import batches, integers, run_in_batches, run_sequence
-from microstage.roles import Sequence
+from microstage.interface.recurrence import Recurrence
 from microstage.signals.settle import Settling
 from microstage_qcdq.boundaries import boundaries
 
@@ -19,7 +19,7 @@ Parts = Mapping[str, onnx.ModelProto]
 
 
 def run_reference(
-    parts: Parts, sequence: Sequence | None, inputs: Mapping[str, np.ndarray], settling: Settling | None = None
+    parts: Parts, sequence: Recurrence | None, inputs: Mapping[str, np.ndarray], settling: Settling | None = None
 ) -> dict[str, np.ndarray]:
     """Integers of every boundary for `inputs` [n, ...], in the smallest type that holds them; the inputs included."""
     record = {name: [b.name for b in boundaries(name, part)] for name, part in parts.items()}
@@ -35,7 +35,7 @@ def run_reference(
     return {**inputs, **{tensor: _smallest(np.concatenate([run[tensor] for run in runs])) for tensor in runs[0]}}
 
 
-def answers_of(parts: Parts, sequence: Sequence | None, inputs: Mapping[str, np.ndarray], output: str) -> np.ndarray:
+def answers_of(parts: Parts, sequence: Recurrence | None, inputs: Mapping[str, np.ndarray], output: str) -> np.ndarray:
     """The integers of the network's `output` alone."""
     interpreters = {name: Interpreter(part) for name, part in parts.items()}
     if sequence is not None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from microstage.integer.sequence import carried_into
-from microstage.roles import Sequence
+from microstage.interface.recurrence import Recurrence
 from microstage.signals.settle import Settling
 from microstage_qcdq.boundaries import Boundary
 
@@ -21,7 +21,9 @@ class Rows:
     settled on the way. A state that the head takes is that of the same step; the last one, if it runs but once.
     """
 
-    def __init__(self, vectors: Mapping[str, np.ndarray], sequence: Sequence | None, settling: Settling | None) -> None:
+    def __init__(
+        self, vectors: Mapping[str, np.ndarray], sequence: Recurrence | None, settling: Settling | None
+    ) -> None:
         self.vectors, self.sequence = vectors, sequence
         self.carried = carried_into(sequence, settling, vectors) if sequence and sequence.carried else {}
 

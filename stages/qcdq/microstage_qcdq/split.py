@@ -11,9 +11,9 @@ from onnx import helper
 
 from microstage.errors import ModelError
 from microstage.integer import Interpreter, QTensor
-from microstage.lstm_node import OPERATOR
+from microstage.interface.lstm_node import OPERATOR
+from microstage.interface.recurrence import Recurrence
 from microstage.models.definition import Declared
-from microstage.roles import Sequence
 from microstage_qcdq.border import element_type, quantised_range
 from microstage_qcdq.entries import Entry
 from microstage_qcdq.graphs import Builder, constant, constants, int8_value, make_model, reading, subgraph
@@ -45,7 +45,7 @@ class Split:
     what the tables of the step stand for (`curves`)."""
 
     parts: dict[str, onnx.ModelProto]
-    sequence: Sequence | None
+    sequence: Recurrence | None
     ranges: dict[str, tuple[int, int]]
     curves: Curves
 
@@ -102,7 +102,7 @@ def split(graph: onnx.GraphProto, entries: list[Entry], declared: Declared) -> S
         name: s.ends for s in own for name in (s.name, s.after)
     }
     ranges |= {name: ends[_state(declared, name)] for name in early}
-    sequence = Sequence(
+    sequence = Recurrence(
         length,
         names["cell"],
         {source.step: source.name for source in sequences},

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from microstage import golden
-from microstage.canonical import write_json
+from microstage.files.canonical import write_json
+from microstage.interface import golden
 from microstage.stage import Job, stage_main
 from microstage_streamline.finn.estimate import estimates_of
 from microstage_streamline.finn.save import save

@@ -13,8 +13,8 @@ import onnx
 
 from microstage.errors import ParameterError
 from microstage.integer.quantisers import rounded
-from microstage.onnx_file import is_tflite, read_onnx
 from microstage.stage import Job
+from microstage.untrusted.onnx_file import is_tflite, read_onnx
 from microstage_streamline.convert import Converted
 from microstage_streamline.graph.graph import Entry, Graph
 from microstage_streamline.graph.read import graph_of, read_graph

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from microstage.printable import in_markdown
+from microstage.untrusted.printable import in_markdown
 from microstage_streamline.convert import Converted
 from microstage_streamline.finn.write import Written
 from microstage_streamline.integerise.made import Integers, Made

@@ -13,14 +13,14 @@ import numpy as np
 import onnx
 from qonnx.core.modelwrapper import ModelWrapper
 
-from microstage import golden
-from microstage.canonical import write_json
 from microstage.errors import naming
+from microstage.files.canonical import write_json
+from microstage.interface import golden
+from microstage.interface.recurrence import Recurrence
 from microstage.models.definition import FILE
-from microstage.onnx_file import NAMES, read_onnx
-from microstage.roles import Sequence
 from microstage.signals.settle import Settling
 from microstage.stage import Job
+from microstage.untrusted.onnx_file import NAMES, read_onnx
 from microstage_streamline import report
 from microstage_streamline.convert import Converted, convert
 from microstage_streamline.finn.layout import input_ranges
@@ -61,7 +61,7 @@ class StageBefore:
         described, models = self._interface(), {name: part.model for name, part in converted.items()}
         interface, sequence, recorded = (
             described["parts"],
-            Sequence.read(described),
+            Recurrence.read(described),
             golden.load(self.folder / golden.FILE),
         )
         kept = {name: values for part in converted.values() for name, values in part.left(recorded).items()}
@@ -84,7 +84,7 @@ class StageBefore:
     def write(self, job: Job, converted: dict[str, Converted], estimates: dict[str, Any]) -> None:
         """The interface, with the shapes and datatypes of the new graphs; the model's definition; the name that others know it by."""
         before = self._interface()
-        after, sequence = {key: value for key, value in before.items() if key != "parts"}, Sequence.of(before)
+        after, sequence = {key: value for key, value in before.items() if key != "parts"}, Recurrence.of(before)
         if sequence is not None:
             after["sequence"] = sequence.renamed(
                 {name: self.file(name, part) for name, part in converted.items()}

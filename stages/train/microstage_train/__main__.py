@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from microstage.models import hook, own
+from microstage.models import hook, user_module
 from microstage.models.network import Network
 from microstage.models.training import Training
 from microstage.stage import Job, stage_main
@@ -18,15 +18,15 @@ def run(job: Job) -> None:
     torch.backends.mkldnn.enabled = False  # oneDNN picks its kernels by CPU
     torch.manual_seed(p["seed"])
     module = job.inputs.get("module")
-    with own.answerable(p["model"], module, job.logs):
+    with user_module.answerable(p["model"], module, job.logs):
         found = hook(p["model"], "train", module).Training
-        own.expect(found, Training)
+        user_module.expect(found, Training)
         _train(job, found(p, job.inputs.get("data")))
 
 
 def _train(job: Job, training: Training) -> None:
     if hasattr(training, "network"):  # others make theirs on the way
-        own.expect(type(training.network), Network)
+        user_module.expect(type(training.network), Network)
     splits = training.splits
     job.log(
         f"train: {len(splits.train)} examples an epoch, {len(splits.validation)} to validate, {len(splits.test)} to test"

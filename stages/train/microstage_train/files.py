@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from microstage import golden
-from microstage.canonical import write_json
+from microstage.files.canonical import write_json
+from microstage.interface import golden
 from microstage.models.training import Training
-from microstage.printable import in_picture
 from microstage.stage import Job
+from microstage.untrusted.printable import in_picture
 
 __all__ = ["write"]
 

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from microstage.files.atomic import replacing
 from microstage.models.training import Examples, Phase, Splits, each, predict
 from microstage.stage import Job
-from microstage.weights import read_checkpoint
-from microstage.writing import replacing
+from microstage.untrusted.weights import read_checkpoint
 
 __all__ = ["fit"]
 

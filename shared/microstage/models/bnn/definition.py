@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import write_json
 from microstage.datasets import cifar10, mnist
 from microstage.datasets.images import CLASSES
 from microstage.errors import ModelError
+from microstage.files.canonical import write_json
 from microstage.models.definition import FILE, read
 
 __all__ = ["BinaryDefinition", "Convolution"]

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import write_json
 from microstage.errors import ModelError, ParameterError
+from microstage.files.canonical import write_json
 from microstage.signals.gain import EXPONENTS
 
 __all__ = [

@@ -21,8 +21,8 @@ from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
 from microstage.models.kws.clips import features, mixed, read
 from microstage.models.kws.features import COEFFICIENTS, FRAMES
-from microstage.onnx_file import read_onnx
 from microstage.stage import Job, stage_main
+from microstage.untrusted.onnx_file import read_onnx
 
 __all__ = ["ENCODINGS", "encode_eembc", "encode_model", "run"]
 

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from microstage.canonical import write_json
 from microstage.datasets.speech import CLASSES
 from microstage.errors import ModelError
+from microstage.files.canonical import write_json
 from microstage.models.definition import FILE, read
 from microstage.models.kws.features import CEPSTRA, COEFFICIENTS, FRAMES
 

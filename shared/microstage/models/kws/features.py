@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from microstage.cepstra import Cepstra
 from microstage.datasets.speech import RATE
+from microstage.interface.cepstra import Cepstra
 
 __all__ = ["CEPSTRA", "COEFFICIENTS", "FRAMES", "RATE", "flat", "mfcc", "normalised"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from microstage.errors import ModelError
-from microstage.roles import Sequence
+from microstage.interface.recurrence import Recurrence
 from microstage_cbackend.program.ir import Part, Tensor
 
 __all__ = ["Chain", "chain_with", "check_types"]
@@ -16,7 +16,7 @@ class Chain:
     """Parts by their roles: encoder -> cell once per step, states zero at the start -> head. Without a head there is no
     whole, only steps."""
 
-    sequence: Sequence
+    sequence: Recurrence
     cell: Part
     encoder: Part | None
     head: Part | None
@@ -54,7 +54,7 @@ class Chain:
         return list(zip(self.head.output_names, self.head.outputs))
 
 
-def chain_with(parts: dict[str, Part], sequence: Sequence) -> Chain:
+def chain_with(parts: dict[str, Part], sequence: Recurrence) -> Chain:
     """The chain of `parts` by name; `ModelError` where types or sizes do not fit. The cell learns which of its tensors
     are states."""
     chain = Chain(sequence, parts[sequence.cell], parts.get(sequence.encoder or ""), parts.get(sequence.head or ""))

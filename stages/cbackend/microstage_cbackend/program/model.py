@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from microstage.cepstra import Cepstra
 from microstage.errors import ArtefactError, ModelError
-from microstage.roles import Gain, Sequence
+from microstage.interface.cepstra import Cepstra
+from microstage.interface.gain import Gain
+from microstage.interface.recurrence import Recurrence
 from microstage_cbackend.program.chains import Chain, chain_with
 from microstage_cbackend.program.ir import Part, Tensor
 from microstage_cbackend.program.stepped import SteppedChain, stepped_with
@@ -95,7 +96,7 @@ def chain_of(parts: list[Part], interface: dict[str, Any]) -> Chain | None:
 
     Raises `ArtefactError` where the roles do not fit the graphs, `ModelError` where types or sizes do not.
     """
-    sequence = Sequence.of(interface)
+    sequence = Recurrence.of(interface)
     if sequence is None:
         return None
     by_name = {part.name: part for part in parts}

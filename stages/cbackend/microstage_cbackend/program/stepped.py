@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from microstage.errors import ModelError
-from microstage.roles import EXPONENT, Gain, Mean
-from microstage.roles import Sequence as Roles
+from microstage.interface.answer import PhasorMean
+from microstage.interface.gain import EXPONENT, Gain
+from microstage.interface.recurrence import Recurrence
 from microstage.signals.settle import Settling
 from microstage_cbackend.program.chains import Chain, check_types
 from microstage_cbackend.program.ir import Part, Tensor
@@ -22,7 +23,7 @@ class SteppedChain(Chain):
     carried states between two steps."""
 
     gain: Gain | None
-    mean: Mean | None
+    mean: PhasorMean | None
     settling: Settling
 
     @property
@@ -77,7 +78,7 @@ class SteppedChain(Chain):
 
 def stepped_with(parts: Mapping[str, Part], interface: Mapping[str, Any]) -> SteppedChain:
     """The chain of `parts` by name; `ModelError` where types or sizes do not fit."""
-    roles, gain, mean = Roles.of(interface), Gain.read(interface), Mean.read(interface)
+    roles, gain, mean = Recurrence.of(interface), Gain.read(interface), PhasorMean.read(interface)
     around = [parts[name] for name in (roles.encoder, roles.head) if name]
     tops = {t.name: t.high for part in around for t in part.inputs if t.name in roles.carried}
     settling = Settling.of(roles, gain, mean, tops)

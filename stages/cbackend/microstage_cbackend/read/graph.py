@@ -11,7 +11,7 @@ import onnx
 from onnx import numpy_helper
 
 from microstage.errors import ModelError, naming
-from microstage.onnx_file import read_onnx
+from microstage.untrusted.onnx_file import read_onnx
 from microstage_cbackend.program.ir import Part, Tensor, smallest_type
 from microstage_cbackend.read.builder import Builder
 from microstage_cbackend.read.operators import LOWERINGS, Node

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from microstage.cepstra import Cepstra
-from microstage.printable import printable
+from microstage.interface.cepstra import Cepstra
+from microstage.untrusted.printable import printable
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.specialised_kernels import fast_files
 from microstage_cbackend.writers import features_text as text

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from microstage.cepstra import Cepstra
 from microstage.errors import ModelError
+from microstage.interface.cepstra import Cepstra
 
 __all__ = ["LOGARITHM_BITS", "Tables"]
 

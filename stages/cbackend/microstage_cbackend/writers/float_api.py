@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from microstage.errors import ArtefactError, ModelError
-from microstage.ranking import ranking
+from microstage.interface.ranking import ranking
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.real_vectors import RealVectors
 from microstage_cbackend.writers.api import Api

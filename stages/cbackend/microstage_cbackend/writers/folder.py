@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from microstage.printable import in_markdown
+from microstage.untrusted.printable import in_markdown
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.writers.emit import Program
 from microstage_cbackend.writers.features import FeaturesApi

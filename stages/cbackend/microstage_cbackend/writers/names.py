@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import textwrap
 
-from microstage.c_names import Names, unique
-from microstage.printable import printable
+from microstage.interface.c_names import Names, unique
+from microstage.untrusted.printable import printable
 
 __all__ = ["CPLUSPLUS", "Names", "filled", "in_comment", "labels", "quoted", "unique"]
 

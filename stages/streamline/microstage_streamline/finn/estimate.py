@@ -15,8 +15,8 @@ from qonnx.transformation.infer_data_layouts import InferDataLayouts
 from qonnx.transformation.infer_shapes import InferShapes
 
 from microstage.errors import ModelError
-from microstage.foreign import lacks_memory
 from microstage.stage import Job
+from microstage.untrusted.exceptions import lacks_memory
 from microstage_streamline.finn.torch_stub import provide
 
 __all__ = ["estimates_of", "to_hardware"]

@@ -13,7 +13,7 @@ from onnx import helper
 from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
-from microstage.limits import MOST_LOOKED_AT
+from microstage.untrusted.limits import MOST_LOOKED_AT
 
 __all__ = ["Entry", "Graph", "MalformedModel", "Node", "saying_where"]
 

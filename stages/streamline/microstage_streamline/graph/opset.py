@@ -6,7 +6,7 @@ import onnx
 from onnx import version_converter
 
 from microstage.errors import ModelError
-from microstage.foreign import translated
+from microstage.untrusted.exceptions import translated
 
 __all__ = ["OLDEST", "raised"]
 

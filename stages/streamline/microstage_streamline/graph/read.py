@@ -13,9 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 from qonnx.core.datatype import DataType
 
 from microstage.errors import ModelError
-from microstage.foreign import translated
-from microstage.limits import LONGEST_NAME, MOST_AXES, MOST_BITS, MOST_COMPUTED, MOST_LOOKED_AT, MOST_STORED
-from microstage.onnx_file import read_onnx
+from microstage.untrusted.exceptions import translated
+from microstage.untrusted.limits import LONGEST_NAME, MOST_AXES, MOST_BITS, MOST_COMPUTED, MOST_LOOKED_AT, MOST_STORED
+from microstage.untrusted.onnx_file import read_onnx
 from microstage_streamline.finn.annotate_datatypes import RANGE
 from microstage_streamline.graph.graph import Entry, Graph, Node
 from microstage_streamline.graph.narrow import HELD_IN, say_narrow_types

@@ -1,7 +1,7 @@
 """How large a node's tensors are and how much it computes, told before any of it is made.
 
 By rules of our own for the operators that can make more values than they read: onnx's shape inference, which is C++,
-ends the process on graphs that mean harm. What no rule foresees, the cap on memory ends (microstage.limits).
+ends the process on graphs that mean harm. What no rule foresees, the cap on memory ends (microstage.untrusted.limits).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from microstage.limits import MOST_COMPUTED, MOST_LOOKED_AT, MOST_STORED
+from microstage.untrusted.limits import MOST_COMPUTED, MOST_LOOKED_AT, MOST_STORED
 from microstage_streamline.graph.graph import MalformedModel, Node
 
 __all__ = ["Sizes", "sizes_of"]

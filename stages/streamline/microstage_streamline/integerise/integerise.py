@@ -19,7 +19,7 @@ from microstage.integer.lines import Line
 from microstage.integer.ranges import of_type
 from microstage.integer.registry import POINTWISE, Kind, Operator, named
 from microstage.integer.tensor import narrowed
-from microstage.ranking import ranking
+from microstage.interface.ranking import ranking
 from microstage_streamline.graph.given import CLAMPS
 from microstage_streamline.graph.graph import Node, saying_where
 from microstage_streamline.graph.normalise import Normaliser, is_quantised
@@ -203,7 +203,7 @@ class Integeriser(Emitter):
 
     def in_order(self, name: str) -> tuple[Integers, Function | None, bool]:
         """Integers that stand in the order of `name`'s values, the line a x + b that was left out, and whether it is no line of these
-        integers alone: where a < 0, -x is given, and where b differs, k x + r(b) (microstage.ranking).
+        integers alone: where a < 0, -x is given, and where b differs, k x + r(b) (microstage.interface.ranking).
 
         Precondition of a line: one a for all values, which keeps neighbours apart.
         """

@@ -13,8 +13,8 @@ import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from microstage.errors import ModelError
-from microstage.foreign import translated
-from microstage.limits import LONGEST_NAME, MOST_AXES, MOST_COMPUTED, MOST_NODES, MOST_STORED
+from microstage.untrusted.exceptions import translated
+from microstage.untrusted.limits import LONGEST_NAME, MOST_AXES, MOST_COMPUTED, MOST_NODES, MOST_STORED
 
 __all__ = ["Operator", "Tensor", "TfliteFile", "read_tflite"]
 

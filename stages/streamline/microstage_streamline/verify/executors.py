@@ -19,7 +19,7 @@ from qonnx.custom_op.base import CustomOp
 from qonnx.custom_op.registry import getCustomOp, hasCustomOp
 
 from microstage.errors import ModelError
-from microstage.foreign import translated
+from microstage.untrusted.exceptions import translated
 from microstage_streamline.graph.narrow import narrow_tensors
 from microstage_streamline.graph.read import reads
 from microstage_streamline.verify.unsaturated import unsaturated

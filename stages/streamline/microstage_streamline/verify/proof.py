@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from qonnx.core.onnx_exec import execute_onnx
 
-from microstage import golden
 from microstage.errors import VerificationError
-from microstage.foreign import translated
 from microstage.integer import Interpreter, QTensor
 from microstage.integer.sequence import integers
+from microstage.interface import golden
 from microstage.stage import Job
+from microstage.untrusted.exceptions import translated
 from microstage_streamline.convert import Converted
 from microstage_streamline.finn.bipolar_to_xnor import BITS
 from microstage_streamline.integerise.made import Integers

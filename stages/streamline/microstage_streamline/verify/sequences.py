@@ -10,11 +10,12 @@ import onnx
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 
-from microstage import golden
 from microstage.errors import VerificationError
 from microstage.integer import Interpreter
 from microstage.integer.sequence import batches, integers, run_sequence
-from microstage.roles import EXPONENT, Sequence
+from microstage.interface import golden
+from microstage.interface.gain import EXPONENT
+from microstage.interface.recurrence import Recurrence
 from microstage.signals.settle import Settling
 from microstage.stage import Job
 from microstage_streamline.finn.annotate_datatypes import provable_ranges
@@ -77,7 +78,7 @@ def replay_golden(
     models: Models,
     interface: Interface,
     vectors: Mapping[str, np.ndarray],
-    sequence: Sequence | None,
+    sequence: Recurrence | None,
     stored: Mapping[str, Mapping[str, Stored]],
     settling: Settling | None = None,
 ) -> dict[str, tuple[int, int]]:
@@ -138,7 +139,7 @@ def as_taken(models: Models, interface: Interface, vectors: Mapping[str, np.ndar
 
 
 def _replay_sequence(
-    job: Job, interpreters, interface: Interface, vectors, record, sequence: Sequence, settling: Settling | None
+    job: Job, interpreters, interface: Interface, vectors, record, sequence: Recurrence, settling: Settling | None
 ) -> dict[str, tuple[int, int]]:
     inputs = {name: vectors[name] for name in _own_inputs(sequence, interface) if name in vectors}
     found = run_sequence(sequence, interpreters, inputs, record, settling)
@@ -149,7 +150,7 @@ def _replay_sequence(
     return _ends({**found, **{new: found[old] for old, new in sequence.states.items()}})
 
 
-def _own_inputs(sequence: Sequence, interface: Interface) -> set[str]:
+def _own_inputs(sequence: Recurrence, interface: Interface) -> set[str]:
     """What the network is given, rather than one of its parts by another, or by the step before; and the gains."""
     taken = {name for part in sequence.parts for name in interface[part]["inputs"]} | {*sequence.steps.values()}
     given = {name for part in sequence.parts for name in interface[part]["outputs"]}
@@ -187,7 +188,7 @@ def replay_any_state(
         job.verified(f"any state {name}", result.compared, result.equal)
 
 
-def check_handed_over(models: Models, interface: Interface, sequence: Sequence) -> int:
+def check_handed_over(models: Models, interface: Interface, sequence: Recurrence) -> int:
     """What one part gives another, or the next step, is within what that is proven for; the number of tensors checked.
 
     What is carried is held within its range in between.

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from microstage import golden
 from microstage.errors import ArtefactError
 from microstage.integer import QTensor
+from microstage.interface import golden
 from microstage_streamline.graph.normalise import Normaliser
 from microstage_streamline.integerise.made import Made
 

@@ -11,8 +11,8 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from microstage.errors import ModelError
-from microstage.foreign import translated
 from microstage.integer import QTensor, real
+from microstage.untrusted.exceptions import translated
 from microstage_streamline.graph.graph import Node
 
 __all__ = ["folded"]

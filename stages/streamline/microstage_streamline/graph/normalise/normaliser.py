@@ -15,7 +15,7 @@ from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
 from microstage.integer.registry import POINTWISE, Kind, knows, named
-from microstage.limits import MOST_WORK
+from microstage.untrusted.limits import MOST_WORK
 from microstage_streamline.graph.graph import Graph, MalformedModel, Node, saying_where
 from microstage_streamline.graph.normalise.folded import folded
 from microstage_streamline.graph.normalise.rewrite import REWRITES

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 from microstage.errors import IntegrityError
-from microstage.foreign import translated
-from microstage.limits import MOST_OCTETS
+from microstage.untrusted.exceptions import translated
+from microstage.untrusted.limits import MOST_OCTETS
 
 __all__ = ["read_checkpoint", "read_weights"]
 

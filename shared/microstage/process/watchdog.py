@@ -1,4 +1,4 @@
-"""`python -m microstage.attended MODULE ...`: run a module for as long as whoever started it is there.
+"""`python -m microstage.process.watchdog MODULE ...`: run a module for as long as whoever started it is there.
 
 A stage on another machine has nobody to stop it when the link breaks. Its caller writes a byte to its standard input
 now and then; at the end of that input, or after a silence, the process ends, and with it its container.

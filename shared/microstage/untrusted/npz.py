@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from microstage.foreign import translated
-from microstage.limits import MOST_UNPACKED
+from microstage.untrusted.exceptions import translated
+from microstage.untrusted.limits import MOST_UNPACKED
 
 __all__ = ["arrays_of"]
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TextIO, TypeVar
 
-from microstage.printable import printable
+from microstage.untrusted.printable import printable
 
 __all__ = ["progress"]
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from microstage.writing import write_whole
+from microstage.files.atomic import write_whole
 
 __all__ = ["canonical_json", "digest", "file_digest", "write_json"]
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from types import FrameType
 
 from microstage.errors import MicrostageError
-from microstage.foreign import lacks_memory
-from microstage.printable import printable
-from microstage.streams import drop, guard
+from microstage.process.streams import drop, guard
+from microstage.untrusted.exceptions import lacks_memory
+from microstage.untrusted.printable import printable
 
 __all__ = ["FAULT", "TRACE", "Stopped", "ended", "meaning"]
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from microstage.roles import made, wrong
+from microstage.interface.fields import interface_error, read_fields
 
 __all__ = ["Cepstra"]
 
@@ -46,28 +46,32 @@ class Cepstra:
     def read(cls, interface: Mapping[str, Any]) -> Cepstra | None:
         """What an `interface.json` says, None where it says nothing; `ArtefactError` for fields that are none, or that do
         not fit its parts."""
-        found = made(cls, "features", interface)
+        found = read_fields(cls, "features", interface)
         if found is None:
             return None
         if not 2 <= found.hop <= found.window <= min(found.transform, found.samples) <= 1 << 16 or found.window % 2:
-            raise wrong(
+            raise interface_error(
                 "features", "need an even window of at least a hop of 2, in a transform and a second that hold it"
             )
         if found.transform & (found.transform - 1) or not 0 <= found.lowest < found.highest <= found.rate / 2:
-            raise wrong("features", "need a transform of 2^n, and bands between 0 Hz and half the rate")
+            raise interface_error("features", "need a transform of 2^n, and bands between 0 Hz and half the rate")
         if not 1 <= found.coefficients <= found.bands <= 255 or not 1e-9 <= found.floor <= 1e-3:
-            raise wrong("features", "need 1 to 255 bands, at most as many coefficients, and a floor from 1e-9 to 1e-3")
+            raise interface_error(
+                "features", "need 1 to 255 bands, at most as many coefficients, and a floor from 1e-9 to 1e-3"
+            )
         if "parts" in interface:
             found._check({n: t for part in interface["parts"].values() for n, t in part.get("inputs", {}).items()})
         return found
 
     def _check(self, inputs: Mapping[str, Mapping[str, Any]]) -> None:
         if self.input not in inputs:
-            raise wrong("features", f"are of {self.input}, which is none of the inputs: {', '.join(inputs) or 'none'}")
+            raise interface_error(
+                "features", f"are of {self.input}, which is none of the inputs: {', '.join(inputs) or 'none'}"
+            )
         shape = inputs[self.input].get("shape")
         if shape is not None and int(np.prod(shape)) != self.frames * self.coefficients:
             size = f"{self.frames} frames of {self.coefficients}"
-            raise wrong("features", f"have {size}, but {self.input} is {list(shape)}")
+            raise interface_error("features", f"have {size}, but {self.input} is {list(shape)}")
 
     @property
     def frames(self) -> int:

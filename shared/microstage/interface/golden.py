@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from microstage.arrays import arrays_of
 from microstage.errors import ArtefactError, VerificationError
+from microstage.untrusted.npz import arrays_of
 
 __all__ = ["FILE", "Comparison", "compare", "load", "save"]
 

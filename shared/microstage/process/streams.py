@@ -7,7 +7,7 @@ import io
 import os
 import sys
 
-from microstage.printable import printable
+from microstage.untrusted.printable import printable
 
 __all__ = ["drop", "guard"]
 

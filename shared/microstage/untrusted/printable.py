@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import reprlib
 
-__all__ = ["in_markdown", "in_picture", "printable"]
+__all__ = ["in_markdown", "in_picture", "printable", "shown"]
 
 # Controls (C0, DEL, C1), marks and overrides of direction, invisible ones, line separators, halves of pairs, tags.
 _UNFIT = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxstring, _LONGEST_SHOWN = 2, 120, 160
 
 
 def printable(text: object, keep: str = "") -> str:
@@ -25,6 +30,12 @@ def in_markdown(text: object) -> str:
 def in_picture(text: object) -> str:
     """`text` as matplotlib draws it letter by letter, dollars too."""
     return printable(text).replace("$", r"\$")
+
+
+def shown(value: object) -> str:
+    """`value` as a sentence may quote it: control characters escaped, and not all of it where it is long or deep."""
+    text = _SHORT.repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 def _spelt(character: str) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from microstage.errors import ModelError
-from microstage.foreign import translated
-from microstage.limits import MOST_NODES, MOST_OCTETS, MOST_STORED
+from microstage.untrusted.exceptions import translated
+from microstage.untrusted.limits import MOST_NODES, MOST_OCTETS, MOST_STORED
 
 if TYPE_CHECKING:
     import onnx

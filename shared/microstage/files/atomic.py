@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from microstage.locking import locked
+from microstage.files.locking import locked
 
 __all__ = ["half_made", "replacing", "write_whole"]
 

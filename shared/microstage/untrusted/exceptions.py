@@ -19,7 +19,7 @@ def translated(said: Callable[[str], Exception]) -> Iterator[None]:
     """Within it, any exception becomes `said(its own words in one line)`.
 
     Want of memory, a disk's fault and endless nesting stay what they are, as they say nothing of the file
-    (microstage.ending tells them), and so does a sentence of ours.
+    (microstage.process.ending tells them), and so does a sentence of ours.
     """
     try:
         yield

@@ -1,0 +1,1 @@
+"""How a program of ours runs and ends: exit codes, signals, output streams, memory, progress."""

@@ -1,0 +1,1 @@
+"""Read what somebody else wrote, before any of it is believed: bounded in size, parsed without being executed."""
