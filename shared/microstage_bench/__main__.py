@@ -16,7 +16,7 @@ from microstage_bench import compare as contest
 from microstage_bench import host as machine
 from microstage_bench import measuring, memory, report, tables
 from microstage_bench.aims import published
-from microstage_bench.compare import Contestant
+from microstage_bench.compare import ComparedRuntime
 from microstage_bench.generated import VARIANTS
 from microstage_bench.names import RIVALS
 from microstage_bench.report import Measured
@@ -63,7 +63,7 @@ def bench(subject: Subject, against: Sequence[str], rounds: int, peak: machine.P
 
 
 def _race(
-    contestants: Mapping[str, Contestant], macs: int, peak: machine.Peak | None, rounds: int
+    contestants: Mapping[str, ComparedRuntime], macs: int, peak: machine.Peak | None, rounds: int
 ) -> dict[str, measuring.Timing]:
     calls = {label: contestant.runtime.call for label, contestant in contestants.items()}
     timings = measuring.interleaved(calls | ({peak.name: peak.call} if peak else {}), rounds)

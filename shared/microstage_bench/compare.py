@@ -17,13 +17,13 @@ from microstage_bench.subject import Subject
 from microstage_bench.tflite_file import closing_softmax, without_softmax
 from microstage_bench.write_models import inputs_of
 
-__all__ = ["Contestant", "earlier", "ours", "rivals", "rivals_of"]
+__all__ = ["ComparedRuntime", "earlier", "ours", "rivals", "rivals_of"]
 
 _LAYERS_COMPARED = 8
 
 
 @dataclass(frozen=True)
-class Contestant:
+class ComparedRuntime:
     """A loaded runtime; `layers` (None: not looked at one by one) and `whole` say how far it agrees, `more` what else
     it computes.
     """
@@ -34,18 +34,18 @@ class Contestant:
     more: str = ""
 
 
-def ours(subject: Subject, scratch: Path) -> dict[str, Contestant]:
+def ours(subject: Subject, scratch: Path) -> dict[str, ComparedRuntime]:
     """The C in every variant, each equal to the expected integers to the bit."""
     found = {}
     for variant in variants_of(subject.c):
         runtime = Generated(subject.c, variant, scratch)
-        found[variant.name] = Contestant(
+        found[variant.name] = ComparedRuntime(
             runtime, None, check_equal(variant.name, subject.name, runtime, subject.vectors)
         )
     return found
 
 
-def earlier(subject: Subject, scratch: Path) -> dict[str, Contestant]:
+def earlier(subject: Subject, scratch: Path) -> dict[str, ComparedRuntime]:
     """The C of an earlier version in every variant, where there is one; it may take its integers at another zero
     point.
     """
@@ -55,7 +55,7 @@ def earlier(subject: Subject, scratch: Path) -> dict[str, Contestant]:
         if subject.onnx:
             runtime.inputs = [end.within(file) for end, file in zip(runtime.inputs, subject.file_inputs)]
             runtime.outputs = [end.within(subject.answer) for end in runtime.outputs]
-        found[name] = Contestant(runtime, None, compare_whole(name, subject.name, runtime, subject.vectors))
+        found[name] = ComparedRuntime(runtime, None, compare_whole(name, subject.name, runtime, subject.vectors))
     return found
 
 
@@ -73,7 +73,7 @@ def rivals_of(against: Sequence[str]) -> list[Rival]:
     return [rival for name in against for rival in found[name]]
 
 
-def rivals(subject: Subject, against: Sequence[str]) -> dict[str, Contestant]:
+def rivals(subject: Subject, against: Sequence[str]) -> dict[str, ComparedRuntime]:
     """Loaded and compared, by name; `VerificationError` for one that computes another network. One that cannot run the
     file is said and left out.
     """
@@ -92,7 +92,7 @@ def rivals(subject: Subject, against: Sequence[str]) -> dict[str, Contestant]:
     return found
 
 
-def _compared(rival: Rival, subject: Subject) -> Contestant:
+def _compared(rival: Rival, subject: Subject) -> ComparedRuntime:
     drawn = subject.network
     layers = check_layers(rival, drawn, inputs_of(drawn, _LAYERS_COMPARED, seed=1)) if drawn else None
     model, tflite = subject.model, subject.tflite and subject.tflite.read_bytes()
@@ -111,7 +111,7 @@ def _compared(rival: Rival, subject: Subject) -> Contestant:
         raise VerificationError(
             f"The C of {subject.name} rounds as {rival.rounding} does, and {rival.name} says that {whole}."
         )
-    return Contestant(runtime, layers, whole, more)
+    return ComparedRuntime(runtime, layers, whole, more)
 
 
 def _as_rounded(subject: Subject, rival: Rival) -> Vectors:

@@ -10,7 +10,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from microstage_bench.network import INPUT, Add, Average, Conv, Dense, Flatten, Layer, Maximum, Network, Quantity
+from microstage_bench.network import (
+    INPUT,
+    AddLayer,
+    AverageLayer,
+    ConvLayer,
+    DenseLayer,
+    FlattenLayer,
+    MaximumLayer,
+    NetworkLayer,
+    QuantisedNetwork,
+    Quantity,
+)
 from microstage_bench.reference import accumulate, apply
 
 __all__ = ["Drawing", "draw_inputs"]
@@ -44,13 +55,13 @@ class Drawing:
     ) -> None:
         self.name, self.random, self.latest = name, np.random.default_rng(seed), INPUT
         self.reach, self.steps = reach, steps
-        self.layers: list[Layer] = []
+        self.layers: list[NetworkLayer] = []
         self.quantities: dict[str, Quantity] = {INPUT: quantity}
         self.values = {INPUT: draw_inputs(shape, _CALIBRATION, seed, quantity.low, quantity.high)}
 
-    def network(self) -> Network:
+    def network(self) -> QuantisedNetwork:
         shapes = {name: value.shape[1:] for name, value in self.values.items()}
-        return Network(self.name, {INPUT: self.quantities[INPUT]}, tuple(self.layers), shapes)
+        return QuantisedNetwork(self.name, {INPUT: self.quantities[INPUT]}, tuple(self.layers), shapes)
 
     def conv(
         self,
@@ -68,7 +79,7 @@ class Drawing:
         depth, *plane = self.values[source].shape[1:]
         pads = self._pads(plane, (height, width), stride) if padded else (0, 0, 0, 0)
         weights = self._levels((channels, depth, height, width))
-        return self._weighted(Conv, source, weights, relu, per_channel=True, stride=(stride, stride), pads=pads)
+        return self._weighted(ConvLayer, source, weights, relu, per_channel=True, stride=(stride, stride), pads=pads)
 
     def depthwise(self, kernel: int | tuple[int, int], stride: int = 1, *, relu: bool = True) -> str:
         """One filter per channel, padded as `conv` is."""
@@ -77,26 +88,26 @@ class Drawing:
         pads = self._pads(plane, (height, width), stride)
         weights = self._levels((channels, 1, height, width))
         return self._weighted(
-            Conv, source, weights, relu, per_channel=True, stride=(stride, stride), pads=pads, groups=channels
+            ConvLayer, source, weights, relu, per_channel=True, stride=(stride, stride), pads=pads, groups=channels
         )
 
     def dense(self, features: int, *, relu: bool = True, per_channel: bool = False) -> str:
         """Fully connected, by default with one weight scale for all of it."""
         weights = self._levels((features, self.values[self.latest].shape[1]))
-        return self._weighted(Dense, self.latest, weights, relu, per_channel=per_channel)
+        return self._weighted(DenseLayer, self.latest, weights, relu, per_channel=per_channel)
 
     def add(self, first: str, second: str, *, relu: bool = True) -> str:
         real = sum(self._real(name) for name in (first, second))
-        return self._append(Add(self._name("add"), (first, second), self._output(real, relu)))
+        return self._append(AddLayer(self._name("add"), (first, second), self._output(real, relu)))
 
     def average(self) -> str:
-        return self._append(Average(self._name("average"), (self.latest,), self.quantities[self.latest]))
+        return self._append(AverageLayer(self._name("average"), (self.latest,), self.quantities[self.latest]))
 
     def maximum(self) -> str:
-        return self._append(Maximum(self._name("maximum"), (self.latest,), self.quantities[self.latest]))
+        return self._append(MaximumLayer(self._name("maximum"), (self.latest,), self.quantities[self.latest]))
 
     def flatten(self) -> str:
-        return self._append(Flatten(self._name("flatten"), (self.latest,), self.quantities[self.latest]))
+        return self._append(FlattenLayer(self._name("flatten"), (self.latest,), self.quantities[self.latest]))
 
     def _levels(self, shape: tuple[int, ...]) -> np.ndarray:
         """int8 weights, each channel using its range."""
@@ -107,11 +118,19 @@ class Drawing:
         return np.rint(self.reach * drawn / largest).astype(np.int8)
 
     def _weighted(
-        self, kind: type[Dense], source: str, weights: np.ndarray, relu: bool, *, per_channel: bool, **geometry
+        self, kind: type[DenseLayer], source: str, weights: np.ndarray, relu: bool, *, per_channel: bool, **geometry
     ) -> str:
         """A convolution or dense layer: the spread of its sums gives the weight scales, their mean the biases."""
         count, quantity, zeros = len(weights), self.quantities[source], np.zeros(len(weights))
-        blank = kind(self._name(kind.__name__.lower()), (source,), quantity, weights, zeros, zeros, **geometry)
+        blank = kind(
+            self._name(kind.__name__.removesuffix("Layer").lower()),
+            (source,),
+            quantity,
+            weights,
+            zeros,
+            zeros,
+            **geometry,
+        )
         total = accumulate(blank, self.values[source], quantity)
         others = (0, *range(2, total.ndim))
         mean, spread = total.mean(axis=others), np.maximum(total.std(axis=others), 1.0)
@@ -139,7 +158,7 @@ class Drawing:
         scale = float(np.float32((high - low) / 255))
         return Quantity(scale, -128 if relu else int(np.rint(-128 - low / scale)))
 
-    def _append(self, layer: Layer) -> str:
+    def _append(self, layer: NetworkLayer) -> str:
         quantities = tuple(self.quantities[name] for name in layer.inputs)
         self.values[layer.name] = apply(layer, [self.values[name] for name in layer.inputs], quantities, "half_even")
         self.quantities[layer.name] = layer.output

@@ -21,7 +21,7 @@ from microstage_bench.ends import End
 __all__ = [
     "VARIANTS",
     "Argument",
-    "Declared",
+    "DeclaredFunction",
     "Generated",
     "Variant",
     "caller",
@@ -73,7 +73,7 @@ class Argument:
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredFunction:
     """A function of the whole network as `header` declares it."""
 
     header: str
@@ -83,12 +83,12 @@ class Declared:
     function: str
 
 
-def declaration(folder: Path, function: str = "infer") -> Declared:
+def declaration(folder: Path, function: str = "infer") -> DeclaredFunction:
     """What a header of `folder` declares of <model>_<function>; `ArtefactError` where none does."""
     known = _interface(folder)
     for header in sorted(folder.glob("*.h")):
         if found := re.search(_DECLARED.format(function=function), header.read_text()):
-            return Declared(
+            return DeclaredFunction(
                 header.name,
                 found["model"],
                 *(_arguments(found["arguments"], side, known, found["model"]) for side in ("inputs", "outputs")),
@@ -120,7 +120,7 @@ def _arguments(text: str, side: str, interface: Mapping[str, Any], model: str) -
     return tuple(Argument(*argument, facts.get(argument[0], only)) for argument in found)
 
 
-def caller(declared: Declared, filled: bool = False) -> str:
+def caller(declared: DeclaredFunction, filled: bool = False) -> str:
     """C that has context, arena, inputs and outputs standing still: `infer()` passes nothing; `filled`: it sets the
     inputs first.
     """
@@ -170,7 +170,7 @@ def sources_of(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.glob("*.c")) if path.stem not in ("selftest", "bench")]
 
 
-def _library(folder: Path, declared: Declared, variant: Variant, scratch: Path) -> ctypes.CDLL:
+def _library(folder: Path, declared: DeclaredFunction, variant: Variant, scratch: Path) -> ctypes.CDLL:
     work = scratch / f"{folder.name} {variant.name}".replace(" ", "_")
     work.mkdir(parents=True, exist_ok=True)
     count = len(declared.inputs) + len(declared.outputs)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from microstage_bench.drawn_networks import Drawing
-from microstage_bench.network import Network, Quantity
+from microstage_bench.network import QuantisedNetwork, Quantity
 
 __all__ = ["autoencoder", "ds_cnn", "mobilenet", "resnet8"]
 
 _IMAGE = Quantity(1 / 128, 0)
 
 
-def resnet8() -> Network:
+def resnet8() -> QuantisedNetwork:
     """Image classification: 3 x 32 x 32 -> 10, three residual blocks of 16, 32 and 64 channels."""
     d = Drawing("drawn-resnet8", (3, 32, 32), _IMAGE, seed=1)
     d.conv(16, 3)
@@ -26,7 +26,7 @@ def resnet8() -> Network:
     return d.network()
 
 
-def ds_cnn() -> Network:
+def ds_cnn() -> QuantisedNetwork:
     """Keyword spotting: 1 x 49 x 10 features -> 12, four depthwise separable layers of 64 channels."""
     d = Drawing("drawn-ds-cnn", (1, 49, 10), _IMAGE, seed=2)
     d.conv(64, (10, 4), 2)
@@ -39,7 +39,7 @@ def ds_cnn() -> Network:
     return d.network()
 
 
-def mobilenet() -> Network:
+def mobilenet() -> QuantisedNetwork:
     """Visual wake words: MobileNetV1 of width 0.25, 3 x 96 x 96 -> 2."""
     d = Drawing("drawn-mobilenet", (3, 96, 96), _IMAGE, seed=3)
     d.conv(8, 3, 2)
@@ -62,7 +62,7 @@ def mobilenet() -> Network:
     return d.network()
 
 
-def autoencoder() -> Network:
+def autoencoder() -> QuantisedNetwork:
     """Anomaly detection: 640 -> 4 x 128 -> 8 -> 4 x 128 -> 640, dense."""
     d = Drawing("drawn-autoencoder", (640,), _IMAGE, seed=4)
     for features in (128, 128, 128, 128, 8, 128, 128, 128, 128):

@@ -1,9 +1,9 @@
 """A quantised network as plain data: what every twin (QDQ ONNX, .tflite, C) is written from, and what the reference runs.
 
     Quantity        what integers mean: value = scale * (integer - zero), integer within low..high
-    Conv, Dense     weights, one scale per output channel, int32 biases at input scale x weight scale
-    Add, Average, Maximum, Flatten                       layers without weights
-    Network         layers in order; each names the tensors that it reads; tensor and layer share a name
+    ConvLayer, DenseLayer     weights, one scale per output channel, int32 biases at input scale x weight scale
+    AddLayer, AverageLayer, MaximumLayer, FlattenLayer                       layers without weights
+    QuantisedNetwork         layers in order; each names the tensors that it reads; tensor and layer share a name
 
 Tensors are [n, C, H, W] or [n, features]. A ReLU is a quantity whose `low` is its `zero`: clipping is all that it does.
 """
@@ -15,7 +15,18 @@ from math import prod
 
 import numpy as np
 
-__all__ = ["INPUT", "Add", "Average", "Conv", "Dense", "Flatten", "Layer", "Maximum", "Network", "Quantity"]
+__all__ = [
+    "INPUT",
+    "AddLayer",
+    "AverageLayer",
+    "ConvLayer",
+    "DenseLayer",
+    "FlattenLayer",
+    "NetworkLayer",
+    "MaximumLayer",
+    "QuantisedNetwork",
+    "Quantity",
+]
 
 INPUT = "input"
 
@@ -36,7 +47,7 @@ class Quantity:
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class NetworkLayer:
     """One operator; its output is the tensor `name`."""
 
     name: str
@@ -45,7 +56,7 @@ class Layer:
 
 
 @dataclass(frozen=True, eq=False)
-class Dense(Layer):
+class DenseLayer(NetworkLayer):
     """weights int8 [out, in], scales float32 [out], bias int32 [out]."""
 
     weights: np.ndarray
@@ -54,7 +65,7 @@ class Dense(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class Conv(Dense):
+class ConvLayer(DenseLayer):
     """weights int8 [out, in / groups, kh, kw]; pads (top, left, bottom, right), filled with the input's zero point."""
 
     stride: tuple[int, int] = (1, 1)
@@ -67,32 +78,32 @@ class Conv(Dense):
 
 
 @dataclass(frozen=True, eq=False)
-class Add(Layer):
+class AddLayer(NetworkLayer):
     """The sum of two tensors, each at its own quantity."""
 
 
 @dataclass(frozen=True, eq=False)
-class Average(Layer):
+class AverageLayer(NetworkLayer):
     """Mean over the whole plane: [n, C, H, W] -> [n, C, 1, 1]; output quantity = input quantity."""
 
 
 @dataclass(frozen=True, eq=False)
-class Maximum(Layer):
+class MaximumLayer(NetworkLayer):
     """Largest of each 2 x 2 window; output quantity = input quantity."""
 
 
 @dataclass(frozen=True, eq=False)
-class Flatten(Layer):
+class FlattenLayer(NetworkLayer):
     """[n, C, H, W] -> [n, C * H * W]; output quantity = input quantity."""
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
+class QuantisedNetwork:
     """`inputs` says what each input's integers mean; `shapes` holds the shape of every tensor, without the batch."""
 
     name: str
     inputs: dict[str, Quantity]
-    layers: tuple[Layer, ...]
+    layers: tuple[NetworkLayer, ...]
     shapes: dict[str, tuple[int, ...]]
 
     @property
@@ -102,13 +113,13 @@ class Network:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one inference."""
-        weighted = [layer for layer in self.layers if isinstance(layer, Dense)]
+        weighted = [layer for layer in self.layers if isinstance(layer, DenseLayer)]
         return sum(prod(self.shapes[layer.name]) * prod(layer.weights.shape[1:]) for layer in weighted)
 
     @property
     def parameters(self) -> int:
         """Number of weights."""
-        return sum(layer.weights.size for layer in self.layers if isinstance(layer, Dense))
+        return sum(layer.weights.size for layer in self.layers if isinstance(layer, DenseLayer))
 
     def quantity(self, tensor: str) -> Quantity:
         return (
@@ -117,7 +128,9 @@ class Network:
             else next(layer.output for layer in self.layers if layer.name == tensor)
         )
 
-    def alone(self, layer: Layer) -> Network:
+    def alone(self, layer: NetworkLayer) -> QuantisedNetwork:
         """One layer as a network of its own, for comparing runtimes where their differences do not add up."""
         inputs = {name: self.quantity(name) for name in layer.inputs}
-        return Network(layer.name, inputs, (layer,), {name: self.shapes[name] for name in (*inputs, layer.name)})
+        return QuantisedNetwork(
+            layer.name, inputs, (layer,), {name: self.shapes[name] for name in (*inputs, layer.name)}
+        )

@@ -1,6 +1,6 @@
-"""A `Network` as QDQ ONNX (opset 13): every tensor quantised and dequantised, weights int8, biases int32; QCDQ where a range is narrower.
+"""A `QuantisedNetwork` as QDQ ONNX (opset 13): every tensor quantised and dequantised, weights int8, biases int32; QCDQ where a range is narrower.
 
-Conv, Gemm, Add and pools stand between DequantizeLinear and QuantizeLinear, which is the form that runtimes fuse into integer kernels
+ConvLayer, Gemm, AddLayer and pools stand between DequantizeLinear and QuantizeLinear, which is the form that runtimes fuse into integer kernels
 and that the C generator reads. A quantity narrower than its type (3 bits, 1 bit) gets a Clip of integers behind QuantizeLinear.
 """
 
@@ -12,18 +12,28 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from microstage_bench.network import Add, Average, Conv, Dense, Flatten, Layer, Maximum, Network, Quantity
+from microstage_bench.network import (
+    AddLayer,
+    AverageLayer,
+    ConvLayer,
+    DenseLayer,
+    FlattenLayer,
+    MaximumLayer,
+    NetworkLayer,
+    QuantisedNetwork,
+    Quantity,
+)
 
 __all__ = ["write_onnx"]
 
 
-def write_onnx(network: Network, batch: int = 1) -> onnx.ModelProto:
+def write_onnx(network: QuantisedNetwork, batch: int = 1) -> onnx.ModelProto:
     """The network from int8 to int8."""
-    return _Writer(network).model(batch)
+    return _OnnxWriter(network).model(batch)
 
 
-class _Writer:
-    def __init__(self, network: Network) -> None:
+class _OnnxWriter:
+    def __init__(self, network: QuantisedNetwork) -> None:
         self.network = network
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
@@ -47,11 +57,11 @@ class _Writer:
         return helper.make_tensor_value_info(name, TensorProto.INT8, [batch, *self.network.shapes[name]])
 
     @singledispatchmethod
-    def _write(self, layer: Layer) -> None:
+    def _write(self, layer: NetworkLayer) -> None:
         raise NotImplementedError(type(layer).__name__)
 
     @_write.register
-    def _(self, layer: Conv) -> None:
+    def _(self, layer: ConvLayer) -> None:
         stride, pads = list(layer.stride), list(layer.pads)
         weights = [self._weights(layer, layer.weights, 0), self._bias(layer)]
         self._operator(
@@ -59,27 +69,27 @@ class _Writer:
         )
 
     @_write.register
-    def _(self, layer: Dense) -> None:
+    def _(self, layer: DenseLayer) -> None:
         self._operator("Gemm", layer, self._weights(layer, np.ascontiguousarray(layer.weights.T), 1), self._bias(layer))
 
     @_write.register
-    def _(self, layer: Add) -> None:
+    def _(self, layer: AddLayer) -> None:
         self._operator("Add", layer)
 
     @_write.register
-    def _(self, layer: Average) -> None:
+    def _(self, layer: AverageLayer) -> None:
         self._operator("GlobalAveragePool", layer)
 
     @_write.register
-    def _(self, layer: Maximum) -> None:
+    def _(self, layer: MaximumLayer) -> None:
         self._operator("MaxPool", layer, kernel_shape=[2, 2], strides=[2, 2])
 
     @_write.register
-    def _(self, layer: Flatten) -> None:
+    def _(self, layer: FlattenLayer) -> None:
         self._node("Flatten", [*layer.inputs], layer.name, axis=1)  # of integers: nothing to compute
         self._dequantise(layer.name, layer.output)
 
-    def _operator(self, kind: str, layer: Layer, *constants: str, **attributes) -> None:
+    def _operator(self, kind: str, layer: NetworkLayer, *constants: str, **attributes) -> None:
         """`kind` on real values, then quantised to the layer's output and dequantised again."""
         real = f"{layer.name}.real"
         self._node(kind, [*(f"{name}.value" for name in layer.inputs), *constants], real, **attributes)
@@ -100,10 +110,10 @@ class _Writer:
         zero = np.array(quantity.zero, np.int8)
         return [self._constant(f"{name}.scale", np.float32(quantity.scale)), self._constant(f"{name}.zero", zero)]
 
-    def _weights(self, layer: Dense, weights: np.ndarray, axis: int) -> str:
+    def _weights(self, layer: DenseLayer, weights: np.ndarray, axis: int) -> str:
         return self._dequantised(f"{layer.name}.weight", weights, layer.scales, axis)
 
-    def _bias(self, layer: Dense) -> str:
+    def _bias(self, layer: DenseLayer) -> str:
         scale = np.float32(self.network.quantity(layer.inputs[0]).scale) * layer.scales
         return self._dequantised(f"{layer.name}.bias", layer.bias, scale, 0)
 

@@ -16,7 +16,7 @@ import onnx
 
 from microstage.errors import VerificationError
 from microstage_bench.ends import End, converted
-from microstage_bench.network import Flatten, Layer, Network
+from microstage_bench.network import FlattenLayer, NetworkLayer, QuantisedNetwork
 from microstage_bench.onnx_model import write_onnx
 from microstage_bench.reference import run
 from microstage_bench.runtimes import Runtime
@@ -79,10 +79,12 @@ class Agreement:
         return f"{differ}; arg-max equal in {self.same_place} of {self.rows}" if self.rows else differ
 
 
-def check_layers(rival: Rival, network: Network, inputs: dict[str, np.ndarray]) -> Agreement:
+def check_layers(rival: Rival, network: QuantisedNetwork, inputs: dict[str, np.ndarray]) -> Agreement:
     """Each layer alone; `VerificationError` names the first that is more than `rival.levels` off."""
     values = run(network, inputs, rival.rounding)
-    found = [_check_layer(rival, network, layer, values) for layer in network.layers if not isinstance(layer, Flatten)]
+    found = [
+        _check_layer(rival, network, layer, values) for layer in network.layers if not isinstance(layer, FlattenLayer)
+    ]
     return _total(found)
 
 
@@ -143,7 +145,9 @@ def _levels(numbers: np.ndarray, given: End, wanted: End) -> np.ndarray:
     return converted([numbers], [given], [unbounded])[0]
 
 
-def _check_layer(rival: Rival, network: Network, layer: Layer, values: dict[str, np.ndarray]) -> Agreement:
+def _check_layer(
+    rival: Rival, network: QuantisedNetwork, layer: NetworkLayer, values: dict[str, np.ndarray]
+) -> Agreement:
     alone = network.alone(layer)
     runtime = rival.load(write_onnx(alone), write_tflite(alone) if "onnxruntime" not in rival.name else None)
     taken, given = ends_of(alone)
@@ -156,7 +160,7 @@ def _check_layer(rival: Rival, network: Network, layer: Layer, values: dict[str,
     return agreement
 
 
-def ends_of(network: Network) -> tuple[list[End], End]:
+def ends_of(network: QuantisedNetwork) -> tuple[list[End], End]:
     """Inputs and output of a drawn network, as its integers are."""
     quantities = {**network.inputs, network.output: network.quantity(network.output)}
     ends = [End(name, network.shapes[name], np.dtype(np.int8), q.scale, q.zero) for name, q in quantities.items()]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from microstage_bench.aims import CONSTANTS, aim
-from microstage_bench.compare import Contestant
+from microstage_bench.compare import ComparedRuntime
 from microstage_bench.measuring import Timing, ratio
 from microstage_bench.names import BEFORE
 from microstage_bench.tables import table, without_empty
@@ -48,7 +48,7 @@ class Measured:
         return {**self.rivals(), **({before: before} if before in self.timings else {})}
 
 
-def times(timings: Mapping[str, Timing], contestants: Mapping[str, Contestant], macs: int, peak: float) -> str:
+def times(timings: Mapping[str, Timing], contestants: Mapping[str, ComparedRuntime], macs: int, peak: float) -> str:
     """A row per runtime; `peak` in GMAC/s, 0 where there is none."""
     rows = []
     for name, timing in timings.items():

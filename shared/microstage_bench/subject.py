@@ -20,7 +20,7 @@ from microstage.signals.gain import block_float
 from microstage_bench import onnx_ends, tflite_file
 from microstage_bench.ends import End, converted
 from microstage_bench.generated import Generated, variants_of
-from microstage_bench.network import Network
+from microstage_bench.network import QuantisedNetwork
 from microstage_bench.outputs_agree import Vectors, ends_of
 from microstage_bench.reference import run
 from microstage_bench.write_models import inputs_of, network_named
@@ -43,7 +43,7 @@ class Subject:
     scratch: Path = Path()
 
     @cached_property
-    def network(self) -> Network | None:
+    def network(self) -> QuantisedNetwork | None:
         """The definition of a drawn network."""
         return network_named(self.name) if self.drawn else None
 

@@ -1,4 +1,4 @@
-"""A `Network` as an int8 .tflite file, by the schema's own object classes: planes become [n, H, W, C], nothing else changes.
+"""A `QuantisedNetwork` as an int8 .tflite file, by the schema's own object classes: planes become [n, H, W, C], nothing else changes.
 
 Weights of convolutions carry one scale per output channel, those of dense layers one, as TFLite's own converter writes them.
 """
@@ -12,7 +12,16 @@ import flatbuffers
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_bench.network import Add, Average, Conv, Dense, Flatten, Layer, Network, Quantity
+from microstage_bench.network import (
+    AddLayer,
+    AverageLayer,
+    ConvLayer,
+    DenseLayer,
+    FlattenLayer,
+    NetworkLayer,
+    QuantisedNetwork,
+    Quantity,
+)
 
 __all__ = ["channels_first", "channels_last", "write_tflite"]
 
@@ -38,15 +47,15 @@ def channels_first(tensor: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(tensor, -1, 1))
 
 
-def write_tflite(network: Network) -> bytes:
+def write_tflite(network: QuantisedNetwork) -> bytes:
     """The flatbuffer; `ModelError` for a layer that TFLite's int8 kernels have no form for."""
     from ai_edge_litert import schema_py_generated as schema
 
-    return _Writer(network, schema).file()
+    return _TfliteWriter(network, schema).file()
 
 
-class _Writer:
-    def __init__(self, network: Network, schema: ModuleType) -> None:
+class _TfliteWriter:
+    def __init__(self, network: QuantisedNetwork, schema: ModuleType) -> None:
         self.network, self.schema = network, schema
         self.buffers, self.tensors, self.operators = [schema.BufferT()], [], []
         self.versions: dict[int, int] = {}  # of each operator that occurs, by builtin code
@@ -70,13 +79,13 @@ class _Writer:
         return bytes(builder.Output())
 
     @singledispatchmethod
-    def _write(self, layer: Layer) -> None:
+    def _write(self, layer: NetworkLayer) -> None:
         raise ModelError(
-            f"{layer.name} ({type(layer).__name__}) has no .tflite form here; Conv, Dense, Add, Average and Flatten have."
+            f"{layer.name} ({type(layer).__name__}) has no .tflite form here; ConvLayer, DenseLayer, AddLayer, AverageLayer and FlattenLayer have."
         )
 
     @_write.register
-    def _(self, layer: Conv) -> None:
+    def _(self, layer: ConvLayer) -> None:
         channels = len(layer.weights)
         if layer.depthwise:
             kind, options = "DEPTHWISE_CONV_2D", self.schema.DepthwiseConv2DOptionsT()
@@ -85,7 +94,7 @@ class _Writer:
             kind, options = "CONV_2D", self.schema.Conv2DOptionsT()
         else:
             raise ModelError(
-                f"{layer.name} is a grouped convolution; a .tflite twin needs one group, or one per channel."
+                f"{layer.name} is a grouped convolution; a .tflite model needs one group, or one per channel."
             )
         options.strideH, options.strideW = layer.stride
         options.padding = self._padding(layer)
@@ -96,10 +105,10 @@ class _Writer:
         self._operator(kind, layer, options, *constants)
 
     @_write.register
-    def _(self, layer: Dense) -> None:
+    def _(self, layer: DenseLayer) -> None:
         if np.any(layer.scales != layer.scales[0]):
             raise ModelError(
-                f"{layer.name} has a weight scale per output; the .tflite twin of a dense layer needs one for all."
+                f"{layer.name} has a weight scale per output; the .tflite model of a dense layer needs one for all."
             )
         options = self.schema.FullyConnectedOptionsT()
         options.fusedActivationFunction = self._activation(layer.output)
@@ -109,13 +118,13 @@ class _Writer:
         )
 
     @_write.register
-    def _(self, layer: Add) -> None:
+    def _(self, layer: AddLayer) -> None:
         options = self.schema.AddOptionsT()
         options.fusedActivationFunction = self._activation(layer.output)
         self._operator("ADD", layer, options)
 
     @_write.register
-    def _(self, layer: Average) -> None:
+    def _(self, layer: AverageLayer) -> None:
         options = self.schema.Pool2DOptionsT()
         options.padding = self.schema.Padding.VALID
         options.filterHeight, options.filterWidth = self.network.shapes[layer.inputs[0]][1:]
@@ -123,14 +132,14 @@ class _Writer:
         self._operator("AVERAGE_POOL_2D", layer, options)
 
     @_write.register
-    def _(self, layer: Flatten) -> None:
+    def _(self, layer: FlattenLayer) -> None:
         if self.network.shapes[layer.inputs[0]][1:] != (1, 1):
             raise ModelError(f"{layer.name} flattens planes, whose order differs in .tflite; average them first.")
         options = self.schema.ReshapeOptionsT()
         options.newShape = [1, *self.network.shapes[layer.name]]
         self._operator("RESHAPE", layer, options)
 
-    def _operator(self, kind: str, layer: Layer, options: object, *constants: int) -> None:
+    def _operator(self, kind: str, layer: NetworkLayer, options: object, *constants: int) -> None:
         operator, code = self.schema.OperatorT(), getattr(self.schema.BuiltinOperator, kind)
         self.versions.setdefault(code, _INT8_VERSIONS[kind])
         operator.opcodeIndex = list(self.versions).index(code)
@@ -146,7 +155,7 @@ class _Writer:
         code.version = self.versions[builtin]
         return code
 
-    def _padding(self, layer: Conv) -> int:
+    def _padding(self, layer: ConvLayer) -> int:
         """SAME or VALID, whichever gives the layer's pads; `ModelError` where neither does."""
         pairs = zip(layer.pads[:2], layer.pads[2:])
         if not any(layer.pads):
@@ -168,10 +177,10 @@ class _Writer:
         self.places[name] = self._tensor(name, shape, self.schema.TensorType.INT8, 0, [quantity.scale], [quantity.zero])
         return self.places[name]
 
-    def _weights(self, layer: Dense, integers: np.ndarray, scales: np.ndarray, axis: int) -> int:
+    def _weights(self, layer: DenseLayer, integers: np.ndarray, scales: np.ndarray, axis: int) -> int:
         return self._constant(f"{layer.name}.weight", integers, self.schema.TensorType.INT8, scales, axis)
 
-    def _bias(self, layer: Dense, scales: np.ndarray) -> int:
+    def _bias(self, layer: DenseLayer, scales: np.ndarray) -> int:
         products = np.float32(self.network.quantity(layer.inputs[0]).scale) * scales
         return self._constant(f"{layer.name}.bias", layer.bias.astype("<i4"), self.schema.TensorType.INT32, products, 0)
 

@@ -19,17 +19,17 @@ from microstage.process.ending import ended
 from microstage_bench.catalogue import NETWORKS, OF_WIDTH
 from microstage_bench.drawn_networks import draw_inputs
 from microstage_bench.names import MLPERF_TINY
-from microstage_bench.network import Network
+from microstage_bench.network import QuantisedNetwork
 from microstage_bench.onnx_model import write_onnx
 from microstage_bench.reference import run
 
-__all__ = ["inputs_of", "network_named", "write_twins"]
+__all__ = ["inputs_of", "network_named", "write_models"]
 
 _VECTORS = 64
 
 
 @cache
-def network_named(name: str) -> Network:
+def network_named(name: str) -> QuantisedNetwork:
     """The network, drawn once a process; `ParameterError` for a name that is none."""
     known = NETWORKS | OF_WIDTH
     if name not in known:
@@ -37,7 +37,7 @@ def network_named(name: str) -> Network:
     return known[name]()
 
 
-def inputs_of(network: Network, count: int, seed: int = 0) -> dict[str, np.ndarray]:
+def inputs_of(network: QuantisedNetwork, count: int, seed: int = 0) -> dict[str, np.ndarray]:
     """int8 inputs [count, ...] by name."""
     return {
         name: draw_inputs(network.shapes[name], count, seed + place, quantity.low, quantity.high)
@@ -45,7 +45,7 @@ def inputs_of(network: Network, count: int, seed: int = 0) -> dict[str, np.ndarr
     }
 
 
-def write_twins(network: Network, folder: Path) -> None:
+def write_models(network: QuantisedNetwork, folder: Path) -> None:
     """The files above; the .tflite needs the package ai-edge-litert."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(write_onnx(network).SerializeToString(deterministic=True))
@@ -61,7 +61,7 @@ def main(words: list[str]) -> int:
     if not words:
         raise ParameterError("The folder to write into is missing.")
     for name in words[1:] or NETWORKS:
-        write_twins(network_named(name), Path(words[0]) / name)
+        write_models(network_named(name), Path(words[0]) / name)
         print(Path(words[0]) / name)
     return 0
 

@@ -11,7 +11,16 @@ from pathlib import Path
 import numpy as np
 from graphs import Graph, write_artefact
 
-from microstage_bench.network import Add, Average, Conv, Dense, Flatten, Maximum, Network, Quantity
+from microstage_bench.network import (
+    AddLayer,
+    AverageLayer,
+    ConvLayer,
+    DenseLayer,
+    FlattenLayer,
+    MaximumLayer,
+    QuantisedNetwork,
+    Quantity,
+)
 from microstage_bench.reference import run
 from microstage_bench.rounding import requantise
 from microstage_bench.write_models import inputs_of
@@ -19,7 +28,7 @@ from microstage_bench.write_models import inputs_of
 __all__ = ["write_network"]
 
 
-def write_network(network: Network, folder: Path, vectors: int = 16) -> Path:
+def write_network(network: QuantisedNetwork, folder: Path, vectors: int = 16) -> Path:
     """A drawn network as streamline would write it, with golden vectors of its input and output."""
     graph = _Integers(network)
     values = run(network, inputs_of(network, vectors))
@@ -33,7 +42,7 @@ def write_network(network: Network, folder: Path, vectors: int = 16) -> Path:
 class _Integers:
     """A graph of integers, each less its zero point; the output keeps its own."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: QuantisedNetwork) -> None:
         self.network, self.g, self.centred = network, Graph(), {}
         for name, quantity in network.inputs.items():
             x = self.g.input(name, (1, *network.shapes[name]), "INT8")
@@ -66,10 +75,10 @@ class _Integers:
         raise NotImplementedError(type(layer).__name__)
 
     @add.register
-    def _(self, layer: Dense) -> str:
+    def _(self, layer: DenseLayer) -> str:
         x, quantity = self.centred[layer.inputs[0]], self.network.quantity(layer.inputs[0])
         weights = layer.weights.astype(np.int64)
-        if isinstance(layer, Conv):
+        if isinstance(layer, ConvLayer):
             geometry = {"strides": list(layer.stride), "pads": list(layer.pads), "group": layer.groups}
             y = self.g.node("Conv", x, self.g.constant(f"w_{layer.name}", weights), **geometry)
         else:
@@ -81,7 +90,7 @@ class _Integers:
         )
 
     @add.register
-    def _(self, layer: Add) -> str:
+    def _(self, layer: AddLayer) -> str:
         quantities = [self.network.quantity(name) for name in layer.inputs]
         factors, thresholds = _sum_of(*quantities, layer.output)
         terms = [
@@ -93,7 +102,7 @@ class _Integers:
         )
 
     @add.register
-    def _(self, layer: Average) -> str:
+    def _(self, layer: AverageLayer) -> str:
         quantity, (channels, *plane) = self.network.quantity(layer.inputs[0]), self.network.shapes[layer.inputs[0]]
         y = self.g.node(
             "Conv",
@@ -105,11 +114,11 @@ class _Integers:
         return self.quantise(layer, y, lambda sums: requantise(sums, scale, layer.output, "half_even"), -reach, reach)
 
     @add.register
-    def _(self, layer: Maximum) -> str:
+    def _(self, layer: MaximumLayer) -> str:
         return self.g.node("MaxPool", self.centred[layer.inputs[0]], kernel_shape=[2, 2], strides=[2, 2])
 
     @add.register
-    def _(self, layer: Flatten) -> str:
+    def _(self, layer: FlattenLayer) -> str:
         return self.g.node("Flatten", self.centred[layer.inputs[0]])
 
 

@@ -13,7 +13,7 @@ from microstage.interface import golden
 from microstage.untrusted.onnx_file import read_onnx
 from microstage_cbackend.generate import graphs_of
 from microstage_cbackend.program.ir import Tensor
-from microstage_cbackend.program.model import Model, SteppedChain
+from microstage_cbackend.program.model import Model, SteppedModel
 
 __all__ = ["random_vectors"]
 
@@ -32,7 +32,7 @@ def random_vectors(model: Model, folder: Path, count: int) -> dict[str, np.ndarr
 
 def _inputs(model: Model, vectors: Mapping[str, np.ndarray], count: int) -> Iterator[dict[str, np.ndarray]]:
     """Batches of the network's inputs: noise over the whole range and, in turn with it, what is near to golden vectors."""
-    taken = model.chain.inputs if model.chain else model.parts[0].inputs
+    taken = model.recurrent.inputs if model.recurrent else model.parts[0].inputs
     for start in range(0, count, _BATCH):
         random, rows = np.random.default_rng(start), min(_BATCH, count - start)
         draw = _noise if start // _BATCH % 2 == 0 else _near
@@ -53,9 +53,9 @@ def _near(tensor: Tensor, known: np.ndarray, rows: int, random: np.random.Genera
 
 def _answers(model: Model, parts: Mapping[str, Interpreter], feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Every boundary of one part, or of whole sequences from states of zero."""
-    if model.chain is not None:
-        settling = model.chain.settling if isinstance(model.chain, SteppedChain) else None
-        return run_sequence(model.chain.sequence, parts, feeds, settling=settling)
+    if model.recurrent is not None:
+        settling = model.recurrent.settling if isinstance(model.recurrent, SteppedModel) else None
+        return run_sequence(model.recurrent.sequence, parts, feeds, settling=settling)
     (interpreter,) = parts.values()
     fed = {name: feeds[name].reshape(-1, *shape[1:]) for name, shape in interpreter.shapes.items()}
     return {name: integers(value) for name, value in interpreter.run(fed).items()}

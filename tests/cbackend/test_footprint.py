@@ -8,7 +8,7 @@ from microstage_bench.emulators import MACHINES
 from microstage_bench.firmware import measure
 from microstage_bench.network import Quantity
 from microstage_cbackend.generate import read_model
-from microstage_cbackend.writers.emit import Program, emit
+from microstage_cbackend.writers.emit import WrittenModel, emit
 
 MEASURED = [machine for machine in MACHINES if machine.name in ("cortex-m4", "riscv32")]
 
@@ -19,7 +19,7 @@ def dense(folder, features):
     d.dense(features)
     d.dense(10, relu=False)
     write_network(d.network(), folder / "in")
-    program = Program(read_model(folder / "in"))
+    program = WrittenModel(read_model(folder / "in"))
     for name, text in emit(program).items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)

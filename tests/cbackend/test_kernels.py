@@ -45,7 +45,7 @@ class Case:
 
 @dataclass
 class Requant:
-    """Affine function per filter, as ms_requant."""
+    """MultiplyAddShift function per filter, as ms_requant."""
 
     multiplier: np.ndarray
     offset: np.ndarray

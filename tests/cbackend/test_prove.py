@@ -29,7 +29,7 @@ def one_form(monkeypatch):
 def test_vectors_have_the_ends_of_the_range_noise_and_what_is_near_to_golden_ones(made):
     graphs, _ = made
     model = read_model(graphs)
-    (taken,), windows = model.chain.inputs, random_vectors(model, graphs, VECTORS)["window"].reshape(VECTORS, N)
+    (taken,), windows = model.recurrent.inputs, random_vectors(model, graphs, VECTORS)["window"].reshape(VECTORS, N)
     assert (
         (windows[0] == taken.low).all()
         and (windows[1] == taken.high).all()

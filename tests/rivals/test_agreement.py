@@ -11,7 +11,7 @@ from microstage_bench.compare import rivals_of
 from microstage_bench.ends import End
 from microstage_bench.memory import smallest_arena
 from microstage_bench.names import MLPERF_TINY, NETWORKS, RIVALS
-from microstage_bench.network import Conv
+from microstage_bench.network import ConvLayer
 from microstage_bench.onnx_model import write_onnx
 from microstage_bench.outputs_agree import Vectors, check_layers, compare_whole, ends_of
 from microstage_bench.reference import run
@@ -105,7 +105,7 @@ def test_what_tflite_has_no_form_for_is_named():
         write_tflite(network_named("drawn-kws-w3a3"))
     network = network_named("drawn-resnet8")
     first = network.layers[0]
-    assert isinstance(first, Conv)
+    assert isinstance(first, ConvLayer)
     odd = replace(network, layers=(replace(first, pads=(2, 0, 0, 2)),))
     with pytest.raises(ModelError, match="neither SAME nor VALID"):
         write_tflite(odd)

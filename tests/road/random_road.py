@@ -26,7 +26,7 @@ from road import Failure, travel
 from microstage.errors import VerificationError
 from microstage.files.canonical import digest, file_digest, write_json
 from microstage.process.progress import progress
-from microstage_bench.random_networks import Recipe, drawn, made
+from microstage_bench.random_networks import Recipe, build_network, draw_recipe
 from microstage_bench.random_networks.__main__ import save
 from microstage_bench.random_networks.shrinking import shrunk
 from microstage_runner.cli import REPOSITORY
@@ -56,7 +56,7 @@ def walked(recipe: Recipe, seed: int) -> tuple[Failure | None, Recipe]:
 def _walk(recipe: Recipe, seed: int, answer) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with tempfile.TemporaryDirectory() as scratch:
-        network = made(recipe)
+        network = build_network(recipe)
         answer.send((travel(network, Path(scratch), seed), network.recipe))
 
 
@@ -79,11 +79,11 @@ def simplest(recipe: Recipe, failure: Failure, seed: int) -> tuple[Failure, Reci
 
 def walk_and_keep(seed: int, layers: int, folder: Path) -> dict:
     """What is noted of one seed; a failing network is kept."""
-    failure, recipe = walked(drawn(seed, layers), seed)
+    failure, recipe = walked(draw_recipe(seed, layers), seed)
     if failure is None:
         return {"seed": seed, "layers": len(recipe.steps), "said": ""}
     smaller, simple = simplest(recipe, failure, seed)
-    save(made(simple), folder, str(seed))
+    save(build_network(simple), folder, str(seed))
     blocks = ", ".join(step.block for step in simple.steps)
     said = f"seed {seed}, {len(simple.steps)} of its {len(recipe.steps)} blocks left ({blocks}), fails at {smaller.place}: {smaller.said}"
     write_json(folder / f"{seed}.json", {"said": said, "simple": simple.described(), "drawn": recipe.described()})

@@ -17,7 +17,7 @@ from microstage.errors import MicrostageError
 from microstage.interface import golden
 from microstage.stage import stage_main
 from microstage_bench.compiling import FORMS
-from microstage_bench.random_networks import Made
+from microstage_bench.random_networks import RandomNetwork
 from microstage_cbackend.__main__ import run as cbackend
 from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
 from microstage_cbackend.generate import read_model
@@ -43,7 +43,7 @@ class Failure:
         return self.place + " " + re.sub(r"[^a-z ]+", "", re.sub(r"\S*[\d/_'\"]\S*", "", self.said.lower()))[:60]
 
 
-def travel(network: Made, folder: Path, compilation: int) -> Failure | None:
+def travel(network: RandomNetwork, folder: Path, compilation: int) -> Failure | None:
     """The first thing that goes wrong; `compilation` chooses one of prove's, beside the stage's own.
 
     In it the answers are compared where floats compute the network exactly and the C has functions of real numbers, elsewhere the golden
@@ -76,7 +76,7 @@ def _stage(name: str, run, inputs: dict[str, Path], values: dict, out: Path, fol
     return Failure(name, " ".join(lines[start:])[:_LONGEST]) if code else None
 
 
-def _answerable(network: Made, c: Path) -> bool:
+def _answerable(network: RandomNetwork, c: Path) -> bool:
     return network.recipe.exact and any(c.glob("*_float.h"))
 
 
@@ -90,7 +90,7 @@ def _self_test(graphs: Path, c: Path, compiler: str, words: Sequence[str]) -> Fa
     return None
 
 
-def _answers(network: Made, c: Path, compiler: str, words: Sequence[str]) -> Failure | None:
+def _answers(network: RandomNetwork, c: Path, compiler: str, words: Sequence[str]) -> Failure | None:
     """Through the functions for real numbers, against the other executor's."""
     (wanted,) = network.answers
     try:

@@ -12,10 +12,10 @@ from microstage_bench import names
 from microstage_bench.aims import aim, published
 from microstage_bench.catalogue import NETWORKS
 from microstage_bench.ends import End, converted
-from microstage_bench.network import Dense, Quantity
+from microstage_bench.network import DenseLayer, Quantity
 from microstage_bench.onnx_forms import in_floats, unsigned
 from microstage_bench.onnx_model import write_onnx
-from microstage_bench.random_networks import Recipe, Step
+from microstage_bench.random_networks import Recipe, RecipeStep
 from microstage_bench.random_networks.shrinking import shrunk
 from microstage_bench.reference import run
 from microstage_bench.rounding import requantise
@@ -40,7 +40,7 @@ def test_network_has_the_published_size(network):
 def test_every_tensor_uses_its_range(network):
     values = run(network, inputs_of(network, 16, seed=7))
     for layer in network.layers:
-        if isinstance(layer, Dense):
+        if isinstance(layer, DenseLayer):
             assert np.ptp(values[layer.name].astype(int)) > 0.6 * (layer.output.high - layer.output.low), layer.name
             assert np.abs(layer.weights).max() in (1, 3, 127)
 
@@ -142,7 +142,7 @@ def test_unknown_network_is_one_sentence():
 def test_a_failing_random_network_is_made_as_simple_as_it_can_be():
     """The fault: a sum behind a pool whose second choice is 5 or more, in QONNX."""
     names = ["picture", "conv", "pool", "conv", "residual", "halves", "dense", "end"]
-    steps = tuple(Step(name, place, (3, 9, 4)) for place, name in enumerate(names))
+    steps = tuple(RecipeStep(name, place, (3, 9, 4)) for place, name in enumerate(names))
     tried = []
 
     def fails(recipe):

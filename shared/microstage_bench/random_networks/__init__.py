@@ -6,6 +6,6 @@ writes <seed>.onnx and <seed>.npz (real `input0`, ... and `answer0`, in the file
 `blocks` is what they are made of, `exact` why one level off is wrong, `recipe` how one is drawn and made again.
 """
 
-from microstage_bench.random_networks.recipe import Made, Recipe, Step, drawn, made
+from microstage_bench.random_networks.recipe import RandomNetwork, Recipe, RecipeStep, build_network, draw_recipe
 
-__all__ = ["Made", "Recipe", "Step", "drawn", "made"]
+__all__ = ["RandomNetwork", "Recipe", "RecipeStep", "draw_recipe", "build_network"]

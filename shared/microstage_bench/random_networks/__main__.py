@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from microstage_bench.random_networks import Made, drawn, made
+from microstage_bench.random_networks import RandomNetwork, build_network, draw_recipe
 
 __all__ = ["save"]
 
 
-def save(network: Made, folder: Path, name: str) -> None:
+def save(network: RandomNetwork, folder: Path, name: str) -> None:
     """Write <name>.onnx and <name>.npz to `folder`."""
     (folder / f"{name}.onnx").write_bytes(network.model.SerializeToString())
     vectors = {"input": network.inputs, "answer": network.answers}
@@ -24,4 +24,4 @@ def save(network: Made, folder: Path, name: str) -> None:
 
 if __name__ == "__main__":
     for seed in map(int, sys.argv[2:]):
-        save(made(replace(drawn(seed, layers=6), style="exporter")), Path(sys.argv[1]), str(seed))
+        save(build_network(replace(draw_recipe(seed, layers=6), style="exporter")), Path(sys.argv[1]), str(seed))

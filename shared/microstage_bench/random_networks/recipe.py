@@ -14,7 +14,7 @@ from microstage_bench.random_networks.draws import Draws
 from microstage_bench.random_networks.exact import ExactNetwork
 from microstage_bench.random_networks.names import STYLES
 
-__all__ = ["LAYERS", "Made", "Recipe", "Step", "drawn", "made"]
+__all__ = ["LAYERS", "RandomNetwork", "Recipe", "RecipeStep", "draw_recipe", "build_network"]
 
 LAYERS = 60
 _IMAGE, _ROW = blocks.IMAGE | everyday.IMAGE, blocks.ROW | everyday.ROW
@@ -23,7 +23,7 @@ _OPSETS = (13, 17, 21)
 
 
 @dataclass(frozen=True)
-class Step:
+class RecipeStep:
     """A block by its name, the seed of its draws, and the choices it makes, lowest is simplest; None: whatever the seed draws."""
 
     block: str
@@ -40,7 +40,7 @@ class Recipe:
     opset: int
     style: str
     width: int
-    steps: tuple[Step, ...]
+    steps: tuple[RecipeStep, ...]
 
     def described(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -49,12 +49,14 @@ class Recipe:
     @classmethod
     def read(cls, described: Mapping[str, Any]) -> Recipe:
         """The reverse of `described`."""
-        steps = tuple(Step(s["block"], s["seed"], s["choices"] and tuple(s["choices"])) for s in described["steps"])
+        steps = tuple(
+            RecipeStep(s["block"], s["seed"], s["choices"] and tuple(s["choices"])) for s in described["steps"]
+        )
         return cls(**{**described, "steps": steps})
 
 
 @dataclass(frozen=True)
-class Made:
+class RandomNetwork:
     """The file, real inputs [vectors, ...] and answers of another executor in its order, and the recipe with all choices in it."""
 
     model: onnx.ModelProto
@@ -63,7 +65,7 @@ class Made:
     recipe: Recipe
 
 
-def drawn(seed: int, layers: int = LAYERS) -> Recipe:
+def draw_recipe(seed: int, layers: int = LAYERS) -> Recipe:
     """The network of one seed, of up to `layers` blocks behind its beginning."""
     rng = Draws(seed)
     qonnx, exact = bool(rng.integers(0, 2)), bool(rng.integers(0, 4))
@@ -73,12 +75,14 @@ def drawn(seed: int, layers: int = LAYERS) -> Recipe:
     images = 0 if start == "numbers" else rng.integers(0, count + 1)
     names = [start, *(_one(rng, _IMAGE) for _ in range(images)), *(_one(rng, _ROW) for _ in range(count - images))]
     seeds = np.random.SeedSequence(seed).generate_state(len(names) + 1)
-    return Recipe(qonnx, exact, opset, style, width, tuple(Step(n, int(s)) for n, s in zip([*names, "end"], seeds)))
+    return Recipe(
+        qonnx, exact, opset, style, width, tuple(RecipeStep(n, int(s)) for n, s in zip([*names, "end"], seeds))
+    )
 
 
-def made(recipe: Recipe) -> Made:
+def build_network(recipe: Recipe) -> RandomNetwork:
     """The network of `recipe` and its vectors; a block behind which nothing would be left to compare is left out."""
-    taken: list[Step] = []
+    taken: list[RecipeStep] = []
     net = ExactNetwork(Draws(0), recipe.qonnx, recipe.exact, recipe.opset, recipe.width)
     value = ""
     for step in recipe.steps:
@@ -91,7 +95,7 @@ def made(recipe: Recipe) -> Made:
             value = before
         taken.append(replace(step, choices=tuple(net.rng.taken)))
     model = net.model([value], recipe.style)
-    return Made(model, list(net.inputs.values()), [net.values[value]], replace(recipe, steps=tuple(taken)))
+    return RandomNetwork(model, list(net.inputs.values()), [net.values[value]], replace(recipe, steps=tuple(taken)))
 
 
 def _one(rng: Draws, table: Mapping[blocks.Block, int]) -> str:

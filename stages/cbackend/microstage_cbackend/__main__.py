@@ -8,7 +8,7 @@ from microstage.stage import Job, stage_main
 from microstage_cbackend.build import version
 from microstage_cbackend.generate import read_model, verify_and_publish
 from microstage_cbackend.golden import make_plan
-from microstage_cbackend.writers.emit import Program
+from microstage_cbackend.writers.emit import WrittenModel
 
 
 def run(job: Job) -> None:
@@ -24,7 +24,7 @@ def run(job: Job) -> None:
         job.verified(result.boundary, result.compared, result.equal)
         job.log(f"{result.boundary}: {result.equal} of {result.compared} integers equal")
     job.metric("golden_vectors", plan.vectors)
-    program = Program(model)
+    program = WrittenModel(model)
     for part in model.parts:
         for note in part.notes:
             job.log(note)

@@ -12,13 +12,13 @@ import numpy as np
 from microstage.errors import EnvironmentProblem, MicrostageError, VerificationError
 from microstage_cbackend.writers.selftest import KINDS
 
-__all__ = ["FLAGS", "Result", "compile_and_run", "compile_selftest", "compiled", "run_selftest", "version"]
+__all__ = ["FLAGS", "BoundaryResult", "compile_and_run", "compile_selftest", "compiled", "run_selftest", "version"]
 
 FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror")
 
 
 @dataclass
-class Result:
+class BoundaryResult:
     """What the self test said of one boundary."""
 
     boundary: str
@@ -28,7 +28,7 @@ class Result:
 
 def compile_and_run(
     folder: Path, shapes: dict[str, tuple[int, ...]], flags: tuple[str, ...] = FLAGS, compiler: str = "gcc"
-) -> list[Result]:
+) -> list[BoundaryResult]:
     """`compile_selftest`, then `run_selftest`."""
     compile_selftest(folder, flags, compiler)
     return run_selftest(folder, shapes)
@@ -64,7 +64,7 @@ def compiled(folder: Path, program: str, sources: list[str], flags: tuple[str, .
 
 def run_selftest(
     folder: Path, shapes: dict[str, tuple[int, ...]], vectors: int = 0, emulator: tuple[str, ...] = ()
-) -> list[Result]:
+) -> list[BoundaryResult]:
     """Counts per boundary of `folder/test/selftest` on golden.bin, its first `vectors` or (0) all; through `emulator`, a
     command that takes a program.
 
@@ -80,9 +80,9 @@ def run_selftest(
     return _read(test.stdout, test.returncode, shapes)
 
 
-def _read(text: str, code: int, shapes: dict[str, tuple[int, ...]]) -> list[Result]:
+def _read(text: str, code: int, shapes: dict[str, tuple[int, ...]]) -> list[BoundaryResult]:
     lines = [line.split() for line in text.splitlines()]
-    results = [Result(words[1], int(words[2]), int(words[3])) for words in lines if words[0] == "equal"]
+    results = [BoundaryResult(words[1], int(words[2]), int(words[3])) for words in lines if words[0] == "equal"]
     for _, boundary, vector, index, expected, found in (words for words in lines if words[0] == "differs"):
         wrong = next(r.compared - r.equal for r in results if r.boundary == boundary)
         shape = shapes[reduce(str.removeprefix, KINDS, boundary)]

@@ -11,15 +11,15 @@ from microstage.errors import ArtefactError, ParameterError
 from microstage.interface import golden
 from microstage.interface.c_names import NETWORK_NAMES, is_network_name, network_name, part_name
 from microstage.interface.recurrence import Recurrence
-from microstage_cbackend.build import Result, compile_and_run
+from microstage_cbackend.build import BoundaryResult, compile_and_run
 from microstage_cbackend.golden import Plan
 from microstage_cbackend.passes import optimise
-from microstage_cbackend.program.model import Model, SteppedChain, chain_of
+from microstage_cbackend.program.model import Model, SteppedModel, recurrent_model_of
 from microstage_cbackend.read.graph import read_part
 from microstage_cbackend.writers.board import board
 from microstage_cbackend.writers.build_files import cmake, makefile
 from microstage_cbackend.writers.dispatch import dispatch
-from microstage_cbackend.writers.emit import Program, emit
+from microstage_cbackend.writers.emit import WrittenModel, emit
 from microstage_cbackend.writers.features import FeaturesApi
 from microstage_cbackend.writers.float_api import FloatApi
 from microstage_cbackend.writers.folder import bench, readme
@@ -52,7 +52,11 @@ def read_model(folder: Path, name: str = "") -> Model:
         facts = interface.get("parts", {}).get(part, interface if len(graphs) == 1 else {})
         parts.append(optimise(read_part(part, path, facts)))
     return Model(
-        name, parts, interface, chain_of(parts, interface), tuple(_json(folder / "model_def.json").get("classes", ()))
+        name,
+        parts,
+        interface,
+        recurrent_model_of(parts, interface),
+        tuple(_json(folder / "model_def.json").get("classes", ())),
     )
 
 
@@ -80,8 +84,8 @@ def _named(interface: dict[str, Any]) -> dict[str, Any]:
 
 def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
     """Path -> bytes of the whole output folder but for what is carried forward."""
-    program = Program(model)
-    real = (StreamApi if isinstance(model.chain, SteppedChain) else FloatApi)(program.api, plan.real)
+    program = WrittenModel(model)
+    real = (StreamApi if isinstance(model.recurrent, SteppedModel) else FloatApi)(program.api, plan.real)
     sound = FeaturesApi(program.api)
     library = emit(program) | real.files() | sound.files()
     sources = sorted(name for name in library if name.endswith(".c"))
@@ -105,7 +109,7 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
     return {name: text.encode() for name, text in texts.items()} | {"test/golden.bin": plan.data()}
 
 
-def verify_and_publish(model: Model, plan: Plan, source: Path, scratch: Path, output: Path) -> list[Result]:
+def verify_and_publish(model: Model, plan: Plan, source: Path, scratch: Path, output: Path) -> list[BoundaryResult]:
     """Compile and run the C in `scratch`; only when every integer is equal, write it to `output` with what `source` hands on."""
     files = files_of(model, plan)
     shutil.rmtree(scratch, ignore_errors=True)

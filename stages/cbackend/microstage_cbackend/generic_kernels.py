@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from microstage_cbackend.program.ir import Layer
+from microstage_cbackend.program.ir import KernelCall
 
 __all__ = ["KernelSet"]
 
@@ -30,7 +30,7 @@ class KernelSet:
     def __init__(self) -> None:
         self._sources: dict[str, str] = {}
 
-    def of(self, layer: Layer) -> str:
+    def of(self, layer: KernelCall) -> str:
         """Name of the function for `layer`: ms_<operator>_<x>[_<w>][_a<accumulator>]_<y>[_<stage>]."""
         types = {"x_t": layer.inputs[0].ctype}
         if len(layer.inputs) > 1:

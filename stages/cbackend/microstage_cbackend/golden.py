@@ -17,7 +17,7 @@ import numpy as np
 from microstage.errors import ArtefactError, ModelError, VerificationError
 from microstage.integer.sequence import carried_into
 from microstage_cbackend.program.ir import Part, Tensor
-from microstage_cbackend.program.model import Chain, Model, SteppedChain
+from microstage_cbackend.program.model import Model, RecurrentModel, SteppedModel
 from microstage_cbackend.real_vectors import RealVectors, real_vectors
 from microstage_cbackend.sounds import Sounds, sounds
 from microstage_cbackend.writers.names import labels, unique
@@ -98,15 +98,15 @@ def make_plan(model: Model, golden: dict[str, np.ndarray]) -> Plan:
     Raises `ArtefactError` where a boundary is missing, `VerificationError` where one leaves its tensor's range.
     """
     length = steps = 1
-    if isinstance(model.chain, SteppedChain):
-        steps = model.chain.steps
-        golden, length = _with_states(model.chain, golden)
-        checks = [_stepped_check(part, golden, model.chain, length) for part in model.chain.parts]
+    if isinstance(model.recurrent, SteppedModel):
+        steps = model.recurrent.steps
+        golden, length = _with_states(model.recurrent, golden)
+        checks = [_stepped_check(part, golden, model.recurrent, length) for part in model.recurrent.parts]
     else:
-        checks = [_check(part, golden, model.chain) for part in model.parts]
+        checks = [_check(part, golden, model.recurrent) for part in model.parts]
     real = real_vectors(model, golden, length)
     used = {boundary for c in checks for boundary in [*(b for b, _ in c.feeds.values()), *c.expects.values()]}
-    used |= {t.name for t in model.chain.inputs} if model.chain and model.chain.head else set()
+    used |= {t.name for t in model.recurrent.inputs} if model.recurrent and model.recurrent.head else set()
     boundaries = {name: _integers(name, golden[name]) for name in golden if name in used} | (real.bits if real else {})
     counts = {len(v) for v in boundaries.values()}
     if len(counts) != 1 or counts.pop() == 0:
@@ -117,26 +117,26 @@ def make_plan(model: Model, golden: dict[str, np.ndarray]) -> Plan:
     return Plan(len(next(iter(boundaries.values()))), boundaries, checks, real, sounds(model), length, steps)
 
 
-def _with_states(chain: SteppedChain, golden: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], int]:
+def _with_states(recurrent: SteppedModel, golden: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], int]:
     """`golden` with what each step takes of carried states, settled; and how many steps a vector has."""
-    needed = [t.name for t in (*chain.own, *([chain.exponent] if chain.exponent else []))]
-    for name in [*needed, *chain.sequence.carried.values()]:
+    needed = [t.name for t in (*recurrent.own, *([recurrent.exponent] if recurrent.exponent else []))]
+    for name in [*needed, *recurrent.sequence.carried.values()]:
         if name not in golden:
             raise ArtefactError(
                 f"golden.npz has no boundary {name}, which the steps take or carry; it has {sorted(golden)}."
             )
     length = golden[needed[0]].shape[1]
-    if length < chain.steps:
-        raise ArtefactError(f"golden.npz has records of {length} steps; an answer takes {chain.steps}.")
-    return {**golden, **carried_into(chain.sequence, chain.settling, golden)}, length
+    if length < recurrent.steps:
+        raise ArtefactError(f"golden.npz has records of {length} steps; an answer takes {recurrent.steps}.")
+    return {**golden, **carried_into(recurrent.sequence, recurrent.settling, golden)}, length
 
 
-def _stepped_check(part: Part, golden: dict[str, np.ndarray], chain: SteppedChain, length: int) -> Check:
+def _stepped_check(part: Part, golden: dict[str, np.ndarray], recurrent: SteppedModel, length: int) -> Check:
     """Every step of `part` on the reference's integers."""
-    after = {new: old for old, new in chain.sequence.states.items()}
-    taken = {t.name: chain.source(part, t.name) for t in part.inputs if t.name not in dict(part.states)}
+    after = {new: old for old, new in recurrent.sequence.states.items()}
+    taken = {t.name: recurrent.source(part, t.name) for t in part.inputs if t.name not in dict(part.states)}
     feeds = {name: (after.get(source, source), 0) for name, source in taken.items()}
-    expects = {name: chain.sequence.recorded(part.name, name) for name in part.output_names}
+    expects = {name: recurrent.sequence.recorded(part.name, name) for name in part.output_names}
     given = [(feeds[t.name][0], t) for t in part.inputs if t.name in feeds]
     for boundary, tensor in [*given, *zip(expects.values(), part.outputs)]:
         if _size(part, boundary, golden) != length * tensor.size:
@@ -146,16 +146,16 @@ def _stepped_check(part: Part, golden: dict[str, np.ndarray], chain: SteppedChai
     return Check(part, length, feeds, expects)
 
 
-def _check(part: Part, golden: dict[str, np.ndarray], chain: Chain | None) -> Check:
+def _check(part: Part, golden: dict[str, np.ndarray], recurrent: RecurrentModel | None) -> Check:
     states, feeds, steps = dict(part.states), {}, 1
-    over_time = chain.sequence.steps if chain and part is chain.cell else {}
-    last = chain.sequence.last if chain and part is chain.head else {}
+    over_time = recurrent.sequence.steps if recurrent and part is recurrent.cell else {}
+    last = recurrent.sequence.last if recurrent and part is recurrent.head else {}
     for tensor in part.inputs:
         if tensor.name in states:
             continue
         boundary = over_time.get(tensor.name) or last.get(tensor.name, tensor.name)
         size = _size(part, boundary, golden)
-        times = chain.steps if states or tensor.name in last else 1
+        times = recurrent.steps if states or tensor.name in last else 1
         if size != times * tensor.size:
             raise ArtefactError(
                 f"Boundary {boundary} of golden.npz has {size} values; {part.name} takes {times} times {tensor.size}."

@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from microstage.errors import ArtefactError
-from microstage_cbackend.program.model import Model, SteppedChain
+from microstage_cbackend.program.model import Model, SteppedModel
 
 __all__ = ["PREFIX", "RealVectors", "real_vectors"]
 
@@ -34,7 +34,9 @@ def real_vectors(model: Model, golden: dict[str, np.ndarray], length: int = 1) -
     for some that are no real numbers, or too few."""
     if model.ends is None:
         return None
-    inputs, outputs = _of_steps(model.chain, length) if isinstance(model.chain, SteppedChain) else _of_ends(model)
+    inputs, outputs = (
+        _of_steps(model.recurrent, length) if isinstance(model.recurrent, SteppedModel) else _of_ends(model)
+    )
     if not inputs or any(f"{PREFIX}{name}" not in golden for name in {**inputs, **outputs}):
         return None
     for name, size in {**inputs, **outputs}.items():
@@ -52,10 +54,10 @@ def _of_ends(model: Model) -> tuple[dict[str, int], dict[str, int]]:
     return {name: t.size for name, (t, *_) in model.real_inputs().items()}, {name: t.size for name, t in model.ends[1]}
 
 
-def _of_steps(chain: SteppedChain, length: int) -> tuple[dict[str, int], dict[str, int]]:
+def _of_steps(recurrent: SteppedModel, length: int) -> tuple[dict[str, int], dict[str, int]]:
     """The waveform of a record, and the answers to its steps; nothing where no mean answers."""
-    if not chain.mean or not chain.gain or len(chain.own) != 1:
+    if not recurrent.mean or not recurrent.gain or len(recurrent.own) != 1:
         return {}, {}
-    ((_, waveform),), (window,) = chain.gain.inputs.items(), chain.own
-    answer = chain.gain.outputs.get(chain.mean.name, chain.mean.name)
-    return {waveform: length * window.size}, {answer: length * chain.made[chain.mean.count].size}
+    ((_, waveform),), (window,) = recurrent.gain.inputs.items(), recurrent.own
+    answer = recurrent.gain.outputs.get(recurrent.mean.name, recurrent.mean.name)
+    return {waveform: length * window.size}, {answer: length * recurrent.made[recurrent.mean.count].size}

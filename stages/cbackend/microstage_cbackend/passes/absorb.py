@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from microstage_cbackend.passes.fuse import SUMMING, channels_of
-from microstage_cbackend.program.ir import Layer, Tensor, accumulator_type
-from microstage_cbackend.program.stages import Affine, Search, Shared
+from microstage_cbackend.program.ir import KernelCall, Tensor, accumulator_type
+from microstage_cbackend.program.stages import MultiplyAddShift, Search, Shared
 from microstage_cbackend.program.wide import Wide
 
 __all__ = ["absorbs_read", "absorbs_write", "raise_read", "raise_written"]
@@ -18,28 +18,28 @@ __all__ = ["absorbs_read", "absorbs_write", "raise_read", "raise_written"]
 _STAGED = (*SUMMING, "ms_blend", "ms_sum_pool", "ms_stage")
 
 
-def absorbs_write(layer: Layer) -> bool:
+def absorbs_write(layer: KernelCall) -> bool:
     """Whether `raise_written` can be done."""
-    staged = layer.kernel in _STAGED and isinstance(layer.stage, Affine | Search | Shared | Wide)
+    staged = layer.kernel in _STAGED and isinstance(layer.stage, MultiplyAddShift | Search | Shared | Wide)
     return staged or layer.kernel == "ms_table" or _adds_constant(layer) or _copies_constant(layer)
 
 
-def absorbs_read(layer: Layer) -> bool:
+def absorbs_read(layer: KernelCall) -> bool:
     """Whether `raise_read` can be done."""
-    staged = layer.kernel in _STAGED and isinstance(layer.stage, Affine | Search | Wide)
+    staged = layer.kernel in _STAGED and isinstance(layer.stage, MultiplyAddShift | Search | Wide)
     padded = layer.kernel == "ms_sum_pool" and layer.shape["pad_top"] + layer.shape["pad_left"] > 0
     return (staged and not padded) or layer.kernel in ("ms_table", "ms_top") or _adds_constant(layer)
 
 
-def _adds_constant(layer: Layer) -> bool:
+def _adds_constant(layer: KernelCall) -> bool:
     return layer.kernel == "ms_add" and layer.inputs[1].data is not None
 
 
-def _copies_constant(layer: Layer) -> bool:
+def _copies_constant(layer: KernelCall) -> bool:
     return layer.kernel == "ms_copy" and layer.inputs[0].data is not None
 
 
-def raise_written(layer: Layer, by: int) -> None:
+def raise_written(layer: KernelCall, by: int) -> None:
     """Let `layer` write what it writes plus `by`."""
     stage = layer.stage
     if stage is not None:
@@ -49,12 +49,12 @@ def raise_written(layer: Layer, by: int) -> None:
         _raise_constant(layer, by, 0 if _copies_constant(layer) else 1)
 
 
-def _raise_constant(layer: Layer, by: int, place: int = 1) -> None:
+def _raise_constant(layer: KernelCall, by: int, place: int = 1) -> None:
     w = layer.inputs[place]
     layer.inputs[place] = Tensor(w.name, w.shape, w.low + by, w.high + by, w.data + by)
 
 
-def raise_read(layer: Layer, place: int, by: int) -> None:
+def raise_read(layer: KernelCall, place: int, by: int) -> None:
     """Let `layer` give what it gave although its operand at `place` is stored plus `by`."""
     if layer.kernel == "ms_table":
         layer.shape["low"] += by
@@ -64,7 +64,7 @@ def raise_read(layer: Layer, place: int, by: int) -> None:
         _raise_sums(layer, _added(layer, place, by))
 
 
-def _added(layer: Layer, place: int, by: int) -> np.ndarray:
+def _added(layer: KernelCall, place: int, by: int) -> np.ndarray:
     """What `by` adds to the sums of `layer`, per channel or one for all; its padding is raised."""
     if layer.kernel == "ms_blend":
         return np.array([by * layer.shape["w_multiplier" if place else "x_multiplier"]])
@@ -79,7 +79,7 @@ def _added(layer: Layer, place: int, by: int) -> np.ndarray:
     return by * rows.sum(axis=1)
 
 
-def _raise_sums(layer: Layer, added: np.ndarray) -> None:
+def _raise_sums(layer: KernelCall, added: np.ndarray) -> None:
     """Let the stage of `layer` give for sums that are larger by `added` what it gave for them."""
     least, most = min(0, int(added.min())), max(0, int(added.max()))
     layer.partial = layer.partial[0] + least, layer.partial[1] + most
@@ -90,10 +90,10 @@ def _raise_sums(layer: Layer, added: np.ndarray) -> None:
     layer.remark = f"sums of stored values within {layer.partial[0]}..{layer.partial[1]}"
 
 
-def _narrow(layer: Layer) -> None:
+def _narrow(layer: KernelCall) -> None:
     """Settle in how many bits the stage of `layer` computes."""
     stage, wide = layer.stage, layer.accumulator == "int64_t"
-    if isinstance(stage, Affine):
+    if isinstance(stage, MultiplyAddShift):
         stage.wide = not stage.fits_32_bits(*layer.reach)
     elif isinstance(stage, Search):
         stage.wide = stage.wide or wide

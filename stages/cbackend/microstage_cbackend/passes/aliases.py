@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from microstage_cbackend.program.ir import Layer, Part, Tensor
+from microstage_cbackend.program.ir import KernelCall, Part, Tensor
 from microstage_cbackend.program.stages import Search
 
 __all__ = ["drop_identities", "drop_unread", "replace"]
@@ -31,7 +31,7 @@ def drop_identities(part: Part) -> None:
             replace(part, y, layer.inputs[0])
 
 
-def _same(layer: Layer) -> bool:
+def _same(layer: KernelCall) -> bool:
     """Whether the stage of `layer` is x -> x on all that reaches it."""
     low, high = (int(end) for end in (layer.reach[0].min(), layer.reach[1].max()))
     if not isinstance(layer.stage, Search) or len(layer.stage.thresholds) > 1 or high - low >= _MOST_VALUES:

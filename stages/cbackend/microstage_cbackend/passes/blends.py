@@ -16,8 +16,8 @@ import numpy as np
 
 from microstage_cbackend.passes.fuse import producer
 from microstage_cbackend.program.interpret import walk
-from microstage_cbackend.program.ir import Layer, Part, Tensor
-from microstage_cbackend.program.stages import Affine, Search
+from microstage_cbackend.program.ir import KernelCall, Part, Tensor
+from microstage_cbackend.program.stages import MultiplyAddShift, Search
 
 __all__ = ["fit_pairs", "take_factors"]
 
@@ -36,7 +36,7 @@ def take_factors(part: Part) -> None:
                 _take(part, layer, place, name)
 
 
-def _take(part: Part, layer: Layer, place: int, name: str) -> None:
+def _take(part: Part, layer: KernelCall, place: int, name: str) -> None:
     x = layer.inputs[place]
     times = producer(part, x.root) if x.data is None and not x.start else None
     if times is None or times.kernel != "ms_mul":
@@ -50,7 +50,9 @@ def _take(part: Part, layer: Layer, place: int, name: str) -> None:
         layer.shape[f"{name}_multiplier"] *= int(constant.data.ravel()[0])
 
 
-def fit_pairs(search: Search, factors: tuple[int, int], a: Tensor, b: Tensor) -> tuple[tuple[int, int], Affine] | None:
+def fit_pairs(
+    search: Search, factors: tuple[int, int], a: Tensor, b: Tensor
+) -> tuple[tuple[int, int], MultiplyAddShift] | None:
     """(multipliers, stage) that equal `search` of factors[0] a + factors[1] b at every pair of values, or None."""
     xs, ys = np.arange(a.low, a.high + 1)[:, None], np.arange(b.low, b.high + 1)[None]
     if xs.size * ys.size > _MOST_PAIRS or search.scale != 1 or len(search.thresholds) > 1 or search.thresholds.size < 2:
@@ -75,7 +77,7 @@ def _slope(sums: np.ndarray, levels: np.ndarray) -> float:
 
 def _lines(
     wanted: np.ndarray, xs: np.ndarray, ys: np.ndarray, near: tuple[float, float]
-) -> Iterator[tuple[tuple[int, int], Affine]]:
+) -> Iterator[tuple[tuple[int, int], MultiplyAddShift]]:
     """Lines with slopes about `near`, rounded down or half to even, then about the slopes that leave the most room."""
     bounds = _Bounds(wanted, xs, ys)
     for even, slopes in ((False, lambda: near), (True, lambda: near), (False, lambda: bounds.roomiest(near))):
@@ -85,7 +87,7 @@ def _lines(
             offset = bounds.offset(multipliers, shift, even)
             if offset is not None:
                 one = np.ones(1, np.int64)
-                yield multipliers, Affine(one, np.array([offset]), shift, bounds.low, bounds.high, even)
+                yield multipliers, MultiplyAddShift(one, np.array([offset]), shift, bounds.low, bounds.high, even)
 
 
 class _Bounds:

@@ -12,8 +12,8 @@ from microstage.integer.lines import fit_line
 from microstage_cbackend.passes.blends import fit_pairs
 from microstage_cbackend.passes.fuse import SUMMING, channels_of
 from microstage_cbackend.program.fits import fit_affine, fit_shared
-from microstage_cbackend.program.ir import Layer, Part, Tensor, accumulator_type, bits_of, smallest_type
-from microstage_cbackend.program.stages import Affine, Search, Shared
+from microstage_cbackend.program.ir import KernelCall, Part, Tensor, accumulator_type, bits_of, smallest_type
+from microstage_cbackend.program.stages import MultiplyAddShift, Search, Shared
 from microstage_cbackend.program.wide import Wide, requantisation
 
 __all__ = ["compact"]
@@ -27,13 +27,13 @@ _MANY = 1 << 12
 
 def compact(part: Part) -> None:
     for layer in part.layers:
-        if isinstance(layer.stage, Affine | Wide):
+        if isinstance(layer.stage, MultiplyAddShift | Wide):
             part.proofs.append(_given(layer))
         elif isinstance(layer.stage, Search) and not _blend(part, layer):
             _compact(part, layer)
 
 
-def _blend(part: Part, layer: Layer) -> bool:
+def _blend(part: Part, layer: KernelCall) -> bool:
     """Give a sum of two scales the line that is right at every pair of integers; whether there is one."""
     s, before = layer.shape, layer.stage
     factors = (s["x_multiplier"], s["w_multiplier"]) if layer.kernel == "ms_blend" else (1, 1)
@@ -65,7 +65,7 @@ def _blend(part: Part, layer: Layer) -> bool:
     return True
 
 
-def _compact(part: Part, layer: Layer) -> None:
+def _compact(part: Part, layer: KernelCall) -> None:
     before = layer.stage
     search, low, high = _trimmed(before, *layer.reach)
     if search.thresholds.shape[1] > _MANY:
@@ -80,7 +80,7 @@ def _compact(part: Part, layer: Layer) -> None:
     part.proofs.append(_proof(layer, before, search, low, high))
 
 
-def _smallest(layer: Layer, search: Search, low: np.ndarray, high: np.ndarray) -> None:
+def _smallest(layer: KernelCall, search: Search, low: np.ndarray, high: np.ndarray) -> None:
     """Of a line, a table, one row for all channels, and the thresholds themselves: what is small and fast."""
     affine = fit_affine(search, low, high)
     if affine is not None and layer.kernel in SUMMING and affine.multiplier.size == 1:
@@ -100,7 +100,7 @@ def _smallest(layer: Layer, search: Search, low: np.ndarray, high: np.ndarray) -
         layer.stage = shared if shared is not None and shared.bytes < search.bytes else search
 
 
-def _fits_a_table(layer: Layer, search: Search, low: np.ndarray, high: np.ndarray) -> bool:
+def _fits_a_table(layer: KernelCall, search: Search, low: np.ndarray, high: np.ndarray) -> bool:
     """Whether a table of every sum is small, or no larger than the thresholds of one row for all."""
     values = int(high[0] - low[0]) + 1
     kind = smallest_type(*search.ends, "table")
@@ -108,7 +108,7 @@ def _fits_a_table(layer: Layer, search: Search, low: np.ndarray, high: np.ndarra
     return layer.kernel == "ms_stage" and len(search.thresholds) == 1 and small
 
 
-def _line(layer: Layer, search: Search, low: np.ndarray, high: np.ndarray) -> Affine | Wide | None:
+def _line(layer: KernelCall, search: Search, low: np.ndarray, high: np.ndarray) -> MultiplyAddShift | Wide | None:
     """The line that thresholds of 16-bit levels are, for every channel of `layer`; None where they are none."""
     found = fit_line(search.thresholds, search.bias, low, high) if search.scale == 1 else None
     if found is None:
@@ -118,7 +118,7 @@ def _line(layer: Layer, search: Search, low: np.ndarray, high: np.ndarray) -> Af
     return line and line.of_rows(_rows(layer, search))
 
 
-def _rows(layer: Layer, search: Search) -> np.ndarray:
+def _rows(layer: KernelCall, search: Search) -> np.ndarray:
     """Which row of a line each channel takes."""
     rows = len(search.thresholds)
     return np.zeros(channels_of(layer), np.int64) if rows == 1 and layer.kernel in SUMMING else np.arange(rows)
@@ -137,21 +137,21 @@ def _trimmed(search: Search, low: np.ndarray, high: np.ndarray) -> tuple[Search,
     return Search(t, search.scale, bias, wide), low, high
 
 
-def _make_table(layer: Layer, low: int, high: int) -> None:
+def _make_table(layer: KernelCall, low: int, high: int) -> None:
     values = layer.stage.apply(np.arange(low, high + 1), np.zeros(high - low + 1, np.int64))
     table = Tensor(f"{layer.output.name}_table", values.shape, int(values.min()), int(values.max()), values)
     layer.kernel, layer.stage, layer.inputs = "ms_table", None, [layer.inputs[0], table]
     layer.shape = {"count": int(np.prod(list(layer.shape.values()))), "low": low}
 
 
-def _given(layer: Layer) -> dict:
+def _given(layer: KernelCall) -> dict:
     """Of a line that the graph has, which was proven where it was made."""
     sums, stage = [int(layer.reach[0].min()), int(layer.reach[1].max())], layer.stage
     about = {"layer": layer.node, "operator": layer.operator, "sums": sums, "rows": stage.rows}
     return about | {"form": stage.kind, "shift": stage.shift, "bytes": stage.bytes}
 
 
-def _proof(layer: Layer, before: Search, search: Search, low: np.ndarray, high: np.ndarray) -> dict:
+def _proof(layer: KernelCall, before: Search, search: Search, low: np.ndarray, high: np.ndarray) -> dict:
     rows, levels = search.thresholds.shape
     proof = {
         "layer": layer.node,
@@ -165,7 +165,7 @@ def _proof(layer: Layer, before: Search, search: Search, low: np.ndarray, high: 
         "bytes": _bytes(layer),
         "bytes_as_thresholds": before.bytes,
     }
-    if isinstance(layer.stage, Affine | Shared | Wide):
+    if isinstance(layer.stage, MultiplyAddShift | Shared | Wide):
         proof["shift"] = layer.stage.shift
         proof["steps_compared"] = int(((search.thresholds > low[:, None]) & (search.thresholds <= high[:, None])).sum())
     if int((high - low + 1).sum()) <= _EXHAUSTIVE:
@@ -173,14 +173,14 @@ def _proof(layer: Layer, before: Search, search: Search, low: np.ndarray, high: 
     return proof
 
 
-def _bytes(layer: Layer) -> int:
+def _bytes(layer: KernelCall) -> int:
     if layer.stage:
         return layer.stage.bytes
     table = layer.inputs[1]
     return table.size * bits_of(smallest_type(table.low, table.high, "table")) // 8
 
 
-def _compare(layer: Layer, before: Search, low: np.ndarray, high: np.ndarray) -> int:
+def _compare(layer: KernelCall, before: Search, low: np.ndarray, high: np.ndarray) -> int:
     """Count the (sum, row) pairs at which the new form gives what the thresholds gave: all, or this generator is wrong."""
     for row, (least, most) in enumerate(zip(low, high)):
         sums = np.arange(least, most + 1)

@@ -12,7 +12,7 @@ import numpy as np
 
 from microstage_cbackend.passes.fuse import producer
 from microstage_cbackend.program.interpret import walk
-from microstage_cbackend.program.ir import Layer, Part
+from microstage_cbackend.program.ir import KernelCall, Part
 
 __all__ = ["join_copies", "join_frames"]
 
@@ -26,7 +26,7 @@ def join_copies(part: Part) -> None:
             _join_copy(part, layer)
 
 
-def _as_copy(layer: Layer) -> None:
+def _as_copy(layer: KernelCall) -> None:
     """x + 128 of int8 is uint8 with another top bit: a copy of bytes, as x + 0 of uint8 is."""
     flips = {"int8_t": 128, "uint8_t": 0}
     constant, size, steps = layer.inputs[1].data, layer.shape["size"], layer.shape["x_step"]
@@ -41,7 +41,7 @@ def _as_copy(layer: Layer) -> None:
     layer.kernel, layer.accumulator, layer.inputs = "ms_pad_u8", "", layer.inputs[:1]
 
 
-def _join_copy(part: Part, pad: Layer) -> None:
+def _join_copy(part: Part, pad: KernelCall) -> None:
     """A copy of bytes in another order, or of signed bytes plus 128, and then its padded copy: one copy."""
     copy, shape = producer(part, pad.inputs[0]), pad.shape
     if copy is None or not part.read_once(pad.inputs[0]):
@@ -66,7 +66,7 @@ def _places(size: tuple[int, ...], steps: Sequence[int]) -> np.ndarray:
     return sum(np.arange(n).reshape([-1] + [1] * (2 - axis)) * step for axis, (n, step) in enumerate(zip(size, steps)))
 
 
-def _read_by(copy: Layer) -> np.ndarray | None:
+def _read_by(copy: KernelCall) -> np.ndarray | None:
     """Place in the memory of its input that each byte of `copy`'s output comes from; None where it is no copy of bytes."""
     s = copy.shape
     if copy.kernel == "ms_pad_u8" and copy.operator != "Pad":
@@ -103,7 +103,7 @@ def _plain(s: dict) -> bool:
     return not s["flip"] and (s["x_row"], s["x_column"], s["x_channel"]) == dense
 
 
-def _of_pixels(layer: Layer, image: dict) -> bool:
+def _of_pixels(layer: KernelCall, image: dict) -> bool:
     """Whether `layer` gives the pixels of `image`; a dense layer of as many rows is made one of that height and width."""
     s, size = layer.shape, (image["height"], image["width"])
     if (s["out_height"], s["out_width"]) != size and s["out_height"] == 1 and s["out_width"] == size[0] * size[1]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from microstage_cbackend.program.interpret import walk
-from microstage_cbackend.program.ir import Layer, Part, Tensor, accumulator_type
+from microstage_cbackend.program.ir import KernelCall, Part, Tensor, accumulator_type
 from microstage_cbackend.program.stages import Raw, Search
 from microstage_cbackend.read.builder import ends_by_channel
 
@@ -15,12 +15,12 @@ SUMMING = ("ms_linear", "ms_conv2d", "ms_depthwise")
 "Kernels with one bias and one row of a stage per channel, whose results lie channels last."
 
 
-def channels_of(layer: Layer) -> int:
+def channels_of(layer: KernelCall) -> int:
     """Channels of the result of a layer in SUMMING."""
     return layer.shape["columns"] if layer.kernel == "ms_linear" else layer.shape["filters"]
 
 
-def producer(part: Part, tensor: Tensor) -> Layer | None:
+def producer(part: Part, tensor: Tensor) -> KernelCall | None:
     """The one layer that fills all of `tensor`'s memory, where `tensor` is all of it."""
     found = [layer for layer in part.layers if layer.output.root is tensor.root]
     whole = tensor.start == 0 and int(np.prod(tensor.shape)) == tensor.root.size
@@ -56,7 +56,7 @@ def lift_stages(part: Part) -> None:
         assert here < there
 
 
-def _rows_by_channel(layer: Layer, channels: int) -> np.ndarray | None:
+def _rows_by_channel(layer: KernelCall, channels: int) -> np.ndarray | None:
     """Row of the stage of each of `channels` values that lie next to one another, or None where rows follow something else."""
     s = layer.shape
     if layer.stage.rows == 1:
@@ -86,7 +86,7 @@ def fuse_constants(part: Part) -> None:
         part.layers.remove(layer)
 
 
-def _constant_second(layer: Layer) -> bool:
+def _constant_second(layer: KernelCall) -> bool:
     """Whether one operand is constant; it is made the second."""
     if layer.inputs[1].data is None and layer.inputs[0].data is not None:
         layer.inputs = layer.inputs[::-1]
@@ -94,7 +94,7 @@ def _constant_second(layer: Layer) -> bool:
     return layer.inputs[1].data is not None and layer.inputs[0].data is None
 
 
-def _by_channel(layer: Layer, channels: int, size: int) -> np.ndarray | None:
+def _by_channel(layer: KernelCall, channels: int, size: int) -> np.ndarray | None:
     read = (layer.inputs[0].start + walk(layer.shape, "x_step")).ravel()
     values = np.broadcast_to(layer.inputs[1].data.ravel()[walk(layer.shape, "w_step")], layer.shape["size"]).ravel()
     if not np.array_equal(read, np.arange(size)) or np.any(values.reshape(-1, channels) != values[:channels]):
@@ -102,14 +102,14 @@ def _by_channel(layer: Layer, channels: int, size: int) -> np.ndarray | None:
     return values[:channels].copy()
 
 
-def _give_bias(summing: Layer, layer: Layer, bias: np.ndarray) -> None:
+def _give_bias(summing: KernelCall, layer: KernelCall, bias: np.ndarray) -> None:
     low, high = summing.partial
     least, most = int(bias.min()), int(bias.max())
     summing.bias = Tensor(f"{layer.output.name}_bias", bias.shape, least, most, bias)
     _widen_sum(summing, layer, min(low, low + least, least), max(high, high + most, most))
 
 
-def _give_factors(summing: Layer, layer: Layer, factors: np.ndarray) -> bool:
+def _give_factors(summing: KernelCall, layer: KernelCall, factors: np.ndarray) -> bool:
     """Multiply weights and bias by small `factors`; large ones would only widen the weights."""
     if np.abs(factors).max() > 1:
         return False
@@ -125,7 +125,7 @@ def _give_factors(summing: Layer, layer: Layer, factors: np.ndarray) -> bool:
     return True
 
 
-def _widen_sum(summing: Layer, layer: Layer, low: int, high: int) -> None:
+def _widen_sum(summing: KernelCall, layer: KernelCall, low: int, high: int) -> None:
     summing.partial = low, high
     summing.accumulator = accumulator_type(low, high, f"Node {layer.node}: its sum")
     summing.stage = Raw(summing.accumulator == "int64_t")
@@ -151,7 +151,7 @@ def fuse_stages(part: Part) -> None:
         # the layer may now stand before a tensor that both read; it stands where the sum stood, which is before every reader
 
 
-def _take_stage(before: Layer, layer: Layer) -> bool:
+def _take_stage(before: KernelCall, layer: KernelCall) -> bool:
     """Give the sum `before` the stage of `layer`; whether it can have it."""
     stage, single = layer.stage, layer.stage.rows == 1
     if before.kernel in SUMMING and isinstance(before.stage, Raw):

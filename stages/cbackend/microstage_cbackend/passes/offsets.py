@@ -11,8 +11,8 @@ from microstage_cbackend.passes.absorb import absorbs_read, absorbs_write, raise
 from microstage_cbackend.passes.aliases import replace
 from microstage_cbackend.passes.fuse import SUMMING, producer
 from microstage_cbackend.program.interpret import walk
-from microstage_cbackend.program.ir import Layer, Part, Tensor
-from microstage_cbackend.program.stages import Affine
+from microstage_cbackend.program.ir import KernelCall, Part, Tensor
+from microstage_cbackend.program.stages import MultiplyAddShift
 
 __all__ = ["store_as_bytes"]
 
@@ -35,7 +35,7 @@ def store_as_bytes(part: Part) -> None:
         _drop_sum_with_zero(part, layer)
 
 
-def _moves(layer: Layer) -> bool:
+def _moves(layer: KernelCall) -> bool:
     """Whether `layer` gives integers that it takes; a copy of a constant has none of another's."""
     return layer.kernel in _MOVING and layer.inputs[0].data is None
 
@@ -69,7 +69,7 @@ def _offset(part: Part, group: list[Tensor]) -> int:
     return _FLIP if -_FLIP <= low and high < _FLIP else -low
 
 
-def _constant(layer: Layer) -> int | None:
+def _constant(layer: KernelCall) -> int | None:
     """The one integer that `layer` adds, if it is such a sum."""
     added = layer.inputs[1].data if layer.kernel == "ms_add" else None
     return int(added.flat[0]) if added is not None and np.all(added == added.flat[0]) else None
@@ -104,7 +104,7 @@ def _raise(part: Part, tensor: Tensor, offset: int, group: list[Tensor]) -> None
     tensor.declared = "uint8_t"
 
 
-def _drop_sum_with_zero(part: Part, layer: Layer) -> None:
+def _drop_sum_with_zero(part: Part, layer: KernelCall) -> None:
     """What is stored for x and for x + c is the same: one tensor."""
     y, x = layer.output.root, layer.inputs[0]
     if _constant(layer) == 0 and x.ctype == y.ctype and y not in part.outputs and _in_order(layer):
@@ -112,7 +112,7 @@ def _drop_sum_with_zero(part: Part, layer: Layer) -> None:
         replace(part, y, x.root.view(x.name, x.start + np.arange(y.size)))
 
 
-def _in_order(layer: Layer) -> bool:
+def _in_order(layer: KernelCall) -> bool:
     """Whether the sum walks its first operand as it lies in memory."""
     return np.array_equal(walk(layer.shape, "x_step").ravel(), np.arange(layer.output.root.size))
 
@@ -130,7 +130,7 @@ def _copy_inputs(part: Part) -> None:
             )
             layer.shape = {"size": s["size"], "x_step": s["x_step"], "w_step": [0, 0, 0, 0]}
     for tensor in part.inputs:
-        readers = [r for r in part.readers(tensor) if r.kernel in SUMMING and isinstance(r.stage, Affine)]
+        readers = [r for r in part.readers(tensor) if r.kernel in SUMMING and isinstance(r.stage, MultiplyAddShift)]
         if _byte_wide(tensor) and readers:
             _copy_input(part, tensor, readers)
 
@@ -143,17 +143,17 @@ def _zero() -> Tensor:
     return Tensor("zero", (1,), 0, 0, np.zeros(1, np.int64))
 
 
-def _fills(layer: Layer) -> bool:
+def _fills(layer: KernelCall) -> bool:
     return layer.shape["y_start"] == 0 and np.array_equal(
         walk(layer.shape, "y_step").ravel(), np.arange(layer.output.root.size)
     )
 
 
-def _copy_input(part: Part, tensor: Tensor, readers: list[Layer]) -> None:
+def _copy_input(part: Part, tensor: Tensor, readers: list[KernelCall]) -> None:
     y = Tensor(f"{tensor.name}_bytes", tensor.shape, tensor.low, tensor.high)
     shape = {"size": [1, 1, 1, tensor.size], "x_step": [0, 0, 0, 1], "w_step": [0, 0, 0, 0]}
     first = min(part.layers.index(r) for r in readers)
-    part.layers.insert(first, Layer(readers[0].node, "Copy", "ms_add", [tensor, _zero()], y, shape, "int32_t"))
+    part.layers.insert(first, KernelCall(readers[0].node, "Copy", "ms_add", [tensor, _zero()], y, shape, "int32_t"))
     for reader in readers:
         reader.inputs = [y.view(t.name, t.places) if t.root is tensor else t for t in reader.inputs]
 
@@ -163,9 +163,9 @@ def _split_outputs(part: Part) -> None:
     for y in part.outputs:
         layer = producer(part, y)
         wide = y.ctype not in ("int8_t", "uint8_t") and y.high - y.low <= 255
-        if wide and layer is not None and layer.kernel in SUMMING and isinstance(layer.stage, Affine):
+        if wide and layer is not None and layer.kernel in SUMMING and isinstance(layer.stage, MultiplyAddShift):
             found = Tensor(f"{y.name}_bytes", y.shape, y.low, y.high)
             shape = {"size": [1, 1, 1, y.size], "x_step": [0, 0, 0, 1], "w_step": [0, 0, 0, 0]}
-            after = Layer(layer.node, "Widen", "ms_add", [found, _zero()], y, shape, "int32_t")
+            after = KernelCall(layer.node, "Widen", "ms_add", [found, _zero()], y, shape, "int32_t")
             layer.output = found.view(layer.output.name, layer.output.places)
             part.layers.insert(part.layers.index(layer) + 1, after)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from microstage_cbackend.passes.fuse import channels_of
-from microstage_cbackend.program.ir import Layer, Part, Tensor
+from microstage_cbackend.program.ir import KernelCall, Part, Tensor
 
 __all__ = ["pack_weights"]
 
@@ -30,7 +30,7 @@ def _bits(weights: np.ndarray) -> int:
     return next((b for b in (2, 4) if -(2 ** (b - 1)) <= low and high < 2 ** (b - 1)), 8)
 
 
-def _pack(layer: Layer, bits: int) -> None:
+def _pack(layer: KernelCall, bits: int) -> None:
     w = layer.inputs[1]
     rows = w.data.reshape(channels_of(layer), -1)
     fields = (rows > 0).astype(np.int64) if bits == 1 else rows & ((1 << bits) - 1)

@@ -8,7 +8,7 @@ import numpy as np
 
 from microstage_cbackend.passes.fuse import channels_of, producer
 from microstage_cbackend.passes.specialise import window_shape
-from microstage_cbackend.program.ir import Layer, Part, Tensor
+from microstage_cbackend.program.ir import KernelCall, Part, Tensor
 from microstage_cbackend.program.stages import Raw, Search
 from microstage_cbackend.specialised_kernels import pack_signs as words_of
 
@@ -70,7 +70,7 @@ def _two_valued(stage: Search) -> bool:
     )
 
 
-def _counts_signs(layer: Layer, signs: dict[int, _Signs]) -> bool:
+def _counts_signs(layer: KernelCall, signs: dict[int, _Signs]) -> bool:
     if (
         layer.kernel not in _COUNTED
         or layer.bias is not None
@@ -95,7 +95,7 @@ def _reaches_out(s: dict) -> bool:
     )
 
 
-def _make_xnor(part: Part, layer: Layer, signs: _Signs) -> None:
+def _make_xnor(part: Part, layer: KernelCall, signs: _Signs) -> None:
     x, s, weights = layer.inputs[0], layer.shape, layer.inputs[1].data
     filters, per_tap = channels_of(layer), s["depth"] if layer.kernel == "ms_linear" else s["channels"]
     if signs.zero:  # S = 2 s - total, where s sums 0/1 times weights, S the -1/+1 times weights and total the weights
@@ -122,19 +122,19 @@ def _make_xnor(part: Part, layer: Layer, signs: _Signs) -> None:
     layer.remark = f"sums within {layer.partial[0]}..{layer.partial[1]}; signs in words of 64"
 
 
-def _packed(part: Part, reader: Layer, x: Tensor, group: int) -> Tensor:
+def _packed(part: Part, reader: KernelCall, x: Tensor, group: int) -> Tensor:
     rows, words = x.root.size // group, -(-group // 64)
     for layer in part.layers:
         if layer.kernel == "ms_pack" and layer.inputs[0].root is x.root and layer.shape["count"] == group:
             return layer.output
     y = Tensor(f"{x.root.name}_signs", (rows, words), -1, 1, declared="uint64_t")
     whole = x.root.view(x.root.name, np.arange(x.root.size))
-    layer = Layer(reader.node, "Pack", "ms_pack", [whole], y, {"rows": rows, "count": group, "words": words})
+    layer = KernelCall(reader.node, "Pack", "ms_pack", [whole], y, {"rows": rows, "count": group, "words": words})
     part.layers.insert(part.layers.index(reader), layer)
     return y
 
 
-def _before_pool(part: Part, pack: Layer) -> None:
+def _before_pool(part: Part, pack: KernelCall) -> None:
     """The signs of a pool of signs: the pool of their words."""
     pool = producer(part, pack.inputs[0])
     if pool is None or pool.kernel != "ms_max_pool" or pool.shape["outer"] != 1 or not part.read_once(pack.inputs[0]):
@@ -151,7 +151,7 @@ def _before_pool(part: Part, pack: Layer) -> None:
     part.layers.insert(part.layers.index(pool), pack)
 
 
-def _into_xnor(part: Part, pack: Layer) -> None:
+def _into_xnor(part: Part, pack: KernelCall) -> None:
     """Signs that a layer on words gives: words at once, a bit where few enough bits differ."""
     before = producer(part, pack.inputs[0])
     if (
@@ -179,7 +179,7 @@ def _into_xnor(part: Part, pack: Layer) -> None:
     part.layers.remove(pack)
 
 
-def _as_bits(part: Part, pack: Layer) -> None:
+def _as_bits(part: Part, pack: KernelCall) -> None:
     """-1 and +1 that are packed at once: 0 and 1, which a multiply-add-shift gives."""
     before, x = producer(part, pack.inputs[0]), pack.inputs[0].root
     if (
@@ -194,7 +194,7 @@ def _as_bits(part: Part, pack: Layer) -> None:
             tensor.low, tensor.high = 0, 1
 
 
-def _limits(part: Part, layer: Layer) -> np.ndarray:
+def _limits(part: Part, layer: KernelCall) -> np.ndarray:
     """Most differing bits, per filter, with which the stage of two values gives the higher; compared at every sum."""
     search, bits, filters = layer.stage, layer.extra, layer.shape["filters"]
     counts = np.arange(bits + 1)
@@ -216,7 +216,7 @@ def _limits(part: Part, layer: Layer) -> np.ndarray:
     return limits
 
 
-def _set_apart(part: Part, layer: Layer) -> None:
+def _set_apart(part: Part, layer: KernelCall) -> None:
     """What becomes of the sums, in a layer of its own: its stage, or a copy into a narrower type."""
     y, filters = layer.output, layer.shape["filters"]
     if isinstance(layer.stage, Raw) and y.ctype == "int32_t":
@@ -230,10 +230,10 @@ def _set_apart(part: Part, layer: Layer) -> None:
             "y_start": 0,
             "y_step": [0, 0, 0, 1],
         }
-        after = Layer(layer.node, "Copy", "ms_copy", [sums], y, shape)
+        after = KernelCall(layer.node, "Copy", "ms_copy", [sums], y, shape)
     else:
         shape = {"outer": sums.size // filters, "channels": filters, "inner": 1}
-        after = Layer(
+        after = KernelCall(
             layer.node, layer.operator, "ms_stage", [sums], y, shape, "int32_t", stage=layer.stage, reach=layer.reach
         )
     layer.output, layer.stage = sums, Raw()

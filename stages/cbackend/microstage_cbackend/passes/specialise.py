@@ -6,8 +6,8 @@ import numpy as np
 
 from microstage_cbackend.passes.fuse import SUMMING
 from microstage_cbackend.program.fits import one_step
-from microstage_cbackend.program.ir import Layer, Part, Tensor
-from microstage_cbackend.program.stages import Affine, Raw
+from microstage_cbackend.program.ir import KernelCall, Part, Tensor
+from microstage_cbackend.program.stages import MultiplyAddShift, Raw
 from microstage_cbackend.specialised_kernels import depthwise_lanes, row_depth
 
 __all__ = ["specialise", "window_shape"]
@@ -38,11 +38,11 @@ def specialise(part: Part) -> None:
             _sum(part, layer)
 
 
-def _affine_bytes(layer: Layer) -> bool:
-    return isinstance(layer.stage, Affine) and _fits(layer) and layer.output.ctype in ("uint8_t", "int8_t")
+def _affine_bytes(layer: KernelCall) -> bool:
+    return isinstance(layer.stage, MultiplyAddShift) and _fits(layer) and layer.output.ctype in ("uint8_t", "int8_t")
 
 
-def _int32_sums(layer: Layer) -> bool:
+def _int32_sums(layer: KernelCall) -> bool:
     return (
         layer.kernel in ("ms_linear", "ms_conv2d")
         and isinstance(layer.stage, Raw)
@@ -51,13 +51,13 @@ def _int32_sums(layer: Layer) -> bool:
     )
 
 
-def _fits(layer: Layer) -> bool:
+def _fits(layer: KernelCall) -> bool:
     """Bytes in, and sums of 32 bits in any order."""
     narrow = layer.accumulator in ("", "int32_t") and max(map(abs, layer.partial)) < 2**31
     return narrow and layer.inputs[0].ctype == "uint8_t" and layer.bias is None
 
 
-def _sum(part: Part, layer: Layer) -> None:
+def _sum(part: Part, layer: KernelCall) -> None:
     if layer.inputs[1].ctype != "int8_t" or (layer.kernel == "ms_conv2d" and layer.shape["groups"] != 1):
         return
     s, depthwise = layer.shape, layer.kernel == "ms_depthwise"
@@ -69,7 +69,7 @@ def _sum(part: Part, layer: Layer) -> None:
         _conv(layer, bits)
 
 
-def _bits(layer: Layer) -> int:
+def _bits(layer: KernelCall) -> int:
     """Bits in which the weights lie: 1 (-1 and +1), 2, 4 or 8; 3 lie in 4."""
     w = layer.inputs[1]
     if w.size < _WORTH or 128 * layer.inputs[0].high * (w.size // len(w.data)) >= 2**31:
@@ -79,7 +79,7 @@ def _bits(layer: Layer) -> int:
     return next((b for b in (2, 4) if -(2 ** (b - 1)) <= w.low and w.high < 2 ** (b - 1)), 8)
 
 
-def _unpadded(part: Part, layer: Layer, slack: int) -> None:
+def _unpadded(part: Part, layer: KernelCall, slack: int) -> None:
     """Put a padded copy of the image before `layer`; a copy too where it is the caller's, as `slack` bytes behind may be read."""
     s, x = layer.shape, layer.inputs[0]
     if layer.kernel == "ms_linear":
@@ -132,7 +132,7 @@ def _unpadded(part: Part, layer: Layer, slack: int) -> None:
         "value": s["pad_value"],
     }
     shape |= {"x_row": s["width"] * channels, "x_column": channels, "x_channel": 1, "flip": 0}
-    part.layers.insert(part.layers.index(layer), Layer(layer.node, "Pad", "ms_pad_u8", [x], y, shape))
+    part.layers.insert(part.layers.index(layer), KernelCall(layer.node, "Pad", "ms_pad_u8", [x], y, shape))
     layer.inputs[0] = y
     if layer.kernel != "ms_linear":
         layer.shape = {**s, "height": height, "width": width, "pad_top": 0, "pad_left": 0}
@@ -153,7 +153,7 @@ def window_shape(s: dict, channels: int) -> dict[str, int]:
     return shape | {"x_row": s["stride_h"] * row, "x_column": s["stride_w"] * channels}
 
 
-def _conv(layer: Layer, bits: int) -> None:
+def _conv(layer: KernelCall, bits: int) -> None:
     s, w = layer.shape, layer.inputs[1]
     if layer.kernel == "ms_conv2d":
         shape = window_shape(s, s["channels"])
@@ -191,7 +191,7 @@ def _taps(s: dict, channels: int) -> dict[str, int]:
     return shape | {"y_row": s["out_width"] * channels, "y_column": channels}
 
 
-def _residual(layer: Layer) -> None:
+def _residual(layer: KernelCall) -> None:
     """A dense sum of two tensors whose every step fits 32 bits."""
     s, stage = layer.shape, layer.stage
     if stage.multiplier.size > 1 or stage.offset.size > 1 or stage.kink is not None:

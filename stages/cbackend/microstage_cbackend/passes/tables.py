@@ -13,7 +13,7 @@ import numpy as np
 
 from microstage_cbackend.passes.aliases import drop_unread
 from microstage_cbackend.program.interpret import walk
-from microstage_cbackend.program.ir import Layer, Part, Tensor, bits_of, smallest_type
+from microstage_cbackend.program.ir import KernelCall, Part, Tensor, bits_of, smallest_type
 
 __all__ = ["fold_tables"]
 
@@ -22,7 +22,7 @@ _FASTER = 3  # times as large a table is taken: it is one step, thresholds are s
 
 
 @dataclass(frozen=True)
-class _Function:
+class _TensorFunction:
     """What a tensor holds for each integer of `source`, from the least on; `layers` that compute it; `joins`: that two of them are added."""
 
     source: Tensor
@@ -32,15 +32,15 @@ class _Function:
     steps: int = 0
     joins: bool = False
 
-    def then(self, layer: Layer, values: np.ndarray, bytes: int = 0, steps: int = 0) -> _Function:
-        return _Function(
+    def then(self, layer: KernelCall, values: np.ndarray, bytes: int = 0, steps: int = 0) -> _TensorFunction:
+        return _TensorFunction(
             self.source, values, self.layers | {id(layer)}, self.bytes + bytes, self.steps + steps, self.joins
         )
 
 
 def fold_tables(part: Part) -> None:
     """Put a table where it is smaller than the layers that it stands for, or small, and nothing reads these otherwise."""
-    known: dict[int, _Function] = {}
+    known: dict[int, _TensorFunction] = {}
     for layer in part.layers:
         found = _of(layer, known)
         if found is not None:
@@ -52,7 +52,7 @@ def fold_tables(part: Part) -> None:
     drop_unread(part)
 
 
-def _of(layer: Layer, known: dict[int, _Function]) -> _Function | None:
+def _of(layer: KernelCall, known: dict[int, _TensorFunction]) -> _TensorFunction | None:
     """The function of one tensor that `layer` computes, if it does."""
     if layer.kernel in ("ms_stage", "ms_table") and _whole(layer.inputs[0]):
         x = _known(layer.inputs[0], known)
@@ -65,10 +65,10 @@ def _of(layer: Layer, known: dict[int, _Function]) -> _Function | None:
     return _of_pair(layer, known) if layer.kernel in ("ms_add", "ms_mul") else None
 
 
-def _known(x: Tensor, known: dict[int, _Function]) -> _Function | None:
+def _known(x: Tensor, known: dict[int, _TensorFunction]) -> _TensorFunction | None:
     found = known.get(id(x.root))
     if found is None and x.data is None and x.root.high - x.root.low < _MOST_VALUES:
-        found = _Function(x.root, np.arange(x.root.low, x.root.high + 1), frozenset())
+        found = _TensorFunction(x.root, np.arange(x.root.low, x.root.high + 1), frozenset())
     return found
 
 
@@ -76,7 +76,7 @@ def _whole(x: Tensor) -> bool:
     return x.data is None and x.start == 0 and x.dense and int(np.prod(x.shape)) == x.root.size
 
 
-def _of_pair(layer: Layer, known: dict[int, _Function]) -> _Function | None:
+def _of_pair(layer: KernelCall, known: dict[int, _TensorFunction]) -> _TensorFunction | None:
     """A sum or product of functions of one tensor, or of one and a constant."""
     sides, combined = [], np.add if layer.kernel == "ms_add" else np.multiply
     for operand, steps in zip(layer.inputs, ("x_step", "w_step")):
@@ -90,15 +90,15 @@ def _of_pair(layer: Layer, known: dict[int, _Function]) -> _Function | None:
         if own is None or not np.array_equal(places, np.arange(operand.root.size)):
             return None
         sides.append(own)
-    functions = [side for side in sides if isinstance(side, _Function)]
+    functions = [side for side in sides if isinstance(side, _TensorFunction)]
     if not functions or any(one.source is not functions[0].source for one in functions):
         return None
-    values = combined(*(side.values if isinstance(side, _Function) else side for side in sides))
+    values = combined(*(side.values if isinstance(side, _TensorFunction) else side for side in sides))
     first, last = functions[0], functions[-1]
     if first is last:
         return first.then(layer, values)
     layers, joins = first.layers | last.layers | {id(layer)}, bool(first.layers and last.layers)
-    return _Function(
+    return _TensorFunction(
         first.source,
         values,
         layers,
@@ -108,7 +108,7 @@ def _of_pair(layer: Layer, known: dict[int, _Function]) -> _Function | None:
     )
 
 
-def _worth_it(found: _Function) -> bool:
+def _worth_it(found: _TensorFunction) -> bool:
     """Two stages or more on a byte, or a sum of functions whose table is small, or not much larger than they are."""
     size = len(found.values)
     if found.steps < 2 or not found.joins and size > _BYTES:
@@ -117,7 +117,7 @@ def _worth_it(found: _Function) -> bool:
     return size <= _SMALL or size * bits_of(kind) // 8 <= _FASTER * found.bytes
 
 
-def _inside(part: Part, layer: Layer, known: dict[int, _Function]) -> bool:
+def _inside(part: Part, layer: KernelCall, known: dict[int, _TensorFunction]) -> bool:
     """Whether every reader of what `layer` gives is a part of a larger function that is worth it."""
     readers = part.readers(layer.output)
     larger = [known.get(id(reader.output.root)) for reader in readers]
@@ -125,7 +125,7 @@ def _inside(part: Part, layer: Layer, known: dict[int, _Function]) -> bool:
     return bool(readers) and within and all(t.root is not layer.output.root for t in part.outputs)
 
 
-def _make_table(layer: Layer, found: _Function) -> None:
+def _make_table(layer: KernelCall, found: _TensorFunction) -> None:
     values, x = found.values, found.source
     table = Tensor(f"{layer.output.name}_table", values.shape, int(values.min()), int(values.max()), values)
     layer.kernel, layer.operator, layer.stage, layer.accumulator = "ms_table", "Table", None, ""

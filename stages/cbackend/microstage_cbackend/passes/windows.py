@@ -12,7 +12,7 @@ from math import gcd
 import numpy as np
 
 from microstage_cbackend.passes.fuse import producer
-from microstage_cbackend.program.ir import Layer, Part, Tensor
+from microstage_cbackend.program.ir import KernelCall, Part, Tensor
 from microstage_cbackend.program.stages import Search
 
 __all__ = ["join_patches", "split_groups", "sum_windows"]
@@ -40,7 +40,7 @@ def join_patches(part: Part) -> None:
             layer.scratch = _depth(patches)
 
 
-def _depth(patches: Layer) -> int:
+def _depth(patches: KernelCall) -> int:
     s = patches.shape
     return s["kernel_h"] * s["kernel_w"] * s["channels"]
 
@@ -68,7 +68,7 @@ def _groups(used: np.ndarray) -> int:
     return next(fits, 1)
 
 
-def _regroup(layer: Layer, weights: np.ndarray, groups: int) -> None:
+def _regroup(layer: KernelCall, weights: np.ndarray, groups: int) -> None:
     w, s = layer.inputs[1], layer.shape
     s["groups"] = groups
     if groups == s["channels"] == s["filters"]:

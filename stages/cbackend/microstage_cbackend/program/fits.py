@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from microstage_cbackend.program.stages import Affine, Search, Shared
+from microstage_cbackend.program.stages import MultiplyAddShift, Search, Shared
 
 __all__ = ["fit_affine", "fit_shared", "one_step"]
 
@@ -52,7 +52,7 @@ def _settle(above: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return None
 
 
-def fit_affine(search: Search, low: np.ndarray | int, high: np.ndarray | int) -> Affine | None:
+def fit_affine(search: Search, low: np.ndarray | int, high: np.ndarray | int) -> MultiplyAddShift | None:
     """The multiply-add-shift with the smallest shift that equals `search` at every sum in low..high (per row or one), or None.
 
     Both are staircases that never fall, so they are equal on the whole range exactly when each step of one lies where
@@ -64,7 +64,7 @@ def fit_affine(search: Search, low: np.ndarray | int, high: np.ndarray | int) ->
     wide = max(int(np.abs(low).max()), int(np.abs(high).max())) >= 2**31
     if not search.thresholds.size:  # the same at every sum
         nothing = np.zeros(len(search.thresholds), np.int64)
-        return Affine(nothing, nothing, 0, search.bias, search.bias, wide=wide)
+        return MultiplyAddShift(nothing, nothing, 0, search.bias, search.bias, wide=wide)
     if search.scale != 1 or wide:
         return None
     steps = _Constraints(search, low, high)
@@ -76,13 +76,13 @@ def fit_affine(search: Search, low: np.ndarray | int, high: np.ndarray | int) ->
             middle = (first + last) // 2
             first, last = (first, middle) if steps.solve(middle, even) else (middle + 1, last)
         multiplier, offset = steps.solve(first, even)
-        found = Affine(multiplier, offset, first, search.bias + steps.least, search.bias + steps.most, even)
+        found = MultiplyAddShift(multiplier, offset, first, search.bias + steps.least, search.bias + steps.most, even)
         found.wide = not found.fits_32_bits(low, high)
         return found
     return _kinked(steps)
 
 
-def _kinked(steps: _Constraints) -> Affine | None:
+def _kinked(steps: _Constraints) -> MultiplyAddShift | None:
     """The line that lies lower below one level, which is what rounding twice makes of a sum below zero; None where there is none.
 
     Where it lies lower is looked for at the levels that part the steps best into two lines of one slope.
@@ -92,18 +92,18 @@ def _kinked(steps: _Constraints) -> Affine | None:
         if found is not None:
             multiplier, offset, kink = found
             shift, edge = steps.largest_shift, (steps.bias + level + 1) << steps.largest_shift
-            return Affine(
+            return MultiplyAddShift(
                 multiplier, offset, shift, steps.bias + steps.least, steps.bias + steps.most, kink=kink, edge=edge
             )
     return None
 
 
-def one_step(stage: Affine) -> Affine:
+def one_step(stage: MultiplyAddShift) -> MultiplyAddShift:
     """The same function where it has two values, with the shift of 32 that vector kernels want: any slope has one step."""
     if stage.high - stage.low != 1 or stage.even or np.any(stage.multiplier < 1):
         return stage
     step = -((stage.offset - (stage.high << stage.shift)) // stage.multiplier)  # the least sum that gives `high`
-    return Affine(np.ones_like(stage.multiplier), (stage.high << 32) - step, 32, stage.low, stage.high)
+    return MultiplyAddShift(np.ones_like(stage.multiplier), (stage.high << 32) - step, 32, stage.low, stage.high)
 
 
 class _Constraints:

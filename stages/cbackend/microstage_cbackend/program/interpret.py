@@ -12,13 +12,13 @@ from math import prod
 import numpy as np
 
 from microstage.integer import gemmlowp
-from microstage_cbackend.program.ir import Layer, Part, Tensor, type_range
+from microstage_cbackend.program.ir import KernelCall, Part, Tensor, type_range
 from microstage_cbackend.program.stages import Raw
 from microstage_cbackend.specialised_kernels import sign_words
 
 __all__ = ["run", "walk"]
 
-_KERNELS: dict[str, Callable[[Layer, list[np.ndarray], np.ndarray], np.ndarray | None]] = {}
+_KERNELS: dict[str, Callable[[KernelCall, list[np.ndarray], np.ndarray], np.ndarray | None]] = {}
 
 
 def run(part: Part, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -65,7 +65,7 @@ def kernel(*names: str) -> Callable:
     return register
 
 
-def _finish(layer: Layer, sums: np.ndarray, channels: np.ndarray) -> np.ndarray:
+def _finish(layer: KernelCall, sums: np.ndarray, channels: np.ndarray) -> np.ndarray:
     """The stage of `sums` [..., channels], after the bias."""
     if layer.bias is not None:
         sums = sums + layer.bias.data
@@ -81,7 +81,7 @@ def _finish(layer: Layer, sums: np.ndarray, channels: np.ndarray) -> np.ndarray:
 
 
 @kernel("ms_linear", "ms_linear_packed")
-def linear(layer: Layer, operands, held):
+def linear(layer: KernelCall, operands, held):
     x, w = operands
     s = layer.shape
     weights = (w if layer.kernel == "ms_linear" else _expand(layer, s["depth"])).reshape(s["columns"], s["depth"])
@@ -89,7 +89,7 @@ def linear(layer: Layer, operands, held):
     return _finish(layer, rows @ weights.T, np.arange(s["columns"]))
 
 
-def _expand(layer: Layer, depth: int) -> np.ndarray:
+def _expand(layer: KernelCall, depth: int) -> np.ndarray:
     """Rows of packed weights as integers."""
     packed, bits = layer.inputs[1].data.reshape(-1, (depth * layer.extra + 7) // 8).astype(np.int64), layer.extra
     fields = packed[:, :, None] >> (np.arange(8 // bits) * bits) & ((1 << bits) - 1)
@@ -120,7 +120,7 @@ def _patches(x: np.ndarray, s: dict, channels: int, outside: int) -> np.ndarray:
 
 
 @kernel("ms_conv2d", "ms_conv2d_packed", "ms_depthwise")
-def conv2d(layer: Layer, operands, held):
+def conv2d(layer: KernelCall, operands, held):
     x, w = operands
     s, groups = layer.shape, layer.shape["groups"]
     depth, taps = s["channels"] // groups, s["kernel_h"] * s["kernel_w"]
@@ -138,13 +138,13 @@ def conv2d(layer: Layer, operands, held):
 
 
 @kernel("ms_im2col")
-def im2col(layer: Layer, operands, held):
+def im2col(layer: KernelCall, operands, held):
     s = layer.shape
     return _patches(operands[0], s, s["channels"], s["pad_value"])
 
 
 @kernel("ms_max_pool", "ms_sum_pool", "ms_or_pool")
-def pool(layer: Layer, operands, held):
+def pool(layer: KernelCall, operands, held):
     s = layer.shape
     images = operands[0][: s["outer"] * s["height"] * s["width"] * s["inner"]].reshape(s["outer"], -1)
     if layer.kernel == "ms_or_pool":
@@ -161,7 +161,7 @@ def walk(s: dict, steps: str) -> np.ndarray:
 
 
 @kernel("ms_add", "ms_mul", "ms_blend")
-def pair(layer: Layer, operands, held):
+def pair(layer: KernelCall, operands, held):
     s = layer.shape
     x, w = operands[0][walk(s, "x_step")], operands[1][walk(s, "w_step")]
     if layer.kernel == "ms_mul":
@@ -172,30 +172,30 @@ def pair(layer: Layer, operands, held):
 
 
 @kernel("ms_copy")
-def copy(layer: Layer, operands, held):
+def copy(layer: KernelCall, operands, held):
     s = layer.shape
     held[s["y_start"] + walk(s, "y_step")] = operands[0][s["x_start"] + walk(s, "x_step")]
 
 
 @kernel("ms_gather")
-def gather(layer: Layer, operands, held):
+def gather(layer: KernelCall, operands, held):
     return operands[0][operands[1]]
 
 
 @kernel("ms_stage")
-def stage(layer: Layer, operands, held):
+def stage(layer: KernelCall, operands, held):
     s = layer.shape
     x = operands[0][: prod(s.values())].reshape(s["outer"], s["channels"], s["inner"])
     return _finish(layer, x, np.arange(s["channels"])[:, None])
 
 
 @kernel("ms_table")
-def table(layer: Layer, operands, held):
+def table(layer: KernelCall, operands, held):
     return operands[1][operands[0][: layer.shape["count"]] - layer.shape["low"]]
 
 
 @kernel("ms_softmax")
-def softmax(layer: Layer, operands, held):
+def softmax(layer: KernelCall, operands, held):
     s = layer.shape
     x = operands[0][: s["outer"] * s["depth"]].reshape(s["outer"], s["depth"])
     difference = x.max(1, keepdims=True) - x
@@ -210,7 +210,7 @@ def softmax(layer: Layer, operands, held):
 
 
 @kernel("ms_top")
-def top(layer: Layer, operands, held):
+def top(layer: KernelCall, operands, held):
     s = layer.shape
     x = operands[0][: s["outer"] * s["count"] * s["inner"]].reshape(s["outer"], s["count"], s["inner"])
     if s["last"]:
@@ -219,7 +219,7 @@ def top(layer: Layer, operands, held):
 
 
 @kernel("ms_take")
-def take(layer: Layer, operands, held):
+def take(layer: KernelCall, operands, held):
     s = layer.shape
     x = operands[0][: s["outer"] * s["count"] * s["inner"]].reshape(s["outer"], s["count"], s["inner"])
     at = operands[1][: s["outer"] * s["keep"] * s["inner"]].reshape(s["outer"], s["keep"], s["inner"])
@@ -227,14 +227,14 @@ def take(layer: Layer, operands, held):
 
 
 @kernel("ms_pack")
-def pack(layer: Layer, operands, held):
+def pack(layer: KernelCall, operands, held):
     s = layer.shape
     rows = operands[0][: s["rows"] * s["count"]].reshape(s["rows"], s["count"]) > 0
     return sign_words(rows).view(np.int64)
 
 
 @kernel("ms_xnor_sums", "ms_xnor_bits")
-def xnor(layer: Layer, operands, held):
+def xnor(layer: KernelCall, operands, held):
     s, filters = layer.shape, layer.shape["filters"]
     x = _bits(operands[0].view(np.uint64))
     w = (
@@ -266,7 +266,7 @@ def _patch_offsets(s: dict) -> np.ndarray:
 
 
 @kernel("ms_conv_u8", "ms_conv_u8_sums")
-def conv_u8(layer: Layer, operands, held):
+def conv_u8(layer: KernelCall, operands, held):
     s = layer.shape
     return _finish(
         layer,
@@ -284,7 +284,7 @@ def _tap_offsets(s: dict) -> np.ndarray:
 
 
 @kernel("ms_depthwise_u8", "ms_average_u8")
-def taps_u8(layer: Layer, operands, held):
+def taps_u8(layer: KernelCall, operands, held):
     s = layer.shape
     seen = _seen(operands[0], s, _tap_offsets(s).ravel()).reshape(s["out_height"], s["out_width"], -1, s["channels"])
     if layer.kernel == "ms_average_u8":
@@ -293,7 +293,7 @@ def taps_u8(layer: Layer, operands, held):
 
 
 @kernel("ms_add_u8")
-def add_u8(layer: Layer, operands, held):
+def add_u8(layer: KernelCall, operands, held):
     s = layer.shape
     value = operands[0][: s["count"]] * s["multiplier_a"] + operands[1][: s["count"]] * s["multiplier_b"] + s["offset"]
     level = value >> s["shift"]
@@ -303,7 +303,7 @@ def add_u8(layer: Layer, operands, held):
 
 
 @kernel("ms_pad_u8")
-def pad_u8(layer: Layer, operands, held):
+def pad_u8(layer: KernelCall, operands, held):
     s = layer.shape
     steps = ((s["height"], s["x_row"]), (s["width"], s["x_column"]), (s["channels"], s["x_channel"]))
     image = (
@@ -313,7 +313,7 @@ def pad_u8(layer: Layer, operands, held):
 
 
 @kernel("ms_frame_u8")
-def frame_u8(layer: Layer, operands, held):
+def frame_u8(layer: KernelCall, operands, held):
     s = layer.shape
     inside = np.zeros((s["height"], s["width"], s["channels"]), bool)
     around = np.pad(inside, ((s["top"], s["bottom"]), (s["left"], s["right"]), (0, 0)), constant_values=True)

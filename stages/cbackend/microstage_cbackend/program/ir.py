@@ -1,7 +1,7 @@
 """The integer program of one part of a network: tensors with proven ranges, layers that call one kernel each.
 
 Tensor   a value: shape, proven range, smallest C type, place in memory      Stage   how a sum becomes what is stored
-Layer    one kernel call on tensors                                          Part    inputs, outputs, layers in order
+KernelCall    one kernel call on tensors                                          Part    inputs, outputs, layers in order
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from math import prod
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_cbackend.program.stages import Stage
+from microstage_cbackend.program.stages import Requantisation
 
-__all__ = ["Ends", "Layer", "Part", "Tensor", "accumulator_type", "bits_of", "smallest_type", "type_range"]
+__all__ = ["Ends", "KernelCall", "Part", "Tensor", "accumulator_type", "bits_of", "smallest_type", "type_range"]
 
 Ends = tuple[np.ndarray, np.ndarray]
 "Lowest and highest integers, both included."
@@ -132,7 +132,7 @@ def _scattered(values: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 @dataclass
-class Layer:
+class KernelCall:
     """One call `kernel(x..., [stage], [scratch], y, shape)`; `accumulator` is a C type or empty where nothing is summed.
 
     `inputs` and `output` are dense in memory. `scratch` is how many elements of working memory the kernel has.
@@ -146,7 +146,7 @@ class Layer:
     shape: dict[str, int | list[int]]
     accumulator: str = ""
     remark: str = ""
-    stage: Stage | None = None
+    stage: Requantisation | None = None
     bias: Tensor | None = None
     scratch: int = 0
     extra: int | None = None
@@ -178,17 +178,17 @@ class Part:
     inputs: list[Tensor] = field(default_factory=list)
     outputs: list[Tensor] = field(default_factory=list)
     output_names: list[str] = field(default_factory=list)
-    layers: list[Layer] = field(default_factory=list)
+    layers: list[KernelCall] = field(default_factory=list)
     proofs: list[dict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     states: list[tuple[str, str]] = field(default_factory=list)
     "Of a recurrent cell: inputs that are states, and the outputs that they take of the step before."
 
-    def writers(self, tensor: Tensor) -> list[Layer]:
+    def writers(self, tensor: Tensor) -> list[KernelCall]:
         """Layers that write into the memory of `tensor`."""
         return [layer for layer in self.layers if layer.output.root is tensor.root]
 
-    def readers(self, tensor: Tensor) -> list[Layer]:
+    def readers(self, tensor: Tensor) -> list[KernelCall]:
         """Layers that read the memory of `tensor`; a part's output counts as one reader more in `read_once`."""
         return [layer for layer in self.layers if any(t.root is tensor.root for t in layer.inputs)]
 

@@ -9,29 +9,29 @@ from microstage.errors import ArtefactError, ModelError
 from microstage.interface.cepstra import Cepstra
 from microstage.interface.gain import Gain
 from microstage.interface.recurrence import Recurrence
-from microstage_cbackend.program.chains import Chain, chain_with
 from microstage_cbackend.program.ir import Part, Tensor
-from microstage_cbackend.program.stepped import SteppedChain, stepped_with
+from microstage_cbackend.program.recurrent import RecurrentModel, recurrent_model
+from microstage_cbackend.program.stepped import SteppedModel, stepped_model
 
-__all__ = ["Chain", "Model", "SteppedChain", "chain_of"]
+__all__ = ["RecurrentModel", "Model", "SteppedModel", "recurrent_model_of"]
 
 
 @dataclass
 class Model:
-    """What is written: `parts` in order, `interface` = scales, units and roles by the names of the parts, `chain` of a
+    """What is written: `parts` in order, `interface` = scales, units and roles by the names of the parts, `recurrent` of a
     network with steps, `classes` that answers are of."""
 
     name: str
     parts: list[Part]
     interface: dict[str, Any]
-    chain: Chain | None = None
+    recurrent: RecurrentModel | None = None
     classes: tuple[str, ...] = ()
 
     @property
     def ends(self) -> tuple[list[Tensor], list[tuple[str, Tensor]]] | None:
         """Inputs and named outputs of the whole network; None where the parts make no whole."""
-        if self.chain is not None:
-            return (self.chain.inputs, self.chain.outputs) if self.chain.head else None
+        if self.recurrent is not None:
+            return (self.recurrent.inputs, self.recurrent.outputs) if self.recurrent.head else None
         if len(self.parts) == 1:
             part = self.parts[0]
             return part.inputs, list(zip(part.output_names, part.outputs))
@@ -49,7 +49,7 @@ class Model:
         if features is None:
             return None
         inputs, facts = (self.ends or ((), ()))[0], self.facts_of_ends().get(features.input, {})
-        if self.chain is not None or [t.name for t in inputs] != [features.input]:
+        if self.recurrent is not None or [t.name for t in inputs] != [features.input]:
             found = ", ".join(t.name for t in inputs) or "none"
             raise ArtefactError(
                 f"The features of the interface are {features.input}, alone; the network's inputs are {found}."
@@ -83,15 +83,15 @@ class Model:
         """The same of each input and output of the whole network; of a sequence, what is known of its step."""
         known = {name: said for part in self.parts for name, said in self.facts(part).items()}
         steps = (
-            {source: known[step] for step, source in self.chain.sequence.steps.items() if step in known}
-            if self.chain
+            {source: known[step] for step, source in self.recurrent.sequence.steps.items() if step in known}
+            if self.recurrent
             else {}
         )
         return {**steps, **known}
 
 
-def chain_of(parts: list[Part], interface: dict[str, Any]) -> Chain | None:
-    """The chain that the interface's `sequence` describes, None without one; the cell learns which of its tensors are
+def recurrent_model_of(parts: list[Part], interface: dict[str, Any]) -> RecurrentModel | None:
+    """The recurrent model that the interface's `sequence` describes, None without one; the cell learns which of its tensors are
     states.
 
     Raises `ArtefactError` where the roles do not fit the graphs, `ModelError` where types or sizes do not.
@@ -105,4 +105,4 @@ def chain_of(parts: list[Part], interface: dict[str, Any]) -> Chain | None:
         for name, part in by_name.items()
     }
     sequence.check(shapes)
-    return stepped_with(by_name, interface) if sequence.carried else chain_with(by_name, sequence)
+    return stepped_model(by_name, interface) if sequence.carried else recurrent_model(by_name, sequence)

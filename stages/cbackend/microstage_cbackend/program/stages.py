@@ -3,7 +3,7 @@
     Raw      the sum itself
     Search   bias + scale * (number of thresholds that the sum reaches), rows of thresholds, one or one per channel
     Shared   bias + number of thresholds of one row that (sum << shift) + offset of the channel reaches
-    Affine   (sum * multiplier + offset) >> shift, held to low..high; `even`: rounded, halves to the even neighbour (or the odd one);
+    MultiplyAddShift   (sum * multiplier + offset) >> shift, held to low..high; `even`: rounded, halves to the even neighbour (or the odd one);
              with a `kink`, which is taken off where sum * multiplier + offset is below `edge`
 
 Each but Raw can be `raised` (give more) and, but for Shared, be made one `of_raised` sums.
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["Affine", "Raw", "Search", "Shared", "Stage"]
+__all__ = ["MultiplyAddShift", "Raw", "Search", "Shared", "Requantisation"]
 
 
 @dataclass
@@ -87,7 +87,7 @@ class Search:
 
 
 @dataclass
-class Affine:
+class MultiplyAddShift:
     """`multiplier` and `offset` int64 [rows]; rows is 1 or the number of channels."""
 
     multiplier: np.ndarray
@@ -107,19 +107,19 @@ class Affine:
     def rows(self) -> int:
         return self.multiplier.size
 
-    def of_rows(self, rows: np.ndarray) -> Affine:
+    def of_rows(self, rows: np.ndarray) -> MultiplyAddShift:
         """The same with the rows at these places."""
         kink = None if self.kink is None else self.kink[rows]
         return replace(self, multiplier=self.multiplier[rows], offset=self.offset[rows], kink=kink)
 
-    def raised(self, by: int) -> Affine:
+    def raised(self, by: int) -> MultiplyAddShift:
         """The same plus `by`."""
         more, odd = by << self.shift, self.odd ^ bool(by % 2)
         return replace(
             self, offset=self.offset + more, edge=self.edge + more, low=self.low + by, high=self.high + by, odd=odd
         )
 
-    def of_raised(self, added: np.ndarray) -> Affine:
+    def of_raised(self, added: np.ndarray) -> MultiplyAddShift:
         """What gives for sums that are larger by `added`, per channel or one for all, what this gives for the sums."""
         return replace(self, offset=self.offset - self.multiplier * added)
 
@@ -174,4 +174,4 @@ class Shared:
         return self.bias + np.searchsorted(self.thresholds, (sums << self.shift) + self.offset[channel], side="right")
 
 
-Stage = Raw | Search | Shared | Affine
+Requantisation = Raw | Search | Shared | MultiplyAddShift

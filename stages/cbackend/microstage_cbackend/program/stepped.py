@@ -11,14 +11,14 @@ from microstage.interface.answer import PhasorMean
 from microstage.interface.gain import EXPONENT, Gain
 from microstage.interface.recurrence import Recurrence
 from microstage.signals.settle import Settling
-from microstage_cbackend.program.chains import Chain, check_types
 from microstage_cbackend.program.ir import Part, Tensor
+from microstage_cbackend.program.recurrent import RecurrentModel, check_types
 
-__all__ = ["SteppedChain", "stepped_with"]
+__all__ = ["SteppedModel", "stepped_model"]
 
 
 @dataclass
-class SteppedChain(Chain):
+class SteppedModel(RecurrentModel):
     """`gain` of each step's window and the `mean` that answers, where there are such; `settling`: what happens to
     carried states between two steps."""
 
@@ -76,45 +76,45 @@ class SteppedChain(Chain):
         return [Tensor(t.name, (self.steps, *t.shape[1:]), t.low, t.high, declared=t.ctype) for t in each]
 
 
-def stepped_with(parts: Mapping[str, Part], interface: Mapping[str, Any]) -> SteppedChain:
-    """The chain of `parts` by name; `ModelError` where types or sizes do not fit."""
+def stepped_model(parts: Mapping[str, Part], interface: Mapping[str, Any]) -> SteppedModel:
+    """The recurrent model of `parts` by name; `ModelError` where types or sizes do not fit."""
     roles, gain, mean = Recurrence.of(interface), Gain.read(interface), PhasorMean.read(interface)
     around = [parts[name] for name in (roles.encoder, roles.head) if name]
     tops = {t.name: t.high for part in around for t in part.inputs if t.name in roles.carried}
     settling = Settling.of(roles, gain, mean, tops)
     encoder, head = parts.get(roles.encoder or ""), parts.get(roles.head or "")
-    chain = SteppedChain(roles, parts[roles.cell], encoder, head, gain, mean, settling)
-    chain.cell.states = list(roles.states.items())
-    _check(chain)
-    return chain
+    recurrent = SteppedModel(roles, parts[roles.cell], encoder, head, gain, mean, settling)
+    recurrent.cell.states = list(roles.states.items())
+    _check(recurrent)
+    return recurrent
 
 
-def _check(chain: SteppedChain) -> None:
+def _check(recurrent: SteppedModel) -> None:
     """Types, where integers are handed on as they are; signs, where they are settled in between."""
-    for part in chain.parts:
+    for part in recurrent.parts:
         for taken in part.inputs:
-            if given := chain.made.get(chain.source(part, taken.name)):
+            if given := recurrent.made.get(recurrent.source(part, taken.name)):
                 check_types(given, taken)
-    held = {*chain.settling.tops, chain.settling.count}
-    for taken in chain.states:
-        given = chain.made[chain.carried[taken.name]]
+    held = {*recurrent.settling.tops, recurrent.settling.count}
+    for taken in recurrent.states:
+        given = recurrent.made[recurrent.carried[taken.name]]
         if taken.name not in held:
             check_types(given, taken)
-        elif taken.high >= 1 << 31 or taken.name in chain.settling.tops and taken.low > -taken.high:
+        elif taken.high >= 1 << 31 or taken.name in recurrent.settling.tops and taken.low > -taken.high:
             raise ModelError(
                 f"{taken.name} is in {taken.low}..{taken.high}; states that follow a gain are as far below zero as above, and have 32 bits."
             )
-    if chain.mean:
-        _check_mean(chain, *(chain.made[name] for name in chain.mean.outputs))
+    if recurrent.mean:
+        _check_mean(recurrent, *(recurrent.made[name] for name in recurrent.mean.outputs))
 
 
-def _check_mean(chain: SteppedChain, total: Tensor, count: Tensor, correction: Tensor) -> None:
+def _check_mean(recurrent: SteppedModel, total: Tensor, count: Tensor, correction: Tensor) -> None:
     if count.low < 1:
         raise ModelError(
-            f"{chain.mean.count}, which the answer is divided by, can be {count.low}; let every step count one."
+            f"{recurrent.mean.count}, which the answer is divided by, can be {count.low}; let every step count one."
         )
     if total.size != 2 * count.size or correction.size != count.size:
         raise ModelError(
-            f"{chain.mean.name} is made of {total.size} values of {chain.mean.sum}, {count.size} of {chain.mean.count} and {correction.size} of"
-            f" {chain.mean.correction}; expected two of the first, a real and an imaginary part, for one of the others."
+            f"{recurrent.mean.name} is made of {total.size} values of {recurrent.mean.sum}, {count.size} of {recurrent.mean.count} and {correction.size} of"
+            f" {recurrent.mean.correction}; expected two of the first, a real and an imaginary part, for one of the others."
         )

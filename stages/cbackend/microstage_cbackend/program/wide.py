@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from microstage.integer.fixed_point import PART
-from microstage_cbackend.program.stages import Affine
+from microstage_cbackend.program.stages import MultiplyAddShift
 
 __all__ = ["Wide", "requantisation"]
 
@@ -83,7 +83,7 @@ class Wide:
 
 def requantisation(
     multiplier, addend, shift, low: int, high: int, ties: int, lift: int, reach: int
-) -> Affine | Wide | None:
+) -> MultiplyAddShift | Wide | None:
     """The stage of `microstage.Requantize`, for sums up to `reach`, with one shift for all rows; None where 84 bits do not hold it.
 
     `multiplier`, `addend`, `shift` int64 [rows] or of length 1.
@@ -98,7 +98,7 @@ def requantisation(
     narrow = largest < _WHOLE and max(map(abs, m)) < _MULTIPLIER
     if narrow and (ties == 0 or ties == 1 and most > 0):
         offset = c - (1 << most >> 1) if ties else c
-        return Affine(m.astype(np.int64), offset.astype(np.int64), most, low, high, bool(ties), odd)
+        return MultiplyAddShift(m.astype(np.int64), offset.astype(np.int64), most, low, high, bool(ties), odd)
     split = largest >= _WHOLE
     if split and (largest >= _PARTS or ties & _LOWER or reach >= _WHOLE >> PART or most <= PART):
         return None

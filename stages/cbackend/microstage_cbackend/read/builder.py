@@ -11,13 +11,13 @@ from math import prod
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_cbackend.program.ir import Ends, Layer, Part, Tensor, accumulator_type
+from microstage_cbackend.program.ir import Ends, KernelCall, Part, Tensor, accumulator_type
 from microstage_cbackend.program.places import channel_loops, padded_loops
-from microstage_cbackend.program.stages import Affine, Raw, Search
+from microstage_cbackend.program.stages import MultiplyAddShift, Raw, Search
 from microstage_cbackend.program.wide import Wide
 from microstage_cbackend.program.windows import Window
 
-__all__ = ["Builder", "dot_range", "ends_by_channel"]
+__all__ = ["ProgramBuilder", "dot_range", "ends_by_channel"]
 
 _LONGEST_SOFTMAX = 4095
 
@@ -56,7 +56,7 @@ def ends_by_channel(x: Tensor, outer: int, channels: int, inner: int) -> Ends:
     return low.min(axis=(0, 2)), high.max(axis=(0, 2))
 
 
-class Builder:
+class ProgramBuilder:
     """Layers of `part` in the making."""
 
     def __init__(self, part: Part) -> None:
@@ -345,7 +345,9 @@ class Builder:
         layer.accumulator = "int64_t" if stage.wide else "int32_t"
         return self._as(x, y, order)
 
-    def line(self, place: str, operator: str, name: str, x: Tensor, rows: np.ndarray, stage: Affine | Wide) -> Tensor:
+    def line(
+        self, place: str, operator: str, name: str, x: Tensor, rows: np.ndarray, stage: MultiplyAddShift | Wide
+    ) -> Tensor:
         """The multiply-add-shift `stage` of every value of `x`; `rows` of x's shape says which row an element takes."""
         x, order = self._memory_order(place, x)
         outer, labels, inner = channel_loops(np.broadcast_to(rows, x.shape).ravel()[order])
@@ -430,10 +432,10 @@ class Builder:
         self.layer(place, operator, "ms_take", [x, at], y, shape)
         return y
 
-    def layer(self, place, operator, kernel, inputs, output, shape, accumulator="", remark="") -> Layer:
+    def layer(self, place, operator, kernel, inputs, output, shape, accumulator="", remark="") -> KernelCall:
         """Append one kernel call that fills `output`."""
         name = place.removeprefix("Node ").split(" ")[0]
-        self.part.layers.append(Layer(name, operator, kernel, inputs, output, shape, accumulator, remark))
+        self.part.layers.append(KernelCall(name, operator, kernel, inputs, output, shape, accumulator, remark))
         return self.part.layers[-1]
 
 

@@ -13,8 +13,8 @@ from onnx import numpy_helper
 from microstage.errors import ModelError, naming
 from microstage.untrusted.onnx_file import read_onnx
 from microstage_cbackend.program.ir import Part, Tensor, smallest_type
-from microstage_cbackend.read.builder import Builder
-from microstage_cbackend.read.operators import LOWERINGS, Node
+from microstage_cbackend.read.builder import ProgramBuilder
+from microstage_cbackend.read.operators import LOWERINGS, ReadNode
 from microstage_cbackend.read.ranges import Ranges
 
 __all__ = ["datatype_range", "read_part"]
@@ -31,7 +31,7 @@ def read_part(name: str, path: Path, interface: dict[str, Any]) -> Part:
     declared = _declared(graph, interface)
     constants = {t.name: _constant(name, t) for t in graph.initializer}
     part = Part(name, inputs=[_input(name, v, declared, interface) for v in graph.input if v.name not in constants])
-    builder = Builder(part)
+    builder = ProgramBuilder(part)
     values: dict[str, Tensor] = {**constants, **{t.name: t for t in part.inputs}}
     ranges = Ranges(part, constants)
     for index, node in enumerate(graph.node):
@@ -101,7 +101,7 @@ def _input(part: str, value: onnx.ValueInfoProto, declared: dict[str, str], inte
     return Tensor(value.name, shape, low, high, declared=smallest_type(low, high, f"Input {value.name} of {part}"))
 
 
-def _lower(builder: Builder, values: dict[str, Tensor], node: onnx.NodeProto, place: str) -> None:
+def _lower(builder: ProgramBuilder, values: dict[str, Tensor], node: onnx.NodeProto, place: str) -> None:
     lowering = LOWERINGS.get(node.op_type)
     if lowering is None:
         raise ModelError(
@@ -114,13 +114,13 @@ def _lower(builder: Builder, values: dict[str, Tensor], node: onnx.NodeProto, pl
     inputs = [values[name] if name else None for name in node.input]
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     for name, tensor in zip(
-        node.output, lowering(Node(builder, node.op_type, place, inputs, attributes, list(node.output)))
+        node.output, lowering(ReadNode(builder, node.op_type, place, inputs, attributes, list(node.output)))
     ):
         if tensor is not None:
             values[name] = tensor
 
 
-def _finish_output(builder: Builder, value: Tensor, name: str, datatype: str | None) -> None:
+def _finish_output(builder: ProgramBuilder, value: Tensor, name: str, datatype: str | None) -> None:
     """Append `value` to the part's outputs: typed as declared, in the graph's order, and copied where its memory is another's.
 
     A declared type that is narrower than what is provable here (it may be proven channel by channel) is widened, which is noted.

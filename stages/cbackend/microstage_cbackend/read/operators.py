@@ -15,19 +15,19 @@ from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.program.stages import Search
 from microstage_cbackend.program.wide import requantisation
 from microstage_cbackend.program.windows import Window
-from microstage_cbackend.read.builder import Builder
+from microstage_cbackend.read.builder import ProgramBuilder
 
-__all__ = ["LOWERINGS", "MOVES", "Node", "lowers"]
+__all__ = ["LOWERINGS", "MOVES", "ReadNode", "lowers"]
 
-LOWERINGS: dict[str, Callable[[Node], list[Tensor]]] = {}
-"Operator name -> its lowering. A new operator is a function here and, if no kernel does it yet, a method of Builder and a kernel."
+LOWERINGS: dict[str, Callable[[ReadNode], list[Tensor]]] = {}
+"Operator name -> its lowering. A new operator is a function here and, if no kernel does it yet, a method of ProgramBuilder and a kernel."
 
 
 @dataclass
-class Node:
+class ReadNode:
     """What a lowering is given; `place` begins every error sentence."""
 
-    builder: Builder
+    builder: ProgramBuilder
     operator: str
     place: str
     inputs: list[Tensor | None]
@@ -66,20 +66,20 @@ class Node:
 def lowers(*operators: str) -> Callable:
     """Register a lowering for `operators`."""
 
-    def register(function: Callable[[Node], list[Tensor]]) -> Callable:
+    def register(function: Callable[[ReadNode], list[Tensor]]) -> Callable:
         LOWERINGS.update(dict.fromkeys(operators, function))
         return function
 
     return register
 
 
-def _flatten(node: Node, places: np.ndarray) -> list[np.ndarray]:
+def _flatten(node: ReadNode, places: np.ndarray) -> list[np.ndarray]:
     axis = node.attribute("axis", 1)
     axis += places.ndim if axis < 0 else 0
     return [places.reshape(prod(places.shape[:axis]), prod(places.shape[axis:]))]
 
 
-def _reshape(node: Node, places: np.ndarray) -> list[np.ndarray]:
+def _reshape(node: ReadNode, places: np.ndarray) -> list[np.ndarray]:
     wanted = [int(d) for d in node.constant(1, "shape").ravel()]
     wanted = [places.shape[i] if d == 0 else d for i, d in enumerate(wanted)]
     known = prod(d for d in wanted if d != -1)
@@ -89,26 +89,26 @@ def _reshape(node: Node, places: np.ndarray) -> list[np.ndarray]:
     return [places.reshape(shape)]
 
 
-def _axes(node: Node, default: list[int]) -> list[int]:
+def _axes(node: ReadNode, default: list[int]) -> list[int]:
     return [int(a) for a in node.constant(1, "axes").ravel()] if node.has(1) else list(node.attribute("axes", default))
 
 
-def _squeeze(node: Node, places: np.ndarray) -> list[np.ndarray]:
+def _squeeze(node: ReadNode, places: np.ndarray) -> list[np.ndarray]:
     axes = _axes(node, [i for i, d in enumerate(places.shape) if d == 1])
     if any(places.shape[a] != 1 for a in axes):
         raise node.refuse(f"drops axes {axes} of {list(places.shape)}; only axes of size 1 can go.")
     return [places.squeeze(tuple(axes))]
 
 
-def _unsqueeze(node: Node, places: np.ndarray) -> list[np.ndarray]:
+def _unsqueeze(node: ReadNode, places: np.ndarray) -> list[np.ndarray]:
     return [np.expand_dims(places, tuple(_axes(node, [])))]
 
 
-def _transpose(node: Node, places: np.ndarray) -> list[np.ndarray]:
+def _transpose(node: ReadNode, places: np.ndarray) -> list[np.ndarray]:
     return [places.transpose(node.attribute("perm", list(reversed(range(places.ndim)))))]
 
 
-def _split(node: Node, places: np.ndarray) -> list[np.ndarray]:
+def _split(node: ReadNode, places: np.ndarray) -> list[np.ndarray]:
     axis, count = node.attribute("axis", 0) % places.ndim, len(node.outputs)
     pieces = [int(n) for n in node.constant(1, "split").ravel()] if node.has(1) else list(node.attribute("split", []))
     size = places.shape[axis]
@@ -118,7 +118,7 @@ def _split(node: Node, places: np.ndarray) -> list[np.ndarray]:
     return np.split(places, np.cumsum(pieces)[:-1], axis)
 
 
-def _slice(node: Node, places: np.ndarray) -> list[np.ndarray]:
+def _slice(node: ReadNode, places: np.ndarray) -> list[np.ndarray]:
     starts, ends = (node.constant(i, what).ravel() for i, what in ((1, "starts"), (2, "ends")))
     axes = node.constant(3, "axes").ravel() if node.has(3) else range(len(starts))
     steps = node.constant(4, "steps").ravel() if node.has(4) else [1] * len(starts)
@@ -131,12 +131,12 @@ def _slice(node: Node, places: np.ndarray) -> list[np.ndarray]:
     return [places]
 
 
-def _gather(node: Node, places: np.ndarray) -> list[np.ndarray]:
+def _gather(node: ReadNode, places: np.ndarray) -> list[np.ndarray]:
     index, axis = node.constant(1, "places"), node.attribute("axis", 0)
     return [np.take(places, index, axis)]
 
 
-MOVES: dict[str, Callable[[Node, np.ndarray], list[np.ndarray]]] = {
+MOVES: dict[str, Callable[[ReadNode, np.ndarray], list[np.ndarray]]] = {
     "Identity": lambda node, places: [places],
     "Dropout": lambda node, places: [places],
     "Flatten": _flatten,
@@ -152,13 +152,13 @@ MOVES: dict[str, Callable[[Node, np.ndarray], list[np.ndarray]]] = {
 
 
 @lowers(*MOVES)
-def move(node: Node) -> list[Tensor]:
+def move(node: ReadNode) -> list[Tensor]:
     x = node.inputs[0]
     return [x.view(name, places) for name, places in zip(node.outputs, MOVES[node.operator](node, x.places))]
 
 
 @lowers("MatMul")
-def matmul(node: Node) -> list[Tensor]:
+def matmul(node: ReadNode) -> list[Tensor]:
     """Rows of x times a constant matrix."""
     x, weights = node.inputs[0], node.constant(1, "right-hand matrix")
     if weights.ndim != 2 or x.data is not None or x.shape[-1] != weights.shape[0]:
@@ -169,7 +169,7 @@ def matmul(node: Node) -> list[Tensor]:
 
 
 @lowers("XnorPopcountMatMul")
-def xnor_popcount(node: Node) -> list[Tensor]:
+def xnor_popcount(node: ReadNode) -> list[Tensor]:
     """How many bits of a row of x equal those of a constant column: their product with -1 for 0, plus the column's zeros."""
     x, bits = node.inputs[0], node.constant(1, "right-hand matrix")
     if bits.ndim != 2 or x.data is not None or x.shape[-1] != bits.shape[0]:
@@ -183,7 +183,7 @@ def xnor_popcount(node: Node) -> list[Tensor]:
 
 
 @lowers("Gemm")
-def gemm(node: Node) -> list[Tensor]:
+def gemm(node: ReadNode) -> list[Tensor]:
     """Rows of x times a constant matrix, plus constants."""
     if node.attribute("alpha", 1.0) != 1.0 or node.attribute("beta", 1.0) != 1.0 or node.attribute("transA", 0):
         raise node.refuse("has alpha, beta or transA; write the factors into the weights.")
@@ -194,7 +194,7 @@ def gemm(node: Node) -> list[Tensor]:
 
 
 @lowers("Conv")
-def conv(node: Node) -> list[Tensor]:
+def conv(node: ReadNode) -> list[Tensor]:
     """1-D or 2-D, channels first in the graph."""
     x, weights = node.inputs[0], node.constant(1, "weights")
     if weights.ndim not in (3, 4) or len(x.shape) != weights.ndim or x.data is not None:
@@ -209,7 +209,7 @@ def conv(node: Node) -> list[Tensor]:
 
 
 @lowers("Im2Col")
-def im2col(node: Node) -> list[Tensor]:
+def im2col(node: ReadNode) -> list[Tensor]:
     """Patches of a channels-last image, ordered (kernel_h, kernel_w, channels); a matrix product behind it makes a convolution of it."""
     x, kernel = node.inputs[0], node.attribute("kernel_size", [])
     if len(x.shape) != 4 or len(kernel) != 2:
@@ -221,7 +221,7 @@ def im2col(node: Node) -> list[Tensor]:
 
 
 @lowers("MaxPool", "MaxPoolNHWC")
-def max_pool(node: Node) -> list[Tensor]:
+def max_pool(node: ReadNode) -> list[Tensor]:
     """The largest value of each window; channels first, or last for MaxPoolNHWC."""
     x, last = node.inputs[0], node.operator == "MaxPoolNHWC"
     if len(node.outputs) > 1:
@@ -237,17 +237,17 @@ def max_pool(node: Node) -> list[Tensor]:
 
 
 @lowers("Add")
-def add(node: Node) -> list[Tensor]:
+def add(node: ReadNode) -> list[Tensor]:
     return [node.builder.add(node.place, node.operator, node.name, *node.inputs)]
 
 
 @lowers("Mul")
-def mul(node: Node) -> list[Tensor]:
+def mul(node: ReadNode) -> list[Tensor]:
     return [node.builder.mul(node.place, node.operator, node.name, *node.inputs)]
 
 
 @lowers("MultiThreshold")
-def multi_threshold(node: Node) -> list[Tensor]:
+def multi_threshold(node: ReadNode) -> list[Tensor]:
     """y = out_bias + out_scale * number of thresholds reached; the channel axis is that of `data_layout`."""
     x, thresholds = node.inputs[0], np.sort(node.constant(1, "thresholds"), axis=-1)
     scale, bias = node.attribute("out_scale", 1.0), node.attribute("out_bias", 0.0)
@@ -272,7 +272,7 @@ def multi_threshold(node: Node) -> list[Tensor]:
 
 
 @lowers("Requantize")
-def requantize(node: Node) -> list[Tensor]:
+def requantize(node: ReadNode) -> list[Tensor]:
     """clip((x * multiplier + addend) >> shift, low, high), one row or one for each channel along `axis`."""
     x, constants = (
         node.inputs[0],
@@ -292,7 +292,7 @@ def requantize(node: Node) -> list[Tensor]:
 
 
 @lowers("Table")
-def table(node: Node) -> list[Tensor]:
+def table(node: ReadNode) -> list[Tensor]:
     """table[x - low], one row for all or, as one table over another, one for each channel along `axis`."""
     x, rows = node.inputs[0], node.constant(1, "table")
     if len(rows) > 1:
@@ -301,7 +301,7 @@ def table(node: Node) -> list[Tensor]:
 
 
 @lowers("IntegerSoftmax")
-def softmax(node: Node) -> list[Tensor]:
+def softmax(node: ReadNode) -> list[Tensor]:
     """TensorFlow Lite Micro's, over the last axis; the exponential of every difference is known beforehand."""
     x, flags = (
         node.inputs[0],
@@ -317,19 +317,19 @@ def _row_of(rows: int, axis: int, rank: int) -> np.ndarray:
     return np.zeros(1, np.int64) if rows == 1 else np.arange(rows).reshape([-1] + [1] * (rank - axis - 1))
 
 
-def _channel_axis(node: Node, x: Tensor) -> int:
+def _channel_axis(node: ReadNode, x: Tensor) -> int:
     layout = node.attribute("data_layout", "") or {2: "NC", 3: "NWC", 4: "NCHW"}.get(len(x.shape), "")
     return layout.index("C") if "C" in layout else 1
 
 
 @lowers("Concat")
-def concat(node: Node) -> list[Tensor]:
+def concat(node: ReadNode) -> list[Tensor]:
     axis = node.attribute("axis", 0) % len(node.inputs[0].shape)
     return [node.builder.concat(node.place, node.operator, node.name, node.inputs, axis)]
 
 
 @lowers("Pad")
-def pad(node: Node) -> list[Tensor]:
+def pad(node: ReadNode) -> list[Tensor]:
     """One value around a tensor."""
     x = node.inputs[0]
     if node.attribute("mode", "constant") != "constant":
@@ -340,14 +340,14 @@ def pad(node: Node) -> list[Tensor]:
 
 
 @lowers("AveragePool", "GlobalAveragePool")
-def refuse_average(node: Node) -> list[Tensor]:
+def refuse_average(node: ReadNode) -> list[Tensor]:
     raise node.refuse(
         "divides integers, which says no rounding; give the sum of a convolution with ones to a MultiThreshold."
     )
 
 
 @lowers("ArgMax")
-def arg_max(node: Node) -> list[Tensor]:
+def arg_max(node: ReadNode) -> list[Tensor]:
     """The lowest index among equals, or the highest."""
     x = node.inputs[0]
     axis = node.attribute("axis", 0) % len(x.shape)
@@ -356,7 +356,7 @@ def arg_max(node: Node) -> list[Tensor]:
 
 
 @lowers("TopK")
-def top_k(node: Node) -> list[Tensor | None]:
+def top_k(node: ReadNode) -> list[Tensor | None]:
     """Places of the k largest values (the second output), and the values there."""
     x = node.inputs[0]
     axis, keep = node.attribute("axis", -1) % len(x.shape), int(node.constant(1, "count").ravel()[0])
@@ -370,7 +370,7 @@ def top_k(node: Node) -> list[Tensor | None]:
 
 
 @lowers("Max", "Min")
-def extreme(node: Node) -> list[Tensor]:
+def extreme(node: ReadNode) -> list[Tensor]:
     """Side by side, the window of both: max(a, b); min(a, b) = -max(-a, -b)."""
     builder, shape = node.builder, np.broadcast_shapes(*(x.shape for x in node.inputs))
     minus = Tensor(f"{node.name}_sign", (1,) * len(shape), -1, -1, np.full((1,) * len(shape), -1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from microstage_cbackend.program.ir import Part, Tensor
-from microstage_cbackend.program.model import Model, SteppedChain
+from microstage_cbackend.program.model import Model, SteppedModel
 from microstage_cbackend.writers.names import Names, filled
 from microstage_cbackend.writers.signatures import signature
 from microstage_cbackend.writers.stepping import Stepping
@@ -24,12 +24,12 @@ class Api:
         self.model, self.writers, self._base = model, writers, parts_bytes
         self._offsets: dict[str, int] = {}
         self.between_bytes = 0
-        for part in self.recurrent:
+        for part in self.cells:
             for _, new in part.states:
                 self._reserve(f"{part.name}.{new}", part.outputs[part.output_names.index(new)])
         self.stepping = None
-        if isinstance(model.chain, SteppedChain) and model.ends:
-            self.stepping = Stepping(model.name, model.chain, self._arguments())
+        if isinstance(model.recurrent, SteppedModel) and model.ends:
+            self.stepping = Stepping(model.name, model.recurrent, self._arguments())
         for name, tensor in self._between().items():
             self._reserve(name, tensor)
         if self.stepping:
@@ -39,7 +39,7 @@ class Api:
         """What is kept between the parts."""
         if self.stepping:
             return self.stepping.between
-        encoder = self.model.chain.encoder if self.model.chain else None
+        encoder = self.model.recurrent.encoder if self.model.recurrent else None
         return dict(zip(encoder.output_names, encoder.outputs)) if encoder else {}
 
     def _reserve(self, name: str, tensor: Tensor) -> None:
@@ -53,12 +53,14 @@ class Api:
     @property
     def headers(self) -> list[str]:
         """Those that the functions over parts need."""
-        return ["ms_settle.h"] if self.stepping and self.model.chain.settling.tops else []
+        return ["ms_settle.h"] if self.stepping and self.model.recurrent.settling.tops else []
 
     @property
-    def recurrent(self) -> list[Part]:
+    def cells(self) -> list[Part]:
         """Cells that are stepped by themselves."""
-        return [] if isinstance(self.model.chain, SteppedChain) else [part for part in self.model.parts if part.states]
+        return (
+            [] if isinstance(self.model.recurrent, SteppedModel) else [part for part in self.model.parts if part.states]
+        )
 
     @property
     def ends(self) -> tuple[list[Tensor], list[tuple[str, Tensor]]] | None:
@@ -89,38 +91,38 @@ class Api:
 
     def declarations(self) -> list[str]:
         lines: list[str] = []
-        for part in self.recurrent:
+        for part in self.cells:
             lines += self._state(part)
         if self.stepping:
             lines += self.stepping.declarations()
             lines += [
                 "",
-                f"/* {self.model.chain.steps} steps from zeros; the answers are those of the last. */",
+                f"/* {self.model.recurrent.steps} steps from zeros; the answers are those of the last. */",
                 f"{self.infer_signature()};",
             ]
         elif self.ends:
-            chain = self.model.chain
+            recurrent = self.model.recurrent
             parts = (
                 [
-                    *([chain.encoder.name] if chain.encoder else []),
-                    f"{chain.steps} steps of {chain.cell.name} from zero states",
+                    *([recurrent.encoder.name] if recurrent.encoder else []),
+                    f"{recurrent.steps} steps of {recurrent.cell.name} from zero states",
                 ]
-                if chain
+                if recurrent
                 else []
             )
-            what = ", ".join([*parts, chain.head.name]) if chain else "one call"
+            what = ", ".join([*parts, recurrent.head.name]) if recurrent else "one call"
             lines += ["", f"/* The whole network: {what}. */", f"{self.infer_signature()};"]
         return lines
 
     def definitions(self) -> list[str]:
-        lines = [line for part in self.recurrent for line in self._steps(part)]
+        lines = [line for part in self.cells for line in self._steps(part)]
         lines += self.stepping.definitions() if self.stepping else []
         if self.ends:
             whole = (
                 self.stepping.infer_body
                 if self.stepping
-                else self._chain_body
-                if self.model.chain
+                else self._recurrent_body
+                if self.model.recurrent
                 else self._single_body
             )
             body = whole()
@@ -187,35 +189,41 @@ class Api:
             ]
         return [*lines, "    }", f"    return {name.upper()}_OK;", "}"]
 
-    def _chain_body(self) -> list[str]:
-        chain, name = self.model.chain, self.model.name
+    def _recurrent_body(self) -> list[str]:
+        recurrent, name = self.model.recurrent, self.model.name
         inputs, _ = self.ends
         names = Names(name)
         called = {t.name: names.fresh(own) for t, own in zip(inputs, self.taken)}
         given = [names.fresh(own) for own in self.given]
-        cell = self.writers[chain.cell.name].name
-        made = dict(zip(chain.encoder.output_names, chain.encoder.outputs)) if chain.encoder else {}
+        cell = self.writers[recurrent.cell.name].name
+        made = dict(zip(recurrent.encoder.output_names, recurrent.encoder.outputs)) if recurrent.encoder else {}
         lines = ["    if (!ctx || !ctx->arena) {", f"        return {name.upper()}_NULL;", "    }", ""]
         lines += ["    unsigned char *const memory = (unsigned char *)ctx->arena->words;"] if made else []
         buffers = {n: names.fresh(f"{n}_steps") for n in made}
         for n, t in made.items():
             lines.append(
-                f"    {t.ctype} *const {buffers[n]} = ({t.ctype} *)(memory + {self._offsets[n]}); /* {chain.steps} steps */"
+                f"    {t.ctype} *const {buffers[n]} = ({t.ctype} *)(memory + {self._offsets[n]}); /* {recurrent.steps} steps */"
             )
-        lines += [f"    {name}_{chain.cell.name}_state state;", "", f"    {name}_{chain.cell.name}_reset(&state);"]
-        roles, calls = chain.sequence, []
-        if chain.encoder:
-            calls.append((chain.encoder, "", [*(called[t.name] for t in chain.encoder.inputs), *buffers.values()]))
-        frames = [
-            buffers.get(source) or called[source] for t in chain.cell.inputs if (source := roles.steps.get(t.name))
+        lines += [
+            f"    {name}_{recurrent.cell.name}_state state;",
+            "",
+            f"    {name}_{recurrent.cell.name}_reset(&state);",
         ]
-        calls.append((chain.cell, "_steps", ["&state", *frames, str(chain.steps)]))
-        states = {t.name: t for t in chain.cell.inputs}
+        roles, calls = recurrent.sequence, []
+        if recurrent.encoder:
+            calls.append(
+                (recurrent.encoder, "", [*(called[t.name] for t in recurrent.encoder.inputs), *buffers.values()])
+            )
+        frames = [
+            buffers.get(source) or called[source] for t in recurrent.cell.inputs if (source := roles.steps.get(t.name))
+        ]
+        calls.append((recurrent.cell, "_steps", ["&state", *frames, str(recurrent.steps)]))
+        states = {t.name: t for t in recurrent.cell.inputs}
         taken = [
             f"state.{cell(states[roles.last[t.name]])}" if t.name in roles.last else called[t.name]
-            for t in chain.head.inputs
+            for t in recurrent.head.inputs
         ]
-        calls.append((chain.head, "", [*taken, *given]))
+        calls.append((recurrent.head, "", [*taken, *given]))
         calls = [f"{name}_{part.name}{kind}(ctx, {', '.join(arguments)})" for part, kind, arguments in calls]
         lines += [f"    {name}_status status = {calls[0]};"]
         for call in calls[1:]:

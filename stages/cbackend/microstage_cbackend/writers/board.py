@@ -9,7 +9,7 @@ import numpy as np
 
 from microstage_cbackend.golden import Plan
 from microstage_cbackend.program.ir import Tensor
-from microstage_cbackend.writers.emit import Program
+from microstage_cbackend.writers.emit import WrittenModel
 from microstage_cbackend.writers.features import FeaturesApi
 from microstage_cbackend.writers.names import quoted
 from microstage_cbackend.writers.part_writer import rows
@@ -86,7 +86,7 @@ _SOUND = """
 """
 
 
-def board(program: Program, plan: Plan, sound: FeaturesApi, sources: list[str]) -> dict[str, str]:
+def board(program: WrittenModel, plan: Plan, sound: FeaturesApi, sources: list[str]) -> dict[str, str]:
     """Path -> text; nothing where the parts make no whole."""
     if not program.api.ends:
         return {}
@@ -98,7 +98,7 @@ def board(program: Program, plan: Plan, sound: FeaturesApi, sources: list[str]) 
     return {f"{_FOLDER}/{name}": text for name, text in files.items()}
 
 
-def _main(program: Program, plan: Plan, sound: FeaturesApi) -> str:
+def _main(program: WrittenModel, plan: Plan, sound: FeaturesApi) -> str:
     name, (inputs, outputs) = program.model.name, program.api.ends
     given = [*(f"input_{n}[vector]" for n in range(len(inputs))), *(f"found_{n}" for n in range(len(outputs)))]
     answers = [f"        ANSWER(found_{n}, output_{n}[vector], different);" for n in range(len(outputs))]
@@ -122,7 +122,7 @@ def _sound(plan: Plan, sound: FeaturesApi) -> str:
     )  # fmt: skip
 
 
-def _golden(program: Program, plan: Plan) -> str:
+def _golden(program: WrittenModel, plan: Plan) -> str:
     inputs, outputs = program.api.ends
     ends = [
         *(("input", n, t.name, t) for n, t in enumerate(inputs)),

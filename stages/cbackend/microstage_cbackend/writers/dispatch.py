@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from microstage_cbackend.specialised_kernels import fast_files
-from microstage_cbackend.writers.emit import Program
+from microstage_cbackend.writers.emit import WrittenModel
 
 __all__ = ["FOLDER", "SETS", "dispatch"]
 
@@ -74,7 +74,7 @@ __attribute__((constructor)) static void choose(void)
 """
 
 
-def dispatch(program: Program) -> dict[str, str]:
+def dispatch(program: WrittenModel) -> dict[str, str]:
     """Path -> text; nothing where no kernel has more than one version."""
     if not program.headers:
         return {}
@@ -99,7 +99,7 @@ def dispatch(program: Program) -> dict[str, str]:
     return {f"{FOLDER}/{name}": text for name, text in files.items()}
 
 
-def _functions(program: Program) -> list[dict[str, str]]:
+def _functions(program: WrittenModel) -> list[dict[str, str]]:
     """Type, name and parameters of every function that <model>.c defines."""
     text = "\n".join([*(writer.signature() for writer in program.writers), *program.api.declarations()])
     text = re.sub(r"/\*.*?\*/|typedef struct .*?;\s*}.*?;", "", text, flags=re.DOTALL)

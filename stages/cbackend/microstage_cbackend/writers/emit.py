@@ -13,7 +13,7 @@ from microstage_cbackend.writers.names import CPLUSPLUS, Names, filled, in_comme
 from microstage_cbackend.writers.part_writer import Packed, PartWriter, rows
 from microstage_cbackend.writers.quantising import shown
 
-__all__ = ["Program", "emit"]
+__all__ = ["WrittenModel", "emit"]
 
 _OF_THE_NETWORK = (
     "arena ctx status stream stream_reset infer infer_float push state state_reset settle infer_step reset push_int16"
@@ -22,7 +22,7 @@ _OF_THE_NETWORK = (
 "Behind the network's name: types and functions that no constant may be called as."
 
 
-class Program:
+class WrittenModel:
     """The written parts of a model, their constants and the size of its arena."""
 
     def __init__(self, model: Model) -> None:
@@ -58,7 +58,7 @@ class Program:
         return max(bound, 4 * self.model.features.transform if self.model.features else 0)
 
 
-def emit(program: Program) -> dict[str, str]:
+def emit(program: WrittenModel) -> dict[str, str]:
     """File name -> text of the library itself."""
     name = program.model.name
     files = {
@@ -70,7 +70,7 @@ def emit(program: Program) -> dict[str, str]:
     return files | program.kernels.files(name) | fast_files(*program.headers, *program.api.headers)
 
 
-def _header(program: Program) -> str:
+def _header(program: WrittenModel) -> str:
     name, upper = program.model.name, program.model.name.upper()
     lines = [
         f"/* {name}: a quantised network in integers. C99, no allocation, no recursion, no written globals.",
@@ -127,7 +127,7 @@ def _missing(model: Model) -> list[str]:
     ]
 
 
-def _source(program: Program) -> str:
+def _source(program: WrittenModel) -> str:
     name = program.model.name
     lines = [f"/* {name}: calls one kernel per layer; see {name}.h. */"]
     lines += [

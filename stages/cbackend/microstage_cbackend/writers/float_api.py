@@ -161,15 +161,17 @@ class FloatApi:
     def hop(self) -> int:
         """Samples per recurrent step: the product of the encoder's strides."""
         hop = 1
-        for layer in self.model.chain.encoder.layers:
+        for layer in self.model.recurrent.encoder.layers:
             hop *= layer.shape.get("stride_w", 1)
         return hop
 
     @property
     def streams(self) -> bool:
-        chain = self.model.chain
+        recurrent = self.model.recurrent
         return (
-            self.possible and bool(self.gain and chain and chain.encoder) and len(self.inputs) == len(self.outputs) == 1
+            self.possible
+            and bool(self.gain and recurrent and recurrent.encoder)
+            and len(self.inputs) == len(self.outputs) == 1
         )
 
     def files(self) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from microstage.untrusted.printable import in_markdown
 from microstage_cbackend.program.ir import Tensor
-from microstage_cbackend.writers.emit import Program
+from microstage_cbackend.writers.emit import WrittenModel
 from microstage_cbackend.writers.features import FeaturesApi
 from microstage_cbackend.writers.float_api import FloatApi
 from microstage_cbackend.writers.names import quoted, unique
@@ -90,7 +90,7 @@ static int64_t sum_of_{timed}(void)
 """
 
 
-def bench(program: Program, sound: FeaturesApi) -> str:
+def bench(program: WrittenModel, sound: FeaturesApi) -> str:
     """The text of bench.c: the whole network, or a step of the first part where there is no whole; then features of
     sound, where it hears."""
     name, ends, part = program.model.name, program.api.ends, program.model.parts[0]
@@ -133,7 +133,7 @@ def _sum(name: str, tensor: Tensor) -> str:
     return f"    for (int i = 0; i < {tensor.size}; i++) {{\n        checksum += {name}[i];\n    }}"
 
 
-def readme(program: Program, real: FloatApi | StreamApi, sound: FeaturesApi, vectors: int) -> str:
+def readme(program: WrittenModel, real: FloatApi | StreamApi, sound: FeaturesApi, vectors: int) -> str:
     """README.md of the written folder: functions, integers, scales, units, memory."""
     name, upper, api = program.model.name, program.model.name.upper(), program.api
     lines = [
@@ -246,7 +246,7 @@ _UNTRIED = """CMake, gcc for Cortex-M and qemu have built and run such folders, 
 SDKs of Zephyr, ESP-IDF, PlatformIO and Arduino have not built them, and no board has run them: those files follow the documentation."""
 
 
-def _firmware(program: Program) -> list[str]:
+def _firmware(program: WrittenModel) -> list[str]:
     """How others' build systems take the folder, and what nobody has tried."""
     name, ends = program.model.name, program.api.ends
     text = _FIRMWARE.format(name=name, upper=name.upper(), tried=(_TRIED if ends else "") + _UNTRIED)

@@ -32,7 +32,7 @@ class Int16Api:
         whole = (
             not isinstance(total, list)
             and math.frexp(total)[0] == 0.5
-            and real.chain.made[real.mean.sum].high < 1 << _SUM
+            and real.recurrent.made[real.mean.sum].high < 1 << _SUM
         )
         return (
             whole and 0 <= self._point <= _FINE and min(places for _, places in self._factors) >= 1 and self._takes_all
@@ -53,7 +53,7 @@ class Int16Api:
     def _factors(self) -> list[tuple[int, int]]:
         """(factor, places) of each correction: times the factor and shifted it has 36 places behind the point."""
         real = self.real
-        t, scales = real.chain.made[real.mean.correction], real.scales[real.mean.correction]
+        t, scales = real.recurrent.made[real.mean.correction], real.scales[real.mean.correction]
         scales = scales if isinstance(scales, list) else [scales]
         reach = max(abs(t.low), abs(t.high), 1)
         places = [min(_PRODUCT - math.ceil(math.log2(reach * abs(scale))) - _FINE - 1, _PRODUCT) for scale in scales]
@@ -128,7 +128,7 @@ class Int16Api:
             f"    const int32_t exponent = ms_whole_exponent_of(samples, {w.size}, {real.gain.exponents[0]});",
             f"    {w.ctype} window[{w.size}];",
         ]
-        lines += [f"    {t.ctype} {real.outputs[n]}[{t.size}];" for n, t in real.chain.outputs] + [""]
+        lines += [f"    {t.ctype} {real.outputs[n]}[{t.size}];" for n, t in real.recurrent.outputs] + [""]
         lines += [f"    for (int32_t i = 0; i < {w.size}; i++) {{"]
         lines += [
             f"        window[i] = ({w.ctype})ms_whole_level(samples[i], {real.places} - exponent, {w.high});",

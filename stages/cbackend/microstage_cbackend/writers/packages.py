@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from microstage_cbackend.writers.emit import Program
+from microstage_cbackend.writers.emit import WrittenModel
 
 __all__ = ["contents", "packages"]
 
@@ -20,13 +20,13 @@ _FILES = ("CMakeLists.txt", "README.md", "idf_component.yml", "library.json", "l
 _ZEPHYR = ("zephyr/CMakeLists.txt", "zephyr/Kconfig", "zephyr/module.yml")
 
 
-def contents(program: Program, library: list[str]) -> list[str]:
+def contents(program: WrittenModel, library: list[str]) -> list[str]:
     """The files that a firmware takes, of `library` and those written here."""
     sketch = [_SKETCH] if program.api.ends else []
     return sorted([*(file for file in library if not file.startswith("host/")), *_FILES, *_ZEPHYR, *sketch])
 
 
-def packages(program: Program, library: list[str]) -> dict[str, str]:
+def packages(program: WrittenModel, library: list[str]) -> dict[str, str]:
     """File -> text; `library` as in `contents`."""
     name, taken = program.model.name, contents(program, library)
     sources = [file for file in taken if file.endswith(".c")]
@@ -78,7 +78,7 @@ def _zephyr(name: str, sources: list[str]) -> str:
     )
 
 
-def _sketch(program: Program) -> str:
+def _sketch(program: WrittenModel) -> str:
     name, (inputs, outputs) = program.model.name, program.api.ends
     arrays = [f"static {t.ctype} in{i}[{t.size}];" for i, t in enumerate(inputs)]
     arrays += [f"static {t.ctype} out{i}[{t.size}];" for i, (_, t) in enumerate(outputs)]

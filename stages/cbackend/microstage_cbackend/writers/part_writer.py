@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from microstage_cbackend.generic_kernels import KernelSet
-from microstage_cbackend.program.ir import Layer, Part, Tensor, type_range
-from microstage_cbackend.program.stages import Affine, Search, Shared
+from microstage_cbackend.program.ir import KernelCall, Part, Tensor, type_range
+from microstage_cbackend.program.stages import MultiplyAddShift, Search, Shared
 from microstage_cbackend.program.wide import Wide
 from microstage_cbackend.specialised_kernels import pack_blocks, pack_depthwise_blocks, pack_rows, wide_shift
 from microstage_cbackend.writers.memory_plan import plan_memory
@@ -99,7 +99,7 @@ class PartWriter:
             )
         return [*lines, *layers, "", f"    return {self.model.upper()}_OK;"]
 
-    def _layer(self, number: int, layer: Layer) -> list[str]:
+    def _layer(self, number: int, layer: KernelCall) -> list[str]:
         operands = " x ".join(f"{t.ctype} {list(t.shape)}" for t in layer.inputs)
         y = layer.output
         result = f"{y.ctype} {list(y.shape)} in {y.root.low}..{y.root.high}"
@@ -113,7 +113,7 @@ class PartWriter:
             *filled(f"{function}({', '.join(arguments)});"),
         ]
 
-    def _arguments(self, number: int, layer: Layer) -> list[str]:
+    def _arguments(self, number: int, layer: KernelCall) -> list[str]:
         arguments = [self._reference(t) for t in layer.inputs]
         if layer.kernel in _WITH_BIAS:
             arguments.append(self._constant(layer.bias) if layer.bias else "NULL")
@@ -126,7 +126,7 @@ class PartWriter:
         arguments += [self._reference(layer.output), f"&(const {struct}){{{members}}}"]
         return arguments + ([str(layer.extra)] if layer.extra is not None else [])
 
-    def _specialised(self, number: int, layer: Layer) -> list[str]:
+    def _specialised(self, number: int, layer: KernelCall) -> list[str]:
         """Arguments of a kernel in a header; its shape and stage are constants that the compiler knows."""
         self.headers.add(_SPECIALISED[layer.kernel])
         arguments = [
@@ -143,14 +143,14 @@ class PartWriter:
         members = ", ".join(f".{key} = {_value(value)}" for key, value in layer.shape.items())
         arguments.append(f"&(const {_SHAPES.get(layer.kernel, f'{layer.kernel}_shape')}){{{members}}}")
         return arguments + (
-            [self._requant(layer)] if isinstance(layer.stage, Affine) and layer.kernel != "ms_add_u8" else []
+            [self._requant(layer)] if isinstance(layer.stage, MultiplyAddShift) and layer.kernel != "ms_add_u8" else []
         )
 
     def _as_bytes(self, tensor: Tensor, pointer: str) -> str:
         text = self._reference(tensor)
         return f"({pointer})({text})" if tensor.ctype == "int8_t" else text
 
-    def _bytes(self, layer: Layer, w: Tensor) -> str:
+    def _bytes(self, layer: KernelCall, w: Tensor) -> str:
         """Weights in the orders that kernels/README.md describes."""
         name = self._constant(w)
         if layer.kernel in ("ms_conv_u8", "ms_conv_u8_sums"):
@@ -162,7 +162,7 @@ class PartWriter:
             )
         return name
 
-    def _requant(self, layer: Layer) -> str:
+    def _requant(self, layer: KernelCall) -> str:
         stage, name = layer.stage, layer.output.name
         flip = 128 if layer.output.ctype == "int8_t" else 0
         offset = stage.offset + (flip << stage.shift) + (1 << (stage.shift - 1) if stage.even else 0)
@@ -190,7 +190,7 @@ class PartWriter:
             self.constants[name] = tensor
         return self._of[id(tensor)]
 
-    def _stage(self, layer: Layer) -> str:
+    def _stage(self, layer: KernelCall) -> str:
         stage, name = layer.stage, layer.output.name
         if isinstance(stage, Search):
             width = stage.kind.removeprefix("search")
@@ -203,7 +203,7 @@ class PartWriter:
             )
             members = f".thresholds = {thresholds}, .offset = {offset}, .levels = {stage.thresholds.size}"
             members += f", .shift = {stage.shift}, .bias = {stage.bias}"
-        elif isinstance(stage, Affine):
+        elif isinstance(stage, MultiplyAddShift):
             multiplier = self._array(f"{name}_multiplier", stage.multiplier, "int32_t")
             offset = self._array(f"{name}_offset", stage.offset, "int64_t" if stage.wide else "int32_t")
             members = f".multiplier = {multiplier}, .offset = {offset}, .shift = {stage.shift}, .low = {stage.low}, .high = {stage.high}"
@@ -226,7 +226,7 @@ class PartWriter:
         return self._constant(Tensor(name, values.shape, int(values.min()), int(values.max()), values, declared=ctype))
 
 
-def _rounding(layer: Layer) -> str:
+def _rounding(layer: KernelCall) -> str:
     stage = layer.stage
     if isinstance(stage, Wide):
         return (
@@ -234,7 +234,7 @@ def _rounding(layer: Layer) -> str:
             if stage.split
             else f"multiply, add, shift by {stage.shift}"
         )
-    if not isinstance(stage, Affine):
+    if not isinstance(stage, MultiplyAddShift):
         return ""
     rounded = (
         f"half to {'odd' if stage.odd else 'even'}"

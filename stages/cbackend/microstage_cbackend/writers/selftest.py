@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from microstage_cbackend.golden import Check, Plan
 from microstage_cbackend.program.ir import Tensor
-from microstage_cbackend.program.model import Model, SteppedChain
+from microstage_cbackend.program.model import Model, SteppedModel
 from microstage_cbackend.writers import selftest_float, selftest_sound
 from microstage_cbackend.writers.features import FeaturesApi
 from microstage_cbackend.writers.float_api import FloatApi
@@ -116,7 +116,9 @@ int main(int argc, char **argv)
 
 def selftest(model: Model, plan: Plan, real: FloatApi | StreamApi, sound: FeaturesApi) -> str:
     """The text of selftest.c."""
-    whole = StepsTest(model, plan, real) if isinstance(model.chain, SteppedChain) else _Whole(model, plan, real, sound)
+    whole = (
+        StepsTest(model, plan, real) if isinstance(model.recurrent, SteppedModel) else _Whole(model, plan, real, sound)
+    )
     names = [boundary for check in plan.checks for boundary in check.expects.values()] + whole.tallies
     sizes, widths = plan.sizes(), plan.widths()
     layout = ", ".join(
@@ -142,7 +144,7 @@ class _Whole:
     def __init__(self, model: Model, plan: Plan, real: FloatApi, sound: FeaturesApi) -> None:
         self.model, self.plan, self.real, self.sound = model, plan, real, sound
         self.streams = [check for check in plan.checks if check.part.states]
-        self.whole = model.chain is not None and model.chain.head is not None
+        self.whole = model.recurrent is not None and model.recurrent.head is not None
 
     @property
     def headers(self) -> list[str]:
@@ -155,7 +157,7 @@ class _Whole:
     def tallies(self) -> list[str]:
         """The boundaries that are counted."""
         names = [f"{STREAM}{check.expects[new]}" for check in self.streams for _, new in check.part.states]
-        names += [f"{WHOLE}{name}" for name, _ in self.model.chain.outputs] if self.whole else []
+        names += [f"{WHOLE}{name}" for name, _ in self.model.recurrent.outputs] if self.whole else []
         return names + selftest_float.tallies(self.real) + selftest_sound.tallies(self.sound, self.plan)
 
     @property
@@ -256,10 +258,10 @@ def _stream(
 
 def _whole(model: Model, names: list[str], arrays: Mapping[str, str]) -> str:
     fed, got = (
-        _prefixed("in", (t.name for t in model.chain.inputs)),
-        _prefixed("out", (n for n, _ in model.chain.outputs)),
+        _prefixed("in", (t.name for t in model.recurrent.inputs)),
+        _prefixed("out", (n for n, _ in model.recurrent.outputs)),
     )
-    inputs, outputs = [(fed[t.name], t) for t in model.chain.inputs], model.chain.outputs
+    inputs, outputs = [(fed[t.name], t) for t in model.recurrent.inputs], model.recurrent.outputs
     lines = [
         "\n/* The whole network, input to answer. Returns its status. */",
         "static int test_whole(long vector)",

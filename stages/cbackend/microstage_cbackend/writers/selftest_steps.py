@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from microstage_cbackend.golden import Plan
-from microstage_cbackend.program.model import Model, SteppedChain
+from microstage_cbackend.program.model import Model, SteppedModel
 from microstage_cbackend.real_vectors import PREFIX
 from microstage_cbackend.writers.int16_api import UNIT
 from microstage_cbackend.writers.names import unique
@@ -160,13 +160,13 @@ class StepsTest:
 
     def __init__(self, model: Model, plan: Plan, real: StreamApi) -> None:
         self.model, self.plan, self.real, self.int16 = model, plan, real, real.int16
-        self.chain: SteppedChain = model.chain
-        self.outputs = {n: t for n, t in self.chain.outputs}
-        self.carried = {self._recorded(t.name): t for t in self.chain.states}
+        self.recurrent: SteppedModel = model.recurrent
+        self.outputs = {n: t for n, t in self.recurrent.outputs}
+        self.carried = {self._recorded(t.name): t for t in self.recurrent.states}
 
     def _recorded(self, state: str) -> str:
         """What golden vectors call what a state is carried from."""
-        roles = self.chain.sequence
+        roles = self.recurrent.sequence
         return state if state in roles.states else roles.carried[state]
 
     @property
@@ -202,7 +202,7 @@ class StepsTest:
         )
 
     def _steps(self, names: list[str], arrays: Mapping[str, str]) -> str:
-        c, upper = self.chain, self.model.name.upper()
+        c, upper = self.recurrent, self.model.name.upper()
         own = dict(
             zip(
                 [*(t.name for t in c.own), *self.outputs],
@@ -245,7 +245,7 @@ class StepsTest:
         beyond = (real.gain.exponents[1] + 127 << 23) + 1
         return {
             "model": self.model.name, "upper": self.model.name.upper(), "values": real.values, "samples": real.samples,
-            "count": self.plan.length * real.samples, "first": self.chain.steps * real.samples, "last": (self.chain.steps - 1) * real.values,
+            "count": self.plan.length * real.samples, "first": self.recurrent.steps * real.samples, "last": (self.recurrent.steps - 1) * real.values,
             "waveform": arrays[waveform], "expected": arrays[answer], "beyond": beyond, "below": beyond | 1 << 31,
             "refusals": names.index(f"{REFUSED}{waveform}"), "whole": names.index(f"{WHOLE}{answer}"), "answers": names.index(answer),
         }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from microstage_cbackend.program.ir import Part, Tensor, bits_of
-from microstage_cbackend.program.stepped import SteppedChain
+from microstage_cbackend.program.stepped import SteppedModel
 from microstage_cbackend.writers.names import Names
 from microstage_cbackend.writers.signatures import signature
 
@@ -25,17 +25,17 @@ def struct_bytes(fields: Iterable[tuple[int, int]]) -> int:
 class Stepping:
     """Text of `<model>_state`, `_state_reset`, `_infer_step` and `_infer`; `called`: what a part calls its tensors."""
 
-    def __init__(self, name: str, chain: SteppedChain, ends: tuple[list[str], list[str]]) -> None:
-        self.name, self.upper, self.chain = name, name.upper(), chain
+    def __init__(self, name: str, recurrent: SteppedModel, ends: tuple[list[str], list[str]]) -> None:
+        self.name, self.upper, self.recurrent = name, name.upper(), recurrent
         self.taken, self.given = ends
         names = Names(name)
         names.fresh(_EXPONENT)
-        self.fields = {t.name: names.fresh(t.name) for t in self._widest_first(chain.states)}
+        self.fields = {t.name: names.fresh(t.name) for t in self._widest_first(recurrent.states)}
         self._locals = Names(name)
         for own in (*self.taken, *self.given, "settled"):
             self._locals.fresh(own)
-        given = {n for n, _ in chain.outputs}
-        self.between = {n: t for n, t in chain.made.items() if n not in given}
+        given = {n for n, _ in recurrent.outputs}
+        self.between = {n: t for n, t in recurrent.made.items() if n not in given}
         self._buffers = {n: self._locals.fresh(n) for n in self.between}
 
     @staticmethod
@@ -45,8 +45,8 @@ class Stepping:
     @property
     def state_fields(self) -> list[tuple[str, str, int]]:
         """(C type, name, elements) of the state, which has no gaps but at its end."""
-        fields = [(t.ctype, self.fields[t.name], t.size) for t in self._widest_first(self.chain.states)]
-        return [*fields, ("int8_t", _EXPONENT, 1)] if self.chain.gain else fields
+        fields = [(t.ctype, self.fields[t.name], t.size) for t in self._widest_first(self.recurrent.states)]
+        return [*fields, ("int8_t", _EXPONENT, 1)] if self.recurrent.gain else fields
 
     @property
     def state_bytes(self) -> int:
@@ -60,9 +60,9 @@ class Stepping:
 
     def step_signature(self) -> str:
         """The prototype of a step, without its semicolon."""
-        own = [f"const {t.ctype} {n}[{t.size}]" for t, n in zip(self.chain.own, self.taken)]
-        exponent = [f"int32_t {self.taken[-1]}"] if self.chain.gain else []
-        outputs = [f"{t.ctype} {n}[{t.size}]" for (_, t), n in zip(self.chain.outputs, self.given)]
+        own = [f"const {t.ctype} {n}[{t.size}]" for t, n in zip(self.recurrent.own, self.taken)]
+        exponent = [f"int32_t {self.taken[-1]}"] if self.recurrent.gain else []
+        outputs = [f"{t.ctype} {n}[{t.size}]" for (_, t), n in zip(self.recurrent.outputs, self.given)]
         fixed = [f"const {self.name}_ctx *ctx", f"{self.name}_state *state"]
         return signature(f"{self.name}_status", f"{self.name}_infer_step", [*fixed, *own, *exponent, *outputs])
 
@@ -70,7 +70,7 @@ class Stepping:
         fields = " ".join(
             f"{ctype} {n}{f'[{count}]' if n != _EXPONENT else ''};" for ctype, n, count in self.state_fields
         )
-        roles = ", ".join(part.name for part in self.chain.parts)
+        roles = ", ".join(part.name for part in self.recurrent.parts)
         lines = ["", f"/* What is carried from step to step, {self.state_bytes} bytes; zeros at the start. */"]
         lines += [
             f"typedef struct {{ {fields} }} {self.name}_state;",
@@ -83,14 +83,14 @@ class Stepping:
         return [*lines, f"{self.step_signature()};"]
 
     def definitions(self) -> list[str]:
-        name, settling = self.name, self.chain.settling
+        name, settling = self.name, self.recurrent.settling
         lines = ["", f"void {name}_state_reset({name}_state *state)", "{", f"    *state = ({name}_state){{0}};", "}"]
         if settling.tops or settling.count:
             lines += self._settle()
         return [*lines, "", self.step_signature(), "{", *self._step_body(), "}"]
 
     def _settle(self) -> list[str]:
-        s, fields, states = self.chain.settling, self.fields, {t.name: t for t in self.chain.states}
+        s, fields, states = self.recurrent.settling, self.fields, {t.name: t for t in self.recurrent.states}
         shift = f"gain_exponent - state->{_EXPONENT}"
         lines = [
             "",
@@ -110,14 +110,14 @@ class Stepping:
 
     def _forget(self, counted: Tensor, summed: Tensor) -> list[str]:
         """A count that is full, and its sums, are halved."""
-        most, count, total = self.chain.settling.most, *(f"state->{self.fields[t.name]}" for t in (counted, summed))
+        most, count, total = self.recurrent.settling.most, *(f"state->{self.fields[t.name]}" for t in (counted, summed))
         lines = [f"    for (int32_t i = 0; i < {counted.size}; i++) {{", f"        if ({count}[i] >= {most}) {{"]
         lines += [f"            for (int32_t k = i; k < {summed.size}; k += {counted.size}) {{"]
         lines += [f"                {total}[k] = ({summed.ctype})(((int64_t){total}[k] + 1) >> 1);", "            }"]
         return [*lines, f"            {count}[i] = {most >> 1};", "        }", "    }"]
 
     def _step_body(self) -> list[str]:
-        name, gain = self.name, self.chain.gain
+        name, gain = self.name, self.recurrent.gain
         lines = ["    if (!ctx || !ctx->arena || !state) {", f"        return {self.upper}_NULL;", "    }"]
         if gain:
             low, high = gain.exponents
@@ -130,9 +130,9 @@ class Stepping:
         for n, t in self.between.items():
             lines.append(f"    {t.ctype} *const {self._buffers[n]} = ({t.ctype} *)(memory + {self.offsets[n]});")
         lines += [f"    {name}_state settled = *state;"]
-        if gain and (self.chain.settling.tops or self.chain.settling.count):
+        if gain and (self.recurrent.settling.tops or self.recurrent.settling.count):
             lines += ["", f"    {name}_settle(&settled, {self.taken[-1]});"]
-        calls = [self._call(part) for part in self.chain.parts]
+        calls = [self._call(part) for part in self.recurrent.parts]
         lines += [f"    {name}_status status = {calls[0]};"]
         for call in calls[1:]:
             lines += [f"    if (status == {self.upper}_OK) {{", f"        status = {call};", "    }"]
@@ -147,35 +147,35 @@ class Stepping:
 
     def _call(self, part: Part) -> str:
         outputs = [self._variable(n) for n in part.output_names]
-        inputs = [self._variable(self.chain.source(part, t.name)) for t in part.inputs]
+        inputs = [self._variable(self.recurrent.source(part, t.name)) for t in part.inputs]
         return f"{self.name}_{part.name}(ctx, {', '.join([*inputs, *outputs])})"
 
     def _variable(self, tensor: str) -> str:
         """What the function of a step calls a tensor."""
         if tensor in self._buffers:
             return self._buffers[tensor]
-        if tensor in self.fields and tensor not in self.chain.made:
+        if tensor in self.fields and tensor not in self.recurrent.made:
             return f"settled.{self.fields[tensor]}"
         ends = [
-            *((t.name, n) for t, n in zip(self.chain.own, self.taken)),
-            *((n, own) for (n, _), own in zip(self.chain.outputs, self.given)),
+            *((t.name, n) for t, n in zip(self.recurrent.own, self.taken)),
+            *((n, own) for (n, _), own in zip(self.recurrent.outputs, self.given)),
         ]
         return dict(ends)[tensor]
 
     def _keep(self) -> list[str]:
         lines = []
-        for t in self.chain.states:
-            new = self._variable(self.chain.carried[t.name])
+        for t in self.recurrent.states:
+            new = self._variable(self.recurrent.carried[t.name])
             lines += [
                 f"    for (int32_t i = 0; i < {t.size}; i++) {{",
                 f"        state->{self.fields[t.name]}[i] = ({t.ctype}){new}[i];",
                 "    }",
             ]
-        return [*lines, f"    state->{_EXPONENT} = (int8_t){self.taken[-1]};"] if self.chain.gain else lines
+        return [*lines, f"    state->{_EXPONENT} = (int8_t){self.taken[-1]};"] if self.recurrent.gain else lines
 
     def infer_body(self) -> list[str]:
         """All steps of one answer, from zeros."""
-        name, own = self.name, [f"{n} + step * {t.size}" for t, n in zip(self.chain.own, self.taken)]
+        name, own = self.name, [f"{n} + step * {t.size}" for t, n in zip(self.recurrent.own, self.taken)]
         pointers = " || ".join(f"!{n}" for n in ["ctx", *self.taken])
         lines = [f"    if ({pointers}) {{", f"        return {self.upper}_NULL;", "    }"]
         lines += [
@@ -184,9 +184,9 @@ class Stepping:
             "",
             f"    {name}_state_reset(&state);",
         ]
-        exponent = [f"{self.taken[-1]}[step]"] if self.chain.gain else []
+        exponent = [f"{self.taken[-1]}[step]"] if self.recurrent.gain else []
         arguments = ", ".join(["ctx", "&state", *own, *exponent, *self.given])
-        lines += [f"    for (int32_t step = 0; step < {self.chain.steps} && status == {self.upper}_OK; step++) {{"]
+        lines += [f"    for (int32_t step = 0; step < {self.recurrent.steps} && status == {self.upper}_OK; step++) {{"]
         return [*lines, f"        status = {name}_infer_step({arguments});", "    }", "    return status;"]
 
     offsets: dict[str, int]

@@ -22,7 +22,7 @@ class StreamApi:
     """`possible` where there are `real` vectors to compare it on; `waveform` and `answer`: what these are called there."""
 
     def __init__(self, api: Api, real: RealVectors | None) -> None:
-        self.api, self.model, self.chain = api, api.model, api.model.chain
+        self.api, self.model, self.recurrent = api, api.model, api.model.recurrent
         self.name, self.upper = api.model.name, api.model.name.upper()
         self.possible = real is not None
         if self.possible:
@@ -31,7 +31,7 @@ class StreamApi:
 
     def _read(self, real: RealVectors) -> None:
         (self.waveform,), (self.answer,) = real.inputs, real.outputs
-        self.gain, self.mean, (self.window,) = self.chain.gain, self.chain.mean, self.chain.own
+        self.gain, self.mean, (self.window,) = self.recurrent.gain, self.recurrent.mean, self.recurrent.own
         names = Names(self.name)
         self.taken, self.given = names.fresh(self.waveform), names.fresh(self.answer)
         inside = Names(self.name)
@@ -49,7 +49,7 @@ class StreamApi:
             "places",
         ):
             inside.fresh(own)
-        self.outputs = {n: inside.fresh(n) for n, _ in self.chain.outputs}
+        self.outputs = {n: inside.fresh(n) for n, _ in self.recurrent.outputs}
         facts = self.model.facts_of_ends()
         self.scales = {
             n: facts.get(n, {}).get("scale") for n in (self.window.name, self.mean.sum, self.mean.correction)
@@ -81,7 +81,7 @@ class StreamApi:
     @property
     def values(self) -> int:
         """Of an answer."""
-        return self.chain.made[self.mean.count].size
+        return self.recurrent.made[self.mean.count].size
 
     @property
     def samples(self) -> int:
@@ -133,7 +133,7 @@ class StreamApi:
         )
 
     def _infer_signature(self) -> str:
-        size = self.chain.steps * self.samples
+        size = self.recurrent.steps * self.samples
         arguments = [
             f"const {self.name}_ctx *ctx",
             f"const float {self.taken}[{size}]",
@@ -154,7 +154,12 @@ class StreamApi:
         return signature(f"{self.name}_status", f"{self.name}_push", arguments)
 
     def _header(self) -> str:
-        guard, (low, high), steps, size = f"{self.upper}_FLOAT_H", self.gain.exponents, self.chain.steps, self.samples
+        guard, (low, high), steps, size = (
+            f"{self.upper}_FLOAT_H",
+            self.gain.exponents,
+            self.recurrent.steps,
+            self.samples,
+        )
         scales = {n: shown(scale, (self.values,)) for n, scale in self.scales.items()}
         lines = [
             f"/* {self.name} on real samples, in any unit, in which the answers are too.",
@@ -211,7 +216,7 @@ class StreamApi:
             f"    const float factor = ms_power_of_two({self.places} - exponent);",
             f"    {w.ctype} window[{w.size}];",
         ]
-        lines += [f"    {t.ctype} {self.outputs[n]}[{t.size}];" for n, t in self.chain.outputs] + [""]
+        lines += [f"    {t.ctype} {self.outputs[n]}[{t.size}];" for n, t in self.recurrent.outputs] + [""]
         lines += [f"    for (int32_t i = 0; i < {w.size}; i++) {{"]
         lines += [f"        window[i] = ({w.ctype})ms_level(samples[i] * factor, {w.high});", "    }"]
         call = f"{name}_infer_step(ctx, state, window, exponent, {', '.join(self.outputs.values())})"
@@ -222,7 +227,7 @@ class StreamApi:
     def _mean(self) -> list[str]:
         """Each statement rounds once: none is contracted with another."""
         total, correction, count = (self.outputs[n] for n in (self.mean.sum, self.mean.correction, self.mean.count))
-        factor, tables = each("factors", self.chain.made[self.mean.correction], self.scales[self.mean.correction])
+        factor, tables = each("factors", self.recurrent.made[self.mean.correction], self.scales[self.mean.correction])
         lines = [*tables, f"    for (int32_t i = 0; i < {self.values}; i++) {{"]
         lines += [f"        const double size = ms_size({total}[i], {total}[i + {self.values}]);"]
         lines += [f"        const double average = {self.scales[self.mean.sum]!r} * size / {count}[i];"]
@@ -231,7 +236,7 @@ class StreamApi:
         return [*lines, "        answer[i] = value > 0 ? (float)value : 0;", "    }"]
 
     def _infer(self) -> list[str]:
-        name, size, (_, high) = self.name, self.chain.steps * self.samples, self.gain.exponents
+        name, size, (_, high) = self.name, self.recurrent.steps * self.samples, self.gain.exponents
         lines = [
             "",
             self._infer_signature(),
@@ -251,7 +256,7 @@ class StreamApi:
             "",
             f"    {name}_state_reset(&state);",
         ]
-        lines += [f"    for (int32_t step = 0; step < {self.chain.steps} && status == {self.upper}_OK; step++) {{"]
+        lines += [f"    for (int32_t step = 0; step < {self.recurrent.steps} && status == {self.upper}_OK; step++) {{"]
         return [
             *lines,
             f"        status = {name}_stream_answer(ctx, &state, {self.taken} + step * {self.samples}, {self.given});",

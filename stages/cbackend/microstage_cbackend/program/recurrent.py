@@ -8,11 +8,11 @@ from microstage.errors import ModelError
 from microstage.interface.recurrence import Recurrence
 from microstage_cbackend.program.ir import Part, Tensor
 
-__all__ = ["Chain", "chain_with", "check_types"]
+__all__ = ["RecurrentModel", "recurrent_model", "check_types"]
 
 
 @dataclass
-class Chain:
+class RecurrentModel:
     """Parts by their roles: encoder -> cell once per step, states zero at the start -> head. Without a head there is no
     whole, only steps."""
 
@@ -54,30 +54,32 @@ class Chain:
         return list(zip(self.head.output_names, self.head.outputs))
 
 
-def chain_with(parts: dict[str, Part], sequence: Recurrence) -> Chain:
-    """The chain of `parts` by name; `ModelError` where types or sizes do not fit. The cell learns which of its tensors
+def recurrent_model(parts: dict[str, Part], sequence: Recurrence) -> RecurrentModel:
+    """The recurrent model of `parts` by name; `ModelError` where types or sizes do not fit. The cell learns which of its tensors
     are states."""
-    chain = Chain(sequence, parts[sequence.cell], parts.get(sequence.encoder or ""), parts.get(sequence.head or ""))
-    chain.cell.states = list(sequence.states.items())
-    _check_types(chain)
-    return chain
+    recurrent = RecurrentModel(
+        sequence, parts[sequence.cell], parts.get(sequence.encoder or ""), parts.get(sequence.head or "")
+    )
+    recurrent.cell.states = list(sequence.states.items())
+    _check_types(recurrent)
+    return recurrent
 
 
-def _check_types(chain: Chain) -> None:
-    cell = {t.name: t for t in chain.cell.inputs}
-    after = dict(zip(chain.cell.output_names, chain.cell.outputs))
-    for step, source in chain.sequence.steps.items():
-        check_types(chain.frames[source], cell[step], chain.steps)
-    for old, new in chain.cell.states:
+def _check_types(recurrent: RecurrentModel) -> None:
+    cell = {t.name: t for t in recurrent.cell.inputs}
+    after = dict(zip(recurrent.cell.output_names, recurrent.cell.outputs))
+    for step, source in recurrent.sequence.steps.items():
+        check_types(recurrent.frames[source], cell[step], recurrent.steps)
+    for old, new in recurrent.cell.states:
         check_types(after[new], cell[old])
-    own = {t.name: t for t in chain.encoder.inputs} if chain.encoder else {}
-    for taken in chain.head.inputs if chain.head else ():
-        if taken.name in chain.sequence.last:
-            check_types(cell[chain.sequence.last[taken.name]], taken)
+    own = {t.name: t for t in recurrent.encoder.inputs} if recurrent.encoder else {}
+    for taken in recurrent.head.inputs if recurrent.head else ():
+        if taken.name in recurrent.sequence.last:
+            check_types(cell[recurrent.sequence.last[taken.name]], taken)
         elif own.get(taken.name, taken).shape != taken.shape:
             raise ModelError(
-                f"{taken.name} is taken as {list(own[taken.name].shape)} by {chain.encoder.name} and as"
-                f" {list(taken.shape)} by {chain.head.name}; give the head an input of its own."
+                f"{taken.name} is taken as {list(own[taken.name].shape)} by {recurrent.encoder.name} and as"
+                f" {list(taken.shape)} by {recurrent.head.name}; give the head an input of its own."
             )
 
 
