@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from microstage.datasets import ev_cpw, sequences
+from microstage.datasets import ev_cpw, recordings, sequences
 from microstage.datasets.generator import synthesise
 from microstage.datasets.locations import files
 from microstage.datasets.sequences import Sequences
@@ -124,8 +124,6 @@ def _recordings(name: str, data_dir: Path | None, channel: str, frequency: int) 
         if frequency != 60:
             raise DatasetError(f"ev-cpw was recorded at 60 Hz, not at FREQUENCY={frequency}.")
         return [ev_cpw.read(path, channel) for path in files(name, data_dir)]
-    from microstage.datasets import recordings
-
     return [
         block for path in recordings.records(data_dir) for block in recordings.read(path, data_dir, channel, frequency)
     ]

@@ -9,8 +9,10 @@ import numpy as np
 
 from microstage.errors import ModelError
 from microstage.integer import ranges
-from microstage.integer.registry import Kind, everywhere, operator, positive_scale
+from microstage.integer.registry import Kind, OperatorTable, everywhere, positive_scale
 from microstage.integer.tensor import QTensor, alike, checked, real
+
+TABLE = OperatorTable()
 
 _LARGEST_RATIO = 64
 
@@ -19,7 +21,7 @@ def _is_integer(value: Any) -> bool:
     return isinstance(value, np.ndarray) and np.issubdtype(value.dtype, np.integer)
 
 
-def _exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Integer product through float64, which is exact below 2^53; the bound is checked on magnitudes, those of either side summed."""
     sizes = [np.abs(side).astype(np.float64) for side in (a, b)]
     bounds = [
@@ -31,16 +33,16 @@ def _exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.rint(a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
 
 
-@operator("MatMul", kind=Kind.PRODUCT, ranges=ranges.of_product)
+@TABLE.entry("MatMul", kind=Kind.PRODUCT, ranges=ranges.of_product)
 def matmul(arguments, _):
     a, b = alike(*arguments)
     if isinstance(a, QTensor) and isinstance(b, QTensor):
         scale = b.scale if np.ndim(b.scale) == 0 else _per_column(b)
         if np.ndim(a.scale) and a.scale.size > 1:
             raise ModelError("the left side of a product has several scales")
-        return QTensor(_exact_matmul(a.ints, b.ints), np.asarray(a.scale) * scale)
+        return QTensor(exact_matmul(a.ints, b.ints), np.asarray(a.scale) * scale)
     if _is_integer(a) and _is_integer(b):
-        return _exact_matmul(a, b)
+        return exact_matmul(a, b)
     return real(a) @ real(b)
 
 
@@ -52,13 +54,13 @@ def _per_column(matrix: QTensor) -> np.ndarray:
     return scale[..., :1, :]
 
 
-@operator("XnorPopcountMatMul", kind=Kind.PRODUCT, ranges=ranges.of_popcount)
+@TABLE.entry("XnorPopcountMatMul", kind=Kind.PRODUCT, ranges=ranges.of_popcount)
 def xnor_popcount_matmul(arguments, _):
     """qonnx: of bits 0 and 1, how many of a row of `a` equal those of a column of `b`."""
     a, b = (np.asarray(_plain(value)).astype(np.int64) for value in arguments)
     if any(np.any((value != 0) & (value != 1)) for value in (a, b)):
         raise ModelError("a tensor of bits holds something other than 0 and 1")
-    return _exact_matmul(a, b) + _exact_matmul(1 - a, 1 - b)
+    return exact_matmul(a, b) + exact_matmul(1 - a, 1 - b)
 
 
 def _plain(value):
@@ -70,7 +72,7 @@ def _plain(value):
     return value.ints
 
 
-@operator("Gemm")
+@TABLE.entry("Gemm")
 def gemm(arguments, attributes):
     a, b, *bias = arguments
     if attributes.get("alpha", 1.0) != 1.0 or attributes.get("beta", 1.0) != 1.0:
@@ -90,12 +92,12 @@ def _transposed(value):
     return value.T
 
 
-@operator("Add", kind=Kind.SUM, ranges=ranges.of_pair, rises=everywhere, straight=True)
+@TABLE.entry("Add", kind=Kind.SUM, ranges=ranges.of_pair, rises=everywhere, straight=True)
 def add(arguments, _):
     return _sum(*arguments, sign=1)
 
 
-@operator("Sub", kind=Kind.SUM, ranges=ranges.of_pair, rises=everywhere, straight=True)
+@TABLE.entry("Sub", kind=Kind.SUM, ranges=ranges.of_pair, rises=everywhere, straight=True)
 def sub(arguments, _):
     return _sum(*arguments, sign=-1)
 
@@ -135,7 +137,7 @@ def same_scale(a, b) -> bool:
     return bool(np.all(np.abs(np.asarray(a) - np.asarray(b)) <= np.abs(np.asarray(a)) * 2.0**-21))
 
 
-@operator("Mul", kind=Kind.ELEMENT_PRODUCT, ranges=ranges.of_pair, rises=positive_scale, straight=True)
+@TABLE.entry("Mul", kind=Kind.ELEMENT_PRODUCT, ranges=ranges.of_pair, rises=positive_scale, straight=True)
 def mul(arguments, _):
     a, b = alike(*arguments)
     if isinstance(a, QTensor) and isinstance(b, QTensor):
@@ -146,13 +148,13 @@ def mul(arguments, _):
     return a * b
 
 
-@operator("Div", kind=Kind.MONOTONE, rises=positive_scale, straight=True)
+@TABLE.entry("Div", kind=Kind.MONOTONE, rises=positive_scale, straight=True)
 def div(arguments, _):
     a, b = in_one_type(*arguments)
     return a / b
 
 
-@operator("Relu", kind=Kind.MONOTONE, rises=everywhere)
+@TABLE.entry("Relu", kind=Kind.MONOTONE, rises=everywhere)
 def relu(arguments, _):
     value = arguments[0]
     if isinstance(value, QTensor):
@@ -160,17 +162,17 @@ def relu(arguments, _):
     return np.maximum(value, value.dtype.type(0))
 
 
-@operator("Sigmoid", kind=Kind.MONOTONE, rises=everywhere)
+@TABLE.entry("Sigmoid", kind=Kind.MONOTONE, rises=everywhere)
 def sigmoid(arguments, _):
     return 1.0 / (1.0 + np.exp(-real(arguments[0])))
 
 
-@operator("Tanh", kind=Kind.MONOTONE, rises=everywhere)
+@TABLE.entry("Tanh", kind=Kind.MONOTONE, rises=everywhere)
 def tanh(arguments, _):
     return np.tanh(real(arguments[0]))
 
 
-@operator("BatchNormalization", kind=Kind.MONOTONE, axes=lambda flags, shape, rank: {1}, straight=True)
+@TABLE.entry("BatchNormalization", kind=Kind.MONOTONE, axes=lambda flags, shape, rank: {1}, straight=True)
 def batch_normalization(arguments, attributes):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, in this order; channels are axis 1."""
     x = real(arguments[0])

@@ -6,9 +6,11 @@ import numpy as np
 
 from microstage.errors import ModelError
 from microstage.integer import ranges
-from microstage.integer.registry import Kind, operator
+from microstage.integer.registry import Kind, OperatorTable
 
-__all__ = ["DOMAIN", "PART", "line", "spread"]
+__all__ = ["TABLE", "DOMAIN", "PART", "line", "spread"]
+
+TABLE = OperatorTable()
 
 DOMAIN = "microstage"
 PART = 24  # bits of the lower part of a multiplier whose products 64 bits do not hold as a whole
@@ -40,7 +42,7 @@ def line(x, multiplier, addend, shift, ties: int = 0, lift: int = 0) -> np.ndarr
     return level - ((fraction < abs(ties)) & (level ^ (ties < 0)) & 1) if ties else level
 
 
-@operator("Requantize", kind=Kind.FIXED, ranges=ranges.between_ends)
+@TABLE.entry("Requantize", kind=Kind.FIXED, ranges=ranges.between_ends)
 def requantize(arguments, attributes):
     """clip(`line`(x, multiplier, addend, shift, ties, lift), low, high); constants are one number or one for each channel along `axis`."""
     x = np.asarray(getattr(arguments[0], "ints", arguments[0])).astype(np.int64)
@@ -50,7 +52,7 @@ def requantize(arguments, attributes):
     )
 
 
-@operator("Table", kind=Kind.FIXED, ranges=ranges.of_table)
+@TABLE.entry("Table", kind=Kind.FIXED, ranges=ranges.of_table)
 def table(arguments, attributes):
     """table[channel, x - low]: any function of integers in low..low + n - 1, one row for all or one for each channel along `axis`."""
     x, rows = np.asarray(arguments[0]).astype(np.int64), np.asarray(arguments[1], np.int64)

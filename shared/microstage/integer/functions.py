@@ -9,10 +9,12 @@ from functools import reduce
 import numpy as np
 
 from microstage.integer.quantisers import bits_of, rounded
-from microstage.integer.registry import Kind, everywhere, operator
+from microstage.integer.registry import Kind, OperatorTable, everywhere
 from microstage.integer.tensor import QTensor, real
 
-__all__: list[str] = []
+__all__ = ["TABLE"]
+
+TABLE = OperatorTable()
 
 _ERF = np.frompyfunc(math.erf, 1, 1)
 _WHOLE = 2.0**53
@@ -52,7 +54,7 @@ def _plain(names: str, function: Callable, kind: Kind, **facts) -> None:
     """Register functions of one element; attributes with their defaults are those of `takes`."""
     takes = facts.pop("takes", {})
 
-    @operator(*names.split(), kind=kind, **facts)
+    @TABLE.entry(*names.split(), kind=kind, **facts)
     def run(arguments, attributes):
         with np.errstate(all="ignore"):
             return function(real(arguments[0]), **{name: attributes.get(name, usual) for name, usual in takes.items()})
@@ -117,14 +119,16 @@ for _names, _function, _takes in (
     _plain(_names, _function, Kind.EACH, takes=_takes)
 
 
-@operator("PRelu", kind=Kind.MONOTONE, turns=lambda _, constants: any(np.min(real(slope)) < 0 for slope in constants))
+@TABLE.entry(
+    "PRelu", kind=Kind.MONOTONE, turns=lambda _, constants: any(np.min(real(slope)) < 0 for slope in constants)
+)
 def p_relu(arguments, _):
     """x, or slope * x below zero."""
     x, slope = (real(value) for value in arguments)
     return np.where(x < 0, slope * x, x)
 
 
-@operator("Neg", kind=Kind.MONOTONE, straight=True)
+@TABLE.entry("Neg", kind=Kind.MONOTONE, straight=True)
 def negative(arguments, _):
     """-x: every channel falls, and the integeriser negates the weights before it."""
     value = arguments[0]
@@ -133,7 +137,7 @@ def negative(arguments, _):
     return -np.asarray(value, np.int64 if np.asarray(value).dtype.kind in "iu" else np.float64)
 
 
-@operator("Abs", kind=Kind.EACH)
+@TABLE.entry("Abs", kind=Kind.EACH)
 def absolute(arguments, _):
     value = arguments[0]
     return QTensor(np.abs(value.ints), value.scale) if isinstance(value, QTensor) else np.abs(value)
@@ -142,7 +146,7 @@ def absolute(arguments, _):
 def _whole(names: str, function: Callable, **facts) -> None:
     """Register functions whose results are whole numbers: integers at scale 1."""
 
-    @operator(*names.split(), kind=Kind.MONOTONE, rises=everywhere, **facts)
+    @TABLE.entry(*names.split(), kind=Kind.MONOTONE, rises=everywhere, **facts)
     def run(arguments, _):
         value = arguments[0]
         found = function(real(value))
@@ -159,7 +163,7 @@ for _names, _function in (("Round", np.rint), ("Floor", np.floor), ("Ceil", np.c
 def _extreme(name: str, pick: Callable) -> None:
     """Register the least or the greatest of several: integers where all are at one scale."""
 
-    @operator(name, kind=Kind.MONOTONE, rises=everywhere)
+    @TABLE.entry(name, kind=Kind.MONOTONE, rises=everywhere)
     def run(arguments, _):
         scales = {
             float(np.asarray(value.scale).reshape(())) if np.size(value.scale) == 1 else None
@@ -177,7 +181,7 @@ _extreme("Min", np.minimum)
 _extreme("Max", np.maximum)
 
 
-@operator("Pow", kind=Kind.EACH)
+@TABLE.entry("Pow", kind=Kind.EACH)
 def power(arguments, _):
     base, exponent = arguments
     if all(isinstance(value, np.ndarray) and value.dtype.kind in "iu" for value in arguments):
@@ -186,7 +190,7 @@ def power(arguments, _):
         return np.power(real(base), real(exponent))
 
 
-@operator("Mod", kind=Kind.EACH)
+@TABLE.entry("Mod", kind=Kind.EACH)
 def modulo(arguments, attributes):
     """fmod has the sign of what is divided, else of what divides."""
     a, b = (value if isinstance(value, np.ndarray) else real(value) for value in arguments)
@@ -203,15 +207,15 @@ for _names, _function, _kind in (
     ("Or", np.logical_or, Kind.EACH),
     ("Xor", np.logical_xor, Kind.EACH),
 ):
-    operator(_names, kind=_kind)(lambda arguments, _, f=_function: f(*(real(value) for value in arguments)))
+    TABLE.entry(_names, kind=_kind)(lambda arguments, _, f=_function: f(*(real(value) for value in arguments)))
 
 
-@operator("Not", kind=Kind.MONOTONE)
+@TABLE.entry("Not", kind=Kind.MONOTONE)
 def negation(arguments, _):
     return np.logical_not(arguments[0])
 
 
-@operator("Where", kind=Kind.EACH)
+@TABLE.entry("Where", kind=Kind.EACH)
 def where(arguments, _):
     """Integers where both are at one scale."""
     chosen, a, b = arguments
@@ -222,7 +226,7 @@ def where(arguments, _):
     return np.where(chosen, a, b) if plain else np.where(chosen, real(a), real(b))
 
 
-@operator("Trunc", kind=Kind.MONOTONE, rises=lambda constants: float(constants[0]) > 0)
+@TABLE.entry("Trunc", kind=Kind.MONOTONE, rises=lambda constants: float(constants[0]) > 0)
 def trunc(arguments, attributes):
     """qonnx: the least bits of integers at a scale are cut off, and the scale stays as it was (five inputs), or becomes another (six)."""
     value, scale, zero_point, width, *rest = (real(argument) for argument in arguments)

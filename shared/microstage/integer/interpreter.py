@@ -9,11 +9,9 @@ import onnx
 from onnx import numpy_helper
 
 from microstage.errors import ModelError
-from microstage.integer.registry import OPERATORS, knows, operator
+from microstage.integer.registry import OPERATORS
 
-__all__ = ["Interpreter", "Value", "attributes", "knows", "operator", "run_node"]
-
-Value = "QTensor | np.ndarray"
+__all__ = ["Interpreter", "attributes", "run_node"]
 
 
 class Interpreter:

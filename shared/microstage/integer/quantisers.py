@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage.integer.registry import Kind, everywhere, operator, positive_scale
+from microstage.integer.registry import Kind, OperatorTable, everywhere, positive_scale
 from microstage.integer.tensor import QTensor, real
 from microstage.untrusted.limits import MOST_BITS
+
+TABLE = OperatorTable()
 
 _FRACTION_BITS = 8  # of a zero point between levels
 _ROUNDINGS = {
@@ -82,7 +84,7 @@ def _type(zero_point, attributes) -> tuple[type, int, int]:
     return zero_point.dtype, info.min, info.max
 
 
-@operator("QuantizeLinear", kind=Kind.MONOTONE, axes=_along_its_axis, rises=positive_scale)
+@TABLE.entry("QuantizeLinear", kind=Kind.MONOTONE, axes=_along_its_axis, rises=positive_scale)
 def quantize_linear(arguments, attributes):
     value, scale, *zero = arguments
     zero_point = zero[0] if zero else np.uint8(0)
@@ -92,7 +94,7 @@ def quantize_linear(arguments, attributes):
     return quantise(value, scale, shift, low, high).astype(kind)
 
 
-@operator("DequantizeLinear", kind=Kind.MONOTONE, axes=_along_its_axis, rises=positive_scale)
+@TABLE.entry("DequantizeLinear", kind=Kind.MONOTONE, axes=_along_its_axis, rises=positive_scale)
 def dequantize_linear(arguments, attributes):
     value, scale, *zero = arguments
     rank, axis = np.ndim(value), attributes.get("axis", 1)
@@ -128,13 +130,13 @@ def shared_step(scale: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, n
     return np.ldexp(shared.astype(np.float64), least), times
 
 
-@operator("Quant", kind=Kind.MONOTONE, rises=positive_scale)
+@TABLE.entry("Quant", kind=Kind.MONOTONE, rises=positive_scale)
 def quant(arguments, attributes):
     """As qonnx has it: scale * (level - zero point)."""
     return less_zero_point([quant_levels(arguments, attributes), *arguments[1:3]], {})
 
 
-@operator("QuantLevels", kind=Kind.MONOTONE, rises=positive_scale)
+@TABLE.entry("QuantLevels", kind=Kind.MONOTONE, rises=positive_scale)
 def quant_levels(arguments, attributes):
     """The levels of Quant, int64: rounding behind the zero point, which QuantizeLinear adds to what is rounded; one signed bit is -1 or 1."""
     value, scale, zero_point, width = (np.asarray(a) if not isinstance(a, QTensor) else a for a in arguments)
@@ -156,7 +158,7 @@ def bits_of(width: np.ndarray) -> int:
     return int(found[0])
 
 
-@operator("LessZeroPoint", kind=Kind.MONOTONE, rises=positive_scale)
+@TABLE.entry("LessZeroPoint", kind=Kind.MONOTONE, rises=positive_scale)
 def less_zero_point(arguments, _):
     """scale * (level - zero point): a zero point between levels, k / 2^n, makes integers of 2^n level - k at the scale / 2^n."""
     levels, scale, zero_point = (np.asarray(a) for a in arguments)
@@ -168,13 +170,13 @@ def less_zero_point(arguments, _):
     )
 
 
-@operator("BipolarQuant", kind=Kind.MONOTONE, rises=positive_scale)
+@TABLE.entry("BipolarQuant", kind=Kind.MONOTONE, rises=positive_scale)
 def bipolar_quant(arguments, _):
     value, scale = arguments
     return QTensor(np.where(real(value) >= 0, 1, -1).astype(np.int64), np.asarray(scale, np.float64))
 
 
-@operator("Clip", kind=Kind.MONOTONE, rises=everywhere)
+@TABLE.entry("Clip", kind=Kind.MONOTONE, rises=everywhere)
 def clip(arguments, attributes):
     """Ends are inputs, or attributes; either may be absent. Whole numbers that whole numbers hold stay whole."""
     value, low, high = (*arguments, None, None)[:3]
@@ -194,7 +196,7 @@ def _along_channels(attributes, shape, rank: int) -> set[int]:
     return set() if shape[0] == 1 else {rank - 1 if last else 1}
 
 
-@operator("MultiThreshold", kind=Kind.MONOTONE, axes=_along_channels)
+@TABLE.entry("MultiThreshold", kind=Kind.MONOTONE, axes=_along_channels)
 def multi_threshold(arguments, attributes):
     """out_scale * count(x >= threshold) + out_bias; channels are axis 1, or the last one in NHWC and NWC layouts."""
     value, thresholds = arguments
@@ -210,3 +212,13 @@ def multi_threshold(arguments, attributes):
     if scale != int(scale) or bias != int(bias):
         return np.moveaxis(counts * scale + bias, -1, axis)
     return np.moveaxis(counts * int(scale) + int(bias), -1, axis)
+
+
+@TABLE.entry("Rescale", kind=Kind.MONOTONE, rises=positive_scale, straight=True)
+def rescale(arguments, _):
+    """value * factor: of what is quantised, the same integers at another scale."""
+    value, factor = arguments
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":  # what float32 made of them, as rounding bounds ask
+        return value * factor
+    scaled = np.asarray(value.scale if isinstance(value, QTensor) else 1.0) * np.asarray(factor, np.float64)
+    return QTensor(np.asarray(value.ints if isinstance(value, QTensor) else value, np.int64), scaled)

@@ -12,7 +12,17 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["OPERATORS", "POINTWISE", "Kind", "Operator", "everywhere", "knows", "named", "operator", "positive_scale"]
+__all__ = [
+    "OPERATORS",
+    "POINTWISE",
+    "Kind",
+    "Operator",
+    "OperatorTable",
+    "everywhere",
+    "knows",
+    "named",
+    "positive_scale",
+]
 
 
 class Kind(Enum):
@@ -59,19 +69,23 @@ class Operator:
         return self.kind is Kind.EACH or self.turns is not None and self.turns(attributes, constants)
 
 
-OPERATORS: dict[str, Operator] = {}
+class OperatorTable(dict[str, Operator]):
+    """{ONNX operator name: its entry}. Each module of operators fills one of its own."""
+
+    def entry(self, *names: str, **facts: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Add the decorated function under ONNX operator names; `facts` are the fields of `Operator`."""
+
+        def add(function: Callable[..., Any]) -> Callable[..., Any]:
+            self.update(dict.fromkeys(names, Operator(function, **facts)))
+            return function
+
+        return add
+
+
+OPERATORS = OperatorTable()
+"All that the reference runs: `microstage.integer` puts the tables of its modules together."
 POINTWISE = (Kind.MONOTONE, Kind.EACH, Kind.SUM, Kind.ELEMENT_PRODUCT)
 "Kinds of which each element of the output is a function of the elements at that place."
-
-
-def operator(*names: str, **facts: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a function under ONNX operator names; `facts` are the fields of `Operator`."""
-
-    def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        OPERATORS.update(dict.fromkeys(names, Operator(function, **facts)))
-        return function
-
-    return register
 
 
 def knows(name: str) -> bool:

@@ -6,8 +6,10 @@ import numpy as np
 
 from microstage.errors import ModelError
 from microstage.integer import ranges
-from microstage.integer.registry import Kind, everywhere, operator
+from microstage.integer.registry import Kind, OperatorTable, everywhere
 from microstage.integer.tensor import QTensor, alike, narrowed, real
+
+TABLE = OperatorTable()
 
 
 def moved(value, move):
@@ -19,7 +21,7 @@ def moved(value, move):
     return QTensor(move(value.ints), narrowed(move(np.broadcast_to(value.scale, value.shape))))
 
 
-@operator("Identity", "Dropout", kind=Kind.MONOTONE, rises=everywhere, straight=True)
+@TABLE.entry("Identity", "Dropout", kind=Kind.MONOTONE, rises=everywhere, straight=True)
 def identity(arguments, _):
     return arguments[0]
 
@@ -40,7 +42,7 @@ _CASTS = {
 }
 
 
-@operator("Cast", kind=Kind.MONOTONE, rises=everywhere, straight=True, turns=lambda flags, _: flags["to"] == 9)
+@TABLE.entry("Cast", kind=Kind.MONOTONE, rises=everywhere, straight=True, turns=lambda flags, _: flags["to"] == 9)
 def cast(arguments, attributes):
     """To integers, a tensor at scale 1 is its integers; any other that carries a scale keeps it. What is true is 1."""
     value, kind = arguments[0], _CASTS.get(attributes["to"])
@@ -55,7 +57,7 @@ def cast(arguments, attributes):
     return value.astype(kind)
 
 
-@operator("Transpose", kind=Kind.MOVES)
+@TABLE.entry("Transpose", kind=Kind.MOVES)
 def transpose(arguments, attributes):
     value = arguments[0]
     order = attributes.get("perm", tuple(range(len(value.shape)))[::-1])
@@ -64,14 +66,14 @@ def transpose(arguments, attributes):
     return moved(value, lambda a: np.transpose(a, order))
 
 
-@operator("Reshape", kind=Kind.MOVES)
+@TABLE.entry("Reshape", kind=Kind.MOVES)
 def reshape(arguments, attributes):
     value, shape = arguments
     wanted = [value.shape[i] if n == 0 and not attributes.get("allowzero", 0) else int(n) for i, n in enumerate(shape)]
     return moved(value, lambda a: a.reshape(wanted))
 
 
-@operator("Flatten", kind=Kind.MOVES)
+@TABLE.entry("Flatten", kind=Kind.MOVES)
 def flatten(arguments, attributes):
     value, axis = arguments[0], attributes.get("axis", 1)
     return moved(value, lambda a: a.reshape(int(np.prod(value.shape[:axis])), -1))
@@ -82,19 +84,19 @@ def _axes(arguments, attributes):
     return None if axes is None else tuple(int(axis) for axis in axes)
 
 
-@operator("Squeeze", kind=Kind.MOVES)
+@TABLE.entry("Squeeze", kind=Kind.MOVES)
 def squeeze(arguments, attributes):
     axes = _axes(arguments, attributes)
     return moved(arguments[0], lambda a: np.squeeze(a, axes))
 
 
-@operator("Unsqueeze", kind=Kind.MOVES)
+@TABLE.entry("Unsqueeze", kind=Kind.MOVES)
 def unsqueeze(arguments, attributes):
     axes = _axes(arguments, attributes)
     return moved(arguments[0], lambda a: np.expand_dims(a, axes))
 
 
-@operator("Concat", kind=Kind.MOVES)
+@TABLE.entry("Concat", kind=Kind.MOVES)
 def concat(arguments, attributes):
     """Integers where all are, each at its scale; real numbers where some are."""
     arguments = alike(*arguments)
@@ -108,7 +110,7 @@ def concat(arguments, attributes):
     return QTensor(joined, np.float64(scales[0].flat[0]) if same else narrowed(np.concatenate(scales, axis)))
 
 
-@operator("Split", kind=Kind.MOVES)
+@TABLE.entry("Split", kind=Kind.MOVES)
 def split(arguments, attributes):
     value, axis = arguments[0], attributes.get("axis", 0)
     sizes = arguments[1] if len(arguments) > 1 else attributes["split"]
@@ -119,7 +121,7 @@ def split(arguments, attributes):
     return tuple(moved(value, lambda a, k=k: np.split(a, ends, axis)[k]) for k in range(parts))
 
 
-@operator("Slice", kind=Kind.MOVES)
+@TABLE.entry("Slice", kind=Kind.MOVES)
 def slice_(arguments, _):
     value, starts, ends, *rest = arguments
     axes = rest[0] if rest and rest[0] is not None else range(len(starts))
@@ -130,7 +132,7 @@ def slice_(arguments, _):
     return moved(value, lambda a: a[tuple(index)])
 
 
-@operator("Gather", kind=Kind.MOVES)
+@TABLE.entry("Gather", kind=Kind.MOVES)
 def gather(arguments, attributes):
     """Along a constant index, or of a constant table by an integer tensor (how sigmoid and tanh are read)."""
     value, index = arguments
@@ -148,14 +150,14 @@ def _turns_round(_, constants) -> bool:
     return bool((steps > 0).any() and (steps < 0).any())
 
 
-@operator("Lookup", kind=Kind.MONOTONE, axes=lambda flags, shape, rank: set(), turns=_turns_round)
+@TABLE.entry("Lookup", kind=Kind.MONOTONE, axes=lambda flags, shape, rank: set(), turns=_turns_round)
 def lookup(arguments, _):
     """table[index]: how sigmoid and tanh are read."""
     index, table = arguments
     return gather([table, index], {})
 
 
-@operator("Pad", kind=Kind.MOVES)
+@TABLE.entry("Pad", kind=Kind.MOVES)
 def pad(arguments, attributes):
     """[before, behind] of every axis; a constant stands around, or the tensor's own values do."""
     value, amounts = arguments[0], np.asarray(arguments[1]).reshape(2, -1).T
@@ -175,7 +177,7 @@ def pad(arguments, attributes):
     return around(real(value), real(fill))
 
 
-@operator("ArgMax", kind=Kind.ORDER, ranges=ranges.of_place)
+@TABLE.entry("ArgMax", kind=Kind.ORDER, ranges=ranges.of_place)
 def arg_max(arguments, attributes):
     """The lowest index wins a tie, or the highest."""
     value, axis = arguments[0], attributes.get("axis", 0)
@@ -193,7 +195,7 @@ def arg_max(arguments, attributes):
     return np.expand_dims(found, axis) if attributes.get("keepdims", 1) else found
 
 
-@operator("TopK", kind=Kind.ORDER, ranges=ranges.of_largest)
+@TABLE.entry("TopK", kind=Kind.ORDER, ranges=ranges.of_largest)
 def top_k(arguments, attributes):
     """(values, places) of the k largest, in falling order (also where any order is allowed); of equal ones the lowest place first."""
     value, count = arguments[0], int(np.asarray(arguments[1]).reshape(-1)[0])

@@ -10,10 +10,12 @@ import numpy as np
 
 from microstage.integer import gemmlowp
 from microstage.integer.ranges import of_type
-from microstage.integer.registry import Kind, everywhere, operator
+from microstage.integer.registry import Kind, OperatorTable, everywhere
 from microstage.integer.tensor import QTensor
 
-__all__ = ["softmax"]
+__all__ = ["TABLE", "softmax"]
+
+TABLE = OperatorTable()
 
 
 def _integers(value) -> np.ndarray:
@@ -29,7 +31,7 @@ def _along_its_axis(attributes, shape, rank: int) -> set[int]:
     return {attributes["axis"] % rank}
 
 
-@operator("TfliteRequantize", kind=Kind.MONOTONE, axes=_along_its_axis, rises=everywhere)
+@TABLE.entry("TfliteRequantize", kind=Kind.MONOTONE, axes=_along_its_axis, rises=everywhere)
 def requantize(arguments, attributes):
     """clip(x multiplier 2^(shift - 31) + zero point, low, high), rounded twice (MultiplyByQuantizedMultiplier)."""
     x, *constants = arguments
@@ -52,7 +54,7 @@ def _turns(_, constants) -> bool:
     return bool(((steps > 0).any(axis=1) & (steps < 0).any(axis=1)).any())
 
 
-@operator("TfliteTable", kind=Kind.MONOTONE, axes=_of_rows, turns=_turns)
+@TABLE.entry("TfliteTable", kind=Kind.MONOTONE, axes=_of_rows, turns=_turns)
 def table(arguments, attributes):
     """rows[channel, x - low]."""
     x, rows = _integers(arguments[0]), np.asarray(arguments[1], np.int64)
@@ -60,7 +62,7 @@ def table(arguments, attributes):
     return rows[channels, x - attributes["low"]]
 
 
-@operator("TfliteAverage", kind=Kind.MONOTONE, rises=everywhere)
+@TABLE.entry("TfliteAverage", kind=Kind.MONOTONE, rises=everywhere)
 def average(arguments, attributes):
     """The sum of `count` integers, centred by `zero_point`, divided, rounded half away from zero."""
     count = attributes["count"]
@@ -69,7 +71,7 @@ def average(arguments, attributes):
     return np.clip(mean, attributes["low"], attributes["high"])
 
 
-@operator("TfliteAdd", kind=Kind.SUM, rises=everywhere)
+@TABLE.entry("TfliteAdd", kind=Kind.SUM, rises=everywhere)
 def add(arguments, attributes):
     """Both terms lifted by `left_shift` bits to one scale, added or (`sign` -1) subtracted, and brought to the output's."""
     lifted = [_integers(value) << attributes["left_shift"] for value in arguments]
@@ -82,7 +84,7 @@ def _of_fraction(node, known, _) -> dict:
     return {node.output[0]: of_type(list(known[node.input[0]].low.shape), -128, 127)}
 
 
-@operator("IntegerSoftmax", kind=Kind.FIXED, ranges=_of_fraction)
+@TABLE.entry("IntegerSoftmax", kind=Kind.FIXED, ranges=_of_fraction)
 def softmax(arguments, attributes):
     """SOFTMAX over the last axis, int8 to int8 at scale 1/256 and zero point -128 (reference/softmax.h).
 

@@ -8,10 +8,12 @@ import numpy as np
 
 from microstage.errors import ModelError
 from microstage.integer import ranges
-from microstage.integer.arithmetic import _exact_matmul
-from microstage.integer.registry import Kind, operator
+from microstage.integer.arithmetic import add, exact_matmul
+from microstage.integer.registry import Kind, OperatorTable
 from microstage.integer.shapes import moved
 from microstage.integer.tensor import QTensor, alike, real
+
+TABLE = OperatorTable()
 
 
 def _geometry(attributes, spatial: int):
@@ -38,7 +40,7 @@ def patches(x: np.ndarray, kernel, strides, dilations, pads, fill=0) -> np.ndarr
     return np.stack(parts, axis=2)
 
 
-@operator("Conv", kind=Kind.PRODUCT, ranges=ranges.of_product)
+@TABLE.entry("Conv", kind=Kind.PRODUCT, ranges=ranges.of_product)
 def conv(arguments, attributes):
     x, w, *bias = arguments
     x, w = alike(x, w)
@@ -48,7 +50,7 @@ def conv(arguments, attributes):
     )
     plain = not isinstance(x, QTensor) and all(np.issubdtype(np.asarray(v).dtype, np.integer) for v in (x, w))
     xs, ws = (x.ints, w.ints) if integer else (x, w) if plain else (real(x), real(w))
-    product = _convolve(xs, ws, attributes, _exact_matmul if integer or plain else np.matmul)
+    product = _convolve(xs, ws, attributes, exact_matmul if integer or plain else np.matmul)
     if integer:
         scale = np.asarray(w.scale)
         if scale.size > 1:
@@ -65,8 +67,6 @@ def conv(arguments, attributes):
         offset = QTensor(offset.ints.reshape(shape), scale.reshape(shape) if scale.size > 1 else scale)
     else:
         offset = np.asarray(offset).reshape(shape)
-    from microstage.integer.arithmetic import add
-
     return add([product, offset], {})
 
 
@@ -85,7 +85,7 @@ def _convolve(x, w, attributes, multiply):
     return multiply(kernels, columns).reshape(n, w.shape[0], *out)  # [n, g, O/g, P]
 
 
-@operator("MaxPool", kind=Kind.MOVES)
+@TABLE.entry("MaxPool", kind=Kind.MOVES)
 def max_pool(arguments, attributes):
     x = arguments[0]
     values = x.ints if isinstance(x, QTensor) else np.asarray(x)
@@ -103,7 +103,7 @@ def max_pool(arguments, attributes):
     return pooled
 
 
-@operator("AveragePool", "GlobalAveragePool", kind=Kind.AVERAGE)
+@TABLE.entry("AveragePool", "GlobalAveragePool", kind=Kind.AVERAGE)
 def average_pool(arguments, attributes):
     """The sum of the window at the scale divided by its size: the integers stay exact."""
     x = arguments[0]
@@ -117,13 +117,13 @@ def average_pool(arguments, attributes):
     return patches(real(x), kernel, strides, dilations, pads).sum(axis=2) / size
 
 
-@operator("MaxPoolNHWC", kind=Kind.MOVES)
+@TABLE.entry("MaxPoolNHWC", kind=Kind.MOVES)
 def max_pool_nhwc(arguments, attributes):
     first = moved(arguments[0], lambda x: np.moveaxis(x, -1, 1))
     return moved(max_pool([first], attributes), lambda x: np.moveaxis(x, 1, -1))
 
 
-@operator("Im2Col", kind=Kind.MOVES)
+@TABLE.entry("Im2Col", kind=Kind.MOVES)
 def im2col(arguments, attributes):
     """qonnx: x [n, H, W, C] -> [n, H', W', kh * kw * C], channels innermost; `depthwise` is a word to FINN alone."""
     return moved(arguments[0], lambda x: _windows(np.moveaxis(x, -1, 1), attributes))

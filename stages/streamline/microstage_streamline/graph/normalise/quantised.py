@@ -7,23 +7,11 @@ from typing import Any
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage.integer import QTensor
 from microstage.integer.quantisers import bits_of
-from microstage.integer.registry import Kind, operator, positive_scale
 from microstage.integer.tensor import real
 from microstage_streamline.graph.graph import MalformedModel, Node
 from microstage_streamline.graph.normalise.normaliser import is_quantised
 from microstage_streamline.graph.normalise.rewrite import Rewrite, registered
-
-
-@operator("Rescale", kind=Kind.MONOTONE, rises=positive_scale, straight=True)
-def rescale(arguments, _):
-    """value * factor: of what is quantised, the same integers at another scale."""
-    value, factor = arguments
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":  # what float32 made of them, as rounding bounds ask
-        return value * factor
-    scaled = np.asarray(value.scale if isinstance(value, QTensor) else 1.0) * np.asarray(factor, np.float64)
-    return QTensor(np.asarray(value.ints if isinstance(value, QTensor) else value, np.int64), scaled)
 
 
 def _are_integers(*values: Any) -> bool:
