@@ -82,7 +82,7 @@ pack unpack push pull:
 ##@ Checking
 .PHONY: test lint reproduce prove footprint package-check bench bench-noop bench-setup bench-kernels bench-lstm bench-bnn
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
-	@$(MICROSTAGE) tests $(typed)
+	@$(MICROSTAGE) $@ $(typed)
 
 lint:        ## formatter, ruff, mypy, shellcheck, hadolint, all of locked versions: ONLY=ruff,mypy chooses; FIX=1 mends
 	@$(MICROSTAGE) $@ $(typed)
@@ -92,7 +92,7 @@ reproduce:   ## STAGE=: image and stage twice, under other circumstances; every 
 
 # The C that the stages make of networks: drawn ones, or those of MODEL=, ONNX= and RUN=, each a list, with the variables of their runs.
 bench:       ## it beside other runtimes, outputs compared first: ONNX=model.onnx TFLITE=model.tflite AGAINST=litert BASELINE=folder
-	@$(MICROSTAGE) rivals $(typed)
+	@$(MICROSTAGE) $@ $(typed)
 prove:       ## it beside the integer reference on VECTORS=10000 random vectors, every compiler and level; RANDOM=2000 random networks
 	@$(MICROSTAGE) $@ $(typed)
 footprint:   ## its flash, RAM, stack and instructions on Cortex-M4 and RISC-V, beside TFLite Micro: MODEL=drawn-resnet8,kws-w3a3
@@ -102,15 +102,15 @@ package-check: cbackend ## PlatformIO's and Espressif's packers on the C: ONNX=m
 	@bash tests/cbackend/package-check "$$($(MICROSTAGE) path STAGE=cbackend $(typed))"
 
 bench-noop: streamline ## what a `make streamline` costs when everything is done
-	@$(MICROSTAGE) bench noop make --silent streamline $(typed)
+	@$(MICROSTAGE) $@ $(typed)
 bench-setup: ## cold set-up per stage, image sizes, what a container adds to a run
-	@$(MICROSTAGE) bench setup $(typed)
+	@$(MICROSTAGE) $@ $(typed)
 bench-kernels: ## the C kernels on the MLPerf Tiny layers, as a fraction of the processor's peak
-	@$(MICROSTAGE) bench tests/cbackend/bench_kernels.py $(typed)
+	@$(MICROSTAGE) $@ $(typed)
 bench-lstm:  ## a training step of the quantised LSTM beside brevitas' own and the float one
-	@$(MICROSTAGE) bench tests/train/bench_lstm.py $(typed)
+	@$(MICROSTAGE) $@ $(typed)
 bench-bnn:   ## a training step of the fused binary layers beside brevitas' own, and how many times as fast
-	@$(MICROSTAGE) bench tests/train/bench_bnn.py $(typed)
+	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Help
 .PHONY: help

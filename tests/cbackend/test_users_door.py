@@ -8,7 +8,7 @@ import onnx
 import pytest
 from quantised import Quantised
 
-from microstage_runner.cli import REPOSITORY
+from microstage_runner.process import REPOSITORY
 
 LONG = "functional_1/activation/Relu;functional_1/batch_normalization/FusedBatchNormV3;functional_1/conv2d/BiasAdd/ReadVariableOp/"
 

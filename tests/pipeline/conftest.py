@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 TOY = {
     "first": (
-        'name = "first"\npython = "3"\nsummary = "Writes a number."\n'
+        'name = "first"\npython = "3"\nrole = "training"\nsummary = "Writes a number."\n'
         '[inputs]\n[outputs]\n"number.txt" = "the number"\n'
         '[parameters.model]\ntype = "str"\ndefault = "toy"\nchoices = ["toy", "other"]\nsummary = "Network."\n'
         '[parameters.dataset]\ntype = "str"\ndefault = "generator"\nsummary = "Data."\n'
@@ -73,11 +74,11 @@ def hear_interrupts() -> None:
 
 
 class Toy:
-    """A toy checkout and the way to call its runner."""
+    """A toy checkout and the way to call its runner; `shared` is what it copies: our packages, and their bytecode."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, shared: Path) -> None:
         self.root = root
-        shutil.copytree(REPOSITORY / "shared", root / "shared", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(shared, root / "shared")
         for name, (declared, source) in TOY.items():
             package = root / "stages" / name / f"microstage_{name}"
             package.mkdir(parents=True)
@@ -159,6 +160,16 @@ def _command(pid: str) -> str:
         return ""
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """The runner's packages, compiled once: each toy checkout would otherwise compile them anew."""
+    folder = tmp_path_factory.mktemp("packages") / "shared"
+    for package in ("microstage", "microstage_runner"):
+        shutil.copytree(REPOSITORY / "shared" / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    compileall.compile_dir(folder, quiet=1)
+    return folder
+
+
 @pytest.fixture
-def toy(tmp_path):
-    return Toy(tmp_path)
+def toy(tmp_path, shared):
+    return Toy(tmp_path, shared)

@@ -1,14 +1,11 @@
 """Pooling folds: each source once, means over windows, a harmonic that is lost said to be lost, limits."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from microstage.errors import ParameterError
+from microstage.models.harmonic.accuracy import folds_of, nominal_of, pooled, tables
+from microstage.models.harmonic.instrument import largest_error, share_within
 from microstage_runner.cli import main
-from microstage_runner.commands.accuracy import folds_of, nominal_of, pooled
-from microstage_runner.commands.accuracy_tables import tables
-from microstage_runner.commands.instrument import largest_error, share_within
 
 
 def source(windows, amplitude, mae):
@@ -22,7 +19,7 @@ def source(windows, amplitude, mae):
 
 
 def fold(name, found, **parameters):
-    """A trained artefact: the network errs by as many hundredths as there are windows, the DFT by twice that."""
+    """What is known of a training: the network errs by as many hundredths as there are windows, the DFT by twice that."""
     size = found["windows"] / 100
     steps = {str(n): {"network": [size / n] * 4, "half_cycle_dft": [2 * size] * 4} for n in (1, 2)}
     quantiles = [[0.0, size, 3 * size]] * 4  # an eighth below a quarter of the size, all below three times it
@@ -44,7 +41,7 @@ def fold(name, found, **parameters):
         },
     }
     about = {"dataset": "ev-cpw", "synthetic": 0.5, "cycles": 0.5, "frequency": 60, **parameters}
-    return SimpleNamespace(about={"parameters": about, "metrics": metrics})
+    return {"parameters": about, "metrics": metrics}
 
 
 def rows_of(folds, nominal=None):

@@ -8,8 +8,10 @@ import pytest
 
 from microstage.errors import ParameterError
 from microstage_runner.artefacts.digests import Digests
+from microstage_runner.declarations.checkout import load_stages
+from microstage_runner.declarations.parameter import Parameter
 from microstage_runner.declarations.selection import SETTINGS
-from microstage_runner.declarations.stages import DATASET, MODULE, Parameter, load_stages
+from microstage_runner.declarations.stages import DATASET, MODULE
 
 STAGES = load_stages(Path(__file__).parents[2])
 
@@ -49,7 +51,7 @@ def test_an_impossible_value_says_what_is_allowed(text):
 
 def test_another_pinned_environment_is_another_recipe(monkeypatch):
     from microstage_runner.artefacts import recipe as module
-    from microstage_runner.cli import REPOSITORY
+    from microstage_runner.process import REPOSITORY
 
     stage = load_stages(REPOSITORY)["train"]
     platform = {"python": "3.10.13", "libc": "glibc 2.36"}

@@ -109,7 +109,7 @@ def test_what_a_stage_stumbles_over_is_one_sentence_and_a_code(toy, line, code, 
 
 
 def test_a_fault_of_the_runner_is_one_sentence_and_its_trace_is_kept(toy):
-    broken = "from microstage_runner import runs\ndef listing(*_): raise KeyError('a\\x1bb')\nruns.listing = listing\n"
+    broken = "from microstage_runner.pipeline import runs\ndef listing(*_): raise KeyError('a\\x1bb')\nruns.listing = listing\n"
     code, out, err = toy.call("runs", PYTHONPATH=toy.patched(broken))
     (trace,) = (toy.root / "volumes/.traces").iterdir()
     assert (code, out) == (70, "") and err.count("\n") == 1 and str(trace) in err and "\x1b" not in err

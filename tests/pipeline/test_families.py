@@ -10,10 +10,11 @@ from microstage import models
 from microstage.errors import ParameterError
 from microstage_runner.artefacts.digests import Digests
 from microstage_runner.artefacts.recipe import recipe
+from microstage_runner.commands.binfiles import module_of
+from microstage_runner.commands.variables import variables
+from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.declarations.model_parameters import form, hook_files
 from microstage_runner.declarations.selection import SETTINGS, select
-from microstage_runner.declarations.stages import load_stages
-from microstage_runner.pipeline.report import variables
 
 REPOSITORY = Path(__file__).parents[2]
 STAGES = load_stages(REPOSITORY)
@@ -74,8 +75,6 @@ def test_a_familys_defaults_are_its_own():
 
 
 def test_a_network_without_benchmark_files_is_one_sentence():
-    from microstage_runner.commands.binfiles import _module
-
-    assert _module("kws-w3a3") == "microstage.models.kws.binfiles"
+    assert module_of("kws-w3a3") == "microstage.models.kws.binfiles"
     with pytest.raises(ParameterError, match="MODEL=harmonic has no benchmark files: expected one of kws-w3a3"):
-        _module("harmonic")
+        module_of("harmonic")

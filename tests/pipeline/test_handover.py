@@ -13,16 +13,16 @@ from crafted import rewritten
 from microstage.files.canonical import digest
 from microstage_runner import cli
 from microstage_runner.artefacts.recipe import key_of
-from microstage_runner.bundles import pack as handover
+from microstage_runner.bundles import unpack
 from microstage_runner.engines import backend, image_archive, images, local
 
 MODEL = "import os\n"
 MODULE = {"model.py": hashlib.sha256(MODEL.encode()).hexdigest()}
 
 
-def prepared(root):
+def prepared(root, shared):
     """A toy checkout whose second stage may read a module of the user's own."""
-    made = Toy(root)
+    made = Toy(root, shared)
     for stage in ("first", "second"):
         (root / "stages" / stage / "Dockerfile").write_text("")
     declared = root / "stages/second/stage.toml"
@@ -31,8 +31,8 @@ def prepared(root):
 
 
 @pytest.fixture
-def toy(tmp_path):
-    return prepared(tmp_path)
+def toy(tmp_path, shared):
+    return prepared(tmp_path, shared)
 
 
 @pytest.fixture
@@ -238,7 +238,7 @@ def test_an_image_that_is_here_is_never_replaced(tmp_path, monkeypatch, here):
     )
     monkeypatch.setattr(images.Images, "adopt", lambda self, image, base: adopted.append((image.tag, base)))
     monkeypatch.setattr(image_archive, "load", lambda engine, *words: loaded.append(words))
-    handover._loaded_image(tmp_path, index, tmp_path)
+    unpack._loaded_image(tmp_path, index, tmp_path)
     image = index["image"]
     assert adopted == [(image["tag"], index["base"])]  # which looks at its label
     assert loaded == ([] if here else [(tmp_path / "image.tar", image["tag"], image["layers"], image["recipe"])])

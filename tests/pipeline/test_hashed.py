@@ -157,8 +157,8 @@ def test_data_that_are_edited_or_added_while_the_stage_runs_end_it(recorded):
 
 def test_a_file_of_the_users_own_that_is_edited_while_the_stage_runs_ends_it(toy):
     declared, own = toy.root / "stages/second/stage.toml", toy.root / "own.txt"
-    entrance = '[instead.first]\nsummary = "Ours."\nform = "network"\nfiles = { ONNX = "number.txt" }\n'
-    text = declared.read_text().replace("[parameters.times]", f"[outputs.network]\n{entrance}[parameters.times]")
+    user_input = '[user_input.first]\nsummary = "Ours."\nform = "network"\nfiles = { ONNX = "number.txt" }\n'
+    text = declared.read_text().replace("[parameters.times]", f"[outputs.network]\n{user_input}[parameters.times]")
     declared.write_text(text)
     own.write_text("7")
     for command in (("second", f"ONNX={own}"), ("second", f"ONNX={own}", "TIMES=3")):

@@ -10,15 +10,17 @@ from types import SimpleNamespace
 import pytest
 
 from microstage.errors import ParameterError
-from microstage_runner.cli import REPOSITORY
 from microstage_runner.commands import prove
 from microstage_runner.commands.measured import Asked
+from microstage_runner.commands.used import assert_settings_used
+from microstage_runner.process import REPOSITORY
 
 USUAL = ["drawn-resnet8", "drawn-ds-cnn"]
 
 
 def read(tmp_path, command="bench", **typed):
-    return Asked.read(command, {"VOLUMES": str(tmp_path), **typed}, USUAL)
+    assert_settings_used(command, typed)
+    return Asked.read({"VOLUMES": str(tmp_path), **typed}, USUAL)
 
 
 @pytest.fixture
@@ -138,11 +140,11 @@ def test_one_changed_bit_of_any_file_of_its_graphs_gives_no_c(own):
 
 
 def test_a_network_of_ones_own_is_proven_as_the_stages_made_it(own, monkeypatch):
-    asked = []
+    asked, typed = [], {"ONNX": str(own[0]), "VOLUMES": str(own[1]), "RUNNER": "local", "VECTORS": "60"}
     monkeypatch.setattr(
         prove.subprocess, "run", lambda command, **_: asked.append(command) or SimpleNamespace(returncode=0)
     )
-    assert prove.main([f"ONNX={own[0]}", f"VOLUMES={own[1]}", "RUNNER=local", "VECTORS=60"]) == 0
+    assert prove.command(typed, REPOSITORY) == 0
     *_, script, vectors, seconds, network = asked[-1]
     (graphs,), (c,) = (
         [path.parent for path in (own[1] / stage).glob("*/manifest.json")] for stage in ("streamline", "cbackend")

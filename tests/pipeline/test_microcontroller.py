@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from microstage_runner.cli import REPOSITORY
-from microstage_runner.declarations.stages import load_stages
+from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.engines.local import Environments
+from microstage_runner.process import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "microcontroller.md").read_text()
 COMMANDS = re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from microstage.errors import ParameterError
-from microstage_runner.cli import REPOSITORY
+from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.declarations.selection import select
-from microstage_runner.declarations.stages import load_stages
-from microstage_runner.declarations.user_module import OwnModel
+from microstage_runner.declarations.user_module import UserModule
+from microstage_runner.process import REPOSITORY
 
 WALK_THROUGH = (REPOSITORY / "docs" / "adding-a-model.md").read_text().split("```python\n")[1].split("```")[0]
 TINY = ("EXAMPLES=256", "EPOCHS=2", "WIDTH=4")
@@ -73,9 +73,9 @@ def test_a_pack_carries_the_file(volumes, file, tmp_path):
     assert here.read_bytes() == there.read_bytes()
 
 
-def read(tmp_path: Path, text: str, name: str = "mine.py") -> OwnModel:
+def read(tmp_path: Path, text: str, name: str = "mine.py") -> UserModule:
     (tmp_path / name).write_text(text)
-    return OwnModel.read(str(tmp_path / name))
+    return UserModule.read(str(tmp_path / name))
 
 
 def test_what_it_declares_can_be_typed(tmp_path):
@@ -121,7 +121,7 @@ def test_a_faulty_module_is_one_sentence_before_anything_runs(tmp_path, found):
 
 def test_a_file_that_is_none_or_has_no_name_for_a_network_is_one_sentence(tmp_path):
     with pytest.raises(ParameterError, match="is no file"):
-        OwnModel.read(str(tmp_path / "absent.py"))
+        UserModule.read(str(tmp_path / "absent.py"))
     with pytest.raises(ParameterError, match="small letters"):
         read(tmp_path, WALK_THROUGH, "My Model.py")
     with pytest.raises(ParameterError, match="name of a network of this checkout"):

@@ -1,15 +1,15 @@
-"""`ONNX=`: the chain begins at streamline, with a key of the file's bytes; what has no meaning then is said in one sentence."""
+"""`ONNX=`: the pipeline begins at streamline, with a key of the file's bytes; what has no meaning then is said in one sentence."""
 
 from types import SimpleNamespace
 
 import pytest
 
 from microstage.errors import ParameterError
-from microstage_runner.cli import REPOSITORY
+from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.declarations.selection import select
-from microstage_runner.declarations.stages import load_stages
-from microstage_runner.declarations.user_files import OwnFiles, entered
-from microstage_runner.pipeline.report import summary
+from microstage_runner.declarations.user_files import UserFiles, from_user_files
+from microstage_runner.pipeline.summary import summary
+from microstage_runner.process import REPOSITORY
 
 
 @pytest.fixture(scope="module")
@@ -17,22 +17,22 @@ def stages():
     return load_stages(REPOSITORY)
 
 
-def collected(stages, tmp_path, **typed) -> OwnFiles:
-    return OwnFiles.collect(entered(stages, typed), typed, tmp_path / "volumes")
+def collected(stages, tmp_path, **typed) -> UserFiles:
+    return UserFiles.collect(from_user_files(stages, typed), typed, tmp_path / "volumes")
 
 
 def test_the_chain_begins_at_the_stage_that_takes_the_file(stages, tmp_path):
-    kept = entered(stages, {"ONNX": "model.onnx"})
+    kept = from_user_files(stages, {"ONNX": "model.onnx"})
     assert list(kept) == ["streamline", "cbackend"] and kept["streamline"].inputs == {"network": "files"}
     assert {"report.md", "unresolved.json", "model_*.onnx"} <= kept["streamline"].outputs.keys()
     assert "uncompared" in kept["streamline"].parameters and "uncompared" not in stages["streamline"].parameters
-    assert entered(stages, {}) == stages and OwnFiles.collect(stages, {}, tmp_path) is None
+    assert from_user_files(stages, {}) == stages and UserFiles.collect(stages, {}, tmp_path) is None
 
 
 @pytest.mark.parametrize(("typed", "name"), [({}, "ecg_v2"), ({"NAME": "kws"}, "kws")])
 def test_the_c_is_called_as_the_file_or_as_the_user_says(stages, typed, name):
     typed = {"ONNX": "somewhere/ECG v2.onnx", **typed}
-    assert select(entered(stages, typed), typed)["cbackend"]["name"] == name
+    assert select(from_user_files(stages, typed), typed)["cbackend"]["name"] == name
     assert select(stages, {})["cbackend"]["name"] == "", "of a network of ours it is the model's"
     with pytest.raises(ParameterError, match="NAME=v 2 is not allowed: expected a name for C such as ecg"):
         select(stages, {"NAME": "v 2"})
@@ -94,7 +94,7 @@ def test_weights_beside_the_file_travel_with_it_and_enter_the_key_and_nothing_ou
 )
 def test_what_has_no_meaning_is_said(stages, typed, said):
     with pytest.raises(ParameterError, match=said):
-        entered(stages, typed)
+        from_user_files(stages, typed)
 
 
 def test_what_is_no_file_is_said(stages, tmp_path):

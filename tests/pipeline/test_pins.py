@@ -111,6 +111,6 @@ def test_tools_that_are_fetched_to_be_run_at_once_are_wheels_too():
     fetched = [line for line in lines if "uvx " in line and not line.startswith("#")]
     assert len(fetched) >= 4 and all("uvx --quiet --no-build " in line for line in fetched)
     assert (
-        "--require-hashes --only-binary :all: -r shared/microstage_runner/uv.lock"
+        "--require-hashes --only-binary :all: -r shared/microstage_runner/engines/uv.lock"
         in (REPOSITORY / ".ci/run").read_text()
     )

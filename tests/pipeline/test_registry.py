@@ -15,8 +15,7 @@ from microstage.errors import EnvironmentProblem, IntegrityError, MicrostageErro
 from microstage_runner.artefacts.store import Store
 from microstage_runner.engines import engine
 from microstage_runner.engines.images import Images
-from microstage_runner.registry import artefact_registry as publishing
-from microstage_runner.registry import chosen_registry
+from microstage_runner.registry import artefact_registry, chosen_registry
 from microstage_runner.registry import client as registry_client
 from microstage_runner.registry.client import Registry
 from microstage_runner.registry.login import is_safe
@@ -168,9 +167,9 @@ def test_what_was_changed_cut_or_is_foreign_is_one_sentence_and_nothing_written(
 
 
 @pytest.fixture(scope="module")
-def pushed(tmp_path_factory):
+def pushed(tmp_path_factory, shared):
     """(manifests, blobs) of a registry that holds the toy's first stage."""
-    toy = Toy(tmp_path_factory.mktemp("pushed"))
+    toy = Toy(tmp_path_factory.mktemp("pushed"), shared)
     with oci_registry.Server() as server:
         toy.call("first", DOCKER_HOST="unix:///nowhere/socket")
         assert toy.call("push", "STAGE=first", f"REGISTRY={server.name}", DOCKER_HOST="unix:///nowhere/socket")[0] == 0
@@ -188,7 +187,7 @@ def fetched(pushed, server, tmp_path):
     def fetched():
         """The artefact, through the registry as it now is; where that fails nothing of it stays."""
         try:
-            return publishing.fetch(Registry(server.name), Store(tmp_path / "there"), "first", key)
+            return artefact_registry.fetch(Registry(server.name), Store(tmp_path / "there"), "first", key)
         except MicrostageError as error:
             assert str(error).isprintable() and len(str(error)) < 400
             assert not [path for path in (tmp_path / "there").rglob("*") if path.is_file()]

@@ -13,11 +13,11 @@ import pytest
 from microstage.errors import MicrostageError, VerificationError
 from microstage_runner.artefacts.artefact import manifest_of
 from microstage_runner.artefacts.store import Store
+from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.declarations.selection import select
-from microstage_runner.declarations.stages import load_stages
 from microstage_runner.engines import bases, containers, engine, local
 from microstage_runner.engines.images import Image
-from microstage_runner.pipeline.pipeline import Chain
+from microstage_runner.pipeline.pipeline import Pipeline
 from microstage_runner.reproduce import conditions, differences, rebuild
 from microstage_runner.reproduce.conditions import HERE, Conditions
 from microstage_runner.reproduce.reproduce import reproduce
@@ -47,11 +47,11 @@ def twice(toy, monkeypatch):
             source + tail + "raise SystemExit(stage_main('second', run))\n"
         )
         stages, volumes = load_stages(toy.root), toy.root / "volumes"
-        chain = Chain(stages, select(stages, {}), toy.root, Store(volumes), local.LocalBackend(toy.root, volumes))
+        pipeline = Pipeline(stages, select(stages, {}), toy.root, Store(volumes), local.LocalBackend(toy.root, volumes))
         if publish:
-            chain.run("second")
-        assert reproduce(chain, "second") == 0
-        return chain.store
+            pipeline.run("second")
+        assert reproduce(pipeline, "second") == 0
+        return pipeline.store
 
     return run
 

@@ -11,9 +11,10 @@ from dataclasses import asdict
 import pytest
 
 from microstage_runner.artefacts.places import clear
-from microstage_runner.cli import REPOSITORY, main
+from microstage_runner.cli import main
 from microstage_runner.engines import bases
 from microstage_runner.engines.images import Image, Images
+from microstage_runner.process import REPOSITORY
 
 GARBAGE = [b"", bytes(range(256)), b"[]", b"[" * 100000, None]  # None: a folder in its place
 WRONG = [None, [], {}, "text", 1e300]

@@ -10,7 +10,8 @@ from microstage_runner.commands.sweep import combinations, sweep
 
 def step(tmp_path, **metrics):
     proof = {"boundary": "x", "compared": 10, "equal": 9, "explained_ties": 1}
-    about = {"metrics": metrics, "verification": [proof], "parameters": {"epochs": 8}}
+    model = {"model": "harmonic"} if "test.mae.network" in metrics else {}
+    about = {"metrics": metrics, "verification": [proof], "parameters": {"epochs": 8, **model}}
     return SimpleNamespace(artefact=SimpleNamespace(about=about, checked=lambda: tmp_path, run={"seconds": 12.3}))
 
 

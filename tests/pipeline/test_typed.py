@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from microstage_runner.cli import split_words
+from microstage_runner.session import split_words
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _PROBE = r"""#!/bin/sh

@@ -244,5 +244,9 @@ def test_a_dockerfile_takes_its_packages_from_where_it_is_told(stage):
 def test_every_lock_that_is_installed_is_collected():
     names = {path.relative_to(REPOSITORY).as_posix() for path in vendor.locks(REPOSITORY)}
     assert {f"stages/{stage}/requirements.lock" for stage in STAGES} < names
-    assert {"tests/requirements.lock", "tests/streamline/requirements.lock", "shared/microstage_runner/uv.lock"} < names
+    assert {
+        "tests/requirements.lock",
+        "tests/streamline/requirements.lock",
+        "shared/microstage_runner/engines/uv.lock",
+    } < names
     assert "shared/microstage_runner/signing/requirements.lock" in names

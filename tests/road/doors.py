@@ -3,9 +3,9 @@
 import subprocess
 from pathlib import Path
 
-from microstage_runner.cli import REPOSITORY
-from microstage_runner.declarations.stages import load_stages
+from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.engines.local import Environments
+from microstage_runner.process import REPOSITORY
 
 
 def volumes(folder: Path) -> Path:

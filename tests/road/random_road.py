@@ -29,7 +29,7 @@ from microstage.process.progress import progress
 from microstage_bench.random_networks import Recipe, build_network, draw_recipe
 from microstage_bench.random_networks.__main__ import save
 from microstage_bench.random_networks.shrinking import shrunk
-from microstage_runner.cli import REPOSITORY
+from microstage_runner.process import REPOSITORY
 from microstage_streamline.finn.torch_stub import provide
 
 SECONDS, SHRINKING = 600, 120

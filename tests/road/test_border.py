@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from doors import compiled, executors, volumes
 
-from microstage_runner.cli import REPOSITORY
+from microstage_runner.process import REPOSITORY
 
 HERE, SEEDS = Path(__file__).parent, (1, 6)
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from microstage_runner.declarations.stages import load_stages
+from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.engines.local import Environments
 
 REPOSITORY = Path(__file__).resolve().parents[2]

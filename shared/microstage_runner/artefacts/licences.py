@@ -10,8 +10,11 @@ import json
 import platform
 import re
 import sys
-from importlib.metadata import Distribution, distributions
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 __all__ = ["debian_packages", "inventory", "python_packages", "recognised", "table"]
 
@@ -44,6 +47,8 @@ def inventory(environment: Path, base: Path | None, root: Path = Path("/")) -> d
 
 def python_packages(folders: list[Path]) -> list[dict]:
     """{"name" (as indexes write it), "version", "licences"} of every distribution in `folders`, each one once."""
+    from importlib.metadata import distributions  # slow to load, and a finished `make` asks for no licence
+
     found = {}
     for distribution in distributions(path=[str(folder) for folder in folders]):
         name, version = distribution.metadata["Name"], distribution.metadata["Version"]

@@ -21,7 +21,7 @@ from microstage.errors import ArtefactError, ConflictError, IntegrityError, Stag
 from microstage.files.canonical import file_digest, write_json
 from microstage.process.ending import TRACE
 from microstage.stage import REPORT
-from microstage_runner.artefacts import notes
+from microstage_runner.artefacts import notes, sbom
 from microstage_runner.artefacts.artefact import ENVELOPE, KEY_CHARACTERS, MANIFEST, Artefact, manifest_of, read
 from microstage_runner.artefacts.inputs import all_files
 from microstage_runner.artefacts.places import clear, collect, hold
@@ -173,8 +173,6 @@ class Store:
 
     def describe(self, artefact: Artefact) -> Path:
         """Write the artefact's bill of materials beside it, outside its digest, and return its path."""
-        from microstage_runner.artefacts import sbom
-
         return notes.write(artefact.notes / "sbom.cdx.json", sbom.of_artefact(artefact.manifest))
 
     def _keep_notes(self, target: Path, scratch: Path, run: dict[str, Any]) -> None:

@@ -113,3 +113,13 @@ _FIELDS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "image": _image,
     "run": _run,
 }
+
+
+def title(about: Mapping[str, Any]) -> str:
+    """Return what the files of a bundle are called."""
+    return f"{about['stage']}-{about['key'][:16]}"
+
+
+def note(volumes: Path, about: Mapping[str, Any]) -> Path:
+    """Return the file that says what was packed here, so that what comes home can be told from what does not."""
+    return volumes / ".packed" / f"{title(about)}.json"

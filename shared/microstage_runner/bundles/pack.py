@@ -1,158 +1,42 @@
-"""`make pack` and `make unpack`: one stage done on another machine, without a network between the two.
+"""`make pack`: one stage's inputs, sources and, if asked, image in one file, to be done on another machine.
 
-`pack` writes what the stage reads, its recipe, and its image if asked. `unpack` there runs that stage alone and packs its
-artefact; `unpack` at home checks the artefact against the key and publishes it, so that the next `make` finds it done.
+`unpack` there runs that stage alone and packs its artefact; `unpack` at home publishes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from microstage.errors import EnvironmentProblem, IntegrityError
-from microstage.models.user_module import FILE
-from microstage.untrusted.printable import shown
 from microstage_runner.artefacts import notes
-from microstage_runner.artefacts.artefact import Artefact
-from microstage_runner.artefacts.digests import Digests
-from microstage_runner.artefacts.inputs import Input, all_files
 from microstage_runner.artefacts.places import Place
-from microstage_runner.artefacts.recipe import recipe
 from microstage_runner.artefacts.store import Store
-from microstage_runner.bundles import bundle, trusted
-from microstage_runner.bundles import index as handover_index
-from microstage_runner.bundles.index import ABOUT, ARTEFACT, IMAGE, INPUTS, SOURCES
-from microstage_runner.declarations.stages import MODULE, load_stage
-from microstage_runner.engines import backend
-from microstage_runner.engines.backend import Backend
-from microstage_runner.engines.images import context_files
-from microstage_runner.pipeline.pipeline import Chain, Step
+from microstage_runner.bundles import bundle
+from microstage_runner.bundles.index import ABOUT, IMAGE, INPUTS, SOURCES, note, title
+from microstage_runner.engines.images import Images, context_files
+from microstage_runner.pipeline.pipeline import Pipeline
 
-__all__ = ["pack", "unpack"]
+__all__ = ["pack"]
 
 
-def pack(chain: Chain, target: str, path: Path | None = None, image: bool = False) -> Path:
+def pack(pipeline: Pipeline, target: str, path: Path | None = None, image: bool = False) -> Path:
     """Write the bundle of `target` (by default beside the working folder's files) and return its path."""
-    step = chain.prepare(target)
+    step = pipeline.prepare(target)
     about = {name: step.about[name] for name in ABOUT}
-    path = path or Path(f"{_title(about)}.tar")
-    files = {f"{SOURCES}{file.relative_to(chain.repository)}": file for file in context_files(chain.repository, target)}
+    path = path or Path(f"{title(about)}.tar")
+    files = {
+        f"{SOURCES}{file.relative_to(pipeline.repository)}": file for file in context_files(pipeline.repository, target)
+    }
     for name, given in step.inputs.items():
         folder = given.checked()
         files |= {f"{INPUTS}{name}/{file}": folder / file for file in given.listed}
-    with _saved_image(chain.store, target, chain.repository, image) as (extra, saved):
+    with _saved_image(pipeline.store, target, pipeline.repository, image) as (extra, saved):
         bundle.write(path, {"kind": "stage", "about": about, **extra}, files | saved)
-    notes.write(_note(chain.store, about), about)
+    notes.write(note(pipeline.store.volumes, about), about)
     return path
-
-
-def unpack(path: Path, store: Store, repository: Path, runner: str = "auto", trust: bool = False) -> str:
-    """Do what the bundle is for, and return the sentence that says what was done.
-
-    With `trust`, code of the bundle's own is run where it is not that of the checkout `repository`.
-    """
-    index = handover_index.read(path)
-    if index["kind"] == "artefact":
-        return _take_home(path, index, store)
-    about = index["about"]
-    artefact = store.find(about["stage"], about["key"])
-    if artefact is None or not store.keys.usable(artefact):
-        artefact = _carry_out(path, index, store, repository, runner, trust)
-    result = path.with_name(f"{_title(about)}.artefact.tar")
-    folder = artefact.checked()
-    files = {f"{ARTEFACT}{name}": folder / name for name in (*artefact.statements, *artefact.files)}
-    bundle.write(result, {"kind": "artefact", "about": about, "run": artefact.run}, files)
-    return f"{about['stage']} is done; take {result} home and `make unpack BUNDLE={result.name}` there."
-
-
-def _carry_out(
-    path: Path, index: Mapping[str, Any], store: Store, repository: Path, runner: str, trust: bool
-) -> Artefact:
-    """Run the stage of a bundle; nothing is extracted before it is clear whose code would run."""
-    with Place(store.volumes, "bundle") as folder:
-        place = folder / "files"
-        inputs = {name: _input(index, name, place) for name in index["about"]["inputs"]}
-        different = trusted.first_difference(index, repository)
-        checkout = place / SOURCES if different else repository
-        chosen, why = backend.choose(runner, checkout, store.volumes)
-        image = IMAGE in index["files"] and chosen.name == "docker"
-        if not trust:
-            trusted.assert_own_code(path, index, repository, different, image)
-        _extract(path, index, place)
-        if image:
-            chosen.images = _loaded_image(place, index, checkout)
-        print(f"runner: {chosen.name} ({why})", flush=True)
-        return _run(index["about"], inputs, store, checkout, chosen)
-
-
-def _input(index: Mapping[str, Any], name: str, place: Path) -> Input:
-    """An input that comes with a bundle, and is the one that the bundle's key names."""
-    top = f"{INPUTS}{name}/"
-    listed = {file.removeprefix(top): entry["sha256"] for file, entry in index["files"].items() if file.startswith(top)}
-    found = Input(place / top, listed, partial(all_files, place / top), "it was unpacked", "unpack the bundle again")
-    if found.digest != index["about"]["inputs"][name]:
-        raise IntegrityError(f"The bundle's input {name!r} is not the one that its key names; pack it again.")
-    return found
-
-
-def _run(
-    about: Mapping[str, Any], inputs: Mapping[str, Input], store: Store, checkout: Path, chosen: Backend
-) -> Artefact:
-    """Run the stage of `checkout`, if that has the recipe that the key names."""
-    digests = Digests(store.volumes / ".cache" / "digests.json")
-    try:
-        stage = load_stage(checkout / "stages" / about["stage"] / "stage.toml")
-        modules = [name for name, source in stage.inputs.items() if source == MODULE and name in inputs]
-        module = next((inputs[name].checked() / FILE for name in modules), None)
-        here = recipe(stage, checkout, chosen.platform(stage), digests, about["recipe"].get("model"), module)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise IntegrityError(
-            f"The bundle's sources are none of a stage ({type(error).__name__}); pack it again."
-        ) from None
-    if stage.name != about["stage"]:
-        raise IntegrityError(f"The bundle's sources are of another stage, {shown(stage.name)}; pack it again.")
-    _assert_same_recipe(about["recipe"], here)
-    step = Step(stage, dict(about), dict(inputs), None)
-    return Chain({stage.name: stage}, {}, checkout, store, chosen).make(step).artefact
-
-
-def _assert_same_recipe(packed: Mapping[str, Any], here: Mapping[str, Any]) -> None:
-    for name, what in (("python", "CPython"), ("libc", "C library")):
-        if packed[name] != here[name]:
-            raise EnvironmentProblem(
-                f"The bundle was packed for {what} {packed[name]} and this machine would run {here[name]}, which gives another key;"
-                " pack it with IMAGE=1 and unpack it with RUNNER=docker."
-            )
-    if packed["environment"] != here["environment"]:
-        raise EnvironmentProblem(
-            "The bundle was packed by a microstage that pins other environment variables; use its version here."
-        )
-    if packed != here:
-        raise IntegrityError("The bundle's sources are not those that its key names; pack it again.")
-
-
-def _take_home(path: Path, index: Mapping[str, Any], store: Store) -> str:
-    about = index["about"]
-    if notes.read(_note(store, about), dict) != about:
-        raise IntegrityError(f"{path} answers no `make pack` of {store.volumes}; unpack it where it was packed for.")
-    with Place(store.volumes, "bundle") as place:
-        _extract(path, index, place / "files")
-        artefact = store.adopt(about["stage"], about["key"], place / "files" / ARTEFACT)
-    if not artefact.notes.exists():
-        elsewhere = {"data_dir": None, "model_file": None}  # places on that machine
-        notes.write(artefact.notes / "run.json", {**index.get("run", {}), **elsewhere})
-    store.describe(artefact)
-    return f"{about['stage']}: published {artefact.place}, {len(artefact.files)} files verified."
-
-
-def _extract(path: Path, index: Mapping[str, Any], place: Path) -> None:
-    """Write the bundle's files into the new folder `place`, if it still is what its `index` said before."""
-    if bundle.extract(path, place) != index:
-        raise IntegrityError(f"{path} was changed while it was read.")
 
 
 @contextmanager
@@ -162,31 +46,9 @@ def _saved_image(
     if not wanted:
         yield {}, {}
         return
-    from microstage_runner.engines.images import Images
-
     images = Images(repository, store.volumes)
     image = images.ensure(stage, verify=True)
     with Place(store.volumes, "image") as place:
         print(f"pack: saving {image.tag} ...", flush=True)
         images.engine().run("save", "--output", str(place / IMAGE), image.tag)
         yield {"image": asdict(image), "base": images.base_of(stage)}, {IMAGE: place / IMAGE}
-
-
-def _loaded_image(place: Path, index: Mapping[str, Any], checkout: Path):
-    from microstage_runner.engines import image_archive
-    from microstage_runner.engines.images import Image, Images
-
-    images, image = Images(checkout, place), Image(**index["image"])
-    if images.engine().call("image", "inspect", image.tag).returncode:  # what is here is never replaced
-        image_archive.load(images.engine(), place / IMAGE, image.tag, image.layers, image.recipe)
-    images.adopt(image, index["base"])
-    return images
-
-
-def _title(about: Mapping[str, Any]) -> str:
-    return f"{about['stage']}-{about['key'][:16]}"
-
-
-def _note(store: Store, about: Mapping[str, Any]) -> Path:
-    """What was packed here, so that what comes home can be told from what does not."""
-    return store.volumes / ".packed" / f"{_title(about)}.json"

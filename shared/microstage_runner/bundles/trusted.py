@@ -15,7 +15,8 @@ from microstage.files.canonical import file_digest
 from microstage.models.user_module import FILE
 from microstage.untrusted.printable import shown
 from microstage_runner.bundles.index import IMAGE, INPUTS, SOURCES
-from microstage_runner.declarations.stages import MODULE, load_stage, load_stages
+from microstage_runner.declarations.checkout import load_stages
+from microstage_runner.declarations.stages import MODULE, load_stage
 from microstage_runner.engines.images import context_files
 
 __all__ = ["assert_own_code", "first_difference"]
@@ -54,7 +55,7 @@ def assert_own_code(path: Path, index: Mapping[str, Any], repository: Path, diff
 def _assert_declared(about: Mapping[str, Any], repository: Path) -> None:
     """The parameters are those of the stage, each with a value that could be typed."""
     stage, given = load_stages(repository)[about["stage"]], about["parameters"]
-    with_files = {**stage.parameters, **(stage.instead.parameters if stage.instead else {})}
+    with_files = {**stage.parameters, **(stage.user_input.parameters if stage.user_input else {})}
     declared = {name: own for name, p in with_files.items() if (own := p.of(given.get("model")))}
     for name, value in given.items():
         own = declared.get(name)

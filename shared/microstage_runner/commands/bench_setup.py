@@ -5,30 +5,29 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+from microstage.process.text_table import table
 from microstage_runner.artefacts.pinned_environment import stage_environment
-from microstage_runner.cli import REPOSITORY
-from microstage_runner.commands.bench import median_seconds
-from microstage_runner.declarations.stages import Stage, load_stages
+from microstage_runner.commands.timing import median_seconds
+from microstage_runner.declarations.checkout import load_stages
+from microstage_runner.declarations.stages import Stage
 from microstage_runner.engines.containers import HARDENING
 from microstage_runner.engines.engine import Engine, find
 from microstage_runner.engines.images import Images
 from microstage_runner.engines.local import LocalBackend
-from microstage_runner.pipeline.report import table
+from microstage_runner.process import REPOSITORY
 from microstage_runner.reproduce.rebuild import forget, rebuild_once
 
-__all__ = ["main"]
+__all__ = ["command"]
 
 _ROUNDS = 5
 _MB = 1e6
 
 
-def main() -> None:
+def command(typed: dict[str, str], repository: Path) -> None:
     """Print the table; without an engine, the local columns alone."""
     engine, stages = find(), load_stages(REPOSITORY)
     print(f"{engine or 'no container engine answers: local figures alone'}; downloads included", flush=True)
@@ -126,10 +125,3 @@ def _layers(engine: Engine, tag: str) -> dict[str, int]:
     below = digests[: len(digests) - len(filled)]  # the base's, whose history the engine may not know one by one
     sized = dict(zip(digests[len(below) :], filled))
     return {**dict.fromkeys(below, 0), **({below[0]: whole - sum(filled)} if below else {}), **sized}
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"microstage: {' '.join(error.cmd[:3])} ... ended with code {error.returncode}.")

@@ -1,67 +1,81 @@
-"""`make binfiles`: the files that a benchmark's runner reads, for a network whose family writes some."""
+"""`make binfiles`: the folder that a benchmark's runner reads, for a network whose family writes one."""
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from microstage import models
 from microstage.errors import ParameterError
 from microstage.files.canonical import digest
 from microstage_runner.artefacts.inputs import opened
 from microstage_runner.artefacts.places import Place
-from microstage_runner.pipeline.pipeline import Chain, Step
+from microstage_runner.declarations.family_modules import family_module
+from microstage_runner.declarations.stages import INTEGERS, REFERENCE, TRAINING, of_role
+from microstage_runner.pipeline.pipeline import Pipeline
+from microstage_runner.pipeline.step import Step
+from microstage_runner.session import Session
 
-__all__ = ["ENCODINGS", "binfiles"]
+__all__ = ["ENCODINGS", "command", "module_of"]
 
 ENCODINGS = ("model", "eembc")
-_SOURCES = ("train", "qcdq", "streamline")
 
 
-def binfiles(chain: Chain, typed: Mapping[str, str]) -> Path:
-    """Make the artefacts that are missing, write and check the files; the folder under volumes/binfiles."""
-    encoding, module = typed.get("ENCODING", ENCODINGS[0]), _module(chain.model)
+def command(session: Session) -> None:
+    """Make the artefacts that are missing, write and check the files, and print their folder, under volumes/binfiles."""
+    pipeline, encoding = session.pipeline(loud=True), session.typed.get("ENCODING", ENCODINGS[0])
+    module = module_of(pipeline.model)
     if encoding not in ENCODINGS:
         raise ParameterError(f"ENCODING={encoding} is not allowed: expected one of {', '.join(ENCODINGS)}.")
-    steps = {step.stage.name: step for step in chain.run("streamline")}
-    parameters = {**steps["train"].about["parameters"], "encoding": encoding}
-    result = (
-        chain.store.volumes / "binfiles" / f"{digest([parameters, *(steps[s].about['key'] for s in _SOURCES)])[:16]}"
-    )
-    with Place(chain.store.volumes, "binfiles") as place:
+    training, *_, integers = sources = [of_role(session.stages, role) for role in (TRAINING, REFERENCE, INTEGERS)]
+    steps = {step.stage.name: step for step in pipeline.run(integers) if step.stage.name in sources}
+    parameters = {**steps[training].about["parameters"], "encoding": encoding}
+    key = digest([parameters, *(steps[name].about["key"] for name in sources)])[:16]
+    result = session.volumes / "binfiles" / key
+    with Place(session.volumes, "binfiles") as place:
         made = place / "made"
-        _run(chain, module, steps, parameters, made, place / "scratch")
+        _run(pipeline, module, steps, parameters, made, place / "scratch")
         (made / "report.json").unlink()
         result.parent.mkdir(exist_ok=True)
         shutil.rmtree(result, ignore_errors=True)
         made.rename(result)
-    return result
+    print(f"result: {result}")
 
 
-def _module(model: str | None) -> str:
-    name = f"{models.family(str(model)).__name__}.binfiles"
-    if importlib.util.find_spec(name) is None:
-        having = [
-            known
-            for known, package in models.models().items()
-            if importlib.util.find_spec(f"{package.__name__}.binfiles")
-        ]
+def module_of(model: str | None) -> str:
+    """Return the name of the family's module that writes the files; raise `ParameterError` if it has none."""
+    module = family_module(model, "binfiles")
+    if module is None:
+        having = [known for known in models.models() if family_module(known, "binfiles")]
         raise ParameterError(f"MODEL={model} has no benchmark files: expected one of {', '.join(having)}.")
-    return name
+    return module
 
 
-def _run(chain: Chain, module: str, steps: Mapping[str, Step], parameters: Mapping, made: Path, scratch: Path) -> None:
-    """In qcdq's environment, which has NumPy and onnxruntime."""
+def _run(
+    pipeline: Pipeline,
+    module: str,
+    steps: Mapping[str, Step],
+    parameters: Mapping[str, Any],
+    made: Path,
+    scratch: Path,
+) -> None:
+    """Write the files in the environment of the stage that writes the reference, which has NumPy and onnxruntime."""
     for folder in (made, scratch):
         folder.mkdir()
-    inputs = {**steps["train"].inputs, **{name: steps[name].artefact.input for name in _SOURCES}}
+    stages = pipeline.stages
+    inputs = {**steps[of_role(stages, TRAINING)].inputs, **{name: step.artefact.input for name, step in steps.items()}}
     with opened(inputs, "the benchmark files were written") as folders:
-        code = chain.backend.run(
-            chain.stages["qcdq"], inputs=folders, parameters=parameters, output=made, scratch=scratch, module=module
+        code = pipeline.backend.run(
+            stages[of_role(stages, REFERENCE)],
+            inputs=folders,
+            parameters=parameters,
+            output=made,
+            scratch=scratch,
+            module=module,
         )
     if code:
-        raise chain.store.failed(
+        raise pipeline.store.failed(
             "binfiles", scratch, code, "The benchmark files were not written; the reason is above."
         )

@@ -13,8 +13,9 @@ from typing import NamedTuple
 from microstage.errors import EnvironmentProblem
 from microstage_runner.engines import engine, memory
 from microstage_runner.engines.local import find_python
+from microstage_runner.session import Session
 
-__all__ = ["examine"]
+__all__ = ["command"]
 
 _DISK_GIB = 12
 _MEMORY_GIB = 4
@@ -29,9 +30,9 @@ class Finding(NamedTuple):
     mend: str = ""
 
 
-def examine(volumes: Path) -> int:
-    """Print every finding; exit code 1 when no road, local or container, is open."""
-    findings = list(_findings(volumes))
+def command(session: Session) -> int:
+    """Print every finding; return 1 when no road, local or container, is open."""
+    findings = list(_findings(session))
     for name, fine, found, mend in findings:
         mark = {True: "ok     ", False: "MISSING", None: "absent "}[fine]
         print(f"{mark}  {name}: {found}" + (f"; {mend}" if mend and not fine else ""))
@@ -40,9 +41,9 @@ def examine(volumes: Path) -> int:
     return 1 if missing else 0
 
 
-def _findings(volumes: Path) -> Iterator[Finding]:
-    version = ".".join(map(str, sys.version_info[:3]))
-    yield Finding("Python of the runner", sys.version_info >= (3, 11), version, "install CPython 3.11 or newer")
+def _findings(session: Session) -> Iterator[Finding]:
+    running = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("Python of the runner", sys.version_info >= (3, 11), running, "install CPython 3.11 or newer")
     docker = engine.find()
     yield Finding(
         "container engine",
@@ -51,8 +52,9 @@ def _findings(volumes: Path) -> Iterator[Finding]:
         "`apt-get install docker.io`, then start `dockerd`; or use RUNNER=local",
     )
     local = None if docker else False  # one of the two roads must be open
-    for wanted, use in (("3.10", "train, export, qcdq"), ("3.11", "streamline, cbackend")):
-        yield _python(wanted, use, local)
+    for version in sorted({stage.python for stage in session.stages.values()}):
+        used_by = [stage.name for stage in session.stages.values() if stage.python == version]
+        yield _python(version, ", ".join(used_by), local)
     yield _command(
         "uv", local, "environments of RUNNER=local", "made by itself, or `python3 -m pip install uv`", optional=True
     )
@@ -60,7 +62,7 @@ def _findings(volumes: Path) -> Iterator[Finding]:
     yield _command("debootstrap", None, "`make base` where no registry is reachable", "`apt-get install debootstrap`")
     yield _command("openssl", None, "keys of SIGNING_KEY=", "`apt-get install openssl`", optional=True)
     yield Finding("cores", True, str(os.cpu_count()))
-    yield _disk(volumes)
+    yield _disk(session.volumes)
     yield _memory(docker)
 
 

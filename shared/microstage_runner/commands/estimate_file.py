@@ -2,7 +2,7 @@
 
 Without variables that choose a network, the ready ones of this checkout are taken; with ONNX= a folder of the same
 form; else the published run, and for channels of a kind that it is not trained for the ready network of that kind. One
-step in qcdq's environment, in a container or not. The result is no artefact: `volumes/estimates/<file>-<key>/`.
+step in the environment of the stage that writes such networks, in a container or not. The result is no artefact: `volumes/estimates/<file>-<key>/`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from pathlib import Path
 
 from microstage.errors import ArtefactError, ParameterError
 from microstage.files.canonical import digest, file_digest
+from microstage_runner.artefacts import ready_networks
 from microstage_runner.artefacts.inputs import Input, opened
 from microstage_runner.artefacts.places import Place
-from microstage_runner.commands import ready
-from microstage_runner.pipeline.pipeline import Chain, Step
+from microstage_runner.declarations.stages import REFERENCE, Stage, of_role
+from microstage_runner.pipeline.pipeline import Pipeline
+from microstage_runner.pipeline.step import Step
+from microstage_runner.session import Session
 
-__all__ = ["estimate_file"]
+__all__ = ["command", "estimate_file"]
 
 _FREQUENCIES = ("50", "60")
 _SUFFIXES = (".cfg", ".cff", ".csv", ".tsv")
@@ -28,18 +31,23 @@ _OF_THE_RECORDING = ("FILE", "CHANNEL", "FREQUENCY")
 _OF_THE_MACHINE = ("HOST", "MEMORY", "PYTHON", "RUNNER", "STAGES_ON", "VENDOR", "VOLUMES")
 
 Typed = Mapping[str, str]
-Chains = Callable[[dict[str, str]], Chain]
+Pipelines = Callable[[dict[str, str]], Pipeline]
 Networks = dict[str, tuple[Input, str]]  # by kind of channel: and where it is from, to be shown
 
 
-def estimate_file(typed: Typed, chain_of: Chains) -> None:
+def command(typed: dict[str, str], repository: Path) -> None:
+    """Estimate FILE=. Its CHANNEL= may be a name in the file, so that the networks are chosen without it."""
+    estimate_file(typed, lambda chosen: Session.of("estimate-file", repository, chosen).pipeline())
+
+
+def estimate_file(typed: Typed, pipeline_of: Pipelines) -> None:
     """Print and draw; `MicrostageError` for bad input, which leaves nothing behind."""
     path, frequency = _recording(typed.get("FILE")), typed.get("FREQUENCY", "0")
     if frequency not in (*_FREQUENCIES, "0") or typed.get("FREQUENCY") == "0":
         raise ParameterError(
             f"FREQUENCY={frequency} is not allowed: expected 50 or 60, the nominal mains frequency of the recording."
         )
-    chain, networks = _networks(typed, chain_of)
+    pipeline, networks = _networks(typed, pipeline_of)
     for kind, (_, said) in networks.items():
         print(f"network for {kind}: {said}", flush=True)
     taken = {file.name: file_digest(file) for file in _files(path)}
@@ -47,10 +55,10 @@ def estimate_file(typed: Typed, chain_of: Chains) -> None:
     recording = Input(path.parent, taken, partial(_files, path), "it was first read", "run the same command again")
     asked = {"file": path.name, "channel": typed.get("CHANNEL", ""), "frequency": int(frequency)}
     key = digest([taken, asked, {kind: network.digest for kind, network in inputs.items()}])[:16]
-    result = chain.store.volumes / "estimates" / f"{path.stem}-{key}"
-    with Place(chain.store.volumes, "estimate") as made:
+    result = pipeline.store.volumes / "estimates" / f"{path.stem}-{key}"
+    with Place(pipeline.store.volumes, "estimate") as made:
         with opened({"recording": recording, **inputs}, "it was estimated") as folders:
-            output = _estimated(chain, folders, made, asked)
+            output = _estimated(pipeline, folders, made, asked)
         result.parent.mkdir(exist_ok=True)
         shutil.rmtree(result, ignore_errors=True)
         output.rename(result)
@@ -80,7 +88,7 @@ def _files(path: Path) -> list[Path]:
     ]
 
 
-def _networks(typed: Typed, chain_of: Chains) -> tuple[Chain, Networks]:
+def _networks(typed: Typed, pipeline_of: Pipelines) -> tuple[Pipeline, Networks]:
     """(where the step runs, {kind: network}); `ArtefactError` where there is none."""
     machine = {name: value for name, value in typed.items() if name in _OF_THE_MACHINE}
     choice = {name: value for name, value in typed.items() if name not in (*_OF_THE_RECORDING, *_OF_THE_MACHINE)}
@@ -89,66 +97,77 @@ def _networks(typed: Typed, chain_of: Chains) -> tuple[Chain, Networks]:
             raise ParameterError(
                 f"{others[0]}={choice[others[0]]} is nothing that ONNX={choice['ONNX']} uses: leave one of them out."
             )
-        return chain_of(machine), {
-            kind: (network, choice["ONNX"]) for kind, network in ready.given(choice["ONNX"]).items()
+        return pipeline_of(machine), {
+            kind: (network, choice["ONNX"]) for kind, network in ready_networks.given(choice["ONNX"]).items()
         }
-    chain = chain_of(machine)
-    at_hand = {kind: (network, "ready, of this checkout") for kind, network in ready.found(chain.repository).items()}
+    pipeline = pipeline_of(machine)
+    ready = ready_networks.found(_stage(pipeline).folder)
+    at_hand = {kind: (network, "ready, of this checkout") for kind, network in ready.items()}
     if not choice:
         if not at_hand:
             raise ArtefactError(
                 "There is no ready network in this checkout; `make ready` makes them, RUN= takes one of your own."
             )
-        return chain, at_hand
-    published = _published(typed, {**machine, **choice}, chain_of)
-    said = {kind: f"qcdq {step.about['key'][:16]} in {step.artefact.place}" for kind, step in published.items()}
-    return chain, {**at_hand, **{kind: (step.artefact.input, said[kind]) for kind, step in published.items()}}
+        return pipeline, at_hand
+    published = _published(typed, {**machine, **choice}, pipeline_of)
+    said = {
+        kind: f"{step.stage.name} {step.about['key'][:16]} in {step.artefact.place}" for kind, step in published.items()
+    }
+    return pipeline, {**at_hand, **{kind: (step.artefact.input, said[kind]) for kind, step in published.items()}}
 
 
-def _published(typed: Typed, choice: dict[str, str], chain_of: Chains) -> dict[str, Step]:
+def _published(typed: Typed, choice: dict[str, str], pipeline_of: Pipelines) -> dict[str, Step]:
     """{kind: the step whose artefact is a network for it} of what was chosen; for every kind, where it has none."""
-    first = chain_of(choice)
+    first = pipeline_of(choice)
     kind_of = _parameter(first, "channel")
     if "RUN" in choice or kind_of is None:
         step = _artefact(first)
-        found = {kind: step for kind in ready.KINDS if kind_of in (None, kind)} if step else {}
+        found = {kind: step for kind in ready_networks.KINDS if kind_of in (None, kind)} if step else {}
     else:
-        found = {kind: step for kind in ready.KINDS if (step := _trained_for(kind, typed, choice, chain_of))}
+        found = {
+            kind: step for kind in ready_networks.KINDS if (step := _trained_for(kind, typed, choice, pipeline_of))
+        }
     if not found:
         raise ArtefactError(
-            "No network of this selection is published; `make qcdq` with the same variables makes one (not FILE or CHANNEL)."
+            f"No network of this selection is published; `make {_stage(first).name}` with the same variables makes one (not FILE or CHANNEL)."
         )
     return found
 
 
-def _trained_for(kind: str, typed: Typed, choice: dict[str, str], chain_of: Chains) -> Step | None:
+def _trained_for(kind: str, typed: Typed, choice: dict[str, str], pipeline_of: Pipelines) -> Step | None:
     """The best first: a network sees 64 samples a cycle, and does not know whether of 50 or of 60 Hz."""
     for frequency in sorted(_FREQUENCIES, key=lambda other: other != typed.get("FREQUENCY", "60")):
-        step = _artefact(chain_of({**choice, "CHANNEL": kind, "FREQUENCY": frequency}))
+        step = _artefact(pipeline_of({**choice, "CHANNEL": kind, "FREQUENCY": frequency}))
         if step:
             return step
     return None
 
 
-def _artefact(chain: Chain) -> Step | None:
-    *_, step = chain.steps("qcdq")
-    if step.stage.name != "qcdq" or not step.artefact:
+def _artefact(pipeline: Pipeline) -> Step | None:
+    wanted = _stage(pipeline).name
+    *_, step = pipeline.steps(wanted)
+    if step.stage.name != wanted or not step.artefact:
         return None
-    chain.store.keys.require(step.artefact)
+    pipeline.store.keys.require(step.artefact)
     return step
 
 
-def _parameter(chain: Chain, name: str) -> str | None:
-    return next((own[name] for own in chain.parameters.values() if name in own), None)
+def _stage(pipeline: Pipeline) -> Stage:
+    """Return the stage that writes what an estimation reads, and in whose environment it runs."""
+    return pipeline.stages[of_role(pipeline.stages, REFERENCE)]
 
 
-def _estimated(chain: Chain, inputs: Mapping[str, Path], made: Path, asked: Mapping[str, object]) -> Path:
+def _parameter(pipeline: Pipeline, name: str) -> str | None:
+    return next((own[name] for own in pipeline.parameters.values() if name in own), None)
+
+
+def _estimated(pipeline: Pipeline, inputs: Mapping[str, Path], made: Path, asked: Mapping[str, object]) -> Path:
     """The folder with what the step left."""
     output, scratch = made / "out", made / "out.scratch"
     output.mkdir()
     scratch.mkdir()
-    code = chain.backend.run(
-        chain.stages["qcdq"],
+    code = pipeline.backend.run(
+        _stage(pipeline),
         inputs=inputs,
         parameters=asked,
         output=output,
@@ -156,7 +175,7 @@ def _estimated(chain: Chain, inputs: Mapping[str, Path], made: Path, asked: Mapp
         module="microstage.estimation",
     )
     if code:
-        raise chain.store.failed(
+        raise pipeline.store.failed(
             "estimate-file", scratch, code, "Nothing was estimated and nothing written; the reason is above."
         )
     (output / "report.json").unlink()

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from microstage_bench.names import NETWORKS, WIDTHS
-from microstage_runner.cli import split_words
 from microstage_runner.commands.measured import Asked, benchmarks, environment, steps_of, write_subjects
 
-__all__ = ["main"]
+__all__ = ["command"]
 
 
-def main(words: Sequence[str]) -> int:
-    """Exit code; where no network is named, all drawn ones and one by the width of its weights."""
-    asked = Asked.read("footprint", split_words(words), [*NETWORKS, *WIDTHS.values()])
+def command(typed: dict[str, str], repository: Path) -> int:
+    """Measure the networks that were asked for: where none is named, all drawn ones, and one for each width of weights."""
+    asked = Asked.read(typed, [*NETWORKS, *WIDTHS.values()])
     with tempfile.TemporaryDirectory(prefix="microstage-footprint.") as scratch:
-        subjects = write_subjects(steps_of(asked, "cbackend", Path(scratch)), Path(scratch))
+        subjects = write_subjects(steps_of(asked, Path(scratch)), Path(scratch))
         return benchmarks(environment(asked[0].session({})), "footprint", str(subjects))

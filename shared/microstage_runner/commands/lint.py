@@ -7,23 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from microstage.errors import ParameterError
-from microstage_runner.cli import REPOSITORY, split_words
-from microstage_runner.declarations.selection import SETTINGS
-from microstage_runner.declarations.used import assert_settings_used
 from microstage_runner.engines.local import Environments
 
-__all__ = ["main"]
+__all__ = ["command"]
 
 _SEARCHED = (".ci", "docs", "shared", "stages", "tests")
 
 
-def main(words: list[str]) -> int:
-    """Run every check, or those of ONLY=; return 1 if one of them fails. `words` are NAME=VALUE."""
-    typed = split_words(words)
-    assert_settings_used("lint", typed, SETTINGS)
-    tools = _tools(REPOSITORY)
-    checks = _chosen(_fixes(tools) if typed.get("FIX") == "1" else _checks(REPOSITORY, tools), typed.get("ONLY", ""))
-    passed = {name: _run(name, command) for name, command in checks.items()}
+def command(typed: dict[str, str], repository: Path) -> int:
+    """Run every check, or those of ONLY=; return 1 if one of them fails."""
+    tools = _tools(repository)
+    checks = _chosen(_fixes(tools) if typed.get("FIX") == "1" else _checks(repository, tools), typed.get("ONLY", ""))
+    passed = {name: _run(name, command, repository) for name, command in checks.items()}
     print("lint: " + ", ".join(f"{name} {'passed' if good else 'FAILED'}" for name, good in passed.items()))
     return 0 if all(passed.values()) else 1
 
@@ -71,7 +66,7 @@ def _shell_scripts(repository: Path) -> Iterator[Path]:
                     yield path
 
 
-def _run(name: str, command: list[str]) -> bool:
+def _run(name: str, command: list[str], repository: Path) -> bool:
     """Run one check and let it print what it finds; say whether it passed."""
     print(f"lint: {name} ...", flush=True)
-    return subprocess.run(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL).returncode == 0
+    return subprocess.run(command, cwd=repository, stdin=subprocess.DEVNULL).returncode == 0

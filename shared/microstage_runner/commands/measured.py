@@ -20,13 +20,14 @@ from microstage.errors import ParameterError
 from microstage.files.canonical import write_json
 from microstage.untrusted.onnx_file import is_tflite
 from microstage_bench.names import NETWORKS, WIDTHS
-from microstage_runner.cli import REPOSITORY, Session
+from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.declarations.selection import SETTINGS
-from microstage_runner.declarations.stages import load_stages
-from microstage_runner.declarations.used import assert_settings_used
+from microstage_runner.declarations.stages import CODE, REFERENCE, TRAINING, of_role
 from microstage_runner.declarations.user_module import is_path
 from microstage_runner.engines.local import LocalBackend
-from microstage_runner.pipeline.pipeline import Step
+from microstage_runner.pipeline.step import Step
+from microstage_runner.process import REPOSITORY
+from microstage_runner.session import Session
 
 __all__ = ["Asked", "benchmarks", "environment", "listed", "number", "steps_of", "write_subjects"]
 
@@ -49,11 +50,10 @@ class Asked:
     beside: Mapping[str, Path]
 
     @classmethod
-    def read(cls, command: str, typed: Mapping[str, str], usual: Sequence[str]) -> list[Asked]:
-        """What `typed` asks of `command`; `ParameterError` for what is unknown, goes with nothing, or is used by none
+    def read(cls, typed: Mapping[str, str], usual: Sequence[str]) -> list[Asked]:
+        """Return the networks that `typed` asks for; raise `ParameterError` for what is unknown, goes with nothing, or is used by none
         of the networks.
         """
-        assert_settings_used(command, typed, SETTINGS)
         settings = {
             name: value for name, value in typed.items() if name in SETTINGS and name not in (*_CHOOSING, *_OWN)
         }
@@ -84,21 +84,23 @@ class Asked:
         return asked
 
     def session(self, more: Mapping[str, str]) -> Session:
-        """Its selection, which raises for what is not allowed; a drawn network's needs its file (`drawn`)."""
+        """Return its selection, which raises for what is not allowed; a drawn network's needs its file (`drawn`)."""
         return Session(REPOSITORY, {**more, **self.typed, **({"ONNX": ""} if self.drawn else {})})
 
     def _titled(self, settings: Mapping[str, str]) -> Asked:
-        """By the network where it is a run's id that was typed."""
+        """Return it named by its network, where it is a run's id that was typed."""
         if "RUN" not in self.typed:
             return self
-        return replace(self, name=f"{self.session(settings).parameters['train']['model']} RUN={self.name}")
+        session = self.session(settings)
+        model = session.parameters[of_role(session.stages, TRAINING)]["model"]
+        return replace(self, name=f"{model} RUN={self.name}")
 
     def _has(self, settings: Mapping[str, str]) -> set[str]:
-        """The parameters of its stages."""
+        """Return the names of its stages' parameters, as they are typed."""
         return {name.upper() for own in self.session(settings).parameters.values() for name in own}
 
     def _spread(self, parameters: Mapping[str, str]) -> Iterator[Asked]:
-        """One network per combination of listed values, named by those that vary."""
+        """Yield one network per combination of listed values, named by those that vary."""
         values = [[(name, value) for value in text.split(",")] for name, text in parameters.items()]
         for combination in itertools.product(*values):
             varied = [f"{name}={value}" for name, value in combination if value != parameters[name]]
@@ -131,7 +133,7 @@ def _chosen(typed: Mapping[str, str], usual: Sequence[str]) -> Iterator[Asked]:
 
 
 def _known(models: Sequence[str]) -> set[str]:
-    """Those of `models` that are drawn; `ParameterError` for one that is neither drawn, nor trained here, nor a file."""
+    """Return those of `models` that are drawn; raise `ParameterError` for one that is neither drawn, nor trained here, nor a file."""
     trained = [
         name
         for stage in load_stages(REPOSITORY).values()
@@ -149,7 +151,7 @@ def _known(models: Sequence[str]) -> set[str]:
 
 
 def _beside(typed: Mapping[str, str], variable: str, files: Sequence[str]) -> list[Path]:
-    """A file for each of ONNX=, in the same order; none at all where the variable was not typed."""
+    """Return a file for each of ONNX=, in the same order; none at all where the variable was not typed."""
     paths = [Path(text) for text in typed[variable].split(",")] if variable in typed else []
     if paths and len(paths) != len(files):
         raise ParameterError(
@@ -163,7 +165,7 @@ def _beside(typed: Mapping[str, str], variable: str, files: Sequence[str]) -> li
 
 
 def _baseline(before: str | None, name: str, alone: bool) -> dict[str, Path]:
-    """The folder of a network's earlier C: one of its name in BASELINE=, or BASELINE= itself where one network is
+    """Return the folder of a network's earlier C: one of its name in BASELINE=, or BASELINE= itself where one network is
     asked for.
     """
     if before is None:
@@ -174,46 +176,48 @@ def _baseline(before: str | None, name: str, alone: bool) -> dict[str, Path]:
     return {} if folder is None else {"baseline": folder}
 
 
-def steps_of(asked: Sequence[Asked], target: str, scratch: Path) -> list[tuple[Asked, dict[str, Step]]]:
-    """Every network with its steps up to `target`, done where they are not; drawn networks' files are written to
-    `scratch`/<name>.
+def steps_of(asked: Sequence[Asked], scratch: Path) -> list[tuple[Asked, dict[str, Step]]]:
+    """Make the C of every network where it is not made yet; return each with its steps, by the role of their stage.
+
+    Drawn networks' files are written to `scratch`/<name>.
     """
     drawn = [one.name.split()[0] for one in asked if one.drawn]
     if drawn:
-        benchmarks(environment(asked[0].session({})), "twins", str(scratch), *dict.fromkeys(drawn))
+        benchmarks(environment(asked[0].session({})), "write_models", str(scratch), *dict.fromkeys(drawn))
     found = []
     for one in asked:
         file = {"ONNX": str(scratch / one.name.split()[0] / "model.onnx")} if one.drawn else {}
         print(f"\n{one.name}: made by the stages", flush=True)
-        chain = Session(REPOSITORY, {**one.typed, **file}).chain(loud=not found)
-        found.append((one, {step.stage.name: step for step in chain.run(target)}))
+        session = Session(REPOSITORY, {**one.typed, **file})
+        steps = session.pipeline(loud=not found).run(of_role(session.stages, CODE))
+        found.append((one, {step.stage.role: step for step in steps}))
     return found
 
 
 def write_subjects(made: Sequence[tuple[Asked, Mapping[str, Step]]], scratch: Path) -> Path:
-    """What `microstage_bench.subject` reads: each network's C, and the files that other runtimes run."""
+    """Write what `microstage_bench.subject` reads: each network's C, and the files that other runtimes run."""
     path = scratch / "subjects.json"
     write_json(path, [_subject(one, steps, scratch) for one, steps in made])
     return path
 
 
 def _subject(one: Asked, steps: Mapping[str, Step], scratch: Path) -> dict[str, Any]:
-    twin = scratch / one.name.split()[0]
+    folder = scratch / one.name.split()[0]
     if one.drawn:
-        onnx, tflite = twin / "model.onnx", twin / "model.tflite"
+        onnx, tflite = folder / "model.onnx", folder / "model.tflite"
     elif "ONNX" in one.typed:
         onnx, tflite = Path(one.typed["ONNX"]).resolve(), one.beside.get("tflite")
         if is_tflite(onnx):
             onnx, tflite = None, tflite or onnx
     else:
-        onnx, tflite = steps["qcdq"].artefact.checked() / _COMPOSED, None
+        onnx, tflite = steps[REFERENCE].artefact.checked() / _COMPOSED, None
     files = {"onnx": onnx, "tflite": tflite, "baseline": one.beside.get("baseline")}
     there = {name: str(path.resolve()) for name, path in files.items() if path is not None and path.exists()}
-    return {"name": one.name, "drawn": one.drawn, "c": str(steps["cbackend"].artefact.checked()), **there}
+    return {"name": one.name, "drawn": one.drawn, "c": str(steps[CODE].artefact.checked()), **there}
 
 
 def listed(typed: Mapping[str, str], variable: str, usual: Sequence[str]) -> list[str]:
-    """What a comma-separated variable chooses of `usual`; all where it is missing."""
+    """Return what a comma-separated variable chooses of `usual`; all of it where it is missing."""
     chosen = typed[variable].split(",") if variable in typed else list(usual)
     for name in chosen:
         if name not in usual:
@@ -222,7 +226,7 @@ def listed(typed: Mapping[str, str], variable: str, usual: Sequence[str]) -> lis
 
 
 def number(typed: Mapping[str, str], variable: str, usual: int) -> int:
-    """A whole number from 1 on."""
+    """Return what was typed for `variable`, a whole number from 1 on; `usual` where nothing was."""
     text = typed.get(variable, str(usual))
     if not text.isdigit() or int(text) < 1:
         raise ParameterError(f"{variable}={text} is not allowed: expected a whole number from 1 on.")
@@ -230,14 +234,14 @@ def number(typed: Mapping[str, str], variable: str, usual: int) -> int:
 
 
 def environment(session: Session) -> Path:
-    """The interpreter that has the other runtimes: no stage's image carries one."""
+    """Return the interpreter that has the other runtimes: no stage's image carries one."""
     folder = REPOSITORY / "tests" / "rivals"
     environments = LocalBackend(REPOSITORY, session.volumes).environments
     return environments.ensure((folder / ".python-version").read_text().strip(), folder / "requirements.lock")
 
 
 def benchmarks(python: Path, module: str, *words: str, **variables: str) -> int:
-    """Run a module of microstage_bench in the rivals' environment; its exit code."""
+    """Run a module of microstage_bench in the environment of the other runtimes; return its exit code."""
     name = f"microstage_bench.{module}" if module else "microstage_bench"
     around = {"PYTHONPATH": str(REPOSITORY / "shared"), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.run([str(python), "-m", name, *words], env={**os.environ, **around, **variables}).returncode

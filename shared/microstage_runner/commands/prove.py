@@ -1,44 +1,47 @@
-"""`make prove MODEL=... CYCLES=0.25,0.5`: the C that the stages wrote beside their integer reference on random vectors (tests/cbackend/prove.py)."""
+"""`make prove MODEL=... CYCLES=0.25,0.5`: the C that the stages wrote beside its integer reference, on random vectors.
+
+The proof itself is tests/cbackend/prove.py, in the environment of the tests beside it.
+"""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from microstage import models
+from microstage.errors import ParameterError
 from microstage.files.canonical import write_json
 from microstage_bench.names import NETWORKS
-from microstage_runner.cli import REPOSITORY, split_words
 from microstage_runner.commands.measured import Asked, number, steps_of
 from microstage_runner.commands.prove_random import prove_random
-from microstage_runner.commands.tests import environment_of
+from microstage_runner.commands.suite_environment import environment_of
+from microstage_runner.declarations.family_modules import family_module
+from microstage_runner.declarations.stages import CODE, INTEGERS, TRAINING
 from microstage_runner.engines.local import LocalBackend
-from microstage_runner.pipeline.pipeline import Step
+from microstage_runner.pipeline.step import Step
 
-__all__ = ["main"]
+__all__ = ["command"]
 
 
-def main(words: Sequence[str]) -> int:
-    """Exit code of the proof that NAME=VALUE `words` ask for."""
-    typed = split_words(words)
+def command(typed: dict[str, str], repository: Path) -> int:
+    """Prove the networks that were asked for, or RANDOM= ones; return the exit code of the proof."""
     if "RANDOM" in typed:
-        return prove_random(typed)
-    asked = Asked.read("prove", typed, NETWORKS)
+        return prove_random(typed, repository)
+    if "DEPTH" in typed:
+        raise ParameterError(f"DEPTH={typed['DEPTH']} goes with RANDOM=: leave it out.")
+    asked = Asked.read(typed, NETWORKS)
     options = [f"--vectors={number(typed, 'VECTORS', 10000)}", f"--seconds={number(typed, 'SECONDS', 30)}"]
-    script = REPOSITORY / "tests" / "cbackend" / "prove.py"
+    script = repository / "tests" / "cbackend" / "prove.py"
     with tempfile.TemporaryDirectory(prefix="microstage-prove.") as scratch:
-        made = steps_of(asked, "cbackend", Path(scratch))
+        made = steps_of(asked, Path(scratch))
         networks = [
-            json.dumps([one.name, *(str(steps[stage].artefact.checked()) for stage in ("streamline", "cbackend"))])
+            json.dumps([one.name, *(str(steps[role].artefact.checked()) for role in (INTEGERS, CODE))])
             for one, steps in made
         ]
-        python, environment = environment_of(
-            script.parent, LocalBackend(REPOSITORY, asked[0].session({}).volumes), Path(scratch)
-        )
+        local = LocalBackend(repository, asked[0].session({}).volumes)
+        python, environment = environment_of(script.parent, local, Path(scratch))
         code = subprocess.run([str(python), str(script), *options, *networks], env=environment).returncode
         hearing = _hearing(made, Path(scratch))
         if code or not hearing:
@@ -48,19 +51,15 @@ def main(words: Sequence[str]) -> int:
 
 
 def _hearing(made: Sequence[tuple[Asked, Mapping[str, Step]]], scratch: Path) -> list[Path]:
-    """What tests/cbackend/prove_sound.py reads, of each network whose C hears and whose family has clips of sound."""
+    """Write what tests/cbackend/prove_sound.py reads, of each network whose C hears and whose family has clips of sound."""
     found = []
     for place, (one, steps) in enumerate(made):
-        c, train = steps["cbackend"].artefact.checked(), steps.get("train")
-        if train is None or not list(c.glob("*_features.c")) or not _has_clips(train.about["parameters"]["model"]):
+        c, training = steps[CODE].artefact.checked(), steps.get(TRAINING)
+        if training is None or not list(c.glob("*_features.c")):
             continue
-        told = {"name": one.name, "graphs": str(steps["streamline"].artefact.checked()), "c": str(c)}
-        data = train.inputs.get("data")
-        found.append(scratch / f"clips_{place}.json")
-        write_json(found[-1], {**told, "parameters": train.about["parameters"], "data": data and str(data.checked())})
+        parameters, data = training.about["parameters"], training.inputs.get("data")
+        if family_module(parameters["model"], "clips"):
+            told = {"name": one.name, "graphs": str(steps[INTEGERS].artefact.checked()), "c": str(c)}
+            found.append(scratch / f"clips_{place}.json")
+            write_json(found[-1], {**told, "parameters": parameters, "data": data and str(data.checked())})
     return found
-
-
-def _has_clips(model: str) -> bool:
-    known = models.models()
-    return model in known and importlib.util.find_spec(f"{known[model].__name__}.clips") is not None

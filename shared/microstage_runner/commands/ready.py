@@ -1,100 +1,24 @@
-"""Ready networks: `make ready` puts them into the checkout; an estimation takes them, or a folder of one's own.
-
-Such a folder holds what qcdq wrote: `interface.json` and the graphs that it names. `ready.json` beside them says what
-kind of channel the network is for, what it was made of, and each file's SHA-256; a folder of one's own may lack it.
-"""
+"""`make ready`: train the networks that estimate-file takes by default, and put them into this checkout."""
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Mapping
-from functools import partial
-from pathlib import Path
-from typing import Any
+from microstage.errors import ParameterError
+from microstage_runner.artefacts import ready_networks
+from microstage_runner.declarations.stages import REFERENCE, TRAINING, of_role
+from microstage_runner.session import Session
 
-from microstage.errors import ArtefactError, ParameterError
-from microstage.files.canonical import file_digest, write_json
-from microstage.untrusted.onnx_file import inside_folder
-from microstage_runner.artefacts.artefact import Artefact
-from microstage_runner.artefacts.inputs import Input
-from microstage_runner.artefacts.places import Place
-
-__all__ = ["KINDS", "found", "given", "place", "put"]
-
-KINDS = ("current", "voltage")
-_CARD, _INTERFACE = "ready.json", "interface.json"
-_LARGEST = 1 << 20  # of a description
+__all__ = ["command"]
 
 
-def place(repository: Path) -> Path:
-    """The folder that holds one for each kind."""
-    return repository / "stages" / "qcdq" / "ready"
-
-
-def found(repository: Path) -> dict[str, Input]:
-    """{kind: network} of those that this checkout has."""
-    return {kind: _input(folder) for kind in KINDS if (folder := place(repository) / kind).is_dir()}
-
-
-def given(text: str) -> dict[str, Input]:
-    """{kind: network} of ONNX=`text`, such a folder or a file in it: for the kind that it says, or for every one."""
-    folder = Path(text).resolve()
-    folder = folder if folder.is_dir() else folder.parent
-    if not (folder / _INTERFACE).is_file():
-        raise ParameterError(
-            f"ONNX={text} has no {_INTERFACE}: expected a folder with what qcdq writes, its graphs and their interface."
-        )
-    kind = _json(folder / _CARD).get("channel") if (folder / _CARD).is_file() else None
-    return {known: _input(folder) for known in KINDS if kind in (None, known)}
-
-
-def put(repository: Path, volumes: Path, kind: str, artefact: Artefact, made_of: Mapping[str, Any]) -> Path:
-    """Copy what an estimation needs of qcdq's `artefact` to where `found` looks, in place of what was there."""
-    target, source = place(repository) / kind, artefact.checked()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with Place(volumes, "ready") as made:
-        for name in _named(source):
-            shutil.copyfile(source / name, made / name)
-        files = {name: file_digest(made / name) for name in _named(source)}
-        write_json(made / _CARD, {"channel": kind, "files": files, "made_of": made_of})
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(made, target)
-    return target
-
-
-def _input(folder: Path) -> Input:
-    """The folder as a step reads it: as its `ready.json` says, else as it is now."""
-    names = _named(folder)
-    said = (
-        _json(folder / _CARD)["files"]
-        if (folder / _CARD).is_file()
-        else {name: file_digest(folder / name) for name in names}
-    )
-    return Input(
-        folder, said, partial(_paths, folder, names), "it was put there", "restore it, or make it anew (`make ready`)"
-    )
-
-
-def _paths(folder: Path, names: list[str]) -> list[Path]:
-    return [folder / name for name in names if (folder / name).exists()]
-
-
-def _named(folder: Path) -> list[str]:
-    """`interface.json`, and the graphs that it names."""
-    try:
-        files = [part["file"] for part in _json(folder / _INTERFACE)["parts"].values()]
-        if all(inside_folder(name) for name in files):
-            return sorted({_INTERFACE, *files})
-    except (KeyError, TypeError, AttributeError):
-        pass
-    raise ArtefactError(f"{folder / _INTERFACE} names no parts in files beside it.")
-
-
-def _json(path: Path) -> Any:
-    try:
-        if path.stat().st_size <= _LARGEST:
-            return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        pass
-    raise ArtefactError(f"{path} cannot be read as a description in JSON.")
+def command(session: Session) -> None:
+    """Make a network for each kind of channel, as far as the reference of its integers, and copy it into the checkout."""
+    if "CHANNEL" in session.typed:
+        raise ParameterError("make ready makes a network for each kind of channel: leave CHANNEL= out.")
+    for kind in ready_networks.KINDS:
+        chosen = Session(session.repository, {**session.typed, "CHANNEL": kind})
+        pipeline = chosen.pipeline(loud=True)
+        *_, last = pipeline.run(of_role(session.stages, REFERENCE))
+        parameters = pipeline.parameters[of_role(session.stages, TRAINING)]
+        made_of = {"key": last.about["key"], "parameters": parameters}
+        place = ready_networks.put(last.stage.folder, session.volumes, kind, last.artefact, made_of)
+        print(f"ready: {place}")

@@ -5,18 +5,31 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from microstage.errors import MicrostageError, ParameterError
-from microstage_runner.pipeline.pipeline import Step
-from microstage_runner.pipeline.report import table
+from microstage.process.text_table import table
+from microstage_runner.declarations.family_modules import report_of
+from microstage_runner.pipeline.step import Step
+from microstage_runner.session import Session
 
-__all__ = ["combinations", "sweep"]
+__all__ = ["combinations", "command", "sweep"]
 
 _HARNESS = ("DATA_DIR", "VOLUMES", "STAGE", "PUBLIC_KEY", "SIGNING_KEY")
 
 
+def command(typed: dict[str, str], repository: Path) -> int:
+    """Run every combination up to STAGE=, by default the stage that makes integers; return 1 if any failed."""
+
+    def run(chosen: dict[str, str]) -> Sequence[Step]:
+        session = Session.of("sweep", repository, chosen)
+        return session.pipeline().run(session.stage(default=session.last_of("sweep")))
+
+    return sweep(typed, run)
+
+
 def combinations(typed: Mapping[str, str]) -> tuple[list[str], list[dict[str, str]]]:
-    """(names that vary, what is typed for each run); `ParameterError` when nothing varies."""
+    """Return (names that vary, what is typed for each run); `ParameterError` when nothing varies."""
     listed = {name: value.split(",") for name, value in sorted(typed.items()) if "," in value and name not in _HARNESS}
     if not listed:
         raise ParameterError("make sweep needs a list, such as CYCLES=0.25,0.5,1.")
@@ -25,7 +38,10 @@ def combinations(typed: Mapping[str, str]) -> tuple[list[str], list[dict[str, st
 
 
 def sweep(typed: Mapping[str, str], run: Callable[[dict[str, str]], Sequence[Step]]) -> int:
-    """`run` each combination up to its stage; a run that fails is named in its row and the others go on. 1 if any failed."""
+    """Call `run` with each combination, and print a table of what came of each; return 1 if any failed.
+
+    A run that fails is named in its row, and the others go on.
+    """
     varied, runs = combinations(typed)
     rows: list[dict[str, str]] = []
     for index, chosen in enumerate(runs, 1):
@@ -42,11 +58,13 @@ def sweep(typed: Mapping[str, str], run: Callable[[dict[str, str]], Sequence[Ste
 
 
 _FAILED = "failed"
-_HARMONICS = ("H1", "H3", "H5", "H7")
 
 
 def _row(steps: Sequence[Step]) -> dict[str, str]:
-    """What came of one run, by column; networks of different kinds have different ones."""
+    """Return what came of one run, by column; networks of different kinds have different ones."""
+    trained = steps[0].artefact.about
+    told = {name: value for step in steps for name, value in step.artefact.about["metrics"].items()}
+    quality = report_of(trained["parameters"]).columns(trained["metrics"], told)
     proofs = [proof for step in steps for proof in step.artefact.about["verification"]]
     compared, equal, ties = (sum(proof[k] for proof in proofs) for k in ("compared", "equal", "explained_ties"))
     integers = {
@@ -54,29 +72,7 @@ def _row(steps: Sequence[Step]) -> dict[str, str]:
         "differing": f"{compared - equal - ties:,}",
         "explained ties": f"{ties:,}",
     }
-    return {**_quality(steps), **_effort(steps[0]), **integers, **_size(steps[0]), **_hardware(steps)}
-
-
-def _quality(steps: Sequence[Step]) -> dict[str, str]:
-    """Errors of an estimator; top-1 of a classifier, as it was trained and as its integer graph answers; what any other network told of itself."""
-    metrics = steps[0].artefact.about["metrics"]
-    if "test.mae.network" not in metrics and "test.accuracy" not in metrics:
-        return {
-            name: f"{value:.4g}"
-            for name, value in sorted(metrics.items())
-            if name.startswith("test.") and isinstance(value, float)
-        }
-    if "test.accuracy" not in metrics:
-        thd = f"{100 * metrics['test.thd_error.network']:.2f} %"
-        return {**{name: f"{error:.3f}" for name, error in zip(_HARMONICS, metrics["test.mae.network"])}, "THD": thd}
-    found = {"top-1": f"{100 * metrics['test.accuracy']:.2f} %", "tested on": f"{metrics['test.examples']:,}"}
-    told = {name: value for step in steps for name, value in step.artefact.about["metrics"].items()}
-    if "streamlined.accuracy" in told:
-        found |= {
-            "integers' top-1": f"{100 * told['streamlined.accuracy']:.2f} %",
-            "of": f"{told['streamlined.answers']:,}",
-        }
-    return found
+    return {**quality, **_effort(steps[0]), **integers, **_size(steps[0]), **_hardware(steps)}
 
 
 def _effort(trained: Step) -> dict[str, str]:
@@ -94,7 +90,7 @@ def _size(trained: Step) -> dict[str, str]:
 
 
 def _hardware(steps: Sequence[Step]) -> dict[str, str]:
-    """FINN's estimates: cycles of the slowest layer of any part; LUT, BRAM and DSP of all parts together."""
+    """Return FINN's estimates: cycles of the slowest layer of any part; LUT, BRAM and DSP of all parts together."""
     for step in steps:
         file = step.artefact.checked() / "estimates.json"
         if file.exists():

@@ -20,13 +20,14 @@ from microstage.files.canonical import file_digest, write_json
 from microstage.untrusted.paths import inside
 from microstage.untrusted.printable import shown
 from microstage.untrusted.tars import is_plain, tar
-from microstage_runner.declarations.stages import load_stages
+from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.engines import bases, engine
 from microstage_runner.engines.images import Images
 from microstage_runner.engines.local import find_python
 from microstage_runner.engines.offline import VARIABLE, debian_packages, locks
+from microstage_runner.session import Session
 
-__all__ = ["collect"]
+__all__ = ["collect", "command"]
 
 _APT = "apt-get update >&2 && apt-get -o Dir::Cache::archives=/tmp install --yes --download-only --no-install-recommends {names} >&2"
 # One paragraph per package, with what an archive's `Packages` has beyond the package's own control file.
@@ -35,6 +36,11 @@ _LIST = (
     "echo Filename: ./$to; echo Size: $(stat --format %s $to); echo SHA256: $(sha256sum $to | cut --characters -64); echo; "
     "done > Packages && tar --create --sort=name Packages *.deb"
 )
+
+
+def command(session: Session) -> None:
+    """Collect wheels, Debian packages and bases into VENDOR=, for machines without a network."""
+    collect(session.repository, session.volumes, session.typed.get("VENDOR"))
 
 
 def collect(repository: Path, volumes: Path, typed: str | None) -> None:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from microstage import models
 from microstage.errors import ParameterError
-from microstage_runner.declarations.stages import Parameter, Stage, parameter
+from microstage_runner.declarations.parameter import Parameter, parameter
+from microstage_runner.declarations.stages import Stage
+from microstage_runner.declarations.user_module import UserModule
 
-if TYPE_CHECKING:
-    from microstage_runner.declarations.user_module import OwnModel
-
-__all__ = ["form", "hook_files", "trained_on", "with_families"]
+__all__ = ["form", "hook_files", "trained_on", "with_model_parameters"]
 
 
-def with_families(stage: Stage, own: OwnModel | None = None, others: Iterable[Stage] = ()) -> Stage:
+def with_model_parameters(stage: Stage, own: UserModule | None = None, others: Iterable[Stage] = ()) -> Stage:
     """`stage` with every family's parameters, the user's `own` among them, if it is the one that has `model` and leaves its choices open."""
     chooser = stage.parameters.get("model")
     if chooser is None or chooser.choices is not None:
@@ -41,7 +40,7 @@ def _declared(package: Any, model: str) -> dict[str, dict[str, Any]]:
     return declared
 
 
-def _checked(own: OwnModel, stage: Stage, others: Iterable[Stage]) -> dict[str, dict[str, Any]]:
+def _checked(own: UserModule, stage: Stage, others: Iterable[Stage]) -> dict[str, dict[str, Any]]:
     """The user's parameters; `ParameterError` for one that says too little, or whose default it would not let be typed."""
     for name, fields in own.parameters.items():
         elsewhere = [other.name for other in others if name in other.parameters]

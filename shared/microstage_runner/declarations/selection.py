@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from microstage.errors import ParameterError
-from microstage_runner.declarations.stages import Parameter, Stage
+from microstage_runner.declarations.parameter import Parameter
+from microstage_runner.declarations.stages import Stage
 
 __all__ = ["SETTINGS", "select"]
 

@@ -1,15 +1,15 @@
 """`ONNX=model.onnx`: files of the user's own, in place of everything before the stage that takes them.
 
-A stage that can begin a chain so says it in its `stage.toml`:
+A stage that can begin a pipeline so says it in its `stage.toml`:
 
-    [instead.network]
+    [user_input.network]
     summary = "A network of one's own."
     form = "network"
     files = { ONNX = "model.onnx", GOLDEN = "golden.npz" }
 
 The first variable opens the entrance, the others may be left out. The files are copied aside under the names given there, with
 the files beside a model that it keeps weights in, so that the stage sees them and nothing else, and enter its key by their
-digests. What the user calls them is told to the stage in NAMES, which is in no digest. `[instead.network.parameters.*]`
+digests. What the user calls them is told to the stage in NAMES, which is in no digest. `[user_input.network.parameters.*]`
 are parameters that the stage has with such files alone.
 """
 
@@ -32,17 +32,17 @@ from microstage_runner.artefacts.inputs import Input, all_files
 from microstage_runner.artefacts.places import Place
 from microstage_runner.declarations.stages import FILES, Stage
 
-__all__ = ["OwnFiles", "entered"]
+__all__ = ["UserFiles", "from_user_files"]
 
 _LARGEST = 1 << 32
 # As protobuf writes where a tensor is kept that is not in the file: the key, and the length of what follows.
 _LOCATION = re.compile(rb"\x0a\x08location\x12([\x01-\x7f]|[\x80-\xff][\x01-\x1f])")
 
 
-def entered(stages: Mapping[str, Stage], typed: Mapping[str, str]) -> dict[str, Stage]:
+def from_user_files(stages: Mapping[str, Stage], typed: Mapping[str, str]) -> dict[str, Stage]:
     """`stages`, or, where an entrance's variable was typed, those from it on; `ParameterError` for what then has no meaning."""
     for stage in stages.values():
-        opener, *others = stage.instead.variables if stage.instead else [None]
+        opener, *others = stage.user_input.variables if stage.user_input else [None]
         if opener in typed:
             return _from_on(stages, stage, typed, opener)
         lonely = next((name for name in others if name in typed), None)
@@ -56,9 +56,9 @@ def entered(stages: Mapping[str, Stage], typed: Mapping[str, str]) -> dict[str, 
 
 
 def _from_on(stages: Mapping[str, Stage], first: Stage, typed: Mapping[str, str], opener: str) -> dict[str, Stage]:
-    entry = first.instead
-    written, parameters = {**first.outputs, **first.forms[entry.form]}, {**first.parameters, **entry.parameters}
-    kept = {first.name: replace(first, inputs={entry.name: FILES}, outputs=written, parameters=parameters, forms={})}
+    given = first.user_input
+    written, parameters = {**first.outputs, **first.forms[given.form]}, {**first.parameters, **given.parameters}
+    kept = {first.name: replace(first, inputs={given.name: FILES}, outputs=written, parameters=parameters, forms={})}
     for stage in stages.values():
         if stage.name not in kept and stage.inputs and all(source in kept for source in stage.inputs.values()):
             kept[stage.name] = _named(stage, typed[opener])
@@ -66,9 +66,9 @@ def _from_on(stages: Mapping[str, Stage], first: Stage, typed: Mapping[str, str]
     for stage in stages.values():
         for parameter in stage.parameters.values():
             if parameter.variable in typed and parameter.variable not in known:
-                given = f"{parameter.variable}={typed[parameter.variable]}"
+                said = f"{parameter.variable}={typed[parameter.variable]}"
                 raise ParameterError(
-                    f"{given} belongs to {stage.name}, and {opener}= begins at {first.name}: leave it out."
+                    f"{said} belongs to {stage.name}, and {opener}= begins at {first.name}: leave it out."
                 )
     if typed.get("STAGE") in stages and typed["STAGE"] not in kept:
         raise ParameterError(f"STAGE={typed['STAGE']} comes before {first.name}, where {opener}= begins.")
@@ -83,7 +83,7 @@ def _named(stage: Stage, file: str) -> Stage:
 
 
 @dataclass(frozen=True)
-class OwnFiles:
+class UserFiles:
     """Copies of the user's files in a folder that is gone when this process ends.
 
     `listed` is {file: SHA-256}, `originals` where they were copied from.
@@ -110,14 +110,14 @@ class OwnFiles:
                 raise IntegrityError(f"{path} was changed after it was copied; run the same command again.")
 
     @classmethod
-    def collect(cls, stages: Mapping[str, Stage], typed: Mapping[str, str], volumes: Path) -> OwnFiles | None:
+    def collect(cls, stages: Mapping[str, Stage], typed: Mapping[str, str], volumes: Path) -> UserFiles | None:
         """The files that `typed` names for the entrance among `stages`; None if no stage begins with files."""
-        entry = next((stage.instead for stage in stages.values() if FILES in stage.inputs.values()), None)
-        if entry is None:
+        given = next((stage.user_input for stage in stages.values() if FILES in stage.inputs.values()), None)
+        if given is None:
             return None
-        sources = {inside: _file(name, typed[name]) for name, inside in entry.files.items() if name in typed}
+        sources = {inside: _file(name, typed[name]) for name, inside in given.files.items() if name in typed}
         beside = _kept_beside(next(iter(sources.values())))
-        if taken := next(iter(beside.keys() & {*entry.files.values(), NAMES}), None):
+        if taken := next(iter(beside.keys() & {*given.files.values(), NAMES}), None):
             raise ParameterError(
                 f"The network keeps weights in {taken}, a name that is taken here; save it with its weights inside."
             )

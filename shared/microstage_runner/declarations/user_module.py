@@ -20,9 +20,9 @@ from microstage.files.canonical import file_digest
 from microstage.models.user_module import CLASSES, FILE
 from microstage_runner.artefacts.places import Place
 from microstage_runner.declarations.selection import SETTINGS
-from microstage_runner.declarations.user_files import OwnFiles
+from microstage_runner.declarations.user_files import UserFiles
 
-__all__ = ["OwnModel", "is_path"]
+__all__ = ["UserModule", "is_path"]
 
 _LARGEST = 1 << 20
 _SYNTAX = (3, 10)  # of the stages that run it
@@ -41,7 +41,7 @@ def is_path(model: str) -> bool:
 
 
 @dataclass(frozen=True)
-class OwnModel:
+class UserModule:
     """One file, read; `parameters` and `form` as a family's package declares them."""
 
     path: Path
@@ -55,7 +55,7 @@ class OwnModel:
         return self.path.stem
 
     @classmethod
-    def read(cls, text: str) -> OwnModel:
+    def read(cls, text: str) -> UserModule:
         """The file MODEL=`text` names; `ParameterError` for one that is missing, is no Python, or lacks what every module has."""
         path = Path(text)
         if not path.is_file():
@@ -82,12 +82,12 @@ class OwnModel:
             raise ParameterError(f"{path.name} has FORM = {form!r}; expected one of {', '.join(_FORMS)}.")
         return cls(path.resolve(), source, {"dataset": _DATASET, **_parameters(path.name, tree)}, form)
 
-    def laid_out(self, volumes: Path) -> OwnFiles:
+    def laid_out(self, volumes: Path) -> UserFiles:
         """A folder that holds the file and nothing beside it, as the stages see it."""
         place = Place(volumes, "model")
         file = place.folder / FILE
         file.write_bytes(self.source)
-        return OwnFiles(place, {FILE: file_digest(file)}, {FILE: self.path})
+        return UserFiles(place, {FILE: file_digest(file)}, {FILE: self.path})
 
 
 def _parsed(name: str, source: bytes) -> ast.Module:

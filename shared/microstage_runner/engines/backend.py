@@ -8,6 +8,10 @@ from typing import Any, Protocol
 
 from microstage.errors import ParameterError
 from microstage_runner.declarations.stages import Stage
+from microstage_runner.engines import engine
+from microstage_runner.engines.containers import DockerBackend
+from microstage_runner.engines.local import LocalBackend
+from microstage_runner.engines.remote import RemoteBackend
 
 __all__ = ["Backend", "choose"]
 
@@ -56,30 +60,19 @@ def choose(wanted: str, repository: Path, volumes: Path, host: str = "", stages_
     here, why = _here(wanted, repository, volumes, host)
     if not stages_on:
         return here, why
-    from microstage_runner.engines.remote import RemoteBackend
-
     hosts = _stages_on(stages_on, {path.parent.name for path in repository.glob("stages/*/stage.toml")})
     return PerStage(here, {stage: RemoteBackend(repository, volumes, url) for stage, url in hosts.items()}), why
 
 
 def _here(wanted: str, repository: Path, volumes: Path, host: str) -> tuple[Backend, str]:
-    from microstage_runner.engines import engine
-    from microstage_runner.engines.local import LocalBackend
-
     if host:
-        from microstage_runner.engines.remote import RemoteBackend
-
         return RemoteBackend(repository, volumes, host), "as HOST says"
     if wanted == "local":
         return LocalBackend(repository, volumes), "as asked"
     if wanted == "auto" and not engine.answers():
         return LocalBackend(repository, volumes), "no container engine answers"
     if engine.is_elsewhere():
-        from microstage_runner.engines.remote import RemoteBackend
-
         return RemoteBackend(repository, volumes, ""), "the container engine is another machine's"
-    from microstage_runner.engines.containers import DockerBackend
-
     return DockerBackend(repository, volumes), "as asked" if wanted == "docker" else "a container engine answers"
 
 

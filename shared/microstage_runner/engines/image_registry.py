@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from microstage.errors import EnvironmentProblem, IntegrityError
 from microstage_runner.engines import bases
 from microstage_runner.engines.engine import Engine
 from microstage_runner.registry.chosen_registry import chosen
-from microstage_runner.registry.client import Registry
+
+if TYPE_CHECKING:
+    from microstage_runner.registry.client import Registry
 
 __all__ = ["chosen", "pull_base", "pull_image", "push", "stand_ins"]
 

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from microstage.errors import EnvironmentProblem, IntegrityError
-from microstage_runner.artefacts import notes
+from microstage_runner.artefacts import licences, notes, sbom
 from microstage_runner.artefacts.places import hold
-from microstage_runner.engines import bases
+from microstage_runner.engines import bases, image_registry
 from microstage_runner.engines import offline as vendor
 from microstage_runner.engines.engine import Engine, require
 
@@ -95,8 +95,6 @@ class Images:
     def _found(self, stage: str) -> Image | None:
         if here := self.here(stage):
             return here[0]
-        from microstage_runner.engines import image_registry
-
         for base in self._possible_bases(stage) if image_registry.chosen() else ():
             recipe = self._recipe(stage, base)
             if image_registry.pull_image(self.engine(), stage, recipe):
@@ -108,8 +106,6 @@ class Images:
 
     def _possible_bases(self, stage: str) -> list[dict[str, str]]:
         """The base in use or, if none was chosen yet, each that the image in the registry may stand on."""
-        from microstage_runner.engines import image_registry
-
         default, python = _default_base(self.repository, stage)
         if known := self._base(stage, choose=bool(vendor.chosen())):
             return [known]
@@ -175,8 +171,6 @@ class Images:
 
     def bill(self, stage: str) -> Path:
         """The bill of materials of the stage's image, with its provenance beside it; both are made if missing."""
-        from microstage_runner.artefacts import licences
-
         image = self.ensure(stage)
         path = self.known / f"{image.recipe}.cdx.json"
         if notes.read(path, lambda bill: licences.table(bill["components"])) is None:
@@ -184,8 +178,6 @@ class Images:
         return path
 
     def _describe(self, image: Image, base: dict[str, str]) -> None:
-        from microstage_runner.artefacts import sbom
-
         found = json.loads(_read_inventory(self.engine(), image.tag))
         self._write(
             f"{image.recipe}.provenance",

@@ -94,7 +94,7 @@ class LocalBackend:
         target.mkdir()
         target.chmod(0o755)  # for whoever runs the stage
         for source in (self.repository / "shared" / "microstage", stage.folder / f"microstage_{stage.name}"):
-            shutil.copytree(source, target / source.name, ignore=shutil.ignore_patterns("__pycache__", "runner"))
+            shutil.copytree(source, target / source.name, ignore=shutil.ignore_patterns("__pycache__"))
         return target
 
 

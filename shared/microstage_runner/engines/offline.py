@@ -22,6 +22,8 @@ from microstage.untrusted.json_text import parse_json
 from microstage.untrusted.paths import inside
 from microstage_runner.engines import bases
 from microstage_runner.engines.engine import Engine
+from microstage_runner.engines.package_server import PackageServer
+from microstage_runner.engines.wheels import normalised, project
 
 __all__ = ["VARIABLE", "Vendor", "build_arguments", "chosen", "debian_packages", "locks"]
 
@@ -49,11 +51,6 @@ class Vendor:
 
     def wheels(self, lock: Path) -> list[Path]:
         """The wheels that `lock` allows, at least one of each pin, hashed now; `IntegrityError` names what is missing or changed."""
-        from microstage_runner.engines.package_server import (  # it loads a server of HTTP, which few need
-            normalised,
-            project,
-        )
-
         if file_digest(lock) not in self.locks.values():
             name = Path(*lock.parts[-3:])
             raise EnvironmentProblem(
@@ -91,8 +88,6 @@ class Vendor:
     @contextmanager
     def serving(self, repository: Path, stage: str) -> Iterator[dict[str, str]]:
         """Build arguments under which the image of `stage` installs from here, over this machine's loopback."""
-        from microstage_runner.engines.package_server import PackageServer
-
         folder = repository / "stages" / stage
         served = self.wheels(folder / "requirements.lock")
         if debian_packages(folder / "Dockerfile"):

@@ -7,27 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import html
-import re
 import threading
 from collections.abc import Iterable
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-__all__ = ["PackageServer", "normalised", "project"]
+from microstage_runner.engines.wheels import project
+
+if TYPE_CHECKING:
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+__all__ = ["PackageServer"]
 
 _CHUNK = 1 << 20
-
-
-def normalised(name: str) -> str:
-    """A project's name as an index spells it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def project(wheel: Path) -> str:
-    """The normalised name of the project that a wheel is of."""
-    return normalised(wheel.name.split("-")[0])
 
 
 class PackageServer:
@@ -61,7 +54,9 @@ class PackageServer:
 
 
 def _listen(near: str, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
-    """On a port that `near` alone decides if it is free: the address is part of what an engine's build cache compares."""
+    """Listen on a port that `near` alone decides if it is free: the address is part of what an engine's build cache compares."""
+    from http.server import ThreadingHTTPServer  # a fiftieth of a second, which no finished `make` should take
+
     wanted = 20000 + int(hashlib.sha256(near.encode()).hexdigest(), 16) % 10000
     try:
         return ThreadingHTTPServer(("127.0.0.1", wanted), handler)
@@ -70,6 +65,10 @@ def _listen(near: str, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPSe
 
 
 def _handler(pages: dict[str, str], files: dict[str, Path]) -> type[BaseHTTPRequestHandler]:
+    """Return what answers a request: one of the `pages`, or one of the `files`, by the path in its address."""
+    from http import HTTPStatus
+    from http.server import BaseHTTPRequestHandler
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 

@@ -1,7 +1,7 @@
-"""The chain of stages for one selection: keys from parameters and inputs, and the runs that are not done yet.
+"""The pipeline of stages for one selection: keys from parameters and inputs, and the runs that are not done yet.
 
 key = SHA-256 of canonical JSON {stage, recipe digest, parameters, inputs: name -> digest}. The key of a stage needs the
-artefact before it, so the chain is walked from upstream; a stage whose key is published is not run.
+artefact before it, so the pipeline is walked from upstream; a stage whose key is published is not run.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,26 +27,18 @@ from microstage_runner.artefacts.recipe import assert_unchanged, key_of, recipe
 from microstage_runner.artefacts.store import Store
 from microstage_runner.declarations.model_parameters import form
 from microstage_runner.declarations.stages import DATASET, FILES, MODULE, Stage, needed
-from microstage_runner.declarations.user_files import OwnFiles
-from microstage_runner.declarations.user_module import OwnModel
+from microstage_runner.declarations.user_files import UserFiles
+from microstage_runner.declarations.user_module import UserModule
 from microstage_runner.engines.backend import Backend
 from microstage_runner.pipeline import runs
+from microstage_runner.pipeline.step import Step
+from microstage_runner.registry import artefact_registry
 from microstage_runner.registry.chosen_registry import chosen
 
-__all__ = ["Chain", "Step"]
+__all__ = ["Pipeline"]
 
 
-@dataclass(frozen=True)
-class Step:
-    """One stage of a chain. `about` is what the key is made of, and the key; `artefact` is None until published."""
-
-    stage: Stage
-    about: dict[str, Any]
-    inputs: dict[str, Input]
-    artefact: Artefact | None
-
-
-class Chain:
+class Pipeline:
     """All stages for one selection of parameters on one backend."""
 
     def __init__(
@@ -58,12 +49,12 @@ class Chain:
         store: Store,
         backend: Backend,
         data_dir: Path | None = None,
-        own: OwnFiles | None = None,
-        model: OwnModel | None = None,
+        own: UserFiles | None = None,
+        model: UserModule | None = None,
     ) -> None:
         self.stages, self.parameters, self.repository = stages, parameters, repository
         self.store, self.backend, self.data_dir, self.own = store, backend, data_dir, own
-        self.own_model, self.module = model, model and model.laid_out(store.volumes)
+        self.user_module, self.module = model, model and model.laid_out(store.volumes)
         self.digests = Digests(store.volumes / ".cache" / "digests.json")
 
     @property
@@ -77,7 +68,7 @@ class Chain:
 
     @property
     def _form(self) -> str | None:
-        return self.own_model.form if self.own_model else form(self.model)
+        return self.user_module.form if self.user_module else form(self.model)
 
     def steps(self, target: str) -> Iterator[Step]:
         """The steps that can be known now: every published one, then the first that is not, and no further."""
@@ -124,9 +115,7 @@ class Chain:
         registry = chosen()
         if registry is None:
             return None
-        from microstage_runner.registry import artefact_registry as publishing
-
-        artefact = publishing.fetch(registry, self.store, step.stage.name, step.about["key"])
+        artefact = artefact_registry.fetch(registry, self.store, step.stage.name, step.about["key"])
         if not artefact:
             return None
         print(f"{step.stage.name}: pulled from {registry.name} (key {step.about['key'][:16]})", flush=True)
@@ -160,7 +149,7 @@ class Chain:
         """Where the user's files lay, for whoever goes on with this run."""
         return {
             "data_dir": self.data_dir and str(self.data_dir),
-            "model_file": self.own_model and str(self.own_model.path),
+            "model_file": self.user_module and str(self.user_module.path),
         }
 
     def _dataset(self, parameters: Mapping[str, Any]) -> Input | None:

@@ -6,8 +6,7 @@ if nothing had happened; a finished one is exported, or taken on to any other st
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,9 +17,9 @@ from microstage_runner.artefacts import notes
 from microstage_runner.artefacts.artefact import Artefact
 from microstage_runner.artefacts.places import NOTE
 from microstage_runner.artefacts.store import Store
-from microstage_runner.declarations.stages import Stage
+from microstage_runner.declarations.stages import TRAINING, Stage, of_role
 
-__all__ = ["Run", "assert_same", "find", "listing", "note", "show", "trained", "variables_of"]
+__all__ = ["Run", "assert_same", "find", "listing", "note", "trained", "variables_of"]
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,8 @@ def note(out: Path, about: Mapping[str, Any], places: Mapping[str, str | None], 
 
 
 def trained(stages: Mapping[str, Stage]) -> str:
-    """The stage that makes runs: the one that chooses the model."""
-    return next(name for name, stage in stages.items() if "model" in stage.parameters)
+    """Return the stage that makes runs."""
+    return of_role(stages, TRAINING)
 
 
 def listing(store: Store, stage: str) -> list[Run]:
@@ -95,50 +94,10 @@ def variables_of(run: Run) -> dict[str, str]:
     return {**chosen, **{name: place for name, place in places.items() if place is not None}}
 
 
-def assert_same(wanted: Run, key: str) -> None:
+def assert_same(wanted: Run, key: str, stage: str) -> None:
     """`ParameterError` if going on from `wanted` would in truth begin anew."""
     if not key.startswith(wanted.id):
         raise ParameterError(
             f"RUN={wanted.id} was made from other sources, data or environment than are here now, and would be trained anew;"
-            " `make why STAGE=train` says what changed. Leave RUN= out to train anew."
+            f" `make why STAGE={stage}` says what changed. Leave RUN= out to train anew."
         )
-
-
-def show(runs: Sequence[Run], stages: Mapping[str, Stage], stage: str) -> str:
-    """A row per run: id, when, state, network, dataset, result, and what differs from the defaults."""
-    from microstage_runner.pipeline.report import table  # which knows the chain, and the chain knows this module
-
-    if not runs:
-        return "No run yet; `make train` makes one."
-    rows = [
-        [
-            run.id,
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(run.began)),
-            "cut off" if run.metrics is None else "finished",
-            str(run.parameters.get("model", "-")),
-            str(run.parameters.get("dataset", "-")),
-            _differing(run, stages[stage]),
-            _result(run.metrics or {}),
-        ]
-        for run in runs
-    ]
-    return "\n".join(table(["run", "began", "state", "model", "dataset", "other than by default", "result"], rows))
-
-
-def _result(metrics: Mapping[str, Any]) -> str:
-    if "test.accuracy" in metrics:
-        return f"{100 * metrics['test.accuracy']:.2f} %, {metrics['test.origin']}"
-    return f"H1 {metrics['test.mae.network'][0]:.3f}" if "test.mae.network" in metrics else "-"
-
-
-def _differing(run: Run, stage: Stage) -> str:
-    model = run.parameters.get("model")
-    own = {name: p.of(model) for name, p in stage.parameters.items() if name not in ("model", "dataset")}
-    return (
-        " ".join(
-            f"{p.variable}={run.parameters[name]}"
-            for name, p in own.items()
-            if p is not None and name in run.parameters and run.parameters[name] != p.default
-        )
-        or "-"
-    )

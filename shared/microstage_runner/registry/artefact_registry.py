@@ -8,29 +8,29 @@ believed where the files are those of its manifest.json and this one is of the k
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from microstage.errors import ArtefactError, ConflictError, IntegrityError
+from microstage.errors import ConflictError, IntegrityError
 from microstage.process.progress import progress
 from microstage.untrusted.bounds import assert_room
 from microstage.untrusted.paths import clashing, inside
 from microstage_runner.artefacts.artefact import MANIFEST, Artefact
 from microstage_runner.artefacts.places import Place
 from microstage_runner.artefacts.store import Store, foreign
-from microstage_runner.declarations.stages import needed
-from microstage_runner.registry.chosen_registry import required
-from microstage_runner.registry.client import MANIFEST_TYPE, Registry, describe
+from microstage_runner.registry.descriptors import MANIFEST_TYPE, describe
 from microstage_runner.signing import in_registry
 
-__all__ = ["ARTEFACT", "fetch", "pull", "push", "pushed_or_not"]
+if TYPE_CHECKING:
+    from microstage_runner.registry.client import Registry
+
+__all__ = ["ARTEFACT", "KEY_CHARACTERS", "fetch", "names", "pushed_or_not"]
 
 ARTEFACT = "application/vnd.microstage.artefact.v1"
 _CONFIG = "application/vnd.microstage.manifest.v1+json"
 _TITLE = "org.opencontainers.image.title"
 _DIGEST = re.compile("sha256:[0-9a-f]{64}")
-_KEY_CHARACTERS = 16
+KEY_CHARACTERS = 16
 _LARGEST_MANIFEST = 1 << 26  # of an artefact
 
 
@@ -39,7 +39,7 @@ def pushed_or_not(registry: Registry, artefact: Artefact) -> bool:
     stage, key = artefact.about["stage"], artefact.about["key"]
     folder = artefact.checked()
     manifest = _oci_manifest(artefact, folder)
-    repository, tag = _names(stage, key)
+    repository, tag = names(stage, key)
     there = registry.manifest(repository, tag)
     if there is not None:
         where = f"{registry.name}/{repository}:{tag}"
@@ -55,7 +55,7 @@ def pushed_or_not(registry: Registry, artefact: Artefact) -> bool:
 
 def fetch(registry: Registry, store: Store, stage: str, key: str) -> Artefact | None:
     """The artefact of a key, pulled and published here; None if the registry has none, `IntegrityError` if it is not sound."""
-    repository, tag = _names(stage, key)
+    repository, tag = names(stage, key)
     where = f"{registry.name}/{repository}:{tag}"
     manifest = registry.manifest(repository, tag)
     if manifest is None:
@@ -77,45 +77,8 @@ def fetch(registry: Registry, store: Store, stage: str, key: str) -> Artefact | 
         return store.adopt(stage, key, folder)
 
 
-def push(steps: Sequence, images) -> None:
-    """`make push`: the published artefacts of the selected run, then the images and bases that are here."""
-    from microstage_runner.engines import image_registry
-
-    registry = required()
-    for step in steps:
-        done = "pushed" if pushed_or_not(registry, step.artefact) else "is there already"
-        in_registry.push(registry, *_names(step.stage.name, step.about["key"]), step.artefact)
-        print(f"push: {step.stage.name}:{step.about['key'][:_KEY_CHARACTERS]} {done}", flush=True)
-    image_registry.push(registry, images, [step.stage.name for step in steps])
-
-
-def pull(chain, target: str, wanted: bool) -> None:
-    """`make pull`: the selected run as far as the registry has it; less than up to `target` is an error if `wanted`."""
-    registry, images = required(), getattr(chain.backend, "images", None)
-    for stage in needed(chain.stages, target) if images else ():
-        if images.pull(stage.name) is None:
-            raise ArtefactError(
-                f"{registry.name} has no image of {stage.name} for this checkout; `make images` builds it."
-            )
-    while True:
-        *before, last = chain.steps(target)
-        if last.artefact is None and not fetch(registry, chain.store, last.stage.name, last.about["key"]):
-            break
-        if last.artefact and last.stage.name == target:
-            break
-    for step in (*before, last):
-        print(
-            f"pull: {step.stage.name}:{step.about['key'][:_KEY_CHARACTERS]} is {'here' if step.artefact else 'not there'}"
-        )
-    chain.store.keys.verified(step.artefact for step in (*before, last) if step.artefact)
-    if last.artefact is None and (wanted or not before):
-        raise ArtefactError(
-            f"{registry.name} has no {last.stage.name} of this selection; `make {last.stage.name}` makes it."
-        )
-
-
-def _names(stage: str, key: str) -> tuple[str, str]:
-    return f"microstage/artefacts/{stage}", key[:_KEY_CHARACTERS]
+def names(stage: str, key: str) -> tuple[str, str]:
+    return f"microstage/artefacts/{stage}", key[:KEY_CHARACTERS]
 
 
 def _oci_manifest(artefact: Artefact, folder: Path) -> dict[str, Any]:

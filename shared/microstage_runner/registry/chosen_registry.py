@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from microstage.errors import EnvironmentProblem, ParameterError
+from microstage_runner.process import load
 
 if TYPE_CHECKING:
     from microstage_runner.registry.client import Registry
@@ -51,6 +52,4 @@ def _answering(name: str) -> Registry | None:
 
 
 def _client(name: str) -> Registry:
-    from microstage_runner.registry.client import Registry
-
-    return Registry(name)
+    return load("registry.client").Registry(name)

@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from microstage.errors import EnvironmentProblem, IntegrityError, ParameterError
-from microstage.files.canonical import canonical_json, file_digest
+from microstage.files.canonical import canonical_json
 from microstage.untrusted.bounds import within
 from microstage.untrusted.json_text import parse_json
 from microstage.untrusted.printable import shown
+from microstage_runner.registry.descriptors import MANIFEST_TYPE
 from microstage_runner.registry.login import Login, is_safe, on_loopback
 
-__all__ = ["MANIFEST_TYPE", "Registry", "describe"]
+__all__ = ["Registry"]
 
-MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 # An image may be under Docker's own type; whether its tag exists is all that is asked of it.
 _ACCEPTED = (
     f"{MANIFEST_TYPE}, application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.v2+json"
@@ -39,12 +39,6 @@ _SECONDS = 60
 _SLOWEST = 1 << 16  # bytes a second, of a file in either direction
 _BLOCK = 1 << 20
 _LARGEST_MANIFEST = 1 << 22
-
-
-def describe(path: Path, media_type: str, **annotations: str) -> dict[str, Any]:
-    """The descriptor of a file: media type, digest, size."""
-    described = {"mediaType": media_type, "digest": f"sha256:{file_digest(path)}", "size": path.stat().st_size}
-    return {**described, "annotations": annotations} if annotations else described
 
 
 class Registry:

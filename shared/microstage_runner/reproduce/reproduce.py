@@ -22,7 +22,7 @@ from microstage.stage import REPORT
 from microstage_runner.engines.containers import DockerBackend
 from microstage_runner.engines.images import Image
 from microstage_runner.engines.local import LocalBackend
-from microstage_runner.pipeline.pipeline import Chain, Step
+from microstage_runner.pipeline.pipeline import Pipeline, Step
 from microstage_runner.reproduce import rebuild
 from microstage_runner.reproduce.conditions import HERE, Conditions, elsewhere, seen
 from microstage_runner.reproduce.differences import diffoscope, digests, explain
@@ -34,33 +34,33 @@ _ELSEWHERE = Path("a-second-folder", "with-a-longer-path")
 _SHIELDED = ("TZ", "LC_ALL")
 
 
-def reproduce(chain: Chain, target: str) -> int:
+def reproduce(pipeline: Pipeline, target: str) -> int:
     """0 when image layers and artefact bytes of `target` are equal; else `VerificationError` names the first difference."""
-    if not isinstance(chain.backend, LocalBackend | DockerBackend):
+    if not isinstance(pipeline.backend, LocalBackend | DockerBackend):
         raise ParameterError(
-            f"make reproduce runs on this machine, not on {chain.backend.name}: leave HOST= and STAGES_ON= out."
+            f"make reproduce runs on this machine, not on {pipeline.backend.name}: leave HOST= and STAGES_ON= out."
         )
-    step = chain.prepare(target)
-    notes = chain.store.volumes / ".reproduce" / target
+    step = pipeline.prepare(target)
+    notes = pipeline.store.volumes / ".reproduce" / target
     with (
-        chain.store.lock("reproduce", target),
+        pipeline.store.lock("reproduce", target),
         tempfile.TemporaryDirectory(prefix="microstage-reproduce-", dir="/var/tmp") as away,
     ):
         shutil.rmtree(notes, ignore_errors=True)
         notes.mkdir(parents=True)
-        images, found = _images(chain.backend, target, notes)
+        images, found = _images(pipeline.backend, target, notes)
         os.chmod(away, 0o755)
         places = [notes / "a", Path(away) / _ELSEWHERE]
-        conditions = [HERE, _elsewhere(chain.backend, step)]
+        conditions = [HERE, _elsewhere(pipeline.backend, step)]
         for place, condition, image in zip(places, conditions, images):
-            run_under(condition, chain.backend, step, place, image)
+            run_under(condition, pipeline.backend, step, place, image)
         print("\n".join(_circumstances(conditions[1], *(seen(place / "scratch") for place in places))))
         found += _compare(step, *(place / "out" for place in places))
         if found:
             shutil.copytree(places[1] / "out", notes / "b" / "out")
             raise VerificationError(f"{target} is not reproducible. {found[0]} Both results are kept in {notes}.")
-        if isinstance(chain.backend, DockerBackend):
-            rebuild.forget(chain.backend.images, *images)
+        if isinstance(pipeline.backend, DockerBackend):
+            rebuild.forget(pipeline.backend.images, *images)
     shutil.rmtree(notes)
     return 0
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from microstage.errors import IntegrityError
 from microstage_runner.artefacts.artefact import ENVELOPE, MANIFEST, Artefact
-from microstage_runner.registry.client import MANIFEST_TYPE, Registry, describe
+from microstage_runner.registry.descriptors import MANIFEST_TYPE, describe
 from microstage_runner.signing.keys import carry, largest
+
+if TYPE_CHECKING:
+    from microstage_runner.registry.client import Registry
 
 __all__ = ["fetch", "push"]
 

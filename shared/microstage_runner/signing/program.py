@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from microstage.errors import EnvironmentProblem, ParameterError
+from microstage_runner.engines.local import Environments
 
 __all__ = ["Program", "environment"]
 
@@ -53,8 +54,6 @@ class Program:
 
 def environment(volumes: Path) -> Path:
     """The Python that has the packages of the lock; the runner's own version, which is there."""
-    from microstage_runner.engines.local import Environments
-
     return Environments(volumes / ".env").ensure(PYTHON, _LOCK)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from microstage_runner.artefacts.artefact import Artefact
 from microstage_runner.artefacts.store import Store
-from microstage_runner.pipeline.pipeline import Step
+from microstage_runner.pipeline.step import Step
 
 __all__ = ["descendants", "nearest"]
 

@@ -1,10 +1,8 @@
-"""`make test`: each folder under `tests/` in the environment that its subject runs in, two at a time."""
+"""`make test TESTS=`: each folder under `tests/` in the environment that its subject runs in, two at a time."""
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,15 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from microstage.errors import ParameterError
-from microstage_runner.artefacts.pinned_environment import stage_environment
-from microstage_runner.cli import REPOSITORY, split_words
-from microstage_runner.declarations.selection import SETTINGS
-from microstage_runner.declarations.stages import load_stages
-from microstage_runner.declarations.used import assert_settings_used
-from microstage_runner.engines import offline as vendor
+from microstage_runner.commands.suite_environment import environment_of
+from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.engines.local import LocalBackend
 
-__all__ = ["environment_of", "main"]
+__all__ = ["command"]
 
 _SIDE_BY_SIDE = 2
 # `shared/` must work on both interpreters and both majors of NumPy; these environments have the two, and onnx.
@@ -38,12 +32,12 @@ class Suite:
     environment: dict[str, str]
 
 
-def main(words: list[str]) -> int:
-    """Run the suites that cover the paths of TESTS= (default: all) and print each one's closing line again at the end;
-    1 if any failed or had no test. `words` are NAME=VALUE."""
-    repository, volumes = REPOSITORY, REPOSITORY / "volumes"
-    typed = split_words(words)
-    assert_settings_used("test", typed, SETTINGS)
+def command(typed: dict[str, str], repository: Path) -> int:
+    """Run the suites that cover the paths of TESTS= (default: all), and print each one's closing line again at the end.
+
+    Return 1 if any failed or had no test.
+    """
+    volumes = repository / "volumes"
     chosen = [Path(path).resolve() for path in typed.get("TESTS", "").split()] or [repository / "tests"]
     with tempfile.TemporaryDirectory() as scratch:
         jobs = list(_suites(repository, LocalBackend(repository, volumes), Path(scratch), chosen))
@@ -58,7 +52,7 @@ def main(words: list[str]) -> int:
 def _suites(
     repository: Path, local: LocalBackend, scratch: Path, chosen: list[Path]
 ) -> Iterator[tuple[Suite, list[Path]]]:
-    """Each suite that has some of `chosen`, and what of it; makes the environments of these alone."""
+    """Yield each suite that has some of `chosen`, and what of it; makes the environments of these alone."""
     stages = load_stages(repository)
     for folder in sorted(path for path in (repository / "tests").iterdir() if any(path.rglob("test_*.py"))):
         targets = _targets(folder, chosen)
@@ -67,39 +61,6 @@ def _suites(
         for name in _SHARED_IN if folder.name == "shared" else (folder.name,):
             python, environment = environment_of(folder, local, scratch, name)
             yield Suite(folder, name if name in stages else "host", python, environment), targets
-
-
-def environment_of(
-    folder: Path, local: LocalBackend, scratch: Path, name: str | None = None
-) -> tuple[Path, dict[str, str]]:
-    """(interpreter, environment) of the tests in `folder`: those of stage `name`, by default the folder's; else the host's own."""
-    repository, stage = folder.parents[1], load_stages(folder.parents[1]).get(name or folder.name)
-    overlay, shared = (
-        str(local.environments.overlay(repository / "tests" / "requirements.lock")),
-        str(repository / "shared"),
-    )
-    if stage is None:
-        own = folder / ".python-version"  # of a folder whose lock is an environment of its own
-        python = (
-            local.environments.ensure(own.read_text().strip(), folder / "requirements.lock")
-            if own.exists()
-            else Path(sys.executable)
-        )
-        outside = {
-            name: value for name, value in os.environ.items() if name != vendor.VARIABLE
-        }  # tests choose their own
-        return python, {**outside, "PYTHONPATH": os.pathsep.join([shared, overlay])}
-    python = local.environments.ensure(stage.python, stage.folder / "requirements.lock")
-    source = os.pathsep.join([shared, str(stage.folder), overlay, *_own_packages(folder, local)])
-    pinned = stage_environment(scratch) | {"HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis")}
-    pinned |= {name: os.environ[name] for name in ("MICROSTAGE_DATA_DIR",) if name in os.environ}
-    return python, {**pinned, "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": source}
-
-
-def _own_packages(folder: Path, local: LocalBackend) -> list[str]:
-    """What one folder of tests needs beyond pytest: its own lock, where it has one."""
-    lock = folder / "requirements.lock"
-    return [str(local.environments.overlay(lock))] if lock.exists() else []
 
 
 def _targets(folder: Path, chosen: list[Path]) -> list[Path]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from microstage_runner.pipeline.report import METHODS, table
+from microstage.models.harmonic.report import METHODS
+from microstage.process.text_table import table
 
 __all__ = ["tables"]
 

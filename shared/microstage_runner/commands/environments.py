@@ -1,0 +1,17 @@
+"""`make environments`: make every stage's virtual environment now, rather than when the stage first runs."""
+
+from __future__ import annotations
+
+from microstage_runner.engines.local import LocalBackend
+from microstage_runner.session import Session
+from microstage_runner.signing import environment
+
+__all__ = ["command"]
+
+
+def command(session: Session) -> None:
+    """Make every stage's environment, and the one of the program that signs."""
+    local = LocalBackend(session.repository, session.volumes)
+    for stage in session.stages.values():
+        print(f"{stage.name}: Python {local.platform(stage)['python']}")
+    print(f"signatures: {environment(session.volumes).parent.parent.name}")

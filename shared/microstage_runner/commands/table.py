@@ -1,0 +1,91 @@
+"""Every command but those that make a stage: its module, the variables that it uses, and the last stage that it reaches.
+
+`cli.run_command` loads the module `microstage_runner.commands.<module>` when the command is asked for, and calls its
+`command`: with a `Session` where the command is about one selected run, else with what was typed and the checkout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from microstage_runner.declarations.stages import INTEGERS, REFERENCE, TRAINING
+
+__all__ = ["COMMANDS", "Command", "used_by_stages"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    `uses` are the settings that it uses, beside those that say what the machine is like.
+    `takes` says what its module is called with: SESSION of one selected run, or WORDS as they were typed.
+    `about` says which variables may stand on its line: those of a RUN, of the MACHINE alone, or not even its folder of
+    artefacts (CHECKOUT).
+    `last` is the role of the last stage that it reaches where no STAGE= was typed; "" is the last of all stages.
+    """
+
+    module: str
+    uses: tuple[str, ...] = ()
+    takes: str = "session"
+    about: str = "run"
+    last: str = ""
+
+
+SESSION, WORDS = "session", "words"
+RUN, MACHINE, CHECKOUT = "run", "machine", "checkout"
+
+_WHERE = ("HOST", "STAGES_ON")
+_RUN = (*_WHERE, "DATA_DIR", "ONNX", "GOLDEN", "RUN")
+"What chooses a run, beside the parameters of the stages, and where it is."
+_KEYS = ("PUBLIC_KEY", "SIGNING_KEY")
+"Whose signature counts; the second signs as well."
+_MADE = (*_RUN, *_KEYS, "REGISTRY")
+"The same of commands that make what is missing."
+_FOLDS = (*_WHERE, *_KEYS, "DATA_DIR", "REGISTRY")
+_ESTIMATE = (*_WHERE, "DATA_DIR", "FILE", "ONNX", "PUBLIC_KEY", "RUN")
+_EXCHANGE = (*_RUN, "PUBLIC_KEY", "REGISTRY", "STAGE")
+
+used_by_stages = (*_MADE, "FORCE")
+"What every stage uses that is asked for, and a training that goes on."
+
+COMMANDS = {
+    # Looking
+    "path": Command("path", (*_RUN, "STAGE")),
+    "why": Command("why", (*_RUN, "STAGE")),
+    "runs": Command("runs", about=MACHINE),
+    "resume": Command("resume", used_by_stages, last=TRAINING),
+    "verify": Command("verify", (*_RUN, *_KEYS, "STAGE")),
+    "sign": Command("sign", (*_RUN, "SIGNING_KEY", "STAGE")),
+    "report": Command("report", (*_RUN, "STAGE")),
+    "accuracy": Command("accuracy", (*_FOLDS, "NOMINAL"), last=TRAINING),
+    "sweep": Command("sweep", (*_MADE, "STAGE"), takes=WORDS, last=INTEGERS),
+    "estimate-file": Command("estimate_file", _ESTIMATE, takes=WORDS, last=REFERENCE),
+    "ready": Command("ready", _FOLDS, last=REFERENCE),
+    "binfiles": Command("binfiles", (*_MADE, "ENCODING"), last=INTEGERS),
+    "variables": Command("variables", ("MODEL",), about=MACHINE),
+    "doctor": Command("doctor", about=MACHINE),
+    "sbom": Command("sbom", ("STAGE", *_WHERE), about=MACHINE),
+    # Making ready
+    "images": Command("images", about=MACHINE),
+    "base": Command("base", about=MACHINE),
+    "environments": Command("environments", about=MACHINE),
+    "data": Command("data", ("DATASET",), takes=WORDS, about=MACHINE),
+    "vendor": Command("vendor", about=MACHINE),
+    # Another machine
+    "pack": Command("pack", (*_MADE, "STAGE", "BUNDLE", "IMAGE")),
+    "unpack": Command("unpack", ("BUNDLE", "TRUST", *_KEYS), about=MACHINE),
+    "push": Command("push", _EXCHANGE),
+    "pull": Command("pull", _EXCHANGE),
+    # Checking
+    "test": Command("test", ("TESTS",), takes=WORDS, about=CHECKOUT),
+    "lint": Command("lint", ("FIX", "ONLY"), takes=WORDS, about=CHECKOUT),
+    "reproduce": Command("reproduce", (*_MADE, "STAGE")),
+    "bench": Command("bench", (*_MADE, "AGAINST", "BASELINE", "CC", "ROUNDS", "TFLITE"), takes=WORDS),
+    "prove": Command("prove", (*_MADE, "DEPTH", "RANDOM", "SECONDS", "VECTORS"), takes=WORDS),
+    "footprint": Command("footprint", (*_MADE, "TFLITE"), takes=WORDS),
+    "bench-noop": Command("bench_noop", used_by_stages, takes=WORDS),
+    "bench-setup": Command("bench_setup", takes=WORDS, about=CHECKOUT),
+    "bench-kernels": Command("bench_kernels", takes=WORDS, about=CHECKOUT),
+    "bench-lstm": Command("bench_lstm", takes=WORDS, about=CHECKOUT),
+    "bench-bnn": Command("bench_bnn", takes=WORDS, about=CHECKOUT),
+}

@@ -1,0 +1,100 @@
+"""One make variable of a stage, as `stage.toml` or a family of models declares it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from microstage.errors import ParameterError
+from microstage.interface.c_names import NETWORK_NAMES, is_network_name
+
+__all__ = ["Parameter", "parameter"]
+
+_TYPES = {"int": int, "float": float, "str": str, "bool": bool, "name": str}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One make variable (its name in capitals); bounds are inclusive unless `exclusive_min`.
+
+    `models` are those that have it (None: all), `narrowed` how single ones have it: own default, choices, bounds.
+    """
+
+    name: str
+    type: str
+    default: Any
+    summary: str
+    min: float | None = None
+    max: float | None = None
+    exclusive_min: bool = False
+    choices: tuple[Any, ...] | None = None
+    unit: str = ""
+    models: tuple[str, ...] | None = None
+    narrowed: Mapping[str, Parameter] = field(default_factory=dict)
+
+    def of(self, model: str | None) -> Parameter | None:
+        """Return the parameter as `model` has it; None if it does not."""
+        if self.models is not None and model not in self.models:
+            return None
+        return self.narrowed.get(model, self)
+
+    def fields(self) -> dict[str, Any]:
+        """Return what a `stage.toml` says of it."""
+        said = {
+            name: getattr(self, name)
+            for name in ("type", "default", "summary", "min", "max", "exclusive_min", "choices", "unit")
+        }
+        return {name: value for name, value in said.items() if value is not None}
+
+    @property
+    def variable(self) -> str:
+        return self.name.upper()
+
+    def allowed(self) -> str:
+        """Return the values allowed, in words."""
+        if self.choices:
+            return "one of " + ", ".join(map(str, self.choices))
+        kind = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "0 or 1", "name": NETWORK_NAMES}[
+            self.type
+        ]
+        low = "" if self.min is None else f" {'above' if self.exclusive_min else 'from'} {self.min:g}"
+        high = "" if self.max is None else f" up to {self.max:g}"
+        return f"{kind}{low}{high}{' ' + self.unit if self.unit else ''}"
+
+    def parse(self, text: str) -> Any:
+        """Return the canonical value of `text` (.5, 0.5 and 0.50 are one); raise `ParameterError` with what is allowed."""
+        try:
+            value = self._convert(text.strip())
+        except ValueError:
+            value = None
+        if value is None or not self._accepts(value):
+            raise ParameterError(f"{self.variable}={text} is not allowed: expected {self.allowed()}.")
+        return value
+
+    def _convert(self, text: str) -> Any:
+        if self.type == "bool":
+            return (
+                {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
+                if text.lower() in ("0", "1", "true", "false", "yes", "no")
+                else None
+            )
+        value = _TYPES[self.type](text)
+        return value + 0.0 if self.type == "float" else value
+
+    def _accepts(self, value: Any) -> bool:
+        if self.choices is not None:
+            return value in self.choices
+        if self.type == "name":
+            return not value or is_network_name(value)  # "" leaves it to the file or the model
+        if self.type in ("int", "float"):
+            above = self.min is None or (value > self.min if self.exclusive_min else value >= self.min)
+            return above and (self.max is None or value <= self.max) and abs(value) < float("inf")
+        return True
+
+
+def parameter(name: str, fields: dict[str, Any]) -> Parameter:
+    """Return a parameter of the fields that declare it."""
+    lists = {key: tuple(fields[key]) for key in ("choices", "models") if key in fields}
+    default = float(fields["default"]) if fields["type"] == "float" else fields["default"]
+    return Parameter(name=name, **{**fields, **lists, "default": default})

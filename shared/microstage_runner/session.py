@@ -1,0 +1,120 @@
+"""What the user typed, resolved: the stages, their parameters, the store, and the pipeline on the chosen backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from microstage.datasets.locations import DOWNLOADED
+from microstage.errors import ArtefactError, ParameterError
+from microstage_runner.artefacts.store import Store
+from microstage_runner.commands.table import COMMANDS
+from microstage_runner.commands.used import assert_parameters_used
+from microstage_runner.declarations.checkout import load_stages
+from microstage_runner.declarations.selection import select
+from microstage_runner.declarations.stages import INTEGERS, of_role
+from microstage_runner.declarations.user_files import UserFiles, from_user_files
+from microstage_runner.declarations.user_module import UserModule, is_path
+from microstage_runner.engines import backend, memory
+from microstage_runner.pipeline import runs
+from microstage_runner.pipeline.pipeline import Pipeline
+from microstage_runner.pipeline.step import Step
+from microstage_runner.pipeline.summary import summary
+from microstage_runner.registry import chosen_registry
+from microstage_runner.signing import Keys
+
+__all__ = ["Session", "make_stage", "split_words"]
+
+
+class Session:
+    """What the user typed, resolved; RUN= stands for the variables that its run was made with."""
+
+    def __init__(self, repository: Path, typed: dict[str, str]) -> None:
+        self.repository = repository
+        self.volumes = Path(typed.get("VOLUMES") or repository / "volumes").resolve()
+        self.store = Store(self.volumes, Keys.chosen(self.volumes, typed))
+        chosen_registry.choose(typed.get("REGISTRY"))
+        memory.choose(typed.get("MEMORY"))
+        stages = load_stages(repository)
+        self.again = runs.find(self.store, runs.trained(stages), typed["RUN"]) if "RUN" in typed else None
+        self.typed = typed = {**(runs.variables_of(self.again) if self.again else {}), **typed}
+        self.model = UserModule.read(typed["MODEL"]) if is_path(typed.get("MODEL", "")) else None
+        if self.model:
+            stages, typed = load_stages(repository, self.model), {**typed, "MODEL": self.model.name}
+        self.stages = from_user_files(stages, typed)
+        self.parameters = select(self.stages, typed)
+
+    @classmethod
+    def of(cls, name: str, repository: Path, typed: dict[str, str]) -> Session:
+        """Return the session of the command `name`; raise `ParameterError` for a parameter that it would not use."""
+        session = cls(repository, typed)
+        target = name if name in session.stages else typed.get("STAGE") or session.last_of(name)
+        if target in session.stages:  # else the command says what is wrong with it
+            assert_parameters_used(name, target, typed, session.stages)
+        return session
+
+    def last_of(self, name: str) -> str:
+        """Return the stage that the command `name` goes up to where no STAGE= was typed."""
+        role = COMMANDS[name].last if name in COMMANDS else ""
+        found = [stage.name for stage in self.stages.values() if role and stage.role == role]
+        return (found or list(self.stages))[-1]
+
+    def pipeline(self, loud: bool = False) -> Pipeline:
+        """Return the pipeline on the chosen backend; `loud` prints which backend was taken, and why."""
+        asked = [
+            self.typed.get(name, default) for name, default in (("RUNNER", "auto"), ("HOST", ""), ("STAGES_ON", ""))
+        ]
+        chosen, why = backend.choose(asked[0], self.repository, self.volumes, *asked[1:])
+        if loud and self.typed.get("RUNNER", "auto") == "auto":
+            print(f"runner: {chosen.name} ({why})", flush=True)
+        data_dir = self.typed.get("DATA_DIR")
+        folder = Path(data_dir).resolve() if data_dir else self._downloads()
+        files = UserFiles.collect(self.stages, self.typed, self.volumes)
+        pipeline = Pipeline(
+            self.stages, self.parameters, self.repository, self.store, chosen, folder, files, self.model
+        )
+        if self.again:
+            training = runs.trained(self.stages)
+            runs.assert_same(self.again, next(pipeline.steps(training)).about["key"], training)
+        return pipeline
+
+    def _downloads(self) -> Path | None:
+        """Return the folder where `make data` put the dataset, if it did."""
+        folder = self.volumes / ".data"
+        wanted = any(chosen.get("dataset") in DOWNLOADED for chosen in self.parameters.values())
+        return folder if wanted and folder.is_dir() else None
+
+    def stage(self, default: str | None = None) -> str:
+        """Return STAGE= or `default`; raise `ParameterError` if it is no stage of this session."""
+        name = self.typed.get("STAGE", default)
+        if name not in self.stages:
+            given = f"STAGE={name} is not a stage" if name else "STAGE= is missing"
+            raise ParameterError(f"{given}: expected one of {', '.join(self.stages)}.")
+        return name
+
+    def published(self) -> list[Step]:
+        """Return the steps of the selected run that are published, up to STAGE= or the last stage."""
+        target = self.stage(default=list(self.stages)[-1])
+        steps = [step for step in self.pipeline().steps(target) if step.artefact]
+        if not steps:
+            raise ArtefactError(f"Nothing of this selection is published yet; `make {self.usual}` makes it.")
+        return steps
+
+    @property
+    def usual(self) -> str:
+        """The stage that a user asks for: the one that makes integers of the network, or the last of all."""
+        return of_role(self.stages, INTEGERS, list(self.stages)[-1])
+
+
+def make_stage(session: Session, target: str) -> None:
+    """Make everything up to `target` that is not done, then print the closing table."""
+    steps = session.pipeline(loud=True).run(target, force=session.typed.get("FORCE") == "1")
+    print(summary(steps))
+
+
+def split_words(words: Sequence[str]) -> dict[str, str]:
+    """Return {NAME: VALUE} of words NAME=VALUE; raise `ParameterError` for a word without "="."""
+    for word in words:
+        if "=" not in word:
+            raise ParameterError(f"{word} is not NAME=VALUE.")
+    return dict(word.split("=", 1) for word in words)
