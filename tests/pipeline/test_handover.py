@@ -79,9 +79,9 @@ def test_code_of_another_checkout_runs_where_it_is_trusted_and_nowhere_else(toy,
 
 
 @pytest.fixture(scope="module")
-def sent(tmp_path_factory):
+def sent(tmp_path_factory, shared):
     """(checkout, bundle): what `make pack` wrote of the toy's second stage."""
-    toy = prepared(tmp_path_factory.mktemp("toy"))
+    toy = prepared(tmp_path_factory.mktemp("toy"), shared)
     told(toy.call("pack", "STAGE=second", f"BUNDLE={toy.root / 'sent.tar'}", f"VOLUMES={toy.root / 'home'}"))
     return toy.root, toy.root / "sent.tar"
 
