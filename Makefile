@@ -46,12 +46,12 @@ path:        ## print the folder of an artefact: STAGE=
 why:         ## say why a stage would run again: STAGE=
 runs:        ## every training here, finished or cut off, by id; RUN= takes one on: make export RUN=1b6f
 resume:      ## go on with a training that was cut off: RUN=
-verify:      ## hash the artefacts again, name what was made from a changed file; integers compared per boundary; who signed them: PUBLIC_KEY=
+verify:      ## hash the artefacts again; integers compared per boundary; who signed them: PUBLIC_KEY=
 sign:        ## vouch for what is published already: SIGNING_KEY=; with it, every stage signs what it makes
 report:      ## the closing table of the selected run
-accuracy:    ## train on every fold; errors per harmonic, source, half cycle and under stress beside the textbook: NOMINAL=32
+accuracy:    ## train on every fold; errors per harmonic and source, beside the textbook: NOMINAL=32
 sweep:       ## every combination of listed values, up to STAGE=: CYCLES=0.25,0.5,1 LSTM_STATE_BITS=4,8
-estimate-file: ## harmonics over time of every channel of a recording, events, pictures: FILE=x.cfg; CHANNEL=IA,IB RUN= ONNX=folder
+estimate-file: ## harmonics over time of a recording, events, pictures: FILE=x.cfg CHANNEL=IA,IB RUN= ONNX=folder
 ready:       ## train the networks that estimate-file takes by default, and put them into this checkout
 binfiles:    ## the benchmark runner's folder, classified file by file: MODEL=kws-w3a3, ENCODING=eembc
 variables:   ## every variable of every stage
@@ -80,7 +80,8 @@ pack unpack push pull:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Checking
-.PHONY: test lint reproduce prove footprint package-check bench bench-noop bench-setup bench-kernels bench-lstm bench-bnn
+.PHONY: test lint reproduce prove footprint package-check
+.PHONY: bench bench-noop bench-setup bench-kernels bench-lstm bench-bnn
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
 	@$(MICROSTAGE) $@ $(typed)
 
@@ -90,12 +91,12 @@ lint:        ## formatter, ruff, mypy, shellcheck, hadolint, all of locked versi
 reproduce:   ## STAGE=: image and stage twice, under other circumstances; every byte compared
 	@$(MICROSTAGE) $@ $(typed)
 
-# The C that the stages make of networks: drawn ones, or those of MODEL=, ONNX= and RUN=, each a list, with the variables of their runs.
-bench:       ## it beside other runtimes, outputs compared first: ONNX=model.onnx TFLITE=model.tflite AGAINST=litert BASELINE=folder
+# Of the C that the stages make of networks: drawn ones, or those of MODEL=, ONNX= and RUN=. Each may be a list.
+bench:       ## the C beside other runtimes, outputs compared first: ONNX= TFLITE= AGAINST=litert BASELINE=folder
 	@$(MICROSTAGE) $@ $(typed)
-prove:       ## it beside the integer reference on VECTORS=10000 random vectors, every compiler and level; RANDOM=2000 random networks
+prove:       ## the C beside the reference: VECTORS=10000 random vectors, every compiler; RANDOM=2000 networks
 	@$(MICROSTAGE) $@ $(typed)
-footprint:   ## its flash, RAM, stack and instructions on Cortex-M4 and RISC-V, beside TFLite Micro: MODEL=drawn-resnet8,kws-w3a3
+footprint:   ## its flash, RAM, stack and instructions on Cortex-M4 and RISC-V: MODEL=drawn-resnet8,kws-w3a3
 	@$(MICROSTAGE) $@ $(typed)
 
 package-check: cbackend ## PlatformIO's and Espressif's packers on the C: ONNX=model.onnx NAME=ecg
@@ -115,8 +116,11 @@ bench-bnn:   ## a training step of the fused binary layers beside brevitas' own,
 ##@ Help
 .PHONY: help
 help:        ## this text
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 	@echo; echo "Variables, with MODEL= choosing the network (make variables explains each):"
-	@$(MICROSTAGE) variables | awk '/^  /{split($$1, a, "="); if (!seen[a[1]]++) printf "%s ", a[1]} END {print ""}' | fold -s -w 100
-	@echo "MODEL= a network of this checkout, or path/to/model.py of your own; ONNX=model.onnx GOLDEN=data.npz a network that something else trained"
+	@$(MICROSTAGE) variables | \
+	  awk '/^  /{split($$1, a, "="); if (!seen[a[1]]++) printf "%s ", a[1]} END {print ""}' | fold -s -w 100
+	@echo "MODEL= a network of this checkout, or path/to/model.py of your own"
+	@echo "ONNX=model.onnx GOLDEN=data.npz a network that something else trained"
 	@echo "DATA_DIR= folder of recordings; RUNNER=docker|local|auto; VOLUMES= folder of artefacts; FORCE=1 runs again"
