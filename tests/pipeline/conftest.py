@@ -63,6 +63,9 @@ local.Environments.ensure = lambda self, version, lock: Path(pythons.get(lock.pa
 kept = local.stage_environment
 local.stage_environment = lambda scratch: kept(scratch) | {k: v for k, v in os.environ.items() if k.startswith("TOY_")}
 backend.choose = lambda wanted, repository, volumes, *elsewhere: (Here(repository, volumes), "toy")
+"""
+
+COMMAND_LINE = """
 raise SystemExit(cli.main(sys.argv[1:], Path(os.environ["TOY_ROOT"])))
 """
 
@@ -94,7 +97,7 @@ class Toy:
         """The runner on `words`; `around` is called in its process before it begins."""
         base = {"PATH": os.environ["PATH"], "PYTHONPATH": str(self.root / "shared"), "HOME": str(self.root)}
         base |= {"TOY_ROOT": str(self.root), "TOY_LOG": str(self.log), **environment}
-        return self._popen(DRIVER, *words, env=base, preexec_fn=around)
+        return self._popen(DRIVER + COMMAND_LINE, *words, env=base, preexec_fn=around)
 
     def python(self, text: str) -> subprocess.Popen:
         """A program of its own, in the checkout's folder."""

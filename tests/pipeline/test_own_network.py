@@ -109,7 +109,7 @@ def test_the_closing_table_says_how_the_file_runs_on_by_itself_and_what_was_not_
         "GOLDEN": {"y": {"values": 50, "levels_differing": 0, "largest": 1e-07}},
     }
     about = {"metrics": {"compared": compared}, "verification": [], "key": "0" * 64, "parameters": {}}
-    artefact = SimpleNamespace(about=about, run={"seconds": 1.0}, place="volumes/streamline/0")
+    artefact = SimpleNamespace(about=about, run={"seconds": 1.0}, path="volumes/streamline/0")
     said = summary(
         [SimpleNamespace(artefact=artefact, about=about, stage=SimpleNamespace(name="streamline"))]
     ).splitlines()

@@ -28,25 +28,47 @@ _AGAIN = "remove the folder and run the stage again"
 
 @dataclass(frozen=True)
 class Artefact:
-    """A published folder and its manifest; its files are had from `checked` alone."""
+    """A published folder and its manifest; a public name, as `microstage.Artefact`.
 
-    _folder: Path
+    The runner itself takes files from `checked` alone, so that none is used that was not hashed just before.
+    """
+
+    path: Path
     manifest: dict[str, Any]
 
     @property
-    def place(self) -> str:
-        """Where it is, to be shown."""
-        return str(self._folder)
+    def stage(self) -> str:
+        """The stage that made it."""
+        return self.about["stage"]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the stage was given: {parameter: value}."""
+        return self.about["parameters"]
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What the stage measured: {name: value}."""
+        return self.about["metrics"]
+
+    def verify(self) -> list[dict[str, Any]]:
+        """Hash every file again, and return what the stage compared at each boundary.
+
+        Each entry has "boundary", "compared", "equal" and "explained_ties". A file that is not as it was published raises
+        `IntegrityError`.
+        """
+        self.checked()
+        return self.about["verification"]
 
     @property
     def key(self) -> str:
         """The beginning of its key: its folder's name."""
-        return self._folder.name
+        return self.path.name
 
     @property
     def notes(self) -> Path:
         """The folder beside it with what is in no digest: times, logs, its bill of materials."""
-        return self._folder.with_name(f"{self._folder.name}.run")
+        return self.path.with_name(f"{self.path.name}.run")
 
     @property
     def files(self) -> dict[str, str]:
@@ -56,14 +78,14 @@ class Artefact:
     @property
     def statements(self) -> list[str]:
         """The files that say what the others are: the manifest, and the envelope that it is signed in, if any."""
-        return [name for name in (MANIFEST, ENVELOPE) if (self._folder / name).is_file()]
+        return [name for name in (MANIFEST, ENVELOPE) if (self.path / name).is_file()]
 
     @property
     def input(self) -> Input:
         """The artefact as a later stage reads it."""
-        find = partial(all_files, self._folder, MANIFEST, ENVELOPE)
-        mend = f"remove the folder {self._folder} and run the stage again"
-        return Input(self._folder, self.files, find, "it was published", mend)
+        find = partial(all_files, self.path, MANIFEST, ENVELOPE)
+        mend = f"remove the folder {self.path} and run the stage again"
+        return Input(self.path, self.files, find, "it was published", mend)
 
     @property
     def digest(self) -> str:

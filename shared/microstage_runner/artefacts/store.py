@@ -184,11 +184,11 @@ class Store:
 
     def _keep_conflict(self, published: Artefact, other: Artefact, out: Path) -> None:
         taken = len(list(self.volumes.glob(f"{published.about['stage']}/{published.key}.conflict-*")))
-        second = f"{published.place}.conflict-{taken + 1}"
+        second = f"{published.path}.conflict-{taken + 1}"
         os.rename(out, second)
         old, new = published.files, other.files
         name = next((n for n in sorted(old.keys() | new.keys()) if old.get(n) != new.get(n)), MANIFEST)
-        both = f"{published.place} and {second}"
+        both = f"{published.path} and {second}"
         raise ConflictError(f"The same key gave different bytes, first in {name}; both are kept: {both}.")
 
 

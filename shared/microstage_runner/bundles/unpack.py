@@ -129,7 +129,7 @@ def _take_home(path: Path, index: Mapping[str, Any], store: Store) -> str:
         elsewhere = {"data_dir": None, "model_file": None}  # places on that machine
         notes.write(artefact.notes / "run.json", {**index.get("run", {}), **elsewhere})
     store.describe(artefact)
-    return f"{about['stage']}: published {artefact.place}, {len(artefact.files)} files verified."
+    return f"{about['stage']}: published {artefact.path}, {len(artefact.files)} files verified."
 
 
 def _extract(path: Path, index: Mapping[str, Any], place: Path) -> None:

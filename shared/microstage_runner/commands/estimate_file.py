@@ -111,7 +111,7 @@ def _networks(typed: Typed, pipeline_of: Pipelines) -> tuple[Pipeline, Networks]
         return pipeline, at_hand
     published = _published(typed, {**machine, **choice}, pipeline_of)
     said = {
-        kind: f"{step.stage.name} {step.about['key'][:16]} in {step.artefact.place}" for kind, step in published.items()
+        kind: f"{step.stage.name} {step.about['key'][:16]} in {step.artefact.path}" for kind, step in published.items()
     }
     return pipeline, {**at_hand, **{kind: (step.artefact.input, said[kind]) for kind, step in published.items()}}
 

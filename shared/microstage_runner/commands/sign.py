@@ -14,4 +14,4 @@ def command(session: Session) -> None:
         raise ParameterError("SIGNING_KEY= is missing: `openssl genpkey -algorithm ed25519 -out key.pem` makes a key.")
     for step in session.published():
         session.store.sign(step.artefact)
-        print(f"{step.stage.name}: {len(step.artefact.files)} files as published, signed: {step.artefact.place}")
+        print(f"{step.stage.name}: {len(step.artefact.files)} files as published, signed: {step.artefact.path}")

@@ -55,6 +55,6 @@ def _proofs(stage: str, proofs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _built_on(bad: Sequence[Artefact], store: Store) -> list[str]:
     """Return a sentence on every artefact of the volume that was made from one of `bad`, whenever that was."""
-    found = [artefact.place for artefact in descendants(bad, store) if artefact not in bad]
+    found = [str(artefact.path) for artefact in descendants(bad, store) if artefact not in bad]
     what = "Made from it, before it was changed or after, and to be removed and made again too"
     return [f"{what}: {', '.join(found)}."] if found else []

@@ -23,7 +23,7 @@ def why(steps: Sequence[Step], target: str, store: Store) -> str:
     """Return one line per changed component of the first key of the pipeline that is not published."""
     pending = next((step for step in steps if step.artefact is None), None)
     if pending is None:
-        return f"{target} is done: {steps[-1].artefact.place}"
+        return f"{target} is done: {steps[-1].artefact.path}"
     name = pending.stage.name
     prefix = "" if name == target else f"{target} waits for {name}. "
     before = nearest(steps, store)

@@ -106,7 +106,7 @@ class Pipeline:
         """Whether the step's artefact, if it has one, may be taken as it is; says why one is made again."""
         usable = step.artefact is None or self.store.keys.usable(step.artefact)
         if not usable:
-            unsigned = f"{step.artefact.place} is not signed by {self.store.keys}"
+            unsigned = f"{step.artefact.path} is not signed by {self.store.keys}"
             print(f"{step.stage.name}: {unsigned}; it is made again and compared.", flush=True)
         return usable
 

@@ -17,7 +17,7 @@ def summary(steps: Sequence[Step]) -> str:
     beside = [line for step in steps for line in _beside(step.artefact.about["metrics"].get("compared", {}))]
     trained = steps[0].artefact.about
     accuracy = report_of(trained["parameters"]).closing(trained["metrics"], trained["parameters"])
-    lines = [*accuracy, "", *_stages(steps), *beside, "", f"result: {steps[-1].artefact.place}"]
+    lines = [*accuracy, "", *_stages(steps), *beside, "", f"result: {steps[-1].artefact.path}"]
     return "\n".join(lines)
 
 

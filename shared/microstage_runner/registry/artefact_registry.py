@@ -44,7 +44,7 @@ def pushed_or_not(registry: Registry, artefact: Artefact) -> bool:
     if there is not None:
         where = f"{registry.name}/{repository}:{tag}"
         if _files(there, where) != _files(manifest, where):
-            raise ConflictError(f"{where} holds other bytes than {artefact.place}, under one key; nothing was pushed.")
+            raise ConflictError(f"{where} holds other bytes than {artefact.path}, under one key; nothing was pushed.")
         return False
     for layer in progress(manifest["layers"], len(manifest["layers"]), f"pushing {stage}"):
         registry.put_blob(repository, folder / layer["annotations"][_TITLE], layer["digest"])

@@ -135,4 +135,4 @@ def _against_published(step: Step, one: Mapping[str, str], report: Mapping[str, 
     published = {**step.artefact.files, REPORT: one[REPORT]}
     names = [name for name in sorted(published.keys() | one.keys()) if published.get(name) != one.get(name)]
     names += [f"{name} of manifest.json" for name in report if step.artefact.about[name] != report[name]]
-    return [f"The published {step.artefact.place} has other bytes in {name}." for name in names]
+    return [f"The published {step.artefact.path} has other bytes in {name}." for name in names]

@@ -28,7 +28,7 @@ def push(registry: Registry, repository: str, tag: str, artefact: Artefact) -> N
     with tempfile.TemporaryDirectory() as place:
         both = Path(place) / "both"
         both.mkdir()
-        shutil.copyfile(Path(artefact.place, MANIFEST), both / MANIFEST)
+        shutil.copyfile(Path(artefact.path, MANIFEST), both / MANIFEST)
         fetch(registry, repository, tag, both)
         carry(artefact, Artefact(both, artefact.manifest))
         envelope = describe(both / ENVELOPE, _MEDIA_TYPE)

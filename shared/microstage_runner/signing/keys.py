@@ -70,7 +70,7 @@ class Keys:
         if found is None:
             signed = ENVELOPE in artefact.statements
             state = "is signed, but not by" if signed else "is not signed: expected a signature by"
-            raise IntegrityError(f"{name or artefact.place} {state} {self}; docs/trust.md says how to go on.")
+            raise IntegrityError(f"{name or artefact.path} {state} {self}; docs/trust.md says how to go on.")
         return found
 
     def verified(self, artefacts: Iterable[Artefact]) -> str:
@@ -93,13 +93,13 @@ class Keys:
         return Program(self.volumes, self.signing, self.public.split(",") if self.public else [])
 
     def _ask(self, do: str, artefact: Artefact) -> dict[str, Any]:
-        manifest, envelope = Path(artefact.place, MANIFEST).read_bytes(), Path(artefact.place, ENVELOPE)
+        manifest, envelope = Path(artefact.path, MANIFEST).read_bytes(), Path(artefact.path, ENVELOPE)
         if json.loads(manifest) != artefact.manifest:
-            raise IntegrityError(f"{artefact.place} was changed while it was read; run the same command again.")
+            raise IntegrityError(f"{artefact.path} was changed while it was read; run the same command again.")
         answer = self._program.ask(do, manifest, _text(envelope, largest(len(manifest))))
         if "broken" in answer:
             raise IntegrityError(
-                f"{envelope} {answer['broken']}: {artefact.place} was changed after it was signed; "
+                f"{envelope} {answer['broken']}: {artefact.path} was changed after it was signed; "
                 "remove the folder and run the stage again."
             )
         return answer
@@ -121,8 +121,8 @@ def largest(manifest: int) -> int:
 def _envelope(artefact: Artefact) -> dict[str, Any] | None:
     """The envelope of an artefact, if there is one of its manifest; who signed it is not asked."""
     try:
-        envelope = json.loads(Path(artefact.place, ENVELOPE).read_text())
-        sound = b64decode(envelope["payload"]) == Path(artefact.place, MANIFEST).read_bytes()
+        envelope = json.loads(Path(artefact.path, ENVELOPE).read_text())
+        sound = b64decode(envelope["payload"]) == Path(artefact.path, MANIFEST).read_bytes()
         return envelope if sound and {one["keyid"] for one in envelope["signatures"]} else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
@@ -138,7 +138,7 @@ def _text(envelope: Path, most: int) -> str | None:
 
 def _write(artefact: Artefact, envelope: Mapping[str, Any]) -> None:
     """Written beside the folder and renamed into it: whatever happens, nothing else is ever in it."""
-    folder = Path(artefact.place)
+    folder = Path(artefact.path)
     beside = folder.with_name(f".{folder.name}.dsse")
     write_json(beside, envelope)
     beside.replace(folder / ENVELOPE)
