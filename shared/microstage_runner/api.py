@@ -19,7 +19,8 @@ def compile(model: str | Path, target: str, **variables: object) -> Artefact:
     network of this checkout. `variables` are those of `make`, in small letters or capitals:
     compile("ecg.onnx", target="cbackend", name="ecg", volumes="/data/volumes").
 
-    Raise `microstage.errors.MicrostageError` for whatever ends `make` with one sentence; nothing half-made is published.
+    Raise `microstage.errors.MicrostageError` for whatever ends `make` with one sentence; nothing half-made is
+    published.
     """
     door = "ONNX" if str(model).endswith((".onnx", ".tflite")) else "MODEL"
     typed = {name.upper(): _text(value) for name, value in variables.items()} | {door: str(model)}

@@ -30,12 +30,14 @@ TOY = {
         "    (job.scratch / 'runs').open('a').write('run\\n')\n"
         "    with open(os.environ['TOY_LOG'], 'a') as log: log.write('first\\n')\n"
         "    time.sleep(float(os.environ.get('TOY_SLEEP', 0)))\n"
-        "    (job.output / 'number.txt').write_text(str(job.parameters.get('cycles')) + os.environ.get('TOY_NOISE', ''))\n"
+        "    number = str(job.parameters.get('cycles')) + os.environ.get('TOY_NOISE', '')\n"
+        "    (job.output / 'number.txt').write_text(number)\n"
         "    job.verified('number', 3, 3)\n",
     ),
     "second": (
         'name = "second"\npython = "3"\nsummary = "Doubles it."\n[inputs.first]\nfrom = "first"\n'
-        '[outputs]\n"double.txt" = "twice"\n[parameters.times]\ntype = "int"\ndefault = 2\nmin = 1\nmax = 9\nsummary = "Factor."\n',
+        '[outputs]\n"double.txt" = "twice"\n'
+        '[parameters.times]\ntype = "int"\ndefault = 2\nmin = 1\nmax = 9\nsummary = "Factor."\n',
         "import os\nfrom microstage.files.canonical import digest\n"
         "def run(job):\n"
         "    with open(os.environ['TOY_LOG'], 'a') as log: log.write('second\\n')\n"

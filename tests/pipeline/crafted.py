@@ -1,4 +1,6 @@
-"""Bundles that `make pack` does not write: taken apart, changed, and put together with an index that fits them again."""
+"""Bundles that `make pack` does not write: taken apart, changed, and put together with an index
+that fits them again.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,9 @@ def source(windows, amplitude, mae):
 
 
 def fold(name, found, **parameters):
-    """What is known of a training: the network errs by as many hundredths as there are windows, the DFT by twice that."""
+    """What is known of a training: the network errs by as many hundredths as there are windows,
+    the DFT by twice that.
+    """
     size = found["windows"] / 100
     steps = {str(n): {"network": [size / n] * 4, "half_cycle_dft": [2 * size] * 4} for n in (1, 2)}
     quantiles = [[0.0, size, 3 * size]] * 4  # an eighth below a quarter of the size, all below three times it

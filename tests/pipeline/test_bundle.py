@@ -1,4 +1,6 @@
-"""The file of a bundle: what `write` gives comes out again; anything else is one sentence, before anything is extracted."""
+"""The file of a bundle: what `write` gives comes out again; anything else is one sentence, before anything is
+extracted.
+"""
 
 from __future__ import annotations
 
@@ -71,10 +73,33 @@ def test_any_flipped_byte_that_matters_is_refused(packed, tmp_path):
         refused(packed, tmp_path)
 
 
-@pytest.mark.parametrize("name", [
-    "../evil", "/evil", "a/../../evil", "checkout/../evil", "", ".", "a//b", "a/", "..\\evil", "C:/evil", "c:evil", "a\0b", "a\nb",
-    "a\x1b[2Jb", "a\u202eb", "\udcff", "n" * 300, "/".join("n" * 9 for _ in range(200)), INDEX, DATA.upper(), DATA + "/x", "inputs",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil",
+        "/evil",
+        "a/../../evil",
+        "checkout/../evil",
+        "",
+        ".",
+        "a//b",
+        "a/",
+        "..\\evil",
+        "C:/evil",
+        "c:evil",
+        "a\0b",
+        "a\nb",
+        "a\x1b[2Jb",
+        "a\u202eb",
+        "\udcff",
+        "n" * 300,
+        "/".join("n" * 9 for _ in range(200)),
+        INDEX,
+        DATA.upper(),
+        DATA + "/x",
+        "inputs",
+    ],
+)
 def test_a_name_that_is_no_place_of_its_own_in_the_bundle_is_refused(packed, tmp_path, name):
     text = name.encode(errors="surrogatepass").decode(errors="replace") if name == "\udcff" else name
     rewritten(packed, lambda index: index["files"].update({text: index["files"].pop(SOURCE)}), {SOURCE: text})
@@ -88,14 +113,22 @@ def _sized(size):
 
 
 INDEXES = {
-    "no files": lambda index: index.pop("files"), "a list of files": lambda index: index.update(files=[]),
-    "a number for a file": lambda index: index["files"].update({DATA: 1}), "a size too many": _sized(5001),
-    "a size too few": _sized(4999), "a size in words": _sized("5000"), "a true size": _sized(True), "a part": _sized(5000.5),
-    "a size below zero": _sized(-1), "a size beyond all disks": _sized(1 << 62), "a digest of nothing": lambda index:
-    index["files"][DATA].update(sha256="0" * 63), "no digest": lambda index: index["files"][DATA].update(sha256=None),
-    "another format": lambda index: index.update(format=["x" * 9999]), "a file more": lambda index:
-    index["files"].update({"inputs/data/c": {"sha256": "0" * 64, "size": 0}}), "a file less": lambda index: index["files"].pop(DATA),
-}  # fmt: skip
+    "no files": lambda index: index.pop("files"),
+    "a list of files": lambda index: index.update(files=[]),
+    "a number for a file": lambda index: index["files"].update({DATA: 1}),
+    "a size too many": _sized(5001),
+    "a size too few": _sized(4999),
+    "a size in words": _sized("5000"),
+    "a true size": _sized(True),
+    "a part": _sized(5000.5),
+    "a size below zero": _sized(-1),
+    "a size beyond all disks": _sized(1 << 62),
+    "a digest of nothing": lambda index: index["files"][DATA].update(sha256="0" * 63),
+    "no digest": lambda index: index["files"][DATA].update(sha256=None),
+    "another format": lambda index: index.update(format=["x" * 9999]),
+    "a file more": lambda index: index["files"].update({"inputs/data/c": {"sha256": "0" * 64, "size": 0}}),
+    "a file less": lambda index: index["files"].pop(DATA),
+}
 
 
 @pytest.mark.parametrize("change", INDEXES.values(), ids=INDEXES)
@@ -114,12 +147,19 @@ def test_an_index_that_is_none_is_refused(packed, tmp_path, text):
 
 _PAX = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(1 << 40), "GNU.sparse.name": DATA}
 KINDS = {
-    "a link": {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}, "a hard link": {"type": tarfile.LNKTYPE, "linkname": SOURCE},
-    "a device": {"type": tarfile.BLKTYPE}, "a pipe": {"type": tarfile.FIFOTYPE}, "a folder": {"type": tarfile.DIRTYPE},
-    "a sparse file": {"type": tarfile.GNUTYPE_SPARSE}, "a name of gigabytes": {"type": tarfile.GNUTYPE_LONGNAME, "size": 1 << 33},
-    "a header of gigabytes": {"type": tarfile.XHDTYPE, "size": 1 << 33}, "one of all": {"type": tarfile.XGLTYPE, "size": 1 << 33},
-    "a size below zero": {"size": -512}, "another mode": {"mode": 0o4755}, "another time": {"mtime": 1},
-}  # fmt: skip
+    "a link": {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"},
+    "a hard link": {"type": tarfile.LNKTYPE, "linkname": SOURCE},
+    "a device": {"type": tarfile.BLKTYPE},
+    "a pipe": {"type": tarfile.FIFOTYPE},
+    "a folder": {"type": tarfile.DIRTYPE},
+    "a sparse file": {"type": tarfile.GNUTYPE_SPARSE},
+    "a name of gigabytes": {"type": tarfile.GNUTYPE_LONGNAME, "size": 1 << 33},
+    "a header of gigabytes": {"type": tarfile.XHDTYPE, "size": 1 << 33},
+    "one of all": {"type": tarfile.XGLTYPE, "size": 1 << 33},
+    "a size below zero": {"size": -512},
+    "another mode": {"mode": 0o4755},
+    "another time": {"mtime": 1},
+}
 
 
 @pytest.mark.parametrize("fields", KINDS.values(), ids=KINDS)

@@ -106,7 +106,8 @@ def test_a_container_that_takes_more_than_its_memory_is_killed_and_says_so(run, 
     ) as failed:
         program("x = bytearray(200 << 20)")
     assert failed.value.exit_code == 137
-    child = "import subprocess, sys; raise SystemExit(subprocess.call([sys.executable, '-c', 'bytearray(200 << 20)']) and 2)"
+    large = "[sys.executable, '-c', 'bytearray(200 << 20)']"
+    child = f"import subprocess, sys; raise SystemExit(subprocess.call({large}) and 2)"
     with pytest.raises(StageFailed, match="needs more memory than 96m"):
         program(child)
     assert program("x = bytearray(8 << 20)") == 0
@@ -260,7 +261,8 @@ def test_every_stage_gets_its_user_its_memory_and_folders_of_its_own(tmp_path):
     client, told, place = tmp_path / "docker", tmp_path / "told", tmp_path / "volumes"
     client.write_text(
         '#!/bin/sh\nif [ "$1" = info ]; then echo 8589934592; fi\n'
-        f'if [ "$1" = run ]; then echo "$@" > {told}; stat -c %u {place}/out {place}/scratch/old >> {told}; touch {place}/out/made; fi\n'
+        f'if [ "$1" = run ]; then echo "$@" > {told}; '
+        f"stat -c %u {place}/out {place}/scratch/old >> {told}; touch {place}/out/made; fi\n"
     )
     client.chmod(0o755)
     for folder in ("out", "scratch", "in"):

@@ -1,4 +1,6 @@
-"""Whatever ends a run (a signal, a reader that goes, a fault, a lack) is one sentence and a code, and leaves nothing half made."""
+"""Whatever ends a run (a signal, a reader that goes, a fault, a lack) is one sentence and a code, and leaves nothing
+half made.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ ESCAPE = "\x1b]0;mine\x07\u202e"
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_stops_the_stage_and_leaves_no_half_artefact(toy, number, code):
     again = "import os, shutil, signal\nrmtree = shutil.rmtree\ndef removed(path, **how):\n"
-    again += f"    if str(path).endswith('/out'): os.kill(os.getpid(), {number})\n    rmtree(path, **how)\nshutil.rmtree = removed\n"
+    again += f"    if str(path).endswith('/out'): os.kill(os.getpid(), {number})\n"
+    again += "    rmtree(path, **how)\nshutil.rmtree = removed\n"
     process = toy.started(
         "first", PYTHONPATH=toy.patched(again)
     )  # while it cleans up: make passes on what the terminal sent to all
@@ -40,7 +43,8 @@ def test_a_signal_that_is_ignored_from_the_start_stays_so(toy):
 def test_a_signal_while_an_artefact_is_published_leaves_all_or_nothing(toy):
     """Behind every renaming of a run, one after the other."""
     source = "import os, signal\nrename, left = os.rename, [int(os.environ.get('AT', 0))]\n"
-    source += "def renamed(*names):\n    left[0] -= 1\n    rename(*names)\n    if left[0] == 0: os.kill(os.getpid(), signal.SIGTERM)\n"
+    source += "def renamed(*names):\n    left[0] -= 1\n    rename(*names)\n"
+    source += "    if left[0] == 0: os.kill(os.getpid(), signal.SIGTERM)\n"
     path = toy.patched(source + "os.rename = os.replace = renamed\n")
     for at in range(1, 20):
         cycles = f"CYCLES={at}e-2"
@@ -83,18 +87,28 @@ def test_an_output_that_is_full_is_told_and_one_that_is_closed_is_none(toy):
     assert (toy.path("second") / "double.txt").read_text() == "0.50.5"
 
 
-@pytest.mark.parametrize(("line", "code", "said"), [
-    ("bytearray(1 << 62)", 2, "microstage first: This needs more memory than the machine, or MEMORY=, has"),
-    ("raise RuntimeError('[enforce fail] DefaultCPUAllocator: can\\'t allocate memory')", 2, "microstage first: This needs more memory"),
-    ("raise MemoryError", 2, "microstage first: This needs more memory"),
-    ("def deep(): deep()\n    deep()", 2, "microstage first: What it was given is nested deeper"),
-    ("open('/nowhere/at/all')", 2, "microstage first: No such file or directory: /nowhere/at/all."),
-    ("os.kill(os.getpid(), 9)", 137, "first ended with code -9 (killed, perhaps for want of memory"),
-    ("os.kill(os.getpid(), 15)", 143, "first ended with code 143 (ended by SIGTERM)"),
-    (f"from microstage.errors import ModelError\n    raise ModelError({ESCAPE!r} + '\\n is no name.')", 2,
-     "microstage first: \\x1b]0;mine\\x07\\u202e\\n is no name."),
-    (f"raise KeyError({ESCAPE!r})", 70, "microstage first: KeyError: "),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("bytearray(1 << 62)", 2, "microstage first: This needs more memory than the machine, or MEMORY=, has"),
+        (
+            "raise RuntimeError('[enforce fail] DefaultCPUAllocator: can\\'t allocate memory')",
+            2,
+            "microstage first: This needs more memory",
+        ),
+        ("raise MemoryError", 2, "microstage first: This needs more memory"),
+        ("def deep(): deep()\n    deep()", 2, "microstage first: What it was given is nested deeper"),
+        ("open('/nowhere/at/all')", 2, "microstage first: No such file or directory: /nowhere/at/all."),
+        ("os.kill(os.getpid(), 9)", 137, "first ended with code -9 (killed, perhaps for want of memory"),
+        ("os.kill(os.getpid(), 15)", 143, "first ended with code 143 (ended by SIGTERM)"),
+        (
+            f"from microstage.errors import ModelError\n    raise ModelError({ESCAPE!r} + '\\n is no name.')",
+            2,
+            "microstage first: \\x1b]0;mine\\x07\\u202e\\n is no name.",
+        ),
+        (f"raise KeyError({ESCAPE!r})", 70, "microstage first: KeyError: "),
+    ],
+)
 def test_what_a_stage_stumbles_over_is_one_sentence_and_a_code(toy, line, code, said):
     source = toy.root / "stages/first/microstage_first/__main__.py"
     source.write_text(source.read_text().replace("def run(job):\n", f"def run(job):\n    {line}\n"))
@@ -109,7 +123,8 @@ def test_what_a_stage_stumbles_over_is_one_sentence_and_a_code(toy, line, code, 
 
 
 def test_a_fault_of_the_runner_is_one_sentence_and_its_trace_is_kept(toy):
-    broken = "from microstage_runner.pipeline import runs\ndef listing(*_): raise KeyError('a\\x1bb')\nruns.listing = listing\n"
+    broken = "from microstage_runner.pipeline import runs\n"
+    broken += "def listing(*_): raise KeyError('a\\x1bb')\nruns.listing = listing\n"
     code, out, err = toy.call("runs", PYTHONPATH=toy.patched(broken))
     (trace,) = (toy.root / "volumes/.traces").iterdir()
     assert (code, out) == (70, "") and err.count("\n") == 1 and str(trace) in err and "\x1b" not in err
@@ -121,7 +136,8 @@ def test_names_out_of_a_users_files_do_not_act_on_a_terminal(toy):
     told = (
         f"    name = {ESCAPE!r} + chr(13)\n    job.log(name)\n    list(job.progress([1], 1, name))\n    print(name)\n"
     )
-    told += "    for key, value in {'accuracy': 0.5, 'examples': 1, 'origin': name, 'accuracy_of': {name + chr(10): 0.5}}.items():\n"
+    told += "    told = {'accuracy': 0.5, 'examples': 1, 'origin': name, 'accuracy_of': {name + chr(10): 0.5}}\n"
+    told += "    for key, value in told.items():\n"
     told += "        job.metric('test.' + key, value)\n"
     source.write_text(source.read_text().replace("def run(job):\n", "def run(job):\n" + told))
     for words in (("first",), ("report", "STAGE=first"), ("runs",)):

@@ -20,7 +20,9 @@ FIXTURE = Path(__file__).parents[1] / "fixtures" / "qcdq"
 
 
 class Checkout:
-    """Pipelines by what was chosen, of which `published` have an artefact, a backend that notes its step, a checkout with ready networks of `kinds`."""
+    """Pipelines by what was chosen, of which `published` have an artefact, a backend that notes its step, a checkout
+    with ready networks of `kinds`.
+    """
 
     def __init__(
         self, folder: Path, published: list[dict[str, str]] = (), kinds=(), failing=False, channel="current"

@@ -1,4 +1,6 @@
-"""pack on one volume, unpack on another, and home again; foreign code and made-up bundles are refused and leave nothing."""
+"""pack on one volume, unpack on another, and home again; foreign code and made-up bundles are refused and leave
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +103,9 @@ def refused(sent, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(backend, "choose", lambda wanted, repository, volumes: (Here(repository, volumes), "as asked"))
 
     def refused(change, *words, added=()):
-        """What `make unpack` says of the bundle with a changed index, and with files `added`; nothing of it may stay or run."""
+        """What `make unpack` says of the bundle with a changed index, and with files `added`; nothing of it may stay or
+        run.
+        """
         root, bundle = sent
         changed = shutil.copy(bundle, tmp_path / "sent.tar")
         rewritten(changed, change, added=dict(added))
@@ -141,7 +145,10 @@ MADE_UP = {
     "a stage elsewhere": ("stage", _keyed(_about(stage="../../evil"))),
     "a stage of lists": ("stage", _about(stage=[["x"] * 9999])),
     "no digest for a key": ("key", _about(key="../evil")),
-    "a key of other parameters": ("those that its key names", lambda index: index["about"]["parameters"].update(times=7)),
+    "a key of other parameters": (
+        "those that its key names",
+        lambda index: index["about"]["parameters"].update(times=7),
+    ),
     "parameters in a list": ("parameters", _about(parameters=[])),
     "a parameter in a list": ("parameters", _keyed(_about(parameters={"times": [1]}))),
     "a parameter with a line": ("parameters", _keyed(_about(parameters={"times": "1\n2"}))),
@@ -162,7 +169,7 @@ MADE_UP = {
     "a run in a list": ("run", lambda index: index.update(run=[])),
     "a run with a time in words": ("run", lambda index: index.update(run={"started": "now"})),
     "an artefact of nothing": ("has no place", lambda index: index.update(kind="artefact")),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("word", "change"), MADE_UP.values(), ids=MADE_UP)
@@ -185,11 +192,18 @@ def test_a_source_less_than_this_checkout_has_is_refused(refused):
     assert "microstage_second/__init__.py'" in refused(lambda index: index["files"].pop(gone), added={gone: None})
 
 
-@pytest.mark.parametrize(("file", "text", "said"), [
-    ("stage.toml", b"[", "none of a stage"), ("stage.toml", b"\xff", "none of a stage"), ("stage.toml", b"name = 1", "none of a stage"),
-    ("stage.toml", b'name = "../../evil"\npython = "3"\nsummary = ""\n[outputs]', "of another stage"), ("stage.toml", None, "none of a stage"),
-    ("microstage_second/__main__.py", b"(", "is not Python"), ("microstage_second/__main__.py", b"import os", "not those that its key names"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("stage.toml", b"[", "none of a stage"),
+        ("stage.toml", b"\xff", "none of a stage"),
+        ("stage.toml", b"name = 1", "none of a stage"),
+        ("stage.toml", b'name = "../../evil"\npython = "3"\nsummary = ""\n[outputs]', "of another stage"),
+        ("stage.toml", None, "none of a stage"),
+        ("microstage_second/__main__.py", b"(", "is not Python"),
+        ("microstage_second/__main__.py", b"import os", "not those that its key names"),
+    ],
+)
 def test_trusted_sources_that_are_none_are_one_sentence(refused, file, text, said):
     name = f"checkout/stages/second/{file}"
     assert said in refused(lambda index: text is None and index["files"].pop(name), "TRUST=1", added={name: text})

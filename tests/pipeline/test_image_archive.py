@@ -40,9 +40,14 @@ def saved(text: bytes = b"", **fields) -> dict[str, bytes | str]:
         **fields,
     }
     return {
-        "a/layer.tar": LAYERS[0], "a/json": b"{}", "b/layer.tar": LAYERS[1], "c/layer.tar": "../a/layer.tar", f"{sha(text)}.json": text,
-        "manifest.json": json.dumps([manifest]).encode(), "repositories": b'{"microstage/train":{"0011223344556677":"c"}}',
-    }  # fmt: skip
+        "a/layer.tar": LAYERS[0],
+        "a/json": b"{}",
+        "b/layer.tar": LAYERS[1],
+        "c/layer.tar": "../a/layer.tar",
+        f"{sha(text)}.json": text,
+        "manifest.json": json.dumps([manifest]).encode(),
+        "repositories": b'{"microstage/train":{"0011223344556677":"c"}}',
+    }
 
 
 def saved_lately() -> dict[str, bytes | str]:
@@ -100,20 +105,32 @@ def _manifest(*images) -> dict:
 
 ONE = json.loads(saved()["manifest.json"])[0]
 FOREIGN = {
-    "another name": saved(RepoTags=["python:3.10"]), "a second name": saved(RepoTags=[NAME, "python:3.10"]), "no name": saved(RepoTags=None),
-    "a second image": _manifest(ONE, {**ONE, "RepoTags": ["python:3.10"]}), "no image": _manifest(), "a name twice": [*saved().items(),
-    ("manifest.json", saved(RepoTags=["python:3.10"])["manifest.json"])],
+    "another name": saved(RepoTags=["python:3.10"]),
+    "a second name": saved(RepoTags=[NAME, "python:3.10"]),
+    "no name": saved(RepoTags=None),
+    "a second image": _manifest(ONE, {**ONE, "RepoTags": ["python:3.10"]}),
+    "no image": _manifest(),
+    "a name twice": [*saved().items(), ("manifest.json", saved(RepoTags=["python:3.10"])["manifest.json"])],
     "a name as engines read it": _manifest({**ONE, "repotags": ["python:3.10"]}),
-    "another layer": {**saved(), "b/layer.tar": b"evil" * 10}, "a layer too few": saved(Layers=["a/layer.tar", "b/layer.tar"]),
-    "a layer elsewhere": {**saved(), "b/layer.tar": "/etc/passwd"}, "a layer out of it": {**saved(), "b/layer.tar": "../../b"},
-    "a layer in a circle": {**saved(), "b/layer.tar": "layer.tar"}, "a layer that is cut": {**saved(), "b/layer.tar": gzip.compress(LAYERS[1])[:20]},
+    "another layer": {**saved(), "b/layer.tar": b"evil" * 10},
+    "a layer too few": saved(Layers=["a/layer.tar", "b/layer.tar"]),
+    "a layer elsewhere": {**saved(), "b/layer.tar": "/etc/passwd"},
+    "a layer out of it": {**saved(), "b/layer.tar": "../../b"},
+    "a layer in a circle": {**saved(), "b/layer.tar": "layer.tar"},
+    "a layer that is cut": {**saved(), "b/layer.tar": gzip.compress(LAYERS[1])[:20]},
     "no configuration": saved(Config="none.json"),
-    "another configuration": {**saved(), f"{sha(config())}.json": config(author="evil")}, "a configuration that is none": saved(b"[]"),
-    "another recipe": saved(config(config={"Labels": {"org.microstage.recipe": "0" * 64}})), "no recipe": saved(config(config={})),
-    "other layers": saved(config(rootfs={"diff_ids": DIFF_IDS[:1]})), "no manifest": {"repositories": b"{}"}, "nothing": {},
-    "a manifest too deep": {**saved(), "manifest.json": b"[" * 100000}, "a manifest that is none": {**saved(), "manifest.json": b"\xff"},
-    "layers that are no list": saved(Layers=7), "a manifest as a link": {**saved(), "manifest.json": "a/json"},
-}  # fmt: skip
+    "another configuration": {**saved(), f"{sha(config())}.json": config(author="evil")},
+    "a configuration that is none": saved(b"[]"),
+    "another recipe": saved(config(config={"Labels": {"org.microstage.recipe": "0" * 64}})),
+    "no recipe": saved(config(config={})),
+    "other layers": saved(config(rootfs={"diff_ids": DIFF_IDS[:1]})),
+    "no manifest": {"repositories": b"{}"},
+    "nothing": {},
+    "a manifest too deep": {**saved(), "manifest.json": b"[" * 100000},
+    "a manifest that is none": {**saved(), "manifest.json": b"\xff"},
+    "layers that are no list": saved(Layers=7),
+    "a manifest as a link": {**saved(), "manifest.json": "a/json"},
+}
 
 
 @pytest.mark.parametrize("files", FOREIGN.values(), ids=FOREIGN)
@@ -131,10 +148,18 @@ def test_a_layer_that_bursts_is_refused_though_it_is_the_one_of_its_digest(archi
         image_archive.read(archive(files), NAME, [f"sha256:{sha(bursting)}"])
 
 
-@pytest.mark.parametrize("fields", [
-    {"type": tarfile.GNUTYPE_SPARSE}, {"type": tarfile.XHDTYPE, "size": 1 << 33}, {"type": tarfile.GNUTYPE_LONGNAME, "size": 1 << 33},
-    {"size": -1024}, {"size": 1 << 40}, {"pax_headers": {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(1 << 40)}},
-], ids=["sparse", "header", "name", "below zero", "cut", "sparse since 1.0"])  # fmt: skip
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"type": tarfile.GNUTYPE_SPARSE},
+        {"type": tarfile.XHDTYPE, "size": 1 << 33},
+        {"type": tarfile.GNUTYPE_LONGNAME, "size": 1 << 33},
+        {"size": -1024},
+        {"size": 1 << 40},
+        {"pax_headers": {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(1 << 40)}},
+    ],
+    ids=["sparse", "header", "name", "below zero", "cut", "sparse since 1.0"],
+)
 def test_a_tar_that_is_made_up_is_refused(archive, engine, tmp_path, fields):
     path = archive(saved())
     member = tarfile.TarInfo("b/layer.tar")

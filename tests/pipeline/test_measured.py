@@ -1,4 +1,6 @@
-"""`make bench`, `prove` and `footprint`: which networks they are about, and a network of one's own by the door that its user takes."""
+"""`make bench`, `prove` and `footprint`: which networks they are about, and a network of one's own by the door that its
+user takes.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,9 @@ def own(tmp_path_factory):
     volumes.mkdir()
     (volumes / ".env").symlink_to(REPOSITORY / "volumes" / ".env")
     script = (
-        "import sys; from microstage_bench.drawn_networks import Drawing; from microstage_bench.network import Quantity\n"
+        "import sys\n"
+        "from microstage_bench.drawn_networks import Drawing\n"
+        "from microstage_bench.network import Quantity\n"
         "from microstage_bench.onnx_model import write_onnx\n"
         "from microstage_bench.tflite_model import write_tflite\n"
         "d = Drawing('tiny', (3, 8, 8), Quantity(1 / 128, 3), seed=1)\n"

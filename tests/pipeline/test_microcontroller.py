@@ -1,4 +1,6 @@
-"""docs/microcontroller.md, command by command, with the network that the page names and with a .tflite file in its place."""
+"""docs/microcontroller.md, command by command, with the network that the page names and with a .tflite file in its
+place.
+"""
 
 import os
 import re
@@ -27,7 +29,8 @@ _TFLITE = """import numpy as np
 from pathlib import Path
 from tflite_networks import Network
 net = Network(np.random.default_rng(0))
-net.save(Path("words.tflite"), net.unary("SOFTMAX", net.dense(net.dense(net.input([1, 490]), 8, activation=1), 12), "SoftmaxOptions", beta=1.0))
+dense = net.dense(net.dense(net.input([1, 490]), 8, activation=1), 12)
+net.save(Path("words.tflite"), net.unary("SOFTMAX", dense, "SoftmaxOptions", beta=1.0))
 """
 
 

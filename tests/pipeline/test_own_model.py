@@ -1,4 +1,6 @@
-"""`MODEL=path/to/model.py`: the walk-through of docs/adding-a-model.md through every stage; keys of bytes; faulty files in one sentence."""
+"""`MODEL=path/to/model.py`: the walk-through of docs/adding-a-model.md through every stage; keys of bytes; faulty files
+in one sentence.
+"""
 
 import json
 import subprocess

@@ -1,4 +1,6 @@
-"""`ONNX=`: the pipeline begins at streamline, with a key of the file's bytes; what has no meaning then is said in one sentence."""
+"""`ONNX=`: the pipeline begins at streamline, with a key of the file's bytes; what has no meaning then is said in one
+sentence.
+"""
 
 from types import SimpleNamespace
 

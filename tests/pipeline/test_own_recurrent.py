@@ -1,4 +1,6 @@
-"""Recurrent modules of the user's own through every stage: two layers, several inputs, names that mean nothing to anybody."""
+"""Recurrent modules of the user's own through every stage: two layers, several inputs, names that mean nothing to
+anybody.
+"""
 
 import json
 from pathlib import Path
@@ -46,7 +48,9 @@ def test_a_memory_of_two_layers(volumes, tmp_path):
 
 
 def test_several_inputs_before_within_and_behind_the_cells(volumes, tmp_path):
-    """Two sequences joined, three LSTMs in a row and beside one another, a layer between, a vector that the head alone reads."""
+    """Two sequences joined, three LSTMs in a row and beside one another, a layer between, a vector that the head alone
+    reads.
+    """
     said, out = made(volumes, tmp_path, "listening", SEVERAL_INPUTS)
     interface = json.loads((out / "interface.json").read_text())
     assert interface["sequence"]["steps"] == {"frames_t": "frames", "beside.input_t": "beside.input"}

@@ -37,7 +37,9 @@ def test_every_action_is_pinned_by_commit():
 
 @pytest.fixture
 def index(tmp_path, monkeypatch):
-    """A folder of packages that stands for the package index, and a lock of `thing` with the hash of one of its files."""
+    """A folder of packages that stands for the package index, and a lock of `thing` with the
+    hash of one of its files.
+    """
     uv = local.Environments(REPOSITORY / "volumes" / ".env")._find_uv()
     monkeypatch.setattr(local.Environments, "_find_uv", lambda self: uv)
     monkeypatch.setattr(local, "_sources", lambda lock, *options: ["--no-index", "--find-links", str(tmp_path)])

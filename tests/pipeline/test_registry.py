@@ -208,13 +208,26 @@ def _titled(*names):
     return change
 
 
-@pytest.mark.parametrize(("change", "said"), [
-    (_layer(size=1 << 60), "has no room"), (_layer(size=-1), "not an artefact"), (_layer(size=True), "not an artefact"), (_layer(size="3"),
-    "not an artefact"), (_layer(digest="md5:" + "0" * 32), "not an artefact"), (_layer(digest="sha512:" + "0" * 128), "not an artefact"),
-    (_titled("a", "a"), "not an artefact"), (_titled("a", "A"), "not an artefact"), (_titled("a", "a/b"), "not an artefact"),
-    (_titled("../a"), "not an artefact"), (_titled("/a"), "not an artefact"), (_titled("a\x1b[2J"), "not an artefact"), (_titled("manifest.json"),
-    "not an artefact"), (_titled(["a"]), "not an artefact"), (lambda manifest: manifest["config"].update(size=1 << 40), "not an artefact"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_layer(size=1 << 60), "has no room"),
+        (_layer(size=-1), "not an artefact"),
+        (_layer(size=True), "not an artefact"),
+        (_layer(size="3"), "not an artefact"),
+        (_layer(digest="md5:" + "0" * 32), "not an artefact"),
+        (_layer(digest="sha512:" + "0" * 128), "not an artefact"),
+        (_titled("a", "a"), "not an artefact"),
+        (_titled("a", "A"), "not an artefact"),
+        (_titled("a", "a/b"), "not an artefact"),
+        (_titled("../a"), "not an artefact"),
+        (_titled("/a"), "not an artefact"),
+        (_titled("a\x1b[2J"), "not an artefact"),
+        (_titled("manifest.json"), "not an artefact"),
+        (_titled(["a"]), "not an artefact"),
+        (lambda manifest: manifest["config"].update(size=1 << 40), "not an artefact"),
+    ],
+)
 def test_a_manifest_that_declares_what_nothing_here_takes_is_refused(fetched, change, said):
     fetch, server, name, manifest = fetched
     change(manifest)
@@ -278,11 +291,21 @@ def test_nothing_is_sent_or_taken_where_it_is_not_safe(fetched, tmp_path, place,
         fetch() if way == "down" else Registry(server.name).put_blob("a", tmp_path / "file", "sha256:" + "0" * 64)
 
 
-@pytest.mark.parametrize(("url", "remote", "local"), [
-    ("https://example.org/a", True, True), ("https://127.0.0.1/a", True, True), ("http://127.0.0.1/a", False, True), ("http://localhost:1/a",
-    False, True), ("http://example.org/a", False, False), ("file:///a", False, False), ("ftp://127.0.0.1/a", False, False), ("https:///a",
-    False, False), ("http://127.0.0.1@example.org/a", False, False), ("", False, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("url", "remote", "local"),
+    [
+        ("https://example.org/a", True, True),
+        ("https://127.0.0.1/a", True, True),
+        ("http://127.0.0.1/a", False, True),
+        ("http://localhost:1/a", False, True),
+        ("http://example.org/a", False, False),
+        ("file:///a", False, False),
+        ("ftp://127.0.0.1/a", False, False),
+        ("https:///a", False, False),
+        ("http://127.0.0.1@example.org/a", False, False),
+        ("", False, False),
+    ],
+)
 def test_a_registry_elsewhere_sends_its_callers_over_https_alone(url, remote, local):
     assert (is_safe(url, False), is_safe(url, True)) == (remote, local)
 

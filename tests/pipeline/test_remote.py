@@ -100,7 +100,8 @@ class _Machine:
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / key)], check=True)
         Path("/run/sshd").mkdir(exist_ok=True)
         (self.folder / "sshd_config").write_text(
-            f"Port 22622\nListenAddress 127.0.0.1\nHostKey {self.folder}/host\nPidFile none\nStrictModes no\nUsePAM no\n"
+            f"Port 22622\nListenAddress 127.0.0.1\nHostKey {self.folder}/host\n"
+            "PidFile none\nStrictModes no\nUsePAM no\n"
             f"AuthorizedKeysFile {self.folder}/user.pub\nPermitRootLogin yes\nSetEnv DOCKER_HOST={self.socket}\n"
         )
         self.sshd = self._serve(_which("sshd"), "-D", "-f", str(self.folder / "sshd_config"))

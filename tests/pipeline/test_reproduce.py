@@ -1,4 +1,6 @@
-"""make reproduce: a stage whose bytes depend on where, when, by whom or on how much it runs is caught, and the byte named."""
+"""make reproduce: a stage whose bytes depend on where, when, by whom or on how much it runs is caught, and the byte
+named.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ STABLE = "'the same'"
 
 @pytest.fixture
 def twice(toy, monkeypatch):
-    """Run `second`, which writes what the expression gives, under `make reproduce`; returns its Store for the folders."""
+    """Run `second`, which writes what the expression gives, under `make reproduce`; returns its
+    Store for the folders.
+    """
     monkeypatch.setattr(local.Environments, "ensure", lambda self, version, lock: Path(sys.executable))
     monkeypatch.setattr(local.LocalBackend, "platform", lambda self, stage: {"python": "3", "libc": "any"})
     monkeypatch.setattr(differences, "_DIFFOSCOPE", str(toy.root / "diffoscope"))
@@ -234,8 +238,8 @@ def test_the_first_layer_that_differs_is_named_with_its_step_and_its_file(tmp_pa
     assert rebuild.different_layer(images, image("1", "2", "3", "4"), image("1", "2", "3", "4")) is None
     said = rebuild.different_layer(images, image("1", "2", "3", "4"), image("1", "2", "x", "y"))
     assert (
-        said
-        == "The image of toy has other bytes from layer 3 of 4 on (`RUN one && two`): /opt/x differs in its date, 1980 and 1999."
+        said == "The image of toy has other bytes from layer 3 of 4 on (`RUN one && two`):"
+        " /opt/x differs in its date, 1980 and 1999."
     )
 
 
@@ -251,7 +255,8 @@ def test_a_container_gets_the_same_conditions():
 
 DOCKERFILE = """ARG BASE=python:{python}-toy@sha256:00
 FROM ${{BASE}}
-RUN mkdir -p /opt && echo '{{"python": "3", "libc": "any"}}' > /opt/platform.json && find /opt -exec touch --date=@0 {{}} +
+RUN mkdir -p /opt && echo '{{"python": "3", "libc": "any"}}' > /opt/platform.json \\
+    && find /opt -exec touch --date=@0 {{}} +
 {step}
 COPY shared /
 COPY stages/{stage} /

@@ -1,4 +1,6 @@
-"""What the runner keeps beside artefacts, and what dead processes left: nothing of it stops a command, and it mends itself."""
+"""What the runner keeps beside artefacts, and what dead processes left: nothing of it stops a command, and it mends
+itself.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Signatures: who can write a volume can make file and manifest agree; who has not the key cannot make them believed."""
+"""Signatures: who can write a volume can make file and manifest agree; who has not the key
+cannot make them believed.
+"""
 
 from __future__ import annotations
 
@@ -152,10 +154,16 @@ def rewrite(folder, change):
 
 
 SPOILT = {
-    _unsigned: "is not signed: expected a signature by", _garbage: "cannot be read", _nested: "cannot be read",
-    _of_another: "signs another manifest", _payload_altered: "is signed, but not by", _type_altered: "signs another manifest",
-    _signature_altered: "is signed, but not by", _no_signature: "is signed, but not by", _folder_exchanged: "holds another artefact",
-}  # fmt: skip
+    _unsigned: "is not signed: expected a signature by",
+    _garbage: "cannot be read",
+    _nested: "cannot be read",
+    _of_another: "signs another manifest",
+    _payload_altered: "is signed, but not by",
+    _type_altered: "signs another manifest",
+    _signature_altered: "is signed, but not by",
+    _no_signature: "is signed, but not by",
+    _folder_exchanged: "holds another artefact",
+}
 
 
 def test_what_the_key_did_not_sign_is_neither_verified_nor_used(toy):

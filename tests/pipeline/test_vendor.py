@@ -44,7 +44,9 @@ def write_wheel(folder: Path, name: str = "microstage_toy", text: str = "here = 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
-    """`checkout`, a repository with one lock, and `vendored`, what `make vendor` makes of it where pip looks into `site`."""
+    """`checkout`, a repository with one lock, and `vendored`, what `make vendor` makes of it where pip looks into
+    `site`.
+    """
     root = tmp_path_factory.mktemp("made")
     lock = root / "checkout/stages/train/requirements.lock"
     lock.parent.mkdir(parents=True)
@@ -220,11 +222,18 @@ def test_a_base_that_is_not_the_collected_one_is_refused(collected, monkeypatch)
         vendor.chosen().load_base(docker, "3.11")
 
 
-@pytest.mark.parametrize("change", [
-    lambda index: index["files"].update({"../evil": "0" * 64}), lambda index: index["files"].update({"wheels/x": 1}), lambda index:
-    index["bases"].update({"3.10": {"id": "x", "layers": ["aa"]}}), lambda index: index["bases"].update({"3.10": {"id": "x"}}),
-    lambda index: index.update(files=[["a", "b"]]), lambda index: index["bases"].update({"../x": {"id": "x", "layers": []}}),
-], ids=["a file elsewhere", "no digest", "no layer", "no layers", "a list", "a base elsewhere"])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda index: index["files"].update({"../evil": "0" * 64}),
+        lambda index: index["files"].update({"wheels/x": 1}),
+        lambda index: index["bases"].update({"3.10": {"id": "x", "layers": ["aa"]}}),
+        lambda index: index["bases"].update({"3.10": {"id": "x"}}),
+        lambda index: index.update(files=[["a", "b"]]),
+        lambda index: index["bases"].update({"../x": {"id": "x", "layers": []}}),
+    ],
+    ids=["a file elsewhere", "no digest", "no layer", "no layers", "a list", "a base elsewhere"],
+)
 def test_an_index_that_lists_anything_else_is_none(collected, change):
     index = json.loads((collected / "index.json").read_text())
     change(index)

@@ -1,4 +1,6 @@
-"""Bills of materials: all that is in the lock or the image is listed, with hashes and licences, and nothing tells the time."""
+"""Bills of materials: all that is in the lock or the image is listed, with hashes and licences, and nothing tells the
+time.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,9 @@ def test_every_package_of_a_lock_is_listed_with_all_its_hashes(stage):
 
 
 def image_root(root: Path) -> Path:
-    """A file system with an environment of three distributions, a base with pip, and three Debian packages, one of them removed."""
+    """A file system with an environment of three distributions, a base with pip, and three Debian packages, one of them
+    removed.
+    """
 
     def distribution(prefix: str, name: str, fields: str, **files: str) -> None:
         folder = root / prefix / "lib/python3.10/site-packages" / f"{name}-1.0.dist-info"

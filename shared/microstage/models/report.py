@@ -1,4 +1,5 @@
-"""What the runner tells of a trained network: what all families share. Standard library alone, as the runner imports it.
+"""What the runner tells of a trained network: what all families share. Standard library alone, as the runner imports
+it.
 
 A family whose networks answer something else than a class has a module of this name in its own package, with the same
 three functions. `metrics` and `parameters` are those that the manifest of the training stage holds.

@@ -54,8 +54,8 @@ class Artefact:
     def verify(self) -> list[dict[str, Any]]:
         """Hash every file again, and return what the stage compared at each boundary.
 
-        Each entry has "boundary", "compared", "equal" and "explained_ties". A file that is not as it was published raises
-        `IntegrityError`.
+        Each entry has "boundary", "compared", "equal" and "explained_ties". A file that is not as it was published
+        raises `IntegrityError`.
         """
         self.checked()
         return self.about["verification"]
@@ -103,12 +103,14 @@ class Artefact:
         return notes.read(self.notes / "run.json", notes.facts) or {}
 
     def checked(self) -> Path:
-        """The folder, every file of it hashed now; `IntegrityError` names the first that is not as it was published."""
+        """Return the folder, every file of it hashed now; raise `IntegrityError` that names the first that is not as it
+        was published.
+        """
         return self.input.checked()
 
 
 def manifest_of(about: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
-    """The statement on `files` {name: SHA-256}, made as `about` says, and `about` itself."""
+    """Return the statement on `files` {name: SHA-256}, made as `about` says, and `about` itself."""
     result = digest({"files": files, "metrics": about["metrics"], "verification": about["verification"]})
     internal = {"key": about["key"], "recipe": about["recipe"]["digest"], "result": result}
     inputs = sorted(about["inputs"].items())
@@ -117,7 +119,7 @@ def manifest_of(about: Mapping[str, Any], files: Mapping[str, str]) -> dict[str,
 
 
 def read(folder: Path, stage: str, key: str) -> Artefact:
-    """The artefact of `stage` and `key` in `folder`; `ArtefactError` says why it is none.
+    """Return the artefact of `stage` and `key` in `folder`; raise `ArtefactError` that says why it is none.
 
     What of a key is in folders' names does for it.
     """
@@ -139,7 +141,7 @@ def read(folder: Path, stage: str, key: str) -> Artefact:
 
 
 def _agrees(artefact: Artefact) -> bool:
-    """Whether the manifest has every part in its form, and says the same wherever it says something twice."""
+    """Return whether the manifest has every part in its form, and says the same wherever it says something twice."""
     try:
         about, files = artefact.about, artefact.files
         recipe = {name: value for name, value in about["recipe"].items() if name != "digest"}
@@ -161,6 +163,6 @@ def _is_formed(about: Mapping[str, Any], files: Mapping[str, str]) -> bool:
 
 
 def _is_inside(name: str) -> bool:
-    """Whether a name is that of a file below the folder, written in one way alone."""
+    """Return whether a name is that of a file below the folder, written in one way alone."""
     parts = name.split("/")
     return not {"", ".", ".."} & set(parts) and "\0" not in name and name not in (MANIFEST, ENVELOPE)

@@ -1,4 +1,6 @@
-"""CycloneDX 1.5 documents and their components. Lists are sorted and empty fields left out: equal content gives equal bytes."""
+"""CycloneDX 1.5 documents and their components. Lists are sorted and empty fields left out: equal content gives equal
+bytes.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ Component = dict[str, Any]
 def document(
     identity: str, about: Component, components: Iterable[Component], notes: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The document on `about`; its serial number follows from `identity`, and `notes` become properties."""
+    """Return the document on `about`; its serial number follows from `identity`, and `notes` become properties."""
     properties = [{"name": f"microstage:{name}", "value": value} for name, value in sorted(notes.items())]
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.5.schema.json",
@@ -34,21 +36,25 @@ def document(
 
 
 def component(kind: str, name: str, version: str = "", **fields: Any) -> Component:
-    """A component of CycloneDX type `kind`; its reference is its package URL if it has one. An unknown licence is said by saying none."""
+    """Return a component of CycloneDX type `kind`; its reference is its package URL if it has one. An unknown licence
+    is said by saying none.
+    """
     reference = fields.get("purl") or f"{kind}:{name}" + (f"@{version}" if version else "")
     entry = {"type": kind, "name": name, "version": version, "bom-ref": reference, **fields}
     return {key: value for key, value in entry.items() if value not in ("", [])}
 
 
 def python(name: str, version: str, hashes: Iterable[str] = (), licenses: Iterable[dict] = ()) -> Component:
-    """A distribution of a Python package index; `hashes` are SHA-256."""
+    """Return a distribution of a Python package index; `hashes` are SHA-256."""
     name = re.sub(r"[-_.]+", "-", name).lower()
     purl = f"pkg:pypi/{name}@{quote(version, safe='')}"
     return component("library", name, version, purl=purl, hashes=_sha256(hashes), licenses=list(licenses))
 
 
 def debian(entry: Mapping[str, Any], system: Mapping[str, str]) -> Component:
-    """A package {"name", "version", "architecture", "licences"} of the distribution that os-release calls `system`."""
+    """Return a package {"name", "version", "architecture", "licences"} of the distribution that os-release calls
+    `system`.
+    """
     name, version = entry["name"], entry["version"]
     release = f"&distro={system['VERSION_CODENAME']}" if "VERSION_CODENAME" in system else ""
     where = f"pkg:deb/{system.get('ID', 'debian')}/{quote(name, safe='')}@{quote(version, safe=':')}"
@@ -58,7 +64,7 @@ def debian(entry: Mapping[str, Any], system: Mapping[str, str]) -> Component:
 
 
 def cpython(version: str) -> Component:
-    """The interpreter, with the name under which vulnerabilities of it are listed."""
+    """Return the interpreter, with the name under which vulnerabilities of it are listed."""
     cpe = f"cpe:2.3:a:python:python:{version}:*:*:*:*:*:*:*"
     return component(
         "platform",

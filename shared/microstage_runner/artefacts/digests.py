@@ -45,7 +45,7 @@ class Digests:
         return found
 
     def imports(self, path: Path) -> list[str]:
-        """The dotted names under `microstage` that a Python file imports, anywhere in it."""
+        """Return the dotted names under `microstage` that a Python file imports, anywhere in it."""
         sha = self.of(path)
         known = self._imports.get(sha)
         if not isinstance(known, list) or not all(isinstance(name, str) for name in known):
@@ -54,15 +54,17 @@ class Digests:
         return known
 
     def of_files(self, root: Path, files: Iterable[Path]) -> dict[str, str]:
-        """{path relative to root: SHA-256}."""
+        """Return {path relative to root: SHA-256}."""
         return {path.relative_to(root).as_posix(): self.of(path) for path in sorted(files)}
 
     def written(self) -> str | None:
-        """The first of its files that has been written to since it was read; nothing is read again."""
+        """Return the first of its files that has been written to since it was read; nothing is read again."""
         return next((path for path, seen in self._files.items() if not _has_mark(Path(path), seen[:-1])), None)
 
     def changed(self, later: Digests) -> str | None:
-        """The first of its files that has been written to since it was read, or in which `later` finds other bytes."""
+        """Return the first of its files that has been written to since it was read, or in which `later` finds other
+        bytes.
+        """
         other = (path for path, seen in self._files.items() if later.of(Path(path)) != seen[-1])
         return self.written() or next(other, None)
 

@@ -50,7 +50,9 @@ class Input:
         return digest(self.listed)
 
     def checked(self, digests: Digests | None = None) -> Path:
-        """The folder, every file of it hashed now; `IntegrityError` names the first that is not as it was."""
+        """Return the folder, every file of it hashed now; raise `IntegrityError` that names the first that is not as it
+        was.
+        """
         digests, found = digests or Digests(), {path.relative_to(self._folder).as_posix(): path for path in self.find()}
         for name in sorted(found.keys() ^ self.listed.keys()):
             raise self._wrong(name, "is missing" if name in self.listed else f"is new, and {self.what} without it")

@@ -1,7 +1,8 @@
 """What an environment holds, and under which licences, as the packages themselves say it.
 
-`python -I - < licences.py` inside an image prints `inventory()` as JSON: so this file imports the standard library alone, of
-CPython 3.10 too. A licence is said as CycloneDX says it: [{"expression": SPDX}] or [{"license": {"name": text}}, ...]; [] is unknown.
+`python -I - < licences.py` inside an image prints `inventory()` as JSON: so this file imports the standard library
+alone, of CPython 3.10 too. A licence is said as CycloneDX says it: [{"expression": SPDX}] or [{"license": {"name":
+text}}, ...]; [] is unknown.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ _WIDEST = 72
 
 
 def inventory(environment: Path, base: Path | None, root: Path = Path("/")) -> dict:
-    """{"python", "packages", "debian", "system"} of an image: its environment, its base's packages, its Debian."""
+    """Return {"python", "packages", "debian", "system"} of an image: its environment, its
+    base's packages, its Debian.
+    """
     folders = [
         site for prefix in (environment, base) if prefix for site in sorted(prefix.glob("lib/python3*/site-packages"))
     ]
@@ -46,7 +49,9 @@ def inventory(environment: Path, base: Path | None, root: Path = Path("/")) -> d
 
 
 def python_packages(folders: list[Path]) -> list[dict]:
-    """{"name" (as indexes write it), "version", "licences"} of every distribution in `folders`, each one once."""
+    """Return {"name" (as indexes write it), "version", "licences"} of every distribution in
+    `folders`, each one once.
+    """
     from importlib.metadata import distributions  # slow to load, and a finished `make` asks for no licence
 
     found = {}
@@ -63,7 +68,9 @@ def python_packages(folders: list[Path]) -> list[dict]:
 
 
 def _licences(distribution: Distribution) -> list[dict]:
-    """The expression; else a `License:` that names one; else the classifiers; else a licence text that is recognised."""
+    """Return the expression; else a `License:` that names one; else the classifiers; else a licence text that is
+    recognised.
+    """
     said = distribution.metadata
     if expression := said.get("License-Expression"):
         return [{"expression": expression}]
@@ -88,7 +95,9 @@ def recognised(text: str) -> str | None:
 
 
 def debian_packages(root: Path) -> list[dict]:
-    """{"name", "version", "architecture", "licences"} of every installed Debian package under `root`; [] on another system."""
+    """Return {"name", "version", "architecture", "licences"} of every installed Debian package under `root`; [] on
+    another system.
+    """
     found = []
     for paragraph in _text(root / "var/lib/dpkg/status").split("\n\n"):
         fields = _fields(paragraph)
@@ -106,7 +115,7 @@ def debian_packages(root: Path) -> list[dict]:
 
 
 def _debian_licences(copyright: str) -> list[str]:
-    """The short names of a machine-readable copyright file; else the common licences that the text points at."""
+    """Return the short names of a machine-readable copyright file; else the common licences that the text points at."""
     if re.match(r"Format(-Specification)?:", copyright):
         named = re.findall(r"^License:(.*)$", copyright, re.MULTILINE | re.IGNORECASE)
         return sorted({name.strip() for name in named} - {""})
@@ -115,7 +124,9 @@ def _debian_licences(copyright: str) -> list[str]:
 
 
 def table(components: list[dict]) -> list[str]:
-    """One line per CycloneDX component (kind, name, version, licence) and a last one that counts them and the unknown."""
+    """One line per CycloneDX component (kind, name, version, licence) and a last one that
+    counts them and the unknown.
+    """
     rows = [("kind", "package", "version", "licence")]
     rows += [(_kind(c), c["name"], c.get("version", ""), _said(c.get("licenses", []))) for c in components]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]

@@ -26,7 +26,7 @@ _named: set[Path] = set()
 
 
 def read(path: Path, take: Callable[[Any], T]) -> T | None:
-    """What `take` makes of the JSON in `path`; None if there is no such file, or it is unsound."""
+    """Return what `take` makes of the JSON in `path`; None if there is no such file, or it is unsound."""
     try:
         return take(json.loads(path.read_bytes()))
     except FileNotFoundError:
@@ -36,7 +36,7 @@ def read(path: Path, take: Callable[[Any], T]) -> T | None:
 
 
 def facts(said: Any) -> dict[str, Any]:
-    """What a run's note says, if times and places in it are in the types that they were written in."""
+    """Return what a run's note says, if times and places in it are in the types that they were written in."""
     known = {name: value for name, value in said.items() if value is not None}
     for name in ("seconds", "started", "began"):
         time.localtime(known.get(name, 0))
@@ -45,7 +45,7 @@ def facts(said: Any) -> dict[str, Any]:
 
 
 def assert_texts(*values: Any) -> None:
-    """`TypeError` unless all are texts."""
+    """Raise `TypeError` unless all are texts."""
     if not all(isinstance(value, str) for value in values):
         raise TypeError
 

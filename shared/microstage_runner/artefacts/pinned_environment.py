@@ -7,7 +7,8 @@ from pathlib import Path
 __all__ = ["PINNED", "stage_environment"]
 
 # Two CPUs of different generations run the same instructions: ATen and OpenBLAS their AVX2 kernels, NumPy its baseline,
-# MKL the compatible ones, as its AVX2 setting is ignored on some CPUs. NumPy ignores names that its build does not know.
+# MKL the compatible ones, as its AVX2 setting is ignored on some CPUs. NumPy ignores names that its build does not
+# know.
 # OpenBLAS' older kernels leave the upper halves of registers dirty, and MKL's SSE code then runs eight times slower.
 # Memory that is freed stays with the process: a training step would otherwise fault in tens of megabytes anew.
 # Threads that wait spin for a moment, then sleep: on a shared machine those of two runs otherwise take each other's
@@ -40,7 +41,9 @@ PINNED = {
 
 
 def stage_environment(scratch: Path) -> dict[str, str]:
-    """The whole environment of a stage but for PATH and PYTHONPATH; `scratch` as the stage itself sees that folder."""
+    """Return the whole environment of a stage but for PATH and PYTHONPATH; `scratch` as the stage itself sees that
+    folder.
+    """
     home = {name: str(scratch / "home") for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR")}
     home |= {"USER": "microstage", "LOGNAME": "microstage"}  # a container's uid has no passwd entry to ask
     finn = {"FINN_BUILD_DIR": str(scratch / "finn"), "FINN_SETTINGS": str(scratch / "finn" / "settings.yaml")}

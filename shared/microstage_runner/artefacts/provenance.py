@@ -17,9 +17,11 @@ def statement(
     internal: dict[str, Any],
     dependencies: Iterable[tuple[str, str]],
 ) -> dict[str, Any]:
-    """The statement on `subject`, made as `kind` says from `dependencies`, both (name, SHA-256); nothing in it tells the time.
+    """Return the statement on `subject`, made as `kind` says from `dependencies`, both (name, SHA-256); nothing in it
+    tells the time.
 
-    `external` is what the user chose and `internal` what follows from it. Types and builder are URIs, as SLSA wants them.
+    `external` is what the user chose and `internal` what follows from it. Types and builder are URIs, as SLSA wants
+    them.
     """
     definition = {
         "buildType": f"urn:microstage:{kind}",

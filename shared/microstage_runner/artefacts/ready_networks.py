@@ -33,7 +33,9 @@ def found(stage: Path) -> dict[str, Input]:
 
 
 def given(text: str) -> dict[str, Input]:
-    """Return {kind: network} of ONNX=`text`, such a folder or a file in it: for the kind that it says, or for every one."""
+    """Return {kind: network} of ONNX=`text`, such a folder or a file in it: for the kind that it says, or for every
+    one.
+    """
     folder = Path(text).resolve()
     folder = folder if folder.is_dir() else folder.parent
     if not (folder / _INTERFACE).is_file():

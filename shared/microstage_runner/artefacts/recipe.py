@@ -1,8 +1,9 @@
 """A stage's recipe: everything that can change its bytes besides parameters and inputs.
 
 The Dockerfile, the lock, the stage's sources, the module that the stage asks for of the chosen model's family, the
-modules of `shared/` that these import (transitively, found in their syntax trees, so that an edit of one stage's helpers
-reruns that stage alone), the environment variables that arithmetic depends on, and the CPython and libc versions.
+modules of `shared/` that these import (transitively, found in their syntax trees, so that an edit of one stage's
+helpers reruns that stage alone), the environment variables that arithmetic depends on, and the CPython and libc
+versions.
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ def recipe(
     model: str | None = None,
     module: Path | None = None,
 ) -> dict:
-    """{"files": {path: SHA-256}, "environment", "python", "libc", "digest"} of the stage, and "model" if it asks for the model's own code.
+    """Return {"files": {path: SHA-256}, "environment", "python", "libc", "digest"} of the stage, and "model" if it asks
+    for the model's own code.
 
-    The code of a network of the user's own, the file `module`, is an input; what it imports from here is part of the recipe.
+    The code of a network of the user's own, the file `module`, is an input; what it imports from here is part of the
+    recipe.
     """
     own = [stage.folder / "Dockerfile", stage.folder / "requirements.lock"]
     sources = [p for p in (stage.folder / f"microstage_{stage.name}").rglob("*") if _is_source(p)]
@@ -52,7 +55,9 @@ def recipe(
 def assert_unchanged(
     was: Mapping[str, Any], stage: Stage, repository: Path, digests: Digests, module: Path | None
 ) -> None:
-    """`IntegrityError` if the stage's recipe, made anew where its Python and libc are those of `was`, is another."""
+    """Raise `IntegrityError` if the stage's recipe, made anew where its Python and libc are
+    those of `was`, is another.
+    """
     now = recipe(stage, repository, {name: was[name] for name in ("python", "libc")}, digests, was.get("model"), module)
     names = sorted(now["files"].keys() | was["files"].keys())
     different = (name for name in names if now["files"].get(name) != was["files"].get(name))
@@ -62,7 +67,7 @@ def assert_unchanged(
 
 
 def key_of(about: Mapping[str, Any]) -> str:
-    """The key of {"stage", "recipe", "parameters", "inputs"}: equal keys give equal bytes."""
+    """Return the key of {"stage", "recipe", "parameters", "inputs"}: equal keys give equal bytes."""
     made_of = {name: about[name] for name in ("stage", "parameters", "inputs")}
     return digest({**made_of, "recipe": about["recipe"]["digest"]})
 
@@ -81,7 +86,9 @@ def _closure(roots: list[Path], shared: Path, digests: Digests) -> list[Path]:
 
 
 def _module_files(shared: Path, dotted: str) -> list[Path]:
-    """The file of a module and the `__init__.py` of every package around it; attributes resolve to their module."""
+    """Return the file of a module and the `__init__.py` of every package around it; attributes
+    resolve to their module.
+    """
     files, folder = [], shared
     for part in dotted.split("."):
         folder = folder / part

@@ -29,7 +29,9 @@ _CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 def locked(lock: str) -> list[Component]:
-    """A component per package of a `requirements.lock`; its hashes are those of all the files that the lock accepts."""
+    """Return a component per package of a `requirements.lock`; its hashes are those of all the files that the lock
+    accepts.
+    """
     return [
         cyclonedx.python(name, version, re.findall(r"--hash=sha256:([0-9a-f]{64})", rest))
         for name, version, rest in _PINNED.findall(lock)
@@ -37,7 +39,7 @@ def locked(lock: str) -> list[Component]:
 
 
 def of_image(image: Any, repository: Path, found: Mapping[str, Any]) -> dict[str, Any]:
-    """The bill of an `images.Image` of this `repository`, in which `licences.inventory` found `found`."""
+    """Return the bill of an `images.Image` of this `repository`, in which `licences.inventory` found `found`."""
     version = image.recipe[:16]
     own = cyclonedx.component("application", f"microstage-{image.stage}", version, licenses=_own_licence(repository))
     system = found.get("system", {})
@@ -49,13 +51,15 @@ def of_image(image: Any, repository: Path, found: Mapping[str, Any]) -> dict[str
 
 
 def of_environment(name: str, lock: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    """The bill of the local environment `name`, likewise."""
+    """Return the bill of the local environment `name`, likewise."""
     about = cyclonedx.component("platform", name)
     return cyclonedx.document(f"environment:{name}:{digest(lock)}", about, _python(lock, found), {})
 
 
 def of_artefact(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The bill of an artefact: a component per file, and the lock's packages if this checkout still has the recipe's lock."""
+    """Return the bill of an artefact: a component per file, and the lock's packages if this checkout still has the
+    recipe's lock.
+    """
     made, files = manifest["microstage"], [(entry["name"], entry["digest"]["sha256"]) for entry in manifest["subject"]]
     path = f"stages/{made['stage']}/requirements.lock"
     lock = _CHECKOUT / path
@@ -73,7 +77,9 @@ def of_artefact(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def provenance_of_image(image: Any, base: Mapping[str, str], repository: Path, context: bytes) -> dict[str, Any]:
-    """The statement on the image's layers: built by its Dockerfile from `context` (a tar) on `base` {"reference", "id"}."""
+    """Return the statement on the image's layers: built by its Dockerfile from `context` (a tar) on `base`
+    {"reference", "id"}.
+    """
     layers = [
         (f"{image.tag}#layer-{number}", layer.removeprefix("sha256:")) for number, layer in enumerate(image.layers)
     ]
@@ -112,7 +118,7 @@ def _environment(stage: Stage, environments: Any) -> Path:
 
 
 def _python(lock: str, found: Mapping[str, Any]) -> list[Component]:
-    """The lock's packages with the licences that were found, what was found besides them, and CPython."""
+    """Return the lock's packages with the licences that were found, what was found besides them, and CPython."""
     packages = {entry["bom-ref"]: entry for entry in locked(lock)}
     for entry in found.get("packages", []):
         component = cyclonedx.python(entry["name"], entry["version"], licenses=entry["licences"])

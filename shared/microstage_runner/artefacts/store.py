@@ -38,21 +38,21 @@ class Store:
         self.volumes, self.keys = volumes, keys or Keys(volumes)
 
     def folder(self, stage: str, key: str) -> Path:
-        """Where the artefact of a key is or will be."""
+        """Return where the artefact of a key is or will be."""
         return self.volumes / stage / key[:KEY_CHARACTERS]
 
     def find(self, stage: str, key: str) -> Artefact | None:
-        """The published artefact of a key; `ArtefactError` if what is in its place is not that."""
+        """Return the published artefact of a key; raise `ArtefactError` if what is in its place is not that."""
         folder = self.folder(stage, key)
         return read(folder, stage, key) if folder.exists() or folder.is_symlink() else None
 
     def stages(self) -> list[str]:
-        """The stages that have an artefact here."""
+        """Return the stages that have an artefact here."""
         names = {path.parents[1].name for path in self.volumes.glob(f"*/*/{MANIFEST}")}
         return sorted(name for name in names if name[0] != ".")
 
     def published(self, stage: str) -> list[Artefact]:
-        """Every artefact of a stage, the last first; a folder that holds none is named and left out."""
+        """Return every artefact of a stage, the last first; a folder that holds none is named and left out."""
         found = []
         for folder in self.volumes.glob(f"{stage}/*"):
             if "." not in folder.name:
@@ -63,7 +63,7 @@ class Store:
         return [artefact for artefact, _ in sorted(found, key=lambda pair: pair[1], reverse=True)]
 
     def latest(self, stage: str) -> Artefact | None:
-        """The artefact of a stage that was published last, whatever its key."""
+        """Return the artefact of a stage that was published last, whatever its key."""
         return next(iter(self.published(stage)), None)
 
     @contextmanager
@@ -73,7 +73,8 @@ class Store:
             yield
 
     def workplace(self, stage: str, key: str, fresh: bool) -> tuple[Path, Path]:
-        """(out, scratch): out is empty; scratch holds what an earlier, killed run of this key left, unless `fresh`.
+        """Return (out, scratch): out is empty; scratch holds what an earlier, killed run of this key left, unless
+        `fresh`.
 
         What dead processes left of anything else is collected.
         """
@@ -92,7 +93,9 @@ class Store:
         shutil.rmtree(out, ignore_errors=True)
 
     def failed(self, name: str, scratch: Path, code: int, said: str) -> StageFailed:
-        """The error for a stage that ended with `code`; a trace that it left is kept, longer than its scratch folder."""
+        """Return the error for a stage that ended with `code`; a trace that it left is kept, longer than its scratch
+        folder.
+        """
         trace, kept = scratch / "logs" / TRACE, self.volumes / TRACES / f"{name}.txt"
         if trace.is_file():
             kept.parent.mkdir(exist_ok=True)
@@ -101,7 +104,7 @@ class Store:
         return StageFailed(said, code)
 
     def take_report(self, out: Path) -> dict[str, Any]:
-        """{"metrics", "verification"} as the stage wrote them, taken out of the output into the manifest."""
+        """Return {"metrics", "verification"} as the stage wrote them, taken out of the output into the manifest."""
         report = out / REPORT
         if not report.is_file():
             raise ArtefactError(f"The stage ended well but wrote no {REPORT}; its package must end in `stage_main`.")
@@ -143,9 +146,11 @@ class Store:
         return Artefact(target, made.manifest)
 
     def adopt(self, stage: str, key: str, folder: Path) -> Artefact:
-        """Publish `folder`, an artefact with its manifest that was made elsewhere; it has to lie on the volume, and is moved.
+        """Publish `folder`, an artefact with its manifest that was made elsewhere; it has to lie on the volume, and is
+        moved.
 
-        `IntegrityError` if it is not wholly that of `stage` and `key`, `ConflictError` if the key holds other bytes already.
+        `IntegrityError` if it is not wholly that of `stage` and `key`, `ConflictError` if the key holds other bytes
+        already.
         """
         found = foreign(folder, stage, key)
         found.checked()
@@ -193,7 +198,7 @@ class Store:
 
 
 def foreign(folder: Path, stage: str, key: str) -> Artefact:
-    """An artefact that another machine wrote, its manifest believed only where it agrees with itself."""
+    """Return an artefact that another machine wrote, its manifest believed only where it agrees with itself."""
     try:
         return read(folder, stage, key)
     except ArtefactError:
@@ -202,7 +207,7 @@ def foreign(folder: Path, stage: str, key: str) -> Artefact:
 
 
 def _written(out: Path) -> dict[str, str]:
-    """{file: SHA-256} of what a stage wrote."""
+    """Return {file: SHA-256} of what a stage wrote."""
     for path in (found := all_files(out, MANIFEST, ENVELOPE)):
         if path.is_symlink() or not path.is_file():
             name = path.relative_to(out)

@@ -53,7 +53,9 @@ def write(path: Path, about: Mapping[str, Any], files: Mapping[str, Path]) -> No
 
 
 def read_index(path: Path) -> dict[str, Any]:
-    """What the bundle says of itself; `IntegrityError` if it is no bundle, or is not as long as its index makes it."""
+    """Return what the bundle says of itself; raise `IntegrityError` if it is no bundle, or is not as long as its index
+    makes it.
+    """
     with path.open("rb") as handle:
         return _index(path, handle)
 
@@ -83,7 +85,7 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
 
 
 def _header(name: str, size: int) -> bytes:
-    """What `write` puts in front of a file."""
+    """Return what `write` puts in front of a file."""
     return _member(name, size).tobuf(tarfile.PAX_FORMAT)
 
 
@@ -92,13 +94,15 @@ def _padding(size: int) -> bytes:
 
 
 def _length(sizes: Iterable[tuple[str, int]]) -> int:
-    """How long a tar of files (name, size) is: each with its header and in blocks, two empty ones, whole records."""
+    """Return how long a tar of files (name, size) is: each with its header and in blocks, two empty ones, whole
+    records.
+    """
     held = sum(len(_header(name, size)) + size + len(_padding(size)) for name, size in sizes)
     return -(-(held + 2 * tarfile.BLOCKSIZE) // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
 
 
 def _index(path: Path, handle: IO[bytes]) -> dict[str, Any]:
-    """The index, sound; `handle` is then at the first file, and has as many bytes as the index makes it."""
+    """Return the index, sound; `handle` is then at the first file, and has as many bytes as the index makes it."""
     size = _size_of_index(handle.read(tarfile.BLOCKSIZE))
     if size is None:
         raise IntegrityError(f"{path} is cut short or is no microstage bundle.")
@@ -120,7 +124,7 @@ def _index(path: Path, handle: IO[bytes]) -> dict[str, Any]:
 
 
 def _size_of_index(block: bytes) -> int | None:
-    """How long the index is whose header `block` is; None if it is none."""
+    """Return how long the index is whose header `block` is; None if it is none."""
     try:
         member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except (tarfile.TarError, ValueError):
@@ -129,7 +133,7 @@ def _size_of_index(block: bytes) -> int | None:
 
 
 def _flaw(files: Any) -> str | None:
-    """What is wrong with a list of files, behind the bundle's name in a sentence."""
+    """Return what is wrong with a list of files, behind the bundle's name in a sentence."""
     for name, entry in files.items():
         if not inside(name) or name == _INDEX:
             return f"lists {shown(name)}, which is no name of a file inside a bundle"

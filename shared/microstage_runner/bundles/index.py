@@ -24,7 +24,9 @@ _LAYER = re.compile("sha256:[0-9a-f]{64}")
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The index of the bundle `path`; `IntegrityError` names the first field that neither `pack` nor `unpack` writes."""
+    """Return the index of the bundle `path`; raise `IntegrityError` that names the first field that neither `pack` nor
+    `unpack` writes.
+    """
     index = bundle.read_index(path)
     for name, sound in _FIELDS.items():
         try:
@@ -54,7 +56,7 @@ def _text(value: Any, most: int = 256) -> bool:
 
 
 def _value(value: Any) -> bool:
-    """Whether `value` is one that a parameter or a note may have."""
+    """Return whether `value` is one that a parameter or a note may have."""
     return _text(value, 4096) or type(value) in (bool, int, float, type(None))
 
 
@@ -81,7 +83,7 @@ def _image(index: Mapping[str, Any]) -> bool:
 
 
 def _stray(index: Mapping[str, Any]) -> str | None:
-    """The first file that has no place in a bundle of its kind."""
+    """Return the first file that has no place in a bundle of its kind."""
     if index["kind"] == "artefact":
         places: tuple[str, ...] = (ARTEFACT,)
     else:
@@ -90,7 +92,7 @@ def _stray(index: Mapping[str, Any]) -> str | None:
 
 
 def _lacking(index: Mapping[str, Any]) -> str | None:
-    """A file without which a bundle of its kind is none, or that is too large to be what it is called."""
+    """Return a file without which a bundle of its kind is none, or that is too large to be what it is called."""
     needed = {ARTEFACT + MANIFEST: _LARGEST_MANIFEST} if index["kind"] == "artefact" else {}
     needed |= {ARTEFACT + ENVELOPE: 2 * _LARGEST_MANIFEST} if ARTEFACT + ENVELOPE in index["files"] else {}
     needed |= {IMAGE: _LARGEST_IMAGE} if "image" in index else {}

@@ -23,7 +23,9 @@ __all__ = ["assert_own_code", "first_difference"]
 
 
 def first_difference(index: Mapping[str, Any], repository: Path) -> str | None:
-    """The first file of the bundle's sources that `repository` does not have with the same bytes, or that they lack."""
+    """Return the first file of the bundle's sources that `repository` does not have with the same bytes, or that they
+    lack.
+    """
     stage = repository / "stages" / index["about"]["stage"]
     sources = [name for name in index["files"] if name.startswith(SOURCES)]
     packed = {name.removeprefix(SOURCES): index["files"][name]["sha256"] for name in sources}
@@ -36,7 +38,8 @@ def first_difference(index: Mapping[str, Any], repository: Path) -> str | None:
 
 
 def assert_own_code(path: Path, index: Mapping[str, Any], repository: Path, different: str | None, image: bool) -> None:
-    """`IntegrityError` if `path` would run what is not this checkout's, `ParameterError` for what its stage does not take.
+    """Raise `IntegrityError` if `path` would run what is not this checkout's, `ParameterError` for what its stage does
+    not take.
 
     `different` is the `first_difference`, `image` whether the bundle's image would be loaded.
     """

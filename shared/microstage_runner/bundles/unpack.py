@@ -73,7 +73,7 @@ def _carry_out(
 
 
 def _input(index: Mapping[str, Any], name: str, place: Path) -> Input:
-    """An input that comes with a bundle, and is the one that the bundle's key names."""
+    """Return an input that comes with a bundle, and is the one that the bundle's key names."""
     top = f"{INPUTS}{name}/"
     listed = {file.removeprefix(top): entry["sha256"] for file, entry in index["files"].items() if file.startswith(top)}
     found = Input(place / top, listed, partial(all_files, place / top), "it was unpacked", "unpack the bundle again")
@@ -107,7 +107,8 @@ def _assert_same_recipe(packed: Mapping[str, Any], here: Mapping[str, Any]) -> N
     for name, what in (("python", "CPython"), ("libc", "C library")):
         if packed[name] != here[name]:
             raise EnvironmentProblem(
-                f"The bundle was packed for {what} {packed[name]} and this machine would run {here[name]}, which gives another key;"
+                f"The bundle was packed for {what} {packed[name]} and this machine would run {here[name]},"
+                " which gives another key;"
                 " pack it with IMAGE=1 and unpack it with RUNNER=docker."
             )
     if packed["environment"] != here["environment"]:

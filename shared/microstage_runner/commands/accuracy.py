@@ -1,4 +1,6 @@
-"""`make accuracy`: train on every fold, and print the tables of all of them together, which the model's family declares."""
+"""`make accuracy`: train on every fold, and print the tables of all of them together, which the model's family
+declares.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ def command(session: Session) -> None:
     module = family_module(session.parameters[stage].get("model"), "accuracy")
     if module is None:
         raise ParameterError(
-            "make accuracy pools errors over folds, of which this MODEL= has none; `make sweep MODEL=a,b` prints accuracies."
+            "make accuracy pools errors over folds, of which this MODEL= has none;"
+            " `make sweep MODEL=a,b` prints accuracies."
         )
     family = importlib.import_module(module)
     nominal = family.nominal_of(session.typed)
@@ -37,7 +40,9 @@ def command(session: Session) -> None:
 
 
 def _draw(found: Mapping[str, Any], charts: str, stage: str, pipeline: Pipeline) -> Path:
-    """Run the module `charts` in the environment of `stage`; return the folder under volumes/accuracy with a PNG per table."""
+    """Run the module `charts` in the environment of `stage`; return the folder under volumes/accuracy with a PNG per
+    table.
+    """
     result = pipeline.store.volumes / "accuracy" / digest(found)[:16]
     with Place(pipeline.store.volumes, "charts") as place:
         given, drawn, scratch = (place / name for name in ("pooled", "drawn", "scratch"))

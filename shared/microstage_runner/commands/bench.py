@@ -1,4 +1,6 @@
-"""`make bench MODEL=... AGAINST=onnxruntime,litert,tflm`: the C that the stages wrote beside other runtimes, in their own environment."""
+"""`make bench MODEL=... AGAINST=onnxruntime,litert,tflm`: the C that the stages wrote beside other runtimes, in their
+own environment.
+"""
 
 from __future__ import annotations
 

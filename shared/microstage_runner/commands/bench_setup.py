@@ -1,4 +1,6 @@
-"""`make bench-setup`: what setting up costs per stage, cold; image sizes, shared layers counted once; what a container adds to a run."""
+"""`make bench-setup`: what setting up costs per stage, cold; image sizes, shared layers counted once; what a container
+adds to a run.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,9 @@ def _row(stage: Stage, engine: Engine | None) -> list[str]:
 
 
 def _cold_environment(stage: Stage) -> tuple[float, int]:
-    """(seconds, bytes) of a virtual environment made anew beside the one in use, every wheel downloaded again."""
+    """Return (seconds, bytes) of a virtual environment made anew beside the one in use, every
+    wheel downloaded again.
+    """
     folder = Path(tempfile.mkdtemp(prefix="microstage-bench-", dir=REPOSITORY / "volumes"))
     usual = os.environ.get("UV_CACHE_DIR")
     os.environ["UV_CACHE_DIR"] = str(folder / "cache")
@@ -115,7 +119,7 @@ def _tag(stage: str) -> str:
 
 
 def _layers(engine: Engine, tag: str) -> dict[str, int]:
-    """{content digest: bytes} of an image's layers; steps that leave no layer have none."""
+    """Return {content digest: bytes} of an image's layers; steps that leave no layer have none."""
     digests = json.loads(engine.run("image", "inspect", "--format", "{{json .RootFS.Layers}}", tag))
     sizes = [int(size) for size in engine.run("history", "--human=false", "--format", "{{.Size}}", tag).splitlines()][
         ::-1

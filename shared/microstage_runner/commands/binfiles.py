@@ -24,7 +24,9 @@ ENCODINGS = ("model", "eembc")
 
 
 def command(session: Session) -> None:
-    """Make the artefacts that are missing, write and check the files, and print their folder, under volumes/binfiles."""
+    """Make the artefacts that are missing, write and check the files, and print their folder,
+    under volumes/binfiles.
+    """
     pipeline, encoding = session.pipeline(loud=True), session.typed.get("ENCODING", ENCODINGS[0])
     module = module_of(pipeline.model)
     if encoding not in ENCODINGS:

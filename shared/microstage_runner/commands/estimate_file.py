@@ -2,7 +2,8 @@
 
 Without variables that choose a network, the ready ones of this checkout are taken; with ONNX= a folder of the same
 form; else the published run, and for channels of a kind that it is not trained for the ready network of that kind. One
-step in the environment of the stage that writes such networks, in a container or not. The result is no artefact: `volumes/estimates/<file>-<key>/`.
+step in the environment of the stage that writes such networks, in a container or not. The result is no artefact:
+`volumes/estimates/<file>-<key>/`.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def _recording(name: str | None) -> Path:
 
 
 def _files(path: Path) -> list[Path]:
-    """The recording's own files: a configuration's data lie beside it under the same stem."""
+    """Return the recording's own files: a configuration's data lie beside it under the same stem."""
     if path.suffix.lower() != ".cfg":
         return [path]
     return [
@@ -89,7 +90,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _networks(typed: Typed, pipeline_of: Pipelines) -> tuple[Pipeline, Networks]:
-    """(where the step runs, {kind: network}); `ArtefactError` where there is none."""
+    """Return (where the step runs, {kind: network}); raise `ArtefactError` where there is none."""
     machine = {name: value for name, value in typed.items() if name in _OF_THE_MACHINE}
     choice = {name: value for name, value in typed.items() if name not in (*_OF_THE_RECORDING, *_OF_THE_MACHINE)}
     if "ONNX" in choice:
@@ -117,7 +118,9 @@ def _networks(typed: Typed, pipeline_of: Pipelines) -> tuple[Pipeline, Networks]
 
 
 def _published(typed: Typed, choice: dict[str, str], pipeline_of: Pipelines) -> dict[str, Step]:
-    """{kind: the step whose artefact is a network for it} of what was chosen; for every kind, where it has none."""
+    """Return {kind: the step whose artefact is a network for it} of what was chosen; for every
+    kind, where it has none.
+    """
     first = pipeline_of(choice)
     kind_of = _parameter(first, "channel")
     if "RUN" in choice or kind_of is None:
@@ -129,13 +132,14 @@ def _published(typed: Typed, choice: dict[str, str], pipeline_of: Pipelines) -> 
         }
     if not found:
         raise ArtefactError(
-            f"No network of this selection is published; `make {_stage(first).name}` with the same variables makes one (not FILE or CHANNEL)."
+            f"No network of this selection is published; `make {_stage(first).name}` with the same variables makes one"
+            " (not FILE or CHANNEL)."
         )
     return found
 
 
 def _trained_for(kind: str, typed: Typed, choice: dict[str, str], pipeline_of: Pipelines) -> Step | None:
-    """The best first: a network sees 64 samples a cycle, and does not know whether of 50 or of 60 Hz."""
+    """Return the best first: a network sees 64 samples a cycle, and does not know whether of 50 or of 60 Hz."""
     for frequency in sorted(_FREQUENCIES, key=lambda other: other != typed.get("FREQUENCY", "60")):
         step = _artefact(pipeline_of({**choice, "CHANNEL": kind, "FREQUENCY": frequency}))
         if step:
@@ -162,7 +166,7 @@ def _parameter(pipeline: Pipeline, name: str) -> str | None:
 
 
 def _estimated(pipeline: Pipeline, inputs: Mapping[str, Path], made: Path, asked: Mapping[str, object]) -> Path:
-    """The folder with what the step left."""
+    """Return the folder with what the step left."""
     output, scratch = made / "out", made / "out.scratch"
     output.mkdir()
     scratch.mkdir()

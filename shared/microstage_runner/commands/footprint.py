@@ -1,4 +1,6 @@
-"""`make footprint`: what the C that the stages wrote takes of other machines (microstage_bench.footprint), in the rivals' environment."""
+"""`make footprint`: what the C that the stages wrote takes of other machines (microstage_bench.footprint), in the
+rivals' environment.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ __all__ = ["command"]
 
 
 def command(typed: dict[str, str], repository: Path) -> int:
-    """Measure the networks that were asked for: where none is named, all drawn ones, and one for each width of weights."""
+    """Measure the networks that were asked for: where none is named, all drawn ones, and one
+    for each width of weights.
+    """
     asked = Asked.read(typed, [*NETWORKS, *WIDTHS.values()])
     with tempfile.TemporaryDirectory(prefix="microstage-footprint.") as scratch:
         subjects = write_subjects(steps_of(asked, Path(scratch)), Path(scratch))

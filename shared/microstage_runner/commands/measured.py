@@ -51,8 +51,8 @@ class Asked:
 
     @classmethod
     def read(cls, typed: Mapping[str, str], usual: Sequence[str]) -> list[Asked]:
-        """Return the networks that `typed` asks for; raise `ParameterError` for what is unknown, goes with nothing, or is used by none
-        of the networks.
+        """Return the networks that `typed` asks for; raise `ParameterError` for what is unknown, goes with nothing, or
+        is used by none of the networks.
         """
         settings = {
             name: value for name, value in typed.items() if name in SETTINGS and name not in (*_CHOOSING, *_OWN)
@@ -133,7 +133,9 @@ def _chosen(typed: Mapping[str, str], usual: Sequence[str]) -> Iterator[Asked]:
 
 
 def _known(models: Sequence[str]) -> set[str]:
-    """Return those of `models` that are drawn; raise `ParameterError` for one that is neither drawn, nor trained here, nor a file."""
+    """Return those of `models` that are drawn; raise `ParameterError` for one that is neither drawn, nor trained here,
+    nor a file.
+    """
     trained = [
         name
         for stage in load_stages(REPOSITORY).values()
@@ -165,8 +167,8 @@ def _beside(typed: Mapping[str, str], variable: str, files: Sequence[str]) -> li
 
 
 def _baseline(before: str | None, name: str, alone: bool) -> dict[str, Path]:
-    """Return the folder of a network's earlier C: one of its name in BASELINE=, or BASELINE= itself where one network is
-    asked for.
+    """Return the folder of a network's earlier C: one of its name in BASELINE=, or BASELINE= itself where one network
+    is asked for.
     """
     if before is None:
         return {}

@@ -51,7 +51,9 @@ def command(typed: dict[str, str], repository: Path) -> int:
 
 
 def _hearing(made: Sequence[tuple[Asked, Mapping[str, Step]]], scratch: Path) -> list[Path]:
-    """Write what tests/cbackend/prove_sound.py reads, of each network whose C hears and whose family has clips of sound."""
+    """Write what tests/cbackend/prove_sound.py reads, of each network whose C hears and whose family has clips of
+    sound.
+    """
     found = []
     for place, (one, steps) in enumerate(made):
         c, training = steps[CODE].artefact.checked(), steps.get(TRAINING)

@@ -1,4 +1,6 @@
-"""`make prove RANDOM=2000`: random networks all the way from ONNX to C (tests/road/random_road.py), in the environment of their first stage."""
+"""`make prove RANDOM=2000`: random networks all the way from ONNX to C (tests/road/random_road.py), in the environment
+of their first stage.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _MACHINE = ("VOLUMES", "RUNNER", "VENDOR")
 
 
 def prove_random(typed: Mapping[str, str], repository: Path) -> int:
-    """Return the exit code of a walk of RANDOM networks of the seeds from SEED on, of up to DEPTH layers; what is kept is below VOLUMES."""
+    """Return the exit code of a walk of RANDOM networks of the seeds from SEED on, of up to DEPTH layers; what is kept
+    is below VOLUMES.
+    """
     for name, value in typed.items():
         if name not in (*_USUAL, *_MACHINE):
             raise ParameterError(f"{name}={value} is nothing that `make prove RANDOM=` uses: leave it out.")

@@ -40,7 +40,9 @@ def _pull_images(registry: Registry, pipeline: Pipeline, target: str) -> None:
 
 
 def _pulled(registry: Registry, pipeline: Pipeline, target: str) -> list[Step]:
-    """Fetch one artefact after another, as each key needs the artefact before it; return the steps that are known then."""
+    """Fetch one artefact after another, as each key needs the artefact before it; return the
+    steps that are known then.
+    """
     while True:
         steps = list(pipeline.steps(target))
         last = steps[-1]

@@ -13,7 +13,9 @@ __all__ = ["command"]
 
 
 def command(session: Session) -> None:
-    """Push the published artefacts of the selected run with their signatures, then the images and bases that are here."""
+    """Push the published artefacts of the selected run with their signatures, then the images
+    and bases that are here.
+    """
     steps = session.published()
     session.store.keys.verified(step.artefact for step in steps)
     registry = required()

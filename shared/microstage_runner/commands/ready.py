@@ -11,7 +11,9 @@ __all__ = ["command"]
 
 
 def command(session: Session) -> None:
-    """Make a network for each kind of channel, as far as the reference of its integers, and copy it into the checkout."""
+    """Make a network for each kind of channel, as far as the reference of its integers, and
+    copy it into the checkout.
+    """
     if "CHANNEL" in session.typed:
         raise ParameterError("make ready makes a network for each kind of channel: leave CHANNEL= out.")
     for kind in ready_networks.KINDS:

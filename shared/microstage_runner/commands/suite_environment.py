@@ -28,7 +28,8 @@ def run_script(script: Path) -> int:
 def environment_of(
     folder: Path, local: LocalBackend, scratch: Path, name: str | None = None
 ) -> tuple[Path, dict[str, str]]:
-    """Return (interpreter, environment) of the tests in `folder`: those of the stage `name`, by default the folder's own.
+    """Return (interpreter, environment) of the tests in `folder`: those of the stage `name`, by default the folder's
+    own.
 
     A folder of no stage has the host's interpreter, or one of its own where it says which in .python-version.
     """

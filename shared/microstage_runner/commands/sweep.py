@@ -1,4 +1,6 @@
-"""`make sweep NAME=a,b,c ...`: every combination of the listed values, one after another, and one table of what came of each."""
+"""`make sweep NAME=a,b,c ...`: every combination of the listed values, one after another, and one table of what came of
+each.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Every command but those that make a stage: its module, the variables that it uses, and the last stage that it reaches.
+"""Every command but those that make a stage: its module, the variables that it uses, and the last stage that it
+reaches.
 
 `cli.run_command` loads the module `microstage_runner.commands.<module>` when the command is asked for, and calls its
 `command`: with a `Session` where the command is about one selected run, else with what was typed and the checkout.

@@ -94,6 +94,7 @@ def _run(suite: Suite, targets: list[Path]) -> tuple[str, bool]:
     )
     lines = done.stdout.strip().splitlines() or ["no output"]
     print("\n".join(lines if done.returncode else [line for line in lines[-12:] if "%]" not in line]), flush=True)
-    line = f"{title}: {'FAILED' if done.returncode else 'passed'} in {time.monotonic() - began:.0f} s; {lines[-1].strip('= ')}"
+    state, seconds = "FAILED" if done.returncode else "passed", time.monotonic() - began
+    line = f"{title}: {state} in {seconds:.0f} s; {lines[-1].strip('= ')}"
     print(line, flush=True)
     return line, done.returncode == 0

@@ -30,7 +30,9 @@ def assert_settings_used(name: str, typed: Mapping[str, str]) -> None:
 
 
 def assert_parameters_used(name: str, target: str, typed: Mapping[str, str], stages: Mapping[str, Stage]) -> None:
-    """Raise `ParameterError` for a parameter of a stage that `target`, the last of the command `name`, does not need."""
+    """Raise `ParameterError` for a parameter of a stage that `target`, the last of the command
+    `name`, does not need.
+    """
     reached = {stage.name for stage in needed(stages, target)}
     owners = {p.variable: stage.name for stage in stages.values() for p in stage.parameters.values()}
     for variable, owner in owners.items():

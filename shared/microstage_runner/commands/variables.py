@@ -1,4 +1,6 @@
-"""`make variables`: every variable of every stage: default, what is allowed, one sentence; then those of the commands."""
+"""`make variables`: every variable of every stage: default, what is allowed, one sentence; then
+those of the commands.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def variables(stages: Mapping[str, Stage]) -> str:
 
 
 def _variants(parameter: Parameter) -> list[tuple[Parameter, list[str]]]:
-    """Return the forms that a parameter takes, each with the models that have it so; no models for one that all share."""
+    """Return the forms that a parameter takes, each with the models that have it so; no models
+    for one that all share.
+    """
     if not parameter.narrowed:
         return [(parameter, list(parameter.models or ()))]
     variants: list[tuple[Parameter, list[str]]] = []
@@ -46,4 +50,5 @@ def _variants(parameter: Parameter) -> list[tuple[Parameter, list[str]]]:
 
 def _variable(parameter: Parameter, models: Sequence[str]) -> str:
     only = f" (MODEL={'|'.join(models)})" if models else ""
-    return f"  {parameter.variable + '=' + str(parameter.default):28} {parameter.summary} Allowed: {parameter.allowed()}{only}."
+    typed = f"{parameter.variable}={parameter.default}"
+    return f"  {typed:28} {parameter.summary} Allowed: {parameter.allowed()}{only}."

@@ -1,7 +1,7 @@
 """`make vendor VENDOR=dir`: fetch everything that environments, images and tests install, by hash, into one folder.
 
-Where no container engine answers, base images and Debian packages are left out, which is said; `RUNNER=local` needs neither.
-Calling it again fetches what is missing, and drops wheels that no lock allows any more.
+Where no container engine answers, base images and Debian packages are left out, which is said; `RUNNER=local` needs
+neither. Calling it again fetches what is missing, and drops wheels that no lock allows any more.
 """
 
 from __future__ import annotations
@@ -29,11 +29,15 @@ from microstage_runner.session import Session
 
 __all__ = ["collect", "command"]
 
-_APT = "apt-get update >&2 && apt-get -o Dir::Cache::archives=/tmp install --yes --download-only --no-install-recommends {names} >&2"
+_APT = (
+    "apt-get update >&2 && apt-get -o Dir::Cache::archives=/tmp install --yes --download-only "
+    "--no-install-recommends {names} >&2"
+)
 # One paragraph per package, with what an archive's `Packages` has beyond the package's own control file.
 _LIST = (
-    "cd /tmp && for deb in *.deb; do to=$(echo $deb | sed s/%3a/_/g); [ $deb = $to ] || mv $deb $to; dpkg-deb --field $to; "
-    "echo Filename: ./$to; echo Size: $(stat --format %s $to); echo SHA256: $(sha256sum $to | cut --characters -64); echo; "
+    "cd /tmp && for deb in *.deb; do to=$(echo $deb | sed s/%3a/_/g); [ $deb = $to ] || mv $deb $to; "
+    "dpkg-deb --field $to; echo Filename: ./$to; echo Size: $(stat --format %s $to); "
+    "echo SHA256: $(sha256sum $to | cut --characters -64); echo; "
     "done > Packages && tar --create --sort=name Packages *.deb"
 )
 
@@ -88,11 +92,14 @@ def _wheels(repository: Path, found: list[Path], folder: Path) -> None:
 
 
 def _pip(version: str, folder: Path) -> Path:
-    """A Python `version` ("" is the runner's own, as packages of tests are pure Python) with pip, which knows its wheels best."""
+    """Return a Python `version` ("" is the runner's own, as packages of tests are pure Python) with pip, which knows
+    its wheels best.
+    """
     python = find_python(version) if version else Path(sys.executable)
     if subprocess.run([python, "-m", "venv", folder], stdin=subprocess.DEVNULL).returncode:
         raise EnvironmentProblem(
-            f"{python} makes no virtual environment with pip, its own message is above; on Debian, install python3-venv."
+            f"{python} makes no virtual environment with pip, its own message is above;"
+            " on Debian, install python3-venv."
         )
     return folder / "bin" / "python"
 
@@ -113,7 +120,9 @@ def _download(pip: Path, lock: Path, folder: Path) -> None:
 
 
 def _images(repository: Path, volumes: Path, folder: Path) -> dict[str, dict]:
-    """{"3.10": {"id", "layers"}} of the base images saved, with the Debian packages that are installed on top of them."""
+    """Return {"3.10": {"id", "layers"}} of the base images saved, with the Debian packages that are installed on top of
+    them.
+    """
     for part in ("apt", "bases"):
         (folder / part).mkdir(exist_ok=True)
         for path in (folder / part).iterdir():
@@ -121,7 +130,8 @@ def _images(repository: Path, volumes: Path, folder: Path) -> dict[str, dict]:
     docker = engine.find()
     if docker is None:
         print(
-            "vendor: no container engine answers, so no base images and no Debian packages: enough for RUNNER=local alone",
+            "vendor: no container engine answers, so no base images and no Debian packages:"
+            " enough for RUNNER=local alone",
             flush=True,
         )
         return {}
@@ -139,7 +149,7 @@ def _images(repository: Path, volumes: Path, folder: Path) -> dict[str, dict]:
 
 
 def _installing(repository: Path, images: Images) -> Iterator[tuple[str, list[str]]]:
-    """(base, names of Debian packages) of every stage whose image installs some."""
+    """Yield (base, names of Debian packages) of every stage whose image installs some."""
     for stage in load_stages(repository).values():
         if names := debian_packages(stage.folder / "Dockerfile"):
             yield images.base_of(stage.name)["reference"], names

@@ -22,6 +22,8 @@ def family_module(model: str | None, name: str) -> str | None:
 
 
 def report_of(parameters: Mapping[str, Any]) -> ModuleType:
-    """Return the module that tells of a network of these parameters: the one of its family, or the one that all share."""
+    """Return the module that tells of a network of these parameters: the one of its family, or
+    the one that all share.
+    """
     own = family_module(parameters.get("model"), "report")
     return importlib.import_module(own) if own else report

@@ -17,7 +17,9 @@ __all__ = ["form", "hook_files", "trained_on", "with_model_parameters"]
 
 
 def with_model_parameters(stage: Stage, own: UserModule | None = None, others: Iterable[Stage] = ()) -> Stage:
-    """`stage` with every family's parameters, the user's `own` among them, if it is the one that has `model` and leaves its choices open."""
+    """Return `stage` with every family's parameters, the user's `own` among them, if it is the one that has `model` and
+    leaves its choices open.
+    """
     chooser = stage.parameters.get("model")
     if chooser is None or chooser.choices is not None:
         return stage
@@ -32,7 +34,7 @@ def with_model_parameters(stage: Stage, own: UserModule | None = None, others: I
 
 
 def _declared(package: Any, model: str) -> dict[str, dict[str, Any]]:
-    """A family's parameters with the defaults of one of its models."""
+    """Return a family's parameters with the defaults of one of its models."""
     defaults: Mapping[str, Any] = package.MODELS[model]
     declared = {name: dict(fields) for name, fields in package.PARAMETERS.items()}
     for name, value in defaults.items():
@@ -41,7 +43,9 @@ def _declared(package: Any, model: str) -> dict[str, dict[str, Any]]:
 
 
 def _checked(own: UserModule, stage: Stage, others: Iterable[Stage]) -> dict[str, dict[str, Any]]:
-    """The user's parameters; `ParameterError` for one that says too little, or whose default it would not let be typed."""
+    """Return the user's parameters; raise `ParameterError` for one that says too little, or whose default it would not
+    let be typed.
+    """
     for name, fields in own.parameters.items():
         elsewhere = [other.name for other in others if name in other.parameters]
         if elsewhere:
@@ -57,13 +61,16 @@ def _checked(own: UserModule, stage: Stage, others: Iterable[Stage]) -> dict[str
             allowed = False
         if not allowed:
             raise ParameterError(
-                f"PARAMETERS in {own.path.name}: {name} has default {fields['default']!r}, which its own fields do not allow."
+                f"PARAMETERS in {own.path.name}: {name} has default {fields['default']!r},"
+                " which its own fields do not allow."
             )
     return {name: dict(fields) for name, fields in own.parameters.items()}
 
 
 def _add(known: Parameter | None, name: str, fields: dict[str, Any], model: str, inherited: bool) -> Parameter:
-    """The parameter, which `model` narrows by `fields`; one that the stage does not have itself belongs to the models that name it."""
+    """Return the parameter, which `model` narrows by `fields`; one that the stage does not have itself belongs to the
+    models that name it.
+    """
     if known is None:
         known = replace(parameter(name, fields), models=())
     owners = known.models if inherited else (*known.models, model)
@@ -77,7 +84,9 @@ def _union(known: Parameter, own: Parameter) -> tuple[Any, ...] | None:
 
 
 def hook_files(model: str | None, stage: str, shared: Path) -> list[Path]:
-    """The module that `stage` asks for of the family of `model`, and what else its package holds for it; none for a stage that asks none."""
+    """Return the module that `stage` asks for of the family of `model`, and what else its package holds for it; none
+    for a stage that asks none.
+    """
     package = models.models().get(model)
     if package is None:
         return []
@@ -86,12 +95,12 @@ def hook_files(model: str | None, stage: str, shared: Path) -> list[Path]:
 
 
 def trained_on(stages: Mapping[str, Stage], dataset: str) -> str | None:
-    """A model that can be trained on `dataset`; None if there is none."""
+    """Return a model that can be trained on `dataset`; None if there is none."""
     known = [p for stage in stages.values() for name, p in stage.parameters.items() if name == "dataset"]
     return next((model for p in known for model, own in p.narrowed.items() if dataset in (own.choices or ())), None)
 
 
 def form(model: str | None) -> str | None:
-    """Which of a stage's forms of output `model` takes; None where no family says so."""
+    """Return which of a stage's forms of output `model` takes; None where no family says so."""
     package = models.models().get(model)
     return package.FORM if package else None

@@ -63,7 +63,9 @@ class Parameter:
         return f"{kind}{low}{high}{' ' + self.unit if self.unit else ''}"
 
     def parse(self, text: str) -> Any:
-        """Return the canonical value of `text` (.5, 0.5 and 0.50 are one); raise `ParameterError` with what is allowed."""
+        """Return the canonical value of `text` (.5, 0.5 and 0.50 are one); raise
+        `ParameterError` with what is allowed.
+        """
         try:
             value = self._convert(text.strip())
         except ValueError:

@@ -14,7 +14,8 @@ __all__ = ["SETTINGS", "select"]
 
 SETTINGS = {
     "AGAINST": "of make bench: runtimes beside the C, of onnxruntime, litert and tflm; all of them by default",
-    "BASELINE": "of make bench: a folder of C that an earlier version wrote of the network, or one such folder per network in it",
+    "BASELINE": "of make bench: a folder of C that an earlier version wrote of the network,"
+    " or one such folder per network in it",
     "BUNDLE": "file that pack writes and unpack reads",
     "CC": "of make bench: the C compiler, gcc by default",
     "DATA_DIR": "folder of the dataset",
@@ -27,8 +28,10 @@ SETTINGS = {
     "HOST": "engine elsewhere that runs every stage: ssh://user@box, another URL, or a Docker context",
     "IMAGE": "1 packs the stage's image too",
     "MEMORY": "what a stage may take, as 512m or 4g; in containers seven eighths of the machine's by default",
-    "NOMINAL": "of make accuracy: the instrument's nominal rms value, from which limits follow; 32 A, 120 or 230 V by default",
-    "ONNX": "a network of one's own that streamline begins with: QONNX, QCDQ, FINN-ONNX or .tflite; of make estimate-file a folder as qcdq writes it",
+    "NOMINAL": "of make accuracy: the instrument's nominal rms value, from which limits follow;"
+    " 32 A, 120 or 230 V by default",
+    "ONNX": "a network of one's own that streamline begins with: QONNX, QCDQ, FINN-ONNX or .tflite;"
+    " of make estimate-file a folder as qcdq writes it",
     "ONLY": "of make lint: some of format, ruff, mypy, shellcheck, hadolint, with commas between them",
     "PUBLIC_KEY": "public keys, a file each: what is published counts only where one of these signed it",
     "PYTHON": "the interpreter of the runner, python3 by default",
@@ -42,7 +45,8 @@ SETTINGS = {
     "STAGE": "the stage that path, why and verify look at",
     "STAGES_ON": "stages that run on an engine elsewhere: train=ssh://box",
     "TESTS": "of make test: folders and files of tests, with blanks between them",
-    "TFLITE": "of make bench and footprint: the network of ONNX= as .tflite, for litert and tflm; a list goes with a list",
+    "TFLITE": "of make bench and footprint: the network of ONNX= as .tflite, for litert and tflm;"
+    " a list goes with a list",
     "TRUST": "1 lets unpack run code of the bundle's that is not this checkout's: sources, a model file, an image",
     "VECTORS": "of make prove: random vectors, 10000 by default",
     "VENDOR": "folder that vendor collects into, and that everything else then installs from",
@@ -51,7 +55,9 @@ SETTINGS = {
 
 
 def select(stages: Mapping[str, Stage], typed: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """{stage: {parameter: value}}, defaults filled in; a name or value that no stage declares is a `ParameterError`."""
+    """Return {stage: {parameter: value}}, defaults filled in; a name or value that no stage declares is a
+    `ParameterError`.
+    """
     declared = {p.variable: p for stage in stages.values() for p in stage.parameters.values()}
     for name in typed:
         if name not in declared and name not in SETTINGS:
@@ -67,7 +73,7 @@ def _model(declared: Mapping[str, Parameter], typed: Mapping[str, str]) -> Any:
 
 
 def _of(parameter: Parameter, model: Any, text: str) -> Parameter:
-    """The parameter as the chosen model has it."""
+    """Return the parameter as the chosen model has it."""
     own = parameter.of(model)
     if own is None:
         raise ParameterError(

@@ -28,16 +28,17 @@ __all__ = [
 
 DATASET, FILES, MODULE = "dataset", "files", "module"  # inputs that no stage makes
 TRAINING, REFERENCE, INTEGERS, CODE = "training", "reference", "integers", "code"
-"""Roles of stages, which `stage.toml` declares: the one that trains a network; the one that writes its integer reference
-and its interface, and in whose environment estimations run; the one that makes an integer graph of it; the one that
-writes C of that."""
+"""Roles of stages, which `stage.toml` declares. In this order: the stage that trains a network; the one that writes its
+integer reference and its interface, and in whose environment estimations run; the one that makes an integer graph of
+it; the one that writes C of that graph."""
 OPTIONAL = "optional"  # the table of outputs that not every network has
 
 
 @dataclass(frozen=True)
 class UserInput:
-    """Files of the user's own that a stage takes in place of its inputs: {make variable: name in the input folder}, the form
-    of what it then writes, and the parameters that it then has more."""
+    """Files of the user's own that a stage takes in place of its inputs: {make variable: name in the input folder}, the
+    form of what it then writes, and the parameters that it then has more.
+    """
 
     name: str
     summary: str
@@ -55,8 +56,8 @@ class UserInput:
 class Stage:
     """One folder under `stages/`; `inputs` maps a name to the stage it comes from, or to `DATASET` or `MODULE`.
 
-    `outputs` are written for every network, `forms[form]` for those of one form alone; what `[outputs.optional]` lists is written
-    where a network needs it, and nothing is missing without it.
+    `outputs` are written for every network, `forms[form]` for those of one form alone; what `[outputs.optional]` lists
+    is written where a network needs it, and nothing is missing without it.
     """
 
     name: str
@@ -80,7 +81,7 @@ def of_role(stages: Mapping[str, Stage], role: str, otherwise: str = "") -> str:
 
 
 def needed(stages: Mapping[str, Stage], target: str) -> list[Stage]:
-    """The stages up to and including `target`, upstream first."""
+    """Return the stages up to and including `target`, upstream first."""
     wanted = {target}
     for stage in reversed(stages.values()):
         if stage.name in wanted:
@@ -89,7 +90,7 @@ def needed(stages: Mapping[str, Stage], target: str) -> list[Stage]:
 
 
 def load_stage(path: Path) -> Stage:
-    """What one `stage.toml` declares."""
+    """Return what one `stage.toml` declares."""
     declared = tomllib.loads(path.read_text())
     parameters = {name: parameter(name, fields) for name, fields in declared.get("parameters", {}).items()}
     inputs = {name: fields["from"] for name, fields in declared.get("inputs", {}).items()}

@@ -7,10 +7,10 @@ A stage that can begin a pipeline so says it in its `stage.toml`:
     form = "network"
     files = { ONNX = "model.onnx", GOLDEN = "golden.npz" }
 
-The first variable opens the entrance, the others may be left out. The files are copied aside under the names given there, with
-the files beside a model that it keeps weights in, so that the stage sees them and nothing else, and enter its key by their
-digests. What the user calls them is told to the stage in NAMES, which is in no digest. `[user_input.network.parameters.*]`
-are parameters that the stage has with such files alone.
+The first variable opens the entrance, the others may be left out. The files are copied aside under the names given
+there, with the files beside a model that it keeps weights in, so that the stage sees them and nothing else, and enter
+its key by their digests. What the user calls them is told to the stage in NAMES, which is in no digest.
+`[user_input.network.parameters.*]` are parameters that the stage has with such files alone.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ _LOCATION = re.compile(rb"\x0a\x08location\x12([\x01-\x7f]|[\x80-\xff][\x01-\x1f
 
 
 def from_user_files(stages: Mapping[str, Stage], typed: Mapping[str, str]) -> dict[str, Stage]:
-    """`stages`, or, where an entrance's variable was typed, those from it on; `ParameterError` for what then has no meaning."""
+    """Return `stages`, or, where an entrance's variable was typed, those from it on; raise `ParameterError` for what
+    then has no meaning.
+    """
     for stage in stages.values():
         opener, *others = stage.user_input.variables if stage.user_input else [None]
         if opener in typed:
@@ -76,7 +78,7 @@ def _from_on(stages: Mapping[str, Stage], first: Stage, typed: Mapping[str, str]
 
 
 def _named(stage: Stage, file: str) -> Stage:
-    """`stage`, whose parameters that are names of the network are by default the stem of the user's file."""
+    """Return `stage`, whose parameters that are names of the network are by default the stem of the user's file."""
     default = network_name(Path(file).stem) if file else ""
     named = {key: replace(p, default=default) for key, p in stage.parameters.items() if p.type == "name"}
     return replace(stage, parameters={**stage.parameters, **named})
@@ -104,14 +106,14 @@ class UserFiles:
         return Input(self.folder, self.listed, find, "it was copied", "run the same command again")
 
     def hash_originals(self, digests: Digests) -> None:
-        """`IntegrityError` for a file of the user's that is no longer what was copied."""
+        """Raise `IntegrityError` for a file of the user's that is no longer what was copied."""
         for inside, path in self.originals.items():
             if digests.of(path) != self.listed[inside]:
                 raise IntegrityError(f"{path} was changed after it was copied; run the same command again.")
 
     @classmethod
     def collect(cls, stages: Mapping[str, Stage], typed: Mapping[str, str], volumes: Path) -> UserFiles | None:
-        """The files that `typed` names for the entrance among `stages`; None if no stage begins with files."""
+        """Return the files that `typed` names for the entrance among `stages`; None if no stage begins with files."""
         given = next((stage.user_input for stage in stages.values() if FILES in stage.inputs.values()), None)
         if given is None:
             return None
@@ -133,7 +135,7 @@ class UserFiles:
 
 
 def _kept_beside(model: Path) -> dict[str, Path]:
-    """{location: file} of the files in a model's folder that it says its weights are in.
+    """Return {location: file} of the files in a model's folder that it says its weights are in.
 
     What leaves the folder, or is not there, stays behind: the stage says so.
     """
@@ -147,7 +149,7 @@ def _kept_beside(model: Path) -> dict[str, Path]:
 
 
 def _text(data: mmap.mmap, match: re.Match[bytes]) -> str:
-    """The text behind a length of one byte or two."""
+    """Return the text behind a length of one byte or two."""
     low, *high = match[1]
     size = low & 0x7F | (high[0] << 7 if high else 0)
     return data[match.end() : match.end() + size].decode(errors="replace")

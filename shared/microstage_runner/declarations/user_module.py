@@ -1,7 +1,7 @@
 """`MODEL=path/to/model.py`: a network of the user's own in one file, which is read here and run in the stages alone.
 
-What the runner needs of it are literals, taken from its syntax tree: PARAMETERS, as a family has them, and FORM. Its bytes enter the key
-of every stage that runs it; its name, without `.py`, is what the network is called.
+What the runner needs of it are literals, taken from its syntax tree: PARAMETERS, as a family has them, and FORM. Its
+bytes enter the key of every stage that runs it; its name, without `.py`, is what the network is called.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ _FORMS = (models.FEED_FORWARD, models.RECURRENT)
 _DATASET = {
     "default": "own",
     "choices": ["own", "folder"],
-    "summary": "What to train on: what the module makes by itself, or the files in DATA_DIR, all of which make up the key.",
+    "summary": "What to train on: what the module makes by itself, or the files in DATA_DIR,"
+    " all of which make up the key.",
 }
 
 
 def is_path(model: str) -> bool:
-    """Whether MODEL= names a file rather than a network of this checkout."""
+    """Return whether MODEL= names a file rather than a network of this checkout."""
     return model.endswith(".py") or "/" in model
 
 
@@ -56,7 +57,9 @@ class UserModule:
 
     @classmethod
     def read(cls, text: str) -> UserModule:
-        """The file MODEL=`text` names; `ParameterError` for one that is missing, is no Python, or lacks what every module has."""
+        """Return the file MODEL=`text` names; raise `ParameterError` for one that is missing, is no Python, or lacks
+        what every module has.
+        """
         path = Path(text)
         if not path.is_file():
             raise ParameterError(f"MODEL={text} is no file.")
@@ -83,7 +86,7 @@ class UserModule:
         return cls(path.resolve(), source, {"dataset": _DATASET, **_parameters(path.name, tree)}, form)
 
     def laid_out(self, volumes: Path) -> UserFiles:
-        """A folder that holds the file and nothing beside it, as the stages see it."""
+        """Return a folder that holds the file and nothing beside it, as the stages see it."""
         place = Place(volumes, "model")
         file = place.folder / FILE
         file.write_bytes(self.source)
@@ -99,12 +102,12 @@ def _parsed(name: str, source: bytes) -> ast.Module:
 
 
 def _bound(tree: ast.Module) -> set[str]:
-    """Every class defined at the top of the module."""
+    """Return every class defined at the top of the module."""
     return {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
 def _literal(name: str, tree: ast.Module, variable: str, default: Any) -> Any:
-    """What the module assigns to `variable`, which must be a literal."""
+    """Return what the module assigns to `variable`, which must be a literal."""
     for node in tree.body:
         targets = (
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
@@ -114,7 +117,8 @@ def _literal(name: str, tree: ast.Module, variable: str, default: Any) -> Any:
                 return ast.literal_eval(node.value)
             except ValueError:
                 raise ParameterError(
-                    f"{name}, line {node.lineno}: {variable} must be a literal, as it is read before anything of the module runs."
+                    f"{name}, line {node.lineno}: {variable} must be a literal,"
+                    " as it is read before anything of the module runs."
                 ) from None
     return default
 
@@ -126,7 +130,8 @@ def _parameters(name: str, tree: ast.Module) -> dict[str, dict[str, Any]]:
     for parameter, fields in declared.items():
         if not isinstance(parameter, str) or not re.fullmatch("[a-z][a-z0-9_]*", parameter) or parameter == "model":
             raise ParameterError(
-                f"PARAMETERS in {name} has {parameter!r}; a parameter's name is small letters, digits and _, and not model."
+                f"PARAMETERS in {name} has {parameter!r};"
+                " a parameter's name is small letters, digits and _, and not model."
             )
         if parameter.upper() in SETTINGS:
             raise ParameterError(

@@ -22,7 +22,9 @@ class Backend(Protocol):
     name: str
 
     def platform(self, stage: Stage) -> dict[str, str]:
-        """{"python": "3.10.13", "libc": "glibc 2.36"} inside the stage's environment; costs no process once known."""
+        """Return {"python": "3.10.13", "libc": "glibc 2.36"} inside the stage's environment; costs no process once
+        known.
+        """
 
     def run(
         self,
@@ -34,7 +36,9 @@ class Backend(Protocol):
         scratch: Path,
         module: str = "",
     ) -> int:
-        """The exit code of the stage, or of `module` in its environment; nothing of it runs on when this returns or raises."""
+        """Return the exit code of the stage, or of `module` in its environment; nothing of it runs on when this returns
+        or raises.
+        """
 
 
 class PerStage:
@@ -52,7 +56,9 @@ class PerStage:
 
 
 def choose(wanted: str, repository: Path, volumes: Path, host: str = "", stages_on: str = "") -> tuple[Backend, str]:
-    """(backend, why) for RUNNER=docker, local or auto; HOST= or the environment's engine elsewhere; STAGES_ON="train=ssh://box"."""
+    """Return (backend, why) for RUNNER=docker, local or auto; HOST= or the environment's engine elsewhere;
+    STAGES_ON="train=ssh://box".
+    """
     if wanted not in ("auto", "docker", "local"):
         raise ParameterError(f"RUNNER={wanted} is not allowed: expected docker, local or auto.")
     if host and wanted == "local":
@@ -77,13 +83,14 @@ def _here(wanted: str, repository: Path, volumes: Path, host: str) -> tuple[Back
 
 
 def _stages_on(text: str, stages: set[str]) -> dict[str, str]:
-    """{stage: host} of "train=ssh://box,qcdq=context"."""
+    """Return {stage: host} of "train=ssh://box,qcdq=context"."""
     hosts = {}
     for word in text.replace(",", " ").split():
         stage, equals, host = word.partition("=")
         if not (equals and host) or stage not in stages:
             raise ParameterError(
-                f"STAGES_ON={text} is not allowed: expected STAGE=HOST, with a stage out of {', '.join(sorted(stages))}."
+                f"STAGES_ON={text} is not allowed: expected STAGE=HOST,"
+                f" with a stage out of {', '.join(sorted(stages))}."
             )
         hosts[stage] = host
     return hosts

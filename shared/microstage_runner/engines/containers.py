@@ -46,13 +46,16 @@ class DockerBackend:
         self.images, self.volumes = Images(repository, volumes), volumes
 
     def platform(self, stage) -> dict[str, str]:
-        """{"python", "libc"} inside the stage's image, which is built if missing; known images cost no process."""
+        """Return {"python", "libc"} inside the stage's image, which is built if missing; known
+        images cost no process.
+        """
         return dict(self.images.ensure(_name(stage)).platform)
 
     def run(
         self, stage, *, inputs: Mapping[str, Path], parameters: Mapping, output: Path, scratch: Path, module: str = ""
     ) -> int:
-        """Run the stage, or `module` in its image, on `inputs` (mounted read-only) into `output` and return its exit code.
+        """Run the stage, or `module` in its image, on `inputs` (mounted read-only) into `output` and return its exit
+        code.
 
         Whatever ends this call, Ctrl-C included, the container is gone when it returns or raises.
         """
@@ -87,8 +90,8 @@ def run_container(
     arguments: list[str],
     options: tuple[str, ...] = (),
 ) -> int:
-    """Exit code of `image arguments` as `user` with `mounts` {inside: (outside, read-only)}; the container is always
-    removed. `StageFailed` if the memory that it may take was not enough.
+    """Return the exit code of `image arguments` as `user` with `mounts` {inside: (outside, read-only)}; the container
+    is always removed. `StageFailed` if the memory that it may take was not enough.
 
     The client runs in a session of its own, so that Ctrl-C reaches this process alone, and gets SIGTERM, which it
     passes on to the container, should this process be killed.
@@ -117,7 +120,7 @@ def run_container(
 
 
 def out_of_memory(engine: Engine) -> StageFailed:
-    """The error for a stage of which the kernel killed a process, as it took more memory than it may."""
+    """Return the error for a stage of which the kernel killed a process, as it took more memory than it may."""
     limit = memory.shown(memory.limit_of_container(engine))
     return StageFailed(
         f"The stage was killed, as it needs more memory than {limit}; nothing was published. MEMORY= gives it more.",
@@ -126,7 +129,7 @@ def out_of_memory(engine: Engine) -> StageFailed:
 
 
 def _ran_out_of_memory(engine: Engine, name: str, began: int) -> bool:
-    """Whether the engine remembers it, of a container that is gone."""
+    """Return whether the engine remembers it, of a container that is gone."""
     wanted = ["--filter", f"container={name}", "--filter", "event=oom", "--format", "{{.Action}}"]
     said = engine.call("events", f"--since={began}", f"--until={int(time.time()) + 1}", *wanted)
     return b"oom" in said.stdout

@@ -67,7 +67,7 @@ class Engine:
 
 @functools.cache
 def find(host: str = "") -> Engine | None:
-    """The first client on PATH whose engine answers, one that can use BuildKit before one that cannot."""
+    """Return the first client on PATH whose engine answers, one that can use BuildKit before one that cannot."""
     answering = [engine for client in _clients() if (engine := _ask(client, host))]
     return next((engine for engine in answering if engine.buildkit), answering[0] if answering else None)
 
@@ -86,7 +86,9 @@ def require(host: str = "") -> Engine:
 
 
 def is_elsewhere() -> bool:
-    """Whether the client's own choice of engine is another machine's, so that no folder of this one can be mounted."""
+    """Return whether the client's own choice of engine is another machine's, so that no folder of this one can be
+    mounted.
+    """
     if host := os.environ.get("DOCKER_HOST", ""):
         return not host.startswith("unix://")
     if _context() in ("", "default"):  # told without asking a client, which takes as long as a finished `make`
@@ -96,7 +98,7 @@ def is_elsewhere() -> bool:
 
 
 def _context() -> str:
-    """The Docker context that the client would use, as far as it has been chosen."""
+    """Return the Docker context that the client would use, as far as it has been chosen."""
     folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     try:
         return os.environ.get("DOCKER_CONTEXT") or json.loads((folder / "config.json").read_text()).get(
@@ -111,7 +113,7 @@ def _where(host: str) -> list[str]:
 
 
 def answers() -> bool:
-    """Whether an engine answers, asked at its socket without starting a process (1 ms); elsewhere, as `find`."""
+    """Return whether an engine answers, asked at its socket without starting a process (1 ms); elsewhere, as `find`."""
     host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     if os.environ.get("DOCKER_CONTEXT") or not host.startswith("unix://"):
         return find() is not None

@@ -61,7 +61,8 @@ class SavedImage:
 
 
 def read(path: Path, name: str, layers: Sequence[str], recipe: str = "") -> SavedImage:
-    """The image `name` of the archive `path`; `IntegrityError` unless it is the only one, of just `layers`.
+    """Return the image `name` of the archive `path`; raise `IntegrityError` unless it is the only one, of just
+    `layers`.
 
     With `recipe`, it has to bear that label.
     """
@@ -105,7 +106,7 @@ def _add(archive: tarfile.TarFile, name: str, size: int, content: IO[bytes]) -> 
 
 
 def _members(stream: IO[bytes]) -> dict[str, tarfile.TarInfo]:
-    """{name: member} of an archive, each name once."""
+    """Return {name: member} of an archive, each name once."""
     found: dict[str, tarfile.TarInfo] = {}
     with tar(stream, "r:") as archive:
         for member in archive:
@@ -116,7 +117,7 @@ def _members(stream: IO[bytes]) -> dict[str, tarfile.TarInfo]:
 
 
 def _place(found: Mapping[str, tarfile.TarInfo], name: str) -> tuple[int, int]:
-    """(offset, size) of a file of the archive; a layer that an image has twice may be a link to the first."""
+    """Return (offset, size) of a file of the archive; a layer that an image has twice may be a link to the first."""
     member = found[name]
     if member.issym():
         member = found[posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))]
@@ -141,7 +142,7 @@ def _manifest(stream: IO[bytes], found: Mapping[str, tarfile.TarInfo]) -> dict[s
 
 
 def _config(stream: IO[bytes], found: Mapping[str, tarfile.TarInfo], name: str) -> bytes:
-    """The configuration of the only image, which has just one name, and the id that its file is called by."""
+    """Return the configuration of the only image, which has just one name, and the id that its file is called by."""
     manifest = _manifest(stream, found)
     if manifest["RepoTags"] != [name]:
         raise IntegrityError(f"It holds {shown(manifest['RepoTags'])}, expected {name} alone.")
@@ -152,7 +153,7 @@ def _config(stream: IO[bytes], found: Mapping[str, tarfile.TarInfo], name: str) 
 
 
 def _layer(stream: IO[bytes], offset: int, packed: int, digest: str, largest: int) -> tuple[int, int, int]:
-    """(offset, packed bytes, bytes) of a layer, which has the digest."""
+    """Return (offset, packed bytes, bytes) of a layer, which has the digest."""
     sha, size = hashlib.sha256(), 0
     with _unpacked(stream, offset, packed) as layer:
         bounded = BoundedStream(layer, largest)

@@ -43,7 +43,7 @@ def push(registry: Registry, images, stages: Iterable[str]) -> None:
 
 
 def pull_image(engine: Engine, stage: str, recipe: str) -> bool:
-    """Whether the chosen registry had the image of this recipe; it then has the names of one built here."""
+    """Return whether the chosen registry had the image of this recipe; it then has the names of one built here."""
     registry = chosen()
     if registry is None or registry.manifest(f"microstage/{stage}", recipe[:16]) is None:
         return False
@@ -81,7 +81,7 @@ def pull_base(engine: Engine, base: dict[str, str]) -> None:
 
 
 def stand_ins(python: str) -> Iterator[dict[str, str]]:
-    """{"reference", "id"} of every stand-in for a Python that the chosen registry knows."""
+    """Yield {"reference", "id"} of every stand-in for a Python that the chosen registry knows."""
     registry = chosen()
     for tag in registry.tags("microstage/base") if registry else ():
         version, _, digest = tag.rpartition("-")

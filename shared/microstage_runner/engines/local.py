@@ -86,7 +86,7 @@ class LocalBackend:
             raise
 
     def _copied(self, stage: Stage, target: Path) -> Path:
-        """`target`, with a copy of what the stage imports: an edit of a source meets no run that has begun.
+        """Return `target`, with a copy of what the stage imports: an edit of a source meets no run that has begun.
 
         Python's own caches stay behind, as they know a source by its size and time alone.
         """
@@ -116,7 +116,7 @@ def _begin(limit: int | None) -> None:
 def stage_command(
     module: str, inputs: Mapping[str, Path], parameters: Mapping[str, Any], output: Path, scratch: Path
 ) -> list[str]:
-    """What follows `python` on the command line of a stage, whose package is `module`."""
+    """Return what follows `python` on the command line of a stage, whose package is `module`."""
     words = ["-m", module]
     words += [word for key in sorted(inputs) for word in ("--in", f"{key}={inputs[key]}")]
     words += [word for key in sorted(parameters) for word in ("--set", f"{key}={json.dumps(parameters[key])}")]
@@ -130,7 +130,7 @@ class Environments:
         self.folder = folder
 
     def ensure(self, version: str, lock: Path) -> Path:
-        """The interpreter of the environment that holds exactly `lock`."""
+        """Return the interpreter of the environment that holds exactly `lock`."""
         name = f"{lock.parent.name}-{version}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
         python = self.folder / name / "bin" / "python"
         if python.exists():
@@ -141,7 +141,7 @@ class Environments:
         return python
 
     def overlay(self, lock: Path) -> Path:
-        """A folder for PYTHONPATH that holds `lock`'s pure Python packages, for any interpreter."""
+        """Return a folder for PYTHONPATH that holds `lock`'s pure Python packages, for any interpreter."""
         target = self.folder / f"{lock.parent.name}-overlay-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
         with self._lock(target.name):
             if not target.exists():
@@ -152,7 +152,7 @@ class Environments:
         return target
 
     def _python(self, version: str) -> Path:
-        """A CPython of this machine, or else one that uv downloads."""
+        """Return a CPython of this machine, or else one that uv downloads."""
         try:
             return find_python(version)
         except EnvironmentProblem as problem:
@@ -183,7 +183,8 @@ class Environments:
         command = [str(self._find_uv()), *map(str, arguments)]
         if subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
             raise EnvironmentProblem(
-                f"`uv {arguments[0]} {arguments[1]}` failed, its own message is above; `make doctor` says what is missing."
+                f"`uv {arguments[0]} {arguments[1]}` failed, its own message is above;"
+                " `make doctor` says what is missing."
             )
 
     def _find_uv(self) -> Path:
@@ -220,13 +221,15 @@ class Environments:
 
 
 def _sources(lock: Path, *options: str) -> list[str]:
-    """Where an installer finds `lock`: nothing to add, or the folder VENDOR= alone, with `options` that shut out all else."""
+    """Return where an installer finds `lock`: nothing to add, or the folder VENDOR= alone, with `options` that shut out
+    all else.
+    """
     vendored = vendor.chosen()
     return [*vendored.install_options(lock), *options] if vendored else []
 
 
 def find_python(version: str) -> Path:
-    """A CPython `version` ("3.10") of this machine, the one that stand-in bases hold where there is a choice."""
+    """Return a CPython `version` ("3.10") of this machine, the one that stand-in bases hold where there is a choice."""
     try:
         return find_cpython(version) / "bin" / f"python{version}"
     except EnvironmentProblem:

@@ -32,7 +32,7 @@ def choose(typed: str | None) -> None:
 
 
 def options(engine: Engine) -> list[str]:
-    """Options of `docker run` that hold a container to its limit, swap included."""
+    """Return options of `docker run` that hold a container to its limit, swap included."""
     limit = limit_of_container(engine)
     return [f"--memory={limit}", f"--memory-swap={limit}"]
 

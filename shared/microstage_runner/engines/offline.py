@@ -50,11 +50,14 @@ class Vendor:
             )
 
     def wheels(self, lock: Path) -> list[Path]:
-        """The wheels that `lock` allows, at least one of each pin, hashed now; `IntegrityError` names what is missing or changed."""
+        """Return the wheels that `lock` allows, at least one of each pin, hashed now; raise `IntegrityError` that names
+        what is missing or changed.
+        """
         if file_digest(lock) not in self.locks.values():
             name = Path(*lock.parts[-3:])
             raise EnvironmentProblem(
-                f"VENDOR={self.folder} was collected for another {name}; `make vendor VENDOR={self.folder}` adds its wheels."
+                f"VENDOR={self.folder} was collected for another {name};"
+                f" `make vendor VENDOR={self.folder}` adds its wheels."
             )
         allowed = set(re.findall(r"--hash=sha256:([0-9a-f]{64})", lock.read_text()))
         found = [
@@ -66,20 +69,24 @@ class Vendor:
         for name in re.findall(r"^([A-Za-z0-9._-]+)==", lock.read_text(), re.MULTILINE):
             if normalised(name) not in held:
                 raise IntegrityError(
-                    f"VENDOR={self.folder} holds no wheel of {name} that {lock.parent.name}/{lock.name} allows; collect it again."
+                    f"VENDOR={self.folder} holds no wheel of {name} that {lock.parent.name}/{lock.name} allows;"
+                    " collect it again."
                 )
         return found
 
     def install_options(self, lock: Path) -> list[str]:
-        """What makes `uv pip install` or `pip install` take the wheels of `lock` from here and from nowhere else."""
+        """Return what makes `uv pip install` or `pip install` take the wheels of `lock` from here and from nowhere
+        else.
+        """
         self.wheels(lock)
         return ["--no-index", "--find-links", str(self.folder / "wheels")]
 
     def load_base(self, engine: Engine, python: str) -> dict[str, str]:
-        """{"reference", "id"} of the base image, loaded into `engine`; `id` as it was where it was collected."""
+        """Return {"reference", "id"} of the base image, loaded into `engine`; `id` as it was where it was collected."""
         if python not in self.bases:
             raise EnvironmentProblem(
-                f"VENDOR={self.folder} has no base image of Python {python}: collect it where a container engine answers."
+                f"VENDOR={self.folder} has no base image of Python {python}:"
+                " collect it where a container engine answers."
             )
         known = self.bases[python]
         bases.load(engine, self.checked(f"bases/{python}.tar"), bases.vendored_tag(python), known["layers"])
@@ -103,12 +110,13 @@ class Vendor:
             yield {"PIP_INDEX_URL": f"{address}/simple", "APT_SOURCE": f"deb [trusted=yes] {address}/apt ./", **direct}
 
     def checked(self, name: str) -> Path:
-        """The file `name` of the index, whose bytes are those that were collected."""
+        """Return the file `name` of the index, whose bytes are those that were collected."""
         path = self.folder / name
         if name not in self._intact:
             if not path.is_file():
                 raise IntegrityError(
-                    f"VENDOR={self.folder} lacks {name}, which its index lists; `make vendor VENDOR={self.folder}` brings it back."
+                    f"VENDOR={self.folder} lacks {name}, which its index lists;"
+                    f" `make vendor VENDOR={self.folder}` brings it back."
                 )
             if (found := file_digest(path)) != self.files[name]:
                 raise IntegrityError(
@@ -120,19 +128,19 @@ class Vendor:
 
 
 def _is_listed(entry: tuple[str, str]) -> bool:
-    """Whether an entry of the list of files is one below the folder, with a SHA-256."""
+    """Return whether an entry of the list of files is one below the folder, with a SHA-256."""
     return inside(entry[0]) and bool(re.fullmatch("[0-9a-f]{64}", entry[1]))
 
 
 def _is_base(entry: tuple[str, dict]) -> bool:
-    """Whether an entry of the list of bases has an id and the digests of its layers."""
+    """Return whether an entry of the list of bases has an id and the digests of its layers."""
     python, known = entry
     layers = all(re.fullmatch("sha256:[0-9a-f]{64}", layer) for layer in known["layers"])
     return bool(re.fullmatch(r"\d+\.\d+", python)) and known["id"].isprintable() and layers
 
 
 def chosen() -> Vendor | None:
-    """The folder that the user named with VENDOR=, if any."""
+    """Return the folder that the user named with VENDOR=, if any."""
     return Vendor(Path(os.environ[VARIABLE]).resolve()) if os.environ.get(VARIABLE) else None
 
 
@@ -148,7 +156,7 @@ def build_arguments(repository: Path, stage: str) -> Iterator[list[str]]:
 
 
 def locks(repository: Path) -> list[Path]:
-    """Every lock whose packages building, testing and the runner itself install."""
+    """Return every lock whose packages building, testing and the runner itself install."""
     found = [
         path for pattern in ("stages/*", "tests", "tests/*") for path in repository.glob(f"{pattern}/requirements.lock")
     ]
@@ -159,7 +167,7 @@ def locks(repository: Path) -> list[Path]:
 
 
 def debian_packages(dockerfile: Path) -> list[str]:
-    """What the image installs with apt, from its `apt-get ... install ... --no-install-recommends NAMES`."""
+    """Return what the image installs with apt, from its `apt-get ... install ... --no-install-recommends NAMES`."""
     found = re.findall(
         r"^[^#\n]*\bapt-get\b.*\binstall\b.*--no-install-recommends ([^\\\n]+)", dockerfile.read_text(), re.MULTILINE
     )

@@ -24,7 +24,8 @@ _CHUNK = 1 << 20
 
 
 class PackageServer:
-    """`with PackageServer(files) as address`: wheels under <address>/simple/<project>/, what apt asks for under <address>/apt/.
+    """`with PackageServer(files) as address`: wheels under <address>/simple/<project>/, what apt asks for under
+    <address>/apt/.
 
     Files are served by name, from a list fixed beforehand; no path of a request ever reaches the file system.
     """
@@ -54,7 +55,9 @@ class PackageServer:
 
 
 def _listen(near: str, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
-    """Listen on a port that `near` alone decides if it is free: the address is part of what an engine's build cache compares."""
+    """Listen on a port that `near` alone decides if it is free: the address is part of what an engine's build cache
+    compares.
+    """
     from http.server import ThreadingHTTPServer  # a fiftieth of a second, which no finished `make` should take
 
     wanted = 20000 + int(hashlib.sha256(near.encode()).hexdigest(), 16) % 10000

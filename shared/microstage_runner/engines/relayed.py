@@ -1,4 +1,6 @@
-"""Clients of a container engine, whose output is passed on: a client that writes it itself would end with its reader."""
+"""Clients of a container engine, whose output is passed on: a client that writes it itself
+would end with its reader.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ class Relayed(subprocess.Popen):
             thread.start()
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code, after all that was printed has been passed on."""
+        """Return the exit code, after all that was printed has been passed on."""
         code = super().wait(timeout)
         for thread in self._threads:
             thread.join(_DRAIN_SECONDS)

@@ -1,8 +1,9 @@
-"""Stages on another machine's engine: inputs streamed in, outputs streamed out, no folder shared and nothing left behind.
+"""Stages on another machine's engine: inputs streamed in, outputs streamed out, no folder shared and nothing left
+behind.
 
 A stage gets three volumes there: its inputs and its output, new each time, and its scratch folder, which outlives a
-broken link so that the next call goes on where this one stopped. The container runs under `microstage.process.watchdog`: when
-the link breaks it ends by itself.
+broken link so that the next call goes on where this one stopped. The container runs under
+`microstage.process.watchdog`: when the link breaks it ends by itself.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ _LARGEST_OUTPUT = 1 << 50
 
 
 class RemoteImages(Images):
-    """The images of an engine elsewhere: sent there if this machine has them, else built there, else built here and sent."""
+    """The images of an engine elsewhere: sent there if this machine has them, else built there, else built here and
+    sent.
+    """
 
     def __init__(self, repository: Path, volumes: Path, host: str) -> None:
         super().__init__(repository, volumes, host)
@@ -81,13 +84,13 @@ class RemoteBackend:
         self.images, self.volumes = RemoteImages(repository, volumes, host), volumes
 
     def platform(self, stage) -> dict[str, str]:
-        """{"python", "libc"} inside the stage's image."""
+        """Return {"python", "libc"} inside the stage's image."""
         return dict(self.images.ensure(stage.name).platform)
 
     def run(
         self, stage, *, inputs: Mapping[str, Path], parameters: Mapping, output: Path, scratch: Path, module: str = ""
     ) -> int:
-        """The exit code of the stage; `EnvironmentProblem` if the link broke, and then nothing of it runs on."""
+        """Return the exit code of the stage; `EnvironmentProblem` if the link broke, and then nothing of it runs on."""
         image, engine = self.images.ensure(stage.name, verify=True), self.images.engine()
         package = module or f"microstage_{stage.name}"
         words = stage_command(
@@ -148,7 +151,7 @@ class _Place:
             self._engine.call("rm", "--force", loader)
 
     def _mounts(self) -> list[str]:
-        """An empty volume would otherwise take over the owner that its folder has in the container."""
+        """Return an empty volume would otherwise take over the owner that its folder has in the container."""
         return [f"--mount=type=volume,source={self._name}-{f},volume-nocopy,target=/{f}" for f in _FOLDERS]
 
     def run(self, arguments: list[str]) -> int:

@@ -20,7 +20,7 @@ NOBODY = (1000, 1000)
 
 
 def of_stages(volumes: Path) -> tuple[int, int]:
-    """(uid, gid) of containers whose artefacts go to `volumes`."""
+    """Return (uid, gid) of containers whose artefacts go to `volumes`."""
     if os.getuid():
         return os.getuid(), os.getgid()
     sudo = tuple(
@@ -43,7 +43,9 @@ def lent(folders: Iterable[Path], user: tuple[int, int], volumes: Path) -> Itera
 
 
 def assert_readable(folders: Iterable[Path], user: tuple[int, int]) -> None:
-    """`EnvironmentProblem` for a folder that is closed to `user`, who is not the caller; of a file the stage tells."""
+    """Raise `EnvironmentProblem` for a folder that is closed to `user`, who is not the caller; of a file the stage
+    tells.
+    """
     for folder in folders if user[0] != os.getuid() else ():
         found = folder.stat()
         shift = 6 if found.st_uid == user[0] else 3 if found.st_gid == user[1] else 0

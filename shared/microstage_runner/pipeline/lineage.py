@@ -15,7 +15,8 @@ _Facts = frozenset[tuple[str, str, Any]]
 
 
 def nearest(steps: Sequence[Step], store: Store) -> Artefact | None:
-    """The artefact of the last of `steps` with the most parameters and inputs equal, its own and those before it.
+    """Return the artefact of the last of `steps` with the most parameters and inputs equal, its own and those before
+    it.
 
     Of equals, the one that was published last; None where the stage has published nothing.
     """
@@ -37,7 +38,7 @@ def _facts(about: Mapping[str, Any]) -> _Facts:
 
 
 def descendants(ancestors: Sequence[Artefact], store: Store) -> list[Artefact]:
-    """Every artefact of the volume that was made from one of `ancestors`, or from what was, near ones first."""
+    """Return every artefact of the volume that was made from one of `ancestors`, or from what was, near ones first."""
     left = [artefact for stage in store.stages() for artefact in store.published(stage)]
     found: list[Artefact] = []
     marks = {artefact.digest for artefact in ancestors}

@@ -71,7 +71,7 @@ class Pipeline:
         return self.user_module.form if self.user_module else form(self.model)
 
     def steps(self, target: str) -> Iterator[Step]:
-        """The steps that can be known now: every published one, then the first that is not, and no further."""
+        """Yield the steps that can be known now: every published one, then the first that is not, and no further."""
         done: dict[str, Artefact] = {}
         for stage in needed(self.stages, target):
             step = self._step(stage, done)
@@ -103,7 +103,7 @@ class Pipeline:
         return self._step(self.stages[target], done)
 
     def _usable(self, step: Step) -> bool:
-        """Whether the step's artefact, if it has one, may be taken as it is; says why one is made again."""
+        """Return whether the step's artefact, if it has one, may be taken as it is; says why one is made again."""
         usable = step.artefact is None or self.store.keys.usable(step.artefact)
         if not usable:
             unsigned = f"{step.artefact.path} is not signed by {self.store.keys}"
@@ -111,7 +111,9 @@ class Pipeline:
         return usable
 
     def _pulled(self, step: Step) -> Step | None:
-        """The step with its artefact from the registry, if one was chosen (`chosen_registry.choose`) and has it."""
+        """Return the step with its artefact from the registry, if one was chosen
+        (`chosen_registry.choose`) and has it.
+        """
         registry = chosen()
         if registry is None:
             return None

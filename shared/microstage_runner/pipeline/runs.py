@@ -1,7 +1,8 @@
 """Trainings by id: `make runs` lists them, RUN= stands for the parameters of one, finished or cut off.
 
-A run's id is the first characters of its key. One that was cut off is resumed by `make resume RUN=`, which ends in the same bytes as
-if nothing had happened; a finished one is exported, or taken on to any other stage, by `make export RUN=`.
+A run's id is the first characters of its key. One that was cut off is resumed by `make resume RUN=`, which ends in the
+same bytes as if nothing had happened; a finished one is exported, or taken on to any other stage, by `make export
+RUN=`.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def trained(stages: Mapping[str, Stage]) -> str:
 
 
 def listing(store: Store, stage: str) -> list[Run]:
-    """Every run of this volume, newest first."""
+    """Return every run of this volume, newest first."""
     finished = [_finished(artefact) for artefact in store.published(stage)]
     known = {run.id for run in finished}
     cut = [notes.read(path, partial(_cut_off, path)) for path in store.volumes.glob(f".partial/{stage}-*/{NOTE}")]
@@ -79,7 +80,7 @@ def _cut_off(path: Path, said: Any) -> Run:
 
 
 def find(store: Store, stage: str, wanted: str) -> Run:
-    """The run whose id begins with `wanted`; `ParameterError` if there is none, or more than one."""
+    """Return the run whose id begins with `wanted`; raise `ParameterError` if there is none, or more than one."""
     found = [run for run in listing(store, stage) if wanted and run.id.startswith(wanted)]
     if len(found) != 1:
         what = f"fits {len(found)} runs" if found else "is no run of this volume"
@@ -88,16 +89,17 @@ def find(store: Store, stage: str, wanted: str) -> Run:
 
 
 def variables_of(run: Run) -> dict[str, str]:
-    """The make variables that stand for the run."""
+    """Return the make variables that stand for the run."""
     places = {"DATA_DIR": run.data_dir, "MODEL": run.model_file}
     chosen = {name.upper(): str(value) for name, value in run.parameters.items()}
     return {**chosen, **{name: place for name, place in places.items() if place is not None}}
 
 
 def assert_same(wanted: Run, key: str, stage: str) -> None:
-    """`ParameterError` if going on from `wanted` would in truth begin anew."""
+    """Raise `ParameterError` if going on from `wanted` would in truth begin anew."""
     if not key.startswith(wanted.id):
         raise ParameterError(
-            f"RUN={wanted.id} was made from other sources, data or environment than are here now, and would be trained anew;"
+            f"RUN={wanted.id} was made from other sources, data or environment than are here now,"
+            " and would be trained anew;"
             f" `make why STAGE={stage}` says what changed. Leave RUN= out to train anew."
         )

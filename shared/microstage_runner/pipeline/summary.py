@@ -1,4 +1,6 @@
-"""The closing table of a run: accuracy, integers compared and equal per stage, seconds, and the folder of the result."""
+"""The closing table of a run: accuracy, integers compared and equal per stage, seconds, and the
+folder of the result.
+"""
 
 from __future__ import annotations
 

@@ -54,7 +54,9 @@ def pushed_or_not(registry: Registry, artefact: Artefact) -> bool:
 
 
 def fetch(registry: Registry, store: Store, stage: str, key: str) -> Artefact | None:
-    """The artefact of a key, pulled and published here; None if the registry has none, `IntegrityError` if it is not sound."""
+    """Return the artefact of a key, pulled and published here; None if the registry has none, `IntegrityError` if it is
+    not sound.
+    """
     repository, tag = names(stage, key)
     where = f"{registry.name}/{repository}:{tag}"
     manifest = registry.manifest(repository, tag)
@@ -94,7 +96,7 @@ def _oci_manifest(artefact: Artefact, folder: Path) -> dict[str, Any]:
 
 
 def _files(manifest: dict[str, Any], where: str) -> dict[str, tuple[str, int]]:
-    """{file: (digest, size)} of an OCI manifest of ours; it and its config's descriptor are sound after this."""
+    """Return {file: (digest, size)} of an OCI manifest of ours; it and its config's descriptor are sound after this."""
     try:
         found = {layer["annotations"][_TITLE]: (layer["digest"], layer["size"]) for layer in manifest["layers"]}
         sound = manifest["artifactType"] == ARTEFACT and len(found) == len(manifest["layers"])

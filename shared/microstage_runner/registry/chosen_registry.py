@@ -26,7 +26,7 @@ def choose(name: str | None) -> None:
 
 
 def required() -> Registry:
-    """The chosen registry, which answers; `ParameterError` if none was chosen."""
+    """Return the chosen registry, which answers; raise `ParameterError` if none was chosen."""
     if not os.environ.get(_VARIABLE):
         raise ParameterError("REGISTRY= is missing: expected host:port/prefix, such as localhost:5000/group.")
     registry = _client(os.environ[_VARIABLE])
@@ -35,7 +35,7 @@ def required() -> Registry:
 
 
 def chosen() -> Registry | None:
-    """The chosen registry if it answers. One that does not is told of once: what it may have is made here."""
+    """Return the chosen registry if it answers. One that does not is told of once: what it may have is made here."""
     name = os.environ.get(_VARIABLE)
     return _answering(name) if name else None
 

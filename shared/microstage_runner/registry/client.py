@@ -1,4 +1,5 @@
-"""A client of OCI registries: blobs and manifests of one repository, as the OCI distribution specification 1.1 has them.
+"""A client of OCI registries: blobs and manifests of one repository, as the OCI distribution specification 1.1 has
+them.
 
 Plain HTTP is spoken with this machine alone, HTTPS with every other, wherever a registry sends its caller on to. Every
 byte that comes is hashed before it is believed; how many may come, and for how long, is known before. A registry that
@@ -58,14 +59,14 @@ class Registry:
         self._login = Login(self.host, self._opener)
 
     def ask(self) -> None:
-        """`EnvironmentProblem` if nothing that speaks the distribution protocol answers there."""
+        """Raise `EnvironmentProblem` if nothing that speaks the distribution protocol answers there."""
         with self._asked("GET", self._base) as answer:
             if answer.status not in (200, 401, 403):
                 raise EnvironmentProblem(f"{self.host} is no OCI registry: it answers {answer.status} at /v2/.")
             self._ok(answer, self.name)
 
     def manifest(self, repository: str, tag: str) -> dict[str, Any] | None:
-        """The manifest under a tag, or None where the registry has none."""
+        """Return the manifest under a tag, or None where the registry has none."""
         url = self._url(repository, "manifests", tag)
         with self._asked("GET", url, headers={"Accept": _ACCEPTED}) as answer:
             found = None if answer.status == 404 else self._json(answer, repository)
@@ -74,7 +75,7 @@ class Registry:
         return found
 
     def tags(self, repository: str) -> list[str]:
-        """The tags of a repository (the first thousand), none if there is no such repository."""
+        """Return the tags of a repository (the first thousand), none if there is no such repository."""
         with self._asked("GET", self._url(repository, "tags", "list?n=1000")) as answer:
             found = {"tags": []} if answer.status == 404 else self._json(answer, repository)
         try:
@@ -133,7 +134,7 @@ class Registry:
         return answer
 
     def _json(self, answer: http.client.HTTPResponse, repository: str) -> Any:
-        """What an answer says in JSON, in so many bytes as a manifest may have."""
+        """Return what an answer says in JSON, in so many bytes as a manifest may have."""
         try:
             text = self._ok(answer, repository).read(_LARGEST_MANIFEST + 1)
             return parse_json(text if len(text) <= _LARGEST_MANIFEST else b"")
@@ -167,7 +168,7 @@ class Registry:
     def _send(
         self, method: str, url: str, body: bytes | Path | None, headers: Mapping[str, str]
     ) -> http.client.HTTPResponse:
-        """The answer; asked a second time, with a login, if the first was refused for want of one."""
+        """Return the answer; asked a second time, with a login, if the first was refused for want of one."""
         answer = self._once(method, url, body, headers)
         if answer.status == 401 and (challenge := answer.headers.get("WWW-Authenticate")):
             answer.close()
@@ -194,7 +195,7 @@ class Registry:
                 handle.close()
 
     def _assert_safe(self, url: str) -> None:
-        """`EnvironmentProblem` for an address to which nothing is sent, and from which nothing is taken."""
+        """Raise `EnvironmentProblem` for an address to which nothing is sent, and from which nothing is taken."""
         if not is_safe(url, self._local):
             raise EnvironmentProblem(
                 f"{self.host} sends its caller to {shown(url)}, which is not HTTPS; nothing was taken from there."
@@ -213,7 +214,7 @@ class _Followed(urllib.request.HTTPRedirectHandler):
 
 
 def _next(answer: http.client.HTTPResponse, size: int) -> bytes:
-    """What came next of an answer, at most `size` bytes; nothing where the link was cut."""
+    """Return what came next of an answer, at most `size` bytes; nothing where the link was cut."""
     try:
         return answer.read(size)
     except TimeoutError:

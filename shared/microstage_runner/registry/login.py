@@ -25,7 +25,7 @@ _LARGEST_ANSWER = 1 << 20
 
 
 def on_loopback(host: str) -> bool:
-    """Whether "host:port" is this machine, by its address alone; no name but localhost is looked up."""
+    """Return whether "host:port" is this machine, by its address alone; no name but localhost is looked up."""
     name = urllib.parse.urlsplit(f"//{host}").hostname or ""
     try:
         return name == "localhost" or ipaddress.ip_address(name).is_loopback
@@ -34,7 +34,9 @@ def on_loopback(host: str) -> bool:
 
 
 def is_safe(url: str, local: bool) -> bool:
-    """Whether a registry, `local` if it is on this machine, may send its caller to `url`: over HTTPS, or not off this machine."""
+    """Return whether a registry, `local` if it is on this machine, may send its caller to `url`: over HTTPS, or not off
+    this machine.
+    """
     place = urllib.parse.urlsplit(url)
     return bool(place.hostname) and (
         place.scheme == "https" or (place.scheme == "http" and local and on_loopback(place.netloc))

@@ -22,8 +22,9 @@ _NOBODY = 65534
 _FAKETIME = ("/usr/lib/*/faketime", "/usr/lib*/faketime", "/usr/local/lib/faketime")
 _ASK = (
     "import json, os, time; mask = os.umask(0); os.umask(mask); print(json.dumps({"
-    "'clock': time.strftime('%Y-%m-%d'), 'user': os.getuid(), 'umask': '%03o' % mask, 'cores': len(os.sched_getaffinity(0)), "
-    "'folder': os.getcwd(), 'TZ': os.environ.get('TZ'), 'LC_ALL': os.environ.get('LC_ALL'), 'HOME': os.environ.get('HOME')}))"
+    "'clock': time.strftime('%Y-%m-%d'), 'user': os.getuid(), 'umask': '%03o' % mask, "
+    "'cores': len(os.sched_getaffinity(0)), 'folder': os.getcwd(), "
+    "'TZ': os.environ.get('TZ'), 'LC_ALL': os.environ.get('LC_ALL'), 'HOME': os.environ.get('HOME')}))"
 )
 
 
@@ -88,7 +89,9 @@ def elsewhere(container: bool) -> Conditions:
 
 
 def local_launcher(conditions: Conditions, python: Path, folder: Path) -> Path:
-    """A program `python` in `folder` that is `python` under the conditions; the folder's files may be read by anyone."""
+    """Return a program `python` in `folder` that is `python` under the conditions; the folder's files may be read by
+    anyone.
+    """
     before = []
     if conditions.user is not None:
         before += _as_user(conditions.user)
@@ -112,7 +115,7 @@ def local_launcher(conditions: Conditions, python: Path, folder: Path) -> Path:
 
 
 def container_options(conditions: Conditions, package: str) -> tuple[list[str], list[str]]:
-    """(options of `docker run`, what stands before the stage's own words) for the conditions."""
+    """Return (options of `docker run`, what stands before the stage's own words) for the conditions."""
     options = ["--entrypoint=sh"]
     if conditions.core is not None:
         options += [f"--cpuset-cpus={conditions.core}"]
@@ -127,7 +130,7 @@ def container_options(conditions: Conditions, package: str) -> tuple[list[str], 
 
 
 def seen(scratch: Path) -> dict[str, object]:
-    """What the run saw: {"clock", "user", "umask", "cores", "folder", "TZ", "LC_ALL", "HOME"}."""
+    """Return what the run saw: {"clock", "user", "umask", "cores", "folder", "TZ", "LC_ALL", "HOME"}."""
     return json.loads((scratch / SEEN).read_text())
 
 

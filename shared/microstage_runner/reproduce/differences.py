@@ -43,14 +43,16 @@ _NODE_OUTPUT = 2
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """{path relative to `folder`: SHA-256} of every file."""
+    """Return {path relative to `folder`: SHA-256} of every file."""
     return {
         path.relative_to(folder).as_posix(): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()
     }
 
 
 def explain(a: Path, b: Path) -> str:
-    """The first difference of two files, as part of a sentence: the byte, and where that byte stands in the format."""
+    """Return the first difference of two files, as part of a sentence: the byte, and where that byte stands in the
+    format.
+    """
     offset = _first_byte(a, b)
     sizes = f"{a.stat().st_size} and {b.stat().st_size} bytes long"
     where = place_of(a, b)
@@ -58,7 +60,7 @@ def explain(a: Path, b: Path) -> str:
 
 
 def diffoscope(a: Path, b: Path) -> str:
-    """The first lines of diffoscope's report; empty where the program is not installed or takes too long."""
+    """Return the first lines of diffoscope's report; empty where the program is not installed or takes too long."""
     if not (program := shutil.which(_DIFFOSCOPE)):
         return ""
     try:
@@ -75,7 +77,7 @@ def diffoscope(a: Path, b: Path) -> str:
 
 
 def place_of(a: Path, b: Path) -> str:
-    """What the first difference belongs to (zip member, JSON key, ONNX tensor); empty for any other format."""
+    """Return what the first difference belongs to (zip member, JSON key, ONNX tensor); empty for any other format."""
     reader = {".npz": _in_zip, ".pth": _in_zip, ".zip": _in_zip, ".json": _in_json, ".onnx": _in_onnx}.get(a.suffix)
     try:
         return reader(a, b) if reader else ""
@@ -145,7 +147,7 @@ def _in_graph(a: bytes, b: bytes) -> str:
 
 
 def _named(message: bytes, field: int | None) -> str:
-    """The name of a node, tensor or value; of a node that has none, its first output."""
+    """Return the name of a node, tensor or value; of a node that has none, its first output."""
     if field is None:
         return ""
     texts: dict[int, bytes] = {}
@@ -156,7 +158,7 @@ def _named(message: bytes, field: int | None) -> str:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """(number, bytes or integer) of each field of a protocol buffers message."""
+    """Yield (number, bytes or integer) of each field of a protocol buffers message."""
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)

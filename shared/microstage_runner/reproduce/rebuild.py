@@ -22,12 +22,14 @@ _ENGINES = (".dockerenv", "dev", "proc", "sys", "etc/hosts", "etc/hostname", "et
 
 
 def rebuild(images: Images, stage: str, notes: Path) -> list[Image]:
-    """Two images of `stage`, each built from nothing but its base and the sources as they are now; the logs go to `notes`."""
+    """Two images of `stage`, each built from nothing but its base and the sources as they are now; the logs go to
+    `notes`.
+    """
     return [rebuild_once(images, stage, notes, number) for number in (1, 2)]
 
 
 def rebuild_once(images: Images, stage: str, notes: Path, number: int = 1) -> Image:
-    """The image of `stage`, built without cache under a tag of its own; the log goes to `notes`."""
+    """Return the image of `stage`, built without cache under a tag of its own; the log goes to `notes`."""
     known, sources = images.ensure(stage, verify=True), context(images.repository, stage)
     return _build(images, known, sources, f"microstage/{stage}:rebuild-{number}", notes / f"build-{number}.log")
 
@@ -61,7 +63,9 @@ def _build(images: Images, known: Image, sources: bytes, tag: str, log: Path) ->
 
 
 def different_layer(images: Images, a: Image, b: Image) -> str | None:
-    """None when all layers are equal; else a sentence that names the first that is not, what made it, and its first file."""
+    """None when all layers are equal; else a sentence that names the first that is not, what made it, and its first
+    file.
+    """
     pairs = zip(a.layers, b.layers)
     number = next((n for n, (x, y) in enumerate(pairs) if x != y), min(len(a.layers), len(b.layers)))
     if number == len(a.layers) == len(b.layers):
@@ -82,7 +86,9 @@ def _layers(engine: Engine, tag: str) -> list[str]:
 
 
 def _made_by(dockerfile: Path, from_top: int) -> str:
-    """The Dockerfile's step behind a layer; empty for a layer of the base, whose history the engine may not know."""
+    """Return the Dockerfile's step behind a layer; empty for a layer of the base, whose history the engine may not
+    know.
+    """
     text = re.sub(r"\\\n", " ", re.sub(r"^\s*#.*\n", "", dockerfile.read_text(), flags=re.MULTILINE))
     steps = re.findall(r"^(?:RUN|COPY|ADD)\b.*", text, re.MULTILINE)[::-1]
     return f" (`{' '.join(steps[from_top].split())[:100]}`)" if from_top < len(steps) else " (of the base)"
@@ -102,7 +108,9 @@ def _first_file(engine: Engine, a: str, b: str) -> str:
 
 
 def _files(engine: Engine, tag: str) -> dict[str, dict[str, object]]:
-    """{path: its facts} of an image's file system, read through `docker export` of a container that never runs."""
+    """Return {path: its facts} of an image's file system, read through `docker export` of a
+    container that never runs.
+    """
     container = engine.run("create", tag)
     try:
         with subprocess.Popen(

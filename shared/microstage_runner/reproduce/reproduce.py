@@ -1,4 +1,5 @@
-"""`make reproduce STAGE=...`: the image twice without cache, the stage twice under other circumstances, every byte compared.
+"""`make reproduce STAGE=...`: the image twice without cache, the stage twice under other circumstances, every byte
+compared.
 
 volumes/.reproduce/<stage>/a       out/ and scratch/ of the first run; gone again when all is equal
 volumes/.reproduce/<stage>/b       out/ of the second, which ran in a longer path elsewhere
@@ -35,7 +36,9 @@ _SHIELDED = ("TZ", "LC_ALL")
 
 
 def reproduce(pipeline: Pipeline, target: str) -> int:
-    """0 when image layers and artefact bytes of `target` are equal; else `VerificationError` names the first difference."""
+    """0 when image layers and artefact bytes of `target` are equal; else `VerificationError` names the first
+    difference.
+    """
     if not isinstance(pipeline.backend, LocalBackend | DockerBackend):
         raise ParameterError(
             f"make reproduce runs on this machine, not on {pipeline.backend.name}: leave HOST= and STAGES_ON= out."
@@ -66,7 +69,9 @@ def reproduce(pipeline: Pipeline, target: str) -> int:
 
 
 def _images(backend: LocalBackend | DockerBackend, stage: str, notes: Path) -> tuple[list[Image | None], list[str]]:
-    """Two images of the stage, each built from nothing but its base, and what differs; no images where none are used."""
+    """Two images of the stage, each built from nothing but its base, and what differs; no
+    images where none are used.
+    """
     if isinstance(backend, LocalBackend):
         return [None, None], []
     built = rebuild.rebuild(backend.images, stage, notes)
@@ -95,7 +100,7 @@ def _open_to_all(folder: Path) -> bool:
 
 
 def _circumstances(conditions: Conditions, a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    """What the two runs saw, as they said it themselves, and what could not be changed."""
+    """Return what the two runs saw, as they said it themselves, and what could not be changed."""
     outside = " ".join(f"{name}={conditions.outside[name]}" for name in ("TZ", "LC_ALL", "HOME"))
     inside = " ".join(f"{name}={a[name]}" for name in _SHIELDED if a[name] == b[name])
     lines = [f"  {name}: {a[name]}, then {b[name]}" for name in a if a[name] != b[name] and name != "HOME"]
@@ -108,7 +113,7 @@ def _circumstances(conditions: Conditions, a: Mapping[str, Any], b: Mapping[str,
 
 
 def _compare(step: Step, a: Path, b: Path) -> list[str]:
-    """A sentence for each file that differs; prints a line per file."""
+    """Return a sentence for each file that differs; prints a line per file."""
     one, other, found = digests(a), digests(b), []
     for name in sorted(one.keys() | other.keys()):
         if one.get(name) == other.get(name):

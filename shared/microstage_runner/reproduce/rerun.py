@@ -54,7 +54,9 @@ class _Launched:
 def _locally(
     backend: LocalBackend, step: Step, place: Path, conditions: Conditions, folders: Mapping[str, Path]
 ) -> int:
-    """Exit code of the stage; elsewhere, its inputs have other paths too, as its sources have in any scratch folder."""
+    """Return the exit code of the stage; elsewhere, its inputs have other paths too, as its sources have in any scratch
+    folder.
+    """
     backend, inputs = copy.copy(backend), dict(folders)
     backend.environments = _Launched(backend.environments, conditions, place / "bin")
     if conditions is not HERE:

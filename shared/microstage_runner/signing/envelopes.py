@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def take(question: dict) -> tuple[CryptoSigner | None, dict[str, SSlibKey], str | None]:
-    """(signer, {name: trusted key}, name of a text that is no key) of `question`; who signs is trusted, too."""
+    """Return (signer, {name: trusted key}, name of a text that is no key) of `question`; who signs is trusted, too."""
     signer, trusted, name = None, {}, None
     try:
         for name, text in question["private"].items():
@@ -76,7 +76,7 @@ def one_key(text: str, load, kind: type):
 
 
 def answer(question: dict, signer: CryptoSigner | None, trusted: dict[str, SSlibKey]) -> dict:
-    """The answer to a question about a manifest."""
+    """Return the answer to a question about a manifest."""
     manifest, text = b64decode(question["manifest"]), question["envelope"]
     try:
         envelope = Envelope(manifest, TYPE, {}) if text is None else read(text, manifest)
@@ -89,7 +89,7 @@ def answer(question: dict, signer: CryptoSigner | None, trusted: dict[str, SSlib
 
 
 def read(text: str, manifest: bytes) -> Envelope:
-    """The envelope in `text`, which is of `manifest` to the byte; `Broken` says what else it is."""
+    """Return the envelope in `text`, which is of `manifest` to the byte; `Broken` says what else it is."""
     try:
         envelope = Envelope.from_dict(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, Error):
@@ -100,7 +100,7 @@ def read(text: str, manifest: bytes) -> Envelope:
 
 
 def signed_by(envelope: Envelope, trusted: dict[str, SSlibKey]) -> str | None:
-    """The name of a trusted key that signed the envelope."""
+    """Return the name of a trusted key that signed the envelope."""
     for name, key in trusted.items():
         try:
             envelope.verify([key], 1)

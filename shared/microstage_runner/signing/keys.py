@@ -33,7 +33,7 @@ class Keys:
 
     @classmethod
     def chosen(cls, volumes: Path, typed: Mapping[str, str]) -> Keys:
-        """The keys that were typed, or else those of the environment; "" is none."""
+        """Return the keys that were typed, or else those of the environment; "" is none."""
         names = ("SIGNING_KEY", "PUBLIC_KEY")
         return cls(volumes, *(typed.get(name, os.environ.get(f"MICROSTAGE_{name}", "")) for name in names))
 
@@ -46,7 +46,7 @@ class Keys:
         return " or ".join(f"{name}={value}" for name, value in given.items() if value)
 
     def load(self) -> None:
-        """`ParameterError` for a key that is none, before anything is done for it."""
+        """Raise `ParameterError` for a key that is none, before anything is done for it."""
         if self:
             _ = self._program
 
@@ -56,14 +56,14 @@ class Keys:
             _write(artefact, self._ask("sign", artefact)["envelope"])
 
     def signer(self, artefact: Artefact) -> str | None:
-        """The key that signed the manifest, None if no trusted one did.
+        """Return the key that signed the manifest, None if no trusted one did.
 
         `IntegrityError` if the envelope beside it is none, or of another manifest.
         """
         return self._ask("check", artefact)["signed_by"] if ENVELOPE in artefact.statements else None
 
     def require(self, artefact: Artefact, name: str = "") -> str | None:
-        """The key that signed the manifest; `IntegrityError`, which calls it `name`, if it is none of these."""
+        """Return the key that signed the manifest; `IntegrityError`, which calls it `name`, if it is none of these."""
         if not self:
             return None
         found = self.signer(artefact)
@@ -74,13 +74,15 @@ class Keys:
         return found
 
     def verified(self, artefacts: Iterable[Artefact]) -> str:
-        """A line for each artefact, with the key that signed it; `IntegrityError` for the first without one."""
+        """Return a line for each artefact, with the key that signed it; raise `IntegrityError` for the first without
+        one.
+        """
         if not self:
             return "signatures: not checked; PUBLIC_KEY= says whose are believed (docs/trust.md)"
         return "\n".join(f"{artefact.about['stage']}: signed by {self.require(artefact)}" for artefact in artefacts)
 
     def usable(self, artefact: Artefact) -> bool:
-        """Whether what is published may be taken as it is; False if it has to be made again, to be signed.
+        """Return whether what is published may be taken as it is; False if it has to be made again, to be signed.
 
         `IntegrityError` where PUBLIC_KEY= names who is trusted, and none of them signed it.
         """
@@ -114,12 +116,14 @@ def carry(source: Artefact, target: Artefact) -> None:
 
 
 def largest(manifest: int) -> int:
-    """The most bytes that the envelope of a manifest of so many may take: four thirds of them, and its signatures."""
+    """Return the most bytes that the envelope of a manifest of so many may take: four thirds of them, and its
+    signatures.
+    """
     return 2 * manifest + (1 << 16)
 
 
 def _envelope(artefact: Artefact) -> dict[str, Any] | None:
-    """The envelope of an artefact, if there is one of its manifest; who signed it is not asked."""
+    """Return the envelope of an artefact, if there is one of its manifest; who signed it is not asked."""
     try:
         envelope = json.loads(Path(artefact.path, ENVELOPE).read_text())
         sound = b64decode(envelope["payload"]) == Path(artefact.path, MANIFEST).read_bytes()
@@ -129,7 +133,7 @@ def _envelope(artefact: Artefact) -> dict[str, Any] | None:
 
 
 def _text(envelope: Path, most: int) -> str | None:
-    """The first `most` bytes of a file; None where there is none."""
+    """Return the first `most` bytes of a file; None where there is none."""
     if not envelope.is_file():
         return None
     with envelope.open("rb") as handle:

@@ -40,7 +40,7 @@ class Program:
             raise _unfit(unfit)
 
     def ask(self, do: str, manifest: bytes, envelope: str | None) -> dict[str, Any]:
-        """What envelopes.py answers; it says at its top what that may be."""
+        """Return what envelopes.py answers; it says at its top what that may be."""
         return self._answer({"do": do, "manifest": b64encode(manifest).decode(), "envelope": envelope})
 
     def _answer(self, question: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class Program:
 
 
 def environment(volumes: Path) -> Path:
-    """The Python that has the packages of the lock; the runner's own version, which is there."""
+    """Return the Python that has the packages of the lock; the runner's own version, which is there."""
     return Environments(volumes / ".env").ensure(PYTHON, _LOCK)
 
 
@@ -62,7 +62,9 @@ def _texts(variable: str, names: Sequence[str]) -> dict[str, str]:
 
 
 def _text(variable: str, name: str) -> str:
-    """The text of a key's file; `ParameterError` if it can be no key, or if others could take a private one."""
+    """Return the text of a key's file; raise `ParameterError` if it can be no key, or if others could take a private
+    one.
+    """
     path = Path(name)
     if not path.is_file():
         raise ParameterError(f"{variable}={name} is no file.")

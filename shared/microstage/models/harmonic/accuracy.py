@@ -1,7 +1,7 @@
 """`make accuracy` of a harmonic network: every source tested once, over four folds, beside the textbook's estimators.
 
-The runner calls `nominal_of` and `folds_of` with what was typed, then `pooled` with what every fold gave, then `tables`;
-`CHARTS` draws. Standard library alone.
+The runner calls `nominal_of` and `folds_of` with what was typed, then `pooled` with what every fold gave, then
+`tables`; `CHARTS` draws. Standard library alone.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def nominal_of(typed: Mapping[str, str]) -> float | None:
 
 
 def pooled(trained: Sequence[Mapping[str, Any]], nominal: float | None) -> dict[str, Any]:
-    """Pool what all folds found, each the "parameters" and "metrics" of one training; `nominal` is the instrument's, rms.
+    """Pool what all folds found, each the "parameters" and "metrics" of one training; `nominal` is the instrument's,
+    rms.
 
     A source is tested in one of the folds; of what is common to all, the mean over windows.
     """
@@ -73,7 +74,9 @@ def pooled(trained: Sequence[Mapping[str, Any]], nominal: float | None) -> dict[
 
 
 def _within_limits(found: Mapping[str, Any], nominal: float, unit: str) -> dict[str, Any]:
-    """Return {method: {"mae", "within": {class: share per harmonic}}} of one condition; `within` where quantiles are told."""
+    """Return {method: {"mae", "within": {class: share per harmonic}}} of one condition; `within` where quantiles are
+    told.
+    """
     told: dict[str, Any] = {}
     for method, errors in found["methods"].items():
         told[method] = {"mae": errors["mae"]}
