@@ -19,7 +19,7 @@ from microstage_runner.declarations.stages import Stage
 from microstage_runner.engines.containers import HARDENING
 from microstage_runner.engines.engine import Engine, find
 from microstage_runner.engines.images import Images
-from microstage_runner.engines.local import LocalBackend
+from microstage_runner.engines.local import Environments, LocalBackend
 from microstage_runner.process import REPOSITORY
 from microstage_runner.reproduce.rebuild import forget, rebuild_once
 
@@ -69,16 +69,13 @@ def _cold_environment(stage: Stage) -> tuple[float, int]:
     wheel downloaded again.
     """
     folder = Path(tempfile.mkdtemp(prefix="microstage-bench-", dir=REPOSITORY / "volumes"))
-    usual = os.environ.get("UV_CACHE_DIR")
-    os.environ["UV_CACHE_DIR"] = str(folder / "cache")
+    environments = Environments(folder / ".env", {**os.environ, "UV_CACHE_DIR": str(folder / "cache")})
     try:
         began = time.monotonic()
-        LocalBackend(REPOSITORY, folder).environments.ensure(stage.python, stage.folder / "requirements.lock")
+        environments.ensure(stage.python, stage.folder / "requirements.lock")
         seconds = time.monotonic() - began
         return seconds, sum(path.lstat().st_size for path in (folder / ".env").rglob("*") if path.is_file())
     finally:
-        os.environ.pop("UV_CACHE_DIR")
-        os.environ.update({"UV_CACHE_DIR": usual} if usual else {})
         shutil.rmtree(folder)
 
 

@@ -44,6 +44,7 @@ _LIST = (
 
 def command(session: Session) -> None:
     """Collect wheels, Debian packages and bases into VENDOR=, for machines without a network."""
+    os.environ.pop(VARIABLE, None)  # collecting draws on the network, not on the folder that is being filled
     collect(session.repository, session.volumes, session.typed.get("VENDOR"))
 
 
@@ -53,7 +54,6 @@ def collect(repository: Path, volumes: Path, typed: str | None) -> None:
         raise ParameterError(
             "VENDOR= is missing: expected a folder to collect into, as in `make vendor VENDOR=../vendored`."
         )
-    os.environ.pop(VARIABLE, None)  # collecting draws on the network, not on the folder that is being filled
     folder = Path(typed).resolve()
     (folder / "index.json").unlink(missing_ok=True)
     found = locks(repository)

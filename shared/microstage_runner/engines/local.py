@@ -126,8 +126,9 @@ def stage_command(
 class Environments:
     """Virtual environments by (lock, Python): made beside, renamed into place, never changed afterwards."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        """`environment` is that of the installer; None is this process's own."""
+        self.folder, self.environment = folder, environment
 
     def ensure(self, version: str, lock: Path) -> Path:
         """Return the interpreter of the environment that holds exactly `lock`."""
@@ -181,7 +182,7 @@ class Environments:
 
     def _uv(self, *arguments: str | Path) -> None:
         command = [str(self._find_uv()), *map(str, arguments)]
-        if subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
+        if subprocess.run(command, stdin=subprocess.DEVNULL, env=self.environment).returncode:
             raise EnvironmentProblem(
                 f"`uv {arguments[0]} {arguments[1]}` failed, its own message is above;"
                 " `make doctor` says what is missing."

@@ -15,29 +15,34 @@ if TYPE_CHECKING:
 __all__ = ["choose", "chosen", "required"]
 
 _VARIABLE = "MICROSTAGE_REGISTRY"
+_typed: str | None = None
 
 
 def choose(name: str | None) -> None:
-    """Use the registry REGISTRY=`name` from now on; None leaves the environment's choice, "" is none."""
-    if name is not None:
-        os.environ[_VARIABLE] = name
-    if os.environ.get(_VARIABLE):
-        _client(os.environ[_VARIABLE])
+    """Use the registry REGISTRY=`name` from now on; None is the environment's choice, "" is none."""
+    global _typed
+    _typed = name
+    if chosen_name():
+        _client(chosen_name())
+
+
+def chosen_name() -> str:
+    """Return what was typed, or else what the environment says; "" where no registry is used."""
+    return os.environ.get(_VARIABLE, "") if _typed is None else _typed
 
 
 def required() -> Registry:
     """Return the chosen registry, which answers; raise `ParameterError` if none was chosen."""
-    if not os.environ.get(_VARIABLE):
+    if not chosen_name():
         raise ParameterError("REGISTRY= is missing: expected host:port/prefix, such as localhost:5000/group.")
-    registry = _client(os.environ[_VARIABLE])
+    registry = _client(chosen_name())
     registry.ask()
     return registry
 
 
 def chosen() -> Registry | None:
     """Return the chosen registry if it answers. One that does not is told of once: what it may have is made here."""
-    name = os.environ.get(_VARIABLE)
-    return _answering(name) if name else None
+    return _answering(chosen_name()) if chosen_name() else None
 
 
 @functools.cache
