@@ -17,7 +17,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from microstage_cbackend import specialised_kernels as kernels
+from microstage_cbackend.kernels import layouts as kernels
 
 HEADERS = ("ms_conv_u8.h", "ms_depthwise_u8.h", "ms_average_u8.h", "ms_add_u8.h")
 ROUNDS = 25

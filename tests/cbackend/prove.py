@@ -26,7 +26,7 @@ from microstage_bench.compiling import COMPILERS, FORMS, SANITIZERS
 from microstage_bench.tables import table
 from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
 from microstage_cbackend.generate import files_of, read_model
-from microstage_cbackend.golden import Plan, make_plan
+from microstage_cbackend.vectors.plan import Plan, make_plan
 
 WHOLE = ("-O3",)
 "Flags whose C runs every vector, however long it takes."

@@ -31,7 +31,7 @@ from microstage_bench.tables import table
 from microstage_cbackend.build import compiled
 from microstage_cbackend.generate import graphs_of, read_model
 from microstage_cbackend.program.model import Model
-from microstage_cbackend.sounds import levels
+from microstage_cbackend.vectors.sounds import levels
 
 HOST = [(c, (level,)) for c in ("gcc", "clang") for level in ("-O0", "-O1", "-O2", "-O3", "-O3 -march=native", "-Os")]
 EMULATED = [machine for machine in MACHINES if machine.name == "cortex-m4"]

@@ -13,7 +13,7 @@ from microstage_bench.network import Quantity
 from microstage_bench.write_models import network_named
 from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
 from microstage_cbackend.generate import files_of, read_model
-from microstage_cbackend.golden import make_plan
+from microstage_cbackend.vectors.plan import make_plan
 
 VECTORS = 4
 

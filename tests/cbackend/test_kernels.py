@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from microstage_cbackend import specialised_kernels as kernels
+from microstage_cbackend.kernels import layouts as kernels
 
 DRIVER = Path(__file__).parent / "kernels_driver.c"
 HEADERS = [f"ms_{name}.h" for name in "add_u8 average_u8 conv_u8 depthwise_u8 pack pad_u8 xnor".split()]

@@ -10,7 +10,7 @@ from microstage.errors import ParameterError
 from microstage.interface.c_names import is_network_name, network_name, part_name, unique
 from microstage_cbackend.build import compile_and_run
 from microstage_cbackend.generate import files_of, read_model
-from microstage_cbackend.golden import make_plan
+from microstage_cbackend.vectors.plan import make_plan
 from microstage_cbackend.writers.names import quoted
 
 LONG = "functional_1/activation/Relu;functional_1/batch_normalization/FusedBatchNormV3;functional_1/conv2d/BiasAdd-ReadVariableOp/"

@@ -16,7 +16,7 @@ def equal(folder: Path, graph: Graph, *outputs: str, oracle=evaluate) -> dict[st
     """Compare the C of `graph` with `oracle`; boundary -> integers compared (the stage raises on a difference)."""
     from microstage.interface import golden
     from microstage_cbackend.generate import read_model, verify_and_publish
-    from microstage_cbackend.golden import make_plan
+    from microstage_cbackend.vectors.plan import make_plan
 
     source = single(folder / "in", graph, list(outputs), oracle=oracle)
     model = read_model(source)

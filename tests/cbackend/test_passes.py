@@ -117,7 +117,7 @@ def test_arg_max_and_top_k_take_the_lowest_of_equals(tmp_path):
 def test_channels_of_unlike_slopes_over_24_bits_are_lines():
     """Few thousandths of a sum are left to a line between 255 levels: that takes most of a multiplier's 31 bits."""
     from microstage_cbackend.program.fits import fit_affine
-    from microstage_cbackend.program.stages import Search
+    from microstage_cbackend.program.requantise import Search
 
     rng = np.random.Generator(np.random.PCG64(0))
     slopes, offsets = rng.uniform(1300, 10400, (80, 1)), rng.uniform(-20000, 20000, (80, 1))

@@ -12,7 +12,7 @@ from stepped import stepped_artefact
 
 from microstage.interface import golden
 from microstage_cbackend.generate import files_of, read_model
-from microstage_cbackend.golden import make_plan
+from microstage_cbackend.vectors.plan import make_plan
 
 STEPS = 3
 FLAGS = ["-std=c99", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]

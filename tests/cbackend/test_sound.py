@@ -16,7 +16,7 @@ from microstage.errors import VerificationError
 from microstage.interface.cepstra import Cepstra
 from microstage.models.kws.features import CEPSTRA
 from microstage_cbackend.generate import read_model
-from microstage_cbackend.sounds import levels
+from microstage_cbackend.vectors.sounds import levels
 from microstage_cbackend.writers.features_tables import Tables
 
 SCALE, CLASSES = 0.3367, ["one", "zw\u00f6lf", 'th"ree\\ @NAME@??/']

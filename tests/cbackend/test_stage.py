@@ -61,7 +61,7 @@ def test_output_holds_sources_golden_vectors_and_metadata_but_no_binary(harmonic
 def test_same_input_gives_same_bytes(harmonic, tmp_path):
     from microstage.interface import golden
     from microstage_cbackend.generate import files_of, read_model
-    from microstage_cbackend.golden import make_plan
+    from microstage_cbackend.vectors.plan import make_plan
 
     def make():
         model = read_model(harmonic)
@@ -200,7 +200,7 @@ def test_a_sum_beyond_32_bits_gets_a_64_bit_accumulator(tmp_path, run_stage):
 
 
 def test_cancelling_partial_sums_are_counted_when_the_accumulator_is_chosen():
-    from microstage_cbackend.read.builder import dot_range
+    from microstage_cbackend.read.dot_ranges import dot_range
 
     low, high, partial_low, partial_high = dot_range(np.array([[2**24, -(2**24)]]), 0, 127)
     assert (partial_low, partial_high) == (-127 * 2**24, 127 * 2**24)

@@ -13,7 +13,7 @@ from stepped import HARMONICS, Sizes, golden_of, models_of, settled, stepped_art
 from microstage.errors import VerificationError
 from microstage_cbackend.build import FLAGS, compile_and_run, run_selftest
 from microstage_cbackend.generate import files_of, read_model
-from microstage_cbackend.golden import make_plan
+from microstage_cbackend.vectors.plan import make_plan
 
 S = Sizes()
 CHECKED = (*FLAGS, "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")

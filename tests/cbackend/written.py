@@ -10,7 +10,7 @@ import pytest
 from microstage.interface import golden
 from microstage_bench.emulators import MACHINES
 from microstage_cbackend.generate import files_of, read_model
-from microstage_cbackend.golden import make_plan
+from microstage_cbackend.vectors.plan import make_plan
 
 __all__ = ["CORTEX_M4", "need", "said", "write_folder"]
 

@@ -21,7 +21,7 @@ from microstage_bench.random_networks import RandomNetwork
 from microstage_cbackend.__main__ import run as cbackend
 from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
 from microstage_cbackend.generate import read_model
-from microstage_cbackend.golden import make_plan
+from microstage_cbackend.vectors.plan import make_plan
 from microstage_runner.process import REPOSITORY
 from microstage_runner.session import Session
 from microstage_streamline.__main__ import run as streamline

@@ -7,7 +7,7 @@ from microstage.interface import golden
 from microstage.stage import Job, stage_main
 from microstage_cbackend.build import version
 from microstage_cbackend.generate import read_model, verify_and_publish
-from microstage_cbackend.golden import make_plan
+from microstage_cbackend.vectors.plan import make_plan
 from microstage_cbackend.writers.emit import WrittenModel
 
 

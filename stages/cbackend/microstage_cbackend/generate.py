@@ -12,10 +12,10 @@ from microstage.interface import golden
 from microstage.interface.c_names import NETWORK_NAMES, is_network_name, network_name, part_name
 from microstage.interface.recurrence import Recurrence
 from microstage_cbackend.build import BoundaryResult, compile_and_run
-from microstage_cbackend.golden import Plan
 from microstage_cbackend.passes import optimise
 from microstage_cbackend.program.model import Model, SteppedModel, recurrent_model_of
 from microstage_cbackend.read.graph import read_part
+from microstage_cbackend.vectors.plan import Plan
 from microstage_cbackend.writers.board import board
 from microstage_cbackend.writers.build_files import cmake, makefile
 from microstage_cbackend.writers.dispatch import dispatch

@@ -10,7 +10,7 @@ import numpy as np
 
 from microstage_cbackend.passes.fuse import SUMMING, channels_of
 from microstage_cbackend.program.ir import KernelCall, Tensor, accumulator_type
-from microstage_cbackend.program.stages import MultiplyAddShift, Search, Shared
+from microstage_cbackend.program.requantise import MultiplyAddShift, Search, Shared
 from microstage_cbackend.program.wide import Wide
 
 __all__ = ["absorbs_read", "absorbs_write", "raise_read", "raise_written"]

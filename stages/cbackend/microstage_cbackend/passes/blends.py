@@ -15,9 +15,9 @@ from itertools import product
 import numpy as np
 
 from microstage_cbackend.passes.fuse import producer
-from microstage_cbackend.program.interpret import walk
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor
-from microstage_cbackend.program.stages import MultiplyAddShift, Search
+from microstage_cbackend.program.places import walk
+from microstage_cbackend.program.requantise import MultiplyAddShift, Search
 
 __all__ = ["fit_pairs", "take_factors"]
 

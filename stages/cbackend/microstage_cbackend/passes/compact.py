@@ -13,7 +13,7 @@ from microstage_cbackend.passes.blends import fit_pairs
 from microstage_cbackend.passes.fuse import SUMMING, channels_of
 from microstage_cbackend.program.fits import fit_affine, fit_shared
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor, accumulator_type, bits_of, smallest_type
-from microstage_cbackend.program.stages import MultiplyAddShift, Search, Shared
+from microstage_cbackend.program.requantise import MultiplyAddShift, Search, Shared
 from microstage_cbackend.program.wide import Wide, requantisation
 
 __all__ = ["compact"]
@@ -185,6 +185,6 @@ def _compare(layer: KernelCall, before: Search, low: np.ndarray, high: np.ndarra
     for row, (least, most) in enumerate(zip(low, high)):
         sums = np.arange(least, most + 1)
         channel = np.full(sums.shape, row)
-        found = layer.stage.apply(sums, channel) if layer.stage else layer.inputs[1].data
+        found = layer.stage.apply(sums, channel) if layer.stage else layer.weights
         assert np.array_equal(before.apply(sums, channel), found), f"{layer.node}: the compact form differs"
     return int((high - low + 1).sum())

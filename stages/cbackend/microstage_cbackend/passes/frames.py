@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from microstage_cbackend.passes.fuse import producer
-from microstage_cbackend.program.interpret import walk
 from microstage_cbackend.program.ir import KernelCall, Part
+from microstage_cbackend.program.places import walk
 
 __all__ = ["join_copies", "join_frames"]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from microstage_cbackend.program.interpret import walk
-from microstage_cbackend.program.ir import KernelCall, Part, Tensor, accumulator_type
-from microstage_cbackend.program.stages import Raw, Search
-from microstage_cbackend.read.builder import ends_by_channel
+from microstage_cbackend.program.ir import KernelCall, Part, Tensor, accumulator_type, ends_by_channel
+from microstage_cbackend.program.places import walk
+from microstage_cbackend.program.requantise import Raw, Search
 
 __all__ = ["SUMMING", "fuse_constants", "fuse_stages", "lift_stages"]
 
@@ -96,7 +95,7 @@ def _constant_second(layer: KernelCall) -> bool:
 
 def _by_channel(layer: KernelCall, channels: int, size: int) -> np.ndarray | None:
     read = (layer.inputs[0].start + walk(layer.shape, "x_step")).ravel()
-    values = np.broadcast_to(layer.inputs[1].data.ravel()[walk(layer.shape, "w_step")], layer.shape["size"]).ravel()
+    values = np.broadcast_to(layer.weights.ravel()[walk(layer.shape, "w_step")], layer.shape["size"]).ravel()
     if not np.array_equal(read, np.arange(size)) or np.any(values.reshape(-1, channels) != values[:channels]):
         return None
     return values[:channels].copy()

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from microstage_cbackend.kernels.layouts import pack_signs as words_of
 from microstage_cbackend.passes.fuse import channels_of, producer
 from microstage_cbackend.passes.specialise import window_shape
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor
-from microstage_cbackend.program.stages import Raw, Search
-from microstage_cbackend.specialised_kernels import pack_signs as words_of
+from microstage_cbackend.program.requantise import Raw, Search
 
 __all__ = ["pack_signs"]
 
@@ -85,7 +85,7 @@ def _counts_signs(layer: KernelCall, signs: dict[int, _Signs]) -> bool:
         return False
     if layer.kernel == "ms_conv2d" and (s["groups"] != 1 or s["pad_top"] + s["pad_left"] > 0 or _reaches_out(s)):
         return False  # a border of zeros has no sign
-    return bool(np.all(np.abs(layer.inputs[1].data) == 1) and not (found.zero and isinstance(layer.stage, Raw)))
+    return bool(np.all(np.abs(layer.weights) == 1) and not (found.zero and isinstance(layer.stage, Raw)))
 
 
 def _reaches_out(s: dict) -> bool:
@@ -96,7 +96,7 @@ def _reaches_out(s: dict) -> bool:
 
 
 def _make_xnor(part: Part, layer: KernelCall, signs: _Signs) -> None:
-    x, s, weights = layer.inputs[0], layer.shape, layer.inputs[1].data
+    x, s, weights = layer.inputs[0], layer.shape, layer.weights
     filters, per_tap = channels_of(layer), s["depth"] if layer.kernel == "ms_linear" else s["channels"]
     if signs.zero:  # S = 2 s - total, where s sums 0/1 times weights, S the -1/+1 times weights and total the weights
         totals = weights.reshape(filters, -1).sum(axis=1)

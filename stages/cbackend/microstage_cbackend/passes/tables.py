@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from microstage_cbackend.passes.aliases import drop_unread
-from microstage_cbackend.program.interpret import walk
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor, bits_of, smallest_type
+from microstage_cbackend.program.places import walk
 
 __all__ = ["fold_tables"]
 

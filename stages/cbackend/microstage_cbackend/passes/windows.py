@@ -13,7 +13,7 @@ import numpy as np
 
 from microstage_cbackend.passes.fuse import producer
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor
-from microstage_cbackend.program.stages import Search
+from microstage_cbackend.program.requantise import Search
 
 __all__ = ["join_patches", "split_groups", "sum_windows"]
 
@@ -52,7 +52,7 @@ def split_groups(part: Part) -> None:
         if layer.kernel != "ms_conv2d" or s["groups"] != 1:
             continue
         taps, filters, channels = s["kernel_h"] * s["kernel_w"], s["filters"], s["channels"]
-        weights = layer.inputs[1].data.reshape(filters, taps, channels)
+        weights = layer.weights.reshape(filters, taps, channels)
         groups = _groups(np.any(weights, axis=1))
         if groups > 1:
             blocks = weights.reshape(groups, filters // groups, taps, groups, channels // groups)
@@ -84,7 +84,7 @@ def sum_windows(part: Part) -> None:
     """Every weight is 1, nothing is padded, dilated or added, one stage for all: a sum of each window of a channel."""
     for layer in part.layers:
         s, stage = layer.shape, layer.stage
-        if layer.kernel != "ms_depthwise" or layer.bias is not None or np.any(layer.inputs[1].data != 1):
+        if layer.kernel != "ms_depthwise" or layer.bias is not None or np.any(layer.weights != 1):
             continue
         single = isinstance(stage, Search) and len(stage.thresholds) == 1
         if (

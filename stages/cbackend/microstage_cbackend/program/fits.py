@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from microstage_cbackend.program.stages import MultiplyAddShift, Search, Shared
+from microstage_cbackend.program.requantise import MultiplyAddShift, Search, Shared
 
 __all__ = ["fit_affine", "fit_shared", "one_step"]
 

@@ -8,13 +8,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_cbackend.program.stages import Requantisation
+from microstage_cbackend.program.requantise import MultiplyAddShift, Requantisation, Search
+from microstage_cbackend.program.wide import Wide
 
-__all__ = ["Ends", "KernelCall", "Part", "Tensor", "accumulator_type", "bits_of", "smallest_type", "type_range"]
+__all__ = [
+    "Ends",
+    "KernelCall",
+    "Part",
+    "Tensor",
+    "accumulator_type",
+    "bits_of",
+    "ends_by_channel",
+    "smallest_type",
+    "type_range",
+]
 
 Ends = tuple[np.ndarray, np.ndarray]
 "Lowest and highest integers, both included."
@@ -69,6 +81,12 @@ class Tensor:
     "Lowest and highest integer of each element in memory, where they are proven one by one; of a root."
 
     @property
+    def integers(self) -> np.ndarray:
+        """The integers of a constant."""
+        assert self.data is not None, f"{self.name} is no constant"
+        return self.data
+
+    @property
     def root(self) -> Tensor:
         return self.base.root if self.base else self
 
@@ -114,13 +132,13 @@ class Tensor:
         self.low, self.high, root = int(low.min()), int(high.max()), self.root
         each = low.size == prod(root.shape) and len(np.unique(self.places)) == low.size
         if root.reach is None and each:
-            root.reach = tuple(_scattered(end, self.places) for end in (low, high))
+            root.reach = _scattered(low, self.places), _scattered(high, self.places)
             root.low, root.high = self.low, self.high
 
     def view(self, name: str, places: np.ndarray) -> Tensor:
         """The elements at `places` of `root`'s memory; of a constant, a constant."""
         if self.data is not None:
-            data = self.root.data.ravel()[places]
+            data = self.root.integers.ravel()[places]
             return Tensor(name, places.shape, self.low, self.high, data)
         return Tensor(name, places.shape, self.low, self.high, base=self, at=places)
 
@@ -143,10 +161,10 @@ class KernelCall:
     kernel: str
     inputs: list[Tensor]
     output: Tensor
-    shape: dict[str, int | list[int]]
+    shape: dict[str, Any]
     accumulator: str = ""
     remark: str = ""
-    stage: Requantisation | None = None
+    stage: Requantisation | Wide | None = None
     bias: Tensor | None = None
     scratch: int = 0
     extra: int | None = None
@@ -155,6 +173,23 @@ class KernelCall:
     "Proven range of every partial sum."
     reach: Ends = field(default_factory=lambda: (np.zeros(1, np.int64), np.zeros(1, np.int64)))
     "Lowest and highest sum that reaches the stage, int64 per channel, or of length 1."
+
+    @property
+    def thresholds(self) -> Search:
+        """The stage of a layer that is known to search thresholds."""
+        assert isinstance(self.stage, Search), f"{self.node} searches no thresholds"
+        return self.stage
+
+    @property
+    def line(self) -> MultiplyAddShift:
+        """The stage of a layer that is known to multiply, add and shift."""
+        assert isinstance(self.stage, MultiplyAddShift), f"{self.node} has no line"
+        return self.stage
+
+    @property
+    def weights(self) -> np.ndarray:
+        """The integers of the second operand, which is a constant."""
+        return self.inputs[1].integers
 
     @property
     def working(self) -> tuple[str, int] | None:
@@ -195,3 +230,9 @@ class Part:
     def read_once(self, tensor: Tensor) -> bool:
         """Whether one layer reads `tensor` and it is no output."""
         return len(self.readers(tensor)) == 1 and all(t.root is not tensor.root for t in self.outputs)
+
+
+def ends_by_channel(x: Tensor, outer: int, channels: int, inner: int) -> Ends:
+    """Lowest and highest integer of each of `channels` of `x`, which lies in memory as [outer][channels][inner]."""
+    low, high = (end.reshape(outer, channels, inner) for end in x.ends)
+    return low.min(axis=(0, 2)), high.max(axis=(0, 2))

@@ -13,7 +13,7 @@ from microstage_cbackend.program.ir import Part, Tensor
 from microstage_cbackend.program.recurrent import RecurrentModel, recurrent_model
 from microstage_cbackend.program.stepped import SteppedModel, stepped_model
 
-__all__ = ["RecurrentModel", "Model", "SteppedModel", "recurrent_model_of"]
+__all__ = ["Model", "RecurrentModel", "SteppedModel", "recurrent_model_of"]
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["channel_loops", "loops", "padded_loops"]
+__all__ = ["channel_loops", "loops", "padded_loops", "walk"]
 
 
 def loops(sequences: list[np.ndarray]) -> tuple[list[int], list[list[int]]] | None:
@@ -69,3 +69,8 @@ def channel_loops(labels: np.ndarray) -> tuple[int, np.ndarray, int]:
         if len(period) % channels == 0 and np.array_equal(np.tile(period[:channels], len(period) // channels), period):
             return len(period) // channels, period[:channels], inner
     raise AssertionError("the whole is always a period")
+
+
+def walk(s: dict, steps: str) -> np.ndarray:
+    """Places, from the start, that four nested loops of s["size"] visit with s[steps]."""
+    return sum(np.arange(n).reshape([-1] + [1] * (3 - a)) * d for a, (n, d) in enumerate(zip(s["size"], s[steps])))

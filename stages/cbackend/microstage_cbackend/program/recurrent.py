@@ -8,7 +8,7 @@ from microstage.errors import ModelError
 from microstage.interface.recurrence import Recurrence
 from microstage_cbackend.program.ir import Part, Tensor
 
-__all__ = ["RecurrentModel", "recurrent_model", "check_types"]
+__all__ = ["RecurrentModel", "check_types", "recurrent_model"]
 
 
 @dataclass

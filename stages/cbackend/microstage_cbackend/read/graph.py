@@ -14,7 +14,8 @@ from microstage.errors import ModelError, naming
 from microstage.untrusted.onnx_file import read_onnx
 from microstage_cbackend.program.ir import Part, Tensor, smallest_type
 from microstage_cbackend.read.builder import ProgramBuilder
-from microstage_cbackend.read.operators import LOWERINGS, ReadNode
+from microstage_cbackend.read.node import ReadNode
+from microstage_cbackend.read.operators import LOWERINGS
 from microstage_cbackend.read.ranges import Ranges
 
 __all__ = ["datatype_range", "read_part"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from microstage_cbackend.golden import Plan
 from microstage_cbackend.program.ir import Tensor
+from microstage_cbackend.vectors.plan import Plan
 from microstage_cbackend.writers.emit import WrittenModel
 from microstage_cbackend.writers.features import FeaturesApi
 from microstage_cbackend.writers.names import quoted

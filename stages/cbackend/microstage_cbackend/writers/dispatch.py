@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from microstage_cbackend.specialised_kernels import fast_files
+from microstage_cbackend.kernels.layouts import fast_files
 from microstage_cbackend.writers.emit import WrittenModel
 
 __all__ = ["FOLDER", "SETS", "dispatch"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from microstage_cbackend.generic_kernels import KernelSet
+from microstage_cbackend.kernels.layouts import fast_files
+from microstage_cbackend.kernels.templates import KernelSet
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.program.model import Model
-from microstage_cbackend.specialised_kernels import fast_files
 from microstage_cbackend.writers.api import Api
 from microstage_cbackend.writers.names import CPLUSPLUS, Names, filled, in_comment, quoted
 from microstage_cbackend.writers.part_writer import Packed, PartWriter, rows

@@ -10,8 +10,8 @@ import numpy as np
 
 from microstage.interface.cepstra import Cepstra
 from microstage.untrusted.printable import printable
+from microstage_cbackend.kernels.layouts import fast_files
 from microstage_cbackend.program.ir import Tensor
-from microstage_cbackend.specialised_kernels import fast_files
 from microstage_cbackend.writers import features_text as text
 from microstage_cbackend.writers.api import Api
 from microstage_cbackend.writers.features_tables import Tables

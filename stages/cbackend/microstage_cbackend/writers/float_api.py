@@ -13,7 +13,7 @@ import numpy as np
 from microstage.errors import ArtefactError, ModelError
 from microstage.interface.ranking import ranking
 from microstage_cbackend.program.ir import Tensor
-from microstage_cbackend.real_vectors import RealVectors
+from microstage_cbackend.vectors.real import RealVectors
 from microstage_cbackend.writers.api import Api
 from microstage_cbackend.writers.names import CPLUSPLUS, Names, in_comment, quoted
 from microstage_cbackend.writers.quantising import each, is_sign, quantise, rounding_functions, shown

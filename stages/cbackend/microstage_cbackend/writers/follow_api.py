@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from microstage_cbackend.specialised_kernels import fast_files
+from microstage_cbackend.kernels.layouts import fast_files
 from microstage_cbackend.writers.follow_table import follow_table
 from microstage_cbackend.writers.names import CPLUSPLUS
 from microstage_cbackend.writers.signatures import signature

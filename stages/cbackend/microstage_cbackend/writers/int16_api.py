@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from microstage_cbackend.specialised_kernels import fast_files
+from microstage_cbackend.kernels.layouts import fast_files
 from microstage_cbackend.writers.names import CPLUSPLUS
 from microstage_cbackend.writers.signatures import signature
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from microstage_cbackend.generic_kernels import KernelSet
+from microstage_cbackend.kernels.layouts import pack_blocks, pack_depthwise_blocks, pack_rows, wide_shift
+from microstage_cbackend.kernels.templates import KernelSet
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor, type_range
-from microstage_cbackend.program.stages import MultiplyAddShift, Search, Shared
+from microstage_cbackend.program.requantise import MultiplyAddShift, Search, Shared
 from microstage_cbackend.program.wide import Wide
-from microstage_cbackend.specialised_kernels import pack_blocks, pack_depthwise_blocks, pack_rows, wide_shift
 from microstage_cbackend.writers.memory_plan import plan_memory
 from microstage_cbackend.writers.names import Names, filled, quoted
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from microstage_cbackend.golden import Check, Plan
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.program.model import Model, SteppedModel
+from microstage_cbackend.vectors.plan import Check, Plan
 from microstage_cbackend.writers import selftest_float, selftest_sound
 from microstage_cbackend.writers.features import FeaturesApi
 from microstage_cbackend.writers.float_api import FloatApi

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from microstage_cbackend.real_vectors import PREFIX
+from microstage_cbackend.vectors.real import PREFIX
 from microstage_cbackend.writers.float_api import FloatApi
 
 __all__ = ["REFUSED", "tallies", "test"]

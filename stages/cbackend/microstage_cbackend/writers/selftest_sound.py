@@ -3,7 +3,7 @@ comes hop by hop, behind another sound."""
 
 from __future__ import annotations
 
-from microstage_cbackend.golden import Plan
+from microstage_cbackend.vectors.plan import Plan
 from microstage_cbackend.writers.features import FeaturesApi
 
 __all__ = ["SOUND", "call", "tallies", "test"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from microstage_cbackend.golden import Plan
 from microstage_cbackend.program.model import Model, SteppedModel
-from microstage_cbackend.real_vectors import PREFIX
+from microstage_cbackend.vectors.plan import Plan
+from microstage_cbackend.vectors.real import PREFIX
 from microstage_cbackend.writers.int16_api import UNIT
 from microstage_cbackend.writers.names import unique
 from microstage_cbackend.writers.stream_api import StreamApi

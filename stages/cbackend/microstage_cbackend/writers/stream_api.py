@@ -6,8 +6,8 @@ from __future__ import annotations
 import math
 
 from microstage.errors import ModelError
-from microstage_cbackend.real_vectors import RealVectors
-from microstage_cbackend.specialised_kernels import fast_files
+from microstage_cbackend.kernels.layouts import fast_files
+from microstage_cbackend.vectors.real import RealVectors
 from microstage_cbackend.writers.api import Api
 from microstage_cbackend.writers.follow_api import FollowApi
 from microstage_cbackend.writers.int16_api import Int16Api

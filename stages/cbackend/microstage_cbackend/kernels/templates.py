@@ -11,7 +11,7 @@ from microstage_cbackend.program.ir import KernelCall
 
 __all__ = ["KernelSet"]
 
-_FOLDER = Path(__file__).parent / "kernels"
+_FOLDER = Path(__file__).parent
 _SHORT = {
     "int8_t": "i8",
     "uint8_t": "u8",

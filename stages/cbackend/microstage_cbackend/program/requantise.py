@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["MultiplyAddShift", "Raw", "Search", "Shared", "Requantisation"]
+__all__ = ["MultiplyAddShift", "Raw", "Requantisation", "Search", "Shared"]
 
 
 @dataclass

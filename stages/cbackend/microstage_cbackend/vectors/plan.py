@@ -18,8 +18,8 @@ from microstage.errors import ArtefactError, ModelError, VerificationError
 from microstage.integer.sequence import carried_into
 from microstage_cbackend.program.ir import Part, Tensor
 from microstage_cbackend.program.model import Model, RecurrentModel, SteppedModel
-from microstage_cbackend.real_vectors import RealVectors, real_vectors
-from microstage_cbackend.sounds import Sounds, sounds
+from microstage_cbackend.vectors.real import RealVectors, real_vectors
+from microstage_cbackend.vectors.sounds import Sounds, sounds
 from microstage_cbackend.writers.names import labels, unique
 
 __all__ = ["Check", "Plan", "make_plan"]

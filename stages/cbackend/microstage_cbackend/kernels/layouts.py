@@ -24,7 +24,7 @@ __all__ = [
     "wide_shift",
 ]
 
-_FOLDER = Path(__file__).parent / "kernels"
+_FOLDER = Path(__file__).parent
 
 
 def fast_files(*headers: str) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""What each kernel computes, in NumPy: functions of (kernel call, operands, the output's memory as it is)."""

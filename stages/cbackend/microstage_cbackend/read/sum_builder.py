@@ -1,0 +1,140 @@
+"""Layers that sum products: matrix products and convolutions, with the accumulator that their sums need."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from microstage.errors import ModelError
+from microstage_cbackend.program.ir import Tensor, accumulator_type
+from microstage_cbackend.program.requantise import Raw
+from microstage_cbackend.program.windows import Window
+from microstage_cbackend.read.dot_ranges import dot_range
+from microstage_cbackend.read.memory_builder import MemoryBuilder
+
+__all__ = ["SumBuilder"]
+
+
+class SumBuilder(MemoryBuilder):
+    """Append layers that sum products of values and constants."""
+
+    def linear(
+        self, place: str, operator: str, name: str, x: Tensor, weights: np.ndarray, bias: np.ndarray | None = None
+    ) -> Tensor:
+        """[..., depth] by `weights` [columns, depth] and integers `bias` [columns]."""
+        if x.shape[-1] != weights.shape[1]:
+            raise ModelError(
+                f"{place} multiplies {list(x.shape)} by {list(weights.shape[::-1])}; their depths must agree."
+            )
+        x, order = self._rows(place, x, weights.shape[1])
+        weights = weights[:, order]
+        low, high, *partial = dot_range(weights, x.low, x.high, bias)
+        y = Tensor(name, (*x.shape[:-1], len(weights)), low, high)
+        shape = {"rows": prod(x.shape[:-1]), "depth": weights.shape[1], "columns": len(weights)}
+        return self._summing(place, operator, "ms_linear", x, weights, bias, y, shape, partial)
+
+    def _rows(self, place: str, x: Tensor, depth: int) -> tuple[Tensor, np.ndarray]:
+        """`x` with its rows one after another in memory, and where in a row of memory each value of a row stands, inverted."""
+        places = x.places.reshape(-1, depth)
+        starts = places.min(axis=1)
+        inside = places - starts[:, None]
+        order = np.argsort(inside[0])
+        together = np.array_equal(starts, starts[0] + depth * np.arange(len(starts)))
+        if together and np.array_equal(np.sort(inside[0]), np.arange(depth)) and np.all(inside == inside[0]):
+            return x.view(x.name, (starts[:, None] + np.arange(depth)).reshape(x.shape)), order
+        return self.packed(place, x, x.places), np.arange(depth)
+
+    def conv(
+        self,
+        place,
+        operator,
+        name,
+        x: Tensor,
+        weights: np.ndarray,
+        bias,
+        groups: int,
+        window: Window,
+        pad_value: int = 0,
+    ) -> Tensor:
+        """`x` [1, channels, (height,) width] by `weights` [filters, channels / groups, (kernel_h,) kernel_w]."""
+        filters, channels = len(weights), x.shape[1]
+        if weights.shape[1] * groups != channels or filters % groups:
+            raise ModelError(
+                f"{place} has {channels} channels, {groups} groups and weights {list(weights.shape)}, which do not agree."
+            )
+        kernel = weights.reshape(filters, weights.shape[1], -1, weights.shape[-1]).transpose(0, 2, 3, 1)
+        x = self._padded(place, self.channels_last(place, x), pad_value, window)
+        ends = (min(x.low, pad_value), max(x.high, pad_value)) if window.padded else (x.low, x.high)
+        low, high, *partial = dot_range(kernel.reshape(filters, -1), *ends, bias)
+        y = Tensor(name, (*window.output2, filters), low, high)
+        if groups == 1 and window.pointwise:
+            shape = {"rows": prod(window.output2), "depth": channels, "columns": filters}
+            y = self._summing(
+                place, operator, "ms_linear", x, kernel.reshape(filters, channels), bias, y, shape, partial
+            )
+        else:
+            shape = {
+                "channels": channels,
+                "filters": filters,
+                "groups": groups,
+                "pad_value": pad_value,
+                **window.sizes(dilated=True),
+            }
+            y = self._window_layer(place, operator, x, kernel, bias, y, shape, partial, window)
+        return self._channels_first(y, window.output)
+
+    def _window_layer(self, place, operator, x, kernel, bias, y, shape, partial, window: Window) -> Tensor:
+        if shape["groups"] == shape["channels"] == shape["filters"]:
+            weights = np.ascontiguousarray(kernel[..., 0].transpose(1, 2, 0))
+            y = self._summing(place, operator, "ms_depthwise", x, weights, bias, y, shape, partial)
+            self.part.layers[-1].scratch = shape["channels"]
+            return y
+        y = self._summing(place, operator, "ms_conv2d", x, kernel, bias, y, shape, partial)
+        self.part.layers[-1].scratch = prod(kernel.shape[1:])
+        return y
+
+    def _summing(self, place, operator, kernel, x, weights, bias, y, shape, partial) -> Tensor:
+        accumulator = accumulator_type(*partial, f"{place}: its sum")
+        w = Tensor(
+            f"{y.name}_weights", weights.shape, int(weights.min()), int(weights.max()), np.ascontiguousarray(weights)
+        )
+        layer = self.layer(
+            place,
+            operator,
+            kernel,
+            [x, w],
+            y,
+            shape,
+            accumulator,
+            f"partial sums within {partial[0]}..{partial[1]}, {accumulator}",
+        )
+        layer.stage, layer.partial = Raw(accumulator == "int64_t"), tuple(partial)
+        if bias is not None and np.any(bias):
+            layer.bias = Tensor(
+                f"{y.name}_bias", bias.shape, int(bias.min()), int(bias.max()), bias, declared=accumulator
+            )
+        return y
+
+    def patches(self, place: str, operator: str, name: str, x: Tensor, window: Window, pad_value: int) -> Tensor:
+        """What each position of `window` sees of `x` [1, height, width, channels], in the order (kernel_h, kernel_w, channels)."""
+        x = self._padded(place, self.dense(place, x), pad_value, window)
+        low, high = (min(x.low, pad_value), max(x.high, pad_value)) if window.padded else (x.low, x.high)
+        y = Tensor(name, (1, *window.output, prod(window.kernel) * x.shape[3]), low, high)
+        self.layer(
+            place,
+            operator,
+            "ms_im2col",
+            [x],
+            y,
+            {"channels": x.shape[3], "pad_value": pad_value, **window.sizes(dilated=True)},
+        )
+        return y
+
+    def _padded(self, place: str, x: Tensor, pad_value: int, window: Window) -> Tensor:
+        """`x` in a type that holds what stands outside it, too, as patches of both are copied together; the caller's type stays."""
+        if not window.padded or x.root.low <= pad_value <= x.root.high:
+            return x
+        x = self.packed(place, x, x.places) if x.root in self.part.inputs else x
+        x.root.low, x.root.high = min(x.root.low, pad_value), max(x.root.high, pad_value)
+        return x
