@@ -1,4 +1,5 @@
-"""What the generated C is meant to reach: the ratio of a rival's median to ours, per network; sizes beside the .tflite file."""
+"""What the generated C is meant to reach: the ratio of a rival's median to ours, per network; sizes beside the .tflite
+file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Every network of the benchmarks by name. Each is drawn from its own seed: the same integers on every machine with the same NumPy."""
+"""Every network of the benchmarks by name. Each is drawn from its own seed: the same integers on every machine with the
+same NumPy."""
 
 from __future__ import annotations
 

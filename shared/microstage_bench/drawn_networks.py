@@ -1,7 +1,9 @@
-"""Networks with drawn weights whose scales and biases are calibrated, so that every tensor uses its range as a trained one would.
+"""Networks with drawn weights whose scales and biases are calibrated, so that every tensor uses its range as a trained
+one would.
 
-Speed, size and agreement between runtimes depend on shapes, types and ranges, not on what was learnt: nothing is trained here.
-Each layer's biases play the part of a folded batch norm: they centre every channel, then shift it a little.
+Speed, size and agreement between runtimes depend on shapes, types and ranges, not on what was learnt: nothing is
+trained here. Each layer's biases play the part of a folded batch norm: they centre every channel, then shift it a
+little.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ _IN_RANGE = 0.999  # of a layer's values; the rest saturate
 
 
 def draw_inputs(shape: Sequence[int], count: int, seed: int, low: int = -128, high: int = 127) -> np.ndarray:
-    """int8 [count, *shape]: noise on blocks of 8, a level and a strength of each input's own, so that means and edges both vary."""
+    """int8 [count, *shape]: noise on blocks of 8, a level and a strength of each input's own, so that means and edges
+    both vary."""
     random = np.random.default_rng(seed)
     planes = range(2, len(shape) + 1) if len(shape) == 3 else range(1, len(shape) + 1)
     blocks = random.normal(size=[-(-n // 8) if axis in planes else n for axis, n in enumerate((count, *shape))])
@@ -47,7 +50,8 @@ class Drawing:
     """Builds a network layer by layer, running its calibration inputs through what is built so far.
 
     Every method returns the name of the tensor that it adds, and reads the latest tensor unless told otherwise.
-    Weights lie in -reach..reach (1: no zeros). What a ReLU lets pass lies in `steps` levels above zero; 1 is a threshold.
+    Weights lie in -reach..reach (1: no zeros). What a ReLU lets pass lies in `steps` levels above zero; 1 is a
+    threshold.
     """
 
     def __init__(

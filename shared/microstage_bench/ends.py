@@ -51,7 +51,8 @@ class End:
         return np.ascontiguousarray(found.astype(kind))
 
     def within(self, file: End) -> End:
-        """This end of C, whose integers may be the file's own numbers (scale 1) or what the file makes of them first."""
+        """This end of C, whose integers may be the file's own numbers (scale 1) or what the file makes of them
+        first."""
         if self.scale is None or file.scale is None or np.any(np.asarray(self.scale) != 1.0):
             return self
         return replace(self, scale=file.scale, zero=self.zero - self.offset + file.zero, offset=0.0)

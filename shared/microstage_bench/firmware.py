@@ -1,6 +1,7 @@
 """The generated C in the firmware of an emulated machine: flash, memory, stack, instructions.
 
-Flash is what a firmware grows by: the same program linked with the network and without. An emulator counts instructions, not cycles.
+Flash is what a firmware grows by: the same program linked with the network and without. An emulator counts
+instructions, not cycles.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class Footprint:
 
 
 def measure(folder: Path, machine: Machine, level: str, function: str = "infer") -> Footprint:
-    """Of the C in `folder`, one call of its <model>_<function>; `EnvironmentProblem` where the machine's compiler or emulator is missing."""
+    """Of the C in `folder`, one call of its <model>_<function>; `EnvironmentProblem` where the machine's compiler or
+    emulator is missing."""
     if machine.missing:
         raise EnvironmentProblem(f"{machine.name}: {machine.missing}.")
     with TemporaryDirectory() as scratch:
@@ -51,7 +53,8 @@ def measure(folder: Path, machine: Machine, level: str, function: str = "infer")
     words = done.stdout.split()
     if done.returncode or words[:1] != ["instructions"]:
         raise MicrostageError(
-            f"{folder.name} on {machine.name} ended with {done.returncode}: {done.stdout.strip() or done.stderr.strip()[-500:]}"
+            f"{folder.name} on {machine.name} ended with {done.returncode}: "
+            f"{done.stdout.strip() or done.stderr.strip()[-500:]}"
         )
     initialised, zeroed = (
         sum(size for name, size in grown.items() if name.startswith(kind)) for kind in (".data", ".bss")

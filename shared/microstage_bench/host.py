@@ -37,7 +37,8 @@ def describe(core: int) -> list[str]:
         [*compiler(), "--version"], capture_output=True, text=True, check=True
     ).stdout.splitlines()[0]
     return [
-        f"processor: {facts.get('model name', 'unknown')}, family {facts.get('cpu family', '?')}, model {facts.get('model', '?')}:"
+        f"processor: {facts.get('model name', 'unknown')}, family {facts.get('cpu family', '?')}, model "
+        f"{facts.get('model', '?')}:"
         f" {', '.join(flag for flag in _TELLING if flag in flags) or 'no vector extension of interest'}",
         f"core {core} of {os.cpu_count()}, one thread, load average {os.getloadavg()[0]:.1f}; times are processor time",
         f"compiler: {version}",

@@ -1,4 +1,5 @@
-"""The four network shapes of MLPerf Tiny, with drawn weights: no softmax, which every runtime would do in floats anyway."""
+"""The four network shapes of MLPerf Tiny, with drawn weights: no softmax, which every runtime would do in floats
+anyway."""
 
 from __future__ import annotations
 

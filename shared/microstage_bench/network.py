@@ -1,4 +1,5 @@
-"""A quantised network as plain data: what every twin (QDQ ONNX, .tflite, C) is written from, and what the reference runs.
+"""A quantised network as plain data: what every twin (QDQ ONNX, .tflite, C) is written from, and what the reference
+runs.
 
     Quantity        what integers mean: value = scale * (integer - zero), integer within low..high
     ConvLayer, DenseLayer     weights, one scale per output channel, int32 biases at input scale x weight scale

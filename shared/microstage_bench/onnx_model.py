@@ -1,7 +1,9 @@
-"""A `QuantisedNetwork` as QDQ ONNX (opset 13): every tensor quantised and dequantised, weights int8, biases int32; QCDQ where a range is narrower.
+"""A `QuantisedNetwork` as QDQ ONNX (opset 13): every tensor quantised and dequantised, weights int8, biases int32; QCDQ
+where a range is narrower.
 
-ConvLayer, Gemm, AddLayer and pools stand between DequantizeLinear and QuantizeLinear, which is the form that runtimes fuse into integer kernels
-and that the C generator reads. A quantity narrower than its type (3 bits, 1 bit) gets a Clip of integers behind QuantizeLinear.
+ConvLayer, Gemm, AddLayer and pools stand between DequantizeLinear and QuantizeLinear, which is the form that runtimes
+fuse into integer kernels and that the C generator reads. A quantity narrower than its type (3 bits, 1 bit) gets a Clip
+of integers behind QuantizeLinear.
 """
 
 from __future__ import annotations

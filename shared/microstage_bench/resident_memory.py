@@ -1,4 +1,5 @@
-"""`python -m microstage_bench.resident_memory MODEL.onnx`: by how many bytes a process grows with a session of onnxruntime in it.
+"""`python -m microstage_bench.resident_memory MODEL.onnx`: by how many bytes a process grows with a session of
+onnxruntime in it.
 
 Counted from after the import to after one inference: model, prepacked weights, arena; not the library itself.
 """

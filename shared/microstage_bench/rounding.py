@@ -1,8 +1,9 @@
 """From an exact accumulator to the integers of the next tensor, in the three meanings that are in use.
 
-`half_even` is the product's own reference and what a QDQ graph says: the real value in float64, divided by the output scale,
-rounded. `half_up` differs on ties. `tflite` is the fixed-point arithmetic of TensorFlow Lite's reference kernels: a multiplier of
-31 bits and a shift, each of which rounds ("double rounding"), so that a few values in a thousand land on the next level.
+`half_even` is the product's own reference and what a QDQ graph says: the real value in float64, divided by the output
+scale, rounded. `half_up` differs on ties. `tflite` is the fixed-point arithmetic of TensorFlow Lite's reference
+kernels: a multiplier of 31 bits and a shift, each of which rounds ("double rounding"), so that a few values in a
+thousand land on the next level.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def clipped(levels: np.ndarray, output: Quantity) -> np.ndarray:
 def tflite_add(
     first: np.ndarray, second: np.ndarray, quantities: tuple[Quantity, Quantity], output: Quantity
 ) -> np.ndarray:
-    """TFLite's sum of two int8 tensors: both brought to half of the larger scale with 20 bits of headroom, then requantised."""
+    """TFLite's sum of two int8 tensors: both brought to half of the larger scale with 20 bits of headroom, then
+    requantised."""
     twice = 2.0 * max(quantity.scale for quantity in quantities)
     raised = [
         _fixed_point((x.astype(np.int64) - q.zero) << _ADD_HEADROOM, np.float64(q.scale / twice))

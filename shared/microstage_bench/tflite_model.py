@@ -1,6 +1,8 @@
-"""A `QuantisedNetwork` as an int8 .tflite file, by the schema's own object classes: planes become [n, H, W, C], nothing else changes.
+"""A `QuantisedNetwork` as an int8 .tflite file, by the schema's own object classes: planes become [n, H, W, C], nothing
+else changes.
 
-Weights of convolutions carry one scale per output channel, those of dense layers one, as TFLite's own converter writes them.
+Weights of convolutions carry one scale per output channel, those of dense layers one, as TFLite's own converter writes
+them.
 """
 
 from __future__ import annotations
@@ -81,7 +83,8 @@ class _TfliteWriter:
     @singledispatchmethod
     def _write(self, layer: NetworkLayer) -> None:
         raise ModelError(
-            f"{layer.name} ({type(layer).__name__}) has no .tflite form here; ConvLayer, DenseLayer, AddLayer, AverageLayer and FlattenLayer have."
+            f"{layer.name} ({type(layer).__name__}) has no .tflite form here; ConvLayer, DenseLayer, AddLayer, "
+            "AverageLayer and FlattenLayer have."
         )
 
     @_write.register

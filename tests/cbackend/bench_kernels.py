@@ -1,10 +1,12 @@
 """Speed of the fast kernels on the layers of the MLPerf Tiny networks, beside the processor's own peak.
 
-    PYTHONPATH=shared:stages/cbackend python tests/cbackend/bench_kernels.py [--compiler gcc] [--flags="-O3 -march=native"] [--layers]
+    PYTHONPATH=shared:stages/cbackend python tests/cbackend/bench_kernels.py [--compiler gcc] [--flags="-O3
+    -march=native"] [--layers]
 
-One thread on one core. A layer's kernel is compiled with its shape as constants, first compared with the portable form, then
-called until 20 us have passed, round after round over all layers; the median of the rounds counts. Peak: a loop of the best
-int8 instruction that the flags allow on registers alone. Kernels only: no input, no fill of borders, no output.
+One thread on one core. A layer's kernel is compiled with its shape as constants, first compared with the portable form,
+then called until 20 us have passed, round after round over all layers; the median of the rounds counts. Peak: a loop of
+the best int8 instruction that the flags allow on registers alone. Kernels only: no input, no fill of borders, no
+output.
 """
 
 from __future__ import annotations
@@ -133,7 +135,8 @@ def program(layers: list[Layer]) -> str:
         for name, portable in (("layer", ""), ("plain", "_c")):
             lines += [f"static __attribute__((noinline)) void {name}{number}(void)", "{"]
             lines += [
-                f"    const ms_requant q = {{multiplier, offset, 38, 0, 255, 0, 0, 0, 0, 0}};\n    (void)q;\n    {call(layer, portable)};",
+                f"    const ms_requant q = {{multiplier, offset, 38, 0, 255, 0, 0, 0, 0, 0}};\n    (void)q;\n    "
+                f"{call(layer, portable)};",
                 "}",
             ]
         lines += [f"static void fill{number}(void) {{ {fill(layer)}; }}", ""]
@@ -168,13 +171,15 @@ def report(instructions: str, peak: float, times: dict[Layer, list[float]], titl
         total, best, work = statistics.median(rounds), min(rounds), sum(map(macs, layers))
         rate = work / total / 1000
         print(
-            f"  {network:18s} {work:11,d} MAC {total:8.2f} us (best {best:8.2f}) {rate:7.1f} GMAC/s {rate / peak:5.0%} of peak"
+            f"  {network:18s} {work:11,d} MAC {total:8.2f} us (best {best:8.2f}) {rate:7.1f} GMAC/s "
+            f"{rate / peak:5.0%} of peak"
         )
         for layer, count in Counter(layers).items() if each else ():
             median = statistics.median(times[layer])
             rate = macs(layer) / median / 1000
             print(
-                f"    {count} x {layer[0]:9s} {'x'.join(map(str, layer[1])):22s} {median:8.2f} us {rate:7.1f} GMAC/s {rate / peak:5.0%}"
+                f"    {count} x {layer[0]:9s} {'x'.join(map(str, layer[1])):22s} {median:8.2f} us {rate:7.1f} GMAC/s "
+                f"{rate / peak:5.0%}"
             )
 
 

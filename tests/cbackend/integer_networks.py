@@ -36,7 +36,8 @@ class _Drawn:
         self.x = self.g.threshold(y, np.ceil(start + slope * np.arange(high - low)), low, "NCHW")
 
     def requantise(self, y: str, grid: tuple[int, int]) -> None:
-        """A line per channel for levels of 16 bits: rounded down, half to even, or so fine that its products need more than 64 bits."""
+        """A line per channel for levels of 16 bits: rounded down, half to even, or so fine that its products need more
+        than 64 bits."""
         kind, shift = self.random.integers(3), int(self.random.integers(5, 20))
         lift, more = (24, 40) if kind == 2 else (0, 0)
         slope = self.random.uniform(0.2, 6, self.channels) * 2.0 ** (shift + more)

@@ -97,7 +97,8 @@ def whole(models, window: np.ndarray) -> list[np.ndarray]:
 
 
 def harmonic_artefact(folder: Path, seed: int = 1, vectors: int = 6) -> Path:
-    """The network as the stage reads it: roles, scales, and real windows with the answers that the oracle gives them."""
+    """The network as the stage reads it: roles, scales, and real windows with the answers that the oracle gives
+    them."""
     models, golden = tiny_harmonic(seed, vectors)
     parts = {
         "subcnn": {

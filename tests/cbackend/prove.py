@@ -1,10 +1,11 @@
-"""`make prove`: bit-exactness beyond the golden vectors: random ones, two compilers, every optimisation level, sanitizers.
+"""`make prove`: bit-exactness beyond the golden vectors: random ones, two compilers, every optimisation level,
+sanitizers.
 
     python tests/cbackend/prove.py [--vectors 10000] [--seconds 30] NAME=GRAPHS=C ...
 
-GRAPHS is an artefact of streamline and C the one that cbackend made of it. Random inputs go through the integer reference of the graphs, then
-through that C in every compilation: all of them through -O3 of both compilers; elsewhere as many as fit into `seconds`, and the table
-says how many. Exit code 3 if any integer differs.
+GRAPHS is an artefact of streamline and C the one that cbackend made of it. Random inputs go through the integer
+reference of the graphs, then through that C in every compilation: all of them through -O3 of both compilers; elsewhere
+as many as fit into `seconds`, and the table says how many. Exit code 3 if any integer differs.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
     python tests/cbackend/prove_sound.py CLIPS.json ...
 
-CLIPS.json: {"name", "graphs": artefact of streamline, "c": what cbackend made of it, "parameters" and "data" of its training}.
-At most 1000 clips, those of the test first, go through every compilation, among them a Cortex-M4's, whose C library is newlib.
-All must give the same bytes. They may differ from the reference's (float64, rounded to float32) by one level, one byte in
-49,000 at most, and no class may change. Exit code 3 if not.
+CLIPS.json: {"name", "graphs": artefact of streamline, "c": what cbackend made of it, "parameters" and "data" of its
+training}. At most 1000 clips, those of the test first, go through every compilation, among them a Cortex-M4's, whose C
+library is newlib. All must give the same bytes. They may differ from the reference's (float64, rounded to float32) by
+one level, one byte in 49,000 at most, and no class may change. Exit code 3 if not.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ class Heard:
 def heard(
     model: Model, folder: Path, pcm: np.ndarray, compiler: str, flags: tuple[str, ...], emulator: tuple[str, ...] = ()
 ) -> Heard:
-    """Of `pcm` int16 [n, samples] by the C in `folder`; an emulated machine lays its files in the folder that it runs in."""
+    """Of `pcm` int16 [n, samples] by the C in `folder`; an emulated machine lays its files in the folder that it runs
+    in."""
     (features,), ((_, answers),) = model.ends
     sizes = {"samples": model.features.samples, "size": features.size, "answers": answers.size}
     (folder / "driver.c").write_text(

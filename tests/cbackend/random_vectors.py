@@ -19,11 +19,13 @@ __all__ = ["random_vectors"]
 
 _BATCH = 50
 _NEAR = 3
-"How far from a golden vector every second batch goes: noise alone would leave a trained network's deeper layers at rest."
+"""How far from a golden vector every second batch goes: noise alone would leave a trained network's deeper layers at
+rest."""
 
 
 def random_vectors(model: Model, folder: Path, count: int) -> dict[str, np.ndarray]:
-    """{boundary: integers [count, ...]} of the graphs in `folder`; the first two vectors lie at the ends of their range."""
+    """{boundary: integers [count, ...]} of the graphs in `folder`; the first two vectors lie at the ends of their
+    range."""
     parts = {part: Interpreter(read_onnx(path)) for part, path in graphs_of(folder).items()}
     feeds = _inputs(model, golden.load(folder / golden.FILE), count)
     found = [{**batch, **_answers(model, parts, batch)} for batch in feeds]
@@ -31,7 +33,8 @@ def random_vectors(model: Model, folder: Path, count: int) -> dict[str, np.ndarr
 
 
 def _inputs(model: Model, vectors: Mapping[str, np.ndarray], count: int) -> Iterator[dict[str, np.ndarray]]:
-    """Batches of the network's inputs: noise over the whole range and, in turn with it, what is near to golden vectors."""
+    """Batches of the network's inputs: noise over the whole range and, in turn with it, what is near to golden
+    vectors."""
     taken = model.recurrent.inputs if model.recurrent else model.parts[0].inputs
     for start in range(0, count, _BATCH):
         random, rows = np.random.default_rng(start), min(_BATCH, count - start)

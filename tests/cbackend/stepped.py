@@ -1,5 +1,6 @@
-"""Networks that carry wide integers from step to step, made by hand as streamline writes them: an estimate beside a CNN, a
-cell, heads that keep a running sum or start it anew. An oracle runs whole records through them in Python's integers."""
+"""Networks that carry wide integers from step to step, made by hand as streamline writes them: an estimate beside a
+CNN, a cell, heads that keep a running sum or start it anew. An oracle runs whole records through them in Python's
+integers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The float functions give what the reference answers to real inputs, or nothing is published; the stream gives the same of each window."""
+"""The float functions give what the reference answers to real inputs, or nothing is published; the stream gives the
+same of each window."""
 
 import ctypes
 import json
@@ -102,14 +103,16 @@ def test_stream_answers_each_step_with_the_last_window(library):
     assert answered == list(range(N - 1, 3 * N, 2))
 
 
-# A network of two inputs, one with a zero point and a scale for each value, whose scores have a scale and an offset each.
+# A network of two inputs, one with a zero point and a scale for each value, whose scores have a scale and an offset
+# each.
 PHOTO = {"scale": [0.02, 0.5, 0.03, 1.0, 0.25, 0.125], "zero_point": 114, "low": 0, "high": 255}
 MOOD = {"scale": 0.0625, "zero_point": 0, "low": -8, "high": 7}
 SCORES = {"scale": [0.001, 0.25, 3e-05, 2.0], "offset": [0.0, -1234.5, 1e-07, 33.0]}
 
 
 def quantised(values: np.ndarray, ends: dict) -> np.ndarray:
-    """Integers without their zero point, as the page on numbers says: divided, rounded half to even, held in the range."""
+    """Integers without their zero point, as the page on numbers says: divided, rounded half to even, held in the
+    range."""
     return (
         np.clip(np.rint(values / np.array(ends["scale"])) + ends["zero_point"], ends["low"], ends["high"]).astype(int)
         - ends["zero_point"]
@@ -117,7 +120,8 @@ def quantised(values: np.ndarray, ends: dict) -> np.ndarray:
 
 
 def scored(folder, count: int = 300):
-    """The artefact as streamline writes it, on `count` real inputs up to twice as far as their ranges reach, ties among them."""
+    """The artefact as streamline writes it, on `count` real inputs up to twice as far as their ranges reach, ties among
+    them."""
     random = np.random.default_rng(0)
     weights = random.integers(-9, 10, (6, 4)), random.integers(-9, 10, (3, 4))
     g = Graph()

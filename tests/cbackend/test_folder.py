@@ -155,8 +155,10 @@ def test_headers_are_read_by_cplusplus_and_link_to_c(harmonic, tmp_path, compile
     need(compiler)
     (tmp_path / "main.cpp").write_text(
         '#include "tiny.h"\n#include "tiny_float.h"\nstatic tiny_arena arena;\nstatic tiny_stream stream;\n'
-        "int main() {\n    const tiny_ctx ctx = {&arena};\n    int8_t x[12] = {0};\n    int32_t y[4];\n    float answer[4];\n"
-        "    return tiny_infer(&ctx, x, y) == TINY_OK && tiny_push(&ctx, &stream, 1.0f, answer) == TINY_WAITING ? 0 : 1;\n}\n"
+        "int main() {\n    const tiny_ctx ctx = {&arena};\n    int8_t x[12] = {0};\n    int32_t y[4];\n    float "
+        "answer[4];\n"
+        "    return tiny_infer(&ctx, x, y) == TINY_OK && tiny_push(&ctx, &stream, 1.0f, answer) == TINY_WAITING ? 0 : "
+        "1;\n}\n"
     )
     for source in harmonic.glob("*.c"):
         said("gcc", *FLAGS, "-c", source, "-o", tmp_path / f"{source.stem}.o", cwd=tmp_path)

@@ -257,7 +257,8 @@ def xnor_case(random, filters: int, channels: int) -> list[Case]:
 
 
 def pad_cases(random) -> list[Case]:
-    """A padded copy of an image that lies channels last or first, of int8 or uint8; the border alone; signs as words."""
+    """A padded copy of an image that lies channels last or first, of int8 or uint8; the border alone; signs as
+    words."""
     cases = []
     for channels, flip in [(5, 0), (3, 128), (1, 128), (3, 0), (64, 128)]:
         image, shape = random.integers(0, 256, (3, 40, channels), dtype=np.uint8), [3, 40, channels, 1, 0, 2, 3, 9]

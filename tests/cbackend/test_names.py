@@ -32,9 +32,12 @@ ALIKE = [
     "",
 ]
 TAKEN = (
-    "stdin errno INT8_MAX main abs exp expf y0 j1 I complex NULL assert EOF linux unix i386 bool true register class new this"
-    " int8_t CHAR_BIT HUGE_VAL isnan printf index signal time memory arena ctx status state step steps gain i vector nearest"
-    " tiny_infer tiny_arena tiny_model tiny_ctx TINY_OK tiny_status ms_within_i8 x x_integers x_scale 0 9lives A0 OUTPUT E PI"
+    "stdin errno INT8_MAX main abs exp expf y0 j1 I complex NULL assert EOF linux unix i386 bool true register class "
+    "new this"
+    " int8_t CHAR_BIT HUGE_VAL isnan printf index signal time memory arena ctx status state step steps gain i vector "
+    "nearest"
+    " tiny_infer tiny_arena tiny_model tiny_ctx TINY_OK tiny_status ms_within_i8 x x_integers x_scale 0 9lives A0 "
+    "OUTPUT E PI"
 ).split()
 HEADERS = (
     "assert complex ctype errno float inttypes limits math setjmp signal stdbool stdio stdlib string tgmath time unistd"
@@ -44,7 +47,8 @@ FEW = 3
 
 
 def graph() -> tuple[Graph, list[str]]:
-    """A product for every name: an input, a node, weights and an output of that name, as far as a graph may have all."""
+    """A product for every name: an input, a node, weights and an output of that name, as far as a graph may have
+    all."""
     random, g, outputs = np.random.default_rng(0), Graph(), []
     names = [name for name in (*ALIKE, *TAKEN) if name]
     for place, name in enumerate(names):

@@ -92,7 +92,8 @@ def test_threshold_at_both_sides_of_each_edge(tmp_path):
 @pytest.mark.parametrize("scale", [1, 2**20])
 @pytest.mark.parametrize("thresholds", [[[2**45, 2**46]], [[-(2**45)], [2**45]], [[-(2**45)], [-(2**46)]], "least"])
 def test_thresholds_that_no_sum_or_every_sum_reaches(tmp_path, thresholds, scale):
-    """Sums of 20 and of more than 32 bits: what is stored is a constant, by tensor or by channel, each channel's least sum included."""
+    """Sums of 20 and of more than 32 bits: what is stored is a constant, by tensor or by channel, each channel's least
+    sum included."""
     g, least = Graph(), [[-294907 * scale], [-393214 * scale]]
     y = g.node("MatMul", g.input("x", (1, 3), "INT16"), g.constant("w", scale * np.array([[1, -2], [3, 4], [-5, 6]])))
     t = g.constant("t", np.array(least if thresholds == "least" else thresholds, np.float32))

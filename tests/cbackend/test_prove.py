@@ -1,4 +1,5 @@
-"""`make prove` at small size: it compares what it says, of the C that was made and over whole sequences, and tells a wrong integer."""
+"""`make prove` at small size: it compares what it says, of the C that was made and over whole sequences, and tells a
+wrong integer."""
 
 import re
 

@@ -48,7 +48,8 @@ def plain() -> tuple[Graph, list[str]]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """ecg: three parts, float functions, plain kernels; kws: vector kernels; bits: the plain kernels of ecg. One folder holds all."""
+    """ecg: three parts, float functions, plain kernels; kws: vector kernels; bits: the plain kernels of ecg. One folder
+    holds all."""
     place, made = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("in")
     g, outputs = plain()
     sources = {
@@ -153,7 +154,8 @@ def test_both_self_tests_pass_in_one_bare_metal_project_for_a_cortex_m4(project,
     link = " ".join(word for word in CORTEX_M4.link if not word.endswith(".c"))
     (tmp_path / "cortex-m4.cmake").write_text(
         f"set(CMAKE_SYSTEM_NAME Generic)\nset(CMAKE_SYSTEM_PROCESSOR arm)\nset(CMAKE_C_COMPILER {CORTEX_M4.compiler})\n"
-        f"set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)\nset(CMAKE_CROSSCOMPILING_EMULATOR {';'.join(CORTEX_M4.emulator)})\n"
+        "set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)\nset(CMAKE_CROSSCOMPILING_EMULATOR "
+        f"{';'.join(CORTEX_M4.emulator)})\n"
         f'set(CMAKE_C_FLAGS_INIT "{" ".join(CORTEX_M4.flags)}")\nset(CMAKE_EXE_LINKER_FLAGS_INIT "{link}")\n'
     )
     (tmp_path / "CMakeLists.txt").write_text(

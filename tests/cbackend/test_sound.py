@@ -1,4 +1,5 @@
-"""Sound into the written C: the features that Python computes, the same bytes everywhere, and the answers that follow."""
+"""Sound into the written C: the features that Python computes, the same bytes everywhere, and the answers that
+follow."""
 
 import json
 import shutil
@@ -20,7 +21,8 @@ from microstage_cbackend.vectors.sounds import levels
 from microstage_cbackend.writers.features_tables import Tables
 
 SCALE, CLASSES = 0.3367, ["one", "zw\u00f6lf", 'th"ree\\ @NAME@??/']
-# a transform that is no power of 4, coarse bands, a zero point; a window that is no whole number of hops, and few samples
+# a transform that is no power of 4, coarse bands, a zero point; a window that is no whole number of hops, and few
+# samples
 LONG = Cepstra("features", 16000, 8000, 640, 320, 1024, 20, 60.0, 7600.0, 1e-5, 8)
 SHORT = Cepstra("features", 8000, 3000, 200, 80, 256, 24, 20.0, 4000.0, 1e-6, 13)
 
@@ -47,7 +49,8 @@ def artefact(folder, features: Cepstra, zero: int = 0, scale: float = SCALE):
 
 
 def sounds() -> np.ndarray:
-    """int16 [48, 16000]: words, silence, noise of one level and of all, a quiet and a loud chirp, no sample above zero, a late click."""
+    """int16 [48, 16000]: words, silence, noise of one level and of all, a quiet and a loud chirp, no sample above zero,
+    a late click."""
     rng, t = np.random.Generator(np.random.PCG64(3)), np.arange(16000) / 16000
     chirp = np.sin(2 * np.pi * (50 + 3500 * t) * t) + rng.normal(0, 1e-3, 16000)
     late = np.where(t > 0.97, rng.normal(0, 3000, 16000), 0)
@@ -91,7 +94,8 @@ def test_features_are_pythons_and_the_same_bytes_by_every_compiler_and_c_library
 
 
 def heard_in_a_file(example, features: Cepstra, model) -> None:
-    """The program for WAV files prints the features of the first window, and a class; nothing of another kind of file."""
+    """The program for WAV files prints the features of the first window, and a class; nothing of another kind of
+    file."""
     pcm = sounds()[20, : features.samples]
     for rate in (features.rate, 8000):
         with wave.open(str(example / f"{rate}.wav"), "wb") as file:

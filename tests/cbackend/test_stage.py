@@ -148,10 +148,13 @@ def test_sanitizers_find_nothing_at_O0_and_O3(harmonic, run_stage, tmp_path):
 def test_an_input_outside_its_declared_range_is_refused_by_the_c(harmonic, run_stage, tmp_path):
     _, out = run_stage(harmonic)
     (out / "refuses.c").write_text(
-        '#include "tiny.h"\n#include <stddef.h>\nstatic tiny_arena a;\nstatic const tiny_ctx ctx = { &a };\nint main(void)\n{\n'
-        f"    int8_t hidden[{H}] = {{0}};\n    int32_t y[4];\n    if (tiny_submlp(&ctx, hidden, y) != TINY_OK) return 1;\n"
+        '#include "tiny.h"\n#include <stddef.h>\nstatic tiny_arena a;\nstatic const tiny_ctx ctx = { &a };\nint \
+main(void)\n{\n'
+        f"    int8_t hidden[{H}] = {{0}};\n    int32_t y[4];\n    if (tiny_submlp(&ctx, hidden, y) != TINY_OK) return "
+        "1;\n"
         "    hidden[2] = 32;\n    if (tiny_submlp(&ctx, hidden, y) != TINY_OUT_OF_RANGE) return 2;\n"
-        f"    return tiny_infer(NULL, (int8_t[{N}]){{0}}, y) == TINY_NULL && tiny_submlp(&ctx, NULL, y) == TINY_NULL ? 0 : 3;\n}}\n"
+        f"    return tiny_infer(NULL, (int8_t[{N}]){{0}}, y) == TINY_NULL && tiny_submlp(&ctx, NULL, y) == TINY_NULL "
+        "? 0 : 3;\n}\n"
     )
     program, sources = tmp_path / "refuses", [*out.glob("*.c")]
     subprocess.run(["gcc", "-std=c99", "-o", program, *sources], check=True)

@@ -1,4 +1,5 @@
-"""Networks whose parts all run at every step: whole records in integers, in real and in int16 samples, at rates of their own."""
+"""Networks whose parts all run at every step: whole records in integers, in real and in int16 samples, at rates of
+their own."""
 
 import ctypes
 import json

@@ -14,7 +14,8 @@ LONG = "functional_1/activation/Relu;functional_1/batch_normalization/FusedBatch
 
 
 def mlp() -> onnx.ModelProto:
-    """Two dense layers on bytes, which no plain kernel is needed for; names as long and as alike as exporters write them."""
+    """Two dense layers on bytes, which no plain kernel is needed for; names as long and as alike as exporters write
+    them."""
     q = Quantised(seed=2)
     x = q.input("x", (1, 24))
     for width, depth in ((16, 24), (5, 16)):
@@ -31,7 +32,8 @@ def mlp() -> onnx.ModelProto:
 
 
 def sixteen_bits() -> onnx.ModelProto:
-    """Activations of 16 bits, weights of 8: dense, depthwise and plain convolutions, a sum of two scales, pools, functions, a join."""
+    """Activations of 16 bits, weights of 8: dense, depthwise and plain convolutions, a sum of two scales, pools,
+    functions, a join."""
     q = Quantised(seed=3)
     x = q.quantise(q.input("x", (1, 4, 9, 9), 1 / 3000, dtype="int16"), 1 / 3000, dtype="int16")
     first = q.quantise(
@@ -78,7 +80,8 @@ def test_what_the_self_test_passed_is_published_and_called_as_the_file(volumes, 
 
 
 def test_activations_of_16_bits_go_to_c_without_finn(volumes, tmp_path):
-    """FINN's float32 is refused by FINN-ONNX alone, which is said; every layer is compared with onnxruntime, and the C with the integers."""
+    """FINN's float32 is refused by FINN-ONNX alone, which is said; every layer is compared with onnxruntime, and the C
+    with the integers."""
     model = sixteen_bits()
     model.ir_version, model.opset_import[0].version = 10, 21
     onnx.save(model, tmp_path / "sixteen.onnx")

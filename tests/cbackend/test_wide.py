@@ -1,4 +1,5 @@
-"""What FINN-ONNX cannot hold: lines of 16-bit levels, tables, softmax, sums of 64 bits; and rounding twice, as TensorFlow Lite does."""
+"""What FINN-ONNX cannot hold: lines of 16-bit levels, tables, softmax, sums of 64 bits; and rounding twice, as
+TensorFlow Lite does."""
 
 import numpy as np
 import pytest
@@ -35,7 +36,8 @@ def test_lines_of_16_bit_levels(tmp_path, case):
 
 
 def test_two_kinds_of_sums_and_softmax(tmp_path):
-    """A sum of two tensors of 16 bits in 64 bits, tables of 8 and 16 bits, fractions of rows that agree, or differ as much as they can."""
+    """A sum of two tensors of 16 bits in 64 bits, tables of 8 and 16 bits, fractions of rows that agree, or differ as
+    much as they can."""
     random, g = np.random.default_rng(1), Graph()
     a, b, x = g.input("a", (1, 2, 5), "INT16"), g.input("b", (1, 2, 5), "INT16"), g.input("x", (1, 2, 5))
     terms = [

@@ -54,8 +54,10 @@ def test_several_inputs_and_outputs_are_known_by_their_names(folder, tmp_path):
         HEADER.replace("const int8_t input[4],", "const int8_t v_int[2], const int16_t x_1[2], int8_t x_1_2[1],")
     )
     (folder / "tiny.c").write_text(
-        '#include "tiny.h"\nint tiny_infer(const tiny_ctx *ctx, const int8_t v_int[2], const int16_t x_1[2], int8_t x_1_2[1], int32_t output[2])'
-        "{ ctx->arena->words[0] = 1; output[0] = v_int[0] + x_1[0]; output[1] = v_int[1] + x_1[1]; x_1_2[0] = v_int[1]; return 0; }"
+        '#include "tiny.h"\nint tiny_infer(const tiny_ctx *ctx, const int8_t v_int[2], const int16_t x_1[2], int8_t \
+x_1_2[1], int32_t output[2])'
+        "{ ctx->arena->words[0] = 1; output[0] = v_int[0] + x_1[0]; output[1] = v_int[1] + x_1[1]; x_1_2[0] = "
+        "v_int[1]; return 0; }"
     )
     ends = {
         "inputs": {"int": {"shape": [1, 2], "scale": 1.0}, "x.1": {"shape": [1, 2, 1], "scale": 0.5}},

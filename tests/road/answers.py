@@ -1,6 +1,7 @@
 """Answers of generated C to real numbers, through its functions for real numbers (answer.c).
 
-`python answers.py C_FOLDER ANSWERS.npz` compares them with another executor's: a line that begins with `equal`, or what differs.
+`python answers.py C_FOLDER ANSWERS.npz` compares them with another executor's: a line that begins with `equal`, or what
+differs.
 """
 
 from __future__ import annotations

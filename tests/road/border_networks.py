@@ -1,9 +1,11 @@
-"""Networks whose every input has another front: what stands between it and its first quantiser, drawn, and what quantises it.
+"""Networks whose every input has another front: what stands between it and its first quantiser, drawn, and what
+quantises it.
 
-    python border_networks.py FOLDER NAME ...     write <name>.onnx and <name>.npz (input0, ... and answer0): of a seed, or softmax
+    python border_networks.py FOLDER NAME ...     write <name>.onnx and <name>.npz (input0, ... and answer0): of a seed,
+                                                  or softmax
 
-Every number is a small multiple of a power of two, so that no float rounds but a quantiser: whoever differs from onnxruntime or qonnx
-by one level is wrong, at a tie too. Run in streamline's environment.
+Every number is a small multiple of a power of two, so that no float rounds but a quantiser: whoever differs from
+onnxruntime or qonnx by one level is wrong, at a tie too. Run in streamline's environment.
 """
 
 import sys
@@ -51,7 +53,8 @@ class Fronts:
         return 2.0 ** self.rng.integers(low, high + 1, size)
 
     def along(self, value: str, draw) -> np.ndarray:
-        """Numbers by `draw(size)`: one for all, one for each place of an axis, or one for each value; behind a pool, one for each channel."""
+        """Numbers by `draw(size)`: one for all, one for each place of an axis, or one for each value; behind a pool,
+        one for each channel."""
         shape = self.shape(value)
         kind = int(self.rng.integers(0, 2 if self.in_pool else len(shape) + 2))
         if kind == 0:

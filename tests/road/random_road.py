@@ -1,10 +1,12 @@
-"""`make prove RANDOM=2000`: random networks all the way to C, each answer beside another executor's, every integer beside the reference.
+"""`make prove RANDOM=2000`: random networks all the way to C, each answer beside another executor's, every integer
+beside the reference.
 
     python random_road.py FOLDER COUNT SEED LAYERS
 
-walks the networks of seeds SEED, SEED + 1, ...; what FOLDER has of this state of the sources is not walked again. A network that fails is
-made simpler for as long as it fails alike, and kept in FOLDER: `<seed>.onnx`, `<seed>.npz` and `<seed>.json`. Each is walked in a process
-of its own, so that none takes the others along. Run in streamline's environment; exit code 3 if any network failed.
+walks the networks of seeds SEED, SEED + 1, ...; what FOLDER has of this state of the sources is not walked again. A
+network that fails is made simpler for as long as it fails alike, and kept in FOLDER: `<seed>.onnx`, `<seed>.npz` and
+`<seed>.json`. Each is walked in a process of its own, so that none takes the others along. Run in streamline's
+environment; exit code 3 if any network failed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""One network along the users' road, in this process: streamline, cbackend, a compiler, and its answers beside another executor's."""
+"""One network along the users' road, in this process: streamline, cbackend, a compiler, and its answers beside another
+executor's."""
 
 from __future__ import annotations
 
@@ -47,8 +48,8 @@ class Failure:
 def travel(network: RandomNetwork, folder: Path, compilation: int) -> Failure | None:
     """The first thing that goes wrong; `compilation` chooses one of prove's, beside the stage's own.
 
-    In it the answers are compared where floats compute the network exactly and the C has functions of real numbers, elsewhere the golden
-    integers.
+    In it the answers are compared where floats compute the network exactly and the C has functions of real numbers,
+    elsewhere the golden integers.
     """
     given = folder / "network"
     given.mkdir(parents=True)

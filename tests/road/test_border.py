@@ -1,4 +1,5 @@
-"""The C means the file's own input and output: fronts of all kinds before the first quantiser, and networks that end in real operators."""
+"""The C means the file's own input and output: fronts of all kinds before the first quantiser, and networks that end in
+real operators."""
 
 import os
 import subprocess
@@ -34,12 +35,14 @@ def answered(folder: Path, name: str, *words: str) -> tuple[Path, str]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_real_numbers_are_those_of_the_files_own_inputs(folder, seed):
-    """Lines, norms, moves, pools, crops, splits, clamps in any order; every quantiser and rounding mode; ties among the inputs."""
+    """Lines, norms, moves, pools, crops, splits, clamps in any order; every quantiser and rounding mode; ties among the
+    inputs."""
     assert answered(folder, str(seed))[1].startswith("equal ")
 
 
 def test_what_is_missing_is_said_beside_the_last_line(folder):
-    """A bias in front of a softmax: it counts, and the C's page says how the classes are ordered and what is not computed."""
+    """A bias in front of a softmax: it counts, and the C's page says how the classes are ordered and what is not
+    computed."""
     made, said = answered(folder, "softmax", "PARTIAL=1")
     assert said.startswith("equal ")
     page, header = (made / "README.md").read_text(), (made / "softmax.h").read_text()

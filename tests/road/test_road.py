@@ -1,4 +1,5 @@
-"""The users' road: 40 random networks become C, and it answers what onnxruntime or qonnx answer to the files, to the last bit."""
+"""The users' road: 40 random networks become C, and it answers what onnxruntime or qonnx answer to the files, to the
+last bit."""
 
 from doors import made, volumes
 

@@ -1,5 +1,5 @@
-"""`python tests/road/tflite_answers.py FOLDER`: .tflite files of tests/streamline/tflite_networks.py there, and beside each what
-TensorFlow Lite Micro answers, as real numbers: FOLDER/<name>.tflite, FOLDER/<name>.npz."""
+"""`python tests/road/tflite_answers.py FOLDER`: .tflite files of tests/streamline/tflite_networks.py there, and beside
+each what TensorFlow Lite Micro answers, as real numbers: FOLDER/<name>.tflite, FOLDER/<name>.npz."""
 
 import sys
 from pathlib import Path

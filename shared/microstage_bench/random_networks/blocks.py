@@ -1,7 +1,9 @@
-"""What random networks are made of. A block is a function of (network, tensor) that adds some nodes and returns the tensor at their end,
-or, where it cannot follow that tensor, returns the tensor as it is: every sequence of blocks is a network.
+"""What random networks are made of. A block is a function of (network, tensor) that adds some nodes and returns the
+tensor at their end, or, where it cannot follow that tensor, returns the tensor as it is: every sequence of blocks is a
+network.
 
-A new block is a function here and a row of its table, with how often it is drawn. Choices come from `net.rng`, simple ones lowest.
+A new block is a function here and a row of its table, with how often it is drawn. Choices come from `net.rng`, simple
+ones lowest.
 """
 
 from __future__ import annotations
@@ -190,7 +192,8 @@ def _product(net: ExactNetwork, value: str, width: int) -> str:
 
 
 def _sum(net: ExactNetwork, branch: str, value: str) -> str:
-    """Of a branch and what it begins at, in either order, unless one is lost in the other, which no network is trained to."""
+    """Of a branch and what it begins at, in either order, unless one is lost in the other, which no network is trained
+    to."""
     if abs(net.peak(branch) - net.peak(value)) > _APART:
         return branch
     total = net.add("Add", [branch, value][:: net.rng.choice([1, -1])])

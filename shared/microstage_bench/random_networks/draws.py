@@ -1,4 +1,5 @@
-"""What a random network is drawn from: choices that are recorded, so that a network that fails is made simpler by lowering them."""
+"""What a random network is drawn from: choices that are recorded, so that a network that fails is made simpler by
+lowering them."""
 
 from __future__ import annotations
 
@@ -13,11 +14,11 @@ T = TypeVar("T")
 
 
 class Draws:
-    """The part of numpy's Generator that a block of a network uses. Single numbers are choices, of which the lowest is the simplest;
-    arrays are noise of the same seed, whatever was chosen.
+    """The part of numpy's Generator that a block of a network uses. Single numbers are choices, of which the lowest is
+    the simplest; arrays are noise of the same seed, whatever was chosen.
 
-    `taken` are the choices made. `replayed`, if given, are made instead of drawn ones, cut to what is allowed, and the simplest behind
-    their end.
+    `taken` are the choices made. `replayed`, if given, are made instead of drawn ones, cut to what is allowed, and the
+    simplest behind their end.
     """
 
     def __init__(self, seed: int, replayed: Sequence[int] | None = None) -> None:

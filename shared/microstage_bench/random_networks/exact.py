@@ -1,7 +1,8 @@
 """A quantised network in the making, with the values that an independent executor gives each of its tensors.
 
-Where it is `exact`, every scale is a power of two and every sum is small, so that float32 makes no rounding but the quantisers' own:
-onnxruntime (graph optimisations off) or qonnx give THE answer, and whoever differs from it by one level is wrong. Else scales are any.
+Where it is `exact`, every scale is a power of two and every sum is small, so that float32 makes no rounding but the
+quantisers' own: onnxruntime (graph optimisations off) or qonnx give THE answer, and whoever differs from it by one
+level is wrong. Else scales are any.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ QONNX = "qonnx.custom_op.general"
 
 
 class ExactNetwork:
-    """A graph of QDQ or of QONNX nodes, with activations of up to `width` bits; `rng` draws for the block at work, `values` are its
-    tensors on the inputs.
+    """A graph of QDQ or of QONNX nodes, with activations of up to `width` bits; `rng` draws for the block at work,
+    `values` are its tensors on the inputs.
     """
 
     def __init__(self, rng: Draws, qonnx: bool, exact: bool = True, opset: int = 13, width: int = 8) -> None:
@@ -134,7 +135,8 @@ class ExactNetwork:
         return self.add("DequantizeLinear", stored, axis=axis)
 
     def bias(self, about: str, axis: int = 1) -> str:
-        """A constant for each channel of tensor `about`, such that its values lie on both sides of zero, as in a trained network."""
+        """A constant for each channel of tensor `about`, such that its values lie on both sides of zero, as in a
+        trained network."""
         values = self.values[about].astype(np.float64)
         others = tuple(place for place in range(values.ndim) if place != axis)
         each = self.rng.random(values.shape[axis]) - 0.5

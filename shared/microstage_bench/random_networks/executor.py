@@ -1,4 +1,5 @@
-"""The answer of an executor that is none of ours: onnxruntime without its optimisations, or qonnx for what that does not know."""
+"""The answer of an executor that is none of ours: onnxruntime without its optimisations, or qonnx for what that does
+not know."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Names as people and exporters give them: each style is a function of (operator, number) that never says one name twice."""
+"""Names as people and exporters give them: each style is a function of (operator, number) that never says one name
+twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A random network as a few lines that make it again: its seed, its style, its blocks and the choices that each of them made."""
+"""A random network as a few lines that make it again: its seed, its style, its blocks and the choices that each of them
+made."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ _OPSETS = (13, 17, 21)
 
 @dataclass(frozen=True)
 class RecipeStep:
-    """A block by its name, the seed of its draws, and the choices it makes, lowest is simplest; None: whatever the seed draws."""
+    """A block by its name, the seed of its draws, and the choices it makes, lowest is simplest; None: whatever the seed
+    draws."""
 
     block: str
     seed: int
@@ -57,7 +59,8 @@ class Recipe:
 
 @dataclass(frozen=True)
 class RandomNetwork:
-    """The file, real inputs [vectors, ...] and answers of another executor in its order, and the recipe with all choices in it."""
+    """The file, real inputs [vectors, ...] and answers of another executor in its order, and the recipe with all
+    choices in it."""
 
     model: onnx.ModelProto
     inputs: list[np.ndarray]

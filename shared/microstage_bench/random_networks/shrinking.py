@@ -13,8 +13,8 @@ _PLAIN = {"style": "exporter", "opset": 13, "exact": True, "qonnx": False, "widt
 
 
 def shrunk(recipe: Recipe, fails: Callable[[Recipe], Recipe | None]) -> Recipe:
-    """The simplest recipe that greedy steps lead to. `fails` gives back a recipe that fails as `recipe` does, with the choices that it made,
-    and None for another; it may give None for good to end the search.
+    """The simplest recipe that greedy steps lead to. `fails` gives back a recipe that fails as `recipe` does, with the
+    choices that it made, and None for another; it may give None for good to end the search.
     """
     found = True
     while found:

@@ -65,8 +65,8 @@ def compiled(folder: Path, program: str, sources: list[str], flags: tuple[str, .
 def run_selftest(
     folder: Path, shapes: dict[str, tuple[int, ...]], vectors: int = 0, emulator: tuple[str, ...] = ()
 ) -> list[BoundaryResult]:
-    """Counts per boundary of `folder/test/selftest` on golden.bin, its first `vectors` or (0) all; through `emulator`, a
-    command that takes a program.
+    """Counts per boundary of `folder/test/selftest` on golden.bin, its first `vectors` or (0) all; through `emulator`,
+    a command that takes a program.
 
     `shapes` gives each boundary's shape per vector, so that a difference is named by its place in golden.npz.
 

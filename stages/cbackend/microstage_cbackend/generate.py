@@ -72,7 +72,8 @@ def graphs_of(folder: Path) -> dict[str, Path]:
 
 
 def _named(interface: dict[str, Any]) -> dict[str, Any]:
-    """The interface with its parts called as their functions are: `sublstm` for sublstm_finn_streamlined or sublstm_integer."""
+    """The interface with its parts called as their functions are: `sublstm` for sublstm_finn_streamlined or
+    sublstm_integer."""
     names = {
         part: part_name(f"{part}.onnx".removesuffix(SUFFIX).removesuffix(WIDE).removesuffix(".onnx"))
         for part in interface.get("parts", {})
@@ -110,7 +111,8 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
 
 
 def verify_and_publish(model: Model, plan: Plan, source: Path, scratch: Path, output: Path) -> list[BoundaryResult]:
-    """Compile and run the C in `scratch`; only when every integer is equal, write it to `output` with what `source` hands on."""
+    """Compile and run the C in `scratch`; only when every integer is equal, write it to `output` with what `source`
+    hands on."""
     files = files_of(model, plan)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)

@@ -28,7 +28,8 @@ _FOLDER = Path(__file__).parent
 
 
 def fast_files(*headers: str) -> dict[str, str]:
-    """File name -> C text of the fast kernels' `headers` and of all that they include, e.g. fast_files("ms_conv_u8.h")."""
+    """File name -> C text of the fast kernels' `headers` and of all that they include, e.g.
+    fast_files("ms_conv_u8.h")."""
     found: dict[str, str] = {}
     waiting = list(headers)
     while waiting:
@@ -46,7 +47,8 @@ def row_depth(used: int) -> int:
 
 
 def pack_rows(weights: np.ndarray, bits: int = 8) -> np.ndarray:
-    """[filters, runs, length] -> int8 [filters, row_depth(runs * length) * bits / 8], zeros at the end: ms_conv_u8 where MS_BLOCKED is 0.
+    """[filters, runs, length] -> int8 [filters, row_depth(runs * length) * bits / 8], zeros at the end: ms_conv_u8
+    where MS_BLOCKED is 0.
 
     Field t of byte i of a row is weight t * bytes + i.
     """
@@ -56,10 +58,11 @@ def pack_rows(weights: np.ndarray, bits: int = 8) -> np.ndarray:
 
 
 def pack_blocks(weights: np.ndarray, bits: int = 8) -> np.ndarray:
-    """[filters, runs, length] -> int8 [runs][length * bits / 32][64 or 16 filters][4 inputs] by blocks of filters, zero-filled: MS_BLOCKED 1.
+    """[filters, runs, length] -> int8 [runs][length * bits / 32][64 or 16 filters][4 inputs] by blocks of filters,
+    zero-filled: MS_BLOCKED 1.
 
-    Filters are taken 64 at a time, the rest 16 at a time. Field t of a byte belongs to the t-th of the 8 / bits groups of
-    4 inputs that share it.
+    Filters are taken 64 at a time, the rest 16 at a time. Field t of a byte belongs to the t-th of the 8 / bits groups
+    of 4 inputs that share it.
     """
     filters, runs, length = weights.shape
     fields = 8 // bits
@@ -84,7 +87,8 @@ def _joined(fields: np.ndarray, axis: int, bits: int) -> np.ndarray:
 
 
 def pack_depthwise(weights: np.ndarray) -> np.ndarray:
-    """int8 [channels, kernel_h, kernel_w] -> [kernel_h][kernel_w][channels]: ms_depthwise_u8 where MS_DEPTHWISE_BLOCKED is 0."""
+    """int8 [channels, kernel_h, kernel_w] -> [kernel_h][kernel_w][channels]: ms_depthwise_u8 where MS_DEPTHWISE_BLOCKED
+    is 0."""
     return np.ascontiguousarray(weights.transpose(1, 2, 0)).astype(np.int8)
 
 
@@ -94,9 +98,11 @@ def depthwise_lanes(channels: int) -> int:
 
 
 def pack_depthwise_blocks(weights: np.ndarray) -> np.ndarray:
-    """int8 [channels, kernel_h, kernel_w] -> [channels / 64][kernel_h / 4][kernel_w][256 bytes]: MS_DEPTHWISE_BLOCKED 1.
+    """int8 [channels, kernel_h, kernel_w] -> [channels / 64][kernel_h / 4][kernel_w][256 bytes]: MS_DEPTHWISE_BLOCKED
+    1.
 
-    Byte 64 * v + 16 * q + 4 * c + i is row i of lane 16 * q + 4 * v + c; at most 32 channels, in depthwise_lanes, repeat through the 64 lanes.
+    Byte 64 * v + 16 * q + 4 * c + i is row i of lane 16 * q + 4 * v + c; at most 32 channels, in depthwise_lanes,
+    repeat through the 64 lanes.
     """
     channels, height, width = weights.shape
     each = depthwise_lanes(channels)
@@ -120,7 +126,8 @@ def pack_signs(weights: np.ndarray) -> np.ndarray:
 
 
 def wide_shift(multiplier: np.ndarray, offset: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """The same affine function with a shift of at least 32, which the vector kernels want, where 32-bit multipliers and 62-bit offsets allow."""
+    """The same affine function with a shift of at least 32, which the vector kernels want, where 32-bit multipliers and
+    62-bit offsets allow."""
     room = min(30 - _bits(multiplier), 60 - _bits(offset))
     more = min(max(0, 32 - shift), max(0, room))
     return multiplier << more, offset << more, shift + more

@@ -25,7 +25,8 @@ _KERNELS = {path.stem for path in _FOLDER.glob("*.c")}
 
 
 class KernelSet:
-    """The kernels that a model needs: `of(layer)` gives the function's name, `files()` the C that defines all of them."""
+    """The kernels that a model needs: `of(layer)` gives the function's name, `files()` the C that defines all of
+    them."""
 
     def __init__(self) -> None:
         self._sources: dict[str, str] = {}
@@ -47,10 +48,12 @@ class KernelSet:
         return self._add("ms_within", {"x_t": ctype})
 
     def files(self, network: str) -> dict[str, str]:
-        """File name -> C text: one file per kernel, `<network>_kernels.h` that includes them, and the headers that they need."""
+        """File name -> C text: one file per kernel, `<network>_kernels.h` that includes them, and the headers that they
+        need."""
         found = {f"{name}.h": text for name, text in self._sources.items()}
         guard = [
-            "/* The kernels of this folder, each described at the top of its file: static, for one network, which has its own. */"
+            "/* The kernels of this folder, each described at the top of its file: static, for one network, which has "
+            "its own. */"
         ]
         macro = f"{network.upper()}_KERNELS_H"
         guard += [f"#ifndef {macro}", f"#define {macro}", "", '#include "ms_layers.h"', '#include "ms_shapes.h"']
@@ -83,7 +86,8 @@ class KernelSet:
 
 
 def _with_own_helpers(name: str, text: str) -> str:
-    """The kernel's text with the functions that it calls named after it, as several versions of a kernel stand in one unit."""
+    """The kernel's text with the functions that it calls named after it, as several versions of a kernel stand in one
+    unit."""
     for helper in re.findall(r"^static [\w *]*?(\w+)\(", text, re.MULTILINE):
         text = re.sub(rf"\b{helper}\b", f"{name}_{helper}", text)
     return text

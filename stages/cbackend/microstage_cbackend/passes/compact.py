@@ -125,7 +125,8 @@ def _rows(layer: KernelCall, search: Search) -> np.ndarray:
 
 
 def _trimmed(search: Search, low: np.ndarray, high: np.ndarray) -> tuple[Search, np.ndarray, np.ndarray]:
-    """Leave out thresholds that every sum reaches or none does, make one row of equal ones; with the ranges of the rows."""
+    """Leave out thresholds that every sum reaches or none does, make one row of equal ones; with the ranges of the
+    rows."""
     t = search.thresholds
     if np.all(t == t[:1]):
         t, low, high = t[:1], low.min(keepdims=True), high.max(keepdims=True)
@@ -181,7 +182,8 @@ def _bytes(layer: KernelCall) -> int:
 
 
 def _compare(layer: KernelCall, before: Search, low: np.ndarray, high: np.ndarray) -> int:
-    """Count the (sum, row) pairs at which the new form gives what the thresholds gave: all, or this generator is wrong."""
+    """Count the (sum, row) pairs at which the new form gives what the thresholds gave: all, or this generator is
+    wrong."""
     for row, (least, most) in enumerate(zip(low, high)):
         sums = np.arange(least, most + 1)
         channel = np.full(sums.shape, row)

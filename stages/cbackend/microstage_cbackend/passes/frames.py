@@ -67,7 +67,8 @@ def _places(size: tuple[int, ...], steps: Sequence[int]) -> np.ndarray:
 
 
 def _read_by(copy: KernelCall) -> np.ndarray | None:
-    """Place in the memory of its input that each byte of `copy`'s output comes from; None where it is no copy of bytes."""
+    """Place in the memory of its input that each byte of `copy`'s output comes from; None where it is no copy of
+    bytes."""
     s = copy.shape
     if copy.kernel == "ms_pad_u8" and copy.operator != "Pad":
         size, steps = (s["height"], s["width"], s["channels"]), (s["x_row"], s["x_column"], s["x_channel"])
@@ -104,7 +105,8 @@ def _plain(s: dict) -> bool:
 
 
 def _of_pixels(layer: KernelCall, image: dict) -> bool:
-    """Whether `layer` gives the pixels of `image`; a dense layer of as many rows is made one of that height and width."""
+    """Whether `layer` gives the pixels of `image`; a dense layer of as many rows is made one of that height and
+    width."""
     s, size = layer.shape, (image["height"], image["width"])
     if (s["out_height"], s["out_width"]) != size and s["out_height"] == 1 and s["out_width"] == size[0] * size[1]:
         layer.shape |= {"out_height": size[0], "out_width": size[1], "x_row": size[1] * s["x_column"]}

@@ -56,7 +56,8 @@ def lift_stages(part: Part) -> None:
 
 
 def _rows_by_channel(layer: KernelCall, channels: int) -> np.ndarray | None:
-    """Row of the stage of each of `channels` values that lie next to one another, or None where rows follow something else."""
+    """Row of the stage of each of `channels` values that lie next to one another, or None where rows follow something
+    else."""
     s = layer.shape
     if layer.stage.rows == 1:
         return np.zeros(channels, np.int64)
@@ -147,7 +148,8 @@ def fuse_stages(part: Part) -> None:
         before.operator += f" and {layer.operator}" if layer.operator != before.operator else ""
         before.output = layer.output
         part.layers.remove(layer)
-        # the layer may now stand before a tensor that both read; it stands where the sum stood, which is before every reader
+        # the layer may now stand before a tensor that both read; it stands where the sum stood, which is before every
+        # reader
 
 
 def _take_stage(before: KernelCall, layer: KernelCall) -> bool:

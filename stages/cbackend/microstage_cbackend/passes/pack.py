@@ -15,7 +15,8 @@ _WORTH = 128
 
 
 def pack_weights(part: Part) -> None:
-    """Weights of 1 (-1 and +1), 2 or 4 bits, rows of whole bytes, the first weight in the lowest bits; 3 bits lie in 4."""
+    """Weights of 1 (-1 and +1), 2 or 4 bits, rows of whole bytes, the first weight in the lowest bits; 3 bits lie in
+    4."""
     for layer in part.layers:
         if layer.kernel in _PACKED and layer.inputs[1].size >= _WORTH:
             bits = _bits(layer.weights)

@@ -19,7 +19,8 @@ _COUNTED = ("ms_linear", "ms_conv2d")
 
 @dataclass(frozen=True)
 class _Signs:
-    """A tensor of two values: `group` of them lie side by side, the channels of a pixel; `zero`: they are 0 and 1, else -1 and +1."""
+    """A tensor of two values: `group` of them lie side by side, the channels of a pixel; `zero`: they are 0 and 1, else
+    -1 and +1."""
 
     group: int
     zero: bool

@@ -80,7 +80,8 @@ def _bits(layer: KernelCall) -> int:
 
 
 def _unpadded(part: Part, layer: KernelCall, slack: int) -> None:
-    """Put a padded copy of the image before `layer`; a copy too where it is the caller's, as `slack` bytes behind may be read."""
+    """Put a padded copy of the image before `layer`; a copy too where it is the caller's, as `slack` bytes behind may
+    be read."""
     s, x = layer.shape, layer.inputs[0]
     if layer.kernel == "ms_linear":
         s = {

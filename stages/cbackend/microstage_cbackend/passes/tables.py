@@ -23,7 +23,8 @@ _FASTER = 3  # times as large a table is taken: it is one step, thresholds are s
 
 @dataclass(frozen=True)
 class _TensorFunction:
-    """What a tensor holds for each integer of `source`, from the least on; `layers` that compute it; `joins`: that two of them are added."""
+    """What a tensor holds for each integer of `source`, from the least on; `layers` that compute it; `joins`: that two
+    of them are added."""
 
     source: Tensor
     values: np.ndarray
@@ -39,7 +40,8 @@ class _TensorFunction:
 
 
 def fold_tables(part: Part) -> None:
-    """Put a table where it is smaller than the layers that it stands for, or small, and nothing reads these otherwise."""
+    """Put a table where it is smaller than the layers that it stands for, or small, and nothing reads these
+    otherwise."""
     known: dict[int, _TensorFunction] = {}
     for layer in part.layers:
         found = _of(layer, known)

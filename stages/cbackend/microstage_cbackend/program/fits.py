@@ -1,4 +1,5 @@
-"""How a staircase is proven equal to a smaller form: one row of thresholds for all channels, a line, a line with a kink."""
+"""How a staircase is proven equal to a smaller form: one row of thresholds for all channels, a line, a line with a
+kink."""
 
 from __future__ import annotations
 
@@ -19,9 +20,9 @@ _MOST_PARTINGS = 6
 def fit_shared(search: Search, low: np.ndarray | int, high: np.ndarray | int) -> Shared | None:
     """The form whose channels share one row of thresholds, equal to `search` at every sum in low..high, or None.
 
-    A channel reaches level k at sum t and not at t - 1 exactly when threshold k lies above ((t - 1) << shift) + offset and
-    not above (t << shift) + offset. These are bounds on differences of thresholds and offsets, which have a solution
-    if and only if shortest paths between them settle.
+    A channel reaches level k at sum t and not at t - 1 exactly when threshold k lies above ((t - 1) << shift) + offset
+    and not above (t << shift) + offset. These are bounds on differences of thresholds and offsets, which have a
+    solution if and only if shortest paths between them settle.
     """
     t = search.thresholds
     if search.scale != 1 or len(t) == 1:
@@ -38,7 +39,8 @@ def fit_shared(search: Search, low: np.ndarray | int, high: np.ndarray | int) ->
 
 
 def _settle(above: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """(thresholds [levels], offsets [channels]) with below < threshold - offset <= above, both [channels, levels], or None."""
+    """(thresholds [levels], offsets [channels]) with below < threshold - offset <= above, both [channels, levels], or
+    None."""
     thresholds, offsets = np.zeros(above.shape[1], np.int64), np.zeros(above.shape[0], np.int64)
     for _ in range(_MOST_ROUNDS):
         lower = np.minimum(thresholds, (offsets[:, None] + above).min(axis=0))
@@ -53,7 +55,8 @@ def _settle(above: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def fit_affine(search: Search, low: np.ndarray | int, high: np.ndarray | int) -> MultiplyAddShift | None:
-    """The multiply-add-shift with the smallest shift that equals `search` at every sum in low..high (per row or one), or None.
+    """The multiply-add-shift with the smallest shift that equals `search` at every sum in low..high (per row or one),
+    or None.
 
     Both are staircases that never fall, so they are equal on the whole range exactly when each step of one lies where
     the other's does: for each threshold t of level k, the affine form reaches k at t and not at t - 1. That is two
@@ -83,7 +86,8 @@ def fit_affine(search: Search, low: np.ndarray | int, high: np.ndarray | int) ->
 
 
 def _kinked(steps: _Constraints) -> MultiplyAddShift | None:
-    """The line that lies lower below one level, which is what rounding twice makes of a sum below zero; None where there is none.
+    """The line that lies lower below one level, which is what rounding twice makes of a sum below zero; None where
+    there is none.
 
     Where it lies lower is looked for at the levels that part the steps best into two lines of one slope.
     """
@@ -99,7 +103,8 @@ def _kinked(steps: _Constraints) -> MultiplyAddShift | None:
 
 
 def one_step(stage: MultiplyAddShift) -> MultiplyAddShift:
-    """The same function where it has two values, with the shift of 32 that vector kernels want: any slope has one step."""
+    """The same function where it has two values, with the shift of 32 that vector kernels want: any slope has one
+    step."""
     if stage.high - stage.low != 1 or stage.even or np.any(stage.multiplier < 1):
         return stage
     step = -((stage.offset - (stage.high << stage.shift)) // stage.multiplier)  # the least sum that gives `high`
@@ -165,7 +170,8 @@ class _Constraints:
         return None if np.any(kink < 0) else (multiplier, offset, kink)
 
     def partings(self) -> np.ndarray:
-        """Levels, the likeliest first, up to which steps may lie on a lower line of the same slope: by least squares, over all rows."""
+        """Levels, the likeliest first, up to which steps may lie on a lower line of the same slope: by least squares,
+        over all rows."""
         at, _, used = (a[:, :-1] for a in self.up)
         k = np.broadcast_to(np.arange(1.0, at.shape[1] + 1), at.shape)
         count, x, y, xx, xy = (np.cumsum(np.where(used, a, 0.0), 1) for a in (np.ones_like(k), k, at, k * k, k * at))
@@ -179,7 +185,8 @@ class _Constraints:
         return 1 + np.argsort(-gained.sum(0), kind="stable")
 
     def _smallest(self, rooms):
-        """(the smallest multiplier per row that leaves room everywhere, what `rooms` says of it), or None; room is concave in it."""
+        """(the smallest multiplier per row that leaves room everywhere, what `rooms` says of it), or None; room is
+        concave in it."""
 
         def room(multiplier: np.ndarray) -> np.ndarray:
             return np.minimum.reduce([found[0] for found in rooms(multiplier)])

@@ -1,7 +1,8 @@
 """The integer program of one part of a network: tensors with proven ranges, layers that call one kernel each.
 
 Tensor   a value: shape, proven range, smallest C type, place in memory      Stage   how a sum becomes what is stored
-KernelCall    one kernel call on tensors                                          Part    inputs, outputs, layers in order
+KernelCall    one kernel call on tensors                                          Part    inputs, outputs, layers in
+              order
 """
 
 from __future__ import annotations
@@ -151,7 +152,8 @@ def _scattered(values: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 @dataclass
 class KernelCall:
-    """One call `kernel(x..., [stage], [scratch], y, shape)`; `accumulator` is a C type or empty where nothing is summed.
+    """One call `kernel(x..., [stage], [scratch], y, shape)`; `accumulator` is a C type or empty where nothing is
+    summed.
 
     `inputs` and `output` are dense in memory. `scratch` is how many elements of working memory the kernel has.
     """

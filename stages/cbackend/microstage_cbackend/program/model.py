@@ -18,8 +18,8 @@ __all__ = ["Model", "RecurrentModel", "SteppedModel", "recurrent_model_of"]
 
 @dataclass
 class Model:
-    """What is written: `parts` in order, `interface` = scales, units and roles by the names of the parts, `recurrent` of a
-    network with steps, `classes` that answers are of."""
+    """What is written: `parts` in order, `interface` = scales, units and roles by the names of the parts, `recurrent`
+    of a network with steps, `classes` that answers are of."""
 
     name: str
     parts: list[Part]
@@ -44,7 +44,8 @@ class Model:
 
     @property
     def features(self) -> Cepstra | None:
-        """How the network's only input is made of sound; `ArtefactError` or `ModelError` where it is not such an input."""
+        """How the network's only input is made of sound; `ArtefactError` or `ModelError` where it is not such an
+        input."""
         features = Cepstra.read(self.interface)
         if features is None:
             return None
@@ -67,7 +68,8 @@ class Model:
         return {**known.get("inputs", {}), **known.get("outputs", {})}
 
     def real_inputs(self) -> dict[str, list[Tensor]]:
-        """{real input: the integers that are made of it}: one, or, where several quantisers read it, as many as these."""
+        """{real input: the integers that are made of it}: one, or, where several quantisers read it, as many as
+        these."""
         known, found = self.facts_of_ends(), {}
         for tensor in self.ends[0] if self.ends else ():
             found.setdefault(known.get(tensor.name, {}).get("of", tensor.name), []).append(tensor)
@@ -91,8 +93,8 @@ class Model:
 
 
 def recurrent_model_of(parts: list[Part], interface: dict[str, Any]) -> RecurrentModel | None:
-    """The recurrent model that the interface's `sequence` describes, None without one; the cell learns which of its tensors are
-    states.
+    """The recurrent model that the interface's `sequence` describes, None without one; the cell learns which of its
+    tensors are states.
 
     Raises `ArtefactError` where the roles do not fit the graphs, `ModelError` where types or sizes do not.
     """

@@ -1,4 +1,5 @@
-"""Finding loops in lists of memory places: how a permuted, repeated or sliced tensor is walked by at most four nested loops."""
+"""Finding loops in lists of memory places: how a permuted, repeated or sliced tensor is walked by at most four nested
+loops."""
 
 from __future__ import annotations
 

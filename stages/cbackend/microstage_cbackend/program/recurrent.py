@@ -55,8 +55,8 @@ class RecurrentModel:
 
 
 def recurrent_model(parts: dict[str, Part], sequence: Recurrence) -> RecurrentModel:
-    """The recurrent model of `parts` by name; `ModelError` where types or sizes do not fit. The cell learns which of its tensors
-    are states."""
+    """The recurrent model of `parts` by name; `ModelError` where types or sizes do not fit. The cell learns which of
+    its tensors are states."""
     recurrent = RecurrentModel(
         sequence, parts[sequence.cell], parts.get(sequence.encoder or ""), parts.get(sequence.head or "")
     )

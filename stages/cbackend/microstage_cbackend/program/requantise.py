@@ -3,7 +3,8 @@
     Raw      the sum itself
     Search   bias + scale * (number of thresholds that the sum reaches), rows of thresholds, one or one per channel
     Shared   bias + number of thresholds of one row that (sum << shift) + offset of the channel reaches
-    MultiplyAddShift   (sum * multiplier + offset) >> shift, held to low..high; `even`: rounded, halves to the even neighbour (or the odd one);
+    MultiplyAddShift   (sum * multiplier + offset) >> shift, held to low..high; `even`: rounded, halves to the even
+                       neighbour (or the odd one);
              with a `kink`, which is taken off where sum * multiplier + offset is below `edge`
 
 Each but Raw can be `raised` (give more) and, but for Shared, be made one `of_raised` sums.
@@ -132,7 +133,8 @@ class MultiplyAddShift:
         return self.multiplier.size * (4 + (8 if self.wide else 4) * (1 if self.kink is None else 2))
 
     def fits_32_bits(self, low: np.ndarray | int, high: np.ndarray | int) -> bool:
-        """Whether every step fits int32_t for sums in low..high; what rounds to even or has a kink has steps of 64 bits."""
+        """Whether every step fits int32_t for sums in low..high; what rounds to even or has a kink has steps of 64
+        bits."""
         if self.even or self.kink is not None:
             return False
         products = [self.multiplier * end for end in (low, high)]

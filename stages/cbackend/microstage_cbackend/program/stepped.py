@@ -53,7 +53,8 @@ class SteppedModel(RecurrentModel):
         return {name: t for part in self.parts for name, t in zip(part.output_names, part.outputs)}
 
     def source(self, part: Part, taken: str) -> str:
-        """Which tensor input `taken` of `part` is: one that a part gives in this step, a state, or the network's own."""
+        """Which tensor input `taken` of `part` is: one that a part gives in this step, a state, or the network's
+        own."""
         if part is self.cell:
             return self.sequence.steps.get(taken, taken)
         return self.sequence.states[self.sequence.last[taken]] if taken in self.sequence.last else taken
@@ -102,7 +103,8 @@ def _check(recurrent: SteppedModel) -> None:
             check_types(given, taken)
         elif taken.high >= 1 << 31 or taken.name in recurrent.settling.tops and taken.low > -taken.high:
             raise ModelError(
-                f"{taken.name} is in {taken.low}..{taken.high}; states that follow a gain are as far below zero as above, and have 32 bits."
+                f"{taken.name} is in {taken.low}..{taken.high}; states that follow a gain are as far below zero as "
+                "above, and have 32 bits."
             )
     if recurrent.mean:
         _check_mean(recurrent, *(recurrent.made[name] for name in recurrent.mean.outputs))
@@ -115,6 +117,8 @@ def _check_mean(recurrent: SteppedModel, total: Tensor, count: Tensor, correctio
         )
     if total.size != 2 * count.size or correction.size != count.size:
         raise ModelError(
-            f"{recurrent.mean.name} is made of {total.size} values of {recurrent.mean.sum}, {count.size} of {recurrent.mean.count} and {correction.size} of"
-            f" {recurrent.mean.correction}; expected two of the first, a real and an imaginary part, for one of the others."
+            f"{recurrent.mean.name} is made of {total.size} values of {recurrent.mean.sum}, {count.size} of "
+            f"{recurrent.mean.count} and {correction.size} of"
+            f" {recurrent.mean.correction}; expected two of the first, a real and an imaginary part, for one of the "
+            "others."
         )

@@ -1,6 +1,7 @@
 """The stage of more than 16 million levels and sums: a line whose products need up to 84 bits.
 
-Wide     ((sum * multiplier + addend) >> shift), one less where what is shifted out is below `ties` and the level is odd, held to low..high
+Wide     ((sum * multiplier + addend) >> shift), one less where what is shifted out is below `ties` and the level is
+         odd, held to low..high
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ _LOWER = (1 << PART) - 1
 
 @dataclass
 class Wide:
-    """`multiplier` and `addend` [rows], Python's integers; rows is 1 or the number of channels. `split`: the lower 24 bits of the multiplier
-    are multiplied apart, and `ties` is a multiple of 2^24. `odd`: a level that is even is taken one down instead."""
+    """`multiplier` and `addend` [rows], Python's integers; rows is 1 or the number of channels. `split`: the lower 24
+    bits of the multiplier are multiplied apart, and `ties` is a multiple of 2^24. `odd`: a level that is even is taken
+    one down instead."""
 
     multiplier: np.ndarray
     addend: np.ndarray
@@ -84,7 +86,8 @@ class Wide:
 def requantisation(
     multiplier, addend, shift, low: int, high: int, ties: int, lift: int, reach: int
 ) -> MultiplyAddShift | Wide | None:
-    """The stage of `microstage.Requantize`, for sums up to `reach`, with one shift for all rows; None where 84 bits do not hold it.
+    """The stage of `microstage.Requantize`, for sums up to `reach`, with one shift for all rows; None where 84 bits do
+    not hold it.
 
     `multiplier`, `addend`, `shift` int64 [rows] or of length 1.
     """

@@ -34,7 +34,8 @@ class Window:
         self.output = tuple(span // s + 1 for span, s in zip(spans, self.stride))
         if min(self.output) < 1:
             raise ModelError(
-                f"{place} slides a window of {list(kernel)} over {list(image)}, which leaves nothing; use a larger input."
+                f"{place} slides a window of {list(kernel)} over {list(image)}, which leaves nothing; use a larger "
+                "input."
             )
 
     def _pads(self, place: str, auto_pad: str, pads: list[int], rank: int) -> tuple[list[int], list[int]]:

@@ -1,7 +1,7 @@
 """Appends layers to a part and proves, in integers, the range of each result; what every lowering builds with.
 
-Tensors are seen in the order that the graph gives them; in memory images lie channels last, so that transposing an image
-costs nothing. Every method takes `place`, the beginning of every error sentence."""
+Tensors are seen in the order that the graph gives them; in memory images lie channels last, so that transposing an
+image costs nothing. Every method takes `place`, the beginning of every error sentence."""
 
 from __future__ import annotations
 
@@ -147,7 +147,8 @@ class ProgramBuilder(SumBuilder):
         return y
 
     def top(self, place: str, operator: str, name: str, x: Tensor, axis: int, keep: int, last: int = 0) -> Tensor:
-        """Places along `axis` of the `keep` largest values, the lowest place first among equals, or the highest (`last`)."""
+        """Places along `axis` of the `keep` largest values, the lowest place first among equals, or the highest
+        (`last`)."""
         x = self.dense(place, x)
         count = x.shape[axis]
         y = Tensor(name, (*x.shape[:axis], keep, *x.shape[axis + 1 :]), 0, count - 1)

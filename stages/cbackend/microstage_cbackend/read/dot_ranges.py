@@ -10,14 +10,16 @@ __all__ = ["dot_range"]
 def _dot_ranges(
     weights: np.ndarray, low: int, high: int, bias: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(low, high) of each output of weights[outputs, depth] times values in low..high; objects, so that nothing wraps."""
+    """(low, high) of each output of weights[outputs, depth] times values in low..high; objects, so that nothing
+    wraps."""
     ups, downs = _sides(weights)
     offsets = np.zeros(len(ups), object) if bias is None else bias.astype(object)
     return ups * low + downs * high + offsets, ups * high + downs * low + offsets
 
 
 def dot_range(weights: np.ndarray, low: int, high: int, bias: np.ndarray | None = None) -> tuple[int, int, int, int]:
-    """(low, high) of the results and (low, high) of all partial sums of weights[outputs, depth] times values in low..high.
+    """(low, high) of the results and (low, high) of all partial sums of weights[outputs, depth] times values in
+    low..high.
 
     A partial sum in any order stays between the sum of all negative and the sum of all positive products.
     """

@@ -22,7 +22,8 @@ __all__ = ["datatype_range", "read_part"]
 
 
 def read_part(name: str, path: Path, interface: dict[str, Any]) -> Part:
-    """The program of graph `path`, whose inputs and outputs `interface` describes (`{"inputs": {...}, "outputs": ...}`).
+    """The program of graph `path`, whose inputs and outputs `interface` describes (`{"inputs": {...}, "outputs":
+    ...}`).
 
     Ranges start from those of the inputs (interface, else datatypes, else the graph's FINN annotations) and are proven
     layer by layer, element by element. Raises `ModelError` naming node and place.
@@ -122,9 +123,11 @@ def _lower(builder: ProgramBuilder, values: dict[str, Tensor], node: onnx.NodePr
 
 
 def _finish_output(builder: ProgramBuilder, value: Tensor, name: str, datatype: str | None) -> None:
-    """Append `value` to the part's outputs: typed as declared, in the graph's order, and copied where its memory is another's.
+    """Append `value` to the part's outputs: typed as declared, in the graph's order, and copied where its memory is
+    another's.
 
-    A declared type that is narrower than what is provable here (it may be proven channel by channel) is widened, which is noted.
+    A declared type that is narrower than what is provable here (it may be proven channel by channel) is widened, which
+    is noted.
     """
     part = builder.part
     place = f"Output {name} of {part.name}"

@@ -22,7 +22,8 @@ def multi_threshold(node: ReadNode) -> list[Tensor]:
     search = Search(thresholds, int(scale), int(bias))
     if max(map(abs, search.ends)) >= 2**31:
         raise node.refuse(
-            f"gives values {search.ends[0]}..{search.ends[1]}; the kernel counts in 32 bits, use a smaller scale or bias."
+            f"gives values {search.ends[0]}..{search.ends[1]}; the kernel counts in 32 bits, use a smaller scale or "
+            "bias."
         )
     axis = _channel_axis(node, x)
     channels = x.shape[axis] if axis < len(x.shape) else 1

@@ -1,7 +1,7 @@
 """How the layers of a part reach memory: views, copies, joins of tensors.
 
-Tensors are seen in the order that the graph gives them; in memory images lie channels last, so that transposing an image
-costs nothing. Every method takes `place`, the beginning of every error sentence.
+Tensors are seen in the order that the graph gives them; in memory images lie channels last, so that transposing an
+image costs nothing. Every method takes `place`, the beginning of every error sentence.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class MemoryBuilder:
         return y
 
     def channels_last(self, place: str, x: Tensor) -> Tensor:
-        """An image [1, channels, (height,) width] as it lies in memory, [(height,) width, channels]; copied only where it must."""
+        """An image [1, channels, (height,) width] as it lies in memory, [(height,) width, channels]; copied only where
+        it must."""
         order = [*range(2, len(x.shape)), 1]
         places = x.places[0].transpose([a - 1 for a in order])
         seen = x.view(x.name, places)
@@ -101,7 +102,8 @@ class MemoryBuilder:
         return y.view(y.name, places.reshape(x.shape))
 
     def pad(self, place: str, operator: str, name: str, x: Tensor, pads: np.ndarray, fill: int) -> Tensor:
-        """`x` with `fill` around it, `pads` [2, axes] values wide before and behind, which lies in memory as `x` does."""
+        """`x` with `fill` around it, `pads` [2, axes] values wide before and behind, which lies in memory as `x`
+        does."""
         shape = tuple(int(n) for n in np.add(x.shape, pads.sum(axis=0)))
         order = np.argsort([-s for s in _steps(x)], kind="stable")
         y = Tensor(name, shape, min(x.low, fill), max(x.high, fill))

@@ -88,7 +88,8 @@ MOVES: dict[str, Callable[[ReadNode, np.ndarray], list[np.ndarray]]] = {
     "Slice": _slice,
     "Gather": _gather,
 }
-"Operators that only move values: places of the input's elements in memory -> places of each output's. They cost nothing."
+"""Operators that only move values: places of the input's elements in memory -> places of each output's. They cost
+nothing."""
 
 
 def move(node: ReadNode) -> list[Tensor]:

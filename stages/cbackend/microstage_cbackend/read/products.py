@@ -15,17 +15,20 @@ def matmul(node: ReadNode) -> list[Tensor]:
     x, weights = node.x, node.constant(1, "right-hand matrix")
     if weights.ndim != 2 or x.data is not None or x.shape[-1] != weights.shape[0]:
         raise node.refuse(
-            f"multiplies {list(x.shape)} by {list(weights.shape)}; values [..., depth] by constants [depth, columns] can be made."
+            f"multiplies {list(x.shape)} by {list(weights.shape)}; values [..., depth] by constants [depth, columns] "
+            "can be made."
         )
     return [node.builder.linear(node.place, node.operator, node.name, x, weights.T)]
 
 
 def xnor_popcount(node: ReadNode) -> list[Tensor]:
-    """How many bits of a row of x equal those of a constant column: their product with -1 for 0, plus the column's zeros."""
+    """How many bits of a row of x equal those of a constant column: their product with -1 for 0, plus the column's
+    zeros."""
     x, bits = node.x, node.constant(1, "right-hand matrix")
     if bits.ndim != 2 or x.data is not None or x.shape[-1] != bits.shape[0]:
         raise node.refuse(
-            f"compares {list(x.shape)} with {list(bits.shape)}; bits [..., depth] with constants [depth, columns] can be made."
+            f"compares {list(x.shape)} with {list(bits.shape)}; bits [..., depth] with constants [depth, columns] can "
+            "be made."
         )
     if x.low < 0 or x.high > 1 or not np.isin(bits, (0, 1)).all():
         raise node.refuse(f"compares values {x.low}..{x.high} with {bits.min()}..{bits.max()}; only 0 and 1 are bits.")
@@ -58,7 +61,8 @@ def conv(node: ReadNode) -> list[Tensor]:
 
 
 def im2col(node: ReadNode) -> list[Tensor]:
-    """Patches of a channels-last image, ordered (kernel_h, kernel_w, channels); a matrix product behind it makes a convolution of it."""
+    """Patches of a channels-last image, ordered (kernel_h, kernel_w, channels); a matrix product behind it makes a
+    convolution of it."""
     x, kernel = node.x, node.attribute("kernel_size", [])
     if len(x.shape) != 4 or len(kernel) != 2:
         raise node.refuse(

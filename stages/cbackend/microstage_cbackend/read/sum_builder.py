@@ -35,7 +35,8 @@ class SumBuilder(MemoryBuilder):
         return self._summing(place, operator, "ms_linear", x, weights, bias, y, shape, partial)
 
     def _rows(self, place: str, x: Tensor, depth: int) -> tuple[Tensor, np.ndarray]:
-        """`x` with its rows one after another in memory, and where in a row of memory each value of a row stands, inverted."""
+        """`x` with its rows one after another in memory, and where in a row of memory each value of a row stands,
+        inverted."""
         places = x.places.reshape(-1, depth)
         starts = places.min(axis=1)
         inside = places - starts[:, None]
@@ -61,7 +62,8 @@ class SumBuilder(MemoryBuilder):
         filters, channels = len(weights), x.shape[1]
         if weights.shape[1] * groups != channels or filters % groups:
             raise ModelError(
-                f"{place} has {channels} channels, {groups} groups and weights {list(weights.shape)}, which do not agree."
+                f"{place} has {channels} channels, {groups} groups and weights {list(weights.shape)}, which do not "
+                "agree."
             )
         kernel = weights.reshape(filters, weights.shape[1], -1, weights.shape[-1]).transpose(0, 2, 3, 1)
         x = self._padded(place, self.channels_last(place, x), pad_value, window)
@@ -117,7 +119,8 @@ class SumBuilder(MemoryBuilder):
         return y
 
     def patches(self, place: str, operator: str, name: str, x: Tensor, window: Window, pad_value: int) -> Tensor:
-        """What each position of `window` sees of `x` [1, height, width, channels], in the order (kernel_h, kernel_w, channels)."""
+        """What each position of `window` sees of `x` [1, height, width, channels], in the order (kernel_h, kernel_w,
+        channels)."""
         x = self._padded(place, self.dense(place, x), pad_value, window)
         low, high = (min(x.low, pad_value), max(x.high, pad_value)) if window.padded else (x.low, x.high)
         y = Tensor(name, (1, *window.output, prod(window.kernel) * x.shape[3]), low, high)
@@ -132,7 +135,8 @@ class SumBuilder(MemoryBuilder):
         return y
 
     def _padded(self, place: str, x: Tensor, pad_value: int, window: Window) -> Tensor:
-        """`x` in a type that holds what stands outside it, too, as patches of both are copied together; the caller's type stays."""
+        """`x` in a type that holds what stands outside it, too, as patches of both are copied together; the caller's
+        type stays."""
         if not window.padded or x.root.low <= pad_value <= x.root.high:
             return x
         x = self.packed(place, x, x.places) if x.root in self.part.inputs else x

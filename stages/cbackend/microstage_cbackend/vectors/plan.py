@@ -27,7 +27,8 @@ __all__ = ["Check", "Plan", "make_plan"]
 
 @dataclass
 class Check:
-    """One part, its golden input and output per vector, called `steps` times a vector; boundaries by graph tensor name."""
+    """One part, its golden input and output per vector, called `steps` times a vector; boundaries by graph tensor
+    name."""
 
     part: Part
     steps: int

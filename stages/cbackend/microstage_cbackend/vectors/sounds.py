@@ -23,7 +23,8 @@ _NEAR = 1 / 1024
 
 @dataclass
 class Sounds:
-    """`pcm` int16 [n, samples], `features` [n, values] and `outputs` name -> [n, values], integers of the network's ends."""
+    """`pcm` int16 [n, samples], `features` [n, values] and `outputs` name -> [n, values], integers of the network's
+    ends."""
 
     pcm: np.ndarray
     features: np.ndarray

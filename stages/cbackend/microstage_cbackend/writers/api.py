@@ -139,7 +139,8 @@ class Api:
             f"void {prefix}_reset({prefix}_state *state);",
         ]
         lines += [
-            "/* `steps` steps; arrays hold one step after another. The answer is the same however a sequence is cut into calls. */"
+            "/* `steps` steps; arrays hold one step after another. The answer is the same however a sequence is cut "
+            "into calls. */"
         ]
         return [*lines, f"{self._steps_signature(part)};"]
 
@@ -202,7 +203,8 @@ class Api:
         buffers = {n: names.fresh(f"{n}_steps") for n in made}
         for n, t in made.items():
             lines.append(
-                f"    {t.ctype} *const {buffers[n]} = ({t.ctype} *)(memory + {self._offsets[n]}); /* {recurrent.steps} steps */"
+                f"    {t.ctype} *const {buffers[n]} = ({t.ctype} *)(memory + {self._offsets[n]}); /* "
+                f"{recurrent.steps} steps */"
             )
         lines += [
             f"    {name}_{recurrent.cell.name}_state state;",

@@ -22,7 +22,8 @@ _VECTORS, _BYTES = 4, 32768
 "At most so many vectors, and of all but the first no more than so many bytes of flash."
 _SHOWN = 8
 
-_MAIN = """/* {name} on a board: each vector of golden.h is inferred, its answer compared and printed, and the cycles that it took.
+_MAIN = """/* {name} on a board: each vector of golden.h is inferred, its answer compared and printed, and the cycles \
+that it took.
  *
  * Ends with `all equal` where every integer is the reference's.
  */
@@ -77,7 +78,8 @@ _SOUND = """
     const uint32_t taken = cycles() - began;
     int32_t different = 0;
 
-    say(counts_cycles() ? "sound of {samples} samples: cycles " : "sound of {samples} samples: no cycle counter, SysTick ");
+    say(counts_cycles() ? "sound of {samples} samples: cycles " : "sound of {samples} samples: no cycle counter, \
+SysTick ");
     say_number(taken);
     say(", answer");
 {answers}

@@ -1,7 +1,8 @@
-"""Choice of instructions at run time: the model compiled once per instruction set, and functions that call the one that fits.
+"""Choice of instructions at run time: the model compiled once per instruction set, and functions that call the one that
+fits.
 
-host/<model>_<set>.c takes the place of <model>.c and <model>_weights.c, once per set; it includes both under names of its own.
-host/<model>_dispatch.c defines the model's functions and asks the processor once, before main.
+host/<model>_<set>.c takes the place of <model>.c and <model>_weights.c, once per set; it includes both under names of
+its own. host/<model>_dispatch.c defines the model's functions and asks the processor once, before main.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ MS_PRAGMA(GCC target(MS_FEATURES))
 #endif
 """
 
-_DISPATCH = """/* {model}: each function of {model}.h calls the fastest version that this processor has. x86-64, gcc or clang. */
+_DISPATCH = """/* {model}: each function of {model}.h calls the fastest version that this processor has. x86-64, gcc \
+or clang. */
 #include "../{model}.h"
 #include "ms_dispatch.h"
 

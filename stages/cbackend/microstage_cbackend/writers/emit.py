@@ -76,7 +76,8 @@ def _header(program: WrittenModel) -> str:
         f"/* {name}: a quantised network in integers. C99, no allocation, no recursion, no written globals.",
         " *",
         " * The caller gives working memory in a context; no state survives in it, and one arena per thread makes all",
-        " * calls reentrant. Inputs and outputs are dense arrays and must not overlap. value = scale * (integer - zero point) + offset:",
+        " * calls reentrant. Inputs and outputs are dense arrays and must not overlap. value = scale * (integer - "
+        "zero point) + offset:",
         *_contract(program.model),
         *_missing(program.model),
         " */",
@@ -122,7 +123,8 @@ def _missing(model: Model) -> list[str]:
     lines = [line for found in model.missing for line in filled(in_comment(found), " *   ", " *   ")]
     return [
         " *",
-        " * NOT THE WHOLE NETWORK: it was cut short, and these operators, and what follows them, are not computed here:",
+        " * NOT THE WHOLE NETWORK: it was cut short, and these operators, and what follows them, are not computed "
+        "here:",
         *lines,
     ]
 

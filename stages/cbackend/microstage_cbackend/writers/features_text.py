@@ -16,8 +16,10 @@ __all__ = [
 
 HEADER = """/* Sound for @NAME@: 16-bit samples at @RATE@ Hz in, mono; its features, or its answer, out. Integers alone.
  *
- * Features are mel-frequency cepstra of @SAMPLES@ samples, of any loudness: @FRAMES@ frames of @WINDOW@ samples every @HOP@, @BANDS@ bands
- * from @LOWEST@ to @HIGHEST@ Hz, @COUNT@ coefficients, coefficient by coefficient, as the network's integers: @RANGE@ at scale
+ * Features are mel-frequency cepstra of @SAMPLES@ samples, of any loudness: @FRAMES@ frames of @WINDOW@ samples every \
+@HOP@, @BANDS@ bands
+ * from @LOWEST@ to @HIGHEST@ Hz, @COUNT@ coefficients, coefficient by coefficient, as the network's integers: @RANGE@ \
+at scale
  * @SCALE@. They are the bytes that it was trained on, but for some that lie on the border between two levels.
  *
  * Working memory is the arena of the context. A function returns @UPPER@_OK or @UPPER@_NULL (a pointer is null).
@@ -194,7 +196,8 @@ if (@NAME@_infer_sound(&ctx, pcm, @ANSWERS@) == @UPPER@_OK) {
 }
 @STREAM@```
 
-Features are mel-frequency cepstra (@FRAMES@ frames of @WINDOW@ samples every @HOP@, @BANDS@ bands, @COUNT@ coefficients), in integers
+Features are mel-frequency cepstra (@FRAMES@ frames of @WINDOW@ samples every @HOP@, @BANDS@ bands, @COUNT@ \
+coefficients), in integers
 of 32 and 64 bits: the same bytes from every compiler, C library and processor, without flags. They are the bytes that
 the network was trained on, but for one in hundreds of thousands of recorded sound, by one level. Tables take
 @TABLE_BYTES@ bytes; working memory is the arena.@WAV@"""

@@ -81,7 +81,8 @@ class FloatApi:
                 given = self._facts[name].get(fact)
                 if isinstance(given, list) and len(given) != size:
                     raise ArtefactError(
-                        f"{name} has {size} values and interface.json a {fact} of {len(given)}; expected one, or one for each."
+                        f"{name} has {size} values and interface.json a {fact} of {len(given)}; expected one, or one "
+                        "for each."
                     )
             if self.possible and not all(v and np.isfinite(v) for v in np.atleast_1d(self._facts[name]["scale"])):
                 raise ArtefactError(
@@ -100,7 +101,8 @@ class FloatApi:
         return any(isinstance(self._facts[name].get(fact), list) for fact in ("scale", "offset"))
 
     def order(self, name: str) -> list[str]:
-        """What makes integers of an output that are in the order of its values, in words; nothing where its scales differ."""
+        """What makes integers of an output that are in the order of its values, in words; nothing where its scales
+        differ."""
         scale, offset = self._facts[name].get("scale"), self.offset_of(name)
         if isinstance(scale, list) or not scale or not isinstance(offset, list):
             return []
@@ -123,10 +125,12 @@ class FloatApi:
         for n in [n for n, _ in self.outputs if self.differs(n)]:
             lines += [
                 "",
-                f"The values of {quoted(n)} have scales or offsets of their own: the largest integer is not the largest value. Compare",
+                f"The values of {quoted(n)} have scales or offsets of their own: the largest integer is not the "
+                "largest value. Compare",
             ]
             lines += [
-                f"scale x (integer - zero point) + offset{f', or what {self.name}_infer_float gives' if self.possible else ''}."
+                "scale x (integer - zero point) + "
+                f"offset{f', or what {self.name}_infer_float gives' if self.possible else ''}."
             ]
             lines += self.order(n)
         return lines
@@ -149,10 +153,12 @@ class FloatApi:
             return []
         low, high = self.gain.exponents
         text = [
-            f"Functions of real numbers refuse a window with a sample beyond 2^{high} ({2.0**high:.2g} of the samples' unit), or one that is"
+            f"Functions of real numbers refuse a window with a sample beyond 2^{high} ({2.0**high:.2g} of the "
+            "samples' unit), or one that is"
         ]
         text += [
-            f"infinite or no number; a window that stays below 2^{low} ({2.0**low:.2g}) is resolved in steps of 2^{low - 7}. Who makes integers"
+            f"infinite or no number; a window that stays below 2^{low} ({2.0**low:.2g}) is resolved in steps of "
+            f"2^{low - 7}. Who makes integers"
         ]
         text += ["without them divides by a power of two of their own, and multiplies the answers by it."]
         return ["", *text]
@@ -218,13 +224,16 @@ class FloatApi:
             low, high = self.gain.exponents
             lines += [
                 " *",
-                f" * {self.taken[self.gain.window]} is a window of samples in any unit. It is brought to full scale by the smallest",
+                f" * {self.taken[self.gain.window]} is a window of samples in any unit. It is brought to full scale "
+                "by the smallest",
             ]
             lines += [
-                f" * power of two that no sample exceeds (2^{low} to 2^{high}), and the answer is multiplied by it: answers are in the"
+                f" * power of two that no sample exceeds (2^{low} to 2^{high}), and the answer is multiplied by it: "
+                "answers are in the"
             ]
             lines += [
-                f" * unit of the samples. A window beyond 2^{high} is refused ({self.upper}_OUT_OF_RANGE); one below 2^{low} is resolved as"
+                f" * unit of the samples. A window beyond 2^{high} is refused ({self.upper}_OUT_OF_RANGE); one below "
+                f"2^{low} is resolved as"
             ]
             lines += [f" * finely as one of 2^{low}, in steps of 2^{low - 7}."]
         names = [*(self._input_name(t) for t in self.inputs), *(n for n, _ in self._named_outputs())]

@@ -14,7 +14,8 @@ from microstage_cbackend.writers.stream_api import StreamApi
 __all__ = ["bench", "readme"]
 
 
-_BENCH = """/* Times {what}: rounds of calls on pseudo-random inputs; prints nanoseconds per call and a checksum of the answers. */
+_BENCH = """/* Times {what}: rounds of calls on pseudo-random inputs; prints nanoseconds per call and a checksum of \
+the answers. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -144,7 +145,8 @@ def readme(program: WrittenModel, real: FloatApi | StreamApi, sound: FeaturesApi
     ]
     if program.model.missing:
         lines += [
-            "**Not the whole network.** It was cut short; these operators, and what follows them, are not computed here:",
+            "**Not the whole network.** It was cut short; these operators, and what follows them, are not computed "
+            "here:",
             "",
         ]
         lines += [*(f"- {in_markdown(found)}" for found in program.model.missing), ""]
@@ -163,7 +165,8 @@ def readme(program: WrittenModel, real: FloatApi | StreamApi, sound: FeaturesApi
     lines += [
         "```",
         "",
-        f"Each returns `{upper}_OK`, `{upper}_NULL` (a pointer is null) or `{upper}_OUT_OF_RANGE` (an input is outside its",
+        f"Each returns `{upper}_OK`, `{upper}_NULL` (a pointer is null) or `{upper}_OUT_OF_RANGE` (an input is "
+        "outside its",
     ]
     lines += [
         "range, on which the proofs rest). Arrays are dense and must not overlap.",
@@ -175,7 +178,8 @@ def readme(program: WrittenModel, real: FloatApi | StreamApi, sound: FeaturesApi
     lines += ["value = scale x (integer - zero point) + offset", ""]
     if program.model.interface.get("rounding") == "tflite":
         lines += [
-            "What is between them is rounded as TensorFlow Lite Micro's reference kernels do: every tensor is theirs, to the bit.",
+            "What is between them is rounded as TensorFlow Lite Micro's reference kernels do: every tensor is theirs, "
+            "to the bit.",
             "",
         ]
     lines += [
@@ -202,14 +206,17 @@ def readme(program: WrittenModel, real: FloatApi | StreamApi, sound: FeaturesApi
     lines += [f"Arena: {program.arena_bytes} bytes; the busiest layer alone needs {program.arena_bound}."]
     lines += ["", "## Checking and timing", ""]
     lines += [
-        f"`make check` replays {vectors} golden vectors through every part; `make bench` times a call. With CMake: `ctest`."
+        f"`make check` replays {vectors} golden vectors through every part; `make bench` times a call. With CMake: "
+        "`ctest`."
     ]
     if program.headers:
         lines += [
-            f"`make check DISPATCH=1` (CMake: `-D{upper}_DISPATCH=ON`) compiles `host/`, where the processor is asked once, before"
+            f"`make check DISPATCH=1` (CMake: `-D{upper}_DISPATCH=ON`) compiles `host/`, where the processor is asked "
+            "once, before"
         ]
         lines += [
-            "`main`, for the instructions that it has: x86-64, gcc or clang. Constants are then there once per instruction set."
+            "`main`, for the instructions that it has: x86-64, gcc or clang. Constants are then there once per "
+            "instruction set."
         ]
     lines += [
         *_firmware(program),
@@ -223,13 +230,16 @@ def readme(program: WrittenModel, real: FloatApi | StreamApi, sound: FeaturesApi
 _FIRMWARE = """
 ## In a firmware
 
-This folder, named `{name}`, is a library for each of these; `make library TO=folder` copies what a firmware needs of it, as packers do:
-neither golden vectors nor `test/`, `examples/board`, and `host/`, the vector kernels of large processors. All symbols begin with
+This folder, named `{name}`, is a library for each of these; `make library TO=folder` copies what a firmware needs of \
+it, as packers do:
+neither golden vectors nor `test/`, `examples/board`, and `host/`, the vector kernels of large processors. All symbols \
+begin with
 `{name}_`: networks of other names, of other versions too, link beside it.
 
 | build system | what to do |
 |---|---|
-| CMake | `add_subdirectory({name})`, then `target_link_libraries(firmware {name})`; or install it, and `find_package({name})` and `{name}::{name}` |
+| CMake | `add_subdirectory({name})`, then `target_link_libraries(firmware {name})`; or install it, and \
+`find_package({name})` and `{name}::{name}` |
 | Zephyr | `-DZEPHYR_EXTRA_MODULES=/path/to/{name}` and `CONFIG_{upper}_NETWORK=y` |
 | ESP-IDF | `components/{name}`; `compote component pack --name {name}` makes an archive |
 | PlatformIO | `lib/{name}`; `pio pkg pack` makes an archive |
@@ -238,8 +248,10 @@ neither golden vectors nor `test/`, `examples/board`, and `host/`, the vector ke
 
 {tried}
 """
-_TRIED = """`examples/board` is a whole program for a NUCLEO-F446RE: `make -C examples/board` builds it, `make -C examples/board run` runs the same
-program under qemu, `make -C examples/board flash` puts it on the board. It prints answers of golden vectors and the core's cycles.
+_TRIED = """`examples/board` is a whole program for a NUCLEO-F446RE: `make -C examples/board` builds it, `make -C \
+examples/board run` runs the same
+program under qemu, `make -C examples/board flash` puts it on the board. It prints answers of golden vectors and the \
+core's cycles.
 
 """
 _UNTRIED = """CMake, gcc for Cortex-M and qemu have built and run such folders, and PlatformIO's and Espressif's packers have packed them. The

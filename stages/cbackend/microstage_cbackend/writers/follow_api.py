@@ -62,11 +62,14 @@ class FollowApi:
     def _header(self) -> str:
         guard, highest = f"{self.upper}_FOLLOW_H", self.real.gain.exponents[1] - _ROOM
         lines = [
-            f"/* {self.name} on real samples that come at any rate, from 32 to 600 in a cycle: brought to {self.cycle} a cycle of the mains, whose",
+            f"/* {self.name} on real samples that come at any rate, from 32 to 600 in a cycle: brought to "
+            f"{self.cycle} a cycle of the mains, whose",
             " * frequency is followed, from a fourth below the nominal one to a third above it.",
             " *",
-            " * It is found within four cycles. Beside samples that are exactly so many a cycle harmonics up to the seventh differ by 0.03 %,",
-            " * by 0.06 % while the frequency moves by 1 Hz a second. Answers come up to six samples later, or 4.8 of the network's.",
+            " * It is found within four cycles. Beside samples that are exactly so many a cycle harmonics up to the "
+            "seventh differ by 0.03 %,",
+            " * by 0.06 % while the frequency moves by 1 Hz a second. Answers come up to six samples later, or 4.8 of "
+            "the network's.",
             " */",
             f"#ifndef {guard}",
             f"#define {guard}",
@@ -112,7 +115,8 @@ class FollowApi:
         ]
         lines += [f"    {name}_reset(&follower->stream);"]
         lines += [
-            f"    return ms_follow_start(&follower->mains, rate, nominal) ? {self.upper}_OK : {self.upper}_OUT_OF_RANGE;",
+            f"    return ms_follow_start(&follower->mains, rate, nominal) ? {self.upper}_OK : "
+            f"{self.upper}_OUT_OF_RANGE;",
             "}",
         ]
         lines += [

@@ -20,11 +20,13 @@ def follow_table(name: str, cycle: int) -> str:
     sinc = np.rint(np.where(at < _UNITS, np.sinc(at) * window, 0) * _ONE).astype(int)
     cosine = [f"{np.cos(2 * np.pi * k / cycle):.9f}f" for k in range(cycle)]
     lines = [
-        "/* Tables of ms_follow.h: a sinc of which the first zero is MS_FOLLOW_FINE entries on, and a cycle of a cosine. */"
+        "/* Tables of ms_follow.h: a sinc of which the first zero is MS_FOLLOW_FINE entries on, and a cycle of a "
+        "cosine. */"
     ]
     lines += [f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", ""]
     lines += [
-        f"enum {{ MS_FOLLOW_UNITS = {_UNITS}, MS_FOLLOW_FINE = {_FINE}, MS_FOLLOW_ONE = {_ONE}, MS_FOLLOW_CYCLE = {cycle} }};",
+        f"enum {{ MS_FOLLOW_UNITS = {_UNITS}, MS_FOLLOW_FINE = {_FINE}, MS_FOLLOW_ONE = {_ONE}, MS_FOLLOW_CYCLE = "
+        f"{cycle} }};",
         "",
     ]
     lines += [f"static const int16_t ms_follow_table[{len(sinc)}] = {{", *rows(sinc), "};"]

@@ -1,4 +1,5 @@
-"""<model>_int16.h and .c: a waveform of int16 samples, one at a time, gain and answer in integers, for cores without floats."""
+"""<model>_int16.h and .c: a waveform of int16 samples, one at a time, gain and answer in integers, for cores without
+floats."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ _PRODUCT, _SUM, _SAMPLE = 61, 24, 15  # bits: of a product; of sums; of samples
 
 
 class Int16Api:
-    """Text of the functions on int16 samples; `possible` where there are those on real ones, and shifts hold the scales."""
+    """Text of the functions on int16 samples; `possible` where there are those on real ones, and shifts hold the
+    scales."""
 
     def __init__(self, real: StreamApi) -> None:
         self.real, self.name, self.upper = real, real.name, real.upper
@@ -89,9 +91,11 @@ class Int16Api:
     def _header(self) -> str:
         guard, size = f"{self.upper}_INT16_H", self.real.samples
         lines = [
-            f"/* {self.name} on int16 samples: gain and answer in integers, what is carried is what {self.name}_push has to the bit.",
+            f"/* {self.name} on int16 samples: gain and answer in integers, what is carried is what {self.name}_push "
+            "has to the bit.",
             " *",
-            f" * An answer is in 1/{1 << UNIT} of a sample's unit, to the nearest integer, halves up, of what {self.name}_push answers less at most",
+            f" * An answer is in 1/{1 << UNIT} of a sample's unit, to the nearest integer, halves up, of what "
+            f"{self.name}_push answers less at most",
             " * 1/128 of that; it is at most 2^31 - 1.",
             " */",
             f"#ifndef {guard}",
@@ -108,7 +112,8 @@ class Int16Api:
             f"#ifndef {self.upper}_WAITING",
             f"#define {self.upper}_WAITING (({self.name}_status)3)",
             "#endif",
-            f"/* Takes one sample. {self.upper}_OK: it was the last of a window, and answer holds that to all since the start;",
+            f"/* Takes one sample. {self.upper}_OK: it was the last of a window, and answer holds that to all since "
+            "the start;",
             f" * {self.upper}_WAITING: there are fewer than {size}. */",
             f"{self._push_signature()};",
         ]
@@ -135,7 +140,8 @@ class Int16Api:
             "    }",
         ]
         lines += [
-            f"    const {name}_status status = {name}_infer_step(ctx, state, window, exponent, {', '.join(real.outputs.values())});"
+            f"    const {name}_status status = {name}_infer_step(ctx, state, window, exponent, "
+            f"{', '.join(real.outputs.values())});"
         ]
         lines += [f"    if (status != {self.upper}_OK) {{", "        return status;", "    }"]
         return [*lines, *self._mean(), f"    return {self.upper}_OK;", "}"]

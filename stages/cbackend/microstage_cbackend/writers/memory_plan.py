@@ -75,7 +75,8 @@ def plan_memory(part: Part) -> MemoryPlan:
 
 
 def _shuffled(sequence: list[Buffer], best: tuple[int, dict[Buffer, int]], bound: int) -> tuple[int, dict[Buffer, int]]:
-    """The best of first-fit plans in orders drawn from a fixed seed, each a few exchanges away from the best order so far."""
+    """The best of first-fit plans in orders drawn from a fixed seed, each a few exchanges away from the best order so
+    far."""
     random, order = Random(0), list(sequence)
     for _ in range(_TRIES if len(sequence) > 2 else 0):
         if best[0] <= bound:

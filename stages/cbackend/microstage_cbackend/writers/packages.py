@@ -73,7 +73,8 @@ def _component(taken: list[str]) -> str:
 def _zephyr(name: str, sources: list[str]) -> str:
     files = " ".join(f"../{source}" for source in sources)
     return (
-        f"if(CONFIG_{name.upper()}_NETWORK)\n    zephyr_library_named({name}_network)\n    zephyr_library_sources({files})\n"
+        f"if(CONFIG_{name.upper()}_NETWORK)\n    zephyr_library_named({name}_network)\n    "
+        f"zephyr_library_sources({files})\n"
         "    zephyr_include_directories(..)\nendif()\n"
     )
 

@@ -41,7 +41,8 @@ _SHAPES |= dict.fromkeys(("ms_conv_u8_sums", "ms_xnor_sums", "ms_xnor_bits"), "m
 
 @dataclass
 class Packed:
-    """A constant in several orders, of which the compiler takes the one that its instructions read: condition -> integers; "" is the last."""
+    """A constant in several orders, of which the compiler takes the one that its instructions read: condition ->
+    integers; "" is the last."""
 
     tensor: Tensor
     forms: dict[str, np.ndarray]
@@ -95,7 +96,8 @@ class PartWriter:
         for b in self.plan.buffers:
             ctype, name = b.tensor.ctype, self.name(b.tensor)
             lines.append(
-                f"    {ctype} *const {name} = ({ctype} *)(memory + {b.offset}); /* {b.tensor.size}, layers {b.first + 1} to {b.last + 1} */"
+                f"    {ctype} *const {name} = ({ctype} *)(memory + {b.offset}); /* {b.tensor.size}, layers "
+                f"{b.first + 1} to {b.last + 1} */"
             )
         return [*lines, *layers, "", f"    return {self.model.upper()}_OK;"]
 

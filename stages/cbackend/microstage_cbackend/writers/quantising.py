@@ -1,4 +1,5 @@
-"""C that makes integers of real numbers, as interface.json says it of an input: by scale and rounding, by sign, or by thresholds.
+"""C that makes integers of real numbers, as interface.json says it of an input: by scale and rounding, by sign, or by
+thresholds.
 
 Rounding is written out, so that neither the C library nor a rounding mode has a say in it.
 """
@@ -128,7 +129,8 @@ def each(name: str, t: Tensor, values: float | list[float]) -> tuple[str, list[s
 
 
 def shown(values: float | list[float], shape: Sequence[int]) -> str:
-    """Numbers of a tensor of `shape` in words: those of each channel where they are no others, ends where they are many."""
+    """Numbers of a tensor of `shape` in words: those of each channel where they are no others, ends where they are
+    many."""
     if not isinstance(values, list):
         return str(values)
     kept, _ = _by_axis(values, shape)
@@ -139,7 +141,8 @@ def shown(values: float | list[float], shape: Sequence[int]) -> str:
 
 
 def _by_axis(values: list[float], shape: Sequence[int]) -> tuple[list[float], str]:
-    """(numbers, the place among them of the i-th value's): one for each place of an axis, where they differ along no other."""
+    """(numbers, the place among them of the i-th value's): one for each place of an axis, where they differ along no
+    other."""
     if prod(shape) != len(values):
         return values, "i"
     kept = narrowed(np.array(values).reshape(shape))

@@ -2,8 +2,8 @@
 
 It prints one line per boundary, `equal BOUNDARY COMPARED EQUAL`, and for the first difference of each
 `differs BOUNDARY VECTOR INDEX EXPECTED FOUND`; it exits 0 when all are equal, 1 when not, 2 when it cannot run.
-Where there are float functions, they are called with the real vectors; writers/selftest_float.py says what is equal there.
-Of a network whose parts run at every step, whole records are run (writers/selftest_steps.py).
+Where there are float functions, they are called with the real vectors; writers/selftest_float.py says what is equal
+there. Of a network whose parts run at every step, whole records are run (writers/selftest_steps.py).
 Where there are sounds (writers/selftest_sound.py), they are heard last.
 """
 
@@ -30,7 +30,8 @@ STREAM = "stream."
 KINDS = ("", WHOLE, selftest_sound.SOUND, STREAM, RECORD, INT16, selftest_float.REFUSED)
 "All prefixes that the name of a boundary may have."
 
-_HEAD = """/* Self test of {model}: every golden vector, every output, every state. Run it beside golden.bin, or give its path
+_HEAD = """/* Self test of {model}: every golden vector, every output, every state. Run it beside golden.bin, or give \
+its path
  * and, for fewer, how many vectors.
  *
  * golden.bin: vector after vector, little-endian two's complement; per vector {layout}.

@@ -67,7 +67,8 @@ def _arrays(real: FloatApi) -> str:
         offset = real.offset_of(name)
         if isinstance(offset, list):
             lines.append(
-                f"static const double {_out(real, name)}_offset[{t.size}] = {{{', '.join(repr(float(v)) for v in offset)}}};"
+                f"static const double {_out(real, name)}_offset[{t.size}] = "
+                f"{{{', '.join(repr(float(v)) for v in offset)}}};"
             )
     return "\n" + "\n".join(lines) + "\n"
 

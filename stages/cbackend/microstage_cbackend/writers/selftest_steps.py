@@ -1,5 +1,5 @@
-"""The part of selftest.c for networks whose parts all run at every step: whole records, in integers, in real samples, bit
-for bit, and in int16 samples, beside the same samples as real ones."""
+"""The part of selftest.c for networks whose parts all run at every step: whole records, in integers, in real samples,
+bit for bit, and in int16 samples, beside the same samples as real ones."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ static int test_real(long vector)
         if (n < {first}) {{
             first[n] = sample;
         }}
-        compare(&tallies[{refusals}], vector, n, {upper}_OUT_OF_RANGE, {model}_push(&ctx, &stream, float_of(refused[n % 5]), answer));
+        compare(&tallies[{refusals}], vector, n, {upper}_OUT_OF_RANGE, {model}_push(&ctx, &stream, float_of(refused[n \
+% 5]), answer));
         const {model}_status status = {model}_push(&ctx, &stream, sample, answer);
         if (status != ((n + 1) % {samples} ? {upper}_WAITING : {upper}_OK)) {{
             return 1 + (int)status;
@@ -101,7 +102,8 @@ static int test_real(long vector)
     }}
     for (int k = 0; k < 5 && status == {upper}_OK; k++) {{
         first[{first} - 1] = float_of(refused[k]);
-        compare(&tallies[{refusals}], vector, {first} - 1, {upper}_OUT_OF_RANGE, {model}_infer_float(&ctx, first, answer));
+        compare(&tallies[{refusals}], vector, {first} - 1, {upper}_OUT_OF_RANGE, {model}_infer_float(&ctx, first, \
+answer));
     }}
     return (int)status;
 }}
@@ -138,13 +140,16 @@ static int test_int16(long vector)
     {model}_reset(&beside);
     for (long n = 0; n < {count}; n++) {{
         const double value = float_of({waveform}[n]) * scale;
-        const int16_t sample = (int16_t)(value >= 32767 ? 32767 : value <= -32768 ? -32768 : value < 0 ? value - 0.5 : value + 0.5);
+        const int16_t sample = (int16_t)(value >= 32767 ? 32767 : value <= -32768 ? -32768 : value < 0 ? value - 0.5 : \
+value + 0.5);
         const {model}_status status = {model}_push_int16(&ctx, &stream, sample, answer);
-        if (status != {model}_push(&ctx, &beside, sample, real) || (status != {upper}_WAITING && status != {upper}_OK)) {{
+        if (status != {model}_push(&ctx, &beside, sample, real) || (status != {upper}_WAITING && status != \
+{upper}_OK)) {{
             return 1 + (int)status;
         }}
         for (long k = 0; status == {upper}_OK && k < {values}; k++) {{
-            const double expected = (double)real[k] * {unit}, apart = expected - answer[k], most = 0.508 + expected / (1 << 24);
+            const double expected = (double)real[k] * {unit}, apart = expected - answer[k], most = 0.508 + expected / \
+(1 << 24);
             compare(&tallies[{answers}], vector, n / {samples} * {values} + k, 1, apart <= most && -apart <= most);
         }}
 {states}    }}
@@ -225,7 +230,8 @@ class StepsTest:
             ):
                 lines.append(f"{indent}for (long n = 0; n < {t.size}; n++) {{")
                 lines.append(
-                    f"{indent}    compare(&tallies[{names.index(kind + n)}], vector, {start} + n, {arrays[n]}[{start} + n], {own[n]}[n]);"
+                    f"{indent}    compare(&tallies[{names.index(kind + n)}], vector, {start} + n, {arrays[n]}[{start} "
+                    f"+ n], {own[n]}[n]);"
                 )
                 lines.append(f"{indent}}}")
         whole = {t.name: f"whole_{n}" for n, t in enumerate(c.inputs)}
@@ -233,7 +239,8 @@ class StepsTest:
         return _STEPS.format(
             model=self.model.name, upper=upper, length=self.plan.length, steps=c.steps, arguments=f"&ctx, &state, {given}",
             arrays="\n".join([*(f"    {t.ctype} {own[t.name]}[{t.size}];" for t in c.own), *results]),
-            fills="\n".join(f"        COPY({own[t.name]}, {arrays[t.name]} + step * {t.size}, {t.size});" for t in c.own),
+            fills="\n".join(f"        COPY({own[t.name]}, {arrays[t.name]} + step * {t.size}, "
+                            f"{t.size});" for t in c.own),
             compares="\n".join(each), whole_compares="\n".join(last),
             whole_arrays="\n".join([*(f"    {t.ctype} {whole[t.name]}[{t.size}];" for t in c.inputs), *results]),
             whole_fills="\n".join(f"    COPY({whole[t.name]}, {arrays[t.name]}, {t.size});" for t in c.inputs),
@@ -258,7 +265,8 @@ class StepsTest:
             place = f"n / {self.real.samples} * {t.size} + k"
             lines += [f"        for (long k = 0; status == {self.model.name.upper()}_OK && k < {t.size}; k++) {{"]
             lines += [
-                f"            compare(&tallies[{tally}], vector, {place}, beside.state.{field}[k], stream.state.{field}[k]);",
+                f"            compare(&tallies[{tally}], vector, {place}, beside.state.{field}[k], "
+                f"stream.state.{field}[k]);",
                 "        }",
             ]
         answers = names.index(f"{INT16}{PREFIX}{self.real.answer}")

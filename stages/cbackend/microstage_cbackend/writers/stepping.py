@@ -1,4 +1,5 @@
-"""The functions of a network whose parts all run at every step: its state, one step in integers, an answer of several."""
+"""The functions of a network whose parts all run at every step: its state, one step in integers, an answer of
+several."""
 
 from __future__ import annotations
 
@@ -94,7 +95,8 @@ class Stepping:
         shift = f"gain_exponent - state->{_EXPONENT}"
         lines = [
             "",
-            "/* Phasors half a turn on, at the gain of the window that comes; of a mean of many windows, half is forgotten. */",
+            "/* Phasors half a turn on, at the gain of the window that comes; of a mean of many windows, half is "
+            "forgotten. */",
         ]
         lines += [f"static void {self.name}_settle({self.name}_state *state, int32_t gain_exponent)", "{"]
         for name, top in s.tops.items():

@@ -19,7 +19,8 @@ __all__ = ["StreamApi"]
 
 
 class StreamApi:
-    """`possible` where there are `real` vectors to compare it on; `waveform` and `answer`: what these are called there."""
+    """`possible` where there are `real` vectors to compare it on; `waveform` and `answer`: what these are called
+    there."""
 
     def __init__(self, api: Api, real: RealVectors | None) -> None:
         self.api, self.model, self.recurrent = api, api.model, api.model.recurrent
@@ -61,7 +62,8 @@ class StreamApi:
             or not _is_power(self.scales[self.window.name])
         ):
             raise ModelError(
-                f"{self.window.name} is in {self.window.low}..{self.window.high}, and the scales are {self.scales}; expected a window as far"
+                f"{self.window.name} is in {self.window.low}..{self.window.high}, and the scales are {self.scales}; "
+                "expected a window as far"
                 " below zero as above at a power of two, one scale of sum, and scales of correction."
             )
 
@@ -108,10 +110,12 @@ class StreamApi:
             return []
         low, high = self.gain.exponents
         text = [
-            f"Functions of real numbers refuse a sample beyond 2^{high} ({2.0**high:.2g} of the samples' unit), or one that is infinite or no number:"
+            f"Functions of real numbers refuse a sample beyond 2^{high} ({2.0**high:.2g} of the samples' unit), or "
+            "one that is infinite or no number:"
         ]
         text += [
-            "it is not taken, and neither the window nor what is carried changes; give another in its place, or go on without it. A window"
+            "it is not taken, and neither the window nor what is carried changes; give another in its place, or go on "
+            "without it. A window"
         ]
         text += [f"that stays below 2^{low} ({2.0**low:.2g}) is resolved in steps of 2^{low - self.places}."]
         return ["", *text]
@@ -164,9 +168,12 @@ class StreamApi:
         lines = [
             f"/* {self.name} on real samples, in any unit, in which the answers are too.",
             " *",
-            f" * Each window of {size} samples is brought to full scale by the smallest power of two that no sample exceeds, from 2^{low} to",
-            f" * 2^{high}. The answer to it, in float64, is max(0, gain * (size / count + correction)): the size of phasor {self.mean.sum}, times",
-            f" * {scales[self.mean.sum]}, over {self.mean.count}, and {self.mean.correction} times {scales[self.mean.correction]}.",
+            f" * Each window of {size} samples is brought to full scale by the smallest power of two that no sample "
+            f"exceeds, from 2^{low} to",
+            f" * 2^{high}. The answer to it, in float64, is max(0, gain * (size / count + correction)): the size of "
+            f"phasor {self.mean.sum}, times",
+            f" * {scales[self.mean.sum]}, over {self.mean.count}, and {self.mean.correction} times "
+            f"{scales[self.mean.correction]}.",
             " */",
             f"#ifndef {guard}",
             f"#define {guard}",
@@ -175,7 +182,8 @@ class StreamApi:
             "",
             *CPLUSPLUS[0],
             "",
-            f"/* {steps} windows from the start of a record; {self.upper}_OUT_OF_RANGE where a sample is beyond 2^{high} or no number. */",
+            f"/* {steps} windows from the start of a record; {self.upper}_OUT_OF_RANGE where a sample is beyond "
+            f"2^{high} or no number. */",
             f"{self._infer_signature()};",
             "",
             f"/* A waveform as it comes, {self.stream_bytes} bytes; all zero bytes is its start. */",
@@ -183,9 +191,12 @@ class StreamApi:
             f"{self._reset_signature()};",
             "",
             f"#define {self.upper}_WAITING (({self.name}_status)3)",
-            f"/* Takes one sample. {self.upper}_OK: it was the last of a window, and answer holds that to all since the start;",
-            f" * {self.upper}_WAITING: there are fewer than {size}. A sample beyond 2^{high}, infinite or no number, is refused,",
-            f" * {self.upper}_OUT_OF_RANGE: it is not taken, and neither the window nor what is carried changes. Give another in its",
+            f"/* Takes one sample. {self.upper}_OK: it was the last of a window, and answer holds that to all since "
+            "the start;",
+            f" * {self.upper}_WAITING: there are fewer than {size}. A sample beyond 2^{high}, infinite or no number, "
+            "is refused,",
+            f" * {self.upper}_OUT_OF_RANGE: it is not taken, and neither the window nor what is carried changes. Give "
+            "another in its",
             " * place, say the last once more: without, all that follows comes a sample early. */",
             f"{self._push_signature()};",
         ]

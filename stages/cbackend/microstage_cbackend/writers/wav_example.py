@@ -7,7 +7,8 @@ from microstage_cbackend.writers.features import FeaturesApi
 __all__ = ["wav_example"]
 
 _FOLDER = "examples/wav"
-_MAIN = """/* What @NAME@ hears in a WAV file (16 bits, mono, @RATE@ Hz): a line whenever the answer changes, looked at every
+_MAIN = """/* What @NAME@ hears in a WAV file (16 bits, mono, @RATE@ Hz): a line whenever the answer changes, looked \
+at every
  * @EVERY@ samples. A file that is shorter than @SAMPLES@ samples ends in silence. With a second argument, the features
  * of its first window. */
 #include <stdio.h>
