@@ -28,14 +28,26 @@ AIMS: dict[tuple[str, str], dict[str, float]] = {
     ("C99", "tflm"): {"drawn-resnet8": 38, "drawn-ds-cnn": 28, "drawn-mobilenet": 13, "drawn-autoencoder": 16},
     ("C99 -mavx2", "tflm"): {"drawn-resnet8": 9},
     (FASTEST, "onnxruntime"): {
-        "drawn-resnet8": 1.5, "drawn-ds-cnn": 1.7, "drawn-mobilenet": 2, "drawn-autoencoder": 6, "drawn-kws-w3a3": 5, "drawn-cnv-binary": 5,
-        "kws-w3a3": 12.5, "cnv-1w1a": 7.1, "harmonic": 6.1,
+        "drawn-resnet8": 1.5,
+        "drawn-ds-cnn": 1.7,
+        "drawn-mobilenet": 2,
+        "drawn-autoencoder": 6,
+        "drawn-kws-w3a3": 5,
+        "drawn-cnv-binary": 5,
+        "kws-w3a3": 12.5,
+        "cnv-1w1a": 7.1,
+        "harmonic": 6.1,
     },
     (FASTEST, "litert"): {
-        "drawn-resnet8": 1.0, "drawn-ds-cnn": 1.3, "drawn-mobilenet": 1.3, "drawn-autoencoder": 1.2,
-        "MLPerf Tiny's ResNet8": 1.15, "MLPerf Tiny's DS-CNN": 2.0, "MLPerf Tiny's autoencoder": 1.15,
+        "drawn-resnet8": 1.0,
+        "drawn-ds-cnn": 1.3,
+        "drawn-mobilenet": 1.3,
+        "drawn-autoencoder": 1.2,
+        "MLPerf Tiny's ResNet8": 1.15,
+        "MLPerf Tiny's DS-CNN": 2.0,
+        "MLPerf Tiny's autoencoder": 1.15,
     },
-}  # fmt: skip
+}
 _ANY_TRAINED = {(FASTEST, "litert"): 1.0}
 "Of a network with a .tflite file that is not named above."
 

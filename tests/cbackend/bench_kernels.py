@@ -49,19 +49,35 @@ def mobilenet() -> list[Layer]:
 
 NETWORKS: dict[str, list[Layer]] = {
     "ResNet8": [
-        conv(32, 3, 16), conv(32, 16, 16), conv(32, 16, 16), ("add", (32 * 32 * 16,)),
-        conv(32, 16, 32, 3, 2), conv(16, 32, 32), conv(32, 16, 32, 1, 2), ("add", (16 * 16 * 32,)),
-        conv(16, 32, 64, 3, 2), conv(8, 64, 64), conv(16, 32, 64, 1, 2), ("add", (8 * 8 * 64,)),
-        ("average", (8, 8, 64)), dense(64, 10),
+        conv(32, 3, 16),
+        conv(32, 16, 16),
+        conv(32, 16, 16),
+        ("add", (32 * 32 * 16,)),
+        conv(32, 16, 32, 3, 2),
+        conv(16, 32, 32),
+        conv(32, 16, 32, 1, 2),
+        ("add", (16 * 16 * 32,)),
+        conv(16, 32, 64, 3, 2),
+        conv(8, 64, 64),
+        conv(16, 32, 64, 1, 2),
+        ("add", (8 * 8 * 64,)),
+        ("average", (8, 8, 64)),
+        dense(64, 10),
     ],
     "DS-CNN": [
         ("conv", (25, 5, 1, 64, 10, 4, 2)),
         *[depthwise(25, 5, 64), ("conv", (25, 5, 64, 64, 1, 1, 1))] * 4,
-        ("average", (25, 5, 64)), dense(64, 12),
+        ("average", (25, 5, 64)),
+        dense(64, 12),
     ],
     "MobileNetV1-0.25": mobilenet(),
-    "autoencoder": [dense(a, b) for a, b in zip([640, 128, 128, 128, 128, 8, 128, 128, 128, 128], [128, 128, 128, 128, 8, 128, 128, 128, 128, 640])],
-}  # fmt: skip
+    "autoencoder": [
+        dense(a, b)
+        for a, b in zip(
+            [640, 128, 128, 128, 128, 8, 128, 128, 128, 128], [128, 128, 128, 128, 8, 128, 128, 128, 128, 640]
+        )
+    ],
+}
 
 
 def macs(layer: Layer) -> int:
@@ -112,7 +128,10 @@ def call(layer: Layer, portable: str = "") -> str:
         height, width, channels = size
         shape = [1, 1, channels, height, width, width * channels, channels, 0, 0, 0, 0]
         return f"ms_average_u8(x, {y}, &(const ms_depthwise_u8_shape){{{_text(shape)}}}, &q)"
-    return f"ms_add_u8(x, x + {size[0]}, {y}, &(const ms_add_u8_shape){{{size[0]}, 612345, 834567, 1 << 19, 20, 0, 255, 0, 0, 0}})"
+    return (
+        f"ms_add_u8(x, x + {size[0]}, {y}, &(const ms_add_u8_shape){{{size[0]}, 612345, 834567, 1 << "
+        f"19, 20, 0, 255, 0, 0, 0}})"
+    )
 
 
 def _text(shape: list[int]) -> str:
@@ -124,7 +143,10 @@ def fill(layer: Layer) -> str:
     kind, size = layer
     if kind == "conv":
         _, _, channels, filters, kernel_h, kernel_w, _ = size
-        return f"fill_conv({filters}, {kernel_h}, {kernel_w * channels}, {kernels.row_depth(kernel_h * kernel_w * channels)})"
+        return (
+            f"fill_conv({filters}, {kernel_h}, {kernel_w * channels}, "
+            f"{kernels.row_depth(kernel_h * kernel_w * channels)})"
+        )
     return f"fill_depthwise({size[2]})" if kind == "depthwise" else "(void)0"
 
 

@@ -41,8 +41,11 @@ class _Drawn:
         kind, shift = self.random.integers(3), int(self.random.integers(5, 20))
         lift, more = (24, 40) if kind == 2 else (0, 0)
         slope = self.random.uniform(0.2, 6, self.channels) * 2.0 ** (shift + more)
-        numbers = {"multiplier": slope.astype(np.int64), "addend": self.random.integers(0, 1 << (shift + more - lift), self.channels),
-                   "shift": [shift + more]}  # fmt: skip
+        numbers = {
+            "multiplier": slope.astype(np.int64),
+            "addend": self.random.integers(0, 1 << (shift + more - lift), self.channels),
+            "shift": [shift + more],
+        }
         stored = [self.g.constant(f"{name}{len(self.g.nodes)}", values, np.int64) for name, values in numbers.items()]
         flags = {"low": grid[0], "high": grid[1], "axis": 1, "ties": int(kind == 1), "lift": lift}
         self.x = self.g.node("Requantize", y, *stored, domain="microstage", **flags)

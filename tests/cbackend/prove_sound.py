@@ -139,7 +139,10 @@ def assert_near(
     apart, changed = np.abs(found.features - expected), int(np.count_nonzero(found.classes != classes))
     different, most = int(np.count_nonzero(apart)), int(apart.max())
     if different > max(1, apart.size // _RARE) or most > 1 or changed:
-        where = f"{different} of {apart.size} bytes differ from the reference, by up to {most} levels; {changed} classes changed"
+        where = (
+            f"{different} of {apart.size} bytes differ from the reference, by up to {most} levels; "
+            f"{changed} classes changed"
+        )
         raise VerificationError(f"{name} by {compiler} {flags}: {where}.")
     if not np.array_equal(first.features, found.features) or not np.array_equal(first.answers, found.answers):
         raise VerificationError(f"{name} by {compiler} {flags} gives other bytes than by the compiler before.")

@@ -137,18 +137,46 @@ def interface_of(s: Sizes) -> dict:
     wide["count"] = {"datatype": "UINT7", "range": [0, s.most], "scale": 1.0}
     window = {"datatype": f"INT{s.window_bits}", "range": [-s.largest, s.largest], "scale": 2.0 ** (1 - s.window_bits)}
     return {
-        "sequence": {"length": s.steps, "encoder": "subcnn", "cell": "sublstm", "head": "submlp", "steps": {"features_t": "features"},
-                     "states": {"hidden": "hidden_next", "cell": "cell_next"}, "last": {"hidden": "hidden"}, "carried": CARRIED},
-        "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": [-60, 60],
-                 "scaled": ["estimate_1", "sum"], "samples_per_cycle": 2 * s.samples},
-        "answer": {"name": "harmonics", "sum": "sum_next", "count": "count_next", "correction": "correction", "most": s.most},
-        "parts": {
-            "subcnn": {"inputs": {"window": window, "estimate_1": wide["estimate_1"]}, "outputs": {"estimate": {"scale": step}}},
-            "sublstm": {"inputs": {}, "outputs": {}},
-            "submlp": {"inputs": {name: wide[name] for name in ("estimate", "sum", "count")},
-                       "outputs": {"correction": {"scale": corrections}, "sum_next": {"scale": step}, "count_next": {"scale": 1.0}}},
+        "sequence": {
+            "length": s.steps,
+            "encoder": "subcnn",
+            "cell": "sublstm",
+            "head": "submlp",
+            "steps": {"features_t": "features"},
+            "states": {"hidden": "hidden_next", "cell": "cell_next"},
+            "last": {"hidden": "hidden"},
+            "carried": CARRIED,
         },
-    }  # fmt: skip
+        "gain": {
+            "inputs": {"window": "waveform"},
+            "outputs": {"harmonics": "amplitudes"},
+            "exponents": [-60, 60],
+            "scaled": ["estimate_1", "sum"],
+            "samples_per_cycle": 2 * s.samples,
+        },
+        "answer": {
+            "name": "harmonics",
+            "sum": "sum_next",
+            "count": "count_next",
+            "correction": "correction",
+            "most": s.most,
+        },
+        "parts": {
+            "subcnn": {
+                "inputs": {"window": window, "estimate_1": wide["estimate_1"]},
+                "outputs": {"estimate": {"scale": step}},
+            },
+            "sublstm": {"inputs": {}, "outputs": {}},
+            "submlp": {
+                "inputs": {name: wide[name] for name in ("estimate", "sum", "count")},
+                "outputs": {
+                    "correction": {"scale": corrections},
+                    "sum_next": {"scale": step},
+                    "count_next": {"scale": 1.0},
+                },
+            },
+        },
+    }
 
 
 def settled(s: Sizes, state: dict, shift: int) -> dict:
@@ -167,8 +195,10 @@ def settled(s: Sizes, state: dict, shift: int) -> dict:
 
 def run_record(s: Sizes, models: dict, windows: np.ndarray, exponents: np.ndarray) -> dict[str, np.ndarray]:
     """Every boundary [L, ...] of one record: windows [L, S] with their exponents."""
-    state = {name: np.zeros((1, size), np.int64) for name, size in
-             (("hidden", s.hidden), ("cell", s.hidden), ("estimate_1", 8), ("sum", 8), ("count", 4))}  # fmt: skip
+    state = {
+        name: np.zeros((1, size), np.int64)
+        for name, size in (("hidden", s.hidden), ("cell", s.hidden), ("estimate_1", 8), ("sum", 8), ("count", 4))
+    }
     found, before = [], exponents[0]
     for window, exponent in zip(windows, exponents):
         state, before = settled(s, state, int(exponent) - int(before)), exponent
@@ -183,10 +213,22 @@ def run_record(s: Sizes, models: dict, windows: np.ndarray, exponents: np.ndarra
             "count": state["count"],
         }
         out = evaluate(models["submlp"], fed)
-        state = {"hidden": step["hidden_next"], "cell": step["cell_next"], "estimate_1": made["estimate"],
-                 "sum": out["sum_next"], "count": out["count_next"]}  # fmt: skip
-        found.append({"features": made["features"][0], "estimate": made["estimate"], "hidden": state["hidden"], "cell": state["cell"],
-                      **{name: out[name] for name in ("correction", "sum_next", "count_next")}})  # fmt: skip
+        state = {
+            "hidden": step["hidden_next"],
+            "cell": step["cell_next"],
+            "estimate_1": made["estimate"],
+            "sum": out["sum_next"],
+            "count": out["count_next"],
+        }
+        found.append(
+            {
+                "features": made["features"][0],
+                "estimate": made["estimate"],
+                "hidden": state["hidden"],
+                "cell": state["cell"],
+                **{name: out[name] for name in ("correction", "sum_next", "count_next")},
+            }
+        )
     return {name: np.concatenate([step[name] for step in found]) for name in found[0]}
 
 

@@ -119,7 +119,8 @@ def test_the_choice_is_what_the_processor_says(folder, tmp_path):
     flags = Path("/proc/cpuinfo").read_text().split()
     best = next(name for name in reversed(SETS) if KERNELS[name][0] in ["", *flags])
     (tmp_path / "which.c").write_text(
-        f'#include <stdio.h>\n#include "{folder}/host/ms_dispatch.h"\nint main(void) {{ printf("%d", (int)ms_cpu()); return 0; }}\n'
+        f'#include <stdio.h>\n#include "{folder}/host/ms_dispatch.h"\n'
+        f'int main(void) {{ printf("%d", (int)ms_cpu()); return 0; }}\n'
     )
     said("gcc", "-o", "which", "which.c", cwd=tmp_path)
     assert int(said(tmp_path / "which", cwd=tmp_path)) == SETS.index(best)

@@ -13,7 +13,10 @@ from microstage_cbackend.generate import files_of, read_model
 from microstage_cbackend.vectors.plan import make_plan
 from microstage_cbackend.writers.names import quoted
 
-LONG = "functional_1/activation/Relu;functional_1/batch_normalization/FusedBatchNormV3;functional_1/conv2d/BiasAdd-ReadVariableOp/"
+LONG = (
+    "functional_1/activation/Relu;functional_1/batch_normalization/FusedBatchNormV3;functional_1/"
+    "conv2d/BiasAdd-ReadVariableOp/"
+)
 ALIKE = [
     "out:0",
     "out/0",

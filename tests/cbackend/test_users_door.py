@@ -10,7 +10,10 @@ from quantised import Quantised
 
 from microstage_runner.process import REPOSITORY
 
-LONG = "functional_1/activation/Relu;functional_1/batch_normalization/FusedBatchNormV3;functional_1/conv2d/BiasAdd/ReadVariableOp/"
+LONG = (
+    "functional_1/activation/Relu;functional_1/batch_normalization/FusedBatchNormV3;functional_1/"
+    "conv2d/BiasAdd/ReadVariableOp/"
+)
 
 
 def mlp() -> onnx.ModelProto:

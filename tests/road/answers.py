@@ -55,7 +55,10 @@ def difference(found: np.ndarray, wanted: np.ndarray) -> str:
     if not len(wrong):
         return ""
     vector, place = wrong[0]
-    return f"{len(wrong)} of {wanted.size} answers differ; [{vector}, {place}] is {wanted[vector, place]}, not {found[vector, place]}"
+    return (
+        f"{len(wrong)} of {wanted.size} answers differ; [{vector}, {place}] is "
+        f"{wanted[vector, place]}, not {found[vector, place]}"
+    )
 
 
 def main(folder: Path, vectors: Path) -> str:

@@ -87,7 +87,10 @@ def walk_and_keep(seed: int, layers: int, folder: Path) -> dict:
     smaller, simple = simplest(recipe, failure, seed)
     save(build_network(simple), folder, str(seed))
     blocks = ", ".join(step.block for step in simple.steps)
-    said = f"seed {seed}, {len(simple.steps)} of its {len(recipe.steps)} blocks left ({blocks}), fails at {smaller.place}: {smaller.said}"
+    said = (
+        f"seed {seed}, {len(simple.steps)} of its {len(recipe.steps)} blocks left ({blocks}), fails "
+        f"at {smaller.place}: {smaller.said}"
+    )
     write_json(folder / f"{seed}.json", {"said": said, "simple": simple.described(), "drawn": recipe.described()})
     return {"seed": seed, "layers": len(recipe.steps), "said": said}
 

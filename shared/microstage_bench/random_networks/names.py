@@ -8,7 +8,10 @@ from collections.abc import Callable
 __all__ = ["STYLES"]
 
 _RESERVED = "int float main register EOF NULL errno INT8_MAX exp malloc inline bool assert stdin I class".split()
-_LONG = "StatefulPartitionedCall/functional_1/batch_normalization/FusedBatchNormV3;functional_1/conv2d/BiasAdd/ReadVariableOp/"
+_LONG = (
+    "StatefulPartitionedCall/functional_1/batch_normalization/FusedBatchNormV3;functional_1/"
+    "conv2d/BiasAdd/ReadVariableOp/"
+)
 
 
 def _reserved(operator: str, number: int) -> str:

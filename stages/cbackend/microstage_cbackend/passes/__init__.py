@@ -37,9 +37,24 @@ from microstage_cbackend.program.ir import Part
 __all__ = ["PASSES", "optimise"]
 
 PASSES = (
-    join_patches, split_groups, drop_identities, fold_tables, fuse_constants, lift_stages, fuse_stages, sum_windows, take_factors,
-    drop_unread, pack_signs, compact, store_as_bytes, specialise, join_copies, join_frames, pack_weights,
-)  # fmt: skip
+    join_patches,
+    split_groups,
+    drop_identities,
+    fold_tables,
+    fuse_constants,
+    lift_stages,
+    fuse_stages,
+    sum_windows,
+    take_factors,
+    drop_unread,
+    pack_signs,
+    compact,
+    store_as_bytes,
+    specialise,
+    join_copies,
+    join_frames,
+    pack_weights,
+)
 
 
 def optimise(part: Part) -> Part:

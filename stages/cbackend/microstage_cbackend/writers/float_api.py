@@ -265,7 +265,10 @@ class FloatApi:
                 "",
             ]
             lines += [f"void {self.name}_stream_reset({self.name}_stream *stream);"]
-            ready = f"{self.upper}_OK: answer holds that of the last {size} samples; {self.upper}_WAITING: not enough samples yet."
+            ready = (
+                f"{self.upper}_OK: answer holds that of the last {size} samples; {self.upper}_WAITING: not "
+                f"enough samples yet."
+            )
             lines += [f"/* Takes one sample. {ready}"]
             lines += [
                 f" * An answer comes with the sample that fills the window and with every {self.hop}th after it. */"

@@ -254,8 +254,10 @@ program under qemu, `make -C examples/board flash` puts it on the board. It prin
 core's cycles.
 
 """
-_UNTRIED = """CMake, gcc for Cortex-M and qemu have built and run such folders, and PlatformIO's and Espressif's packers have packed them. The
-SDKs of Zephyr, ESP-IDF, PlatformIO and Arduino have not built them, and no board has run them: those files follow the documentation."""
+_UNTRIED = """CMake, gcc for Cortex-M and qemu have built and run such folders, and PlatformIO's and Espressif's \
+packers have packed them. The
+SDKs of Zephyr, ESP-IDF, PlatformIO and Arduino have not built them, and no board has run them: \
+those files follow the documentation."""
 
 
 def _firmware(program: WrittenModel) -> list[str]:

@@ -106,7 +106,10 @@ class PartWriter:
         y = layer.output
         result = f"{y.ctype} {list(y.shape)} in {y.root.low}..{y.root.high}"
         remark = "; ".join(filter(None, [layer.remark, _rounding(layer)]))
-        comment = f"{number + 1}. {quoted(layer.node)} ({layer.operator}): {operands} -> {result}{'; ' + remark if remark else ''}."
+        comment = (
+            f"{number + 1}. {quoted(layer.node)} ({layer.operator}): {operands} -> "
+            f"{result}{'; ' + remark if remark else ''}."
+        )
         specialised = layer.kernel in _SPECIALISED
         arguments = self._specialised(number, layer) if specialised else self._arguments(number, layer)
         function = layer.kernel if specialised else self.kernels.of(layer)
@@ -198,7 +201,10 @@ class PartWriter:
             width = stage.kind.removeprefix("search")
             thresholds = self._array(f"{name}_thresholds", stage.thresholds, f"int{width}_t")
             rows, levels = stage.thresholds.shape
-            members = f".thresholds = {thresholds}, .rows = {rows}, .levels = {levels}, .scale = {stage.scale}, .bias = {stage.bias}"
+            members = (
+                f".thresholds = {thresholds}, .rows = {rows}, .levels = {levels}, .scale = {stage.scale}, "
+                f".bias = {stage.bias}"
+            )
         elif isinstance(stage, Shared):
             thresholds, offset = (
                 self._array(f"{name}_{what}", getattr(stage, what), "int32_t") for what in ("thresholds", "offset")
@@ -208,7 +214,10 @@ class PartWriter:
         elif isinstance(stage, MultiplyAddShift):
             multiplier = self._array(f"{name}_multiplier", stage.multiplier, "int32_t")
             offset = self._array(f"{name}_offset", stage.offset, "int64_t" if stage.wide else "int32_t")
-            members = f".multiplier = {multiplier}, .offset = {offset}, .shift = {stage.shift}, .low = {stage.low}, .high = {stage.high}"
+            members = (
+                f".multiplier = {multiplier}, .offset = {offset}, .shift = {stage.shift}, .low = {stage.low}, "
+                f".high = {stage.high}"
+            )
             members += f", .odd = {int(stage.odd)}" if stage.even else ""
             if stage.kink is not None:
                 members += f", .kink = {self._array(f'{name}_kink', stage.kink, 'int64_t')}, .edge = {stage.edge}"
@@ -216,7 +225,10 @@ class PartWriter:
             types = {"upper": "int64_t", "addend": "int64_t", "lower": "int32_t", "fine": "int32_t"}
             arrays = {what: self._array(f"{name}_{what}", values, types[what]) for what, values in stage.parts.items()}
             members = "".join(f".{what} = {array}, " for what, array in arrays.items())
-            members += f".shift = {stage.shift - stage.lift}, .low = {stage.low}, .high = {stage.high}, .odd = {int(stage.odd)}"
+            members += (
+                f".shift = {stage.shift - stage.lift}, .low = {stage.low}, .high = {stage.high}, .odd = "
+                f"{int(stage.odd)}"
+            )
             members += f", .ties = {stage.ties >> stage.lift}"
         else:
             return "NULL"

@@ -86,13 +86,21 @@ def test(sound: FeaturesApi, plan: Plan, names: list[str]) -> str:
         "STATE": f"    static {sound.name}_sound heard;\n" if sound.streams else "",
         "OUTPUTS": "".join(f"    static {t.ctype} {own}[{t.size}];\n" for _, t, own in outputs),
         "RESET": f"    {sound.name}_sound_reset(&heard);\n" if sound.streams else "",
-        "OFFSET": len(plan.data()) - len(plan.sounds.data()), "COUNT": len(plan.sounds.pcm), "READS": " || ".join(reads),
+        "OFFSET": len(plan.data()) - len(plan.sounds.data()),
+        "COUNT": len(plan.sounds.pcm),
+        "READS": " || ".join(reads),
         "GIVEN": ", ".join(own for *_, own in outputs),
         "COMPARED": _compared(names, f"{SOUND}{given}", plan.arrays[given], size, "features"),
-        "ANSWERS": "\n".join(_compared(names, f"{SOUND}{name}", plan.arrays[name], t.size, own) for name, t, own in outputs),
-        "SAMPLES": sound.features.samples, "HOP": sound.features.hop, "TYPE": sound.input.ctype, "SIZE": size,
-        "NAME": sound.name, "UPPER": sound.upper,
-    }  # fmt: skip
+        "ANSWERS": "\n".join(
+            _compared(names, f"{SOUND}{name}", plan.arrays[name], t.size, own) for name, t, own in outputs
+        ),
+        "SAMPLES": sound.features.samples,
+        "HOP": sound.features.hop,
+        "TYPE": sound.input.ctype,
+        "SIZE": size,
+        "NAME": sound.name,
+        "UPPER": sound.upper,
+    }
     for word, put in words.items():
         text = text.replace(f"@{word}@", str(put))
     return text

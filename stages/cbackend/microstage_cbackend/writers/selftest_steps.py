@@ -237,25 +237,41 @@ class StepsTest:
         whole = {t.name: f"whole_{n}" for n, t in enumerate(c.inputs)}
         results = [f"    {t.ctype} {own[n]}[{t.size}];" for n, t in self.outputs.items()]
         return _STEPS.format(
-            model=self.model.name, upper=upper, length=self.plan.length, steps=c.steps, arguments=f"&ctx, &state, {given}",
+            model=self.model.name,
+            upper=upper,
+            length=self.plan.length,
+            steps=c.steps,
+            arguments=f"&ctx, &state, {given}",
             arrays="\n".join([*(f"    {t.ctype} {own[t.name]}[{t.size}];" for t in c.own), *results]),
-            fills="\n".join(f"        COPY({own[t.name]}, {arrays[t.name]} + step * {t.size}, "
-                            f"{t.size});" for t in c.own),
-            compares="\n".join(each), whole_compares="\n".join(last),
+            fills="\n".join(
+                f"        COPY({own[t.name]}, {arrays[t.name]} + step * {t.size}, {t.size});" for t in c.own
+            ),
+            compares="\n".join(each),
+            whole_compares="\n".join(last),
             whole_arrays="\n".join([*(f"    {t.ctype} {whole[t.name]}[{t.size}];" for t in c.inputs), *results]),
             whole_fills="\n".join(f"    COPY({whole[t.name]}, {arrays[t.name]}, {t.size});" for t in c.inputs),
             whole_arguments=", ".join(["&ctx", *whole.values(), *(own[n] for n in self.outputs)]),
-        )  # fmt: skip
+        )
 
     def _facts(self, names: list[str], arrays: Mapping[str, str]) -> dict[str, object]:
         real, answer, waveform = self.real, f"{PREFIX}{self.real.answer}", f"{PREFIX}{self.real.waveform}"
         beyond = (real.gain.exponents[1] + 127 << 23) + 1
         return {
-            "model": self.model.name, "upper": self.model.name.upper(), "values": real.values, "samples": real.samples,
-            "count": self.plan.length * real.samples, "first": self.recurrent.steps * real.samples, "last": (self.recurrent.steps - 1) * real.values,
-            "waveform": arrays[waveform], "expected": arrays[answer], "beyond": beyond, "below": beyond | 1 << 31,
-            "refusals": names.index(f"{REFUSED}{waveform}"), "whole": names.index(f"{WHOLE}{answer}"), "answers": names.index(answer),
-        }  # fmt: skip
+            "model": self.model.name,
+            "upper": self.model.name.upper(),
+            "values": real.values,
+            "samples": real.samples,
+            "count": self.plan.length * real.samples,
+            "first": self.recurrent.steps * real.samples,
+            "last": (self.recurrent.steps - 1) * real.values,
+            "waveform": arrays[waveform],
+            "expected": arrays[answer],
+            "beyond": beyond,
+            "below": beyond | 1 << 31,
+            "refusals": names.index(f"{REFUSED}{waveform}"),
+            "whole": names.index(f"{WHOLE}{answer}"),
+            "answers": names.index(answer),
+        }
 
     def _beside(self, names: list[str]) -> dict[str, object]:
         """What is carried by both, compared."""

@@ -128,10 +128,21 @@ def wav_example(sound: FeaturesApi, sources: list[str]) -> dict[str, str]:
     f, (_, answer) = sound.features, sound.outputs[0]
     looks = max(1, f.rate // 10 // f.hop)  # ten times a second
     words = {
-        "NAME": sound.name, "UPPER": sound.upper, "RATE": f.rate, "SAMPLES": f.samples, "HOP": f.hop, "HOPS": f.samples // f.hop,
-        "TYPE": sound.input.ctype, "SIZE": sound.input.size, "ANSWER_TYPE": answer.ctype, "CLASSES": answer.size,
-        "FRAMES": f.frames, "LOOKS": looks, "EVERY": looks * f.hop, "SOURCES": " ".join(f"../../{name}" for name in sources),
-    }  # fmt: skip
+        "NAME": sound.name,
+        "UPPER": sound.upper,
+        "RATE": f.rate,
+        "SAMPLES": f.samples,
+        "HOP": f.hop,
+        "HOPS": f.samples // f.hop,
+        "TYPE": sound.input.ctype,
+        "SIZE": sound.input.size,
+        "ANSWER_TYPE": answer.ctype,
+        "CLASSES": answer.size,
+        "FRAMES": f.frames,
+        "LOOKS": looks,
+        "EVERY": looks * f.hop,
+        "SOURCES": " ".join(f"../../{name}" for name in sources),
+    }
     files = {"wav.c": _MAIN, "Makefile": _MAKEFILE}
     for word, put in words.items():
         files = {name: text.replace(f"@{word}@", str(put)) for name, text in files.items()}
