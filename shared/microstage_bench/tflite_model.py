@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import singledispatchmethod
 from types import ModuleType
 
-import flatbuffers
 import numpy as np
 
 from microstage.errors import ModelError
@@ -64,6 +63,8 @@ class _TfliteWriter:
         self.places: dict[str, int] = {}
 
     def file(self) -> bytes:
+        import flatbuffers  # with ai-edge-litert, of the rivals' environment alone
+
         network, schema = self.network, self.schema
         for name, quantity in network.inputs.items():
             self._value(name, quantity)

@@ -22,6 +22,7 @@ from microstage_bench.names import MLPERF_TINY
 from microstage_bench.network import QuantisedNetwork
 from microstage_bench.onnx_model import write_onnx
 from microstage_bench.reference import run
+from microstage_bench.tflite_model import write_tflite
 
 __all__ = ["inputs_of", "network_named", "write_models"]
 
@@ -52,8 +53,6 @@ def write_models(network: QuantisedNetwork, folder: Path) -> None:
     values = run(network, inputs_of(network, _VECTORS))
     golden.save(folder / golden.FILE, {name: values[name] for name in (*network.inputs, network.output)})
     if network.name in MLPERF_TINY:
-        from microstage_bench.tflite_model import write_tflite
-
         (folder / "model.tflite").write_bytes(write_tflite(network))
 
 
