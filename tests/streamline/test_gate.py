@@ -12,7 +12,7 @@ from test_own_network import Own, qdq, small
 
 import microstage_streamline.__main__ as stage
 from microstage_streamline.graph import read
-from microstage_streamline.verify import executors, layers
+from microstage_streamline.prove import executors, layers
 
 
 @pytest.fixture

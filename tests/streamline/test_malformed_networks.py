@@ -240,7 +240,7 @@ def test_what_is_small_in_the_file_and_absurd_in_memory_or_time_is_refused_befor
 
 
 def test_a_network_of_more_work_than_can_be_proven_is_refused(tmp_path, capfd, monkeypatch):
-    monkeypatch.setattr("microstage_streamline.graph.normalise.normaliser.MOST_WORK", 1000)
+    monkeypatch.setattr("microstage_streamline.normalise.normaliser.MOST_WORK", 1000)
     assert "needs more than 1000 multiplications up to Conv_" in refused(Own(tmp_path), small().model(), capfd)
 
 

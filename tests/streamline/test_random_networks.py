@@ -6,8 +6,8 @@ from random_networks import networks
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
 from microstage_streamline.convert import convert_file
-from microstage_streamline.verify import vectors
-from microstage_streamline.verify.proof import Proof
+from microstage_streamline.prove import vectors
+from microstage_streamline.prove.proof import Proof
 
 OPERATORS = {
     "MatMul",

@@ -13,8 +13,8 @@ from stepped_parts import Sizes, cell, encoder, head, write_cell
 from microstage.integer import Interpreter
 from microstage.integer.lines import fit_line
 from microstage.integer.sequence import integers
+from microstage_streamline.prove.sequences import ChannelsLast
 from microstage_streamline.sources import convert_part
-from microstage_streamline.verify.sequences import ChannelsLast
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
-from microstage_streamline.verify.unsaturated import unsaturated
+from microstage_streamline.prove.unsaturated import unsaturated
 
 BYTES = (np.uint8, np.int8)
 

@@ -8,8 +8,8 @@ from microstage.files.canonical import write_json
 from microstage.interface import golden
 from microstage.stage import Job, stage_main
 from microstage_streamline.finn.estimate import estimates_of
-from microstage_streamline.finn.save import save
 from microstage_streamline.sources import OwnFile, StageBefore
+from microstage_streamline.write.save import save
 
 
 def run(job: Job) -> None:

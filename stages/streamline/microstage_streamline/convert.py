@@ -14,15 +14,15 @@ from qonnx.core.modelwrapper import ModelWrapper
 from microstage.errors import ModelError, ParameterError
 from microstage_streamline.finn.front import front_of
 from microstage_streamline.finn.layout import LaidOut, as_it_is, input_ranges, lay_out, streams
-from microstage_streamline.finn.write import Written, beyond_finn, origin_of, write
-from microstage_streamline.graph.commute import hoist
-from microstage_streamline.graph.given import REMEDY, Given, unquantised
 from microstage_streamline.graph.graph import Graph
-from microstage_streamline.graph.normalise import Normaliser
-from microstage_streamline.graph.read import read_graph
 from microstage_streamline.integerise.drop_channels import DropConstantChannels
+from microstage_streamline.integerise.integer_graph import Made
 from microstage_streamline.integerise.integerise import Integeriser
-from microstage_streamline.integerise.made import Made
+from microstage_streamline.normalise.commute import hoist
+from microstage_streamline.normalise.input_type import REMEDY, Given, unquantised
+from microstage_streamline.normalise.normaliser import Normaliser
+from microstage_streamline.read.onnx_graph import read_graph
+from microstage_streamline.write.model import Written, beyond_finn, origin_of, write
 
 __all__ = ["Converted", "convert", "convert_file"]
 

@@ -21,17 +21,17 @@ from microstage.models.definition import FILE
 from microstage.signals.settle import Settling
 from microstage.stage import Job
 from microstage.untrusted.onnx_file import NAMES, read_onnx
-from microstage_streamline import report
 from microstage_streamline.convert import Converted, convert
 from microstage_streamline.finn.layout import input_ranges
-from microstage_streamline.graph.given import Given, unquantised
-from microstage_streamline.graph.read import graph_of
-from microstage_streamline.integerise.whole import say_missing
-from microstage_streamline.own import Opened, opened
-from microstage_streamline.verify import sequences, vectors
-from microstage_streamline.verify.proof import Proof
-from microstage_streamline.verify.real import real_vectors
-from microstage_streamline.verify.samples import attained, rows
+from microstage_streamline.integerise.missing import say_missing
+from microstage_streamline.normalise.input_type import Given, unquantised
+from microstage_streamline.prove import sequences, vectors
+from microstage_streamline.prove.proof import Proof
+from microstage_streamline.prove.real_vectors import real_vectors
+from microstage_streamline.prove.samples import attained, rows
+from microstage_streamline.read.onnx_graph import graph_of
+from microstage_streamline.user_file import Opened, opened
+from microstage_streamline.write import report
 
 __all__ = ["OwnFile", "StageBefore", "convert_part"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from copy import deepcopy
 
 from microstage.integer.registry import Kind, named
-from microstage_streamline.finn.write import beyond_finn
 from microstage_streamline.graph.graph import Node
-from microstage_streamline.graph.normalise import Normaliser
-from microstage_streamline.integerise.made import Integers, Made
+from microstage_streamline.integerise.integer_graph import Integers, Made
+from microstage_streamline.normalise.normaliser import Normaliser
+from microstage_streamline.write.model import beyond_finn
 
 __all__ = ["front_of"]
 

@@ -15,7 +15,7 @@ from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
 from microstage.untrusted.limits import MOST_LOOKED_AT
 
-__all__ = ["Entry", "Graph", "MalformedModel", "Node", "saying_where"]
+__all__ = ["Entry", "Graph", "MalformedModel", "Node", "is_quantised", "saying_where"]
 
 
 _AT_ONCE = 16
@@ -111,6 +111,11 @@ class Graph:
 def _zeros(entry: Entry) -> Any:
     zeros = np.zeros(entry.shape, np.int64 if entry.datatype else entry.real)
     return QTensor(zeros, np.float64(1)) if entry.datatype and not entry.typed else zeros
+
+
+def is_quantised(value: Any) -> bool:
+    """Whether an example is integers, scaled or not."""
+    return isinstance(value, QTensor) or (isinstance(value, np.ndarray) and value.dtype.kind in "iu")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from microstage.integer.interpreter import run_node
 from microstage.integer.ranges import Range
 from microstage.integer.registry import Kind, named
 from microstage_streamline.graph.graph import Node
-from microstage_streamline.integerise.made import Integers, Made
+from microstage_streamline.integerise.integer_graph import Integers, Made
 
 __all__ = ["Channels", "constant_channels", "is_depthwise"]
 

@@ -10,7 +10,7 @@ from microstage.integer.ranges import node_range
 from microstage.integer.registry import Kind, named
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.integerise.channels import Channels, constant_channels, is_depthwise
-from microstage_streamline.integerise.made import Integers, Made
+from microstage_streamline.integerise.integer_graph import Integers, Made
 
 __all__ = ["DropConstantChannels"]
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from microstage.integer.ranges import Range, node_range
 from microstage.integer.registry import Kind, named
-from microstage_streamline.graph.graph import Node
-from microstage_streamline.graph.normalise import Normaliser, is_quantised
-from microstage_streamline.integerise.made import Cannot, Integers, Made
+from microstage_streamline.graph.graph import Node, is_quantised
+from microstage_streamline.integerise.integer_graph import Cannot, Integers, Made
+from microstage_streamline.normalise.normaliser import Normaliser
 
 __all__ = ["Emitter"]
 

@@ -13,13 +13,13 @@ from microstage.integer import QTensor
 from microstage.integer.ranges import Range
 from microstage.integer.registry import named
 from microstage.integer.tensor import narrowed
-from microstage_streamline.graph.given import CLAMPS
 from microstage_streamline.graph.graph import Entry, Node
-from microstage_streamline.graph.read import QUANTISING
 from microstage_streamline.graph.straight import bends
-from microstage_streamline.integerise.made import Cannot, Entered, exact_scale
+from microstage_streamline.integerise.integer_graph import Cannot, Entered, exact_scale
 from microstage_streamline.integerise.monotone import Function
 from microstage_streamline.integerise.threshold_line import threshold_line
+from microstage_streamline.normalise.input_type import CLAMPS
+from microstage_streamline.read.onnx_graph import QUANTISING
 
 __all__ = ["entry_of"]
 

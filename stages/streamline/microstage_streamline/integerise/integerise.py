@@ -20,14 +20,21 @@ from microstage.integer.ranges import of_type
 from microstage.integer.registry import POINTWISE, Kind, Operator, named
 from microstage.integer.tensor import narrowed
 from microstage.interface.ranking import ranking
-from microstage_streamline.graph.given import CLAMPS
-from microstage_streamline.graph.graph import Node, saying_where
-from microstage_streamline.graph.normalise import Normaliser, is_quantised
+from microstage_streamline.graph.graph import Node, is_quantised, saying_where
 from microstage_streamline.graph.straight import bends
+from microstage_streamline.integerise.by_place import in_a_row
 from microstage_streamline.integerise.emitter import Emitter
 from microstage_streamline.integerise.entries import entry_of
-from microstage_streamline.integerise.exact import CENTRING, exactly, is_exact
-from microstage_streamline.integerise.made import IN_FRONT, Cannot, Entered, Integers, Made, Unresolved, exact_scale
+from microstage_streamline.integerise.exact_operators import CENTRING, exactly, is_exact
+from microstage_streamline.integerise.integer_graph import (
+    IN_FRONT,
+    Cannot,
+    Entered,
+    Integers,
+    Made,
+    Unresolved,
+    exact_scale,
+)
 from microstage_streamline.integerise.monotone import (
     Function,
     Lined,
@@ -37,11 +44,13 @@ from microstage_streamline.integerise.monotone import (
     thresholds,
     together,
 )
-from microstage_streamline.integerise.pieces import in_pieces, sum_of_pieces
+from microstage_streamline.integerise.operators import HANDLERS
 from microstage_streamline.integerise.rescaled_sum import Joined, aligned
-from microstage_streamline.integerise.row import in_a_row
 from microstage_streamline.integerise.tflite_sum import step_by_step
+from microstage_streamline.integerise.turning import in_pieces, sum_of_pieces
 from microstage_streamline.integerise.weighted_sum import weighted_sum
+from microstage_streamline.normalise.input_type import CLAMPS
+from microstage_streamline.normalise.normaliser import Normaliser
 
 __all__ = ["Integeriser"]
 
@@ -99,8 +108,6 @@ class Integeriser(Emitter):
             return [(one.tensor, one) for one in found]
 
     def _states(self, node: Node) -> list[Any]:
-        from microstage_streamline.integerise.operators import HANDLERS
-
         computed = list(dict.fromkeys(name for name in node.inputs if name and name not in self.constants))
         entry = named(node.op)
         if self._by_place(node, computed):

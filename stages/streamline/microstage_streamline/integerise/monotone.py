@@ -21,7 +21,7 @@ from microstage_streamline.integerise.steps import first_reached
 from microstage_streamline.integerise.thresholds import chain_function, search
 
 if TYPE_CHECKING:
-    from microstage_streamline.integerise.made import Integers
+    from microstage_streamline.integerise.integer_graph import Integers
 
 __all__ = [
     "Found",

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from microstage.integer import QTensor
 from microstage.integer.registry import Kind
-from microstage_streamline.graph.graph import Node
-from microstage_streamline.graph.normalise import is_quantised
+from microstage_streamline.graph.graph import Node, is_quantised
 from microstage_streamline.integerise.channels import is_depthwise
-from microstage_streamline.integerise.integerise import Integeriser
-from microstage_streamline.integerise.made import Cannot, Integers, exact_scale
+from microstage_streamline.integerise.integer_graph import Cannot, Integers, exact_scale
 from microstage_streamline.integerise.monotone import Function
 from microstage_streamline.integerise.rescaled_sum import Joined
 
+if TYPE_CHECKING:
+    from microstage_streamline.integerise.integerise import Integeriser
+
 __all__ = ["HANDLERS"]
-
-HANDLERS: dict[Kind, Callable[[Integeriser, Node], list[Any]]] = {}
-
-
-def _handles(kind: Kind):
-    def register(function):
-        HANDLERS[kind] = function
-        return function
-
-    return register
 
 
 def _one_scale(x: Integers, name: str) -> None:
@@ -39,7 +30,6 @@ def _one_scale(x: Integers, name: str) -> None:
         )
 
 
-@_handles(Kind.PRODUCT)
 def _product(made: Integeriser, node: Node) -> list[Integers]:
     """(s x) (t W) = (s t) (x W)."""
     x = made.integers(node.inputs[0])
@@ -66,7 +56,6 @@ def _terms(made: Integeriser, node: Node) -> tuple[list[str], list[Integers]]:
     return names, computed
 
 
-@_handles(Kind.SUM)
 def _sum(made: Integeriser, node: Node) -> list[Integers | Joined]:
     """s a + s b = s (a + b); at two scales, what the quantiser behind it makes of each pair."""
     names, computed = _terms(made, node)
@@ -89,7 +78,6 @@ def _sum(made: Integeriser, node: Node) -> list[Integers | Joined]:
     return [made.emit(Node("Add", names, node.outputs, {}, node.layer), made.values[node.output], *computed)]
 
 
-@_handles(Kind.ELEMENT_PRODUCT)
 def _element_product(made: Integeriser, node: Node) -> list[Integers]:
     """(s a) (t b) = (s t) (a b)."""
     names, computed = _terms(made, node)
@@ -98,7 +86,6 @@ def _element_product(made: Integeriser, node: Node) -> list[Integers]:
     return [made.emit(Node(node.op, names, node.outputs, {}, node.layer), made.values[node.output], *computed)]
 
 
-@_handles(Kind.MOVES)
 def _moved(made: Integeriser, node: Node) -> list[Integers]:
     """move(s x) = s move(x), of one tensor or of several; sizes and axes are constants."""
     terms, inputs = [], []
@@ -125,7 +112,6 @@ def _joined(made: Integeriser, node: Node, name: str) -> str:
     return name
 
 
-@_handles(Kind.MONOTONE)
 def _extreme(made: Integeriser, node: Node) -> list[Integers]:
     """The least, or the greatest, of two tensors at one scale."""
     if node.op not in ("Min", "Max"):
@@ -136,7 +122,6 @@ def _extreme(made: Integeriser, node: Node) -> list[Integers]:
     return [made.emit(Node(node.op, names, node.outputs, {}, node.layer), made.values[node.output], *computed)]
 
 
-@_handles(Kind.AVERAGE)
 def _average(made: Integeriser, node: Node) -> list[Integers]:
     """An average is a sum at another scale, and a sum is a convolution of each channel with ones."""
     x = made.integers(node.inputs[0])
@@ -151,7 +136,6 @@ def _average(made: Integeriser, node: Node) -> list[Integers]:
     return [made.emit(new, made.values[node.output], x)]
 
 
-@_handles(Kind.ORDER)
 def _order(made: Integeriser, node: Node) -> list[Any]:
     """The places of the largest of a x + b are those of x for a > 0, of -x for a < 0; the lowest place first among equals."""
     x, line, turned = made.in_order(node.inputs[0])
@@ -173,7 +157,6 @@ def _order(made: Integeriser, node: Node) -> list[Any]:
     return [Function(found[0], line.nodes, made.values[node.outputs[0]]), *found[1:]] if both else found
 
 
-@_handles(Kind.FIXED)
 def _fixed(made: Integeriser, node: Node) -> list[Integers]:
     """Integers of integers by a rule of its own, whose other inputs are constants."""
     x = made.integers(node.inputs[0])
@@ -181,3 +164,16 @@ def _fixed(made: Integeriser, node: Node) -> list[Integers]:
         made.made.constants[name] = np.asarray(made.constants[name], np.int64)
     new = Node(node.op, [x.name, *node.inputs[1:]], node.outputs, node.flags, node.layer)
     return made.emit_all(new, [made.values[name] for name in node.outputs], x)
+
+
+HANDLERS: dict[Kind, Callable[[Integeriser, Node], list[Any]]] = {
+    Kind.PRODUCT: _product,
+    Kind.SUM: _sum,
+    Kind.ELEMENT_PRODUCT: _element_product,
+    Kind.MOVES: _moved,
+    Kind.MONOTONE: _extreme,
+    Kind.AVERAGE: _average,
+    Kind.ORDER: _order,
+    Kind.FIXED: _fixed,
+}
+"By the kind of an operator."

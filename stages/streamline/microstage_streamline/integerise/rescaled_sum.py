@@ -21,7 +21,7 @@ from microstage_streamline.graph.graph import Node
 from microstage_streamline.integerise.monotone import Function, axis_of, layout_of
 
 if TYPE_CHECKING:
-    from microstage_streamline.integerise.made import Integers
+    from microstage_streamline.integerise.integer_graph import Integers
 
 __all__ = ["Joined", "aligned"]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from microstage.integer import gemmlowp
 from microstage_streamline.graph.graph import Node
-from microstage_streamline.integerise.made import Integers
+from microstage_streamline.integerise.integer_graph import Integers
 from microstage_streamline.integerise.monotone import Function
 from microstage_streamline.integerise.rescaled_sum import Joined
 

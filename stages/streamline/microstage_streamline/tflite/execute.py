@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from microstage_streamline.prove.executors import CannotRun
 from microstage_streamline.tflite.file import TfliteFile
-from microstage_streamline.verify.executors import CannotRun
 
 __all__ = ["BY", "executed"]
 

@@ -11,7 +11,6 @@ from microstage.integer import gemmlowp
 from microstage_streamline.tflite import rules, sigmoid
 from microstage_streamline.tflite.builder import LAST, RAW, REAL, Builder
 from microstage_streamline.tflite.file import Operator, Tensor
-from microstage_streamline.tflite.registry import reads
 from microstage_streamline.tflite.rounding import quantised, rescaled
 
 __all__ = ["looked_up"]
@@ -42,7 +41,6 @@ def _unary(b: Builder, operator: Operator, function: Function, real: str, **flag
         quantised(b, place, b.node(real, [b.get(x.place, REAL, layout)], b.fresh(place, "real"), **flags), layout)
 
 
-@reads("QUANTIZE")
 def quantize(b: Builder, operator: Operator) -> None:
     """Integers at another scale."""
     x, out, layout = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), b.layout(operator.inputs[0])
@@ -53,7 +51,6 @@ def quantize(b: Builder, operator: Operator) -> None:
         quantised(b, out.place, name, layout)
 
 
-@reads("RELU")
 def relu(b: Builder, operator: Operator) -> None:
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     multiplier, shift = rules.ratio(x, out)
@@ -62,7 +59,6 @@ def relu(b: Builder, operator: Operator) -> None:
     )
 
 
-@reads("RELU6")
 def relu6(b: Builder, operator: Operator) -> None:
     """Clipped at the input's scale, whatever the output's is."""
     x, out, layout = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), b.layout(operator.inputs[0])
@@ -73,7 +69,6 @@ def relu6(b: Builder, operator: Operator) -> None:
         quantised(b, out.place, b.get(x.place, REAL, layout), layout, 3)
 
 
-@reads("LEAKY_RELU")
 def leaky_relu(b: Builder, operator: Operator) -> None:
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     alpha = np.float32(operator.option("alpha", 0.0))
@@ -88,7 +83,6 @@ def leaky_relu(b: Builder, operator: Operator) -> None:
     _unary(b, operator, function, "LeakyRelu", alpha=float(alpha))
 
 
-@reads("PRELU")
 def prelu(b: Builder, operator: Operator) -> None:
     """A slope for each channel below zero, or one for all."""
     x, out, slopes = (
@@ -112,7 +106,6 @@ def prelu(b: Builder, operator: Operator) -> None:
     looked_up(b, out.place, names[0], x, LAST, function, len(x.shape) - 1)
 
 
-@reads("ABS")
 def absolute(b: Builder, operator: Operator) -> None:
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     multiplier, shift = rules.ratio(x, out)
@@ -135,20 +128,17 @@ def _sigmoid_like(x: Tensor, function: Function, fraction_bits: int) -> Function
     return values
 
 
-@reads("LOGISTIC")
 def logistic(b: Builder, operator: Operator) -> None:
     x = b.activation(operator.inputs[0])
     of_bytes = _sigmoid_like(x, gemmlowp.logistic, 8)
     _unary(b, operator, (lambda v: of_bytes(v) - 128) if x.kind == np.int8 else sigmoid.logistic_of(x), "Sigmoid")
 
 
-@reads("TANH")
 def tanh(b: Builder, operator: Operator) -> None:
     x = b.activation(operator.inputs[0])
     _unary(b, operator, _sigmoid_like(x, gemmlowp.tanh, 7) if x.kind == np.int8 else sigmoid.tanh_of(x), "Tanh")
 
 
-@reads("ELU")
 def elu(b: Builder, operator: Operator) -> None:
     """exp(x) - 1 below zero, in single precision (PopulateLookupTable)."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
@@ -161,7 +151,6 @@ def elu(b: Builder, operator: Operator) -> None:
     _unary(b, operator, function, "Elu")
 
 
-@reads("MAXIMUM", "MINIMUM")
 def extreme(b: Builder, operator: Operator) -> None:
     """The larger or the smaller of integers at one scale."""
     terms, out = [b.activation(place) for place in operator.inputs], b.activation(operator.outputs[0])
@@ -174,7 +163,6 @@ def extreme(b: Builder, operator: Operator) -> None:
     quantised(b, out.place, found, layout)
 
 
-@reads("HARD_SWISH")
 def hard_swish(b: Builder, operator: Operator) -> None:
     """x relu6(x + 3) / 6 in 16 bits (reference/hard_swish.h)."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
@@ -205,7 +193,6 @@ def _high_product_16(a: np.ndarray, factor: int) -> np.ndarray:
     return np.where(nudged >= 0, nudged >> 15, -(-nudged >> 15))
 
 
-@reads("SOFTMAX")
 def softmax(b: Builder, operator: Operator) -> None:
     """Over the last axis, in fixed point of 5 integer bits."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])

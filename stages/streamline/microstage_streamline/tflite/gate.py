@@ -11,13 +11,13 @@ from microstage.errors import VerificationError
 from microstage.integer.sequence import integers
 from microstage.stage import Job
 from microstage_streamline.convert import Converted
+from microstage_streamline.prove.executors import CannotRun
+from microstage_streamline.prove.gate import say_layers, say_uncompared
+from microstage_streamline.prove.samples import Samples
 from microstage_streamline.tflite.builder import FIRST, REAL
 from microstage_streamline.tflite.execute import BY, executed
 from microstage_streamline.tflite.file import Operator, TfliteFile
 from microstage_streamline.tflite.read import Read
-from microstage_streamline.verify.executors import CannotRun
-from microstage_streamline.verify.gate import say_layers, say_uncompared
-from microstage_streamline.verify.samples import Samples
 
 __all__ = ["compare_with_kernels"]
 

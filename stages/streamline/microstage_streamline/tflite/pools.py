@@ -9,7 +9,6 @@ from microstage_streamline.tflite.builder import FIRST, LAST, RAW, REAL, Builder
 from microstage_streamline.tflite.file import Operator, Tensor
 from microstage_streamline.tflite.functions import looked_up
 from microstage_streamline.tflite.geometry import pads_of
-from microstage_streamline.tflite.registry import reads
 from microstage_streamline.tflite.rounding import quantised, rescaled
 from microstage_streamline.tflite.rules import clamped
 
@@ -23,7 +22,6 @@ def _window(b: Builder, operator: Operator) -> tuple[Tensor, Tensor, dict]:
     return x, out, {"kernel_shape": kernel, "strides": strides, "pads": pads}
 
 
-@reads("MAX_POOL_2D")
 def max_pool(b: Builder, operator: Operator) -> None:
     """The largest of a window: of integers, at the scale of the input."""
     x, out, flags = _window(b, operator)
@@ -38,7 +36,6 @@ def max_pool(b: Builder, operator: Operator) -> None:
         quantised(b, out.place, pooled, FIRST, operator.option("fusedActivationFunction"))
 
 
-@reads("AVERAGE_POOL_2D")
 def average_pool(b: Builder, operator: Operator) -> None:
     """The sum of a window by how many of its places lie in the image, rounded half away from zero."""
     x, out, flags = _window(b, operator)
@@ -76,7 +73,6 @@ def _counts(image: tuple[int, ...], flags: dict) -> np.ndarray:
     return np.multiply.outer(*sides)
 
 
-@reads("REDUCE_MAX")
 def reduce_max(b: Builder, operator: Operator) -> None:
     """The largest over axes: integers at the scale of the input."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
@@ -89,7 +85,6 @@ def reduce_max(b: Builder, operator: Operator) -> None:
         quantised(b, out.place, name)
 
 
-@reads("MEAN", "SUM")
 def reduce(b: Builder, operator: Operator) -> None:
     """A sum over axes, rescaled; of a mean, the multiplier is divided by their size (QuantizedMeanOrSum)."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])

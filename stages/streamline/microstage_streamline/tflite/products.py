@@ -10,7 +10,6 @@ from microstage.errors import ModelError
 from microstage_streamline.tflite.builder import FIRST, LAST, REAL, Builder
 from microstage_streamline.tflite.file import Operator, Tensor
 from microstage_streamline.tflite.geometry import pads_of
-from microstage_streamline.tflite.registry import reads
 from microstage_streamline.tflite.rounding import quantised, rescaled
 
 
@@ -33,14 +32,12 @@ def _centred(w: Tensor) -> np.ndarray:
     return w.data.astype(np.int64) - zeros
 
 
-@reads("CONV_2D")
 def conv(b: Builder, operator: Operator) -> None:
     """[O, kh, kw, C / groups] -> [O, C / groups, kh, kw]."""
     x, w = (b.activation(operator.inputs[0]), b.tensor(operator.inputs[1]))
     _convolved(b, operator, x, _weights(b, operator, x), (0, 3, 1, 2), x.shape[3] // w.shape[3])
 
 
-@reads("DEPTHWISE_CONV_2D")
 def depthwise_conv(b: Builder, operator: Operator) -> None:
     """[1, kh, kw, O] -> [O, 1, kh, kw], a group for each channel of the image."""
     x = b.activation(operator.inputs[0])
@@ -101,7 +98,6 @@ def _is_wide(b: Builder, operator: Operator, x: Tensor) -> bool:
     return bias.dtype != np.int32 if bias is not None else operator.option("quantizedBiasType") != 2
 
 
-@reads("TRANSPOSE_CONV")
 def transpose_conv(b: Builder, operator: Operator) -> None:
     """[O, kh, kw, C] -> [C, O, kh, kw]; inputs are the output's shape, weights, image, bias."""
     _, kernel, image, *bias = operator.inputs
@@ -127,7 +123,6 @@ def transpose_conv(b: Builder, operator: Operator) -> None:
     _finished(b, operator, product, x, w, FIRST, 1)
 
 
-@reads("FULLY_CONNECTED")
 def fully_connected(b: Builder, operator: Operator) -> None:
     """x [.., K] W' with W [O, K]; an image is flattened first."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])

@@ -10,10 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from microstage.errors import ModelError
 from microstage_streamline.graph.graph import Entry, Graph
-from microstage_streamline.tflite import functions, pools, products, shapes, sums  # noqa: F401  they register their operators
 from microstage_streamline.tflite.builder import LAST, RAW, REAL, Builder
 from microstage_streamline.tflite.file import Operator, TfliteFile
-from microstage_streamline.tflite.registry import OPERATORS
+from microstage_streamline.tflite.operators import OPERATORS
 
 __all__ = ["QUANTIZE", "Read", "as_onnx", "graph_of_tflite"]
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from microstage.errors import ModelError
+from microstage_streamline.prove.executors import CannotRun
 from microstage_streamline.tflite.execute import executed
 from microstage_streamline.tflite.file import Operator, Tensor, TfliteFile
-from microstage_streamline.verify.executors import CannotRun
 
 __all__ = ["fold_shapes"]
 

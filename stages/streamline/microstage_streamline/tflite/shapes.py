@@ -9,7 +9,6 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage_streamline.tflite.builder import LAST, RAW, REAL, Builder
 from microstage_streamline.tflite.file import Operator, Tensor
-from microstage_streamline.tflite.registry import reads
 from microstage_streamline.tflite.rounding import quantised
 
 
@@ -34,7 +33,6 @@ def _same(x: Tensor, out: Tensor) -> bool:
     return x.kind == out.kind and x.scale == out.scale and x.zero == out.zero
 
 
-@reads("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 def reshape(b: Builder, operator: Operator) -> None:
     output = operator.outputs[0]
     out = b.activation(output)
@@ -44,7 +42,6 @@ def reshape(b: Builder, operator: Operator) -> None:
     _moved(b, operator.inputs[:1], output, lambda names, name: b.node("Reshape", [names[0], shape], name))
 
 
-@reads("TRANSPOSE")
 def transpose(b: Builder, operator: Operator) -> None:
     perm = [int(axis) for axis in b.stored(operator, 1)]
     if perm[:1] != [0]:
@@ -52,7 +49,6 @@ def transpose(b: Builder, operator: Operator) -> None:
     _moved(b, operator.inputs[:1], operator.outputs[0], lambda names, name: b.node("Transpose", names, name, perm=perm))
 
 
-@reads("CONCATENATION")
 def concatenation(b: Builder, operator: Operator) -> None:
     out = b.activation(operator.outputs[0])
     axis, layout = operator.option("axis") % len(out.shape), b.layout(*operator.inputs)
@@ -66,7 +62,6 @@ def concatenation(b: Builder, operator: Operator) -> None:
     )
 
 
-@reads("PAD", "PADV2")
 def pad(b: Builder, operator: Operator) -> None:
     """With zeros; PADV2 with an integer of its own."""
     amounts, x = np.asarray(b.stored(operator, 1)).reshape(-1, 2), b.activation(operator.inputs[0])
@@ -93,7 +88,6 @@ def _sliced(b: Builder, operator: Operator, starts: list[int], ends: list[int], 
     _moved(b, operator.inputs[:1], output, move)
 
 
-@reads("SLICE")
 def slice_(b: Builder, operator: Operator) -> None:
     starts, sizes = ([int(n) for n in b.stored(operator, index)] for index in (1, 2))
     shape = b.activation(operator.inputs[0]).shape
@@ -101,7 +95,6 @@ def slice_(b: Builder, operator: Operator) -> None:
     _sliced(b, operator, starts, ends, [1] * len(starts))
 
 
-@reads("STRIDED_SLICE")
 def strided_slice(b: Builder, operator: Operator) -> None:
     """As NumPy has it, with masks for ends that are left out and axes that are dropped; neither new axes nor an ellipsis."""
     starts, ends, steps = ([int(n) for n in b.stored(operator, index)] for index in (1, 2, 3))
@@ -119,7 +112,6 @@ def strided_slice(b: Builder, operator: Operator) -> None:
     _sliced(b, operator, starts, ends, steps)
 
 
-@reads("SPLIT", "SPLIT_V")
 def split(b: Builder, operator: Operator) -> None:
     """A slice for each output."""
     source, axis = (
@@ -137,7 +129,6 @@ def split(b: Builder, operator: Operator) -> None:
         start = end
 
 
-@reads("UNPACK")
 def unpack(b: Builder, operator: Operator) -> None:
     """A slice of one place for each output, without its axis."""
     x = b.activation(operator.inputs[0])
@@ -149,7 +140,6 @@ def unpack(b: Builder, operator: Operator) -> None:
         _sliced(b, part, starts, ends, [1] * len(x.shape))
 
 
-@reads("DEPTH_TO_SPACE", "SPACE_TO_DEPTH")
 def blocks(b: Builder, operator: Operator) -> None:
     """Channels as blocks of pixels, or the way back: reshaped, turned, reshaped."""
     x, out, size = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), operator.option("blockSize", 1)
@@ -168,7 +158,6 @@ def blocks(b: Builder, operator: Operator) -> None:
     _moved(b, operator.inputs[:1], out.place, move)
 
 
-@reads("GATHER")
 def gather(b: Builder, operator: Operator) -> None:
     """Constant places along one axis."""
     x, out, places = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), b.stored(operator, 1)
@@ -179,7 +168,6 @@ def gather(b: Builder, operator: Operator) -> None:
     _moved(b, operator.inputs[:1], out.place, lambda names, name: b.node("Gather", [names[0], stored], name, axis=axis))
 
 
-@reads("TILE")
 def tile(b: Builder, operator: Operator) -> None:
     """The tensor again, side by side; a batch stays one."""
     repeats = [int(count) for count in b.stored(operator, 1)]
@@ -187,7 +175,6 @@ def tile(b: Builder, operator: Operator) -> None:
     _moved(b, operator.inputs[:1], operator.outputs[0], lambda names, name: b.node("Tile", [names[0], stored], name))
 
 
-@reads("RESIZE_NEAREST_NEIGHBOR")
 def resize_nearest(b: Builder, operator: Operator) -> None:
     """Rows and columns again, or left out: each output place reads one input place."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
@@ -210,7 +197,6 @@ def _nearest(size: int, wanted: int, align: bool, half: bool) -> np.ndarray:
     return np.clip(np.floor(places + np.float32(0.5)) if align else np.floor(places), 0, size - 1).astype(np.int64)
 
 
-@reads("ARG_MAX")
 def arg_max(b: Builder, operator: Operator) -> None:
     """The place of the largest, the lowest of equal ones."""
     x = b.activation(operator.inputs[0])

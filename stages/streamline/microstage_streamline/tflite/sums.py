@@ -7,7 +7,6 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage_streamline.tflite.builder import LAST, RAW, REAL, Builder
 from microstage_streamline.tflite.file import Operator, Tensor
-from microstage_streamline.tflite.registry import reads
 from microstage_streamline.tflite.rounding import line, quantised, rescaled, rounded_twice
 from microstage_streamline.tflite.rules import clamped, multiplier
 
@@ -21,7 +20,6 @@ def _pair(b: Builder, operator: Operator) -> tuple[list[Tensor], Tensor, str]:
     return terms, out, b.layout(*operator.inputs) if alike else LAST
 
 
-@reads("ADD", "SUB")
 def add(b: Builder, operator: Operator) -> None:
     """a + b or a - b, of tensors or of one and a constant."""
     (first, second), out, layout = _pair(b, operator)
@@ -68,7 +66,6 @@ def _prepared(first: np.float32, second: np.float32, out: np.float32, lifted: in
     return [list(multiplier(float(factor))) for factor in factors]
 
 
-@reads("MUL")
 def mul(b: Builder, operator: Operator) -> None:
     """Integers multiplied element by element, at the product of their scales."""
     (first, second), out, layout = _pair(b, operator)

@@ -1,0 +1,1 @@
+"""Bring a graph that was read into one form for what exporters write in many."""

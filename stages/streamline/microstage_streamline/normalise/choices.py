@@ -1,0 +1,61 @@
+"""Where, of several tensors, as the sums and products that it is of integers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from microstage.integer import QTensor
+from microstage.integer.arithmetic import same_scale
+from microstage.integer.tensor import real
+from microstage_streamline.graph.graph import Node, is_quantised
+from microstage_streamline.normalise.elementwise import WholeShift
+from microstage_streamline.normalise.rewrite import Rewrite
+
+
+class WholeBranch(Rewrite):
+    """A constant that is chosen beside s i is s (c / s). Precondition: c / s is whole to within what float32 can say."""
+
+    operators = ("Where",)
+
+    def matches(self, normal, node):
+        return not normal.is_constant(node.inputs[0]) and WholeShift.whole(normal, node.inputs[1:]) is not None
+
+    def rewrite(self, normal, node):
+        place, whole = WholeShift.whole(normal, node.inputs[1:])
+        inputs = list(node.inputs)
+        inputs[1 + place] = normal.constant(node.output, whole)
+        return [Node("Where", inputs, node.outputs, {}, node.layer)]
+
+
+class ChooseByProduct(Rewrite):
+    """Where(c, a, b) = c (a - b) + b, c being 1 or 0. Precondition: a and b are integers at one scale, and c or they are no function of one
+    tensor alone, which thresholds would be."""
+
+    operators = ("Where",)
+
+    def matches(self, normal, node):
+        sides = [normal.values.get(name) for name in node.inputs[1:]]
+        whole = all(isinstance(side, QTensor) for side in sides) and same_scale(*(side.scale for side in sides))
+        return whole and len(set().union(*(self._roots(normal, name) for name in node.inputs))) > 1
+
+    def rewrite(self, normal, node):
+        condition, first, other = node.inputs
+        chosen, apart, taken = (f"{node.output}.{what}" for what in ("chosen", "apart", "taken"))
+        cast, stored = Node("Cast", [condition], [chosen], {"to": 1}, node.layer), normal.graph.constants.get(other)
+        if stored is not None and not np.any(real(stored)):
+            return [cast, Node("Mul", [chosen, first], node.outputs, {}, node.layer)]
+        steps = [
+            ("Sub", [first, other], [apart]),
+            ("Mul", [chosen, apart], [taken]),
+            ("Add", [taken, other], node.outputs),
+        ]
+        return [cast, *(Node(op, inputs, outputs, {}, node.layer) for op, inputs, outputs in steps)]
+
+    def _roots(self, normal, name: str) -> set[str]:
+        """The integers, or inputs, that a tensor is a function of."""
+        maker = normal.makers.get(name)
+        if normal.is_constant(name):
+            return set()
+        if maker is None or is_quantised(normal.values.get(name)):
+            return {name}
+        return set().union(*(self._roots(normal, source) for source in maker.inputs if source))

@@ -1,0 +1,30 @@
+"""What a rewrite is: whether it applies to a node, apart from what it makes of it.
+
+To write one: derive from `Rewrite`, name the `operators`, state the algebra and its precondition in the docstring, and add the
+class to the list in `rewrites.py`. `matches` must be false of whatever `rewrite` returns, so that the graph comes to rest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from microstage_streamline.graph.graph import Node
+
+if TYPE_CHECKING:
+    from microstage_streamline.normalise.normaliser import Normaliser
+
+__all__ = ["Rewrite"]
+
+
+class Rewrite:
+    """Of one node. `ModelError` from either method says why the node has no meaning here; `MalformedModel` ends the reading of the file."""
+
+    operators: tuple[str, ...] = ()
+
+    def matches(self, normal: Normaliser, node: Node) -> bool:
+        """Whether `rewrite` applies."""
+        raise NotImplementedError
+
+    def rewrite(self, normal: Normaliser, node: Node) -> list[Node]:
+        """What stands for `node` from now on; nothing where its outputs are constants or other names of tensors."""
+        raise NotImplementedError

@@ -1,0 +1,206 @@
+"""Real inputs and the reference's real answers, on which the C's float functions are compared before anything is
+published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from microstage.errors import VerificationError
+from microstage.integer import QTensor
+from microstage.integer.quantisers import rounded
+from microstage.integer.sequence import integers
+from microstage.integer.tensor import real
+from microstage.stage import Job
+from microstage_streamline.convert import Converted
+from microstage_streamline.graph.graph import Graph
+from microstage_streamline.prove.samples import described
+
+__all__ = ["PREFIX", "real_vectors"]
+
+PREFIX = "real."
+_QUANTISERS = ("QuantizeLinear", "Quant", "BipolarQuant", "QuantLevels", "MultiThreshold")
+_CARRYING = ("DequantizeLinear", "LessZeroPoint", "Clip", "Relu", "Min", "Max", "Identity", "Rescale", "Cast")
+"From the quantiser to where integers enter."
+_ROUNDING = 2.0**-21  # eight roundings of float32
+_COARSE = 1 / 8  # of a level: where roundings are worth more, nobody can say which level a value has
+
+
+@dataclass(frozen=True, eq=False)
+class _Entry:
+    """Integers `tensor` of the cleaned graph enter as `name`, which the interface has `described`, of the values of `real`, an input of
+    the file or a tensor behind it."""
+
+    name: str
+    tensor: str
+    real: str
+    described: Mapping[str, Any]
+
+    def of(self, fact: str) -> np.ndarray:
+        """A number of the interface, or one for each value, to be broadcast to [n, ...]."""
+        value = np.asarray(self.described.get(fact, 0.0), np.float64)
+        return value.reshape(1, *self.described["shape"][1:]) if value.ndim else value
+
+    @property
+    def thresholds(self) -> np.ndarray:
+        """[..., levels - 1]."""
+        return np.asarray(self.described["thresholds"], np.float64)
+
+    def levels(self, values: np.ndarray) -> np.ndarray:
+        """(value - offset) / scale, before it is rounded: of a value that its quantiser reads as it is, in the value's own type."""
+        if "precision" in self.described:
+            kind = np.dtype(self.described["precision"])
+            return (values.astype(kind) / self.of("scale").astype(kind)).astype(np.float64)
+        return (values.astype(np.float64) - self.of("offset")) / self.of("scale")
+
+    def quantised(self, values: np.ndarray) -> np.ndarray:
+        """What the interface says that real values are: clip(round(levels) + zero point), the sign, or thresholds reached."""
+        if "thresholds" in self.described:
+            low, high = self.described["range"]
+            step = (high - low) // self.thresholds.shape[-1]
+            return low + step * (values.astype(np.float64)[..., None] >= self.thresholds).sum(-1)
+        levels = self.levels(values)
+        if self.described["datatype"] == "BIPOLAR":
+            return np.where(levels >= 0, 1, -1)
+        whole = rounded(levels, self.described.get("rounding", "ROUND"))
+        return np.clip(whole + self.described["zero_point"], *self.described["range"]).astype(np.int64)
+
+    def values(self, ints: np.ndarray) -> np.ndarray:
+        """Real values of integers, which may be fractions."""
+        return self.of("scale") * (ints - self.described["zero_point"]) + self.of("offset")
+
+
+def real_vectors(
+    job: Job, part: Converted, fed: Mapping[str, Any], given: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """{"real.<input>", "real.<output>": float32 [n, ...]}: inputs near those that are `fed`, or `given` by the user,
+    the last ones beyond every range; and the answers of the file's own operators and quantisers to them, in the
+    reference's arithmetic.
+
+    None where integers enter behind operators that are no line of the file's input: such an input has no real numbers
+    of its own, which is told. `VerificationError` where the interface says otherwise than the file's operators do.
+    """
+    entries = [_entry(part, name, tensor) for name, tensor in part.written.entered.items()]
+    if None in entries:
+        name = list(part.written.entered)[entries.index(None)]
+        return _none(job, f"no quantiser makes the integers of {name} of real values")
+    if half := next((entry for entry in entries if entry.described.get("precision") == "float16"), None):
+        return _none(job, f"{half.name} is divided in float16, which C has not")
+    outputs, answers, values = list(part.made.outputs), [], {}
+    for entry in entries:
+        if entry.real not in values:
+            values[entry.real] = _drawn(entry, fed, given)
+        if entry.real not in part.normal.graph.inputs:  # operators in front hold it to what they can give
+            values[entry.real] = np.clip(values[entry.real], *np.sort(_ends(entry), axis=0)).astype(np.float32)
+        values[entry.real] = _apart(entry, values[entry.real])
+        if "precision" not in entry.described and np.any(_roundings(entry, values[entry.real]) > _COARSE):
+            return _none(
+                job, f"float32 cannot tell levels of {entry.real} apart behind what stands before its quantiser"
+            )
+    for start in range(0, len(next(iter(values.values()))), step := part.normal.graph.at_once):
+        some = {name: value[start : start + step] for name, value in values.items()}
+        taken = {entry.real: _as_fed(part, entry, some[entry.real]) for entry in entries}
+        found = part.normal.graph.run(taken, [*outputs, *(entry.tensor for entry in entries)])
+        for entry in entries:
+            _assert_said(entry, integers(found[entry.tensor]), some[entry.real])
+        answers.append([_answer(part, name, found[name]).astype(np.float32) for name in outputs])
+    return {
+        f"{PREFIX}{name}": value
+        for name, value in {**values, **dict(zip(outputs, map(np.concatenate, zip(*answers))))}.items()
+    }
+
+
+def _ends(entry: _Entry) -> np.ndarray:
+    """[2, 1, ...]: the real values of the lowest and the highest integer."""
+    return np.stack(
+        [entry.values(np.full((1, *entry.described["shape"][1:]), end)) for end in entry.described["range"]]
+    )
+
+
+def _assert_said(entry: _Entry, found: np.ndarray, values: np.ndarray) -> None:
+    wrong = found != entry.quantised(values)
+    if wrong.any():
+        first = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise VerificationError(
+            f"{np.count_nonzero(wrong)} of {wrong.size} integers of the input {entry.name} are not what its scale, zero point and offset"
+            f" say of {entry.real}, first {values[first]:.9g}: expected {found[first]}, found {entry.quantised(values)[first]}."
+        )
+
+
+def _answer(part: Converted, name: str, value: Any) -> np.ndarray:
+    """What an output's integers stand for: raw ones have the scale and the zero point that the interface says."""
+    raw = isinstance(value, np.ndarray) and value.dtype.kind in "iu"
+    return described(part.written.interface["outputs"][name], integers(value)) if raw else real(value)
+
+
+def _none(job: Job, reason: str) -> dict[str, np.ndarray]:
+    job.log(f"streamline: {reason}: there will be no functions of real numbers.")
+    return {}
+
+
+def _entry(part: Converted, name: str, tensor: str) -> _Entry | None:
+    """None where no quantiser makes the integers of real numbers, and the input is none of integers itself."""
+    graph, described = part.normal.graph, part.written.interface["inputs"][name]
+    if tensor in graph.inputs:
+        return _Entry(name, tensor, tensor, described) if graph.inputs[tensor].datatype else None
+    before, of = _quantised(graph, tensor), described.get("of", name)
+    of = of if of in graph.inputs else before
+    return _Entry(name, tensor, of, described) if before else None
+
+
+def _quantised(graph: Graph, tensor: str) -> str | None:
+    """The real tensor that the quantiser before the integers `tensor` reads; None where they are an input's, or no
+    quantiser's."""
+    makers = {output: node for node in graph.nodes for output in node.outputs}
+    while tensor in makers and makers[tensor].op in _CARRYING:
+        tensor = next(name for name in makers[tensor].inputs if name not in graph.constants)
+    if tensor in makers and makers[tensor].op in _QUANTISERS:
+        return makers[tensor].inputs[0]
+    return None
+
+
+def _as_fed(part: Converted, entry: _Entry, values: np.ndarray) -> Any:
+    """What the graph is run with: the values, or, at an input of integers, the integers that stand for them."""
+    if entry.real != entry.tensor:
+        return values.astype(getattr(part.normal.values[entry.real], "dtype", np.float64))
+    ints, example = entry.quantised(values), part.normal.values[entry.tensor]
+    return QTensor(ints, example.scale) if isinstance(example, QTensor) else ints
+
+
+def _drawn(entry: _Entry, fed: Mapping[str, Any], given: Mapping[str, np.ndarray]) -> np.ndarray:
+    """float32 [n, ...]: the user's own values where they are of this tensor, else quarters of a level around the
+    integers that are fed; the last of them, a few, twice as far from zero as the range reaches at either end."""
+    given = {**{name: value for name, value in fed.items() if name == entry.real != entry.tensor}, **given}
+    if entry.real in given and entry.real != entry.tensor:
+        values = np.asarray(given[entry.real], np.float64).copy()
+    else:
+        ints = integers(fed[entry.tensor])
+        random = np.random.Generator(np.random.PCG64(2))
+        values = entry.values(ints + random.integers(-4, 5, ints.shape) / 4)
+    shape, zero = values.shape[1:], entry.described["zero_point"]
+    low, high = (entry.values(np.full((1, *shape), zero + 2 * (end - zero)))[0] for end in entry.described["range"])
+    turn = np.indices(shape).sum(0) % 2 == 0
+    hard = [low, high, np.where(turn, low, high), np.where(turn, high, low)][: len(values) // 4]
+    values[len(values) - len(hard) :] = hard or values[len(values) :]
+    return values.astype(np.float32)
+
+
+def _apart(entry: _Entry, values: np.ndarray) -> np.ndarray:
+    """The same, a quarter of a level further where a tie hangs on the last bits of operators of the file, for which
+    scale and offset stand."""
+    if "precision" in entry.described or "thresholds" in entry.described:
+        return values
+    levels = entry.levels(values)
+    near = np.abs(2 * levels - np.rint(2 * levels)) <= 2 * _roundings(entry, values)
+    return np.where(near, values + entry.of("scale") / 4, values).astype(np.float32)
+
+
+def _roundings(entry: _Entry, values: np.ndarray) -> np.ndarray:
+    """What the file's own operators may make of levels in float32, in levels: a few roundings of the values, of the offset, of the levels."""
+    sizes = np.abs(entry.levels(values)) + (np.abs(values.astype(np.float64)) + np.abs(entry.of("offset"))) / np.abs(
+        entry.of("scale")
+    )
+    return _ROUNDING * np.maximum(1, sizes)

@@ -1,0 +1,111 @@
+"""Inputs to compare integers on: the user's own, or random ones and the extremes of the declared ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from microstage.errors import ArtefactError
+from microstage.integer import QTensor
+from microstage.interface import golden
+from microstage_streamline.integerise.integer_graph import Made
+from microstage_streamline.normalise.normaliser import Normaliser
+
+__all__ = ["drawn", "given", "how_many", "named", "read_golden"]
+
+_RANDOM = 256
+_WORK = 2e10  # multiply-accumulates that a verification may take
+_PER_VALUE = 32  # multiply-accumulates: it is held, compared and written
+_LEAST = 8
+
+
+def how_many(made: Made) -> int:
+    """Random vectors to draw: 256, or as many as are affordable of a large network."""
+    work = _PER_VALUE * sum(known.low.size for known in made.ranges.values())
+    for node in made.nodes:
+        if node.op in ("Conv", "MatMul"):
+            weight = made.constants[node.inputs[1]]
+            fan_in = weight[0].size if node.op == "Conv" else weight.shape[-2]
+            work += made.ranges[node.output].low.size * fan_in
+    return int(np.clip(_WORK / work, _LEAST, _RANDOM))
+
+
+def drawn(made: Made, count: int) -> dict[str, np.ndarray | QTensor]:
+    """{tensor: values} where integers enter: all lowest, all highest, both in turn, then `count` random ones."""
+    rng = np.random.Generator(np.random.PCG64(0))
+    found = {}
+    for tensor, entry in made.inputs.items():
+        low, high = entry.range.low, entry.range.high
+        random = rng.integers(low, high + 1, (count, *low.shape[1:]))
+        turn = np.indices(low.shape).sum(0) % 2 == 0
+        ints = np.concatenate([low, high, np.where(turn, low, high), np.where(turn, high, low), random])
+        found[tensor] = (
+            QTensor(ints, entry.example.scale)
+            if isinstance(entry.example, QTensor)
+            else ints.astype(entry.example.dtype)
+        )
+    return found
+
+
+def read_golden(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of the user's archive; `ArtefactError` for one that is none, that holds objects, or that would fill the memory."""
+    arrays = golden.load(path, "GOLDEN")
+    wrong = next(
+        (name for name, value in arrays.items() if value.dtype.kind not in "biuf" or not np.isfinite(value).all()), None
+    )
+    if wrong is not None:
+        raise ArtefactError(f"GOLDEN has {wrong}, which holds something else than finite numbers.")
+    return arrays
+
+
+def named(arrays: Mapping[str, np.ndarray], normal: Normaliser) -> dict[str, np.ndarray]:
+    """`arrays` by the graph's own names: the one array that fits the only input, or the only output, needs no name."""
+    found = dict(arrays)
+    ends = [
+        (list(normal.graph.inputs), lambda name: normal.graph.inputs[name].shape[1:]),
+        (normal.graph.outputs, lambda name: normal.values[name].shape[1:] if name in normal.values else None),
+    ]
+    for names, shape in ends:
+        if len(names) == 1 and names[0] not in found:
+            fitting = [name for name, value in arrays.items() if name in found and value.shape[1:] == shape(names[0])]
+            if len(fitting) == 1:
+                found[names[0]] = found.pop(fitting[0])
+    return found
+
+
+def given(normal: Normaliser, made: Made, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray | QTensor]:
+    """{graph input: values} of the user's archive; `ArtefactError` names what is missing or does not fit the declared range."""
+    found, counts = {}, set()
+    for name, entry in normal.graph.inputs.items():
+        if name not in arrays:
+            raise ArtefactError(
+                f"GOLDEN has no {name}; it holds {', '.join(sorted(arrays)) or 'nothing'}, and the network needs every input."
+            )
+        values = arrays[name]
+        if values.shape[1:] != entry.shape[1:]:
+            raise ArtefactError(
+                f"GOLDEN has {name} of shape {list(values.shape)}; expected [n, {', '.join(map(str, entry.shape[1:]))}]."
+            )
+        counts.add(len(values))
+        if entry.datatype is None:
+            found[name] = values.astype(entry.real)
+            continue
+        low, high = entry.datatype
+        if entry.scale is not None:
+            levels = values / entry.scale
+            whole = (
+                np.where(levels >= 0, 1, -1) if entry.signs else np.clip(np.rint(levels) + entry.zero_point, low, high)
+            )
+            found[name] = whole.astype(np.int64)
+            continue
+        if (values != np.rint(values)).any() or values.min(initial=low) < low or values.max(initial=high) > high:
+            raise ArtefactError(f"GOLDEN has {name} outside its declared range: expected integers {low}..{high}.")
+        ints = values.astype(np.int64)
+        found[name] = QTensor(ints, normal.values[name].scale) if isinstance(normal.values[name], QTensor) else ints
+    if counts != {max(counts)} or 0 in counts:
+        raise ArtefactError(
+            f"GOLDEN has inputs of {', '.join(map(str, sorted(counts)))} samples; expected the same number, above 0."
+        )
+    return found

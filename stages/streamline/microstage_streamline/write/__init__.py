@@ -1,0 +1,1 @@
+"""Write what was made: the integers as ONNX, and what became of the network for people and programs."""
