@@ -11,7 +11,7 @@ sys.path.append(str(Path(__file__).parents[1] / "streamline"))
 from tflite_networks import real, residual, sixteen
 
 from microstage_streamline.tflite.execute import executed
-from microstage_streamline.tflite.file import Tensor, read_tflite
+from microstage_streamline.tflite.file import TfliteTensor, read_tflite
 
 NETWORKS = {"residual": residual(5)[0], "sixteen": sixteen(5, ends=1)[0], "real": real(5)[0]}
 
@@ -27,7 +27,7 @@ def main(folder: Path) -> None:
         np.savez(folder / f"{name}.npz", input0=values[0], answer0=values[1])
 
 
-def drawn(tensor: Tensor) -> np.ndarray:
+def drawn(tensor: TfliteTensor) -> np.ndarray:
     """200 inputs: integers of its type, or real numbers of which many lie halfway between two levels."""
     rng, shape = np.random.default_rng(0), (200, *tensor.shape[1:])
     if tensor.kind == np.float32:
@@ -35,7 +35,7 @@ def drawn(tensor: Tensor) -> np.ndarray:
     return rng.integers(*tensor.ends, shape, endpoint=True).astype(tensor.kind)
 
 
-def as_real(tensor: Tensor, value: np.ndarray) -> np.ndarray:
+def as_real(tensor: TfliteTensor, value: np.ndarray) -> np.ndarray:
     """What integers of a tensor stand for."""
     return float(tensor.scale) * (value.astype(np.int64) - tensor.zero) if len(tensor.scales) else value
 

@@ -1,4 +1,7 @@
-"""A pytest plugin: finn-plus's tests without Vivado. Stands where the suite's own conftest asks for Xilinx's simulator."""
+"""A pytest plugin: finn-plus's tests without Vivado.
+
+Stands where the suite's own conftest asks for Xilinx's simulator.
+"""
 
 import random
 
@@ -11,7 +14,8 @@ provide()
 
 import finn.util.settings  # noqa: E402
 
-from microstage_streamline.finn import estimate, layout  # noqa: E402, F401  ours are loaded beside FINN's, and must not change them
+# Ours are loaded beside FINN's, and must not change them.
+from microstage_streamline.finn import estimate, layout  # noqa: E402, F401
 
 
 def pytest_collect_file(file_path, parent):

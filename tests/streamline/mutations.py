@@ -94,6 +94,7 @@ def _other_edge(rng, graph) -> None:
 
 
 _CHANGES = [
-    _attribute, _attribute_left_out, _size, _value, _type, _shape, _constants_exchanged, _node_left_out, _other_operator,
+    _attribute, _attribute_left_out, _size, _value, _type, _shape, _constants_exchanged, _node_left_out,
+    _other_operator,
     _other_edge,
 ]  # fmt: skip

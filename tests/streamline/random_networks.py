@@ -1,4 +1,6 @@
-"""Random quantised networks as QONNX files: every operator that a quantised network is made of, with every awkward parameter."""
+"""Random quantised networks as QONNX files: every operator that a quantised network is made of, with every awkward
+parameter.
+"""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -8,7 +10,9 @@ DOMAIN = "qonnx.custom_op.general"
 
 
 class Network:
-    """A graph under construction; `value` is the tensor at its end, of `shape` without the batch, and `levels` its scale if quantised."""
+    """A graph under construction; `value` is the tensor at its end, of `shape` without the batch, and `levels` its
+    scale if quantised.
+    """
 
     def __init__(self, shape, seed):
         self.rng = np.random.Generator(np.random.PCG64(seed))
@@ -118,7 +122,9 @@ flag = st.booleans()
 
 @st.composite
 def networks(draw):
-    """(Network, what was drawn) of dense layers alone, or of convolutions of one or two dimensions with dense ones behind."""
+    """(Network, what was drawn) of dense layers alone, or of convolutions of one or two dimensions with dense ones
+    behind.
+    """
     spatial = draw(st.integers(0, 2))
     shape = [draw(st.integers(1, 4)), *(draw(st.integers(5, 8)) for _ in range(spatial))]
     net = Network(shape, draw(st.integers(0, 10**6)))

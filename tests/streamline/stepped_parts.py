@@ -1,5 +1,6 @@
 """A network that carries wide integers from step to step, in the parts that the stage before writes: an estimate
-beside a CNN, a gated cell, and heads that keep a running sum or start it anew. Widths, bits and sizes are the caller's."""
+beside a CNN, a gated cell, and heads that keep a running sum or start it anew. Widths, bits and sizes are the caller's.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""An operator is added by docs/adding-an-operator.md, whose own code runs here, and a file with it goes all the way to C."""
+"""An operator is added by docs/adding-an-operator.md, whose own code runs here, and a file with it goes all the way to
+C.
+"""
 
 import json
 import re

@@ -1,4 +1,6 @@
-"""Binary networks: streamlined answers are the reference's, on every image; bits meet bits in XNOR and popcount, and nothing else does."""
+"""Binary networks: streamlined answers are the reference's, on every image; bits meet bits in XNOR and popcount, and
+nothing else does.
+"""
 
 import json
 import shutil
@@ -108,7 +110,8 @@ def test_a_file_comes_out_as_the_models_own_part_does(tmp_path, name, file):
     )
 
 
-# As FINN's own passes leave CNV, but that nothing is transposed; a TFC of two bits an activation has nothing to count bits with.
+# As FINN's own passes leave CNV, but that nothing is transposed; a TFC of two bits an activation has nothing to count
+# bits with.
 _CNV = {"MultiThreshold": 9, "XnorPopcountMatMul": 8, "MatMul": 1, "Im2Col": 6, "MaxPoolNHWC": 2, "TopK": 1}
 _TFC = {"MultiThreshold": 4, "MatMul": 4, "TopK": 1}
 

@@ -7,7 +7,9 @@ from test_own_network import own  # noqa: F401  the stage on a file
 
 
 def network(front, quantised=True):
-    """x [n, 4] through `front`, a list of (operator, constants, attributes), its quantiser if it has one, a layer, a quantiser."""
+    """x [n, 4] through `front`, a list of (operator, constants, attributes), its quantiser if it has one, a layer, a
+    quantiser.
+    """
     nodes, constants, value = (
         [],
         {"s": np.float32(0.0625), "z": np.int8(0), "w": np.arange(-6, 6, dtype=np.int8).reshape(4, 3)},
@@ -91,7 +93,8 @@ def test_an_input_without_a_quantiser_is_given_as_the_user_says(own, capfd):  # 
     [
         (
             {"input_type": "INT8"},
-            "INPUT_TYPE=INT8 is for an input that no quantiser follows, and each of x has one, or is of integers: leave it out.",
+            "INPUT_TYPE=INT8 is for an input that no quantiser follows, and each of x has one, or is of"
+            " integers: leave it out.",
         ),
         ({"input_type": "FLOAT"}, "INPUT_TYPE=FLOAT is not known; expected INT2 to INT16"),
         ({"input_scale": 0.5}, "INPUT_SCALE and INPUT_ZERO go with INPUT_TYPE"),

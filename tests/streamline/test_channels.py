@@ -1,4 +1,4 @@
-"""Channels that are provably one value are not computed, whatever stands between them and the products that read them."""
+"""Channels that are provably one value are not computed, whatever stands between them and their products."""
 
 import json
 

@@ -1,4 +1,6 @@
-"""Everyday operators: a branch of one file for each, every layer of which onnxruntime computes, and all of them in C at once."""
+"""Everyday operators: a branch of one file for each, every layer of which onnxruntime computes, and all of them in C at
+once.
+"""
 
 import json
 
@@ -126,7 +128,9 @@ def moves(net):
 
 
 def padded(net):
-    """Quantisers behind a pad, whose fill becomes one of their integers: at the input, behind sums and functions of them."""
+    """Quantisers behind a pad, whose fill becomes one of their integers: at the input, behind sums and functions of
+    them.
+    """
     pads = np.array([0, 0, 1, 2, 0, 0, 2, 1])
     net.inputs.append(helper.make_tensor_value_info("x0", TensorProto.FLOAT, [1, 3, 6, 5]))
     sums = net.add("Conv", net.q(net.add("Pad", "x0", pads, 0.7), zero=np.int8(-20)), net.w(4, 3, 3, 3))

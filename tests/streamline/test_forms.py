@@ -1,4 +1,6 @@
-"""One network, written in the many ways that exporters have, is one integer graph, with one interface and one set of answers."""
+"""One network, written in the many ways that exporters have, is one integer graph, with one interface and one set of
+answers.
+"""
 
 import json
 
@@ -21,7 +23,10 @@ def own(tmp_path, monkeypatch):
 
 
 class Written:
-    """QCDQ: a convolution with a scale per channel, a slice, a dense layer. Methods are the places that are written in several ways."""
+    """QCDQ: a convolution with a scale per channel, a slice, a dense layer.
+
+    Methods are the places that are written in several ways.
+    """
 
     opset, ir = 21, 10
 

@@ -1,4 +1,4 @@
-"""The gate: whatever an executor of the untouched file makes otherwise ends the stage with code 3, and names the layer."""
+"""The gate: what an executor of the untouched file makes otherwise ends the stage with code 3 and names the layer."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Streamlined integers equal the reference's on random parts, always; types, thresholds and operators are as promised."""
+"""Streamlined integers equal the reference's on random parts; types, thresholds and operators are as promised."""
 
 import numpy as np
 import onnx

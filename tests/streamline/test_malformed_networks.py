@@ -271,7 +271,9 @@ def test_bytes_changed_at_random_never_end_in_a_traceback(tmp_path):
 
 
 def test_networks_changed_at_random_are_refused_or_proven(tmp_path, capfd):
-    """Attributes, sizes, types, constants and edges of networks that are right: each is refused in one sentence, or proven in full."""
+    """Attributes, sizes, types, constants and edges of networks that are right: each is refused in one sentence, or
+    proven in full.
+    """
     rng, proven = random.Random(0), 0
     for count in range(150):
         own = Own(tmp_path / str(count))

@@ -1,4 +1,6 @@
-"""A network of one's own, in the forms that exporters write it in: the stage as the runner calls it, from file to report."""
+"""A network of one's own, in the forms that exporters write it in: the stage as the runner calls it, from file to
+report.
+"""
 
 import json
 
@@ -17,7 +19,9 @@ from microstage_streamline.convert import convert_file
 
 
 class Own:
-    """`run(model)` puts the model, or bytes of any kind, where the runner would, and gives the exit code; `out` is what was written."""
+    """`run(model)` puts the model, or bytes of any kind, where the runner would, and gives the exit code; `out` is what
+    was written.
+    """
 
     def __init__(self, folder) -> None:
         self.source, self.folder, self.runs = folder / "network", folder, 0
@@ -133,7 +137,9 @@ def qdq(nodes, constants, inputs, outputs, opset=13):
 
 
 def onnxruntimes(tmp_path, residual=False, **options):
-    """A float network that onnxruntime's own quantiser turned into QCDQ: zero points, int32 biases, averages, sums at two scales."""
+    """A float network that onnxruntime's own quantiser turned into QCDQ: zero points, int32 biases, averages, sums at
+    two scales.
+    """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     rng = np.random.Generator(np.random.PCG64(1))
@@ -308,7 +314,9 @@ def test_finn_estimates_a_network_of_convolutions(own):
 
 
 def test_qkeras_channels_last(own):
-    """As tf2onnx writes a qkeras model: channels last at the border, Quant in the empty domain, every constant listed as an input."""
+    """As tf2onnx writes a qkeras model: channels last at the border, Quant in the empty domain, every constant listed
+    as an input.
+    """
     net = Network([3, 6, 6], 5)
     net.conv(4, [3, 3], 1, [1, 1, 1, 1], 4, False, bias=True)
     net.norm()

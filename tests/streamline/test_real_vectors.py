@@ -1,4 +1,6 @@
-"""Real inputs and answers of a network of one's own: what onnxruntime answers to the same file, by the interface's scales and offsets."""
+"""Real inputs and answers of a network of one's own: what onnxruntime answers to the same file, by the interface's
+scales and offsets.
+"""
 
 import json
 
@@ -16,8 +18,9 @@ SCALE = 0.02
 
 
 def network(front: str = "nothing") -> onnx.ModelProto:
-    """Two inputs, uint8 at zero point 114 and int8, joined; weights with a scale for each class, a bias of floats for each. What stands in
-    front of the quantisers: nothing, a line of the input (x - mean) / deviation, or a Relu."""
+    """Two inputs, uint8 at zero point 114 and int8, joined; weights with a scale for each class, a bias of floats for
+    each. What stands in front of the quantisers: nothing, a line of the input (x - mean) / deviation, or a Relu.
+    """
     rng, nodes, constants = np.random.default_rng(0), [], {}
 
     def add(op, inputs, output, **flags):

@@ -1,4 +1,6 @@
-"""A .tflite file on the users' road: its integers are those of TensorFlow Lite Micro's reference kernels, every tensor, to the bit."""
+"""A .tflite file on the users' road: its integers are those of TensorFlow Lite Micro's reference kernels, every tensor,
+to the bit.
+"""
 
 import json
 
@@ -132,7 +134,9 @@ def test_an_unknown_operator_is_named_with_its_tensor(own, capfd):
 
 
 def test_fixed_point_functions_are_near_the_real_ones():
-    """To three units in the last place of an 8-bit fraction: what they are to the bit, the gate compares with the kernels."""
+    """To three units in the last place of an 8-bit fraction: what they are to the bit, the gate compares with the
+    kernels.
+    """
     x = np.linspace(-7.9, 7.9, 999)
     raw = np.rint(x * 2**27).astype(np.int64)
     assert np.abs(gemmlowp.logistic(raw) / 2**31 - 1 / (1 + np.exp(-x))).max() < 2**-20

@@ -1,4 +1,6 @@
-"""A user's own network with wide integers: states in and out, quantisers behind joined tensors, sums that are kept or not."""
+"""A user's own network with wide integers: states in and out, quantisers behind joined tensors, sums that are kept or
+not.
+"""
 
 import json
 
@@ -92,7 +94,7 @@ def alive(b):
 
 
 @pytest.mark.parametrize("make", [encoder, head])
-def test_a_file_with_wide_states_in_and_out_is_taken_as_the_parts_of_the_stage_before_are(make, own, capfd):  # noqa: F811
+def test_a_file_with_wide_states_is_taken_as_the_parts_of_the_stage_before_are(make, own, capfd):  # noqa: F811
     builder = make(Sizes(), OwnFile)
     assert own.run(builder.finish()) == 0, capfd.readouterr().err
     said, given = own.interface(), builder.inputs

@@ -1,4 +1,6 @@
-"""Small .tflite files, written with the schema's own object classes: one operator after another, quantised as converters do."""
+"""Small .tflite files, written with the schema's own object classes: one operator after another, quantised as
+converters do.
+"""
 
 from __future__ import annotations
 
@@ -240,8 +242,9 @@ def _out(size: int, taps: int, stride: int, dilation: int, padding: int) -> int:
 
 
 def residual(seed: int) -> tuple[bytes, int]:
-    """Convolutions with uneven pads, a scale for each channel and for all, a sum at two scales, pools, a dense layer, a softmax; and how
-    many tensors are computed."""
+    """Convolutions with uneven pads, a scale for each channel and for all, a sum at two scales, pools, a dense layer, a
+    softmax; and how many tensors are computed.
+    """
     net = Network(np.random.default_rng(seed))
     x = net.input([1, 9, 7, 3])
     x = net.conv(x, 6, strides=(2, 2), activation=RELU)

@@ -1,4 +1,6 @@
-"""Read, make integer, prove, estimate, write: in that order, for every network; nothing is written before all of it is proven."""
+"""Read, make integer, prove, estimate, write: in that order, for every network; nothing is written before all of it is
+proven.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +10,20 @@ from microstage.files.canonical import write_json
 from microstage.interface import golden
 from microstage.stage import Job, stage_main
 from microstage_streamline.finn.estimate import estimates_of
-from microstage_streamline.sources import OwnFile, StageBefore
+from microstage_streamline.sources import PrecedingStage, UserNetwork
 from microstage_streamline.write.save import save
 
 
 def run(job: Job) -> None:
-    """The artefact of the network in folder `job.inputs["network"]`, a user's own, or in `job.inputs["qcdq"]`, of the stage before."""
+    """The artefact of the network in folder `job.inputs["network"]`, a user's own, or in `job.inputs["qcdq"]`, of the
+    stage before.
+    """
     with np.errstate(all="ignore"):  # what is not finite is said by who meets it
         _convert(job)
 
 
 def _convert(job: Job) -> None:
-    source = StageBefore(job.inputs["qcdq"]) if "qcdq" in job.inputs else OwnFile.of(job)
+    source = PrecedingStage(job.inputs["qcdq"]) if "qcdq" in job.inputs else UserNetwork.of(job)
     converted = source.convert()
     recorded = source.prove(job, converted)
     estimates = estimates_of(job, converted)

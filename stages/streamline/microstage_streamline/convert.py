@@ -16,26 +16,27 @@ from microstage_streamline.finn.front import front_of
 from microstage_streamline.finn.layout import LaidOut, as_it_is, input_ranges, lay_out, streams
 from microstage_streamline.graph.graph import Graph
 from microstage_streamline.integerise.drop_channels import DropConstantChannels
-from microstage_streamline.integerise.integer_graph import Made
+from microstage_streamline.integerise.integer_graph import IntegerGraph
 from microstage_streamline.integerise.integerise import Integeriser
 from microstage_streamline.normalise.commute import hoist
-from microstage_streamline.normalise.input_type import REMEDY, Given, unquantised
+from microstage_streamline.normalise.input_type import REMEDY, InputType, unquantised
 from microstage_streamline.normalise.normaliser import Normaliser
 from microstage_streamline.read.onnx_graph import read_graph
-from microstage_streamline.write.model import Written, beyond_finn, origin_of, write
+from microstage_streamline.write.model import IntegerModel, beyond_finn, origin_of, write
 
 __all__ = ["Converted", "convert", "convert_file"]
 
 
 @dataclass(frozen=True)
 class Converted:
-    """The cleaned graph, which is the integer reference; the integers made of it; how they are written; `model`, the same laid out for
-    FINN, which is the artefact. `beyond`: why FINN-ONNX cannot hold it, so that `model` is as it was written, in int64; `front`: the same of
-    what stands in front of that, if it is all but the end."""
+    """The cleaned graph, which is the integer reference; the integers made of it; how they are written; `model`, the
+    same laid out for FINN, which is the artefact. `beyond`: why FINN-ONNX cannot hold it, so that `model` is as it was
+    written, in int64; `front`: the same of what stands in front of that, if it is all but the end.
+    """
 
     normal: Normaliser
-    made: Made
-    written: Written
+    made: IntegerGraph
+    written: IntegerModel
     laid: LaidOut
     model: ModelWrapper
     beyond: str = ""
@@ -74,8 +75,11 @@ class Converted:
         return streams(self.laid, input_ranges(self.written.interface))
 
 
-def convert(graph: Graph, name: str, given: Given | None = None) -> Converted:
-    """The integers of `graph`, as far as they go; `ModelError` where nothing becomes integer. `given` is of inputs that no quantiser follows."""
+def convert(graph: Graph, name: str, given: InputType | None = None) -> Converted:
+    """The integers of `graph`, as far as they go; `ModelError` where nothing becomes integer.
+
+    `given` is of inputs that no quantiser follows.
+    """
     normal = _with(graph, given) if given else _normal(graph)
     made = DropConstantChannels(Integeriser(normal).run()).apply()
     if not made.nodes:
@@ -87,7 +91,7 @@ def convert(graph: Graph, name: str, given: Given | None = None) -> Converted:
     return _laid_out(made, normal, name, reason).with_front()
 
 
-def _laid_out(made: Made, normal: Normaliser, name: str, beyond: str = "") -> Converted:
+def _laid_out(made: IntegerGraph, normal: Normaliser, name: str, beyond: str = "") -> Converted:
     written = write(made, normal, name, wide=bool(beyond))
     laid = as_it_is(written.model) if beyond else lay_out(written.model, input_ranges(written.interface))
     return Converted(normal, made, written, laid, laid.model, beyond)
@@ -101,8 +105,8 @@ def _normal(graph: Graph) -> Normaliser:
     return normal
 
 
-def _with(graph: Graph, given: Given) -> Normaliser:
-    """The same where inputs that no quantiser follows are integers as `given`; `ParameterError` where there are none."""
+def _with(graph: Graph, given: InputType) -> Normaliser:
+    """Take inputs that no quantiser follows as the integers `given`; `ParameterError` where there are none."""
     normal = _normal(deepcopy(graph))
     entries = Integeriser(normal).run().entries
     lacking = [
@@ -111,7 +115,10 @@ def _with(graph: Graph, given: Given) -> Normaliser:
         )
     ]
     if not lacking:
-        said = f"INPUT_TYPE={given.kind} is for an input that no quantiser follows, and each of {', '.join(graph.inputs)} has one"
+        said = (
+            f"INPUT_TYPE={given.kind} is for an input that no quantiser follows, and each of"
+            f" {', '.join(graph.inputs)} has one"
+        )
         raise ParameterError(f"{said}, or is of integers: leave it out.")
     return _normal(given.applied(graph, lacking))
 

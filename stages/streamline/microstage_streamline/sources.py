@@ -1,4 +1,7 @@
-"""Where a network comes from: parts that the stage before made, or a file that something else wrote. One road begins at either."""
+"""Where a network comes from: parts that the stage before made, or a file that something else wrote.
+
+One road begins at either.
+"""
 
 from __future__ import annotations
 
@@ -24,23 +27,26 @@ from microstage.untrusted.onnx_file import NAMES, read_onnx
 from microstage_streamline.convert import Converted, convert
 from microstage_streamline.finn.layout import input_ranges
 from microstage_streamline.integerise.missing import say_missing
-from microstage_streamline.normalise.input_type import Given, unquantised
+from microstage_streamline.normalise.input_type import InputType, unquantised
 from microstage_streamline.prove import sequences, vectors
 from microstage_streamline.prove.proof import Proof
 from microstage_streamline.prove.real_vectors import real_vectors
 from microstage_streamline.prove.samples import attained, rows
 from microstage_streamline.read.onnx_graph import graph_of
-from microstage_streamline.user_file import Opened, opened
+from microstage_streamline.user_file import UserFile, opened
 from microstage_streamline.write import report
 
-__all__ = ["OwnFile", "StageBefore", "convert_part"]
+__all__ = ["UserNetwork", "PrecedingStage", "convert_part"]
 
 _FRONT = 8  # vectors on which the FINN-ONNX of a network's front is proven by itself
 
 
 @dataclass(frozen=True)
-class StageBefore:
-    """Parts of the stage before: QCDQ graphs, their interface, the integer reference's golden vectors. All of them must become integer."""
+class PrecedingStage:
+    """Parts of the stage before: QCDQ graphs, their interface, the integer reference's golden vectors.
+
+    All of them must become integer.
+    """
 
     folder: Path
 
@@ -82,7 +88,9 @@ class StageBefore:
         return recorded if sequence.carried else recorded | sequences.as_taken(models, interface, recorded)
 
     def write(self, job: Job, converted: dict[str, Converted], estimates: dict[str, Any]) -> None:
-        """The interface, with the shapes and datatypes of the new graphs; the model's definition; the name that others know it by."""
+        """The interface, with the shapes and datatypes of the new graphs; the model's definition; the name that others
+        know it by.
+        """
         before = self._interface()
         after, sequence = {key: value for key, value in before.items() if key != "parts"}, Recurrence.of(before)
         if sequence is not None:
@@ -100,7 +108,7 @@ class StageBefore:
             shutil.copy(job.output / f"{next(iter(parts))}.onnx", job.output / Path(known).name)
 
     def _described(self, name: str, part: Converted, interface: dict[str, Any]) -> dict[str, Any]:
-        """The QCDQ interface with the shapes and datatypes of the streamlined graph; scales are metadata from here on."""
+        """Return the QCDQ interface with shapes and datatypes of the streamlined graph; scales stay as metadata."""
         sides = {
             side: {
                 tensor: {**said, **_of(part.model, tensor, said["range"])} for tensor, said in interface[side].items()
@@ -114,21 +122,24 @@ class StageBefore:
 
 
 @dataclass(frozen=True)
-class OwnFile:
-    """A network that something else trained, `model.onnx`, and the user's own inputs and answers, if given. What cannot be integer is said."""
+class UserNetwork:
+    """A network that something else trained, `model.onnx`, and the user's own inputs and answers, if given.
+
+    What cannot be integer is said.
+    """
 
     folder: Path
     rounding: str = ""
-    given: Given | None = None
+    given: InputType | None = None
     name: str = "model"
 
     @classmethod
-    def of(cls, job: Job) -> OwnFile:
+    def of(cls, job: Job) -> UserNetwork:
         """The file that the user named, read as the job's parameters say."""
-        return cls(job.inputs["network"], job.parameters.get("rounding", ""), Given.read(job.parameters))
+        return cls(job.inputs["network"], job.parameters.get("rounding", ""), InputType.read(job.parameters))
 
     @cached_property
-    def opened(self) -> Opened:
+    def opened(self) -> UserFile:
         return opened(self.folder / "model.onnx", self.rounding)
 
     @property
@@ -147,7 +158,9 @@ class OwnFile:
         return _file(name, part)
 
     def prove(self, job: Job, converted: dict[str, Converted]) -> dict[str, np.ndarray]:
-        """Every tensor against the reference, on the user's vectors or drawn ones; each layer of the file against another executor."""
+        """Every tensor against the reference, on the user's vectors or drawn ones; each layer of the file against
+        another executor.
+        """
         with naming(self.called):
             return self._proven(job, converted)
 
@@ -173,7 +186,9 @@ class OwnFile:
         return recorded | real_vectors(job, part, fed, arrays or {})
 
     def _with_proven_front(self, job: Job, part: Converted, fed: dict[str, Any]) -> Converted:
-        """FINN-ONNX of what stands in front of the end, compared in qonnx as a whole network's; dropped where float32 does not hold it."""
+        """FINN-ONNX of what stands in front of the end, compared in qonnx as a whole network's; dropped where float32
+        does not hold it.
+        """
         proof = Proof(
             part.front,
             {name: rows(value, range(min(_FRONT, len(getattr(value, "ints", value))))) for name, value in fed.items()},
@@ -185,7 +200,9 @@ class OwnFile:
         return part
 
     def write(self, job: Job, converted: dict[str, Converted], estimates: dict[str, Any]) -> None:
-        """The interface, and what became integer and what did not, for the person who brought the file and for programs."""
+        """The interface, and what became integer and what did not, for the person who brought the file and for
+        programs.
+        """
         part = converted[self.name]
         file = self.file(self.name, part)
         uncompared = job.metrics["compared"]["layers"]["uncompared"]
@@ -227,7 +244,9 @@ def _say_beyond(job: Job, converted: dict[str, Converted]) -> None:
 
 
 def convert_part(part: onnx.ModelProto, interface: dict[str, Any]) -> Converted:
-    """A part of the stage before in integers alone: same names at its border, batch 1, channels last where FINN streams them so."""
+    """A part of the stage before in integers alone: same names at its border, batch 1, channels last where FINN streams
+    them so.
+    """
     ranges, graph = input_ranges(interface), graph_of(_batch_of_one(part, interface))
     graph.inputs = {name: replace(entry, datatype=ranges[name]) for name, entry in graph.inputs.items()}
     return convert(graph, part.graph.name).whole().streamed()

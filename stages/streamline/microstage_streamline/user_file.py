@@ -16,23 +16,26 @@ from microstage.integer.quantisers import rounded
 from microstage.stage import Job
 from microstage.untrusted.onnx_file import is_tflite, read_onnx
 from microstage_streamline.convert import Converted
-from microstage_streamline.graph.graph import Entry, Graph
+from microstage_streamline.graph.graph import Graph, GraphInput
 from microstage_streamline.prove.gate import compare_with_file, compare_with_golden
 from microstage_streamline.prove.samples import of_vectors
 from microstage_streamline.read.onnx_graph import graph_of, read_graph
 from microstage_streamline.tflite.file import TfliteFile, read_tflite
 from microstage_streamline.tflite.gate import compare_with_kernels
-from microstage_streamline.tflite.read import QUANTIZE, Read, as_onnx, graph_of_tflite
+from microstage_streamline.tflite.read import QUANTIZE, TfliteGraph, as_onnx, graph_of_tflite
 from microstage_streamline.tflite.shape_arithmetic import fold_shapes
 
-__all__ = ["Opened", "opened"]
+__all__ = ["UserFile", "opened"]
 
 Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Opened:
-    """An ONNX file, or another one as the ONNX model that says the same. `rounding` is what `interface.json` says of it."""
+class UserFile:
+    """An ONNX file, or another one as the ONNX model that says the same.
+
+    `rounding` is what `interface.json` says of it.
+    """
 
     path: Path
     rounding = ""
@@ -56,7 +59,7 @@ class Opened:
         return arrays
 
 
-class _HalfEven(Opened):
+class _HalfEvenTflite(UserFile):
     """A .tflite file as real numbers between quantisers that round half to even."""
 
     @cached_property
@@ -70,7 +73,7 @@ class _HalfEven(Opened):
         return as_onnx(self.read)
 
 
-class _Exact(Opened):
+class _ExactTflite(UserFile):
     """A .tflite file as the integers of TensorFlow Lite Micro's reference kernels."""
 
     rounding = "tflite"
@@ -80,7 +83,7 @@ class _Exact(Opened):
         return fold_shapes(read_tflite(self.path))
 
     @cached_property
-    def read(self) -> Read:
+    def read(self) -> TfliteGraph:
         return graph_of_tflite(self.file, exact=True)
 
     def graph(self) -> Graph:
@@ -94,7 +97,9 @@ class _Exact(Opened):
         return found | compare_with_golden(job, part, samples, arrays)
 
     def golden(self, arrays: Arrays) -> Arrays:
-        """Real inputs as QUANTIZE rounds them; expected answers as numbers to compare with, as those of other runtimes differ."""
+        """Real inputs as QUANTIZE rounds them; expected answers as numbers to compare with, as those of other runtimes
+        differ.
+        """
         found = dict(arrays)
         for tensor in (self.file.tensors[place] for place in (*self.file.inputs, *self.file.outputs)):
             value = found.get(tensor.name)
@@ -107,7 +112,7 @@ class _Exact(Opened):
         return found
 
 
-def quantised(value: np.ndarray, said: Mapping[str, Any], entry: Entry | None) -> np.ndarray:
+def quantised(value: np.ndarray, said: Mapping[str, Any], entry: GraphInput | None) -> np.ndarray:
     """Halves away from zero, as TensorFlow Lite Micro's QUANTIZE has it, within the integers of an input."""
     levels = (
         rounded(np.asarray(value, np.float32) / np.float32(said["scale"]), QUANTIZE["rounding"]) + said["zero_point"]
@@ -115,12 +120,13 @@ def quantised(value: np.ndarray, said: Mapping[str, Any], entry: Entry | None) -
     return np.clip(levels, *entry.datatype).astype(np.int64) if entry else levels
 
 
-def opened(path: Path, rounding: str) -> Opened:
+def opened(path: Path, rounding: str) -> UserFile:
     """By content; `rounding` is "tflite", "half_even" or, as the file's own runtime rounds, ""."""
     if not is_tflite(path):
         if rounding == "tflite":
             raise ParameterError(
-                "ROUNDING=tflite is for a .tflite file; the quantisers of an ONNX file round half to even: leave it out."
+                "ROUNDING=tflite is for a .tflite file; the quantisers of an ONNX file round half to"
+                " even: leave it out."
             )
-        return Opened(path)
-    return _HalfEven(path) if rounding == "half_even" else _Exact(path)
+        return UserFile(path)
+    return _HalfEvenTflite(path) if rounding == "half_even" else _ExactTflite(path)

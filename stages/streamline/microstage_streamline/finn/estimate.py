@@ -126,7 +126,9 @@ def to_hardware(model: ModelWrapper, fpga_part: str, target_cycles: int) -> Mode
 
 
 class BypassReshapes(Transformation):
-    """A stream of rows is the flattened stream: nothing is built for it, and FINN's folding stops at a node that is no layer of its own."""
+    """A stream of rows is the flattened stream: nothing is built for it, and FINN's folding stops at a node that is no
+    layer of its own.
+    """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         border = {value.name for value in (*model.graph.input, *model.graph.output)}

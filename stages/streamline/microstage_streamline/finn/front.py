@@ -6,21 +6,22 @@ from copy import deepcopy
 
 from microstage.integer.registry import Kind, named
 from microstage_streamline.graph.graph import Node
-from microstage_streamline.integerise.integer_graph import Integers, Made
+from microstage_streamline.integerise.integer_graph import IntegerGraph, Integers
 from microstage_streamline.normalise.normaliser import Normaliser
 from microstage_streamline.write.model import beyond_finn
 
 __all__ = ["front_of"]
 
 
-def front_of(made: Made, normal: Normaliser) -> Made | None:
+def front_of(made: IntegerGraph, normal: Normaliser) -> IntegerGraph | None:
     """The nodes that need nothing that FINN-ONNX cannot hold, with what the others read of them as outputs.
 
-    None where a product is among the others, or none among these: then it is no front of the network that anyone could use.
+    None where a product is among the others, or none among these: then it is no front of the network that anyone could
+    use.
     """
     front, behind, beyond = [], [], set()
     for node in made.nodes:
-        alone = Made(nodes=[node], constants=made.constants, ranges=made.ranges)
+        alone = IntegerGraph(nodes=[node], constants=made.constants, ranges=made.ranges)
         outside = bool(beyond & set(node.inputs) or beyond_finn(alone))
         (behind if outside else front).append(node)
         beyond |= set(node.outputs) if outside else set()
@@ -38,7 +39,7 @@ def front_of(made: Made, normal: Normaliser) -> Made | None:
     if any(name not in normal.values or name in made.negated for name in ends):
         return None
     answers |= {name: Integers(name, normal.values[name], made.ranges[name], False) for name in ends}
-    found = Made(
+    found = IntegerGraph(
         deepcopy(front),
         dict(made.constants),
         made.inputs,

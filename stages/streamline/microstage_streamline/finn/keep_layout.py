@@ -6,7 +6,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 
 from microstage.integer.interpreter import attributes
-from microstage_streamline.finn.stored import Stored, natural
+from microstage_streamline.finn.stored import StoredLayout, natural
 
 __all__ = ["KeepLayout", "is_streamed"]
 
@@ -22,15 +22,17 @@ def is_streamed(model: ModelWrapper) -> bool:
 
 
 class KeepLayout(Transformation):
-    """Nothing moves; thresholds of all channels alike are said to be channels last too. `stored`, `moves` and `kept` are
-    as LowerConvs has them."""
+    """Nothing moves; thresholds of all channels alike are said to be channels last too.
+
+    `stored`, `moves` and `kept` are as LowerConvs has them.
+    """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         graph = model.graph
         shapes = {
             v.name: tuple(model.get_tensor_shape(v.name)) for v in (*graph.input, *graph.value_info, *graph.output)
         }
-        self.stored = {name: Stored(name, shape, natural(len(shape))) for name, shape in shapes.items()}
+        self.stored = {name: StoredLayout(name, shape, natural(len(shape))) for name, shape in shapes.items()}
         self.moves = {node.output[0] for node in graph.node if node.op_type in _MOVES}
         self.kept: dict[str, str] = {}
         for node in graph.node:

@@ -16,7 +16,7 @@ from microstage_streamline.finn.keep_layout import KeepLayout, is_streamed
 from microstage_streamline.finn.lower_convs import LowerConvs
 from microstage_streamline.finn.merge_products import MergeSummedProducts
 from microstage_streamline.finn.name_by_layer import NameByLayer
-from microstage_streamline.finn.stored import Stored, natural
+from microstage_streamline.finn.stored import StoredLayout, natural
 from microstage_streamline.finn.strip_moves import StripMoves
 
 __all__ = ["LaidOut", "as_it_is", "input_ranges", "lay_out", "streams"]
@@ -24,18 +24,21 @@ __all__ = ["LaidOut", "as_it_is", "input_ranges", "lay_out", "streams"]
 
 @dataclass(frozen=True)
 class LaidOut:
-    """`model` in FINN's form; `stored`: how each tensor of the graph before lies in it; `moves`: outputs of the moves that were put in;
-    `kept`: why convolutions that are no windows and products stay, by tensor."""
+    """`model` in FINN's form; `stored`: how each tensor of the graph before lies in it; `moves`: outputs of the moves
+    that were put in; `kept`: why convolutions that are no windows and products stay, by tensor.
+    """
 
     model: ModelWrapper
-    stored: dict[str, Stored]
+    stored: dict[str, StoredLayout]
     moves: set[str]
     kept: dict[str, str]
 
 
 def lay_out(model: ModelWrapper, ranges: dict[str, tuple[int, int]]) -> LaidOut:
-    """An integer graph in FINN's form: convolutions as windows and products, channels last, bits where -1 meets 1. Inputs and
-    outputs lie as they did, by moves at the border."""
+    """An integer graph in FINN's form: convolutions as windows and products, channels last, bits where -1 meets 1.
+
+    Inputs and outputs lie as they did, by moves at the border.
+    """
     lower, names = KeepLayout() if is_streamed(model) else LowerConvs(), NameByLayer()
     model = _transformed(
         model,
@@ -63,12 +66,14 @@ def as_it_is(model: ModelWrapper) -> LaidOut:
         if name
     }
     tensors |= {value.name: tuple(model.get_tensor_shape(value.name)) for value in model.graph.output}
-    stored = {name: Stored(name, shape, natural(len(shape))) for name, shape in tensors.items()}
+    stored = {name: StoredLayout(name, shape, natural(len(shape))) for name, shape in tensors.items()}
     return LaidOut(model, stored, set(), {})
 
 
 def streams(found: LaidOut, ranges: dict[str, tuple[int, int]], turned: bool = True) -> ModelWrapper:
-    """The model without moves at its border; at outputs, unless `turned` ones too, only where the axes keep their order."""
+    """The model without moves at its border; at outputs, unless `turned` ones too, only where the axes keep their
+    order.
+    """
     ends = {
         value.name: [axis for axis in found.stored[value.name].axes if axis is not None]
         for value in found.model.graph.output

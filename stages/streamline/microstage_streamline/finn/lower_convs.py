@@ -11,7 +11,7 @@ from qonnx.transformation.base import Transformation
 
 from microstage.integer.interpreter import attributes
 from microstage_streamline.finn.mover import Mover
-from microstage_streamline.finn.stored import Stored, channels_last, natural
+from microstage_streamline.finn.stored import StoredLayout, channels_last, natural
 from microstage_streamline.finn.trim_kernel import trimmed
 
 __all__ = ["LowerConvs"]
@@ -20,14 +20,14 @@ _CUSTOM = "qonnx.custom_op.general"
 
 
 class LowerConvs(Transformation):
-    """[n, C, L] -> [n, L, 1, C] and [n, C, H, W] -> [n, H, W, C]: Conv -> Im2Col, MatMul; MaxPool -> MaxPoolNHWC; element-wise
-    operators, thresholds and joins stay, as their constants and axes turn; a Transpose renames axes and vanishes; what
-    flattens an image reorders the rows of the product behind it. A filter of one channel each is a matrix of zeros but for
-    that channel, annotated as sparse.
+    """[n, C, L] -> [n, L, 1, C] and [n, C, H, W] -> [n, H, W, C]: Conv -> Im2Col, MatMul; MaxPool -> MaxPoolNHWC;
+    element-wise operators, thresholds and joins stay, as their constants and axes turn; a Transpose renames axes and
+    vanishes; what flattens an image reorders the rows of the product behind it. A filter of one channel each is a
+    matrix of zeros but for that channel, annotated as sparse.
 
-    Every tensor keeps its integers; `stored` says how each lies. Inputs and outputs lie as they did, by moves at the border,
-    whose outputs `moves` names; so do the operands of operators that are not known here. `kept` says why convolutions that
-    stay do so. It runs once.
+    Every tensor keeps its integers; `stored` says how each lies. Inputs and outputs lie as they did, by moves at the
+    border, whose outputs `moves` names; so do the operands of operators that are not known here. `kept` says why
+    convolutions that stay do so. It runs once.
     """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
@@ -179,8 +179,10 @@ class LowerConvs(Transformation):
                 )
         mover.emit(node, inputs, like=x)
 
-    def _alike(self, names: Sequence[str]) -> list[Stored]:
-        """Tensors of one rank as they lie if they all do so alike, else channels last where one of them is, else natural."""
+    def _alike(self, names: Sequence[str]) -> list[StoredLayout]:
+        """Tensors of one rank as they lie if they all do so alike, else channels last where one of them is, else
+        natural.
+        """
         mover = self.mover
         found = [mover.stored[name] for name in names]
         if all(x.axes == found[0].axes and np.array_equal(x.order, found[0].order) for x in found):
@@ -225,12 +227,12 @@ class LowerConvs(Transformation):
         shape = mover.shape(node.output[0])
         places = x.memory()
         for axes in (channels_last(len(shape)), natural(len(shape))):
-            if np.array_equal(places, Stored("", shape, axes).memory()):
-                return mover.reshaped(node.output[0], x, Stored("", shape, axes))
+            if np.array_equal(places, StoredLayout("", shape, axes).memory()):
+                return mover.reshaped(node.output[0], x, StoredLayout("", shape, axes))
         if len(shape) == 2 and x.order is None:
             kept = [axis for axis in x.axes if axis is not None]
             folded = tuple(x.shape[axis] for axis in kept), tuple(int(place) for place in np.argsort(kept))
-            return mover.reshaped(node.output[0], x, Stored("", shape, natural(2), places, folded))
+            return mover.reshaped(node.output[0], x, StoredLayout("", shape, natural(2), places, folded))
         self._as_it_is(node)
 
 

@@ -11,8 +11,11 @@ __all__ = ["MergeSummedProducts"]
 
 
 class MergeSummedProducts(Transformation):
-    """a W + b U = [a b] [W; U]: one matrix unit instead of two and an adder. Precondition: integers, constant W and U of
-    equal width, and nobody else reads the two products. Gates that join the same pair share the joined vector."""
+    """a W + b U = [a b] [W; U]: one matrix unit instead of two and an adder.
+
+    Precondition: integers, constant W and U of equal width, and nobody else reads the two products. Gates that join the
+    same pair share the joined vector.
+    """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         for node in model.graph.node:

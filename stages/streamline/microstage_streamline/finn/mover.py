@@ -8,7 +8,7 @@ import numpy as np
 from onnx import NodeProto, TensorProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
 
-from microstage_streamline.finn.stored import Stored, channels_last, natural
+from microstage_streamline.finn.stored import StoredLayout, channels_last, natural
 
 __all__ = ["Mover"]
 
@@ -33,7 +33,7 @@ class Mover:
         self.stored = {v.name: self._natural(v.name) for v in model.graph.input}
         self.outputs = [v.name for v in model.graph.output]
         self.moves: set[str] = set()
-        self._moved: dict[tuple[str, tuple], Stored] = {}
+        self._moved: dict[tuple[str, tuple], StoredLayout] = {}
 
     def shape(self, name: str) -> tuple[int, ...]:
         """In the graph before."""
@@ -53,8 +53,8 @@ class Mover:
                 return True
         return False
 
-    def _natural(self, name: str) -> Stored:
-        return Stored(name, self.shapes[name], natural(self.rank(name)))
+    def _natural(self, name: str) -> StoredLayout:
+        return StoredLayout(name, self.shapes[name], natural(self.rank(name)))
 
     def store(self, name: str, value: np.ndarray, other: str) -> str:
         """A constant that takes the place of `name`, under that name if nobody else reads it, else as `other`."""
@@ -69,7 +69,7 @@ class Mover:
         self.nodes.append(node)
 
     def emit(
-        self, node: NodeProto, inputs: Sequence[str], axes: Sequence[tuple] = (), like: Stored | None = None
+        self, node: NodeProto, inputs: Sequence[str], axes: Sequence[tuple] = (), like: StoredLayout | None = None
     ) -> None:
         """Append `node`, reading `inputs`; its outputs lie by `axes`, or all of them `like` a tensor."""
         outputs = []
@@ -78,36 +78,36 @@ class Mover:
                 outputs.append(name)
                 continue
             order = (like.order, like.folded) if like is not None else (None, None)
-            found = Stored(name, self.shapes[name], like.axes if like is not None else axes[place], *order)
+            found = StoredLayout(name, self.shapes[name], like.axes if like is not None else axes[place], *order)
             outputs.append(name if found.is_natural or name not in self.outputs else f"{name}.streamed")
-            self.stored[name] = Stored(outputs[-1], found.shape, found.axes, *order)
+            self.stored[name] = StoredLayout(outputs[-1], found.shape, found.axes, *order)
         del node.input[:], node.output[:]
         node.input.extend(inputs)
         node.output.extend(outputs)
         self.nodes.append(node)
 
-    def rename(self, name: str, x: Stored, axes: tuple) -> None:
+    def rename(self, name: str, x: StoredLayout, axes: tuple) -> None:
         """`name` is `x` under other names of its axes."""
-        self.stored[name] = Stored(x.name, self.shapes[name], axes)
+        self.stored[name] = StoredLayout(x.name, self.shapes[name], axes)
 
-    def reshaped(self, name: str, x: Stored, form: Stored) -> None:
+    def reshaped(self, name: str, x: StoredLayout, form: StoredLayout) -> None:
         """`name` is `x` in the shape of `form`."""
         if x.sizes == form.sizes:
-            self.stored[name] = Stored(x.name, form.shape, form.axes, form.order, form.folded)
+            self.stored[name] = StoredLayout(x.name, form.shape, form.axes, form.order, form.folded)
             return
         made = name if name not in self.outputs or form.is_natural else f"{name}.streamed"
         self._reshape(x.name, made, form.sizes)
-        self.stored[name] = Stored(made, form.shape, form.axes, form.order, form.folded)
+        self.stored[name] = StoredLayout(made, form.shape, form.axes, form.order, form.folded)
 
-    def last(self, name: str) -> Stored:
+    def last(self, name: str) -> StoredLayout:
         """A tensor channels last."""
         return self.lying(name, channels_last(self.rank(name)))
 
-    def plain(self, name: str) -> Stored:
+    def plain(self, name: str) -> StoredLayout:
         """A tensor as it lies, but for a flattened image, which is put in its natural order."""
         return self.stored[name] if self.stored[name].order is None else self.lying(name, natural(self.rank(name)))
 
-    def lying(self, name: str, axes: tuple) -> Stored:
+    def lying(self, name: str, axes: tuple) -> StoredLayout:
         """A tensor as it lies by `axes`: moved, once for all that read it so."""
         x = self.stored[name]
         if x.axes == axes and x.order is None:
@@ -116,16 +116,16 @@ class Mover:
             kind = {natural(self.rank(name)): "natural", channels_last(self.rank(name)): "last"}.get(
                 axes, f"moved{len(self._moved)}"
             )
-            self._moved[name, axes] = self._move(x, Stored(f"{name}.{kind}", x.shape, axes))
+            self._moved[name, axes] = self._move(x, StoredLayout(f"{name}.{kind}", x.shape, axes))
         return self._moved[name, axes]
 
-    def _move(self, x: Stored, wanted: Stored) -> Stored:
+    def _move(self, x: StoredLayout, wanted: StoredLayout) -> StoredLayout:
         """Reshape where the values lie in that order already, else drop axes of size 1, transpose, add such axes."""
         if x.order is not None:
             return self._unfold(x, wanted)
         if np.array_equal(x.memory(), wanted.memory()):
             if x.sizes == wanted.sizes:
-                return Stored(x.name, x.shape, wanted.axes)
+                return StoredLayout(x.name, x.shape, wanted.axes)
             self._reshape(x.name, wanted.name, wanted.sizes, True)
             return wanted
         source, own = x.name, [axis for axis in x.axes if axis is not None]
@@ -140,7 +140,7 @@ class Mover:
             self._reshape(turned, wanted.name, wanted.sizes, True)
         return wanted
 
-    def _unfold(self, x: Stored, wanted: Stored) -> Stored:
+    def _unfold(self, x: StoredLayout, wanted: StoredLayout) -> StoredLayout:
         sizes, order = x.folded
         whole = self._reshape(x.name, f"{wanted.name}.whole", sizes, True)
         self.append(helper.make_node("Transpose", [whole], [f"{wanted.name}.turned"], perm=list(order)))
@@ -174,7 +174,9 @@ class Mover:
             self.model.graph.initializer.remove(initializer)
 
     def _name_output(self, made: str, name: str) -> None:
-        """The maker takes the border's name, and its other readers follow; a tensor that has a border's name already is passed on."""
+        """The maker takes the border's name, and its other readers follow; a tensor that has a border's name already is
+        passed on.
+        """
         border = {*self.outputs, *(v.name for v in self.model.graph.input)}
         if made in border:
             self.append(helper.make_node("Identity", [made], [name]))
@@ -187,6 +189,6 @@ class Mover:
         if made in self.moves:
             self.moves.add(name)
         self.stored = {
-            key: Stored(name, x.shape, x.axes, x.order, x.folded) if x.name == made else x
+            key: StoredLayout(name, x.shape, x.axes, x.order, x.folded) if x.name == made else x
             for key, x in self.stored.items()
         }

@@ -7,7 +7,7 @@ from dataclasses import replace
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 
-from microstage_streamline.finn.stored import Stored
+from microstage_streamline.finn.stored import StoredLayout
 
 __all__ = ["NameByLayer"]
 
@@ -16,7 +16,9 @@ _OUTPUTS = {".weight.integers": "accumulator", ".bias.integers": "biased"}
 
 class NameByLayer(Transformation):
     """A product with `<layer>.weight.integers` makes `<layer>.accumulator` from `<layer>.columns`, a sum with
-    `<layer>.bias.integers` makes `<layer>.biased`. The graph's own inputs and outputs keep their names, and nothing takes a name that is in use."""
+    `<layer>.bias.integers` makes `<layer>.biased`. The graph's own inputs and outputs keep their names, and nothing
+    takes a name that is in use.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +36,7 @@ class NameByLayer(Transformation):
                             self._rename(model, maker.output[0], f"{layer}.columns")
         return model, False
 
-    def followed(self, tensor: Stored) -> Stored:
+    def followed(self, tensor: StoredLayout) -> StoredLayout:
         """A tensor under the name that it has now."""
         return replace(tensor, name=self._new.get(tensor.name, tensor.name))
 

@@ -1,4 +1,6 @@
-"""How a tensor lies in a graph that is laid out for streams, beside the order in which the graph before it had its values."""
+"""How a tensor lies in a graph that is laid out for streams, beside the order in which the graph before it had its
+values.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Stored", "channels_last", "natural"]
+__all__ = ["StoredLayout", "channels_last", "natural"]
 
 
 @dataclass(frozen=True)
-class Stored:
-    """Tensor `name` holds a tensor of `shape`, its axis `axes[i]` as axis i; None is an axis of size 1 that `shape` lacks.
+class StoredLayout:
+    """Tensor `name` holds a tensor of `shape`, its axis `axes[i]` as axis i; None is an axis of size 1 that `shape`
+    lacks.
 
-    `order`: of a flattened image, the place in the natural order of each value of the last axis; `folded`: (sizes, permutation)
-    that bring such a row back: reshape, transpose, flatten.
+    `order`: of a flattened image, the place in the natural order of each value of the last axis; `folded`: (sizes,
+    permutation) that bring such a row back: reshape, transpose, flatten.
     """
 
     name: str

@@ -1,4 +1,6 @@
-"""What was put in at the border for the sake of the file's own order goes: streams begin and end as the layers inside have them."""
+"""What was put in at the border for the sake of the file's own order goes: streams begin and end as the layers inside
+have them.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,11 @@ _LAST = ["N", "H", "W", "C"]
 
 
 class StripMoves(Transformation):
-    """x -> move(x) -> layer becomes x' -> layer, x' in the shape that the move made; layer -> move -> y likewise. `moves` are the
-    outputs of the moves that LowerConvs put in, `outputs` those graph outputs that may change. Precondition: nobody else reads x,
-    and nobody reads y."""
+    """x -> move(x) -> layer becomes x' -> layer, x' in the shape that the move made; layer -> move -> y likewise.
+
+    `moves` are the outputs of the moves that LowerConvs put in, `outputs` those graph outputs that may change.
+    Precondition: nobody else reads x, and nobody reads y.
+    """
 
     def __init__(self, moves: set[str], outputs: Collection[str]) -> None:
         super().__init__()

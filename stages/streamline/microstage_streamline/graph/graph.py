@@ -15,7 +15,7 @@ from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
 from microstage.untrusted.limits import MOST_LOOKED_AT
 
-__all__ = ["Entry", "Graph", "MalformedModel", "Node", "is_quantised", "saying_where"]
+__all__ = ["GraphInput", "Graph", "MalformedModel", "Node", "is_quantised", "saying_where"]
 
 
 _AT_ONCE = 16
@@ -47,10 +47,12 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Entry:
+class GraphInput:
     """A graph input of batch 1; `datatype` is the integer range (low, high) that the file declares for it, if it does;
-    `typed` if its elements are of an integer type, rather than floats that are annotated (FINN); `real` is the type of its floats. Of
-    an input that the file has as real numbers, and the user as integers: `scale`, `zero_point`, and `signs` if these are -1 and 1."""
+    `typed` if its elements are of an integer type, rather than floats that are annotated (FINN); `real` is the type of
+    its floats. Of an input that the file has as real numbers, and the user as integers: `scale`, `zero_point`, and
+    `signs` if these are -1 and 1.
+    """
 
     shape: tuple[int, ...]
     datatype: tuple[int, int] | None
@@ -63,16 +65,17 @@ class Entry:
 
 @dataclass
 class Graph:
-    """Nodes in an order in which they can be run; a constant is an array, or a QTensor once its quantiser is folded in. ONNX's own
-    operators are as `opset` has them.
+    """Nodes in an order in which they can be run; a constant is an array, or a QTensor once its quantiser is folded in.
+    ONNX's own operators are as `opset` has them.
 
-    `described` {input or output of raw integers: what the interface says of them, as "scale" and "zero_point"}, where the file says so of
-    the integers themselves; `heaviest` is how many values a node holds at once of one sample, at most, once that is known.
+    `described` {input or output of raw integers: what the interface says of them, as "scale" and "zero_point"}, where
+    the file says so of the integers themselves; `heaviest` is how many values a node holds at once of one sample, at
+    most, once that is known.
     """
 
     nodes: list[Node]
     constants: dict[str, Any]
-    inputs: dict[str, Entry]
+    inputs: dict[str, GraphInput]
     outputs: list[str]
     opset: int
     described: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -84,8 +87,10 @@ class Graph:
         return max(1, min(_AT_ONCE, MOST_LOOKED_AT // self.heaviest))
 
     def run(self, given: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, Any]:
-        """The `wanted` tensors by name, from those `given`, graph inputs or not. This is the integer reference: exact on
-        integers, float64 elsewhere."""
+        """The `wanted` tensors by name, from those `given`, graph inputs or not.
+
+        This is the integer reference: exact on integers, float64 elsewhere.
+        """
         values: dict[str, Any] = {**self.constants, **given}
         needed = self._needed(given, wanted)
         for node in self.nodes:
@@ -108,7 +113,7 @@ class Graph:
         return {name: _zeros(entry) for name, entry in self.inputs.items()}
 
 
-def _zeros(entry: Entry) -> Any:
+def _zeros(entry: GraphInput) -> Any:
     zeros = np.zeros(entry.shape, np.int64 if entry.datatype else entry.real)
     return QTensor(zeros, np.float64(1)) if entry.datatype and not entry.typed else zeros
 

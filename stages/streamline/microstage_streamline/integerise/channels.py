@@ -1,8 +1,9 @@
-"""Which channels of an integer graph nobody needs: those that are provably one value, with the filters that compute them.
+"""Which channels of an integer graph nobody needs: those that are provably one value, with the filters that compute
+them.
 
 Channels that an operator ties to one another (of a pool's input and output, of both terms of a sum, of an image and its
-flattened row) stay or go together. They go where no tensor among them is an input or an output, and every product that reads
-one finds it constant, or multiplies it by zero alone.
+flattened row) stay or go together. They go where no tensor among them is an input or an output, and every product that
+reads one finds it constant, or multiplies it by zero alone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from microstage.integer.interpreter import run_node
 from microstage.integer.ranges import Range
 from microstage.integer.registry import Kind, named
 from microstage_streamline.graph.graph import Node
-from microstage_streamline.integerise.integer_graph import Integers, Made
+from microstage_streamline.integerise.integer_graph import IntegerGraph, Integers
 
 __all__ = ["Channels", "constant_channels", "is_depthwise"]
 
@@ -26,7 +27,7 @@ _SHAPED = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 class Channels:
     """`axis` of the channels of each tensor that has such; `kept` {tensor: indices} of those that lose some."""
 
-    def __init__(self, made: Made) -> None:
+    def __init__(self, made: IntegerGraph) -> None:
         self.made, self.axis, self.kept = made, {}, {}
         self._first: dict[str, int] = {}
         self._parent: list[int] = []
@@ -80,8 +81,9 @@ class Channels:
             self._same(name, channels, node.output, first)
 
     def _mapped(self, node: Node, computed: list[str]):
-        """(axis of the output's channels, [(input, its channels that these are, the first of these)]); None where the operator needs
-        all channels of its inputs as they are."""
+        """(axis of the output's channels, [(input, its channels that these are, the first of these)]); None where the
+        operator needs all channels of its inputs as they are.
+        """
         ranges, output = self.made.ranges, self.made.ranges[node.output].low
         if any(name not in self.axis for name in computed) or len(node.outputs) > 1:
             return None

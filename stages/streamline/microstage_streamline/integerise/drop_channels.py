@@ -10,7 +10,7 @@ from microstage.integer.ranges import node_range
 from microstage.integer.registry import Kind, named
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.integerise.channels import Channels, constant_channels, is_depthwise
-from microstage_streamline.integerise.integer_graph import Integers, Made
+from microstage_streamline.integerise.integer_graph import IntegerGraph, Integers
 
 __all__ = ["DropConstantChannels"]
 
@@ -18,13 +18,13 @@ _EXACT_IN_FLOAT32 = 2**24
 
 
 class DropConstantChannels:
-    """x W = x' W' + v W'' where x is x' and channels of constant v: filters, thresholds and weights of the latter go, and v W'' is
-    taken off the thresholds behind the product, or added where others read it.
+    """x W = x' W' + v W'' where x is x' and channels of constant v: filters, thresholds and weights of the latter go,
+    and v W'' is taken off the thresholds behind the product, or added where others read it.
 
     Precondition: `Channels` says which may go. A product that pads has v = 0 there.
     """
 
-    def __init__(self, made: Made) -> None:
+    def __init__(self, made: IntegerGraph) -> None:
         self.made, self.channels = made, Channels(made)
         self.kept, self.axis = self.channels.kept, self.channels.axis
         self.before = dict(made.ranges)
@@ -34,7 +34,7 @@ class DropConstantChannels:
             for name in node.inputs:
                 self.readers.setdefault(name, []).append(node)
 
-    def apply(self) -> Made:
+    def apply(self) -> IntegerGraph:
         """`made`, changed; its `kept` says which channels of a tensor are left."""
         if not self.kept:
             return self.made

@@ -10,7 +10,7 @@ import numpy as np
 from microstage.integer.ranges import Range, node_range
 from microstage.integer.registry import Kind, named
 from microstage_streamline.graph.graph import Node, is_quantised
-from microstage_streamline.integerise.integer_graph import Cannot, Integers, Made
+from microstage_streamline.integerise.integer_graph import IntegerGraph, Integers, NotInteger
 from microstage_streamline.normalise.normaliser import Normaliser
 
 __all__ = ["Emitter"]
@@ -24,7 +24,7 @@ class Emitter:
     def __init__(self, normal: Normaliser) -> None:
         self.graph, self.values, self.unknown, self.origin = normal.graph, normal.values, normal.unknown, normal.origin
         self.constants, self.operators = normal.graph.constants, normal.operators
-        self.made = Made()
+        self.made = IntegerGraph()
         self.makers: dict[str, Node] = {}
         self.reads: dict[str, int] = dict.fromkeys(self.graph.outputs, 1)
         for node in self.graph.nodes:
@@ -47,7 +47,7 @@ class Emitter:
         ranges = node_range(node.proto(), {s.name: s.range for s in sources}, constants)
         bits = _PRODUCTS if named(node.op).kind is Kind.PRODUCT else _INTEGERS
         if any(max(abs(end) for end in range_.ends) >= 2**bits for range_ in ranges.values()):
-            raise Cannot(f"its accumulator may need more than {bits} bits")
+            raise NotInteger(f"its accumulator may need more than {bits} bits")
         self.made.nodes.append(node)
         self.makers.update(dict.fromkeys(node.outputs, node))
         self.made.ranges.update(ranges)
@@ -57,12 +57,12 @@ class Emitter:
         ]
 
     def stored(self, name: str, node: Node) -> str:
-        """The integers of a constant, as a constant of the new graph; `Cannot` for real ones."""
+        """The integers of a constant, as a constant of the new graph; `NotInteger` for real ones."""
         value = self.constants.get(name)
         if value is None:
-            raise Cannot(f"multiplies two computed tensors, {' and '.join(node.inputs[:2])}")
+            raise NotInteger(f"multiplies two computed tensors, {' and '.join(node.inputs[:2])}")
         if not is_quantised(value):
-            raise Cannot(f"its weights {name} are real: no quantiser stands before them")
+            raise NotInteger(f"its weights {name} are real: no quantiser stands before them")
         return self.keep(name, np.asarray(getattr(value, "ints", value), np.int64))
 
     def keep(self, name: str, value: np.ndarray) -> str:
@@ -74,8 +74,9 @@ class Emitter:
         return name
 
     def turned(self, start: Integers, falling: np.ndarray) -> Integers:
-        """-a where `falling` (of `start`'s rank): the weights of those channels are negated, or the values themselves where others
-        read them too."""
+        """Return -a where `falling` (of the rank of `start`), by negated weights, or by negated values where others
+        read them too.
+        """
         maker = self.makers.get(start.name)
         columns = {"Conv": 1, "MatMul": falling.ndim - 1}.get(maker.op if maker else "")
         own = columns is not None and falling.size == falling.shape[columns]

@@ -13,9 +13,9 @@ from microstage.integer import QTensor
 from microstage.integer.ranges import Range
 from microstage.integer.registry import named
 from microstage.integer.tensor import narrowed
-from microstage_streamline.graph.graph import Entry, Node
+from microstage_streamline.graph.graph import GraphInput, Node
 from microstage_streamline.graph.straight import bends
-from microstage_streamline.integerise.integer_graph import Cannot, Entered, exact_scale
+from microstage_streamline.integerise.integer_graph import InputEncoding, NotInteger, exact_scale
 from microstage_streamline.integerise.monotone import Function
 from microstage_streamline.integerise.threshold_line import threshold_line
 from microstage_streamline.normalise.input_type import CLAMPS
@@ -27,16 +27,18 @@ _QUANTISING = (*QUANTISING, "QuantLevels")
 _HALF_EVEN = ("ROUND", "HALF_EVEN")
 
 
-def entry_of(function: Function, constants: Mapping[str, Any], inputs: Mapping[str, Entry], range_: Range) -> Entered:
+def entry_of(
+    function: Function, constants: Mapping[str, Any], inputs: Mapping[str, GraphInput], range_: Range
+) -> InputEncoding:
     """Of a straight line a x + b, held within ends or not, and its quantiser: x = quantised / a - b / a.
 
-    `Cannot`, with `node` the first that is in the way, where anything else stands in front of the quantiser, or where the integers hold x
-    in a range that differs from value to value.
+    `NotInteger`, with `node` the first that is in the way, where anything else stands in front of the quantiser, or
+    where the integers hold x in a range that differs from value to value.
     """
     before = list(itertools.takewhile(lambda node: node.op not in _QUANTISING, function.nodes))
     for node in before:
         if bends(node, constants) and node.op not in CLAMPS:
-            raise Cannot(f"{node.op} is no straight line", node)
+            raise NotInteger(f"{node.op} is no straight line", node)
     entered = _as_quantised(function.nodes[len(before) :], function, constants)
     lines = [node for node in before if node.op not in CLAMPS]
     if not lines:
@@ -45,44 +47,44 @@ def entry_of(function: Function, constants: Mapping[str, Any], inputs: Mapping[s
         )
     step, start = Function(None, lines, None).line(constants, inputs[function.source(constants)].shape)
     if np.any(step == 0):
-        raise Cannot("a value is multiplied by 0", lines[-1])
+        raise NotInteger("a value is multiplied by 0", lines[-1])
     if entered.thresholds is not None and np.any(step < 0):
-        raise Cannot("thresholds follow, which values that fall reach from above", lines[-1])
+        raise NotInteger("thresholds follow, which values that fall reach from above", lines[-1])
     reached = None if entered.thresholds is None else (entered.thresholds - start[..., None]) / step[..., None]
     scale, offset = narrowed(entered.scale / step), narrowed((entered.offset - start) / step)
     return _held(replace(entered, scale=scale, offset=offset, thresholds=reached), function, range_)
 
 
-def _held(entered: Entered, function: Function, range_: Range) -> Entered:
+def _held(entered: InputEncoding, function: Function, range_: Range) -> InputEncoding:
     if np.ptp(range_.low) or np.ptp(range_.high):
-        raise Cannot("the ends of the range differ from value to value", function.nodes[-1])
+        raise NotInteger("the ends of the range differ from value to value", function.nodes[-1])
     return entered
 
 
-def _as_quantised(nodes: list[Node], function: Function, constants: Mapping[str, Any]) -> Entered:
+def _as_quantised(nodes: list[Node], function: Function, constants: Mapping[str, Any]) -> InputEncoding:
     """What integers are of the value that their quantiser, the first of `nodes`, reads."""
     first, example, rank = nodes[0], function.example, len(function.example.shape)
     if first.op == "QuantizeLinear":
         scale, zero_point = (_along(first, value, rank) for value in _parameters(first, constants))
-        return _raw(scale, zero_point) if not isinstance(example, QTensor) else Entered(scale)
+        return _raw(scale, zero_point) if not isinstance(example, QTensor) else InputEncoding(scale)
     if first.op in ("BipolarQuant", "Quant"):
         rounding = "SIGN" if first.op == "BipolarQuant" else _rounding(first, constants)
-        return Entered(np.asarray(constants[first.inputs[1]], np.float64), rounding=rounding)
+        return InputEncoding(np.asarray(constants[first.inputs[1]], np.float64), rounding=rounding)
     if first.op == "QuantLevels":
         scale, zero_point = (np.asarray(constants[name], np.float64) for name in first.inputs[1:3])
-        return Entered(scale, 0, -scale * zero_point, _rounding(first, constants))
+        return InputEncoding(scale, 0, -scale * zero_point, _rounding(first, constants))
     return _behind_thresholds(first, example, np.asarray(constants[first.inputs[1]], np.float64))
 
 
-def _behind_thresholds(node: Node, example: Any, thresholds: np.ndarray) -> Entered:
+def _behind_thresholds(node: Node, example: Any, thresholds: np.ndarray) -> InputEncoding:
     """Thresholds say themselves what their levels stand for, whatever scale the levels have behind them."""
     low, step = int(node.flags["out_bias"]), int(node.flags["out_scale"])
     table = _by_channel(node, thresholds, len(example.shape))
     if (low, step, thresholds.shape[1]) == (-1, 2, 1):
-        return Entered(exact_scale(example), 0, narrowed(table[..., 0]), rounding="SIGN")
+        return InputEncoding(exact_scale(example), 0, narrowed(table[..., 0]), rounding="SIGN")
     found = threshold_line(thresholds, low, step, float(exact_scale(example).flat[0]))
     scale, offset = (narrowed(line.reshape(table.shape[:-1])) for line in found)
-    return Entered(scale, 0, offset, thresholds=np.sort(table))
+    return InputEncoding(scale, 0, offset, thresholds=np.sort(table))
 
 
 def _rounding(node: Node, constants: Mapping[str, Any]) -> str:
@@ -113,8 +115,8 @@ def _along(node: Node, value: np.ndarray, rank: int) -> np.ndarray:
     return value.reshape([-1 if axis == node.flags.get("axis", 1) % rank else 1 for axis in range(rank)])
 
 
-def _raw(scale: np.ndarray, zero_point: np.ndarray) -> Entered:
+def _raw(scale: np.ndarray, zero_point: np.ndarray) -> InputEncoding:
     """Integers that QuantizeLinear leaves as they are."""
     if zero_point.size == 1:
-        return Entered(scale, int(zero_point))
-    return Entered(scale, 0, -scale * zero_point)
+        return InputEncoding(scale, int(zero_point))
+    return InputEncoding(scale, 0, -scale * zero_point)

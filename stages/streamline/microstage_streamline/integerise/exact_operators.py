@@ -1,4 +1,6 @@
-"""Operators that are the same on integers: a shift (a bias of the accumulator's scale, a zero point), a sign, a whole factor."""
+"""Operators that are the same on integers: a shift (a bias of the accumulator's scale, a zero point), a sign, a whole
+factor.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from microstage_streamline.graph.graph import Node
 if TYPE_CHECKING:
     from microstage_streamline.integerise.monotone import Function
 
-__all__ = ["IN_FRONT", "Cannot", "Entered", "Integers", "Made", "Unresolved", "exact_scale"]
+__all__ = ["IN_FRONT", "NotInteger", "InputEncoding", "Integers", "IntegerGraph", "Unresolved", "exact_scale"]
 
 
 IN_FRONT = "stands between the input"
@@ -34,8 +34,9 @@ class Integers:
 
 @dataclass(frozen=True)
 class Unresolved:
-    """Why `tensor`, which `operator` at the file's node `layer` makes, is no integers; `root` is the tensor where that began,
-    itself or one before it."""
+    """Why `tensor`, which `operator` at the file's node `layer` makes, is no integers; `root` is the tensor where that
+    began, itself or one before it.
+    """
 
     tensor: str
     layer: str
@@ -48,12 +49,13 @@ class Unresolved:
 
 
 @dataclass(frozen=True)
-class Entered:
-    """value = scale * (integer - zero_point) + offset, of a real input of the file; `behind` where it is of another tensor,
-    in front of which operators stand that are no line of the input.
+class InputEncoding:
+    """value = scale * (integer - zero_point) + offset, of a real input of the file; `behind` where it is of another
+    tensor, in front of which operators stand that are no line of the input.
 
     `rounding` as qonnx names it, or SIGN: -1 or 1. `thresholds` [..., levels - 1]: a level is how many of them a value
-    reaches. `precision` of value / scale, where the quantiser reads the input as it is; of a line the exact one is meant.
+    reaches. `precision` of value / scale, where the quantiser reads the input as it is; of a line the exact one is
+    meant.
     """
 
     scale: np.ndarray
@@ -65,7 +67,7 @@ class Entered:
     behind: bool = False
 
 
-class Cannot(ModelError):
+class NotInteger(ModelError):
     """This node has no integers; the network's other nodes may. `node` is another one that is to blame for it."""
 
     def __init__(self, reason: str, node: Node | None = None) -> None:
@@ -74,16 +76,20 @@ class Cannot(ModelError):
 
 
 @dataclass
-class Made:
-    """The new graph. `inputs`: the integers that enter, by tensor of the cleaned graph; `entries`: what they are of the file's real input,
-    where that is more than the scale of their example. `outputs`: what the network answers, or what its unresolved rest would go on from; a
-    Function where real operators behind the last integers are a straight line. `negated`: tensors whose integers are the negative of
-    the reference's in some channels. `kept`: (axis, places) of the channels that are left, of tensors that lost some."""
+class IntegerGraph:
+    """The new graph.
+
+    `inputs`: the integers that enter, by tensor of the cleaned graph; `entries`: what they are of the file's real
+    input, where that is more than the scale of their example. `outputs`: what the network answers, or what its
+    unresolved rest would go on from; a Function where real operators behind the last integers are a straight line.
+    `negated`: tensors whose integers are the negative of the reference's in some channels. `kept`: (axis, places) of
+    the channels that are left, of tensors that lost some.
+    """
 
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     inputs: dict[str, Integers] = field(default_factory=dict)
-    entries: dict[str, Entered] = field(default_factory=dict)
+    entries: dict[str, InputEncoding] = field(default_factory=dict)
     outputs: dict[str, Integers | Function] = field(default_factory=dict)
     unresolved: list[Unresolved] = field(default_factory=list)
     negated: set[str] = field(default_factory=set)

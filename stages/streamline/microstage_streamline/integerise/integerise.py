@@ -1,4 +1,5 @@
-"""From a cleaned graph to integers alone: accumulators stay, every function between an accumulator and integers becomes thresholds.
+"""From a cleaned graph to integers alone: accumulators stay, every function between an accumulator and integers becomes
+thresholds.
 
 Each tensor of the cleaned graph is, in graph order, one of three: integers that the new graph computes; a function of
 such integers, element by element, that becomes one MultiThreshold if it ends in integers and somebody asks for them; or
@@ -28,16 +29,16 @@ from microstage_streamline.integerise.entries import entry_of
 from microstage_streamline.integerise.exact_operators import CENTRING, exactly, is_exact
 from microstage_streamline.integerise.integer_graph import (
     IN_FRONT,
-    Cannot,
-    Entered,
+    InputEncoding,
+    IntegerGraph,
     Integers,
-    Made,
+    NotInteger,
     Unresolved,
     exact_scale,
 )
 from microstage_streamline.integerise.monotone import (
+    ChannelLines,
     Function,
-    Lined,
     differs_by_place,
     entry_range,
     straight_line,
@@ -45,7 +46,7 @@ from microstage_streamline.integerise.monotone import (
     together,
 )
 from microstage_streamline.integerise.operators import HANDLERS
-from microstage_streamline.integerise.rescaled_sum import Joined, aligned
+from microstage_streamline.integerise.rescaled_sum import RescaledSum, aligned
 from microstage_streamline.integerise.tflite_sum import step_by_step
 from microstage_streamline.integerise.turning import in_pieces, sum_of_pieces
 from microstage_streamline.integerise.weighted_sum import weighted_sum
@@ -62,15 +63,15 @@ class Integeriser(Emitter):
 
     def __init__(self, normal: Normaliser) -> None:
         super().__init__(normal)
-        self.state: dict[str, Integers | Function | Joined | Unresolved] = {}
+        self.state: dict[str, Integers | Function | RescaledSum | Unresolved] = {}
         self.scaled: dict[str, Function] = {}
 
-    def run(self) -> Made:
+    def run(self) -> IntegerGraph:
         """The part of the network that can be computed in integers from its inputs on, and why not the rest."""
         for name, entry in self.graph.inputs.items():
             if entry.scale is not None:
                 rounding = "SIGN" if entry.signs else "ROUND"
-                self.made.entries[name] = Entered(
+                self.made.entries[name] = InputEncoding(
                     np.float64(entry.scale), entry.zero_point, rounding=rounding, precision=np.dtype(entry.real).name
                 )
             if entry.datatype:
@@ -99,7 +100,7 @@ class Integeriser(Emitter):
         try:
             with saying_where(node):
                 if node.output not in self.values:
-                    raise Cannot(self.unknown[node.output])
+                    raise NotInteger(self.unknown[node.output])
                 return list(zip(node.outputs, self._states(node)))
         except ModelError as error:
             reason = str(error).replace(f"{node}: ", "").rstrip(".")
@@ -118,11 +119,11 @@ class Integeriser(Emitter):
             if together(sources):
                 return [self._continued(node, sources)]
         if entry.kind not in HANDLERS:
-            raise Cannot(f"{node.op} has no form in integers")
+            raise NotInteger(f"{node.op} has no form in integers")
         return HANDLERS[entry.kind](self, node)
 
     def _of_each(self, node: Node, entry: Operator, computed: list[str]) -> bool:
-        """Whether each value of the output is a function of one value, at its place, of each tensor that is computed."""
+        """Tell whether each output value is a function of the value at its place of each tensor that is computed."""
         shape = self.values[node.output].shape
         anywhere = entry.straight or entry.kind is not Kind.MONOTONE or len(computed) > 1
         return (anywhere or node.inputs[0] == computed[0]) and all(
@@ -130,7 +131,9 @@ class Integeriser(Emitter):
         )
 
     def _by_place(self, node: Node, computed: list[str]) -> bool:
-        """Whether a sum or product with integers differs from place to place, as no thresholds can: it is computed then."""
+        """Whether a sum or product with integers differs from place to place, as no thresholds can: it is computed
+        then.
+        """
         stored = [self.constants[name] for name in node.inputs if name in self.constants]
         if named(node.op).kind not in (Kind.SUM, Kind.ELEMENT_PRODUCT) or len(computed) != 1 or len(stored) != 1:
             return False
@@ -140,31 +143,34 @@ class Integeriser(Emitter):
         axes = {rank - ints.ndim + axis for axis, size in enumerate(ints.shape) if size > 1}
         return axes not in (set(), {1}, {rank - 1})
 
-    def _source(self, name: str, reader: Node) -> Function | Joined:
-        """The function of integers that a tensor is: of itself, where it is integers that others read too, or that enter."""
+    def _source(self, name: str, reader: Node) -> Function | RescaledSum:
+        """The function of integers that a tensor is: of itself, where it is integers that others read too, or that
+        enter.
+        """
         state = self.state[name]
-        if isinstance(state, Function | Joined) and (
+        if isinstance(state, Function | RescaledSum) and (
             not is_quantised(state.example) or self._goes_on(name, state, reader)
         ):
             return state
         return Function(self.integers(name), [], self.values[name], name)
 
-    def _goes_on(self, name: str, state: Function | Joined, reader: Node) -> bool:
-        """Whether `reader` alone reads integers, and goes on with what made them: not where they enter, but to be carried on, and not
-        with multiples, which would leave levels out."""
+    def _goes_on(self, name: str, state: Function | RescaledSum, reader: Node) -> bool:
+        """Whether `reader` alone reads integers, and goes on with what made them: not where they enter, but to be
+        carried on, and not with multiples, which would leave levels out.
+        """
         example = self.values[reader.output]
         enters = isinstance(state, Function) and state.start is None and not _carries(reader, example)
         alone = sum(bool(other) and other not in self.constants for other in reader.inputs) == 1
         return self.reads[name] == 1 and not enters and not (reader.op == "Mul" and alone and is_quantised(example))
 
-    def _from_start(self, source: Function | Joined) -> Function | Joined:
+    def _from_start(self, source: Function | RescaledSum) -> Function | RescaledSum:
         """The same function, of the tensor that first held the integers: others hold them at other scales."""
         before = self.scaled.get(source.of) if isinstance(source, Function) else None
         return (
             source if before is None else replace(before, nodes=[*before.nodes, *source.nodes], example=source.example)
         )
 
-    def _continued(self, node: Node, sources: list[Function | Joined]) -> Integers | Function | Joined:
+    def _continued(self, node: Node, sources: list[Function | RescaledSum]) -> Integers | Function | RescaledSum:
         """The function that `node` goes on with, or begins; the same integers where it changes their scale alone."""
         example, (first, *others) = self.values[node.output], sources
         if (
@@ -195,22 +201,25 @@ class Integeriser(Emitter):
         return node.op in ("Rescale", "Identity")
 
     def integers(self, name: str) -> Integers:
-        """The integers of a tensor, made now if they are not yet; `Cannot` for one that is real."""
+        """The integers of a tensor, made now if they are not yet; `NotInteger` for one that is real."""
         state = self.state[name]
         if isinstance(state, Integers):
             return state
         if isinstance(state, Unresolved):
-            raise Cannot(f"{name} is no integers")
-        if isinstance(state, Joined) and not is_quantised(state.example):
-            raise Cannot(f"adds {' and '.join(state.nodes[0].inputs)}, whose scales differ, and no quantiser follows")
+            raise NotInteger(f"{name} is no integers")
+        if isinstance(state, RescaledSum) and not is_quantised(state.example):
+            raise NotInteger(
+                f"adds {' and '.join(state.nodes[0].inputs)}, whose scales differ, and no quantiser follows"
+            )
         if not is_quantised(state.example):
-            raise Cannot(f"reads {name}, which is real: no quantiser stands before it")
-        self.state[name] = found = self._aligned(state) if isinstance(state, Joined) else self._made(name, state)
+            raise NotInteger(f"reads {name}, which is real: no quantiser stands before it")
+        self.state[name] = found = self._aligned(state) if isinstance(state, RescaledSum) else self._made(name, state)
         return found
 
     def in_order(self, name: str) -> tuple[Integers, Function | None, bool]:
-        """Integers that stand in the order of `name`'s values, the line a x + b that was left out, and whether it is no line of these
-        integers alone: where a < 0, -x is given, and where b differs, k x + r(b) (microstage.interface.ranking).
+        """Integers that stand in the order of `name`'s values, the line a x + b that was left out, and whether it is no
+        line of these integers alone: where a < 0, -x is given, and where b differs, k x + r(b)
+        (microstage.interface.ranking).
 
         Precondition of a line: one a for all values, which keeps neighbours apart.
         """
@@ -224,10 +233,10 @@ class Integeriser(Emitter):
             return self.integers(name), None, False
         step, offset = straight_line(state, self.constants)
         if np.ptp(step):
-            raise Cannot(f"compares values of {name} that lie on lines of different slopes")
+            raise NotInteger(f"compares values of {name} that lie on lines of different slopes")
         step, largest = float(step.flat[0]), max(abs(end) for end in state.start.range.ends)
         if abs(step) <= _LEAST_STEP * (np.abs(offset).max() + abs(step) * largest):
-            raise Cannot(f"multiplies every score by {step:g}; there is no order left")
+            raise NotInteger(f"multiplies every score by {step:g}; there is no order left")
         rises = step > 0
         start = state.start if rises else self.turned(state.start, np.full([1] * state.start.range.low.ndim, True))
         return (
@@ -261,13 +270,15 @@ class Integeriser(Emitter):
         if function.may_turn(self.constants):
             return in_pieces(self, name, function)
         found, start = thresholds(function, self.constants), function.start
-        if isinstance(found, Lined):
+        if isinstance(found, ChannelLines):
             return self._requantised(name, found, start, function)
         start = self.turned(start, found.over(start.range.low.ndim)) if found.flipped.any() else start
         return self.threshold(name, found, start, function)
 
     def _entered(self, name: str, function: Function) -> Integers:
-        """Integers enter behind the input's quantiser: centred, or raw where it has a zero point, which an addition takes off."""
+        """Integers enter behind the input's quantiser: centred, or raw where it has a zero point, which an addition
+        takes off.
+        """
         last = function.nodes[-1]
         if last.op not in CENTRING or self._keeps_integers(last):
             return self._behind_its_quantiser(name, function)
@@ -278,18 +289,20 @@ class Integeriser(Emitter):
         return self._made(name, Function(self.state[source], [last], function.example, source))
 
     def _behind_its_quantiser(self, name: str, function: Function) -> Integers:
-        """Integers of the file's own input, or, where other operators stand in front, of what their quantiser reads: it begins there."""
+        """Integers of the file's own input, or, where other operators stand in front, of what their quantiser reads: it
+        begins there.
+        """
         range_ = entry_range(function, self.graph.inputs, self.constants)
         try:
             self.made.entries[name] = entry_of(function, self.constants, self.graph.inputs, range_)
-        except Cannot as error:
+        except NotInteger as error:
             node, given = error.node, function.source(self.constants)
             reason = f"{IN_FRONT} {given} and its first quantiser, and {error}"
             self.made.unresolved.append(Unresolved(node.output, node.layer, self._operator(node), reason, node.output))
-            self.made.entries[name] = Entered(exact_scale(function.example), behind=True)
+            self.made.entries[name] = InputEncoding(exact_scale(function.example), behind=True)
         return self.enter(name, function.example, range_)
 
-    def _aligned(self, joined: Joined) -> Integers:
+    def _aligned(self, joined: RescaledSum) -> Integers:
         """The sum of two tensors at different scales, behind its quantiser."""
         name = self._boundary(joined.nodes)
         try:
@@ -303,13 +316,13 @@ class Integeriser(Emitter):
             weights = weighted.weights
             total = self._weighted(name, joined, np.array(weights.p), np.array(weights.r))
             line = Line(np.array([1]), np.array([weights.addend]), weights.shift, weights.ties)
-            return self._requantised(name, Lined(line, weighted.low, weighted.high, 1), total, joined)
+            return self._requantised(name, ChannelLines(line, weighted.low, weighted.high, 1), total, joined)
         total = self._weighted(name, joined, found.p, found.r)
         if found.steps:
             return sum_of_pieces(self, name, joined, total, found.steps, found.axis)
         return self.threshold(name, found, total, joined)
 
-    def _weighted(self, name: str, joined: Joined, p: np.ndarray, r: np.ndarray) -> Integers:
+    def _weighted(self, name: str, joined: RescaledSum, p: np.ndarray, r: np.ndarray) -> Integers:
         """p a + r b."""
         terms, layer = [], joined.nodes[0].layer
         for side, term, factor in (("left", joined.a, p), ("right", joined.b, r)):
@@ -318,7 +331,7 @@ class Integeriser(Emitter):
             terms.append(self.emit(Node("Mul", [term.name, stored], [f"{name}.{side}"], {}, layer), None, term))
         return self.emit(Node("Add", [term.name for term in terms], [f"{name}.sum"], {}, layer), None, *terms)
 
-    def threshold(self, name: str, found: Any, start: Integers, function: Function | Joined) -> Integers:
+    def threshold(self, name: str, found: Any, start: Integers, function: Function | RescaledSum) -> Integers:
         table = self._stored_table(name, found.table, function.nodes)
         flags = {
             "out_dtype": found.datatype,
@@ -338,8 +351,12 @@ class Integeriser(Emitter):
         self.made.constants[stored] = table
         return stored
 
-    def _requantised(self, name: str, found: Lined, start: Integers, function: Function | Joined) -> Integers:
-        """One multiplication, addition and shift, of more levels than FINN-ONNX has thresholds for; of what bends, the sum of two."""
+    def _requantised(
+        self, name: str, found: ChannelLines, start: Integers, function: Function | RescaledSum
+    ) -> Integers:
+        """One multiplication, addition and shift, of more levels than FINN-ONNX has thresholds for; of what bends, the
+        sum of two.
+        """
         layer = function.nodes[-1].layer
         if found.rest:
             terms = [
@@ -351,7 +368,7 @@ class Integeriser(Emitter):
             made = self._line(name, found, start, layer, function.example)
         return replace(made, shared=made.shared or self.reads.get(function.nodes[-1].output, 0) > 1)
 
-    def _line(self, name: str, found: Lined, start: Integers, layer: str, example: Any) -> Integers:
+    def _line(self, name: str, found: ChannelLines, start: Integers, layer: str, example: Any) -> Integers:
         line, flags = found.line, {"low": found.low, "high": found.high, "axis": found.axis}
         flags |= {key: value for key, value in (("ties", line.ties), ("lift", line.lift)) if value}
         constants = {"multiplier": line.multiplier, "addend": line.addend, "shift": np.array([line.shift])}
@@ -393,7 +410,7 @@ class Integeriser(Emitter):
     def _stop_at(self, name: str) -> None:
         """The last integers on the way to something unresolved are an answer of the new graph."""
         state = self.state.get(name)
-        if isinstance(state, Joined):
+        if isinstance(state, RescaledSum):
             for term in (state.a, state.b):
                 self.made.outputs.setdefault(term.name, term)
         try:
@@ -407,7 +424,7 @@ class Integeriser(Emitter):
             self.made.outputs.setdefault(state.name, state)
 
     def _last_line(self, function: Function) -> Integers | None:
-        """The integers that a function begins with; an answer by what is a straight line of them still, if anything is."""
+        """Return the integers that a function begins with; None where a straight line of them is the answer."""
         nodes = list(itertools.takewhile(lambda node: not bends(node, self.constants), function.nodes))
         if function.start is None or function.start.name in self.made.inputs or not nodes:
             return function.start

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from microstage.errors import CutShort
 from microstage.stage import Job
-from microstage_streamline.integerise.integer_graph import IN_FRONT, Made, Unresolved
+from microstage_streamline.integerise.integer_graph import IN_FRONT, IntegerGraph, Unresolved
 from microstage_streamline.normalise.input_type import REMEDY
 
 __all__ = ["say_missing"]
@@ -15,7 +15,7 @@ _SCORES = ("Softmax", "LogSoftmax", "Sigmoid")  # of a higher score they never m
 _EARLIER = "PARTIAL=1 goes on without it, with the integers in front of it as the answer"
 
 
-def say_missing(job: Job, made: Made, lacking: Collection[str]) -> None:
+def say_missing(job: Job, made: IntegerGraph, lacking: Collection[str]) -> None:
     """Name every place; `CutShort` for the first of them, unless the parameter `partial` lets that pass.
 
     `lacking`: tensors that are read from a real input without a quantiser.

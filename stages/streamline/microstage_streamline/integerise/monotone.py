@@ -15,7 +15,7 @@ from microstage.integer.ranges import Range
 from microstage.integer.registry import named
 from microstage.integer.tensor import narrowed, real
 from microstage_streamline.finn.annotate_datatypes import datatype_of
-from microstage_streamline.graph.graph import Entry, Node
+from microstage_streamline.graph.graph import GraphInput, Node
 from microstage_streamline.graph.straight import bends
 from microstage_streamline.integerise.steps import first_reached
 from microstage_streamline.integerise.thresholds import chain_function, search
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from microstage_streamline.integerise.integer_graph import Integers
 
 __all__ = [
-    "Found",
+    "ChannelThresholds",
     "Function",
-    "Lined",
+    "ChannelLines",
     "axis_of",
     "differs_by_place",
     "entry_range",
@@ -47,8 +47,10 @@ _ANY = 1e30  # beyond what any quantiser resolves
 
 @dataclass(frozen=True)
 class Function:
-    """`nodes`, in an order in which they can be run, each element by element of the integers `start` (None: of the graph's real input),
-    which the cleaned graph calls `of`, and of constants; `by_place`: of a row, each value of which has constants of its own."""
+    """`nodes`, in an order in which they can be run, each element by element of the integers `start` (None: of the
+    graph's real input), which the cleaned graph calls `of`, and of constants; `by_place`: of a row, each value of which
+    has constants of its own.
+    """
 
     start: Integers | None
     nodes: list[Node]
@@ -61,7 +63,9 @@ class Function:
         return next(name for name in self.nodes[0].inputs if name and name not in constants)
 
     def line(self, constants: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """(step, start) of a straight line of real values of `shape`: step * x + start, of each value; a step is a product alone."""
+        """(step, start) of a straight line of real values of `shape`: step * x + start, of each value; a step is a
+        product alone.
+        """
         start = real(_run(self, constants, np.zeros(shape)))
         step = np.ones(shape)
         for node in self.nodes:
@@ -78,7 +82,7 @@ class Function:
 
 
 @dataclass(frozen=True)
-class Found:
+class ChannelThresholds:
     """`table` [channels or 1, levels - 1] and `low` as in `thresholds.Thresholds`; `flipped` where the function falls;
     channels lie along `axis`."""
 
@@ -95,15 +99,16 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Lined:
-    """A staircase of more or larger thresholds than FINN-ONNX holds, as one line for each channel along `axis`, held to low..high; `rest`:
-    a second one that is added, of what bends at 0."""
+class ChannelLines:
+    """A staircase of more or larger thresholds than FINN-ONNX holds, as one line for each channel along `axis`, held to
+    low..high; `rest`: a second one that is added, of what bends at 0.
+    """
 
     line: Line
     low: int
     high: int
     axis: int
-    rest: Lined | None = None
+    rest: ChannelLines | None = None
 
 
 def _joins(node: Node, constants: Mapping[str, Any]) -> bool:
@@ -143,8 +148,10 @@ def _slope(node: Node, constants: Mapping[str, Any], step: np.ndarray) -> np.nda
     return real(run_node(node.proto(), {**constants, source: step})[node.output])
 
 
-def thresholds(function: Function, constants: Mapping[str, Any]) -> Found | Lined:
-    """The MultiThreshold that `function` is, or its line where FINN-ONNX cannot hold that; `ModelError` where it is none, or too large."""
+def thresholds(function: Function, constants: Mapping[str, Any]) -> ChannelThresholds | ChannelLines:
+    """The MultiThreshold that `function` is, or its line where FINN-ONNX cannot hold that; `ModelError` where it is
+    none, or too large.
+    """
     evaluate, low, high, axis = evaluated(function, constants)
     ends = evaluate(np.stack([low, high]))
     levels = int(ends.max() - ends.min())
@@ -167,16 +174,20 @@ def thresholds(function: Function, constants: Mapping[str, Any]) -> Found | Line
     return found_of(found.table, found.low, found.flipped, axis, function.start.range.low.ndim)
 
 
-def found_of(table: np.ndarray, low: int, flipped: np.ndarray, axis: int, rank: int) -> Found:
+def found_of(table: np.ndarray, low: int, flipped: np.ndarray, axis: int, rank: int) -> ChannelThresholds:
     """One row where all channels have the same thresholds."""
     table = table[:1] if np.array_equal(table, np.broadcast_to(table[:1], table.shape)) else table
-    return Found(table, low, flipped, axis, datatype_of(low, low + table.shape[1]).name, layout_of(axis, rank))
+    return ChannelThresholds(
+        table, low, flipped, axis, datatype_of(low, low + table.shape[1]).name, layout_of(axis, rank)
+    )
 
 
 def evaluated(
     function: Function, constants: Mapping[str, Any]
 ) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray, np.ndarray, int]:
-    """(levels of accumulators [k, channels], the least and the greatest accumulator of each channel, the axis of channels)."""
+    """(levels of accumulators [k, channels], the least and the greatest accumulator of each channel, the axis of
+    channels).
+    """
     start, scale = function.start, getattr(function.start.example, "scale", None)
     rank, source = start.range.low.ndim, function.source(constants)
     if rank < 2:
@@ -194,9 +205,10 @@ def evaluated(
     )
 
 
-def _lined(evaluate, found: Any, low: np.ndarray, high: np.ndarray, axis: int) -> Lined | None:
-    """The lines of a staircase, of those that fall with negative multipliers; None where it is none, or where FINN-ONNX holds its thresholds.
-    `found`: these, if they are."""
+def _lined(evaluate, found: Any, low: np.ndarray, high: np.ndarray, axis: int) -> ChannelLines | None:
+    """The lines of a staircase, of those that fall with negative multipliers; None where it is none, or where FINN-ONNX
+    holds its thresholds. `found`: these, if they are.
+    """
     ends = evaluate(np.stack([low, high]))
     sign, bottom, top = np.where(ends[1] < ends[0], -1, 1), int(ends.min()), int(ends.max())
     first, last = np.where(sign < 0, -high, low), np.where(sign < 0, -low, high)
@@ -220,10 +232,12 @@ def _lined(evaluate, found: Any, low: np.ndarray, high: np.ndarray, axis: int) -
 
 def _line_of(
     table: np.ndarray, bottom: int, low: np.ndarray, high: np.ndarray, sign: np.ndarray, axis: int
-) -> Lined | None:
+) -> ChannelLines | None:
     """The line from level `bottom` on, of which `table` has the thresholds."""
     line = fit_line(table, bottom, low, high)
-    return line and Lined(replace(line, multiplier=line.multiplier * sign), bottom, bottom + table.shape[1], axis)
+    return line and ChannelLines(
+        replace(line, multiplier=line.multiplier * sign), bottom, bottom + table.shape[1], axis
+    )
 
 
 def _scale(scale: Any) -> Any:
@@ -248,7 +262,9 @@ def differs_by_place(function: Function, constants: Mapping[str, Any]) -> bool:
 
 
 def axis_of(function: Function, rank: int, constants: Mapping[str, Any], scaled: bool = True) -> int | None:
-    """The one axis along which the function, or (if `scaled`) the scale that it starts from, differs; None where all is the same."""
+    """The one axis along which the function, or (if `scaled`) the scale that it starts from, differs; None where all is
+    the same.
+    """
     axes = {1} if function.by_place else _axes(function, rank, constants, scaled)
     if len(axes) > 1 or 0 in axes:
         raise ModelError(f"differs along axes {sorted(axes)} of {rank}; one axis of channels can be told apart")
@@ -274,7 +290,7 @@ def _varied(value: Any, rank: int) -> set[int]:
     return {rank - len(shape) + place for place, size in enumerate(shape) if size > 1}
 
 
-def entry_range(function: Function, inputs: Mapping[str, Entry], constants: Mapping[str, Any]) -> Range:
+def entry_range(function: Function, inputs: Mapping[str, GraphInput], constants: Mapping[str, Any]) -> Range:
     """The integers that a real input can become, from the ends of the number line."""
     source = function.source(constants)
     ends = [_run(function, constants, np.full(inputs[source].shape, end)) for end in (-_ANY, _ANY)]

@@ -1,4 +1,6 @@
-"""What becomes of operators of each kind, node of the cleaned graph -> states of its outputs: they mean the same on integers."""
+"""What becomes of operators of each kind, node of the cleaned graph -> states of its outputs: they mean the same on
+integers.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,9 @@ from microstage.integer import QTensor
 from microstage.integer.registry import Kind
 from microstage_streamline.graph.graph import Node, is_quantised
 from microstage_streamline.integerise.channels import is_depthwise
-from microstage_streamline.integerise.integer_graph import Cannot, Integers, exact_scale
+from microstage_streamline.integerise.integer_graph import Integers, NotInteger, exact_scale
 from microstage_streamline.integerise.monotone import Function
-from microstage_streamline.integerise.rescaled_sum import Joined
+from microstage_streamline.integerise.rescaled_sum import RescaledSum
 
 if TYPE_CHECKING:
     from microstage_streamline.integerise.integerise import Integeriser
@@ -25,7 +27,7 @@ def _one_scale(x: Integers, name: str) -> None:
     """A sum over channels needs one scale for all of them."""
     scale = exact_scale(x.example)
     if scale.size > 1 and np.ptp(scale):
-        raise Cannot(
+        raise NotInteger(
             f"sums or compares values of {name}, whose channels have different scales; quantise it with one scale"
         )
 
@@ -37,7 +39,7 @@ def _product(made: Integeriser, node: Node) -> list[Integers]:
         _one_scale(x, node.inputs[0])
     weight = made.stored(node.inputs[1], node)
     if not is_quantised(made.values[node.output]):
-        raise Cannot(f"multiplies {node.inputs[0]} by {node.inputs[1]}, which are not both integers at a scale")
+        raise NotInteger(f"multiplies {node.inputs[0]} by {node.inputs[1]}, which are not both integers at a scale")
     return [
         made.emit(Node(node.op, [x.name, weight], node.outputs, node.flags, node.layer), made.values[node.output], x)
     ]
@@ -56,15 +58,15 @@ def _terms(made: Integeriser, node: Node) -> tuple[list[str], list[Integers]]:
     return names, computed
 
 
-def _sum(made: Integeriser, node: Node) -> list[Integers | Joined]:
+def _sum(made: Integeriser, node: Node) -> list[Integers | RescaledSum]:
     """s a + s b = s (a + b); at two scales, what the quantiser behind it makes of each pair."""
     names, computed = _terms(made, node)
     if node.op not in ("Add", "Sub") or not is_quantised(made.values[node.output]):
         for term, name in zip(computed, node.inputs):
             _one_scale(term, name)
         if len(computed) < 2 or not all(isinstance(t.example, QTensor) for t in computed):
-            raise Cannot(f"adds {' and '.join(node.inputs)}, whose scales differ; quantise both with one scale")
-        return [Joined(*computed, [node], made.values[node.output])]
+            raise NotInteger(f"adds {' and '.join(node.inputs)}, whose scales differ; quantise both with one scale")
+        return [RescaledSum(*computed, [node], made.values[node.output])]
     if node.op == "Sub":
         rank, minus = len(made.values[node.output].shape), f"{node.output}.minus"
         made.made.constants[f"{minus}.sign"] = np.full((1,) * rank, -1)
@@ -82,7 +84,7 @@ def _element_product(made: Integeriser, node: Node) -> list[Integers]:
     """(s a) (t b) = (s t) (a b)."""
     names, computed = _terms(made, node)
     if not is_quantised(made.values[node.output]):
-        raise Cannot(f"multiplies {' and '.join(node.inputs)}, which are not both integers at a scale")
+        raise NotInteger(f"multiplies {' and '.join(node.inputs)}, which are not both integers at a scale")
     return [made.emit(Node(node.op, names, node.outputs, {}, node.layer), made.values[node.output], *computed)]
 
 
@@ -97,9 +99,9 @@ def _moved(made: Integeriser, node: Node) -> list[Integers]:
             inputs.append(_joined(made, node, name) if name else name)
     examples = [made.values[name] for name in node.outputs]
     if any(np.size(getattr(example, "ints", example)) == 0 for example in examples):
-        raise Cannot("has an output without values")
+        raise NotInteger("has an output without values")
     if not all(is_quantised(example) for example in examples):
-        raise Cannot(f"joins {' and '.join(node.inputs)}, which are not all integers at a scale")
+        raise NotInteger(f"joins {' and '.join(node.inputs)}, which are not all integers at a scale")
     return made.emit_all(Node(node.op, inputs, node.outputs, node.flags, node.layer), examples, *terms)
 
 
@@ -107,7 +109,7 @@ def _joined(made: Integeriser, node: Node, name: str) -> str:
     """A constant that is moved along, or that says how."""
     value = made.constants[name]
     if node.op == "Gather" and name == node.inputs[0] or not is_quantised(value):
-        raise Cannot(f"reads the constant {name}, which is no integers at a scale, beside what is computed")
+        raise NotInteger(f"reads the constant {name}, which is no integers at a scale, beside what is computed")
     made.made.constants[name] = np.asarray(getattr(value, "ints", value), np.int64)
     return name
 
@@ -115,9 +117,9 @@ def _joined(made: Integeriser, node: Node, name: str) -> str:
 def _extreme(made: Integeriser, node: Node) -> list[Integers]:
     """The least, or the greatest, of two tensors at one scale."""
     if node.op not in ("Min", "Max"):
-        raise Cannot(f"{node.op} has no form in integers")
+        raise NotInteger(f"{node.op} has no form in integers")
     if not is_quantised(made.values[node.output]):
-        raise Cannot(f"compares {' and '.join(node.inputs)}, whose scales differ; quantise both with one scale")
+        raise NotInteger(f"compares {' and '.join(node.inputs)}, whose scales differ; quantise both with one scale")
     names, computed = _terms(made, node)
     return [made.emit(Node(node.op, names, node.outputs, {}, node.layer), made.values[node.output], *computed)]
 
@@ -127,7 +129,7 @@ def _average(made: Integeriser, node: Node) -> list[Integers]:
     x = made.integers(node.inputs[0])
     if not is_quantised(made.values[node.output]):
         _one_scale(x, node.inputs[0])
-        raise Cannot(f"averages {node.inputs[0]}, which is no integers at a scale")
+        raise NotInteger(f"averages {node.inputs[0]}, which is no integers at a scale")
     channels, *size = x.range.low.shape[1:]
     kernel, ones = list(node.flags.get("kernel_shape", size)), f"{node.output}.ones"
     made.made.constants[ones] = np.ones((channels, 1, *kernel), np.int64)
@@ -137,7 +139,9 @@ def _average(made: Integeriser, node: Node) -> list[Integers]:
 
 
 def _order(made: Integeriser, node: Node) -> list[Any]:
-    """The places of the largest of a x + b are those of x for a > 0, of -x for a < 0; the lowest place first among equals."""
+    """The places of the largest of a x + b are those of x for a > 0, of -x for a < 0; the lowest place first among
+    equals.
+    """
     x, line, turned = made.in_order(node.inputs[0])
     _one_scale(x, node.inputs[0])
     for name in node.inputs[1:]:
@@ -145,8 +149,9 @@ def _order(made: Integeriser, node: Node) -> list[Any]:
     examples, outputs = [made.values[name] for name in node.outputs], list(node.outputs)
     both = line is not None and len(outputs) > 1 and made.reads.get(outputs[0], 0) > 0
     if both and turned:
-        raise Cannot(
-            "answers with the largest of values that are not in the order of their integers; expected their places alone"
+        raise NotInteger(
+            "answers with the largest of values that are not in the order of their integers; expected"
+            " their places alone"
         )
     if line is not None and len(outputs) > 1:
         examples[0], outputs[0] = (

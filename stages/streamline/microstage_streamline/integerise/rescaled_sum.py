@@ -1,7 +1,7 @@
 """Sums of two tensors at different scales, which onnxruntime's quantiser writes for every residual connection.
 
-s a + t b, quantised, is thresholds of p a + r b for small whole p and r, as soon as p / r is so close to s / t that no level of any
-pair (a, b) falls on the wrong side. There are few pairs, and every one of them is looked at.
+s a + t b, quantised, is thresholds of p a + r b for small whole p and r, as soon as p / r is so close to s / t that no
+level of any pair (a, b) falls on the wrong side. There are few pairs, and every one of them is looked at.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from microstage_streamline.integerise.monotone import Function, axis_of, layout_
 if TYPE_CHECKING:
     from microstage_streamline.integerise.integer_graph import Integers
 
-__all__ = ["Joined", "aligned"]
+__all__ = ["RescaledSum", "aligned"]
 
 _MOST_PAIRS, _MOST_VALUES, _EXACT_IN_FLOAT32 = 1 << 18, 1 << 22, 1 << 24
 _LARGEST_FACTOR_BITS = 14
@@ -31,7 +31,7 @@ _MOST_TURNS = 4  # times as many steps as levels
 
 
 @dataclass(frozen=True)
-class Joined:
+class RescaledSum:
     """`nodes`, the first of which adds `a` and `b`, each at one scale of its own."""
 
     a: Integers
@@ -41,10 +41,11 @@ class Joined:
 
 
 @dataclass(frozen=True)
-class Aligned:
-    """The levels are `low` + count(p a + r b >= `table`); both factors, shaped to be broadcast, are negative where the levels fall.
-    `steps` stands for `low` and `table` where the levels turn round: (first level, sums at which they rise, and fall, their ends) of each
-    of the channels, which lie along `axis`."""
+class SumThresholds:
+    """The levels are `low` + count(p a + r b >= `table`); both factors, shaped to be broadcast, are negative where the
+    levels fall. `steps` stands for `low` and `table` where the levels turn round: (first level, sums at which they
+    rise, and fall, their ends) of each of the channels, which lie along `axis`.
+    """
 
     p: np.ndarray
     r: np.ndarray
@@ -56,8 +57,10 @@ class Aligned:
     steps: tuple | None = None
 
 
-def aligned(joined: Joined, constants: Mapping[str, Any]) -> Aligned:
-    """The least p and r that give every pair its own level; `ModelError` if there are none, or too many pairs to look at."""
+def aligned(joined: RescaledSum, constants: Mapping[str, Any]) -> SumThresholds:
+    """The least p and r that give every pair its own level; `ModelError` if there are none, or too many pairs to look
+    at.
+    """
     rank = len(joined.example.shape)
     a, b = _pairs(joined)
     function = Function(joined.a, joined.nodes, joined.example, joined.nodes[0].inputs[0])
@@ -77,7 +80,9 @@ def aligned(joined: Joined, constants: Mapping[str, Any]) -> Aligned:
     )
 
 
-def _as_thresholds(p: int, r: int, sums: np.ndarray, levels: np.ndarray, axis: int | None, rank: int) -> Aligned | None:
+def _as_thresholds(
+    p: int, r: int, sums: np.ndarray, levels: np.ndarray, axis: int | None, rank: int
+) -> SumThresholds | None:
     """Levels that rise with their sums, or fall with them."""
     rising = _rising(sums, levels)
     if rising is None:
@@ -90,10 +95,12 @@ def _as_thresholds(p: int, r: int, sums: np.ndarray, levels: np.ndarray, axis: i
     )
     sign = sign.reshape([-1 if place == axis else 1 for place in range(rank)])
     datatype, layout = datatype_of(low, low + len(wanted)).name, layout_of(axis, rank)
-    return Aligned(p * sign, r * sign, 1 if axis is None else axis, table, low, datatype, layout)
+    return SumThresholds(p * sign, r * sign, 1 if axis is None else axis, table, low, datatype, layout)
 
 
-def _as_steps(p: int, r: int, sums: np.ndarray, levels: np.ndarray, axis: int | None, rank: int) -> Aligned | None:
+def _as_steps(
+    p: int, r: int, sums: np.ndarray, levels: np.ndarray, axis: int | None, rank: int
+) -> SumThresholds | None:
     """Levels that turn round: equal sums have one level, and few steps lead from each to the next."""
     steps = np.diff(levels, axis=0)
     apart = np.diff(sums)
@@ -103,12 +110,13 @@ def _as_steps(p: int, r: int, sums: np.ndarray, levels: np.ndarray, axis: int | 
     rising, falling = ([np.repeat(at, np.maximum(sign * own, 0)) for own in steps.T] for sign in (1, -1))
     one = np.ones((1,) * rank, np.int64)
     found = levels[0], rising, falling, (int(levels.min()), int(levels.max()))
-    return Aligned(p * one, r * one, 1 if axis is None else axis, steps=found)
+    return SumThresholds(p * one, r * one, 1 if axis is None else axis, steps=found)
 
 
 def _rising(sums: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """(sign of each channel, its sums [pairs, channels], levels) so that levels rise with sums; None where equal sums have two levels, or
-    a channel does not keep one direction. `sums` [pairs] ascend."""
+    """(sign of each channel, its sums [pairs, channels], levels) so that levels rise with sums; None where equal sums
+    have two levels, or a channel does not keep one direction. `sums` [pairs] ascend.
+    """
     falling = levels[-1] < levels[0]
     sums = np.where(falling, -sums[::-1, None], sums[:, None])
     levels = np.where(falling, levels[::-1], levels)
@@ -118,18 +126,19 @@ def _rising(sums: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return np.where(falling, -1, 1), sums, levels
 
 
-def _pairs(joined: Joined) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(joined: RescaledSum) -> tuple[np.ndarray, np.ndarray]:
     ends = [term.range.ends for term in (joined.a, joined.b)]
     sizes = [high - low + 1 for low, high in ends]
     if sizes[0] * sizes[1] > _MOST_PAIRS:
         raise ModelError(
-            f"adds {' and '.join(joined.nodes[0].inputs)}, whose scales differ; quantise both with one scale, or to 8 bits"
+            f"adds {' and '.join(joined.nodes[0].inputs)}, whose scales differ; quantise both with one"
+            " scale, or to 8 bits"
         )
     a, b = (np.arange(low, high + 1) for low, high in ends)
     return np.repeat(a, len(b)), np.tile(b, len(a))
 
 
-def _levels(joined: Joined, a: np.ndarray, b: np.ndarray, constants: Mapping[str, Any], rank: int) -> np.ndarray:
+def _levels(joined: RescaledSum, a: np.ndarray, b: np.ndarray, constants: Mapping[str, Any], rank: int) -> np.ndarray:
     """[pairs, channels or 1], by the reference."""
     values = dict(constants)
     for name, ints, term in zip(joined.nodes[0].inputs, (a, b), (joined.a, joined.b)):
@@ -144,7 +153,7 @@ def _levels(joined: Joined, a: np.ndarray, b: np.ndarray, constants: Mapping[str
     return np.asarray(getattr(found, "ints", found)).astype(np.int64).reshape(len(a), -1)
 
 
-def _factors(joined: Joined) -> Iterator[tuple[int, int]]:
+def _factors(joined: RescaledSum) -> Iterator[tuple[int, int]]:
     """p, r with p / r ever closer to the ratio of the scales."""
     s, t = (float(np.asarray(term.example.scale).reshape(-1)[0]) for term in (joined.a, joined.b))
     seen = set()

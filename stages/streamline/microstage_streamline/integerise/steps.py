@@ -16,11 +16,11 @@ _EVERY, _AT_ONCE, _NEAR = 64, 1 << 18, 2
 def first_reached(
     function: Callable[[np.ndarray], np.ndarray], levels: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> np.ndarray:
-    """[channels, levels]: the least integer of low..high [channels] at which a rising `function` reaches each of `levels`; high + 1 where
-    none does.
+    """[channels, levels]: the least integer of low..high [channels] at which a rising `function` reaches each of
+    `levels`; high + 1 where none does.
 
-    Every 64th level is searched by halves, those between them around the straight line from one to the next, as they are as a rule.
-    `ModelError` for a function that falls somewhere.
+    Every 64th level is searched by halves, those between them around the straight line from one to the next, as they
+    are as a rule. `ModelError` for a function that falls somewhere.
     """
     coarse = np.unique([*range(0, len(levels), _EVERY), len(levels) - 1])
     shape = len(coarse), len(low)

@@ -1,4 +1,6 @@
-"""Sums of two tensors as TensorFlow Lite Micro adds them, where no small factors keep every pair at its level: step by step."""
+"""Sums of two tensors as TensorFlow Lite Micro adds them, where no small factors keep every pair at its level: step by
+step.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from microstage.integer import gemmlowp
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.integerise.integer_graph import Integers
 from microstage_streamline.integerise.monotone import Function
-from microstage_streamline.integerise.rescaled_sum import Joined
+from microstage_streamline.integerise.rescaled_sum import RescaledSum
 
 if TYPE_CHECKING:
     from microstage_streamline.integerise.integerise import Integeriser
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["step_by_step"]
 
 
-def step_by_step(made: Integeriser, name: str, joined: Joined) -> Function:
+def step_by_step(made: Integeriser, name: str, joined: RescaledSum) -> Function:
     """What `TfliteAdd` brings both terms to, from a table each; their sum; and the function of that which is left.
 
     FINN-ONNX cannot hold tables; it is left out.

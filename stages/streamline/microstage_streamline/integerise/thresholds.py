@@ -33,7 +33,7 @@ class Thresholds:
 def chain_function(
     nodes: Sequence[onnx.NodeProto], start: str, scale: Any, constants: Mapping[str, np.ndarray], rank: int, axis: int
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """f(accumulators [k, channels]) -> levels [k, channels]: `nodes` run on integers at `scale` (None: plain integers)."""
+    """Return f(accumulators [k, channels]) -> levels: `nodes` run on integers at `scale` (None: plain integers)."""
 
     def evaluate(accumulators: np.ndarray) -> np.ndarray:
         shape = [len(accumulators)] + [1] * (rank - 1)
@@ -51,7 +51,7 @@ def chain_function(
 
 
 def search(function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray) -> Thresholds:
-    """Thresholds of `function` over accumulators low..high [channels] (the same bounds serve both signs of a channel)."""
+    """Search the thresholds of `function` over accumulators low..high [channels], for rising and falling channels."""
     ends = function(np.stack([low, high]))
     flipped = ends[1] < ends[0]
     if flipped.any():

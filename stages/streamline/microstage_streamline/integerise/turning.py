@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from microstage_streamline.graph.graph import Node
-from microstage_streamline.integerise.integer_graph import Cannot, Integers
-from microstage_streamline.integerise.monotone import Found, Function, evaluated, found_of
+from microstage_streamline.integerise.integer_graph import Integers, NotInteger
+from microstage_streamline.integerise.monotone import ChannelThresholds, Function, evaluated, found_of
 
 if TYPE_CHECKING:
     from microstage_streamline.integerise.integerise import Integeriser
@@ -26,12 +26,14 @@ Rows = list[np.ndarray]
 
 
 def in_pieces(made: Integeriser, name: str, function: Function) -> Integers:
-    """Tensor `name`, a function of integers that is looked at everywhere; `Cannot` where these are too many."""
+    """Tensor `name`, a function of integers that is looked at everywhere; `NotInteger` where these are too many."""
     evaluate, low, high, axis = evaluated(function, made.constants)
     if int((high - low + 1).sum()) > _MOST_EVALUATED:
         reads = f"{int((high - low).max()) + 1} values in each of {len(low)} channels"
         ops = ", ".join(dict.fromkeys(node.op for node in function.nodes))
-        raise Cannot(f"turns round ({ops}) and reads {reads}, too many to look at each; put a quantiser in front of it")
+        raise NotInteger(
+            f"turns round ({ops}) and reads {reads}, too many to look at each; put a quantiser in front of it"
+        )
     first, rising, falling, ends = _steps(evaluate, low, high)
     return sum_of_pieces(made, name, function, function.start, (first, rising, falling, ends), axis)
 
@@ -40,7 +42,7 @@ def sum_of_pieces(made: Integeriser, name: str, function, start: Integers, found
     """Rising thresholds less falling ones, held to the `ends` that the sum reaches."""
     first, rising, falling, ends = found
     if sum(map(len, [*rising, *falling])) > _MOST_STEPS:
-        raise Cannot("would need too many thresholds; quantise to fewer bits")
+        raise NotInteger("would need too many thresholds; quantise to fewer bits")
     rank = start.range.low.ndim
     base = int(first.min())
     lowest = [np.full(int(n - base), row) for n, row in zip(first, _lowest(start, axis, len(first)))]
@@ -64,7 +66,7 @@ def sum_of_pieces(made: Integeriser, name: str, function, start: Integers, found
     return made.threshold(name, found_of(held, ends[0], np.zeros(1, bool), axis, rank), total, function)
 
 
-def _piece(rows: Rows, low: int, highest: np.ndarray, axis: int, rank: int) -> Found:
+def _piece(rows: Rows, low: int, highest: np.ndarray, axis: int, rank: int) -> ChannelThresholds:
     return found_of(_table(rows, highest), low, np.zeros(1, bool), axis, rank)
 
 

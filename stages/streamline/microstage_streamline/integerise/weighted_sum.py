@@ -1,7 +1,8 @@
 """Sums of two tensors at different scales that have too many pairs to look at each: two of 16 bits.
 
-s a + t b is g n for the whole number n = S a + T b, where g is the largest power of two of which both scales are multiples. What follows
-is a staircase of n, and one multiply-add-shift of a and b has every step of it between the right neighbours (`microstage.integer.lines`).
+s a + t b is g n for the whole number n = S a + T b, where g is the largest power of two of which both scales are
+multiples. What follows is a staircase of n, and one multiply-add-shift of a and b has every step of it between the
+right neighbours (`microstage.integer.lines`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from microstage.errors import ModelError
 from microstage.integer.arithmetic import small_ratio
 from microstage.integer.lines import Weighted, fit_weighted
 from microstage_streamline.integerise.monotone import Function, axis_of
-from microstage_streamline.integerise.rescaled_sum import Joined
+from microstage_streamline.integerise.rescaled_sum import RescaledSum
 from microstage_streamline.integerise.steps import first_reached
 from microstage_streamline.integerise.thresholds import chain_function
 
@@ -35,8 +36,10 @@ class WeightedSum:
     high: int
 
 
-def weighted_sum(joined: Joined, constants: Mapping[str, Any]) -> WeightedSum | None:
-    """The sum, quantised, as whole weights; None where 60 bits do not hold them or the scales differ from channel to channel."""
+def weighted_sum(joined: RescaledSum, constants: Mapping[str, Any]) -> WeightedSum | None:
+    """The sum, quantised, as whole weights; None where 60 bits do not hold them or the scales differ from channel to
+    channel.
+    """
     terms, rank = (joined.a, joined.b), joined.a.range.low.ndim
     scales = [np.asarray(term.example.scale, np.float64).reshape(-1) for term in terms]
     behind = Function(joined.a, joined.nodes[1:], joined.example)
@@ -68,7 +71,9 @@ def weighted_sum(joined: Joined, constants: Mapping[str, Any]) -> WeightedSum | 
 
 
 def _whole(terms, minus: bool) -> tuple[float, list[int]]:
-    """g and whole factors of two scales: of small ones that the reference takes them for, or as floats are, multiples of a power of two."""
+    """g and whole factors of two scales: of small ones that the reference takes them for, or as floats are, multiples
+    of a power of two.
+    """
     scales = [float(np.asarray(term.example.scale).reshape(-1)[0]) for term in terms]
     small = small_ratio(*(term.example for term in terms))
     fractions = [Fraction(scale) for scale in scales]

@@ -95,7 +95,8 @@ class AxesAsInput(Rewrite):
 
 
 class SliceInside(Rewrite):
-    """x[start:end:step] with all four inputs, each start and end a place of the tensor, of those axes that lose a value.
+    """x[start:end:step] with all four inputs, each start and end a place of the tensor, of those axes that lose a
+    value.
 
     Precondition: constants, a shape that is known, and all samples kept. A falling slice to the front ends at
     -(size + 1), as there is no place before the first.

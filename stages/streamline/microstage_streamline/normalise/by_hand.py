@@ -1,4 +1,6 @@
-"""Weights that ordinary operators dequantise: whole numbers cast to reals, less a zero point, times a scale, moved about."""
+"""Weights that ordinary operators dequantise: whole numbers cast to reals, less a zero point, times a scale, moved
+about.
+"""
 
 from __future__ import annotations
 

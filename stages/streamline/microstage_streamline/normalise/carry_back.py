@@ -1,4 +1,6 @@
-"""Constants behind an operator that moves values, laid out as they stand in front of it: f(move(x), c) = move(f(x, c'))."""
+"""Constants behind an operator that moves values, laid out as they stand in front of it: f(move(x), c) = move(f(x,
+c')).
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ _MOST_VALUES = 1 << 22
 
 
 def carried(normal: Normaliser, node: Node, mover: Node) -> list[Node] | None:
-    """For each tensor that `mover` moves, `node` as it reads that tensor itself, outputs unnamed; None where no such constants are.
+    """For each tensor that `mover` moves, `node` as it reads that tensor itself, outputs unnamed; None where no such
+    constants are.
 
     Precondition: `node` is a function of each element of the mover's output; all its other inputs are constants.
     """
@@ -47,7 +50,9 @@ def _starts(values: Iterable[Any]) -> list[int]:
 
 
 def _places(normal: Normaliser, mover: Node, sources: list[str]) -> np.ndarray | None:
-    """Of each value that `mover` gives, the number of the one that it was; None where it is the largest of some, or new."""
+    """Of each value that `mover` gives, the number of the one that it was; None where it is the largest of some, or
+    new.
+    """
     shapes = [normal.values[name].shape for name in sources]
     if sum(int(np.prod(shape)) for shape in shapes) > _MOST_VALUES:
         return None
@@ -66,7 +71,7 @@ def _places(normal: Normaliser, mover: Node, sources: list[str]) -> np.ndarray |
 def _before(
     normal: Normaliser, node: Node, mover: Node, source: str, places: np.ndarray, shape: tuple[int, ...]
 ) -> Node | None:
-    """`node` on the tensor `source` of `shape`, of which value `places[i]` became value i, as far as it is one of its."""
+    """Return `node` on the tensor `source` of `shape`, whose value `places[i]` became value i, if it is its own."""
     inputs, flags, axes = [], dict(node.flags), set()
     for name in node.inputs:
         value = normal.graph.constants.get(name)
@@ -122,8 +127,9 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
 
 
 def stays_in_pool(normal: Normaliser, node: Node, mover: Node) -> bool:
-    """Whether the constants of `node` are the same all over each window of a pool, and make a function that never falls: it commutes with
-    a maximum."""
+    """Whether the constants of `node` are the same all over each window of a pool, and make a function that never
+    falls: it commutes with a maximum.
+    """
     rises, shape = named(node.op).rises, normal.values[mover.inputs[0]].shape
     if node.inputs[0] != mover.output and node.op not in _SYMMETRIC:
         return False

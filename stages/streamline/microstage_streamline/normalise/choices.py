@@ -13,7 +13,10 @@ from microstage_streamline.normalise.rewrite import Rewrite
 
 
 class WholeBranch(Rewrite):
-    """A constant that is chosen beside s i is s (c / s). Precondition: c / s is whole to within what float32 can say."""
+    """A constant that is chosen beside s i is s (c / s).
+
+    Precondition: c / s is whole to within what float32 can say.
+    """
 
     operators = ("Where",)
 
@@ -28,8 +31,11 @@ class WholeBranch(Rewrite):
 
 
 class ChooseByProduct(Rewrite):
-    """Where(c, a, b) = c (a - b) + b, c being 1 or 0. Precondition: a and b are integers at one scale, and c or they are no function of one
-    tensor alone, which thresholds would be."""
+    """Where(c, a, b) = c (a - b) + b, c being 1 or 0.
+
+    Precondition: a and b are integers at one scale, and c or they are no function of one tensor alone, which thresholds
+    would be.
+    """
 
     operators = ("Where",)
 

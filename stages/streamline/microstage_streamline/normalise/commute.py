@@ -1,4 +1,6 @@
-"""What is a function of each value alone moves ahead of operators that only move values about: to the accumulator, or to the input."""
+"""What is a function of each value alone moves ahead of operators that only move values about: to the accumulator, or
+to the input.
+"""
 
 from __future__ import annotations
 
@@ -23,19 +25,19 @@ _OF_ALL = ("Concat", "Min", "Max")  # all inputs are moved, or chosen from
 
 
 def hoist(normal: Normaliser) -> None:
-    """q(move(x)) = move(q(x)): each value alone, and q, which never falls, commutes with a maximum; so it meets the accumulator.
+    """q(move(x)) = move(q(x)): each value alone, and q, which never falls, commutes with a maximum; so it meets the
+    accumulator.
 
-    Precondition: x is real, or q quantises joined integers of several scales, or clips what a quantiser has just made of
-    it, or thresholds could not follow (a row of samples); nobody else reads a quantised move(x). Behind an accumulator q
-    has one set of parameters for the whole tensor, or those of each value are carried back.
-    What a Pad brings in becomes q of it.
-    Between a real input and its first quantiser it may be any function of each value, whose parameters are carried
-    back through a mover that joins no values: so the integers are those of the file's own input.
+    Precondition: x is real, or q quantises joined integers of several scales, or clips what a quantiser has just made
+    of it, or thresholds could not follow (a row of samples); nobody else reads a quantised move(x). Behind an
+    accumulator q has one set of parameters for the whole tensor, or those of each value are carried back. What a Pad
+    brings in becomes q of it. Between a real input and its first quantiser it may be any function of each value, whose
+    parameters are carried back through a mover that joins no values: so the integers are those of the file's own input.
     """
-    _Hoist(normal).run()
+    _Commuter(normal).run()
 
 
-class _Hoist:
+class _Commuter:
     def __init__(self, normal: Normaliser) -> None:
         self.normal, self.graph = normal, normal.graph
         _unfold_norms(normal)
@@ -137,7 +139,7 @@ class _Hoist:
 
 
 def fronts(normal: Normaliser, inputs: set[str] | None = None) -> set[str]:
-    """Real tensors that follow from one real value of the file's `inputs`, or of all of them, each, moved about or not."""
+    """Return the real tensors each value of which follows from one real value of the `inputs` (default: all)."""
     graph = normal.graph
     found = {
         name for name, entry in graph.inputs.items() if entry.datatype is None and name in (inputs or graph.inputs)
@@ -150,8 +152,9 @@ def fronts(normal: Normaliser, inputs: set[str] | None = None) -> set[str]:
 
 
 def _unfold_norms(normal: Normaliser) -> None:
-    """(x - mean) / sqrt(variance + epsilon) * gamma + beta in front of the first quantiser: four operators, each of which can be carried
-    back through a move. Precondition: a mover stands before it."""
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta in front of the first quantiser: four operators, each of
+    which can be carried back through a move. Precondition: a mover stands before it.
+    """
     graph, front = normal.graph, fronts(normal)
     makers = {name: node for node in graph.nodes for name in node.outputs}
     for node in [n for n in graph.nodes if n.op == "BatchNormalization" and n.inputs[0] in front]:

@@ -56,8 +56,11 @@ class ComputedFirst(Rewrite):
 
 
 class WholeShift(Rewrite):
-    """s i + c = s (i + c / s), c - s i likewise. Precondition: c / s is whole to within what float32 can say, and something needs the
-    integers before they are rounded again (otherwise the sum stays as the file evaluates it, to the last bit)."""
+    """s i + c = s (i + c / s), c - s i likewise.
+
+    Precondition: c / s is whole to within what float32 can say, and something needs the integers before they are
+    rounded again (otherwise the sum stays as the file evaluates it, to the last bit).
+    """
 
     operators = ("Add", "Sub")
 
@@ -89,8 +92,11 @@ class WholeShift(Rewrite):
 
 
 class CommonStep(Rewrite):
-    """s a + t b = g (p a + r b) for s = p g, t = r g. Precondition: p and r are small whole numbers, to within what float32 can say, and
-    something needs the integers before they are rounded again."""
+    """s a + t b = g (p a + r b) for s = p g, t = r g.
+
+    Precondition: p and r are small whole numbers, to within what float32 can say, and something needs the integers
+    before they are rounded again.
+    """
 
     operators = ("Add", "Sub")
 
@@ -114,8 +120,9 @@ class CommonStep(Rewrite):
 
 
 class WholeFactor(Rewrite):
-    """s i c = s (i c), c of whole numbers that are not all positive (a mask, or a sign), or where s is 1, as FINN multiplies streams.
-    Precondition: as of `WholeShift`."""
+    """s i c = s (i c), c of whole numbers that are not all positive (a mask, or a sign), or where s is 1, as FINN
+    multiplies streams. Precondition: as of `WholeShift`.
+    """
 
     operators = ("Mul",)
 
@@ -144,7 +151,10 @@ class WholeFactor(Rewrite):
 
 
 class BroadcastFirst(Rewrite):
-    """x that a constant makes larger is made so first, so that each value is a function of one. Precondition: x alone is computed."""
+    """x that a constant makes larger is made so first, so that each value is a function of one.
+
+    Precondition: x alone is computed.
+    """
 
     operators = (
         "Add",

@@ -19,7 +19,8 @@ __all__ = ["folded"]
 
 
 def folded(node: Node, constants: Mapping[str, Any], opset: int) -> dict[str, np.ndarray]:
-    """The outputs of an operator of ONNX on `constants`, by name; `ModelError` for what onnx cannot evaluate, or is no number.
+    """The outputs of an operator of ONNX on `constants`, by name; `ModelError` for what onnx cannot evaluate, or is no
+    number.
 
     Precondition: they are of modest size (graph.sizes).
     """

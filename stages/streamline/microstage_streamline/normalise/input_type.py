@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from microstage.errors import ParameterError
-from microstage_streamline.graph.graph import Entry, Graph, Node, is_quantised
+from microstage_streamline.graph.graph import Graph, GraphInput, Node, is_quantised
 from microstage_streamline.graph.straight import bends
 from microstage_streamline.normalise.commute import fronts
 from microstage_streamline.normalise.normaliser import Normaliser
 
-__all__ = ["CLAMPS", "REMEDY", "Given", "unquantised"]
+__all__ = ["CLAMPS", "REMEDY", "InputType", "unquantised"]
 
 CLAMPS = ("Relu", "Clip", "Min", "Max")
 "Operators that hold a value within ends: of integers, a narrower range."
@@ -25,7 +25,7 @@ _MOST_BITS = 16
 
 
 @dataclass(frozen=True)
-class Given:
+class InputType:
     """Integers low..high that stand for real values: value = scale * (integer - zero_point)."""
 
     kind: str
@@ -35,8 +35,10 @@ class Given:
     zero_point: int
 
     @classmethod
-    def read(cls, parameters: Mapping[str, Any]) -> Given | None:
-        """None where the user says nothing; `ParameterError` for a type that is none, or numbers that do not go with it."""
+    def read(cls, parameters: Mapping[str, Any]) -> InputType | None:
+        """None where the user says nothing; `ParameterError` for a type that is none, or numbers that do not go with
+        it.
+        """
         kind, scale = str(parameters.get("input_type", "")).upper(), float(parameters.get("input_scale", 1.0))
         zero_point = int(parameters.get("input_zero", 0))
         if not kind:
@@ -56,7 +58,9 @@ class Given:
         return cls(kind, low, high, float(np.float32(scale)), zero_point)
 
     def applied(self, graph: Graph, names: list[str]) -> Graph:
-        """`graph`, changed: the inputs `names` are integers, and a DequantizeLinear gives the real values that the file reads."""
+        """`graph`, changed: the inputs `names` are integers, and a DequantizeLinear gives the real values that the file
+        reads.
+        """
         for name in names:
             real, entry = f"{name}.given", graph.inputs[name]
             for node in graph.nodes:
@@ -67,7 +71,7 @@ class Given:
             graph.inputs[name] = self._entry(entry)
         return graph
 
-    def _entry(self, entry: Entry) -> Entry:
+    def _entry(self, entry: GraphInput) -> GraphInput:
         return replace(
             entry,
             datatype=(self.low, self.high),
@@ -91,7 +95,8 @@ def _ends(kind: str) -> tuple[int, int]:
 
 
 def unquantised(normal: Normaliser) -> dict[str, Node]:
-    """{real input: the first node in the way} of inputs whose values meet no quantiser before something that is no line of them.
+    """{real input: the first node in the way} of inputs whose values meet no quantiser before something that is no line
+    of them.
 
     Precondition: `normal` is clean, and what can be is hoisted.
     """

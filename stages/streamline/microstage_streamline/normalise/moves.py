@@ -1,4 +1,4 @@
-"""Operators that only move values: few are left, Reshape, Transpose, Slice, Gather along one axis, Pad with one value."""
+"""Leave few operators that move values: Reshape, Transpose, Slice, Gather along one axis, Pad with one value."""
 
 from __future__ import annotations
 
@@ -130,7 +130,10 @@ class BlocksAsAxes(_Known):
 
 
 class ElementsAsGather(_Known):
-    """Values picked one by one are places of the flattened tensor. Precondition: constant places, all in their own sample."""
+    """Values picked one by one are places of the flattened tensor.
+
+    Precondition: constant places, all in their own sample.
+    """
 
     operators = ("GatherElements", "GatherND")
 
@@ -161,7 +164,9 @@ class ElementsAsGather(_Known):
 
 
 class PlainPad(Rewrite):
-    """Pads of every axis as one input, none negative, and no zeros as fill; a border of the tensor's own values is a Gather."""
+    """Pads of every axis as one input, none negative, and no zeros as fill; a border of the tensor's own values is a
+    Gather.
+    """
 
     operators = ("Pad",)
 
@@ -238,7 +243,10 @@ class PlainPad(Rewrite):
 
 
 class GatherOfRow(Rewrite):
-    """Gather by one place, or by a table of places, is by a row of them, in another shape. Precondition: constant places."""
+    """Gather by one place, or by a table of places, is by a row of them, in another shape.
+
+    Precondition: constant places.
+    """
 
     operators = ("Gather",)
 

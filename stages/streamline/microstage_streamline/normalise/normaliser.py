@@ -1,7 +1,7 @@
 """Rewrites nodes in graph order, with an example of every value.
 
-The example (all inputs zero) tells shapes, and what is quantised at which scale, without ONNX's own shape inference, which
-knows neither qonnx's operators nor what a graph of another opset meant.
+The example (all inputs zero) tells shapes, and what is quantised at which scale, without ONNX's own shape inference,
+which knows neither qonnx's operators nor what a graph of another opset meant.
 """
 
 from __future__ import annotations
@@ -55,11 +55,12 @@ _MOVING = (
 
 
 class Normaliser:
-    """`graph` after `clean()` holds no constant subgraph, no alias, no bias in a product, no two equal nodes, none that nobody needs.
+    """`graph` after `clean()` holds no constant subgraph, no alias, no bias in a product, no two equal nodes, none that
+    nobody needs.
 
-    `values` are the examples; a tensor that this reference cannot compute has none, and `unknown` says why. `origin` names the
-    stored constant that a folded one was made of; `makers` the nodes that stay, as far as they were looked at; `operators` those of the
-    file, by the names of its nodes.
+    `values` are the examples; a tensor that this reference cannot compute has none, and `unknown` says why. `origin`
+    names the stored constant that a folded one was made of; `makers` the nodes that stay, as far as they were looked
+    at; `operators` those of the file, by the names of its nodes.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -128,7 +129,9 @@ class Normaliser:
         return name in self._readers or name in self.graph.outputs
 
     def reaches_integers(self, name: str) -> bool:
-        """Whether something needs tensor `name` as integers at a scale: an output, or a product, average or join before any quantiser."""
+        """Whether something needs tensor `name` as integers at a scale: an output, or a product, average or join before
+        any quantiser.
+        """
         if name in self.graph.outputs:
             return True
         for node in self._readers.get(name, ()):

@@ -38,8 +38,10 @@ def explicit_pads(normal, node: Node, weight: Any) -> dict[str, Any]:
 
 
 def _taps(flags: Mapping[str, Any], size: int, axis: int) -> np.ndarray:
-    """[places of the window, its values] along one axis, as places of the image; beyond its ends what is padding, and beyond
-    that what rounding the number of places up (ceil_mode) makes of it: a last window that begins there is left out."""
+    """[places of the window, its values] along one axis, as places of the image; beyond its ends what is padding, and
+    beyond that what rounding the number of places up (ceil_mode) makes of it: a last window that begins there is left
+    out.
+    """
     kernel, rank = flags["kernel_shape"][axis], len(flags["kernel_shape"])
     step, apart = (flags.get(name, [1] * rank)[axis] for name in ("strides", "dilations"))
     before, after = (flags.get("pads", [0] * 2 * rank)[axis + side] for side in (0, rank))
@@ -70,8 +72,10 @@ class _Pool(Rewrite):
 
 
 class PlainMaxPool(_Pool):
-    """A largest value with the pads that its windows reach into, one output, and windows without gaps: a window with gaps, or one
-    of padding alone, is of places that are gathered first (a place twice is no larger than once). Precondition: nobody reads the places."""
+    """A largest value with the pads that its windows reach into, one output, and windows without gaps: a window with
+    gaps, or one of padding alone, is of places that are gathered first (a place twice is no larger than once).
+    Precondition: nobody reads the places.
+    """
 
     operators = ("MaxPool",)
 
@@ -118,8 +122,9 @@ def _within(taps: np.ndarray, size: int) -> np.ndarray:
 
 
 class PlainAverage(_Pool):
-    """An average that counts different numbers of values at different places is their sum, times what makes the numbers one:
-    (sum / n) = (sum * (m / n)) / m, m the least that all n divide."""
+    """An average that counts different numbers of values at different places is their sum, times what makes the numbers
+    one: (sum / n) = (sum * (m / n)) / m, m the least that all n divide.
+    """
 
     operators = ("AveragePool",)
 

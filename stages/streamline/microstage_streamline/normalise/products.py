@@ -16,8 +16,10 @@ from microstage_streamline.normalise.rewrite import Rewrite
 
 
 class LowerGemm(Rewrite):
-    """alpha a b + beta c = Add(Mul(MatMul(a, b), alpha), beta c), b transposed first where it is said to be. Precondition: a, of samples,
-    is not, and beta is 1 where c is computed."""
+    """alpha a b + beta c = Add(Mul(MatMul(a, b), alpha), beta c), b transposed first where it is said to be.
+
+    Precondition: a, of samples, is not, and beta is 1 where c is computed.
+    """
 
     operators = ("Gemm",)
 
@@ -82,7 +84,10 @@ class ExplicitPads(Rewrite):
 
 
 class PadInConv(Rewrite):
-    """Conv(Pad(x)) = Conv(x) with as much more padding. Precondition: zeros, around the image alone, and none taken away."""
+    """Conv(Pad(x)) = Conv(x) with as much more padding.
+
+    Precondition: zeros, around the image alone, and none taken away.
+    """
 
     operators = ("Conv",)
 

@@ -67,7 +67,8 @@ class NoAbsurdQuantiser(Rewrite):
 
 
 class ZeroPointApart(Rewrite):
-    """Quant(x, s, z, b) = s (levels - z): the levels, which enter and leave as they are, and what takes the zero point off.
+    """Quant(x, s, z, b) = s (levels - z): the levels, which enter and leave as they are, and what takes the zero point
+    off.
 
     Precondition: a constant z that is not zero, an x that is computed.
     """
@@ -98,7 +99,10 @@ class NoBlocks(Rewrite):
 
 
 class WholeLevels(Rewrite):
-    """out_scale (count + bias / out_scale) -> whole levels and a scale. Precondition: bias / out_scale is whole, or half so."""
+    """out_scale (count + bias / out_scale) -> whole levels and a scale.
+
+    Precondition: bias / out_scale is whole, or half so.
+    """
 
     operators = ("MultiThreshold",)
 
@@ -135,7 +139,10 @@ class WholeLevels(Rewrite):
 
 
 class ReadTable(Rewrite):
-    """Gather(table, x) -> Lookup(x, table): a function of each index. Precondition: a constant table of one dimension, a computed index."""
+    """Gather(table, x) -> Lookup(x, table): a function of each index.
+
+    Precondition: a constant table of one dimension, a computed index.
+    """
 
     operators = ("Gather",)
 

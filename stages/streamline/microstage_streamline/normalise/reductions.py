@@ -1,4 +1,6 @@
-"""Sums, means and extremes over any axes: the axes that go are turned behind those that stay, and are the image of a pool."""
+"""Sums, means and extremes over any axes: the axes that go are turned behind those that stay, and are the image of a
+pool.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,9 @@ from microstage_streamline.normalise.rewrite import Rewrite
 
 
 class ReductionAsPool(Rewrite):
-    """reduce(x) over axes a = pool(x with a last) in the shape that is asked for; a sum is a convolution of each channel with ones,
-    and min(x) = -max(-x). Precondition: constant axes, and not that of the samples."""
+    """reduce(x) over axes a = pool(x with a last) in the shape that is asked for; a sum is a convolution of each
+    channel with ones, and min(x) = -max(-x). Precondition: constant axes, and not that of the samples.
+    """
 
     operators = ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin")
 

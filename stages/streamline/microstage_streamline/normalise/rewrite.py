@@ -1,7 +1,8 @@
 """What a rewrite is: whether it applies to a node, apart from what it makes of it.
 
-To write one: derive from `Rewrite`, name the `operators`, state the algebra and its precondition in the docstring, and add the
-class to the list in `rewrites.py`. `matches` must be false of whatever `rewrite` returns, so that the graph comes to rest.
+To write one: derive from `Rewrite`, name the `operators`, state the algebra and its precondition in the docstring, and
+add the class to the list in `rewrites.py`. `matches` must be false of whatever `rewrite` returns, so that the graph
+comes to rest.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ __all__ = ["Rewrite"]
 
 
 class Rewrite:
-    """Of one node. `ModelError` from either method says why the node has no meaning here; `MalformedModel` ends the reading of the file."""
+    """Of one node.
+
+    `ModelError` from either method says why the node has no meaning here; `MalformedModel` ends the reading of the
+    file.
+    """
 
     operators: tuple[str, ...] = ()
 

@@ -10,7 +10,10 @@ from microstage_streamline.normalise.rewrite import Rewrite
 
 
 class DropAlias(Rewrite):
-    """Identity(x) = x, and a Dropout drops nothing: x is read in its place. A graph output keeps its name, by an Identity."""
+    """Identity(x) = x, and a Dropout drops nothing: x is read in its place.
+
+    A graph output keeps its name, by an Identity.
+    """
 
     operators = ("Identity", "Dropout")
 
@@ -64,8 +67,10 @@ class DropNoCopy(Rewrite):
 
 
 class KeepSamples(Rewrite):
-    """Reshape to [1, ...] or [-1, ...] -> to [0, ...]: samples are kept, however many. Precondition: a constant shape that mixes
-    no samples with their values."""
+    """Reshape to [1, ...] or [-1, ...] -> to [0, ...]: samples are kept, however many.
+
+    Precondition: a constant shape that mixes no samples with their values.
+    """
 
     operators = ("Reshape",)
 

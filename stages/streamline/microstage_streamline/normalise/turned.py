@@ -16,7 +16,10 @@ from microstage_streamline.normalise.rewrite import Rewrite
 
 
 class ConstantOnTheRight(Rewrite):
-    """W x = (x' W')', ' the last two axes exchanged. Precondition: W is a constant matrix, and x has samples in front."""
+    """W x = (x' W')', ' the last two axes exchanged.
+
+    Precondition: W is a constant matrix, and x has samples in front.
+    """
 
     operators = ("MatMul",)
 
@@ -26,7 +29,8 @@ class ConstantOnTheRight(Rewrite):
         if known and (len(normal.values[left].shape) != 2 or len(normal.values[right].shape) < 3):
             shapes = [list(normal.values[name].shape) for name in node.inputs]
             raise ModelError(
-                f"it multiplies a constant {shapes[0]} by {shapes[1]}; expected a matrix, and samples that it leaves apart"
+                f"it multiplies a constant {shapes[0]} by {shapes[1]}; expected a matrix, and samples that"
+                " it leaves apart"
             )
         return known
 
@@ -43,7 +47,8 @@ class ConstantOnTheRight(Rewrite):
 
 
 class TransposedConv(Rewrite):
-    """Place s i + r of the result is a sum of x[i - j] w[s j + r]: for each r a convolution of x, and these are the pixels of a block.
+    """Place s i + r of the result is a sum of x[i - j] w[s j + r]: for each r a convolution of x, and these are the
+    pixels of a block.
 
     A convolution with s^d times as many filters, whose channels become pixels, and of these the places that pads leave.
     Precondition: constant weights [C, O / groups, *kernel] at one scale, or one of each output channel.
@@ -94,7 +99,9 @@ class TransposedConv(Rewrite):
 
     @staticmethod
     def _filters(weight: Any, groups: int, apart, strides) -> Any:
-        """[O * prod(strides), C / groups, *taps] of weights [C, O / groups, *kernel]; blocks of one channel stand together."""
+        """[O * prod(strides), C / groups, *taps] of weights [C, O / groups, *kernel]; blocks of one channel stand
+        together.
+        """
         ints = weight.ints if isinstance(weight, QTensor) else np.asarray(weight)
         taps = [-(-((k - 1) * d + 1) // s) for k, d, s in zip(ints.shape[2:], apart, strides)]
         wide = np.zeros((*ints.shape[:2], *(t * s for t, s in zip(taps, strides))), ints.dtype)

@@ -1,4 +1,6 @@
-"""Windows over three axes: of products one image for each place along the first, of largest values and sums one axis after the others."""
+"""Windows over three axes: of products one image for each place along the first, of largest values and sums one axis
+after the others.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ class _OfVolume(Rewrite):
 
 
 class VolumeAsImages(_OfVolume):
-    """Place d of conv(x, w) is conv(x', w'): x' [n, C kernel, H, W] the slices of x that it sees, as channels; w' likewise."""
+    """Place d of conv(x, w) is conv(x', w'): x' [n, C kernel, H, W] the slices of x that it sees, as channels; w'
+    likewise.
+    """
 
     operators = ("Conv",)
 
@@ -81,7 +85,10 @@ class VolumeAsImages(_OfVolume):
 
 
 class PoolInTurns(_OfVolume):
-    """pool(x) over D, H and W = pool over D of pool over H and W. Precondition: a window that counts the same everywhere."""
+    """pool(x) over D, H and W = pool over D of pool over H and W.
+
+    Precondition: a window that counts the same everywhere.
+    """
 
     operators = ("MaxPool", "AveragePool", "GlobalAveragePool")
 

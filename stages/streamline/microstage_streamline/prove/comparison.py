@@ -1,7 +1,7 @@
 """Layers of the untouched file in an executor, on our integers of the layer before.
 
-A difference must be within the rounding bound (docs/numerics.md), which is computed where a level differs, or anything by
-more than float32 usually errs.
+A difference must be within the rounding bound (docs/numerics.md), which is computed where a level differs, or anything
+by more than float32 usually errs.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from microstage.integer import QTensor, real
 from microstage.integer.rounding_bounds import Bounded, NoBound, bound, unexplained
 from microstage_streamline.graph.graph import is_quantised
 from microstage_streamline.normalise.normaliser import Normaliser
-from microstage_streamline.prove.executors import CannotRun, Untouched
-from microstage_streamline.prove.layers import Layer, shared
+from microstage_streamline.prove.executors import CannotRun, OriginalModel
+from microstage_streamline.prove.layers import ComparedLayer, shared
 from microstage_streamline.prove.samples import Samples, rows
 
-__all__ = ["Comparison"]
+__all__ = ["LayerComparison"]
 
 _FIRST = 8  # samples, at most
 _NOTICED = 2.0**-16  # of a tensor's largest value: an error of more is looked at, however small a part of a level
 
 
-class Comparison:
+class LayerComparison:
     """`normal` is the reference; `kinds` are the NumPy types of the file's tensors, as far as they are known."""
 
-    def __init__(self, file: Untouched, normal: Normaliser) -> None:
+    def __init__(self, file: OriginalModel, normal: Normaliser) -> None:
         self.normal, self.nodes, self.constants = normal, normal.graph.nodes, normal.graph.constants
         self.kinds = {name: file.kind(name) for name in file.inputs}
         self.makers = {name: place for place, node in enumerate(self.nodes) for name in node.outputs}
 
-    def run(self, layers: Sequence[Layer], samples: Samples) -> None:
+    def run(self, layers: Sequence[ComparedLayer], samples: Samples) -> None:
         """Compare, a few samples at a time; `VerificationError` names the first layer that differs."""
         layers = [layer for layer in layers if samples.entries.keys() >= set(layer.entries)]
         quotas, done = shared(layers, samples.count), 0
@@ -49,7 +49,7 @@ class Comparison:
         for layer in layers:
             layer.offered += samples.count
 
-    def _compare(self, layer: Layer, part: Samples, values: Mapping[str, Any]) -> None:
+    def _compare(self, layer: ComparedLayer, part: Samples, values: Mapping[str, Any]) -> None:
         """One layer on a few samples; why it cannot be, if it cannot."""
         given = {name: part.entries[name] for name in layer.entries} | {n: values[s] for n, s in layer.reads.items()}
         try:
@@ -83,7 +83,7 @@ class Comparison:
         known = getattr(value, "dtype", np.dtype(np.int64))
         return self.kinds.get(name, known if known.kind in "iu" and known != np.int64 else np.dtype(np.float32))
 
-    def _limits(self, layer: Layer, given: Mapping[str, Any]) -> Bounded:
+    def _limits(self, layer: ComparedLayer, given: Mapping[str, Any]) -> Bounded:
         """What float32 may make of the layer: of the cleaned graph's nodes, the same operators in one form."""
         kinds = [self.kinds[layer.tensor], *(self._kind(name, value) for name, value in given.items())]
         if np.float16 in kinds:
@@ -122,7 +122,9 @@ def _differing(expected: Any, ours: np.ndarray, found: np.ndarray) -> tuple[np.n
     return different, different | ~(gap <= _NOTICED * np.abs(ours).max(initial=0)) | (not has_levels)
 
 
-def _assert_explained(layer: Layer, chosen: np.ndarray, ours: np.ndarray, found: np.ndarray, limits: Bounded) -> None:
+def _assert_explained(
+    layer: ComparedLayer, chosen: np.ndarray, ours: np.ndarray, found: np.ndarray, limits: Bounded
+) -> None:
     wrong = unexplained(ours[chosen], found[chosen], limits)
     if not wrong.any():
         return

@@ -24,7 +24,7 @@ from microstage_streamline.prove.unsaturated import unsaturated
 from microstage_streamline.read.narrow_types import narrow_tensors
 from microstage_streamline.read.onnx_graph import reads
 
-__all__ = ["CannotRun", "Program", "Untouched"]
+__all__ = ["CannotRun", "FilePart", "OriginalModel"]
 
 _QONNX = "qonnx.custom_op.general"
 _IRS = (4, 10)  # constants need not be inputs; what every onnxruntime since 1.18 reads
@@ -36,7 +36,7 @@ class CannotRun(ModelError):
     """An executor refuses nodes of the file; the text is its own."""
 
 
-class Untouched:
+class OriginalModel:
     """A file's nodes in an order in which they can be run. `batch`: the samples that it takes at once; None for any."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
@@ -70,7 +70,7 @@ class Untouched:
         """What a person calls a node."""
         return self.nodes[place].name or f"node {place} ({self.nodes[place].op_type})"
 
-    def program(self, outputs: Sequence[str], stops: Set[str]) -> Program:
+    def program(self, outputs: Sequence[str], stops: Set[str]) -> FilePart:
         """What computes `outputs` from those of `stops`, and graph inputs, that are met on the way back."""
         places, open_, sources = set(), [name for name in outputs], set()
         while open_:
@@ -81,7 +81,7 @@ class Untouched:
             elif name in self.computed and place not in places:
                 places.add(place)
                 open_ += [read for read in reads(self.nodes[place]) if read]
-        return Program(self, list(outputs), sorted(sources), sorted(places))
+        return FilePart(self, list(outputs), sorted(sources), sorted(places))
 
     def stored(self, names: Iterable[str]) -> dict[str, np.ndarray]:
         """Constants by name; those that nodes compute are computed, once."""
@@ -98,10 +98,10 @@ class Untouched:
 
 
 @dataclass
-class Program:
+class FilePart:
     """Nodes of a file between `sources` and `outputs`; `by` names the executors once it has run."""
 
-    file: Untouched
+    file: OriginalModel
     outputs: list[str]
     sources: list[str]
     places: list[int]
@@ -165,7 +165,7 @@ class Program:
         return steps[::-1]
 
 
-def _made(file: Untouched, nodes: list[onnx.NodeProto], outputs: list[str]) -> _Session | _Function:
+def _made(file: OriginalModel, nodes: list[onnx.NodeProto], outputs: list[str]) -> _Session | _Function:
     inner = {name for node in nodes for name in node.output}
     read = list(dict.fromkeys(name for node in nodes for name in reads(node) if name and name not in inner))
     constants = file.stored([name for name in read if name not in file.computed])

@@ -12,8 +12,8 @@ from microstage.errors import VerificationError
 from microstage.integer import real
 from microstage.stage import Job
 from microstage_streamline.convert import Converted
-from microstage_streamline.prove.comparison import Comparison
-from microstage_streamline.prove.executors import CannotRun, Untouched
+from microstage_streamline.prove.comparison import LayerComparison
+from microstage_streamline.prove.executors import CannotRun, OriginalModel
 from microstage_streamline.prove.layers import layers_of
 from microstage_streamline.prove.samples import Samples, is_raw, of_reals, of_vectors
 
@@ -38,7 +38,7 @@ def compare_with_file(
     unless the parameter `uncompared` lets that pass.
     """
     samples, steps = of_vectors(part.normal, part.written, fed, recorded), _steps(part)
-    file = Untouched(model)
+    file = OriginalModel(model)
     found = {"layers": _layers(job, file, part, samples), "the file": _whole(file, samples, steps)}
     _say_difference(job, "the file", found["the file"])
     return found | compare_with_golden(job, part, samples, arrays)
@@ -55,8 +55,8 @@ def compare_with_golden(
     return {"GOLDEN": found}
 
 
-def _layers(job: Job, file: Untouched, part: Converted, samples: Samples) -> dict[str, Any]:
-    layers, comparison = layers_of(file, part.normal, part.made), Comparison(file, part.normal)
+def _layers(job: Job, file: OriginalModel, part: Converted, samples: Samples) -> dict[str, Any]:
+    layers, comparison = layers_of(file, part.normal, part.made), LayerComparison(file, part.normal)
     reals = of_reals(part.normal, part.written)
     if reals is not None:
         comparison.run([layer for layer in layers if any(file.kind(name).kind == "f" for name in layer.entries)], reals)
@@ -95,7 +95,7 @@ def say_layers(job: Job, found: Mapping[str, Any]) -> None:
         job.log(f"streamline: cut short, compared {', '.join(said[:_NAMED])}{more}")
 
 
-def _whole(file: Untouched, samples: Samples, steps: Mapping[str, float]) -> dict[str, Any]:
+def _whole(file: OriginalModel, samples: Samples, steps: Mapping[str, float]) -> dict[str, Any]:
     """{"by", output: difference} of the whole file, run on by itself; only "by" says why, where that cannot be."""
     outputs = [name for name in samples.answers if name in file.makers]
     program, some = file.program(outputs, set()), samples.of(range(min(samples.count, _WHOLE)))

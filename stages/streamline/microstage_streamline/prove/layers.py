@@ -13,12 +13,12 @@ import numpy as np
 
 from microstage.integer.rounding_bounds import fan_in
 from microstage_streamline.graph.graph import is_quantised
-from microstage_streamline.integerise.integer_graph import Made
+from microstage_streamline.integerise.integer_graph import IntegerGraph
 from microstage_streamline.normalise.normaliser import Normaliser
-from microstage_streamline.prove.executors import Program, Untouched
+from microstage_streamline.prove.executors import FilePart, OriginalModel
 from microstage_streamline.read.onnx_graph import QUANTISERS
 
-__all__ = ["Layer", "layers_of", "shared"]
+__all__ = ["ComparedLayer", "layers_of", "shared"]
 
 _LEAST = 8  # inputs of every layer, the extremes among them
 _WORK = 1e10  # multiply-accumulates of all layers
@@ -28,7 +28,7 @@ _ROUNDING = ("QuantizeLinear", *QUANTISERS)
 
 
 @dataclass
-class Layer:
+class ComparedLayer:
     """`program` computes `tensor` of the file, `source` in the cleaned graph; `name` is what a person calls it.
 
     `inputs` were compared, of so many as `offered`: `values` of the tensor, of which `ties` differ by a level and are
@@ -39,7 +39,7 @@ class Layer:
     name: str
     tensor: str
     source: str
-    program: Program
+    program: FilePart
     entries: list[str]
     reads: dict[str, str]
     cost: float
@@ -63,7 +63,7 @@ class Layer:
         return any(node.op_type in _ROUNDING for node in self.program.nodes)
 
 
-def layers_of(file: Untouched, normal: Normaliser, made: Made) -> list[Layer]:
+def layers_of(file: OriginalModel, normal: Normaliser, made: IntegerGraph) -> list[ComparedLayer]:
     """In the file's order."""
     known = _known(normal, made)
     makers = {name for node in normal.graph.nodes for name in node.outputs}
@@ -76,7 +76,7 @@ def layers_of(file: Untouched, normal: Normaliser, made: Made) -> list[Layer]:
     return [_layer(file, normal, ours, name, stops) for name in file.makers if name in stops or name in ends]
 
 
-def _known(normal: Normaliser, made: Made) -> Set[str]:
+def _known(normal: Normaliser, made: IntegerGraph) -> Set[str]:
     """Tensors of the cleaned graph that follow from the integers that enter."""
     constants, failed = normal.graph.constants.keys(), {found.tensor for found in made.unresolved}
     known = {*constants, *made.inputs}
@@ -87,16 +87,18 @@ def _known(normal: Normaliser, made: Made) -> Set[str]:
     return known - constants
 
 
-def _layer(file: Untouched, normal: Normaliser, ours: dict[str, str], tensor: str, stops: Set[str]) -> Layer:
+def _layer(
+    file: OriginalModel, normal: Normaliser, ours: dict[str, str], tensor: str, stops: Set[str]
+) -> ComparedLayer:
     program = file.program([tensor], stops)
     products = [place for place in program.places if file.nodes[place].op_type in _PRODUCTS]
     name = file.where([*products, program.places[-1]][0])
     entries = [source for source in program.sources if source in file.inputs]
     reads = {source: ours[source] for source in program.sources if source not in entries}
-    return Layer(name, tensor, ours[tensor], program, entries, reads, _cost(normal, program))
+    return ComparedLayer(name, tensor, ours[tensor], program, entries, reads, _cost(normal, program))
 
 
-def _cost(normal: Normaliser, program: Program) -> float:
+def _cost(normal: Normaliser, program: FilePart) -> float:
     """Of one sample, in multiply-accumulates."""
     total = 1.0
     for node in program.nodes:
@@ -112,7 +114,7 @@ def _shape(normal: Normaliser, name: str) -> tuple[int, ...]:
     return () if value is None else value.shape
 
 
-def shared(layers: Sequence[Layer], count: int) -> dict[str, int]:
+def shared(layers: Sequence[ComparedLayer], count: int) -> dict[str, int]:
     """{tensor: inputs}: all `count` of a layer that is cheap; those that are not share what is left of the work."""
     left, quotas = _WORK, {}
     for place, layer in enumerate(sorted(layers, key=lambda layer: layer.cost)):

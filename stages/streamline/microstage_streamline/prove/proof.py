@@ -41,8 +41,10 @@ class Proof:
         self.beyond_float32 = ""
 
     def integers(self) -> dict[str, np.ndarray]:
-        """Every tensor of the new graph against the reference, bit-exact or `VerificationError`; the golden vectors. `beyond_float32` says
-        which tensor held integers that float32 does not."""
+        """Every tensor of the new graph against the reference, bit-exact or `VerificationError`; the golden vectors.
+
+        `beyond_float32` says which tensor held integers that float32 does not.
+        """
         interpreter = Interpreter(self.model)
         kept: dict[str, list[np.ndarray]] = {}
         wanted = [*self.compared, *self.made.inputs]
@@ -108,7 +110,9 @@ class Proof:
 
 
 class _Found:
-    """The integers of the cleaned graph's `tensors` in the model that is laid out: read by `names`, moved back, bits as -1 and 1."""
+    """The integers of the cleaned graph's `tensors` in the model that is laid out: read by `names`, moved back, bits as
+    -1 and 1.
+    """
 
     def __init__(self, part: Converted) -> None:
         renamed, nodes = part.written.renamed, part.model.graph.node

@@ -30,9 +30,10 @@ _COARSE = 1 / 8  # of a level: where roundings are worth more, nobody can say wh
 
 
 @dataclass(frozen=True, eq=False)
-class _Entry:
-    """Integers `tensor` of the cleaned graph enter as `name`, which the interface has `described`, of the values of `real`, an input of
-    the file or a tensor behind it."""
+class _RealInput:
+    """Integers `tensor` of the cleaned graph enter as `name`, which the interface has `described`, of the values of
+    `real`, an input of the file or a tensor behind it.
+    """
 
     name: str
     tensor: str
@@ -50,14 +51,18 @@ class _Entry:
         return np.asarray(self.described["thresholds"], np.float64)
 
     def levels(self, values: np.ndarray) -> np.ndarray:
-        """(value - offset) / scale, before it is rounded: of a value that its quantiser reads as it is, in the value's own type."""
+        """(value - offset) / scale, before it is rounded: of a value that its quantiser reads as it is, in the value's
+        own type.
+        """
         if "precision" in self.described:
             kind = np.dtype(self.described["precision"])
             return (values.astype(kind) / self.of("scale").astype(kind)).astype(np.float64)
         return (values.astype(np.float64) - self.of("offset")) / self.of("scale")
 
     def quantised(self, values: np.ndarray) -> np.ndarray:
-        """What the interface says that real values are: clip(round(levels) + zero point), the sign, or thresholds reached."""
+        """What the interface says that real values are: clip(round(levels) + zero point), the sign, or thresholds
+        reached.
+        """
         if "thresholds" in self.described:
             low, high = self.described["range"]
             step = (high - low) // self.thresholds.shape[-1]
@@ -113,20 +118,22 @@ def real_vectors(
     }
 
 
-def _ends(entry: _Entry) -> np.ndarray:
+def _ends(entry: _RealInput) -> np.ndarray:
     """[2, 1, ...]: the real values of the lowest and the highest integer."""
     return np.stack(
         [entry.values(np.full((1, *entry.described["shape"][1:]), end)) for end in entry.described["range"]]
     )
 
 
-def _assert_said(entry: _Entry, found: np.ndarray, values: np.ndarray) -> None:
+def _assert_said(entry: _RealInput, found: np.ndarray, values: np.ndarray) -> None:
     wrong = found != entry.quantised(values)
     if wrong.any():
         first = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise VerificationError(
-            f"{np.count_nonzero(wrong)} of {wrong.size} integers of the input {entry.name} are not what its scale, zero point and offset"
-            f" say of {entry.real}, first {values[first]:.9g}: expected {found[first]}, found {entry.quantised(values)[first]}."
+            f"{np.count_nonzero(wrong)} of {wrong.size} integers of the input {entry.name} are not what"
+            " its scale, zero point and offset"
+            f" say of {entry.real}, first {values[first]:.9g}: expected {found[first]}, found"
+            f" {entry.quantised(values)[first]}."
         )
 
 
@@ -141,14 +148,14 @@ def _none(job: Job, reason: str) -> dict[str, np.ndarray]:
     return {}
 
 
-def _entry(part: Converted, name: str, tensor: str) -> _Entry | None:
+def _entry(part: Converted, name: str, tensor: str) -> _RealInput | None:
     """None where no quantiser makes the integers of real numbers, and the input is none of integers itself."""
     graph, described = part.normal.graph, part.written.interface["inputs"][name]
     if tensor in graph.inputs:
-        return _Entry(name, tensor, tensor, described) if graph.inputs[tensor].datatype else None
+        return _RealInput(name, tensor, tensor, described) if graph.inputs[tensor].datatype else None
     before, of = _quantised(graph, tensor), described.get("of", name)
     of = of if of in graph.inputs else before
-    return _Entry(name, tensor, of, described) if before else None
+    return _RealInput(name, tensor, of, described) if before else None
 
 
 def _quantised(graph: Graph, tensor: str) -> str | None:
@@ -162,7 +169,7 @@ def _quantised(graph: Graph, tensor: str) -> str | None:
     return None
 
 
-def _as_fed(part: Converted, entry: _Entry, values: np.ndarray) -> Any:
+def _as_fed(part: Converted, entry: _RealInput, values: np.ndarray) -> Any:
     """What the graph is run with: the values, or, at an input of integers, the integers that stand for them."""
     if entry.real != entry.tensor:
         return values.astype(getattr(part.normal.values[entry.real], "dtype", np.float64))
@@ -170,7 +177,7 @@ def _as_fed(part: Converted, entry: _Entry, values: np.ndarray) -> Any:
     return QTensor(ints, example.scale) if isinstance(example, QTensor) else ints
 
 
-def _drawn(entry: _Entry, fed: Mapping[str, Any], given: Mapping[str, np.ndarray]) -> np.ndarray:
+def _drawn(entry: _RealInput, fed: Mapping[str, Any], given: Mapping[str, np.ndarray]) -> np.ndarray:
     """float32 [n, ...]: the user's own values where they are of this tensor, else quarters of a level around the
     integers that are fed; the last of them, a few, twice as far from zero as the range reaches at either end."""
     given = {**{name: value for name, value in fed.items() if name == entry.real != entry.tensor}, **given}
@@ -188,7 +195,7 @@ def _drawn(entry: _Entry, fed: Mapping[str, Any], given: Mapping[str, np.ndarray
     return values.astype(np.float32)
 
 
-def _apart(entry: _Entry, values: np.ndarray) -> np.ndarray:
+def _apart(entry: _RealInput, values: np.ndarray) -> np.ndarray:
     """The same, a quarter of a level further where a tie hangs on the last bits of operators of the file, for which
     scale and offset stand."""
     if "precision" in entry.described or "thresholds" in entry.described:
@@ -198,8 +205,10 @@ def _apart(entry: _Entry, values: np.ndarray) -> np.ndarray:
     return np.where(near, values + entry.of("scale") / 4, values).astype(np.float32)
 
 
-def _roundings(entry: _Entry, values: np.ndarray) -> np.ndarray:
-    """What the file's own operators may make of levels in float32, in levels: a few roundings of the values, of the offset, of the levels."""
+def _roundings(entry: _RealInput, values: np.ndarray) -> np.ndarray:
+    """What the file's own operators may make of levels in float32, in levels: a few roundings of the values, of the
+    offset, of the levels.
+    """
     sizes = np.abs(entry.levels(values)) + (np.abs(values.astype(np.float64)) + np.abs(entry.of("offset"))) / np.abs(
         entry.of("scale")
     )

@@ -21,7 +21,7 @@ from microstage.stage import Job
 from microstage_streamline.finn.annotate_datatypes import provable_ranges
 from microstage_streamline.finn.bipolar_to_xnor import BITS
 from microstage_streamline.finn.layout import input_ranges
-from microstage_streamline.finn.stored import Stored
+from microstage_streamline.finn.stored import StoredLayout
 
 __all__ = ["as_taken", "check_annotations", "check_handed_over", "replay_any_state", "replay_executor", "replay_golden"]
 
@@ -41,7 +41,7 @@ class ChannelsLast:
     over time. Over images, [n, H, W, C]: [n, C, H, W]. Where `stored` says how a tensor lies, that is what is undone.
     """
 
-    def __init__(self, model: ModelWrapper, interface: dict[str, Any], stored: Mapping[str, Stored] = {}) -> None:
+    def __init__(self, model: ModelWrapper, interface: dict[str, Any], stored: Mapping[str, StoredLayout] = {}) -> None:
         self.interpreter = Interpreter(model.model)
         own = {name: lying for name, lying in stored.items() if name == lying.name}  # others lie where they do, too
         self.lying = {lying.name: lying for lying in stored.values()} | own
@@ -79,7 +79,7 @@ def replay_golden(
     interface: Interface,
     vectors: Mapping[str, np.ndarray],
     sequence: Recurrence | None,
-    stored: Mapping[str, Mapping[str, Stored]],
+    stored: Mapping[str, Mapping[str, StoredLayout]],
     settling: Settling | None = None,
 ) -> dict[str, tuple[int, int]]:
     """Bit-exact or `VerificationError`; {tensor: (lowest, highest)} of what was observed on the way. `interface` is of
@@ -170,7 +170,11 @@ def _ends(found: Mapping[str, np.ndarray]) -> dict[str, tuple[int, int]]:
 
 
 def replay_any_state(
-    job: Job, source: onnx.ModelProto, model: ModelWrapper, interface: dict[str, Any], stored: Mapping[str, Stored]
+    job: Job,
+    source: onnx.ModelProto,
+    model: ModelWrapper,
+    interface: dict[str, Any],
+    stored: Mapping[str, StoredLayout],
 ) -> None:
     """A step from states that no sequence reaches: random over the declared ranges, and every corner of them."""
     rng = np.random.Generator(np.random.PCG64(0))

@@ -10,7 +10,7 @@ import numpy as np
 from microstage.errors import ArtefactError
 from microstage.integer import QTensor
 from microstage.interface import golden
-from microstage_streamline.integerise.integer_graph import Made
+from microstage_streamline.integerise.integer_graph import IntegerGraph
 from microstage_streamline.normalise.normaliser import Normaliser
 
 __all__ = ["drawn", "given", "how_many", "named", "read_golden"]
@@ -21,7 +21,7 @@ _PER_VALUE = 32  # multiply-accumulates: it is held, compared and written
 _LEAST = 8
 
 
-def how_many(made: Made) -> int:
+def how_many(made: IntegerGraph) -> int:
     """Random vectors to draw: 256, or as many as are affordable of a large network."""
     work = _PER_VALUE * sum(known.low.size for known in made.ranges.values())
     for node in made.nodes:
@@ -32,7 +32,7 @@ def how_many(made: Made) -> int:
     return int(np.clip(_WORK / work, _LEAST, _RANDOM))
 
 
-def drawn(made: Made, count: int) -> dict[str, np.ndarray | QTensor]:
+def drawn(made: IntegerGraph, count: int) -> dict[str, np.ndarray | QTensor]:
     """{tensor: values} where integers enter: all lowest, all highest, both in turn, then `count` random ones."""
     rng = np.random.Generator(np.random.PCG64(0))
     found = {}
@@ -50,7 +50,9 @@ def drawn(made: Made, count: int) -> dict[str, np.ndarray | QTensor]:
 
 
 def read_golden(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of the user's archive; `ArtefactError` for one that is none, that holds objects, or that would fill the memory."""
+    """The arrays of the user's archive; `ArtefactError` for one that is none, that holds objects, or that would fill
+    the memory.
+    """
     arrays = golden.load(path, "GOLDEN")
     wrong = next(
         (name for name, value in arrays.items() if value.dtype.kind not in "biuf" or not np.isfinite(value).all()), None
@@ -75,18 +77,22 @@ def named(arrays: Mapping[str, np.ndarray], normal: Normaliser) -> dict[str, np.
     return found
 
 
-def given(normal: Normaliser, made: Made, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray | QTensor]:
-    """{graph input: values} of the user's archive; `ArtefactError` names what is missing or does not fit the declared range."""
+def given(normal: Normaliser, made: IntegerGraph, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray | QTensor]:
+    """{graph input: values} of the user's archive; `ArtefactError` names what is missing or does not fit the declared
+    range.
+    """
     found, counts = {}, set()
     for name, entry in normal.graph.inputs.items():
         if name not in arrays:
             raise ArtefactError(
-                f"GOLDEN has no {name}; it holds {', '.join(sorted(arrays)) or 'nothing'}, and the network needs every input."
+                f"GOLDEN has no {name}; it holds {', '.join(sorted(arrays)) or 'nothing'}, and the network"
+                " needs every input."
             )
         values = arrays[name]
         if values.shape[1:] != entry.shape[1:]:
             raise ArtefactError(
-                f"GOLDEN has {name} of shape {list(values.shape)}; expected [n, {', '.join(map(str, entry.shape[1:]))}]."
+                f"GOLDEN has {name} of shape {list(values.shape)}; expected [n,"
+                f" {', '.join(map(str, entry.shape[1:]))}]."
             )
         counts.add(len(values))
         if entry.datatype is None:

@@ -17,7 +17,7 @@ from microstage.untrusted.exceptions import translated
 from microstage.untrusted.limits import LONGEST_NAME, MOST_AXES, MOST_BITS, MOST_COMPUTED, MOST_LOOKED_AT, MOST_STORED
 from microstage.untrusted.onnx_file import read_onnx
 from microstage_streamline.finn.annotate_datatypes import RANGE
-from microstage_streamline.graph.graph import Entry, Graph, Node
+from microstage_streamline.graph.graph import Graph, GraphInput, Node
 from microstage_streamline.read.narrow_types import HELD_IN, say_narrow_types
 from microstage_streamline.read.opset import OLDEST, raised
 
@@ -80,7 +80,9 @@ _LONGEST_STEP = 2**31 - 1  # of 32 bits, as in C
 
 
 def read_graph(path: Path) -> Graph:
-    """The graph in `path`, batch 1, in an order that can be run; `ModelError` for whatever is no network that can be read."""
+    """The graph in `path`, batch 1, in an order that can be run; `ModelError` for whatever is no network that can be
+    read.
+    """
     try:
         return graph_of(read_onnx(path))
     except (
@@ -225,7 +227,7 @@ def _node(proto: onnx.NodeProto, place: int) -> Node:
 
 
 def _assert_windows(proto: onnx.NodeProto, where: str, flags: Mapping[str, Any]) -> None:
-    """Refuse a window of no size and steps that lead nowhere: onnx and onnxruntime divide by them and end the process."""
+    """Refuse windows and steps of no size: onnx and onnxruntime divide by them and end the process."""
     least = dict.fromkeys(_COUNTS, 1) | ({} if proto.op_type == "Pad" else dict.fromkeys(_MARGINS, 0))
     for name in least.keys() & flags.keys():
         found = np.atleast_1d(flags[name])
@@ -271,7 +273,7 @@ def _declared(annotation: onnx.TensorAnnotation) -> tuple[int, int] | None:
     return int(low), int(high)
 
 
-def _entry(value: onnx.ValueInfoProto, declared: tuple[int, int] | None) -> Entry:
+def _entry(value: onnx.ValueInfoProto, declared: tuple[int, int] | None) -> GraphInput:
     kind, dims = value.type.tensor_type.elem_type, value.type.tensor_type.shape.dim
     if kind not in _REALS and kind not in _INTEGERS:
         found = (
@@ -288,11 +290,11 @@ def _entry(value: onnx.ValueInfoProto, declared: tuple[int, int] | None) -> Entr
             f"Input {value.name} is annotated {declared[0]} to {declared[1]}; expected at most {MOST_BITS} bits."
         )
     real = np.float32 if kind in _INTEGERS else helper.tensor_dtype_to_np_dtype(kind).type
-    return Entry(shape, _held(value.name, kind, declared), kind in _INTEGERS, real)
+    return GraphInput(shape, _held(value.name, kind, declared), kind in _INTEGERS, real)
 
 
 def _held(name: str, kind: int, declared: tuple[int, int] | None) -> tuple[int, int] | None:
-    """The integers that an input holds: those that it is annotated with, else all of its type; None for real numbers."""
+    """Return the (least, greatest) integer of an input: as annotated, else of its type; None for real numbers."""
     low, high = whole = _INTEGERS.get(kind, declared or (0, 0))
     if declared and not low <= declared[0] <= declared[1] <= high:
         raise ModelError(f"Input {name} is annotated {declared[0]} to {declared[1]}; its type holds {low} to {high}.")
@@ -319,7 +321,10 @@ def _assert_shape(name: str, shape: tuple[int, ...], dims: Sequence[Any]) -> Non
 
 
 def _in_order(nodes: Iterable[Node], known: set[str]) -> list[Node]:
-    """Each node behind those that it reads; the file's order where it is one. `ModelError` for a cycle or a missing tensor."""
+    """Each node behind those that it reads; the file's order where it is one.
+
+    `ModelError` for a cycle or a missing tensor.
+    """
     waiting, ordered, known = list(nodes), [], {"", *known}
     made: set[str] = set()
     for node in waiting:

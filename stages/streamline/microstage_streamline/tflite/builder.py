@@ -1,8 +1,8 @@
 """The graph that is made of a .tflite file, operator by operator.
 
-An activation is in it as raw integers, as the file holds them, and as values: the same less their zero point, at their scale
-(DequantizeLinear). Images lie as in the file, channels last, or channels first, as ONNX computes them. Each of these forms is
-made when somebody asks for it.
+An activation is in it as raw integers, as the file holds them, and as values: the same less their zero point, at their
+scale (DequantizeLinear). Images lie as in the file, channels last, or channels first, as ONNX computes them. Each of
+these forms is made when somebody asks for it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 
 from microstage.errors import ModelError
 from microstage.integer import QTensor
-from microstage_streamline.graph.graph import Entry, Node
-from microstage_streamline.tflite.file import Operator, Tensor, TfliteFile
+from microstage_streamline.graph.graph import GraphInput, Node
+from microstage_streamline.tflite.file import TfliteFile, TfliteOperator, TfliteTensor
 
-__all__ = ["FIRST", "LAST", "RAW", "REAL", "Builder"]
+__all__ = ["FIRST", "LAST", "RAW", "REAL", "TfliteBuilder"]
 
 RAW, REAL = "raw", "real"
 FIRST, LAST = "first", "last"
@@ -24,42 +24,46 @@ _TURNED = {FIRST: (0, 3, 1, 2), LAST: (0, 2, 3, 1)}
 _SUFFIXES = {RAW: ".integers", REAL: ".values"}
 
 
-class Builder:
-    """`nodes`, `constants`, `inputs` as in a `Graph`; `exact`: TensorFlow Lite Micro's integers rather than rounding half to even.
+class TfliteBuilder:
+    """`nodes`, `constants`, `inputs` as in a `Graph`; `exact`: TensorFlow Lite Micro's integers rather than rounding
+    half to even.
 
-    `forms[place][kind, layout]` is what a tensor of the file is called in the graph; `called[place]` the name of an input or
-    output of the file that it stands for.
+    `forms[place][kind, layout]` is what a tensor of the file is called in the graph; `called[place]` the name of an
+    input or output of the file that it stands for.
     """
 
     def __init__(self, file: TfliteFile, exact: bool) -> None:
         self.file, self.exact = file, exact
         self.nodes: list[Node] = []
         self.constants: dict[str, Any] = {}
-        self.inputs: dict[str, Entry] = {}
+        self.inputs: dict[str, GraphInput] = {}
         self.forms: dict[int, dict[tuple[str, str], str]] = {}
         self.called: dict[int, str] = {}
         self.layer = ""
         self._names = {tensor.name for tensor in file.tensors}
         self._named: set[int] = set()
 
-    def tensor(self, place: int) -> Tensor:
+    def tensor(self, place: int) -> TfliteTensor:
         """A tensor of the file, of integers at a scale; `ModelError` for real numbers."""
         found = self.file.tensors[place]
         if not found.is_integer or not len(found.scales):
             raise ModelError(
-                f"{found.name} is {found.type}{'' if found.is_integer else ', real numbers'}: expected integers at a scale"
+                f"{found.name} is {found.type}{'' if found.is_integer else ', real numbers'}: expected"
+                " integers at a scale"
             )
         return found
 
-    def activation(self, place: int) -> Tensor:
+    def activation(self, place: int) -> TfliteTensor:
         """A tensor that is computed, at one scale."""
         found = self.tensor(place)
         if len(found.scales) > 1:
             raise ModelError(f"{found.name} has a scale for each channel; expected one")
         return found
 
-    def stored(self, operator: Operator, index: int) -> np.ndarray | None:
-        """The constant that an operator is given at `index`, None if there is no such input; `ModelError` for a computed one."""
+    def stored(self, operator: TfliteOperator, index: int) -> np.ndarray | None:
+        """The constant that an operator is given at `index`, None if there is no such input; `ModelError` for a
+        computed one.
+        """
         if index >= len(operator.inputs) or operator.inputs[index] < 0:
             return None
         found = self.file.tensors[operator.inputs[index]]
@@ -99,7 +103,8 @@ class Builder:
         if kind == np.int64:
             if np.abs(value).max(initial=0) >= 2**31:
                 raise ModelError(
-                    f"{self.file.tensors[place].name} needs more than 32 bits, which ONNX does not quantise; ROUNDING=tflite reads it"
+                    f"{self.file.tensors[place].name} needs more than 32 bits, which ONNX does not"
+                    " quantise; ROUNDING=tflite reads it"
                 )
             kind = np.dtype(np.int32)
         self.constants[name] = value.astype(kind)
@@ -160,7 +165,9 @@ class Builder:
         return self.forms[place]
 
     def _called(self, place: int, kind: str, layout: str) -> str:
-        """The file's own name for raw integers at its border, for the first values inside; else one that says what it is."""
+        """The file's own name for raw integers at its border, for the first values inside; else one that says what it
+        is.
+        """
         border = place in self.called or place in self.file.inputs or place in self.file.outputs
         own = (kind, layout) == (RAW, LAST) if border else kind == REAL
         if own and place not in self._named:

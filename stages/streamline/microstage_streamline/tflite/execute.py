@@ -1,4 +1,6 @@
-"""TensorFlow Lite Micro's reference kernels on a .tflite file, in a process of its own: a file of a stranger may bring it down."""
+"""TensorFlow Lite Micro's reference kernels on a .tflite file, in a process of its own: a file of a stranger may bring
+it down.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,9 @@ _SPARE = 1 << 22  # bytes of the arena beyond twice what all tensors take
 def executed(
     file: TfliteFile, given: Sequence[np.ndarray], asked: Sequence[int] | None = None
 ) -> dict[int, np.ndarray]:
-    """{place: [n, ...]} of the tensors `asked` for (None: every computed one) for inputs [n, ...] in the file's order; `CannotRun` with
-    the interpreter's last words."""
+    """{place: [n, ...]} of the tensors `asked` for (None: every computed one) for inputs [n, ...] in the file's order;
+    `CannotRun` with the interpreter's last words.
+    """
     asked = sorted(file.makers) if asked is None else list(asked)
     with tempfile.TemporaryDirectory(prefix="tflite-micro.") as scratch:
         folder = Path(scratch)

@@ -16,7 +16,7 @@ from microstage.errors import ModelError
 from microstage.untrusted.exceptions import translated
 from microstage.untrusted.limits import LONGEST_NAME, MOST_AXES, MOST_COMPUTED, MOST_NODES, MOST_STORED
 
-__all__ = ["Operator", "Tensor", "TfliteFile", "read_tflite"]
+__all__ = ["TfliteOperator", "TfliteTensor", "TfliteFile", "read_tflite"]
 
 _TYPES = {
     "INT8": np.int8, "UINT8": np.uint8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64,
@@ -32,9 +32,10 @@ _KINDS, _TENSORS = _names(schema.BuiltinOperator), _names(schema.TensorType)
 
 
 @dataclass(frozen=True, eq=False)
-class Tensor:
-    """`kind` is its NumPy type, `type` the schema's; `data` what a constant holds. value = scale (integer - zero), one for all or one
-    for each place along `axis`; no scales, no integers."""
+class TfliteTensor:
+    """`kind` is its NumPy type, `type` the schema's; `data` what a constant holds. value = scale (integer - zero), one
+    for all or one for each place along `axis`; no scales, no integers.
+    """
 
     place: int
     name: str
@@ -65,8 +66,8 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Operator:
-    """Inputs and outputs are places of tensors, -1 where an optional one is left out; `options` as the schema has them."""
+class TfliteOperator:
+    """Inputs and outputs are places of tensors, -1 for an optional one left out; `options` are the schema's."""
 
     place: int
     kind: str
@@ -83,18 +84,18 @@ class Operator:
 class TfliteFile:
     """The one graph of a file; tensors have names of their own, each once."""
 
-    tensors: list[Tensor]
-    operators: list[Operator]
+    tensors: list[TfliteTensor]
+    operators: list[TfliteOperator]
     inputs: list[int]
     outputs: list[int]
     content: bytes = field(repr=False, default=b"")
 
     @cached_property
-    def makers(self) -> dict[int, Operator]:
+    def makers(self) -> dict[int, TfliteOperator]:
         """The operator that computes each tensor."""
         return {place: operator for operator in self.operators for place in operator.outputs}
 
-    def where(self, operator: Operator) -> str:
+    def where(self, operator: TfliteOperator) -> str:
         """What a person calls an operator."""
         named = [_short(self.tensors[place].name) for place in operator.outputs if place >= 0]
         return f"{operator.kind} -> {', '.join(named) or 'nothing'}"
@@ -107,7 +108,7 @@ def _short(name: str) -> str:
 
 
 def read_tflite(path: Path) -> TfliteFile:
-    """What is in `path`; `ModelError` for a file that is damaged, or that holds more than one graph of plain tensors."""
+    """Read the file at `path`; `ModelError` if it is damaged, or holds more than one graph of plain tensors."""
     content = path.read_bytes()
     damaged = "This is a damaged .tflite file: its offsets or sizes lead beyond its end; convert the network again."
     with translated(lambda _: ModelError(damaged)):
@@ -125,20 +126,20 @@ def _places(found: Any) -> list[int]:
     return [] if found is None else [int(place) for place in found]
 
 
-def _operator(place: int, raw: Any, codes: list[Any]) -> Operator:
+def _operator(place: int, raw: Any, codes: list[Any]) -> TfliteOperator:
     code = codes[raw.opcodeIndex]
     builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
     kind = _KINDS.get(builtin, f"operator {builtin}")
     if kind == "CUSTOM":
         kind = f"CUSTOM {_text(code.customCode)}"
-    return Operator(place, kind, _places(raw.inputs), _places(raw.outputs), raw.builtinOptions)
+    return TfliteOperator(place, kind, _places(raw.inputs), _places(raw.outputs), raw.builtinOptions)
 
 
 def _text(name: Any) -> str:
     return name.decode(errors="replace") if isinstance(name, bytes) else str(name or "")
 
 
-def _tensor(place: int, raw: Any, buffers: list[Any], names: set[str]) -> Tensor:
+def _tensor(place: int, raw: Any, buffers: list[Any], names: set[str]) -> TfliteTensor:
     name = _text(raw.name) or f"tensor_{place}"
     if not name.isprintable() or len(name) > LONGEST_NAME:
         raise ModelError(f"Tensor {place} has a name that cannot be printed on one line.")
@@ -155,7 +156,7 @@ def _tensor(place: int, raw: Any, buffers: list[Any], names: set[str]) -> Tensor
     data = _data(name, raw, kind, dtype, shape, buffers)
     if math.prod(shape) > (most := MOST_COMPUTED if data is None else MOST_STORED):
         raise ModelError(f"Tensor {name} has shape {list(shape)}; at most {most} values can be held.")
-    return Tensor(place, name, shape, kind, dtype, data, *_quantised(name, raw, shape))
+    return TfliteTensor(place, name, shape, kind, dtype, data, *_quantised(name, raw, shape))
 
 
 def _data(

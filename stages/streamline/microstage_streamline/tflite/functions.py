@@ -1,4 +1,6 @@
-"""Functions of each value: of 8 bits, a table of what TensorFlow Lite Micro's kernel makes of each integer; and softmax."""
+"""Functions of each value: of 8 bits, a table of what TensorFlow Lite Micro's kernel makes of each integer; and
+softmax.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,8 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage.integer import gemmlowp
 from microstage_streamline.tflite import rules, sigmoid
-from microstage_streamline.tflite.builder import LAST, RAW, REAL, Builder
-from microstage_streamline.tflite.file import Operator, Tensor
+from microstage_streamline.tflite.builder import LAST, RAW, REAL, TfliteBuilder
+from microstage_streamline.tflite.file import TfliteOperator, TfliteTensor
 from microstage_streamline.tflite.rounding import quantised, rescaled
 
 __all__ = ["looked_up"]
@@ -18,8 +20,12 @@ __all__ = ["looked_up"]
 Function = Callable[[np.ndarray], np.ndarray]
 
 
-def looked_up(b: Builder, place: int, source: str, x: Tensor, layout: str, function: Function, axis: int = 1) -> None:
-    """`function` of each integer that `x` can hold; of [1, 256] integers, [1, 256] or a row for each channel along `axis`."""
+def looked_up(
+    b: TfliteBuilder, place: int, source: str, x: TfliteTensor, layout: str, function: Function, axis: int = 1
+) -> None:
+    """`function` of each integer that `x` can hold; of [1, 256] integers, [1, 256] or a row for each channel along
+    `axis`.
+    """
     low, high = x.ends
     tensor = b.activation(place)
     rows = np.clip(function(np.arange(low, high + 1)[None]), *tensor.ends)
@@ -33,7 +39,7 @@ def looked_up(b: Builder, place: int, source: str, x: Tensor, layout: str, funct
     )
 
 
-def _unary(b: Builder, operator: Operator, function: Function, real: str, **flags) -> None:
+def _unary(b: TfliteBuilder, operator: TfliteOperator, function: Function, real: str, **flags) -> None:
     x, place, layout = b.activation(operator.inputs[0]), operator.outputs[0], b.layout(operator.inputs[0])
     if b.exact:
         looked_up(b, place, b.get(x.place, RAW, layout), x, layout, function)
@@ -41,7 +47,7 @@ def _unary(b: Builder, operator: Operator, function: Function, real: str, **flag
         quantised(b, place, b.node(real, [b.get(x.place, REAL, layout)], b.fresh(place, "real"), **flags), layout)
 
 
-def quantize(b: Builder, operator: Operator) -> None:
+def quantize(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """Integers at another scale."""
     x, out, layout = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), b.layout(operator.inputs[0])
     name = b.get(x.place, REAL, layout)
@@ -51,7 +57,7 @@ def quantize(b: Builder, operator: Operator) -> None:
         quantised(b, out.place, name, layout)
 
 
-def relu(b: Builder, operator: Operator) -> None:
+def relu(b: TfliteBuilder, operator: TfliteOperator) -> None:
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     multiplier, shift = rules.ratio(x, out)
     _unary(
@@ -59,7 +65,7 @@ def relu(b: Builder, operator: Operator) -> None:
     )
 
 
-def relu6(b: Builder, operator: Operator) -> None:
+def relu6(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """Clipped at the input's scale, whatever the output's is."""
     x, out, layout = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), b.layout(operator.inputs[0])
     if b.exact:
@@ -69,7 +75,7 @@ def relu6(b: Builder, operator: Operator) -> None:
         quantised(b, out.place, b.get(x.place, REAL, layout), layout, 3)
 
 
-def leaky_relu(b: Builder, operator: Operator) -> None:
+def leaky_relu(b: TfliteBuilder, operator: TfliteOperator) -> None:
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     alpha = np.float32(operator.option("alpha", 0.0))
     multiplier, shift = rules.ratio(x, out)
@@ -83,7 +89,7 @@ def leaky_relu(b: Builder, operator: Operator) -> None:
     _unary(b, operator, function, "LeakyRelu", alpha=float(alpha))
 
 
-def prelu(b: Builder, operator: Operator) -> None:
+def prelu(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """A slope for each channel below zero, or one for all."""
     x, out, slopes = (
         b.activation(operator.inputs[0]),
@@ -106,14 +112,14 @@ def prelu(b: Builder, operator: Operator) -> None:
     looked_up(b, out.place, names[0], x, LAST, function, len(x.shape) - 1)
 
 
-def absolute(b: Builder, operator: Operator) -> None:
+def absolute(b: TfliteBuilder, operator: TfliteOperator) -> None:
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     multiplier, shift = rules.ratio(x, out)
     rescale = (lambda v: gemmlowp.scaled(v, multiplier, shift)) if x.scale != out.scale else (lambda v: v)
     _unary(b, operator, lambda v: out.zero + rescale(np.abs(v - x.zero)), "Abs")
 
 
-def _sigmoid_like(x: Tensor, function: Function, fraction_bits: int) -> Function:
+def _sigmoid_like(x: TfliteTensor, function: Function, fraction_bits: int) -> Function:
     """A fixed-point function of 4 integer bits, as a fraction of so many bits; its ends beyond the range of 4 bits."""
     fraction, shift = np.frexp(np.float64(x.scale) * 2.0**27)
     multiplier, shift = rules.rounded(float(fraction) * 2.0**31), int(shift)
@@ -128,18 +134,18 @@ def _sigmoid_like(x: Tensor, function: Function, fraction_bits: int) -> Function
     return values
 
 
-def logistic(b: Builder, operator: Operator) -> None:
+def logistic(b: TfliteBuilder, operator: TfliteOperator) -> None:
     x = b.activation(operator.inputs[0])
     of_bytes = _sigmoid_like(x, gemmlowp.logistic, 8)
     _unary(b, operator, (lambda v: of_bytes(v) - 128) if x.kind == np.int8 else sigmoid.logistic_of(x), "Sigmoid")
 
 
-def tanh(b: Builder, operator: Operator) -> None:
+def tanh(b: TfliteBuilder, operator: TfliteOperator) -> None:
     x = b.activation(operator.inputs[0])
     _unary(b, operator, _sigmoid_like(x, gemmlowp.tanh, 7) if x.kind == np.int8 else sigmoid.tanh_of(x), "Tanh")
 
 
-def elu(b: Builder, operator: Operator) -> None:
+def elu(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """exp(x) - 1 below zero, in single precision (PopulateLookupTable)."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
 
@@ -151,7 +157,7 @@ def elu(b: Builder, operator: Operator) -> None:
     _unary(b, operator, function, "Elu")
 
 
-def extreme(b: Builder, operator: Operator) -> None:
+def extreme(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """The larger or the smaller of integers at one scale."""
     terms, out = [b.activation(place) for place in operator.inputs], b.activation(operator.outputs[0])
     if b.exact and any((term.scale, term.zero) != (out.scale, out.zero) for term in terms):
@@ -163,7 +169,7 @@ def extreme(b: Builder, operator: Operator) -> None:
     quantised(b, out.place, found, layout)
 
 
-def hard_swish(b: Builder, operator: Operator) -> None:
+def hard_swish(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """x relu6(x + 3) / 6 in 16 bits (reference/hard_swish.h)."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     fine = np.float64(x.scale) / 128
@@ -193,7 +199,7 @@ def _high_product_16(a: np.ndarray, factor: int) -> np.ndarray:
     return np.where(nudged >= 0, nudged >> 15, -(-nudged >> 15))
 
 
-def softmax(b: Builder, operator: Operator) -> None:
+def softmax(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """Over the last axis, in fixed point of 5 integer bits."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     if not b.exact:

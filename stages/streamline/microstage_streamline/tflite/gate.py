@@ -16,8 +16,8 @@ from microstage_streamline.prove.gate import say_layers, say_uncompared
 from microstage_streamline.prove.samples import Samples
 from microstage_streamline.tflite.builder import FIRST, REAL
 from microstage_streamline.tflite.execute import BY, executed
-from microstage_streamline.tflite.file import Operator, TfliteFile
-from microstage_streamline.tflite.read import Read
+from microstage_streamline.tflite.file import TfliteFile, TfliteOperator
+from microstage_streamline.tflite.read import TfliteGraph
 
 __all__ = ["compare_with_kernels"]
 
@@ -26,8 +26,12 @@ _AT_ONCE = 1 << 26  # bytes of tensors
 _WORK = 3e9  # multiply-accumulates that the reference kernels are given
 
 
-def compare_with_kernels(job: Job, file: TfliteFile, read: Read, part: Converted, samples: Samples) -> dict[str, Any]:
-    """What was compared, as the gate of an ONNX file says it; `VerificationError` names the first operator that differs."""
+def compare_with_kernels(
+    job: Job, file: TfliteFile, read: TfliteGraph, part: Converted, samples: Samples
+) -> dict[str, Any]:
+    """What was compared, as the gate of an ONNX file says it; `VerificationError` names the first operator that
+    differs.
+    """
     forms = {place: _form(read, part, place) for place in file.makers}
     forms = {place: form for place, form in forms.items() if form is not None}
     wanted, counts = sorted({name for _, _, name in forms.values()}), dict.fromkeys(forms, 0)
@@ -47,7 +51,7 @@ def compare_with_kernels(job: Job, file: TfliteFile, read: Read, part: Converted
     return _told(job, file, forms, counts, done, samples.count, refused)
 
 
-def _form(read: Read, part: Converted, place: int) -> tuple[str, str, str] | None:
+def _form(read: TfliteGraph, part: Converted, place: int) -> tuple[str, str, str] | None:
     """(raw or values, layout, name in the cleaned graph) of a tensor that is computed in it."""
     normal = part.normal
     computed = {name for node in normal.graph.nodes for name in node.outputs if name in normal.values}
@@ -58,7 +62,7 @@ def _form(read: Read, part: Converted, place: int) -> tuple[str, str, str] | Non
     return None
 
 
-def _given(file: TfliteFile, place: int, read: Read, some: Samples) -> np.ndarray:
+def _given(file: TfliteFile, place: int, read: TfliteGraph, some: Samples) -> np.ndarray:
     """What an input of the file is fed: integers, or the real values that stand for them."""
     tensor = file.tensors[place]
     name = tensor.name
@@ -70,7 +74,7 @@ def _given(file: TfliteFile, place: int, read: Read, some: Samples) -> np.ndarra
 
 
 def _compared(
-    file: TfliteFile, operator: Operator, place: int, found: np.ndarray, values: Mapping[str, Any], form
+    file: TfliteFile, operator: TfliteOperator, place: int, found: np.ndarray, values: Mapping[str, Any], form
 ) -> int:
     """How many integers are equal: all of them."""
     kind, layout, name = form
@@ -82,13 +86,14 @@ def _compared(
     if len(wrong):
         first = tuple(int(i) for i in wrong[0])
         raise VerificationError(
-            f"At {file.where(operator)} {len(wrong)} of {expected.size} integers differ from what {BY} computes of the whole file,"
+            f"At {file.where(operator)} {len(wrong)} of {expected.size} integers differ from what {BY}"
+            " computes of the whole file,"
             f" first at {list(first)}: expected {expected[first]}, found {ours.reshape(expected.shape)[first]}."
         )
     return expected.size
 
 
-def _needed(file: TfliteFile) -> list[Operator]:
+def _needed(file: TfliteFile) -> list[TfliteOperator]:
     """The operators that an output needs."""
     wanted, found = set(file.outputs), []
     for operator in reversed(file.operators):

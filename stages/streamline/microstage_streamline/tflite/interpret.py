@@ -1,7 +1,8 @@
-"""`python interpret.py FOLDER`: TensorFlow Lite Micro on `model.tflite` there; alone, so that a process of it begins at once.
+"""`python interpret.py FOLDER`: TensorFlow Lite Micro on `model.tflite` there; alone, so that a process of it begins at
+once.
 
-`asked.json` {"arena": bytes, "tensors": places of tensors}; `given.npz`, [n, ...] for each input by its number; written is
-`found.npz`, [n, ...] of each tensor by its place.
+`asked.json` {"arena": bytes, "tensors": places of tensors}; `given.npz`, [n, ...] for each input by its number; written
+is `found.npz`, [n, ...] of each tensor by its place.
 """
 
 from __future__ import annotations

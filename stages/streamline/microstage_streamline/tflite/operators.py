@@ -1,16 +1,16 @@
-"""List what each operator of a .tflite file becomes: a function that appends nodes to a `Builder`."""
+"""List what each operator of a .tflite file becomes: a function that appends nodes to a `TfliteBuilder`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from microstage_streamline.tflite import functions, pools, products, shapes, sums
-from microstage_streamline.tflite.builder import Builder
-from microstage_streamline.tflite.file import Operator
+from microstage_streamline.tflite.builder import TfliteBuilder
+from microstage_streamline.tflite.file import TfliteOperator
 
 __all__ = ["OPERATORS"]
 
-OPERATORS: dict[str, Callable[[Builder, Operator], None]] = {
+OPERATORS: dict[str, Callable[[TfliteBuilder, TfliteOperator], None]] = {
     "QUANTIZE": functions.quantize,
     "RELU": functions.relu,
     "RELU6": functions.relu6,

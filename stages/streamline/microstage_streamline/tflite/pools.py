@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_streamline.tflite.builder import FIRST, LAST, RAW, REAL, Builder
-from microstage_streamline.tflite.file import Operator, Tensor
+from microstage_streamline.tflite.builder import FIRST, LAST, RAW, REAL, TfliteBuilder
+from microstage_streamline.tflite.file import TfliteOperator, TfliteTensor
 from microstage_streamline.tflite.functions import looked_up
 from microstage_streamline.tflite.geometry import pads_of
 from microstage_streamline.tflite.rounding import quantised, rescaled
 from microstage_streamline.tflite.rules import clamped
 
 
-def _window(b: Builder, operator: Operator) -> tuple[Tensor, Tensor, dict]:
+def _window(b: TfliteBuilder, operator: TfliteOperator) -> tuple[TfliteTensor, TfliteTensor, dict]:
     x, out, option = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), operator.option
     kernel, strides = [option("filterHeight"), option("filterWidth")], [option("strideH"), option("strideW")]
     pads = pads_of(option("padding"), x.shape[1:3], kernel, strides, [1, 1])
@@ -22,7 +22,7 @@ def _window(b: Builder, operator: Operator) -> tuple[Tensor, Tensor, dict]:
     return x, out, {"kernel_shape": kernel, "strides": strides, "pads": pads}
 
 
-def max_pool(b: Builder, operator: Operator) -> None:
+def max_pool(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """The largest of a window: of integers, at the scale of the input."""
     x, out, flags = _window(b, operator)
     low, high = clamped(out, operator.option("fusedActivationFunction"))
@@ -36,7 +36,7 @@ def max_pool(b: Builder, operator: Operator) -> None:
         quantised(b, out.place, pooled, FIRST, operator.option("fusedActivationFunction"))
 
 
-def average_pool(b: Builder, operator: Operator) -> None:
+def average_pool(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """The sum of a window by how many of its places lie in the image, rounded half away from zero."""
     x, out, flags = _window(b, operator)
     name, activation = b.get(x.place, REAL, FIRST), operator.option("fusedActivationFunction")
@@ -55,7 +55,7 @@ def average_pool(b: Builder, operator: Operator) -> None:
     b.node("TfliteAverage", [total], b.new(out.place, RAW, FIRST), count=count, zero_point=x.zero, low=low, high=high)
 
 
-def _summed(b: Builder, place: int, name: str, x: Tensor, flags: dict) -> str:
+def _summed(b: TfliteBuilder, place: int, name: str, x: TfliteTensor, flags: dict) -> str:
     """The sum of each window of each channel: a convolution with ones."""
     ones = b.weights(
         place, np.ones((x.shape[3], 1, *flags["kernel_shape"]), np.int64), np.ones(1), 0, np.dtype(np.int8)
@@ -73,7 +73,7 @@ def _counts(image: tuple[int, ...], flags: dict) -> np.ndarray:
     return np.multiply.outer(*sides)
 
 
-def reduce_max(b: Builder, operator: Operator) -> None:
+def reduce_max(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """The largest over axes: integers at the scale of the input."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     if b.exact and (x.scale, x.zero) != (out.scale, out.zero):
@@ -85,7 +85,7 @@ def reduce_max(b: Builder, operator: Operator) -> None:
         quantised(b, out.place, name)
 
 
-def reduce(b: Builder, operator: Operator) -> None:
+def reduce(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """A sum over axes, rescaled; of a mean, the multiplier is divided by their size (QuantizedMeanOrSum)."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     axes = sorted({int(axis) % len(x.shape) for axis in np.asarray(b.stored(operator, 1)).reshape(-1)})
@@ -100,7 +100,7 @@ def reduce(b: Builder, operator: Operator) -> None:
     )
 
 
-def _real(b: Builder, operator: Operator, x: Tensor, out: Tensor, axes: list[int]) -> None:
+def _real(b: TfliteBuilder, operator: TfliteOperator, x: TfliteTensor, out: TfliteTensor, axes: list[int]) -> None:
     kind, keep = ("ReduceMean" if operator.kind == "MEAN" else "ReduceSum"), int(bool(operator.option("keepDims")))
     stored = b.constant(out.place, "axes", np.array(axes, np.int64))
     quantised(
@@ -108,8 +108,10 @@ def _real(b: Builder, operator: Operator, x: Tensor, out: Tensor, axes: list[int
     )
 
 
-def _over_axes(b: Builder, x: Tensor, out: Tensor, axes: list[int]) -> str:
-    """The sum in the output's shape: of a whole image by a convolution, else by a product with ones along the last axis."""
+def _over_axes(b: TfliteBuilder, x: TfliteTensor, out: TfliteTensor, axes: list[int]) -> str:
+    """The sum in the output's shape: of a whole image by a convolution, else by a product with ones along the last
+    axis.
+    """
     if axes == [1, 2] and len(x.shape) == 4:
         flags = {"kernel_shape": list(x.shape[1:3]), "strides": [1, 1], "pads": [0, 0, 0, 0]}
         total = _summed(b, out.place, b.get(x.place, REAL, FIRST), x, flags)

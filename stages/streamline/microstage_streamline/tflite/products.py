@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_streamline.tflite.builder import FIRST, LAST, REAL, Builder
-from microstage_streamline.tflite.file import Operator, Tensor
+from microstage_streamline.tflite.builder import FIRST, LAST, REAL, TfliteBuilder
+from microstage_streamline.tflite.file import TfliteOperator, TfliteTensor
 from microstage_streamline.tflite.geometry import pads_of
 from microstage_streamline.tflite.rounding import quantised, rescaled
 
 
-def _weights(b: Builder, operator: Operator, x: Tensor) -> Tensor:
+def _weights(b: TfliteBuilder, operator: TfliteOperator, x: TfliteTensor) -> TfliteTensor:
     found = b.tensor(operator.inputs[1])
     if found.data is None:
         raise ModelError(f"its weights {found.name} are computed; expected constants")
@@ -22,7 +22,7 @@ def _weights(b: Builder, operator: Operator, x: Tensor) -> Tensor:
     return found
 
 
-def _centred(w: Tensor) -> np.ndarray:
+def _centred(w: TfliteTensor) -> np.ndarray:
     """Integer weights less their zero points, which only unsigned ones have."""
     zeros = (
         w.zeros.reshape([-1 if axis == w.axis else 1 for axis in range(w.data.ndim)])
@@ -32,19 +32,21 @@ def _centred(w: Tensor) -> np.ndarray:
     return w.data.astype(np.int64) - zeros
 
 
-def conv(b: Builder, operator: Operator) -> None:
+def conv(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """[O, kh, kw, C / groups] -> [O, C / groups, kh, kw]."""
     x, w = (b.activation(operator.inputs[0]), b.tensor(operator.inputs[1]))
     _convolved(b, operator, x, _weights(b, operator, x), (0, 3, 1, 2), x.shape[3] // w.shape[3])
 
 
-def depthwise_conv(b: Builder, operator: Operator) -> None:
+def depthwise_conv(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """[1, kh, kw, O] -> [O, 1, kh, kw], a group for each channel of the image."""
     x = b.activation(operator.inputs[0])
     _convolved(b, operator, x, _weights(b, operator, x), (3, 0, 1, 2), x.shape[3])
 
 
-def _convolved(b: Builder, operator: Operator, x: Tensor, w: Tensor, turned: tuple[int, ...], groups: int) -> None:
+def _convolved(
+    b: TfliteBuilder, operator: TfliteOperator, x: TfliteTensor, w: TfliteTensor, turned: tuple[int, ...], groups: int
+) -> None:
     output, channel = operator.outputs[0], turned[0]
     if len(w.scales) > 1 and w.axis != channel:
         raise ModelError(f"its weights {w.name} have scales along axis {w.axis}; expected {channel}")
@@ -61,12 +63,14 @@ def _convolved(b: Builder, operator: Operator, x: Tensor, w: Tensor, turned: tup
     _finished(b, operator, product, x, w, FIRST, 1)
 
 
-def _signed(w: Tensor) -> np.dtype:
+def _signed(w: TfliteTensor) -> np.dtype:
     """What holds the weights less their zero point."""
     return np.dtype(np.int16 if w.kind == np.uint8 else np.int8)
 
 
-def _biased(b: Builder, operator: Operator, product: str, x: Tensor, w: Tensor, axis: int, rank: int) -> str:
+def _biased(
+    b: TfliteBuilder, operator: TfliteOperator, product: str, x: TfliteTensor, w: TfliteTensor, axis: int, rank: int
+) -> str:
     """The sum with the bias, whose scale is that of the products, along `axis` of `rank`."""
     bias = b.stored(operator, 2)
     if bias is None:
@@ -80,7 +84,9 @@ def _biased(b: Builder, operator: Operator, product: str, x: Tensor, w: Tensor, 
     return b.node("Add", [product, stored], b.fresh(output, "accumulator"))
 
 
-def _finished(b: Builder, operator: Operator, product: str, x: Tensor, w: Tensor, layout: str, axis: int) -> None:
+def _finished(
+    b: TfliteBuilder, operator: TfliteOperator, product: str, x: TfliteTensor, w: TfliteTensor, layout: str, axis: int
+) -> None:
     """The output, by the scales of both over its own, in double precision."""
     place, activation = operator.outputs[0], operator.option("fusedActivationFunction")
     if not b.exact:
@@ -90,7 +96,7 @@ def _finished(b: Builder, operator: Operator, product: str, x: Tensor, w: Tensor
     rescaled(b, place, product, factors, layout, axis, activation, wide=_is_wide(b, operator, x))
 
 
-def _is_wide(b: Builder, operator: Operator, x: Tensor) -> bool:
+def _is_wide(b: TfliteBuilder, operator: TfliteOperator, x: TfliteTensor) -> bool:
     """Whether the accumulator has 64 bits: of 16-bit activations, unless the bias has 32."""
     if x.kind != np.int16:
         return False
@@ -98,7 +104,7 @@ def _is_wide(b: Builder, operator: Operator, x: Tensor) -> bool:
     return bias.dtype != np.int32 if bias is not None else operator.option("quantizedBiasType") != 2
 
 
-def transpose_conv(b: Builder, operator: Operator) -> None:
+def transpose_conv(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """[O, kh, kw, C] -> [C, O, kh, kw]; inputs are the output's shape, weights, image, bias."""
     _, kernel, image, *bias = operator.inputs
     operator = replace(operator, inputs=[image, kernel, *bias])
@@ -123,7 +129,7 @@ def transpose_conv(b: Builder, operator: Operator) -> None:
     _finished(b, operator, product, x, w, FIRST, 1)
 
 
-def fully_connected(b: Builder, operator: Operator) -> None:
+def fully_connected(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """x [.., K] W' with W [O, K]; an image is flattened first."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     w = _weights(b, operator, x)

@@ -9,12 +9,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from microstage.errors import ModelError
-from microstage_streamline.graph.graph import Entry, Graph
-from microstage_streamline.tflite.builder import LAST, RAW, REAL, Builder
-from microstage_streamline.tflite.file import Operator, TfliteFile
+from microstage_streamline.graph.graph import Graph, GraphInput
+from microstage_streamline.tflite.builder import LAST, RAW, REAL, TfliteBuilder
+from microstage_streamline.tflite.file import TfliteFile, TfliteOperator
 from microstage_streamline.tflite.operators import OPERATORS
 
-__all__ = ["QUANTIZE", "Read", "as_onnx", "graph_of_tflite"]
+__all__ = ["QUANTIZE", "TfliteGraph", "as_onnx", "graph_of_tflite"]
 
 _OPSET, _IR = 21, 10
 _BORDERS = ("QUANTIZE", "DEQUANTIZE")
@@ -25,19 +25,20 @@ QUANTIZE = {
 
 
 @dataclass(frozen=True)
-class Read:
+class TfliteGraph:
     """`graph`; `forms` {place of a tensor of the file: {(raw or values, layout): its name in the graph}}."""
 
     graph: Graph
     forms: dict[int, dict[tuple[str, str], str]] = field(repr=False)
 
 
-def graph_of_tflite(file: TfliteFile, exact: bool) -> Read:
+def graph_of_tflite(file: TfliteFile, exact: bool) -> TfliteGraph:
     """The graph of a file; `ModelError` names the first operator that has no form in it.
 
-    Quantisers at a real input and behind a real output are the border: what they are given and give are named by the file's end.
+    Quantisers at a real input and behind a real output are the border: what they are given and give are named by the
+    file's end.
     """
-    builder = Builder(file, exact)
+    builder = TfliteBuilder(file, exact)
     inside = _entered(builder)
     for operator in file.operators:
         if operator in inside:
@@ -48,10 +49,12 @@ def graph_of_tflite(file: TfliteFile, exact: bool) -> Read:
     described = {name: {"scale": float(tensor.scale), "zero_point": tensor.zero} for name, tensor in raw.items()}
     for name in _real_inputs(builder) if exact else []:
         described[name] |= QUANTIZE
-    return Read(Graph(builder.nodes, builder.constants, builder.inputs, outputs, _OPSET, described), builder.forms)
+    return TfliteGraph(
+        Graph(builder.nodes, builder.constants, builder.inputs, outputs, _OPSET, described), builder.forms
+    )
 
 
-def _added(builder: Builder, operator: Operator) -> None:
+def _added(builder: TfliteBuilder, operator: TfliteOperator) -> None:
     where = builder.file.where(operator)
     builder.layer = where
     if operator.kind not in OPERATORS:
@@ -71,7 +74,7 @@ def _added(builder: Builder, operator: Operator) -> None:
         raise ModelError(f"{where} has inputs or options that do not fit together.") from None
 
 
-def _assert_integers(file: TfliteFile, operator: Operator) -> None:
+def _assert_integers(file: TfliteFile, operator: TfliteOperator) -> None:
     """`ModelError` for an operator that reads or gives real numbers."""
     types = {place: file.tensors[place].type for place in (*operator.inputs, *operator.outputs) if place >= 0}
     if any(kind.startswith("FLOAT") for kind in types.values()):
@@ -80,7 +83,7 @@ def _assert_integers(file: TfliteFile, operator: Operator) -> None:
         raise ModelError(f"{file.where(operator)} computes in {how}; convert the file with full integer quantisation.")
 
 
-def _entered(builder: Builder) -> list[Operator]:
+def _entered(builder: TfliteBuilder) -> list[TfliteOperator]:
     """Take in the file's inputs; the operators that are left."""
     file, border = builder.file, []
     for place in file.inputs:
@@ -116,13 +119,13 @@ def _entered(builder: Builder) -> list[Operator]:
     return [operator for operator in file.operators if operator not in border]
 
 
-def _real_inputs(builder: Builder) -> list[str]:
+def _real_inputs(builder: TfliteBuilder) -> list[str]:
     """Inputs of integers that stand for a real one of the file."""
     ends = (builder.file.tensors[place] for place in builder.file.inputs)
     return [tensor.name for tensor in ends if tensor.type == "FLOAT32"]
 
 
-def _quantised(builder: Builder, operator: Operator, name: str) -> None:
+def _quantised(builder: TfliteBuilder, operator: TfliteOperator, name: str) -> None:
     """A real input and its quantiser: the integers themselves, or (rounding half to even) the quantiser as it is."""
     place = operator.outputs[0]
     tensor = builder.activation(place)
@@ -138,13 +141,13 @@ def _quantised(builder: Builder, operator: Operator, name: str) -> None:
     builder.node("QuantizeLinear", [name, scale, zero], builder.new(place, RAW))
 
 
-def _entry(shape: tuple[int, ...], ends: tuple[int, int] | None, name: str) -> Entry:
+def _entry(shape: tuple[int, ...], ends: tuple[int, int] | None, name: str) -> GraphInput:
     if len(shape) < 2 or shape[0] != 1:
         raise ModelError(f"Input {name} has shape {list(shape)}; expected a batch of 1 and sizes behind it.")
-    return Entry(shape, ends, ends is not None)
+    return GraphInput(shape, ends, ends is not None)
 
 
-def _left(builder: Builder, place: int) -> str:
+def _left(builder: TfliteBuilder, place: int) -> str:
     """What the graph calls an output of the file."""
     maker = builder.file.makers.get(place)
     if maker is not None and maker.kind == "DEQUANTIZE" and builder.file.tensors[place].type == "FLOAT32":

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from microstage.integer.gemmlowp import reduced
-from microstage_streamline.tflite.builder import LAST, RAW, Builder
+from microstage_streamline.tflite.builder import LAST, RAW, TfliteBuilder
 from microstage_streamline.tflite.rules import clamped, multipliers, real_ends, shared
 
 __all__ = ["line", "quantised", "rescaled", "rounded_twice"]
 
 
-def quantised(b: Builder, place: int, real: str, layout: str = LAST, activation: int = 0) -> None:
+def quantised(b: TfliteBuilder, place: int, real: str, layout: str = LAST, activation: int = 0) -> None:
     """Real numbers, cut off by a fused activation and rounded half to even."""
     tensor, (low, high) = b.activation(place), real_ends(activation)
     if (low, high) == (0.0, None):
@@ -26,11 +26,18 @@ def quantised(b: Builder, place: int, real: str, layout: str = LAST, activation:
 
 
 def rescaled(
-    b: Builder, place: int, accumulator: str, factors: np.ndarray, layout: str = LAST, axis: int = 1, activation: int = 0,
+    b: TfliteBuilder,
+    place: int,
+    accumulator: str,
+    factors: np.ndarray,
+    layout: str = LAST,
+    axis: int = 1,
+    activation: int = 0,
     wide: bool = False, count: int = 1,
 ) -> None:  # fmt: skip
-    """Integers times `factors`, one or one for each place along `axis`, as the kernels round them; `wide`: in 64 bits; of the sum of
-    `count` values, their mean."""
+    """Integers times `factors`, one or one for each place along `axis`, as the kernels round them; `wide`: in 64 bits;
+    of the sum of `count` values, their mean.
+    """
     tensor = b.activation(place)
     low, high = clamped(tensor, activation)
     multiplier, shift = shared(*multipliers(factors), count)
@@ -46,7 +53,7 @@ def rescaled(
 
 
 def line(
-    b: Builder, x: str, multiplier: Any, addend: Any, shift: Any, name: str, ends: tuple[int, int], axis: int = 1
+    b: TfliteBuilder, x: str, multiplier: Any, addend: Any, shift: Any, name: str, ends: tuple[int, int], axis: int = 1
 ) -> str:
     """clip((x multiplier + addend) >> shift, ends): one number or one for each place along `axis`."""
     stored = [f"{name}.{what}" for what in ("multiplier", "addend", "shift")]
@@ -57,10 +64,11 @@ def line(
 
 
 def rounded_twice(
-    b: Builder, place: int, x: str, multiplier: Any, shift: Any, name: str, ends: tuple[int, int], axis: int = 1
+    b: TfliteBuilder, place: int, x: str, multiplier: Any, shift: Any, name: str, ends: tuple[int, int], axis: int = 1
 ) -> str:
-    """MultiplyByQuantizedMultiplier of 32 bits as lines, for more levels than thresholds: h = (x m + 2^30) >> 31, where m takes
-    a shift to the left with it; then (h + 2^(s - 1) + (h >> 31)) >> s, as halves go away from zero."""
+    """MultiplyByQuantizedMultiplier of 32 bits as lines, for more levels than thresholds: h = (x m + 2^30) >> 31, where
+    m takes a shift to the left with it; then (h + 2^(s - 1) + (h >> 31)) >> s, as halves go away from zero.
+    """
     multiplier, shift = np.asarray(multiplier, np.int64), np.asarray(shift, np.int64)
     right, lifted = np.maximum(-shift, 0), multiplier << np.maximum(shift, 0)
     if not right.any():

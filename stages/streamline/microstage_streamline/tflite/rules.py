@@ -1,6 +1,8 @@
-"""The numbers that TensorFlow Lite Micro's kernels are prepared with: from scales of the file, in the float type that each uses.
+"""The numbers that TensorFlow Lite Micro's kernels are prepared with: from scales of the file, in the float type that
+each uses.
 
-Source: tensorflow/lite/kernels/internal/quantization_util.cc, tensorflow/lite/kernels/kernel_util.cc, and the kernels' `_common.cc`.
+Source: tensorflow/lite/kernels/internal/quantization_util.cc, tensorflow/lite/kernels/kernel_util.cc, and the kernels'
+`_common.cc`.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import math
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_streamline.tflite.file import Tensor
+from microstage_streamline.tflite.file import TfliteTensor
 
 __all__ = ["clamped", "multiplier", "multipliers", "ratio", "real_ends", "rounded", "shared"]
 
@@ -27,7 +29,7 @@ def multiplier(factor: float) -> tuple[int, int]:
     return (0, 0) if shift < -31 else (fixed, shift)
 
 
-def ratio(x: Tensor, out: Tensor, times: float = 1.0) -> tuple[int, int]:
+def ratio(x: TfliteTensor, out: TfliteTensor, times: float = 1.0) -> tuple[int, int]:
     """The multiplier of `times` the scale of `x` by that of `out`, in double precision."""
     return multiplier(float(np.float64(x.scale) * np.float64(times) / np.float64(out.scale)))
 
@@ -49,7 +51,7 @@ def rounded(value: float) -> int:
     return int(math.copysign(math.floor(abs(value) + 0.5), value))
 
 
-def clamped(output: Tensor, activation: int) -> tuple[int, int]:
+def clamped(output: TfliteTensor, activation: int) -> tuple[int, int]:
     """The least and the largest integer that a fused activation lets through (CalculateActivationRangeQuantized)."""
     low, high = output.ends
     least, most = real_ends(activation)

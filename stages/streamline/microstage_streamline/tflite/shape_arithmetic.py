@@ -1,4 +1,4 @@
-"""Shapes that a .tflite file computes: what keras' Flatten and Dense become where the converter did not know the batch."""
+"""Fold the shapes that a .tflite file computes: keras' Flatten and Dense, converted without a known batch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage_streamline.prove.executors import CannotRun
 from microstage_streamline.tflite.execute import executed
-from microstage_streamline.tflite.file import Operator, Tensor, TfliteFile
+from microstage_streamline.tflite.file import TfliteFile, TfliteOperator, TfliteTensor
 
 __all__ = ["fold_shapes"]
 
@@ -17,7 +17,9 @@ _OF_SHAPES_ALONE = ("SHAPE", "RANK")
 
 
 def fold_shapes(file: TfliteFile) -> TfliteFile:
-    """The file with every tensor that follows from shapes and constants alone stored, as TensorFlow Lite Micro computes it."""
+    """The file with every tensor that follows from shapes and constants alone stored, as TensorFlow Lite Micro computes
+    it.
+    """
     found = _arithmetic(file)
     if not found:
         return file
@@ -28,14 +30,15 @@ def fold_shapes(file: TfliteFile) -> TfliteFile:
         )
     except CannotRun as error:
         raise ModelError(
-            f"{file.where(found[0])}: the file computes shapes, which cannot be run ({error}); convert it with a fixed batch"
+            f"{file.where(found[0])}: the file computes shapes, which cannot be run ({error}); convert it"
+            " with a fixed batch"
             " (tf.keras.Input(..., batch_size=1))."
         ) from None
     tensors = [_stored(tensor, values[tensor.place][0]) if tensor.place in made else tensor for tensor in file.tensors]
     return replace(file, tensors=tensors, operators=[operator for operator in file.operators if operator not in found])
 
 
-def _arithmetic(file: TfliteFile) -> list[Operator]:
+def _arithmetic(file: TfliteFile) -> list[TfliteOperator]:
     """The operators on plain integers whose inputs, but for their shapes, are constants or of such operators."""
     known = {tensor.place for tensor in file.tensors if tensor.data is not None} | {-1}
     found = []
@@ -48,5 +51,5 @@ def _arithmetic(file: TfliteFile) -> list[Operator]:
     return found
 
 
-def _stored(tensor: Tensor, value: np.ndarray) -> Tensor:
+def _stored(tensor: TfliteTensor, value: np.ndarray) -> TfliteTensor:
     return replace(tensor, data=np.asarray(value).astype(tensor.kind).reshape(tensor.shape))

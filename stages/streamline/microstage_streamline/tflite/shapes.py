@@ -7,15 +7,17 @@ from collections.abc import Callable
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_streamline.tflite.builder import LAST, RAW, REAL, Builder
-from microstage_streamline.tflite.file import Operator, Tensor
+from microstage_streamline.tflite.builder import LAST, RAW, REAL, TfliteBuilder
+from microstage_streamline.tflite.file import TfliteOperator, TfliteTensor
 from microstage_streamline.tflite.rounding import quantised
 
 
 def _moved(
-    b: Builder, sources: list[int], output: int, move: Callable[[list[str], str], str], layout: str = LAST
+    b: TfliteBuilder, sources: list[int], output: int, move: Callable[[list[str], str], str], layout: str = LAST
 ) -> None:
-    """`move` appends nodes from the inputs' names to a new name: of values where all have one scale, else of raw integers."""
+    """`move` appends nodes from the inputs' names to a new name: of values where all have one scale, else of raw
+    integers.
+    """
     out = b.activation(output)
     if out.shape[0] != 1:
         raise ModelError(f"answers {list(out.shape)}; expected a batch of 1")
@@ -29,11 +31,11 @@ def _moved(
         quantised(b, output, moved, layout)
 
 
-def _same(x: Tensor, out: Tensor) -> bool:
+def _same(x: TfliteTensor, out: TfliteTensor) -> bool:
     return x.kind == out.kind and x.scale == out.scale and x.zero == out.zero
 
 
-def reshape(b: Builder, operator: Operator) -> None:
+def reshape(b: TfliteBuilder, operator: TfliteOperator) -> None:
     output = operator.outputs[0]
     out = b.activation(output)
     if np.prod(out.shape) != np.prod(b.activation(operator.inputs[0]).shape):
@@ -42,14 +44,14 @@ def reshape(b: Builder, operator: Operator) -> None:
     _moved(b, operator.inputs[:1], output, lambda names, name: b.node("Reshape", [names[0], shape], name))
 
 
-def transpose(b: Builder, operator: Operator) -> None:
+def transpose(b: TfliteBuilder, operator: TfliteOperator) -> None:
     perm = [int(axis) for axis in b.stored(operator, 1)]
     if perm[:1] != [0]:
         raise ModelError(f"moves the batch, by {perm}")
     _moved(b, operator.inputs[:1], operator.outputs[0], lambda names, name: b.node("Transpose", names, name, perm=perm))
 
 
-def concatenation(b: Builder, operator: Operator) -> None:
+def concatenation(b: TfliteBuilder, operator: TfliteOperator) -> None:
     out = b.activation(operator.outputs[0])
     axis, layout = operator.option("axis") % len(out.shape), b.layout(*operator.inputs)
     place = (0, 2, 3, 1)[axis] if layout != LAST else axis
@@ -62,7 +64,7 @@ def concatenation(b: Builder, operator: Operator) -> None:
     )
 
 
-def pad(b: Builder, operator: Operator) -> None:
+def pad(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """With zeros; PADV2 with an integer of its own."""
     amounts, x = np.asarray(b.stored(operator, 1)).reshape(-1, 2), b.activation(operator.inputs[0])
     stored = [b.constant(operator.outputs[0], "amounts", amounts.T.reshape(-1).astype(np.int64))]
@@ -73,7 +75,7 @@ def pad(b: Builder, operator: Operator) -> None:
     _moved(b, operator.inputs[:1], operator.outputs[0], lambda names, name: b.node("Pad", [*names, *stored], name))
 
 
-def _sliced(b: Builder, operator: Operator, starts: list[int], ends: list[int], steps: list[int]) -> None:
+def _sliced(b: TfliteBuilder, operator: TfliteOperator, starts: list[int], ends: list[int], steps: list[int]) -> None:
     """Behind the batch, which is whole."""
     output = operator.outputs[0]
     if (starts[0], ends[0]) != (0, 1):
@@ -88,15 +90,17 @@ def _sliced(b: Builder, operator: Operator, starts: list[int], ends: list[int], 
     _moved(b, operator.inputs[:1], output, move)
 
 
-def slice_(b: Builder, operator: Operator) -> None:
+def slice_(b: TfliteBuilder, operator: TfliteOperator) -> None:
     starts, sizes = ([int(n) for n in b.stored(operator, index)] for index in (1, 2))
     shape = b.activation(operator.inputs[0]).shape
     ends = [size if length < 0 else start + length for size, start, length in zip(shape, starts, sizes)]
     _sliced(b, operator, starts, ends, [1] * len(starts))
 
 
-def strided_slice(b: Builder, operator: Operator) -> None:
-    """As NumPy has it, with masks for ends that are left out and axes that are dropped; neither new axes nor an ellipsis."""
+def strided_slice(b: TfliteBuilder, operator: TfliteOperator) -> None:
+    """As NumPy has it, with masks for ends that are left out and axes that are dropped; neither new axes nor an
+    ellipsis.
+    """
     starts, ends, steps = ([int(n) for n in b.stored(operator, index)] for index in (1, 2, 3))
     if operator.option("ellipsisMask") or operator.option("newAxisMask") or any(step < 1 for step in steps):
         raise ModelError("has an ellipsis, a new axis or a negative step")
@@ -112,7 +116,7 @@ def strided_slice(b: Builder, operator: Operator) -> None:
     _sliced(b, operator, starts, ends, steps)
 
 
-def split(b: Builder, operator: Operator) -> None:
+def split(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """A slice for each output."""
     source, axis = (
         (operator.inputs[1], b.stored(operator, 0))
@@ -123,24 +127,24 @@ def split(b: Builder, operator: Operator) -> None:
     axis = int(np.asarray(axis).reshape(-1)[0]) % len(x.shape)
     for output in operator.outputs:
         end = start + b.activation(output).shape[axis]
-        part = Operator(operator.place, "SLICE", [source], [output], None)
+        part = TfliteOperator(operator.place, "SLICE", [source], [output], None)
         ends = [end if at == axis else size for at, size in enumerate(x.shape)]
         _sliced(b, part, [start if at == axis else 0 for at in range(len(x.shape))], ends, [1] * len(x.shape))
         start = end
 
 
-def unpack(b: Builder, operator: Operator) -> None:
+def unpack(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """A slice of one place for each output, without its axis."""
     x = b.activation(operator.inputs[0])
     axis = operator.option("axis") % len(x.shape)
     for place, output in enumerate(operator.outputs):
         starts, ends = ([at if axis == along else size for along, size in enumerate(sizes)] for at, sizes in
                         ((place, [0] * len(x.shape)), (place + 1, x.shape)))  # fmt: skip
-        part = Operator(operator.place, "SLICE", [operator.inputs[0]], [output], None)
+        part = TfliteOperator(operator.place, "SLICE", [operator.inputs[0]], [output], None)
         _sliced(b, part, starts, ends, [1] * len(x.shape))
 
 
-def blocks(b: Builder, operator: Operator) -> None:
+def blocks(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """Channels as blocks of pixels, or the way back: reshaped, turned, reshaped."""
     x, out, size = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), operator.option("blockSize", 1)
     _, height, width, depth = x.shape
@@ -158,7 +162,7 @@ def blocks(b: Builder, operator: Operator) -> None:
     _moved(b, operator.inputs[:1], out.place, move)
 
 
-def gather(b: Builder, operator: Operator) -> None:
+def gather(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """Constant places along one axis."""
     x, out, places = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), b.stored(operator, 1)
     axis = operator.option("axis") % len(x.shape)
@@ -168,14 +172,14 @@ def gather(b: Builder, operator: Operator) -> None:
     _moved(b, operator.inputs[:1], out.place, lambda names, name: b.node("Gather", [names[0], stored], name, axis=axis))
 
 
-def tile(b: Builder, operator: Operator) -> None:
+def tile(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """The tensor again, side by side; a batch stays one."""
     repeats = [int(count) for count in b.stored(operator, 1)]
     stored = b.constant(operator.outputs[0], "repeats", np.array(repeats, np.int64))
     _moved(b, operator.inputs[:1], operator.outputs[0], lambda names, name: b.node("Tile", [names[0], stored], name))
 
 
-def resize_nearest(b: Builder, operator: Operator) -> None:
+def resize_nearest(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """Rows and columns again, or left out: each output place reads one input place."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     align, half = bool(operator.option("alignCorners")), bool(operator.option("halfPixelCenters"))
@@ -197,7 +201,7 @@ def _nearest(size: int, wanted: int, align: bool, half: bool) -> np.ndarray:
     return np.clip(np.floor(places + np.float32(0.5)) if align else np.floor(places), 0, size - 1).astype(np.int64)
 
 
-def arg_max(b: Builder, operator: Operator) -> None:
+def arg_max(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """The place of the largest, the lowest of equal ones."""
     x = b.activation(operator.inputs[0])
     axis = int(np.asarray(b.stored(operator, 1)).reshape(-1)[0]) % len(x.shape)

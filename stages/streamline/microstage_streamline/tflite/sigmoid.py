@@ -1,6 +1,7 @@
 """LOGISTIC and TANH of 16 bits: between entries of a table of the sigmoid, 2^16 / (1 + exp(-k / 24)) for k in 0..255.
 
-Source: tensorflow/lite/kernels/internal/common.h (the table, whose last digits are its own), reference/integer_ops/logistic.h, tanh.h.
+Source: tensorflow/lite/kernels/internal/common.h (the table, whose last digits are its own),
+reference/integer_ops/logistic.h, tanh.h.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from microstage_streamline.tflite import rules
-from microstage_streamline.tflite.file import Tensor
+from microstage_streamline.tflite.file import TfliteTensor
 
 __all__ = ["logistic_of", "tanh_of"]
 
@@ -37,7 +38,7 @@ _TABLE = np.array(
 )
 
 
-def logistic_of(x: Tensor) -> Callable[[np.ndarray], np.ndarray]:
+def logistic_of(x: TfliteTensor) -> Callable[[np.ndarray], np.ndarray]:
     """The integers of the sigmoid at scale 2^-15, of integers of `x`."""
 
     def finished(d: np.ndarray) -> np.ndarray:
@@ -47,7 +48,7 @@ def logistic_of(x: Tensor) -> Callable[[np.ndarray], np.ndarray]:
     return lambda v: finished(_rescaled(x, v, powers=1))
 
 
-def tanh_of(x: Tensor) -> Callable[[np.ndarray], np.ndarray]:
+def tanh_of(x: TfliteTensor) -> Callable[[np.ndarray], np.ndarray]:
     """The integers of tanh at scale 2^-15, of integers of `x`."""
 
     def finished(d: np.ndarray) -> np.ndarray:
@@ -57,7 +58,7 @@ def tanh_of(x: Tensor) -> Callable[[np.ndarray], np.ndarray]:
     return lambda v: finished(_rescaled(x, v, powers=2))
 
 
-def _rescaled(x: Tensor, v: np.ndarray, powers: int) -> np.ndarray:
+def _rescaled(x: TfliteTensor, v: np.ndarray, powers: int) -> np.ndarray:
     """`v` at scale 2^-12 / 3; from scales 2^-12 and so on, `powers` of them, without rounding."""
     logarithm = float(np.log(x.scale) * np.float32(1 / np.log(np.float32(2))))
     whole = rules.rounded(logarithm)

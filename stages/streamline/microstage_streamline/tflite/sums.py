@@ -5,22 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_streamline.tflite.builder import LAST, RAW, REAL, Builder
-from microstage_streamline.tflite.file import Operator, Tensor
+from microstage_streamline.tflite.builder import LAST, RAW, REAL, TfliteBuilder
+from microstage_streamline.tflite.file import TfliteOperator, TfliteTensor
 from microstage_streamline.tflite.rounding import line, quantised, rescaled, rounded_twice
 from microstage_streamline.tflite.rules import clamped, multiplier
 
 _LIFTED = {1: 20, 2: 15}  # bits that terms are lifted by, by the bytes of their type
 
 
-def _pair(b: Builder, operator: Operator) -> tuple[list[Tensor], Tensor, str]:
+def _pair(b: TfliteBuilder, operator: TfliteOperator) -> tuple[list[TfliteTensor], TfliteTensor, str]:
     """Both inputs, the output, and the layout in which they meet."""
     terms, out = [b.activation(place) for place in operator.inputs], b.activation(operator.outputs[0])
     alike = all(term.shape == out.shape and term.data is None for term in terms)
     return terms, out, b.layout(*operator.inputs) if alike else LAST
 
 
-def add(b: Builder, operator: Operator) -> None:
+def add(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """a + b or a - b, of tensors or of one and a constant."""
     (first, second), out, layout = _pair(b, operator)
     names = [b.get(term.place, REAL, layout) for term in (first, second)]
@@ -46,7 +46,13 @@ def add(b: Builder, operator: Operator) -> None:
 
 
 def _added(
-    b: Builder, operator: Operator, names: list[str], lifted: int, factors: tuple, name: str, ends: tuple[int, int]
+    b: TfliteBuilder,
+    operator: TfliteOperator,
+    names: list[str],
+    lifted: int,
+    factors: tuple,
+    name: str,
+    ends: tuple[int, int],
 ) -> None:
     """The same of 16 bits, whose zero points are 0: each step is lines."""
     place, terms = operator.outputs[0], []
@@ -66,7 +72,7 @@ def _prepared(first: np.float32, second: np.float32, out: np.float32, lifted: in
     return [list(multiplier(float(factor))) for factor in factors]
 
 
-def mul(b: Builder, operator: Operator) -> None:
+def mul(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """Integers multiplied element by element, at the product of their scales."""
     (first, second), out, layout = _pair(b, operator)
     product = b.node(

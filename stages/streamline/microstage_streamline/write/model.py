@@ -1,5 +1,6 @@
-"""The integers as ONNX, batch 1, under names that the file's user knows: FINN's, float32 containers with annotated datatypes; where these
-do not hold every number, int64 and operators of a domain of our own."""
+"""The integers as ONNX, batch 1, under names that the file's user knows: FINN's, float32 containers with annotated
+datatypes; where these do not hold every number, int64 and operators of a domain of our own.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +19,11 @@ from microstage.integer.registry import Kind, named
 from microstage.integer.tensor import narrowed
 from microstage_streamline.finn.annotate_datatypes import datatype_of
 from microstage_streamline.graph.graph import Node
-from microstage_streamline.integerise.integer_graph import Entered, Integers, Made, exact_scale
+from microstage_streamline.integerise.integer_graph import InputEncoding, IntegerGraph, Integers, exact_scale
 from microstage_streamline.integerise.monotone import Function, straight_line
 from microstage_streamline.normalise.normaliser import Normaliser
 
-__all__ = ["Written", "beyond_finn", "origin_of", "write"]
+__all__ = ["IntegerModel", "beyond_finn", "origin_of", "write"]
 
 _DOMAIN = "qonnx.custom_op.general"
 _CUSTOM = ("MultiThreshold", "Im2Col", "MaxPoolNHWC", "XnorPopcountMatMul")
@@ -32,9 +33,10 @@ _FLOAT32, _SUMS = 24, 32  # bits: of a constant that float32 holds, of a sum tha
 
 
 @dataclass(frozen=True)
-class Written:
-    """`model`, in the order of the cleaned graph; `interface` as in interface.json; `entered` {graph input: tensor of the cleaned
-    graph}; `renamed` {tensor of the cleaned graph: tensor of the model} where they differ."""
+class IntegerModel:
+    """`model`, in the order of the cleaned graph; `interface` as in interface.json; `entered` {graph input: tensor of
+    the cleaned graph}; `renamed` {tensor of the cleaned graph: tensor of the model} where they differ.
+    """
 
     model: ModelWrapper
     interface: dict[str, Any]
@@ -42,7 +44,7 @@ class Written:
     renamed: dict[str, str]
 
 
-def beyond_finn(made: Made) -> str:
+def beyond_finn(made: IntegerGraph) -> str:
     """Why FINN-ONNX cannot hold the integers; nothing where it can."""
     for node in made.nodes:
         if node.op == "Requantize":
@@ -60,7 +62,7 @@ def beyond_finn(made: Made) -> str:
     return ""
 
 
-def write(made: Made, normal: Normaliser, name: str, wide: bool = False) -> Written:
+def write(made: IntegerGraph, normal: Normaliser, name: str, wide: bool = False) -> IntegerModel:
     """The model of what was made integer, a graph called `name`; `wide`: in int64, else in float32 as FINN has it."""
     entered, element = _entries(made, normal), TensorProto.INT64 if wide else TensorProto.FLOAT
     renamed = {tensor: name for name, tensor in entered.items()}
@@ -93,11 +95,13 @@ def write(made: Made, normal: Normaliser, name: str, wide: bool = False) -> Writ
     model = ModelWrapper(helper.make_model(graph, opset_imports=opsets, ir_version=_IR))
     _annotate(model, made, renamed, element)
     onnx.checker.check_model(model.model)
-    return Written(model.transform(GiveUniqueNodeNames()), _interface(made, normal, entered), entered, renamed)
+    return IntegerModel(model.transform(GiveUniqueNodeNames()), _interface(made, normal, entered), entered, renamed)
 
 
-def _entries(made: Made, normal: Normaliser) -> dict[str, str]:
-    """{name in the model: tensor}, in the file's order: the file's own input name where one tensor of integers stands for it."""
+def _entries(made: IntegerGraph, normal: Normaliser) -> dict[str, str]:
+    """{name in the model: tensor}, in the file's order: the file's own input name where one tensor of integers stands
+    for it.
+    """
     origin, order = {tensor: origin_of(tensor, normal) for tensor in made.inputs}, list(normal.graph.inputs)
     origin = dict(sorted(origin.items(), key=lambda entry: order.index(entry[1])))
     own = [name for tensor, name in origin.items() if not _behind(made, tensor)]
@@ -111,7 +115,7 @@ def _entries(made: Made, normal: Normaliser) -> dict[str, str]:
     return names
 
 
-def _behind(made: Made, tensor: str) -> bool:
+def _behind(made: IntegerGraph, tensor: str) -> bool:
     """Whether integers are not those of the file's input, but of a tensor behind it."""
     return tensor in made.entries and made.entries[tensor].behind
 
@@ -136,12 +140,14 @@ def _value(name: str, shape, element: int) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, element, list(shape))
 
 
-def _element(made: Made, found: Integers | Function, element: int) -> int:
-    """`element`, which integers are kept in; the places that ArgMax and TopK give are int64, as ONNX has them, moved about or not."""
+def _element(made: IntegerGraph, found: Integers | Function, element: int) -> int:
+    """`element`, which integers are kept in; the places that ArgMax and TopK give are int64, as ONNX has them, moved
+    about or not.
+    """
     return _kind(made, (found if isinstance(found, Integers) else found.start).name, element)
 
 
-def _kind(made: Made, name: str, element: int) -> int:
+def _kind(made: IntegerGraph, name: str, element: int) -> int:
     maker = next((node for node in made.nodes if name in node.outputs), None)
     while maker is not None and named(maker.op).kind is Kind.MOVES:
         name = maker.inputs[0]
@@ -154,7 +160,7 @@ def _ends(found: Integers | Function):
     return (found if isinstance(found, Integers) else found.start).range
 
 
-def _contained(made: Made, name: str, value: np.ndarray, wide: bool) -> np.ndarray:
+def _contained(made: IntegerGraph, name: str, value: np.ndarray, wide: bool) -> np.ndarray:
     data = {"Concat": 0, "Pad": 2}  # from this input on, what is moved rather than how
     shapes = wide or any(
         name in node.inputs and not (node.op in data and node.inputs.index(name) >= data[node.op])
@@ -164,8 +170,8 @@ def _contained(made: Made, name: str, value: np.ndarray, wide: bool) -> np.ndarr
     return np.ascontiguousarray(value, np.int64 if shapes else np.float32)
 
 
-def _annotate(model: ModelWrapper, made: Made, renamed: Mapping[str, str], element: int) -> None:
-    """The narrowest type of every tensor, constants included; a MultiThreshold's output has the type that it declares."""
+def _annotate(model: ModelWrapper, made: IntegerGraph, renamed: Mapping[str, str], element: int) -> None:
+    """Annotate every tensor with its narrowest type; the output of a MultiThreshold has the type that it declares."""
     border = {value.name for value in [*model.graph.input, *model.graph.output]}
     for node in model.graph.node:
         for name in node.output:
@@ -181,7 +187,7 @@ def _annotate(model: ModelWrapper, made: Made, renamed: Mapping[str, str], eleme
             model.set_tensor_datatype(name, datatype_of(int(value.min()), int(value.max())))
 
 
-def _interface(made: Made, normal: Normaliser, entered: Mapping[str, str]) -> dict[str, Any]:
+def _interface(made: IntegerGraph, normal: Normaliser, entered: Mapping[str, str]) -> dict[str, Any]:
     inputs, outputs = {}, {}
     for name, tensor in entered.items():
         inputs[name] = _described_entry(made, normal, name, tensor)
@@ -197,10 +203,10 @@ def _interface(made: Made, normal: Normaliser, entered: Mapping[str, str]) -> di
     return {"inputs": inputs, "outputs": outputs}
 
 
-def _described_entry(made: Made, normal: Normaliser, name: str, tensor: str) -> dict[str, Any]:
-    """Of integers that enter: how they are made of real values, and (`of`) of which input, where that has another name."""
+def _described_entry(made: IntegerGraph, normal: Normaliser, name: str, tensor: str) -> dict[str, Any]:
+    """Describe integers that enter: how they are made of real values and (`of`) of which input, if named otherwise."""
     found = made.inputs[tensor]
-    entered = made.entries.get(tensor, Entered(exact_scale(found.example)))
+    entered = made.entries.get(tensor, InputEncoding(exact_scale(found.example)))
     said = {**_described(found, entered.scale), "zero_point": entered.zero_point}
     if np.any(entered.offset):
         said["offset"] = _flat(entered.offset, found.range.low.shape)
@@ -229,7 +235,9 @@ def _described(found: Integers, scale: np.ndarray) -> dict[str, Any]:
 
 
 def _narrow_list(thresholds: np.ndarray) -> list:
-    """Nested lists, one row for all values where they are the same: [..., levels - 1], to be broadcast to the tensor's values."""
+    """Nested lists, one row for all values where they are the same: [..., levels - 1], to be broadcast to the tensor's
+    values.
+    """
     return narrowed(thresholds).tolist()
 
 

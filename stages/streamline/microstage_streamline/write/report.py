@@ -8,8 +8,8 @@ from typing import Any
 
 from microstage.untrusted.printable import in_markdown
 from microstage_streamline.convert import Converted
-from microstage_streamline.integerise.integer_graph import Integers, Made
-from microstage_streamline.write.model import Written
+from microstage_streamline.integerise.integer_graph import IntegerGraph, Integers
+from microstage_streamline.write.model import IntegerModel
 
 __all__ = ["beyond", "markdown", "missing", "unresolved"]
 
@@ -24,15 +24,16 @@ def beyond(part: Converted) -> str:
 
 
 def unresolved(part: Converted) -> dict[str, Any]:
-    """{"unresolved": [{"tensor", "layer", "operator", "reason", "root"}], "answers": what the integer graph answers in place of the file's
-    outputs, "straight_lines": outputs whose last real operators are metadata}."""
+    """{"unresolved": [{"tensor", "layer", "operator", "reason", "root"}], "answers": what the integer graph answers in
+    place of the file's outputs, "straight_lines": outputs whose last real operators are metadata}.
+    """
     made, lines = part.made, [name for name, found in part.written.interface["outputs"].items() if "offset" in found]
     roots = [asdict(found) for found in made.unresolved]
     return {"unresolved": roots, "answers": list(made.outputs), "straight_lines": lines}
 
 
-def missing(made: Made) -> list[dict[str, str]]:
-    """The same places for interface.json, of a network that was cut short: [{"tensor", "layer", "operator", "reason"}]."""
+def missing(made: IntegerGraph) -> list[dict[str, str]]:
+    """List the places where a network was cut short, for interface.json: "tensor", "layer", "operator", "reason"."""
     facts = ("tensor", "layer", "operator", "reason")
     return [{fact: getattr(found, fact) for fact in facts} for found in made.unresolved]
 
@@ -53,7 +54,8 @@ def markdown(part: Converted, compared: dict[str, Any], estimates: dict[str, Any
     )
     lines += [
         "",
-        "value = scale * (integer - zero point) + offset. Where scale or offset differ from class to class, apply them before "
+        "value = scale * (integer - zero point) + offset. Where scale or offset differ from class to"
+        " class, apply them before "
         "comparing classes.",
         "",
         "## What could not be made integer",
@@ -69,7 +71,8 @@ def markdown(part: Converted, compared: dict[str, Any], estimates: dict[str, Any
             named = in_markdown(", ".join(f"{node.layer or node.op} ({node.op})" for node in found.nodes))
             lines += [
                 "",
-                f"{_code(name)}: {named} stay real; as a straight line of the integers they are metadata (scale, offset above).",
+                f"{_code(name)}: {named} stay real; as a straight line of the integers they are metadata"
+                " (scale, offset above).",
             ]
     lines += ["", "## Layers", ""]
     lines += _table(
@@ -156,7 +159,7 @@ def _short(value: float | list[float]) -> str:
     return f"{value:.9g}" if isinstance(value, float) else f"{min(value):.4g} to {max(value):.4g}, {len(value)} of them"
 
 
-def _layer(made: Made, written: Written, node) -> list[Any]:
+def _layer(made: IntegerGraph, written: IntegerModel, node) -> list[Any]:
     kind, ends = (
         written.model.get_tensor_datatype(written.renamed.get(node.output, node.output)),
         made.ranges[node.output].ends,

@@ -12,7 +12,7 @@ __all__ = ["save"]
 
 
 def save(model: ModelWrapper, path: Path) -> None:
-    """Sorted where ONNX has no order, so that equal graphs are equal bytes; operators that compute reals are refused."""
+    """Write a model, sorted where ONNX has no order so that equal graphs are equal bytes; refuse real operators."""
     forbidden = [
         n.op_type for n in model.graph.node if n.op_type in ("Sigmoid", "Tanh", "BatchNormalization", "Div", "Quant")
     ]
