@@ -11,8 +11,8 @@ from random_networks import Network, networks
 from test_own_network import Own, qdq, small
 
 import microstage_streamline.__main__ as stage
-from microstage_streamline.graph import read
 from microstage_streamline.prove import executors, layers
+from microstage_streamline.read import onnx_graph
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_the_reader_gets_wrong_ends_with_the_layers_name(fault, own, capfd, monkeypatch):
     make, spoil, operator = FAULTS[fault]
-    whole = read.read_onnx
+    whole = onnx_graph.read_onnx
 
     def spoilt(path):
         model = whole(path)
@@ -179,7 +179,7 @@ def test_what_the_reader_gets_wrong_ends_with_the_layers_name(fault, own, capfd,
         assert model.SerializeToString() != before
         return model
 
-    monkeypatch.setattr(read, "read_onnx", spoilt)
+    monkeypatch.setattr(onnx_graph, "read_onnx", spoilt)
     for seed in (1, 2, 3):
         said = outcome(own, make(seed), capfd)
         assert (
@@ -350,7 +350,7 @@ def test_files_that_are_newer_than_the_executor_are_compared(own, capfd):
 
 def test_every_opset_and_batch_that_is_read_is_compared(own, capfd):
     expected = None
-    for opset, batch in [*((opset, "N") for opset in range(read.OPSETS[0], 22)), (13, 1), (13, 8), (13, 0)]:
+    for opset, batch in [*((opset, "N") for opset in range(onnx_graph.OPSETS[0], 22)), (13, 1), (13, 8), (13, 0)]:
         assert outcome(own, small().model(opset=opset, batch=batch), capfd) == "right"
         found = compared(own)["layers"]
         expected = expected or found["values"]
