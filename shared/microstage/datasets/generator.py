@@ -76,7 +76,7 @@ def draw_world(count: int, samples: int, rng: np.random.Generator, channel: str,
     orders, between = _interharmonics(count, rng)
     return replace(
         world,
-        deviation=np.where(rng.random(count) < 0.5, off, rng.normal(0, 0.0005, count)),
+        deviation=np.where(rng.random(count) < 0.7, off, rng.normal(0, 0.0005, count)),
         between_orders=orders,
         between=between * level[:, None],
         noise=level / np.sqrt(2) * 10 ** (-decibels / 20),
@@ -118,7 +118,7 @@ def _switched(world: World, samples: int, rng: np.random.Generator) -> World:
 def _with_direct_current(world: World, level: np.ndarray, samples: int, rng: np.random.Generator) -> World:
     """A trace of DC in half; up to 30 % that decays in some, from a step on or from anywhere, before the start too."""
     count = len(world)
-    size = level * rng.uniform(-0.3, 0.3, count) * (rng.random(count) < 0.4)
+    size = level * rng.uniform(-0.3, 0.3, count) * (rng.random(count) < 0.6)
     begin = world.changes[:, 0]
     anywhere = rng.uniform(-4 * _CYCLE, samples, count)
     onset = np.where((begin < samples) & (rng.random(count) < 0.7), begin, anywhere)

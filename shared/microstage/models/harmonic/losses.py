@@ -8,7 +8,7 @@ from torch import Tensor
 __all__ = ["regret"]
 
 # Of the gain: where the rival errs by less, it is not to be beaten. In the fundamental it seldom is.
-_LEAST = torch.tensor([0.001, 0.002, 0.002, 0.002])
+_LEAST = torch.tensor([0.001, 0.0015, 0.0015, 0.002])
 _ERROR = 10.0
 _ALONE = 2.0  # what each window counts as a first step, beside what it counts in its sequence
 
