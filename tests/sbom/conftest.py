@@ -8,4 +8,4 @@ _SPEC = importlib.util.spec_from_file_location("pipeline_toys", _FILE)
 _TOYS = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(_TOYS)
 
-toy = _TOYS.toy
+shared, toy = _TOYS.shared, _TOYS.toy
