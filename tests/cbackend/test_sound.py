@@ -12,7 +12,7 @@ import pytest
 from graphs import Graph, single
 from prove_sound import EMULATED, assert_near, heard
 
-from microstage.datasets import words
+from microstage.datasets.speech import words
 from microstage.errors import VerificationError
 from microstage.interface.cepstra import Cepstra
 from microstage.models.kws.features import CEPSTRA

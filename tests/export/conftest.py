@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from definitions import harmonic_definition
 
 from microstage.interface import golden
-from microstage.models.harmonic.definition import HarmonicDefinition
 from microstage.models.harmonic.network import HarmonicNetwork
 
-DEFINITION = HarmonicDefinition(cycles=0.25, cnn_channels=4, hidden=6, head_width=5, cnn_act_bits=4, lstm_state_bits=6)
+DEFINITION = harmonic_definition(cycles=0.25, cnn_channels=4, hidden=6, head_width=5, cnn_act_bits=4, lstm_state_bits=6)
 STEPS = 6
 
 

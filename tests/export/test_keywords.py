@@ -6,10 +6,10 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from definitions import keyword_definition
 
 from microstage.interface import golden
 from microstage.models.definition import FILE
-from microstage.models.kws.definition import KeywordDefinition
 from microstage.models.kws.network import KeywordNetwork
 from microstage.stage import stage_main
 
@@ -17,7 +17,7 @@ from microstage.stage import stage_main
 @pytest.fixture
 def trained(tmp_path):
     """(folder of a network with 40 steps of batch norm behind it, the network)."""
-    definition = KeywordDefinition("kws-w3a3", input_range=40.0, hidden=8, layers=2)
+    definition = keyword_definition(40.0, hidden=8, layers=2)
     torch.manual_seed(3)
     network = KeywordNetwork(definition)
     mfcc = torch.randn(64, 490) * 15

@@ -10,8 +10,8 @@ from pqopen.eventdetector import EventDetectorLevelHigh, EventDetectorLevelLow
 from pqopen.powerquality import calc_harmonics, calc_interharmonics, calc_thd, resample_and_fft
 from pqopen.powersystem import PowerSystem
 
-from microstage.datasets import ev_cpw
-from microstage.datasets.waveform import Waveform
+from microstage.datasets.power import ev_cpw
+from microstage.datasets.recordings.waveform import Waveform
 from microstage.estimation.events import events, rms_of_cycles
 from microstage.estimation.record import Synchronous
 from microstage.estimation.steps import HALF, steps

@@ -2,14 +2,12 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import onnx
 import pytest
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
-sys.path.insert(0, str(Path(__file__).parents[1]))  # networks that several stages are tested on
 
 
 class Stage:

@@ -10,10 +10,10 @@ import onnx
 from stepped import Form, definition, exported, waves
 
 from microstage.interface import golden
-from microstage.models.definition import Declared
+from microstage.models.definition import ModelDeclaration
 from microstage.signals.gain import block_float
 from microstage_qcdq.__main__ import converted
-from microstage_qcdq.network import Network
+from microstage_qcdq.network import NetworkParts
 
 RECORDS, STEPS = 10, 6
 
@@ -22,7 +22,7 @@ def write_export(folder: Path, form: Form, records: int = RECORDS, steps: int = 
     """Model, definition and golden vectors of `form` in `folder`."""
     onnx.save(exported(form), str(folder / "brevitas_export_model.onnx"))
     (folder / "model_def.json").write_text(json.dumps(definition(form)))
-    network = Network(converted(exported(form)), Declared.of(definition(form)))
+    network = NetworkParts(converted(exported(form)), ModelDeclaration.of(definition(form)))
     waveform = waves(form, records, steps)
     ints, exponent = block_float(waveform.reshape(records, steps, -1).astype(np.float64), bits=form.window_bits)
     given = {"window": ints, "gain_exponent": exponent, "waveform": waveform}

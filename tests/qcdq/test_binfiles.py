@@ -9,7 +9,7 @@ import pytest
 from conftest import FIXTURES
 from onnx import numpy_helper
 
-from microstage.datasets import words
+from microstage.datasets.speech import words
 from microstage.models.kws import binfiles
 from microstage.models.kws.clips import features, mixed
 from microstage.stage import stage_main

@@ -8,13 +8,13 @@ import pytest
 from mean_network import written
 from recorded import RATE, Estimated, combined, wave
 
-from microstage.datasets.recordings import Waveform
+from microstage.datasets.recordings.records import Waveform
 from microstage.errors import DatasetError
 from microstage.estimation.drawing import limits, names
 from microstage.estimation.events import events
 from microstage.estimation.record import Synchronous
 from microstage.estimation.steps import steps
-from microstage.estimation.tables import Result, summary, table
+from microstage.estimation.tables import ChannelResult, summary, table
 from microstage.signals import half_cycle_dft
 
 AMPLITUDES = (40.0, 6.0, 3.0, 1.5)
@@ -159,7 +159,7 @@ def result(values, count=30):
     """A channel whose every method says `values` [4], so many times."""
     samples = channel(PURE)
     laid = steps(samples, 32, 32, 50)
-    made = Result(laid, np.tile(values, (len(laid.time), 1)), [])
+    made = ChannelResult(laid, np.tile(values, (len(laid.time), 1)), [])
     made.amplitudes = {method: np.tile(np.asarray(values, float), (len(laid.time), 1)) for method in made.amplitudes}
     return made
 
@@ -187,7 +187,9 @@ def test_one_glitch_flattens_no_axis_and_a_long_event_is_shown_whole():
 
 def test_pictures_have_names_of_their_own():
     called = [
-        Result(steps(Synchronous.of(Waveform(PURE, RATE, "A", name=name), 50.0), 32, 32, 50), np.zeros((1, 4)), [])
+        ChannelResult(
+            steps(Synchronous.of(Waveform(PURE, RATE, "A", name=name), 50.0), 32, 32, 50), np.zeros((1, 4)), []
+        )
         for name in ("a/b", "A b", "..", "I1")
     ]
     assert names(called) == ["a_b-1", "A_b-2", "channel", "I1"]

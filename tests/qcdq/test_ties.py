@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from microstage_qcdq.boundaries import boundaries
-from microstage_qcdq.ties import unexplained_levels, unexplained_values
+from microstage_qcdq.graph.boundaries import boundaries
+from microstage_qcdq.prove.ties import unexplained_levels, unexplained_values
 
 U = 2.0**-24
 

@@ -11,9 +11,10 @@ import threading
 import numpy as np
 import pytest
 
-from microstage.datasets import download, ev_cpw
-from microstage.datasets.loading import waveforms
-from microstage.datasets.splits import assign
+from microstage.datasets import download
+from microstage.datasets.power import ev_cpw
+from microstage.datasets.power.loading import waveforms
+from microstage.datasets.power.splits import assign
 from microstage.errors import DatasetError, ParameterError
 from microstage.signals import harmonic_amplitudes
 

@@ -9,7 +9,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from microstage.datasets import cifar10, mnist, speech_commands
+from microstage.datasets.images import cifar10, mnist
+from microstage.datasets.speech import speech_commands
 from microstage.errors import DatasetError
 from microstage.untrusted.npz import arrays_of
 

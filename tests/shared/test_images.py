@@ -8,8 +8,9 @@ import struct
 import numpy as np
 import pytest
 
-from microstage.datasets import archives, cifar10, download, glyphs, mnist
-from microstage.datasets.images import Images, split
+from microstage.datasets import archives, download
+from microstage.datasets.images import cifar10, glyphs, mnist
+from microstage.datasets.images.image_set import LabelledImages, split
 from microstage.datasets.locations import files, folder
 from microstage.errors import DatasetError
 
@@ -190,7 +191,7 @@ def test_glyphs_are_ten_different_things():
     assert np.bincount(train.labels).tolist() == [40] * 10
     again, _ = glyphs.read(400, (3, 32, 32), 1)
     assert np.array_equal(train.pixels, again.pixels)
-    assert isinstance(train[:5], Images) and len(train[:5]) == 5
+    assert isinstance(train[:5], LabelledImages) and len(train[:5]) == 5
 
 
 def test_mnist_is_downloaded_by_digest_and_kept_as_published(tmp_path, monkeypatch):

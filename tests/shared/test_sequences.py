@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from test_datasets import AMPLITUDES, vehicles  # noqa: F401
 
-from microstage.datasets import sequences
-from microstage.datasets.generator import draw_world, synthesise
-from microstage.datasets.loading import waveforms
-from microstage.datasets.stress import CONDITIONS, STEP, stressed
-from microstage.datasets.world import ORDERS, sequences_of
+from microstage.datasets.power import sequences
+from microstage.datasets.power.generator import draw_world, synthesise
+from microstage.datasets.power.loading import waveforms
+from microstage.datasets.power.stress import CONDITIONS, STEP, stressed
+from microstage.datasets.power.world import ORDERS, sequences_of
 from microstage.signals import half_cycle_dft
 
 STEPS, LENGTH = 16, 32

@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from microstage.datasets.recordings import read_waveform
+from microstage.datasets.recordings.records import read_waveform
 from microstage.errors import DatasetError
 
 RATE, COUNT, GAIN = 3840, 960, 0.01

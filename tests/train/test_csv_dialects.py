@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from microstage.datasets.recordings import read_waveform
+from microstage.datasets.recordings.records import read_waveform
 from microstage.errors import DatasetError
 from microstage.signals import harmonic_amplitudes
 from microstage.signals.synchronous import fundamental_frequency, synchronise

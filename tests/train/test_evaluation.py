@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from microstage.datasets.loading import waveforms
-from microstage.datasets.stress import CONDITIONS
+from microstage.datasets.power.loading import waveforms
+from microstage.datasets.power.stress import CONDITIONS
 from microstage.models.harmonic.answers import Methods
 from microstage.models.harmonic.evaluation import evaluate
 from microstage.models.harmonic.steps import Answers

@@ -5,7 +5,7 @@ import signal
 import numpy as np
 import pytest
 
-from microstage.datasets.recordings import read_waveform
+from microstage.datasets.recordings.records import read_waveform
 from microstage.errors import DatasetError
 
 LENGTH = 100_000  # a cell of a table may have 131,072
@@ -113,7 +113,7 @@ def test_a_table_of_too_many_columns_lines_or_bytes_is_one_sentence(tmp_path, mo
     path.write_text(HEADING + ROWS)
     for name, value, said in (("_MOST_LINES", 60, "has 65 lines, and at most 60"), ("LARGEST", 512, "has more than")):
         with monkeypatch.context() as patch, pytest.raises(DatasetError, match=said):
-            patch.setattr(f"microstage.datasets.reading.{name}", value)
+            patch.setattr(f"microstage.datasets.recordings.reading.{name}", value)
             read_waveform(path, "current")
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 from conftest import command, contents, environment
+from definitions import keyword_definition
 
-from microstage.datasets.speech import CLASSES
+from microstage.datasets.speech.clips import CLASSES
 from microstage.interface import golden
-from microstage.models.kws.definition import KeywordDefinition
 from microstage.models.kws.network import KeywordNetwork
 from microstage.models.kws.train import Training, class_weights, extremes
 
@@ -89,7 +89,7 @@ def test_noise_is_added_to_that_share_of_the_clips_and_to_no_test_clip():
 
 
 def test_the_network_is_the_published_one():
-    definition = KeywordDefinition("kws-w3a3", input_range=42.7663)
+    definition = keyword_definition(42.7663)
     network = KeywordNetwork(definition).eval()
     assert (
         definition.weights == 259584 == sum(m.weight.numel() for m in network.modules() if hasattr(m, "weight_quant"))

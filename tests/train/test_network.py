@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from definitions import harmonic_definition
 
 from microstage.errors import ModelError, ParameterError
-from microstage.models.harmonic.definition import ESTIMATE_SCALE, LARGEST_ESTIMATE, MOST, HarmonicDefinition
+from microstage.models.harmonic.definition import ESTIMATE_SCALE, LARGEST_ESTIMATE, MOST
 from microstage.models.harmonic.network import FloatTwin, HarmonicNetwork
 from microstage.models.harmonic.train import extremes
 from microstage.models.harmonic.wired import half_cycle
@@ -46,7 +47,7 @@ def network(definition, seed=0):
     [(0.1, 6, 1), (0.25, 16, 1), (0.5, 32, 1), (0.75, 48, 1), (1, 32, 2), (1.5, 32, 3), (4, 32, 8)],
 )
 def test_whole_half_cycles_are_steps_and_anything_else_is_one(cycles, samples, steps):
-    d = HarmonicDefinition(cycles=cycles, **SMALL)
+    d = harmonic_definition(cycles=cycles, **SMALL)
     assert (d.samples, d.steps, d.features) == (samples, steps, 12)
     answers = [
         form(d).eval().sequence(torch.zeros(2, 3, samples), torch.zeros(2, 3)) for form in (HarmonicNetwork, FloatTwin)
@@ -56,12 +57,12 @@ def test_whole_half_cycles_are_steps_and_anything_else_is_one(cycles, samples, s
 
 def test_too_short_a_window_is_refused():
     with pytest.raises(ParameterError, match="gives 2 samples"):
-        HarmonicDefinition(cycles=0.03)
+        harmonic_definition(cycles=0.03)
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12])
 def test_the_wired_scales_are_powers_of_two_and_estimates_exact(bits):
-    d = HarmonicDefinition(window_bits=bits, **SMALL)
+    d = harmonic_definition(window_bits=bits, **SMALL)
     made = network(d)
     kernels = made.estimate.conv.quant_weight()
     assert (kernels.scale, made.estimate.act.quant_act_scale(), made.keep.quant_act_scale()) == (
@@ -78,7 +79,7 @@ def test_the_wired_scales_are_powers_of_two_and_estimates_exact(bits):
 
 @pytest.mark.parametrize("form", [HarmonicNetwork, FloatTwin])
 def test_untrained_it_is_the_half_cycle_dft(form):
-    d = HarmonicDefinition(**SMALL)
+    d = harmonic_definition(**SMALL)
     torch.manual_seed(0)
     twin, made = FloatTwin(d), HarmonicNetwork(d)
     phase, sizes = 2 * np.pi * np.random.default_rng(0).random((64, 4, 1)), np.array([30.0, 4.0, 2.0, 1.0])
@@ -94,7 +95,7 @@ def test_untrained_it_is_the_half_cycle_dft(form):
 
 @pytest.mark.parametrize("cycles", [0.5, 0.25])
 def test_a_sequence_is_its_steps_and_between_them_the_integers_settle(cycles):
-    d = HarmonicDefinition(cycles=cycles, **SMALL)
+    d = harmonic_definition(cycles=cycles, **SMALL)
     made = network(d)
     rng = np.random.default_rng(1)
     steady = rng.normal(size=(12, 130 * d.samples)) * np.ldexp(1.0, rng.integers(-6, 7, (12, 130))).repeat(
@@ -129,7 +130,7 @@ def test_a_sequence_is_its_steps_and_between_them_the_integers_settle(cycles):
 
 
 def test_it_starts_where_the_dft_and_a_fit_with_a_constant_differ_and_restarts_at_a_step():
-    twin = FloatTwin(HarmonicDefinition()).eval()
+    twin = FloatTwin(harmonic_definition()).eval()
     t = np.arange(16 * 32) / 64
     wave = 0.5 * np.cos(2 * np.pi * t + 1) + 0.02 * np.cos(6 * np.pi * t) + 0.01 * np.cos(10 * np.pi * t + 2)
     waves = np.stack([wave, wave + 0.05, np.where(t < 4, wave, 1.2 * wave)])
@@ -145,7 +146,7 @@ def test_it_starts_where_the_dft_and_a_fit_with_a_constant_differ_and_restarts_a
 
 
 def test_features_and_hidden_share_the_lstms_io_quantiser_and_the_encoder_has_no_other():
-    made = HarmonicNetwork(HarmonicDefinition(**SMALL))
+    made = HarmonicNetwork(harmonic_definition(**SMALL))
     layer = made.lstm.layers[0][0]
     assert layer.io_quant is layer.cell.output_quant
     parts = [*made.cnn.named_modules(), *made.estimate.named_modules()]
@@ -154,7 +155,7 @@ def test_features_and_hidden_share_the_lstms_io_quantiser_and_the_encoder_has_no
 
 
 def test_the_output_bias_has_the_accumulators_scale():
-    made = network(HarmonicDefinition(**SMALL))
+    made = network(harmonic_definition(**SMALL))
     head = made.heads[0]
     act = head.act(head.bn(head.linear(torch.randn(8, 6).clamp(-1, 1))))
     for layer in (head.out, head.keep):
@@ -181,8 +182,8 @@ def test_convolution_by_matrix_product_is_the_frameworks_own(stride, kernel):
 
 def test_weights_of_another_shape_are_refused():
     small, other = (
-        HarmonicNetwork(HarmonicDefinition(**SMALL)),
-        HarmonicNetwork(HarmonicDefinition(**{**SMALL, "hidden": 7})),
+        HarmonicNetwork(harmonic_definition(**SMALL)),
+        HarmonicNetwork(harmonic_definition(**{**SMALL, "hidden": 7})),
     )
     with pytest.raises(ModelError, match="do not fit the definition"):
         other.load_weights(small.weights())

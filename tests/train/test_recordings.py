@@ -5,8 +5,8 @@ import struct
 import numpy as np
 import pytest
 
-from microstage.datasets import recordings
-from microstage.datasets.loading import waveforms
+from microstage.datasets.power.loading import waveforms
+from microstage.datasets.recordings.records import records
 from microstage.errors import DatasetError
 
 AMPLITUDES = (10.0, 3.0, 2.0, 1.0)
@@ -50,7 +50,7 @@ def write_comtrade(folder, name, samples, rate, kind="ASCII", unit="A", revision
 @pytest.mark.parametrize("rate,frequency", [(30720, 60.0), (6400.5, 59.7)])
 def test_comtrade_amplitudes_are_found_at_any_rate_and_frequency(tmp_path, kind, revision, stamped, rate, frequency):
     write_comtrade(tmp_path, "record", current(rate, frequency), rate, kind, revision=revision, stamped=stamped)
-    blocks = recordings.read(tmp_path / "record.cfg", tmp_path, "current", 60)
+    blocks = records.read(tmp_path / "record.cfg", tmp_path, "current", 60)
     assert len(blocks) == 2 and all(block.samples.shape == (12 * 64,) for block in blocks)
     for block in blocks:
         assert block.truth == pytest.approx(AMPLITUDES, abs=2e-3)
@@ -101,7 +101,7 @@ def test_a_bad_csv_is_one_sentence(tmp_path, fault):
     text, reason = FAULTS[fault]
     (tmp_path / "x.csv").write_text(text)
     with pytest.raises(DatasetError, match=reason) as caught:
-        recordings.read(tmp_path / "x.csv", tmp_path, "current", 60)
+        records.read(tmp_path / "x.csv", tmp_path, "current", 60)
     assert str(tmp_path / "x.csv") in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -112,13 +112,13 @@ def test_a_bad_comtrade_record_is_one_sentence(tmp_path):
         data = tmp_path / f"{kind}.dat"
         data.write_bytes(data.read_bytes()[: len(data.read_bytes()) // 2])
         with pytest.raises(DatasetError, match=f"{kind}.dat, row .* truncated|not a readable"):
-            recordings.read(tmp_path / f"{kind}.cfg", tmp_path, "current", 60)
+            records.read(tmp_path / f"{kind}.cfg", tmp_path, "current", 60)
     write_comtrade(tmp_path, "unit", samples, 3840, unit="W")
     with pytest.raises(DatasetError, match=r"no channel that is a current; found VA \(V\), IA \(W\)"):
-        recordings.read(tmp_path / "unit.cfg", tmp_path, "current", 60)
+        records.read(tmp_path / "unit.cfg", tmp_path, "current", 60)
     (tmp_path / "alone.cfg").write_text((tmp_path / "unit.cfg").read_text())
     with pytest.raises(DatasetError, match="alone.dat is missing"):
-        recordings.read(tmp_path / "alone.cfg", tmp_path, "current", 60)
+        records.read(tmp_path / "alone.cfg", tmp_path, "current", 60)
     (tmp_path / "unit.cfg").write_text("nothing")
     with pytest.raises(DatasetError, match="not a readable COMTRADE record"):
-        recordings.read(tmp_path / "unit.cfg", tmp_path, "current", 60)
+        records.read(tmp_path / "unit.cfg", tmp_path, "current", 60)

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 from conftest import TINY, command, contents, environment
+from definitions import harmonic_definition
 
 from microstage.interface import golden
 
@@ -114,7 +115,6 @@ def test_the_best_epoch_is_kept(tmp_path, monkeypatch):
     """Epochs that set a bias to known places: what is left is the one with the lowest validation loss, not the last."""
     import torch
 
-    from microstage.models.harmonic.definition import HarmonicDefinition
     from microstage.models.harmonic.network import FloatTwin
     from microstage.models.harmonic.train import OverSteps
     from microstage.models.training import Examples, Phase, Splits
@@ -130,7 +130,7 @@ def test_the_best_epoch_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "_epoch", epoch)
     split = Examples((torch.zeros(64, 2, 16), torch.zeros(64, 2)), torch.zeros(64, 2, 4))
     twin = FloatTwin(
-        HarmonicDefinition(cycles=0.25, cnn_channels=4, cnn_features=4, cnn_kernel=8, hidden=6, head_width=5)
+        harmonic_definition(cycles=0.25, cnn_channels=4, cnn_features=4, cnn_kernel=8, hidden=6, head_width=5)
     )
     phase = Phase("float", OverSteps(twin), 4, 16, 0.1, 3, torch.nn.L1Loss())
     history = loop.fit(Job({}, {}, tmp_path, tmp_path), phase, Splits(split, split, split))
@@ -142,9 +142,8 @@ def test_sequences_are_drawn_anew_for_each_epoch_and_alike_after_a_kill():
     import torch
 
     from microstage.models.harmonic.data import prepare
-    from microstage.models.harmonic.definition import HarmonicDefinition
 
-    train = prepare({**TINY, "cycles": 0.5}, None, HarmonicDefinition())[0].train
+    train = prepare({**TINY, "cycles": 0.5}, None, harmonic_definition())[0].train
     first, again, next_, quantised = (
         train.drawn(*of) for of in (("float", 0), ("float", 0), ("float", 1), ("quantised", 0))
     )

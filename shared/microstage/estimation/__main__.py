@@ -11,10 +11,10 @@ from microstage.errors import DatasetError
 from microstage.estimation.drawing import draw, names
 from microstage.estimation.events import events
 from microstage.estimation.files import write
-from microstage.estimation.networks import Network
+from microstage.estimation.networks import HarmonicEstimator
 from microstage.estimation.record import KINDS, Record, Synchronous, read
 from microstage.estimation.steps import Steps, steps
-from microstage.estimation.tables import Result, listing, summary, table
+from microstage.estimation.tables import ChannelResult, listing, summary, table
 from microstage.stage import Job, stage_main
 
 __all__ = ["run"]
@@ -28,7 +28,7 @@ _UNSAID = "current"
 def run(job: Job) -> None:
     p = job.parameters
     record = read(job.inputs["recording"] / p["file"], p["channel"], p["frequency"] or None)
-    networks = {kind: Network(folder) for kind, folder in job.inputs.items() if kind != "recording"}
+    networks = {kind: HarmonicEstimator(folder) for kind, folder in job.inputs.items() if kind != "recording"}
     _introduce(job, record)
     laid, refused = _laid(p["file"], record, networks, named=p["channel"] not in ("", *KINDS))
     results = _estimated(job, laid, networks)
@@ -45,7 +45,9 @@ def _introduce(job: Job, record: Record) -> None:
     job.log(f"{channels}, {count / rate:.4g} s at {rate:g} samples/s, {mains}")
 
 
-def _laid(file: str, record: Record, networks: Mapping[str, Network], named: bool) -> tuple[list[Laid], dict[str, str]]:
+def _laid(
+    file: str, record: Record, networks: Mapping[str, HarmonicEstimator], named: bool
+) -> tuple[list[Laid], dict[str, str]]:
     """(each channel that can be estimated, {channel: why not} of the others); `DatasetError` for one that was `named`,
     or where none can."""
     laid, refused = [], dict(record.refused)
@@ -63,7 +65,7 @@ def _laid(file: str, record: Record, networks: Mapping[str, Network], named: boo
     return laid, refused
 
 
-def _windows(channel: Synchronous, kind: str, networks: Mapping[str, Network], nominal: int) -> Steps:
+def _windows(channel: Synchronous, kind: str, networks: Mapping[str, HarmonicEstimator], nominal: int) -> Steps:
     if kind not in networks:
         raise DatasetError(
             f"it is a {kind}, and there is no network for one; `make qcdq CHANNEL={kind}` with the same variables makes it."
@@ -73,9 +75,9 @@ def _windows(channel: Synchronous, kind: str, networks: Mapping[str, Network], n
     return steps(channel, network.length, network.hop, nominal)
 
 
-def _estimated(job: Job, laid: Sequence[Laid], networks: Mapping[str, Network]) -> list[Result]:
+def _estimated(job: Job, laid: Sequence[Laid], networks: Mapping[str, HarmonicEstimator]) -> list[ChannelResult]:
     """All channels of a kind go through its network at once."""
-    results: dict[str, Result] = {}
+    results: dict[str, ChannelResult] = {}
     for kind, network in networks.items():
         mine = [windows for of, windows in laid if of == kind]
         if not mine:
@@ -84,11 +86,11 @@ def _estimated(job: Job, laid: Sequence[Laid], networks: Mapping[str, Network]) 
         found = network.amplitudes(runs, partial(job.progress, label=kind))
         ends = np.cumsum([len(windows.time) for windows in mine])[:-1]
         for windows, amplitudes in zip(mine, np.split(found, ends)):
-            results[windows.channel.source.name] = Result(windows, amplitudes, events(windows.channel))
+            results[windows.channel.source.name] = ChannelResult(windows, amplitudes, events(windows.channel))
     return [results[windows.channel.source.name] for _, windows in laid]
 
 
-def _show(job: Job, results: Sequence[Result], refused: Mapping[str, str]) -> None:
+def _show(job: Job, results: Sequence[ChannelResult], refused: Mapping[str, str]) -> None:
     for result in results:
         job.log("\n".join(["", _heading(result), *result.steps.channel.source.remarks, *table(result, len(results))]))
     for name, why in refused.items():
@@ -100,7 +102,7 @@ def _show(job: Job, results: Sequence[Result], refused: Mapping[str, str]) -> No
     )
 
 
-def _heading(result: Result) -> str:
+def _heading(result: ChannelResult) -> str:
     windows, missing = result.steps, result.steps.channel.missing
     left_out = (
         f", {windows.left_out} left out for touching one of {missing} missing samples" if windows.left_out else ""

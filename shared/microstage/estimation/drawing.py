@@ -11,7 +11,7 @@ import numpy as np
 
 from microstage.estimation.events import Event
 from microstage.estimation.networks import ORDERS
-from microstage.estimation.tables import METHODS, Result
+from microstage.estimation.tables import METHODS, ChannelResult
 from microstage.untrusted.printable import in_picture
 
 __all__ = ["draw", "limits", "names"]
@@ -25,14 +25,14 @@ _SHADES = {"step": "tab:purple", "sag": "tab:red", "swell": "tab:green", "interr
 _POINTS = 4000  # of a waveform; of a longer one the lowest and highest in each of as many stretches
 
 
-def names(results: Sequence[Result]) -> list[str]:
+def names(results: Sequence[ChannelResult]) -> list[str]:
     """A file's name for each channel's picture, made of letters that every file system takes."""
     plain = [re.sub(r"[^\w.+-]+", "_", result.name).strip("._")[:60] or "channel" for result in results]
     taken = [name.lower() for name in plain]
     return [f"{name}-{k + 1}" if taken.count(name.lower()) > 1 else name for k, name in enumerate(plain)]
 
 
-def draw(path: Path, result: Result, title: str) -> None:
+def draw(path: Path, result: ChannelResult, title: str) -> None:
     """The PNG `path`."""
     import matplotlib
 
@@ -75,7 +75,7 @@ def limits(curves: Sequence[np.ndarray], inside: np.ndarray, margin: float) -> t
     return low - beyond, high + beyond
 
 
-def _waveform(axis: Any, result: Result) -> None:
+def _waveform(axis: Any, result: ChannelResult) -> None:
     channel = result.steps.channel
     every = time = channel.time(np.arange(len(channel.samples)))
     known = x = np.where(channel.known, channel.samples, np.nan)
@@ -90,7 +90,7 @@ def _waveform(axis: Any, result: Result) -> None:
     axis.set_ylabel(f"{in_picture(result.name)} ({in_picture(result.unit) or 'as it is'})")
 
 
-def _harmonic(axis: Any, result: Result, k: int) -> None:
+def _harmonic(axis: Any, result: ChannelResult, k: int) -> None:
     usual = result.steps.hop / result.steps.channel.mains / 64
     breaks = (
         np.flatnonzero(np.diff(result.time) > 1.5 * usual) + 1
@@ -103,7 +103,7 @@ def _harmonic(axis: Any, result: Result, k: int) -> None:
     axis.set_ylim(max(low, 0.0), high)
 
 
-def _inside(time: np.ndarray, result: Result) -> np.ndarray:
+def _inside(time: np.ndarray, result: ChannelResult) -> np.ndarray:
     """Which of `time` [n] lie in an event of two cycles or more."""
     long = [event for event in result.events if event.end - event.start >= 2 / result.steps.channel.mains]
     return np.any([(time >= e.start) & (time <= e.end) for e in long], axis=0) if long else np.zeros(len(time), bool)

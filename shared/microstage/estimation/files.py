@@ -13,7 +13,7 @@ import numpy as np
 
 from microstage.estimation.networks import ORDERS
 from microstage.estimation.record import Record
-from microstage.estimation.tables import METHODS, Result
+from microstage.estimation.tables import METHODS, ChannelResult
 from microstage.files.canonical import write_json
 
 __all__ = ["SUMMARY", "TABLE", "write"]
@@ -22,7 +22,7 @@ TABLE = "harmonics.csv"
 SUMMARY = "summary.json"
 
 
-def write(folder: Path, record: Record, results: Sequence[Result], refused: dict[str, str]) -> None:
+def write(folder: Path, record: Record, results: Sequence[ChannelResult], refused: dict[str, str]) -> None:
     """`harmonics.csv`, a row per channel and step, and `summary.json`."""
     with (folder / TABLE).open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
@@ -38,7 +38,7 @@ def write(folder: Path, record: Record, results: Sequence[Result], refused: dict
     )
 
 
-def _about(result: Result) -> dict[str, Any]:
+def _about(result: ChannelResult) -> dict[str, Any]:
     errors = {method: dict(zip(ORDERS, map(_plain, result.error(method)))) for method in ("network", "half")}
     steps = result.steps
     return {

@@ -22,7 +22,7 @@ from microstage.signals.gain import bits_at
 from microstage.signals.settle import Settling, real_answer
 from microstage.untrusted.onnx_file import read_onnx
 
-__all__ = ["ORDERS", "Network"]
+__all__ = ["ORDERS", "HarmonicEstimator"]
 
 ORDERS = ("H1", "H3", "H5", "H7")
 _AT_ONCE = 256
@@ -30,7 +30,7 @@ _AT_ONCE = 256
 Shown = Callable[[Iterable[Any], int], Iterator[Any]]
 
 
-class Network:
+class HarmonicEstimator:
     """The graphs in a folder that qcdq wrote, or one of that form: `interface.json`, and the parts that it names.
 
     `length` is what one window has of samples, and `hop` how far the next lies behind it.

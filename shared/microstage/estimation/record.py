@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from microstage.datasets.recordings import Channel, Waveform, channels
+from microstage.datasets.recordings.records import Channel, Waveform, channels
 from microstage.errors import DatasetError
 from microstage.signals.synchronous import fundamental_frequency, place, synchronise_around_gaps
 

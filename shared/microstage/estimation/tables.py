@@ -11,14 +11,14 @@ from microstage.estimation.networks import ORDERS
 from microstage.estimation.steps import Steps
 from microstage.signals import thd
 
-__all__ = ["METHODS", "Result", "aligned", "listing", "summary", "table"]
+__all__ = ["METHODS", "ChannelResult", "aligned", "listing", "summary", "table"]
 
 METHODS = {"network": "network", "half": "half cycle", "full": "full DFT"}
 _ROWS = 48
 _MOST, _LEAST = 20, 6
 
 
-class Result:
+class ChannelResult:
     """A channel, estimated: {method: peak amplitudes [n, 4]} over `time` [n], and its events."""
 
     def __init__(self, steps: Steps, network: np.ndarray, found: Sequence[Event]) -> None:
@@ -40,7 +40,7 @@ class Result:
         return 100 * float(values[known].mean()) if known.any() else float("nan")
 
 
-def table(result: Result, channels: int) -> list[str]:
+def table(result: ChannelResult, channels: int) -> list[str]:
     """Rows evenly thinned, first and last among them: 20, or fewer where there are many `channels`."""
     count, most = len(result.time), max(_LEAST, min(_MOST, _ROWS // channels))
     shown = np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int))
@@ -54,7 +54,7 @@ def table(result: Result, channels: int) -> list[str]:
     return aligned(columns, left=())
 
 
-def summary(results: Sequence[Result]) -> list[str]:
+def summary(results: Sequence[ChannelResult]) -> list[str]:
     """A row per channel: how far network and half-cycle DFT are from the full-window DFT, and the THD of each."""
     columns = [["", "channel", *(r.name for r in results)], ["", "unit", *(r.unit or "-" for r in results)]]
     for k, order in enumerate(ORDERS):
@@ -68,7 +68,7 @@ def summary(results: Sequence[Result]) -> list[str]:
     return aligned(columns, left=(0, 1))
 
 
-def listing(results: Sequence[Result]) -> list[str]:
+def listing(results: Sequence[ChannelResult]) -> list[str]:
     """A line per event."""
     found = [(event, result.name) for result in results for event in result.events]
     found.sort(key=lambda pair: pair[0].start)

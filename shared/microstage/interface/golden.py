@@ -13,7 +13,7 @@ import numpy as np
 from microstage.errors import ArtefactError, VerificationError
 from microstage.untrusted.npz import arrays_of
 
-__all__ = ["FILE", "Comparison", "compare", "load", "save"]
+__all__ = ["FILE", "ComparedBoundary", "compare", "load", "save"]
 
 FILE = "golden.npz"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -39,7 +39,7 @@ def load(path: Path, called: str = "") -> dict[str, np.ndarray]:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparedBoundary:
     """How many integers of one boundary were compared and found equal (all of them, or `compare` would have raised)."""
 
     boundary: str
@@ -47,7 +47,7 @@ class Comparison:
     equal: int
 
 
-def compare(boundary: str, expected: np.ndarray, found: np.ndarray) -> Comparison:
+def compare(boundary: str, expected: np.ndarray, found: np.ndarray) -> ComparedBoundary:
     """Bit-exact comparison; `VerificationError` names tensor, place, expected and found value."""
     if expected.size == 0:
         raise VerificationError(f"At {boundary} there is nothing to compare.")
@@ -60,4 +60,4 @@ def compare(boundary: str, expected: np.ndarray, found: np.ndarray) -> Compariso
             f"At {boundary} {len(wrong)} of {expected.size} integers differ, first at {list(place)}:"
             f" expected {expected[place]}, found {found[place]}."
         )
-    return Comparison(boundary, expected.size, expected.size)
+    return ComparedBoundary(boundary, expected.size, expected.size)

@@ -15,7 +15,7 @@ from microstage.interface.cepstra import Cepstra
 from microstage.interface.gain import Gain
 from microstage.models import family
 
-__all__ = ["FILE", "REPLAYED", "Declared", "Definition", "model_of", "read"]
+__all__ = ["FILE", "REPLAYED", "ModelDeclaration", "Definition", "model_of", "read"]
 
 FILE, REPLAYED = "model_def.json", "test.npz"
 
@@ -32,7 +32,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Declared:
+class ModelDeclaration:
     """What `model_def.json` says of the graph's ends and parts; docs/adding-a-model.md explains each. All of it may be
     left out.
 
@@ -54,7 +54,7 @@ class Declared:
     answer: PhasorMean | None = None
 
     @classmethod
-    def of(cls, described: Mapping[str, Any]) -> Declared:
+    def of(cls, described: Mapping[str, Any]) -> ModelDeclaration:
         """From the file as `read` gives it; `ModelError` for a role that is none, or a gain whose window is not
         declared."""
         given = {name: described.get(name, {}) for name in ("inputs", "units", "names", "files", "carried")}
@@ -78,7 +78,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Definition:
-    """A network that its parameters define. `about` may have whatever `Declared` has."""
+    """A network that its parameters define. `about` may have whatever `ModelDeclaration` has."""
 
     parameters: Mapping[str, Any]
     about: Mapping[str, Any]

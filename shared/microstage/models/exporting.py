@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from microstage.errors import ModelError, VerificationError
 from microstage.interface import golden
 from microstage.interface.gain import EXPONENT
-from microstage.models.definition import REPLAYED, Declared, read
+from microstage.models.definition import REPLAYED, ModelDeclaration, read
 from microstage.models.lstm_steps import walk
 from microstage.signals.gain import bits_at, block_float
 from microstage.signals.settle import shifts
@@ -49,7 +49,7 @@ class Exporting(ABC):
         self.folder = folder
         described = read(folder)
         self.parameters: Mapping[str, Any] = described["parameters"]
-        self.declared = Declared.of(described)
+        self.declared = ModelDeclaration.of(described)
 
     @property
     def inputs(self) -> tuple[str, ...]:

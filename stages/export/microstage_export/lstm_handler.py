@@ -107,7 +107,7 @@ class _Act(BrevitasActQuantProxyHandler):
         return _quantised(x, k, self.path), k["scale"], k["zero_point"], k["bit_width"]
 
 
-class _Weight(BrevitasWeightQuantProxyHandler):
+class _GateWeightHandler(BrevitasWeightQuantProxyHandler):
     def prepare_for_export(self, module) -> None:
         super().prepare_for_export(module)
         self.addresses = module.export_addresses
@@ -145,5 +145,5 @@ class _LSTM(BrevitasQuantLSTMLayerHandler):
 class PathManager(QONNXManager):
     """QONNX export with paths; `PathManager.export(network, args=..., ...)`."""
 
-    handlers = [_Act, _Bias, _Weight, _LSTM]
+    handlers = [_Act, _Bias, _GateWeightHandler, _LSTM]
     custom_fns = [_PathQuant, _PathBipolarQuant, _PathCell]

@@ -9,24 +9,24 @@ import onnx
 from microstage.errors import naming
 from microstage.files.canonical import write_json
 from microstage.interface import golden
-from microstage.models.definition import FILE, Declared, read
+from microstage.models.definition import FILE, ModelDeclaration, read
 from microstage.stage import Job, stage_main
 from microstage.untrusted.onnx_file import read_onnx
-from microstage_qcdq import proof
-from microstage_qcdq.any_batch import AnyBatch
-from microstage_qcdq.convert_activations import ConvertActivationQuant
-from microstage_qcdq.fold_weights import FoldWeightQuant
+from microstage_qcdq.convert.activations import ConvertActivationQuant
+from microstage_qcdq.convert.any_batch import AnyBatch
+from microstage_qcdq.convert.weights import FoldWeightQuant
+from microstage_qcdq.convert.whole_constants import WholeConstants
 from microstage_qcdq.interface import describe
-from microstage_qcdq.network import Network
-from microstage_qcdq.whole_constants import WholeConstants
+from microstage_qcdq.network import NetworkParts
+from microstage_qcdq.prove import proof
 
 
 def run(job: Job) -> None:
     source = job.inputs["export"]
     with naming("brevitas_export_model.onnx"):
         model = read_onnx(source / "brevitas_export_model.onnx")
-    declared = Declared.of(read(source))
-    network = Network(converted(model), declared)
+    declared = ModelDeclaration.of(read(source))
+    network = NetworkParts(converted(model), declared)
     recorded = golden.load(source / golden.FILE)
 
     reference = network.reference(recorded)

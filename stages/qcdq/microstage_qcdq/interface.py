@@ -15,7 +15,7 @@ from microstage.interface.answer import PhasorMean
 from microstage.interface.cepstra import Cepstra
 from microstage.interface.gain import Gain
 from microstage.interface.recurrence import Recurrence
-from microstage.models.definition import Declared
+from microstage.models.definition import ModelDeclaration
 
 __all__ = ["describe", "signed_type"]
 
@@ -26,7 +26,7 @@ def describe(
     parts: Mapping[str, onnx.ModelProto],
     sequence: Recurrence | None,
     ranges: Mapping[str, tuple[int, int]],
-    declared: Declared,
+    declared: ModelDeclaration,
 ) -> dict[str, Any]:
     """{"parts": {name: {"file", "inputs", "outputs"}}, "sequence", "gain", "answer", "features"}; every tensor is
     integers with a scale, in a unit (by default 1)."""

@@ -12,33 +12,33 @@ from microstage.errors import ModelError, VerificationError
 from microstage.integer import Interpreter
 from microstage.interface.gain import EXPONENT
 from microstage.interface.lstm_node import OPERATOR
-from microstage.models.definition import Declared
+from microstage.models.definition import ModelDeclaration
 from microstage.signals.gain import bits_at, block_float
 from microstage.signals.settle import Settling
 from microstage.stage import Job
-from microstage_qcdq import proof
-from microstage_qcdq.answers import answer_of
-from microstage_qcdq.compose import ANSWER, compose
-from microstage_qcdq.compose_steps import compose_step, compose_steps
-from microstage_qcdq.entries import Entry, entries_of
-from microstage_qcdq.parts import answering, entered
-from microstage_qcdq.reference import answers_of, run_reference
-from microstage_qcdq.reports import report_answers, report_errors, stepped
-from microstage_qcdq.rows import Rows
-from microstage_qcdq.split import Split, split
+from microstage_qcdq.compose.compose import ANSWER, compose
+from microstage_qcdq.compose.steps import compose_step, compose_steps
+from microstage_qcdq.prove import proof
+from microstage_qcdq.prove.reference import answers_of, run_reference
+from microstage_qcdq.prove.reports import report_answers, report_errors, stepped
+from microstage_qcdq.prove.rows import Rows
+from microstage_qcdq.split.answers import answer_of
+from microstage_qcdq.split.entries import IntegerInput, entries_of
+from microstage_qcdq.split.part import answering, entered
+from microstage_qcdq.split.split import Split, split
 
-__all__ = ["Network"]
+__all__ = ["NetworkParts"]
 
 Vectors = Mapping[str, np.ndarray]
 COMPOSED, STEP = "model_qcdq_composed", "model_qcdq_step_composed"
 
 
-class Network:
+class NetworkParts:
     """`parts` by name with their roles (`sequence`) and what settles between two steps (`settling`), `ranges` of their
     borders, what their tables stand for (`curves`), its `answer`, and `composed`: {name: model from real inputs to real
     answers}."""
 
-    def __init__(self, model: onnx.ModelProto, declared: Declared) -> None:
+    def __init__(self, model: onnx.ModelProto, declared: ModelDeclaration) -> None:
         """`model` with converted quantisers; the graph decides whether there is anything to step."""
         graph = model.graph
         if len(graph.output) != 1 and declared.answer is None:
@@ -65,7 +65,7 @@ class Network:
         return {COMPOSED: compose_steps(step, self.sequence, self.declared), STEP: step}
 
     @property
-    def given(self) -> list[Entry]:
+    def given(self) -> list[IntegerInput]:
         """The inputs that are not carried from step to step."""
         return [entry for entry in self.entries if entry.real not in self.declared.carried]
 
@@ -110,13 +110,13 @@ class Network:
             scores[other] = answers_of(self.parts, self.sequence, {n: v[other] for n, v in ints.items()}, name)
         return {name: scores}
 
-    def _real_input(self, entry: Entry, recorded: Vectors) -> np.ndarray:
+    def _real_input(self, entry: IntegerInput, recorded: Vectors) -> np.ndarray:
         gain = self.declared.gain
         if gain is not None and entry.real == gain.window:
             return recorded[gain.inputs[entry.real]].astype(np.float32)
         return recorded[entry.real] * np.float32(1 if entry.scale is None else entry.scale)
 
-    def _integers(self, entry: Entry, values: np.ndarray) -> np.ndarray:
+    def _integers(self, entry: IntegerInput, values: np.ndarray) -> np.ndarray:
         gain = self.declared.gain
         if gain is not None and entry.real == gain.window:
             return block_float(values.astype(np.float64), gain.exponents, bits_at(entry.scale))[0]
@@ -181,14 +181,14 @@ class Network:
         return scores[:, 0] if self.answer.places else np.argmax(scores, 1)
 
 
-def _settling(found: Split, declared: Declared) -> Settling | None:
+def _settling(found: Split, declared: ModelDeclaration) -> Settling | None:
     if found.sequence is None or not found.sequence.carried:
         return None
     tops = {name: found.ranges[name][1] for name in found.sequence.carried}
     return Settling.of(found.sequence, declared.gain, declared.answer, tops)
 
 
-def _whole(graph: onnx.GraphProto, entries: list[Entry]) -> Split:
+def _whole(graph: onnx.GraphProto, entries: list[IntegerInput]) -> Split:
     """The network in one piece; binary quantisers have no operator in QCDQ, so that it stays QONNX."""
     binary = any(node.op_type in ("BipolarQuant", "Quant") for node in graph.node)
     name = "model_qonnx" if binary else "model_qcdq"

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from microstage.datasets import cifar10, mnist
-from microstage.datasets.images import CLASSES
+from microstage.datasets.images import cifar10, mnist
+from microstage.datasets.images.image_set import CLASSES
 from microstage.errors import ModelError
 from microstage.files.canonical import write_json
 from microstage.models.definition import FILE, read

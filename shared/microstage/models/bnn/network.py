@@ -51,7 +51,7 @@ class TensorNorm(nn.Module):
         return flat.reshape(x.shape)
 
 
-class Dense(nn.Module):
+class BinaryDense(nn.Module):
     def __init__(self, d: BinaryDefinition, inputs: int, outputs: int) -> None:
         super().__init__()
         self.linear = qnn.QuantLinear(inputs, outputs, bias=False, weight_quant=quantisers.weight(d.weight_bits))
@@ -89,7 +89,7 @@ class BinaryNetwork(Network):
         self.pixels = qnn.QuantIdentity(act_quant=quantisers.pixels(d.input_bits))
         self.convolutions = nn.ModuleList(Convolved(d, c) for c in d.convolutions)
         *hidden, (last, classes) = zip(d.widths, d.widths[1:])
-        self.layers = nn.ModuleList(Dense(d, *widths) for widths in hidden)
+        self.layers = nn.ModuleList(BinaryDense(d, *widths) for widths in hidden)
         self.out = qnn.QuantLinear(last, classes, bias=False, weight_quant=quantisers.weight(d.weight_bits))
         self.norm = TensorNorm()
         self.products = [m for m in self.modules() if isinstance(m, (qnn.QuantLinear, qnn.QuantConv2d))]

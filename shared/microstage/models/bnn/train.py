@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from microstage.datasets import cifar10, glyphs, mnist
-from microstage.datasets.images import CLASSES, Images, ImageSet, split
+from microstage.datasets.images import cifar10, glyphs, mnist
+from microstage.datasets.images.image_set import CLASSES, ImageSet, LabelledImages, split
 from microstage.datasets.locations import folder
 from microstage.errors import ParameterError
 from microstage.models import training
@@ -49,7 +49,7 @@ class Training(training.Training):
         )
         self.splits = Splits(moved, self._examples(self.images.validation), self._examples(self.images.test))
 
-    def _examples(self, images: Images) -> Examples:
+    def _examples(self, images: LabelledImages) -> Examples:
         return Examples(self._inputs(torch.from_numpy(images.pixels)), _targets(images))
 
     def _inputs(self, pixels: Tensor) -> Tensor:
@@ -180,6 +180,6 @@ def _load(p: Mapping[str, Any], data: Path | None, d: BinaryDefinition) -> Image
     return split(*_READERS[name](folder(name, data)), p["held_out"], p["seed"], name)
 
 
-def _targets(images: Images) -> Tensor:
+def _targets(images: LabelledImages) -> Tensor:
     """[n, 10]: 1 for an image's class, -1 for every other."""
     return torch.from_numpy(2 * np.eye(CLASSES, dtype=np.float32)[images.labels] - 1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from microstage.datasets.sequences import Sequences, joined
+from microstage.datasets.power.sequences import Sequences, joined
 from microstage.models.harmonic.steps import Stepped, answer
 from microstage.signals import (
     EXPONENTS,

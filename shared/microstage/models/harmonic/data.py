@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from microstage.datasets.loading import Source, Waveforms, waveforms
-from microstage.datasets.sequences import Sequences
+from microstage.datasets.power.loading import Source, Waveforms, waveforms
+from microstage.datasets.power.sequences import Sequences
 from microstage.models.harmonic.definition import HALF_CYCLE, HarmonicDefinition
 from microstage.models.harmonic.wired import Wired, fitted, half_cycle
 from microstage.models.training import Examples, Splits

@@ -58,27 +58,29 @@ _ROLES = {
 class HarmonicDefinition:
     """Everything that `network.HarmonicNetwork` is built from. Widths are in bits, `cycles` in fundamental periods.
 
+    Defaults are those of PARAMETERS in this package.
+
     The network is called once per step of half a cycle, and carries its state from step to step. Windows that are no
     whole number of half cycles are one step of their own length.
     """
 
-    cycles: float = 0.5
-    window_bits: int = 12
-    cnn_channels: int = 80
-    cnn_features: int = 32
-    cnn_kernel: int = 32
-    hidden: int = 48
-    head_width: int = 64
-    cnn_weight_bits: int = 8
-    cnn_act_bits: int = 8
-    lstm_weight_bits: int = 8
-    lstm_io_bits: int = 8
-    lstm_acc_bits: int = 8
-    lstm_sigmoid_bits: int = 8
-    lstm_tanh_bits: int = 8
-    lstm_state_bits: int = 8
-    head_weight_bits: int = 8
-    head_act_bits: int = 8
+    cycles: float
+    window_bits: int
+    cnn_channels: int
+    cnn_features: int
+    cnn_kernel: int
+    hidden: int
+    head_width: int
+    cnn_weight_bits: int
+    cnn_act_bits: int
+    lstm_weight_bits: int
+    lstm_io_bits: int
+    lstm_acc_bits: int
+    lstm_sigmoid_bits: int
+    lstm_tanh_bits: int
+    lstm_state_bits: int
+    head_weight_bits: int
+    head_act_bits: int
 
     def __post_init__(self) -> None:
         if self.samples < _LEAST:

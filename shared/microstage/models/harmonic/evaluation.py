@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from microstage.datasets.loading import Waveforms
-from microstage.datasets.sequences import Sequences
-from microstage.datasets.stress import CONDITIONS, STEP, stressed
+from microstage.datasets.power.loading import Waveforms
+from microstage.datasets.power.sequences import Sequences
+from microstage.datasets.power.stress import CONDITIONS, STEP, stressed
 from microstage.models.harmonic.answers import Methods
 from microstage.signals import thd
 

@@ -27,7 +27,7 @@ from microstage.models.harmonic.definition import (
     WIRED_BITS,
     HarmonicDefinition,
 )
-from microstage.models.harmonic.steps import CORRECTION, Affine, Stepped, slide, soft
+from microstage.models.harmonic.steps import CORRECTION, ChannelAffine, Stepped, slide, soft
 from microstage.models.harmonic.twin import GATES, IO_RANGE, FloatTwin
 from microstage.models.harmonic.wired import wired_scale
 
@@ -84,10 +84,10 @@ class _Convolutions(nn.Module):
         super().__init__()
         weight = _weight(d.cnn_weight_bits)
         self.conv1 = _Conv(1, d.cnn_channels, d.kernel, d.stride, weight)
-        self.bn1 = Affine(d.cnn_channels)
+        self.bn1 = ChannelAffine(d.cnn_channels)
         self.act1 = qnn.QuantReLU(act_quant=_relu(d.cnn_act_bits))
         self.conv2 = _Conv(d.cnn_channels, d.cnn_features, d.positions, 1, weight)
-        self.bn2 = Affine(d.cnn_features)
+        self.bn2 = ChannelAffine(d.cnn_features)
 
     def forward(self, window: Tensor) -> Tensor:
         x = self.act1(self.bn1(self.conv1(window)))
@@ -113,7 +113,7 @@ class _Head(nn.Module):
         super().__init__()
         weight = _weight(d.head_weight_bits)
         self.linear = qnn.QuantLinear(d.hidden, d.head_width, bias=False, weight_quant=weight)
-        self.bn = Affine(d.head_width)
+        self.bn = ChannelAffine(d.head_width)
         self.act = qnn.QuantReLU(act_quant=_relu(d.head_act_bits), return_quant_tensor=True)
         self.out = qnn.QuantLinear(d.head_width, 1, bias=True, weight_quant=weight, bias_quant=Int32Bias)
         self.keep = qnn.QuantLinear(d.head_width, 1, bias=True, weight_quant=weight, bias_quant=Int32Bias)

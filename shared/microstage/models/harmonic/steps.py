@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from microstage.models.harmonic.definition import ESTIMATE_SCALE, LARGEST_ESTIMATE, MOST, PHASORS
 from microstage.models.network import Network
 
-__all__ = ["CORRECTION", "Affine", "Answers", "Stepped", "answer", "slide", "soft"]
+__all__ = ["CORRECTION", "ChannelAffine", "Answers", "Stepped", "answer", "slide", "soft"]
 
 CORRECTION = 2.0**-3  # of what a head gives, over the gain
 
@@ -49,7 +49,7 @@ def answer(total: Tensor, count: Tensor, correction: Tensor) -> Tensor:
     return (size / count + correction).clamp_min(0)
 
 
-class Affine(nn.BatchNorm1d):
+class ChannelAffine(nn.BatchNorm1d):
     """A gain, which is not learnt, and an offset per channel [n, C] or [n, C, L]: in the graph a batch norm."""
 
     def __init__(self, channels: int) -> None:

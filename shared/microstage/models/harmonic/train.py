@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from microstage.datasets.sequences import Sequences, joined
+from microstage.datasets.power.sequences import Sequences, joined
 from microstage.models import training
 from microstage.models.harmonic.answers import Methods
 from microstage.models.harmonic.data import prepare

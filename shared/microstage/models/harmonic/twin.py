@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from microstage.models.harmonic.definition import HARMONICS, PHASORS, HarmonicDefinition
 from microstage.models.harmonic.start import start
-from microstage.models.harmonic.steps import CORRECTION, Affine, Stepped, slide, soft
+from microstage.models.harmonic.steps import CORRECTION, ChannelAffine, Stepped, slide, soft
 from microstage.models.harmonic.wired import Wired, half_cycle
 
 __all__ = ["GATES", "IO_RANGE", "FloatTwin"]
@@ -18,20 +18,20 @@ _FEATURE_NOISE, _HIDDEN_NOISE = 0.5, 2.0
 GATES = ("input", "forget", "cell", "output")  # as torch stacks them
 
 
-class _Convolutions(nn.Module):
+class _FloatConvolutions(nn.Module):
     def __init__(self, d: HarmonicDefinition) -> None:
         super().__init__()
         self.conv1 = nn.Conv1d(1, d.cnn_channels, d.kernel, d.stride, bias=False)
-        self.bn1 = Affine(d.cnn_channels)
+        self.bn1 = ChannelAffine(d.cnn_channels)
         self.conv2 = nn.Conv1d(d.cnn_channels, d.cnn_features, d.positions, bias=False)
-        self.bn2 = Affine(d.cnn_features)
+        self.bn2 = ChannelAffine(d.cnn_features)
 
     def forward(self, window: Tensor) -> Tensor:
         x = torch.relu(self.bn1(slide(window, self.conv1.weight, self.conv1.stride[0])))
         return self.bn2(slide(x, self.conv2.weight, 1)).flatten(1)
 
 
-class _Estimate(nn.Module):
+class _FloatEstimate(nn.Module):
     def __init__(self, d: HarmonicDefinition, wired: Wired) -> None:
         super().__init__()
         self.conv = nn.Conv1d(1, PHASORS, d.samples, bias=False).requires_grad_(False)
@@ -41,11 +41,11 @@ class _Estimate(nn.Module):
         return slide(window, self.conv.weight, 1).flatten(1)
 
 
-class _Head(nn.Module):
+class _FloatHead(nn.Module):
     def __init__(self, d: HarmonicDefinition) -> None:
         super().__init__()
         self.linear = nn.Linear(d.hidden, d.head_width, bias=False)
-        self.bn = Affine(d.head_width)
+        self.bn = ChannelAffine(d.head_width)
         self.out, self.keep = nn.Linear(d.head_width, 1), nn.Linear(d.head_width, 1)
 
     def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,9 +61,9 @@ class FloatTwin(Stepped):
         super().__init__()
         d = self.definition = definition
         self.wired = wired or half_cycle(d.samples)
-        self.cnn, self.estimate = _Convolutions(d), _Estimate(d, self.wired)
+        self.cnn, self.estimate = _FloatConvolutions(d), _FloatEstimate(d, self.wired)
         self.recurrent = nn.LSTM(d.features, d.hidden, batch_first=True)
-        self.heads = nn.ModuleList(_Head(d) for _ in HARMONICS)
+        self.heads = nn.ModuleList(_FloatHead(d) for _ in HARMONICS)
         start(self)
 
     def lstm(self, features: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from microstage.datasets.speech import CLASSES, Clips
+from microstage.datasets.speech.clips import CLASSES, Clips
 from microstage.errors import ModelError, VerificationError
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from microstage.datasets import speech_commands, speech_features, words
-from microstage.datasets.speech import Clips, Speech
+from microstage.datasets.speech import speech_commands, speech_features, words
+from microstage.datasets.speech.clips import Clips, Speech
 from microstage.models.kws.features import flat, mfcc, normalised
 
 __all__ = ["features", "mixed", "read"]

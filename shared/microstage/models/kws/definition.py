@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from microstage.datasets.speech import CLASSES
+from microstage.datasets.speech.clips import CLASSES
 from microstage.errors import ModelError
 from microstage.files.canonical import write_json
 from microstage.models.definition import FILE, read
@@ -18,16 +18,19 @@ __all__ = ["KeywordDefinition"]
 
 @dataclass(frozen=True)
 class KeywordDefinition:
-    """Everything that `network.KeywordNetwork` is built from. Widths are in bits; features beyond +-`input_range` are clipped."""
+    """Everything that `network.KeywordNetwork` is built from. Widths are in bits.
+
+    Features beyond +-`input_range` are clipped. Defaults are those of PARAMETERS in this package.
+    """
 
     model: str
     input_range: float
-    hidden: int = 256
-    layers: int = 3
-    dropout: float = 0.1
-    input_bits: int = 8
-    weight_bits: int = 3
-    act_bits: int = 3
+    hidden: int
+    layers: int
+    dropout: float
+    input_bits: int
+    weight_bits: int
+    act_bits: int
 
     @property
     def inputs(self) -> int:
@@ -51,8 +54,8 @@ class KeywordDefinition:
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any], input_range: float) -> KeywordDefinition:
         """The definition that a stage's parameters describe; others are ignored."""
-        own = {field.name: parameters[field.name] for field in fields(cls) if field.name in parameters}
-        return cls(**own, input_range=input_range)
+        given = {**parameters, "input_range": input_range}
+        return cls(**{field.name: given[field.name] for field in fields(cls)})
 
     def save(self, folder: Path) -> None:
         """Write `model_def.json`."""

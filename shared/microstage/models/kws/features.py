@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from microstage.datasets.speech import RATE
+from microstage.datasets.speech.clips import RATE
 from microstage.interface.cepstra import Cepstra
 
 __all__ = ["CEPSTRA", "COEFFICIENTS", "FRAMES", "RATE", "flat", "mfcc", "normalised"]

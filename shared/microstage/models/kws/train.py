@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from microstage.datasets.speech import CLASSES, UNKNOWN
+from microstage.datasets.speech.clips import CLASSES, UNKNOWN
 from microstage.models import training
 from microstage.models.classified import classified
 from microstage.models.kws.clips import read

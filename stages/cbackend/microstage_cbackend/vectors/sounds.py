@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from microstage.datasets import words
+from microstage.datasets.speech import words
 from microstage.interface.cepstra import Cepstra
 from microstage_cbackend.program.interpret import run
 from microstage_cbackend.program.model import Model

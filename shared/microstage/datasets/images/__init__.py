@@ -1,0 +1,1 @@
+"""Images and their labels: MNIST, CIFAR-10, and synthetic glyphs."""

@@ -1,0 +1,1 @@
+"""Read a user's recordings: COMTRADE and CSV files, decoded into waveforms of known unit and rate."""

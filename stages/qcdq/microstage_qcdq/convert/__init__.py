@@ -1,0 +1,1 @@
+"""One rewrite a file: from the exported QONNX graph to a QCDQ graph."""

@@ -1,0 +1,95 @@
+"""Activation quantisers become QuantizeLinear, Clip, DequantizeLinear; bipolar ones BipolarQuant, Cast, DequantizeLinear;
+wide ones stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from microstage.errors import ModelError
+from microstage_qcdq.convert.weights import quantiser_range
+from microstage_qcdq.graph.build import QONNX, PartBuilder, constant
+
+__all__ = ["ConvertActivationQuant"]
+
+_QUANTISERS = ("Quant", "BipolarQuant")
+_NARROW, _WIDE = 8, 16
+
+
+class ConvertActivationQuant:
+    """Quant(x) -> DequantizeLinear(Clip(QuantizeLinear(x))); the integers keep the boundary's name.
+
+    Precondition: at most 8 bits, scalar scale, zero point 0, rounding half to even: all that QCDQ can say. It has no
+    -1 or 1 by sign: BipolarQuant stays, at scale 1, and a Cast makes integers of what it gives. Nor has it more than 8
+    bits: a Quant of 9 to 16 stays as it is, and what it gives are real values under the boundary's name.
+    """
+
+    def apply(self, model: onnx.ModelProto) -> tuple[onnx.ModelProto, bool]:
+        """(model, whether anything changed)."""
+        graph, nodes, changed = model.graph, [], False
+        for node in graph.node:
+            if node.op_type in _QUANTISERS:
+                changed = True
+                if self._bits(graph, node) > _NARROW:
+                    node.domain = QONNX
+                    nodes.append(node)
+                    continue
+                builder = self._bipolar(graph, node) if node.op_type == "BipolarQuant" else self._convert(graph, node)
+                nodes += builder.nodes
+                graph.initializer.extend(
+                    numpy_helper.from_array(v, n) for n, v in builder.initializers.items() if constant(graph, n) is None
+                )
+                self._read_instead(graph, node.output[0])
+            else:
+                nodes.append(node)
+        kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+        del graph.node[:]
+        graph.node.extend(kept)
+        return model, changed
+
+    @staticmethod
+    def _bits(graph: onnx.GraphProto, node: onnx.NodeProto) -> int:
+        """Of a quantiser that later stages carry."""
+        if node.op_type == "BipolarQuant":
+            return 1
+        boundary = node.output[0]
+        scale, zero, bits = (constant(graph, name) for name in node.input[1:4])
+        if scale is None or scale.size != 1 or float(zero) != 0 or int(bits) > _WIDE:
+            raise ModelError(
+                f"{boundary} cannot be carried on: expected one constant scale, no zero point, at most {_WIDE} bits."
+            )
+        quantiser_range(node, int(bits))
+        return int(bits)
+
+    @staticmethod
+    def _convert(graph: onnx.GraphProto, node: onnx.NodeProto) -> PartBuilder:
+        boundary = node.output[0]
+        scale, bits = constant(graph, node.input[1]), constant(graph, node.input[3])
+        low, high = quantiser_range(node, int(bits))
+        builder = PartBuilder()
+        ints = builder.quantise(node.input[0], float(scale), low, high, boundary)
+        builder.dequantise(ints, float(scale), builder.initializers[f"{boundary}.zero"].dtype.type, f"{boundary}.real")
+        return builder
+
+    @staticmethod
+    def _bipolar(graph: onnx.GraphProto, node: onnx.NodeProto) -> PartBuilder:
+        boundary, scale = node.output[0], constant(graph, node.input[1])
+        if scale is None or scale.size != 1:
+            raise ModelError(f"{boundary} has a scale that is computed, or several; expected one constant.")
+        builder = PartBuilder()
+        sign = builder.add(
+            "BipolarQuant", [node.input[0], builder.constant("one", np.float32(1))], f"{boundary}.sign", domain=QONNX
+        )
+        builder.add("Cast", [sign], boundary, to=onnx.TensorProto.INT8)
+        builder.dequantise(boundary, float(scale), np.int8, f"{boundary}.real")
+        return builder
+
+    @staticmethod
+    def _read_instead(graph: onnx.GraphProto, boundary: str) -> None:
+        for reader in graph.node:
+            if reader.op_type in _QUANTISERS and reader.output[0] == boundary:
+                continue
+            for index, name in enumerate(reader.input):
+                if name == boundary:
+                    reader.input[index] = f"{boundary}.real"

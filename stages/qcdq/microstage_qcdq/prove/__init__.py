@@ -1,0 +1,1 @@
+"""Compare every boundary: the integer reference, the recorded simulation and onnxruntime."""

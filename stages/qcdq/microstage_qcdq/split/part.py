@@ -1,0 +1,87 @@
+"""One part of the network: the nodes between tensors where integers enter and tensors that come out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from microstage.errors import ModelError
+from microstage.integer import Interpreter, QTensor
+from microstage_qcdq.graph.build import PartBuilder, constants, float_value, make_model, reading, subgraph
+from microstage_qcdq.split.entries import IntegerInput
+
+__all__ = ["Taken", "answers_to_zeros", "answering", "entered", "part_of"]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """An input of a part: integers `value`; where there is a `scale`, scale * integer is `tensor` of the graph, else
+    they are it."""
+
+    tensor: str
+    value: onnx.ValueInfoProto
+    scale: float | None
+
+
+def entered(entry: IntegerInput) -> Taken:
+    """The integers of `entry` as what a part takes."""
+    return Taken(entry.real if entry.scale is not None else entry.name, entry.value, entry.scale)
+
+
+def part_of(
+    graph: onnx.GraphProto, name: str, outputs: list[onnx.ValueInfoProto], possible: Iterable[Taken]
+) -> onnx.ModelProto:
+    """The part that computes `outputs` from those of the `possible` inputs that they need; `ModelError` if they need
+    anything else."""
+    possible = {taken.tensor: taken for taken in possible}
+    nodes, sources = subgraph(graph, [value.name for value in outputs], possible)
+    if foreign := [source for source in sources if source not in possible]:
+        raise ModelError(
+            f"{outputs[0].name} is computed from {', '.join(foreign)}; expected {' and '.join(sorted(possible))} alone."
+        )
+    builder, renamed = PartBuilder(), {}
+    taken = [possible[tensor] for tensor in possible if tensor in sources]
+    values = {one.value.name: one.value for one in taken}  # two tensors may be the same integers
+    for one in taken:
+        if one.scale is not None and f"{one.value.name}.real" in renamed.values():
+            renamed[one.tensor] = f"{one.value.name}.real"
+        elif one.scale is not None:
+            kind = helper.tensor_dtype_to_np_dtype(one.value.type.tensor_type.elem_type).type
+            renamed[one.tensor] = builder.dequantise(one.value.name, one.scale, kind, f"{one.value.name}.real")
+    nodes = [*builder.nodes, *(reading(node, renamed) for node in nodes)]
+    return make_model(name, nodes, {**constants(graph), **builder.initializers}, list(values.values()), outputs)
+
+
+def answering(
+    graph: onnx.GraphProto,
+    name: str,
+    answers: Iterable[str],
+    possible: Iterable[Taken],
+    beside: Iterable[onnx.ValueInfoProto] = (),
+) -> onnx.ModelProto:
+    """The part that computes those `answers` of the graph, `beside` others, of shapes that are found by running it:
+    quantisers are no operators that shapes are inferred through. Reals (accumulators at their scale), or integers where
+    an answer is a place."""
+    part = part_of(graph, name, [*beside, *(float_value(answer, ["B"]) for answer in answers)], possible)
+    found = answers_to_zeros(part)
+    for value in part.graph.output:
+        if value.name in answers:
+            place = isinstance(found[value.name], np.ndarray) and found[value.name].dtype.kind == "i"
+            kind, shape = TensorProto.INT64 if place else TensorProto.FLOAT, found[value.name].shape[1:]
+            value.CopyFrom(helper.make_tensor_value_info(value.name, kind, ["B", *shape]))
+    return part
+
+
+def answers_to_zeros(part: onnx.ModelProto) -> dict[str, QTensor | np.ndarray]:
+    """What the part's outputs are for inputs of zeros: their shapes, and their accumulators' scales."""
+    zeros = {}
+    for value in part.graph.input:
+        kind = value.type.tensor_type
+        zeros[value.name] = np.zeros(
+            [dim.dim_value or 1 for dim in kind.shape.dim], helper.tensor_dtype_to_np_dtype(kind.elem_type)
+        )
+    return Interpreter(part).run(zeros)
