@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from microstage.datasets.power.loading import waveforms
-from microstage.datasets.recordings.records import records
+from microstage.datasets.recordings import records
 from microstage.errors import DatasetError
 
 AMPLITUDES = (10.0, 3.0, 2.0, 1.0)

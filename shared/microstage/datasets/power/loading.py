@@ -13,7 +13,7 @@ from microstage.datasets.power import ev_cpw, sequences
 from microstage.datasets.power.generator import synthesise
 from microstage.datasets.power.sequences import Sequences
 from microstage.datasets.power.splits import Recording, assign
-from microstage.datasets.recordings.records import records
+from microstage.datasets.recordings import records
 from microstage.errors import DatasetError, ParameterError
 
 __all__ = ["STEPS", "Source", "Waveforms", "waveforms"]
