@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -111,7 +112,7 @@ def checkout(tmp_path) -> Path:
     """A repository with one stage, train, as small as it can be."""
     folder = tmp_path / "checkout"
     (folder / "stages/train/microstage_train").mkdir(parents=True)
-    (folder / "shared/microstage_runner").mkdir(parents=True)
+    (folder / "shared/microstage").mkdir(parents=True)
     (folder / "stages/train/Dockerfile").write_text("ARG BASE=python:3.10-slim@sha256:00\nFROM ${BASE}\n")
     for path in ("requirements.lock", "stage.toml", "microstage_train/__main__.py"):
         (folder / "stages/train" / path).write_text("")
@@ -175,7 +176,8 @@ def test_a_build_sees_the_same_bytes_whatever_the_dates_of_the_files(stage, tmp_
     for path in [f"stages/{stage}/{name}" for name in ("Dockerfile", "requirements.lock", "stage.toml")]:
         (copy / path).parent.mkdir(parents=True, exist_ok=True)
         (copy / path).write_text(f"{path}\n")
-    (copy / "shared/microstage_runner").mkdir(parents=True)
+    for package in ("microstage", "microstage_runner"):
+        (copy / "shared" / package).mkdir(parents=True)
     (copy / "shared/microstage/errors.py").write_text("")
     before = context(copy, stage)
     (copy / "shared/microstage_runner/new.py").write_text("the runner is not part of an image")
@@ -183,6 +185,19 @@ def test_a_build_sees_the_same_bytes_whatever_the_dates_of_the_files(stage, tmp_
     assert context(copy, stage) == before
     (copy / "shared/microstage/errors.py").write_text("changed")
     assert context(copy, stage) != before
+
+
+def test_train_and_export_share_the_layer_that_holds_torch_and_no_lock_names_cuda():
+    dockerfiles = [(REPOSITORY / "stages" / stage / "Dockerfile").read_text() for stage in ("train", "export")]
+    shared = [re.search(r"^ARG BASE.*?(?=^# What is older)", text, re.M | re.S)[0] for text in dockerfiles]
+    assert shared[0] == shared[1] and "-r /torch.lock" in shared[0]
+    pins = {path: set(re.findall(r"^\S+==\S+", path.read_text(), re.M)) for path in REPOSITORY.glob("stages/**/*.lock")}
+    torch = pins[REPOSITORY / "stages/torch.lock"]
+    assert any(pin.startswith("torch==") for pin in torch)
+    for stage in ("train", "export"):
+        assert torch <= pins[REPOSITORY / f"stages/{stage}/requirements.lock"]
+        assert REPOSITORY / "stages/torch.lock" in images.context_files(REPOSITORY, stage)
+    assert not [pin for found in pins.values() for pin in found if pin.startswith("nvidia-")]
 
 
 @pytest.mark.parametrize("stage", STAGES)

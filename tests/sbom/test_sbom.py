@@ -15,6 +15,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from microstage import slim
 from microstage_runner.artefacts import licences, sbom
 from microstage_runner.engines.engine import Engine
 from microstage_runner.engines.images import STAGES, Image, Images, context
@@ -96,7 +97,7 @@ def image_root(root: Path) -> Path:
     distribution(
         "venv", "classified", "License: Copyright 2020 BSD people\nClassifier: License :: OSI Approved :: BSD License"
     )
-    distribution("venv", "silent", "License: UNKNOWN")
+    distribution("venv", "silent", "License: UNKNOWN", **{slim.NOTE: '{"tests": {"files": 2, "bytes": 30}}'})
     distribution(
         "base",
         "pip",
@@ -145,6 +146,7 @@ def test_licences_are_those_that_packages_state_and_the_others_are_counted_as_un
     assert lines[-1] == "8 packages, 3 of unknown licence: microstage-train, bare, silent"
     by_name = {component["name"]: component for component in bill["components"]}
     assert by_name["libstdc++6"]["purl"] == "pkg:deb/debian/libstdc%2B%2B6@1:2%2Bb~1?arch=amd64&distro=bookworm"
+    assert by_name["silent"]["properties"] == [{"name": "microstage:left-out", "value": "tests: 2 files, 30 bytes"}]
     assert by_name["with-expression"]["hashes"] == [{"alg": "SHA-256", "content": SHA}]
 
 

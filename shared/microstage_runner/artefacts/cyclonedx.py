@@ -44,11 +44,15 @@ def component(kind: str, name: str, version: str = "", **fields: Any) -> Compone
     return {key: value for key, value in entry.items() if value not in ("", [])}
 
 
-def python(name: str, version: str, hashes: Iterable[str] = (), licenses: Iterable[dict] = ()) -> Component:
-    """Return a distribution of a Python package index; `hashes` are SHA-256."""
+def python(
+    name: str, version: str, hashes: Iterable[str] = (), licenses: Iterable[dict] = (), left_out: Iterable[str] = ()
+) -> Component:
+    """Return a distribution of a Python package index; `hashes` are SHA-256, `left_out` what is missing of it."""
     name = re.sub(r"[-_.]+", "-", name).lower()
     purl = f"pkg:pypi/{name}@{quote(version, safe='')}"
-    return component("library", name, version, purl=purl, hashes=_sha256(hashes), licenses=list(licenses))
+    properties = [{"name": "microstage:left-out", "value": value} for value in left_out]
+    fields = {"hashes": _sha256(hashes), "licenses": list(licenses), "properties": properties}
+    return component("library", name, version, purl=purl, **fields)
 
 
 def debian(entry: Mapping[str, Any], system: Mapping[str, str]) -> Component:

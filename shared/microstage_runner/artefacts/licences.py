@@ -49,8 +49,9 @@ def inventory(environment: Path, base: Path | None, root: Path = Path("/")) -> d
 
 
 def python_packages(folders: list[Path]) -> list[dict]:
-    """Return {"name" (as indexes write it), "version", "licences"} of every distribution in
-    `folders`, each one once.
+    """Return each distribution in `folders` once: {"name" (as indexes write it), "version", "licences", "left_out"}.
+
+    "left_out" is what microstage/slim.py removed of it: {why: {"files", "bytes"}}.
     """
     from importlib.metadata import distributions  # slow to load, and a finished `make` asks for no licence
 
@@ -62,6 +63,7 @@ def python_packages(folders: list[Path]) -> list[dict]:
                 "name": re.sub(r"[-_.]+", "-", name).lower(),
                 "version": version,
                 "licences": _licences(distribution),
+                "left_out": json.loads(distribution.read_text("slim.json") or "{}"),
             }
             found.setdefault((entry["name"], version), entry)
     return [found[key] for key in sorted(found)]

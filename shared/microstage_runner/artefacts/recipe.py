@@ -1,9 +1,9 @@
 """A stage's recipe: everything that can change its bytes besides parameters and inputs.
 
-The Dockerfile, the lock, the stage's sources, the module that the stage asks for of the chosen model's family, the
-modules of `shared/` that these import (transitively, found in their syntax trees, so that an edit of one stage's
-helpers reruns that stage alone), the environment variables that arithmetic depends on, and the CPython and libc
-versions.
+The Dockerfile, the lock, the program that takes out of an environment what no stage loads, the stage's sources, the
+module that the stage asks for of the chosen model's family, the modules of `shared/` that these import (transitively,
+found in their syntax trees, so that an edit of one stage's helpers reruns that stage alone), the environment variables
+that arithmetic depends on, and the CPython and libc versions.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def recipe(
     The code of a network of the user's own, the file `module`, is an input; what it imports from here is part of the
     recipe.
     """
-    own = [stage.folder / "Dockerfile", stage.folder / "requirements.lock"]
+    own = [stage.folder / "Dockerfile", stage.folder / "requirements.lock", repository / "shared/microstage/slim.py"]
     sources = [p for p in (stage.folder / f"microstage_{stage.name}").rglob("*") if _is_source(p)]
     module = module if MODULE in stage.inputs.values() else None
     hooks = hook_files(model, stage.name, repository / "shared")

@@ -121,7 +121,8 @@ def _python(lock: str, found: Mapping[str, Any]) -> list[Component]:
     """Return the lock's packages with the licences that were found, what was found besides them, and CPython."""
     packages = {entry["bom-ref"]: entry for entry in locked(lock)}
     for entry in found.get("packages", []):
-        component = cyclonedx.python(entry["name"], entry["version"], licenses=entry["licences"])
+        left_out = [f"{why}: {of['files']} files, {of['bytes']} bytes" for why, of in sorted(entry["left_out"].items())]
+        component = cyclonedx.python(entry["name"], entry["version"], licenses=entry["licences"], left_out=left_out)
         packages[component["bom-ref"]] = component | packages.get(component["bom-ref"], {})
     return [*packages.values(), *([cyclonedx.cpython(found["python"])] if "python" in found else [])]
 

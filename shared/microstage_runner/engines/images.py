@@ -48,7 +48,7 @@ class Image:
 
 
 class Images:
-    """The images of the checkout `repository` on one engine, with what is known of them kept under `volumes`/.images."""
+    """The images of the checkout `repository` on one engine; what is known of them lies in `volumes`/.images."""
 
     def __init__(self, repository: Path, volumes: Path, host: str = "") -> None:
         self.repository, self.host = repository, host
@@ -59,7 +59,7 @@ class Images:
         return require(self.host)
 
     def build_bases(self) -> None:
-        """`make base`: build the stand-ins, or load those of VENDOR=, and use them from now on, registry or no registry."""
+        """`make base`: build the stand-ins, or load those of VENDOR=, and use them from now on in any case."""
         if vendored := vendor.chosen():
             self._write("bases", {python: vendored.load_base(self.engine(), python) for python in bases.PYTHONS})
             return
@@ -247,12 +247,19 @@ def context_files(repository: Path, stage: str) -> list[Path]:
     """What a stage's image is built from, in `repository`: all that running the stage needs."""
     folder, shared = repository / "stages" / stage, repository / "shared" / "microstage"
     files = [folder / name for name in ("Dockerfile", "requirements.lock", "stage.toml")]
+    files += _shared_locks(repository, folder / "Dockerfile")
     files += [path for path in folder.glob(f"microstage_{stage}/**/*") if path.is_file()]
     files += [path for path in shared.rglob("*") if path.is_file()]
     missing = [path for path in files if not path.is_file()]
     if missing:
         raise EnvironmentProblem(f"Stage {stage} has no image: {missing[0].relative_to(repository)} is missing.")
     return sorted(path for path in files if "__pycache__" not in path.parts and path.suffix != ".pyc")
+
+
+def _shared_locks(repository: Path, dockerfile: Path) -> list[Path]:
+    """The locks that stages share, `stages/*.lock`, as far as the Dockerfile copies them."""
+    text = dockerfile.read_text() if dockerfile.is_file() else ""
+    return [repository / name for name in re.findall(r"^COPY (stages/[\w-]+\.lock) ", text, re.MULTILINE)]
 
 
 def _default_base(repository: Path, stage: str) -> tuple[str, str]:

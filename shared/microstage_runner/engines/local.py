@@ -30,6 +30,7 @@ __all__ = ["Environments", "LocalBackend", "find_python", "stage_command"]
 
 _STOP_SECONDS = 10
 _ONLY_LOCKED_WHEELS = ("--require-hashes", "--only-binary", ":all:")  # building a source archive runs what is in it
+_SLIM = Path(__file__).resolve().parents[2] / "microstage" / "slim.py"
 _ALONE = ("--offline", "--no-config")  # for uv, which would otherwise ask what this site has set up as well
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
@@ -124,15 +125,16 @@ def stage_command(
 
 
 class Environments:
-    """Virtual environments by (lock, Python): made beside, renamed into place, never changed afterwards."""
+    """Virtual environments by lock, what is left out, Python: made beside, renamed into place, then never changed."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         """`environment` is that of the installer; None is this process's own."""
         self.folder, self.environment = folder, environment
 
     def ensure(self, version: str, lock: Path) -> Path:
-        """Return the interpreter of the environment that holds exactly `lock`."""
-        name = f"{lock.parent.name}-{version}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+        """Return the interpreter of the environment that holds exactly `lock`, less what no stage loads."""
+        content = hashlib.sha256(lock.read_bytes() + _SLIM.read_bytes()).hexdigest()
+        name = f"{lock.parent.name}-{version}-{content[:12]}"
         python = self.folder / name / "bin" / "python"
         if python.exists():
             return python
@@ -175,6 +177,7 @@ class Environments:
         self._uv("venv", "--quiet", "--relocatable", "--python", python, beside)
         inside = beside / "bin" / "python"
         self._install(lock, sources, "--python", inside)
+        subprocess.run([inside, "-I", _SLIM, beside], check=True)
         beside.rename(self.folder / name)
 
     def _install(self, lock: Path, sources: list[str], *where: str | Path) -> None:
