@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from microstage.datasets.power.splits import Recording
-from microstage.datasets.recordings.decoding import abridged
 from microstage.datasets.recordings import comtrade_file, csv_file
+from microstage.datasets.recordings.decoding import abridged
 from microstage.datasets.recordings.waveform import Channel, Waveform
 from microstage.errors import DatasetError
 from microstage.signals import SAMPLES_PER_CYCLE, harmonic_coefficients
