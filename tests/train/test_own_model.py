@@ -44,7 +44,7 @@ def train(tmp_path, text: str) -> int:
 FAULTY = {
     "6 * width": (
         "7 * width",
-        "line 39, `return self.out(x.flatten(1))`: RuntimeError: mat1 and mat2 shapes cannot be multiplied",
+        "line 41, `return self.out(x.flatten(1))`: RuntimeError: mat1 and mat2 shapes cannot be multiplied",
     ),
     "import torch\n": (
         "import torch, tensorflow\n",
