@@ -105,7 +105,7 @@ FAULTY = {
     "PARAMETERS = {": ("PARAMETERS = dict() or {", "line 12: PARAMETERS must be a literal"),
     '"unit": "bits"': ('"units": "bits"', "bits has a field 'units'"),
     'summary": "Channels': ('unit": "Channels', "width has no summary"),
-    "def forward(self, samples):": ("def forward(self, samples)", "line 36: expected ':'"),
+    "def forward(self, samples):": ("def forward(self, samples)", "line 38: expected ':'"),
     '"noise": {': ('"host": {', "host, which is taken"),
     '"examples": {': ('"clk_ns": {', "clk_ns, which belongs to streamline"),
     "SAMPLES = 32": ("FORM = 'spiral'", "FORM = 'spiral'; expected one of feed-forward, recurrent"),

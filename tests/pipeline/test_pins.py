@@ -111,7 +111,7 @@ def test_tools_that_are_fetched_to_be_run_at_once_are_wheels_too():
         for line in (REPOSITORY / name).read_text().splitlines()
     ]
     fetched = [line for line in lines if "uvx " in line and not line.startswith("#")]
-    assert len(fetched) >= 4 and all("uvx --quiet --no-build " in line for line in fetched)
+    assert len(fetched) >= 2 and all("uvx --quiet --no-build " in line for line in fetched)
     assert (
         "--require-hashes --only-binary :all: -r shared/microstage_runner/engines/uv.lock"
         in (REPOSITORY / ".ci/run").read_text()
