@@ -1,5 +1,7 @@
 """Remove from a virtual environment what no stage loads: tests, headers, static libraries, and torch's CUDA half.
 
+Modules of tests stay where another module of the package imports them, as numpy.testing does.
+
 `python slim.py ENVIRONMENT`, after installing; the standard library alone, of CPython 3.10 too. `slim.json` beside a
 package's metadata says what it lost, and its RECORD says what it still has. A second run changes nothing.
 
@@ -34,6 +36,8 @@ _UNUSED = {  # why a file goes: paths as RECORD writes them
     "compilers": re.compile(r"^torch/bin/protoc"),
     _CUDA: re.compile(r"^torch/lib/lib(torch_cuda\w*|caffe2_nvrtc)\.so$"),
 }
+# The dots of a relative import, then the name of a package of tests.
+_TESTS_IMPORTED = re.compile(r"^[ \t]*(?:from|import)[ \t]+(\.*)((?:\w+\.)*tests?)\b", re.MULTILINE)
 _LIBRARIES = "torch/lib"
 _STAND_IN = "libtorch_cuda.so"
 _ALIASES = ("libtorch_cuda_cpp.so", "libtorch_cuda_cu.so", "libcudnn.so.8", "libcublas.so.11")
@@ -50,6 +54,8 @@ def _slim_package(information: Path) -> None:
     packages, record = information.parent, information / "RECORD"
     rows = list(csv.reader(record.read_text().splitlines()))
     unused = {row[0]: reason for row in rows if (reason := _reason(row[0]))}
+    needed = _imported_tests(packages, [row[0] for row in rows if row[0] not in unused])
+    unused = {name: reason for name, reason in unused.items() if not (name.startswith(needed) and name.endswith(".py"))}
     symbols = _wanted_symbols(packages / _LIBRARIES) if _CUDA in unused.values() else {}
     removed: dict[str, dict[str, int]] = {}
     for name, reason in unused.items():
@@ -64,6 +70,18 @@ def _slim_package(information: Path) -> None:
 
 def _reason(name: str) -> str | None:
     return next((reason for reason, unused in _UNUSED.items() if unused.search(name) and ".." not in name), None)
+
+
+def _imported_tests(packages: Path, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the folders of tests, each with "/" at its end, that a module of `names` imports: numpy.testing does so."""
+    found = set()
+    for name in names:
+        path = packages / name
+        if path.suffix == ".py" and path.is_file():
+            for dots, dotted in _TESTS_IMPORTED.findall(path.read_text("utf-8", "replace")):
+                around = name.split("/")[: -len(dots)] if dots else []
+                found.add("/".join([*around, *filter(None, dotted.split(".")), ""]))
+    return tuple(sorted(found))
 
 
 def _remove(packages: Path, name: str) -> int:

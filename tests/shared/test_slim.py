@@ -10,7 +10,16 @@ from pathlib import Path
 
 from microstage import slim
 
-FILES = {"toy/__init__.py": "1", "toy/tests/test_it.py": "22", "toy/testing.py": "333", "toy/lib/libtoy.a": "4444"}
+FILES = {
+    "toy/__init__.py": "1",
+    "toy/tests/test_it.py": "22",
+    "toy/testing.py": "from toy._core.tests.kinds import KIND\nfrom .parts.tests import part",
+    "toy/_core/tests/kinds.py": "KIND = 1",
+    "toy/_core/tests/data.bin": "55555",
+    "toy/parts/tests/__init__.py": "part = 1",
+    "toy/lib/libtoy.a": "4444",
+}
+NEEDED = ["toy/__init__.py", "toy/testing.py", "toy/_core/tests/kinds.py", "toy/parts/tests/__init__.py"]
 
 
 def test_what_no_stage_loads_goes_and_the_record_and_the_note_say_so(tmp_path):
@@ -28,12 +37,11 @@ def test_what_no_stage_loads_goes_and_the_record_and_the_note_say_so(tmp_path):
 
     left = run()
     information = Path("toy-1.dist-info")
-    kept = {Path("toy/__init__.py"), Path("toy/testing.py")}
-    assert set(left) == kept | {information / "RECORD", information / slim.NOTE}
+    assert set(left) == {*map(Path, NEEDED)} | {information / "RECORD", information / slim.NOTE}
     assert not (packages / "toy/tests").exists()
-    said = {"tests": {"files": 1, "bytes": 2}, "static libraries": {"files": 1, "bytes": 4}}
+    said = {"tests": {"files": 2, "bytes": 7}, "static libraries": {"files": 1, "bytes": 4}}
     assert json.loads(left[information / slim.NOTE]) == said
     named = [line.split(",")[0] for line in left[information / "RECORD"].decode().splitlines()]
-    assert named == ["toy/__init__.py", "toy/testing.py", "../../../bin/tests/toy", "toy-1.dist-info/slim.json"]
+    assert named == [*NEEDED, "../../../bin/tests/toy", "toy-1.dist-info/slim.json"]
     assert (cache / "toy-1.dist-info/RECORD").read_text().startswith(record), "the installer's cache keeps its own"
     assert run() == left
