@@ -12,16 +12,8 @@ import numpy as np
 import pytest
 
 from microstage.datasets import archives, download
-from microstage.datasets.speech.clips import (
-    CLASSES,
-    SILENCE,
-    UNKNOWN,
-    Clips,
-    by_speaker,
-    speech_commands,
-    speech_features,
-    words,
-)
+from microstage.datasets.speech import speech_commands, speech_features, words
+from microstage.datasets.speech.clips import CLASSES, SILENCE, UNKNOWN, Clips, by_speaker
 from microstage.errors import DatasetError
 from microstage.models.kws.features import FRAMES, flat, mfcc, normalised
 

@@ -32,7 +32,7 @@ HALF_CYCLE = SAMPLES_PER_CYCLE // 2
 PHASORS = 2 * len(HARMONICS)  # real parts of all harmonics, then imaginary ones
 WIRED_BITS, ESTIMATE_BITS, ESTIMATE_SCALE = 8, 14, 2.0**-12  # phasors up to 2 of the gain; a square wave's is 1.27
 LARGEST_ESTIMATE = 2 ** (ESTIMATE_BITS - 1) - 1
-MOST = 64  # estimates in one mean: from there on it forgets half
+MOST = 16  # estimates in one mean: from there on it forgets half, so that what has passed is soon forgotten
 _LARGEST = 4096  # the widest that can be asked for
 _LEAST = 4  # samples of a window
 # The ends of the chain are amplitudes over the window's gain; everything between is a plain number.
