@@ -240,8 +240,8 @@ def definition(form: Form) -> dict:
 
 
 def waves(form: Form, count: int, length: int) -> np.ndarray:
-    """Records [count, length * samples] float32 with steps of load between their windows, silence and both ends of the gain
-    among them."""
+    """Records [count, length * samples] float32 with steps of load between their windows, silence and both ends of the
+    gain among them."""
     random = np.random.default_rng(form.seed + 1)
     t = np.arange(length * form.samples) / 64
     parts = [

@@ -1,7 +1,7 @@
 """microstage: what every stage and the runner share. Importing it imports nothing heavy.
 
-Public names are `compile` and `Artefact`. They are the runner's (`microstage_runner.api`), and there where that package is
-installed beside this one: in a checkout or by `pip install --editable .`. The images of the stages hold no runner.
+Public names are `compile` and `Artefact`. They are the runner's (`microstage_runner.api`), and there where that package
+is installed beside this one: in a checkout or by `pip install --editable .`. The images of the stages hold no runner.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""LSTM layers of a user's own in the export stage: what is recorded step by step, and what cannot go on, in one sentence."""
+"""LSTM layers of a user's own in the export stage.
+
+What is recorded step by step, and what cannot go on, in one sentence.
+"""
 
 import numpy as np
 import onnx

@@ -1,4 +1,7 @@
-"""The export: every tensor by its module's path, the simulation's integers, nothing executed that a file brings along."""
+"""The export: every tensor by its module's path, the simulation's integers.
+
+Nothing is executed that a file brings along.
+"""
 
 import json
 import os

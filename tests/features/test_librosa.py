@@ -22,7 +22,10 @@ def sounds() -> np.ndarray:
 
 
 def by_librosa(samples: np.ndarray) -> np.ndarray:
-    """[49, 10] of samples [16000]: librosa's own transform, mel bands and DCT; the window is not centred in the FFT but begins it."""
+    """Return librosa's [49, 10] of samples [16000]: its own transform, mel bands and DCT.
+
+    The window is not centred in the FFT but begins it.
+    """
     frames = librosa.util.frame(samples, frame_length=WINDOW, hop_length=HOP, axis=0) * librosa.filters.get_window(
         "hann", WINDOW
     )

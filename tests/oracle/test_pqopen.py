@@ -1,4 +1,7 @@
-"""Ours beside pqopen-lib, which knows nothing of us: its spectra, groups, distortion, its own path from raw samples, and its events."""
+"""Ours beside pqopen-lib, which knows nothing of us.
+
+Its spectra, groups and distortion, its own path from raw samples, and its events.
+"""
 
 import os
 from pathlib import Path
@@ -69,7 +72,10 @@ def raw(rate: int, mains: float, seconds: float, size=1.0) -> tuple[np.ndarray, 
 
 
 def by_themselves(x: np.ndarray, rate: float, nominal: int) -> tuple[np.ndarray, float]:
-    """(peak values [n, 4] of each block of 10 or 12 cycles, frequency in Hz): zero crossings, resampling and grouping are theirs."""
+    """Return (peak values [n, 4] of each block of 10 or 12 cycles, frequency in Hz).
+
+    Zero crossings, resampling and grouping are pqopen's.
+    """
     buffer = AcqBuffer(size=len(x) + 16)
     system = PowerSystem(buffer, rate, nominal_frequency=nominal, nper={50: 10, 60: 12}[nominal])
     system.add_phase(u_channel=buffer)

@@ -11,7 +11,7 @@ VOLTAGE, CURRENT = (0.325, 0.004, 0.008, 0.003), (40.0, 5.0, 3.0, 1.5)
 
 
 def channels():
-    """A voltage with a sag and a load's current that goes down by half, both of phase A, and a transformer's inrush in phase B."""
+    """Return a voltage with a sag, a current that goes down by half, both of phase A, and an inrush in phase B."""
     rng = np.random.Generator(np.random.PCG64(1))
     sag = np.where((TIME > 0.25) & (TIME < 0.37), 0.6, 1.0)
     step = np.where(TIME > 0.61, 0.5, 1.0)

@@ -1,4 +1,7 @@
-"""A network with a memory that needs no training: the half-cycle DFT's phasors in integers, and their mean since the last reset."""
+"""A network with a memory that needs no training.
+
+It has the half-cycle DFT's phasors in integers, and their mean since the last reset.
+"""
 
 import json
 
@@ -13,7 +16,10 @@ MOST = 64
 
 
 def written(folder, correction=0.0):
-    """The folder, with graphs and interface as qcdq writes them; `correction` is added to every answer, over the gain."""
+    """Write the folder, with graphs and interface as qcdq writes them.
+
+    `correction` is added to every answer, over the gain.
+    """
     folder.mkdir()
     angles = 2 * np.pi * np.outer(np.arange(SAMPLES), (1, 3, 5, 7)) / (2 * SAMPLES)
     weights = np.rint(256 * np.concatenate([np.cos(angles), -np.sin(angles)], axis=1)).astype(np.int64)
@@ -30,9 +36,10 @@ def written(folder, correction=0.0):
         ),
     }  # fmt: skip
     said = {
-        "window": (2.0 ** (1 - BITS), 2 ** (BITS - 1) - 1), "estimate": (SCALE, top), "level": (SCALE, top), "h": (SCALE, top),
-        "h_next": (SCALE, top), "sum": (SCALE, MOST * top), "sum_next": (SCALE, MOST * top), "count": (1.0, MOST), "count_next": (1.0, MOST),
-        "correction": (0.01, 1000),
+        "window": (2.0 ** (1 - BITS), 2 ** (BITS - 1) - 1),
+        "estimate": (SCALE, top), "level": (SCALE, top), "h": (SCALE, top), "h_next": (SCALE, top),
+        "sum": (SCALE, MOST * top), "sum_next": (SCALE, MOST * top),
+        "count": (1.0, MOST), "count_next": (1.0, MOST), "correction": (0.01, 1000),
     }  # fmt: skip
     parts = {}
     for name, (inputs, outputs, nodes, constants) in graphs.items():
@@ -40,10 +47,17 @@ def written(folder, correction=0.0):
         parts[name] = {"file": f"{name}.onnx", "inputs": _described(inputs, said), "outputs": _described(outputs, said)}
     (folder / "interface.json").write_text(json.dumps({
         "parts": parts,
-        "sequence": {"length": 1, "encoder": "encoder", "cell": "cell", "head": "head", "steps": {"level": "estimate"},
-                     "states": {"h": "h_next"}, "last": {"h": "h"}, "carried": {"sum": "sum_next", "count": "count_next"}},
-        "gain": {"inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"}, "exponents": list(EXPONENTS), "scaled": ["sum"]},
-        "answer": {"name": "harmonics", "sum": "sum_next", "count": "count_next", "correction": "correction", "most": MOST},
+        "sequence": {
+            "length": 1, "encoder": "encoder", "cell": "cell", "head": "head", "steps": {"level": "estimate"},
+            "states": {"h": "h_next"}, "last": {"h": "h"}, "carried": {"sum": "sum_next", "count": "count_next"},
+        },
+        "gain": {
+            "inputs": {"window": "waveform"}, "outputs": {"harmonics": "amplitudes"},
+            "exponents": list(EXPONENTS), "scaled": ["sum"],
+        },
+        "answer": {
+            "name": "harmonics", "sum": "sum_next", "count": "count_next", "correction": "correction", "most": MOST,
+        },
     }))  # fmt: skip
     return folder
 
@@ -65,7 +79,10 @@ def _save(path, inputs, outputs, nodes, constants):
         return helper.make_tensor_value_info(name, TensorProto.INT64, ["B", width])
 
     graph = helper.make_graph(
-        [helper.make_node(op, reads, [out]) for op, reads, out in nodes], "g", [value(*i) for i in inputs.items()],
-        [value(*o) for o in outputs.items()], [numpy_helper.from_array(np.asarray(v, np.int64), n) for n, v in constants.items()],
-    )  # fmt: skip
+        [helper.make_node(op, reads, [out]) for op, reads, out in nodes],
+        "g",
+        [value(*i) for i in inputs.items()],
+        [value(*o) for o in outputs.items()],
+        [numpy_helper.from_array(np.asarray(v, np.int64), n) for n, v in constants.items()],
+    )
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)

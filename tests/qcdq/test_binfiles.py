@@ -19,7 +19,10 @@ ENTRY = {"scale": 0.25, "zero_point": 0, "range": [-127, 127], "shape": [1, 490]
 
 @pytest.fixture
 def written(tmp_path):
-    """written(encoding) -> (exit code, output folder); the QCDQ part stands in for the streamlined graph, whose integers are its own."""
+    """written(encoding) -> (exit code, output folder).
+
+    The QCDQ part stands in for the streamlined graph, whose integers are its own.
+    """
     folders = {name: tmp_path / name for name in ("train", "qcdq", "streamline")}
     for folder in folders.values():
         shutil.copytree(FIXTURES / "kws" / "qcdq", folder)

@@ -1,4 +1,7 @@
-"""A recording estimated: every channel at one frequency, by a network that goes on from step to step; events; what is shown of it."""
+"""A recording estimated: every channel at one frequency, by a network that goes on from step to step.
+
+Events, and what is shown of it all.
+"""
 
 import shutil
 from pathlib import Path
@@ -126,11 +129,16 @@ HAPPENINGS = {
     "nothing": (PURE + 3 * np.cos(2 * np.pi * 100 * TIME) + 4, "A", []),
     "sag": (PURE * np.where(between(0.4, 0.5), 0.7, 1), "V", [("sag", 0.4, 0.5)]),
     "a shallow one": (PURE * np.where(between(0.4, 0.5), 0.93, 1), "V", []),
-    "one that hovers at its end": (PURE * np.where(between(0.4, 0.5), 0.85, np.where(between(0.5, 0.6), 0.91, 1)), "V", [("sag", 0.4, 0.6)]),
+    "one that hovers at its end": (
+        PURE * np.where(between(0.4, 0.5), 0.85, np.where(between(0.5, 0.6), 0.91, 1)), "V", [("sag", 0.4, 0.6)],
+    ),
     "swell": (PURE * np.where(between(0.4, 0.5), 1.2, 1), "V", [("swell", 0.4, 0.5)]),
     "interruption": (PURE * np.where(between(0.4, 0.5), 0.02, 1), "V", [("interruption", 0.39, 0.51)]),
     "voltage low to the end": (PURE * np.where(TIME > 0.7, 0.6, 1), "V", [("sag", 0.7, 0.98)]),
-    "steps": (PURE * np.where(TIME > 0.7, 0.2, np.where(TIME > 0.35, 0.5, 1)), "A", [("step", 0.34, 0.36), ("step", 0.69, 0.71)]),
+    "steps": (
+        PURE * np.where(TIME > 0.7, 0.2, np.where(TIME > 0.35, 0.5, 1)), "A",
+        [("step", 0.34, 0.36), ("step", 0.69, 0.71)],
+    ),
     "drift": (PURE * (1 + TIME), "A", []),
     "inrush": (PURE * 0.3 + DYING * (90 + 40 * np.cos(2 * np.pi * 100 * TIME)), "A", [("inrush", 0.29, 0.55)]),
     "inrush from nothing": (PURE * (TIME > 0.3) + 200 * DYING, "A", [("inrush", 0.29, 0.51)]),

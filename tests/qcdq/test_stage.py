@@ -110,7 +110,10 @@ def run_by_hand(folder, windows) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 
 def assert_held(vectors, answers, states) -> None:
-    """Wide integers are those of the golden vectors; of the others, and of answers, a tie of float32 may make a few differ."""
+    """Compare with the golden vectors: wide integers are equal.
+
+    Of the others, and of answers, a tie of float32 may make a few differ.
+    """
     assert np.array_equal(states["exponent_next"][..., 0], vectors["gain_exponent"])
     for name in ("estimate", "sum_next", "count_next"):
         assert np.array_equal(states[name], vectors[name]), name

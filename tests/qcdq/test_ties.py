@@ -11,7 +11,10 @@ U = 2.0**-24
 
 
 def near_a_boundary(columns, away):
-    """A product of four terms with many columns, quantised `away` roundings of one term from the boundary between 4 and 5."""
+    """Return a product of four terms with many columns, quantised.
+
+    It lies `away` roundings of one term from the boundary between 4 and 5.
+    """
     x, w = np.array([[3, 5, 7, 11]], np.int8), np.ones((4, columns), np.int8)
     size = float(np.float32(0.1)) * float(np.float32(0.3)) * 26
     scale = size / 4.5 * (1 - away * U)
@@ -35,7 +38,10 @@ def near_a_boundary(columns, away):
 
 @pytest.mark.parametrize(("away", "explained"), [(8, True), (20, False), (300, False)])
 def test_a_tie_is_as_near_as_the_products_of_one_output_allow(away, explained):
-    """Four products: (4 + 4) roundings, those of the two factors, and one of the division; however many columns there are."""
+    """Four products: (4 + 4) roundings, those of the two factors, and one of the division.
+
+    However many columns there are.
+    """
     boundary, sources = near_a_boundary(400, away)
     five, four = np.full((1, 400), 5, np.int8), np.full((1, 400), 4, np.int8)
     assert unexplained_values(boundary, sources, five, four) == (0 if explained else 400)

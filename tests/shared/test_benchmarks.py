@@ -24,7 +24,8 @@ from microstage_bench.write_models import inputs_of, network_named
 # multiply-accumulates and weights as published for these shapes
 SIZES = {
     "drawn-resnet8": (12_501_632, 77_360), "drawn-ds-cnn": (2_656_768, 22_016), "drawn-mobilenet": (7_489_664, 208_112),
-    "drawn-autoencoder": (264_192, 264_192), "drawn-kws-w3a3": (259_584, 259_584), "drawn-cnv-binary": (59_461_376, 1_542_848),
+    "drawn-autoencoder": (264_192, 264_192), "drawn-kws-w3a3": (259_584, 259_584),
+    "drawn-cnv-binary": (59_461_376, 1_542_848),
 }  # fmt: skip
 
 

@@ -162,13 +162,20 @@ def _member(name, size, kind=tarfile.REGTYPE):
 
 
 BOUNDS = {
-    "a length beyond the cap": ({"length": str(1 << 40)}, "is said to have"), "a length below zero": ({"length": "-1"}, "is said to have"),
-    "no length": ({"length": "many"}, "cannot be fetched"), "more than the cap": ({"length": "", "body": bytes(3 << 20)}, "more than 2 MiB"),
+    "a length beyond the cap": ({"length": str(1 << 40)}, "is said to have"),
+    "a length below zero": ({"length": "-1"}, "is said to have"),
+    "no length": ({"length": "many"}, "cannot be fetched"),
+    "more than the cap": ({"length": "", "body": bytes(3 << 20)}, "more than 2 MiB"),
     "a member of terabytes": ({"body": _archive(_member("a.csv", 1 << 42))}, "not in the archive|is refused"),
-    "more than it may unpack to": ({"body": _archive(_member("a.bin", 5 << 20), fill=bytes(5 << 20))}, "more than 4 MiB"),
-    "a sparse file": ({"body": _archive(_member("a.csv", 512, tarfile.GNUTYPE_SPARSE), fill=bytes(512))}, "is refused"),
+    "more than it may unpack to": (
+        {"body": _archive(_member("a.bin", 5 << 20), fill=bytes(5 << 20))}, "more than 4 MiB",
+    ),
+    "a sparse file": (
+        {"body": _archive(_member("a.csv", 512, tarfile.GNUTYPE_SPARSE), fill=bytes(512))}, "is refused",
+    ),
     "a header of gigabytes": ({"body": _archive(_member("a.csv", 1 << 33, tarfile.XHDTYPE))}, "is refused"),
-    "no archive": ({"body": gzip.compress(b"x" * 5000)}, "is refused"), "no gzip": ({"body": b"x" * 5000}, "is refused"),
+    "no archive": ({"body": gzip.compress(b"x" * 5000)}, "is refused"),
+    "no gzip": ({"body": b"x" * 5000}, "is refused"),
 }  # fmt: skip
 
 

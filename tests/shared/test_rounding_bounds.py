@@ -1,4 +1,7 @@
-"""What float32 may make of an exact value: never less than onnxruntime does, never much more, and nothing where it is exact."""
+"""What float32 may make of an exact value.
+
+Never less than onnxruntime does, never much more, and nothing where it is exact.
+"""
 
 import numpy as np
 import onnx
@@ -111,7 +114,7 @@ class Drawn:
 
 
 def test_onnxruntime_never_leaves_the_bound_and_comes_near_to_it():
-    """Each tensor of 60 random graphs; of each operator, the largest error is not below a hundredth of what was allowed."""
+    """Each tensor of 60 random graphs; of each operator, the largest error is at least a hundredth of its bound."""
     nearest = {}
     for seed in range(60):
         drawn = Drawn(seed)
@@ -155,7 +158,10 @@ SUMS = {  # operator: (shape of x, shape of w, products that one output sums, at
 
 @pytest.mark.parametrize("kind", SUMS)
 def test_a_sum_may_be_off_by_its_own_products_alone(kind):
-    """(K + 4) u sum|x w|, K the products of one output: a level that is nearer to a boundary is a tie, one that is farther is none."""
+    """(K + 4) u sum|x w|, K the products of one output.
+
+    A level that is nearer to a boundary is a tie, one that is farther is none.
+    """
     op, x_shape, w_shape, products, attributes = SUMS[kind]
     rng = np.random.Generator(np.random.PCG64(1))
     values = {"x": rng.normal(0, 1, x_shape).astype(np.float32), "w": rng.normal(0, 1, w_shape).astype(np.float32)}
@@ -170,7 +176,10 @@ def test_a_sum_may_be_off_by_its_own_products_alone(kind):
 
 @pytest.mark.parametrize(("away", "explained"), [(0.9, True), (-0.9, True), (1.2, False), (-1.2, False), (30, False)])
 def test_a_level_is_a_tie_within_the_bound_of_its_boundary_and_nowhere_else(away, explained):
-    """A sum that is `away` bounds from the boundary between 4 and 5; the other level is one step off, in the one direction that it may be."""
+    """A sum that is `away` bounds from the boundary between 4 and 5.
+
+    The other level is one step off, in the one direction that it may be.
+    """
     x = np.array([[0.3, 0.7, -0.2]], np.float32)
     size = float(np.abs(x.astype(np.float64)).sum())
     w = np.ones((3, 1), np.float64)
@@ -197,7 +206,10 @@ def test_no_level_is_ever_two_steps_off():
 
 @pytest.mark.parametrize(("factor", "exact"), [(0.5, True), (np.float32(0.3), False)])
 def test_where_float32_is_exact_nothing_is_a_tie(factor, exact):
-    """Whole numbers at scales that are powers of two: a rounding of another kind is a wrong answer, on the boundary too."""
+    """Whole numbers at scales that are powers of two.
+
+    A rounding of another kind is a wrong answer, on the boundary too.
+    """
     values = {
         "x": np.array([[3, 2]], np.int8),
         "s": np.float32(factor),

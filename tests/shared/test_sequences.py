@@ -67,8 +67,10 @@ def test_the_mix_holds_every_disturbance_and_an_epoch_draws_anew():
     shares = {
         "frequency off": np.abs(world.deviation) * 50 > 0.5, "even orders": np.abs(world.loads[:, 0, 1]) > 0.02,
         "interharmonics": np.abs(world.between).max(1) > 0.005, "decaying DC": np.abs(world.decay) > 0.05 * level,
-        "second load": (world.loads[:, 1] != 0).any(1), "step": world.changes[:, 0] < 512, "sag": world.changes[:, 1] < 512,
-        "start from nothing": (world.gains == 0).all(2).any(1), "noise above 40 dB": world.noise > 0.01 * level / 2**0.5,
+        "second load": (world.loads[:, 1] != 0).any(1),
+        "step": world.changes[:, 0] < 512, "sag": world.changes[:, 1] < 512,
+        "start from nothing": (world.gains == 0).all(2).any(1),
+        "noise above 40 dB": world.noise > 0.01 * level / 2**0.5,
     }  # fmt: skip
     assert all(0.02 < share.mean() < 0.8 for share in shares.values()), {
         name: share.mean() for name, share in shares.items()

@@ -1,4 +1,7 @@
-"""Networks that are stepped window by window: carried states between two steps, and the answer, against plain Python."""
+"""Networks that are stepped window by window, against plain Python.
+
+Carried states between two steps, and the answer.
+"""
 
 import math
 from fractions import Fraction

@@ -142,7 +142,7 @@ def test_another_kind_of_wav_is_one_sentence(tmp_path, change, said):
 @pytest.mark.parametrize("content,said", [
     (lambda whole: b"", "x.wav is no readable WAV file: it is empty, or ends within its header"),
     (lambda whole: whole[:30], "x.wav is no readable WAV file: it is empty, or ends within its header"),
-    (lambda whole: b"not a wav file at all, but long enough to have a header", "x.wav is no readable WAV file: file does not start"),
+    (lambda whole: b"no wav, but long enough to have a header", "x.wav is no readable WAV file: file does not start"),
     (lambda whole: whole[:-101], "x.wav is cut short: it holds 15949 of 16000 samples"),
     (lambda whole: whole[:44], "x.wav is no clip of speech: it holds no samples"),
     (lambda whole: extensible(whole, tag=3), "x.wav is no readable WAV file: unknown format"),

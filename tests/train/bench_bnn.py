@@ -1,5 +1,6 @@
-"""Milliseconds of processor time of a training step of the binary networks on one thread: brevitas' layers with the framework's dropout,
-loss and Adam, beside the fused ones, which of digits see what the first quantiser makes of them once and for all; turn by turn."""
+"""Milliseconds of processor time of a training step of the binary networks on one thread: brevitas' layers with the
+framework's dropout, loss and Adam, beside the fused ones, which of digits see what the first quantiser makes of them
+once and for all; turn by turn."""
 
 import statistics
 import sys

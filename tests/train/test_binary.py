@@ -1,4 +1,7 @@
-"""Binary networks: fused training computes what brevitas' layers compute; the recipe is the published one; the stage trains them."""
+"""Binary networks.
+
+Fused training computes what brevitas' layers compute; the recipe is the published one; the stage trains them.
+"""
 
 import json
 import math

@@ -1,4 +1,7 @@
-"""COMTRADE as relays and converters write it: one wave in every form is one and the same waveform; the rest is one sentence."""
+"""COMTRADE as relays and converters write it.
+
+One wave in every form is one and the same waveform; the rest is one sentence.
+"""
 
 import struct
 

@@ -1,4 +1,7 @@
-"""CSV as instruments and spreadsheets write it: one wave in every dialect is one and the same waveform; what is ambiguous is said."""
+"""CSV as instruments and spreadsheets write it.
+
+One wave in every dialect is one and the same waveform; what is ambiguous is said.
+"""
 
 import numpy as np
 import pytest
@@ -111,7 +114,8 @@ def test_a_column_without_unit_is_read_by_its_name(tmp_path):
 
 
 @pytest.mark.parametrize("text,said", [
-    (table("TIME,CH1,CH2"), r"row 1: no column that is a current .*; found TIME, CH1, CH2; .*CHANNEL='CH1' reads that column as it is"),
+    (table("TIME,CH1,CH2"),
+     r"row 1: no column that is a current .*; found TIME, CH1, CH2; .*CHANNEL='CH1' reads that column as it is"),
     (table("TIME (S),U (V),I (MA)"), "MA may be mA or MA; write mA"),
     (table("a,b,c"), "row 1: no header with a time column above the numbers, found a, b, c; expected one .*'Time"),
     (table(point=","), r"row 2: expected 3 values, found 6; commas separate values here and begin their fractions"),

@@ -1,4 +1,7 @@
-"""The fused LSTM against brevitas': the same bits forward, the same gradient of every parameter, through every phase of training."""
+"""The fused LSTM against brevitas'.
+
+The same bits forward, the same gradient of every parameter, through every phase of training.
+"""
 
 import copy
 

@@ -1,4 +1,7 @@
-"""Recordings that nobody measured: long lines take time in proportion to their length, what is absurd is one sentence."""
+"""Recordings that nobody measured.
+
+Long lines take time in proportion to their length, what is absurd is one sentence.
+"""
 
 import signal
 

@@ -1,4 +1,4 @@
-"""The network: its scales are what they are said to be, its steps those of the integers, its faults of old stay away."""
+"""The network: its scales are as said, its steps are those of the integers, its old faults stay away."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,7 @@
-"""Datasets that come as whole archives: each checked against its SHA-256 before any of it is unpacked. Standard library only."""
+"""Datasets that come as whole archives: each is checked against its SHA-256 before it is unpacked.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,10 @@ ARCHIVES = {
 
 
 def fetch_whole(name: str, place: Path, download: Callable[[str, Path, int], None]) -> Path:
-    """The folder under `place` that holds all archives of dataset `name`; what is there and whole stays, a failure leaves nothing."""
+    """Return the folder under `place` that holds all archives of dataset `name`.
+
+    What is there and whole stays; a failure leaves nothing.
+    """
     folder, archives = place / name.replace("-", "_"), ARCHIVES[name]
     note = "".join(f"{archive.sha256}  {archive.folder}\n" for archive in archives)
     if (folder / _NOTE).is_file() and (folder / _NOTE).read_bytes() == note.encode():

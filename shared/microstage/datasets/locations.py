@@ -52,7 +52,10 @@ def names() -> tuple[str, ...]:
 
 
 def folder(name: str, data_dir: Path) -> Path:
-    """The folder that holds dataset `name`: `data_dir` itself, or the usual name inside it; `DatasetError` if neither."""
+    """Return the folder that holds dataset `name`: `data_dir` itself, or the usual name inside it.
+
+    `DatasetError` if neither does.
+    """
     place = unpacked(name, data_dir)
     if place is not None:
         return place

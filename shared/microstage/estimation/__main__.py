@@ -68,7 +68,8 @@ def _laid(
 def _windows(channel: Synchronous, kind: str, networks: Mapping[str, HarmonicEstimator], nominal: int) -> Steps:
     if kind not in networks:
         raise DatasetError(
-            f"it is a {kind}, and there is no network for one; `make qcdq CHANNEL={kind}` with the same variables makes it."
+            f"it is a {kind}, and there is no network for one; `make qcdq CHANNEL={kind}` with the same variables "
+            "makes it."
         )
     network = networks[kind]
     channel.source.assert_held(f"channel {channel.source.name}", 2.0 ** network.gain.exponents[1])

@@ -23,7 +23,10 @@ _CLEAR = 0.9  # share of a channel's energy from which its own frequency is beli
 
 @dataclass(frozen=True)
 class Synchronous:
-    """A channel at 64 samples a cycle of `mains` Hz: `samples` [L], and `known` [L]: was all behind a sample recorded?"""
+    """A channel at 64 samples a cycle of `mains` Hz.
+
+    `samples` [L]; `known` [L] says of each whether all behind it was recorded.
+    """
 
     source: Waveform
     mains: float

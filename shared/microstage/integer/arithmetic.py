@@ -22,7 +22,10 @@ def _is_integer(value: Any) -> bool:
 
 
 def exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Integer product through float64, which is exact below 2^53; the bound is checked on magnitudes, those of either side summed."""
+    """Return the integer product through float64, which is exact below 2^53.
+
+    The bound is checked on magnitudes, those of either side summed.
+    """
     sizes = [np.abs(side).astype(np.float64) for side in (a, b)]
     bounds = [
         sizes[0].max(initial=0) * sizes[1].sum(axis=-2).max(initial=0),
@@ -116,14 +119,20 @@ def _sum(a, b, sign: int):
 
 
 def in_one_type(*values: Any) -> list[np.ndarray]:
-    """Real values, each in the widest float type of all: floats that a file stores, or is given, have its own type, all others float64."""
+    """Return real values, each in the widest float type of all.
+
+    Floats that a file stores, or is given, have their own type; all others are float64.
+    """
     arrays = [value if isinstance(value, np.ndarray) and value.dtype.kind == "f" else real(value) for value in values]
     kind = np.result_type(*(array.dtype for array in arrays))
     return [array.astype(kind) for array in arrays]
 
 
 def small_ratio(a, b) -> tuple[int, int] | None:
-    """p, r where the scales of two tensors are p to r to within what float32 can say: they meant p and r, and p a + r b is whole."""
+    """Return p, r where the scales of two tensors are p to r to within what float32 can say.
+
+    They meant p and r then, and p a + r b is whole.
+    """
     if not (isinstance(a, QTensor) and isinstance(b, QTensor) and np.size(a.scale) == np.size(b.scale) == 1):
         return None
     s, t = (float(np.asarray(side.scale).reshape(())) for side in (a, b))

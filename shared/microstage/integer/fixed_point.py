@@ -1,4 +1,7 @@
-"""Operators of domain `microstage`: integers of integers, where thresholds in FINN's float32 containers do not reach."""
+"""Operators of domain `microstage`: integers of integers.
+
+They go where thresholds in FINN's float32 containers do not reach.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +21,22 @@ _FITS = 2**62
 
 
 def spread(constant: np.ndarray, axis: int, rank: int) -> np.ndarray:
-    """One number for all, or one for each channel, shaped to meet a tensor of `rank` whose channels lie along `axis`."""
+    """Return one number for all, or one per channel, in a shape that meets a tensor of `rank`.
+
+    The channels of that tensor lie along `axis`.
+    """
     flat = np.asarray(constant, np.int64).reshape(-1)
     return flat.reshape(()) if flat.size == 1 else flat.reshape([-1 if place == axis else 1 for place in range(rank)])
 
 
 def line(x, multiplier, addend, shift, ties: int = 0, lift: int = 0) -> np.ndarray:
-    """floor(v / 2^shift) for v = x * multiplier + addend * 2^lift, exact; where v mod 2^shift < |`ties`| * 2^lift and that is odd, one less.
+    """Return floor(v / 2^shift) for v = x * multiplier + addend * 2^lift, exact.
 
-    So a half, which the addend lifts by less than `ties`, becomes the even neighbour; the odd one if `ties` is negative. `lift` is 0, or
-    24, which is less than every shift then: products of up to 84 bits, the lower 24 bits of the multiplier apart from the rest.
-    `ModelError` where a number leaves 62 bits all the same.
+    It is one less where v mod 2^shift < |`ties`| * 2^lift and the result is odd. So a half, which the addend lifts by
+    less than `ties`, becomes the even neighbour; the odd one if `ties` is negative.
+
+    `lift` is 0, or 24, which is less than every shift then: products of up to 84 bits, the lower 24 bits of the
+    multiplier apart from the rest. `ModelError` where a number leaves 62 bits all the same.
     """
     x, multiplier, addend, shift = (np.asarray(value, np.int64) for value in (x, multiplier, addend, shift))
     upper, lower = multiplier >> lift, multiplier & ((1 << lift) - 1)
@@ -44,7 +52,10 @@ def line(x, multiplier, addend, shift, ties: int = 0, lift: int = 0) -> np.ndarr
 
 @TABLE.entry("Requantize", kind=Kind.FIXED, ranges=ranges.between_ends)
 def requantize(arguments, attributes):
-    """clip(`line`(x, multiplier, addend, shift, ties, lift), low, high); constants are one number or one for each channel along `axis`."""
+    """Return clip(`line`(x, multiplier, addend, shift, ties, lift), low, high).
+
+    Constants are one number, or one for each channel along `axis`.
+    """
     x = np.asarray(getattr(arguments[0], "ints", arguments[0])).astype(np.int64)
     constants = [spread(value, attributes.get("axis", 1) % x.ndim, x.ndim) for value in arguments[1:]]
     return np.clip(
@@ -54,7 +65,10 @@ def requantize(arguments, attributes):
 
 @TABLE.entry("Table", kind=Kind.FIXED, ranges=ranges.of_table)
 def table(arguments, attributes):
-    """table[channel, x - low]: any function of integers in low..low + n - 1, one row for all or one for each channel along `axis`."""
+    """Return table[channel, x - low]: any function of integers in low..low + n - 1.
+
+    There is one row for all, or one for each channel along `axis`.
+    """
     x, rows = np.asarray(arguments[0]).astype(np.int64), np.asarray(arguments[1], np.int64)
     places = x - attributes["low"]
     if places.min(initial=0) < 0 or places.max(initial=0) >= rows.shape[1]:

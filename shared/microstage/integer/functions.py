@@ -1,4 +1,7 @@
-"""Functions of each element: those that never turn round, and those that may. In float64; nothing is said of where they have no value."""
+"""Functions of each element, in float64: those that never turn round, and those that may.
+
+Nothing is said of where they have no value.
+"""
 
 from __future__ import annotations
 
@@ -228,7 +231,10 @@ def where(arguments, _):
 
 @TABLE.entry("Trunc", kind=Kind.MONOTONE, rises=lambda constants: float(constants[0]) > 0)
 def trunc(arguments, attributes):
-    """qonnx: the least bits of integers at a scale are cut off, and the scale stays as it was (five inputs), or becomes another (six)."""
+    """Cut off the least bits of integers at a scale (qonnx).
+
+    The scale stays as it was with five inputs, and becomes another with six.
+    """
     value, scale, zero_point, width, *rest = (real(argument) for argument in arguments)
     rounding = attributes.get("rounding_mode", "FLOOR")
     levels = np.rint(value / scale + zero_point)

@@ -1,6 +1,9 @@
-"""Fixed-point arithmetic of TensorFlow Lite's reference kernels (gemmlowp/fixedpoint), on arrays of int64 that hold int32 values.
+"""Fixed-point arithmetic of TensorFlow Lite's reference kernels (gemmlowp/fixedpoint).
 
-A number of `bits` integer bits is raw / 2^(31 - bits). Source: gemmlowp fixedpoint.h; tensorflow/lite/kernels/internal/common.h.
+Arrays are int64 and hold int32 values.
+
+A number of `bits` integer bits is raw / 2^(31 - bits). Sources: gemmlowp's fixedpoint.h and
+tensorflow/lite/kernels/internal/common.h.
 """
 
 from __future__ import annotations
@@ -29,7 +32,10 @@ _EXPONENTS = ((-2, 1672461947), (-1, 1302514674), (0, 790015084), (1, 290630308)
 
 
 def high_product(a, b) -> np.ndarray:
-    """SaturatingRoundingDoublingHighMul: a b / 2^31, rounded half away from zero, towards zero where the product is negative."""
+    """SaturatingRoundingDoublingHighMul: a b / 2^31.
+
+    It is rounded half away from zero, towards zero where the product is negative.
+    """
     a, b = np.asarray(a, np.int64), np.asarray(b, np.int64)
     nudged = a * b + np.where(a * b >= 0, 1 << 30, 1 - (1 << 30))
     return np.where((a == LOW) & (b == LOW), ONE, np.where(nudged >= 0, nudged >> 31, -(-nudged >> 31)))
@@ -43,7 +49,10 @@ def divided(x, exponent) -> np.ndarray:
 
 
 def scaled(x, multiplier, shift) -> np.ndarray:
-    """MultiplyByQuantizedMultiplier of 32 bits: x multiplier 2^(shift - 31), rounded twice; `ModelError` where int32 overflows."""
+    """MultiplyByQuantizedMultiplier of 32 bits: x multiplier 2^(shift - 31), rounded twice.
+
+    `ModelError` where int32 overflows.
+    """
     shift = np.asarray(shift, np.int64)
     lifted = np.asarray(x, np.int64) << np.maximum(shift, 0)
     if lifted.size and (lifted.min() < LOW or lifted.max() > ONE):

@@ -36,7 +36,10 @@ class Interpreter:
         }
 
     def run(self, inputs: Mapping[str, Any], record: Iterable[str] = ()) -> dict[str, Any]:
-        """Outputs and `record`ed tensors by name; integer arrays in are raw integers (a DequantizeLinear gives scale)."""
+        """Return outputs and `record`ed tensors by name.
+
+        Integer arrays that come in are raw integers; a DequantizeLinear gives them a scale.
+        """
         missing = [name for name in self.inputs if name not in inputs]
         if missing:
             raise ModelError(f"Input {missing[0]} is missing; the graph needs {', '.join(self.inputs)}.")

@@ -1,11 +1,12 @@
 """A staircase as one line: level = floor((x * multiplier + addend) / 2^shift), equal at every integer that can come.
 
-Both never fall, so they are equal everywhere as soon as each step of one lies where the other's does: with t the least integer of level
-k, the line reaches k at t and not at t - 1. The multiplier that leaves the most room is found on a few steps, those that are in its
-way are added until none is left (a cutting plane), and what is found is compared at all of them, in integers.
+Both never fall, so they are equal everywhere as soon as each step of one lies where the other's does: with t the least
+integer of level k, the line reaches k at t and not at t - 1. The multiplier that leaves the most room is found on a few
+steps, those that are in its way are added until none is left (a cutting plane), and what is found is compared at all of
+them, in integers.
 
-Ties need more: a line that meets k exactly where halves go to the even neighbour passes an even k and must not pass an odd one. Odd
-levels then begin `ties` higher.
+Ties need more: a line that meets k exactly where halves go to the even neighbour passes an even k and must not pass an
+odd one. Odd levels then begin `ties` higher.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ _AT_ONCE, _MOST_KEPT = 1 << 20, 1 << 22  # steps
 
 @dataclass(frozen=True)
 class Line:
-    """`multiplier` and `addend` int64 [rows]; levels are those of `microstage.integer.fixed_point.line`, held to their range."""
+    """`multiplier` and `addend` int64 [rows].
+
+    Levels are those of `microstage.integer.fixed_point.line`, held to their range.
+    """
 
     multiplier: np.ndarray
     addend: np.ndarray
@@ -42,7 +46,8 @@ class Line:
 def fit_line(table: np.ndarray, bottom: int, low: np.ndarray, high: np.ndarray) -> Line | None:
     """The line with the least shift that has level bottom + count(x >= `table`) at every x in low..high, or None.
 
-    `table` int64 [rows, levels], rows ascending, low - 1 < entries <= high + 1; what every row reaches, or none does, is held by the range.
+    `table` int64 [rows, levels], rows ascending, low - 1 < entries <= high + 1; what every row reaches, or none does,
+    is held by the range.
     """
     staircase = _Staircase(table, bottom, low, high)
     last = largest = staircase.largest_shift
@@ -124,7 +129,10 @@ class _Staircase:
 
 
 class _Steps:
-    """What the line must reach (`up`: x, level, used) and must stay below (`down`), [rows, levels + 1] each, from the step in the middle."""
+    """What the line must reach (`up`: x, level, used) and what it must stay below (`down`).
+
+    [rows, levels + 1] each, from the step in the middle.
+    """
 
     def __init__(
         self, table: np.ndarray, bottom: int, low: np.ndarray, high: np.ndarray, ends: tuple[int, int]
@@ -170,7 +178,10 @@ class _Steps:
         return multiplier
 
     def _best(self, chosen, shift: int) -> np.ndarray:
-        """The multiplier at the top of the room that the `chosen` steps leave, a concave function, by halves, in Python's integers."""
+        """Return the multiplier at the top of the room that the `chosen` steps leave.
+
+        The room is a concave function; it is searched by halves, in Python's integers.
+        """
         points = [
             tuple(np.take_along_axis(part, index, 1) for part in side)
             for side, index in zip((self.up, self.down), chosen)
@@ -197,7 +208,10 @@ class _Steps:
         return np.where(used, level * 2.0**shift - multiplier[:, None] * x.astype(np.float64), unused)
 
     def addends(self, multiplier: np.ndarray, shift: int):
-        """(least, most) addend of even and of odd levels, int64 [2, rows]; products wrap, and what is left of them does not, or says nothing."""
+        """Return (least, most) addend of even and of odd levels, int64 [2, rows].
+
+        Products wrap; what is left of them does not, or says nothing.
+        """
         ends = []
         for points, unused, end in ((self.up, -_FAR, np.max), (self.down, _FAR, np.min)):
             x, level, used = points
@@ -232,10 +246,11 @@ class Weighted:
 def fit_weighted(
     table: np.ndarray, bottom: int, ends: tuple[int, int], factors: tuple[int, int], reach: tuple[int, int]
 ) -> Weighted | None:
-    """The weights of a and b with which their sum is at every pair on the level that n = factors[0] a + factors[1] b has, or None.
+    """The weights of a and b with which their sum is at every pair on the level that n = factors[0] a + factors[1] b
+    has, or None.
 
-    `table` [levels]: the least n of each level above `bottom`; `ends` of n; `reach`: the largest |a| and |b|. The sum stays within `slack` of
-    a line through n, and every step of that line has more room than this.
+    `table` [levels]: the least n of each level above `bottom`; `ends` of n; `reach`: the largest |a| and |b|. The sum
+    stays within `slack` of a line through n, and every step of that line has more room than this.
     """
     staircase = _Staircase(table[None], bottom, *(np.array([end]) for end in ends))
     staircase.reach = 1  # nothing is multiplied by the slope itself

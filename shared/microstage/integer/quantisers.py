@@ -25,7 +25,10 @@ _ROUNDINGS = {
 
 
 def quantise(value, scale, zero_point, low: int, high: int, rounding: str = "ROUND") -> np.ndarray:
-    """clip(round(value / scale) + zero point, low, high), int64: division, rounding and clip in this order, in float64."""
+    """Return clip(round(value / scale) + zero point, low, high), int64.
+
+    Division, rounding and clip come in this order, in float64.
+    """
     return np.clip(rounded(_quotient(value, scale), rounding) + zero_point, low, high).astype(np.int64)
 
 
@@ -107,7 +110,10 @@ def dequantize_linear(arguments, attributes):
 
 
 def _in_blocks(ints, scale, zero_point, axis: int, size: int) -> QTensor:
-    """Integers whose scale differs along `axis` too, every `size` places: whole multiples of a step that all blocks share."""
+    """Return integers whose scale differs along `axis` too, every `size` places.
+
+    They are whole multiples of a step that all blocks share.
+    """
     step, times = shared_step(np.asarray(scale, np.float64), (axis,))
     whole = (slice(None),) * axis + (slice(0, ints.shape[axis]),)
     times, shift = (np.repeat(np.asarray(value, np.int64), size, axis)[whole] for value in (times, zero_point))
@@ -115,7 +121,10 @@ def _in_blocks(ints, scale, zero_point, axis: int, size: int) -> QTensor:
 
 
 def shared_step(scale: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """(step, times) of positive scales: step * times = scale exactly, times whole and without a common divisor along `axes`."""
+    """Return (step, times) of positive scales: step * times = scale exactly.
+
+    Times are whole, and have no common divisor along `axes`.
+    """
     least = np.min(np.frexp(scale)[1], axes, keepdims=True) - 53
     whole = np.ldexp(scale, -least)
     if np.any(whole >= 2.0**62):
@@ -138,7 +147,10 @@ def quant(arguments, attributes):
 
 @TABLE.entry("QuantLevels", kind=Kind.MONOTONE, rises=positive_scale)
 def quant_levels(arguments, attributes):
-    """The levels of Quant, int64: rounding behind the zero point, which QuantizeLinear adds to what is rounded; one signed bit is -1 or 1."""
+    """Return the levels of Quant, int64; one signed bit is -1 or 1.
+
+    Quant rounds behind the zero point; QuantizeLinear adds it to what is rounded.
+    """
     value, scale, zero_point, width = (np.asarray(a) if not isinstance(a, QTensor) else a for a in arguments)
     bits, signed, narrow = bits_of(width), attributes["signed"], bool(attributes["narrow"])
     shifted = _quotient(value, scale, zero_point)
@@ -160,7 +172,10 @@ def bits_of(width: np.ndarray) -> int:
 
 @TABLE.entry("LessZeroPoint", kind=Kind.MONOTONE, rises=positive_scale)
 def less_zero_point(arguments, _):
-    """scale * (level - zero point): a zero point between levels, k / 2^n, makes integers of 2^n level - k at the scale / 2^n."""
+    """Return scale * (level - zero point).
+
+    A zero point between levels, k / 2^n, makes integers of 2^n level - k at the scale / 2^n.
+    """
     levels, scale, zero_point = (np.asarray(a) for a in arguments)
     times = next((2**n for n in range(_FRACTION_BITS + 1) if np.all(zero_point * 2.0**n % 1 == 0)), None)
     if times is None:

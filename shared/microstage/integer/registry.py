@@ -51,9 +51,9 @@ class Operator:
 
     `ranges` (node, ranges, constants) -> {output: Range}: needed by kinds whose range does not follow from `run`.
     `axes` (attributes, shape, rank) -> axes of the tensor along which a constant input of `shape` differs.
-    `rises` (constants behind the first input) -> whether it never falls, as a function of its first input alone, so that it commutes
-    with a maximum; `straight`: such a function is a line; `turns` (attributes, constants behind the first input) -> whether one of a
-    kind that never turns round does so for once.
+    `rises` (constants behind the first input) -> whether it never falls, as a function of its first input alone, so
+    that it commutes with a maximum; `straight`: such a function is a line; `turns` (attributes, constants behind the
+    first input) -> whether one of a kind that never turns round does so for once.
     """
 
     run: Callable[..., Any]

@@ -94,7 +94,10 @@ def _around_the_cell(sequence: Recurrence, run: _Runner, inputs: Mapping[str, np
 def each_step(
     sequence: Recurrence, parts: Mapping[str, Interpreter], inputs: Mapping[str, np.ndarray], settling: Settling | None
 ) -> Iterator[dict[str, np.ndarray]]:
-    """As `run_sequence` where states are carried, one step [n, ...] after the other: of what is long, no more is held."""
+    """Run as `run_sequence` does where states are carried, and yield one step [n, ...] after the other.
+
+    No more than a step is held, however long the sequence is.
+    """
     return _stepped(sequence, _Runner(parts, {}), inputs, settling)
 
 

@@ -197,7 +197,10 @@ def arg_max(arguments, attributes):
 
 @TABLE.entry("TopK", kind=Kind.ORDER, ranges=ranges.of_largest)
 def top_k(arguments, attributes):
-    """(values, places) of the k largest, in falling order (also where any order is allowed); of equal ones the lowest place first."""
+    """Return (values, places) of the k largest, in falling order (also where any order is allowed).
+
+    Of equal ones the lowest place comes first.
+    """
     value, count = arguments[0], int(np.asarray(arguments[1]).reshape(-1)[0])
     if not attributes.get("largest", 1):
         raise ModelError("TopK of the smallest is that of the largest of -x")

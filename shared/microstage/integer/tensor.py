@@ -51,7 +51,10 @@ def narrowed(value: np.ndarray) -> np.ndarray:
 
 
 def checked(ints: np.ndarray) -> np.ndarray:
-    """`ints` as int64; `ModelError` where a sum left the range in which float64, if they are that, or 64 bits are exact."""
+    """Return `ints` as int64.
+
+    `ModelError` where a sum left the range in which float64, if they are that, or 64 bits are exact.
+    """
     bits = 62 if ints.dtype.kind in "iu" else 53
     if ints.size and np.abs(ints).max() >= 2**bits:
         raise ModelError(f"An accumulator exceeds 2^{bits}: the network is too wide for exact evaluation.")

@@ -1,7 +1,9 @@
-"""Operators of a graph that was read from a .tflite file: what TensorFlow Lite Micro's reference kernels make of integers.
+"""Operators of a graph that was read from a .tflite file.
 
-They stand in the cleaned graph alone, as functions of accumulators that become thresholds; `IntegerSoftmax` is in the integer
-graph as well. Inputs at a scale are read as their integers, which are centred: less their zero point.
+They do what TensorFlow Lite Micro's reference kernels make of integers.
+
+They stand in the cleaned graph alone, as functions of accumulators that become thresholds; `IntegerSoftmax` is in the
+integer graph as well. Inputs at a scale are read as their integers, which are centred: less their zero point.
 """
 
 from __future__ import annotations
@@ -73,7 +75,7 @@ def average(arguments, attributes):
 
 @TABLE.entry("TfliteAdd", kind=Kind.SUM, rises=everywhere)
 def add(arguments, attributes):
-    """Both terms lifted by `left_shift` bits to one scale, added or (`sign` -1) subtracted, and brought to the output's."""
+    """Lift both terms by `left_shift` bits to one scale, add or (`sign` -1) subtract them, go to the output's scale."""
     lifted = [_integers(value) << attributes["left_shift"] for value in arguments]
     terms = [gemmlowp.scaled(x, *attributes[name]) for x, name in zip(lifted, ("first", "second"))]
     return _within(gemmlowp.scaled(terms[0] + attributes["sign"] * terms[1], *attributes["scale"]), attributes)
@@ -88,8 +90,8 @@ def _of_fraction(node, known, _) -> dict:
 def softmax(arguments, attributes):
     """SOFTMAX over the last axis, int8 to int8 at scale 1/256 and zero point -128 (reference/softmax.h).
 
-    exp of the differences to the largest, each multiplied by `input_multiplier` 2^(`input_left_shift` - 31) and 0 below `diff_min`;
-    their sum in 12 integer bits; its reciprocal.
+    exp of the differences to the largest, each multiplied by `input_multiplier` 2^(`input_left_shift` - 31) and 0 below
+    `diff_min`; their sum in 12 integer bits; its reciprocal.
     """
     x = _integers(arguments[0])
     difference = x - x.max(-1, keepdims=True)

@@ -1,1 +1,4 @@
-"""What the stages hand to one another, and to C: `interface.json`, golden vectors, and names that both sides must agree on."""
+"""What the stages hand to one another, and to C.
+
+`interface.json`, golden vectors, and names that both sides must agree on.
+"""

@@ -21,8 +21,8 @@ _MOST = 1 << 12  # half cycles in a mean: sums stay below 2^31
 @dataclass(frozen=True)
 class PhasorMean:
     """An answer that no graph holds: the size of a mean of phasors, `sum` (real parts before imaginary ones) over
-    `count`, and a `correction` to it, outputs of the graphs. `name` is what it is called. Two of the carried states are sum and count; at a count
-    of `most`, both are halved before the next step."""
+    `count`, and a `correction` to it, outputs of the graphs. `name` is what it is called. Two of the carried states are
+    sum and count; at a count of `most`, both are halved before the next step."""
 
     name: str
     sum: str

@@ -35,23 +35,24 @@ _WORDS = (
     " ppc riscv small sparc sun unix vax vector"
     # the C library
     " abort accept access alarm alloca asctime assert atexit atof atoi atol atoll basename bcmp bcopy bind brk bsearch"
-    " btowc bzero calloc chdir chmod chown clearerr clock close connect creat ctime daemon difftime dirname div dup dup2"
-    " endpwent environ erand48 err errno errx execv exit fclose feclearexcept fegetround feof ferror fflush ffs fgetc"
-    " fgetpos fgets fgetwc fileno fopen fork fpclassify fprintf fputc fputs fread free freopen fscanf fseek fsetpos"
-    " fsync ftell ftime ftw fwide fwrite gcvt getc getchar getcwd getenv getline getopt getpid gets gettimeofday getw"
-    " gmtime index initstate ioctl isalnum isalpha isascii isblank iscntrl isdigit isfinite isgraph isgreater isinf"
-    " isless islower isnan isnormal isprint ispunct isspace isupper isxdigit jrand48 kill labs lcong48 ldiv link listen"
-    " llabs lldiv localeconv localtime lockf longjmp lrand48 lseek lstat main malloc malloc_usable_size mblen mbrlen"
-    " mbrtowc mbsinit mbtowc memccpy memchr memcmp memcpy memmem memmove memory mempcpy memset mkdir mktemp mktime mmap"
-    " mrand48 munmap nanosleep nice offsetof open optarg opterr optind optopt pause perror pipe poll popen printf ptrdiff_t"
-    " putc putchar putenv puts putw qsort raise rand rand_r random read readv realloc recv regex remove rename rewind"
-    " rindex rmdir sbrk scanf seed48 select semaphore send setbuf setenv setjmp setlocale setstate setvbuf shutdown"
-    " sigaction signal signbit signgam size_t sleep snprintf socket sprintf srand srandom sscanf stat stderr stdin stdout"
-    " stpcpy strcasecmp strcat strchr strcmp strcoll strcpy strcspn strdup strerror strftime strlen strncat strncmp"
-    " strncpy strndup strnlen strpbrk strrchr strsep strsignal strspn strstr strtod strtof strtok strtol strtoll strtoul"
-    " strtoull strxfrm swab symlink sync system tempnam time timezone tmpfile tmpnam toascii tolower toupper truncate"
-    " tzname tzset ungetc unlink usleep utime va_arg va_copy va_end va_list va_start valloc vfork vfprintf vprintf"
-    " vsnprintf vsprintf wait warn wcscat wcschr wcscmp wcscpy wcslen wcstod wctob write"
+    " btowc bzero calloc chdir chmod chown clearerr clock close connect creat ctime daemon difftime dirname div dup"
+    " dup2 endpwent environ erand48 err errno errx execv exit fclose feclearexcept fegetround feof ferror fflush ffs"
+    " fgetc fgetpos fgets fgetwc fileno fopen fork fpclassify fprintf fputc fputs fread free freopen fscanf fseek"
+    " fsetpos fsync ftell ftime ftw fwide fwrite gcvt getc getchar getcwd getenv getline getopt getpid gets"
+    " gettimeofday getw gmtime index initstate ioctl isalnum isalpha isascii isblank iscntrl isdigit isfinite isgraph"
+    " isgreater isinf isless islower isnan isnormal isprint ispunct isspace isupper isxdigit jrand48 kill labs lcong48"
+    " ldiv link listen llabs lldiv localeconv localtime lockf longjmp lrand48 lseek lstat main malloc"
+    " malloc_usable_size mblen mbrlen mbrtowc mbsinit mbtowc memccpy memchr memcmp memcpy memmem memmove memory mempcpy"
+    " memset mkdir mktemp mktime mmap mrand48 munmap nanosleep nice offsetof open optarg opterr optind optopt pause"
+    " perror pipe poll popen printf ptrdiff_t putc putchar putenv puts putw qsort raise rand rand_r random read readv"
+    " realloc recv regex remove rename rewind rindex rmdir sbrk scanf seed48 select semaphore send setbuf setenv setjmp"
+    " setlocale setstate setvbuf shutdown sigaction signal signbit signgam size_t sleep snprintf socket sprintf srand"
+    " srandom sscanf stat stderr stdin stdout stpcpy strcasecmp strcat strchr strcmp strcoll strcpy strcspn strdup"
+    " strerror strftime strlen strncat strncmp strncpy strndup strnlen strpbrk strrchr strsep strsignal strspn strstr"
+    " strtod strtof strtok strtol strtoll strtoul strtoull strxfrm swab symlink sync system tempnam time timezone"
+    " tmpfile tmpnam toascii tolower toupper truncate tzname tzset ungetc unlink usleep utime va_arg va_copy va_end"
+    " va_list va_start valloc vfork vfprintf vprintf vsnprintf vsprintf wait warn wcscat wcschr wcscmp wcscpy wcslen"
+    " wcstod wctob write"
     # what written functions call their own arguments, variables and helpers
     " above are_numbers away_from_zero below ctx gain gain_of i level memory nearest nearest_half_down nearest_half_up"
     " reached rest state status step steps towards_zero value whole"
@@ -89,8 +90,8 @@ _OF_EVERY_NETWORK = (
 "What functions, types and files of every network are called behind its name, or begin with."
 
 NETWORK_NAMES = (
-    "a name for C such as ecg, of at most 40 letters, digits and single underscores, a letter first, that no keyword, header, library"
-    " or build target has"
+    "a name for C such as ecg, of at most 40 letters, digits and single underscores, a letter first, "
+    "that no keyword, header, library or build target has"
 )
 
 
@@ -101,7 +102,10 @@ def identifier(text: str) -> str:
 
 
 def part_name(text: str) -> str:
-    """`text` as what follows a network's name and an underscore, where words of C are free: `ecg_step`, but not `ecg_infer`."""
+    """Return `text` as what follows a network's name and an underscore.
+
+    Words of C are free there: `ecg_step`, but not `ecg_infer`.
+    """
     name = _plain(text)
     return _cut(f"v_{name}" if name.split("_")[0] in _OF_EVERY_NETWORK else name, text)
 
@@ -117,7 +121,8 @@ def _cut(name: str, text: str) -> str:
 class Names:
     """Identifiers for one place in C, each given once.
 
-    All that has file scope in the C of a network begins with `<network>_` or `ms_`; with `network` given, no name here does.
+    All that has file scope in the C of a network begins with `<network>_` or `ms_`; with `network` given, no name here
+    does.
     """
 
     def __init__(self, network: str = "") -> None:

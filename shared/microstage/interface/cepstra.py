@@ -44,8 +44,10 @@ class Cepstra:
 
     @classmethod
     def read(cls, interface: Mapping[str, Any]) -> Cepstra | None:
-        """What an `interface.json` says, None where it says nothing; `ArtefactError` for fields that are none, or that do
-        not fit its parts."""
+        """Return what an `interface.json` says, None where it says nothing.
+
+        `ArtefactError` for fields that are none, or that do not fit its parts.
+        """
         found = read_fields(cls, "features", interface)
         if found is None:
             return None

@@ -31,7 +31,10 @@ def save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def load(path: Path, called: str = "") -> dict[str, np.ndarray]:
-    """Every array; `ArtefactError` for a file that is missing or no .npz, which the message calls `called`, or by its path."""
+    """Return every array of an .npz.
+
+    `ArtefactError` for a file that is missing or no .npz; its message says `called`, or else the path.
+    """
     try:
         return arrays_of(path)
     except ValueError as error:

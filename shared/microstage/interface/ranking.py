@@ -8,10 +8,12 @@ __all__ = ["ranking"]
 
 
 def ranking(scale: float, offsets: np.ndarray) -> tuple[int, np.ndarray]:
-    """(factor, addends int64): factor * integer + addend is in the order of scale * integer + offset, equal where these are.
+    """Return (factor, addends int64): factor * integer + addend is in the order of scale * integer + offset.
 
-    offset / scale, as float32 has it, is a whole number and one of `factor` fractions, of which the addend holds the place:
-    of two values with one whole part the larger fraction wins. Precondition: `scale` is above 0.
+    It is equal where those are.
+
+    offset / scale, as float32 has it, is a whole number and one of `factor` fractions, of which the addend holds the
+    place: of two values with one whole part the larger fraction wins. Precondition: `scale` is above 0.
     """
     steps = (np.asarray(offsets, np.float64) / scale).astype(np.float32).astype(np.float64)
     whole = np.floor(steps)

@@ -1,4 +1,6 @@
-"""How the parts of a recurrent network run, `sequence` in `interface.json`: a cell that is stepped, what feeds it, what follows.
+"""How the parts of a recurrent network run: `sequence` in `interface.json`.
+
+A cell that is stepped, what feeds it, what follows.
 
     "sequence": {"length": 3, "encoder": "subcnn", "cell": "sublstm", "head": "submlp",
                  "steps": {"features_t": "features"}, "states": {"hidden": "hidden_next"},
@@ -86,8 +88,11 @@ class Recurrence:
         return {name: value for name, value in asdict(self).items() if value or name not in optional}
 
     def recorded(self, part: str | None, name: str) -> str:
-        """What golden vectors call an output of `part`: states of the cell by what the next step takes them as, which is
-        the same integers; what is carried by its own name, for it is settled first."""
+        """Return what golden vectors call an output of `part`.
+
+        States of the cell go by what the next step takes them as, which is the same integers. What is carried goes by
+        its own name, as it is settled first.
+        """
         return {new: old for old, new in self.states.items()}.get(name, name) if part == self.cell else name
 
     def check(self, parts: Mapping[str, tuple[Shapes, Shapes]]) -> None:

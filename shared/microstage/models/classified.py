@@ -1,4 +1,7 @@
-"""What is told of a network whose answers are classes: the metrics of its test examples, which the runner's tables read."""
+"""What is told of a network whose answers are classes.
+
+The metrics of its test examples, which the runner's tables read.
+"""
 
 from __future__ import annotations
 

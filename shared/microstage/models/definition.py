@@ -38,8 +38,9 @@ class ModelDeclaration:
 
     `inputs`: {input: {range, scale, unit} of the integers that enter}; `units`: {tensor: unit}; `classes` of the
     answers; `names`: {boundary: what it is called instead}; `files`: {encoder, cell or head: stem of its file}; `gain`
-    of a window; `sound`: the features that an input is made of. Of a network whose graph is one step: `carried`: {input:
-    the output that it takes of the step before}, `length`: the steps of one answer, and the `answer` that is a mean.
+    of a window; `sound`: the features that an input is made of. Of a network whose graph is one step: `carried`:
+    {input: the output that it takes of the step before}, `length`: the steps of one answer, and the `answer` that is a
+    mean.
     """
 
     inputs: Mapping[str, Mapping[str, Any]]

@@ -31,8 +31,8 @@ __all__ = ["Exporting", "integers", "lstm_layers", "numbered", "whole"]
 
 
 class Exporting(ABC):
-    """A network on its way to ONNX: `input` and `output` are the graph's ends, one name each or several, in the order in
-    which the network takes and gives them.
+    """A network on its way to ONNX: `input` and `output` are the graph's ends, one name each or several, in the order
+    in which the network takes and gives them.
 
     `replayed[input]` is what the network is fed with. Where the graph begins with a quantiser, the integers enter
     behind it, under the quantiser's module path; where it does not, `model_def.json` says which integers enter
@@ -105,8 +105,10 @@ class Exporting(ABC):
         return {self.declared.names.get(name, name): value for name, value in found.items()}
 
     def _windows(self, replayed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """{window: integers, "gain_exponent": int8} of what is replayed in real numbers, where the model has a gain: one
-        window each, or as many steps as the record has."""
+        """Return {window: integers, "gain_exponent": int8} of what is replayed in real numbers; {} without a gain.
+
+        There is one window each, or as many steps as the record has.
+        """
         gain = self.declared.gain
         if gain is None:
             return {}

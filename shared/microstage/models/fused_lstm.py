@@ -1,4 +1,6 @@
-"""brevitas' quantised LSTM layer, trained about three times faster: the same values, the same gradients, far fewer operations.
+"""brevitas' quantised LSTM layer, trained about three times faster.
+
+The same values and the same gradients come of far fewer operations.
 
 The stock layer runs eleven quantisers a time step, each a dozen small differentiable operations. Once every scale is a
 learned parameter, each of them is y = clip(round(x / s)) * s with the straight-through gradient
@@ -33,7 +35,10 @@ _GATES = (*_SIGMOIDS, "cell")  # side by side in this order: three sigmoids, one
 
 
 def fuse(lstm: QuantLSTM) -> QuantLSTM:
-    """Let each layer of `lstm` run fused where it can, over its own quantisers; parameters, names and export stay as they are."""
+    """Let each layer of `lstm` run fused where it can, over its own quantisers.
+
+    Parameters, names and export stay as they are.
+    """
     for directions in lstm.layers:
         for layer in directions:
             layer.forward = _FusedForward(layer)
@@ -47,7 +52,10 @@ class _FusedForward:
         self._layer, self._stock = layer, layer.forward
 
     def __call__(self, inp: Tensor, hidden: Tensor | None, cell: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """As the stock layer's: x [n, T, C] -> h of every step [n, T, H], last h and c [1, n, H]; T first if not `batch_first`."""
+        """As the stock layer's: x [n, T, C] -> h of every step [n, T, H], last h and c [1, n, H].
+
+        T comes first if not `batch_first`.
+        """
         layer = self._layer
         if not _can_be_fused(layer):
             return self._stock(inp, hidden, cell)
@@ -188,11 +196,13 @@ class _QuantisedWeight(torch.autograd.Function):
 
 
 class _Sequence(torch.autograd.Function):
-    """A whole sequence: x [T, n, C], W [4H, C], U [4H, H], b [4H], h and c [n, H] or None, scales -> h of every step [T, n, H], last c.
+    """A whole sequence: (h of every step [T, n, H], last c).
 
-    Four gates side by side; `accumulator` and `activation` hold a scale per column [4H], `state`, `tanh`, `output` one each.
-    What is kept of each step is what the way back multiplies by: `let_`, what a quantiser and the curve before it let
-    through to their input, and `by_`, the slope by the quantiser's scale.
+    Inputs are x [T, n, C], W [4H, C], U [4H, H], b [4H], h and c [n, H] or None, and scales.
+
+    Four gates side by side; `accumulator` and `activation` hold a scale per column [4H], `state`, `tanh`, `output` one
+    each. What is kept of each step is what the way back multiplies by: `let_`, what a quantiser and the curve before it
+    let through to their input, and `by_`, the slope by the quantiser's scale.
     """
 
     @staticmethod

@@ -15,7 +15,10 @@ class Network(nn.Module):
         return dict(self.state_dict())
 
     def load_weights(self, state: dict[str, Tensor]) -> None:
-        """Take over `weights()` of an equal network; `ModelError` names what is missing, foreign or of another shape."""
+        """Take over `weights()` of an equal network.
+
+        `ModelError` names what is missing, foreign or of another shape.
+        """
         wanted = set(self.weights())  # without the scales whose statistics are still being collected
         try:
             missing, foreign = self.load_state_dict(state, strict=False)

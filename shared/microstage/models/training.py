@@ -54,8 +54,10 @@ class Examples:
         return len(self.targets)
 
     def drawn(self, phase: str, epoch: int) -> Examples:
-        """What this epoch trains on: these examples, or as many new ones where they can be drawn; a resumed training asks
-        again."""
+        """Return what this epoch trains on: these examples, or as many new ones where they can be drawn.
+
+        A resumed training asks again.
+        """
         return self
 
     def batch(self, rows: Tensor) -> tuple[Inputs, Tensor]:
@@ -171,7 +173,10 @@ class Training(ABC):
         if self.classes:
             from microstage.charts.confusion import draw
 
-            title = f"{100 * metrics['test.accuracy']:.1f} % of {metrics['test.examples']} examples; {metrics['test.origin']}"
+            title = (
+                f"{100 * metrics['test.accuracy']:.1f} % of {metrics['test.examples']} examples; "
+                f"{metrics['test.origin']}"
+            )
             draw(folder / "confusion.png", self.classes, np.array(metrics["test.confusion"]), title)
 
 

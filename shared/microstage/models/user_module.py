@@ -1,4 +1,7 @@
-"""A module of the user's own in the place of a family: loaded from its file, and named with the line of what fails in it."""
+"""A module of the user's own in the place of a family.
+
+It is loaded from its file; a failure in it is named with its line.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +35,17 @@ def expect(found: type, kind: type) -> None:
     """`ModelError` unless `found` is what the stages can deal with."""
     if not issubclass(found, kind):
         raise ModelError(
-            f"Class {found.__name__} must be derived from {kind.__module__}.{kind.__name__}; docs/adding-a-model.md shows one."
+            f"Class {found.__name__} must be derived from {kind.__module__}.{kind.__name__}; docs/adding-a-model.md "
+            "shows one."
         )
 
 
 @contextmanager
 def answerable(model: str, folder: Path | None, logs: Path) -> Iterator[None]:
-    """Within it, whatever fails is a `ModelError` with the module's line that led there, if a module of the user's own runs; the trace is a log."""
+    """Turn whatever fails within it into a `ModelError`, if a module of the user's own runs.
+
+    The message has the module's line that led there; the trace is a log.
+    """
     try:
         yield
     except MicrostageError:

@@ -85,7 +85,8 @@ def _failed(who: str, error: Exception, trace: Path | None) -> int:
     if lacks_memory(error):
         what = f" ({said})" if said else ""
         return _told(
-            f"{who}: This needs more memory than the machine, or MEMORY=, has{what}; give it more, or a smaller network.",
+            f"{who}: This needs more memory than the machine, or MEMORY=, has{what}; give it more, or a smaller "
+            "network.",
             _BAD,
         )
     if isinstance(error, OSError) or any(text in said.lower() for text in _NO_ROOM):  # of the machine, not of the code

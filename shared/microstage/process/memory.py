@@ -1,4 +1,7 @@
-"""Cap the memory of a process, for what no declared size tells: it then ends with one sentence, and the machine goes on."""
+"""Cap the memory of a process, for what no declared size tells.
+
+It then ends with one sentence, and the machine goes on.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ _GROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_b
 
 @contextmanager
 def memory_held() -> Iterator[None]:
-    """Within it, this process, and each that it starts, has nine tenths of what the machine or the container has, but no more.
+    """Give this process, and each that it starts, nine tenths of what the machine or the container has, but no more.
 
     What asks for more is refused, as `MemoryError`, where the kernel would kill it, or another program, without a word.
     """

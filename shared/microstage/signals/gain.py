@@ -32,7 +32,9 @@ WINDOW_SCALE, LARGEST = window_scale(8), largest(8)
 
 
 def block_float(x: np.ndarray, exponents: tuple[int, int] = EXPONENTS, bits: int = 8) -> tuple[np.ndarray, np.ndarray]:
-    """(integers [..., N], exponent int8 [...]) of windows `x` [..., N]: x is about integers * 2^(1 - bits) * 2^exponent.
+    """Return (integers [..., N], exponent int8 [...]) of windows `x` [..., N].
+
+    x is about integers * 2^(1 - bits) * 2^exponent.
 
     The integers are int8 where they have at most 8 `bits`, else int16, and as large below zero as above.
 
@@ -48,7 +50,8 @@ def block_float(x: np.ndarray, exponents: tuple[int, int] = EXPONENTS, bits: int
     if (peak > 2.0**high).any():
         window = int(np.argmax(every > 2.0**high))
         raise DatasetError(
-            f"Window {window} reaches {every[window]:.4g}; expected at most 2^{high} = {2.0**high:.4g}, the largest gain:"
+            f"Window {window} reaches {every[window]:.4g}; expected at most 2^{high} = {2.0**high:.4g}, the "
+            "largest gain:"
             " are the unit and the scale of the recording right?"
         )
     mantissa, exponent = np.frexp(peak)

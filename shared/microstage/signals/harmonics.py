@@ -32,7 +32,10 @@ def harmonic_amplitudes(x: np.ndarray, cycles: int, harmonics: Sequence[int] = (
 
 
 def harmonic_coefficients(x: np.ndarray, cycles: int, harmonics: Sequence[int] = (1, 3, 5, 7)) -> np.ndarray:
-    """Complex amplitude c of each harmonic h [.., len(harmonics)]: its part of `x` [.., L] is Re(c exp(2j pi h cycles t / L)), t from 0."""
+    """Return the complex amplitude c of each harmonic h [.., len(harmonics)].
+
+    Its part of `x` [.., L] is Re(c exp(2j pi h cycles t / L)), t from 0.
+    """
     return np.fft.rfft(x, axis=-1)[..., [order * cycles for order in harmonics]] * (2.0 / x.shape[-1])
 
 
@@ -61,7 +64,10 @@ def _around(squares: np.ndarray, cycles: int, harmonics: Sequence[int], weights:
 
 
 def thd(amplitudes: np.ndarray) -> np.ndarray:
-    """sqrt(H3^2 + H5^2 + H7^2) / H1 of `amplitudes` [.., 4]: the distortion that the network can see; nan without H1."""
+    """Return sqrt(H3^2 + H5^2 + H7^2) / H1 of `amplitudes` [.., 4]; nan without H1.
+
+    It is the distortion that the network can see.
+    """
     first = amplitudes[..., 0]
     rest = np.sqrt((amplitudes[..., 1:] ** 2).sum(-1))
     return np.divide(rest, first, out=np.full_like(rest, np.nan, dtype=float), where=first > 0)

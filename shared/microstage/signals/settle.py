@@ -38,8 +38,8 @@ def rescaled(values: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Settling:
-    """`tops`: {state that turns and follows the gain: its largest size}. `sum`, `count`: the states of the running mean,
-    which `most` bounds; the largest size of a sum is count times that of one summand."""
+    """`tops`: {state that turns and follows the gain: its largest size}. `sum`, `count`: the states of the running
+    mean, which `most` bounds; the largest size of a sum is count times that of one summand."""
 
     tops: Mapping[str, int]
     sum: str | None = None
@@ -69,7 +69,10 @@ class Settling:
         return cls.of(sequence, Gain.read(interface), PhasorMean.read(interface), tops)
 
     def between(self, states: States, shift: np.ndarray) -> dict[str, np.ndarray]:
-        """What the next step takes of carried `states` [n, ...] where its gain is 2^`shift` [n] times the last one's."""
+        """Return what the next step takes of carried `states` [n, ...].
+
+        Its gain is 2^`shift` [n] times the last one's.
+        """
         settled = {name: np.asarray(values).astype(np.int64) for name, values in states.items()}
         for name, top in self.tops.items():
             places = shift.reshape(-1, *[1] * (settled[name].ndim - 1)).astype(np.int64)

@@ -79,7 +79,10 @@ def synchronise(x: np.ndarray, rate: float, frequency: float) -> np.ndarray:
 
 
 def synchronise_around_gaps(x: np.ndarray, rate: float, frequency: float) -> tuple[np.ndarray, np.ndarray]:
-    """(`synchronise` of `x` [L] with NaN where samples are missing, bool: whether every sample that the filter saw is known)."""
+    """Return (`synchronise` of `x` [L], bool [L]: whether every sample that the filter saw is known).
+
+    `x` is NaN where samples are missing.
+    """
     known = np.isfinite(x)
     places = np.arange(len(x))
     samples = synchronise(np.interp(places, places[known], x[known]), rate, frequency)

@@ -1,7 +1,8 @@
 """How much of a file that a stranger wrote is read, held and computed: every cap, with its reason.
 
 Sizes are checked where a file declares them, before anything of that size is made. Memory is capped as well, for what
-no declaration tells, so that a stage that wants too much ends with one sentence and the machine goes on (microstage.process.memory).
+no declaration tells, so that a stage that wants too much ends with one sentence and the machine goes on
+(microstage.process.memory).
 """
 
 from __future__ import annotations

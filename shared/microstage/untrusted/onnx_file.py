@@ -149,7 +149,10 @@ def _without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _sizes(bodies: dict[Call, Counter[Call]]) -> dict[Call, int]:
-    """{function: nodes of its body, and of those that it calls}; refuse those that call themselves, through others or not."""
+    """Return {function: nodes of its body, and of those that it calls}.
+
+    Refuse functions that call themselves, through others or not.
+    """
     sizes: dict[Call, int] = {}
     try:
         for name in TopologicalSorter(

@@ -44,7 +44,10 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def read_checkpoint(path: Path) -> Any:
-    """Tensors in dictionaries, lists and tuples, beside numbers and texts; anything else is an `IntegrityError`, and nothing of it runs."""
+    """Return tensors in dictionaries, lists and tuples, beside numbers and texts.
+
+    Anything else is an `IntegrityError`, and nothing of it runs.
+    """
     try:
         with translated(lambda said: IntegrityError(f"{path} is no weight file: {said or 'no data.pkl in it'}.")):
             with zipfile.ZipFile(path) as archive:
@@ -65,7 +68,7 @@ def _read(path: Path, archive: zipfile.ZipFile) -> Any:
 
 
 class _Reader(pickle.Unpickler):
-    """Knows ordered dictionaries, the rebuilding of a plain tensor, and numeric storages; everything else is refused."""
+    """Unpickle ordered dictionaries, plain tensors, which are rebuilt, and numeric storages; refuse everything else."""
 
     def __init__(self, data, archive: zipfile.ZipFile, root: str) -> None:
         super().__init__(data)

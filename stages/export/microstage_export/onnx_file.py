@@ -79,7 +79,10 @@ def name_tensors(model: onnx.ModelProto, names: Mapping[str, str]) -> None:
 
 
 def _read_constants(graph: onnx.GraphProto) -> None:
-    """Drop each Identity of a constant, which the exporter writes where parameters are equal: readers read the constant."""
+    """Drop each Identity of a constant, so that readers read the constant.
+
+    The exporter writes one where parameters are equal.
+    """
     constants = {i.name for i in graph.initializer}
     copies = [node for node in graph.node if node.op_type == "Identity" and node.input[0] in constants]
     for copy in copies:
@@ -99,7 +102,10 @@ def _take_path(node: onnx.NodeProto) -> str:
 
 
 def _own_initializer(graph: onnx.GraphProto, node: onnx.NodeProto, index: int, name: str) -> None:
-    """Give the constant input `index` of `node` an initialiser of its own called `name`; equal constants may be shared."""
+    """Give the constant input `index` of `node` an initialiser of its own called `name`.
+
+    Equal constants may be shared.
+    """
     value = next((i for i in graph.initializer if i.name == node.input[index]), None)
     if value is None:
         raise ModelError(f"{name} is computed in the graph; expected a constant.")

@@ -15,7 +15,9 @@ _OLD_AGE = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)  # of 
 
 @contextmanager
 def heard(job: Job) -> Iterator[None]:
-    """Within it, warnings are written to `logs/warnings.txt`; each but those of a package's age is a line on the terminal, too.
+    """Write the warnings within it to `logs/warnings.txt`.
+
+    Each but those of a package's age is a line on the terminal, too.
 
     The runner silences Python's own printing of warnings, so a real one would be lost.
     """

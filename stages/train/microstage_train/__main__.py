@@ -29,7 +29,8 @@ def _train(job: Job, training: Training) -> None:
         user_module.expect(type(training.network), Network)
     splits = training.splits
     job.log(
-        f"train: {len(splits.train)} examples an epoch, {len(splits.validation)} to validate, {len(splits.test)} to test"
+        f"train: {len(splits.train)} examples an epoch, {len(splits.validation)} to validate, {len(splits.test)} to "
+        "test"
     )
     history = {phase.name: fit(job, phase, splits) for phase in training.phases()}
     files.write(job, training, training.evaluate(), history)

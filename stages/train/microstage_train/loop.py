@@ -20,7 +20,10 @@ __all__ = ["fit"]
 
 
 def fit(job: Job, phase: Phase, data: Splits) -> list[dict[str, float]]:
-    """Train the phase's network in place, leave its best epoch's weights in it, return {"train", "validation"} per epoch."""
+    """Train the phase's network in place and leave its best epoch's weights in it.
+
+    Return {"train", "validation"} per epoch.
+    """
     if phase.epochs == 0:
         return []
     network, score = phase.network, phase.score or phase.loss
@@ -54,7 +57,8 @@ def fit(job: Job, phase: Phase, data: Splits) -> list[dict[str, float]]:
 def _tell_speed(job: Job, phase: Phase, seen: int, seconds: float) -> None:
     if seen:
         job.log(
-            f"train: {phase.name}: {phase.epochs} epochs; {seen} examples in {seconds:.0f} s, {seen / max(seconds, 1e-3):.0f} a second"
+            f"train: {phase.name}: {phase.epochs} epochs; {seen} examples in {seconds:.0f} s, "
+            f"{seen / max(seconds, 1e-3):.0f} a second"
         )
 
 

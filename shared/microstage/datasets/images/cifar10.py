@@ -26,8 +26,10 @@ _RECORD = 1 + int(np.prod(SHAPE))
 
 
 def read(folder: Path) -> tuple[LabelledImages, LabelledImages | None]:
-    """(to train on, to test on or None) from the files in `folder`, or where archives unpack to in it; `DatasetError` names what is missing
-    or damaged."""
+    """Return (images to train on, to test on or None) from the files in `folder`, or where archives unpack to in it.
+
+    `DatasetError` names what is missing or damaged.
+    """
     place = unpacked("cifar10", folder) or folder
     for ending, batch in ((".bin", _batch), ("", _pickled)):
         names = [f"{name}{ending}" for name in _BATCHES]

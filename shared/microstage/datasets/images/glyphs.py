@@ -1,6 +1,7 @@
 """Ten synthetic glyphs, the digits of a 5 x 7 dot matrix: moved, sheared, coloured and covered with noise.
 
-No photograph and no handwriting: they exist so that everything runs, is tested and can be timed where no dataset is at hand.
+They are no photographs and no handwriting: they exist so that everything runs, is tested and can be timed where no
+dataset is at hand.
 """
 
 from __future__ import annotations

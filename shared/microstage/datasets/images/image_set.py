@@ -43,7 +43,10 @@ class ImageSet:
 
 
 def split(images: LabelledImages, test: LabelledImages | None, held_out: int, seed: int, name: str) -> ImageSet:
-    """Hold `held_out` images back to validate on, drawn by `seed`; as many more to test on, where there is no `test` of its own."""
+    """Hold `held_out` images back to validate on, drawn by `seed`.
+
+    As many more are held back to test on where there is no `test`.
+    """
     needed = held_out * (1 if test is not None else 2)
     if needed >= len(images):
         raise DatasetError(f"{name} has {len(images)} images to train on; VALIDATION={held_out} leaves none of them.")
@@ -70,7 +73,10 @@ def checked(images: LabelledImages, name: str) -> LabelledImages:
 
 
 def bytes_of(path: Path) -> bytes:
-    """A file's content, unpacked if it is packed, whatever its name: browsers unpack and keep the name. `DatasetError` if it is damaged."""
+    """Return a file's content, unpacked if it is packed; `DatasetError` if it is damaged.
+
+    The name does not tell: browsers unpack and keep it.
+    """
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
@@ -84,14 +90,18 @@ def bytes_of(path: Path) -> bytes:
 
 
 def from_archive(path: Path, shape: tuple[int, ...], half: str = "") -> LabelledImages:
-    """An .npz with `x` uint8 [n, *shape] (channels last, if there are several) and `y` [n], or of a `half`, as Keras has it: x_train, y_train."""
+    """Read an .npz with `x` uint8 [n, *shape] and `y` [n]; channels last, if there are several.
+
+    With a `half`, the names are those of Keras: x_train, y_train.
+    """
     try:
         pixels, labels = arrays_of(path, [f"x{half}", f"y{half}"], LARGEST).values()
     except ValueError as error:
         raise DatasetError(f"{path} is no archive of images `x{half}` with labels `y{half}`: {error}.") from None
     if pixels.dtype != np.uint8 or pixels.shape[1:] != shape or labels.ndim != 1:
         raise DatasetError(
-            f"{path}: `x{half}` is {pixels.dtype} {list(pixels.shape)}, expected uint8 [n, {', '.join(map(str, shape))}]."
+            f"{path}: `x{half}` is {pixels.dtype} {list(pixels.shape)}, expected uint8 [n, "
+            f"{', '.join(map(str, shape))}]."
         )
     pixels = pixels[:, None] if pixels.ndim == 3 else np.moveaxis(pixels, -1, 1)
     return checked(LabelledImages(np.ascontiguousarray(pixels), labels.astype(np.uint8)), str(path))

@@ -1,7 +1,7 @@
 """MNIST: handwritten digits, 60,000 to train on and 10,000 to test on, 28 x 28 grey levels.
 
-LeCun, Cortes, Burges. The IDX files as published, gzipped or not, under any of the names that archives give them; or, for either half,
-an .npz with `x` and `y`; or Keras' mnist.npz.
+LeCun, Cortes, Burges. The IDX files as published, gzipped or not, under any of the names that archives give them; or,
+for either half, an .npz with `x` and `y`; or Keras' mnist.npz.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ _UNSIGNED_BYTES = 0x08
 
 
 def read(folder: Path) -> tuple[LabelledImages, LabelledImages]:
-    """(to train on, to test on) from the files in `folder`, or where archives unpack to in it; `DatasetError` names what is missing or damaged."""
+    """Return (images to train on, images to test on) from the files in `folder`, or where archives unpack to in it.
+
+    `DatasetError` names what is missing or damaged.
+    """
     train, test = (_half(unpacked("mnist", folder) or folder, half) for half in _HALVES)
     return train, test
 

@@ -1,8 +1,9 @@
 """CIFAR-10's Python version: pickles of NumPy arrays, of which nothing but arrays, numbers and texts is made.
 
-A pickle may name any function to be called. `_Arrays` knows the few names that arrays and bytes need, as the documentation of `pickle` advises
-("Restricting Globals"), and refuses all others. It is the unpickler in Python: the one in C makes room for as many entries as a pickle
-says that it has. Arrays begin empty, and take shape and values, which must agree, from what follows in the file.
+A pickle may name any function to be called. `_Arrays` knows the few names that arrays and bytes need, as the
+documentation of `pickle` advises ("Restricting Globals"), and refuses all others. It is the unpickler in Python: the
+one in C makes room for as many entries as a pickle says that it has. Arrays begin empty, and take shape and values,
+which must agree, from what follows in the file.
 """
 
 from __future__ import annotations

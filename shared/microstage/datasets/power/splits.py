@@ -15,7 +15,10 @@ FOLDS = 4
 
 @dataclass(frozen=True)
 class Recording:
-    """One record at 64 samples per cycle: `samples` [L] in A or V, complex `coefficients` [4] of H1, H3, H5, H7 at its start."""
+    """One record at 64 samples per cycle.
+
+    `samples` [L] are in A or V; `coefficients` [4] are the complex H1, H3, H5, H7 at its start.
+    """
 
     source: str
     name: str
@@ -30,7 +33,10 @@ class Recording:
 
 
 def assign(sources: list[str], fold: int) -> dict[str, str]:
-    """{source: "train" | "validation" | "test"}: sources sorted, every fourth one tests fold `fold`, the next validates."""
+    """Return {source: "train" | "validation" | "test"}.
+
+    Sources are sorted; every fourth one tests fold `fold`, the next one validates.
+    """
     ordered = sorted(set(sources))
     if len(ordered) < 3:
         raise DatasetError(f"A split by source needs at least 3 sources, found {len(ordered)}: {', '.join(ordered)}.")

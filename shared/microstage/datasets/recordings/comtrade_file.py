@@ -1,4 +1,7 @@
-"""COMTRADE records (IEEE C37.111-1991, 1999, 2013; ASCII, BINARY, BINARY32, FLOAT32; in one file or two), read by the `comtrade` package."""
+"""COMTRADE records (IEEE C37.111-1991, 1999, 2013), in one file or two, read by the `comtrade` package.
+
+ASCII, BINARY, BINARY32 and FLOAT32.
+"""
 
 from __future__ import annotations
 
@@ -129,7 +132,8 @@ def _samples(path: Path, record, chosen: int) -> tuple[np.ndarray, tuple[str, ..
     remarks = []
     if said.pors.upper() == "S" and said.primary != said.secondary:
         remarks.append(
-            f"{said.name}: values are secondary, as recorded; primary ones are {said.primary:g}:{said.secondary:g} of them."
+            f"{said.name}: values are secondary, as recorded; primary ones are {said.primary:g}:{said.secondary:g} of "
+            "them."
         )
     if said.cmin < said.cmax and at_limit > 1:
         remarks.append(
@@ -165,4 +169,7 @@ def _choose(path: Path, known: list[tuple[str, str]], kind: str | None, names: S
 def _per_unit(known: list[tuple[str, str]]) -> str:
     if not any(unit.lower() in ("pu", "p.u.", "per unit", "") for _, unit in known):
         return ""
-    return "; of a channel per unit, or of none, write the unit that its multiplier is of (A, kA, V, kV) into the configuration"
+    return (
+        "; of a channel per unit, or of none, write the unit that its multiplier is of (A, kA, V, kV) into the "
+        "configuration"
+    )

@@ -1,7 +1,8 @@
 """COMTRADE as relays and converters write it, made into what the `comtrade` package reads.
 
-The package is strict about fields that are of no account here: dates, commas at line ends, bytes behind the last row. `tidy_cfg` and
-`tidy_rows` leave every number as it is, and status channels out: a package that keeps an integer for each bit needs 32 times the file.
+The package is strict about fields that are of no account here: dates, commas at line ends, bytes behind the last row.
+`tidy_cfg` and `tidy_rows` leave every number as it is, and status channels out: a package that keeps an integer for
+each bit needs 32 times the file.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ _MOST = 4096  # channels, or sampling rates
 
 @dataclass(frozen=True)
 class Configuration:
-    """`text` for the package; `kind` of the data in capitals; sampling `rates` as (Hz, last sample), sections of one rate joined;
-    `analog` and `status` channels; the standard's `revision`.
+    """`text` for the package; `kind` of the data in capitals; sampling `rates` as (Hz, last sample), sections of one
+    rate joined; `analog` and `status` channels; the standard's `revision`.
     """
 
     text: str
@@ -67,7 +68,10 @@ def parts_of_cff(data: bytes) -> tuple[bytes, bytes]:
 
 
 def tidy_cfg(text: str) -> Configuration:
-    """Its lines; `ValueError` or `IndexError` where one is missing. Where no channel is analog, the rest is not looked at."""
+    """Return what a .cfg says; `ValueError` or `IndexError` where a line is missing.
+
+    Where no channel is analog, the rest is not looked at.
+    """
     lines = [line.replace("\x1a", "").strip().rstrip(", \t") for line in text.splitlines()]
     head = [field.strip() for field in lines[0].split(",")]
     revision = head.pop() if re.fullmatch(r"\d{4}", head[-1]) and len(head) > 2 else _OLDEST
@@ -128,7 +132,10 @@ def _moment(line: str) -> str:
 
 
 def tidy_rows(lines: Sequence[str], described: Configuration) -> Iterator[str]:
-    """The rows of an ASCII data file: numbered, a missing time as 0, a missing sample as its revision has it, without status."""
+    """Yield the rows of an ASCII data file: numbered, and without status.
+
+    A missing time becomes 0, a missing sample what the file's revision of the standard has for it.
+    """
     missing = "" if described.revision == _OLDEST else "99999"
     for line in lines:
         separator = "," if "," in line else ";"
@@ -140,8 +147,10 @@ def tidy_rows(lines: Sequence[str], described: Configuration) -> Iterator[str]:
 
 
 def whole_rows(data: bytes, described: Configuration) -> tuple[bytes, int]:
-    """(`data` without status, and without what is behind its last whole row; how many rows); `KeyError` for a kind that is
-    not known."""
+    """Return (`data` without status, and without what is behind its last whole row; how many rows).
+
+    `KeyError` for a kind that is not known.
+    """
     kept = 8 + _BYTES[described.kind] * described.analog
     width = kept + 2 * math.ceil(described.status / 16)
     rows = len(data) // width

@@ -46,7 +46,10 @@ class Dialect:
     decimal: str
 
     def rows(self, lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-        """(number of the line, from 1 on; its cells) of each line that is not blank; `csv.Error` for one of too many."""
+        """Yield (number of the line, from 1 on; its cells) of each line that is not blank.
+
+        `csv.Error` for a line of too many.
+        """
         reader = csv.reader(lines, delimiter=self.separator, skipinitialspace=True)
         for cells in reader:
             if len(cells) > _WIDEST:

@@ -3,8 +3,9 @@
     Time (ms),Voltage (V),Current (A)
     -16.64,-81.386,-2.291
 
-Commas, semicolons, tabs; decimal point or comma; quoted or not; any encoding (`csv_dialect`, `decoding`). The heading is one or two rows
-that name a time and a column of A or V (`csv_header`); where it gives no units, a time is in s unless that is absurd.
+Commas, semicolons, tabs; decimal point or comma; quoted or not; any encoding (`csv_dialect`, `decoding`). The heading
+is one or two rows that name a time and a column of A or V (`csv_header`); where it gives no units, a time is in s
+unless that is absurd.
 """
 
 from __future__ import annotations
@@ -91,7 +92,10 @@ def _table(path: Path, name: str | None) -> _Table:
 
 
 def _heading(path: Path, lines: Sequence[str], rows: _Rows, dialect: Dialect) -> tuple[int, list[Column], _Rows]:
-    """(which row is it, its columns, the rows below): the last one with a time before the first row of numbers behind any such."""
+    """Return (which row is the heading, its columns, the rows below it).
+
+    It is the last row that names a time and stands before the first row of numbers behind any such.
+    """
     found = None
     for place, (_, cells) in enumerate(rows[:_PREAMBLE]):
         if dialect.is_row(cells):

@@ -1,4 +1,4 @@
-"""The time column of a table of samples: stamps as printed, to few digits perhaps, and what they say of rate and gaps."""
+"""The time column of a table of samples: its stamps as printed, and what they say of rate and gaps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _SLOWEST = 600  # Hz: what is sampled less often has no seventh harmonic
 def seconds_of(
     path: Path, rows: Sequence[int], stamps: Sequence[str], dialect: Dialect, unit: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """([n] in s, [n] what the last printed digit of each is worth, in s) of the time column; rows are the numbers of its lines."""
+    """Return ([n] times in s, [n] what the last printed digit of each is worth, in s).
+
+    `rows` are the numbers of the lines.
+    """
     seconds, resolution = np.empty(len(stamps)), np.empty(len(stamps))
     for index, (row, stamp) in enumerate(zip(rows, stamps)):
         try:
@@ -45,13 +48,16 @@ def _worth_of_last_digit(stamp: str) -> float:
 
 
 def _scale_of(seconds: np.ndarray) -> float:
-    """The largest of s, ms, us and ns in which these stamps are of a rate that shows the seventh harmonic of the mains."""
+    """Return the largest of s, ms, us and ns in which these stamps have a rate that shows the seventh harmonic."""
     period = max(float(seconds[-1] - seconds[0]), 0) / (len(seconds) - 1)
     return next((scale for scale in (1.0, 1e-3, 1e-6, 1e-9) if period * scale * _SLOWEST <= 1), 1.0)
 
 
 def spread(samples: np.ndarray, seconds: np.ndarray) -> tuple[np.ndarray, float] | None:
-    """(samples with NaN where rows are missing, rate); None where no step is long, or the stamps are too coarse to tell."""
+    """Return (samples with NaN where rows are missing, rate).
+
+    None where no step is long, or where the stamps are too coarse to tell.
+    """
     steps = np.diff(seconds)
     usual = np.median(steps)
     regular = steps < 1.5 * usual

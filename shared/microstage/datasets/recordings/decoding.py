@@ -20,9 +20,12 @@ def abridged(message: str) -> str:
 
 
 def decode(data: bytes, sought: str | None = None) -> str:
-    """`data` as UTF-16 or UTF-8 where it is that, else in an encoding in which the name `sought` occurs, else as Windows-1252 or Latin-1.
+    """Return `data` as UTF-16 or UTF-8 where it is that.
 
-    Those leave every ASCII character as it is, and so the numbers and separators of a table right, whatever its names look like.
+    Else in an encoding in which the name `sought` occurs, else as Windows-1252 or Latin-1.
+
+    Those leave every ASCII character as it is, and so the numbers and separators of a table right, whatever its names
+    look like.
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):

@@ -20,7 +20,10 @@ _KINDS_OF_VALUE = re.compile(r"[\s_.]*\(?(rms|peak|pk|inst|dc|ac)\)?$", re.IGNOR
 
 
 def quantity(unit: str) -> str | None:
-    """ "current", "voltage" or "time", or None for another unit: A, mA, kA, amperes, V, mV, kV, MV, volts, s, ms, us, seconds, in any case."""
+    """Return "current", "voltage" or "time", or None for another unit.
+
+    In any case of letters: A, mA, kA, amperes, V, mV, kV, MV, volts, s, ms, us, seconds.
+    """
     parsed = _parse(unit)
     return _NAMES[parsed[1]] if parsed else None
 
@@ -34,7 +37,10 @@ def factor(unit: str) -> float:
 
 
 def ambiguous(unit: str) -> bool:
-    """Whether capitals leave open what is meant: MA is mA in a heading of capitals, and nobody measures mega-amperes."""
+    """Tell whether capitals leave open what is meant.
+
+    MA is mA in a heading of capitals, as nobody measures mega-amperes.
+    """
     return unit.strip() in ("MA", "MAMP", "MAMPS")
 
 

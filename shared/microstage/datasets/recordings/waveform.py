@@ -19,7 +19,10 @@ LARGEST = 2.0 ** (EXPONENTS[1] - 3)
 
 @dataclass(frozen=True)
 class Waveform:
-    """`samples` [L] at `rate` Hz in `unit`, A or V, or "" where the file says neither; `remarks` are sentences for who reads results."""
+    """`samples` [L] at `rate` Hz in `unit`: A or V, or "" where the file says neither.
+
+    `remarks` are sentences for who reads results.
+    """
 
     samples: np.ndarray
     rate: float

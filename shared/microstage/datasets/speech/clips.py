@@ -21,7 +21,10 @@ _VALIDATION_PERCENT, _TEST_PERCENT = 15, 20
 
 @dataclass(frozen=True)
 class Clips:
-    """Either `pcm` int16 [n, 16000] or, of clips whose audio is not at hand, `mfcc` float32 [n, 49, 10]; `name` [n], `label` uint8 [n]."""
+    """Clips as `pcm` int16 [n, 16000] or, where their audio is not at hand, as `mfcc` float32 [n, 49, 10].
+
+    `name` [n] are their files, `label` uint8 [n] their classes.
+    """
 
     name: np.ndarray
     label: np.ndarray
@@ -58,7 +61,10 @@ def label_of(folder: str) -> int:
 
 
 def by_speaker(clips: Clips, what: str) -> tuple[Clips, Clips, Clips]:
-    """Train, validation and test whose speakers (the hash in a file's name) are different people; a clip without one goes by its own name."""
+    """Return train, validation and test, whose speakers are different people.
+
+    The hash in a file's name is its speaker; a clip without one goes by its own name.
+    """
     found = [_SPEAKER.search(name) for name in clips.name]
     share = np.array([_percent(match[1] if match else name) for match, name in zip(found, clips.name)])
     ends = (_TEST_PERCENT, _TEST_PERCENT + _VALIDATION_PERCENT)

@@ -1,9 +1,9 @@
 """Speech Commands v2 in its official folder layout, as twelve classes.
 
-Warden, "Speech Commands: a dataset for limited-vocabulary speech recognition", arXiv:1804.03209. A folder per word, `validation_list.txt`
-and `testing_list.txt`, `_background_noise_`; the test set of twelve classes (with `_silence_` and `_unknown_`) is an archive
-of its own, unpacked into a sub-folder. Silence to train on is cut from the background noise, a second every half second; its
-`running_tap.wav` validates. So counted, there are 85,511, 10,102 and 4,890 clips.
+Warden, "Speech Commands: a dataset for limited-vocabulary speech recognition", arXiv:1804.03209. A folder per word,
+`validation_list.txt` and `testing_list.txt`, `_background_noise_`; the test set of twelve classes (with `_silence_` and
+`_unknown_`) is an archive of its own, unpacked into a sub-folder. Silence to train on is cut from the background noise,
+a second every half second; its `running_tap.wav` validates. So counted, there are 85,511, 10,102 and 4,890 clips.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ _MOST = 1 << 18  # clips: a second of each is kept, however short it is
 
 
 def load(folder: Path, split: str) -> Speech:
-    """Clips under `folder`: `official` follows the lists and the test archive, `speakers` draws speakers from all clips there."""
+    """Load the clips under `folder`.
+
+    `official` follows the lists and the test archive; `speakers` draws speakers from all clips there.
+    """
     noise = {path.name: read_wav(path) for path in sorted((folder / _NOISE).glob("*.wav"))}
     if split == "speakers":
         clips = _read([path for path in sorted(folder.glob("**/*.wav")) if path.parent.name != _NOISE])
@@ -48,7 +51,8 @@ def _official(folder: Path, noise: dict[str, np.ndarray]) -> Speech:
     missing = [name for name in _LISTS if not (folder / name).is_file()]
     if missing:
         raise DatasetError(
-            f"{folder} has no {missing[0]}, so it is not the whole dataset; SPLIT=speakers splits the clips that are there."
+            f"{folder} has no {missing[0]}, so it is not the whole dataset; SPLIT=speakers splits the clips that are "
+            "there."
         )
     listed = [set(content_of(folder / name).decode(errors="replace").split()) for name in _LISTS]
     words = sorted(path for path in folder.glob("*/*.wav") if not path.parent.name.startswith("_"))
@@ -116,7 +120,10 @@ def read_wav(path: Path) -> np.ndarray:
 
 
 def _plain(content: bytes) -> bytes:
-    """`content` with the tag of PCM where it has that of WAVE_FORMAT_EXTENSIBLE and says that it is PCM: `wave` does not look further."""
+    """Return `content` with the tag of PCM where it has that of WAVE_FORMAT_EXTENSIBLE and says that it is PCM.
+
+    `wave` does not look further than the tag.
+    """
     place = content.find(b"fmt ", 12)
     if place > 0 and content[place + 8 : place + 10] == b"\xfe\xff" and content[place + 32 : place + 48] == _PCM:
         return content[: place + 8] + b"\x01\x00" + content[place + 10 :]

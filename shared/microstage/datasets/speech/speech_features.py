@@ -1,4 +1,7 @@
-"""Clips of speech whose features alone are at hand: one .npz with `mfcc` [n, 49, 10], `names` [n] and `y` [n], split by speaker."""
+"""Clips of speech whose features alone are at hand, split by speaker.
+
+One .npz with `mfcc` [n, 49, 10], `names` [n] and `y` [n].
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,8 @@ def load(folder: Path) -> Speech:
         raise DatasetError(f"{path} holds no features of speech: {error}.") from None
     if mfcc.shape != (len(names), _FRAMES, _COEFFICIENTS) or label.shape != names.shape or not np.isfinite(mfcc).all():
         raise DatasetError(
-            f"{path}: expected finite features [n, {_FRAMES}, {_COEFFICIENTS}] with n names and labels, found {list(mfcc.shape)}."
+            f"{path}: expected finite features [n, {_FRAMES}, {_COEFFICIENTS}] with n names and labels, found "
+            f"{list(mfcc.shape)}."
         )
     if label.max(initial=0) >= len(CLASSES):
         raise DatasetError(f"{path}: a label is {label.max()}, expected below {len(CLASSES)}.")

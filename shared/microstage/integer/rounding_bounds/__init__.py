@@ -8,8 +8,8 @@ Numerical Algorithms, chapters 2 and 3), with u = 2^-24:
                                      bring; nothing where every partial sum is a whole multiple, below 2^24, of one
                                      power of two
     batch norm                       8 u (|x a| + |mean a| + |beta|) with a = gamma / sqrt(variance + epsilon)
-    a function                       its STATED error at both ends; 4 u |result| where none is stated. Where it turns round
-                                     between the ends, what it rises or falls there is of second order, and is left out
+    a function                       its STATED error at both ends; 4 u |result| where none is stated. What it rises or
+                                     falls where it turns round between the ends is of second order, and is left out
     a quantiser                      its own levels at both ends, and never more than one step away
 
 Nothing is said of underflow. The exact value is the reference's own, in float64.

@@ -42,8 +42,9 @@ STATED: dict[str, tuple[float, float, float]] = {
 }
 """{operator: (a, b, c)}: float32 is within u (a |result| + b (1, and the size of each attribute) + c |argument|).
 
-At least twice the largest error of onnxruntime 1.14.1 and 1.25.1 (MLAS), of those that it has, found on 2026-11-29 at float32 values of
-either sign: four million for Sigmoid, Tanh, Exp and Erf, 600,000 for the others; tests/shared measures again.
+At least twice the largest error of onnxruntime 1.14.1 and 1.25.1 (MLAS), of those that it has, found on 2026-11-29 at
+float32 values of either sign: four million for Sigmoid, Tanh, Exp and Erf, 600,000 for the others; tests/shared
+measures again.
 """
 
 

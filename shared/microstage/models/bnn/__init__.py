@@ -14,7 +14,8 @@ __all__ = ["FORM", "MODELS", "PARAMETERS"]
 FORM = FEED_FORWARD
 _WIDTHS = ((1, 1), (1, 2), (2, 2))  # bits of weights, of activations
 _FULLY_CONNECTED = {"tfc": 64, "sfc": 256, "lfc": 1024}
-# Recipes that reach the published accuracies in minutes; the published one is what PARAMETERS says, for 1000 epochs (1w1a) or 500.
+# Recipes that reach the published accuracies in minutes.
+# The published one is what PARAMETERS says, for 1000 epochs (1w1a) or 500.
 _MOVED: dict[str, Any] = {"epochs": 80, "dropout": 0.05, "learning_rate": 0.01, "halvings": 8.0, "shift": 1}
 _RECIPES: dict[str, dict[str, Any]] = {
     "tfc-1w1a": {"dropout": 0.05},
@@ -46,7 +47,10 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "dataset": {
         "default": "glyphs",
         "choices": ["glyphs", "mnist", "cifar10"],
-        "summary": "What to train on; all but the built-in synthetic glyphs need DATA_DIR. CNV takes cifar10, the others mnist.",
+        "summary": (
+            "What to train on; all but the built-in synthetic glyphs need DATA_DIR. "
+            "CNV takes cifar10, the others mnist."
+        ),
     },
     "epochs": {
         "default": 60,
@@ -59,7 +63,9 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "default": 12.5,
         "min": 0,
         "max": 60,
-        "summary": "How often the rate halves, in equal steps over the whole training: every 40 of 500 epochs as published.",
+        "summary": (
+            "How often the rate halves, in equal steps over the whole training: every 40 of 500 epochs as published."
+        ),
     },
     "shift": {
         "type": "int",
@@ -67,7 +73,10 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "min": 0,
         "max": 8,
         "unit": "pixels",
-        "summary": "How far a training image may move either way, black moving in; as published 4 for photographs, which are mirrored too, else 0.",
+        "summary": (
+            "How far a training image may move either way, black moving in; "
+            "as published 4 for photographs, which are mirrored too, else 0."
+        ),
     },
     "held_out": {
         "type": "int",

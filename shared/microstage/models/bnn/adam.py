@@ -1,4 +1,7 @@
-"""Adam over one flat array that all parameters are parts of: a small network's step is a few operations, not a dozen a parameter."""
+"""Adam over one flat array that all parameters are parts of.
+
+A small network's step is a few operations, not a dozen a parameter.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ __all__ = ["FlatAdam"]
 
 
 class FlatAdam(torch.optim.Optimizer):
-    """`torch.optim.Adam`'s step, every root correctly rounded. Parameters become views of one array; each needs a gradient at each step."""
+    """`torch.optim.Adam`'s step, every root correctly rounded.
+
+    Parameters become views of one array; each needs a gradient at each step.
+    """
 
     def __init__(
         self, parameters: Iterable[Tensor], lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8

@@ -25,7 +25,10 @@ _LARGEST = 2048
 
 @dataclass(frozen=True)
 class Convolution:
-    """3 x 3 without padding, then a quantiser, then a 2 x 2 pool if `pooled`; `outputs` pixels across before the pool."""
+    """3 x 3 without padding, then a quantiser, then a 2 x 2 pool if `pooled`.
+
+    `outputs` are pixels across before the pool.
+    """
 
     inputs: int
     channels: int

@@ -1,4 +1,7 @@
-"""Dropout that draws 16 random bits an element, all layers at once; the framework draws 32 bits, one element after another."""
+"""Dropout that draws 16 random bits an element, all layers at once.
+
+The framework draws 32 bits, one element after another.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ _STEPS = 2**16
 
 
 def masks(share: float, shapes: Sequence[tuple[int, int]]) -> list[Tensor]:
-    """What tensors of `shapes` are multiplied by to drop a `share` of their elements (to a 2^-16th): 0, or 1 / (1 - share).
+    """Return what tensors of `shapes` are multiplied by to drop a `share` of their elements (to a 2^-16th).
+
+    It is 0, or 1 / (1 - share).
 
     The bits are seeded anew by each call from torch's global generator, so that equal generators give equal masks.
     """

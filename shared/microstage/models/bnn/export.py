@@ -1,4 +1,7 @@
-"""The binary networks on their way to ONNX: grey levels in, the class out, what lies around the network inside the graph."""
+"""The binary networks on their way to ONNX: grey levels go in, the class comes out.
+
+What lies around the network is inside the graph.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ class Answering(BinaryNetwork):
 
 
 class _First(Function):
-    """The place of the largest score; ONNX' TopK gives the lower of two equal ones, where the framework's own promises nothing."""
+    """The place of the largest score.
+
+    ONNX' TopK gives the lower of two equal ones; the framework's own promises nothing.
+    """
 
     @staticmethod
     def symbolic(g, scores):

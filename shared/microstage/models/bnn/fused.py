@@ -1,4 +1,6 @@
-"""A convolution, and all fully connected layers, of a binary network as one function each: brevitas' own values and gradients.
+"""A convolution, and all fully connected layers, of a binary network as one function each.
+
+Values and gradients are brevitas' own.
 
 Forward, layer by layer, for an input x, weights w and a batch norm's parameters:
 
@@ -6,8 +8,8 @@ Forward, layer by layer, for an input x, weights w and a batch norm's parameters
     y = batch norm(z)
     x = q(y) m            m: the dropout's mask, 0 or one and the same number
 
-and after the last of them x q(w)^T alone; a convolution's product is that of the columns that its kernel sees. Backward, straight
-through the quantisers: a gradient passes a weight always, an activation where it was not clipped.
+and after the last of them x q(w)^T alone; a convolution's product is that of the columns that its kernel sees.
+Backward, straight through the quantisers: a gradient passes a weight always, an activation where it was not clipped.
 """
 
 from __future__ import annotations
@@ -49,7 +51,10 @@ def convolved(layer: Convolved, x: Tensor, weight_bits: int, act_bits: int) -> T
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
-    """a b by NumPy, whose kernels are pinned to AVX2; those of the framework that every x86-64 has take three times as long."""
+    """Return a b by NumPy, whose kernels are pinned to AVX2.
+
+    Those of the framework that every x86-64 has take three times as long.
+    """
     return torch.from_numpy(a.numpy() @ b.numpy())
 
 
@@ -132,7 +137,10 @@ def _pieces(images: int, numbers: int) -> list[slice]:
 
 
 def _columns(x: Tensor, kernel: torch.Size) -> Tensor:
-    """[n, places, taps * channels] that a kernel sees of x [n, channels, H, W]; a kernel's row is copied as one piece."""
+    """Return what a kernel sees of x [n, channels, H, W]: [n, places, taps * channels].
+
+    A kernel's row is copied as one piece.
+    """
     last = x.permute(0, 2, 3, 1).contiguous()
     images, rows, columns, channels = last.shape
     size = rows - kernel[0] + 1, columns - kernel[1] + 1

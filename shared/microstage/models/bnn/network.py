@@ -4,8 +4,8 @@
     pixels                               their integers
     scores [n, 10]                       one scale for all classes; the largest is the answer, the first of equal ones
 
-Layers are brevitas' own, so that weights, names and export are; training runs them fused (`fused.py`). Dropout falls on what
-enters each fully connected one.
+Layers are brevitas' own, so that weights, names and export are; training runs them fused (`fused.py`). Dropout falls on
+what enters each fully connected one.
 """
 
 from __future__ import annotations

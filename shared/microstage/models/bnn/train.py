@@ -93,7 +93,10 @@ class Training(training.Training):
         }
 
     def replayed(self) -> dict[str, np.ndarray]:
-        """Every test image (of photographs not more than 512, spread evenly), then the extremes, whose label is no class: 255."""
+        """Return every test image, then the extremes, whose label is no class: 255.
+
+        Of photographs there are at most 512, spread evenly.
+        """
         test = self.images.test
         wanted = _REPLAYED_PHOTOGRAPHS if self.definition.convolutional else len(test)
         rows = np.unique(np.linspace(0, len(test) - 1, min(wanted, len(test))).astype(int))
@@ -107,7 +110,10 @@ class Training(training.Training):
 
 @dataclass(frozen=True)
 class Moved(Examples):
-    """Each drawn image is moved by up to `shift` pixels either way, `black` moving in, and if `mirrored` turned round half of the time."""
+    """Each drawn image is moved by up to `shift` pixels either way, `black` moving in.
+
+    If `mirrored`, it is turned round half of the time.
+    """
 
     shift: int
     black: Tensor
@@ -154,7 +160,10 @@ def errors(scores: Tensor, targets: Tensor) -> Tensor:
 
 
 def extremes(shape: tuple[int, int, int]) -> np.ndarray:
-    """Images uint8 [8, *shape] at the ends of the range: black, white, the middle's two levels, stripes, checks, a dot."""
+    """Return images uint8 [8, *shape] at the ends of the range.
+
+    Black, white, the middle's two levels, stripes, checks, a dot.
+    """
     rows, columns = np.indices(shape[1:])
     flat = [np.full(rows.shape, level) for level in (0, 255, 127, 128)]
     white = [rows % 2, columns % 2, (rows + columns) % 2, rows + columns == 0]
@@ -175,7 +184,8 @@ def _load(p: Mapping[str, Any], data: Path | None, d: BinaryDefinition) -> Image
     if _SHAPES[name] != d.image:
         fitting = next(other for other, shape in _SHAPES.items() if shape == d.image)
         raise ParameterError(
-            f"DATASET={name} has images of {list(_SHAPES[name])}; MODEL={d.model} takes {list(d.image)}: DATASET={fitting}."
+            f"DATASET={name} has images of {list(_SHAPES[name])}; MODEL={d.model} takes {list(d.image)}: "
+            f"DATASET={fitting}."
         )
     return split(*_READERS[name](folder(name, data)), p["held_out"], p["seed"], name)
 

@@ -74,7 +74,10 @@ class Methods:
 
     @property
     def goes_on(self) -> bool:
-        """Whether states carry from step to step: a step is half a cycle, by which odd harmonics turn by half a turn."""
+        """Tell whether states carry from step to step.
+
+        They do where a step is half a cycle, by which odd harmonics turn by half a turn.
+        """
         return self._length == _HALF
 
     @property

@@ -1,8 +1,9 @@
 """Benchmark files: the folder that the EEMBC runner of MLPerf Tiny reads, checked before it is handed over.
 
-`tst_{count:06d}_{Label}_{index}.bin` holds 490 bytes, int8; `y_labels.csv` a line `file, 12, index` for each. `model` encodes as the
-network's own first quantiser does, coefficient-major, 10 by 49; `eembc` as the closed division's reference network takes it, 49 by 10.
-Every file is read back and classified twice: by the streamlined integer graph, and by the float model in onnxruntime.
+`tst_{count:06d}_{Label}_{index}.bin` holds 490 bytes, int8; `y_labels.csv` a line `file, 12, index` for each. `model`
+encodes as the network's own first quantiser does, coefficient-major, 10 by 49; `eembc` as the closed division's
+reference network takes it, 49 by 10. Every file is read back and classified twice: by the streamlined integer graph,
+and by the float model in onnxruntime.
 """
 
 from __future__ import annotations
@@ -118,7 +119,8 @@ def _assert_equal(job: Job, clips: Clips, by_integers: np.ndarray, by_floats: np
     if len(wrong):
         row = wrong[0]
         raise VerificationError(
-            f"{len(wrong)} of {len(clips)} files are classified differently by the integer graph and the float model, first"
+            f"{len(wrong)} of {len(clips)} files are classified differently by the integer graph and the float model, "
+            "first"
             f" {_names(clips)[row]}: {CLASSES[by_integers[row]]} and {CLASSES[by_floats[row]]}."
         )
     job.verified("benchmark files", len(clips), len(clips))

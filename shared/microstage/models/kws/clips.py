@@ -33,6 +33,9 @@ def features(clips: Clips) -> np.ndarray:
 
 
 def mixed(clips: Clips) -> Clips:
-    """At most 1000 clips, in an order that is the same everywhere and mixes the classes: by the SHA-256 of their names."""
+    """Return at most 1000 clips, mixed over the classes in an order that is the same everywhere.
+
+    It is that of the SHA-256 of their names.
+    """
     order = sorted(range(len(clips)), key=lambda row: sha256(str(clips.name[row]).encode()).digest())
     return clips.rows(np.array(order[:_MIXED]))

@@ -1,4 +1,7 @@
-"""Training of the keyword network, as published: Adam along a cosine, cross entropy against the frequencies of the classes."""
+"""Training of the keyword network, as published.
+
+Adam along a cosine, cross entropy against the frequencies of the classes.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +104,10 @@ def class_weights(labels: Tensor) -> Tensor:
 
 
 def extremes(definition: KeywordDefinition) -> np.ndarray:
-    """Features [10, 490] at and beyond the ends of the range: all at once, each half, alternating, zero, and ties of rounding."""
+    """Return features [10, 490] at and beyond the ends of the range.
+
+    All at once, each half, alternating, zero, and ties of rounding.
+    """
     n = np.arange(definition.inputs)
     signs = [np.ones(len(n)), np.where(n % 2, -1.0, 1.0), np.where(n < len(n) // 2, -1.0, 1.0), np.zeros(len(n))]
     tied = (n % 9 - 4 + 0.5) * definition.input_scale

@@ -1,5 +1,7 @@
-"""A network that is stepped window by window, in stock onnxruntime: one step with its states in and out, and all steps of
-an answer from zero."""
+"""A network that is stepped window by window, in stock onnxruntime.
+
+One step with its states in and out, and all steps of an answer from zero.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +38,11 @@ def compose_step(
     declared: ModelDeclaration,
     settling: Settling,
 ) -> onnx.ModelProto:
-    """`waveform` [B, S], every state and the `exponent` [B, 1] of the step before -> `amplitudes` [B, k], every state and
-    the exponent behind it. A window that has no answer is answered by no numbers, and leaves states and exponent."""
+    """Return the model of one step.
+
+    `waveform` [B, S], every state and the `exponent` [B, 1] of the step before become `amplitudes` [B, k], every state
+    and the exponent behind it. A window that has no answer is answered by no numbers, and leaves states and exponent.
+    """
     b, gain = PartBuilder(), declared.gain
     entry = next(entry for entry in entries if entry.real == gain.window)
     factor = block_float(b, gain, entry)
@@ -58,8 +63,11 @@ def compose_step(
 
 
 def compose_steps(step: onnx.ModelProto, sequence: Recurrence, declared: ModelDeclaration) -> onnx.ModelProto:
-    """`waveform` [B, length * S] -> `amplitudes` [B, k] after the last step, from states of zero: a Scan over `step`. No
-    numbers where any window of it has no answer."""
+    """Return the model of a whole record, from states of zero: a Scan over `step`.
+
+    `waveform` [B, length * S] becomes `amplitudes` [B, k] after the last step; no numbers where any window of it has no
+    answer.
+    """
     b, waveform, answer = PartBuilder(), declared.gain.inputs[declared.gain.window], _called(declared)
     window, *states = step.graph.input
     samples = window.type.tensor_type.shape.dim[1].dim_value

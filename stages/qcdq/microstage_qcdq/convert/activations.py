@@ -1,5 +1,7 @@
-"""Activation quantisers become QuantizeLinear, Clip, DequantizeLinear; bipolar ones BipolarQuant, Cast, DequantizeLinear;
-wide ones stay."""
+"""Activation quantisers become QuantizeLinear, Clip, DequantizeLinear.
+
+Bipolar ones become BipolarQuant, Cast, DequantizeLinear; wide ones stay.
+"""
 
 from __future__ import annotations
 

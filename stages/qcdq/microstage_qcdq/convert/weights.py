@@ -28,7 +28,9 @@ def quantiser_range(node: onnx.NodeProto, bits: int) -> tuple[int, int]:
 
 
 class FoldWeightQuant:
-    """Quant(w) -> DequantizeLinear(integers): w = scale * integer, the integer being clip(round(w / scale)), divided in float32.
+    """Turn Quant(w) into DequantizeLinear(integers): w = scale * integer.
+
+    The integer is clip(round(w / scale)), divided in float32.
 
     Precondition: w, scale and width are constants, the zero point is 0. Brevitas exports weights already quantised, so
     the rounding only takes back what a float multiplication put in. BipolarQuant's integers are -1 and 1.

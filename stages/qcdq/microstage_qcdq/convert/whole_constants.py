@@ -1,5 +1,7 @@
-"""Constants behind the last quantiser become integers where they leave sums of integers what they are: whole numbers that
-are added, and powers of two."""
+"""Constants behind the last quantiser become integers where they leave sums of integers what they are.
+
+These are whole numbers that are added, and powers of two.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ _LARGEST = 2**24  # float32 holds every whole number below
 
 
 class WholeConstants:
-    """Add(x, 1.0) -> Add(x, DequantizeLinear(1)) at scale 1; Mul(x, 0.125) -> Mul(x, DequantizeLinear(1)) at scale 0.125:
-    the same numbers, in float as in integers.
+    """Turn whole constants into integers: the same numbers, in float as in integers.
+
+    Add(x, 1.0) -> Add(x, DequantizeLinear(1)) at scale 1; Mul(x, 0.125) -> Mul(x, DequantizeLinear(1)) at scale 0.125.
 
     Precondition: a constant of a floating type that is whole and below 2^24; of a product, one number, a power of two;
     between quantisers and an output of the graph, which has to be integers at a scale.

@@ -15,8 +15,11 @@ __all__ = ["in_stock_operators"]
 
 
 def in_stock_operators(model: onnx.ModelProto) -> onnx.ModelProto:
-    """BipolarQuant(x) = Where(x >= 0, 1, -1), the quantiser being at scale 1; Quant(x) = scale * clip(round(x / scale)),
-    its zero point being 0; the rest as it is."""
+    """Write quantisers in onnxruntime's operators; leave the rest as it is.
+
+    BipolarQuant(x) = Where(x >= 0, 1, -1), the quantiser being at scale 1.
+    Quant(x) = scale * clip(round(x / scale)), its zero point being 0.
+    """
     if not any(node.op_type in _WRITTEN for node in model.graph.node):
         return model
     copy = onnx.ModelProto.FromString(model.SerializeToString())
