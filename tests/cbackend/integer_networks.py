@@ -6,7 +6,9 @@ import numpy as np
 from graphs import QONNX, Graph
 from hypothesis import strategies as st
 
-__all__ = ["networks"]
+from microstage.integer import Interpreter
+
+__all__ = ["networks", "reference"]
 
 _GRIDS = [(0, 255), (-128, 127), (-131, 124), (-8, 7), (0, 1), (-40, 200), (-(2**15), 2**15 - 1), (0, 2**16 - 1)]
 _THRESHOLDS = 512  # levels beyond which a line of our own is written
@@ -149,3 +151,9 @@ def networks(draw):
     bounds = [(-3000, 0), (3, 400)]
     t = np.ceil(n.random.uniform(*bounds[0], (3, 1)) + n.random.uniform(*bounds[1], (3, 1)) * np.arange(255))
     return n.g, n.g.threshold(y, t, draw(st.sampled_from([-128, -140, 0])))
+
+
+def reference(model, feeds):
+    """The product's integer reference."""
+    found = Interpreter(model).run({name: values.astype(np.int64) for name, values in feeds.items()})
+    return {name: np.rint(value).astype(np.int64) for name, value in found.items()}

@@ -6,13 +6,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from graphs import Graph, evaluate, single
 
 from microstage.interface import golden
 from microstage_bench.emulators import MACHINES
-from microstage_cbackend.generate import files_of, read_model
+from microstage_cbackend.generate import files_of, read_model, verify_and_publish
 from microstage_cbackend.vectors.plan import make_plan
 
-__all__ = ["CORTEX_M4", "need", "said", "write_folder"]
+__all__ = ["CORTEX_M4", "equal", "need", "said", "write_folder"]
 
 CORTEX_M4 = next(machine for machine in MACHINES if machine.name == "cortex-m4")
 
@@ -26,6 +27,17 @@ def write_folder(source: Path, out: Path, vectors: int = 8, name: str = "") -> P
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         (out / path).write_bytes(data)
     return out
+
+
+def equal(folder: Path, graph: Graph, *outputs: str, oracle=evaluate) -> dict[str, int]:
+    """Compare the C of `graph` with `oracle`; boundary -> integers compared (the stage raises on a difference)."""
+    source = single(folder / "in", graph, list(outputs), oracle=oracle)
+    model = read_model(source)
+    (folder / "out").mkdir()
+    plan = make_plan(model, golden.load(source / golden.FILE))
+    results = verify_and_publish(model, plan, source, folder / "scratch", folder / "out")
+    assert all(r.compared == r.equal > 0 for r in results)
+    return {r.boundary: r.compared for r in results}
 
 
 def said(*command, cwd: Path, **variables: str) -> str:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from user_files import StageOnFile
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "qcdq"
 PARAMETERS = {"fpga_part": "xc7z020clg400-1", "clk_ns": 10, "target_cycles": 8192}
@@ -37,3 +38,9 @@ class Stage:
 @pytest.fixture
 def stage(tmp_path):
     return Stage(tmp_path)
+
+
+@pytest.fixture
+def own(tmp_path):
+    """The stage on a file of a user's own."""
+    return StageOnFile(tmp_path)

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 from c_stage import in_c_stage
 from onnx import TensorProto, helper, numpy_helper
-from test_own_network import Own
+from user_files import StageOnFile
 
 from microstage.integer.registry import OPERATORS
 from microstage.interface import golden
@@ -80,7 +80,7 @@ def file_with_both():
 
 
 def test_the_pages_operators_go_from_a_file_to_c(tmp_path, page):
-    own, model = Own(tmp_path), file_with_both()
+    own, model = StageOnFile(tmp_path), file_with_both()
     own.parameters["partial"] = True
     assert own.run(model) == 0 and any("Asinh" in found["reason"] for found in own.unresolved())
     exec(compile(page[0], "adding-an-operator", "exec"), {"__name__": "page"})

@@ -12,60 +12,9 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.transformation.infer_shapes import InferShapes
 from random_networks import Network
+from user_files import finn_onnx, qdq, small
 
-from microstage.stage import stage_main
-from microstage_streamline.__main__ import run
 from microstage_streamline.convert import convert_file
-
-
-class Own:
-    """`run(model)` puts the model, or bytes of any kind, where the runner would, and gives the exit code; `out` is what
-    was written.
-    """
-
-    def __init__(self, folder) -> None:
-        self.source, self.folder, self.runs = folder / "network", folder, 0
-        self.parameters = {"fpga_part": "xc7z020clg400-1", "clk_ns": 10, "target_cycles": 8192}
-        self.source.mkdir(parents=True)
-
-    def run(self, model, **golden) -> int:
-        data = model if isinstance(model, bytes) else model.SerializeToString()
-        (self.source / "model.onnx").write_bytes(data)
-        if golden:
-            np.savez(self.source / "golden.npz", **golden)
-        self.runs += 1
-        self.out = self.folder / f"out{self.runs}"
-        words = [word for name, value in self.parameters.items() for word in ("--set", f"{name}={json.dumps(value)}")]
-        scratch = str(self.folder / f"scratch{self.runs}")
-        return stage_main(
-            "streamline", run, ["--in", f"network={self.source}", *words, "--out", str(self.out), "--scratch", scratch]
-        )
-
-    def interface(self) -> dict:
-        return json.loads((self.out / "interface.json").read_text())["parts"]["model_finn_streamlined"]
-
-    def metrics(self) -> dict:
-        return json.loads((self.out / "report.json").read_text())["metrics"]
-
-    def unresolved(self) -> list:
-        return json.loads((self.out / "unresolved.json").read_text())["unresolved"]
-
-
-@pytest.fixture
-def own(tmp_path):
-    return Own(tmp_path)
-
-
-def small():
-    """Convolution, batch norm, pool, dense: of every form below."""
-    net = Network([3, 6, 6], 3)
-    net.conv(4, [3, 3], 1, [1, 1, 1, 1], 4, True, bias=True)
-    net.norm()
-    net.pool("MaxPool")
-    net.activate(4, True)
-    net.value, net.shape = net.add("Flatten", [net.value]), [36]
-    net.dense(5, 4, False, False)
-    return net
 
 
 def integer_graph(model, folder) -> list[bytes]:
@@ -128,12 +77,6 @@ def test_golden_vectors_that_do_not_fit_are_refused(own, capfd):
     assert own.run(small().model()) == 2
     said = capfd.readouterr().err
     assert "GOLDEN" in said and str(own.source) not in said
-
-
-def qdq(nodes, constants, inputs, outputs, opset=13):
-    kept = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
-    graph = helper.make_graph(nodes, "qdq", inputs, outputs, kept)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
 def onnxruntimes(tmp_path, residual=False, **options):
@@ -209,44 +152,6 @@ def test_onnxruntimes_qcdq_with_zero_points(own, tmp_path, options):
     assert taken_off == ([-said["zero_point"]] if said["zero_point"] else [])
     found = own.metrics()["compared"]["the file"]
     assert found["by"].startswith("onnxruntime") and found["y"]["values"] == 320 and found["y"]["levels_differing"] == 0
-
-
-def finn_onnx(levels="UINT8"):
-    """Integers annotated, binary weights as floats, thresholds with a scale, a scale at the end, the best class."""
-    rng = np.random.Generator(np.random.PCG64(2))
-    constants = {
-        "w1": rng.choice([-1.0, 1.0], (12, 6)).astype(np.float32),
-        "t1": np.sort(rng.normal(0, 300, (6, 1)).astype(np.float32), 1),
-        "w2": rng.choice([-1.0, 1.0], (6, 4)).astype(np.float32),
-        "s": np.float32(0.37),
-        "o": np.float32(-1.5),
-    }
-    nodes = [
-        helper.make_node("MatMul", ["x", "w1"], ["a"]),
-        helper.make_node(
-            "MultiThreshold",
-            ["a", "t1"],
-            ["q"],
-            domain="finn.custom_op.general",
-            out_scale=2.0,
-            out_bias=-1.0,
-            out_dtype="BIPOLAR",
-        ),
-        helper.make_node("Mul", ["q", "s"], ["m"]),
-        helper.make_node("MatMul", ["m", "w2"], ["b"]),
-        helper.make_node("Add", ["b", "o"], ["y"]),
-    ]
-    model = qdq(
-        nodes,
-        constants,
-        [helper.make_tensor_value_info("x", 1, [1, 12])],
-        [helper.make_tensor_value_info("y", 1, [1, 4])],
-    )
-    pair = onnx.StringStringEntryProto(key="finn_datatype", value=levels)
-    model.graph.quantization_annotation.append(
-        onnx.TensorAnnotation(tensor_name="x", quant_parameter_tensor_names=[pair])
-    )
-    return model
 
 
 def test_finn_onnx_enters_by_its_annotations_and_leaves_its_last_line_as_metadata(own):

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 from stepped_parts import Builder, OwnFile, Sizes, encoder, head
-from test_fed_back import annotated
-from test_own_network import own  # noqa: F401  the stage on a file
+from user_files import annotated
 
 from microstage.integer import QTensor
 from microstage.integer.rounding_bounds import Bounded, bound
@@ -65,7 +64,7 @@ def kept_or_not():
 
 
 @pytest.mark.parametrize("which", range(5))
-def test_forms_of_wide_networks_become_integers_and_answer_as_the_file_does(which, own, capfd):  # noqa: F811
+def test_forms_of_wide_networks_become_integers_and_answer_as_the_file_does(which, own, capfd):
     b, forms = kept_or_not()
     _, shape, outputs = forms[which]
     for place, name in enumerate(outputs):
@@ -94,7 +93,7 @@ def alive(b):
 
 
 @pytest.mark.parametrize("make", [encoder, head])
-def test_a_file_with_wide_states_is_taken_as_the_parts_of_the_stage_before_are(make, own, capfd):  # noqa: F811
+def test_a_file_with_wide_states_is_taken_as_the_parts_of_the_stage_before_are(make, own, capfd):
     builder = make(Sizes(), OwnFile)
     assert own.run(builder.finish()) == 0, capfd.readouterr().err
     said, given = own.interface(), builder.inputs
@@ -107,7 +106,7 @@ def test_a_file_with_wide_states_is_taken_as_the_parts_of_the_stage_before_are(m
     assert part["unmapped"] == [] and all(f"real.{name}" in np.load(own.out / "golden.npz") for name in given)
 
 
-def test_integers_of_32_bits_enter_as_wide_as_they_are_annotated(own, capfd):  # noqa: F811
+def test_integers_of_32_bits_enter_as_wide_as_they_are_annotated(own, capfd):
     model = head(Sizes(), Builder).finish()
     assert own.run(annotated(model, estimate="INT12", sum="INT15", count="UINT4")) == 0, capfd.readouterr().err
     said = own.interface()

@@ -14,7 +14,7 @@ from conftest import FIXTURE, Stage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qonnx.core.onnx_exec import execute_onnx
-from test_own_network import Own
+from user_files import StageOnFile
 
 from microstage.errors import ModelError
 from microstage.integer import Interpreter
@@ -85,7 +85,7 @@ def test_scores_times_zero_are_refused():
 @pytest.mark.parametrize(("name", "file"), [("cnv", "model_qonnx.onnx"), ("tfc", "model_qcdq.onnx")])
 def test_a_file_comes_out_as_the_models_own_part_does(tmp_path, name, file):
     """The same products of bits, the same estimates, the same answers; its image lies as the file has it."""
-    source, stage, own = FIXTURE.parent / "bnn" / name / "qcdq", Stage(tmp_path / "stage"), Own(tmp_path)
+    source, stage, own = FIXTURE.parent / "bnn" / name / "qcdq", Stage(tmp_path / "stage"), StageOnFile(tmp_path)
     shutil.rmtree(stage.source)
     shutil.copytree(source, stage.source)
     vectors = golden.load(source / golden.FILE)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from c_stage import in_c_stage
 from onnx import TensorProto, helper, numpy_helper
-from test_own_network import Own
+from user_files import StageOnFile
 
 S, ZERO = 0.0431, np.int8(0)
 
@@ -282,7 +282,7 @@ def file_of(*families):
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
 def test_every_operator_of_a_family_is_integers_that_onnxruntime_agrees_with(tmp_path, family):
-    own = Own(tmp_path)
+    own = StageOnFile(tmp_path)
     assert own.run(file_of(family)) == 0 and own.unresolved() == []
     compared = own.metrics()["compared"]["layers"]
     assert compared["layers"] > 3 and not compared["uncompared"]
@@ -308,7 +308,7 @@ def assert_c_repeats(folder, artefact):
     ],
 )
 def test_what_has_no_integers_is_told_by_name(tmp_path, capfd, op, said):
-    own, net = Own(tmp_path), Net()
+    own, net = StageOnFile(tmp_path), Net()
     x = net.input(40, 16, 16)
     if op == "Resize":
         net.given(net.add("Resize", x, "", np.array([1, 1, 2, 2]), mode="linear"))

@@ -1,14 +1,13 @@
 """qonnx itself reads the exported file: its quantisers under their names, and its CNN up to the LSTM's features."""
 
-from pathlib import Path
-
 import numpy as np
 import onnx
+from conftest import FIXTURE
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.transformation.infer_shapes import InferShapes
 
-EXPORT = Path(__file__).resolve().parents[1] / "fixtures" / "export"
+EXPORT = FIXTURE.parent / "export"
 
 
 def upstream_cnn(whole: ModelWrapper) -> ModelWrapper:

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 from random_networks import Network
-from test_own_network import Own, qdq
+from user_files import StageOnFile, annotated, qdq
 
 from microstage_streamline import __main__ as stage
 
@@ -15,7 +15,7 @@ from microstage_streamline import __main__ as stage
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "estimates_of", lambda *_: {"parts": {}, "not_estimated": "left out"})
-    return Own(tmp_path)
+    return StageOnFile(tmp_path)
 
 
 def residual():
@@ -114,15 +114,6 @@ def finn(*, typed: bool, scale: float | None, bias: float | None, last: bool, wi
         nodes, constants, [helper.make_tensor_value_info("x", 1, shape)], [helper.make_tensor_value_info("y", 1, None)]
     )
     return annotated(model, x="INT6") if typed else model
-
-
-def annotated(model, **types):
-    for name, text in types.items():
-        pair = onnx.StringStringEntryProto(key="finn_datatype", value=text)
-        model.graph.quantization_annotation.append(
-            onnx.TensorAnnotation(tensor_name=name, quant_parameter_tensor_names=[pair])
-        )
-    return model
 
 
 def halves(text: str):

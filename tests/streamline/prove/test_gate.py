@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from onnx import helper, numpy_helper
 from random_networks import Network, networks
-from test_own_network import Own, qdq, small
+from user_files import StageOnFile, qdq, small
 
 import microstage_streamline.__main__ as stage
 from microstage_streamline.prove import executors, layers
@@ -18,7 +18,7 @@ from microstage_streamline.read import onnx_graph
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "estimates_of", unestimated)
-    return Own(tmp_path)
+    return StageOnFile(tmp_path)
 
 
 def unestimated(*_):
@@ -194,7 +194,7 @@ def test_what_the_reader_gets_wrong_ends_with_the_layers_name(fault, own, capfd,
 def test_what_is_read_rightly_passes_layer_by_layer(tmp_path_factory, net):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stage, "estimates_of", unestimated)
-        own = Own(tmp_path_factory.mktemp("own"))
+        own = StageOnFile(tmp_path_factory.mktemp("own"))
         assert own.run(net.model()) == 0
     found = compared(own)
     products = [node for node in net.nodes if node.op_type in ("Conv", "MatMul")]

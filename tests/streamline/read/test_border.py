@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from test_own_network import own  # noqa: F401  the stage on a file
 
 
 def network(front, quantised=True):
@@ -37,7 +36,7 @@ def network(front, quantised=True):
     )
 
 
-def said(own, capfd, model) -> str:  # noqa: F811
+def said(own, capfd, model) -> str:
     """Code and last sentence."""
     code = own.run(model)
     return f"{code} {(capfd.readouterr().err.splitlines() or [''])[-1]}"
@@ -57,7 +56,7 @@ def said(own, capfd, model) -> str:  # noqa: F811
         ),
     ],
 )
-def test_what_is_no_line_in_front_of_the_first_quantiser_stops_by_its_name(own, capfd, front, named):  # noqa: F811
+def test_what_is_no_line_in_front_of_the_first_quantiser_stops_by_its_name(own, capfd, front, named):
     first = said(own, capfd, network(front))
     assert first.startswith("3 ") and named in first and "INPUT_TYPE=INT8 INPUT_SCALE=0.05 INPUT_ZERO=0" in first
     own.parameters["partial"] = True
@@ -65,7 +64,7 @@ def test_what_is_no_line_in_front_of_the_first_quantiser_stops_by_its_name(own, 
     assert "x" not in own.interface()["inputs"] and own.interface()["missing"]
 
 
-def test_an_input_without_a_quantiser_is_given_as_the_user_says(own, capfd):  # noqa: F811
+def test_an_input_without_a_quantiser_is_given_as_the_user_says(own, capfd):
     model = network([("Div", [np.float32(2)], {})], quantised=False)
     first = said(own, capfd, model)
     assert first.startswith("2 ") and "INPUT_TYPE=INT8 INPUT_SCALE=0.05 INPUT_ZERO=0" in first
@@ -108,13 +107,13 @@ def test_an_input_without_a_quantiser_is_given_as_the_user_says(own, capfd):  # 
         ),
     ],
 )
-def test_what_cannot_be_said_of_an_input_is_one_sentence(own, capfd, parameters, sentence):  # noqa: F811
+def test_what_cannot_be_said_of_an_input_is_one_sentence(own, capfd, parameters, sentence):
     own.parameters |= parameters
     found = said(own, capfd, network([]))
     assert found.startswith("2 ") and sentence in found
 
 
-def test_places_of_the_largest_count_biases_between_the_steps(own, capfd):  # noqa: F811
+def test_places_of_the_largest_count_biases_between_the_steps(own, capfd):
     """k x + r is in the order of s x + b: the answer of ArgMax is the network's."""
     model = network([])
     del model.graph.node[-2:]

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from mutations import mutant
 from onnx import TensorProto, helper
-from test_own_network import Own, finn_onnx, small
+from user_files import StageOnFile, finn_onnx, small
 
 from microstage.errors import MicrostageError
 from microstage_streamline.convert import convert_file
@@ -230,22 +230,22 @@ def refused(own, model, capfd) -> str:
 
 @pytest.mark.parametrize("kind", MALFORMED)
 def test_malformed_files_are_one_sentence(kind, tmp_path, capfd):
-    refused(Own(tmp_path), MALFORMED[kind], capfd)
+    refused(StageOnFile(tmp_path), MALFORMED[kind], capfd)
 
 
 @pytest.mark.parametrize("kind", ABSURD)
 def test_what_is_small_in_the_file_and_absurd_in_memory_or_time_is_refused_before_it_is_made(kind, tmp_path, capfd):
     model, said = ABSURD[kind]
-    assert said in refused(Own(tmp_path), model, capfd)
+    assert said in refused(StageOnFile(tmp_path), model, capfd)
 
 
 def test_a_network_of_more_work_than_can_be_proven_is_refused(tmp_path, capfd, monkeypatch):
     monkeypatch.setattr("microstage_streamline.normalise.normaliser.MOST_WORK", 1000)
-    assert "needs more than 1000 multiplications up to Conv_" in refused(Own(tmp_path), small().model(), capfd)
+    assert "needs more than 1000 multiplications up to Conv_" in refused(StageOnFile(tmp_path), small().model(), capfd)
 
 
 def test_weights_are_read_from_the_folder_of_the_model_alone(tmp_path, capfd):
-    own, size = Own(tmp_path), len(small().model().graph.initializer[0].raw_data)
+    own, size = StageOnFile(tmp_path), len(small().model().graph.initializer[0].raw_data)
     (own.source / "weights.bin").write_bytes(bytes(size - 1))
     assert "is damaged" in refused(own, MALFORMED["external data"], capfd)
     (own.source / "weights.bin").unlink()
@@ -276,7 +276,7 @@ def test_networks_changed_at_random_are_refused_or_proven(tmp_path, capfd):
     """
     rng, proven = random.Random(0), 0
     for count in range(150):
-        own = Own(tmp_path / str(count))
+        own = StageOnFile(tmp_path / str(count))
         (own.source / "model.onnx").write_bytes(mutant(rng, small().model()).SerializeToString())
         if not is_refused(own.source / "model.onnx") and proven < 5:
             code = own.run((own.source / "model.onnx").read_bytes())
@@ -322,7 +322,7 @@ MIXING = {
 
 @pytest.mark.parametrize("kind", MIXING)
 def test_what_mixes_samples_is_refused_at_its_node(kind, tmp_path, capfd):
-    own = Own(tmp_path)
+    own = StageOnFile(tmp_path)
     own.run(MIXING[kind])
     (said,) = capfd.readouterr().err.splitlines()
     assert "mixing (" in said and "samples" in said and not any(own.out.iterdir())

@@ -6,9 +6,9 @@ import json
 
 import numpy as np
 import pytest
-from test_own_network import Own
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 from tflite_networks import Network, everyday, residual, sixteen, unaligned
+from user_files import StageOnFile
 
 import microstage_streamline.__main__ as stage
 from microstage.integer import gemmlowp
@@ -18,7 +18,7 @@ from microstage_streamline.tflite import rules
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "estimates_of", lambda *_: {"parts": {}, "not_estimated": "left out"})
-    return Own(tmp_path)
+    return StageOnFile(tmp_path)
 
 
 CASES = [
@@ -95,7 +95,7 @@ def test_rounding_half_even_is_what_onnxruntime_computes(own):
 
 
 def test_rounding_as_tflite_is_refused_for_an_onnx_file(own, capfd):
-    from test_own_network import small
+    from user_files import small
 
     own.parameters["rounding"] = "tflite"
     assert own.run(small().model()) == 2

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from test_own_network import Own, small
+from user_files import StageOnFile, small
 
 from microstage_streamline import __main__ as stage
 
@@ -19,7 +19,7 @@ INT64_MAX, INT32_MAX = 2**63 - 1, 2**31 - 1
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "estimates_of", lambda *_: {"parts": {}, "not_estimated": "left out"})
-    return Own(tmp_path)
+    return StageOnFile(tmp_path)
 
 
 class Written:

@@ -6,26 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graphs import QONNX, Graph, evaluate, single
+from graphs import QONNX, Graph, evaluate
 from hypothesis import given, settings
-from hypothesis import strategies as st
-from integer_networks import networks
-
-
-def equal(folder: Path, graph: Graph, *outputs: str, oracle=evaluate) -> dict[str, int]:
-    """Compare the C of `graph` with `oracle`; boundary -> integers compared (the stage raises on a difference)."""
-    from microstage.interface import golden
-    from microstage_cbackend.generate import read_model, verify_and_publish
-    from microstage_cbackend.vectors.plan import make_plan
-
-    source = single(folder / "in", graph, list(outputs), oracle=oracle)
-    model = read_model(source)
-    (folder / "out").mkdir()
-    plan = make_plan(model, golden.load(source / golden.FILE))
-    results = verify_and_publish(model, plan, source, folder / "scratch", folder / "out")
-    assert all(r.compared == r.equal > 0 for r in results)
-    return {r.boundary: r.compared for r in results}
-
+from integer_chains import chains
+from integer_networks import networks, reference
+from written import equal
 
 CONVS = {
     "1-D valid": ((1, 2, 9), (3, 2, 3), {}),
@@ -161,45 +146,8 @@ def test_names_that_c_cannot_take_are_made_into_ones_it_can(tmp_path, name):
     equal(tmp_path, g, g.node("Mul", x, g.constant("w" + name, [[3, 2, 1]]), outputs=[name + name]))
 
 
-def reference(model, feeds):
-    """The product's integer reference."""
-    from microstage.integer import Interpreter
-
-    found = Interpreter(model).run({name: values.astype(np.int64) for name, values in feeds.items()})
-    return {name: np.rint(value).astype(np.int64) for name, value in found.items()}
-
-
-@st.composite
-def graphs(draw):
-    """A random chain of layers over [1, width] with a skip connection."""
-    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    g = Graph()
-    width = draw(st.integers(1, 6))
-    x = g.input("x", (1, width), draw(st.sampled_from(["INT8", "UINT4", "INT3", "BIPOLAR", "INT16"])))
-    for _ in range(draw(st.integers(1, 5))):
-        kind = draw(st.sampled_from(["matmul", "threshold", "add", "mul", "skip", "concat", "split"]))
-        name = f"w{len(g.nodes)}"
-        if kind == "matmul":
-            columns = draw(st.integers(1, 6))
-            x, width = g.node("MatMul", x, g.constant(name, random.integers(-8, 8, (width, columns)))), columns
-        elif kind == "threshold":
-            count = draw(st.integers(1, 15))
-            x = g.threshold(x, np.sort(random.integers(-500, 500, (width, count)), axis=1), int(random.integers(-8, 1)))
-        elif kind in ("add", "mul"):
-            x = g.node(kind.capitalize(), x, g.constant(name, random.integers(-9, 9, (1, width))))
-        elif kind == "skip":
-            x = g.node("Add", x, x)
-        elif kind == "concat":
-            x, width = g.node("Concat", x, x, axis=1), 2 * width
-        elif width > 1:
-            first = draw(st.integers(1, width - 1))
-            x, _ = g.node("Split", x, g.constant(name, [first, width - first], np.int64), outputs=2, axis=1)
-            width = first
-    return g, (x if g.nodes else g.node("Identity", x))
-
-
 @pytest.mark.parametrize(
-    ("drawn", "oracle"), [(graphs(), evaluate), (networks(), reference)], ids=["operators", "networks"]
+    ("drawn", "oracle"), [(chains(), evaluate), (networks(), reference)], ids=["operators", "networks"]
 )
 def test_random_graphs_equal_the_oracle(drawn, oracle):
     @given(drawn)

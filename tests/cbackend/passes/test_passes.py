@@ -7,8 +7,8 @@ import onnx
 import pytest
 from graphs import evaluate
 from hypothesis import given, settings
+from integer_chains import chains
 from integer_networks import networks
-from test_operators import graphs
 
 
 def read(model: onnx.ModelProto, folder: Path):
@@ -38,9 +38,9 @@ def hold(part, model: onnx.ModelProto, oracle) -> list[str]:
     return [layer.kernel for layer in part.layers]
 
 
-@given(graphs())
+@given(chains())
 @settings(max_examples=25, deadline=None)
-def test_random_streamlined_graphs(tmp_path_factory, drawn):
+def test_random_chains(tmp_path_factory, drawn):
     graph, output = drawn
     model = graph.model(output)
     hold(read(model, tmp_path_factory.mktemp("g")), model, evaluate)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from graphs import Graph
 from own_operators import divided, high_product
-from test_operators import equal
+from written import equal
 
 from microstage_cbackend.generate import read_model
 

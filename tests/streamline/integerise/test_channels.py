@@ -6,7 +6,6 @@ import numpy as np
 import onnx
 import pytest
 from random_networks import Network
-from test_own_network import own  # noqa: F401
 
 from microstage.interface import golden
 
@@ -93,7 +92,7 @@ NONE, ONE = (0, 0, 0, 0), (1, 1, 1, 1)
         (joined, 1.0, NONE, 16),
     ],
 )
-def test_of_32_filters_of_which_16_are_dead_16_are_emitted(own, network, value, pads, filters):  # noqa: F811
+def test_of_32_filters_of_which_16_are_dead_16_are_emitted(own, network, value, pads, filters):
     assert own.run(network(value, pads).model()) == 0 and own.unresolved() == []
     graph = onnx.load(str(own.out / "model_finn_streamlined.onnx")).graph
     weights = {i.name: list(i.dims) for i in graph.initializer}

@@ -9,7 +9,6 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from test_own_network import own  # noqa: F401  the stage on a file
 
 from microstage.interface import golden
 from microstage.models.definition import FILE
@@ -65,7 +64,7 @@ def network(front: str = "nothing") -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize("front", ["nothing", "line", "above zero"])
-def test_real_answers_are_what_another_executor_says_of_the_file(own, front):  # noqa: F811
+def test_real_answers_are_what_another_executor_says_of_the_file(own, front):
     model = network(front)
     assert own.run(model) == 0
     vectors, interface = golden.load(own.out / golden.FILE), own.interface()
@@ -90,7 +89,7 @@ def test_real_answers_are_what_another_executor_says_of_the_file(own, front):  #
     assert not np.array_equal(found, vectors["scores"]), "the integers are not the answers"
 
 
-def test_an_answer_in_front_of_what_is_not_integer_has_the_scale_that_its_integers_are_read_at(own):  # noqa: F811
+def test_an_answer_in_front_of_what_is_not_integer_has_the_scale_that_its_integers_are_read_at(own):
     model = network()
     for name, value in (("scores.scale", np.float32(0.5)), ("scores.zero", np.int8(0))):
         model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
@@ -113,14 +112,14 @@ def test_an_answer_in_front_of_what_is_not_integer_has_the_scale_that_its_intege
     )
 
 
-def test_real_inputs_reach_ties_and_beyond_the_range(own):  # noqa: F811
+def test_real_inputs_reach_ties_and_beyond_the_range(own):
     assert own.run(network()) == 0
     vectors = golden.load(own.out / golden.FILE)
     levels = vectors["real.photo"].astype(np.float64) / np.float32(SCALE) + 114
     assert levels.min() < -100 and levels.max() > 350 and (np.abs(levels % 1 - 0.5) < 1e-4).sum() > 100
 
 
-def test_the_users_own_inputs_are_the_real_ones(own):  # noqa: F811
+def test_the_users_own_inputs_are_the_real_ones(own):
     photo, mood = np.random.default_rng(1).normal(0, 1, (40, 6)).astype(np.float32), np.zeros((40, 3), np.float32)
     assert own.run(network(), photo=photo, mood=mood) == 0
     vectors = golden.load(own.out / golden.FILE)
@@ -128,7 +127,7 @@ def test_the_users_own_inputs_are_the_real_ones(own):  # noqa: F811
 
 
 @pytest.mark.parametrize("mode", ["ROUND", "floor", "CEIL", "UP", "DOWN", "HALF_UP", "HALF_DOWN"])
-def test_the_inputs_quantiser_rounds_as_the_file_says(own, mode):  # noqa: F811
+def test_the_inputs_quantiser_rounds_as_the_file_says(own, mode):
     from random_networks import Network
 
     net = Network([4], 1)
