@@ -20,7 +20,8 @@ from microstage_streamline.integerise.integer_graph import IntegerGraph
 from microstage_streamline.integerise.integerise import Integeriser
 from microstage_streamline.normalise.commute import hoist
 from microstage_streamline.normalise.input_type import REMEDY, InputType, unquantised
-from microstage_streamline.normalise.normaliser import Normaliser
+from microstage_streamline.normalise.normal_graph import NormalGraph
+from microstage_streamline.normalise.normaliser import normalised
 from microstage_streamline.read.onnx_graph import read_graph
 from microstage_streamline.write.model import IntegerModel, beyond_finn, origin_of, write
 
@@ -34,7 +35,7 @@ class Converted:
     written, in int64; `front`: the same of what stands in front of that, if it is all but the end.
     """
 
-    normal: Normaliser
+    normal: NormalGraph
     made: IntegerGraph
     written: IntegerModel
     laid: LaidOut
@@ -91,21 +92,20 @@ def convert(graph: Graph, name: str, given: InputType | None = None) -> Converte
     return _laid_out(made, normal, name, reason).with_front()
 
 
-def _laid_out(made: IntegerGraph, normal: Normaliser, name: str, beyond: str = "") -> Converted:
+def _laid_out(made: IntegerGraph, normal: NormalGraph, name: str, beyond: str = "") -> Converted:
     written = write(made, normal, name, wide=bool(beyond))
     laid = as_it_is(written.model) if beyond else lay_out(written.model, input_ranges(written.interface))
     return Converted(normal, made, written, laid, laid.model, beyond)
 
 
-def _normal(graph: Graph) -> Normaliser:
+def _normal(graph: Graph) -> NormalGraph:
     """`graph` in one form, what can be in front of moves."""
-    normal = Normaliser(graph)
-    normal.clean()
+    normal = normalised(graph)
     hoist(normal)
     return normal
 
 
-def _with(graph: Graph, given: InputType) -> Normaliser:
+def _with(graph: Graph, given: InputType) -> NormalGraph:
     """Take inputs that no quantiser follows as the integers `given`; `ParameterError` where there are none."""
     normal = _normal(deepcopy(graph))
     entries = Integeriser(normal).run().entries

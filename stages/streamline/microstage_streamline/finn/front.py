@@ -7,13 +7,13 @@ from copy import deepcopy
 from microstage.integer.registry import Kind, named
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.integerise.integer_graph import IntegerGraph, Integers
-from microstage_streamline.normalise.normaliser import Normaliser
+from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.write.model import beyond_finn
 
 __all__ = ["front_of"]
 
 
-def front_of(made: IntegerGraph, normal: Normaliser) -> IntegerGraph | None:
+def front_of(made: IntegerGraph, normal: NormalGraph) -> IntegerGraph | None:
     """The nodes that need nothing that FINN-ONNX cannot hold, with what the others read of them as outputs.
 
     None where a product is among the others, or none among these: then it is no front of the network that anyone could

@@ -11,7 +11,7 @@ from microstage.integer.ranges import Range, node_range
 from microstage.integer.registry import Kind, named
 from microstage_streamline.graph.graph import Node, is_quantised
 from microstage_streamline.integerise.integer_graph import IntegerGraph, Integers, NotInteger
-from microstage_streamline.normalise.normaliser import Normaliser
+from microstage_streamline.normalise.normal_graph import NormalGraph
 
 __all__ = ["Emitter"]
 
@@ -21,7 +21,7 @@ _PRODUCTS, _INTEGERS = 53, 62  # bits: of sums that the reference forms in float
 class Emitter:
     """`made` is the new graph; tensors of the cleaned one keep their names in it."""
 
-    def __init__(self, normal: Normaliser) -> None:
+    def __init__(self, normal: NormalGraph) -> None:
         self.graph, self.values, self.unknown, self.origin = normal.graph, normal.values, normal.unknown, normal.origin
         self.constants, self.operators = normal.graph.constants, normal.operators
         self.made = IntegerGraph()

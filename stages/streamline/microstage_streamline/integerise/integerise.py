@@ -51,7 +51,7 @@ from microstage_streamline.integerise.tflite_sum import step_by_step
 from microstage_streamline.integerise.turning import in_pieces, sum_of_pieces
 from microstage_streamline.integerise.weighted_sum import weighted_sum
 from microstage_streamline.normalise.input_type import CLAMPS
-from microstage_streamline.normalise.normaliser import Normaliser
+from microstage_streamline.normalise.normal_graph import NormalGraph
 
 __all__ = ["Integeriser"]
 
@@ -61,7 +61,7 @@ _LEAST_STEP = 2.0**-45  # of the largest value on a line: less, and neighbours m
 class Integeriser(Emitter):
     """`run()` does all; the handlers in `operators.py` call the rest."""
 
-    def __init__(self, normal: Normaliser) -> None:
+    def __init__(self, normal: NormalGraph) -> None:
         super().__init__(normal)
         self.state: dict[str, Integers | Function | RescaledSum | Unresolved] = {}
         self.scaled: dict[str, Function] = {}

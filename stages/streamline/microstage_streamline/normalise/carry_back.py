@@ -14,7 +14,7 @@ from microstage.integer.interpreter import run_node
 from microstage.integer.registry import Kind, named
 from microstage.integer.tensor import narrowed
 from microstage_streamline.graph.graph import Node
-from microstage_streamline.normalise.normaliser import Normaliser
+from microstage_streamline.normalise.normal_graph import NormalGraph
 
 __all__ = ["carried", "single", "stays_in_pool"]
 
@@ -24,7 +24,7 @@ _FILL = 0
 _MOST_VALUES = 1 << 22
 
 
-def carried(normal: Normaliser, node: Node, mover: Node) -> list[Node] | None:
+def carried(normal: NormalGraph, node: Node, mover: Node) -> list[Node] | None:
     """For each tensor that `mover` moves, `node` as it reads that tensor itself, outputs unnamed; None where no such
     constants are.
 
@@ -49,7 +49,7 @@ def _starts(values: Iterable[Any]) -> list[int]:
     return list(np.cumsum([1, *(int(np.prod(value.shape)) for value in values)])[:-1])
 
 
-def _places(normal: Normaliser, mover: Node, sources: list[str]) -> np.ndarray | None:
+def _places(normal: NormalGraph, mover: Node, sources: list[str]) -> np.ndarray | None:
     """Of each value that `mover` gives, the number of the one that it was; None where it is the largest of some, or
     new.
     """
@@ -69,7 +69,7 @@ def _places(normal: Normaliser, mover: Node, sources: list[str]) -> np.ndarray |
 
 
 def _before(
-    normal: Normaliser, node: Node, mover: Node, source: str, places: np.ndarray, shape: tuple[int, ...]
+    normal: NormalGraph, node: Node, mover: Node, source: str, places: np.ndarray, shape: tuple[int, ...]
 ) -> Node | None:
     """Return `node` on the tensor `source` of `shape`, whose value `places[i]` became value i, if it is its own."""
     inputs, flags, axes = [], dict(node.flags), set()
@@ -90,7 +90,7 @@ def _before(
     return Node(node.op, inputs, [], {**flags, "axis": axes.pop()} if axes else flags, node.layer)
 
 
-def single(normal: Normaliser, name: str) -> str:
+def single(normal: NormalGraph, name: str) -> str:
     """A constant of one value as one that adds no axis to what it meets; any other as it is."""
     value = normal.graph.constants.get(name)
     if not isinstance(value, np.ndarray) or value.size != 1 or value.ndim < 2:
@@ -126,7 +126,7 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     return len(shape) <= len(wanted) and all(size in (1, other) for size, other in zip(shape, behind))
 
 
-def stays_in_pool(normal: Normaliser, node: Node, mover: Node) -> bool:
+def stays_in_pool(normal: NormalGraph, node: Node, mover: Node) -> bool:
     """Whether the constants of `node` are the same all over each window of a pool, and make a function that never
     falls: it commutes with a maximum.
     """
@@ -143,7 +143,7 @@ def stays_in_pool(normal: Normaliser, node: Node, mover: Node) -> bool:
     )
 
 
-def _constant_in_windows(normal: Normaliser, mover: Node, value: np.ndarray) -> bool:
+def _constant_in_windows(normal: NormalGraph, mover: Node, value: np.ndarray) -> bool:
     """Whether a constant is along no axis that the pool joins values of."""
     shape = normal.values[mover.inputs[0]].shape
     for axis, size in enumerate((1,) * (len(shape) - value.ndim) + value.shape):
@@ -152,7 +152,7 @@ def _constant_in_windows(normal: Normaliser, mover: Node, value: np.ndarray) -> 
     return True
 
 
-def _keeps(normal: Normaliser, mover: Node, axis: int) -> bool:
+def _keeps(normal: NormalGraph, mover: Node, axis: int) -> bool:
     """Whether a pool leaves one axis as it is."""
     source = normal.values[mover.inputs[0]].shape
     index = np.arange(source[axis]).reshape([-1 if a == axis else 1 for a in range(len(source))])

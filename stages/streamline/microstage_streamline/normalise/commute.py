@@ -15,7 +15,7 @@ from microstage.integer.registry import POINTWISE, Kind, named
 from microstage.integer.tensor import real
 from microstage_streamline.graph.graph import Graph, Node, is_quantised
 from microstage_streamline.normalise.carry_back import carried, single, stays_in_pool
-from microstage_streamline.normalise.normaliser import Normaliser
+from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.read.onnx_graph import QUANTISING
 
 __all__ = ["fronts", "hoist"]
@@ -24,7 +24,7 @@ _EARLY = ".before_"
 _OF_ALL = ("Concat", "Min", "Max")  # all inputs are moved, or chosen from
 
 
-def hoist(normal: Normaliser) -> None:
+def hoist(normal: NormalGraph) -> None:
     """q(move(x)) = move(q(x)): each value alone, and q, which never falls, commutes with a maximum; so it meets the
     accumulator.
 
@@ -38,7 +38,7 @@ def hoist(normal: Normaliser) -> None:
 
 
 class _Commuter:
-    def __init__(self, normal: Normaliser) -> None:
+    def __init__(self, normal: NormalGraph) -> None:
         self.normal, self.graph = normal, normal.graph
         _unfold_norms(normal)
         _slice_apart(normal)
@@ -138,7 +138,7 @@ class _Commuter:
         return early
 
 
-def fronts(normal: Normaliser, inputs: set[str] | None = None) -> set[str]:
+def fronts(normal: NormalGraph, inputs: set[str] | None = None) -> set[str]:
     """Return the real tensors each value of which follows from one real value of the `inputs` (default: all)."""
     graph = normal.graph
     found = {
@@ -151,7 +151,7 @@ def fronts(normal: Normaliser, inputs: set[str] | None = None) -> set[str]:
     return found
 
 
-def _unfold_norms(normal: Normaliser) -> None:
+def _unfold_norms(normal: NormalGraph) -> None:
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta in front of the first quantiser: four operators, each of
     which can be carried back through a move. Precondition: a mover stands before it.
     """
@@ -163,7 +163,7 @@ def _unfold_norms(normal: Normaliser) -> None:
             _replace(normal, node, _unfolded(normal, node))
 
 
-def _slice_apart(normal: Normaliser) -> None:
+def _slice_apart(normal: NormalGraph) -> None:
     """Split of real values -> a Slice for each part, so that what each part is quantised by can be carried back."""
     real = [n for n in normal.graph.nodes if n.op == "Split" and not is_quantised(normal.values.get(n.inputs[0]))]
     for node in [n for n in real if n.inputs[0] in normal.values and len(n.inputs) > 1]:
@@ -179,7 +179,7 @@ def _is_computed(graph: Graph, node: Node) -> bool:
     return any(name not in graph.constants for name in node.inputs[1:])
 
 
-def _unfolded(normal: Normaliser, node: Node) -> list[Node]:
+def _unfolded(normal: NormalGraph, node: Node) -> list[Node]:
     shape = (1, -1) + (1,) * (len(normal.values[node.inputs[0]].shape) - 2)
     gamma, beta, mean, variance = (
         np.asarray(normal.graph.constants[name], np.float64).reshape(shape) for name in node.inputs[1:]
@@ -193,14 +193,14 @@ def _unfolded(normal: Normaliser, node: Node) -> list[Node]:
     return nodes
 
 
-def _replace(normal: Normaliser, node: Node, nodes: list[Node]) -> None:
+def _replace(normal: NormalGraph, node: Node, nodes: list[Node]) -> None:
     at = normal.graph.nodes.index(node)
     normal.graph.nodes[at : at + 1] = nodes
     for new in nodes:
         normal.values.update(run_node(new.proto(), normal.values))
 
 
-def _is_plain(normal: Normaliser, node: Node) -> bool:
+def _is_plain(normal: NormalGraph, node: Node) -> bool:
     """Whether it never falls, and has one set of parameters for all values."""
     rises = named(node.op).rises
     if rises is None or node.inputs[0] in normal.graph.constants:
@@ -211,7 +211,7 @@ def _is_plain(normal: Normaliser, node: Node) -> bool:
     return bool(rises([np.asarray(value).reshape(()) for value in constants]))
 
 
-def _is_filled(normal: Normaliser, pad: Node) -> bool:
+def _is_filled(normal: NormalGraph, pad: Node) -> bool:
     """Whether a constant number stands around what is padded."""
     constant = all(not name or normal.is_constant(name) for name in pad.inputs[1:])
     return constant and pad.flags.get("mode", b"constant") in (b"constant", "constant")
@@ -222,7 +222,7 @@ def _has_scales(value: Any) -> bool:
     return isinstance(value, QTensor) and np.size(value.scale) > 1
 
 
-def _can_swap(normal: Normaliser, mover: Node, clips: bool) -> bool:
+def _can_swap(normal: NormalGraph, mover: Node, clips: bool) -> bool:
     name = mover.output
     return (
         (named(mover.op).kind is Kind.MOVES or mover.op in _OF_ALL)

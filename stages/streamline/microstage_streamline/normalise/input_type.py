@@ -13,7 +13,7 @@ from microstage.errors import ParameterError
 from microstage_streamline.graph.graph import Graph, GraphInput, Node, is_quantised
 from microstage_streamline.graph.straight import bends
 from microstage_streamline.normalise.commute import fronts
-from microstage_streamline.normalise.normaliser import Normaliser
+from microstage_streamline.normalise.normal_graph import NormalGraph
 
 __all__ = ["CLAMPS", "REMEDY", "InputType", "unquantised"]
 
@@ -94,7 +94,7 @@ def _ends(kind: str) -> tuple[int, int]:
     return (0, 2**bits - 1) if found[1] else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 
-def unquantised(normal: Normaliser) -> dict[str, Node]:
+def unquantised(normal: NormalGraph) -> dict[str, Node]:
     """{real input: the first node in the way} of inputs whose values meet no quantiser before something that is no line
     of them.
 
@@ -108,7 +108,7 @@ def unquantised(normal: Normaliser) -> dict[str, Node]:
     return lacking
 
 
-def _in_the_way(normal: Normaliser, front: set[str]) -> Node | None:
+def _in_the_way(normal: NormalGraph, front: set[str]) -> Node | None:
     for node in normal.graph.nodes:
         read = front & set(node.inputs)
         if not read:

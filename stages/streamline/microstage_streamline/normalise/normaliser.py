@@ -1,8 +1,4 @@
-"""Rewrites nodes in graph order, with an example of every value.
-
-The example (all inputs zero) tells shapes, and what is quantised at which scale, without ONNX's own shape inference,
-which knows neither qonnx's operators nor what a graph of another opset meant.
-"""
+"""Bring a graph into one form: rewrite its nodes in graph order, fold its constants, merge equal nodes."""
 
 from __future__ import annotations
 
@@ -13,140 +9,63 @@ import onnx
 from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
-from microstage.integer.registry import POINTWISE, Kind, knows, named
+from microstage.integer.registry import knows
 from microstage.untrusted.limits import MOST_WORK
 from microstage_streamline.graph.graph import Graph, MalformedModel, Node, saying_where
 from microstage_streamline.graph.sizes import sizes_of
 from microstage_streamline.normalise.folded import folded
+from microstage_streamline.normalise.normal_graph import QUANTISERS, NormalGraph
 from microstage_streamline.normalise.rewrites import REWRITES
 
-__all__ = ["Normaliser"]
+__all__ = ["normalised"]
 
-_QUANTISERS = (
-    "Quant",
-    "BipolarQuant",
-    "QuantizeLinear",
-    "MultiThreshold",
-    "TfliteRequantize",
-    "TfliteAverage",
-    "TfliteTable",
-    "Requantize",
-)
-_QUANTISING = (*_QUANTISERS, "DequantizeLinear")
-_DISGUISED = (
-    "Gemm",
-    "ReduceMean",
-    "ReduceSum",
-    "ConvTranspose",
-    "QuantAvgPool2d",
-)  # products and averages, as soon as they are rewritten
-_MOVING = (
-    "Resize",
-    "Tile",
-    "Expand",
-    "DepthToSpace",
-    "SpaceToDepth",
-    "GatherElements",
-    "GatherND",
-    "GlobalMaxPool",
-    "ReduceMax",
-    "ReduceMin",
-)
+_QUANTISING = (*QUANTISERS, "DequantizeLinear")
 
 
-class Normaliser:
-    """`graph` after `clean()` holds no constant subgraph, no alias, no bias in a product, no two equal nodes, none that
-    nobody needs.
+def normalised(graph: Graph) -> NormalGraph:
+    """Rewrite `graph` until it has no constant subgraph, alias, bias in a product, equal nodes or node nobody needs."""
+    normal = NormalGraph(graph)
+    _Normaliser(normal).run()
+    return normal
 
-    `values` are the examples; a tensor that this reference cannot compute has none, and `unknown` says why. `origin`
-    names the stored constant that a folded one was made of; `makers` the nodes that stay, as far as they were looked
-    at; `operators` those of the file, by the names of its nodes.
-    """
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.operators = {node.layer: node.op for node in graph.nodes}
-        self.values: dict[str, Any] = {**graph.constants, **graph.examples()}
-        self.unknown: dict[str, str] = {}
-        self.renamed: dict[str, str] = {}
-        self.origin: dict[str, str] = {}
+class _Normaliser:
+    """Rewrite the nodes of `normal` in graph order; `seen` finds equal nodes, `work` counts multiplications."""
+
+    def __init__(self, normal: NormalGraph) -> None:
+        self.normal, self.graph, self.values, self.unknown = normal, normal.graph, normal.values, normal.unknown
         self.seen: dict[Any, Node] = {}
-        self.makers: dict[str, Node] = {}
-        self.count = self.work = 0
-        self._readers: dict[str, list[Node]] = {}
-        self._fixed = set(graph.constants)
-        for node in graph.nodes:
-            for name in set(node.inputs):
-                self._readers.setdefault(name, []).append(node)
-            if all(not name or name in self._fixed for name in node.inputs):
-                self._fixed.update(node.outputs)
+        self.work = 0
 
-    def clean(self) -> Graph:
-        """The graph after every rewrite."""
-        queue, done = list(reversed(self.graph.nodes)), []
+    def run(self) -> None:
+        """Apply every rewrite, then keep what an output needs."""
+        queue = list(reversed(self.graph.nodes))
+        done: list[Node] = []
         while queue:
             node = queue.pop()
-            node.inputs = [self.renamed.get(name, name) for name in node.inputs]
+            node.inputs = [self.normal.renamed.get(name, name) for name in node.inputs]
             self._assert_modest(node)
             replaced = self._rewritten(node)
             if replaced is not None:
                 queue += reversed(replaced)
             elif not self._gone(node):
                 done.append(node)
-                self.makers.update(dict.fromkeys(node.outputs, node))
-        self.graph.outputs = [self.renamed.get(name, name) for name in self.graph.outputs]
-        for name in self.graph.outputs:
-            if self.is_constant(name) or name in self.graph.inputs:
-                what = "a constant, which no input changes" if self.is_constant(name) else "an input as it is"
-                raise ModelError(f"The graph's output {name} is {what}; leave it out of the file.")
+                self.normal.makers.update(dict.fromkeys(node.outputs, node))
+        self._name_outputs()
         self.graph.nodes, used = _alive(done, self.graph.outputs)
         self.graph.constants = {name: value for name, value in self.graph.constants.items() if name in used}
-        return self.graph
 
-    def constant(self, near: str, value: Any) -> str:
-        """A new constant, called after the tensor that it serves."""
-        self.count += 1
-        name = f"{near}.constant{self.count}"
-        self.graph.constants[name] = self.values[name] = value
-        if near in self.graph.constants:
-            self.origin[name] = self.origin.get(near, near)
-        return name
-
-    def is_constant(self, name: str) -> bool:
-        """Whether a tensor is stored, or was computed from what is."""
-        return name in self.graph.constants
-
-    def is_fixed(self, name: str) -> bool:
-        """Whether the file itself makes a tensor of what it stores alone."""
-        return name in self._fixed
-
-    def readers(self, name: str) -> list[Node]:
-        """The file's nodes that read a tensor."""
-        return self._readers.get(name, [])
-
-    def is_read(self, name: str) -> bool:
-        """Whether a node of the file, or its output, reads tensor `name`."""
-        return name in self._readers or name in self.graph.outputs
-
-    def reaches_integers(self, name: str) -> bool:
-        """Whether something needs tensor `name` as integers at a scale: an output, or a product, average or join before
-        any quantiser.
-        """
-        if name in self.graph.outputs:
-            return True
-        for node in self._readers.get(name, ()):
-            kind, alone = named(node.op).kind, sum(bool(n) and n not in self._fixed for n in node.inputs) == 1
-            if kind in (Kind.PRODUCT, Kind.AVERAGE) or node.op in _DISGUISED or not alone:
-                return True
-            follows = (kind is Kind.MOVES or kind in POINTWISE or node.op in _MOVING) and node.op not in _QUANTISERS
-            if follows and any(self.reaches_integers(output) for output in node.outputs):
-                return True
-        return False
+    def _name_outputs(self) -> None:
+        """Name the outputs as they are called now; `ModelError` for one that is a constant or an input."""
+        self.graph.outputs = [self.normal.renamed.get(name, name) for name in self.graph.outputs]
+        for name in self.graph.outputs:
+            if self.normal.is_constant(name) or name in self.graph.inputs:
+                what = "a constant, which no input changes" if self.normal.is_constant(name) else "an input as it is"
+                raise ModelError(f"The graph's output {name} is {what}; leave it out of the file.")
 
     def _assert_modest(self, node: Node) -> None:
         """Refuse what is small in the file and large in memory, or without an end in time, before it is made."""
-        stored = all(not name or self.is_constant(name) for name in node.inputs)
-        found = sizes_of(node, self.values, stored)
+        found = sizes_of(node, self.values, stored=self._reads_constants(node))
         self.work += found.work
         self.graph.heaviest = max(self.graph.heaviest, found.values)
         if self.work > MOST_WORK:
@@ -154,12 +73,17 @@ class Normaliser:
                 f"The network needs more than {MOST_WORK} multiplications up to {node}; at most that can be proven."
             )
 
+    def _reads_constants(self, node: Node) -> bool:
+        return all(not name or self.normal.is_constant(name) for name in node.inputs)
+
     def _rewritten(self, node: Node) -> list[Node] | None:
-        """What stands for `node`; None for a node that stays as it is."""
+        """Return what stands for `node`; None for a node that stays as it is."""
         try:
             with saying_where(node):
-                found = next((rewrite for rewrite in REWRITES.get(node.op, ()) if rewrite.matches(self, node)), None)
-                return found.rewrite(self, node) if found else None
+                for rewrite in REWRITES.get(node.op, ()):
+                    if rewrite.matches(self.normal, node):
+                        return rewrite.rewrite(self.normal, node)
+                return None
         except MalformedModel:
             raise
         except ModelError as error:
@@ -167,21 +91,22 @@ class Normaliser:
             return None
 
     def _gone(self, node: Node) -> bool:
-        """Run the example; whether the node is a constant now, or the same as one before."""
+        """Run the example, and tell whether the node is a constant now, or equal to one before."""
         known = self._example(node)
-        if known and all(not name or self.is_constant(name) for name in node.inputs):
+        if known and self._reads_constants(node):
             self.graph.constants.update((name, self.values[name]) for name in node.outputs if name)
             if node.inputs:
-                self.origin[node.output] = self.origin.get(node.inputs[0], node.inputs[0])
+                self.normal.origin[node.output] = self.normal.origin.get(node.inputs[0], node.inputs[0])
             return True
         flags = tuple(sorted((name, str(value)) for name, value in node.flags.items()))
         twin = self.seen.setdefault((node.op, tuple(node.inputs), flags, len(node.outputs)), node)
         if twin is not node and not {*node.outputs, *twin.outputs} & {*self.graph.outputs}:
-            self.renamed.update(zip(node.outputs, twin.outputs))
+            self.normal.renamed.update(zip(node.outputs, twin.outputs))
             return True
         return False
 
     def _example(self, node: Node) -> bool:
+        """Compute the examples of a node's outputs, and tell whether that succeeded."""
         reason = next((self.unknown[name] for name in (*node.inputs, *node.outputs) if name in self.unknown), None)
         if reason is None:
             try:
@@ -198,13 +123,13 @@ class Normaliser:
         return True
 
     def _run(self, node: Node) -> dict[str, Any]:
-        """The example of a node's outputs.
+        """Return the examples of a node's outputs.
 
-        Constants of constants are as onnx has them, but for what makes integers, or what moves these with their scale.
+        What constants alone make is computed by onnx, unless it makes integers, or moves them with their scale.
         """
         inputs = [self.values[name] for name in node.inputs if name]
         keeps = node.op in _QUANTISING or any(isinstance(value, QTensor) for value in inputs) and knows(node.op)
-        if all(not name or self.is_constant(name) for name in node.inputs) and onnx.defs.has(node.op) and not keeps:
+        if self._reads_constants(node) and onnx.defs.has(node.op) and not keeps:
             return folded(node, self.values, self.graph.opset)
         if not knows(node.op):
             raise ModelError(f"{node.op} is no operator of the integer reference")
@@ -215,7 +140,7 @@ class Normaliser:
 
 
 def _alive(nodes: list[Node], outputs: list[str]) -> tuple[list[Node], set[str]]:
-    """The nodes that an output needs, and all that is read."""
+    """Return the nodes that an output needs, and the names of all that is read."""
     used, kept = set(outputs), []
     for node in reversed(nodes):
         if used & set(node.outputs):

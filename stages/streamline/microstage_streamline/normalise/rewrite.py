@@ -7,12 +7,8 @@ comes to rest.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from microstage_streamline.graph.graph import Node
-
-if TYPE_CHECKING:
-    from microstage_streamline.normalise.normaliser import Normaliser
+from microstage_streamline.normalise.normal_graph import NormalGraph
 
 __all__ = ["Rewrite"]
 
@@ -26,10 +22,10 @@ class Rewrite:
 
     operators: tuple[str, ...] = ()
 
-    def matches(self, normal: Normaliser, node: Node) -> bool:
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         """Whether `rewrite` applies."""
         raise NotImplementedError
 
-    def rewrite(self, normal: Normaliser, node: Node) -> list[Node]:
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         """What stands for `node` from now on; nothing where its outputs are constants or other names of tensors."""
         raise NotImplementedError

@@ -15,7 +15,7 @@ from microstage.errors import VerificationError
 from microstage.integer import QTensor, real
 from microstage.integer.rounding_bounds import Bounded, NoBound, bound, unexplained
 from microstage_streamline.graph.graph import is_quantised
-from microstage_streamline.normalise.normaliser import Normaliser
+from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.prove.executors import CannotRun, OriginalModel
 from microstage_streamline.prove.layers import ComparedLayer, shared
 from microstage_streamline.prove.samples import Samples, rows
@@ -29,7 +29,7 @@ _NOTICED = 2.0**-16  # of a tensor's largest value: an error of more is looked a
 class LayerComparison:
     """`normal` is the reference; `kinds` are the NumPy types of the file's tensors, as far as they are known."""
 
-    def __init__(self, file: OriginalModel, normal: Normaliser) -> None:
+    def __init__(self, file: OriginalModel, normal: NormalGraph) -> None:
         self.normal, self.nodes, self.constants = normal, normal.graph.nodes, normal.graph.constants
         self.kinds = {name: file.kind(name) for name in file.inputs}
         self.makers = {name: place for place, node in enumerate(self.nodes) for name in node.outputs}

@@ -14,7 +14,7 @@ import numpy as np
 from microstage.integer.rounding_bounds import fan_in
 from microstage_streamline.graph.graph import is_quantised
 from microstage_streamline.integerise.integer_graph import IntegerGraph
-from microstage_streamline.normalise.normaliser import Normaliser
+from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.prove.executors import FilePart, OriginalModel
 from microstage_streamline.read.onnx_graph import QUANTISERS
 
@@ -63,7 +63,7 @@ class ComparedLayer:
         return any(node.op_type in _ROUNDING for node in self.program.nodes)
 
 
-def layers_of(file: OriginalModel, normal: Normaliser, made: IntegerGraph) -> list[ComparedLayer]:
+def layers_of(file: OriginalModel, normal: NormalGraph, made: IntegerGraph) -> list[ComparedLayer]:
     """In the file's order."""
     known = _known(normal, made)
     makers = {name for node in normal.graph.nodes for name in node.outputs}
@@ -76,7 +76,7 @@ def layers_of(file: OriginalModel, normal: Normaliser, made: IntegerGraph) -> li
     return [_layer(file, normal, ours, name, stops) for name in file.makers if name in stops or name in ends]
 
 
-def _known(normal: Normaliser, made: IntegerGraph) -> Set[str]:
+def _known(normal: NormalGraph, made: IntegerGraph) -> Set[str]:
     """Tensors of the cleaned graph that follow from the integers that enter."""
     constants, failed = normal.graph.constants.keys(), {found.tensor for found in made.unresolved}
     known = {*constants, *made.inputs}
@@ -88,7 +88,7 @@ def _known(normal: Normaliser, made: IntegerGraph) -> Set[str]:
 
 
 def _layer(
-    file: OriginalModel, normal: Normaliser, ours: dict[str, str], tensor: str, stops: Set[str]
+    file: OriginalModel, normal: NormalGraph, ours: dict[str, str], tensor: str, stops: Set[str]
 ) -> ComparedLayer:
     program = file.program([tensor], stops)
     products = [place for place in program.places if file.nodes[place].op_type in _PRODUCTS]
@@ -98,7 +98,7 @@ def _layer(
     return ComparedLayer(name, tensor, ours[tensor], program, entries, reads, _cost(normal, program))
 
 
-def _cost(normal: Normaliser, program: FilePart) -> float:
+def _cost(normal: NormalGraph, program: FilePart) -> float:
     """Of one sample, in multiply-accumulates."""
     total = 1.0
     for node in program.nodes:
@@ -108,7 +108,7 @@ def _cost(normal: Normaliser, program: FilePart) -> float:
     return total
 
 
-def _shape(normal: Normaliser, name: str) -> tuple[int, ...]:
+def _shape(normal: NormalGraph, name: str) -> tuple[int, ...]:
     """Of a tensor of the file, as far as the reference knows it."""
     value = normal.values.get(normal.renamed.get(name, name))
     return () if value is None else value.shape

@@ -12,7 +12,7 @@ from microstage.errors import VerificationError
 from microstage.integer import QTensor
 from microstage.integer.sequence import integers
 from microstage_streamline.convert import Converted
-from microstage_streamline.normalise.normaliser import Normaliser
+from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.write.model import IntegerModel
 
 __all__ = ["Samples", "attained", "described", "is_raw", "of_reals", "of_vectors", "rows"]
@@ -52,7 +52,7 @@ def rows(value: Any, chosen: Iterable[int]) -> Any:
 
 
 def of_vectors(
-    normal: Normaliser, written: IntegerModel, fed: Mapping[str, Any], recorded: Mapping[str, np.ndarray]
+    normal: NormalGraph, written: IntegerModel, fed: Mapping[str, Any], recorded: Mapping[str, np.ndarray]
 ) -> Samples:
     """Vectors where integers enter, or graph inputs; `recorded` is what the integer graph made of them.
 
@@ -120,7 +120,7 @@ def is_raw(example: Any) -> bool:
     return isinstance(example, np.ndarray) and example.dtype.kind in "iu"
 
 
-def of_reals(normal: Normaliser, written: IntegerModel) -> Samples | None:
+def of_reals(normal: NormalGraph, written: IntegerModel) -> Samples | None:
     """Real inputs that no integers stand for: between levels and outside the range; None where no input is real."""
     rng, drawn = np.random.Generator(np.random.PCG64(2)), {}
     for name, entry in normal.graph.inputs.items():
@@ -138,13 +138,13 @@ def of_reals(normal: Normaliser, written: IntegerModel) -> Samples | None:
     )
 
 
-def _in_the_file(normal: Normaliser, said: Mapping[str, Any] | None, name: str, value: Any) -> Any:
+def _in_the_file(normal: NormalGraph, said: Mapping[str, Any] | None, name: str, value: Any) -> Any:
     """Values of an input as the file has them: real ones where the user said as which integers they are given."""
     entry = normal.graph.inputs[name]
     return value if entry.scale is None or said is None else described(said, integers(value)).astype(entry.real)
 
 
-def _behind(name: str, normal: Normaliser, written: IntegerModel) -> list[dict[str, Any]]:
+def _behind(name: str, normal: NormalGraph, written: IntegerModel) -> list[dict[str, Any]]:
     """What `interface.json` says of an input; where several quantisers read it, of what enters behind them."""
     said = written.interface["inputs"]
     behind = [found for other, found in said.items() if other not in normal.graph.inputs]

@@ -11,7 +11,7 @@ from microstage.errors import ArtefactError
 from microstage.integer import QTensor
 from microstage.interface import golden
 from microstage_streamline.integerise.integer_graph import IntegerGraph
-from microstage_streamline.normalise.normaliser import Normaliser
+from microstage_streamline.normalise.normal_graph import NormalGraph
 
 __all__ = ["drawn", "given", "how_many", "named", "read_golden"]
 
@@ -62,7 +62,7 @@ def read_golden(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def named(arrays: Mapping[str, np.ndarray], normal: Normaliser) -> dict[str, np.ndarray]:
+def named(arrays: Mapping[str, np.ndarray], normal: NormalGraph) -> dict[str, np.ndarray]:
     """`arrays` by the graph's own names: the one array that fits the only input, or the only output, needs no name."""
     found = dict(arrays)
     ends = [
@@ -77,7 +77,7 @@ def named(arrays: Mapping[str, np.ndarray], normal: Normaliser) -> dict[str, np.
     return found
 
 
-def given(normal: Normaliser, made: IntegerGraph, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray | QTensor]:
+def given(normal: NormalGraph, made: IntegerGraph, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray | QTensor]:
     """{graph input: values} of the user's archive; `ArtefactError` names what is missing or does not fit the declared
     range.
     """

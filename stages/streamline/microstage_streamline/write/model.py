@@ -21,7 +21,7 @@ from microstage_streamline.finn.annotate_datatypes import datatype_of
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.integerise.integer_graph import InputEncoding, IntegerGraph, Integers, exact_scale
 from microstage_streamline.integerise.monotone import Function, straight_line
-from microstage_streamline.normalise.normaliser import Normaliser
+from microstage_streamline.normalise.normal_graph import NormalGraph
 
 __all__ = ["IntegerModel", "beyond_finn", "origin_of", "write"]
 
@@ -62,7 +62,7 @@ def beyond_finn(made: IntegerGraph) -> str:
     return ""
 
 
-def write(made: IntegerGraph, normal: Normaliser, name: str, wide: bool = False) -> IntegerModel:
+def write(made: IntegerGraph, normal: NormalGraph, name: str, wide: bool = False) -> IntegerModel:
     """The model of what was made integer, a graph called `name`; `wide`: in int64, else in float32 as FINN has it."""
     entered, element = _entries(made, normal), TensorProto.INT64 if wide else TensorProto.FLOAT
     renamed = {tensor: name for name, tensor in entered.items()}
@@ -98,7 +98,7 @@ def write(made: IntegerGraph, normal: Normaliser, name: str, wide: bool = False)
     return IntegerModel(model.transform(GiveUniqueNodeNames()), _interface(made, normal, entered), entered, renamed)
 
 
-def _entries(made: IntegerGraph, normal: Normaliser) -> dict[str, str]:
+def _entries(made: IntegerGraph, normal: NormalGraph) -> dict[str, str]:
     """{name in the model: tensor}, in the file's order: the file's own input name where one tensor of integers stands
     for it.
     """
@@ -120,7 +120,7 @@ def _behind(made: IntegerGraph, tensor: str) -> bool:
     return tensor in made.entries and made.entries[tensor].behind
 
 
-def origin_of(tensor: str, normal: Normaliser) -> str:
+def origin_of(tensor: str, normal: NormalGraph) -> str:
     """The graph input that a tensor behind the first quantiser comes from."""
     while tensor not in normal.graph.inputs:
         maker = next(node for node in normal.graph.nodes if tensor in node.outputs)
@@ -187,7 +187,7 @@ def _annotate(model: ModelWrapper, made: IntegerGraph, renamed: Mapping[str, str
             model.set_tensor_datatype(name, datatype_of(int(value.min()), int(value.max())))
 
 
-def _interface(made: IntegerGraph, normal: Normaliser, entered: Mapping[str, str]) -> dict[str, Any]:
+def _interface(made: IntegerGraph, normal: NormalGraph, entered: Mapping[str, str]) -> dict[str, Any]:
     inputs, outputs = {}, {}
     for name, tensor in entered.items():
         inputs[name] = _described_entry(made, normal, name, tensor)
@@ -203,7 +203,7 @@ def _interface(made: IntegerGraph, normal: Normaliser, entered: Mapping[str, str
     return {"inputs": inputs, "outputs": outputs}
 
 
-def _described_entry(made: IntegerGraph, normal: Normaliser, name: str, tensor: str) -> dict[str, Any]:
+def _described_entry(made: IntegerGraph, normal: NormalGraph, name: str, tensor: str) -> dict[str, Any]:
     """Describe integers that enter: how they are made of real values and (`of`) of which input, if named otherwise."""
     found = made.inputs[tensor]
     entered = made.entries.get(tensor, InputEncoding(exact_scale(found.example)))
