@@ -17,7 +17,7 @@ from microstage_streamline.finn.layout import LaidOut, as_it_is, input_ranges, l
 from microstage_streamline.graph.graph import Graph
 from microstage_streamline.integerise.drop_channels import DropConstantChannels
 from microstage_streamline.integerise.integer_graph import IntegerGraph
-from microstage_streamline.integerise.integerise import Integeriser
+from microstage_streamline.integerise.integerise import integerised
 from microstage_streamline.normalise.commute import hoist
 from microstage_streamline.normalise.input_type import REMEDY, InputType, unquantised
 from microstage_streamline.normalise.normal_graph import NormalGraph
@@ -82,7 +82,7 @@ def convert(graph: Graph, name: str, given: InputType | None = None) -> Converte
     `given` is of inputs that no quantiser follows.
     """
     normal = _with(graph, given) if given else _normal(graph)
-    made = DropConstantChannels(Integeriser(normal).run()).apply()
+    made = DropConstantChannels(integerised(normal)).apply()
     if not made.nodes:
         first = made.unresolved[0] if made.unresolved else None
         why = f"{first}: {first.reason.rstrip('.')}" if first else "it has no layer"
@@ -108,7 +108,7 @@ def _normal(graph: Graph) -> NormalGraph:
 def _with(graph: Graph, given: InputType) -> NormalGraph:
     """Take inputs that no quantiser follows as the integers `given`; `ParameterError` where there are none."""
     normal = _normal(deepcopy(graph))
-    entries = Integeriser(normal).run().entries
+    entries = integerised(normal).entries
     lacking = [
         *dict.fromkeys(
             [*unquantised(normal), *(origin_of(tensor, normal) for tensor, found in entries.items() if found.behind)]

@@ -6,7 +6,8 @@ from copy import deepcopy
 
 from microstage.integer.registry import Kind, named
 from microstage_streamline.graph.graph import Node
-from microstage_streamline.integerise.integer_graph import IntegerGraph, Integers
+from microstage_streamline.integerise.integer_graph import IntegerGraph
+from microstage_streamline.integerise.integers import Integers
 from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.write.model import beyond_finn
 
@@ -19,7 +20,9 @@ def front_of(made: IntegerGraph, normal: NormalGraph) -> IntegerGraph | None:
     None where a product is among the others, or none among these: then it is no front of the network that anyone could
     use.
     """
-    front, behind, beyond = [], [], set()
+    front: list[Node] = []
+    behind: list[Node] = []
+    beyond: set[str] = set()
     for node in made.nodes:
         alone = IntegerGraph(nodes=[node], constants=made.constants, ranges=made.ranges)
         outside = bool(beyond & set(node.inputs) or beyond_finn(alone))
@@ -29,13 +32,9 @@ def front_of(made: IntegerGraph, normal: NormalGraph) -> IntegerGraph | None:
         return None
     names = [name for node in front for name in node.outputs]
     read = {name for node in behind for name in node.inputs}
-    answers = {
-        output: found
-        for output, found in made.outputs.items()
-        if (found if isinstance(found, Integers) else found.start).name in names
-    }
-    taken = {(found if isinstance(found, Integers) else found.start).name for found in answers.values()}
-    ends = [name for name in names if name in read and name not in taken]
+    taken = {output: found.name for output, found in made.answers().items() if found.name in names}
+    answers = {output: made.outputs[output] for output in taken}
+    ends = [name for name in names if name in read and name not in taken.values()]
     if any(name not in normal.values or name in made.negated for name in ends):
         return None
     answers |= {name: Integers(name, normal.values[name], made.ranges[name], False) for name in ends}

@@ -16,7 +16,7 @@ from microstage.integer.interpreter import run_node
 from microstage.integer.ranges import Range
 from microstage.integer.registry import Kind, named
 from microstage_streamline.graph.graph import Node
-from microstage_streamline.integerise.integer_graph import IntegerGraph, Integers
+from microstage_streamline.integerise.integer_graph import IntegerGraph
 
 __all__ = ["Channels", "constant_channels", "is_depthwise"]
 
@@ -28,10 +28,12 @@ class Channels:
     """`axis` of the channels of each tensor that has such; `kept` {tensor: indices} of those that lose some."""
 
     def __init__(self, made: IntegerGraph) -> None:
-        self.made, self.axis, self.kept = made, {}, {}
+        self.made = made
+        self.axis: dict[str, int] = {}
+        self.kept: dict[str, np.ndarray] = {}
         self._first: dict[str, int] = {}
         self._parent: list[int] = []
-        ends = {(found if isinstance(found, Integers) else found.start).name for found in made.outputs.values()}
+        ends = {found.name for found in made.answers().values()}
         self._needed: set[int] = set()
         for name in made.inputs:
             self._add(made.inputs[name].name, 1)

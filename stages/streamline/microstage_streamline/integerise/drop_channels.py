@@ -10,7 +10,9 @@ from microstage.integer.ranges import node_range
 from microstage.integer.registry import Kind, named
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.integerise.channels import Channels, constant_channels, is_depthwise
-from microstage_streamline.integerise.integer_graph import IntegerGraph, Integers
+from microstage_streamline.integerise.functions import Function
+from microstage_streamline.integerise.integer_graph import IntegerGraph
+from microstage_streamline.integerise.integers import Integers
 
 __all__ = ["DropConstantChannels"]
 
@@ -51,8 +53,8 @@ class DropConstantChannels:
         self.made.drop_unused()
         return self.made
 
-    def _again(self, found):
-        """An output whose range may be narrower now."""
+    def _again(self, found: Integers | Function) -> Integers | Function:
+        """Return an output with its range, which may be narrower now."""
         if isinstance(found, Integers):
             return replace(found, range=self.made.ranges[found.name])
         return replace(found, start=replace(found.start, range=self.made.ranges[found.start.name]))
@@ -128,7 +130,7 @@ class DropConstantChannels:
         whole, readers = node.output, self.readers.get(node.output, [])
         node.outputs = [f"{whole}.varying"]
         self._whole[node.output] = whole
-        outputs = {(found if isinstance(found, Integers) else found.start).name for found in self.made.outputs.values()}
+        outputs = {found.name for found in self.made.answers().values()}
         if whole not in outputs and all(self._can_shift(reader, whole, bias) for reader in readers):
             for reader in readers:
                 reader.inputs = [node.output, reader.inputs[1]]

@@ -1,30 +1,26 @@
-"""Operators that are the same on integers: a shift (a bias of the accumulator's scale, a zero point), a sign, a whole
-factor.
-"""
+"""Write operators that are the same on integers: a bias or zero point of their scale, a sign, a whole factor."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from microstage.integer.tensor import narrowed
 from microstage_streamline.graph.graph import Node, is_quantised
-from microstage_streamline.integerise.integer_graph import Integers
-from microstage_streamline.integerise.monotone import Function
-
-if TYPE_CHECKING:
-    from microstage_streamline.integerise.integerise import Integeriser
+from microstage_streamline.integerise.emitter import Emitter
+from microstage_streamline.integerise.functions import Function
+from microstage_streamline.integerise.integers import Integers
 
 __all__ = ["CENTRING", "exactly", "is_exact"]
 
 CENTRING = ("DequantizeLinear", "LessZeroPoint")
-"They take a zero point off raw integers."
+"Operators that take a zero point off raw integers."
 
 
 def is_exact(function: Function, values: Mapping[str, Any], constants: Mapping[str, Any]) -> bool:
-    """Whether a function of one operator is that operator on integers."""
+    """Tell whether a function of one operator is that operator on integers."""
     (node,) = function.nodes
     if node.op == "LessZeroPoint":
         return bool(np.all(np.asarray(constants[node.inputs[2]]) % 1 == 0))
@@ -33,28 +29,28 @@ def is_exact(function: Function, values: Mapping[str, Any], constants: Mapping[s
     return node.op in ("Add", "Sub", "Mul") and all(is_quantised(values[name]) for name in (*node.inputs, node.output))
 
 
-def exactly(made: Integeriser, name: str, function: Function) -> Integers:
-    """Tensor `name`, of a function that `is_exact`."""
+def exactly(emitter: Emitter, name: str, function: Function) -> Integers:
+    """Append tensor `name`, of a function that `is_exact`."""
     node, start, example = function.nodes[0], function.start, function.example
     if node.op in CENTRING:
         shift = example.ints - getattr(start.example, "ints", start.example)  # what zero point 0 would have left
-        made.made.constants[f"{name}.shift"] = narrowed(shift)
-        return made.emit(Node("Add", [start.name, f"{name}.shift"], [name], {}, node.layer), example, start)
+        stored = emitter.store(f"{name}.shift", narrowed(shift))
+        return emitter.emit(Node("Add", [start.name, stored], [name], {}, node.layer), example, start)
     if node.op == "Neg":
-        return _negated(made, name, start, example, node)
-    bias = next((other for other in node.inputs if other in made.constants), None)
+        return _negated(emitter, name, start, example, node)
+    bias = next((other for other in node.inputs if other in emitter.constants), None)
     if bias is None:
-        return made.emit(Node(node.op, [start.name] * 2, [name], {}, node.layer), example, start)
-    value = made.constants[bias]
+        return emitter.emit(Node(node.op, [start.name] * 2, [name], {}, node.layer), example, start)
+    value = emitter.constants[bias]
     falls = node.op == "Sub" and node.inputs[0] == bias
     if falls:
-        start = _negated(made, f"{name}.minus", start, start.example, node)
+        start = _negated(emitter, f"{name}.minus", start, start.example, node)
     sign = -1 if node.op == "Sub" and not falls else 1
-    stored = made.keep(bias, narrowed(np.asarray(getattr(value, "ints", value), np.int64) * sign))
+    stored = emitter.keep(bias, narrowed(np.asarray(getattr(value, "ints", value), np.int64) * sign))
     op = "Mul" if node.op == "Mul" else "Add"
-    return made.emit(Node(op, [start.name, stored], [name], {}, node.layer), example, start)
+    return emitter.emit(Node(op, [start.name, stored], [name], {}, node.layer), example, start)
 
 
-def _negated(made: Integeriser, name: str, start: Integers, example: Any, node: Node) -> Integers:
-    made.made.constants[f"{name}.sign"] = np.full((1,) * start.range.low.ndim, -1)
-    return made.emit(Node("Mul", [start.name, f"{name}.sign"], [name], {}, node.layer), example, start)
+def _negated(emitter: Emitter, name: str, start: Integers, example: Any, node: Node) -> Integers:
+    sign = emitter.store(f"{name}.sign", np.full((1,) * start.range.low.ndim, -1))
+    return emitter.emit(Node("Mul", [start.name, sign], [name], {}, node.layer), example, start)

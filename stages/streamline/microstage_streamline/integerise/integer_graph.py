@@ -1,57 +1,24 @@
-"""What becomes of tensors and of the network: the nouns of this room."""
+"""The graph of integers that this room makes, and what the integers that enter it are of real values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from microstage.errors import ModelError
-from microstage.integer import QTensor
 from microstage.integer.ranges import Range
 from microstage_streamline.graph.graph import Node
+from microstage_streamline.integerise.functions import Function
+from microstage_streamline.integerise.integers import Integers, Unresolved
 
-if TYPE_CHECKING:
-    from microstage_streamline.integerise.monotone import Function
-
-__all__ = ["IN_FRONT", "NotInteger", "InputEncoding", "Integers", "IntegerGraph", "Unresolved", "exact_scale"]
-
-
-IN_FRONT = "stands between the input"
-"How the reason begins why an operator keeps integers from being those of the file's own input."
-
-
-@dataclass(frozen=True)
-class Integers:
-    """Tensor `name` of the new graph; `example` as in the cleaned graph; `shared` if more than one node reads it."""
-
-    name: str
-    example: Any
-    range: Range
-    shared: bool
-
-
-@dataclass(frozen=True)
-class Unresolved:
-    """Why `tensor`, which `operator` at the file's node `layer` makes, is no integers; `root` is the tensor where that
-    began, itself or one before it.
-    """
-
-    tensor: str
-    layer: str
-    operator: str
-    reason: str
-    root: str
-
-    def __str__(self) -> str:
-        return f"{self.layer or self.operator} ({self.operator} -> {self.tensor})"
+__all__ = ["InputEncoding", "IntegerGraph"]
 
 
 @dataclass(frozen=True)
 class InputEncoding:
-    """value = scale * (integer - zero_point) + offset, of a real input of the file; `behind` where it is of another
-    tensor, in front of which operators stand that are no line of the input.
+    """What integers are of a real input of the file: value = scale * (integer - zero_point) + offset.
+
+    `behind` where they are of another tensor, in front of which operators stand that are no line of the input.
 
     `rounding` as qonnx names it, or SIGN: -1 or 1. `thresholds` [..., levels - 1]: a level is how many of them a value
     reaches. `precision` of value / scale, where the quantiser reads the input as it is; of a line the exact one is
@@ -67,17 +34,9 @@ class InputEncoding:
     behind: bool = False
 
 
-class NotInteger(ModelError):
-    """This node has no integers; the network's other nodes may. `node` is another one that is to blame for it."""
-
-    def __init__(self, reason: str, node: Node | None = None) -> None:
-        super().__init__(reason)
-        self.node = node
-
-
 @dataclass
 class IntegerGraph:
-    """The new graph.
+    """The graph of integers that is made of a cleaned one.
 
     `inputs`: the integers that enter, by tensor of the cleaned graph; `entries`: what they are of the file's real
     input, where that is more than the scale of their example. `outputs`: what the network answers, or what its
@@ -96,16 +55,20 @@ class IntegerGraph:
     ranges: dict[str, Range] = field(default_factory=dict)
     kept: dict[str, tuple[int, np.ndarray]] = field(default_factory=dict)
 
+    def answers(self) -> dict[str, Integers]:
+        """Return {output: the integers that it is, or is a straight line of}."""
+        return {name: found if isinstance(found, Integers) else found.start for name, found in self.outputs.items()}
+
     def left(self, tensor: str, values: np.ndarray) -> np.ndarray:
-        """What is computed still of `values` of a tensor, over time or not."""
+        """Return what is still computed of `values` of a tensor, over time or not."""
         if tensor not in self.kept:
             return values
         axis, places = self.kept[tensor]
         return np.take(values, places, axis - self.ranges[tensor].low.ndim)
 
     def drop_unused(self) -> None:
-        """Only what some output needs stays."""
-        needed = {found.name if isinstance(found, Integers) else found.start.name for found in self.outputs.values()}
+        """Keep only what some output needs."""
+        needed = {found.name for found in self.answers().values()}
         kept: list[Node] = []
         for node in reversed(self.nodes):
             if needed & set(node.outputs):
@@ -114,8 +77,3 @@ class IntegerGraph:
         self.nodes = kept[::-1]
         self.constants = {name: value for name, value in self.constants.items() if name in needed}
         self.inputs = {name: found for name, found in self.inputs.items() if found.name in needed}
-
-
-def exact_scale(value: QTensor | np.ndarray) -> np.ndarray:
-    """The scale of an example; plain integers are at scale 1."""
-    return np.asarray(getattr(value, "scale", 1.0))

@@ -6,7 +6,8 @@ from collections.abc import Collection
 
 from microstage.errors import CutShort
 from microstage.stage import Job
-from microstage_streamline.integerise.integer_graph import IN_FRONT, IntegerGraph, Unresolved
+from microstage_streamline.integerise.integer_graph import IntegerGraph
+from microstage_streamline.integerise.integers import IN_FRONT, Unresolved
 from microstage_streamline.normalise.input_type import REMEDY
 
 __all__ = ["say_missing"]

@@ -1,4 +1,4 @@
-"""Sums of two tensors at different scales that have too many pairs to look at each: two of 16 bits.
+"""Find whole weights for a sum of two tensors at different scales with too many pairs to look at: two of 16 bits.
 
 s a + t b is g n for the whole number n = S a + T b, where g is the largest power of two of which both scales are
 multiples. What follows is a staircase of n, and one multiply-add-shift of a and b has every step of it between the
@@ -7,7 +7,7 @@ right neighbours (`microstage.integer.lines`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -17,7 +17,8 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage.integer.arithmetic import small_ratio
 from microstage.integer.lines import Weighted, fit_weighted
-from microstage_streamline.integerise.monotone import Function, axis_of
+from microstage_streamline.integerise.channel_axis import axis_of
+from microstage_streamline.integerise.integers import Integers
 from microstage_streamline.integerise.rescaled_sum import RescaledSum
 from microstage_streamline.integerise.steps import first_reached
 from microstage_streamline.integerise.thresholds import chain_function
@@ -37,20 +38,18 @@ class WeightedSum:
 
 
 def weighted_sum(joined: RescaledSum, constants: Mapping[str, Any]) -> WeightedSum | None:
-    """The sum, quantised, as whole weights; None where 60 bits do not hold them or the scales differ from channel to
-    channel.
+    """Return the sum, quantised, as whole weights.
+
+    None where 60 bits do not hold them or the scales differ from channel to channel.
     """
-    terms, rank = (joined.a, joined.b), joined.a.range.low.ndim
+    terms, rank = joined.terms, joined.a.range.low.ndim
     scales = [np.asarray(term.example.scale, np.float64).reshape(-1) for term in terms]
-    behind = Function(joined.a, joined.nodes[1:], joined.example)
-    if (
-        any(np.ptp(scale) for scale in scales)
-        or not joined.nodes[1:]
-        or axis_of(behind, rank, constants, scaled=False) is not None
-    ):
+    if any(np.ptp(scale) for scale in scales) or not joined.nodes[1:]:
         return None
-    reach = [max(map(abs, term.range.ends)) for term in terms]
-    unit, factors = _whole(terms, joined.nodes[0].op == "Sub")
+    if axis_of(joined.behind, rank, constants, scaled=False) is not None:
+        return None
+    reach = max(map(abs, joined.a.range.ends)), max(map(abs, joined.b.range.ends))
+    unit, factors = _whole(joined)
     ends = sorted(sum(f * end for f, end in zip(factors, pair)) for pair in _corners(factors, terms))
     if max(map(abs, ends)) >= _EXACT:
         return None
@@ -63,28 +62,29 @@ def weighted_sum(joined: RescaledSum, constants: Mapping[str, Any]) -> WeightedS
     low, high = (np.array([end]) for end in (ends[0], ends[-1]))
     falls = int(levels(low[:, None])[0, 0]) > int(levels(high[:, None])[0, 0])
     if falls:
-        low, high, factors = -high, -low, [-factor for factor in factors]
+        low, high, factors = -high, -low, (-factors[0], -factors[1])
     rising = (lambda n: levels(-n)) if falls else levels
     table = first_reached(rising, np.arange(bottom + 1, max(top, bottom + 1) + 1), low, high)
-    found = fit_weighted(table[0], bottom, (int(low[0]), int(high[0])), tuple(factors), tuple(reach))
-    return found and WeightedSum(found, bottom, top)
+    found = fit_weighted(table[0], bottom, (int(low[0]), int(high[0])), factors, reach)
+    return None if found is None else WeightedSum(found, bottom, top)
 
 
-def _whole(terms, minus: bool) -> tuple[float, list[int]]:
-    """g and whole factors of two scales: of small ones that the reference takes them for, or as floats are, multiples
-    of a power of two.
+def _whole(joined: RescaledSum) -> tuple[float, tuple[int, int]]:
+    """Return g and the whole factors S, T of two scales.
+
+    They are small ones that the reference takes the scales for, or multiples of a power of two, as floats are.
     """
-    scales = [float(np.asarray(term.example.scale).reshape(-1)[0]) for term in terms]
-    small = small_ratio(*(term.example for term in terms))
-    fractions = [Fraction(scale) for scale in scales]
-    step = max(fraction.denominator for fraction in fractions)
-    unit, factors = (
-        (scales[0] / small[0], list(small)) if small else (1.0 / step, [int(fraction * step) for fraction in fractions])
-    )
-    return unit, [factors[0], -factors[1] if minus else factors[1]]
+    scales = [float(scale) for scale in joined.scales]
+    small = small_ratio(*(term.example for term in joined.terms))
+    if small:
+        unit, (first, second) = scales[0] / small[0], small
+    else:
+        fractions = [Fraction(scale) for scale in scales]
+        step = max(fraction.denominator for fraction in fractions)
+        unit, (first, second) = 1.0 / step, (int(fraction * step) for fraction in fractions)
+    return unit, (first, -second if joined.nodes[0].op == "Sub" else second)
 
 
-def _corners(factors, terms):
-    """The pairs of ends at which the sum is least and greatest."""
-    each = [sorted(term.range.ends, key=lambda end, f=factor: f * end) for factor, term in zip(factors, terms)]
-    return zip(*each)
+def _corners(factors: Sequence[int], terms: Sequence[Integers]) -> Iterator[tuple[int, ...]]:
+    """Yield the pairs of ends at which the sum is least and greatest."""
+    yield from zip(*(term.range.ends[:: 1 if factor >= 0 else -1] for factor, term in zip(factors, terms)))

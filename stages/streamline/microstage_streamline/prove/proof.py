@@ -17,7 +17,6 @@ from microstage.stage import Job
 from microstage.untrusted.exceptions import translated
 from microstage_streamline.convert import Converted
 from microstage_streamline.finn.bipolar_to_xnor import BITS
-from microstage_streamline.integerise.integer_graph import Integers
 
 __all__ = ["Proof"]
 
@@ -119,10 +118,7 @@ class _Found:
         made = {name for node in nodes for name in node.output} | {value.name for value in part.model.graph.input}
         made &= {name for node in nodes for name in node.input} | {value.name for value in part.model.graph.output}
         self.stored, self.tensors, self.bits = part.laid.stored, {}, set()
-        ends = {
-            output: (found if isinstance(found, Integers) else found.start).name
-            for output, found in part.made.outputs.items()
-        }
+        ends = {output: found.name for output, found in part.made.answers().items()}
         entered = [tensor for tensor in part.made.inputs if tensor in ends.values()]  # which are answered as they are
         for tensor in (*(name for node in part.made.nodes for name in node.outputs), *entered):
             lying = self.stored.get(renamed.get(tensor, tensor))

@@ -19,8 +19,9 @@ from microstage.integer.registry import Kind, named
 from microstage.integer.tensor import narrowed
 from microstage_streamline.finn.annotate_datatypes import datatype_of
 from microstage_streamline.graph.graph import Node
-from microstage_streamline.integerise.integer_graph import InputEncoding, IntegerGraph, Integers, exact_scale
-from microstage_streamline.integerise.monotone import Function, straight_line
+from microstage_streamline.integerise.functions import straight_line
+from microstage_streamline.integerise.integer_graph import InputEncoding, IntegerGraph
+from microstage_streamline.integerise.integers import Integers, exact_scale
 from microstage_streamline.normalise.normal_graph import NormalGraph
 
 __all__ = ["IntegerModel", "beyond_finn", "origin_of", "write"]
@@ -67,8 +68,8 @@ def write(made: IntegerGraph, normal: NormalGraph, name: str, wide: bool = False
     entered, element = _entries(made, normal), TensorProto.INT64 if wide else TensorProto.FLOAT
     renamed = {tensor: name for name, tensor in entered.items()}
     answers = []
-    for output, found in made.outputs.items():
-        tensor = (found if isinstance(found, Integers) else found.start).name
+    for output, answer in made.answers().items():
+        tensor = answer.name
         if tensor in renamed or tensor != output and tensor in made.outputs:  # it has a name of its own already
             answers.append(helper.make_node("Identity", [renamed.get(tensor, tensor)], [output]))
             made.ranges[output] = made.ranges[tensor]
@@ -79,8 +80,8 @@ def write(made: IntegerGraph, normal: NormalGraph, name: str, wide: bool = False
         name,
         [_value(entry, made.ranges[tensor].low.shape, element) for entry, tensor in entered.items()],
         [
-            _value(output, _ends(found).low.shape, _element(made, found, element))
-            for output, found in made.outputs.items()
+            _value(output, answer.range.low.shape, _element(made, answer.name, element))
+            for output, answer in made.answers().items()
         ],
         [
             numpy_helper.from_array(_contained(made, stored, value, wide), stored)
@@ -140,24 +141,14 @@ def _value(name: str, shape, element: int) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, element, list(shape))
 
 
-def _element(made: IntegerGraph, found: Integers | Function, element: int) -> int:
-    """`element`, which integers are kept in; the places that ArgMax and TopK give are int64, as ONNX has them, moved
-    about or not.
-    """
-    return _kind(made, (found if isinstance(found, Integers) else found.start).name, element)
-
-
-def _kind(made: IntegerGraph, name: str, element: int) -> int:
+def _element(made: IntegerGraph, name: str, element: int) -> int:
+    """Return `element`, which integers are kept in; int64 for places that ArgMax and TopK give, moved about or not."""
     maker = next((node for node in made.nodes if name in node.outputs), None)
     while maker is not None and named(maker.op).kind is Kind.MOVES:
         name = maker.inputs[0]
         maker = next((node for node in made.nodes if name in node.outputs), None)
     places = maker is not None and named(maker.op).kind is Kind.ORDER and name == maker.outputs[-1]
     return TensorProto.INT64 if places else element
-
-
-def _ends(found: Integers | Function):
-    return (found if isinstance(found, Integers) else found.start).range
 
 
 def _contained(made: IntegerGraph, name: str, value: np.ndarray, wide: bool) -> np.ndarray:
@@ -177,7 +168,7 @@ def _annotate(model: ModelWrapper, made: IntegerGraph, renamed: Mapping[str, str
         for name in node.output:
             tensor = next((old for old, new in renamed.items() if new == name), name)
             if name not in border:
-                model.set_tensor_shape(name, list(made.ranges[tensor].low.shape), _kind(made, tensor, element))
+                model.set_tensor_shape(name, list(made.ranges[tensor].low.shape), _element(made, tensor, element))
             model.set_tensor_datatype(name, datatype_of(*made.ranges[tensor].ends))
     for value in model.graph.input:
         tensor = next((old for old, new in renamed.items() if new == value.name), value.name)

@@ -8,7 +8,8 @@ from typing import Any
 
 from microstage.untrusted.printable import in_markdown
 from microstage_streamline.convert import Converted
-from microstage_streamline.integerise.integer_graph import IntegerGraph, Integers
+from microstage_streamline.integerise.integer_graph import IntegerGraph
+from microstage_streamline.integerise.integers import Integers
 from microstage_streamline.write.model import IntegerModel
 
 __all__ = ["beyond", "markdown", "missing", "unresolved"]
