@@ -1,4 +1,4 @@
-"""From a folder of streamlined graphs to a folder of C that passed its self test."""
+"""Turn a folder of streamlined graphs into a folder of C that passed its self test."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from microstage.interface.c_names import NETWORK_NAMES, is_network_name, network
 from microstage.interface.recurrence import Recurrence
 from microstage_cbackend.build import BoundaryResult, compile_and_run
 from microstage_cbackend.passes import optimise
-from microstage_cbackend.program.model import Model, SteppedModel, recurrent_model_of
+from microstage_cbackend.program.model import Model, recurrent_model_of
 from microstage_cbackend.read.graph import read_part
 from microstage_cbackend.vectors.plan import Plan
 from microstage_cbackend.writers.board import board
 from microstage_cbackend.writers.build_files import cmake, makefile
 from microstage_cbackend.writers.dispatch import dispatch
 from microstage_cbackend.writers.emit import WrittenModel, emit
-from microstage_cbackend.writers.features import FeaturesApi
-from microstage_cbackend.writers.float_api import FloatApi
+from microstage_cbackend.writers.features import features_api
 from microstage_cbackend.writers.folder import bench, readme
 from microstage_cbackend.writers.packages import contents, packages
+from microstage_cbackend.writers.real_api import real_api
 from microstage_cbackend.writers.selftest import selftest
-from microstage_cbackend.writers.stream_api import StreamApi
 from microstage_cbackend.writers.wav_example import wav_example
 
 __all__ = ["files_of", "graphs_of", "read_model", "verify_and_publish"]
@@ -36,7 +35,7 @@ CARRIED = ("interface.json", "model_def.json", golden.FILE)
 
 
 def read_model(folder: Path, name: str = "") -> Model:
-    """The graphs of `folder` as programs: those that interface.json lists, else every streamlined graph.
+    """Read the graphs of `folder` as programs: those that interface.json lists, else every streamlined graph.
 
     The network is called `name`, without one as model_def.json does.
 
@@ -61,7 +60,7 @@ def read_model(folder: Path, name: str = "") -> Model:
 
 
 def graphs_of(folder: Path) -> dict[str, Path]:
-    """Part -> its graph."""
+    """Return {part: its graph}."""
     interface = _named(_json(folder / "interface.json"))
     listed = {part: folder / facts["file"] for part, facts in interface.get("parts", {}).items() if "file" in facts}
     streamlined = {part_name(path.name.removesuffix(SUFFIX)): path for path in sorted(folder.glob(f"*{SUFFIX}"))}
@@ -72,8 +71,10 @@ def graphs_of(folder: Path) -> dict[str, Path]:
 
 
 def _named(interface: dict[str, Any]) -> dict[str, Any]:
-    """The interface with its parts called as their functions are: `sublstm` for sublstm_finn_streamlined or
-    sublstm_integer."""
+    """Return the interface with its parts called as their functions are.
+
+    That is `sublstm` for sublstm_finn_streamlined or sublstm_integer.
+    """
     names = {
         part: part_name(f"{part}.onnx".removesuffix(SUFFIX).removesuffix(WIDE).removesuffix(".onnx"))
         for part in interface.get("parts", {})
@@ -84,11 +85,10 @@ def _named(interface: dict[str, Any]) -> dict[str, Any]:
 
 
 def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
-    """Path -> bytes of the whole output folder but for what is carried forward."""
+    """Return path -> bytes of the whole output folder but for what is carried forward."""
     program = WrittenModel(model)
-    real = (StreamApi if isinstance(model.recurrent, SteppedModel) else FloatApi)(program.api, plan.real)
-    sound = FeaturesApi(program.api)
-    library = emit(program) | real.files() | sound.files()
+    real, sound = real_api(program.api, plan.real), features_api(program.api)
+    library = emit(program) | real.files() | (sound.files() if sound else {})
     sources = sorted(name for name in library if name.endswith(".c"))
     versions = dispatch(program)
     chosen = sorted(name for name in versions if name.endswith(".c"))
@@ -97,7 +97,7 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
         name for name in library if name.startswith(model.name) and name.endswith(".h") and name not in inside
     )
     texts = library | {
-        "test/selftest.c": selftest(model, plan, real, sound),
+        "test/selftest.c": selftest(program, plan, real, sound),
         "test/bench.c": bench(program, sound),
         "Makefile": makefile(model.name, sources, chosen, contents(program, [*library])),
         "CMakeLists.txt": cmake(model.name, sources, chosen, headers),
@@ -111,8 +111,10 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
 
 
 def verify_and_publish(model: Model, plan: Plan, source: Path, scratch: Path, output: Path) -> list[BoundaryResult]:
-    """Compile and run the C in `scratch`; only when every integer is equal, write it to `output` with what `source`
-    hands on."""
+    """Compile and run the C in `scratch`; write it to `output` only when every integer is equal.
+
+    What `source` hands on, interface and golden vectors, is written beside it.
+    """
     files = files_of(model, plan)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)

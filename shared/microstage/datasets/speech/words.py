@@ -9,7 +9,7 @@ import numpy as np
 
 from microstage.datasets.speech.clips import CLASSES, RATE, SILENCE, UNKNOWN, Clips, Speech
 
-__all__ = ["clips", "load"]
+__all__ = ["clips", "load", "recordings"]
 
 _VOCABULARY = 7  # the words themselves are the same for every seed
 _NOISES, _NOISE_SECONDS = 4, 8
@@ -26,15 +26,21 @@ def load(count: int, seed: int) -> Speech:
 
 
 def clips(part: str, count: int, rng: np.random.Generator) -> Clips:
-    """`count` clips, classes in turn."""
+    """Return `count` clips, classes in turn."""
+    label, pcm = recordings(count, rng)
+    names = np.array([f"{CLASSES[k]}/{part}_{row}.wav" for row, k in enumerate(label)], dtype=str)
+    return Clips(names, label, pcm)
+
+
+def recordings(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return the classes uint8 [count], in turn, and the samples int16 [count, 16000] of as many clips."""
     words = _vocabulary()
     label = np.arange(count) % len(CLASSES)
     pcm = np.empty((count, RATE), np.int16)
     for row, k in enumerate(label):
         word = None if k == SILENCE else _random_word(rng) if k == UNKNOWN else words[k]
         pcm[row] = _spoken(word, rng)
-    names = np.array([f"{CLASSES[k]}/{part}_{row}.wav" for row, k in enumerate(label)], dtype=str)
-    return Clips(names, label.astype(np.uint8), pcm)
+    return label.astype(np.uint8), pcm
 
 
 def _vocabulary() -> list[np.ndarray]:

@@ -1,4 +1,4 @@
-"""How a layer takes up that what it writes, or what it reads, is stored with an offset.
+"""Let a layer take up that what it writes, or what it reads, is stored with an offset.
 
 writes x + d   a stage adds d to what it gives, a table and a constant operand to their entries
 reads  x + d   a sum is larger by d times its weights, which its thresholds or its offset take up; so is padding
@@ -9,9 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from microstage_cbackend.passes.fuse import SUMMING, channels_of
-from microstage_cbackend.program.ir import KernelCall, Tensor, accumulator_type
-from microstage_cbackend.program.requantise import MultiplyAddShift, Search, Shared
-from microstage_cbackend.program.wide import Wide
+from microstage_cbackend.program.ir import KernelCall, Levelled, RowStage, Tensor, accumulator_type
+from microstage_cbackend.program.requantise import MultiplyAddShift, Search
 
 __all__ = ["absorbs_read", "absorbs_write", "raise_read", "raise_written"]
 
@@ -19,14 +18,14 @@ _STAGED = (*SUMMING, "ms_blend", "ms_sum_pool", "ms_stage")
 
 
 def absorbs_write(layer: KernelCall) -> bool:
-    """Whether `raise_written` can be done."""
-    staged = layer.kernel in _STAGED and isinstance(layer.stage, MultiplyAddShift | Search | Shared | Wide)
+    """Tell whether `raise_written` can be done."""
+    staged = layer.kernel in _STAGED and isinstance(layer.stage, Levelled)
     return staged or layer.kernel == "ms_table" or _adds_constant(layer) or _copies_constant(layer)
 
 
 def absorbs_read(layer: KernelCall) -> bool:
-    """Whether `raise_read` can be done."""
-    staged = layer.kernel in _STAGED and isinstance(layer.stage, MultiplyAddShift | Search | Wide)
+    """Tell whether `raise_read` can be done."""
+    staged = layer.kernel in _STAGED and isinstance(layer.stage, RowStage)
     padded = layer.kernel == "ms_sum_pool" and layer.shape["pad_top"] + layer.shape["pad_left"] > 0
     return (staged and not padded) or layer.kernel in ("ms_table", "ms_top") or _adds_constant(layer)
 
@@ -41,9 +40,8 @@ def _copies_constant(layer: KernelCall) -> bool:
 
 def raise_written(layer: KernelCall, by: int) -> None:
     """Let `layer` write what it writes plus `by`."""
-    stage = layer.stage
-    if stage is not None:
-        layer.stage = stage.raised(by)
+    if isinstance(layer.stage, Levelled):
+        layer.stage = layer.stage.raised(by)
         _narrow(layer)
     else:
         _raise_constant(layer, by, 0 if _copies_constant(layer) else 1)
@@ -51,7 +49,7 @@ def raise_written(layer: KernelCall, by: int) -> None:
 
 def _raise_constant(layer: KernelCall, by: int, place: int = 1) -> None:
     w = layer.inputs[place]
-    layer.inputs[place] = Tensor(w.name, w.shape, w.low + by, w.high + by, w.data + by)
+    layer.inputs[place] = Tensor(w.name, w.shape, w.low + by, w.high + by, w.integers + by)
 
 
 def raise_read(layer: KernelCall, place: int, by: int) -> None:
@@ -60,12 +58,12 @@ def raise_read(layer: KernelCall, place: int, by: int) -> None:
         layer.shape["low"] += by
     elif layer.kernel == "ms_add":
         _raise_constant(layer, -by)
-    elif layer.kernel != "ms_top":
-        _raise_sums(layer, _added(layer, place, by))
+    elif isinstance(layer.stage, RowStage):
+        _raise_sums(layer, layer.stage, _added(layer, place, by))
 
 
 def _added(layer: KernelCall, place: int, by: int) -> np.ndarray:
-    """What `by` adds to the sums of `layer`, per channel or one for all; its padding is raised."""
+    """Raise the padding of `layer`; return what `by` adds to its sums, per channel or one for all."""
     if layer.kernel == "ms_blend":
         return np.array([by * layer.shape["w_multiplier" if place else "x_multiplier"]])
     if layer.kernel == "ms_sum_pool":
@@ -74,18 +72,18 @@ def _added(layer: KernelCall, place: int, by: int) -> np.ndarray:
         return np.array([by])
     if "pad_value" in layer.shape:
         layer.shape["pad_value"] += by
-    w = layer.inputs[1].data
+    w = layer.weights
     rows = w.reshape(-1, w.shape[-1]).T if layer.kernel == "ms_depthwise" else w.reshape(channels_of(layer), -1)
     return by * rows.sum(axis=1)
 
 
-def _raise_sums(layer: KernelCall, added: np.ndarray) -> None:
-    """Let the stage of `layer` give for sums that are larger by `added` what it gave for them."""
+def _raise_sums(layer: KernelCall, stage: RowStage, added: np.ndarray) -> None:
+    """Let the `stage` of `layer` give for sums that are larger by `added` what it gave for them."""
     least, most = min(0, int(added.min())), max(0, int(added.max()))
     layer.partial = layer.partial[0] + least, layer.partial[1] + most
     layer.reach = tuple(end + added for end in layer.reach)
     layer.accumulator = accumulator_type(*layer.partial, f"Node {layer.node}: its sum")
-    layer.stage = layer.stage.of_raised(added)
+    layer.stage = stage.of_raised(added)
     _narrow(layer)
     layer.remark = f"sums of stored values within {layer.partial[0]}..{layer.partial[1]}"
 

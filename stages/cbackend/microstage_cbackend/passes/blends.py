@@ -1,4 +1,4 @@
-"""Sums of two tensors of different scales, which an integer graph writes as two products, a sum and thresholds.
+"""Simplify sums of two tensors of different scales, which an integer graph writes as two products, a sum and thresholds.
 
     take_factors   the constants that both operands are multiplied by, into the layer that sums and has the stage
     fit_pairs      thresholds of p a + r b as one multiply-add-shift (m a + n b + offset) >> shift
@@ -29,7 +29,7 @@ _GOLDEN = (5**0.5 - 1) / 2
 
 
 def take_factors(part: Part) -> None:
-    """stage(p a + r b): the products with the constants p and r are the blend's own."""
+    """Make the constants p and r in stage(p a + r b) multipliers of the layer that sums."""
     for layer in part.layers:
         if layer.kernel == "ms_blend":
             for place, name in enumerate(("x", "w")):
@@ -47,13 +47,13 @@ def _take(part: Part, layer: KernelCall, place: int, name: str) -> None:
         return
     if np.array_equal(walk(times.shape, steps).ravel(), np.arange(x.root.size)):
         layer.inputs[place] = operand
-        layer.shape[f"{name}_multiplier"] *= int(constant.data.ravel()[0])
+        layer.shape[f"{name}_multiplier"] *= int(constant.integers.ravel()[0])
 
 
 def fit_pairs(
     search: Search, factors: tuple[int, int], a: Tensor, b: Tensor
 ) -> tuple[tuple[int, int], MultiplyAddShift] | None:
-    """(multipliers, stage) that equal `search` of factors[0] a + factors[1] b at every pair of values, or None."""
+    """Return multipliers and the stage that equal `search` of factors[0] a + factors[1] b at every pair, or None."""
     xs, ys = np.arange(a.low, a.high + 1)[:, None], np.arange(b.low, b.high + 1)[None]
     if xs.size * ys.size > _MOST_PAIRS or search.scale != 1 or len(search.thresholds) > 1 or search.thresholds.size < 2:
         return None
@@ -68,7 +68,7 @@ def fit_pairs(
 
 
 def _slope(sums: np.ndarray, levels: np.ndarray) -> float:
-    """Levels per unit of a sum, about: by least squares, where nothing is held to the lowest or the highest level."""
+    """Estimate the levels per unit of a sum, by least squares, where none is held to the lowest or highest level."""
     free = (levels > levels.min()) & (levels < levels.max())
     free = free if free.sum() > 1 and np.ptp(levels[free]) else np.ones_like(free)
     sums, levels = sums[free], levels[free]
@@ -78,7 +78,7 @@ def _slope(sums: np.ndarray, levels: np.ndarray) -> float:
 def _lines(
     wanted: np.ndarray, xs: np.ndarray, ys: np.ndarray, near: tuple[float, float]
 ) -> Iterator[tuple[tuple[int, int], MultiplyAddShift]]:
-    """Lines with slopes about `near`, rounded down or half to even, then about the slopes that leave the most room."""
+    """Yield lines with slopes about `near`, rounded down or half to even, then about those with the most room."""
     bounds = _Bounds(wanted, xs, ys)
     for even, slopes in ((False, lambda: near), (True, lambda: near), (False, lambda: bounds.roomiest(near))):
         m, n = slopes()
@@ -91,7 +91,7 @@ def _lines(
 
 
 class _Bounds:
-    """What m x + n y + offset must reach and stay below, to be `wanted` [xs, ys] when it is rounded down.
+    """Bound what m x + n y + offset must reach and stay below, to be `wanted` [xs, ys] when it is rounded down.
 
     The pairs at which a level begins and ends, row by row, bound all others.
     """
@@ -106,7 +106,7 @@ class _Bounds:
         self.up, self.down = ((rising[edge], xs[edge], ys[edge]) for edge in (begins, ends))
 
     def offset(self, multipliers: tuple[int, int], shift: int, even: bool) -> int | None:
-        """The offset in the middle of those with which the shift gives every level, or None."""
+        """Return the offset in the middle of those with which the shift gives every level, or None."""
         (up, *reached), (down, *kept) = self.up, self.down
         least, most = up << shift, ((down + 1) << shift) - 1
         if even:  # half a step lower; a half belongs to the even level
@@ -117,13 +117,13 @@ class _Bounds:
         return int(first + last) // 2 if first <= last else None
 
     def room(self, m: float, n: float) -> float:
-        """How far the offset can move with real slopes: a concave function of both."""
+        """Return how far the offset can move with real slopes: a concave function of both."""
         (up, *reached), (down, *kept) = self.up, self.down
         least, most = up - m * reached[0] - n * reached[1], down + 1 - m * kept[0] - n * kept[1]
         return float(most.min(initial=2.0**60) - least.max(initial=-(2.0**60)))
 
     def roomiest(self, near: tuple[float, float]) -> tuple[float, float]:
-        """The slopes about `near` that leave the most room."""
+        """Return the slopes about `near` that leave the most room."""
 
         def best(m: float) -> float:
             return _highest(lambda n: self.room(m, n), near[1])
@@ -133,7 +133,7 @@ class _Bounds:
 
 
 def _highest(function: Callable[[float], float], near: float) -> float:
-    """Where a concave function is highest within a hundredth of `near`, by golden sections."""
+    """Find where a concave function is highest within a hundredth of `near`, by golden sections."""
     low, high = near - abs(near) / 100, near + abs(near) / 100
     while high - low > abs(near) * _PRECISION:
         left, right = high - (high - low) * _GOLDEN, low + (high - low) * _GOLDEN

@@ -1,4 +1,4 @@
-"""Thresholds into the smallest form that is fast: multiply-add-shift, a table, or the search that they are.
+"""Make thresholds the smallest form that is fast: multiply-add-shift, a table, or the search that they are.
 
 A form is taken only where it is proven equal at every sum that the layer can reach: the steps of both staircases are
 compared one by one, and where there are few enough sums, both are evaluated at each of them too.
@@ -26,52 +26,56 @@ _MANY = 1 << 12
 
 
 def compact(part: Part) -> None:
+    """Give each layer with thresholds its smallest form, and note in `part.proofs` what it was proven on."""
     for layer in part.layers:
         if isinstance(layer.stage, MultiplyAddShift | Wide):
-            part.proofs.append(_given(layer))
-        elif isinstance(layer.stage, Search) and not _blend(part, layer):
-            _compact(part, layer)
+            part.proofs.append(_given(layer, layer.stage))
+        elif isinstance(layer.stage, Search) and not _blend(part, layer, layer.stage):
+            _compact(part, layer, layer.stage)
 
 
-def _blend(part: Part, layer: KernelCall) -> bool:
-    """Give a sum of two scales the line that is right at every pair of integers; whether there is one."""
-    s, before = layer.shape, layer.stage
+def _blend(part: Part, layer: KernelCall, before: Search) -> bool:
+    """Give a sum of two scales the line that is right at every pair of integers; tell whether there is one."""
+    s = layer.shape
     factors = (s["x_multiplier"], s["w_multiplier"]) if layer.kernel == "ms_blend" else (1, 1)
     if max(map(abs, factors)) == 1 or any(t.data is not None for t in layer.inputs):
         return False
     found = fit_pairs(before, factors, *layer.inputs)
     if found is None:
         return False
-    (s["x_multiplier"], s["w_multiplier"]), layer.stage = found
-    ends = [sorted((m * t.low, m * t.high)) for m, t in zip(found[0], layer.inputs)]
-    layer.partial = ends[0][0] + ends[1][0], ends[0][1] + ends[1][1]
-    reach = *layer.partial, *(v + int(layer.stage.offset[0]) for v in layer.partial), *ends[0], *ends[1], 0
-    layer.accumulator = accumulator_type(min(reach), max(reach), f"{layer.node}: its sum")
-    layer.stage.wide, layer.reach = (
-        layer.accumulator == "int64_t" or layer.stage.even,
-        tuple(np.array([end]) for end in layer.partial),
-    )
-    pairs = int(np.prod([t.high - t.low + 1 for t in layer.inputs]))
+    (s["x_multiplier"], s["w_multiplier"]), line = found
+    _sum_in_line(layer, line, found[0])
     proof = {
         "layer": layer.node,
         "operator": layer.operator,
         "sums": list(layer.partial),
-        "form": layer.stage.kind,
-        "shift": layer.stage.shift,
+        "form": line.kind,
+        "shift": line.shift,
+        "thresholds": before.thresholds.size,
+        "bytes_as_thresholds": before.bytes,
+        "pairs_compared": int(np.prod([t.high - t.low + 1 for t in layer.inputs])),
     }
-    part.proofs.append(
-        proof | {"thresholds": before.thresholds.size, "bytes_as_thresholds": before.bytes, "pairs_compared": pairs}
-    )
+    part.proofs.append(proof)
     return True
 
 
-def _compact(part: Part, layer: KernelCall) -> None:
-    before = layer.stage
+def _sum_in_line(layer: KernelCall, line: MultiplyAddShift, multipliers: tuple[int, int]) -> None:
+    """Give `layer` the stage `line` of its two operands times `multipliers`, and the accumulator that it needs."""
+    a, b = (sorted((m * t.low, m * t.high)) for m, t in zip(multipliers, layer.inputs))
+    layer.partial = a[0] + b[0], a[1] + b[1]
+    reach = *layer.partial, *(v + int(line.offset[0]) for v in layer.partial), *a, *b, 0
+    layer.accumulator = accumulator_type(min(reach), max(reach), f"{layer.node}: its sum")
+    line.wide = layer.accumulator == "int64_t" or line.even
+    layer.stage, layer.reach = line, tuple(np.array([end]) for end in layer.partial)
+
+
+def _compact(part: Part, layer: KernelCall, before: Search) -> None:
+    """Replace the thresholds `before` of `layer` by their smallest form."""
     search, low, high = _trimmed(before, *layer.reach)
     if search.thresholds.shape[1] > _MANY:
         layer.stage = _line(layer, search, low, high) or search
         if layer.stage is search and _fits_a_table(layer, search, low, high):
-            _make_table(layer, int(low[0]), int(high[0]))
+            _make_table(layer, search, int(low[0]), int(high[0]))
     else:
         _smallest(layer, search, low, high)
     if len(search.thresholds) == 1 and layer.kernel == "ms_stage":
@@ -81,7 +85,7 @@ def _compact(part: Part, layer: KernelCall) -> None:
 
 
 def _smallest(layer: KernelCall, search: Search, low: np.ndarray, high: np.ndarray) -> None:
-    """Of a line, a table, one row for all channels, and the thresholds themselves: what is small and fast."""
+    """Choose, of a line, a table, one row for all channels and the thresholds themselves, what is small and fast."""
     affine = fit_affine(search, low, high)
     if affine is not None and layer.kernel in SUMMING and affine.multiplier.size == 1:
         affine = affine.of_rows(np.zeros(channels_of(layer), np.int64))
@@ -93,15 +97,14 @@ def _smallest(layer: KernelCall, search: Search, low: np.ndarray, high: np.ndarr
     if affine is not None and (on_bytes or not levels or levels > _FEW_LEVELS or affine.bytes < search.bytes):
         layer.stage = affine
     elif _fits_a_table(layer, search, low, high):
-        layer.stage = search
-        _make_table(layer, int(low[0]), int(high[0]))
+        _make_table(layer, search, int(low[0]), int(high[0]))
     else:
         shared = fit_shared(search, low, high)
         layer.stage = shared if shared is not None and shared.bytes < search.bytes else search
 
 
 def _fits_a_table(layer: KernelCall, search: Search, low: np.ndarray, high: np.ndarray) -> bool:
-    """Whether a table of every sum is small, or no larger than the thresholds of one row for all."""
+    """Tell whether a table of every sum is small, or no larger than the thresholds of one row for all."""
     values = int(high[0] - low[0]) + 1
     kind = smallest_type(*search.ends, "table")
     small = values <= min(_LARGEST_TABLE, 2 * search.bytes) or values * bits_of(kind) // 8 <= search.bytes
@@ -109,7 +112,7 @@ def _fits_a_table(layer: KernelCall, search: Search, low: np.ndarray, high: np.n
 
 
 def _line(layer: KernelCall, search: Search, low: np.ndarray, high: np.ndarray) -> MultiplyAddShift | Wide | None:
-    """The line that thresholds of 16-bit levels are, for every channel of `layer`; None where they are none."""
+    """Return the line that thresholds of 16-bit levels are, for every channel of `layer`, or None."""
     found = fit_line(search.thresholds, search.bias, low, high) if search.scale == 1 else None
     if found is None:
         return None
@@ -119,14 +122,13 @@ def _line(layer: KernelCall, search: Search, low: np.ndarray, high: np.ndarray) 
 
 
 def _rows(layer: KernelCall, search: Search) -> np.ndarray:
-    """Which row of a line each channel takes."""
+    """Return which row of a line each channel takes."""
     rows = len(search.thresholds)
     return np.zeros(channels_of(layer), np.int64) if rows == 1 and layer.kernel in SUMMING else np.arange(rows)
 
 
 def _trimmed(search: Search, low: np.ndarray, high: np.ndarray) -> tuple[Search, np.ndarray, np.ndarray]:
-    """Leave out thresholds that every sum reaches or none does, make one row of equal ones; with the ranges of the
-    rows."""
+    """Leave out thresholds that every sum reaches or none does, and make equal rows one; return the rows' ranges too."""
     t = search.thresholds
     if np.all(t == t[:1]):
         t, low, high = t[:1], low.min(keepdims=True), high.max(keepdims=True)
@@ -138,16 +140,17 @@ def _trimmed(search: Search, low: np.ndarray, high: np.ndarray) -> tuple[Search,
     return Search(t, search.scale, bias, wide), low, high
 
 
-def _make_table(layer: KernelCall, low: int, high: int) -> None:
-    values = layer.stage.apply(np.arange(low, high + 1), np.zeros(high - low + 1, np.int64))
+def _make_table(layer: KernelCall, search: Search, low: int, high: int) -> None:
+    """Make `layer` a table of `search` at each of the sums low..high."""
+    values = search.apply(np.arange(low, high + 1), np.zeros(high - low + 1, np.int64))
     table = Tensor(f"{layer.output.name}_table", values.shape, int(values.min()), int(values.max()), values)
     layer.kernel, layer.stage, layer.inputs = "ms_table", None, [layer.inputs[0], table]
     layer.shape = {"count": int(np.prod(list(layer.shape.values()))), "low": low}
 
 
-def _given(layer: KernelCall) -> dict:
-    """Of a line that the graph has, which was proven where it was made."""
-    sums, stage = [int(layer.reach[0].min()), int(layer.reach[1].max())], layer.stage
+def _given(layer: KernelCall, stage: MultiplyAddShift | Wide) -> dict:
+    """Describe a line that the graph has, which was proven where it was made."""
+    sums = [int(layer.reach[0].min()), int(layer.reach[1].max())]
     about = {"layer": layer.node, "operator": layer.operator, "sums": sums, "rows": stage.rows}
     return about | {"form": stage.kind, "shift": stage.shift, "bytes": stage.bytes}
 
@@ -162,7 +165,7 @@ def _proof(layer: KernelCall, before: Search, search: Search, low: np.ndarray, h
         "thresholds": levels,
     }
     proof |= {
-        "form": layer.stage.kind if layer.stage else "table",
+        "form": layer.stage.kind if layer.stage is not None else "table",
         "bytes": _bytes(layer),
         "bytes_as_thresholds": before.bytes,
     }
@@ -175,7 +178,7 @@ def _proof(layer: KernelCall, before: Search, search: Search, low: np.ndarray, h
 
 
 def _bytes(layer: KernelCall) -> int:
-    if layer.stage:
+    if layer.stage is not None:
         return layer.stage.bytes
     table = layer.inputs[1]
     return table.size * bits_of(smallest_type(table.low, table.high, "table")) // 8
@@ -187,6 +190,6 @@ def _compare(layer: KernelCall, before: Search, low: np.ndarray, high: np.ndarra
     for row, (least, most) in enumerate(zip(low, high)):
         sums = np.arange(least, most + 1)
         channel = np.full(sums.shape, row)
-        found = layer.stage.apply(sums, channel) if layer.stage else layer.weights
+        found = layer.stage.apply(sums, channel) if layer.stage is not None else layer.weights
         assert np.array_equal(before.apply(sums, channel), found), f"{layer.node}: the compact form differs"
     return int((high - low + 1).sum())

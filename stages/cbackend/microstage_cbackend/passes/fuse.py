@@ -1,10 +1,10 @@
-"""Layers that follow a layer which sums, drawn into it."""
+"""Draw layers that follow a layer which sums into it."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from microstage_cbackend.program.ir import KernelCall, Part, Tensor, accumulator_type, ends_by_channel
+from microstage_cbackend.program.ir import KernelCall, Part, RowStage, Tensor, accumulator_type, ends_by_channel
 from microstage_cbackend.program.places import walk
 from microstage_cbackend.program.requantise import Raw, Search
 
@@ -15,19 +15,23 @@ SUMMING = ("ms_linear", "ms_conv2d", "ms_depthwise")
 
 
 def channels_of(layer: KernelCall) -> int:
-    """Channels of the result of a layer in SUMMING."""
+    """Count the channels of the result of a layer in SUMMING."""
     return layer.shape["columns"] if layer.kernel == "ms_linear" else layer.shape["filters"]
 
 
 def producer(part: Part, tensor: Tensor) -> KernelCall | None:
-    """The one layer that fills all of `tensor`'s memory, where `tensor` is all of it."""
+    """Return the one layer that fills all of `tensor`'s memory, where `tensor` is all of it, else None."""
     found = [layer for layer in part.layers if layer.output.root is tensor.root]
     whole = tensor.start == 0 and int(np.prod(tensor.shape)) == tensor.root.size
     return found[0] if len(found) == 1 and whole else None
 
 
 def lift_stages(part: Part) -> None:
-    """max(x) then stage is stage then max, as no stage falls: the pool moves small integers, the stage can be fused."""
+    """Put a stage before the pool that it follows.
+
+    As no stage falls, the stage of a maximum is the maximum of stages. The pool then moves small integers, and the
+    stage can be fused.
+    """
     for layer in list(part.layers):
         if (
             layer.kernel != "ms_stage"
@@ -39,7 +43,7 @@ def lift_stages(part: Part) -> None:
         pool = producer(part, layer.inputs[0])
         if pool is None or pool.kernel != "ms_max_pool" or pool.shape["outer"] != 1:
             continue
-        rows = _rows_by_channel(layer, pool.shape["inner"])
+        rows = _rows_by_channel(layer, layer.stage, pool.shape["inner"])
         if rows is None:
             continue
         x, y = pool.inputs[0], layer.output
@@ -55,11 +59,13 @@ def lift_stages(part: Part) -> None:
         assert here < there
 
 
-def _rows_by_channel(layer: KernelCall, channels: int) -> np.ndarray | None:
-    """Row of the stage of each of `channels` values that lie next to one another, or None where rows follow something
-    else."""
+def _rows_by_channel(layer: KernelCall, stage: RowStage, channels: int) -> np.ndarray | None:
+    """Return which row of the `stage` of `layer` each of `channels` values takes that lie next to one another.
+
+    Returns None where rows follow something else.
+    """
     s = layer.shape
-    if layer.stage.rows == 1:
+    if stage.rows == 1:
         return np.zeros(channels, np.int64)
     labels = np.tile(np.repeat(np.arange(s["channels"]), s["inner"]), s["outer"])
     if labels.size % channels or np.any(labels.reshape(-1, channels) != labels[:channels]):
@@ -68,7 +74,7 @@ def _rows_by_channel(layer: KernelCall, channels: int) -> np.ndarray | None:
 
 
 def fuse_constants(part: Part) -> None:
-    """A sum, then constants that are added to it or multiply it channel by channel: its bias and its weights."""
+    """Make constants that are added to a sum, or multiply it, channel by channel, its bias and its weights."""
     for layer in list(part.layers):
         if layer.kernel not in ("ms_add", "ms_mul") or not _constant_second(layer):
             continue
@@ -87,7 +93,7 @@ def fuse_constants(part: Part) -> None:
 
 
 def _constant_second(layer: KernelCall) -> bool:
-    """Whether one operand is constant; it is made the second."""
+    """Tell whether one operand is constant; it is made the second."""
     if layer.inputs[1].data is None and layer.inputs[0].data is not None:
         layer.inputs = layer.inputs[::-1]
         layer.shape["x_step"], layer.shape["w_step"] = layer.shape["w_step"], layer.shape["x_step"]
@@ -114,11 +120,12 @@ def _give_factors(summing: KernelCall, layer: KernelCall, factors: np.ndarray) -
     if np.abs(factors).max() > 1:
         return False
     w = summing.inputs[1]
-    by_channel = factors if summing.kernel == "ms_depthwise" else factors.reshape([-1] + [1] * (w.data.ndim - 1))
-    data = w.data * by_channel
+    weights = summing.weights
+    by_channel = factors if summing.kernel == "ms_depthwise" else factors.reshape([-1] + [1] * (weights.ndim - 1))
+    data = weights * by_channel
     summing.inputs[1] = Tensor(w.name, data.shape, int(data.min()), int(data.max()), data)
     if summing.bias is not None:
-        bias = summing.bias.data * factors
+        bias = summing.bias.integers * factors
         summing.bias = Tensor(summing.bias.name, bias.shape, int(bias.min()), int(bias.max()), bias)
     low, high = summing.partial
     _widen_sum(summing, layer, min(low, -high), max(high, -low))
@@ -136,14 +143,17 @@ def _widen_sum(summing: KernelCall, layer: KernelCall, low: int, high: int) -> N
 
 
 def fuse_stages(part: Part) -> None:
-    """A sum, then its stage: one layer, with the bias in the thresholds."""
+    """Make one layer of a sum and the stage that follows it, with the bias in the thresholds."""
     for layer in list(part.layers):
-        before = (
-            producer(part, layer.inputs[0]) if layer.kernel == "ms_stage" and part.read_once(layer.inputs[0]) else None
-        )
-        if before is None or not _take_stage(before, layer):
+        stage = layer.stage
+        if layer.kernel != "ms_stage" or not isinstance(stage, RowStage) or not part.read_once(layer.inputs[0]):
             continue
-        before.stage.wide = before.accumulator == "int64_t" or layer.stage.wide
+        before = producer(part, layer.inputs[0])
+        taken = _take_stage(before, layer, stage) if before else None
+        if before is None or taken is None:
+            continue
+        taken.wide = before.accumulator == "int64_t" or stage.wide
+        before.stage = taken
         before.remark += f"; {layer.remark}"
         before.operator += f" and {layer.operator}" if layer.operator != before.operator else ""
         before.output = layer.output
@@ -152,21 +162,21 @@ def fuse_stages(part: Part) -> None:
         # reader
 
 
-def _take_stage(before: KernelCall, layer: KernelCall) -> bool:
-    """Give the sum `before` the stage of `layer`; whether it can have it."""
-    stage, single = layer.stage, layer.stage.rows == 1
+def _take_stage(before: KernelCall, layer: KernelCall, stage: RowStage) -> RowStage | None:
+    """Prepare the sum `before` for the `stage` of `layer`; return the stage that it takes, None where it cannot."""
+    single = stage.rows == 1
     if before.kernel in SUMMING and isinstance(before.stage, Raw):
-        rows = _rows_by_channel(layer, channels_of(before))
+        rows = _rows_by_channel(layer, stage, channels_of(before))
         if rows is None:
-            return False
-        bias = before.bias.data if before.bias is not None else np.zeros(1, np.int64)
+            return None
+        bias = before.bias.integers if before.bias is not None else np.zeros(1, np.int64)
         before.reach = tuple(end - bias for end in ends_by_channel(before.output, -1, channels_of(before), 1))
+        before.bias = None
         own = stage if single and isinstance(stage, Search) else stage.of_rows(rows)
-        before.stage, before.bias = own.of_raised(-bias), None
-    elif single and before.kernel == "ms_add":
-        before.kernel, before.stage, before.reach = "ms_blend", stage, layer.reach
+        return own.of_raised(-bias)
+    if single and before.kernel == "ms_add":
+        before.kernel, before.reach = "ms_blend", layer.reach
         before.shape |= {"x_multiplier": 1, "w_multiplier": 1}
         before.partial = (before.output.low, before.output.high)
-    else:
-        return False
-    return True
+        return stage
+    return None

@@ -1,4 +1,4 @@
-"""Weights of few bits packed in flash, for the layers that no specialised kernel takes."""
+"""Pack weights of few bits in flash, for the layers that no specialised kernel takes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ _WORTH = 128
 
 
 def pack_weights(part: Part) -> None:
-    """Weights of 1 (-1 and +1), 2 or 4 bits, rows of whole bytes, the first weight in the lowest bits; 3 bits lie in
-    4."""
+    """Pack weights of 1 (-1 and +1), 2 or 4 bits into rows of whole bytes, the first in the lowest bits; 3 lie in 4."""
     for layer in part.layers:
         if layer.kernel in _PACKED and layer.inputs[1].size >= _WORTH:
             bits = _bits(layer.weights)
@@ -33,12 +32,12 @@ def _bits(weights: np.ndarray) -> int:
 
 def _pack(layer: KernelCall, bits: int) -> None:
     w = layer.inputs[1]
-    rows = w.data.reshape(channels_of(layer), -1)
+    rows = w.integers.reshape(channels_of(layer), -1)
     fields = (rows > 0).astype(np.int64) if bits == 1 else rows & ((1 << bits) - 1)
     each = 8 // bits
     padded = np.zeros((len(rows), -(-rows.shape[1] // each) * each), np.int64)
     padded[:, : rows.shape[1]] = fields
     data = (padded.reshape(len(rows), -1, each) << (np.arange(each) * bits)).sum(axis=2)
     layer.inputs[1] = Tensor(w.name, data.shape, 0, 255, data, declared="uint8_t")
-    layer.kernel, layer.extra, layer.scratch = f"{layer.kernel}_packed", bits, rows.shape[1]
+    layer.kernel, layer.packed_bits, layer.scratch = f"{layer.kernel}_packed", bits, rows.shape[1]
     layer.remark += f"; weights of {bits} bit{'s' * (bits > 1)}"

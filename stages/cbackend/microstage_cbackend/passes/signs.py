@@ -1,8 +1,8 @@
-"""Products of signs on words of 64: -1/+1 (or 0/1) by -1/+1 is a count of differing bits, a pool of signs an or."""
+"""Multiply signs in words of 64: -1/+1 (or 0/1) by -1/+1 is a count of differing bits, a pool of signs an or."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,15 +19,17 @@ _COUNTED = ("ms_linear", "ms_conv2d")
 
 @dataclass(frozen=True)
 class _Signs:
-    """A tensor of two values: `group` of them lie side by side, the channels of a pixel; `zero`: they are 0 and 1, else
-    -1 and +1."""
+    """Describe a tensor of two values: 0 and 1 where `zero`, else -1 and +1.
+
+    `group` of them lie side by side, the channels of a pixel.
+    """
 
     group: int
     zero: bool
 
 
 def pack_signs(part: Part) -> None:
-    """Layers of signs by signs on packed words, bits from layer to layer where they are read as bits."""
+    """Put layers of signs by signs on packed words; hand bits from layer to layer where they are read as bits."""
     signs = _sign_tensors(part)
     for layer in list(part.layers):
         if _counts_signs(layer, signs):
@@ -47,7 +49,7 @@ def pack_signs(part: Part) -> None:
 
 
 def _sign_tensors(part: Part) -> dict[int, _Signs]:
-    """Tensors of two values by id of their root."""
+    """Find the tensors of two values, by id of their root."""
     found: dict[int, _Signs] = {}
     for layer in part.layers:
         stage, s = layer.stage, layer.shape
@@ -72,6 +74,7 @@ def _two_valued(stage: Search) -> bool:
 
 
 def _counts_signs(layer: KernelCall, signs: dict[int, _Signs]) -> bool:
+    """Tell whether `layer` multiplies signs by signs, with nothing around them."""
     if (
         layer.kernel not in _COUNTED
         or layer.bias is not None
@@ -97,13 +100,13 @@ def _reaches_out(s: dict) -> bool:
 
 
 def _make_xnor(part: Part, layer: KernelCall, signs: _Signs) -> None:
+    """Make `layer` one that counts differing bits of packed words."""
     x, s, weights = layer.inputs[0], layer.shape, layer.weights
     filters, per_tap = channels_of(layer), s["depth"] if layer.kernel == "ms_linear" else s["channels"]
-    if signs.zero:  # S = 2 s - total, where s sums 0/1 times weights, S the -1/+1 times weights and total the weights
+    if signs.zero and isinstance(layer.stage, Search):
+        # S = 2 s - total, where s sums 0/1 times weights, S the -1/+1 times weights and total the weights
         totals = weights.reshape(filters, -1).sum(axis=1)
-        layer.stage = Search(
-            2 * layer.stage.thresholds - totals[:, None], layer.stage.scale, layer.stage.bias, layer.stage.wide
-        )
+        layer.stage = replace(layer.stage, thresholds=2 * layer.stage.thresholds - totals[:, None])
         layer.reach = tuple(2 * end - totals for end in layer.reach)
     words = per_tap // signs.group * (-(-signs.group // 64))
     if layer.kernel == "ms_conv2d":
@@ -112,14 +115,14 @@ def _make_xnor(part: Part, layer: KernelCall, signs: _Signs) -> None:
         shape = {"out_height": 1, "out_width": s["rows"], "filters": filters, "runs_h": 1, "runs_w": 1, "length": words}
         shape |= {"run_h": 0, "run_w": 0, "x_row": 0, "x_column": words}
     packed = words_of(weights.reshape(filters, -1, signs.group))
-    layer.extra = weights.size // filters
+    layer.signs = weights.size // filters
     layer.inputs = [
         _packed(part, layer, x, signs.group),
         Tensor(layer.inputs[1].name, packed.shape, -1, 1, packed, declared="uint64_t"),
     ]
     layer.kernel, layer.scratch = "ms_xnor_sums", 0
     layer.shape = {**shape, "y_row": shape["out_width"] * filters, "y_column": filters}
-    layer.partial = -layer.extra, layer.extra
+    layer.partial = -layer.signs, layer.signs
     layer.remark = f"sums within {layer.partial[0]}..{layer.partial[1]}; signs in words of 64"
 
 
@@ -136,7 +139,7 @@ def _packed(part: Part, reader: KernelCall, x: Tensor, group: int) -> Tensor:
 
 
 def _before_pool(part: Part, pack: KernelCall) -> None:
-    """The signs of a pool of signs: the pool of their words."""
+    """Pool words of signs instead of signs."""
     pool = producer(part, pack.inputs[0])
     if pool is None or pool.kernel != "ms_max_pool" or pool.shape["outer"] != 1 or not part.read_once(pack.inputs[0]):
         return
@@ -153,18 +156,13 @@ def _before_pool(part: Part, pack: KernelCall) -> None:
 
 
 def _into_xnor(part: Part, pack: KernelCall) -> None:
-    """Signs that a layer on words gives: words at once, a bit where few enough bits differ."""
+    """Let a layer on words give the words that `pack` makes of its signs: a bit where few enough bits differ."""
     before = producer(part, pack.inputs[0])
-    if (
-        before is None
-        or before.kernel != "ms_xnor_sums"
-        or not part.read_once(pack.inputs[0])
-        or isinstance(before.stage, Raw)
-    ):
+    if before is None or before.kernel != "ms_xnor_sums" or not part.read_once(pack.inputs[0]):
         return
-    if before.shape["filters"] != pack.shape["count"]:
+    if not isinstance(before.stage, Search) or before.shape["filters"] != pack.shape["count"]:
         return
-    limits = _limits(part, before)
+    limits = _limits(part, before, before.stage)
     before.inputs.append(
         Tensor(
             f"{before.output.name}_limits",
@@ -181,7 +179,7 @@ def _into_xnor(part: Part, pack: KernelCall) -> None:
 
 
 def _as_bits(part: Part, pack: KernelCall) -> None:
-    """-1 and +1 that are packed at once: 0 and 1, which a multiply-add-shift gives."""
+    """Give 0 and 1 in place of -1 and +1 that are packed at once, which a multiply-add-shift can give."""
     before, x = producer(part, pack.inputs[0]), pack.inputs[0].root
     if (
         before is not None
@@ -190,14 +188,17 @@ def _as_bits(part: Part, pack: KernelCall) -> None:
         and before.stage.scale == 2
         and _two_valued(before.stage)
     ):
-        before.stage = Search(before.stage.thresholds, 1, (before.stage.bias + 1) // 2, before.stage.wide)
+        before.stage = replace(before.stage, scale=1, bias=(before.stage.bias + 1) // 2)
         for tensor in {id(t): t for t in (x, before.output, pack.inputs[0])}.values():
             tensor.low, tensor.high = 0, 1
 
 
-def _limits(part: Part, layer: KernelCall) -> np.ndarray:
-    """Most differing bits, per filter, with which the stage of two values gives the higher; compared at every sum."""
-    search, bits, filters = layer.stage, layer.extra, layer.shape["filters"]
+def _limits(part: Part, layer: KernelCall, search: Search) -> np.ndarray:
+    """Return the most differing bits, per filter, with which the stage `search` of two values gives the higher.
+
+    It is compared at every sum, which is noted among the proofs of `part`.
+    """
+    bits, filters = layer.signs, layer.shape["filters"]
     counts = np.arange(bits + 1)
     channel = np.repeat(np.arange(filters), len(counts))
     high = search.apply(np.tile(bits - 2 * counts, filters), channel).reshape(filters, -1) > 0
@@ -218,7 +219,7 @@ def _limits(part: Part, layer: KernelCall) -> np.ndarray:
 
 
 def _set_apart(part: Part, layer: KernelCall) -> None:
-    """What becomes of the sums, in a layer of its own: its stage, or a copy into a narrower type."""
+    """Put what becomes of the sums into a layer of its own: its stage, or a copy into a narrower type."""
     y, filters = layer.output, layer.shape["filters"]
     if isinstance(layer.stage, Raw) and y.ctype == "int32_t":
         return

@@ -1,4 +1,4 @@
-"""Layers whose operands are uint8 and int8 and whose stage is affine, on the specialised kernels ms_*_u8."""
+"""Put layers of uint8 by int8 whose stage is a line on the specialised kernels ms_*_u8."""
 
 from __future__ import annotations
 
@@ -17,42 +17,35 @@ _WORTH = 4096
 
 
 def specialise(part: Part) -> None:
-    """uint8 by int8 with an affine stage into bytes: the specialised kernels, with padding in a buffer of its own."""
+    """Choose the specialised kernels for all layers that fit them, with padding in a buffer of its own."""
     for tensor in dict.fromkeys(layer.output.root for layer in part.layers):
         if tensor.ctype == "int8_t" and tensor.low >= 0 and tensor not in part.outputs:
             tensor.declared = "uint8_t"
     for layer in list(part.layers):
-        if _affine_bytes(layer):
+        if not _fits(layer):
+            continue
+        if isinstance(layer.stage, MultiplyAddShift) and layer.output.ctype in ("uint8_t", "int8_t"):
             layer.stage = one_step(layer.stage)
-            if layer.kernel in SUMMING:
+            _choose(part, layer, layer.stage)
+        elif isinstance(layer.stage, Raw) and layer.output.ctype == "int32_t":
+            if layer.kernel in ("ms_linear", "ms_conv2d"):
                 _sum(part, layer)
-            elif (
-                layer.kernel == "ms_sum_pool"
-                and layer.shape["outer"] == 1
-                and layer.shape["pad_top"] + layer.shape["pad_left"] == 0
-            ):
-                layer.kernel, layer.shape = "ms_average_u8", _taps(layer.shape, layer.shape["inner"])
-            elif layer.kernel == "ms_blend":
-                _residual(layer)
-        elif _int32_sums(layer):
-            _sum(part, layer)
 
 
-def _affine_bytes(layer: KernelCall) -> bool:
-    return isinstance(layer.stage, MultiplyAddShift) and _fits(layer) and layer.output.ctype in ("uint8_t", "int8_t")
-
-
-def _int32_sums(layer: KernelCall) -> bool:
-    return (
-        layer.kernel in ("ms_linear", "ms_conv2d")
-        and isinstance(layer.stage, Raw)
-        and _fits(layer)
-        and layer.output.ctype == "int32_t"
-    )
+def _choose(part: Part, layer: KernelCall, line: MultiplyAddShift) -> None:
+    """Choose the specialised kernel of a layer of bytes whose stage is `line`."""
+    if layer.kernel in SUMMING:
+        _sum(part, layer)
+    elif layer.kernel == "ms_blend":
+        _residual(layer, line)
+    elif layer.kernel == "ms_sum_pool":
+        s = layer.shape
+        if s["outer"] == 1 and s["pad_top"] + s["pad_left"] == 0:
+            layer.kernel, layer.shape = "ms_average_u8", _taps(s, s["inner"])
 
 
 def _fits(layer: KernelCall) -> bool:
-    """Bytes in, and sums of 32 bits in any order."""
+    """Tell whether bytes come in, and sums have 32 bits in any order."""
     narrow = layer.accumulator in ("", "int32_t") and max(map(abs, layer.partial)) < 2**31
     return narrow and layer.inputs[0].ctype == "uint8_t" and layer.bias is None
 
@@ -70,18 +63,20 @@ def _sum(part: Part, layer: KernelCall) -> None:
 
 
 def _bits(layer: KernelCall) -> int:
-    """Bits in which the weights lie: 1 (-1 and +1), 2, 4 or 8; 3 lie in 4."""
+    """Count the bits in which the weights lie: 1 (-1 and +1), 2, 4 or 8; 3 lie in 4."""
     w = layer.inputs[1]
-    if w.size < _WORTH or 128 * layer.inputs[0].high * (w.size // len(w.data)) >= 2**31:
+    if w.size < _WORTH or 128 * layer.inputs[0].high * (w.size // len(layer.weights)) >= 2**31:
         return 8
-    if np.all(np.abs(w.data) == 1):
+    if np.all(np.abs(layer.weights) == 1):
         return 1
     return next((b for b in (2, 4) if -(2 ** (b - 1)) <= w.low and w.high < 2 ** (b - 1)), 8)
 
 
 def _unpadded(part: Part, layer: KernelCall, slack: int) -> None:
-    """Put a padded copy of the image before `layer`; a copy too where it is the caller's, as `slack` bytes behind may
-    be read."""
+    """Put a padded copy of the image before `layer`, which then reads it without padding.
+
+    The caller's image is copied too, as up to `slack` bytes behind an image may be read.
+    """
     s, x = layer.shape, layer.inputs[0]
     if layer.kernel == "ms_linear":
         s = {
@@ -140,7 +135,7 @@ def _unpadded(part: Part, layer: KernelCall, slack: int) -> None:
 
 
 def window_shape(s: dict, channels: int) -> dict[str, int]:
-    """Geometry of ms_conv_u8_shape of a convolution `s` without padding over `channels` elements per pixel."""
+    """Return the ms_conv_u8_shape of a convolution `s` without padding over `channels` elements per pixel."""
     runs_w, length = (1, s["kernel_w"] * channels) if s["dilation_w"] == 1 else (s["kernel_w"], channels)
     row = s["width"] * channels
     shape = {
@@ -173,7 +168,7 @@ def _conv(layer: KernelCall, bits: int) -> None:
     patches = min(4, shape["out_height"] * shape["out_width"]) + (bits < 8)
     layer.kernel = "ms_conv_u8_sums" if isinstance(layer.stage, Raw) else "ms_conv_u8"
     layer.shape, layer.scratch = {**shape, "depth": depth, **rows, "bits": bits}, patches * depth
-    weights = w.data.reshape(shape["filters"], shape["runs_h"] * shape["runs_w"], shape["length"])
+    weights = w.integers.reshape(shape["filters"], shape["runs_h"] * shape["runs_w"], shape["length"])
     layer.inputs[1] = Tensor(w.name, weights.shape, w.low, w.high, weights, declared="int8_t")
     layer.remark += f"; weights of {bits} bit{'s' * (bits > 1)}" * (bits < 8)
 
@@ -192,9 +187,9 @@ def _taps(s: dict, channels: int) -> dict[str, int]:
     return shape | {"y_row": s["out_width"] * channels, "y_column": channels}
 
 
-def _residual(layer: KernelCall) -> None:
-    """A dense sum of two tensors whose every step fits 32 bits."""
-    s, stage = layer.shape, layer.stage
+def _residual(layer: KernelCall, stage: MultiplyAddShift) -> None:
+    """Put a dense sum of two tensors on its specialised kernel, where every step fits 32 bits."""
+    s = layer.shape
     if stage.multiplier.size > 1 or stage.offset.size > 1 or stage.kink is not None:
         return  # channels differ, or the line is none
     w, times = layer.inputs[1], int(stage.multiplier[0])

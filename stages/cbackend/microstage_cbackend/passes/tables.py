@@ -1,4 +1,4 @@
-"""Functions of one integer that a graph writes as several layers, as one table.
+"""Make functions of one integer, which a graph writes as several layers, one table.
 
     fold_tables   stages, products and sums of one tensor of at most 16 bits, element by element, are a table of it
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from microstage_cbackend.passes.aliases import drop_unread
-from microstage_cbackend.program.ir import KernelCall, Part, Tensor, bits_of, smallest_type
+from microstage_cbackend.program.ir import KernelCall, Part, RowStage, Tensor, bits_of, smallest_type
 from microstage_cbackend.program.places import walk
 
 __all__ = ["fold_tables"]
@@ -23,8 +23,10 @@ _FASTER = 3  # times as large a table is taken: it is one step, thresholds are s
 
 @dataclass(frozen=True)
 class _TensorFunction:
-    """What a tensor holds for each integer of `source`, from the least on; `layers` that compute it; `joins`: that two
-    of them are added."""
+    """Hold what a tensor is for each integer of `source`, from the least on.
+
+    `layers` compute it, in `steps`, from constants of `bytes`; `joins`: two of them are added.
+    """
 
     source: Tensor
     values: np.ndarray
@@ -40,8 +42,7 @@ class _TensorFunction:
 
 
 def fold_tables(part: Part) -> None:
-    """Put a table where it is smaller than the layers that it stands for, or small, and nothing reads these
-    otherwise."""
+    """Put a table where it is small, or smaller than the layers that it stands for, and nothing else reads these."""
     known: dict[int, _TensorFunction] = {}
     for layer in part.layers:
         found = _of(layer, known)
@@ -55,16 +56,17 @@ def fold_tables(part: Part) -> None:
 
 
 def _of(layer: KernelCall, known: dict[int, _TensorFunction]) -> _TensorFunction | None:
-    """The function of one tensor that `layer` computes, if it does."""
-    if layer.kernel in ("ms_stage", "ms_table") and _whole(layer.inputs[0]):
-        x = _known(layer.inputs[0], known)
-        if x is None or layer.kernel == "ms_stage" and layer.stage.rows > 1:
-            return None
-        if layer.kernel == "ms_table":
-            table = layer.inputs[1]
-            return x.then(layer, table.data[x.values - layer.shape["low"]], table.bytes, 1)
-        return x.then(layer, layer.stage.apply(x.values, np.zeros_like(x.values)), layer.stage.bytes, 1)
-    return _of_pair(layer, known) if layer.kernel in ("ms_add", "ms_mul") else None
+    """Return the function of one tensor that `layer` computes, if it does."""
+    if layer.kernel in ("ms_add", "ms_mul"):
+        return _of_pair(layer, known)
+    if layer.kernel not in ("ms_stage", "ms_table") or not _whole(layer.inputs[0]):
+        return None
+    x, stage = _known(layer.inputs[0], known), layer.stage
+    if x is not None and layer.kernel == "ms_table":
+        return x.then(layer, layer.weights[x.values - layer.shape["low"]], layer.inputs[1].bytes, 1)
+    if x is not None and isinstance(stage, RowStage) and stage.rows == 1:
+        return x.then(layer, stage.apply(x.values, np.zeros_like(x.values)), stage.bytes, 1)
+    return None
 
 
 def _known(x: Tensor, known: dict[int, _TensorFunction]) -> _TensorFunction | None:
@@ -79,8 +81,9 @@ def _whole(x: Tensor) -> bool:
 
 
 def _of_pair(layer: KernelCall, known: dict[int, _TensorFunction]) -> _TensorFunction | None:
-    """A sum or product of functions of one tensor, or of one and a constant."""
-    sides, combined = [], np.add if layer.kernel == "ms_add" else np.multiply
+    """Return the sum or product of functions of one tensor, or of one and a constant, if `layer` is such."""
+    sides: list[int | _TensorFunction] = []
+    combined = np.add if layer.kernel == "ms_add" else np.multiply
     for operand, steps in zip(layer.inputs, ("x_step", "w_step")):
         if operand.data is not None:
             if np.any(operand.data != operand.data.flat[0]):
@@ -111,7 +114,7 @@ def _of_pair(layer: KernelCall, known: dict[int, _TensorFunction]) -> _TensorFun
 
 
 def _worth_it(found: _TensorFunction) -> bool:
-    """Two stages or more on a byte, or a sum of functions whose table is small, or not much larger than they are."""
+    """Tell whether a table pays: for two stages or more on a byte, and for sums whose table is small enough."""
     size = len(found.values)
     if found.steps < 2 or not found.joins and size > _BYTES:
         return False
@@ -120,7 +123,7 @@ def _worth_it(found: _TensorFunction) -> bool:
 
 
 def _inside(part: Part, layer: KernelCall, known: dict[int, _TensorFunction]) -> bool:
-    """Whether every reader of what `layer` gives is a part of a larger function that is worth it."""
+    """Tell whether every reader of what `layer` gives is a part of a larger function that is worth a table."""
     readers = part.readers(layer.output)
     larger = [known.get(id(reader.output.root)) for reader in readers]
     within = all(one is not None and id(layer) in one.layers and _worth_it(one) for one in larger)

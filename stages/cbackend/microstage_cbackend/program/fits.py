@@ -1,5 +1,4 @@
-"""How a staircase is proven equal to a smaller form: one row of thresholds for all channels, a line, a line with a
-kink."""
+"""Prove a staircase of thresholds equal to a smaller form: one row for all channels, a line, a line with a kink."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ _MOST_PARTINGS = 6
 
 
 def fit_shared(search: Search, low: np.ndarray | int, high: np.ndarray | int) -> Shared | None:
-    """The form whose channels share one row of thresholds, equal to `search` at every sum in low..high, or None.
+    """Return the form whose channels share one row of thresholds, equal to `search` at every sum in low..high, or None.
 
     A channel reaches level k at sum t and not at t - 1 exactly when threshold k lies above ((t - 1) << shift) + offset
     and not above (t << shift) + offset. These are bounds on differences of thresholds and offsets, which have a
@@ -39,8 +38,10 @@ def fit_shared(search: Search, low: np.ndarray | int, high: np.ndarray | int) ->
 
 
 def _settle(above: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """(thresholds [levels], offsets [channels]) with below < threshold - offset <= above, both [channels, levels], or
-    None."""
+    """Return thresholds [levels] and offsets [channels] with below < threshold - offset <= above, or None.
+
+    `above` and `below` are [channels, levels].
+    """
     thresholds, offsets = np.zeros(above.shape[1], np.int64), np.zeros(above.shape[0], np.int64)
     for _ in range(_MOST_ROUNDS):
         lower = np.minimum(thresholds, (offsets[:, None] + above).min(axis=0))
@@ -55,8 +56,9 @@ def _settle(above: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def fit_affine(search: Search, low: np.ndarray | int, high: np.ndarray | int) -> MultiplyAddShift | None:
-    """The multiply-add-shift with the smallest shift that equals `search` at every sum in low..high (per row or one),
-    or None.
+    """Return the multiply-add-shift with the smallest shift that equals `search` at every sum in low..high, or None.
+
+    `low` and `high` are one integer, or one per row.
 
     Both are staircases that never fall, so they are equal on the whole range exactly when each step of one lies where
     the other's does: for each threshold t of level k, the affine form reaches k at t and not at t - 1. That is two
@@ -72,22 +74,31 @@ def fit_affine(search: Search, low: np.ndarray | int, high: np.ndarray | int) ->
         return None
     steps = _Constraints(search, low, high)
     for even in (False, True):
-        first, last = int(even), steps.largest_shift
-        if first > last or steps.solve(last, even) is None:
-            continue
-        while first < last:  # what a shift can do, the next one can by doubling
-            middle = (first + last) // 2
-            first, last = (first, middle) if steps.solve(middle, even) else (middle + 1, last)
-        multiplier, offset = steps.solve(first, even)
-        found = MultiplyAddShift(multiplier, offset, first, search.bias + steps.least, search.bias + steps.most, even)
-        found.wide = not found.fits_32_bits(low, high)
-        return found
+        line = _smallest_shift(steps, even)
+        if line is not None:
+            line.wide = not line.fits_32_bits(low, high)
+            return line
     return _kinked(steps)
 
 
+def _smallest_shift(steps: _Constraints, even: bool) -> MultiplyAddShift | None:
+    """Return the line with the smallest shift that keeps all constraints, None where no shift does."""
+    first, last = int(even), steps.largest_shift
+    found = steps.solve(last, even) if first <= last else None
+    if found is None:
+        return None
+    while first < last:  # what a shift can do, the next one can by doubling
+        middle = (first + last) // 2
+        smaller = steps.solve(middle, even)
+        if smaller is None:
+            first = middle + 1
+        else:
+            last, found = middle, smaller
+    return MultiplyAddShift(*found, first, steps.bias + steps.least, steps.bias + steps.most, even)
+
+
 def _kinked(steps: _Constraints) -> MultiplyAddShift | None:
-    """The line that lies lower below one level, which is what rounding twice makes of a sum below zero; None where
-    there is none.
+    """Return the line that lies lower below one level, as rounding twice makes of sums below zero, or None.
 
     Where it lies lower is looked for at the levels that part the steps best into two lines of one slope.
     """
@@ -103,8 +114,10 @@ def _kinked(steps: _Constraints) -> MultiplyAddShift | None:
 
 
 def one_step(stage: MultiplyAddShift) -> MultiplyAddShift:
-    """The same function where it has two values, with the shift of 32 that vector kernels want: any slope has one
-    step."""
+    """Return the same function with the shift of 32 that vector kernels want, where it has two values.
+
+    A function of two values has one step, which any slope can make.
+    """
     if stage.high - stage.low != 1 or stage.even or np.any(stage.multiplier < 1):
         return stage
     step = -((stage.offset - (stage.high << stage.shift)) // stage.multiplier)  # the least sum that gives `high`
@@ -112,7 +125,7 @@ def one_step(stage: MultiplyAddShift) -> MultiplyAddShift:
 
 
 class _Constraints:
-    """Points that the affine form must reach (`up`: sum, level) and must stay below (`down`), per channel, padded."""
+    """Hold the points (sum, level) that the line must reach (`up`) and stay below (`down`), per channel, padded."""
 
     def __init__(self, search: Search, low: np.ndarray, high: np.ndarray) -> None:
         t = search.thresholds
@@ -137,7 +150,7 @@ class _Constraints:
 
     @property
     def largest_shift(self) -> int:
-        """The largest at which no multiplier and no level leaves what is compared in 64 bits."""
+        """Return the largest shift at which no multiplier and no level leaves what is compared in 64 bits."""
         at, level, used = (a[:, :-1] for a in self.up)
         first = np.where(used, at, 2**40).min(axis=1, initial=2**40)
         span = np.where(used, at, -(2**40)).max(axis=1, initial=-(2**40)) - first
@@ -147,7 +160,7 @@ class _Constraints:
         return min(_LARGEST_SHIFT, int(np.log2(self.largest_multiplier / 2 / steepest)), 60 - levels.bit_length())
 
     def solve(self, shift: int, even: bool) -> tuple[np.ndarray, np.ndarray] | None:
-        """(the smallest multiplier, its offset) per row that keep all constraints with `shift`, or None."""
+        """Return the smallest multiplier and its offset per row that keep all constraints with `shift`, or None."""
         found = self._smallest(lambda multiplier: [self._room(multiplier, shift, even, self.up, self.down)])
         if found is None:
             return None
@@ -155,7 +168,7 @@ class _Constraints:
         return multiplier, np.where(below > -_FAR, below, np.where(above < _FAR, above, 0))
 
     def solve_parted(self, shift: int, level: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """(multiplier, offset, kink) per row of a line that lies lower by the kink up to `level`, or None."""
+        """Return (multiplier, offset, kink) per row of a line that lies lower by the kink up to `level`, or None."""
         sides = [
             [(at, steps, used & (steps > level)) for at, steps, used in (self.up, self.down)],
             [(at, steps, used & (steps <= level)) for at, steps, used in (self.up, self.down)],
@@ -170,8 +183,10 @@ class _Constraints:
         return None if np.any(kink < 0) else (multiplier, offset, kink)
 
     def partings(self) -> np.ndarray:
-        """Levels, the likeliest first, up to which steps may lie on a lower line of the same slope: by least squares,
-        over all rows."""
+        """Return levels, the likeliest first, up to which steps may lie on a lower line of the same slope.
+
+        They are ordered by least squares over all rows.
+        """
         at, _, used = (a[:, :-1] for a in self.up)
         k = np.broadcast_to(np.arange(1.0, at.shape[1] + 1), at.shape)
         count, x, y, xx, xy = (np.cumsum(np.where(used, a, 0.0), 1) for a in (np.ones_like(k), k, at, k * k, k * at))
@@ -185,8 +200,10 @@ class _Constraints:
         return 1 + np.argsort(-gained.sum(0), kind="stable")
 
     def _smallest(self, rooms):
-        """(the smallest multiplier per row that leaves room everywhere, what `rooms` says of it), or None; room is
-        concave in it."""
+        """Return the smallest multiplier per row that leaves room everywhere, and what `rooms` says of it, or None.
+
+        Room is a concave function of the multiplier.
+        """
 
         def room(multiplier: np.ndarray) -> np.ndarray:
             return np.minimum.reduce([found[0] for found in rooms(multiplier)])

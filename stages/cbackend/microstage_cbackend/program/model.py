@@ -1,4 +1,4 @@
-"""Parts of one network, and how they make a whole: encoder, recurrent cell, head, as the interface says."""
+"""Join the parts of one network to a whole: encoder, recurrent cell, head, as the interface says."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from microstage.interface.cepstra import Cepstra
 from microstage.interface.gain import Gain
 from microstage.interface.recurrence import Recurrence
 from microstage_cbackend.program.ir import Part, Tensor
-from microstage_cbackend.program.recurrent import RecurrentModel, recurrent_model
+from microstage_cbackend.program.recurrent import NetworkEnds, RecurrentModel, recurrent_model
 from microstage_cbackend.program.stepped import SteppedModel, stepped_model
 
 __all__ = ["Model", "RecurrentModel", "SteppedModel", "recurrent_model_of"]
@@ -18,8 +18,11 @@ __all__ = ["Model", "RecurrentModel", "SteppedModel", "recurrent_model_of"]
 
 @dataclass
 class Model:
-    """What is written: `parts` in order, `interface` = scales, units and roles by the names of the parts, `recurrent`
-    of a network with steps, `classes` that answers are of."""
+    """Hold what is written of a network.
+
+    `parts` in order; `interface`: scales, units and roles by the names of the parts; `recurrent` of a network with
+    steps; `classes` that answers are of.
+    """
 
     name: str
     parts: list[Part]
@@ -28,28 +31,30 @@ class Model:
     classes: tuple[str, ...] = ()
 
     @property
-    def ends(self) -> tuple[list[Tensor], list[tuple[str, Tensor]]] | None:
-        """Inputs and named outputs of the whole network; None where the parts make no whole."""
+    def ends(self) -> NetworkEnds | None:
+        """Return inputs and named outputs of the whole network; None where the parts make no whole."""
         if self.recurrent is not None:
-            return (self.recurrent.inputs, self.recurrent.outputs) if self.recurrent.head else None
+            return self.recurrent.ends
         if len(self.parts) == 1:
             part = self.parts[0]
-            return part.inputs, list(zip(part.output_names, part.outputs))
+            return NetworkEnds(part.inputs, list(zip(part.output_names, part.outputs)))
         return None
 
     @property
     def gain(self) -> Gain | None:
-        """Of one window, at which the answers come too."""
+        """Return the gain of the window, which its answers are multiples of too, where there is one."""
         return Gain.read({"gain": self.interface.get("gain")})
 
     @property
     def features(self) -> Cepstra | None:
-        """How the network's only input is made of sound; `ArtefactError` or `ModelError` where it is not such an
-        input."""
+        """Return how the network's only input is made of sound, None where no input is.
+
+        Raises `ArtefactError` or `ModelError` where the input that the interface names cannot be made so.
+        """
         features = Cepstra.read(self.interface)
         if features is None:
             return None
-        inputs, facts = (self.ends or ((), ()))[0], self.facts_of_ends().get(features.input, {})
+        inputs, facts = self.ends.inputs if self.ends else [], self.facts_of_ends().get(features.input, {})
         if self.recurrent is not None or [t.name for t in inputs] != [features.input]:
             found = ", ".join(t.name for t in inputs) or "none"
             raise ArtefactError(
@@ -63,26 +68,26 @@ class Model:
         return features
 
     def facts(self, part: Part) -> dict[str, dict[str, Any]]:
-        """What is known of each input and output of `part`, by name: scale, zero_point, unit."""
+        """Return what is known of each input and output of `part`, by name: scale, zero_point, unit."""
         known = self.interface.get("parts", {}).get(part.name, self.interface if len(self.parts) == 1 else {})
         return {**known.get("inputs", {}), **known.get("outputs", {})}
 
     def real_inputs(self) -> dict[str, list[Tensor]]:
-        """{real input: the integers that are made of it}: one, or, where several quantisers read it, as many as
-        these."""
-        known, found = self.facts_of_ends(), {}
-        for tensor in self.ends[0] if self.ends else ():
+        """Return {real input: the tensors of integers that are made of it}, one for each quantiser that reads it."""
+        known = self.facts_of_ends()
+        found: dict[str, list[Tensor]] = {}
+        for tensor in self.ends.inputs if self.ends else ():
             found.setdefault(known.get(tensor.name, {}).get("of", tensor.name), []).append(tensor)
         return found
 
     @property
     def missing(self) -> list[str]:
-        """What the network has that is not computed here, where it was cut short: one sentence for each place."""
+        """Return what the network has that is not computed here, where it was cut short: a sentence for each place."""
         known = [found for part in self.interface.get("parts", {}).values() for found in part.get("missing", ())]
         return [f"{found['layer']} ({found['operator']} -> {found['tensor']}): {found['reason']}." for found in known]
 
     def facts_of_ends(self) -> dict[str, dict[str, Any]]:
-        """The same of each input and output of the whole network; of a sequence, what is known of its step."""
+        """Return the same of each input and output of the whole network; of a sequence, what is known of its step."""
         known = {name: said for part in self.parts for name, said in self.facts(part).items()}
         steps = (
             {source: known[step] for step, source in self.recurrent.sequence.steps.items() if step in known}
@@ -93,8 +98,9 @@ class Model:
 
 
 def recurrent_model_of(parts: list[Part], interface: dict[str, Any]) -> RecurrentModel | None:
-    """The recurrent model that the interface's `sequence` describes, None without one; the cell learns which of its
-    tensors are states.
+    """Return the recurrent model that the interface's `sequence` describes, None without one.
+
+    The cell learns which of its tensors are states.
 
     Raises `ArtefactError` where the roles do not fit the graphs, `ModelError` where types or sizes do not.
     """
@@ -107,4 +113,4 @@ def recurrent_model_of(parts: list[Part], interface: dict[str, Any]) -> Recurren
         for name, part in by_name.items()
     }
     sequence.check(shapes)
-    return stepped_model(by_name, interface) if sequence.carried else recurrent_model(by_name, sequence)
+    return stepped_model(by_name, sequence, interface) if sequence.carried else recurrent_model(by_name, sequence)

@@ -1,4 +1,4 @@
-"""The stage of more than 16 million levels and sums: a line whose products need up to 84 bits.
+"""Define the stage of more than 16 million levels and sums: a line whose products need up to 84 bits.
 
 Wide     ((sum * multiplier + addend) >> shift), one less where what is shifted out is below `ties` and the level is
          odd, held to low..high
@@ -21,9 +21,12 @@ _LOWER = (1 << PART) - 1
 
 @dataclass
 class Wide:
-    """`multiplier` and `addend` [rows], Python's integers; rows is 1 or the number of channels. `split`: the lower 24
+    """Evaluate a line of wide products.
+
+    `multiplier` and `addend` [rows] are Python's integers; rows is 1 or the number of channels. `split`: the lower 24
     bits of the multiplier are multiplied apart, and `ties` is a multiple of 2^24. `odd`: a level that is even is taken
-    one down instead."""
+    one down instead.
+    """
 
     multiplier: np.ndarray
     addend: np.ndarray
@@ -39,10 +42,11 @@ class Wide:
 
     @property
     def rows(self) -> int:
+        """Count the rows of constants."""
         return self.multiplier.size
 
     def raised(self, by: int) -> Wide:
-        """The same plus `by`."""
+        """Return the same plus `by`."""
         return replace(
             self,
             addend=self.addend + (by << self.shift),
@@ -52,30 +56,32 @@ class Wide:
         )
 
     def of_raised(self, added: np.ndarray) -> Wide:
-        """What gives for sums that are larger by `added`, per channel or one for all, what this gives for the sums."""
+        """Return what gives, for sums that are larger by `added` (per channel or one), what this gives for the sums."""
         return replace(self, addend=self.addend - self.multiplier * np.asarray(added).astype(object))
 
     def of_rows(self, rows: np.ndarray) -> Wide:
-        """The same with the rows at these places."""
+        """Return the same with the rows at these places."""
         return replace(self, multiplier=self.multiplier[rows], addend=self.addend[rows])
 
     @property
     def lift(self) -> int:
+        """Count the lower bits of the multiplier that are multiplied apart."""
         return PART if self.split else 0
 
     @property
     def parts(self) -> dict[str, np.ndarray]:
-        """The constants of the kernel, int64: upper and lower part of the multiplier, addend and its lower part."""
+        """Return the kernel's constants, int64: upper and lower part of the multiplier, addend and its lower part."""
         m, c, lower = self.multiplier, self.addend, (1 << self.lift) - 1
         found = {"upper": m >> self.lift, "lower": m & lower, "addend": c >> self.lift, "fine": c & lower}
         return {name: value.astype(np.int64) for name, value in found.items()}
 
     @property
     def bytes(self) -> int:
+        """Count the bytes of its constants."""
         return 24 * self.multiplier.size
 
     def apply(self, sums: np.ndarray, channel: np.ndarray) -> np.ndarray:
-        """Stage of `sums` whose channels are `channel`, both of one shape."""
+        """Return the stage of `sums` whose channels are `channel`, both of one shape."""
         rows = np.zeros_like(channel) if self.multiplier.size == 1 else channel
         upper, lower, addend, fine = (value[rows] for value in self.parts.values())
         value = sums * upper + addend + ((sums * lower + fine) >> self.lift)
@@ -86,10 +92,10 @@ class Wide:
 def requantisation(
     multiplier, addend, shift, low: int, high: int, ties: int, lift: int, reach: int
 ) -> MultiplyAddShift | Wide | None:
-    """The stage of `microstage.Requantize`, for sums up to `reach`, with one shift for all rows; None where 84 bits do
-    not hold it.
+    """Return the stage of the operator `microstage.Requantize`, with one shift for all rows.
 
-    `multiplier`, `addend`, `shift` int64 [rows] or of length 1.
+    `multiplier`, `addend` and `shift` are int64 [rows] or of length 1; sums have at most the size `reach`. Returns None
+    where 84 bits do not hold the products.
     """
     most = int(shift.max())
     m, c = (

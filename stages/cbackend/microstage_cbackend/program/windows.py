@@ -1,4 +1,4 @@
-"""Geometry of a sliding window over one or two axes, always told to kernels as two."""
+"""Compute the geometry of a sliding window over one or two axes, always told to kernels as two."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Window"]
 
 
 class Window:
-    """Where a window of `kernel` slides over `image`; raises `ModelError` beginning with `place` where it cannot."""
+    """Slide a window of `kernel` over `image`; raise `ModelError` beginning with `place` where it cannot."""
 
     def __init__(
         self, place: str, image, kernel, stride=None, pads=None, dilation=None, auto_pad: str = "NOTSET", ceil: int = 0
@@ -54,26 +54,26 @@ class Window:
 
     @property
     def output2(self) -> tuple[int, int]:
-        """(height, width) of the result; height is 1 for one axis."""
+        """Return (height, width) of the result; height is 1 for one axis."""
         return tuple([1, *self.output][-2:])
 
     @property
     def pointwise(self) -> bool:
-        """Whether every position sees exactly its own pixel."""
+        """Tell whether every position sees exactly its own pixel."""
         return prod(self.kernel) == 1 and prod(self.stride) == 1 and not self.padded
 
     @property
     def whole(self) -> bool:
-        """Whether every window holds at least one position of the image."""
+        """Tell whether every window holds at least one position of the image."""
         return all(p < k for p, k in zip(self.before + self.after, self.kernel * 2))
 
     def sizes(self, dilated: bool) -> dict[str, Any]:
-        """The members that the shape structs of the sliding kernels share."""
+        """Return the members that the shape structs of the sliding kernels share."""
         names = ["height width", "out_height out_width", "kernel_h kernel_w", "stride_h stride_w"]
         values = [self.image, self.output, self.kernel, self.stride]
         if dilated:
             names, values = [*names, "dilation_h dilation_w"], [*values, self.dilation]
-        sizes = {}
+        sizes: dict[str, int] = {}
         for pair, value in zip(names, values):
             sizes |= dict(zip(pair.split(), [1, *value][-2:]))
         return sizes | dict(zip(("pad_top", "pad_left"), [0, *self.before][-2:]))

@@ -1,4 +1,4 @@
-"""Lowerings of operators that choose among values: pools, maxima, places of the largest."""
+"""Lower operators that choose among values: pools, maxima, places of the largest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["arg_max", "extreme", "max_pool", "refuse_average", "top_k"]
 
 
 def max_pool(node: ReadNode) -> list[Tensor]:
-    """The largest value of each window; channels first, or last for MaxPoolNHWC."""
+    """Lower the largest value of each window; channels first, or last for MaxPoolNHWC."""
     x, last = node.x, node.operator == "MaxPoolNHWC"
     if len(node.outputs) > 1:
         raise node.refuse("gives indices too; leave them out.")
@@ -27,13 +27,14 @@ def max_pool(node: ReadNode) -> list[Tensor]:
 
 
 def refuse_average(node: ReadNode) -> list[Tensor]:
+    """Refuse an average, which is no integer."""
     raise node.refuse(
         "divides integers, which says no rounding; give the sum of a convolution with ones to a MultiThreshold."
     )
 
 
 def arg_max(node: ReadNode) -> list[Tensor]:
-    """The lowest index among equals, or the highest."""
+    """Lower the place of the largest: the lowest among equals, or the highest."""
     x = node.x
     axis = node.attribute("axis", 0) % len(x.shape)
     y = node.builder.top(node.place, node.operator, node.name, x, axis, 1, node.attribute("select_last_index", 0))
@@ -41,7 +42,7 @@ def arg_max(node: ReadNode) -> list[Tensor]:
 
 
 def top_k(node: ReadNode) -> list[Tensor]:
-    """Places of the k largest values (the second output), and the values there."""
+    """Lower the values of the k largest, and their places (the second output)."""
     x = node.x
     axis, keep = node.attribute("axis", -1) % len(x.shape), int(node.constant(1, "count").ravel()[0])
     if not node.attribute("largest", 1) or not 1 <= keep <= x.shape[axis]:
@@ -54,11 +55,11 @@ def top_k(node: ReadNode) -> list[Tensor]:
 
 
 def extreme(node: ReadNode) -> list[Tensor]:
-    """Side by side, the window of both: max(a, b); min(a, b) = -max(-a, -b)."""
+    """Lower max(a, b, ...), a pool over all of them side by side; min(a, b) = -max(-a, -b)."""
     builder, shape = node.builder, np.broadcast_shapes(*(x.shape for x in node.operands))
     minus = Tensor(f"{node.name}_sign", (1,) * len(shape), -1, -1, np.full((1,) * len(shape), -1))
     turn = lambda x, name: builder.mul(node.place, node.operator, name, x, minus) if node.operator == "Min" else x  # noqa: E731
-    sides = []
+    sides: list[Tensor] = []
     for x in node.operands:
         whole = x.view(x.name, np.broadcast_to(x.places, shape))
         turned = turn(whole, f"{node.name}_{len(sides)}")

@@ -1,4 +1,4 @@
-"""Lowerings of operators that make levels of sums: thresholds, lines, tables, softmax."""
+"""Lower operators that make levels of sums: thresholds, lines, tables, softmax."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["multi_threshold", "requantize", "softmax", "table"]
 
 
 def multi_threshold(node: ReadNode) -> list[Tensor]:
-    """y = out_bias + out_scale * number of thresholds reached; the channel axis is that of `data_layout`."""
+    """Lower y = out_bias + out_scale * number of thresholds reached; the channel axis is that of `data_layout`."""
     x, thresholds = node.x, np.sort(node.constant(1, "thresholds"), axis=-1)
     scale, bias = node.attribute("out_scale", 1.0), node.attribute("out_bias", 0.0)
     if scale != int(scale) or bias != int(bias):
@@ -39,18 +39,16 @@ def multi_threshold(node: ReadNode) -> list[Tensor]:
 
 
 def requantize(node: ReadNode) -> list[Tensor]:
-    """clip((x * multiplier + addend) >> shift, low, high), one row or one for each channel along `axis`."""
-    x, constants = (
-        node.x,
-        [node.constant(i, what).ravel() for i, what in ((1, "multiplier"), (2, "addend"), (3, "shift"))],
-    )
-    numbers = [
-        node.attribute(name, default) for name, default in (("low", None), ("high", None), ("ties", 0), ("lift", 0))
-    ]
-    rows = max(map(len, constants))
-    stage = requantisation(*(np.broadcast_to(c, rows) for c in constants), *numbers, max(abs(x.low), abs(x.high)))
+    """Lower clip((x * multiplier + addend) >> shift, low, high), one row or one for each channel along `axis`."""
+    x = node.x
+    given = [node.constant(i, what).ravel() for i, what in ((1, "multiplier"), (2, "addend"), (3, "shift"))]
+    rows = max(map(len, given))
+    multiplier, addend, shift = (np.broadcast_to(constant, rows) for constant in given)
+    low, high = node.attribute("low", None), node.attribute("high", None)
+    ties, lift, reach = node.attribute("ties", 0), node.attribute("lift", 0), max(abs(x.low), abs(x.high))
+    stage = requantisation(multiplier, addend, shift, low, high, ties, lift, reach)
     if stage is None:
-        raise node.refuse(f"multiplies {x.low}..{x.high} by {constants[0].max()}, which needs more than 84 bits.")
+        raise node.refuse(f"multiplies {x.low}..{x.high} by {multiplier.max()}, which needs more than 84 bits.")
     axis = node.attribute("axis", 1) % len(x.shape)
     if rows not in (1, x.shape[axis]):
         raise node.refuse(f"has {rows} multipliers for {x.shape[axis]} channels; give one, or one per channel.")
@@ -58,7 +56,7 @@ def requantize(node: ReadNode) -> list[Tensor]:
 
 
 def table(node: ReadNode) -> list[Tensor]:
-    """table[x - low], one row for all or, as one table over another, one for each channel along `axis`."""
+    """Lower table[x - low], one row for all."""
     x, rows = node.x, node.constant(1, "table")
     if len(rows) > 1:
         raise node.refuse("has a table for each channel; one for all can be made.")
@@ -66,18 +64,16 @@ def table(node: ReadNode) -> list[Tensor]:
 
 
 def softmax(node: ReadNode) -> list[Tensor]:
-    """TensorFlow Lite Micro's, over the last axis; the exponential of every difference is known beforehand."""
-    x, flags = (
-        node.x,
-        [node.attribute(name, 0) for name in ("input_multiplier", "input_left_shift", "diff_min")],
-    )
-    differences = -np.arange(min(x.high - x.low, -flags[2]) + 1)
-    exponentials = gemmlowp.exp_on_negative(gemmlowp.scaled(differences, *flags[:2]))
+    """Lower TensorFlow Lite Micro's softmax over the last axis, with a table of the exponential of every difference."""
+    x = node.x
+    multiplier, left, least = (node.attribute(n, 0) for n in ("input_multiplier", "input_left_shift", "diff_min"))
+    differences = -np.arange(min(x.high - x.low, -least) + 1)
+    exponentials = gemmlowp.exp_on_negative(gemmlowp.scaled(differences, multiplier, left))
     return [node.builder.softmax(node.place, node.operator, node.name, x, exponentials, node.attribute("bits", 8))]
 
 
 def _row_of(rows: int, axis: int, rank: int) -> np.ndarray:
-    """Which row an element takes, to be broadcast to its tensor."""
+    """Return which row each element takes, to be broadcast to its tensor."""
     return np.zeros(1, np.int64) if rows == 1 else np.arange(rows).reshape([-1] + [1] * (rank - axis - 1))
 
 

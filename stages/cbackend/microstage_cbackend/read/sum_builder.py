@@ -1,4 +1,4 @@
-"""Layers that sum products: matrix products and convolutions, with the accumulator that their sums need."""
+"""Append layers that sum products: matrix products and convolutions, with the accumulator that their sums need."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SumBuilder(MemoryBuilder):
     def linear(
         self, place: str, operator: str, name: str, x: Tensor, weights: np.ndarray, bias: np.ndarray | None = None
     ) -> Tensor:
-        """[..., depth] by `weights` [columns, depth] and integers `bias` [columns]."""
+        """Multiply `x` [..., depth] by `weights` [columns, depth] and add integers `bias` [columns]."""
         if x.shape[-1] != weights.shape[1]:
             raise ModelError(
                 f"{place} multiplies {list(x.shape)} by {list(weights.shape[::-1])}; their depths must agree."
@@ -35,8 +35,7 @@ class SumBuilder(MemoryBuilder):
         return self._summing(place, operator, "ms_linear", x, weights, bias, y, shape, partial)
 
     def _rows(self, place: str, x: Tensor, depth: int) -> tuple[Tensor, np.ndarray]:
-        """`x` with its rows one after another in memory, and where in a row of memory each value of a row stands,
-        inverted."""
+        """Return `x` with its rows one after another in memory, and the order of a row's values there."""
         places = x.places.reshape(-1, depth)
         starts = places.min(axis=1)
         inside = places - starts[:, None]
@@ -58,7 +57,7 @@ class SumBuilder(MemoryBuilder):
         window: Window,
         pad_value: int = 0,
     ) -> Tensor:
-        """`x` [1, channels, (height,) width] by `weights` [filters, channels / groups, (kernel_h,) kernel_w]."""
+        """Convolve `x` [1, channels, (height,) width] by [filters, channels / groups, (kernel_h,) kernel_w]."""
         filters, channels = len(weights), x.shape[1]
         if weights.shape[1] * groups != channels or filters % groups:
             raise ModelError(
@@ -97,7 +96,9 @@ class SumBuilder(MemoryBuilder):
         return y
 
     def _summing(self, place, operator, kernel, x, weights, bias, y, shape, partial) -> Tensor:
-        accumulator = accumulator_type(*partial, f"{place}: its sum")
+        """Append a call of `kernel` on `x` and constants, whose partial sums lie within `partial`."""
+        least, most = partial
+        accumulator = accumulator_type(least, most, f"{place}: its sum")
         w = Tensor(
             f"{y.name}_weights", weights.shape, int(weights.min()), int(weights.max()), np.ascontiguousarray(weights)
         )
@@ -109,9 +110,9 @@ class SumBuilder(MemoryBuilder):
             y,
             shape,
             accumulator,
-            f"partial sums within {partial[0]}..{partial[1]}, {accumulator}",
+            f"partial sums within {least}..{most}, {accumulator}",
         )
-        layer.stage, layer.partial = Raw(accumulator == "int64_t"), tuple(partial)
+        layer.stage, layer.partial = Raw(accumulator == "int64_t"), (least, most)
         if bias is not None and np.any(bias):
             layer.bias = Tensor(
                 f"{y.name}_bias", bias.shape, int(bias.min()), int(bias.max()), bias, declared=accumulator
@@ -119,8 +120,10 @@ class SumBuilder(MemoryBuilder):
         return y
 
     def patches(self, place: str, operator: str, name: str, x: Tensor, window: Window, pad_value: int) -> Tensor:
-        """What each position of `window` sees of `x` [1, height, width, channels], in the order (kernel_h, kernel_w,
-        channels)."""
+        """Copy what each position of `window` sees of `x` [1, height, width, channels].
+
+        The result has the order (kernel_h, kernel_w, channels) along its last axis.
+        """
         x = self._padded(place, self.dense(place, x), pad_value, window)
         low, high = (min(x.low, pad_value), max(x.high, pad_value)) if window.padded else (x.low, x.high)
         y = Tensor(name, (1, *window.output, prod(window.kernel) * x.shape[3]), low, high)
@@ -135,8 +138,10 @@ class SumBuilder(MemoryBuilder):
         return y
 
     def _padded(self, place: str, x: Tensor, pad_value: int, window: Window) -> Tensor:
-        """`x` in a type that holds what stands outside it, too, as patches of both are copied together; the caller's
-        type stays."""
+        """Return `x` in a type that holds what stands outside it, too, as patches of both are copied together.
+
+        The caller's type stays: an input is copied.
+        """
         if not window.padded or x.root.low <= pad_value <= x.root.high:
             return x
         x = self.packed(place, x, x.places) if x.root in self.part.inputs else x

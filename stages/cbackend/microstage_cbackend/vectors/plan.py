@@ -1,4 +1,4 @@
-"""Which golden vectors a part is checked with, and their bytes for the self test.
+"""Plan which golden vectors a part is checked with, and write their bytes for the self test.
 
 `golden.bin` holds, vector after vector, the values of each used boundary in the order of `Plan.boundaries`, as
 little-endian two's complement of the smallest of 1, 2, 4 or 8 bytes; no header; behind them, `sounds`. A binary file,
@@ -27,8 +27,7 @@ __all__ = ["Check", "Plan", "make_plan"]
 
 @dataclass
 class Check:
-    """One part, its golden input and output per vector, called `steps` times a vector; boundaries by graph tensor
-    name."""
+    """Describe the check of one part, called `steps` times a vector: what goes in, and what is expected."""
 
     part: Part
     steps: int
@@ -40,7 +39,7 @@ class Check:
 
 @dataclass
 class Plan:
-    """What the self test replays: `boundaries` name -> integers [vectors, ...], in file order."""
+    """Hold what the self test replays: `boundaries` name -> integers [vectors, ...], in file order."""
 
     vectors: int
     boundaries: dict[str, np.ndarray]
@@ -55,34 +54,34 @@ class Plan:
     "Those of them that one answer takes."
 
     def at_ends(self, name: str, size: int, output: bool) -> np.ndarray:
-        """What `size` values [vectors, size] of an end of the whole network are, where it answers once."""
+        """Return the values [vectors, size] of an input or output of the whole network, where it answers once."""
         start = (self.steps - 1) * size if output else 0
         return self.boundaries[name].reshape(self.vectors, -1)[:, start : start + size]
 
     def sizes(self) -> dict[str, int]:
-        """Values per vector of each boundary."""
+        """Count the values per vector of each boundary."""
         return {name: prod(values.shape[1:]) for name, values in self.boundaries.items()}
 
     def widths(self) -> dict[str, int]:
-        """Bytes per value of each boundary in golden.bin."""
+        """Count the bytes per value of each boundary in golden.bin."""
         return {name: _width(values) for name, values in self.boundaries.items()}
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """What the self test prints for each boundary."""
+        """Return what the self test prints for each boundary."""
         return labels([*self.boundaries])
 
     @cached_property
     def arrays(self) -> dict[str, str]:
-        """The array of the self test that holds each boundary."""
+        """Return the array of the self test that holds each boundary."""
         return {name: f"golden_{own}" for name, own in zip(self.boundaries, unique(self.boundaries))}
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """{label: shape per vector}, by which a difference is named by its place in golden.npz."""
+        """Return {label: shape per vector}, by which a difference is named by its place in golden.npz."""
         return {self.labels[name]: values.shape[1:] for name, values in self.boundaries.items()}
 
     def data(self) -> bytes:
-        """The bytes of golden.bin."""
+        """Return the bytes of golden.bin."""
         flat = [v.reshape(self.vectors, -1).astype(f"<i{_width(v)}") for v in self.boundaries.values()]
         vectors = b"".join(values[i].tobytes() for i in range(self.vectors) for values in flat)
         return vectors + (self.sounds.data() if self.sounds else b"")
@@ -94,7 +93,7 @@ def _width(values: np.ndarray) -> int:
 
 
 def make_plan(model: Model, golden: dict[str, np.ndarray]) -> Plan:
-    """Checks of every part of `model` against `golden` (boundary -> [vectors, ...]).
+    """Plan the checks of every part of `model` against `golden` (boundary -> [vectors, ...]).
 
     Raises `ArtefactError` where a boundary is missing, `VerificationError` where one leaves its tensor's range.
     """
@@ -119,8 +118,8 @@ def make_plan(model: Model, golden: dict[str, np.ndarray]) -> Plan:
 
 
 def _with_states(recurrent: SteppedModel, golden: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], int]:
-    """`golden` with what each step takes of carried states, settled; and how many steps a vector has."""
-    needed = [t.name for t in (*recurrent.own, *([recurrent.exponent] if recurrent.exponent else []))]
+    """Return `golden` with what each step takes of carried states, settled, and how many steps a vector has."""
+    needed = [t.name for t in (*recurrent.step_inputs, *([recurrent.exponent] if recurrent.exponent else []))]
     for name in [*needed, *recurrent.sequence.carried.values()]:
         if name not in golden:
             raise ArtefactError(
@@ -133,7 +132,7 @@ def _with_states(recurrent: SteppedModel, golden: dict[str, np.ndarray]) -> tupl
 
 
 def _stepped_check(part: Part, golden: dict[str, np.ndarray], recurrent: SteppedModel, length: int) -> Check:
-    """Every step of `part` on the reference's integers."""
+    """Check every step of `part` on the reference's integers."""
     after = {new: old for old, new in recurrent.sequence.states.items()}
     taken = {t.name: recurrent.source(part, t.name) for t in part.inputs if t.name not in dict(part.states)}
     feeds = {name: (after.get(source, source), 0) for name, source in taken.items()}
@@ -148,7 +147,8 @@ def _stepped_check(part: Part, golden: dict[str, np.ndarray], recurrent: Stepped
 
 
 def _check(part: Part, golden: dict[str, np.ndarray], recurrent: RecurrentModel | None) -> Check:
-    states, feeds, steps = dict(part.states), {}, 1
+    """Check `part` on the reference's integers: a cell step by step, what follows it on its last step."""
+    states, feeds, steps, length = dict(part.states), {}, 1, recurrent.steps if recurrent else 1
     over_time = recurrent.sequence.steps if recurrent and part is recurrent.cell else {}
     last = recurrent.sequence.last if recurrent and part is recurrent.head else {}
     for tensor in part.inputs:
@@ -156,7 +156,7 @@ def _check(part: Part, golden: dict[str, np.ndarray], recurrent: RecurrentModel 
             continue
         boundary = over_time.get(tensor.name) or last.get(tensor.name, tensor.name)
         size = _size(part, boundary, golden)
-        times = recurrent.steps if states or tensor.name in last else 1
+        times = length if states or tensor.name in last else 1
         if size != times * tensor.size:
             raise ArtefactError(
                 f"Boundary {boundary} of golden.npz has {size} values; {part.name} takes {times} times {tensor.size}."

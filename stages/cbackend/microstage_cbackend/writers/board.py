@@ -1,5 +1,7 @@
-"""A program for one board, which runs under an emulator too: a few golden vectors, their answers, cycles per inference;
-of a network that hears, a recorded sound too."""
+"""Write a program for one board, which runs under an emulator too.
+
+It infers a few golden vectors, of a network that hears a recorded sound too, and prints answers and cycles.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,11 @@ import numpy as np
 
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.vectors.plan import Plan
+from microstage_cbackend.writers.constants import rows
 from microstage_cbackend.writers.emit import WrittenModel
 from microstage_cbackend.writers.features import FeaturesApi
+from microstage_cbackend.writers.infer_api import InferApi
 from microstage_cbackend.writers.names import quoted
-from microstage_cbackend.writers.part_writer import rows
 
 __all__ = ["board"]
 
@@ -88,32 +91,34 @@ SysTick ");
 """
 
 
-def board(program: WrittenModel, plan: Plan, sound: FeaturesApi, sources: list[str]) -> dict[str, str]:
-    """Path -> text; nothing where the parts make no whole."""
-    if not program.api.ends:
+def board(program: WrittenModel, plan: Plan, sound: FeaturesApi | None, sources: list[str]) -> dict[str, str]:
+    """Return path -> text; nothing where the parts make no whole."""
+    infer = program.api.infer
+    if infer is None:
         return {}
     put = {"@NAME@": program.model.name, "@SOURCES@": " ".join(f"../../{source}" for source in sources)}
     files = {path.name: path.read_text() for path in sorted(_FIXED.iterdir())}
     for mark, text in put.items():
         files["Makefile"] = files["Makefile"].replace(mark, text)
-    files |= {"main.c": _main(program, plan, sound), "golden.h": _golden(program, plan)}
+    files |= {"main.c": _main(infer, program.arena_bytes, plan, sound), "golden.h": _golden(infer, plan)}
     return {f"{_FOLDER}/{name}": text for name, text in files.items()}
 
 
-def _main(program: WrittenModel, plan: Plan, sound: FeaturesApi) -> str:
-    name, (inputs, outputs) = program.model.name, program.api.ends
+def _main(infer: InferApi, arena_bytes: int, plan: Plan, sound: FeaturesApi | None) -> str:
+    name, inputs, outputs = infer.network, infer.inputs, infer.outputs
     given = [*(f"input_{n}[vector]" for n in range(len(inputs))), *(f"found_{n}" for n in range(len(outputs)))]
     answers = [f"        ANSWER(found_{n}, output_{n}[vector], different);" for n in range(len(outputs))]
     return _MAIN.format(
-        name=name, upper=name.upper(), shown=_SHOWN, arena=f'"{program.arena_bytes}"', answers="\n".join(answers),
+        name=name, upper=name.upper(), shown=_SHOWN, arena=f'"{arena_bytes}"', answers="\n".join(answers),
         outputs="\n".join(f"static {t.ctype} found_{n}[{t.size}];" for n, (_, t) in enumerate(outputs)),
         call=f"{name}_infer(&ctx, {', '.join(given)})", sound=_sound(plan, sound),
         header=f"{name}{'_features' * (plan.sounds is not None)}.h",
     )  # fmt: skip
 
 
-def _sound(plan: Plan, sound: FeaturesApi) -> str:
-    if plan.sounds is None:
+def _sound(plan: Plan, sound: FeaturesApi | None) -> str:
+    """Return the lines that infer a sound; nothing of a network that hears none."""
+    if plan.sounds is None or sound is None:
         return ""
     found = [f"found_{n}" for n in range(len(sound.outputs))]
     heard = f'    say(": ");\n    say({sound.name}_classes[{sound.name}_class({found[0]})]);\n' if sound.classes else ""
@@ -124,8 +129,9 @@ def _sound(plan: Plan, sound: FeaturesApi) -> str:
     )  # fmt: skip
 
 
-def _golden(program: WrittenModel, plan: Plan) -> str:
-    inputs, outputs = program.api.ends
+def _golden(infer: InferApi, plan: Plan) -> str:
+    """Return golden.h: vectors and, where there are sounds, the last of them."""
+    inputs, outputs = infer.inputs, infer.outputs
     ends = [
         *(("input", n, t.name, t) for n, t in enumerate(inputs)),
         *(("output", n, name, t) for n, (name, t) in enumerate(outputs)),

@@ -1,4 +1,4 @@
-"""Writes a model's C: <model>.h, <model>.c, <model>_weights.h/.c and the kernels it needs."""
+"""Write a model's C: <model>.h, <model>.c, <model>_weights.h/.c and the kernels that it needs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from microstage_cbackend.kernels.templates import KernelSet
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.program.model import Model
 from microstage_cbackend.writers.api import Api
+from microstage_cbackend.writers.constants import Packed, rows
 from microstage_cbackend.writers.names import CPLUSPLUS, Names, filled, in_comment, quoted
-from microstage_cbackend.writers.part_writer import Packed, PartWriter, rows
+from microstage_cbackend.writers.part_writer import PartWriter
 from microstage_cbackend.writers.quantising import shown
 
 __all__ = ["WrittenModel", "emit"]
@@ -23,7 +24,7 @@ _OF_THE_NETWORK = (
 
 
 class WrittenModel:
-    """The written parts of a model, their constants and the size of its arena."""
+    """Hold the written parts of a model, their constants and the size of its arena."""
 
     def __init__(self, model: Model) -> None:
         self.model, self.kernels = model, KernelSet()
@@ -34,32 +35,34 @@ class WrittenModel:
             for said in ("", "_state", "_reset", "_steps"):
                 constants.fresh(f"{model.name}_{part.name}{said}")
         self.writers = [PartWriter(model.name, part, self.kernels, constants) for part in model.parts]
-        self.constants = {name: tensor for writer in self.writers for name, tensor in writer.constants.items()}
+        self.constants = {name: tensor for writer in self.writers for name, tensor in writer.constants.by_name.items()}
         self.api = Api(model, {w.part.name: w for w in self.writers}, max(w.plan.size for w in self.writers))
 
     @property
     def constant_bytes(self) -> int:
+        """Count the bytes of all constants, of those in several orders once."""
         return sum(c.forms[""].size if isinstance(c, Packed) else c.bytes for c in self.constants.values())
 
     @property
     def headers(self) -> list[str]:
-        """Headers of the specialised kernels that are used."""
+        """Return the headers of the specialised kernels that are used."""
         return sorted({header for writer in self.writers for header in writer.headers})
 
     @property
     def arena_bytes(self) -> int:
+        """Count the bytes of working memory that the caller gives."""
         features = self.model.features
         return max(self.api.arena_bytes, 4 * features.transform if features else 0)
 
     @property
     def arena_bound(self) -> int:
-        """What the busiest layer and the buffers between parts need at least."""
+        """Count the bytes that the busiest layer and the buffers between parts need at least."""
         bound = max(w.plan.bound for w in self.writers) + self.api.between_bytes
         return max(bound, 4 * self.model.features.transform if self.model.features else 0)
 
 
 def emit(program: WrittenModel) -> dict[str, str]:
-    """File name -> text of the library itself."""
+    """Return file name -> text of the library itself."""
     name = program.model.name
     files = {
         f"{name}.h": _header(program),
@@ -117,7 +120,7 @@ def _contract(model: Model) -> list[str]:
 
 
 def _missing(model: Model) -> list[str]:
-    """What is not computed, in lines of a comment."""
+    """Return what is not computed, in lines of a comment."""
     if not model.missing:
         return []
     lines = [line for found in model.missing for line in filled(in_comment(found), " *   ", " *   ")]
@@ -142,7 +145,7 @@ def _source(program: WrittenModel) -> str:
     ]
     lines += [f'#include "{header}"' for header in [*program.headers, *program.api.headers]]
     for writer in program.writers:
-        lines += ["", writer.signature(), "{", *writer.body(), "}"]
+        lines += ["", writer.signature(), "{", *writer.lines, "}"]
     return "\n".join([*lines, *program.api.definitions(), ""])
 
 

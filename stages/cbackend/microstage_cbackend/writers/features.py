@@ -1,5 +1,8 @@
-"""<model>_features.h and .c: sound in, the network's input or its answer out, where the interface says how its input is
-made of sound. All in integers (kernels/ms_cepstra.h): the C library and the compiler's floats have no say in it."""
+"""Write <model>_features.h and .c: sound in, the network's input or its answer out.
+
+They are written where the interface says how the network's input is made of sound. All is computed in integers
+(kernels/ms_cepstra.h): the C library and the compiler's floats have no say in it.
+"""
 
 from __future__ import annotations
 
@@ -14,59 +17,60 @@ from microstage_cbackend.kernels.layouts import fast_files
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.writers import features_text as text
 from microstage_cbackend.writers.api import Api
+from microstage_cbackend.writers.constants import rows
 from microstage_cbackend.writers.features_tables import Tables
+from microstage_cbackend.writers.infer_api import InferApi
 from microstage_cbackend.writers.names import CPLUSPLUS, Names
-from microstage_cbackend.writers.part_writer import rows
 from microstage_cbackend.writers.signatures import signature
 
-__all__ = ["FeaturesApi"]
+__all__ = ["FeaturesApi", "features_api"]
+
+
+def features_api(api: Api) -> FeaturesApi | None:
+    """Return the functions on sound, None where the interface has no `features`."""
+    features = api.model.features
+    return FeaturesApi(api, api.infer, features) if features and api.infer else None
 
 
 class FeaturesApi:
-    """Text of the functions on sound; `possible` where the interface has `features`."""
+    """Write the functions on sound of a network whose only input is made of `features`."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, infer: InferApi, features: Cepstra) -> None:
         self.model, self.name, self.upper = api.model, api.model.name, api.model.name.upper()
-        self.features: Cepstra | None = self.model.features
-        self.possible = self.features is not None
-        if not self.possible:
-            return
-        self.inputs, self.outputs = api.ends or ([], [])
-        self.facts = self.model.facts_of_ends().get(self.features.input, {})
-        self.input, self.tables = self.inputs[0], Tables(self.features, self.facts["scale"])
+        self.features, self.input, self.outputs = features, infer.inputs[0], infer.outputs
+        self.facts = self.model.facts_of_ends().get(features.input, {})
+        self.tables = Tables(features, self.facts["scale"])
 
     @property
     def streams(self) -> bool:
-        """Whether a window is whole hops."""
+        """Tell whether a window is whole hops."""
         return self.features.samples % self.features.hop == 0
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the answers, where one output has as many integers, of one scale."""
+        """Return names of the answers, where one output has as many integers, of one scale."""
         known = self.model.facts_of_ends().get(self.outputs[0][0], {})
         one = len(self.outputs) == 1 and not any(isinstance(known.get(fact), list) for fact in ("scale", "offset"))
         return self.model.classes if one and self.outputs[0][1].size == len(self.model.classes) else ()
 
     @property
     def has_wav(self) -> bool:
-        """Whether there is a program that hears a WAV file."""
-        return self.possible and self.streams and bool(self.classes)
+        """Tell whether there is a program that hears a WAV file."""
+        return self.streams and bool(self.classes)
 
     @property
     def stream_bytes(self) -> int:
-        """Of `<model>_sound`."""
+        """Count the bytes of `<model>_sound`."""
         f = self.features
         return 4 * f.frames * f.bands + 2 * (self._held * f.hop + f.samples // f.hop) + 12
 
     @property
     def _held(self) -> int:
-        """Hops that a frame lies in."""
+        """Count the hops that a frame lies in."""
         return -(-self.features.window // self.features.hop)
 
     def files(self) -> dict[str, str]:
-        """File name -> text; nothing where the network hears no sound."""
-        if not self.possible:
-            return {}
+        """Return file name -> text."""
         words = self._words()
         files = {
             f"{self.name}_features.h": _filled(text.HEADER, words),
@@ -75,18 +79,12 @@ class FeaturesApi:
         return files | fast_files("ms_cepstra.h")
 
     def readme(self) -> list[str]:
-        """Lines of README.md: what to call, in which order, and what it takes."""
-        if not self.possible:
-            return []
-        words = self._words()
-        return _filled(
-            text.README,
-            words
-            | {"STREAM": text.README_STREAM if self.streams else "", "WAV": text.README_WAV if self.has_wav else ""},
-        ).split("\n")
+        """Return lines of README.md: what to call, in which order, and what it takes."""
+        more = {"STREAM": text.README_STREAM if self.streams else "", "WAV": text.README_WAV if self.has_wav else ""}
+        return _filled(text.README, self._words() | more).split("\n")
 
     def prototypes(self) -> dict[str, str]:
-        """Of the functions, by what they do."""
+        """Return {what it does: prototype} of the functions."""
         pcm, features = f"const int16_t pcm[{self.features.samples}]", f"{self.input.ctype} features[{self.input.size}]"
         answers, ctx = [f"{t.ctype} {n}[{t.size}]" for n, t in self._answers], f"const {self.name}_ctx *ctx"
         sound, hop = f"{self.name}_sound *sound", f"const int16_t hop[{self.features.hop}]"
@@ -105,7 +103,7 @@ class FeaturesApi:
 
     @property
     def _answers(self) -> list[tuple[str, Tensor]]:
-        """Outputs by their names in C."""
+        """Return the outputs by their names in C."""
         names = Names(self.name)
         for own in ("ctx", "pcm", "features", "status", "best", "i"):
             names.fresh(own)
@@ -114,7 +112,7 @@ class FeaturesApi:
     def _words(self) -> dict[str, Any]:
         answers = ", ".join(n for n, _ in self._answers)
         names = ", ".join(_literal(printable(name)) for name in self.classes)
-        words = {
+        words: dict[str, Any] = {
             "STREAM_HEADER": text.STREAM_HEADER if self.streams else "",
             "CLASSES_HEADER": text.CLASSES_HEADER if self.classes else "",
             "STREAM": text.STREAM if self.streams else "",
@@ -139,7 +137,9 @@ class FeaturesApi:
     def _sizes(self) -> dict[str, Any]:
         f, t, zero = self.features, self.tables, int(self.facts.get("zero_point") or 0)
         low, high = self.facts.get("range") or (self.input.low, self.input.high)
-        words = {name.upper(): getattr(f, name) for name in ("rate", "samples", "window", "hop", "bands", "frames")}
+        words: dict[str, Any] = {
+            name.upper(): getattr(f, name) for name in ("rate", "samples", "window", "hop", "bands", "frames")
+        }
         words |= {"COUNT": f.coefficients, "LOWEST": f"{f.lowest:g}", "HIGHEST": f"{f.highest:g}", "HELD": self._held}
         words |= {
             "RANGE": f"{low}..{high}",
@@ -158,7 +158,7 @@ class FeaturesApi:
         return words | {"TABLE_BYTES": tables, "STREAM_BYTES": self.stream_bytes}
 
     def _arrays(self) -> list[tuple[str, str, np.ndarray]]:
-        """Name, type and values of the tables."""
+        """Return name, type and values of the tables."""
         t = self.tables
         return [
             ("ms_hann", "int32_t", t.hann),
@@ -180,11 +180,11 @@ class FeaturesApi:
 
 
 def _literal(text: str) -> str:
-    """`text` in C, in UTF-8; whatever has a meaning there as a number."""
+    """Return `text` as a C string in UTF-8; whatever has a meaning there as a number."""
     plain = set(range(32, 127)) - set(b'"\\?@')
     return '"' + "".join(chr(byte) if byte in plain else f"\\{byte:03o}" for byte in text.encode()) + '"'
 
 
 def _filled(template: str, words: dict[str, Any]) -> str:
-    """`template` with each @WORD@ replaced, and those in what replaces it."""
+    """Replace each @WORD@ of `template`, and those in what replaces it."""
     return re.sub(r"@(\w+)@", lambda found: _filled(str(words[found[1]]), words), template)

@@ -1,4 +1,4 @@
-"""What makes a folder of C a product beside its build files: a benchmark, a README."""
+"""Write what makes a folder of C a product beside its build files: a benchmark, a README."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from microstage.untrusted.printable import in_markdown
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.writers.emit import WrittenModel
 from microstage_cbackend.writers.features import FeaturesApi
-from microstage_cbackend.writers.float_api import FloatApi
 from microstage_cbackend.writers.names import quoted, unique
 from microstage_cbackend.writers.quantising import shown
-from microstage_cbackend.writers.stream_api import StreamApi
+from microstage_cbackend.writers.real_api import RealApi
 
 __all__ = ["bench", "readme"]
 
@@ -91,10 +90,13 @@ static int64_t sum_of_{timed}(void)
 """
 
 
-def bench(program: WrittenModel, sound: FeaturesApi) -> str:
-    """The text of bench.c: the whole network, or a step of the first part where there is no whole; then features of
-    sound, where it hears."""
-    name, ends, part = program.model.name, program.api.ends, program.model.parts[0]
+def bench(program: WrittenModel, sound: FeaturesApi | None) -> str:
+    """Return the text of bench.c.
+
+    It times the whole network, or a step of the first part where there is no whole; then features of sound, where the
+    network hears.
+    """
+    name, ends, part = program.model.name, program.model.ends, program.model.parts[0]
     inputs, outputs = ends or (part.inputs, list(zip(part.output_names, part.outputs)))
     given = [(f"in_{own}", t) for own, t in zip(unique(t.name for t in inputs), inputs)]
     got = [(f"out_{own}", t) for own, (_, t) in zip(unique(n for n, _ in outputs), outputs)]
@@ -105,7 +107,7 @@ def bench(program: WrittenModel, sound: FeaturesApi) -> str:
         f"    for (int i = 0; i < {t.size}; i++) {{\n        {n}[i] = ({t.ctype})draw({t.low}, {t.high});\n    }}"
         for n, t in given
     )
-    if sound.possible:
+    if sound:
         samples, (features,) = sound.features.samples, given
         arrays.append(f"static int16_t pcm[{samples}];")
         fills += f"\n    for (int i = 0; i < {samples}; i++) {{\n        pcm[i] = (int16_t)draw(-8192, 8191);\n    }}"
@@ -115,10 +117,8 @@ def bench(program: WrittenModel, sound: FeaturesApi) -> str:
         for n, (call, arrays_) in enumerate(timed.values())
     )
     measures = "\n".join(f'    measure("{what}", call_{n}, sum_of_call_{n});' for n, what in enumerate(timed))
-    what = ("an inference" if ends else f"a call of {part.name}") + (
-        ", and features of sound" if sound.possible else ""
-    )
-    header = f"{name}{'_features' * sound.possible}.h"
+    what = ("an inference" if ends else f"a call of {part.name}") + (", and features of sound" if sound else "")
+    header = f"{name}{'_features' if sound else ''}.h"
     return _BENCH.format(
         what=what,
         name=name,
@@ -134,8 +134,8 @@ def _sum(name: str, tensor: Tensor) -> str:
     return f"    for (int i = 0; i < {tensor.size}; i++) {{\n        checksum += {name}[i];\n    }}"
 
 
-def readme(program: WrittenModel, real: FloatApi | StreamApi, sound: FeaturesApi, vectors: int) -> str:
-    """README.md of the written folder: functions, integers, scales, units, memory."""
+def readme(program: WrittenModel, real: RealApi, sound: FeaturesApi | None, vectors: int) -> str:
+    """Return README.md of the written folder: functions, integers, scales, units, memory."""
     name, upper, api = program.model.name, program.model.name.upper(), program.api
     lines = [
         f"# {name}",
@@ -160,7 +160,7 @@ def readme(program: WrittenModel, real: FloatApi | StreamApi, sound: FeaturesApi
     lines += [f"{w.signature()};" for w in program.writers] + api.declarations()
     for header, functions in real.prototypes().items():
         lines += ["", f"/* {header} */", *(f"{text};" for text in functions)]
-    if sound.possible:
+    if sound:
         lines += ["", f"/* {name}_features.h */", *(f"{text};" for text in sound.prototypes().values())]
     lines += [
         "```",
@@ -201,7 +201,7 @@ def readme(program: WrittenModel, real: FloatApi | StreamApi, sound: FeaturesApi
             lines.append("| " + " | ".join(str(c) for c in cells) + " |")
     lines += real.entering()
     lines += real.ranked()
-    lines += sound.readme()
+    lines += sound.readme() if sound else []
     lines += ["", "## Memory", "", f"Constants: {program.constant_bytes} bytes."]
     lines += [f"Arena: {program.arena_bytes} bytes; the busiest layer alone needs {program.arena_bound}."]
     lines += ["", "## Checking and timing", ""]
@@ -261,7 +261,7 @@ those files follow the documentation."""
 
 
 def _firmware(program: WrittenModel) -> list[str]:
-    """How others' build systems take the folder, and what nobody has tried."""
-    name, ends = program.model.name, program.api.ends
+    """Say how others' build systems take the folder, and what nobody has tried."""
+    name, ends = program.model.name, program.api.infer
     text = _FIRMWARE.format(name=name, upper=name.upper(), tried=(_TRIED if ends else "") + _UNTRIED)
     return text.rstrip().split("\n")

@@ -1,18 +1,14 @@
-"""<model>_follow.h and .c: a waveform at any rate, brought to as many samples a cycle as the network takes."""
+"""Write <model>_follow.h and .c: a waveform at any rate, brought to as many samples a cycle as the network takes."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from microstage_cbackend.kernels.layouts import fast_files
 from microstage_cbackend.writers.follow_table import follow_table
 from microstage_cbackend.writers.names import CPLUSPLUS
 from microstage_cbackend.writers.signatures import signature
+from microstage_cbackend.writers.waveform import Waveform
 
-if TYPE_CHECKING:
-    from microstage_cbackend.writers.stream_api import StreamApi
-
-__all__ = ["FollowApi"]
+__all__ = ["FollowApi", "follow_api"]
 
 _ROOM = 2
 "Places between the largest sample and the largest that the network takes, for what overshoots between samples."
@@ -20,26 +16,32 @@ _FOLLOWER = (8, 640)
 "Alignment and bytes of ms_follower."
 
 
-class FollowApi:
-    """Text of the functions; `possible` where the interface says how many samples a cycle has."""
+def follow_api(waveform: Waveform) -> FollowApi | None:
+    """Return the functions, None where the interface does not say how many samples a cycle has."""
+    return FollowApi(waveform) if waveform.gain.samples_per_cycle > 0 else None
 
-    def __init__(self, real: StreamApi) -> None:
-        self.real, self.name, self.upper = real, real.name, real.upper
-        self.cycle = real.gain.samples_per_cycle if real.possible else 0
-        self.possible = self.cycle > 0
+
+class FollowApi:
+    """Write the functions on samples of any rate, which call those on real samples of `waveform`."""
+
+    kind = "_follow"
+
+    def __init__(self, waveform: Waveform) -> None:
+        self.waveform, self.name, self.upper = waveform, waveform.name, waveform.upper
+        self.cycle = waveform.gain.samples_per_cycle
 
     @property
     def follower_bytes(self) -> int:
-        _, size = _FOLLOWER
-        return -(-(size + self.real.stream_bytes) // 8) * 8
+        """Count the bytes of what is carried from sample to sample."""
+        alignment, size = _FOLLOWER
+        return -(-(size + self.waveform.stream_bytes(4)) // alignment) * alignment
 
     def prototypes(self) -> dict[str, list[str]]:
-        """{header: its functions}, for the README."""
-        return {f"{self.name}_follow.h": [self._start_signature(), self._follow_signature()]} if self.possible else {}
+        """Return {header: its functions}, for the README."""
+        return {f"{self.name}_follow.h": [self._start_signature(), self._follow_signature()]}
 
     def files(self) -> dict[str, str]:
-        if not self.possible:
-            return {}
+        """Return file name -> text."""
         own = {f"{self.name}_follow.h": self._header(), f"{self.name}_follow.c": self._source()}
         return own | {f"{self.name}_follow_table.h": follow_table(self.name, self.cycle)} | fast_files("ms_follow.h")
 
@@ -55,12 +57,12 @@ class FollowApi:
             f"const {self.name}_ctx *ctx",
             f"{self.name}_follower *follower",
             "float sample",
-            f"float answer[{self.real.values}]",
+            f"float answer[{self.waveform.values}]",
         ]
         return signature(f"{self.name}_status", f"{self.name}_follow", arguments)
 
     def _header(self) -> str:
-        guard, highest = f"{self.upper}_FOLLOW_H", self.real.gain.exponents[1] - _ROOM
+        guard, highest = f"{self.upper}_FOLLOW_H", self.waveform.gain.exponents[1] - _ROOM
         lines = [
             f"/* {self.name} on real samples that come at any rate, from 32 to 600 in a cycle: brought to "
             f"{self.cycle} a cycle of the mains, whose",
@@ -94,7 +96,7 @@ class FollowApi:
         return "\n".join([*lines, "", *CPLUSPLUS[1], "", "#endif", ""])
 
     def _source(self) -> str:
-        name, highest = self.name, self.real.gain.exponents[1] - _ROOM
+        name, highest = self.name, self.waveform.gain.exponents[1] - _ROOM
         lines = [
             f'#include "{name}_follow.h"',
             "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from microstage_cbackend.writers.part_writer import rows
+from microstage_cbackend.writers.constants import rows
 
 __all__ = ["follow_table"]
 

@@ -1,4 +1,4 @@
-"""Where buffers lie in the arena: those that are not alive together share memory."""
+"""Lay buffers out in the arena: those that are not alive together share memory."""
 
 from __future__ import annotations
 
@@ -15,34 +15,32 @@ _TRIES = 400
 
 @dataclass(eq=False)
 class Buffer:
-    """`bytes` of memory that layers `first` to `last` use, both included."""
+    """Describe `bytes` of memory that layers `first` to `last` use, both included."""
 
-    tensor: Tensor | None
     bytes: int
     first: int
     last: int
     offset: int = 0
 
     def meets(self, other: Buffer) -> bool:
+        """Tell whether both are alive in one layer."""
         return self.first <= other.last and other.first <= self.last
 
 
 @dataclass
 class MemoryPlan:
-    """Offsets of all buffers of one part; `size` is reached, `bound` is what the busiest layer needs at least."""
+    """Hold the offsets of all buffers of one part; `size` is reached, `bound` is what the busiest layer needs."""
 
-    buffers: list[Buffer] = field(default_factory=list)
+    buffers: dict[Tensor, Buffer] = field(default_factory=dict)
+    "Memory by tensor that a layer writes; outputs lie with the caller."
     scratch: dict[int, Buffer] = field(default_factory=dict)
     "Working memory by number of the layer."
     size: int = 0
     bound: int = 0
 
-    def of(self, tensor: Tensor) -> Buffer | None:
-        return next((b for b in self.buffers if b.tensor is tensor.root), None)
-
 
 def plan_memory(part: Part) -> MemoryPlan:
-    """The smallest of a few first-fit plans; offsets are multiples of 8 bytes."""
+    """Return the smallest of a few first-fit plans; offsets are multiples of 8 bytes."""
     plan = MemoryPlan()
     for tensor in dict.fromkeys(layer.output.root for layer in part.layers):
         if tensor in part.outputs:
@@ -50,12 +48,12 @@ def plan_memory(part: Part) -> MemoryPlan:
         uses = [
             i for i, layer in enumerate(part.layers) if tensor in (layer.output.root, *(t.root for t in layer.inputs))
         ]
-        plan.buffers.append(Buffer(tensor, _aligned(tensor.bytes), uses[0], uses[-1]))
+        plan.buffers[tensor] = Buffer(_aligned(tensor.bytes), uses[0], uses[-1])
     for number, layer in enumerate(part.layers):
         if layer.working:
             ctype, count = layer.working
-            plan.scratch[number] = Buffer(None, _aligned(count * bits_of(ctype) // 8), number, number)
-    every = [*plan.buffers, *plan.scratch.values()]
+            plan.scratch[number] = Buffer(_aligned(count * bits_of(ctype) // 8), number, number)
+    every = [*plan.buffers.values(), *plan.scratch.values()]
     plan.bound = max(
         (sum(b.bytes for b in every if b.first <= i <= b.last) for i in range(len(part.layers))), default=0
     )
@@ -75,8 +73,7 @@ def plan_memory(part: Part) -> MemoryPlan:
 
 
 def _shuffled(sequence: list[Buffer], best: tuple[int, dict[Buffer, int]], bound: int) -> tuple[int, dict[Buffer, int]]:
-    """The best of first-fit plans in orders drawn from a fixed seed, each a few exchanges away from the best order so
-    far."""
+    """Return the best of first-fit plans in drawn orders, each a few exchanges away from the best order so far."""
     random, order = Random(0), list(sequence)
     for _ in range(_TRIES if len(sequence) > 2 else 0):
         if best[0] <= bound:
@@ -92,7 +89,7 @@ def _shuffled(sequence: list[Buffer], best: tuple[int, dict[Buffer, int]], bound
 
 
 def _first_fit(buffers: list[Buffer]) -> tuple[int, dict[Buffer, int]]:
-    """Each buffer at the lowest offset that no buffer alive with it uses."""
+    """Put each buffer at the lowest offset that no buffer alive with it uses; return the size reached and offsets."""
     placed: dict[Buffer, int] = {}
     for buffer in buffers:
         offset = 0

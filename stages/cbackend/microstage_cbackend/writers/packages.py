@@ -1,5 +1,4 @@
-"""What makes the written folder a library for others' build systems, in its place and without a copy: Arduino,
-PlatformIO, ESP-IDF, Zephyr.
+"""Make the written folder a library for Arduino, PlatformIO, ESP-IDF and Zephyr, in its place and without a copy.
 
 Their packers take what a firmware needs (`contents`): neither vector kernels of large processors nor golden vectors.
 """
@@ -9,6 +8,7 @@ from __future__ import annotations
 import json
 
 from microstage_cbackend.writers.emit import WrittenModel
+from microstage_cbackend.writers.infer_api import InferApi
 
 __all__ = ["contents", "packages"]
 
@@ -21,13 +21,13 @@ _ZEPHYR = ("zephyr/CMakeLists.txt", "zephyr/Kconfig", "zephyr/module.yml")
 
 
 def contents(program: WrittenModel, library: list[str]) -> list[str]:
-    """The files that a firmware takes, of `library` and those written here."""
-    sketch = [_SKETCH] if program.api.ends else []
+    """Return the files that a firmware takes, of `library` and those written here."""
+    sketch = [_SKETCH] if program.api.infer else []
     return sorted([*(file for file in library if not file.startswith("host/")), *_FILES, *_ZEPHYR, *sketch])
 
 
 def packages(program: WrittenModel, library: list[str]) -> dict[str, str]:
-    """File -> text; `library` as in `contents`."""
+    """Return file -> text; `library` as in `contents`."""
     name, taken = program.model.name, contents(program, library)
     sources = [file for file in taken if file.endswith(".c")]
     return {
@@ -37,7 +37,7 @@ def packages(program: WrittenModel, library: list[str]) -> dict[str, str]:
         "zephyr/module.yml": f'name: "{name}"\nbuild:\n  cmake: zephyr\n  kconfig: zephyr/Kconfig\n',
         "zephyr/Kconfig": f'config {name.upper()}_NETWORK\n\tbool "{name}: a quantised neural network"\n',
         "zephyr/CMakeLists.txt": _zephyr(name, sources),
-        **({_SKETCH: _sketch(program)} if program.api.ends else {}),
+        **({_SKETCH: _sketch(program.api.infer)} if program.api.infer else {}),
     }
 
 
@@ -79,21 +79,21 @@ def _zephyr(name: str, sources: list[str]) -> str:
     )
 
 
-def _sketch(program: WrittenModel) -> str:
-    name, (inputs, outputs) = program.model.name, program.api.ends
-    arrays = [f"static {t.ctype} in{i}[{t.size}];" for i, t in enumerate(inputs)]
-    arrays += [f"static {t.ctype} out{i}[{t.size}];" for i, (_, t) in enumerate(outputs)]
-    arguments = [*(f"in{i}" for i in range(len(inputs))), *(f"out{i}" for i in range(len(outputs)))]
+def _sketch(infer: InferApi) -> str:
+    """Return an Arduino sketch that times inferences."""
+    name = infer.network
+    arrays = {f"in{i}": t for i, t in enumerate(infer.inputs)}
+    arrays |= {f"out{i}": t for i, (_, t) in enumerate(infer.outputs)}
     lines = [
         f"#include <{name}.h>",
         "",
         f"static {name}_arena arena;",
         f"static const {name}_ctx ctx = {{&arena}};",
-        *arrays,
+        *(f"static {t.ctype} {own}[{t.size}];" for own, t in arrays.items()),
         "",
     ]
     lines += ["void setup() { Serial.begin(115200); }", "", "void loop() {", "  const unsigned long began = micros();"]
-    lines += [f"  if ({name}_infer(&ctx, {', '.join(arguments)}) == {name.upper()}_OK) {{"]
+    lines += [f"  if ({name}_infer(&ctx, {', '.join(arrays)}) == {name.upper()}_OK) {{"]
     lines += ["    const unsigned long taken = micros() - began;", "    Serial.print((long)out0[0]);"]
     lines += ['    Serial.print(" in us: ");', "    Serial.println(taken);", "  }", "  delay(1000);", "}", ""]
     return "\n".join(lines)

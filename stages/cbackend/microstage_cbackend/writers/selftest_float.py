@@ -1,5 +1,4 @@
-"""The part of selftest.c that calls `<model>_infer_float` on real inputs and compares with the reference's real
-answers.
+"""Write the part of selftest.c that calls `<model>_infer_float` and compares with the reference's real answers.
 
 An answer is equal if it differs from the reference's by at most one unit of float32, 2^-23, of the terms that it is the
 sum of: |answer|, and the offset that is added to it. Both sides compute scale * integer + offset in double, in an order
@@ -13,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from microstage_cbackend.vectors.real import PREFIX
-from microstage_cbackend.writers.float_api import FloatApi
+from microstage_cbackend.writers.real_ends import RealEnds
 
 __all__ = ["REFUSED", "tallies", "test"]
 
@@ -47,19 +46,19 @@ static void compare_float(tally *t, long vector, long index, float expected, flo
 _NO_NUMBERS = np.array([0x7FC00000, 0x7F800000, 0xFF800000], np.uint32)
 
 
-def tallies(real: FloatApi) -> list[str]:
-    """The boundaries that are counted."""
+def tallies(real: RealEnds) -> list[str]:
+    """Return the boundaries that are counted."""
     if not real.possible:
         return []
     return [*(f"{PREFIX}{name}" for name, _ in real.outputs), *(f"{REFUSED}{PREFIX}{name}" for name in real.reals)]
 
 
-def test(real: FloatApi, names: list[str], arrays: Mapping[str, str]) -> str:
-    """`test_float`, called with each vector, and `refuse_float`, called once, with the last."""
+def test(real: RealEnds, names: list[str], arrays: Mapping[str, str]) -> str:
+    """Return `test_float`, called with each vector, and `refuse_float`, called once, with the last."""
     return _HELPERS + _arrays(real) + _test(real, names, arrays) + _refuse(real, names)
 
 
-def _arrays(real: FloatApi) -> str:
+def _arrays(real: RealEnds) -> str:
     lines = [f"static float {_in(real, name)}[{t.size}];" for name, (t, *_) in real.reals.items()] + [
         f"static float {_out(real, n)}[{t.size}];" for n, t in real.outputs
     ]
@@ -73,14 +72,14 @@ def _arrays(real: FloatApi) -> str:
     return "\n" + "\n".join(lines) + "\n"
 
 
-def _call(real: FloatApi) -> str:
+def _call(real: RealEnds) -> str:
     arguments = ", ".join(
         ["&ctx", *(_in(real, name) for name in real.reals), *(_out(real, n) for n, _ in real.outputs)]
     )
     return f"{real.name}_infer_float({arguments})"
 
 
-def _test(real: FloatApi, names: list[str], arrays: Mapping[str, str]) -> str:
+def _test(real: RealEnds, names: list[str], arrays: Mapping[str, str]) -> str:
     lines = ["", "/* Real numbers in and out. Returns its status. */", "static int test_float(long vector)", "{"]
     for given, (t, *_) in real.reals.items():
         lines += [
@@ -95,18 +94,15 @@ def _test(real: FloatApi, names: list[str], arrays: Mapping[str, str]) -> str:
         "    }",
     ]
     for name, t in real.outputs:
-        offset = (
-            f"{_out(real, name)}_offset[n]"
-            if isinstance(real.offset_of(name), list)
-            else repr(float(real.offset_of(name)))
-        )
+        added = real.offset_of(name)
+        offset = f"{_out(real, name)}_offset[n]" if isinstance(added, list) else repr(float(added))
         tally = f"&tallies[{names.index(f'{PREFIX}{name}')}]"
         compared = f"{tally}, vector, n, float_of({arrays[f'{PREFIX}{name}']}[n]), {_out(real, name)}[n], {offset}"
         lines += [f"    for (long n = 0; n < {t.size}; n++) {{", f"        compare_float({compared});", "    }"]
     return "\n".join([*lines, "    return 0;", "}", ""])
 
 
-def _refuse(real: FloatApi, names: list[str]) -> str:
+def _refuse(real: RealEnds, names: list[str]) -> str:
     lines = [
         "",
         "/* What is no number, infinite, or beyond the largest gain, is refused, wherever it stands. */",
@@ -129,17 +125,17 @@ def _refuse(real: FloatApi, names: list[str]) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def _refused(real: FloatApi, given: str) -> np.ndarray:
-    """Patterns of the numbers that input `given` has no place for; next to the largest gain, the first beyond it."""
+def _refused(real: RealEnds, given: str) -> np.ndarray:
+    """Return patterns of the numbers that input `given` refuses; beside a gain, the first beyond the largest."""
     if real.gain is None or given != real.gain.window:
         return _NO_NUMBERS
     beyond = np.nextafter(np.float32(2.0 ** real.gain.exponents[1]), np.float32(np.inf))
     return np.concatenate([_NO_NUMBERS, np.array([beyond, -beyond]).view(np.uint32)])
 
 
-def _in(real: FloatApi, name: str) -> str:
+def _in(real: RealEnds, name: str) -> str:
     return f"real_in_{real.named_reals[name]}"
 
 
-def _out(real: FloatApi, name: str) -> str:
+def _out(real: RealEnds, name: str) -> str:
     return f"real_out_{real.given[name]}"

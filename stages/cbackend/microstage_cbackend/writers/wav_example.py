@@ -1,4 +1,4 @@
-"""A program for a PC, of a network that hears: what it hears in a WAV file, as it would come from a microphone."""
+"""Write a program for a PC that says what a network hears in a WAV file, as it would come from a microphone."""
 
 from __future__ import annotations
 
@@ -121,9 +121,9 @@ clean:
 """
 
 
-def wav_example(sound: FeaturesApi, sources: list[str]) -> dict[str, str]:
-    """Path -> text; nothing of a network that hears no sound, has no classes, or takes no sound hop by hop."""
-    if not sound.has_wav:
+def wav_example(sound: FeaturesApi | None, sources: list[str]) -> dict[str, str]:
+    """Return path -> text; nothing of a network that hears no sound, has no classes, or takes no sound hop by hop."""
+    if sound is None or not sound.has_wav:
         return {}
     f, (_, answer) = sound.features, sound.outputs[0]
     looks = max(1, f.rate // 10 // f.hop)  # ten times a second

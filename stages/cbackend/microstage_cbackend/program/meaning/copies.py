@@ -1,4 +1,4 @@
-"""Layers that copy: along loops, from places, into a border."""
+"""Compute layers that copy: along loops, from places, into a border."""
 
 from __future__ import annotations
 

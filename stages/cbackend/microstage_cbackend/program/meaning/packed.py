@@ -1,4 +1,4 @@
-"""The fast kernels: bytes by bytes, and signs in words of 64."""
+"""Compute the fast kernels: bytes by bytes, and signs in words of 64."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ def xnor(layer: KernelCall, operands, held):
     counts = np.stack([(seen != row).sum(axis=1) for row in w.reshape(len(w) * 8, -1)[:filters]], axis=1)
     if layer.kernel == "ms_xnor_bits":
         return sign_words(counts <= operands[2]).view(np.int64)
-    return layer.extra - 2 * counts
+    return layer.signs - 2 * counts
 
 
 def _bits(words: np.ndarray) -> np.ndarray:
-    """0 or 1 of each bit, [words, 64]."""
+    """Return 0 or 1 of each bit, [words, 64]."""
     return (words[:, None] >> np.arange(64, dtype=np.uint64) & np.uint64(1)).astype(np.int8)
 
 
 def _seen(x: np.ndarray, s: dict, offsets: np.ndarray) -> np.ndarray:
-    """x at `offsets` from the start of each position, [out_height, out_width, offsets]."""
+    """Return x at `offsets` from the start of each position, [out_height, out_width, offsets]."""
     starts = np.arange(s["out_height"])[:, None] * s["x_row"] + np.arange(s["out_width"]) * s["x_column"]
     return x[starts[..., None] + offsets]
 

@@ -1,4 +1,4 @@
-"""How the sums of a layer become what it stores."""
+"""Compute how the sums of a layer become what it stores."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["finish"]
 
 
 def finish(layer: KernelCall, sums: np.ndarray, channels: np.ndarray) -> np.ndarray:
-    """The stage of `sums` [..., channels], after the bias."""
+    """Return the stage of `sums` [..., channels], after the bias."""
     if layer.bias is not None:
-        sums = sums + layer.bias.data
+        sums = sums + layer.bias.integers
     low, high = type_range(layer.accumulator)
     assert low <= sums.min(initial=0) and sums.max(initial=0) <= high, f"{layer.node}: a sum leaves {layer.accumulator}"
     channels = np.broadcast_to(channels, sums.shape)
@@ -22,4 +22,4 @@ def finish(layer: KernelCall, sums: np.ndarray, channels: np.ndarray) -> np.ndar
         assert np.all((low <= sums) & (sums <= high)), (
             f"{layer.node}: a sum leaves the range that its stage is proven for"
         )
-    return layer.stage.apply(sums, channels)
+    return layer.requantisation.apply(sums, channels)

@@ -1,4 +1,4 @@
-"""Layers that sum products or windows, and the patches that they see."""
+"""Compute layers that sum products or windows, and the patches that they see."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ def linear(layer: KernelCall, operands, held):
 
 
 def _expand(layer: KernelCall, depth: int) -> np.ndarray:
-    """Rows of packed weights as integers."""
-    packed, bits = layer.weights.reshape(-1, (depth * layer.extra + 7) // 8).astype(np.int64), layer.extra
+    """Return the packed weights as integers [rows, depth]."""
+    bits = layer.packed_bits
+    packed = layer.weights.reshape(-1, (depth * bits + 7) // 8).astype(np.int64)
     fields = packed[:, :, None] >> (np.arange(8 // bits) * bits) & ((1 << bits) - 1)
     values = 2 * fields - 1 if bits == 1 else (fields ^ (1 << (bits - 1))) - (1 << (bits - 1))
     return values.reshape(len(packed), -1)[:, :depth]
 
 
 def _patches(x: np.ndarray, s: dict, channels: int, outside: int) -> np.ndarray:
-    """[out_height, out_width, kernel_h, kernel_w, channels] of x [height][width][channels]."""
+    """Return what each position of x [height][width][channels] sees: [out_h, out_w, kernel_h, kernel_w, channels]."""
     image = x[: s["height"] * s["width"] * channels].reshape(s["height"], s["width"], channels)
     rows = (
         np.arange(s["out_height"])[:, None] * s["stride_h"]

@@ -1,4 +1,4 @@
-"""Layers that work value by value: sums and products of pairs, stages, tables, softmax, places of the largest."""
+"""Compute layers that work value by value: pairs, stages, tables, softmax, places of the largest."""
 
 from __future__ import annotations
 

@@ -1,0 +1,122 @@
+"""Write the functions of selftest.c that call one part, stream one cell, or make a whole inference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from microstage_cbackend.vectors.plan import Check
+from microstage_cbackend.writers.cell_api import CellApi
+from microstage_cbackend.writers.infer_api import InferApi
+from microstage_cbackend.writers.names import unique
+
+__all__ = ["STREAM", "WHOLE", "part_test", "stream_test", "whole_test"]
+
+WHOLE = "whole."
+"Prefix of a boundary that is checked through the whole network rather than through one part."
+STREAM = "stream."
+"Prefix of a state that is checked behind calls of several steps each."
+
+
+def part_test(network: str, check: Check, names: list[str], arrays: Mapping[str, str]) -> str:
+    """Return `test_<part>`, which calls a part, a cell step by step from zeros, and compares what it gives."""
+    part, states = check.part, dict(check.part.states)
+    fed = _prefixed("in", (t.name for t in part.inputs))
+    got = _prefixed("out", part.output_names)
+    what = f"{check.steps} steps from zero states, which are carried" if states else "one call"
+    lines = [f"\n/* {part.name}: {what}. Returns its status. */", f"static int test_{part.name}(long vector)", "{"]
+    lines += [f"    {t.ctype} {fed[t.name]}[{t.size}]{' = {0}' if t.name in states else ''};" for t in part.inputs]
+    lines += [f"    {t.ctype} {got[n]}[{t.size}];" for n, t in zip(part.output_names, part.outputs)]
+    lines += ["", f"    for (long step = 0; step < {check.steps}; step++) {{"]
+    for t in part.inputs:
+        if t.name in check.feeds:
+            boundary, offset = check.feeds[t.name]
+            start = " + ".join([arrays[boundary], *([str(offset)] if offset else []), f"step * {t.size}"])
+            lines.append(f"        COPY({fed[t.name]}, {start}, {t.size});")
+    call = f"{network}_{part.name}(&ctx, {', '.join([*fed.values(), *got.values()])})"
+    lines += [f"        {network}_status status = {call};", f"        if (status != {network.upper()}_OK) {{"]
+    lines += ["            return (int)status;", "        }"]
+    for (name, boundary), t in zip(check.expects.items(), part.outputs):
+        lines += _compare(f"step * {t.size}", t.size, names.index(boundary), arrays[boundary], got[name], "        ")
+    lines += [
+        f"        COPY({fed[old]}, {got[new]}, {t.size});"
+        for t in part.inputs
+        for old, new in states.items()
+        if old == t.name
+    ]
+    return "\n".join([*lines, "    }", "    return 0;", "}", ""])
+
+
+def stream_test(cell: CellApi, check: Check, names: list[str], arrays: Mapping[str, str]) -> str:
+    """Return `stream_<part>`, which runs the steps of a `cell` in calls of several, and compares its state."""
+    part, states = check.part, dict(check.part.states)
+    prefix, inputs = cell.prefix, [t for t in check.part.inputs if t.name in check.feeds]
+    outputs = [(n, t) for n, t in zip(part.output_names, part.outputs) if n not in states.values()]
+    fed = [*_prefixed("in", (t.name for t in inputs)).values()]
+    got = [*_prefixed("out", (n for n, _ in outputs)).values()]
+    what = f"the same {check.steps} steps in calls of 1, 2, 3 and so on, which carry its state"
+    lines = [f"\n/* {part.name}: {what}. Returns its status. */", f"static int stream_{part.name}(long vector)", "{"]
+    lines += [f"    static {t.ctype} {name}[{check.steps * t.size}];" for name, t in zip(fed, inputs)]
+    lines += [f"    static {t.ctype} {name}[{check.steps * t.size}];" for name, (_, t) in zip(got, outputs)]
+    lines += [f"    {prefix}_state state;", "", f"    {prefix}_reset(&state);"]
+    lines += [
+        f"    COPY({name}, {arrays[check.feeds[t.name][0]]}, {check.steps * t.size});" for name, t in zip(fed, inputs)
+    ]
+    lines += [f"    for (long step = 0, call = 1, count; step < {check.steps}; step += count, call++) {{"]
+    lines += [f"        count = call < {check.steps} - step ? call : {check.steps} - step;"]
+    given = [
+        f"{name} + step * {t.size}"
+        for name, t in [*zip(fed, inputs), *((name, t) for name, (_, t) in zip(got, outputs))]
+    ]
+    lines += [
+        f"        {cell.network}_status status = {prefix}_steps(&ctx, &state, {', '.join(given)}, (int32_t)count);"
+    ]
+    lines += [f"        if (status != {cell.network.upper()}_OK) {{", "            return (int)status;", "        }"]
+    for t in part.inputs:
+        if t.name in states:
+            tally = names.index(f"{STREAM}{check.expects[states[t.name]]}")
+            boundary = check.expects[states[t.name]]
+            lines += _compare(
+                f"(step + count - 1) * {t.size}",
+                t.size,
+                tally,
+                arrays[boundary],
+                f"state.{cell.field(t.name)}",
+                "        ",
+            )
+    return "\n".join([*lines, "    }", "    return 0;", "}", ""])
+
+
+def whole_test(infer: InferApi, names: list[str], arrays: Mapping[str, str]) -> str:
+    """Return `test_whole`, which makes a whole inference and compares the answer."""
+    fed, got = _prefixed("in", (t.name for t in infer.inputs)), _prefixed("out", (n for n, _ in infer.outputs))
+    inputs, outputs = [(fed[t.name], t) for t in infer.inputs], infer.outputs
+    lines = [
+        "\n/* The whole network, input to answer. Returns its status. */",
+        "static int test_whole(long vector)",
+        "{",
+    ]
+    lines += [f"    {t.ctype} {name}[{t.size}];" for name, t in inputs]
+    lines += [f"    {t.ctype} {got[n]}[{t.size}];" for n, t in outputs] + [""]
+    lines += [f"    COPY({name}, {arrays[t.name]}, {t.size});" for name, t in inputs]
+    arguments = ", ".join([*(name for name, _ in inputs), *got.values()])
+    lines += [f"    {infer.network}_status status = {infer.network}_infer(&ctx, {arguments});"]
+    lines += [f"    if (status != {infer.network.upper()}_OK) {{", "        return (int)status;", "    }"]
+    for n, t in outputs:
+        lines += _compare("0", t.size, names.index(f"{WHOLE}{n}"), arrays[n], got[n], "    ")
+    return "\n".join([*lines, "    return 0;", "}", ""])
+
+
+def _compare(start: str, size: int, tally: int, expected: str, found: str, indent: str) -> list[str]:
+    """Return lines that compare `size` integers with those from `start` on of the array `expected`."""
+    place = f"{start} + n" if start != "0" else "n"
+    return [
+        f"{indent}for (long n = 0; n < {size}; n++) {{",
+        f"{indent}    compare(&tallies[{tally}], vector, {place}, {expected}[{place}], {found}[n]);",
+        f"{indent}}}",
+    ]
+
+
+def _prefixed(kind: str, names: Iterable[str]) -> dict[str, str]:
+    """Return {name of a tensor: variable}."""
+    given = [*names]
+    return {name: f"{kind}_{own}" for name, own in zip(given, unique(given))}
