@@ -1,4 +1,6 @@
-"""Simplify sums of two tensors of different scales, which an integer graph writes as two products, a sum and thresholds.
+"""Simplify sums of two tensors of different scales.
+
+An integer graph writes them as two products, a sum and thresholds.
 
     take_factors   the constants that both operands are multiplied by, into the layer that sums and has the stage
     fit_pairs      thresholds of p a + r b as one multiply-add-shift (m a + n b + offset) >> shift

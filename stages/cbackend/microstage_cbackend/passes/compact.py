@@ -128,7 +128,7 @@ def _rows(layer: KernelCall, search: Search) -> np.ndarray:
 
 
 def _trimmed(search: Search, low: np.ndarray, high: np.ndarray) -> tuple[Search, np.ndarray, np.ndarray]:
-    """Leave out thresholds that every sum reaches or none does, and make equal rows one; return the rows' ranges too."""
+    """Leave out thresholds that every sum or none reaches, make equal rows one; return the rows' ranges too."""
     t = search.thresholds
     if np.all(t == t[:1]):
         t, low, high = t[:1], low.min(keepdims=True), high.max(keepdims=True)
