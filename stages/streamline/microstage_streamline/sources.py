@@ -33,7 +33,7 @@ from microstage_streamline.prove.proof import Proof
 from microstage_streamline.prove.real_vectors import real_vectors
 from microstage_streamline.prove.samples import attained, rows
 from microstage_streamline.read.onnx_graph import graph_of
-from microstage_streamline.user_file import UserFile, opened
+from microstage_streamline.user_file import Arrays, UserFile, opened
 from microstage_streamline.write import report
 
 __all__ = ["UserNetwork", "PrecedingStage", "convert_part"]
@@ -175,8 +175,8 @@ class UserNetwork:
             converted[self.name] = part = part.without_finn(proof.beyond_float32)
             proof = Proof(part, fed)
             recorded = proof.integers()
-        if part.front:
-            converted[self.name] = part = self._with_proven_front(job, part, fed)
+        if part.front and not _front_is_proven(job, part.front, fed):
+            converted[self.name] = part = replace(part, front=None)
         _say_beyond(job, converted)
         proof.verified(job)
         if not part.beyond:
@@ -184,20 +184,6 @@ class UserNetwork:
         job.metric("unresolved", len(part.made.unresolved))
         job.metric("compared", self.opened.compared(job, part, fed, recorded, arrays))
         return recorded | real_vectors(job, part, fed, arrays or {})
-
-    def _with_proven_front(self, job: Job, part: Converted, fed: dict[str, Any]) -> Converted:
-        """FINN-ONNX of what stands in front of the end, compared in qonnx as a whole network's; dropped where float32
-        does not hold it.
-        """
-        proof = Proof(
-            part.front,
-            {name: rows(value, range(min(_FRONT, len(getattr(value, "ints", value))))) for name, value in fed.items()},
-        )
-        recorded = proof.integers()
-        if proof.beyond_float32:
-            return replace(part, front=None)
-        proof.executor(job, recorded)
-        return part
 
     def write(self, job: Job, converted: dict[str, Converted], estimates: dict[str, Any]) -> None:
         """The interface, and what became integer and what did not, for the person who brought the file and for
@@ -221,9 +207,23 @@ class UserNetwork:
     def _drawn(self, part: Converted) -> dict[str, Any]:
         return attained(part, vectors.drawn(part.made, vectors.how_many(part.made)))
 
-    def _arrays(self, part: Converted) -> dict[str, np.ndarray] | None:
+    def _arrays(self, part: Converted) -> Arrays | None:
         path = self.folder / "golden.npz"
         return self.opened.golden(vectors.named(vectors.read_golden(path), part.normal)) if path.exists() else None
+
+
+def _front_is_proven(job: Job, front: Converted, fed: dict[str, Any]) -> bool:
+    """Compare the FINN-ONNX of what stands in front of the end in qonnx, as a whole network's.
+
+    Return False where float32 does not hold its integers.
+    """
+    some = {name: rows(value, range(min(_FRONT, len(getattr(value, "ints", value))))) for name, value in fed.items()}
+    proof = Proof(front, some)
+    recorded = proof.integers()
+    if proof.beyond_float32:
+        return False
+    proof.executor(job, recorded)
+    return True
 
 
 def _of(model: ModelWrapper, tensor: str, ends: list[int]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from microstage.integer.quantisers import rounded
 from microstage.stage import Job
 from microstage.untrusted.onnx_file import is_tflite, read_onnx
 from microstage_streamline.convert import Converted
-from microstage_streamline.graph.graph import Graph, GraphInput
+from microstage_streamline.graph.graph import Graph
 from microstage_streamline.prove.gate import compare_with_file, compare_with_golden
 from microstage_streamline.prove.samples import of_vectors
 from microstage_streamline.read.onnx_graph import graph_of, read_graph
@@ -25,7 +25,7 @@ from microstage_streamline.tflite.gate import compare_with_kernels
 from microstage_streamline.tflite.read import QUANTIZE, TfliteGraph, as_onnx, graph_of_tflite
 from microstage_streamline.tflite.shape_arithmetic import fold_shapes
 
-__all__ = ["UserFile", "opened"]
+__all__ = ["Arrays", "UserFile", "opened"]
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -104,20 +104,19 @@ class _ExactTflite(UserFile):
         for tensor in (self.file.tensors[place] for place in (*self.file.inputs, *self.file.outputs)):
             value = found.get(tensor.name)
             if value is not None and tensor.type == "FLOAT32":
-                found[tensor.name] = quantised(
-                    value, self.read.graph.described[tensor.name], self.read.graph.inputs.get(tensor.name)
-                )
+                entry = self.read.graph.inputs.get(tensor.name)
+                ends = entry.datatype if entry is not None else None
+                found[tensor.name] = quantised(value, self.read.graph.described[tensor.name], ends)
             if value is not None and tensor.name not in self.read.graph.inputs:
                 found[tensor.name] = np.asarray(found[tensor.name], np.float64)
         return found
 
 
-def quantised(value: np.ndarray, said: Mapping[str, Any], entry: GraphInput | None) -> np.ndarray:
-    """Halves away from zero, as TensorFlow Lite Micro's QUANTIZE has it, within the integers of an input."""
-    levels = (
-        rounded(np.asarray(value, np.float32) / np.float32(said["scale"]), QUANTIZE["rounding"]) + said["zero_point"]
-    )
-    return np.clip(levels, *entry.datatype).astype(np.int64) if entry else levels
+def quantised(value: np.ndarray, said: Mapping[str, Any], ends: tuple[int, int] | None) -> np.ndarray:
+    """Round halves away from zero, as TensorFlow Lite Micro's QUANTIZE does, within the `ends` of an input."""
+    whole = rounded(np.asarray(value, np.float32) / np.float32(said["scale"]), QUANTIZE["rounding"])
+    levels = whole + said["zero_point"]
+    return levels if ends is None else np.clip(levels, *ends).astype(np.int64)
 
 
 def opened(path: Path, rounding: str) -> UserFile:

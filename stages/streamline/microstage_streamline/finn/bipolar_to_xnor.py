@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from onnx import helper
+from onnx import NodeProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 
@@ -41,11 +41,12 @@ class BipolarToXnor(Transformation):
         both = flags.get("out_bias") == -1 and flags.get("out_scale", 1.0) == 1 and table.shape[1] == 2
         return bool(both and np.array_equal(table[:, 0], table[:, 1]))
 
-    def _readers(self, model: ModelWrapper, name: str) -> tuple[list, list]:
-        """(operators that move the tensor on, what reads it in the end); nothing where it leaves the graph."""
+    def _readers(self, model: ModelWrapper, name: str) -> tuple[list[NodeProto], list[NodeProto | None]]:
+        """Return (operators that move the tensor on, what reads it in the end: None where it leaves the graph)."""
         if name in {output.name for output in model.graph.output}:
             return [], [None]
-        movers, ends = [], []
+        movers: list[NodeProto] = []
+        ends: list[NodeProto | None] = []
         for reader in model.find_consumers(name):
             if reader.op_type in _MOVERS and not any(attributes(reader).get("pad_amount", [])):
                 further = self._readers(model, reader.output[0])

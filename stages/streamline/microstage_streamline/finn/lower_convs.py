@@ -11,7 +11,7 @@ from qonnx.transformation.base import Transformation
 
 from microstage.integer.interpreter import attributes
 from microstage_streamline.finn.mover import Mover
-from microstage_streamline.finn.stored import StoredLayout, channels_last, natural
+from microstage_streamline.finn.stored import FlattenedImage, StoredLayout, channels_last, natural
 from microstage_streamline.finn.trim_kernel import trimmed
 
 __all__ = ["LowerConvs"]
@@ -31,8 +31,8 @@ class LowerConvs(Transformation):
     """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        self.mover, self.kept = Mover(model), {}
-        mover = self.mover
+        mover = self.mover = Mover(model)
+        self.kept: dict[str, str] = {}
         lowered = {
             "Conv": self._conv,
             "MatMul": self._matmul,
@@ -109,19 +109,16 @@ class LowerConvs(Transformation):
 
     def _matmul(self, node) -> None:
         """Rows of the constant follow a flattened image."""
-        mover, weight = self.mover, self.mover.constant(node.input[1])
+        mover, weight = self.mover, self.mover.constants.get(node.input[1])
         x = mover.stored.get(node.input[0])
-        if x is None or weight is None or x.order is None or weight.ndim != 2:
+        if x is None or weight is None or x.flattened is None or weight.ndim != 2:
             return self._as_it_is(node)
-        name = mover.store(node.input[1], weight[x.order], f"{node.output[0]}.matrix")
+        name = mover.store(node.input[1], weight[x.flattened.order], f"{node.output[0]}.matrix")
         mover.emit(node, [x.name, name], [natural(2)])
 
     def _threshold(self, node) -> None:
-        mover, table, layout = (
-            self.mover,
-            self.mover.constant(node.input[1]),
-            attributes(node).get("data_layout", "NCHW"),
-        )
+        mover, table = self.mover, self.mover.constant(node.input[1])
+        layout = attributes(node).get("data_layout", "NCHW")
         x, rank = mover.stored[node.input[0]], mover.rank(node.input[0])
         if rank > 4:
             return self._as_it_is(node)
@@ -131,8 +128,8 @@ class LowerConvs(Transformation):
         elif x.is_natural and mover.meets_windows(node.output[0]):
             x = mover.last(node.input[0])
         name = node.input[1]
-        if x.order is not None and len(table) > 1:
-            name = mover.store(name, table[x.order], f"{node.output[0]}.table")
+        if x.flattened is not None and len(table) > 1:
+            name = mover.store(name, table[x.flattened.order], f"{node.output[0]}.table")
         for attribute in node.attribute:
             if attribute.name == "data_layout":
                 attribute.s = {2: b"NC", 3: b"NWC", 4: b"NHWC"}[len(x.axes)]
@@ -169,9 +166,9 @@ class LowerConvs(Transformation):
             x = mover.last(computed[0])
         inputs = []
         for name in node.input:
-            value = mover.constant(name)
+            value = mover.constants.get(name)
             if value is None:
-                inputs.append(mover.lying(name, x.axes).name if x.order is None else mover.stored[name].name)
+                inputs.append(mover.lying(name, x.axes).name if x.flattened is None else mover.stored[name].name)
             else:
                 turned = value if value.size == 1 or x.is_natural else x.arranged(value)
                 inputs.append(
@@ -185,7 +182,7 @@ class LowerConvs(Transformation):
         """
         mover = self.mover
         found = [mover.stored[name] for name in names]
-        if all(x.axes == found[0].axes and np.array_equal(x.order, found[0].order) for x in found):
+        if all(x.lies_as(found[0]) for x in found):
             return found
         last = channels_last(len(found[0].shape))
         return [
@@ -196,7 +193,7 @@ class LowerConvs(Transformation):
     def _concat(self, node) -> None:
         mover, axis = self.mover, attributes(node)["axis"] % self.mover.rank(node.output[0])
         found = self._alike(node.input)
-        if found[0].order is not None:
+        if found[0].flattened is not None:
             return self._as_it_is(node)
         joined = helper.make_node("Concat", list(node.input), list(node.output), axis=found[0].axes.index(axis))
         mover.emit(joined, [x.name for x in found], like=found[0])
@@ -229,10 +226,11 @@ class LowerConvs(Transformation):
         for axes in (channels_last(len(shape)), natural(len(shape))):
             if np.array_equal(places, StoredLayout("", shape, axes).memory()):
                 return mover.reshaped(node.output[0], x, StoredLayout("", shape, axes))
-        if len(shape) == 2 and x.order is None:
+        if len(shape) == 2 and x.flattened is None:
             kept = [axis for axis in x.axes if axis is not None]
-            folded = tuple(x.shape[axis] for axis in kept), tuple(int(place) for place in np.argsort(kept))
-            return mover.reshaped(node.output[0], x, StoredLayout("", shape, natural(2), places, folded))
+            back = tuple(int(place) for place in np.argsort(kept))
+            image = FlattenedImage(places, tuple(x.shape[axis] for axis in kept), back)
+            return mover.reshaped(node.output[0], x, StoredLayout("", shape, natural(2), image))
         self._as_it_is(node)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from onnx import NodeProto, TensorProto, helper
 from qonnx.core.modelwrapper import ModelWrapper
 
-from microstage_streamline.finn.stored import StoredLayout, channels_last, natural
+from microstage.errors import ModelError
+from microstage_streamline.finn.stored import FlattenedImage, StoredLayout, channels_last, natural
 
 __all__ = ["Mover"]
 
@@ -19,13 +21,14 @@ class Mover:
     """`stored` by tensor of the graph before; `moves`: the outputs of the moves that were put in."""
 
     def __init__(self, model: ModelWrapper) -> None:
-        self.model, self.nodes = model, []
+        self.model = model
+        self.nodes: list[NodeProto] = []
         self.shapes = {
             v.name: tuple(model.get_tensor_shape(v.name))
             for v in (*model.graph.value_info, *model.graph.input, *model.graph.output)
         }
         self.kinds = {v.name: v.type.tensor_type.elem_type for v in (*model.graph.value_info, *model.graph.output)}
-        self.constants = {i.name: model.get_initializer(i.name) for i in model.graph.initializer}
+        self.constants: dict[str, np.ndarray] = {i.name: model.get_initializer(i.name) for i in model.graph.initializer}
         self.readers: dict[str, list[NodeProto]] = {}
         for node in model.graph.node:
             for name in node.input:
@@ -42,9 +45,11 @@ class Mover:
     def rank(self, name: str) -> int:
         return len(self.shapes[name])
 
-    def constant(self, name: str) -> np.ndarray | None:
-        """The value of a stored constant."""
-        return self.constants.get(name)
+    def constant(self, name: str) -> np.ndarray:
+        """Return the value of a constant that an operator must have."""
+        if name not in self.constants:
+            raise ModelError(f"{name} is computed, and FINN-ONNX has it as a constant")
+        return self.constants[name]
 
     def meets_windows(self, name: str) -> bool:
         """Whether a convolution or a pool reads `name`, directly or through operators that work on each value alone."""
@@ -77,10 +82,10 @@ class Mover:
             if name not in self.shapes:  # nobody reads it
                 outputs.append(name)
                 continue
-            order = (like.order, like.folded) if like is not None else (None, None)
-            found = StoredLayout(name, self.shapes[name], like.axes if like is not None else axes[place], *order)
+            lies = (like.axes, like.flattened) if like is not None else (axes[place], None)
+            found = StoredLayout(name, self.shapes[name], *lies)
             outputs.append(name if found.is_natural or name not in self.outputs else f"{name}.streamed")
-            self.stored[name] = StoredLayout(outputs[-1], found.shape, found.axes, *order)
+            self.stored[name] = replace(found, name=outputs[-1])
         del node.input[:], node.output[:]
         node.input.extend(inputs)
         node.output.extend(outputs)
@@ -93,11 +98,11 @@ class Mover:
     def reshaped(self, name: str, x: StoredLayout, form: StoredLayout) -> None:
         """`name` is `x` in the shape of `form`."""
         if x.sizes == form.sizes:
-            self.stored[name] = StoredLayout(x.name, form.shape, form.axes, form.order, form.folded)
+            self.stored[name] = replace(form, name=x.name)
             return
         made = name if name not in self.outputs or form.is_natural else f"{name}.streamed"
         self._reshape(x.name, made, form.sizes)
-        self.stored[name] = StoredLayout(made, form.shape, form.axes, form.order, form.folded)
+        self.stored[name] = replace(form, name=made)
 
     def last(self, name: str) -> StoredLayout:
         """A tensor channels last."""
@@ -105,12 +110,12 @@ class Mover:
 
     def plain(self, name: str) -> StoredLayout:
         """A tensor as it lies, but for a flattened image, which is put in its natural order."""
-        return self.stored[name] if self.stored[name].order is None else self.lying(name, natural(self.rank(name)))
+        return self.stored[name] if self.stored[name].flattened is None else self.lying(name, natural(self.rank(name)))
 
     def lying(self, name: str, axes: tuple) -> StoredLayout:
         """A tensor as it lies by `axes`: moved, once for all that read it so."""
         x = self.stored[name]
-        if x.axes == axes and x.order is None:
+        if x.axes == axes and x.flattened is None:
             return x
         if (name, axes) not in self._moved:
             kind = {natural(self.rank(name)): "natural", channels_last(self.rank(name)): "last"}.get(
@@ -121,8 +126,8 @@ class Mover:
 
     def _move(self, x: StoredLayout, wanted: StoredLayout) -> StoredLayout:
         """Reshape where the values lie in that order already, else drop axes of size 1, transpose, add such axes."""
-        if x.order is not None:
-            return self._unfold(x, wanted)
+        if x.flattened is not None:
+            return self._unflatten(x, x.flattened, wanted)
         if np.array_equal(x.memory(), wanted.memory()):
             if x.sizes == wanted.sizes:
                 return StoredLayout(x.name, x.shape, wanted.axes)
@@ -140,10 +145,9 @@ class Mover:
             self._reshape(turned, wanted.name, wanted.sizes, True)
         return wanted
 
-    def _unfold(self, x: StoredLayout, wanted: StoredLayout) -> StoredLayout:
-        sizes, order = x.folded
-        whole = self._reshape(x.name, f"{wanted.name}.whole", sizes, True)
-        self.append(helper.make_node("Transpose", [whole], [f"{wanted.name}.turned"], perm=list(order)))
+    def _unflatten(self, x: StoredLayout, image: FlattenedImage, wanted: StoredLayout) -> StoredLayout:
+        whole = self._reshape(x.name, f"{wanted.name}.whole", image.sizes, True)
+        self.append(helper.make_node("Transpose", [whole], [f"{wanted.name}.turned"], perm=list(image.permutation)))
         self.moves.add(f"{wanted.name}.turned")
         self._reshape(f"{wanted.name}.turned", wanted.name, wanted.sizes, True)
         return wanted
@@ -188,7 +192,4 @@ class Mover:
                         names[place] = name
         if made in self.moves:
             self.moves.add(name)
-        self.stored = {
-            key: StoredLayout(name, x.shape, x.axes, x.order, x.folded) if x.name == made else x
-            for key, x in self.stored.items()
-        }
+        self.stored = {key: replace(x, name=name) if x.name == made else x for key, x in self.stored.items()}

@@ -1,6 +1,4 @@
-"""How a tensor lies in a graph that is laid out for streams, beside the order in which the graph before it had its
-values.
-"""
+"""Say how a tensor lies in a graph that is laid out for streams, beside the order that its values had before."""
 
 from __future__ import annotations
 
@@ -8,7 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["StoredLayout", "channels_last", "natural"]
+__all__ = ["FlattenedImage", "StoredLayout", "channels_last", "natural"]
+
+
+@dataclass(frozen=True, eq=False)
+class FlattenedImage:
+    """A row that was an image: `order` [values] is the place in the natural order of each of its values.
+
+    To bring it back: reshape to `sizes`, transpose by `permutation`, flatten.
+    """
+
+    order: np.ndarray
+    sizes: tuple[int, ...]
+    permutation: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -16,55 +26,58 @@ class StoredLayout:
     """Tensor `name` holds a tensor of `shape`, its axis `axes[i]` as axis i; None is an axis of size 1 that `shape`
     lacks.
 
-    `order`: of a flattened image, the place in the natural order of each value of the last axis; `folded`: (sizes,
-    permutation) that bring such a row back: reshape, transpose, flatten.
+    `flattened`: its last axis is an image whose values lie in another order than the natural one.
     """
 
     name: str
     shape: tuple[int, ...]
     axes: tuple[int | None, ...]
-    order: np.ndarray | None = None
-    folded: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    flattened: FlattenedImage | None = None
 
     @property
     def sizes(self) -> list[int]:
-        """The shape that it has as it lies."""
+        """Its shape as it lies."""
         return [1 if axis is None else self.shape[axis] for axis in self.axes]
 
     @property
     def is_natural(self) -> bool:
-        return self.axes == natural(len(self.shape)) and self.order is None
+        return self.axes == natural(len(self.shape)) and self.flattened is None
+
+    def lies_as(self, other: StoredLayout) -> bool:
+        """Tell whether two tensors of one rank lie alike."""
+        orders = [None if x.flattened is None else x.flattened.order for x in (self, other)]
+        return self.axes == other.axes and np.array_equal(*orders)
 
     def arranged(self, value: np.ndarray) -> np.ndarray:
-        """`value` of a rank up to this one's, as numbers that meet this tensor element by element."""
+        """Arrange `value`, of a rank up to this one's, so that it meets this tensor element by element."""
         whole = value.reshape((1,) * (len(self.shape) - value.ndim) + value.shape)
         turned = np.transpose(whole, [axis for axis in self.axes if axis is not None])
         for place, axis in enumerate(self.axes):
             turned = np.expand_dims(turned, place) if axis is None else turned
-        if self.order is not None and turned.shape[-1] > 1:
-            turned = turned[..., self.order]
+        if self.flattened is not None and turned.shape[-1] > 1:
+            turned = turned[..., self.flattened.order]
         return np.ascontiguousarray(turned)
 
     def restored(self, value: np.ndarray) -> np.ndarray:
-        """Values [n, ...] that lie as this tensor does, in the natural order."""
-        if self.order is not None:
+        """Return values [n, ...] that lie as this tensor does in the natural order."""
+        if self.flattened is not None:
             back = np.empty_like(value)
-            back[..., self.order] = value
+            back[..., self.flattened.order] = value
             return back
         dropped = tuple(place for place, axis in enumerate(self.axes) if axis is None)
         kept = [axis for axis in self.axes if axis is not None]
         return np.transpose(np.squeeze(value, dropped), np.argsort(kept))
 
     def memory(self) -> np.ndarray:
-        """The natural places of its values, in the order in which they lie."""
+        """Return the natural places of its values, in the order in which they lie."""
         return self.arranged(np.arange(int(np.prod(self.shape))).reshape(self.shape)).reshape(-1)
 
 
 def natural(rank: int) -> tuple[int, ...]:
-    """The axes of a tensor that lies as its graph says."""
+    """Return the axes of a tensor that lies as its graph says."""
     return tuple(range(rank))
 
 
 def channels_last(rank: int) -> tuple[int | None, ...]:
-    """[n, C, L] as [n, L, 1, C], [n, C, H, W] as [n, H, W, C]; any other as it is."""
+    """Return the axes of [n, C, L] as [n, L, 1, C], of [n, C, H, W] as [n, H, W, C], of any other as it is."""
     return {3: (0, 2, None, 1), 4: (0, 2, 3, 1)}.get(rank, natural(rank))

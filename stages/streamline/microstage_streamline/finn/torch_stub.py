@@ -6,6 +6,7 @@ import importlib.machinery
 import importlib.util
 import sys
 import types
+from typing import Any
 
 __all__ = ["provide"]
 
@@ -17,14 +18,14 @@ def provide() -> None:
     """
     if "torch" in sys.modules or importlib.util.find_spec("torch"):
         return
-    torch, nn, functional = (_module(name) for name in ("torch", "torch.nn", "torch.nn.functional"))
-    torch.Tensor = type("Tensor", (), {})
-    nn.Module = type("Module", (), {})
-    torch.nn, nn.functional = nn, functional
+    functional = _module("torch.nn.functional")
+    nn = _module("torch.nn", Module=type("Module", (), {}), functional=functional)
+    _module("torch", Tensor=type("Tensor", (), {}), nn=nn)
 
 
-def _module(name: str) -> types.ModuleType:
+def _module(name: str, **contents: Any) -> types.ModuleType:
     module = types.ModuleType(name)
+    vars(module).update(contents)
     module.__spec__ = importlib.machinery.ModuleSpec(name, None)
     sys.modules[name] = module
     return module

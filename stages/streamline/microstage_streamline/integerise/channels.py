@@ -128,11 +128,9 @@ class Channels:
         groups = node.flags.get("group", 1)
         if groups == 1:
             return 1, []
-        return (
-            (1, [(name, np.arange(len(weight)) // (len(weight) // groups), 0)])
-            if is_depthwise(node, self.made.ranges)
-            else None
-        )
+        if weight is None or not is_depthwise(node, self.made.ranges):
+            return None
+        return 1, [(name, np.arange(len(weight)) // (len(weight) // groups), 0)]
 
     def _along(self, node: Node, axis: int) -> bool:
         """Whether a node's constants differ along the axis of channels at most."""

@@ -50,17 +50,19 @@ class _Commuter:
         place = 0
         while place < len(self.graph.nodes):
             node = self.graph.nodes[place]
-            early = self._early(node) if self._may_hoist(node) else None
-            place = place + 1 if early is None else self._swapped(node, early)
+            mover = self._mover_before(node)
+            early = None if mover is None else self._early(node, mover)
+            place = place + 1 if mover is None or early is None else self._swapped(node, mover, early)
 
-    def _mover(self, node: Node) -> Node | None:
+    def _mover_before(self, node: Node) -> Node | None:
+        """Return the operator before `node`, if that moves values about and `node` may change places with it."""
         computed = [name for name in node.inputs if name and name not in self.graph.constants]
-        return self.makers.get(computed[0]) if len(computed) == 1 and len(node.outputs) == 1 else None
-
-    def _may_hoist(self, node: Node) -> bool:
-        mover = self._mover(node)
+        mover = self.makers.get(computed[0]) if len(computed) == 1 and len(node.outputs) == 1 else None
         if mover is None or node.output not in self.normal.values:
-            return False
+            return None
+        return mover if self._may_swap(node, mover) else None
+
+    def _may_swap(self, node: Node, mover: Node) -> bool:
         if self.readers[mover.output] != 1 and is_quantised(self.normal.values.get(mover.output)):
             return False
         maker = self.makers.get(mover.inputs[0])
@@ -69,9 +71,8 @@ class _Commuter:
         filled = mover.op != "Pad" or _is_plain(self.normal, node) and _is_filled(self.normal, mover)
         return filled and _can_swap(self.normal, mover, clips)
 
-    def _early(self, node: Node) -> list[Node] | None:
-        """`node` in front of the mover, once for each tensor that is moved; None where that is another function."""
-        mover = self._mover(node)
+    def _early(self, node: Node, mover: Node) -> list[Node] | None:
+        """Return `node` in front of the mover, once for each tensor that is moved; None where that is not the same."""
         data = mover.inputs[: len(mover.inputs) if mover.op in _OF_ALL else 1]
         if _is_plain(self.normal, node) or mover.output in self.front and stays_in_pool(self.normal, node, mover):
             return [self._reading(node, mover.output, name) for name in data]
@@ -84,9 +85,8 @@ class _Commuter:
         inputs = [new if name == old else single(self.normal, name) if name else name for name in node.inputs]
         return Node(node.op, inputs, [], node.flags, node.layer)
 
-    def _swapped(self, node: Node, early: list[Node]) -> int:
-        """Where in the graph the first of the hoisted nodes is."""
-        mover = self._mover(node)
+    def _swapped(self, node: Node, mover: Node, early: list[Node]) -> int:
+        """Put the `early` nodes in front of the mover, and return where in the graph the first of them is."""
         if self.readers[mover.output] > 1:
             mover = self._copied(node, mover)
         early = [self._named(node, mover, one) for one in early]

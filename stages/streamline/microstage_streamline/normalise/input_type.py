@@ -100,11 +100,13 @@ def unquantised(normal: NormalGraph) -> dict[str, Node]:
 
     Precondition: `normal` is clean, and what can be is hoisted.
     """
-    graph, lacking = normal.graph, {}
+    graph = normal.graph
+    lacking: dict[str, Node] = {}
     for name, entry in graph.inputs.items():
         if entry.datatype is None:
             found = _in_the_way(normal, fronts(normal, {name}))
-            lacking |= {name: found} if found is not None else {}
+            if found is not None:
+                lacking[name] = found
     return lacking
 
 

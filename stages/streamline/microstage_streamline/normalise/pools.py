@@ -17,7 +17,7 @@ _IMPLIED = ("auto_pad", "ceil_mode", "count_include_pad", "storage_order")
 
 
 def explicit_pads(normal, node: Node, weight: Any) -> dict[str, Any]:
-    """The node's attributes with the pads that its auto_pad means."""
+    """Return the node's attributes with the pads that its auto_pad means."""
     flags = dict(node.flags)
     kind = flags.pop("auto_pad", b"NOTSET")
     kind = kind.decode() if isinstance(kind, bytes) else kind
@@ -25,7 +25,7 @@ def explicit_pads(normal, node: Node, weight: Any) -> dict[str, Any]:
     if kind in ("SAME_UPPER", "SAME_LOWER") and value is not None:
         kernel = flags.get("kernel_shape") or list(weight.shape[2:])
         ones = [1] * len(kernel)
-        pads = [[], []]
+        pads: tuple[list[int], list[int]] = ([], [])
         for size, k, s, d in zip(value.shape[2:], kernel, flags.get("strides", ones), flags.get("dilations", ones)):
             total = max(0, (-(-size // s) - 1) * s + d * (k - 1) + 1 - size)
             small, large = total // 2, total - total // 2

@@ -71,14 +71,15 @@ class OriginalModel:
         return self.nodes[place].name or f"node {place} ({self.nodes[place].op_type})"
 
     def program(self, outputs: Sequence[str], stops: Set[str]) -> FilePart:
-        """What computes `outputs` from those of `stops`, and graph inputs, that are met on the way back."""
-        places, open_, sources = set(), [name for name in outputs], set()
+        """Return what computes `outputs` from those of `stops`, and graph inputs, that are met on the way back."""
+        open_ = list(outputs)
+        places: set[int] = set()
+        sources: set[str] = set()
         while open_:
             name = open_.pop()
-            place = self.makers.get(name)
             if name in self.inputs or name in stops and name not in outputs:
                 sources.add(name)
-            elif name in self.computed and place not in places:
+            elif name in self.computed and (place := self.makers[name]) not in places:
                 places.add(place)
                 open_ += [read for read in reads(self.nodes[place]) if read]
         return FilePart(self, list(outputs), sorted(sources), sorted(places))

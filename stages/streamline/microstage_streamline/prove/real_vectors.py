@@ -3,7 +3,7 @@ published."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,30 +81,47 @@ class _RealInput:
 def real_vectors(
     job: Job, part: Converted, fed: Mapping[str, Any], given: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """{"real.<input>", "real.<output>": float32 [n, ...]}: inputs near those that are `fed`, or `given` by the user,
-    the last ones beyond every range; and the answers of the file's own operators and quantisers to them, in the
-    reference's arithmetic.
+    """Return {"real.<input>", "real.<output>": float32 [n, ...]}.
 
-    None where integers enter behind operators that are no line of the file's input: such an input has no real numbers
-    of its own, which is told. `VerificationError` where the interface says otherwise than the file's operators do.
+    Inputs are near those that are `fed`, or `given` by the user, the last ones beyond every range; outputs are the
+    answers of the file's own operators and quantisers to them, in the reference's arithmetic. Nothing where an input
+    has no real numbers of its own, which is told. `VerificationError` where the interface says otherwise than the
+    file's operators do.
     """
-    entries = [_entry(part, name, tensor) for name, tensor in part.written.entered.items()]
-    if None in entries:
-        name = list(part.written.entered)[entries.index(None)]
-        return _none(job, f"no quantiser makes the integers of {name} of real values")
+    entries = []
+    for name, tensor in part.written.entered.items():
+        entry = _entry(part, name, tensor)
+        if entry is None:
+            return _none(job, f"no quantiser makes the integers of {name} of real values")
+        entries.append(entry)
     if half := next((entry for entry in entries if entry.described.get("precision") == "float16"), None):
         return _none(job, f"{half.name} is divided in float16, which C has not")
-    outputs, answers, values = list(part.made.outputs), [], {}
+    values: dict[str, np.ndarray] = {}
     for entry in entries:
-        if entry.real not in values:
-            values[entry.real] = _drawn(entry, fed, given)
-        if entry.real not in part.normal.graph.inputs:  # operators in front hold it to what they can give
-            values[entry.real] = np.clip(values[entry.real], *np.sort(_ends(entry), axis=0)).astype(np.float32)
-        values[entry.real] = _apart(entry, values[entry.real])
+        values[entry.real] = _values(part, entry, values.get(entry.real), fed, given)
         if "precision" not in entry.described and np.any(_roundings(entry, values[entry.real]) > _COARSE):
-            return _none(
-                job, f"float32 cannot tell levels of {entry.real} apart behind what stands before its quantiser"
-            )
+            said = f"float32 cannot tell levels of {entry.real} apart behind what stands before its quantiser"
+            return _none(job, said)
+    return {f"{PREFIX}{name}": value for name, value in {**values, **_answers(part, entries, values)}.items()}
+
+
+def _values(
+    part: Converted,
+    entry: _RealInput,
+    known: np.ndarray | None,
+    fed: Mapping[str, Any],
+    given: Mapping[str, np.ndarray],
+) -> np.ndarray:
+    """Return float32 values [n, ...] of an input; those that are `known` already, if several quantisers read it."""
+    values = _drawn(entry, fed, given) if known is None else known
+    if entry.real not in part.normal.graph.inputs:  # operators in front hold it to what they can give
+        values = np.clip(values, *np.sort(_ends(entry), axis=0)).astype(np.float32)
+    return _apart(entry, values)
+
+
+def _answers(part: Converted, entries: Sequence[_RealInput], values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return {output: float32 [n, ...]}, some samples at a time; the integers in front are what the interface says."""
+    outputs, answers = list(part.made.outputs), []
     for start in range(0, len(next(iter(values.values()))), step := part.normal.graph.at_once):
         some = {name: value[start : start + step] for name, value in values.items()}
         taken = {entry.real: _as_fed(part, entry, some[entry.real]) for entry in entries}
@@ -112,10 +129,7 @@ def real_vectors(
         for entry in entries:
             _assert_said(entry, integers(found[entry.tensor]), some[entry.real])
         answers.append([_answer(part, name, found[name]).astype(np.float32) for name in outputs])
-    return {
-        f"{PREFIX}{name}": value
-        for name, value in {**values, **dict(zip(outputs, map(np.concatenate, zip(*answers))))}.items()
-    }
+    return dict(zip(outputs, map(np.concatenate, zip(*answers))))
 
 
 def _ends(entry: _RealInput) -> np.ndarray:
@@ -154,8 +168,9 @@ def _entry(part: Converted, name: str, tensor: str) -> _RealInput | None:
     if tensor in graph.inputs:
         return _RealInput(name, tensor, tensor, described) if graph.inputs[tensor].datatype else None
     before, of = _quantised(graph, tensor), described.get("of", name)
-    of = of if of in graph.inputs else before
-    return _RealInput(name, tensor, of, described) if before else None
+    if before is None:
+        return None
+    return _RealInput(name, tensor, of if of in graph.inputs else before, described)
 
 
 def _quantised(graph: Graph, tensor: str) -> str | None:

@@ -90,7 +90,8 @@ def _of_one_input(part: Converted, fed: dict[str, Any]) -> dict[str, Any]:
     """{input: real values} of each input of the file that several quantisers read: in turn those that stand for the
     integers of each. These are no longer `fed`.
     """
-    said, sharing = part.written.interface["inputs"], {}
+    said = part.written.interface["inputs"]
+    sharing: dict[str, list[np.ndarray]] = {}
     for name, tensor in part.written.entered.items():
         if "of" in said[name]:
             sharing.setdefault(said[name]["of"], []).append(described(said[name], integers(fed.pop(tensor))))
@@ -177,11 +178,11 @@ def _line(said: Mapping[str, Any], ints: np.ndarray) -> np.ndarray:
 
 
 def _spread(value: float | list[float], shape: tuple[int, ...]) -> np.ndarray:
-    """One for all, one for each element, or one for each place of the first axis that is as long."""
-    value = np.asarray(value, np.float64)
-    if value.size == 1 or value.size == np.prod(shape[1:]):
-        return value.reshape(shape[1:]) if value.size > 1 else value
-    axis = next((axis for axis in range(1, len(shape)) if shape[axis] == value.size), None)
+    """Shape one number for all, one for each element, or one for each place of the first axis that is as long."""
+    values = np.asarray(value, np.float64)
+    if values.size == 1 or values.size == np.prod(shape[1:]):
+        return values.reshape(shape[1:]) if values.size > 1 else values
+    axis = next((axis for axis in range(1, len(shape)) if shape[axis] == values.size), None)
     if axis is None:
-        raise VerificationError(f"{value.size} scales or offsets are stated for a tensor of shape {list(shape)}.")
-    return value.reshape([-1] + [1] * (len(shape) - axis - 1))
+        raise VerificationError(f"{values.size} scales or offsets are stated for a tensor of shape {list(shape)}.")
+    return values.reshape([-1] + [1] * (len(shape) - axis - 1))

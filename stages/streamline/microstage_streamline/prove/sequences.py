@@ -88,7 +88,7 @@ def replay_golden(
     interpreters = {part: ChannelsLast(model, interface[part], stored[part]) for part, model in models.items()}
     if sequence is not None:
         return _replay_sequence(job, interpreters, interface, vectors, record, sequence, settling)
-    observed = {}
+    observed: dict[str, tuple[int, int]] = {}
     for part, interpreter in interpreters.items():
         outputs = list(interface[part]["outputs"])
         found, ends = _replay(

@@ -61,8 +61,9 @@ class TfliteBuilder:
         return found
 
     def stored(self, operator: TfliteOperator, index: int) -> np.ndarray | None:
-        """The constant that an operator is given at `index`, None if there is no such input; `ModelError` for a
-        computed one.
+        """Return the constant that an operator is given at `index`, None if there is no such input.
+
+        `ModelError` for a computed one.
         """
         if index >= len(operator.inputs) or operator.inputs[index] < 0:
             return None
@@ -70,6 +71,19 @@ class TfliteBuilder:
         if found.data is None:
             raise ModelError(f"its input {found.name} is computed; expected a constant")
         return found.data
+
+    def required(self, operator: TfliteOperator, index: int) -> np.ndarray:
+        """Return the constant that an operator must be given at `index`."""
+        found = self.stored(operator, index)
+        if found is None:
+            raise ModelError(f"its input {index} is left out; expected a constant")
+        return found
+
+    def quantiser(self, place: int) -> tuple[str, str]:
+        """Store the scale and the zero point of a tensor, as ONNX's quantisers read them."""
+        tensor = self.activation(place)
+        scale = self.constant(place, "scale", tensor.scale)
+        return scale, self.constant(place, "zero", tensor.kind.type(tensor.zero))
 
     def node(self, op: str, inputs: list[str], output: str, **flags: Any) -> str:
         """Append a node and name its output."""
@@ -147,13 +161,10 @@ class TfliteBuilder:
         return self.file.where(maker) if maker else self.layer
 
     def _converted(self, place: int, kind: str, layout: str) -> None:
-        tensor, source = self.activation(place), self.forms[place][RAW if kind == REAL else REAL, layout]
-        scale, zero = (
-            self.constant(place, "scale", tensor.scale),
-            self.constant(place, "zero", tensor.kind.type(tensor.zero)),
-        )
+        """Make integers of values, or values of integers, in one layout."""
+        source = self.forms[place][RAW if kind == REAL else REAL, layout]
         operator = "DequantizeLinear" if kind == REAL else "QuantizeLinear"
-        self.node(operator, [source, scale, zero], self.new(place, kind, layout))
+        self.node(operator, [source, *self.quantiser(place)], self.new(place, kind, layout))
 
     def _known(self, place: int) -> dict[tuple[str, str], str]:
         tensor = self.file.tensors[place]

@@ -34,9 +34,8 @@ def executed(
     with tempfile.TemporaryDirectory(prefix="tflite-micro.") as scratch:
         folder = Path(scratch)
         (folder / "model.tflite").write_bytes(file.content)
-        held = sum(
-            int(np.prod(tensor.shape)) * tensor.kind.itemsize for tensor in file.tensors if tensor.kind is not None
-        )
+        numbers = [tensor for tensor in file.tensors if tensor.stored_as is not None]
+        held = sum(int(np.prod(tensor.shape)) * tensor.kind.itemsize for tensor in numbers)
         (folder / "asked.json").write_text(json.dumps({"arena": 2 * held + _SPARE, "tensors": asked}))
         np.savez(folder / "given.npz", **{str(index): value for index, value in enumerate(given)})
         command = [sys.executable, "-P", str(Path(__file__).with_name("interpret.py")), scratch]

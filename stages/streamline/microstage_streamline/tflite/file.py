@@ -33,23 +33,38 @@ _KINDS, _TENSORS = _names(schema.BuiltinOperator), _names(schema.TensorType)
 
 @dataclass(frozen=True, eq=False)
 class TfliteTensor:
-    """`kind` is its NumPy type, `type` the schema's; `data` what a constant holds. value = scale (integer - zero), one
-    for all or one for each place along `axis`; no scales, no integers.
+    """`type` is the schema's, `stored_as` NumPy's, None for what is no number; `data` what a constant holds.
+
+    value = scale (integer - zero), one for all or one for each place along `axis`; no scales, no integers.
     """
 
     place: int
     name: str
     shape: tuple[int, ...]
     type: str
-    kind: np.dtype | None
+    stored_as: np.dtype | None
     data: np.ndarray | None
     scales: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     zeros: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     axis: int = 0
 
     @property
+    def kind(self) -> np.dtype:
+        """Its NumPy type; `ModelError` for what is no number."""
+        if self.stored_as is None:
+            raise ModelError(f"{self.name} is {self.type}; expected numbers")
+        return self.stored_as
+
+    @property
+    def constant(self) -> np.ndarray:
+        """What it holds; `ModelError` for a tensor that is computed."""
+        if self.data is None:
+            raise ModelError(f"{self.name} is computed; expected a constant")
+        return self.data
+
+    @property
     def is_integer(self) -> bool:
-        return self.kind is not None and self.kind.kind in "iu"
+        return self.stored_as is not None and self.stored_as.kind in "iu"
 
     @property
     def scale(self) -> np.float32:
@@ -116,7 +131,8 @@ def read_tflite(path: Path) -> TfliteFile:
 
 
 def _read(model: Any, content: bytes) -> TfliteFile:
-    graph, names = model.subgraphs[0], set()
+    graph = model.subgraphs[0]
+    names: set[str] = set()
     tensors = [_tensor(place, raw, model.buffers, names) for place, raw in enumerate(graph.tensors)]
     operators = [_operator(place, raw, model.operatorCodes) for place, raw in enumerate(graph.operators)]
     return TfliteFile(tensors, operators, _places(graph.inputs), _places(graph.outputs), content)

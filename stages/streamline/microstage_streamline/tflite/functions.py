@@ -103,7 +103,7 @@ def prelu(b: TfliteBuilder, operator: TfliteOperator) -> None:
         quantised(b, out.place, b.node("PRelu", [*names, b.get(slopes.place, REAL, LAST)], b.fresh(out.place, "real")))
         return
     one, other = rules.ratio(x, out), rules.ratio(x, out, slopes.scale)
-    rows = slopes.data.reshape(-1, 1).astype(np.int64) - slopes.zero
+    rows = slopes.constant.reshape(-1, 1).astype(np.int64) - slopes.zero
 
     def function(v: np.ndarray) -> np.ndarray:
         d = v - x.zero

@@ -32,8 +32,8 @@ def compare_with_kernels(
     """What was compared, as the gate of an ONNX file says it; `VerificationError` names the first operator that
     differs.
     """
-    forms = {place: _form(read, part, place) for place in file.makers}
-    forms = {place: form for place, form in forms.items() if form is not None}
+    computed = ((place, _form(read, part, place)) for place in file.makers)
+    forms = {place: form for place, form in computed if form is not None}
     wanted, counts = sorted({name for _, _, name in forms.values()}), dict.fromkeys(forms, 0)
     most, done, refused = min(samples.count, max(_LEAST, int(_WORK / _work(file)))), 0, ""
     size = sum(int(np.prod(tensor.shape)) * 8 for tensor in file.tensors if tensor.data is None)

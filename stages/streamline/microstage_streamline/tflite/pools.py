@@ -78,7 +78,7 @@ def reduce_max(b: TfliteBuilder, operator: TfliteOperator) -> None:
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     if b.exact and (x.scale, x.zero) != (out.scale, out.zero):
         raise ModelError("has an output at another scale than its input")
-    axes = b.constant(out.place, "axes", np.asarray(b.stored(operator, 1), np.int64).reshape(-1))
+    axes = b.constant(out.place, "axes", b.required(operator, 1).astype(np.int64).reshape(-1))
     name = b.new(out.place, REAL) if b.exact else b.fresh(out.place, "reduced")
     b.node("ReduceMax", [b.get(x.place, REAL, LAST), axes], name, keepdims=int(bool(operator.option("keepDims"))))
     if not b.exact:
@@ -88,7 +88,7 @@ def reduce_max(b: TfliteBuilder, operator: TfliteOperator) -> None:
 def reduce(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """A sum over axes, rescaled; of a mean, the multiplier is divided by their size (QuantizedMeanOrSum)."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
-    axes = sorted({int(axis) % len(x.shape) for axis in np.asarray(b.stored(operator, 1)).reshape(-1)})
+    axes = sorted({int(axis) % len(x.shape) for axis in b.required(operator, 1).reshape(-1)})
     if 0 in axes or not axes:
         raise ModelError(f"reduces axes {axes}; expected axes behind the batch")
     if not b.exact:

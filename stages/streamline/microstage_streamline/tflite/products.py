@@ -23,13 +23,11 @@ def _weights(b: TfliteBuilder, operator: TfliteOperator, x: TfliteTensor) -> Tfl
 
 
 def _centred(w: TfliteTensor) -> np.ndarray:
-    """Integer weights less their zero points, which only unsigned ones have."""
-    zeros = (
-        w.zeros.reshape([-1 if axis == w.axis else 1 for axis in range(w.data.ndim)])
-        if len(set(w.zeros)) > 1
-        else w.zero
-    )
-    return w.data.astype(np.int64) - zeros
+    """Return integer weights less their zero points, which only unsigned ones have."""
+    weights = w.constant.astype(np.int64)
+    if len(set(w.zeros)) == 1:
+        return weights - w.zero
+    return weights - w.zeros.reshape([-1 if axis == w.axis else 1 for axis in range(weights.ndim)])
 
 
 def conv(b: TfliteBuilder, operator: TfliteOperator) -> None:
@@ -106,17 +104,14 @@ def _is_wide(b: TfliteBuilder, operator: TfliteOperator, x: TfliteTensor) -> boo
 
 def transpose_conv(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """[O, kh, kw, C] -> [C, O, kh, kw]; inputs are the output's shape, weights, image, bias."""
-    _, kernel, image, *bias = operator.inputs
-    operator = replace(operator, inputs=[image, kernel, *bias])
+    _, weights, image, *bias = operator.inputs
+    operator = replace(operator, inputs=[image, weights, *bias])
     x, out, option = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), operator.option
     w = _weights(b, operator, x)
     if len(w.scales) > 1 and w.axis != 0:
         raise ModelError(f"its weights {w.name} have scales along axis {w.axis}; expected 0")
-    values, strides, kernel = (
-        _centred(w).transpose(3, 0, 1, 2),
-        [option("strideH", 1), option("strideW", 1)],
-        list(w.shape[1:3]),
-    )
+    values, kernel = _centred(w).transpose(3, 0, 1, 2), list(w.shape[1:3])
+    strides = [option("strideH", 1), option("strideW", 1)]
     begins = pads_of(option("padding"), out.shape[1:3], kernel, strides, [1, 1])[:2]
     whole = [(size - 1) * stride + taps for size, stride, taps in zip(x.shape[1:3], strides, kernel)]
     ends = [size - begin - wanted for size, begin, wanted in zip(whole, begins, out.shape[1:3])]

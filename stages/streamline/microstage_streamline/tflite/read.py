@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import onnx
@@ -46,7 +47,9 @@ def graph_of_tflite(file: TfliteFile, exact: bool) -> TfliteGraph:
     outputs = [_left(builder, place) for place in file.outputs]
     raw = {forms[RAW, LAST]: file.tensors[place] for place, forms in builder.forms.items() if (RAW, LAST) in forms}
     raw = {name: raw[name] for name in [*builder.inputs, *outputs] if name in raw and len(raw[name].scales)}
-    described = {name: {"scale": float(tensor.scale), "zero_point": tensor.zero} for name, tensor in raw.items()}
+    described: dict[str, dict[str, Any]] = {
+        name: {"scale": float(tensor.scale), "zero_point": tensor.zero} for name, tensor in raw.items()
+    }
     for name in _real_inputs(builder) if exact else []:
         described[name] |= QUANTIZE
     return TfliteGraph(
@@ -100,7 +103,7 @@ def _entered(builder: TfliteBuilder) -> list[TfliteOperator]:
             for operator in readers:
                 _quantised(builder, operator, tensor.name)
                 border.append(operator)
-        elif tensor.kind is None or tensor.kind not in (np.int8, np.uint8, np.int16):
+        elif tensor.stored_as not in (np.int8, np.uint8, np.int16):
             raise ModelError(
                 f"Input {tensor.name} is {tensor.type}; expected INT8, UINT8, INT16, or FLOAT32 that a QUANTIZE reads."
             )
@@ -134,11 +137,7 @@ def _quantised(builder: TfliteBuilder, operator: TfliteOperator, name: str) -> N
         builder.inputs[builder.new(place, RAW)] = _entry(tensor.shape, tensor.ends, name)
         return
     builder.inputs[name] = _entry(tensor.shape, None, name)
-    scale, zero = (
-        builder.constant(place, "scale", tensor.scale),
-        builder.constant(place, "zero", tensor.kind.type(tensor.zero)),
-    )
-    builder.node("QuantizeLinear", [name, scale, zero], builder.new(place, RAW))
+    builder.node("QuantizeLinear", [name, *builder.quantiser(place)], builder.new(place, RAW))
 
 
 def _entry(shape: tuple[int, ...], ends: tuple[int, int] | None, name: str) -> GraphInput:

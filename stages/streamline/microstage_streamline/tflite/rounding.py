@@ -15,14 +15,13 @@ __all__ = ["line", "quantised", "rescaled", "rounded_twice"]
 
 def quantised(b: TfliteBuilder, place: int, real: str, layout: str = LAST, activation: int = 0) -> None:
     """Real numbers, cut off by a fused activation and rounded half to even."""
-    tensor, (low, high) = b.activation(place), real_ends(activation)
+    low, high = real_ends(activation)
     if (low, high) == (0.0, None):
         real = b.node("Relu", [real], b.fresh(place, "activated"))
     elif low is not None:
         ends = [b.constant(place, name, np.float32(end)) for name, end in (("low", low), ("high", high))]
         real = b.node("Clip", [real, *ends], b.fresh(place, "activated"))
-    scale, zero = b.constant(place, "scale", tensor.scale), b.constant(place, "zero", tensor.kind.type(tensor.zero))
-    b.node("QuantizeLinear", [real, scale, zero], b.new(place, RAW, layout))
+    b.node("QuantizeLinear", [real, *b.quantiser(place)], b.new(place, RAW, layout))
 
 
 def rescaled(

@@ -45,7 +45,7 @@ def reshape(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def transpose(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    perm = [int(axis) for axis in b.stored(operator, 1)]
+    perm = [int(axis) for axis in b.required(operator, 1)]
     if perm[:1] != [0]:
         raise ModelError(f"moves the batch, by {perm}")
     _moved(b, operator.inputs[:1], operator.outputs[0], lambda names, name: b.node("Transpose", names, name, perm=perm))
@@ -66,7 +66,7 @@ def concatenation(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 def pad(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """With zeros; PADV2 with an integer of its own."""
-    amounts, x = np.asarray(b.stored(operator, 1)).reshape(-1, 2), b.activation(operator.inputs[0])
+    amounts, x = b.required(operator, 1).reshape(-1, 2), b.activation(operator.inputs[0])
     stored = [b.constant(operator.outputs[0], "amounts", amounts.T.reshape(-1).astype(np.int64))]
     fill = b.stored(operator, 2)
     if fill is not None and int(fill.reshape(-1)[0]) != x.zero:
@@ -91,7 +91,7 @@ def _sliced(b: TfliteBuilder, operator: TfliteOperator, starts: list[int], ends:
 
 
 def slice_(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    starts, sizes = ([int(n) for n in b.stored(operator, index)] for index in (1, 2))
+    starts, sizes = ([int(n) for n in b.required(operator, index)] for index in (1, 2))
     shape = b.activation(operator.inputs[0]).shape
     ends = [size if length < 0 else start + length for size, start, length in zip(shape, starts, sizes)]
     _sliced(b, operator, starts, ends, [1] * len(starts))
@@ -101,7 +101,7 @@ def strided_slice(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """As NumPy has it, with masks for ends that are left out and axes that are dropped; neither new axes nor an
     ellipsis.
     """
-    starts, ends, steps = ([int(n) for n in b.stored(operator, index)] for index in (1, 2, 3))
+    starts, ends, steps = ([int(n) for n in b.required(operator, index)] for index in (1, 2, 3))
     if operator.option("ellipsisMask") or operator.option("newAxisMask") or any(step < 1 for step in steps):
         raise ModelError("has an ellipsis, a new axis or a negative step")
     shape, masks = (
@@ -118,16 +118,13 @@ def strided_slice(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 def split(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """A slice for each output."""
-    source, axis = (
-        (operator.inputs[1], b.stored(operator, 0))
-        if operator.kind == "SPLIT"
-        else (operator.inputs[0], b.stored(operator, 2))
-    )
-    x, start = b.activation(source), 0
-    axis = int(np.asarray(axis).reshape(-1)[0]) % len(x.shape)
+    source, along = (1, 0) if operator.kind == "SPLIT" else (0, 2)  # places of the tensor and the axis
+    place, start = operator.inputs[source], 0
+    x = b.activation(place)
+    axis = int(b.required(operator, along).reshape(-1)[0]) % len(x.shape)
     for output in operator.outputs:
         end = start + b.activation(output).shape[axis]
-        part = TfliteOperator(operator.place, "SLICE", [source], [output], None)
+        part = TfliteOperator(operator.place, "SLICE", [place], [output], None)
         ends = [end if at == axis else size for at, size in enumerate(x.shape)]
         _sliced(b, part, [start if at == axis else 0 for at in range(len(x.shape))], ends, [1] * len(x.shape))
         start = end
@@ -164,7 +161,7 @@ def blocks(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 def gather(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """Constant places along one axis."""
-    x, out, places = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), b.stored(operator, 1)
+    x, out, places = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), b.required(operator, 1)
     axis = operator.option("axis") % len(x.shape)
     if operator.option("batchDims"):
         raise ModelError("gathers by samples of its own")
@@ -174,7 +171,7 @@ def gather(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 def tile(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """The tensor again, side by side; a batch stays one."""
-    repeats = [int(count) for count in b.stored(operator, 1)]
+    repeats = [int(count) for count in b.required(operator, 1)]
     stored = b.constant(operator.outputs[0], "repeats", np.array(repeats, np.int64))
     _moved(b, operator.inputs[:1], operator.outputs[0], lambda names, name: b.node("Tile", [names[0], stored], name))
 
@@ -204,5 +201,5 @@ def _nearest(size: int, wanted: int, align: bool, half: bool) -> np.ndarray:
 def arg_max(b: TfliteBuilder, operator: TfliteOperator) -> None:
     """The place of the largest, the lowest of equal ones."""
     x = b.activation(operator.inputs[0])
-    axis = int(np.asarray(b.stored(operator, 1)).reshape(-1)[0]) % len(x.shape)
+    axis = int(b.required(operator, 1).reshape(-1)[0]) % len(x.shape)
     b.node("ArgMax", [b.get(x.place, REAL)], b.new(operator.outputs[0], RAW), axis=axis, keepdims=0)

@@ -10,6 +10,8 @@ from microstage_streamline.tflite.file import TfliteOperator, TfliteTensor
 from microstage_streamline.tflite.rounding import line, quantised, rescaled, rounded_twice
 from microstage_streamline.tflite.rules import clamped, multiplier
 
+Factor = tuple[int, int]  # multiplier of 31 bits, shift
+
 _LIFTED = {1: 20, 2: 15}  # bits that terms are lifted by, by the bytes of their type
 
 
@@ -36,9 +38,9 @@ def add(b: TfliteBuilder, operator: TfliteOperator) -> None:
         _added(b, operator, names, lifted, (one, other, scale), b.new(out.place, RAW, layout), (low, high))
         return
     flags = {
-        "first": one,
-        "second": other,
-        "scale": scale,
+        "first": list(one),
+        "second": list(other),
+        "scale": list(scale),
         "left_shift": lifted,
         "sign": -1 if operator.kind == "SUB" else 1,
     }
@@ -50,26 +52,28 @@ def _added(
     operator: TfliteOperator,
     names: list[str],
     lifted: int,
-    factors: tuple,
+    factors: tuple[Factor, Factor, Factor],
     name: str,
     ends: tuple[int, int],
 ) -> None:
     """The same of 16 bits, whose zero points are 0: each step is lines."""
-    place, terms = operator.outputs[0], []
+    place, total_factor = operator.outputs[0], factors[2]
+    terms: list[str] = []
     for source, (factor, shift) in zip(names, factors):
         raised = line(b, source, 1 << lifted, 0, 0, b.fresh(place, "lifted"), (-(2**31), 2**31 - 1))
         terms.append(rounded_twice(b, place, raised, factor, shift, b.fresh(place, "term"), (-(2**31), 2**31 - 1)))
     total = b.node("Sub" if operator.kind == "SUB" else "Add", terms, b.fresh(place, "sum_of_terms"))
-    rounded_twice(b, place, total, *factors[2], name, ends)
+    rounded_twice(b, place, total, *total_factor, name, ends)
 
 
-def _prepared(first: np.float32, second: np.float32, out: np.float32, lifted: int) -> list[list[int]]:
-    """The multipliers of both terms and of their sum."""
+def _prepared(first: np.float32, second: np.float32, out: np.float32, lifted: int) -> tuple[Factor, Factor, Factor]:
+    """Return the multipliers of both terms and of their sum."""
     twice = 2 * np.float64(max(first, second))
     factors = np.float64(first) / twice, np.float64(second) / twice, twice / ((1 << lifted) * np.float64(out))
     if factors[2] >= 1:
         raise ModelError(f"its output's scale {out:g} is too fine for scales {first:g} and {second:g}")
-    return [list(multiplier(float(factor))) for factor in factors]
+    one, other, total = (multiplier(float(factor)) for factor in factors)
+    return one, other, total
 
 
 def mul(b: TfliteBuilder, operator: TfliteOperator) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -169,6 +170,6 @@ def _layer(made: IntegerGraph, written: IntegerModel, node) -> list[Any]:
     return [in_markdown(node.layer), node.op + levels, _code(node.output), kind.name, "{}..{}".format(*ends)]
 
 
-def _table(head: list[str], rows: list[list[Any]]) -> list[str]:
-    rows = [[str(cell) for cell in row] for row in rows]
-    return ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *("| " + " | ".join(row) + " |" for row in rows)]
+def _table(head: list[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+    lines = ("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows)
+    return ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *lines]
