@@ -50,23 +50,25 @@ class Converted:
         return self
 
     def left(self, recorded: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Those recorded tensors of which some channels are not computed, without these."""
+        """Return those recorded tensors of which some channels are not computed, without these."""
         return {name: self.made.left(name, recorded[name]) for name in self.made.kept if name in recorded}
 
     def streamed(self) -> Converted:
-        """The same as a part of a longer stream: it is entered, and left where no axis turns, as its layers have it."""
+        """Return the same as a part of a longer stream: it is entered, and left where no axis turns, as its layers have
+        it.
+        """
         if self.beyond:
             return replace(self, front=None)
         return replace(self, model=streams(self.laid, input_ranges(self.written.interface), turned=False))
 
     def without_finn(self, reason: str) -> Converted:
-        """The same, with FINN-ONNX left out for `reason`."""
+        """Return the same, with FINN-ONNX left out for `reason`."""
         written = write(self.made, self.normal, self.written.model.graph.name, wide=True)
         laid = as_it_is(written.model)
         return replace(self, written=written, laid=laid, model=laid.model, beyond=reason)
 
     def with_front(self) -> Converted:
-        """The same with its front, where FINN-ONNX can hold all but the end."""
+        """Return the same with its front, where FINN-ONNX can hold all but the end."""
         made = front_of(self.made, self.normal) if self.beyond else None
         return replace(self, front=_laid_out(made, self.normal, self.written.model.graph.name)) if made else self
 
@@ -77,7 +79,7 @@ class Converted:
 
 
 def convert(graph: Graph, name: str, given: InputType | None = None) -> Converted:
-    """The integers of `graph`, as far as they go; `ModelError` where nothing becomes integer.
+    """Return the integers of `graph`, as far as they go; `ModelError` where nothing becomes integer.
 
     `given` is of inputs that no quantiser follows.
     """
@@ -99,7 +101,7 @@ def _laid_out(made: IntegerGraph, normal: NormalGraph, name: str, beyond: str = 
 
 
 def _normal(graph: Graph) -> NormalGraph:
-    """`graph` in one form, what can be in front of moves."""
+    """Return `graph` in one form, what can be in front of moves."""
     normal = normalised(graph)
     hoist(normal)
     return normal
@@ -124,5 +126,5 @@ def _with(graph: Graph, given: InputType) -> NormalGraph:
 
 
 def convert_file(path: Path) -> Converted:
-    """The network in `path`; `ModelError` also for a file that is no network."""
+    """Return the network in `path`; `ModelError` also for a file that is no network."""
     return convert(read_graph(path), "network")

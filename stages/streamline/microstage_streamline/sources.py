@@ -51,7 +51,7 @@ class PrecedingStage:
     folder: Path
 
     def convert(self) -> dict[str, Converted]:
-        """Every part by its name, laid out for FINN's streams from border to border."""
+        """Return every part by its name, laid out for FINN's streams from border to border."""
         found = {}
         for name, described in self._interface()["parts"].items():
             with naming(described["file"]):
@@ -59,11 +59,11 @@ class PrecedingStage:
         return found
 
     def file(self, name: str, part: Converted) -> str:
-        """What a part's graph is called, without its ending."""
+        """Return what a part's graph is called, without its ending."""
         return _file(name.removesuffix("_qcdq").removesuffix("_qonnx"), part)
 
     def prove(self, job: Job, converted: dict[str, Converted]) -> dict[str, np.ndarray]:
-        """Every boundary on every golden vector, over whole sequences; the vectors, as the graphs take them."""
+        """Return every boundary on every golden vector, over whole sequences; the vectors, as the graphs take them."""
         described, models = self._interface(), {name: part.model for name, part in converted.items()}
         interface, sequence, recorded = (
             described["parts"],
@@ -135,7 +135,7 @@ class UserNetwork:
 
     @classmethod
     def of(cls, job: Job) -> UserNetwork:
-        """The file that the user named, read as the job's parameters say."""
+        """Return the file that the user named, read as the job's parameters say."""
         return cls(job.inputs["network"], job.parameters.get("rounding", ""), InputType.read(job.parameters))
 
     @cached_property
@@ -149,17 +149,17 @@ class UserNetwork:
         return json.loads(names.read_text())[inside] if names.exists() else inside
 
     def convert(self) -> dict[str, Converted]:
-        """The one part, in the shapes and the order of the file."""
+        """Return the one part, in the shapes and the order of the file."""
         with naming(self.called):
             return {self.name: convert(self.opened.graph(), "network", self.given)}
 
     def file(self, name: str, part: Converted) -> str:
-        """What the graph is called, without its ending."""
+        """Return what the graph is called, without its ending."""
         return _file(name, part)
 
     def prove(self, job: Job, converted: dict[str, Converted]) -> dict[str, np.ndarray]:
-        """Every tensor against the reference, on the user's vectors or drawn ones; each layer of the file against
-        another executor.
+        """Return every tensor against the reference, on the user's vectors or drawn ones; each layer of the file
+        against another executor.
         """
         with naming(self.called):
             return self._proven(job, converted)
@@ -244,8 +244,8 @@ def _say_beyond(job: Job, converted: dict[str, Converted]) -> None:
 
 
 def convert_part(part: onnx.ModelProto, interface: dict[str, Any]) -> Converted:
-    """A part of the stage before in integers alone: same names at its border, batch 1, channels last where FINN streams
-    them so.
+    """Return a part of the stage before in integers alone: same names at its border, batch 1, channels last where FINN
+    streams them so.
     """
     ranges, graph = input_ranges(interface), graph_of(_batch_of_one(part, interface))
     graph.inputs = {name: replace(entry, datatype=ranges[name]) for name, entry in graph.inputs.items()}

@@ -41,21 +41,21 @@ class UserFile:
     rounding = ""
 
     def graph(self) -> Graph:
-        """What is made integer; `ModelError` for a file that cannot be."""
+        """Return what is made integer; `ModelError` for a file that cannot be."""
         return read_graph(self.path)
 
     def model(self) -> onnx.ModelProto:
-        """What other programs run."""
+        """Return what other programs run."""
         return read_onnx(self.path)
 
     def compared(
         self, job: Job, part: Converted, fed: Mapping[str, Any], recorded: Arrays, arrays: Arrays | None
     ) -> dict[str, Any]:
-        """The file beside the integers that were made of it."""
+        """Return the file beside the integers that were made of it."""
         return compare_with_file(job, self.model(), part, fed, recorded, arrays)
 
     def golden(self, arrays: Arrays) -> Arrays:
-        """The user's own vectors as the graph takes and gives them."""
+        """Return the user's own vectors as the graph takes and gives them."""
         return arrays
 
 

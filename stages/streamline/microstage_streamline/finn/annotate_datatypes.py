@@ -56,7 +56,7 @@ def provable_ranges(model: ModelWrapper, inputs: dict[str, tuple[int, int]]) -> 
 
 
 def datatype_of(low: int, high: int) -> DataType:
-    """The narrowest integer type that holds low..high, signed if any of it is negative."""
+    """Return the narrowest integer type that holds low..high, signed if any of it is negative."""
     if low >= 0:
         return DataType[f"UINT{max(1, high.bit_length())}"]
     return DataType[f"INT{max((-low - 1).bit_length(), max(high, 0).bit_length()) + 1}"]

@@ -69,7 +69,7 @@ class BipolarToXnor(Transformation):
 
     @staticmethod
     def _takes_counts(model: ModelWrapper, reader) -> bool:
-        """Whether what reads a product can read the count of equal bits in its place."""
+        """Tell whether what reads a product can read the count of equal bits in its place."""
         if reader.op_type == "TopK":
             return not model.find_consumers(reader.output[0]) and reader.output[0] not in {
                 output.name for output in model.graph.output

@@ -44,7 +44,7 @@ def estimates_of(job: Job, converted: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _estimate(job: Job, models: Mapping[str, ModelWrapper]) -> dict[str, Any]:
-    """{"parts": {part: cycles per layer, slowest layer, resources, unmapped operators}, "fpga_part", "clk_ns"}.
+    """Return {"parts": {part: cycles per layer, slowest layer, resources, unmapped operators}, "fpga_part", "clk_ns"}.
 
     An operator that FINN has no hardware layer for is listed under `unmapped`; a layer type whose resources FINN does
     not estimate (its answer is zero for all of them) is listed under `not_estimated`, and its share is missing.
@@ -66,7 +66,7 @@ def _in_short(counted: Mapping[str, Any]) -> str:
 
 
 def to_hardware(model: ModelWrapper, fpga_part: str, target_cycles: int) -> ModelWrapper:
-    """The integer graph as FINN hardware layers, specialised for the part and folded to `target_cycles` a frame.
+    """Return the integer graph as FINN hardware layers, specialised for the part and folded to `target_cycles` a frame.
 
     Thresholds are layers of their own: of those inside a matrix unit, which compares with all of them at once, FINN
     counts neither memory nor comparators.

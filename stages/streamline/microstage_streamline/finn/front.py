@@ -15,7 +15,7 @@ __all__ = ["front_of"]
 
 
 def front_of(made: IntegerGraph, normal: NormalGraph) -> IntegerGraph | None:
-    """The nodes that need nothing that FINN-ONNX cannot hold, with what the others read of them as outputs.
+    """Return the nodes that need nothing that FINN-ONNX cannot hold, with what the others read of them as outputs.
 
     None where a product is among the others, or none among these: then it is no front of the network that anyone could
     use.

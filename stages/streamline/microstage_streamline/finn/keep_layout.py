@@ -15,7 +15,7 @@ _FIRST, _LAST, _MOVES = ("Conv", "MaxPool"), ("Im2Col", "MaxPoolNHWC"), ("Transp
 
 
 def is_streamed(model: ModelWrapper) -> bool:
-    """Whether windows and thresholds are channels last, and nothing is channels first."""
+    """Tell whether windows and thresholds are channels last, and nothing is channels first."""
     nodes = model.graph.node
     last = (node.op_type in _LAST or attributes(node).get("data_layout") in ("NHWC", "NWC") for node in nodes)
     return not any(node.op_type in _FIRST for node in nodes) and any(last)

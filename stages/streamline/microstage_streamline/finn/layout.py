@@ -35,7 +35,8 @@ class LaidOut:
 
 
 def lay_out(model: ModelWrapper, ranges: dict[str, tuple[int, int]]) -> LaidOut:
-    """An integer graph in FINN's form: convolutions as windows and products, channels last, bits where -1 meets 1.
+    """Return an integer graph in FINN's form: convolutions as windows and products, channels last, bits where -1 meets
+    1.
 
     Inputs and outputs lie as they did, by moves at the border.
     """
@@ -58,7 +59,7 @@ def lay_out(model: ModelWrapper, ranges: dict[str, tuple[int, int]]) -> LaidOut:
 
 
 def as_it_is(model: ModelWrapper) -> LaidOut:
-    """An integer graph that FINN-ONNX cannot hold: every tensor lies as its graph says."""
+    """Return an integer graph that FINN-ONNX cannot hold: every tensor lies as its graph says."""
     tensors = {
         name: tuple(model.get_tensor_shape(name))
         for node in model.graph.node
@@ -71,8 +72,8 @@ def as_it_is(model: ModelWrapper) -> LaidOut:
 
 
 def streams(found: LaidOut, ranges: dict[str, tuple[int, int]], turned: bool = True) -> ModelWrapper:
-    """The model without moves at its border; at outputs, unless `turned` ones too, only where the axes keep their
-    order.
+    """Return the model without moves at its border; at outputs, unless `turned` ones too, only where the axes keep
+    their order.
     """
     ends = {
         value.name: [axis for axis in found.stored[value.name].axes if axis is not None]
@@ -92,5 +93,5 @@ def _transformed(model: ModelWrapper, *steps) -> ModelWrapper:
 
 
 def input_ranges(interface: dict[str, Any]) -> dict[str, tuple[int, int]]:
-    """{graph input: (low, high)} as the quantisers before it bound them."""
+    """Return {graph input: (low, high)} as the quantisers before it bound them."""
     return {name: tuple(tensor["range"]) for name, tensor in interface["inputs"].items()}

@@ -99,7 +99,7 @@ class LowerConvs(Transformation):
 
     @staticmethod
     def _unlike_an_image(kernel: Sequence[int], image: Sequence[int], pads: Sequence[int]) -> str:
-        """Why qonnx has no windows of this form; nothing where it has."""
+        """Return why qonnx has no windows of this form; nothing where it has."""
         if len(image) > 2:
             return f"a convolution over {len(image)} axes has no form in FINN"
         for axis, size in enumerate(image):
@@ -247,5 +247,5 @@ def _ungrouped(weight: np.ndarray, groups: int) -> np.ndarray:
 
 
 def _image(numbers: Sequence[int], across: int = 1) -> list[int]:
-    """One number per side of an image; time runs down one that is `across` wide."""
+    """Return one number per side of an image; time runs down one that is `across` wide."""
     return [*map(int, numbers), across][:2]

@@ -52,7 +52,9 @@ class Mover:
         return self.constants[name]
 
     def meets_windows(self, name: str) -> bool:
-        """Whether a convolution or a pool reads `name`, directly or through operators that work on each value alone."""
+        """Tell whether a convolution or a pool reads `name`, directly or through operators that work on each value
+        alone.
+        """
         for node in self.readers.get(name, ()):
             if node.op_type in _WINDOWS or node.op_type in _EACH_VALUE and self.meets_windows(node.output[0]):
                 return True
@@ -62,7 +64,7 @@ class Mover:
         return StoredLayout(name, self.shapes[name], natural(self.rank(name)))
 
     def store(self, name: str, value: np.ndarray, other: str) -> str:
-        """A constant that takes the place of `name`, under that name if nobody else reads it, else as `other`."""
+        """Return a constant that takes the place of `name`, under that name if nobody else reads it, else as `other`."""
         found = name if len(self.readers.get(name, ())) == 1 else other
         self.model.set_initializer(found, np.ascontiguousarray(value))
         if found == name:
@@ -105,15 +107,15 @@ class Mover:
         self.stored[name] = replace(form, name=made)
 
     def last(self, name: str) -> StoredLayout:
-        """A tensor channels last."""
+        """Return a tensor channels last."""
         return self.lying(name, channels_last(self.rank(name)))
 
     def plain(self, name: str) -> StoredLayout:
-        """A tensor as it lies, but for a flattened image, which is put in its natural order."""
+        """Return a tensor as it lies, but for a flattened image, which is put in its natural order."""
         return self.stored[name] if self.stored[name].flattened is None else self.lying(name, natural(self.rank(name)))
 
     def lying(self, name: str, axes: tuple) -> StoredLayout:
-        """A tensor as it lies by `axes`: moved, once for all that read it so."""
+        """Return a tensor as it lies by `axes`: moved, once for all that read it so."""
         x = self.stored[name]
         if x.axes == axes and x.flattened is None:
             return x

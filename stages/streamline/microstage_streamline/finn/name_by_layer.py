@@ -37,7 +37,7 @@ class NameByLayer(Transformation):
         return model, False
 
     def followed(self, tensor: StoredLayout) -> StoredLayout:
-        """A tensor under the name that it has now."""
+        """Return a tensor under the name that it has now."""
         return replace(tensor, name=self._new.get(tensor.name, tensor.name))
 
     def _rename(self, model: ModelWrapper, old: str, new: str) -> None:

@@ -12,7 +12,7 @@ __all__ = ["trimmed"]
 def trimmed(
     weight: np.ndarray, image: Sequence[int], strides: Sequence[int], dilations: Sequence[int], pads: Sequence[int]
 ):
-    """(weight, pads) of the same convolution without the outer taps that lie in the padding at every place.
+    """Return (weight, pads) of the same convolution without the outer taps that lie in the padding at every place.
 
     Tap t reads row o s + t d - p of h for every output row o; where it meets none of 0..h-1, its products are all zero.
     The pads shrink by the taps' reach, so that the output keeps its size. Precondition: no pad becomes negative, or

@@ -87,7 +87,7 @@ class Graph:
         return max(1, min(_AT_ONCE, MOST_LOOKED_AT // self.heaviest))
 
     def run(self, given: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, Any]:
-        """The `wanted` tensors by name, from those `given`, graph inputs or not.
+        """Return the `wanted` tensors by name, from those `given`, graph inputs or not.
 
         This is the integer reference: exact on integers, float64 elsewhere.
         """
@@ -100,7 +100,7 @@ class Graph:
         return {name: values[name] for name in wanted}
 
     def _needed(self, given: Mapping[str, Any], wanted: Iterable[str]) -> set[str]:
-        """The first outputs of the nodes between."""
+        """Return the first outputs of the nodes between."""
         open_, needed = set(wanted), set()
         for node in reversed(self.nodes):
             if any(name in open_ and name not in given for name in node.outputs):
@@ -109,7 +109,7 @@ class Graph:
         return needed
 
     def examples(self) -> dict[str, Any]:
-        """A value for every input, all zeros."""
+        """Return a value for every input, all zeros."""
         return {name: _zeros(entry) for name, entry in self.inputs.items()}
 
 
@@ -119,13 +119,13 @@ def _zeros(entry: GraphInput) -> Any:
 
 
 def is_quantised(value: Any) -> bool:
-    """Whether an example is integers, scaled or not."""
+    """Tell whether an example is integers, scaled or not."""
     return isinstance(value, QTensor) or (isinstance(value, np.ndarray) and value.dtype.kind in "iu")
 
 
 @contextmanager
 def saying_where(node: Node) -> Iterator[None]:
-    """What a node of a wrong file does to NumPy becomes one sentence that names the node."""
+    """Return what a node of a wrong file does to NumPy becomes one sentence that names the node."""
     try:
         with np.errstate(all="ignore"):  # what is not finite is said by who meets it
             yield

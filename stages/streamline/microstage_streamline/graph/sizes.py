@@ -41,7 +41,7 @@ class _NodeInputs:
         return np.shape(getattr(value, "ints", value))
 
     def numbers(self, place: int) -> list[Any]:
-        """A constant that says sizes."""
+        """Return a constant that says sizes."""
         return np.asarray(self.known[self.node.inputs[place]]).reshape(-1).tolist()
 
     def flag(self, name: str, default: Any = None) -> Any:
@@ -92,7 +92,7 @@ def _kernel(read: _NodeInputs) -> Shape:
 
 
 def _steps(read: _NodeInputs) -> tuple[Shape, Shape, Shape, Shape]:
-    """(kernel, strides, dilations, padding in sum), along each axis."""
+    """Return (kernel, strides, dilations, padding in sum), along each axis."""
     kernel = _kernel(read)
     ones, pads = [1] * len(kernel), read.flag("pads") or [0] * (2 * len(kernel))
     around = [before + after for before, after in zip(pads, pads[len(kernel) :])]

@@ -83,8 +83,8 @@ class Channels:
             self._same(name, channels, node.output, first)
 
     def _mapped(self, node: Node, computed: list[str]):
-        """(axis of the output's channels, [(input, its channels that these are, the first of these)]); None where the
-        operator needs all channels of its inputs as they are.
+        """Return (axis of the output's channels, [(input, its channels that these are, the first of these)]); None
+        where the operator needs all channels of its inputs as they are.
         """
         ranges, output = self.made.ranges, self.made.ranges[node.output].low
         if any(name not in self.axis for name in computed) or len(node.outputs) > 1:
@@ -105,7 +105,7 @@ class Channels:
         return self._shaped(node, computed[0], x, axis) if node.op in _SHAPED else None
 
     def _joined(self, node: Node, axis: int):
-        """The channels of one input behind those of another."""
+        """Return the channels of one input behind those of another."""
         sizes = [self.made.ranges[name].low.shape[axis] for name in node.inputs]
         if (
             any(self.axis[name] != axis for name in node.inputs)
@@ -133,13 +133,13 @@ class Channels:
         return 1, [(name, np.arange(len(weight)) // (len(weight) // groups), 0)]
 
     def _along(self, node: Node, axis: int) -> bool:
-        """Whether a node's constants differ along the axis of channels at most."""
+        """Tell whether a node's constants differ along the axis of channels at most."""
         if node.op != "MultiThreshold" or len(self.made.constants[node.inputs[1]]) == 1:
             return True
         return named(node.op).axes(node.flags, (2,), self.made.ranges[node.output].low.ndim) == {axis}
 
     def _shaped(self, node: Node, name: str, x: np.ndarray, axis: int):
-        """The axis of the new shape along which channels lie, alone or each with its own places."""
+        """Return the axis of the new shape along which channels lie, alone or each with its own places."""
         labels = np.broadcast_to(
             np.arange(x.shape[axis]).reshape([-1 if a == axis else 1 for a in range(x.ndim)]), x.shape
         )
@@ -195,12 +195,12 @@ class Channels:
 
 
 def constant_channels(range_: Range, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """(whether each channel is one value everywhere, that value)."""
+    """Return (whether each channel is one value everywhere, that value)."""
     others = tuple(a for a in range(range_.low.ndim) if a != axis)
     low, high = range_.low.min(axis=others), range_.high.max(axis=others)
     return low == high, low
 
 
 def is_depthwise(node: Node, ranges: Mapping[str, Range]) -> bool:
-    """Whether each filter of a convolution reads one channel, of several."""
+    """Tell whether each filter of a convolution reads one channel, of several."""
     return node.op == "Conv" and 1 < node.flags.get("group", 1) == ranges[node.inputs[0]].low.shape[1]

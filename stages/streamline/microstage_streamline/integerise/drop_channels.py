@@ -37,7 +37,7 @@ class DropConstantChannels:
                 self.readers.setdefault(name, []).append(node)
 
     def apply(self) -> IntegerGraph:
-        """`made`, changed; its `kept` says which channels of a tensor are left."""
+        """Return `made`, changed; its `kept` says which channels of a tensor are left."""
         if not self.kept:
             return self.made
         nodes, self.made.nodes = self.made.nodes, []
@@ -111,7 +111,7 @@ class DropConstantChannels:
         self._replace(node, 1, weight if kept is None else np.take(weight, kept, columns))
 
     def _without_constants(self, node: Node, weight: np.ndarray, columns: int) -> np.ndarray:
-        """The weights of what is kept; what the constants amount to goes behind the product."""
+        """Return the weights of what is kept; what the constants amount to goes behind the product."""
         axis = 1 if node.op == "Conv" else weight.ndim - 2
         constant, values = constant_channels(self.before[node.inputs[0]], self.axis[node.inputs[0]])
         kept = self.kept[node.inputs[0]]
@@ -142,7 +142,9 @@ class DropConstantChannels:
         self.made.nodes.append(Node("Add", [node.output, f"{whole}.constant"], [whole], {}, node.layer))
 
     def _can_shift(self, reader: Node, whole: str, bias: np.ndarray) -> bool:
-        """Whether thresholds of their own for each channel of `whole` can be lowered, and float32 holds them still."""
+        """Tell whether thresholds of their own for each channel of `whole` can be lowered, and float32 holds them
+        still.
+        """
         if reader.op != "MultiThreshold":
             return False
         axes = named("MultiThreshold").axes(reader.flags, (2,), self.before[whole].low.ndim)

@@ -29,7 +29,7 @@ def _one_scale(x: Integers, name: str) -> None:
 
 
 def _product(resolver: Resolver, node: Node) -> list[Integers]:
-    """(s x) (t W) = (s t) (x W)."""
+    """Return (s x) (t W) = (s t) (x W)."""
     x = resolver.integers(node.inputs[0])
     if not is_depthwise(node, {node.inputs[0]: x.range}):
         _one_scale(x, node.inputs[0])
@@ -79,7 +79,7 @@ def _sum(resolver: Resolver, node: Node) -> Sequence[Integers | RescaledSum]:
 
 
 def _element_product(resolver: Resolver, node: Node) -> list[Integers]:
-    """(s a) (t b) = (s t) (a b)."""
+    """Return (s a) (t b) = (s t) (a b)."""
     names, computed = _terms(resolver, node)
     if not is_quantised(resolver.values[node.output]):
         raise NotInteger(f"multiplies {' and '.join(node.inputs)}, which are not both integers at a scale")
@@ -113,7 +113,7 @@ def _moved_constant(resolver: Resolver, node: Node, name: str) -> str:
 
 
 def _extreme(resolver: Resolver, node: Node) -> list[Integers]:
-    """The least, or the greatest, of two tensors at one scale."""
+    """Return the least, or the greatest, of two tensors at one scale."""
     if node.op not in ("Min", "Max"):
         raise NotInteger(f"{node.op} has no form in integers")
     if not is_quantised(resolver.values[node.output]):
@@ -123,7 +123,7 @@ def _extreme(resolver: Resolver, node: Node) -> list[Integers]:
 
 
 def _average(resolver: Resolver, node: Node) -> list[Integers]:
-    """An average is a sum at another scale, and a sum is a convolution of each channel with ones."""
+    """Return an average is a sum at another scale, and a sum is a convolution of each channel with ones."""
     x = resolver.integers(node.inputs[0])
     if not is_quantised(resolver.values[node.output]):
         _one_scale(x, node.inputs[0])
@@ -137,8 +137,8 @@ def _average(resolver: Resolver, node: Node) -> list[Integers]:
 
 
 def _order(resolver: Resolver, node: Node) -> Sequence[Integers | Function]:
-    """The places of the largest of a x + b are those of x for a > 0, of -x for a < 0; the lowest place first among
-    equals.
+    """Return the places of the largest of a x + b are those of x for a > 0, of -x for a < 0; the lowest place first
+    among equals.
     """
     x, line, turned = resolver.in_order(node.inputs[0])
     _one_scale(x, node.inputs[0])

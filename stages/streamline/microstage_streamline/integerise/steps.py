@@ -50,7 +50,7 @@ def first_reached(
 
 
 def _around(function, levels, near, below, above, low, high) -> tuple[np.ndarray, np.ndarray]:
-    """(below, above) as close to `near` as the function allows."""
+    """Return (below, above) as close to `near` as the function allows."""
     for x in (np.minimum(near + _NEAR, above), np.maximum(near - _NEAR, below)):
         reached = (x > high) | (x >= low) & (function(np.clip(x, low, high)) >= levels[:, None])
         above, below = np.where(reached, np.minimum(above, x), above), np.where(reached, below, np.maximum(below, x))
@@ -58,7 +58,7 @@ def _around(function, levels, near, below, above, low, high) -> tuple[np.ndarray
 
 
 def _halved(function, levels, below, above, low, high) -> np.ndarray:
-    """`above` with f(below) < level <= f(above), by convention outside the range, once they are neighbours."""
+    """Return `above` with f(below) < level <= f(above), by convention outside the range, once they are neighbours."""
     while (apart := above - below > 1).any():
         middle = np.where(apart, (below + above) // 2, np.clip(below, low, high))
         reached = function(middle) >= levels[:, None]

@@ -10,7 +10,7 @@ __all__ = ["threshold_line"]
 
 
 def threshold_line(table: np.ndarray, low: int, step: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """(scale, offset) [channels]: each level low + step k has its value scale * level + offset between its own
+    """Return (scale, offset) [channels]: each level low + step k has its value scale * level + offset between its own
     thresholds, t_k <= value < t_(k+1) of the sorted rows of `table` [channels, levels - 1].
 
     `scale` and no offset where that is such a line; else one of evenly spaced values; `ModelError` where there is none.

@@ -122,7 +122,7 @@ class SliceInside(Rewrite):
 
     @staticmethod
     def _inside(normal, node) -> tuple[list[int], ...]:
-        """(starts, ends, axes, steps)."""
+        """Return (starts, ends, axes, steps)."""
         starts, ends, axes, steps = ([*map(normal.graph.constants.get, node.inputs[1:]), None, None, None])[:4]
         shape = normal.values[node.inputs[0]].shape
         axes = range(len(starts)) if axes is None else [int(axis) % len(shape) for axis in axes]

@@ -46,11 +46,11 @@ class _OfConstants(Rewrite):
         )
 
     def applies(self, values, node) -> bool:
-        """Whether the algebra holds for these constants."""
+        """Tell whether the algebra holds for these constants."""
         raise NotImplementedError
 
     def made(self, normal, node) -> QTensor:
-        """The quantised constant."""
+        """Return the quantised constant."""
         raise NotImplementedError
 
     def rewrite(self, normal, node):

@@ -91,7 +91,7 @@ def _before(
 
 
 def single(normal: NormalGraph, name: str) -> str:
-    """A constant of one value as one that adds no axis to what it meets; any other as it is."""
+    """Return a constant of one value as one that adds no axis to what it meets; any other as it is."""
     value = normal.graph.constants.get(name)
     if not isinstance(value, np.ndarray) or value.size != 1 or value.ndim < 2:
         return name
@@ -99,7 +99,7 @@ def single(normal: NormalGraph, name: str) -> str:
 
 
 def _spread(node: Node, value: np.ndarray, rank: int) -> np.ndarray:
-    """A constant of `node`, to be broadcast to a tensor of `rank`."""
+    """Return a constant of `node`, to be broadcast to a tensor of `rank`."""
     if node.op not in _BY_AXIS or value.ndim != 1:
         return value
     return value.reshape([-1 if axis == node.flags.get("axis", 1) % rank else 1 for axis in range(rank)])
@@ -121,13 +121,13 @@ def _moved_back(value: np.ndarray, places: np.ndarray, shape: tuple[int, ...]) -
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
-    """Whether a constant of `shape` can be broadcast to a tensor of the `wanted` one."""
+    """Tell whether a constant of `shape` can be broadcast to a tensor of the `wanted` one."""
     behind = wanted[len(wanted) - len(shape) :]
     return len(shape) <= len(wanted) and all(size in (1, other) for size, other in zip(shape, behind))
 
 
 def stays_in_pool(normal: NormalGraph, node: Node, mover: Node) -> bool:
-    """Whether the constants of `node` are the same all over each window of a pool, and make a function that never
+    """Tell whether the constants of `node` are the same all over each window of a pool, and make a function that never
     falls: it commutes with a maximum.
     """
     rises, shape = named(node.op).rises, normal.values[mover.inputs[0]].shape
@@ -144,7 +144,7 @@ def stays_in_pool(normal: NormalGraph, node: Node, mover: Node) -> bool:
 
 
 def _constant_in_windows(normal: NormalGraph, mover: Node, value: np.ndarray) -> bool:
-    """Whether a constant is along no axis that the pool joins values of."""
+    """Tell whether a constant is along no axis that the pool joins values of."""
     shape = normal.values[mover.inputs[0]].shape
     for axis, size in enumerate((1,) * (len(shape) - value.ndim) + value.shape):
         if size > 1 and (size != shape[axis] or not _keeps(normal, mover, axis)):
@@ -153,7 +153,7 @@ def _constant_in_windows(normal: NormalGraph, mover: Node, value: np.ndarray) ->
 
 
 def _keeps(normal: NormalGraph, mover: Node, axis: int) -> bool:
-    """Whether a pool leaves one axis as it is."""
+    """Tell whether a pool leaves one axis as it is."""
     source = normal.values[mover.inputs[0]].shape
     index = np.arange(source[axis]).reshape([-1 if a == axis else 1 for a in range(len(source))])
     given = np.broadcast_to(index, source)

@@ -58,7 +58,7 @@ class ChooseByProduct(Rewrite):
         return [cast, *(Node(op, inputs, outputs, {}, node.layer) for op, inputs, outputs in steps)]
 
     def _roots(self, normal, name: str) -> set[str]:
-        """The integers, or inputs, that a tensor is a function of."""
+        """Return the integers, or inputs, that a tensor is a function of."""
         maker = normal.makers.get(name)
         if normal.is_constant(name):
             return set()

@@ -81,7 +81,7 @@ class _Commuter:
         return carried(self.normal, node, mover)
 
     def _reading(self, node: Node, old: str, new: str) -> Node:
-        """The same function of another tensor, outputs unnamed."""
+        """Return the same function of another tensor, outputs unnamed."""
         inputs = [new if name == old else single(self.normal, name) if name else name for name in node.inputs]
         return Node(node.op, inputs, [], node.flags, node.layer)
 
@@ -104,7 +104,7 @@ class _Commuter:
         return at
 
     def _filled(self, node: Node, pad: Node) -> list[str]:
-        """The amounts of `pad`, and what `node` makes of the value that it brings in."""
+        """Return the amounts of `pad`, and what `node` makes of the value that it brings in."""
         fill = next((self.normal.values[name] for name in pad.inputs[2:3] if name), np.zeros((), np.float32))
         one = self._reading(node, pad.output, "fill")
         one.outputs = ["filled"]
@@ -115,7 +115,7 @@ class _Commuter:
         ]
 
     def _copied(self, node: Node, mover: Node) -> Node:
-        """A mover that others read too, once more for `node` alone."""
+        """Return a mover that others read too, once more for `node` alone."""
         self.normal.count += 1
         copy = Node(mover.op, list(mover.inputs), [f"{mover.output}.copy{self.normal.count}"], mover.flags, mover.layer)
         self.normal.values[copy.output] = self.normal.values[mover.output]
@@ -201,7 +201,7 @@ def _replace(normal: NormalGraph, node: Node, nodes: list[Node]) -> None:
 
 
 def _is_plain(normal: NormalGraph, node: Node) -> bool:
-    """Whether it never falls, and has one set of parameters for all values."""
+    """Tell whether it never falls, and has one set of parameters for all values."""
     rises = named(node.op).rises
     if rises is None or node.inputs[0] in normal.graph.constants:
         return False
@@ -212,13 +212,13 @@ def _is_plain(normal: NormalGraph, node: Node) -> bool:
 
 
 def _is_filled(normal: NormalGraph, pad: Node) -> bool:
-    """Whether a constant number stands around what is padded."""
+    """Tell whether a constant number stands around what is padded."""
     constant = all(not name or normal.is_constant(name) for name in pad.inputs[1:])
     return constant and pad.flags.get("mode", b"constant") in (b"constant", "constant")
 
 
 def _has_scales(value: Any) -> bool:
-    """Whether integers have more than one scale: they are sums of several layers."""
+    """Tell whether integers have more than one scale: they are sums of several layers."""
     return isinstance(value, QTensor) and np.size(value.scale) > 1
 
 

@@ -75,7 +75,7 @@ class WholeShift(Rewrite):
 
     @staticmethod
     def whole(normal, names: list[str]) -> tuple[int, QTensor] | None:
-        """(which of two tensors is the constant, its integers)."""
+        """Return (which of two tensors is the constant, its integers)."""
         for place, name in enumerate(names):
             constant, value = normal.graph.constants.get(name), normal.values.get(names[1 - place])
             scale = np.asarray(getattr(value, "scale", 1.0), np.float64)

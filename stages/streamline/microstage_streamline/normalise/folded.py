@@ -19,8 +19,8 @@ __all__ = ["folded"]
 
 
 def folded(node: Node, constants: Mapping[str, Any], opset: int) -> dict[str, np.ndarray]:
-    """The outputs of an operator of ONNX on `constants`, by name; `ModelError` for what onnx cannot evaluate, or is no
-    number.
+    """Return the outputs of an operator of ONNX on `constants`, by name; `ModelError` for what onnx cannot evaluate, or
+    is no number.
 
     Precondition: they are of modest size (graph.sizes).
     """
@@ -48,5 +48,5 @@ def _is_number(value: np.ndarray) -> bool:
 
 
 def _as_stored(value: Any) -> np.ndarray:
-    """A constant as the file has it; the dequantised integers of one are float32, rounded once."""
+    """Return a constant as the file has it; the dequantised integers of one are float32, rounded once."""
     return real(value).astype(np.float32) if isinstance(value, QTensor) else np.asarray(value)

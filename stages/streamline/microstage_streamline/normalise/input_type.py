@@ -58,8 +58,8 @@ class InputType:
         return cls(kind, low, high, float(np.float32(scale)), zero_point)
 
     def applied(self, graph: Graph, names: list[str]) -> Graph:
-        """`graph`, changed: the inputs `names` are integers, and a DequantizeLinear gives the real values that the file
-        reads.
+        """Return `graph`, changed: the inputs `names` are integers, and a DequantizeLinear gives the real values that
+        the file reads.
         """
         for name in names:
             real, entry = f"{name}.given", graph.inputs[name]
@@ -95,8 +95,8 @@ def _ends(kind: str) -> tuple[int, int]:
 
 
 def unquantised(normal: NormalGraph) -> dict[str, Node]:
-    """{real input: the first node in the way} of inputs whose values meet no quantiser before something that is no line
-    of them.
+    """Return {real input: the first node in the way} of inputs whose values meet no quantiser before something that is
+    no line of them.
 
     Precondition: `normal` is clean, and what can be is hoisted.
     """

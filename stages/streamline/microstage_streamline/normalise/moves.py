@@ -18,7 +18,9 @@ __all__ = ["gathered", "reshaped", "transposed"]
 
 
 def gathered(normal, node: Node, indices: dict[int, np.ndarray]) -> list[Node]:
-    """One Gather along each axis of which the places are no longer all in order; an Identity where there is none."""
+    """Return one Gather along each axis of which the places are no longer all in order; an Identity where there is
+    none.
+    """
     shape = normal.values[node.inputs[0]].shape
     indices = {axis: index for axis, index in indices.items() if not np.array_equal(index, np.arange(shape[axis]))}
     if 0 in indices and not normal.is_constant(node.inputs[0]):
@@ -44,7 +46,7 @@ def transposed(source: str, output: str, order: Sequence[int], layer: str) -> No
 
 
 def _fixed(normal, node: Node, place: int, what: str) -> np.ndarray | None:
-    """A constant input, if it is given."""
+    """Return a constant input, if it is given."""
     if len(node.inputs) <= place or not node.inputs[place]:
         return None
     if not normal.is_constant(node.inputs[place]):
@@ -212,7 +214,7 @@ class PlainPad(Rewrite):
 
     @staticmethod
     def _read(normal, node) -> tuple[str, np.ndarray, Any]:
-        """(mode, [2, rank], fill)."""
+        """Return (mode, [2, rank], fill)."""
         rank, mode = len(normal.values[node.inputs[0]].shape), node.flags.get("mode", b"constant")
         given = _fixed(normal, node, 1, "amounts")
         given = np.asarray(node.flags.get("pads") if given is None else given, np.int64).reshape(2, -1)
@@ -229,7 +231,7 @@ class PlainPad(Rewrite):
 
     @staticmethod
     def _whole(normal, node, fill) -> QTensor | None:
-        """A real fill as an integer at the scale of the tensor, if it is one."""
+        """Return a real fill as an integer at the scale of the tensor, if it is one."""
         value = normal.values[node.inputs[0]]
         if not isinstance(value, QTensor) or isinstance(fill, QTensor) or np.size(value.scale) > 1 or not np.any(fill):
             return None

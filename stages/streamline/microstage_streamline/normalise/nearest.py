@@ -27,7 +27,7 @@ def _text(flags: Mapping[str, Any], name: str, usual: str) -> str:
 def output_sizes(
     shape: Sequence[int], scales: np.ndarray | None, sizes: np.ndarray | None, flags: Mapping[str, Any]
 ) -> tuple[list[np.float32], list[int]]:
-    """(scale, size) of every axis."""
+    """Return (scale, size) of every axis."""
     axes = [axis % len(shape) for axis in flags.get("axes", range(len(shape)))]
     factors, wanted = [np.float32(1)] * len(shape), list(shape)
     policy = _text(flags, "keep_aspect_ratio_policy", "stretch")

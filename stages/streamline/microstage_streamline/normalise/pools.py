@@ -60,7 +60,7 @@ def _spatial(normal, node: Node, flags: Mapping[str, Any]) -> list[np.ndarray]:
 
 
 def _pads_of(taps: Sequence[np.ndarray], sizes: Sequence[int]) -> list[int]:
-    """The pads that windows reach into, from the first to the last."""
+    """Return the pads that windows reach into, from the first to the last."""
     return [max(0, -int(t.min())) for t in taps] + [max(0, int(t.max()) - n + 1) for t, n in zip(taps, sizes)]
 
 
@@ -162,7 +162,7 @@ class PlainAverage(_Pool):
 
 
 def _weighed(normal, node: Node, ones: QTensor, flags: dict[str, Any], factors: QTensor) -> list[Node]:
-    """The sum of each window, times a whole number."""
+    """Return the sum of each window, times a whole number."""
     stored = normal.constant(node.output, ones)
     if (factors.ints == 1).all():
         return [Node("Conv", [node.inputs[0], stored], node.outputs, flags, node.layer)]

@@ -28,7 +28,7 @@ class _QOperator(Rewrite):
 
     @staticmethod
     def real(normal, node: Node, place: int, given: list[str], nodes: list[Node], axis: int = 1) -> str:
-        """The name of a tensor's values; `given` are the names of (tensor, scale, zero point)."""
+        """Return the name of a tensor's values; `given` are the names of (tensor, scale, zero point)."""
         tensor, *parameters = [name for name in given if name]
         name = f"{node.output}.real{place}"
         nodes.append(Node("DequantizeLinear", [tensor, *parameters], [name], {"axis": axis}, node.layer))

@@ -14,7 +14,7 @@ from microstage_streamline.normalise.rewrite import Rewrite
 
 
 def _are_integers(*values: Any) -> bool:
-    """Whether all are integers at scale 1."""
+    """Tell whether all are integers at scale 1."""
     return all(is_quantised(value) and np.all(getattr(value, "scale", 1.0) == 1) for value in values)
 
 
@@ -44,7 +44,7 @@ class ScaleAlone(Rewrite):
 
     @staticmethod
     def sides(normal, node) -> list[str]:
-        """The computed input and the constant one."""
+        """Return the computed input and the constant one."""
         return node.inputs if node.op == "Div" or not normal.is_constant(node.inputs[0]) else node.inputs[::-1]
 
 

@@ -23,9 +23,9 @@ class Rewrite:
     operators: tuple[str, ...] = ()
 
     def matches(self, normal: NormalGraph, node: Node) -> bool:
-        """Whether `rewrite` applies."""
+        """Tell whether `rewrite` applies."""
         raise NotImplementedError
 
     def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
-        """What stands for `node` from now on; nothing where its outputs are constants or other names of tensors."""
+        """Return what stands for `node` from now on; nothing where its outputs are constants or other names of tensors."""
         raise NotImplementedError

@@ -38,12 +38,12 @@ class ShareStep(Rewrite):
 
 
 def _summed(node: Node, weight: QTensor) -> tuple[int, ...]:
-    """The axes that the product sums over."""
+    """Return the axes that the product sums over."""
     rank = weight.ints.ndim
     return tuple(range(1, rank)) if node.op == "Conv" else (max(0, rank - 2),)
 
 
 def _spread(weight: QTensor) -> np.ndarray:
-    """The scale, of the weights' rank."""
+    """Return the scale, of the weights' rank."""
     scale = np.asarray(weight.scale, np.float64)
     return narrowed(scale.reshape((1,) * (weight.ints.ndim - scale.ndim) + scale.shape))

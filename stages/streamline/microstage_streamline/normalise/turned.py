@@ -81,7 +81,7 @@ class TransposedConv(Rewrite):
 
     @staticmethod
     def _geometry(flags: dict[str, Any], kernel, image) -> tuple[list[int], list[int], list[int]]:
-        """(strides, pads in front, sizes of the result)."""
+        """Return (strides, pads in front, sizes of the result)."""
         spatial = len(image)
         strides, apart = (list(flags.get(key, [1] * spatial)) for key in ("strides", "dilations"))
         more, pads = flags.get("output_padding", [0] * spatial), list(flags.get("pads", [0] * 2 * spatial))
@@ -128,7 +128,7 @@ class TransposedConv(Rewrite):
 
     @staticmethod
     def _cut(normal, node: Node, begins, wanted, whole) -> list[Node]:
-        """What the pads leave, zeros behind it where more is wanted, and the bias."""
+        """Return what the pads leave, zeros behind it where more is wanted, and the bias."""
         name, layer = node.output, node.layer
         bias = node.inputs[2] if len(node.inputs) > 2 else ""
         lacking = [max(0, b + n - w) for b, n, w in zip(begins, wanted, whole)]

@@ -79,12 +79,12 @@ class LayerComparison:
         return (real(value) if kind.kind == "f" else np.asarray(getattr(value, "ints", value))).astype(kind)
 
     def _kind(self, name: str, value: Any) -> np.dtype:
-        """The type that an executor gave a tensor; of one that none computed, what the reference has it in."""
+        """Return the type that an executor gave a tensor; of one that none computed, what the reference has it in."""
         known = getattr(value, "dtype", np.dtype(np.int64))
         return self.kinds.get(name, known if known.kind in "iu" and known != np.int64 else np.dtype(np.float32))
 
     def _limits(self, layer: ComparedLayer, given: Mapping[str, Any]) -> Bounded:
-        """What float32 may make of the layer: of the cleaned graph's nodes, the same operators in one form."""
+        """Return what float32 may make of the layer: of the cleaned graph's nodes, the same operators in one form."""
         kinds = [self.kinds[layer.tensor], *(self._kind(name, value) for name, value in given.items())]
         if np.float16 in kinds:
             raise NoBound("what float16 may make of it is not bounded here")
@@ -104,19 +104,19 @@ class LayerComparison:
         return Bounded.in_float32(value) if is_real else Bounded.certain(value)
 
     def _is_given(self, name: str) -> bool:
-        """Whether an input is real in the file, and integers here, because the user said so."""
+        """Tell whether an input is real in the file, and integers here, because the user said so."""
         entry = self.normal.graph.inputs.get(name)
         return entry is not None and entry.scale is not None
 
 
 def _stored(constant: Any) -> Bounded:
-    """A constant: as the file has it, or computed by nodes that round a few times."""
+    """Return a constant: as the file has it, or computed by nodes that round a few times."""
     is_real = isinstance(constant, QTensor) or constant.dtype.kind == "f"
     return Bounded.in_float32(constant, 4) if is_real else Bounded.certain(constant)
 
 
 def _differing(expected: Any, ours: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the executor's value is nearer to another level than ours, and where its error must be looked at."""
+    """Return where the executor's value is nearer to another level than ours, and where its error must be looked at."""
     gap, has_levels = np.abs(found - ours), is_quantised(expected)
     different = ~(gap < np.abs(getattr(expected, "scale", 1.0)) / 2) & has_levels
     return different, different | ~(gap <= _NOTICED * np.abs(ours).max(initial=0)) | (not has_levels)

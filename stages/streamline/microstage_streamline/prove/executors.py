@@ -63,11 +63,11 @@ class OriginalModel:
         self.batch = max(0, *batches, 0) or None
 
     def kind(self, name: str) -> np.dtype:
-        """The NumPy type of a graph input."""
+        """Return the NumPy type of a graph input."""
         return helper.tensor_dtype_to_np_dtype(self.inputs[name].elem_type)
 
     def where(self, place: int) -> str:
-        """What a person calls a node."""
+        """Return what a person calls a node."""
         return self.nodes[place].name or f"node {place} ({self.nodes[place].op_type})"
 
     def program(self, outputs: Sequence[str], stops: Set[str]) -> FilePart:
@@ -117,7 +117,7 @@ class FilePart:
         return {step.by for step in self.steps or ()}
 
     def run(self, values: Arrays) -> dict[str, np.ndarray]:
-        """The outputs for `values` [n, ...] of the sources, so many samples at a time as the file takes.
+        """Return the outputs for `values` [n, ...] of the sources, so many samples at a time as the file takes.
 
         `CannotRun` says why not.
         """
@@ -139,7 +139,7 @@ class FilePart:
         return {name: np.concatenate([run[name] for run in runs])[:count] for name in self.outputs}
 
     def _padded(self, values: Arrays, start: int, size: int) -> dict[str, np.ndarray]:
-        """One batch, the last sample repeated where it is not full."""
+        """Return one batch, the last sample repeated where it is not full."""
         rows = np.minimum(np.arange(start, start + size), len(next(iter(values.values()))) - 1)
         return self._once({name: value[rows] for name, value in values.items()})
 
@@ -226,7 +226,7 @@ class _Function:
         return {name: np.asarray(context[name]) for name in self.node.output}
 
     def _places(self, operator: CustomOp, context: Arrays) -> dict[str, np.ndarray]:
-        """Some look for the shape of what they are to write."""
+        """Return some look for the shape of what they are to write."""
         if self.node.op_type == "MaxPoolNHWC":
             made = operator.make_shape_compatible_op(_Shapes(context))
             return {self.node.output[0]: np.zeros(helper.get_node_attr_value(made, "shape"), np.float32)}
@@ -250,7 +250,7 @@ class _Shapes:
 
 
 def _typed(graph: onnx.GraphProto, names: Iterable[str]) -> onnx.GraphProto:
-    """What qonnx asks of a graph: the datatype of each of a node's inputs, which a file need not say."""
+    """Return what qonnx asks of a graph: the datatype of each of a node's inputs, which a file need not say."""
     said = [found for found in graph.quantization_annotation if found.tensor_name in names]
     real = onnx.StringStringEntryProto(key="finn_datatype", value="FLOAT32")
     unsaid = dict.fromkeys(name for name in names if name and name not in {found.tensor_name for found in said})
@@ -259,7 +259,7 @@ def _typed(graph: onnx.GraphProto, names: Iterable[str]) -> onnx.GraphProto:
 
 
 def _refusals_of(by: str) -> AbstractContextManager[None]:
-    """A foreign program's complaint is a `CannotRun`, in one line."""
+    """Return a foreign program's complaint is a `CannotRun`, in one line."""
     return translated(lambda said: CannotRun(f"{by}: {said}"))
 
 
@@ -268,7 +268,7 @@ def _is_qonnx(node: onnx.NodeProto) -> bool:
 
 
 def _ordered(nodes: Sequence[onnx.NodeProto], known: Set[str]) -> list[onnx.NodeProto]:
-    """Each behind those that it reads: the file's own order, unless it is none."""
+    """Return each behind those that it reads: the file's own order, unless it is none."""
     made, waiting, ordered = {"", *known}, list(nodes), []
     while waiting:
         ready = []

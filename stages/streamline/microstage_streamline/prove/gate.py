@@ -31,7 +31,7 @@ def compare_with_file(
     recorded: Mapping[str, np.ndarray],
     arrays: Mapping[str, np.ndarray] | None,
 ) -> dict[str, Any]:
-    """{"layers", "the file", "GOLDEN"}: what was compared of the file `model`, and how it came out.
+    """Return {"layers", "the file", "GOLDEN"}: what was compared of the file `model`, and how it came out.
 
     `fed` are the inputs of the reference, `recorded` what the integer graph made of them, `arrays` the user's own.
     `VerificationError` for the first layer of which an executor makes something else, and for what no executor can run,
@@ -47,7 +47,7 @@ def compare_with_file(
 def compare_with_golden(
     job: Job, part: Converted, samples: Samples, arrays: Mapping[str, np.ndarray] | None
 ) -> dict[str, Any]:
-    """{"GOLDEN"}: how the outputs compare with the user's own, if there are any."""
+    """Return {"GOLDEN"}: how the outputs compare with the user's own, if there are any."""
     if arrays is None:
         return {}
     found = _expected(arrays, samples.answers, _steps(part))
@@ -76,7 +76,7 @@ def _layers(job: Job, file: OriginalModel, part: Converted, samples: Samples) ->
 
 
 def say_uncompared(job: Job, uncompared: Mapping[str, str]) -> None:
-    """`VerificationError` for what was not compared, unless the user lets that pass."""
+    """Raise `VerificationError` for what was not compared, unless the user lets that pass."""
     for name, reason in uncompared.items():
         job.log(f"streamline: NOT COMPARED with the file at {name}: {reason}")
     if uncompared and not job.parameters.get("uncompared"):
@@ -96,7 +96,7 @@ def say_layers(job: Job, found: Mapping[str, Any]) -> None:
 
 
 def _whole(file: OriginalModel, samples: Samples, steps: Mapping[str, float]) -> dict[str, Any]:
-    """{"by", output: difference} of the whole file, run on by itself; only "by" says why, where that cannot be."""
+    """Return {"by", output: difference} of the whole file, run on by itself; only "by" says why, where that cannot be."""
     outputs = [name for name in samples.answers if name in file.makers]
     program, some = file.program(outputs, set()), samples.of(range(min(samples.count, _WHOLE)))
     if not outputs:
@@ -114,7 +114,7 @@ def _whole(file: OriginalModel, samples: Samples, steps: Mapping[str, float]) ->
 def _expected(
     arrays: Mapping[str, np.ndarray], answers: Mapping[str, np.ndarray], steps: Mapping[str, float]
 ) -> dict[str, Any]:
-    """{output: how the user's expected values compare}.
+    """Return {output: how the user's expected values compare}.
 
     Whole numbers that an output of whole numbers contradicts are a `VerificationError`.
     """
@@ -132,7 +132,7 @@ def _expected(
 
 
 def _steps(part: Converted) -> dict[str, float]:
-    """What one level of an output is."""
+    """Return what one level of an output is."""
     scales = {name: said["scale"] for name, said in part.written.interface["outputs"].items()}
     raw = {name for name in scales if is_raw(part.normal.values.get(name))}
     return {name: 1.0 if name in raw else float(np.max(np.abs(scale))) for name, scale in scales.items()}

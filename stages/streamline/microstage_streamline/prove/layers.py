@@ -115,7 +115,7 @@ def _shape(normal: NormalGraph, name: str) -> tuple[int, ...]:
 
 
 def shared(layers: Sequence[ComparedLayer], count: int) -> dict[str, int]:
-    """{tensor: inputs}: all `count` of a layer that is cheap; those that are not share what is left of the work."""
+    """Return {tensor: inputs}: all `count` of a layer that is cheap; those that are not share what is left of the work."""
     left, quotas = _WORK, {}
     for place, layer in enumerate(sorted(layers, key=lambda layer: layer.cost)):
         quotas[layer.tensor] = min(count, max(_LEAST, int(left / (len(layers) - place) / layer.cost)))

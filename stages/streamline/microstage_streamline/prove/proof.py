@@ -40,7 +40,8 @@ class Proof:
         self.beyond_float32 = ""
 
     def integers(self) -> dict[str, np.ndarray]:
-        """Every tensor of the new graph against the reference, bit-exact or `VerificationError`; the golden vectors.
+        """Return every tensor of the new graph against the reference, bit-exact or `VerificationError`; the golden
+        vectors.
 
         `beyond_float32` says which tensor held integers that float32 does not.
         """

@@ -41,7 +41,7 @@ class _RealInput:
     described: Mapping[str, Any]
 
     def of(self, fact: str) -> np.ndarray:
-        """A number of the interface, or one for each value, to be broadcast to [n, ...]."""
+        """Return a number of the interface, or one for each value, to be broadcast to [n, ...]."""
         value = np.asarray(self.described.get(fact, 0.0), np.float64)
         return value.reshape(1, *self.described["shape"][1:]) if value.ndim else value
 
@@ -51,8 +51,8 @@ class _RealInput:
         return np.asarray(self.described["thresholds"], np.float64)
 
     def levels(self, values: np.ndarray) -> np.ndarray:
-        """(value - offset) / scale, before it is rounded: of a value that its quantiser reads as it is, in the value's
-        own type.
+        """Return (value - offset) / scale, before it is rounded: of a value that its quantiser reads as it is, in the
+        value's own type.
         """
         if "precision" in self.described:
             kind = np.dtype(self.described["precision"])
@@ -60,8 +60,8 @@ class _RealInput:
         return (values.astype(np.float64) - self.of("offset")) / self.of("scale")
 
     def quantised(self, values: np.ndarray) -> np.ndarray:
-        """What the interface says that real values are: clip(round(levels) + zero point), the sign, or thresholds
-        reached.
+        """Return what the interface says that real values are: clip(round(levels) + zero point), the sign, or
+        thresholds reached.
         """
         if "thresholds" in self.described:
             low, high = self.described["range"]
@@ -152,7 +152,7 @@ def _assert_said(entry: _RealInput, found: np.ndarray, values: np.ndarray) -> No
 
 
 def _answer(part: Converted, name: str, value: Any) -> np.ndarray:
-    """What an output's integers stand for: raw ones have the scale and the zero point that the interface says."""
+    """Return what an output's integers stand for: raw ones have the scale and the zero point that the interface says."""
     raw = isinstance(value, np.ndarray) and value.dtype.kind in "iu"
     return described(part.written.interface["outputs"][name], integers(value)) if raw else real(value)
 
@@ -174,8 +174,9 @@ def _entry(part: Converted, name: str, tensor: str) -> _RealInput | None:
 
 
 def _quantised(graph: Graph, tensor: str) -> str | None:
-    """The real tensor that the quantiser before the integers `tensor` reads; None where they are an input's, or no
-    quantiser's."""
+    """Return the real tensor that the quantiser before the integers `tensor` reads; None where they are an input's, or
+    no quantiser's.
+    """
     makers = {output: node for node in graph.nodes for output in node.outputs}
     while tensor in makers and makers[tensor].op in _CARRYING:
         tensor = next(name for name in makers[tensor].inputs if name not in graph.constants)
@@ -185,7 +186,7 @@ def _quantised(graph: Graph, tensor: str) -> str | None:
 
 
 def _as_fed(part: Converted, entry: _RealInput, values: np.ndarray) -> Any:
-    """What the graph is run with: the values, or, at an input of integers, the integers that stand for them."""
+    """Return what the graph is run with: the values, or, at an input of integers, the integers that stand for them."""
     if entry.real != entry.tensor:
         return values.astype(getattr(part.normal.values[entry.real], "dtype", np.float64))
     ints, example = entry.quantised(values), part.normal.values[entry.tensor]
@@ -211,8 +212,9 @@ def _drawn(entry: _RealInput, fed: Mapping[str, Any], given: Mapping[str, np.nda
 
 
 def _apart(entry: _RealInput, values: np.ndarray) -> np.ndarray:
-    """The same, a quarter of a level further where a tie hangs on the last bits of operators of the file, for which
-    scale and offset stand."""
+    """Return the same, a quarter of a level further where a tie hangs on the last bits of operators of the file, for
+    which scale and offset stand.
+    """
     if "precision" in entry.described or "thresholds" in entry.described:
         return values
     levels = entry.levels(values)
@@ -221,8 +223,8 @@ def _apart(entry: _RealInput, values: np.ndarray) -> np.ndarray:
 
 
 def _roundings(entry: _RealInput, values: np.ndarray) -> np.ndarray:
-    """What the file's own operators may make of levels in float32, in levels: a few roundings of the values, of the
-    offset, of the levels.
+    """Return what the file's own operators may make of levels in float32, in levels: a few roundings of the values, of
+    the offset, of the levels.
     """
     sizes = np.abs(entry.levels(values)) + (np.abs(values.astype(np.float64)) + np.abs(entry.of("offset"))) / np.abs(
         entry.of("scale")

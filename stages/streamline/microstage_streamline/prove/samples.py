@@ -40,13 +40,13 @@ class Samples:
             yield self.of(range(start, end))
 
     def of(self, chosen: Iterable[int]) -> Samples:
-        """Some of the samples."""
+        """Return some of the samples."""
         sides = (self.fed, self.entries, self.answers)
         return Samples(*({name: rows(value, chosen) for name, value in side.items()} for side in sides))
 
 
 def rows(value: Any, chosen: Iterable[int]) -> Any:
-    """Some samples of a tensor."""
+    """Return some samples of a tensor."""
     chosen = np.asarray(chosen, int)
     return QTensor(value.ints[chosen], value.scale) if isinstance(value, QTensor) else value[chosen]
 
@@ -72,7 +72,7 @@ def of_vectors(
 
 
 def attained(part: Converted, fed: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the drawn integers that the quantiser of a real input can give: between two signs there is no 0.
+    """Return those of the drawn integers that the quantiser of a real input can give: between two signs there is no 0.
 
     They are what it makes of the real values that stand for them, if it makes the same of the values that stand for
     these; where it does not, `interface.json` is wrong, which is for the gate to say.
@@ -87,8 +87,8 @@ def attained(part: Converted, fed: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_one_input(part: Converted, fed: dict[str, Any]) -> dict[str, Any]:
-    """{input: real values} of each input of the file that several quantisers read: in turn those that stand for the
-    integers of each. These are no longer `fed`.
+    """Return {input: real values} of each input of the file that several quantisers read: in turn those that stand for
+    the integers of each. These are no longer `fed`.
     """
     said = part.written.interface["inputs"]
     sharing: dict[str, list[np.ndarray]] = {}
@@ -103,7 +103,7 @@ def _of_one_input(part: Converted, fed: dict[str, Any]) -> dict[str, Any]:
 
 
 def _quantised(part: Converted, name: str, value: Any) -> Any:
-    """What the file's own operators make of the real values that stand for integers at an input."""
+    """Return what the file's own operators make of the real values that stand for integers at an input."""
     values = described(part.written.interface["inputs"][name], integers(value)).astype(
         part.normal.graph.inputs[name].real
     )
@@ -117,7 +117,7 @@ def _answered(example: Any, said: Mapping[str, Any], ints: np.ndarray) -> np.nda
 
 
 def is_raw(example: Any) -> bool:
-    """Whether a tensor of the cleaned graph is integers without a scale."""
+    """Tell whether a tensor of the cleaned graph is integers without a scale."""
     return isinstance(example, np.ndarray) and example.dtype.kind in "iu"
 
 
@@ -146,14 +146,14 @@ def _in_the_file(normal: NormalGraph, said: Mapping[str, Any] | None, name: str,
 
 
 def _behind(name: str, normal: NormalGraph, written: IntegerModel) -> list[dict[str, Any]]:
-    """What `interface.json` says of an input; where several quantisers read it, of what enters behind them."""
+    """Return what `interface.json` says of an input; where several quantisers read it, of what enters behind them."""
     said = written.interface["inputs"]
     behind = [found for other, found in said.items() if other not in normal.graph.inputs]
     return [said[name]] if name in said else behind
 
 
 def _reals(rng: np.random.Generator, shape: tuple[int, ...], entries: list[dict[str, Any]]) -> np.ndarray:
-    """The first two samples beyond either end, the third halfway between two levels, the others anywhere."""
+    """Return the first two samples beyond either end, the third halfway between two levels, the others anywhere."""
     if not entries:  # nobody reads it
         return rng.normal(size=shape).astype(np.float32)
     ends = [_line(said, np.float64(end)) for said in entries for end in said["range"]]

@@ -52,7 +52,7 @@ class ChannelsLast:
         self.as_they_were = {name for name in self.outputs if model.get_tensor_layout(name) is None}
 
     def arranged(self, name: str, x: np.ndarray) -> np.ndarray:
-        """An input [n, C, ...] as the graph takes it: [n, L, 1, C] or [n, H, W, C] if it was lowered."""
+        """Return an input [n, C, ...] as the graph takes it: [n, L, 1, C] or [n, H, W, C] if it was lowered."""
         if name not in self.lowered:
             return x
         return np.moveaxis(x, 1, 2)[:, :, None, :] if self.over_time else np.moveaxis(x, 1, -1)
@@ -102,7 +102,7 @@ def replay_golden(
 
 
 def _replay(interpreter: ChannelsLast, inputs: Mapping[str, np.ndarray], record: Iterable[str], kept: set[str]):
-    """(integers of those tensors that are `kept`, ends of all of them)."""
+    """Return (integers of those tensors that are `kept`, ends of all of them)."""
     runs, ends = [], []
     for batch in batches(inputs):
         found = {name: integers(value) for name, value in interpreter.run(batch, record).items()}
@@ -123,8 +123,9 @@ def _tell_answers(job: Job, answers: np.ndarray, vectors: Mapping[str, np.ndarra
 
 
 def as_taken(models: Models, interface: Interface, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Those `vectors` that enter a graph, in the layout that it takes them in rather than that of the graph it was made
-    from."""
+    """Return those `vectors` that enter a graph, in the layout that it takes them in rather than that of the graph it
+    was made from.
+    """
     entering = [
         (part, name, key, tuple(tensor["shape"][1:]))
         for part in models
@@ -151,7 +152,7 @@ def _replay_sequence(
 
 
 def _own_inputs(sequence: Recurrence, interface: Interface) -> set[str]:
-    """What the network is given, rather than one of its parts by another, or by the step before; and the gains."""
+    """Return what the network is given, rather than one of its parts by another, or by the step before; and the gains."""
     taken = {name for part in sequence.parts for name in interface[part]["inputs"]} | {*sequence.steps.values()}
     given = {name for part in sequence.parts for name in interface[part]["outputs"]}
     return taken - given - {*sequence.steps, *sequence.states, *sequence.last, *sequence.carried} | {EXPONENT}
@@ -193,7 +194,8 @@ def replay_any_state(
 
 
 def check_handed_over(models: Models, interface: Interface, sequence: Recurrence) -> int:
-    """What one part gives another, or the next step, is within what that is proven for; the number of tensors checked.
+    """Return what one part gives another, or the next step, is within what that is proven for; the number of tensors
+    checked.
 
     What is carried is held within its range in between.
     """
@@ -229,7 +231,7 @@ def replay_executor(job: Job, part: str, model: ModelWrapper, interface: dict[st
 
 
 def check_annotations(part: str, model: ModelWrapper, observed: Mapping[str, tuple[int, int]]) -> int:
-    """Every computed tensor is typed, and everything observed fits the type; the number of tensors checked."""
+    """Return every computed tensor is typed, and everything observed fits the type; the number of tensors checked."""
     checked = 0
     for node in model.graph.node:
         for name in node.output:

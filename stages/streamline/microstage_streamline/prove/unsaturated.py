@@ -29,7 +29,7 @@ _HALF = 128
 
 
 def unsaturated(nodes: Sequence[onnx.NodeProto], kinds: Mapping[str, np.dtype]) -> list[onnx.NodeProto]:
-    """`nodes` in the same order, each product of an unsigned and a signed operand as one of two unsigned ones.
+    """Return `nodes` in the same order, each product of an unsigned and a signed operand as one of two unsigned ones.
 
     `kinds`: the types of what the nodes read and do not make.
     """
@@ -67,7 +67,7 @@ def _is_signed(
 
 
 def _raised(node: onnx.NodeProto, place: int) -> list[onnx.NodeProto]:
-    """What computes one input of `node` as unsigned bytes, `_HALF` higher; the node reads that."""
+    """Return what computes one input of `node` as unsigned bytes, `_HALF` higher; the node reads that."""
     name, (half, wide, raised, unsigned) = node.input[place], (f"{node.output[0]}:{place}:{k}" for k in range(4))
     node.input[place] = unsigned
     return [
@@ -79,6 +79,6 @@ def _raised(node: onnx.NodeProto, place: int) -> list[onnx.NodeProto]:
 
 
 def _half(node: onnx.NodeProto, place: int) -> list[onnx.NodeProto]:
-    """The zero point of a raised operand that has none."""
+    """Return the zero point of a raised operand that has none."""
     node.input[place] = name = f"{node.output[0]}:{place}:zero"
     return [helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.array(_HALF, np.uint8)))]

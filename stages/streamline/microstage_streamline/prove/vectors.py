@@ -33,7 +33,7 @@ def how_many(made: IntegerGraph) -> int:
 
 
 def drawn(made: IntegerGraph, count: int) -> dict[str, np.ndarray | QTensor]:
-    """{tensor: values} where integers enter: all lowest, all highest, both in turn, then `count` random ones."""
+    """Return {tensor: values} where integers enter: all lowest, all highest, both in turn, then `count` random ones."""
     rng = np.random.Generator(np.random.PCG64(0))
     found = {}
     for tensor, entry in made.inputs.items():
@@ -50,8 +50,8 @@ def drawn(made: IntegerGraph, count: int) -> dict[str, np.ndarray | QTensor]:
 
 
 def read_golden(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of the user's archive; `ArtefactError` for one that is none, that holds objects, or that would fill
-    the memory.
+    """Return the arrays of the user's archive; `ArtefactError` for one that is none, that holds objects, or that would
+    fill the memory.
     """
     arrays = golden.load(path, "GOLDEN")
     wrong = next(
@@ -63,7 +63,9 @@ def read_golden(path: Path) -> dict[str, np.ndarray]:
 
 
 def named(arrays: Mapping[str, np.ndarray], normal: NormalGraph) -> dict[str, np.ndarray]:
-    """`arrays` by the graph's own names: the one array that fits the only input, or the only output, needs no name."""
+    """Return `arrays` by the graph's own names: the one array that fits the only input, or the only output, needs no
+    name.
+    """
     found = dict(arrays)
     ends = [
         (list(normal.graph.inputs), lambda name: normal.graph.inputs[name].shape[1:]),
@@ -78,8 +80,8 @@ def named(arrays: Mapping[str, np.ndarray], normal: NormalGraph) -> dict[str, np
 
 
 def given(normal: NormalGraph, made: IntegerGraph, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray | QTensor]:
-    """{graph input: values} of the user's archive; `ArtefactError` names what is missing or does not fit the declared
-    range.
+    """Return {graph input: values} of the user's archive; `ArtefactError` names what is missing or does not fit the
+    declared range.
     """
     found, counts = {}, set()
     for name, entry in normal.graph.inputs.items():

@@ -30,7 +30,7 @@ def say_narrow_types(nodes: Iterable[Node], graph: onnx.GraphProto) -> None:
 
 
 def narrow_tensors(nodes: Iterable[onnx.NodeProto], graph: onnx.GraphProto) -> set[str]:
-    """What quantisers among `nodes`, in the order in which they run, make of such a type, moved about or not."""
+    """Return what quantisers among `nodes`, in the order in which they run, make of such a type, moved about or not."""
     constants, found = _constants(graph), set()
     for node in nodes:
         said = next((a.i for a in node.attribute if a.name == "output_dtype"), 0)
@@ -44,7 +44,7 @@ def narrow_tensors(nodes: Iterable[onnx.NodeProto], graph: onnx.GraphProto) -> s
 
 
 def _constants(graph: onnx.GraphProto) -> dict[str, int]:
-    """{name: ONNX type} of the stored ones."""
+    """Return {name: ONNX type} of the stored ones."""
     stored = [(tensor.name, tensor) for tensor in graph.initializer]
     made = [node for node in graph.node if node.op_type == "Constant"]
     stored += [

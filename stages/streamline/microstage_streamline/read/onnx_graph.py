@@ -80,8 +80,8 @@ _LONGEST_STEP = 2**31 - 1  # of 32 bits, as in C
 
 
 def read_graph(path: Path) -> Graph:
-    """The graph in `path`, batch 1, in an order that can be run; `ModelError` for whatever is no network that can be
-    read.
+    """Return the graph in `path`, batch 1, in an order that can be run; `ModelError` for whatever is no network that
+    can be read.
     """
     try:
         return graph_of(read_onnx(path))
@@ -96,7 +96,7 @@ def read_graph(path: Path) -> Graph:
 
 
 def graph_of(model: onnx.ModelProto) -> Graph:
-    """The graph of a model that was read, or made here."""
+    """Return the graph of a model that was read, or made here."""
     opset = _opset(model)
     for place, node in enumerate(model.graph.node):
         _assert_known(node, place, opset)
@@ -131,7 +131,7 @@ def _assert_computed(graph: onnx.GraphProto, nodes: Iterable[Node], known: Itera
 
 
 def nodes_of(graph: onnx.GraphProto) -> tuple[list[Node], dict[str, np.ndarray]]:
-    """(nodes, constants by name) of a graph, or of one inside it."""
+    """Return (nodes, constants by name) of a graph, or of one inside it."""
     constants = dict(_constant(tensor) for tensor in graph.initializer)
     nodes = [_node(node, place) for place, node in enumerate(graph.node)]
     say_narrow_types(nodes, graph)
@@ -139,7 +139,7 @@ def nodes_of(graph: onnx.GraphProto) -> tuple[list[Node], dict[str, np.ndarray]]
 
 
 def _opset(model: onnx.ModelProto) -> int:
-    """The version that the model's operators are written in, if it can be read."""
+    """Return the version that the model's operators are written in, if it can be read."""
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), None)
     if opset is None:
         raise ModelError("The model does not say which opset of ONNX it is written in; export it again.")
@@ -179,7 +179,7 @@ def _where(proto: onnx.NodeProto, place: int) -> str:
 
 
 def _assert_known(proto: onnx.NodeProto, place: int, opset: int) -> None:
-    """`ModelError` for a node that is no operator of ONNX, qonnx or FINN, or not as its opset has it."""
+    """Raise `ModelError` for a node that is no operator of ONNX, qonnx or FINN, or not as its opset has it."""
     where = _where(proto, place)
     if not all(
         isinstance(name, str) and (name.isprintable() and len(name) <= LONGEST_NAME)
@@ -205,7 +205,7 @@ def _assert_known(proto: onnx.NodeProto, place: int, opset: int) -> None:
 
 
 def reads(node: onnx.NodeProto) -> list[str]:
-    """The inputs of a node, and what graphs inside it take from those around them."""
+    """Return the inputs of a node, and what graphs inside it take from those around them."""
     found = list(node.input)
     for graph in (a.g for a in node.attribute if a.HasField("g")):
         own = {tensor.name for tensor in graph.initializer} | {name for inner in graph.node for name in inner.output}
@@ -244,7 +244,7 @@ def _as_the_standard_says(proto: onnx.NodeProto, where: str, opset: int) -> None
 
 
 def _taken_as_constant(node: Node, constants: dict[str, np.ndarray]) -> bool:
-    """Whether `node` is a Constant, which becomes one of `constants`."""
+    """Tell whether `node` is a Constant, which becomes one of `constants`."""
     if node.op != "Constant":
         return False
     ((kind, value),) = node.flags.items() if len(node.flags) == 1 else [("", None)]
@@ -258,7 +258,7 @@ def _taken_as_constant(node: Node, constants: dict[str, np.ndarray]) -> bool:
 
 
 def _declared(annotation: onnx.TensorAnnotation) -> tuple[int, int] | None:
-    """(lowest, highest) of FINN's datatype annotation, or of our own that is narrower; None for a real type."""
+    """Return (lowest, highest) of FINN's datatype annotation, or of our own that is narrower; None for a real type."""
     said = {pair.key: pair.value for pair in annotation.quant_parameter_tensor_names}
     text = said.get("finn_datatype", "FLOAT32")
     with translated(
@@ -302,7 +302,7 @@ def _held(name: str, kind: int, declared: tuple[int, int] | None) -> tuple[int, 
 
 
 def _assert_shape(name: str, shape: tuple[int, ...], dims: Sequence[Any]) -> None:
-    """`ModelError` for an input that has no sizes, or larger ones than can be held."""
+    """Raise `ModelError` for an input that has no sizes, or larger ones than can be held."""
     if len(dims) > MOST_AXES:
         raise ModelError(f"Input {name} has {len(dims)} axes; at most {MOST_AXES} can be read.")
     known = [dim.dim_value or dim.dim_param or "?" for dim in dims]
@@ -321,7 +321,7 @@ def _assert_shape(name: str, shape: tuple[int, ...], dims: Sequence[Any]) -> Non
 
 
 def _in_order(nodes: Iterable[Node], known: set[str]) -> list[Node]:
-    """Each node behind those that it reads; the file's order where it is one.
+    """Return each node behind those that it reads; the file's order where it is one.
 
     `ModelError` for a cycle or a missing tensor.
     """

@@ -15,7 +15,7 @@ _AS_CUSTOM = "qonnx.custom_op.general"
 
 
 def raised(model: onnx.ModelProto, opset: int, custom: tuple[str, ...]) -> onnx.ModelProto:
-    """`model`, of `opset`, in opset 13 at least, by onnx's own converter: the same tensors by the same names.
+    """Return `model`, of `opset`, in opset 13 at least, by onnx's own converter: the same tensors by the same names.
 
     `custom` operators are not of ONNX, whatever domain the file keeps them in. `ModelError` where onnx has no way.
     """

@@ -44,7 +44,7 @@ class TfliteBuilder:
         self._named: set[int] = set()
 
     def tensor(self, place: int) -> TfliteTensor:
-        """A tensor of the file, of integers at a scale; `ModelError` for real numbers."""
+        """Return a tensor of the file, of integers at a scale; `ModelError` for real numbers."""
         found = self.file.tensors[place]
         if not found.is_integer or not len(found.scales):
             raise ModelError(
@@ -54,7 +54,7 @@ class TfliteBuilder:
         return found
 
     def activation(self, place: int) -> TfliteTensor:
-        """A tensor that is computed, at one scale."""
+        """Return a tensor that is computed, at one scale."""
         found = self.tensor(place)
         if len(found.scales) > 1:
             raise ModelError(f"{found.name} has a scale for each channel; expected one")
@@ -91,7 +91,7 @@ class TfliteBuilder:
         return output
 
     def fresh(self, place: int, what: str) -> str:
-        """A new name that begins with a tensor's."""
+        """Return a new name that begins with a tensor's."""
         name, count = f"{self.file.tensors[place].name}.{what}", 1
         while name in self._names:
             name, count = f"{self.file.tensors[place].name}.{what}{count}", count + 1
@@ -99,7 +99,7 @@ class TfliteBuilder:
         return name
 
     def constant(self, place: int, what: str, value: np.ndarray) -> str:
-        """A stored array that serves the making of a tensor."""
+        """Return a stored array that serves the making of a tensor."""
         name = self.fresh(place, what)
         self.constants[name] = value
         return name
@@ -128,7 +128,7 @@ class TfliteBuilder:
         return self.node("DequantizeLinear", [name, stored], self.fresh(place, "weights"), **flags)
 
     def new(self, place: int, kind: str, layout: str = LAST) -> str:
-        """The name under which a node may now compute a form of a tensor."""
+        """Return the name under which a node may now compute a form of a tensor."""
         name = self._called(place, kind, layout)
         self.forms.setdefault(place, {})[kind, layout] = name
         return name
@@ -138,7 +138,7 @@ class TfliteBuilder:
         return FIRST if all((REAL, FIRST) in self._known(p) or (RAW, FIRST) in self._known(p) for p in places) else LAST
 
     def get(self, place: int, kind: str, layout: str = LAST) -> str:
-        """A form of a tensor, made of another one where it is not there yet."""
+        """Return a form of a tensor, made of another one where it is not there yet."""
         known = self._known(place)
         if (kind, layout) in known:
             return known[kind, layout]
@@ -156,7 +156,7 @@ class TfliteBuilder:
         return known[kind, layout]
 
     def _made_by(self, place: int) -> str:
-        """The operator that a form of a tensor belongs to, whoever asks for it."""
+        """Return the operator that a form of a tensor belongs to, whoever asks for it."""
         maker = self.file.makers.get(place)
         return self.file.where(maker) if maker else self.layer
 
@@ -176,8 +176,8 @@ class TfliteBuilder:
         return self.forms[place]
 
     def _called(self, place: int, kind: str, layout: str) -> str:
-        """The file's own name for raw integers at its border, for the first values inside; else one that says what it
-        is.
+        """Return the file's own name for raw integers at its border, for the first values inside; else one that says
+        what it is.
         """
         border = place in self.called or place in self.file.inputs or place in self.file.outputs
         own = (kind, layout) == (RAW, LAST) if border else kind == REAL

@@ -27,8 +27,8 @@ _SPARE = 1 << 22  # bytes of the arena beyond twice what all tensors take
 def executed(
     file: TfliteFile, given: Sequence[np.ndarray], asked: Sequence[int] | None = None
 ) -> dict[int, np.ndarray]:
-    """{place: [n, ...]} of the tensors `asked` for (None: every computed one) for inputs [n, ...] in the file's order;
-    `CannotRun` with the interpreter's last words.
+    """Return {place: [n, ...]} of the tensors `asked` for (None: every computed one) for inputs [n, ...] in the file's
+    order; `CannotRun` with the interpreter's last words.
     """
     asked = sorted(file.makers) if asked is None else list(asked)
     with tempfile.TemporaryDirectory(prefix="tflite-micro.") as scratch:
@@ -52,7 +52,7 @@ def executed(
 
 
 def _last_words(done: subprocess.CompletedProcess) -> str:
-    """What the interpreter said of the file, before Python's own traceback."""
+    """Return what the interpreter said of the file, before Python's own traceback."""
     lines = [line for line in done.stderr.split("Traceback (most recent call last)")[0].splitlines() if line.strip()]
     said = " ".join(" ".join(lines[-2:]).split())[:200].rstrip(".")
     return said or f"it ended with code {done.returncode}"

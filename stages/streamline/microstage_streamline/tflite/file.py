@@ -91,7 +91,7 @@ class TfliteOperator:
     options: Any
 
     def option(self, name: str, default: Any = 0) -> Any:
-        """An option by the schema's name; the schema's default where the file has none."""
+        """Return an option by the schema's name; the schema's default where the file has none."""
         return getattr(self.options, name, default) if self.options is not None else default
 
 
@@ -111,13 +111,13 @@ class TfliteFile:
         return {place: operator for operator in self.operators for place in operator.outputs}
 
     def where(self, operator: TfliteOperator) -> str:
-        """What a person calls an operator."""
+        """Return what a person calls an operator."""
         named = [_short(self.tensors[place].name) for place in operator.outputs if place >= 0]
         return f"{operator.kind} -> {', '.join(named) or 'nothing'}"
 
 
 def _short(name: str) -> str:
-    """A converter's name of many that it fused: the first."""
+    """Return a converter's name of many that it fused: the first."""
     first = name.split(";")[0]
     return first if first == name else f"{first};..."
 
@@ -210,7 +210,7 @@ def _quantised(name: str, raw: Any, shape: tuple[int, ...]) -> tuple[np.ndarray,
 
 
 def _checked(file: TfliteFile) -> TfliteFile:
-    """The file, if its operators read what there is before them."""
+    """Return the file, if its operators read what there is before them."""
     if not file.inputs or not file.outputs or not file.operators:
         raise ModelError(
             f"The file has no {'input' if not file.inputs else 'output' if not file.outputs else 'operator'}."

@@ -120,7 +120,9 @@ def absolute(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def _sigmoid_like(x: TfliteTensor, function: Function, fraction_bits: int) -> Function:
-    """A fixed-point function of 4 integer bits, as a fraction of so many bits; its ends beyond the range of 4 bits."""
+    """Return a fixed-point function of 4 integer bits, as a fraction of so many bits; its ends beyond the range of 4
+    bits.
+    """
     fraction, shift = np.frexp(np.float64(x.scale) * 2.0**27)
     multiplier, shift = rules.rounded(float(fraction) * 2.0**31), int(shift)
     radius = int(np.floor(15.0 * 2.0**27 / 2.0**shift))

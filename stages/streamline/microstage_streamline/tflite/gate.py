@@ -29,7 +29,7 @@ _WORK = 3e9  # multiply-accumulates that the reference kernels are given
 def compare_with_kernels(
     job: Job, file: TfliteFile, read: TfliteGraph, part: Converted, samples: Samples
 ) -> dict[str, Any]:
-    """What was compared, as the gate of an ONNX file says it; `VerificationError` names the first operator that
+    """Return what was compared, as the gate of an ONNX file says it; `VerificationError` names the first operator that
     differs.
     """
     computed = ((place, _form(read, part, place)) for place in file.makers)
@@ -52,7 +52,7 @@ def compare_with_kernels(
 
 
 def _form(read: TfliteGraph, part: Converted, place: int) -> tuple[str, str, str] | None:
-    """(raw or values, layout, name in the cleaned graph) of a tensor that is computed in it."""
+    """Return (raw or values, layout, name in the cleaned graph) of a tensor that is computed in it."""
     normal = part.normal
     computed = {name for node in normal.graph.nodes for name in node.outputs if name in normal.values}
     for (kind, layout), name in read.forms.get(place, {}).items():
@@ -63,7 +63,7 @@ def _form(read: TfliteGraph, part: Converted, place: int) -> tuple[str, str, str
 
 
 def _given(file: TfliteFile, place: int, read: TfliteGraph, some: Samples) -> np.ndarray:
-    """What an input of the file is fed: integers, or the real values that stand for them."""
+    """Return what an input of the file is fed: integers, or the real values that stand for them."""
     tensor = file.tensors[place]
     name = tensor.name
     ints = integers(some.fed[name])
@@ -76,7 +76,7 @@ def _given(file: TfliteFile, place: int, read: TfliteGraph, some: Samples) -> np
 def _compared(
     file: TfliteFile, operator: TfliteOperator, place: int, found: np.ndarray, values: Mapping[str, Any], form
 ) -> int:
-    """How many integers are equal: all of them."""
+    """Return how many integers are equal: all of them."""
     kind, layout, name = form
     tensor = file.tensors[place]
     ours = integers(values[name]) + (tensor.zero if kind == REAL else 0)
@@ -94,7 +94,7 @@ def _compared(
 
 
 def _needed(file: TfliteFile) -> list[TfliteOperator]:
-    """The operators that an output needs."""
+    """Return the operators that an output needs."""
     wanted, found = set(file.outputs), []
     for operator in reversed(file.operators):
         if wanted & set(operator.outputs):

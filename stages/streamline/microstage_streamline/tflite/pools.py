@@ -56,7 +56,7 @@ def average_pool(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def _summed(b: TfliteBuilder, place: int, name: str, x: TfliteTensor, flags: dict) -> str:
-    """The sum of each window of each channel: a convolution with ones."""
+    """Return the sum of each window of each channel: a convolution with ones."""
     ones = b.weights(
         place, np.ones((x.shape[3], 1, *flags["kernel_shape"]), np.int64), np.ones(1), 0, np.dtype(np.int8)
     )
@@ -64,7 +64,7 @@ def _summed(b: TfliteBuilder, place: int, name: str, x: TfliteTensor, flags: dic
 
 
 def _counts(image: tuple[int, ...], flags: dict) -> np.ndarray:
-    """How many places of each window lie in the image, [height, width]."""
+    """Return how many places of each window lie in the image, [height, width]."""
     sides = []
     for axis, size in enumerate(image):
         taps, stride, before = flags["kernel_shape"][axis], flags["strides"][axis], flags["pads"][axis]
@@ -109,8 +109,8 @@ def _real(b: TfliteBuilder, operator: TfliteOperator, x: TfliteTensor, out: Tfli
 
 
 def _over_axes(b: TfliteBuilder, x: TfliteTensor, out: TfliteTensor, axes: list[int]) -> str:
-    """The sum in the output's shape: of a whole image by a convolution, else by a product with ones along the last
-    axis.
+    """Return the sum in the output's shape: of a whole image by a convolution, else by a product with ones along the
+    last axis.
     """
     if axes == [1, 2] and len(x.shape) == 4:
         flags = {"kernel_shape": list(x.shape[1:3]), "strides": [1, 1], "pads": [0, 0, 0, 0]}

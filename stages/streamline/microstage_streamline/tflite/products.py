@@ -62,14 +62,14 @@ def _convolved(
 
 
 def _signed(w: TfliteTensor) -> np.dtype:
-    """What holds the weights less their zero point."""
+    """Return what holds the weights less their zero point."""
     return np.dtype(np.int16 if w.kind == np.uint8 else np.int8)
 
 
 def _biased(
     b: TfliteBuilder, operator: TfliteOperator, product: str, x: TfliteTensor, w: TfliteTensor, axis: int, rank: int
 ) -> str:
-    """The sum with the bias, whose scale is that of the products, along `axis` of `rank`."""
+    """Return the sum with the bias, whose scale is that of the products, along `axis` of `rank`."""
     bias = b.stored(operator, 2)
     if bias is None:
         return product
@@ -95,7 +95,7 @@ def _finished(
 
 
 def _is_wide(b: TfliteBuilder, operator: TfliteOperator, x: TfliteTensor) -> bool:
-    """Whether the accumulator has 64 bits: of 16-bit activations, unless the bias has 32."""
+    """Tell whether the accumulator has 64 bits: of 16-bit activations, unless the bias has 32."""
     if x.kind != np.int16:
         return False
     bias = b.stored(operator, 2)

@@ -34,7 +34,7 @@ class TfliteGraph:
 
 
 def graph_of_tflite(file: TfliteFile, exact: bool) -> TfliteGraph:
-    """The graph of a file; `ModelError` names the first operator that has no form in it.
+    """Return the graph of a file; `ModelError` names the first operator that has no form in it.
 
     Quantisers at a real input and behind a real output are the border: what they are given and give are named by the
     file's end.
@@ -78,7 +78,7 @@ def _added(builder: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def _assert_integers(file: TfliteFile, operator: TfliteOperator) -> None:
-    """`ModelError` for an operator that reads or gives real numbers."""
+    """Raise `ModelError` for an operator that reads or gives real numbers."""
     types = {place: file.tensors[place].type for place in (*operator.inputs, *operator.outputs) if place >= 0}
     if any(kind.startswith("FLOAT") for kind in types.values()):
         hybrid = any(types[place] == "INT8" for place in operator.inputs if place >= 0)
@@ -147,7 +147,7 @@ def _entry(shape: tuple[int, ...], ends: tuple[int, int] | None, name: str) -> G
 
 
 def _left(builder: TfliteBuilder, place: int) -> str:
-    """What the graph calls an output of the file."""
+    """Return what the graph calls an output of the file."""
     maker = builder.file.makers.get(place)
     if maker is not None and maker.kind == "DEQUANTIZE" and builder.file.tensors[place].type == "FLOAT32":
         source = maker.inputs[0]
@@ -156,7 +156,7 @@ def _left(builder: TfliteBuilder, place: int) -> str:
 
 
 def as_onnx(graph: Graph) -> onnx.ModelProto:
-    """A graph that rounds half to even, as the model that other programs run."""
+    """Return a graph that rounds half to even, as the model that other programs run."""
     types = {
         (-128, 127): TensorProto.INT8,
         (0, 255): TensorProto.UINT8,

@@ -21,7 +21,7 @@ _ENDS = {"NONE": (None, None), "RELU": (0.0, None), "RELU_N1_TO_1": (-1.0, 1.0),
 
 
 def multiplier(factor: float) -> tuple[int, int]:
-    """(multiplier of 31 bits, shift) of a real factor >= 0 (QuantizeMultiplier)."""
+    """Return (multiplier of 31 bits, shift) of a real factor >= 0 (QuantizeMultiplier)."""
     fraction, shift = math.frexp(factor)
     fixed = rounded(fraction * 2.0**31)
     if fixed == 2**31:
@@ -30,18 +30,18 @@ def multiplier(factor: float) -> tuple[int, int]:
 
 
 def ratio(x: TfliteTensor, out: TfliteTensor, times: float = 1.0) -> tuple[int, int]:
-    """The multiplier of `times` the scale of `x` by that of `out`, in double precision."""
+    """Return the multiplier of `times` the scale of `x` by that of `out`, in double precision."""
     return multiplier(float(np.float64(x.scale) * np.float64(times) / np.float64(out.scale)))
 
 
 def multipliers(factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same of each of several."""
+    """Return the same of each of several."""
     found = np.array([multiplier(float(factor)) for factor in np.asarray(factors, np.float64).reshape(-1)], np.int64)
     return found[:, 0], found[:, 1]
 
 
 def shared(multiplier: np.ndarray, shift: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """A multiplier divided by a number of values, cut off (reference/reduce.h, QuantizedMeanOrSum)."""
+    """Return a multiplier divided by a number of values, cut off (reference/reduce.h, QuantizedMeanOrSum)."""
     bits = np.minimum(min(count.bit_length() - 1, 32), 31 + shift)
     return (multiplier << bits) // count, shift - bits
 
@@ -52,7 +52,9 @@ def rounded(value: float) -> int:
 
 
 def clamped(output: TfliteTensor, activation: int) -> tuple[int, int]:
-    """The least and the largest integer that a fused activation lets through (CalculateActivationRangeQuantized)."""
+    """Return the least and the largest integer that a fused activation lets through
+    (CalculateActivationRangeQuantized).
+    """
     low, high = output.ends
     least, most = real_ends(activation)
     low = low if least is None else max(low, output.zero + rounded(float(np.float32(least) / output.scale)))
@@ -61,7 +63,7 @@ def clamped(output: TfliteTensor, activation: int) -> tuple[int, int]:
 
 
 def real_ends(activation: int) -> tuple[float | None, float | None]:
-    """Where a fused activation cuts real numbers off."""
+    """Return where a fused activation cuts real numbers off."""
     name = _ACTIVATIONS.get(activation, str(activation))
     if name not in _ENDS:
         raise ModelError(f"has the fused activation {name}; expected one of {', '.join(_ENDS)}")

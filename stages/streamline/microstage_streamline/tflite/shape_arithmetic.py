@@ -17,8 +17,8 @@ _OF_SHAPES_ALONE = ("SHAPE", "RANK")
 
 
 def fold_shapes(file: TfliteFile) -> TfliteFile:
-    """The file with every tensor that follows from shapes and constants alone stored, as TensorFlow Lite Micro computes
-    it.
+    """Return the file with every tensor that follows from shapes and constants alone stored, as TensorFlow Lite Micro
+    computes it.
     """
     found = _arithmetic(file)
     if not found:
@@ -39,7 +39,7 @@ def fold_shapes(file: TfliteFile) -> TfliteFile:
 
 
 def _arithmetic(file: TfliteFile) -> list[TfliteOperator]:
-    """The operators on plain integers whose inputs, but for their shapes, are constants or of such operators."""
+    """Return the operators on plain integers whose inputs, but for their shapes, are constants or of such operators."""
     known = {tensor.place for tensor in file.tensors if tensor.data is not None} | {-1}
     found = []
     for operator in file.operators:

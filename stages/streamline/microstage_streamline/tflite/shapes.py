@@ -190,7 +190,7 @@ def resize_nearest(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def _nearest(size: int, wanted: int, align: bool, half: bool) -> np.ndarray:
-    """The place of the input that each of `wanted` places reads (reference/resize_nearest_neighbor.h)."""
+    """Return the place of the input that each of `wanted` places reads (reference/resize_nearest_neighbor.h)."""
     scale = (
         np.float32(size - 1) / np.float32(wanted - 1) if align and wanted > 1 else np.float32(size) / np.float32(wanted)
     )

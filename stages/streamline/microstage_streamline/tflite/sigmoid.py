@@ -39,7 +39,7 @@ _TABLE = np.array(
 
 
 def logistic_of(x: TfliteTensor) -> Callable[[np.ndarray], np.ndarray]:
-    """The integers of the sigmoid at scale 2^-15, of integers of `x`."""
+    """Return the integers of the sigmoid at scale 2^-15, of integers of `x`."""
 
     def finished(d: np.ndarray) -> np.ndarray:
         value = _interpolated(d, 9, 0x7FFF << 10)
@@ -49,7 +49,7 @@ def logistic_of(x: TfliteTensor) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def tanh_of(x: TfliteTensor) -> Callable[[np.ndarray], np.ndarray]:
-    """The integers of tanh at scale 2^-15, of integers of `x`."""
+    """Return the integers of tanh at scale 2^-15, of integers of `x`."""
 
     def finished(d: np.ndarray) -> np.ndarray:
         value = _interpolated(d, 8, 0xFFFF << 8)
@@ -59,7 +59,7 @@ def tanh_of(x: TfliteTensor) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _rescaled(x: TfliteTensor, v: np.ndarray, powers: int) -> np.ndarray:
-    """`v` at scale 2^-12 / 3; from scales 2^-12 and so on, `powers` of them, without rounding."""
+    """Return `v` at scale 2^-12 / 3; from scales 2^-12 and so on, `powers` of them, without rounding."""
     logarithm = float(np.log(x.scale) * np.float32(1 / np.log(np.float32(2))))
     whole = rules.rounded(logarithm)
     if abs(logarithm - whole) < 1e-3 and 0 <= 12 + whole < powers:
@@ -71,7 +71,7 @@ def _rescaled(x: TfliteTensor, v: np.ndarray, powers: int) -> np.ndarray:
 
 
 def _interpolated(d: np.ndarray, bits: int, beyond: int) -> np.ndarray:
-    """The sigmoid of |d|, with `bits` more bits; the table has an entry for each 2^`bits` of them."""
+    """Return the sigmoid of |d|, with `bits` more bits; the table has an entry for each 2^`bits` of them."""
     place, rest = np.minimum(np.abs(d) >> bits, 254), np.abs(d) & ((1 << bits) - 1)
     between = (_TABLE[place] << bits) + rest * (_TABLE[place + 1] - _TABLE[place])
     return np.where(np.abs(d) >> bits >= 255, beyond, between)

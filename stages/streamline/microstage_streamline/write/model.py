@@ -46,7 +46,7 @@ class IntegerModel:
 
 
 def beyond_finn(made: IntegerGraph) -> str:
-    """Why FINN-ONNX cannot hold the integers; nothing where it can."""
+    """Return why FINN-ONNX cannot hold the integers; nothing where it can."""
     for node in made.nodes:
         if node.op == "Requantize":
             return f"{node.layer or node.op} -> {node.output} has more or larger thresholds than its float32 holds"
@@ -64,7 +64,9 @@ def beyond_finn(made: IntegerGraph) -> str:
 
 
 def write(made: IntegerGraph, normal: NormalGraph, name: str, wide: bool = False) -> IntegerModel:
-    """The model of what was made integer, a graph called `name`; `wide`: in int64, else in float32 as FINN has it."""
+    """Return the model of what was made integer, a graph called `name`; `wide`: in int64, else in float32 as FINN has
+    it.
+    """
     entered, element = _entries(made, normal), TensorProto.INT64 if wide else TensorProto.FLOAT
     renamed = {tensor: name for name, tensor in entered.items()}
     answers = []
@@ -100,8 +102,8 @@ def write(made: IntegerGraph, normal: NormalGraph, name: str, wide: bool = False
 
 
 def _entries(made: IntegerGraph, normal: NormalGraph) -> dict[str, str]:
-    """{name in the model: tensor}, in the file's order: the file's own input name where one tensor of integers stands
-    for it.
+    """Return {name in the model: tensor}, in the file's order: the file's own input name where one tensor of integers
+    stands for it.
     """
     origin, order = {tensor: origin_of(tensor, normal) for tensor in made.inputs}, list(normal.graph.inputs)
     origin = dict(sorted(origin.items(), key=lambda entry: order.index(entry[1])))
@@ -117,12 +119,12 @@ def _entries(made: IntegerGraph, normal: NormalGraph) -> dict[str, str]:
 
 
 def _behind(made: IntegerGraph, tensor: str) -> bool:
-    """Whether integers are not those of the file's input, but of a tensor behind it."""
+    """Tell whether integers are not those of the file's input, but of a tensor behind it."""
     return tensor in made.entries and made.entries[tensor].behind
 
 
 def origin_of(tensor: str, normal: NormalGraph) -> str:
-    """The graph input that a tensor behind the first quantiser comes from."""
+    """Return the graph input that a tensor behind the first quantiser comes from."""
     while tensor not in normal.graph.inputs:
         maker = next(node for node in normal.graph.nodes if tensor in node.outputs)
         tensor = next(name for name in maker.inputs if name and name not in normal.graph.constants)
@@ -233,6 +235,6 @@ def _narrow_list(thresholds: np.ndarray) -> list:
 
 
 def _flat(value: np.ndarray, shape: tuple[int, ...]) -> float | list[float]:
-    """One number, or one for each value of a tensor of `shape`."""
+    """Return one number, or one for each value of a tensor of `shape`."""
     flat = np.broadcast_to(np.asarray(value, np.float64), shape).reshape(-1)
     return float(flat[0]) if (flat == flat[0]).all() else flat.tolist()

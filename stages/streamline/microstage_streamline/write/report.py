@@ -17,7 +17,7 @@ __all__ = ["beyond", "markdown", "missing", "unresolved"]
 
 
 def beyond(part: Converted) -> str:
-    """The sentence that says why there is no FINN-ONNX, or less than the whole."""
+    """Return the sentence that says why there is no FINN-ONNX, or less than the whole."""
     said = "ends before what it cannot hold" if part.front else "is left out"
     return (
         f"FINN-ONNX {said}: {part.beyond}. The integers are written in int64, proven by the reference alone"
@@ -26,8 +26,8 @@ def beyond(part: Converted) -> str:
 
 
 def unresolved(part: Converted) -> dict[str, Any]:
-    """{"unresolved": [{"tensor", "layer", "operator", "reason", "root"}], "answers": what the integer graph answers in
-    place of the file's outputs, "straight_lines": outputs whose last real operators are metadata}.
+    """Return {"unresolved": [{"tensor", "layer", "operator", "reason", "root"}], "answers": what the integer graph
+    answers in place of the file's outputs, "straight_lines": outputs whose last real operators are metadata}.
     """
     made, lines = part.made, [name for name, found in part.written.interface["outputs"].items() if "offset" in found]
     roots = [asdict(found) for found in made.unresolved]
@@ -41,7 +41,7 @@ def missing(made: IntegerGraph) -> list[dict[str, str]]:
 
 
 def markdown(part: Converted, compared: dict[str, Any], estimates: dict[str, Any]) -> str:
-    """The page for the person who brought the file."""
+    """Return the page for the person who brought the file."""
     made, written = part.made, part.written
     whole, count = not made.unresolved, len(made.unresolved)
     partly = f"{count} place{'s' * (count > 1)} could not be made integer; the graph ends in front of what is listed."
@@ -100,7 +100,7 @@ def markdown(part: Converted, compared: dict[str, Any], estimates: dict[str, Any
 
 
 def _gate(layers: dict[str, Any]) -> list[str]:
-    """What was compared layer by layer, and what was not."""
+    """Return what was compared layer by layer, and what was not."""
     by = " and ".join(layers["by"]) or "nothing"
     lines = [
         f"{layers['layers']} layers of the untouched file, each on the integers before it, beside {by}:"
