@@ -15,7 +15,7 @@ from microstage_streamline.write.save import save
 
 
 def run(job: Job) -> None:
-    """The artefact of the network in folder `job.inputs["network"]`, a user's own, or in `job.inputs["qcdq"]`, of the
+    """Make the artefact of the network in `job.inputs["network"]`, a user's own, or in `job.inputs["qcdq"]`, of the
     stage before.
     """
     with np.errstate(all="ignore"):  # what is not finite is said by who meets it

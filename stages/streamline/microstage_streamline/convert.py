@@ -1,4 +1,4 @@
-"""From a graph that was read to integers alone: normalise, commute, integerise, write, lay out for FINN."""
+"""Convert a graph that was read: normalise, move quantisers, make integers, write, lay out for FINN."""
 
 from __future__ import annotations
 
@@ -44,18 +44,19 @@ class Converted:
     front: Converted | None = None
 
     def whole(self) -> Converted:
-        """This, or `ModelError` that names the first place that is not integer."""
+        """Return this; `ModelError` names the first place that is not integer."""
         for found in self.made.unresolved:
             raise ModelError(f"{found} could not be made integer: {found.reason}.")
         return self
 
     def left(self, recorded: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return those recorded tensors of which some channels are not computed, without these."""
+        """Return those recorded tensors that lost channels, with the channels that are left."""
         return {name: self.made.left(name, recorded[name]) for name in self.made.kept if name in recorded}
 
     def streamed(self) -> Converted:
-        """Return the same as a part of a longer stream: it is entered, and left where no axis turns, as its layers have
-        it.
+        """Return the same as a part of a longer stream.
+
+        Moves at its inputs go, and those at outputs where no axis changes place: streams lie as its layers have them.
         """
         if self.beyond:
             return replace(self, front=None)
@@ -101,7 +102,7 @@ def _laid_out(made: IntegerGraph, normal: NormalGraph, name: str, beyond: str = 
 
 
 def _normal(graph: Graph) -> NormalGraph:
-    """Return `graph` in one form, what can be in front of moves."""
+    """Return `graph` in one form, with functions of each value moved to the front where they can be."""
     normal = normalised(graph)
     hoist(normal)
     return normal

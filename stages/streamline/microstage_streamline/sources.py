@@ -1,4 +1,4 @@
-"""Where a network comes from: parts that the stage before made, or a file that something else wrote.
+"""Take a network from where it comes: parts that the stage before made, or a file that something else wrote.
 
 One road begins at either.
 """

@@ -1,4 +1,4 @@
-"""A user's file, opened by what is in it: an ONNX graph, or a .tflite file under one of two ways of rounding."""
+"""Open a user's file by what is in it: an ONNX graph, or a .tflite file under one of two ways of rounding."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def quantised(value: np.ndarray, said: Mapping[str, Any], ends: tuple[int, int] 
 
 
 def opened(path: Path, rounding: str) -> UserFile:
-    """By content; `rounding` is "tflite", "half_even" or, as the file's own runtime rounds, ""."""
+    """Open a file by its content; `rounding` is "tflite", "half_even" or, as the file's own runtime rounds, ""."""
     if not is_tflite(path):
         if rounding == "tflite":
             raise ParameterError(

@@ -1,4 +1,4 @@
-"""Every tensor gets the narrowest integer type that its provable range needs."""
+"""Give every tensor the narrowest integer type that its provable range needs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _say_range(model: ModelWrapper, name: str, low: int, high: int) -> None:
 
 
 def provable_ranges(model: ModelWrapper, inputs: dict[str, tuple[int, int]]) -> dict[str, Range]:
-    """Range of every tensor that is computed, graph inputs included."""
+    """Return the range of every tensor that is computed, graph inputs included."""
     constants = {i.name: model.get_initializer(i.name) for i in model.graph.initializer}
     ranges = {name: of_type([1, *model.get_tensor_shape(name)[1:]], *ends) for name, ends in inputs.items()}
     for node in model.graph.node:

@@ -1,4 +1,4 @@
-"""Products of -1 and 1 become XNOR and popcount on bits."""
+"""Turn products of -1 and 1 into XNOR and popcount on bits."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class BipolarToXnor(Transformation):
 
     @staticmethod
     def _is_bipolar(model: ModelWrapper, node) -> bool:
-        """From -1 to 1 in two steps that every channel takes at once."""
+        """Tell whether thresholds go from -1 to 1 in two steps that every channel takes at once."""
         table, flags = model.get_initializer(node.input[1]), attributes(node)
         both = flags.get("out_bias") == -1 and flags.get("out_scale", 1.0) == 1 and table.shape[1] == 2
         return bool(both and np.array_equal(table[:, 0], table[:, 1]))

@@ -1,4 +1,6 @@
-"""FINN's own estimates: each integer graph converted to hardware layers, folded to a cycle budget, and counted."""
+"""Estimate with FINN's own tools: convert each integer graph to hardware layers, fold it to a cycle budget, and
+count.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ _RESOURCES = ("LUT", "BRAM_18K", "URAM", "DSP")
 
 
 def estimates_of(job: Job, converted: Mapping[str, Any]) -> dict[str, Any]:
-    """FINN's own counts of every part; a network that FINN cannot convert has none, and its reason instead."""
+    """Return FINN's own counts of every part; for a network that FINN cannot convert, the reason instead."""
     converted = {name: part.front or part for name, part in converted.items()}
     beyond = [part.beyond for part in converted.values() if part.beyond]
     if beyond:
@@ -58,7 +60,7 @@ def _estimate(job: Job, models: Mapping[str, ModelWrapper]) -> dict[str, Any]:
 
 
 def _in_short(counted: Mapping[str, Any]) -> str:
-    """Cycles, resources, and what is in neither."""
+    """Say cycles, resources, and what is in neither, on one line."""
     resources = ", ".join(f"{count} {kind}" for kind, count in counted["resources"].items() if count)
     missing = {"FINN counts none for": counted["not_estimated"], "it has no layer for": counted["unmapped"]}
     lacks = "".join(f"; {what} {', '.join(names)}" for what, names in missing.items() if names)

@@ -1,4 +1,4 @@
-"""What of a network FINN-ONNX can hold, where that is all but its end: a classifier up to its softmax."""
+"""Cut off the end that FINN-ONNX cannot hold, where all but the end can be held: a classifier up to its softmax."""
 
 from __future__ import annotations
 

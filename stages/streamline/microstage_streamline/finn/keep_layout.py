@@ -1,4 +1,4 @@
-"""A graph that lies as FINN streams it already: FINN's own files, and ours that are fed back."""
+"""Keep the layout of a graph that FINN can stream already: FINN's own files, and ours that are given again."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class KeepLayout(Transformation):
 
     @staticmethod
     def _say_sparse(model: ModelWrapper, windows) -> None:
-        """The matrix behind windows of single channels is one of zeros, but for these."""
+        """Annotate the matrix behind windows of single channels as one of zeros, but for these."""
         for product in model.find_consumers(windows.output[0]):
             if product.op_type == "MatMul" and model.get_initializer(product.input[1]) is not None:
                 kernel = list(attributes(windows)["kernel_size"])

@@ -1,4 +1,4 @@
-"""Integer graphs as FINN streams them."""
+"""Lay integer graphs out as FINN streams them."""
 
 from __future__ import annotations
 
@@ -35,8 +35,7 @@ class LaidOut:
 
 
 def lay_out(model: ModelWrapper, ranges: dict[str, tuple[int, int]]) -> LaidOut:
-    """Return an integer graph in FINN's form: convolutions as windows and products, channels last, bits where -1 meets
-    1.
+    """Bring an integer graph into FINN's form: windows and products, channels last, bits where values are -1 and 1.
 
     Inputs and outputs lie as they did, by moves at the border.
     """
@@ -72,8 +71,9 @@ def as_it_is(model: ModelWrapper) -> LaidOut:
 
 
 def streams(found: LaidOut, ranges: dict[str, tuple[int, int]], turned: bool = True) -> ModelWrapper:
-    """Return the model without moves at its border; at outputs, unless `turned` ones too, only where the axes keep
-    their order.
+    """Return the model without the moves at its border.
+
+    At outputs all of them go if `turned`, else those alone where the axes keep their order.
     """
     ends = {
         value.name: [axis for axis in found.stored[value.name].axes if axis is not None]

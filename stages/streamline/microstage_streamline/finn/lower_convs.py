@@ -1,4 +1,4 @@
-"""Convolutions over time or over an image become matrix products, channels last: what FINN's layers stream."""
+"""Turn convolutions over time or over an image into matrix products, channels last: what FINN's layers stream."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class LowerConvs(Transformation):
         return ""
 
     def _matmul(self, node) -> None:
-        """Rows of the constant follow a flattened image."""
+        """Append a product; the rows of its constant follow a flattened image."""
         mover, weight = self.mover, self.mover.constants.get(node.input[1])
         x = mover.stored.get(node.input[0])
         if x is None or weight is None or x.flattened is None or weight.ndim != 2:
@@ -156,7 +156,7 @@ class LowerConvs(Transformation):
         mover.emit(pooled, [x.name], like=x)
 
     def _elementwise(self, node) -> None:
-        """Computed operands lie alike, constants turn with them."""
+        """Append an operator whose computed operands lie alike; its constants turn with them."""
         mover = self.mover
         computed = [name for name in node.input if name in mover.stored]
         if len({mover.rank(name) for name in (*computed, node.output[0])}) > 1:
@@ -177,8 +177,9 @@ class LowerConvs(Transformation):
         mover.emit(node, inputs, like=x)
 
     def _alike(self, names: Sequence[str]) -> list[StoredLayout]:
-        """Tensors of one rank as they lie if they all do so alike, else channels last where one of them is, else
-        natural.
+        """Return tensors of one rank that lie alike.
+
+        As they lie if they do so already, else channels last where one of them is, else natural.
         """
         mover = self.mover
         found = [mover.stored[name] for name in names]
@@ -213,13 +214,15 @@ class LowerConvs(Transformation):
         mover.emit(node, [x.name, *node.input[1:3], name, *node.input[4:]], like=x)
 
     def _transpose(self, node) -> None:
-        """Axis j of the result is axis perm[j] of the source: the same tensor under other names of its axes."""
+        """Rename axes: axis j of the result is axis perm[j] of the source, and no value moves."""
         mover, x = self.mover, self.mover.plain(node.input[0])
         order = list(attributes(node).get("perm", range(len(x.shape))[::-1]))
         mover.rename(node.output[0], x, tuple(None if axis is None else order.index(axis) for axis in x.axes))
 
     def _reshape(self, node) -> None:
-        """The same values in the same order: as they lie, if the new shape has a form of which that is true."""
+        """Keep the values as they lie, if the new shape has a layout of which that is true; else reshape in natural
+        order.
+        """
         mover, x = self.mover, self.mover.stored[node.input[0]]
         shape = mover.shape(node.output[0])
         places = x.memory()
@@ -235,7 +238,7 @@ class LowerConvs(Transformation):
 
 
 def _ungrouped(weight: np.ndarray, groups: int) -> np.ndarray:
-    """[O, I / groups, ...] -> [O, I, ...], zero where an output has no part in an input."""
+    """Return weights [O, I / groups, ...] as [O, I, ...], zero where an output has no part in an input."""
     if groups == 1:
         return weight
     each, inputs = len(weight) // groups, weight.shape[1]

@@ -1,4 +1,4 @@
-"""Two products that are summed become one."""
+"""Merge two products that are summed into one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The graph that LowerConvs writes: nodes, how each tensor lies, and moves where one has to lie otherwise."""
+"""Write the graph that LowerConvs makes: nodes, how each tensor lies, and moves where one has to lie otherwise."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Mover:
         self._moved: dict[tuple[str, tuple], StoredLayout] = {}
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """In the graph before."""
+        """Return a tensor's shape in the graph before."""
         return self.shapes[name]
 
     def rank(self, name: str) -> int:
@@ -52,7 +52,7 @@ class Mover:
         return self.constants[name]
 
     def meets_windows(self, name: str) -> bool:
-        """Tell whether a convolution or a pool reads `name`, directly or through operators that work on each value
+        """Tell whether a convolution or a pool reads `name`, directly or behind operators that work on each value
         alone.
         """
         for node in self.readers.get(name, ()):
@@ -64,7 +64,7 @@ class Mover:
         return StoredLayout(name, self.shapes[name], natural(self.rank(name)))
 
     def store(self, name: str, value: np.ndarray, other: str) -> str:
-        """Return a constant that takes the place of `name`, under that name if nobody else reads it, else as `other`."""
+        """Store a constant in place of `name`: under that name if nobody else reads it, else as `other`."""
         found = name if len(self.readers.get(name, ())) == 1 else other
         self.model.set_initializer(found, np.ascontiguousarray(value))
         if found == name:
@@ -94,11 +94,11 @@ class Mover:
         self.nodes.append(node)
 
     def rename(self, name: str, x: StoredLayout, axes: tuple) -> None:
-        """`name` is `x` under other names of its axes."""
+        """Let `name` be `x` under other names of its axes."""
         self.stored[name] = StoredLayout(x.name, self.shapes[name], axes)
 
     def reshaped(self, name: str, x: StoredLayout, form: StoredLayout) -> None:
-        """`name` is `x` in the shape of `form`."""
+        """Let `name` be `x` in the shape of `form`."""
         if x.sizes == form.sizes:
             self.stored[name] = replace(form, name=x.name)
             return
@@ -165,7 +165,7 @@ class Mover:
         return name
 
     def finish(self) -> None:
-        """Every output in its natural order under its own name; the nodes take the place of those before."""
+        """Bring every output into its natural order under its own name, and replace the nodes of the model."""
         for name in self.outputs:
             x = self.lying(name, natural(self.rank(name)))
             if x.name != name:
@@ -180,8 +180,9 @@ class Mover:
             self.model.graph.initializer.remove(initializer)
 
     def _name_output(self, made: str, name: str) -> None:
-        """The maker takes the border's name, and its other readers follow; a tensor that has a border's name already is
-        passed on.
+        """Give the tensor `made` the border's name `name`, wherever it is written or read.
+
+        A tensor that has a border's name already is passed on by an Identity.
         """
         border = {*self.outputs, *(v.name for v in self.model.graph.input)}
         if made in border:

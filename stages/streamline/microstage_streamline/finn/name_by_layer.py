@@ -1,4 +1,4 @@
-"""What a layer computes is called after the layer, not by whatever exported it."""
+"""Name what a layer computes after the layer, not after whatever exported it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was put in at the border for the sake of the file's own order goes: streams begin and end as the layers inside
+"""Strip moves at the border that only kept the file's own order: streams begin and end as the layers inside
 have them.
 """
 

@@ -1,4 +1,4 @@
-"""What FINN imports but the estimates never use, so that it loads without torch."""
+"""Stand in for torch, which FINN imports but the estimates never use."""
 
 from __future__ import annotations
 

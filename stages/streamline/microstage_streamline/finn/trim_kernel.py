@@ -1,4 +1,4 @@
-"""Taps of a filter that never meet the image."""
+"""Trim taps of a filter that never meet the image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A graph in a form that is easy to rewrite: nodes with plain attributes, constants by name."""
+"""Hold a graph in a form that is easy to rewrite: nodes with plain attributes, constants by name."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Graph:
         return {name: values[name] for name in wanted}
 
     def _needed(self, given: Mapping[str, Any], wanted: Iterable[str]) -> set[str]:
-        """Return the first outputs of the nodes between."""
+        """Return the first outputs of the nodes between `given` and `wanted`."""
         open_, needed = set(wanted), set()
         for node in reversed(self.nodes):
             if any(name in open_ and name not in given for name in node.outputs):
@@ -125,7 +125,7 @@ def is_quantised(value: Any) -> bool:
 
 @contextmanager
 def saying_where(node: Node) -> Iterator[None]:
-    """Return what a node of a wrong file does to NumPy becomes one sentence that names the node."""
+    """Turn what a node of a wrong file does to NumPy into one sentence that names the node."""
     try:
         with np.errstate(all="ignore"):  # what is not finite is said by who meets it
             yield

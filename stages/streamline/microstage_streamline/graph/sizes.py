@@ -1,4 +1,4 @@
-"""How large a node's tensors are and how much it computes, told before any of it is made.
+"""Tell how large a node's tensors are and how much it computes, before any of it is computed.
 
 By rules of our own for the operators that can make more values than they read: onnx's shape inference, which is C++,
 ends the process on graphs that mean harm. What no rule foresees, the cap on memory ends (microstage.untrusted.limits).
@@ -49,7 +49,7 @@ class _NodeInputs:
 
 
 def sizes_of(node: Node, known: Mapping[str, Any], stored: bool) -> NodeSize:
-    """As far as a node's inputs and attributes tell them; `MalformedModel` for what is too large to be made.
+    """Return what a node's inputs and attributes tell of its sizes; `MalformedModel` for what is too large to be made.
 
     `stored`: it makes constants of constants.
     """
@@ -100,7 +100,7 @@ def _steps(read: _NodeInputs) -> tuple[Shape, Shape, Shape, Shape]:
 
 
 def _windows(read: _NodeInputs) -> Shape:
-    """Of a convolution or a pool; automatic pads give no more places than the image has."""
+    """Return the shape behind a convolution or a pool; automatic pads give no more places than the image has."""
     x = read.shape(0)
     channels = read.shape(1)[0] if read.node.op == "Conv" else x[1]
     if read.flag("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID", "NOTSET", "VALID"):
@@ -152,14 +152,14 @@ def _gathered(read: _NodeInputs) -> Shape:
 
 
 def _unrolled(read: _NodeInputs) -> Shape:
-    """qonnx's Im2Col, of channels last: at most one window for each place of the padded image."""
+    """Return the shape of qonnx's Im2Col, of channels last: at most one window for each place of the padded image."""
     around = sum(read.flag("pad_amount", [0]))
     n, *image, channels = read.shape(0)
     return [n, *(size + around for size in image), channels * math.prod(read.flag("kernel_size"))]
 
 
 def _expanded(read: _NodeInputs) -> Shape:
-    """Of a shape that NumPy could not hold, that shape is told."""
+    """Return the shape that Expand makes; one that NumPy could not hold as it is asked for."""
     wanted = read.numbers(1)
     return wanted if math.prod(wanted) > MOST_STORED else np.broadcast_shapes(read.shape(0), tuple(wanted))
 

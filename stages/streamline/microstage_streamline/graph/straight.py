@@ -1,4 +1,4 @@
-"""Which operators are straight lines of what they read."""
+"""Tell which operators are straight lines of what they read."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ _REALS = (1, 10, 11)  # ONNX's float32, float16, double
 
 
 def bends(node: Node, constants: Mapping[str, Any]) -> bool:
-    """Tell whether a node is no straight line of one computed input: an operator that is none, or of two, 1 / x, a cast
-    that cuts fractions off.
+    """Tell whether a node is no straight line of one computed input.
+
+    That is an operator that is none, or of two inputs, 1 / x, and a cast that cuts fractions off.
     """
     here = node.op == "Div" and node.inputs[0] in constants or node.op == "Cast" and node.flags["to"] not in _REALS
     joins = sum(bool(name) and name not in constants for name in node.inputs) > 1

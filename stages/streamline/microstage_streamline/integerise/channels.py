@@ -1,5 +1,4 @@
-"""Which channels of an integer graph nobody needs: those that are provably one value, with the filters that compute
-them.
+"""Find channels of an integer graph that nobody needs: those that are provably one value, and the filters behind them.
 
 Channels that an operator ties to one another (of a pool's input and output, of both terms of a sum, of an image and its
 flattened row) stay or go together. They go where no tensor among them is an input or an output, and every product that
@@ -62,12 +61,12 @@ class Channels:
         return one
 
     def _same(self, name: str, channels: Iterable[int], output: str, first: int) -> None:
-        """Channel `first` + j of `output` is tied to the j-th of `channels` of `name`."""
+        """Tie channel `first` + j of `output` to the j-th of `channels` of `name`."""
         for own, other in zip(self._ids(output)[first:], channels):
             self._parent[self._root(own)] = self._root(self._first[name] + int(other))
 
     def _tie(self, node: Node) -> None:
-        """What `node` says of the channels of its output, and of its inputs."""
+        """Relate the channels of a node's output to those of its inputs."""
         computed = [name for name in node.inputs if name in self.made.ranges]
         tied = self._mapped(node, computed)
         if tied is None:
@@ -83,8 +82,9 @@ class Channels:
             self._same(name, channels, node.output, first)
 
     def _mapped(self, node: Node, computed: list[str]):
-        """Return (axis of the output's channels, [(input, its channels that these are, the first of these)]); None
-        where the operator needs all channels of its inputs as they are.
+        """Return (axis of the output's channels, [(input, its channels that these are, the first of these)]).
+
+        None where the operator needs all channels of its inputs as they are.
         """
         ranges, output = self.made.ranges, self.made.ranges[node.output].low
         if any(name not in self.axis for name in computed) or len(node.outputs) > 1:
@@ -105,7 +105,7 @@ class Channels:
         return self._shaped(node, computed[0], x, axis) if node.op in _SHAPED else None
 
     def _joined(self, node: Node, axis: int):
-        """Return the channels of one input behind those of another."""
+        """Map the channels of one input behind those of another."""
         sizes = [self.made.ranges[name].low.shape[axis] for name in node.inputs]
         if (
             any(self.axis[name] != axis for name in node.inputs)
@@ -117,7 +117,7 @@ class Channels:
         ]
 
     def _of_product(self, node: Node, computed: list[str]):
-        """New channels, one for each filter; a depthwise filter goes with the channel that it reads."""
+        """Map new channels, one for each filter; a depthwise filter goes with the channel that it reads."""
         name = computed[0]
         weight = self.made.constants.get(node.inputs[1])
         if node.op == "MatMul":
@@ -139,7 +139,7 @@ class Channels:
         return named(node.op).axes(node.flags, (2,), self.made.ranges[node.output].low.ndim) == {axis}
 
     def _shaped(self, node: Node, name: str, x: np.ndarray, axis: int):
-        """Return the axis of the new shape along which channels lie, alone or each with its own places."""
+        """Find the axis of the new shape along which channels lie, alone or each with its own places."""
         labels = np.broadcast_to(
             np.arange(x.shape[axis]).reshape([-1 if a == axis else 1 for a in range(x.ndim)]), x.shape
         )
@@ -171,7 +171,9 @@ class Channels:
         self.kept = {name: np.flatnonzero(~gone) for name, gone in going.items() if gone.any()}
 
     def _read(self, going: dict[str, np.ndarray]) -> set[int]:
-        """Channels that a product needs: neither constant where that can be a bias, nor multiplied by zero alone."""
+        """Return channels that a product needs: neither constant where that can be a bias, nor multiplied by zero
+        alone.
+        """
         needed: set[int] = set()
         for node in self.made.nodes:
             if (

@@ -1,4 +1,4 @@
-"""Channels that are provably one value are not computed."""
+"""Drop channels that are provably one value."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DropConstantChannels:
                 self.readers.setdefault(name, []).append(node)
 
     def apply(self) -> IntegerGraph:
-        """Return `made`, changed; its `kept` says which channels of a tensor are left."""
+        """Drop them from the graph, and return it; its `kept` says which channels of a tensor are left."""
         if not self.kept:
             return self.made
         nodes, self.made.nodes = self.made.nodes, []
@@ -80,7 +80,7 @@ class DropConstantChannels:
         return self.made.constants[node.inputs[place]]
 
     def _replace(self, node: Node, place: int, value: np.ndarray) -> None:
-        """Another constant for this node, under the old one's name if nobody else reads it."""
+        """Store another constant for this node, under the old one's name if nobody else reads it."""
         name = node.inputs[place]
         if len(self.readers.get(name, ())) > 1:
             name = f"{node.output}.kept{place}"
@@ -93,7 +93,7 @@ class DropConstantChannels:
             self._replace(node, place, np.take(value, index, axis))
 
     def _terms(self, node: Node) -> None:
-        """Constants that differ from channel to channel lose those that go."""
+        """Narrow constants that differ from channel to channel."""
         rank = self.before[node.output].low.ndim
         for place, name in enumerate(node.inputs):
             axis = self.axis[node.output] - rank + self.made.constants[name].ndim if name in self.made.constants else -1
@@ -111,7 +111,7 @@ class DropConstantChannels:
         self._replace(node, 1, weight if kept is None else np.take(weight, kept, columns))
 
     def _without_constants(self, node: Node, weight: np.ndarray, columns: int) -> np.ndarray:
-        """Return the weights of what is kept; what the constants amount to goes behind the product."""
+        """Return the weights of the channels that are left; what the others amount to is added behind the product."""
         axis = 1 if node.op == "Conv" else weight.ndim - 2
         constant, values = constant_channels(self.before[node.inputs[0]], self.axis[node.inputs[0]])
         kept = self.kept[node.inputs[0]]
@@ -126,7 +126,7 @@ class DropConstantChannels:
         return np.take(weight, kept, axis)
 
     def _add_behind(self, node: Node, bias: np.ndarray) -> None:
-        """T becomes T - bias in every threshold that reads the product; if something else does, bias is added to it."""
+        """Take `bias` off every threshold that reads the product; add it to the product if something else reads it."""
         whole, readers = node.output, self.readers.get(node.output, [])
         node.outputs = [f"{whole}.varying"]
         self._whole[node.output] = whole
@@ -142,8 +142,8 @@ class DropConstantChannels:
         self.made.nodes.append(Node("Add", [node.output, f"{whole}.constant"], [whole], {}, node.layer))
 
     def _can_shift(self, reader: Node, whole: str, bias: np.ndarray) -> bool:
-        """Tell whether thresholds of their own for each channel of `whole` can be lowered, and float32 holds them
-        still.
+        """Tell whether `reader` has thresholds for each channel of `whole` that float32 holds still when they are
+        shifted.
         """
         if reader.op != "MultiThreshold":
             return False

@@ -1,4 +1,4 @@
-"""Functions that are computed element by element: of integers that the new graph computes, or of a real input."""
+"""Represent functions element by element: of integers that the new graph computes, or of a real input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The graph of integers that this room makes, and what the integers that enter it are of real values."""
+"""Represent a graph of integers, and what the integers that enter it are of real values."""
 
 from __future__ import annotations
 

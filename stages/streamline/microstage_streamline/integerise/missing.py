@@ -1,4 +1,6 @@
-"""A network of which some operators have no form in integers: it ends there, unless the user wants the part before."""
+"""Say where a network is cut short because an operator has no form in integers, and end there unless the user allows
+it.
+"""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def _one_scale(x: Integers, name: str) -> None:
 
 
 def _product(resolver: Resolver, node: Node) -> list[Integers]:
-    """Return (s x) (t W) = (s t) (x W)."""
+    """Append a product of integers: (s x) (t W) = (s t) (x W)."""
     x = resolver.integers(node.inputs[0])
     if not is_depthwise(node, {node.inputs[0]: x.range}):
         _one_scale(x, node.inputs[0])
@@ -58,7 +58,7 @@ def _terms(resolver: Resolver, node: Node) -> tuple[list[str], list[Integers]]:
 
 
 def _sum(resolver: Resolver, node: Node) -> Sequence[Integers | RescaledSum]:
-    """s a + s b = s (a + b); at two scales, what the quantiser behind it makes of each pair."""
+    """Append a sum at one scale, s a + s b = s (a + b); at two scales, leave it to the quantiser behind it."""
     names, computed = _terms(resolver, node)
     if node.op not in ("Add", "Sub") or not is_quantised(resolver.values[node.output]):
         for term, name in zip(computed, node.inputs):
@@ -79,7 +79,7 @@ def _sum(resolver: Resolver, node: Node) -> Sequence[Integers | RescaledSum]:
 
 
 def _element_product(resolver: Resolver, node: Node) -> list[Integers]:
-    """Return (s a) (t b) = (s t) (a b)."""
+    """Append a product element by element: (s a) (t b) = (s t) (a b)."""
     names, computed = _terms(resolver, node)
     if not is_quantised(resolver.values[node.output]):
         raise NotInteger(f"multiplies {' and '.join(node.inputs)}, which are not both integers at a scale")
@@ -87,7 +87,7 @@ def _element_product(resolver: Resolver, node: Node) -> list[Integers]:
 
 
 def _moved(resolver: Resolver, node: Node) -> list[Integers]:
-    """move(s x) = s move(x), of one tensor or of several; sizes and axes are constants."""
+    """Append a move of one tensor or of several, move(s x) = s move(x); sizes and axes are constants."""
     terms: list[Integers] = []
     inputs: list[str] = []
     for name in node.inputs:
@@ -113,7 +113,7 @@ def _moved_constant(resolver: Resolver, node: Node, name: str) -> str:
 
 
 def _extreme(resolver: Resolver, node: Node) -> list[Integers]:
-    """Return the least, or the greatest, of two tensors at one scale."""
+    """Append the least, or the greatest, of two tensors at one scale."""
     if node.op not in ("Min", "Max"):
         raise NotInteger(f"{node.op} has no form in integers")
     if not is_quantised(resolver.values[node.output]):
@@ -123,7 +123,7 @@ def _extreme(resolver: Resolver, node: Node) -> list[Integers]:
 
 
 def _average(resolver: Resolver, node: Node) -> list[Integers]:
-    """Return an average is a sum at another scale, and a sum is a convolution of each channel with ones."""
+    """Append an average: a sum at another scale, which is a convolution of each channel with ones."""
     x = resolver.integers(node.inputs[0])
     if not is_quantised(resolver.values[node.output]):
         _one_scale(x, node.inputs[0])
@@ -137,8 +137,9 @@ def _average(resolver: Resolver, node: Node) -> list[Integers]:
 
 
 def _order(resolver: Resolver, node: Node) -> Sequence[Integers | Function]:
-    """Return the places of the largest of a x + b are those of x for a > 0, of -x for a < 0; the lowest place first
-    among equals.
+    """Append an operator that finds the places of the largest of a x + b, the lowest place first among equals.
+
+    They are those of x for a > 0, and of -x for a < 0.
     """
     x, line, turned = resolver.in_order(node.inputs[0])
     _one_scale(x, node.inputs[0])
@@ -164,7 +165,7 @@ def _emit_order(resolver: Resolver, node: Node, x: Integers, outputs: list[str],
 
 
 def _fixed(resolver: Resolver, node: Node) -> list[Integers]:
-    """Integers of integers by a rule of its own, whose other inputs are constants."""
+    """Append an operator with a rule of its own, integers of integers; its other inputs are constants."""
     x = resolver.integers(node.inputs[0])
     for name in node.inputs[1:]:
         resolver.store(name, np.asarray(resolver.constants[name], np.int64))

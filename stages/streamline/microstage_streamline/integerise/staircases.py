@@ -1,4 +1,4 @@
-"""Three forms of a staircase over integers: thresholds, lines, and steps that turn round."""
+"""Represent a staircase over integers in three forms: thresholds, lines, and steps that turn round."""
 
 from __future__ import annotations
 

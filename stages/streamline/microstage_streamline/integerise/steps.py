@@ -1,4 +1,4 @@
-"""Where a function of many levels steps: the thresholds of a 16-bit activation, some thousands at a time."""
+"""Search where a function of many levels steps: the thresholds of a 16-bit activation, some thousands at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EVERY, _AT_ONCE, _NEAR = 64, 1 << 18, 2
 def first_reached(
     function: Callable[[np.ndarray], np.ndarray], levels: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> np.ndarray:
-    """[channels, levels]: the least integer of low..high [channels] at which a rising `function` reaches each of
+    """Return [channels, levels]: the least integer of low..high [channels] at which a rising `function` reaches each of
     `levels`; high + 1 where none does.
 
     Every 64th level is searched by halves, those between them around the straight line from one to the next, as they

@@ -1,4 +1,4 @@
-"""What the integers behind thresholds of a real input stand for."""
+"""Find what the integers behind thresholds of a real input stand for."""
 
 from __future__ import annotations
 

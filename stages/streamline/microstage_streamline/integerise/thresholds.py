@@ -1,4 +1,4 @@
-"""Exact thresholds: where the reference's own function of the accumulator steps from one level to the next.
+"""Search exact thresholds: where the reference's own function of the accumulator steps from one level to the next.
 
 Never by dividing scales: the function is evaluated, by the interpreter's code and in its float64 order, at integers of
 the accumulator's provable range, and each step is found by binary search, which is exact because the function is
@@ -80,7 +80,7 @@ def search(function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: 
 
 
 def _check(rising, table: np.ndarray, levels: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
-    """Each threshold is where the level is first reached; rows are sorted."""
+    """Assert that each threshold is where its level is first reached, and that rows are sorted."""
     if np.any(np.diff(table, axis=1) < 0):
         raise ModelError("A function of an accumulator is not monotone; it has no thresholds.")
     at = table.T
@@ -95,7 +95,7 @@ def _check(rising, table: np.ndarray, levels: np.ndarray, low: np.ndarray, high:
 
 
 def _check_everywhere(rising, table: np.ndarray, bottom: int, low: np.ndarray, high: np.ndarray) -> None:
-    """Exhaustive: counting thresholds gives the function's own level at every accumulator of every channel."""
+    """Assert that counting thresholds gives the function's own level at every accumulator of every channel."""
     domain = np.clip(np.arange(int((high - low).max()) + 1)[:, None] + low, low, high)
     wanted = rising(domain)
     for channel in range(len(low)):

@@ -1,4 +1,4 @@
-"""Axes counted from the front, and slices that end inside their tensor, which all that reads them reads alike."""
+"""Count axes from the front, and let slices end inside their tensor, so that all that reads them reads them alike."""
 
 from __future__ import annotations
 

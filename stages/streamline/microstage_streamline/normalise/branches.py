@@ -1,4 +1,4 @@
-"""Branches that are decided when the file is read, as exporters write them about shapes."""
+"""Take branches that are decided when the file is read, as exporters write them about shapes."""
 
 from __future__ import annotations
 

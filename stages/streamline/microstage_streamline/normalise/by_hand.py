@@ -1,6 +1,4 @@
-"""Weights that ordinary operators dequantise: whole numbers cast to reals, less a zero point, times a scale, moved
-about.
-"""
+"""Recognise weights that ordinary operators dequantise: whole numbers cast, less a zero point, times a scale, moved."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Constants behind an operator that moves values, laid out as they stand in front of it: f(move(x), c) = move(f(x,
-c')).
+"""Lay constants behind an operator that moves values out as they stand in front of it: f(move(x), c) =
+move(f(x, c')).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _MOST_VALUES = 1 << 22
 
 
 def carried(normal: NormalGraph, node: Node, mover: Node) -> list[Node] | None:
-    """For each tensor that `mover` moves, `node` as it reads that tensor itself, outputs unnamed; None where no such
-    constants are.
+    """Return, for each tensor that `mover` moves, `node` as it reads that tensor itself; None where no such constants
+    are.
 
     Precondition: `node` is a function of each element of the mover's output; all its other inputs are constants.
     """
@@ -45,13 +45,14 @@ def carried(normal: NormalGraph, node: Node, mover: Node) -> list[Node] | None:
 
 
 def _starts(values: Iterable[Any]) -> list[int]:
-    """Numbers of the first value of each tensor: 1, where the one before ends, and so on."""
+    """Number the first value of each tensor: 1, where the one before ends, and so on."""
     return list(np.cumsum([1, *(int(np.prod(value.shape)) for value in values)])[:-1])
 
 
 def _places(normal: NormalGraph, mover: Node, sources: list[str]) -> np.ndarray | None:
-    """Of each value that `mover` gives, the number of the one that it was; None where it is the largest of some, or
-    new.
+    """Return, for each value that `mover` gives, the number of the one that it was.
+
+    None where it is the largest of some, or new.
     """
     shapes = [normal.values[name].shape for name in sources]
     if sum(int(np.prod(shape)) for shape in shapes) > _MOST_VALUES:
@@ -106,7 +107,10 @@ def _spread(node: Node, value: np.ndarray, rank: int) -> np.ndarray:
 
 
 def _moved_back(value: np.ndarray, places: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
-    """In the order in front of the mover; what nobody reads has what the first has. None where one value has two."""
+    """Return a constant in the order in front of the mover; None where one value there would have two.
+
+    What nobody reads has what the first has.
+    """
     if not _fits(value.shape, places.shape):
         return None
     values, size = np.broadcast_to(value, places.shape).reshape(-1), int(np.prod(shape))

@@ -1,4 +1,4 @@
-"""Where, of several tensors, as the sums and products that it is of integers."""
+"""Rewrite Where, of several tensors, as the sums and products that it is of integers."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What is a function of each value alone moves ahead of operators that only move values about: to the accumulator, or
-to the input.
-"""
+"""Move functions of each value ahead of operators that only move values about: to the accumulator, or to the input."""
 
 from __future__ import annotations
 
@@ -25,8 +23,7 @@ _OF_ALL = ("Concat", "Min", "Max")  # all inputs are moved, or chosen from
 
 
 def hoist(normal: NormalGraph) -> None:
-    """q(move(x)) = move(q(x)): each value alone, and q, which never falls, commutes with a maximum; so it meets the
-    accumulator.
+    """Move functions of each value forward: q(move(x)) = move(q(x)), also of a maximum where q never falls.
 
     Precondition: x is real, or q quantises joined integers of several scales, or clips what a quantiser has just made
     of it, or thresholds could not follow (a row of samples); nobody else reads a quantised move(x). Behind an
@@ -115,7 +112,7 @@ class _Commuter:
         ]
 
     def _copied(self, node: Node, mover: Node) -> Node:
-        """Return a mover that others read too, once more for `node` alone."""
+        """Copy a mover that others read too, for `node` alone."""
         self.normal.count += 1
         copy = Node(mover.op, list(mover.inputs), [f"{mover.output}.copy{self.normal.count}"], mover.flags, mover.layer)
         self.normal.values[copy.output] = self.normal.values[mover.output]
@@ -152,8 +149,10 @@ def fronts(normal: NormalGraph, inputs: set[str] | None = None) -> set[str]:
 
 
 def _unfold_norms(normal: NormalGraph) -> None:
-    """(x - mean) / sqrt(variance + epsilon) * gamma + beta in front of the first quantiser: four operators, each of
-    which can be carried back through a move. Precondition: a mover stands before it.
+    """Split a normalisation in front of the first quantiser into four operators that can be carried back through a
+    move.
+
+    (x - mean) / sqrt(variance + epsilon) * gamma + beta. Precondition: a mover stands before it.
     """
     graph, front = normal.graph, fronts(normal)
     makers = {name: node for node in graph.nodes for name in node.outputs}
@@ -201,7 +200,7 @@ def _replace(normal: NormalGraph, node: Node, nodes: list[Node]) -> None:
 
 
 def _is_plain(normal: NormalGraph, node: Node) -> bool:
-    """Tell whether it never falls, and has one set of parameters for all values."""
+    """Tell whether a node never falls, and has one set of parameters for all values."""
     rises = named(node.op).rises
     if rises is None or node.inputs[0] in normal.graph.constants:
         return False

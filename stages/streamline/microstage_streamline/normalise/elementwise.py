@@ -1,4 +1,4 @@
-"""Operators of each element in the few forms that the integeriser looks at."""
+"""Bring operators of each element into the few forms that integers are made of."""
 
 from __future__ import annotations
 

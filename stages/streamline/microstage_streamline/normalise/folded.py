@@ -1,4 +1,4 @@
-"""Constants that an operator makes of constants, by onnx's own reference evaluator and in the file's own types."""
+"""Fold constants that an operator makes of constants, by onnx's own reference evaluator and in the file's own types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the user says of real inputs that no quantiser follows: INPUT_TYPE, INPUT_SCALE, INPUT_ZERO."""
+"""Read what the user says of real inputs that no quantiser follows: INPUT_TYPE, INPUT_SCALE, INPUT_ZERO."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ class InputType:
 
     @classmethod
     def read(cls, parameters: Mapping[str, Any]) -> InputType | None:
-        """None where the user says nothing; `ParameterError` for a type that is none, or numbers that do not go with
-        it.
+        """Return what the user says, None if nothing.
+
+        `ParameterError` for a type that is none, or numbers that do not go with it.
         """
         kind, scale = str(parameters.get("input_type", "")).upper(), float(parameters.get("input_scale", 1.0))
         zero_point = int(parameters.get("input_zero", 0))

@@ -37,7 +37,7 @@ def gathered(normal, node: Node, indices: dict[int, np.ndarray]) -> list[Node]:
 
 
 def reshaped(normal, source: str, output: str, sizes: Sequence[int], layer: str) -> Node:
-    """[n, *sizes] of the same values."""
+    """Append a Reshape to [n, *sizes] of the same values."""
     return Node("Reshape", [source, normal.constant(output, np.asarray([0, *sizes], np.int64))], [output], {}, layer)
 
 

@@ -1,4 +1,4 @@
-"""Where the pixels of an image that is resized to the nearest come from: ONNX's Resize since opset 10, and Upsample."""
+"""Find the pixels that an image resized to the nearest is made of: ONNX's Resize since opset 10, and Upsample."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def output_sizes(
 
 
 def nearest_places(size: int, wanted: int, scale: np.float32, flags: Mapping[str, Any], old: bool) -> np.ndarray:
-    """[wanted] places 0..size - 1, in the float32 that executors take them in; `old`: as it was before opset 11."""
+    """Return [wanted] places 0..size - 1, in the float32 that executors take them in; `old`: as it was before
+    opset 11.
+    """
     x = np.arange(wanted, dtype=np.float32)
     if old:
         found = np.ceil(x / scale) if scale < 1 else np.floor(x / scale)

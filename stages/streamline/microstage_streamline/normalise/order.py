@@ -1,4 +1,4 @@
-"""Places and values of the largest: those of the smallest, or of what keeps the order of another tensor, are these."""
+"""Bring places and values of the smallest, or of what keeps another tensor's order, into those of the largest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Windows: explicit pads, and averages in one form."""
+"""Bring windows into one form: explicit pads, and averages as sums."""
 
 from __future__ import annotations
 
@@ -38,9 +38,10 @@ def explicit_pads(normal, node: Node, weight: Any) -> dict[str, Any]:
 
 
 def _taps(flags: Mapping[str, Any], size: int, axis: int) -> np.ndarray:
-    """[places of the window, its values] along one axis, as places of the image; beyond its ends what is padding, and
-    beyond that what rounding the number of places up (ceil_mode) makes of it: a last window that begins there is left
-    out.
+    """Return [places of the window, its values] along one axis, as places of the image.
+
+    Beyond its ends is padding, and beyond that what rounding the number of places up (ceil_mode) makes of it: a last
+    window that begins there is left out.
     """
     kernel, rank = flags["kernel_shape"][axis], len(flags["kernel_shape"])
     step, apart = (flags.get(name, [1] * rank)[axis] for name in ("strides", "dilations"))
@@ -113,7 +114,7 @@ class PlainMaxPool(_Pool):
 
 
 def _within(taps: np.ndarray, size: int) -> np.ndarray:
-    """Places of the image alone: those of padding become another of the same window."""
+    """Keep places of the image alone: those of padding become another of the same window."""
     inside = (taps >= 0) & (taps < size)
     if not inside.any(axis=1).all():
         raise ModelError("a window lies in the padding alone")

@@ -1,4 +1,4 @@
-"""Products: MatMul and Conv with explicit pads, weights at a scale, and no bias."""
+"""Bring products into one form: MatMul and Conv with explicit pads, weights at a scale, and no bias."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class LowerGemm(Rewrite):
 
     @staticmethod
     def _bias(normal, node, bias: list[str]) -> list[str]:
-        """beta c, in float32."""
+        """Return the bias beta c, in float32."""
         beta = node.flags.get("beta", 1.0)
         if beta == 1.0 or not bias:
             return bias
@@ -115,7 +115,7 @@ class PadInConv(Rewrite):
 
     @staticmethod
     def _amounts(normal, pad) -> np.ndarray | None:
-        """[2, rank], before and behind; None where they are computed, or of some axes alone."""
+        """Return [2, rank], padding before and behind; None where it is computed, or of some axes alone."""
         amounts = pad.flags.get("pads") if len(pad.inputs) < 2 else normal.graph.constants.get(pad.inputs[1])
         return None if amounts is None or len(pad.inputs) > 3 and pad.inputs[3] else np.asarray(amounts).reshape(2, -1)
 

@@ -1,4 +1,4 @@
-"""Operators of onnxruntime's QOperator format: each is dequantise, operate, quantise."""
+"""Rewrite operators of onnxruntime's QOperator format: each is dequantise, operate, quantise."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _QOperator(Rewrite):
 
     @staticmethod
     def bias(normal, name: str, scales: list[str], factor: float = 1.0) -> str:
-        """int32 integers at the scale of the products."""
+        """Dequantise an int32 bias at the scale of the products."""
         if not all(map(normal.is_constant, (name, *scales))):
             raise ModelError("its bias is not constant")
         scale = np.float64(factor)

@@ -1,4 +1,4 @@
-"""Scales and tables: what changes a scale alone, levels that are no integers, functions read from a table."""
+"""Simplify quantisers: what changes a scale alone, levels that are no integers, functions read from a table."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Sums, means and extremes over any axes: the axes that go are turned behind those that stay, and are the image of a
-pool.
-"""
+"""Bring sums, means and extremes over any axes into pools: axes that go are turned behind those that stay."""
 
 from __future__ import annotations
 
@@ -46,7 +44,7 @@ class ReductionAsPool(Rewrite):
 
     @staticmethod
     def _axes(normal, node) -> list[int]:
-        """In rising order; those that are left out are all but the samples', of which there is one."""
+        """Return the axes in rising order; if none are given, all but that of the samples, of which there is one."""
         rank, axes = len(normal.values[node.inputs[0]].shape), node.flags.get("axes")
         if len(node.inputs) > 1 and node.inputs[1]:
             if not normal.is_constant(node.inputs[1]):

@@ -1,4 +1,4 @@
-"""What a rewrite is: whether it applies to a node, apart from what it makes of it.
+"""Define what a rewrite is: whether it applies to a node, apart from what it makes of it.
 
 To write one: derive from `Rewrite`, name the `operators`, state the algebra and its precondition in the docstring, and
 add the class to the list in `rewrites.py`. `matches` must be false of whatever `rewrite` returns, so that the graph
@@ -27,5 +27,7 @@ class Rewrite:
         raise NotImplementedError
 
     def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
-        """Return what stands for `node` from now on; nothing where its outputs are constants or other names of tensors."""
+        """Return what stands for `node` from now on; nothing where its outputs are constants or other tensors'
+        names.
+        """
         raise NotImplementedError

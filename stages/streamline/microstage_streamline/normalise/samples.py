@@ -1,4 +1,4 @@
-"""The first axis is that of the samples: 1 here, and any number when the network runs."""
+"""Keep the first axis that of the samples: 1 here, and any number when the network runs."""
 
 from __future__ import annotations
 

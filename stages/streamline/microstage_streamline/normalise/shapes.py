@@ -1,4 +1,4 @@
-"""Names, shapes and axes: what is computed from shapes becomes constants, and what may be left out is said."""
+"""Fold names, shapes and axes: what is computed from shapes becomes constants, and what may be left out is said."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights whose scale differs along what a product sums over: from one input channel to the next."""
+"""Bring weights whose scale differs along what a product sums over, from one input channel to the next, to one step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Products that are others turned round: a constant on the left, a convolution transposed."""
+"""Turn products round: a constant on the left, a convolution transposed."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ class TransposedConv(Rewrite):
 
     @staticmethod
     def _filters(weight: Any, groups: int, apart, strides) -> Any:
-        """[O * prod(strides), C / groups, *taps] of weights [C, O / groups, *kernel]; blocks of one channel stand
-        together.
+        """Return [O * prod(strides), C / groups, *taps] of weights [C, O / groups, *kernel]; blocks of one channel
+        stand together.
         """
         ints = weight.ints if isinstance(weight, QTensor) else np.asarray(weight)
         taps = [-(-((k - 1) * d + 1) // s) for k, d, s in zip(ints.shape[2:], apart, strides)]

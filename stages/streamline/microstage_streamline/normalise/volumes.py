@@ -1,5 +1,5 @@
-"""Windows over three axes: of products one image for each place along the first, of largest values and sums one axis
-after the others.
+"""Split windows over three axes: products into one image for each place of the first axis, pools into one axis after
+the others.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class VolumeAsImages(_OfVolume):
 
     @staticmethod
     def _flat(weight):
-        """[O, C, D, H, W] -> [O, C D, H, W]."""
+        """Return weights [O, C, D, H, W] as [O, C D, H, W]."""
         if not isinstance(weight, QTensor):
             return weight.reshape(weight.shape[0], -1, *weight.shape[3:])
         scale = np.asarray(weight.scale)

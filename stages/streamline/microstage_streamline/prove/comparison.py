@@ -1,4 +1,4 @@
-"""Layers of the untouched file in an executor, on our integers of the layer before.
+"""Compare layers of the untouched file in an executor, on our integers of the layer before.
 
 A difference must be within the rounding bound (docs/numerics.md), which is computed where a level differs, or anything
 by more than float32 usually errs.
@@ -50,7 +50,7 @@ class LayerComparison:
             layer.offered += samples.count
 
     def _compare(self, layer: ComparedLayer, part: Samples, values: Mapping[str, Any]) -> None:
-        """One layer on a few samples; why it cannot be, if it cannot."""
+        """Compare one layer on a few samples, and return why it cannot be, if it cannot."""
         given = {name: part.entries[name] for name in layer.entries} | {n: values[s] for n, s in layer.reads.items()}
         try:
             found = layer.program.run({name: self._as_fed(name, value) for name, value in given.items()})[layer.tensor]
@@ -74,7 +74,7 @@ class LayerComparison:
         layer.ties += int(np.count_nonzero(different)) if layer.rounds else 0
 
     def _as_fed(self, name: str, value: Any) -> np.ndarray:
-        """Our value as the file's own type: real numbers, or the integers that stand for them."""
+        """Return our value as the file's own type: real numbers, or the integers that stand for them."""
         kind = self._kind(name, value)
         return (real(value) if kind.kind == "f" else np.asarray(getattr(value, "ints", value))).astype(kind)
 

@@ -1,4 +1,4 @@
-"""The nodes of an untouched file, run by others: onnxruntime with graph optimisations off, and qonnx's own functions.
+"""Run the nodes of an untouched file by others: onnxruntime with graph optimisations off, and qonnx's own functions.
 
 Nodes of ONNX run in one session of onnxruntime up to the next that is qonnx's. A file that is newer than the executor
 is read with a lower IR number, which says nothing of what its operators mean.
@@ -85,7 +85,7 @@ class OriginalModel:
         return FilePart(self, list(outputs), sorted(sources), sorted(places))
 
     def stored(self, names: Iterable[str]) -> dict[str, np.ndarray]:
-        """Constants by name; those that nodes compute are computed, once."""
+        """Return constants by name; those that nodes compute are computed, once."""
         wanted, open_ = [], [name for name in names if name not in self.constants]
         while open_:
             place = self.makers[open_.pop()]
@@ -151,7 +151,7 @@ class FilePart:
         return {name: known[name] for name in self.outputs}
 
     def _steps(self) -> list[_Session | _Function]:
-        """Runs of ONNX nodes, and qonnx's between them."""
+        """Split nodes into runs of ONNX's own, and qonnx's between them."""
         runs: list[list[onnx.NodeProto]] = []
         for node in self.nodes:
             if runs and not _is_qonnx(node) and not _is_qonnx(runs[-1][-1]):
@@ -226,7 +226,7 @@ class _Function:
         return {name: np.asarray(context[name]) for name in self.node.output}
 
     def _places(self, operator: CustomOp, context: Arrays) -> dict[str, np.ndarray]:
-        """Return some look for the shape of what they are to write."""
+        """Return empty outputs: some operators look for the shape of what they are to write."""
         if self.node.op_type == "MaxPoolNHWC":
             made = operator.make_shape_compatible_op(_Shapes(context))
             return {self.node.output[0]: np.zeros(helper.get_node_attr_value(made, "shape"), np.float32)}
@@ -259,7 +259,7 @@ def _typed(graph: onnx.GraphProto, names: Iterable[str]) -> onnx.GraphProto:
 
 
 def _refusals_of(by: str) -> AbstractContextManager[None]:
-    """Return a foreign program's complaint is a `CannotRun`, in one line."""
+    """Raise a foreign program's complaint as a `CannotRun`, in one line."""
     return translated(lambda said: CannotRun(f"{by}: {said}"))
 
 
@@ -268,7 +268,7 @@ def _is_qonnx(node: onnx.NodeProto) -> bool:
 
 
 def _ordered(nodes: Sequence[onnx.NodeProto], known: Set[str]) -> list[onnx.NodeProto]:
-    """Return each behind those that it reads: the file's own order, unless it is none."""
+    """Return nodes each behind those that it reads: in the file's own order, unless it is none."""
     made, waiting, ordered = {"", *known}, list(nodes), []
     while waiting:
         ready = []

@@ -1,4 +1,4 @@
-"""After a conversion: the untouched file beside our integers, layer by layer (the gate) and whole (figures)."""
+"""Compare the untouched file with our integers after a conversion: layer by layer (the gate) and whole (figures)."""
 
 from __future__ import annotations
 
@@ -96,7 +96,9 @@ def say_layers(job: Job, found: Mapping[str, Any]) -> None:
 
 
 def _whole(file: OriginalModel, samples: Samples, steps: Mapping[str, float]) -> dict[str, Any]:
-    """Return {"by", output: difference} of the whole file, run on by itself; only "by" says why, where that cannot be."""
+    """Return {"by", output: difference} of the whole file, run on by itself; only "by" says why, where that
+    cannot be.
+    """
     outputs = [name for name in samples.answers if name in file.makers]
     program, some = file.program(outputs, set()), samples.of(range(min(samples.count, _WHOLE)))
     if not outputs:
@@ -139,7 +141,7 @@ def _steps(part: Converted) -> dict[str, float]:
 
 
 def _difference(found: np.ndarray, exact: np.ndarray, step: float) -> dict[str, Any]:
-    """Values, how many are half a level off or more, and the largest difference."""
+    """Return (values, how many are half a level off or more, the largest difference)."""
     difference = np.abs(np.asarray(found, np.float64).reshape(exact.shape) - exact)
     differing = int(np.count_nonzero(~(difference < step / 2)))
     return {"values": int(exact.size), "levels_differing": differing, "largest": float(f"{difference.max():.3g}")}

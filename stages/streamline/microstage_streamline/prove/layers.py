@@ -1,4 +1,4 @@
-"""The layers of an untouched file that became integers: what stands in it between tensors that are integers here.
+"""Find the layers of an untouched file that became integers: what stands in it between tensors that are integers here.
 
 A tensor is compared that the file and the cleaned graph have by one name, downstream of where integers enter: integers,
 and real numbers where integers end (the file's outputs, what an unresolved node reads).
@@ -64,7 +64,7 @@ class ComparedLayer:
 
 
 def layers_of(file: OriginalModel, normal: NormalGraph, made: IntegerGraph) -> list[ComparedLayer]:
-    """In the file's order."""
+    """Return the layers in the file's order."""
     known = _known(normal, made)
     makers = {name for node in normal.graph.nodes for name in node.outputs}
     renamed = {name: normal.renamed.get(name, name) for name in file.computed - file.inputs.keys()}
@@ -77,7 +77,7 @@ def layers_of(file: OriginalModel, normal: NormalGraph, made: IntegerGraph) -> l
 
 
 def _known(normal: NormalGraph, made: IntegerGraph) -> Set[str]:
-    """Tensors of the cleaned graph that follow from the integers that enter."""
+    """Return tensors of the cleaned graph that follow from the integers that enter."""
     constants, failed = normal.graph.constants.keys(), {found.tensor for found in made.unresolved}
     known = {*constants, *made.inputs}
     for node in normal.graph.nodes:
@@ -99,7 +99,7 @@ def _layer(
 
 
 def _cost(normal: NormalGraph, program: FilePart) -> float:
-    """Of one sample, in multiply-accumulates."""
+    """Return the multiply-accumulates of one sample."""
     total = 1.0
     for node in program.nodes:
         shapes = [_shape(normal, name) for name in node.input[:2]]
@@ -109,13 +109,15 @@ def _cost(normal: NormalGraph, program: FilePart) -> float:
 
 
 def _shape(normal: NormalGraph, name: str) -> tuple[int, ...]:
-    """Of a tensor of the file, as far as the reference knows it."""
+    """Return the shape of a tensor of the file, as far as the reference knows it."""
     value = normal.values.get(normal.renamed.get(name, name))
     return () if value is None else value.shape
 
 
 def shared(layers: Sequence[ComparedLayer], count: int) -> dict[str, int]:
-    """Return {tensor: inputs}: all `count` of a layer that is cheap; those that are not share what is left of the work."""
+    """Return {tensor: inputs}: all `count` of a layer that is cheap; those that are not share what is left of
+    the work.
+    """
     left, quotas = _WORK, {}
     for place, layer in enumerate(sorted(layers, key=lambda layer: layer.cost)):
         quotas[layer.tensor] = min(count, max(_LEAST, int(left / (len(layers) - place) / layer.cost)))

@@ -1,4 +1,4 @@
-"""What is proven of the new graph, integer by integer."""
+"""Prove the new graph against the reference, integer by integer."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Proof:
             yield {name: _rows(value, start, start + step) for name, value in self.vectors.items()}
 
     def _within_types(self, found: Mapping[str, np.ndarray]) -> None:
-        """What was observed fits what was proven."""
+        """Assert that what was observed fits what was proven."""
         for tensor, value in found.items():
             low, high = self.made.ranges[tensor].ends
             if value.min() < low or value.max() > high:
@@ -84,7 +84,7 @@ class Proof:
                 self.beyond_float32 = f"{tensor} holds {most}, beyond the 24 bits of its float32"
 
     def _kept(self, found: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """Outputs and thresholds by their names in the model."""
+        """Return outputs and thresholds by their names in the model."""
         renamed = self.written.renamed
         outputs = {output: found[tensor] for output, tensor in self.found.outputs.items()}
         quantised = [n.output for n in self.made.nodes if n.op in ("MultiThreshold", "Requantize")]
@@ -94,7 +94,7 @@ class Proof:
         return {**levels, **outputs} if size * count <= _MOST_KEPT else outputs
 
     def executor(self, job: Job, vectors: Mapping[str, np.ndarray]) -> None:
-        """qonnx's own executor on the same graph, on the first vector and the last."""
+        """Run qonnx's own executor on the same graph, on the first vector and the last, and compare."""
         rows = [0, len(next(iter(vectors.values()))) - 1][:_EXECUTED_BY_QONNX]
         compared = dict.fromkeys(self.made.outputs, 0)
         for row in rows:

@@ -1,5 +1,4 @@
-"""Real inputs and the reference's real answers, on which the C's float functions are compared before anything is
-published."""
+"""Draw real inputs and compute the reference's real answers, on which the C's float functions are compared."""
 
 from __future__ import annotations
 
@@ -51,8 +50,9 @@ class _RealInput:
         return np.asarray(self.described["thresholds"], np.float64)
 
     def levels(self, values: np.ndarray) -> np.ndarray:
-        """Return (value - offset) / scale, before it is rounded: of a value that its quantiser reads as it is, in the
-        value's own type.
+        """Return (value - offset) / scale, before it is rounded.
+
+        A value that its quantiser reads as it is is divided in its own type.
         """
         if "precision" in self.described:
             kind = np.dtype(self.described["precision"])
@@ -74,7 +74,7 @@ class _RealInput:
         return np.clip(whole + self.described["zero_point"], *self.described["range"]).astype(np.int64)
 
     def values(self, ints: np.ndarray) -> np.ndarray:
-        """Real values of integers, which may be fractions."""
+        """Return the real values of integers, which may be fractions."""
         return self.of("scale") * (ints - self.described["zero_point"]) + self.of("offset")
 
 
@@ -133,7 +133,7 @@ def _answers(part: Converted, entries: Sequence[_RealInput], values: Mapping[str
 
 
 def _ends(entry: _RealInput) -> np.ndarray:
-    """[2, 1, ...]: the real values of the lowest and the highest integer."""
+    """Return [2, 1, ...]: the real values of the lowest and the highest integer."""
     return np.stack(
         [entry.values(np.full((1, *entry.described["shape"][1:]), end)) for end in entry.described["range"]]
     )
@@ -152,7 +152,7 @@ def _assert_said(entry: _RealInput, found: np.ndarray, values: np.ndarray) -> No
 
 
 def _answer(part: Converted, name: str, value: Any) -> np.ndarray:
-    """Return what an output's integers stand for: raw ones have the scale and the zero point that the interface says."""
+    """Return what an output's integers stand for: raw ones have the scale and zero point that the interface says."""
     raw = isinstance(value, np.ndarray) and value.dtype.kind in "iu"
     return described(part.written.interface["outputs"][name], integers(value)) if raw else real(value)
 
@@ -163,7 +163,10 @@ def _none(job: Job, reason: str) -> dict[str, np.ndarray]:
 
 
 def _entry(part: Converted, name: str, tensor: str) -> _RealInput | None:
-    """None where no quantiser makes the integers of real numbers, and the input is none of integers itself."""
+    """Return the real input that integers stand for.
+
+    None where no quantiser makes them of real numbers, and the input is none of integers itself.
+    """
     graph, described = part.normal.graph, part.written.interface["inputs"][name]
     if tensor in graph.inputs:
         return _RealInput(name, tensor, tensor, described) if graph.inputs[tensor].datatype else None
@@ -194,8 +197,11 @@ def _as_fed(part: Converted, entry: _RealInput, values: np.ndarray) -> Any:
 
 
 def _drawn(entry: _RealInput, fed: Mapping[str, Any], given: Mapping[str, np.ndarray]) -> np.ndarray:
-    """float32 [n, ...]: the user's own values where they are of this tensor, else quarters of a level around the
-    integers that are fed; the last of them, a few, twice as far from zero as the range reaches at either end."""
+    """Return float32 [n, ...]: the user's own values where they are of this tensor, else quarters of a level around the
+    integers that are fed.
+
+    The last of them, a few, are twice as far from zero as the range reaches at either end.
+    """
     given = {**{name: value for name, value in fed.items() if name == entry.real != entry.tensor}, **given}
     if entry.real in given and entry.real != entry.tensor:
         values = np.asarray(given[entry.real], np.float64).copy()
@@ -212,8 +218,9 @@ def _drawn(entry: _RealInput, fed: Mapping[str, Any], given: Mapping[str, np.nda
 
 
 def _apart(entry: _RealInput, values: np.ndarray) -> np.ndarray:
-    """Return the same, a quarter of a level further where a tie hangs on the last bits of operators of the file, for
-    which scale and offset stand.
+    """Return the values, moved a quarter of a level where a tie hangs on the last bits of operators of the file.
+
+    Scale and offset stand for these operators.
     """
     if "precision" in entry.described or "thresholds" in entry.described:
         return values

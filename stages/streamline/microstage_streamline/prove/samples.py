@@ -1,4 +1,4 @@
-"""Inputs of a network as each side takes them: the reference, an executor of the file, readers of `interface.json`."""
+"""Give inputs as each side takes them: the reference, an executor of the file, readers of `interface.json`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Samples:
         return max(len(getattr(value, "ints", value)) for value in self.fed.values())
 
     def parts(self, first: int, size: int) -> Iterator[Samples]:
-        """So many samples first, then `size` at a time."""
+        """Yield so many samples first, then `size` at a time."""
         starts = [0, *range(min(first, self.count), self.count, size), self.count]
         for start, end in zip(starts, starts[1:]):
             yield self.of(range(start, end))
@@ -54,7 +54,8 @@ def rows(value: Any, chosen: Iterable[int]) -> Any:
 def of_vectors(
     normal: NormalGraph, written: IntegerModel, fed: Mapping[str, Any], recorded: Mapping[str, np.ndarray]
 ) -> Samples:
-    """Vectors where integers enter, or graph inputs; `recorded` is what the integer graph made of them.
+    """Return samples of vectors where integers enter, or of graph inputs; `recorded` is what the integer graph made of
+    them.
 
     A real input that was not given is what `interface.json` says of its integers.
     """
@@ -112,7 +113,9 @@ def _quantised(part: Converted, name: str, value: Any) -> Any:
 
 
 def _answered(example: Any, said: Mapping[str, Any], ints: np.ndarray) -> np.ndarray:
-    """Real values of an output; raw integers of a file are these, and a scale belongs to what is made of them."""
+    """Return real values of an output; raw integers of a file are these, and a scale belongs to what is made of
+    them.
+    """
     return ints.astype(np.float64) if is_raw(example) else described(said, ints)
 
 
@@ -122,7 +125,9 @@ def is_raw(example: Any) -> bool:
 
 
 def of_reals(normal: NormalGraph, written: IntegerModel) -> Samples | None:
-    """Real inputs that no integers stand for: between levels and outside the range; None where no input is real."""
+    """Draw real inputs that no integers stand for, between levels and outside the range; None where no input is
+    real.
+    """
     rng, drawn = np.random.Generator(np.random.PCG64(2)), {}
     for name, entry in normal.graph.inputs.items():
         shape = (_REALS, *entry.shape[1:])
@@ -140,7 +145,9 @@ def of_reals(normal: NormalGraph, written: IntegerModel) -> Samples | None:
 
 
 def _in_the_file(normal: NormalGraph, said: Mapping[str, Any] | None, name: str, value: Any) -> Any:
-    """Values of an input as the file has them: real ones where the user said as which integers they are given."""
+    """Return values of an input as the file has them: real ones where the user said as which integers they are
+    given.
+    """
     entry = normal.graph.inputs[name]
     return value if entry.scale is None or said is None else described(said, integers(value)).astype(entry.real)
 
@@ -153,7 +160,9 @@ def _behind(name: str, normal: NormalGraph, written: IntegerModel) -> list[dict[
 
 
 def _reals(rng: np.random.Generator, shape: tuple[int, ...], entries: list[dict[str, Any]]) -> np.ndarray:
-    """Return the first two samples beyond either end, the third halfway between two levels, the others anywhere."""
+    """Draw values: the first two samples beyond either end, the third halfway between two levels, the others
+    anywhere.
+    """
     if not entries:  # nobody reads it
         return rng.normal(size=shape).astype(np.float32)
     ends = [_line(said, np.float64(end)) for said in entries for end in said["range"]]
@@ -166,7 +175,7 @@ def _reals(rng: np.random.Generator, shape: tuple[int, ...], entries: list[dict[
 
 
 def described(said: Mapping[str, Any], ints: np.ndarray) -> np.ndarray:
-    """Real values of integers [n, ...] as `interface.json` has them: scale * (integer - zero_point) + offset.
+    """Return real values of integers [n, ...] as `interface.json` has them: scale * (integer - zero_point) + offset.
 
     Scale and offset are of all, or of each channel.
     """

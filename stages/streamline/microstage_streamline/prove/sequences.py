@@ -1,4 +1,4 @@
-"""Replaying golden vectors on the streamlined graphs: every output and state, over whole sequences, and any state."""
+"""Replay golden vectors on the streamlined graphs: every output and state, over whole sequences, and any state."""
 
 from __future__ import annotations
 
@@ -82,8 +82,11 @@ def replay_golden(
     stored: Mapping[str, Mapping[str, StoredLayout]],
     settling: Settling | None = None,
 ) -> dict[str, tuple[int, int]]:
-    """Bit-exact or `VerificationError`; {tensor: (lowest, highest)} of what was observed on the way. `interface` is of
-    each part; `settling` of what is carried from step to step."""
+    """Compare every recorded boundary, bit-exact or `VerificationError`; return {tensor: (lowest, highest)} of all
+    tensors.
+
+    `interface` is of each part; `settling` of what is carried from step to step.
+    """
     record = {part: [o for node in model.graph.node for o in node.output] for part, model in models.items()}
     interpreters = {part: ChannelsLast(model, interface[part], stored[part]) for part, model in models.items()}
     if sequence is not None:
@@ -114,8 +117,9 @@ def _replay(interpreter: ChannelsLast, inputs: Mapping[str, np.ndarray], record:
 
 
 def _tell_answers(job: Job, answers: np.ndarray, vectors: Mapping[str, np.ndarray]) -> None:
-    """Top-1 of the integers: `answers` are places [n, 1], or scores [n, classes] of which the first of the largest
-    counts."""
+    """Say the top-1 of the integers: `answers` are places [n, 1], or scores [n, classes] of which the first of the
+    largest counts.
+    """
     real = vectors["real"].astype(bool)
     top = answers[:, 0] if answers.shape[1] == 1 else answers.argmax(1)
     job.metric("streamlined.answers", int(real.sum()))
@@ -152,7 +156,9 @@ def _replay_sequence(
 
 
 def _own_inputs(sequence: Recurrence, interface: Interface) -> set[str]:
-    """Return what the network is given, rather than one of its parts by another, or by the step before; and the gains."""
+    """Return what the network is given, rather than one of its parts by another, or by the step before; and the
+    gains.
+    """
     taken = {name for part in sequence.parts for name in interface[part]["inputs"]} | {*sequence.steps.values()}
     given = {name for part in sequence.parts for name in interface[part]["outputs"]}
     return taken - given - {*sequence.steps, *sequence.states, *sequence.last, *sequence.carried} | {EXPONENT}
@@ -177,7 +183,9 @@ def replay_any_state(
     interface: dict[str, Any],
     stored: Mapping[str, StoredLayout],
 ) -> None:
-    """A step from states that no sequence reaches: random over the declared ranges, and every corner of them."""
+    """Compare a step from states that no sequence reaches: random over the declared ranges, and every corner of
+    them.
+    """
     rng = np.random.Generator(np.random.PCG64(0))
     ranges, shapes = input_ranges(interface), {n: t["shape"][1:] for n, t in interface["inputs"].items()}
     drawn = {n: rng.integers(low, high + 1, (_RANDOM_STATES, *shapes[n])) for n, (low, high) in ranges.items()}
@@ -194,8 +202,8 @@ def replay_any_state(
 
 
 def check_handed_over(models: Models, interface: Interface, sequence: Recurrence) -> int:
-    """Return what one part gives another, or the next step, is within what that is proven for; the number of tensors
-    checked.
+    """Assert that what one part gives another, or the next step, is within what that is proven for; return the number
+    of tensors.
 
     What is carried is held within its range in between.
     """
@@ -215,7 +223,7 @@ def check_handed_over(models: Models, interface: Interface, sequence: Recurrence
 
 
 def replay_executor(job: Job, part: str, model: ModelWrapper, interface: dict[str, Any]) -> None:
-    """qonnx's own executor on the same graph: the reference is not the only one to read it so."""
+    """Run qonnx's own executor on the same graph: the reference is not the only one to read it so."""
     rng = np.random.Generator(np.random.PCG64(1))
     for index in range(_EXECUTED_BY_QONNX):
         drawn = {
@@ -231,7 +239,9 @@ def replay_executor(job: Job, part: str, model: ModelWrapper, interface: dict[st
 
 
 def check_annotations(part: str, model: ModelWrapper, observed: Mapping[str, tuple[int, int]]) -> int:
-    """Return every computed tensor is typed, and everything observed fits the type; the number of tensors checked."""
+    """Assert that every computed tensor is typed, and that what was observed fits the type; return the number of
+    tensors.
+    """
     checked = 0
     for node in model.graph.node:
         for name in node.output:

@@ -1,4 +1,4 @@
-"""Products of bytes as onnxruntime computes them right on every processor.
+"""Rewrite products of bytes so that onnxruntime computes them right on every processor.
 
 Where a processor has AVX2 and no VNNI, onnxruntime multiplies unsigned bytes by signed ones in pairs whose sums it
 holds in 16 bits: large ones saturate. Two unsigned operands it sums in 32. So the signed operand of such a pair is
@@ -56,7 +56,7 @@ def _rewritten(
 def _is_signed(
     node: onnx.NodeProto, operand: int, zero: int, makers: Mapping[str, onnx.NodeProto], kinds: Mapping[str, np.dtype]
 ) -> bool:
-    """By the operand or by its zero point, which have one type; else by those of the node that made it."""
+    """Tell by the operand or by its zero point, which have one type, else by those of the node that made it."""
     names = [node.input[operand], *node.input[zero : zero + 1]]
     while not (known := [kinds[name] for name in names if kinds.get(name) in _BYTES]):
         made = makers.get(names[0])

@@ -1,4 +1,4 @@
-"""Inputs to compare integers on: the user's own, or random ones and the extremes of the declared ranges."""
+"""Choose inputs to compare integers on: the user's own, or random ones and the extremes of the declared ranges."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LEAST = 8
 
 
 def how_many(made: IntegerGraph) -> int:
-    """Random vectors to draw: 256, or as many as are affordable of a large network."""
+    """Return how many random vectors to draw: 256, or as many as are affordable of a large network."""
     work = _PER_VALUE * sum(known.low.size for known in made.ranges.values())
     for node in made.nodes:
         if node.op in ("Conv", "MatMul"):

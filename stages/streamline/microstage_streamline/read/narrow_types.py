@@ -1,4 +1,4 @@
-"""Types of fewer than 8 bits: NumPy has none of them, and no executor hands them over."""
+"""Hold types of fewer than 8 bits in wider ones: NumPy has none of them, and no executor hands them over."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HELD_IN = {
 
 
 def say_narrow_types(nodes: Iterable[Node], graph: onnx.GraphProto) -> None:
-    """A quantiser to fewer than 8 bits, whose zero point in `graph` says so, says it by its attribute."""
+    """Give a quantiser to fewer than 8 bits, which its zero point in `graph` tells, an attribute that says so."""
     constants = _constants(graph)
     for node in nodes:
         if node.op == "QuantizeLinear" and len(node.inputs) > 2 and node.inputs[2] in constants:

@@ -1,4 +1,4 @@
-"""From an untrusted ONNX file to a `Graph`, or one sentence that says what is wrong with the file."""
+"""Read an untrusted ONNX file as a `Graph`, or say in one sentence what is wrong with it."""
 
 from __future__ import annotations
 
@@ -321,7 +321,7 @@ def _assert_shape(name: str, shape: tuple[int, ...], dims: Sequence[Any]) -> Non
 
 
 def _in_order(nodes: Iterable[Node], known: set[str]) -> list[Node]:
-    """Return each node behind those that it reads; the file's order where it is one.
+    """Order nodes each behind those that it reads; keep the file's order where it is one.
 
     `ModelError` for a cycle or a missing tensor.
     """

@@ -1,4 +1,4 @@
-"""Files of old opsets, read as the oldest that has the forms of today."""
+"""Raise files of old opsets to the oldest that has the forms of today."""
 
 from __future__ import annotations
 

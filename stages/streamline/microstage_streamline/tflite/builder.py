@@ -1,4 +1,4 @@
-"""The graph that is made of a .tflite file, operator by operator.
+"""Build the graph of a .tflite file, operator by operator.
 
 An activation is in it as raw integers, as the file holds them, and as values: the same less their zero point, at their
 scale (DequantizeLinear). Images lie as in the file, channels last, or channels first, as ONNX computes them. Each of
@@ -91,7 +91,7 @@ class TfliteBuilder:
         return output
 
     def fresh(self, place: int, what: str) -> str:
-        """Return a new name that begins with a tensor's."""
+        """Make up a new name that begins with a tensor's."""
         name, count = f"{self.file.tensors[place].name}.{what}", 1
         while name in self._names:
             name, count = f"{self.file.tensors[place].name}.{what}{count}", count + 1
@@ -99,13 +99,13 @@ class TfliteBuilder:
         return name
 
     def constant(self, place: int, what: str, value: np.ndarray) -> str:
-        """Return a stored array that serves the making of a tensor."""
+        """Store an array that serves the making of a tensor, and return its name."""
         name = self.fresh(place, what)
         self.constants[name] = value
         return name
 
     def weights(self, place: int, value: np.ndarray, scale: np.ndarray, axis: int, kind: np.dtype) -> str:
-        """Stored integers at a scale, one for all or one for each place along `axis`."""
+        """Store integers at a scale, one for all or one for each place along `axis`, and return their name."""
         name = self.fresh(place, "stored")
         if self.exact:
             shaped = np.asarray(scale, np.float64).reshape(-1)
@@ -128,17 +128,17 @@ class TfliteBuilder:
         return self.node("DequantizeLinear", [name, stored], self.fresh(place, "weights"), **flags)
 
     def new(self, place: int, kind: str, layout: str = LAST) -> str:
-        """Return the name under which a node may now compute a form of a tensor."""
+        """Name a form of a tensor, which a node may compute now."""
         name = self._called(place, kind, layout)
         self.forms.setdefault(place, {})[kind, layout] = name
         return name
 
     def layout(self, *places: int) -> str:
-        """Channels first where all of some tensors lie so already."""
+        """Return FIRST where all of some tensors lie channels first already, else LAST."""
         return FIRST if all((REAL, FIRST) in self._known(p) or (RAW, FIRST) in self._known(p) for p in places) else LAST
 
     def get(self, place: int, kind: str, layout: str = LAST) -> str:
-        """Return a form of a tensor, made of another one where it is not there yet."""
+        """Return the name of a form of a tensor, made of another one where it is not there yet."""
         known = self._known(place)
         if (kind, layout) in known:
             return known[kind, layout]

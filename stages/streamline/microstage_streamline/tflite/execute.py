@@ -1,5 +1,5 @@
-"""TensorFlow Lite Micro's reference kernels on a .tflite file, in a process of its own: a file of a stranger may bring
-it down.
+"""Run TensorFlow Lite Micro's reference kernels on a .tflite file, in a process of its own: a stranger's file may end
+it.
 """
 
 from __future__ import annotations

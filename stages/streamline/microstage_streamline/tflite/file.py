@@ -1,4 +1,4 @@
-"""A .tflite file as plain tensors and operators, or one sentence that says what is wrong with it."""
+"""Read a .tflite file as plain tensors and operators, or say in one sentence what is wrong with it."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def _data(
 
 
 def _nibbles(octets: np.ndarray) -> np.ndarray:
-    """Two signed values in each octet, the lower half first."""
+    """Split octets into two signed values each, the lower half first."""
     halves = np.stack([octets & 15, octets >> 4], -1).reshape(-1).astype(np.int8)
     return np.where(halves > 7, halves - 16, halves).astype(np.int8).view(np.uint8)
 

@@ -1,6 +1,4 @@
-"""Functions of each value: of 8 bits, a table of what TensorFlow Lite Micro's kernel makes of each integer; and
-softmax.
-"""
+"""Append functions of each value: of 8 bits, a table of what TensorFlow Lite Micro's kernel makes of each integer."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ Function = Callable[[np.ndarray], np.ndarray]
 def looked_up(
     b: TfliteBuilder, place: int, source: str, x: TfliteTensor, layout: str, function: Function, axis: int = 1
 ) -> None:
-    """`function` of each integer that `x` can hold; of [1, 256] integers, [1, 256] or a row for each channel along
-    `axis`.
-    """
+    """Append a table of `function` of each integer that `x` can hold: one row, or one for each channel along `axis`."""
     low, high = x.ends
     tensor = b.activation(place)
     rows = np.clip(function(np.arange(low, high + 1)[None]), *tensor.ends)
@@ -48,7 +44,7 @@ def _unary(b: TfliteBuilder, operator: TfliteOperator, function: Function, real:
 
 
 def quantize(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """Integers at another scale."""
+    """Append a change to another scale."""
     x, out, layout = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), b.layout(operator.inputs[0])
     name = b.get(x.place, REAL, layout)
     if b.exact:
@@ -66,7 +62,7 @@ def relu(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def relu6(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """Clipped at the input's scale, whatever the output's is."""
+    """Append a clip at the input's scale, whatever the output's is."""
     x, out, layout = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), b.layout(operator.inputs[0])
     if b.exact:
         six = x.zero + rules.rounded(float(np.float32(6) / x.scale))
@@ -90,7 +86,7 @@ def leaky_relu(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def prelu(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """A slope for each channel below zero, or one for all."""
+    """Append a line below zero with a slope for each channel, or one for all."""
     x, out, slopes = (
         b.activation(operator.inputs[0]),
         b.activation(operator.outputs[0]),
@@ -148,7 +144,7 @@ def tanh(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def elu(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """exp(x) - 1 below zero, in single precision (PopulateLookupTable)."""
+    """Append exp(x) - 1 below zero, in single precision (PopulateLookupTable)."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
 
     def function(v: np.ndarray) -> np.ndarray:
@@ -160,7 +156,7 @@ def elu(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def extreme(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """The larger or the smaller of integers at one scale."""
+    """Append the larger or the smaller of integers at one scale."""
     terms, out = [b.activation(place) for place in operator.inputs], b.activation(operator.outputs[0])
     if b.exact and any((term.scale, term.zero) != (out.scale, out.zero) for term in terms):
         raise ModelError("compares integers at other scales than its output's")
@@ -172,7 +168,7 @@ def extreme(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def hard_swish(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """x relu6(x + 3) / 6 in 16 bits (reference/hard_swish.h)."""
+    """Append x relu6(x + 3) / 6 in 16 bits (reference/hard_swish.h)."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     fine = np.float64(x.scale) / 128
     (to_output, shift), (to_three, lift) = (
@@ -195,14 +191,14 @@ def hard_swish(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def _high_product_16(a: np.ndarray, factor: int) -> np.ndarray:
-    """SaturatingRoundingDoublingHighMul of 16 bits: a factor / 2^15, rounded."""
+    """Return a factor / 2^15, rounded: SaturatingRoundingDoublingHighMul of 16 bits."""
     product = np.asarray(a, np.int64) * factor
     nudged = product + np.where(product >= 0, 1 << 14, 1 - (1 << 14))
     return np.where(nudged >= 0, nudged >> 15, -(-nudged >> 15))
 
 
 def softmax(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """Over the last axis, in fixed point of 5 integer bits."""
+    """Append a softmax over the last axis, in fixed point of 5 integer bits."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     if not b.exact:
         quantised(b, out.place, b.node("Softmax", [b.get(x.place, REAL)], b.fresh(out.place, "real"), axis=-1))

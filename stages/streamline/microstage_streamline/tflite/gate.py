@@ -1,4 +1,4 @@
-"""Every tensor of a .tflite file beside TensorFlow Lite Micro's reference kernels, to the bit."""
+"""Compare every tensor of a .tflite file with TensorFlow Lite Micro's reference kernels, to the bit."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ _WORK = 3e9  # multiply-accumulates that the reference kernels are given
 def compare_with_kernels(
     job: Job, file: TfliteFile, read: TfliteGraph, part: Converted, samples: Samples
 ) -> dict[str, Any]:
-    """Return what was compared, as the gate of an ONNX file says it; `VerificationError` names the first operator that
-    differs.
+    """Compare, and say what was compared as the gate of an ONNX file does.
+
+    `VerificationError` names the first operator that differs.
     """
     computed = ((place, _form(read, part, place)) for place in file.makers)
     forms = {place: form for place, form in computed if form is not None}
@@ -76,7 +77,7 @@ def _given(file: TfliteFile, place: int, read: TfliteGraph, some: Samples) -> np
 def _compared(
     file: TfliteFile, operator: TfliteOperator, place: int, found: np.ndarray, values: Mapping[str, Any], form
 ) -> int:
-    """Return how many integers are equal: all of them."""
+    """Assert that all integers are equal, and return how many."""
     kind, layout, name = form
     tensor = file.tensors[place]
     ours = integers(values[name]) + (tensor.zero if kind == REAL else 0)
@@ -104,7 +105,7 @@ def _needed(file: TfliteFile) -> list[TfliteOperator]:
 
 
 def _work(file: TfliteFile) -> float:
-    """Multiply-accumulates of one inference, about."""
+    """Return the multiply-accumulates of one inference, about."""
     total = 1.0
     for operator in file.operators:
         weights = file.tensors[operator.inputs[1]] if len(operator.inputs) > 1 and operator.inputs[1] >= 0 else None

@@ -1,4 +1,4 @@
-"""Windows over images: strides, and the pads that SAME and VALID mean (tensorflow/lite/kernels/padding.h)."""
+"""Lay windows over images: the pads that SAME and VALID mean (tensorflow/lite/kernels/padding.h)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SAME, VALID = 0, 1
 def pads_of(
     padding: int, image: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
 ) -> list[int]:
-    """[top, left, bottom, right]; of an odd number, SAME pads one more behind than before."""
+    """Return [top, left, bottom, right]; of an odd number, SAME pads one more behind than before."""
     if min(*strides, *dilations, *kernel) < 1:
         raise ModelError(f"has a window of {list(kernel)} at strides {list(strides)} and dilations {list(dilations)}")
     if padding == VALID:

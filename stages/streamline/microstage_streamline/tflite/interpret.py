@@ -1,5 +1,4 @@
-"""`python interpret.py FOLDER`: TensorFlow Lite Micro on `model.tflite` there; alone, so that a process of it begins at
-once.
+"""Run TensorFlow Lite Micro on FOLDER/model.tflite: `python interpret.py FOLDER`, alone, so that it begins at once.
 
 `asked.json` {"arena": bytes, "tensors": places of tensors}; `given.npz`, [n, ...] for each input by its number; written
 is `found.npz`, [n, ...] of each tensor by its place.
@@ -16,7 +15,7 @@ from tflite_micro.python.tflite_micro import runtime
 
 
 def main(folder: Path) -> None:
-    """One inference after another, every tensor kept."""
+    """Run one inference after another, and keep every tensor."""
     asked, config = json.loads((folder / "asked.json").read_text()), runtime.InterpreterConfig.kPreserveAllTensors
     content = (folder / "model.tflite").read_bytes()
     interpreter = runtime.Interpreter.from_bytes(content, arena_size=asked["arena"], intrepreter_config=config)

@@ -1,4 +1,4 @@
-"""Pools, and sums and means over axes."""
+"""Append pools, and sums and means over axes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _window(b: TfliteBuilder, operator: TfliteOperator) -> tuple[TfliteTensor, T
 
 
 def max_pool(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """The largest of a window: of integers, at the scale of the input."""
+    """Append the largest of each window: of integers, at the scale of the input."""
     x, out, flags = _window(b, operator)
     low, high = clamped(out, operator.option("fusedActivationFunction"))
     if (low, high) == out.ends and b.exact:
@@ -37,7 +37,7 @@ def max_pool(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def average_pool(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """The sum of a window by how many of its places lie in the image, rounded half away from zero."""
+    """Append the sum of a window by how many of its places lie in the image, rounded half away from zero."""
     x, out, flags = _window(b, operator)
     name, activation = b.get(x.place, REAL, FIRST), operator.option("fusedActivationFunction")
     if not b.exact:
@@ -56,7 +56,7 @@ def average_pool(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def _summed(b: TfliteBuilder, place: int, name: str, x: TfliteTensor, flags: dict) -> str:
-    """Return the sum of each window of each channel: a convolution with ones."""
+    """Append the sum of each window of each channel: a convolution with ones."""
     ones = b.weights(
         place, np.ones((x.shape[3], 1, *flags["kernel_shape"]), np.int64), np.ones(1), 0, np.dtype(np.int8)
     )
@@ -74,7 +74,7 @@ def _counts(image: tuple[int, ...], flags: dict) -> np.ndarray:
 
 
 def reduce_max(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """The largest over axes: integers at the scale of the input."""
+    """Append the largest over axes: integers at the scale of the input."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     if b.exact and (x.scale, x.zero) != (out.scale, out.zero):
         raise ModelError("has an output at another scale than its input")
@@ -86,7 +86,7 @@ def reduce_max(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def reduce(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """A sum over axes, rescaled; of a mean, the multiplier is divided by their size (QuantizedMeanOrSum)."""
+    """Append a sum over axes, rescaled; of a mean, the multiplier is divided by their size (QuantizedMeanOrSum)."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     axes = sorted({int(axis) % len(x.shape) for axis in b.required(operator, 1).reshape(-1)})
     if 0 in axes or not axes:
@@ -109,8 +109,8 @@ def _real(b: TfliteBuilder, operator: TfliteOperator, x: TfliteTensor, out: Tfli
 
 
 def _over_axes(b: TfliteBuilder, x: TfliteTensor, out: TfliteTensor, axes: list[int]) -> str:
-    """Return the sum in the output's shape: of a whole image by a convolution, else by a product with ones along the
-    last axis.
+    """Append the sum in the output's shape: of an image by a convolution, else by a product with ones along the last
+    axis.
     """
     if axes == [1, 2] and len(x.shape) == 4:
         flags = {"kernel_shape": list(x.shape[1:3]), "strides": [1, 1], "pads": [0, 0, 0, 0]}

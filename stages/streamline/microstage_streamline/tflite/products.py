@@ -1,4 +1,4 @@
-"""Convolutions and dense layers: sums of integer products, then one multiplication and rounding for each channel."""
+"""Append convolutions and dense layers: sums of products, then one multiplication and rounding for each channel."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def _centred(w: TfliteTensor) -> np.ndarray:
 
 
 def conv(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """[O, kh, kw, C / groups] -> [O, C / groups, kh, kw]."""
+    """Append a convolution; weights [O, kh, kw, C / groups] become [O, C / groups, kh, kw]."""
     x, w = (b.activation(operator.inputs[0]), b.tensor(operator.inputs[1]))
     _convolved(b, operator, x, _weights(b, operator, x), (0, 3, 1, 2), x.shape[3] // w.shape[3])
 
 
 def depthwise_conv(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """[1, kh, kw, O] -> [O, 1, kh, kw], a group for each channel of the image."""
+    """Append a convolution of each channel; weights [1, kh, kw, O] become [O, 1, kh, kw]."""
     x = b.activation(operator.inputs[0])
     _convolved(b, operator, x, _weights(b, operator, x), (3, 0, 1, 2), x.shape[3])
 
@@ -69,7 +69,7 @@ def _signed(w: TfliteTensor) -> np.dtype:
 def _biased(
     b: TfliteBuilder, operator: TfliteOperator, product: str, x: TfliteTensor, w: TfliteTensor, axis: int, rank: int
 ) -> str:
-    """Return the sum with the bias, whose scale is that of the products, along `axis` of `rank`."""
+    """Append the sum with the bias, whose scale is that of the products, along `axis` of `rank`."""
     bias = b.stored(operator, 2)
     if bias is None:
         return product
@@ -85,7 +85,7 @@ def _biased(
 def _finished(
     b: TfliteBuilder, operator: TfliteOperator, product: str, x: TfliteTensor, w: TfliteTensor, layout: str, axis: int
 ) -> None:
-    """The output, by the scales of both over its own, in double precision."""
+    """Append the output: sums by the scales of both over its own, in double precision."""
     place, activation = operator.outputs[0], operator.option("fusedActivationFunction")
     if not b.exact:
         quantised(b, place, product, layout, activation)
@@ -103,7 +103,10 @@ def _is_wide(b: TfliteBuilder, operator: TfliteOperator, x: TfliteTensor) -> boo
 
 
 def transpose_conv(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """[O, kh, kw, C] -> [C, O, kh, kw]; inputs are the output's shape, weights, image, bias."""
+    """Append a transposed convolution; weights [O, kh, kw, C] become [C, O, kh, kw].
+
+    Its inputs are the output's shape, weights, image and bias.
+    """
     _, weights, image, *bias = operator.inputs
     operator = replace(operator, inputs=[image, weights, *bias])
     x, out, option = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), operator.option
@@ -125,7 +128,7 @@ def transpose_conv(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def fully_connected(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """x [.., K] W' with W [O, K]; an image is flattened first."""
+    """Append x [.., K] W' with W [O, K]; an image is flattened first."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     w = _weights(b, operator, x)
     if operator.option("weightsFormat"):

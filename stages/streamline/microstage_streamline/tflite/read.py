@@ -1,4 +1,4 @@
-"""From a .tflite file to a `Graph`."""
+"""Read a .tflite file as a `Graph`."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _assert_integers(file: TfliteFile, operator: TfliteOperator) -> None:
 
 
 def _entered(builder: TfliteBuilder) -> list[TfliteOperator]:
-    """Take in the file's inputs; the operators that are left."""
+    """Take in the file's inputs, and return the operators that are left."""
     file, border = builder.file, []
     for place in file.inputs:
         tensor = file.tensors[place]
@@ -123,13 +123,13 @@ def _entered(builder: TfliteBuilder) -> list[TfliteOperator]:
 
 
 def _real_inputs(builder: TfliteBuilder) -> list[str]:
-    """Inputs of integers that stand for a real one of the file."""
+    """Return inputs of integers that stand for a real one of the file."""
     ends = (builder.file.tensors[place] for place in builder.file.inputs)
     return [tensor.name for tensor in ends if tensor.type == "FLOAT32"]
 
 
 def _quantised(builder: TfliteBuilder, operator: TfliteOperator, name: str) -> None:
-    """A real input and its quantiser: the integers themselves, or (rounding half to even) the quantiser as it is."""
+    """Let a real input enter: as its quantiser's integers, or (rounding half to even) with the quantiser as it is."""
     place = operator.outputs[0]
     tensor = builder.activation(place)
     if builder.exact:

@@ -1,4 +1,4 @@
-"""From an accumulator, or real numbers, to a tensor of the file: where the two ways of rounding part."""
+"""Append what brings an accumulator, or real numbers, to a tensor of the file: where the two ways of rounding part."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["line", "quantised", "rescaled", "rounded_twice"]
 
 
 def quantised(b: TfliteBuilder, place: int, real: str, layout: str = LAST, activation: int = 0) -> None:
-    """Real numbers, cut off by a fused activation and rounded half to even."""
+    """Append a quantiser of real numbers, cut off by a fused activation and rounded half to even."""
     low, high = real_ends(activation)
     if (low, high) == (0.0, None):
         real = b.node("Relu", [real], b.fresh(place, "activated"))
@@ -34,8 +34,9 @@ def rescaled(
     activation: int = 0,
     wide: bool = False, count: int = 1,
 ) -> None:  # fmt: skip
-    """Integers times `factors`, one or one for each place along `axis`, as the kernels round them; `wide`: in 64 bits;
-    of the sum of `count` values, their mean.
+    """Append integers times `factors`, one or one for each place along `axis`, as the kernels round them.
+
+    `wide`: in 64 bits; `count`: of the sum of so many values, their mean.
     """
     tensor = b.activation(place)
     low, high = clamped(tensor, activation)
@@ -54,7 +55,7 @@ def rescaled(
 def line(
     b: TfliteBuilder, x: str, multiplier: Any, addend: Any, shift: Any, name: str, ends: tuple[int, int], axis: int = 1
 ) -> str:
-    """clip((x multiplier + addend) >> shift, ends): one number or one for each place along `axis`."""
+    """Append clip((x multiplier + addend) >> shift, ends): one number or one for each place along `axis`."""
     stored = [f"{name}.{what}" for what in ("multiplier", "addend", "shift")]
     b.constants |= {
         to: np.asarray(value, np.int64).reshape(-1) for to, value in zip(stored, (multiplier, addend, shift))
@@ -65,8 +66,10 @@ def line(
 def rounded_twice(
     b: TfliteBuilder, place: int, x: str, multiplier: Any, shift: Any, name: str, ends: tuple[int, int], axis: int = 1
 ) -> str:
-    """MultiplyByQuantizedMultiplier of 32 bits as lines, for more levels than thresholds: h = (x m + 2^30) >> 31, where
-    m takes a shift to the left with it; then (h + 2^(s - 1) + (h >> 31)) >> s, as halves go away from zero.
+    """Append MultiplyByQuantizedMultiplier of 32 bits as lines, for more levels than thresholds.
+
+    h = (x m + 2^30) >> 31, where m takes a shift to the left with it; then (h + 2^(s - 1) + (h >> 31)) >> s, as halves
+    go away from zero.
     """
     multiplier, shift = np.asarray(multiplier, np.int64), np.asarray(shift, np.int64)
     right, lifted = np.maximum(-shift, 0), multiplier << np.maximum(shift, 0)

@@ -1,5 +1,4 @@
-"""The numbers that TensorFlow Lite Micro's kernels are prepared with: from scales of the file, in the float type that
-each uses.
+"""Compute the numbers that TensorFlow Lite Micro's kernels are prepared with, in the float type that each uses.
 
 Source: tensorflow/lite/kernels/internal/quantization_util.cc, tensorflow/lite/kernels/kernel_util.cc, and the kernels'
 `_common.cc`.
@@ -35,7 +34,7 @@ def ratio(x: TfliteTensor, out: TfliteTensor, times: float = 1.0) -> tuple[int, 
 
 
 def multipliers(factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the same of each of several."""
+    """Return (multipliers, shifts) of several factors, as `multiplier` has them."""
     found = np.array([multiplier(float(factor)) for factor in np.asarray(factors, np.float64).reshape(-1)], np.int64)
     return found[:, 0], found[:, 1]
 
@@ -47,7 +46,7 @@ def shared(multiplier: np.ndarray, shift: np.ndarray, count: int) -> tuple[np.nd
 
 
 def rounded(value: float) -> int:
-    """TfLiteRound: half away from zero."""
+    """Round half away from zero (TfLiteRound)."""
     return int(math.copysign(math.floor(abs(value) + 0.5), value))
 
 

@@ -1,4 +1,4 @@
-"""Operators that move integers and leave them as they are."""
+"""Append operators that move integers and leave them as they are."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from microstage_streamline.tflite.rounding import quantised
 def _moved(
     b: TfliteBuilder, sources: list[int], output: int, move: Callable[[list[str], str], str], layout: str = LAST
 ) -> None:
-    """`move` appends nodes from the inputs' names to a new name: of values where all have one scale, else of raw
-    integers.
+    """Append a move of values where all have one scale, else of raw integers.
+
+    `move` appends the nodes, from the inputs' names to a new name.
     """
     out = b.activation(output)
     if out.shape[0] != 1:
@@ -65,7 +66,7 @@ def concatenation(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def pad(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """With zeros; PADV2 with an integer of its own."""
+    """Append padding with zeros; PADV2 has an integer of its own."""
     amounts, x = b.required(operator, 1).reshape(-1, 2), b.activation(operator.inputs[0])
     stored = [b.constant(operator.outputs[0], "amounts", amounts.T.reshape(-1).astype(np.int64))]
     fill = b.stored(operator, 2)
@@ -76,7 +77,7 @@ def pad(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def _sliced(b: TfliteBuilder, operator: TfliteOperator, starts: list[int], ends: list[int], steps: list[int]) -> None:
-    """Behind the batch, which is whole."""
+    """Append a slice behind the batch, which is whole."""
     output = operator.outputs[0]
     if (starts[0], ends[0]) != (0, 1):
         raise ModelError("takes a part of the batch")
@@ -98,8 +99,9 @@ def slice_(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def strided_slice(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """As NumPy has it, with masks for ends that are left out and axes that are dropped; neither new axes nor an
-    ellipsis.
+    """Append a slice as NumPy has it, with masks for ends that are left out and axes that are dropped.
+
+    Neither new axes nor an ellipsis have a form here.
     """
     starts, ends, steps = ([int(n) for n in b.required(operator, index)] for index in (1, 2, 3))
     if operator.option("ellipsisMask") or operator.option("newAxisMask") or any(step < 1 for step in steps):
@@ -117,7 +119,7 @@ def strided_slice(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def split(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """A slice for each output."""
+    """Append a slice for each output."""
     source, along = (1, 0) if operator.kind == "SPLIT" else (0, 2)  # places of the tensor and the axis
     place, start = operator.inputs[source], 0
     x = b.activation(place)
@@ -131,7 +133,7 @@ def split(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def unpack(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """A slice of one place for each output, without its axis."""
+    """Append a slice of one place for each output, without its axis."""
     x = b.activation(operator.inputs[0])
     axis = operator.option("axis") % len(x.shape)
     for place, output in enumerate(operator.outputs):
@@ -142,7 +144,7 @@ def unpack(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def blocks(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """Channels as blocks of pixels, or the way back: reshaped, turned, reshaped."""
+    """Append channels as blocks of pixels, or the way back: reshaped, turned, reshaped."""
     x, out, size = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), operator.option("blockSize", 1)
     _, height, width, depth = x.shape
     if operator.kind == "DEPTH_TO_SPACE":
@@ -160,7 +162,7 @@ def blocks(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def gather(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """Constant places along one axis."""
+    """Append constant places along one axis."""
     x, out, places = b.activation(operator.inputs[0]), b.activation(operator.outputs[0]), b.required(operator, 1)
     axis = operator.option("axis") % len(x.shape)
     if operator.option("batchDims"):
@@ -170,14 +172,14 @@ def gather(b: TfliteBuilder, operator: TfliteOperator) -> None:
 
 
 def tile(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """The tensor again, side by side; a batch stays one."""
+    """Append the tensor again, side by side; a batch stays one."""
     repeats = [int(count) for count in b.required(operator, 1)]
     stored = b.constant(operator.outputs[0], "repeats", np.array(repeats, np.int64))
     _moved(b, operator.inputs[:1], operator.outputs[0], lambda names, name: b.node("Tile", [names[0], stored], name))
 
 
 def resize_nearest(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """Rows and columns again, or left out: each output place reads one input place."""
+    """Append rows and columns again, or leave them out: each output place reads one input place."""
     x, out = b.activation(operator.inputs[0]), b.activation(operator.outputs[0])
     align, half = bool(operator.option("alignCorners")), bool(operator.option("halfPixelCenters"))
     rows = [b.constant(out.place, "places", _nearest(x.shape[axis], out.shape[axis], align, half)) for axis in (1, 2)]
@@ -199,7 +201,7 @@ def _nearest(size: int, wanted: int, align: bool, half: bool) -> np.ndarray:
 
 
 def arg_max(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """The place of the largest, the lowest of equal ones."""
+    """Append the place of the largest, the lowest of equal ones."""
     x = b.activation(operator.inputs[0])
     axis = int(b.required(operator, 1).reshape(-1)[0]) % len(x.shape)
     b.node("ArgMax", [b.get(x.place, REAL)], b.new(operator.outputs[0], RAW), axis=axis, keepdims=0)

@@ -1,4 +1,4 @@
-"""LOGISTIC and TANH of 16 bits: between entries of a table of the sigmoid, 2^16 / (1 + exp(-k / 24)) for k in 0..255.
+"""Compute LOGISTIC and TANH of 16 bits between entries of a table: 2^16 / (1 + exp(-k / 24)) for k in 0..255.
 
 Source: tensorflow/lite/kernels/internal/common.h (the table, whose last digits are its own),
 reference/integer_ops/logistic.h, tanh.h.

@@ -1,4 +1,4 @@
-"""Sums, differences and products of two tensors."""
+"""Append sums, differences and products of two tensors."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _LIFTED = {1: 20, 2: 15}  # bits that terms are lifted by, by the bytes of their
 
 
 def _pair(b: TfliteBuilder, operator: TfliteOperator) -> tuple[list[TfliteTensor], TfliteTensor, str]:
-    """Both inputs, the output, and the layout in which they meet."""
+    """Return both inputs, the output, and the layout in which they meet."""
     terms, out = [b.activation(place) for place in operator.inputs], b.activation(operator.outputs[0])
     alike = all(term.shape == out.shape and term.data is None for term in terms)
     return terms, out, b.layout(*operator.inputs) if alike else LAST
 
 
 def add(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """a + b or a - b, of tensors or of one and a constant."""
+    """Append a + b or a - b, of tensors or of one and a constant."""
     (first, second), out, layout = _pair(b, operator)
     names = [b.get(term.place, REAL, layout) for term in (first, second)]
     activation = operator.option("fusedActivationFunction")
@@ -56,7 +56,7 @@ def _added(
     name: str,
     ends: tuple[int, int],
 ) -> None:
-    """The same of 16 bits, whose zero points are 0: each step is lines."""
+    """Append a sum of 16 bits, whose zero points are 0: each step is lines."""
     place, total_factor = operator.outputs[0], factors[2]
     terms: list[str] = []
     for source, (factor, shift) in zip(names, factors):
@@ -77,7 +77,7 @@ def _prepared(first: np.float32, second: np.float32, out: np.float32, lifted: in
 
 
 def mul(b: TfliteBuilder, operator: TfliteOperator) -> None:
-    """Integers multiplied element by element, at the product of their scales."""
+    """Append integers multiplied element by element, at the product of their scales."""
     (first, second), out, layout = _pair(b, operator)
     product = b.node(
         "Mul", [b.get(term.place, REAL, layout) for term in (first, second)], b.fresh(out.place, "product")

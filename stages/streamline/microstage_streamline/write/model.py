@@ -1,5 +1,7 @@
-"""The integers as ONNX, batch 1, under names that the file's user knows: FINN's, float32 containers with annotated
-datatypes; where these do not hold every number, int64 and operators of a domain of our own.
+"""Write the integers as ONNX, batch 1, under names that the file's user knows.
+
+FINN's form where it can hold them: float32 containers with annotated datatypes. Else int64, and operators of a domain
+of our own.
 """
 
 from __future__ import annotations
@@ -228,9 +230,7 @@ def _described(found: Integers, scale: np.ndarray) -> dict[str, Any]:
 
 
 def _narrow_list(thresholds: np.ndarray) -> list:
-    """Nested lists, one row for all values where they are the same: [..., levels - 1], to be broadcast to the tensor's
-    values.
-    """
+    """Return thresholds [..., levels - 1] as nested lists, one row for all values where they are the same."""
     return narrowed(thresholds).tolist()
 
 

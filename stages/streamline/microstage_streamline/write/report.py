@@ -1,4 +1,4 @@
-"""`report.md` and `unresolved.json`: what became integers, and what did not and why, by tensor and layer."""
+"""Write `report.md` and `unresolved.json`: what became integers, and what did not and why, by tensor and layer."""
 
 from __future__ import annotations
 

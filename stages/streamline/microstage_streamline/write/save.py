@@ -1,4 +1,4 @@
-"""Writing an integer graph, so that equal graphs are equal bytes."""
+"""Save an integer graph, so that equal graphs are equal bytes."""
 
 from __future__ import annotations
 
