@@ -13,8 +13,8 @@ from stepped_parts import Sizes, cell, encoder, head, write_cell
 from microstage.integer import Interpreter
 from microstage.integer.lines import fit_line
 from microstage.integer.sequence import integers
+from microstage_streamline.preceding_stage import convert_part
 from microstage_streamline.prove.sequences import ChannelsLast
-from microstage_streamline.sources import convert_part
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_integers_of_any_such_part_are_the_references_from_any_state(drawn, make
     found = runner.run(values, record)
     for name in expected:
         assert np.array_equal(integers(expected[name]), integers(found[name])), name
-    largest = max(int(np.abs(value).max(initial=0)) for value in part.made.constants.values())
+    largest = max(int(np.abs(value).max(initial=0)) for value in part.integer_graph.constants.values())
     assert bool(part.beyond) == (largest > 2**24), part.beyond
     if part.beyond:  # sums that are joined as integers have a bias of more bits than float32 holds
         assert drawn.alike and f"of {largest.bit_length()} bits, and its float32 holds 24" in part.beyond

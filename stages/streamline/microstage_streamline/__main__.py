@@ -10,7 +10,8 @@ from microstage.files.canonical import write_json
 from microstage.interface import golden
 from microstage.stage import Job, stage_main
 from microstage_streamline.finn.estimate import estimates_of
-from microstage_streamline.sources import PrecedingStage, UserNetwork
+from microstage_streamline.preceding_stage import PrecedingStage
+from microstage_streamline.user_network import UserNetwork
 from microstage_streamline.write.save import save
 
 

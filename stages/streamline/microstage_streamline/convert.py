@@ -36,22 +36,28 @@ class Converted:
     """
 
     normal: NormalGraph
-    made: IntegerGraph
+    integer_graph: IntegerGraph
     written: IntegerModel
     laid: LaidOut
     model: ModelWrapper
     beyond: str = ""
     front: Converted | None = None
 
+    def file_name(self, name: str) -> str:
+        """Return what the file of part `name` is called, without its ending."""
+        return f"{name}_integer" if self.beyond else f"{name}_finn_streamlined"
+
     def whole(self) -> Converted:
         """Return this; `ModelError` names the first place that is not integer."""
-        for found in self.made.unresolved:
+        for found in self.integer_graph.unresolved:
             raise ModelError(f"{found} could not be made integer: {found.reason}.")
         return self
 
     def left(self, recorded: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return those recorded tensors that lost channels, with the channels that are left."""
-        return {name: self.made.left(name, recorded[name]) for name in self.made.kept if name in recorded}
+        return {
+            name: self.integer_graph.left(name, recorded[name]) for name in self.integer_graph.kept if name in recorded
+        }
 
     def streamed(self) -> Converted:
         """Return the same as a part of a longer stream.
@@ -64,13 +70,13 @@ class Converted:
 
     def without_finn(self, reason: str) -> Converted:
         """Return the same, with FINN-ONNX left out for `reason`."""
-        written = write(self.made, self.normal, self.written.model.graph.name, wide=True)
+        written = write(self.integer_graph, self.normal, self.written.model.graph.name, wide=True)
         laid = as_it_is(written.model)
         return replace(self, written=written, laid=laid, model=laid.model, beyond=reason)
 
     def with_front(self) -> Converted:
         """Return the same with its front, where FINN-ONNX can hold all but the end."""
-        made = front_of(self.made, self.normal) if self.beyond else None
+        made = front_of(self.integer_graph, self.normal) if self.beyond else None
         return replace(self, front=_laid_out(made, self.normal, self.written.model.graph.name)) if made else self
 
     @cached_property

@@ -20,8 +20,8 @@ from microstage.errors import ModelError
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
 from microstage.interface import golden
+from microstage_streamline.preceding_stage import convert_part
 from microstage_streamline.prove.sequences import ChannelsLast
-from microstage_streamline.sources import convert_part
 
 _PRODUCTS = {"MatMul", "XnorPopcountMatMul"}
 _OPERATORS = _PRODUCTS | {"MultiThreshold", "Im2Col", "MaxPoolNHWC", "Flatten", "TopK", "Add"}

@@ -12,8 +12,8 @@ from microstage.errors import ModelError
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
 from microstage_streamline.integerise.thresholds import search
+from microstage_streamline.preceding_stage import convert_part
 from microstage_streamline.prove.sequences import ChannelsLast
-from microstage_streamline.sources import convert_part
 
 FINN_OPERATORS = {
     "MatMul",

@@ -40,16 +40,17 @@ def test_streamlined_integers_are_the_references(tmp_path_factory, net):
     path = tmp_path_factory.mktemp("network") / "model.onnx"
     path.write_bytes(net.model().SerializeToString())
     part = convert_file(path)
-    assert part.made.unresolved == [] and list(part.made.outputs) == ["y"]
+    assert part.integer_graph.unresolved == [] and list(part.integer_graph.outputs) == ["y"]
     assert {node.op_type for node in part.model.graph.node} <= OPERATORS
     assert sum(node.op_type == "Conv" for node in part.model.graph.node) == len(part.laid.kept)
 
-    proof, job = Proof(part, vectors.drawn(part.made, 24)), Recorder()
+    proof, job = Proof(part, vectors.drawn(part.integer_graph, 24)), Recorder()
     recorded = proof.integers()
     proof.verified(job)
     assert (
         set(proof.compared)
-        == {t for node in part.made.nodes for t in node.outputs if t in part.normal.values} - part.made.negated
+        == {t for node in part.integer_graph.nodes for t in node.outputs if t in part.normal.values}
+        - part.integer_graph.negated
     )
     record = [name for node in part.model.graph.node for name in node.output]
     found = Interpreter(part.model.model).run({name: recorded[name] for name in part.written.entered}, record)

@@ -27,7 +27,7 @@ class Channels:
     """`axis` of the channels of each tensor that has such; `kept` {tensor: indices} of those that lose some."""
 
     def __init__(self, made: IntegerGraph) -> None:
-        self.made = made
+        self.integer_graph = made
         self.axis: dict[str, int] = {}
         self.kept: dict[str, np.ndarray] = {}
         self._first: dict[str, int] = {}
@@ -45,7 +45,7 @@ class Channels:
 
     def _add(self, name: str, axis: int) -> None:
         self.axis[name], self._first[name] = axis, len(self._parent)
-        count = self.made.ranges[name].low.shape[axis]
+        count = self.integer_graph.ranges[name].low.shape[axis]
         self._parent.extend(range(len(self._parent), len(self._parent) + count))
 
     def _need(self, name: str) -> None:
@@ -53,7 +53,7 @@ class Channels:
             self._needed.update(self._ids(name))
 
     def _ids(self, name: str) -> range:
-        return range(self._first[name], self._first[name] + self.made.ranges[name].low.shape[self.axis[name]])
+        return range(self._first[name], self._first[name] + self.integer_graph.ranges[name].low.shape[self.axis[name]])
 
     def _root(self, one: int) -> int:
         while self._parent[one] != one:
@@ -67,13 +67,13 @@ class Channels:
 
     def _tie(self, node: Node) -> None:
         """Relate the channels of a node's output to those of its inputs."""
-        computed = [name for name in node.inputs if name in self.made.ranges]
+        computed = [name for name in node.inputs if name in self.integer_graph.ranges]
         tied = self._mapped(node, computed)
         if tied is None:
             for name in computed:
                 self._need(name)
             for name in filter(None, node.outputs):
-                self._add(name, min(1, self.made.ranges[name].low.ndim - 1))
+                self._add(name, min(1, self.integer_graph.ranges[name].low.ndim - 1))
                 self._need(name)
             return
         axis, sources = tied
@@ -86,7 +86,7 @@ class Channels:
 
         None where the operator needs all channels of its inputs as they are.
         """
-        ranges, output = self.made.ranges, self.made.ranges[node.output].low
+        ranges, output = self.integer_graph.ranges, self.integer_graph.ranges[node.output].low
         if any(name not in self.axis for name in computed) or len(node.outputs) > 1:
             return None
         if named(node.op).kind is Kind.PRODUCT:
@@ -106,10 +106,10 @@ class Channels:
 
     def _joined(self, node: Node, axis: int):
         """Map the channels of one input behind those of another."""
-        sizes = [self.made.ranges[name].low.shape[axis] for name in node.inputs]
+        sizes = [self.integer_graph.ranges[name].low.shape[axis] for name in node.inputs]
         if (
             any(self.axis[name] != axis for name in node.inputs)
-            or node.flags["axis"] % self.made.ranges[node.output].low.ndim != axis
+            or node.flags["axis"] % self.integer_graph.ranges[node.output].low.ndim != axis
         ):
             return None
         return axis, [
@@ -119,31 +119,31 @@ class Channels:
     def _of_product(self, node: Node, computed: list[str]):
         """Map new channels, one for each filter; a depthwise filter goes with the channel that it reads."""
         name = computed[0]
-        weight = self.made.constants.get(node.inputs[1])
+        weight = self.integer_graph.constants.get(node.inputs[1])
         if node.op == "MatMul":
-            last = self.made.ranges[name].low.ndim - 1
+            last = self.integer_graph.ranges[name].low.ndim - 1
             return (last, []) if self.axis[name] == last and weight is not None and weight.ndim == 2 else None
         if node.op != "Conv" or self.axis[name] != 1:
             return None
         groups = node.flags.get("group", 1)
         if groups == 1:
             return 1, []
-        if weight is None or not is_depthwise(node, self.made.ranges):
+        if weight is None or not is_depthwise(node, self.integer_graph.ranges):
             return None
         return 1, [(name, np.arange(len(weight)) // (len(weight) // groups), 0)]
 
     def _along(self, node: Node, axis: int) -> bool:
         """Tell whether a node's constants differ along the axis of channels at most."""
-        if node.op != "MultiThreshold" or len(self.made.constants[node.inputs[1]]) == 1:
+        if node.op != "MultiThreshold" or len(self.integer_graph.constants[node.inputs[1]]) == 1:
             return True
-        return named(node.op).axes(node.flags, (2,), self.made.ranges[node.output].low.ndim) == {axis}
+        return named(node.op).axes(node.flags, (2,), self.integer_graph.ranges[node.output].low.ndim) == {axis}
 
     def _shaped(self, node: Node, name: str, x: np.ndarray, axis: int):
         """Find the axis of the new shape along which channels lie, alone or each with its own places."""
         labels = np.broadcast_to(
             np.arange(x.shape[axis]).reshape([-1 if a == axis else 1 for a in range(x.ndim)]), x.shape
         )
-        shaped = run_node(node.proto(), {**self.made.constants, node.inputs[0]: np.ascontiguousarray(labels)})[
+        shaped = run_node(node.proto(), {**self.integer_graph.constants, node.inputs[0]: np.ascontiguousarray(labels)})[
             node.output
         ]
         for place in range(1, shaped.ndim):
@@ -175,21 +175,21 @@ class Channels:
         alone.
         """
         needed: set[int] = set()
-        for node in self.made.nodes:
+        for node in self.integer_graph.nodes:
             if (
                 node.op not in ("Conv", "MatMul")
-                or is_depthwise(node, self.made.ranges)
-                or node.inputs[1] not in self.made.constants
+                or is_depthwise(node, self.integer_graph.ranges)
+                or node.inputs[1] not in self.integer_graph.constants
             ):
                 continue
-            name, weight = node.inputs[0], self.made.constants[node.inputs[1]]
+            name, weight = node.inputs[0], self.integer_graph.constants[node.inputs[1]]
             if self._mapped(node, [name]) is None:
                 continue
             stays = ~going[node.output]
             used = np.abs(weight[stays] if node.op == "Conv" else weight[..., stays])
             axis = 1 if node.op == "Conv" else weight.ndim - 2
             used = used.sum(axis=tuple(a for a in range(weight.ndim) if a != axis)) > 0
-            constant, values = constant_channels(self.made.ranges[name], self.axis[name])
+            constant, values = constant_channels(self.integer_graph.ranges[name], self.axis[name])
             if any(node.flags.get("pads", ())):
                 constant = constant & (values == 0)
             needed.update(np.asarray(self._ids(name))[used & ~constant].tolist())

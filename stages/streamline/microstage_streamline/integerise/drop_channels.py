@@ -27,7 +27,7 @@ class DropConstantChannels:
     """
 
     def __init__(self, made: IntegerGraph) -> None:
-        self.made, self.channels = made, Channels(made)
+        self.integer_graph, self.channels = made, Channels(made)
         self.kept, self.axis = self.channels.kept, self.channels.axis
         self.before = dict(made.ranges)
         self._whole: dict[str, str] = {}
@@ -39,30 +39,34 @@ class DropConstantChannels:
     def apply(self) -> IntegerGraph:
         """Drop them from the graph, and return it; its `kept` says which channels of a tensor are left."""
         if not self.kept:
-            return self.made
-        nodes, self.made.nodes = self.made.nodes, []
+            return self.integer_graph
+        nodes, self.integer_graph.nodes = self.integer_graph.nodes, []
         for node in nodes:
             self._narrow(node)
-        self.made.ranges = {found.name: found.range for found in self.made.inputs.values()}
-        for node in self.made.nodes:
-            self.made.ranges.update(node_range(node.proto(), self.made.ranges, self.made.constants))
-        self.made.kept = {
-            name: (self.axis[name], index) for name, index in self.kept.items() if name in self.made.ranges
+        self.integer_graph.ranges = {found.name: found.range for found in self.integer_graph.inputs.values()}
+        for node in self.integer_graph.nodes:
+            self.integer_graph.ranges.update(
+                node_range(node.proto(), self.integer_graph.ranges, self.integer_graph.constants)
+            )
+        self.integer_graph.kept = {
+            name: (self.axis[name], index) for name, index in self.kept.items() if name in self.integer_graph.ranges
         }
-        self.made.outputs = {output: self._again(found) for output, found in self.made.outputs.items()}
-        self.made.drop_unused()
-        return self.made
+        self.integer_graph.outputs = {
+            output: self._again(found) for output, found in self.integer_graph.outputs.items()
+        }
+        self.integer_graph.drop_unused()
+        return self.integer_graph
 
     def _again(self, found: Integers | Function) -> Integers | Function:
         """Return an output with its range, which may be narrower now."""
         if isinstance(found, Integers):
-            return replace(found, range=self.made.ranges[found.name])
-        return replace(found, start=replace(found.start, range=self.made.ranges[found.start.name]))
+            return replace(found, range=self.integer_graph.ranges[found.name])
+        return replace(found, start=replace(found.start, range=self.integer_graph.ranges[found.start.name]))
 
     def _narrow(self, node: Node) -> None:
         """Append what stands for `node`."""
         tensors = [name for name in (*node.inputs, *node.outputs) if name in self.kept]
-        self.made.nodes.append(node)
+        self.integer_graph.nodes.append(node)
         if not tensors:
             return
         if named(node.op).kind is Kind.PRODUCT:
@@ -77,7 +81,7 @@ class DropConstantChannels:
             self._replace(node, 1, shape)
 
     def _value(self, node: Node, place: int) -> np.ndarray:
-        return self.made.constants[node.inputs[place]]
+        return self.integer_graph.constants[node.inputs[place]]
 
     def _replace(self, node: Node, place: int, value: np.ndarray) -> None:
         """Store another constant for this node, under the old one's name if nobody else reads it."""
@@ -85,7 +89,7 @@ class DropConstantChannels:
         if len(self.readers.get(name, ())) > 1:
             name = f"{node.output}.kept{place}"
             node.inputs[place] = name
-        self.made.constants[name] = value
+        self.integer_graph.constants[name] = value
 
     def _rows(self, node: Node, place: int, index: np.ndarray, axis: int) -> None:
         value = self._value(node, place)
@@ -96,7 +100,11 @@ class DropConstantChannels:
         """Narrow constants that differ from channel to channel."""
         rank = self.before[node.output].low.ndim
         for place, name in enumerate(node.inputs):
-            axis = self.axis[node.output] - rank + self.made.constants[name].ndim if name in self.made.constants else -1
+            axis = (
+                self.axis[node.output] - rank + self.integer_graph.constants[name].ndim
+                if name in self.integer_graph.constants
+                else -1
+            )
             if axis >= 0:
                 self._rows(node, place, self.kept[node.output], axis)
 
@@ -130,7 +138,7 @@ class DropConstantChannels:
         whole, readers = node.output, self.readers.get(node.output, [])
         node.outputs = [f"{whole}.varying"]
         self._whole[node.output] = whole
-        outputs = {found.name for found in self.made.answers().values()}
+        outputs = {found.name for found in self.integer_graph.answers().values()}
         if whole not in outputs and all(self._can_shift(reader, whole, bias) for reader in readers):
             for reader in readers:
                 reader.inputs = [node.output, reader.inputs[1]]
@@ -138,8 +146,8 @@ class DropConstantChannels:
             return
         index = self.kept.get(whole, slice(None))
         shape = [-1 if a == self.axis[whole] else 1 for a in range(self.before[whole].low.ndim)]
-        self.made.constants[f"{whole}.constant"] = bias[index].reshape(shape)
-        self.made.nodes.append(Node("Add", [node.output, f"{whole}.constant"], [whole], {}, node.layer))
+        self.integer_graph.constants[f"{whole}.constant"] = bias[index].reshape(shape)
+        self.integer_graph.nodes.append(Node("Add", [node.output, f"{whole}.constant"], [whole], {}, node.layer))
 
     def _can_shift(self, reader: Node, whole: str, bias: np.ndarray) -> bool:
         """Tell whether `reader` has thresholds for each channel of `whole` that float32 holds still when they are

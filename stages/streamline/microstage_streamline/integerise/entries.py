@@ -20,7 +20,7 @@ from microstage_streamline.integerise.integer_graph import InputEncoding
 from microstage_streamline.integerise.integers import NotInteger, exact_scale
 from microstage_streamline.integerise.threshold_line import threshold_line
 from microstage_streamline.normalise.input_type import CLAMPS
-from microstage_streamline.read.onnx_graph import QUANTISING
+from microstage_streamline.read.known_operators import QUANTISING
 
 __all__ = ["NoEncoding", "entry_of"]
 

@@ -14,7 +14,7 @@ from microstage.integer.tensor import real
 from microstage_streamline.graph.graph import Graph, Node, is_quantised
 from microstage_streamline.normalise.carry_back import carried, single, stays_in_pool
 from microstage_streamline.normalise.normal_graph import NormalGraph
-from microstage_streamline.read.onnx_graph import QUANTISING
+from microstage_streamline.read.known_operators import QUANTISING
 
 __all__ = ["fronts", "hoist"]
 

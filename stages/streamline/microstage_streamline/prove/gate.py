@@ -56,7 +56,7 @@ def compare_with_golden(
 
 
 def _layers(job: Job, file: OriginalModel, part: Converted, samples: Samples) -> dict[str, Any]:
-    layers, comparison = layers_of(file, part.normal, part.made), LayerComparison(file, part.normal)
+    layers, comparison = layers_of(file, part.normal, part.integer_graph), LayerComparison(file, part.normal)
     reals = of_reals(part.normal, part.written)
     if reals is not None:
         comparison.run([layer for layer in layers if any(file.kind(name).kind == "f" for name in layer.entries)], reals)

@@ -16,7 +16,7 @@ from microstage_streamline.graph.graph import is_quantised
 from microstage_streamline.integerise.integer_graph import IntegerGraph
 from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.prove.executors import FilePart, OriginalModel
-from microstage_streamline.read.onnx_graph import QUANTISERS
+from microstage_streamline.read.known_operators import QUANTISERS
 
 __all__ = ["ComparedLayer", "layers_of", "shared"]
 

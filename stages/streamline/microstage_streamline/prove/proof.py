@@ -31,10 +31,17 @@ class Proof:
 
     def __init__(self, part: Converted, vectors: Mapping[str, Any]) -> None:
         self.part, self.vectors = part, vectors
-        self.normal, self.made, self.written, self.model = part.normal, part.made, part.written, part.model.model
+        self.normal, self.integer_graph, self.written, self.model = (
+            part.normal,
+            part.integer_graph,
+            part.written,
+            part.model.model,
+        )
         self.found = _Found(part)
         self.compared = [
-            tensor for tensor in self.found.tensors if tensor in part.normal.values and tensor not in part.made.negated
+            tensor
+            for tensor in self.found.tensors
+            if tensor in part.normal.values and tensor not in part.integer_graph.negated
         ]
         self.counts = dict.fromkeys(self.compared, 0)
         self.beyond_float32 = ""
@@ -47,7 +54,7 @@ class Proof:
         """
         interpreter = Interpreter(self.model)
         kept: dict[str, list[np.ndarray]] = {}
-        wanted = [*self.compared, *self.made.inputs]
+        wanted = [*self.compared, *self.integer_graph.inputs]
         for part in self._parts():
             expected = self.normal.graph.run(part, wanted)
             fed = {name: integers(expected[tensor]) for name, tensor in self.written.entered.items()}
@@ -55,7 +62,7 @@ class Proof:
             self._within_types(found)
             for tensor in self.compared:
                 self.counts[tensor] += golden.compare(
-                    tensor, self.part.made.left(tensor, integers(expected[tensor])), found[tensor]
+                    tensor, self.integer_graph.left(tensor, integers(expected[tensor])), found[tensor]
                 ).compared
             for name, value in {**fed, **self._kept(found)}.items():
                 kept.setdefault(name, []).append(integers(value))
@@ -74,7 +81,7 @@ class Proof:
     def _within_types(self, found: Mapping[str, np.ndarray]) -> None:
         """Assert that what was observed fits what was proven."""
         for tensor, value in found.items():
-            low, high = self.made.ranges[tensor].ends
+            low, high = self.integer_graph.ranges[tensor].ends
             if value.min() < low or value.max() > high:
                 raise VerificationError(
                     f"{tensor} is proven to be {low}..{high} but held {value.min()}..{value.max()}."
@@ -87,7 +94,7 @@ class Proof:
         """Return outputs and thresholds by their names in the model."""
         renamed = self.written.renamed
         outputs = {output: found[tensor] for output, tensor in self.found.outputs.items()}
-        quantised = [n.output for n in self.made.nodes if n.op in ("MultiThreshold", "Requantize")]
+        quantised = [n.output for n in self.integer_graph.nodes if n.op in ("MultiThreshold", "Requantize")]
         levels = {renamed.get(name, name): found[name] for name in quantised}
         size = sum(np.size(integers(value)[0]) for value in levels.values())
         count = max(len(getattr(value, "ints", value)) for value in self.vectors.values())
@@ -96,7 +103,7 @@ class Proof:
     def executor(self, job: Job, vectors: Mapping[str, np.ndarray]) -> None:
         """Run qonnx's own executor on the same graph, on the first vector and the last, and compare."""
         rows = [0, len(next(iter(vectors.values()))) - 1][:_EXECUTED_BY_QONNX]
-        compared = dict.fromkeys(self.made.outputs, 0)
+        compared = dict.fromkeys(self.integer_graph.outputs, 0)
         for row in rows:
             fed = {name: vectors[name][row : row + 1].astype(np.float32) for name in self.written.entered}
             with translated(lambda said: VerificationError(f"qonnx cannot run the FINN-ONNX that was made: {said}.")):
@@ -119,9 +126,11 @@ class _Found:
         made = {name for node in nodes for name in node.output} | {value.name for value in part.model.graph.input}
         made &= {name for node in nodes for name in node.input} | {value.name for value in part.model.graph.output}
         self.stored, self.tensors, self.bits = part.laid.stored, {}, set()
-        ends = {output: found.name for output, found in part.made.answers().items()}
-        entered = [tensor for tensor in part.made.inputs if tensor in ends.values()]  # which are answered as they are
-        for tensor in (*(name for node in part.made.nodes for name in node.outputs), *entered):
+        ends = {output: found.name for output, found in part.integer_graph.answers().items()}
+        entered = [
+            tensor for tensor in part.integer_graph.inputs if tensor in ends.values()
+        ]  # which are answered as they are
+        for tensor in (*(name for node in part.integer_graph.nodes for name in node.outputs), *entered):
             lying = self.stored.get(renamed.get(tensor, tensor))
             if lying is not None and made & {lying.name, f"{lying.name}{BITS}"}:
                 self.bits |= set() if lying.name in made else {tensor}
@@ -131,7 +140,9 @@ class _Found:
         counts = {
             node.output[0]: len(part.model.get_initializer(node.input[1])) for node in nodes if node.op_type == _COUNT
         }
-        own = {node.output for node in part.made.nodes if node.op == _COUNT}  # the file's, which stand for nothing else
+        own = {
+            node.output for node in part.integer_graph.nodes if node.op == _COUNT
+        }  # the file's, which stand for nothing else
         self.rows = {
             tensor: counts[lying.name]
             for tensor, lying in self.tensors.items()

@@ -121,7 +121,7 @@ def _values(
 
 def _answers(part: Converted, entries: Sequence[_RealInput], values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return {output: float32 [n, ...]}, some samples at a time; the integers in front are what the interface says."""
-    outputs, answers = list(part.made.outputs), []
+    outputs, answers = list(part.integer_graph.outputs), []
     for start in range(0, len(next(iter(values.values()))), step := part.normal.graph.at_once):
         some = {name: value[start : start + step] for name, value in values.items()}
         taken = {entry.real: _as_fed(part, entry, some[entry.real]) for entry in entries}

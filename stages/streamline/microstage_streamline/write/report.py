@@ -7,16 +7,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from microstage.stage import Job
 from microstage.untrusted.printable import in_markdown
 from microstage_streamline.convert import Converted
 from microstage_streamline.integerise.integer_graph import IntegerGraph
 from microstage_streamline.integerise.integers import Integers
 from microstage_streamline.write.model import IntegerModel
 
-__all__ = ["beyond", "markdown", "missing", "unresolved"]
+__all__ = ["markdown", "missing", "say_beyond", "unresolved"]
 
 
-def beyond(part: Converted) -> str:
+def _beyond(part: Converted) -> str:
     """Return the sentence that says why there is no FINN-ONNX, or less than the whole."""
     said = "ends before what it cannot hold" if part.front else "is left out"
     return (
@@ -25,11 +26,21 @@ def beyond(part: Converted) -> str:
     )
 
 
+def say_beyond(job: Job, parts: Iterable[Converted]) -> None:
+    """Log why there is no FINN-ONNX of some parts."""
+    for part in parts:
+        if part.beyond:
+            job.log(f"streamline: {_beyond(part)}")
+
+
 def unresolved(part: Converted) -> dict[str, Any]:
     """Return {"unresolved": [{"tensor", "layer", "operator", "reason", "root"}], "answers": what the integer graph
     answers in place of the file's outputs, "straight_lines": outputs whose last real operators are metadata}.
     """
-    made, lines = part.made, [name for name, found in part.written.interface["outputs"].items() if "offset" in found]
+    made, lines = (
+        part.integer_graph,
+        [name for name, found in part.written.interface["outputs"].items() if "offset" in found],
+    )
     roots = [asdict(found) for found in made.unresolved]
     return {"unresolved": roots, "answers": list(made.outputs), "straight_lines": lines}
 
@@ -42,32 +53,49 @@ def missing(made: IntegerGraph) -> list[dict[str, str]]:
 
 def markdown(part: Converted, compared: dict[str, Any], estimates: dict[str, Any]) -> str:
     """Return the page for the person who brought the file."""
-    made, written = part.made, part.written
-    whole, count = not made.unresolved, len(made.unresolved)
+    sections = {
+        "Inputs and outputs": _border(part.written),
+        "What could not be made integer": _not_made(part.integer_graph),
+        "Layers": _layers(part),
+        "FINN's estimates": _estimated(estimates),
+        "Beside others": [
+            *_gate(compared["layers"]),
+            "",
+            *_beside({what: found for what, found in compared.items() if what != "layers"}),
+        ],
+    }
+    lines = _summary(part)
+    for title, content in sections.items():
+        lines += ["", f"## {title}", "", *content]
+    return "\n".join(lines) + "\n"
+
+
+def _summary(part: Converted) -> list[str]:
+    count = len(part.integer_graph.unresolved)
     partly = f"{count} place{'s' * (count > 1)} could not be made integer; the graph ends in front of what is listed."
-    lines = ["# What became of the network", "", "Every output is computed in integers." if whole else partly, ""]
-    lines += [in_markdown(beyond(part)), ""] if part.beyond else []
-    lines += _table(["operator", "count"], sorted(Counter(node.op_type for node in part.model.graph.node).items()))
-    lines += ["", "## Inputs and outputs", ""]
-    border = [(name, said) for side in ("inputs", "outputs") for name, said in written.interface[side].items()]
-    lines += _table(
-        ["tensor", "datatype", "range", "shape", "scale", "zero point", "offset"],
-        [_row(name, said) for name, said in border],
-    )
-    lines += [
+    lines = ["# What became of the network", "", partly if count else "Every output is computed in integers.", ""]
+    lines += [in_markdown(_beyond(part)), ""] if part.beyond else []
+    operators = Counter(node.op_type for node in part.model.graph.node)
+    return lines + _table(["operator", "count"], sorted(operators.items()))
+
+
+def _border(written: IntegerModel) -> list[str]:
+    rows = [_row(name, said) for side in ("inputs", "outputs") for name, said in written.interface[side].items()]
+    return [
+        *_table(["tensor", "datatype", "range", "shape", "scale", "zero point", "offset"], rows),
         "",
         "value = scale * (integer - zero point) + offset. Where scale or offset differ from class to"
         " class, apply them before "
         "comparing classes.",
-        "",
-        "## What could not be made integer",
-        "",
     ]
+
+
+def _not_made(made: IntegerGraph) -> list[str]:
     places = [
         [in_markdown(f"{found.layer} ({found.operator})"), _code(found.tensor), in_markdown(found.reason)]
         for found in made.unresolved
     ]
-    lines += ["Nothing."] if whole else _table(["layer", "tensor", "why"], places)
+    lines = _table(["layer", "tensor", "why"], places) if places else ["Nothing."]
     for name, found in made.outputs.items():
         if not isinstance(found, Integers):
             named = in_markdown(", ".join(f"{node.layer or node.op} ({node.op})" for node in found.nodes))
@@ -76,27 +104,13 @@ def markdown(part: Converted, compared: dict[str, Any], estimates: dict[str, Any
                 f"{_code(name)}: {named} stay real; as a straight line of the integers they are metadata"
                 " (scale, offset above).",
             ]
-    lines += ["", "## Layers", ""]
-    lines += _table(
-        ["layer", "operator", "tensor", "datatype", "range"], [_layer(made, written, node) for node in made.nodes]
-    )
-    lines += [
-        "",
-        *(f"{_code(tensor)} stays channels first: {in_markdown(reason)}." for tensor, reason in part.laid.kept.items()),
-    ]
-    lines += [
-        "",
-        "## FINN's estimates",
-        "",
-        *_estimated(estimates),
-        "",
-        "## Beside others",
-        "",
-        *_gate(compared["layers"]),
-        "",
-        *_beside({what: found for what, found in compared.items() if what != "layers"}),
-    ]
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def _layers(part: Converted) -> list[str]:
+    rows = [_layer(part.integer_graph, part.written, node) for node in part.integer_graph.nodes]
+    kept = [f"{_code(tensor)} stays channels first: {in_markdown(why)}." for tensor, why in part.laid.kept.items()]
+    return [*_table(["layer", "operator", "tensor", "datatype", "range"], rows), "", *kept]
 
 
 def _gate(layers: dict[str, Any]) -> list[str]:
