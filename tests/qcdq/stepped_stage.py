@@ -12,8 +12,7 @@ from stepped import Form, definition, exported, waves
 from microstage.interface import golden
 from microstage.models.definition import ModelDeclaration
 from microstage.signals.gain import block_float
-from microstage_qcdq.__main__ import converted
-from microstage_qcdq.network import NetworkParts
+from microstage_qcdq.reading import network_of
 
 RECORDS, STEPS = 10, 6
 
@@ -22,7 +21,7 @@ def write_export(folder: Path, form: Form, records: int = RECORDS, steps: int = 
     """Model, definition and golden vectors of `form` in `folder`."""
     onnx.save(exported(form), str(folder / "brevitas_export_model.onnx"))
     (folder / "model_def.json").write_text(json.dumps(definition(form)))
-    network = NetworkParts(converted(exported(form)), ModelDeclaration.of(definition(form)))
+    network = network_of(exported(form), ModelDeclaration.of(definition(form)))
     waveform = waves(form, records, steps)
     ints, exponent = block_float(waveform.reshape(records, steps, -1).astype(np.float64), bits=form.window_bits)
     given = {"window": ints, "gain_exponent": exponent, "waveform": waveform}

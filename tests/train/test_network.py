@@ -11,7 +11,7 @@ from microstage.models.harmonic.network import FloatTwin, HarmonicNetwork
 from microstage.models.harmonic.train import extremes
 from microstage.models.harmonic.wired import half_cycle
 from microstage.signals import EXPONENTS, block_float, half_cycle_coefficients
-from microstage.signals.settle import Settling
+from microstage.signals.settle import RunningMean, Settling
 
 SMALL = dict(cnn_channels=4, cnn_features=4, cnn_kernel=8, hidden=6, head_width=5)
 
@@ -105,7 +105,7 @@ def test_a_sequence_is_its_steps_and_between_them_the_integers_settle(cycles):
     with torch.no_grad():
         found = made.sequence(window, shift)
     tops = {"estimate_1": LARGEST_ESTIMATE, "sum": MOST * LARGEST_ESTIMATE}
-    settling = Settling(tops, "sum", "count", MOST, LARGEST_ESTIMATE)
+    settling = Settling(tops, RunningMean("sum", "count", MOST, LARGEST_ESTIMATE))
     levels = {
         name: (getattr(found, name).numpy() / scale).astype(np.int64)
         for name, scale in (("estimate", ESTIMATE_SCALE), ("sum", ESTIMATE_SCALE), ("count", 1.0))

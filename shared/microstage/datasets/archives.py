@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from microstage.errors import DatasetError
 from microstage.files.atomic import half_made
 from microstage.files.canonical import file_digest
+from microstage.untrusted.tars import content_of
 
 __all__ = ["ARCHIVES", "Archive", "fetch_whole"]
 
@@ -102,7 +103,7 @@ def _unpack(packed: Path, folder: Path) -> None:
                     continue
                 target = folder / path
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with opened.extractfile(member) as source, open(target, "wb") as file:
+                with content_of(opened, member) as source, open(target, "wb") as file:
                     shutil.copyfileobj(source, file)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise DatasetError(f"What was downloaded is no whole archive: {error}.") from None

@@ -16,7 +16,7 @@ from microstage.errors import DatasetError, IntegrityError, ParameterError
 from microstage.files.atomic import half_made
 from microstage.process.progress import progress
 from microstage.untrusted.bounds import BoundedStream, assert_room, within
-from microstage.untrusted.tars import is_plain, tar
+from microstage.untrusted.tars import content_of, is_plain, tar
 
 __all__ = ["fetch"]
 
@@ -112,4 +112,4 @@ def _csv_members(archive: Path) -> Iterator[bytes]:
     with gzip.open(archive) as unpacked, tar(BoundedStream(unpacked, _UNPACKED_MIB << 20)) as opened:
         for member in opened:
             if is_plain(member) and member.name.lower().endswith(".csv") and member.size <= _FILE_MIB << 20:
-                yield opened.extractfile(member).read()
+                yield content_of(opened, member).read()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from microstage.errors import DatasetError
+from microstage.errors import DatasetError, ParameterError
 
 __all__ = ["BUILT_IN", "DOWNLOADED", "files", "folder", "names", "unpacked"]
 
@@ -49,6 +49,13 @@ _USUAL_FOLDERS = {
 def names() -> tuple[str, ...]:
     """Every dataset that `load` knows."""
     return (*BUILT_IN, *_PATTERNS)
+
+
+def given(name: str, data_dir: Path | None) -> Path:
+    """Return `data_dir`; `ParameterError` if there is none, which dataset `name` cannot be read without."""
+    if data_dir is None:
+        raise ParameterError(f"DATASET={name} needs DATA_DIR.")
+    return data_dir
 
 
 def folder(name: str, data_dir: Path) -> Path:

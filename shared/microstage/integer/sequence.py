@@ -111,7 +111,8 @@ def _stepped(
     for t in range(length):
         if t and settling is not None:
             state |= settling.between({name: state[name] for name in sequence.carried}, shift[:, t])
-        known, step = {**{name: value[:, t] for name, value in inputs.items()}, **state}, {}
+        known = {**{name: value[:, t] for name, value in inputs.items()}, **state}
+        step: dict[str, np.ndarray] = {}
         for part in sequence.parts:
             found = run(part, known | {name: known[source] for name, source in _reads(sequence, part).items()})
             known |= found

@@ -34,11 +34,14 @@ def alike(*values: QTensor | np.ndarray) -> tuple[QTensor | np.ndarray, ...]:
     """`values`, integers at scale 1 where others among them have a scale of their own; real numbers stay."""
     if not any(isinstance(value, QTensor) for value in values):
         return values
-    return tuple(QTensor(value.astype(np.int64), np.float64(1)) if _is_whole(value) else value for value in values)
+    return tuple(map(_at_a_scale, values))
 
 
-def _is_whole(value: QTensor | np.ndarray) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype.kind in "iu"
+def _at_a_scale(value: QTensor | np.ndarray) -> QTensor | np.ndarray:
+    """Return an array of integers as a tensor at scale 1, anything else as it is."""
+    if isinstance(value, QTensor) or not isinstance(value, np.ndarray) or value.dtype.kind not in "iu":
+        return value
+    return QTensor(value.astype(np.int64), np.float64(1))
 
 
 def narrowed(value: np.ndarray) -> np.ndarray:

@@ -141,10 +141,13 @@ class Names:
         return name
 
     def arguments(self, inputs: Sequence[str], outputs: Sequence[str]) -> tuple[list[str], list[str]]:
-        """What a function calls its arguments: inputs first, each side by the alphabet, so that the order in which a
-        file lists them has no say in it."""
-        both = [[(text, self.fresh(text)) for text in sorted(side)] for side in (inputs, outputs)]
-        return tuple([dict(found)[text] for text in side] for found, side in zip(both, (inputs, outputs)))
+        """Return what a function calls its `inputs` and its `outputs`, each in the order given.
+
+        Names are chosen for the inputs first, and on each side by the alphabet: the order in which a file lists them
+        has no say in it.
+        """
+        taken, made = ({text: self.fresh(text) for text in sorted(side)} for side in (inputs, outputs))
+        return [taken[text] for text in inputs], [made[text] for text in outputs]
 
 
 def unique(texts: Iterable[str], network: str = "") -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -30,7 +30,7 @@ def read_fields(cls: type, key: str, interface: Mapping[str, Any]) -> Any:
         if (
             type(value) is not kinds[known[name]]
             or known[name] in _OF_NAMES
-            and not all(isinstance(v, str) for v in (value.values() if isinstance(value, dict) else value))
+            and not all(isinstance(one, str) for one in _elements(value))
         ):
             raise interface_error(key, f"has {name} = {value!r}; expected {_OF_NAMES.get(known[name], known[name])}")
     try:
@@ -38,6 +38,10 @@ def read_fields(cls: type, key: str, interface: Mapping[str, Any]) -> Any:
     except TypeError:
         missing = next(f.name for f in fields(cls) if f.name not in given)
         raise interface_error(key, f"has no {missing}") from None
+
+
+def _elements(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def interface_error(key: str, what: str) -> ArtefactError:

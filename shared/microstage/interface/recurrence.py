@@ -57,13 +57,8 @@ class Recurrence:
         """As `of`, checked against the parts that the interface describes."""
         found = cls.of(interface)
         if found is not None:
-            described = interface.get("parts", {})
-            found.check(
-                {
-                    name: tuple(_shapes(part.get(side, {})) for side in ("inputs", "outputs"))
-                    for name, part in described.items()
-                }
-            )
+            parts = interface.get("parts", {}).items()
+            found.check({n: (_shapes(part.get("inputs", {})), _shapes(part.get("outputs", {}))) for n, part in parts})
         return found
 
     @property

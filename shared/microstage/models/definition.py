@@ -15,7 +15,7 @@ from microstage.interface.cepstra import Cepstra
 from microstage.interface.gain import Gain
 from microstage.models import family
 
-__all__ = ["FILE", "REPLAYED", "ModelDeclaration", "Definition", "model_of", "read"]
+__all__ = ["FILE", "REPLAYED", "Definition", "ModelDeclaration", "StepDeclaration", "model_of", "read"]
 
 FILE, REPLAYED = "model_def.json", "test.npz"
 
@@ -26,9 +26,24 @@ def read(folder: Path) -> dict[str, Any]:
         described = json.loads((folder / FILE).read_text())
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder / FILE} is no definition of a network: {error}.") from None
-    if not isinstance(described, dict) or not isinstance(described.get("parameters"), dict):
+    kinds = {"model": str, "parameters": dict}
+    if not isinstance(described, dict) or not all(isinstance(described.get(name), kinds[name]) for name in kinds):
         raise ModelError(f"{folder / FILE} is no definition of a network: expected `model` and `parameters`.")
     return described
+
+
+@dataclass(frozen=True)
+class StepDeclaration:
+    """What `model_def.json` says of a network whose graph is one step.
+
+    `carried`: {input: the output that it takes of the step before}; `length`: the steps of one answer; `gain` of each
+    step's window; `answer`: the mean that answers.
+    """
+
+    carried: Mapping[str, str]
+    length: int
+    gain: Gain
+    answer: PhasorMean
 
 
 @dataclass(frozen=True)
@@ -38,27 +53,35 @@ class ModelDeclaration:
 
     `inputs`: {input: {range, scale, unit} of the integers that enter}; `units`: {tensor: unit}; `classes` of the
     answers; `names`: {boundary: what it is called instead}; `files`: {encoder, cell or head: stem of its file}; `gain`
-    of a window; `sound`: the features that an input is made of. Of a network whose graph is one step: `carried`:
-    {input: the output that it takes of the step before}, `length`: the steps of one answer, and the `answer` that is a
-    mean.
+    of a window; `sound`: the features that an input is made of; `step` of a network whose graph is one step.
     """
 
     inputs: Mapping[str, Mapping[str, Any]]
     units: Mapping[str, str]
     names: Mapping[str, str]
     files: Mapping[str, str]
-    carried: Mapping[str, str]
-    length: int = 1
     classes: Sequence[str] = ()
     gain: Gain | None = None
     sound: Cepstra | None = None
-    answer: PhasorMean | None = None
+    step: StepDeclaration | None = None
+
+    @property
+    def carried(self) -> Mapping[str, str]:
+        """{input: the output that it takes of the step before}; none where the graph is no step."""
+        return {} if self.step is None else self.step.carried
+
+    @property
+    def answer(self) -> PhasorMean | None:
+        """The mean that answers, where the graph is a step."""
+        return None if self.step is None else self.step.answer
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> ModelDeclaration:
-        """From the file as `read` gives it; `ModelError` for a role that is none, or a gain whose window is not
-        declared."""
-        given = {name: described.get(name, {}) for name in ("inputs", "units", "names", "files", "carried")}
+        """Return what the file says, as `read` gives it.
+
+        `ModelError` for a role that is none, or a gain whose window is not declared.
+        """
+        given = {name: described.get(name, {}) for name in ("inputs", "units", "names", "files")}
         try:
             gain = Gain.read({"gain": described.get("gain")})
             sound = Cepstra.read({"features": described.get("sound")})
@@ -67,14 +90,19 @@ class ModelDeclaration:
             raise ModelError(f"{FILE}: {error}") from None
         if gain is not None and gain.window not in given["inputs"]:
             raise ModelError(f"{FILE} has a gain of {gain.window}, whose integers it must declare under inputs.")
-        if foreign := [name for name in given["carried"] if name not in given["inputs"]]:
+        step = _step(described, gain, answer)
+        if step is not None and (foreign := [name for name in step.carried if name not in given["inputs"]]):
             raise ModelError(f"{FILE} carries {foreign[0]}, whose integers it must declare under inputs.")
-        if bool(given["carried"]) != (answer is not None) or given["carried"] and gain is None:
-            raise ModelError(
-                f"{FILE} carries states, or has an answer that is a mean, without a gain and the other one."
-            )
-        classes, length = tuple(described.get("classes", ())), described.get("length", 1)
-        return cls(**given, length=length, classes=classes, gain=gain, sound=sound, answer=answer)
+        return cls(**given, classes=tuple(described.get("classes", ())), gain=gain, sound=sound, step=step)
+
+
+def _step(described: Mapping[str, Any], gain: Gain | None, answer: PhasorMean | None) -> StepDeclaration | None:
+    carried = described.get("carried", {})
+    if not carried and answer is None:
+        return None
+    if not carried or answer is None or gain is None:
+        raise ModelError(f"{FILE} carries states, or has an answer that is a mean, without a gain and the other one.")
+    return StepDeclaration(carried, described.get("length", 1), gain, answer)
 
 
 @dataclass(frozen=True)
@@ -92,7 +120,7 @@ class Definition:
 
 def model_of(folder: Path, module: Path | None = None) -> str:
     """Which MODEL the file describes; `ModelError` for one that neither this checkout nor the user's `module` has."""
-    model = read(folder).get("model")
+    model = read(folder)["model"]
     if module is not None:
         return model
     try:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from microstage.errors import ModelError, VerificationError
 from microstage.interface import golden
 from microstage.interface.gain import EXPONENT
-from microstage.models.definition import REPLAYED, ModelDeclaration, read
+from microstage.models.definition import REPLAYED, ModelDeclaration, StepDeclaration, read
 from microstage.models.lstm_steps import walk
 from microstage.signals.gain import bits_at, block_float
 from microstage.signals.settle import shifts
@@ -76,8 +76,8 @@ class Exporting(ABC):
         A window that has a gain is recorded as its integers, and `gain_exponent` [n] tells what they are multiples of.
         Of a network whose graph is one step everything is [n, L, ...], and outputs that are carried are integers.
         """
-        if self.declared.carried:
-            return self._simulate_steps(replayed)
+        if self.declared.step is not None:
+            return self._simulate_steps(self.declared.step, replayed)
         windows = self._windows(replayed)
         fed = [
             self._real(name, windows) if name in windows else torch.from_numpy(replayed[name]) for name in self.inputs
@@ -86,15 +86,15 @@ class Exporting(ABC):
             answer = self.network(*fed)
         return {**windows, **self._named(found), self.outputs[0]: answer.numpy().astype(np.float64)}
 
-    def _simulate_steps(self, replayed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def _simulate_steps(self, step: StepDeclaration, replayed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """As `simulate`; quantisers outside of the LSTM are called with the steps of all sequences as rows."""
-        windows, name = self._windows(replayed), self.declared.gain.window
+        windows, name = self._windows(replayed), step.gain.window
         steps, scale = windows[EXPONENT].shape, self.declared.inputs[name]["scale"]
         shift = shifts(windows[EXPONENT])
         with torch.no_grad(), _watched(self.network) as found:
             answers = self.sequence(torch.from_numpy(windows[name] * np.float32(scale)), torch.from_numpy(shift))
         found = {name: v if v.shape[:2] == steps else v.reshape(*steps, *v.shape[1:]) for name, v in found.items()}
-        scales = {new: self.declared.inputs[old]["scale"] for old, new in self.declared.carried.items()}
+        scales = {new: self.declared.inputs[old]["scale"] for old, new in step.carried.items()}
         given = {
             name: whole(value.numpy(), scales[name]) if name in scales else value.numpy().astype(np.float64)
             for name, value in answers.items()
@@ -130,7 +130,10 @@ class Exporting(ABC):
 @contextmanager
 def _watched(network: nn.Module) -> Iterator[dict[str, np.ndarray]]:
     """While it runs: {module path of a quantiser, or boundary within an LSTM: integers}, filled at the end."""
-    layers, seen, steps, found = lstm_layers(network), {}, {}, {}
+    layers = lstm_layers(network)
+    seen: dict[str, tuple[Tensor, nn.Module]] = {}
+    steps: dict[str, np.ndarray] = {}
+    found: dict[str, np.ndarray] = {}
     handles = [proxy.register_forward_hook(_keeper(seen, path)) for path, proxy in _activations(network, layers)]
     handles += [layer.register_forward_hook(_walker(steps, label)) for layer, label in layers.items()]
     try:
@@ -144,7 +147,7 @@ def _watched(network: nn.Module) -> Iterator[dict[str, np.ndarray]]:
 def lstm_layers(network: nn.Module) -> dict[nn.Module, str]:
     """{layer of a QuantLSTM: its label}: the module path of the LSTM, and `<path>.<k>` of its layer k where it has
     several."""
-    found = {}
+    found: dict[nn.Module, str] = {}
     for name, module in network.named_modules():
         if isinstance(module, QuantRecurrentStackBase):
             for k, directions in enumerate(module.layers):
@@ -170,7 +173,8 @@ def _keeper(seen: dict[str, tuple[Tensor, nn.Module]], path: str):
 
 def _walker(steps: dict[str, np.ndarray], label: str):
     def record(layer, inputs, output) -> None:
-        for boundary, values in walk(layer, label, *inputs[:3], output).items():
+        inp, hidden, cell = inputs[:3]
+        for boundary, values in walk(layer, label, inp, hidden, cell, output).items():
             steps[f"{label}.{boundary}"] = np.stack([integers(value, quantiser) for value, quantiser in values], axis=1)
 
     return record

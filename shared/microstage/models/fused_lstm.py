@@ -111,8 +111,10 @@ def _is_learned(proxy: nn.Module) -> bool:
     scaling = getattr(quant, "scaling_impl", None)
     if isinstance(scaling, ParameterFromRuntimeStatsScaling):
         settled = scaling.counter > scaling.collect_stats_steps
+    elif isinstance(scaling, ParameterScaling):
+        settled = True
     else:
-        settled = isinstance(scaling, ParameterScaling)
+        return False
     return settled and scaling.value.numel() == 1 and _is_plain(quant, TensorClamp)
 
 

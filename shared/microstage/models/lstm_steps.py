@@ -15,7 +15,7 @@ from microstage.interface.lstm_node import QUANTISERS
 __all__ = ["walk"]
 
 _GATES = ("input", "forget", "cell", "output")
-Steps = "dict[str, list[tuple[Tensor, nn.Module]]]"
+Steps = dict[str, list[tuple[Tensor, nn.Module]]]
 
 
 def walk(layer: nn.Module, label: str, inp, hidden, cell, output) -> Steps:
@@ -25,7 +25,7 @@ def walk(layer: nn.Module, label: str, inp, hidden, cell, output) -> Steps:
     `ModelError` for an option that no later stage carries.
     """
     _refuse(layer, label, hidden, cell)
-    record: dict[str, list[tuple[Tensor, nn.Module]]] = defaultdict(list)
+    record: Steps = defaultdict(list)
     with torch.no_grad():
         quantised = layer.maybe_quantize_input(inp)
         gates = {gate: _weights(layer, gate, quantised) for gate in _GATES}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from microstage.models.network import Network
 __all__ = ["Examples", "Inputs", "Phase", "Splits", "Training", "cosine", "each", "extremes", "predict"]
 
 _REPLAYED = 512
-Inputs = "Tensor | tuple[Tensor, ...]"
+Inputs: TypeAlias = Tensor | tuple[Tensor, ...]
 
 
 def each(inputs: Inputs) -> tuple[Tensor, ...]:
@@ -45,9 +45,9 @@ class Examples:
     def __post_init__(self) -> None:
         counts = {len(values) for values in each(self.inputs)}
         if counts != {len(self.targets)} or not len(self.targets):
-            counts = " and ".join(map(str, sorted(counts)))
+            given = " and ".join(map(str, sorted(counts)))
             raise ModelError(
-                f"Examples need a target for each input; there are {counts} inputs and {len(self.targets)} targets."
+                f"Examples need a target for each input; there are {given} inputs and {len(self.targets)} targets."
             )
 
     def __len__(self) -> int:

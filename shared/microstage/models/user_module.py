@@ -24,8 +24,10 @@ _NAME = "microstage_own_model"
 
 
 def load(folder: Path) -> ModuleType:
-    """The module in `folder`, run."""
+    """Run the module in `folder` and return it."""
     found = importlib.util.spec_from_file_location(_NAME, folder / FILE)
+    if found is None or found.loader is None:
+        raise ModelError(f"{folder / FILE} cannot be loaded as a module of Python.")
     module = sys.modules[_NAME] = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     return module

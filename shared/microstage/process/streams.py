@@ -6,8 +6,12 @@ import errno
 import io
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from microstage.untrusted.printable import printable
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 __all__ = ["drop", "guard"]
 
@@ -44,13 +48,17 @@ def _open_closed() -> None:
 def _guarded(stream: io.TextIOWrapper | None, number: int) -> io.TextIOWrapper:
     if stream is not None:
         stream.flush()
-    whole = {"encoding": getattr(stream, "encoding", "utf-8"), "errors": "backslashreplace"}
-    through = {name: getattr(stream, name, True) for name in ("line_buffering", "write_through")}
-    return _Text(io.BufferedWriter(_Raw(number, "w", closefd=False)), **whole, **through)
+    return _Text(
+        io.BufferedWriter(_Raw(number, "w", closefd=False)),
+        encoding=getattr(stream, "encoding", "utf-8"),
+        errors="backslashreplace",
+        line_buffering=getattr(stream, "line_buffering", True),
+        write_through=getattr(stream, "write_through", True),
+    )
 
 
 class _Text(io.TextIOWrapper):
-    def write(self, text: str) -> int:
+    def write(self, text: str, /) -> int:
         super().write(printable(text, keep=_LAYOUT))
         return len(text)
 
@@ -58,7 +66,7 @@ class _Text(io.TextIOWrapper):
 class _Raw(io.FileIO):
     """What nobody reads any more is dropped, so that the work goes on."""
 
-    def write(self, data: bytes) -> int | None:
+    def write(self, data: ReadableBuffer, /) -> int:
         try:
             return super().write(data)
         except OSError as error:
@@ -66,4 +74,4 @@ class _Raw(io.FileIO):
                 error.filename = _NAMES[self.fileno()]
                 raise
             drop(self.fileno())
-            return len(data)
+            return memoryview(data).nbytes

@@ -8,7 +8,7 @@ __all__ = ["constant", "linear_regression", "nearest_neighbour", "ridge"]
 
 _STRENGTHS = 10.0 ** np.arange(-8, 3)
 _ROWS = 64
-Windows = "tuple[np.ndarray, np.ndarray]"  # windows [m, N], and their complex coefficients [m, 4]
+Windows = tuple[np.ndarray, np.ndarray]  # windows [m, N], and their complex coefficients [m, 4]
 
 
 def ridge(train: Windows, held_out: Windows, x: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from microstage.interface.answer import PhasorMean
 from microstage.interface.gain import Gain
 from microstage.interface.recurrence import Recurrence
 
-__all__ = ["Settling", "real_answer", "rescaled", "shifts"]
+__all__ = ["RunningMean", "Settling", "real_answer", "rescaled", "shifts"]
 
 _FURTHEST = 38  # places: of integers below 2^24 nothing is left of those shifted down, and all others exceed any top
 States = Mapping[str, np.ndarray]
@@ -37,26 +37,53 @@ def rescaled(values: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Settling:
-    """`tops`: {state that turns and follows the gain: its largest size}. `sum`, `count`: the states of the running
-    mean, which `most` bounds; the largest size of a sum is count times that of one summand."""
+class RunningMean:
+    """The carried states of a running mean: `sum` [n, 2 k] of phasors, and `count` [n, k] of what is in it.
 
-    tops: Mapping[str, int]
-    sum: str | None = None
-    count: str | None = None
-    most: int = 0
-    summand: int = 0
+    Both are halved where the count is `most`. A sum is at most count times `summand`.
+    """
+
+    sum: str
+    count: str
+    most: int
+    summand: int
 
     @classmethod
-    def of(cls, sequence: Recurrence, gain: Gain | None, mean: PhasorMean | None, tops: Mapping[str, int]) -> Settling:
-        """`tops`: {carried state: the largest integer of its declared range}."""
-        scaled = gain.scaled if gain is not None else ()
-        if mean is None:
-            return cls({name: tops[name] for name in scaled})
+    def of(cls, sequence: Recurrence, answer: PhasorMean, tops: Mapping[str, int]) -> RunningMean:
+        """Return the states that `answer` is the mean of; `tops` as in `Settling.of`."""
         taken = {new: old for old, new in sequence.carried.items()}
-        total, count = taken[mean.sum], taken[mean.count]
-        summand = tops[total] // tops[count]
-        return cls({name: tops[name] for name in scaled}, total, count, mean.most, summand)
+        total, count = taken[answer.sum], taken[answer.count]
+        return cls(total, count, answer.most, tops[total] // tops[count])
+
+    def largest_sum(self, settled: States) -> np.ndarray:
+        """Return the largest size [n, 2 k] that the sums can have at their counts."""
+        return _both(settled[self.count]) * self.summand
+
+    def halved(self, settled: States) -> dict[str, np.ndarray]:
+        """Return the sum, a half rounded up, and the count, half of each where the count is full."""
+        total, count = settled[self.sum], settled[self.count]
+        full = count >= self.most
+        return {
+            self.sum: np.where(_both(full), total + 1 >> 1, total),
+            self.count: np.where(full, self.most >> 1, count),
+        }
+
+
+@dataclass(frozen=True)
+class Settling:
+    """`tops`: {state that turns and follows the gain: its largest size}; `mean`: the states of a running mean."""
+
+    tops: Mapping[str, int]
+    mean: RunningMean | None = None
+
+    @classmethod
+    def of(
+        cls, sequence: Recurrence, gain: Gain | None, answer: PhasorMean | None, tops: Mapping[str, int]
+    ) -> Settling:
+        """Return what settles; `tops`: {carried state: the largest integer of its declared range}."""
+        scaled = gain.scaled if gain is not None else ()
+        mean = RunningMean.of(sequence, answer, tops) if answer is not None else None
+        return cls({name: tops[name] for name in scaled}, mean)
 
     @classmethod
     def read(cls, interface: Mapping[str, Any]) -> Settling | None:
@@ -73,16 +100,12 @@ class Settling:
 
         Its gain is 2^`shift` [n] times the last one's.
         """
-        settled = {name: np.asarray(values).astype(np.int64) for name, values in states.items()}
+        settled, mean = {name: np.asarray(values).astype(np.int64) for name, values in states.items()}, self.mean
         for name, top in self.tops.items():
             places = shift.reshape(-1, *[1] * (settled[name].ndim - 1)).astype(np.int64)
-            most = _both(settled[self.count]) * self.summand if name == self.sum else top
+            most = mean.largest_sum(settled) if mean is not None and name == mean.sum else top
             settled[name] = np.clip(rescaled(-settled[name], places), -most, most)
-        if self.count is not None:
-            full = settled[self.count] >= self.most
-            settled[self.sum] = np.where(_both(full), settled[self.sum] + 1 >> 1, settled[self.sum])
-            settled[self.count] = np.where(full, self.most >> 1, settled[self.count])
-        return settled
+        return settled if mean is None else {**settled, **mean.halved(settled)}
 
 
 def _both(values: np.ndarray) -> np.ndarray:

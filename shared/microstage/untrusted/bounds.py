@@ -7,11 +7,11 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
 from microstage.errors import EnvironmentProblem, IntegrityError
 
-__all__ = ["BoundedStream", "assert_room", "within"]
+__all__ = ["BoundedStream", "Readable", "assert_room", "within"]
 
 _MOST_ENDS = 4
 
@@ -43,16 +43,23 @@ def within(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+class Readable(Protocol):
+    """What can be read from front to back: a file, a pipe, what a packed file unpacks to."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next `size` bytes, or as many as there are; none at the end."""
+
+
 class BoundedStream:
     """A stream to be read that ends with `IntegrityError` behind its first `largest` bytes.
 
     Whoever reads on where there is nothing more is stopped as well: a tar's reader would skip so through terabytes.
     """
 
-    def __init__(self, stream: IO[bytes], largest: int) -> None:
+    def __init__(self, stream: Readable, largest: int) -> None:
         self._stream, self._largest, self._left, self._ends = stream, largest, largest, 0
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int, /) -> bytes:
         block = self._stream.read(size)
         self._left -= len(block)
         self._ends += not block

@@ -67,28 +67,29 @@ def _parsed(path: Path) -> onnx.ModelProto:
 
 def _fill_from_beside(model: onnx.ModelProto, folder: Path) -> None:
     """Read the values of tensors that are kept in files of `folder`."""
-    import onnx
-    from onnx.external_data_helper import load_external_data_for_tensor
-
     size = 0
     for tensor in _tensors(model):
-        if tensor.data_location != onnx.TensorProto.EXTERNAL and not tensor.external_data:
-            continue
-        location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
-        kept = f"{tensor.name or 'A constant'} is kept in {location or 'no file'}"
-        remedy = "save the model with its weights inside"
-        if not inside_folder(location) or os.path.islink(folder / location):
-            raise ModelError(f"{kept}, outside the model's folder; {remedy}, or beside it.")
-        if not (folder / location).is_file():
-            raise ModelError(f"{kept}, and there is no such file beside the model; put it there, or {remedy}.")
-        _assert_octets((folder / location).stat().st_size)
-        damaged = ModelError(f"{kept}, which does not hold it; {remedy}.")
-        with translated(lambda _, damaged=damaged: damaged):
-            load_external_data_for_tensor(tensor, str(folder))
-        tensor.data_location = onnx.TensorProto.DEFAULT
-        del tensor.external_data[:]
-        size += len(tensor.raw_data)
-        _assert_octets(size)
+        if tensor.data_location == tensor.EXTERNAL or tensor.external_data:
+            _fill(tensor, folder)
+            size += len(tensor.raw_data)
+            _assert_octets(size)
+
+
+def _fill(tensor: onnx.TensorProto, folder: Path) -> None:
+    from onnx.external_data_helper import load_external_data_for_tensor
+
+    location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+    kept = f"{tensor.name or 'A constant'} is kept in {location or 'no file'}"
+    remedy = "save the model with its weights inside"
+    if not inside_folder(location) or os.path.islink(folder / location):
+        raise ModelError(f"{kept}, outside the model's folder; {remedy}, or beside it.")
+    if not (folder / location).is_file():
+        raise ModelError(f"{kept}, and there is no such file beside the model; put it there, or {remedy}.")
+    _assert_octets((folder / location).stat().st_size)
+    with translated(lambda _: ModelError(f"{kept}, which does not hold it; {remedy}.")):
+        load_external_data_for_tensor(tensor, str(folder))
+    tensor.data_location = tensor.DEFAULT
+    del tensor.external_data[:]
 
 
 def _assert_octets(size: int) -> None:

@@ -62,7 +62,7 @@ def _read(path: Path, archive: zipfile.ZipFile) -> Any:
     root = next(name for name in archive.namelist() if name.endswith("/data.pkl"))[: -len("data.pkl")]
     data = archive.read(f"{root}data.pkl")
     for operation, argument, _ in pickletools.genops(data):
-        if operation.name.endswith("PUT") and int(argument) > len(data):  # the reader would make room for as many
+        if operation.name.endswith("PUT") and int(argument or 0) > len(data):  # the reader would make room for as many
             raise pickle.UnpicklingError("it numbers more objects than it can hold")
     return _Reader(io.BytesIO(data), archive, root).load()
 
@@ -72,7 +72,8 @@ class _Reader(pickle.Unpickler):
 
     def __init__(self, data, archive: zipfile.ZipFile, root: str) -> None:
         super().__init__(data)
-        self._archive, self._root, self._storages = archive, root, {}  # each unpacked once, however often it is named
+        self._archive, self._root = archive, root
+        self._storages: dict[str, bytes] = {}  # each unpacked once, however often it is named
 
     def find_class(self, module: str, name: str) -> Any:
         allowed = {

@@ -12,13 +12,9 @@ from microstage.interface import golden
 from microstage.models.definition import FILE, ModelDeclaration, read
 from microstage.stage import Job, stage_main
 from microstage.untrusted.onnx_file import read_onnx
-from microstage_qcdq.convert.activations import ConvertActivationQuant
-from microstage_qcdq.convert.any_batch import AnyBatch
-from microstage_qcdq.convert.weights import FoldWeightQuant
-from microstage_qcdq.convert.whole_constants import WholeConstants
 from microstage_qcdq.interface import describe
-from microstage_qcdq.network import NetworkParts
 from microstage_qcdq.prove import proof
+from microstage_qcdq.reading import network_of
 
 
 def run(job: Job) -> None:
@@ -26,7 +22,7 @@ def run(job: Job) -> None:
     with naming("brevitas_export_model.onnx"):
         model = read_onnx(source / "brevitas_export_model.onnx")
     declared = ModelDeclaration.of(read(source))
-    network = NetworkParts(converted(model), declared)
+    network = network_of(model, declared)
     recorded = golden.load(source / golden.FILE)
 
     reference = network.reference(recorded)
@@ -40,13 +36,6 @@ def run(job: Job) -> None:
     shutil.copy(source / FILE, job.output / FILE)
     carried = {name: values for name, values in recorded.items() if name not in reference}
     golden.save(job.output / golden.FILE, {**carried, **reference, **network.real_vectors(recorded, reference)})
-
-
-def converted(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The exported `model` with its quantisers in QCDQ form, for any batch."""
-    for transformation in (AnyBatch(), FoldWeightQuant(), ConvertActivationQuant(), WholeConstants()):
-        model, _ = transformation.apply(model)
-    return model
 
 
 if __name__ == "__main__":

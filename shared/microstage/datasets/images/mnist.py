@@ -35,19 +35,23 @@ def read(folder: Path) -> tuple[LabelledImages, LabelledImages]:
 
 def _half(folder: Path, half: str) -> LabelledImages:
     archives = sorted(folder.glob(_HALVES[half]))
-    paths = [_found(folder, f"{half}-{kind}") for kind in _KINDS]
-    if None not in paths:
-        pixels, labels = (_idx(path, rank) for path, rank in zip(paths, _KINDS.values()))
-        if pixels.shape[1:] != SHAPE[1:]:
-            raise DatasetError(f"{paths[0]} holds images of {list(pixels.shape[1:])}, expected {list(SHAPE[1:])}.")
-        return checked(LabelledImages(pixels[:, None], labels), str(paths[0]))
+    images, labels = (_found(folder, f"{half}-{kind}") for kind in _KINDS)
+    if images is not None and labels is not None:
+        return _pair(images, labels)
     if archives:
         return from_archive(archives[0], SHAPE[1:])
     keras, halves = _KERAS
     if (folder / keras).is_file():
         return from_archive(folder / keras, SHAPE[1:], halves[half])
-    missing = next(kind for kind, path in zip(_KINDS, paths) if path is None)
+    missing = next(kind for kind, path in zip(_KINDS, (images, labels)) if path is None)
     raise DatasetError(f"{folder} has no {half}-{missing}.gz; `make data DATASET=mnist` downloads it.")
+
+
+def _pair(images: Path, labels: Path) -> LabelledImages:
+    pixels, classes = (_idx(path, rank) for path, rank in zip((images, labels), _KINDS.values()))
+    if pixels.shape[1:] != SHAPE[1:]:
+        raise DatasetError(f"{images} holds images of {list(pixels.shape[1:])}, expected {list(SHAPE[1:])}.")
+    return checked(LabelledImages(pixels[:, None], classes), str(images))
 
 
 def _found(folder: Path, name: str) -> Path | None:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from microstage.datasets.locations import files
+from microstage.datasets.locations import files, given
 from microstage.datasets.power import ev_cpw, sequences
 from microstage.datasets.power.generator import synthesise
 from microstage.datasets.power.sequences import Sequences
 from microstage.datasets.power.splits import Recording, assign
 from microstage.datasets.recordings import records
-from microstage.errors import DatasetError, ParameterError
+from microstage.errors import DatasetError
 
 __all__ = ["STEPS", "Source", "Waveforms", "waveforms"]
 
@@ -102,10 +102,11 @@ def waveforms(
         Source(chosen[part], synthetic, steps, length, case, channel, frequency) for part in ("train", "validation")
     )
     test = sequences.cut(chosen["test"], steps, length, _TEST_HOP)
-    fitted = tuple(sequences.cut(chosen[part], 1, window * length, _FITTED_HOP) for part in ("train", "validation"))
-    return Waveforms(
-        train, validation.draw(_DRAWN_VALIDATION, rng), test, sequences.with_steps(test, rng), fitted, unit
+    learnt, chosen_by = (
+        sequences.cut(chosen[part], 1, window * length, _FITTED_HOP) for part in ("train", "validation")
     )
+    validated = validation.draw(_DRAWN_VALIDATION, rng)
+    return Waveforms(train, validated, test, sequences.with_steps(test, rng), (learnt, chosen_by), unit)
 
 
 def _generated(source: Source, window: int, unit: str, rng: np.random.Generator) -> Waveforms:
@@ -119,10 +120,9 @@ def _generated(source: Source, window: int, unit: str, rng: np.random.Generator)
 
 
 def _recordings(name: str, data_dir: Path | None, channel: str, frequency: int) -> list[Recording]:
-    if data_dir is None:
-        raise ParameterError(f"DATASET={name} needs DATA_DIR.")
+    folder = given(name, data_dir)
     if name == "ev-cpw":
         if frequency != 60:
             raise DatasetError(f"ev-cpw was recorded at 60 Hz, not at FREQUENCY={frequency}.")
-        return [ev_cpw.read(path, channel) for path in files(name, data_dir)]
-    return [block for path in records.records(data_dir) for block in records.read(path, data_dir, channel, frequency)]
+        return [ev_cpw.read(path, channel) for path in files(name, folder)]
+    return [block for path in records.records(folder) for block in records.read(path, folder, channel, frequency)]

@@ -56,7 +56,8 @@ def channels(path: Path, kind: str | None, names: Sequence[str] = (), gaps: bool
 def _waveform(path: Path, data: Path, described: Configuration, record, chosen: int, gaps: bool) -> Waveform:
     said = record.cfg.analog_channels[chosen]
     name, unit = said.name.strip(), said.uu.strip()
-    if quantity(unit) not in ("current", "voltage"):
+    in_unit = _UNITS.get(quantity(unit) or "")
+    if in_unit is None:
         mend = _per_unit([(name, unit)])
         raise DatasetError(f"{path}: {name} is in {unit or 'no unit'}, which is neither of A nor of V{mend}.")
     if ambiguous(unit):
@@ -65,7 +66,7 @@ def _waveform(path: Path, data: Path, described: Configuration, record, chosen: 
     bad = np.flatnonzero(~np.isfinite(samples))
     if len(bad) and not gaps:
         raise DatasetError(f"{data}, row {bad[0] + 1}: the sample of {name} is missing.")
-    return Waveform(samples * factor(unit), _rate(data, described, record), _UNITS[quantity(unit)], remarks, name)
+    return Waveform(samples * factor(unit), _rate(data, described, record), in_unit, remarks, name)
 
 
 def data_beside(path: Path) -> Path | None:
@@ -100,6 +101,7 @@ def _record(data: Path, described: Configuration, content: bytes):
     from comtrade import Comtrade, ComtradeError
 
     length = described.rates[0][1]
+    given: str | bytes
     if described.kind == "ASCII":
         rows = list(tidy_rows(lines_of(data, decode(content)), described))
         found, given = len(rows), "\n".join(rows)

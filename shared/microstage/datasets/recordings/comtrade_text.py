@@ -56,7 +56,8 @@ def parts_of_cff(data: bytes) -> tuple[bytes, bytes]:
     samples may look like one.
     """
     data = data.removeprefix(codecs.BOM_UTF8)
-    parts, place = {}, 0
+    parts: dict[bytes, bytes] = {}
+    place = 0
     while heading := _HEADER.search(data, place):
         said = _OCTETS.search(heading[2])
         place = min(heading.end() + (int(said[1]) if said else 0), len(data))

@@ -33,11 +33,12 @@ def decode(data: bytes, sought: str | None = None) -> str:
     for place, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         if len(data) > 1 and data[place:1000:2].count(0) > 0.9 * len(data[place:1000:2]):
             return data.decode(encoding, "replace")
-    for encoding in ("utf-8", *(one for one in _NATIONAL if sought and not sought.isascii()), "cp1252"):
+    name = sought or ""
+    for encoding in ("utf-8", *(() if name.isascii() else _NATIONAL), "cp1252"):
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
-        if encoding not in _NATIONAL or sought in text:
+        if encoding not in _NATIONAL or name in text:
             return text
     return data.decode("latin-1")

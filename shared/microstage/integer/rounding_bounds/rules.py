@@ -14,7 +14,7 @@ from microstage.integer.tensor import real
 
 __all__ = ["RULES", "STATED", "each_end", "fan_in", "monotone", "places"]
 
-RULES: dict[str, Callable[[onnx.NodeProto, list[Bounded]], list[Bounded]]] = {}
+RULES: dict[str, Callable[[onnx.NodeProto, list[Bounded | None]], list[Bounded]]] = {}
 
 STATED: dict[str, tuple[float, float, float]] = {
     "Sigmoid": (0, 5, 0),

@@ -15,15 +15,15 @@ Backward, straight through the quantisers: a gradient passes a weight always, an
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-if TYPE_CHECKING:
-    from microstage.models.bnn.network import BinaryNetwork, Convolved
+from microstage.models.bnn.definition import BinaryDefinition
+from microstage.models.bnn.layers import BinaryDense, Convolved
 
 __all__ = ["convolved", "levels", "scores"]
 
@@ -39,10 +39,14 @@ def levels(x: Tensor, bits: int) -> Tensor:
     return torch.copysign(_ONE, x + 0.0) if bits == 1 else torch.round(x).clamp_(-1, 1)
 
 
-def scores(network: BinaryNetwork, x: Tensor, masks: list[Tensor]) -> Tensor:
-    """What the layers and the last product make of x [n, inputs]; a mask per hidden layer, or none at all."""
-    parameters = [p for layer in network.layers for p in (layer.linear.weight, layer.bn.weight, layer.bn.bias)]
-    return _Layers.apply(x, network, masks or [None] * len(network.layers), *parameters, network.out.weight)
+def scores(
+    layers: Iterable[BinaryDense], last: nn.Module, definition: BinaryDefinition, x: Tensor, masks: list[Tensor]
+) -> Tensor:
+    """Return what `layers` and the `last` product make of x [n, inputs]; a mask per layer, or none at all."""
+    hidden = list(layers)
+    parameters = [p for layer in hidden for p in (layer.linear.weight, layer.bn.weight, layer.bn.bias)]
+    norms = [layer.bn for layer in hidden]
+    return _Layers.apply(x, norms, definition, masks or [None] * len(hidden), *parameters, last.weight)
 
 
 def convolved(layer: Convolved, x: Tensor, weight_bits: int, act_bits: int) -> Tensor:
@@ -73,16 +77,13 @@ def _back(gradient: Tensor, z, y, gamma, mean, inverse, bn: nn.Module, bits: int
 
 class _Layers(Function):
     @staticmethod
-    def forward(ctx, x, network, masks, *parameters):
-        d = ctx.definition = network.definition
-        ctx.layers = []
-        for layer, mask, weight, gamma, beta in zip(
-            network.layers, masks, parameters[:-1:3], parameters[1::3], parameters[2::3]
-        ):
+    def forward(ctx, x, norms, d, masks, *parameters):
+        ctx.definition, ctx.layers = d, []
+        for bn, mask, weight, gamma, beta in zip(norms, masks, parameters[:-1:3], parameters[1::3], parameters[2::3]):
             quantised = levels(weight, d.weight_bits)
             z = _product(x, quantised.t())
-            y, mean, inverse = _normalised(z, gamma, beta, layer.bn)
-            ctx.layers.append((x, quantised, mask, (z, y, gamma, mean, inverse, layer.bn)))
+            y, mean, inverse = _normalised(z, gamma, beta, bn)
+            ctx.layers.append((x, quantised, mask, (z, y, gamma, mean, inverse, bn)))
             x = levels(y, d.act_bits)
             x = x if mask is None else x.mul_(mask)
         ctx.last = x, levels(parameters[-1], d.weight_bits)
@@ -98,7 +99,7 @@ class _Layers(Function):
             gradient, dgamma, dbeta = _back(gradient, *norm, ctx.definition.act_bits)
             found = [_product(gradient.t(), x), dgamma, dbeta, *found]
             gradient = _product(gradient, quantised) if place or ctx.needs_input_grad[0] else None
-        return gradient, None, None, *found
+        return gradient, None, None, None, *found
 
 
 class _Convolved(Function):

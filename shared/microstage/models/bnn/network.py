@@ -15,68 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from microstage.models.bnn import fused, quantisers
-from microstage.models.bnn.definition import BinaryDefinition, Convolution
+from microstage.models.bnn.definition import BinaryDefinition
 from microstage.models.bnn.dropout import masks
+from microstage.models.bnn.layers import BinaryDense, Convolved, TensorNorm
 from microstage.models.network import Network
 
-__all__ = ["BinaryNetwork", "TensorNorm"]
-
-_EPSILON = 1e-4
-_KERNEL, _POOL = 3, 2
-
-
-class TensorNorm(nn.Module):
-    """Batch norm of all scores together: one mean, one variance, one gamma, one beta."""
-
-    def __init__(self, momentum: float = 0.1) -> None:
-        super().__init__()
-        self.momentum = momentum
-        self.weight, self.bias = nn.Parameter(torch.ones(1)), nn.Parameter(torch.zeros(1))
-        self.register_buffer("running_mean", torch.zeros(1))
-        self.register_buffer("running_var", torch.ones(1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return (x - self.running_mean) / (self.running_var + _EPSILON).sqrt() * self.weight + self.bias
-        flat = nn.functional.batch_norm(
-            x.reshape(1, 1, -1),
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            True,
-            self.momentum,
-            _EPSILON,
-        )
-        return flat.reshape(x.shape)
-
-
-class BinaryDense(nn.Module):
-    def __init__(self, d: BinaryDefinition, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.linear = qnn.QuantLinear(inputs, outputs, bias=False, weight_quant=quantisers.weight(d.weight_bits))
-        self.bn = nn.BatchNorm1d(outputs, eps=_EPSILON)
-        self.act = qnn.QuantIdentity(act_quant=quantisers.activation(d.act_bits))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.act(self.bn(self.linear(x)))
-
-
-class Convolved(nn.Module):
-    def __init__(self, d: BinaryDefinition, c: Convolution) -> None:
-        super().__init__()
-        self.conv = qnn.QuantConv2d(
-            c.inputs, c.channels, _KERNEL, bias=False, weight_quant=quantisers.weight(d.weight_bits)
-        )
-        self.bn = nn.BatchNorm2d(c.channels, eps=_EPSILON)
-        self.act = qnn.QuantIdentity(act_quant=quantisers.activation(d.act_bits))
-        self.pool = nn.MaxPool2d(_POOL) if c.pooled else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.pool(self.act(self.bn(self.conv(x))))
-
-    def fused(self, x: Tensor, d: BinaryDefinition) -> Tensor:
-        return self.pool(fused.convolved(self, x, d.weight_bits, d.act_bits))
+__all__ = ["BinaryNetwork"]
 
 
 class BinaryNetwork(Network):
@@ -113,16 +57,17 @@ class BinaryNetwork(Network):
 
     def forward(self, image: Tensor) -> Tensor:
         """image [n, channels, height, width] of grey levels, or what `integers` makes of them -> scores [n, 10]."""
-        drawn, fast = self._masks(len(image)), self.fast and not torch.onnx.is_in_onnx_export()
+        d, drawn = self.definition, self._masks(len(image))
+        fast = self.fast and not torch.onnx.is_in_onnx_export()
         x = self._pixels(image)
         for layer in self.convolutions:
-            x = layer.fused(x, self.definition) if fast else layer(x)
+            x = layer.pool(fused.convolved(layer, x, d.weight_bits, d.act_bits)) if fast else layer(x)
         if self.convolutions:
             x = x.flatten(1)
         if drawn:
             x = x * drawn.pop(0)
         if fast:
-            return self.norm(fused.scores(self, x, drawn))
+            return self.norm(fused.scores(self.layers, self.out, d, x, drawn))
         for index, layer in enumerate(self.layers):
             x = layer(x)
             if drawn:

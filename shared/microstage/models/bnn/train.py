@@ -17,7 +17,7 @@ from torch.autograd import Function
 
 from microstage.datasets.images import cifar10, glyphs, mnist
 from microstage.datasets.images.image_set import CLASSES, ImageSet, LabelledImages, split
-from microstage.datasets.locations import folder
+from microstage.datasets.locations import folder, given
 from microstage.errors import ParameterError
 from microstage.models import training
 from microstage.models.bnn.adam import FlatAdam
@@ -115,6 +115,7 @@ class Moved(Examples):
     If `mirrored`, it is turned round half of the time.
     """
 
+    inputs: Tensor
     shift: int
     black: Tensor
     mirrored: bool
@@ -187,7 +188,7 @@ def _load(p: Mapping[str, Any], data: Path | None, d: BinaryDefinition) -> Image
             f"DATASET={name} has images of {list(_SHAPES[name])}; MODEL={d.model} takes {list(d.image)}: "
             f"DATASET={fitting}."
         )
-    return split(*_READERS[name](folder(name, data)), p["held_out"], p["seed"], name)
+    return split(*_READERS[name](folder(name, given(name, data))), p["held_out"], p["seed"], name)
 
 
 def _targets(images: LabelledImages) -> Tensor:

@@ -89,9 +89,10 @@ def _within_limits(found: Mapping[str, Any], nominal: float, unit: str) -> dict[
 def _mean(parts: Sequence[Any], weights: Sequence[float], name: str = "") -> Any:
     """Return the mean of equal structures, number by number: over those that have one, and of a "worst" the largest."""
     if isinstance(parts[0], Mapping):
+        having = {key: [k for k, part in enumerate(parts) if key in part] for part in parts for key in part}
         return {
-            key: _mean(*zip(*[(p[key], w) for p, w in zip(parts, weights) if key in p]), key)
-            for key in dict.fromkeys(k for p in parts for k in p)
+            key: _mean([parts[k][key] for k in places], [weights[k] for k in places], key)
+            for key, places in having.items()
         }
     if isinstance(parts[0], list):
         return [_mean(column, weights, name) for column in zip(*parts)]

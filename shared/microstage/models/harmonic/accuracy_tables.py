@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from microstage.models.harmonic.report import METHODS
@@ -61,13 +61,17 @@ def _of_sources(found: Found) -> list[str]:
             *table([harmonic, "amplitude", *(METHODS[m] for m in methods)], _harmonic(sources, methods, index)),
         ]
     rows = [[name, *(_percent(s["methods"][m]["thd_error"]) for m in methods)] for name, s in sources.items()]
-    overall = ["all", *(_percent(_mean(sources, lambda s, m=m: s["methods"][m]["thd_error"])) for m in methods)]
+    overall = [
+        "all",
+        *(_percent(_mean(sources, [s["methods"][m]["thd_error"] for s in sources.values()])) for m in methods),
+    ]
     return [*lines, "", *table(["THD", *(METHODS[m] for m in methods)], [*rows, overall])]
 
 
 def _harmonic(sources: Found, methods: Sequence[str], index: int) -> list[list[str]]:
-    amplitude = _mean(sources, lambda s: s["amplitude"][index])
-    means = {m: _mean(sources, lambda s, m=m: s["methods"][m]["mae"][index]) for m in methods}
+    amplitude = _mean(sources, [s["amplitude"][index] for s in sources.values()])
+    means = {m: _mean_error(sources, m, index) for m in methods}
+    fundamental = _mean(sources, [s["amplitude"][0] for s in sources.values()])
     worst = {m: max(s["methods"][m]["worst"][index] for s in sources.values()) for m in methods}
     rows = [
         [
@@ -80,11 +84,7 @@ def _harmonic(sources: Found, methods: Sequence[str], index: int) -> list[list[s
     return [
         *rows,
         ["all", f"{amplitude:.3f}", *(_or_lost(means[m], amplitude) for m in methods)],
-        [
-            "all, relative to H1",
-            "",
-            *(_percent(means[m] / _mean(sources, lambda s: s["amplitude"][0])) for m in methods),
-        ],
+        ["all, relative to H1", "", *(_percent(means[m] / fundamental) for m in methods)],
         ["worst window", "", *(f"{worst[m]:.3f}" for m in methods)],
     ]
 
@@ -92,7 +92,7 @@ def _harmonic(sources: Found, methods: Sequence[str], index: int) -> list[list[s
 def _of_methods(found: Found) -> list[str]:
     """Every method, those that never look or only copy included, and its error over that of the formula."""
     sources, methods = found["sources"], _known(found["sources"], METHODS)
-    errors = {m: [_mean(sources, lambda s, m=m, k=k: s["methods"][m]["mae"][k]) for k in range(4)] for m in methods}
+    errors = {m: [_mean_error(sources, m, k) for k in range(4)] for m in methods}
     beside = "half_cycle_dft" if "half_cycle_dft" in errors else "linear_regression"
     rows = {
         METHODS[m]: [*_numbers(errors[m]), *(_ratio(error, other) for error, other in zip(errors[m], errors[beside]))]
@@ -184,6 +184,12 @@ def _or_lost(error: float, amplitude: float) -> str:
     return f"{error:.3f}" if error < amplitude else f"{error:.3f} lost"
 
 
-def _mean(sources: Found, value: Callable[[Found], float]) -> float:
-    """Over windows."""
-    return sum(value(s) * s["windows"] for s in sources.values()) / sum(s["windows"] for s in sources.values())
+def _mean_error(sources: Found, method: str, index: int) -> float:
+    """Return the mean absolute error of a method, of the harmonic at `index`."""
+    return _mean(sources, [source["methods"][method]["mae"][index] for source in sources.values()])
+
+
+def _mean(sources: Found, values: Sequence[float]) -> float:
+    """Return the mean over windows of `values`, one for each of the sources."""
+    windows = [source["windows"] for source in sources.values()]
+    return sum(value * count for value, count in zip(values, windows)) / sum(windows)

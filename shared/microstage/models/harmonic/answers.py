@@ -31,7 +31,7 @@ __all__ = ["Methods"]
 
 _BATCH = 256  # sequences
 _HALF = SAMPLES_PER_CYCLE // 2
-Answers = "dict[str, np.ndarray]"
+Answers = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,8 @@ def _means(answers: dict[str, np.ndarray], truth: np.ndarray, place: tuple) -> d
 
 def _stress(methods: Methods, shape: tuple[int, int], channel: str, frequency: int) -> tuple[list[Any], dict[str, Any]]:
     rng = np.random.Generator(np.random.PCG64(0))
-    told, response = [], {}
+    told: list[dict[str, Any]] = []
+    response: dict[str, Any] = {}
     for condition in CONDITIONS:
         tried = stressed(condition, _STRESSED, *shape, rng, channel, frequency)
         if condition != STEP:

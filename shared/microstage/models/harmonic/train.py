@@ -20,7 +20,7 @@ from microstage.models.harmonic.losses import regret
 from microstage.models.harmonic.network import FloatTwin, HarmonicNetwork
 from microstage.models.harmonic.steps import Stepped
 from microstage.models.network import Network
-from microstage.models.training import Phase
+from microstage.models.training import Phase, each
 from microstage.signals import EXPONENTS
 
 __all__ = ["OverSteps", "Training", "extremes"]
@@ -56,7 +56,7 @@ class Training(training.Training):
         self.twin, self.network = FloatTwin(self.definition, self.wired), HarmonicNetwork(self.definition)
         phase = partial(Phase, batch=p["batch"], seed=p["seed"], loss=regret, clip=_CLIP)
         yield phase("float", OverSteps(self.twin), p["warmup_epochs"], rate=p["learning_rate"])
-        self.network.start_from(self.twin, *(values[:_CALIBRATION] for values in self.splits.train.inputs))
+        self.network.start_from(self.twin, *(values[:_CALIBRATION] for values in each(self.splits.train.inputs)))
         yield phase("quantised", OverSteps(self.network), p["epochs"], rate=_QUANTISED * p["learning_rate"])
 
     def evaluate(self) -> dict[str, Any]:

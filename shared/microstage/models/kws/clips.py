@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from microstage.datasets.locations import given
 from microstage.datasets.speech import speech_commands, speech_features, words
 from microstage.datasets.speech.clips import Clips, Speech
 from microstage.models.kws.features import flat, mfcc, normalised
@@ -22,9 +23,8 @@ def read(p: Mapping[str, Any], folder: Path | None) -> Speech:
     """The dataset that the parameters name."""
     if p["dataset"] == "words":
         return words.load(p["clips"], p["seed"])
-    return (
-        speech_features.load(folder) if p["dataset"] == "speech-features" else speech_commands.load(folder, p["split"])
-    )
+    place = given(p["dataset"], folder)
+    return speech_features.load(place) if p["dataset"] == "speech-features" else speech_commands.load(place, p["split"])
 
 
 def features(clips: Clips) -> np.ndarray:

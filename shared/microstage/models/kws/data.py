@@ -22,6 +22,7 @@ _FULL_SCALE = 2.0**15
 class Heard(Examples):
     """`inputs` float32 [n, 490], `targets` int64 [n]."""
 
+    inputs: Tensor
     clips: Clips
 
 
@@ -34,16 +35,18 @@ class NoisyClips(Heard):
     volume: float
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        inputs, targets = super().batch(rows)
+        inputs, pcm = self.inputs[rows], self.clips.pcm
         noisy = torch.rand(len(rows)) < self.frequency
-        if self.noise and self.clips.pcm is not None and noisy.any():
-            inputs[noisy] = self._under_noise(rows[noisy].numpy())
-        return inputs, targets
+        if self.noise and pcm is not None and noisy.any():
+            inputs[noisy] = self._under_noise(normalised(pcm[rows[noisy].numpy()]))
+        return inputs, self.targets[rows]
 
-    def _under_noise(self, rows: np.ndarray) -> Tensor:
-        """Features of clips, each with one second of one of the noises added and held within full scale."""
-        samples = normalised(self.clips.pcm[rows])
-        which, start, volume = torch.rand(3, len(rows)).double().numpy()
+    def _under_noise(self, samples: np.ndarray) -> Tensor:
+        """Return the features of clips `samples` [n, 16000], after one second of one of the noises is added to each.
+
+        Each sum is held within full scale. `samples` hold the sums afterwards.
+        """
+        which, start, volume = torch.rand(3, len(samples)).double().numpy()
         for row, k in enumerate((which * len(self.noise)).astype(int)):
             begin = int(start[row] * (len(self.noise[k]) - RATE + 1))
             samples[row] += self.noise[k][begin : begin + RATE] * (volume[row] * self.volume / _FULL_SCALE)

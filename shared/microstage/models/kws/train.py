@@ -20,7 +20,7 @@ from microstage.models.kws.clips import read
 from microstage.models.kws.data import NoisyClips, heard
 from microstage.models.kws.definition import KeywordDefinition
 from microstage.models.kws.network import KeywordNetwork
-from microstage.models.training import Phase, Splits, cosine, predict
+from microstage.models.training import Phase, Splits, cosine, each, predict
 
 __all__ = ["Training", "class_weights", "extremes"]
 
@@ -81,10 +81,11 @@ class Training(training.Training):
     def replayed(self) -> dict[str, np.ndarray]:
         """Test clips spread evenly, then extremes, which have no label."""
         test = self.splits.test
+        (features,) = each(test.inputs)
         rows = np.unique(np.linspace(0, len(test) - 1, min(_REPLAYED, len(test))).astype(int))
         hard = extremes(self.definition)
         return {
-            "mfcc": np.concatenate([test.inputs.numpy()[rows], hard]),
+            "mfcc": np.concatenate([features.numpy()[rows], hard]),
             "label": np.concatenate([test.targets.numpy()[rows], np.full(len(hard), -1)]),
             "real": np.concatenate([np.ones(len(rows), np.uint8), np.zeros(len(hard), np.uint8)]),
         }

@@ -101,7 +101,8 @@ def _check(recurrent: SteppedModel) -> None:
         for taken in part.inputs:
             if given := recurrent.computed.get(recurrent.source(part, taken.name)):
                 check_types(given, taken)
-    held = {*recurrent.settling.tops, recurrent.settling.count}
+    mean = recurrent.settling.mean
+    held = {*recurrent.settling.tops, *([mean.count] if mean else [])}
     for taken in recurrent.states:
         given = recurrent.computed[recurrent.carried[taken.name]]
         if taken.name not in held:

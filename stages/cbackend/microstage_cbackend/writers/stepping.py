@@ -92,12 +92,13 @@ class Stepping:
         """Return the lines of the functions; `offsets`: where in the arena lies what is `between`."""
         name, settling = self.name, self.recurrent.settling
         lines = ["", f"void {name}_state_reset({name}_state *state)", "{", f"    *state = ({name}_state){{0}};", "}"]
-        if settling.tops or settling.count:
+        if settling.tops or settling.mean:
             lines += self._settle()
         return [*lines, "", self.step_signature(), "{", *self._step_body(offsets), "}"]
 
     def _settle(self) -> list[str]:
-        s, fields, states = self.recurrent.settling, self.fields, {t.name: t for t in self.recurrent.states}
+        fields, states = self.fields, {t.name: t for t in self.recurrent.states}
+        tops, mean = self.recurrent.settling.tops, self.recurrent.settling.mean
         shift = f"gain_exponent - state->{_EXPONENT}"
         lines = [
             "",
@@ -105,18 +106,18 @@ class Stepping:
             "forgotten. */",
         ]
         lines += [f"static void {self.name}_settle({self.name}_state *state, int32_t gain_exponent)", "{"]
-        most = {name: str(top) for name, top in s.tops.items()}
-        if s.sum in most and s.count:
-            most[s.sum] = f"(int64_t)state->{fields[s.count]}[i % {states[s.count].size}] * {s.summand}"
+        most = {name: str(top) for name, top in tops.items()}
+        if mean and mean.sum in most:
+            most[mean.sum] = f"(int64_t)state->{fields[mean.count]}[i % {states[mean.count].size}] * {mean.summand}"
         for name, largest in most.items():
             t, field = states[name], f"state->{fields[name]}[i]"
             lines += [f"    for (int32_t i = 0; i < {t.size}; i++) {{"]
             lines += [f"        {field} = ({t.ctype})ms_rescaled(-(int64_t){field}, {shift}, {largest});", "    }"]
-        return [*lines, *(self._forget(states[s.count], states[s.sum]) if s.count and s.sum else []), "}"]
+        return [*lines, *(self._forget(states[mean.count], states[mean.sum], mean.most) if mean else []), "}"]
 
-    def _forget(self, counted: Tensor, summed: Tensor) -> list[str]:
-        """Return the lines that halve a count that is full, and its sums."""
-        most, count, total = self.recurrent.settling.most, *(f"state->{self.fields[t.name]}" for t in (counted, summed))
+    def _forget(self, counted: Tensor, summed: Tensor, most: int) -> list[str]:
+        """Return the lines that halve a count that is full, `most`, and its sums."""
+        count, total = (f"state->{self.fields[t.name]}" for t in (counted, summed))
         lines = [f"    for (int32_t i = 0; i < {counted.size}; i++) {{", f"        if ({count}[i] >= {most}) {{"]
         lines += [f"            for (int32_t k = i; k < {summed.size}; k += {counted.size}) {{"]
         lines += [f"                {total}[k] = ({summed.ctype})(((int64_t){total}[k] + 1) >> 1);", "            }"]
@@ -136,7 +137,7 @@ class Stepping:
         for n, t in self.between.items():
             lines.append(f"    {t.ctype} *const {self._buffers[n]} = ({t.ctype} *)(memory + {offsets[n]});")
         lines += [f"    {name}_state settled = *state;"]
-        if gain and (self.recurrent.settling.tops or self.recurrent.settling.count):
+        if gain and (self.recurrent.settling.tops or self.recurrent.settling.mean):
             lines += ["", f"    {name}_settle(&settled, {self.taken[-1]});"]
         calls = [self._call(part) for part in self.recurrent.parts]
         return [

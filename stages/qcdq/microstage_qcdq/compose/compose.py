@@ -10,14 +10,13 @@ import onnx
 from onnx import TensorProto, helper
 
 from microstage.integer import QTensor
-from microstage.interface.gain import Gain
 from microstage.interface.recurrence import Recurrence
 from microstage.models.definition import ModelDeclaration
 from microstage_qcdq.compose.gain import block_float
 from microstage_qcdq.graph.build import PartBuilder, float_value, make_model
 from microstage_qcdq.graph.inlining import inlined, zeros
 from microstage_qcdq.graph.onnxruntime_operators import in_stock_operators
-from microstage_qcdq.split.entries import IntegerInput, any_batch
+from microstage_qcdq.split.entries import IntegerInput, QuantisedInput, WindowInput, any_batch
 from microstage_qcdq.split.part import answers_to_zeros
 
 __all__ = ["ANSWER", "compose"]
@@ -33,26 +32,26 @@ def compose(
     graph: onnx.GraphProto,
     declared: ModelDeclaration,
 ) -> onnx.ModelProto:
-    """The `parts` of `graph` put together for any batch, in operators that stock onnxruntime has.
+    """Put the `parts` of `graph` together for any batch, in operators that stock onnxruntime has.
 
     Inputs are the graph's, or the real window that a gain is taken of; outputs the graph's, times the gain. Where the
     answers are classes at one scale, `label` is the index of the largest integer, the lowest of equal ones. A window
     with a sample that is no number, or beyond the gain's range, is answered by no numbers, and the label -1.
     """
-    b, gain, inputs = PartBuilder(), declared.gain, []
+    b, inputs = PartBuilder(), []
     factor = None
     for entry, value in zip(entries, graph.input):
-        if gain is not None and entry.real == gain.window:
-            factor = block_float(b, gain, entry)
-            inputs.append(float_value(gain.inputs[entry.real], ["B", int(np.prod(entry.shape[1:]))]))
-        elif entry.quantiser is not None:
+        if isinstance(entry, WindowInput):
+            factor = block_float(b, entry)
+            inputs.append(float_value(entry.gain.inputs[entry.real], ["B", int(np.prod(entry.shape[1:]))]))
+        elif isinstance(entry, QuantisedInput):
             inputs.append(any_batch(value))
             inlined(b, entry.quantiser, {}, "")
         else:
             inputs.append(entry.value)
-    last = next(reversed(parts.values()))
+    *_, last = parts.values()
     found = inlined(b, last, {}, "") if sequence is None else _stepped(b, parts, sequence, inputs[0].name)
-    outputs = _answers(b, found, last, gain, factor, declared)
+    outputs = _answers(b, found, last, factor, declared)
     return in_stock_operators(make_model(name, b.nodes, b.initializers, inputs, outputs))
 
 
@@ -60,12 +59,11 @@ def _answers(
     b: PartBuilder,
     found: Mapping[str, str],
     last: onnx.ModelProto,
-    gain: Gain | None,
     factor: str | None,
     declared: ModelDeclaration,
-):
-    """Graph outputs: those of the `last` part, times the gain, and the class."""
-    outputs = []
+) -> list[onnx.ValueInfoProto]:
+    """Return the graph's outputs: those of the `last` part, times the gain `factor`, and the class."""
+    outputs, gain = [], declared.gain
     for value in last.graph.output:
         copy = onnx.ValueInfoProto.FromString(value.SerializeToString())
         copy.name = found[value.name]
@@ -89,7 +87,7 @@ def _answers(
 
 
 def _stepped(b: PartBuilder, parts: Mapping[str, onnx.ModelProto], sequence: Recurrence, first: str) -> dict[str, str]:
-    """Encoder, a Scan over the cell from states of zero, head; {output of the head: tensor}."""
+    """Append encoder, a Scan over the cell from states of zero, and head; return {output of the head: tensor}."""
     if sequence.encoder:
         inlined(b, parts[sequence.encoder], {}, "")
     cell = parts[sequence.cell]
@@ -108,11 +106,11 @@ def _stepped(b: PartBuilder, parts: Mapping[str, onnx.ModelProto], sequence: Rec
             num_scan_inputs=len(by_time),
         )
     )
-    return inlined(b, parts[sequence.head], {name: after[state] for name, state in sequence.last.items()}, "head.")
+    return inlined(b, parts[sequence.parts[-1]], {name: after[state] for name, state in sequence.last.items()}, "head.")
 
 
 def _body(cell: onnx.ModelProto, sequence: Recurrence) -> onnx.GraphProto:
-    """The step as the body of a Scan: states first, then the element of each sequence."""
+    """Return the step as the body of a Scan: states first, then the element of each sequence."""
     given, made = ({value.name: value for value in side} for side in (cell.graph.input, cell.graph.output))
     return helper.make_graph(
         list(cell.graph.node),

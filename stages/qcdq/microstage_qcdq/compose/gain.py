@@ -5,21 +5,20 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto
 
-from microstage.interface.gain import Gain
 from microstage_qcdq.graph.build import PartBuilder
-from microstage_qcdq.split.entries import IntegerInput
+from microstage_qcdq.split.entries import WindowInput
 
 __all__ = ["block_float"]
 
 
-def block_float(b: PartBuilder, gain: Gain, entry: IntegerInput) -> str:
-    """The window's integers from its real values [B, N]; returns the gain 2^e [B, 1], exact: e counts the powers below
-    the peak.
+def block_float(b: PartBuilder, entry: WindowInput) -> str:
+    """Append the window's integers from its real values [B, N]; return the gain 2^e [B, 1], exact.
 
+    e counts the powers below the peak.
     `gain.held` [B, 1] is whether every sample lies within the range, which no NaN does; `gain.or_none` is the gain, NaN
     where one does not; `gain.index` [B, 1] int32 is e, counted from the lowest.
     """
-    real, (low, high) = gain.inputs[entry.real], gain.exponents
+    real, (low, high) = entry.gain.inputs[entry.real], entry.gain.exponents
     powers = np.ldexp(np.float32(1), np.arange(low, high + 1)).astype(np.float32)
     size = b.add("Abs", [real], f"{real}.size")
     held = b.add("LessOrEqual", [size, b.constant("gain.largest", powers[-1])], f"{real}.held")

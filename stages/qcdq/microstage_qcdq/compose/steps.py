@@ -5,7 +5,7 @@ One step with its states in and out, and all steps of an answer from zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import onnx
@@ -13,13 +13,13 @@ from onnx import TensorProto, helper
 
 from microstage.interface.answer import PhasorMean
 from microstage.interface.recurrence import Recurrence
-from microstage.models.definition import ModelDeclaration
-from microstage.signals.settle import Settling
+from microstage.models.definition import StepDeclaration
+from microstage.signals.settle import RunningMean, Settling
 from microstage_qcdq.compose.gain import block_float
 from microstage_qcdq.graph.build import PartBuilder, float_value, int8_value, make_model
 from microstage_qcdq.graph.inlining import inlined, zeros
 from microstage_qcdq.graph.onnxruntime_operators import in_stock_operators
-from microstage_qcdq.split.entries import IntegerInput
+from microstage_qcdq.split.entries import WindowInput
 from microstage_qcdq.split.part import answers_to_zeros
 
 __all__ = ["EXPONENT_NEXT", "compose_step", "compose_steps"]
@@ -34,8 +34,8 @@ def compose_step(
     name: str,
     parts: Parts,
     sequence: Recurrence,
-    entries: Sequence[IntegerInput],
-    declared: ModelDeclaration,
+    window: WindowInput,
+    declared: StepDeclaration,
     settling: Settling,
 ) -> onnx.ModelProto:
     """Return the model of one step.
@@ -44,8 +44,7 @@ def compose_step(
     and the exponent behind it. A window that has no answer is answered by no numbers, and leaves states and exponent.
     """
     b, gain = PartBuilder(), declared.gain
-    entry = next(entry for entry in entries if entry.real == gain.window)
-    factor = block_float(b, gain, entry)
+    factor = block_float(b, window)
     low = b.constant("gain.lowest", np.int32(gain.exponents[0]))
     now = b.add("Add", [f"{factor}.index", low], f"{factor}.exponent")
     taken = _settled(b, sequence, settling, b.add("Sub", [now, _EXPONENT], "shift"))
@@ -55,14 +54,14 @@ def compose_step(
     for old, new in old_and_new.items():
         _kept(b, f"{factor}.held", now if old == _EXPONENT else made[new], old, new, states[old])
     _answer(b, declared.answer, made, f"{factor}.or_none", _called(declared))
-    inputs = [float_value(gain.inputs[gain.window], ["B", int(np.prod(entry.shape[1:]))]), *states.values()]
-    width = answers_to_zeros(parts[sequence.head])[declared.answer.count].shape[1:]
+    inputs = [float_value(gain.inputs[gain.window], ["B", int(np.prod(window.shape[1:]))]), *states.values()]
+    width = answers_to_zeros(parts[sequence.parts[-1]])[declared.answer.count].shape[1:]
     outputs = [float_value(_called(declared), ["B", *width])]
     outputs += [_renamed(states[old], new) for old, new in old_and_new.items()]
     return in_stock_operators(make_model(f"{name}_step", b.nodes, b.initializers, inputs, outputs))
 
 
-def compose_steps(step: onnx.ModelProto, sequence: Recurrence, declared: ModelDeclaration) -> onnx.ModelProto:
+def compose_steps(step: onnx.ModelProto, declared: StepDeclaration) -> onnx.ModelProto:
     """Return the model of a whole record, from states of zero: a Scan over `step`.
 
     `waveform` [B, length * S] becomes `amplitudes` [B, k] after the last step; no numbers where any window of it has no
@@ -71,7 +70,7 @@ def compose_steps(step: onnx.ModelProto, sequence: Recurrence, declared: ModelDe
     b, waveform, answer = PartBuilder(), declared.gain.inputs[declared.gain.window], _called(declared)
     window, *states = step.graph.input
     samples = window.type.tensor_type.shape.dim[1].dim_value
-    shape = b.constant("windows", np.int64([-1, sequence.length, samples]))
+    shape = b.constant("windows", np.int64([-1, declared.length, samples]))
     steps = b.add("Transpose", [b.add("Reshape", [waveform, shape], "by_record")], "by_time", perm=[1, 0, 2])
     batch = b.add("Shape", [waveform], "batch.shape")
     batch = b.add("Slice", [batch, b.constant("zero", np.int64([0])), b.constant("one", np.int64([1]))], "batch")
@@ -84,12 +83,12 @@ def compose_steps(step: onnx.ModelProto, sequence: Recurrence, declared: ModelDe
     nothing = b.add("Sub", [total, total], "answers.or_none")  # 0, or NaN
     b.add("Add", [last, nothing], answer)
     output = onnx.ValueInfoProto.FromString(step.graph.output[0].SerializeToString())
-    inputs = [float_value(waveform, ["B", sequence.length * samples])]
+    inputs = [float_value(waveform, ["B", declared.length * samples])]
     return make_model(step.graph.name.removesuffix("_step"), b.nodes, b.initializers, inputs, [output])
 
 
-def _called(declared: ModelDeclaration) -> str:
-    """The answer in real numbers."""
+def _called(declared: StepDeclaration) -> str:
+    """Return what the answer is called in real numbers."""
     return declared.gain.outputs[declared.answer.name]
 
 
@@ -100,38 +99,43 @@ def _settled(b: PartBuilder, sequence: Recurrence, settling: Settling, shift: st
     ends = [b.constant(f"settle.{name}", np.int32(value)) for name, value in (("least", -_REACH), ("most", _REACH))]
     places = b.add("Sub", [b.add("Clip", [shift, *ends], "shift.held"), ends[0]], "shift.place")
     factor, half = b.add("Gather", [powers, places], "settle.factor"), b.constant("settle.half", np.float64(0.5))
+    mean = settling.mean
     for state, top in settling.tops.items():
         moved = b.add("Mul", [b.add("Neg", [wide[state]], f"{state}.turned"), factor], f"{state}.moved")
         nearest = b.add("Floor", [b.add("Add", [moved, half], f"{state}.lifted")], f"{state}.nearest")
-        most = _most(b, settling, state, top, wide)
+        most = (
+            _largest_sum(b, mean, wide)
+            if mean is not None and state == mean.sum
+            else b.constant(f"{state}.top", np.float64(top))
+        )
         least = b.add("Neg", [most], f"{state}.bottom")
         wide[state] = b.add("Max", [b.add("Min", [nearest, most], f"{state}.below"), least], f"{state}.held")
-    _halve(b, settling, wide, half)
+    if mean is not None:
+        _halve(b, mean, wide, half)
     return {state: b.add("Cast", [value], f"{state}.settled", to=TensorProto.INT32) for state, value in wide.items()}
 
 
-def _most(b: PartBuilder, settling: Settling, state: str, top: int, wide: Mapping[str, str]) -> str:
-    if state != settling.sum:
-        return b.constant(f"{state}.top", np.float64(top))
-    counts = _both(b, wide[settling.count])
-    return b.add("Mul", [counts, b.constant("settle.summand", np.float64(settling.summand))], f"{state}.top")
+def _largest_sum(b: PartBuilder, mean: RunningMean, wide: Mapping[str, str]) -> str:
+    """Append the largest size that the sums can have at their counts."""
+    counts = _both(b, wide[mean.count])
+    return b.add("Mul", [counts, b.constant("settle.summand", np.float64(mean.summand))], f"{mean.sum}.top")
 
 
 def _both(b: PartBuilder, values: str) -> str:
-    """What holds for each phasor, for its real part and for its imaginary one."""
+    """Append what holds for each phasor, for its real part and for its imaginary one."""
     return b.add("Concat", [values, values], f"{values}.both", axis=1)
 
 
-def _halve(b: PartBuilder, settling: Settling, wide: dict[str, str], half: str) -> None:
-    """The sum's half, rounded up, and half the count, where the mean is full."""
-    most = b.constant("settle.full", np.float64(settling.most))
-    count, total = wide[settling.count], wide[settling.sum]
+def _halve(b: PartBuilder, mean: RunningMean, wide: dict[str, str], half: str) -> None:
+    """Append the sum's half, rounded up, and half the count, where the mean is full."""
+    most = b.constant("settle.full", np.float64(mean.most))
+    count, total = wide[mean.count], wide[mean.sum]
     room = b.add("Less", [count, most], "settle.room")
     lifted = b.add("Add", [b.add("Mul", [total, half], "settle.halved"), half], "settle.half_sum")
     halved = b.add("Floor", [lifted], "settle.new_sum")
-    wide[settling.sum] = b.add("Where", [_both(b, room), total, halved], f"{settling.sum}.after")
-    fresh = b.constant("settle.new_count", np.float64(settling.most >> 1))
-    wide[settling.count] = b.add("Where", [room, count, fresh], f"{settling.count}.after")
+    wide[mean.sum] = b.add("Where", [_both(b, room), total, halved], f"{mean.sum}.after")
+    fresh = b.constant("settle.new_count", np.float64(mean.most >> 1))
+    wide[mean.count] = b.add("Where", [room, count, fresh], f"{mean.count}.after")
 
 
 def _run_parts(b: PartBuilder, parts: Parts, sequence: Recurrence, taken: Mapping[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from onnx import numpy_helper
 
 from microstage.errors import ModelError
 from microstage_qcdq.convert.weights import quantiser_range
-from microstage_qcdq.graph.build import QONNX, PartBuilder, constant
+from microstage_qcdq.graph.build import QONNX, PartBuilder, constant, constants, find_constant
 
 __all__ = ["ConvertActivationQuant"]
 
@@ -39,9 +39,9 @@ class ConvertActivationQuant:
                     continue
                 builder = self._bipolar(graph, node) if node.op_type == "BipolarQuant" else self._convert(graph, node)
                 nodes += builder.nodes
-                graph.initializer.extend(
-                    numpy_helper.from_array(v, n) for n, v in builder.initializers.items() if constant(graph, n) is None
-                )
+                known = constants(graph)
+                missing = {name: v for name, v in builder.initializers.items() if name not in known}
+                graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in missing.items())
                 self._read_instead(graph, node.output[0])
             else:
                 nodes.append(node)
@@ -56,8 +56,8 @@ class ConvertActivationQuant:
         if node.op_type == "BipolarQuant":
             return 1
         boundary = node.output[0]
-        scale, zero, bits = (constant(graph, name) for name in node.input[1:4])
-        if scale is None or scale.size != 1 or float(zero) != 0 or int(bits) > _WIDE:
+        scale, zero, bits = (find_constant(graph, name) for name in node.input[1:4])
+        if scale is None or zero is None or bits is None or scale.size != 1 or float(zero) != 0 or int(bits) > _WIDE:
             raise ModelError(
                 f"{boundary} cannot be carried on: expected one constant scale, no zero point, at most {_WIDE} bits."
             )
@@ -76,7 +76,7 @@ class ConvertActivationQuant:
 
     @staticmethod
     def _bipolar(graph: onnx.GraphProto, node: onnx.NodeProto) -> PartBuilder:
-        boundary, scale = node.output[0], constant(graph, node.input[1])
+        boundary, scale = node.output[0], find_constant(graph, node.input[1])
         if scale is None or scale.size != 1:
             raise ModelError(f"{boundary} has a scale that is computed, or several; expected one constant.")
         builder = PartBuilder()

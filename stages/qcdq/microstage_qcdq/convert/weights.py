@@ -8,7 +8,7 @@ from onnx import helper, numpy_helper
 
 from microstage.errors import ModelError
 from microstage.integer.quantisers import quantise
-from microstage_qcdq.graph.build import constant
+from microstage_qcdq.graph.build import constant, find_constant
 
 __all__ = ["FoldWeightQuant", "quantiser_range"]
 
@@ -40,7 +40,7 @@ class FoldWeightQuant:
         """(model, whether anything changed)."""
         graph, changed = model.graph, False
         for node in [n for n in graph.node if n.op_type in ("Quant", "BipolarQuant")]:
-            weight = constant(graph, node.input[0])
+            weight = find_constant(graph, node.input[0])
             if weight is not None:
                 self._fold(graph, node, weight)
                 changed = True

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from microstage_qcdq.graph.build import constant, subgraph
+from microstage_qcdq.graph.build import find_constant, subgraph
 
 __all__ = ["WholeConstants"]
 
@@ -28,12 +28,13 @@ class WholeConstants:
 
     def apply(self, model: onnx.ModelProto) -> tuple[onnx.ModelProto, bool]:
         """(model, whether anything changed)."""
-        graph, nodes, changed = model.graph, [], False
+        graph, changed = model.graph, False
+        nodes: list[onnx.NodeProto] = []
         rounded = [node.output[0] for node in graph.node if node.op_type in _QUANTISERS]
         last = {node.output[0] for node in subgraph(graph, [output.name for output in graph.output], rounded)[0]}
         for node in graph.node:
             for place, name in enumerate(node.input) if node.output[0] in last else ():
-                found = _integers(node.op_type, constant(graph, name))
+                found = _integers(node.op_type, find_constant(graph, name))
                 if found is not None:
                     nodes.append(self._dequantised(graph, name, *found))
                     node.input[place], changed = nodes[-1].output[0], True

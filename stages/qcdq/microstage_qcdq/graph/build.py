@@ -10,7 +10,17 @@ from onnx import TensorProto, helper, numpy_helper
 
 from microstage.errors import ModelError
 
-__all__ = ["PartBuilder", "constant", "constants", "float_value", "int8_value", "make_model", "reading", "subgraph"]
+__all__ = [
+    "PartBuilder",
+    "constant",
+    "constants",
+    "find_constant",
+    "float_value",
+    "int8_value",
+    "make_model",
+    "reading",
+    "subgraph",
+]
 
 OPSET = 13
 QONNX = "qonnx.custom_op.general"
@@ -38,7 +48,7 @@ class PartBuilder:
         return name
 
     def dequantise(self, ints: str, scale: float, kind: type, output: str) -> str:
-        """value = scale * integer."""
+        """Append value = scale * integer, and return its name, `output`."""
         names = [ints, self.constant(f"{output}.scale", np.float32(scale)), self.constant(f"{output}.zero", kind(0))]
         return self.add("DequantizeLinear", names, output)
 
@@ -63,18 +73,26 @@ class PartBuilder:
         return self.add("Cast", [levels], output, to=TensorProto.INT32)
 
 
-def constant(graph: onnx.GraphProto, name: str) -> np.ndarray | None:
-    """The value of an initialiser."""
+def find_constant(graph: onnx.GraphProto, name: str) -> np.ndarray | None:
+    """Return the value of an initialiser; None for a tensor that is computed or comes in."""
     return next((numpy_helper.to_array(i) for i in graph.initializer if i.name == name), None)
 
 
+def constant(graph: onnx.GraphProto, name: str) -> np.ndarray:
+    """Return the value of an initialiser; `ModelError` for a tensor that is none."""
+    found = find_constant(graph, name)
+    if found is None:
+        raise ModelError(f"{name} is computed; expected a constant.")
+    return found
+
+
 def constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
-    """Every initialiser by name."""
+    """Return every initialiser by name."""
     return {i.name: numpy_helper.to_array(i) for i in graph.initializer}
 
 
 def reading(node: onnx.NodeProto, renamed: Mapping[str, str]) -> onnx.NodeProto:
-    """A copy of `node` that reads other tensors: {old: new}."""
+    """Return a copy of `node` that reads other tensors: {old: new}."""
     copy = onnx.NodeProto.FromString(node.SerializeToString())
     for index, name in enumerate(copy.input):
         copy.input[index] = renamed.get(name, name)
@@ -92,7 +110,7 @@ def float_value(name: str, shape: list) -> onnx.ValueInfoProto:
 def make_model(
     name, nodes, initializers: dict[str, np.ndarray], inputs, outputs, opset: int = OPSET
 ) -> onnx.ModelProto:
-    """A checked model with sorted initialisers, nodes called after what they make, and nothing of when it was made."""
+    """Return a checked model with sorted initialisers, nodes called after what they make, and no time of its making."""
     used = {tensor for node in nodes for tensor in node.input}
     kept = [numpy_helper.from_array(np.asarray(v), n) for n, v in sorted(initializers.items()) if n in used]
     graph = helper.make_graph(list(nodes), name, list(inputs), list(outputs), kept)
@@ -108,7 +126,7 @@ def make_model(
 def subgraph(
     graph: onnx.GraphProto, target: str | Iterable[str], stops: Iterable[str]
 ) -> tuple[list[onnx.NodeProto], list[str]]:
-    """(nodes in order, sources) that compute `target`, or several, from `stops`, graph inputs and constants."""
+    """Return (nodes in order, sources) that compute `target`, or several, from `stops`, inputs and constants."""
     targets = {target} if isinstance(target, str) else set(target)
     makers = {output: node for node in graph.node for output in node.output}
     constants = {i.name for i in graph.initializer}

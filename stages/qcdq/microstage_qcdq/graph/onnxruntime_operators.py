@@ -9,7 +9,7 @@ import onnx
 from onnx import numpy_helper
 
 from microstage_qcdq.convert.weights import quantiser_range
-from microstage_qcdq.graph.build import PartBuilder, constant
+from microstage_qcdq.graph.build import PartBuilder, constant, constants
 
 __all__ = ["in_stock_operators"]
 
@@ -36,7 +36,8 @@ def in_stock_operators(model: onnx.ModelProto) -> onnx.ModelProto:
         graph.initializer.remove(initializer)
     del graph.node[:]
     graph.node.extend(nodes)
-    missing = {name: value for name, value in b.initializers.items() if constant(graph, name) is None}
+    known = constants(graph)
+    missing = {name: value for name, value in b.initializers.items() if name not in known}
     graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in missing.items())
     return copy
 

@@ -9,38 +9,39 @@ import onnx
 
 from microstage.errors import ModelError
 from microstage.integer import QTensor
-from microstage.models.definition import ModelDeclaration
+from microstage.interface.gain import EXPONENT
+from microstage.models.definition import ModelDeclaration, StepDeclaration
 from microstage.signals.settle import real_answer
 from microstage_qcdq.split.part import answers_to_zeros
 
-__all__ = ["Output", "Quotient", "answer_of"]
+__all__ = ["Output", "Quotient"]
 
 Vectors = Mapping[str, np.ndarray]
 
 
 class Output:
-    """The network's one output, `name`, times the gain where it has one. `places`: the answers are places of the
-    largest scores."""
+    """The network's one output, `name`, times the gain where it has one.
+
+    `places`: the answers are places of the largest scores.
+    """
 
     def __init__(self, part: onnx.ModelProto, declared: ModelDeclaration) -> None:
-        ((self.name, self._zero),) = answers_to_zeros(part).items()
+        ((self.name, zero),) = answers_to_zeros(part).items()
         self.scaled = declared.gain is not None and self.name in declared.gain.outputs
-        self.places = isinstance(self._zero, np.ndarray) and self._zero.dtype.kind == "i"
-        if not self.places and not isinstance(self._zero, QTensor):
+        self.places = isinstance(zero, np.ndarray) and zero.dtype.kind == "i"
+        if not self.places and not isinstance(zero, QTensor):
             raise ModelError(
                 f"{self.name} is no multiple of one scale for each value;"
                 " give the last layer a quantised bias (Int32Bias) or none."
             )
+        self._scale = np.broadcast_to(zero.scale, zero.shape) if isinstance(zero, QTensor) else 1.0
 
-    def real(self, ints: Vectors, exponent: np.ndarray | None) -> np.ndarray:
-        """float64 [n, ...] of the graphs' integers; `exponent` [n] of the gain."""
-        scores = ints[self.name]
-        answers = (
-            scores.astype(np.float64) if self.places else scores * np.broadcast_to(self._zero.scale, self._zero.shape)
-        )
+    def real(self, ints: Vectors, recorded: Vectors) -> np.ndarray:
+        """Return float64 [n, ...] of the graphs' integers; `recorded` has the exponents [n] of the gain."""
+        answers = ints[self.name].astype(np.float64) * self._scale
         if not self.scaled:
             return answers
-        return answers * np.ldexp(1.0, exponent.astype(int)).reshape(-1, *[1] * (answers.ndim - 1))
+        return answers * np.ldexp(1.0, recorded[EXPONENT].astype(int)).reshape(-1, *[1] * (answers.ndim - 1))
 
 
 class Quotient:
@@ -48,16 +49,16 @@ class Quotient:
 
     places = False
 
-    def __init__(self, parts: Mapping[str, onnx.ModelProto], declared: ModelDeclaration) -> None:
+    def __init__(self, parts: Mapping[str, onnx.ModelProto], declared: ModelDeclaration, step: StepDeclaration) -> None:
         found = {name: zero for part in parts.values() for name, zero in answers_to_zeros(part).items()}
-        self.mean, self.name = declared.answer, declared.answer.name
-        for name in (*self.mean.outputs, *declared.carried.values()):
+        self.mean, self.name = step.answer, step.answer.name
+        for name in (*self.mean.outputs, *step.carried.values()):
             if not isinstance(found.get(name), QTensor):
                 raise ModelError(
                     f"{name} is no output of integers at one scale for each value; expected sums of what has one scale,"
                     " as declared in model_def.json."
                 )
-        for old, new in declared.carried.items():
+        for old, new in step.carried.items():
             if np.any(np.asarray(found[new].scale) != declared.inputs[old]["scale"]):
                 raise ModelError(
                     f"{new} has scale {np.unique(found[new].scale)}; {old}, which carries it on, is declared at"
@@ -81,13 +82,6 @@ class Quotient:
         scales = np.broadcast_to(correction.scale, correction.shape)[0]
         self.scales = {self.mean.sum: float(np.unique(total.scale)[0]), self.mean.correction: scales}
 
-    def real(self, ints: Vectors, exponent: np.ndarray) -> np.ndarray:
-        """float64 [n, L, ...] of the graphs' integers; `exponent` [n, L] of the gain."""
-        return real_answer(self.mean, self.scales, ints, exponent)
-
-
-def answer_of(parts: Mapping[str, onnx.ModelProto], declared: ModelDeclaration) -> Output | Quotient:
-    """As the definition says; `ModelError` for answers that are no multiples of a scale."""
-    if declared.answer is not None:
-        return Quotient(parts, declared)
-    return Output(next(reversed(parts.values())), declared)
+    def real(self, ints: Vectors, recorded: Vectors) -> np.ndarray:
+        """Return float64 [n, L, ...] of the graphs' integers; `recorded` has the exponents [n, L] of the gain."""
+        return real_answer(self.mean, self.scales, ints, recorded[EXPONENT])

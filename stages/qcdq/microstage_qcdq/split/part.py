@@ -12,15 +12,17 @@ from onnx import TensorProto, helper
 from microstage.errors import ModelError
 from microstage.integer import Interpreter, QTensor
 from microstage_qcdq.graph.build import PartBuilder, constants, float_value, make_model, reading, subgraph
-from microstage_qcdq.split.entries import IntegerInput
+from microstage_qcdq.split.entries import DeclaredInput, IntegerInput
 
 __all__ = ["Taken", "answers_to_zeros", "answering", "entered", "part_of"]
 
 
 @dataclass(frozen=True)
 class Taken:
-    """An input of a part: integers `value`; where there is a `scale`, scale * integer is `tensor` of the graph, else
-    they are it."""
+    """An input of a part: the integers `value`.
+
+    Where there is a `scale`, scale * integer is `tensor` of the graph; else the integers are it.
+    """
 
     tensor: str
     value: onnx.ValueInfoProto
@@ -28,23 +30,26 @@ class Taken:
 
 
 def entered(entry: IntegerInput) -> Taken:
-    """The integers of `entry` as what a part takes."""
-    return Taken(entry.real if entry.scale is not None else entry.name, entry.value, entry.scale)
+    """Return the integers of `entry` as what a part takes."""
+    return Taken(entry.name, entry.value, entry.scale if isinstance(entry, DeclaredInput) else None)
 
 
 def part_of(
     graph: onnx.GraphProto, name: str, outputs: list[onnx.ValueInfoProto], possible: Iterable[Taken]
 ) -> onnx.ModelProto:
-    """The part that computes `outputs` from those of the `possible` inputs that they need; `ModelError` if they need
-    anything else."""
-    possible = {taken.tensor: taken for taken in possible}
-    nodes, sources = subgraph(graph, [value.name for value in outputs], possible)
-    if foreign := [source for source in sources if source not in possible]:
+    """Return the part that computes `outputs` from those of the `possible` inputs that they need.
+
+    `ModelError` if they need anything else.
+    """
+    known = {taken.tensor: taken for taken in possible}
+    nodes, sources = subgraph(graph, [value.name for value in outputs], known)
+    if foreign := [source for source in sources if source not in known]:
         raise ModelError(
-            f"{outputs[0].name} is computed from {', '.join(foreign)}; expected {' and '.join(sorted(possible))} alone."
+            f"{outputs[0].name} is computed from {', '.join(foreign)}; expected {' and '.join(sorted(known))} alone."
         )
-    builder, renamed = PartBuilder(), {}
-    taken = [possible[tensor] for tensor in possible if tensor in sources]
+    builder = PartBuilder()
+    renamed: dict[str, str] = {}
+    taken = [one for tensor, one in known.items() if tensor in sources]
     values = {one.value.name: one.value for one in taken}  # two tensors may be the same integers
     for one in taken:
         if one.scale is not None and f"{one.value.name}.real" in renamed.values():
@@ -63,21 +68,24 @@ def answering(
     possible: Iterable[Taken],
     beside: Iterable[onnx.ValueInfoProto] = (),
 ) -> onnx.ModelProto:
-    """The part that computes those `answers` of the graph, `beside` others, of shapes that are found by running it:
-    quantisers are no operators that shapes are inferred through. Reals (accumulators at their scale), or integers where
-    an answer is a place."""
+    """Return the part that computes those `answers` of the graph, and the outputs `beside` them.
+
+    Answers are reals (accumulators at their scale), or integers where an answer is a place. Their shapes are found by
+    running the part: quantisers are no operators that shapes are inferred through.
+    """
     part = part_of(graph, name, [*beside, *(float_value(answer, ["B"]) for answer in answers)], possible)
     found = answers_to_zeros(part)
     for value in part.graph.output:
         if value.name in answers:
-            place = isinstance(found[value.name], np.ndarray) and found[value.name].dtype.kind == "i"
-            kind, shape = TensorProto.INT64 if place else TensorProto.FLOAT, found[value.name].shape[1:]
+            answer = found[value.name]
+            place = not isinstance(answer, QTensor) and answer.dtype.kind == "i"
+            kind, shape = TensorProto.INT64 if place else TensorProto.FLOAT, answer.shape[1:]
             value.CopyFrom(helper.make_tensor_value_info(value.name, kind, ["B", *shape]))
     return part
 
 
 def answers_to_zeros(part: onnx.ModelProto) -> dict[str, QTensor | np.ndarray]:
-    """What the part's outputs are for inputs of zeros: their shapes, and their accumulators' scales."""
+    """Return the part's outputs for inputs of zeros, which tell their shapes and their accumulators' scales."""
     zeros = {}
     for value in part.graph.input:
         kind = value.type.tensor_type

@@ -14,7 +14,16 @@ from microstage.integer import Interpreter, QTensor
 from microstage.interface.lstm_node import OPERATOR
 from microstage.interface.recurrence import Recurrence
 from microstage.models.definition import ModelDeclaration
-from microstage_qcdq.graph.build import PartBuilder, constant, constants, int8_value, make_model, reading, subgraph
+from microstage_qcdq.graph.build import (
+    PartBuilder,
+    constant,
+    constants,
+    find_constant,
+    int8_value,
+    make_model,
+    reading,
+    subgraph,
+)
 from microstage_qcdq.graph.ranges import element_type, quantised_range
 from microstage_qcdq.split.entries import IntegerInput
 from microstage_qcdq.split.lstm_step import Curves, LstmLayer, State
@@ -128,11 +137,14 @@ def _length(lengths: set[int], declared: ModelDeclaration) -> int:
         raise ModelError(
             f"The LSTM reads sequences of {' and '.join(map(str, sorted(lengths)))} steps; expected one length."
         )
-    if declared.carried and lengths != {1}:
+    length = lengths.pop()
+    if declared.step is None:
+        return length
+    if length != 1:
         raise ModelError(
-            f"The LSTM reads {lengths.pop()} steps at once; a network whose encoder and head carry states is one step."
+            f"The LSTM reads {length} steps at once; a network whose encoder and head carry states is one step."
         )
-    return declared.length if declared.carried else lengths.pop()
+    return declared.step.length
 
 
 def _state(declared: ModelDeclaration, output: str) -> str:
@@ -203,7 +215,7 @@ def _last(graph: onnx.GraphProto, layer: LstmLayer, layers: list[LstmLayer], pla
     for reader in graph.node:
         if reader.output[0] in within or not set(reader.input) & set(layer.node.output):
             continue
-        index = constant(graph, reader.input[1]) if reader.op_type == "Gather" else None
+        index = find_constant(graph, reader.input[1]) if reader.op_type == "Gather" else None
         axis = next((a.i for a in reader.attribute if a.name == "axis"), 0)
         if index is None or int(index) not in places or axis != 1 or reader.input[0] != layer.sequence:
             raise ModelError(
@@ -227,7 +239,8 @@ def _step(
     graph, name: str, layers: list[LstmLayer], sources: dict[str, _Source], shapes
 ) -> tuple[onnx.ModelProto, Curves]:
     """One step of all `layers`, in their order: one element of each sequence and every state in, every state out."""
-    b, curves = PartBuilder(), {}
+    b = PartBuilder()
+    curves: Curves = {}
     sequences = list(dict.fromkeys(sources.values()))
     known = {source.real: _read(b, source.step, source.kind, source.scale) for source in sequences}
     for layer in layers:
