@@ -55,7 +55,7 @@ class Job:
         return folder
 
     def progress(self, items: Iterable[T], total: int, label: str) -> Iterator[T]:
-        """`items`, with a bar on a terminal and plain lines in a log."""
+        """Return `items`, with a bar on a terminal and plain lines in a log."""
         return progress(items, total, label)
 
     def log(self, text: str) -> None:
@@ -78,7 +78,7 @@ class Job:
 
 
 def stage_main(name: str, run: Callable[[Job], None], arguments: list[str] | None = None) -> int:
-    """Exit code of `run` on the job of the command line, as `microstage.process.ending` has them."""
+    """Return the exit code of `run` on the job of the command line, as `microstage.process.ending` has them."""
     options = _options(name, arguments)
     return ended(f"microstage {name}", lambda: _work(options, run), options.scratch / "logs" / TRACE)
 

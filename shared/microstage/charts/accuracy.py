@@ -36,7 +36,7 @@ def run(job: Job) -> None:
 
 
 def _of_sources(path: Path, harmonic: str, index: int, found: Found) -> None:
-    """Errors on each source, a row each."""
+    """Draw the errors on each source, a row each."""
     sources = found["sources"]
     figure, axis = _rows([f"{in_picture(name)} ({source['windows']})" for name, source in sources.items()])
     for method in _shared(found, (source["methods"] for source in sources.values())):
@@ -47,7 +47,7 @@ def _of_sources(path: Path, harmonic: str, index: int, found: Found) -> None:
 
 
 def _of_methods(path: Path, found: Found) -> None:
-    """Errors of every method on all windows, a row each and a mark for each harmonic."""
+    """Draw the errors of every method on all windows, a row each and a mark for each harmonic."""
     sources, labels = found["sources"], dict(found["labels"])
     methods = _shared(found, (source["methods"] for source in sources.values()))
     weights = [source["windows"] for source in sources.values()]
@@ -61,7 +61,7 @@ def _of_methods(path: Path, found: Found) -> None:
 
 
 def _of_steps(path: Path, kind: str, found: Found) -> None:
-    """Errors over steps, a panel for each harmonic."""
+    """Draw the errors over steps, a panel for each harmonic."""
     from matplotlib import pyplot
 
     steps = found[kind]
@@ -86,7 +86,7 @@ def _of_steps(path: Path, kind: str, found: Found) -> None:
 
 
 def _of_stress(path: Path, found: Found) -> None:
-    """Errors under each condition, a row each, a panel for each harmonic."""
+    """Draw the errors under each condition, a row each, a panel for each harmonic."""
     from matplotlib import pyplot
 
     stress = dict(found["stress"])
@@ -104,7 +104,10 @@ def _of_stress(path: Path, found: Found) -> None:
 
 
 def _of_limits(path: Path, found: Found) -> None:
-    """The share of windows within each class of IEC 61000-4-7, a grid of condition and harmonic for each method."""
+    """Draw the share of windows within each class of IEC 61000-4-7.
+
+    A grid of condition and harmonic for each method.
+    """
     from matplotlib import pyplot
 
     stress, harmonics = dict(found["stress"]), found["harmonics"]
@@ -128,7 +131,7 @@ def _of_limits(path: Path, found: Found) -> None:
 
 
 def _shared(found: Found, parts: Iterable[Found], needed: Callable[[Iterable[bool]], bool] = all) -> list[str]:
-    """Methods that all parts have, or any, the network first."""
+    """Return the methods that all parts have, or any, the network first."""
     parts = list(parts)
     return [method for method, _ in found["labels"] if needed(method in part for part in parts)]
 

@@ -13,7 +13,7 @@ __all__ = ["draw"]
 
 
 def draw(path: Path, classes: Sequence[str], counts: np.ndarray, title: str) -> None:
-    """`counts` [true, found]; equal counts give equal bytes."""
+    """Draw `counts` [true, found]; equal counts give equal bytes."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -94,7 +94,7 @@ def fetch_whole(name: str, place: Path, download: Callable[[str, Path, int], Non
 
 
 def _unpack(packed: Path, folder: Path) -> None:
-    """Plain files alone, and only below `folder`."""
+    """Unpack plain files alone, and only below `folder`."""
     try:
         with tarfile.open(packed) as opened:
             for member in opened:

@@ -50,7 +50,7 @@ def fetch(name: str, place: Path) -> None:
 
 
 def _digests(name: str) -> dict[str, str]:
-    """{path: SHA-256} from the list beside this file."""
+    """Return {path: SHA-256} from the list beside this file."""
     lines = (Path(__file__).parent / f"{name.replace('-', '_')}.sha256").read_text().splitlines()
     return {path: digest for digest, path in (line.split("  ", 1) for line in lines)}
 
@@ -78,7 +78,7 @@ def _download(url: str, target: Path, mib: int) -> None:
 
 
 def _declared(answer: http.client.HTTPResponse, mib: int) -> int:
-    """How many bytes are said to come; 0 where that is not said."""
+    """Return how many bytes are said to come; 0 where that is not said."""
     size = int(answer.headers.get("Content-Length") or 0)
     if not 0 <= size <= mib << 20:
         raise IntegrityError(f"It is said to have {size >> 20} MiB, and has {mib} at most.")

@@ -47,7 +47,7 @@ _USUAL_FOLDERS = {
 
 
 def names() -> tuple[str, ...]:
-    """Every dataset that `load` knows."""
+    """Return every dataset that `load` knows."""
     return (*BUILT_IN, *_PATTERNS)
 
 
@@ -72,7 +72,7 @@ def folder(name: str, data_dir: Path) -> Path:
 
 
 def unpacked(name: str, data_dir: Path) -> Path | None:
-    """The folder at or below `data_dir` that has files of dataset `name`: where its archives unpack to."""
+    """Return the folder at or below `data_dir` that has files of dataset `name`: where its archives unpack to."""
     places = [data_dir / usual for usual in _USUAL_FOLDERS.get(name, ())] + [data_dir]
     return next(
         (place for place in places if any(next(place.glob(pattern), None) for pattern in _PATTERNS[name])), None
@@ -80,6 +80,6 @@ def unpacked(name: str, data_dir: Path) -> Path | None:
 
 
 def files(name: str, data_dir: Path) -> list[Path]:
-    """Every file of the dataset, sorted; these alone make up its digest."""
+    """Return every file of the dataset, sorted; these alone make up its digest."""
     place = folder(name, data_dir)
     return sorted({path for pattern in _PATTERNS[name] for path in place.glob(pattern) if path.is_file()})

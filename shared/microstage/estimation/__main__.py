@@ -48,8 +48,10 @@ def _introduce(job: Job, record: Record) -> None:
 def _laid(
     file: str, record: Record, networks: Mapping[str, HarmonicEstimator], named: bool
 ) -> tuple[list[Laid], dict[str, str]]:
-    """(each channel that can be estimated, {channel: why not} of the others); `DatasetError` for one that was `named`,
-    or where none can."""
+    """Return (each channel that can be estimated, {channel: why not} of the others).
+
+    `DatasetError` for one that was `named`, or where none can.
+    """
     laid, refused = [], dict(record.refused)
     for channel in record.channels:
         kind = channel.source.kind or _UNSAID
@@ -77,7 +79,7 @@ def _windows(channel: Synchronous, kind: str, networks: Mapping[str, HarmonicEst
 
 
 def _estimated(job: Job, laid: Sequence[Laid], networks: Mapping[str, HarmonicEstimator]) -> list[ChannelResult]:
-    """All channels of a kind go through its network at once."""
+    """Estimate all channels of a kind at once, by the network of that kind."""
     results: dict[str, ChannelResult] = {}
     for kind, network in networks.items():
         mine = [windows for of, windows in laid if of == kind]

@@ -26,14 +26,14 @@ _POINTS = 4000  # of a waveform; of a longer one the lowest and highest in each 
 
 
 def names(results: Sequence[ChannelResult]) -> list[str]:
-    """A file's name for each channel's picture, made of letters that every file system takes."""
+    """Return a file's name for each channel's picture, made of letters that every file system takes."""
     plain = [re.sub(r"[^\w.+-]+", "_", result.name).strip("._")[:60] or "channel" for result in results]
     taken = [name.lower() for name in plain]
     return [f"{name}-{k + 1}" if taken.count(name.lower()) > 1 else name for k, name in enumerate(plain)]
 
 
 def draw(path: Path, result: ChannelResult, title: str) -> None:
-    """The PNG `path`."""
+    """Draw the PNG `path`."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -60,7 +60,9 @@ def draw(path: Path, result: ChannelResult, title: str) -> None:
 
 
 def limits(curves: Sequence[np.ndarray], inside: np.ndarray, margin: float) -> tuple[float, float]:
-    """Ends of an axis that shows nine tenths of what `curves` [n] hold, and all of it `inside` [n] longer events.
+    """Return the ends of an axis that shows nine tenths of what `curves` [n] hold.
+
+    It shows all of it `inside` [n] longer events.
 
     So a glitch flattens nothing. `margin` is what is added to either end, of what lies between.
     """
@@ -104,7 +106,7 @@ def _harmonic(axis: Any, result: ChannelResult, k: int) -> None:
 
 
 def _inside(time: np.ndarray, result: ChannelResult) -> np.ndarray:
-    """Which of `time` [n] lie in an event of two cycles or more."""
+    """Return which of `time` [n] lie in an event of two cycles or more."""
     long = [event for event in result.events if event.end - event.start >= 2 / result.steps.channel.mains]
     return np.any([(time >= e.start) & (time <= e.end) for e in long], axis=0) if long else np.zeros(len(time), bool)
 

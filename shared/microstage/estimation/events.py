@@ -49,14 +49,17 @@ class _Cycles:
     unlike: np.ndarray
 
     def event(self, kind: str, first: int, behind: int, said: str) -> Event:
-        """From cycle `first` up to the one before `behind`; each stands for the half cycle around its middle."""
+        """Return the event from cycle `first` up to the one before `behind`.
+
+        Each stands for the half cycle around its middle.
+        """
         half = (self.time[-1] - self.time[0]) / max(len(self.time) - 1, 1)
         last = min(behind, len(self.time)) - 1
         return Event(kind, float(self.time[first] - half / 2), float(self.time[last] + half / 2), said)
 
 
 def events(channel: Synchronous) -> list[Event]:
-    """In the order in which they begin."""
+    """Return the events in the order in which they begin."""
     cycles = _cycles(channel)
     if cycles is None:
         return []
@@ -67,12 +70,12 @@ def events(channel: Synchronous) -> list[Event]:
 
 
 def rms_of_cycles(samples: np.ndarray) -> np.ndarray:
-    """U_rms(1/2): the rms value [n] of each cycle of `samples` [L], a half cycle apart."""
+    """Return U_rms(1/2): the rms value [n] of each cycle of `samples` [L], a half cycle apart."""
     return np.sqrt((windows(samples, SAMPLES_PER_CYCLE, HALF) ** 2).mean(-1))
 
 
 def _cycles(channel: Synchronous) -> _Cycles | None:
-    """None for a channel of less than a cycle, or without a fundamental to speak of."""
+    """Return the cycles of a channel; None for one of less than a cycle, or without a fundamental to speak of."""
     if len(channel.samples) < SAMPLES_PER_CYCLE:
         return None
     known = windows(channel.known, SAMPLES_PER_CYCLE, HALF).all(-1)
@@ -89,7 +92,7 @@ def _cycles(channel: Synchronous) -> _Cycles | None:
 
 
 def _runs(values: np.ndarray, enter: float, leave: float) -> Iterator[tuple[int, int]]:
-    """(first, behind the last) of each stretch from above `enter` to at or below `leave`; NaN changes nothing."""
+    """Yield (first, behind the last) of each stretch from above `enter` to at or below `leave`; NaN changes nothing."""
     first = None
     for place, value in enumerate(values):
         if first is None and value > enter:
@@ -102,7 +105,7 @@ def _runs(values: np.ndarray, enter: float, leave: float) -> Iterator[tuple[int,
 
 
 def _excursions(cycles: _Cycles, whole: bool) -> Iterator[Event]:
-    """Sags and swells that come back; with `whole` also those that the record begins or ends in, else steps."""
+    """Yield sags and swells that come back; with `whole` also those that the record begins or ends in, else steps."""
     for first, behind in _runs(-cycles.level, -_LOW, -_LOW - _HYSTERESIS):
         if whole or _comes_back(cycles, first, behind):
             lowest = np.nanmin(cycles.level[first:behind])
@@ -119,7 +122,7 @@ def _comes_back(cycles: _Cycles, first: int, behind: int) -> bool:
 
 
 def _steps(cycles: _Cycles) -> Iterator[Event]:
-    """Levels that last two cycles on either side of a change that takes one."""
+    """Yield levels that last two cycles on either side of a change that takes one."""
     level, count = cycles.level, len(cycles.level)
     places = np.arange(_SIDE, count - _SIDE)
     before = np.array([np.median(level[k - _SIDE : k]) for k in places])
@@ -136,7 +139,7 @@ def _steps(cycles: _Cycles) -> Iterator[Event]:
 
 
 def _inrush(cycles: _Cycles) -> Iterator[Event]:
-    """A current that rose, with a mean or a second harmonic that dies away."""
+    """Yield a current that rose, with a mean or a second harmonic that dies away."""
     for first, behind in _runs(cycles.unlike, _UNLIKE, _UNLIKE - _HYSTERESIS):
         values, half = cycles.unlike[first:behind], (behind - first) // 2
         before = cycles.level[max(first - 2, 0)]

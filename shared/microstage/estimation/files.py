@@ -23,7 +23,7 @@ SUMMARY = "summary.json"
 
 
 def write(folder: Path, record: Record, results: Sequence[ChannelResult], refused: dict[str, str]) -> None:
-    """`harmonics.csv`, a row per channel and step, and `summary.json`."""
+    """Write `harmonics.csv`, a row per channel and step, and `summary.json`."""
     with (folder / TABLE).open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(
@@ -51,5 +51,5 @@ def _about(result: ChannelResult) -> dict[str, Any]:
 
 
 def _plain(value: float) -> float | None:
-    """JSON has no NaN."""
+    """Return `value`, or None for NaN, which JSON does not have."""
     return float(value) if math.isfinite(value) else None

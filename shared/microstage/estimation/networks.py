@@ -52,7 +52,7 @@ class HarmonicEstimator:
             raise ArtefactError(f"{folder} answers {answers} values; estimate-file needs {', '.join(ORDERS)}.")
 
     def _window(self) -> tuple[int, int]:
-        """(samples, bits) of a window: of the part that reads it, or of as many steps of the cell."""
+        """Return (samples, bits) of a window: of the part that reads it, or of as many steps of the cell."""
         for part in self.sequence.parts:
             said = self._interface["parts"][part]["inputs"].get(self.gain.window)
             if said is not None:
@@ -62,7 +62,7 @@ class HarmonicEstimator:
         return self.sequence.length * prod(said["shape"]), bits_at(said["scale"])
 
     def amplitudes(self, runs: Sequence[np.ndarray], shown: Shown) -> np.ndarray:
-        """Peak amplitudes [n, 4] for the windows of all `runs` [L, length], whose n follow one another.
+        """Return peak amplitudes [n, 4] for the windows of all `runs` [L, length], whose n follow one another.
 
         A network that carries states goes on from window to window of a run; any other begins anew at each. `shown` is
         told what is done, and of how much.
@@ -71,7 +71,7 @@ class HarmonicEstimator:
         return reading(runs, shown)
 
     def _going_on(self, runs: Sequence[np.ndarray], shown: Shown) -> np.ndarray:
-        """All runs at once, a step each; the shorter ones are followed by silence that nobody listens to."""
+        """Return all runs at once, a step each; the shorter ones are followed by silence that nobody listens to."""
         longest = max(map(len, runs))
         windows = np.stack([np.concatenate([run, np.zeros((longest - len(run), self.length))]) for run in runs])
         integers, exponent = block_float(windows, self.gain.exponents, self._bits)
@@ -89,7 +89,7 @@ class HarmonicEstimator:
         return np.concatenate(found)
 
     def _answer(self, found: Mapping[str, np.ndarray], exponent: np.ndarray) -> np.ndarray:
-        """[n, 4] of one step each; an amplitude is never negative."""
+        """Return [n, 4] of one step each; an amplitude is never negative."""
         if self.mean is not None:
             scales = {name: self._head[name]["scale"] for name in self.mean.outputs}
             return real_answer(self.mean, scales, found, exponent)

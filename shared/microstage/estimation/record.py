@@ -43,7 +43,7 @@ class Synchronous:
         return int((~np.isfinite(self.source.samples)).sum())
 
     def time(self, index: np.ndarray) -> np.ndarray:
-        """When sample `index` was, in s from the record's first; halves lie between two."""
+        """Return when sample `index` was, in s from the record's first; halves lie between two."""
         return place(index, self.source.rate / self.mains) / self.source.rate
 
 
@@ -59,7 +59,7 @@ class Record:
 
 
 def read(path: Path, wanted: str, nominal: int | None) -> Record:
-    """The channels `wanted`: "current", "voltage", names with commas between them, or "" for all.
+    """Return the channels `wanted`: "current", "voltage", names with commas between them, or "" for all.
 
     `nominal` is 50 or 60 Hz, or None where the record shall say. `DatasetError` where nothing of it can be read, or
     not what was named.
@@ -82,7 +82,10 @@ def read(path: Path, wanted: str, nominal: int | None) -> Record:
 
 
 def _waveforms(listed: Sequence[Channel], refused: dict[str, str] | None) -> list[Waveform]:
-    """Of each channel, by names of their own; why not into `refused`, or as it is where that is None."""
+    """Return the waveform of each channel, by names of their own.
+
+    Why not goes into `refused`, or is raised as it is where that is None.
+    """
     found: list[Waveform] = []
     for channel in listed:
         try:
@@ -95,7 +98,7 @@ def _waveforms(listed: Sequence[Channel], refused: dict[str, str] | None) -> lis
 
 
 def _unlike(waveform: Waveform, others: Sequence[Waveform]) -> Waveform:
-    """`waveform`, called otherwise than `others`."""
+    """Return `waveform`, called otherwise than `others`."""
     taken, name, number = {other.name for other in others}, waveform.name, 2
     while name in taken:
         name, number = f"{waveform.name} {number}", number + 1
@@ -103,7 +106,10 @@ def _unlike(waveform: Waveform, others: Sequence[Waveform]) -> Waveform:
 
 
 def _mains(waveforms: Sequence[Waveform], nominal: int | None) -> tuple[str, float]:
-    """(the channel with the largest share of mains, its frequency in Hz); the first one's error where none has any."""
+    """Return (the channel with the largest share of mains, its frequency in Hz).
+
+    Raise the first one's error where none has any.
+    """
     reasons, best = [], ("", 0.0, -1.0)
     for waveform in waveforms:
         try:
@@ -118,7 +124,7 @@ def _mains(waveforms: Sequence[Waveform], nominal: int | None) -> tuple[str, flo
 
 
 def _frequency(waveform: Waveform, nominal: int | None) -> float:
-    """Hz; `DatasetError` for none, that of the first nominal frequency which was tried."""
+    """Return the frequency in Hz; `DatasetError` for none, that of the first nominal one that was tried."""
     reasons = []
     for tried in (nominal,) if nominal else NOMINALS:
         try:
@@ -129,7 +135,7 @@ def _frequency(waveform: Waveform, nominal: int | None) -> float:
 
 
 def _share(waveform: Waveform, mains: float) -> float:
-    """What of the channel's energy, its mean left out, is the sine of `mains`."""
+    """Return what of the channel's energy, its mean left out, is the sine of `mains`."""
     known = np.isfinite(waveform.samples)
     x = waveform.samples[known] - waveform.samples[known].mean()
     turns = np.exp(-2j * np.pi * mains * np.flatnonzero(known) / waveform.rate)
@@ -138,7 +144,7 @@ def _share(waveform: Waveform, mains: float) -> float:
 
 
 def _own(waveform: Waveform, common: float, nominal: int | None) -> float:
-    """The record's frequency, or the channel's own, where it clearly has another one."""
+    """Return the record's frequency, or the channel's own, where it clearly has another one."""
     try:
         own = _frequency(waveform, nominal)
     except DatasetError:

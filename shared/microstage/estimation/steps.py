@@ -37,14 +37,14 @@ class Steps:
     left_out: int
 
     def runs(self) -> Iterator[np.ndarray]:
-        """Windows [L, length] that follow one another: what a network with a memory reads without a break."""
+        """Yield windows [L, length] that follow one another: what a network with a memory reads without a break."""
         breaks = np.flatnonzero(np.diff(self.starts) != self.hop) + 1
         for starts in np.split(self.starts, breaks):
             yield windows(self.channel.samples, self.length)[starts]
 
 
 def steps(channel: Synchronous, length: int, hop: int, nominal: int) -> Steps:
-    """`DatasetError` where the channel has no window."""
+    """Return the channel's windows; `DatasetError` where it has none."""
     samples, known = channel.samples, channel.known
     cycles = min(BLOCK_CYCLES[nominal], len(samples) // SAMPLES_PER_CYCLE)
     if len(samples) < max(length, HALF) or not cycles:
@@ -67,7 +67,7 @@ def _half(samples: np.ndarray, known: np.ndarray, ends: np.ndarray) -> np.ndarra
 
 
 def _full(samples: np.ndarray, known: np.ndarray, middle: np.ndarray, cycles: int) -> np.ndarray:
-    """Shifted inwards at the ends of the record."""
+    """Return the full windows, shifted inwards at the ends of the record."""
     span = cycles * SAMPLES_PER_CYCLE
     starts = np.clip(middle - span // 2, 0, len(samples) - span)
     return _where_known(harmonic_amplitudes(windows(samples, span)[starts], cycles), windows(known, span)[starts])

@@ -28,20 +28,20 @@ class ChannelResult:
         self.amplitudes = {"network": network, "half": steps.half, "full": steps.full}
 
     def error(self, method: str) -> np.ndarray:
-        """Mean absolute difference [4] from the full-window DFT; NaN where that is nowhere known."""
+        """Return mean absolute difference [4] from the full-window DFT; NaN where that is nowhere known."""
         differences = np.abs(self.amplitudes[method] - self.amplitudes["full"])
         known = np.isfinite(differences).all(-1)
         return differences[known].mean(0) if known.any() else np.full(len(ORDERS), np.nan)
 
     def distortion(self, method: str) -> float:
-        """THD in % of H1, of H3, H5 and H7, the mean over time; NaN where there is no H1."""
+        """Return the THD in % of H1, of H3, H5 and H7, the mean over time; NaN where there is no H1."""
         values = thd(self.amplitudes[method])
         known = np.isfinite(values)
         return 100 * float(values[known].mean()) if known.any() else float("nan")
 
 
 def table(result: ChannelResult, channels: int) -> list[str]:
-    """Rows evenly thinned, first and last among them: 20, or fewer where there are many `channels`."""
+    """Return rows evenly thinned, first and last among them: 20, or fewer where there are many `channels`."""
     count, most = len(result.time), max(_LEAST, min(_MOST, _ROWS // channels))
     shown = np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int))
     columns = [["", "time/s", *(f"{t:.4f}" for t in result.time[shown])]]
@@ -55,7 +55,10 @@ def table(result: ChannelResult, channels: int) -> list[str]:
 
 
 def summary(results: Sequence[ChannelResult]) -> list[str]:
-    """A row per channel: how far network and half-cycle DFT are from the full-window DFT, and the THD of each."""
+    """Return a row per channel.
+
+    How far network and half-cycle DFT are from the full-window DFT, and the THD of each.
+    """
     columns = [["", "channel", *(r.name for r in results)], ["", "unit", *(r.unit or "-" for r in results)]]
     for k, order in enumerate(ORDERS):
         columns.append([""] * (2 + len(results)))
@@ -69,7 +72,7 @@ def summary(results: Sequence[ChannelResult]) -> list[str]:
 
 
 def listing(results: Sequence[ChannelResult]) -> list[str]:
-    """A line per event."""
+    """Return a line per event."""
     found = [(event, result.name) for result in results for event in result.events]
     found.sort(key=lambda pair: pair[0].start)
     columns = zip(*([f"{e.start:.4f} s", f"to {e.end:.4f} s", name, e.kind, e.said] for e, name in found))
@@ -77,7 +80,7 @@ def listing(results: Sequence[ChannelResult]) -> list[str]:
 
 
 def aligned(columns: Sequence[Sequence[str]], left: Sequence[int]) -> list[str]:
-    """Lines of `columns` as wide as their widest cells, two blanks between; those in `left` are flush left."""
+    """Return lines of `columns` as wide as their widest cells, two blanks between; those in `left` are flush left."""
     widths = [max(map(len, column)) for column in columns]
     cells = [
         [cell.ljust(width) if place in left else cell.rjust(width) for cell in column]
@@ -87,7 +90,10 @@ def aligned(columns: Sequence[Sequence[str]], left: Sequence[int]) -> list[str]:
 
 
 def _digits(values: np.ndarray) -> int | None:
-    """Behind the point, so that the largest of `values` has four; None where an exponent is better."""
+    """Return the digits behind the point, so that the largest of `values` has four.
+
+    None where an exponent is better.
+    """
     largest = np.max(np.abs(values), initial=0.0, where=np.isfinite(values))
     if not largest:
         return 3

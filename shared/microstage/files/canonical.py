@@ -13,17 +13,17 @@ __all__ = ["canonical_json", "digest", "file_digest", "write_json"]
 
 
 def canonical_json(value: Any) -> bytes:
-    """JSON with sorted keys, no spaces and no NaN; floats as Python's shortest round-trip form."""
+    """Return JSON with sorted keys, no spaces and no NaN; floats as Python's shortest round-trip form."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def digest(value: Any) -> str:
-    """SHA-256, in hexadecimal, of `canonical_json(value)`."""
+    """Return the SHA-256, in hexadecimal, of `canonical_json(value)`."""
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256, in hexadecimal, of a file's bytes."""
+    """Return the SHA-256, in hexadecimal, of a file's bytes."""
     sha = hashlib.sha256()
     with path.open("rb") as handle:
         while block := handle.read(1 << 20):

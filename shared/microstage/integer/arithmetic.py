@@ -50,7 +50,7 @@ def matmul(arguments, _):
 
 
 def _per_column(matrix: QTensor) -> np.ndarray:
-    """The scale [..., 1, columns] that all rows of a column share: a sum over rows must not mix scales."""
+    """Return the scale [..., 1, columns] that all rows of a column share: a sum over rows must not mix scales."""
     scale = np.broadcast_to(matrix.scale, matrix.shape)
     if np.any(scale != scale[..., :1, :]):
         raise ModelError("the right side of a product has several scales in one column")
@@ -67,7 +67,7 @@ def xnor_popcount_matmul(arguments, _):
 
 
 def _plain(value):
-    """The integers of a tensor at scale 1."""
+    """Return the integers of a tensor at scale 1."""
     if not isinstance(value, QTensor):
         return value
     if np.any(np.asarray(value.scale) != 1):
@@ -142,7 +142,10 @@ def small_ratio(a, b) -> tuple[int, int] | None:
 
 
 def same_scale(a, b) -> bool:
-    """Equal to a few parts in 2^23: scales are float32 products, taken in whatever order the exporter took them."""
+    """Tell whether scales are equal to a few parts in 2^23.
+
+    They are float32 products, taken in whatever order the exporter took them.
+    """
     return bool(np.all(np.abs(np.asarray(a) - np.asarray(b)) <= np.abs(np.asarray(a)) * 2.0**-21))
 
 
@@ -183,7 +186,7 @@ def tanh(arguments, _):
 
 @TABLE.entry("BatchNormalization", kind=Kind.MONOTONE, axes=lambda flags, shape, rank: {1}, straight=True)
 def batch_normalization(arguments, attributes):
-    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, in this order; channels are axis 1."""
+    """Return (x - mean) / sqrt(variance + epsilon) * gamma + beta, in this order; channels are axis 1."""
     x = real(arguments[0])
     shape = (1, -1) + (1,) * (x.ndim - 2)
     gamma, beta, mean, variance = (np.asarray(v, np.float64).reshape(shape) for v in arguments[1:])

@@ -64,7 +64,7 @@ def _plain(names: str, function: Callable, kind: Kind, **facts) -> None:
 
 
 def _falls(name: str, usual: float) -> Callable:
-    """Whether a factor of what lies below zero is negative, so that the function turns round there."""
+    """Tell whether a factor of what lies below zero is negative, so that the function turns round there."""
     return lambda attributes, _: attributes.get(name, usual) < 0
 
 
@@ -126,14 +126,14 @@ for _names, _function, _takes in (
     "PRelu", kind=Kind.MONOTONE, turns=lambda _, constants: any(np.min(real(slope)) < 0 for slope in constants)
 )
 def p_relu(arguments, _):
-    """x, or slope * x below zero."""
+    """Return x, or slope * x below zero."""
     x, slope = (real(value) for value in arguments)
     return np.where(x < 0, slope * x, x)
 
 
 @TABLE.entry("Neg", kind=Kind.MONOTONE, straight=True)
 def negative(arguments, _):
-    """-x: every channel falls, and the integeriser negates the weights before it."""
+    """Return -x: every channel falls, and the integeriser negates the weights before it."""
     value = arguments[0]
     if isinstance(value, QTensor):
         return QTensor(-value.ints, value.scale)
@@ -220,7 +220,7 @@ def negation(arguments, _):
 
 @TABLE.entry("Where", kind=Kind.EACH)
 def where(arguments, _):
-    """Integers where both are at one scale."""
+    """Return integers where both are at one scale."""
     chosen, a, b = arguments
     chosen = real(chosen) != 0
     if isinstance(a, QTensor) and isinstance(b, QTensor) and np.array_equal(a.scale, b.scale):

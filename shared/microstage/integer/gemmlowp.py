@@ -42,7 +42,7 @@ def high_product(a, b) -> np.ndarray:
 
 
 def divided(x, exponent) -> np.ndarray:
-    """RoundingDivideByPOT: x / 2^exponent, rounded half away from zero."""
+    """Return x / 2^exponent, rounded half away from zero (RoundingDivideByPOT)."""
     x, exponent = np.asarray(x, np.int64), np.asarray(exponent, np.int64)
     mask = (np.int64(1) << exponent) - 1
     return (x >> exponent) + ((x & mask) > (mask >> 1) + (x < 0))
@@ -67,18 +67,18 @@ def scaled_wide(x, multiplier, shift) -> np.ndarray:
 
 
 def reduced(multiplier) -> np.ndarray:
-    """The upper 15 bits of a multiplier, as `scaled_wide` takes it."""
+    """Return the upper 15 bits of a multiplier, as `scaled_wide` takes it."""
     multiplier = np.asarray(multiplier, np.int64)
     return np.where(multiplier < 0x7FFF0000, (multiplier + (1 << 15)) >> 16, 0x7FFF)
 
 
 def _lifted(x, exponent: int) -> np.ndarray:
-    """x 2^exponent, held to int32."""
+    """Return x 2^exponent, held to int32."""
     return np.clip(np.asarray(x, np.int64) << exponent, LOW, ONE)
 
 
 def exp_on_negative(a, bits: int = 5) -> np.ndarray:
-    """exp of `a` <= 0 of 5 integer bits or fewer, as a fraction."""
+    """Return exp of `a` <= 0 of 5 integer bits or fewer, as a fraction."""
     quarter = 1 << (29 - bits)
     a = np.asarray(a, np.int64)
     rest = (a & (quarter - 1)) - quarter
@@ -91,7 +91,7 @@ def exp_on_negative(a, bits: int = 5) -> np.ndarray:
 
 
 def _exp_on_quarter(a) -> np.ndarray:
-    """exp of a fraction in [-1/4, 0): Taylor's series around -1/8."""
+    """Return exp of a fraction in [-1/4, 0): Taylor's series around -1/8."""
     x = a + (1 << 28)
     x2 = high_product(x, x)
     x3, x4 = high_product(x2, x), high_product(x2, x2)
@@ -100,7 +100,7 @@ def _exp_on_quarter(a) -> np.ndarray:
 
 
 def _inverse(a) -> np.ndarray:
-    """2 / (1 + a) of 2 integer bits, of a fraction `a` in [0, 1]: three steps of Newton's."""
+    """Return 2 / (1 + a) of 2 integer bits, of a fraction `a` in [0, 1]: three steps of Newton's."""
     total = np.asarray(a, np.int64) + ONE
     half = np.where(total >= 0, (total + 1) >> 1, -((1 - total) >> 1))
     x = _48_OVER_17 + high_product(half, _MINUS_32_OVER_17)
@@ -110,19 +110,19 @@ def _inverse(a) -> np.ndarray:
 
 
 def one_over_one_plus(a) -> np.ndarray:
-    """1 / (1 + a) of a fraction in [0, 1]."""
+    """Return 1 / (1 + a) of a fraction in [0, 1]."""
     return _lifted(_inverse(a), 1)
 
 
 def logistic(a) -> np.ndarray:
-    """1 / (1 + exp(-a)) of 4 integer bits, as a fraction."""
+    """Return 1 / (1 + exp(-a)) of 4 integer bits, as a fraction."""
     a = np.asarray(a, np.int64)
     positive = one_over_one_plus(exp_on_negative(-np.abs(a), 4))
     return np.where(a == 0, 1 << 30, np.where(a > 0, positive, ONE - positive))
 
 
 def tanh(a) -> np.ndarray:
-    """tanh of 4 integer bits, as a fraction."""
+    """Return tanh of 4 integer bits, as a fraction."""
     a = np.asarray(a, np.int64)
     size = _lifted(_inverse(exp_on_negative(-np.abs(a), 5)) - _TWO_BITS_ONE, 2)
     return np.where(a == 0, 0, np.where(a < 0, -size, size))

@@ -53,7 +53,7 @@ class Interpreter:
 
 
 def run_node(node: onnx.NodeProto, values: Mapping[str, Any]) -> dict[str, Any]:
-    """One operator on named values: {output name: value}."""
+    """Run one operator on named values; return {output name: value}."""
     if node.op_type not in OPERATORS:
         raise ModelError(
             f"{node.op_type} -> {', '.join(node.output)} is not an operator that the integer reference knows."
@@ -65,7 +65,7 @@ def run_node(node: onnx.NodeProto, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    """Attributes by name, texts decoded."""
+    """Return attributes by name, texts decoded."""
     found = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     return {name: value.decode() if isinstance(value, bytes) else value for name, value in found.items()}
 

@@ -39,12 +39,14 @@ class Line:
     lift: int = 0
 
     def at(self, x: np.ndarray) -> np.ndarray:
-        """Levels [n, rows] of integers [n, rows], not held."""
+        """Return levels [n, rows] of integers [n, rows], not held."""
         return line(x, self.multiplier, self.addend, self.shift, self.ties, self.lift)
 
 
 def fit_line(table: np.ndarray, bottom: int, low: np.ndarray, high: np.ndarray) -> Line | None:
-    """The line with the least shift that has level bottom + count(x >= `table`) at every x in low..high, or None.
+    """Return the line with the least shift that has level bottom + count(x >= `table`) at every x in low..high.
+
+    None where there is no such line.
 
     `table` int64 [rows, levels], rows ascending, low - 1 < entries <= high + 1; what every row reaches, or none does,
     is held by the range.
@@ -77,7 +79,7 @@ class _Staircase:
         self.rows = [slice(first, first + each) for first in range(0, len(table), each)]
 
     def _steps(self, rows: slice) -> _Steps:
-        """The steps of some rows, kept where there is memory for all."""
+        """Return the steps of some rows, kept where there is memory for all."""
         if rows.start in self.kept:
             return self.kept[rows.start]
         found = _Steps(self.table[rows], self.bottom, self.low[rows], self.high[rows], self.ends)
@@ -94,11 +96,11 @@ class _Staircase:
         return max(0, min(int(np.floor(bits - np.log2(steepest or 1 / self.reach))), _LARGEST_SHIFT))
 
     def roomiest(self, shift: int) -> np.ndarray:
-        """The multiplier of each row that leaves the most room; where there is no step, 0."""
+        """Return the multiplier of each row that leaves the most room; where there is no step, 0."""
         return np.concatenate([self._steps(rows).roomiest(shift) for rows in self.rows])
 
     def line(self, multiplier: np.ndarray, shift: int) -> Line | None:
-        """The line of these multipliers, if addends and ties exist with which every step lies where it should."""
+        """Return the line of these multipliers, if addends and ties put every step where it should lie."""
         ends = [self._steps(rows).addends(multiplier[rows], shift) for rows in self.rows]
         if any(end is None for end in ends):
             return None
@@ -117,7 +119,7 @@ class _Staircase:
         return self._proven(multiplier, addend, shift, ties)
 
     def _proven(self, multiplier: np.ndarray, addend: np.ndarray, shift: int, ties: int) -> Line | None:
-        """The line whose numbers 64 bits hold, compared at every step; None where there is none."""
+        """Return the line whose numbers 64 bits hold, compared at every step; None where there is none."""
         whole = self.reach * (int(np.abs(multiplier).max()) + 1) + max(map(abs, addend)) < _HELD
         lift = 0 if whole else PART
         addend, ties = (addend + (1 << lift >> 1)) >> lift, -(-abs(ties) >> lift) * (1 if ties > 0 else -1)
@@ -162,7 +164,7 @@ class _Steps:
         return float(np.max(np.where(span > 0, levels / np.maximum(span, 1), 0)))
 
     def roomiest(self, shift: int) -> np.ndarray:
-        """The multiplier of each row that leaves the most room; where there is no step, 0."""
+        """Return the multiplier of each row that leaves the most room; where there is no step, 0."""
         rows, count = self.up[0].shape
         chosen = [np.unique(np.linspace(0, count - 1, _FIRST).astype(int))[None].repeat(rows, 0)] * 2
         for _ in range(_MOST_ROUNDS):
@@ -203,7 +205,7 @@ class _Steps:
         return last.astype(np.int64)
 
     def _residual(self, points, multiplier: np.ndarray, shift: int, unused: float) -> np.ndarray:
-        """level 2^shift - multiplier x from the origin, nearly, of each step."""
+        """Return level 2^shift - multiplier x from the origin, nearly, of each step."""
         x, level, used = points
         return np.where(used, level * 2.0**shift - multiplier[:, None] * x.astype(np.float64), unused)
 
@@ -224,7 +226,7 @@ class _Steps:
         return ends[0], ends[1] - 1
 
     def met_by(self, line: Line) -> bool:
-        """Whether every step lies where it should, by the rule that the graph is run with."""
+        """Tell whether every step lies where it should, by the rule that the graph is run with."""
         sides = ((self.up, np.greater_equal), (self.down, np.less))
         return all(
             np.all(inside(line.at((x + self.origin[0]).T), (level + self.origin[1]).T) | ~used.T)
@@ -246,8 +248,9 @@ class Weighted:
 def fit_weighted(
     table: np.ndarray, bottom: int, ends: tuple[int, int], factors: tuple[int, int], reach: tuple[int, int]
 ) -> Weighted | None:
-    """The weights of a and b with which their sum is at every pair on the level that n = factors[0] a + factors[1] b
-    has, or None.
+    """Return the weights of a and b with which their sum is, at every pair, on the level that n has; None if none are.
+
+    n is factors[0] a + factors[1] b.
 
     `table` [levels]: the least n of each level above `bottom`; `ends` of n; `reach`: the largest |a| and |b|. The sum
     stays within `slack` of a line through n, and every step of that line has more room than this.
@@ -270,7 +273,10 @@ def fit_weighted(
 
 
 def _weights(slope, factors, reach, least, most, start: int, by: int, shift: int) -> Weighted | None:
-    """The weights that are `slope` times the factors, rounded to `by` bits less, where all steps have room for that."""
+    """Return the weights that are `slope` times the factors, rounded to `by` bits less.
+
+    None where some step has no room for that.
+    """
     half = 1 << by >> 1
     p, r = ((slope * factor + half) >> by for factor in factors)
     slack = half + sum(

@@ -33,7 +33,7 @@ def quantise(value, scale, zero_point, low: int, high: int, rounding: str = "ROU
 
 
 def rounded(quotient: np.ndarray, rounding: str) -> np.ndarray:
-    """`quotient` as whole numbers, by one of qonnx's rounding modes."""
+    """Return `quotient` as whole numbers, by one of qonnx's rounding modes."""
     if rounding.upper() not in _ROUNDINGS:
         raise ModelError(f"rounding {rounding} is not known; expected one of {', '.join(_ROUNDINGS)}")
     return _ROUNDINGS[rounding.upper()](quotient)
@@ -77,7 +77,7 @@ _TYPES = {  # by ONNX's numbers: (the NumPy type that holds it, its lowest and h
 
 
 def _type(zero_point, attributes) -> tuple[type, int, int]:
-    """What a quantiser's attribute says, or else its zero point's type."""
+    """Return what a quantiser's attribute says, or else its zero point's type."""
     said = attributes.get("output_dtype", 0)
     if said and said not in _TYPES:
         raise ModelError(f"quantises to ONNX type {said}; expected integers of at most 16 bits")
@@ -162,7 +162,7 @@ def quant_levels(arguments, attributes):
 
 
 def bits_of(width: np.ndarray) -> int:
-    """The one whole number of bits that a quantiser has."""
+    """Return the one whole number of bits that a quantiser has."""
     found = real(width).reshape(-1)
     if found.size != 1 or not (1 <= found[0] <= MOST_BITS and found[0].is_integer()):
         said = f"{found.size} widths" if found.size != 1 else f"a width of {found[0]:g} bits"

@@ -45,14 +45,17 @@ class Range:
 
 
 def of_type(shape: list[int], low: int, high: int) -> Range:
-    """Every element anywhere in low..high."""
+    """Return every element anywhere in low..high."""
     return Range(np.full(shape, low, np.int64), np.full(shape, high, np.int64))
 
 
 def node_range(
     node: onnx.NodeProto, known: Mapping[str, Range], constants: Mapping[str, np.ndarray]
 ) -> dict[str, Range]:
-    """Ranges of a node's outputs from those of its inputs: by the operator's own rule, or from what its kind says."""
+    """Return the ranges of a node's outputs from those of its inputs.
+
+    By the operator's own rule, or from what its kind says.
+    """
     entry = named(node.op_type)
     if entry.ranges is not None:
         return entry.ranges(node, known, constants)
@@ -62,7 +65,7 @@ def node_range(
 
 
 def between_ends(node, known, constants) -> dict[str, Range]:
-    """What never turns round takes its least and its greatest value at the ends."""
+    """Return the range between the ends: what never turns round takes its least and its greatest value there."""
     ends = []
     for side in ("low", "high"):
         values = {**constants, **{name: getattr(r, side) for name, r in known.items() if name in node.input}}
@@ -74,14 +77,14 @@ def between_ends(node, known, constants) -> dict[str, Range]:
 
 
 def of_place(node, known, constants) -> dict[str, Range]:
-    """The index of the largest of so many."""
+    """Return the index of the largest of so many."""
     x = known[node.input[0]]
     shape = run_node(node, {node.input[0]: x.low})[node.output[0]].shape
     return {node.output[0]: of_type(list(shape), 0, x.low.shape[attributes(node).get("axis", 0)] - 1)}
 
 
 def of_product(node, known, constants) -> dict[str, Range]:
-    """Each weight meets the end of the range that is worst for it."""
+    """Return the range of a product; each weight meets the end of the range that is worst for it."""
     x = known[next(n for n in node.input[:2] if n in known)]
     name = next(n for n in node.input[:2] if n in constants)
     weight = np.rint(constants[name]).astype(np.int64)
@@ -102,14 +105,14 @@ def of_product(node, known, constants) -> dict[str, Range]:
 
 
 def of_popcount(node, known, constants) -> dict[str, Range]:
-    """How many bits may equal, and how many must."""
+    """Return how many bits may equal, and how many must."""
     x, weight = known[node.input[0]], np.rint(constants[node.input[1]]).astype(np.int64)
     low, high = (a @ weight + (1 - b) @ (1 - weight) for a, b in ((x.low, x.high), (x.high, x.low)))
     return {node.output[0]: Range(low, high)}
 
 
 def of_largest(node, known, constants) -> dict[str, Range]:
-    """Any of the values, from any of the places."""
+    """Return any of the values, from any of the places."""
     x = known[node.input[0]]
     flags, values = attributes(node), {node.input[1]: constants[node.input[1]], node.input[0]: x.low}
     shape = list(run_node(node, values)[node.output[1]].shape)
@@ -118,7 +121,7 @@ def of_largest(node, known, constants) -> dict[str, Range]:
 
 
 def of_pair(node, known, constants) -> dict[str, Range]:
-    """The corners of both ranges."""
+    """Return the corners of both ranges."""
     sides = []
     for name in node.input:
         value = None if name in known else np.rint(constants[name]).astype(np.int64)
@@ -135,7 +138,7 @@ def of_pair(node, known, constants) -> dict[str, Range]:
 
 
 def of_table(node, known, constants) -> dict[str, Range]:
-    """The least and the largest entry between the ends of each element."""
+    """Return the least and the largest entry between the ends of each element."""
     x, rows, flags = known[node.input[0]], constants[node.input[1]], attributes(node)
     axis = flags.get("axis", 1) % x.low.ndim
     shape = [-1 if place == axis else 1 for place in range(x.low.ndim)]

@@ -41,7 +41,7 @@ class Kind(Enum):
 
 
 def _as_broadcast(_: Mapping[str, Any], shape: tuple[int, ...], rank: int) -> set[int]:
-    """The axes along which a constant of `shape` differs, where it meets a tensor of `rank` from the right."""
+    """Return the axes along which a constant of `shape` differs, where it meets a tensor of `rank` from the right."""
     return {rank - len(shape) + place for place, size in enumerate(shape) if size > 1}
 
 
@@ -65,7 +65,7 @@ class Operator:
     turns: Callable[[Mapping[str, Any], Sequence[Any]], bool] | None = None
 
     def may_turn(self, attributes: Mapping[str, Any], constants: Sequence[Any]) -> bool:
-        """Whether it is not known to rise, or fall, all along."""
+        """Tell whether a kind is not known to rise, or fall, all along."""
         return self.kind is Kind.EACH or self.turns is not None and self.turns(attributes, constants)
 
 
@@ -89,12 +89,12 @@ POINTWISE = (Kind.MONOTONE, Kind.EACH, Kind.SUM, Kind.ELEMENT_PRODUCT)
 
 
 def knows(name: str) -> bool:
-    """Whether there is an operator of this ONNX name."""
+    """Tell whether there is an operator of this ONNX name."""
     return name in OPERATORS
 
 
 def named(name: str) -> Operator:
-    """The entry of an operator; of one that nobody registered, an entry of kind REAL that cannot run."""
+    """Return the entry of an operator; of one that nobody registered, an entry of kind REAL that cannot run."""
     return OPERATORS.get(name) or Operator(_unknown)
 
 
@@ -103,10 +103,10 @@ def _unknown(*_: Any) -> Any:
 
 
 def everywhere(_: Sequence[Any]) -> bool:
-    """`rises` of an operator that never falls, whatever its constants."""
+    """Return `rises` of an operator that never falls, whatever its constants."""
     return True
 
 
 def positive_scale(constants: Sequence[Any]) -> bool:
-    """`rises` of an operator whose first constant is the scale of a step."""
+    """Return `rises` of an operator whose first constant is the scale of a step."""
     return bool(constants) and bool(np.all(np.asarray(constants[0]) > 0))

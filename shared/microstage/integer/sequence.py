@@ -20,7 +20,7 @@ _NUMBERS = 1 << 18  # that enter at once: what a convolution makes of them are h
 
 
 def batches(inputs: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
-    """The examples [n, ...] of `inputs`, as many at a time as memory is there for."""
+    """Yield the examples [n, ...] of `inputs`, as many at a time as memory is there for."""
     count = len(next(iter(inputs.values())))
     step = max(1, _NUMBERS * count // max(1, sum(values.size for values in inputs.values())))
     for first in range(0, max(1, count), step):  # of none at all, what none gives
@@ -28,7 +28,7 @@ def batches(inputs: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]
 
 
 def run_in_batches(interpreter: Interpreter, inputs: Mapping[str, np.ndarray], output: str) -> QTensor | np.ndarray:
-    """One output for all examples of `inputs`."""
+    """Return one output for all examples of `inputs`."""
     runs = [interpreter.run(batch)[output] for batch in batches(inputs)]
     if isinstance(runs[0], QTensor):
         return QTensor(np.concatenate([run.ints for run in runs]), runs[0].scale)
@@ -42,7 +42,7 @@ def run_sequence(
     record: Mapping[str, Iterable[str]] = {},
     settling: Settling | None = None,
 ) -> dict[str, np.ndarray]:
-    """Integers by boundary, as golden vectors call them, for the network's `inputs`.
+    """Return integers by boundary, as golden vectors call them, for the network's `inputs`.
 
     Inputs [n, ...]: what the encoder gives [n, T, C], every step's states [n, T, H], answers [n, ...]. Where states are
     carried, inputs are [n, L, ...] of L steps, and so is everything that is found; `settling` says what happens to
@@ -74,7 +74,7 @@ class _Runner:
 
 
 def _around_the_cell(sequence: Recurrence, run: _Runner, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Encoder once, the cell `length` times, head once."""
+    """Run the encoder once, the cell `length` times, the head once."""
     count = len(next(iter(inputs.values())))
     found = run(sequence.encoder, inputs) if sequence.encoder else {}
     known = {**inputs, **found}
@@ -104,7 +104,7 @@ def each_step(
 def _stepped(
     sequence: Recurrence, run: _Runner, inputs: Mapping[str, np.ndarray], settling: Settling | None
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Encoder, cell and head, one after the other, at each of the steps that the inputs have."""
+    """Run encoder, cell and head, one after the other, at each of the steps that the inputs have."""
     count, length = next(iter(inputs.values())).shape[:2]
     shift = shifts(inputs.get(EXPONENT, np.zeros((count, length), np.int8)))
     state = {name: zero for part in sequence.parts for name, zero in run.zeros(part, _taken(sequence), count).items()}
@@ -126,7 +126,7 @@ def _taken(sequence: Recurrence) -> dict[str, str]:
 
 
 def _reads(sequence: Recurrence, part: str) -> Mapping[str, str]:
-    """What a part takes of the step that it belongs to under another name."""
+    """Return what a part takes of the step that it belongs to under another name."""
     if part == sequence.cell:
         return sequence.steps
     return {name: sequence.states[of] for name, of in sequence.last.items()} if part == sequence.head else {}
@@ -143,7 +143,7 @@ def _over_time(steps: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 def carried_into(
     sequence: Recurrence, settling: Settling | None, vectors: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """{carried state: what each step [n, L, ...] takes it as}, of `vectors` as `run_sequence` records them."""
+    """Return {carried state: what each step [n, L, ...] takes it as}, of `vectors` as `run_sequence` records them."""
     before = {old: vectors[new].astype(np.int64) for old, new in sequence.carried.items()}
     before = {old: np.concatenate([np.zeros_like(v[:, :1]), v[:, :-1]], axis=1) for old, v in before.items()}
     if settling is None:
@@ -156,5 +156,5 @@ def carried_into(
 
 
 def integers(value: Any) -> np.ndarray:
-    """The integers of a tensor, scaled or not."""
+    """Return the integers of a tensor, scaled or not."""
     return value.ints if isinstance(value, QTensor) else np.asarray(value).astype(np.int64)

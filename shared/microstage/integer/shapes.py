@@ -98,7 +98,7 @@ def unsqueeze(arguments, attributes):
 
 @TABLE.entry("Concat", kind=Kind.MOVES)
 def concat(arguments, attributes):
-    """Integers where all are, each at its scale; real numbers where some are."""
+    """Return integers where all are, each at its scale; real numbers where some are."""
     arguments = alike(*arguments)
     axis = attributes["axis"]
     if not all(isinstance(value, QTensor) for value in arguments):
@@ -159,7 +159,7 @@ def lookup(arguments, _):
 
 @TABLE.entry("Pad", kind=Kind.MOVES)
 def pad(arguments, attributes):
-    """[before, behind] of every axis; a constant stands around, or the tensor's own values do."""
+    """Add [before, behind] to every axis; a constant stands around, or the tensor's own values do."""
     value, amounts = arguments[0], np.asarray(arguments[1]).reshape(2, -1).T
     mode, fill = (
         attributes.get("mode", "constant"),

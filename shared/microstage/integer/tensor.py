@@ -24,14 +24,14 @@ class QTensor:
 
 
 def real(value: QTensor | np.ndarray) -> np.ndarray:
-    """The real value, float64: one multiplication, integer times scale."""
+    """Return the real value, float64: one multiplication, integer times scale."""
     if isinstance(value, QTensor):
         return value.ints.astype(np.float64) * value.scale
     return np.asarray(value, dtype=np.float64)
 
 
 def alike(*values: QTensor | np.ndarray) -> tuple[QTensor | np.ndarray, ...]:
-    """`values`, integers at scale 1 where others among them have a scale of their own; real numbers stay."""
+    """Return `values`, integers at scale 1 where others among them have a scale of their own; real numbers stay."""
     if not any(isinstance(value, QTensor) for value in values):
         return values
     return tuple(map(_at_a_scale, values))
@@ -45,7 +45,7 @@ def _at_a_scale(value: QTensor | np.ndarray) -> QTensor | np.ndarray:
 
 
 def narrowed(value: np.ndarray) -> np.ndarray:
-    """`value` with every axis along which it does not differ reduced to one."""
+    """Return `value` with every axis along which it does not differ reduced to one."""
     for axis in range(value.ndim):
         first = value[(slice(None),) * axis + (slice(0, 1),)]
         if value.shape[axis] > 1 and (value == first).all():

@@ -51,7 +51,7 @@ def _of_rows(attributes, shape, rank: int) -> set[int]:
 
 
 def _turns(_, constants) -> bool:
-    """Whether some row rises and falls."""
+    """Tell whether some row rises and falls."""
     steps = np.diff(np.asarray(constants[0], np.int64), axis=1)
     return bool(((steps > 0).any(axis=1) & (steps < 0).any(axis=1)).any())
 
@@ -66,7 +66,7 @@ def table(arguments, attributes):
 
 @TABLE.entry("TfliteAverage", kind=Kind.MONOTONE, rises=everywhere)
 def average(arguments, attributes):
-    """The sum of `count` integers, centred by `zero_point`, divided, rounded half away from zero."""
+    """Return the sum of `count` integers, centred by `zero_point`, divided, rounded half away from zero."""
     count = attributes["count"]
     total = _integers(arguments[0]) + attributes["zero_point"] * count
     mean = np.sign(total) * ((np.abs(total) + count // 2) // count)
@@ -82,7 +82,7 @@ def add(arguments, attributes):
 
 
 def _of_fraction(node, known, _) -> dict:
-    """Any level of the softmax's output."""
+    """Return any level of the softmax's output."""
     return {node.output[0]: of_type(list(known[node.input[0]].low.shape), -128, 127)}
 
 

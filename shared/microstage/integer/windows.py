@@ -26,7 +26,7 @@ def _geometry(attributes, spatial: int):
 
 
 def patches(x: np.ndarray, kernel, strides, dilations, pads, fill=0) -> np.ndarray:
-    """[n, C, prod(kernel), *out] of `x` [n, C, *in]."""
+    """Return [n, C, prod(kernel), *out] of `x` [n, C, *in]."""
     spatial = len(kernel)
     padded = np.pad(x, [(0, 0), (0, 0), *zip(pads[:spatial], pads[spatial:])], constant_values=fill)
     sizes = [(padded.shape[2 + i] - dilations[i] * (kernel[i] - 1) - 1) // strides[i] + 1 for i in range(spatial)]
@@ -71,7 +71,7 @@ def conv(arguments, attributes):
 
 
 def _of_channels(x: QTensor) -> bool:
-    """Whether every channel has one scale, its own or that of all."""
+    """Tell whether every channel has one scale, its own or that of all."""
     return np.size(x.scale) == 1 or np.ndim(x.scale) == len(x.shape) and np.size(x.scale) == np.shape(x.scale)[1]
 
 
@@ -105,7 +105,7 @@ def max_pool(arguments, attributes):
 
 @TABLE.entry("AveragePool", "GlobalAveragePool", kind=Kind.AVERAGE)
 def average_pool(arguments, attributes):
-    """The sum of the window at the scale divided by its size: the integers stay exact."""
+    """Return the sum of the window at the scale divided by its size: the integers stay exact."""
     x = arguments[0]
     kernel = attributes.get("kernel_shape", x.shape[2:])
     strides, dilations, pads = _geometry(attributes, len(kernel))

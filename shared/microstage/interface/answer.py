@@ -32,12 +32,12 @@ class PhasorMean:
 
     @classmethod
     def of(cls, interface: Mapping[str, Any]) -> PhasorMean | None:
-        """As `Recurrence.of`."""
+        """Return the `answer` of an `interface.json`, None where it says nothing, as `Recurrence.of` does."""
         return read_fields(cls, "answer", interface)
 
     @classmethod
     def read(cls, interface: Mapping[str, Any]) -> PhasorMean | None:
-        """As `Recurrence.read`."""
+        """Return the same, checked against the parts that the interface describes."""
         found = cls.of(interface)
         if found is None or "parts" not in interface:
             return found
@@ -60,5 +60,5 @@ class PhasorMean:
         return self.sum, self.count, self.correction
 
     def described(self) -> dict[str, Any]:
-        """As `interface.json` has it."""
+        """Return it as `interface.json` has it."""
         return asdict(self)

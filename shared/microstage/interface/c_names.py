@@ -96,7 +96,10 @@ NETWORK_NAMES = (
 
 
 def identifier(text: str) -> str:
-    """`text` as a C identifier; a long one, as exporters write them, is cut and told apart by a digest of the whole."""
+    """Return `text` as a C identifier.
+
+    A long one, as exporters write them, is cut and told apart by a digest of the whole.
+    """
     name = _plain(text)
     return _cut(f"v_{name}" if name in _RESERVED or name[0].isdigit() or name == name.upper() else name, text)
 
@@ -130,7 +133,7 @@ class Names:
         self._used: set[str] = set()
 
     def fresh(self, text: str) -> str:
-        """The identifier of `text`, or the first with a number behind it that is free."""
+        """Return the identifier of `text`, or the first with a number behind it that is free."""
         first = identifier(text)
         first = f"v_{first}" if first.startswith(self._global) else first
         name, count = first, 1
@@ -151,20 +154,26 @@ class Names:
 
 
 def unique(texts: Iterable[str], network: str = "") -> list[str]:
-    """An identifier for each of `texts`, in order: of two that would be one, the second has a number behind it."""
+    """Return an identifier for each of `texts`, in order.
+
+    Of two that would be one, the second has a number behind it.
+    """
     names = Names(network)
     return [names.fresh(text) for text in texts]
 
 
 def is_network_name(text: str) -> bool:
-    """Whether functions, files and targets may be called so: letters, digits and single underscores, a letter first, at
-    most 40, and nothing that has a meaning in C, in its libraries or in a build."""
+    """Tell whether functions, files and targets may be called so.
+
+    Letters, digits and single underscores, a letter first, at most 40, and nothing that has a meaning in C, in its
+    libraries or in a build.
+    """
     plain = re.fullmatch(r"[A-Za-z](_?[A-Za-z0-9])*", text) and len(text) <= _LONGEST
     taken = text.lower() in _RESERVED | _NO_NETWORK or text.lower().startswith("arduino")  # which are Arduino's own
     return bool(plain) and not taken
 
 
 def network_name(text: str) -> str:
-    """`text`, the stem of a file or the name of a model, as the name of a network."""
+    """Return `text`, the stem of a file or the name of a model, as the name of a network."""
     name = _plain(text.lower())
     return _cut(name if is_network_name(_cut(name, text)) else f"net_{name}", text)

@@ -81,28 +81,31 @@ class Cepstra:
         return (self.samples - self.window) // self.hop + 1
 
     def described(self) -> dict[str, Any]:
-        """As `interface.json` has it."""
+        """Return it as `interface.json` has it."""
         return asdict(self)
 
     def of(self, pcm: np.ndarray) -> np.ndarray:
-        """float32 [n, coefficients * frames], as the network takes them, of samples [n, samples] of any scale."""
+        """Return float32 [n, coefficients * frames], as the network takes them, of samples [n, samples].
+
+        The samples may have any scale.
+        """
         return self.flat(self.by_frame(self.normalised(pcm)))
 
     @staticmethod
     def normalised(pcm: np.ndarray) -> np.ndarray:
-        """Samples over their maximum; a window that has none above zero stays as it is."""
+        """Return samples over their maximum; a window that has none above zero stays as it is."""
         samples = np.asarray(pcm, np.float64)
         largest = samples.max(axis=1, keepdims=True)
         return samples / np.where(largest > 0, largest, 1.0)
 
     def by_frame(self, samples: np.ndarray) -> np.ndarray:
-        """float32 [n, frames, coefficients] of samples that are normalised already."""
+        """Return float32 [n, frames, coefficients] of samples that are normalised already."""
         parts = [self._some(samples[start : start + _CHUNK]) for start in range(0, len(samples), _CHUNK)]
         return np.concatenate(parts) if parts else np.zeros((0, self.frames, self.coefficients), np.float32)
 
     @staticmethod
     def flat(features: np.ndarray) -> np.ndarray:
-        """[n, frames, coefficients] coefficient-major, [n, coefficients * frames]."""
+        """Return [n, frames, coefficients] coefficient-major, [n, coefficients * frames]."""
         return np.ascontiguousarray(np.swapaxes(features, 1, 2)).reshape(len(features), -1)
 
     def _some(self, samples: np.ndarray) -> np.ndarray:

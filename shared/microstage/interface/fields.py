@@ -14,7 +14,7 @@ _OF_NAMES = {"Mapping[str, str]": "names by name", "tuple[str, ...]": "names"}
 
 
 def read_fields(cls: type, key: str, interface: Mapping[str, Any]) -> Any:
-    """An object of `cls` from the fields under `key`, each of the kind that it is declared as."""
+    """Return an object of `cls` from the fields under `key`, each of the kind that it is declared as."""
     given = interface.get(key)
     if given is None:
         return None
@@ -45,7 +45,7 @@ def _elements(value: Any) -> Iterable[Any]:
 
 
 def interface_error(key: str, what: str) -> ArtefactError:
-    """What is the matter with a role, in a sentence."""
+    """Return what is the matter with a role, in a sentence."""
     return ArtefactError(f"The {key} of the interface {what}.")
 
 

@@ -39,7 +39,7 @@ class Gain:
 
     @classmethod
     def read(cls, interface: Mapping[str, Any]) -> Gain | None:
-        """As `Recurrence.read`."""
+        """Return the `gain` of an `interface.json`, None where it says nothing, as `Recurrence.read` does."""
         found = read_fields(cls, "gain", interface)
         if found is None:
             return None
@@ -80,6 +80,6 @@ class Gain:
         return next(iter(self.inputs))
 
     def described(self) -> dict[str, Any]:
-        """As `interface.json` has it."""
+        """Return it as `interface.json` has it."""
         said = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
         return {name: value for name, value in said.items() if value or name not in ("scaled", "samples_per_cycle")}

@@ -20,7 +20,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """An .npz with sorted members and no time stamps: equal arrays give equal bytes under one NumPy and zlib."""
+    """Write an .npz with sorted members and no time stamps: equal arrays give equal bytes under one NumPy and zlib."""
     with zipfile.ZipFile(path, "w") as archive:
         for name in sorted(arrays):
             buffer = io.BytesIO()
@@ -51,7 +51,7 @@ class ComparedBoundary:
 
 
 def compare(boundary: str, expected: np.ndarray, found: np.ndarray) -> ComparedBoundary:
-    """Bit-exact comparison; `VerificationError` names tensor, place, expected and found value."""
+    """Compare bit by bit; `VerificationError` names tensor, place, expected and found value."""
     if expected.size == 0:
         raise VerificationError(f"At {boundary} there is nothing to compare.")
     if expected.shape != found.shape:

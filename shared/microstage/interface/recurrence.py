@@ -49,12 +49,15 @@ class Recurrence:
 
     @classmethod
     def of(cls, interface: Mapping[str, Any]) -> Recurrence | None:
-        """What an `interface.json` says, None where it says nothing; `ArtefactError` for fields that are none."""
+        """Return what an `interface.json` says, None where it says nothing.
+
+        `ArtefactError` for fields that are none.
+        """
         return read_fields(cls, "sequence", interface)
 
     @classmethod
     def read(cls, interface: Mapping[str, Any]) -> Recurrence | None:
-        """As `of`, checked against the parts that the interface describes."""
+        """Return the same as `of`, checked against the parts that the interface describes."""
         found = cls.of(interface)
         if found is not None:
             parts = interface.get("parts", {}).items()
@@ -67,7 +70,7 @@ class Recurrence:
         return tuple(part for part in (self.encoder, self.cell, self.head) if part)
 
     def renamed(self, parts: Mapping[str, str]) -> Recurrence:
-        """The same where parts have other names: {old: new}."""
+        """Return the same where parts have other names: {old: new}."""
         return replace(
             self,
             **{
@@ -78,7 +81,7 @@ class Recurrence:
         )
 
     def described(self) -> dict[str, Any]:
-        """As `interface.json` has it."""
+        """Return it as `interface.json` has it."""
         optional = ("encoder", "head", "last", "carried")
         return {name: value for name, value in asdict(self).items() if value or name not in optional}
 
@@ -91,7 +94,7 @@ class Recurrence:
         return {new: old for old, new in self.states.items()}.get(name, name) if part == self.cell else name
 
     def check(self, parts: Mapping[str, tuple[Shapes, Shapes]]) -> None:
-        """`ArtefactError` where {part: (inputs, outputs) with their shapes} have no such roles."""
+        """Raise `ArtefactError` where {part: (inputs, outputs) with their shapes} have no such roles."""
         if not 1 <= self.length <= _LONGEST:
             raise interface_error("sequence", f"has length {self.length}; expected 1 to {_LONGEST} steps")
         if unknown := [part for part in self.parts if part not in parts]:

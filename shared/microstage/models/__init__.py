@@ -20,7 +20,7 @@ FEED_FORWARD, RECURRENT = "feed-forward", "recurrent"
 
 
 def models() -> dict[str, ModuleType]:
-    """{MODEL: package of its family}."""
+    """Return {MODEL: package of its family}."""
     packages = [
         importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__) if found.ispkg
     ]
@@ -28,7 +28,7 @@ def models() -> dict[str, ModuleType]:
 
 
 def family(model: str) -> ModuleType:
-    """The package that `model` belongs to; `ParameterError` if there is none."""
+    """Return the package that `model` belongs to; `ParameterError` if there is none."""
     known = models()
     if model not in known:
         raise ParameterError(f"MODEL={model} is not a network of this checkout: expected one of {', '.join(known)}.")
@@ -36,7 +36,10 @@ def family(model: str) -> ModuleType:
 
 
 def hook(model: str, stage: str, module: Path | None = None) -> ModuleType:
-    """What `stage` asks of the family of `model`: its module of that name, or the user's own in folder `module`."""
+    """Return what `stage` asks of the family of `model`.
+
+    That is its module of the stage's name, or the user's own in folder `module`.
+    """
     if module is not None:
         return user_module.load(module)
     return importlib.import_module(f"{family(model).__name__}.{stage}")

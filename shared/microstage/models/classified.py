@@ -14,7 +14,9 @@ __all__ = ["classified"]
 
 
 def classified(names: Sequence[str], wanted: np.ndarray, found: np.ndarray, origin: str) -> dict[str, Any]:
-    """Top-1 accuracy, overall and per class, and the confusion matrix [wanted, found]; both [n] places in `names`.
+    """Return Top-1 accuracy, overall and per class, and the confusion matrix [wanted, found].
+
+    Both [n] places in `names`.
 
     `origin` says in words what was trained on and tested on. A class without an example has accuracy 0.
     """

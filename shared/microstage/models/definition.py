@@ -21,7 +21,7 @@ FILE, REPLAYED = "model_def.json", "test.npz"
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The file as written; `ModelError` for one that is missing or no definition."""
+    """Return the file as written; `ModelError` for one that is missing or no definition."""
     try:
         described = json.loads((folder / FILE).read_text())
     except (OSError, ValueError) as error:
@@ -119,7 +119,10 @@ class Definition:
 
 
 def model_of(folder: Path, module: Path | None = None) -> str:
-    """Which MODEL the file describes; `ModelError` for one that neither this checkout nor the user's `module` has."""
+    """Return the MODEL that the file describes.
+
+    `ModelError` for one that neither this checkout nor the user's `module` has.
+    """
     model = read(folder)["model"]
     if module is not None:
         return model

@@ -66,12 +66,17 @@ class Exporting(ABC):
         return tuple(torch.zeros(1, *replayed[name].shape[1:]) for name in self.inputs)
 
     def sequence(self, window: Tensor, shift: Tensor) -> Mapping[str, Tensor]:
-        """{output: [n, L, ...]} over all steps of a network whose graph is one step, states settled in between: window
-        [n, L, S], and by how much each exponent exceeds the one before, [n, L]. Each quantiser is called once."""
+        """Return {output: [n, L, ...]} over all steps of a network whose graph is one step, states settled in between.
+
+        `window` [n, L, S]; `shift` [n, L] says by how much each exponent exceeds the one before. Each quantiser is
+        called once.
+        """
         raise ModelError(f"{type(self).__name__} has states that are carried; give it a method `sequence`.")
 
     def simulate(self, replayed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """{boundary: integers, over all steps within an LSTM; output: reals as float64} as the framework computes them.
+        """Return {boundary: integers, output: reals as float64} as the framework computes them.
+
+        Boundaries within an LSTM have all steps.
 
         A window that has a gain is recorded as its integers, and `gain_exponent` [n] tells what they are multiples of.
         Of a network whose graph is one step everything is [n, L, ...], and outputs that are carried are integers.
@@ -87,7 +92,10 @@ class Exporting(ABC):
         return {**windows, **self._named(found), self.outputs[0]: answer.numpy().astype(np.float64)}
 
     def _simulate_steps(self, step: StepDeclaration, replayed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """As `simulate`; quantisers outside of the LSTM are called with the steps of all sequences as rows."""
+        """Simulate as `simulate` does.
+
+        Quantisers outside of the LSTM are called with the steps of all sequences as rows.
+        """
         windows, name = self._windows(replayed), step.gain.window
         steps, scale = windows[EXPONENT].shape, self.declared.inputs[name]["scale"]
         shift = shifts(windows[EXPONENT])
@@ -145,8 +153,10 @@ def _watched(network: nn.Module) -> Iterator[dict[str, np.ndarray]]:
 
 
 def lstm_layers(network: nn.Module) -> dict[nn.Module, str]:
-    """{layer of a QuantLSTM: its label}: the module path of the LSTM, and `<path>.<k>` of its layer k where it has
-    several."""
+    """Return {layer of a QuantLSTM: its label}.
+
+    A label is the module path of the LSTM, and `<path>.<k>` of its layer k where it has several.
+    """
     found: dict[nn.Module, str] = {}
     for name, module in network.named_modules():
         if isinstance(module, QuantRecurrentStackBase):
@@ -157,7 +167,7 @@ def lstm_layers(network: nn.Module) -> dict[nn.Module, str]:
 
 
 def _activations(network: nn.Module, layers: Mapping[nn.Module, str]) -> Iterator[tuple[str, nn.Module]]:
-    """(module path, proxy) of every quantiser of activations outside an LSTM."""
+    """Yield (module path, proxy) of every quantiser of activations outside an LSTM."""
     within = {part for layer in layers for part in layer.modules()}
     for name, module in network.named_modules():
         if isinstance(module, ActQuantProxyFromInjector) and module.is_quant_enabled and module not in within:
@@ -181,17 +191,23 @@ def _walker(steps: dict[str, np.ndarray], label: str):
 
 
 def numbered(path: str, taken: Container[str]) -> str:
-    """What the quantiser at `path` quantises: that path, and `path.2` where the same one is used a second time."""
+    """Return what the quantiser at `path` quantises.
+
+    That is the path, and `path.2` where the same quantiser is used a second time.
+    """
     return next(name for name in chain([path], (f"{path}.{use}" for use in count(2))) if name not in taken)
 
 
 def integers(value: Tensor, quantiser) -> np.ndarray:
-    """Exact: value / scale lies within float rounding of a whole number, or the record is refused."""
+    """Return the exact integers.
+
+    value / scale lies within float rounding of a whole number, or the record is refused.
+    """
     return whole(value.numpy(), float(quantiser.scale()))
 
 
 def whole(value: np.ndarray, scale: float) -> np.ndarray:
-    """The integers of real values at `scale`, in the smallest type that holds them; as `integers`."""
+    """Return the integers of real values at `scale`, in the smallest type that holds them; as `integers`."""
     quotient = value.astype(np.float64) / scale
     found = np.rint(quotient)
     if np.abs(quotient - found).max() > 1e-3:

@@ -104,7 +104,7 @@ def _can_be_fused(layer: nn.Module) -> bool:
 
 
 def _is_learned(proxy: nn.Module) -> bool:
-    """Whether the scale is one parameter by now, and the quantiser of the kind that is written out here."""
+    """Tell whether the scale is one parameter by now, and the quantiser of the kind that is written out here."""
     if not proxy.is_quant_enabled:
         return False
     quant = _tensor_quant(proxy)
@@ -125,7 +125,10 @@ def _has_plain_weights(gate: nn.Module) -> bool:
 
 
 def _is_plain(quant: nn.Module, clamp: type) -> bool:
-    """Zero point 0, half to even, and `clamp` with or without a slope beyond its bounds."""
+    """Tell whether a quantiser has zero point 0, rounds half to even and has `clamp`.
+
+    The clamp may have a slope beyond its bounds or not.
+    """
     return (
         type(quant) is RescalingIntQuant
         and isinstance(quant.zero_point_impl, ZeroZeroPoint)
@@ -148,7 +151,7 @@ def _bounds(quant: nn.Module) -> tuple[float, float]:
 
 
 def _weights(gate: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
-    """W [H, C] and U [H, H], quantised by the one scale that they share, and the bias [H]."""
+    """Return W [H, C] and U [H, H], quantised by the one scale that they share, and the bias [H]."""
     quant, w, u = gate.input_weight.weight_quant.tensor_quant, gate.input_weight.weight, gate.hidden_weight.weight
     scale, bounds = _scale(quant, w), _bounds(quant)
     return _QuantisedWeight.apply(w, scale, bounds), _QuantisedWeight.apply(u, scale, bounds), gate.bias
@@ -307,7 +310,10 @@ class _Sequence(torch.autograd.Function):
 
 
 def _quantise(value: Tensor, scale: Tensor, bounds: tuple, let: Tensor, by: Tensor) -> None:
-    """In place, clip(round(value / scale)) * scale; its slopes by the value and by the scale into `let` and `by`."""
+    """Do clip(round(value / scale)) * scale in place.
+
+    Its slopes by the value and by the scale go into `let` and `by`.
+    """
     torch.div(value, scale, out=by)
     far = (
         1.5 / torch.finfo(value.dtype).eps
@@ -320,10 +326,10 @@ def _quantise(value: Tensor, scale: Tensor, bounds: tuple, let: Tensor, by: Tens
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
-    """a @ b by NumPy's BLAS, which is twice as fast as torch's on CPUs that MKL was not made for."""
+    """Return a @ b by NumPy's BLAS, which is twice as fast as torch's on CPUs that MKL was not made for."""
     return torch.from_numpy(np.matmul(a.numpy(), b.numpy()))
 
 
 def _total(slope: Tensor, *dim: int) -> Tensor:
-    """A scale's slopes nearly cancel: they are summed in double."""
+    """Sum a scale's slopes in double, as they nearly cancel."""
     return slope.sum(*dim, dtype=torch.float64).to(slope.dtype)

@@ -19,7 +19,7 @@ Steps = dict[str, list[tuple[Tensor, nn.Module]]]
 
 
 def walk(layer: nn.Module, label: str, inp, hidden, cell, output) -> Steps:
-    """{boundary: [(values [n, ...], their quantiser) per step]}, in the order in which the cell computes them.
+    """Return {boundary: [(values [n, ...], their quantiser) per step]}, in the order in which the cell computes them.
 
     `output` is what the layer itself made of `inp` [n, T, C]; its states are asserted equal to those of the walk.
     `ModelError` for an option that no later stage carries.

@@ -11,7 +11,7 @@ __all__ = ["Network"]
 
 class Network(nn.Module):
     def weights(self) -> dict[str, Tensor]:
-        """The state that defines the network, by module path."""
+        """Return the state that defines the network, by module path."""
         return dict(self.state_dict())
 
     def load_weights(self, state: dict[str, Tensor]) -> None:

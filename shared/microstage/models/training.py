@@ -30,7 +30,7 @@ Inputs: TypeAlias = Tensor | tuple[Tensor, ...]
 
 
 def each(inputs: Inputs) -> tuple[Tensor, ...]:
-    """The inputs that a network is called with: the one, or all of several."""
+    """Return the inputs that a network is called with: the one, or all of several."""
     return inputs if isinstance(inputs, tuple) else (inputs,)
 
 
@@ -61,7 +61,10 @@ class Examples:
         return self
 
     def batch(self, rows: Tensor) -> tuple[Inputs, Tensor]:
-        """Inputs and targets of `rows`, augmented where that is part of the recipe. Called for training alone."""
+        """Return inputs and targets of `rows`, augmented where that is part of the recipe.
+
+        It is called for training alone.
+        """
         chosen = tuple(values[rows] for values in each(self.inputs))
         return chosen if isinstance(self.inputs, tuple) else chosen[0], self.targets[rows]
 
@@ -74,7 +77,7 @@ class Splits:
 
 
 def cosine(done: float) -> float:
-    """From 1 to 0 along half a cosine, over the share `done` of a phase."""
+    """Fall from 1 to 0 along half a cosine, over the share `done` of a phase."""
     return 0.5 * (1 + math.cos(math.pi * done))
 
 
@@ -123,7 +126,7 @@ class Training(ABC):
 
     @abstractmethod
     def phases(self) -> Iterator[Phase]:
-        """One after another; each is trained when it is yielded, so that what follows may start from it."""
+        """Yield one phase after another; each is trained when it is yielded, so that what follows may start from it."""
 
     @cached_property
     def definition(self) -> Any:
@@ -132,7 +135,7 @@ class Training(ABC):
         return Definition(self.parameters, {name: value for name, value in about.items() if value})
 
     def evaluate(self) -> dict[str, Any]:
-        """Metrics on the test examples, JSON values that hang on no last bit."""
+        """Return metrics on the test examples, JSON values that hang on no last bit."""
         test, origin = self.splits.test, f"DATASET={self.parameters['dataset']}"
         answers = predict(self.network, test.inputs).numpy()
         if self.classes:
@@ -141,12 +144,14 @@ class Training(ABC):
         return {"test.mean_absolute_error": float(f"{error:.6g}"), "test.examples": len(test), "test.origin": origin}
 
     def scales(self) -> dict[str, Any]:
-        """What inputs and outputs mean: scale, zero point, unit, by name."""
+        """Return what inputs and outputs mean: scale, zero point, unit, by name."""
         return {name: {"unit": unit} for name, unit in self.units.items()}
 
     def replayed(self) -> dict[str, np.ndarray]:
-        """`test.npz`, what later stages replay: test examples spread evenly, then extremes, which have no truth; `real`
-        tells them apart."""
+        """Return `test.npz`, what later stages replay: test examples spread evenly, then extremes, which have no truth.
+
+        `real` tells them apart.
+        """
         test = self.splits.test
         rows = np.unique(np.linspace(0, len(test) - 1, min(_REPLAYED, len(test))).astype(int))
         targets = test.targets.numpy()[rows]
@@ -169,7 +174,7 @@ class Training(ABC):
         }
 
     def draw(self, folder: Path, metrics: Mapping[str, Any]) -> None:
-        """Pictures of the metrics, beside the curves that every training has."""
+        """Draw pictures of the metrics, beside the curves that every training has."""
         if self.classes:
             from microstage.charts.confusion import draw
 
@@ -181,8 +186,10 @@ class Training(ABC):
 
 
 def extremes(inputs: np.ndarray) -> np.ndarray:
-    """[5, ...] at and beyond the ends of what `inputs` [n, ...] hold: zero, both ends, one after the other, and twice
-    that."""
+    """Return [5, ...] at and beyond the ends of what `inputs` [n, ...] hold.
+
+    Zero, both ends, one after the other, and twice that.
+    """
     low, high = inputs.min(), inputs.max()
     swing = np.where(np.arange(inputs[0].size) % 2, low, high).reshape(inputs.shape[1:])
     return np.stack(
@@ -191,7 +198,7 @@ def extremes(inputs: np.ndarray) -> np.ndarray:
 
 
 def predict(network: nn.Module, inputs: Inputs, batch: int = 1024) -> Tensor:
-    """Outputs in evaluation mode."""
+    """Return outputs in evaluation mode."""
     network.eval()
     with torch.no_grad():
         return torch.cat([network(*part) for part in zip(*(values.split(batch) for values in each(inputs)))])

@@ -34,7 +34,7 @@ def load(folder: Path) -> ModuleType:
 
 
 def expect(found: type, kind: type) -> None:
-    """`ModelError` unless `found` is what the stages can deal with."""
+    """Raise `ModelError` unless `found` is what the stages can deal with."""
     if not issubclass(found, kind):
         raise ModelError(
             f"Class {found.__name__} must be derived from {kind.__module__}.{kind.__name__}; docs/adding-a-model.md "

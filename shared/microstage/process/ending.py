@@ -44,7 +44,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def meaning(code: int) -> str:
-    """What the exit code of a program says, whether `ended` or a signal gave it."""
+    """Return what the exit code of a program says, whether `ended` or a signal gave it."""
     number = -code if code < 0 else code - 128
     if number == signal.SIGKILL:
         return "killed, perhaps for want of memory: MEMORY= gives more where there is more"
@@ -59,7 +59,10 @@ def meaning(code: int) -> str:
 
 
 def ended(who: str, work: Callable[[], int | None], trace: Path | None = None, interrupted: str = "") -> int:
-    """Exit code of `work`; what stops it is told in one sentence that begins with `who`, `interrupted` if a signal did.
+    """Return the exit code of `work`.
+
+    What stops it is told in one sentence that begins with `who`, `interrupted` if a signal did. The trace of an
+    exception that nobody expected is printed.
 
     The trace of an exception that nobody foresaw is written to the file `trace`; without one it is shown.
     """
@@ -107,7 +110,7 @@ def _of_the_machine(error: Exception) -> str:
 
 
 def _file_at_hand(error: Exception) -> str | None:
-    """The file that was being read or written, of which an error of its disk says nothing."""
+    """Return the file that was being read or written, of which an error of its disk says nothing."""
     import traceback  # here, as nothing needs it when all goes well
 
     frames = [frame.f_locals.values() for frame, _ in traceback.walk_tb(error.__traceback__)]
@@ -129,7 +132,7 @@ def _keep(error: Exception, trace: Path | None) -> str:
 
 
 def _told(text: str, code: int, lines: bool = False) -> int:
-    """`code`, after what can still be written was."""
+    """Return `code`, after what can still be written was."""
     for stream, last in ((sys.stdout, ""), (sys.stderr, printable(text, keep="\n" if lines else ""))):
         try:
             print(last, end="\n" if last else "", file=stream, flush=True)

@@ -38,7 +38,7 @@ def _of_machine() -> int:
 
 
 def _of_group(path: str) -> float:
-    """Octets that a container may have; infinite where nothing is said."""
+    """Return the octets that a container may have; infinite where nothing is said."""
     try:
         return float(Path(path).read_text())
     except (OSError, ValueError):  # no such kernel interface, or "max"

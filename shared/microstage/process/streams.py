@@ -30,14 +30,17 @@ def guard() -> None:
 
 
 def drop(number: int) -> None:
-    """What is written to a file descriptor from now on goes nowhere."""
+    """Let what is written to a file descriptor from now on go nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, number)
     os.close(nowhere)
 
 
 def _open_closed() -> None:
-    """Nothing that is opened later gets the number of a closed stream, which every program writes to."""
+    """Open the standard streams that are closed.
+
+    So nothing that is opened later gets their numbers, which every program writes to.
+    """
     for number in range(3):
         try:
             os.fstat(number)

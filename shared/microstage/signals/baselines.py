@@ -16,8 +16,9 @@ _ODD = (1, 3, 5, 7)
 
 
 def half_cycle_coefficients(x: np.ndarray, harmonics: Sequence[int] = _ODD) -> np.ndarray:
-    """Complex amplitudes [.., 4] at the first sample of windows [.., N] over as many whole half cycles as fit, by
-    half-wave symmetry x(t + T/2) = -x(t).
+    """Return complex amplitudes [.., 4] at the first sample of windows [.., N].
+
+    They are over as many whole half cycles as fit, by half-wave symmetry x(t + T/2) = -x(t).
 
     Exact for odd harmonics alone; anything even, or a change within the window, is an error. `ParameterError` for
     windows shorter than half a cycle.
@@ -31,12 +32,12 @@ def half_cycle_coefficients(x: np.ndarray, harmonics: Sequence[int] = _ODD) -> n
 
 
 def half_cycle_dft(x: np.ndarray, harmonics: Sequence[int] = _ODD) -> np.ndarray:
-    """Peak amplitudes [.., 4], the sizes of `half_cycle_coefficients`."""
+    """Return peak amplitudes [.., 4], the sizes of `half_cycle_coefficients`."""
     return np.abs(half_cycle_coefficients(x, harmonics))
 
 
 def least_squares_odd(x: np.ndarray, harmonics: Sequence[int] = _ODD) -> np.ndarray:
-    """Peak amplitudes [n, 4] of the least-squares fit of cosine and sine of each harmonic to the window."""
+    """Return peak amplitudes [n, 4] of the least-squares fit of cosine and sine of each harmonic to the window."""
     angles = 2 * np.pi * np.outer(np.arange(x.shape[-1]), harmonics) / SAMPLES_PER_CYCLE
     basis = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
     coefficients = x @ np.linalg.pinv(basis).T
@@ -44,12 +45,14 @@ def least_squares_odd(x: np.ndarray, harmonics: Sequence[int] = _ODD) -> np.ndar
 
 
 def full_window_dft(x: np.ndarray, cycles: int) -> np.ndarray:
-    """Peak amplitudes [.., 4] of a whole record of `cycles` synchronous cycles: the ceiling."""
+    """Return peak amplitudes [.., 4] of a whole record of `cycles` synchronous cycles: the ceiling."""
     return harmonic_amplitudes(x, cycles, _ODD)
 
 
 def interpolated_dft(x: np.ndarray, harmonics: Sequence[int] = _ODD) -> np.ndarray:
-    """Peak amplitudes [.., 4] of long windows `x` [.., N] whose frequency is not the nominal one: from two cycles on.
+    """Return peak amplitudes [.., 4] of long windows `x` [.., N] whose frequency is not the nominal one.
+
+    They are two cycles long or more.
 
     The fundamental's frequency from the two largest Hann-windowed DFT bins around the nominal one (Grandke, IEEE Trans.
     Instrum. Meas. 32(2), 1983); then the Hann-windowed sums at its multiples.

@@ -14,17 +14,17 @@ EXPONENTS = (-60, 60)  # 10^-18 to 10^18 A or V: float32 holds every product of 
 
 
 def window_scale(bits: int) -> float:
-    """What one integer of a window of `bits` is worth, over the gain."""
+    """Return what one integer of a window of `bits` is worth, over the gain."""
     return 2.0 ** (1 - bits)
 
 
 def largest(bits: int) -> int:
-    """The largest integer of a window of `bits`."""
+    """Return the largest integer of a window of `bits`."""
     return 2 ** (bits - 1) - 1
 
 
 def bits_at(scale: float) -> int:
-    """The bits of a window whose integers have `scale`, as `window_scale` gives it."""
+    """Return the bits of a window whose integers have `scale`, as `window_scale` gives it."""
     return 1 - round(math.log2(scale))
 
 

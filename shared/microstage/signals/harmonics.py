@@ -12,7 +12,9 @@ __all__ = ["groups", "harmonic_amplitudes", "harmonic_coefficients", "spectrum",
 
 
 def spectrum(x: np.ndarray, cycles: int) -> np.ndarray:
-    """Peak amplitude of each DFT bin of `x` [.., L], which spans exactly `cycles` fundamental cycles: [.., L//2 + 1].
+    """Return the peak amplitude [.., L//2 + 1] of each DFT bin of `x` [.., L].
+
+    It spans exactly `cycles` fundamental cycles.
 
     Rectangular window, as 61000-4-7 clause 4.4.1 asks. Bin `k * cycles` is harmonic k.
     """
@@ -27,7 +29,10 @@ def spectrum(x: np.ndarray, cycles: int) -> np.ndarray:
 
 
 def harmonic_amplitudes(x: np.ndarray, cycles: int, harmonics: Sequence[int] = (1, 3, 5, 7)) -> np.ndarray:
-    """Peak amplitude of each harmonic [.., len(harmonics)] in the unit of `x` [.., L] over exactly `cycles` cycles."""
+    """Return the peak amplitude of each harmonic [.., len(harmonics)], in the unit of `x`.
+
+    `x` [.., L] spans exactly `cycles` cycles.
+    """
     return spectrum(x, cycles)[..., [order * cycles for order in harmonics]]
 
 

@@ -12,7 +12,7 @@ Windows = tuple[np.ndarray, np.ndarray]  # windows [m, N], and their complex coe
 
 
 def ridge(train: Windows, held_out: Windows, x: np.ndarray) -> np.ndarray:
-    """Amplitudes [n, 4] by ridge regression from windows to complex Fourier coefficients.
+    """Return amplitudes [n, 4] by ridge regression from windows to complex Fourier coefficients.
 
     Each window is divided by its own peak, and its answer multiplied by it; the strength is the one with the least
     error on `held_out`, before it ever sees `x` [n, N].
@@ -30,13 +30,16 @@ def ridge(train: Windows, held_out: Windows, x: np.ndarray) -> np.ndarray:
 
 
 def linear_regression(train: Windows, x: np.ndarray) -> np.ndarray:
-    """Complex Fourier coefficients [.., 4] of windows `x` [.., N] by plain least squares, both in their own unit."""
+    """Return complex Fourier coefficients [.., 4] of windows `x` [.., N] by plain least squares.
+
+    Both are in their own unit.
+    """
     size = np.abs(train[0]).max()
     return x @ _weights(_sums(train[0] / size, train[1] / size), _STRENGTHS[0])
 
 
 def constant(train: Windows, x: np.ndarray) -> np.ndarray:
-    """Amplitudes [n, 4] of an answer that never looks: the median of what it was trained on."""
+    """Return amplitudes [n, 4] of an answer that never looks: the median of what it was trained on."""
     return np.tile(np.median(np.abs(train[1]), axis=0), (len(x), 1))
 
 
@@ -55,7 +58,7 @@ def _normalised(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def nearest_neighbour(train: Windows, x: np.ndarray) -> np.ndarray:
-    """Amplitudes [n, 4] of the training window that is nearest to each of `x` [n, N]."""
+    """Return amplitudes [n, 4] of the training window that is nearest to each of `x` [n, N]."""
     windows, amplitudes = train[0], np.abs(train[1])
     length = (windows**2).sum(1)
     nearest = [np.argmin(length - 2 * part @ windows.T, axis=1) for part in np.array_split(x, -(-len(x) // _ROWS))]

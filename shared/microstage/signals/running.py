@@ -14,7 +14,9 @@ _JUMP = 0.03  # of the mean
 
 
 def aligned(coefficients: np.ndarray, length: int, harmonics: Sequence[int] = (1, 3, 5, 7)) -> np.ndarray:
-    """Complex amplitudes [n, L, 4] at the first samples of windows of `length`, all as they are at the first window's.
+    """Return complex amplitudes [n, L, 4] at the first samples of windows of `length`.
+
+    All are as they are at the first window's.
 
     The mean of what is aligned is the DFT over all windows so far, as long as the mains run at their nominal frequency.
     """
@@ -23,7 +25,7 @@ def aligned(coefficients: np.ndarray, length: int, harmonics: Sequence[int] = (1
 
 
 def running_mean(estimates: np.ndarray) -> np.ndarray:
-    """Of estimates [n, L, 4], at each step the mean of all so far."""
+    """Return the mean of all estimates [n, L, 4] so far, at each step."""
     return np.cumsum(estimates, axis=1) / np.arange(1, estimates.shape[1] + 1)[:, None]
 
 

@@ -24,13 +24,19 @@ States = Mapping[str, np.ndarray]
 
 
 def shifts(exponent: np.ndarray) -> np.ndarray:
-    """By how many powers of two the gain of each step [n, L] exceeds that of the one before, int64; 0 at the first."""
+    """Return by how many powers of two the gain of each step [n, L] exceeds that of the one before.
+
+    int64; 0 at the first.
+    """
     wide = exponent.astype(np.int64)
     return np.diff(wide, axis=1, prepend=wide[:, :1])
 
 
 def rescaled(values: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """floor(values / 2^shift + 1/2), int64: integers within +-2^24, multiples of a gain, at one 2^`shift` larger."""
+    """Return floor(values / 2^shift + 1/2), int64.
+
+    Integers within +-2^24, multiples of a gain, at one 2^`shift` larger.
+    """
     down, up = (np.clip(places, 0, _FURTHEST) for places in (shift, -shift))
     half = np.where(down > 0, np.int64(1) << np.maximum(down - 1, 0), 0)
     return (values << up) + half >> down
@@ -87,7 +93,7 @@ class Settling:
 
     @classmethod
     def read(cls, interface: Mapping[str, Any]) -> Settling | None:
-        """As an `interface.json` says; None where nothing is carried."""
+        """Return what an `interface.json` says; None where nothing is carried."""
         sequence = Recurrence.read(interface)
         if sequence is None or not sequence.carried:
             return None
@@ -109,7 +115,10 @@ class Settling:
 
 
 def _both(values: np.ndarray) -> np.ndarray:
-    """What holds for each of k phasors, [..., k], for their real parts and for their imaginary ones, [..., 2 k]."""
+    """Return what holds for each of k phasors, [..., k], twice, [..., 2 k].
+
+    Once for their real parts and once for their imaginary ones.
+    """
     return np.concatenate([values, values], axis=-1)
 
 

@@ -48,7 +48,7 @@ def fundamental_frequency(x: np.ndarray, rate: float, nominal: float) -> float:
 
 
 def synchronise(x: np.ndarray, rate: float, frequency: float) -> np.ndarray:
-    """`x` [L] at `rate` Hz as 64 samples per cycle of `frequency`, band-limited below both Nyquist frequencies.
+    """Return `x` [L] at `rate` Hz as 64 samples per cycle of `frequency`, band-limited below both Nyquist frequencies.
 
     A zero-phase low-pass of two cycles, then a cubic spline over at least 512 points a cycle; the cycle at either end,
     which the filter would distort, is left out. `DatasetError` for less than 16 samples a cycle, or 3.5 cycles, or too
@@ -95,10 +95,10 @@ def synchronise_around_gaps(x: np.ndarray, rate: float, frequency: float) -> tup
 
 
 def place(index: np.ndarray, per_cycle: float) -> np.ndarray:
-    """Where in the original record, in its samples, `synchronise` took its sample `index` from."""
+    """Return where in the original record, in its samples, `synchronise` took its sample `index` from."""
     return _half(per_cycle) + np.asarray(index) * per_cycle / SAMPLES_PER_CYCLE
 
 
 def _half(per_cycle: float) -> int:
-    """The low-pass's reach to either side, in samples of the record."""
+    """Return the low-pass's reach to either side, in samples of the record."""
     return round(_FILTER_CYCLES / 2 * per_cycle)

@@ -13,7 +13,7 @@ MIN_SAMPLES = 6
 
 
 def window_length(cycles: float) -> int:
-    """N = round(64 * cycles), at least 6 samples; `ParameterError` below."""
+    """Return N = round(64 * cycles), at least 6 samples; `ParameterError` below."""
     samples = round(SAMPLES_PER_CYCLE * cycles)
     if samples < MIN_SAMPLES:
         raise ParameterError(f"CYCLES={cycles:g} gives {samples} samples; a window needs at least {MIN_SAMPLES}.")
@@ -21,7 +21,7 @@ def window_length(cycles: float) -> int:
 
 
 def resample_synchronous(x: np.ndarray, cycles: int, samples_per_cycle: int = SAMPLES_PER_CYCLE) -> np.ndarray:
-    """`x` [.., L], exactly `cycles` whole cycles, at another rate: [.., cycles * samples_per_cycle].
+    """Return `x` [.., L], exactly `cycles` whole cycles, at another rate: [.., cycles * samples_per_cycle].
 
     Exact for a periodic record: the DFT is cut or padded, so every component below the new Nyquist frequency keeps
     amplitude and phase, and everything at or above it is gone (it would fold back).
@@ -37,7 +37,7 @@ def resample_synchronous(x: np.ndarray, cycles: int, samples_per_cycle: int = SA
 
 
 def windows(x: np.ndarray, length: int, hop: int = 1, periodic: bool = False) -> np.ndarray:
-    """Windows [n, length] of `x` [L], `hop` apart; a periodic record is read on from its start."""
+    """Return windows [n, length] of `x` [L], `hop` apart; a periodic record is read on from its start."""
     if periodic:
         x = np.concatenate([x, np.resize(x, length - 1)])
     if len(x) < length:

@@ -17,7 +17,7 @@ _MOST_ENDS = 4
 
 
 def assert_room(folder: Path, size: int, files: int) -> None:
-    """`EnvironmentProblem` unless the disk of `folder` has room for `size` bytes in so many files."""
+    """Raise `EnvironmentProblem` unless the disk of `folder` has room for `size` bytes in so many files."""
     disk = os.statvfs(folder)
     needed, free = size + files * disk.f_frsize, disk.f_bavail * disk.f_frsize  # each file ends in a block of its own
     if needed > free or (disk.f_files and files > disk.f_favail):

@@ -32,7 +32,7 @@ def translated(said: Callable[[str], Exception]) -> Iterator[None]:
 
 
 def lacks_memory(error: BaseException | None) -> bool:
-    """Whether an exception, or what led to it, is for want of memory: libraries in C++ have no class for it."""
+    """Tell whether an exception, or what led to it, is for want of memory: libraries in C++ have no class for it."""
     while error is not None:
         said = str(error).lower()
         own = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM

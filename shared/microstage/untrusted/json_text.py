@@ -9,7 +9,7 @@ __all__ = ["parse_json"]
 
 
 def parse_json(text: bytes | str) -> Any:
-    """The value of a JSON text; `ValueError` for whatever is none, too deep a nesting among it."""
+    """Return the value of a JSON text; `ValueError` for whatever is none, too deep a nesting among it."""
     try:
         return json.loads(text)
     except RecursionError:

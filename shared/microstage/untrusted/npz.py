@@ -20,7 +20,7 @@ _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.r
 
 
 def arrays_of(path: Path, names: Sequence[str] | None = None, largest: int = MOST_UNPACKED) -> dict[str, np.ndarray]:
-    """{name: array} of those called `names`, by default of all; `ValueError` says what is the matter."""
+    """Return {name: array} of those called `names`, by default of all; `ValueError` says what is the matter."""
     try:
         if path.stat().st_size > largest:
             raise ValueError(f"it has {path.stat().st_size} bytes, and at most {largest} are read")
@@ -38,7 +38,10 @@ def arrays_of(path: Path, names: Sequence[str] | None = None, largest: int = MOS
 
 
 def _array(content: bytes, name: str) -> np.ndarray:
-    """A plain array, if its header says as many values as there are: NumPy would make room for them before it looks."""
+    """Return a plain array, if its header says as many values as there are.
+
+    NumPy would make room for them before it looks.
+    """
     with translated(ValueError):
         handle = io.BytesIO(content)
         version = np.lib.format.read_magic(handle)

@@ -24,7 +24,9 @@ Call = tuple[str, str]  # domain and name of an operator
 
 
 def read_onnx(path: Path) -> onnx.ModelProto:
-    """The model in `path`, whole: weights inside, its own functions in place of their calls, sparse constants dense.
+    """Return the model in `path`, whole.
+
+    Its weights are inside, its own functions in place of their calls, its sparse constants dense.
 
     Nothing but this file, and files of its own folder that it keeps weights in, is ever opened. `ModelError` for a file
     that is no model, or one that is too large.
@@ -39,13 +41,13 @@ def read_onnx(path: Path) -> onnx.ModelProto:
 
 
 def is_tflite(path: Path) -> bool:
-    """Whether a file is a .tflite file, by what it holds and whatever it is called."""
+    """Tell whether a file is a .tflite file, by what it holds and whatever it is called."""
     with path.open("rb") as handle:
         return handle.read(8)[4:] == b"TFL3"
 
 
 def inside_folder(location: str) -> bool:
-    """Whether a relative path stays in the folder that it begins in."""
+    """Tell whether a relative path stays in the folder that it begins in."""
     parts = PurePosixPath(location).parts
     plain = not any(mark in location for mark in ("\\", "\0"))
     return bool(parts) and plain and not location.startswith("/") and ".." not in parts
@@ -98,7 +100,7 @@ def _assert_octets(size: int) -> None:
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    """Every tensor that a model stores, in its functions too."""
+    """Yield every tensor that a model stores, in its functions too."""
     yield from _stored(model.graph)
     for function in model.functions:
         yield from _in_nodes(function.node)
@@ -112,7 +114,7 @@ def _stored(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
 
 
 def _in_nodes(nodes) -> Iterator[onnx.TensorProto]:
-    """The tensors in nodes' attributes, and in the graphs inside them."""
+    """Yield the tensors in nodes' attributes, and in the graphs inside them."""
     for node in nodes:
         for attribute in node.attribute:
             yield from (attribute.t, *attribute.tensors)
@@ -123,7 +125,7 @@ def _in_nodes(nodes) -> Iterator[onnx.TensorProto]:
 
 
 def _nodes(nodes) -> Iterator[onnx.NodeProto]:
-    """Nodes, and those of the graphs inside them."""
+    """Yield nodes, and those of the graphs inside them."""
     for node in nodes:
         yield node
         for attribute in node.attribute:
@@ -132,7 +134,7 @@ def _nodes(nodes) -> Iterator[onnx.NodeProto]:
 
 
 def _without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Calls of the model's own functions are their bodies."""
+    """Replace calls of the model's own functions by their bodies."""
     bodies = {
         (f.domain, f.name): Counter((node.domain, node.op_type) for node in _nodes(f.node)) for f in model.functions
     }
@@ -170,7 +172,7 @@ def _rounded(size: int) -> str:
 
 
 def _make_dense(graph: onnx.GraphProto) -> None:
-    """Sparse constants, of the graph and of its nodes, become dense ones."""
+    """Make sparse constants dense, of the graph and of its nodes."""
     for sparse in graph.sparse_initializer:
         graph.initializer.append(_dense(sparse))
     del graph.sparse_initializer[:]
@@ -183,7 +185,7 @@ def _make_dense(graph: onnx.GraphProto) -> None:
 
 
 def _dense(sparse: onnx.SparseTensorProto) -> onnx.TensorProto:
-    """Values at places, counted in a flat tensor or along each axis, as a tensor."""
+    """Return values at places, counted in a flat tensor or along each axis, as a tensor."""
     import numpy as np
     from onnx import numpy_helper
 

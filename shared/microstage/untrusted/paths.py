@@ -14,7 +14,7 @@ _LONGEST_NAME, _LONGEST_PART = 1024, 255
 
 
 def inside(name: Any) -> bool:
-    """Whether `name` is a file's path below a folder, on any system, that can be printed."""
+    """Tell whether `name` is a file's path below a folder, on any system, that can be printed."""
     if not isinstance(name, str) or len(name) > _LONGEST_NAME or not name.isprintable():
         return False
     parts = name.split("/")
@@ -23,6 +23,9 @@ def inside(name: Any) -> bool:
 
 
 def clashing(names: Iterable[str]) -> str | None:
-    """A name that lies below another, or differs from one in case alone; None if each has its own place anywhere."""
+    """Return a name that lies below another, or differs from one in case alone.
+
+    None if each has its own place anywhere.
+    """
     places = sorted((unicodedata.normalize("NFC", name).casefold().split("/"), name) for name in names)
     return next((name for (above, _), (place, name) in pairwise(places) if place[: len(above)] == above), None)

@@ -23,17 +23,20 @@ def printable(text: object, keep: str = "") -> str:
 
 
 def in_markdown(text: object) -> str:
-    """`text` as it may stand in a page of Markdown, in a table and between backticks too: no markup, no HTML."""
+    """Return `text` as it may stand in a page of Markdown, in a table and between backticks too: no markup, no HTML."""
     return re.sub(r"[<`|]|\](?=[(\[:])", lambda found: f"&#{ord(found[0])};", printable(text))
 
 
 def in_picture(text: object) -> str:
-    """`text` as matplotlib draws it letter by letter, dollars too."""
+    """Return `text` as matplotlib draws it letter by letter, dollars too."""
     return printable(text).replace("$", r"\$")
 
 
 def shown(value: object) -> str:
-    """`value` as a sentence may quote it: control characters escaped, and not all of it where it is long or deep."""
+    """Return `value` as a sentence may quote it.
+
+    Control characters escaped, and not all of it where it is long or deep.
+    """
     text = _SHORT.repr(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 

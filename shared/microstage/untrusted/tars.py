@@ -43,7 +43,7 @@ def tar(stream: Readable, mode: Literal["r|", "r:"] = "r|") -> Iterator[tarfile.
 
 
 def is_plain(member: tarfile.TarInfo) -> bool:
-    """Whether a member is a file, all of whose bytes are in the tar."""
+    """Tell whether a member is a file, all of whose bytes are in the tar."""
     return member.isreg() and not member.issparse()
 
 

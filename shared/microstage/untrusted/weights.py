@@ -34,7 +34,10 @@ _STORAGES = {
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """{module path: tensor}; anything in the file but plain tensors is an `IntegrityError`, and nothing of it runs."""
+    """Return {module path: tensor}.
+
+    Anything in the file but plain tensors is an `IntegrityError`, and nothing of it runs.
+    """
     state = read_checkpoint(path)
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()

@@ -78,7 +78,7 @@ class _PathBipolarQuant(Function):
 
 
 def _quantised(x: Tensor, k: dict, path: str) -> Tensor:
-    """One signed bit is -scale or scale; one bit without a sign 0 or scale."""
+    """Return real values of a quantiser; one signed bit is -scale or scale, one without a sign 0 or scale."""
     function = _PathBipolarQuant if int(k["bit_width"]) == 1 and bool(k["signed"]) else _PathQuant
     return function.apply(x, *k.values(), path)
 

@@ -23,7 +23,7 @@ _CELL_OUTPUTS = ("sequence", "hidden", "cell")
 
 
 def export(trained: Exporting, name: str, path: Path) -> None:
-    """QONNX of the graph called `name`, for one example at a time; equal networks give equal bytes."""
+    """Write QONNX of the graph called `name`, for one example at a time; equal networks give equal bytes."""
     trained.network.eval()
     tell_paths(trained.network)
     model = PathManager.export(

@@ -28,8 +28,10 @@ def describe(
     ranges: Mapping[str, tuple[int, int]],
     declared: ModelDeclaration,
 ) -> dict[str, Any]:
-    """{"parts": {name: {"file", "inputs", "outputs"}}, "sequence", "gain", "answer", "features"}; every tensor is
-    integers with a scale, in a unit (by default 1)."""
+    """Return {"parts": {name: {"file", "inputs", "outputs"}}, "sequence", "gain", "answer", "features"}.
+
+    Every tensor is integers with a scale, in a unit (by default 1).
+    """
     described: dict[str, Any] = {
         "parts": {name: _part(part, f"{name}.onnx", ranges, declared.units) for name, part in parts.items()}
     }
@@ -72,7 +74,7 @@ def _tensor(value: Any, scale: np.ndarray | None, ends: tuple[int, int], unit: s
 
 
 def signed_type(low: int, high: int) -> str:
-    """The narrowest signed type that holds low..high, as FINN calls it."""
+    """Return the narrowest signed type that holds low..high, as FINN calls it."""
     return f"INT{max((-low - 1).bit_length(), high.bit_length()) + 1}"
 
 

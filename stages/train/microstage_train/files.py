@@ -16,7 +16,7 @@ __all__ = ["write"]
 
 
 def write(job: Job, training: Training, metrics: dict[str, Any], history: dict[str, list[dict[str, float]]]) -> None:
-    """Weights, definition, scales, metrics, curves and the examples that later stages replay."""
+    """Write weights, definition, scales, metrics, curves and the examples that later stages replay."""
     torch.save(training.network.weights(), job.output / "quantised_model_weight.pth")
     training.definition.save(job.output)
     write_json(job.output / "scales.json", training.scales())

@@ -98,7 +98,7 @@ def _load(network: nn.Module, weights: dict[str, Tensor]) -> None:
 
 
 def _collected(network: nn.Module) -> dict[str, tuple[int, Tensor]]:
-    """What the activation scales have gathered so far; brevitas leaves it out of a state dict."""
+    """Return what the activation scales have gathered so far; brevitas leaves it out of a state dict."""
     gathering = {name: m for name, m in network.named_modules() if hasattr(m, "collect_stats_steps")}
     return {name: (m.counter, m.buffer.clone()) for name, m in gathering.items()}
 
@@ -121,7 +121,10 @@ def _save(path, state: dict[str, Any], network: nn.Module, optimiser) -> None:
 
 
 def _resume(job: Job, path, network: nn.Module) -> dict[str, Any]:
-    """The state after the last whole epoch, if any; a damaged checkpoint is left out, and the phase begins anew."""
+    """Return the state after the last whole epoch, if any.
+
+    A damaged checkpoint is left out, and the phase begins anew.
+    """
     if not path.exists():
         return {}
     if not _is_whole(path):

@@ -28,14 +28,14 @@ _SIZE = 2.6  # pixels a dot
 
 
 def read(count: int, shape: tuple[int, int, int], seed: int) -> tuple[LabelledImages, LabelledImages]:
-    """(`count` images of `shape` to train on, a quarter as many but at least 400 to test on)."""
+    """Return (`count` images of `shape` to train on, a quarter as many but at least 400 to test on)."""
     rng = np.random.Generator(np.random.PCG64(seed))
     train, test = (_draw(size, shape, rng) for size in (count, max(count // 4, 400)))
     return train, test
 
 
 def _draw(count: int, shape: tuple[int, int, int], rng: np.random.Generator) -> LabelledImages:
-    """Each pixel looks up the dot that lies under it, in the glyph's own sheared and shifted frame."""
+    """Draw images: each pixel looks up the dot that lies under it, in the glyph's own sheared and shifted frame."""
     channels, height, width = shape
     labels = np.arange(count) % CLASSES
     size = _SIZE * rng.uniform(0.85, 1.2, (count, 1, 1))

@@ -64,7 +64,10 @@ def split(images: LabelledImages, test: LabelledImages | None, held_out: int, se
 
 
 def checked(images: LabelledImages, name: str) -> LabelledImages:
-    """`images` themselves; `DatasetError` if labels and pixels do not belong together, or a label is no class."""
+    """Return `images` themselves.
+
+    `DatasetError` if labels and pixels do not belong together, or a label is no class.
+    """
     if len(images.pixels) != len(images.labels):
         raise DatasetError(f"{name} has {len(images.pixels)} images and {len(images.labels)} labels.")
     if not len(images) or images.labels.max() >= CLASSES:

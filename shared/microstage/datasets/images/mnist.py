@@ -55,7 +55,7 @@ def _pair(images: Path, labels: Path) -> LabelledImages:
 
 
 def _found(folder: Path, name: str) -> Path | None:
-    """The file `name`: as published, with a dot as it unpacks, packed or not, or in a folder of its own name."""
+    """Return the file `name`: as published, with a dot as it unpacks, packed or not, or in a folder of its own name."""
     names = [f"{one}{ending}" for one in (name, name.replace("-idx", ".idx")) for ending in ("", ".gz")]
     return next(
         (
@@ -69,7 +69,10 @@ def _found(folder: Path, name: str) -> Path | None:
 
 
 def _idx(path: Path, rank: int) -> np.ndarray:
-    """IDX: two zero bytes, the type, the number of dimensions, each dimension in 32 bits (big-endian), the values."""
+    """Read an IDX file.
+
+    Two zero bytes, the type, the number of dimensions, each dimension in 32 bits (big-endian), the values.
+    """
     content = bytes_of(path)
     header = 4 + 4 * rank
     if len(content) < header or content[:4] != bytes((0, 0, _UNSIGNED_BYTES, rank)):

@@ -41,7 +41,7 @@ class _Arrays(pickle._Unpickler):
 
 
 def batch_of(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """(`data` uint8 [n, pixels], `labels` uint8 [n]) of one batch; `DatasetError` for a file that is none."""
+    """Return (`data` uint8 [n, pixels], `labels` uint8 [n]) of one batch; `DatasetError` for a file that is none."""
     content = content_of(path)
     try:
         batch = _Arrays(io.BytesIO(content), encoding="bytes").load()
@@ -52,7 +52,10 @@ def batch_of(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _bytes_in(values: object, most: int) -> np.ndarray:
-    """An array, or a list of whole numbers, as uint8; `ValueError` for anything else, or more than `most` values."""
+    """Return an array, or a list of whole numbers, as uint8.
+
+    `ValueError` for anything else, or more than `most` values.
+    """
     numbers = isinstance(values, list) and all(type(value) is int for value in values)
     if not numbers and not isinstance(values, np.ndarray):
         raise ValueError(f"{type(values).__name__} where numbers were expected")

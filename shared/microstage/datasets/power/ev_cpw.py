@@ -28,7 +28,7 @@ _RATE_TOLERANCE = 0.01  # the mains was within 0.2 % in all 72 files; another ra
 
 
 def read(path: Path, channel: str) -> Recording:
-    """One file, `samples` [512] in A or V; `DatasetError` names file, row and reason."""
+    """Read one file, `samples` [512] in A or V; `DatasetError` names file, row and reason."""
     lines = _lines(path)
     per_cycle = _samples_per_cycle(path, lines)
     names = [name.strip() for name in lines[_HEADER_ROW - 1].split(",")]
@@ -63,7 +63,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _samples_per_cycle(path: Path, lines: list[str]) -> int:
-    """The cycle in samples, checked against the sampling period: together they are one cycle of 60 Hz."""
+    """Return the cycle in samples, checked against the sampling period: together they are one cycle of 60 Hz."""
     row, text = _metadata(path, lines, "Samples_Per_Cycle")
     if not (text.isascii() and text.isdigit()) or int(text) < 64:
         raise DatasetError(

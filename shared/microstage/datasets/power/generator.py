@@ -45,7 +45,9 @@ def synthesise(
     channel: str = "current",
     nominal: int = 60,
 ) -> Sequences:
-    """`count` sequences of `steps` windows of `length` samples, 64 to a cycle of `nominal` Hz; amplitudes are peaks.
+    """Return `count` sequences of `steps` windows of `length` samples, 64 to a cycle of `nominal` Hz.
+
+    Amplitudes are peaks.
 
     A1 and A2 are those of Li et al., IEEE Trans. Ind. Electron. 71(3), 2023: 100/30/20/15 at 152/35/0/0 degrees,
     +-0.5 % frequency, +-1 % amplitude, 26 dB white noise; A2 adds interharmonics. `mix` is ours: see `draw_world`.
@@ -84,7 +86,9 @@ def draw_world(count: int, samples: int, rng: np.random.Generator, channel: str,
 
 
 def spectra(count: int, rng: np.random.Generator, channel: str) -> np.ndarray:
-    """Complex amplitudes [n, 25], the fundamental at 1: a typical spectrum times a log-normal spread, at any phase.
+    """Return complex amplitudes [n, 25], the fundamental at 1.
+
+    A typical spectrum times a log-normal spread, at any phase.
 
     Even orders are small in most, and up to a tenth in some.
     """
@@ -101,7 +105,7 @@ def spectra(count: int, rng: np.random.Generator, channel: str) -> np.ndarray:
 
 
 def _switched(world: World, samples: int, rng: np.random.Generator) -> World:
-    """Half of the sequences with a step or a sag at any sample: of all loads, or of the second where there is one."""
+    """Put a step or a sag at any sample of half of the sequences: of all loads, or of the second where there is one."""
     count = len(world)
     begin = np.where(rng.random(count) < 0.5, rng.integers(1, samples, count), NEVER)
     sags = rng.random(count) < 0.2
@@ -116,7 +120,10 @@ def _switched(world: World, samples: int, rng: np.random.Generator) -> World:
 
 
 def _with_direct_current(world: World, level: np.ndarray, samples: int, rng: np.random.Generator) -> World:
-    """A trace of DC in half; up to 30 % that decays in some, from a step on or from anywhere, before the start too."""
+    """Add a trace of DC to half of the sequences.
+
+    To some it adds up to 30 % that decays, from a step on or from anywhere, before the start too.
+    """
     count = len(world)
     size = level * rng.uniform(-0.3, 0.3, count) * (rng.random(count) < 0.6)
     begin = world.changes[:, 0]
@@ -129,7 +136,10 @@ def _with_direct_current(world: World, level: np.ndarray, samples: int, rng: np.
 
 
 def _interharmonics(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """(orders [n, 2], complex amplitudes [n, 2]): one or two in a fifth of the sequences, between 0.2 % and 10 %."""
+    """Return (orders [n, 2], complex amplitudes [n, 2]).
+
+    One or two in a fifth of the sequences, between 0.2 % and 10 %.
+    """
     orders = rng.integers(0, 12, (count, 2)) + rng.uniform(0.2, 0.8, (count, 2))
     size = 10 ** rng.uniform(-2.7, -1, (count, 2)) * (rng.random(count) < 0.2)[:, None]
     size[:, 1] *= rng.random(count) < 0.5

@@ -38,7 +38,7 @@ class Source:
     frequency: int
 
     def draw(self, count: int, rng: np.random.Generator) -> Sequences:
-        """`count` new sequences; the same state of `rng` draws the same."""
+        """Return `count` new sequences; the same state of `rng` draws the same."""
         recorded = round(count * (1 - self.synthetic))
         parts = []
         if recorded:
@@ -80,7 +80,7 @@ def waveforms(
     synthetic: float = 0.5,
     seed: int = 0,
 ) -> Waveforms:
-    """Sequences of 16 steps of `length` samples, the first `window` of which are the network's window.
+    """Return sequences of 16 steps of `length` samples, the first `window` of which are the network's window.
 
     Of what is drawn from a recorded dataset a share `synthetic` (0..1) is the generator's. Test sequences start at
     every eighth sample of every test recording. Records that are shorter than 16 steps give as many as they hold.
@@ -110,7 +110,7 @@ def waveforms(
 
 
 def _generated(source: Source, window: int, unit: str, rng: np.random.Generator) -> Waveforms:
-    """Of the generator alone; a case without changes has them made."""
+    """Return waveforms of the generator alone; a case without changes has them made."""
     test = source.draw(_DRAWN_TEST, rng)
     calm = test.changed == 0
     stepped = sequences.with_steps(test, rng) if calm.all() else test[~calm]

@@ -44,7 +44,7 @@ class Sequences:
 
 
 def cut_in_steps(x: np.ndarray, length: int) -> np.ndarray:
-    """Waveforms [n, L * length] as windows [n, L, length]."""
+    """Return waveforms [n, L * length] as windows [n, L, length]."""
     return x.reshape(len(x), x.shape[1] // length, length)
 
 
@@ -55,13 +55,13 @@ def joined(parts: Sequence[Sequences]) -> Sequences:
 
 
 def cut(recordings: Sequence[Recording], steps: int, length: int, hop: int) -> Sequences:
-    """Sequences that start at every `hop`th sample of each recording, in order; nothing is changed in them."""
+    """Return sequences that start at every `hop`th sample of each recording, in order; nothing is changed in them."""
     starts = [np.arange(0, _starts(r, steps * length), hop) for r in recordings]
     return joined([_cut_at([r] * len(start), start, steps, length) for r, start in zip(recordings, starts)])
 
 
 def draw(recordings: Sequence[Recording], count: int, steps: int, length: int, rng: np.random.Generator) -> Sequences:
-    """Sequences from anywhere in the recordings, at gains within a factor of two, and either sign.
+    """Return sequences from anywhere in the recordings, at gains within a factor of two, and either sign.
 
     To half of them that of a second recording is added, as currents of two loads add up: few sources then look like
     many. Half of them change at any sample: all of it becomes larger or smaller, or the second load comes or goes.
@@ -74,7 +74,10 @@ def draw(recordings: Sequence[Recording], count: int, steps: int, length: int, r
 
 
 def with_steps(sequences: Sequences, rng: np.random.Generator) -> Sequences:
-    """Each sequence with one change at any sample: of its amplitude, or of its load, which is another sequence's."""
+    """Return each sequence with one change at any sample.
+
+    Its amplitude changes, or its load, which becomes another sequence's.
+    """
     order = rng.permutation(len(sequences))
     other = sequences[order]
     size = 10 ** rng.uniform(-1.5, 0, len(order)) * _relative_peak(sequences, other)
@@ -90,7 +93,9 @@ def _changed(
     changes: np.ndarray,
     rng: np.random.Generator,
 ) -> Sequences:
-    """`gain` times the first and `size` times the second load, which change at one sample where `changes` [n] says so.
+    """Return `gain` times the first and `size` times the second load.
+
+    They change at one sample where `changes` [n] says so.
 
     Where there is a second load (size not 0) it comes or goes; where not, the first becomes larger or smaller.
     """
@@ -115,7 +120,7 @@ def _changed(
 
 
 def _relative_peak(one: Sequences, other: Sequences) -> np.ndarray:
-    """[n]: what makes the second's peak as large as the first's."""
+    """Return [n]: what makes the second's peak as large as the first's."""
     peak, divisor = (np.abs(sequences.windows).max((1, 2)) for sequences in (one, other))
     return np.divide(peak, divisor, out=np.zeros_like(peak), where=divisor > 0)
 
@@ -129,7 +134,10 @@ def _anywhere(
 
 
 def _starts(recording: Recording, samples: int) -> int:
-    """How many places a sequence of so many samples can start at; a periodic record is read on from its start."""
+    """Return how many places a sequence of so many samples can start at.
+
+    A periodic record is read on from its start.
+    """
     return len(recording.samples) if recording.periodic else len(recording.samples) - samples + 1
 
 

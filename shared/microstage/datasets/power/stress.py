@@ -25,7 +25,7 @@ Change = Callable[[World, float, np.random.Generator], World]  # the world, the 
 def stressed(
     condition: str, count: int, steps: int, length: int, rng: np.random.Generator, channel: str, frequency: int
 ) -> Sequences:
-    """Sequences of an EV charger's 40 A, or of a mains voltage, at any phase, under one of `CONDITIONS`.
+    """Return sequences of an EV charger's 40 A, or of a mains voltage, at any phase, under one of `CONDITIONS`.
 
     The step comes at any sample of the second cycle.
     """

@@ -48,7 +48,7 @@ class World:
 
 
 def steady(amplitude: np.ndarray, first_load: np.ndarray) -> World:
-    """A world of `first_load` [n, 25] alone, at nominal frequency, with nothing beside it."""
+    """Return a world of `first_load` [n, 25] alone, at nominal frequency, with nothing beside it."""
     count = len(amplitude)
     zero, pair = np.zeros(count), np.zeros((count, 2))
     loads = np.stack([first_load, np.zeros_like(first_load)], axis=1)
@@ -61,7 +61,7 @@ def steady(amplitude: np.ndarray, first_load: np.ndarray) -> World:
 
 
 def sequences_of(world: World, steps: int, length: int, rng: np.random.Generator, source: str) -> Sequences:
-    """Sequences of `steps` windows of `length` samples; the truth of each is what sounds at its last sample."""
+    """Return sequences of `steps` windows of `length` samples; the truth of each is what sounds at its last sample."""
     x = world.noise[:, None] * rng.standard_normal((len(world), steps * length))
     for start in range(0, len(world), _ROWS):
         x[start : start + _ROWS] += _waveform(world[start : start + _ROWS], steps * length)
@@ -76,7 +76,7 @@ def sequences_of(world: World, steps: int, length: int, rng: np.random.Generator
 
 
 def _waveform(world: World, samples: int) -> np.ndarray:
-    """[n, samples], without the noise, over `amplitude`."""
+    """Return [n, samples], without the noise, over `amplitude`."""
     t = np.arange(samples)
     turns = (1 + world.deviation)[:, None] * t / SAMPLES_PER_CYCLE
     once = np.exp(2j * np.pi * turns)
@@ -94,7 +94,7 @@ def _waveform(world: World, samples: int) -> np.ndarray:
 
 
 def _harmonics(phasors: np.ndarray, once: np.ndarray) -> np.ndarray:
-    """Sum over h of Re(phasors[:, h] once^h), by Horner's rule: [n, samples]."""
+    """Return the sum over h of Re(phasors[:, h] once^h), by Horner's rule: [n, samples]."""
     total = np.zeros_like(once)
     for phasor in phasors.T[::-1]:
         total += phasor[:, None]
@@ -103,12 +103,15 @@ def _harmonics(phasors: np.ndarray, once: np.ndarray) -> np.ndarray:
 
 
 def _stage(world: World, t: np.ndarray) -> np.ndarray:
-    """Which stage sample `t` [k] lies in: [n, k]."""
+    """Tell which stage sample `t` [k] lies in: [n, k]."""
     return (t[None, :, None] >= world.changes[:, None, :]).sum(2)
 
 
 def _coefficients(world: World, ends: np.ndarray, length: int) -> np.ndarray:
-    """Complex amplitudes [n, k, 4] of H1, H3, H5, H7 that sound at `ends` [k], as they are at each window's start."""
+    """Return complex amplitudes [n, k, 4] of H1, H3, H5, H7 that sound at `ends` [k].
+
+    They are as they are at each window's start.
+    """
     gain = np.take_along_axis(world.gains, _stage(world, ends)[:, :, None], axis=1)
     phasors = np.einsum("nkl,nlh->nkh", gain, world.loads[:, :, MEASURED - 1])
     turns = np.multiply.outer(1 + world.deviation, ends + 1 - length)[:, :, None] * MEASURED / SAMPLES_PER_CYCLE

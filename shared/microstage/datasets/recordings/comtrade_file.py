@@ -30,7 +30,7 @@ _WAYS = (ValueError, IndexError, KeyError, TypeError, OverflowError, OSError, st
 
 
 def channels(path: Path, kind: str | None, names: Sequence[str] = (), gaps: bool = False) -> list[Channel]:
-    """The channels of the .cff `path`, or of the .cfg `path` and the .dat beside it, which is read once.
+    """Return the channels of the .cff `path`, or of the .cfg `path` and the .dat beside it, which is read once.
 
     All of the `kind` "current" or "voltage"; or those called `names`; or, with neither, every analog one. Values are as
     recorded, primary or secondary. A missing sample (99999 in text, 0x8000 in binary, or none) is a `DatasetError` when
@@ -70,7 +70,7 @@ def _waveform(path: Path, data: Path, described: Configuration, record, chosen: 
 
 
 def data_beside(path: Path) -> Path | None:
-    """The .dat of a .cfg, whatever the case of the letters."""
+    """Return the .dat of a .cfg, whatever the case of the letters."""
     found = [
         other
         for other in path.parent.iterdir()
@@ -97,7 +97,7 @@ def _answerable(path: Path, described: Configuration) -> None:
 
 
 def _record(data: Path, described: Configuration, content: bytes):
-    """The package's record, of whole rows, as many as declared: fewer would be read as zeros."""
+    """Return the package's record, of whole rows, as many as declared: fewer would be read as zeros."""
     from comtrade import Comtrade, ComtradeError
 
     length = described.rates[0][1]
@@ -120,7 +120,7 @@ def _record(data: Path, described: Configuration, content: bytes):
 
 
 def _samples(path: Path, record, chosen: int) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(samples as the channel scales them, what to say of them)."""
+    """Return (samples as the channel scales them, what to say of them)."""
     said = record.cfg.analog_channels[chosen]
     if not max(abs(said.a), abs(said.b)) <= _LARGEST_FLOAT:
         raise DatasetError(
@@ -145,7 +145,7 @@ def _samples(path: Path, record, chosen: int) -> tuple[np.ndarray, tuple[str, ..
 
 
 def _rate(data: Path, described: Configuration, record) -> float:
-    """Hz; from the time stamps where no rate is declared."""
+    """Return the rate in Hz, from the time stamps where none is declared."""
     if described.rates[0][0]:
         return described.rates[0][0]
     seconds = np.asarray(record.time, np.float64)
@@ -155,7 +155,10 @@ def _rate(data: Path, described: Configuration, record) -> float:
 
 
 def _choose(path: Path, known: list[tuple[str, str]], kind: str | None, names: Sequence[str]) -> list[int]:
-    """Which of the channels `known` by name and unit are meant; of two of one name and a unit that fits, the first."""
+    """Return which of the channels `known` by name and unit are meant.
+
+    Of two of one name and a unit that fits, the first.
+    """
     if not (kind or names):
         return list(range(len(known)))
     measured = [k for k, (_, unit) in enumerate(known) if quantity(unit) in ([kind] if kind else _UNITS)]

@@ -50,7 +50,7 @@ class Configuration:
 
 
 def parts_of_cff(data: bytes) -> tuple[bytes, bytes]:
-    """(configuration, data) of a combined file; `ValueError` where it has not both.
+    """Return (configuration, data) of a combined file; `ValueError` where it has not both.
 
     A section reaches to the next heading, and the data at least as many octets as their own heading gives: binary
     samples may look like one.
@@ -92,7 +92,7 @@ def tidy_cfg(text: str) -> Configuration:
 
 
 def _following(lines: Sequence[str], count: int, least: int, what: str) -> Sequence[str]:
-    """What follows `count` lines, `least` lines or more; `ValueError` where the file is shorter than it says."""
+    """Return what follows `count` lines, `least` lines or more; `ValueError` where the file is shorter than it says."""
     if count > _MOST:
         raise ValueError(f"it declares {count} {what}, and at most {_MOST} are read")
     if len(lines) < count + least:
@@ -101,7 +101,7 @@ def _following(lines: Sequence[str], count: int, least: int, what: str) -> Seque
 
 
 def _counts(line: str) -> tuple[int, int]:
-    """(analog, status) channels, whichever order the letters come in."""
+    """Return (analog, status) channels, whichever order the letters come in."""
     fields = [re.fullmatch(r"(\d{1,9})\s*([AD])", field.strip(), re.IGNORECASE) for field in line.split(",")]
     found = {field[2].upper(): int(field[1]) for field in fields if field}
     return found.get("A", 0), found.get("D", 0)
@@ -117,7 +117,7 @@ def _analog(line: str) -> str:
 
 
 def _joined(rates: Sequence[Sequence[str]]) -> list[tuple[float, int]]:
-    """Sections one after another at one and the same rate are one."""
+    """Join sections one after another at one and the same rate."""
     found: list[tuple[float, int]] = []
     for rate, end in ((float(fields[0] or 0), int(float(fields[1]))) for fields in rates):
         if found and math.isclose(found[-1][0], rate, rel_tol=1e-9):
@@ -127,7 +127,10 @@ def _joined(rates: Sequence[Sequence[str]]) -> list[tuple[float, int]]:
 
 
 def _moment(line: str) -> str:
-    """A date that no reader refuses, with as many digits of the second: more than six make time stamps nanoseconds."""
+    """Return a date that no reader refuses, with as many digits of the second.
+
+    More than six make time stamps nanoseconds.
+    """
     digits = re.search(r"[.,](\d+)\s*$", line)
     return f"01/01/2000,00:00:00.{'0' * (9 if digits and len(digits[1]) > 6 else 6)}"
 

@@ -58,12 +58,12 @@ class Dialect:
                 yield reader.line_num, [cell.strip() for cell in cells]
 
     def rows_of_numbers(self, lines: Sequence[str]) -> int:
-        """How many of `lines` are such; none where a line has too many cells."""
+        """Return how many of `lines` are such; none where a line has too many cells."""
         widest = max((line.count(self.separator) for line in lines), default=0)
         return sum(self.is_row(cells) for _, cells in self.rows(lines)) if widest < _WIDEST else 0
 
     def number(self, cell: str) -> float:
-        """NaN for a missing one; `ValueError` for what is none."""
+        """Return the number in a cell, NaN for a missing one; `ValueError` for what is none."""
         if len(cell) > _LONGEST:
             raise ValueError(cell)
         if cell.lower() in _MISSING:
@@ -79,14 +79,14 @@ class Dialect:
         return float(plain.replace(self.decimal, "."))
 
     def moment(self, cell: str) -> float:
-        """A number, or the seconds of the day in a time such as 2026-01-31T23:59:59.123456."""
+        """Return a number, or the seconds of the day in a time such as 2026-01-31T23:59:59.123456."""
         found = _CLOCK.fullmatch(cell[: _LONGEST + 1])
         if found:
             return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3].replace(",", "."))
         return self.number(cell)
 
     def is_row(self, cells: Sequence[str]) -> bool:
-        """Whether these are numbers, two or more; one may be a time of the day."""
+        """Tell whether these are numbers, two or more; one may be a time of the day."""
         try:
             return sum(math.isfinite(self.moment(cell)) for cell in cells) > 1
         except ValueError:
@@ -94,7 +94,7 @@ class Dialect:
 
 
 def dialect_of(lines: Sequence[str]) -> Dialect:
-    """The one in which most of the last lines are rows of numbers."""
+    """Return the one in which most of the last lines are rows of numbers."""
     tail = [line for line in lines if line.strip()][-_SAMPLE:]
     known = [Dialect(separator, decimal) for separator in ",;\t|" for decimal in ".,"]
     return max(known, key=lambda one: one.rows_of_numbers(tail))

@@ -65,7 +65,7 @@ def channels(path: Path, kind: str | None, names: Sequence[str] = (), gaps: bool
 
 
 def _waveform(table: _Table, chosen: int, stamps: Callable[[], _Stamps], named: bool, gaps: bool) -> Waveform:
-    """The column; one that has no unit, and says neither what it is, where it was `named`."""
+    """Return the column; one that has no unit, and says neither what it is, where it was `named`."""
     column = table.columns[chosen]
     if column.quantity not in _BASE and (column.unit or not named):
         mend = "" if column.unit else f"; CHANNEL={column.name!r} reads it as it is"
@@ -113,7 +113,7 @@ def _heading(path: Path, lines: Sequence[str], rows: _Rows, dialect: Dialect) ->
 
 
 def _no_heading(path: Path, lines: Sequence[str], rows: _Rows, dialect: Dialect) -> str:
-    """What is there instead."""
+    """Tell what is there instead of a heading."""
     wanted = "expected one that names a time in s, ms or us and a current or voltage, such as 'Time (s),Current (A)'"
     first = next((place for place, (_, cells) in enumerate(rows[:_PREAMBLE]) if dialect.is_row(cells)), 0)
     if not first:
@@ -124,7 +124,7 @@ def _no_heading(path: Path, lines: Sequence[str], rows: _Rows, dialect: Dialect)
 
 
 def _choose(table: _Table, time: int, kind: str | None, names: Sequence[str]) -> list[int]:
-    """Which columns are meant: a cell of the heading as it stands, or without its unit, is a name."""
+    """Return which columns are meant: a cell of the heading as it stands, or without its unit, is a name."""
     others = [place for place, column in enumerate(table.columns) if place != time and (column.name or column.unit)]
     if not (kind or names):
         return others
@@ -144,7 +144,7 @@ def _is_called(column: Column, name: str) -> bool:
 
 
 def _unsaid(table: _Table, time: int) -> str:
-    """What to do about columns without a unit."""
+    """Tell what to do about columns without a unit."""
     plain = [
         column.name for place, column in enumerate(table.columns) if place != time and column.name and not column.unit
     ]
@@ -152,7 +152,7 @@ def _unsaid(table: _Table, time: int) -> str:
 
 
 def _values(table: _Table, chosen: int, gaps: bool) -> np.ndarray:
-    """The column's values; with `gaps` some may be missing."""
+    """Return the column's values; with `gaps` some may be missing."""
     values, width = np.empty(len(table.rows)), len(table.columns)
     for index, (row, cells) in enumerate(table.rows):
         if len(cells) != width:

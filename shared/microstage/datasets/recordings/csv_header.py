@@ -68,12 +68,12 @@ class Column:
 
 
 def columns_of(cells: Sequence[str]) -> list[Column]:
-    """A column for each cell of a heading."""
+    """Return a column for each cell of a heading."""
     return [_column(cell.lstrip("#%!; ") if place == 0 else cell) for place, cell in enumerate(cells)]
 
 
 def with_units(columns: Sequence[Column], cells: Sequence[str]) -> list[Column] | None:
-    """`columns` with the units of a second heading; None where `cells` are no units."""
+    """Return `columns` with the units of a second heading; None where `cells` are no units."""
     units = [re.sub(r"^[(\[{]|[)\]}]$", "", cell).strip() for cell in cells]
     if (
         len(units) != len(columns)
@@ -98,13 +98,13 @@ def _column(cell: str) -> Column:
 
 
 def _at_bracket(cell: str) -> tuple[str, str, str]:
-    """What is before, at and behind the first opening bracket."""
+    """Return what is before, at and behind the first opening bracket."""
     found = re.search(r"[(\[{]", cell)
     return (cell[: found.start()], found[0], cell[found.end() :]) if found else (cell, "", "")
 
 
 def _at_last_word(cell: str) -> tuple[str, str, str]:
-    """(name, what is between, the last word with an `rms` behind it); empty where there are no two words."""
+    """Return (name, what is between, the last word with an `rms` behind it); empty where there are no two words."""
     for tail in (_RMS, "") if cell.lower().endswith(_RMS) else ("",):
         found = _LOOSE.fullmatch(cell[len(cell) - len(tail) - 1 :: -1])
         if found:
@@ -117,6 +117,6 @@ def _at_last_word(cell: str) -> tuple[str, str, str]:
 
 
 def _meant(name: str, between: str, unit: str) -> bool:
-    """Whether the last word is a unit: `Current A` ends in one, `Channel A` and `V_A` do not."""
+    """Tell whether the last word is a unit: `Current A` ends in one, `Channel A` and `V_A` do not."""
     said = Column(name, "").quantity
     return said == quantity(unit) or said is None and (len(unit) > 1 or between.strip(" _") != "")

@@ -72,7 +72,10 @@ def spread(samples: np.ndarray, seconds: np.ndarray) -> tuple[np.ndarray, float]
 
 
 def rate_of(path: Path, rows: Sequence[int], seconds: np.ndarray, resolution: np.ndarray) -> float:
-    """Samples per second over the whole record: single stamps may be rounded, none may run back or leave a gap."""
+    """Return samples per second over the whole record.
+
+    Single stamps may be rounded; none may run back or leave a gap.
+    """
     steps, places = np.diff(seconds), np.arange(len(seconds))
     if seconds[-1] <= seconds[0] or (steps < 0).any():
         raise DatasetError(f"{path}, row {rows[1 + int(np.argmin(steps))]}: time does not run forward.")
@@ -85,5 +88,5 @@ def rate_of(path: Path, rows: Sequence[int], seconds: np.ndarray, resolution: np
 
 
 def _longest(steps: np.ndarray) -> np.ndarray:
-    """True at the sample behind the longest step."""
+    """Return True at the sample behind the longest step."""
     return np.concatenate([[False], steps == steps.max()])

@@ -12,7 +12,7 @@ _LONGEST_MESSAGE = 1000
 
 
 def abridged(message: str) -> str:
-    """`message` without its middle where what it quotes of a file makes it long."""
+    """Return `message` without its middle where what it quotes of a file makes it long."""
     if len(message) <= _LONGEST_MESSAGE:
         return message
     half = _LONGEST_MESSAGE // 2

@@ -14,7 +14,7 @@ _ENDS = ("\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u20
 
 
 def content_of(path: Path) -> bytes:
-    """All bytes of a file; `DatasetError` for one that cannot be read, or has too many."""
+    """Return all bytes of a file; `DatasetError` for one that cannot be read, or has too many."""
     try:
         with path.open("rb") as file:
             content = file.read(min(path.stat().st_size, LARGEST) + 1)
@@ -26,7 +26,7 @@ def content_of(path: Path) -> bytes:
 
 
 def lines_of(path: Path, text: str) -> list[str]:
-    """The lines of `text`; `DatasetError` that names `path` for too many."""
+    """Return the lines of `text`; `DatasetError` that names `path` for too many."""
     ends = sum(map(text.count, _ENDS))
     if ends > _MOST_LINES:
         raise DatasetError(f"{path} has {ends} lines, and at most {_MOST_LINES} are read: cut it into several files.")

@@ -27,12 +27,12 @@ _READERS = dict.fromkeys((".cfg", ".cff"), comtrade_file.channels) | dict.fromke
 
 
 def records(folder: Path) -> list[Path]:
-    """Every CSV and COMTRADE configuration under `folder`, sorted."""
+    """Return every CSV and COMTRADE configuration under `folder`, sorted."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _READERS and path.is_file())
 
 
 def channels(path: Path, kind: str | None, names: Sequence[str] = (), gaps: bool = False) -> list[Channel]:
-    """The channels of one file: every "current" or "voltage", or those called `names`, or simply all.
+    """Return the channels of one file: every "current" or "voltage", or those called `names`, or simply all.
 
     `DatasetError` says file, row, reason, when the file or a channel is read. Missing samples are an error, or NaN
     where `gaps` are allowed.
@@ -58,12 +58,12 @@ def _abridged() -> Iterator[None]:
 
 
 def read_waveform(path: Path, channel: str | None, name: str | None = None, gaps: bool = False) -> Waveform:
-    """One channel of one file: the first "current" or "voltage", or the one called `name`."""
+    """Return one channel of one file: the first "current" or "voltage", or the one called `name`."""
     return channels(path, channel, () if name is None else (name,), gaps)[0].read()
 
 
 def read(path: Path, folder: Path, channel: str, frequency: int) -> list[Recording]:
-    """The blocks of one file, in order."""
+    """Return the blocks of one file, in order."""
     waveform = read_waveform(path, channel)
     try:
         mains = fundamental_frequency(waveform.samples, waveform.rate, frequency)

@@ -29,7 +29,7 @@ def quantity(unit: str) -> str | None:
 
 
 def factor(unit: str) -> float:
-    """What one `unit` is in A, V or s; `KeyError` for a unit that `quantity` does not know."""
+    """Return what one `unit` is in A, V or s; `KeyError` for a unit that `quantity` does not know."""
     parsed = _parse(unit)
     if parsed is None:
         raise KeyError(unit)
@@ -45,7 +45,7 @@ def ambiguous(unit: str) -> bool:
 
 
 def _parse(unit: str) -> tuple[str, str] | None:
-    """(prefix, A, V or s)."""
+    """Return (prefix, A, V or s)."""
     return _parsed(unit) if len(unit) <= _LONGEST else None
 
 

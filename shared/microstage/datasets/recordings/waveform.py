@@ -36,7 +36,7 @@ class Waveform:
         return quantity(self.unit)
 
     def assert_held(self, name: str, largest: float = LARGEST) -> None:
-        """`DatasetError` that begins with `name` where a sample is beyond `largest`; missing ones (NaN) are none."""
+        """Raise `DatasetError` that begins with `name` where a sample is beyond `largest`, which NaN is not."""
         beyond = np.abs(self.samples) > largest
         if beyond.any():
             first = int(np.argmax(beyond))

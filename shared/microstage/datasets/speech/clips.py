@@ -35,7 +35,7 @@ class Clips:
         return len(self.label)
 
     def rows(self, chosen: np.ndarray) -> Clips:
-        """Some of the clips."""
+        """Return some of the clips."""
         pcm, mfcc = (None if values is None else values[chosen] for values in (self.pcm, self.mfcc))
         return Clips(self.name[chosen], self.label[chosen], pcm, mfcc)
 
@@ -55,7 +55,7 @@ class Speech:
 
 
 def label_of(folder: str) -> int:
-    """The class of a word's folder: its own, or unknown; `_silence_` is silence."""
+    """Return the class of a word's folder: its own, or unknown; `_silence_` is silence."""
     name = folder.strip("_")
     return CLASSES.index(name) if name in CLASSES else UNKNOWN
 
@@ -81,5 +81,5 @@ def by_speaker(clips: Clips, what: str) -> tuple[Clips, Clips, Clips]:
 
 
 def _percent(text: str) -> int:
-    """0..99, by SHA-256: the same for a speaker on every machine."""
+    """Return 0..99, by SHA-256: the same for a speaker on every machine."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % 100

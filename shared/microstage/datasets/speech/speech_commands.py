@@ -97,7 +97,7 @@ def _joined(a: Clips, b: Clips) -> Clips:
 
 
 def read_wav(path: Path) -> np.ndarray:
-    """int16 samples of a 16 kHz mono file; `DatasetError` for any other."""
+    """Return int16 samples of a 16 kHz mono file; `DatasetError` for any other."""
     try:
         if path.stat().st_size > _LARGEST:
             raise DatasetError(f"{path} has {path.stat().st_size} bytes, too many for a clip of speech.")

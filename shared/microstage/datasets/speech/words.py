@@ -16,7 +16,7 @@ _NOISES, _NOISE_SECONDS = 4, 8
 
 
 def load(count: int, seed: int) -> Speech:
-    """`count` clips to train on, a quarter as many to validate and half as many to test."""
+    """Return `count` clips to train on, a quarter as many to validate and half as many to test."""
     rng = np.random.Generator(np.random.PCG64(seed))
     train, validation, test = (
         clips(part, size, rng) for part, size in (("train", count), ("validation", count // 4), ("test", count // 2))
@@ -49,13 +49,13 @@ def _vocabulary() -> list[np.ndarray]:
 
 
 def _random_word(rng: np.random.Generator) -> np.ndarray:
-    """Per syllable: two formants in Hz, at its begin and its end [syllables, 2, 2]."""
+    """Draw a word; per syllable, two formants in Hz, at its begin and its end [syllables, 2, 2]."""
     syllables = rng.integers(2, 4)
     return np.stack([rng.uniform((250, 900), (900, 3200), (syllables, 2)) for _ in range(2)], axis=2)
 
 
 def _spoken(word: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
-    """int16 [16000]: a speaker's pitch, pace, place and loudness, over noise."""
+    """Return int16 [16000]: a speaker's pitch, pace, place and loudness, over noise."""
     samples = _noise(RATE, rng) / 2**15 * rng.uniform(0.02, 0.3)
     if word is not None:
         voice = np.concatenate([_syllable(formants * rng.normal(1, 0.04), rng) for formants in word])
@@ -74,7 +74,7 @@ def _syllable(formants: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _noise(length: int, rng: np.random.Generator) -> np.ndarray:
-    """int16 noise whose spectrum falls with a random slope."""
+    """Return int16 noise whose spectrum falls with a random slope."""
     spectrum = np.fft.rfft(rng.normal(size=length))
     spectrum /= np.maximum(np.arange(len(spectrum)), 1.0) ** rng.uniform(0, 1)
     noise = np.fft.irfft(spectrum, length)

@@ -40,7 +40,7 @@ class NoBound(ModelError):
 
 
 def bound(nodes: Iterable[onnx.NodeProto], given: Mapping[str, Bounded]) -> dict[str, Bounded]:
-    """Every tensor that `nodes`, in an order in which they can be run, compute from those `given`.
+    """Return every tensor that `nodes`, in an order in which they can be run, compute from those `given`.
 
     `NoBound` for an operator that has no rule.
     """
@@ -54,7 +54,7 @@ def bound(nodes: Iterable[onnx.NodeProto], given: Mapping[str, Bounded]) -> dict
 
 
 def unexplained(expected: Any, found: np.ndarray, bounded: Bounded) -> np.ndarray:
-    """Where `found`, real values or levels, or `expected` itself, lies beyond the ends."""
+    """Return where `found`, real values or levels, or `expected` itself, lies beyond the ends."""
     ours, found = real(expected), np.asarray(found, np.float64)
     slack = _SLACK * max(np.abs(ours).max(initial=0), bounded.size.max(initial=0))
     low, high = bounded.low - slack, bounded.high + slack

@@ -25,14 +25,14 @@ class Bounded:
 
     @classmethod
     def certain(cls, value: Any) -> Bounded:
-        """A value that is there as it is: integers, or floats that a file stores."""
+        """Return a value that is there as it is: integers, or floats that a file stores."""
         is_real = isinstance(value, QTensor) or np.asarray(value).dtype.kind == "f"
         ends = real(value) if is_real else np.asarray(value)
         return cls(value, ends, ends)
 
     @classmethod
     def in_float32(cls, value: Any, roundings: int = 1) -> Bounded:
-        """A value that is handed over as a float32, rounded so many times until it was one."""
+        """Return a value that is handed over as a float32, rounded so many times until it was one."""
         wide = isinstance(value, QTensor) and np.abs(value.ints).max(initial=0) >= 2**24
         return rounded(cls.certain(value), roundings + wide)
 
@@ -54,18 +54,18 @@ class Bounded:
 
 
 def between(exact: Any, *ends: Any) -> Bounded:
-    """The exact value, between the least and the greatest of it and of `ends`."""
+    """Return the exact value, between the least and the greatest of it and of `ends`."""
     values = np.broadcast_arrays(real(exact), *(real(end) for end in ends))
     return Bounded(exact, np.minimum.reduce(values), np.maximum.reduce(values))
 
 
 def within(exact: Any, radius: np.ndarray) -> Bounded:
-    """The exact value, and as far from it as `radius` says."""
+    """Return the exact value, and as far from it as `radius` says."""
     return Bounded(exact, real(exact) - radius, real(exact) + radius)
 
 
 def rounded(value: Bounded, times: int = 1) -> Bounded:
-    """The result of one correctly rounded operation, or of so many of that size."""
+    """Return the result of one correctly rounded operation, or of so many of that size."""
     exact = real(value.exact)
     wide = times * UNIT * NEAREST * ~(value.is_certain & (exact.astype(np.float32) == exact))
     return Bounded(value.exact, value.low - wide * np.abs(value.low), value.high + wide * np.abs(value.high))

@@ -49,7 +49,7 @@ measures again.
 
 
 def fan_in(node: onnx.NodeProto, shapes: Sequence[Sequence[int]]) -> int:
-    """Products that one output of a MatMul, Gemm or Conv sums; `shapes` are those of its inputs."""
+    """Return the products that one output of a MatMul, Gemm or Conv sums; `shapes` are those of its inputs."""
     if node.op_type == "Conv":
         return int(np.prod(shapes[1][1:]))
     turned = node.op_type == "Gemm" and attributes(node).get("transA", 0)
@@ -65,7 +65,7 @@ def _rule(*operators: str):
 
 
 def _run(node: onnx.NodeProto, arguments: Sequence[Any]) -> list[Any]:
-    """The node's outputs on other arguments than its own."""
+    """Return the node's outputs on other arguments than its own."""
     copy = onnx.NodeProto.FromString(node.SerializeToString())
     names = [f"{place}" if value is not None else "" for place, value in enumerate(arguments)]
     del copy.input[:]
@@ -103,13 +103,16 @@ def _side(arguments: Sequence[Bounded | None], side: str) -> list[Any]:
     "LessOrEqual",
 )
 def each_end(node, arguments):
-    """Values that are moved about, chosen or looked up: no rounding."""
+    """Return values that are moved about, chosen or looked up: no rounding."""
     sides = zip(*(_run(node, _side(arguments, side)) for side in ("exact", "low", "high")))
     return [between(*ends) if np.asarray(ends[1]).dtype.kind == "f" else Bounded(*ends) for ends in sides]
 
 
 def places(node, arguments):
-    """Places, for which no rounding is an excuse: integers of one scale are in the same order as their floats."""
+    """Return places, for which no rounding is an excuse.
+
+    Integers of one scale are in the same order as their floats.
+    """
     return [Bounded.certain(value) for value in _run(node, _side(arguments, "exact"))]
 
 
@@ -119,7 +122,7 @@ def _one_product(node, arguments):
 
 
 def monotone(node, arguments):
-    """A function that never turns round, of which nothing else is known: four roundings of its result."""
+    """Return the bounds of a function of which no more is known than that it never turns round: four roundings."""
     return [rounded(_at_both_ends(node, arguments), 4)]
 
 
@@ -148,14 +151,14 @@ def _stated(node, arguments):
 
 @_rule("Abs")
 def _magnitude(node, arguments):
-    """Zero is between two signs."""
+    """Return the ends of a magnitude; zero is between two signs."""
     found, (x,) = _at_both_ends(node, arguments), arguments
     return [Bounded(found.exact, np.where((x.low <= 0) & (x.high >= 0), 0, found.low), found.high)]
 
 
 @_rule("Where", "Equal", "Xor", "Mod")
 def _any_choice(node, arguments):
-    """Whatever any of the ends would choose."""
+    """Return whatever any of the ends would choose."""
     x, *rest = arguments
     (exact,) = _run(node, _side(arguments, "exact"))
     ends = [
@@ -219,7 +222,7 @@ def _quantiser(node, arguments):
 
 
 def _before_rounding(node, x: Bounded, rest) -> np.ndarray:
-    """How far from the input's ends a quantiser's own quotient may be."""
+    """Return how far from the input's ends a quantiser's own quotient may be."""
     scale = np.abs(_along(node, rest[0].low, x.low.ndim))
     shift = real(rest[1].exact) if node.op_type in ("Quant", "QuantLevels") else np.zeros(())
     quotient = real(x.exact) / scale
@@ -232,7 +235,7 @@ def _is_float32(values: np.ndarray) -> np.ndarray:
 
 
 def _step(node, rest) -> np.ndarray | float:
-    """From one level to the next."""
+    """Return the distance from one level to the next."""
     if node.op_type == "MultiThreshold":
         return abs(attributes(node).get("out_scale", 1.0))
     if node.op_type == "QuantizeLinear":
@@ -242,7 +245,7 @@ def _step(node, rest) -> np.ndarray | float:
 
 
 def _along(node, parameter: np.ndarray, rank: int) -> np.ndarray:
-    """A quantiser's parameter, to be broadcast to a tensor of `rank`."""
+    """Return a quantiser's parameter, to be broadcast to a tensor of `rank`."""
     if node.op_type != "QuantizeLinear" or parameter.ndim != 1 or parameter.size == 1:
         return parameter
     shape = [1] * rank
@@ -251,7 +254,10 @@ def _along(node, parameter: np.ndarray, rank: int) -> np.ndarray:
 
 
 def _sums_are_exact(factors: Sequence[Bounded], bias: Sequence[Bounded], size: np.ndarray) -> np.ndarray:
-    """Where every partial sum is a float32: whole multiples, below 2^24, of a power of two that divides every term."""
+    """Return where every partial sum is a float32.
+
+    Whole multiples, below 2^24, of a power of two that divides every term.
+    """
     if not all(value.is_certain.all() for value in (*factors, *bias)):
         return np.zeros(size.shape, bool)
     grid = np.prod([_grid(real(value.exact)) for value in factors])
@@ -259,7 +265,7 @@ def _sums_are_exact(factors: Sequence[Bounded], bias: Sequence[Bounded], size: n
 
 
 def _grid(values: np.ndarray) -> float:
-    """The largest power of two of which each value is a whole multiple; infinite for zeros."""
+    """Return the largest power of two of which each value is a whole multiple; infinite for zeros."""
     mantissa, exponent = np.frexp(values[values != 0])
     if not mantissa.size:
         return np.inf

@@ -92,7 +92,7 @@ class BinaryDefinition:
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any]) -> BinaryDefinition:
-        """The definition that a stage's parameters describe; others are ignored."""
+        """Return the definition that a stage's parameters describe; others are ignored."""
         return cls(**{field.name: parameters[field.name] for field in fields(cls)})
 
     def save(self, folder: Path) -> None:

@@ -35,7 +35,7 @@ _BOUND = {1: math.nextafter(1.0, 2.0) + 1e-7, 2: 1.5}
 
 
 def levels(x: Tensor, bits: int) -> Tensor:
-    """x quantised to one or two bits at scale 1: its sign (that of 0 is 1), or the nearest of -1, 0, 1."""
+    """Return x quantised to one or two bits at scale 1: its sign (that of 0 is 1), or the nearest of -1, 0, 1."""
     return torch.copysign(_ONE, x + 0.0) if bits == 1 else torch.round(x).clamp_(-1, 1)
 
 
@@ -50,7 +50,7 @@ def scores(
 
 
 def convolved(layer: Convolved, x: Tensor, weight_bits: int, act_bits: int) -> Tensor:
-    """x [n, inputs, H, W] convolved without padding, normalised and quantised; not pooled."""
+    """Return x [n, inputs, H, W] convolved without padding, normalised and quantised; not pooled."""
     return _Convolved.apply(x, layer.conv.weight, layer.bn.weight, layer.bn.bias, layer.bn, weight_bits, act_bits)
 
 
@@ -63,12 +63,12 @@ def _product(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _normalised(z: Tensor, gamma: Tensor, beta: Tensor, bn: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
-    """(batch norm of z, the batch's mean, one over its deviation)."""
+    """Return (batch norm of z, the batch's mean, one over its deviation)."""
     return torch.native_batch_norm(z, gamma, beta, bn.running_mean, bn.running_var, bn.training, bn.momentum, bn.eps)
 
 
 def _back(gradient: Tensor, z, y, gamma, mean, inverse, bn: nn.Module, bits: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of z, gamma and beta from that of q(y)."""
+    """Return gradients of z, gamma and beta from that of q(y)."""
     gradient = torch.ops.aten.hardtanh_backward(gradient, y, -_BOUND[bits], _BOUND[bits])
     return torch.ops.aten.native_batch_norm_backward(
         gradient, z, gamma, bn.running_mean, bn.running_var, mean, inverse, bn.training, bn.eps, [True, True, True]
@@ -132,7 +132,7 @@ class _Convolved(Function):
 
 
 def _pieces(images: int, numbers: int) -> list[slice]:
-    """The images, as many at a time as `_COLUMNS` allows where each takes `numbers`."""
+    """Return the images, as many at a time as `_COLUMNS` allows where each takes `numbers`."""
     step = max(1, _COLUMNS // numbers)
     return [slice(first, first + step) for first in range(0, images, step)]
 

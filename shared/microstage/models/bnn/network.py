@@ -47,7 +47,10 @@ class BinaryNetwork(Network):
             module.weight.clamp_(-1, 1)
 
     def integers(self, image: Tensor) -> Tensor:
-        """What the first quantiser makes, int8, of grey levels uint8 of any shape, for pixels of one or two bits."""
+        """Return what the first quantiser makes, int8, of grey levels uint8 of any shape.
+
+        It is for pixels of one or two bits.
+        """
         return torch.cat(
             [
                 fused.levels(_centred(part.float()), self.definition.input_bits).to(torch.int8)
@@ -81,7 +84,7 @@ class BinaryNetwork(Network):
         return self.pixels(_centred(image.float() if image.dtype == torch.uint8 else image))
 
     def _masks(self, rows: int) -> list[Tensor]:
-        """Of what enters each fully connected layer; none where nothing is dropped."""
+        """Return the masks of what enters each fully connected layer; none where nothing is dropped."""
         d = self.definition
         if not self.training or not d.dropout:
             return []
@@ -89,5 +92,5 @@ class BinaryNetwork(Network):
 
 
 def _centred(image: Tensor) -> Tensor:
-    """0..255 to -1..1."""
+    """Bring 0..255 to -1..1."""
     return 2.0 * (image / 255.0) - 1.0

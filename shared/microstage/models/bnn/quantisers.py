@@ -44,7 +44,7 @@ def activation(bits: int) -> type[ExtendedInjector]:
 
 
 def pixels(bits: int) -> type[ExtendedInjector]:
-    """An image in [-1, 1]: as an activation, or from three bits on at a power of two, -1 to 1 - 2^(1 - bits)."""
+    """Return an image in [-1, 1]: as an activation, or from three bits on at a power of two, -1 to 1 - 2^(1 - bits)."""
     if bits <= 2:
         return activation(bits)
     largest = 1.0 - 2.0 ** (1 - bits)

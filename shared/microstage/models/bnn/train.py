@@ -53,7 +53,7 @@ class Training(training.Training):
         return Examples(self._inputs(torch.from_numpy(images.pixels)), _targets(images))
 
     def _inputs(self, pixels: Tensor) -> Tensor:
-        """Grey levels; or, where one quantiser is all that reads them, what it makes of them, once and for all."""
+        """Return grey levels, or what the quantiser that alone reads them makes of them, once and for all."""
         d = self.definition
         return pixels if d.convolutional or d.input_bits > 2 else BinaryNetwork(d).integers(pixels)
 
@@ -76,7 +76,7 @@ class Training(training.Training):
         self.network.load_weights(trained.weights())
 
     def evaluate(self) -> dict[str, Any]:
-        """Top-1 accuracy, overall and per class, and the confusion matrix [true, found]."""
+        """Return Top-1 accuracy, overall and per class, and the confusion matrix [true, found]."""
         found = predict(self.network, self.splits.test.inputs, batch=250).numpy().argmax(1)  # the first of equal ones
         return classified(self.definition.classes, self.images.test.labels, found, self.images.about)
 
@@ -139,7 +139,7 @@ class Moved(Examples):
 
 
 def squared_hinge(scores: Tensor, targets: Tensor) -> Tensor:
-    """Mean of max(0, 1 - t s)^2 over every class, t being -1 or 1."""
+    """Return the mean of max(0, 1 - t s)^2 over every class, t being -1 or 1."""
     return _SquaredHinge.apply(scores, targets)
 
 
@@ -156,7 +156,7 @@ class _SquaredHinge(Function):
 
 
 def errors(scores: Tensor, targets: Tensor) -> Tensor:
-    """Share of the images whose largest score is not that of their class."""
+    """Return the share of the images whose largest score is not that of their class."""
     return (scores.argmax(1) != targets.argmax(1)).float().mean()
 
 
@@ -192,5 +192,5 @@ def _load(p: Mapping[str, Any], data: Path | None, d: BinaryDefinition) -> Image
 
 
 def _targets(images: LabelledImages) -> Tensor:
-    """[n, 10]: 1 for an image's class, -1 for every other."""
+    """Return [n, 10]: 1 for an image's class, -1 for every other."""
     return torch.from_numpy(2 * np.eye(CLASSES, dtype=np.float32)[images.labels] - 1)

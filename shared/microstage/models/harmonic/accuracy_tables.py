@@ -26,7 +26,10 @@ Found = Mapping[str, Any]
 
 
 def tables(found: Found) -> str:
-    """By harmonic and source; every method; after half cycles; behind steps; under stress, within limits."""
+    """Return the tables.
+
+    By harmonic and source; every method; after half cycles; behind steps; under stress, within limits.
+    """
     return "\n".join(
         [
             *_head(found),
@@ -52,7 +55,7 @@ def _head(found: Found) -> list[str]:
 
 
 def _of_sources(found: Found) -> list[str]:
-    """A row per source, then all windows together, relative to the mean fundamental, and the worst window."""
+    """Return a row per source, then all windows together, relative to the mean fundamental, and the worst window."""
     sources, methods = found["sources"], _known(found["sources"], _BY_SOURCE)
     lines: list[str] = []
     for index, harmonic in enumerate(found["harmonics"]):
@@ -90,7 +93,7 @@ def _harmonic(sources: Found, methods: Sequence[str], index: int) -> list[list[s
 
 
 def _of_methods(found: Found) -> list[str]:
-    """Every method, those that never look or only copy included, and its error over that of the formula."""
+    """Return every method, those that never look or only copy included, and its error over that of the formula."""
     sources, methods = found["sources"], _known(found["sources"], METHODS)
     errors = {m: [_mean_error(sources, m, k) for k in range(4)] for m in methods}
     beside = "half_cycle_dft" if "half_cycle_dft" in errors else "linear_regression"
@@ -113,7 +116,7 @@ def _of_steps(found: Found) -> list[str]:
 
 
 def _of_stress(found: Found) -> list[str]:
-    """Errors of the network, of its rival and of the ceiling; then how many of them an instrument may make."""
+    """Return errors of the network, of its rival and of the ceiling; then how many of them an instrument may make."""
     stress = dict(found["stress"])
     methods = [m for m in ("network", "half_cycle_dft", "linear_regression", "interpolated_dft") if m in _any(stress)]
     errors = {
@@ -148,7 +151,7 @@ def _of_response(found: Found) -> list[str]:
 
 
 def _grouped(title: str, groups: Sequence[str], found: Found, rows: Mapping[str, Sequence[str]]) -> list[str]:
-    """A table with the four harmonics under each of `groups`; nothing where there is none."""
+    """Return a table with the four harmonics under each of `groups`; nothing where there is none."""
     if not groups:
         return []
     head = ["", *(f"{harmonic:>5}" for _ in groups for harmonic in found["harmonics"])]
@@ -180,7 +183,10 @@ def _percent(share: float) -> str:
 
 
 def _or_lost(error: float, amplitude: float) -> str:
-    """A harmonic whose error is its own size is not measured: zero would have been as good an answer."""
+    """Return an error as text.
+
+    A harmonic whose error is its own size is lost: zero would have been as good an answer.
+    """
     return f"{error:.3f}" if error < amplitude else f"{error:.3f} lost"
 
 

@@ -45,7 +45,10 @@ class Methods:
     fitted: tuple[Sequences, Sequences]
 
     def stepping(self, sequences: Sequences) -> Answers:
-        """{method: amplitudes [n, L, 4] at the end of each step}; every method has seen the steps up to there alone."""
+        """Return {method: amplitudes [n, L, 4] at the end of each step}.
+
+        Every method has seen the steps up to there alone.
+        """
         x, found = sequences.windows, self._networks(sequences.windows)
         coefficients = self._of_one_step(x)
         along, size = aligned(coefficients, x.shape[2]), np.abs(coefficients)
@@ -55,7 +58,7 @@ class Methods:
         }  # fmt: skip
 
     def of_windows(self, sequences: Sequences) -> Answers:
-        """{method: amplitudes [n, 4]} of the first steps, as many as the network's window has."""
+        """Return {method: amplitudes [n, 4]} of the first steps, as many as the network's window has."""
         first = sequences.windows[:, : self.steps]
         means = {"running_mean": running_mean(np.abs(self._of_one_step(first)))[:, -1]} if self.steps > 1 else {}
         return {**self.beside_the_estimator(sequences), **means, **self._others(first.reshape(len(first), -1))}
@@ -89,11 +92,11 @@ class Methods:
         return self.fitted[0].windows.shape[2] // self.steps
 
     def ceiling(self, sequences: Sequences) -> np.ndarray:
-        """Amplitudes [n, 4] by the interpolated DFT over whole sequences."""
+        """Return amplitudes [n, 4] by the interpolated DFT over whole sequences."""
         return _in_batches(interpolated_dft, sequences.windows.reshape(len(sequences), -1))
 
     def _of_one_step(self, windows: np.ndarray) -> np.ndarray:
-        """Complex amplitudes [n, L, 4] at each step's first sample."""
+        """Return complex amplitudes [n, L, 4] at each step's first sample."""
         return (
             half_cycle_coefficients(windows)
             if self._of_half_cycles
@@ -113,13 +116,13 @@ class Methods:
         }  # fmt: skip
 
     def _as_integers(self, x: np.ndarray) -> np.ndarray:
-        """`x` [n, N] as the network is given it, each step at a gain of its own."""
+        """Return `x` [n, N] as the network is given it, each step at a gain of its own."""
         steps = x.reshape(len(x), self.steps, -1)
         integers, exponent = block_float(steps, EXPONENTS, self.bits)
         return np.ldexp(integers, exponent.astype(int)[..., None] + 1 - self.bits).reshape(x.shape)
 
     def _networks(self, windows: np.ndarray) -> Answers:
-        """The network, its twin, and the network with the learnt correction left out."""
+        """Return the network, its twin, and the network with the learnt correction left out."""
         integers, exponent = block_float(windows, EXPONENTS, self.bits)
         exponent = exponent.astype(int)
         shift = np.diff(exponent, axis=1, prepend=exponent[:, :1]).astype(np.float32)

@@ -40,7 +40,7 @@ class Form:
     wired: Wired
 
     def windows(self, drawn: Sequences) -> Windows:
-        """Both sides of each pair, scale-free: a network never sees amperes."""
+        """Return both sides of each pair, scale-free: a network never sees amperes."""
         d = self.definition
         integers, exponent = block_float(drawn.windows, EXPONENTS, d.window_bits)
         exponent = exponent.astype(int)
@@ -66,7 +66,7 @@ class Drawn(Windows):
     seed: int
 
     def drawn(self, phase: str, epoch: int) -> Windows:
-        """Those of one epoch, whatever was drawn before it."""
+        """Return those of one epoch, whatever was drawn before it."""
         return self.form.windows(
             self.origin.draw(len(self), np.random.default_rng([self.seed, epoch, *phase.encode()]))
         )

@@ -146,7 +146,7 @@ class HarmonicDefinition:
 
     @classmethod
     def from_parameters(cls, parameters: dict[str, Any]) -> HarmonicDefinition:
-        """The definition that a stage's parameters describe; others are ignored."""
+        """Return the definition that a stage's parameters describe; others are ignored."""
         return cls(**{field.name: parameters[field.name] for field in fields(cls)})
 
     @property

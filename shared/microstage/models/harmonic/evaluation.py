@@ -24,7 +24,7 @@ _SETTLED = 0.05  # of the fundamental's new amplitude
 
 
 def evaluate(data: Waveforms, methods: Methods, channel: str, frequency: int) -> dict[str, Any]:
-    """{"test.mae.<method>": [H1, H3, H5, H7], "test.r2.<method>", "test.thd_error.<method>"} of the window, and
+    """Return {"test.mae.<method>": [H1, H3, H5, H7], "test.r2.<method>", "test.thd_error.<method>"} of the window, and
 
     `test.by_source`: {source: {"windows", "amplitude", "methods": {method: {"mae", "worst", "thd_error"}}}}.
     `test.after`: {steps since the start: {method: mae}} on steady sequences.
@@ -61,7 +61,7 @@ def _after(test: Sequences, methods: Methods) -> dict[str, Any]:
 
 
 def _behind(stepped: Sequences, methods: Methods) -> dict[str, Any]:
-    """The first steps that are wholly behind the change; those of sequences that end before are left out."""
+    """Return the first steps that are wholly behind the change; those of sequences that end before are left out."""
     answers, truth = methods.stepping(stepped), stepped.truth
     first = -(-stepped.changed // stepped.windows.shape[2])
     told = {}
@@ -100,7 +100,7 @@ def _judged(answers: dict[str, np.ndarray], truth: np.ndarray) -> dict[str, Any]
 
 
 def _behind_the_step(methods: Methods, tried: Sequences) -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, Any]]:
-    """(answers [n, 4] of the first step wholly behind the change, their truth, the response of each method)."""
+    """Return (answers [n, 4] of the first step wholly behind the change, their truth, the response of each method)."""
     answers, length = methods.stepping(tried), tried.windows.shape[2]
     rows, first = np.arange(len(tried)), -(-tried.changed // length)
     response = {name: _response(answer[..., 0], tried) for name, answer in answers.items()}
@@ -140,5 +140,5 @@ def _thd_error(answer: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _rounded(values, digits: int = 9) -> list[float]:
-    """Nine digits: what is printed must not hang on the last bit of a sum."""
+    """Return nine digits of each: what is printed must not hang on the last bit of a sum."""
     return [float(f"{value:.{digits}g}") for value in values]

@@ -11,7 +11,9 @@ _SMALL = {("V", "I"): 0.01, ("V", "II"): 0.03, ("A", "I"): 0.03, ("A", "II"): 0.
 
 
 def largest_error(amplitude: float, nominal: float, unit: str, of_class: str) -> float:
-    """Peak value allowed of a harmonic of the peak value `amplitude`, where the instrument's `nominal` value is rms.
+    """Return the largest error allowed, a peak value, of a harmonic of the peak value `amplitude`.
+
+    The instrument's `nominal` value is rms.
 
     5 % of it; below 1 % (class I) or 3 % (class II) of the nominal voltage, 3 % or 10 % of the nominal current, as much
     as at that limit: 0.05 %, 0.15 %, 0.15 % or 0.5 % of the nominal value.
@@ -20,7 +22,10 @@ def largest_error(amplitude: float, nominal: float, unit: str, of_class: str) ->
 
 
 def share_within(errors: list[float], largest: float) -> float:
-    """The share of errors that are at most `largest`, from their evenly spaced quantiles; straight between two."""
+    """Return the share of errors that are at most `largest`.
+
+    It comes from their evenly spaced quantiles, straight between two.
+    """
     if errors[-1] <= largest:
         return 1.0
     above = next(k for k, error in enumerate(errors) if error > largest)

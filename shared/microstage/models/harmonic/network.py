@@ -47,7 +47,7 @@ def _weight(bits: int) -> type[ExtendedInjector]:
 
 
 def _fixed(base: type[ExtendedInjector], bits: int, scale: float, largest: int) -> type[ExtendedInjector]:
-    """Multiples of `scale`, for good."""
+    """Return multiples of `scale`, for good."""
     return base.let(bit_width=bits, scaling_impl_type=ScalingImplType.CONST, scaling_init=scale * largest)
 
 

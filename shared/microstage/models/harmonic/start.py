@@ -66,7 +66,7 @@ def _odd(count: int) -> int:
 
 
 def _pass_on(lstm: nn.LSTM) -> None:
-    """Each cell takes up one feature, and forgets it; those left over hold a difference of estimates for a while."""
+    """Let each cell take up one feature, and forget it; those left over hold a difference of estimates for a while."""
     hidden, features = lstm.hidden_size, lstm.input_size
     for weight in (lstm.weight_ih_l0, lstm.weight_hh_l0):
         weight.mul_(_RANDOM)
@@ -109,8 +109,11 @@ def _compare(cnn: nn.Module, kernels: np.ndarray, phases: int) -> None:
 
 
 def _with_constant(samples: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The least-squares fit of odd harmonics and a constant: complex weights [4, samples] of H1, H3, H5, H7, those of
-    the constant [1, samples], and those of what is left where it falls, too, at some samples [_LEFT, samples]."""
+    """Return the least-squares fit of odd harmonics and a constant.
+
+    Complex weights [4, samples] of H1, H3, H5, H7, those of the constant [1, samples], and those of what is left where
+    it falls, too, at some samples [_LEFT, samples].
+    """
     time = np.arange(samples)
     angles = 2 * np.pi * np.outer(time, np.arange(1, _HIGHEST + 1, 2)) / SAMPLES_PER_CYCLE
     waves, count = np.concatenate([np.cos(angles), np.sin(angles), np.ones((samples, 1))], axis=1), angles.shape[1]

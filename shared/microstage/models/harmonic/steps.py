@@ -43,7 +43,7 @@ class Answers:
 
 
 def answer(total: Tensor, count: Tensor, correction: Tensor) -> Tensor:
-    """Amplitudes over the gain; none is negative."""
+    """Return amplitudes over the gain; none is negative."""
     real, imaginary = total.chunk(2, dim=-1)
     size = torch.sqrt((real * real + imaginary * imaginary).clamp_min(_TINY))
     return (size / count + correction).clamp_min(0)
@@ -80,11 +80,17 @@ class Stepped(Network):
         return correction, estimate, both(keep) * total + estimate, keep * count + 1
 
     def sequence(self, window: Tensor, shift: Tensor) -> Answers:
-        """All steps of sequences: window [n, L, S], and by how much each exponent exceeds the one before, [n, L]."""
+        """Return all steps of sequences.
+
+        `window` [n, L, S]; `shift` [n, L] says by how much each exponent exceeds the one before.
+        """
         return self._follow(*self._encode(window), shift)
 
     def taught(self, window: Tensor, shift: Tensor) -> Tensor:
-        """What training looks at [n, 2 L, 4]: the amplitudes at every step, then of each window as a first step."""
+        """Return what training looks at [n, 2 L, 4].
+
+        That is the amplitudes at every step, then of each window as a first step.
+        """
         cnn, estimate = self._encode(window)
         n, length, _ = cnn.shape
         alone = self._follow(
@@ -93,11 +99,11 @@ class Stepped(Network):
         return torch.cat([self._follow(cnn, estimate, shift).amplitudes, alone.amplitudes.view(n, length, -1)], dim=1)
 
     def features(self, window: Tensor, shift: Tensor) -> Tensor:
-        """What the LSTM reads at each step: [n, L, C]."""
+        """Return what the LSTM reads at each step: [n, L, C]."""
         return self._features(*self._encode(window), shift)
 
     def _encode(self, window: Tensor) -> tuple[Tensor, Tensor]:
-        """The CNN's features [n, L, C] and the estimates [n, L, 8]."""
+        """Return the CNN's features [n, L, C] and the estimates [n, L, 8]."""
         n, length, samples = window.shape
         flat = window.reshape(n * length, 1, samples)
         return self.cnn(flat).view(n, length, -1), self.estimate(flat).view(n, length, PHASORS)
@@ -126,14 +132,17 @@ class Stepped(Network):
         return torch.stack(totals, 1), torch.stack(counts, 1)
 
     def _settle(self, total: Tensor, count: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-        """Between two steps: the sum turned, in units of the new gain, and no more than MOST estimates in it."""
+        """Return what a step takes of the one before.
+
+        The sum is turned and in units of the new gain, and has no more than MOST estimates in it.
+        """
         largest, full = both(count) * _TOP, count >= MOST
         total = torch.maximum(torch.minimum(self._scaled(-total, shift), largest), -largest)
         halved = self._scaled(total, torch.ones_like(shift))
         return torch.where(both(full), halved, total), torch.where(full, torch.full_like(count, MOST / 2), count)
 
     def _scaled(self, value: Tensor, shift: Tensor) -> Tensor:
-        """`value` over 2^shift; half a unit is rounded up."""
+        """Return `value` over 2^shift; half a unit is rounded up."""
         scaled = value * _POWERS[shift.clamp(-_FAR, _FAR).long() + _FAR]
         if not self.exact:
             return scaled
@@ -142,16 +151,16 @@ class Stepped(Network):
 
 
 def both(values: Tensor) -> Tensor:
-    """What holds for each harmonic, for its real part and for its imaginary one."""
+    """Return what holds for each harmonic, for its real part and for its imaginary one."""
     return torch.cat([values, values], dim=-1)
 
 
 def slide(x: Tensor, weight: Tensor, stride: int) -> Tensor:
-    """Convolution of x [n, C, L] as one matrix product: many times faster than the framework's own without oneDNN."""
+    """Convolve x [n, C, L] as one matrix product: many times faster than the framework's own without oneDNN."""
     columns = x.unfold(2, weight.shape[2], stride).transpose(1, 2).reshape(-1, weight[0].numel())
     return (columns @ weight.flatten(1).t()).view(len(x), -1, len(weight)).transpose(1, 2)
 
 
 def soft(keep: Tensor) -> Tensor:
-    """What a decision at one half is to a gradient."""
+    """Return what a decision at one half is to a gradient."""
     return torch.sigmoid(4 * (keep - 0.5))

@@ -100,8 +100,11 @@ def _spread(sequences: Sequences, count: int) -> Sequences:
 
 
 def extremes(samples: int, steps: int) -> np.ndarray:
-    """Waveforms [25, steps * samples] at the ends of every range: silence, full scale, steps, impulses, the fastest
-    alternation, at 1 and at either end of the gain; and one that goes from end to end of the gain at each step."""
+    """Return waveforms [25, steps * samples] at the ends of every range.
+
+    Silence, full scale, steps, impulses, the fastest alternation, at 1 and at either end of the gain; and one that goes
+    from end to end of the gain at each step.
+    """
     length = samples * steps
     t = np.arange(length)
     shapes = [

@@ -67,7 +67,7 @@ class FloatTwin(Stepped):
         start(self)
 
     def lstm(self, features: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The features are held where the io quantiser will clip."""
+        """Run the LSTM, its features held where the io quantiser will clip."""
         return self.recurrent(self._roughened(features.clamp(-IO_RANGE, IO_RANGE), _FEATURE_NOISE))
 
     def decide(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
@@ -77,12 +77,12 @@ class FloatTwin(Stepped):
         return CORRECTION * correction, soft(keep) if self.training else (keep > 0.5).float()
 
     def _roughened(self, value: Tensor, levels: float) -> Tensor:
-        """In training, uniform noise as wide as `levels` of an 8-bit quantiser: what is found has to survive one."""
+        """Add, in training, uniform noise as wide as `levels` of an 8-bit quantiser, which has to be survived."""
         return value + (torch.rand_like(value) - 0.5) * (levels * IO_RANGE / 128) if self.training else value
 
     @torch.no_grad()
     def cell_ranges(self, window: Tensor, shift: Tensor) -> dict[str, float]:
-        """Largest magnitude that each quantiser inside the LSTM has to hold, by its name, over sequences."""
+        """Return the largest magnitude that each quantiser inside the LSTM has to hold, by its name, over sequences."""
         self.eval()
         largest: dict[str, float] = {}
 

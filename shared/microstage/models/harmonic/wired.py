@@ -15,8 +15,11 @@ _EQUAL = 1e-9  # of what rounding costs: below it two roundings are as good
 
 
 def wired_scale(samples: int) -> float:
-    """What the kernels' integers are multiples of: of half a cycle they reach 127; the less of a wave is seen, the
-    larger are the weights that tell its harmonics apart."""
+    """Return what the kernels' integers are multiples of.
+
+    Of half a cycle they reach 127. The less of a wave is seen, the larger are the weights that tell its harmonics
+    apart.
+    """
     if samples == HALF_CYCLE:
         return 2.0**-11
     return 2.0**-10 if samples > HALF_CYCLE else 2.0**-7 if samples >= HALF_CYCLE // 2 else 2.0**-5
@@ -31,13 +34,16 @@ class Wired:
     gram: np.ndarray
 
     def rounded(self) -> np.ndarray:
-        """Multiples of `wired_scale` that answer windows as the kernels do."""
+        """Return multiples of `wired_scale` that answer windows as the kernels do."""
         scale, largest = wired_scale(self.kernels.shape[1]), 2 ** (WIRED_BITS - 1) - 1
         return scale * np.stack([_rounded(kernel / scale, self.gram, largest) for kernel in self.kernels])
 
 
 def half_cycle(samples: int) -> Wired:
-    """The DFT over half a cycle, for waves with half-wave symmetry, of which the fundamental is by far the largest."""
+    """Return the DFT over half a cycle, for waves with half-wave symmetry.
+
+    The fundamental is by far the largest part of them.
+    """
     turns = np.outer(np.arange(1, HALF_CYCLE, 2), np.arange(samples)) / SAMPLES_PER_CYCLE
     waves = np.exp(-2j * np.pi * turns)
     weights = np.where(np.arange(len(waves)) == 0, 9.0, 0.1)
@@ -47,7 +53,7 @@ def half_cycle(samples: int) -> Wired:
 
 
 def fitted(windows: np.ndarray, coefficients: np.ndarray, strength: float = 1e-9) -> Wired:
-    """The best linear estimator of complex `coefficients` [n, 4] from windows [n, S], in the unit of both."""
+    """Return the best linear estimator of complex `coefficients` [n, 4] from windows [n, S], in the unit of both."""
     gram = windows.T @ windows / len(windows)
     ridge = gram + strength * np.trace(gram) / len(gram) * np.eye(len(gram))
     return Wired(_split(np.linalg.solve(ridge, windows.T @ coefficients / len(windows)).T), ridge)
@@ -58,8 +64,10 @@ def _split(weights: np.ndarray) -> np.ndarray:
 
 
 def _rounded(kernel: np.ndarray, gram: np.ndarray, largest: int) -> np.ndarray:
-    """Integers [S] near `kernel` with the least error on windows: from the nearest, single taps and pairs of taps are
-    moved by one for as long as that helps."""
+    """Return integers [S] near `kernel` with the least error on windows.
+
+    From the nearest, single taps and pairs of taps are moved by one for as long as that helps.
+    """
     found = np.clip(np.rint(kernel), -largest, largest)
     own, moves = np.diag(gram), [(d, e) for d in (-1, 1) for e in (-1, 0, 1)]
     for _ in range(_SWEEPS):
@@ -77,12 +85,12 @@ def _rounded(kernel: np.ndarray, gram: np.ndarray, largest: int) -> np.ndarray:
 
 
 def _costs(slope: np.ndarray, gram: np.ndarray, own: np.ndarray, d: int, e: int) -> np.ndarray:
-    """By how much the squared error grows where tap i is moved by `d` and tap j by `e`: [S, S]."""
+    """Return by how much the squared error grows where tap i is moved by `d` and tap j by `e`: [S, S]."""
     costs = (2 * d * slope + own * d * d)[:, None] + (2 * e * slope + own * e * e)[None] + 2 * d * e * gram
     np.fill_diagonal(costs, np.inf)
     return costs
 
 
 def _beyond(found: np.ndarray, d: int, e: int, largest: int) -> np.ndarray:
-    """Which pairs would leave the integers' range."""
+    """Return which pairs would leave the integers' range."""
     return (np.abs(found + d) > largest)[:, None] | (np.abs(found + e) > largest)[None]

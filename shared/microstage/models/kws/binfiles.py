@@ -53,14 +53,14 @@ def run(job: Job) -> None:
 
 
 def encode_model(real: np.ndarray, entry: Mapping[str, Any]) -> np.ndarray:
-    """int8 [n, 490]: the network's input quantiser, rounding half to even and clipping to its range."""
+    """Return int8 [n, 490]: the network's input quantiser, rounding half to even and clipping to its range."""
     low, high = entry["range"]
     quotient = real.astype(np.float32) / np.float32(entry["scale"])
     return np.clip(np.rint(quotient) + entry["zero_point"], low, high).astype(np.int8)
 
 
 def encode_eembc(real: np.ndarray) -> np.ndarray:
-    """int8 [n, 490], frame-major, from coefficient-major features."""
+    """Return int8 [n, 490], frame-major, from coefficient-major features."""
     by_frame = np.swapaxes(real.reshape(-1, COEFFICIENTS, FRAMES), 1, 2).reshape(len(real), -1)
     return np.clip(np.trunc(by_frame / _EEMBC_SCALE + _EEMBC_ZERO), -128, 127).astype(np.int8)
 
@@ -71,7 +71,7 @@ def _decode_eembc(encoded: np.ndarray) -> np.ndarray:
 
 
 def _entry(folder: Path) -> dict[str, Any]:
-    """What the streamlined graph takes in; `ModelError` unless it is one int8 vector of features."""
+    """Return what the streamlined graph takes in; `ModelError` unless it is one int8 vector of features."""
     parts = json.loads((folder / "interface.json").read_text())["parts"]
     inputs = [tensor for part in parts.values() for tensor in part["inputs"].values()]
     if (
@@ -102,7 +102,7 @@ def _read(folder: Path, clips: Clips) -> np.ndarray:
 
 
 def _by_integers(folder: Path, levels: np.ndarray) -> np.ndarray:
-    """Classes [n]: the lowest index of the largest logits."""
+    """Return the classes [n]: the lowest index of the largest logits."""
     graph = Interpreter(read_onnx(folder / "model_finn_streamlined.onnx"))
     (logits,) = graph.run({graph.inputs[0]: levels.astype(np.int64)}).values()
     return np.argmax(integers(logits), axis=1)

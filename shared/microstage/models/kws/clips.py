@@ -20,7 +20,7 @@ _MIXED = 1000
 
 
 def read(p: Mapping[str, Any], folder: Path | None) -> Speech:
-    """The dataset that the parameters name."""
+    """Return the dataset that the parameters name."""
     if p["dataset"] == "words":
         return words.load(p["clips"], p["seed"])
     place = given(p["dataset"], folder)
@@ -28,7 +28,7 @@ def read(p: Mapping[str, Any], folder: Path | None) -> Speech:
 
 
 def features(clips: Clips) -> np.ndarray:
-    """float32 [n, 490], coefficient-major, of clips as they are."""
+    """Return float32 [n, 490], coefficient-major, of clips as they are."""
     return flat(mfcc(normalised(clips.pcm)) if clips.mfcc is None else clips.mfcc)
 
 

@@ -54,5 +54,5 @@ class NoisyClips(Heard):
 
 
 def heard(clips: Clips) -> Heard:
-    """Clips as they are, without noise."""
+    """Return clips as they are, without noise."""
     return Heard(torch.from_numpy(features(clips)), torch.from_numpy(clips.label.astype(np.int64)), clips)

@@ -53,7 +53,7 @@ class KeywordDefinition:
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any], input_range: float) -> KeywordDefinition:
-        """The definition that a stage's parameters describe; others are ignored."""
+        """Return the definition that a stage's parameters describe; others are ignored."""
         given = {**parameters, "input_range": input_range}
         return cls(**{field.name: given[field.name] for field in fields(cls)})
 

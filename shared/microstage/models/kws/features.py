@@ -17,15 +17,15 @@ COEFFICIENTS, FRAMES = CEPSTRA.coefficients, CEPSTRA.frames
 
 
 def normalised(pcm: np.ndarray) -> np.ndarray:
-    """Samples [n, 16000] of any scale over their maximum; a clip that has none above zero stays as it is."""
+    """Return samples [n, 16000] of any scale over their maximum; a clip that has none above zero stays as it is."""
     return CEPSTRA.normalised(pcm)
 
 
 def mfcc(samples: np.ndarray) -> np.ndarray:
-    """float32 [n, 49, 10] of samples [n, 16000], normalised already."""
+    """Return float32 [n, 49, 10] of samples [n, 16000], normalised already."""
     return CEPSTRA.by_frame(samples)
 
 
 def flat(features: np.ndarray) -> np.ndarray:
-    """[n, 49, 10] as the network takes them, [n, 490]: coefficient-major, all frames of coefficient 0 first."""
+    """Return [n, 49, 10] as the network takes them, [n, 490]: coefficient-major, all frames of coefficient 0 first."""
     return CEPSTRA.flat(features)

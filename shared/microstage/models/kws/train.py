@@ -61,7 +61,7 @@ class Training(training.Training):
         )
 
     def evaluate(self) -> dict[str, Any]:
-        """Top-1 accuracy, overall and per class, and the confusion matrix [true, found]."""
+        """Return Top-1 accuracy, overall and per class, and the confusion matrix [true, found]."""
         test = self.splits.test
         found = predict(self.network, test.inputs).argmax(1)  # the lowest of equal ones
         return classified(CLASSES, test.targets.numpy(), found.numpy(), self.origin)
@@ -98,7 +98,10 @@ class Training(training.Training):
 
 
 def class_weights(labels: Tensor) -> Tensor:
-    """Weight per class: one minus its share of the examples, unknown's divided by 3.6 more; their sum is 1."""
+    """Return the weight per class; their sum is 1.
+
+    A class weighs one minus its share of the examples; unknown's is divided by 3.6 more.
+    """
     weights = 1 - torch.bincount(labels, minlength=len(CLASSES)).double() / len(labels)
     weights[UNKNOWN] *= _OF_UNKNOWN
     return (weights / weights.sum()).float()
@@ -117,5 +120,5 @@ def extremes(definition: KeywordDefinition) -> np.ndarray:
 
 
 def _input_range(inputs: Tensor) -> float:
-    """The 99th percentile of the features' magnitudes: what is beyond it is clipped."""
+    """Return the 99th percentile of the features' magnitudes: what is beyond it is clipped."""
     return float(np.float32(np.percentile(np.abs(inputs.numpy()), _PERCENTILE)))

@@ -93,7 +93,7 @@ def _called(declared: StepDeclaration) -> str:
 
 
 def _settled(b: PartBuilder, sequence: Recurrence, settling: Settling, shift: str) -> dict[str, str]:
-    """{carried state: the integers that this step takes}: `settle` in float64, which is exact on its numbers."""
+    """Return {carried state: the integers that this step takes}: `settle` in float64, which is exact on its numbers."""
     wide = {state: b.add("Cast", [state], f"{state}.wide", to=TensorProto.DOUBLE) for state in sequence.carried}
     powers = b.constant("settle.powers", np.ldexp(1.0, -np.arange(-_REACH, _REACH + 1)))
     ends = [b.constant(f"settle.{name}", np.int32(value)) for name, value in (("least", -_REACH), ("most", _REACH))]
@@ -139,7 +139,10 @@ def _halve(b: PartBuilder, mean: RunningMean, wide: dict[str, str], half: str) -
 
 
 def _run_parts(b: PartBuilder, parts: Parts, sequence: Recurrence, taken: Mapping[str, str]) -> dict[str, str]:
-    """Encoder, cell and head in a row; {output: integers, int32 where they are sums; `<output>.real` as it is}."""
+    """Append encoder, cell and head in a row; return {output: its integers, `<output>.real`: it as it is}.
+
+    Integers of sums are int32.
+    """
     known = dict(taken)
     for name in sequence.parts:
         part = parts[name]
@@ -158,7 +161,10 @@ def _reads(sequence: Recurrence, part: str) -> Mapping[str, str]:
 
 
 def _fed(b: PartBuilder, part: onnx.ModelProto, known: Mapping[str, str], name: str) -> dict[str, str]:
-    """{input of `part`: tensor that it reads}, of its type, and without the axis of one step where it has none."""
+    """Return {input of `part`: tensor that it reads}.
+
+    It has the input's type, and no axis of one step where the input has none.
+    """
     read = {}
     for value in part.graph.input:
         kind = value.type.tensor_type
@@ -170,7 +176,7 @@ def _fed(b: PartBuilder, part: onnx.ModelProto, known: Mapping[str, str], name: 
 
 
 def _integers(b: PartBuilder, part: onnx.ModelProto, output: str, tensor: str) -> str:
-    """The integers of an output that comes as real numbers, at the scale of its sums."""
+    """Return the integers of an output that comes as real numbers, at the scale of its sums."""
     value = next(value for value in part.graph.output if value.name == output)
     if value.type.tensor_type.elem_type != TensorProto.FLOAT:
         return tensor
@@ -180,14 +186,14 @@ def _integers(b: PartBuilder, part: onnx.ModelProto, output: str, tensor: str) -
 
 
 def _state_values(parts: Parts, sequence: Recurrence) -> dict[str, onnx.ValueInfoProto]:
-    """Every state as a graph input, and the exponent."""
+    """Return every state as a graph input, and the exponent."""
     given = {value.name: value for part in parts.values() for value in part.graph.input}
     states = {name: given[name] for name in (*sequence.states, *sequence.carried)}
     return {**states, _EXPONENT: int8_value(_EXPONENT, ["B", 1], TensorProto.INT32)}
 
 
 def _kept(b: PartBuilder, held: str, made: str, old: str, new: str, value: onnx.ValueInfoProto) -> None:
-    """`new` is what was `made` where the window has an answer, else the `old` state."""
+    """Append `new`: what was `made` where the window has an answer, else the `old` state."""
     kind = value.type.tensor_type.elem_type
     sides = [
         b.add("Cast", [side], f"{new}.{role}", to=TensorProto.INT32) for side, role in ((made, "made"), (old, "old"))
@@ -197,7 +203,7 @@ def _kept(b: PartBuilder, held: str, made: str, old: str, new: str, value: onnx.
 
 
 def _answer(b: PartBuilder, mean: PhasorMean, made: Mapping[str, str], factor: str, output: str) -> None:
-    """max(0, |sum| / count + correction), times the gain."""
+    """Append max(0, |sum| / count + correction), times the gain."""
     parts = ["mean.real_part", "mean.imaginary_part"]
     b.nodes.append(helper.make_node("Split", [made[f"{mean.sum}.real"]], parts, axis=1))
     squares = [b.add("Mul", [part, part], f"{part}.squared") for part in parts]
@@ -214,7 +220,7 @@ def _renamed(value: onnx.ValueInfoProto, name: str) -> onnx.ValueInfoProto:
 
 
 def _body(step: onnx.ModelProto) -> onnx.GraphProto:
-    """The step as the body of a Scan: states first, then the window; states, then the answer."""
+    """Return the step as the body of a Scan: states first, then the window; states, then the answer."""
     window, *states = step.graph.input
     answer, *after = step.graph.output
     return helper.make_graph(

@@ -28,7 +28,7 @@ class ConvertActivationQuant:
     """
 
     def apply(self, model: onnx.ModelProto) -> tuple[onnx.ModelProto, bool]:
-        """(model, whether anything changed)."""
+        """Return (model, whether anything changed)."""
         graph, nodes, changed = model.graph, [], False
         for node in graph.node:
             if node.op_type in _QUANTISERS:
@@ -52,7 +52,7 @@ class ConvertActivationQuant:
 
     @staticmethod
     def _bits(graph: onnx.GraphProto, node: onnx.NodeProto) -> int:
-        """Of a quantiser that later stages carry."""
+        """Return the bits of a quantiser that later stages carry."""
         if node.op_type == "BipolarQuant":
             return 1
         boundary = node.output[0]

@@ -24,7 +24,7 @@ class AnyBatch:
     """
 
     def apply(self, model: onnx.ModelProto) -> tuple[onnx.ModelProto, bool]:
-        """(model, whether anything changed)."""
+        """Return (model, whether anything changed)."""
         graph, changed = model.graph, False
         reshapes = [node for node in graph.node if node.op_type == "Reshape"]
         known = _of_one_example(graph) if reshapes else {}
@@ -38,7 +38,7 @@ class AnyBatch:
 
 
 def _of_one_example(graph: onnx.GraphProto) -> dict[str, Any]:
-    """What each tensor is for inputs of zeros, where that is known; of an LSTM, the shape of its outputs."""
+    """Return what each tensor is for inputs of zeros, where that is known; of an LSTM, the shape of its outputs."""
     known: dict[str, Any] = dict(constants(graph))
     for value in graph.input:
         known[value.name] = np.zeros([dim.dim_value for dim in value.type.tensor_type.shape.dim])

@@ -16,7 +16,7 @@ _WIDEST = {8: np.int8, 16: np.int16, 32: np.int32}
 
 
 def quantiser_range(node: onnx.NodeProto, bits: int) -> tuple[int, int]:
-    """(lowest, highest) integer of a Quant node of `bits`."""
+    """Return (lowest, highest) integer of a Quant node of `bits`."""
     flags = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     if flags["rounding_mode"].decode().upper() not in ("ROUND", "HALF_EVEN"):
         raise ModelError(
@@ -37,7 +37,7 @@ class FoldWeightQuant:
     """
 
     def apply(self, model: onnx.ModelProto) -> tuple[onnx.ModelProto, bool]:
-        """(model, whether anything changed)."""
+        """Return (model, whether anything changed)."""
         graph, changed = model.graph, False
         for node in [n for n in graph.node if n.op_type in ("Quant", "BipolarQuant")]:
             weight = find_constant(graph, node.input[0])

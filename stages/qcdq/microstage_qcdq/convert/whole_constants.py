@@ -27,7 +27,7 @@ class WholeConstants:
     """
 
     def apply(self, model: onnx.ModelProto) -> tuple[onnx.ModelProto, bool]:
-        """(model, whether anything changed)."""
+        """Return (model, whether anything changed)."""
         graph, changed = model.graph, False
         nodes: list[onnx.NodeProto] = []
         rounded = [node.output[0] for node in graph.node if node.op_type in _QUANTISERS]
@@ -53,7 +53,7 @@ class WholeConstants:
 
 
 def _integers(operator: str, value: np.ndarray | None) -> tuple[np.ndarray, float] | None:
-    """(integers, scale) of a constant that meets the precondition."""
+    """Return (integers, scale) of a constant that meets the precondition."""
     if value is None or value.dtype.kind != "f":
         return None
     if operator in ("Add", "Sub") and np.all(np.rint(value) == value) and np.abs(value).max(initial=0) < _LARGEST:

@@ -33,7 +33,7 @@ class Boundary:
 
 
 def boundaries(part: str, model: onnx.ModelProto) -> Iterator[Boundary]:
-    """Every boundary of a part, in graph order."""
+    """Yield every boundary of a part, in graph order."""
     graph = model.graph
     names, wide = _integer_tensors(graph), _wide_scales(graph)
     stops = {*names, *(i.name for i in graph.input)}
@@ -45,8 +45,8 @@ def boundaries(part: str, model: onnx.ModelProto) -> Iterator[Boundary]:
 
 
 def _integer_tensors(graph: onnx.GraphProto) -> dict[str, int]:
-    """{tensor: ONNX type of its integers} of what a quantiser, clipped where it is, or a table writes, and of a TopK's
-    places."""
+    """Return {tensor: ONNX type of its integers} of what a quantiser, clipped where it is, or a table writes, and of a
+    TopK's places."""
     constants = {i.name: numpy_helper.to_array(i).dtype for i in graph.initializer}
     clipped = {node.input[0] for node in graph.node if node.op_type == "Clip"}
     signs = {node.output[0] for node in graph.node if node.op_type == "BipolarQuant"}
@@ -68,7 +68,7 @@ def _integer_tensors(graph: onnx.GraphProto) -> dict[str, int]:
 
 
 def _wide_scales(graph: onnx.GraphProto) -> dict[str, float]:
-    """{tensor: scale} of quantisers that have no integer form."""
+    """Return {tensor: scale} of quantisers that have no integer form."""
     constants = {i.name: i for i in graph.initializer}
     return {
         node.output[0]: float(numpy_helper.to_array(constants[node.input[1]]))
@@ -82,7 +82,7 @@ def _type(dtype: np.dtype) -> int:
 
 
 def _cut(graph, name: str, nodes, sources, types: Mapping[str, int], wide: Mapping[str, float]) -> onnx.ModelProto:
-    """`nodes` as a graph that takes the integers of its `sources`, those of wide quantisers at their scale."""
+    """Return `nodes` as a graph that takes the integers of its `sources`, those of wide quantisers at their scale."""
 
     def value(tensor: str, kind: int) -> onnx.ValueInfoProto:
         known = next((v for v in [*graph.input, *graph.output] if v.name == tensor), None)

@@ -38,7 +38,7 @@ _RANDOM_STATES = 2048
 
 
 def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-    """onnxruntime on one thread with graph optimisations off: what is written is what runs."""
+    """Start onnxruntime on one thread with graph optimisations off: what is written is what runs."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -78,7 +78,7 @@ def against_onnxruntime(job: Job, parts: Parts, reference: Rows) -> None:
 
 
 def from_any_state(job: Job, parts: Iterable[tuple[str, onnx.ModelProto]], bounds: Ranges, reference: Rows) -> None:
-    """One step of `parts` from states that training never saw: random over the full range, and every extreme."""
+    """Prove one step of `parts` from states that training never saw: random over the full range, and every extreme."""
     for part, model in parts:
         values = _any_values(model, bounds)
         every = list(boundaries(part, model))
@@ -92,7 +92,7 @@ def from_any_state(job: Job, parts: Iterable[tuple[str, onnx.ModelProto]], bound
 
 
 def _any_values(model: onnx.ModelProto, bounds: Ranges) -> dict[str, np.ndarray]:
-    """Inputs of a part: rows of random integers, and rows that are all at one end of their range."""
+    """Return inputs of a part: rows of random integers, and rows that are all at one end of their range."""
     rng = np.random.Generator(np.random.PCG64(0))
     shapes = {i.name: [dim.dim_value for dim in i.type.tensor_type.shape.dim][1:] for i in model.graph.input}
     ranges = {name: bounds[name] for name in shapes}
@@ -109,8 +109,10 @@ def _column(values: np.ndarray, shape: list[int]) -> np.ndarray:
 def prove_entry(
     job: Job, quantiser: onnx.ModelProto, real_input: str, values: np.ndarray, simulated: np.ndarray
 ) -> None:
-    """The quantiser that a network begins with: reference, brevitas' integers and onnxruntime's from the same real
-    values."""
+    """Prove the quantiser that a network begins with.
+
+    Compare the reference's integers with brevitas' and onnxruntime's, from the same real values.
+    """
     name = quantiser.graph.output[0].name
     expected = Interpreter(quantiser).run({real_input: values})[name].astype(np.int64)
     scale = float(constant(quantiser.graph, f"{name}.scale"))
@@ -136,7 +138,7 @@ def _onnxruntime(boundary: Boundary, sources: Mapping[str, np.ndarray]) -> np.nd
 
 
 def _compare(job: Job, label: str, boundary: Boundary, sources, exact, found: np.ndarray, curve=None) -> None:
-    """`found` against the reference: by level at a quantiser, within the rounding bound where the network ends."""
+    """Compare `found` with the reference: by level at a quantiser, within the rounding bound where the network ends."""
     if boundary.quantised:
         expected = integers(exact)
         found = found.reshape(expected.shape)

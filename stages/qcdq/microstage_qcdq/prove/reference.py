@@ -21,7 +21,10 @@ Parts = Mapping[str, onnx.ModelProto]
 def run_reference(
     parts: Parts, sequence: Recurrence | None, inputs: Mapping[str, np.ndarray], settling: Settling | None = None
 ) -> dict[str, np.ndarray]:
-    """Integers of every boundary for `inputs` [n, ...], in the smallest type that holds them; the inputs included."""
+    """Return the integers of every boundary for `inputs` [n, ...], those included.
+
+    They have the smallest type that holds them.
+    """
     record = {name: [b.name for b in boundaries(name, part)] for name, part in parts.items()}
     interpreters = {name: Interpreter(part) for name, part in parts.items()}
     if sequence is not None:
@@ -36,7 +39,7 @@ def run_reference(
 
 
 def answers_of(parts: Parts, sequence: Recurrence | None, inputs: Mapping[str, np.ndarray], output: str) -> np.ndarray:
-    """The integers of the network's `output` alone."""
+    """Return the integers of the network's `output` alone."""
     interpreters = {name: Interpreter(part) for name, part in parts.items()}
     if sequence is not None:
         return run_sequence(sequence, interpreters, inputs)[output]

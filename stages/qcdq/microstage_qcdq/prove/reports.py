@@ -14,7 +14,7 @@ __all__ = ["report_answers", "report_errors", "stepped"]
 
 
 def report_answers(job: Job, exact: np.ndarray, found: np.ndarray, recorded: Mapping[str, np.ndarray]) -> None:
-    """How often the classes [n] are right, and how often the composed model's differ."""
+    """Report how often the classes [n] are right, and how often the composed model's differ."""
     found, rows = found.reshape(exact.shape), recorded["real"].astype(bool)
     job.metric("golden.answers", int(rows.sum()))
     job.metric("golden.accuracy.reference", float(f"{np.mean((exact == recorded['label'])[rows]):.9g}"))
@@ -23,7 +23,10 @@ def report_answers(job: Job, exact: np.ndarray, found: np.ndarray, recorded: Map
 
 
 def report_errors(job: Job, exact: np.ndarray, found: np.ndarray, recorded: Mapping[str, np.ndarray]) -> None:
-    """The same of answers [n, ...] that are estimates: their errors, and how far the composed model's are away."""
+    """Report the same of answers [n, ...] that are estimates.
+
+    Their errors, and how far the composed model's are away.
+    """
     found = found.astype(np.float64)
     job.metric("free_running.composed.max_relative_difference", float(f"{_relative(found, exact):.3g}"))
     truth, rows = recorded["truth"], recorded["real"].astype(bool)
@@ -34,7 +37,7 @@ def report_errors(job: Job, exact: np.ndarray, found: np.ndarray, recorded: Mapp
 
 
 def stepped(step: onnx.ModelProto, windows: np.ndarray) -> np.ndarray:
-    """What the composed `step` answers to `windows` [n, L, S], one after the other from zero: [n, L, k]."""
+    """Return what the composed `step` answers to `windows` [n, L, S], one after the other from zero: [n, L, k]."""
     run, kinds = session(step), {"tensor(int8)": np.int8, "tensor(uint8)": np.uint8, "tensor(int32)": np.int32}
     window, *states = run.get_inputs()
     state = {value.name: np.zeros((len(windows), *value.shape[1:]), kinds[value.type]) for value in states}

@@ -28,7 +28,7 @@ class Rows:
         self.carried = carried_into(sequence, settling, vectors) if sequence and sequence.carried else {}
 
     def sources(self, boundary: Boundary) -> dict[str, np.ndarray]:
-        """{source: rows} of a boundary; an input may be recorded in another shape of as many numbers."""
+        """Return {source: rows} of a boundary; an input may be recorded in another shape of as many numbers."""
         found = {}
         for value in boundary.model.graph.input:
             shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim][1:]
@@ -37,11 +37,11 @@ class Rows:
         return found
 
     def target(self, boundary: Boundary) -> np.ndarray:
-        """The recorded values at the boundary, as rows in the same order."""
+        """Return the recorded values at the boundary, as rows in the same order."""
         return self._flat(boundary.part, self.vectors[self.recorded(boundary)])
 
     def recorded(self, boundary: Boundary) -> str:
-        """What golden vectors call it."""
+        """Return what golden vectors call the boundary."""
         return self.sequence.recorded(boundary.part, boundary.name) if self.sequence else boundary.name
 
     def _taken(self, part: str, source: str) -> np.ndarray:
@@ -57,6 +57,6 @@ class Rows:
         return self.carried.get(source, self.vectors.get(source))
 
     def _flat(self, part: str, values: np.ndarray) -> np.ndarray:
-        """One row a step, of parts that run at each of them."""
+        """Return one row a step, of parts that run at each of them."""
         stepped = self.sequence is not None and (self.sequence.carried or part == self.sequence.cell)
         return values.reshape(-1, *values.shape[2:]) if stepped else values

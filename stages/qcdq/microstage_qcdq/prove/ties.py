@@ -21,7 +21,7 @@ __all__ = ["integers", "unexplained_entries", "unexplained_levels", "unexplained
 def unexplained_values(
     boundary: Boundary, sources: dict[str, np.ndarray], expected: np.ndarray, found: np.ndarray
 ) -> int:
-    """How many of the differing entries are no tie; `expected` are exact levels (or values), `found` float's."""
+    """Count the differing entries that are no tie; `expected` are exact levels (or values), `found` float's."""
     rows = np.flatnonzero((expected != found).reshape(len(expected), -1).any(axis=1))
     if len(rows) == 0:
         return 0
@@ -34,13 +34,19 @@ def unexplained_values(
 
 
 def unexplained_entries(curve: np.ndarray, boundary: Boundary, sources, expected: np.ndarray, found: np.ndarray) -> int:
-    """As `unexplained_values` for a table: `curve` is what its entries were rounded from, in levels; one product."""
+    """Count as `unexplained_values` does, for a table, which is one product.
+
+    `curve` is what its entries were rounded from, in levels.
+    """
     exact = real(Interpreter(_reading_curve(boundary.model, curve)).run(sources)[boundary.name])
     return unexplained_levels(exact, 1.0, expected, found)
 
 
 def unexplained_levels(value: np.ndarray, scale: float, expected: np.ndarray, found: np.ndarray) -> int:
-    """As `unexplained_values` where real values [...] are quantised at `scale` without any sum before: one product."""
+    """Count as `unexplained_values` does where real values [...] are quantised at `scale`.
+
+    There is no sum before, but one product.
+    """
     a, b = expected.astype(np.float64), found.astype(np.float64)
     near = np.abs(value - (a + b) / 2 * scale) <= (1 + 4) * UNIT * np.abs(value)
     return int(np.count_nonzero((a != b) & ~((np.abs(a - b) == 1) & near)))
@@ -56,5 +62,5 @@ def _reading_curve(model: onnx.ModelProto, curve: np.ndarray) -> onnx.ModelProto
 
 
 def integers(value) -> np.ndarray:
-    """Integers of a boundary's output; a real output (the last layer) gives its real values."""
+    """Return integers of a boundary's output; a real output (the last layer) gives its real values."""
     return value.ints if isinstance(value, QTensor) else np.asarray(value)

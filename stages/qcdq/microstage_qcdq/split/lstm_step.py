@@ -81,7 +81,7 @@ class LstmLayer:
         )
 
     def _folded(self, role: str) -> tuple[np.ndarray, np.ndarray]:
-        """Integers and scale of a weight W [H, C]."""
+        """Return integers and scale of a weight W [H, C]."""
         maker = self.makers.get(self.fed[role])
         if maker is None or maker.op_type != "DequantizeLinear":
             raise ModelError(f"{self.fed[role]} is not a folded weight.")
@@ -122,13 +122,13 @@ class LstmLayer:
         return self._table(b, ints, accumulator, function, bent, curves)
 
     def _weight(self, b: PartBuilder, role: str) -> str:
-        """The weight as the right side of a product: real values [C, H]."""
+        """Return the weight as the right side of a product: real values [C, H]."""
         name, (ints, scale) = f"{self.label}.{role}", self._folded(role)
         b.constant(f"{name}.integers", np.ascontiguousarray(ints.T))
         return b.dequantise(f"{name}.integers", float(scale), ints.dtype.type, f"{name}.real")
 
     def _bias(self, b: PartBuilder, role: str) -> str:
-        """Real values [H]: as they are, or of a quantiser of their own."""
+        """Return real values [H]: as they are, or of a quantiser of their own."""
         name, maker = f"{self.label}.{role}", self.makers.get(self.fed[role])
         if maker is None:
             return b.constant(name, self.value(role).astype(np.float32))
@@ -159,7 +159,7 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 def tabulate(curve: np.ndarray, low: int, high: int) -> np.ndarray:
-    """The integers of a monotone function: clip(round half even(function value / output scale)), from float64.
+    """Return the integers of a monotone function: clip(round half even(function value / output scale)), from float64.
 
     Libraries differ in the last bit of sigmoid and tanh, and some are not even monotone; this table is the truth.
     """

@@ -78,8 +78,10 @@ class _Source:
 
 
 def split(graph: onnx.GraphProto, entries: list[IntegerInput], declared: ModelDeclaration) -> Split:
-    """Encoder (unless the sequences are the network's own inputs), step and head; `ModelError` says what does not fit
-    in between."""
+    """Return encoder (unless the sequences are the network's own inputs), step and head.
+
+    `ModelError` says what does not fit in between.
+    """
     layers = [LstmLayer(graph, node, declared.names) for node in graph.node if node.op_type == OPERATOR]
     taken, names = [entered(entry) for entry in entries], {**FILES, **declared.files}
     sources = {layer.label: source for layer in layers for source in _source(graph, layer, layers, entries)}
@@ -125,14 +127,14 @@ def split(graph: onnx.GraphProto, entries: list[IntegerInput], declared: ModelDe
 
 
 def _early(graph: onnx.GraphProto, layers: list[LstmLayer]) -> list[str]:
-    """The outputs of the network that no LSTM layer is needed for."""
+    """Return the outputs of the network that no LSTM layer is needed for."""
     cells = {tensor for layer in layers for tensor in layer.node.output}
     outputs = [output.name for output in graph.output]
     return [name for name in outputs if not any(cells & set(node.output) for node in subgraph(graph, name, ())[0])]
 
 
 def _length(lengths: set[int], declared: ModelDeclaration) -> int:
-    """Steps of one answer: as many as the sequences have, or as are declared where the graph is one of them."""
+    """Return steps of one answer: as many as the sequences have, or as are declared where the graph is one of them."""
     if len(lengths) != 1:
         raise ModelError(
             f"The LSTM reads sequences of {' and '.join(map(str, sorted(lengths)))} steps; expected one length."
@@ -148,7 +150,7 @@ def _length(lengths: set[int], declared: ModelDeclaration) -> int:
 
 
 def _state(declared: ModelDeclaration, output: str) -> str:
-    """The state that an output of the encoder is carried into."""
+    """Return the state that an output of the encoder is carried into."""
     for old, new in declared.carried.items():
         if new == output:
             return old
@@ -156,7 +158,7 @@ def _state(declared: ModelDeclaration, output: str) -> str:
 
 
 def _given(encoder: onnx.ModelProto, name: str, ends: tuple[int, int]) -> Taken:
-    """What the head takes of the encoder: integers, at the scale that the encoder gives them at."""
+    """Return what the head takes of the encoder: integers, at the scale that the encoder gives them at."""
     answer = answers_to_zeros(encoder)[name]
     if not isinstance(answer, QTensor) or answer.scale.size != 1:
         raise ModelError(f"{name} is no multiple of one scale; expected sums of integers at one power of two.")
@@ -167,7 +169,7 @@ def _given(encoder: onnx.ModelProto, name: str, ends: tuple[int, int]) -> Taken:
 def _source(
     graph: onnx.GraphProto, layer: LstmLayer, layers: list[LstmLayer], entries: list[IntegerInput]
 ) -> Iterator[_Source]:
-    """The sequence that `layer` reads; none if it reads what another layer gives."""
+    """Yield the sequence that `layer` reads; none if it reads what another layer gives."""
     if _between(graph, layer, layers)[1]:
         return
     maker = next((node for node in graph.node if layer.node.input[0] in node.output), None)
@@ -181,8 +183,10 @@ def _source(
 def _between(
     graph: onnx.GraphProto, layer: LstmLayer, layers: list[LstmLayer]
 ) -> tuple[list[onnx.NodeProto], list[str]]:
-    """(nodes, sequences of other layers) from those layers to `layer`; `ModelError` for anything that is not the same
-    for each step."""
+    """Return (nodes, sequences of other layers) from those layers to `layer`.
+
+    `ModelError` for anything that is not the same for each step.
+    """
     given, target = {other.sequence for other in layers if other is not layer}, layer.node.input[0]
     nodes, sources = ([], [target]) if target in given else subgraph(graph, target, given)
     if not given & set(sources):
@@ -208,8 +212,10 @@ def _between(
 
 
 def _last(graph: onnx.GraphProto, layer: LstmLayer, layers: list[LstmLayer], places: tuple[int, ...]) -> list[str]:
-    """The tensors that hold the last output of `layer`, at one of `places` in time, which is all that may be read of it
-    but by another layer."""
+    """Return the tensors that hold the last output of `layer`, at one of `places` in time.
+
+    Nothing else may be read of it but by another layer.
+    """
     within = {node.output[0] for other in layers for node in [other.node, *_between(graph, other, layers)[0]]}
     found = []
     for reader in graph.node:
@@ -227,7 +233,7 @@ def _last(graph: onnx.GraphProto, layer: LstmLayer, layers: list[LstmLayer], pla
 
 
 def _shapes(encoder: onnx.ModelProto | None, entries: list[IntegerInput]) -> dict[str, tuple[int, ...]]:
-    """The shape of every sequence, found by running what makes it."""
+    """Return the shape of every sequence, found by running what makes it."""
     shapes = {entry.name: entry.shape for entry in entries}
     if encoder is not None:
         zeros = {entry.name: entry.zeros() for entry in entries}
@@ -238,7 +244,10 @@ def _shapes(encoder: onnx.ModelProto | None, entries: list[IntegerInput]) -> dic
 def _step(
     graph, name: str, layers: list[LstmLayer], sources: dict[str, _Source], shapes
 ) -> tuple[onnx.ModelProto, Curves]:
-    """One step of all `layers`, in their order: one element of each sequence and every state in, every state out."""
+    """Return one step of all `layers`, in their order.
+
+    One element of each sequence and every state in, every state out.
+    """
     b = PartBuilder()
     curves: Curves = {}
     sequences = list(dict.fromkeys(sources.values()))
