@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from microstage.errors import ArtefactError, ModelError, ParameterError
 from microstage.files.canonical import write_json
@@ -15,8 +15,19 @@ from microstage.interface.cepstra import Cepstra
 from microstage.interface.gain import Gain
 from microstage.models import family
 
-__all__ = ["FILE", "REPLAYED", "Definition", "ModelDeclaration", "StepDeclaration", "model_of", "read"]
+__all__ = [
+    "FILE",
+    "REPLAYED",
+    "Definition",
+    "ModelDeclaration",
+    "StepDeclaration",
+    "load",
+    "model_of",
+    "of_parameters",
+    "read",
+]
 
+Described = TypeVar("Described")  # a dataclass of a family, whose fields are `model` and parameters
 FILE, REPLAYED = "model_def.json", "test.npz"
 
 
@@ -116,6 +127,20 @@ class Definition:
         """Write `model_def.json`."""
         own = dict(self.parameters)
         write_json(folder / FILE, {"model": own.pop("model"), "parameters": own, **self.about})
+
+
+def of_parameters(kind: type[Described], parameters: Mapping[str, Any]) -> Described:
+    """Return the definition of class `kind` that a stage's parameters describe; others are ignored."""
+    return kind(**{field.name: parameters[field.name] for field in fields(kind)})
+
+
+def load(kind: type[Described], folder: Path, network: str) -> Described:
+    """Return `model_def.json` as an object of class `kind`; `ModelError` if it describes no such `network`."""
+    described = read(folder)
+    try:
+        return kind(model=described["model"], **described["parameters"])
+    except TypeError as error:
+        raise ModelError(f"{folder / FILE} is no definition of {network}: {error}.") from None
 
 
 def model_of(folder: Path, module: Path | None = None) -> str:

@@ -62,9 +62,8 @@ def name_tensors(model: onnx.ModelProto, names: Mapping[str, str]) -> None:
             constant = any(i.name == node.input[0] for i in graph.initializer)
             if constant:
                 _own_initializer(graph, node, 0, boundary)
-            for index, role in enumerate(
-                QUANTISER_INPUTS[: len(node.input) - 1], 1
-            ):  # a bipolar one has the first alone
+            given = QUANTISER_INPUTS[: len(node.input) - 1]  # a bipolar one has the first alone
+            for index, role in enumerate(given, 1):
                 _own_initializer(graph, node, index, f"{boundary}.{role}")
             taken = {name for other in graph.node for name in other.output}
             _rename(graph, node.output[0], numbered(f"{boundary}.quantised" if constant else boundary, taken))

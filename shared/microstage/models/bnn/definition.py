@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from microstage.datasets.images import cifar10, mnist
 from microstage.datasets.images.image_set import CLASSES
 from microstage.errors import ModelError
-from microstage.files.canonical import write_json
-from microstage.models.definition import FILE, read
+from microstage.models.definition import FILE, Definition, load, of_parameters
 
 __all__ = ["BinaryDefinition", "Convolution"]
 
@@ -93,34 +92,24 @@ class BinaryDefinition:
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any]) -> BinaryDefinition:
         """Return the definition that a stage's parameters describe; others are ignored."""
-        return cls(**{field.name: parameters[field.name] for field in fields(cls)})
+        return of_parameters(cls, parameters)
 
     def save(self, folder: Path) -> None:
         """Write `model_def.json`."""
-        own = asdict(self)
-        model = own.pop("model")
-        write_json(
-            folder / FILE,
-            {
-                "model": model,
-                "parameters": own,
-                "classes": self.classes,
-                "weights": self.weights,
-                "multiply_accumulates": self.multiply_accumulates,
-                "inputs": {"image": {"range": [0, 255], "scale": 1.0, "unit": "grey level"}},
-                "units": {"image": "grey level", "answer": "class"},
-                "retrained": f"{model.partition('-')[0]}-w{self.weight_bits}a{self.act_bits}_retrained.onnx",
-            },
-        )
+        about = {
+            "classes": self.classes,
+            "weights": self.weights,
+            "multiply_accumulates": self.multiply_accumulates,
+            "inputs": {"image": {"range": [0, 255], "scale": 1.0, "unit": "grey level"}},
+            "units": {"image": "grey level", "answer": "class"},
+            "retrained": f"{self.model.partition('-')[0]}-w{self.weight_bits}a{self.act_bits}_retrained.onnx",
+        }
+        Definition(asdict(self), about).save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> BinaryDefinition:
         """Read `model_def.json`; `ModelError` if it describes a network of impossible sizes."""
-        described = read(folder)
-        try:
-            definition = cls(model=described["model"], **described["parameters"])
-        except (KeyError, TypeError) as error:
-            raise ModelError(f"{folder / FILE} is no definition of a binary network: {error}.") from None
+        definition = load(cls, folder, "a binary network")
         for name, value in asdict(definition).items():
             if name == "dropout":
                 fits = type(value) in (int, float) and 0 <= value < 1

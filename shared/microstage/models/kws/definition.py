@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from microstage.datasets.speech.clips import CLASSES
 from microstage.errors import ModelError
-from microstage.files.canonical import write_json
-from microstage.models.definition import FILE, read
+from microstage.models.definition import FILE, Definition, load, of_parameters
 from microstage.models.kws.features import CEPSTRA, COEFFICIENTS, FRAMES
 
 __all__ = ["KeywordDefinition"]
@@ -54,38 +53,24 @@ class KeywordDefinition:
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any], input_range: float) -> KeywordDefinition:
         """Return the definition that a stage's parameters describe; others are ignored."""
-        given = {**parameters, "input_range": input_range}
-        return cls(**{field.name: given[field.name] for field in fields(cls)})
+        return of_parameters(cls, {**parameters, "input_range": input_range})
 
     def save(self, folder: Path) -> None:
         """Write `model_def.json`."""
-        own = asdict(self)
-        model = own.pop("model")
-        write_json(
-            folder / FILE,
-            {
-                "model": model,
-                "parameters": own,
-                "classes": list(CLASSES),
-                "weights": self.weights,
-                "multiply_accumulates": self.weights,
-                "units": {
-                    "mfcc": "mel-frequency cepstral coefficient",
-                    "features": "mel-frequency cepstral coefficient",
-                    "logits": "logit",
-                },
-                "sound": CEPSTRA.described(),
-            },
-        )
+        coefficient = "mel-frequency cepstral coefficient"
+        about = {
+            "classes": list(CLASSES),
+            "weights": self.weights,
+            "multiply_accumulates": self.weights,
+            "units": {"mfcc": coefficient, "features": coefficient, "logits": "logit"},
+            "sound": CEPSTRA.described(),
+        }
+        Definition(asdict(self), about).save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> KeywordDefinition:
         """Read `model_def.json`; `ModelError` if it describes a network of impossible sizes."""
-        described = read(folder)
-        try:
-            definition = cls(model=described["model"], **described["parameters"])
-        except (KeyError, TypeError) as error:
-            raise ModelError(f"{folder / FILE} is no definition of a keyword network: {error}.") from None
+        definition = load(cls, folder, "a keyword network")
         for name, value in asdict(definition).items():
             kind = float if name in ("input_range", "dropout") else int
             if name != "model" and (

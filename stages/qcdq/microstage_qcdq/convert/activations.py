@@ -11,7 +11,7 @@ from onnx import numpy_helper
 
 from microstage.errors import ModelError
 from microstage_qcdq.convert.weights import quantiser_range
-from microstage_qcdq.graph.build import QONNX, PartBuilder, constant, constants, find_constant
+from microstage_qcdq.graph.build import QONNX, PartBuilder, constant, constants, find_constant, set_nodes
 
 __all__ = ["ConvertActivationQuant"]
 
@@ -45,9 +45,7 @@ class ConvertActivationQuant:
                 self._read_instead(graph, node.output[0])
             else:
                 nodes.append(node)
-        kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
-        del graph.node[:]
-        graph.node.extend(kept)
+        set_nodes(graph, nodes)
         return model, changed
 
     @staticmethod

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from microstage_qcdq.graph.build import find_constant, subgraph
+from microstage_qcdq.graph.build import find_constant, set_nodes, subgraph
 
 __all__ = ["WholeConstants"]
 
@@ -39,9 +39,7 @@ class WholeConstants:
                     nodes.append(self._dequantised(graph, name, *found))
                     node.input[place], changed = nodes[-1].output[0], True
             nodes.append(node)
-        kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
-        del graph.node[:]
-        graph.node.extend(kept)
+        set_nodes(graph, nodes)
         return model, changed
 
     @staticmethod

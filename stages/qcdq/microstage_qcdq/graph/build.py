@@ -19,6 +19,7 @@ __all__ = [
     "int8_value",
     "make_model",
     "reading",
+    "set_nodes",
     "subgraph",
 ]
 
@@ -89,6 +90,13 @@ def constant(graph: onnx.GraphProto, name: str) -> np.ndarray:
 def constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
     """Return every initialiser by name."""
     return {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+
+
+def set_nodes(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> None:
+    """Give `graph` these nodes, some of which may be its own, in the place of those that it has."""
+    kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del graph.node[:]
+    graph.node.extend(kept)
 
 
 def reading(node: onnx.NodeProto, renamed: Mapping[str, str]) -> onnx.NodeProto:

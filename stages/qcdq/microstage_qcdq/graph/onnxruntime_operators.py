@@ -9,7 +9,7 @@ import onnx
 from onnx import numpy_helper
 
 from microstage_qcdq.convert.weights import quantiser_range
-from microstage_qcdq.graph.build import PartBuilder, constant, constants
+from microstage_qcdq.graph.build import PartBuilder, constant, constants, set_nodes
 
 __all__ = ["in_stock_operators"]
 
@@ -29,13 +29,11 @@ def in_stock_operators(model: onnx.ModelProto) -> onnx.ModelProto:
             _WRITTEN[node.op_type](b, graph, node)
         else:
             b.nodes.append(node)
-    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in b.nodes]
     spare = {name for node in graph.node if node.op_type == "Quant" for name in node.input[2:]}
-    spare -= {name for node in nodes for name in node.input}
+    spare -= {name for node in b.nodes for name in node.input}
     for initializer in [i for i in graph.initializer if i.name in spare]:
         graph.initializer.remove(initializer)
-    del graph.node[:]
-    graph.node.extend(nodes)
+    set_nodes(graph, b.nodes)
     known = constants(graph)
     missing = {name: value for name, value in b.initializers.items() if name not in known}
     graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in missing.items())

@@ -3,7 +3,7 @@ outputs. An output of the network that does not hang on them is made before them
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import onnx
@@ -104,26 +104,28 @@ def split(graph: onnx.GraphProto, entries: list[IntegerInput], declared: ModelDe
         for tensor, state in last.items()
     ]
     ends = {entry.name: entry.ends for entry in entries}
-    given = [_given(parts[names["encoder"]], name, ends[_state(declared, name)]) for name in early]
+    handed = {name: ends[_state(declared, name)] for name in early}
+    given = [_given(parts[names["encoder"]], name, reach) for name, reach in handed.items()]
     late = [output.name for output in graph.output if output.name not in early]
     parts |= {names["cell"]: step, names["head"]: answering(graph, names["head"], late, [*states, *given, *taken])}
     own = [state for layer in layers for state in (layer.hidden, layer.cell)]
-    ranges = ends | {source.name: source.ends for source in sequences}
-    ranges |= {source.step: source.ends for source in sequences} | {
-        name: s.ends for s in own for name in (s.name, s.after)
-    }
-    ranges |= {name: ends[_state(declared, name)] for name in early}
     sequence = Recurrence(
         length,
         names["cell"],
-        {source.step: source.name for source in sequences},
-        {s.name: s.after for s in own},
-        names["encoder"] if names["encoder"] in parts else None,
-        names["head"],
-        {state.name: state.name for state in last.values()},
-        dict(declared.carried),
+        steps={source.step: source.name for source in sequences},
+        states={state.name: state.after for state in own},
+        encoder=names["encoder"] if names["encoder"] in parts else None,
+        head=names["head"],
+        last={state.name: state.name for state in last.values()},
+        carried=dict(declared.carried),
     )
-    return Split(parts, sequence, ranges, curves)
+    return Split(parts, sequence, {**ends, **_borders(sequences, own), **handed}, curves)
+
+
+def _borders(sequences: Iterable[_Source], states: Iterable[State]) -> dict[str, tuple[int, int]]:
+    """Return the ranges of what the step takes and gives, and of the sequences that it is a step of."""
+    stepped = {name: source.ends for source in sequences for name in (source.name, source.step)}
+    return stepped | {name: state.ends for state in states for name in (state.name, state.after)}
 
 
 def _early(graph: onnx.GraphProto, layers: list[LstmLayer]) -> list[str]:
