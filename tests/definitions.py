@@ -20,4 +20,5 @@ def harmonic_definition(**changes: Any) -> HarmonicDefinition:
 
 
 def keyword_definition(input_range: float, **changes: Any) -> KeywordDefinition:
-    return KeywordDefinition.from_parameters({**_defaults(kws), "model": "kws-w3a3", **changes}, input_range)
+    given = {**_defaults(kws), "model": "kws-w3a3", "input_range": input_range, **changes}
+    return KeywordDefinition.from_parameters(given)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from microstage.errors import ArtefactError, ModelError, ParameterError
 from microstage.files.canonical import write_json
@@ -15,19 +15,20 @@ from microstage.interface.cepstra import Cepstra
 from microstage.interface.gain import Gain
 from microstage.models import family
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 __all__ = [
     "FILE",
     "REPLAYED",
     "Definition",
+    "FamilyDefinition",
     "ModelDeclaration",
     "StepDeclaration",
-    "load",
     "model_of",
-    "of_parameters",
     "read",
 ]
 
-Described = TypeVar("Described")  # a dataclass of a family, whose fields are `model` and parameters
 FILE, REPLAYED = "model_def.json", "test.npz"
 
 
@@ -129,18 +130,25 @@ class Definition:
         write_json(folder / FILE, {"model": own.pop("model"), "parameters": own, **self.about})
 
 
-def of_parameters(kind: type[Described], parameters: Mapping[str, Any]) -> Described:
-    """Return the definition of class `kind` that a stage's parameters describe; others are ignored."""
-    return kind(**{field.name: parameters[field.name] for field in fields(kind)})
+@dataclass(frozen=True)
+class FamilyDefinition:
+    """What a family builds its networks from: `model`, and parameters, each a field of a subclass."""
 
+    model: str
 
-def load(kind: type[Described], folder: Path, network: str) -> Described:
-    """Return `model_def.json` as an object of class `kind`; `ModelError` if it describes no such `network`."""
-    described = read(folder)
-    try:
-        return kind(model=described["model"], **described["parameters"])
-    except TypeError as error:
-        raise ModelError(f"{folder / FILE} is no definition of {network}: {error}.") from None
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> Self:
+        """Return the definition that a stage's parameters describe; others are ignored."""
+        return cls(**{field.name: parameters[field.name] for field in fields(cls)})
+
+    @classmethod
+    def _read(cls, folder: Path, network: str) -> Self:
+        """Return what `model_def.json` says; `ModelError` if it describes no such `network`."""
+        described = read(folder)
+        try:
+            return cls(model=described["model"], **described["parameters"])
+        except TypeError as error:
+            raise ModelError(f"{folder / FILE} is no definition of {network}: {error}.") from None
 
 
 def model_of(folder: Path, module: Path | None = None) -> str:

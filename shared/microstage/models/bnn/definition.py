@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from microstage.datasets.images import cifar10, mnist
 from microstage.datasets.images.image_set import CLASSES
 from microstage.errors import ModelError
-from microstage.models.definition import FILE, Definition, load, of_parameters
+from microstage.models.definition import FILE, Definition, FamilyDefinition
 
 __all__ = ["BinaryDefinition", "Convolution"]
 
@@ -36,10 +34,9 @@ class Convolution:
 
 
 @dataclass(frozen=True)
-class BinaryDefinition:
+class BinaryDefinition(FamilyDefinition):
     """Everything that `network.BinaryNetwork` is built from. Widths are in bits."""
 
-    model: str
     width: int
     weight_bits: int
     act_bits: int
@@ -89,11 +86,6 @@ class BinaryDefinition:
         kernels = sum(c.inputs * c.channels * _KERNEL**2 * c.outputs**2 for c in self.convolutions)
         return kernels + sum(a * b for a, b in zip(self.widths, self.widths[1:]))
 
-    @classmethod
-    def from_parameters(cls, parameters: Mapping[str, Any]) -> BinaryDefinition:
-        """Return the definition that a stage's parameters describe; others are ignored."""
-        return of_parameters(cls, parameters)
-
     def save(self, folder: Path) -> None:
         """Write `model_def.json`."""
         about = {
@@ -109,7 +101,7 @@ class BinaryDefinition:
     @classmethod
     def load(cls, folder: Path) -> BinaryDefinition:
         """Read `model_def.json`; `ModelError` if it describes a network of impossible sizes."""
-        definition = load(cls, folder, "a binary network")
+        definition = cls._read(folder, "a binary network")
         for name, value in asdict(definition).items():
             if name == "dropout":
                 fits = type(value) in (int, float) and 0 <= value < 1

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from microstage.datasets.speech.clips import CLASSES
 from microstage.errors import ModelError
-from microstage.models.definition import FILE, Definition, load, of_parameters
+from microstage.models.definition import FILE, Definition, FamilyDefinition
 from microstage.models.kws.features import CEPSTRA, COEFFICIENTS, FRAMES
 
 __all__ = ["KeywordDefinition"]
 
 
 @dataclass(frozen=True)
-class KeywordDefinition:
+class KeywordDefinition(FamilyDefinition):
     """Everything that `network.KeywordNetwork` is built from. Widths are in bits.
 
     Features beyond +-`input_range` are clipped. Defaults are those of PARAMETERS in this package.
     """
 
-    model: str
     input_range: float
     hidden: int
     layers: int
@@ -50,11 +47,6 @@ class KeywordDefinition:
         """What one level of the features is."""
         return self.input_range / (2 ** (self.input_bits - 1) - 1)
 
-    @classmethod
-    def from_parameters(cls, parameters: Mapping[str, Any], input_range: float) -> KeywordDefinition:
-        """Return the definition that a stage's parameters describe; others are ignored."""
-        return of_parameters(cls, {**parameters, "input_range": input_range})
-
     def save(self, folder: Path) -> None:
         """Write `model_def.json`."""
         coefficient = "mel-frequency cepstral coefficient"
@@ -70,7 +62,7 @@ class KeywordDefinition:
     @classmethod
     def load(cls, folder: Path) -> KeywordDefinition:
         """Read `model_def.json`; `ModelError` if it describes a network of impossible sizes."""
-        definition = load(cls, folder, "a keyword network")
+        definition = cls._read(folder, "a keyword network")
         for name, value in asdict(definition).items():
             kind = float if name in ("input_range", "dropout") else int
             if name != "model" and (

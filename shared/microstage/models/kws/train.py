@@ -42,7 +42,7 @@ class Training(training.Training):
             train.inputs, train.targets, train.clips, speech.noise, p["noise_frequency"], p["noise_volume"]
         )
         self.splits = Splits(noisy, heard(speech.validation), heard(speech.test))
-        self.definition = KeywordDefinition.from_parameters(p, _input_range(train.inputs))
+        self.definition = KeywordDefinition.from_parameters({**p, "input_range": _input_range(train.inputs)})
         self.network = KeywordNetwork(self.definition)
 
     def phases(self) -> Iterator[Phase]:
