@@ -260,6 +260,29 @@ def test_a_definition_that_does_not_fit_the_graph_is_one_sentence(stage, capfd, 
     assert said in message and message.count("\n") == 1 and "fault of microstage" not in message, message
 
 
+def test_a_gain_of_what_is_no_input_is_one_sentence(stage, capfd):
+    described = json.loads((stage.source / "model_def.json").read_text())
+    described["inputs"]["wave"] = described["inputs"]["window"]
+    described["gain"]["inputs"] = {"wave": "waveform"}
+    (stage.source / "model_def.json").write_text(json.dumps(described))
+    assert stage.run() == 2
+    message = capfd.readouterr().err
+    assert "has a gain of wave, which is no input of the network: window, " in message and message.count("\n") == 1
+
+
+def test_a_weight_whose_scale_is_computed_is_one_sentence(stage, capfd):
+    def compute(model):
+        constants = {i.name for i in model.graph.initializer}
+        weight = next(n for n in model.graph.node if n.op_type == "Quant" and n.input[0] in constants)
+        model.graph.node.insert(0, helper.make_node("Abs", [weight.input[1]], ["size"]))
+        weight.input[1] = "size"
+
+    stage.edit(compute)
+    assert stage.run() == 2
+    message = capfd.readouterr().err
+    assert "size is computed; expected a constant." in message and message.count("\n") == 1
+
+
 @pytest.mark.parametrize("content", [b"", b"not onnx"])
 def test_a_file_that_is_no_model_is_one_sentence(stage, capfd, content):
     (stage.source / "brevitas_export_model.onnx").write_bytes(content)
