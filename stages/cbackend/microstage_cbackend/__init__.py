@@ -1,1 +1,1 @@
-"""The cbackend stage: integer graphs in, tested C99 out."""
+"""Turn integer graphs into C99 that passed its self test: the cbackend stage."""

@@ -1,4 +1,4 @@
-"""python -m microstage_cbackend --in streamline=DIR --out DIR --scratch DIR"""
+"""Run the stage: python -m microstage_cbackend --in streamline=DIR --out DIR --scratch DIR"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiles the written C with the machine's gcc, runs its self test and reads what it says."""
+"""Compile the written C with the machine's gcc, run its self test and read what it says."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror")
 
 @dataclass
 class BoundaryResult:
-    """What the self test said of one boundary."""
+    """Hold what the self test said of one boundary: how many integers it compared, and how many were equal."""
 
     boundary: str
     compared: int
@@ -29,7 +29,7 @@ class BoundaryResult:
 def compile_and_run(
     folder: Path, shapes: dict[str, tuple[int, ...]], flags: tuple[str, ...] = FLAGS, compiler: str = "gcc"
 ) -> list[BoundaryResult]:
-    """`compile_selftest`, then `run_selftest`."""
+    """Call `compile_selftest`, then `run_selftest`."""
     compile_selftest(folder, flags, compiler)
     return run_selftest(folder, shapes)
 
@@ -44,12 +44,12 @@ def compile_selftest(folder: Path, flags: tuple[str, ...] = FLAGS, compiler: str
 
 
 def version(compiler: str = "gcc") -> str:
-    """What the compiler says of itself, in one line."""
+    """Return what the compiler says of itself, in one line."""
     return (_run([compiler, "--version"], Path.cwd()).stdout.splitlines() or [compiler])[0]
 
 
 def compiled(folder: Path, program: str, sources: list[str], flags: tuple[str, ...], compiler: str) -> None:
-    """`folder/program` of `sources` in it; raises as `compile_selftest`."""
+    """Compile `sources` in `folder` to `folder/program`; raise as `compile_selftest`."""
     try:
         done = _run(
             [compiler, "-o", program, "-I.", *sources, *flags], folder
@@ -65,10 +65,10 @@ def compiled(folder: Path, program: str, sources: list[str], flags: tuple[str, .
 def run_selftest(
     folder: Path, shapes: dict[str, tuple[int, ...]], vectors: int = 0, emulator: tuple[str, ...] = ()
 ) -> list[BoundaryResult]:
-    """Counts per boundary of `folder/test/selftest` on golden.bin, its first `vectors` or (0) all; through `emulator`,
-    a command that takes a program.
+    """Run `folder/test/selftest` on golden.bin and return the counts of each boundary.
 
-    `shapes` gives each boundary's shape per vector, so that a difference is named by its place in golden.npz.
+    It takes the first `vectors`, or all (0), and runs through `emulator`, a command that takes a program. `shapes`
+    gives each boundary's shape per vector, so that a difference is named by its place in golden.npz.
 
     Raises `MicrostageError` when the self test cannot run, `VerificationError` naming tensor, index, expected and found
     at the first difference.

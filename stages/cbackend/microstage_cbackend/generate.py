@@ -16,13 +16,14 @@ from microstage_cbackend.passes import optimise
 from microstage_cbackend.program.model import Model, recurrent_model_of
 from microstage_cbackend.read.graph import read_part
 from microstage_cbackend.vectors.plan import Plan
+from microstage_cbackend.writers.bench import bench
 from microstage_cbackend.writers.board import board
 from microstage_cbackend.writers.build_files import cmake, makefile
 from microstage_cbackend.writers.dispatch import dispatch
 from microstage_cbackend.writers.emit import WrittenModel, emit
 from microstage_cbackend.writers.features import features_api
-from microstage_cbackend.writers.folder import bench, readme
 from microstage_cbackend.writers.packages import contents, packages
+from microstage_cbackend.writers.readme import readme
 from microstage_cbackend.writers.real_api import real_api
 from microstage_cbackend.writers.selftest import selftest
 from microstage_cbackend.writers.wav_example import wav_example

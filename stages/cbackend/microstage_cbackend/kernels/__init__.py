@@ -1,1 +1,1 @@
-"""The C of the kernels, and what makes it fit a network: templates.py the plain ones, layouts.py the fast ones."""
+"""Hold the C of the kernels, and fit it to a network: templates.py the plain ones, layouts.py the fast ones."""

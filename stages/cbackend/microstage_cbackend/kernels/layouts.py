@@ -1,4 +1,4 @@
-"""The specialised kernels' C and the layouts that they read.
+"""Collect the specialised kernels' C, and lay constants out as they read them.
 
 fast_files    the headers that kernels/README.md describes
 pack_*        constants in the order in which those kernels read them
@@ -28,8 +28,10 @@ _FOLDER = Path(__file__).parent
 
 
 def fast_files(*headers: str) -> dict[str, str]:
-    """File name -> C text of the fast kernels' `headers` and of all that they include, e.g.
-    fast_files("ms_conv_u8.h")."""
+    """Return file name -> C text of the fast kernels' `headers` and of all that they include.
+
+    For example fast_files("ms_conv_u8.h").
+    """
     found: dict[str, str] = {}
     waiting = list(headers)
     while waiting:
@@ -41,16 +43,18 @@ def fast_files(*headers: str) -> dict[str, str]:
 
 
 def row_depth(used: int) -> int:
-    """Bytes of a row of `used` weights in pack_rows, the `depth` of ms_conv_u8_shape: whole vectors for compilers."""
+    """Count the bytes of a row of `used` weights in pack_rows, the `depth` of ms_conv_u8_shape.
+
+    Rows are whole vectors for compilers.
+    """
     step = 16 if used <= 16 else 32
     return -(-used // step) * step
 
 
 def pack_rows(weights: np.ndarray, bits: int = 8) -> np.ndarray:
-    """[filters, runs, length] -> int8 [filters, row_depth(runs * length) * bits / 8], zeros at the end: ms_conv_u8
-    where MS_BLOCKED is 0.
+    """Pack [filters, runs, length] into int8 [filters, row_depth(runs * length) * bits / 8], zeros at the end.
 
-    Field t of byte i of a row is weight t * bytes + i.
+    ms_conv_u8 reads it where MS_BLOCKED is 0. Field t of byte i of a row is weight t * bytes + i.
     """
     flat = weights.reshape(weights.shape[0], -1)
     padded = np.pad(_fields(flat, bits), ((0, 0), (0, row_depth(flat.shape[1]) - flat.shape[1])))
@@ -58,11 +62,10 @@ def pack_rows(weights: np.ndarray, bits: int = 8) -> np.ndarray:
 
 
 def pack_blocks(weights: np.ndarray, bits: int = 8) -> np.ndarray:
-    """[filters, runs, length] -> int8 [runs][length * bits / 32][64 or 16 filters][4 inputs] by blocks of filters,
-    zero-filled: MS_BLOCKED 1.
+    """Pack [filters, runs, length] into int8 [runs][length * bits / 32][64 or 16 filters][4 inputs], zero-filled.
 
-    Filters are taken 64 at a time, the rest 16 at a time. Field t of a byte belongs to the t-th of the 8 / bits groups
-    of 4 inputs that share it.
+    ms_conv_u8 reads it where MS_BLOCKED is 1, block of filters by block: filters are taken 64 at a time, the rest 16 at
+    a time. Field t of a byte belongs to the t-th of the 8 / bits groups of 4 inputs that share it.
     """
     filters, runs, length = weights.shape
     fields = 8 // bits
@@ -75,34 +78,35 @@ def pack_blocks(weights: np.ndarray, bits: int = 8) -> np.ndarray:
 
 
 def _fields(weights: np.ndarray, bits: int) -> np.ndarray:
-    """Two's complement in `bits`; of one bit: 1 for -1, 0 for +1."""
+    """Return two's complement in `bits`; of one bit: 1 for -1, 0 for +1."""
     integers = weights.astype(np.int64)
     return (integers < 0).astype(np.int64) if bits == 1 else integers & ((1 << bits) - 1)
 
 
 def _joined(fields: np.ndarray, axis: int, bits: int) -> np.ndarray:
-    """Bytes of the fields along `axis`, the first in the lowest bits."""
+    """Join the fields along `axis` to bytes, the first in the lowest bits."""
     steps = np.arange(fields.shape[axis]).reshape([-1] + [1] * (fields.ndim - axis - 1)) * bits
     return np.ascontiguousarray((fields << steps).sum(axis=axis).astype(np.uint8)).view(np.int8)
 
 
 def pack_depthwise(weights: np.ndarray) -> np.ndarray:
-    """int8 [channels, kernel_h, kernel_w] -> [kernel_h][kernel_w][channels]: ms_depthwise_u8 where MS_DEPTHWISE_BLOCKED
-    is 0."""
+    """Pack int8 [channels, kernel_h, kernel_w] into [kernel_h][kernel_w][channels].
+
+    ms_depthwise_u8 reads it where MS_DEPTHWISE_BLOCKED is 0.
+    """
     return np.ascontiguousarray(weights.transpose(1, 2, 0)).astype(np.int8)
 
 
 def depthwise_lanes(channels: int) -> int:
-    """Bytes of a position that ms_depthwise_u8 reads at once: of few channels, more than there are."""
+    """Count the bytes of a position that ms_depthwise_u8 reads at once: of few channels, more than there are."""
     return next((lanes for lanes in (8, 16, 32) if channels <= lanes), channels)
 
 
 def pack_depthwise_blocks(weights: np.ndarray) -> np.ndarray:
-    """int8 [channels, kernel_h, kernel_w] -> [channels / 64][kernel_h / 4][kernel_w][256 bytes]: MS_DEPTHWISE_BLOCKED
-    1.
+    """Pack int8 [channels, kernel_h, kernel_w] into [channels / 64][kernel_h / 4][kernel_w][256 bytes].
 
-    Byte 64 * v + 16 * q + 4 * c + i is row i of lane 16 * q + 4 * v + c; at most 32 channels, in depthwise_lanes,
-    repeat through the 64 lanes.
+    ms_depthwise_u8 reads it where MS_DEPTHWISE_BLOCKED is 1. Byte 64 * v + 16 * q + 4 * c + i is row i of lane
+    16 * q + 4 * v + c; at most 32 channels, in depthwise_lanes, repeat through the 64 lanes.
     """
     channels, height, width = weights.shape
     each = depthwise_lanes(channels)
@@ -113,21 +117,26 @@ def pack_depthwise_blocks(weights: np.ndarray) -> np.ndarray:
 
 
 def sign_words(values: np.ndarray) -> np.ndarray:
-    """-1 and +1 [..., n] -> uint64 [..., ceil(n / 64)], bit 1 for +1, value k at bit k of its word; unused bits 0."""
+    """Pack -1 and +1 [..., n] into uint64 [..., ceil(n / 64)].
+
+    A bit is 1 for +1; value k is bit k of its word; unused bits are 0.
+    """
     positive = np.pad(values > 0, [(0, 0)] * (values.ndim - 1) + [(0, -values.shape[-1] % 64)])
     return np.packbits(positive, axis=-1, bitorder="little").view("<u8").astype(np.uint64)
 
 
 def pack_signs(weights: np.ndarray) -> np.ndarray:
-    """-1 and +1 [filters, positions, channels] -> uint64 [filters / 8][words of a patch][8 filters]: ms_xnor."""
+    """Pack -1 and +1 [filters, positions, channels] into uint64 [filters / 8][words][8 filters], for ms_xnor."""
     words = sign_words(weights).reshape(weights.shape[0], -1)
     padded = np.pad(words, ((0, -len(words) % 8), (0, 0)))
     return np.ascontiguousarray(padded.reshape(-1, 8, words.shape[1]).transpose(0, 2, 1))
 
 
 def wide_shift(multiplier: np.ndarray, offset: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """The same affine function with a shift of at least 32, which the vector kernels want, where 32-bit multipliers and
-    62-bit offsets allow."""
+    """Return the same line with a shift of at least 32, which the vector kernels want.
+
+    The shift stays smaller where 32-bit multipliers and 62-bit offsets do not allow it.
+    """
     room = min(30 - _bits(multiplier), 60 - _bits(offset))
     more = min(max(0, 32 - shift), max(0, room))
     return multiplier << more, offset << more, shift + more

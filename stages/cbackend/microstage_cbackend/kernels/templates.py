@@ -1,6 +1,8 @@
-"""Kernels are readable C in kernels/ over x_t, w_t, acc_t, y_t and a stage; one is made per combination that is used.
+"""Make kernels for the types of a network: readable C in kernels/ over x_t, w_t, acc_t, y_t and a stage.
 
-They are static, in headers that <network>.c includes: two networks in one program share no symbol (docs/adr/0013)."""
+One is made for each combination that is used. They are static, in headers that <network>.c includes: two networks in
+one program share no symbol (docs/adr/0013).
+"""
 
 from __future__ import annotations
 
@@ -25,14 +27,16 @@ _KERNELS = {path.stem for path in _FOLDER.glob("*.c")}
 
 
 class KernelSet:
-    """The kernels that a model needs: `of(layer)` gives the function's name, `files()` the C that defines all of
-    them."""
+    """Collect the kernels that a model needs.
+
+    `of(layer)` gives the name of a layer's function, `files()` the C that defines all of them.
+    """
 
     def __init__(self) -> None:
         self._sources: dict[str, str] = {}
 
     def of(self, layer: KernelCall) -> str:
-        """Name of the function for `layer`: ms_<operator>_<x>[_<w>][_a<accumulator>]_<y>[_<stage>]."""
+        """Return the name of the function for `layer`: ms_<operator>_<x>[_<w>][_a<accumulator>]_<y>[_<stage>]."""
         types = {"x_t": layer.inputs[0].ctype}
         if len(layer.inputs) > 1:
             types["w_t"] = layer.inputs[1].ctype
@@ -44,12 +48,14 @@ class KernelSet:
         return self._add(layer.kernel, types)
 
     def within(self, ctype: str) -> str:
-        """Name of the range check for values of `ctype`."""
+        """Return the name of the range check for values of `ctype`."""
         return self._add("ms_within", {"x_t": ctype})
 
     def files(self, network: str) -> dict[str, str]:
-        """File name -> C text: one file per kernel, `<network>_kernels.h` that includes them, and the headers that they
-        need."""
+        """Return file name -> C text: one file per kernel, and the headers that they need.
+
+        `<network>_kernels.h` includes all of them.
+        """
         found = {f"{name}.h": text for name, text in self._sources.items()}
         guard = [
             "/* The kernels of this folder, each described at the top of its file: static, for one network, which has "
@@ -67,6 +73,10 @@ class KernelSet:
         return found
 
     def _add(self, kernel: str, types: dict[str, str]) -> str:
+        """Make `kernel` for `types` ({token: C type}), with the kernels that it calls.
+
+        Returns the name of its function.
+        """
         text = (_FOLDER / f"{kernel}.c").read_text()
         used = {token: name for token, name in types.items() if re.search(rf"\b{token}\b", text)}
         parts = [
@@ -86,15 +96,17 @@ class KernelSet:
 
 
 def _with_own_helpers(name: str, text: str) -> str:
-    """The kernel's text with the functions that it calls named after it, as several versions of a kernel stand in one
-    unit."""
+    """Name the functions that a kernel calls after it.
+
+    Several versions of a kernel stand in one unit.
+    """
     for helper in re.findall(r"^static [\w *]*?(\w+)\(", text, re.MULTILINE):
         text = re.sub(rf"\b{helper}\b", f"{name}_{helper}", text)
     return text
 
 
 def _as_header(name: str, text: str) -> str:
-    """The kernel's text as a header that defines one static function."""
+    """Make the kernel's text a header that defines one static function."""
     guard = f"{name.upper()}_H"
     text = re.sub(rf"^(\w+ {name}\()", r"static \1", text, flags=re.MULTILINE)
     head = [f"#ifndef {guard}", f"#define {guard}", "", '#include "ms_layers.h"', '#include "ms_shapes.h"']

@@ -1,4 +1,4 @@
-"""Passes over a part: each keeps what the interpreter computes and makes the C smaller or faster.
+"""Improve a part pass by pass: each keeps what the interpreter computes and makes the C smaller or faster.
 
 join_patches     Im2Col and a matrix product are a convolution
 split_groups     a convolution that is zero outside diagonal blocks has groups
@@ -58,7 +58,7 @@ PASSES = (
 
 
 def optimise(part: Part) -> Part:
-    """All passes in order, on `part` itself."""
+    """Run all passes in order, on `part` itself; return it."""
     for run in PASSES:
         run(part)
     return part

@@ -1,4 +1,4 @@
-"""Layers that compute nothing: what reads their output reads their input.
+"""Remove layers that compute nothing: what reads their output reads their input.
 
 drop_identities   a stage that gives every value that can reach it as it is
 drop_unread       a layer whose output nobody reads
@@ -24,15 +24,21 @@ def replace(part: Part, y: Tensor, x: Tensor) -> None:
 
 
 def drop_identities(part: Part) -> None:
+    """Remove stages that give every value that can reach them as it is."""
     for layer in list(part.layers):
         y = layer.output.root
-        if layer.kernel == "ms_stage" and y not in part.outputs and layer.inputs[0].data is None and _same(layer):
+        if (
+            layer.kernel == "ms_stage"
+            and y not in part.outputs
+            and layer.inputs[0].data is None
+            and _is_identity(layer)
+        ):
             part.layers.remove(layer)
             replace(part, y, layer.inputs[0])
 
 
-def _same(layer: KernelCall) -> bool:
-    """Whether the stage of `layer` is x -> x on all that reaches it."""
+def _is_identity(layer: KernelCall) -> bool:
+    """Tell whether the stage of `layer` is x -> x on all that reaches it."""
     low, high = (int(end) for end in (layer.reach[0].min(), layer.reach[1].max()))
     if not isinstance(layer.stage, Search) or len(layer.stage.thresholds) > 1 or high - low >= _MOST_VALUES:
         return False

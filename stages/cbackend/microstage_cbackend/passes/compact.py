@@ -29,12 +29,12 @@ def compact(part: Part) -> None:
     """Give each layer with thresholds its smallest form, and note in `part.proofs` what it was proven on."""
     for layer in part.layers:
         if isinstance(layer.stage, MultiplyAddShift | Wide):
-            part.proofs.append(_given(layer, layer.stage))
-        elif isinstance(layer.stage, Search) and not _blend(part, layer, layer.stage):
+            part.proofs.append(_proof_of_given_line(layer, layer.stage))
+        elif isinstance(layer.stage, Search) and not _fit_blend(part, layer, layer.stage):
             _compact(part, layer, layer.stage)
 
 
-def _blend(part: Part, layer: KernelCall, before: Search) -> bool:
+def _fit_blend(part: Part, layer: KernelCall, before: Search) -> bool:
     """Give a sum of two scales the line that is right at every pair of integers; tell whether there is one."""
     s = layer.shape
     factors = (s["x_multiplier"], s["w_multiplier"]) if layer.kernel == "ms_blend" else (1, 1)
@@ -148,7 +148,7 @@ def _make_table(layer: KernelCall, search: Search, low: int, high: int) -> None:
     layer.shape = {"count": int(np.prod(list(layer.shape.values()))), "low": low}
 
 
-def _given(layer: KernelCall, stage: MultiplyAddShift | Wide) -> dict:
+def _proof_of_given_line(layer: KernelCall, stage: MultiplyAddShift | Wide) -> dict:
     """Describe a line that the graph has, which was proven where it was made."""
     sums = [int(layer.reach[0].min()), int(layer.reach[1].max())]
     about = {"layer": layer.node, "operator": layer.operator, "sums": sums, "rows": stage.rows}

@@ -1,4 +1,4 @@
-"""Copies of images in bytes: as few as possible before the layers that read a padded one.
+"""Copy images in bytes as few times as possible before the layers that read a padded one.
 
 join_copies   a copy of bytes in another order, or of signed bytes plus 128, and its padded copy are one
 join_frames   a layer writes into the middle of the padded buffer that alone would read it
@@ -18,6 +18,7 @@ __all__ = ["join_copies", "join_frames"]
 
 
 def join_copies(part: Part) -> None:
+    """Make a copy of bytes and the padded copy that follows it one copy."""
     for layer in part.layers:
         if layer.kernel == "ms_add" and layer.output.ctype == "uint8_t" and layer.shape["size"][0] == 1:
             _as_copy(layer)
@@ -27,7 +28,10 @@ def join_copies(part: Part) -> None:
 
 
 def _as_copy(layer: KernelCall) -> None:
-    """x + 128 of int8 is uint8 with another top bit: a copy of bytes, as x + 0 of uint8 is."""
+    """Make a sum that only copies bytes a copy.
+
+    x + 128 of int8 is uint8 with another top bit; x + 0 of uint8 is x.
+    """
     flips = {"int8_t": 128, "uint8_t": 0}
     constant, size, steps = layer.inputs[1].data, layer.shape["size"], layer.shape["x_step"]
     if constant is None or np.any(constant != flips.get(layer.inputs[0].ctype)):
@@ -42,7 +46,7 @@ def _as_copy(layer: KernelCall) -> None:
 
 
 def _join_copy(part: Part, pad: KernelCall) -> None:
-    """A copy of bytes in another order, or of signed bytes plus 128, and then its padded copy: one copy."""
+    """Let `pad` read what the copy of bytes before it reads, and remove that copy."""
     copy, shape = producer(part, pad.inputs[0]), pad.shape
     if copy is None or not part.read_once(pad.inputs[0]):
         return
@@ -62,13 +66,12 @@ def _join_copy(part: Part, pad: KernelCall) -> None:
 
 
 def _places(size: tuple[int, ...], steps: Sequence[int]) -> np.ndarray:
-    """Offsets of the elements of an image of `size` that is walked with `steps`."""
+    """Return the offsets of the elements of an image of `size` that is walked with `steps`."""
     return sum(np.arange(n).reshape([-1] + [1] * (2 - axis)) * step for axis, (n, step) in enumerate(zip(size, steps)))
 
 
 def _read_by(copy: KernelCall) -> np.ndarray | None:
-    """Place in the memory of its input that each byte of `copy`'s output comes from; None where it is no copy of
-    bytes."""
+    """Return where in the memory of its input each byte of `copy`'s output comes from; None if it copies no bytes."""
     s = copy.shape
     if copy.kernel == "ms_pad_u8" and copy.operator != "Pad":
         size, steps = (s["height"], s["width"], s["channels"]), (s["x_row"], s["x_column"], s["x_channel"])
@@ -81,12 +84,16 @@ def _read_by(copy: KernelCall) -> np.ndarray | None:
 
 
 def join_frames(part: Part) -> None:
-    """A layer, then the padded copy that alone reads it: the layer writes into the middle of a frame."""
+    """Let a layer write into the middle of a frame, in place of the padded copy that alone reads it."""
     for pad in list(part.layers):
-        if pad.kernel != "ms_pad_u8" or not _plain(pad.shape) or not part.read_once(pad.inputs[0]):
+        if pad.kernel != "ms_pad_u8" or not _copies_in_order(pad.shape) or not part.read_once(pad.inputs[0]):
             continue
         layer = producer(part, pad.inputs[0])
-        if layer is None or layer.kernel not in ("ms_conv_u8", "ms_depthwise_u8") or not _of_pixels(layer, pad.shape):
+        if (
+            layer is None
+            or layer.kernel not in ("ms_conv_u8", "ms_depthwise_u8")
+            or not _gives_pixels_of(layer, pad.shape)
+        ):
             continue
         image = pad.output
         middle = image.places[pad.shape["top"] :, pad.shape["left"] :][: pad.shape["height"], : pad.shape["width"]]
@@ -98,15 +105,17 @@ def join_frames(part: Part) -> None:
         part.layers.insert(part.layers.index(layer), pad)
 
 
-def _plain(s: dict) -> bool:
-    """Whether a padded copy takes bytes as they are, in their order."""
+def _copies_in_order(s: dict) -> bool:
+    """Tell whether a padded copy takes bytes as they are, in their order."""
     dense = s["width"] * s["channels"], s["channels"], 1
     return not s["flip"] and (s["x_row"], s["x_column"], s["x_channel"]) == dense
 
 
-def _of_pixels(layer: KernelCall, image: dict) -> bool:
-    """Whether `layer` gives the pixels of `image`; a dense layer of as many rows is made one of that height and
-    width."""
+def _gives_pixels_of(layer: KernelCall, image: dict) -> bool:
+    """Tell whether `layer` gives the pixels of `image`.
+
+    A dense layer of as many rows is made one of that height and width.
+    """
     s, size = layer.shape, (image["height"], image["width"])
     if (s["out_height"], s["out_width"]) != size and s["out_height"] == 1 and s["out_width"] == size[0] * size[1]:
         layer.shape |= {"out_height": size[0], "out_width": size[1], "x_row": size[1] * s["x_column"]}

@@ -1,4 +1,4 @@
-"""Tensors of at most 256 values as unsigned bytes, which the specialised kernels multiply by signed ones.
+"""Store tensors of at most 256 values as unsigned bytes, which the specialised kernels multiply by signed ones.
 
 x is stored as x + offset; the layers that write x and those that read it absorb the difference (absorb.py).
 """
@@ -36,12 +36,12 @@ def store_as_bytes(part: Part) -> None:
 
 
 def _moves(layer: KernelCall) -> bool:
-    """Whether `layer` gives integers that it takes; a copy of a constant has none of another's."""
+    """Tell whether `layer` gives integers that it takes; a copy of a constant has none of another's."""
     return layer.kernel in _MOVING and layer.inputs[0].data is None
 
 
 def _groups(part: Part) -> list[list[Tensor]]:
-    """The tensors that layers fill, those together that moves connect, in the order of the program."""
+    """Group the tensors that layers fill, those together that moves connect, in the order of the program."""
     group = {root: [root] for root in dict.fromkeys(layer.output.root for layer in part.layers)}
     for layer in part.layers:
         y, x = layer.output.root, layer.inputs[0].root if layer.inputs else None
@@ -52,7 +52,7 @@ def _groups(part: Part) -> list[list[Tensor]]:
 
 
 def _offset(part: Part, group: list[Tensor]) -> int:
-    """What the tensors are stored with.
+    """Choose what the tensors of a `group` are stored with.
 
     As bytes come, where a constant was added to them; else nothing, where they are bytes; else half of 256; else so
     that the least is 0.
@@ -70,13 +70,13 @@ def _offset(part: Part, group: list[Tensor]) -> int:
 
 
 def _constant(layer: KernelCall) -> int | None:
-    """The one integer that `layer` adds, if it is such a sum."""
+    """Return the one integer that `layer` adds, if it is such a sum."""
     added = layer.inputs[1].data if layer.kernel == "ms_add" else None
     return int(added.flat[0]) if added is not None and np.all(added == added.flat[0]) else None
 
 
 def _absorbed(part: Part, group: list[Tensor]) -> bool:
-    """Whether all layers around the tensors can absorb an offset, and one of them is faster for bytes."""
+    """Tell whether all layers around the tensors can absorb an offset, and one of them is faster for bytes."""
     written = [layer for tensor in group for layer in part.writers(tensor)]
     read = [layer for tensor in group for layer in part.readers(tensor)]
     return (
@@ -105,7 +105,7 @@ def _raise(part: Part, tensor: Tensor, offset: int, group: list[Tensor]) -> None
 
 
 def _drop_sum_with_zero(part: Part, layer: KernelCall) -> None:
-    """What is stored for x and for x + c is the same: one tensor."""
+    """Remove a sum x + c whose result is stored as x is: both are one tensor."""
     y, x = layer.output.root, layer.inputs[0]
     if _constant(layer) == 0 and x.ctype == y.ctype and y not in part.outputs and _in_order(layer):
         part.layers.remove(layer)
@@ -113,7 +113,7 @@ def _drop_sum_with_zero(part: Part, layer: KernelCall) -> None:
 
 
 def _in_order(layer: KernelCall) -> bool:
-    """Whether the sum walks its first operand as it lies in memory."""
+    """Tell whether the sum walks its first operand as it lies in memory."""
     return np.array_equal(walk(layer.shape, "x_step").ravel(), np.arange(layer.output.root.size))
 
 

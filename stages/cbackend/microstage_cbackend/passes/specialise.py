@@ -79,59 +79,30 @@ def _unpadded(part: Part, layer: KernelCall, slack: int) -> None:
     """
     s, x = layer.shape, layer.inputs[0]
     if layer.kernel == "ms_linear":
-        s = {
-            "height": 1,
-            "width": 1,
-            "channels": s["rows"] * s["depth"],
-            "pad_top": 0,
-            "pad_left": 0,
-            "out_height": 1,
-            "out_width": 1,
-        }
-        s |= {
-            "stride_h": 1,
-            "stride_w": 1,
-            "kernel_h": 1,
-            "kernel_w": 1,
-            "dilation_h": 1,
-            "dilation_w": 1,
-            "pad_value": 0,
-        }
-    height = max(
-        (s["out_height"] - 1) * s["stride_h"] + (s["kernel_h"] - 1) * s["dilation_h"] + 1, s["height"] + s["pad_top"]
-    )
-    width = max(
-        (s["out_width"] - 1) * s["stride_w"] + (s["kernel_w"] - 1) * s["dilation_w"] + 1, s["width"] + s["pad_left"]
-    )
-    if (height, width) == (s["height"], s["width"]) and x.root not in part.inputs:
+        height, width, channels, top, left, value = 1, 1, s["rows"] * s["depth"], 0, 0, 0
+        rows, columns = 1, 1
+    else:
+        height, width, channels = s["height"], s["width"], s["channels"]
+        top, left, value = s["pad_top"], s["pad_left"], s["pad_value"]
+        rows = max(_reach(s["out_height"], s["stride_h"], s["kernel_h"], s["dilation_h"]), height + top)
+        columns = max(_reach(s["out_width"], s["stride_w"], s["kernel_w"], s["dilation_w"]), width + left)
+    if (rows, columns) == (height, width) and x.root not in part.inputs:
         x.root.length = max(x.root.length, int(np.prod(x.root.shape)) + slack)
         return
-    channels = s["channels"]
-    y = Tensor(
-        f"{x.name}_padded",
-        (height, width, channels),
-        min(x.low, s["pad_value"]),
-        max(x.high, s["pad_value"]),
-        declared="uint8_t",
-    )
-    y.length = height * width * channels + slack
-    shape = {
-        "height": s["height"],
-        "width": s["width"],
-        "channels": channels,
-        "top": s["pad_top"],
-        "left": s["pad_left"],
-    }
-    shape |= {
-        "bottom": height - s["height"] - s["pad_top"],
-        "right": width - s["width"] - s["pad_left"],
-        "value": s["pad_value"],
-    }
-    shape |= {"x_row": s["width"] * channels, "x_column": channels, "x_channel": 1, "flip": 0}
+    y = Tensor(f"{x.name}_padded", (rows, columns, channels), min(x.low, value), max(x.high, value), declared="uint8_t")
+    y.length = rows * columns * channels + slack
+    shape = {"height": height, "width": width, "channels": channels, "top": top, "left": left}
+    shape |= {"bottom": rows - height - top, "right": columns - width - left, "value": value}
+    shape |= {"x_row": width * channels, "x_column": channels, "x_channel": 1, "flip": 0}
     part.layers.insert(part.layers.index(layer), KernelCall(layer.node, "Pad", "ms_pad_u8", [x], y, shape))
     layer.inputs[0] = y
     if layer.kernel != "ms_linear":
-        layer.shape = {**s, "height": height, "width": width, "pad_top": 0, "pad_left": 0}
+        layer.shape = {**s, "height": rows, "width": columns, "pad_top": 0, "pad_left": 0}
+
+
+def _reach(count: int, stride: int, kernel: int, dilation: int) -> int:
+    """Count the positions that `count` windows of `kernel` see along one axis."""
+    return (count - 1) * stride + (kernel - 1) * dilation + 1
 
 
 def window_shape(s: dict, channels: int) -> dict[str, int]:

@@ -36,6 +36,7 @@ class _TensorFunction:
     joins: bool = False
 
     def then(self, layer: KernelCall, values: np.ndarray, bytes: int = 0, steps: int = 0) -> _TensorFunction:
+        """Return the function that `layer` makes of this one: `values`, with what it adds to constants and steps."""
         return _TensorFunction(
             self.source, values, self.layers | {id(layer)}, self.bytes + bytes, self.steps + steps, self.joins
         )
@@ -45,23 +46,23 @@ def fold_tables(part: Part) -> None:
     """Put a table where it is small, or smaller than the layers that it stands for, and nothing else reads these."""
     known: dict[int, _TensorFunction] = {}
     for layer in part.layers:
-        found = _of(layer, known)
+        found = _function_of(layer, known)
         if found is not None:
             known[id(layer.output.root)] = found
     for layer in reversed(list(part.layers)):
         found = known.get(id(layer.output.root))
-        if found is not None and _worth_it(found) and not _inside(part, layer, known):
+        if found is not None and _worth_it(found) and not _only_within_larger(part, layer, known):
             _make_table(layer, found)
     drop_unread(part)
 
 
-def _of(layer: KernelCall, known: dict[int, _TensorFunction]) -> _TensorFunction | None:
+def _function_of(layer: KernelCall, known: dict[int, _TensorFunction]) -> _TensorFunction | None:
     """Return the function of one tensor that `layer` computes, if it does."""
     if layer.kernel in ("ms_add", "ms_mul"):
-        return _of_pair(layer, known)
-    if layer.kernel not in ("ms_stage", "ms_table") or not _whole(layer.inputs[0]):
+        return _function_of_pair(layer, known)
+    if layer.kernel not in ("ms_stage", "ms_table") or not _is_whole(layer.inputs[0]):
         return None
-    x, stage = _known(layer.inputs[0], known), layer.stage
+    x, stage = _known_function(layer.inputs[0], known), layer.stage
     if x is not None and layer.kernel == "ms_table":
         return x.then(layer, layer.weights[x.values - layer.shape["low"]], layer.inputs[1].bytes, 1)
     if x is not None and isinstance(stage, RowStage) and stage.rows == 1:
@@ -69,18 +70,18 @@ def _of(layer: KernelCall, known: dict[int, _TensorFunction]) -> _TensorFunction
     return None
 
 
-def _known(x: Tensor, known: dict[int, _TensorFunction]) -> _TensorFunction | None:
+def _known_function(x: Tensor, known: dict[int, _TensorFunction]) -> _TensorFunction | None:
     found = known.get(id(x.root))
     if found is None and x.data is None and x.root.high - x.root.low < _MOST_VALUES:
         found = _TensorFunction(x.root, np.arange(x.root.low, x.root.high + 1), frozenset())
     return found
 
 
-def _whole(x: Tensor) -> bool:
+def _is_whole(x: Tensor) -> bool:
     return x.data is None and x.start == 0 and x.dense and int(np.prod(x.shape)) == x.root.size
 
 
-def _of_pair(layer: KernelCall, known: dict[int, _TensorFunction]) -> _TensorFunction | None:
+def _function_of_pair(layer: KernelCall, known: dict[int, _TensorFunction]) -> _TensorFunction | None:
     """Return the sum or product of functions of one tensor, or of one and a constant, if `layer` is such."""
     sides: list[int | _TensorFunction] = []
     combined = np.add if layer.kernel == "ms_add" else np.multiply
@@ -91,7 +92,7 @@ def _of_pair(layer: KernelCall, known: dict[int, _TensorFunction]) -> _TensorFun
             sides.append(int(operand.data.flat[0]))
             continue
         places = operand.start + walk(layer.shape, steps).ravel()
-        own = _known(operand, known)
+        own = _known_function(operand, known)
         if own is None or not np.array_equal(places, np.arange(operand.root.size)):
             return None
         sides.append(own)
@@ -122,7 +123,7 @@ def _worth_it(found: _TensorFunction) -> bool:
     return size <= _SMALL or size * bits_of(kind) // 8 <= _FASTER * found.bytes
 
 
-def _inside(part: Part, layer: KernelCall, known: dict[int, _TensorFunction]) -> bool:
+def _only_within_larger(part: Part, layer: KernelCall, known: dict[int, _TensorFunction]) -> bool:
     """Tell whether every reader of what `layer` gives is a part of a larger function that is worth a table."""
     readers = part.readers(layer.output)
     larger = [known.get(id(reader.output.root)) for reader in readers]

@@ -1,4 +1,4 @@
-"""Convolutions in disguise: patches and a product, a product with zeros outside its blocks, a sum with a weight of one.
+"""Recognise convolutions that a graph writes otherwise.
 
 join_patches   Im2Col, then the matrix product that alone reads its patches, is one convolution
 split_groups   a convolution that is zero outside diagonal blocks is one with groups
@@ -19,7 +19,7 @@ __all__ = ["join_patches", "split_groups", "sum_windows"]
 
 
 def join_patches(part: Part) -> None:
-    """patches(x) @ W is the convolution of x whose filters are W's columns."""
+    """Make patches(x) @ W the convolution of x whose filters are W's columns."""
     for layer in list(part.layers):
         patches = (
             producer(part, layer.inputs[0]) if layer.kernel == "ms_linear" and part.read_once(layer.inputs[0]) else None
@@ -46,7 +46,7 @@ def _depth(patches: KernelCall) -> int:
 
 
 def split_groups(part: Part) -> None:
-    """Filter f reads channel c with weights that are no zeros only if both stand in one block: a group per block."""
+    """Give a convolution groups whose filters read the channels of one block alone."""
     for layer in part.layers:
         s = layer.shape
         if layer.kernel != "ms_conv2d" or s["groups"] != 1:
@@ -60,7 +60,7 @@ def split_groups(part: Part) -> None:
 
 
 def _groups(used: np.ndarray) -> int:
-    """The most groups of which `used` [filters, channels] is zero outside diagonal blocks."""
+    """Return the most groups of which `used` [filters, channels] is zero outside diagonal blocks."""
     filters, channels = used.shape
     common = gcd(filters, channels)
     f, c = np.nonzero(used)
@@ -81,7 +81,10 @@ def _regroup(layer: KernelCall, weights: np.ndarray, groups: int) -> None:
 
 
 def sum_windows(part: Part) -> None:
-    """Every weight is 1, nothing is padded, dilated or added, one stage for all: a sum of each window of a channel."""
+    """Make a depthwise convolution with ones a sum of each window of a channel.
+
+    Nothing may be padded, dilated or added, and one stage must serve all channels.
+    """
     for layer in part.layers:
         s, stage = layer.shape, layer.stage
         if layer.kernel != "ms_depthwise" or layer.bias is not None or np.any(layer.weights != 1):
@@ -103,7 +106,7 @@ def sum_windows(part: Part) -> None:
 
 
 def _reaches_out(s: dict) -> bool:
-    """Whether the last window ends in padding."""
+    """Tell whether the last window ends in padding."""
     ends = (
         (s[f"out_{b}"] - 1) * s[f"stride_{a}"] + s[f"kernel_{a}"] - s[b] for a, b in (("h", "height"), ("w", "width"))
     )

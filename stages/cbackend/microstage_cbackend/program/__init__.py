@@ -1,1 +1,1 @@
-"""The integer program: tensors with proven ranges, layers, stages; and what it means, in NumPy."""
+"""Hold the integer program: tensors with proven ranges, layers, stages; and what it means, in NumPy."""

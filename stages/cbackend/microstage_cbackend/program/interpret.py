@@ -1,4 +1,4 @@
-"""A NumPy interpreter of the integer program: what each kernel means, apart from how it is written in C.
+"""Interpret the integer program in NumPy: what each kernel means, apart from how it is written in C.
 
 `run` is exact in int64 and raises where a value leaves the range or the accumulator that was proven for it, so that
 every pass can be compared with the program before it, and every proof with what happens.
@@ -51,8 +51,10 @@ MEANINGS: dict[str, Meaning] = {
 
 
 def run(part: Part, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Outputs by name, int64 in the shapes of `part.outputs`; `inputs` by name. AssertionError where a proof does not
-    hold."""
+    """Return outputs by name, int64 in the shapes of `part.outputs`, of `inputs` by name.
+
+    Raises AssertionError where a proof does not hold.
+    """
     memory: dict[int, np.ndarray] = {}
     for tensor in part.inputs:
         memory[id(tensor)] = np.asarray(inputs[tensor.name], np.int64).ravel()

@@ -1,5 +1,4 @@
-"""Finding loops in lists of memory places: how a permuted, repeated or sliced tensor is walked by at most four nested
-loops."""
+"""Find loops in lists of memory places: how at most four nested loops walk a permuted, repeated or sliced tensor."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ __all__ = ["channel_loops", "loops", "padded_loops", "walk"]
 
 
 def loops(sequences: list[np.ndarray]) -> tuple[list[int], list[list[int]]] | None:
-    """(lengths, steps of each sequence), outermost loop first, that visit all `sequences` of places in their order.
+    """Return (lengths, steps of each sequence), outermost loop first, that visit all `sequences` of places in order.
 
     Each sequence is start + sum of index * step over the nested loops; None where it is not.
     """
@@ -26,7 +25,7 @@ def loops(sequences: list[np.ndarray]) -> tuple[list[int], list[list[int]]] | No
 
 
 def _inner(sequences: list[np.ndarray]) -> int:
-    """Length of the innermost loop: the longest divisor whose blocks all walk on by the same steps."""
+    """Return the length of the innermost loop: the longest divisor whose blocks all walk on by the same steps."""
     count = len(sequences[0])
     run = min(_run(s) for s in sequences)
     for length in range(run, 1, -1):
@@ -51,7 +50,7 @@ def _repeats(sequence: np.ndarray, length: int) -> bool:
 
 
 def padded_loops(sequences: list[np.ndarray]) -> tuple[list[int], list[list[int]]] | None:
-    """`loops` as exactly four, or None where they are more or there are none."""
+    """Return `loops` as exactly four, or None where they are more or there are none."""
     found = loops(sequences)
     if found is None or len(found[0]) > 4:
         return None
@@ -61,7 +60,7 @@ def padded_loops(sequences: list[np.ndarray]) -> tuple[list[int], list[list[int]
 
 
 def channel_loops(labels: np.ndarray) -> tuple[int, np.ndarray, int]:
-    """(outer, label of each channel, inner) such that `labels`, in memory order, is [outer][channels][inner]."""
+    """Return (outer, label of each channel, inner) so that `labels`, in memory order, is [outer][channels][inner]."""
     changes = np.flatnonzero(np.diff(labels)) + 1
     inner = int(np.gcd.reduce(changes, initial=0)) or len(labels)
     inner = int(np.gcd(inner, len(labels)))
@@ -73,5 +72,5 @@ def channel_loops(labels: np.ndarray) -> tuple[int, np.ndarray, int]:
 
 
 def walk(s: dict, steps: str) -> np.ndarray:
-    """Places, from the start, that four nested loops of s["size"] visit with s[steps]."""
+    """Return the places, from the start, that four nested loops of s["size"] visit with s[steps]."""
     return sum(np.arange(n).reshape([-1] + [1] * (3 - a)) * d for a, (n, d) in enumerate(zip(s["size"], s[steps])))

@@ -1,1 +1,1 @@
-"""Integer FINN-ONNX graphs in, each lowered into the integer program with ranges that are proven element by element."""
+"""Read integer FINN-ONNX graphs into the integer program, with ranges that are proven element by element."""

@@ -1,7 +1,8 @@
-"""Appends layers to a part and proves, in integers, the range of each result; what every lowering builds with.
+"""Append layers to a part and prove, in integers, the range of each result; every lowering builds with it.
 
 Tensors are seen in the order that the graph gives them; in memory images lie channels last, so that transposing an
-image costs nothing. Every method takes `place`, the beginning of every error sentence."""
+image costs nothing. Every method takes `place`, the beginning of every error sentence.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ class ProgramBuilder(SumBuilder):
     """Append layers to `part` and prove, in integers, the range of each result."""
 
     def max_pool(self, place: str, operator: str, name: str, x: Tensor, window: Window) -> Tensor:
-        """The largest value of each window of `x` [1, channels, (height,) width]."""
+        """Take the largest value of each window of `x` [1, channels, (height,) width]."""
         x = self.channels_last(place, x)
         y = Tensor(name, (*window.output2, x.shape[-1]), x.low, x.high)
         self.layer(
@@ -37,7 +38,10 @@ class ProgramBuilder(SumBuilder):
     def pair(
         self, place: str, operator: str, kernel: str, name: str, x: Tensor, w: Tensor, low: int, high: int
     ) -> Tensor:
-        """An operation element by element, with broadcasting; the result lies in memory as the larger operand does."""
+        """Compute element by element, with broadcasting, what lies in low..high.
+
+        The result lies in memory as the larger operand does.
+        """
         try:
             shape = tuple(np.broadcast_shapes(x.shape, w.shape))
         except ValueError:
@@ -55,7 +59,7 @@ class ProgramBuilder(SumBuilder):
             raise ModelError(f"{place} walks along more than four axes at once; split it into two nodes.")
         size, (x_step, w_step) = found
         y = Tensor(name, shape, low, high)
-        starts = [self._from(t, int(s[order[0]])) for t, s in ((x, xs), (w, ws))]
+        starts = [self._from_place(t, int(s[order[0]])) for t, s in ((x, xs), (w, ws))]
         layer = self.layer(place, operator, kernel, starts, y, {"size": size, "x_step": x_step, "w_step": w_step})
         layer.accumulator = accumulator_type(min(low, x.low, w.low), max(high, x.high, w.high), f"{place}: its result")
         layer.remark = f"results within {low}..{high}"
@@ -63,21 +67,23 @@ class ProgramBuilder(SumBuilder):
         places[order] = np.arange(len(order))
         return y.view(name, places.reshape(shape))
 
-    def _from(self, t: Tensor, first: int) -> Tensor:
-        """`t` read from place `first` on."""
+    def _from_place(self, t: Tensor, first: int) -> Tensor:
+        """Return `t` read from place `first` on."""
         if t.data is None:
             return t.root.view(t.name, np.array([first]))
         return t if first == 0 else Tensor(t.name, (t.size - first,), t.low, t.high, t.data.ravel()[first:])
 
     def add(self, place: str, operator: str, name: str, x: Tensor, w: Tensor) -> Tensor:
+        """Add `x` and `w`, with broadcasting."""
         return self.pair(place, operator, "ms_add", name, x, w, x.low + w.low, x.high + w.high)
 
     def mul(self, place: str, operator: str, name: str, x: Tensor, w: Tensor) -> Tensor:
+        """Multiply `x` and `w`, with broadcasting."""
         corners = [a * b for a in (x.low, x.high) for b in (w.low, w.high)]
         return self.pair(place, operator, "ms_mul", name, x, w, min(corners), max(corners))
 
     def search(self, place: str, operator: str, name: str, x: Tensor, rows: np.ndarray, search: Search) -> Tensor:
-        """`search` of every value of `x`; `rows` of x's shape says which row of thresholds an element takes."""
+        """Count thresholds for every value of `x`; `rows` of x's shape says which row of `search` an element takes."""
         x, order = self._memory_order(place, x)
         outer, labels, inner = channel_loops(np.broadcast_to(rows, x.shape).ravel()[order])
         thresholds = search.thresholds if len(search.thresholds) == 1 else search.thresholds[labels]
@@ -98,12 +104,12 @@ class ProgramBuilder(SumBuilder):
             ends_by_channel(flat, outer, len(labels), inner),
         )
         layer.accumulator = "int64_t" if stage.wide else "int32_t"
-        return self._as(x, y, order)
+        return self._in_order_of(x, y, order)
 
     def line(
         self, place: str, operator: str, name: str, x: Tensor, rows: np.ndarray, stage: MultiplyAddShift | Wide
     ) -> Tensor:
-        """The multiply-add-shift `stage` of every value of `x`; `rows` of x's shape says which row an element takes."""
+        """Apply the line `stage` to every value of `x`; `rows` of x's shape says which row an element takes."""
         x, order = self._memory_order(place, x)
         outer, labels, inner = channel_loops(np.broadcast_to(rows, x.shape).ravel()[order])
         stage = stage.of_rows(labels)
@@ -116,10 +122,10 @@ class ProgramBuilder(SumBuilder):
         )
         layer.stage, layer.reach, layer.remark = stage, reach, f"levels {stage.low}..{stage.high}"
         layer.accumulator = accumulator_type(flat.low, flat.high, f"{place}: its input")
-        return self._as(x, y, order)
+        return self._in_order_of(x, y, order)
 
     def table(self, place: str, operator: str, name: str, x: Tensor, table: np.ndarray, low: int) -> Tensor:
-        """table[value - low] of every value of `x`."""
+        """Return table[value - low] of every value of `x`."""
         x, order = self._memory_order(place, x)
         first, last = x.low - low, x.high - low
         if first < 0 or last >= len(table):
@@ -131,10 +137,13 @@ class ProgramBuilder(SumBuilder):
         flat = x.root.view(x.name, np.sort(x.places.ravel()))
         constant = Tensor(f"{name}_table", values.shape, y.low, y.high, values)
         self.layer(place, operator, "ms_table", [flat, constant], y, {"count": prod(x.shape), "low": x.low})
-        return self._as(x, y, order)
+        return self._in_order_of(x, y, order)
 
     def softmax(self, place: str, operator: str, name: str, x: Tensor, exponentials: np.ndarray, bits: int) -> Tensor:
-        """Fractions of each row along the last axis of `x`; `exponentials` by the difference to the row's largest."""
+        """Compute fractions of each row along the last axis of `x`, integers of `bits`.
+
+        `exponentials` by the difference to the row's largest value.
+        """
         x, depth = self.dense(place, x), x.shape[-1]
         if depth > _LONGEST_SOFTMAX:
             raise ModelError(
@@ -147,8 +156,10 @@ class ProgramBuilder(SumBuilder):
         return y
 
     def top(self, place: str, operator: str, name: str, x: Tensor, axis: int, keep: int, last: int = 0) -> Tensor:
-        """Places along `axis` of the `keep` largest values, the lowest place first among equals, or the highest
-        (`last`)."""
+        """Find the places along `axis` of the `keep` largest values.
+
+        Among equals the lowest place comes first, or the highest (`last`).
+        """
         x = self.dense(place, x)
         count = x.shape[axis]
         y = Tensor(name, (*x.shape[:axis], keep, *x.shape[axis + 1 :]), 0, count - 1)
@@ -162,8 +173,8 @@ class ProgramBuilder(SumBuilder):
         self.layer(place, operator, "ms_top", [x], y, shape)
         return y
 
-    def taken(self, place: str, operator: str, name: str, x: Tensor, at: Tensor, axis: int) -> Tensor:
-        """The values of the dense `x` at places `at` along `axis`."""
+    def take(self, place: str, operator: str, name: str, x: Tensor, at: Tensor, axis: int) -> Tensor:
+        """Return the values of the dense `x` at places `at` along `axis`."""
         y = Tensor(name, at.shape, x.low, x.high)
         shape = {
             "outer": prod(x.shape[:axis]),

@@ -51,7 +51,7 @@ def top_k(node: ReadNode) -> list[Tensor]:
         )
     x = node.builder.dense(node.place, x)
     y = node.builder.top(node.place, node.operator, node.outputs[-1], x, axis, keep)
-    return [node.builder.taken(node.place, node.operator, node.name, x, y, axis), y]
+    return [node.builder.take(node.place, node.operator, node.name, x, y, axis), y]
 
 
 def extreme(node: ReadNode) -> list[Tensor]:

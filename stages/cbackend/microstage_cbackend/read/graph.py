@@ -1,4 +1,4 @@
-"""Reads one streamlined FINN-ONNX graph into a `Part`, or says in one sentence why it cannot."""
+"""Read one streamlined FINN-ONNX graph into a `Part`, or say in one sentence why that cannot be."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = ["datatype_range", "read_part"]
 
 
 def read_part(name: str, path: Path, interface: dict[str, Any]) -> Part:
-    """The program of graph `path`, whose inputs and outputs `interface` describes (`{"inputs": {...}, "outputs":
-    ...}`).
+    """Read the graph at `path`, whose inputs and outputs `interface` describes, as a program called `name`.
 
-    Ranges start from those of the inputs (interface, else datatypes, else the graph's FINN annotations) and are proven
-    layer by layer, element by element. Raises `ModelError` naming node and place.
+    `interface` is {"inputs": {...}, "outputs": {...}}. Ranges start from those of the inputs (interface, else
+    datatypes, else the graph's FINN annotations) and are proven layer by layer, element by element. Raises `ModelError`
+    naming node and place.
     """
     with naming(path.name):
         graph = read_onnx(path).graph
@@ -48,7 +48,7 @@ def read_part(name: str, path: Path, interface: dict[str, Any]) -> Part:
 
 
 def datatype_range(datatype: str) -> tuple[int, int]:
-    """Lowest and highest integer of a FINN datatype: INT8, UINT4, BIPOLAR, TERNARY, BINARY."""
+    """Return the lowest and highest integer of a FINN datatype: INT8, UINT4, BIPOLAR, TERNARY, BINARY."""
     fixed = {"BIPOLAR": (-1, 1), "TERNARY": (-1, 1), "BINARY": (0, 1)}
     if datatype in fixed:
         return fixed[datatype]
@@ -123,8 +123,7 @@ def _lower(builder: ProgramBuilder, values: dict[str, Tensor], node: onnx.NodePr
 
 
 def _finish_output(builder: ProgramBuilder, value: Tensor, name: str, datatype: str | None) -> None:
-    """Append `value` to the part's outputs: typed as declared, in the graph's order, and copied where its memory is
-    another's.
+    """Append `value` to the part's outputs: typed as declared, and copied where its memory is another's.
 
     A declared type that is narrower than what is provable here (it may be proven channel by channel) is widened, which
     is noted.

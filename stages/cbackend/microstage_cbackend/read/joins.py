@@ -1,4 +1,4 @@
-"""Lowerings of operators that join tensors: sums, products, concatenation, padding."""
+"""Lower operators that join tensors: sums, products, concatenation, padding."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ __all__ = ["add", "concat", "mul", "pad"]
 
 
 def add(node: ReadNode) -> list[Tensor]:
+    """Lower a sum."""
     return [node.builder.add(node.place, node.operator, node.name, *node.operands)]
 
 
 def mul(node: ReadNode) -> list[Tensor]:
+    """Lower a product element by element."""
     return [node.builder.mul(node.place, node.operator, node.name, *node.operands)]
 
 
 def concat(node: ReadNode) -> list[Tensor]:
+    """Lower tensors one behind another along an axis."""
     axis = node.attribute("axis", 0) % len(node.x.shape)
     return [node.builder.concat(node.place, node.operator, node.name, node.operands, axis)]
 
 
 def pad(node: ReadNode) -> list[Tensor]:
-    """One value around a tensor."""
+    """Lower one value around a tensor."""
     x = node.x
     if node.attribute("mode", "constant") != "constant":
         raise node.refuse(f"pads by mode {node.attribute('mode', '')}; a constant around it can be made.")

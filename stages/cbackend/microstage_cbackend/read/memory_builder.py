@@ -1,4 +1,4 @@
-"""How the layers of a part reach memory: views, copies, joins of tensors.
+"""Append layers that copy and join tensors, and see tensors as they lie in memory.
 
 Tensors are seen in the order that the graph gives them; in memory images lie channels last, so that transposing an
 image costs nothing. Every method takes `place`, the beginning of every error sentence.
@@ -30,26 +30,28 @@ class MemoryBuilder:
         return self.part.layers[-1]
 
     def dense(self, place: str, x: Tensor) -> Tensor:
-        """`x` in memory as the graph orders it; copied only where it is not."""
+        """Return `x` in memory as the graph orders it; copied only where it is not."""
         return x if x.dense else self.packed(place, x, x.places)
 
     def packed(self, place: str, x: Tensor, places: np.ndarray) -> Tensor:
-        """A dense copy of the elements at `places`."""
+        """Return a dense copy of the elements at `places`."""
         y = Tensor(f"{x.name}_copy", places.shape, x.low, x.high)
         self._copy(place, "Copy", x, places.ravel(), y, np.arange(places.size))
         y.reach = None if x.root.reach is None else tuple(end[places.ravel()] for end in x.root.reach)
         return y
 
     def channels_last(self, place: str, x: Tensor) -> Tensor:
-        """An image [1, channels, (height,) width] as it lies in memory, [(height,) width, channels]; copied only where
-        it must."""
+        """Return an image [1, channels, (height,) width] as it lies in memory, [(height,) width, channels].
+
+        It is copied only where it must.
+        """
         order = [*range(2, len(x.shape)), 1]
         places = x.places[0].transpose([a - 1 for a in order])
         seen = x.view(x.name, places)
         return seen if seen.dense else self.packed(place, seen, places)
 
     def _channels_first(self, y: Tensor, image: tuple[int, ...]) -> Tensor:
-        """The result [(1,) height, width, channels] as the graph sees it, [1, channels, (height,) width]."""
+        """Return [(1,) height, width, channels] as the graph sees it, [1, channels, (height,) width]."""
         places = y.places.reshape(*image, y.shape[-1])
         return y.view(y.name, np.moveaxis(places, -1, 0)[None])
 
@@ -61,6 +63,7 @@ class MemoryBuilder:
         self._copy(place, "Copy", x, x.places.ravel()[walk], y, walk)
 
     def _copy(self, place: str, operator: str, x: Tensor, taken: np.ndarray, y: Tensor, put: np.ndarray) -> None:
+        """Fill places `put` of `y` with the elements `taken` of `x`."""
         found = padded_loops([taken, put])
         if found is None:
             return self._gather(place, operator, x, taken, y, put)
@@ -88,7 +91,7 @@ class MemoryBuilder:
             self._copy(place, operator, row, np.arange(len(put)), y, put)
 
     def _memory_order(self, place: str, x: Tensor) -> tuple[Tensor, np.ndarray]:
-        """`x` without gaps in memory, and its elements (of the graph's order) in the order of memory."""
+        """Return `x` without gaps in memory, and its elements (in the graph's order) in the order of memory."""
         order = np.argsort(x.places.ravel(), kind="stable")
         sorted_places = x.places.ravel()[order]
         if not np.array_equal(sorted_places, np.arange(sorted_places[0], sorted_places[0] + len(order))):
@@ -96,14 +99,17 @@ class MemoryBuilder:
             order = np.arange(x.size)
         return x, order
 
-    def _as(self, x: Tensor, y: Tensor, order: np.ndarray) -> Tensor:
+    def _in_order_of(self, x: Tensor, y: Tensor, order: np.ndarray) -> Tensor:
+        """Return `y`, which lies in memory order, in the shape and order of `x`."""
         places = np.empty(len(order), np.int64)
         places[order] = np.arange(len(order))
         return y.view(y.name, places.reshape(x.shape))
 
     def pad(self, place: str, operator: str, name: str, x: Tensor, pads: np.ndarray, fill: int) -> Tensor:
-        """`x` with `fill` around it, `pads` [2, axes] values wide before and behind, which lies in memory as `x`
-        does."""
+        """Put `fill` around `x`, `pads` [2, axes] values wide before and behind.
+
+        The result lies in memory as `x` does.
+        """
         shape = tuple(int(n) for n in np.add(x.shape, pads.sum(axis=0)))
         order = np.argsort([-s for s in _steps(x)], kind="stable")
         y = Tensor(name, shape, min(x.low, fill), max(x.high, fill))
@@ -121,7 +127,7 @@ class MemoryBuilder:
         return y.view(name, places)
 
     def concat(self, place: str, operator: str, name: str, inputs: list[Tensor], axis: int) -> Tensor:
-        """One copy per operand into the output, which lies in memory as the first operand does."""
+        """Copy each operand into the output, which lies in memory as the first operand does."""
         first = inputs[0]
         shape = (*first.shape[:axis], sum(x.shape[axis] for x in inputs), *first.shape[axis + 1 :])
         order = np.argsort([-s for s in _steps(first)], kind="stable")  # outermost axis in memory first

@@ -1,4 +1,4 @@
-"""Lowerings of operators that only move values: the output is a view of the input's memory, and costs nothing."""
+"""Lower operators that only move values: the output is a view of the input's memory, and costs nothing."""
 
 from __future__ import annotations
 
@@ -93,5 +93,6 @@ nothing."""
 
 
 def move(node: ReadNode) -> list[Tensor]:
+    """Lower an operator that moves values: view the input's memory at other places."""
     x = node.x
     return [x.view(name, places) for name, places in zip(node.outputs, MOVES[node.operator](node, x.places))]

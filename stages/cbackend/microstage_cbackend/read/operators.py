@@ -1,4 +1,4 @@
-"""Which lowering makes the layers of each operator of a streamlined graph: node in, tensors out.
+"""List which lowering makes the layers of each operator of a streamlined graph: node in, tensors out.
 
 A new operator is a function in one of the modules below and a line here; where no kernel computes it yet, a method of
 `ProgramBuilder` and a kernel too.

@@ -1,4 +1,4 @@
-"""Lowerings of operators that sum products: matrix products, convolutions, and the patches of images."""
+"""Lower operators that sum products: matrix products, convolutions, and the patches of images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["conv", "gemm", "im2col", "matmul", "xnor_popcount"]
 
 
 def matmul(node: ReadNode) -> list[Tensor]:
-    """Rows of x times a constant matrix."""
+    """Lower rows of x times a constant matrix."""
     x, weights = node.x, node.constant(1, "right-hand matrix")
     if weights.ndim != 2 or x.data is not None or x.shape[-1] != weights.shape[0]:
         raise node.refuse(
@@ -22,8 +22,10 @@ def matmul(node: ReadNode) -> list[Tensor]:
 
 
 def xnor_popcount(node: ReadNode) -> list[Tensor]:
-    """How many bits of a row of x equal those of a constant column: their product with -1 for 0, plus the column's
-    zeros."""
+    """Lower how many bits of a row of x equal those of a constant column.
+
+    This is their product with -1 for 0, plus the column's zeros.
+    """
     x, bits = node.x, node.constant(1, "right-hand matrix")
     if bits.ndim != 2 or x.data is not None or x.shape[-1] != bits.shape[0]:
         raise node.refuse(
@@ -37,7 +39,7 @@ def xnor_popcount(node: ReadNode) -> list[Tensor]:
 
 
 def gemm(node: ReadNode) -> list[Tensor]:
-    """Rows of x times a constant matrix, plus constants."""
+    """Lower rows of x times a constant matrix, plus constants."""
     if node.attribute("alpha", 1.0) != 1.0 or node.attribute("beta", 1.0) != 1.0 or node.attribute("transA", 0):
         raise node.refuse("has alpha, beta or transA; write the factors into the weights.")
     weights = node.constant(1, "weights")
@@ -47,7 +49,7 @@ def gemm(node: ReadNode) -> list[Tensor]:
 
 
 def conv(node: ReadNode) -> list[Tensor]:
-    """1-D or 2-D, channels first in the graph."""
+    """Lower a convolution in 1-D or 2-D, channels first in the graph."""
     x, weights = node.x, node.constant(1, "weights")
     if weights.ndim not in (3, 4) or len(x.shape) != weights.ndim or x.data is not None:
         raise node.refuse(
@@ -61,8 +63,10 @@ def conv(node: ReadNode) -> list[Tensor]:
 
 
 def im2col(node: ReadNode) -> list[Tensor]:
-    """Patches of a channels-last image, ordered (kernel_h, kernel_w, channels); a matrix product behind it makes a
-    convolution of it."""
+    """Lower patches of a channels-last image, ordered (kernel_h, kernel_w, channels).
+
+    A matrix product behind it makes a convolution of it.
+    """
     x, kernel = node.x, node.attribute("kernel_size", [])
     if len(x.shape) != 4 or len(kernel) != 2:
         raise node.refuse(

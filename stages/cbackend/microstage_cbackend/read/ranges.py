@@ -1,4 +1,4 @@
-"""The provable range of each element of each tensor: the same interval arithmetic as streamline's."""
+"""Prove the range of each element of each tensor, with the same interval arithmetic as streamline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EXACT = 2**52
 
 
 class Ranges:
-    """Ranges of the tensors of one graph by name, from those of the inputs of `part`."""
+    """Hold ranges of the tensors of one graph by name, from those of the inputs of `part` on."""
 
     def __init__(self, part: Part, constants: dict[str, Tensor]) -> None:
         self.constants = {name: t.data for name, t in constants.items()}

@@ -70,22 +70,16 @@ class SumBuilder(MemoryBuilder):
         low, high, *partial = dot_range(kernel.reshape(filters, -1), *ends, bias)
         y = Tensor(name, (*window.output2, filters), low, high)
         if groups == 1 and window.pointwise:
-            shape = {"rows": prod(window.output2), "depth": channels, "columns": filters}
-            y = self._summing(
-                place, operator, "ms_linear", x, kernel.reshape(filters, channels), bias, y, shape, partial
-            )
+            shape, flat = {"rows": prod(window.output2), "depth": channels, "columns": filters}, kernel[:, 0, 0]
+            y = self._summing(place, operator, "ms_linear", x, flat, bias, y, shape, partial)
         else:
-            shape = {
-                "channels": channels,
-                "filters": filters,
-                "groups": groups,
-                "pad_value": pad_value,
-                **window.sizes(dilated=True),
-            }
-            y = self._window_layer(place, operator, x, kernel, bias, y, shape, partial, window)
+            shape = {"channels": channels, "filters": filters, "groups": groups, "pad_value": pad_value}
+            shape |= window.sizes(dilated=True)
+            y = self._window_layer(place, operator, x, kernel, bias, y, shape, partial)
         return self._channels_first(y, window.output)
 
-    def _window_layer(self, place, operator, x, kernel, bias, y, shape, partial, window: Window) -> Tensor:
+    def _window_layer(self, place, operator, x, kernel, bias, y, shape, partial) -> Tensor:
+        """Append a convolution by `kernel` [filters, kernel_h, kernel_w, channels / groups]."""
         if shape["groups"] == shape["channels"] == shape["filters"]:
             weights = np.ascontiguousarray(kernel[..., 0].transpose(1, 2, 0))
             y = self._summing(place, operator, "ms_depthwise", x, weights, bias, y, shape, partial)

@@ -1,1 +1,1 @@
-"""What the self test replays: golden vectors of each part, real inputs, sounds."""
+"""Make what the self test replays: golden vectors of each part, real inputs, sounds."""

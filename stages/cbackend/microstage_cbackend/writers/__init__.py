@@ -1,1 +1,1 @@
-"""C out: the functions of a network, their kernels and constants, and a folder that builds them."""
+"""Write C: the functions of a network, their kernels and constants, and a folder that builds them."""

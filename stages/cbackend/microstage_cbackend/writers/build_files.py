@@ -1,5 +1,7 @@
-"""Build files of the written folder, for make and for CMake: the library, and, where it is the whole project, its self
-test and benchmark."""
+"""Write the build files of the folder, for make and for CMake: the library and its benchmark.
+
+The self test is built too where the folder is the whole project.
+"""
 
 from __future__ import annotations
 
@@ -112,8 +114,10 @@ endif()
 
 
 def makefile(name: str, sources: list[str], chosen: list[str], library: list[str]) -> str:
-    """Makefile of the written folder; `chosen` sources take the place of the model's own with DISPATCH=1, `library` is
-    what a firmware takes."""
+    """Return the Makefile of the written folder.
+
+    `chosen` sources take the place of the model's own with DISPATCH=1; `library` is what a firmware takes.
+    """
     choice = _MAKE_CHOICE.format(name=name, objects=_objects(chosen)) if chosen else ""
     return _MAKEFILE.format(
         name=name, flags=" ".join(FLAGS[1:]), objects=_objects(sources), choice=choice, library=" ".join(library)
@@ -121,7 +125,7 @@ def makefile(name: str, sources: list[str], chosen: list[str], library: list[str
 
 
 def cmake(name: str, sources: list[str], chosen: list[str], headers: list[str]) -> str:
-    """CMakeLists.txt; `chosen` as in `makefile`, `headers` are those that a user includes."""
+    """Return CMakeLists.txt; `chosen` as in `makefile`, `headers` are those that a user includes."""
     upper, own = name.upper(), [f"{name}.c", f"{name}_weights.c"]
     choice = _CMAKE_CHOICE.format(upper=upper, chosen=" ".join(chosen), own=" ".join(own)) if chosen else ""
     return _CMAKE.format(

@@ -1,5 +1,4 @@
-"""Choice of instructions at run time: the model compiled once per instruction set, and functions that call the one that
-fits.
+"""Write the choice of instructions at run time: the model once per instruction set, and functions that call one.
 
 host/<model>_<set>.c takes the place of <model>.c and <model>_weights.c, once per set; it includes both under names of
 its own. host/<model>_dispatch.c defines the model's functions and asks the processor once, before main.
@@ -77,7 +76,7 @@ __attribute__((constructor)) static void choose(void)
 
 
 def dispatch(program: WrittenModel) -> dict[str, str]:
-    """Path -> text; nothing where no kernel has more than one version."""
+    """Return path -> text; nothing where no kernel has more than one version."""
     if not program.headers:
         return {}
     model, functions = program.model.name, _functions(program)
@@ -102,7 +101,7 @@ def dispatch(program: WrittenModel) -> dict[str, str]:
 
 
 def _functions(program: WrittenModel) -> list[dict[str, str]]:
-    """Type, name and parameters of every function that <model>.c defines."""
+    """Return type, name and parameters of every function that <model>.c defines."""
     text = "\n".join([*(writer.signature() for writer in program.writers), *program.api.declarations()])
     text = re.sub(r"/\*.*?\*/|typedef struct .*?;\s*}.*?;", "", text, flags=re.DOTALL)
     found = {}

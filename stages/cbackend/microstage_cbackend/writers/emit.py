@@ -16,7 +16,7 @@ from microstage_cbackend.writers.quantising import shown
 
 __all__ = ["WrittenModel", "emit"]
 
-_OF_THE_NETWORK = (
+_NETWORK_NAMES = (
     "arena ctx status stream stream_reset infer infer_float push state state_reset settle infer_step reset push_int16"
     " stream_int16 reset_int16 follower follow_start follow"
 ).split()
@@ -29,7 +29,7 @@ class WrittenModel:
     def __init__(self, model: Model) -> None:
         self.model, self.kernels = model, KernelSet()
         constants = Names()
-        for said in _OF_THE_NETWORK:
+        for said in _NETWORK_NAMES:
             constants.fresh(f"{model.name}_{said}")
         for part in model.parts:
             for said in ("", "_state", "_reset", "_steps"):

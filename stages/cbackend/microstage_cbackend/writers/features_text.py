@@ -1,4 +1,4 @@
-"""The C of writers/features.py, with @WORDS@ that it fills in."""
+"""Hold the C of writers/features.py, with @WORDS@ that it fills in."""
 
 from __future__ import annotations
 

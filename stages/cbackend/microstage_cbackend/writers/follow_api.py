@@ -96,59 +96,54 @@ class FollowApi:
         return "\n".join([*lines, "", *CPLUSPLUS[1], "", "#endif", ""])
 
     def _source(self) -> str:
-        name, highest = self.name, self.waveform.gain.exponents[1] - _ROOM
-        lines = [
-            f'#include "{name}_follow.h"',
+        includes = [
+            f'#include "{self.name}_follow.h"',
             "",
             "#include <stddef.h>",
             "",
             '#include "ms_gain.h"',
-            f'#include "{name}_follow_table.h"',
+            f'#include "{self.name}_follow_table.h"',
             "",
             '#include "ms_follow.h"',
         ]
-        lines += [
+        return "\n".join([*includes, *self._start(), *self._follow(), ""])
+
+    def _start(self) -> list[str]:
+        """Return the lines of the function that begins a waveform."""
+        started = f"ms_follow_start(&follower->mains, rate, nominal) ? {self.upper}_OK : {self.upper}_OUT_OF_RANGE"
+        return [
             "",
             self._start_signature(),
             "{",
             "    if (!follower) {",
             f"        return {self.upper}_NULL;",
             "    }",
-        ]
-        lines += [f"    {name}_reset(&follower->stream);"]
-        lines += [
-            f"    return ms_follow_start(&follower->mains, rate, nominal) ? {self.upper}_OK : "
-            f"{self.upper}_OUT_OF_RANGE;",
+            f"    {self.name}_reset(&follower->stream);",
+            f"    return {started};",
             "}",
         ]
-        lines += [
+
+    def _follow(self) -> list[str]:
+        """Return the lines of the function that takes one sample."""
+        name, highest = self.name, self.waveform.gain.exponents[1] - _ROOM
+        return [
             "",
             self._follow_signature(),
             "{",
             "    if (!ctx || !follower || !answer) {",
             f"        return {self.upper}_NULL;",
             "    }",
-        ]
-        lines += [
             f"    if (!ms_is_sample(sample, {highest}) || !(follower->mains.step > 0)) {{",
             f"        return {self.upper}_OUT_OF_RANGE;",
             "    }",
-        ]
-        lines += [
             f"    {name}_status status = {self.upper}_WAITING;",
             "    float at;",
             "",
             "    ms_follow_put(&follower->mains, sample);",
-        ]
-        lines += [
             "    while (ms_follow_next(&follower->mains, &at)) {",
             f"        const {name}_status found = {name}_push(ctx, &follower->stream, at, answer);",
-        ]
-        lines += [
             f"        status = found == {self.upper}_WAITING ? status : found;",
             "    }",
             "    return status;",
             "}",
-            "",
         ]
-        return "\n".join(lines)

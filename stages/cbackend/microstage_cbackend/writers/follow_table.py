@@ -1,4 +1,4 @@
-"""The tables of kernels/ms_follow.h: a windowed sinc, and a cycle of the fundamental."""
+"""Write the tables of kernels/ms_follow.h: a windowed sinc, and a cycle of the fundamental."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _KAISER = 7.857  # 80 dB
 
 
 def follow_table(name: str, cycle: int) -> str:
-    """<name>_follow_table.h, for `cycle` samples a cycle."""
+    """Return <name>_follow_table.h, for `cycle` samples a cycle."""
     guard = f"{name.upper()}_FOLLOW_TABLE_H"
     at = np.arange(_UNITS * _FINE + 2) / _FINE
     window = np.i0(_KAISER * np.sqrt(np.clip(1 - (at / _UNITS) ** 2, 0, 1))) / np.i0(_KAISER)

@@ -1,4 +1,4 @@
-"""Names of a graph as they may stand in C, and text that is broken between words alone."""
+"""Make names of a graph fit to stand in C, and break text between words alone."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _WIDTH = 116
 
 
 def quoted(text: str) -> str:
-    """`text` as it may stand in a comment: a name of the graph cannot end it."""
+    """Return `text` as it may stand in a comment: a name of the graph cannot end it."""
     return re.sub(r"[^\w./:-]", "_", text, flags=re.ASCII)
 
 
 def in_comment(sentence: str) -> str:
-    """`sentence` as it may stand in a comment: whatever it quotes ends it nowhere and is no trigraph."""
+    """Return `sentence` as it may stand in a comment: whatever it quotes ends it nowhere and is no trigraph."""
     return re.sub(r"[*?\\]", "_", printable(sentence))
 
 
 def labels(texts: list[str]) -> dict[str, str]:
-    """What a program prints for each of `texts`: one word of printable ASCII, none twice."""
+    """Return what a program prints for each of `texts`: one word of printable ASCII, none twice."""
     found: dict[str, str] = {}
     for text in texts:
         word, count = quoted(text) or "_", 1
@@ -38,7 +38,7 @@ def labels(texts: list[str]) -> dict[str, str]:
 
 
 def filled(text: str, first: str = "    ", then: str = "        ") -> list[str]:
-    """Lines of at most 116 columns, but for words that are longer: no name is broken."""
+    """Break `text` into lines of at most 116 columns, but for words that are longer: no name is broken."""
     return textwrap.wrap(
         text, _WIDTH, initial_indent=first, subsequent_indent=then, break_long_words=False, break_on_hyphens=False
     )

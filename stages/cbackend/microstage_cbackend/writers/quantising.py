@@ -1,7 +1,7 @@
-"""C that makes integers of real numbers, as interface.json says it of an input: by scale and rounding, by sign, or by
-thresholds.
+"""Write C that makes integers of real numbers, as interface.json says it of an input.
 
-Rounding is written out, so that neither the C library nor a rounding mode has a say in it.
+They are made by scale and rounding, by sign, or by thresholds. Rounding is written out, so that neither the C library
+nor a rounding mode has a say in it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _MODES = {
 
 
 def rounding_functions(facts: Iterable[Mapping[str, Any]]) -> str:
-    """The functions that inputs of these `facts` call."""
+    """Return the functions that inputs of these `facts` call."""
     used = {said.get("rounding", "ROUND") for said in facts if not is_sign(said) and "thresholds" not in said}
     return "".join(_function(*_MODES[mode]) for mode in sorted(used))
 
@@ -63,12 +63,12 @@ def _function(name: str, what: str, more: str, less: str) -> str:
 
 
 def is_sign(facts: Mapping[str, Any]) -> bool:
-    """Whether the integers of an input are -1 and 1, which have no zero between them."""
+    """Tell whether the integers of an input are -1 and 1, which have no zero between them."""
     return facts.get("datatype") == "BIPOLAR"
 
 
 def quantise(t: Tensor, own: Callable[[str], str], real: str, facts: Mapping[str, Any], gain: bool) -> list[str]:
-    """Lines that fill the integers of tensor `t` from the array `real`, divided by `gain` first if there is one.
+    """Return lines that fill the integers of tensor `t` from the array `real`, divided by `gain` first if there is one.
 
     `own` names its variables: "integers", "scale", "offset", "thresholds".
     """
@@ -96,7 +96,7 @@ def quantise(t: Tensor, own: Callable[[str], str], real: str, facts: Mapping[str
 
 
 def _by_thresholds(t: Tensor, own: Callable[[str], str], real: str, facts: Mapping[str, Any]) -> list[str]:
-    """How many of its channel's thresholds a value reaches."""
+    """Return lines that count how many of its channel's thresholds a value reaches."""
     table, (low, high) = np.asarray(facts["thresholds"], np.float64), facts["range"]
     levels, axes = table.shape[-1], [axis for axis, size in enumerate(table.shape[:-1]) if size > 1]
     if len(axes) > 1:
@@ -119,7 +119,7 @@ def _by_thresholds(t: Tensor, own: Callable[[str], str], real: str, facts: Mappi
 
 
 def each(name: str, t: Tensor, values: float | list[float]) -> tuple[str, list[str]]:
-    """(the i-th of `values` in C, declarations that it needs)."""
+    """Return (the i-th of `values` in C, declarations that it needs)."""
     if not isinstance(values, list):
         return repr(float(values)), []
     kept, place = _by_axis(values, t.shape)
@@ -129,8 +129,10 @@ def each(name: str, t: Tensor, values: float | list[float]) -> tuple[str, list[s
 
 
 def shown(values: float | list[float], shape: Sequence[int]) -> str:
-    """Numbers of a tensor of `shape` in words: those of each channel where they are no others, ends where they are
-    many."""
+    """Return numbers of a tensor of `shape` in words.
+
+    Numbers of each channel where they are no others; the lowest and the highest where they are many.
+    """
     if not isinstance(values, list):
         return str(values)
     kept, _ = _by_axis(values, shape)
@@ -141,8 +143,10 @@ def shown(values: float | list[float], shape: Sequence[int]) -> str:
 
 
 def _by_axis(values: list[float], shape: Sequence[int]) -> tuple[list[float], str]:
-    """(numbers, the place among them of the i-th value's): one for each place of an axis, where they differ along no
-    other."""
+    """Return numbers, and the place among them of the i-th value's.
+
+    There is one number for each place of an axis, where numbers differ along no other.
+    """
     if prod(shape) != len(values):
         return values, "i"
     kept = narrowed(np.array(values).reshape(shape))

@@ -1,4 +1,4 @@
-"""Prototypes of C."""
+"""Write prototypes of C."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ __all__ = ["signature"]
 
 
 def signature(returns: str, name: str, arguments: list[str]) -> str:
-    """A C prototype without its semicolon, broken before 116 columns."""
+    """Return a C prototype without its semicolon, broken before 116 columns."""
     start = f"{returns} {name}("
     return "\n".join(filled(start + ", ".join(arguments) + ")", "", " " * len(start)))

@@ -1,1 +1,5 @@
-"""What each kernel computes, in NumPy: functions of (kernel call, operands, the output's memory as it is)."""
+"""Compute what each kernel computes, in NumPy.
+
+Functions take a kernel call, its operands (int64, flat, from their first element on) and the output's memory as it is;
+they return what the output holds, or None where they wrote into its memory themselves.
+"""

@@ -12,12 +12,14 @@ __all__ = ["add_u8", "conv_u8", "pack", "taps_u8", "xnor"]
 
 
 def pack(layer: KernelCall, operands, held):
+    """Pack rows of signs into words of 64."""
     s = layer.shape
     rows = operands[0][: s["rows"] * s["count"]].reshape(s["rows"], s["count"]) > 0
     return sign_words(rows).view(np.int64)
 
 
 def xnor(layer: KernelCall, operands, held):
+    """Count differing bits of words; give sums of products of signs, or bits where few enough differ."""
     s, filters = layer.shape, layer.shape["filters"]
     x = _bits(operands[0].view(np.uint64))
     w = (
@@ -49,6 +51,7 @@ def _patch_offsets(s: dict) -> np.ndarray:
 
 
 def conv_u8(layer: KernelCall, operands, held):
+    """Convolve bytes, or multiply rows of them, by signed weights."""
     s = layer.shape
     return finish(
         layer,
@@ -66,6 +69,7 @@ def _tap_offsets(s: dict) -> np.ndarray:
 
 
 def taps_u8(layer: KernelCall, operands, held):
+    """Convolve bytes channel by channel, or sum windows of each channel."""
     s = layer.shape
     seen = _seen(operands[0], s, _tap_offsets(s).ravel()).reshape(s["out_height"], s["out_width"], -1, s["channels"])
     if layer.kernel == "ms_average_u8":
@@ -74,6 +78,7 @@ def taps_u8(layer: KernelCall, operands, held):
 
 
 def add_u8(layer: KernelCall, operands, held):
+    """Add two tensors of bytes in one multiply-add-shift."""
     s = layer.shape
     value = operands[0][: s["count"]] * s["multiplier_a"] + operands[1][: s["count"]] * s["multiplier_b"] + s["offset"]
     level = value >> s["shift"]

@@ -11,6 +11,7 @@ __all__ = ["conv2d", "im2col", "linear", "pool"]
 
 
 def linear(layer: KernelCall, operands, held):
+    """Multiply rows by a matrix."""
     x, w = operands
     s = layer.shape
     weights = (w if layer.kernel == "ms_linear" else _expand(layer, s["depth"])).reshape(s["columns"], s["depth"])
@@ -50,6 +51,7 @@ def _patches(x: np.ndarray, s: dict, channels: int, outside: int) -> np.ndarray:
 
 
 def conv2d(layer: KernelCall, operands, held):
+    """Convolve an image, in groups."""
     x, w = operands
     s, groups = layer.shape, layer.shape["groups"]
     depth, taps = s["channels"] // groups, s["kernel_h"] * s["kernel_w"]
@@ -67,11 +69,13 @@ def conv2d(layer: KernelCall, operands, held):
 
 
 def im2col(layer: KernelCall, operands, held):
+    """Copy what each position of a window sees."""
     s = layer.shape
     return _patches(operands[0], s, s["channels"], s["pad_value"])
 
 
 def pool(layer: KernelCall, operands, held):
+    """Take the maximum, the sum or the bitwise or of each window."""
     s = layer.shape
     images = operands[0][: s["outer"] * s["height"] * s["width"] * s["inner"]].reshape(s["outer"], -1)
     if layer.kernel == "ms_or_pool":

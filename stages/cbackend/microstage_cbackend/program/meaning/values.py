@@ -15,6 +15,7 @@ __all__ = ["pair", "softmax", "stage", "table", "take", "top"]
 
 
 def pair(layer: KernelCall, operands, held):
+    """Add or multiply two tensors element by element, or add multiples of them."""
     s = layer.shape
     x, w = operands[0][walk(s, "x_step")], operands[1][walk(s, "w_step")]
     if layer.kernel == "ms_mul":
@@ -25,16 +26,19 @@ def pair(layer: KernelCall, operands, held):
 
 
 def stage(layer: KernelCall, operands, held):
+    """Make levels of each value."""
     s = layer.shape
     x = operands[0][: prod(s.values())].reshape(s["outer"], s["channels"], s["inner"])
     return finish(layer, x, np.arange(s["channels"])[:, None])
 
 
 def table(layer: KernelCall, operands, held):
+    """Look each value up."""
     return operands[1][operands[0][: layer.shape["count"]] - layer.shape["low"]]
 
 
 def softmax(layer: KernelCall, operands, held):
+    """Compute fractions as TensorFlow Lite Micro's softmax does."""
     s = layer.shape
     x = operands[0][: s["outer"] * s["depth"]].reshape(s["outer"], s["depth"])
     difference = x.max(1, keepdims=True) - x
@@ -49,6 +53,7 @@ def softmax(layer: KernelCall, operands, held):
 
 
 def top(layer: KernelCall, operands, held):
+    """Return the places of the largest values, in the order of their size."""
     s = layer.shape
     x = operands[0][: s["outer"] * s["count"] * s["inner"]].reshape(s["outer"], s["count"], s["inner"])
     if s["last"]:
@@ -57,6 +62,7 @@ def top(layer: KernelCall, operands, held):
 
 
 def take(layer: KernelCall, operands, held):
+    """Return the values at given places."""
     s = layer.shape
     x = operands[0][: s["outer"] * s["count"] * s["inner"]].reshape(s["outer"], s["count"], s["inner"])
     at = operands[1][: s["outer"] * s["keep"] * s["inner"]].reshape(s["outer"], s["keep"], s["inner"])
