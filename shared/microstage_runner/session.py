@@ -18,7 +18,7 @@ from microstage_runner.declarations.user_module import UserModule, is_path
 from microstage_runner.engines import backend, memory
 from microstage_runner.pipeline import runs
 from microstage_runner.pipeline.pipeline import Pipeline
-from microstage_runner.pipeline.step import Step
+from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.pipeline.summary import summary
 from microstage_runner.registry import chosen_registry
 from microstage_runner.signing import Keys
@@ -92,10 +92,10 @@ class Session:
             raise ParameterError(f"{given}: expected one of {', '.join(self.stages)}.")
         return name
 
-    def published(self) -> list[Step]:
+    def published(self) -> list[PublishedStep]:
         """Return the steps of the selected run that are published, up to STAGE= or the last stage."""
         target = self.stage(default=list(self.stages)[-1])
-        steps = [step for step in self.pipeline().steps(target) if step.artefact]
+        steps = [step for step in self.pipeline().steps(target) if isinstance(step, PublishedStep)]
         if not steps:
             raise ArtefactError(f"Nothing of this selection is published yet; `make {self.usual}` makes it.")
         return steps

@@ -16,7 +16,7 @@ from conftest import hear_interrupts
 from microstage.errors import EnvironmentProblem, ParameterError, StageFailed
 from microstage_runner import cli
 from microstage_runner.engines import bases, containers, engine, memory, users
-from microstage_runner.engines.images import _default_base
+from microstage_runner.engines.image_build import default_base
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = REPOSITORY / "shared"
@@ -38,7 +38,7 @@ def image(docker: engine.Engine) -> str:
         bases.tag("3.11"),
         bases.tag("3.10"),
         bases.vendored_tag("3.11"),
-        _default_base(REPOSITORY, "cbackend")[0],
+        default_base(REPOSITORY, "cbackend")[0],
     ):
         if docker.call("image", "inspect", reference).returncode == 0:
             return reference

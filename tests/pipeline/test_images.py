@@ -14,10 +14,13 @@ from pathlib import Path
 import pytest
 
 from microstage.errors import EnvironmentProblem
-from microstage_runner.engines import bases, engine, images
-from microstage_runner.engines.images import STAGES, Images, _default_base, context
+from microstage_runner.declarations.checkout import load_stages
+from microstage_runner.engines import bases, engine, image_build, images
+from microstage_runner.engines.image_build import context, default_base
+from microstage_runner.engines.images import Images
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+STAGES = tuple(load_stages(REPOSITORY))
 # A docker that answers as told and writes down what it was asked.
 FAKE = """#!/bin/sh
 echo "$DOCKER_BUILDKIT $*" >> {log}
@@ -196,14 +199,14 @@ def test_train_and_export_share_the_layer_that_holds_torch_and_no_lock_names_cud
     assert any(pin.startswith("torch==") for pin in torch)
     for stage in ("train", "export"):
         assert torch <= pins[REPOSITORY / f"stages/{stage}/requirements.lock"]
-        assert REPOSITORY / "stages/torch.lock" in images.context_files(REPOSITORY, stage)
+        assert REPOSITORY / "stages/torch.lock" in image_build.context_files(REPOSITORY, stage)
     assert not [pin for found in pins.values() for pin in found if pin.startswith("nvidia-")]
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_bases_are_pinned_by_digest_and_the_user_is_not_root(stage):
     text = (REPOSITORY / "stages" / stage / "Dockerfile").read_text()
-    assert _default_base(REPOSITORY, stage)[0].count("@sha256:") == 1
+    assert default_base(REPOSITORY, stage)[0].count("@sha256:") == 1
     assert [line for line in text.splitlines() if line.startswith("USER")] == ["USER 1000:1000"]
     assert "# syntax" not in text and "<<" not in text, "a plain `docker build` of Docker 20.10 reads neither"
 

@@ -16,12 +16,13 @@ import pytest
 
 from microstage.errors import EnvironmentProblem, IntegrityError, ParameterError
 from microstage_runner.commands import vendor as vendor_collect
+from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.engines import bases, engine, image_archive
 from microstage_runner.engines import offline as vendor
-from microstage_runner.engines.images import STAGES
 from microstage_runner.engines.local import Environments
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+STAGES = tuple(load_stages(REPOSITORY))
 WHEEL = "wheels/microstage_toy-1.0-py3-none-any.whl"  # on no index: only the folder can have it
 
 

@@ -17,10 +17,13 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from microstage import slim
 from microstage_runner.artefacts import licences, sbom
+from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.engines.engine import Engine
-from microstage_runner.engines.images import STAGES, Image, Images, context
+from microstage_runner.engines.image_build import context
+from microstage_runner.engines.images import Image, Images
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+STAGES = tuple(load_stages(REPOSITORY))
 SHA = "0123456789abcdef" * 4
 SCHEMA = JsonStrictValidator(SchemaVersion.V1_5)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from importlib.metadata import Distribution
+    from importlib.metadata import Distribution, PackageMetadata
 
 __all__ = ["debian_packages", "inventory", "python_packages", "recognised", "table"]
 
@@ -55,7 +55,7 @@ def python_packages(folders: list[Path]) -> list[dict]:
     """
     from importlib.metadata import distributions  # slow to load, and a finished `make` asks for no licence
 
-    found = {}
+    found: dict[tuple[str, str], dict] = {}
     for distribution in distributions(path=[str(folder) for folder in folders]):
         name, version = distribution.metadata["Name"], distribution.metadata["Version"]
         if name and version:
@@ -74,9 +74,9 @@ def _licences(distribution: Distribution) -> list[dict]:
     recognised.
     """
     said = distribution.metadata
-    if expression := said.get("License-Expression"):
+    if expression := _first(said, "License-Expression"):
         return [{"expression": expression}]
-    line = (said.get("License") or "").strip()
+    line = _first(said, "License").strip()
     if "\n" not in line and len(line) <= _WIDEST and _NAMES_ONE.search(line) and not line.startswith("Copyright"):
         return _named([line])
     classifiers = [c.split("::")[-1].strip() for c in said.get_all("Classifier") or [] if c.startswith("License ::")]
@@ -88,6 +88,11 @@ def _licences(distribution: Distribution) -> list[dict]:
         for folder in ("licenses/", "")
     ]
     return _named(sorted({name for text in [*texts, line] if text and (name := recognised(text))}))
+
+
+def _first(said: PackageMetadata, field: str) -> str:
+    """Return what a package says in `field`; "" where it says nothing."""
+    return next(iter(said.get_all(field) or ()), "")
 
 
 def recognised(text: str) -> str | None:
@@ -121,8 +126,8 @@ def _debian_licences(copyright: str) -> list[str]:
     if re.match(r"Format(-Specification)?:", copyright):
         named = re.findall(r"^License:(.*)$", copyright, re.MULTILINE | re.IGNORECASE)
         return sorted({name.strip() for name in named} - {""})
-    named = set(re.findall(r"/usr/share/common-licenses/([A-Za-z0-9.+-]*[A-Za-z0-9+])", copyright))
-    return sorted(named or {name for name in [recognised(copyright)] if name})
+    common = set(re.findall(r"/usr/share/common-licenses/([A-Za-z0-9.+-]*[A-Za-z0-9+])", copyright))
+    return sorted(common or {name for name in [recognised(copyright)] if name})
 
 
 def table(components: list[dict]) -> list[str]:

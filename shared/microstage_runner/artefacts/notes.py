@@ -32,7 +32,8 @@ def read(path: Path, take: Callable[[Any], T]) -> T | None:
     except FileNotFoundError:
         return None
     except DAMAGED:
-        return leave_out(path)
+        leave_out(path)
+        return None
 
 
 def facts(said: Any) -> dict[str, Any]:

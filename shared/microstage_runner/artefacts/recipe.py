@@ -29,7 +29,7 @@ def recipe(
     repository: Path,
     platform: dict[str, str],
     digests: Digests,
-    model: str | None = None,
+    model: str = "",
     module: Path | None = None,
 ) -> dict:
     """Return {"files": {path: SHA-256}, "environment", "python", "libc", "digest"} of the stage, and "model" if it asks
@@ -58,7 +58,9 @@ def assert_unchanged(
     """Raise `IntegrityError` if the stage's recipe, made anew where its Python and libc are
     those of `was`, is another.
     """
-    now = recipe(stage, repository, {name: was[name] for name in ("python", "libc")}, digests, was.get("model"), module)
+    now = recipe(
+        stage, repository, {name: was[name] for name in ("python", "libc")}, digests, was.get("model", ""), module
+    )
     names = sorted(now["files"].keys() | was["files"].keys())
     different = (name for name in names if now["files"].get(name) != was["files"].get(name))
     if now != was:

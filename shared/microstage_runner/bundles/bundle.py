@@ -37,7 +37,8 @@ _BLOCK = 1 << 20
 
 def write(path: Path, about: Mapping[str, Any], files: Mapping[str, Path]) -> None:
     """`files` {name inside: file} behind an index of `about` and their digests; written beside, then renamed."""
-    listed = {name: {"sha256": file_digest(file), "size": file.stat().st_size} for name, file in sorted(files.items())}
+    sizes = {name: file.stat().st_size for name, file in sorted(files.items())}
+    listed = {name: {"sha256": file_digest(files[name]), "size": size} for name, size in sizes.items()}
     if flaw := _flaw(listed):
         raise ArtefactError(f"{path} cannot be packed: it {flaw}.")
     body = {"format": _FORMAT, **about, "files": listed}
@@ -47,9 +48,9 @@ def write(path: Path, about: Mapping[str, Any], files: Mapping[str, Path]) -> No
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
         archive.addfile(_member(_INDEX, len(index)), io.BytesIO(index))
-        for name in progress(listed, len(listed), f"packing {path.name}"):
+        for name in progress(sizes, len(sizes), f"packing {path.name}"):
             with files[name].open("rb") as handle:
-                archive.addfile(_member(name, listed[name]["size"]), handle)
+                archive.addfile(_member(name, sizes[name]), handle)
 
 
 def read_index(path: Path) -> dict[str, Any]:

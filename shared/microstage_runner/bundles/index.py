@@ -36,10 +36,10 @@ def read(path: Path) -> dict[str, Any]:
         if not fits:
             given = _given(index, name)
             raise IntegrityError(f"{path} has an index whose {name} is nothing that this version packs{given}.")
-    if name := _stray(index):
-        raise IntegrityError(f"{path} holds {shown(name)}, which has no place in a bundle of its kind.")
-    if name := _lacking(index):
-        raise IntegrityError(f"{path} holds no {name}, or one that is too large to be that.")
+    if stray := _stray(index):
+        raise IntegrityError(f"{path} holds {shown(stray)}, which has no place in a bundle of its kind.")
+    if lacking := _lacking(index):
+        raise IntegrityError(f"{path} holds no {lacking}, or one that is too large to be that.")
     if key_of(index["about"]) != index["about"]["key"]:
         raise IntegrityError(f"{path} has parameters or inputs that are not those that its key names; pack it again.")
     return index
@@ -79,7 +79,8 @@ def _image(index: Mapping[str, Any]) -> bool:
     own = image["stage"] == stage and image["tag"] == f"microstage/{stage}:{image['recipe'][:16]}"
     layers = all(_LAYER.fullmatch(layer) for layer in image["layers"]) and isinstance(image["layers"], list)
     fields = image.keys() == {"stage", "recipe", "tag", "base", "platform", "layers"}
-    return texts and own and layers and fields and _SHA256.fullmatch(image["recipe"]) and all(map(_text, base.values()))
+    sha = _SHA256.fullmatch(image["recipe"]) is not None
+    return texts and own and layers and fields and sha and all(map(_text, base.values()))
 
 
 def _stray(index: Mapping[str, Any]) -> str | None:

@@ -16,7 +16,8 @@ from microstage_runner.artefacts.places import Place
 from microstage_runner.artefacts.store import Store
 from microstage_runner.bundles import bundle
 from microstage_runner.bundles.index import ABOUT, IMAGE, INPUTS, SOURCES, note, title
-from microstage_runner.engines.images import Images, context_files
+from microstage_runner.engines.image_build import context_files
+from microstage_runner.engines.images import Images
 from microstage_runner.pipeline.pipeline import Pipeline
 
 __all__ = ["pack"]

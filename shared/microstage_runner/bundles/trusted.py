@@ -17,7 +17,7 @@ from microstage.untrusted.printable import shown
 from microstage_runner.bundles.index import IMAGE, INPUTS, SOURCES
 from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.declarations.stages import MODULE, load_stage
-from microstage_runner.engines.images import context_files
+from microstage_runner.engines.image_build import context_files
 
 __all__ = ["assert_own_code", "first_difference"]
 

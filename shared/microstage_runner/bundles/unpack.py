@@ -26,6 +26,7 @@ from microstage_runner.bundles.index import ARTEFACT, IMAGE, INPUTS, SOURCES, no
 from microstage_runner.declarations.stages import MODULE, load_stage
 from microstage_runner.engines import backend, image_archive
 from microstage_runner.engines.backend import Backend
+from microstage_runner.engines.containers import DockerBackend
 from microstage_runner.engines.images import Image, Images
 from microstage_runner.pipeline.pipeline import Pipeline
 from microstage_runner.pipeline.step import Step
@@ -62,12 +63,12 @@ def _carry_out(
         different = trusted.first_difference(index, repository)
         checkout = place / SOURCES if different else repository
         chosen, why = backend.choose(runner, checkout, store.volumes)
-        image = IMAGE in index["files"] and chosen.name == "docker"
+        in_image = chosen if IMAGE in index["files"] and isinstance(chosen, DockerBackend) else None
         if not trust:
-            trusted.assert_own_code(path, index, repository, different, image)
+            trusted.assert_own_code(path, index, repository, different, in_image is not None)
         _extract(path, index, place)
-        if image:
-            chosen.images = _loaded_image(place, index, checkout)
+        if in_image:
+            in_image.images = _loaded_image(place, index, checkout)
         print(f"runner: {chosen.name} ({why})", flush=True)
         return _run(index["about"], inputs, store, checkout, chosen)
 
@@ -91,7 +92,7 @@ def _run(
         stage = load_stage(checkout / "stages" / about["stage"] / "stage.toml")
         modules = [name for name, source in stage.inputs.items() if source == MODULE and name in inputs]
         module = next((inputs[name].checked() / FILE for name in modules), None)
-        here = recipe(stage, checkout, chosen.platform(stage), digests, about["recipe"].get("model"), module)
+        here = recipe(stage, checkout, chosen.platform(stage), digests, about["recipe"].get("model", ""), module)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise IntegrityError(
             f"The bundle's sources are none of a stage ({type(error).__name__}); pack it again."
@@ -99,7 +100,7 @@ def _run(
     if stage.name != about["stage"]:
         raise IntegrityError(f"The bundle's sources are of another stage, {shown(stage.name)}; pack it again.")
     _assert_same_recipe(about["recipe"], here)
-    step = Step(stage, dict(about), dict(inputs), None)
+    step = Step(stage, dict(about), dict(inputs))
     return Pipeline({stage.name: stage}, {}, checkout, store, chosen).make(step).artefact
 
 
@@ -139,7 +140,8 @@ def _extract(path: Path, index: Mapping[str, Any], place: Path) -> None:
         raise IntegrityError(f"{path} was changed while it was read.")
 
 
-def _loaded_image(place: Path, index: Mapping[str, Any], checkout: Path):
+def _loaded_image(place: Path, index: Mapping[str, Any], checkout: Path) -> Images:
+    """Let the engine have the bundle's image; return the images that know it."""
     images, image = Images(checkout, place), Image(**index["image"])
     if images.engine().call("image", "inspect", image.tag).returncode:  # what is here is never replaced
         image_archive.load(images.engine(), place / IMAGE, image.tag, image.layers, image.recipe)

@@ -24,7 +24,7 @@ __all__ = ["command"]
 def command(session: Session) -> None:
     """Train and test on every fold, then print and draw the tables."""
     stage = runs.trained(session.stages)
-    module = family_module(session.parameters[stage].get("model"), "accuracy")
+    module = family_module(session.parameters[stage].get("model", ""), "accuracy")
     if module is None:
         raise ParameterError(
             "make accuracy pools errors over folds, of which this MODEL= has none;"

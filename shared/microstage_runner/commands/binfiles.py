@@ -15,7 +15,7 @@ from microstage_runner.artefacts.places import Place
 from microstage_runner.declarations.family_modules import family_module
 from microstage_runner.declarations.stages import INTEGERS, REFERENCE, TRAINING, of_role
 from microstage_runner.pipeline.pipeline import Pipeline
-from microstage_runner.pipeline.step import Step
+from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.session import Session
 
 __all__ = ["ENCODINGS", "command", "module_of"]
@@ -46,7 +46,7 @@ def command(session: Session) -> None:
     print(f"result: {result}")
 
 
-def module_of(model: str | None) -> str:
+def module_of(model: str) -> str:
     """Return the name of the family's module that writes the files; raise `ParameterError` if it has none."""
     module = family_module(model, "binfiles")
     if module is None:
@@ -58,7 +58,7 @@ def module_of(model: str | None) -> str:
 def _run(
     pipeline: Pipeline,
     module: str,
-    steps: Mapping[str, Step],
+    steps: Mapping[str, PublishedStep],
     parameters: Mapping[str, Any],
     made: Path,
     scratch: Path,

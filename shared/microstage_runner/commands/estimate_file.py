@@ -21,7 +21,7 @@ from microstage_runner.artefacts.inputs import Input, opened
 from microstage_runner.artefacts.places import Place
 from microstage_runner.declarations.stages import REFERENCE, Stage, of_role
 from microstage_runner.pipeline.pipeline import Pipeline
-from microstage_runner.pipeline.step import Step
+from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.session import Session
 
 __all__ = ["command", "estimate_file"]
@@ -117,7 +117,7 @@ def _networks(typed: Typed, pipeline_of: Pipelines) -> tuple[Pipeline, Networks]
     return pipeline, {**at_hand, **{kind: (step.artefact.input, said[kind]) for kind, step in published.items()}}
 
 
-def _published(typed: Typed, choice: dict[str, str], pipeline_of: Pipelines) -> dict[str, Step]:
+def _published(typed: Typed, choice: dict[str, str], pipeline_of: Pipelines) -> dict[str, PublishedStep]:
     """Return {kind: the step whose artefact is a network for it} of what was chosen; for every
     kind, where it has none.
     """
@@ -138,7 +138,7 @@ def _published(typed: Typed, choice: dict[str, str], pipeline_of: Pipelines) -> 
     return found
 
 
-def _trained_for(kind: str, typed: Typed, choice: dict[str, str], pipeline_of: Pipelines) -> Step | None:
+def _trained_for(kind: str, typed: Typed, choice: dict[str, str], pipeline_of: Pipelines) -> PublishedStep | None:
     """Return the best first: a network sees 64 samples a cycle, and does not know whether of 50 or of 60 Hz."""
     for frequency in sorted(_FREQUENCIES, key=lambda other: other != typed.get("FREQUENCY", "60")):
         step = _artefact(pipeline_of({**choice, "CHANNEL": kind, "FREQUENCY": frequency}))
@@ -147,10 +147,11 @@ def _trained_for(kind: str, typed: Typed, choice: dict[str, str], pipeline_of: P
     return None
 
 
-def _artefact(pipeline: Pipeline) -> Step | None:
+def _artefact(pipeline: Pipeline) -> PublishedStep | None:
+    """Return the step that writes the network, if it is published and trusted; else None."""
     wanted = _stage(pipeline).name
     *_, step = pipeline.steps(wanted)
-    if step.stage.name != wanted or not step.artefact:
+    if step.stage.name != wanted or not isinstance(step, PublishedStep):
         return None
     pipeline.store.keys.require(step.artefact)
     return step

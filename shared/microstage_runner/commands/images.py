@@ -10,4 +10,4 @@ __all__ = ["command"]
 
 def command(session: Session) -> None:
     """Build every image that is not here yet."""
-    Images(session.repository, session.volumes).build_images()
+    Images(session.repository, session.volumes).build_images(session.stages)

@@ -25,7 +25,7 @@ from microstage_runner.declarations.selection import SETTINGS
 from microstage_runner.declarations.stages import CODE, REFERENCE, TRAINING, of_role
 from microstage_runner.declarations.user_module import is_path
 from microstage_runner.engines.local import LocalBackend
-from microstage_runner.pipeline.step import Step
+from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.process import REPOSITORY
 from microstage_runner.session import Session
 
@@ -140,7 +140,7 @@ def _known(models: Sequence[str]) -> set[str]:
         name
         for stage in load_stages(REPOSITORY).values()
         if "model" in stage.parameters
-        for name in stage.parameters["model"].choices
+        for name in stage.parameters["model"].choices or ()
     ]
     for model in models:
         if model not in (*_DRAWN, *trained) and not is_path(model):
@@ -178,7 +178,7 @@ def _baseline(before: str | None, name: str, alone: bool) -> dict[str, Path]:
     return {} if folder is None else {"baseline": folder}
 
 
-def steps_of(asked: Sequence[Asked], scratch: Path) -> list[tuple[Asked, dict[str, Step]]]:
+def steps_of(asked: Sequence[Asked], scratch: Path) -> list[tuple[Asked, dict[str, PublishedStep]]]:
     """Make the C of every network where it is not made yet; return each with its steps, by the role of their stage.
 
     Drawn networks' files are written to `scratch`/<name>.
@@ -186,7 +186,7 @@ def steps_of(asked: Sequence[Asked], scratch: Path) -> list[tuple[Asked, dict[st
     drawn = [one.name.split()[0] for one in asked if one.drawn]
     if drawn:
         benchmarks(environment(asked[0].session({})), "write_models", str(scratch), *dict.fromkeys(drawn))
-    found = []
+    found: list[tuple[Asked, dict[str, PublishedStep]]] = []
     for one in asked:
         file = {"ONNX": str(scratch / one.name.split()[0] / "model.onnx")} if one.drawn else {}
         print(f"\n{one.name}: made by the stages", flush=True)
@@ -196,26 +196,28 @@ def steps_of(asked: Sequence[Asked], scratch: Path) -> list[tuple[Asked, dict[st
     return found
 
 
-def write_subjects(made: Sequence[tuple[Asked, Mapping[str, Step]]], scratch: Path) -> Path:
+def write_subjects(made: Sequence[tuple[Asked, Mapping[str, PublishedStep]]], scratch: Path) -> Path:
     """Write what `microstage_bench.subject` reads: each network's C, and the files that other runtimes run."""
     path = scratch / "subjects.json"
     write_json(path, [_subject(one, steps, scratch) for one, steps in made])
     return path
 
 
-def _subject(one: Asked, steps: Mapping[str, Step], scratch: Path) -> dict[str, Any]:
+def _subject(one: Asked, steps: Mapping[str, PublishedStep], scratch: Path) -> dict[str, Any]:
     folder = scratch / one.name.split()[0]
-    if one.drawn:
-        onnx, tflite = folder / "model.onnx", folder / "model.tflite"
-    elif "ONNX" in one.typed:
-        onnx, tflite = Path(one.typed["ONNX"]).resolve(), one.beside.get("tflite")
-        if is_tflite(onnx):
-            onnx, tflite = None, tflite or onnx
-    else:
-        onnx, tflite = steps[REFERENCE].artefact.checked() / _COMPOSED, None
-    files = {"onnx": onnx, "tflite": tflite, "baseline": one.beside.get("baseline")}
-    there = {name: str(path.resolve()) for name, path in files.items() if path is not None and path.exists()}
+    files = {**_network_files(one, steps, folder), **one.beside}
+    there = {name: str(path.resolve()) for name, path in files.items() if path.exists()}
     return {"name": one.name, "drawn": one.drawn, "c": str(steps[CODE].artefact.checked()), **there}
+
+
+def _network_files(one: Asked, steps: Mapping[str, PublishedStep], drawn: Path) -> dict[str, Path]:
+    """Return the network itself as files that other runtimes run: {"onnx" or "tflite": path}."""
+    if one.drawn:
+        return {"onnx": drawn / "model.onnx", "tflite": drawn / "model.tflite"}
+    if "ONNX" in one.typed:
+        file = Path(one.typed["ONNX"]).resolve()
+        return {"tflite" if is_tflite(file) else "onnx": file}
+    return {"onnx": steps[REFERENCE].artefact.checked() / _COMPOSED}
 
 
 def listed(typed: Mapping[str, str], variable: str, usual: Sequence[str]) -> list[str]:

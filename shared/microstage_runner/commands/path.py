@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from microstage.errors import ArtefactError
+from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.session import Session
 
 __all__ = ["command"]
@@ -14,4 +15,5 @@ def command(session: Session) -> None:
     *_, last = session.pipeline().steps(target)
     if last.stage.name != target:
         raise ArtefactError(f"{target} has no folder yet: {last.stage.name} is not done; `make {target}` does both.")
-    print(last.artefact.checked() if last.artefact else session.store.folder(target, last.about["key"]))
+    folder = session.store.folder(target, last.about["key"])
+    print(last.artefact.checked() if isinstance(last, PublishedStep) else folder)

@@ -20,7 +20,7 @@ from microstage_runner.commands.suite_environment import environment_of
 from microstage_runner.declarations.family_modules import family_module
 from microstage_runner.declarations.stages import CODE, INTEGERS, TRAINING
 from microstage_runner.engines.local import LocalBackend
-from microstage_runner.pipeline.step import Step
+from microstage_runner.pipeline.step import PublishedStep
 
 __all__ = ["command"]
 
@@ -50,7 +50,7 @@ def command(typed: dict[str, str], repository: Path) -> int:
         return subprocess.run([str(python), str(sound), *map(str, hearing)], env=environment).returncode
 
 
-def _hearing(made: Sequence[tuple[Asked, Mapping[str, Step]]], scratch: Path) -> list[Path]:
+def _hearing(made: Sequence[tuple[Asked, Mapping[str, PublishedStep]]], scratch: Path) -> list[Path]:
     """Write what tests/cbackend/prove_sound.py reads, of each network whose C hears and whose family has clips of
     sound.
     """

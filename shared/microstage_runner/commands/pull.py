@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from microstage.errors import ArtefactError
 from microstage_runner.declarations.stages import needed
+from microstage_runner.engines.containers import DockerBackend
+from microstage_runner.engines.remote import RemoteBackend
 from microstage_runner.pipeline.pipeline import Pipeline
-from microstage_runner.pipeline.step import Step
+from microstage_runner.pipeline.step import PublishedStep, Step
 from microstage_runner.registry.artefact_registry import KEY_CHARACTERS, fetch
 from microstage_runner.registry.chosen_registry import required
 from microstage_runner.registry.client import Registry
@@ -21,19 +23,21 @@ def command(session: Session) -> None:
     _pull_images(registry, pipeline, target)
     *before, last = steps = _pulled(registry, pipeline, target)
     for step in steps:
-        state = "here" if step.artefact else "not there"
+        state = "here" if isinstance(step, PublishedStep) else "not there"
         print(f"pull: {step.stage.name}:{step.about['key'][:KEY_CHARACTERS]} is {state}")
-    session.store.keys.verified(step.artefact for step in steps if step.artefact)
-    if last.artefact is None and ("STAGE" in session.typed or not before):
+    session.store.keys.verified(step.artefact for step in steps if isinstance(step, PublishedStep))
+    if not isinstance(last, PublishedStep) and ("STAGE" in session.typed or not before):
         name = last.stage.name
         raise ArtefactError(f"{registry.name} has no {name} of this selection; `make {name}` makes it.")
 
 
 def _pull_images(registry: Registry, pipeline: Pipeline, target: str) -> None:
     """Pull the image of every stage up to `target`, where stages run in containers."""
-    images = getattr(pipeline.backend, "images", None)
-    for stage in needed(pipeline.stages, target) if images else ():
-        if images.pull(stage.name) is None:
+    backend = pipeline.backend
+    if not isinstance(backend, DockerBackend | RemoteBackend):
+        return
+    for stage in needed(pipeline.stages, target):
+        if backend.images.pull(stage.name) is None:
             raise ArtefactError(
                 f"{registry.name} has no image of {stage.name} for this checkout; `make images` builds it."
             )
@@ -46,7 +50,5 @@ def _pulled(registry: Registry, pipeline: Pipeline, target: str) -> list[Step]:
     while True:
         steps = list(pipeline.steps(target))
         last = steps[-1]
-        if last.artefact is None and not fetch(registry, pipeline.store, last.stage.name, last.about["key"]):
-            return steps
-        if last.artefact and last.stage.name == target:
+        if isinstance(last, PublishedStep) or not fetch(registry, pipeline.store, last.stage.name, last.about["key"]):
             return steps

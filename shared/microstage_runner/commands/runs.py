@@ -41,7 +41,7 @@ def _table(runs: Sequence[Run], stages: Mapping[str, Stage], stage: str) -> str:
 
 def _differing(run: Run, stage: Stage) -> str:
     """Return the parameters of a run that are not what they are by default, as they are typed."""
-    model = run.parameters.get("model")
+    model = run.parameters.get("model", "")
     declared = {name: p.of(model) for name, p in stage.parameters.items() if name not in ("model", "dataset")}
     return (
         " ".join(

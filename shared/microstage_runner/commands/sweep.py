@@ -12,7 +12,7 @@ from pathlib import Path
 from microstage.errors import MicrostageError, ParameterError
 from microstage.process.text_table import table
 from microstage_runner.declarations.family_modules import report_of
-from microstage_runner.pipeline.step import Step
+from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.session import Session
 
 __all__ = ["combinations", "command", "sweep"]
@@ -23,7 +23,7 @@ _HARNESS = ("DATA_DIR", "VOLUMES", "STAGE", "PUBLIC_KEY", "SIGNING_KEY")
 def command(typed: dict[str, str], repository: Path) -> int:
     """Run every combination up to STAGE=, by default the stage that makes integers; return 1 if any failed."""
 
-    def run(chosen: dict[str, str]) -> Sequence[Step]:
+    def run(chosen: dict[str, str]) -> Sequence[PublishedStep]:
         session = Session.of("sweep", repository, chosen)
         return session.pipeline().run(session.stage(default=session.last_of("sweep")))
 
@@ -39,7 +39,7 @@ def combinations(typed: Mapping[str, str]) -> tuple[list[str], list[dict[str, st
     return list(listed), runs
 
 
-def sweep(typed: Mapping[str, str], run: Callable[[dict[str, str]], Sequence[Step]]) -> int:
+def sweep(typed: Mapping[str, str], run: Callable[[dict[str, str]], Sequence[PublishedStep]]) -> int:
     """Call `run` with each combination, and print a table of what came of each; return 1 if any failed.
 
     A run that fails is named in its row, and the others go on.
@@ -62,7 +62,7 @@ def sweep(typed: Mapping[str, str], run: Callable[[dict[str, str]], Sequence[Ste
 _FAILED = "failed"
 
 
-def _row(steps: Sequence[Step]) -> dict[str, str]:
+def _row(steps: Sequence[PublishedStep]) -> dict[str, str]:
     """Return what came of one run, by column; networks of different kinds have different ones."""
     trained = steps[0].artefact.about
     told = {name: value for step in steps for name, value in step.artefact.about["metrics"].items()}
@@ -77,12 +77,12 @@ def _row(steps: Sequence[Step]) -> dict[str, str]:
     return {**quality, **_effort(steps[0]), **integers, **_size(steps[0]), **_hardware(steps)}
 
 
-def _effort(trained: Step) -> dict[str, str]:
+def _effort(trained: PublishedStep) -> dict[str, str]:
     epochs, seconds = trained.artefact.about["parameters"].get("epochs"), trained.artefact.run.get("seconds")
     return {"epochs": "-" if epochs is None else str(epochs), "seconds": "-" if seconds is None else f"{seconds:.0f}"}
 
 
-def _size(trained: Step) -> dict[str, str]:
+def _size(trained: PublishedStep) -> dict[str, str]:
     described = json.loads((trained.artefact.checked() / "model_def.json").read_text())
     return {
         short: f"{described[name]:,}"
@@ -91,7 +91,7 @@ def _size(trained: Step) -> dict[str, str]:
     }
 
 
-def _hardware(steps: Sequence[Step]) -> dict[str, str]:
+def _hardware(steps: Sequence[PublishedStep]) -> dict[str, str]:
     """Return FINN's estimates: cycles of the slowest layer of any part; LUT, BRAM and DSP of all parts together."""
     for step in steps:
         file = step.artefact.checked() / "estimates.json"

@@ -27,8 +27,9 @@ def variables(stages: Mapping[str, Stage]) -> str:
         lines.append(f"{stage.name}: {stage.summary}")
         for p in stage.parameters.values():
             lines += [_variable(own, models) for own, models in _variants(p)]
-        for p in stage.user_input.parameters.values() if stage.user_input else ():
-            lines.append(f"{_variable(p, [])} With {stage.user_input.variables[0]}= alone.")
+        if given := stage.user_input:
+            alone = f" With {given.variables[0]}= alone."
+            lines += [_variable(own, []) + alone for own in given.parameters.values()]
     return "\n".join(lines)
 
 

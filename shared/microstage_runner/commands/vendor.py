@@ -19,11 +19,11 @@ from microstage.errors import EnvironmentProblem, IntegrityError, ParameterError
 from microstage.files.canonical import file_digest, write_json
 from microstage.untrusted.paths import inside
 from microstage.untrusted.printable import shown
-from microstage.untrusted.tars import is_plain, tar
+from microstage.untrusted.tars import content, is_plain, tar
 from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.engines import bases, engine
 from microstage_runner.engines.images import Images
-from microstage_runner.engines.local import find_python
+from microstage_runner.engines.local import ONLY_LOCKED_WHEELS, find_python
 from microstage_runner.engines.offline import VARIABLE, debian_packages, locks
 from microstage_runner.session import Session
 
@@ -105,16 +105,8 @@ def _pip(version: str, folder: Path) -> Path:
 
 
 def _download(pip: Path, lock: Path, folder: Path) -> None:
-    options = [
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-cache-dir",
-        "--require-hashes",
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-    ]
-    command = [pip, "-m", "pip", "download", *options, "--dest", folder, "-r", lock]
+    options = ["--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-deps", *ONLY_LOCKED_WHEELS]
+    command = [str(pip), "-m", "pip", "download", *options, "--dest", str(folder), "-r", str(lock)]
     if subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
         raise EnvironmentProblem(f"`pip download` of {Path(*lock.parts[-3:])} failed, its own message is above.")
 
@@ -170,7 +162,7 @@ def _debian(docker: engine.Engine, wanted: Mapping[str, list[str]], folder: Path
             for member in archive:
                 if not is_plain(member) or not inside(member.name) or "/" in member.name:
                     raise IntegrityError(f"{base} gives {shown(member.name)} for a Debian package.")
-                data = archive.extractfile(member).read()
+                data = content(archive, member).read()
                 lists.append(data) if member.name == "Packages" else (folder / member.name).write_bytes(data)
     if lists:
         (folder / "Packages").write_bytes(b"".join(lists))

@@ -10,7 +10,7 @@ from microstage.process.text_table import table
 from microstage_runner.artefacts.artefact import Artefact
 from microstage_runner.artefacts.store import Store
 from microstage_runner.pipeline.lineage import descendants
-from microstage_runner.pipeline.step import Step
+from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.session import Session
 
 __all__ = ["command"]
@@ -23,7 +23,7 @@ def command(session: Session) -> None:
     print(f"{_verify(steps, session)}\n{signed}")
 
 
-def _verify(steps: Sequence[Step], session: Session) -> str:
+def _verify(steps: Sequence[PublishedStep], session: Session) -> str:
     """Return each boundary of each stage; raise when a file is not as it was published, or a stage compared nothing."""
     lines, proved, bad = [], 0, []
     for step in steps:

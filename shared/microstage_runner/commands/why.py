@@ -7,7 +7,7 @@ from typing import Any
 
 from microstage_runner.artefacts.store import Store
 from microstage_runner.pipeline.lineage import nearest
-from microstage_runner.pipeline.step import Step
+from microstage_runner.pipeline.step import PublishedStep, Step
 from microstage_runner.session import Session
 
 __all__ = ["command", "why"]
@@ -20,35 +20,35 @@ def command(session: Session) -> None:
 
 
 def why(steps: Sequence[Step], target: str, store: Store) -> str:
-    """Return one line per changed component of the first key of the pipeline that is not published."""
-    pending = next((step for step in steps if step.artefact is None), None)
-    if pending is None:
-        return f"{target} is done: {steps[-1].artefact.path}"
+    """Return one line per changed component of the last of `steps`, the first that is not published."""
+    *_, pending = steps
+    if isinstance(pending, PublishedStep):
+        return f"{target} is done: {pending.artefact.path}"
     name = pending.stage.name
     prefix = "" if name == target else f"{target} waits for {name}. "
     before = nearest(steps, store)
     if before is None:
         return f"{prefix}{name} would run: it has never been published here."
-    changes = list(_changes(before.about, pending.about))
-    return "\n".join([f"{prefix}{name} would run; against {before.key}, the nearest that is published:", *changes])
+    head = f"{prefix}{name} would run; against {before.key}, the nearest that is published:"
+    return "\n".join([head, *_changes(before.about, pending.about)])
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    recipes = [
-        {**about["recipe"]["files"], **{part: about["recipe"].get(part) for part in ("environment", "python", "libc")}}
-        for about in (old, new)
-    ]
-    pairs = [
-        ("parameter", old["parameters"], new["parameters"]),
-        ("input", old["inputs"], new["inputs"]),
-        ("recipe", *recipes),
-    ]
+    """Return a line for each component in which the keys of two steps differ."""
+    before, after = _components(old), _components(new)
     return [
-        f"  {kind} {name}: {_short(before.get(name))} -> {_short(after.get(name))}"
-        for kind, before, after in pairs
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
+        f"  {kind} {name}: {_short(before[kind].get(name))} -> {_short(after[kind].get(name))}"
+        for kind in before
+        for name in sorted(before[kind].keys() | after[kind].keys())
+        if before[kind].get(name) != after[kind].get(name)
     ]
+
+
+def _components(about: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return {kind: {name: value}} of all that a step's key is made of."""
+    recipe = about["recipe"]
+    rest = {part: recipe.get(part) for part in ("environment", "python", "libc")}
+    return {"parameter": about["parameters"], "input": about["inputs"], "recipe": {**recipe["files"], **rest}}
 
 
 def _short(value: Any) -> str:

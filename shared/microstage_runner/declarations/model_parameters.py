@@ -73,7 +73,7 @@ def _add(known: Parameter | None, name: str, fields: dict[str, Any], model: str,
     """
     if known is None:
         known = replace(parameter(name, fields), models=())
-    owners = known.models if inherited else (*known.models, model)
+    owners = known.models if inherited else (*(known.models or ()), model)
     own = parameter(name, {**known.fields(), **fields} if inherited else fields)
     choices = _union(known, own) if inherited else known.choices
     return replace(known, models=owners, choices=choices, narrowed={**known.narrowed, model: own})
@@ -83,7 +83,7 @@ def _union(known: Parameter, own: Parameter) -> tuple[Any, ...] | None:
     return tuple(dict.fromkeys([*(known.choices or ()), *own.choices])) if own.choices else known.choices
 
 
-def hook_files(model: str | None, stage: str, shared: Path) -> list[Path]:
+def hook_files(model: str, stage: str, shared: Path) -> list[Path]:
     """Return the module that `stage` asks for of the family of `model`, and what else its package holds for it; none
     for a stage that asks none.
     """
@@ -100,7 +100,7 @@ def trained_on(stages: Mapping[str, Stage], dataset: str) -> str | None:
     return next((model for p in known for model, own in p.narrowed.items() if dataset in (own.choices or ())), None)
 
 
-def form(model: str | None) -> str | None:
-    """Return which of a stage's forms of output `model` takes; None where no family says so."""
+def form(model: str) -> str:
+    """Return which of a stage's forms of output `model` takes; "" where no family says so."""
     package = models.models().get(model)
-    return package.FORM if package else None
+    return package.FORM if package else ""

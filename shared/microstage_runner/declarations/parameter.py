@@ -33,7 +33,7 @@ class Parameter:
     models: tuple[str, ...] | None = None
     narrowed: Mapping[str, Parameter] = field(default_factory=dict)
 
-    def of(self, model: str | None) -> Parameter | None:
+    def of(self, model: str) -> Parameter | None:
         """Return the parameter as `model` has it; None if it does not."""
         if self.models is not None and model not in self.models:
             return None
@@ -97,6 +97,6 @@ class Parameter:
 
 def parameter(name: str, fields: dict[str, Any]) -> Parameter:
     """Return a parameter of the fields that declare it."""
-    lists = {key: tuple(fields[key]) for key in ("choices", "models") if key in fields}
+    lists: dict[str, Any] = {key: tuple(fields[key]) for key in ("choices", "models") if key in fields}
     default = float(fields["default"]) if fields["type"] == "float" else fields["default"]
     return Parameter(name=name, **{**fields, **lists, "default": default})

@@ -67,22 +67,24 @@ def select(stages: Mapping[str, Stage], typed: Mapping[str, str]) -> dict[str, d
     return {stage.name: _complete(stage, values, model) for stage in stages.values()}
 
 
-def _model(declared: Mapping[str, Parameter], typed: Mapping[str, str]) -> Any:
+def _model(declared: Mapping[str, Parameter], typed: Mapping[str, str]) -> str:
+    """Return the chosen network; "" where no stage asks for one."""
     chooser = declared.get("MODEL")
-    return chooser and (chooser.parse(typed["MODEL"]) if "MODEL" in typed else chooser.default)
+    if chooser is None:
+        return ""
+    return chooser.parse(typed["MODEL"]) if "MODEL" in typed else chooser.default
 
 
-def _of(parameter: Parameter, model: Any, text: str) -> Parameter:
+def _of(parameter: Parameter, model: str, text: str) -> Parameter:
     """Return the parameter as the chosen model has it."""
     own = parameter.of(model)
     if own is None:
-        raise ParameterError(
-            f"{parameter.variable}={text} is no parameter of MODEL={model}: it belongs to {_names(parameter.models)}."
-        )
+        owners = ", ".join(parameter.models or ())
+        raise ParameterError(f"{parameter.variable}={text} is no parameter of MODEL={model}: it belongs to {owners}.")
     return own
 
 
-def _complete(stage: Stage, values: Mapping[str, Any], model: Any) -> dict[str, Any]:
+def _complete(stage: Stage, values: Mapping[str, Any], model: str) -> dict[str, Any]:
     owned = [own for p in stage.parameters.values() if (own := p.of(model))]
     return {p.name: values.get(p.variable, p.default) for p in owned}
 
@@ -91,7 +93,3 @@ def _unknown(name: str, value: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else "`make help` lists the variables."
     return f"{name}={value} is not a variable that any stage declares; {hint}"
-
-
-def _names(models: tuple[str, ...]) -> str:
-    return ", ".join(models)

@@ -83,7 +83,7 @@ def of_role(stages: Mapping[str, Stage], role: str, otherwise: str = "") -> str:
 def needed(stages: Mapping[str, Stage], target: str) -> list[Stage]:
     """Return the stages up to and including `target`, upstream first."""
     wanted = {target}
-    for stage in reversed(stages.values()):
+    for stage in reversed(list(stages.values())):
         if stage.name in wanted:
             wanted |= set(stage.inputs.values())
     return [stage for stage in stages.values() if stage.name in wanted]
@@ -97,7 +97,6 @@ def load_stage(path: Path) -> Stage:
     outputs = {name: said for name, said in declared["outputs"].items() if isinstance(said, str)}
     forms = {name: said for name, said in declared["outputs"].items() if not isinstance(said, str) and name != OPTIONAL}
     user_inputs = [_user_input(name, fields) for name, fields in declared.get("user_input", {}).items()]
-    (user_input,) = user_inputs or [None]
     return Stage(
         declared["name"],
         path.parent,
@@ -107,7 +106,7 @@ def load_stage(path: Path) -> Stage:
         outputs,
         parameters,
         forms,
-        user_input,
+        next(iter(user_inputs), None),
         declared.get("role", ""),
     )
 

@@ -30,7 +30,7 @@ from microstage.untrusted.onnx_file import NAMES, inside_folder
 from microstage_runner.artefacts.digests import Digests
 from microstage_runner.artefacts.inputs import Input, all_files
 from microstage_runner.artefacts.places import Place
-from microstage_runner.declarations.stages import FILES, Stage
+from microstage_runner.declarations.stages import FILES, Stage, UserInput
 
 __all__ = ["UserFiles", "from_user_files"]
 
@@ -44,9 +44,11 @@ def from_user_files(stages: Mapping[str, Stage], typed: Mapping[str, str]) -> di
     then has no meaning.
     """
     for stage in stages.values():
-        opener, *others = stage.user_input.variables if stage.user_input else [None]
+        if stage.user_input is None:
+            continue
+        opener, *others = stage.user_input.variables
         if opener in typed:
-            return _from_on(stages, stage, typed, opener)
+            return _from_on(stages, stage, stage.user_input, typed)
         lonely = next((name for name in others if name in typed), None)
         if lonely:
             raise ParameterError(f"{lonely}={typed[lonely]} goes with {opener}=: give the network too.")
@@ -57,20 +59,21 @@ def from_user_files(stages: Mapping[str, Stage], typed: Mapping[str, str]) -> di
     return dict(stages)
 
 
-def _from_on(stages: Mapping[str, Stage], first: Stage, typed: Mapping[str, str], opener: str) -> dict[str, Stage]:
-    given = first.user_input
+def _from_on(stages: Mapping[str, Stage], first: Stage, given: UserInput, typed: Mapping[str, str]) -> dict[str, Stage]:
+    """Return the stages from `first` on, which reads the files `given`; refuse what belongs to those before."""
+    opener = given.variables[0]
     written, parameters = {**first.outputs, **first.forms[given.form]}, {**first.parameters, **given.parameters}
     kept = {first.name: replace(first, inputs={given.name: FILES}, outputs=written, parameters=parameters, forms={})}
     for stage in stages.values():
         if stage.name not in kept and stage.inputs and all(source in kept for source in stage.inputs.values()):
             kept[stage.name] = _named(stage, typed[opener])
     known = {parameter.variable for stage in kept.values() for parameter in stage.parameters.values()}
+    begins = f"{opener}= begins at {first.name}"
     for stage in stages.values():
-        for parameter in stage.parameters.values():
-            if parameter.variable in typed and parameter.variable not in known:
-                said = f"{parameter.variable}={typed[parameter.variable]}"
+        for variable in (parameter.variable for parameter in stage.parameters.values()):
+            if variable in typed and variable not in known:
                 raise ParameterError(
-                    f"{said} belongs to {stage.name}, and {opener}= begins at {first.name}: leave it out."
+                    f"{variable}={typed[variable]} belongs to {stage.name}, and {begins}: leave it out."
                 )
     if typed.get("STAGE") in stages and typed["STAGE"] not in kept:
         raise ParameterError(f"STAGE={typed['STAGE']} comes before {first.name}, where {opener}= begins.")

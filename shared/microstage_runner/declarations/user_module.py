@@ -97,7 +97,9 @@ def _parsed(name: str, source: bytes) -> ast.Module:
     try:
         return ast.parse(source, name, feature_version=_SYNTAX)
     except (SyntaxError, ValueError) as error:  # ValueError: a zero byte, before CPython 3.12
-        place, what = (f", line {error.lineno}", error.msg) if getattr(error, "lineno", None) else ("", error)
+        place, what = "", str(error)
+        if isinstance(error, SyntaxError) and error.lineno:
+            place, what = f", line {error.lineno}", error.msg
         raise ParameterError(f"{name}{place}: {what}; it is read as Python {_SYNTAX[0]}.{_SYNTAX[1]}.") from None
 
 
@@ -109,10 +111,10 @@ def _bound(tree: ast.Module) -> set[str]:
 def _literal(name: str, tree: ast.Module, variable: str, default: Any) -> Any:
     """Return what the module assigns to `variable`, which must be a literal."""
     for node in tree.body:
-        targets = (
-            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        )
-        if any(isinstance(target, ast.Name) and target.id == variable for target in targets) and node.value is not None:
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if any(isinstance(target, ast.Name) and target.id == variable for target in targets):
             try:
                 return ast.literal_eval(node.value)
             except ValueError:

@@ -55,10 +55,14 @@ class Engine:
             raise EnvironmentProblem(f"`docker {' '.join(arguments[:2])}` failed: {said[-1]}")
         return done.stdout.decode(errors="replace").strip()
 
-    def call(self, *arguments: str, input: bytes | None = None, timeout: float | None = None):
-        """The finished process of one client command, its output captured, whatever its exit code."""
-        source = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
-        return subprocess.run([*self.command, *arguments], capture_output=True, timeout=timeout, **source)
+    def call(
+        self, *arguments: str, input: bytes | None = None, timeout: float | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Return the finished process of one client command, its output captured, whatever its exit code."""
+        nothing = subprocess.DEVNULL if input is None else None
+        return subprocess.run(
+            [*self.command, *arguments], capture_output=True, timeout=timeout, stdin=nothing, input=input
+        )
 
     def build_environment(self) -> dict[str, str]:
         """Process environment for `docker build`: says which builder, as the client's default differs by version."""
@@ -93,8 +97,8 @@ def is_elsewhere() -> bool:
         return not host.startswith("unix://")
     if _context() in ("", "default"):  # told without asking a client, which takes as long as a finished `make`
         return False
-    chosen = _output(require().client, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
-    return bool(chosen) and not chosen.startswith("unix://")
+    chosen = _output(require().client, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}") or ""
+    return chosen != "" and not chosen.startswith("unix://")
 
 
 def _context() -> str:

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from microstage.errors import EnvironmentProblem, IntegrityError
-from microstage.untrusted.bounds import BoundedStream
+from microstage.untrusted.bounds import BoundedStream, Readable
 from microstage.untrusted.json_text import parse_json
 from microstage.untrusted.printable import shown
 from microstage.untrusted.tars import is_plain, tar
+from microstage_runner.engines import pipes
 from microstage_runner.engines.engine import Engine
 
 __all__ = ["SavedImage", "load", "read"]
@@ -89,7 +90,7 @@ def load(engine: Engine, path: Path, name: str, layers: Sequence[str], recipe: s
     image = read(path, name, layers, recipe)
     loading = subprocess.Popen([*engine.command, "load"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     try:
-        with loading.stdin as stream:
+        with pipes.opened(loading.stdin) as stream:
             image.write(stream)
     except BrokenPipeError:
         pass  # it says why
@@ -99,10 +100,10 @@ def load(engine: Engine, path: Path, name: str, layers: Sequence[str], recipe: s
         raise EnvironmentProblem(f"The engine does not load the image {name}; its own message is above.")
 
 
-def _add(archive: tarfile.TarFile, name: str, size: int, content: IO[bytes]) -> None:
+def _add(archive: tarfile.TarFile, name: str, size: int, content: Readable) -> None:
     member = tarfile.TarInfo(name)
     member.size = size
-    archive.addfile(member, content)
+    archive.addfile(member, content)  # type: ignore[arg-type]  # its stub wants a size by default, which it never uses
 
 
 def _members(stream: IO[bytes]) -> dict[str, tarfile.TarInfo]:
@@ -166,7 +167,7 @@ def _layer(stream: IO[bytes], offset: int, packed: int, digest: str, largest: in
 
 
 @contextmanager
-def _unpacked(stream: IO[bytes], offset: int, size: int) -> Iterator[IO[bytes]]:
+def _unpacked(stream: IO[bytes], offset: int, size: int) -> Iterator[Readable]:
     """`size` bytes of the stream, unpacked where they are gzip's."""
     stream.seek(offset)
     packed = stream.read(len(_GZIP)) == _GZIP
@@ -188,3 +189,6 @@ class _Part:
         block = self._stream.read(min(size, self._left))
         self._left -= len(block)
         return block
+
+    def seek(self, place: int) -> int:
+        raise io.UnsupportedOperation("it is read once, from its beginning")

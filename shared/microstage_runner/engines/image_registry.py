@@ -90,7 +90,8 @@ def stand_ins(python: str) -> Iterator[dict[str, str]]:
 
 
 def _base_tag(base: dict[str, str]) -> str:
-    python = re.match(r"\d+\.\d+", base["reference"].split(":")[-1])[0]
+    """Return under which tag a stand-in is pushed; its own says its Python, as in microstage/base:3.11."""
+    python = base["reference"].rpartition(":")[2]
     return f"{python}-{base['id'].removeprefix('sha256:')}"
 
 

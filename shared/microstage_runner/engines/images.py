@@ -1,36 +1,33 @@
 """The image of each stage: named by its recipe, built when missing, and remembered so that a no-op asks no engine.
 
-A build sees a tar made here, of the stage's recipe alone (Dockerfile, lock, sources, shared/microstage), with fixed
-owners and time stamps: equal recipes give equal layers, wherever and whenever they are built.
-What was learnt stands in `<volumes>/.images/`: `bases.json`, and per image `<recipe>.json`, its bill of materials
+A recipe is the Dockerfile, the lock, the sources and shared/microstage. What was learnt stands in `<volumes>/.images/`: `bases.json`, and per image `<recipe>.json`, its bill of materials
 `<recipe>.cdx.json` and its `<recipe>.provenance.json`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
 import subprocess
-import tarfile
-import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from microstage.errors import EnvironmentProblem, IntegrityError
+from microstage.errors import IntegrityError
 from microstage_runner.artefacts import licences, notes, sbom
 from microstage_runner.artefacts.places import hold
 from microstage_runner.engines import bases, image_registry
 from microstage_runner.engines import offline as vendor
 from microstage_runner.engines.engine import Engine, require
+from microstage_runner.engines.image_build import build, context, default_base
 
-__all__ = ["STAGES", "Image", "Images", "context_files"]
+__all__ = ["Image", "Images"]
 
-STAGES = ("train", "export", "qcdq", "streamline", "cbackend")
+Base = dict[str, str]
+"""{"reference", "id"} of the image that a stage's image stands on."""
 _PULL_SECONDS = 600
 _HARDENED = ("--network=none", "--read-only", "--cap-drop=ALL", "--user=1000:1000")
 
@@ -55,19 +52,19 @@ class Images:
         self.known = volumes / ".images" / re.sub(r"[^\w.@-]+", "-", host)
 
     def engine(self) -> Engine:
-        """The engine that has, builds and runs them."""
+        """Return the engine that has, builds and runs them."""
         return require(self.host)
 
     def build_bases(self) -> None:
-        """`make base`: build the stand-ins, or load those of VENDOR=, and use them from now on in any case."""
+        """Build the stand-ins, or load those of VENDOR=, and use them from now on in any case."""
         if vendored := vendor.chosen():
             self._write("bases", {python: vendored.load_base(self.engine(), python) for python in bases.PYTHONS})
             return
         built = bases.build(self.engine())
         self._write("bases", {python: {"reference": bases.tag(python), "id": built[python]} for python in built})
 
-    def build_images(self, stages: Iterable[str] = STAGES) -> list[Image]:
-        """`make images`: every image of the current recipe, built if missing."""
+    def build_images(self, stages: Iterable[str]) -> list[Image]:
+        """Return the images of `stages` of the current recipe, built if missing."""
         print(f"images: {self.engine()}", flush=True)
         images = [self.ensure(stage, verify=True) for stage in stages]
         for image in images:
@@ -75,22 +72,22 @@ class Images:
         return images
 
     def ensure(self, stage: str, verify: bool = False) -> Image:
-        """The stage's image, built if it is unknown or, with `verify`, if the engine has lost it."""
+        """Return the stage's image, built if it is unknown or, with `verify`, if the engine has lost it."""
         image = self._remembered(stage)
         if image and (not verify or _exists(self.engine(), image.tag)):
             return image
         with self._lock(f"{stage}.lock"):
-            return self._found(stage) or self._build(self.engine(), stage, self._base(stage, choose=True))
+            return self._found(stage) or self._build(self.engine(), stage, self.base_of(stage))
 
     def pull(self, stage: str) -> Image | None:
-        """The stage's image if it is here or in the registry that was chosen; nothing is built."""
+        """Return the stage's image if it is here or in the registry that was chosen; nothing is built."""
         with self._lock(f"{stage}.lock"):
             return self._found(stage)
 
-    def here(self, stage: str) -> tuple[Image, dict[str, str]] | None:
-        """The stage's image and its base as they were chosen, if the engine has the image."""
-        image = self._remembered(stage)
-        return (image, self._base(stage, choose=False)) if image and _exists(self.engine(), image.tag) else None
+    def here(self, stage: str) -> tuple[Image, Base] | None:
+        """Return the stage's image and its base as they were chosen, if the engine has the image."""
+        image, base = self._remembered(stage), self._known_base(stage)
+        return (image, base) if image and base and _exists(self.engine(), image.tag) else None
 
     def _found(self, stage: str) -> Image | None:
         if here := self.here(stage):
@@ -104,10 +101,10 @@ class Images:
                 return image
         return None
 
-    def _possible_bases(self, stage: str) -> list[dict[str, str]]:
-        """The base in use or, if none was chosen yet, each that the image in the registry may stand on."""
-        default, python = _default_base(self.repository, stage)
-        if known := self._base(stage, choose=bool(vendor.chosen())):
+    def _possible_bases(self, stage: str) -> list[Base]:
+        """Return the base in use or, if none was chosen yet, each that the image in the registry may stand on."""
+        default, python = default_base(self.repository, stage)
+        if known := self.base_of(stage) if vendor.chosen() else self._known_base(stage):
             return [known]
         own = bases.tag(python)
         if _exists(self.engine(), own):
@@ -116,13 +113,27 @@ class Images:
             stand_ins = list(image_registry.stand_ins(python))
         return [{"reference": default, "id": default}, *stand_ins]
 
-    def base_of(self, stage: str) -> dict[str, str]:
-        """{"reference", "id"} of the base that the stage's image stands on."""
-        return self._base(stage, choose=True)
+    def base_of(self, stage: str) -> Base:
+        """Return the base that the stage's image stands on: as chosen before, or else chosen now and kept."""
+        known = self._known_base(stage)
+        if known and _exists(self.engine(), known["reference"]):
+            return known
+        default, python = default_base(self.repository, stage)
+        with self._lock("bases.lock"):
+            chosen = _choose_base(self.engine(), default, python)
+            self._write("bases", {**self._bases(), python: chosen})
+        return chosen
 
-    def adopt(self, image: Image, base: dict[str, str]) -> None:
+    def _known_base(self, stage: str) -> Base | None:
+        """Return the base that was chosen before, unless that was for an older Dockerfile."""
+        default, python = default_base(self.repository, stage)
+        known = self._bases().get(python)
+        allowed = (default, bases.tag(python), bases.vendored_tag(python))
+        return known if known and known["reference"] in allowed else None
+
+    def adopt(self, image: Image, base: Base) -> None:
         """Take over an image that was built elsewhere and loaded here, if it is that of this checkout's recipe."""
-        _, python = _default_base(self.repository, image.stage)
+        _, python = default_base(self.repository, image.stage)
         if image.recipe != self._recipe(image.stage, base):
             raise IntegrityError(f"The image of {image.stage} that came is not that of its sources; pack it again.")
         label = '{{index .Config.Labels "org.microstage.recipe"}}'
@@ -135,49 +146,34 @@ class Images:
         self._describe(image, base)
 
     def remembered(self, stage: str) -> Image | None:
-        """The stage's image as it is known here, whether or not the engine still has it."""
+        """Return the stage's image as it is known here, whether or not the engine still has it."""
         return self._remembered(stage)
 
     def _remembered(self, stage: str) -> Image | None:
-        base = self._base(stage, choose=False)
-        return base and notes.read(self.known / f"{self._recipe(stage, base)}.json", _image)
+        base = self._known_base(stage)
+        return notes.read(self.known / f"{self._recipe(stage, base)}.json", _image) if base else None
 
-    def _build(self, engine: Engine, stage: str, base: dict[str, str]) -> Image:
+    def _build(self, engine: Engine, stage: str, base: Base) -> Image:
         files = context(self.repository, stage)  # once: what is built is what the recipe was made of
         recipe = _recipe(base, files)
-        tag = f"microstage/{stage}:{recipe[:16]}"
-        builder = "BuildKit" if engine.buildkit else "the legacy builder"
-        log = self.known / f"{stage}.log"
-        print(f"image: building {tag} with {builder}, log in {log} ...", flush=True)
-        began = time.monotonic()
-        arguments = [f"--build-arg=BASE={base['reference']}", f"--build-arg=RECIPE={recipe}"]
-        command = ["build", "--network=host", "--force-rm", *arguments, f"--file=stages/{stage}/Dockerfile"]
-        command += [f"--tag={tag}", f"--tag=microstage/{stage}:latest"]
-        with vendor.build_arguments(self.repository, stage) as sources, log.open("wb") as output:
-            done = subprocess.run(
-                [*engine.command, *command, *sources, "-"],
-                input=files,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=engine.build_environment(),
-            )
-        if done.returncode:
-            raise EnvironmentProblem(f"The image of {stage} does not build: {_last_error(log)}; all of it is in {log}.")
-        print(f"image: built {tag} in {time.monotonic() - began:.0f} s", flush=True)
+        how = f"with {'BuildKit' if engine.buildkit else 'the legacy builder'}"
+        tags = [f"microstage/{stage}:{recipe[:16]}", f"microstage/{stage}:latest"]
+        options = [f"--build-arg=BASE={base['reference']}", f"--build-arg=RECIPE={recipe}"]
+        build(engine, self.repository, stage, files, how, self.known / f"{stage}.log", tags, *options)
         image = _inspect(engine, stage, recipe, base)
         self._write(recipe, asdict(image))
         self._describe(image, base)
         return image
 
     def bill(self, stage: str) -> Path:
-        """The bill of materials of the stage's image, with its provenance beside it; both are made if missing."""
+        """Return the bill of materials of the stage's image, with its provenance beside it; both are made if missing."""
         image = self.ensure(stage)
         path = self.known / f"{image.recipe}.cdx.json"
         if notes.read(path, lambda bill: licences.table(bill["components"])) is None:
-            self._describe(self.ensure(stage, verify=True), self._base(stage, choose=True))
+            self._describe(self.ensure(stage, verify=True), self.base_of(stage))
         return path
 
-    def _describe(self, image: Image, base: dict[str, str]) -> None:
+    def _describe(self, image: Image, base: Base) -> None:
         found = json.loads(_read_inventory(self.engine(), image.tag))
         self._write(
             f"{image.recipe}.provenance",
@@ -185,24 +181,11 @@ class Images:
         )
         self._write(f"{image.recipe}.cdx", sbom.of_image(image, self.repository, found))
 
-    def _recipe(self, stage: str, base: dict[str, str]) -> str:
+    def _recipe(self, stage: str, base: Base) -> str:
         return _recipe(base, context(self.repository, stage))
 
-    def _base(self, stage: str, choose: bool) -> dict[str, str] | None:
-        """{"reference", "id"} of the stage's base: as chosen before, or, with `choose`, chosen now and kept."""
-        default, python = _default_base(self.repository, stage)
-        known = self._bases().get(python)
-        if known and known["reference"] not in (default, bases.tag(python), bases.vendored_tag(python)):
-            known = None  # chosen for an older Dockerfile
-        if not choose or (known and _exists(self.engine(), known["reference"])):
-            return known
-        with self._lock("bases.lock"):
-            chosen = _choose_base(self.engine(), default, python)
-            self._write("bases", {**self._bases(), python: chosen})
-        return chosen
-
-    def _bases(self) -> dict[str, dict[str, str]]:
-        """The base chosen for each version of Python."""
+    def _bases(self) -> dict[str, Base]:
+        """Return the base chosen for each version of Python."""
         return notes.read(self.known / "bases.json", _chosen) or {}
 
     def _write(self, name: str, value: dict) -> None:
@@ -218,62 +201,17 @@ def _image(said: Any) -> Image:
     return image
 
 
-def _chosen(said: Any) -> dict[str, dict[str, str]]:
+def _chosen(said: Any) -> dict[str, Base]:
     found = {python: {"reference": base["reference"], "id": base["id"]} for python, base in said.items()}
     notes.assert_texts(*(text for base in found.values() for text in base.values()))
     return found
 
 
-def _recipe(base: dict[str, str], files: bytes) -> str:
+def _recipe(base: Base, files: bytes) -> str:
     return hashlib.sha256(base["id"].encode() + b"\n" + files).hexdigest()
 
 
-def context(repository: Path, stage: str) -> bytes:
-    """The build context of `stage` as a tar: sorted, owned by root, dated 1980, modes 644 and 755."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
-        files = [path.relative_to(repository) for path in context_files(repository, stage)]
-        for path in sorted({folder for file in files for folder in file.parents[:-1]}.union(files)):
-            member = tarfile.TarInfo(path.as_posix())
-            data = (repository / path).read_bytes() if path in files else b""
-            member.type = tarfile.REGTYPE if path in files else tarfile.DIRTYPE
-            member.size, member.mtime = len(data), bases.EPOCH
-            member.mode = 0o755 if path not in files or (repository / path).stat().st_mode & 0o100 else 0o644
-            archive.addfile(member, io.BytesIO(data))
-    return buffer.getvalue()
-
-
-def context_files(repository: Path, stage: str) -> list[Path]:
-    """What a stage's image is built from, in `repository`: all that running the stage needs."""
-    folder, shared = repository / "stages" / stage, repository / "shared" / "microstage"
-    files = [folder / name for name in ("Dockerfile", "requirements.lock", "stage.toml")]
-    files += _shared_locks(repository, folder / "Dockerfile")
-    files += [path for path in folder.glob(f"microstage_{stage}/**/*") if path.is_file()]
-    files += [path for path in shared.rglob("*") if path.is_file()]
-    missing = [path for path in files if not path.is_file()]
-    if missing:
-        raise EnvironmentProblem(f"Stage {stage} has no image: {missing[0].relative_to(repository)} is missing.")
-    return sorted(path for path in files if "__pycache__" not in path.parts and path.suffix != ".pyc")
-
-
-def _shared_locks(repository: Path, dockerfile: Path) -> list[Path]:
-    """The locks that stages share, `stages/*.lock`, as far as the Dockerfile copies them."""
-    text = dockerfile.read_text() if dockerfile.is_file() else ""
-    return [repository / name for name in re.findall(r"^COPY (stages/[\w-]+\.lock) ", text, re.MULTILINE)]
-
-
-def _default_base(repository: Path, stage: str) -> tuple[str, str]:
-    """(reference with digest, Python version) from the Dockerfile's `ARG BASE=`."""
-    text = (repository / "stages" / stage / "Dockerfile").read_text()
-    found = re.search(r"^ARG BASE=(python:(\d+\.\d+)\S*@sha256:\S+)$", text, re.MULTILINE)
-    if not found:
-        raise EnvironmentProblem(
-            f"stages/{stage}/Dockerfile: expected a line `ARG BASE=python:<version>...@sha256:...`."
-        )
-    return found[1], found[2]
-
-
-def _choose_base(engine: Engine, default: str, python: str) -> dict[str, str]:
+def _choose_base(engine: Engine, default: str, python: str) -> Base:
     if vendored := vendor.chosen():
         return vendored.load_base(engine, python)
     try:
@@ -294,7 +232,7 @@ def _exists(engine: Engine, reference: str) -> bool:
     return engine.call("image", "inspect", reference).returncode == 0
 
 
-def _inspect(engine: Engine, stage: str, recipe: str, base: dict[str, str]) -> Image:
+def _inspect(engine: Engine, stage: str, recipe: str, base: Base) -> Image:
     tag = f"microstage/{stage}:{recipe[:16]}"
     layers = json.loads(engine.run("image", "inspect", "--format", "{{json .RootFS.Layers}}", tag))
     return Image(stage, recipe, tag, base["reference"], json.loads(_read_platform(engine, tag)), layers)
@@ -307,9 +245,3 @@ def _read_platform(engine: Engine, tag: str) -> str:
 def _read_inventory(engine: Engine, tag: str) -> str:
     program = Path(licences.__file__).read_bytes()
     return engine.run("run", "--rm", "--interactive", *_HARDENED, "--entrypoint=python", tag, "-I", "-", input=program)
-
-
-def _last_error(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    said = [line for line in lines if re.search(r"error", line, re.IGNORECASE)] or lines or ["nothing was said"]
-    return said[-1][-300:].rstrip(".")

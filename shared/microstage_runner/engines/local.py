@@ -26,10 +26,10 @@ from microstage_runner.engines import memory
 from microstage_runner.engines import offline as vendor
 from microstage_runner.engines.bases import find_cpython
 
-__all__ = ["Environments", "LocalBackend", "find_python", "stage_command"]
+__all__ = ["ONLY_LOCKED_WHEELS", "Environments", "LocalBackend", "find_python", "stage_command"]
 
 _STOP_SECONDS = 10
-_ONLY_LOCKED_WHEELS = ("--require-hashes", "--only-binary", ":all:")  # building a source archive runs what is in it
+ONLY_LOCKED_WHEELS = ("--require-hashes", "--only-binary", ":all:")  # building a source archive runs what is in it
 _SLIM = Path(__file__).resolve().parents[2] / "microstage" / "slim.py"
 _ALONE = ("--offline", "--no-config")  # for uv, which would otherwise ask what this site has set up as well
 _PR_SET_PDEATHSIG = 1
@@ -67,18 +67,14 @@ class LocalBackend:
             "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
             "PYTHONPATH": source,
         }
-        limit = memory.limit_of_process()
-        command = [
-            str(python),
-            *stage_command(module or f"microstage_{stage.name}", inputs, parameters, output, scratch),
-        ]
+        words = stage_command(module or f"microstage_{stage.name}", inputs, parameters, output, scratch)
         process = subprocess.Popen(
-            command,
+            [str(python), *words],
             env=environment,
             cwd=scratch,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=partial(_begin, limit),
+            preexec_fn=partial(_begin, memory.limit_of_process()),
         )
         try:
             return process.wait()
@@ -100,12 +96,17 @@ class LocalBackend:
 
 
 def _version_of(environment: Path) -> str:
+    """Return the version of CPython that a virtual environment says it is of."""
     try:
-        return re.search(r"^version_info *= *(\S+)", (environment / "pyvenv.cfg").read_text(), re.MULTILINE)[1]
-    except (OSError, ValueError, TypeError):
+        said = (environment / "pyvenv.cfg").read_text()
+    except (OSError, ValueError):
+        said = ""
+    found = re.search(r"^version_info *= *(\S+)", said, re.MULTILINE)
+    if found is None:
         raise EnvironmentProblem(
             f"{environment} is damaged: its pyvenv.cfg says no version; remove it, and it is made anew."
-        ) from None
+        )
+    return found[1]
 
 
 def _begin(limit: int | None) -> None:
@@ -181,7 +182,7 @@ class Environments:
         beside.rename(self.folder / name)
 
     def _install(self, lock: Path, sources: list[str], *where: str | Path) -> None:
-        self._uv("pip", "install", "--quiet", "--no-deps", *_ONLY_LOCKED_WHEELS, *where, *sources, "-r", lock)
+        self._uv("pip", "install", "--quiet", "--no-deps", *ONLY_LOCKED_WHEELS, *where, *sources, "-r", lock)
 
     def _uv(self, *arguments: str | Path) -> None:
         command = [str(self._find_uv()), *map(str, arguments)]
@@ -203,7 +204,7 @@ class Environments:
                 "pip",
                 "install",
                 "-q",
-                *_ONLY_LOCKED_WHEELS,
+                *ONLY_LOCKED_WHEELS,
                 *_sources(lock, "--isolated"),
                 "-r",
                 str(lock),

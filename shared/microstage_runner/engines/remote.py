@@ -24,10 +24,10 @@ from microstage.process.watchdog import ABANDONED, BEAT_SECONDS
 from microstage.untrusted.bounds import BoundedStream, assert_room
 from microstage.untrusted.paths import inside
 from microstage.untrusted.printable import shown
-from microstage.untrusted.tars import is_plain, tar
+from microstage.untrusted.tars import content, is_plain, tar
 from microstage_runner.artefacts.pinned_environment import stage_environment
 from microstage_runner.artefacts.places import clear
-from microstage_runner.engines import memory, users
+from microstage_runner.engines import memory, pipes, users
 from microstage_runner.engines.containers import HARDENING, out_of_memory
 from microstage_runner.engines.engine import Engine, find
 from microstage_runner.engines.images import Image, Images
@@ -69,7 +69,7 @@ class RemoteImages(Images):
             [*self._here.engine().command, "save", image.tag], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
         )
         loading = subprocess.run([*self.engine().command, "load"], stdin=saving.stdout, stdout=subprocess.DEVNULL)
-        saving.stdout.close()
+        pipes.opened(saving.stdout).close()
         if saving.wait() or loading.returncode:
             raise EnvironmentProblem(f"The image {image.tag} could not be sent to {self.host}; the message is above.")
         self.adopt(image, base)
@@ -92,10 +92,8 @@ class RemoteBackend:
     ) -> int:
         """Return the exit code of the stage; `EnvironmentProblem` if the link broke, and then nothing of it runs on."""
         image, engine = self.images.ensure(stage.name, verify=True), self.images.engine()
-        package = module or f"microstage_{stage.name}"
-        words = stage_command(
-            package, {name: Path("/in") / name for name in inputs}, parameters, Path("/out"), Path("/scratch")
-        )
+        package, folders = module or f"microstage_{stage.name}", {name: Path("/in") / name for name in inputs}
+        words = stage_command(package, folders, parameters, Path("/out"), Path("/scratch"))
         user = users.of_stages(self.volumes)
         with _Place(engine, f"microstage-{stage.name}-{_mark(output)}", image.tag, user) as place:
             place.fill(inputs)
@@ -141,42 +139,26 @@ class _Place:
                     _add(archive, folder, None, self._user)
                 for name, source in inputs.items():
                     for path in [source, *sorted(source.rglob("*"))]:
-                        _add(
-                            archive,
-                            str(PurePosixPath("in", name) / path.relative_to(source).as_posix()),
-                            path,
-                            self._user,
-                        )
+                        inside = PurePosixPath("in", name) / path.relative_to(source).as_posix()
+                        _add(archive, str(inside), path, self._user)
         finally:
             self._engine.call("rm", "--force", loader)
 
     def _mounts(self) -> list[str]:
-        """Return an empty volume would otherwise take over the owner that its folder has in the container."""
+        """Return the volumes; without volume-nocopy an empty one would take over its folder's owner in the image."""
         return [f"--mount=type=volume,source={self._name}-{f},volume-nocopy,target=/{f}" for f in _FOLDERS]
 
     def run(self, arguments: list[str]) -> int:
         """Run the stage with a beating heart on its standard input; its exit code as the engine has it."""
         mounts = [f"{mount}{',readonly' if mount.endswith('/in') else ''}" for mount in self._mounts()]
         environment = [f"--env={key}={value}" for key, value in sorted(stage_environment(Path("/scratch")).items())]
-        command = [
-            *self._engine.command,
-            "run",
-            "--interactive",
-            "--init",
-            f"--name={self._name}",
-            "--hostname=microstage",
-            "--log-driver=none",
-        ]
-        command += [
-            *HARDENING,
-            *memory.options(self._engine),
-            f"--user={self._user[0]}:{self._user[1]}",
-            "--workdir=/scratch",
-        ]
-        command += ["--entrypoint=python", *mounts, *environment]
+        command = [*self._engine.command, "run", "--interactive", "--init", f"--name={self._name}"]
+        command += ["--hostname=microstage", "--log-driver=none", *HARDENING, *memory.options(self._engine)]
+        command += [f"--user={self._user[0]}:{self._user[1]}", "--workdir=/scratch", "--entrypoint=python"]
+        command += [*mounts, *environment]
         client = Relayed([*command, self._image, *arguments], stdin=subprocess.PIPE, start_new_session=True)
         beating = threading.Event()
-        threading.Thread(target=_beat, args=(client, beating), daemon=True).start()
+        threading.Thread(target=_beat, args=(pipes.opened(client.stdin), beating), daemon=True).start()
         try:
             client.wait()
         finally:
@@ -207,16 +189,17 @@ class _Place:
         beside = target.with_name(f"{target.name}.part")
         clear(beside)
         beside.mkdir(parents=True)
+        written = pipes.opened(client.stdout)
         try:
-            whole = _unpacked(client.stdout, beside)
-            client.stdout.close()
+            whole = _unpacked(written, beside)
+            written.close()
             if client.wait() == 0 and whole:
                 clear(target)
                 beside.rename(target)
             elif not optional:
                 raise self._lost()
         finally:
-            client.stdout.close()
+            written.close()
             client.wait()
             clear(beside)
 
@@ -228,7 +211,7 @@ class _Place:
         try:
             with tarfile.open(fileobj=client.stdin, mode="w|") as archive:
                 yield archive
-            client.stdin.close()
+            pipes.opened(client.stdin).close()
         except BrokenPipeError:
             raise self._lost() from None
         finally:
@@ -251,11 +234,12 @@ class _Place:
         )
 
 
-def _beat(client: subprocess.Popen, done: threading.Event) -> None:
+def _beat(heart: IO[bytes], done: threading.Event) -> None:
+    """Write a line to a container every few seconds: its watchdog ends it where none comes."""
     try:
         while not done.wait(BEAT_SECONDS):
-            client.stdin.write(b"\n")
-            client.stdin.flush()
+            heart.write(b"\n")
+            heart.flush()
     except (OSError, ValueError):  # the client has gone
         pass
 
@@ -295,4 +279,4 @@ def _take(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> No
     assert_room(folder, member.size, 1)
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.open("xb") as handle:
-        shutil.copyfileobj(archive.extractfile(member), handle)
+        shutil.copyfileobj(content(archive, member), handle)

@@ -23,10 +23,13 @@ def of_stages(volumes: Path) -> tuple[int, int]:
     """Return (uid, gid) of containers whose artefacts go to `volumes`."""
     if os.getuid():
         return os.getuid(), os.getgid()
-    sudo = tuple(
-        int(text) if text.isdecimal() else 0 for text in map(os.environ.get, ("SUDO_UID", "SUDO_GID"), ("", ""))
-    )
-    return next((user for user in (_owner(volumes), sudo) if user[0]), NOBODY)
+    return next((user for user in (_owner(volumes), (_number("SUDO_UID"), _number("SUDO_GID"))) if user[0]), NOBODY)
+
+
+def _number(variable: str) -> int:
+    """Return the number in an environment variable; 0 where it holds none."""
+    text = os.environ.get(variable, "")
+    return int(text) if text.isdecimal() else 0
 
 
 @contextmanager

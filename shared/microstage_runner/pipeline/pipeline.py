@@ -31,7 +31,7 @@ from microstage_runner.declarations.user_files import UserFiles
 from microstage_runner.declarations.user_module import UserModule
 from microstage_runner.engines.backend import Backend
 from microstage_runner.pipeline import runs
-from microstage_runner.pipeline.step import Step
+from microstage_runner.pipeline.step import PublishedStep, Step
 from microstage_runner.registry import artefact_registry
 from microstage_runner.registry.chosen_registry import chosen
 
@@ -54,20 +54,20 @@ class Pipeline:
     ) -> None:
         self.stages, self.parameters, self.repository = stages, parameters, repository
         self.store, self.backend, self.data_dir, self.own = store, backend, data_dir, own
-        self.user_module, self.module = model, model and model.laid_out(store.volumes)
+        self.user_module, self.module = model, model.laid_out(store.volumes) if model else None
         self.digests = Digests(store.volumes / ".cache" / "digests.json")
 
     @property
-    def model(self) -> str | None:
-        """The network that all stages are about."""
-        return next((chosen["model"] for chosen in self.parameters.values() if "model" in chosen), None)
+    def model(self) -> str:
+        """The network that all stages are about; "" where no stage asks for one."""
+        return next((chosen["model"] for chosen in self.parameters.values() if "model" in chosen), "")
 
     @property
     def _module_file(self) -> Path | None:
-        return self.module and self.module.folder / FILE
+        return self.module.folder / FILE if self.module else None
 
     @property
-    def _form(self) -> str | None:
+    def _form(self) -> str:
         return self.user_module.form if self.user_module else form(self.model)
 
     def steps(self, target: str) -> Iterator[Step]:
@@ -76,20 +76,17 @@ class Pipeline:
         for stage in needed(self.stages, target):
             step = self._step(stage, done)
             yield step
-            if step.artefact is None:
+            if not isinstance(step, PublishedStep):
                 break
             done[stage.name] = step.artefact
         self.digests.save()
 
-    def run(self, target: str, force: bool = False) -> list[Step]:
+    def run(self, target: str, force: bool = False) -> list[PublishedStep]:
         """Do what is not done, up to `target`, and return every step with its artefact."""
         done: dict[str, Artefact] = {}
         steps = []
         for stage in needed(self.stages, target):
-            step = self._step(stage, done)
-            again = (force and stage.name == target) or not self._usable(step)
-            if step.artefact is None or again:
-                step = (None if again else self._pulled(step)) or self.make(step, force or again)
+            step = self._done(self._step(stage, done), force and stage.name == target)
             done[stage.name] = step.artefact
             steps.append(step)
         self.digests.save()
@@ -102,56 +99,61 @@ class Pipeline:
         done = {step.stage.name: step.artefact for source in sources for step in self.run(source)}
         return self._step(self.stages[target], done)
 
-    def _usable(self, step: Step) -> bool:
-        """Return whether the step's artefact, if it has one, may be taken as it is; says why one is made again."""
-        usable = step.artefact is None or self.store.keys.usable(step.artefact)
+    def _done(self, step: Step, force: bool) -> PublishedStep:
+        """Return the step with its artefact: the one that is published, else pulled, else made; with `force`, made."""
+        if isinstance(step, PublishedStep):
+            return step if not force and self._usable(step) else self.make(step, force=True)
+        return (None if force else self._pulled(step)) or self.make(step, force)
+
+    def _usable(self, step: PublishedStep) -> bool:
+        """Return whether the step's artefact may be taken as it is; say why one is made again."""
+        usable = self.store.keys.usable(step.artefact)
         if not usable:
             unsigned = f"{step.artefact.path} is not signed by {self.store.keys}"
             print(f"{step.stage.name}: {unsigned}; it is made again and compared.", flush=True)
         return usable
 
-    def _pulled(self, step: Step) -> Step | None:
-        """Return the step with its artefact from the registry, if one was chosen
-        (`chosen_registry.choose`) and has it.
-        """
+    def _pulled(self, step: Step) -> PublishedStep | None:
+        """Return the step with its artefact from the registry, if one was chosen (`chosen_registry`) and has it."""
         registry = chosen()
         if registry is None:
             return None
         artefact = artefact_registry.fetch(registry, self.store, step.stage.name, step.about["key"])
-        if not artefact:
+        if artefact is None:
             return None
         print(f"{step.stage.name}: pulled from {registry.name} (key {step.about['key'][:16]})", flush=True)
-        return Step(step.stage, step.about, step.inputs, artefact)
+        return step.published(artefact)
 
     def _step(self, stage: Stage, done: Mapping[str, Artefact]) -> Step:
-        parameters = self.parameters[stage.name]
-        sources = {
-            DATASET: lambda: self._dataset(parameters),
-            FILES: lambda: self.own.input,
-            MODULE: lambda: self.module and self.module.input,
-        }
-        found = {
-            name: sources[source]() if source in sources else done[source].input
-            for name, source in stage.inputs.items()
-        }
+        """Return the step of `stage` behind what is `done`, with its artefact where that is published."""
+        parameters, platform = self.parameters[stage.name], self.backend.platform(stage)
+        found = {name: self._input(source, parameters, done) for name, source in stage.inputs.items()}
         inputs = {name: given for name, given in found.items() if given}
-        made_of = {
+        about = {
             "stage": stage.name,
-            "recipe": recipe(
-                stage, self.repository, self.backend.platform(stage), self.digests, self.model, self._module_file
-            ),
+            "recipe": recipe(stage, self.repository, platform, self.digests, self.model, self._module_file),
             "parameters": parameters,
             "inputs": {name: given.digest for name, given in inputs.items()},
         }
-        key = key_of(made_of)
-        return Step(stage, {**made_of, "key": key}, inputs, self.store.find(stage.name, key))
+        key = key_of(about)
+        step, artefact = Step(stage, {**about, "key": key}, inputs), self.store.find(stage.name, key)
+        return step.published(artefact) if artefact else step
+
+    def _input(self, source: str, parameters: Mapping[str, Any], done: Mapping[str, Artefact]) -> Input | None:
+        """Return what a stage reads from `source`; None where this network has nothing of that kind."""
+        if source == DATASET:
+            return self._dataset(parameters)
+        if source in (FILES, MODULE):
+            files = self.own if source == FILES else self.module
+            return files.input if files else None
+        return done[source].input
 
     @property
     def _places(self) -> dict[str, str | None]:
         """Where the user's files lay, for whoever goes on with this run."""
         return {
-            "data_dir": self.data_dir and str(self.data_dir),
-            "model_file": self.user_module and str(self.user_module.path),
+            "data_dir": str(self.data_dir) if self.data_dir else None,
+            "model_file": str(self.user_module.path) if self.user_module else None,
         }
 
     def _dataset(self, parameters: Mapping[str, Any]) -> Input | None:
@@ -166,7 +168,7 @@ class Pipeline:
         listed = self.digests.of_files(folder, find())
         return Input(folder, listed, find, "its digest was taken", "run the same command again")
 
-    def make(self, step: Step, force: bool = False) -> Step:
+    def make(self, step: Step, force: bool = False) -> PublishedStep:
         """Run one step, publish what it wrote and return it with its artefact."""
         stage, key = step.stage, step.about["key"]
         self.store.keys.load()
@@ -174,7 +176,7 @@ class Pipeline:
             published = self.store.find(stage.name, key)
             if published and not force and self.store.keys.usable(published):
                 # another make did it while this one waited
-                return Step(stage, step.about, step.inputs, published)
+                return step.published(published)
             if published:
                 published.checked()  # what is made again is compared with it
             out, scratch = self.store.workplace(stage.name, key, fresh=force)
@@ -187,7 +189,7 @@ class Pipeline:
                     self.digests.forget()
                 raise
         print(f"{stage.name}: done in {run['seconds']:.1f} s", flush=True)
-        return Step(stage, step.about, step.inputs, artefact)
+        return step.published(artefact)
 
     def _run(self, step: Step, out: Path, scratch: Path) -> dict[str, Any]:
         """Run the stage on files that are those of its key from beginning to end; what is to be noted of the run."""

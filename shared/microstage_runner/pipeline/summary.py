@@ -9,12 +9,12 @@ from typing import Any
 
 from microstage.process.text_table import table
 from microstage_runner.declarations.family_modules import report_of
-from microstage_runner.pipeline.step import Step
+from microstage_runner.pipeline.step import PublishedStep
 
 __all__ = ["summary"]
 
 
-def summary(steps: Sequence[Step]) -> str:
+def summary(steps: Sequence[PublishedStep]) -> str:
     """Return the closing table of `steps`, all of which are published; a user's own network stands beside its file."""
     beside = [line for step in steps for line in _beside(step.artefact.about["metrics"].get("compared", {}))]
     trained = steps[0].artefact.about
@@ -23,7 +23,7 @@ def summary(steps: Sequence[Step]) -> str:
     return "\n".join(lines)
 
 
-def _stages(steps: Sequence[Step]) -> list[str]:
+def _stages(steps: Sequence[PublishedStep]) -> list[str]:
     """Return a row per stage: what it compared, and how long it took."""
     rows = []
     for step in steps:

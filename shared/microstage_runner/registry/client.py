@@ -15,7 +15,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,9 @@ _SECONDS = 60
 _SLOWEST = 1 << 16  # bytes a second, of a file in either direction
 _BLOCK = 1 << 20
 _LARGEST_MANIFEST = 1 << 22
+
+Answer = http.client.HTTPResponse | urllib.error.HTTPError
+"""What came back, of whatever status; urllib raises the ones from 300 on, and they can be read all the same."""
 
 
 class Registry:
@@ -123,17 +126,19 @@ class Registry:
     def _url(self, repository: str, kind: str, name: str) -> str:
         return self._base + "/".join(filter(None, [self._prefix, repository, kind, name]))
 
-    def _ok(self, answer: http.client.HTTPResponse, repository: str):
-        if answer.status in (401, 403):
+    def _ok(self, answer: Answer, repository: str) -> Answer:
+        """Return the answer, unless its status is that of a refusal or a fault."""
+        status = answer.status or 0  # urllib's own faults may lack one
+        if status in (401, 403):
             raise EnvironmentProblem(
                 f"{self.host} refuses access to {repository}: `docker login {self.host}` with a user who may."
             )
-        if not 200 <= answer.status < 300:
+        if not 200 <= status < 300:
             said = " ".join(answer.read(300).decode(errors="replace").split())
-            raise EnvironmentProblem(f"{self.name}/{repository}: the registry answers {answer.status}: {shown(said)}.")
+            raise EnvironmentProblem(f"{self.name}/{repository}: the registry answers {status}: {shown(said)}.")
         return answer
 
-    def _json(self, answer: http.client.HTTPResponse, repository: str) -> Any:
+    def _json(self, answer: Answer, repository: str) -> Any:
         """Return what an answer says in JSON, in so many bytes as a manifest may have."""
         try:
             text = self._ok(answer, repository).read(_LARGEST_MANIFEST + 1)
@@ -144,7 +149,7 @@ class Registry:
     @contextmanager
     def _asked(
         self, method: str, url: str, body: bytes | Path | None = None, headers: Mapping[str, str] = {}, size: int = 0
-    ) -> Iterator[http.client.HTTPResponse]:
+    ) -> Iterator[Answer]:
         """The answer to a request, whatever its status; it is over in a minute, or in what a file of `size` may take.
 
         No answer is an `EnvironmentProblem`, and so is one that leads to an address that is none (`ValueError`).
@@ -165,9 +170,7 @@ class Registry:
             f"The registry {self.host} does not answer: {getattr(error, 'reason', None) or error}."
         )
 
-    def _send(
-        self, method: str, url: str, body: bytes | Path | None, headers: Mapping[str, str]
-    ) -> http.client.HTTPResponse:
+    def _send(self, method: str, url: str, body: bytes | Path | None, headers: Mapping[str, str]) -> Answer:
         """Return the answer; asked a second time, with a login, if the first was refused for want of one."""
         answer = self._once(method, url, body, headers)
         if answer.status == 401 and (challenge := answer.headers.get("WWW-Authenticate")):
@@ -176,23 +179,19 @@ class Registry:
             answer = self._once(method, url, body, headers)
         return answer
 
-    def _once(
-        self, method: str, url: str, body: bytes | Path | None, headers: Mapping[str, str]
-    ) -> http.client.HTTPResponse:
+    def _once(self, method: str, url: str, body: bytes | Path | None, headers: Mapping[str, str]) -> Answer:
+        """Return the answer to one request."""
         self._assert_safe(url)
-        handle = body.open("rb") if isinstance(body, Path) else None
-        request = urllib.request.Request(url, handle or body, dict(headers), method=method)
-        if body is not None:
-            request.add_header("Content-Length", str(body.stat().st_size if isinstance(body, Path) else len(body)))
-        if self._login.header and url.startswith(self._base.removesuffix("v2/")):
-            request.add_unredirected_header("Authorization", self._login.header)
-        try:
-            return self._opener.open(request, timeout=_SECONDS)
-        except urllib.error.HTTPError as answer:
-            return answer
-        finally:
-            if handle:
-                handle.close()
+        with body.open("rb") if isinstance(body, Path) else nullcontext(body) as data:
+            request = urllib.request.Request(url, data, dict(headers), method=method)
+            if body is not None:
+                request.add_header("Content-Length", str(body.stat().st_size if isinstance(body, Path) else len(body)))
+            if self._login.header and url.startswith(self._base.removesuffix("v2/")):
+                request.add_unredirected_header("Authorization", self._login.header)
+            try:
+                return self._opener.open(request, timeout=_SECONDS)
+            except urllib.error.HTTPError as answer:
+                return answer
 
     def _assert_safe(self, url: str) -> None:
         """Raise `EnvironmentProblem` for an address to which nothing is sent, and from which nothing is taken."""
@@ -213,7 +212,7 @@ class _Followed(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(request, answer, code, message, headers, url)
 
 
-def _next(answer: http.client.HTTPResponse, size: int) -> bytes:
+def _next(answer: Answer, size: int) -> bytes:
     """Return what came next of an answer, at most `size` bytes; nothing where the link was cut."""
     try:
         return answer.read(size)

@@ -67,7 +67,7 @@ class Login:
             raise EnvironmentProblem(
                 f"{self._host} sends logins to {shown(fields['realm'])}, which is not HTTPS; nothing was sent there."
             )
-        query = urllib.parse.urlencode({name: fields[name] for name in ("service", "scope") if name in fields})
+        query = urllib.parse.urlencode([(name, fields[name]) for name in ("service", "scope") if name in fields])
         try:
             request = urllib.request.Request(f"{fields['realm']}{'&' if '?' in fields['realm'] else '?'}{query}")
             if basic:
@@ -75,7 +75,9 @@ class Login:
             with self._opener.open(request, timeout=_SECONDS) as answer:
                 found = parse_json(answer.read(_LARGEST_ANSWER))
             token = found.get("token") or found["access_token"]
-            return re.fullmatch("[ -~]+", token)[0]
+            if not re.fullmatch("[ -~]+", token):
+                raise ValueError("a token is printable ASCII")
+            return token
         except TimeoutError:
             raise
         except (OSError, http.client.HTTPException, ValueError, LookupError, AttributeError, TypeError):

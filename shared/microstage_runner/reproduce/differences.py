@@ -163,11 +163,12 @@ def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
     while at < len(data):
         tag, at = _varint(data, at)
         if tag & 7 == 0:
-            value, at = _varint(data, at)
+            number, at = _varint(data, at)
+            yield tag >> 3, number
         else:
             size, at = _varint(data, at) if tag & 7 == 2 else ({1: 8, 5: 4}[tag & 7], at)
-            value, at = data[at : at + size], at + size
-        yield tag >> 3, value
+            yield tag >> 3, data[at : at + size]
+            at += size
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

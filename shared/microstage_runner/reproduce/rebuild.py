@@ -8,12 +8,12 @@ import re
 import subprocess
 import tarfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from microstage.errors import EnvironmentProblem
-from microstage_runner.engines import offline as vendor
 from microstage_runner.engines.engine import Engine
-from microstage_runner.engines.images import Image, Images, _last_error, context
+from microstage_runner.engines.image_build import build, context
+from microstage_runner.engines.images import Image, Images
 
 __all__ = ["different_layer", "forget", "rebuild", "rebuild_once"]
 
@@ -21,45 +21,21 @@ __all__ = ["different_layer", "forget", "rebuild", "rebuild_once"]
 _ENGINES = (".dockerenv", "dev", "proc", "sys", "etc/hosts", "etc/hostname", "etc/mtab", "etc/resolv.conf")
 
 
-def rebuild(images: Images, stage: str, notes: Path) -> list[Image]:
-    """Two images of `stage`, each built from nothing but its base and the sources as they are now; the logs go to
-    `notes`.
+def rebuild(images: Images, stage: str, notes: Path) -> tuple[Image, Image]:
+    """Build `stage` twice from nothing but its base and the sources as they are now; return both images.
+
+    The logs go to `notes`.
     """
-    return [rebuild_once(images, stage, notes, number) for number in (1, 2)]
+    return rebuild_once(images, stage, notes, 1), rebuild_once(images, stage, notes, 2)
 
 
 def rebuild_once(images: Images, stage: str, notes: Path, number: int = 1) -> Image:
     """Return the image of `stage`, built without cache under a tag of its own; the log goes to `notes`."""
-    known, sources = images.ensure(stage, verify=True), context(images.repository, stage)
-    return _build(images, known, sources, f"microstage/{stage}:rebuild-{number}", notes / f"build-{number}.log")
-
-
-def _build(images: Images, known: Image, sources: bytes, tag: str, log: Path) -> Image:
-    engine, stage = images.engine(), known.stage
-    print(f"image: building {tag} without cache, log in {log} ...", flush=True)
-    began = time.monotonic()
-    command = [
-        *engine.command,
-        "build",
-        "--no-cache",
-        "--network=host",
-        "--force-rm",
-        f"--tag={tag}",
-        f"--file=stages/{stage}/Dockerfile",
-    ]
-    command += [f"--build-arg=BASE={known.base}", f"--build-arg=RECIPE={known.recipe}"]
-    with vendor.build_arguments(images.repository, stage) as arguments, log.open("wb") as output:
-        done = subprocess.run(
-            [*command, *arguments, "-"],
-            input=sources,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=engine.build_environment(),
-        )
-    if done.returncode:
-        raise EnvironmentProblem(f"The image of {stage} does not build: {_last_error(log)}; all of it is in {log}.")
-    print(f"image: built {tag} in {time.monotonic() - began:.0f} s", flush=True)
-    return Image(stage, known.recipe, tag, known.base, known.platform, _layers(engine, tag))
+    known, files, engine = images.ensure(stage, verify=True), context(images.repository, stage), images.engine()
+    tag, log = f"microstage/{stage}:rebuild-{number}", notes / f"build-{number}.log"
+    options = ["--no-cache", f"--build-arg=BASE={known.base}", f"--build-arg=RECIPE={known.recipe}"]
+    build(engine, images.repository, stage, files, "without cache", log, [tag], *options)
+    return replace(known, tag=tag, layers=_layers(engine, tag))
 
 
 def different_layer(images: Images, a: Image, b: Image) -> str | None:
@@ -75,10 +51,9 @@ def different_layer(images: Images, a: Image, b: Image) -> str | None:
     return f"The image of {a.stage} has other bytes from layer {number + 1} of {len(a.layers)} on{made_by}: {first}."
 
 
-def forget(images: Images, *built: Image) -> None:
-    """Remove the tags and what only they hold."""
-    for image in built:
-        images.engine().call("image", "rm", image.tag)
+def forget(images: Images, built: Image) -> None:
+    """Remove the tag of an image and what only that holds."""
+    images.engine().call("image", "rm", built.tag)
 
 
 def _layers(engine: Engine, tag: str) -> list[str]:

@@ -21,13 +21,13 @@ from typing import Any
 from microstage.errors import ParameterError, VerificationError
 from microstage.stage import REPORT
 from microstage_runner.engines.containers import DockerBackend
-from microstage_runner.engines.images import Image
 from microstage_runner.engines.local import LocalBackend
-from microstage_runner.pipeline.pipeline import Pipeline, Step
+from microstage_runner.pipeline.pipeline import Pipeline
+from microstage_runner.pipeline.step import PublishedStep, Step
 from microstage_runner.reproduce import rebuild
 from microstage_runner.reproduce.conditions import HERE, Conditions, elsewhere, seen
 from microstage_runner.reproduce.differences import diffoscope, digests, explain
-from microstage_runner.reproduce.rerun import run_under
+from microstage_runner.reproduce.rerun import BuiltImage, run_under
 
 __all__ = ["reproduce"]
 
@@ -36,7 +36,7 @@ _SHIELDED = ("TZ", "LC_ALL")
 
 
 def reproduce(pipeline: Pipeline, target: str) -> int:
-    """0 when image layers and artefact bytes of `target` are equal; else `VerificationError` names the first
+    """Return 0 when image layers and artefact bytes of `target` are equal; else `VerificationError` names the first
     difference.
     """
     if not isinstance(pipeline.backend, LocalBackend | DockerBackend):
@@ -51,38 +51,41 @@ def reproduce(pipeline: Pipeline, target: str) -> int:
     ):
         shutil.rmtree(notes, ignore_errors=True)
         notes.mkdir(parents=True)
-        images, found = _images(pipeline.backend, target, notes)
+        subjects, found = _subjects(pipeline.backend, target, notes)
         os.chmod(away, 0o755)
         places = [notes / "a", Path(away) / _ELSEWHERE]
         conditions = [HERE, _elsewhere(pipeline.backend, step)]
-        for place, condition, image in zip(places, conditions, images):
-            run_under(condition, pipeline.backend, step, place, image)
+        for place, condition, subject in zip(places, conditions, subjects):
+            run_under(condition, subject, step, place)
         print("\n".join(_circumstances(conditions[1], *(seen(place / "scratch") for place in places))))
         found += _compare(step, *(place / "out" for place in places))
         if found:
             shutil.copytree(places[1] / "out", notes / "b" / "out")
             raise VerificationError(f"{target} is not reproducible. {found[0]} Both results are kept in {notes}.")
-        if isinstance(pipeline.backend, DockerBackend):
-            rebuild.forget(pipeline.backend.images, *images)
+        for subject in subjects:
+            if isinstance(subject, BuiltImage):
+                rebuild.forget(subject.backend.images, subject.image)
     shutil.rmtree(notes)
     return 0
 
 
-def _images(backend: LocalBackend | DockerBackend, stage: str, notes: Path) -> tuple[list[Image | None], list[str]]:
-    """Two images of the stage, each built from nothing but its base, and what differs; no
-    images where none are used.
+def _subjects(
+    backend: LocalBackend | DockerBackend, stage: str, notes: Path
+) -> tuple[list[LocalBackend | BuiltImage], list[str]]:
+    """Return what runs the stage the first and the second time, and what differs between the two.
+
+    Where stages run in containers, these are two images, each built from nothing but its base.
     """
     if isinstance(backend, LocalBackend):
-        return [None, None], []
+        return [backend, backend], []
     built = rebuild.rebuild(backend.images, stage, notes)
     different = rebuild.different_layer(backend.images, *built)
     for number, layers in enumerate(zip(*(image.layers for image in built)), 1):
         mark = "equal    " if layers[0] == layers[1] else "DIFFERENT"
         print(f"  {mark}  {' '.join(digest[7:23] for digest in dict.fromkeys(layers))}  layer {number}")
-    if different is None:
-        return built, []
-    print(f"reproduce: {different}", flush=True)
-    return built, [different]
+    if different is not None:
+        print(f"reproduce: {different}", flush=True)
+    return [BuiltImage(backend, image) for image in built], [different] if different else []
 
 
 def _elsewhere(backend: LocalBackend | DockerBackend, step: Step) -> Conditions:
@@ -126,17 +129,16 @@ def _compare(step: Step, a: Path, b: Path) -> list[str]:
         print(f"  DIFFERENT  {found[-1]}")
         if len(found) == 1 and name in one and name in other and (report := diffoscope(a / name, b / name)):
             print(report)
-    if step.artefact:
+    equal = f"{step.stage.name}: {len(one)} files, the same bytes twice"
+    if isinstance(step, PublishedStep):
+        equal += ", and those published before"
         found += _against_published(step, one, json.loads((a / REPORT).read_text()))
     if not found:
-        print(
-            f"{step.stage.name}: {len(one)} files, the same bytes twice"
-            + (", and those published before" if step.artefact else "")
-        )
+        print(equal)
     return found
 
 
-def _against_published(step: Step, one: Mapping[str, str], report: Mapping[str, Any]) -> list[str]:
+def _against_published(step: PublishedStep, one: Mapping[str, str], report: Mapping[str, Any]) -> list[str]:
     published = {**step.artefact.files, REPORT: one[REPORT]}
     names = [name for name in sorted(published.keys() | one.keys()) if published.get(name) != one.get(name)]
     names += [f"{name} of manifest.json" for name in report if step.artefact.about[name] != report[name]]

@@ -6,7 +6,7 @@ import copy
 import os
 import time
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 from microstage.errors import StageFailed
@@ -16,17 +16,24 @@ from microstage_runner.engines import users
 from microstage_runner.engines.containers import DockerBackend, container_name, run_container
 from microstage_runner.engines.images import Image
 from microstage_runner.engines.local import Environments, LocalBackend, stage_command
-from microstage_runner.pipeline.pipeline import Step
+from microstage_runner.pipeline.step import Step
 from microstage_runner.reproduce.conditions import HERE, Conditions, container_options, local_launcher
 
-__all__ = ["run_under"]
+__all__ = ["BuiltImage", "run_under"]
 
 
-def run_under(
-    conditions: Conditions, backend: LocalBackend | DockerBackend, step: Step, place: Path, image: Image | None
-) -> None:
-    """Run the stage into `place`/out, in `image` where there is one; a stage that fails is `StageFailed`."""
+@dataclass(frozen=True)
+class BuiltImage:
+    """An image of a stage that was built anew, beside the one that the backend takes."""
+
+    backend: DockerBackend
+    image: Image
+
+
+def run_under(conditions: Conditions, subject: LocalBackend | BuiltImage, step: Step, place: Path) -> None:
+    """Run the stage into `place`/out; a stage that fails is `StageFailed`."""
     name = "the second time, elsewhere" if conditions is not HERE else "the first time"
+    backend = subject.backend if isinstance(subject, BuiltImage) else subject
     print(f"{step.stage.name}: running {name} ({backend.name}, key {step.about['key'][:16]})", flush=True)
     began = time.monotonic()
     for folder in (place / "out", place / "scratch"):
@@ -34,21 +41,24 @@ def run_under(
         if conditions.user is not None:
             os.chown(folder, conditions.user, conditions.user)
     with opened(step.inputs, f"{step.stage.name} ran") as folders, conditions.around():
-        run = partial(_in_container, image=image) if image else _locally
-        code = run(backend, step, place, conditions, folders)
+        if isinstance(subject, BuiltImage):
+            code = _in_container(subject, step, place, conditions, folders)
+        else:
+            code = _locally(subject, step, place, conditions, folders)
     if code:
         raise StageFailed(f"{step.stage.name} ended with code {code} when it ran {name}; its message is above.", code)
     print(f"{step.stage.name}: done in {time.monotonic() - began:.1f} s", flush=True)
 
 
-class _Launched:
-    """Environments whose interpreters start under conditions."""
+class _Launched(Environments):
+    """Environments whose interpreters start under conditions, by programs in the folder `launchers`."""
 
-    def __init__(self, environments: Environments, conditions: Conditions, folder: Path) -> None:
-        self.environments, self.conditions, self.folder = environments, conditions, folder
+    def __init__(self, environments: Environments, conditions: Conditions, launchers: Path) -> None:
+        super().__init__(environments.folder, environments.environment)
+        self.conditions, self.launchers = conditions, launchers
 
     def ensure(self, version: str, lock: Path) -> Path:
-        return local_launcher(self.conditions, self.environments.ensure(version, lock), self.folder)
+        return local_launcher(self.conditions, super().ensure(version, lock), self.launchers)
 
 
 def _locally(
@@ -69,8 +79,10 @@ def _locally(
 
 
 def _in_container(
-    backend: DockerBackend, step: Step, place: Path, conditions: Conditions, folders: Mapping[str, Path], image: Image
+    built: BuiltImage, step: Step, place: Path, conditions: Conditions, folders: Mapping[str, Path]
 ) -> int:
+    """Return the exit code of the stage in the image that was built anew."""
+    backend, image = built.backend, built.image
     mounts = {Path("/in") / name: (folder, True) for name, folder in folders.items()}
     mounts |= {Path("/out"): (place / "out", False), Path("/scratch"): (place / "scratch", False)}
     package = f"microstage_{step.stage.name}"

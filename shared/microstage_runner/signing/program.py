@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from microstage.errors import EnvironmentProblem, ParameterError
+from microstage_runner.engines import pipes
 from microstage_runner.engines.local import Environments
 
 __all__ = ["Program", "environment"]
@@ -34,8 +35,10 @@ class Program:
         private = [signing] if signing else []
         keys = {"private": _texts("SIGNING_KEY", private), "public": _texts("PUBLIC_KEY", public)}
         command = [str(environment(volumes)), "-I", str(_SOURCE)]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self._process = subprocess.Popen(command, **pipes, text=True, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        self._questions, self._answers = pipes.opened(process.stdin), pipes.opened(process.stdout)
         if unfit := self._answer(keys)["unfit"]:
             raise _unfit(unfit)
 
@@ -45,9 +48,9 @@ class Program:
 
     def _answer(self, question: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            self._process.stdin.write(json.dumps(question) + "\n")
-            self._process.stdin.flush()
-            return json.loads(self._process.stdout.readline())
+            self._questions.write(json.dumps(question) + "\n")
+            self._questions.flush()
+            return json.loads(self._answers.readline())
         except (BrokenPipeError, ValueError):
             raise EnvironmentProblem("The program that signs and checks ended; what it said is above.") from None
 
