@@ -12,9 +12,8 @@ from pathlib import Path
 
 from microstage.errors import ParameterError
 from microstage.process.ending import ended
-from microstage_bench import compare as contest
+from microstage_bench import compare, measuring, memory, report, tables
 from microstage_bench import host as machine
-from microstage_bench import measuring, memory, report, tables
 from microstage_bench.aims import published
 from microstage_bench.compare import ComparedRuntime
 from microstage_bench.generated import VARIANTS
@@ -48,8 +47,8 @@ def bench(subject: Subject, against: Sequence[str], rounds: int, peak: machine.P
     network = published(file) if file and ends_of_tflite(file) else ""
     title = f"{subject.name} ({network})" if network else subject.name
     print(f"\n{title}: {macs:,} multiply-accumulates, {weights:,} weights", flush=True)
-    own = contest.ours(subject, scratch)
-    others = {**contest.earlier(subject, scratch), **contest.rivals(subject, against)}
+    own = compare.ours(subject, scratch)
+    others = {**compare.earlier(subject, scratch), **compare.rivals(subject, against)}
     code, constants = memory.sections(subject.c, scratch)
     arena = next(iter(own.values())).runtime.arena_bytes
     timings = _race({**own, **others}, macs, peak, rounds)

@@ -15,7 +15,9 @@ __all__ = ["COMPILERS", "FORMS", "SANITIZERS", "compile_library", "compiler"]
 
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 COMPILERS = ("gcc", "clang")
-FORMS = [(c, (level,)) for c in COMPILERS for level in ("-O0", "-O1", "-O2", "-O3", "-O3 -march=native", "-O3 -mavx2")]
+FORMS: list[tuple[str, tuple[str, ...]]] = [
+    (c, (level,)) for c in COMPILERS for level in ("-O0", "-O1", "-O2", "-O3", "-O3 -march=native", "-O3 -mavx2")
+]
 FORMS += [(c, ("-O1", *SANITIZERS)) for c in COMPILERS] + [("gcc", ("-O1 -march=native", *SANITIZERS))]
 "Every compilation in which generated C must give the same integers: (compiler, flags, several words in some)."
 

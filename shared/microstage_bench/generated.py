@@ -88,12 +88,9 @@ def declaration(folder: Path, function: str = "infer") -> DeclaredFunction:
     known = _interface(folder)
     for header in sorted(folder.glob("*.h")):
         if found := re.search(_DECLARED.format(function=function), header.read_text()):
-            return DeclaredFunction(
-                header.name,
-                found["model"],
-                *(_arguments(found["arguments"], side, known, found["model"]) for side in ("inputs", "outputs")),
-                function,
-            )
+            text, model = found["arguments"], found["model"]
+            inputs, outputs = (_arguments(text, side, known, model) for side in ("inputs", "outputs"))
+            return DeclaredFunction(header.name, model, inputs, outputs, function)
     raise ArtefactError(
         f"{folder} has no header that declares <model>_{function}(ctx, input, output):"
         " its parts make no whole, or it holds no C."
@@ -107,7 +104,9 @@ def _interface(folder: Path) -> dict[str, Any]:
 def _arguments(text: str, side: str, interface: Mapping[str, Any], model: str) -> tuple[Argument, ...]:
     """Those that are constant are inputs; interface.json knows an argument by the name in the graph."""
     gain, carried = interface.get("gain"), interface.get("sequence", {}).get("carried")
-    facts: dict[str, dict[str, Any]] = {EXPONENT: {"range": gain["exponents"]}} if carried and side == "inputs" else {}
+    facts: dict[str, dict[str, Any]] = (
+        {EXPONENT: {"range": gain["exponents"]}} if gain and carried and side == "inputs" else {}
+    )
     for part in interface.get("parts", {}).values():
         called = Names(model).arguments([*part["inputs"]], [*part["outputs"]])[side == "outputs"]
         facts |= {own: {"name": name, **part[side][name]} for own, name in zip(called, part[side])}

@@ -13,7 +13,7 @@ from pathlib import Path
 from microstage.errors import MicrostageError
 from microstage_bench.compiling import compiler
 from microstage_bench.generated import sources_of
-from microstage_bench.network import QuantisedNetwork
+from microstage_bench.network import DenseLayer, QuantisedNetwork
 from microstage_bench.resident_memory import resident_growth
 from microstage_bench.runtimes import LARGEST_ARENA, TfLiteMicro
 
@@ -70,7 +70,7 @@ def _runs_in(file: bytes, arena: int) -> bool:
 
 def constants_alone(network: QuantisedNetwork) -> int:
     """int8 weights and int32 biases."""
-    return sum(layer.weights.size + 4 * layer.bias.size for layer in network.layers if hasattr(layer, "weights"))
+    return sum(layer.weights.size + 4 * layer.bias.size for layer in network.layers if isinstance(layer, DenseLayer))
 
 
 def sections(folder: Path, scratch: Path) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import onnx
@@ -17,10 +18,8 @@ import onnx
 from microstage.errors import VerificationError
 from microstage_bench.ends import End, converted
 from microstage_bench.network import FlattenLayer, NetworkLayer, QuantisedNetwork
-from microstage_bench.onnx_model import write_onnx
 from microstage_bench.reference import run
 from microstage_bench.runtimes import Runtime
-from microstage_bench.tflite_model import write_tflite
 
 __all__ = [
     "Agreement",
@@ -37,16 +36,25 @@ __all__ = [
 _ANOTHER = 0.25  # mean difference, in standard deviations of what is expected
 
 
+Content = TypeVar("Content", onnx.ModelProto, bytes)
+"What a runtime loads: an ONNX file, or the bytes of a .tflite file."
+
+
 @dataclass(frozen=True)
-class Rival:
-    """A runtime by name: how it loads a network, which rounding it is compared with, how many levels a layer may be
-    off.
+class Rival(Generic[Content]):
+    """A runtime by name: how a drawn network is written for it and how it loads that, which rounding it is compared
+    with, how many levels a layer may be off.
     """
 
     name: str
-    load: Callable[[onnx.ModelProto | None, bytes | None], Runtime]
+    write: Callable[[QuantisedNetwork], Content]
+    load: Callable[[Content], Runtime]
     rounding: str = "half_even"
     levels: int = 1
+
+    def running(self, network: QuantisedNetwork) -> Runtime:
+        """Return the runtime with a drawn network loaded."""
+        return self.load(self.write(network))
 
 
 @dataclass(frozen=True)
@@ -125,7 +133,7 @@ def _in_order(vectors: Vectors, wanted: Sequence[End]) -> tuple[list[np.ndarray]
     """Inputs and their ends in the order of `wanted`: by name where those are the names, else as they stand."""
     names = [end.name for end in vectors.taken]
     known = {*names} == {end.name for end in wanted}
-    order = [names.index(end.name) for end in wanted] if known else range(len(names))
+    order = [names.index(end.name) for end in wanted] if known else list(range(len(names)))
     return [vectors.inputs[place] for place in order], [vectors.taken[place] for place in order]
 
 
@@ -149,7 +157,7 @@ def _check_layer(
     rival: Rival, network: QuantisedNetwork, layer: NetworkLayer, values: dict[str, np.ndarray]
 ) -> Agreement:
     alone = network.alone(layer)
-    runtime = rival.load(write_onnx(alone), write_tflite(alone) if "onnxruntime" not in rival.name else None)
+    runtime = rival.running(alone)
     taken, given = ends_of(alone)
     inputs = converted([values[end.name] for end in taken], taken, runtime.inputs)
     agreement = distance(_levels(outputs(runtime, inputs)[0], runtime.outputs[0], given), values[layer.name])

@@ -57,7 +57,7 @@ def _(layer: DenseLayer, inputs, quantities, rounding):
 @apply.register
 def _(layer: AddLayer, inputs, quantities, rounding):
     if rounding == "tflite":
-        return tflite_add(*inputs, quantities, layer.output)
+        return tflite_add(inputs[0], inputs[1], quantities, layer.output)
     first, second = ((x.astype(np.int64) - q.zero) * np.float64(q.scale) for x, q in zip(inputs, quantities))
     return requantise(first + second, np.float64(1.0), layer.output, rounding)
 

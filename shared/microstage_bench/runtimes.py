@@ -27,9 +27,14 @@ class Runtime(Protocol):
     [1, ...] each.
     """
 
-    inputs: Sequence[End]
-    outputs: Sequence[End]
-    call: Callable[[], object]
+    @property
+    def inputs(self) -> Sequence[End]: ...
+
+    @property
+    def outputs(self) -> Sequence[End]: ...
+
+    @property
+    def call(self) -> Callable[[], object]: ...
 
     def put(self, values: Sequence[np.ndarray]) -> None: ...
 

@@ -7,20 +7,21 @@ A list of subjects is handed over as JSON: name, "c" (an artefact of cbackend), 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 
+from microstage.errors import ArtefactError
 from microstage.interface import golden
 from microstage.signals.gain import block_float
-from microstage_bench import onnx_ends, tflite_file
 from microstage_bench.ends import End, converted
 from microstage_bench.generated import Generated, variants_of
 from microstage_bench.network import QuantisedNetwork
+from microstage_bench.network_file import NetworkFile, OnnxFile, TfliteFile
 from microstage_bench.outputs_agree import Vectors, ends_of
 from microstage_bench.reference import run
 from microstage_bench.write_models import inputs_of, network_named
@@ -48,13 +49,22 @@ class Subject:
         return network_named(self.name) if self.drawn else None
 
     @cached_property
-    def model(self) -> onnx.ModelProto | None:
+    def onnx_file(self) -> OnnxFile | None:
         """The ONNX file, if there is one."""
-        return onnx.load(str(self.onnx)) if self.onnx else None
+        return OnnxFile(self.onnx) if self.onnx else None
 
     @cached_property
-    def inferred(self) -> onnx.ModelProto | None:
-        return onnx_ends.with_batch_of_one(self.model) if self.onnx else None
+    def tflite_file(self) -> TfliteFile | None:
+        """The .tflite file, if there is one."""
+        return TfliteFile(self.tflite) if self.tflite else None
+
+    @cached_property
+    def file(self) -> NetworkFile:
+        """What says the most of the network: its ONNX file, else its .tflite file."""
+        found = self.onnx_file or self.tflite_file
+        if found is None:
+            raise ArtefactError(f"{self.name} has neither an ONNX file nor a .tflite file to be compared with.")
+        return found
 
     @cached_property
     def rounding(self) -> str:
@@ -69,30 +79,20 @@ class Subject:
     def size(self) -> tuple[int, int]:
         """(multiply-accumulates, weights), as the training said or as the ONNX file has them."""
         said = json.loads((self.c / "model_def.json").read_text())
-        known = [said.get(name) for name in ("multiply_accumulates", "weights")]
-        if all(known):
-            return tuple(known)
-        return onnx_ends.macs_and_weights(self.inferred) if self.onnx else tflite_file.macs_and_weights(self._flat)
-
-    @cached_property
-    def file_inputs(self) -> list[End]:
-        return onnx_ends.inputs_of(self.inferred) if self.onnx else tflite_file.ends_of_tflite(self._flat)[0]
-
-    @cached_property
-    def file_outputs(self) -> list[End]:
-        return onnx_ends.outputs_of(self.inferred) if self.onnx else tflite_file.ends_of_tflite(self._flat)[1]
+        macs, weights = said.get("multiply_accumulates"), said.get("weights")
+        return (macs, weights) if macs and weights else self.file.macs_and_weights
 
     @cached_property
     def ends_inside(self) -> bool:
         """Whether the C ends before the file does."""
-        return self._c.outputs[0].name not in (end.name for end in self.file_outputs) and self._inside is not None
+        return self._c.outputs[0].name not in (end.name for end in self.file.outputs) and self._inside is not None
 
     @cached_property
     def answer(self) -> End:
         """What the answers of the C are in the file: the output of that name, a tensor inside, else the first output
         of their size.
         """
-        end, outputs = self._c.outputs[0], self.file_outputs
+        end, outputs = self._c.outputs[0], self.file.outputs
         named = next((other for other in outputs if other.name == end.name), None)
         sized = next((other for other in outputs if other.size == end.size), None)
         return named or self._inside or sized or end
@@ -100,13 +100,17 @@ class Subject:
     @cached_property
     def vectors(self) -> Vectors:
         """What the C is fed with and has to answer: of a drawn network by its own reference, else golden vectors."""
-        return self.drawn_vectors("half_even") if self.drawn else self._golden()
+        return self.rounded_vectors("half_even") if self.network else self._golden()
 
-    def drawn_vectors(self, rounding: str) -> Vectors:
+    def rounded_vectors(self, rounding: str) -> Vectors:
+        """The vectors; what a drawn network has to answer in another `rounding` is known to the bit as well."""
+        return self._drawn(self.network, rounding) if self.network else self.vectors
+
+    def _drawn(self, network: QuantisedNetwork, rounding: str) -> Vectors:
         """Inputs like those that the network was calibrated on, and the answers of its reference in that rounding."""
-        taken, given = ends_of(self.network)
-        inputs = inputs_of(self.network, _COMPARED, seed=1)
-        answer = run(self.network, inputs, rounding)[self.network.output]
+        taken, given = ends_of(network)
+        inputs = inputs_of(network, _COMPARED, seed=1)
+        answer = run(network, inputs, rounding)[network.output]
         c_taken, c_given = self._ends
         return Vectors(
             converted([inputs[end.name] for end in taken], taken, c_taken),
@@ -118,7 +122,7 @@ class Subject:
     def _golden(self) -> Vectors:
         vectors, (taken, given) = golden.load(self.c / golden.FILE), self._ends
         if "answer" in self.interface:
-            return Vectors(*(self._real(vectors, side) for side in (taken, given)), taken, given)
+            return Vectors(self._real(vectors, taken), self._real(vectors, given), taken, given)
         count = len(vectors[taken[0].name])
         chosen = [row for row in range(count) if self._plain(vectors, row)]
         chosen = [chosen[place] for place in np.linspace(0, len(chosen) - 1, min(_COMPARED, len(chosen))).astype(int)]
@@ -147,36 +151,26 @@ class Subject:
         return Generated(self.c, variants_of(self.c)[0], self.scratch)
 
     @cached_property
-    def _flat(self) -> bytes:
-        return self.tflite.read_bytes()
-
-    @cached_property
     def _inside(self) -> End | None:
-        """The tensor inside the file that the C ends at; of a .tflite file, what its closing softmax takes."""
-        if self.onnx:
-            found = onnx_ends.with_output(self.inferred, self._c.outputs[0].name)
-            return None if found is None else onnx_ends.outputs_of(found)[0]
-        closing = tflite_file.closing_softmax(self._flat)
-        return tflite_file.ends_of_tflite(tflite_file.without_softmax(self._flat))[1][0] if closing else None
+        """The tensor inside the file that the C ends at."""
+        return self.file.inside(self._c.outputs[0].name)
 
     @cached_property
     def _ends(self) -> tuple[list[End], list[End]]:
         """Those of the C, with the file's own meaning where its integers are the file's."""
         if self.onnx is None:  # the interface says what the integers of a .tflite file are
             return self._c.inputs, self._c.outputs
-        named = {end.name: end for end in self.file_inputs}
-        files = [named.get(end.name, other) for end, other in zip(self._c.inputs, self.file_inputs)]
+        named = {end.name: end for end in self.file.inputs}
+        files = [named.get(end.name, other) for end, other in zip(self._c.inputs, self.file.inputs)]
         taken = [end.within(file) for end, file in zip(self._c.inputs, files)]
         return taken, [end.within(self.answer) for end in self._c.outputs]
 
 
 def read_subjects(path: Path, scratch: Path) -> list[Subject]:
-    """From the JSON that the runner wrote."""
-    paths = ("c", "onnx", "tflite", "baseline")
-    return [
-        Subject(
-            scratch=scratch,
-            **{name: Path(value) if name in paths and value else value for name, value in fields.items()},
-        )
-        for fields in json.loads(path.read_text())
-    ]
+    """Return the subjects in the JSON that the runner wrote."""
+    return [_subject(fields, scratch) for fields in json.loads(path.read_text())]
+
+
+def _subject(fields: Mapping[str, Any], scratch: Path) -> Subject:
+    onnx, tflite, baseline = (Path(fields[name]) if name in fields else None for name in ("onnx", "tflite", "baseline"))
+    return Subject(fields["name"], Path(fields["c"]), onnx, tflite, baseline, fields.get("drawn", False), scratch)

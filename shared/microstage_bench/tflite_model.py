@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import singledispatchmethod
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +59,9 @@ def write_tflite(network: QuantisedNetwork) -> bytes:
 class _TfliteWriter:
     def __init__(self, network: QuantisedNetwork, schema: ModuleType) -> None:
         self.network, self.schema = network, schema
-        self.buffers, self.tensors, self.operators = [schema.BufferT()], [], []
+        self.buffers: list[Any] = [schema.BufferT()]
+        self.tensors: list[Any] = []
+        self.operators: list[Any] = []
         self.versions: dict[int, int] = {}  # of each operator that occurs, by builtin code
         self.places: dict[str, int] = {}
 

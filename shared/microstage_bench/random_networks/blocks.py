@@ -9,13 +9,15 @@ ones lowest.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from microstage_bench.random_networks.exact import ExactNetwork
 
-__all__ = ["IMAGE", "ROW", "STARTS", "Block", "end"]
+__all__ = ["IMAGE", "ROW", "STARTS", "Block", "Start", "end"]
 
+Start = Callable[[ExactNetwork], str]
 Block = Callable[[ExactNetwork, str], str]
 _MACS = 400_000
 "The most multiply-accumulates that one convolution has for each vector."
@@ -50,7 +52,7 @@ def conv(net: ExactNetwork, value: str) -> str:
     depth, *size = net.shape(value)[1:]
     kernel = [net.rng.integers(1, min(5, n) + 1) for n in size]
     dilations = [net.rng.integers(1, 3) if (k - 1) * 2 < n else 1 for k, n in zip(kernel, size)]
-    flags = {
+    flags: dict[str, Any] = {
         "strides": [net.rng.integers(1, 3) for _ in size],
         "pads": [net.rng.integers(0, min(k, 3)) for k in [*kernel, *kernel]],
         "dilations": dilations,
@@ -96,7 +98,7 @@ def halves(net: ExactNetwork, value: str) -> str:
     if depth < 2:
         return value
     cut = net.rng.integers(1, depth)
-    first, second = net.add("Split", [value, net.constant([cut, depth - cut], np.int64)], outputs=2, axis=1)
+    first, second = net.split(value, [cut, depth - cut], axis=1)
     return net.activation(net.add("Concat", [second, first], axis=1), net.width)
 
 
@@ -159,7 +161,7 @@ def row_of(net: ExactNetwork, value: str) -> str:
     return net.add("Flatten", [value])
 
 
-STARTS = {picture: 6, signal: 2, numbers: 3}
+STARTS: dict[Start, int] = {picture: 6, signal: 2, numbers: 3}
 "Block -> how often, of the beginnings of a network."
 IMAGE: dict[Block, int] = {
     conv: 5,
@@ -202,13 +204,13 @@ def _sum(net: ExactNetwork, branch: str, value: str) -> str:
     )  # of 16 bits only a line may follow
 
 
-def _convolved(net: ExactNetwork, value: str, channels: int, kernel: list[int], groups: int = 1, **flags) -> str:
+def _convolved(net: ExactNetwork, value: str, channels: int, kernel: list[int], groups: int = 1, **flags: Any) -> str:
     depth = net.shape(value)[1] // groups
     weights = net.weights([channels, depth, *kernel], 0, _bits(net, depth * int(np.prod(kernel))))
     return _biased(net, "Conv", [value, weights], kernel_shape=kernel, group=groups, **flags)
 
 
-def _biased(net: ExactNetwork, operator: str, inputs: list[str], **flags) -> str:
+def _biased(net: ExactNetwork, operator: str, inputs: list[str], **flags: Any) -> str:
     """With a third input that its sums without it ask for, mostly."""
     plain = net.add(operator, inputs, **flags)
     if not net.rng.integers(0, 4):

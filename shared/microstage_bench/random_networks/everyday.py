@@ -5,6 +5,8 @@ On exact networks functions are such that float32 makes no rounding of what they
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from microstage_bench.random_networks.exact import ExactNetwork
@@ -46,7 +48,7 @@ def extremes(net: ExactNetwork, value: str) -> str:
     """Windows beyond the end, in padding, or with gaps."""
     size = net.shape(value)[2:]
     kernel = [min(n, net.rng.integers(1, 4)) for n in size]
-    flags = {
+    flags: dict[str, Any] = {
         "strides": [net.rng.integers(1, 4) for _ in size],
         "pads": [net.rng.integers(0, k) for k in [*kernel, *kernel]],
     }
@@ -61,7 +63,10 @@ def padded_average(net: ExactNetwork, value: str) -> str:
     size = net.shape(value)[2:]
     kernel = [min(2, n) for n in size]
     pads = [net.rng.integers(0, k) for k in [*kernel, *kernel]]
-    flags = {"count_include_pad": net.rng.integers(0, 2), "strides": [net.rng.integers(1, 3) for _ in size]}
+    flags: dict[str, Any] = {
+        "count_include_pad": net.rng.integers(0, 2),
+        "strides": [net.rng.integers(1, 3) for _ in size],
+    }
     return net.activation(net.add("AveragePool", [value], kernel_shape=kernel, pads=pads, **flags), 8)
 
 
@@ -117,7 +122,7 @@ def transposed(net: ExactNetwork, value: str) -> str:
     pads = [net.rng.integers(0, k) if n > 2 else 0 for n, k in zip([*size, *size], [*kernel, *kernel])]
     more = [net.rng.integers(0, s) for s in strides]
     weights = net.weights([depth, net.rng.about(4), *kernel], 1, 4)
-    flags = {"strides": strides, "pads": pads, "output_padding": more, "group": groups}
+    flags: dict[str, Any] = {"strides": strides, "pads": pads, "output_padding": more, "group": groups}
     return net.activation(net.add("ConvTranspose", [value, weights], **flags), 8)
 
 

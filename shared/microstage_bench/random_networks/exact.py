@@ -7,6 +7,9 @@ level is wrong. Else scales are any.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -41,17 +44,32 @@ class ExactNetwork:
     def __init__(self, rng: Draws, qonnx: bool, exact: bool = True, opset: int = 13, width: int = 8) -> None:
         self.rng, self.qonnx, self.exact, self.width = rng, qonnx, exact, width
         self.opset = 13 if qonnx else opset if width <= 8 else 21
-        self.nodes, self.constants, self.inputs, self.values = [], {}, {}, {}
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: dict[str, np.ndarray] = {}
+        self.inputs: dict[str, np.ndarray] = {}
+        self.values: dict[str, np.ndarray] = {}
         self.count = 0
 
-    def add(self, operator: str, inputs: list[str], domain: str = "", outputs: int = 1, **flags) -> str | list[str]:
-        """Its output, or its list of `outputs`."""
+    def add(self, operator: str, inputs: list[str], **flags: Any) -> str:
+        """Add a node and return its output."""
+        return self._node("", operator, inputs, 1, flags)[0]
+
+    def split(self, value: str, sizes: list[int], axis: int) -> list[str]:
+        """Cut a tensor into parts of `sizes` along `axis`, and return these."""
+        return self._node("", "Split", [value, self.constant(sizes, np.int64)], len(sizes), {"axis": axis})
+
+    def _node(self, domain: str, operator: str, inputs: list[str], outputs: int, flags: Mapping[str, Any]) -> list[str]:
         self.count += 1
         names = [f"{operator}|{self.count}|{place}" for place in range(outputs)]
         node = helper.make_node(operator, inputs, names, name=names[0], domain=domain, **flags)
         self.values.update(execute_node(node, self.values, self.opset))
         self.nodes.append(node)
-        return names[0] if outputs == 1 else names
+        return names
+
+    def _quant(self, inputs: list[str], signed: int, narrow: int) -> str:
+        """Add a QONNX Quant node and return its output."""
+        flags = {"signed": signed, "narrow": narrow, "rounding_mode": "ROUND"}
+        return self._node(QONNX, "Quant", inputs, 1, flags)[0]
 
     def constant(self, value, kind=np.float32) -> str:
         self.count += 1
@@ -92,8 +110,8 @@ class ExactNetwork:
         bits = bits or self.width
         scale = self.scale(self.peak(value) - bits + int(signed)) if shift is None else np.float32(2.0**shift)
         if self.qonnx:
-            flags = {"signed": int(signed), "narrow": int(self.rng.integers(0, 2)), "rounding_mode": "ROUND"}
-            return self.add("Quant", [value, *map(self.constant, (scale, 0, bits))], QONNX, **flags)
+            narrow = int(self.rng.integers(0, 2))
+            return self._quant([value, *map(self.constant, (scale, 0, bits))], int(signed), narrow)
         kind = self.rng.choice([np.int8, np.uint8] if bits <= 8 else [np.int16, np.uint16])
         ends = np.iinfo(kind)
         zero = self._zero_point(ends, signed)
@@ -125,9 +143,7 @@ class ExactNetwork:
         scale = self.scale(exponent, each if self.rng.integers(0, 2) else (1,) * len(shape))
         if self.qonnx:
             parameters = [self.constant(scale), self.constant(0), self.constant(bits)]
-            return self.add(
-                "Quant", [self.constant(ints * scale), *parameters], QONNX, signed=1, narrow=0, rounding_mode="ROUND"
-            )
+            return self._quant([self.constant(ints * scale), *parameters], 1, 0)
         flat = scale.reshape(-1)
         scales, zeros = (flat, np.zeros(flat.shape)) if flat.size > 1 else (flat[0], 0)
         kind = _int4() if bits <= 4 and self.opset >= 21 and self.rng.integers(0, 2) else np.int8

@@ -19,7 +19,8 @@ __all__ = ["LAYERS", "RandomNetwork", "Recipe", "RecipeStep", "draw_recipe", "bu
 
 LAYERS = 60
 _IMAGE, _ROW = blocks.IMAGE | everyday.IMAGE, blocks.ROW | everyday.ROW
-_BLOCKS = {block.__name__: block for block in (*blocks.STARTS, *_IMAGE, *_ROW, blocks.end)}
+_STARTS = {block.__name__: block for block in blocks.STARTS}
+_BLOCKS = {block.__name__: block for block in (*_IMAGE, *_ROW, blocks.end)}
 _OPSETS = (13, 17, 21)
 
 
@@ -90,16 +91,20 @@ def build_network(recipe: Recipe) -> RandomNetwork:
     value = ""
     for step in recipe.steps:
         net.rng = Draws(step.seed, step.choices)
-        block = _BLOCKS[step.block]
-        before, nodes = value, len(net.nodes)
-        value = block(net, value) if value else block(net)
-        if before and step.block != "end" and net.rests(value):
-            del net.nodes[nodes:]
-            value = before
+        value = _followed(net, step.block, value) if value else _STARTS[step.block](net)
         taken.append(replace(step, choices=tuple(net.rng.taken)))
     model = net.model([value], recipe.style)
     return RandomNetwork(model, list(net.inputs.values()), [net.values[value]], replace(recipe, steps=tuple(taken)))
 
 
-def _one(rng: Draws, table: Mapping[blocks.Block, int]) -> str:
+def _followed(net: ExactNetwork, block: str, value: str) -> str:
+    """Add a block behind the tensor `value` and return its end: `value` itself where nothing would be left of it."""
+    nodes, behind = len(net.nodes), _BLOCKS[block](net, value)
+    if block != "end" and net.rests(behind):
+        del net.nodes[nodes:]
+        return value
+    return behind
+
+
+def _one(rng: Draws, table: Mapping[blocks.Start, int] | Mapping[blocks.Block, int]) -> str:
     return rng.choice([block.__name__ for block, often in table.items() for _ in range(often)])

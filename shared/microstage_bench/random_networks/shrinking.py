@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from microstage_bench.random_networks.recipe import Recipe
 
 __all__ = ["shrunk"]
 
-_PLAIN = {"style": "exporter", "opset": 13, "exact": True, "qonnx": False, "width": 8}
+_PLAIN: dict[str, Any] = {"style": "exporter", "opset": 13, "exact": True, "qonnx": False, "width": 8}
 
 
 def shrunk(recipe: Recipe, fails: Callable[[Recipe], Recipe | None]) -> Recipe:
