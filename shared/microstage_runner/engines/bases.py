@@ -79,7 +79,7 @@ def save(engine: Engine, reference: str, name: str, path: Path) -> list[str]:
 
 
 def load(engine: Engine, path: Path, name: str, layers: list[str]) -> None:
-    """Load the image `name` of the archive `path`; `IntegrityError` if it holds any other, or does not have just `layers`."""
+    """Load the image `name` of the archive `path`; raise `IntegrityError` for any other, or for other `layers`."""
     print(f"base: {name} from {path}", flush=True)
     image_archive.load(engine, path, name, layers)
     if _layers(engine, name) != layers:

@@ -1,7 +1,8 @@
 """The image of each stage: named by its recipe, built when missing, and remembered so that a no-op asks no engine.
 
-A recipe is the Dockerfile, the lock, the sources and shared/microstage. What was learnt stands in `<volumes>/.images/`: `bases.json`, and per image `<recipe>.json`, its bill of materials
-`<recipe>.cdx.json` and its `<recipe>.provenance.json`.
+A recipe is the Dockerfile, the lock, the sources and shared/microstage. What was learnt stands in `<volumes>/.images/`:
+`bases.json`, and per image `<recipe>.json`, its bill of materials `<recipe>.cdx.json` and its
+`<recipe>.provenance.json`.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ class Images:
         return image
 
     def bill(self, stage: str) -> Path:
-        """Return the bill of materials of the stage's image, with its provenance beside it; both are made if missing."""
+        """Return the bill of materials of the stage's image, its provenance beside it; make both if missing."""
         image = self.ensure(stage)
         path = self.known / f"{image.recipe}.cdx.json"
         if notes.read(path, lambda bill: licences.table(bill["components"])) is None:
