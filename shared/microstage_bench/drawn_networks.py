@@ -9,21 +9,11 @@ little.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from microstage_bench.network import (
-    INPUT,
-    AddLayer,
-    AverageLayer,
-    ConvLayer,
-    DenseLayer,
-    FlattenLayer,
-    MaximumLayer,
-    NetworkLayer,
-    QuantisedNetwork,
-    Quantity,
-)
+from microstage_bench import network as nets
 from microstage_bench.reference import accumulate, apply
 
 __all__ = ["Drawing", "draw_inputs"]
@@ -55,17 +45,17 @@ class Drawing:
     """
 
     def __init__(
-        self, name: str, shape: Sequence[int], quantity: Quantity, seed: int, *, reach: int = 127, steps: int = 255
+        self, name: str, shape: Sequence[int], quantity: nets.Quantity, seed: int, *, reach: int = 127, steps: int = 255
     ) -> None:
-        self.name, self.random, self.latest = name, np.random.default_rng(seed), INPUT
+        self.name, self.random, self.latest = name, np.random.default_rng(seed), nets.INPUT
         self.reach, self.steps = reach, steps
-        self.layers: list[NetworkLayer] = []
-        self.quantities: dict[str, Quantity] = {INPUT: quantity}
-        self.values = {INPUT: draw_inputs(shape, _CALIBRATION, seed, quantity.low, quantity.high)}
+        self.layers: list[nets.NetworkLayer] = []
+        self.quantities: dict[str, nets.Quantity] = {nets.INPUT: quantity}
+        self.values = {nets.INPUT: draw_inputs(shape, _CALIBRATION, seed, quantity.low, quantity.high)}
 
-    def network(self) -> QuantisedNetwork:
+    def network(self) -> nets.QuantisedNetwork:
         shapes = {name: value.shape[1:] for name, value in self.values.items()}
-        return QuantisedNetwork(self.name, {INPUT: self.quantities[INPUT]}, tuple(self.layers), shapes)
+        return nets.QuantisedNetwork(self.name, {nets.INPUT: self.quantities[nets.INPUT]}, tuple(self.layers), shapes)
 
     def conv(
         self,
@@ -83,7 +73,9 @@ class Drawing:
         depth, *plane = self.values[source].shape[1:]
         pads = self._pads(plane, (height, width), stride) if padded else (0, 0, 0, 0)
         weights = self._levels((channels, depth, height, width))
-        return self._weighted(ConvLayer, source, weights, relu, per_channel=True, stride=(stride, stride), pads=pads)
+        return self._weighted(
+            nets.ConvLayer, source, weights, relu, per_channel=True, stride=(stride, stride), pads=pads
+        )
 
     def depthwise(self, kernel: int | tuple[int, int], stride: int = 1, *, relu: bool = True) -> str:
         """One filter per channel, padded as `conv` is."""
@@ -92,26 +84,26 @@ class Drawing:
         pads = self._pads(plane, (height, width), stride)
         weights = self._levels((channels, 1, height, width))
         return self._weighted(
-            ConvLayer, source, weights, relu, per_channel=True, stride=(stride, stride), pads=pads, groups=channels
+            nets.ConvLayer, source, weights, relu, per_channel=True, stride=(stride, stride), pads=pads, groups=channels
         )
 
     def dense(self, features: int, *, relu: bool = True, per_channel: bool = False) -> str:
         """Fully connected, by default with one weight scale for all of it."""
         weights = self._levels((features, self.values[self.latest].shape[1]))
-        return self._weighted(DenseLayer, self.latest, weights, relu, per_channel=per_channel)
+        return self._weighted(nets.DenseLayer, self.latest, weights, relu, per_channel=per_channel)
 
     def add(self, first: str, second: str, *, relu: bool = True) -> str:
         real = sum(self._real(name) for name in (first, second))
-        return self._append(AddLayer(self._name("add"), (first, second), self._output(real, relu)))
+        return self._append(nets.AddLayer(self._name("add"), (first, second), self._output(real, relu)))
 
     def average(self) -> str:
-        return self._append(AverageLayer(self._name("average"), (self.latest,), self.quantities[self.latest]))
+        return self._append(nets.AverageLayer(self._name("average"), (self.latest,), self.quantities[self.latest]))
 
     def maximum(self) -> str:
-        return self._append(MaximumLayer(self._name("maximum"), (self.latest,), self.quantities[self.latest]))
+        return self._append(nets.MaximumLayer(self._name("maximum"), (self.latest,), self.quantities[self.latest]))
 
     def flatten(self) -> str:
-        return self._append(FlattenLayer(self._name("flatten"), (self.latest,), self.quantities[self.latest]))
+        return self._append(nets.FlattenLayer(self._name("flatten"), (self.latest,), self.quantities[self.latest]))
 
     def _levels(self, shape: tuple[int, ...]) -> np.ndarray:
         """int8 weights, each channel using its range."""
@@ -122,47 +114,50 @@ class Drawing:
         return np.rint(self.reach * drawn / largest).astype(np.int8)
 
     def _weighted(
-        self, kind: type[DenseLayer], source: str, weights: np.ndarray, relu: bool, *, per_channel: bool, **geometry
+        self,
+        kind: type[nets.DenseLayer],
+        source: str,
+        weights: np.ndarray,
+        relu: bool,
+        *,
+        per_channel: bool,
+        **geometry,
     ) -> str:
-        """A convolution or dense layer: the spread of its sums gives the weight scales, their mean the biases."""
-        count, quantity, zeros = len(weights), self.quantities[source], np.zeros(len(weights))
-        blank = kind(
-            self._name(kind.__name__.removesuffix("Layer").lower()),
-            (source,),
-            quantity,
-            weights,
-            zeros,
-            zeros,
-            **geometry,
-        )
+        """Add a convolution or dense layer whose scales and biases are calibrated on the inputs."""
+        name, quantity = self._name(kind.__name__.removesuffix("Layer").lower()), self.quantities[source]
+        blank = kind(name, (source,), quantity, weights, np.zeros(len(weights)), np.zeros(len(weights)), **geometry)
         total = accumulate(blank, self.values[source], quantity)
-        others = (0, *range(2, total.ndim))
+        scales, bias = self._calibrated(total, quantity.scale, per_channel)
+        if relu and self.steps == 1:  # all scales are 1: the sum itself, clipped to 0..1
+            ones = np.ones(len(weights), np.float32)
+            return self._append(replace(blank, output=nets.Quantity(1.0, 0, 0, 1), scales=ones, bias=bias))
+        column = (1, -1) + (1,) * (total.ndim - 2)
+        real = (total + bias.reshape(column)) * (quantity.scale * scales.astype(np.float64)).reshape(column)
+        return self._append(replace(blank, output=self._output(real, relu), scales=scales, bias=bias))
+
+    def _calibrated(self, total: np.ndarray, scale: float, per_channel: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Return (weight scales, biases) of a layer with the sums `total` [n, out, ...] of inputs at `scale`.
+
+        The spread of the sums gives the scales, their mean the biases.
+        """
+        others, count = (0, *range(2, total.ndim)), total.shape[1]
         mean, spread = total.mean(axis=others), np.maximum(total.std(axis=others), 1.0)
         if not per_channel:
             spread = np.full(count, spread.mean())
         gain = self.random.uniform(0.5, 1.5, count) if per_channel else np.ones(count)
-        scales = (gain / (spread * quantity.scale)).astype(np.float32)
         bias = np.rint(self.random.normal(0.2, 0.5, count) * spread - mean).astype(np.int32)
-        if relu and self.steps == 1:  # all scales are 1: the sum itself, clipped to 0..1
-            return self._append(
-                kind(
-                    blank.name, (source,), Quantity(1.0, 0, 0, 1), weights, np.ones(count, np.float32), bias, **geometry
-                )
-            )
-        column = (1, -1) + (1,) * (total.ndim - 2)
-        real = (total + bias.reshape(column)) * (quantity.scale * scales.astype(np.float64)).reshape(column)
-        return self._append(kind(blank.name, (source,), self._output(real, relu), weights, scales, bias, **geometry))
+        return (gain / (spread * scale)).astype(np.float32), bias
 
-    def _output(self, real: np.ndarray, relu: bool) -> Quantity:
+    def _output(self, real: np.ndarray, relu: bool) -> nets.Quantity:
         """The levels over the values that occur: from zero up, or 256 from the lowest to the highest."""
         low, high = np.quantile(real, [1 - _IN_RANGE, _IN_RANGE])
         if relu and self.steps < 255:
-            return Quantity(float(np.float32(high / self.steps)), 0, 0, self.steps)
+            return nets.Quantity(float(np.float32(high / self.steps)), 0, 0, self.steps)
         low, high = 0.0 if relu else min(low, 0.0), max(high, 1e-3)
         scale = float(np.float32((high - low) / 255))
-        return Quantity(scale, -128 if relu else int(np.rint(-128 - low / scale)))
+        return nets.Quantity(scale, -128 if relu else int(np.rint(-128 - low / scale)))
 
-    def _append(self, layer: NetworkLayer) -> str:
+    def _append(self, layer: nets.NetworkLayer) -> str:
         quantities = tuple(self.quantities[name] for name in layer.inputs)
         self.values[layer.name] = apply(layer, [self.values[name] for name in layer.inputs], quantities, "half_even")
         self.quantities[layer.name] = layer.output

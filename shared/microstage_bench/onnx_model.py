@@ -14,28 +14,18 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from microstage_bench.network import (
-    AddLayer,
-    AverageLayer,
-    ConvLayer,
-    DenseLayer,
-    FlattenLayer,
-    MaximumLayer,
-    NetworkLayer,
-    QuantisedNetwork,
-    Quantity,
-)
+from microstage_bench import network as nets
 
 __all__ = ["write_onnx"]
 
 
-def write_onnx(network: QuantisedNetwork, batch: int = 1) -> onnx.ModelProto:
+def write_onnx(network: nets.QuantisedNetwork, batch: int = 1) -> onnx.ModelProto:
     """The network from int8 to int8."""
     return _OnnxWriter(network).model(batch)
 
 
 class _OnnxWriter:
-    def __init__(self, network: QuantisedNetwork) -> None:
+    def __init__(self, network: nets.QuantisedNetwork) -> None:
         self.network = network
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
@@ -59,11 +49,11 @@ class _OnnxWriter:
         return helper.make_tensor_value_info(name, TensorProto.INT8, [batch, *self.network.shapes[name]])
 
     @singledispatchmethod
-    def _write(self, layer: NetworkLayer) -> None:
+    def _write(self, layer: nets.NetworkLayer) -> None:
         raise NotImplementedError(type(layer).__name__)
 
     @_write.register
-    def _(self, layer: ConvLayer) -> None:
+    def _(self, layer: nets.ConvLayer) -> None:
         stride, pads = list(layer.stride), list(layer.pads)
         weights = [self._weights(layer, layer.weights, 0), self._bias(layer)]
         self._operator(
@@ -71,27 +61,27 @@ class _OnnxWriter:
         )
 
     @_write.register
-    def _(self, layer: DenseLayer) -> None:
+    def _(self, layer: nets.DenseLayer) -> None:
         self._operator("Gemm", layer, self._weights(layer, np.ascontiguousarray(layer.weights.T), 1), self._bias(layer))
 
     @_write.register
-    def _(self, layer: AddLayer) -> None:
+    def _(self, layer: nets.AddLayer) -> None:
         self._operator("Add", layer)
 
     @_write.register
-    def _(self, layer: AverageLayer) -> None:
+    def _(self, layer: nets.AverageLayer) -> None:
         self._operator("GlobalAveragePool", layer)
 
     @_write.register
-    def _(self, layer: MaximumLayer) -> None:
+    def _(self, layer: nets.MaximumLayer) -> None:
         self._operator("MaxPool", layer, kernel_shape=[2, 2], strides=[2, 2])
 
     @_write.register
-    def _(self, layer: FlattenLayer) -> None:
+    def _(self, layer: nets.FlattenLayer) -> None:
         self._node("Flatten", [*layer.inputs], layer.name, axis=1)  # of integers: nothing to compute
         self._dequantise(layer.name, layer.output)
 
-    def _operator(self, kind: str, layer: NetworkLayer, *constants: str, **attributes) -> None:
+    def _operator(self, kind: str, layer: nets.NetworkLayer, *constants: str, **attributes) -> None:
         """`kind` on real values, then quantised to the layer's output and dequantised again."""
         real = f"{layer.name}.real"
         self._node(kind, [*(f"{name}.value" for name in layer.inputs), *constants], real, **attributes)
@@ -105,17 +95,17 @@ class _OnnxWriter:
             self._node("Clip", [quantised, *ends], layer.name)
         self._dequantise(layer.name, quantity)
 
-    def _dequantise(self, name: str, quantity: Quantity) -> None:
+    def _dequantise(self, name: str, quantity: nets.Quantity) -> None:
         self._node("DequantizeLinear", [name, *self._parameters(name, quantity)], f"{name}.value")
 
-    def _parameters(self, name: str, quantity: Quantity) -> list[str]:
+    def _parameters(self, name: str, quantity: nets.Quantity) -> list[str]:
         zero = np.array(quantity.zero, np.int8)
         return [self._constant(f"{name}.scale", np.float32(quantity.scale)), self._constant(f"{name}.zero", zero)]
 
-    def _weights(self, layer: DenseLayer, weights: np.ndarray, axis: int) -> str:
+    def _weights(self, layer: nets.DenseLayer, weights: np.ndarray, axis: int) -> str:
         return self._dequantised(f"{layer.name}.weight", weights, layer.scales, axis)
 
-    def _bias(self, layer: DenseLayer) -> str:
+    def _bias(self, layer: nets.DenseLayer) -> str:
         scale = np.float32(self.network.quantity(layer.inputs[0]).scale) * layer.scales
         return self._dequantised(f"{layer.name}.bias", layer.bias, scale, 0)
 

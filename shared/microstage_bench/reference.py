@@ -9,24 +9,14 @@ from math import prod
 import numpy as np
 
 from microstage.integer.windows import patches
-from microstage_bench.network import (
-    AddLayer,
-    AverageLayer,
-    ConvLayer,
-    DenseLayer,
-    FlattenLayer,
-    MaximumLayer,
-    NetworkLayer,
-    QuantisedNetwork,
-    Quantity,
-)
+from microstage_bench import network as nets
 from microstage_bench.rounding import requantise, tflite_add, tflite_average
 
 __all__ = ["accumulate", "apply", "run"]
 
 
 def run(
-    network: QuantisedNetwork, inputs: Mapping[str, np.ndarray], rounding: str = "half_even"
+    network: nets.QuantisedNetwork, inputs: Mapping[str, np.ndarray], rounding: str = "half_even"
 ) -> dict[str, np.ndarray]:
     """Every tensor's int8 integers [n, ...] from those of the inputs; `rounding` is one of `rounding.ROUNDINGS`."""
     values = dict(inputs)
@@ -37,17 +27,19 @@ def run(
 
 
 @singledispatch
-def apply(layer: NetworkLayer, inputs: list[np.ndarray], quantities: tuple[Quantity, ...], rounding: str) -> np.ndarray:
+def apply(
+    layer: nets.NetworkLayer, inputs: list[np.ndarray], quantities: tuple[nets.Quantity, ...], rounding: str
+) -> np.ndarray:
     """The int8 output of one layer from its int8 inputs."""
     raise NotImplementedError(type(layer).__name__)
 
 
 @apply.register
-def _(layer: DenseLayer, inputs, quantities, rounding):
+def _(layer: nets.DenseLayer, inputs, quantities, rounding):
     x, total = quantities[0], accumulate(layer, inputs[0], quantities[0])
     channels = (1, -1) + (1,) * (total.ndim - 2)
     # TFLite multiplies the two scales of a dense layer, but not those of a convolution, in float32
-    narrow = rounding == "tflite" and not isinstance(layer, ConvLayer)
+    narrow = rounding == "tflite" and not isinstance(layer, nets.ConvLayer)
     scale = np.float32(x.scale) * layer.scales if narrow else x.scale * layer.scales.astype(np.float64)
     return requantise(
         total + layer.bias.astype(np.int64).reshape(channels), scale.reshape(channels), layer.output, rounding
@@ -55,7 +47,7 @@ def _(layer: DenseLayer, inputs, quantities, rounding):
 
 
 @apply.register
-def _(layer: AddLayer, inputs, quantities, rounding):
+def _(layer: nets.AddLayer, inputs, quantities, rounding):
     if rounding == "tflite":
         return tflite_add(inputs[0], inputs[1], quantities, layer.output)
     first, second = ((x.astype(np.int64) - q.zero) * np.float64(q.scale) for x, q in zip(inputs, quantities))
@@ -63,7 +55,7 @@ def _(layer: AddLayer, inputs, quantities, rounding):
 
 
 @apply.register
-def _(layer: AverageLayer, inputs, quantities, rounding):
+def _(layer: nets.AverageLayer, inputs, quantities, rounding):
     x, count = inputs[0].astype(np.int64), prod(inputs[0].shape[2:])
     if rounding == "tflite":
         return tflite_average(x.sum(axis=(2, 3), keepdims=True), count, layer.output)
@@ -72,19 +64,19 @@ def _(layer: AverageLayer, inputs, quantities, rounding):
 
 
 @apply.register
-def _(layer: MaximumLayer, inputs, quantities, rounding):
+def _(layer: nets.MaximumLayer, inputs, quantities, rounding):
     return patches(inputs[0], (2, 2), (2, 2), (1, 1), (0, 0, 0, 0)).max(axis=2)
 
 
 @apply.register
-def _(layer: FlattenLayer, inputs, quantities, rounding):
+def _(layer: nets.FlattenLayer, inputs, quantities, rounding):
     return inputs[0].reshape(len(inputs[0]), -1)
 
 
-def accumulate(layer: DenseLayer, x: np.ndarray, quantity: Quantity) -> np.ndarray:
+def accumulate(layer: nets.DenseLayer, x: np.ndarray, quantity: nets.Quantity) -> np.ndarray:
     """int64 sums of (x - zero) * weights, without bias; float64 products are exact below 2^53."""
     shifted = x.astype(np.float64) - quantity.zero
-    if not isinstance(layer, ConvLayer):
+    if not isinstance(layer, nets.ConvLayer):
         return (shifted @ layer.weights.T.astype(np.float64)).astype(np.int64)
     cut = patches(shifted, layer.weights.shape[2:], layer.stride, (1, 1), layer.pads)  # [n, C, K, H, W]
     n, _, _, height, width = cut.shape

@@ -17,6 +17,7 @@ from microstage.errors import EnvironmentProblem, ParameterError, StageFailed
 from microstage_runner import cli
 from microstage_runner.engines import bases, containers, engine, memory, users
 from microstage_runner.engines.image_build import default_base
+from microstage_runner.engines.stage_run import StageRun
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = REPOSITORY / "shared"
@@ -273,8 +274,8 @@ def test_every_stage_gets_its_user_its_memory_and_folders_of_its_own(tmp_path):
     backend.images = SimpleNamespace(
         ensure=lambda *_, **__: SimpleNamespace(stage="toy", tag="toy"), engine=lambda: answering
     )
-    given = {"inputs": {"data": place / "in"}, "parameters": {}, "output": place / "out", "scratch": place / "scratch"}
-    assert backend.run("toy", **given) == 0
+    given = StageRun(SimpleNamespace(name="toy"), {"data": place / "in"}, {}, place / "out", place / "scratch")
+    assert backend.run(given) == 0
     command, *owners = told.read_text().splitlines()
     assert {f"--user={USER[0]}:{USER[1]}", f"--memory={7 << 30}", f"--memory-swap={7 << 30}"} <= set(command.split())
     assert USER[0] != 0 and owners == [str(USER[0])] * 2

@@ -15,6 +15,7 @@ from microstage_runner.artefacts.store import Store
 from microstage_runner.commands import ready
 from microstage_runner.commands.estimate_file import estimate_file
 from microstage_runner.declarations.stages import REFERENCE, TRAINING
+from microstage_runner.pipeline.step import Step
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "qcdq"
 
@@ -46,12 +47,13 @@ class Checkout:
 
     def steps(self, target):
         found = Artefact(self.store.volumes / "qcdq", {"subject": []}) if self.asked[-1] in self.published else None
-        yield SimpleNamespace(stage=self.stage, artefact=found, about={"key": "k" * 64})
+        step = Step(self.stage, {"key": "k" * 64}, {})
+        yield step.published(found) if found else step
 
-    def run(self, stage, *, inputs, parameters, output, scratch, module):
-        self.calls.append((stage.name, module, {name: Path(path) for name, path in inputs.items()}, parameters))
+    def run(self, wanted):
+        self.calls.append((wanted.stage.name, wanted.module, dict(wanted.inputs), wanted.parameters))
         for name in ("report.json", "harmonics.csv"):
-            (output / name).write_text("{}")
+            (wanted.output / name).write_text("{}")
         return 2 if self.failing else 0
 
 

@@ -94,8 +94,8 @@ class Here(local.LocalBackend):
     def platform(self, stage):
         return {"python": "3", "libc": "any"}
 
-    def run(self, stage, **call):
-        raise AssertionError(f"{stage.name} ran")
+    def run(self, wanted):
+        raise AssertionError(f"{wanted.stage.name} ran")
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from crafted import member
 from microstage.errors import EnvironmentProblem, ParameterError, StageFailed
 from microstage_runner.engines import backend, bases, engine, memory, remote, users
 from microstage_runner.engines.images import Image
+from microstage_runner.engines.stage_run import StageRun
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 STAGE = """
@@ -196,13 +197,8 @@ def there(box, tmp_path, monkeypatch):
     def run(name: str, **parameters) -> int:
         for folder in ("out", "scratch"):
             (tmp_path / name / folder).mkdir(parents=True, exist_ok=True)
-        return subject.run(
-            SimpleNamespace(name="toy"),
-            inputs={"data": tmp_path / "data"},
-            parameters=parameters,
-            output=tmp_path / name / "out",
-            scratch=tmp_path / name / "scratch",
-        )
+        toy, place = SimpleNamespace(name="toy"), tmp_path / name
+        return subject.run(StageRun(toy, {"data": tmp_path / "data"}, parameters, place / "out", place / "scratch"))
 
     return run, tmp_path
 

@@ -1,7 +1,8 @@
 """Ready networks: `make ready` puts them into the checkout; an estimation takes them, or a folder of one's own.
 
-Such a folder holds what qcdq wrote: `interface.json` and the graphs that it names. `ready.json` beside them says what
-kind of channel the network is for, what it was made of, and each file's SHA-256; a folder of one's own may lack it.
+Such a folder holds what the stage of the reference wrote: `interface.json` and the graphs that it names. `ready.json`
+beside them says what kind of channel the network is for, what it was made of, and each file's SHA-256; a folder of one's
+own may lack it.
 """
 
 from __future__ import annotations
@@ -32,15 +33,17 @@ def found(stage: Path) -> dict[str, Input]:
     return {kind: _input(folder) for kind in KINDS if (folder := stage / "ready" / kind).is_dir()}
 
 
-def given(text: str) -> dict[str, Input]:
-    """Return {kind: network} of ONNX=`text`, such a folder or a file in it: for the kind that it says, or for every
-    one.
+def given(text: str, stage: str) -> dict[str, Input]:
+    """Return {kind: network} of ONNX=`text`, a folder as `stage` writes it or a file in it.
+
+    It is for the kind that it says, or for every one.
     """
     folder = Path(text).resolve()
     folder = folder if folder.is_dir() else folder.parent
     if not (folder / _INTERFACE).is_file():
         raise ParameterError(
-            f"ONNX={text} has no {_INTERFACE}: expected a folder with what qcdq writes, its graphs and their interface."
+            f"ONNX={text} has no {_INTERFACE}: expected a folder with what {stage} writes,"
+            " its graphs and their interface."
         )
     kind = _json(folder / _CARD).get("channel") if (folder / _CARD).is_file() else None
     return {known: _input(folder) for known in KINDS if kind in (None, known)}

@@ -14,6 +14,7 @@ from microstage.errors import ParameterError
 from microstage.files.canonical import digest, write_json
 from microstage_runner.artefacts.places import Place
 from microstage_runner.declarations.family_modules import family_module
+from microstage_runner.engines.stage_run import StageRun
 from microstage_runner.pipeline import runs
 from microstage_runner.pipeline.pipeline import Pipeline
 from microstage_runner.session import Session
@@ -49,10 +50,7 @@ def _draw(found: Mapping[str, Any], charts: str, stage: str, pipeline: Pipeline)
         for folder in (given, drawn, scratch):
             folder.mkdir()
         write_json(given / "pooled.json", found)
-        inputs = {"pooled": given}
-        code = pipeline.backend.run(
-            pipeline.stages[stage], inputs=inputs, parameters={}, output=drawn, scratch=scratch, module=charts
-        )
+        code = pipeline.backend.run(StageRun(pipeline.stages[stage], {"pooled": given}, {}, drawn, scratch, charts))
         if code:
             raise pipeline.store.failed("charts", scratch, code, "The charts were not drawn; the reason is above.")
         (drawn / "report.json").unlink()

@@ -14,6 +14,7 @@ from microstage_runner.artefacts.inputs import opened
 from microstage_runner.artefacts.places import Place
 from microstage_runner.declarations.family_modules import family_module
 from microstage_runner.declarations.stages import INTEGERS, REFERENCE, TRAINING, of_role
+from microstage_runner.engines.stage_run import StageRun
 from microstage_runner.pipeline.pipeline import Pipeline
 from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.session import Session
@@ -69,14 +70,8 @@ def _run(
     stages = pipeline.stages
     inputs = {**steps[of_role(stages, TRAINING)].inputs, **{name: step.artefact.input for name, step in steps.items()}}
     with opened(inputs, "the benchmark files were written") as folders:
-        code = pipeline.backend.run(
-            stages[of_role(stages, REFERENCE)],
-            inputs=folders,
-            parameters=parameters,
-            output=made,
-            scratch=scratch,
-            module=module,
-        )
+        reference = stages[of_role(stages, REFERENCE)]
+        code = pipeline.backend.run(StageRun(reference, folders, parameters, made, scratch, module))
     if code:
         raise pipeline.store.failed(
             "binfiles", scratch, code, "The benchmark files were not written; the reason is above."

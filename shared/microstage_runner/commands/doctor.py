@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from microstage.errors import EnvironmentProblem
+from microstage_runner.declarations.stages import CODE
 from microstage_runner.engines import engine, memory
 from microstage_runner.engines.local import find_python
 from microstage_runner.session import Session
@@ -58,7 +59,8 @@ def _findings(session: Session) -> Iterator[Finding]:
     yield _command(
         "uv", local, "environments of RUNNER=local", "made by itself, or `python3 -m pip install uv`", optional=True
     )
-    yield _command("gcc", local, "cbackend with RUNNER=local", "`apt-get install gcc libc6-dev`")
+    if code := next((stage.name for stage in session.stages.values() if stage.role == CODE), ""):
+        yield _command("gcc", local, f"{code} with RUNNER=local", "`apt-get install gcc libc6-dev`")
     yield _command("debootstrap", None, "`make base` where no registry is reachable", "`apt-get install debootstrap`")
     yield _command("openssl", None, "keys of SIGNING_KEY=", "`apt-get install openssl`", optional=True)
     yield Finding("cores", True, str(os.cpu_count()))

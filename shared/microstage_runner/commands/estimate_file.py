@@ -20,6 +20,7 @@ from microstage_runner.artefacts import ready_networks
 from microstage_runner.artefacts.inputs import Input, opened
 from microstage_runner.artefacts.places import Place
 from microstage_runner.declarations.stages import REFERENCE, Stage, of_role
+from microstage_runner.engines.stage_run import StageRun
 from microstage_runner.pipeline.pipeline import Pipeline
 from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.session import Session
@@ -93,15 +94,14 @@ def _networks(typed: Typed, pipeline_of: Pipelines) -> tuple[Pipeline, Networks]
     """Return (where the step runs, {kind: network}); raise `ArtefactError` where there is none."""
     machine = {name: value for name, value in typed.items() if name in _OF_THE_MACHINE}
     choice = {name: value for name, value in typed.items() if name not in (*_OF_THE_RECORDING, *_OF_THE_MACHINE)}
+    pipeline = pipeline_of(machine)
     if "ONNX" in choice:
         if others := sorted(choice.keys() - {"ONNX"}):
             raise ParameterError(
                 f"{others[0]}={choice[others[0]]} is nothing that ONNX={choice['ONNX']} uses: leave one of them out."
             )
-        return pipeline_of(machine), {
-            kind: (network, choice["ONNX"]) for kind, network in ready_networks.given(choice["ONNX"]).items()
-        }
-    pipeline = pipeline_of(machine)
+        given = ready_networks.given(choice["ONNX"], _stage(pipeline).name)
+        return pipeline, {kind: (network, choice["ONNX"]) for kind, network in given.items()}
     ready = ready_networks.found(_stage(pipeline).folder)
     at_hand = {kind: (network, "ready, of this checkout") for kind, network in ready.items()}
     if not choice:
@@ -172,12 +172,7 @@ def _estimated(pipeline: Pipeline, inputs: Mapping[str, Path], made: Path, asked
     output.mkdir()
     scratch.mkdir()
     code = pipeline.backend.run(
-        _stage(pipeline),
-        inputs=inputs,
-        parameters=asked,
-        output=output,
-        scratch=scratch,
-        module="microstage.estimation",
+        StageRun(_stage(pipeline), inputs, asked, output, scratch, module="microstage.estimation")
     )
     if code:
         raise pipeline.store.failed(

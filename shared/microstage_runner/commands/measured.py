@@ -65,19 +65,12 @@ class Asked:
                 f"BASELINE={typed['BASELINE']} holds no C of {names}: expected a folder of such a name in it."
             )
         having = [one._has(settings) for one in found]
-        for name, value in parameters.items():
-            if not any(name in known for known in having):
-                found[0].session(
-                    {**settings, name: value} if found[0].typed.keys() == {"MODEL"} else {}
-                )  # may know better
-                names = ", ".join(one.name for one in found)
-                raise ParameterError(f"{name}={value} is nothing that {names} has a use for: leave it out.")
-        spread = [
-            other
+        _assert_used(parameters, having, found, settings)
+        asked = [
+            replace(other, typed={**settings, **other.typed})
             for one, known in zip(found, having)
             for other in one._spread({n: v for n, v in parameters.items() if n in known})
         ]
-        asked = [replace(one, typed={**settings, **one.typed}) for one in spread]
         for one in asked:
             if not one.drawn:
                 one.session({})
@@ -105,6 +98,19 @@ class Asked:
         for combination in itertools.product(*values):
             varied = [f"{name}={value}" for name, value in combination if value != parameters[name]]
             yield replace(self, name=" ".join([self.name, *varied]), typed={**self.typed, **dict(combination)})
+
+
+def _assert_used(
+    parameters: Mapping[str, str], having: Sequence[set[str]], found: Sequence[Asked], settings: Mapping[str, str]
+) -> None:
+    """Raise `ParameterError` for a parameter that none of the networks `found` has; `having` are the names of each."""
+    for name, value in parameters.items():
+        if any(name in known for known in having):
+            continue
+        first = found[0]
+        first.session({**settings, name: value} if first.typed.keys() == {"MODEL"} else {})  # may know better
+        names = ", ".join(one.name for one in found)
+        raise ParameterError(f"{name}={value} is nothing that {names} has a use for: leave it out.")
 
 
 def _chosen(typed: Mapping[str, str], usual: Sequence[str]) -> Iterator[Asked]:

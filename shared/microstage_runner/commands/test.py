@@ -13,13 +13,14 @@ from pathlib import Path
 from microstage.errors import ParameterError
 from microstage_runner.commands.suite_environment import environment_of
 from microstage_runner.declarations.checkout import load_stages
+from microstage_runner.declarations.stages import INTEGERS, REFERENCE, of_role
 from microstage_runner.engines.local import LocalBackend
 
 __all__ = ["command"]
 
 _SIDE_BY_SIDE = 2
-# `shared/` must work on both interpreters and both majors of NumPy; these environments have the two, and onnx.
-_SHARED_IN = ("qcdq", "streamline")
+# `shared/` must work on both interpreters and both majors of NumPy; the environments of these have the two, and onnx.
+_SHARED_IN = (REFERENCE, INTEGERS)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def _suites(
         targets = _targets(folder, chosen)
         if not targets:
             continue
-        for name in _SHARED_IN if folder.name == "shared" else (folder.name,):
+        shared = [of_role(stages, role) for role in _SHARED_IN] if folder.name == "shared" else []
+        for name in shared or [folder.name]:
             python, environment = environment_of(folder, local, scratch, name)
             yield Suite(folder, name if name in stages else "host", python, environment), targets
 
@@ -72,19 +74,9 @@ def _run(suite: Suite, targets: list[Path]) -> tuple[str, bool]:
     title = f"tests/{suite.folder.name} in {suite.where}"
     print(f"{title} ...", flush=True)
     began = time.monotonic()
-    command = [
-        str(suite.python),
-        "-m",
-        "pytest",
-        "-q",
-        "--color=no",
-        "-p",
-        "no:cacheprovider",
-        "--durations=3",
-        *map(str, targets),
-    ]
+    options = ["-q", "--color=no", "-p", "no:cacheprovider", "--durations=3"]
     done = subprocess.run(
-        command,
+        [str(suite.python), "-m", "pytest", *options, *map(str, targets)],
         env=suite.environment,
         cwd=suite.folder.parents[1],
         stdin=subprocess.DEVNULL,

@@ -30,8 +30,8 @@ SETTINGS = {
     "MEMORY": "what a stage may take, as 512m or 4g; in containers seven eighths of the machine's by default",
     "NOMINAL": "of make accuracy: the instrument's nominal rms value, from which limits follow;"
     " 32 A, 120 or 230 V by default",
-    "ONNX": "a network of one's own that streamline begins with: QONNX, QCDQ, FINN-ONNX or .tflite;"
-    " of make estimate-file a folder as qcdq writes it",
+    "ONNX": "a network of one's own to begin with: QONNX, QCDQ, FINN-ONNX or .tflite;"
+    " of make estimate-file a folder that holds interface.json",
     "ONLY": "of make lint: some of format, ruff, mypy, shellcheck, hadolint, with commas between them",
     "PUBLIC_KEY": "public keys, a file each: what is published counts only where one of these signed it",
     "PYTHON": "the interpreter of the runner, python3 by default",
@@ -43,7 +43,7 @@ SETTINGS = {
     "SECONDS": "of make prove: what each compilation may take, 30 by default",
     "SIGNING_KEY": "private key, a file: what is published here is signed with it, and its signature counts",
     "STAGE": "the stage that path, why and verify look at",
-    "STAGES_ON": "stages that run on an engine elsewhere: train=ssh://box",
+    "STAGES_ON": "stages that run on an engine elsewhere: STAGE=ssh://user@box",
     "TESTS": "of make test: folders and files of tests, with blanks between them",
     "TFLITE": "of make bench and footprint: the network of ONNX= as .tflite, for litert and tflm;"
     " a list goes with a list",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from microstage.errors import ParameterError
 from microstage_runner.declarations.stages import Stage
@@ -12,6 +12,7 @@ from microstage_runner.engines import engine
 from microstage_runner.engines.containers import DockerBackend
 from microstage_runner.engines.local import LocalBackend
 from microstage_runner.engines.remote import RemoteBackend
+from microstage_runner.engines.stage_run import StageRun
 
 __all__ = ["Backend", "choose"]
 
@@ -26,19 +27,8 @@ class Backend(Protocol):
         known.
         """
 
-    def run(
-        self,
-        stage: Stage,
-        *,
-        inputs: Mapping[str, Path],
-        parameters: Mapping[str, Any],
-        output: Path,
-        scratch: Path,
-        module: str = "",
-    ) -> int:
-        """Return the exit code of the stage, or of `module` in its environment; nothing of it runs on when this returns
-        or raises.
-        """
+    def run(self, wanted: StageRun) -> int:
+        """Return the exit code of the stage; nothing of it runs on when this returns or raises."""
 
 
 class PerStage:
@@ -51,8 +41,8 @@ class PerStage:
     def platform(self, stage: Stage) -> dict[str, str]:
         return self.elsewhere.get(stage.name, self.here).platform(stage)
 
-    def run(self, stage: Stage, **call: Any) -> int:
-        return self.elsewhere.get(stage.name, self.here).run(stage, **call)
+    def run(self, wanted: StageRun) -> int:
+        return self.elsewhere.get(wanted.stage.name, self.here).run(wanted)
 
 
 def choose(wanted: str, repository: Path, volumes: Path, host: str = "", stages_on: str = "") -> tuple[Backend, str]:

@@ -10,18 +10,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from microstage.errors import EnvironmentProblem, StageFailed
 from microstage_runner.artefacts.pinned_environment import stage_environment
+from microstage_runner.declarations.stages import Stage
 from microstage_runner.engines import memory, users
 from microstage_runner.engines.engine import Engine
 from microstage_runner.engines.images import Images
-from microstage_runner.engines.local import stage_command
 from microstage_runner.engines.relayed import Relayed
+from microstage_runner.engines.stage_run import Mounts, StageRun
 
-__all__ = ["HARDENING", "DockerBackend", "out_of_memory", "run_container"]
+__all__ = ["HARDENING", "DockerBackend", "container_name", "out_of_memory", "run_container"]
 
 HARDENING = (
     "--network=none",
@@ -45,38 +46,37 @@ class DockerBackend:
     def __init__(self, repository: Path, volumes: Path) -> None:
         self.images, self.volumes = Images(repository, volumes), volumes
 
-    def platform(self, stage) -> dict[str, str]:
-        """Return {"python", "libc"} inside the stage's image, which is built if missing; known
-        images cost no process.
-        """
-        return dict(self.images.ensure(_name(stage)).platform)
+    def platform(self, stage: Stage) -> dict[str, str]:
+        """Return {"python", "libc"} inside the stage's image, built if missing; a known one costs no process."""
+        return dict(self.images.ensure(stage.name).platform)
 
-    def run(
-        self, stage, *, inputs: Mapping[str, Path], parameters: Mapping, output: Path, scratch: Path, module: str = ""
-    ) -> int:
-        """Run the stage, or `module` in its image, on `inputs` (mounted read-only) into `output` and return its exit
-        code.
+    def run(self, wanted: StageRun) -> int:
+        """Return the exit code of the stage, whose inputs are mounted read-only.
 
         Whatever ends this call, Ctrl-C included, the container is gone when it returns or raises.
         """
-        image = self.images.ensure(_name(stage), verify=True)
-        mounts = {Path("/in") / name: (path, True) for name, path in inputs.items()}
-        mounts |= {Path("/out"): (output, False), Path("/scratch"): (scratch, False)}
-        inside = {name: Path("/in") / name for name in inputs}
-        words = stage_command(module, inside, parameters, Path("/out"), Path("/scratch"))
-        arguments = words if module else words[2:]  # the image's entry point names its stage
-        environment = stage_environment(Path("/scratch"))
+        image, inside = self.images.ensure(wanted.stage.name, verify=True), wanted.in_container()
+        # the image's entry point names its stage
+        arguments = ["-m", inside.package, *inside.words] if wanted.module else inside.words
+        entry = ("--entrypoint=python",) if wanted.module else ()
         tty = ("--tty",) if sys.stdout.isatty() and sys.stderr.isatty() else ()
-        name = container_name(image.stage, output)
-        options = (*tty, "--entrypoint=python") if module else tty
         user = users.of_stages(self.volumes)
-        users.assert_readable(inputs.values(), user)
-        with users.lent([output, scratch], user, self.volumes):
-            return run_container(self.images.engine(), image.tag, name, user, mounts, environment, arguments, options)
+        users.assert_readable(wanted.inputs.values(), user)
+        with users.lent([wanted.output, wanted.scratch], user, self.volumes):
+            return run_container(
+                self.images.engine(),
+                image.tag,
+                container_name(wanted.stage.name, wanted.output),
+                user,
+                wanted.mounts,
+                stage_environment(inside.scratch),
+                arguments,
+                (*tty, *entry),
+            )
 
 
 def container_name(stage: str, output: Path) -> str:
-    """One name per running key: a second run of the key finds, and removes, what a lost first one left behind."""
+    """Return one name per running key: a second run of the key finds, and removes, what a lost first one left."""
     return f"microstage-{stage}-{hashlib.sha256(str(output.resolve()).encode()).hexdigest()[:16]}"
 
 
@@ -85,26 +85,20 @@ def run_container(
     image: str,
     name: str,
     user: tuple[int, int],
-    mounts: Mapping[Path, tuple[Path, bool]],
+    mounts: Mounts,
     environment: Mapping[str, str],
-    arguments: list[str],
-    options: tuple[str, ...] = (),
+    arguments: Sequence[str],
+    options: Sequence[str] = (),
 ) -> int:
-    """Return the exit code of `image arguments` as `user` with `mounts` {inside: (outside, read-only)}; the container
-    is always removed. `StageFailed` if the memory that it may take was not enough.
+    """Return the exit code of `image arguments` as `user`; the container is always removed.
 
-    The client runs in a session of its own, so that Ctrl-C reaches this process alone, and gets SIGTERM, which it
-    passes on to the container, should this process be killed.
+    `StageFailed` if the memory that it may take was not enough. The client runs in a session of its own, so that Ctrl-C
+    reaches this process alone, and gets SIGTERM, which it passes on to the container, should this process be killed.
     """
-    limits, began = memory.options(engine), int(time.time())
+    began = int(time.time())
+    command = [*_docker_run(engine, name, user, mounts, environment), *options, image, *arguments]
     _remove(engine, name)
-    command = [*engine.command, "run", "--rm", "--init", f"--name={name}", "--hostname=microstage", "--log-driver=none"]
-    command += [*HARDENING, *limits, f"--user={user[0]}:{user[1]}", "--workdir=/scratch", *options]
-    command += [f"--mount={_mount(inside, *outside)}" for inside, outside in mounts.items()]
-    command += [f"--env={key}={value}" for key, value in sorted(environment.items())]
-    client = Relayed(
-        [*command, image, *arguments], stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_parent
-    )
+    client = Relayed(command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_parent)
     try:
         code = client.wait()
     except BaseException:
@@ -117,6 +111,16 @@ def run_container(
     if code and _ran_out_of_memory(engine, name, began):
         raise out_of_memory(engine)
     return code
+
+
+def _docker_run(
+    engine: Engine, name: str, user: tuple[int, int], mounts: Mounts, environment: Mapping[str, str]
+) -> list[str]:
+    """Return the command that runs a container, up to what the run itself adds."""
+    command = [*engine.command, "run", "--rm", "--init", f"--name={name}", "--hostname=microstage", "--log-driver=none"]
+    command += [*HARDENING, *memory.options(engine), f"--user={user[0]}:{user[1]}", "--workdir=/scratch"]
+    command += [f"--mount={_mount(inside, *outside)}" for inside, outside in mounts.items()]
+    return [*command, *(f"--env={key}={value}" for key, value in sorted(environment.items()))]
 
 
 def out_of_memory(engine: Engine) -> StageFailed:
@@ -158,7 +162,3 @@ def _remove(engine: Engine, name: str) -> None:
 
 def _die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _name(stage) -> str:
-    return stage if isinstance(stage, str) else stage.name

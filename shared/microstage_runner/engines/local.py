@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -15,7 +14,6 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from microstage.errors import EnvironmentProblem
 from microstage.files.locking import if_free
@@ -25,8 +23,9 @@ from microstage_runner.declarations.stages import Stage
 from microstage_runner.engines import memory
 from microstage_runner.engines import offline as vendor
 from microstage_runner.engines.bases import find_cpython
+from microstage_runner.engines.stage_run import StageRun
 
-__all__ = ["ONLY_LOCKED_WHEELS", "Environments", "LocalBackend", "find_python", "stage_command"]
+__all__ = ["ONLY_LOCKED_WHEELS", "Environments", "LocalBackend", "find_python"]
 
 _STOP_SECONDS = 10
 ONLY_LOCKED_WHEELS = ("--require-hashes", "--only-binary", ":all:")  # building a source archive runs what is in it
@@ -50,26 +49,17 @@ class LocalBackend:
         version = _version_of(python.parent.parent)
         return {"libc": os.confstr("CS_GNU_LIBC_VERSION") or "unknown", "python": version}
 
-    def run(
-        self,
-        stage: Stage,
-        *,
-        inputs: Mapping[str, Path],
-        parameters: Mapping[str, Any],
-        output: Path,
-        scratch: Path,
-        module: str = "",
-    ) -> int:
+    def run(self, wanted: StageRun) -> int:
+        """Return the exit code of the stage, of which no process is left when this returns or raises."""
+        stage, scratch = wanted.stage, wanted.scratch
         python = self.environments.ensure(stage.python, stage.folder / "requirements.lock")
-        source = str(self._copied(stage, scratch / "sources"))
         environment = {
             **stage_environment(scratch),
             "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
-            "PYTHONPATH": source,
+            "PYTHONPATH": str(self._copied(stage, scratch / "sources")),
         }
-        words = stage_command(module or f"microstage_{stage.name}", inputs, parameters, output, scratch)
         process = subprocess.Popen(
-            [str(python), *words],
+            [str(python), "-m", wanted.package, *wanted.words],
             env=environment,
             cwd=scratch,
             stdin=subprocess.DEVNULL,
@@ -113,16 +103,6 @@ def _begin(limit: int | None) -> None:
     """In the stage's process: a killed runner frees its lock, and its stage must not write on beside the next run."""
     memory.hold(limit)
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def stage_command(
-    module: str, inputs: Mapping[str, Path], parameters: Mapping[str, Any], output: Path, scratch: Path
-) -> list[str]:
-    """Return what follows `python` on the command line of a stage, whose package is `module`."""
-    words = ["-m", module]
-    words += [word for key in sorted(inputs) for word in ("--in", f"{key}={inputs[key]}")]
-    words += [word for key in sorted(parameters) for word in ("--set", f"{key}={json.dumps(parameters[key])}")]
-    return [*words, "--out", str(output), "--scratch", str(scratch)]
 
 
 class Environments:

@@ -27,12 +27,13 @@ from microstage.untrusted.printable import shown
 from microstage.untrusted.tars import content, is_plain, tar
 from microstage_runner.artefacts.pinned_environment import stage_environment
 from microstage_runner.artefacts.places import clear
+from microstage_runner.declarations.stages import Stage
 from microstage_runner.engines import memory, pipes, users
 from microstage_runner.engines.containers import HARDENING, out_of_memory
 from microstage_runner.engines.engine import Engine, find
 from microstage_runner.engines.images import Image, Images
-from microstage_runner.engines.local import stage_command
 from microstage_runner.engines.relayed import Relayed
+from microstage_runner.engines.stage_run import StageRun
 
 __all__ = ["RemoteBackend"]
 
@@ -83,24 +84,21 @@ class RemoteBackend:
         self.host, self.name = host, f"docker on {host or 'another machine'}"
         self.images, self.volumes = RemoteImages(repository, volumes, host), volumes
 
-    def platform(self, stage) -> dict[str, str]:
+    def platform(self, stage: Stage) -> dict[str, str]:
         """Return {"python", "libc"} inside the stage's image."""
         return dict(self.images.ensure(stage.name).platform)
 
-    def run(
-        self, stage, *, inputs: Mapping[str, Path], parameters: Mapping, output: Path, scratch: Path, module: str = ""
-    ) -> int:
+    def run(self, wanted: StageRun) -> int:
         """Return the exit code of the stage; `EnvironmentProblem` if the link broke, and then nothing of it runs on."""
+        stage, inside = wanted.stage, wanted.in_container()
         image, engine = self.images.ensure(stage.name, verify=True), self.images.engine()
-        package, folders = module or f"microstage_{stage.name}", {name: Path("/in") / name for name in inputs}
-        words = stage_command(package, folders, parameters, Path("/out"), Path("/scratch"))
         user = users.of_stages(self.volumes)
-        with _Place(engine, f"microstage-{stage.name}-{_mark(output)}", image.tag, user) as place:
-            place.fill(inputs)
-            code = place.run(["-m", "microstage.process.watchdog", *words[1:]])
+        with _Place(engine, f"microstage-{stage.name}-{_mark(wanted.output)}", image.tag, user) as place:
+            place.fill(wanted.inputs)
+            code = place.run(["-m", "microstage.process.watchdog", inside.package, *inside.words])
             if code == 0:
-                place.fetch("/out", output)
-            place.fetch("/scratch/logs", scratch / "logs", optional=True)
+                place.fetch("/out", wanted.output)
+            place.fetch("/scratch/logs", wanted.scratch / "logs", optional=True)
             if code == 0:
                 place.done()
         return code

@@ -30,6 +30,7 @@ from microstage_runner.declarations.stages import DATASET, FILES, MODULE, Stage,
 from microstage_runner.declarations.user_files import UserFiles
 from microstage_runner.declarations.user_module import UserModule
 from microstage_runner.engines.backend import Backend
+from microstage_runner.engines.stage_run import StageRun
 from microstage_runner.pipeline import runs
 from microstage_runner.pipeline.step import PublishedStep, Step
 from microstage_runner.registry import artefact_registry
@@ -199,9 +200,7 @@ class Pipeline:
             began, started = time.monotonic(), time.time()
             if "model" in step.stage.parameters:
                 runs.note(out, step.about, self._places, started)
-            code = self.backend.run(
-                step.stage, inputs=folders, parameters=step.about["parameters"], output=out, scratch=scratch
-            )
+            code = self.backend.run(StageRun(step.stage, folders, step.about["parameters"], out, scratch))
             if code:
                 said = f"{name} ended with code {code} ({meaning(code)}); nothing was published."
                 raise self.store.failed(f"{name}-{key[:16]}", scratch, code, said)

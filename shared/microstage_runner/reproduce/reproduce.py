@@ -53,14 +53,14 @@ def reproduce(pipeline: Pipeline, target: str) -> int:
         notes.mkdir(parents=True)
         subjects, found = _subjects(pipeline.backend, target, notes)
         os.chmod(away, 0o755)
-        places = [notes / "a", Path(away) / _ELSEWHERE]
-        conditions = [HERE, _elsewhere(pipeline.backend, step)]
+        first, second = places = notes / "a", Path(away) / _ELSEWHERE
+        conditions = HERE, _elsewhere(pipeline.backend, step)
         for place, condition, subject in zip(places, conditions, subjects):
             run_under(condition, subject, step, place)
-        print("\n".join(_circumstances(conditions[1], *(seen(place / "scratch") for place in places))))
-        found += _compare(step, *(place / "out" for place in places))
+        print("\n".join(_circumstances(conditions[1], seen(first / "scratch"), seen(second / "scratch"))))
+        found += _compare(step, first / "out", second / "out")
         if found:
-            shutil.copytree(places[1] / "out", notes / "b" / "out")
+            shutil.copytree(second / "out", notes / "b" / "out")
             raise VerificationError(f"{target} is not reproducible. {found[0]} Both results are kept in {notes}.")
         for subject in subjects:
             if isinstance(subject, BuiltImage):

@@ -15,7 +15,8 @@ from microstage_runner.artefacts.pinned_environment import stage_environment
 from microstage_runner.engines import users
 from microstage_runner.engines.containers import DockerBackend, container_name, run_container
 from microstage_runner.engines.images import Image
-from microstage_runner.engines.local import Environments, LocalBackend, stage_command
+from microstage_runner.engines.local import Environments, LocalBackend
+from microstage_runner.engines.stage_run import StageRun
 from microstage_runner.pipeline.step import Step
 from microstage_runner.reproduce.conditions import HERE, Conditions, container_options, local_launcher
 
@@ -74,25 +75,24 @@ def _locally(
         for name, folder in folders.items():
             inputs[name] = place / "in" / name
             inputs[name].symlink_to(folder)
-    out, scratch = place / "out", place / "scratch"
-    return backend.run(step.stage, inputs=inputs, parameters=step.about["parameters"], output=out, scratch=scratch)
+    return backend.run(_wanted(step, place, inputs))
 
 
 def _in_container(
     built: BuiltImage, step: Step, place: Path, conditions: Conditions, folders: Mapping[str, Path]
 ) -> int:
     """Return the exit code of the stage in the image that was built anew."""
-    backend, image = built.backend, built.image
-    mounts = {Path("/in") / name: (folder, True) for name, folder in folders.items()}
-    mounts |= {Path("/out"): (place / "out", False), Path("/scratch"): (place / "scratch", False)}
-    package = f"microstage_{step.stage.name}"
-    inside = {name: Path("/in") / name for name in step.inputs}
-    words = stage_command(package, inside, step.about["parameters"], Path("/out"), Path("/scratch"))[2:]
-    options, before = container_options(conditions, package)
-    name, environment = container_name(image.stage, place / "out"), stage_environment(Path("/scratch"))
+    backend, wanted = built.backend, _wanted(step, place, folders)
+    options, before = container_options(conditions, wanted.package)
+    arguments = [*before, *wanted.in_container().words]
     user = users.of_stages(backend.volumes) if conditions.user is None else (conditions.user, conditions.user)
     users.assert_readable(folders.values(), user)
-    with users.lent([place / "out", place / "scratch"], user, backend.volumes):
-        return run_container(
-            backend.images.engine(), image.tag, name, user, mounts, environment, [*before, *words], tuple(options)
-        )
+    with users.lent([wanted.output, wanted.scratch], user, backend.volumes):
+        name, environment = container_name(step.stage.name, wanted.output), stage_environment(Path("/scratch"))
+        engine, tag = backend.images.engine(), built.image.tag
+        return run_container(engine, tag, name, user, wanted.mounts, environment, arguments, options)
+
+
+def _wanted(step: Step, place: Path, inputs: Mapping[str, Path]) -> StageRun:
+    """Return what is run: the step, into folders of `place`."""
+    return StageRun(step.stage, inputs, step.about["parameters"], place / "out", place / "scratch")
