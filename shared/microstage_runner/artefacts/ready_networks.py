@@ -1,8 +1,8 @@
 """Ready networks: `make ready` puts them into the checkout; an estimation takes them, or a folder of one's own.
 
 Such a folder holds what the stage of the reference wrote: `interface.json` and the graphs that it names. `ready.json`
-beside them says what kind of channel the network is for, what it was made of, and each file's SHA-256; a folder of one's
-own may lack it.
+beside them says what kind of channel the network is for, what it was made of, and each file's SHA-256; a folder of
+one's own may lack it.
 """
 
 from __future__ import annotations
