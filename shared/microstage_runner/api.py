@@ -6,6 +6,7 @@ from pathlib import Path
 
 from microstage_runner.artefacts.artefact import Artefact
 from microstage_runner.commands.used import assert_settings_used
+from microstage_runner.declarations.checkout import assert_checkout
 from microstage_runner.process import REPOSITORY
 from microstage_runner.session import Session
 
@@ -22,6 +23,7 @@ def compile(model: str | Path, target: str, **variables: object) -> Artefact:
     Raise `microstage.errors.MicrostageError` for whatever ends `make` with one sentence; nothing half-made is
     published.
     """
+    assert_checkout(REPOSITORY)
     door = "ONNX" if str(model).endswith((".onnx", ".tflite")) else "MODEL"
     typed = {name.upper(): _text(value) for name, value in variables.items()} | {door: str(model)}
     assert_settings_used(target, typed)

@@ -7,7 +7,7 @@ from pathlib import Path
 from microstage.errors import ParameterError
 from microstage_runner.commands.table import COMMANDS, WORDS
 from microstage_runner.commands.used import assert_settings_used
-from microstage_runner.declarations.checkout import load_stages
+from microstage_runner.declarations.checkout import assert_checkout, load_stages
 from microstage_runner.process import REPOSITORY, load, process
 from microstage_runner.session import Session, make_stage, split_words
 
@@ -21,6 +21,7 @@ def main(arguments: list[str], repository: Path = REPOSITORY) -> int:
 
 def run_command(arguments: list[str], repository: Path = REPOSITORY) -> int:
     """Run one command and return its exit code; raise `MicrostageError` for what it cannot do."""
+    assert_checkout(repository)
     name, *words = arguments or ["variables"]
     typed = split_words(words)
     assert_settings_used(name, typed)

@@ -1,14 +1,24 @@
-"""Every stage of a checkout, in the order in which they run."""
+"""The checkout that the runner is part of, and every stage of it, in the order in which they run."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from microstage.errors import EnvironmentProblem
 from microstage_runner.declarations.model_parameters import with_model_parameters
 from microstage_runner.declarations.stages import DATASET, MODULE, Stage, load_stage
 from microstage_runner.declarations.user_module import UserModule
 
-__all__ = ["load_stages"]
+__all__ = ["assert_checkout", "load_stages"]
+
+
+def assert_checkout(repository: Path) -> None:
+    """Raise `EnvironmentProblem` where microstage was installed without the stages that it runs."""
+    if not (repository / "stages").is_dir():
+        raise EnvironmentProblem(
+            "microstage is installed without its stages, which lie in its checkout: run `make` there, or install it"
+            " from there with `pip install --editable .`."
+        )
 
 
 def load_stages(repository: Path, module: UserModule | None = None) -> dict[str, Stage]:
