@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from microstage.errors import ParameterError
 from microstage_runner.artefacts.artefact import Artefact
 from microstage_runner.commands.used import assert_settings_used
 from microstage_runner.declarations.checkout import assert_checkout
@@ -28,7 +29,9 @@ def compile(model: str | Path, target: str, **variables: object) -> Artefact:
     typed = {name.upper(): _text(value) for name, value in variables.items()} | {door: str(model)}
     assert_settings_used(target, typed)
     session = Session.of(target, REPOSITORY, typed)
-    steps = session.pipeline(loud=True).run(session.stage(default=target), force=typed.get("FORCE") == "1")
+    if target not in session.stages:
+        raise ParameterError(f"target={target} is not a stage: expected one of {', '.join(session.stages)}.")
+    steps = session.pipeline(loud=True).run(target, force=typed.get("FORCE") == "1")
     return steps[-1].artefact
 
 

@@ -18,10 +18,11 @@ made = microstage.compile("toy", target="second", cycles=0.25, TIMES=3)
 assert isinstance(made, microstage.Artefact)
 said = {"path": str(made.path), "stage": made.stage, "files": made.files, "parameters": made.parameters}
 said |= {"metrics": made.metrics, "proofs": made.verify()}
-try:
-    microstage.compile("toy", target="second", cycels=1)
-except ParameterError as error:
-    said["unknown"] = str(error)
+for name, words in {"unknown": {"target": "second", "cycels": 1}, "nowhere": {"target": "third"}}.items():
+    try:
+        microstage.compile("toy", **words)
+    except ParameterError as error:
+        said[name] = str(error)
 (made.path / "double.txt").write_text("changed")
 try:
     made.verify()
@@ -47,6 +48,7 @@ def test_compile_makes_what_make_makes_and_gives_it_back(toy, said):
     assert (said["stage"], said["parameters"]) == ("second", {"times": 3}) and list(said["files"]) == ["double.txt"]
     assert said["proofs"] == [{"boundary": "double", "compared": 2, "equal": 2, "explained_ties": 0}]
     assert "did you mean CYCLES" in said["unknown"]
+    assert said["nowhere"] == "target=third is not a stage: expected one of first, second."
     assert "double.txt" in said["changed"] and "was changed after it was published" in said["changed"]
     code, out, err = toy.call("why", "STAGE=second", "CYCLES=0.25", "TIMES=3")
     assert code == 0 and said["path"] in out, err
