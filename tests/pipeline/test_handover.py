@@ -16,7 +16,7 @@ from microstage.files.canonical import digest
 from microstage_runner import cli
 from microstage_runner.artefacts.recipe import key_of
 from microstage_runner.bundles import unpack
-from microstage_runner.engines import backend, image_archive, images, local
+from microstage_runner.engines import backend, containers, image_archive, images, local
 
 MODEL = "import os\n"
 MODULE = {"model.py": hashlib.sha256(MODEL.encode()).hexdigest()}
@@ -88,14 +88,22 @@ def sent(tmp_path_factory, shared):
     return toy.root, toy.root / "sent.tar"
 
 
-class Here(local.LocalBackend):
-    """The toy's backend, which would run a stage on the runner's own interpreter, but here has none to run."""
+class Unasked:
+    """What a backend has here, where no stage is to be run."""
 
     def platform(self, stage):
         return {"python": "3", "libc": "any"}
 
     def run(self, wanted):
         raise AssertionError(f"{wanted.stage.name} ran")
+
+
+class Here(Unasked, local.LocalBackend):
+    """The toy's backend, which would run a stage on the runner's own interpreter."""
+
+
+class InContainers(Unasked, containers.DockerBackend):
+    """A backend that would run a stage in its image."""
 
 
 @pytest.fixture
@@ -230,8 +238,9 @@ def _with_image(index, **fields):
     )
 
 
-def test_an_image_is_code_as_well_where_images_are_run(refused, monkeypatch):
-    monkeypatch.setattr(Here, "name", "docker")
+def test_an_image_is_code_as_well_where_images_are_run(refused, monkeypatch, tmp_path):
+    docker = InContainers(tmp_path, tmp_path)
+    monkeypatch.setattr(backend, "choose", lambda wanted, repository, volumes: (docker, "as asked"))
     assert "an image of its own, image.tar; nothing of it was run" in refused(
         _with_image, added={"image.tar": b"an archive"}
     )
