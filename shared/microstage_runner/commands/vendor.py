@@ -19,7 +19,7 @@ from microstage.errors import EnvironmentProblem, IntegrityError, ParameterError
 from microstage.files.canonical import file_digest, write_json
 from microstage.untrusted.paths import inside
 from microstage.untrusted.printable import shown
-from microstage.untrusted.tars import content, is_plain, tar
+from microstage.untrusted.tars import content_of, is_plain, tar
 from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.engines import bases, engine
 from microstage_runner.engines.images import Images
@@ -162,7 +162,7 @@ def _debian(docker: engine.Engine, wanted: Mapping[str, list[str]], folder: Path
             for member in archive:
                 if not is_plain(member) or not inside(member.name) or "/" in member.name:
                     raise IntegrityError(f"{base} gives {shown(member.name)} for a Debian package.")
-                data = content(archive, member).read()
+                data = content_of(archive, member).read()
                 lists.append(data) if member.name == "Packages" else (folder / member.name).write_bytes(data)
     if lists:
         (folder / "Packages").write_bytes(b"".join(lists))

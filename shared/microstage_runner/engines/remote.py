@@ -24,7 +24,7 @@ from microstage.process.watchdog import ABANDONED, BEAT_SECONDS
 from microstage.untrusted.bounds import BoundedStream, assert_room
 from microstage.untrusted.paths import inside
 from microstage.untrusted.printable import shown
-from microstage.untrusted.tars import content, is_plain, tar
+from microstage.untrusted.tars import content_of, is_plain, tar
 from microstage_runner.artefacts.pinned_environment import stage_environment
 from microstage_runner.artefacts.places import clear
 from microstage_runner.declarations.stages import Stage
@@ -277,4 +277,4 @@ def _take(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> No
     assert_room(folder, member.size, 1)
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.open("xb") as handle:
-        shutil.copyfileobj(content(archive, member), handle)
+        shutil.copyfileobj(content_of(archive, member), handle)
