@@ -10,10 +10,10 @@ import onnx
 from microstage_bench import onnx_ends, tflite_file
 from microstage_bench.ends import End
 
-__all__ = ["NetworkFile", "OnnxFile", "TfliteFile"]
+__all__ = ["NetworkFile", "OnnxNetwork", "TfliteNetwork"]
 
 
-class OnnxFile:
+class OnnxNetwork:
     """An ONNX file."""
 
     def __init__(self, path: Path) -> None:
@@ -49,7 +49,7 @@ class OnnxFile:
         return (before, f"{' and '.join(behind)} of {answer.size}") if behind else (None, "")
 
 
-class TfliteFile:
+class TfliteNetwork:
     """A .tflite file."""
 
     def __init__(self, path: Path) -> None:
@@ -80,4 +80,4 @@ class TfliteFile:
         return (tflite_file.without_softmax(self.content), f"a softmax of {size}") if size else (None, "")
 
 
-NetworkFile = OnnxFile | TfliteFile
+NetworkFile = OnnxNetwork | TfliteNetwork

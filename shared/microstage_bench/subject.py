@@ -21,7 +21,7 @@ from microstage.signals.gain import block_float
 from microstage_bench.ends import End, converted
 from microstage_bench.generated import Generated, variants_of
 from microstage_bench.network import QuantisedNetwork
-from microstage_bench.network_file import NetworkFile, OnnxFile, TfliteFile
+from microstage_bench.network_file import NetworkFile, OnnxNetwork, TfliteNetwork
 from microstage_bench.outputs_agree import Vectors, ends_of
 from microstage_bench.reference import run
 from microstage_bench.write_models import inputs_of, network_named
@@ -49,14 +49,14 @@ class Subject:
         return network_named(self.name) if self.drawn else None
 
     @cached_property
-    def onnx_file(self) -> OnnxFile | None:
+    def onnx_file(self) -> OnnxNetwork | None:
         """The ONNX file, if there is one."""
-        return OnnxFile(self.onnx) if self.onnx else None
+        return OnnxNetwork(self.onnx) if self.onnx else None
 
     @cached_property
-    def tflite_file(self) -> TfliteFile | None:
+    def tflite_file(self) -> TfliteNetwork | None:
         """The .tflite file, if there is one."""
-        return TfliteFile(self.tflite) if self.tflite else None
+        return TfliteNetwork(self.tflite) if self.tflite else None
 
     @cached_property
     def file(self) -> NetworkFile:
