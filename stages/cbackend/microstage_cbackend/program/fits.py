@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from microstage_cbackend.program.requantise import MultiplyAddShift, Search, Shared
@@ -14,6 +16,10 @@ _LARGEST_PRODUCT = 2**58  # of a multiplier beyond that of any sums, and the dis
 _FAR = 2**61
 _MOST_ROUNDS = 100
 _MOST_PARTINGS = 6
+_Points = tuple[np.ndarray, np.ndarray, np.ndarray]
+"Sums, levels, and which of them count, each [rows, points]."
+_Room = tuple[np.ndarray, np.ndarray, np.ndarray]
+"Room for the offset, the lowest and the highest offset, each [rows]."
 
 
 def fit_shared(search: Search, low: np.ndarray | int, high: np.ndarray | int) -> Shared | None:
@@ -199,7 +205,7 @@ class _Constraints:
         gained = gained + np.where(square > 0, cross * cross / np.where(square > 0, square, 1), 0)
         return 1 + np.argsort(-gained.sum(0), kind="stable")
 
-    def _smallest(self, rooms):
+    def _smallest(self, rooms: Callable[[np.ndarray], list[_Room]]) -> tuple[np.ndarray, list[_Room]] | None:
         """Return the smallest multiplier per row that leaves room everywhere, and what `rooms` says of it, or None.
 
         Room is a concave function of the multiplier.
@@ -223,14 +229,14 @@ class _Constraints:
             first, last = np.where(enough, first, np.minimum(middle + 1, last)), np.where(enough, middle, last)
         return first, rooms(first)
 
-    def _room(
-        self, multiplier: np.ndarray, shift: int, even: bool, up, down
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _room(self, multiplier: np.ndarray, shift: int, even: bool, up: _Points, down: _Points) -> _Room:
+        """Return (room, lowest, highest offset) per row between points `up` and `down`."""
         below = self._bounds(up, multiplier, shift, even, -_FAR).max(axis=1)
         above = self._bounds(down, multiplier, shift, even, _FAR + 1).min(axis=1) - 1
         return above - below, below, above
 
-    def _bounds(self, points, multiplier, shift: int, even: bool, far: int) -> np.ndarray:
+    def _bounds(self, points: _Points, multiplier: np.ndarray, shift: int, even: bool, far: int) -> np.ndarray:
+        """Return what the offset must reach for each of `points`, `far` for those that bound nothing."""
         at, level, used = points
         wanted = (level + self.bias) << shift
         if even:  # a half goes up to an even level and down from an odd one

@@ -90,7 +90,7 @@ class Wide:
 
 
 def requantisation(
-    multiplier, addend, shift, low: int, high: int, ties: int, lift: int, reach: int
+    multiplier: np.ndarray, addend: np.ndarray, shift: np.ndarray, low: int, high: int, ties: int, lift: int, reach: int
 ) -> MultiplyAddShift | Wide | None:
     """Return the stage of the operator `microstage.Requantize`, with one shift for all rows.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -14,7 +15,15 @@ class Window:
     """Slide a window of `kernel` over `image`; raise `ModelError` beginning with `place` where it cannot."""
 
     def __init__(
-        self, place: str, image, kernel, stride=None, pads=None, dilation=None, auto_pad: str = "NOTSET", ceil: int = 0
+        self,
+        place: str,
+        image: Sequence[int],
+        kernel: Sequence[int],
+        stride: Sequence[int] | None = None,
+        pads: Sequence[int] | None = None,
+        dilation: Sequence[int] | None = None,
+        auto_pad: str = "NOTSET",
+        ceil: int = 0,
     ) -> None:
         rank = len(kernel)
         if rank not in (1, 2) or len(image) != rank:
@@ -55,7 +64,7 @@ class Window:
     @property
     def output2(self) -> tuple[int, int]:
         """Return (height, width) of the result; height is 1 for one axis."""
-        return tuple([1, *self.output][-2:])
+        return (self.output[0] if len(self.output) > 1 else 1), self.output[-1]
 
     @property
     def pointwise(self) -> bool:

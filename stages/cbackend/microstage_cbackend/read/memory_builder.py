@@ -7,6 +7,7 @@ image costs nothing. Every method takes `place`, the beginning of every error se
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,17 @@ class MemoryBuilder:
     def __init__(self, part: Part) -> None:
         self.part = part
 
-    def layer(self, place, operator, kernel, inputs, output, shape, accumulator="", remark="") -> KernelCall:
+    def layer(
+        self,
+        place: str,
+        operator: str,
+        kernel: str,
+        inputs: list[Tensor],
+        output: Tensor,
+        shape: dict[str, Any],
+        accumulator: str = "",
+        remark: str = "",
+    ) -> KernelCall:
         """Append one kernel call that fills `output`."""
         name = place.removeprefix("Node ").split(" ")[0]
         self.part.layers.append(KernelCall(name, operator, kernel, inputs, output, shape, accumulator, remark))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +62,9 @@ class ReadNode:
         """Return the name of the first output."""
         return self.outputs[0]
 
-    def window(self, image, kernel, strides: str = "strides", pads: str = "pads") -> Window:
+    def window(
+        self, image: Sequence[int], kernel: Sequence[int], strides: str = "strides", pads: str = "pads"
+    ) -> Window:
         """Return its sliding window, by its attributes, over `image` (its height and width, or its length)."""
         given = self.attribute(strides, None), self.attribute(pads, None), self.attribute("dilations", None)
         return Window(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -14,6 +16,24 @@ from microstage_cbackend.read.dot_ranges import dot_range
 from microstage_cbackend.read.memory_builder import MemoryBuilder
 
 __all__ = ["SumBuilder"]
+
+
+@dataclass(frozen=True)
+class _Products:
+    """Describe what is summed: products with `weights`, in the order in which `kernel` reads them, and a `bias`.
+
+    `scratch` counts the elements of working memory that the kernel has.
+    """
+
+    kernel: str
+    weights: np.ndarray
+    bias: np.ndarray | None
+    scratch: int = 0
+
+
+def _depthwise(kernel: np.ndarray, bias: np.ndarray | None) -> _Products:
+    """Describe a convolution by [channels, kernel_h, kernel_w, 1] of each channel by itself."""
+    return _Products("ms_depthwise", kernel[..., 0].transpose(1, 2, 0), bias, len(kernel))
 
 
 class SumBuilder(MemoryBuilder):
@@ -32,7 +52,8 @@ class SumBuilder(MemoryBuilder):
         low, high, *partial = dot_range(weights, x.low, x.high, bias)
         y = Tensor(name, (*x.shape[:-1], len(weights)), low, high)
         shape = {"rows": prod(x.shape[:-1]), "depth": weights.shape[1], "columns": len(weights)}
-        return self._summing(place, operator, "ms_linear", x, weights, bias, y, shape, partial)
+        self._sum(place, operator, _Products("ms_linear", weights, bias), x, y, shape, partial)
+        return y
 
     def _rows(self, place: str, x: Tensor, depth: int) -> tuple[Tensor, np.ndarray]:
         """Return `x` with its rows one after another in memory, and the order of a row's values there."""
@@ -47,12 +68,12 @@ class SumBuilder(MemoryBuilder):
 
     def conv(
         self,
-        place,
-        operator,
-        name,
+        place: str,
+        operator: str,
+        name: str,
         x: Tensor,
         weights: np.ndarray,
-        bias,
+        bias: np.ndarray | None,
         groups: int,
         window: Window,
         pad_value: int = 0,
@@ -70,48 +91,37 @@ class SumBuilder(MemoryBuilder):
         low, high, *partial = dot_range(kernel.reshape(filters, -1), *ends, bias)
         y = Tensor(name, (*window.output2, filters), low, high)
         if groups == 1 and window.pointwise:
-            shape, flat = {"rows": prod(window.output2), "depth": channels, "columns": filters}, kernel[:, 0, 0]
-            y = self._summing(place, operator, "ms_linear", x, flat, bias, y, shape, partial)
+            shape = {"rows": prod(window.output2), "depth": channels, "columns": filters}
+            products = _Products("ms_linear", kernel[:, 0, 0], bias)
         else:
             shape = {"channels": channels, "filters": filters, "groups": groups, "pad_value": pad_value}
             shape |= window.sizes(dilated=True)
-            y = self._window_layer(place, operator, x, kernel, bias, y, shape, partial)
+            depthwise = groups == channels == filters
+            products = _depthwise(kernel, bias) if depthwise else _Products("ms_conv2d", kernel, bias, kernel[0].size)
+        self._sum(place, operator, products, x, y, shape, partial)
         return self._channels_first(y, window.output)
 
-    def _window_layer(self, place, operator, x, kernel, bias, y, shape, partial) -> Tensor:
-        """Append a convolution by `kernel` [filters, kernel_h, kernel_w, channels / groups]."""
-        if shape["groups"] == shape["channels"] == shape["filters"]:
-            weights = np.ascontiguousarray(kernel[..., 0].transpose(1, 2, 0))
-            y = self._summing(place, operator, "ms_depthwise", x, weights, bias, y, shape, partial)
-            self.part.layers[-1].scratch = shape["channels"]
-            return y
-        y = self._summing(place, operator, "ms_conv2d", x, kernel, bias, y, shape, partial)
-        self.part.layers[-1].scratch = prod(kernel.shape[1:])
-        return y
-
-    def _summing(self, place, operator, kernel, x, weights, bias, y, shape, partial) -> Tensor:
-        """Append a call of `kernel` on `x` and constants, whose partial sums lie within `partial`."""
+    def _sum(
+        self,
+        place: str,
+        operator: str,
+        products: _Products,
+        x: Tensor,
+        y: Tensor,
+        shape: dict[str, int],
+        partial: Sequence[int],
+    ) -> None:
+        """Append the layer that fills `y` with sums of `products` of `x`, whose partial sums lie within `partial`."""
         least, most = partial
-        accumulator = accumulator_type(least, most, f"{place}: its sum")
-        w = Tensor(
-            f"{y.name}_weights", weights.shape, int(weights.min()), int(weights.max()), np.ascontiguousarray(weights)
-        )
-        layer = self.layer(
-            place,
-            operator,
-            kernel,
-            [x, w],
-            y,
-            shape,
-            accumulator,
-            f"partial sums within {least}..{most}, {accumulator}",
-        )
-        layer.stage, layer.partial = Raw(accumulator == "int64_t"), (least, most)
+        accumulator, bias = accumulator_type(least, most, f"{place}: its sum"), products.bias
+        weights = np.ascontiguousarray(products.weights)
+        w = Tensor(f"{y.name}_weights", weights.shape, int(weights.min()), int(weights.max()), weights)
+        remark = f"partial sums within {least}..{most}, {accumulator}"
+        layer = self.layer(place, operator, products.kernel, [x, w], y, shape, accumulator, remark)
+        layer.stage, layer.partial, layer.scratch = Raw(accumulator == "int64_t"), (least, most), products.scratch
         if bias is not None and np.any(bias):
-            layer.bias = Tensor(
-                f"{y.name}_bias", bias.shape, int(bias.min()), int(bias.max()), bias, declared=accumulator
-            )
-        return y
+            name = f"{y.name}_bias"
+            layer.bias = Tensor(name, bias.shape, int(bias.min()), int(bias.max()), bias, declared=accumulator)
 
     def patches(self, place: str, operator: str, name: str, x: Tensor, window: Window, pad_value: int) -> Tensor:
         """Copy what each position of `window` sees of `x` [1, height, width, channels].

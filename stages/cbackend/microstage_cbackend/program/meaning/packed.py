@@ -11,14 +11,14 @@ from microstage_cbackend.program.meaning.stage import finish
 __all__ = ["add_u8", "conv_u8", "pack", "taps_u8", "xnor"]
 
 
-def pack(layer: KernelCall, operands, held):
+def pack(layer: KernelCall, operands: list[np.ndarray], held: np.ndarray) -> np.ndarray:
     """Pack rows of signs into words of 64."""
     s = layer.shape
     rows = operands[0][: s["rows"] * s["count"]].reshape(s["rows"], s["count"]) > 0
     return sign_words(rows).view(np.int64)
 
 
-def xnor(layer: KernelCall, operands, held):
+def xnor(layer: KernelCall, operands: list[np.ndarray], held: np.ndarray) -> np.ndarray:
     """Count differing bits of words; give sums of products of signs, or bits where few enough differ."""
     s, filters = layer.shape, layer.shape["filters"]
     x = _bits(operands[0].view(np.uint64))
@@ -50,7 +50,7 @@ def _patch_offsets(s: dict) -> np.ndarray:
     return (rows[:, None, None] + columns[:, None] + np.arange(s["length"])).ravel()
 
 
-def conv_u8(layer: KernelCall, operands, held):
+def conv_u8(layer: KernelCall, operands: list[np.ndarray], held: np.ndarray) -> np.ndarray:
     """Convolve bytes, or multiply rows of them, by signed weights."""
     s = layer.shape
     return finish(
@@ -68,7 +68,7 @@ def _tap_offsets(s: dict) -> np.ndarray:
     )
 
 
-def taps_u8(layer: KernelCall, operands, held):
+def taps_u8(layer: KernelCall, operands: list[np.ndarray], held: np.ndarray) -> np.ndarray:
     """Convolve bytes channel by channel, or sum windows of each channel."""
     s = layer.shape
     seen = _seen(operands[0], s, _tap_offsets(s).ravel()).reshape(s["out_height"], s["out_width"], -1, s["channels"])
@@ -77,7 +77,7 @@ def taps_u8(layer: KernelCall, operands, held):
     return finish(layer, (seen * operands[1].reshape(-1, s["channels"])).sum(axis=2), np.arange(s["channels"]))
 
 
-def add_u8(layer: KernelCall, operands, held):
+def add_u8(layer: KernelCall, operands: list[np.ndarray], held: np.ndarray) -> np.ndarray:
     """Add two tensors of bytes in one multiply-add-shift."""
     s = layer.shape
     value = operands[0][: s["count"]] * s["multiplier_a"] + operands[1][: s["count"]] * s["multiplier_b"] + s["offset"]

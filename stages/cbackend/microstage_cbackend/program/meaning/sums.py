@@ -10,7 +10,7 @@ from microstage_cbackend.program.meaning.stage import finish
 __all__ = ["conv2d", "im2col", "linear", "pool"]
 
 
-def linear(layer: KernelCall, operands, held):
+def linear(layer: KernelCall, operands: list[np.ndarray], held: np.ndarray) -> np.ndarray:
     """Multiply rows by a matrix."""
     x, w = operands
     s = layer.shape
@@ -50,7 +50,7 @@ def _patches(x: np.ndarray, s: dict, channels: int, outside: int) -> np.ndarray:
     return np.where(inside[..., None], found, outside)
 
 
-def conv2d(layer: KernelCall, operands, held):
+def conv2d(layer: KernelCall, operands: list[np.ndarray], held: np.ndarray) -> np.ndarray:
     """Convolve an image, in groups."""
     x, w = operands
     s, groups = layer.shape, layer.shape["groups"]
@@ -68,13 +68,13 @@ def conv2d(layer: KernelCall, operands, held):
     )
 
 
-def im2col(layer: KernelCall, operands, held):
+def im2col(layer: KernelCall, operands: list[np.ndarray], held: np.ndarray) -> np.ndarray:
     """Copy what each position of a window sees."""
     s = layer.shape
     return _patches(operands[0], s, s["channels"], s["pad_value"])
 
 
-def pool(layer: KernelCall, operands, held):
+def pool(layer: KernelCall, operands: list[np.ndarray], held: np.ndarray) -> np.ndarray:
     """Take the maximum, the sum or the bitwise or of each window."""
     s = layer.shape
     images = operands[0][: s["outer"] * s["height"] * s["width"] * s["inner"]].reshape(s["outer"], -1)

@@ -14,7 +14,7 @@ from microstage_cbackend.program.places import walk
 __all__ = ["pair", "softmax", "stage", "table", "take", "top"]
 
 
-def pair(layer: KernelCall, operands, held):
+def pair(layer: KernelCall, operands: list[np.ndarray], held: np.ndarray) -> np.ndarray:
     """Add or multiply two tensors element by element, or add multiples of them."""
     s = layer.shape
     x, w = operands[0][walk(s, "x_step")], operands[1][walk(s, "w_step")]
@@ -25,19 +25,19 @@ def pair(layer: KernelCall, operands, held):
     return finish(layer, x * s["x_multiplier"] + w * s["w_multiplier"], np.zeros(1, np.int64))
 
 
-def stage(layer: KernelCall, operands, held):
+def stage(layer: KernelCall, operands: list[np.ndarray], held: np.ndarray) -> np.ndarray:
     """Make levels of each value."""
     s = layer.shape
     x = operands[0][: prod(s.values())].reshape(s["outer"], s["channels"], s["inner"])
     return finish(layer, x, np.arange(s["channels"])[:, None])
 
 
-def table(layer: KernelCall, operands, held):
+def table(layer: KernelCall, operands: list[np.ndarray], held: np.ndarray) -> np.ndarray:
     """Look each value up."""
     return operands[1][operands[0][: layer.shape["count"]] - layer.shape["low"]]
 
 
-def softmax(layer: KernelCall, operands, held):
+def softmax(layer: KernelCall, operands: list[np.ndarray], held: np.ndarray) -> np.ndarray:
     """Compute fractions as TensorFlow Lite Micro's softmax does."""
     s = layer.shape
     x = operands[0][: s["outer"] * s["depth"]].reshape(s["outer"], s["depth"])
@@ -52,7 +52,7 @@ def softmax(layer: KernelCall, operands, held):
     )
 
 
-def top(layer: KernelCall, operands, held):
+def top(layer: KernelCall, operands: list[np.ndarray], held: np.ndarray) -> np.ndarray:
     """Return the places of the largest values, in the order of their size."""
     s = layer.shape
     x = operands[0][: s["outer"] * s["count"] * s["inner"]].reshape(s["outer"], s["count"], s["inner"])
@@ -61,7 +61,7 @@ def top(layer: KernelCall, operands, held):
     return np.argsort(-x, axis=1, kind="stable")[:, : s["keep"]]
 
 
-def take(layer: KernelCall, operands, held):
+def take(layer: KernelCall, operands: list[np.ndarray], held: np.ndarray) -> np.ndarray:
     """Return the values at given places."""
     s = layer.shape
     x = operands[0][: s["outer"] * s["count"] * s["inner"]].reshape(s["outer"], s["count"], s["inner"])
