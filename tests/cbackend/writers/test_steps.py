@@ -3,6 +3,7 @@ their own."""
 
 import ctypes
 import json
+import re
 import shutil
 import subprocess
 
@@ -10,6 +11,7 @@ import numpy as np
 import prove
 import pytest
 from stepped import HARMONICS, Sizes, golden_of, models_of, settled, stepped_artefact
+from written import write_folder
 
 from microstage.errors import VerificationError
 from microstage_cbackend.build import FLAGS, compile_and_run, run_selftest
@@ -114,6 +116,16 @@ def test_a_reference_that_settles_otherwise_is_told(fault, made, tmp_path, monke
     (tmp_path / "test" / "golden.bin").write_bytes(plan.data())
     with pytest.raises(VerificationError, match="differs from the reference at"):
         run_selftest(tmp_path, plan.shapes())
+
+
+def test_a_readme_names_no_header_that_is_not_written(tmp_path):
+    """Without real vectors, there are no functions on samples."""
+    source = stepped_artefact(tmp_path / "in", count=2)
+    golden = {name: values for name, values in np.load(source / "golden.npz").items() if not name.startswith("real.")}
+    np.savez(source / "golden.npz", **golden)
+    out = write_folder(source, tmp_path / "out")
+    named = re.findall(r"\w+\.h\b", (out / "README.md").read_text())
+    assert "tiny.h" in named and all((out / name).is_file() for name in named)
 
 
 def test_random_records_are_proven_too(made, monkeypatch):
