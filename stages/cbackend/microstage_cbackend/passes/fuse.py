@@ -44,19 +44,21 @@ def lift_stages(part: Part) -> None:
         if pool is None or pool.kernel != "ms_max_pool" or pool.shape["outer"] != 1:
             continue
         rows = _rows_by_channel(layer, layer.stage, pool.shape["inner"])
-        if rows is None:
-            continue
-        x, y = pool.inputs[0], layer.output
-        between = Tensor(f"{y.name}_before_pool", x.shape, y.low, y.high)
-        pixels = pool.shape["height"] * pool.shape["width"]
-        layer.stage = layer.stage.of_rows(rows)
-        layer.shape = {"outer": pixels, "channels": pool.shape["inner"], "inner": 1}
-        layer.reach = ends_by_channel(x, *layer.shape.values())
-        layer.inputs, layer.output, pool.inputs, pool.output = [x], between, [between], y
-        here, there = part.layers.index(pool), part.layers.index(layer)
-        part.layers.remove(layer)
-        part.layers.insert(here, layer)
-        assert here < there
+        if rows is not None:
+            _swap(part, pool, layer, layer.stage.of_rows(rows))
+
+
+def _swap(part: Part, pool: KernelCall, layer: KernelCall, stage: Search) -> None:
+    """Put `layer` before the `pool` that it follows, with the `stage` of its channels."""
+    x, y = pool.inputs[0], layer.output
+    between = Tensor(f"{y.name}_before_pool", x.shape, y.low, y.high)
+    pixels = pool.shape["height"] * pool.shape["width"]
+    layer.stage = stage
+    layer.shape = {"outer": pixels, "channels": pool.shape["inner"], "inner": 1}
+    layer.reach = ends_by_channel(x, *layer.shape.values())
+    layer.inputs, layer.output, pool.inputs, pool.output = [x], between, [between], y
+    part.layers.remove(layer)
+    part.layers.insert(part.layers.index(pool), layer)
 
 
 def _rows_by_channel(layer: KernelCall, stage: RowStage, channels: int) -> np.ndarray | None:

@@ -49,40 +49,32 @@ def part_test(network: str, check: Check, names: list[str], arrays: Mapping[str,
 def stream_test(cell: CellApi, check: Check, names: list[str], arrays: Mapping[str, str]) -> str:
     """Return `stream_<part>`, which runs the steps of a `cell` in calls of several, and compares its state."""
     part, states = check.part, dict(check.part.states)
-    prefix, inputs = cell.prefix, [t for t in check.part.inputs if t.name in check.feeds]
-    outputs = [(n, t) for n, t in zip(part.output_names, part.outputs) if n not in states.values()]
-    fed = [*_prefixed("in", (t.name for t in inputs)).values()]
-    got = [*_prefixed("out", (n for n, _ in outputs)).values()]
+    inputs = [t for t in part.inputs if t.name in check.feeds]
+    outputs = {n: t for n, t in zip(part.output_names, part.outputs) if n not in states.values()}
+    fed = dict(zip(_prefixed("in", (t.name for t in inputs)).values(), inputs))
+    streams = {**fed, **dict(zip(_prefixed("out", outputs).values(), outputs.values()))}
+    given = ", ".join(f"{name} + step * {t.size}" for name, t in streams.items())
     what = f"the same {check.steps} steps in calls of 1, 2, 3 and so on, which carry its state"
-    lines = [f"\n/* {part.name}: {what}. Returns its status. */", f"static int stream_{part.name}(long vector)", "{"]
-    lines += [f"    static {t.ctype} {name}[{check.steps * t.size}];" for name, t in zip(fed, inputs)]
-    lines += [f"    static {t.ctype} {name}[{check.steps * t.size}];" for name, (_, t) in zip(got, outputs)]
-    lines += [f"    {prefix}_state state;", "", f"    {prefix}_reset(&state);"]
-    lines += [
-        f"    COPY({name}, {arrays[check.feeds[t.name][0]]}, {check.steps * t.size});" for name, t in zip(fed, inputs)
+    lines = [
+        f"\n/* {part.name}: {what}. Returns its status. */",
+        f"static int stream_{part.name}(long vector)",
+        "{",
+        *(f"    static {t.ctype} {name}[{check.steps * t.size}];" for name, t in streams.items()),
+        f"    {cell.prefix}_state state;",
+        "",
+        f"    {cell.prefix}_reset(&state);",
+        *(f"    COPY({n}, {arrays[check.feeds[t.name][0]]}, {check.steps * t.size});" for n, t in fed.items()),
+        f"    for (long step = 0, call = 1, count; step < {check.steps}; step += count, call++) {{",
+        f"        count = call < {check.steps} - step ? call : {check.steps} - step;",
+        f"        {cell.network}_status status = {cell.prefix}_steps(&ctx, &state, {given}, (int32_t)count);",
+        f"        if (status != {cell.network.upper()}_OK) {{",
+        "            return (int)status;",
+        "        }",
     ]
-    lines += [f"    for (long step = 0, call = 1, count; step < {check.steps}; step += count, call++) {{"]
-    lines += [f"        count = call < {check.steps} - step ? call : {check.steps} - step;"]
-    given = [
-        f"{name} + step * {t.size}"
-        for name, t in [*zip(fed, inputs), *((name, t) for name, (_, t) in zip(got, outputs))]
-    ]
-    lines += [
-        f"        {cell.network}_status status = {prefix}_steps(&ctx, &state, {', '.join(given)}, (int32_t)count);"
-    ]
-    lines += [f"        if (status != {cell.network.upper()}_OK) {{", "            return (int)status;", "        }"]
-    for t in part.inputs:
-        if t.name in states:
-            tally = names.index(f"{STREAM}{check.expects[states[t.name]]}")
-            boundary = check.expects[states[t.name]]
-            lines += _compare(
-                f"(step + count - 1) * {t.size}",
-                t.size,
-                tally,
-                arrays[boundary],
-                f"state.{cell.field(t.name)}",
-                "        ",
-            )
+    for t in (t for t in part.inputs if t.name in states):
+        boundary, start = check.expects[states[t.name]], f"(step + count - 1) * {t.size}"
+        tally, found = names.index(f"{STREAM}{boundary}"), f"state.{cell.field(t.name)}"
+        lines += _compare(start, t.size, tally, arrays[boundary], found, "        ")
     return "\n".join([*lines, "    }", "    return 0;", "}", ""])
 
 
