@@ -42,7 +42,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def bench(subject: Subject, against: Sequence[str], rounds: int, peak: machine.Peak | None, scratch: Path) -> Measured:
-    """One network: compare, time, print."""
+    """Compare one network, time it, and print both."""
     (macs, weights), file = subject.size, subject.tflite.read_bytes() if subject.tflite else b""
     network = published(file) if file and ends_of_tflite(file) else ""
     title = f"{subject.name} ({network})" if network else subject.name
@@ -73,7 +73,7 @@ def _race(
 
 
 def _memory(subject: Subject, against: Sequence[str], ours: list[str]) -> list[list[str]]:
-    """A row per runtime: what its flash holds of this network, and the working memory that is known."""
+    """Return a row per runtime: what its flash holds of this network, and the working memory that is known."""
     rows = [["weights and biases alone", f"{memory.constants_alone(subject.network):,}", ""]] if subject.network else []
     rows.append(ours)
     rows += [memory.row_of_tflite(subject.tflite)] if "tflm" in against and subject.tflite else []

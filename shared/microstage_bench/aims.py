@@ -53,12 +53,14 @@ _ANY_TRAINED = {(FASTEST, "litert"): 1.0}
 
 
 def published(tflite: bytes) -> str:
-    """Which published network a .tflite file is; empty for any other."""
+    """Tell which published network a .tflite file is; empty for any other."""
     return PUBLISHED.get(sha256(tflite).hexdigest(), "")
 
 
 def aim(variant: str, fastest: bool, rival: str, network: str) -> float | None:
-    """The larger of what is aimed at for `variant` and, where it is our fastest, for that; None where nothing is."""
+    """Return the larger of what is aimed at for `variant` and, where it is our fastest, for that; None where nothing
+    is.
+    """
     if rival.startswith(BEFORE):
         return _NOT_SLOWER
     keys = [(variant, rival), (FASTEST, rival)] if fastest else [(variant, rival)]

@@ -12,8 +12,9 @@ _LARGEST = {8: 127, 4: 7, 3: 3, 1: 1}  # weight, by bits per weight
 
 
 def kws_w3a3() -> QuantisedNetwork:
-    """Keyword spotting as published for MLPerf Tiny's open division: 490 -> 3 x 256 -> 12, weights and activations of 3
-    bits."""
+    """Draw keyword spotting as published for MLPerf Tiny's open division: 490 -> 3 x 256 -> 12, weights and activations
+    of 3 bits.
+    """
     d = Drawing("drawn-kws-w3a3", (490,), Quantity(1 / 128, 0, -127), seed=5, reach=3, steps=7)
     for _ in range(3):
         d.dense(256, per_channel=True)
@@ -22,7 +23,7 @@ def kws_w3a3() -> QuantisedNetwork:
 
 
 def kws_of_bits(bits: int) -> QuantisedNetwork:
-    """The same shape with weights of `bits` and activations of 8: what the width of weights alone is worth."""
+    """Draw the same shape with weights of `bits` and activations of 8: what the width of weights alone is worth."""
     d = Drawing(WIDTHS[bits], (490,), Quantity(1 / 128, 0, -127), seed=5, reach=_LARGEST[bits])
     for _ in range(3):
         d.dense(256, per_channel=True)
@@ -31,7 +32,7 @@ def kws_of_bits(bits: int) -> QuantisedNetwork:
 
 
 def cnv_binary() -> QuantisedNetwork:
-    """The shape of CNV-W1A1, 3 x 32 x 32 -> 10: weights -1 or 1, activations 0 or 1 behind a threshold.
+    """Draw the shape of CNV-W1A1, 3 x 32 x 32 -> 10: weights -1 or 1, activations 0 or 1 behind a threshold.
 
     A bipolar activation is 2a - 1; its offset and factor are in the next layer's biases, so that 0 and 1 are all that
     is stored.

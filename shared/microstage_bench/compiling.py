@@ -23,12 +23,12 @@ FORMS += [(c, ("-O1", *SANITIZERS)) for c in COMPILERS] + [("gcc", ("-O1 -march=
 
 
 def compiler() -> list[str]:
-    """The command of the C compiler: $CC, else gcc."""
+    """Return the command of the C compiler: $CC, else gcc."""
     return shlex.split(os.environ.get("CC", "gcc"))
 
 
 def compile_library(sources: Sequence[Path], flags: Sequence[str], target: Path) -> ctypes.CDLL:
-    """`sources` as one shared library at `target`, loaded."""
+    """Compile `sources` into one shared library at `target`, and load it."""
     command = [*compiler(), *flags, "-shared", "-fPIC", "-o", str(target), *map(str, sources)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -23,8 +23,9 @@ _IN_RANGE = 0.999  # of a layer's values; the rest saturate
 
 
 def draw_inputs(shape: Sequence[int], count: int, seed: int, low: int = -128, high: int = 127) -> np.ndarray:
-    """int8 [count, *shape]: noise on blocks of 8, a level and a strength of each input's own, so that means and edges
-    both vary."""
+    """Draw int8 inputs [count, *shape]: noise on blocks of 8, a level and a strength of each input's own, so that means
+    and edges both vary.
+    """
     random = np.random.default_rng(seed)
     planes = range(2, len(shape) + 1) if len(shape) == 3 else range(1, len(shape) + 1)
     blocks = random.normal(size=[-(-n // 8) if axis in planes else n for axis, n in enumerate((count, *shape))])
@@ -67,7 +68,9 @@ class Drawing:
         source: str = "",
         padded: bool = True,
     ) -> str:
-        """A convolution; `padded`: as many zeros as make the output input / stride large, the odd one at the end."""
+        """Add a convolution; `padded`: with as many zeros as make the output input / stride large, the odd one at the
+        end.
+        """
         source = source or self.latest
         height, width = self._kernel(kernel)
         depth, *plane = self.values[source].shape[1:]
@@ -78,7 +81,7 @@ class Drawing:
         )
 
     def depthwise(self, kernel: int | tuple[int, int], stride: int = 1, *, relu: bool = True) -> str:
-        """One filter per channel, padded as `conv` is."""
+        """Add a convolution of one filter per channel, padded as `conv` is."""
         source, (height, width) = self.latest, self._kernel(kernel)
         channels, *plane = self.values[source].shape[1:]
         pads = self._pads(plane, (height, width), stride)
@@ -88,7 +91,7 @@ class Drawing:
         )
 
     def dense(self, features: int, *, relu: bool = True, per_channel: bool = False) -> str:
-        """Fully connected, by default with one weight scale for all of it."""
+        """Add a fully connected layer, by default with one weight scale for all of it."""
         weights = self._levels((features, self.values[self.latest].shape[1]))
         return self._weighted(nets.DenseLayer, self.latest, weights, relu, per_channel=per_channel)
 
@@ -106,7 +109,7 @@ class Drawing:
         return self._append(nets.FlattenLayer(self._name("flatten"), (self.latest,), self.quantities[self.latest]))
 
     def _levels(self, shape: tuple[int, ...]) -> np.ndarray:
-        """int8 weights, each channel using its range."""
+        """Draw int8 weights, each channel using its range."""
         drawn = self.random.normal(size=shape)
         if self.reach == 1:
             return np.where(drawn < 0, -1, 1).astype(np.int8)
@@ -149,7 +152,7 @@ class Drawing:
         return (gain / (spread * scale)).astype(np.float32), bias
 
     def _output(self, real: np.ndarray, relu: bool) -> nets.Quantity:
-        """The levels over the values that occur: from zero up, or 256 from the lowest to the highest."""
+        """Return the levels over the values that occur: from zero up, or 256 from the lowest to the highest."""
         low, high = np.quantile(real, [1 - _IN_RANGE, _IN_RANGE])
         if relu and self.steps < 255:
             return nets.Quantity(float(np.float32(high / self.steps)), 0, 0, self.steps)

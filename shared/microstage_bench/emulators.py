@@ -26,7 +26,7 @@ class Machine:
     packages: str
 
     def tool(self, name: str) -> str:
-        """Another tool of the compiler's family."""
+        """Return another tool of the compiler's family."""
         return f"{self.compiler.removesuffix('gcc')}{name}"
 
     @property

@@ -35,39 +35,40 @@ class End:
         return int(np.prod(self.shape))
 
     def real(self, numbers: np.ndarray) -> np.ndarray:
-        """float64 [n, *shape]."""
+        """Return the real values of numbers, float64 [n, *shape]."""
         values = np.asarray(numbers).astype(np.float64).reshape(len(numbers), *self.shape)
         return values if self.scale is None else self.scale * (values - self.zero) + self.offset
 
     def levels(self, real: np.ndarray) -> np.ndarray:
-        """The nearest whole numbers, int64, within a type or not; of real numbers, themselves."""
+        """Return the nearest whole numbers, int64, within a type or not; of real numbers, themselves."""
         return real if self.scale is None else np.rint((real - self.offset) / self.scale + self.zero).astype(np.int64)
 
     def numbers(self, real: np.ndarray) -> np.ndarray:
-        """[n, *shape] as the runtime takes them."""
+        """Return [n, *shape] as the runtime takes them."""
         found, kind = self.levels(arranged(real, self.shape)), np.dtype(self.dtype)
         if kind.kind in "iu":
             found = np.clip(found, np.iinfo(kind).min, np.iinfo(kind).max)
         return np.ascontiguousarray(found.astype(kind))
 
     def within(self, file: End) -> End:
-        """This end of C, whose integers may be the file's own numbers (scale 1) or what the file makes of them
-        first."""
+        """Return this end of C, whose integers may be the file's own numbers (scale 1) or what the file makes of them
+        first.
+        """
         if self.scale is None or file.scale is None or np.any(np.asarray(self.scale) != 1.0):
             return self
         return replace(self, scale=file.scale, zero=self.zero - self.offset + file.zero, offset=0.0)
 
 
 def converted(values: Sequence[np.ndarray], given: Sequence[End], taken: Sequence[End]) -> list[np.ndarray]:
-    """Numbers at the ends `given` as numbers at the ends `taken`, which are in the same order."""
+    """Convert numbers at the ends `given` to numbers at the ends `taken`, which are in the same order."""
     if len(given) != len(taken):
         raise VerificationError(f"It has {len(taken)} of what the C has {len(given)} of: another network.")
     return [end.numbers(source.real(value)) for value, source, end in zip(values, given, taken)]
 
 
 def arranged(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """[n, ...] in another order of axes: as it is, channels moved to the end or to the front, or the same row of
-    numbers.
+    """Bring [n, ...] into another order of axes: as it is, channels moved to the end or to the front, or the same row
+    of numbers.
     """
     count, found, wanted = len(values), values.shape[1:], tuple(shape)
     if found == wanted or len(found) < 3 or len(wanted) < 3:

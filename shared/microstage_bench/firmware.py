@@ -36,8 +36,9 @@ class Footprint:
 
 
 def measure(folder: Path, machine: Machine, level: str, function: str = "infer") -> Footprint:
-    """Of the C in `folder`, one call of its <model>_<function>; `EnvironmentProblem` where the machine's compiler or
-    emulator is missing."""
+    """Measure one call of <model>_<function> of the C in `folder`; `EnvironmentProblem` where the machine's compiler or
+    emulator is missing.
+    """
     if machine.missing:
         raise EnvironmentProblem(f"{machine.name}: {machine.missing}.")
     with TemporaryDirectory() as scratch:
@@ -64,7 +65,7 @@ def measure(folder: Path, machine: Machine, level: str, function: str = "infer")
 
 
 def _link(folder: Path, machine: Machine, flags: tuple[str, ...], scratch: Path) -> tuple[Path, dict[str, int]]:
-    """A firmware and the sizes of its sections."""
+    """Link a firmware; return the sizes of its sections."""
     program = scratch / ("empty" if "-DEMPTY" in flags else "whole")
     sources = [BOARDS / "measure.c", *([] if "-DEMPTY" in flags else sources_of(folder))]
     small = ("-std=gnu99", "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections")

@@ -40,7 +40,7 @@ _AIMS = {4: "0.5", 1: "0.125"}
 
 
 def _measured(subject: Subject, function: str = "infer") -> dict[tuple[str, str], Footprint]:
-    """{(machine, level): what it takes there}."""
+    """Return {(machine, level): what it takes there}."""
     machines = [machine for machine in MACHINES if machine.name in _MEASURED]
     return {
         (machine.name, level): measure(subject.c, machine, level, function) for machine in machines for level in _LEVELS
@@ -54,7 +54,7 @@ def _row(name: str, machine: str, level: str, f: Footprint) -> list[str]:
 
 
 def _beside(subject: Subject, f: Footprint) -> list[str]:
-    """Ours, .tflite with its arena, .onnx."""
+    """Return a row: ours, .tflite with its arena, .onnx."""
     tflite = (
         [f"{subject.tflite.stat().st_size:,}", f"{memory.smallest_arena(subject.tflite.read_bytes()):,} + stack"]
         if subject.tflite
@@ -70,7 +70,7 @@ def _beside(subject: Subject, f: Footprint) -> list[str]:
 
 
 def _widths(found: dict[str, Footprint]) -> str:
-    """Flash of one network by the width of its weights."""
+    """Return a table: the flash of one network by the width of its weights."""
     rows, bare = [], memory.constants_alone(network_named(WIDTHS[8]))
     for bits, name in WIDTHS.items():
         f = found[name]

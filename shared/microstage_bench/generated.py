@@ -84,7 +84,7 @@ class DeclaredFunction:
 
 
 def declaration(folder: Path, function: str = "infer") -> DeclaredFunction:
-    """What a header of `folder` declares of <model>_<function>; `ArtefactError` where none does."""
+    """Return what a header of `folder` declares of <model>_<function>; `ArtefactError` where none does."""
     known = _interface(folder)
     for header in sorted(folder.glob("*.h")):
         if found := re.search(_DECLARED.format(function=function), header.read_text()):
@@ -102,7 +102,9 @@ def _interface(folder: Path) -> dict[str, Any]:
 
 
 def _arguments(text: str, side: str, interface: Mapping[str, Any], model: str) -> tuple[Argument, ...]:
-    """Those that are constant are inputs; interface.json knows an argument by the name in the graph."""
+    """Return the arguments of one side: those that are constant are inputs; interface.json knows an argument by the
+    name in the graph.
+    """
     gain, carried = interface.get("gain"), interface.get("sequence", {}).get("carried")
     facts: dict[str, dict[str, Any]] = (
         {EXPONENT: {"range": gain["exponents"]}} if gain and carried and side == "inputs" else {}
@@ -120,8 +122,8 @@ def _arguments(text: str, side: str, interface: Mapping[str, Any], model: str) -
 
 
 def caller(declared: DeclaredFunction, filled: bool = False) -> str:
-    """C that has context, arena, inputs and outputs standing still: `infer()` passes nothing; `filled`: it sets the
-    inputs first.
+    """Return C that has context, arena, inputs and outputs standing still: `infer()` passes nothing; `filled`: it sets
+    the inputs first.
     """
     arguments = (*declared.inputs, *declared.outputs)
     arrays = [f"static {a.kind} number_{place}[{a.size}];" for place, a in enumerate(arguments)]
@@ -160,12 +162,12 @@ class Generated:
 
 
 def variants_of(folder: Path) -> list[Variant]:
-    """The ways of compiling that the C in `folder` has."""
+    """Return the ways of compiling that the C in `folder` has."""
     return [variant for variant in VARIANTS if (folder / variant.needs).exists()]
 
 
 def sources_of(folder: Path) -> list[Path]:
-    """The C files that make up the network, without self test and benchmark."""
+    """Return the C files that make up the network, without self test and benchmark."""
     return [path for path in sorted(folder.glob("*.c")) if path.stem not in ("selftest", "bench")]
 
 
@@ -196,7 +198,7 @@ def _end(argument: Argument) -> End:
 
 
 def _array(library: ctypes.CDLL, place: int, argument: Argument) -> np.ndarray:
-    """Memory of the library as an array."""
+    """Return memory of the library as an array."""
     function = getattr(library, f"bench_number_{place}")
     function.restype = ctypes.POINTER(getattr(ctypes, f"c_{argument.kind.removesuffix('_t')}"))
     return np.ctypeslib.as_array(function(), shape=(argument.size,))

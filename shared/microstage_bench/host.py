@@ -27,7 +27,7 @@ class Peak:
 
 
 def describe(core: int) -> list[str]:
-    """Lines for the head of a report."""
+    """Return lines for the head of a report."""
     facts = dict(
         line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines() if ":" in line
     )
@@ -46,7 +46,7 @@ def describe(core: int) -> list[str]:
 
 
 def peak(scratch: Path) -> Peak | None:
-    """The fastest that this processor has; None where peak.c has nothing for it."""
+    """Return the fastest loop that this processor has; None where peak.c has nothing for it."""
     library = compile_library([Path(__file__).with_name("peak.c")], ["-O3", "-march=native"], scratch / "peak.so")
     for name in _PEAKS:
         function = getattr(library, f"peak_{name}", None)

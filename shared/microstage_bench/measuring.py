@@ -20,7 +20,7 @@ _SLICE_SECONDS = 0.01
 
 
 def core() -> int:
-    """The processor that measuring is bound to: the last one that this process may use."""
+    """Return the processor that measuring is bound to: the last one that this process may use."""
     return max(os.sched_getaffinity(0))
 
 
@@ -57,7 +57,7 @@ class Timing:
 
 
 def interleaved(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Timing]:
-    """Every call in every round, about 10 ms (or one call) at a time; each round starts with another one."""
+    """Time every call in every round, about 10 ms (or one call) at a time; each round starts with another one."""
     gc.collect()
     gc.disable()
     try:
@@ -70,7 +70,7 @@ def interleaved(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[
 
 
 def _round(calls: Mapping[str, Callable[[], object]], counts: Mapping[str, int], turn: int) -> dict[str, float]:
-    """Microseconds of each call, in an order of this turn's own."""
+    """Time each call, in an order of this turn's own; return microseconds."""
     names, found = list(calls), {}
     first = turn % len(names)
     for name in names[first:] + names[:first]:
@@ -80,7 +80,7 @@ def _round(calls: Mapping[str, Callable[[], object]], counts: Mapping[str, int],
 
 
 def ratio(slower: Timing, faster: Timing) -> tuple[float, float, float]:
-    """Ratio of medians, and the quartiles of the ratios of single rounds."""
+    """Return the ratio of medians, and the quartiles of the ratios of single rounds."""
     low, high = np.quantile(slower.rounds / faster.rounds, [0.25, 0.75])
     return slower.median / faster.median, float(low), float(high)
 

@@ -24,12 +24,12 @@ _ARENA_STEP = 256
 
 
 def row_of_c(code: int, constants: int, arena: int) -> list[str]:
-    """Object code, constants and arena of generated C."""
+    """Return a row: object code, constants and arena of generated C."""
     return ["generated C, -Os: constants + code", f"{constants:,} + {code:,}", f"{arena:,}"]
 
 
 def row_of_tflite(file: Path) -> list[str]:
-    """File size and the least arena of TFLite Micro."""
+    """Return a row: file size and the least arena of TFLite Micro."""
     return [
         "tflm: .tflite + an interpreter",
         f"{file.stat().st_size:,} + not measured",
@@ -38,7 +38,7 @@ def row_of_tflite(file: Path) -> list[str]:
 
 
 def row_of_onnx(model: Path) -> list[str]:
-    """File size, and how much a process grows by a session on it."""
+    """Return a row: file size, and how much a process grows by a session on it."""
     return [
         "onnxruntime: .onnx + a runtime",
         f"{model.stat().st_size:,} + not measured",
@@ -47,7 +47,9 @@ def row_of_onnx(model: Path) -> list[str]:
 
 
 def smallest_arena(file: bytes) -> int:
-    """The least arena in which TFLite Micro runs here, to 256 bytes; its pointers are 64 bits wide on this machine."""
+    """Return the least arena in which TFLite Micro runs here, to 256 bytes; its pointers are 64 bits wide on this
+    machine.
+    """
     low, high = 0, LARGEST_ARENA
     while high - low > _ARENA_STEP:
         middle = (low + high) // 2 // _ARENA_STEP * _ARENA_STEP
@@ -56,7 +58,9 @@ def smallest_arena(file: bytes) -> int:
 
 
 def _runs_in(file: bytes, arena: int) -> bool:
-    """Asked in a child that may crash, as it does in very small arenas, and whose complaints nobody reads."""
+    """Tell whether it runs in `arena` bytes, asked in a child that may crash, as it does in very small arenas, and
+    whose complaints nobody reads.
+    """
     child = os.fork()
     if child == 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
@@ -69,12 +73,12 @@ def _runs_in(file: bytes, arena: int) -> bool:
 
 
 def constants_alone(network: QuantisedNetwork) -> int:
-    """int8 weights and int32 biases."""
+    """Return the bytes of int8 weights and int32 biases."""
     return sum(layer.weights.size + 4 * layer.bias.size for layer in network.layers if isinstance(layer, DenseLayer))
 
 
 def sections(folder: Path, scratch: Path) -> tuple[int, int]:
-    """(code, constants) of the generated files as compiled for size, in bytes."""
+    """Return (code, constants) of the generated files as compiled for size, in bytes."""
     objects = []
     for source in sources_of(folder):
         objects.append(scratch / f"{folder.name}_{source.stem}.o")

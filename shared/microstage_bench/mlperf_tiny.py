@@ -12,7 +12,7 @@ _IMAGE = Quantity(1 / 128, 0)
 
 
 def resnet8() -> QuantisedNetwork:
-    """Image classification: 3 x 32 x 32 -> 10, three residual blocks of 16, 32 and 64 channels."""
+    """Draw image classification: 3 x 32 x 32 -> 10, three residual blocks of 16, 32 and 64 channels."""
     d = Drawing("drawn-resnet8", (3, 32, 32), _IMAGE, seed=1)
     d.conv(16, 3)
     for channels, stride in ((16, 1), (32, 2), (64, 2)):
@@ -28,7 +28,7 @@ def resnet8() -> QuantisedNetwork:
 
 
 def ds_cnn() -> QuantisedNetwork:
-    """Keyword spotting: 1 x 49 x 10 features -> 12, four depthwise separable layers of 64 channels."""
+    """Draw keyword spotting: 1 x 49 x 10 features -> 12, four depthwise separable layers of 64 channels."""
     d = Drawing("drawn-ds-cnn", (1, 49, 10), _IMAGE, seed=2)
     d.conv(64, (10, 4), 2)
     for _ in range(4):
@@ -41,7 +41,7 @@ def ds_cnn() -> QuantisedNetwork:
 
 
 def mobilenet() -> QuantisedNetwork:
-    """Visual wake words: MobileNetV1 of width 0.25, 3 x 96 x 96 -> 2."""
+    """Draw visual wake words: MobileNetV1 of width 0.25, 3 x 96 x 96 -> 2."""
     d = Drawing("drawn-mobilenet", (3, 96, 96), _IMAGE, seed=3)
     d.conv(8, 3, 2)
     for channels, stride in (
@@ -64,7 +64,7 @@ def mobilenet() -> QuantisedNetwork:
 
 
 def autoencoder() -> QuantisedNetwork:
-    """Anomaly detection: 640 -> 4 x 128 -> 8 -> 4 x 128 -> 640, dense."""
+    """Draw anomaly detection: 640 -> 4 x 128 -> 8 -> 4 x 128 -> 640, dense."""
     d = Drawing("drawn-autoencoder", (640,), _IMAGE, seed=4)
     for features in (128, 128, 128, 128, 8, 128, 128, 128, 128):
         d.dense(features)

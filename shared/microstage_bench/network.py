@@ -130,7 +130,7 @@ class QuantisedNetwork:
         )
 
     def alone(self, layer: NetworkLayer) -> QuantisedNetwork:
-        """One layer as a network of its own, for comparing runtimes where their differences do not add up."""
+        """Return one layer as a network of its own, for comparing runtimes where their differences do not add up."""
         inputs = {name: self.quantity(name) for name in layer.inputs}
         return QuantisedNetwork(
             layer.name, inputs, (layer,), {name: self.shapes[name] for name in (*inputs, layer.name)}

@@ -16,7 +16,7 @@ _MOVES = {"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity",
 
 
 def with_batch_of_one(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same file for one example at a time, its shapes inferred."""
+    """Return the same file for one example at a time, its shapes inferred."""
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     del copy.graph.value_info[:]
     for value in _given(copy.graph):
@@ -28,7 +28,7 @@ def with_batch_of_one(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def inputs_of(model: onnx.ModelProto) -> list[End]:
-    """Of a model `with_batch_of_one`."""
+    """Return the inputs of a model `with_batch_of_one`."""
     return [_end(model.graph, value, _read(model.graph, value.name)) for value in _given(model.graph)]
 
 
@@ -37,7 +37,7 @@ def outputs_of(model: onnx.ModelProto) -> list[End]:
 
 
 def with_output(model: onnx.ModelProto, tensor: str) -> onnx.ModelProto | None:
-    """The same model with `tensor` as its only output, if that is one of its tensors."""
+    """Return the same model with `tensor` as its only output, if that is one of its tensors."""
     known = {value.name: value for value in (*model.graph.value_info, *model.graph.output)}
     if tensor not in known or not any(tensor in node.output for node in model.graph.node):
         return None
@@ -48,7 +48,7 @@ def with_output(model: onnx.ModelProto, tensor: str) -> onnx.ModelProto | None:
 
 
 def behind(model: onnx.ModelProto, tensor: str) -> list[str]:
-    """Operators that still compute something between `tensor` and the outputs, in order."""
+    """Return the operators that still compute something between `tensor` and the outputs, in order."""
     reached, found = {tensor}, []
     for node in model.graph.node:
         if reached & {*node.input}:
@@ -58,7 +58,7 @@ def behind(model: onnx.ModelProto, tensor: str) -> list[str]:
 
 
 def macs_and_weights(model: onnx.ModelProto) -> tuple[int, int]:
-    """Multiply-accumulates of one example and the weights behind them, of a model `with_batch_of_one`."""
+    """Return the multiply-accumulates of one example and the weights behind them, of a model `with_batch_of_one`."""
     shapes = {v.name: _dims(v) for v in (*model.graph.value_info, *model.graph.output, *model.graph.input)}
     shapes |= {i.name: list(i.dims) for i in model.graph.initializer}
     macs = weights = 0
@@ -95,7 +95,7 @@ def _dims(value: onnx.ValueInfoProto) -> list[int]:
 
 
 def _read(graph: onnx.GraphProto, tensor: str) -> onnx.NodeProto | None:
-    """The DequantizeLinear that gives `tensor` its meaning, behind whatever moves it."""
+    """Return the DequantizeLinear that gives `tensor` its meaning, behind whatever moves it."""
     reached = {tensor}
     for node in graph.node:
         if node.input and node.input[0] in reached:
@@ -106,7 +106,7 @@ def _read(graph: onnx.GraphProto, tensor: str) -> onnx.NodeProto | None:
 
 
 def _written(graph: onnx.GraphProto, tensor: str) -> onnx.NodeProto | None:
-    """The QuantizeLinear that made `tensor`, before whatever moved it."""
+    """Return the QuantizeLinear that made `tensor`, before whatever moved it."""
     for node in _before(graph, tensor):
         if node.op_type == "QuantizeLinear":
             return node

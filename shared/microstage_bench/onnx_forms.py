@@ -18,15 +18,15 @@ _MOVES = {"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity",
 
 
 def unsigned(model: onnx.ModelProto, constants: bool = False) -> onnx.ModelProto | None:
-    """The file with uint8 activations, at its ends too, and uint8 `constants` if asked; None where it has no int8
-    activations, or computes with them between quantisers.
+    """Return the file with uint8 activations, at its ends too, and uint8 `constants` if asked; None where it has no
+    int8 activations, or computes with them between quantisers.
     """
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     return copy if _Shift(copy.graph, constants).done() else None
 
 
 def in_floats(model: onnx.ModelProto) -> onnx.ModelProto | None:
-    """The file with its dequantised constants as float32; None where it has none."""
+    """Return the file with its dequantised constants as float32; None where it has none."""
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     graph, constants = copy.graph, {i.name: numpy_helper.to_array(i) for i in copy.graph.initializer}
     found = [
@@ -43,7 +43,7 @@ def in_floats(model: onnx.ModelProto) -> onnx.ModelProto | None:
 
 
 def _dequantised(node: onnx.NodeProto, arguments: list[np.ndarray]) -> np.ndarray:
-    """(q - z) * scale in float32, as the operator is defined, along its axis."""
+    """Return (q - z) * scale in float32, as the operator is defined, along its axis."""
     integers, scale = arguments[0].astype(np.int32), arguments[1]
     zero = arguments[2].astype(np.int32) if len(arguments) > 2 else np.zeros_like(scale, np.int32)
     axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
@@ -62,7 +62,7 @@ class _Shift:
         }
 
     def done(self) -> bool:
-        """Whether every node could be rewritten, and any had to be."""
+        """Tell whether every node could be rewritten, and any had to be."""
         if not all(self._rewritten(node) for node in self.graph.node):
             return False
         for value in (*self.graph.input, *self.graph.output):
@@ -98,7 +98,7 @@ class _Shift:
         return name in self.constants and self.constants[name].data_type == TensorProto.INT8
 
     def _raise(self, node: onnx.NodeProto, place: int) -> bool:
-        """The int8 constant at input `place`, or none at all (zero), as uint8 and 128 more."""
+        """Make the int8 constant at input `place`, or none at all (zero), uint8 and 128 more."""
         name = node.input[place] if len(node.input) > place else ""
         if name and name not in self.constants:
             return False

@@ -20,7 +20,7 @@ __all__ = ["write_onnx"]
 
 
 def write_onnx(network: nets.QuantisedNetwork, batch: int = 1) -> onnx.ModelProto:
-    """The network from int8 to int8."""
+    """Write the network from int8 to int8."""
     return _OnnxWriter(network).model(batch)
 
 
@@ -82,7 +82,7 @@ class _OnnxWriter:
         self._dequantise(layer.name, layer.output)
 
     def _operator(self, kind: str, layer: nets.NetworkLayer, *constants: str, **attributes) -> None:
-        """`kind` on real values, then quantised to the layer's output and dequantised again."""
+        """Add `kind` on real values, then quantise to the layer's output and dequantise again."""
         real = f"{layer.name}.real"
         self._node(kind, [*(f"{name}.value" for name in layer.inputs), *constants], real, **attributes)
         quantised, quantity = f"{layer.name}.wide" if layer.output.narrow else layer.name, layer.output
@@ -110,7 +110,7 @@ class _OnnxWriter:
         return self._dequantised(f"{layer.name}.bias", layer.bias, scale, 0)
 
     def _dequantised(self, name: str, integers: np.ndarray, scales: np.ndarray, axis: int) -> str:
-        """Constant integers behind a DequantizeLinear, with one scale where all are equal."""
+        """Add constant integers behind a DequantizeLinear, with one scale where all are equal."""
         single = np.all(scales == scales[0])
         constants = [
             self._constant(f"{name}.integers", integers),

@@ -88,7 +88,7 @@ class Agreement:
 
 
 def check_layers(rival: Rival, network: QuantisedNetwork, inputs: dict[str, np.ndarray]) -> Agreement:
-    """Each layer alone; `VerificationError` names the first that is more than `rival.levels` off."""
+    """Compare each layer alone; `VerificationError` names the first that is more than `rival.levels` off."""
     values = run(network, inputs, rival.rounding)
     found = [
         _check_layer(rival, network, layer, values) for layer in network.layers if not isinstance(layer, FlattenLayer)
@@ -97,7 +97,7 @@ def check_layers(rival: Rival, network: QuantisedNetwork, inputs: dict[str, np.n
 
 
 def check_equal(name: str, network: str, runtime: Runtime, vectors: Vectors) -> Agreement:
-    """C has to give the expected integers, all of them."""
+    """Compare C with the expected integers, of which it has to give all."""
     found = [distance(ours, expected) for ours, expected in zip(outputs(runtime, vectors.inputs), vectors.answers)]
     agreement = _total(found)
     if agreement.different:
@@ -106,8 +106,8 @@ def check_equal(name: str, network: str, runtime: Runtime, vectors: Vectors) -> 
 
 
 def compare_whole(name: str, network: str, runtime: Runtime, vectors: Vectors) -> Agreement:
-    """Levels at the outputs of `vectors`; `VerificationError` for another network, or for one that a second pass
-    answers otherwise.
+    """Compare the whole network in levels at the outputs of `vectors`; `VerificationError` for another network, or for
+    one that a second pass answers otherwise.
     """
     try:
         inputs = converted(*_in_order(vectors, runtime.inputs), runtime.inputs)
@@ -130,7 +130,7 @@ def compare_whole(name: str, network: str, runtime: Runtime, vectors: Vectors) -
 
 
 def _in_order(vectors: Vectors, wanted: Sequence[End]) -> tuple[list[np.ndarray], list[End]]:
-    """Inputs and their ends in the order of `wanted`: by name where those are the names, else as they stand."""
+    """Return the inputs and their ends in the order of `wanted`: by name where those are the names, else as they stand."""
     names = [end.name for end in vectors.taken]
     known = {*names} == {end.name for end in wanted}
     order = [names.index(end.name) for end in wanted] if known else list(range(len(names)))
@@ -138,7 +138,7 @@ def _in_order(vectors: Vectors, wanted: Sequence[End]) -> tuple[list[np.ndarray]
 
 
 def _place(ends: Sequence[End], wanted: End) -> int:
-    """Which of a runtime's outputs is `wanted`: the one of its name, else the first of as many values."""
+    """Return which of a runtime's outputs is `wanted`: the one of its name, else the first of as many values."""
     named = [place for place, end in enumerate(ends) if end.name == wanted.name]
     sized = [place for place, end in enumerate(ends) if end.size == wanted.size]
     if not named + sized:
@@ -147,7 +147,7 @@ def _place(ends: Sequence[End], wanted: End) -> int:
 
 
 def _levels(numbers: np.ndarray, given: End, wanted: End) -> np.ndarray:
-    """What the runtime answers, in whole levels of `wanted`."""
+    """Return what the runtime answers, in whole levels of `wanted`."""
     kind = np.dtype(np.float32 if wanted.scale is None else np.int64)
     unbounded = End(wanted.name, wanted.shape, kind, wanted.scale, wanted.zero, wanted.offset)
     return converted([numbers], [given], [unbounded])[0]
@@ -169,14 +169,14 @@ def _check_layer(
 
 
 def ends_of(network: QuantisedNetwork) -> tuple[list[End], End]:
-    """Inputs and output of a drawn network, as its integers are."""
+    """Return the inputs and the output of a drawn network, as its integers are."""
     quantities = {**network.inputs, network.output: network.quantity(network.output)}
     ends = [End(name, network.shapes[name], np.dtype(np.int8), q.scale, q.zero) for name, q in quantities.items()]
     return ends[:-1], ends[-1]
 
 
 def outputs(runtime: Runtime, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """One inference per row: each output's numbers, [n, ...]."""
+    """Run one inference per row; return each output's numbers, [n, ...]."""
     found = []
     for row in range(len(inputs[0])):
         runtime.put([value[row : row + 1] for value in inputs])
@@ -186,7 +186,9 @@ def outputs(runtime: Runtime, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def distance(found: np.ndarray, expected: np.ndarray) -> Agreement:
-    """Two arrays [n, ...] of integers of one size, or of real numbers that are not negative, in units of float32."""
+    """Compare two arrays [n, ...] of integers of one size, or of real numbers that are not negative, in units of
+    float32.
+    """
     rows = len(expected)
     found, expected = (_whole(values).astype(np.int64).reshape(rows, -1) for values in (found, expected))
     levels = np.abs(found - expected)
@@ -195,7 +197,7 @@ def distance(found: np.ndarray, expected: np.ndarray) -> Agreement:
 
 
 def _whole(values: np.ndarray) -> np.ndarray:
-    """Integers; real numbers as the pattern of their bits, which counts their units."""
+    """Return integers as they are, real numbers as the pattern of their bits, which counts their units."""
     return values.astype(np.float32).view(np.int32) if values.dtype.kind == "f" else values
 
 

@@ -18,7 +18,9 @@ __all__ = ["accumulate", "apply", "run"]
 def run(
     network: nets.QuantisedNetwork, inputs: Mapping[str, np.ndarray], rounding: str = "half_even"
 ) -> dict[str, np.ndarray]:
-    """Every tensor's int8 integers [n, ...] from those of the inputs; `rounding` is one of `rounding.ROUNDINGS`."""
+    """Compute every tensor's int8 integers [n, ...] from those of the inputs; `rounding` is one of
+    `rounding.ROUNDINGS`.
+    """
     values = dict(inputs)
     for layer in network.layers:
         quantities = tuple(network.quantity(name) for name in layer.inputs)
@@ -30,7 +32,7 @@ def run(
 def apply(
     layer: nets.NetworkLayer, inputs: list[np.ndarray], quantities: tuple[nets.Quantity, ...], rounding: str
 ) -> np.ndarray:
-    """The int8 output of one layer from its int8 inputs."""
+    """Compute the int8 output of one layer from its int8 inputs."""
     raise NotImplementedError(type(layer).__name__)
 
 
@@ -74,7 +76,7 @@ def _(layer: nets.FlattenLayer, inputs, quantities, rounding):
 
 
 def accumulate(layer: nets.DenseLayer, x: np.ndarray, quantity: nets.Quantity) -> np.ndarray:
-    """int64 sums of (x - zero) * weights, without bias; float64 products are exact below 2^53."""
+    """Compute int64 sums of (x - zero) * weights, without bias; float64 products are exact below 2^53."""
     shifted = x.astype(np.float64) - quantity.zero
     if not isinstance(layer, nets.ConvLayer):
         return (shifted @ layer.weights.T.astype(np.float64)).astype(np.int64)

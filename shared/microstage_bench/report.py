@@ -35,7 +35,7 @@ class Measured:
         return min(self.ours, key=lambda name: self.timings[name].median)
 
     def rivals(self) -> dict[str, str]:
-        """{rival: the name of its fastest form}; a form's name begins with its rival's."""
+        """Return {rival: the name of its fastest form}; a form's name begins with its rival's."""
         best: dict[str, str] = {}
         others = [name for name in self.timings if name not in self.ours and not name.startswith(BEFORE)]
         for name in sorted(others, key=lambda name: self.timings[name].median):
@@ -43,13 +43,13 @@ class Measured:
         return best
 
     def against(self, variant: str) -> dict[str, str]:
-        """{rival: name} that `variant` is compared with; of an earlier version, the same variant."""
+        """Return {rival: name} that `variant` is compared with; of an earlier version, the same variant."""
         before = f"{BEFORE}{variant}"
         return {**self.rivals(), **({before: before} if before in self.timings else {})}
 
 
 def times(timings: Mapping[str, Timing], contestants: Mapping[str, ComparedRuntime], macs: int, peak: float) -> str:
-    """A row per runtime; `peak` in GMAC/s, 0 where there is none."""
+    """Return a row per runtime; `peak` in GMAC/s, 0 where there is none."""
     rows = []
     for name, timing in timings.items():
         low, high = timing.spread
@@ -74,7 +74,7 @@ def times(timings: Mapping[str, Timing], contestants: Mapping[str, ComparedRunti
 
 
 def ratios(measured: Measured) -> str:
-    """Each rival's fastest form, and the same variant of an earlier version, over each of our variants."""
+    """Return each rival's fastest form, and the same variant of an earlier version, over each of our variants."""
     rows, timings = [], measured.timings
     for variant in measured.ours:
         for rival, name in measured.against(variant).items():
@@ -89,7 +89,7 @@ def ratios(measured: Measured) -> str:
 
 
 def constants(measured: Measured) -> str:
-    """The C's constants beside the .tflite file, a sentence."""
+    """Return a sentence on the C's constants beside the .tflite file."""
     share = measured.constants / measured.tflite
     said = "reached" if share <= CONSTANTS else "not reached"
     size = f"{measured.tflite:,} bytes (at most {CONSTANTS:g}: {said})"
@@ -97,7 +97,7 @@ def constants(measured: Measured) -> str:
 
 
 def summary(found: Sequence[Measured]) -> str:
-    """How many times as fast the C is, a row per network."""
+    """Return a table of how many times as fast the C is, a row per network."""
     head = ("than TFLite Micro, C99", "than onnxruntime's best", "than LiteRT with XNNPACK", "than before")
     sizes = ("us", "constants / .tflite", "arena, bytes")
     return without_empty(("how many times as fast", *head, *sizes), [_row(one) for one in found])
@@ -123,7 +123,7 @@ def _times(one: Measured, rival: str, variant: str) -> str:
 
 
 def _reached(value: float, wanted: float | None) -> str:
-    """The aim, and how much of it `value` is."""
+    """Return the aim, and how much of it `value` is."""
     if wanted is None:
         return ""
     return f"{wanted:g}: {'reached' if value >= wanted else f'{value / wanted:.0%} of it'}"

@@ -25,7 +25,7 @@ _TYPES = {
 
 
 def resident_growth(model: Path) -> int:
-    """The same, measured in a process of its own."""
+    """Measure the same in a process of its own."""
     command = [sys.executable, "-m", "microstage_bench.resident_memory", str(model)]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 

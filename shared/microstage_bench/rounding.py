@@ -24,7 +24,7 @@ _ADD_HEADROOM = 20
 
 
 def requantise(accumulator: np.ndarray, scale: np.ndarray, output: Quantity, rounding: str) -> np.ndarray:
-    """int64 accumulators of real value accumulator * `scale` (broadcast) -> int8 of `output`."""
+    """Turn int64 accumulators of real value accumulator * `scale` (broadcast) into int8 of `output`."""
     if rounding not in ROUNDINGS:
         raise ParameterError(f"rounding {rounding} is not known: expected one of {', '.join(ROUNDINGS)}.")
     if rounding == "tflite":
@@ -33,15 +33,16 @@ def requantise(accumulator: np.ndarray, scale: np.ndarray, output: Quantity, rou
 
 
 def clipped(levels: np.ndarray, output: Quantity) -> np.ndarray:
-    """Levels relative to the zero point -> int8 of `output`."""
+    """Turn levels relative to the zero point into int8 of `output`."""
     return np.clip(levels + output.zero, output.low, output.high).astype(np.int8)
 
 
 def tflite_add(
     first: np.ndarray, second: np.ndarray, quantities: tuple[Quantity, Quantity], output: Quantity
 ) -> np.ndarray:
-    """TFLite's sum of two int8 tensors: both brought to half of the larger scale with 20 bits of headroom, then
-    requantised."""
+    """Compute TFLite's sum of two int8 tensors: both brought to half of the larger scale with 20 bits of headroom, then
+    requantised.
+    """
     twice = 2.0 * max(quantity.scale for quantity in quantities)
     raised = [
         _fixed_point((x.astype(np.int64) - q.zero) << _ADD_HEADROOM, np.float64(q.scale / twice))
@@ -51,13 +52,13 @@ def tflite_add(
 
 
 def tflite_average(total: np.ndarray, count: int, output: Quantity) -> np.ndarray:
-    """TFLite's mean: the sum of raw int8 values, zero points included, divided with halves away from zero."""
+    """Compute TFLite's mean: the sum of raw int8 values, zero points included, divided with halves away from zero."""
     magnitude = (np.abs(total) + count // 2) // count
     return np.clip(np.sign(total) * magnitude, output.low, output.high).astype(np.int8)
 
 
 def _fixed_point(x: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    """TFLite's MultiplyByQuantizedMultiplier with each factor's own 31-bit multiplier and exponent."""
+    """Compute TFLite's MultiplyByQuantizedMultiplier with each factor's own 31-bit multiplier and exponent."""
     parts = [_multiplier(value) for value in np.ravel(factor)]
     multiplier, exponent = (np.array(part, np.int64).reshape(np.shape(factor)) for part in zip(*parts))
     product = (x << np.maximum(exponent, 0)) * multiplier
@@ -76,6 +77,6 @@ def _toward_zero(x: np.ndarray, bits: int) -> np.ndarray:
 
 
 def _half_away(x: np.ndarray, bits: np.ndarray) -> np.ndarray:
-    """x / 2^bits, halves away from zero."""
+    """Divide x by 2^bits, halves away from zero."""
     mask = (np.int64(1) << bits) - 1
     return (x >> bits) + ((x & mask) > (mask >> 1) + (x < 0))

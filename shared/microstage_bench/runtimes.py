@@ -43,7 +43,7 @@ class Runtime(Protocol):
 
 @functools.cache
 def saturates() -> bool:
-    """Whether onnxruntime holds sums of unsigned bytes times signed ones in 16 bits here: with AVX2 and no VNNI."""
+    """Tell whether onnxruntime holds sums of unsigned bytes times signed ones in 16 bits here: with AVX2, not VNNI."""
     import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
 

@@ -103,11 +103,13 @@ class Subject:
         return self.rounded_vectors("half_even") if self.network else self._golden()
 
     def rounded_vectors(self, rounding: str) -> Vectors:
-        """The vectors; what a drawn network has to answer in another `rounding` is known to the bit as well."""
+        """Return the vectors; what a drawn network has to answer in another `rounding` is known to the bit as well."""
         return self._drawn(self.network, rounding) if self.network else self.vectors
 
     def _drawn(self, network: QuantisedNetwork, rounding: str) -> Vectors:
-        """Inputs like those that the network was calibrated on, and the answers of its reference in that rounding."""
+        """Return inputs like those that the network was calibrated on, and the answers of its reference in that
+        rounding.
+        """
         taken, given = ends_of(network)
         inputs = inputs_of(network, _COMPARED, seed=1)
         answer = run(network, inputs, rounding)[network.output]
@@ -131,7 +133,7 @@ class Subject:
         )
 
     def _real(self, vectors: dict[str, np.ndarray], ends: list[End]) -> list[np.ndarray]:
-        """The steps of one answer, of records: all that goes in, and what the last of them answers."""
+        """Return the steps of one answer, of records: all that goes in, and what the last of them answers."""
         steps, found = self.interface["sequence"]["length"], []
         for end in ends:
             values = vectors[f"real.{end.name}"]
@@ -140,7 +142,7 @@ class Subject:
         return found
 
     def _plain(self, vectors: dict[str, np.ndarray], row: int) -> bool:
-        """Whether a gain per window, where the network has one, leaves this window as it is."""
+        """Return whether a gain per window, where the network has one, leaves this window as it is."""
         if "gain" not in self.interface:
             return True
         window = next(end for end in self._c.inputs if end.name in self.interface["gain"]["inputs"])

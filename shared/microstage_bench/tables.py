@@ -8,7 +8,7 @@ __all__ = ["table", "without_empty"]
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """Markdown, columns aligned."""
+    """Return a table in Markdown, columns aligned."""
     cells = [[str(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[place]) for row in cells) for place in range(len(cells[0]))]
     lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in cells]
@@ -16,6 +16,6 @@ def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def without_empty(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of those columns in which any row has something."""
+    """Return a table of those columns in which any row has something."""
     kept = [place for place in range(len(header)) if any(row[place] for row in rows)]
     return table([header[place] for place in kept], [[row[place] for place in kept] for row in rows])

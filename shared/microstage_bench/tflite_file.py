@@ -17,20 +17,20 @@ __all__ = ["closing_softmax", "ends_of_tflite", "macs_and_weights", "without_sof
 
 
 def ends_of_tflite(file: bytes) -> tuple[list[End], list[End]]:
-    """(inputs, outputs); `ModelError` for bytes that are no .tflite file."""
+    """Return (inputs, outputs); `ModelError` for bytes that are no .tflite file."""
     graph = _read(file).subgraphs[0]
     return [_end(graph.tensors[i]) for i in graph.inputs], [_end(graph.tensors[i]) for i in graph.outputs]
 
 
 def closing_softmax(file: bytes) -> int:
-    """How many values the softmax has that the file ends in; 0 where it ends otherwise."""
+    """Return how many values the softmax has that the file ends in; 0 where it ends otherwise."""
     model = _read(file)
     graph, operator = model.subgraphs[0], _closing(model)
     return int(np.prod(graph.tensors[operator.outputs[0]].shape)) if operator is not None else 0
 
 
 def macs_and_weights(file: bytes) -> tuple[int, int]:
-    """Multiply-accumulates of one example and the weights behind them."""
+    """Return the multiply-accumulates of one example and the weights behind them."""
     from ai_edge_litert import schema_py_generated as schema
 
     model, kinds = _read(file), schema.BuiltinOperator
@@ -47,7 +47,7 @@ def macs_and_weights(file: bytes) -> tuple[int, int]:
 
 
 def without_softmax(file: bytes) -> bytes:
-    """The same network up to what its closing softmax takes."""
+    """Return the same network up to what its closing softmax takes."""
     model = _read(file)
     graph, operator = model.subgraphs[0], _closing(model)
     graph.outputs = [operator.inputs[0]]
@@ -70,7 +70,7 @@ def _read(file: bytes) -> Any:
 
 
 def _closing(model: Any) -> Any:
-    """The operator SOFTMAX that makes the only output, or None."""
+    """Return the operator SOFTMAX that makes the only output, or None."""
     from ai_edge_litert import schema_py_generated as schema
 
     graph = model.subgraphs[0]

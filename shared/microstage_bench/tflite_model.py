@@ -40,17 +40,17 @@ _INT8_VERSIONS = {
 
 
 def channels_last(tensor: np.ndarray) -> np.ndarray:
-    """[n, C, H, W] -> [n, H, W, C]; [n, features] as it is."""
+    """Turn [n, C, H, W] into [n, H, W, C]; leave [n, features] as it is."""
     return np.ascontiguousarray(np.moveaxis(tensor, 1, -1))
 
 
 def channels_first(tensor: np.ndarray) -> np.ndarray:
-    """The way back."""
+    """Turn [n, H, W, C] back into [n, C, H, W]."""
     return np.ascontiguousarray(np.moveaxis(tensor, -1, 1))
 
 
 def write_tflite(network: QuantisedNetwork) -> bytes:
-    """The flatbuffer; `ModelError` for a layer that TFLite's int8 kernels have no form for."""
+    """Write the flatbuffer; `ModelError` for a layer that TFLite's int8 kernels have no form for."""
     from ai_edge_litert import schema_py_generated as schema
 
     return _TfliteWriter(network, schema).file()
@@ -163,7 +163,7 @@ class _TfliteWriter:
         return code
 
     def _padding(self, layer: ConvLayer) -> int:
-        """SAME or VALID, whichever gives the layer's pads; `ModelError` where neither does."""
+        """Choose SAME or VALID, whichever gives the layer's pads; `ModelError` where neither does."""
         pairs = zip(layer.pads[:2], layer.pads[2:])
         if not any(layer.pads):
             return self.schema.Padding.VALID

@@ -31,7 +31,7 @@ _VECTORS = 64
 
 @cache
 def network_named(name: str) -> QuantisedNetwork:
-    """The network, drawn once a process; `ParameterError` for a name that is none."""
+    """Draw a network, once a process; `ParameterError` for a name that is none."""
     known = NETWORKS | OF_WIDTH
     if name not in known:
         raise ParameterError(f"{name} is no network of the benchmarks: expected one of {', '.join(NETWORKS)}.")
@@ -39,7 +39,7 @@ def network_named(name: str) -> QuantisedNetwork:
 
 
 def inputs_of(network: QuantisedNetwork, count: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """int8 inputs [count, ...] by name."""
+    """Return int8 inputs [count, ...] by name."""
     return {
         name: draw_inputs(network.shapes[name], count, seed + place, quantity.low, quantity.high)
         for place, (name, quantity) in enumerate(network.inputs.items())
@@ -47,7 +47,7 @@ def inputs_of(network: QuantisedNetwork, count: int, seed: int = 0) -> dict[str,
 
 
 def write_models(network: QuantisedNetwork, folder: Path) -> None:
-    """The files above; the .tflite needs the package ai-edge-litert."""
+    """Write the files above; the .tflite needs the package ai-edge-litert."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(write_onnx(network).SerializeToString(deterministic=True))
     values = run(network, inputs_of(network, _VECTORS))

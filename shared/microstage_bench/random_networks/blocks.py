@@ -26,7 +26,7 @@ _APART = 5
 
 
 def picture(net: ExactNetwork) -> str:
-    """An image, channels first or last."""
+    """Begin with an image, channels first or last."""
     channels, size = net.rng.about(8), [net.rng.about(32), net.rng.about(32)]
     if net.rng.integers(0, 2):
         return net.add("Transpose", [net.quantised(net.given([*size, channels]))], perm=[0, 3, 1, 2])
@@ -34,12 +34,12 @@ def picture(net: ExactNetwork) -> str:
 
 
 def signal(net: ExactNetwork) -> str:
-    """Samples of some channels over time."""
+    """Begin with samples of some channels over time."""
     return net.quantised(net.given([net.rng.about(8), net.rng.about(64)]))
 
 
 def numbers(net: ExactNetwork) -> str:
-    """A few numbers, and perhaps a second input beside them."""
+    """Begin with a few numbers, and perhaps a second input beside them."""
     value = net.quantised(net.given([net.rng.width(70)]))
     if net.rng.integers(0, 2):
         other = net.quantised(net.given([net.rng.about(5)]))
@@ -48,7 +48,7 @@ def numbers(net: ExactNetwork) -> str:
 
 
 def conv(net: ExactNetwork, value: str) -> str:
-    """Any kernel, stride, dilation and pads."""
+    """Add a convolution of any kernel, stride, dilation and pads."""
     depth, *size = net.shape(value)[1:]
     kernel = [net.rng.integers(1, min(5, n) + 1) for n in size]
     dilations = [net.rng.integers(1, 3) if (k - 1) * 2 < n else 1 for k, n in zip(kernel, size)]
@@ -62,14 +62,14 @@ def conv(net: ExactNetwork, value: str) -> str:
 
 
 def grouped(net: ExactNetwork, value: str) -> str:
-    """Two or more groups of channels."""
+    """Add a convolution of two or more groups of channels."""
     depth, *size = net.shape(value)[1:]
     groups = next(n for n in (net.rng.integers(2, 5), 3, 2, 1) if depth % n == 0)
     return net.activation(_convolved(net, value, groups * net.rng.about(4), [min(3, n) for n in size], groups))
 
 
 def depthwise(net: ExactNetwork, value: str) -> str:
-    """Each channel by itself, one filter or more, and the sums over channels behind."""
+    """Convolve each channel by itself, with one filter or more, and add a sum over channels behind."""
     depth, *size = net.shape(value)[1:]
     many = net.rng.integers(1, 3)
     value = net.activation(_same(net, value, many * depth, depth))
@@ -78,14 +78,14 @@ def depthwise(net: ExactNetwork, value: str) -> str:
 
 
 def residual(net: ExactNetwork, value: str) -> str:
-    """A sum of two scales."""
+    """Add a sum of two scales."""
     depth, *size = net.shape(value)[1:]
     groups = 1 if depth * depth * int(np.prod(size)) * 9 <= _MACS else depth
     return _sum(net, net.activation(_same(net, value, depth, groups), net.width), value)
 
 
 def join(net: ExactNetwork, value: str) -> str:
-    """Two branches beside each other, of one scale."""
+    """Put two branches beside each other, of one scale."""
     depth, *size = net.shape(value)[1:]
     ends = [_convolved(net, value, net.rng.about(5), [1] * len(size)) for _ in range(2)]
     shift = max(map(net.peak, ends)) + 1 - net.width
@@ -93,7 +93,7 @@ def join(net: ExactNetwork, value: str) -> str:
 
 
 def halves(net: ExactNetwork, value: str) -> str:
-    """Channels cut in two and joined again in another order."""
+    """Cut the channels in two and join them again in another order."""
     depth = net.shape(value)[1]
     if depth < 2:
         return value
@@ -103,20 +103,20 @@ def halves(net: ExactNetwork, value: str) -> str:
 
 
 def pool(net: ExactNetwork, value: str) -> str:
-    """The largest of a window."""
+    """Take the largest of each window."""
     size = net.shape(value)[2:]
     kernel, strides = ([net.rng.integers(1, min(3, n) + 1) for n in size] for _ in range(2))
     return net.add("MaxPool", [value], kernel_shape=kernel, strides=strides)
 
 
 def average(net: ExactNetwork, value: str) -> str:
-    """Of one, two or four values, which a float divides exactly."""
+    """Take the mean of one, two or four values, which a float divides exactly."""
     kernel = [min(2, n) for n in net.shape(value)[2:]]
     return net.activation(net.add("AveragePool", [value], kernel_shape=kernel, strides=kernel), net.width)
 
 
 def places(net: ExactNetwork, value: str) -> str:
-    """Channels last for a while: a dense layer at each place."""
+    """Move the channels last for a while, for a dense layer at each place."""
     axes = len(net.shape(value))
     last, first = [0, *range(2, axes), 1], [0, axes - 1, *range(1, axes - 1)]
     value = net.activation(_product(net, net.add("Transpose", [value], perm=last), net.rng.about(16)))
@@ -124,7 +124,7 @@ def places(net: ExactNetwork, value: str) -> str:
 
 
 def dense(net: ExactNetwork, value: str) -> str:
-    """All numbers with all, of an image's row, too."""
+    """Add a dense layer, of an image's row too."""
     value = row_of(net, value)
     width = net.rng.width(70)
     if not net.rng.integers(0, 2):
@@ -134,13 +134,13 @@ def dense(net: ExactNetwork, value: str) -> str:
 
 
 def sums(net: ExactNetwork, value: str) -> str:
-    """A row and what a dense layer makes of it, at two scales."""
+    """Add up a row and what a dense layer makes of it, at two scales."""
     value = row_of(net, value)
     return _sum(net, net.activation(_product(net, value, net.shape(value)[-1]), net.width), value)
 
 
 def end(net: ExactNetwork, value: str) -> str:
-    """The last layer: its sums as they are, or quantised."""
+    """Add the last layer: its sums as they are, or quantised."""
     if len(net.shape(value)) == 2 or net.rng.integers(0, 2):
         value = row_of(net, value)
         answer = _product(net, value, net.rng.about(10))
@@ -150,7 +150,7 @@ def end(net: ExactNetwork, value: str) -> str:
 
 
 def row_of(net: ExactNetwork, value: str) -> str:
-    """An image as a row, after pools where it is large; a row as it is."""
+    """Turn an image into a row, after pools where it is large; leave a row as it is."""
     while len(net.shape(value)) > 2 and int(np.prod(net.shape(value)[1:])) > 1024:
         kernel = [min(2, n) for n in net.shape(value)[2:]]
         value = net.add("MaxPool", [value], kernel_shape=kernel, strides=kernel)
@@ -180,7 +180,9 @@ ROW: dict[Block, int] = {dense: 3, sums: 1}
 
 
 def _bits(net: ExactNetwork, depth: int) -> int:
-    """Of weights, so few that a sum of `depth` products is exact in a float32, where floats are to be exact."""
+    """Choose the bits of weights: so few that a sum of `depth` products is exact in a float32, where floats are to be
+    exact.
+    """
     return net.rng.choice(
         [bits for bits in (5, 4, 8, 3, 2) if depth * 2 ** (net.width + bits) < 2**24 or not net.exact and bits == 8]
         or [2]
@@ -194,8 +196,9 @@ def _product(net: ExactNetwork, value: str, width: int) -> str:
 
 
 def _sum(net: ExactNetwork, branch: str, value: str) -> str:
-    """Of a branch and what it begins at, in either order, unless one is lost in the other, which no network is trained
-    to."""
+    """Add up a branch and what it begins at, in either order, unless one is lost in the other, which no network is
+    trained to.
+    """
     if abs(net.peak(branch) - net.peak(value)) > _APART:
         return branch
     total = net.add("Add", [branch, value][:: net.rng.choice([1, -1])])
@@ -211,7 +214,7 @@ def _convolved(net: ExactNetwork, value: str, channels: int, kernel: list[int], 
 
 
 def _biased(net: ExactNetwork, operator: str, inputs: list[str], **flags: Any) -> str:
-    """With a third input that its sums without it ask for, mostly."""
+    """Add an operator, mostly with a third input that its sums without it ask for."""
     plain = net.add(operator, inputs, **flags)
     if not net.rng.integers(0, 4):
         return plain
@@ -220,7 +223,7 @@ def _biased(net: ExactNetwork, operator: str, inputs: list[str], **flags: Any) -
 
 
 def _same(net: ExactNetwork, value: str, channels: int, groups: int) -> str:
-    """A convolution that leaves the places as they are."""
+    """Add a convolution that leaves the places as they are."""
     size = net.shape(value)[2:]
     kernel = [3 if n > 1 else 1 for n in size]
     return _convolved(net, value, channels, kernel, groups, pads=[k // 2 for k in [*kernel, *kernel]])

@@ -27,7 +27,7 @@ class Draws:
         self._replayed, self.taken = replayed, list[int]()
 
     def integers(self, low: int, high: int, size: Any = None) -> Any:
-        """One of low .. high - 1; simple is low."""
+        """Draw one of low .. high - 1; simple is low."""
         if size is not None:
             return self._noise.integers(low, high, size)
         above = self._next(high - low)
@@ -35,19 +35,19 @@ class Draws:
         return low + above
 
     def choice(self, options: Sequence[T]) -> T:
-        """One of `options`; simple is the first."""
+        """Draw one of `options`; simple is the first."""
         return options[self.integers(0, len(options))]
 
     def about(self, high: int) -> int:
-        """One of 1 .. high, small ones as often as large ones: 2^n <= high is as likely for each n."""
+        """Draw one of 1 .. high, small ones as often as large ones: 2^n <= high is as likely for each n."""
         return int(self.integers(1, min(high, 2 ** self.integers(1, high.bit_length() + 1) - 1) + 1))
 
     def width(self, high: int) -> int:
-        """One of 1 .. high, mostly large: behind a layer of one channel not much is left to go wrong."""
+        """Draw one of 1 .. high, mostly large: behind a layer of one channel not much is left to go wrong."""
         return self.about(high) if self.integers(0, 4) < 1 else int(self.integers(1, high + 1))
 
     def random(self, size: Any) -> np.ndarray:
-        """Noise in [0, 1)."""
+        """Draw noise in [0, 1)."""
         return self._noise.random(size)
 
     def _next(self, count: int) -> int:

@@ -15,13 +15,13 @@ __all__ = ["IMAGE", "ROW"]
 
 
 def function(net: ExactNetwork, value: str) -> str:
-    """Of each element: one that rises, or falls, or turns round."""
+    """Apply a function to each element: one that rises, or falls, or turns round."""
     names = [*_EXACT, *([] if net.exact else _SMOOTH)]
     return net.activation(_function(net, net.rng.choice(names), value), 8)
 
 
 def gate(net: ExactNetwork, value: str) -> str:
-    """Channels, or values, times what a function makes of them."""
+    """Multiply channels, or values, by what a function makes of them."""
     before = (
         net.add("GlobalAveragePool", [value]) if len(net.shape(value)) == 4 and not net.rng.integers(0, 2) else value
     )
@@ -32,20 +32,20 @@ def gate(net: ExactNetwork, value: str) -> str:
 
 
 def rest(net: ExactNetwork, value: str) -> str:
-    """One less a gate, times a value of another scale."""
+    """Multiply one less a gate by a value of another scale."""
     opened = net.quantised(net.add("HardSigmoid", [value], alpha=0.25, beta=0.5), 8, False, -8)
     other = net.quantised(net.add("Clip", [value, net.constant(-1), net.constant(1)]), 8, True, -7)
     return net.activation(net.add("Mul", [net.add("Sub", [net.constant(1), opened]), other]), 8)
 
 
 def difference(net: ExactNetwork, value: str) -> str:
-    """Of two scales, or the larger or the smaller."""
+    """Take the difference of two scales, or the larger or the smaller."""
     other = net.quantised(_function(net, net.rng.choice(["LeakyRelu", "Abs", "Neg"]), value), net.rng.choice([8, 6, 4]))
     return net.activation(net.add(net.rng.choice(["Sub", "Max", "Min"]), [value, other][:: net.rng.choice([1, -1])]), 8)
 
 
 def extremes(net: ExactNetwork, value: str) -> str:
-    """Windows beyond the end, in padding, or with gaps."""
+    """Take the largest of windows beyond the end, in padding, or with gaps."""
     size = net.shape(value)[2:]
     kernel = [min(n, net.rng.integers(1, 4)) for n in size]
     flags: dict[str, Any] = {
@@ -59,7 +59,7 @@ def extremes(net: ExactNetwork, value: str) -> str:
 
 
 def padded_average(net: ExactNetwork, value: str) -> str:
-    """Of windows that hold one, two or four values, counted with the padding or without."""
+    """Take the mean of windows that hold one, two or four values, counted with the padding or without."""
     size = net.shape(value)[2:]
     kernel = [min(2, n) for n in size]
     pads = [net.rng.integers(0, k) for k in [*kernel, *kernel]]
@@ -71,7 +71,7 @@ def padded_average(net: ExactNetwork, value: str) -> str:
 
 
 def larger(net: ExactNetwork, value: str) -> str:
-    """The nearest pixel, twice as large, or of any places along an axis."""
+    """Make it twice as large by the nearest pixel, or gather any places along an axis."""
     shape = net.shape(value)
     if int(np.prod(shape[1:])) > 2048:
         return value
@@ -93,7 +93,7 @@ def larger(net: ExactNetwork, value: str) -> str:
 
 
 def bordered(net: ExactNetwork, value: str) -> str:
-    """Zeros around, or the image's own border, or less of it."""
+    """Put zeros around, or the image's own border, or take some of it away."""
     shape = net.shape(value)
     mode = net.rng.choice(["constant", "edge", "reflect"])
     least = -1 if mode == "constant" else 0
@@ -102,7 +102,7 @@ def bordered(net: ExactNetwork, value: str) -> str:
 
 
 def squares(net: ExactNetwork, value: str) -> str:
-    """Channels as pixels, or pixels as channels."""
+    """Turn channels into pixels, or pixels into channels."""
     channels, *size = net.shape(value)[1:]
     if len(size) == 2 and channels % 4 == 0:
         return net.add("DepthToSpace", [value], blocksize=2, mode=net.rng.choice(["DCR", "CRD"]))
@@ -112,7 +112,7 @@ def squares(net: ExactNetwork, value: str) -> str:
 
 
 def transposed(net: ExactNetwork, value: str) -> str:
-    """A convolution that spreads each pixel over a window."""
+    """Add a convolution that spreads each pixel over a window."""
     depth, *size = net.shape(value)[1:]
     if int(np.prod(size)) * depth > 1024:
         return value
@@ -127,7 +127,7 @@ def transposed(net: ExactNetwork, value: str) -> str:
 
 
 def reduced(net: ExactNetwork, value: str) -> str:
-    """The sum, or an extreme, along one axis."""
+    """Take the sum, or an extreme, along one axis."""
     axis, rank = net.rng.integers(1, len(net.shape(value))), len(net.shape(value))
     operator = net.rng.choice(["ReduceSum", "ReduceMax", "ReduceMin"])
     axes = axis - rank if net.rng.integers(0, 2) else axis

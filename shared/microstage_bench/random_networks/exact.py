@@ -78,7 +78,7 @@ class ExactNetwork:
         return name
 
     def given(self, shape: list[int]) -> str:
-        """A real input, of values up to 4."""
+        """Add a real input, of values up to 4."""
         self.count += 1
         name = f"input|{self.count}|0"
         self.inputs[name] = self.values[name] = (self.rng.integers(-1024, 1025, (VECTORS, *shape)) / 256).astype(
@@ -90,16 +90,18 @@ class ExactNetwork:
         return list(self.values[value].shape)
 
     def rests(self, value: str) -> bool:
-        """Whether most inputs give one and the same tensor."""
+        """Return whether most inputs give one and the same tensor."""
         return len(np.unique(self.values[value].reshape(VECTORS, -1), axis=0)) < VECTORS // 2
 
     def peak(self, value: str) -> int:
-        """The least power of two, as its exponent, that no value exceeds; 0 where all are zero."""
+        """Return the least power of two, as its exponent, that no value exceeds; 0 where all are zero."""
         largest = float(np.abs(self.values[value]).max())
         return int(np.ceil(np.log2(largest))) if largest else 0
 
     def scale(self, exponent: int, each: tuple[int, ...] = ()) -> np.ndarray:
-        """About 2^exponent, or as much as a fourth of it; that power of two itself where the network is exact."""
+        """Draw a scale of about 2^exponent, or as much as a fourth of it; that power of two itself where the network is
+        exact.
+        """
         power = (
             2.0 ** (exponent - self.rng.integers(0, 3, each)) if each else 2.0 ** (exponent - self.rng.integers(0, 2))
         )
@@ -125,7 +127,7 @@ class ExactNetwork:
         return self.add("DequantizeLinear", [stored, *parameters])
 
     def _zero_point(self, ends: np.iinfo, signed: bool) -> int:
-        """In the middle or at the end, mostly; now and then anywhere."""
+        """Draw a zero point: in the middle or at the end, mostly; now and then anywhere."""
         usual = (ends.min + ends.max + 1) // 2 if signed else ends.min
         anywhere = ends.min + self.rng.integers(0, 2**ends.bits)
         return self.rng.choice(
@@ -133,7 +135,7 @@ class ExactNetwork:
         )
 
     def weights(self, shape: list[int], axis: int, bits: int) -> str:
-        """Integers at one scale, or at one of each output channel; some channels are zero, and so dead."""
+        """Draw integers at one scale, or at one of each output channel; some channels are zero, and so dead."""
         ints = self.rng.integers(-(2 ** (bits - 1)) + 1, 2 ** (bits - 1), shape)
         each = tuple(shape[axis] if place == axis else 1 for place in range(len(shape)))
         if self.rng.integers(0, 2):
@@ -151,8 +153,9 @@ class ExactNetwork:
         return self.add("DequantizeLinear", stored, axis=axis)
 
     def bias(self, about: str, axis: int = 1) -> str:
-        """A constant for each channel of tensor `about`, such that its values lie on both sides of zero, as in a
-        trained network."""
+        """Draw a constant for each channel of tensor `about`, such that its values lie on both sides of zero, as in a
+        trained network.
+        """
         values = self.values[about].astype(np.float64)
         others = tuple(place for place in range(values.ndim) if place != axis)
         each = self.rng.random(values.shape[axis]) - 0.5
@@ -160,7 +163,7 @@ class ExactNetwork:
         return self.constant(np.round((values.std(others) * each - values.mean(others)) / step) * step)
 
     def activation(self, value: str, bits: int | None = None) -> str:
-        """Quantised, behind a function or not."""
+        """Quantise `value`, behind a function or not."""
         bits = bits or self.rng.choice([self.width, self.width, self.width, 4, 3, 2])
         function = self.rng.integers(0, 12)
         if function < 6:
@@ -171,7 +174,7 @@ class ExactNetwork:
         return self.quantised(_FUNCTIONS[name](self, value), bits, name not in ("Abs", "HardSigmoid"))
 
     def model(self, outputs: list[str], style: str = "exporter") -> onnx.ModelProto:
-        """The file; its tensors are named in a style of `names`."""
+        """Return the file; its tensors are named in a style of `names`."""
         ends = [
             helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", *v.shape[1:]]) for n, v in self.inputs.items()
         ]
@@ -185,7 +188,7 @@ class ExactNetwork:
 
 
 def _int4() -> type:
-    """NumPy's type of ONNX' INT4; not every environment that knows recipes has it."""
+    """Return NumPy's type of ONNX' INT4; not every environment that knows recipes has it."""
     from ml_dtypes import int4
 
     return int4

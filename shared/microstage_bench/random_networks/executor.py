@@ -14,7 +14,7 @@ __all__ = ["execute", "execute_node"]
 
 
 def execute(model: onnx.ModelProto, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """The outputs of `model`."""
+    """Return the outputs of `model`."""
     if all(not node.domain for node in model.graph.node):
         return _session(model).run(None, dict(inputs))
     values = {**inputs, **{i.name: numpy_helper.to_array(i) for i in model.graph.initializer}}
@@ -25,7 +25,7 @@ def execute(model: onnx.ModelProto, inputs: Mapping[str, np.ndarray]) -> list[np
 
 
 def execute_node(node: onnx.NodeProto, values: Mapping[str, np.ndarray], opset: int) -> dict[str, np.ndarray]:
-    """{output: value} of one node."""
+    """Return {output: value} of one node."""
     if node.domain:
         from qonnx.custom_op.registry import getCustomOp
 

@@ -46,12 +46,12 @@ class Recipe:
     steps: tuple[RecipeStep, ...]
 
     def described(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """Return it as JSON holds it."""
         return asdict(self)
 
     @classmethod
     def read(cls, described: Mapping[str, Any]) -> Recipe:
-        """The reverse of `described`."""
+        """Read what `described` wrote."""
         steps = tuple(
             RecipeStep(s["block"], s["seed"], s["choices"] and tuple(s["choices"])) for s in described["steps"]
         )
@@ -70,7 +70,7 @@ class RandomNetwork:
 
 
 def draw_recipe(seed: int, layers: int = LAYERS) -> Recipe:
-    """The network of one seed, of up to `layers` blocks behind its beginning."""
+    """Draw the network of one seed, of up to `layers` blocks behind its beginning."""
     rng = Draws(seed)
     qonnx, exact = bool(rng.integers(0, 2)), bool(rng.integers(0, 4))
     opset, style, count = rng.choice(_OPSETS), rng.choice([*STYLES]), rng.about(layers)
@@ -85,7 +85,7 @@ def draw_recipe(seed: int, layers: int = LAYERS) -> Recipe:
 
 
 def build_network(recipe: Recipe) -> RandomNetwork:
-    """The network of `recipe` and its vectors; a block behind which nothing would be left to compare is left out."""
+    """Build the network of `recipe` and its vectors; leave out a block behind which there is nothing to compare."""
     taken: list[RecipeStep] = []
     net = ExactNetwork(Draws(0), recipe.qonnx, recipe.exact, recipe.opset, recipe.width)
     value = ""

@@ -14,8 +14,8 @@ _PLAIN: dict[str, Any] = {"style": "exporter", "opset": 13, "exact": True, "qonn
 
 
 def shrunk(recipe: Recipe, fails: Callable[[Recipe], Recipe | None]) -> Recipe:
-    """The simplest recipe that greedy steps lead to. `fails` gives back a recipe that fails as `recipe` does, with the
-    choices that it made, and None for another; it may give None for good to end the search.
+    """Return the simplest recipe that greedy steps lead to. `fails` gives back a recipe that fails as `recipe` does,
+    with the choices that it made, and None for another; it may give None for good to end the search.
     """
     found = True
     while found:
@@ -31,7 +31,7 @@ def _first(candidates: Iterator[Recipe], fails: Callable[[Recipe], Recipe | None
 
 
 def _fewer(recipe: Recipe) -> Iterator[Recipe]:
-    """Without some blocks in a row, many first; beginning and end stay."""
+    """Yield recipes without some blocks in a row, many first; beginning and end stay."""
     inner = len(recipe.steps) - 2
     length = inner
     while length:
@@ -47,7 +47,7 @@ def _plainer(recipe: Recipe) -> Iterator[Recipe]:
 
 
 def _lower(recipe: Recipe) -> Iterator[Recipe]:
-    """With the choices of one block all at their lowest, or one of them so, or half as high."""
+    """Yield recipes with the choices of one block all at their lowest, or one of them so, or half as high."""
     for place, step in enumerate(recipe.steps):
         for choices in _lowered(step.choices or ()):
             yield replace(

@@ -31,7 +31,9 @@ class Digests:
         self._files, self._imports = _remembered(memory) if memory else ({}, {})
 
     def of(self, path: Path) -> str:
-        """SHA-256 of the file; one younger than two seconds is not remembered (its time stamps may not tell)."""
+        """Return the SHA-256 of the file; one younger than two seconds is not remembered (its time stamps may not
+        tell).
+        """
         known = self._files.get(str(path))
         if known and self._memory is None:
             return known[-1]

@@ -26,7 +26,9 @@ class Touched(IntegrityError):
 
 
 def all_files(folder: Path, *but: str) -> list[Path]:
-    """Whatever lies in `folder` and is no folder, links to folders among them, without the files `but` at its top."""
+    """Return whatever lies in `folder` and is no folder, links to folders among them, without the files `but` at its
+    top.
+    """
     left_out = {folder / name for name in but}
     return [path for path in folder.rglob("*") if (path.is_symlink() or not path.is_dir()) and path not in left_out]
 

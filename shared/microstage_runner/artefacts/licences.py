@@ -96,7 +96,7 @@ def _first(said: PackageMetadata, field: str) -> str:
 
 
 def recognised(text: str) -> str | None:
-    """SPDX identifier of a well-known licence text."""
+    """Return the SPDX identifier of a well-known licence text."""
     flat = " ".join(text.split())
     return next((name for name, phrases in _TEXTS.items() if all(phrase in flat for phrase in phrases)), None)
 
@@ -131,8 +131,8 @@ def _debian_licences(copyright: str) -> list[str]:
 
 
 def table(components: list[dict]) -> list[str]:
-    """One line per CycloneDX component (kind, name, version, licence) and a last one that
-    counts them and the unknown.
+    """Return one line per CycloneDX component (kind, name, version, licence) and a last one that counts them and the
+    unknown.
     """
     rows = [("kind", "package", "version", "licence")]
     rows += [(_kind(c), c["name"], c.get("version", ""), _said(c.get("licenses", []))) for c in components]

@@ -94,7 +94,7 @@ def provenance_of_image(image: Any, base: Mapping[str, str], repository: Path, c
 
 
 def show(stages: Iterable[Stage], backend: Any, store: Any) -> None:
-    """Where the bills of each stage are, and a table of the licences in the environment that it runs in."""
+    """Return where the bills of each stage are, and a table of the licences in the environment that it runs in."""
     for stage in stages:
         path = (
             backend.images.bill(stage.name) if hasattr(backend, "images") else _environment(stage, backend.environments)

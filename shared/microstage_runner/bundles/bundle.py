@@ -36,7 +36,7 @@ _BLOCK = 1 << 20
 
 
 def write(path: Path, about: Mapping[str, Any], files: Mapping[str, Path]) -> None:
-    """`files` {name inside: file} behind an index of `about` and their digests; written beside, then renamed."""
+    """Write `files` {name inside: file} behind an index of `about` and their digests, beside `path`, and rename it."""
     sizes = {name: file.stat().st_size for name, file in sorted(files.items())}
     listed = {name: {"sha256": file_digest(files[name]), "size": size} for name, size in sizes.items()}
     if flaw := _flaw(listed):

@@ -56,7 +56,7 @@ def assert_own_code(path: Path, index: Mapping[str, Any], repository: Path, diff
 
 
 def _assert_declared(about: Mapping[str, Any], repository: Path) -> None:
-    """The parameters are those of the stage, each with a value that could be typed."""
+    """Check that the parameters are those of the stage, each with a value that could be typed."""
     stage, given = load_stages(repository)[about["stage"]], about["parameters"]
     with_files = {**stage.parameters, **(stage.user_input.parameters if stage.user_input else {})}
     declared = {name: own for name, p in with_files.items() if (own := p.of(given.get("model")))}

@@ -148,7 +148,7 @@ def _installing(repository: Path, images: Images) -> Iterator[tuple[str, list[st
 
 
 def _debian(docker: engine.Engine, wanted: Mapping[str, list[str]], folder: Path) -> None:
-    """What apt would download for each base, and one list of it all."""
+    """Fetch what apt would download for each base, and write one list of it all."""
     lists = []
     for base, names in wanted.items():
         print(f"vendor: Debian packages {' '.join(names)} ...", flush=True)

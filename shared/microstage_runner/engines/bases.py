@@ -67,7 +67,7 @@ def tag(python: str) -> str:
 
 
 def vendored_tag(python: str) -> str:
-    """The name of a base, stand-in or not, that was saved and loaded again; `docker load` knows no digests."""
+    """Return the name of a base, stand-in or not, that was saved and loaded again; `docker load` knows no digests."""
     return f"microstage/vendored:{python}"
 
 
@@ -107,7 +107,7 @@ def build(engine: Engine, pythons: Iterable[str] = PYTHONS) -> dict[str, str]:
 
 
 def find_cpython(version: str) -> Path:
-    """Prefix of a relocatable CPython `version` on this host (pyenv's, uv's, or one under /usr/local)."""
+    """Return the prefix of a relocatable CPython `version` on this host (pyenv's, uv's, or one under /usr/local)."""
     names = [*_pyenv(version), shutil.which(f"python{version}"), _uv(version)]  # the order of `local.find_python`
     for python in filter(None, names):
         prefix = _ask(python, "import sys; print(sys.base_prefix, '%d.%d' % sys.version_info[:2])").split()
@@ -155,7 +155,7 @@ def _debootstrap(program: str, root: Path, log: Path) -> None:
 
 
 def _apt_sources(folder: Path = Path("/etc/apt")) -> list[tuple[str, str]]:
-    """(uri, suite) of every Debian archive of our suite in this host's apt configuration, both file formats."""
+    """Return (uri, suite) of every Debian archive of our suite in this host's apt configuration, both file formats."""
     found: list[tuple[str, str]] = []
     for path in [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]:
         text = path.read_text(errors="replace") if path.suffix in (".list", ".sources") and path.is_file() else ""
@@ -171,7 +171,7 @@ def _apt_sources(folder: Path = Path("/etc/apt")) -> list[tuple[str, str]]:
 
 
 def _apt_options() -> str:
-    """How this host's apt reaches its mirrors (proxies, and date checks that a frozen mirror cannot pass)."""
+    """Return how this host's apt reaches its mirrors (proxies, and date checks that a frozen mirror cannot pass)."""
     dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True).stdout
     wanted = r"^Acquire::(?:Check-\S+|https?::\S*Proxy) \"[^\"]+\";$"
     return "".join(f"{line}\n" for line in re.findall(wanted, dump, re.MULTILINE))
@@ -230,7 +230,7 @@ def _install_cpython(prefix: Path, local: Path, version: str) -> None:
 
 
 def _layer(root: Path, tops: Iterable[str]) -> bytes:
-    """Tar of the trees `tops` under `root`: sorted, owned by number, every time stamp `EPOCH`."""
+    """Return a tar of the trees `tops` under `root`: sorted, owned by number, every time stamp `EPOCH`."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for top in tops:

@@ -48,7 +48,7 @@ class Engine:
         )
 
     def run(self, *arguments: str, input: bytes | None = None, timeout: float | None = None) -> str:
-        """Standard output of one client command; `EnvironmentProblem` quotes its last line of complaint."""
+        """Return the standard output of one client command; `EnvironmentProblem` quotes its last line of complaint."""
         done = self.call(*arguments, input=input, timeout=timeout)
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().splitlines() or ["nothing was said"]
@@ -65,7 +65,7 @@ class Engine:
         )
 
     def build_environment(self) -> dict[str, str]:
-        """Process environment for `docker build`: says which builder, as the client's default differs by version."""
+        """Return the environment of `docker build`, which says which builder: the default differs by version."""
         return {**os.environ, "DOCKER_BUILDKIT": "1" if self.buildkit else "0", "BUILDKIT_PROGRESS": "plain"}
 
 
@@ -77,7 +77,7 @@ def find(host: str = "") -> Engine | None:
 
 
 def require(host: str = "") -> Engine:
-    """As `find`, but no engine is an `EnvironmentProblem` that names the next command."""
+    """Return the engine as `find` does; raise `EnvironmentProblem` that names the next command where there is none."""
     engine = find(host)
     if engine is None and host:
         raise EnvironmentProblem(

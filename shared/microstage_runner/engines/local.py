@@ -100,7 +100,7 @@ def _version_of(environment: Path) -> str:
 
 
 def _begin(limit: int | None) -> None:
-    """In the stage's process: a killed runner frees its lock, and its stage must not write on beside the next run."""
+    """Bound the stage's memory, and let it end with a killed runner: it must not write on beside the next run."""
     memory.hold(limit)
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

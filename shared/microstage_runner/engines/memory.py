@@ -38,7 +38,7 @@ def options(engine: Engine) -> list[str]:
 
 
 def limit_of_container(engine: Engine) -> int:
-    """Bytes that a container may take: by default all that the engine's machine has but an eighth."""
+    """Return how many bytes a container may take: by default all that the engine's machine has but an eighth."""
     said = engine.run("info", "--format", "{{.MemTotal}}")
     if not said.isdigit():
         raise EnvironmentProblem(f"The engine does not say how much memory its machine has, but {said!r}.")
@@ -46,7 +46,7 @@ def limit_of_container(engine: Engine) -> int:
 
 
 def limit_of_process() -> int | None:
-    """Bytes that a process of a local environment may allocate; None for as many as there are."""
+    """Return how many bytes a process of a local environment may allocate; None for as many as there are."""
     return _checked(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), "this machine")
 
 
@@ -57,7 +57,7 @@ def hold(limit: int | None) -> None:
 
 
 def shown(limit: int) -> str:
-    """As MEMORY= has it, in whole mebibytes."""
+    """Return bytes as MEMORY= has them, in whole mebibytes."""
     return f"{limit >> 20}m"
 
 

@@ -243,7 +243,7 @@ def _beat(heart: IO[bytes], done: threading.Event) -> None:
 
 
 def _add(archive: tarfile.TarFile, name: str, path: Path | None, user: tuple[int, int]) -> None:
-    """A file or folder of the stage's user; None is a folder of its own."""
+    """Add a file or folder, which belongs to the stage's user; None is a folder of its own."""
     member = tarfile.TarInfo(name)
     member.uid, member.gid, member.mode = *user, 0o755
     if path is None or path.is_dir():

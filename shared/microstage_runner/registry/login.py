@@ -86,7 +86,7 @@ class Login:
 
 
 def _credentials(host: str) -> str:
-    """base64 of user:password for a host, from ~/.docker/config.json (or $DOCKER_CONFIG); "" if there are none."""
+    """Return base64 of user:password for a host, from ~/.docker/config.json (or $DOCKER_CONFIG); "" for none."""
     folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     try:
         known = json.loads((folder / "config.json").read_text())["auths"]

@@ -60,7 +60,9 @@ HERE = Conditions()
 
 
 def elsewhere(container: bool) -> Conditions:
-    """Another clock, user, umask, core count, locale, time zone and home, as far as this machine can change them."""
+    """Return another clock, user, umask, core count, locale, time zone and home, as far as this machine can change
+    them.
+    """
     lacking = {}
     library = next(
         (path for place in _FAKETIME for path in sorted(Path("/").glob(f"{place[1:]}/libfaketimeMT.so.1"))), None
@@ -135,7 +137,9 @@ def seen(scratch: Path) -> dict[str, object]:
 
 
 def _as_user(number: int) -> list[str]:
-    """Another user who may write nothing of ours, and read all: environments often stand in a private home."""
+    """Return what starts a program as a user who may write nothing of ours, and read all: environments often stand in a
+    private home.
+    """
     capability = "+dac_read_search"
     return [
         "setpriv",

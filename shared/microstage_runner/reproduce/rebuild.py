@@ -39,8 +39,8 @@ def rebuild_once(images: Images, stage: str, notes: Path, number: int = 1) -> Im
 
 
 def different_layer(images: Images, a: Image, b: Image) -> str | None:
-    """None when all layers are equal; else a sentence that names the first that is not, what made it, and its first
-    file.
+    """Return None when all layers are equal; else a sentence that names the first that is not, what made it, and its
+    first file.
     """
     pairs = zip(a.layers, b.layers)
     number = next((n for n, (x, y) in enumerate(pairs) if x != y), min(len(a.layers), len(b.layers)))

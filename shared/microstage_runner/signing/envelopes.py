@@ -60,12 +60,12 @@ def take(question: dict) -> tuple[CryptoSigner | None, dict[str, SSlibKey], str 
 
 
 def load_open_key(text: bytes):
-    """The private key in `text`, which has no passphrase."""
+    """Return the private key in `text`, which has no passphrase."""
     return load_pem_private_key(text, password=None)
 
 
 def one_key(text: str, load, kind: type):
-    """The only key in `text`, which `load` reads and which is of `kind`."""
+    """Return the only key in `text`, which `load` reads and which is of `kind`."""
     try:
         key = load(text.encode())
     except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it has a passphrase

@@ -141,7 +141,7 @@ def _text(envelope: Path, most: int) -> str | None:
 
 
 def _write(artefact: Artefact, envelope: Mapping[str, Any]) -> None:
-    """Written beside the folder and renamed into it: whatever happens, nothing else is ever in it."""
+    """Write a file beside the folder and rename it into it: whatever happens, nothing else is ever in it."""
     folder = Path(artefact.path)
     beside = folder.with_name(f".{folder.name}.dsse")
     write_json(beside, envelope)
