@@ -130,7 +130,7 @@ def compare_whole(name: str, network: str, runtime: Runtime, vectors: Vectors) -
 
 
 def _in_order(vectors: Vectors, wanted: Sequence[End]) -> tuple[list[np.ndarray], list[End]]:
-    """Return the inputs and their ends in the order of `wanted`: by name where those are the names, else as they stand."""
+    """Return inputs and ends in the order of `wanted`: by name where those are the names, else as they stand."""
     names = [end.name for end in vectors.taken]
     known = {*names} == {end.name for end in wanted}
     order = [names.index(end.name) for end in wanted] if known else list(range(len(names)))

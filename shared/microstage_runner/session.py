@@ -12,7 +12,7 @@ from microstage_runner.commands.table import COMMANDS
 from microstage_runner.commands.used import assert_parameters_used
 from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.declarations.selection import select
-from microstage_runner.declarations.stages import INTEGERS, of_role
+from microstage_runner.declarations.stages import INTEGERS, TRAINING, of_role
 from microstage_runner.declarations.user_files import UserFiles, from_user_files
 from microstage_runner.declarations.user_module import UserModule, is_path
 from microstage_runner.engines import backend, memory
@@ -36,7 +36,7 @@ class Session:
         chosen_registry.choose(typed.get("REGISTRY"))
         memory.choose(typed.get("MEMORY"))
         stages = load_stages(repository)
-        self.again = runs.find(self.store, runs.trained(stages), typed["RUN"]) if "RUN" in typed else None
+        self.again = runs.find(self.store, of_role(stages, TRAINING), typed["RUN"]) if "RUN" in typed else None
         self.typed = typed = {**(runs.variables_of(self.again) if self.again else {}), **typed}
         self.model = UserModule.read(typed["MODEL"]) if is_path(typed.get("MODEL", "")) else None
         if self.model:
@@ -74,7 +74,7 @@ class Session:
             self.stages, self.parameters, self.repository, self.store, chosen, folder, files, self.model
         )
         if self.again:
-            training = runs.trained(self.stages)
+            training = of_role(self.stages, TRAINING)
             runs.assert_same(self.again, next(pipeline.steps(training)).about["key"], training)
         return pipeline
 

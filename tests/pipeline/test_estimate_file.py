@@ -198,7 +198,7 @@ def test_make_ready_puts_a_network_of_each_kind_into_the_checkout(tmp_path, monk
     monkeypatch.setattr(ready, "Session", Session)
     for _ in range(2):  # in place of what was there
         ready.command(Session(tmp_path, {"EPOCHS": "1"}))
-    found = ready_networks.found(tmp_path / "qcdq")
+    found = ready_networks.of_checkout(tmp_path / "qcdq")
     assert found.keys() == {"current", "voltage"} and {"CHANNEL", "EPOCHS"} == typed[-1].keys()
     for kind, network in found.items():
         folder = network.checked()

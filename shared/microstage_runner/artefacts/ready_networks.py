@@ -21,19 +21,19 @@ from microstage_runner.artefacts.artefact import Artefact
 from microstage_runner.artefacts.inputs import Input
 from microstage_runner.artefacts.places import Place
 
-__all__ = ["KINDS", "found", "given", "put"]
+__all__ = ["KINDS", "of_checkout", "of_folder", "put"]
 
 KINDS = ("current", "voltage")
 _CARD, _INTERFACE = "ready.json", "interface.json"
 _LARGEST = 1 << 20  # of a description
 
 
-def found(stage: Path) -> dict[str, Input]:
+def of_checkout(stage: Path) -> dict[str, Input]:
     """Return {kind: network} of those in the folder of the stage that writes such networks."""
     return {kind: _input(folder) for kind in KINDS if (folder := stage / "ready" / kind).is_dir()}
 
 
-def given(text: str, stage: str) -> dict[str, Input]:
+def of_folder(text: str, stage: str) -> dict[str, Input]:
     """Return {kind: network} of ONNX=`text`, a folder as `stage` writes it or a file in it.
 
     It is for the kind that it says, or for every one.
@@ -50,7 +50,7 @@ def given(text: str, stage: str) -> dict[str, Input]:
 
 
 def put(stage: Path, volumes: Path, kind: str, artefact: Artefact, made_of: Mapping[str, Any]) -> Path:
-    """Copy what an estimation needs of the `artefact` to where `found` looks, in place of what was there."""
+    """Copy what an estimation needs of the `artefact` to where `of_checkout` looks, in place of what was there."""
     target, source = stage / "ready" / kind, artefact.checked()
     target.parent.mkdir(parents=True, exist_ok=True)
     with Place(volumes, "ready") as made:

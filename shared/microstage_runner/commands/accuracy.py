@@ -14,8 +14,8 @@ from microstage.errors import ParameterError
 from microstage.files.canonical import digest, write_json
 from microstage_runner.artefacts.places import Place
 from microstage_runner.declarations.family_modules import family_module
+from microstage_runner.declarations.stages import TRAINING, of_role
 from microstage_runner.engines.stage_run import StageRun
-from microstage_runner.pipeline import runs
 from microstage_runner.pipeline.pipeline import Pipeline
 from microstage_runner.session import Session
 
@@ -24,7 +24,7 @@ __all__ = ["command"]
 
 def command(session: Session) -> None:
     """Train and test on every fold, then print and draw the tables."""
-    stage = runs.trained(session.stages)
+    stage = of_role(session.stages, TRAINING)
     module = family_module(session.parameters[stage].get("model", ""), "accuracy")
     if module is None:
         raise ParameterError(

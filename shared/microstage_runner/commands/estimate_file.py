@@ -100,9 +100,9 @@ def _networks(typed: Typed, pipeline_of: Pipelines) -> tuple[Pipeline, Networks]
             raise ParameterError(
                 f"{others[0]}={choice[others[0]]} is nothing that ONNX={choice['ONNX']} uses: leave one of them out."
             )
-        given = ready_networks.given(choice["ONNX"], _stage(pipeline).name)
+        given = ready_networks.of_folder(choice["ONNX"], _stage(pipeline).name)
         return pipeline, {kind: (network, choice["ONNX"]) for kind, network in given.items()}
-    ready = ready_networks.found(_stage(pipeline).folder)
+    ready = ready_networks.of_checkout(_stage(pipeline).folder)
     at_hand = {kind: (network, "ready, of this checkout") for kind, network in ready.items()}
     if not choice:
         if not at_hand:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from microstage.process.text_table import table
 from microstage_runner.declarations.family_modules import report_of
-from microstage_runner.declarations.stages import Stage
-from microstage_runner.pipeline.runs import Run, listing, trained
+from microstage_runner.declarations.stages import TRAINING, Stage, of_role
+from microstage_runner.pipeline.runs import Run, listing
 from microstage_runner.session import Session
 
 __all__ = ["command"]
@@ -16,7 +16,7 @@ __all__ = ["command"]
 
 def command(session: Session) -> None:
     """Print a row for each training, newest first."""
-    stage = trained(session.stages)
+    stage = of_role(session.stages, TRAINING)
     print(_table(listing(session.store, stage), session.stages, stage))
 
 

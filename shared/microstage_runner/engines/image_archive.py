@@ -90,7 +90,7 @@ def load(engine: Engine, path: Path, name: str, layers: Sequence[str], recipe: s
     image = read(path, name, layers, recipe)
     loading = subprocess.Popen([*engine.command, "load"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     try:
-        with pipes.opened(loading.stdin) as stream:
+        with pipes.end_of(loading.stdin) as stream:
             image.write(stream)
     except BrokenPipeError:
         pass  # it says why

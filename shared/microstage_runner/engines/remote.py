@@ -70,7 +70,7 @@ class RemoteImages(Images):
             [*self._here.engine().command, "save", image.tag], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
         )
         loading = subprocess.run([*self.engine().command, "load"], stdin=saving.stdout, stdout=subprocess.DEVNULL)
-        pipes.opened(saving.stdout).close()
+        pipes.end_of(saving.stdout).close()
         if saving.wait() or loading.returncode:
             raise EnvironmentProblem(f"The image {image.tag} could not be sent to {self.host}; the message is above.")
         self.adopt(image, base)
@@ -156,7 +156,7 @@ class _Place:
         command += [*mounts, *environment]
         client = Relayed([*command, self._image, *arguments], stdin=subprocess.PIPE, start_new_session=True)
         beating = threading.Event()
-        threading.Thread(target=_beat, args=(pipes.opened(client.stdin), beating), daemon=True).start()
+        threading.Thread(target=_beat, args=(pipes.end_of(client.stdin), beating), daemon=True).start()
         try:
             client.wait()
         finally:
@@ -187,7 +187,7 @@ class _Place:
         beside = target.with_name(f"{target.name}.part")
         clear(beside)
         beside.mkdir(parents=True)
-        written = pipes.opened(client.stdout)
+        written = pipes.end_of(client.stdout)
         try:
             whole = _unpacked(written, beside)
             written.close()
@@ -209,7 +209,7 @@ class _Place:
         try:
             with tarfile.open(fileobj=client.stdin, mode="w|") as archive:
                 yield archive
-            pipes.opened(client.stdin).close()
+            pipes.end_of(client.stdin).close()
         except BrokenPipeError:
             raise self._lost() from None
         finally:

@@ -50,11 +50,11 @@ class Pipeline:
         store: Store,
         backend: Backend,
         data_dir: Path | None = None,
-        own: UserFiles | None = None,
+        user_files: UserFiles | None = None,
         model: UserModule | None = None,
     ) -> None:
         self.stages, self.parameters, self.repository = stages, parameters, repository
-        self.store, self.backend, self.data_dir, self.own = store, backend, data_dir, own
+        self.store, self.backend, self.data_dir, self.user_files = store, backend, data_dir, user_files
         self.user_module, self.module = model, model.laid_out(store.volumes) if model else None
         self.digests = Digests(store.volumes / ".cache" / "digests.json")
 
@@ -145,7 +145,7 @@ class Pipeline:
         if source == DATASET:
             return self._dataset(parameters)
         if source in (FILES, MODULE):
-            files = self.own if source == FILES else self.module
+            files = self.user_files if source == FILES else self.module
             return files.input if files else None
         return done[source].input
 
@@ -229,7 +229,7 @@ class Pipeline:
         kinds = step.stage.inputs
         module = next((own.checked() / FILE for name, own in step.inputs.items() if kinds.get(name) == MODULE), None)
         assert_unchanged(step.about["recipe"], step.stage, self.repository, digests, module)
-        for kind, own in ((FILES, self.own), (MODULE, self.module)):
+        for kind, own in ((FILES, self.user_files), (MODULE, self.module)):
             if own and kind in kinds.values():
                 own.hash_originals(digests)
 

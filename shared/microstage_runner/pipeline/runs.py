@@ -18,9 +18,8 @@ from microstage_runner.artefacts import notes
 from microstage_runner.artefacts.artefact import Artefact
 from microstage_runner.artefacts.places import NOTE
 from microstage_runner.artefacts.store import Store
-from microstage_runner.declarations.stages import TRAINING, Stage, of_role
 
-__all__ = ["Run", "assert_same", "find", "listing", "note", "trained", "variables_of"]
+__all__ = ["Run", "assert_same", "find", "listing", "note", "variables_of"]
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,6 @@ class Run:
 def note(out: Path, about: Mapping[str, Any], places: Mapping[str, str | None], began: float) -> None:
     """Say beside an unfinished output what it will be, so that a cut-off run can be listed."""
     notes.write(out.parent / NOTE, {"key": about["key"], "parameters": about["parameters"], **places, "began": began})
-
-
-def trained(stages: Mapping[str, Stage]) -> str:
-    """Return the stage that makes runs."""
-    return of_role(stages, TRAINING)
 
 
 def listing(store: Store, stage: str) -> list[Run]:

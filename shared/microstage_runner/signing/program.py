@@ -38,7 +38,7 @@ class Program:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
-        self._questions, self._answers = pipes.opened(process.stdin), pipes.opened(process.stdout)
+        self._questions, self._answers = pipes.end_of(process.stdin), pipes.end_of(process.stdout)
         if unfit := self._answer(keys)["unfit"]:
             raise _unfit(unfit)
 
