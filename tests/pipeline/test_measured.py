@@ -13,7 +13,7 @@ import pytest
 
 from microstage.errors import ParameterError
 from microstage_runner.commands import prove
-from microstage_runner.commands.measured import Asked
+from microstage_runner.commands.asked import Asked
 from microstage_runner.commands.used import assert_settings_used
 from microstage_runner.process import REPOSITORY
 

@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 from microstage_bench.names import NETWORKS, RIVALS
-from microstage_runner.commands.measured import Asked, benchmarks, environment, listed, number, steps_of, write_subjects
+from microstage_runner.commands.asked import Asked, listed, number
+from microstage_runner.commands.measured import benchmarks, environment, steps_of, write_subjects
 
 __all__ = ["command"]
 

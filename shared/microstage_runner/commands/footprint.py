@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 from microstage_bench.names import NETWORKS, WIDTHS
-from microstage_runner.commands.measured import Asked, benchmarks, environment, steps_of, write_subjects
+from microstage_runner.commands.asked import Asked
+from microstage_runner.commands.measured import benchmarks, environment, steps_of, write_subjects
 
 __all__ = ["command"]
 

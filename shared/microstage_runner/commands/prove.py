@@ -14,7 +14,8 @@ from pathlib import Path
 from microstage.errors import ParameterError
 from microstage.files.canonical import write_json
 from microstage_bench.names import NETWORKS
-from microstage_runner.commands.measured import Asked, number, steps_of
+from microstage_runner.commands.asked import Asked, number
+from microstage_runner.commands.measured import steps_of
 from microstage_runner.commands.prove_random import prove_random
 from microstage_runner.commands.suite_environment import environment_of
 from microstage_runner.declarations.family_modules import family_module

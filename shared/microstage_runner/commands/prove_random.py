@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from microstage.errors import ParameterError
-from microstage_runner.commands.measured import number
+from microstage_runner.commands.asked import number
 from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.declarations.stages import CODE, INTEGERS, of_role
 from microstage_runner.engines.local import LocalBackend
