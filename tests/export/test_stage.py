@@ -15,26 +15,26 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from brevitas.export.onnx.qonnx.manager import QONNXManager
 from onnx import numpy_helper
 
 from microstage.interface import golden
 
 
-def test_the_graph_says_where_every_tensor_comes_from(stage):
-    assert stage.run() == 0
-    model = onnx.load(str(stage.out / "brevitas_export_model.onnx"))
+def test_the_graph_says_where_every_tensor_comes_from(made):
+    model = onnx.load(str(made.out / "brevitas_export_model.onnx"))
     onnx.checker.check_model(model)
     graph = model.graph
     assert [i.name for i in graph.input] == ["window", "estimate_1", "sum", "count"]
     assert [o.name for o in graph.output] == ["correction", "estimate", "sum_next", "count_next"]
-    made = {name for node in graph.node for name in node.output}
-    assert {"cnn.act1", "features", "heads.0.act", "heads.3.act", "estimate.act", "keep", "lstm.sequence"} <= made
+    tensors = {name for node in graph.node for name in node.output}
+    assert {"cnn.act1", "features", "heads.0.act", "heads.3.act", "estimate.act", "keep", "lstm.sequence"} <= tensors
     keep = next(node for node in graph.node if node.output[0] == "keep")
     assert keep.op_type == "Quant", "one bit without a sign is 0 or 1"
     known = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
-    modules = dict(stage.network.named_modules())
+    modules = dict(made.network.named_modules())
     for name in ("heads.1.keep", "heads.2.keep", "heads.3.keep"):  # equal parameters are each one's own
-        assert known[f"{name}.bias"] == pytest.approx(0.5) and f"{name}.bias.quantised" in made
+        assert known[f"{name}.bias"] == pytest.approx(0.5) and f"{name}.bias.quantised" in tensors
     for name in ("cnn.conv1", "cnn.conv2", "heads.2.linear", "heads.1.out", "estimate.conv"):
         assert np.array_equal(known[f"{name}.weight"], modules[name].quant_weight().value.detach().numpy())
     for letter, gate in {"i": "input", "f": "forget", "c": "cell", "o": "output"}.items():
@@ -62,12 +62,12 @@ def test_lstm_quantisers_are_told_apart_by_role(stage):
     assert len({float(known[f"lstm.{role.removesuffix('_quant')}.scale"]) for role in roles}) > 8
 
 
-def test_recorded_integers_are_those_of_the_exported_step_called_again_and_again(stage):
+def test_recorded_integers_are_those_of_the_exported_step_called_again_and_again(made):
     """The graph is one step: called step by step, with states turned and shifted in between, it gives what the
-    simulation of whole sequences recorded."""
-    assert stage.run() == 0
-    recorded = golden.load(stage.out / golden.FILE)
-    network, layer = stage.network, stage.network.lstm.layers[0][0]
+    simulation of whole sequences recorded.
+    """
+    recorded = golden.load(made.out / golden.FILE)
+    network, layer = made.network, made.network.lstm.layers[0][0]
     exponent, unit = recorded["gain_exponent"].astype(int), 2.0**-12
     estimate, total, count = np.zeros((20, 8)), np.zeros((20, 8)), np.zeros((20, 4))
     for t in range(recorded["window"].shape[1]):
@@ -97,12 +97,11 @@ def test_recorded_integers_are_those_of_the_exported_step_called_again_and_again
     assert np.abs(recorded["window"]).max() <= 2047 and recorded["cnn.act1"].max() <= 15
 
 
-def test_same_weights_same_bytes(stage):
-    contents = []
-    for _ in range(2):
-        assert stage.run() == 0
-        contents.append({path.name: path.read_bytes() for path in stage.out.iterdir()})
-    assert contents[0] == contents[1]
+def test_same_weights_same_bytes_twice_in_one_process_and_brevitas_handlers_are_left_alone(made, stage):
+    before = list(QONNXManager.handlers)
+    assert stage.run() == 0 and list(QONNXManager.handlers) == before
+    first, again = ({path.name: path.read_bytes() for path in out.iterdir()} for out in (made.out, stage.out))
+    assert first == again
 
 
 def test_nothing_but_its_own_line_reaches_the_terminal(stage):
@@ -145,21 +144,6 @@ def test_a_real_warning_is_heard_and_logged(tmp_path, capsys):
     assert (tmp_path / "logs" / "warnings.txt").read_text().splitlines() == ["UserWarning: a weight is odd"] * 2 + [
         "DeprecationWarning: old"
     ]
-
-
-def test_exporting_twice_in_one_process_writes_the_same_and_leaves_brevitas_handlers_alone(stage, tmp_path):
-    from brevitas.export.onnx.qonnx.manager import QONNXManager
-
-    from microstage.models.harmonic.export import Exporting
-    from microstage_export.onnx_file import export
-
-    trained = Exporting(stage.source)
-    trained.network = stage.network
-    before = list(QONNXManager.handlers)
-    for name in ("one", "two"):
-        export(trained, "harmonic", tmp_path / name)
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-    assert list(QONNXManager.handlers) == before
 
 
 class Evil:
@@ -235,13 +219,12 @@ def test_a_damaged_definition_is_one_sentence(stage, capfd):
         assert "model_def.json" in refused(stage, capfd)
 
 
-def test_the_handler_is_registered_at_run_time_and_brevitas_is_as_installed(stage):
+def test_the_handler_is_registered_at_run_time_and_brevitas_is_as_installed(made):
     import base64
     import csv
     import hashlib
     from importlib.metadata import distribution
 
-    assert stage.run() == 0
     installed = distribution("brevitas")
     checked = 0
     for name, digest, _ in csv.reader(installed.read_text("RECORD").splitlines()):

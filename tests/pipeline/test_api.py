@@ -9,11 +9,14 @@ import subprocess
 import sys
 
 import pytest
-from conftest import DRIVER, REPOSITORY
+from places import REPOSITORY
+from toy import RUNNER
 
 PROGRAM = """
 import json, microstage
+from toy_runner import on_this_interpreter
 from microstage.errors import IntegrityError, ParameterError
+on_this_interpreter()
 made = microstage.compile("toy", target="second", cycles=0.25, TIMES=3)
 assert isinstance(made, microstage.Artefact)
 said = {"path": str(made.path), "stage": made.stage, "files": made.files, "parameters": made.parameters}
@@ -35,10 +38,11 @@ print(json.dumps(said))
 @pytest.fixture
 def said(toy):
     """What a program says that calls the API of the toy checkout."""
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(toy.root / "shared"), "HOME": str(toy.root)}
-    environment |= {"TOY_ROOT": str(toy.root), "TOY_LOG": str(toy.log)}
-    command = [sys.executable, "-c", DRIVER + PROGRAM]
-    done = subprocess.run(command, env=environment, cwd=toy.root, capture_output=True, text=True)
+    environment = toy.environment()
+    environment["PYTHONPATH"] += os.pathsep + str(RUNNER.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=environment, cwd=toy.root, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

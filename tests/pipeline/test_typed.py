@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from places import REPOSITORY
 
 from microstage_runner.session import split_words
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 _PROBE = r"""#!/bin/sh
 # In place of an interpreter: writes down what follows `-m microstage_runner`, and the environment.
 shift 2

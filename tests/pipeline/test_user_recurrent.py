@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from test_own_model import REPOSITORY, make
+from test_user_module import REPOSITORY, make
 
 PAGE = (REPOSITORY / "docs" / "adding-a-model.md").read_text()
 TWO_LAYERS = PAGE.split("```python\n")[2].split("```")[0]

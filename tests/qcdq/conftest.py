@@ -6,8 +6,7 @@ from pathlib import Path
 
 import onnx
 import pytest
-
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+from places import FIXTURES
 
 
 class Stage:
@@ -46,3 +45,11 @@ class Stage:
 @pytest.fixture
 def stage(tmp_path):
     return Stage(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """The stage on the exported fixture as it is, which has run; nobody spoils it."""
+    stage = Stage(tmp_path_factory.mktemp("made"))
+    assert stage.run() == 0
+    return stage

@@ -6,23 +6,30 @@ import shutil
 import numpy as np
 import onnxruntime
 import pytest
-from conftest import FIXTURES, Stage
+from conftest import Stage
+from places import FIXTURES
 
 from microstage.interface import golden
 
 
-@pytest.fixture(params=["tfc", "cnv"])
-def binary(request, tmp_path):
+def on_bits(folder, name: str) -> Stage:
     """The stage on an exported binary network instead of the harmonic one."""
-    stage = Stage(tmp_path)
+    stage = Stage(folder)
     shutil.rmtree(stage.source)
-    stage.expected = FIXTURES / "bnn" / request.param / "qcdq"
+    stage.expected = FIXTURES / "bnn" / name / "qcdq"
     shutil.copytree(stage.expected.parent / "export", stage.source)
     return stage
 
 
+@pytest.fixture(scope="module", params=["tfc", "cnv"])
+def binary(request, tmp_path_factory):
+    """The same, which has run."""
+    stage = on_bits(tmp_path_factory.mktemp(request.param), request.param)
+    assert stage.run() == 0
+    return stage
+
+
 def test_the_fixture_comes_out_to_the_byte_and_every_boundary_is_compared(binary):
-    assert binary.run() == 0
     expected = {path.name: path.read_bytes() for path in binary.expected.iterdir()}
     assert {name for name, content in expected.items() if binary.bytes()[name] != content} == set()
     recorded = golden.load(binary.source / golden.FILE)
@@ -38,7 +45,9 @@ def test_the_fixture_comes_out_to_the_byte_and_every_boundary_is_compared(binary
     )
 
 
-def test_another_class_ends_the_stage_and_is_named(binary, capfd):
+@pytest.mark.parametrize("name", ["tfc", "cnv"])
+def test_another_class_ends_the_stage_and_is_named(tmp_path, capfd, name):
+    binary = on_bits(tmp_path, name)
     vectors = golden.load(binary.source / golden.FILE)
     vectors["answer"] = vectors["answer"].copy()
     vectors["answer"][3] = (vectors["answer"][3] + 1) % 10
@@ -48,7 +57,6 @@ def test_another_class_ends_the_stage_and_is_named(binary, capfd):
 
 
 def test_one_model_from_grey_levels_to_the_class_in_stock_onnxruntime(binary):
-    assert binary.run() == 0
     vectors = golden.load(binary.out / golden.FILE)
     session = onnxruntime.InferenceSession(
         str(binary.out / "model_qcdq_composed.onnx"), providers=["CPUExecutionProvider"]

@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import onnx
 import pytest
-from conftest import FIXTURES
 from onnx import numpy_helper
+from places import FIXTURES
 
 from microstage.datasets.speech import words
 from microstage.models.kws import binfiles

@@ -7,28 +7,40 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from conftest import FIXTURES, Stage
+from conftest import Stage
 from onnx import numpy_helper
+from places import FIXTURES
 
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
 from microstage.interface import golden
 
 
-@pytest.fixture
-def keywords(tmp_path):
+def on_keywords(folder) -> Stage:
     """The stage on the exported keyword network instead of the harmonic one."""
-    stage = Stage(tmp_path)
+    stage = Stage(folder)
     shutil.rmtree(stage.source)
     shutil.copytree(FIXTURES / "kws" / "export", stage.source)
     return stage
 
 
-def test_the_fixture_comes_out_to_the_byte_and_every_boundary_is_compared(keywords):
-    assert keywords.run() == 0
+@pytest.fixture
+def keywords(tmp_path):
+    return on_keywords(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def spotter(tmp_path_factory):
+    """The same, as it is, which has run."""
+    stage = on_keywords(tmp_path_factory.mktemp("spotter"))
+    assert stage.run() == 0
+    return stage
+
+
+def test_the_fixture_comes_out_to_the_byte_and_every_boundary_is_compared(spotter):
     expected = {path.name: path.read_bytes() for path in (FIXTURES / "kws" / "qcdq").iterdir()}
-    assert {name for name, content in expected.items() if keywords.bytes()[name] != content} == set()
-    proved = keywords.verification()
+    assert {name for name, content in expected.items() if spotter.bytes()[name] != content} == set()
+    proved = spotter.verification()
     names = {
         f"{side} {boundary}"
         for side in ("brevitas", "onnxruntime")
@@ -38,24 +50,22 @@ def test_the_fixture_comes_out_to_the_byte_and_every_boundary_is_compared(keywor
     assert all(v["compared"] == v["equal"] + v["explained_ties"] > 0 for v in proved.values())
 
 
-def test_integers_enter_behind_the_quantiser_and_the_ends_say_what_they_mean(keywords):
-    assert keywords.run() == 0
-    (part,) = json.loads((keywords.out / "interface.json").read_text())["parts"].values()
+def test_integers_enter_behind_the_quantiser_and_the_ends_say_what_they_mean(spotter):
+    (part,) = json.loads((spotter.out / "interface.json").read_text())["parts"].values()
     features, logits = part["inputs"]["features"], part["outputs"]["logits"]
-    described = json.loads((keywords.source / "model_def.json").read_text())["parameters"]
+    described = json.loads((spotter.source / "model_def.json").read_text())["parameters"]
     assert (features["datatype"], features["range"], features["shape"]) == ("INT8", [-127, 127], [1, 490])
     assert features["scale"] == pytest.approx(described["input_range"] / 127)
     assert logits["shape"] == [1, 12] and isinstance(logits["scale"], float) and logits["unit"] == "logit"
 
 
-def test_one_model_from_features_to_the_answer_in_stock_onnxruntime(keywords):
-    assert keywords.run() == 0
-    vectors = golden.load(keywords.out / golden.FILE)
+def test_one_model_from_features_to_the_answer_in_stock_onnxruntime(spotter):
+    vectors = golden.load(spotter.out / golden.FILE)
     session = onnxruntime.InferenceSession(
-        str(keywords.out / "model_qcdq_composed.onnx"), providers=["CPUExecutionProvider"]
+        str(spotter.out / "model_qcdq_composed.onnx"), providers=["CPUExecutionProvider"]
     )
     logits, label = session.run(["logits", "label"], {"mfcc": vectors["mfcc"]})
-    scale = json.loads((keywords.out / "interface.json").read_text())["parts"]["model_qcdq"]["outputs"]["logits"][
+    scale = json.loads((spotter.out / "interface.json").read_text())["parts"]["model_qcdq"]["outputs"]["logits"][
         "scale"
     ]
     assert np.array_equal(np.rint(logits / scale), vectors["logits"]) and np.array_equal(

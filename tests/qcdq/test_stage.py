@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from conftest import FIXTURES
 from onnx import helper, numpy_helper
+from places import FIXTURES
 
 from microstage.interface import golden
 
@@ -42,18 +42,17 @@ def change(name, function):
     return edit
 
 
-def test_the_fixture_comes_out_to_the_byte_and_every_boundary_is_compared(stage):
-    assert stage.run() == 0
+def test_the_fixture_comes_out_to_the_byte_and_every_boundary_is_compared(made):
     expected = {path.name: path.read_bytes() for path in (FIXTURES / "qcdq").iterdir()}
-    found = stage.bytes()
+    found = made.bytes()
     assert {name for name in expected if found[name] != expected[name]} == set()
-    proved = stage.verification()
+    proved = made.verification()
     for side in ("brevitas", "onnxruntime", "any state"):
         assert {name.removeprefix(f"{side} ") for name in proved if name.startswith(f"{side} ")} >= BOUNDARIES
     assert all(v["compared"] == v["equal"] + v["explained_ties"] > 0 for v in proved.values())
 
 
-def test_parameters_are_found_by_name_not_by_place(stage):
+def test_parameters_are_found_by_name_not_by_place(made, stage):
     def shuffle(model):
         rng = np.random.Generator(np.random.PCG64(0))
         for field in (model.graph.initializer,):
@@ -64,18 +63,15 @@ def test_parameters_are_found_by_name_not_by_place(stage):
         for index, node in enumerate(model.graph.node):
             node.name = f"renamed{index}"
 
-    assert stage.run() == 0
-    straight = stage.bytes()
     stage.edit(shuffle)
     assert stage.run() == 0
-    assert stage.bytes() == straight
+    assert stage.bytes() == made.bytes()
 
 
-def test_ranges_are_the_quantisers_own_and_roles_those_of_the_definition(stage):
-    assert stage.run() == 0
+def test_ranges_are_the_quantisers_own_and_roles_those_of_the_definition(made):
     said, defined = (
         json.loads((folder / name).read_text())
-        for folder, name in ((stage.out, "interface.json"), (stage.source, "model_def.json"))
+        for folder, name in ((made.out, "interface.json"), (made.source, "model_def.json"))
     )
     encoder, step, head = (said["parts"][part] for part in ("subcnn", "sublstm_qcdq", "submlp"))
     assert step["inputs"]["cell"]["datatype"] == "INT6" and step["inputs"]["cell"]["range"] == [-32, 31]
@@ -126,10 +122,9 @@ def windows_of(vectors) -> np.ndarray:
     return vectors["waveform"].astype(np.float32).reshape(*vectors["gain_exponent"].shape, -1)
 
 
-def test_the_composed_step_run_over_whole_records_holds_the_recorded_integers(stage):
-    assert stage.run() == 0
-    vectors = golden.load(stage.out / golden.FILE)
-    answers, states = run_by_hand(stage.out, windows_of(vectors))
+def test_the_composed_step_run_over_whole_records_holds_the_recorded_integers(made):
+    vectors = golden.load(made.out / golden.FILE)
+    answers, states = run_by_hand(made.out, windows_of(vectors))
     assert_held(vectors, answers, states)
     assert (
         np.array_equal(vectors["real.waveform"], vectors["waveform"].astype(np.float32))
@@ -137,15 +132,14 @@ def test_the_composed_step_run_over_whole_records_holds_the_recorded_integers(st
     )
 
 
-def test_the_composed_model_answers_behind_its_last_step_at_every_scale_and_no_number_beyond(stage):
-    assert stage.run() == 0
+def test_the_composed_model_answers_behind_its_last_step_at_every_scale_and_no_number_beyond(made):
     session = onnxruntime.InferenceSession(
-        str(stage.out / "model_qcdq_composed.onnx"), providers=["CPUExecutionProvider"]
+        str(made.out / "model_qcdq_composed.onnx"), providers=["CPUExecutionProvider"]
     )
-    vectors = golden.load(stage.out / golden.FILE)
+    vectors = golden.load(made.out / golden.FILE)
     wave = vectors["waveform"][:30, :64].astype(np.float32)
     answer = session.run(None, {"waveform": wave})[0]
-    assert np.array_equal(answer, run_by_hand(stage.out, windows_of(vectors)[:30, :2])[0][:, 1])
+    assert np.array_equal(answer, run_by_hand(made.out, windows_of(vectors)[:30, :2])[0][:, 1])
     for shift in (-50, -20, 19, 50):  # micro-amperes to megavolts, with room
         np.testing.assert_array_equal(
             session.run(None, {"waveform": np.ldexp(wave, shift)})[0], np.ldexp(answer, shift)
@@ -160,11 +154,10 @@ def test_the_composed_model_answers_behind_its_last_step_at_every_scale_and_no_n
     assert np.isnan(found[beyond]).all() and np.array_equal(np.delete(found, beyond, 0), np.delete(answer, beyond, 0))
 
 
-def test_a_window_that_has_no_answer_leaves_the_state_as_it_was(stage):
-    assert stage.run() == 0
-    windows = windows_of(golden.load(stage.out / golden.FILE))[:8, :6]
+def test_a_window_that_has_no_answer_leaves_the_state_as_it_was(made):
+    windows = windows_of(golden.load(made.out / golden.FILE))[:8, :6]
     spoilt = np.insert(windows, 3, np.nan, axis=1)
-    (answers, states), (expected, _) = run_by_hand(stage.out, spoilt), run_by_hand(stage.out, windows)
+    (answers, states), (expected, _) = run_by_hand(made.out, spoilt), run_by_hand(made.out, windows)
     assert np.isnan(answers[:, 3]).all() and np.array_equal(np.delete(answers, 3, 1), expected)
     assert all(np.array_equal(values[:, 3], values[:, 2]) for values in states.values())
 

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from places import REPOSITORY
 
 from microstage import slim
 from microstage_runner.artefacts import licences, sbom
@@ -22,7 +23,6 @@ from microstage_runner.engines.engine import Engine
 from microstage_runner.engines.image_build import context
 from microstage_runner.engines.images import Image, Images
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 STAGES = tuple(load_stages(REPOSITORY))
 SHA = "0123456789abcdef" * 4
 SCHEMA = JsonStrictValidator(SchemaVersion.V1_5)

@@ -1,12 +1,20 @@
-"""The stage as a process of its own, as the runner starts it, at a size that trains in a second."""
+"""The stage at a size that trains in a second, in processes that are forked from this one, which has imported torch."""
 
 import json
+import multiprocessing
 import os
-import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
+
+from microstage.stage import stage_main
+from microstage_train.__main__ import run
+
+torch.set_num_threads(1)  # as the runner has it; and threads do not survive a fork
 
 TINY = {
     "model": "harmonic",
@@ -42,27 +50,55 @@ TINY = {
 }
 
 
-def command(out: Path, scratch: Path, **changed) -> list[str]:
+def words(out: Path, scratch: Path, **changed) -> list[str]:
+    """Return the command line of the stage."""
     values = [word for name, value in {**TINY, **changed}.items() for word in ("--set", f"{name}={json.dumps(value)}")]
-    return [sys.executable, "-m", "microstage_train", *values, "--out", str(out), "--scratch", str(scratch)]
+    return [*values, "--out", str(out), "--scratch", str(scratch)]
+
+
+class Stage:
+    """Runs of the stage in a folder; those of one `name` have the same output and the same scratch folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def start(self, name: str, **changed) -> multiprocessing.Process:
+        """Begin a run; what it prints goes to files beside its output."""
+        arguments = words(self.folder / f"{name}.out", self.folder / f"{name}.scratch", **changed)
+        printed = [self.folder / f"{name}.{stream}" for stream in ("stdout", "stderr")]
+        process = multiprocessing.get_context("fork").Process(target=_run, args=(arguments, printed))
+        process.start()
+        return process
+
+    def kill(self, name: str, after: str, **changed) -> None:
+        """Begin a run, and kill it as soon as its scratch folder holds the file `after`."""
+        process, end = self.start(name, **changed), time.monotonic() + 120
+        while not (self.folder / f"{name}.scratch" / after).exists() and process.is_alive():
+            assert time.monotonic() < end, f"waited for {after} in vain"
+            time.sleep(0.002)
+        process.kill()
+        process.join()
+        assert process.exitcode < 0, "it ended before it could be killed"
+
+    def __call__(self, name: str, **changed) -> tuple[SimpleNamespace, Path]:
+        """Return (what became of a run, its output folder)."""
+        process = self.start(name, **changed)
+        process.join()
+        out, err = ((self.folder / f"{name}.{stream}").read_text() for stream in ("stdout", "stderr"))
+        return SimpleNamespace(returncode=process.exitcode, stdout=out, stderr=err), self.folder / f"{name}.out"
+
+
+def _run(arguments: list[str], printed: list[Path]) -> None:
+    for number, path in enumerate(printed, 1):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, number)
+    sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
+    raise SystemExit(stage_main("train", run, arguments))
 
 
 @pytest.fixture
 def train(tmp_path):
-    """train(name, **parameters) -> (finished process, output folder); the same name shares a scratch folder."""
-
-    def call(name: str, **changed):
-        out = tmp_path / f"{name}.out"
-        done = subprocess.run(
-            command(out, tmp_path / f"{name}.scratch", **changed), env=environment(), capture_output=True, text=True
-        )
-        return done, out
-
-    return call
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    return Stage(tmp_path)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -3,39 +3,35 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
-import time
+import sys
 
 import numpy as np
 import pytest
-from conftest import TINY, command, contents, environment
+from conftest import TINY, contents, words
 from definitions import harmonic_definition
 
 from microstage.interface import golden
 
 
-def test_same_seed_same_bytes_even_when_killed_twice_on_the_way(train, tmp_path):
-    done, whole = train("whole")
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a run in a process of its own, as the runner starts it."""
+    folder = tmp_path_factory.mktemp("whole")
+    command = [sys.executable, "-m", "microstage_train", *words(folder / "out", folder / "scratch")]
+    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    scratch, out = tmp_path / "cut.scratch", tmp_path / "cut.out"
+    return folder
+
+
+def test_same_seed_same_bytes_even_when_killed_twice_on_the_way(whole, train, tmp_path):
     for after in ("float.checkpoint", "quantised.checkpoint"):
-        process = subprocess.Popen(
-            command(out, scratch), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        deadline = time.monotonic() + 120
-        while not (scratch / after).exists() and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert (scratch / after).exists() and process.returncode == -signal.SIGKILL, (
-            "it ended before it could be killed"
-        )
-        shutil.rmtree(out, ignore_errors=True)
+        train.kill("cut", after)
+        shutil.rmtree(tmp_path / "cut.out", ignore_errors=True)
     done, resumed = train("cut")
     assert done.returncode == 0, done.stderr
     assert "float epoch 1/2" not in done.stderr, "it began anew"
-    assert contents(resumed) == contents(whole)
+    assert contents(resumed) == contents(whole / "out")
 
 
 class Evil:
@@ -87,9 +83,8 @@ def test_another_seed_is_another_network_and_half_a_cycle_is_held_against_the_te
         assert all(len(errors["mae"]) == len(errors["worst"]) == 4 for errors in source["methods"].values())
 
 
-def test_what_it_leaves_behind(train, tmp_path):
-    done, out = train("one", warmup_epochs=1, epochs=1)
-    assert done.returncode == 0, done.stderr
+def test_what_it_leaves_behind(whole):
+    out = whole / "out"
     assert {
         "quantised_model_weight.pth",
         "model_def.json",
@@ -99,7 +94,7 @@ def test_what_it_leaves_behind(train, tmp_path):
         "test.npz",
     } <= set(contents(out))
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
-    assert list((tmp_path / "one.scratch" / "logs" / "tensorboard").glob("events.*"))
+    assert list((whole / "scratch" / "logs" / "tensorboard").glob("events.*"))
     metrics = json.loads((out / "metrics.json").read_text())
     for method in ("network", "float", "least_squares"):
         assert len(metrics[f"test.mae.{method}"]) == 4 and metrics[f"test.thd_error.{method}"] >= 0

@@ -1,15 +1,13 @@
 """A module of the user's own in the train stage: what fails in it is one sentence that names its line."""
 
 import json
-from pathlib import Path
 
 import pytest
+from places import REPOSITORY
 
 from microstage.stage import stage_main
 
-WALK_THROUGH = (
-    (Path(__file__).parents[2] / "docs" / "adding-a-model.md").read_text().split("```python\n")[1].split("```")[0]
-)
+WALK_THROUGH = (REPOSITORY / "docs" / "adding-a-model.md").read_text().split("```python\n")[1].split("```")[0]
 PARAMETERS = {
     "model": "shapes",
     "dataset": "own",

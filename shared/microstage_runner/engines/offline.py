@@ -161,7 +161,7 @@ def locks(repository: Path) -> list[Path]:
         path for pattern in ("stages/*", "tests", "tests/*") for path in repository.glob(f"{pattern}/requirements.lock")
     ]
     of_no_tests = {
-        path for path in repository.glob("tests/*/requirements.lock") if not list(path.parent.glob("test_*.py"))
+        path for path in repository.glob("tests/*/requirements.lock") if not any(path.parent.rglob("test_*.py"))
     }
     return [*sorted(set(found) - of_no_tests), *sorted(Path(__file__).parents[1].rglob("*.lock"))]
 

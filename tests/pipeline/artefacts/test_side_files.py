@@ -83,10 +83,10 @@ def test_a_note_on_an_image_that_cannot_be_read_is_none(tmp_path):
     whole = {"bases": {"3.10": base}, recipe: asdict(image)}
     wrong = [*GARBAGE, b'{"3.10": {"reference": 1, "id": []}}', json.dumps({**asdict(image), "layers": 3}).encode()]
     for name in whole:
+        for note, said in whole.items():
+            images._write(note, said)
+        assert images.remembered("train") == image
         for garbage in wrong:
-            for note, said in whole.items():
-                images._write(note, said)
-            assert images.remembered("train") == image
             _spoil(images.known / f"{name}.json", garbage)
             assert images.remembered("train") is None
 

@@ -9,8 +9,8 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
-from conftest import Toy
 from crafted import rewritten
+from toy import Toy
 
 from microstage.files.canonical import digest
 from microstage_runner import cli
@@ -22,9 +22,9 @@ MODEL = "import os\n"
 MODULE = {"model.py": hashlib.sha256(MODEL.encode()).hexdigest()}
 
 
-def prepared(root, shared):
+def prepared(root, packages):
     """A toy checkout whose second stage may read a module of the user's own."""
-    made = Toy(root, shared)
+    made = Toy(root, packages)
     for stage in ("first", "second"):
         (root / "stages" / stage / "Dockerfile").write_text("")
     declared = root / "stages/second/stage.toml"
@@ -33,8 +33,8 @@ def prepared(root, shared):
 
 
 @pytest.fixture
-def toy(tmp_path, shared):
-    return prepared(tmp_path, shared)
+def toy(tmp_path, packages):
+    return prepared(tmp_path, packages)
 
 
 @pytest.fixture
@@ -81,9 +81,9 @@ def test_code_of_another_checkout_runs_where_it_is_trusted_and_nowhere_else(toy,
 
 
 @pytest.fixture(scope="module")
-def sent(tmp_path_factory, shared):
+def sent(tmp_path_factory, packages):
     """(checkout, bundle): what `make pack` wrote of the toy's second stage."""
-    toy = prepared(tmp_path_factory.mktemp("toy"), shared)
+    toy = prepared(tmp_path_factory.mktemp("toy"), packages)
     told(toy.call("pack", "STAGE=second", f"BUNDLE={toy.root / 'sent.tar'}", f"VOLUMES={toy.root / 'home'}"))
     return toy.root, toy.root / "sent.tar"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from places import FIXTURES
 
 from microstage.errors import ArtefactError, IntegrityError, ParameterError, StageFailed
 from microstage.files.canonical import file_digest
@@ -17,7 +18,7 @@ from microstage_runner.commands.estimate_file import estimate_file
 from microstage_runner.declarations.stages import REFERENCE, TRAINING
 from microstage_runner.pipeline.step import Step
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "qcdq"
+FIXTURE = FIXTURES / "qcdq"
 
 
 class Checkout:

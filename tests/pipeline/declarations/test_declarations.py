@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from places import REPOSITORY
 
 from microstage.errors import ParameterError
 from microstage_runner.artefacts.digests import Digests
@@ -13,7 +12,7 @@ from microstage_runner.declarations.parameter import Parameter
 from microstage_runner.declarations.selection import SETTINGS
 from microstage_runner.declarations.stages import DATASET, MODULE
 
-STAGES = load_stages(Path(__file__).parents[2])
+STAGES = load_stages(REPOSITORY)
 
 
 def test_the_chain_follows_from_the_inputs():

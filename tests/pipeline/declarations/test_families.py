@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from places import REPOSITORY
 
 from microstage import models
 from microstage.errors import ParameterError
@@ -16,7 +17,6 @@ from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.declarations.model_parameters import form, hook_files
 from microstage_runner.declarations.selection import SETTINGS, select
 
-REPOSITORY = Path(__file__).parents[2]
 STAGES = load_stages(REPOSITORY)
 MODELS = sorted(models.models())
 ONE_OF_EACH = sorted({package.__name__: model for model, package in models.models().items()}.values())

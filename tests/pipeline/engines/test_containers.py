@@ -11,7 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import hear_interrupts
+from places import REPOSITORY, SHARED
+from toy import hear_interrupts
 
 from microstage.errors import EnvironmentProblem, ParameterError, StageFailed
 from microstage_runner import cli
@@ -19,8 +20,6 @@ from microstage_runner.engines import bases, containers, engine, memory, users
 from microstage_runner.engines.image_build import default_base
 from microstage_runner.engines.stage_run import StageRun
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SHARED = REPOSITORY / "shared"
 USER = users.of_stages(Path("/"))
 
 

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from places import REPOSITORY
 
 from microstage.errors import EnvironmentProblem
 from microstage_runner.declarations.checkout import load_stages
@@ -19,7 +20,6 @@ from microstage_runner.engines import bases, engine, image_build, images
 from microstage_runner.engines.image_build import context, default_base
 from microstage_runner.engines.images import Images
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 STAGES = tuple(load_stages(REPOSITORY))
 # A docker that answers as told and writes down what it was asked.
 FAKE = """#!/bin/sh

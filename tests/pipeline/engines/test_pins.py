@@ -11,11 +11,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from places import REPOSITORY
 
 from microstage.errors import EnvironmentProblem
 from microstage_runner.engines import local
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((REPOSITORY / ".github").rglob("*.y*ml"))
 _BY_COMMIT = re.compile(
     r"(\./\S+|[\w.-]+(/[\w.-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+|docker://\S+@sha256:[0-9a-f]{64}.*)$"

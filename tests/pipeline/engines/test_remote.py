@@ -18,13 +18,13 @@ from types import SimpleNamespace
 
 import pytest
 from crafted import member
+from places import SHARED
 
 from microstage.errors import EnvironmentProblem, ParameterError, StageFailed
 from microstage_runner.engines import backend, bases, engine, memory, remote, users
 from microstage_runner.engines.images import Image
 from microstage_runner.engines.stage_run import StageRun
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
 STAGE = """
 import mmap, os, sys, time
 from microstage.stage import stage_main

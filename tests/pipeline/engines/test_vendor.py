@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from places import REPOSITORY
 
 from microstage.errors import EnvironmentProblem, IntegrityError, ParameterError
 from microstage_runner.commands import vendor as vendor_collect
@@ -21,7 +22,6 @@ from microstage_runner.engines import bases, engine, image_archive
 from microstage_runner.engines import offline as vendor
 from microstage_runner.engines.local import Environments
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 STAGES = tuple(load_stages(REPOSITORY))
 WHEEL = "wheels/microstage_toy-1.0-py3-none-any.whl"  # on no index: only the folder can have it
 

@@ -9,7 +9,7 @@ import time
 
 import oci_registry
 import pytest
-from conftest import Toy
+from toy import Toy
 
 from microstage.errors import EnvironmentProblem, IntegrityError, MicrostageError, ParameterError
 from microstage_runner.artefacts.store import Store
@@ -26,8 +26,7 @@ LOGIN = base64.b64encode(b"user:secret").decode()
 @pytest.fixture
 def toy(toy):
     """The toy without a container engine: its stages have no images."""
-    call = toy.call
-    toy.call = lambda *words, **environment: call(*words, DOCKER_HOST="unix:///nowhere/socket", **environment)
+    toy.variables = {"DOCKER_HOST": "unix:///nowhere/socket"}
     return toy
 
 
@@ -167,9 +166,9 @@ def test_what_was_changed_cut_or_is_foreign_is_one_sentence_and_nothing_written(
 
 
 @pytest.fixture(scope="module")
-def pushed(tmp_path_factory, shared):
+def pushed(tmp_path_factory, packages):
     """(manifests, blobs) of a registry that holds the toy's first stage."""
-    toy = Toy(tmp_path_factory.mktemp("pushed"), shared)
+    toy = Toy(tmp_path_factory.mktemp("pushed"), packages)
     with oci_registry.Server() as server:
         toy.call("first", DOCKER_HOST="unix:///nowhere/socket")
         assert toy.call("push", "STAGE=first", f"REGISTRY={server.name}", DOCKER_HOST="unix:///nowhere/socket")[0] == 0

@@ -9,16 +9,14 @@ import json
 import shlex
 import shutil
 import subprocess
-from pathlib import Path
 
 import oci_registry
 import pytest
+from places import REPOSITORY
 
 from microstage.files.canonical import file_digest, write_json
 from microstage_runner.artefacts.artefact import ENVELOPE, MANIFEST, manifest_of
 from microstage_runner.signing import environment
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -29,10 +27,7 @@ def python():
 @pytest.fixture
 def toy(toy, python):
     """The toy with the environment that signs, two keys, and no container engine."""
-    start = toy.start
-    toy.start = lambda *words, **more: start(
-        *words, **{"TOY_SIGNING": python, "DOCKER_HOST": "unix:///nowhere/socket", **more}
-    )
+    toy.variables = {"TOY_SIGNING": python, "DOCKER_HOST": "unix:///nowhere/socket"}
     for name in ("key", "other"):
         openssl("genpkey", "-algorithm", "ed25519", "-out", toy.root / f"{name}.pem")
         openssl("pkey", "-in", toy.root / f"{name}.pem", "-pubout", "-out", toy.root / f"{name}.pub")

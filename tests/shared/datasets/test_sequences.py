@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_datasets import AMPLITUDES, vehicles  # noqa: F401
+from test_power import AMPLITUDES, vehicles  # noqa: F401
 
 from microstage.datasets.power import sequences
 from microstage.datasets.power.generator import draw_world, synthesise

@@ -1,8 +1,10 @@
-"""`python tests/qcdq/example.py`: writes docs/example.cff, a second of a feeder with a sag, a step and an inrush."""
+"""`python tests/shared/estimation/example.py` writes docs/example.cff, a second of a feeder.
 
-from pathlib import Path
+It holds a sag, a step and an inrush.
+"""
 
 import numpy as np
+from places import REPOSITORY
 from recorded import combined, wave
 
 RATE, MAINS = 3200, 49.97
@@ -28,4 +30,4 @@ def channels():
 
 
 if __name__ == "__main__":
-    combined(Path(__file__).parents[2] / "docs" / "example.cff", channels(), "BINARY", rate=RATE)
+    combined(REPOSITORY / "docs" / "example.cff", channels(), "BINARY", rate=RATE)

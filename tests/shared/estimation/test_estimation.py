@@ -4,11 +4,11 @@ Events, and what is shown of it all.
 """
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 from mean_network import written
+from places import REPOSITORY
 from recorded import RATE, Estimated, combined, wave
 
 from microstage.datasets.recordings.records import Waveform
@@ -23,7 +23,7 @@ from microstage.signals import half_cycle_dft
 AMPLITUDES = (40.0, 6.0, 3.0, 1.5)
 MAINS = 50.2
 TIME = np.arange(RATE) / RATE
-READY = Path(__file__).parents[2] / "stages" / "qcdq" / "ready"
+READY = REPOSITORY / "stages" / "qcdq" / "ready"
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +232,7 @@ def test_a_record_of_gaps_alone_and_one_too_short_are_one_sentence(tmp_path, net
 
 @pytest.mark.skipif(not list(READY.glob("*/ready.json")), reason="this checkout has no ready networks; `make ready`")
 def test_the_ready_networks_read_the_example(tmp_path):
-    path = shutil.copyfile(READY.parents[2] / "docs" / "example.cff", tmp_path / "example.cff")
+    path = shutil.copyfile(REPOSITORY / "docs" / "example.cff", tmp_path / "example.cff")
     found = Estimated(path, {kind: READY / kind for kind in ("current", "voltage")})
     assert {said["mains"] for said in found.summary["channels"].values()} == {found.summary["mains"]}
     happened_ = [

@@ -2,14 +2,11 @@
 
 import json
 import shutil
-import signal
-import subprocess
-import time
 
 import numpy as np
 import pytest
 import torch
-from conftest import command, contents, environment
+from conftest import contents
 from definitions import keyword_definition
 
 from microstage.datasets.speech.clips import CLASSES
@@ -40,17 +37,8 @@ SMALL = {
 def test_what_it_leaves_behind_is_the_same_after_a_kill(train, tmp_path):
     done, whole = train("whole", **SMALL)
     assert done.returncode == 0, done.stderr
-    scratch, out = tmp_path / "cut.scratch", tmp_path / "cut.out"
-    process = subprocess.Popen(
-        command(out, scratch, **SMALL), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    deadline = time.monotonic() + 120
-    while not (scratch / "quantised.checkpoint").exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL, "it ended before it could be killed"
-    shutil.rmtree(out, ignore_errors=True)
+    train.kill("cut", "quantised.checkpoint", **SMALL)
+    shutil.rmtree(tmp_path / "cut.out", ignore_errors=True)
     done, resumed = train("cut", **SMALL)
     assert done.returncode == 0 and "epoch 1/3" not in done.stderr, "it began anew"
     assert contents(resumed) == contents(whole)
