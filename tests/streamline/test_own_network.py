@@ -19,7 +19,7 @@ from microstage_streamline.convert import convert_file
 
 def integer_graph(model, folder) -> list[bytes]:
     (folder / "model.onnx").write_bytes(model.SerializeToString())
-    graph = convert_file(folder / "model.onnx").whole().model.graph
+    graph = convert_file(folder / "model.onnx").all_integer().model.graph
     constants = sorted((i.name, numpy_helper.to_array(i).tobytes()) for i in graph.initializer)
     return [node.SerializeToString() for node in graph.node] + [data for _, data in constants]
 

@@ -47,16 +47,18 @@ class Converted:
         """Return what the file of part `name` is called, without its ending."""
         return f"{name}_integer" if self.beyond else f"{name}_finn_streamlined"
 
-    def whole(self) -> Converted:
+    def all_integer(self) -> Converted:
         """Return this; `ModelError` names the first place that is not integer."""
         for found in self.integer_graph.unresolved:
             raise ModelError(f"{found} could not be made integer: {found.reason}.")
         return self
 
-    def left(self, recorded: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def kept_channels(self, recorded: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return those recorded tensors that lost channels, with the channels that are left."""
         return {
-            name: self.integer_graph.left(name, recorded[name]) for name in self.integer_graph.kept if name in recorded
+            name: self.integer_graph.kept_channels(name, recorded[name])
+            for name in self.integer_graph.kept
+            if name in recorded
         }
 
     def streamed(self) -> Converted:

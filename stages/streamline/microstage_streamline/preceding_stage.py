@@ -58,7 +58,7 @@ class PrecedingStage:
             Recurrence.read(described),
             golden.load(self.folder / golden.FILE),
         )
-        kept = {name: values for part in converted.values() for name, values in part.left(recorded).items()}
+        kept = {name: values for part in converted.values() for name, values in part.kept_channels(recorded).items()}
         stored = {name: part.laid.stored for name, part in converted.items()}
         report.say_beyond(job, converted.values())
         settling = Settling.read(described)
@@ -118,7 +118,7 @@ def convert_part(part: onnx.ModelProto, interface: dict[str, Any]) -> Converted:
     """
     ranges, graph = input_ranges(interface), graph_of(_batch_of_one(part, interface))
     graph.inputs = {name: replace(entry, datatype=ranges[name]) for name, entry in graph.inputs.items()}
-    return convert(graph, part.graph.name).whole().streamed()
+    return convert(graph, part.graph.name).all_integer().streamed()
 
 
 def _batch_of_one(part: onnx.ModelProto, interface: dict[str, Any]) -> onnx.ModelProto:

@@ -16,7 +16,7 @@ from microstage.models.definition import FILE
 from microstage.stage import Job
 from microstage.untrusted.onnx_file import NAMES
 from microstage_streamline.convert import Converted, convert
-from microstage_streamline.integerise.missing import say_missing
+from microstage_streamline.integerise.cut_short import assert_not_cut_short
 from microstage_streamline.normalise.input_type import InputType, unquantised
 from microstage_streamline.prove import vectors
 from microstage_streamline.prove.proof import Proof
@@ -77,7 +77,7 @@ class UserNetwork:
     def _proven(self, job: Job, converted: dict[str, Converted]) -> dict[str, np.ndarray]:
         part = converted[self.name]
         arrays = self._arrays(part)
-        say_missing(job, part.integer_graph, {node.output for node in unquantised(part.normal).values()})
+        assert_not_cut_short(job, part.integer_graph, {node.output for node in unquantised(part.normal).values()})
         fed = vectors.given(part.normal, part.integer_graph, arrays) if arrays else self._drawn(part)
         proof = Proof(part, fed)
         recorded = proof.integers()

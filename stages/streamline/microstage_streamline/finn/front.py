@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 
 from microstage.integer.registry import Kind, named
 from microstage_streamline.graph.graph import Node
@@ -20,14 +21,7 @@ def front_of(made: IntegerGraph, normal: NormalGraph) -> IntegerGraph | None:
     None where a product is among the others, or none among these: then it is no front of the network that anyone could
     use.
     """
-    front: list[Node] = []
-    behind: list[Node] = []
-    beyond: set[str] = set()
-    for node in made.nodes:
-        alone = IntegerGraph(nodes=[node], constants=made.constants, ranges=made.ranges)
-        outside = bool(beyond & set(node.inputs) or beyond_finn(alone))
-        (behind if outside else front).append(node)
-        beyond |= set(node.outputs) if outside else set()
+    front, behind = _parted(made)
     if _products(behind) or not _products(front):
         return None
     names = [name for node in front for name in node.outputs]
@@ -38,19 +32,23 @@ def front_of(made: IntegerGraph, normal: NormalGraph) -> IntegerGraph | None:
     if any(name not in normal.values or name in made.negated for name in ends):
         return None
     answers |= {name: Integers(name, normal.values[name], made.ranges[name], False) for name in ends}
-    found = IntegerGraph(
-        deepcopy(front),
-        dict(made.constants),
-        made.inputs,
-        made.entries,
-        answers,
-        [],
-        made.negated,
-        dict(made.ranges),
-        made.kept,
-    )
+    constants, ranges = dict(made.constants), dict(made.ranges)
+    found = replace(made, nodes=deepcopy(front), constants=constants, outputs=answers, unresolved=[], ranges=ranges)
     found.drop_unused()
     return found
+
+
+def _parted(made: IntegerGraph) -> tuple[list[Node], list[Node]]:
+    """Return (nodes that FINN-ONNX can hold, those that it cannot, and all that read these)."""
+    front: list[Node] = []
+    behind: list[Node] = []
+    beyond: set[str] = set()
+    for node in made.nodes:
+        alone = IntegerGraph(nodes=[node], constants=made.constants, ranges=made.ranges)
+        outside = bool(beyond & set(node.inputs) or beyond_finn(alone))
+        (behind if outside else front).append(node)
+        beyond |= set(node.outputs) if outside else set()
+    return front, behind
 
 
 def _products(nodes: list[Node]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from onnx import helper
@@ -75,27 +76,18 @@ class LowerConvs(Transformation):
         source = x.name
         if np.prod(kernel) > 1 or max(strides) > 1 or any(pads) or groups > 1:
             source = f"{node.output[0]}.columns"
-            mover.append(
-                helper.make_node(
-                    "Im2Col",
-                    [x.name],
-                    [source],
-                    domain=_CUSTOM,
-                    input_shape="({})".format(",".join(map(str, x.sizes))),
-                    kernel_size=_image(kernel),
-                    stride=strides,
-                    dilations=dilations,
-                    depthwise=int(depthwise),
-                    pad_amount=[*_image(pads[:spatial], 0), *_image(pads[spatial:], 0)],
-                )
-            )
+            amounts = [*_image(pads[:spatial], 0), *_image(pads[spatial:], 0)]
+            windows = {"kernel_size": _image(kernel), "stride": strides, "dilations": dilations, "pad_amount": amounts}
+            self._unroll(x, source, depthwise=int(depthwise), **windows)
         if depthwise:
             mover.model.set_tensor_sparsity(name, {"dw": {"kernel_shape": _image(kernel)}})
-        mover.emit(
-            helper.make_node("MatMul", list(node.input), list(node.output)),
-            [source, name],
-            [channels_last(len(x.shape))],
-        )
+        product = helper.make_node("MatMul", list(node.input), list(node.output))
+        mover.emit(product, [source, name], [channels_last(len(x.shape))])
+
+    def _unroll(self, x: StoredLayout, output: str, **flags: Any) -> None:
+        """Append the windows of an image, each as a row: Im2Col as qonnx has it."""
+        sizes = "({})".format(",".join(map(str, x.sizes)))
+        self.mover.append(helper.make_node("Im2Col", [x.name], [output], domain=_CUSTOM, input_shape=sizes, **flags))
 
     @staticmethod
     def _unlike_an_image(kernel: Sequence[int], image: Sequence[int], pads: Sequence[int]) -> str:

@@ -59,7 +59,7 @@ class IntegerGraph:
         """Return {output: the integers that it is, or is a straight line of}."""
         return {name: found if isinstance(found, Integers) else found.start for name, found in self.outputs.items()}
 
-    def left(self, tensor: str, values: np.ndarray) -> np.ndarray:
+    def kept_channels(self, tensor: str, values: np.ndarray) -> np.ndarray:
         """Return what is still computed of `values` of a tensor, over time or not."""
         if tensor not in self.kept:
             return values

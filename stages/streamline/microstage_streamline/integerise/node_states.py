@@ -14,7 +14,7 @@ import numpy as np
 from microstage.integer.registry import POINTWISE, Kind, Operator, named
 from microstage.integer.tensor import narrowed
 from microstage_streamline.graph.graph import Node, is_quantised
-from microstage_streamline.integerise.exact_operators import CENTRING
+from microstage_streamline.integerise.emit_exact import CENTRING
 from microstage_streamline.integerise.functions import Function, InputFunction
 from microstage_streamline.integerise.integers import Integers, NotInteger
 from microstage_streamline.integerise.operators import HANDLERS

@@ -23,7 +23,7 @@ from microstage_streamline.integerise.functions import Function
 from microstage_streamline.integerise.integers import Integers
 from microstage_streamline.integerise.staircases import ChannelThresholds, TurningSteps
 
-__all__ = ["RescaledSum", "SumStaircase", "aligned"]
+__all__ = ["RescaledSum", "SumStaircase", "with_small_factors"]
 
 _MOST_PAIRS, _MOST_VALUES, _EXACT_IN_FLOAT32 = 1 << 18, 1 << 22, 1 << 24
 _LARGEST_FACTOR_BITS = 14
@@ -68,7 +68,7 @@ class SumStaircase:
     levels: ChannelThresholds | TurningSteps
 
 
-def aligned(joined: RescaledSum, constants: Mapping[str, Any]) -> SumStaircase:
+def with_small_factors(joined: RescaledSum, constants: Mapping[str, Any]) -> SumStaircase:
     """Return the least p and r that give every pair its own level.
 
     `ModelError` if there are none, or too many pairs to look at.

@@ -10,15 +10,15 @@ import numpy as np
 from microstage.integer.tensor import narrowed
 from microstage.interface.ranking import ranking
 from microstage_streamline.graph.graph import Node, is_quantised
+from microstage_streamline.integerise.emit_exact import CENTRING
+from microstage_streamline.integerise.emit_function import emit_function
+from microstage_streamline.integerise.emit_sum import emit_sum
 from microstage_streamline.integerise.emitter import Emitter
 from microstage_streamline.integerise.entries import NoEncoding, entry_of
-from microstage_streamline.integerise.exact_operators import CENTRING
-from microstage_streamline.integerise.function_integers import function_integers
 from microstage_streamline.integerise.functions import Function, InputFunction, entry_range, straight_line
 from microstage_streamline.integerise.integer_graph import InputEncoding
 from microstage_streamline.integerise.integers import IN_FRONT, Integers, NotInteger, Unresolved, exact_scale
 from microstage_streamline.integerise.rescaled_sum import RescaledSum
-from microstage_streamline.integerise.sum_integers import sum_integers
 from microstage_streamline.normalise.normal_graph import NormalGraph
 
 __all__ = ["Resolver", "State"]
@@ -46,11 +46,11 @@ class Resolver(Emitter):
         if not is_quantised(state.example):
             raise NotInteger(_real(name, state))
         if isinstance(state, RescaledSum):
-            found = sum_integers(self, state)
+            found = emit_sum(self, state)
         elif isinstance(state, InputFunction):
             found = self._input_integers(name, state)
         else:
-            found = function_integers(self, name, state)
+            found = emit_function(self, name, state)
         self.state[name] = found
         return found
 
@@ -104,7 +104,7 @@ class Resolver(Emitter):
         if not isinstance(raw, Integers):
             before = replace(function, nodes=function.nodes[:-1], example=self.values[source])
             raw = self.state[source] = self._behind_quantiser(source, before)
-        return function_integers(self, name, Function(raw, [last], function.example, source))
+        return emit_function(self, name, Function(raw, [last], function.example, source))
 
     def _behind_quantiser(self, name: str, function: InputFunction) -> Integers:
         """Let integers of the file's own input enter.

@@ -36,7 +36,7 @@ class VolumeAsImages(_OfVolume):
     operators = ("Conv",)
 
     def rewrite(self, normal, node):
-        (_, channels, depth, height, width), (x, weight, *bias) = normal.values[node.inputs[0]].shape, node.inputs
+        (_, channels, depth, height, width), (_, weight, *bias) = normal.values[node.inputs[0]].shape, node.inputs
         if not normal.is_constant(weight):
             raise ModelError("its weights are computed; expected constants")
         taps, flags = normal.values[weight].shape[2], node.flags
@@ -52,11 +52,7 @@ class VolumeAsImages(_OfVolume):
             "pads": [*pads[1:3], *pads[4:6]],
             "group": flags.get("group", 1),
         }
-        source, nodes = x, []
-        if pads[0] or pads[3]:
-            amounts = normal.constant(node.output, np.asarray([0, 0, pads[0], 0, 0, 0, 0, pads[3], 0, 0], np.int64))
-            nodes.append(Node("Pad", [x, amounts], [f"{node.output}.padded"], {}, node.layer))
-            source = nodes[-1].output
+        source, nodes = self._padded(normal, node, (pads[0], pads[3]))
         ends = []
         for place in range(places):
             name = f"{node.output}.place{place}"
@@ -71,6 +67,16 @@ class VolumeAsImages(_OfVolume):
             ]
             ends.append(name)
         return [*nodes, Node("Concat", ends, node.outputs, {"axis": 2}, node.layer)]
+
+    @staticmethod
+    def _padded(normal, node, amounts: tuple[int, int]) -> tuple[str, list[Node]]:
+        """Return (the image with `amounts` before and behind its first axis, the nodes that make it)."""
+        if not any(amounts):
+            return node.inputs[0], []
+        before, behind = amounts
+        stored = normal.constant(node.output, np.asarray([0, 0, before, 0, 0, 0, 0, behind, 0, 0], np.int64))
+        pad = Node("Pad", [node.inputs[0], stored], [f"{node.output}.padded"], {}, node.layer)
+        return pad.output, [pad]
 
     @staticmethod
     def _flat(weight):

@@ -37,7 +37,7 @@ class Proof:
             part.written,
             part.model.model,
         )
-        self.found = _Found(part)
+        self.found = _LaidOutTensors(part)
         self.compared = [
             tensor
             for tensor in self.found.tensors
@@ -62,7 +62,7 @@ class Proof:
             self._within_types(found)
             for tensor in self.compared:
                 self.counts[tensor] += golden.compare(
-                    tensor, self.integer_graph.left(tensor, integers(expected[tensor])), found[tensor]
+                    tensor, self.integer_graph.kept_channels(tensor, integers(expected[tensor])), found[tensor]
                 ).compared
             for name, value in {**fed, **self._kept(found)}.items():
                 kept.setdefault(name, []).append(integers(value))
@@ -116,7 +116,7 @@ class Proof:
             job.verified(f"qonnx {name}", count, count)
 
 
-class _Found:
+class _LaidOutTensors:
     """The integers of the cleaned graph's `tensors` in the model that is laid out: read by `names`, moved back, bits as
     -1 and 1.
     """

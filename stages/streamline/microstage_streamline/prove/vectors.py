@@ -83,37 +83,36 @@ def given(normal: NormalGraph, made: IntegerGraph, arrays: Mapping[str, np.ndarr
     """Return {graph input: values} of the user's archive; `ArtefactError` names what is missing or does not fit the
     declared range.
     """
-    found, counts = {}, set()
-    for name, entry in normal.graph.inputs.items():
+    for name in normal.graph.inputs:
         if name not in arrays:
             raise ArtefactError(
                 f"GOLDEN has no {name}; it holds {', '.join(sorted(arrays)) or 'nothing'}, and the network"
                 " needs every input."
             )
-        values = arrays[name]
-        if values.shape[1:] != entry.shape[1:]:
-            raise ArtefactError(
-                f"GOLDEN has {name} of shape {list(values.shape)}; expected [n,"
-                f" {', '.join(map(str, entry.shape[1:]))}]."
-            )
-        counts.add(len(values))
-        if entry.datatype is None:
-            found[name] = values.astype(entry.real)
-            continue
-        low, high = entry.datatype
-        if entry.scale is not None:
-            levels = values / entry.scale
-            whole = (
-                np.where(levels >= 0, 1, -1) if entry.signs else np.clip(np.rint(levels) + entry.zero_point, low, high)
-            )
-            found[name] = whole.astype(np.int64)
-            continue
-        if (values != np.rint(values)).any() or values.min(initial=low) < low or values.max(initial=high) > high:
-            raise ArtefactError(f"GOLDEN has {name} outside its declared range: expected integers {low}..{high}.")
-        ints = values.astype(np.int64)
-        found[name] = QTensor(ints, normal.values[name].scale) if isinstance(normal.values[name], QTensor) else ints
+    found = {name: _as_fed(normal, name, arrays[name]) for name in normal.graph.inputs}
+    counts = {len(arrays[name]) for name in found}
     if counts != {max(counts)} or 0 in counts:
         raise ArtefactError(
             f"GOLDEN has inputs of {', '.join(map(str, sorted(counts)))} samples; expected the same number, above 0."
         )
     return found
+
+
+def _as_fed(normal: NormalGraph, name: str, values: np.ndarray) -> np.ndarray | QTensor:
+    """Return the user's values of an input as the graph takes them: real numbers, or the integers that it declares."""
+    entry, example = normal.graph.inputs[name], normal.values[name]
+    if values.shape[1:] != entry.shape[1:]:
+        raise ArtefactError(
+            f"GOLDEN has {name} of shape {list(values.shape)}; expected [n, {', '.join(map(str, entry.shape[1:]))}]."
+        )
+    if entry.datatype is None:
+        return values.astype(entry.real)
+    low, high = entry.datatype
+    if entry.scale is not None:
+        levels = values / entry.scale
+        signs, rounded = np.where(levels >= 0, 1, -1), np.clip(np.rint(levels) + entry.zero_point, low, high)
+        return (signs if entry.signs else rounded).astype(np.int64)
+    if (values != np.rint(values)).any() or values.min(initial=low) < low or values.max(initial=high) > high:
+        raise ArtefactError(f"GOLDEN has {name} outside its declared range: expected integers {low}..{high}.")
+    ints = values.astype(np.int64)
+    return QTensor(ints, example.scale) if isinstance(example, QTensor) else ints

@@ -88,38 +88,48 @@ def _assert_integers(file: TfliteFile, operator: TfliteOperator) -> None:
 
 def _entered(builder: TfliteBuilder) -> list[TfliteOperator]:
     """Take in the file's inputs, and return the operators that are left."""
-    file, border = builder.file, []
+    file = builder.file
+    border: list[TfliteOperator] = []
     for place in file.inputs:
         tensor = file.tensors[place]
         if tensor.type == "FLOAT32":
-            readers = [operator for operator in file.operators if place in operator.inputs]
-            for operator in readers:
-                if operator.kind != "QUANTIZE":
-                    _assert_integers(file, operator)
-            if len(readers) != 1:
-                raise ModelError(
-                    f"Input {tensor.name} is real numbers that {len(readers)} operators read; expected one QUANTIZE."
-                )
-            for operator in readers:
-                _quantised(builder, operator, tensor.name)
-                border.append(operator)
+            border.append(_reader(file, place))
+            _quantised(builder, border[-1], tensor.name)
         elif tensor.stored_as not in (np.int8, np.uint8, np.int16):
             raise ModelError(
                 f"Input {tensor.name} is {tensor.type}; expected INT8, UINT8, INT16, or FLOAT32 that a QUANTIZE reads."
             )
         else:
             builder.inputs[builder.new(place, RAW)] = _entry(tensor.shape, tensor.ends, tensor.name)
-    for operator in file.operators:
-        source = file.makers.get(operator.inputs[0]) if operator.inputs else None
-        if (
-            operator.kind == "DEQUANTIZE"
-            and operator.outputs[0] in file.outputs
-            and (source is not None or operator.inputs[0] in builder.forms)
-        ):
-            if operator.inputs[0] not in {*file.outputs, *builder.called, *builder.forms} and builder.exact:
-                builder.called[operator.inputs[0]] = file.tensors[operator.outputs[0]].name
-            border.append(operator)
+    border += _dequantisers(builder)
     return [operator for operator in file.operators if operator not in border]
+
+
+def _reader(file: TfliteFile, place: int) -> TfliteOperator:
+    """Return the one QUANTIZE that reads a real input."""
+    readers = [operator for operator in file.operators if place in operator.inputs]
+    for operator in readers:
+        if operator.kind != "QUANTIZE":
+            _assert_integers(file, operator)
+    if len(readers) != 1:
+        raise ModelError(
+            f"Input {file.tensors[place].name} is real numbers that {len(readers)} operators read; expected one"
+            " QUANTIZE."
+        )
+    return readers[0]
+
+
+def _dequantisers(builder: TfliteBuilder) -> list[TfliteOperator]:
+    """Return what gives the real outputs of a file; their integers are called after them in `builder`."""
+    file, found = builder.file, []
+    for operator in file.operators:
+        source = operator.inputs[0] if operator.inputs else None
+        computed = source in file.makers or source in builder.forms
+        if source is not None and operator.kind == "DEQUANTIZE" and operator.outputs[0] in file.outputs and computed:
+            if source not in {*file.outputs, *builder.called, *builder.forms} and builder.exact:
+                builder.called[source] = file.tensors[operator.outputs[0]].name
+            found.append(operator)
+    return found
 
 
 def _real_inputs(builder: TfliteBuilder) -> list[str]:

@@ -66,21 +66,12 @@ def beyond_finn(made: IntegerGraph) -> str:
 
 
 def write(made: IntegerGraph, normal: NormalGraph, name: str, wide: bool = False) -> IntegerModel:
-    """Return the model of what was made integer, a graph called `name`; `wide`: in int64, else in float32 as FINN has
-    it.
-    """
+    """Return the model of what was made integer, a graph called `name`; `wide`: in int64, else in FINN's float32."""
     entered, element = _entries(made, normal), TensorProto.INT64 if wide else TensorProto.FLOAT
     renamed = {tensor: name for name, tensor in entered.items()}
-    answers = []
-    for output, answer in made.answers().items():
-        tensor = answer.name
-        if tensor in renamed or tensor != output and tensor in made.outputs:  # it has a name of its own already
-            answers.append(helper.make_node("Identity", [renamed.get(tensor, tensor)], [output]))
-            made.ranges[output] = made.ranges[tensor]
-        else:
-            renamed[tensor] = output
+    passed_on = _name_outputs(made, renamed)
     graph = helper.make_graph(
-        [*(_proto(node, renamed) for node in made.nodes), *answers],
+        [*(_proto(node, renamed) for node in made.nodes), *passed_on],
         name,
         [_value(entry, made.ranges[tensor].low.shape, element) for entry, tensor in entered.items()],
         [
@@ -92,15 +83,28 @@ def write(made: IntegerGraph, normal: NormalGraph, name: str, wide: bool = False
             for stored, value in sorted(made.constants.items())
         ],
     )
-    opsets = [
-        helper.make_opsetid("", _OPSET),
-        helper.make_opsetid(_DOMAIN, 1),
-        *([helper.make_opsetid(DOMAIN, 1)] if wide else []),
-    ]
-    model = ModelWrapper(helper.make_model(graph, opset_imports=opsets, ir_version=_IR))
+    opsets = [("", _OPSET), (_DOMAIN, 1), *([(DOMAIN, 1)] if wide else [])]
+    imports = [helper.make_opsetid(domain, version) for domain, version in opsets]
+    model = ModelWrapper(helper.make_model(graph, opset_imports=imports, ir_version=_IR))
     _annotate(model, made, renamed, element)
     onnx.checker.check_model(model.model)
     return IntegerModel(model.transform(GiveUniqueNodeNames()), _interface(made, normal, entered), entered, renamed)
+
+
+def _name_outputs(made: IntegerGraph, renamed: dict[str, str]) -> list[onnx.NodeProto]:
+    """Give tensors that are answered the names of the outputs, in `renamed`.
+
+    Return nodes that pass on those that have a name of their own already.
+    """
+    passed_on = []
+    for output, answer in made.answers().items():
+        tensor = answer.name
+        if tensor in renamed or tensor != output and tensor in made.outputs:  # it has a name of its own already
+            passed_on.append(helper.make_node("Identity", [renamed.get(tensor, tensor)], [output]))
+            made.ranges[output] = made.ranges[tensor]
+        else:
+            renamed[tensor] = output
+    return passed_on
 
 
 def _entries(made: IntegerGraph, normal: NormalGraph) -> dict[str, str]:

@@ -7,34 +7,34 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage.integer.lines import Line
 from microstage_streamline.graph.graph import Node
+from microstage_streamline.integerise.emit_function import emit_function
 from microstage_streamline.integerise.emit_staircase import emit_lines, emit_thresholds
+from microstage_streamline.integerise.emit_tflite_terms import emit_tflite_terms
+from microstage_streamline.integerise.emit_turning import emit_turning_steps
 from microstage_streamline.integerise.emitter import Emitter
-from microstage_streamline.integerise.function_integers import function_integers
 from microstage_streamline.integerise.integers import Integers
-from microstage_streamline.integerise.rescaled_sum import RescaledSum, aligned
+from microstage_streamline.integerise.rescaled_sum import RescaledSum, with_small_factors
 from microstage_streamline.integerise.staircases import ChannelLines, TurningSteps
-from microstage_streamline.integerise.tflite_sum import step_by_step
-from microstage_streamline.integerise.turning import sum_of_pieces
 from microstage_streamline.integerise.weighted_sum import weighted_sum
 
-__all__ = ["sum_integers"]
+__all__ = ["emit_sum"]
 
 
-def sum_integers(emitter: Emitter, joined: RescaledSum) -> Integers:
+def emit_sum(emitter: Emitter, joined: RescaledSum) -> Integers:
     """Append the quantised sum: with small factors where every pair can be looked at, else with wide weights."""
     name = emitter.boundary(joined.nodes)
     try:
-        found = aligned(joined, emitter.constants)
+        found = with_small_factors(joined, emitter.constants)
     except ModelError:
         if joined.nodes[0].op == "TfliteAdd":
-            return function_integers(emitter, name, step_by_step(emitter, name, joined))
+            return emit_function(emitter, name, emit_tflite_terms(emitter, name, joined))
         wide = _wide_sum(emitter, name, joined)
         if wide is None:
             raise
         return wide
     total = _weighted_terms(emitter, name, joined, found.p, found.r)
     if isinstance(found.levels, TurningSteps):
-        return sum_of_pieces(emitter, name, joined, total, found.levels)
+        return emit_turning_steps(emitter, name, joined, total, found.levels)
     return emit_thresholds(emitter, name, found.levels, total, joined)
 
 

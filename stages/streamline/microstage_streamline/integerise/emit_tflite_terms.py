@@ -13,10 +13,10 @@ from microstage_streamline.integerise.functions import Function
 from microstage_streamline.integerise.integers import Integers
 from microstage_streamline.integerise.rescaled_sum import RescaledSum
 
-__all__ = ["step_by_step"]
+__all__ = ["emit_tflite_terms"]
 
 
-def step_by_step(emitter: Emitter, name: str, joined: RescaledSum) -> Function:
+def emit_tflite_terms(emitter: Emitter, name: str, joined: RescaledSum) -> Function:
     """Append what `TfliteAdd` brings both terms to, from a table each, and their sum; return the function that is left.
 
     FINN-ONNX cannot hold tables; it is left out.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from microstage_streamline.integerise.emit_staircase import emit_lines, emit_thresholds
+from microstage_streamline.integerise.emit_turning import emit_turning
 from microstage_streamline.integerise.emitter import Emitter
 from microstage_streamline.integerise.function_staircase import staircase_of
 from microstage_streamline.integerise.functions import Function
 from microstage_streamline.integerise.integers import Integers
 from microstage_streamline.integerise.staircases import ChannelLines
-from microstage_streamline.integerise.turning import in_pieces
 
 __all__ = ["emit_levels"]
 
@@ -16,7 +16,7 @@ __all__ = ["emit_levels"]
 def emit_levels(emitter: Emitter, name: str, function: Function) -> Integers:
     """Append thresholds, a line where they are too many, or a sum of thresholds where the function turns round."""
     if function.may_turn(emitter.constants):
-        return in_pieces(emitter, name, function)
+        return emit_turning(emitter, name, function)
     found, start = staircase_of(function, emitter.constants), function.start
     if isinstance(found, ChannelLines):
         return emit_lines(emitter, name, found, start, function)

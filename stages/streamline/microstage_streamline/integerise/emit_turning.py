@@ -19,14 +19,14 @@ from microstage_streamline.integerise.integers import Integers, NotInteger
 from microstage_streamline.integerise.rescaled_sum import RescaledSum
 from microstage_streamline.integerise.staircases import ChannelThresholds, TurningSteps, channel_thresholds
 
-__all__ = ["in_pieces", "sum_of_pieces"]
+__all__ = ["emit_turning", "emit_turning_steps"]
 
 _MOST_EVALUATED, _AT_ONCE = 1 << 26, 1 << 20
 _MOST_STEPS = 1 << 22
 Rows = list[np.ndarray]
 
 
-def in_pieces(emitter: Emitter, name: str, function: Function) -> Integers:
+def emit_turning(emitter: Emitter, name: str, function: Function) -> Integers:
     """Append tensor `name`, a function that is looked at at every integer; `NotInteger` where these are too many."""
     evaluate, low, high, axis = evaluated(function, emitter.constants)
     if int((high - low + 1).sum()) > _MOST_EVALUATED:
@@ -35,10 +35,10 @@ def in_pieces(emitter: Emitter, name: str, function: Function) -> Integers:
         raise NotInteger(
             f"turns round ({ops}) and reads {reads}, too many to look at each; put a quantiser in front of it"
         )
-    return sum_of_pieces(emitter, name, function, function.start, _steps(evaluate, low, high, axis))
+    return emit_turning_steps(emitter, name, function, function.start, _steps(evaluate, low, high, axis))
 
 
-def sum_of_pieces(
+def emit_turning_steps(
     emitter: Emitter, name: str, function: Function | RescaledSum, start: Integers, steps: TurningSteps
 ) -> Integers:
     """Append rising thresholds less falling ones, held to the ends that the sum reaches."""

@@ -13,7 +13,7 @@ from microstage_streamline.integerise.emitter import Emitter
 from microstage_streamline.integerise.functions import Function
 from microstage_streamline.integerise.integers import Integers
 
-__all__ = ["CENTRING", "exactly", "is_exact"]
+__all__ = ["CENTRING", "emit_exact", "is_exact"]
 
 CENTRING = ("DequantizeLinear", "LessZeroPoint")
 "Operators that take a zero point off raw integers."
@@ -29,7 +29,7 @@ def is_exact(function: Function, values: Mapping[str, Any], constants: Mapping[s
     return node.op in ("Add", "Sub", "Mul") and all(is_quantised(values[name]) for name in (*node.inputs, node.output))
 
 
-def exactly(emitter: Emitter, name: str, function: Function) -> Integers:
+def emit_exact(emitter: Emitter, name: str, function: Function) -> Integers:
     """Append tensor `name`, of a function that `is_exact`."""
     node, start, example = function.nodes[0], function.start, function.example
     if node.op in CENTRING:

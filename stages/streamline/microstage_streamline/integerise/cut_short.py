@@ -12,13 +12,13 @@ from microstage_streamline.integerise.integer_graph import IntegerGraph
 from microstage_streamline.integerise.integers import IN_FRONT, Unresolved
 from microstage_streamline.normalise.input_type import REMEDY
 
-__all__ = ["say_missing"]
+__all__ = ["assert_not_cut_short"]
 
 _SCORES = ("Softmax", "LogSoftmax", "Sigmoid")  # of a higher score they never make a lower one
 _EARLIER = "PARTIAL=1 goes on without it, with the integers in front of it as the answer"
 
 
-def say_missing(job: Job, made: IntegerGraph, lacking: Collection[str]) -> None:
+def assert_not_cut_short(job: Job, made: IntegerGraph, lacking: Collection[str]) -> None:
     """Name every place; `CutShort` for the first of them, unless the parameter `partial` lets that pass.
 
     `lacking`: tensors that are read from a real input without a quantiser.

@@ -6,15 +6,15 @@ import numpy as np
 
 from microstage.integer.interpreter import run_node
 from microstage_streamline.graph.graph import Node
+from microstage_streamline.integerise.emit_levels import emit_levels
 from microstage_streamline.integerise.emitter import Emitter
-from microstage_streamline.integerise.function_levels import emit_levels
 from microstage_streamline.integerise.functions import Function
 from microstage_streamline.integerise.integers import Integers
 
-__all__ = ["in_a_row"]
+__all__ = ["emit_place_by_place"]
 
 
-def in_a_row(emitter: Emitter, name: str, function: Function) -> Integers:
+def emit_place_by_place(emitter: Emitter, name: str, function: Function) -> Integers:
     """Append f(x) of [n, a, b] as tensor `name`: flattened to [n, a b], which has a function for each place, and back.
 
     The row's own shape changes are part of that function, so that each constant lies as its values do.
