@@ -1,1 +1,1 @@
-"""streamline: QCDQ parts in, integer-only FINN-ONNX out."""
+"""Turn QCDQ parts, or a user's own network, into integer-only FINN-ONNX."""

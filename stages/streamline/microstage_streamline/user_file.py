@@ -97,8 +97,9 @@ class _ExactTflite(UserFile):
         return found | compare_with_golden(job, part, samples, arrays)
 
     def golden(self, arrays: Arrays) -> Arrays:
-        """Real inputs as QUANTIZE rounds them; expected answers as numbers to compare with, as those of other runtimes
-        differ.
+        """Return real inputs as QUANTIZE rounds them.
+
+        Expected answers become real numbers to compare with, as those of other runtimes differ.
         """
         found = dict(arrays)
         for tensor in (self.file.tensors[place] for place in (*self.file.inputs, *self.file.outputs)):

@@ -1,1 +1,1 @@
-"""FINN's layout of an integer graph, its estimates, and the file."""
+"""Lay an integer graph out as FINN streams it, and estimate what FINN builds of it."""

@@ -18,7 +18,7 @@ _WINDOWS, _EACH_VALUE = ("Conv", "MaxPool"), ("MultiThreshold", "Add", "Mul", "I
 
 
 class Mover:
-    """`stored` by tensor of the graph before; `moves`: the outputs of the moves that were put in."""
+    """Append nodes and moves; `stored` says how each tensor of the graph before lies, `moves` names moved tensors."""
 
     def __init__(self, model: ModelWrapper) -> None:
         self.model = model

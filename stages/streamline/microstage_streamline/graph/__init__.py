@@ -1,1 +1,1 @@
-"""A quantised graph from a file: read, brought into one form, quantisers moved to their accumulators."""
+"""Hold a graph that is rewritten: its nodes and constants, how large they are, and which are straight lines."""

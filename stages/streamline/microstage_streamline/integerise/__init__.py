@@ -1,1 +1,1 @@
-"""From a normalised graph to integers alone."""
+"""Make a graph of integers alone of a normalised one."""

@@ -32,7 +32,7 @@ _MOST_TURNS = 4  # times as many steps as levels
 
 @dataclass(frozen=True)
 class RescaledSum:
-    """`nodes`, the first of which adds `a` and `b`, each at one scale of its own."""
+    """A function of two tensors: the first of `nodes` adds `a` and `b`, each at one scale of its own."""
 
     a: Integers
     b: Integers

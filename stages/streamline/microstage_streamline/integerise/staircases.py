@@ -48,8 +48,10 @@ class ChannelLines:
 
 @dataclass(frozen=True)
 class TurningSteps:
-    """A function that rises and falls: `first` [channels], its levels at the least integer, and the integers at which
-    each channel is `rising` or `falling` by one level; all levels lie within `ends`, channels along `axis`.
+    """A function that rises and falls, by one level at each step.
+
+    `first` [channels]: its levels at the least integer; `rising`, `falling`: for each channel, the integers at which it
+    steps. All levels lie within `ends`, channels along `axis`.
     """
 
     first: np.ndarray

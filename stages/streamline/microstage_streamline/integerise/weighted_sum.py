@@ -30,7 +30,7 @@ _EXACT, _MOST_LEVELS = 1 << 53, 1 << 16
 
 @dataclass(frozen=True)
 class WeightedSum:
-    """Levels low..high of `weights`."""
+    """A quantised sum of two tensors by whole `weights`, held to the levels low..high."""
 
     weights: Weighted
     low: int

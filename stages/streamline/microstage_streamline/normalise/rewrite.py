@@ -14,7 +14,7 @@ __all__ = ["Rewrite"]
 
 
 class Rewrite:
-    """Of one node.
+    """One way to write a node of one of the `operators` as other nodes.
 
     `ModelError` from either method says why the node has no meaning here; `MalformedModel` ends the reading of the
     file.

@@ -1,1 +1,1 @@
-"""What is proven of the integers, and with which inputs."""
+"""Prove the integers against the reference and other executors, and choose the inputs for it."""

@@ -27,7 +27,7 @@ _MOST_KEPT = 1 << 22  # values in golden.npz; beyond, the border alone
 
 
 class Proof:
-    """`vectors`: {tensor that is fed: values}; graph inputs, or the tensors where integers enter."""
+    """A comparison on `vectors`, {tensor that is fed: values}: graph inputs, or the tensors where integers enter."""
 
     def __init__(self, part: Converted, vectors: Mapping[str, Any]) -> None:
         self.part, self.vectors = part, vectors
@@ -47,8 +47,7 @@ class Proof:
         self.beyond_float32 = ""
 
     def integers(self) -> dict[str, np.ndarray]:
-        """Return every tensor of the new graph against the reference, bit-exact or `VerificationError`; the golden
-        vectors.
+        """Compare every tensor with the reference, bit-exact or `VerificationError`; return the golden vectors.
 
         `beyond_float32` says which tensor held integers that float32 does not.
         """
@@ -150,7 +149,7 @@ class _LaidOutTensors:
         }
 
     def integers(self, found: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """By tensor of the cleaned graph: 2 b - 1 of bits, and 2 p - K of how many of K of them are equal."""
+        """Return {tensor of the cleaned graph: integers}: 2 b - 1 of bits, 2 p - K of how many of K are equal."""
         restored = {}
         for tensor, lying in self.tensors.items():
             value = integers(found[lying.name])

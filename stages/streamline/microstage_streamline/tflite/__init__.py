@@ -1,3 +1,1 @@
-"""From a .tflite file to a graph: the integers of TensorFlow Lite Micro's reference kernels, or of real numbers rounded
-half to even.
-"""
+"""Read a .tflite file as a graph of its kernels' integers, or of real numbers that are rounded half to even."""
