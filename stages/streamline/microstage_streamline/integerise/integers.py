@@ -20,7 +20,7 @@ IN_FRONT = "stands between the input"
 
 @dataclass(frozen=True)
 class Integers:
-    """Integers of a tensor, `name` in the integer graph; `example` as in the cleaned graph; `shared` if several nodes read it."""
+    """Integers of a tensor: `name` in the new graph, `example` in the cleaned one; `shared` if several read it."""
 
     name: str
     example: Any

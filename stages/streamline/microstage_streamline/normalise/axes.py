@@ -6,7 +6,8 @@ import numpy as np
 
 from microstage.errors import ModelError
 from microstage_streamline.graph.graph import Node
-from microstage_streamline.normalise.rewrite import Rewrite
+from microstage_streamline.normalise.normal_graph import NormalGraph
+from microstage_streamline.normalise.rewrite import Rewrite, matched
 
 _AS_ATTRIBUTE = (
     "ArgMax",
@@ -41,15 +42,15 @@ class AxisFromFront(Rewrite):
 
     operators = _AS_ATTRIBUTE
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         return node.inputs[0] in normal.values and -len(normal.values[node.inputs[0]].shape) <= self._axis(node) < 0
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         axis = self._axis(node) + len(normal.values[node.inputs[0]].shape)
         return [Node(node.op, node.inputs, node.outputs, {**node.flags, "axis": axis}, node.layer)]
 
     @staticmethod
-    def _axis(node) -> int:
+    def _axis(node: Node) -> int:
         return node.flags.get("axis", _DEFAULTS.get(node.op, 0))
 
 
@@ -58,24 +59,24 @@ class AxesFromFront(Rewrite):
 
     operators = tuple(_AS_INPUT)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         axes = self._axes(normal, node)
         if axes is None or node.inputs[0] not in normal.values:
             return False
         return bool(np.any(axes < 0) and np.all(axes >= -self._rank(normal, node, axes)))
 
-    def rewrite(self, normal, node):
-        axes, place = self._axes(normal, node), _AS_INPUT[node.op]
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
+        axes, place = matched(self._axes(normal, node)), _AS_INPUT[node.op]
         rank = self._rank(normal, node, axes)
         stored = normal.constant(node.output, np.where(axes < 0, axes + rank, axes))
         return [Node(node.op, [*node.inputs[:place], stored], node.outputs, node.flags, node.layer)]
 
     @staticmethod
-    def _rank(normal, node, axes: np.ndarray) -> int:
+    def _rank(normal: NormalGraph, node: Node, axes: np.ndarray) -> int:
         return len(normal.values[node.inputs[0]].shape) + (axes.size if node.op == "Unsqueeze" else 0)
 
     @staticmethod
-    def _axes(normal, node) -> np.ndarray | None:
+    def _axes(normal: NormalGraph, node: Node) -> np.ndarray | None:
         place = _AS_INPUT[node.op]
         return normal.graph.constants.get(node.inputs[place]) if len(node.inputs) > place else None
 
@@ -85,10 +86,10 @@ class AxesAsInput(Rewrite):
 
     operators = _REDUCES
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         return "axes" in node.flags
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         flags = dict(node.flags)
         axes = normal.constant(node.output, np.asarray(flags.pop("axes"), np.int64))
         return [Node(node.op, [node.inputs[0], axes], node.outputs, flags, node.layer)]
@@ -104,26 +105,27 @@ class SliceInside(Rewrite):
 
     operators = ("Slice",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         known = all(name in normal.graph.constants for name in node.inputs[1:] if name)
         return known and node.inputs[0] in normal.values and not self._is_inside(normal, node)
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         inside = self._inside(normal, node)
         if not inside[0]:
             return [Node("Identity", node.inputs[:1], node.outputs, {}, node.layer)]
         stored = [normal.constant(node.output, np.asarray(values, np.int64)) for values in inside]
         return [Node("Slice", [node.inputs[0], *stored], node.outputs, {}, node.layer)]
 
-    def _is_inside(self, normal, node) -> bool:
+    def _is_inside(self, normal: NormalGraph, node: Node) -> bool:
         given = [normal.graph.constants.get(name) for name in node.inputs[1:]]
         same = (np.array_equal(found, wanted) for found, wanted in zip(given, self._inside(normal, node)))
         return len(given) == 4 and all(same)
 
     @staticmethod
-    def _inside(normal, node) -> tuple[list[int], ...]:
+    def _inside(normal: NormalGraph, node: Node) -> tuple[list[int], ...]:
         """Return (starts, ends, axes, steps)."""
-        starts, ends, axes, steps = ([*map(normal.graph.constants.get, node.inputs[1:]), None, None, None])[:4]
+        starts, ends = (normal.graph.constants[name] for name in node.inputs[1:3])
+        axes, steps = [*map(normal.graph.constants.get, node.inputs[3:]), None, None][:2]
         shape = normal.values[node.inputs[0]].shape
         axes = range(len(starts)) if axes is None else [int(axis) % len(shape) for axis in axes]
         steps = [1] * len(starts) if steps is None else [int(step) for step in steps]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from microstage_streamline.graph.graph import MalformedModel, Node
+from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.normalise.rewrite import Rewrite
 from microstage_streamline.read.onnx_graph import nodes_of
 
@@ -12,14 +13,14 @@ class TakeBranch(Rewrite):
 
     operators = ("If",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         if not normal.is_constant(node.inputs[0]):
             raise MalformedModel(
                 f"{node} hangs on what is computed from the inputs; unroll loops and branches before the export."
             )
         return True
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         branch = node.flags["then_branch" if normal.values[node.inputs[0]].any() else "else_branch"]
         nodes, constants = nodes_of(branch)
         normal.graph.constants.update(constants)

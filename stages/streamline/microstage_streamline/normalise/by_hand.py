@@ -6,7 +6,9 @@ import numpy as np
 
 from microstage.integer import QTensor
 from microstage.integer.tensor import narrowed, real
+from microstage_streamline.graph.graph import Node
 from microstage_streamline.normalise.folded import folded
+from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.normalise.rewrite import Rewrite
 
 _PRODUCTS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
@@ -35,7 +37,7 @@ _STORED = (np.int8, np.uint8, np.int16, np.uint16, np.int32)
 class _OfConstants(Rewrite):
     """Precondition of all: constants alone, which become the weights of products and nothing else."""
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         stored = all(normal.is_constant(name) for name in node.inputs if name)
         return (
             stored
@@ -47,24 +49,24 @@ class _OfConstants(Rewrite):
         """Tell whether the algebra holds for these constants."""
         raise NotImplementedError
 
-    def made(self, normal, node) -> QTensor:
+    def made(self, normal: NormalGraph, node: Node) -> QTensor:
         """Return the quantised constant."""
         raise NotImplementedError
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         normal.graph.constants[node.output] = normal.values[node.output] = self.made(normal, node)
         normal.origin[node.output] = normal.origin.get(node.inputs[0], node.inputs[0])
         return []
 
 
-def _are_weights(normal, name: str) -> bool:
+def _are_weights(normal: NormalGraph, name: str) -> bool:
     readers = normal.readers(name)
     return (
         bool(readers) and name not in normal.graph.outputs and all(_is_weight(normal, node, name) for node in readers)
     )
 
 
-def _is_weight(normal, node, name: str) -> bool:
+def _is_weight(normal: NormalGraph, node: Node, name: str) -> bool:
     if node.op in _PRODUCTS:
         return name in node.inputs[1:2]
     return (
@@ -82,7 +84,7 @@ class IntegersAsReals(_OfConstants):
     def applies(self, values, node):
         return isinstance(values[0], np.ndarray) and values[0].dtype in _STORED and node.flags["to"] in (1, 10, 11)
 
-    def made(self, normal, node):
+    def made(self, normal: NormalGraph, node: Node):
         return QTensor(normal.values[node.inputs[0]].astype(np.int64), np.float64(1))
 
 
@@ -97,7 +99,7 @@ class ScaledWeights(_OfConstants):
             return False
         return np.broadcast_shapes(*(value.shape for value in values)) == values[quantised.index(True)].shape
 
-    def made(self, normal, node):
+    def made(self, normal: NormalGraph, node: Node):
         weight, factor = sorted(
             (normal.values[name] for name in node.inputs), key=lambda value: not isinstance(value, QTensor)
         )
@@ -119,7 +121,7 @@ class ShiftedWeights(_OfConstants):
             np.all(levels == np.rint(levels))
         )
 
-    def made(self, normal, node):
+    def made(self, normal: NormalGraph, node: Node):
         weight, shift = (normal.values[name] for name in node.inputs)
         sign = 1 if node.op == "Add" else -1
         return QTensor(weight.ints + sign * self._levels(weight, shift).astype(np.int64), weight.scale)
@@ -137,7 +139,7 @@ class RepeatedWeights(_OfConstants):
     def applies(self, values, node):
         return isinstance(values[0], QTensor)
 
-    def made(self, normal, node):
+    def made(self, normal: NormalGraph, node: Node):
         weight, others = normal.values[node.inputs[0]], {name: normal.values[name] for name in node.inputs[1:]}
         scales = np.ascontiguousarray(np.broadcast_to(np.asarray(weight.scale, np.float64), weight.shape))
         ints, scale = (

@@ -9,7 +9,8 @@ from microstage.integer.arithmetic import same_scale
 from microstage.integer.tensor import real
 from microstage_streamline.graph.graph import Node, is_quantised
 from microstage_streamline.normalise.elementwise import WholeShift
-from microstage_streamline.normalise.rewrite import Rewrite
+from microstage_streamline.normalise.normal_graph import NormalGraph
+from microstage_streamline.normalise.rewrite import Rewrite, matched
 
 
 class WholeBranch(Rewrite):
@@ -20,11 +21,11 @@ class WholeBranch(Rewrite):
 
     operators = ("Where",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         return not normal.is_constant(node.inputs[0]) and WholeShift.whole(normal, node.inputs[1:]) is not None
 
-    def rewrite(self, normal, node):
-        place, whole = WholeShift.whole(normal, node.inputs[1:])
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
+        place, whole = matched(WholeShift.whole(normal, node.inputs[1:]))
         inputs = list(node.inputs)
         inputs[1 + place] = normal.constant(node.output, whole)
         return [Node("Where", inputs, node.outputs, {}, node.layer)]
@@ -39,12 +40,13 @@ class ChooseByProduct(Rewrite):
 
     operators = ("Where",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         sides = [normal.values.get(name) for name in node.inputs[1:]]
-        whole = all(isinstance(side, QTensor) for side in sides) and same_scale(*(side.scale for side in sides))
+        scales = [side.scale for side in sides if isinstance(side, QTensor)]
+        whole = len(scales) == len(sides) and same_scale(*scales)
         return whole and len(set().union(*(self._roots(normal, name) for name in node.inputs))) > 1
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         condition, first, other = node.inputs
         chosen, apart, taken = (f"{node.output}.{what}" for what in ("chosen", "apart", "taken"))
         cast, stored = Node("Cast", [condition], [chosen], {"to": 1}, node.layer), normal.graph.constants.get(other)
@@ -57,7 +59,7 @@ class ChooseByProduct(Rewrite):
         ]
         return [cast, *(Node(op, inputs, outputs, {}, node.layer) for op, inputs, outputs in steps)]
 
-    def _roots(self, normal, name: str) -> set[str]:
+    def _roots(self, normal: NormalGraph, name: str) -> set[str]:
         """Return the integers, or inputs, that a tensor is a function of."""
         maker = normal.makers.get(name)
         if normal.is_constant(name):

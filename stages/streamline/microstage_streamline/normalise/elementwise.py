@@ -9,7 +9,8 @@ from microstage.integer.arithmetic import same_scale, small_ratio
 from microstage.integer.registry import POINTWISE, named
 from microstage.integer.tensor import real
 from microstage_streamline.graph.graph import Node, is_quantised
-from microstage_streamline.normalise.rewrite import Rewrite
+from microstage_streamline.normalise.normal_graph import NormalGraph
+from microstage_streamline.normalise.rewrite import Rewrite, matched
 
 _NEAR = 2.0**-22  # of a whole number: what float32 can say of a ratio
 
@@ -19,11 +20,11 @@ class TwoAtATime(Rewrite):
 
     operators = ("Sum", "Mean", "Min", "Max")
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         computed = [normal.is_constant(name) for name in node.inputs]
         return node.op in ("Sum", "Mean") or len(node.inputs) != 2 or computed == [True, False]
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         if node.op == "Mean":
             total, count = f"{node.output}.total", normal.constant(node.output, np.float32(len(node.inputs)))
             return [
@@ -46,10 +47,10 @@ class ComputedFirst(Rewrite):
 
     operators = ("Greater", "GreaterOrEqual", "Less", "LessOrEqual")
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         return normal.is_constant(node.inputs[0]) and not normal.is_constant(node.inputs[1])
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         other = {"Greater": "Less", "Less": "Greater"}
         op = other.get(node.op) or f"{other[node.op.removesuffix('OrEqual')]}OrEqual"
         return [Node(op, node.inputs[::-1], node.outputs, {}, node.layer)]
@@ -64,17 +65,17 @@ class WholeShift(Rewrite):
 
     operators = ("Add", "Sub")
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         return self.whole(normal, node.inputs) is not None and normal.reaches_integers(node.output)
 
-    def rewrite(self, normal, node):
-        place, whole = self.whole(normal, node.inputs)
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
+        place, whole = matched(self.whole(normal, node.inputs))
         inputs = list(node.inputs)
         inputs[place] = normal.constant(inputs[place], whole)
         return [Node(node.op, inputs, node.outputs, {}, node.layer)]
 
     @staticmethod
-    def whole(normal, names: list[str]) -> tuple[int, QTensor] | None:
+    def whole(normal: NormalGraph, names: list[str]) -> tuple[int, QTensor] | None:
         """Return (which of two tensors is the constant, its integers)."""
         for place, name in enumerate(names):
             constant, value = normal.graph.constants.get(name), normal.values.get(names[1 - place])
@@ -100,19 +101,19 @@ class CommonStep(Rewrite):
 
     operators = ("Add", "Sub")
 
-    def matches(self, normal, node):
-        values = [normal.values.get(name) for name in node.inputs]
-        if any(not isinstance(value, QTensor) or normal.is_constant(name) for name, value in zip(node.inputs, values)):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
+        computed = [normal.values.get(name) for name in node.inputs if not normal.is_constant(name)]
+        values = [value for value in computed if isinstance(value, QTensor)]
+        if len(values) < len(node.inputs):
             return False
-        return (
-            not same_scale(*(value.scale for value in values))
-            and small_ratio(*values)
-            and normal.reaches_integers(node.output)
-        )
+        apart = not same_scale(*(value.scale for value in values)) and small_ratio(*values) is not None
+        return apart and normal.reaches_integers(node.output)
 
-    def rewrite(self, normal, node):
-        nodes, terms = [], []
-        for name, factor in zip(node.inputs, small_ratio(*(normal.values[name] for name in node.inputs))):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
+        nodes: list[Node] = []
+        terms: list[str] = []
+        factors = matched(small_ratio(*(normal.values[name] for name in node.inputs)))
+        for name, factor in zip(node.inputs, factors):
             times = normal.constant(name, QTensor(np.asarray(factor), np.float64(1) / factor))
             terms.append(f"{node.output}.of{len(terms)}")
             nodes.append(Node("Mul", [name, times], terms[-1:], {}, node.layer))
@@ -126,7 +127,7 @@ class WholeFactor(Rewrite):
 
     operators = ("Mul",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         place, factor = next(
             ((p, f) for p, n in enumerate(node.inputs) if (f := normal.graph.constants.get(n)) is not None), (0, None)
         )
@@ -142,7 +143,7 @@ class WholeFactor(Rewrite):
         whole = (levels == np.rint(levels)).all() and np.abs(levels).max(initial=0) < 2**31
         return bool(whole and (ones or levels.min(initial=1) <= 0) and normal.reaches_integers(node.output))
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         place = int(normal.is_constant(node.inputs[1]))
         inputs = list(node.inputs)
         whole = real(normal.graph.constants[inputs[place]]).astype(np.int64)
@@ -173,7 +174,7 @@ class BroadcastFirst(Rewrite):
         "Equal",
     )
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         computed = [name for name in node.inputs if not normal.is_constant(name)]
         if (
             named(node.op).kind not in POINTWISE
@@ -183,7 +184,7 @@ class BroadcastFirst(Rewrite):
             return False
         return tuple(normal.values[computed[0]].shape) != self._shape(normal, node)
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         name = next(name for name in node.inputs if not normal.is_constant(name))
         large = f"{node.output}.large"
         sizes = normal.constant(node.output, np.asarray(self._shape(normal, node), np.int64))
@@ -194,5 +195,5 @@ class BroadcastFirst(Rewrite):
         ]
 
     @staticmethod
-    def _shape(normal, node) -> tuple[int, ...]:
+    def _shape(normal: NormalGraph, node: Node) -> tuple[int, ...]:
         return np.broadcast_shapes(*(np.shape(getattr(v, "ints", v)) for v in (normal.values[n] for n in node.inputs)))

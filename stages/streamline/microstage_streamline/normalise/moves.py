@@ -12,12 +12,13 @@ from microstage.integer import QTensor
 from microstage.integer.tensor import real
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.normalise.nearest import nearest_places, output_sizes
+from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.normalise.rewrite import Rewrite
 
 __all__ = ["gathered", "reshaped", "transposed"]
 
 
-def gathered(normal, node: Node, indices: dict[int, np.ndarray]) -> list[Node]:
+def gathered(normal: NormalGraph, node: Node, indices: dict[int, np.ndarray]) -> list[Node]:
     """Return one Gather along each axis of which the places are no longer all in order; an Identity where there is
     none.
     """
@@ -36,7 +37,7 @@ def gathered(normal, node: Node, indices: dict[int, np.ndarray]) -> list[Node]:
     return nodes
 
 
-def reshaped(normal, source: str, output: str, sizes: Sequence[int], layer: str) -> Node:
+def reshaped(normal: NormalGraph, source: str, output: str, sizes: Sequence[int], layer: str) -> Node:
     """Append a Reshape to [n, *sizes] of the same values."""
     return Node("Reshape", [source, normal.constant(output, np.asarray([0, *sizes], np.int64))], [output], {}, layer)
 
@@ -45,7 +46,7 @@ def transposed(source: str, output: str, order: Sequence[int], layer: str) -> No
     return Node("Transpose", [source], [output], {"perm": [int(axis) for axis in order]}, layer)
 
 
-def _fixed(normal, node: Node, place: int, what: str) -> np.ndarray | None:
+def _fixed(normal: NormalGraph, node: Node, place: int, what: str) -> np.ndarray | None:
     """Return a constant input, if it is given."""
     if len(node.inputs) <= place or not node.inputs[place]:
         return None
@@ -54,10 +55,18 @@ def _fixed(normal, node: Node, place: int, what: str) -> np.ndarray | None:
     return np.asarray(normal.values[node.inputs[place]])
 
 
+def _required(normal: NormalGraph, node: Node, place: int, what: str) -> np.ndarray:
+    """Return a constant input that the operator must be given."""
+    found = _fixed(normal, node, place, what)
+    if found is None:
+        raise ModelError(f"its {what} are left out; expected constants")
+    return found
+
+
 class _Known(Rewrite):
     """Of operators that nothing is left of: they apply wherever the tensor that is moved is known."""
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         return node.inputs[0] in normal.values
 
 
@@ -66,7 +75,7 @@ class NearestAsGather(_Known):
 
     operators = ("Resize", "Upsample")
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         mode = node.flags.get("mode", b"nearest")
         mode = mode.decode() if isinstance(mode, bytes) else mode
         shape = normal.values[node.inputs[0]].shape
@@ -90,8 +99,8 @@ class TileAsGather(_Known):
 
     operators = ("Tile",)
 
-    def rewrite(self, normal, node):
-        shape, repeats = normal.values[node.inputs[0]].shape, _fixed(normal, node, 1, "repeats")
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
+        shape, repeats = normal.values[node.inputs[0]].shape, _required(normal, node, 1, "repeats")
         return gathered(
             normal, node, {axis: np.tile(np.arange(n), int(r)) for axis, (n, r) in enumerate(zip(shape, repeats))}
         )
@@ -102,9 +111,9 @@ class ExpandAsGather(_Known):
 
     operators = ("Expand",)
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         shape = normal.values[node.inputs[0]].shape
-        wanted = np.broadcast_shapes(shape, tuple(int(n) for n in _fixed(normal, node, 1, "sizes")))
+        wanted = np.broadcast_shapes(shape, tuple(int(n) for n in _required(normal, node, 1, "sizes")))
         if len(wanted) > len(shape):
             raise ModelError(f"it makes {list(wanted)} of {list(shape)}, with axes in front of the samples")
         return gathered(normal, node, {a: np.zeros(m, int) for a, (n, m) in enumerate(zip(shape, wanted)) if n != m})
@@ -115,7 +124,7 @@ class BlocksAsAxes(_Known):
 
     operators = ("DepthToSpace", "SpaceToDepth")
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         (_, c, h, w), b = normal.values[node.inputs[0]].shape, node.flags["blocksize"]
         if node.op == "SpaceToDepth":
             parts, order, sizes = [c, h // b, b, w // b, b], [0, 3, 5, 1, 2, 4], [c * b * b, h // b, w // b]
@@ -139,9 +148,9 @@ class ElementsAsGather(_Known):
 
     operators = ("GatherElements", "GatherND")
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         shape = normal.values[node.inputs[0]].shape
-        index = _fixed(normal, node, 1, "places")
+        index = _required(normal, node, 1, "places")
         places = np.arange(int(np.prod(shape))).reshape(shape)
         if node.op == "GatherElements":
             axis = node.flags.get("axis", 0) % len(shape)
@@ -172,7 +181,7 @@ class PlainPad(Rewrite):
 
     operators = ("Pad",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         if node.inputs[0] not in normal.values:
             return False
         mode, pads, fill = self._read(normal, node)
@@ -190,7 +199,7 @@ class PlainPad(Rewrite):
             or self._whole(normal, node, fill) is not None
         )
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         mode, pads, fill = self._read(normal, node)
         shape = normal.values[node.inputs[0]].shape
         if np.any(pads[:, 0]) and not normal.is_constant(node.inputs[0]):
@@ -213,7 +222,7 @@ class PlainPad(Rewrite):
         return nodes or [Node("Identity", [source], node.outputs, {}, node.layer)]
 
     @staticmethod
-    def _read(normal, node) -> tuple[str, np.ndarray, Any]:
+    def _read(normal: NormalGraph, node: Node) -> tuple[str, np.ndarray, Any]:
         """Return (mode, [2, rank], fill)."""
         rank, mode = len(normal.values[node.inputs[0]].shape), node.flags.get("mode", b"constant")
         given = _fixed(normal, node, 1, "amounts")
@@ -230,7 +239,7 @@ class PlainPad(Rewrite):
         return mode.decode() if isinstance(mode, bytes) else mode, pads, fill
 
     @staticmethod
-    def _whole(normal, node, fill) -> QTensor | None:
+    def _whole(normal: NormalGraph, node: Node, fill) -> QTensor | None:
         """Return a real fill as an integer at the scale of the tensor, if it is one."""
         value = normal.values[node.inputs[0]]
         if not isinstance(value, QTensor) or isinstance(fill, QTensor) or np.size(value.scale) > 1 or not np.any(fill):
@@ -252,14 +261,14 @@ class GatherOfRow(Rewrite):
 
     operators = ("Gather",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         source, index = node.inputs
         known = source in normal.values and normal.is_constant(index) and not normal.is_constant(source)
         if known and node.flags.get("axis", 0) % len(normal.values[source].shape) == 0:
             raise ModelError("it picks among samples")
         return known and np.ndim(normal.values[index]) != 1
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         shape, index = normal.values[node.inputs[0]].shape, np.asarray(normal.values[node.inputs[1]])
         axis, row = node.flags.get("axis", 0) % len(shape), f"{node.output}.row"
         stored = normal.constant(node.inputs[1], index.reshape(-1))

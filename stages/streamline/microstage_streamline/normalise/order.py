@@ -6,6 +6,7 @@ import numpy as np
 
 from microstage.errors import ModelError
 from microstage_streamline.graph.graph import Node
+from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.normalise.rewrite import Rewrite
 
 
@@ -14,10 +15,10 @@ class LeastAsLargest(Rewrite):
 
     operators = ("ArgMin", "TopK")
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         return node.op == "ArgMin" or not node.flags.get("largest", 1)
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         minus = f"{node.output}.minus"
         turned = Node("Neg", node.inputs[:1], [minus], {}, node.layer)
         if node.op == "ArgMin":
@@ -36,7 +37,7 @@ class InOrder(Rewrite):
 
     operators = ("TopK",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         if node.flags.get("sorted", 1):
             return False
         if np.any(np.asarray(normal.graph.constants.get(node.inputs[1], 2)) != 1):
@@ -45,7 +46,7 @@ class InOrder(Rewrite):
             )
         return True
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         return [Node("TopK", node.inputs, node.outputs, {**node.flags, "sorted": 1}, node.layer)]
 
 
@@ -54,12 +55,12 @@ class OrderOfLogits(Rewrite):
 
     operators = ("ArgMax",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         maker = normal.makers.get(node.inputs[0])
         if maker is None or maker.op not in ("Softmax", "LogSoftmax") or maker.inputs[0] not in normal.values:
             return False
         rank = len(normal.values[maker.inputs[0]].shape)
         return node.flags.get("axis", 0) % rank == maker.flags.get("axis", -1) % rank
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         return [Node("ArgMax", normal.makers[node.inputs[0]].inputs[:1], node.outputs, node.flags, node.layer)]

@@ -11,12 +11,13 @@ from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.normalise.moves import gathered, transposed
+from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.normalise.rewrite import Rewrite
 
 _IMPLIED = ("auto_pad", "ceil_mode", "count_include_pad", "storage_order")
 
 
-def explicit_pads(normal, node: Node, weight: Any) -> dict[str, Any]:
+def explicit_pads(normal: NormalGraph, node: Node, weight: Any) -> dict[str, Any]:
     """Return the node's attributes with the pads that its auto_pad means."""
     flags = dict(node.flags)
     kind = flags.pop("auto_pad", b"NOTSET")
@@ -55,7 +56,7 @@ def _taps(flags: Mapping[str, Any], size: int, axis: int) -> np.ndarray:
     return np.arange(count)[:, None] * step + np.arange(kernel) * apart - before
 
 
-def _spatial(normal, node: Node, flags: Mapping[str, Any]) -> list[np.ndarray]:
+def _spatial(normal: NormalGraph, node: Node, flags: Mapping[str, Any]) -> list[np.ndarray]:
     sizes = normal.values[node.inputs[0]].shape[2:]
     return [_taps(flags, size, axis) for axis, size in enumerate(sizes)]
 
@@ -68,8 +69,12 @@ def _pads_of(taps: Sequence[np.ndarray], sizes: Sequence[int]) -> list[int]:
 class _Pool(Rewrite):
     """Of an image whose shape is known."""
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         return node.inputs[0] in normal.values and self.applies(normal, node)
+
+    def applies(self, normal: NormalGraph, node: Node) -> bool:
+        """Tell whether `rewrite` applies to an image of a known shape."""
+        raise NotImplementedError
 
 
 class PlainMaxPool(_Pool):
@@ -80,7 +85,7 @@ class PlainMaxPool(_Pool):
 
     operators = ("MaxPool",)
 
-    def applies(self, normal, node):
+    def applies(self, normal: NormalGraph, node: Node) -> bool:
         flags = explicit_pads(normal, node, None)
         return (
             flags != node.flags
@@ -93,7 +98,7 @@ class PlainMaxPool(_Pool):
     def _gaps(flags) -> bool:
         return any(n != 1 for n in flags.get("dilations", ()))
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         if any(name and normal.is_read(name) for name in node.outputs[1:]):
             raise ModelError("the places of its largest values are read; expected the values alone")
         flags, sizes = explicit_pads(normal, node, None), normal.values[node.inputs[0]].shape[2:]
@@ -129,7 +134,7 @@ class PlainAverage(_Pool):
 
     operators = ("AveragePool",)
 
-    def applies(self, normal, node):
+    def applies(self, normal: NormalGraph, node: Node) -> bool:
         flags = explicit_pads(normal, node, None)
         return (
             flags != node.flags
@@ -138,7 +143,7 @@ class PlainAverage(_Pool):
             or PlainMaxPool._gaps(flags)
         )
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         flags, (channels, *sizes) = explicit_pads(normal, node, None), normal.values[node.inputs[0]].shape[1:]
         taps, kernel = _spatial(normal, node, flags), list(flags["kernel_shape"])
         pads, strides = _pads_of(taps, sizes), list(flags.get("strides", [1] * len(kernel)))
@@ -162,7 +167,7 @@ class PlainAverage(_Pool):
         return _weighed(normal, node, ones, {**shape, "kernel_shape": kernel}, QTensor(whole // counts, np.float64(1)))
 
 
-def _weighed(normal, node: Node, ones: QTensor, flags: dict[str, Any], factors: QTensor) -> list[Node]:
+def _weighed(normal: NormalGraph, node: Node, ones: QTensor, flags: dict[str, Any], factors: QTensor) -> list[Node]:
     """Return the sum of each window, times a whole number."""
     stored = normal.constant(node.output, ones)
     if (factors.ints == 1).all():
@@ -179,10 +184,10 @@ class GlobalMaxAsPool(_Pool):
 
     operators = ("GlobalMaxPool",)
 
-    def applies(self, normal, node):
+    def applies(self, normal: NormalGraph, node: Node) -> bool:
         return True
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         flags = {"kernel_shape": list(normal.values[node.inputs[0]].shape[2:])}
         return [Node("MaxPool", node.inputs, node.outputs, flags, node.layer)]
 
@@ -192,10 +197,10 @@ class QuantisedAverage(_Pool):
 
     operators = ("QuantAvgPool2d",)
 
-    def applies(self, normal, node):
+    def applies(self, normal: NormalGraph, node: Node) -> bool:
         return True
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         flags, name, layer = node.flags, node.output, node.layer
         if flags.get("data_layout", b"NCHW") in (b"NHWC", "NHWC"):
             first, inner = f"{name}.first", f"{name}.pooled"

@@ -11,8 +11,9 @@ from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
 from microstage.integer.tensor import real
 from microstage_streamline.graph.graph import Node
+from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.normalise.pools import explicit_pads
-from microstage_streamline.normalise.rewrite import Rewrite
+from microstage_streamline.normalise.rewrite import Rewrite, matched
 
 
 class LowerGemm(Rewrite):
@@ -23,12 +24,12 @@ class LowerGemm(Rewrite):
 
     operators = ("Gemm",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         if node.flags.get("transA", 0):
             raise ModelError("a Gemm with transA sums over samples")
         return True
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         a, b, *bias = node.inputs
         bias = [name for name in bias if name]
         product = f"{node.output}.product"
@@ -50,7 +51,7 @@ class LowerGemm(Rewrite):
         return [*nodes, *(Node("Add", [scaled, name], node.outputs, {}, node.layer) for name in bias)]
 
     @staticmethod
-    def _bias(normal, node, bias: list[str]) -> list[str]:
+    def _bias(normal: NormalGraph, node: Node, bias: list[str]) -> list[str]:
         """Return the bias beta c, in float32."""
         beta = node.flags.get("beta", 1.0)
         if beta == 1.0 or not bias:
@@ -68,10 +69,10 @@ class ExplicitPads(Rewrite):
 
     operators = ("Conv",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         return "auto_pad" in node.flags
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         return [
             Node(
                 "Conv",
@@ -91,7 +92,7 @@ class PadInConv(Rewrite):
 
     operators = ("Conv",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         pad = normal.makers.get(node.inputs[0])
         if pad is None or pad.op != "Pad" or pad.flags.get("mode", b"constant") not in (b"constant", "constant"):
             return False
@@ -107,14 +108,14 @@ class PadInConv(Rewrite):
             and not np.any(fill)
         )
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         pad = normal.makers[node.inputs[0]]
-        more = self._amounts(normal, pad)[:, 2:].reshape(-1)
+        more = matched(self._amounts(normal, pad))[:, 2:].reshape(-1)
         pads = [int(a) + int(b) for a, b in zip(node.flags.get("pads", [0] * len(more)), more)]
         return [Node("Conv", [pad.inputs[0], *node.inputs[1:]], node.outputs, {**node.flags, "pads": pads}, node.layer)]
 
     @staticmethod
-    def _amounts(normal, pad) -> np.ndarray | None:
+    def _amounts(normal: NormalGraph, pad) -> np.ndarray | None:
         """Return [2, rank], padding before and behind; None where it is computed, or of some axes alone."""
         amounts = pad.flags.get("pads") if len(pad.inputs) < 2 else normal.graph.constants.get(pad.inputs[1])
         return None if amounts is None or len(pad.inputs) > 3 and pad.inputs[3] else np.asarray(amounts).reshape(2, -1)
@@ -125,10 +126,10 @@ class TakeOutBias(Rewrite):
 
     operators = ("Conv",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         return len(node.inputs) > 2
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         x, w, bias = node.inputs
         product = Node("Conv", [x, w], [], node.flags, node.layer)
         if not bias:
@@ -145,12 +146,12 @@ class WholeWeights(Rewrite):
 
     operators = ("Conv", "MatMul", "XnorPopcountMatMul")
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         value = normal.graph.constants.get(node.inputs[1])
         real = isinstance(value, np.ndarray) and value.dtype.kind == "f"
         return bool(real and (value == np.rint(value)).all() and np.abs(value).max(initial=0) < 2**31)
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         value = normal.graph.constants[node.inputs[1]]
         whole = normal.constant(node.inputs[1], QTensor(value.astype(np.int64), np.float64(1)))
         return [Node(node.op, [node.inputs[0], whole, *node.inputs[2:]], node.outputs, node.flags, node.layer)]

@@ -8,6 +8,7 @@ from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage.integer.tensor import real
 from microstage_streamline.graph.graph import Node
+from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.normalise.rewrite import Rewrite
 
 _ONE_TENSOR = {
@@ -23,11 +24,11 @@ _TWO_TENSORS = {"QLinearAdd": "Add", "QLinearMul": "Mul", "QLinearMatMul": "MatM
 class _QOperator(Rewrite):
     """Builds: (x, scale, zero point) -> a real tensor, and back."""
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         return True
 
     @staticmethod
-    def real(normal, node: Node, place: int, given: list[str], nodes: list[Node], axis: int = 1) -> str:
+    def real(normal: NormalGraph, node: Node, place: int, given: list[str], nodes: list[Node], axis: int = 1) -> str:
         """Return the name of a tensor's values; `given` are the names of (tensor, scale, zero point)."""
         tensor, *parameters = [name for name in given if name]
         name = f"{node.output}.real{place}"
@@ -39,7 +40,7 @@ class _QOperator(Rewrite):
         return Node("QuantizeLinear", [source, *(name for name in given if name)], node.outputs, {}, node.layer)
 
     @staticmethod
-    def bias(normal, name: str, scales: list[str], factor: float = 1.0) -> str:
+    def bias(normal: NormalGraph, name: str, scales: list[str], factor: float = 1.0) -> str:
         """Dequantise an int32 bias at the scale of the products."""
         if not all(map(normal.is_constant, (name, *scales))):
             raise ModelError("its bias is not constant")
@@ -55,8 +56,9 @@ class OfOneTensor(_QOperator):
 
     operators = tuple(_ONE_TENSOR)
 
-    def rewrite(self, normal, node):
-        nodes, inputs = [], [*node.inputs, "", ""][:5]
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
+        nodes: list[Node] = []
+        inputs = [*node.inputs, "", ""][:5]
         flags = {name: value for name, value in node.flags.items() if name != "channels_last"}
         source, result = self.real(normal, node, 0, inputs[:3], nodes), f"{node.output}.result"
         if node.flags.get("channels_last", 0):
@@ -73,8 +75,9 @@ class OfTwoTensors(_QOperator):
 
     operators = tuple(_TWO_TENSORS)
 
-    def rewrite(self, normal, node):
-        nodes, inputs, result = [], [*node.inputs, ""][:8], f"{node.output}.result"
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
+        nodes: list[Node] = []
+        inputs, result = [*node.inputs, ""][:8], f"{node.output}.result"
         last = len(normal.values[inputs[3]].shape) - 1 if inputs[3] in normal.values else 1
         sides = [self.real(normal, node, 0, inputs[:3], nodes), self.real(normal, node, 1, inputs[3:6], nodes, last)]
         return [
@@ -89,8 +92,9 @@ class QuantisedConv(_QOperator):
 
     operators = ("QLinearConv",)
 
-    def rewrite(self, normal, node):
-        nodes, result = [], f"{node.output}.result"
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
+        nodes: list[Node] = []
+        result = f"{node.output}.result"
         sides = [
             self.real(normal, node, 0, node.inputs[:3], nodes),
             self.real(normal, node, 1, node.inputs[3:6], nodes, 0),
@@ -109,8 +113,9 @@ class QuantisedGemm(_QOperator):
 
     operators = ("QGemm",)
 
-    def rewrite(self, normal, node):
-        nodes, inputs, alpha = [], [*node.inputs, "", "", ""][:9], node.flags.get("alpha", 1.0)
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
+        nodes: list[Node] = []
+        inputs, alpha = [*node.inputs, "", "", ""][:9], node.flags.get("alpha", 1.0)
         result = f"{node.output}.result" if inputs[7] else node.output
         columns = 0 if node.flags.get("transB", 0) else 1
         sides = [self.real(normal, node, 0, inputs[:3], nodes), self.real(normal, node, 1, inputs[3:6], nodes, columns)]
@@ -125,8 +130,9 @@ class OfIntegers(_QOperator):
 
     operators = ("ConvInteger", "MatMulInteger")
 
-    def rewrite(self, normal, node):
-        one, nodes = normal.constant(node.output, np.float32(1)), []
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
+        nodes: list[Node] = []
+        one = normal.constant(node.output, np.float32(1))
         inputs = [*node.inputs, "", ""][:4]
         sides = [self.real(normal, node, place, [inputs[place], one, inputs[2 + place]], nodes) for place in (0, 1)]
         return [*nodes, Node(node.op.removesuffix("Integer"), sides, node.outputs, node.flags, node.layer)]
@@ -137,8 +143,9 @@ class QuantisedConcat(_QOperator):
 
     operators = ("QLinearConcat",)
 
-    def rewrite(self, normal, node):
-        nodes, inputs, result = [], node.inputs, f"{node.output}.result"
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
+        nodes: list[Node] = []
+        inputs, result = node.inputs, f"{node.output}.result"
         parts = [self.real(normal, node, at, inputs[at : at + 3], nodes) for at in range(2, len(inputs), 3)]
         return [
             *nodes,
@@ -152,8 +159,9 @@ class QuantisedWhere(_QOperator):
 
     operators = ("QLinearWhere",)
 
-    def rewrite(self, normal, node):
-        nodes, inputs, result = [], node.inputs, f"{node.output}.result"
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
+        nodes: list[Node] = []
+        inputs, result = node.inputs, f"{node.output}.result"
         sides = [self.real(normal, node, at, inputs[at : at + 3], nodes) for at in (1, 4)]
         return [
             *nodes,

@@ -10,6 +10,7 @@ from microstage.errors import ModelError
 from microstage.integer.quantisers import bits_of
 from microstage.integer.tensor import real
 from microstage_streamline.graph.graph import MalformedModel, Node, is_quantised
+from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.normalise.rewrite import Rewrite
 
 
@@ -27,15 +28,17 @@ class ScaleAlone(Rewrite):
 
     operators = ("Mul", "Div")
 
-    def matches(self, normal, node):
-        name, factor = self.sides(normal, node)
-        value, factor = normal.values.get(name), normal.graph.constants.get(factor)
-        if factor is None or not is_quantised(value) or normal.is_constant(name) or _are_integers(value, factor):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
+        name, stored = self.sides(normal, node)
+        value, factor = normal.values.get(name), normal.graph.constants.get(stored)
+        if factor is None or value is None or not is_quantised(value):
+            return False
+        if normal.is_constant(name) or _are_integers(value, factor):
             return False
         keeps = np.broadcast_shapes(np.shape(real(factor)), value.shape) == tuple(value.shape)
         return bool(keeps and (real(factor) > 0).all() and normal.reaches_integers(node.output))
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         name, stored = self.sides(normal, node)
         factor, rank = real(normal.graph.constants[stored]), len(normal.values[name].shape)
         factor = 1 / factor if node.op == "Div" else factor
@@ -43,7 +46,7 @@ class ScaleAlone(Rewrite):
         return [Node("Rescale", [name, normal.constant(node.output, factor)], node.outputs, {}, node.layer)]
 
     @staticmethod
-    def sides(normal, node) -> list[str]:
+    def sides(normal: NormalGraph, node: Node) -> list[str]:
         """Return the computed input and the constant one."""
         return node.inputs if node.op == "Div" or not normal.is_constant(node.inputs[0]) else node.inputs[::-1]
 
@@ -53,7 +56,7 @@ class NoAbsurdQuantiser(Rewrite):
 
     operators = ("Quant", "Trunc")
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         stored = [normal.graph.constants.get(name) for name in node.inputs]
         try:
             for width in stored[3:4] if node.op == "Quant" else [stored[3], stored[-1]]:
@@ -75,11 +78,11 @@ class ZeroPointApart(Rewrite):
 
     operators = ("Quant",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         zero_point = normal.graph.constants.get(node.inputs[2])
         return zero_point is not None and np.any(zero_point) and not normal.is_constant(node.inputs[0])
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         levels = f"{node.output}.levels"
         return [
             Node("QuantLevels", node.inputs, [levels], node.flags, node.layer),
@@ -92,7 +95,7 @@ class NoBlocks(Rewrite):
 
     operators = ("QuantizeLinear", "DequantizeLinear")
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         if node.flags.get("block_size", 0) and not normal.is_constant(node.inputs[0]):
             raise ModelError("computed values in blocks of their own scale (block_size); export it with one scale")
         return False
@@ -106,13 +109,13 @@ class WholeLevels(Rewrite):
 
     operators = ("MultiThreshold",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         flags, scale, bias, times = self._read(normal, node)
         if times is None:
             raise ModelError(f"levels at {scale} count {bias:+} stand at no common scale")
         return flags != node.flags or not self._is_whole(scale, bias, times)
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         flags, scale, bias, times = self._read(normal, node)
         if self._is_whole(scale, bias, times):
             return [Node(node.op, node.inputs, node.outputs, flags, node.layer)]
@@ -125,7 +128,7 @@ class WholeLevels(Rewrite):
         ]
 
     @staticmethod
-    def _read(normal, node):
+    def _read(normal: NormalGraph, node: Node):
         flags = {"out_scale": 1.0, "out_bias": 0.0, "data_layout": b"", **node.flags}
         value = normal.values.get(node.inputs[0])
         if not flags["data_layout"] and value is not None:  # as qonnx guesses it
@@ -146,11 +149,11 @@ class ReadTable(Rewrite):
 
     operators = ("Gather",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         table = normal.graph.constants.get(node.inputs[0])
         return table is not None and len(table.shape) == 1 and not normal.is_constant(node.inputs[1])
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         return [Node("Lookup", node.inputs[::-1], node.outputs, {}, node.layer)]
 
 
@@ -159,10 +162,10 @@ class OneNorm(Rewrite):
 
     operators = ("BatchNormalization",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         if node.flags.get("training_mode", 0):
             raise ModelError("a batch norm in training mode has no fixed answer; export in evaluation mode")
         return len(node.outputs) > 1
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         return [Node(node.op, node.inputs, node.outputs[:1], node.flags, node.layer)]

@@ -10,6 +10,7 @@ from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.normalise.moves import reshaped, transposed
+from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.normalise.rewrite import Rewrite
 
 
@@ -20,10 +21,10 @@ class ReductionAsPool(Rewrite):
 
     operators = ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin")
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         return node.inputs[0] in normal.values and not normal.is_constant(node.inputs[0])
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         shape, axes = normal.values[node.inputs[0]].shape, self._axes(normal, node)
         if not axes:
             return [Node("Identity", node.inputs[:1], node.outputs, {}, node.layer)]
@@ -43,7 +44,7 @@ class ReductionAsPool(Rewrite):
         return [*nodes, reshaped(normal, nodes[-1].output, node.output, sizes, node.layer)]
 
     @staticmethod
-    def _axes(normal, node) -> list[int]:
+    def _axes(normal: NormalGraph, node: Node) -> list[int]:
         """Return the axes in rising order; if none are given, all but that of the samples, of which there is one."""
         rank, axes = len(normal.values[node.inputs[0]].shape), node.flags.get("axes")
         if len(node.inputs) > 1 and node.inputs[1]:
@@ -60,7 +61,7 @@ class ReductionAsPool(Rewrite):
         return axes
 
     @staticmethod
-    def _pool(normal, node: Node, source: str, kept: Sequence[int], gone: Sequence[int]) -> list[Node]:
+    def _pool(normal: NormalGraph, node: Node, source: str, kept: Sequence[int], gone: Sequence[int]) -> list[Node]:
         name, minus, layer = f"{node.output}.pooled", f"{node.output}.minus", node.layer
         if node.op == "ReduceMean":
             return [Node("GlobalAveragePool", [source], [name], {}, layer)]

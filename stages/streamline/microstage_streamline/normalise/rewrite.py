@@ -7,10 +7,21 @@ comes to rest.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.normalise.normal_graph import NormalGraph
 
-__all__ = ["Rewrite"]
+__all__ = ["Rewrite", "matched"]
+
+T = TypeVar("T")
+
+
+def matched(value: T | None) -> T:
+    """Return what `matches` has seen to be there; a mistake of a rewrite ends here."""
+    if value is None:
+        raise AssertionError("a rewrite was called on a node that it does not match")
+    return value
 
 
 class Rewrite:

@@ -6,6 +6,7 @@ import numpy as np
 
 from microstage.errors import ModelError
 from microstage_streamline.graph.graph import Node
+from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.normalise.rewrite import Rewrite
 
 _ALONG = ("Concat", "Split", "ArgMax", "TopK", "Flatten")  # those that mix samples where their axis is the first
@@ -20,11 +21,11 @@ class KeepFirstAxis(Rewrite):
 
     operators = ("Squeeze",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         axes = normal.graph.constants.get(node.inputs[1]) if len(node.inputs) > 1 else None
         return axes is not None and 0 in axes.reshape(-1) and not normal.is_constant(node.inputs[0])
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         axes = [int(axis) for axis in normal.graph.constants[node.inputs[1]].reshape(-1) if axis]
         if not axes:
             return [Node("Identity", node.inputs[:1], node.outputs, {}, node.layer)]
@@ -37,13 +38,13 @@ class RefuseMixedSamples(Rewrite):
 
     operators = (*_ALONG, "Transpose", "Unsqueeze")
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         if not all(normal.is_constant(name) for name in node.inputs if name) and self._moves_samples(normal, node):
             raise ModelError("it moves or mixes samples, whose axis is the first; leave that axis where it is")
         return False
 
     @staticmethod
-    def _moves_samples(normal, node) -> bool:
+    def _moves_samples(normal: NormalGraph, node: Node) -> bool:
         if node.op == "Transpose":
             return node.flags.get("perm", [1])[0] != 0
         if node.op == "Unsqueeze":

@@ -6,6 +6,7 @@ import numpy as np
 
 from microstage.errors import ModelError
 from microstage_streamline.graph.graph import Node
+from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.normalise.rewrite import Rewrite
 
 
@@ -17,10 +18,10 @@ class DropAlias(Rewrite):
 
     operators = ("Identity", "Dropout")
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         return node.output not in normal.graph.outputs or node.op == "Dropout"
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         if node.output in normal.graph.outputs:
             return [Node("Identity", node.inputs[:1], node.outputs[:1], {}, node.layer)]
         normal.renamed[node.output] = node.inputs[0]
@@ -32,10 +33,10 @@ class FoldShape(Rewrite):
 
     operators = ("Shape", "Size")
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         return node.inputs[0] in normal.values
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         sizes = np.asarray(normal.values[node.inputs[0]].shape, np.int64)[
             node.flags.get("start", 0) : node.flags.get("end")
         ]
@@ -52,7 +53,7 @@ class DropNoCopy(Rewrite):
 
     operators = ("Concat", "Expand", "Tile")
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         if node.op == "Concat":
             return len(node.inputs) == 1
         value, wanted = normal.values.get(node.inputs[0]), normal.graph.constants.get(node.inputs[1])
@@ -62,7 +63,7 @@ class DropNoCopy(Rewrite):
             return bool(np.all(wanted == 1))
         return len(wanted) <= len(value.shape) and np.broadcast_shapes(value.shape, tuple(wanted)) == tuple(value.shape)
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         return [Node("Identity", node.inputs[:1], node.outputs, {}, node.layer)]
 
 
@@ -74,12 +75,13 @@ class KeepSamples(Rewrite):
 
     operators = ("Reshape",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         shape = normal.graph.constants.get(node.inputs[1])
-        known = shape is not None and node.inputs[0] in normal.values and not normal.is_constant(node.inputs[0])
-        return known and len(shape) > 0 and int(shape[0]) != 0
+        if shape is None or node.inputs[0] not in normal.values or normal.is_constant(node.inputs[0]):
+            return False
+        return len(shape) > 0 and int(shape[0]) != 0
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         shape, value = normal.graph.constants[node.inputs[1]], normal.values[node.inputs[0]]
         sizes = [int(n) if n or node.flags.get("allowzero") else value.shape[i] for i, n in enumerate(shape)]
         behind, size = int(np.prod([n for n in sizes[1:] if n != -1], dtype=np.float64)), int(np.prod(value.shape))
@@ -97,10 +99,10 @@ class AxesOfSizeOne(Rewrite):
 
     operators = ("Squeeze",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         return len(node.inputs) == 1 and node.inputs[0] in normal.values
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         axes = [axis for axis, size in enumerate(normal.values[node.inputs[0]].shape) if size == 1 and axis > 0]
         return [
             Node(
@@ -118,10 +120,10 @@ class SizesAsInput(Rewrite):
 
     operators = ("Split",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         return len(node.inputs) == 1 and node.inputs[0] in normal.values
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         axis, parts = node.flags.get("axis", 0), len(node.outputs)
         size = normal.values[node.inputs[0]].shape[axis]
         each = -(-size // parts)

@@ -9,6 +9,7 @@ from microstage.integer import QTensor
 from microstage.integer.quantisers import shared_step
 from microstage.integer.tensor import narrowed
 from microstage_streamline.graph.graph import Node
+from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.normalise.rewrite import Rewrite
 
 
@@ -20,11 +21,11 @@ class ShareStep(Rewrite):
 
     operators = ("Conv", "MatMul")
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         value = normal.graph.constants.get(node.inputs[1])
         return isinstance(value, QTensor) and any(_spread(value).shape[axis] > 1 for axis in _summed(node, value))
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         value = normal.graph.constants[node.inputs[1]]
         try:
             step, times = shared_step(_spread(value), _summed(node, value))

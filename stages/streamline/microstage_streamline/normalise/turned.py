@@ -11,6 +11,7 @@ from microstage.integer import QTensor
 from microstage.integer.interpreter import run_node
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.normalise.moves import reshaped, transposed
+from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.normalise.products import shaped
 from microstage_streamline.normalise.rewrite import Rewrite
 
@@ -23,7 +24,7 @@ class ConstantOnTheRight(Rewrite):
 
     operators = ("MatMul",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         left, right = node.inputs
         known = normal.is_constant(left) and not normal.is_constant(right) and right in normal.values
         if known and (len(normal.values[left].shape) != 2 or len(normal.values[right].shape) < 3):
@@ -34,7 +35,7 @@ class ConstantOnTheRight(Rewrite):
             )
         return known
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         left, right = node.inputs
         rank, x, product = len(normal.values[right].shape), f"{node.output}.right", f"{node.output}.product"
         order = [*range(rank - 2), rank - 1, rank - 2]
@@ -56,12 +57,12 @@ class TransposedConv(Rewrite):
 
     operators = ("ConvTranspose",)
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         if node.inputs[0] in normal.values and not normal.is_constant(node.inputs[1]):
             raise ModelError("its weights are computed; expected constants")
         return node.inputs[0] in normal.values
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         weight, image = normal.values[node.inputs[1]], normal.values[node.inputs[0]].shape[2:]
         spatial, groups, name, layer = len(image), node.flags.get("group", 1), node.output, node.layer
         strides, begins, wanted = self._geometry(node.flags, weight.shape[2:], image)
@@ -127,7 +128,7 @@ class TransposedConv(Rewrite):
         return QTensor(filters, scale)
 
     @staticmethod
-    def _cut(normal, node: Node, begins, wanted, whole) -> list[Node]:
+    def _cut(normal: NormalGraph, node: Node, begins, wanted, whole) -> list[Node]:
         """Return what the pads leave, zeros behind it where more is wanted, and the bias."""
         name, layer = node.output, node.layer
         bias = node.inputs[2] if len(node.inputs) > 2 else ""

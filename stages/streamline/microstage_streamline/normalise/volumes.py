@@ -10,6 +10,7 @@ from microstage.errors import ModelError
 from microstage.integer import QTensor
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.normalise.moves import reshaped
+from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.normalise.rewrite import Rewrite
 
 _MOST_IMAGES = 64
@@ -18,7 +19,7 @@ _MOST_IMAGES = 64
 class _OfVolume(Rewrite):
     """Of [n, C, D, H, W], whose shape is known. Precondition: pads are explicit."""
 
-    def matches(self, normal, node):
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
         value = normal.values.get(node.inputs[0])
         return (
             value is not None
@@ -35,7 +36,7 @@ class VolumeAsImages(_OfVolume):
 
     operators = ("Conv",)
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         (_, channels, depth, height, width), (_, weight, *bias) = normal.values[node.inputs[0]].shape, node.inputs
         if not normal.is_constant(weight):
             raise ModelError("its weights are computed; expected constants")
@@ -69,7 +70,7 @@ class VolumeAsImages(_OfVolume):
         return [*nodes, Node("Concat", ends, node.outputs, {"axis": 2}, node.layer)]
 
     @staticmethod
-    def _padded(normal, node, amounts: tuple[int, int]) -> tuple[str, list[Node]]:
+    def _padded(normal: NormalGraph, node: Node, amounts: tuple[int, int]) -> tuple[str, list[Node]]:
         """Return (the image with `amounts` before and behind its first axis, the nodes that make it)."""
         if not any(amounts):
             return node.inputs[0], []
@@ -98,7 +99,7 @@ class PoolInTurns(_OfVolume):
 
     operators = ("MaxPool", "AveragePool", "GlobalAveragePool")
 
-    def rewrite(self, normal, node):
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         _, channels, depth, *size = normal.values[node.inputs[0]].shape
         flags = {"kernel_shape": [depth, *size], **node.flags}
         kernel, strides = flags["kernel_shape"], flags.get("strides", [1, 1, 1])
