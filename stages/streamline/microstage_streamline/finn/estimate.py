@@ -12,7 +12,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from microstage.errors import ModelError
 from microstage.stage import Job
 from microstage.untrusted.exceptions import lacks_memory
-from microstage_streamline.finn.torch_stub import provide
+from microstage_streamline.finn.hardware import counted, to_hardware
 
 __all__ = ["estimates_of"]
 
@@ -40,9 +40,6 @@ def _estimate(job: Job, models: Mapping[str, ModelWrapper]) -> dict[str, Any]:
     An operator that FINN has no hardware layer for is listed under `unmapped`; a layer type whose resources FINN does
     not estimate (its answer is zero for all of them) is listed under `not_estimated`, and its share is missing.
     """
-    provide()
-    from microstage_streamline.finn.hardware import counted, to_hardware  # behind it FINN, which asks for torch
-
     fpga_part, clk_ns, cycles = (job.parameters[name] for name in ("fpga_part", "clk_ns", "target_cycles"))
     parts = {}
     for name, model in models.items():

@@ -1,6 +1,6 @@
 """Convert an integer graph to FINN's hardware layers, and count what they need.
 
-FINN imports torch, which its layers here never use: `torch_stub.provide` comes before the import of this module.
+FINN is loaded when it is asked for: it takes seconds, and imports torch, for which something has to stand in first.
 """
 
 from __future__ import annotations
@@ -8,26 +8,9 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
+from importlib import import_module
 from typing import Any
 
-from finn.analysis.fpgadataflow.exp_cycles_per_layer import exp_cycles_per_layer
-from finn.analysis.fpgadataflow.res_estimation import res_estimation
-from finn.transformation.fpgadataflow.convert_to_hw.binary_matrix_vector_activation import (
-    InferBinaryMatrixVectorActivation,
-)
-from finn.transformation.fpgadataflow.convert_to_hw.concat import InferConcatLayer
-from finn.transformation.fpgadataflow.convert_to_hw.conv_inp_gen import InferConvInpGen
-from finn.transformation.fpgadataflow.convert_to_hw.duplicate_streams import InferDuplicateStreamsLayer
-from finn.transformation.fpgadataflow.convert_to_hw.elementwise_binary_operation import InferElementwiseBinaryOperation
-from finn.transformation.fpgadataflow.convert_to_hw.label_select import InferLabelSelectLayer
-from finn.transformation.fpgadataflow.convert_to_hw.pool import InferPool
-from finn.transformation.fpgadataflow.convert_to_hw.quantized_matrix_vector_activation import (
-    InferQuantizedMatrixVectorActivation,
-)
-from finn.transformation.fpgadataflow.convert_to_hw.thresholding import InferThresholdingLayer
-from finn.transformation.fpgadataflow.convert_to_hw.vector_vector_activation import InferVectorVectorActivation
-from finn.transformation.fpgadataflow.set_folding import SetFolding
-from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 from qonnx.transformation.general import GiveUniqueNodeNames
@@ -35,12 +18,26 @@ from qonnx.transformation.infer_data_layouts import InferDataLayouts
 from qonnx.transformation.infer_shapes import InferShapes
 
 from microstage.errors import ModelError
+from microstage_streamline.finn.torch_stub import provide
 
 __all__ = ["counted", "to_hardware"]
 
 _HARDWARE = "finn.custom_op.fpgadataflow"
 _SAME_STREAM = ("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity")
 _RESOURCES = ("LUT", "BRAM_18K", "URAM", "DSP")
+_LAYERS = (
+    "thresholding.InferThresholdingLayer",
+    "binary_matrix_vector_activation.InferBinaryMatrixVectorActivation",
+    "vector_vector_activation.InferVectorVectorActivation",
+    "quantized_matrix_vector_activation.InferQuantizedMatrixVectorActivation",
+    "pool.InferPool",
+    "label_select.InferLabelSelectLayer",
+    "conv_inp_gen.InferConvInpGen",
+    "elementwise_binary_operation.InferElementwiseBinaryOperation",
+    "concat.InferConcatLayer",
+    "duplicate_streams.InferDuplicateStreamsLayer",
+)
+"FINN's transformations of a graph into its layers, in the order in which they are applied."
 
 
 def to_hardware(model: ModelWrapper, fpga_part: str, target_cycles: int) -> ModelWrapper:
@@ -50,43 +47,39 @@ def to_hardware(model: ModelWrapper, fpga_part: str, target_cycles: int) -> Mode
     counts neither memory nor comparators.
     """
     model = ModelWrapper(copy.deepcopy(model.model))
+    fold = _finn("transformation.fpgadataflow.set_folding.SetFolding")(target_cycles, mvau_wwidth_max=4096)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.getLogger("finn_logger").setLevel(logging.ERROR)  # it tells of each type and layout that it infers
-        for step in (*_layers(), *_specialised(fpga_part)):
+        for step in _steps(fpga_part):
             model = model.transform(step)
         try:
-            return model.transform(SetFolding(target_cycles, mvau_wwidth_max=4096))
+            return model.transform(fold)
         except KeyError:  # FINN looks up what stands between its layers as if it were one of them
             raise ModelError(
                 f"FINN has no layer for {', '.join(_unmapped(model))}, and folds no graph with that between its layers"
             ) from None
 
 
-def _layers() -> list[Transformation]:
+def _steps(fpga_part: str) -> list[Transformation]:
+    """Return what turns an integer graph into layers for `fpga_part`."""
+    specialise = _finn("transformation.fpgadataflow.specialize_layers.SpecializeLayers")
     return [
         InferDataLayouts(),
-        InferThresholdingLayer(),
-        InferBinaryMatrixVectorActivation(),
-        InferVectorVectorActivation(),
-        InferQuantizedMatrixVectorActivation(),
-        InferPool(),
-        InferLabelSelectLayer(),
-        InferConvInpGen(),
-        InferElementwiseBinaryOperation(),
-        InferConcatLayer(),
-        InferDuplicateStreamsLayer(),
-    ]
-
-
-def _specialised(fpga_part: str) -> list[Transformation]:
-    return [
+        *(_finn(f"transformation.fpgadataflow.convert_to_hw.{layer}")() for layer in _LAYERS),
         GiveUniqueNodeNames(),
         InferShapes(),
-        SpecializeLayers(fpga_part),
+        specialise(fpga_part),
         BypassReshapes(),
         GiveUniqueNodeNames(),
     ]
+
+
+def _finn(name: str) -> Any:
+    """Return what FINN calls `name`, module and all."""
+    provide()
+    module, _, attribute = name.rpartition(".")
+    return getattr(import_module(f"finn.{module}"), attribute)
 
 
 class BypassReshapes(Transformation):
@@ -110,8 +103,9 @@ class BypassReshapes(Transformation):
 
 def counted(model: ModelWrapper, fpga_part: str, clk_ns: float) -> dict[str, Any]:
     """Count cycles a layer, frames a second and resources of a graph of hardware layers."""
-    cycles = {name: int(value) for name, value in model.analysis(exp_cycles_per_layer).items()}
-    resources = res_estimation(model, fpga_part)
+    expected = model.analysis(_finn("analysis.fpgadataflow.exp_cycles_per_layer.exp_cycles_per_layer"))
+    cycles = {name: int(value) for name, value in expected.items()}
+    resources = _finn("analysis.fpgadataflow.res_estimation.res_estimation")(model, fpga_part)
     unknown = sorted(
         {name.rsplit("_", 1)[0] for name, r in resources.items() if not any(r[kind] for kind in _RESOURCES)}
     )
