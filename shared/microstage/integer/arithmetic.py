@@ -59,7 +59,7 @@ def _per_column(matrix: QTensor) -> np.ndarray:
 
 @TABLE.entry("XnorPopcountMatMul", kind=Kind.PRODUCT, ranges=ranges.of_popcount)
 def xnor_popcount_matmul(arguments, _):
-    """qonnx: of bits 0 and 1, how many of a row of `a` equal those of a column of `b`."""
+    """Count, of bits 0 and 1, how many of a row of `a` equal those of a column of `b` (qonnx)."""
     a, b = (np.asarray(_plain(value)).astype(np.int64) for value in arguments)
     if any(np.any((value != 0) & (value != 1)) for value in (a, b)):
         raise ModelError("a tensor of bits holds something other than 0 and 1")

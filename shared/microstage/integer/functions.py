@@ -195,7 +195,7 @@ def power(arguments, _):
 
 @TABLE.entry("Mod", kind=Kind.EACH)
 def modulo(arguments, attributes):
-    """fmod has the sign of what is divided, else of what divides."""
+    """Return the remainder; fmod has the sign of what is divided, else it has that of what divides."""
     a, b = (value if isinstance(value, np.ndarray) else real(value) for value in arguments)
     return np.fmod(a, b) if attributes.get("fmod", 0) else np.mod(a, b)
 

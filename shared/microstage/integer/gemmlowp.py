@@ -32,7 +32,7 @@ _EXPONENTS = ((-2, 1672461947), (-1, 1302514674), (0, 790015084), (1, 290630308)
 
 
 def high_product(a, b) -> np.ndarray:
-    """SaturatingRoundingDoublingHighMul: a b / 2^31.
+    """Return a b / 2^31 (SaturatingRoundingDoublingHighMul).
 
     It is rounded half away from zero, towards zero where the product is negative.
     """
@@ -49,7 +49,7 @@ def divided(x, exponent) -> np.ndarray:
 
 
 def scaled(x, multiplier, shift) -> np.ndarray:
-    """MultiplyByQuantizedMultiplier of 32 bits: x multiplier 2^(shift - 31), rounded twice.
+    """Return x multiplier 2^(shift - 31), rounded twice (MultiplyByQuantizedMultiplier of 32 bits).
 
     `ModelError` where int32 overflows.
     """
@@ -61,7 +61,7 @@ def scaled(x, multiplier, shift) -> np.ndarray:
 
 
 def scaled_wide(x, multiplier, shift) -> np.ndarray:
-    """MultiplyByQuantizedMultiplier of 64 bits: a multiplier of 15 bits, rounded once, half up."""
+    """Return the same of 64 bits (MultiplyByQuantizedMultiplier): a multiplier of 15 bits, rounded once, half up."""
     total = 15 - np.asarray(shift, np.int64)
     return (np.asarray(x, np.int64) * reduced(multiplier) + (np.int64(1) << (total - 1))) >> total
 

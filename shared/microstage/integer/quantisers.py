@@ -40,8 +40,11 @@ def rounded(quotient: np.ndarray, rounding: str) -> np.ndarray:
 
 
 def _quotient(value, scale, zero_point=0) -> np.ndarray:
-    """value / scale + zero point, each rounded to the value's own float type: that of the file for what it stores or is
-    given, as those who wrote it had it; float64 for what is computed of integers."""
+    """Return value / scale + zero point, each rounded to the value's own float type.
+
+    That is the type of the file for what it stores or is given, as those who wrote it had it; it is float64 for what is
+    computed of integers.
+    """
     if np.any(np.asarray(scale) == 0):
         raise ModelError("has a scale of 0, which is no step from level to level")
     value = value if isinstance(value, np.ndarray) and value.dtype.kind == "f" else real(value)
@@ -141,7 +144,7 @@ def shared_step(scale: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, n
 
 @TABLE.entry("Quant", kind=Kind.MONOTONE, rises=positive_scale)
 def quant(arguments, attributes):
-    """As qonnx has it: scale * (level - zero point)."""
+    """Return scale * (level - zero point), as qonnx has it."""
     return less_zero_point([quant_levels(arguments, attributes), *arguments[1:3]], {})
 
 
@@ -193,7 +196,10 @@ def bipolar_quant(arguments, _):
 
 @TABLE.entry("Clip", kind=Kind.MONOTONE, rises=everywhere)
 def clip(arguments, attributes):
-    """Ends are inputs, or attributes; either may be absent. Whole numbers that whole numbers hold stay whole."""
+    """Hold values between two ends, inputs or attributes, either of which may be absent.
+
+    Whole numbers that whole numbers hold stay whole.
+    """
     value, low, high = (*arguments, None, None)[:3]
     low = attributes.get("min", -np.inf) if low is None else real(low) if isinstance(low, QTensor) else low
     high = attributes.get("max", np.inf) if high is None else real(high) if isinstance(high, QTensor) else high
@@ -213,7 +219,10 @@ def _along_channels(attributes, shape, rank: int) -> set[int]:
 
 @TABLE.entry("MultiThreshold", kind=Kind.MONOTONE, axes=_along_channels)
 def multi_threshold(arguments, attributes):
-    """out_scale * count(x >= threshold) + out_bias; channels are axis 1, or the last one in NHWC and NWC layouts."""
+    """Return out_scale * count(x >= threshold) + out_bias.
+
+    Channels are axis 1, or the last one in NHWC and NWC layouts.
+    """
     value, thresholds = arguments
     x = real(value) if isinstance(value, QTensor) else np.asarray(value)
     last = attributes.get("data_layout", "NCHW") in ("NHWC", "NWC")
@@ -231,7 +240,7 @@ def multi_threshold(arguments, attributes):
 
 @TABLE.entry("Rescale", kind=Kind.MONOTONE, rises=positive_scale, straight=True)
 def rescale(arguments, _):
-    """value * factor: of what is quantised, the same integers at another scale."""
+    """Return value * factor: of what is quantised, the same integers at another scale."""
     value, factor = arguments
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":  # what float32 made of them, as rounding bounds ask
         return value * factor

@@ -1,5 +1,7 @@
-"""Driving graphs over many examples: a few at a time; or parts over sequences, the cell step by step from zero between
-encoder and head, or all of them at every step."""
+"""Run graphs over many examples, a few at a time; and parts over sequences.
+
+The cell runs step by step from zero between encoder and head, or all parts run at every step.
+"""
 
 from __future__ import annotations
 

@@ -44,7 +44,10 @@ _CASTS = {
 
 @TABLE.entry("Cast", kind=Kind.MONOTONE, rises=everywhere, straight=True, turns=lambda flags, _: flags["to"] == 9)
 def cast(arguments, attributes):
-    """To integers, a tensor at scale 1 is its integers; any other that carries a scale keeps it. What is true is 1."""
+    """Convert to another type; what is true is 1.
+
+    To integers, a tensor at scale 1 is its integers; any other that carries a scale keeps it.
+    """
     value, kind = arguments[0], _CASTS.get(attributes["to"])
     if kind is None:
         raise ModelError(f"cast to ONNX type {attributes['to']} is not supported")
@@ -134,7 +137,7 @@ def slice_(arguments, _):
 
 @TABLE.entry("Gather", kind=Kind.MOVES)
 def gather(arguments, attributes):
-    """Along a constant index, or of a constant table by an integer tensor (how sigmoid and tanh are read)."""
+    """Take along a constant index, or of a constant table by an integer tensor, as sigmoid and tanh are read."""
     value, index = arguments
     if isinstance(index, QTensor):
         raise ModelError("a table is read by integers, not by a scaled tensor")
@@ -152,7 +155,7 @@ def _turns_round(_, constants) -> bool:
 
 @TABLE.entry("Lookup", kind=Kind.MONOTONE, axes=lambda flags, shape, rank: set(), turns=_turns_round)
 def lookup(arguments, _):
-    """table[index]: how sigmoid and tanh are read."""
+    """Return table[index], as sigmoid and tanh are read."""
     index, table = arguments
     return gather([table, index], {})
 
@@ -179,7 +182,7 @@ def pad(arguments, attributes):
 
 @TABLE.entry("ArgMax", kind=Kind.ORDER, ranges=ranges.of_place)
 def arg_max(arguments, attributes):
-    """The lowest index wins a tie, or the highest."""
+    """Return the place of the largest; the lowest index wins a tie, or the highest."""
     value, axis = arguments[0], attributes.get("axis", 0)
     ints = (
         value.ints

@@ -35,7 +35,10 @@ def _along_its_axis(attributes, shape, rank: int) -> set[int]:
 
 @TABLE.entry("TfliteRequantize", kind=Kind.MONOTONE, axes=_along_its_axis, rises=everywhere)
 def requantize(arguments, attributes):
-    """clip(x multiplier 2^(shift - 31) + zero point, low, high), rounded twice (MultiplyByQuantizedMultiplier)."""
+    """Return clip(x multiplier 2^(shift - 31) + zero point, low, high), rounded twice.
+
+    That is MultiplyByQuantizedMultiplier.
+    """
     x, *constants = arguments
     ints = _integers(x)
     multiplier, shift = (_spread(value, attributes["axis"] % ints.ndim, ints.ndim) for value in constants)
@@ -58,7 +61,7 @@ def _turns(_, constants) -> bool:
 
 @TABLE.entry("TfliteTable", kind=Kind.MONOTONE, axes=_of_rows, turns=_turns)
 def table(arguments, attributes):
-    """rows[channel, x - low]."""
+    """Return rows[channel, x - low]."""
     x, rows = _integers(arguments[0]), np.asarray(arguments[1], np.int64)
     channels = _spread(np.arange(len(rows)), attributes["axis"] % x.ndim, x.ndim) if len(rows) > 1 else 0
     return rows[channels, x - attributes["low"]]
@@ -88,10 +91,10 @@ def _of_fraction(node, known, _) -> dict:
 
 @TABLE.entry("IntegerSoftmax", kind=Kind.FIXED, ranges=_of_fraction)
 def softmax(arguments, attributes):
-    """SOFTMAX over the last axis, int8 to int8 at scale 1/256 and zero point -128 (reference/softmax.h).
+    """Return the softmax over the last axis, int8 to int8 at scale 1/256 and zero point -128.
 
-    exp of the differences to the largest, each multiplied by `input_multiplier` 2^(`input_left_shift` - 31) and 0 below
-    `diff_min`; their sum in 12 integer bits; its reciprocal.
+    As reference/softmax.h: exp of the differences to the largest, each multiplied by `input_multiplier`
+    2^(`input_left_shift` - 31) and 0 below `diff_min`; their sum in 12 integer bits; its reciprocal.
     """
     x = _integers(arguments[0])
     difference = x - x.max(-1, keepdims=True)

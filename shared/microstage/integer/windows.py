@@ -125,7 +125,10 @@ def max_pool_nhwc(arguments, attributes):
 
 @TABLE.entry("Im2Col", kind=Kind.MOVES)
 def im2col(arguments, attributes):
-    """qonnx: x [n, H, W, C] -> [n, H', W', kh * kw * C], channels innermost; `depthwise` is a word to FINN alone."""
+    """Lay out x [n, H, W, C] as [n, H', W', kh * kw * C], channels innermost (qonnx).
+
+    `depthwise` is a word to FINN alone.
+    """
     return moved(arguments[0], lambda x: _windows(np.moveaxis(x, -1, 1), attributes))
 
 

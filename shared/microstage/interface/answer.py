@@ -20,9 +20,12 @@ _MOST = 1 << 12  # half cycles in a mean: sums stay below 2^31
 
 @dataclass(frozen=True)
 class PhasorMean:
-    """An answer that no graph holds: the size of a mean of phasors, `sum` (real parts before imaginary ones) over
-    `count`, and a `correction` to it, outputs of the graphs. `name` is what it is called. Two of the carried states are
-    sum and count; at a count of `most`, both are halved before the next step."""
+    """An answer that no graph holds: the size of a mean of phasors, and a correction to it.
+
+    `sum` (real parts before imaginary ones), `count` and `correction` are outputs of the graphs; the mean is sum over
+    count. `name` is what the answer is called. Two of the carried states are sum and count; at a count of `most`, both
+    are halved before the next step.
+    """
 
     name: str
     sum: str

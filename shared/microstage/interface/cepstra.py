@@ -27,8 +27,11 @@ _CHUNK = 128  # windows at once: their spectra stay in the cache's reach
 
 @dataclass(frozen=True)
 class Cepstra:
-    """How the integers of `input` are made of `samples` at `rate` Hz; `window`, `hop` and `transform` are in samples,
-    `lowest` and `highest` in Hz, `floor` a share of the largest sample."""
+    """How the integers of `input` are made of `samples` at `rate` Hz.
+
+    `window`, `hop` and `transform` are in samples, `lowest` and `highest` in Hz, `floor` is a share of the largest
+    sample.
+    """
 
     input: str
     rate: int

@@ -25,11 +25,15 @@ _HIGHEST_CYCLE = 1 << 10  # samples
 
 @dataclass(frozen=True)
 class Gain:
-    """A power of two that one window is divided by and the answers are multiplied by: the smallest from 2^low to
-    2^high, `exponents`, that no sample exceeds; a window beyond 2^high has no answer. `inputs` and `outputs`: {tensor
-    of the graphs, or the answer that a `PhasorMean` makes of them: what it is called in real numbers}. `scaled`:
-    carried states that are multiples of the gain, too: phasors of odd harmonics, which change sign from one half cycle,
-    a step, to the next. `samples_per_cycle`: of the mains, that the waveform has; 0 where it is no such waveform."""
+    """A power of two that one window is divided by and the answers are multiplied by.
+
+    It is the smallest from 2^low to 2^high, `exponents`, that no sample exceeds; a window beyond 2^high has no answer.
+
+    `inputs` and `outputs`: {tensor of the graphs, or the answer that a `PhasorMean` makes of them: what it is called in
+    real numbers}. `scaled`: carried states that are multiples of the gain, too: phasors of odd harmonics, which change
+    sign from one half cycle, a step, to the next. `samples_per_cycle`: of the mains, that the waveform has; 0 where it
+    is no such waveform.
+    """
 
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]

@@ -25,8 +25,9 @@ _LONGEST = 1 << 20  # steps
 
 @dataclass(frozen=True)
 class Recurrence:
-    """Parts by role. `cell` runs `length` times, from states of zero; `encoder` once before it and `head` once behind,
-    where they are.
+    """Parts by role: `cell` runs `length` times from zero, `encoder` once before it, `head` once behind it.
+
+    A network may have no encoder, and no head.
 
     `steps`: {input of the cell: the sequence that it is one step of}, an output of the encoder, or an input of the
     network's own. `states`: {input of the cell: the output that it takes of the step before}. `last`: {input of the

@@ -60,12 +60,12 @@ class StepDeclaration:
 
 @dataclass(frozen=True)
 class ModelDeclaration:
-    """What `model_def.json` says of the graph's ends and parts; docs/adding-a-model.md explains each. All of it may be
-    left out.
+    """What `model_def.json` says of the graph's ends and parts; all of it may be left out.
 
-    `inputs`: {input: {range, scale, unit} of the integers that enter}; `units`: {tensor: unit}; `classes` of the
-    answers; `names`: {boundary: what it is called instead}; `files`: {encoder, cell or head: stem of its file}; `gain`
-    of a window; `sound`: the features that an input is made of; `step` of a network whose graph is one step.
+    docs/adding-a-model.md explains each. `inputs`: {input: {range, scale, unit} of the integers that enter}; `units`:
+    {tensor: unit}; `classes` of the answers; `names`: {boundary: what it is called instead}; `files`: {encoder, cell or
+    head: stem of its file}; `gain` of a window; `sound`: the features that an input is made of; `step` of a network
+    whose graph is one step.
     """
 
     inputs: Mapping[str, Mapping[str, Any]]

@@ -31,8 +31,10 @@ __all__ = ["Exporting", "integers", "lstm_layers", "numbered", "whole"]
 
 
 class Exporting(ABC):
-    """A network on its way to ONNX: `input` and `output` are the graph's ends, one name each or several, in the order
-    in which the network takes and gives them.
+    """A network on its way to ONNX.
+
+    `input` and `output` are the graph's ends, one name each or several, in the order in which the network takes and
+    gives them.
 
     `replayed[input]` is what the network is fed with. Where the graph begins with a quantiser, the integers enter
     behind it, under the quantiser's module path; where it does not, `model_def.json` says which integers enter
@@ -45,7 +47,7 @@ class Exporting(ABC):
     network: nn.Module  # with load_weights(state), which raises `ModelError` if it does not fit
 
     def __init__(self, folder: Path) -> None:
-        """`folder` holds `model_def.json` and `test.npz`; `ModelError` for a definition that is none."""
+        """Read `folder`, which holds `model_def.json` and `test.npz`; `ModelError` for a definition that is none."""
         self.folder = folder
         described = read(folder)
         self.parameters: Mapping[str, Any] = described["parameters"]

@@ -52,7 +52,7 @@ class _FusedForward:
         self._layer, self._stock = layer, layer.forward
 
     def __call__(self, inp: Tensor, hidden: Tensor | None, cell: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """As the stock layer's: x [n, T, C] -> h of every step [n, T, H], last h and c [1, n, H].
+        """Run as the stock layer does: x [n, T, C] -> h of every step [n, T, H], last h and c [1, n, H].
 
         T comes first if not `batch_first`.
         """

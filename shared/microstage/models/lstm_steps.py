@@ -1,5 +1,7 @@
-"""One layer of a brevitas LSTM, walked step by step through its own quantisers: every value that the integers are
-compared with."""
+"""One layer of a brevitas LSTM, walked step by step through its own quantisers.
+
+So it tells every value that the integers are compared with.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +45,11 @@ def walk(layer: nn.Module, label: str, inp, hidden, cell, output) -> Steps:
 
 
 def _step(cell: nn.Module, gates: dict, x: Tensor, h: Tensor, c: Tensor, record) -> tuple[Tensor, Tensor]:
-    """i, f, o = q(sigmoid(q_acc(W x + U h + b))), g = q(tanh(q_acc(..))), c' = q_c(q_c(f c) + q_c(i g)), h' = q_io(o
-    q(tanh(c')))."""
+    """Return h' and c' of one step, and record every value on the way.
+
+    i, f, o = q(sigmoid(q_acc(W x + U h + b))), g = q(tanh(q_acc(..))), c' = q_c(q_c(f c) + q_c(i g)), h' = q_io(o
+    q(tanh(c'))).
+    """
 
     def at(boundary: str, quantiser: nn.Module, value: Tensor) -> Tensor:
         value = quantiser(value)[0]

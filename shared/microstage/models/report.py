@@ -1,8 +1,6 @@
-"""What the runner tells of a trained network: what all families share. Standard library alone, as the runner imports
-it.
+"""What the runner tells of a trained network, as far as all families share it.
 
-A family whose networks answer something else than a class has a module of this name in its own package, with the same
-three functions. `metrics` and `parameters` are those that the manifest of the training stage holds.
+Standard library alone, as the runner imports it.
 """
 
 from __future__ import annotations

@@ -36,8 +36,10 @@ def each(inputs: Inputs) -> tuple[Tensor, ...]:
 
 @dataclass(frozen=True)
 class Examples:
-    """`inputs` (one tensor, or a tuple of several, in the order of the network's) and `targets` [n, ...]; a subclass
-    may alter what it draws."""
+    """What a network learns from: `inputs` and `targets` [n, ...].
+
+    Inputs are one tensor, or a tuple of several, in the order of the network's. A subclass may alter what it draws.
+    """
 
     inputs: Inputs
     targets: Tensor
@@ -121,7 +123,10 @@ class Training(ABC):
     network: Network  # after `phases()` is exhausted, what is exported
 
     def __init__(self, parameters: Mapping[str, Any], data: Path | None) -> None:
-        """`data` is the dataset's folder, None for one that is built in. A subclass reads it into `splits`."""
+        """Keep the `parameters`; a subclass reads `data` into `splits`.
+
+        `data` is the dataset's folder, None for one that is built in.
+        """
         self.parameters = parameters
 
     @abstractmethod

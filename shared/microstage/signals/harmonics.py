@@ -45,9 +45,10 @@ def harmonic_coefficients(x: np.ndarray, cycles: int, harmonics: Sequence[int] =
 
 
 def groups(x: np.ndarray, cycles: int, harmonics: Sequence[int] = (1, 3, 5, 7)) -> np.ndarray:
-    """Harmonic groups G_g (61000-4-7, clause 5.5.1, equation 8): root of the summed squares around each harmonic.
+    """Return the harmonic groups G_g (61000-4-7, clause 5.5.1, equation 8).
 
-    Of the `cycles` bins between two harmonics each one takes half, the middle bin (even `cycles`) with half its square.
+    A group is the root of the summed squares around a harmonic. Of the `cycles` bins between two harmonics each one
+    takes half, the middle bin (even `cycles`) with half its square.
     """
     squares = spectrum(x, cycles) ** 2
     half = cycles // 2
@@ -58,7 +59,10 @@ def groups(x: np.ndarray, cycles: int, harmonics: Sequence[int] = (1, 3, 5, 7)) 
 
 
 def subgroups(x: np.ndarray, cycles: int, harmonics: Sequence[int] = (1, 3, 5, 7)) -> np.ndarray:
-    """Harmonic subgroups G_sg (61000-4-7, clause 5.5.1, equation 9): a harmonic and its two neighbouring bins."""
+    """Return the harmonic subgroups G_sg (61000-4-7, clause 5.5.1, equation 9).
+
+    A subgroup is a harmonic and its two neighbouring bins.
+    """
     return np.sqrt(_around(spectrum(x, cycles) ** 2, cycles, harmonics, np.ones(3)))
 
 

@@ -30,7 +30,10 @@ def running_mean(estimates: np.ndarray) -> np.ndarray:
 
 
 def gated_mean(estimates: np.ndarray, jump: float = _JUMP) -> np.ndarray:
-    """As `running_mean`, but all four start anew where the newest fundamental is over `jump` away from its mean."""
+    """Return the mean as `running_mean` does, but let all four start anew at a jump.
+
+    A jump is where the newest fundamental is over `jump` away from its mean.
+    """
     total, count, answers = np.zeros_like(estimates[:, 0]), np.zeros((len(estimates), 1)), []
     for newest in estimates.transpose(1, 0, 2):
         mean = total[:, :1] / np.maximum(count, 1)

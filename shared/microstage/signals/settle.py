@@ -123,9 +123,9 @@ def _both(values: np.ndarray) -> np.ndarray:
 
 
 def real_answer(mean: PhasorMean, scales: Mapping[str, Any], ints: States, exponent: np.ndarray) -> np.ndarray:
-    """max(0, 2^exponent (|sum| / count + correction)), float64 [..., k], from the integers of one step each: `sum`
-    [..., 2 k], real parts before imaginary ones, `count` and `correction` [..., k]; `exponent` [...].
+    """Return max(0, 2^exponent (|sum| / count + correction)), float64 [..., k], from the integers of one step each.
 
+    They are `sum` [..., 2 k], real parts before imaginary ones, `count` and `correction` [..., k]; `exponent` [...].
     `scales` are those of sum, one number, and of correction.
     """
     real, imaginary = np.split(np.asarray(ints[mean.sum]).astype(np.float64), 2, axis=-1)

@@ -22,10 +22,11 @@ _LEAST_CYCLES = 3.5  # what the filter takes, and one whole cycle at any rate: f
 
 
 def fundamental_frequency(x: np.ndarray, rate: float, nominal: float) -> float:
-    """Mains frequency in Hz of `x` [L] at `rate` Hz: the peak of the Hann-windowed spectrum within 5 % of `nominal`.
+    """Return the mains frequency in Hz of `x` [L] at `rate` Hz.
 
-    Missing samples (NaN) count as nothing, which moves the peak little.
-    `DatasetError` for less than two cycles, and where another frequency between half and one and a half is louder.
+    It is the peak of the Hann-windowed spectrum within 5 % of `nominal`. Missing samples (NaN) count as nothing, which
+    moves the peak little. `DatasetError` for less than two cycles, and where another frequency between half and one and
+    a half is louder.
     """
     from scipy.signal import zoom_fft
 

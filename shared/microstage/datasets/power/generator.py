@@ -61,10 +61,11 @@ def synthesise(
 
 
 def draw_world(count: int, samples: int, rng: np.random.Generator, channel: str, nominal: int) -> World:
-    """Loads of many kinds at any phase, over three decades of amplitude, each disturbance in a share of the sequences.
+    """Draw loads of many kinds at any phase, over three decades of amplitude.
 
-    Frequency up to 2 Hz off, even orders, interharmonics, DC that decays within half a cycle to six, a second load,
-    steps of amplitude and load, sags, starts from nothing, noise of 20 to 60 dB.
+    Each disturbance is in a share of the sequences: frequency up to 2 Hz off, even orders, interharmonics, DC that
+    decays within half a cycle to six, a second load, steps of amplitude and load, sags, starts from nothing, noise of
+    20 to 60 dB.
     """
     loads = np.stack([spectra(count, rng, channel) for _ in range(2)], axis=1)
     loads[:, 1] *= (10 ** rng.uniform(-1.5, 0, count) * (rng.random(count) < 0.5))[:, None]

@@ -52,7 +52,7 @@ class _Table:
 
 
 def channels(path: Path, kind: str | None, names: Sequence[str] = (), gaps: bool = False) -> list[Channel]:
-    """Columns in A or V; `DatasetError` names file, row and reason.
+    """Return the columns in A or V; `DatasetError` names file, row and reason.
 
     All of the `kind` "current" or "voltage"; or those called `names`; or, with neither, every column but the time. A
     cell that is empty or `nan` and a gap in time are errors when that column is read, or NaN where `gaps` are allowed.

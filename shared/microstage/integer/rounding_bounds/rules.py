@@ -133,7 +133,10 @@ def _at_both_ends(node, arguments) -> Bounded:
 
 @_rule("Add", "Sub", "Mul", "Div")
 def _corners(node, arguments):
-    """One rounding of what is monotone in either argument. A sum's scales, equal to the reference, may differ a bit."""
+    """Bound one rounding of what is monotone in either argument.
+
+    A sum's scales, equal to the reference, may differ a bit.
+    """
     a, b = arguments
     operation = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide}[node.op_type]
     (exact,) = _run(node, _side(arguments, "exact"))
@@ -194,7 +197,10 @@ def _average(node, arguments):
 
 @_rule("BatchNormalization")
 def _norm(node, arguments):
-    """Whether (x - mean) a + beta or, as onnxruntime has it, x a + (beta - mean a): at most 8 roundings of any term."""
+    """Bound a batch norm by 8 roundings of any term.
+
+    That holds for (x - mean) a + beta and, as onnxruntime has it, for x a + (beta - mean a).
+    """
     x, gamma, beta, mean, variance = arguments
     (exact,) = _run(node, _side(arguments, "exact"))
     nothing = np.zeros_like(mean.size)
@@ -205,7 +211,10 @@ def _norm(node, arguments):
 
 @_rule("QuantizeLinear", "Quant", "QuantLevels", "BipolarQuant", "MultiThreshold")
 def _quantiser(node, arguments):
-    """Its levels at the ends; a division by the scale is one rounding, a zero point before rounding another."""
+    """Bound a quantiser by its levels at the ends.
+
+    A division by the scale is one rounding, a zero point before rounding another.
+    """
     x, *rest = arguments
     divides = node.op_type in ("QuantizeLinear", "Quant", "QuantLevels")
     wide = _before_rounding(node, x, rest) if divides else np.zeros_like(x.size)

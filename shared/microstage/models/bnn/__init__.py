@@ -31,7 +31,10 @@ _CNV: dict[str, Any] = {"width": 64, "input_bits": 8, "dropout": 0.0, "epochs": 
 
 
 def _models() -> dict[str, dict[str, Any]]:
-    """MODEL= and its own defaults; a fully connected network takes its image at the width of its activations."""
+    """Return MODEL= and its own defaults.
+
+    A fully connected network takes its image at the width of its activations.
+    """
     bits = {f"{w}w{a}a": {"weight_bits": w, "act_bits": a} for w, a in _WIDTHS}
     dense = {
         f"{name}-{b}": {"width": width, **own, "input_bits": own["act_bits"], **_RECIPES[f"{name}-{b}"]}

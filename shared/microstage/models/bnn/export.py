@@ -30,7 +30,7 @@ class Exporting(exporting.Exporting):
 
 class Answering(BinaryNetwork):
     def forward(self, image: Tensor) -> Tensor:
-        """image [n, channels, height, width] -> class [n, 1], the first of equal scores."""
+        """Return class [n, 1], the first of equal scores, of image [n, channels, height, width]."""
         return _First.apply(super().forward(image))
 
 

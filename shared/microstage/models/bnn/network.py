@@ -59,7 +59,10 @@ class BinaryNetwork(Network):
         )
 
     def forward(self, image: Tensor) -> Tensor:
-        """image [n, channels, height, width] of grey levels, or what `integers` makes of them -> scores [n, 10]."""
+        """Return scores [n, 10] of image [n, channels, height, width].
+
+        The image has grey levels, or what `integers` makes of them.
+        """
         d, drawn = self.definition, self._masks(len(image))
         fast = self.fast and not torch.onnx.is_in_onnx_export()
         x = self._pixels(image)

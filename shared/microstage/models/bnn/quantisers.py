@@ -34,12 +34,12 @@ class _Activation(_Common, ActQuantSolver):
 
 
 def weight(bits: int) -> type[ExtendedInjector]:
-    """Passes every gradient; weights are held in [-1, 1] from outside."""
+    """Return a quantiser of weights, which passes every gradient; weights are held in [-1, 1] from outside."""
     return _Weight.let(bit_width=bits, quant_type=_type(bits))
 
 
 def activation(bits: int) -> type[ExtendedInjector]:
-    """Passes gradients where it does not clip."""
+    """Return a quantiser of activations, which passes gradients where it does not clip."""
     return _Activation.let(bit_width=bits, quant_type=_type(bits))
 
 

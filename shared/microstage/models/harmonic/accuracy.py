@@ -48,10 +48,10 @@ def nominal_of(typed: Mapping[str, str]) -> float | None:
 
 
 def pooled(trained: Sequence[Mapping[str, Any]], nominal: float | None) -> dict[str, Any]:
-    """Pool what all folds found, each the "parameters" and "metrics" of one training; `nominal` is the instrument's,
-    rms.
+    """Pool what all folds found, each the "parameters" and "metrics" of one training.
 
-    A source is tested in one of the folds; of what is common to all, the mean over windows.
+    `nominal` is the instrument's, rms. A source is tested in one of the folds; of what is common to all, the mean over
+    windows is told.
     """
     about, folds = trained[0]["parameters"], [fold["metrics"] for fold in trained]
     unit, windows = folds[0]["test.unit"], [fold["test.windows"] for fold in folds]
@@ -74,8 +74,9 @@ def pooled(trained: Sequence[Mapping[str, Any]], nominal: float | None) -> dict[
 
 
 def _within_limits(found: Mapping[str, Any], nominal: float, unit: str) -> dict[str, Any]:
-    """Return {method: {"mae", "within": {class: share per harmonic}}} of one condition; `within` where quantiles are
-    told.
+    """Return {method: {"mae", "within": {class: share per harmonic}}} of one condition.
+
+    `within` is there where quantiles are told.
     """
     told: dict[str, Any] = {}
     for method, errors in found["methods"].items():

@@ -64,7 +64,7 @@ class Methods:
         return {**self.beside_the_estimator(sequences), **means, **self._others(first.reshape(len(first), -1))}
 
     def beside_the_estimator(self, sequences: Sequences) -> Answers:
-        """As `of_windows`, of the network in its three forms and of the estimator alone."""
+        """Return as `of_windows`, of the network in its three forms and of the estimator alone."""
         first = sequences.windows[:, : self.steps]
         x = first.reshape(len(first), -1)
         own = {name: answers[:, -1] for name, answers in self._networks(first).items()}

@@ -108,7 +108,7 @@ def _behind_the_step(methods: Methods, tried: Sequences) -> tuple[dict[str, np.n
 
 
 def _response(fundamental: np.ndarray, tried: Sequences) -> dict[str, float]:
-    """In samples, from the change to the end of the first step from which on all answers are within 5 %."""
+    """Return samples from the change to the end of the first step from which on all answers are within 5 %."""
     length = tried.windows.shape[2]
     final = tried.truth[:, -1:, 0]
     outside = np.abs(fundamental - final) > _SETTLED * final

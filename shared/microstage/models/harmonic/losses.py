@@ -14,8 +14,11 @@ _ALONE = 2.0  # what each window counts as a first step, beside what it counts i
 
 
 def regret(predicted: Tensor, wanted: Tensor) -> Tensor:
-    """Of amplitudes [n, L, 4] over the gain, or of two answers to each step, [n, 2 L, 4]: in sequence, then alone.
-    `wanted` [n, L, 4, 3] holds the truth, the rival's error and a weight."""
+    """Return the loss of amplitudes [n, L, 4] over the gain, or of two answers to each step.
+
+    Two answers are [n, 2 L, 4]: in sequence, then alone. `wanted` [n, L, 4, 3] holds the truth, the rival's error and a
+    weight.
+    """
     length = wanted.shape[1]
     if predicted.shape[1] > length:
         sequence, alone = (regret(part, wanted) for part in predicted.split(length, dim=1))

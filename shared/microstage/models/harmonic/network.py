@@ -150,7 +150,7 @@ class HarmonicNetwork(Stepped):
         )  # 0 up to one half, 1 above it
 
     def decide(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Correction and keep, 0 or 1, soft in training: hidden [n, H] -> [n, 4] each."""
+        """Return correction and keep, 0 or 1, soft in training: hidden [n, H] -> [n, 4] each."""
         correction, keep = (torch.cat(parts, dim=1) for parts in zip(*(head(hidden) for head in self.heads)))
         return CORRECTION * correction, soft(keep) if self.training else self.keep(keep)
 

@@ -45,8 +45,10 @@ def start(twin: nn.Module) -> None:
 
 
 def _detect(head: nn.Module, harmonic: int, differences: slice) -> None:
-    """The first units look for a large difference of steps, of either sign, which starts the mean anew; the next ones
-    for the difference of the two estimates of the harmonic, at several levels."""
+    """Let the first units look for a large difference of steps, of either sign, which starts the mean anew.
+
+    The next ones look for the difference of the two estimates of the harmonic, at several levels.
+    """
     found = torch.zeros(PHASORS + len(_LEVELS), head.linear.in_features)
     found[:PHASORS, differences] = torch.eye(PHASORS)
     found[PHASORS:, harmonic] = 1.0
@@ -61,7 +63,7 @@ def _detect(head: nn.Module, harmonic: int, differences: slice) -> None:
 
 
 def _odd(count: int) -> int:
-    """An even number of phases is worth half as many."""
+    """Return how many phases `count` is worth: an even number of them is worth half as many."""
     return count - (count % 2 == 0)
 
 
@@ -84,8 +86,11 @@ def _pass_on(lstm: nn.LSTM) -> None:
 
 
 def _compare(cnn: nn.Module, kernels: np.ndarray, phases: int) -> None:
-    """The first features: differences of the two estimates' amplitudes, the constant of either sign, and how much of
-    the window the second estimate leaves unexplained."""
+    """Set the first features.
+
+    They are differences of the two estimates' amplitudes, the constant of either sign, and how much of the window the
+    second estimate leaves unexplained.
+    """
     plain, (other, constant, left) = np.split(kernels, 2), _with_constant(kernels.shape[1])
     turns = np.exp(2j * np.pi * np.arange(phases) / phases)[:, None]
     pairs = zip(plain[0] + 1j * plain[1], other)

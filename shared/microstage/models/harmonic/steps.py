@@ -1,8 +1,8 @@
-"""What both forms of the network do from step to step: the running mean of the wired estimate, which is started anew
-where the network says so, and the gain that changes beneath it.
+"""What both forms of the network do from step to step.
 
-Phasors [.., 8] are the real parts of all harmonics, then the imaginary ones. Half a cycle later those of odd harmonics
-have turned by half a turn: what is carried to the next step changes its sign, so that it can be compared and added."""
+They keep the running mean of the wired estimate, which is started anew where the network says so, and follow the gain
+that changes beneath it.
+"""
 
 from __future__ import annotations
 
@@ -64,16 +64,20 @@ class ChannelAffine(nn.BatchNorm1d):
 
 
 class Stepped(Network):
-    """Steps by four parts that a form of the network has: `cnn(window)`, `estimate(window)`, `lstm(features)`, and
-    `decide(hidden)`, which gives correction and keep."""
+    """Steps by four parts that a form of the network has.
+
+    `cnn(window)`, `estimate(window)`, `lstm(features)`, and `decide(hidden)`, which gives correction and keep.
+    """
 
     exact = True  # whether estimates are multiples of their scale
 
     def forward(
         self, window: Tensor, estimate_1: Tensor, total: Tensor, count: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """One step from the LSTM's zero state: window [n, 1, S], phasors [n, 8] and count [n, 4] -> correction,
-        estimate, sum and count."""
+        """Take one step from the LSTM's zero state.
+
+        window [n, 1, S], phasors [n, 8] and count [n, 4] -> correction, estimate, sum and count.
+        """
         estimate = self.estimate(window)
         features = torch.cat([self.cnn(window), (estimate - estimate_1) * _DIFFERENCE], dim=1)
         correction, keep = self.decide(self.lstm(features[:, None])[0][:, 0])

@@ -39,7 +39,7 @@ class OverSteps(Network):
         self.network = network
 
     def forward(self, window: Tensor, shift: Tensor) -> Tensor:
-        """window [n, L, S], shift [n, L] -> amplitudes [n, L or 2 L, 4] over each step's gain."""
+        """Return amplitudes [n, L or 2 L, 4] over each step's gain, of window [n, L, S] and shift [n, L]."""
         return self.network.taught(window, shift) if self.training else self.network.sequence(window, shift).amplitudes
 
 
@@ -83,8 +83,10 @@ class Training(training.Training):
         }
 
     def replayed(self) -> dict[str, np.ndarray]:
-        """Test sequences [n, L * S], steady and with a change, spread evenly over the test sources; then the extremes,
-        whose truth is not known: nan."""
+        """Return test sequences [n, L * S], steady and with a change, spread evenly over the test sources.
+
+        Behind them are the extremes, whose truth is not known: nan.
+        """
         chosen = joined([_spread(part, _REPLAYED // 2) for part in (self.waveforms.test, self.waveforms.stepped)])
         rows, truth = len(chosen), chosen.truth
         hard = extremes(self.definition.samples, truth.shape[1])

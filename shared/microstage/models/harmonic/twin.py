@@ -57,7 +57,7 @@ class FloatTwin(Stepped):
     exact = False
 
     def __init__(self, definition: HarmonicDefinition, wired: Wired | None = None) -> None:
-        """`wired`: the estimate, by default the DFT over half a cycle."""
+        """Build the twin; `wired` is the estimate, by default the DFT over half a cycle."""
         super().__init__()
         d = self.definition = definition
         self.wired = wired or half_cycle(d.samples)
@@ -71,7 +71,7 @@ class FloatTwin(Stepped):
         return self.recurrent(self._roughened(features.clamp(-IO_RANGE, IO_RANGE), _FEATURE_NOISE))
 
     def decide(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Correction and keep, which is soft in training: hidden [n, H] -> [n, 4] each."""
+        """Return correction and keep, which is soft in training: hidden [n, H] -> [n, 4] each."""
         hidden = self._roughened(hidden, _HIDDEN_NOISE)
         correction, keep = (torch.cat(parts, dim=1) for parts in zip(*(head(hidden) for head in self.heads)))
         return CORRECTION * correction, soft(keep) if self.training else (keep > 0.5).float()

@@ -62,7 +62,7 @@ class KeywordNetwork(Network):
         self.out = qnn.QuantLinear(last, classes, bias=False, weight_quant=_weight(d.weight_bits, per_channel=False))
 
     def forward(self, mfcc: Tensor) -> Tensor:
-        """mfcc [n, 490] -> logits [n, 12]."""
+        """Return logits [n, 12] of mfcc [n, 490]."""
         x = self.features(mfcc)
         for layer in self.layers:
             x = layer(x)

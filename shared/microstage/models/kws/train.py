@@ -79,7 +79,7 @@ class Training(training.Training):
         }
 
     def replayed(self) -> dict[str, np.ndarray]:
-        """Test clips spread evenly, then extremes, which have no label."""
+        """Return test clips spread evenly, then extremes, which have no label."""
         test = self.splits.test
         (features,) = each(test.inputs)
         rows = np.unique(np.linspace(0, len(test) - 1, min(_REPLAYED, len(test))).astype(int))

@@ -1,5 +1,7 @@
-"""One model that stock onnxruntime runs from real inputs to real answers: gain, quantisers, encoder, a Scan over the
-step, head, gain."""
+"""One model that stock onnxruntime runs from real inputs to real answers.
+
+Gain, quantisers, encoder, a Scan over the step, head, gain.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Where integers are compared: the tensors that quantisers write, and answers; each with the little graph that computes
-it alone."""
+"""Where integers are compared: the tensors that quantisers write, and answers.
+
+Each comes with the little graph that computes it alone.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,11 @@ _WIDE = "Quant"
 
 @dataclass(frozen=True)
 class Boundary:
-    """`model` computes the integers (or, for a graph output that is not quantised, the real values) of `name` from the
-    integers of `sources` alone; a wide quantiser gives them times its `scale`."""
+    """A tensor that is compared: `model` computes `name` from the integers of `sources` alone.
+
+    It gives the integers, or the real values of a graph output that is not quantised; a wide quantiser gives integers
+    times its `scale`.
+    """
 
     part: str
     name: str
@@ -45,8 +50,10 @@ def boundaries(part: str, model: onnx.ModelProto) -> Iterator[Boundary]:
 
 
 def _integer_tensors(graph: onnx.GraphProto) -> dict[str, int]:
-    """Return {tensor: ONNX type of its integers} of what a quantiser, clipped where it is, or a table writes, and of a
-    TopK's places."""
+    """Return {tensor: ONNX type of its integers}.
+
+    They are what a quantiser, clipped where it is, or a table writes, and a TopK's places.
+    """
     constants = {i.name: numpy_helper.to_array(i).dtype for i in graph.initializer}
     clipped = {node.input[0] for node in graph.node if node.op_type == "Clip"}
     signs = {node.output[0] for node in graph.node if node.op_type == "BipolarQuant"}

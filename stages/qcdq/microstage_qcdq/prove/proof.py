@@ -49,8 +49,7 @@ def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
 
 
 def against_simulation(job: Job, parts: Parts, recorded: Rows, curves: Curves) -> None:
-    """Feed brevitas' integers to the reference, boundary by boundary, and compare with what brevitas went on to
-    compute.
+    """Feed brevitas' integers to the reference, boundary by boundary, and compare with what brevitas computed of them.
 
     `curves` tell how close to a tie an entry of a table is: brevitas evaluates sigmoid and tanh anew, in float32.
     """

@@ -91,12 +91,13 @@ class LstmLayer:
         return ints, scale
 
     def write(self, b: PartBuilder, x: str, h: str, c: str) -> Curves:
-        """Append one step to `b`: real values `x` [B, C] and the states `h`, `c` [B, H] in, integers `hidden.after`,
-        `cell.after` out.
+        """Append one step to `b`, and return what each of its tables was rounded from.
+
+        Real values `x` [B, C] and the states `h`, `c` [B, H] go in, integers `hidden.after` and `cell.after` come out.
+        Tables are {boundary: function value over output scale, float64}.
 
         Brevitas' cell: i, f, o = q(sigmoid(q_acc(W x + U h + b))), g = q(tanh(q_acc(..))), c' = q_c(q_c(f c) + q_c(i
-        g)), h' = q_io(o q(tanh(c'))). Returns what each table was rounded from: {boundary: function value over output
-        scale, float64}.
+        g)), h' = q_io(o q(tanh(c'))).
         """
         curves: Curves = {}
         on = {gate: self._gate(b, gate, x, h, curves) for gate in _GATES}

@@ -1,5 +1,8 @@
-"""Cutting a network at its LSTM layers: what comes before them, one step of all of them, and what reads their last
-outputs. An output of the network that does not hang on them is made before them, and may be read behind."""
+"""Cut a network at its LSTM layers.
+
+There is what comes before them, one step of all of them, and what reads their last outputs. An output of the network
+that does not hang on them is made before them, and may be read behind.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +53,10 @@ _STEPWISE = (
 
 @dataclass(frozen=True)
 class Split:
-    """`parts` by name, in order, with their roles (`sequence`; None: one part, called once); `ranges` of their borders;
-    what the tables of the step stand for (`curves`)."""
+    """A network that is cut: `parts` by name, in order, with their roles (`sequence`; None: one part, called once).
+
+    `ranges` are those of the parts' borders; `curves` are what the tables of the step stand for.
+    """
 
     parts: dict[str, onnx.ModelProto]
     sequence: Recurrence | None
