@@ -134,9 +134,9 @@ def test_nothing_but_its_own_line_reaches_the_terminal(stage):
 
 def test_a_real_warning_is_heard_and_logged(tmp_path, capsys):
     from microstage.stage import Job
-    from microstage_export.warned import heard
+    from microstage_export.warning_log import logged_warnings
 
-    with heard(Job({}, {}, tmp_path, tmp_path)):
+    with logged_warnings(Job({}, {}, tmp_path, tmp_path)):
         for _ in range(2):
             warnings.warn("a weight is\nodd", UserWarning, stacklevel=1)
         warnings.warn("old", DeprecationWarning, stacklevel=1)

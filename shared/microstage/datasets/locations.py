@@ -51,7 +51,7 @@ def names() -> tuple[str, ...]:
     return (*BUILT_IN, *_PATTERNS)
 
 
-def given(name: str, data_dir: Path | None) -> Path:
+def required(name: str, data_dir: Path | None) -> Path:
     """Return `data_dir`; `ParameterError` if there is none, which dataset `name` cannot be read without."""
     if data_dir is None:
         raise ParameterError(f"DATASET={name} needs DATA_DIR.")

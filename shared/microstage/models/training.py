@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from microstage.errors import ModelError
-from microstage.models.classified import classified
+from microstage.models.classification import classification_metrics
 from microstage.models.definition import Definition
 from microstage.models.network import Network
 
@@ -144,7 +144,8 @@ class Training(ABC):
         test, origin = self.splits.test, f"DATASET={self.parameters['dataset']}"
         answers = predict(self.network, test.inputs).numpy()
         if self.classes:
-            return classified(self.classes, test.targets.numpy(), answers.argmax(1), origin)  # the first of equal ones
+            found = answers.argmax(1)  # the first of equal ones
+            return classification_metrics(self.classes, test.targets.numpy(), found, origin)
         error = np.abs(answers - test.targets.numpy()).mean()
         return {"test.mean_absolute_error": float(f"{error:.6g}"), "test.examples": len(test), "test.origin": origin}
 

@@ -15,7 +15,7 @@ from types import ModuleType
 
 from microstage.errors import MicrostageError, ModelError
 
-__all__ = ["CLASSES", "FILE", "answerable", "expect", "load"]
+__all__ = ["CLASSES", "FILE", "blaming_the_module", "expect", "load"]
 
 FILE = "model.py"
 CLASSES = ("Training", "Exporting")  # what the stages ask for, as of a family's modules
@@ -43,7 +43,7 @@ def expect(found: type, kind: type) -> None:
 
 
 @contextmanager
-def answerable(model: str, folder: Path | None, logs: Path) -> Iterator[None]:
+def blaming_the_module(model: str, folder: Path | None, logs: Path) -> Iterator[None]:
     """Turn whatever fails within it into a `ModelError`, if a module of the user's own runs.
 
     The message has the module's line that led there; the trace is a log.

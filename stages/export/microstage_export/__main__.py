@@ -15,14 +15,14 @@ from microstage.models.network import Network
 from microstage.stage import Job, stage_main
 from microstage.untrusted.weights import read_weights
 from microstage_export.onnx_file import export
-from microstage_export.warned import heard
+from microstage_export.warning_log import logged_warnings
 
 
 def run(job: Job) -> None:
     source = job.inputs["train"]
     module = job.inputs.get("module")
     model = model_of(source, module)
-    with user_module.answerable(model, module, job.logs):
+    with user_module.blaming_the_module(model, module, job.logs):
         found = hook(model, "export", module).Exporting
         user_module.expect(found, Exporting)
         _export(job, source, model, found(source))
@@ -40,7 +40,7 @@ def _export(job: Job, source: Path, model: str, trained: Exporting) -> None:
     replays = len(traced[trained.outputs[0]])
     job.metric("golden.windows", replays)
 
-    with heard(job):
+    with logged_warnings(job):
         export(trained, model, job.output / "brevitas_export_model.onnx")
     shutil.copy(source / FILE, job.output / FILE)
     job.log(f"export: {len(traced)} boundaries recorded over {replays} examples")

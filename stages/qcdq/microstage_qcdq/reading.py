@@ -14,7 +14,7 @@ from microstage_qcdq.convert.whole_constants import WholeConstants
 from microstage_qcdq.network import NetworkParts
 from microstage_qcdq.one_call import OneCallParts
 from microstage_qcdq.split.entries import IntegerInput, entries_of
-from microstage_qcdq.split.part import answering, entered
+from microstage_qcdq.split.part import answering_part, part_input
 from microstage_qcdq.split.split import Split, split
 from microstage_qcdq.step_by_step import SteppedParts
 
@@ -48,5 +48,5 @@ def _whole(graph: onnx.GraphProto, entries: list[IntegerInput]) -> Split:
     binary = any(node.op_type in ("BipolarQuant", "Quant") for node in graph.node)
     name = "model_qonnx" if binary else "model_qcdq"
     answers = [output.name for output in graph.output]
-    part = answering(graph, graph.name, answers, [entered(entry) for entry in entries])
+    part = answering_part(graph, graph.name, answers, [part_input(entry) for entry in entries])
     return Split({name: part}, None, {entry.name: entry.ends for entry in entries}, {})

@@ -18,7 +18,7 @@ def run(job: Job) -> None:
     torch.backends.mkldnn.enabled = False  # oneDNN picks its kernels by CPU
     torch.manual_seed(p["seed"])
     module = job.inputs.get("module")
-    with user_module.answerable(p["model"], module, job.logs):
+    with user_module.blaming_the_module(p["model"], module, job.logs):
         found = hook(p["model"], "train", module).Training
         user_module.expect(found, Training)
         _train(job, found(p, job.inputs.get("data")))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from microstage.datasets.locations import files, given
+from microstage.datasets.locations import files, required
 from microstage.datasets.power import ev_cpw, sequences
 from microstage.datasets.power.generator import synthesise
 from microstage.datasets.power.sequences import Sequences
@@ -120,7 +120,7 @@ def _generated(source: Source, window: int, unit: str, rng: np.random.Generator)
 
 
 def _recordings(name: str, data_dir: Path | None, channel: str, frequency: int) -> list[Recording]:
-    folder = given(name, data_dir)
+    folder = required(name, data_dir)
     if name == "ev-cpw":
         if frequency != 60:
             raise DatasetError(f"ev-cpw was recorded at 60 Hz, not at FREQUENCY={frequency}.")

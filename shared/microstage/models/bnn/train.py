@@ -17,13 +17,13 @@ from torch.autograd import Function
 
 from microstage.datasets.images import cifar10, glyphs, mnist
 from microstage.datasets.images.image_set import CLASSES, ImageSet, LabelledImages, split
-from microstage.datasets.locations import folder, given
+from microstage.datasets.locations import folder, required
 from microstage.errors import ParameterError
 from microstage.models import training
 from microstage.models.bnn.adam import FlatAdam
 from microstage.models.bnn.definition import BinaryDefinition
 from microstage.models.bnn.network import BinaryNetwork
-from microstage.models.classified import classified
+from microstage.models.classification import classification_metrics
 from microstage.models.training import Examples, Phase, Splits, predict
 
 __all__ = ["Training"]
@@ -44,7 +44,7 @@ class Training(training.Training):
         if not self.definition.convolutional:
             torch.set_num_threads(1)  # these products are too small to share
         drawn = self._examples(self.images.train)
-        moved = Moved(
+        moved = ShiftedImages(
             drawn.inputs, drawn.targets, parameters["shift"], self._inputs(_BLACK), parameters["dataset"] == "cifar10"
         )
         self.splits = Splits(moved, self._examples(self.images.validation), self._examples(self.images.test))
@@ -78,7 +78,7 @@ class Training(training.Training):
     def evaluate(self) -> dict[str, Any]:
         """Return Top-1 accuracy, overall and per class, and the confusion matrix [true, found]."""
         found = predict(self.network, self.splits.test.inputs, batch=250).numpy().argmax(1)  # the first of equal ones
-        return classified(self.definition.classes, self.images.test.labels, found, self.images.about)
+        return classification_metrics(self.definition.classes, self.images.test.labels, found, self.images.about)
 
     def scales(self) -> dict[str, Any]:
         return {
@@ -109,7 +109,7 @@ class Training(training.Training):
 
 
 @dataclass(frozen=True)
-class Moved(Examples):
+class ShiftedImages(Examples):
     """Each drawn image is moved by up to `shift` pixels either way, `black` moving in.
 
     If `mirrored`, it is turned round half of the time.
@@ -188,7 +188,7 @@ def _load(p: Mapping[str, Any], data: Path | None, d: BinaryDefinition) -> Image
             f"DATASET={name} has images of {list(_SHAPES[name])}; MODEL={d.model} takes {list(d.image)}: "
             f"DATASET={fitting}."
         )
-    return split(*_READERS[name](folder(name, given(name, data))), p["held_out"], p["seed"], name)
+    return split(*_READERS[name](folder(name, required(name, data))), p["held_out"], p["seed"], name)
 
 
 def _targets(images: LabelledImages) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from microstage.datasets.locations import given
+from microstage.datasets.locations import required
 from microstage.datasets.speech import speech_commands, speech_features, words
 from microstage.datasets.speech.clips import Clips, Speech
 from microstage.models.kws.features import flat, mfcc, normalised
@@ -23,7 +23,7 @@ def read(p: Mapping[str, Any], folder: Path | None) -> Speech:
     """Return the dataset that the parameters name."""
     if p["dataset"] == "words":
         return words.load(p["clips"], p["seed"])
-    place = given(p["dataset"], folder)
+    place = required(p["dataset"], folder)
     return speech_features.load(place) if p["dataset"] == "speech-features" else speech_commands.load(place, p["split"])
 
 

@@ -13,13 +13,13 @@ from microstage.models.kws.clips import features
 from microstage.models.kws.features import flat, mfcc, normalised
 from microstage.models.training import Examples
 
-__all__ = ["Heard", "NoisyClips", "heard"]
+__all__ = ["ClipExamples", "NoisyClips", "clip_examples"]
 
 _FULL_SCALE = 2.0**15
 
 
 @dataclass(frozen=True)
-class Heard(Examples):
+class ClipExamples(Examples):
     """`inputs` float32 [n, 490], `targets` int64 [n]."""
 
     inputs: Tensor
@@ -27,7 +27,7 @@ class Heard(Examples):
 
 
 @dataclass(frozen=True)
-class NoisyClips(Heard):
+class NoisyClips(ClipExamples):
     """Training clips: `frequency` of those drawn get background noise at a volume uniform from 0 to `volume`."""
 
     noise: list[np.ndarray]
@@ -53,6 +53,6 @@ class NoisyClips(Heard):
         return torch.from_numpy(flat(mfcc(np.clip(samples, -1.0, 1.0))))
 
 
-def heard(clips: Clips) -> Heard:
+def clip_examples(clips: Clips) -> ClipExamples:
     """Return clips as they are, without noise."""
-    return Heard(torch.from_numpy(features(clips)), torch.from_numpy(clips.label.astype(np.int64)), clips)
+    return ClipExamples(torch.from_numpy(features(clips)), torch.from_numpy(clips.label.astype(np.int64)), clips)

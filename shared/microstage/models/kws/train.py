@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from microstage.datasets.speech.clips import CLASSES, UNKNOWN
 from microstage.models import training
-from microstage.models.classified import classified
+from microstage.models.classification import classification_metrics
 from microstage.models.kws.clips import read
-from microstage.models.kws.data import NoisyClips, heard
+from microstage.models.kws.data import NoisyClips, clip_examples
 from microstage.models.kws.definition import KeywordDefinition
 from microstage.models.kws.network import KeywordNetwork
 from microstage.models.training import Phase, Splits, cosine, each, predict
@@ -37,11 +37,11 @@ class Training(training.Training):
         self.parameters = p = parameters
         speech = read(p, data)
         self.origin = speech.origin
-        train = heard(speech.train)
+        train = clip_examples(speech.train)
         noisy = NoisyClips(
             train.inputs, train.targets, train.clips, speech.noise, p["noise_frequency"], p["noise_volume"]
         )
-        self.splits = Splits(noisy, heard(speech.validation), heard(speech.test))
+        self.splits = Splits(noisy, clip_examples(speech.validation), clip_examples(speech.test))
         self.definition = KeywordDefinition.from_parameters({**p, "input_range": _input_range(train.inputs)})
         self.network = KeywordNetwork(self.definition)
 
@@ -64,7 +64,7 @@ class Training(training.Training):
         """Return Top-1 accuracy, overall and per class, and the confusion matrix [true, found]."""
         test = self.splits.test
         found = predict(self.network, test.inputs).argmax(1)  # the lowest of equal ones
-        return classified(CLASSES, test.targets.numpy(), found.numpy(), self.origin)
+        return classification_metrics(CLASSES, test.targets.numpy(), found.numpy(), self.origin)
 
     def scales(self) -> dict[str, Any]:
         d = self.definition

@@ -14,11 +14,11 @@ from microstage.integer import Interpreter, QTensor
 from microstage_qcdq.graph.build import PartBuilder, constants, float_value, make_model, reading, subgraph
 from microstage_qcdq.split.entries import DeclaredInput, IntegerInput
 
-__all__ = ["Taken", "answers_to_zeros", "answering", "entered", "part_of"]
+__all__ = ["PartInput", "answers_to_zeros", "answering_part", "part_input", "part_of"]
 
 
 @dataclass(frozen=True)
-class Taken:
+class PartInput:
     """An input of a part: the integers `value`.
 
     Where there is a `scale`, scale * integer is `tensor` of the graph; else the integers are it.
@@ -29,13 +29,13 @@ class Taken:
     scale: float | None
 
 
-def entered(entry: IntegerInput) -> Taken:
+def part_input(entry: IntegerInput) -> PartInput:
     """Return the integers of `entry` as what a part takes."""
-    return Taken(entry.name, entry.value, entry.scale if isinstance(entry, DeclaredInput) else None)
+    return PartInput(entry.name, entry.value, entry.scale if isinstance(entry, DeclaredInput) else None)
 
 
 def part_of(
-    graph: onnx.GraphProto, name: str, outputs: list[onnx.ValueInfoProto], possible: Iterable[Taken]
+    graph: onnx.GraphProto, name: str, outputs: list[onnx.ValueInfoProto], possible: Iterable[PartInput]
 ) -> onnx.ModelProto:
     """Return the part that computes `outputs` from those of the `possible` inputs that they need.
 
@@ -61,11 +61,11 @@ def part_of(
     return make_model(name, nodes, {**constants(graph), **builder.initializers}, list(values.values()), outputs)
 
 
-def answering(
+def answering_part(
     graph: onnx.GraphProto,
     name: str,
     answers: Iterable[str],
-    possible: Iterable[Taken],
+    possible: Iterable[PartInput],
     beside: Iterable[onnx.ValueInfoProto] = (),
 ) -> onnx.ModelProto:
     """Return the part that computes those `answers` of the graph, and the outputs `beside` them.

@@ -30,7 +30,7 @@ from microstage_qcdq.graph.build import (
 from microstage_qcdq.graph.ranges import element_type, quantised_range
 from microstage_qcdq.split.entries import IntegerInput
 from microstage_qcdq.split.lstm_step import Curves, LstmLayer, State
-from microstage_qcdq.split.part import Taken, answering, answers_to_zeros, entered
+from microstage_qcdq.split.part import PartInput, answering_part, answers_to_zeros, part_input
 
 __all__ = ["Split", "split"]
 
@@ -88,7 +88,7 @@ def split(graph: onnx.GraphProto, entries: list[IntegerInput], declared: ModelDe
     `ModelError` says what does not fit in between.
     """
     layers = [LstmLayer(graph, node, declared.names) for node in graph.node if node.op_type == OPERATOR]
-    taken, names = [entered(entry) for entry in entries], {**FILES, **declared.files}
+    taken, names = [part_input(entry) for entry in entries], {**FILES, **declared.files}
     sources = {layer.label: source for layer in layers for source in _source(graph, layer, layers, entries)}
     sequences = list(dict.fromkeys(sources.values()))
     made = [source for source in sequences if source.name not in {entry.name for entry in entries}]
@@ -96,7 +96,7 @@ def split(graph: onnx.GraphProto, entries: list[IntegerInput], declared: ModelDe
     early = _early(graph, layers)
     parts = {}
     if features or early:
-        parts[names["encoder"]] = answering(graph, names["encoder"], early, taken, features)
+        parts[names["encoder"]] = answering_part(graph, names["encoder"], early, taken, features)
     shapes = _shapes(parts.get(names["encoder"]), entries)
     length = _length({shapes[source.name][1] for source in sequences}, declared)
     step, curves = _step(graph, names["cell"], layers, sources, shapes)
@@ -105,14 +105,14 @@ def split(graph: onnx.GraphProto, entries: list[IntegerInput], declared: ModelDe
     if not last:
         raise ModelError("Nothing reads the last output of the LSTM.")
     states = [
-        Taken(tensor, int8_value(state.name, ["B", state.width], state.kind), state.scale)
+        PartInput(tensor, int8_value(state.name, ["B", state.width], state.kind), state.scale)
         for tensor, state in last.items()
     ]
     ends = {entry.name: entry.ends for entry in entries}
     handed = {name: ends[_state(declared, name)] for name in early}
     given = [_given(parts[names["encoder"]], name, reach) for name, reach in handed.items()]
     late = [output.name for output in graph.output if output.name not in early]
-    parts |= {names["cell"]: step, names["head"]: answering(graph, names["head"], late, [*states, *given, *taken])}
+    parts |= {names["cell"]: step, names["head"]: answering_part(graph, names["head"], late, [*states, *given, *taken])}
     own = [state for layer in layers for state in (layer.hidden, layer.cell)]
     sequence = Recurrence(
         length,
@@ -164,13 +164,13 @@ def _state(declared: ModelDeclaration, output: str) -> str:
     raise ModelError(f"{output} hangs on no LSTM, and model_def.json does not say which input carries it on.")
 
 
-def _given(encoder: onnx.ModelProto, name: str, ends: tuple[int, int]) -> Taken:
+def _given(encoder: onnx.ModelProto, name: str, ends: tuple[int, int]) -> PartInput:
     """Return what the head takes of the encoder: integers, at the scale that the encoder gives them at."""
     answer = answers_to_zeros(encoder)[name]
     if not isinstance(answer, QTensor) or answer.scale.size != 1:
         raise ModelError(f"{name} is no multiple of one scale; expected sums of integers at one power of two.")
     value = int8_value(name, ["B", *answer.shape[1:]], element_type(*ends))
-    return Taken(name, value, float(answer.scale))
+    return PartInput(name, value, float(answer.scale))
 
 
 def _source(

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["classified"]
+__all__ = ["classification_metrics"]
 
 
-def classified(names: Sequence[str], wanted: np.ndarray, found: np.ndarray, origin: str) -> dict[str, Any]:
+def classification_metrics(names: Sequence[str], wanted: np.ndarray, found: np.ndarray, origin: str) -> dict[str, Any]:
     """Return Top-1 accuracy, overall and per class, and the confusion matrix [wanted, found].
 
     Both [n] places in `names`.

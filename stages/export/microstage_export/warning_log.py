@@ -8,13 +8,13 @@ from contextlib import contextmanager
 
 from microstage.stage import Job
 
-__all__ = ["heard"]
+__all__ = ["logged_warnings"]
 
 _OLD_AGE = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)  # of pinned packages: nobody need act on it
 
 
 @contextmanager
-def heard(job: Job) -> Iterator[None]:
+def logged_warnings(job: Job) -> Iterator[None]:
     """Write the warnings within it to `logs/warnings.txt`.
 
     Each but those of a package's age is a line on the terminal, too.
