@@ -47,36 +47,42 @@ class Gain:
         found = read_fields(cls, "gain", interface)
         if found is None:
             return None
-        ends = list(found.exponents)
+        gain = replace(found, exponents=tuple(found.exponents), scaled=tuple(found.scaled))
+        gain._check()
+        gain._check_names(interface)
+        return gain
+
+    def _check(self) -> None:
+        ends = list(self.exponents)
         if len(ends) != 2 or not all(type(e) is int for e in ends) or not _LOWEST <= ends[0] <= ends[1] <= _HIGHEST:
             raise interface_error(
                 "gain", f"has exponents {ends}; expected the lowest and the highest, from {_LOWEST} to {_HIGHEST}"
             )
-        if len(found.inputs) != 1 or not found.outputs:
+        if len(self.inputs) != 1 or not self.outputs:
             raise interface_error(
                 "gain",
-                f"has {len(found.inputs)} inputs and {len(found.outputs)} outputs; expected one window, and an answer",
+                f"has {len(self.inputs)} inputs and {len(self.outputs)} outputs; expected one window, and an answer",
             )
-        if found.samples_per_cycle and (
-            not 4 <= found.samples_per_cycle <= _HIGHEST_CYCLE or found.samples_per_cycle % 4
-        ):
+        cycle = self.samples_per_cycle
+        if cycle and (not 4 <= cycle <= _HIGHEST_CYCLE or cycle % 4):
             raise interface_error(
-                "gain",
-                f"has {found.samples_per_cycle} samples a cycle; expected 4 to {_HIGHEST_CYCLE}, in fours, or none",
+                "gain", f"has {cycle} samples a cycle; expected 4 to {_HIGHEST_CYCLE}, in fours, or none"
             )
+
+    def _check_names(self, interface: Mapping[str, Any]) -> None:
+        """Raise `ArtefactError` for a name that is no tensor of the `interface`, as far as that has any."""
         mean = PhasorMean.of(interface)
         for side in ("inputs", "outputs") if "parts" in interface else ():
             there = set(tensors_of(interface, side)) | ({mean.name} if side == "outputs" and mean else set())
-            if unknown := [name for name in getattr(found, side) if name not in there]:
+            if unknown := [name for name in getattr(self, side) if name not in there]:
                 raise interface_error(
                     "gain", f"names {unknown[0]}, which is none of the {side}: {', '.join(sorted(there))}"
                 )
         carried = (interface.get("sequence") or {}).get("carried", {})
-        if foreign := [name for name in found.scaled if "sequence" in interface and name not in carried]:
+        if foreign := [name for name in self.scaled if "sequence" in interface and name not in carried]:
             raise interface_error(
                 "gain", f"scales {foreign[0]}, which is none of the carried states: {', '.join(carried)}"
             )
-        return replace(found, exponents=tuple(ends), scaled=tuple(found.scaled))
 
     @property
     def window(self) -> str:
