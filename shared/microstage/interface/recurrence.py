@@ -102,7 +102,11 @@ class Recurrence:
             raise interface_error("sequence", f"names a part {unknown[0]}; there are {', '.join(parts) or 'none'}")
         if len(set(self.parts)) < len(self.parts):
             raise interface_error("sequence", "gives one part two roles")
-        taken, given = parts[self.cell]
+        self._check_cell(*parts[self.cell])
+        self._check_last(parts[self.head][0] if self.head else {}, parts[self.cell][0])
+        self._check_carried(parts)
+
+    def _check_cell(self, taken: Shapes, given: Shapes) -> None:
         for name in [*taken, *self.steps, *self.states]:
             if (name in self.steps) + (name in self.states) != 1 or name not in taken:
                 raise interface_error(
@@ -114,18 +118,14 @@ class Recurrence:
                     "sequence",
                     f"says that state {old} comes from {new}, which is no output of {self.cell} of its shape",
                 )
+
+    def _check_last(self, of_head: Shapes, of_cell: Shapes) -> None:
         for name, state in self.last.items():
-            if (
-                self.head is None
-                or name not in parts[self.head][0]
-                or state not in self.states
-                or parts[self.head][0][name] != taken[state]
-            ):
+            if name not in of_head or state not in self.states or of_head[name] != of_cell[state]:
                 raise interface_error(
                     "sequence",
                     f"says that {name} is the last {state}; expected an input of the head, and a state of its shape",
                 )
-        self._check_carried(parts)
 
     def _check_carried(self, parts: Mapping[str, tuple[Shapes, Shapes]]) -> None:
         around = [parts[part] for part in (self.encoder, self.head) if part]
