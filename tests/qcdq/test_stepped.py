@@ -4,11 +4,15 @@ golden vectors."""
 import numpy as np
 import pytest
 from conftest import Stage
-from stepped import Form
+from onnx import TensorProto, helper
+from stepped import Form, definition
 from stepped_stage import write_export
 from test_stage import assert_held, run_by_hand, windows_of
 
+from microstage.errors import ModelError
 from microstage.interface import golden
+from microstage.models.definition import ModelDeclaration
+from microstage_qcdq.reading import network_of
 
 FORMS = {
     "narrow": Form(seed=1, window_bits=8, estimate_bits=9, bits=4, most=2, length=3),
@@ -28,3 +32,22 @@ def test_a_drawn_network_is_proven_and_its_composed_step_holds_every_integer(tmp
     assert set(np.unique(vectors["keep"])) == {0, 1}
     assert vectors["count_next"][:, :-1].max() == FORMS[form].most, "a mean that is full"
     assert np.ptp(vectors["gain_exponent"], axis=1).max() == 120, "a record that goes from end to end of the gain"
+
+
+def test_states_that_are_carried_without_an_lstm_are_one_sentence():
+    def real(name, width):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, width])
+
+    nodes = [("Add", ["sum", "window"], "sum_next"), ("Abs", ["count"], "count_next"), ("Neg", ["count"], "correction")]
+    graph = helper.make_graph(
+        [helper.make_node(operator, taken, [made]) for operator, taken, made in nodes],
+        "sums",
+        [real("window", 8), real("sum", 8), real("count", 4)],
+        [real("sum_next", 8), real("count_next", 4), real("correction", 4)],
+    )
+    described = definition(FORMS["narrow"])
+    del described["inputs"]["estimate_1"], described["carried"]["estimate_1"]
+    described["gain"]["scaled"] = ["sum"]
+    with pytest.raises(ModelError, match="carries states from step to step, and the network has no LSTM"):
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+        network_of(model, ModelDeclaration.of(described))
