@@ -20,7 +20,8 @@ __all__ = ["command"]
 
 _SIDE_BY_SIDE = 2
 # `shared/` must work on both interpreters and both majors of NumPy; the environments of these have the two, and onnx.
-_SHARED_IN = (REFERENCE, INTEGERS)
+# Each leaves out the rooms whose packages are used by no stage on its interpreter.
+_SHARED_IN = {REFERENCE: (), INTEGERS: ("charts", "datasets", "estimation")}
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Suite:
     where: str
     python: Path
     environment: dict[str, str]
+    targets: list[Path]
+    left_out: list[Path]
 
 
 def command(typed: dict[str, str], repository: Path) -> int:
@@ -45,24 +48,22 @@ def command(typed: dict[str, str], repository: Path) -> int:
         if not jobs:
             raise ParameterError(f"TESTS={typed['TESTS']} names no test of this repository.")
         with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-            results = list(pool.map(lambda job: _run(*job), jobs))
+            results = list(pool.map(_run, jobs))
     print("\n" + "\n".join(line for line, _ in results))
     return 0 if all(passed for _, passed in results) else 1
 
 
-def _suites(
-    repository: Path, local: LocalBackend, scratch: Path, chosen: list[Path]
-) -> Iterator[tuple[Suite, list[Path]]]:
-    """Yield each suite that has some of `chosen`, and what of it; makes the environments of these alone."""
+def _suites(repository: Path, local: LocalBackend, scratch: Path, chosen: list[Path]) -> Iterator[Suite]:
+    """Yield each suite that has some of `chosen`; makes the environments of these alone."""
     stages = load_stages(repository)
     for folder in sorted(path for path in (repository / "tests").iterdir() if any(path.rglob("test_*.py"))):
-        targets = _targets(folder, chosen)
-        if not targets:
-            continue
-        shared = [of_role(stages, role) for role in _SHARED_IN] if folder.name == "shared" else []
-        for name in shared or [folder.name]:
-            python, environment = environment_of(folder, local, scratch, name)
-            yield Suite(folder, name if name in stages else "host", python, environment), targets
+        shared = {of_role(stages, role): rooms for role, rooms in _SHARED_IN.items()}
+        for name, rooms in (shared if folder.name == "shared" else {folder.name: ()}).items():
+            left_out = [folder / room for room in rooms]
+            targets = [path for path in _targets(folder, chosen) if not {path, *path.parents} & {*left_out}]
+            if targets:
+                python, environment = environment_of(folder, local, scratch, name)
+                yield Suite(folder, name if name in stages else "host", python, environment, targets, left_out)
 
 
 def _targets(folder: Path, chosen: list[Path]) -> list[Path]:
@@ -70,13 +71,14 @@ def _targets(folder: Path, chosen: list[Path]) -> list[Path]:
     return inside or ([folder] if any(path in folder.parents for path in chosen) else [])
 
 
-def _run(suite: Suite, targets: list[Path]) -> tuple[str, bool]:
+def _run(suite: Suite) -> tuple[str, bool]:
     title = f"tests/{suite.folder.name} in {suite.where}"
     print(f"{title} ...", flush=True)
     began = time.monotonic()
     options = ["-q", "--color=no", "-p", "no:cacheprovider", "--durations=3"]
+    options += [f"--ignore={room}" for room in suite.left_out]
     done = subprocess.run(
-        [str(suite.python), "-m", "pytest", *options, *map(str, targets)],
+        [str(suite.python), "-m", "pytest", *options, *map(str, suite.targets)],
         env=suite.environment,
         cwd=suite.folder.parents[1],
         stdin=subprocess.DEVNULL,
