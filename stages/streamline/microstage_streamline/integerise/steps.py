@@ -23,10 +23,8 @@ def first_reached(
     are as a rule. `ModelError` for a function that falls somewhere.
     """
     coarse = np.unique([*range(0, len(levels), _EVERY), len(levels) - 1])
-    shape = len(coarse), len(low)
-    ends = _halved(
-        function, levels[coarse], np.broadcast_to(low - 1, shape), np.broadcast_to(high + 1, shape), low, high
-    )
+    below, above = (np.broadcast_to(end, (len(coarse), len(low))) for end in (low - 1, high + 1))
+    ends = _halved(function, levels[coarse], below, above, low, high)
     parts, each = [], max(1, _AT_ONCE // len(low))
     for first in range(0, len(levels), each):
         places = np.arange(first, min(first + each, len(levels)))
@@ -34,15 +32,9 @@ def first_reached(
         left = np.maximum(right - 1, 0)
         share = (places - coarse[left]) / np.maximum(coarse[right] - coarse[left], 1)
         near = (ends[left] + (ends[right] - ends[left]) * share[:, None]).astype(np.int64)
-        parts.append(
-            _halved(
-                function,
-                levels[places],
-                *_around(function, levels[places], near, ends[left] - 1, ends[right], low, high),
-                low,
-                high,
-            )
-        )
+        some = levels[places]
+        below, above = _around(function, some, near, ends[left] - 1, ends[right], low, high)
+        parts.append(_halved(function, some, below, above, low, high))
     table = np.concatenate(parts)
     if np.any(np.diff(table, axis=0) < 0):
         raise ModelError("A function of an accumulator is not monotone; it has no thresholds.")

@@ -131,7 +131,6 @@ class TransposedConv(Rewrite):
     def _cut(normal: NormalGraph, node: Node, begins, wanted, whole) -> list[Node]:
         """Return what the pads leave, zeros behind it where more is wanted, and the bias."""
         name, layer = node.output, node.layer
-        bias = node.inputs[2] if len(node.inputs) > 2 else ""
         lacking = [max(0, b + n - w) for b, n, w in zip(begins, wanted, whole)]
         source, nodes = f"{name}.whole", []
         if any(lacking):
@@ -143,7 +142,8 @@ class TransposedConv(Rewrite):
             for axis, (b, n, w) in enumerate(zip(begins, wanted, whole))
             if (b, n) != (0, w)
         }
-        product = f"{name}.product" if bias else name
+        biased = len(node.inputs) > 2 and bool(node.inputs[2])
+        product = f"{name}.product" if biased else name
         if indices:
             starts, ends, axes = (
                 [f(i) for i in indices.items()] for f in (lambda i: i[1][0], lambda i: i[1][-1] + 1, lambda i: i[0])
@@ -152,13 +152,13 @@ class TransposedConv(Rewrite):
             nodes.append(Node("Slice", [source, *stored], [product], {}, layer))
         else:
             nodes.append(Node("Identity", [source], [product], {}, layer))
-        if bias:
-            shape = (1, -1) + (1,) * len(whole)
-            if not normal.is_constant(bias):
-                raise ModelError("its bias is not constant")
-            nodes.append(
-                Node(
-                    "Add", [product, normal.constant(bias, shaped(normal.values[bias], shape))], node.outputs, {}, layer
-                )
-            )
-        return nodes
+        return [*nodes, _biased(normal, node, product, len(whole))] if biased else nodes
+
+
+def _biased(normal: NormalGraph, node: Node, product: str, spatial: int) -> Node:
+    """Return the sum of a product and the bias of `node`, one for each channel."""
+    bias = node.inputs[2]
+    if not normal.is_constant(bias):
+        raise ModelError("its bias is not constant")
+    stored = normal.constant(bias, shaped(normal.values[bias], (1, -1) + (1,) * spatial))
+    return Node("Add", [product, stored], node.outputs, {}, node.layer)
