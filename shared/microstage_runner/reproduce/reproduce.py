@@ -51,22 +51,32 @@ def reproduce(pipeline: Pipeline, target: str) -> int:
     ):
         shutil.rmtree(notes, ignore_errors=True)
         notes.mkdir(parents=True)
-        subjects, found = _subjects(pipeline.backend, target, notes)
         os.chmod(away, 0o755)
-        first, second = places = notes / "a", Path(away) / _ELSEWHERE
-        conditions = HERE, _elsewhere(pipeline.backend, step)
-        for place, condition, subject in zip(places, conditions, subjects):
-            run_under(condition, subject, step, place)
-        print("\n".join(_circumstances(conditions[1], seen(first / "scratch"), seen(second / "scratch"))))
-        found += _compare(step, first / "out", second / "out")
-        if found:
-            shutil.copytree(second / "out", notes / "b" / "out")
+        if found := _twice(pipeline.backend, step, notes, Path(away)):
             raise VerificationError(f"{target} is not reproducible. {found[0]} Both results are kept in {notes}.")
-        for subject in subjects:
-            if isinstance(subject, BuiltImage):
-                rebuild.forget(subject.backend.images, subject.image)
     shutil.rmtree(notes)
     return 0
+
+
+def _twice(backend: LocalBackend | DockerBackend, step: Step, notes: Path, away: Path) -> list[str]:
+    """Run the stage in `notes` and, under other circumstances, in `away`; return a sentence for each difference.
+
+    Where there is one, both results and both images are kept, the results in `notes`.
+    """
+    subjects, found = _subjects(backend, step.stage.name, notes)
+    first, second = places = notes / "a", away / _ELSEWHERE
+    conditions = HERE, _elsewhere(backend, step)
+    for place, condition, subject in zip(places, conditions, subjects):
+        run_under(condition, subject, step, place)
+    print("\n".join(_circumstances(conditions[1], seen(first / "scratch"), seen(second / "scratch"))))
+    found += _compare(step, first / "out", second / "out")
+    if found:
+        shutil.copytree(second / "out", notes / "b" / "out")
+        return found
+    for subject in subjects:
+        if isinstance(subject, BuiltImage):
+            rebuild.forget(subject.backend.images, subject.image)
+    return []
 
 
 def _subjects(
