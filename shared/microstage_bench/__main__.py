@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from microstage.errors import ParameterError
@@ -22,7 +22,7 @@ from microstage_bench.report import Measured
 from microstage_bench.subject import Subject, read_subjects
 from microstage_bench.tflite_file import ends_of_tflite
 
-__all__ = ["bench", "main"]
+__all__ = ["bench", "main", "memory_rows"]
 
 
 def main(words: Sequence[str]) -> int:
@@ -48,13 +48,14 @@ def bench(subject: Subject, against: Sequence[str], rounds: int, peak: machine.P
     title = f"{subject.name} ({network})" if network else subject.name
     print(f"\n{title}: {macs:,} multiply-accumulates, {weights:,} weights", flush=True)
     own = compare.ours(subject, scratch)
-    others = {**compare.earlier(subject, scratch), **compare.rivals(subject, against)}
+    rivals = compare.rivals(subject, against)
+    others = {**compare.earlier(subject, scratch), **rivals}
     code, constants = memory.sections(subject.c, scratch)
     arena = next(iter(own.values())).runtime.arena_bytes
     timings = _race({**own, **others}, macs, peak, rounds)
     measured = Measured(title, network or subject.name.split()[0], timings, list(own), constants, arena, len(file))
     print(report.ratios(measured))
-    print(tables.table(memory.HEADER, _memory(subject, against, memory.row_of_c(code, constants, arena))))
+    print(tables.table(memory.HEADER, memory_rows(subject, rivals, memory.row_of_c(code, constants, arena))))
     if file:
         print(report.constants(measured))
     sys.stdout.flush()
@@ -72,12 +73,12 @@ def _race(
     return timings
 
 
-def _memory(subject: Subject, against: Sequence[str], ours: list[str]) -> list[list[str]]:
-    """Return a row per runtime: what its flash holds of this network, and the working memory that is known."""
+def memory_rows(subject: Subject, rivals: Collection[str], ours: list[str]) -> list[list[str]]:
+    """Return a row per runtime that ran: what its flash holds of this network, and the working memory that is known."""
     rows = [["weights and biases alone", f"{memory.constants_alone(subject.network):,}", ""]] if subject.network else []
     rows.append(ours)
-    rows += [memory.row_of_tflite(subject.tflite)] if "tflm" in against and subject.tflite else []
-    return [*rows, *([memory.row_of_onnx(subject.onnx)] if "onnxruntime" in against and subject.onnx else [])]
+    rows += [memory.row_of_tflite(subject.tflite)] if "tflm" in rivals and subject.tflite else []
+    return [*rows, *([memory.row_of_onnx(subject.onnx)] if "onnxruntime" in rivals and subject.onnx else [])]
 
 
 def _options(words: Sequence[str]) -> argparse.Namespace:

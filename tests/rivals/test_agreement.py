@@ -7,6 +7,7 @@ import pytest
 
 from microstage.errors import ModelError, VerificationError
 from microstage_bench import measuring, onnx_ends
+from microstage_bench.__main__ import memory_rows
 from microstage_bench.compare import rivals_of
 from microstage_bench.ends import End
 from microstage_bench.memory import smallest_arena
@@ -17,6 +18,7 @@ from microstage_bench.outputs_agree import Vectors, check_layers, compare_whole,
 from microstage_bench.reference import run
 from microstage_bench.report import Measured, constants, ratios, summary
 from microstage_bench.runtimes import LiteRt, OnnxRuntime, TfLiteMicro
+from microstage_bench.subject import Subject
 from microstage_bench.tflite_file import closing_softmax, ends_of_tflite, without_softmax
 from microstage_bench.tflite_model import write_tflite
 from microstage_bench.write_models import inputs_of, network_named
@@ -211,3 +213,9 @@ def test_a_rivals_fastest_form_and_the_same_variant_of_before_are_compared():
         "1.05",
         "64",
     ]
+
+
+def test_a_runtime_that_refuses_a_network_has_no_row_of_memory(tmp_path):
+    (tmp_path / "it.onnx").write_bytes(b"nothing that onnxruntime loads")
+    subject = Subject("it", tmp_path, onnx=tmp_path / "it.onnx")
+    assert memory_rows(subject, [], ["generated C"]) == [["generated C"]]
