@@ -9,12 +9,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # before NumPy: threads do not survive a fork
 import torch
 
 from microstage.stage import stage_main
 from microstage_train.__main__ import run
 
-torch.set_num_threads(1)  # as the runner has it; and threads do not survive a fork
+torch.set_num_threads(1)
 
 TINY = {
     "model": "harmonic",
