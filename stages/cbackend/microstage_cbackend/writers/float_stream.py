@@ -8,8 +8,8 @@ from __future__ import annotations
 from microstage_cbackend.kernels.layouts import fast_files
 from microstage_cbackend.writers.names import CPLUSPLUS, Names
 from microstage_cbackend.writers.quantising import each, shown
+from microstage_cbackend.writers.sample_stream import SampleStream
 from microstage_cbackend.writers.signatures import signature
-from microstage_cbackend.writers.waveform import Waveform
 
 __all__ = ["FloatStream"]
 
@@ -19,7 +19,7 @@ class FloatStream:
 
     kind = "_float"
 
-    def __init__(self, waveform: Waveform) -> None:
+    def __init__(self, waveform: SampleStream) -> None:
         self.waveform, self.name, self.upper = waveform, waveform.name, waveform.upper
         names = Names(self.name)
         self.taken, self.given = names.fresh(waveform.samples_name), names.fresh(waveform.answer_name)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from microstage_cbackend.kernels.layouts import fast_files
 from microstage_cbackend.writers.follow_table import follow_table
 from microstage_cbackend.writers.names import CPLUSPLUS
+from microstage_cbackend.writers.sample_stream import SampleStream
 from microstage_cbackend.writers.signatures import signature
-from microstage_cbackend.writers.waveform import Waveform
 
 __all__ = ["FollowApi", "follow_api"]
 
@@ -16,7 +16,7 @@ _FOLLOWER = (8, 640)
 "Alignment and bytes of ms_follower."
 
 
-def follow_api(waveform: Waveform) -> FollowApi | None:
+def follow_api(waveform: SampleStream) -> FollowApi | None:
     """Return the functions, None where the interface does not say how many samples a cycle has."""
     return FollowApi(waveform) if waveform.gain.samples_per_cycle > 0 else None
 
@@ -26,7 +26,7 @@ class FollowApi:
 
     kind = "_follow"
 
-    def __init__(self, waveform: Waveform) -> None:
+    def __init__(self, waveform: SampleStream) -> None:
         self.waveform, self.name, self.upper = waveform, waveform.name, waveform.upper
         self.cycle = waveform.gain.samples_per_cycle
 

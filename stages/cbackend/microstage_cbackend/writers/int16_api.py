@@ -9,7 +9,7 @@ import math
 
 from microstage_cbackend.kernels.layouts import fast_files
 from microstage_cbackend.writers.names import CPLUSPLUS
-from microstage_cbackend.writers.waveform import Waveform
+from microstage_cbackend.writers.sample_stream import SampleStream
 
 __all__ = ["UNIT", "Int16Api", "int16_api"]
 
@@ -19,7 +19,7 @@ _FINE = 36  # places of a mean before it is rounded: a unit of an answer at the 
 _PRODUCT, _SUM, _SAMPLE = 61, 24, 15  # bits: of a product; of sums; of samples
 
 
-def int16_api(waveform: Waveform) -> Int16Api | None:
+def int16_api(waveform: SampleStream) -> Int16Api | None:
     """Return the functions on int16 samples, None where shifts do not hold the scales."""
     factors = _factors(waveform)
     possible = (
@@ -32,18 +32,18 @@ def int16_api(waveform: Waveform) -> Int16Api | None:
     return Int16Api(waveform, factors) if possible else None
 
 
-def _takes_all(waveform: Waveform) -> bool:
+def _takes_all(waveform: SampleStream) -> bool:
     """Tell whether no sample is beyond the gain, or has more bits than shifts of 32 bits hold."""
     low, high = waveform.gain.exponents
     return low <= 0 and high >= _SAMPLE >= waveform.places
 
 
-def _point(waveform: Waveform) -> int:
+def _point(waveform: SampleStream) -> int:
     """Return the places behind the point of a sum."""
     return -round(math.log2(waveform.sum_scale))
 
 
-def _factors(waveform: Waveform) -> list[tuple[int, int]]:
+def _factors(waveform: SampleStream) -> list[tuple[int, int]]:
     """Return (factor, places) of each correction: times the factor and shifted it has 36 places behind the point."""
     t, scales = waveform.recurrent.computed[waveform.mean.correction], waveform.correction_scale
     scales = scales if isinstance(scales, list) else [scales]
@@ -57,7 +57,7 @@ class Int16Api:
 
     kind = "_int16"
 
-    def __init__(self, waveform: Waveform, factors: list[tuple[int, int]]) -> None:
+    def __init__(self, waveform: SampleStream, factors: list[tuple[int, int]]) -> None:
         self.waveform, self._factors = waveform, factors
         self.name, self.upper = waveform.name, waveform.upper
 

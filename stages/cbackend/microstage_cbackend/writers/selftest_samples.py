@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from microstage_cbackend.vectors.plan import Plan
 from microstage_cbackend.vectors.real import PREFIX
 from microstage_cbackend.writers.int16_api import UNIT, Int16Api
+from microstage_cbackend.writers.sample_stream import SampleStream
 from microstage_cbackend.writers.selftest_float import REFUSED
 from microstage_cbackend.writers.selftest_parts import WHOLE
-from microstage_cbackend.writers.waveform import Waveform
 
 __all__ = ["INT16", "SamplesTest"]
 
@@ -130,7 +130,7 @@ value + 0.5);
 class SamplesTest:
     """Hold `tallies` (the boundaries that are counted) and `calls` (C, once per vector) of functions on samples."""
 
-    def __init__(self, plan: Plan, waveform: Waveform, int16: Int16Api | None) -> None:
+    def __init__(self, plan: Plan, waveform: SampleStream, int16: Int16Api | None) -> None:
         self.plan, self.waveform, self.int16 = plan, waveform, int16
         self._answer, self._samples = f"{PREFIX}{waveform.answer_name}", f"{PREFIX}{waveform.samples_name}"
         self._carried = {self._recorded(t.name): t for t in waveform.recurrent.states}

@@ -9,8 +9,8 @@ from microstage_cbackend.vectors.real import RealVectors
 from microstage_cbackend.writers.float_stream import FloatStream
 from microstage_cbackend.writers.follow_api import FollowApi, follow_api
 from microstage_cbackend.writers.int16_api import Int16Api, int16_api
+from microstage_cbackend.writers.sample_stream import SampleStream, sample_stream_of
 from microstage_cbackend.writers.stepping import Stepping
-from microstage_cbackend.writers.waveform import Waveform, waveform_of
 
 __all__ = ["StreamApi"]
 
@@ -23,7 +23,7 @@ class StreamApi:
 
     def __init__(self, stepping: Stepping, facts: Mapping[str, Mapping[str, Any]], real: RealVectors | None) -> None:
         self.stepping = stepping
-        self.waveform: Waveform | None = waveform_of(stepping, facts, real)
+        self.waveform: SampleStream | None = sample_stream_of(stepping, facts, real)
         self.int16: Int16Api | None = None
         self._written: list[FloatStream | Int16Api | FollowApi] = []
         if self.waveform:

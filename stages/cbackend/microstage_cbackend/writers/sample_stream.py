@@ -17,14 +17,14 @@ from microstage_cbackend.writers.names import Names
 from microstage_cbackend.writers.signatures import signature
 from microstage_cbackend.writers.stepping import Stepping
 
-__all__ = ["Waveform", "waveform_of"]
+__all__ = ["SampleStream", "sample_stream_of"]
 
 _LOCALS = "samples answer state exponent factor window size average more factors places".split()
 "Variables of the functions on samples."
 
 
 @dataclass
-class Waveform:
+class SampleStream:
     """Hold what the functions on samples are written of.
 
     `gain` brings each `window` (the integers of a step) to full scale, `mean` is what the answer is made of.
@@ -132,9 +132,9 @@ class Waveform:
         ]
 
 
-def waveform_of(
+def sample_stream_of(
     stepping: Stepping, facts: Mapping[str, Mapping[str, Any]], real: RealVectors | None
-) -> Waveform | None:
+) -> SampleStream | None:
     """Return the waveform that a network takes, None where there are no `real` vectors to compare its functions on.
 
     `facts`: scales of the network's tensors by name. Raises `ModelError` where the functions cannot hold the scales.
@@ -155,7 +155,7 @@ def waveform_of(
             f"{window.name} is in {window.low}..{window.high}, and the scales are {scales}; expected a window as far"
             " below zero as above at a power of two, one scale of sum, and scales of correction."
         )
-    return Waveform(stepping, recurrent, gain, mean, window, samples, answer, of_window, of_sum, of_correction)
+    return SampleStream(stepping, recurrent, gain, mean, window, samples, answer, of_window, of_sum, of_correction)
 
 
 def _fits(window: Tensor, scale: float | list[float]) -> bool:
