@@ -13,8 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from microstage.interface.lstm_node import INPUTS, OPERATOR, QUANTISERS
 
-__all__ = ["Form", "definition", "exported", "waves"]
+__all__ = ["HARMONICS", "Form", "definition", "exported", "roles", "waves"]
 
+HARMONICS = (1, 3, 5, 7)
 ANSWERS, PHASORS = 4, 8
 _BREVITAS = "onnx.brevitas"
 
@@ -132,7 +133,7 @@ def exported(form: Form) -> onnx.ModelProto:
 
 def _estimate(g: _Graph, form: Form) -> str:
     """Real parts of four phasors, then imaginary ones, of half a cycle; of another window something like them."""
-    waves = np.exp(-2j * np.pi * np.outer((1, 3, 5, 7), np.arange(form.samples)) / 64)
+    waves = np.exp(-2j * np.pi * np.outer(HARMONICS, np.arange(form.samples)) / 64)
     kernels = np.rint(np.concatenate([waves.real, waves.imag])[:, None] * 127).astype(int)
     x = g.add("Conv", ["window", g.weight("wired.weight", kernels, 2.0**-11)], "/wired", kernel_shape=[form.samples])
     x = g.quant(x, "wired.act", form.step, form.estimate_bits, narrow=1)
@@ -222,6 +223,14 @@ def definition(form: Form) -> dict:
         "units": {"estimate": unit, "correction": unit, "sum_next": unit},
         "names": {"lstm.input": "features", "lstm.hidden": "hidden", "lstm.cell": "cell"},
         "files": {"encoder": "subcnn", "cell": "sublstm_qcdq", "head": "submlp"},
+        **roles(form.most),
+    }
+
+
+def roles(most: int) -> dict:
+    """What is carried from step to step, what follows the gain of a window, and how an answer is made of the outputs;
+    at a count of `most` a mean forgets half."""
+    return {
         "carried": {"estimate_1": "estimate", "sum": "sum_next", "count": "count_next"},
         "gain": {
             "inputs": {"window": "waveform"},
@@ -234,7 +243,7 @@ def definition(form: Form) -> dict:
             "sum": "sum_next",
             "count": "count_next",
             "correction": "correction",
-            "most": form.most,
+            "most": most,
         },
     }
 
@@ -246,7 +255,7 @@ def waves(form: Form, count: int, length: int) -> np.ndarray:
     t = np.arange(length * form.samples) / 64
     parts = [
         random.uniform(0, 1, (count, 1)) / k * np.cos(2 * np.pi * (k * t + random.random((count, 1))))
-        for k in (1, 3, 5, 7)
+        for k in HARMONICS
     ]
     load = np.repeat(2.0 ** random.integers(-3, 4, (count, length)).clip(-1, 2), form.samples, axis=1)
     steady = random.random((count, 1)) < 0.3

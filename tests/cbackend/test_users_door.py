@@ -1,14 +1,12 @@
 """`make cbackend ONNX=`: a file that something else quantised, through every stage, to C that is published."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import onnx
 import pytest
+from doors import compiled, volumes
 from quantised import Quantised
-
-from microstage_runner.process import REPOSITORY
 
 LONG = (
     "functional_1/activation/Relu;functional_1/batch_normalization/FusedBatchNormV3;functional_1/"
@@ -56,57 +54,30 @@ def sixteen_bits() -> onnx.ModelProto:
 
 
 @pytest.fixture(scope="module")
-def volumes(tmp_path_factory) -> Path:
-    """A volume of its own, with the environments that are here."""
-    folder = tmp_path_factory.mktemp("volumes")
-    (folder / ".env").symlink_to(REPOSITORY / "volumes" / ".env")
-    return folder
+def place(tmp_path_factory) -> Path:
+    """A volume of its own."""
+    return volumes(tmp_path_factory.mktemp("volumes"))
 
 
-def test_what_the_self_test_passed_is_published_and_called_as_the_file(volumes, tmp_path):
+def test_what_the_self_test_passed_is_published_and_called_as_the_file(place, tmp_path):
     onnx.save(mlp(), tmp_path / "Two layers (v2).onnx")
-    command = [
-        "make",
-        "--silent",
-        "cbackend",
-        f"ONNX={tmp_path / 'Two layers (v2).onnx'}",
-        "RUNNER=local",
-        f"VOLUMES={volumes}",
-    ]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    [manifest] = volumes.glob("cbackend/*/manifest.json")
-    assert {path.name for path in manifest.parent.glob("*.c")} == {
-        f"two_layers_v2{part}.c" for part in ("", "_float", "_weights")
-    }
-    assert '"compared"' in json.dumps(json.loads(manifest.read_text()))
+    made, _ = compiled(tmp_path / "Two layers (v2).onnx", place)
+    assert {path.name for path in made.glob("*.c")} == {f"two_layers_v2{part}.c" for part in ("", "_float", "_weights")}
+    assert '"compared"' in json.dumps(json.loads((made / "manifest.json").read_text()))
 
 
-def test_activations_of_16_bits_go_to_c_without_finn(volumes, tmp_path):
+def test_activations_of_16_bits_go_to_c_without_finn(place, tmp_path):
     """FINN's float32 is refused by FINN-ONNX alone, which is said; every layer is compared with onnxruntime, and the C
     with the integers."""
     model = sixteen_bits()
     model.ir_version, model.opset_import[0].version = 10, 21
     onnx.save(model, tmp_path / "sixteen.onnx")
-    command = [
-        "make",
-        "--silent",
-        "cbackend",
-        f"ONNX={tmp_path / 'sixteen.onnx'}",
-        "RUNNER=local",
-        f"VOLUMES={volumes}",
-    ]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert "FINN-ONNX is left out: " in done.stdout and "not integer" not in done.stdout
-    [written] = volumes.glob("streamline/*/model_integer.onnx")
-    assert (
-        not list(written.parent.glob("*finn*"))
-        and "FINN-ONNX is left out" in (written.parent / "report.md").read_text()
-    )
-    made = Path(next(line for line in done.stdout.splitlines() if line.startswith("result: ")).removeprefix("result: "))
+    made, said = compiled(tmp_path / "sixteen.onnx", place)
+    assert "FINN-ONNX is left out: " in said and "not integer" not in said
+    [written] = place.glob("streamline/*/model_integer.onnx")
+    assert not list(written.parent.glob("*finn*"))
+    assert "FINN-ONNX is left out" in (written.parent / "report.md").read_text()
     kernels = {path.stem for path in made.glob("ms_*.h")}
     assert any(name.startswith("ms_blend_") and "_ai64_" in name for name in kernels)
-    assert (
-        sum(path.stat().st_size for path in made.glob("*_weights.c")) < 2**20
-    )  # no row of 65535 thresholds for every channel
+    # No row of 65535 thresholds for every channel.
+    assert sum(path.stat().st_size for path in made.glob("*_weights.c")) < 2**20

@@ -1,14 +1,11 @@
 """The C means the file's own input and output: fronts of all kinds before the first quantiser, and networks that end in
 real operators."""
 
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
-from doors import compiled, executors, volumes
-
-from microstage_runner.process import REPOSITORY
+from doors import compiled, environment, python_of, volumes
 
 HERE, SEEDS = Path(__file__).parent, (1, 6)
 
@@ -17,18 +14,22 @@ HERE, SEEDS = Path(__file__).parent, (1, 6)
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("border")
     volumes(made / "volumes")
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "shared")}
     subprocess.run(
-        [executors(), HERE / "border_networks.py", made, *map(str, SEEDS), "softmax"], env=environment, check=True
+        [python_of("streamline"), HERE / "border_networks.py", made, *map(str, SEEDS), "softmax"],
+        env=environment(),
+        check=True,
     )
     return made
 
 
 def answered(folder: Path, name: str, *words: str) -> tuple[Path, str]:
     """(the C, what its function of real numbers answers beside the executor)."""
-    made = compiled(folder / f"{name}.onnx", folder / "volumes", *words)
+    made, _ = compiled(folder / f"{name}.onnx", folder / "volumes", *words)
     done = subprocess.run(
-        [executors(), HERE / "answers.py", made, folder / f"{name}.npz"], capture_output=True, text=True, check=True
+        [python_of("streamline"), HERE / "answers.py", made, folder / f"{name}.npz"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return made, done.stdout
 

@@ -4,14 +4,15 @@ C.
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
-from c_stage import in_c_stage
+from doors import environment, python_of
 from onnx import TensorProto, helper, numpy_helper
-from user_files import StageOnFile
+from stage_runs import StageOnFile
 
 from microstage.integer.registry import OPERATORS
 from microstage.interface import golden
@@ -98,7 +99,12 @@ def test_the_pages_operators_go_from_a_file_to_c(tmp_path, page):
     )
 
     words = ["--in", f"streamline={own.out}", "--out", str(tmp_path / "c"), "--scratch", str(tmp_path / "scratch")]
-    done = in_c_stage("-c", "".join(page) + _FOLDER, *words)
+    done = subprocess.run(
+        [python_of("cbackend"), "-c", "".join(page) + _FOLDER, *words],
+        env=environment("cbackend"),
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     proved = json.loads((tmp_path / "c" / "report.json").read_text())["verification"]
     assert any(outputs[0] in v["boundary"] for v in proved) and all(v["equal"] == v["compared"] > 0 for v in proved)

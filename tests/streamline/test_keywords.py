@@ -1,11 +1,10 @@
 """A network of one part: streamlined, replayed, estimated."""
 
 import json
-import shutil
 
 import onnx
 import pytest
-from conftest import FIXTURE, Stage
+from stage_runs import FIXTURES, StageOnParts
 
 from microstage.interface import golden
 
@@ -13,10 +12,7 @@ from microstage.interface import golden
 @pytest.fixture
 def keywords(tmp_path):
     """The stage on the QCDQ fixture of the keyword network instead of the harmonic one."""
-    stage = Stage(tmp_path)
-    shutil.rmtree(stage.source)
-    shutil.copytree(FIXTURE.parent / "kws" / "qcdq", stage.source)
-    return stage
+    return StageOnParts(tmp_path, FIXTURES / "kws" / "qcdq")
 
 
 def test_one_integer_graph_with_its_scales_as_metadata(keywords):
@@ -36,14 +32,3 @@ def test_one_integer_graph_with_its_scales_as_metadata(keywords):
     )
     (estimated,) = json.loads((keywords.out / "estimates.json").read_text())["parts"].values()
     assert estimated["slowest_layer_cycles"] > 0 and estimated["unmapped"] == []
-
-
-@pytest.mark.parametrize("boundary", ["layers.1.act", "logits"])
-def test_one_wrong_integer_ends_the_stage_and_is_named(keywords, capfd, boundary):
-    vectors = golden.load(keywords.source / golden.FILE)
-    vectors[boundary] = vectors[boundary].copy()
-    vectors[boundary].flat[7] += 1
-    golden.save(keywords.source / golden.FILE, vectors)
-    assert keywords.run() == 3
-    assert f"At {boundary} 1 of {vectors[boundary].size} integers differ" in capfd.readouterr().err
-    assert not list(keywords.out.glob("*.onnx"))

@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from conftest import Stage
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from qonnx.core.onnx_exec import execute_onnx
+from stage_runs import StageOnParts
 from stepped_parts import Sizes, cell, encoder, head, write_cell
 
 from microstage.integer import Interpreter
@@ -20,7 +20,7 @@ from microstage_streamline.prove.sequences import ChannelsLast
 @pytest.fixture
 def cell_alone(tmp_path):
     """A cell that is stepped over its own input, and carries nothing but its states."""
-    stage = Stage(tmp_path)
+    stage = StageOnParts(tmp_path)
     write_cell(stage.source, Sizes(seed=3), records=5, steps=7)
     return stage
 
@@ -33,7 +33,7 @@ def test_a_cell_alone_is_proven_over_whole_sequences(cell_alone):
 
 
 def test_what_a_part_gives_beyond_what_the_next_is_proven_for_ends_the_stage(tmp_path, capfd):
-    stage = Stage(tmp_path)
+    stage = StageOnParts(tmp_path)
     path = stage.source / "interface.json"
     interface = json.loads(path.read_text())
     interface["parts"]["submlp"]["inputs"]["estimate"]["range"] = [-1000, 1000]

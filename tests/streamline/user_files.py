@@ -1,49 +1,11 @@
-"""Files of a user's own, and the stage as the runner calls it with one of them."""
-
-import json
+"""Files of a user's own."""
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 from random_networks import Network
 
-from microstage.stage import stage_main
-from microstage_streamline.__main__ import run
-
-__all__ = ["StageOnFile", "annotated", "finn_onnx", "qdq", "small"]
-
-
-class StageOnFile:
-    """`run(model)` puts the model, or bytes of any kind, where the runner would, and gives the exit code; `out` is what
-    was written.
-    """
-
-    def __init__(self, folder) -> None:
-        self.source, self.folder, self.runs = folder / "network", folder, 0
-        self.parameters = {"fpga_part": "xc7z020clg400-1", "clk_ns": 10, "target_cycles": 8192}
-        self.source.mkdir(parents=True)
-
-    def run(self, model, **golden) -> int:
-        data = model if isinstance(model, bytes) else model.SerializeToString()
-        (self.source / "model.onnx").write_bytes(data)
-        if golden:
-            np.savez(self.source / "golden.npz", **golden)
-        self.runs += 1
-        self.out = self.folder / f"out{self.runs}"
-        words = [word for name, value in self.parameters.items() for word in ("--set", f"{name}={json.dumps(value)}")]
-        scratch = str(self.folder / f"scratch{self.runs}")
-        return stage_main(
-            "streamline", run, ["--in", f"network={self.source}", *words, "--out", str(self.out), "--scratch", scratch]
-        )
-
-    def interface(self) -> dict:
-        return json.loads((self.out / "interface.json").read_text())["parts"]["model_finn_streamlined"]
-
-    def metrics(self) -> dict:
-        return json.loads((self.out / "report.json").read_text())["metrics"]
-
-    def unresolved(self) -> list:
-        return json.loads((self.out / "unresolved.json").read_text())["unresolved"]
+__all__ = ["annotated", "finn_onnx", "qdq", "small"]
 
 
 def small():

@@ -3,18 +3,16 @@ nothing else does.
 """
 
 import json
-import shutil
 from collections import Counter
 
 import numpy as np
 import onnx
 import pytest
 from binary_networks import BinaryPart, binary_parts
-from conftest import FIXTURE, Stage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qonnx.core.onnx_exec import execute_onnx
-from user_files import StageOnFile
+from stage_runs import FIXTURES, StageOnFile, StageOnParts
 
 from microstage.errors import ModelError
 from microstage.integer import Interpreter
@@ -85,9 +83,8 @@ def test_scores_times_zero_are_refused():
 @pytest.mark.parametrize(("name", "file"), [("cnv", "model_qonnx.onnx"), ("tfc", "model_qcdq.onnx")])
 def test_a_file_comes_out_as_the_models_own_part_does(tmp_path, name, file):
     """The same products of bits, the same estimates, the same answers; its image lies as the file has it."""
-    source, stage, own = FIXTURE.parent / "bnn" / name / "qcdq", Stage(tmp_path / "stage"), StageOnFile(tmp_path)
-    shutil.rmtree(stage.source)
-    shutil.copytree(source, stage.source)
+    source = FIXTURES / "bnn" / name / "qcdq"
+    stage, own = StageOnParts(tmp_path / "stage", source), StageOnFile(tmp_path)
     vectors = golden.load(source / golden.FILE)
     assert stage.run() == 0
     assert own.run((source / file).read_bytes(), image=vectors["image"], answer=vectors["answer"].astype(np.int64)) == 0
@@ -124,9 +121,7 @@ _TFC = {"MultiThreshold": 4, "MatMul": 4, "TopK": 1}
     ],
 )
 def test_the_stage_makes_a_whole_network_integer(tmp_path, name, wanted, retrained):
-    stage = Stage(tmp_path)
-    shutil.rmtree(stage.source)
-    shutil.copytree(FIXTURE.parent / "bnn" / name / "qcdq", stage.source)
+    stage = StageOnParts(tmp_path, FIXTURES / "bnn" / name / "qcdq")
     assert stage.run() == 0
     model = onnx.load(str(stage.out / retrained))
     assert model == onnx.load(str(next(stage.out.glob("*_finn_streamlined.onnx"))))

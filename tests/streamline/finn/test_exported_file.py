@@ -2,12 +2,12 @@
 
 import numpy as np
 import onnx
-from conftest import FIXTURE
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.transformation.infer_shapes import InferShapes
+from stage_runs import FIXTURES
 
-EXPORT = FIXTURE.parent / "export"
+EXPORT = FIXTURES / "export"
 
 
 def upstream_cnn(whole: ModelWrapper) -> ModelWrapper:

@@ -7,7 +7,8 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 from random_networks import Network
-from user_files import StageOnFile, annotated, qdq
+from stage_runs import StageOnFile
+from user_files import annotated, qdq
 
 from microstage_streamline import __main__ as stage
 

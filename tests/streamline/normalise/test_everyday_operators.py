@@ -3,12 +3,13 @@ once.
 """
 
 import json
+import subprocess
 
 import numpy as np
 import pytest
-from c_stage import in_c_stage
+from doors import environment, python_of
 from onnx import TensorProto, helper, numpy_helper
-from user_files import StageOnFile
+from stage_runs import StageOnFile
 
 S, ZERO = 0.0431, np.int8(0)
 
@@ -292,7 +293,12 @@ def test_every_operator_of_a_family_is_integers_that_onnxruntime_agrees_with(tmp
 def assert_c_repeats(folder, artefact):
     """Every golden vector, by the self test of the C that is made of it."""
     words = ["--in", f"streamline={artefact}", "--out", str(folder / "c"), "--scratch", str(folder / "scratch")]
-    done = in_c_stage("-m", "microstage_cbackend", *words)
+    done = subprocess.run(
+        [python_of("cbackend"), "-m", "microstage_cbackend", *words],
+        env=environment("cbackend"),
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-1000:]
     proved = json.loads((folder / "c" / "report.json").read_text())["verification"]
     assert proved and all(v["equal"] == v["compared"] > 0 for v in proved)

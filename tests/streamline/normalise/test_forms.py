@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from user_files import StageOnFile, small
+from stage_runs import StageOnFile
+from user_files import small
 
 from microstage_streamline import __main__ as stage
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from onnx import helper, numpy_helper
 from random_networks import Network, networks
-from user_files import StageOnFile, qdq, small
+from stage_runs import StageOnFile
+from user_files import qdq, small
 
 import microstage_streamline.__main__ as stage
 from microstage_streamline.prove import executors, layers

@@ -7,7 +7,8 @@ import onnx
 import pytest
 from mutations import mutant
 from onnx import TensorProto, helper
-from user_files import StageOnFile, finn_onnx, small
+from stage_runs import StageOnFile
+from user_files import finn_onnx, small
 
 from microstage.errors import MicrostageError
 from microstage_streamline.convert import convert_file

@@ -6,9 +6,9 @@ import json
 
 import numpy as np
 import pytest
+from stage_runs import StageOnFile
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 from tflite_networks import Network, everyday, residual, sixteen, unaligned
-from user_files import StageOnFile
 
 import microstage_streamline.__main__ as stage
 from microstage.integer import gemmlowp
