@@ -11,22 +11,26 @@ from graphs import Graph, evaluate, single
 from microstage.interface import golden
 from microstage_bench.emulators import MACHINES
 from microstage_cbackend.generate import files_of, read_model, verify_and_publish
-from microstage_cbackend.vectors.plan import make_plan
+from microstage_cbackend.program.model import Model
+from microstage_cbackend.vectors.plan import Plan, make_plan
 
-__all__ = ["CORTEX_M4", "equal", "need", "said", "write_folder"]
+__all__ = ["CORTEX_M4", "equal", "need", "said", "write_files", "write_folder"]
 
 CORTEX_M4 = next(machine for machine in MACHINES if machine.name == "cortex-m4")
 
 
-def write_folder(source: Path, out: Path, vectors: int = 8, name: str = "") -> Path:
-    """The C of the graphs in `source`, with its first golden vectors."""
-    model, known = read_model(source, name), golden.load(source / golden.FILE)
-    for path, data in files_of(
-        model, make_plan(model, {key: values[:vectors] for key, values in known.items()})
-    ).items():
+def write_files(model: Model, plan: Plan, out: Path) -> Path:
+    """Write the whole output folder; return it."""
+    for path, data in files_of(model, plan).items():
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         (out / path).write_bytes(data)
     return out
+
+
+def write_folder(source: Path, out: Path, vectors: int = 8, name: str = "") -> Path:
+    """Write the C of the graphs in `source`, with its first golden vectors; return the folder."""
+    model, known = read_model(source, name), golden.load(source / golden.FILE)
+    return write_files(model, make_plan(model, {key: values[:vectors] for key, values in known.items()}), out)
 
 
 def equal(folder: Path, graph: Graph, *outputs: str, oracle=evaluate) -> dict[str, int]:

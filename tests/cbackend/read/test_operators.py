@@ -23,14 +23,13 @@ CONVS = {
 }
 
 
-@pytest.mark.parametrize("case", CONVS)
-@pytest.mark.parametrize("biased", [False, True])
-def test_conv(tmp_path, case, biased):
-    shape, weights, attributes = CONVS[case]
-    random, g = np.random.default_rng(0), Graph()
-    operands = [g.input("x", shape), g.constant("w", random.integers(-8, 8, weights))]
-    operands += [g.constant("b", random.integers(-999, 999, weights[0]))] if biased else []
-    equal(tmp_path, g, g.node("Conv", *operands, **attributes))
+def test_conv(tmp_path):
+    random, g, outputs = np.random.default_rng(0), Graph(), []
+    for case, (shape, weights, attributes) in CONVS.items():
+        x, w = g.input(f"x {case}", shape), g.constant(f"w {case}", random.integers(-8, 8, weights))
+        b = g.constant(f"b {case}", random.integers(-999, 999, weights[0]))
+        outputs += [g.node("Conv", x, w, **attributes), g.node("Conv", x, w, b, **attributes)]
+    equal(tmp_path, g, *outputs)
 
 
 def test_padding_widens_the_range_of_a_convolution_of_values_away_from_zero(tmp_path):
@@ -40,31 +39,37 @@ def test_padding_widens_the_range_of_a_convolution_of_values_away_from_zero(tmp_
     equal(tmp_path, g, g.node("Conv", x, g.constant("w", [[[100, -100]]]), pads=[1, 1]))
 
 
-@pytest.mark.parametrize("pads", [[0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 0, 1]])
-def test_im2col_then_matmul_and_max_pool_channels_last(tmp_path, pads):
-    random, g = np.random.default_rng(0), Graph()
-    x = g.input("x", (1, 6, 5, 2), "UINT4")
-    x = g.node("Im2Col", x, domain=QONNX, stride=[1, 2], kernel_size=[3, 2], pad_amount=pads, input_shape="(1,6,5,2)")
-    x = g.node("MatMul", x, g.constant("w", random.integers(-3, 4, (12, 3))))
-    equal(tmp_path, g, g.node("MaxPoolNHWC", x, domain=QONNX, kernel_shape=[2, 1], strides=[2, 1], pads=[0, 0, 0, 0]))
+def test_im2col_then_matmul_and_max_pool_channels_last(tmp_path):
+    random, g, outputs = np.random.default_rng(0), Graph(), []
+    w, image = g.constant("w", random.integers(-3, 4, (12, 3))), g.input("x", (1, 6, 5, 2), "UINT4")
+    for pads in ([0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 0, 1]):
+        window = {"stride": [1, 2], "kernel_size": [3, 2], "pad_amount": pads, "input_shape": "(1,6,5,2)"}
+        x = g.node("MatMul", g.node("Im2Col", image, domain=QONNX, **window), w)
+        pool = {"kernel_shape": [2, 1], "strides": [2, 1], "pads": [0, 0, 0, 0]}
+        outputs.append(g.node("MaxPoolNHWC", x, domain=QONNX, **pool))
+    equal(tmp_path, g, *outputs)
 
 
-@pytest.mark.parametrize("shape", [(1, 3, 7), (1, 2, 5, 5)])
-def test_max_pool_of_negative_values_ignores_its_padding(tmp_path, shape):
-    g, rank = Graph(), len(shape) - 2
-    x = g.node("Add", g.input("x", shape), g.constant("down", [-200]))
-    equal(tmp_path, g, g.node("MaxPool", x, kernel_shape=[3] * rank, strides=[2] * rank, pads=[1] * 2 * rank))
+def test_max_pool_of_negative_values_ignores_its_padding(tmp_path):
+    g, outputs = Graph(), []
+    down = g.constant("down", [-200])
+    for shape in ((1, 3, 7), (1, 2, 5, 5)):
+        rank = len(shape) - 2
+        x = g.node("Add", g.input(f"x{rank}", shape), down)
+        outputs.append(g.node("MaxPool", x, kernel_shape=[3] * rank, strides=[2] * rank, pads=[1] * 2 * rank))
+    equal(tmp_path, g, *outputs)
 
 
 LAYOUTS = {"NC": (1, 4), "NCW": (1, 4, 3), "NWC": (1, 3, 4), "NCHW": (1, 4, 2, 3), "NHWC": (1, 2, 3, 4)}
 
 
-@pytest.mark.parametrize(("layout", "shape"), LAYOUTS.items())
-@pytest.mark.parametrize("rows", [1, 4])
-def test_threshold_finds_its_channel_in_every_layout(tmp_path, layout, shape, rows):
-    g, random = Graph(), np.random.default_rng(3)
-    t = random.integers(-129, 130, (rows, 15))  # unsorted rows count the same
-    equal(tmp_path, g, g.threshold(g.input("x", shape), t, -8, layout))
+def test_threshold_finds_its_channel_in_every_layout(tmp_path):
+    g, random, outputs = Graph(), np.random.default_rng(3), []
+    for layout, shape in LAYOUTS.items():
+        x = g.input(layout, shape)
+        for rows in (1, 4):  # unsorted rows count the same
+            outputs.append(g.threshold(x, random.integers(-129, 130, (rows, 15)), -8, layout))
+    equal(tmp_path, g, *outputs)
 
 
 def test_threshold_at_both_sides_of_each_edge(tmp_path):
@@ -75,18 +80,15 @@ def test_threshold_at_both_sides_of_each_edge(tmp_path):
 
 
 @pytest.mark.parametrize("scale", [1, 2**20])
-@pytest.mark.parametrize("thresholds", [[[2**45, 2**46]], [[-(2**45)], [2**45]], [[-(2**45)], [-(2**46)]], "least"])
-def test_thresholds_that_no_sum_or_every_sum_reaches(tmp_path, thresholds, scale):
+def test_thresholds_that_no_sum_or_every_sum_reaches(tmp_path, scale):
     """Sums of 20 and of more than 32 bits: what is stored is a constant, by tensor or by channel, each channel's least
     sum included."""
-    g, least = Graph(), [[-294907 * scale], [-393214 * scale]]
+    g, least, outputs = Graph(), [[-294907 * scale], [-393214 * scale]], []
     y = g.node("MatMul", g.input("x", (1, 3), "INT16"), g.constant("w", scale * np.array([[1, -2], [3, 4], [-5, 6]])))
-    t = g.constant("t", np.array(least if thresholds == "least" else thresholds, np.float32))
-    equal(
-        tmp_path,
-        g,
-        g.node("MultiThreshold", y, t, domain=QONNX, out_scale=1.0, out_bias=0.0, out_dtype="UINT2", data_layout="NC"),
-    )
+    facts = {"out_scale": 1.0, "out_bias": 0.0, "out_dtype": "UINT2", "data_layout": "NC"}
+    for k, rows in enumerate(([[2**45, 2**46]], [[-(2**45)], [2**45]], [[-(2**45)], [-(2**46)]], least)):
+        outputs.append(g.node("MultiThreshold", y, g.constant(f"t{k}", rows), domain=QONNX, **facts))
+    equal(tmp_path, g, *outputs)
 
 
 def test_bipolar_threshold(tmp_path):
@@ -105,21 +107,27 @@ def test_bipolar_threshold(tmp_path):
     equal(tmp_path, g, y)
 
 
-@pytest.mark.parametrize("perm", [(0, 2, 1, 3), (0, 3, 1, 2), (3, 2, 1, 0), (0, 1, 2, 3)])
-def test_transpose(tmp_path, perm):
+def test_transpose(tmp_path):
     g = Graph()
-    equal(tmp_path, g, g.node("Transpose", g.input("x", (1, 3, 4, 2)), perm=perm))
+    x, orders = g.input("x", (1, 3, 4, 2)), [(0, 2, 1, 3), (0, 3, 1, 2), (3, 2, 1, 0), (0, 1, 2, 3)]
+    equal(tmp_path, g, *(g.node("Transpose", x, perm=perm) for perm in orders))
 
 
-@pytest.mark.parametrize(
-    "shapes",
-    [((1, 3, 4), (4,)), ((1, 3, 4), (3, 1)), ((1, 3, 1), (1, 1, 4)), ((1, 2), (1, 1)), ((1, 2, 3, 4), (2, 1, 4))],
-)
-@pytest.mark.parametrize("operator", ["Add", "Mul"])
-def test_broadcasting(tmp_path, operator, shapes):
-    g = Graph()
-    x, w = g.input("x", shapes[0]), g.constant("w", np.random.default_rng(1).integers(-9, 9, shapes[1]))
-    equal(tmp_path, g, g.node(operator, w, x))
+BROADCAST = [
+    ((1, 3, 4), (4,)),
+    ((1, 3, 4), (3, 1)),
+    ((1, 3, 1), (1, 1, 4)),
+    ((1, 2), (1, 1)),
+    ((1, 2, 3, 4), (2, 1, 4)),
+]
+
+
+def test_broadcasting(tmp_path):
+    g, random, outputs = Graph(), np.random.default_rng(1), []
+    for k, (shape, other) in enumerate(BROADCAST):
+        x, w = g.input(f"x{k}", shape), g.constant(f"w{k}", random.integers(-9, 9, other))
+        outputs += [g.node(operator, w, x) for operator in ("Add", "Mul")]
+    equal(tmp_path, g, *outputs)
 
 
 def test_split_slice_and_concat_of_different_widths(tmp_path):
@@ -139,11 +147,12 @@ def test_outputs_that_are_inputs_or_one_another_are_copied(tmp_path):
     assert set(found.values()) == {32}
 
 
-@pytest.mark.parametrize("name", ["a", "arena", "double", "2nd", "x*/y", "größe", "a.b/c:0"])
-def test_names_that_c_cannot_take_are_made_into_ones_it_can(tmp_path, name):
-    g = Graph()
-    x = g.input(name, (1, 3))
-    equal(tmp_path, g, g.node("Mul", x, g.constant("w" + name, [[3, 2, 1]]), outputs=[name + name]))
+def test_names_that_c_cannot_take_are_made_into_ones_it_can(tmp_path):
+    g, outputs = Graph(), []
+    for name in ("a", "arena", "double", "2nd", "x*/y", "größe", "a.b/c:0"):
+        x, w = g.input(name, (1, 3)), g.constant("w" + name, [[3, 2, 1]])
+        outputs.append(g.node("Mul", x, w, outputs=[name + name]))
+    equal(tmp_path, g, *outputs)
 
 
 @pytest.mark.parametrize(

@@ -21,18 +21,19 @@ LINES = {
 }
 
 
-@pytest.mark.parametrize("case", LINES)
-def test_lines_of_16_bit_levels(tmp_path, case):
+def test_lines_of_16_bit_levels(tmp_path):
     """Behind an input, and in the stage of a convolution of 16 bits by 8 bits."""
-    multiplier, addend, shift, attributes = LINES[case]
-    random, g = np.random.default_rng(0), Graph()
-    numbers = [
-        g.constant(name, v, np.int64) for name, v in (("multiplier", multiplier), ("addend", addend), ("shift", shift))
-    ]
-    flags = {"low": -(2**15), "high": 2**15 - 1, "axis": 1, "domain": OURS, **attributes}
-    alone = g.node("Requantize", g.input("x", (1, 3, 4, 4), "INT16"), *numbers, **flags)
-    conv = g.node("Conv", alone, g.constant("w", random.integers(-128, 128, (3, 3, 3, 3))), pads=[1, 1, 1, 1])
-    equal(tmp_path, g, alone, g.node("Requantize", conv, *numbers, **flags))
+    random, g, outputs = np.random.default_rng(0), Graph(), []
+    x = g.input("x", (1, 3, 4, 4), "INT16")
+    for case, (multiplier, addend, shift, attributes) in LINES.items():
+        named = {"multiplier": multiplier, "addend": addend, "shift": shift}
+        numbers = [g.constant(f"{name} {case}", values, np.int64) for name, values in named.items()]
+        flags = {"low": -(2**15), "high": 2**15 - 1, "axis": 1, "domain": OURS, **attributes}
+        alone = g.node("Requantize", x, *numbers, **flags)
+        w = g.constant(f"w {case}", random.integers(-128, 128, (3, 3, 3, 3)))
+        conv = g.node("Conv", alone, w, pads=[1, 1, 1, 1])
+        outputs += [alone, g.node("Requantize", conv, *numbers, **flags)]
+    equal(tmp_path, g, *outputs)
 
 
 def test_two_kinds_of_sums_and_softmax(tmp_path):

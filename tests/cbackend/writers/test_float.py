@@ -8,36 +8,17 @@ import subprocess
 import numpy as np
 import pytest
 from graphs import Graph, write_artefact
-from networks import N, harmonic_artefact
+from networks import N
+
+from microstage.signals import block_float
+from microstage_cbackend.build import FLAGS
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    from microstage.stage import stage_main
-    from microstage_cbackend.__main__ import run
-
-    tmp_path = tmp_path_factory.mktemp("float")
-    source, out = harmonic_artefact(tmp_path / "in"), tmp_path / "out"
-    folders = ["--in", f"streamline={source}", "--out", str(out), "--scratch", str(tmp_path / "scratch")]
-    assert stage_main("cbackend", run, folders) == 0
-    sources = [*out.glob("*.c")]
-    subprocess.run(
-        [
-            "gcc",
-            "-std=c99",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            "-O2",
-            "-shared",
-            "-fPIC",
-            "-o",
-            tmp_path / "tiny.so",
-            *sources,
-        ],
-        check=True,
-    )
-    return ctypes.CDLL(str(tmp_path / "tiny.so"))
+def library(harmonic_made, tmp_path_factory):
+    program = tmp_path_factory.mktemp("float") / "tiny.so"
+    subprocess.run(["gcc", *FLAGS, "-shared", "-fPIC", "-o", program, *harmonic_made.glob("*.c")], check=True)
+    return ctypes.CDLL(str(program))
 
 
 def context():
@@ -46,8 +27,6 @@ def context():
 
 
 def by_integers(library, window: np.ndarray) -> np.ndarray:
-    from microstage.signals import block_float
-
     ints, exponent = block_float(window[None].astype(np.float64))
     answer, (ctx, _arena) = (ctypes.c_int32 * 4)(), context()
     assert library.tiny_infer(ctypes.byref(ctx), ints.ctypes.data_as(ctypes.c_void_p), answer) == 0

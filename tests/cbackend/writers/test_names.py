@@ -5,11 +5,12 @@ import subprocess
 import numpy as np
 import pytest
 from graphs import Graph, evaluate, write_artefact
+from written import write_files
 
 from microstage.errors import ParameterError
 from microstage.interface.c_names import is_network_name, network_name, part_name, unique
 from microstage_cbackend.build import compile_and_run
-from microstage_cbackend.generate import files_of, read_model
+from microstage_cbackend.generate import read_model
 from microstage_cbackend.vectors.plan import make_plan
 from microstage_cbackend.writers.names import quoted
 
@@ -86,10 +87,7 @@ def artefact(folder):
 def folder(tmp_path_factory):
     source, out = artefact(tmp_path_factory.mktemp("in")), tmp_path_factory.mktemp("out")
     model = read_model(source)
-    for path, data in files_of(model, make_plan(model, dict(np.load(source / "golden.npz")))).items():
-        (out / path).parent.mkdir(parents=True, exist_ok=True)
-        (out / path).write_bytes(data)
-    return out
+    return write_files(model, make_plan(model, dict(np.load(source / "golden.npz"))), out)
 
 
 @pytest.mark.parametrize("dialect", ["c99", "gnu11"])

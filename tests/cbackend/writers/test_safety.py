@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from graphs import QONNX, Graph, single
 from networks import harmonic_artefact
-from stepped import stepped_artefact
+from stepped_integers import stepped_artefact
 
 from microstage.interface import golden
 from microstage_cbackend.generate import files_of, read_model

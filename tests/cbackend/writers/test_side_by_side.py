@@ -68,7 +68,7 @@ def test_every_symbol_begins_with_the_networks_name(project, tmp_path, choose):
     need("make", "nm")
     for name in ("ecg", "kws", "bits"):
         copy = shutil.copytree(project / name, tmp_path / name)
-        said("make", "-s", f"lib{name}.a", "CFLAGS=-O1", *filter(None, [choose]), cwd=copy)
+        said("make", "-s", f"lib{name}.a", "CFLAGS=-O1 -DMS_SMALL", *filter(None, [choose]), cwd=copy)
         rows = [line.split() for line in said("nm", "-g", "--defined-only", f"lib{name}.a", cwd=copy).splitlines()]
         found = {row[2] for row in rows if len(row) == 3}
         assert found and all(symbol.startswith(f"{name}_") for symbol in found)

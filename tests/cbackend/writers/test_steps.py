@@ -10,12 +10,13 @@ import subprocess
 import numpy as np
 import prove
 import pytest
-from stepped import HARMONICS, Sizes, golden_of, models_of, settled, stepped_artefact
-from written import write_folder
+from stepped import HARMONICS
+from stepped_integers import Sizes, golden_of, models_of, settled, stepped_artefact
+from written import write_files, write_folder
 
 from microstage.errors import VerificationError
 from microstage_cbackend.build import FLAGS, compile_and_run, run_selftest
-from microstage_cbackend.generate import files_of, read_model
+from microstage_cbackend.generate import read_model
 from microstage_cbackend.vectors.plan import make_plan
 
 S = Sizes()
@@ -27,16 +28,9 @@ FORMS = [
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(stepped_source, stepped_made):
     """(what the stage read, what it wrote)."""
-    from microstage.stage import stage_main
-    from microstage_cbackend.__main__ import run
-
-    folder = tmp_path_factory.mktemp("steps")
-    source, out = stepped_artefact(folder / "in"), folder / "out"
-    arguments = ["--in", f"streamline={source}", "--out", str(out), "--scratch", str(folder / "scratch")]
-    assert stage_main("cbackend", run, arguments) == 0
-    return source, out
+    return stepped_source, stepped_made
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +73,7 @@ def test_every_step_of_every_record_is_compared(made):
 def test_networks_of_other_forms(sizes, tmp_path):
     source = stepped_artefact(tmp_path / "in", sizes, 4)
     model = read_model(source)
-    for name, data in files_of(model, make_plan(model, dict(np.load(source / "golden.npz")))).items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(data)
+    write_files(model, make_plan(model, dict(np.load(source / "golden.npz"))), tmp_path)
     results = compile_and_run(tmp_path, {}, CHECKED)
     assert all(r.compared == r.equal > 0 for r in results) and any(r.boundary.startswith("int16.") for r in results)
 
@@ -108,7 +100,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_reference_that_settles_otherwise_is_told(fault, made, tmp_path, monkeypatch):
     """By the self test that the stage compiled, and publishes nothing without."""
-    monkeypatch.setattr("stepped.settled", FAULTS[fault])
+    monkeypatch.setattr("stepped_integers.settled", FAULTS[fault])
     model, known = read_model(made[0]), dict(np.load(made[0] / "golden.npz"))
     plan = make_plan(model, golden_of(S, models_of(S), len(known["window"])))
     assert plan.widths() == make_plan(model, known).widths()

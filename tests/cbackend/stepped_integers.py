@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from graphs import Graph, evaluate, write_artefact
+from stepped import HARMONICS, roles
 
-HARMONICS = (1, 3, 5, 7)
-CARRIED = {"estimate_1": "estimate", "sum": "sum_next", "count": "count_next"}
+from microstage.signals import block_float
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,7 @@ def models_of(s: Sizes) -> dict:
 
 def interface_of(s: Sizes) -> dict:
     """Roles, ranges and scales, as interface.json has them."""
+    known = roles(s.most)
     step, corrections = 2.0 ** (1 - s.levels), [3.1e-7, 2.2e-7, 1.7e-7, 0.9e-7]
     wide = {
         name: {"datatype": "INT24", "range": [-top, top], "scale": step}
@@ -145,22 +146,10 @@ def interface_of(s: Sizes) -> dict:
             "steps": {"features_t": "features"},
             "states": {"hidden": "hidden_next", "cell": "cell_next"},
             "last": {"hidden": "hidden"},
-            "carried": CARRIED,
+            "carried": known["carried"],
         },
-        "gain": {
-            "inputs": {"window": "waveform"},
-            "outputs": {"harmonics": "amplitudes"},
-            "exponents": [-60, 60],
-            "scaled": ["estimate_1", "sum"],
-            "samples_per_cycle": 2 * s.samples,
-        },
-        "answer": {
-            "name": "harmonics",
-            "sum": "sum_next",
-            "count": "count_next",
-            "correction": "correction",
-            "most": s.most,
-        },
+        "gain": {**known["gain"], "samples_per_cycle": 2 * s.samples},
+        "answer": known["answer"],
         "parts": {
             "subcnn": {
                 "inputs": {"window": window, "estimate_1": wide["estimate_1"]},
@@ -248,8 +237,6 @@ def waves(s: Sizes, count: int) -> np.ndarray:
 
 def golden_of(s: Sizes, models: dict, count: int, real: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """Golden vectors of `count` records."""
-    from microstage.signals import block_float
-
     real = waves(s, count) if real is None else real
     ints, exponents = block_float(real.reshape(len(real), s.length, s.samples).astype(np.float64), bits=s.window_bits)
     rows = [run_record(s, models, *record) for record in zip(ints.astype(np.int64), exponents)]
