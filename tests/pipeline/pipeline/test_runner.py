@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from microstage.errors import IntegrityError
+from microstage.errors import ConflictError, IntegrityError
 from microstage_runner.artefacts.recipe import key_of
 from microstage_runner.artefacts.store import Store
 
@@ -191,6 +191,11 @@ def test_an_artefact_from_elsewhere_is_adopted_only_with_the_bytes_of_its_manife
         shutil.rmtree(came)
     shutil.copytree(published, came)
     assert away.adopt("first", key, came).checked().name == key[:16]
+    noisy = f"VOLUMES={tmp_path / 'noisy'}"
+    assert toy.call("first", noisy, TOY_NOISE="x")[0] == 0
+    shutil.copytree(toy.path("first", noisy), came)
+    with pytest.raises(ConflictError, match="different bytes, first in number.txt; both are kept"):
+        away.adopt("first", key, came)
 
 
 @pytest.mark.parametrize(("words", "said"), [
