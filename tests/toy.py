@@ -64,7 +64,7 @@ class Runners:
 
     def __init__(self, packages: Path) -> None:
         self.calls, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.calls.settimeout(60)
+        self.calls.settimeout(600)
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, RUNNER, "--serve", str(theirs.fileno())],
