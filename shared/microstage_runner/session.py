@@ -32,7 +32,7 @@ class Session:
     def __init__(self, repository: Path, typed: dict[str, str]) -> None:
         self.repository = repository
         self.volumes = Path(typed.get("VOLUMES") or repository / "volumes").resolve()
-        self.store = Store(self.volumes, Keys.chosen(self.volumes, typed))
+        self.store = Store(self.volumes, Keys.chosen(self.volumes, typed), repository)
         chosen_registry.choose(typed.get("REGISTRY"))
         memory.choose(typed.get("MEMORY"))
         stages = load_stages(repository)

@@ -25,7 +25,6 @@ from microstage_runner.declarations.stages import Stage
 __all__ = ["locked", "of_artefact", "of_environment", "of_image", "provenance_of_image", "show"]
 
 _PINNED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*])?==([^\s;\\]+)((?:\\\n|[^\n])*)", re.MULTILINE)
-_CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 def locked(lock: str) -> list[Component]:
@@ -56,13 +55,13 @@ def of_environment(name: str, lock: str, found: Mapping[str, Any]) -> dict[str, 
     return cyclonedx.document(f"environment:{name}:{digest(lock)}", about, _python(lock, found), {})
 
 
-def of_artefact(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the bill of an artefact: a component per file, and the lock's packages if this checkout still has the
+def of_artefact(manifest: Mapping[str, Any], repository: Path) -> dict[str, Any]:
+    """Return the bill of an artefact: a component per file, and the lock's packages if `repository` still has the
     recipe's lock.
     """
     made, files = manifest["microstage"], [(entry["name"], entry["digest"]["sha256"]) for entry in manifest["subject"]]
     path = f"stages/{made['stage']}/requirements.lock"
-    lock = _CHECKOUT / path
+    lock = repository / path
     known = lock.is_file() and file_digest(lock) == made["recipe"]["files"].get(path)
     packages = [{**entry, "scope": "excluded"} for entry in locked(lock.read_text())] if known else []
     about = cyclonedx.component("data", made["stage"], made["key"][:16])

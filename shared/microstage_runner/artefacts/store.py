@@ -25,7 +25,7 @@ from microstage_runner.artefacts import notes, sbom
 from microstage_runner.artefacts.artefact import ENVELOPE, KEY_CHARACTERS, MANIFEST, Artefact, manifest_of, read
 from microstage_runner.artefacts.inputs import all_files
 from microstage_runner.artefacts.places import clear, collect, hold
-from microstage_runner.process import TRACES
+from microstage_runner.process import REPOSITORY, TRACES
 from microstage_runner.signing import Keys, carry
 
 __all__ = ["Store", "foreign"]
@@ -34,8 +34,8 @@ __all__ = ["Store", "foreign"]
 class Store:
     """Artefacts under one volumes folder, signed and believed by `keys`."""
 
-    def __init__(self, volumes: Path, keys: Keys | None = None) -> None:
-        self.volumes, self.keys = volumes, keys or Keys(volumes)
+    def __init__(self, volumes: Path, keys: Keys | None = None, repository: Path = REPOSITORY) -> None:
+        self.volumes, self.keys, self.repository = volumes, keys or Keys(volumes), repository
 
     def folder(self, stage: str, key: str) -> Path:
         """Return where the artefact of a key is or will be."""
@@ -178,7 +178,7 @@ class Store:
 
     def describe(self, artefact: Artefact) -> Path:
         """Write the artefact's bill of materials beside it, outside its digest, and return its path."""
-        return notes.write(artefact.notes / "sbom.cdx.json", sbom.of_artefact(artefact.manifest))
+        return notes.write(artefact.notes / "sbom.cdx.json", sbom.of_artefact(artefact.manifest, self.repository))
 
     def _keep_notes(self, target: Path, scratch: Path, run: dict[str, Any]) -> None:
         beside = target.with_name(target.name + ".run")
