@@ -55,7 +55,7 @@ def context(repository: Path, stage: str) -> bytes:
     """Return the build context of `stage` as a tar: sorted, owned by root, dated 1980, modes 644 and 755."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
-        files = [path.relative_to(repository) for path in context_files(repository, stage)]
+        files = {path.relative_to(repository) for path in context_files(repository, stage)}
         for path in sorted({folder for file in files for folder in file.parents[:-1]}.union(files)):
             member = tarfile.TarInfo(path.as_posix())
             data = (repository / path).read_bytes() if path in files else b""
