@@ -124,3 +124,7 @@ help:        ## this text
 	@echo "MODEL= a network of this checkout, or path/to/model.py of your own"
 	@echo "ONNX=model.onnx GOLDEN=data.npz a network that something else trained"
 	@echo "DATA_DIR= folder of recordings; RUNNER=docker|local|auto; VOLUMES= folder of artefacts; FORCE=1 runs again"
+
+# A target that is none of these: the runner says so, and which one may be meant.
+.DEFAULT:
+	@$(MICROSTAGE) $(call quoted,$@) $(typed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from microstage.errors import ParameterError
@@ -42,5 +43,6 @@ def _unknown(name: str, session: Session) -> ParameterError:
     if name in load_stages(session.repository):
         first = next(iter(session.stages))
         return ParameterError(f"{name} comes before {first}, where a network of one's own begins.")
-    known = ", ".join(sorted(COMMANDS))
-    return ParameterError(f"{name} is not a command: expected a stage or one of {known}.")
+    near = get_close_matches(name, [*session.stages, *COMMANDS], n=1)
+    hint = f"did you mean {near[0]}?" if near else "`make help` lists them."
+    return ParameterError(f"{name} is not a target; {hint}")

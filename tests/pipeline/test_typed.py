@@ -104,6 +104,11 @@ def test_any_text_arrives_as_it_was_typed(checkout, typed):
     assert variables(arguments) == {name: value.lstrip(" \t\r\v\f") for name, value in typed.items()}
 
 
+def test_a_target_that_is_none_arrives_as_it_was_typed(checkout):
+    goal = "$(shell touch ran)`touch ran`$$(touch ran);touch ran&\"'\\ a$b ${HOME}*,é!"
+    assert told(checkout, goal, "STAGE=x")[0][0] == [goal, "STAGE=x"]
+
+
 def test_variables_of_the_environment_are_not_expanded_and_those_of_makeflags_are_typed(checkout):
     ((arguments, environment),) = told(checkout, "-e", "path", STAGE=HOSTILE, typed=HOSTILE, quoted=HOSTILE)
     assert arguments == ["path"] and environment["STAGE"] == HOSTILE
