@@ -1,6 +1,7 @@
 """Two networks in one program and in one project: no symbol, target or header of one is the other's."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,6 +47,9 @@ def plain() -> tuple[Graph, list[str]]:
     return g, [g.node("MatMul", g.input("x", (1, 30)), g.constant("w", np.arange(60).reshape(30, 2) % 7 - 3))]
 
 
+NETWORKS = ("ecg", "kws", "bits")
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """ecg: three parts, float functions, plain kernels; kws: vector kernels; bits: the plain kernels of ecg. One folder
@@ -63,24 +67,39 @@ def project(tmp_path_factory):
     return place
 
 
+def added_to(target: str, namespaced: bool = False) -> str:
+    """Return the lines of a CMakeLists.txt that add each network of a project and link it to `target`."""
+    return "".join(
+        f"add_subdirectory(${{from}}/{name} {name})\n"
+        f"target_link_libraries({target} {f'{name}::{name}' if namespaced else name})\n"
+        for name in NETWORKS
+    )
+
+
+def configure(folder: Path, project: Path, option: str, *words: str) -> None:
+    """Configure the CMake project in `folder` on the networks of `project`, with `option` on for each."""
+    chosen = [f"-D{name.upper()}_{option}=ON" for name in NETWORKS]
+    said("cmake", "-S", ".", "-B", "build", f"-Dfrom={project}", *words, *chosen, cwd=folder)
+
+
 @pytest.mark.parametrize("choose", ["", "DISPATCH=1"])
 def test_every_symbol_begins_with_the_networks_name(project, tmp_path, choose):
     need("make", "nm")
-    for name in ("ecg", "kws", "bits"):
+    for name in NETWORKS:
         copy = shutil.copytree(project / name, tmp_path / name)
         said("make", "-s", f"lib{name}.a", "CFLAGS=-O1 -DMS_SMALL", *filter(None, [choose]), cwd=copy)
         rows = [line.split() for line in said("nm", "-g", "--defined-only", f"lib{name}.a", cwd=copy).splitlines()]
         found = {row[2] for row in rows if len(row) == 3}
         assert found and all(symbol.startswith(f"{name}_") for symbol in found)
-    libraries = [tmp_path / name / f"lib{name}.a" for name in ("ecg", "kws", "bits")]
+    libraries = [tmp_path / name / f"lib{name}.a" for name in NETWORKS]
     whole = [word for path in libraries for word in ("-Wl,--whole-archive", path)]
-    paths = [f"-I{project / name}" for name in ("ecg", "kws", "bits")]
+    paths = [f"-I{project / name}" for name in NETWORKS]
     said("gcc", *paths, "-o", "main", project / "main.c", *whole, "-Wl,--no-whole-archive", cwd=tmp_path)
     said(tmp_path / "main", cwd=tmp_path)
 
 
 def test_one_folder_holds_the_sources_of_all(project, tmp_path):
-    for name in ("ecg", "kws", "bits"):
+    for name in NETWORKS:
         for path in (project / name).glob("*.[ch]"):
             assert not (tmp_path / path.name).exists() or (tmp_path / path.name).read_bytes() == path.read_bytes()
             shutil.copy(path, tmp_path)
@@ -104,24 +123,10 @@ def test_they_are_added_to_one_project_installed_and_found(project, tmp_path):
     need("cmake")
     (tmp_path / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.10)\nproject(both C)\nadd_executable(both main.c)\n"
-        + "".join(
-            f"add_subdirectory(${{from}}/{name} {name})\ntarget_link_libraries(both {name}::{name})\n"
-            for name in ("ecg", "kws", "bits")
-        )
+        + added_to("both", namespaced=True)
     )
     shutil.copy(project / "main.c", tmp_path)
-    chosen = [f"-D{name}_INSTALL=ON" for name in ("ECG", "KWS", "BITS")]
-    said(
-        "cmake",
-        "-S",
-        ".",
-        "-B",
-        "build",
-        f"-Dfrom={project}",
-        f"-DCMAKE_INSTALL_PREFIX={tmp_path / 'usr'}",
-        *chosen,
-        cwd=tmp_path,
-    )
+    configure(tmp_path, project, "INSTALL", f"-DCMAKE_INSTALL_PREFIX={tmp_path / 'usr'}")
     said("cmake", "--build", "build", "--target", "install", cwd=tmp_path)
     said(tmp_path / "build" / "both", cwd=tmp_path)
     assert "selftest" not in said("cmake", "--build", "build", "--target", "help", cwd=tmp_path)
@@ -131,8 +136,7 @@ def test_they_are_added_to_one_project_installed_and_found(project, tmp_path):
     (user / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.10)\nproject(user CXX)\nadd_executable(user main.cpp)\n"
         + "".join(
-            f"find_package({name} 1.0 REQUIRED)\ntarget_link_libraries(user {name}::{name})\n"
-            for name in ("ecg", "kws", "bits")
+            f"find_package({name} 1.0 REQUIRED)\ntarget_link_libraries(user {name}::{name})\n" for name in NETWORKS
         )
     )
     shutil.copy(project / "main.c", user / "main.cpp")
@@ -161,25 +165,10 @@ def test_both_self_tests_pass_in_one_bare_metal_project_for_a_cortex_m4(project,
     (tmp_path / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.13)\nproject(firmware C)\nenable_testing()\n"
         f"add_library(startup OBJECT {BOARDS / 'cortex_m.c'})\nlink_libraries(startup)\n"
-        "add_executable(firmware main.c)\n"
-        + "".join(
-            f"add_subdirectory(${{from}}/{name} {name})\ntarget_link_libraries(firmware {name})\n"
-            for name in ("ecg", "kws", "bits")
-        )
+        "add_executable(firmware main.c)\n" + added_to("firmware")
     )
     shutil.copy(project / "main.c", tmp_path)
-    tests = [f"-D{name}_TESTS=ON" for name in ("ECG", "KWS", "BITS")]
-    said(
-        "cmake",
-        "-S",
-        ".",
-        "-B",
-        "build",
-        f"-DCMAKE_TOOLCHAIN_FILE={tmp_path / 'cortex-m4.cmake'}",
-        f"-Dfrom={project}",
-        *tests,
-        cwd=tmp_path,
-    )
+    configure(tmp_path, project, "TESTS", f"-DCMAKE_TOOLCHAIN_FILE={tmp_path / 'cortex-m4.cmake'}")
     said("cmake", "--build", "build", cwd=tmp_path)
     printed = said("ctest", "--verbose", cwd=tmp_path / "build")
     assert (

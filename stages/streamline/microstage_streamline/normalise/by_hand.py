@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import numpy as np
 
 from microstage.integer import QTensor
@@ -45,13 +47,13 @@ class _OfConstants(Rewrite):
             and _are_weights(normal, node.output)
         )
 
+    @abstractmethod
     def applies(self, values, node) -> bool:
         """Tell whether the algebra holds for these constants."""
-        raise NotImplementedError
 
+    @abstractmethod
     def made(self, normal: NormalGraph, node: Node) -> QTensor:
         """Return the quantised constant."""
-        raise NotImplementedError
 
     def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         normal.graph.constants[node.output] = normal.values[node.output] = self.made(normal, node)

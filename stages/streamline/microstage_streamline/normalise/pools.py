@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -72,9 +73,9 @@ class _Pool(Rewrite):
     def matches(self, normal: NormalGraph, node: Node) -> bool:
         return node.inputs[0] in normal.values and self.applies(normal, node)
 
+    @abstractmethod
     def applies(self, normal: NormalGraph, node: Node) -> bool:
         """Tell whether `rewrite` applies to an image of a known shape."""
-        raise NotImplementedError
 
 
 class PlainMaxPool(_Pool):

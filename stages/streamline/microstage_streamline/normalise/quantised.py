@@ -11,7 +11,7 @@ from microstage.integer.quantisers import bits_of
 from microstage.integer.tensor import real
 from microstage_streamline.graph.graph import MalformedModel, Node, is_quantised
 from microstage_streamline.normalise.normal_graph import NormalGraph
-from microstage_streamline.normalise.rewrite import Rewrite
+from microstage_streamline.normalise.rewrite import Refusal, Rewrite
 
 
 def _are_integers(*values: Any) -> bool:
@@ -51,12 +51,12 @@ class ScaleAlone(Rewrite):
         return node.inputs if node.op == "Div" or not normal.is_constant(node.inputs[0]) else node.inputs[::-1]
 
 
-class NoAbsurdQuantiser(Rewrite):
-    """A quantiser has one width, of 1 to 32 bits, and scales other than 0, or the file is wrong. Never rewrites."""
+class NoAbsurdQuantiser(Refusal):
+    """A quantiser has one width, of 1 to 32 bits, and scales other than 0, or the file is wrong."""
 
     operators = ("Quant", "Trunc")
 
-    def matches(self, normal: NormalGraph, node: Node) -> bool:
+    def check(self, normal: NormalGraph, node: Node) -> None:
         stored = [normal.graph.constants.get(name) for name in node.inputs]
         try:
             for width in stored[3:4] if node.op == "Quant" else [stored[3], stored[-1]]:
@@ -66,7 +66,6 @@ class NoAbsurdQuantiser(Rewrite):
                 raise ModelError("has a scale of 0, which is no step from level to level")
         except ModelError as error:
             raise MalformedModel(f"{node} {error}.") from None
-        return False
 
 
 class ZeroPointApart(Rewrite):
@@ -90,15 +89,14 @@ class ZeroPointApart(Rewrite):
         ]
 
 
-class NoBlocks(Rewrite):
+class NoBlocks(Refusal):
     """Blocks with a scale each are of constants alone: no sum of computed values has a scale for each part of it."""
 
     operators = ("QuantizeLinear", "DequantizeLinear")
 
-    def matches(self, normal: NormalGraph, node: Node) -> bool:
+    def check(self, normal: NormalGraph, node: Node) -> None:
         if node.flags.get("block_size", 0) and not normal.is_constant(node.inputs[0]):
             raise ModelError("computed values in blocks of their own scale (block_size); export it with one scale")
-        return False
 
 
 class WholeLevels(Rewrite):

@@ -7,12 +7,13 @@ comes to rest.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TypeVar
 
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.normalise.normal_graph import NormalGraph
 
-__all__ = ["Rewrite", "matched"]
+__all__ = ["Refusal", "Rewrite", "matched"]
 
 T = TypeVar("T")
 
@@ -24,7 +25,7 @@ def matched(value: T | None) -> T:
     return value
 
 
-class Rewrite:
+class Rewrite(ABC):
     """One way to write a node of one of the `operators` as other nodes.
 
     `ModelError` from either method says why the node has no meaning here; `MalformedModel` ends the reading of the
@@ -33,12 +34,27 @@ class Rewrite:
 
     operators: tuple[str, ...] = ()
 
+    @abstractmethod
     def matches(self, normal: NormalGraph, node: Node) -> bool:
         """Tell whether `rewrite` applies."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
         """Return what stands for `node` from now on; nothing where its outputs are constants or other tensors'
         names.
         """
-        raise NotImplementedError
+
+
+class Refusal(Rewrite):
+    """A rule that nodes of the `operators` have to keep: nothing is rewritten."""
+
+    @abstractmethod
+    def check(self, normal: NormalGraph, node: Node) -> None:
+        """Raise `ModelError` or `MalformedModel` where `node` breaks the rule."""
+
+    def matches(self, normal: NormalGraph, node: Node) -> bool:
+        self.check(normal, node)
+        return False
+
+    def rewrite(self, normal: NormalGraph, node: Node) -> list[Node]:
+        return [node]

@@ -7,7 +7,7 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage_streamline.graph.graph import Node
 from microstage_streamline.normalise.normal_graph import NormalGraph
-from microstage_streamline.normalise.rewrite import Rewrite
+from microstage_streamline.normalise.rewrite import Refusal, Rewrite
 
 _ALONG = ("Concat", "Split", "ArgMax", "TopK", "Flatten")  # those that mix samples where their axis is the first
 _DEFAULTS = {"Flatten": 1, "TopK": -1}
@@ -33,15 +33,14 @@ class KeepFirstAxis(Rewrite):
         return [Node("Squeeze", [node.inputs[0], stored], node.outputs, {}, node.layer)]
 
 
-class RefuseMixedSamples(Rewrite):
-    """What one sample answers cannot hang on others. Never rewrites."""
+class RefuseMixedSamples(Refusal):
+    """What one sample answers cannot hang on others."""
 
     operators = (*_ALONG, "Transpose", "Unsqueeze")
 
-    def matches(self, normal: NormalGraph, node: Node) -> bool:
+    def check(self, normal: NormalGraph, node: Node) -> None:
         if not all(normal.is_constant(name) for name in node.inputs if name) and self._moves_samples(normal, node):
             raise ModelError("it moves or mixes samples, whose axis is the first; leave that axis where it is")
-        return False
 
     @staticmethod
     def _moves_samples(normal: NormalGraph, node: Node) -> bool:
