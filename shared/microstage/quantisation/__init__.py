@@ -1,0 +1,7 @@
+"""From a trained float network to integers, without training anew. Needs torch and brevitas: stages train and export."""
+
+from microstage.quantisation.network import QuantisedNetwork, quantize
+from microstage.quantisation.preparing import PreparedNetwork, prepare
+from microstage.quantisation.targets import Target
+
+__all__ = ["PreparedNetwork", "QuantisedNetwork", "Target", "prepare", "quantize"]
