@@ -130,6 +130,13 @@ class Requantise(Operation):
             counted = np.maximum(counted, 0)
         return np.clip(counted + self.levels.zero, self.levels.lowest, self.levels.highest)
 
+    def thresholds(self) -> np.ndarray:
+        """Return the least integer that reaches each level above the lowest: int64 [C or 1, levels - 1]."""
+        lowest = max(self.levels.lowest, self.levels.zero) if self.rectified else self.levels.lowest
+        reached = range(lowest + 1, self.levels.highest + 1)
+        rows = [[_least(level - self.levels.zero, factor, self.rounding) for level in reached] for factor in self.factor]
+        return np.array(rows, np.int64) + self.zero
+
     @property
     def shifts(self) -> tuple[int, ...] | None:
         """By how many bits to shift to the right, per channel, if every factor is a power of two."""
@@ -275,3 +282,11 @@ def _rounded(n: int, d: int, rounding: str) -> int:
         return n // d
     up = (2 * n + d) // (2 * d)
     return up - 1 if rounding == "half-even" and (2 * n + d) % (2 * d) == 0 and up % 2 else up
+
+
+def _least(level: int, factor: Fraction, rounding: str) -> int:
+    """Return the least integer whose product with `factor`, rounded, is at least `level`."""
+    bound = Fraction(level) if rounding == "floor" else Fraction(2 * level - 1, 2)
+    least = -(-bound.numerator * factor.denominator // (bound.denominator * factor.numerator))
+    tie = rounding == "half-even" and level % 2 and least * factor == bound
+    return least + 1 if tie else least
