@@ -9,11 +9,11 @@ from functools import partial
 from microstage_bench import binary_networks as narrow
 from microstage_bench import mlperf_tiny
 from microstage_bench.names import WIDTHS
-from microstage_bench.network import QuantisedNetwork
+from microstage_bench.network import DrawnNetwork
 
 __all__ = ["NETWORKS", "OF_WIDTH"]
 
-NETWORKS: dict[str, Callable[[], QuantisedNetwork]] = {
+NETWORKS: dict[str, Callable[[], DrawnNetwork]] = {
     "drawn-resnet8": mlperf_tiny.resnet8,
     "drawn-ds-cnn": mlperf_tiny.ds_cnn,
     "drawn-mobilenet": mlperf_tiny.mobilenet,
@@ -21,7 +21,7 @@ NETWORKS: dict[str, Callable[[], QuantisedNetwork]] = {
     "drawn-kws-w3a3": narrow.kws_w3a3,
     "drawn-cnv-binary": narrow.cnv_binary,
 }
-OF_WIDTH: dict[str, Callable[[], QuantisedNetwork]] = {
+OF_WIDTH: dict[str, Callable[[], DrawnNetwork]] = {
     name: partial(narrow.kws_of_bits, bits) for bits, name in WIDTHS.items()
 }
 "One network by the width of its weights, for its size alone."

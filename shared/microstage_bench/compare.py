@@ -11,7 +11,7 @@ import onnx
 from microstage.errors import VerificationError
 from microstage_bench.generated import Generated, variants_of
 from microstage_bench.names import BEFORE
-from microstage_bench.network import QuantisedNetwork
+from microstage_bench.network import DrawnNetwork
 from microstage_bench.onnx_forms import in_floats, unsigned
 from microstage_bench.onnx_model import write_onnx
 from microstage_bench.outputs_agree import Agreement, Content, Rival, check_equal, check_layers, compare_whole
@@ -134,7 +134,7 @@ def _compared(
     return found
 
 
-def _layers(rival: Rival[Content], drawn: QuantisedNetwork | None) -> Agreement | None:
+def _layers(rival: Rival[Content], drawn: DrawnNetwork | None) -> Agreement | None:
     """Return how far the layers of a drawn network agree one by one."""
     return check_layers(rival, drawn, inputs_of(drawn, _LAYERS_COMPARED, seed=1)) if drawn else None
 

@@ -54,9 +54,9 @@ class Drawing:
         self.quantities: dict[str, nets.Quantity] = {nets.INPUT: quantity}
         self.values = {nets.INPUT: draw_inputs(shape, _CALIBRATION, seed, quantity.low, quantity.high)}
 
-    def network(self) -> nets.QuantisedNetwork:
+    def network(self) -> nets.DrawnNetwork:
         shapes = {name: value.shape[1:] for name, value in self.values.items()}
-        return nets.QuantisedNetwork(self.name, {nets.INPUT: self.quantities[nets.INPUT]}, tuple(self.layers), shapes)
+        return nets.DrawnNetwork(self.name, {nets.INPUT: self.quantities[nets.INPUT]}, tuple(self.layers), shapes)
 
     def conv(
         self,

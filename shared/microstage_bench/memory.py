@@ -13,7 +13,7 @@ from pathlib import Path
 from microstage.errors import MicrostageError
 from microstage_bench.compiling import compiler
 from microstage_bench.generated import sources_of
-from microstage_bench.network import DenseLayer, QuantisedNetwork
+from microstage_bench.network import DenseLayer, DrawnNetwork
 from microstage_bench.resident_memory import resident_growth
 from microstage_bench.runtimes import LARGEST_ARENA, TfLiteMicro
 
@@ -72,7 +72,7 @@ def _runs_in(file: bytes, arena: int) -> bool:
     return os.waitpid(child, 0)[1] == 0
 
 
-def constants_alone(network: QuantisedNetwork) -> int:
+def constants_alone(network: DrawnNetwork) -> int:
     """Return the bytes of int8 weights and int32 biases."""
     return sum(layer.weights.size + 4 * layer.bias.size for layer in network.layers if isinstance(layer, DenseLayer))
 

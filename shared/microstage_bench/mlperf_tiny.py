@@ -4,14 +4,14 @@ anyway."""
 from __future__ import annotations
 
 from microstage_bench.drawn_networks import Drawing
-from microstage_bench.network import QuantisedNetwork, Quantity
+from microstage_bench.network import DrawnNetwork, Quantity
 
 __all__ = ["autoencoder", "ds_cnn", "mobilenet", "resnet8"]
 
 _IMAGE = Quantity(1 / 128, 0)
 
 
-def resnet8() -> QuantisedNetwork:
+def resnet8() -> DrawnNetwork:
     """Draw image classification: 3 x 32 x 32 -> 10, three residual blocks of 16, 32 and 64 channels."""
     d = Drawing("drawn-resnet8", (3, 32, 32), _IMAGE, seed=1)
     d.conv(16, 3)
@@ -27,7 +27,7 @@ def resnet8() -> QuantisedNetwork:
     return d.network()
 
 
-def ds_cnn() -> QuantisedNetwork:
+def ds_cnn() -> DrawnNetwork:
     """Draw keyword spotting: 1 x 49 x 10 features -> 12, four depthwise separable layers of 64 channels."""
     d = Drawing("drawn-ds-cnn", (1, 49, 10), _IMAGE, seed=2)
     d.conv(64, (10, 4), 2)
@@ -40,7 +40,7 @@ def ds_cnn() -> QuantisedNetwork:
     return d.network()
 
 
-def mobilenet() -> QuantisedNetwork:
+def mobilenet() -> DrawnNetwork:
     """Draw visual wake words: MobileNetV1 of width 0.25, 3 x 96 x 96 -> 2."""
     d = Drawing("drawn-mobilenet", (3, 96, 96), _IMAGE, seed=3)
     d.conv(8, 3, 2)
@@ -63,7 +63,7 @@ def mobilenet() -> QuantisedNetwork:
     return d.network()
 
 
-def autoencoder() -> QuantisedNetwork:
+def autoencoder() -> DrawnNetwork:
     """Draw anomaly detection: 640 -> 4 x 128 -> 8 -> 4 x 128 -> 640, dense."""
     d = Drawing("drawn-autoencoder", (640,), _IMAGE, seed=4)
     for features in (128, 128, 128, 128, 8, 128, 128, 128, 128):

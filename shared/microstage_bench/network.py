@@ -4,7 +4,7 @@ runs.
     Quantity        what integers mean: value = scale * (integer - zero), integer within low..high
     ConvLayer, DenseLayer     weights, one scale per output channel, int32 biases at input scale x weight scale
     AddLayer, AverageLayer, MaximumLayer, FlattenLayer                       layers without weights
-    QuantisedNetwork         layers in order; each names the tensors that it reads; tensor and layer share a name
+    DrawnNetwork         layers in order; each names the tensors that it reads; tensor and layer share a name
 
 Tensors are [n, C, H, W] or [n, features]. A ReLU is a quantity whose `low` is its `zero`: clipping is all that it does.
 """
@@ -25,7 +25,7 @@ __all__ = [
     "FlattenLayer",
     "NetworkLayer",
     "MaximumLayer",
-    "QuantisedNetwork",
+    "DrawnNetwork",
     "Quantity",
 ]
 
@@ -99,7 +99,7 @@ class FlattenLayer(NetworkLayer):
 
 
 @dataclass(frozen=True, eq=False)
-class QuantisedNetwork:
+class DrawnNetwork:
     """`inputs` says what each input's integers mean; `shapes` holds the shape of every tensor, without the batch."""
 
     name: str
@@ -129,9 +129,7 @@ class QuantisedNetwork:
             else next(layer.output for layer in self.layers if layer.name == tensor)
         )
 
-    def alone(self, layer: NetworkLayer) -> QuantisedNetwork:
+    def alone(self, layer: NetworkLayer) -> DrawnNetwork:
         """Return one layer as a network of its own, for comparing runtimes where their differences do not add up."""
         inputs = {name: self.quantity(name) for name in layer.inputs}
-        return QuantisedNetwork(
-            layer.name, inputs, (layer,), {name: self.shapes[name] for name in (*inputs, layer.name)}
-        )
+        return DrawnNetwork(layer.name, inputs, (layer,), {name: self.shapes[name] for name in (*inputs, layer.name)})

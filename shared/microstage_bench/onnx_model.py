@@ -1,4 +1,4 @@
-"""A `QuantisedNetwork` as QDQ ONNX (opset 13): every tensor quantised and dequantised, weights int8, biases int32; QCDQ
+"""A `DrawnNetwork` as QDQ ONNX (opset 13): every tensor quantised and dequantised, weights int8, biases int32; QCDQ
 where a range is narrower.
 
 ConvLayer, Gemm, AddLayer and pools stand between DequantizeLinear and QuantizeLinear, which is the form that runtimes
@@ -19,13 +19,13 @@ from microstage_bench import network as nets
 __all__ = ["write_onnx"]
 
 
-def write_onnx(network: nets.QuantisedNetwork, batch: int = 1) -> onnx.ModelProto:
+def write_onnx(network: nets.DrawnNetwork, batch: int = 1) -> onnx.ModelProto:
     """Write the network from int8 to int8."""
     return _OnnxWriter(network).model(batch)
 
 
 class _OnnxWriter:
-    def __init__(self, network: nets.QuantisedNetwork) -> None:
+    def __init__(self, network: nets.DrawnNetwork) -> None:
         self.network = network
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []

@@ -17,7 +17,7 @@ import onnx
 
 from microstage.errors import VerificationError
 from microstage_bench.ends import End, converted
-from microstage_bench.network import FlattenLayer, NetworkLayer, QuantisedNetwork
+from microstage_bench.network import DrawnNetwork, FlattenLayer, NetworkLayer
 from microstage_bench.reference import run
 from microstage_bench.runtimes import Runtime
 
@@ -47,12 +47,12 @@ class Rival(Generic[Content]):
     """
 
     name: str
-    write: Callable[[QuantisedNetwork], Content]
+    write: Callable[[DrawnNetwork], Content]
     load: Callable[[Content], Runtime]
     rounding: str = "half_even"
     levels: int = 1
 
-    def running(self, network: QuantisedNetwork) -> Runtime:
+    def running(self, network: DrawnNetwork) -> Runtime:
         """Return the runtime with a drawn network loaded."""
         return self.load(self.write(network))
 
@@ -87,7 +87,7 @@ class Agreement:
         return f"{differ}; arg-max equal in {self.same_place} of {self.rows}" if self.rows else differ
 
 
-def check_layers(rival: Rival, network: QuantisedNetwork, inputs: dict[str, np.ndarray]) -> Agreement:
+def check_layers(rival: Rival, network: DrawnNetwork, inputs: dict[str, np.ndarray]) -> Agreement:
     """Compare each layer alone; `VerificationError` names the first that is more than `rival.levels` off."""
     values = run(network, inputs, rival.rounding)
     found = [
@@ -153,9 +153,7 @@ def _levels(numbers: np.ndarray, given: End, wanted: End) -> np.ndarray:
     return converted([numbers], [given], [unbounded])[0]
 
 
-def _check_layer(
-    rival: Rival, network: QuantisedNetwork, layer: NetworkLayer, values: dict[str, np.ndarray]
-) -> Agreement:
+def _check_layer(rival: Rival, network: DrawnNetwork, layer: NetworkLayer, values: dict[str, np.ndarray]) -> Agreement:
     alone = network.alone(layer)
     runtime = rival.running(alone)
     taken, given = ends_of(alone)
@@ -168,7 +166,7 @@ def _check_layer(
     return agreement
 
 
-def ends_of(network: QuantisedNetwork) -> tuple[list[End], End]:
+def ends_of(network: DrawnNetwork) -> tuple[list[End], End]:
     """Return the inputs and the output of a drawn network, as its integers are."""
     quantities = {**network.inputs, network.output: network.quantity(network.output)}
     ends = [End(name, network.shapes[name], np.dtype(np.int8), q.scale, q.zero) for name, q in quantities.items()]

@@ -1,4 +1,4 @@
-"""The integer reference of a `QuantisedNetwork`: exact accumulators, then one requantisation per layer."""
+"""The integer reference of a `DrawnNetwork`: exact accumulators, then one requantisation per layer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["accumulate", "apply", "run"]
 
 
 def run(
-    network: nets.QuantisedNetwork, inputs: Mapping[str, np.ndarray], rounding: str = "half_even"
+    network: nets.DrawnNetwork, inputs: Mapping[str, np.ndarray], rounding: str = "half_even"
 ) -> dict[str, np.ndarray]:
     """Compute every tensor's int8 integers [n, ...] from those of the inputs; `rounding` is one of
     `rounding.ROUNDINGS`.

@@ -20,7 +20,7 @@ from microstage.interface import golden
 from microstage.signals.gain import block_float
 from microstage_bench.ends import End, converted
 from microstage_bench.generated import Generated, variants_of
-from microstage_bench.network import QuantisedNetwork
+from microstage_bench.network import DrawnNetwork
 from microstage_bench.network_file import NetworkFile, OnnxNetwork, TfliteNetwork
 from microstage_bench.outputs_agree import Vectors, ends_of
 from microstage_bench.reference import run
@@ -44,7 +44,7 @@ class Subject:
     scratch: Path = Path()
 
     @cached_property
-    def network(self) -> QuantisedNetwork | None:
+    def network(self) -> DrawnNetwork | None:
         """The definition of a drawn network."""
         return network_named(self.name) if self.drawn else None
 
@@ -106,7 +106,7 @@ class Subject:
         """Return the vectors; what a drawn network has to answer in another `rounding` is known to the bit as well."""
         return self._drawn(self.network, rounding) if self.network else self.vectors
 
-    def _drawn(self, network: QuantisedNetwork, rounding: str) -> Vectors:
+    def _drawn(self, network: DrawnNetwork, rounding: str) -> Vectors:
         """Return inputs like those that the network was calibrated on, and the answers of its reference in that
         rounding.
         """

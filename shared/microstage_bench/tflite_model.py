@@ -1,4 +1,4 @@
-"""A `QuantisedNetwork` as an int8 .tflite file, by the schema's own object classes: planes become [n, H, W, C], nothing
+"""A `DrawnNetwork` as an int8 .tflite file, by the schema's own object classes: planes become [n, H, W, C], nothing
 else changes.
 
 Weights of convolutions carry one scale per output channel, those of dense layers one, as TFLite's own converter writes
@@ -19,9 +19,9 @@ from microstage_bench.network import (
     AverageLayer,
     ConvLayer,
     DenseLayer,
+    DrawnNetwork,
     FlattenLayer,
     NetworkLayer,
-    QuantisedNetwork,
     Quantity,
 )
 
@@ -49,7 +49,7 @@ def channels_first(tensor: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(tensor, -1, 1))
 
 
-def write_tflite(network: QuantisedNetwork) -> bytes:
+def write_tflite(network: DrawnNetwork) -> bytes:
     """Write the flatbuffer; `ModelError` for a layer that TFLite's int8 kernels have no form for."""
     from ai_edge_litert import schema_py_generated as schema
 
@@ -57,7 +57,7 @@ def write_tflite(network: QuantisedNetwork) -> bytes:
 
 
 class _TfliteWriter:
-    def __init__(self, network: QuantisedNetwork, schema: ModuleType) -> None:
+    def __init__(self, network: DrawnNetwork, schema: ModuleType) -> None:
         self.network, self.schema = network, schema
         self.buffers: list[Any] = [schema.BufferT()]
         self.tensors: list[Any] = []

@@ -19,7 +19,7 @@ from microstage.process.ending import ended
 from microstage_bench.catalogue import NETWORKS, OF_WIDTH
 from microstage_bench.drawn_networks import draw_inputs
 from microstage_bench.names import MLPERF_TINY
-from microstage_bench.network import QuantisedNetwork
+from microstage_bench.network import DrawnNetwork
 from microstage_bench.onnx_model import write_onnx
 from microstage_bench.reference import run
 from microstage_bench.tflite_model import write_tflite
@@ -30,7 +30,7 @@ _VECTORS = 64
 
 
 @cache
-def network_named(name: str) -> QuantisedNetwork:
+def network_named(name: str) -> DrawnNetwork:
     """Draw a network, once a process; `ParameterError` for a name that is none."""
     known = NETWORKS | OF_WIDTH
     if name not in known:
@@ -38,7 +38,7 @@ def network_named(name: str) -> QuantisedNetwork:
     return known[name]()
 
 
-def inputs_of(network: QuantisedNetwork, count: int, seed: int = 0) -> dict[str, np.ndarray]:
+def inputs_of(network: DrawnNetwork, count: int, seed: int = 0) -> dict[str, np.ndarray]:
     """Return int8 inputs [count, ...] by name."""
     return {
         name: draw_inputs(network.shapes[name], count, seed + place, quantity.low, quantity.high)
@@ -46,7 +46,7 @@ def inputs_of(network: QuantisedNetwork, count: int, seed: int = 0) -> dict[str,
     }
 
 
-def write_models(network: QuantisedNetwork, folder: Path) -> None:
+def write_models(network: DrawnNetwork, folder: Path) -> None:
     """Write the files above; the .tflite needs the package ai-edge-litert."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(write_onnx(network).SerializeToString(deterministic=True))

@@ -16,9 +16,9 @@ from microstage_bench.network import (
     AverageLayer,
     ConvLayer,
     DenseLayer,
+    DrawnNetwork,
     FlattenLayer,
     MaximumLayer,
-    QuantisedNetwork,
     Quantity,
 )
 from microstage_bench.reference import run
@@ -28,7 +28,7 @@ from microstage_bench.write_models import inputs_of
 __all__ = ["write_network"]
 
 
-def write_network(network: QuantisedNetwork, folder: Path, vectors: int = 16) -> Path:
+def write_network(network: DrawnNetwork, folder: Path, vectors: int = 16) -> Path:
     """A drawn network as streamline would write it, with golden vectors of its input and output."""
     graph = _Integers(network)
     values = run(network, inputs_of(network, vectors))
@@ -42,7 +42,7 @@ def write_network(network: QuantisedNetwork, folder: Path, vectors: int = 16) ->
 class _Integers:
     """A graph of integers, each less its zero point; the output keeps its own."""
 
-    def __init__(self, network: QuantisedNetwork) -> None:
+    def __init__(self, network: DrawnNetwork) -> None:
         self.network, self.g, self.centred = network, Graph(), {}
         for name, quantity in network.inputs.items():
             x = self.g.input(name, (1, *network.shapes[name]), "INT8")

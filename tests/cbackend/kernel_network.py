@@ -1,12 +1,12 @@
 """A small network whose layers call every vectorised kernel."""
 
 from microstage_bench.drawn_networks import Drawing
-from microstage_bench.network import QuantisedNetwork, Quantity
+from microstage_bench.network import DrawnNetwork, Quantity
 
 __all__ = ["every_kernel"]
 
 
-def every_kernel() -> QuantisedNetwork:
+def every_kernel() -> DrawnNetwork:
     """3 x 11 x 11 -> 12: a sum, a depthwise layer, weights of 8, 4 and 1 bits, products of signs and their maximum, an
     average."""
     d = Drawing("every-kernel", (3, 11, 11), Quantity(1 / 128), seed=1)

@@ -1,4 +1,4 @@
-"""From a trained float network to integers, without training anew. Needs torch and brevitas: stages train and export."""
+"""From a trained float network to integers, without training anew. Needs torch and brevitas."""
 
 from microstage.quantisation.network import QuantisedNetwork, quantize
 from microstage.quantisation.preparing import PreparedNetwork, prepare

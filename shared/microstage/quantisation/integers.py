@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -14,9 +15,21 @@ from torch import Tensor
 
 from microstage.errors import VerificationError
 
-__all__ = ["Add", "AveragePool", "IntegerNetwork", "MaxPool", "Operation", "Product", "Quantise", "Requantise", "Reshape"]
+__all__ = [
+    "Add",
+    "AveragePool",
+    "Comparison",
+    "IntegerNetwork",
+    "Levels",
+    "MaxPool",
+    "Operation",
+    "Product",
+    "Quantise",
+    "Requantise",
+    "Reshape",
+]
 
-Integers = np.ndarray  # int64
+Integers: TypeAlias = np.ndarray  # int64
 _LARGEST_ACCUMULATOR = 2**31 - 1
 
 
@@ -134,7 +147,8 @@ class Requantise(Operation):
         """Return the least integer that reaches each level above the lowest: int64 [C or 1, levels - 1]."""
         lowest = max(self.levels.lowest, self.levels.zero) if self.rectified else self.levels.lowest
         reached = range(lowest + 1, self.levels.highest + 1)
-        rows = [[_least(level - self.levels.zero, factor, self.rounding) for level in reached] for factor in self.factor]
+        steps = [level - self.levels.zero for level in reached]
+        rows = [[_least(step, factor, self.rounding) for step in steps] for factor in self.factor]
         return np.array(rows, np.int64) + self.zero
 
     @property

@@ -6,6 +6,7 @@ import copy
 import operator
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from typing import Any
 
 import brevitas.nn as qnn
 import numpy as np
@@ -42,7 +43,7 @@ def lower(graph: fx.GraphModule, target: Target, example: Tensor) -> IntegerNetw
 
 
 class _Lowering:
-    """Walks the graph once. `scales` holds the unit of every integer value, `zeros` the zero point of quantised ones."""
+    """Walk the graph once. `scales` holds the unit of every integer value, `levels` what quantised ones can be."""
 
     def __init__(self, graph: fx.GraphModule, target: Target, example: Tensor) -> None:
         self.graph, self.target = graph, target
@@ -103,7 +104,13 @@ class _Lowering:
             factor = tuple(Fraction(float(scale)) / Fraction(levels.scale) for scale in self.scales[source].flat)
             rectified = isinstance(module, qnn.QuantReLU)
             operation = Requantise(
-                str(node.target), (source,), node.name, factor, levels, self.target.rounding, rectified,
+                str(node.target),
+                (source,),
+                node.name,
+                factor,
+                levels,
+                self.target.rounding,
+                rectified,
                 self._zero(source),
             )
             self._assert_shifts(operation)
@@ -130,9 +137,16 @@ class _Lowering:
         bias = np.zeros(len(weight)) if module.bias is None else module.bias.detach().double().numpy() / scale
         settings = {} if isinstance(module, qnn.QuantLinear) else _settings(module)
         operation = Product(
-            str(node.target), (source,), node.name, weight.astype(np.int64), _weight_levels(module),
-            weight_scale, np.rint(bias).astype(np.int64), scale,
-            self._zero(source), **settings,
+            str(node.target),
+            (source,),
+            node.name,
+            weight.astype(np.int64),
+            _weight_levels(module),
+            weight_scale,
+            np.rint(bias).astype(np.int64),
+            scale,
+            self._zero(source),
+            **settings,
         )
         largest = operation.largest(self.levels[self._quantised(source)])
         if largest > _INT32:
@@ -190,20 +204,20 @@ class _FakeQuantised:
     def __call__(self, x: Tensor) -> Mapping[str, Tensor]:
         recorded: dict[str, Tensor] = {}
 
-        class Recording(fx.Interpreter):
+        class _Recording(fx.Interpreter):
             def run_node(self, node: fx.Node) -> object:
                 result = super().run_node(node)
                 recorded[node.name] = getattr(result, "value", result)
                 return result
 
-        Recording(self.graph).run(x.double())
+        _Recording(self.graph).run(x.double())
         return recorded
 
 
 def _shapes(graph: fx.GraphModule, example: Tensor) -> dict[fx.Node, tuple[int, ...]]:
     shapes: dict[fx.Node, tuple[int, ...]] = {}
 
-    class Recording(fx.Interpreter):
+    class _Recording(fx.Interpreter):
         def run_node(self, node: fx.Node) -> object:
             result = super().run_node(node)
             if hasattr(result, "shape"):
@@ -211,7 +225,7 @@ def _shapes(graph: fx.GraphModule, example: Tensor) -> dict[fx.Node, tuple[int, 
             return result
 
     with torch.no_grad():
-        Recording(graph).run(example)
+        _Recording(graph).run(example)
     return shapes
 
 
@@ -228,7 +242,7 @@ def _weight_levels(module: nn.Module) -> Levels:
     return Levels(1.0, 0, -highest - (not module.weight_quant.is_narrow_range), highest)
 
 
-def _settings(module: nn.Module) -> dict[str, object]:
+def _settings(module: nn.Module) -> dict[str, Any]:
     padding = module.padding
     if isinstance(padding, str):
         raise ModelError(f"padding={padding!r} is not supported: give it in numbers.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
-from typing import Union
+from typing import TypeAlias
 
 import torch
 from brevitas.graph.calibrate import bias_correction_mode, calibration_mode
@@ -21,7 +21,7 @@ from microstage.quantisation.targets import Target
 
 __all__ = ["QuantisedNetwork", "quantize"]
 
-Representative = Union[Iterable[Tensor], Callable[[], Iterable[Tensor]]]
+Representative: TypeAlias = "Iterable[Tensor] | Callable[[], Iterable[Tensor]]"
 
 
 def quantize(model: PreparedNetwork, target: str | Target = "diana-digital") -> QuantisedNetwork:

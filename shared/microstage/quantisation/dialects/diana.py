@@ -42,7 +42,8 @@ class DianaWriter(OnnxWriter):
         levels = operation.levels
         lowest = self.constant(f"{operation.output}_lowest", float(0 if operation.rectified else levels.lowest))
         clipped = self.node("Max", (floor, lowest), f"{operation.output}_max")
-        self.node("Min", (clipped, self.constant(f"{operation.output}_highest", float(levels.highest))), operation.output)
+        highest = self.constant(f"{operation.output}_highest", float(levels.highest))
+        self.node("Min", (clipped, highest), operation.output)
 
     def product(self, operation: Product) -> None:
         weight = self.constant(f"{operation.output}_weight", operation.weight.astype(np.float32))

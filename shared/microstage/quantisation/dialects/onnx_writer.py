@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnx
@@ -63,7 +65,7 @@ class OnnxWriter(ABC):
         return self.network.output
 
     def _write(self, operation: Operation) -> None:
-        {
+        written: dict[type[Operation], Callable[[Any], None]] = {
             Quantise: self.quantise,
             Requantise: self.requantise,
             Product: self.product,
@@ -71,7 +73,8 @@ class OnnxWriter(ABC):
             AveragePool: self.average_pool,
             MaxPool: self.max_pool,
             Reshape: self.reshape,
-        }[type(operation)](operation)
+        }
+        written[type(operation)](operation)
 
     @abstractmethod
     def quantise(self, operation: Quantise) -> None: ...
@@ -95,7 +98,7 @@ class OnnxWriter(ABC):
         shape = self.constant(f"{operation.output}_shape", np.array([0, *operation.shape], np.int64))
         self.node("Reshape", (*operation.inputs, shape), operation.output)
 
-    def node(self, operator: str, inputs: tuple[str, ...], output: str, domain: str = "", **attributes: object) -> str:
+    def node(self, operator: str, inputs: tuple[str, ...], output: str, domain: str = "", **attributes: Any) -> str:
         """Append a node, named as its output, and return that."""
         self.nodes.append(
             helper.make_node(operator, list(inputs), [output], name=output, domain=domain or None, **attributes)
@@ -128,7 +131,7 @@ class OnnxWriter(ABC):
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
 
 
-def _window(operation: AveragePool | MaxPool) -> dict[str, object]:
+def _window(operation: AveragePool | MaxPool) -> dict[str, Any]:
     return {
         "kernel_shape": list(operation.kernel),
         "strides": list(operation.stride),
