@@ -3,7 +3,7 @@
 import librosa
 import numpy as np
 
-from microstage.models.kws.features import COEFFICIENTS, FRAMES, RATE, mfcc, normalised
+from microstage.datasets.speech.cepstra import COEFFICIENTS, FRAMES, RATE, mfcc, normalised
 
 WINDOW, HOP, FFT, BANDS = 480, 320, 512, 40
 

@@ -8,7 +8,7 @@ from microstage.errors import DatasetError, ParameterError
 
 __all__ = ["BUILT_IN", "DOWNLOADED", "files", "folder", "names", "unpacked"]
 
-BUILT_IN = ("generator", "words", "glyphs", "own")  # own: made by the user's module
+BUILT_IN = ("generator", "words", "glyphs", "shapes", "figures", "machine", "own")  # own: made by the user's module
 DOWNLOADED = ("ev-cpw", "speech-commands", "mnist", "cifar10")
 _PATTERNS = {
     "ev-cpw": ("*/Waveform_*.csv",),

@@ -34,11 +34,11 @@ def with_model_parameters(stage: Stage, own: UserModule | None = None, others: I
 
 
 def _declared(package: Any, model: str) -> dict[str, dict[str, Any]]:
-    """Return a family's parameters with the defaults of one of its models."""
-    defaults: Mapping[str, Any] = package.MODELS[model]
+    """Return a family's parameters as one of its models has them: with other defaults, or fields of its own."""
+    own: Mapping[str, Any] = package.MODELS[model]
     declared = {name: dict(fields) for name, fields in package.PARAMETERS.items()}
-    for name, value in defaults.items():
-        declared.setdefault(name, {})["default"] = value
+    for name, value in own.items():
+        declared.setdefault(name, {}).update(value if isinstance(value, Mapping) else {"default": value})
     return declared
 
 

@@ -13,9 +13,9 @@ from graphs import Graph, single
 from prove_sound import EMULATED, assert_near, heard
 
 from microstage.datasets.speech import words
+from microstage.datasets.speech.cepstra import CEPSTRA
 from microstage.errors import VerificationError
 from microstage.interface.cepstra import Cepstra
-from microstage.models.kws.features import CEPSTRA
 from microstage_cbackend.generate import read_model
 from microstage_cbackend.vectors.sounds import levels
 from microstage_cbackend.writers.features_tables import Tables

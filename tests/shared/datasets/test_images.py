@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from microstage.datasets import archives, download
-from microstage.datasets.images import cifar10, glyphs, mnist
+from microstage.datasets.images import cifar10, figures, glyphs, mnist, shapes
 from microstage.datasets.images.image_set import LabelledImages, split
 from microstage.datasets.locations import files, folder
 from microstage.errors import DatasetError
@@ -185,12 +185,23 @@ def test_pickles_are_not_read(tmp_path):
         cifar10.read(tmp_path)
 
 
-def test_glyphs_are_ten_different_things():
-    train, test = glyphs.read(400, (3, 32, 32), 1)
-    assert train.pixels.shape == (400, 3, 32, 32) and len(test) == 400
-    assert np.bincount(train.labels).tolist() == [40] * 10
-    again, _ = glyphs.read(400, (3, 32, 32), 1)
-    assert np.array_equal(train.pixels, again.pixels)
+DRAWN = {
+    "glyphs": (lambda seed: glyphs.read(100, (3, 32, 32), seed), 10, 32),
+    "shapes": (lambda seed: shapes.read(100, seed), 10, 32),
+    "figures": (lambda seed: figures.read(100, 24, seed), 2, 24),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_drawn_images_are_of_every_class_alike_and_follow_their_seed(name):
+    read, classes, size = DRAWN[name]
+    train, test = read(1)
+    assert train.pixels.shape == (100, 3, size, size) and len(test) >= 200
+    assert np.bincount(train.labels).tolist() == [100 // classes] * classes
+    pictures = np.concatenate([train.pixels, test.pixels]).reshape(100 + len(test), -1)
+    assert len(np.unique(pictures, axis=0)) == len(pictures), "no test image is one that was trained on"
+    again, other = (read(seed)[0] for seed in (1, 2))
+    assert np.array_equal(train.pixels, again.pixels) and not np.array_equal(train.pixels, other.pixels)
     assert isinstance(train[:5], LabelledImages) and len(train[:5]) == 5
 
 

@@ -13,9 +13,9 @@ import pytest
 
 from microstage.datasets import archives, download
 from microstage.datasets.speech import speech_commands, speech_features, words
+from microstage.datasets.speech.cepstra import FRAMES, flat, mfcc, normalised
 from microstage.datasets.speech.clips import CLASSES, SILENCE, UNKNOWN, Clips, by_speaker
 from microstage.errors import DatasetError
-from microstage.models.kws.features import FRAMES, flat, mfcc, normalised
 
 RATE = 16000
 NO_DATA = "MICROSTAGE_DATA_DIR names no folder with gsc_v2_test; its clips are not part of the repository"

@@ -16,7 +16,8 @@ from microstage.models.bnn.adam import FlatAdam
 from microstage.models.bnn.definition import BinaryDefinition
 from microstage.models.bnn.dropout import masks
 from microstage.models.bnn.network import BinaryNetwork
-from microstage.models.bnn.train import ShiftedImages, extremes, squared_hinge
+from microstage.models.bnn.train import extremes, squared_hinge
+from microstage.models.shifted_images import ShiftedImages
 
 DENSE = [model for model in MODELS if model.startswith("tfc")]
 TINY = {"width": 32, "epochs": 12, "batch": 20, "images": 800, "held_out": 100, "halvings": 6.0}
@@ -108,7 +109,7 @@ def test_photographs_move_by_up_to_four_pixels_and_turn_round():
         for m in (0, 1)
         for w in [padded[:, y : y + 32, x : x + 32]]
     }
-    examples = ShiftedImages(image, torch.zeros(1, 10), 4, torch.zeros(1), True)
+    examples = ShiftedImages(image, torch.zeros(1, 10), 4, 0.0, True)
     drawn, _ = examples.batch(torch.zeros(60, dtype=torch.long))
     places = [next(place for place, one in wanted.items() if torch.equal(one, photograph)) for photograph in drawn]
     assert len(set(places)) > 30
@@ -118,7 +119,7 @@ def test_digits_move_by_up_to_a_pixel_and_are_not_mirrored():
     digits = torch.where(torch.rand(2, 1, 28, 28) < 0.5, -1, 1).to(torch.int8)
     padded = torch.nn.functional.pad(digits, [1] * 4, value=-1)
     wanted = [padded[:, :, y : y + 28, x : x + 28] for y in range(3) for x in range(3)]
-    examples = ShiftedImages(digits, torch.zeros(2, 10), 1, torch.tensor([-1]), False)
+    examples = ShiftedImages(digits, torch.zeros(2, 10), 1, -1.0, False)
     drawn, _ = examples.batch(torch.tensor([0, 1]).repeat(50))
     places = [
         next(k for k, one in enumerate(wanted) if torch.equal(one[i % 2], digit)) for i, digit in enumerate(drawn)

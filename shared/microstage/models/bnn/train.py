@@ -6,7 +6,6 @@ The original keeps the epoch that is best on the test images; here images that a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from microstage.models.bnn.adam import FlatAdam
 from microstage.models.bnn.definition import BinaryDefinition
 from microstage.models.bnn.network import BinaryNetwork
 from microstage.models.classification import classification_metrics
+from microstage.models.shifted_images import ShiftedImages
 from microstage.models.training import Examples, Phase, Splits, predict
 
 __all__ = ["Training"]
@@ -45,7 +45,11 @@ class Training(training.Training):
             torch.set_num_threads(1)  # these products are too small to share
         drawn = self._examples(self.images.train)
         moved = ShiftedImages(
-            drawn.inputs, drawn.targets, parameters["shift"], self._inputs(_BLACK), parameters["dataset"] == "cifar10"
+            drawn.inputs,
+            drawn.targets,
+            parameters["shift"],
+            self._inputs(_BLACK).item(),
+            parameters["dataset"] == "cifar10",
         )
         self.splits = Splits(moved, self._examples(self.images.validation), self._examples(self.images.test))
 
@@ -106,36 +110,6 @@ class Training(training.Training):
             "label": np.concatenate([test.labels[rows], np.full(len(hard), 255, np.uint8)]),
             "real": np.concatenate([np.ones(len(rows), np.uint8), np.zeros(len(hard), np.uint8)]),
         }
-
-
-@dataclass(frozen=True)
-class ShiftedImages(Examples):
-    """Each drawn image is moved by up to `shift` pixels either way, `black` moving in.
-
-    If `mirrored`, it is turned round half of the time.
-    """
-
-    inputs: Tensor
-    shift: int
-    black: Tensor
-    mirrored: bool
-
-    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        inputs = self.inputs[rows]
-        if not self.shift and not self.mirrored:
-            return inputs, self.targets[rows]
-        count, channels, size = inputs.shape[:3]
-        inputs = torch.nn.functional.pad(inputs, [self.shift] * 4, value=int(self.black))
-        along = torch.arange(size)
-        y, x = torch.randint(0, 2 * self.shift + 1, (2, count, 1))
-        columns = along.expand(count, size)
-        if self.mirrored:
-            columns = torch.where(torch.rand(count, 1) < 0.5, along.flip(0), along)
-        every = torch.arange(count)[:, None, None, None]
-        moved = inputs[
-            every, torch.arange(channels)[:, None, None], (along + y)[:, None, :, None], (columns + x)[:, None, None, :]
-        ]
-        return moved, self.targets[rows]
 
 
 def squared_hinge(scores: Tensor, targets: Tensor) -> Tensor:

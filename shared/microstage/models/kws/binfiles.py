@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from microstage.datasets.speech.cepstra import COEFFICIENTS, FRAMES
 from microstage.datasets.speech.clips import CLASSES, Clips
+from microstage.datasets.speech.reading import read
 from microstage.errors import ModelError, VerificationError
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
-from microstage.models.kws.clips import features, mixed, read
-from microstage.models.kws.features import COEFFICIENTS, FRAMES
+from microstage.models.kws.clips import features, mixed
 from microstage.stage import Job, stage_main
 from microstage.untrusted.onnx_file import read_onnx
 

@@ -1,30 +1,17 @@
-"""The clips that the parameters name, and their features: NumPy alone, for training and for every replay."""
+"""Clips as features, and those that are replayed: NumPy alone, for training and for every replay."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from hashlib import sha256
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from microstage.datasets.locations import required
-from microstage.datasets.speech import speech_commands, speech_features, words
-from microstage.datasets.speech.clips import Clips, Speech
-from microstage.models.kws.features import flat, mfcc, normalised
+from microstage.datasets.speech.cepstra import flat, mfcc, normalised
+from microstage.datasets.speech.clips import Clips
 
-__all__ = ["features", "mixed", "read"]
+__all__ = ["features", "mixed"]
 
 _MIXED = 1000
-
-
-def read(p: Mapping[str, Any], folder: Path | None) -> Speech:
-    """Return the dataset that the parameters name."""
-    if p["dataset"] == "words":
-        return words.load(p["clips"], p["seed"])
-    place = required(p["dataset"], folder)
-    return speech_features.load(place) if p["dataset"] == "speech-features" else speech_commands.load(place, p["split"])
 
 
 def features(clips: Clips) -> np.ndarray:

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from microstage.datasets.speech.cepstra import flat, mfcc, normalised
 from microstage.datasets.speech.clips import RATE, Clips
 from microstage.models.kws.clips import features
-from microstage.models.kws.features import flat, mfcc, normalised
 from microstage.models.training import Examples
 
 __all__ = ["ClipExamples", "NoisyClips", "clip_examples"]

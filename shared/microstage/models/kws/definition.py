@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from microstage.datasets.speech.cepstra import CEPSTRA, COEFFICIENTS, FRAMES
 from microstage.datasets.speech.clips import CLASSES
 from microstage.errors import ModelError
 from microstage.models.definition import FILE, Definition, FamilyDefinition
-from microstage.models.kws.features import CEPSTRA, COEFFICIENTS, FRAMES
 
 __all__ = ["KeywordDefinition"]
 

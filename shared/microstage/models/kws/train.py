@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from microstage.datasets.speech.clips import CLASSES, UNKNOWN
+from microstage.datasets.speech.reading import read
 from microstage.models import training
 from microstage.models.classification import classification_metrics
-from microstage.models.kws.clips import read
 from microstage.models.kws.data import NoisyClips, clip_examples
 from microstage.models.kws.definition import KeywordDefinition
 from microstage.models.kws.network import KeywordNetwork

@@ -1,0 +1,1 @@
+"""The sound of a machine, synthetic: healthy, or with a fault."""
