@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeAlias
 
 import torch
-from brevitas.graph.calibrate import bias_correction_mode, calibration_mode
 from brevitas.graph.quantize import quantize as brevitas_quantize
 from torch import Tensor, fx, nn
 
-from microstage.errors import ModelError
+from microstage.errors import ModelError, ParameterError
+from microstage.models.network import Network
+from microstage.process.progress import progress
+from microstage.quantisation import calibrating, correcting, finetuning, refining
+from microstage.quantisation.error import answers, relative_l2
+from microstage.quantisation.finetuning import Batch, Loss
 from microstage.quantisation.integers import IntegerNetwork
 from microstage.quantisation.lowering import lower
 from microstage.quantisation.preparing import PreparedNetwork
 from microstage.quantisation.quantisers import activation_map, identity_map, layer_map
+from microstage.quantisation.recording import inputs_of, outputs_of
+from microstage.quantisation.rounding import adaround_layer
 from microstage.quantisation.rules import assert_allowed
+from microstage.quantisation.scales import activation_scales, layers_with_weights
 from microstage.quantisation.targets import Target
+from microstage.quantisation.weight_scales import fit_weights
 
-__all__ = ["QuantisedNetwork", "quantize"]
+__all__ = ["QuantisedNetwork", "Representative", "quantize"]
 
 Representative: TypeAlias = "Iterable[Tensor] | Callable[[], Iterable[Tensor]]"
 
@@ -34,65 +43,151 @@ def quantize(model: PreparedNetwork, target: str | Target = "diana-digital") -> 
     return QuantisedNetwork(model, target)
 
 
-class QuantisedNetwork(nn.Module):
-    """Call it as the float network: it computes in floats what the integers will be, and gradients pass through."""
+class QuantisedNetwork(Network):
+    """Call it as the float network: it computes in floats what the integers will be, and gradients pass through.
+
+    Each pass returns the network itself. Those that correct leave it as it was unless its output comes nearer to the
+    float network's on the batches that they are given.
+    """
 
     def __init__(self, prepared: PreparedNetwork, target: Target) -> None:
         super().__init__()
         self.target = target
         self._prepared = [prepared]  # in a list, so that its weights are no parameters of this network
-        self.graph_module = self._with_quantisers(target.calibration)
-        self.calibrated = False
-
-    def _with_quantisers(self, calibration: str) -> fx.GraphModule:
-        return brevitas_quantize(
-            copy.deepcopy(self._prepared[0].graph_module),
-            quant_identity_map=identity_map(self.target, calibration),
-            compute_layer_map=layer_map(self.target),
-            quant_act_map=activation_map(self.target, calibration),
+        self.graph_module = brevitas_quantize(
+            _with_biases(copy.deepcopy(prepared.graph_module)),
+            quant_identity_map=identity_map(target),
+            compute_layer_map=layer_map(target),
+            quant_act_map=activation_map(target),
         )
+        fit_weights(self.graph_module)
+        self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.graph_module(x)
 
-    @torch.no_grad()
+    @property
+    def calibrated(self) -> bool:
+        return all(scale.is_set for scale in activation_scales(self.graph_module))
+
+    @property
+    def float_network(self) -> fx.GraphModule:
+        return self._prepared[0].graph_module
+
     def calibrate(self, representative: Representative, method: str | None = None) -> QuantisedNetwork:
         """Choose every scale by what flows through the float network: batches [n, ...], or a function that gives them.
 
         `method` is the target's own unless one is named: percentile, max, mse or three-sigma.
         """
-        if method is not None:
-            self.graph_module = self._with_quantisers(method)
-        self.eval()
-        with calibration_mode(self.graph_module):
-            self._run(representative)
-        self.eval()
-        self.calibrated = True
+        method = method or self.target.calibration
+        if method not in calibrating.CALIBRATIONS:
+            raise ParameterError(f"Calibration {method!r} is none of {', '.join(calibrating.CALIBRATIONS)}.")
+        calibrating.calibrate(self.graph_module, _batches(representative), method)
         return self
 
-    @torch.no_grad()
+    def refine_scales(self, representative: Representative) -> QuantisedNetwork:
+        """Try neighbouring scales for one activation after another; keep those that bring the output nearer."""
+        batches = self._calibrated_batches(representative)
+        expected = answers(self.float_network, batches)
+        with self._no_worse(batches), torch.no_grad():
+            refining.refine_scales(
+                activation_scales(self.graph_module), lambda: relative_l2(answers(self, batches), expected)
+            )
+        return self
+
     def correct_bias(self, representative: Representative) -> QuantisedNetwork:
         """Add to each bias the mean by which quantising moved that layer's output."""
+        batches = self._calibrated_batches(representative)
+        with self._no_worse(batches):
+            correcting.correct_bias(self.graph_module, batches)
+        return self
+
+    def reestimate_norms(self, representative: Representative) -> QuantisedNetwork:
+        """Give each channel of each layer the mean and the deviation that it has in the float network."""
+        batches = self._calibrated_batches(representative)
+        layers, wanted = self._layers(), dict(self.float_network.named_modules())
+        for name, layer in progress(layers, len(layers), "norms"):
+            outputs = outputs_of(wanted[name], self.float_network, batches)
+            with self._no_worse(batches):
+                correcting.match_norm(layer, outputs_of(layer, self, batches), outputs)
+        return self
+
+    def adaround(self, representative: Representative, steps: int = 500, seed: int = 0) -> QuantisedNetwork:
+        """Learn for each weight whether it is rounded up or down, so that layers give what the float network's do."""
+        batches = self._calibrated_batches(representative)
+        layers, wanted = self._layers(), dict(self.float_network.named_modules())
+        generator = torch.Generator().manual_seed(seed)
+        for name, layer in progress(layers, len(layers), "AdaRound"):
+            outputs = outputs_of(wanted[name], self.float_network, batches)
+            with self._no_worse(batches):
+                adaround_layer(layer, inputs_of(layer, self, batches), outputs, steps, generator)
+        return self
+
+    def finetune(
+        self,
+        batches: Sequence[Batch] | Callable[[], Iterable[Batch]],
+        loss: Loss = nn.functional.mse_loss,
+        epochs: int = 5,
+        rate: float = 1e-3,
+        seed: int = 0,
+        validation: Sequence[Batch] | None = None,
+        learn_scales: bool = True,
+    ) -> QuantisedNetwork:
+        """Train further on batches of (inputs, targets), through the target's rounding."""
         self._assert_calibrated()
-        self.eval()
-        with bias_correction_mode(self.graph_module):
-            self._run(representative)
+        parameters = self._learned(learn_scales)
+        finetuning.finetune(
+            self, parameters, list(batches() if callable(batches) else batches), loss, epochs, rate, seed, validation
+        )
         return self
 
     def integerize(self) -> IntegerNetwork:
         """Return the network in integers alone."""
         self._assert_calibrated()
-        self.eval()
         return lower(self.graph_module, self.target, self._prepared[0].example)
 
-    def _run(self, representative: Representative) -> None:
-        count = 0
-        for batch in representative() if callable(representative) else representative:
-            self.graph_module(batch)
-            count += 1
-        if not count:
-            raise ModelError("The representative dataset holds no batch.")
+    def _learned(self, learn_scales: bool) -> list[nn.Parameter]:
+        layers = [layer for _, layer in self._layers()]
+        learned = [parameter for layer in layers for parameter in (layer.weight, layer.bias)]
+        if learn_scales:
+            learned += [scale.scaling.value for scale in activation_scales(self.graph_module)]
+            learned += [layer.weight_quant.tensor_quant.scaling_impl.value for layer in layers]
+        return learned
+
+    def _layers(self) -> list[tuple[str, nn.Module]]:
+        """Return the layers with weights in the order in which data flows."""
+        layers = dict(layers_with_weights(self.graph_module))
+        targets = (node.target for node in self.graph_module.graph.nodes if node.op == "call_module")
+        return [(str(target), layers[target]) for target in targets if target in layers]
+
+    @contextmanager
+    def _no_worse(self, batches: Sequence[Tensor]) -> Iterator[None]:
+        """Undo what is done within unless the output comes nearer to the float network's."""
+        expected = answers(self.float_network, batches)
+        before, kept = relative_l2(answers(self, batches), expected), copy.deepcopy(self.state_dict())
+        yield
+        if not relative_l2(answers(self, batches), expected) < before:
+            self.load_state_dict(kept)
+
+    def _calibrated_batches(self, representative: Representative) -> list[Tensor]:
+        self._assert_calibrated()
+        return _batches(representative)
 
     def _assert_calibrated(self) -> None:
         if not self.calibrated:
             raise ModelError("The network has no scales yet: call calibrate(representative) first.")
+
+
+def _batches(representative: Representative) -> list[Tensor]:
+    batches = list(representative() if callable(representative) else representative)
+    if not batches:
+        raise ModelError("The representative dataset holds no batch.")
+    return batches
+
+
+def _with_biases(graph: fx.GraphModule) -> fx.GraphModule:
+    """Every layer has a bias that can be corrected: so every state has the same names."""
+    for module in graph.modules():
+        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear)) and module.bias is None:
+            module.bias = nn.Parameter(torch.zeros(len(module.weight)))
+    return graph

@@ -1,0 +1,99 @@
+"""Choose the scales of activations by what flows through the network while nothing is quantised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from brevitas.graph.calibrate import DisableEnableQuantization
+from torch import Tensor, nn
+
+from microstage.quantisation.recording import plain
+from microstage.quantisation.scales import ActivationScale, Range, activation_scales
+from microstage.quantisation.spread import Spread
+
+__all__ = ["CALIBRATIONS", "calibrate", "unquantised"]
+
+Ranges = dict[str, Range]
+_SHARES = tuple(step / 64 for step in range(8, 65))  # of the whole range: a search tries each
+
+
+@torch.no_grad()
+def calibrate(network: nn.Module, batches: Sequence[Tensor], method: str) -> None:
+    """Set every activation's scale by `method`, one of `CALIBRATIONS`."""
+    scales = activation_scales(network)
+    with unquantised(network):
+        spreads = _spreads(network, scales, batches)
+    for scale in scales:
+        CALIBRATIONS[method](scale, {name: spreads[name] for name in scale.quantisers})
+
+
+@contextmanager
+def unquantised(network: nn.Module) -> Iterator[None]:
+    """Within it `network` computes in floats."""
+    switch = DisableEnableQuantization()
+    switch.apply(network, is_training=False, quantization_enabled=False)
+    try:
+        yield
+    finally:
+        switch.apply(network, is_training=False, quantization_enabled=True)
+
+
+def _spreads(network: nn.Module, scales: Sequence[ActivationScale], batches: Sequence[Tensor]) -> dict[str, Spread]:
+    spreads = {name: Spread() for scale in scales for name in scale.quantisers}
+    for gathered in (Spread.widen, Spread.count):
+        hooks = [
+            quantiser.register_forward_hook(partial(_gather, gathered, spreads[name]))
+            for scale in scales
+            for name, quantiser in scale.quantisers.items()
+        ]
+        for batch in batches:
+            network(batch)
+        for hook in hooks:
+            hook.remove()
+    return spreads
+
+
+def _gather(
+    gathered: Callable[[Spread, Tensor], None], spread: Spread, _module: nn.Module, _inputs: Any, output: Any
+) -> None:
+    gathered(spread, plain(output))
+
+
+def _by(chosen: Callable[[Spread], Range]) -> Callable[[ActivationScale, dict[str, Spread]], None]:
+    def choose(scale: ActivationScale, spreads: dict[str, Spread]) -> None:
+        scale.set_ranges({name: chosen(spread) for name, spread in spreads.items()})
+
+    return choose
+
+
+def _least_squares(scale: ActivationScale, spreads: dict[str, Spread]) -> None:
+    """Choose the share of the whole range at which rounding and clipping together have the least mean square."""
+    ranges = {share: _shrunk(spreads, share) for share in _SHARES}
+    errors = {share: _squared_error(scale, spreads, ranges[share]) for share in _SHARES}
+    scale.set_ranges(ranges[min(_SHARES, key=lambda share: errors[share])])
+
+
+def _shrunk(spreads: dict[str, Spread], share: float) -> Ranges:
+    return {name: (spread.lowest * share, spread.highest * share) for name, spread in spreads.items()}
+
+
+def _squared_error(scale: ActivationScale, spreads: dict[str, Spread], ranges: Ranges) -> float:
+    scale.set_ranges(ranges)
+    error = 0.0
+    for name, quantiser in scale.quantisers.items():
+        middles, counts = spreads[name].counted()
+        quantised = quantiser.act_quant(middles.float()).value.double()
+        error += float(((quantised - middles).square() * counts).sum())
+    return error
+
+
+CALIBRATIONS: dict[str, Callable[[ActivationScale, dict[str, Spread]], None]] = {
+    "max": _by(Spread.whole),
+    "percentile": _by(Spread.percentile),
+    "mse": _least_squares,
+    "three-sigma": _by(Spread.three_sigma),
+}

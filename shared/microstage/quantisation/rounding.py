@@ -1,0 +1,75 @@
+"""AdaRound: learn for each weight whether it goes up or down (Nagel et al., 2020), one layer after another."""
+
+from __future__ import annotations
+
+import torch
+from brevitas.core.function_wrapper.learned_round import LearnedRoundHardSigmoid, LearnedRoundSte
+from torch import Tensor
+
+from microstage.quantisation.scales import LayerWithWeights
+
+__all__ = ["adaround_layer"]
+
+_BATCH = 32
+_RATE = 1e-2
+_WARM_UP = 0.2  # of all steps, before roundings are drawn to either end
+_BETAS = (20.0, 2.0)
+_PULL = 1.0  # towards either end, in units of what rounding to the nearest costs
+
+
+def adaround_layer(
+    layer: LayerWithWeights, inputs: Tensor, wanted: Tensor, steps: int, generator: torch.Generator
+) -> None:
+    """Round the weights of `layer` so that `inputs` [n, ...] become `wanted` [n, ...] as nearly as they can.
+
+    Afterwards each weight lies where it is rounded to; they stay as they were unless that is nearer to `wanted`.
+    """
+    int_quant = layer.weight_quant.tensor_quant.int_quant
+    nearest, kept = int_quant.float_to_int_impl, layer.weight.detach().clone()
+    before = _distance(layer, inputs, wanted)
+    learned = LearnedRoundSte(LearnedRoundHardSigmoid(), _start(layer))
+    int_quant.float_to_int_impl = learned
+    _learn(layer, learned, inputs, wanted, steps, generator, float(before))
+    learned.eval()
+    with torch.no_grad():
+        layer.weight.copy_(layer.quant_weight().value)
+        int_quant.float_to_int_impl = nearest
+        if _distance(layer, inputs, wanted) >= before:
+            layer.weight.copy_(kept)
+
+
+def _start(layer: LayerWithWeights) -> Tensor:
+    """Return that at which the softened rounding leaves weights what they are."""
+    with torch.no_grad():
+        counted = layer.weight / layer.quant_weight().scale
+        rest = counted - counted.floor()
+        soft = LearnedRoundHardSigmoid()
+        zeta, gamma = soft.learned_round_zeta, soft.learned_round_gamma
+        return -torch.log((zeta - gamma) / (rest - gamma) - 1)
+
+
+def _learn(
+    layer: LayerWithWeights,
+    learned: LearnedRoundSte,
+    inputs: Tensor,
+    wanted: Tensor,
+    steps: int,
+    generator: torch.Generator,
+    unit: float,
+) -> None:
+    learned.train()
+    optimiser = torch.optim.Adam([learned.value], _RATE)
+    for step in range(steps):
+        chosen = torch.randint(len(inputs), (_BATCH,), generator=generator)
+        loss = _distance(layer, inputs[chosen], wanted[chosen]) / max(unit, 1e-30)
+        if step >= _WARM_UP * steps:
+            beta = _BETAS[0] + (_BETAS[1] - _BETAS[0]) * (step / steps - _WARM_UP) / (1 - _WARM_UP)
+            loss = loss + _PULL * (1 - (2 * learned.p_forward() - 1).abs().pow(beta)).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+
+def _distance(layer: LayerWithWeights, inputs: Tensor, wanted: Tensor) -> Tensor:
+    given = layer.inner_forward_impl(inputs, layer.quant_weight().value, layer.bias)
+    return (given - wanted).square().mean()

@@ -1,0 +1,36 @@
+"""Choose the scales of weights: per channel, or one for a layer, those with which rounding moves them least."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from microstage.quantisation.scales import LayerWithWeights, layers_with_weights, set_weight_thresholds
+
+__all__ = ["fit_layer", "fit_weights"]
+
+_SHARES = tuple(step / 32 for step in range(12, 33))  # of the largest weight: a search tries each
+
+
+@torch.no_grad()
+def fit_weights(network: nn.Module) -> None:
+    for _, layer in layers_with_weights(network):
+        fit_layer(layer)
+
+
+@torch.no_grad()
+def fit_layer(layer: LayerWithWeights) -> None:
+    """Give each channel the share of its largest weight at which rounding and clipping have the least mean square."""
+    largest = _per_scale(layer, layer.weight.abs()).amax(1)
+    errors = torch.stack([_squared_error(layer, largest * share) for share in _SHARES])
+    set_weight_thresholds(layer, largest * torch.tensor(_SHARES)[errors.argmin(0)])
+
+
+def _squared_error(layer: LayerWithWeights, thresholds: Tensor) -> Tensor:
+    set_weight_thresholds(layer, thresholds)
+    return _per_scale(layer, (layer.quant_weight().value - layer.weight).square()).sum(1)
+
+
+def _per_scale(layer: LayerWithWeights, values: Tensor) -> Tensor:
+    """Return [scales, weights that have it]."""
+    return values.reshape(layer.weight_quant.tensor_quant.scaling_impl.value.numel(), -1)
