@@ -13,7 +13,7 @@ from microstage_runner.commands.used import assert_parameters_used
 from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.declarations.selection import select
 from microstage_runner.declarations.stages import INTEGERS, TRAINING, of_role
-from microstage_runner.declarations.user_files import UserFiles, from_user_files
+from microstage_runner.declarations.user_files import UserFiles, from_user_files, named_by_parameters
 from microstage_runner.declarations.user_module import UserModule, is_path
 from microstage_runner.engines import backend, memory
 from microstage_runner.pipeline import runs
@@ -70,8 +70,9 @@ class Session:
         data_dir = self.typed.get("DATA_DIR")
         folder = Path(data_dir).resolve() if data_dir else self._downloads()
         files = UserFiles.collect(self.stages, self.typed, self.volumes)
+        beside = named_by_parameters(self.stages, self.typed, self.volumes)
         pipeline = Pipeline(
-            self.stages, self.parameters, self.repository, self.store, chosen, folder, files, self.model
+            self.stages, self.parameters, self.repository, self.store, chosen, folder, files, self.model, beside
         )
         if self.again:
             training = of_role(self.stages, TRAINING)

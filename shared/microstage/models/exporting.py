@@ -11,7 +11,7 @@ from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -27,7 +27,10 @@ from microstage.models.lstm_steps import walk
 from microstage.signals.gain import bits_at, block_float
 from microstage.signals.settle import shifts
 
-__all__ = ["Exporting", "integers", "lstm_layers", "numbered", "whole"]
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["Exporting", "integers", "lstm_layers", "numbered", "smallest", "whole"]
 
 
 class Exporting(ABC):
@@ -44,6 +47,7 @@ class Exporting(ABC):
 
     input: str | tuple[str, ...]
     output: str | tuple[str, ...]
+    proven: tuple[int, int] | None = None  # what `simulate` compared by itself: integers, explained ties among them
     network: nn.Module  # with load_weights(state), which raises `ModelError` if it does not fit
 
     def __init__(self, folder: Path) -> None:
@@ -66,6 +70,10 @@ class Exporting(ABC):
         """One input each, of the shape of those that are replayed."""
         replayed = golden.load(self.folder / REPLAYED)
         return tuple(torch.zeros(1, *replayed[name].shape[1:]) for name in self.inputs)
+
+    def qonnx(self) -> onnx.ModelProto | None:
+        """Return the network as QONNX, where it writes that itself; None leaves it to brevitas' exporter."""
+        return None
 
     def sequence(self, window: Tensor, shift: Tensor) -> Mapping[str, Tensor]:
         """Return {output: [n, L, ...]} over all steps of a network whose graph is one step, states settled in between.
@@ -209,11 +217,16 @@ def integers(value: Tensor, quantiser) -> np.ndarray:
 
 
 def whole(value: np.ndarray, scale: float) -> np.ndarray:
-    """Return the integers of real values at `scale`, in the smallest type that holds them; as `integers`."""
+    """Return the integers of real values at `scale`, as `integers` does."""
     quotient = value.astype(np.float64) / scale
     found = np.rint(quotient)
     if np.abs(quotient - found).max() > 1e-3:
         raise VerificationError("A quantiser's output is no multiple of its scale.")
+    return smallest(found)
+
+
+def smallest(found: np.ndarray) -> np.ndarray:
+    """Return whole numbers in the smallest type that holds them."""
     low, high = found.min(), found.max()
     kinds = (np.int8, np.uint8, np.int16, np.int32)
     return found.astype(next(k for k in kinds if np.iinfo(k).min <= low and high <= np.iinfo(k).max))

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from microstage.errors import ModelError
+from microstage.errors import ModelError, ParameterError
 from microstage.models.classification import classification_metrics
 from microstage.models.definition import Definition
 from microstage.models.network import Network
@@ -119,6 +119,7 @@ class Training(ABC):
     classes: Sequence[str] = ()
     units: Mapping[str, str] = {}  # of the ends of the graph
     loss_name = "loss"  # under the curves
+    beside: Path | None = None  # folder of the user's files that parameters name
     splits: Splits
     network: Network  # after `phases()` is exhausted, what is exported
 
@@ -141,12 +142,14 @@ class Training(ABC):
 
     def evaluate(self) -> dict[str, Any]:
         """Return metrics on the test examples, JSON values that hang on no last bit."""
-        test, origin = self.splits.test, f"DATASET={self.parameters['dataset']}"
-        answers = predict(self.network, test.inputs).numpy()
-        if self.classes:
-            found = answers.argmax(1)  # the first of equal ones
-            return classification_metrics(self.classes, test.targets.numpy(), found, origin)
-        error = np.abs(answers - test.targets.numpy()).mean()
+        return self.measured(predict(self.network, self.splits.test.inputs))
+
+    def measured(self, answers: Tensor) -> dict[str, Any]:
+        """Return the metrics of `answers` to the test examples."""
+        test, origin, found = self.splits.test, f"DATASET={self.parameters['dataset']}", answers.numpy()
+        if self.classes:  # the first of equal ones
+            return classification_metrics(self.classes, test.targets.numpy(), found.argmax(1), origin)
+        error = np.abs(found - test.targets.numpy()).mean()
         return {"test.mean_absolute_error": float(f"{error:.6g}"), "test.examples": len(test), "test.origin": origin}
 
     def scales(self) -> dict[str, Any]:
@@ -178,6 +181,16 @@ class Training(ABC):
             "label" if self.classes else "truth": np.concatenate([targets, unknown]),
             "real": np.concatenate([np.ones(len(rows), np.uint8), np.zeros(len(unknown), np.uint8)]),
         }
+
+    def file(self, parameter: str) -> Path:
+        """Return the user's file that a parameter names; `ParameterError` where there is none."""
+        path = self.beside and self.beside / parameter / self.parameters[parameter]
+        if path is None or not path.is_file():
+            raise ParameterError(f"{parameter.upper()}={self.parameters[parameter]} is no file.")
+        return path
+
+    def save(self, folder: Path) -> None:  # noqa: B027
+        """Write what else later stages or commands may read."""
 
     def draw(self, folder: Path, metrics: Mapping[str, Any]) -> None:
         """Draw pictures of the metrics, beside the curves that every training has."""

@@ -15,10 +15,11 @@ from types import ModuleType
 
 from microstage.errors import MicrostageError, ModelError
 
-__all__ = ["CLASSES", "FILE", "blaming_the_module", "expect", "load"]
+__all__ = ["CLASSES", "FILE", "blaming_the_module", "expect", "exporting", "load"]
 
 FILE = "model.py"
-CLASSES = ("Training", "Exporting")  # what the stages ask for, as of a family's modules
+TRAINING, EXPORTING = CLASSES = ("Training", "Exporting")  # what the stages ask for, as of a family's modules
+FLOATS = "microstage.models.floats.training.FloatTraining"  # a Training that is derived from it says all
 TRACE = "traceback.txt"
 _NAME = "microstage_own_model"
 
@@ -31,6 +32,12 @@ def load(folder: Path) -> ModuleType:
     module = sys.modules[_NAME] = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     return module
+
+
+def exporting(module: ModuleType) -> type:
+    """Return the class that the export stage asks for: the module's own, or what a float network's training makes."""
+    own = getattr(module, EXPORTING, None)
+    return own if own is not None else module.Training.exporting()
 
 
 def expect(found: type, kind: type) -> None:

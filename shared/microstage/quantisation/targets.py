@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,15 @@ class Target:
             return _read(path.stem, json.loads(path.read_text()))
         except (ValueError, KeyError, TypeError) as error:
             raise ParameterError(f"Target {path}: {error}.") from None
+
+    @classmethod
+    def of(cls, described: Mapping[str, Any]) -> Target:
+        """Return the target that `described` says, as the method of that name gives it."""
+        return _read(described["name"], {key: value for key, value in described.items() if key != "name"})
+
+    def described(self) -> dict[str, Any]:
+        """Return the target as JSON values."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
 
 def target_names() -> list[str]:

@@ -17,7 +17,7 @@ from microstage.files.canonical import write_json
 from microstage.untrusted.printable import printable
 from microstage_runner.artefacts.places import clear
 
-__all__ = ["DAMAGED", "assert_texts", "facts", "leave_out", "read", "write"]
+__all__ = ["DAMAGED", "assert_texts", "facts", "is_place", "leave_out", "read", "write"]
 
 T = TypeVar("T")
 DAMAGED = (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
@@ -41,8 +41,13 @@ def facts(said: Any) -> dict[str, Any]:
     known = {name: value for name, value in said.items() if value is not None}
     for name in ("seconds", "started", "began"):
         time.localtime(known.get(name, 0))
-    assert_texts(*(known[name] for name in ("data_dir", "model_file") if name in known))
+    assert_texts(*(value for name, value in known.items() if is_place(name)))
     return known
+
+
+def is_place(name: str) -> bool:
+    """Return whether a note has, under `name`, where files of the user's lay."""
+    return name == "data_dir" or name.endswith("_file")
 
 
 def assert_texts(*values: Any) -> None:

@@ -128,8 +128,8 @@ def _take_home(path: Path, index: Mapping[str, Any], store: Store) -> str:
         _extract(path, index, place / "files")
         artefact = store.adopt(about["stage"], about["key"], place / "files" / ARTEFACT)
     if not artefact.notes.exists():
-        elsewhere = {"data_dir": None, "model_file": None}  # places on that machine
-        notes.write(artefact.notes / "run.json", {**index.get("run", {}), **elsewhere})
+        here = {name: value for name, value in index.get("run", {}).items() if not notes.is_place(name)}
+        notes.write(artefact.notes / "run.json", here)
     store.describe(artefact)
     return f"{about['stage']}: published {artefact.path}, {len(artefact.files)} files verified."
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from microstage.errors import EnvironmentProblem
 from microstage_runner.declarations.model_parameters import with_model_parameters
-from microstage_runner.declarations.stages import DATASET, MODULE, Stage, load_stage
+from microstage_runner.declarations.stages import BESIDE, DATASET, MODULE, Stage, load_stage
 from microstage_runner.declarations.user_module import UserModule
 
 __all__ = ["assert_checkout", "load_stages"]
@@ -35,7 +35,7 @@ def load_stages(repository: Path, module: UserModule | None = None) -> dict[str,
 
     def visit(name: str) -> None:
         for source in stages[name].inputs.values():
-            if source not in (DATASET, MODULE) and source not in ordered:
+            if source not in (BESIDE, DATASET, MODULE) and source not in ordered:
                 visit(source)
         ordered.setdefault(name, stages[name])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from microstage.errors import ParameterError
@@ -11,14 +12,15 @@ from microstage.interface.c_names import NETWORK_NAMES, is_network_name
 
 __all__ = ["Parameter", "parameter"]
 
-_TYPES = {"int": int, "float": float, "str": str, "bool": bool, "name": str}
+_TYPES = {"int": int, "float": float, "str": str, "bool": bool, "name": str, "file": str}
 
 
 @dataclass(frozen=True)
 class Parameter:
     """One make variable (its name in capitals); bounds are inclusive unless `exclusive_min`.
 
-    `models` are those that have it (None: all), `narrowed` how single ones have it: own default, choices, bounds.
+    `models` are those that have it (None: all), `narrowed` how single ones have it: own default, choices, bounds. A
+    `file` is one of the `choices`, or a file of the user's that ends in `suffix`; its value is then the file's name.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Parameter:
     exclusive_min: bool = False
     choices: tuple[Any, ...] | None = None
     unit: str = ""
+    suffix: str = ""
     models: tuple[str, ...] | None = None
     narrowed: Mapping[str, Parameter] = field(default_factory=dict)
 
@@ -43,7 +46,7 @@ class Parameter:
         """Return what a `stage.toml` says of it."""
         said = {
             name: getattr(self, name)
-            for name in ("type", "default", "summary", "min", "max", "exclusive_min", "choices", "unit")
+            for name in ("type", "default", "summary", "min", "max", "exclusive_min", "choices", "unit", "suffix")
         }
         return {name: value for name, value in said.items() if value is not None}
 
@@ -53,6 +56,9 @@ class Parameter:
 
     def allowed(self) -> str:
         """Return the values allowed, in words."""
+        if self.type == "file":
+            names = [f"one of {', '.join(self.choices)}"] if self.choices else []
+            return ", or ".join([*names, f"a file{self.suffix and f' that ends in {self.suffix}'}"])
         if self.choices:
             return "one of " + ", ".join(map(str, self.choices))
         kind = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "0 or 1", "name": NETWORK_NAMES}[
@@ -66,6 +72,8 @@ class Parameter:
         """Return the canonical value of `text` (.5, 0.5 and 0.50 are one); raise
         `ParameterError` with what is allowed.
         """
+        if self.type == "file":
+            return self._name(text.strip())
         try:
             value = self._convert(text.strip())
         except ValueError:
@@ -73,6 +81,20 @@ class Parameter:
         if value is None or not self._accepts(value):
             raise ParameterError(f"{self.variable}={text} is not allowed: expected {self.allowed()}.")
         return value
+
+    def names_file(self, text: str) -> bool:
+        """Return whether `text` is a file's path, not one of the values that need none."""
+        return self.type == "file" and text not in (self.default, *(self.choices or ()))
+
+    def _name(self, text: str) -> str:
+        if not self.names_file(text):
+            return text
+        path = Path(text)
+        if not text.endswith(self.suffix):
+            raise ParameterError(f"{self.variable}={text} is not allowed: expected {self.allowed()}.")
+        if not path.is_file():
+            raise ParameterError(f"{self.variable}={text} is no file.")
+        return path.name
 
     def _convert(self, text: str) -> Any:
         if self.type == "bool":

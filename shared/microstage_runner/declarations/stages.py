@@ -12,6 +12,7 @@ from microstage.errors import ParameterError
 from microstage_runner.declarations.parameter import Parameter, parameter
 
 __all__ = [
+    "BESIDE",
     "CODE",
     "DATASET",
     "FILES",
@@ -26,7 +27,9 @@ __all__ = [
     "of_role",
 ]
 
-DATASET, FILES, MODULE = "dataset", "files", "module"  # inputs that no stage makes
+BESIDE, DATASET, FILES, MODULE = "beside", "dataset", "files", "module"
+"""Inputs that no stage makes: files that parameters name, a dataset, files in place of the stages before, a network's
+own module."""
 TRAINING, REFERENCE, INTEGERS, CODE = "training", "reference", "integers", "code"
 """Roles of stages, which `stage.toml` declares. In this order: the stage that trains a network; the one that writes its
 integer reference and its interface, and in whose environment estimations run; the one that makes an integer graph of
@@ -54,7 +57,7 @@ class UserInput:
 
 @dataclass(frozen=True)
 class Stage:
-    """One folder under `stages/`; `inputs` maps a name to the stage it comes from, or to `DATASET` or `MODULE`.
+    """One folder under `stages/`; `inputs` maps a name to the stage it comes from, or to what no stage makes.
 
     `outputs` are written for every network, `forms[form]` for those of one form alone; what `[outputs.optional]` lists
     is written where a network needs it, and nothing is missing without it.

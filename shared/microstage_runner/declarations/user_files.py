@@ -32,7 +32,7 @@ from microstage_runner.artefacts.inputs import Input, all_files
 from microstage_runner.artefacts.places import Place
 from microstage_runner.declarations.stages import FILES, Stage, UserInput
 
-__all__ = ["UserFiles", "from_user_files"]
+__all__ = ["UserFiles", "from_user_files", "named_by_parameters"]
 
 _LARGEST = 1 << 32
 # As protobuf writes where a tensor is kept that is not in the file: the key, and the length of what follows.
@@ -126,15 +126,30 @@ class UserFiles:
             raise ParameterError(
                 f"The network keeps weights in {taken}, a name that is taken here; save it with its weights inside."
             )
-        copied = {**beside, **sources}
+        copied = cls.copied({**beside, **sources}, volumes)
+        write_json(copied.folder / NAMES, {inside: source.name for inside, source in sources.items()})
+        return copied
+
+    @classmethod
+    def copied(cls, sources: Mapping[str, Path], volumes: Path) -> UserFiles:
+        """Return copies of {name in the folder: file}."""
         place = Place(volumes, "own")
-        for inside, source in copied.items():
+        for inside, source in sources.items():
             target = place.folder / inside
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-        found = {inside: file_digest(place.folder / inside) for inside in sorted(copied)}
-        write_json(place.folder / NAMES, {inside: source.name for inside, source in sources.items()})
-        return cls(place, found, copied)
+        return cls(place, {inside: file_digest(place.folder / inside) for inside in sorted(sources)}, sources)
+
+
+def named_by_parameters(stages: Mapping[str, Stage], typed: Mapping[str, str], volumes: Path) -> UserFiles | None:
+    """Return copies of the files that parameters name, each in a folder called as its parameter; None where none do."""
+    declared = {p.variable: p for stage in stages.values() for p in stage.parameters.values()}
+    named = {
+        f"{declared[name].name}/{Path(text).name}": _file(name, text)
+        for name, text in typed.items()
+        if name in declared and declared[name].names_file(text)
+    }
+    return UserFiles.copied(named, volumes) if named else None
 
 
 def _kept_beside(model: Path) -> dict[str, Path]:

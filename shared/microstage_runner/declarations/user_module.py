@@ -17,7 +17,8 @@ from typing import Any
 from microstage import models
 from microstage.errors import ParameterError
 from microstage.files.canonical import file_digest
-from microstage.models.user_module import CLASSES, FILE
+from microstage.models.floats.parameters import PARAMETERS
+from microstage.models.user_module import CLASSES, FILE, FLOATS, TRAINING
 from microstage_runner.artefacts.places import Place
 from microstage_runner.declarations.selection import SETTINGS
 from microstage_runner.declarations.user_files import UserFiles
@@ -26,7 +27,7 @@ __all__ = ["UserModule", "is_path"]
 
 _LARGEST = 1 << 20
 _SYNTAX = (3, 10)  # of the stages that run it
-_FIELDS = ("type", "default", "min", "max", "exclusive_min", "choices", "unit", "summary")
+_FIELDS = ("type", "default", "min", "max", "exclusive_min", "choices", "unit", "suffix", "summary")
 _FORMS = (models.FEED_FORWARD, models.RECURRENT)
 _DATASET = {
     "default": "own",
@@ -77,13 +78,15 @@ class UserModule:
             )
         source = path.read_bytes()
         tree = _parsed(path.name, source)
-        missing = [name for name in CLASSES if name not in _bound(tree)]
+        of_floats = FLOATS in _bases(tree, TRAINING)
+        missing = [name for name in ([TRAINING] if of_floats else CLASSES) if name not in _bound(tree)]
         if missing:
             raise ParameterError(f"{path.name} has no class {missing[0]}; docs/adding-a-model.md shows a whole module.")
         form = _literal(path.name, tree, "FORM", models.FEED_FORWARD)
         if form not in _FORMS:
             raise ParameterError(f"{path.name} has FORM = {form!r}; expected one of {', '.join(_FORMS)}.")
-        return cls(path.resolve(), source, {"dataset": _DATASET, **_parameters(path.name, tree)}, form)
+        declared = _joined({"dataset": _DATASET, **(PARAMETERS if of_floats else {})}, _parameters(path.name, tree))
+        return cls(path.resolve(), source, declared, form)
 
     def laid_out(self, volumes: Path) -> UserFiles:
         """Return a folder that holds the file and nothing beside it, as the stages see it."""
@@ -106,6 +109,29 @@ def _parsed(name: str, source: bytes) -> ast.Module:
 def _bound(tree: ast.Module) -> set[str]:
     """Return every class defined at the top of the module."""
     return {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def _bases(tree: ast.Module, name: str) -> set[str]:
+    """Return the dotted names of all that the class `name` is derived from, as far as the module tells."""
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    imported: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            imported |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            imported |= {alias.asname: alias.name for alias in node.names if alias.asname}
+    found: list[str] = [name]
+    for known in found:
+        for base in classes[known].bases if known in classes else ():
+            first, *rest = ast.unparse(base).split(".")
+            dotted = ".".join([imported.get(first, first), *rest])
+            found += [dotted] if dotted not in found else []
+    return {*found}
+
+
+def _joined(shared: Mapping[str, Mapping[str, Any]], own: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return all parameters; fields of a module's own stand over those that all such modules share."""
+    return {name: {**shared.get(name, {}), **own.get(name, {})} for name in dict.fromkeys([*shared, *own])}
 
 
 def _literal(name: str, tree: ast.Module, variable: str, default: Any) -> Any:

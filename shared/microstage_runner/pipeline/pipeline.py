@@ -26,7 +26,7 @@ from microstage_runner.artefacts.inputs import Input, held, opened
 from microstage_runner.artefacts.recipe import assert_unchanged, key_of, recipe
 from microstage_runner.artefacts.store import Store
 from microstage_runner.declarations.model_parameters import form
-from microstage_runner.declarations.stages import DATASET, FILES, MODULE, Stage, needed
+from microstage_runner.declarations.stages import BESIDE, DATASET, FILES, MODULE, Stage, needed
 from microstage_runner.declarations.user_files import UserFiles
 from microstage_runner.declarations.user_module import UserModule
 from microstage_runner.engines.backend import Backend
@@ -52,10 +52,12 @@ class Pipeline:
         data_dir: Path | None = None,
         user_files: UserFiles | None = None,
         model: UserModule | None = None,
+        beside: UserFiles | None = None,
     ) -> None:
         self.stages, self.parameters, self.repository = stages, parameters, repository
         self.store, self.backend, self.data_dir, self.user_files = store, backend, data_dir, user_files
         self.user_module, self.module = model, model.laid_out(store.volumes) if model else None
+        self.beside = beside
         self.digests = Digests(store.volumes / ".cache" / "digests.json")
 
     @property
@@ -96,7 +98,7 @@ class Pipeline:
     def prepare(self, target: str) -> Step:
         """Do what `target` reads and is not done; its own step, published or not, with its inputs and its key."""
         self.store.keys.load()
-        sources = [name for name in self.stages[target].inputs.values() if name not in (DATASET, FILES, MODULE)]
+        sources = [name for name in self.stages[target].inputs.values() if name not in self._own]
         done = {step.stage.name: step.artefact for source in sources for step in self.run(source)}
         return self._step(self.stages[target], done)
 
@@ -144,17 +146,24 @@ class Pipeline:
         """Return what a stage reads from `source`; None where this network has nothing of that kind."""
         if source == DATASET:
             return self._dataset(parameters)
-        if source in (FILES, MODULE):
-            files = self.user_files if source == FILES else self.module
+        if source in self._own:
+            files = self._own[source]
             return files.input if files else None
         return done[source].input
 
     @property
+    def _own(self) -> dict[str, UserFiles | None]:
+        """Copies of the user's files, by the kind of input."""
+        return {DATASET: None, FILES: self.user_files, MODULE: self.module, BESIDE: self.beside}
+
+    @property
     def _places(self) -> dict[str, str | None]:
         """Where the user's files lay, for whoever goes on with this run."""
+        named = self.beside.originals if self.beside else {}
         return {
             "data_dir": str(self.data_dir) if self.data_dir else None,
             "model_file": str(self.user_module.path) if self.user_module else None,
+            **{f"{Path(inside).parent}_file": str(path.resolve()) for inside, path in named.items()},
         }
 
     def _dataset(self, parameters: Mapping[str, Any]) -> Input | None:
@@ -229,7 +238,7 @@ class Pipeline:
         kinds = step.stage.inputs
         module = next((own.checked() / FILE for name, own in step.inputs.items() if kinds.get(name) == MODULE), None)
         assert_unchanged(step.about["recipe"], step.stage, self.repository, digests, module)
-        for kind, own in ((FILES, self.user_files), (MODULE, self.module)):
+        for kind, own in self._own.items():
             if own and kind in kinds.values():
                 own.hash_originals(digests)
 

@@ -24,12 +24,13 @@ __all__ = ["Run", "assert_same", "find", "listing", "note", "variables_of"]
 
 @dataclass(frozen=True)
 class Run:
-    """One training; `metrics` is None while it is not finished. `began` is in seconds since 1970."""
+    """One training; `metrics` is None while it is not finished. `began` is in seconds since 1970. `places` are those of
+    the user's files, by the make variable that named them.
+    """
 
     id: str
     parameters: Mapping[str, Any]
-    data_dir: str | None
-    model_file: str | None
+    places: Mapping[str, str]
     began: float
     metrics: Mapping[str, Any] | None
 
@@ -52,8 +53,7 @@ def _finished(artefact: Artefact) -> Run:
     return Run(
         artefact.key,
         about["parameters"],
-        run.get("data_dir"),
-        run.get("model_file"),
+        _places(run),
         run.get("started", 0.0),
         about["metrics"],
     )
@@ -66,8 +66,7 @@ def _cut_off(path: Path, said: Any) -> Run:
     return Run(
         path.parent.name.rpartition("-")[2],
         known["parameters"],
-        known.get("data_dir"),
-        known.get("model_file"),
+        _places(known),
         known["began"],
         None,
     )
@@ -84,9 +83,12 @@ def find(store: Store, stage: str, wanted: str) -> Run:
 
 def variables_of(run: Run) -> dict[str, str]:
     """Return the make variables that stand for the run."""
-    places = {"DATA_DIR": run.data_dir, "MODEL": run.model_file}
-    chosen = {name.upper(): str(value) for name, value in run.parameters.items()}
-    return {**chosen, **{name: place for name, place in places.items() if place is not None}}
+    return {**{name.upper(): str(value) for name, value in run.parameters.items()}, **run.places}
+
+
+def _places(said: Mapping[str, Any]) -> dict[str, str]:
+    """Return {variable: place} of a run's note."""
+    return {name.removesuffix("_file").upper(): said[name] for name in said if notes.is_place(name) and said[name]}
 
 
 def assert_same(wanted: Run, key: str, stage: str) -> None:

@@ -23,7 +23,7 @@ def run(job: Job) -> None:
     module = job.inputs.get("module")
     model = model_of(source, module)
     with user_module.blaming_the_module(model, module, job.logs):
-        found = hook(model, "export", module).Exporting
+        found = user_module.exporting(hook(model, "export", module))
         user_module.expect(found, Exporting)
         _export(job, source, model, found(source))
 
@@ -37,6 +37,9 @@ def _export(job: Job, source: Path, model: str, trained: Exporting) -> None:
     with torch.no_grad():
         traced = trained.simulate(replayed)
     golden.save(job.output / golden.FILE, {**replayed, **traced})
+    if trained.proven is not None:
+        compared, ties = trained.proven
+        job.verified("brevitas every quantiser", compared, compared - ties, ties)
     replays = len(traced[trained.outputs[0]])
     job.metric("golden.windows", replays)
 

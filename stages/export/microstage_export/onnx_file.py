@@ -24,6 +24,12 @@ _CELL_OUTPUTS = ("sequence", "hidden", "cell")
 
 def export(trained: Exporting, name: str, path: Path) -> None:
     """Write QONNX of the graph called `name`, for one example at a time; equal networks give equal bytes."""
+    model = trained.qonnx() or _exported(trained)
+    _tidy(model, name)
+    onnx.save(model, str(path))
+
+
+def _exported(trained: Exporting) -> onnx.ModelProto:
     trained.network.eval()
     tell_paths(trained.network)
     model = PathManager.export(
@@ -36,8 +42,7 @@ def export(trained: Exporting, name: str, path: Path) -> None:
         do_constant_folding=True,
     )
     name_tensors(model, trained.declared.names)
-    _tidy(model, name)
-    onnx.save(model, str(path))
+    return model
 
 
 def name_tensors(model: onnx.ModelProto, names: Mapping[str, str]) -> None:

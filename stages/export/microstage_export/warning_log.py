@@ -28,6 +28,10 @@ def logged_warnings(job: Job) -> Iterator[None]:
         finally:
             lines = [f"{w.category.__name__}: {' '.join(str(w.message).split())}" for w in caught]
             (job.logs / "warnings.txt").write_text("".join(f"{line}\n" for line in lines))
-            real = [line for line, w in zip(lines, caught) if not issubclass(w.category, _OLD_AGE)]
+            real = [line for line, w in zip(lines, caught) if not _is_of_age(w)]
             for line in dict.fromkeys(real):
                 job.log(f"export: {line}")
+
+
+def _is_of_age(warning: warnings.WarningMessage) -> bool:
+    return issubclass(warning.category, _OLD_AGE) or "is deprecated" in str(warning.message)

@@ -21,7 +21,9 @@ def run(job: Job) -> None:
     with user_module.blaming_the_module(p["model"], module, job.logs):
         found = hook(p["model"], "train", module).Training
         user_module.expect(found, Training)
-        _train(job, found(p, job.inputs.get("data")))
+        training = found(p, job.inputs.get("data"))
+        training.beside = job.inputs.get("beside")
+        _train(job, training)
 
 
 def _train(job: Job, training: Training) -> None:

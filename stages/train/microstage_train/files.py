@@ -25,6 +25,7 @@ def write(job: Job, training: Training, metrics: dict[str, Any], history: dict[s
         job.metric(name, value)
     _curves(job, history, training.loss_name)
     training.draw(job.output, metrics)
+    training.save(job.output)
     golden.save(job.output / "test.npz", training.replayed())
 
 

@@ -10,14 +10,14 @@ from microstage_runner.artefacts.digests import Digests
 from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.declarations.parameter import Parameter
 from microstage_runner.declarations.selection import SETTINGS
-from microstage_runner.declarations.stages import DATASET, MODULE
+from microstage_runner.declarations.stages import BESIDE, DATASET, MODULE
 
 STAGES = load_stages(REPOSITORY)
 
 
 def test_the_chain_follows_from_the_inputs():
     assert list(STAGES) == ["train", "export", "qcdq", "streamline", "cbackend"]
-    assert STAGES["train"].inputs == {"data": DATASET, "module": MODULE}
+    assert STAGES["train"].inputs == {"data": DATASET, "module": MODULE, "beside": BESIDE}
 
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=lambda stage: stage.name)

@@ -1,6 +1,6 @@
 """Activation quantisers become QuantizeLinear, Clip, DequantizeLinear.
 
-Bipolar ones become BipolarQuant, Cast, DequantizeLinear; wide ones stay.
+Bipolar ones become BipolarQuant, Cast, DequantizeLinear; wide ones stay, and those that round otherwise.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import onnx
 from onnx import numpy_helper
 
 from microstage.errors import ModelError
-from microstage_qcdq.convert.weights import quantiser_range
+from microstage_qcdq.convert.weights import quantiser_range, rounds_to_even
 from microstage_qcdq.graph.build import QONNX, PartBuilder, constant, constants, find_constant, set_nodes
 
 __all__ = ["ConvertActivationQuant"]
@@ -24,7 +24,7 @@ class ConvertActivationQuant:
 
     Precondition: at most 8 bits, scalar scale, zero point 0, rounding half to even: all that QCDQ can say. It has no
     -1 or 1 by sign: BipolarQuant stays, at scale 1, and a Cast makes integers of what it gives. Nor has it more than 8
-    bits: a Quant of 9 to 16 stays as it is, and what it gives are real values under the boundary's name.
+    bits, or another rounding: such a Quant stays as it is, and what it gives are real values under the boundary's name.
     """
 
     def apply(self, model: onnx.ModelProto) -> tuple[onnx.ModelProto, bool]:
@@ -33,7 +33,7 @@ class ConvertActivationQuant:
         for node in graph.node:
             if node.op_type in _QUANTISERS:
                 changed = True
-                if self._bits(graph, node) > _NARROW:
+                if self._bits(graph, node) > _NARROW or not self._rounds_to_even(node):
                     node.domain = QONNX
                     nodes.append(node)
                     continue
@@ -59,8 +59,11 @@ class ConvertActivationQuant:
             raise ModelError(
                 f"{boundary} cannot be carried on: expected one constant scale, no zero point, at most {_WIDE} bits."
             )
-        quantiser_range(node, int(bits))
         return int(bits)
+
+    @staticmethod
+    def _rounds_to_even(node: onnx.NodeProto) -> bool:
+        return node.op_type == "BipolarQuant" or rounds_to_even(node)
 
     @staticmethod
     def _convert(graph: onnx.GraphProto, node: onnx.NodeProto) -> PartBuilder:

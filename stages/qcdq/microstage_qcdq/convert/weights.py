@@ -7,24 +7,26 @@ import onnx
 from onnx import helper, numpy_helper
 
 from microstage.errors import ModelError
+from microstage.integer.interpreter import attributes
 from microstage.integer.quantisers import quantise
 from microstage_qcdq.graph.build import constant, find_constant
 
-__all__ = ["FoldWeightQuant", "quantiser_range"]
+__all__ = ["FoldWeightQuant", "quantiser_range", "rounds_to_even"]
 
 _WIDEST = {8: np.int8, 16: np.int16, 32: np.int32}
 
 
 def quantiser_range(node: onnx.NodeProto, bits: int) -> tuple[int, int]:
     """Return (lowest, highest) integer of a Quant node of `bits`."""
-    flags = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-    if flags["rounding_mode"].decode().upper() not in ("ROUND", "HALF_EVEN"):
-        raise ModelError(
-            f"{node.output[0]} rounds by {flags['rounding_mode'].decode()}; QCDQ can only say half to even."
-        )
+    flags = attributes(node)
     if flags["signed"]:
         return -(2 ** (bits - 1)) + flags["narrow"], 2 ** (bits - 1) - 1
     return 0, 2**bits - 1 - flags["narrow"]
+
+
+def rounds_to_even(node: onnx.NodeProto) -> bool:
+    """Return whether a Quant node rounds halves to the even neighbour, which is all that QCDQ can say."""
+    return attributes(node).get("rounding_mode", "ROUND").upper() in ("ROUND", "HALF_EVEN")
 
 
 class FoldWeightQuant:
@@ -74,6 +76,10 @@ class FoldWeightQuant:
         zero, bits = (constant(graph, name) for name in node.input[2:4])
         if np.any(zero):
             raise ModelError(f"{node.input[0]} has a zero point; weights are expected to be symmetric.")
+        if not rounds_to_even(node):
+            raise ModelError(
+                f"{node.input[0]} rounds by {attributes(node)['rounding_mode']}; weights, by half to even."
+            )
         low, high = quantiser_range(node, int(bits))
         kind = next((k for width, k in sorted(_WIDEST.items()) if int(bits) <= width and k != np.int16), None)
         if kind is None:

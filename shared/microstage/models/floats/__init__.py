@@ -1,0 +1,1 @@
+"""Plain float networks: trained, then quantised for a target by `microstage.quantisation`."""

@@ -1,0 +1,51 @@
+"""The make variables of a float network that is quantised: PARAMETERS of a family, and of a user's, begin with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["PARAMETERS"]
+
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "quantise": {
+        "type": "str",
+        "default": "ptq",
+        "choices": ["ptq", "qat", "ptq+qat"],
+        "summary": "ptq calibrates the float network and corrects its biases; qat calibrates and retrains it; ptq+qat"
+        " does all of it.",
+    },
+    "target": {
+        "type": "file",
+        "default": "diana-digital",
+        "choices": ["diana-digital", "finn", "tflite"],
+        "suffix": ".json",
+        "summary": "What the integers are for: widths, scales, rounding.",
+    },
+    "calibrate": {
+        "type": "str",
+        "default": "",
+        "choices": ["", "percentile", "max", "mse", "three-sigma"],
+        "summary": "How scales are chosen; the target's own way by default.",
+    },
+    "float_weights": {
+        "type": "file",
+        "default": "",
+        "summary": "Trained weights of the float network, .pth: it is not trained here.",
+    },
+    "retrain_epochs": {
+        "type": "int",
+        "default": 5,
+        "min": 1,
+        "max": 1000,
+        "unit": "epochs",
+        "summary": "Epochs of the quantised network, where QUANTISE has qat.",
+    },
+    "retrain_rate": {
+        "type": "float",
+        "default": 0.0005,
+        "min": 0,
+        "exclusive_min": True,
+        "max": 1,
+        "summary": "Adam's rate at the start of these.",
+    },
+}

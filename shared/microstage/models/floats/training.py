@@ -1,0 +1,134 @@
+"""A plain float network with its data and recipe: trained, calibrated, retrained with quantisers in it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from microstage import quantisation
+from microstage.errors import ModelError
+from microstage.models.definition import Definition
+from microstage.models.exporting import Exporting
+from microstage.models.floats.exporting import FloatExporting
+from microstage.models.floats.weights import load_float_weights
+from microstage.models.training import Examples, Phase, Splits, Training, predict
+
+__all__ = ["FloatTraining"]
+
+_REPRESENTATIVE = 1024  # examples that scales are chosen by
+_EXAMPLE = 8  # that rewrites of the network are checked on
+_BATCH = 128  # that integers are made of at a time
+
+
+class FloatTraining(Training):
+    """A float network, quantised as QUANTISE=, TARGET= and CALIBRATE= say. A subclass gives `float_network` and
+    `examples`; the recipe has a usual form.
+    """
+
+    output = "output"
+    splits: Splits
+    network: quantisation.QuantisedNetwork
+
+    def __init__(self, parameters: Mapping[str, Any], data: Path | None) -> None:
+        super().__init__(parameters, data)
+        self.splits = self.examples(data)
+        self.floats = self.float_network(parameters)
+
+    @staticmethod
+    @abstractmethod
+    def float_network(parameters: Mapping[str, Any]) -> nn.Module:
+        """Return the network, untrained: a plain module of torch."""
+
+    @classmethod
+    def exporting(cls) -> type[Exporting]:
+        """Return what the export stage asks for: the same network."""
+        return type("Exporting", (FloatExporting,), {"float_network": staticmethod(cls.float_network)})
+
+    @abstractmethod
+    def examples(self, data: Path | None) -> Splits:
+        """Return what is learnt; `data` is the dataset's folder, None for one that is built in."""
+
+    @property
+    def loss(self) -> nn.Module:
+        """What both phases minimise."""
+        return nn.CrossEntropyLoss() if self.classes else nn.MSELoss()
+
+    def float_phases(self) -> Iterator[Phase]:
+        """Yield the phases of the float network."""
+        p = self.parameters
+        yield Phase("float", self.floats, p["epochs"], p["batch"], p["learning_rate"], p["seed"], self.loss)
+
+    def phases(self) -> Iterator[Phase]:
+        """Train in floats, unless there are weights; quantise; train on, if that was asked for."""
+        given = self.parameters["float_weights"]
+        if given:
+            load_float_weights(self.floats, self.file("float_weights"), given)
+        else:
+            yield from self.float_phases()
+        self.network = self.calibrated()
+        if "qat" in self.parameters["quantise"]:
+            yield self.retraining()
+
+    def calibrated(self) -> quantisation.QuantisedNetwork:
+        """Return the trained float network with quantisers in it."""
+        inputs = self.representative()
+        prepared = quantisation.prepare(self.floats, inputs[0][:_EXAMPLE])
+        network = quantisation.quantize(prepared, self.target)
+        network.calibrate(inputs, self.parameters["calibrate"] or None)
+        if "ptq" in self.parameters["quantise"]:
+            network.correct_bias(inputs)
+        return network
+
+    def retraining(self) -> Phase:
+        """Return the phase of the quantised network."""
+        p = self.parameters
+        return Phase(
+            "quantised", self.network, p["retrain_epochs"], p["batch"], p["retrain_rate"], p["seed"], self.loss
+        )
+
+    def representative(self) -> list[Tensor]:
+        """Return training examples, spread evenly, in batches."""
+        inputs = _inputs(self.splits.train)
+        rows = np.linspace(0, len(inputs) - 1, min(_REPRESENTATIVE, len(inputs))).astype(int)
+        return list(inputs[rows].split(self.parameters["batch"]))
+
+    @property
+    def target(self) -> quantisation.Target:
+        """What the integers are for."""
+        chosen = self.parameters["target"]
+        return quantisation.Target.load(self.file("target") if chosen.endswith(".json") else chosen)
+
+    @cached_property
+    def definition(self) -> Definition:
+        said = super().definition
+        own = {"target": self.target.described(), "input": self.input, "output": self.output}
+        return Definition(said.parameters, {**said.about, **own})
+
+    def evaluate(self) -> dict[str, Any]:
+        """Return the metrics of the integers, as they are shipped, and beside them `test.float_...` of the floats."""
+        integer, test = self.network.integerize(), _inputs(self.splits.test)
+        shipped = torch.cat([torch.from_numpy(integer.predict(part)).float() for part in test.split(_BATCH)])
+        answers = predict(self.floats, test)
+        before = {name: value for name, value in self.measured(answers).items() if isinstance(value, float)}
+        return {
+            **self.measured(shipped),
+            **{name.replace("test.", "test.float_", 1): value for name, value in before.items()},
+            "test.relative_l2": float(f"{float((shipped - answers).norm() / answers.norm()):.6g}"),
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write the state of the float network, which quantisers are compared on."""
+        torch.save(self.floats.state_dict(), folder / "float_model_weight.pth")
+
+
+def _inputs(examples: Examples) -> Tensor:
+    if isinstance(examples.inputs, tuple):
+        raise ModelError(f"The examples have {len(examples.inputs)} inputs; a float network is quantised with one.")
+    return examples.inputs
