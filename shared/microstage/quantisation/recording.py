@@ -31,9 +31,7 @@ def plain(value: Any) -> Tensor:
 
 
 @torch.no_grad()
-def _collected(
-    found: list[Tensor], hook: Any, network: Callable[[Tensor], Any], batches: Sequence[Tensor]
-) -> Tensor:
+def _collected(found: list[Tensor], hook: Any, network: Callable[[Tensor], Any], batches: Sequence[Tensor]) -> Tensor:
     try:
         for batch in batches:
             network(batch)

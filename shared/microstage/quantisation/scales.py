@@ -69,7 +69,6 @@ class ActivationScale:
                 zero.value.fill_(-ranges[name][0])
                 zero.counter = zero.collect_stats_steps + 1
 
-
     @torch.no_grad()
     def stretch(self, factor: float) -> None:
         """Widen every range by `factor`; zero points stay where they are."""
