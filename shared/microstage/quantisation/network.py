@@ -20,7 +20,7 @@ from microstage.quantisation.finetuning import Batch, Loss
 from microstage.quantisation.integers import IntegerNetwork
 from microstage.quantisation.lowering import lower
 from microstage.quantisation.preparing import PreparedNetwork
-from microstage.quantisation.quantisers import activation_map, identity_map, layer_map
+from microstage.quantisation.quantisers import activation_map, identity_map, layer_map, round_the_input
 from microstage.quantisation.recording import inputs_of, outputs_of
 from microstage.quantisation.rounding import adaround_layer
 from microstage.quantisation.rules import assert_allowed
@@ -60,6 +60,7 @@ class QuantisedNetwork(Network):
             compute_layer_map=layer_map(target),
             quant_act_map=activation_map(target),
         )
+        round_the_input(self.graph_module, target)
         fit_weights(self.graph_module)
         self.eval()
 

@@ -9,6 +9,7 @@ import torch
 from brevitas.core.function_wrapper.ops_ste import FloorSte, RoundSte
 from brevitas.inject import ExtendedInjector
 from brevitas.inject.enum import ScalingImplType
+from brevitas.nn.quant_layer import QuantNonLinearActLayer
 from brevitas.quant import (
     Int8ActPerTensorFloat,
     Int8WeightPerTensorFloat,
@@ -21,11 +22,11 @@ from brevitas.quant.fixed_point import (
     Int8WeightPerTensorFixedPoint,
     Uint8ActPerTensorFixedPoint,
 )
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from microstage.quantisation.targets import Target
 
-__all__ = ["activation_map", "identity_map", "layer_map"]
+__all__ = ["QuantReLU6", "activation_map", "identity_map", "layer_map", "round_the_input"]
 
 Layers = dict[type[nn.Module], "tuple[type[nn.Module], dict[str, Any]] | None"]
 
@@ -41,6 +42,7 @@ def layer_map(target: Target) -> Layers:
         nn.Conv1d: (qnn.QuantConv1d, weights),
         nn.Conv2d: (qnn.QuantConv2d, weights),
         nn.Linear: (qnn.QuantLinear, weights),
+        nn.AvgPool1d: None,
         nn.AvgPool2d: None,
     }
 
@@ -48,7 +50,8 @@ def layer_map(target: Target) -> Layers:
 def activation_map(target: Target) -> Layers:
     """Return what takes the place of each activation function."""
     quantiser = _activation_quantiser(target, signed=target.activations.relu == "signed")
-    return {nn.ReLU: (qnn.QuantReLU, {"act_quant": quantiser, "return_quant_tensor": True})}
+    settings = {"act_quant": quantiser, "return_quant_tensor": True}
+    return {nn.ReLU: (qnn.QuantReLU, settings), nn.ReLU6: (QuantReLU6, settings)}
 
 
 def identity_map(target: Target) -> dict[str, tuple[type[nn.Module], dict[str, Any]]]:
@@ -83,8 +86,24 @@ def _activation_quantiser(target: Target, signed: bool) -> type[ExtendedInjector
         base = ShiftedUint8ActPerTensorFloat
     else:
         base = Int8ActPerTensorFloat if signed else Uint8ActPerTensorFloat
-    rounding = {"half-up": HalfUpSte, "half-even": RoundSte, "floor": FloorSte}[target.rounding]
-    return base.let(bit_width=chosen.bits, float_to_int_impl=rounding)
+    return base.let(bit_width=chosen.bits, float_to_int_impl=_ROUNDINGS[target.rounding])
+
+
+def round_the_input(graph_model: fx.GraphModule, target: Target) -> None:
+    """Let the quantiser of the network's input round as the target's border does."""
+    modules = dict(graph_model.named_modules())
+    for node in graph_model.graph.nodes:
+        if node.op == "placeholder":
+            for user in node.users:
+                proxy = modules[user.target].act_quant.fused_activation_quant_proxy
+                proxy.tensor_quant.int_quant.float_to_int_impl = _ROUNDINGS[target.border_rounding]()
+
+
+class QuantReLU6(QuantNonLinearActLayer):
+    """min(max(x, 0), 6), and a quantiser."""
+
+    def __init__(self, act_quant: type[ExtendedInjector], return_quant_tensor: bool = False, **settings: Any) -> None:
+        super().__init__(nn.ReLU6, True, None, act_quant, return_quant_tensor, **settings)
 
 
 class HalfUpSte(nn.Module):
@@ -92,3 +111,6 @@ class HalfUpSte(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + (torch.floor(x + 0.5) - x).detach()
+
+
+_ROUNDINGS = {"half-up": HalfUpSte, "half-even": RoundSte, "floor": FloorSte, "fixed-point": RoundSte}

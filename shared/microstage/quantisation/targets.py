@@ -17,7 +17,7 @@ _CHOICES = {
     "scale": ("power-of-two", "real"),
     "per": ("channel", "tensor"),
     "relu": ("signed", "unsigned"),
-    "rounding": ("half-up", "half-even", "floor"),
+    "rounding": ("half-up", "half-even", "floor", "fixed-point"),
     "calibration": ("percentile", "max", "mse", "three-sigma"),
     "padding": ("any", "same"),
     "groups": ("any", "one-or-output"),
@@ -69,6 +69,11 @@ class Target:
     calibration: str
     shift: tuple[int, int] | None = None
     layers: LayerRules | None = None
+
+    @property
+    def border_rounding(self) -> str:
+        """How real inputs are rounded to integers: half-even, unless the target floors everything."""
+        return "floor" if self.rounding == "floor" else "half-even"
 
     @classmethod
     def load(cls, name: str | Path) -> Target:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from microstage.quantisation.integers import (
+from microstage.quantisation.operations import (
     Add,
     AveragePool,
-    IntegerNetwork,
+    Concatenate,
     MaxPool,
     Operation,
     Product,
@@ -22,14 +22,20 @@ from microstage.quantisation.integers import (
     Reshape,
 )
 
-__all__ = ["OnnxWriter"]
+if TYPE_CHECKING:
+    from microstage.quantisation.integers import IntegerNetwork
 
-_IR_VERSION = 8
+__all__ = ["OnnxWriter", "window_of"]
+
+_IR_VERSION = 8  # the newest that onnxruntime 1.14 reads
 _PRODUCER = "microstage"
 
 
 class OnnxWriter(ABC):
-    """One graph from an integer network. A dialect says how each operation is written."""
+    """One graph from an integer network. A dialect says how each operation is written.
+
+    Every node is called as its output, and that as in the integer network.
+    """
 
     opset = 13
     domains: dict[str, int] = {}
@@ -38,16 +44,21 @@ class OnnxWriter(ABC):
         self.network = network
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, np.ndarray] = {}
+        self.made_by = {operation.output: operation for operation in network.operations}
 
-    def model(self) -> onnx.ModelProto:
-        """Return the model; its batch size is open."""
+    def models(self) -> dict[str, onnx.ModelProto]:
+        """Return the models by the name of their file; all have an open batch size."""
         for operation in self.network.operations:
             self._write(operation)
+        return {"model.onnx": self.model()}
+
+    def model(self) -> onnx.ModelProto:
+        """Return what has been written so far as a model."""
         graph = helper.make_graph(
             self.nodes,
             _PRODUCER,
             [self._tensor(self.graph_input, self.network.shapes[self.graph_input])],
-            [self._tensor(self.graph_output, self.network.shapes[self.graph_output])],
+            [self._tensor(self.graph_output, self.network.shapes[self.network.output])],
             [numpy_helper.from_array(value, name) for name, value in self.constants.items()],
         )
         opsets = [helper.make_opsetid("", self.opset)]
@@ -64,6 +75,11 @@ class OnnxWriter(ABC):
     def graph_output(self) -> str:
         return self.network.output
 
+    def given_out(self, integers: np.ndarray) -> np.ndarray:
+        """Return what the model gives where the network's output is these integers."""
+        levels = self.network.levels[self.network.output]
+        return (integers - levels.zero) * levels.scale
+
     def _write(self, operation: Operation) -> None:
         written: dict[type[Operation], Callable[[Any], None]] = {
             Quantise: self.quantise,
@@ -72,6 +88,7 @@ class OnnxWriter(ABC):
             Add: self.add,
             AveragePool: self.average_pool,
             MaxPool: self.max_pool,
+            Concatenate: self.concatenate,
             Reshape: self.reshape,
         }
         written[type(operation)](operation)
@@ -89,10 +106,15 @@ class OnnxWriter(ABC):
         self.node("Add", operation.inputs, operation.output)
 
     def average_pool(self, operation: AveragePool) -> None:
-        self.node("AveragePool", operation.inputs, operation.output, **_window(operation))
+        """Write the mean, of which the operation has the sum. Zeros around the image count, as in torch."""
+        self.node("AveragePool", operation.inputs, operation.output, count_include_pad=1, **window_of(operation))
 
     def max_pool(self, operation: MaxPool) -> None:
-        self.node("MaxPool", operation.inputs, operation.output, **_window(operation))
+        dilations = list(operation.dilation)
+        self.node("MaxPool", operation.inputs, operation.output, dilations=dilations, **window_of(operation))
+
+    def concatenate(self, operation: Concatenate) -> None:
+        self.node("Concat", operation.inputs, operation.output, axis=operation.axis)
 
     def reshape(self, operation: Reshape) -> None:
         shape = self.constant(f"{operation.output}_shape", np.array([0, *operation.shape], np.int64))
@@ -106,9 +128,13 @@ class OnnxWriter(ABC):
         return output
 
     def constant(self, name: str, value: np.ndarray | float) -> str:
-        """Keep an initializer, float32 unless it is an array of integers, and return its name."""
+        """Keep an initializer, float32 unless it is an array, and return its name."""
         self.constants[name] = value if isinstance(value, np.ndarray) else np.array(value, np.float32)
         return name
+
+    def integers(self, name: str, values: np.ndarray) -> str:
+        """Keep integers in float32, which holds those up to 2^24 exactly."""
+        return self.constant(name, values.astype(np.float32))
 
     def convolve(self, operation: Product, weight: str, bias: str) -> None:
         """Append the Conv or Gemm of a product."""
@@ -127,11 +153,25 @@ class OnnxWriter(ABC):
             group=operation.groups,
         )
 
+    def halves(self, value: str) -> np.ndarray | None:
+        """Return what raises a sum so that its shift to the right rounds halves up: [channels], int64.
+
+        None where it cannot be part of a bias: the value is no product, others read it, or it is not shifted.
+        """
+        readers = [operation for operation in self.network.operations if value in operation.inputs]
+        if len(readers) != 1 or not isinstance(self.made_by.get(value), Product):
+            return None
+        (reader,) = readers
+        if not isinstance(reader, Requantise) or reader.rounding != "half-up" or reader.shifts is None:
+            return None
+        return np.array([2**shift // 2 if shift > 0 else 0 for shift in reader.shifts], np.int64)
+
     def _tensor(self, name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
 
 
-def _window(operation: AveragePool | MaxPool) -> dict[str, Any]:
+def window_of(operation: AveragePool | MaxPool) -> dict[str, Any]:
+    """Return the attributes of a pool's window."""
     return {
         "kernel_shape": list(operation.kernel),
         "strides": list(operation.stride),
