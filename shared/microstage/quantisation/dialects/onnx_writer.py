@@ -47,13 +47,13 @@ class OnnxWriter(ABC):
         self.made_by = {operation.output: operation for operation in network.operations}
 
     def models(self) -> dict[str, onnx.ModelProto]:
-        """Return the models by the name of their file; all have an open batch size."""
-        for operation in self.network.operations:
-            self._write(operation)
+        """Return the models by the name of their file."""
         return {"model.onnx": self.model()}
 
     def model(self) -> onnx.ModelProto:
-        """Return what has been written so far as a model."""
+        """Return the model, whose batch size is open."""
+        for operation in self.network.operations:
+            self._write(operation)
         graph = helper.make_graph(
             self.nodes,
             _PRODUCER,
