@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import torch
-from brevitas.graph.calibrate import DisableEnableQuantization
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from microstage.quantisation.recording import plain
-from microstage.quantisation.scales import ActivationScale, Range, activation_scales
+from microstage.quantisation.scales import ActivationScale, Range, activation_scales, output_quantiser
 from microstage.quantisation.spread import Spread
+from microstage.quantisation.switching import unquantised
 
-__all__ = ["CALIBRATIONS", "calibrate", "unquantised"]
+__all__ = ["CALIBRATIONS", "calibrate"]
 
 Ranges = dict[str, Range]
 _SHARES = tuple(step / 64 for step in range(8, 65))  # of the whole range: a search tries each
 
 
 @torch.no_grad()
-def calibrate(network: nn.Module, batches: Sequence[Tensor], method: str) -> None:
-    """Set every activation's scale by `method`, one of `CALIBRATIONS`."""
+def calibrate(network: fx.GraphModule, batches: Sequence[Tensor], method: str) -> None:
+    """Set every activation's scale by `method`, one of `CALIBRATIONS`.
+
+    A search has no say in the output's, which keeps its whole range: what is cut off there, nothing mends.
+    """
+    output = output_quantiser(network)
     scales = activation_scales(network)
     with unquantised(network):
         spreads = _spreads(network, scales, batches)
     for scale in scales:
-        CALIBRATIONS[method](scale, {name: spreads[name] for name in scale.quantisers})
-
-
-@contextmanager
-def unquantised(network: nn.Module) -> Iterator[None]:
-    """Within it `network` computes in floats."""
-    switch = DisableEnableQuantization()
-    switch.apply(network, is_training=False, quantization_enabled=False)
-    try:
-        yield
-    finally:
-        switch.apply(network, is_training=False, quantization_enabled=True)
+        chosen = "max" if method == "mse" and output in scale.quantisers else method
+        CALIBRATIONS[chosen](scale, {name: spreads[name] for name in scale.quantisers})
 
 
 def _spreads(network: nn.Module, scales: Sequence[ActivationScale], batches: Sequence[Tensor]) -> dict[str, Spread]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
+import brevitas.nn as qnn
 import torch
 from brevitas.graph.quantize import quantize as brevitas_quantize
 from torch import Tensor, fx, nn
@@ -14,7 +15,7 @@ from torch import Tensor, fx, nn
 from microstage.errors import ModelError, ParameterError
 from microstage.models.network import Network
 from microstage.process.progress import progress
-from microstage.quantisation import calibrating, correcting, finetuning, refining
+from microstage.quantisation import calibrating, correcting, finetuning
 from microstage.quantisation.error import answers, relative_l2
 from microstage.quantisation.finetuning import Batch, Loss
 from microstage.quantisation.integers import IntegerNetwork
@@ -25,6 +26,8 @@ from microstage.quantisation.recording import inputs_of, outputs_of
 from microstage.quantisation.rounding import adaround_layer
 from microstage.quantisation.rules import assert_allowed
 from microstage.quantisation.scales import activation_scales, layers_with_weights
+from microstage.quantisation.sensitivity import Sensitivity, measured
+from microstage.quantisation.sums import coarsen_sums, sum_scales
 from microstage.quantisation.targets import Target
 from microstage.quantisation.weight_scales import fit_weights
 
@@ -84,16 +87,8 @@ class QuantisedNetwork(Network):
         if method not in calibrating.CALIBRATIONS:
             raise ParameterError(f"Calibration {method!r} is none of {', '.join(calibrating.CALIBRATIONS)}.")
         calibrating.calibrate(self.graph_module, _batches(representative), method)
-        return self
-
-    def refine_scales(self, representative: Representative) -> QuantisedNetwork:
-        """Try neighbouring scales for one activation after another; keep those that bring the output nearer."""
-        batches = self._calibrated_batches(representative)
-        expected = answers(self.float_network, batches)
-        with self._no_worse(batches), torch.no_grad():
-            refining.refine_scales(
-                activation_scales(self.graph_module), lambda: relative_l2(answers(self, batches), expected)
-            )
+        if self.target.shift is not None:
+            coarsen_sums(self.graph_module)
         return self
 
     def correct_bias(self, representative: Representative) -> QuantisedNetwork:
@@ -113,15 +108,16 @@ class QuantisedNetwork(Network):
                 correcting.match_norm(layer, outputs_of(layer, self, batches), outputs)
         return self
 
-    def adaround(self, representative: Representative, steps: int = 500, seed: int = 0) -> QuantisedNetwork:
+    def adaround(self, representative: Representative, steps: int = 200, seed: int = 0) -> QuantisedNetwork:
         """Learn for each weight whether it is rounded up or down, so that layers give what the float network's do."""
         batches = self._calibrated_batches(representative)
         layers, wanted = self._layers(), dict(self.float_network.named_modules())
         generator = torch.Generator().manual_seed(seed)
-        for name, layer in progress(layers, len(layers), "AdaRound"):
-            outputs = outputs_of(wanted[name], self.float_network, batches)
-            with self._no_worse(batches):
-                adaround_layer(layer, inputs_of(layer, self, batches), outputs, steps, generator)
+        with self._no_worse(batches):
+            for name, layer in progress(layers, len(layers), "AdaRound"):
+                inputs = inputs_of(layer, self, batches)
+                outputs = outputs_of(wanted[name], self.float_network, batches)
+                adaround_layer(layer, inputs, outputs, self._rectified(name), steps, generator)
         return self
 
     def finetune(
@@ -142,6 +138,10 @@ class QuantisedNetwork(Network):
         )
         return self
 
+    def sensitivity(self, representative: Representative) -> Sensitivity:
+        """Return how far the output moves when one layer's weights, or one activation, alone is quantised."""
+        return measured(self.graph_module, self._calibrated_batches(representative))
+
     def integerize(self) -> IntegerNetwork:
         """Return the network in integers alone."""
         self._assert_calibrated()
@@ -151,7 +151,9 @@ class QuantisedNetwork(Network):
         layers = [layer for _, layer in self._layers()]
         learned = [parameter for layer in layers for parameter in (layer.weight, layer.bias)]
         if learn_scales:
-            learned += [scale.scaling.value for scale in activation_scales(self.graph_module)]
+            fixed = [after.scaling for _, after in sum_scales(self.graph_module)]
+            scales = (scale.scaling for scale in activation_scales(self.graph_module))
+            learned += [scaling.value for scaling in scales if all(scaling is not other for other in fixed)]
             learned += [layer.weight_quant.tensor_quant.scaling_impl.value for layer in layers]
         return learned
 
@@ -160,6 +162,12 @@ class QuantisedNetwork(Network):
         layers = dict(layers_with_weights(self.graph_module))
         targets = (node.target for node in self.graph_module.graph.nodes if node.op == "call_module")
         return [(str(target), layers[target]) for target in targets if target in layers]
+
+    def _rectified(self, layer: str) -> bool:
+        """Whether all that reads `layer` is a ReLU."""
+        modules = dict(self.graph_module.named_modules())
+        (users,) = (node.users for node in self.graph_module.graph.nodes if node.target == layer)
+        return all(isinstance(modules.get(user.target), qnn.QuantReLU) for user in users)
 
     @contextmanager
     def _no_worse(self, batches: Sequence[Tensor]) -> Iterator[None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from brevitas.core.function_wrapper.learned_round import LearnedRoundHardSigmoid, LearnedRoundSte
 from torch import Tensor
@@ -18,24 +20,44 @@ _PULL = 1.0  # towards either end, in units of what rounding to the nearest cost
 
 
 def adaround_layer(
-    layer: LayerWithWeights, inputs: Tensor, wanted: Tensor, steps: int, generator: torch.Generator
+    layer: LayerWithWeights, inputs: Tensor, wanted: Tensor, rectified: bool, steps: int, generator: torch.Generator
 ) -> None:
     """Round the weights of `layer` so that `inputs` [n, ...] become `wanted` [n, ...] as nearly as they can.
 
-    Afterwards each weight lies where it is rounded to; they stay as they were unless that is nearer to `wanted`.
+    `rectified` says that a ReLU follows, so that what is negative is as good as zero. Afterwards each weight lies where
+    it is rounded to; they stay as they were unless that is nearer to `wanted`.
     """
+    reconstruction = _Reconstruction(layer, inputs, wanted, rectified)
     int_quant = layer.weight_quant.tensor_quant.int_quant
     nearest, kept = int_quant.float_to_int_impl, layer.weight.detach().clone()
-    before = _distance(layer, inputs, wanted)
+    with torch.no_grad():
+        before = reconstruction.error()
     learned = LearnedRoundSte(LearnedRoundHardSigmoid(), _start(layer))
     int_quant.float_to_int_impl = learned
-    _learn(layer, learned, inputs, wanted, steps, generator, float(before))
+    _learn(learned, reconstruction, float(before), steps, generator)
     learned.eval()
     with torch.no_grad():
         layer.weight.copy_(layer.quant_weight().value)
         int_quant.float_to_int_impl = nearest
-        if _distance(layer, inputs, wanted) >= before:
+        if reconstruction.error() >= before:
             layer.weight.copy_(kept)
+
+
+@dataclass
+class _Reconstruction:
+    """How near `layer` comes to `wanted`."""
+
+    layer: LayerWithWeights
+    inputs: Tensor
+    wanted: Tensor
+    rectified: bool
+
+    def error(self, chosen: Tensor | slice = slice(None)) -> Tensor:
+        given = self.layer.inner_forward_impl(
+            self.inputs[chosen], self.layer.quant_weight().value, self.layer.bias
+        )
+        wanted = self.wanted[chosen]
+        return (given.relu() - wanted.relu() if self.rectified else given - wanted).square().mean()
 
 
 def _start(layer: LayerWithWeights) -> Tensor:
@@ -49,27 +71,20 @@ def _start(layer: LayerWithWeights) -> Tensor:
 
 
 def _learn(
-    layer: LayerWithWeights,
     learned: LearnedRoundSte,
-    inputs: Tensor,
-    wanted: Tensor,
+    reconstruction: _Reconstruction,
+    unit: float,
     steps: int,
     generator: torch.Generator,
-    unit: float,
 ) -> None:
     learned.train()
     optimiser = torch.optim.Adam([learned.value], _RATE)
     for step in range(steps):
-        chosen = torch.randint(len(inputs), (_BATCH,), generator=generator)
-        loss = _distance(layer, inputs[chosen], wanted[chosen]) / max(unit, 1e-30)
+        chosen = torch.randint(len(reconstruction.inputs), (_BATCH,), generator=generator)
+        loss = reconstruction.error(chosen) / max(unit, 1e-30)
         if step >= _WARM_UP * steps:
             beta = _BETAS[0] + (_BETAS[1] - _BETAS[0]) * (step / steps - _WARM_UP) / (1 - _WARM_UP)
             loss = loss + _PULL * (1 - (2 * learned.p_forward() - 1).abs().pow(beta)).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-
-
-def _distance(layer: LayerWithWeights, inputs: Tensor, wanted: Tensor) -> Tensor:
-    given = layer.inner_forward_impl(inputs, layer.quant_weight().value, layer.bias)
-    return (given - wanted).square().mean()

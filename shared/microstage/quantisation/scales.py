@@ -10,7 +10,7 @@ import brevitas.nn as qnn
 import torch
 from brevitas.core.zero_point import ParameterFromRuntimeZeroPoint
 from brevitas.nn.quant_layer import QuantNonLinearActLayer
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 __all__ = [
     "ActivationScale",
@@ -18,6 +18,7 @@ __all__ = [
     "Range",
     "activation_scales",
     "layers_with_weights",
+    "output_quantiser",
     "set_weight_thresholds",
 ]
 
@@ -36,10 +37,6 @@ class ActivationScale:
     @property
     def is_set(self) -> bool:
         return bool(self.scaling.counter > self.scaling.collect_stats_steps)
-
-    @property
-    def power_of_two(self) -> bool:
-        return bool(float(self.scaling.restrict_preprocess(torch.tensor(4.0))) == 2.0)
 
     @property
     def affine(self) -> bool:
@@ -69,13 +66,6 @@ class ActivationScale:
                 zero.value.fill_(-ranges[name][0])
                 zero.counter = zero.collect_stats_steps + 1
 
-    @torch.no_grad()
-    def stretch(self, factor: float) -> None:
-        """Widen every range by `factor`; zero points stay where they are."""
-        self.set_threshold(self.threshold * factor)
-        for zero in self._zeros():
-            zero.value.mul_(factor)
-
     def _zeros(self) -> Iterator[nn.Module]:
         zeros = (_zero(quantiser) for quantiser in self.quantisers.values())
         return (zero for zero in zeros if isinstance(zero, ParameterFromRuntimeZeroPoint))
@@ -96,6 +86,17 @@ def layers_with_weights(network: nn.Module) -> Iterator[tuple[str, LayerWithWeig
     for name, module in network.named_modules():
         if isinstance(module, (qnn.QuantConv1d, qnn.QuantConv2d, qnn.QuantLinear)):
             yield name, module
+
+
+def output_quantiser(network: fx.GraphModule) -> str:
+    """Return the module path of the quantiser of the network's output; "" where it has none."""
+    modules = dict(network.named_modules())
+    (node,) = (node for node in network.graph.nodes if node.op == "output")
+    while len(node.all_input_nodes) == 1:  # what stands between them moves values about, and no more
+        (node,) = node.all_input_nodes
+        if isinstance(modules.get(str(node.target)), QuantNonLinearActLayer):
+            return str(node.target)
+    return ""
 
 
 @torch.no_grad()

@@ -1,0 +1,34 @@
+"""The best sequence of passes known here, for a network that is not trained further."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from microstage.quantisation.network import QuantisedNetwork, quantize
+from microstage.quantisation.preparing import PreparedNetwork
+from microstage.quantisation.targets import Target
+
+__all__ = ["post_training"]
+
+_FEW = 128  # examples: enough for passes that compute the whole network for each layer
+
+
+def post_training(
+    prepared: PreparedNetwork, target: str | Target, batches: Sequence[Tensor], method: str | None = None
+) -> QuantisedNetwork:
+    """Return `prepared`, quantised for `target` by representative `batches`: some hundred examples, without labels.
+
+    Scales by `method` or the target's own; biases; rounding of weights; biases again, as roundings moved them.
+    """
+    quantised = quantize(prepared, target).calibrate(batches, method).correct_bias(batches)
+    return quantised.adaround(_first(batches, _FEW)).correct_bias(batches)
+
+
+def _first(batches: Sequence[Tensor], examples: int) -> list[Tensor]:
+    taken: list[Tensor] = []
+    for batch in batches:
+        if sum(map(len, taken)) < examples:
+            taken.append(batch[: examples - sum(map(len, taken))])
+    return taken
