@@ -12,7 +12,7 @@ from microstage.quantisation.targets import Target
 
 __all__ = ["post_training"]
 
-_FEW = 128  # examples: enough for passes that compute the whole network for each layer
+_FEW = 256  # examples: enough for passes that compute the whole network for each layer
 
 
 def post_training(
