@@ -16,6 +16,7 @@ __all__ = ["NAMES", "read"]
 NAMES = ("nobody", "person")
 _CLUTTER = (3, 8)  # pieces in a picture
 _NOISE = 15.0  # grey levels
+_SKIN = np.array([[90.0, 60.0, 45.0], [250.0, 215.0, 190.0]])  # the darkest and the lightest
 
 
 def read(count: int, size: int, seed: int) -> tuple[LabelledImages, LabelledImages]:
@@ -78,9 +79,9 @@ class _Canvas:
     def _person(self) -> None:
         """Paint legs, arms, body and head of somebody whose feet stand in the picture."""
         rng = self.rng
-        tall = rng.uniform(0.35, 0.85)
-        foot = rng.uniform(max(0.55, tall), 0.98)
-        x, skin, shirt, trousers = rng.uniform(0.15, 0.85), self._colour(), self._colour(), self._colour()
+        tall = rng.uniform(0.45, 0.9)
+        foot = rng.uniform(max(0.6, tall), 0.98)
+        x, skin, shirt, trousers = rng.uniform(0.15, 0.85), self._skin(), self._colour(), self._colour()
         hip, shoulder, head = (foot - share * tall for share in (0.47, 0.8, 0.91))
         lean = rng.normal(0, 0.02) * tall
         for side in (-1, 1):
@@ -100,6 +101,10 @@ class _Canvas:
 
     def _paint(self, inside: np.ndarray, colour: np.ndarray | None = None) -> None:
         self.pixels = np.where(inside, self._colour() if colour is None else colour, self.pixels)
+
+    def _skin(self) -> np.ndarray:
+        share = self.rng.uniform()
+        return (share * _SKIN[0] + (1 - share) * _SKIN[1]).reshape(3, 1, 1)
 
     def _colour(self) -> np.ndarray:
         return self.rng.uniform(0, 255, (3, 1, 1))

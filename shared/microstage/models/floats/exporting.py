@@ -37,7 +37,8 @@ class FloatExporting(Exporting):
         described = read(folder)
         self.input, self.output = described["input"], described["output"]
         target = quantisation.Target.of(described["target"])
-        prepared = quantisation.prepare(self.float_network(self.parameters), self.examples[:_EXAMPLE])
+        network = self.float_network({**self.parameters, "model": described["model"]})
+        prepared = quantisation.prepare(network, self.examples[:_EXAMPLE])
         self.network = quantisation.quantize(prepared, target)
 
     @staticmethod
