@@ -1,8 +1,8 @@
 """People, drawn, among clutter; and clutter alone: a stand-in for person detection.
 
 They are no photographs, and no accuracy on them says anything about one that was measured on photographs. A person is a
-head on a body with two arms and two legs, in some pose. Clutter are boxes, poles, balls and trees: a ball on a pole is
-no person.
+head on a body with two arms and two legs, in some pose and rather warm colours. Clutter are boxes, poles, balls and
+trees in cooler ones: a ball on a pole is no person.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ __all__ = ["NAMES", "read"]
 NAMES = ("nobody", "person")
 _CLUTTER = (3, 8)  # pieces in a picture
 _NOISE = 15.0  # grey levels
+_COOL, _WARM = np.array([[0.6, 0.9, 1.0], [1.0, 0.8, 0.6]]).reshape(2, 3, 1, 1)  # of clutter, of clothes
 _SKIN = np.array([[90.0, 60.0, 45.0], [250.0, 215.0, 190.0]])  # the darkest and the lightest
 
 
@@ -40,7 +41,7 @@ class _Canvas:
     def __init__(self, size: int, rng: np.random.Generator) -> None:
         self.rng, self.size = rng, size
         self.y, self.x = np.indices((size, size)) / size
-        sky, ground = rng.uniform(0, 255, (2, 3, 1, 1))
+        sky, ground = self._colour(), self._colour()
         self.pixels = np.where(self.y < rng.uniform(0.3, 0.8), sky, ground)
 
     def scene(self, person: bool) -> np.ndarray:
@@ -79,18 +80,18 @@ class _Canvas:
     def _person(self) -> None:
         """Paint legs, arms, body and head of somebody whose feet stand in the picture."""
         rng = self.rng
-        tall = rng.uniform(0.45, 0.9)
+        tall = rng.uniform(0.5, 0.95)
         foot = rng.uniform(max(0.6, tall), 0.98)
-        x, skin, shirt, trousers = rng.uniform(0.15, 0.85), self._skin(), self._colour(), self._colour()
+        x, skin, shirt, trousers = rng.uniform(0.15, 0.85), self._skin(), self._colour(_WARM), self._colour(_WARM)
         hip, shoulder, head = (foot - share * tall for share in (0.47, 0.8, 0.91))
         lean = rng.normal(0, 0.02) * tall
         for side in (-1, 1):
             stride, swing = rng.uniform((0.03, 0.05), (0.14, 0.28)) * tall * side
-            self._limb((x, hip), (x + stride, foot), 0.045 * tall, trousers)
+            self._limb((x, hip), (x + stride, foot), 0.05 * tall, trousers)
             lift = rng.uniform(-0.1, 0.38) * tall
-            self._limb((x + lean + 0.08 * side * tall, shoulder), (x + swing, shoulder + lift), 0.03 * tall, skin)
-        self._limb((x, hip), (x + lean, shoulder), 0.1 * tall, shirt)
-        self._paint(np.hypot(self.x - x - lean, self.y - head) < 0.075 * tall, skin)
+            self._limb((x + lean + 0.08 * side * tall, shoulder), (x + swing, shoulder + lift), 0.035 * tall, skin)
+        self._limb((x, hip), (x + lean, shoulder), 0.12 * tall, shirt)
+        self._paint(np.hypot(self.x - x - lean, self.y - head) < 0.085 * tall, skin)
 
     def _limb(self, begin: tuple[float, float], end: tuple[float, float], width: float, colour: np.ndarray) -> None:
         """Paint what lies within `width` of the line between two points."""
@@ -106,5 +107,5 @@ class _Canvas:
         share = self.rng.uniform()
         return (share * _SKIN[0] + (1 - share) * _SKIN[1]).reshape(3, 1, 1)
 
-    def _colour(self) -> np.ndarray:
-        return self.rng.uniform(0, 255, (3, 1, 1))
+    def _colour(self, tint: np.ndarray = _COOL) -> np.ndarray:
+        return self.rng.uniform(0, 255, (3, 1, 1)) * tint
