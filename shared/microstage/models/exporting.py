@@ -75,6 +75,9 @@ class Exporting(ABC):
         """Return the network as QONNX, where it writes that itself; None leaves it to brevitas' exporter."""
         return None
 
+    def save(self, folder: Path) -> None:  # noqa: B027
+        """Write what else users of the network may want."""
+
     def sequence(self, window: Tensor, shift: Tensor) -> Mapping[str, Tensor]:
         """Return {output: [n, L, ...]} over all steps of a network whose graph is one step, states settled in between.
 

@@ -53,9 +53,7 @@ class _Reconstruction:
     rectified: bool
 
     def error(self, chosen: Tensor | slice = slice(None)) -> Tensor:
-        given = self.layer.inner_forward_impl(
-            self.inputs[chosen], self.layer.quant_weight().value, self.layer.bias
-        )
+        given = self.layer.inner_forward_impl(self.inputs[chosen], self.layer.quant_weight().value, self.layer.bias)
         wanted = self.wanted[chosen]
         return (given.relu() - wanted.relu() if self.rectified else given - wanted).square().mean()
 

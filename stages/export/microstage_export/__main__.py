@@ -45,6 +45,7 @@ def _export(job: Job, source: Path, model: str, trained: Exporting) -> None:
 
     with logged_warnings(job):
         export(trained, model, job.output / "brevitas_export_model.onnx")
+    trained.save(job.output)
     shutil.copy(source / FILE, job.output / FILE)
     job.log(f"export: {len(traced)} boundaries recorded over {replays} examples")
 

@@ -85,3 +85,10 @@ class FloatExporting(Exporting):
             value.name = name
             value.type.tensor_type.shape.dim[0].dim_value = 1
         return model
+
+    def save(self, folder: Path) -> None:
+        """Write `diana/` for a target whose requantisers are shifts: the integers as DIANA's compiler reads them, with
+        all that is computed for one example.
+        """
+        if self.network.target.shift is not None:
+            self.network.integerize().export(folder / "diana", dialect="diana", x=self.examples[:1])

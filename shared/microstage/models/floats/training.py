@@ -38,6 +38,7 @@ class FloatTraining(Training):
 
     def __init__(self, parameters: Mapping[str, Any], data: Path | None) -> None:
         super().__init__(parameters, data)
+        self.before_retraining: dict[str, Any] = {}
         self.splits = self.examples(data)
         self.floats = self.float_network(parameters)
 
@@ -74,6 +75,7 @@ class FloatTraining(Training):
             yield from self.float_phases()
         self.network = self.calibrated()
         if "qat" in self.parameters["quantise"]:
+            self.before_retraining = self._figures("calibrated", self._shipped())
             yield self.retraining()
 
     def calibrated(self) -> quantisation.QuantisedNetwork:
@@ -112,16 +114,27 @@ class FloatTraining(Training):
         return Definition(said.parameters, {**said.about, **own})
 
     def evaluate(self) -> dict[str, Any]:
-        """Return the metrics of the integers, as they are shipped, and beside them `test.float_...` of the floats."""
-        integer, test = self.network.integerize(), _inputs(self.splits.test)
-        shipped = torch.cat([torch.from_numpy(integer.predict(part)).float() for part in test.split(_BATCH)])
-        answers = predict(self.floats, test)
-        before = {name: value for name, value in self.measured(answers).items() if isinstance(value, float)}
+        """Return the metrics of the integers, as they are shipped; beside them `test.float_...` of the floats, and
+        `test.calibrated_...` of the integers before retraining.
+        """
+        shipped, answers = self._shipped(), predict(self.floats, _inputs(self.splits.test))
         return {
             **self.measured(shipped),
-            **{name.replace("test.", "test.float_", 1): value for name, value in before.items()},
+            **self._figures("float", answers),
+            **self.before_retraining,
             "test.relative_l2": float(f"{float((shipped - answers).norm() / answers.norm()):.6g}"),
         }
+
+    def _shipped(self) -> Tensor:
+        """Return what the integers answer to the test examples."""
+        integer = self.network.integerize()
+        parts = _inputs(self.splits.test).split(_BATCH)
+        return torch.cat([torch.from_numpy(integer.predict(part)).float() for part in parts])
+
+    def _figures(self, which: str, answers: Tensor) -> dict[str, Any]:
+        """Return the metrics of `answers` that are one number, named by `which` network gave them."""
+        found = self.measured(answers).items()
+        return {name.replace("test.", f"test.{which}_", 1): value for name, value in found if isinstance(value, float)}
 
     def save(self, folder: Path) -> None:
         """Write the state of the float network, which quantisers are compared on."""
