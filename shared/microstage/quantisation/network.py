@@ -63,6 +63,7 @@ class QuantisedNetwork(Network):
             compute_layer_map=layer_map(target),
             quant_act_map=activation_map(target),
         )
+        self.graph_module.delete_all_unused_submodules()
         round_the_input(self.graph_module, target)
         fit_weights(self.graph_module)
         self.eval()

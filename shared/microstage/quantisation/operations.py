@@ -185,11 +185,13 @@ class MaxPool(Operation):
     stride: tuple[int, ...]
     padding: tuple[int, ...]
     dilation: tuple[int, ...]
+    ceil_mode: bool
 
     def run(self, *values: np.ndarray) -> np.ndarray:
         x = torch.from_numpy(values[0]).double()
         pool = F.max_pool1d if len(self.kernel) == 1 else F.max_pool2d
-        return pool(x, self.kernel, self.stride, self.padding, self.dilation).numpy().astype(np.int64)
+        largest = pool(x, self.kernel, self.stride, self.padding, self.dilation, self.ceil_mode)
+        return largest.numpy().astype(np.int64)
 
 
 @dataclass(frozen=True)

@@ -55,11 +55,15 @@ def activation_map(target: Target) -> Layers:
 
 
 def identity_map(target: Target) -> dict[str, tuple[type[nn.Module], dict[str, Any]]]:
-    """Return the quantisers of what is no activation: inputs, sums, pools, outputs."""
+    """Return the quantisers of what is no activation: inputs, sums, pools, outputs.
+
+    brevitas asks for the unsigned one behind values that it knows to be unsigned; shifted ones, which may be negative,
+    look like that too.
+    """
     unsigned = target.activations.relu == "unsigned"
     quantisers = {
         "signed": _activation_quantiser(target, signed=True),
-        "unsigned": _activation_quantiser(target, signed=not unsigned),
+        "unsigned": _activation_quantiser(target, signed=not unsigned or target.activations.affine),
     }
     return {
         sign: (qnn.QuantIdentity, {"act_quant": quantiser, "return_quant_tensor": True})
@@ -103,7 +107,14 @@ class QuantReLU6(QuantNonLinearActLayer):
     """min(max(x, 0), 6), and a quantiser."""
 
     def __init__(self, act_quant: type[ExtendedInjector], return_quant_tensor: bool = False, **settings: Any) -> None:
-        super().__init__(nn.ReLU6, True, None, act_quant, return_quant_tensor, **settings)
+        super().__init__(_UpToSix, False, None, act_quant, return_quant_tensor, **settings)
+
+
+class _UpToSix(nn.Module):
+    """nn.ReLU6, which brevitas takes to be the quantiser's own clipping, and leaves out."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.clamp(0, 6)
 
 
 class HalfUpSte(nn.Module):

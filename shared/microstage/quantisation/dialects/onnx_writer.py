@@ -110,8 +110,8 @@ class OnnxWriter(ABC):
         self.node("AveragePool", operation.inputs, operation.output, count_include_pad=1, **window_of(operation))
 
     def max_pool(self, operation: MaxPool) -> None:
-        dilations = list(operation.dilation)
-        self.node("MaxPool", operation.inputs, operation.output, dilations=dilations, **window_of(operation))
+        attributes = {**window_of(operation), "dilations": list(operation.dilation), "ceil_mode": operation.ceil_mode}
+        self.node("MaxPool", operation.inputs, operation.output, **attributes)
 
     def concatenate(self, operation: Concatenate) -> None:
         self.node("Concat", operation.inputs, operation.output, axis=operation.axis)

@@ -22,8 +22,10 @@ def average_pool(lowered: Lowered, node: fx.Node, module: nn.AvgPool1d | nn.AvgP
 def max_pool(lowered: Lowered, node: fx.Node, module: nn.MaxPool1d | nn.MaxPool2d) -> None:
     """Append the largest under each window."""
     source = lowered.source(node)
-    window = _windows(lowered, node, module.kernel_size, module.stride, module.padding, module.dilation)
-    operation = MaxPool(str(node.target), (source,), node.name, *window)
+    settings = module.kernel_size, module.stride, module.padding, module.dilation
+    kernel, stride, padding, dilation = _windows(lowered, node, *settings)
+    layer = str(node.target)
+    operation = MaxPool(layer, (source,), node.name, kernel, stride, padding, dilation, module.ceil_mode)
     lowered.append(node, operation, lowered.scales[source], lowered.quantised(source, node))
 
 
