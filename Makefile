@@ -81,7 +81,7 @@ pack unpack push pull:
 
 ##@ Checking
 .PHONY: test lint reproduce prove footprint package-check
-.PHONY: bench bench-noop bench-setup bench-kernels bench-lstm bench-bnn
+.PHONY: quantisers bench bench-noop bench-setup bench-kernels bench-lstm bench-bnn
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
 	@$(MICROSTAGE) $@ $(typed)
 
@@ -102,6 +102,8 @@ footprint:   ## its flash, RAM, stack and instructions on Cortex-M4 and RISC-V: 
 package-check: cbackend ## PlatformIO's and Espressif's packers on the C: ONNX=model.onnx NAME=ecg
 	@bash tests/cbackend/package-check "$$($(MICROSTAGE) path STAGE=cbackend $(typed))"
 
+quantisers:  ## methods of quantising beside brevitas' own flow, on trained weights: NETWORKS="resnet8 dae"
+	@$(MICROSTAGE) $@ $(typed)
 bench-noop: streamline ## what a `make streamline` costs when everything is done
 	@$(MICROSTAGE) $@ $(typed)
 bench-setup: ## cold set-up per stage, image sizes, what a container adds to a run

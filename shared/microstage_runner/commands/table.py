@@ -84,6 +84,7 @@ COMMANDS = {
     "bench": Command("bench", (*_MADE, "AGAINST", "BASELINE", "CC", "ROUNDS", "TFLITE"), takes=WORDS),
     "prove": Command("prove", (*_MADE, "DEPTH", "RANDOM", "SECONDS", "VECTORS"), takes=WORDS),
     "footprint": Command("footprint", (*_MADE, "TFLITE"), takes=WORDS),
+    "quantisers": Command("quantisers", (*_MADE, "NETWORKS"), takes=WORDS, last=TRAINING),
     "bench-noop": Command("bench_noop", used_by_stages, takes=WORDS),
     "bench-setup": Command("bench_setup", takes=WORDS, about=CHECKOUT),
     "bench-kernels": Command("bench_kernels", takes=WORDS, about=CHECKOUT),

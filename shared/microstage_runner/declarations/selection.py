@@ -28,6 +28,7 @@ SETTINGS = {
     "HOST": "engine elsewhere that runs every stage: ssh://user@box, another URL, or a Docker context",
     "IMAGE": "1 packs the stage's image too",
     "MEMORY": "what a stage may take, as 512m or 4g; in containers seven eighths of the machine's by default",
+    "NETWORKS": "of make quantisers: networks that are trained in floats, with blanks between them; all by default",
     "NOMINAL": "of make accuracy: the instrument's nominal rms value, from which limits follow;"
     " 32 A, 120 or 230 V by default",
     "ONNX": "a network of one's own to begin with: QONNX, QCDQ, FINN-ONNX or .tflite;"

@@ -1,0 +1,61 @@
+"""The methods that are compared, each by its name in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from torch import Tensor, nn
+
+from microstage.quantisation.evidence.brevitas_flow import brevitas_flow
+from microstage.quantisation.network import QuantisedNetwork, quantize
+from microstage.quantisation.post_training import post_training
+from microstage.quantisation.preparing import PreparedNetwork
+from microstage.quantisation.targets import Target
+
+__all__ = ["METHODS", "REFERENCE", "Subject"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained float network, what it was prepared to, and representative batches."""
+
+    floats: nn.Module
+    prepared: PreparedNetwork
+    batches: Sequence[Tensor]
+
+    def brevitas(self, corrected: bool) -> nn.Module:
+        return brevitas_flow(self.floats, self.prepared.example, self.batches, corrected)
+
+    def calibrated(self, target: Target, method: str) -> QuantisedNetwork:
+        return quantize(self.prepared, target).calibrate(self.batches, method)
+
+    def corrected(self, target: Target, method: str) -> QuantisedNetwork:
+        return self.calibrated(target, method).correct_bias(self.batches)
+
+    def complete(self, target: Target) -> nn.Module:
+        return post_training(self.prepared, target, self.batches)
+
+
+Quantiser = Callable[[Subject], nn.Module]
+_SHIFTING = Target.load("diana-digital")
+_PER_TENSOR = replace(_SHIFTING, weights=replace(_SHIFTING.weights, per="tensor"))
+_FLOORING = replace(_SHIFTING, rounding="floor")
+_REAL = Target.load("finn")
+
+REFERENCE = "brevitas"
+METHODS: Mapping[str, Quantiser] = {
+    REFERENCE: partial(Subject.brevitas, corrected=True),
+    "brevitas, biases as they are": partial(Subject.brevitas, corrected=False),
+    "real scales": partial(Subject.corrected, target=_REAL, method="mse"),
+    "real scales, AdaRound": partial(Subject.complete, target=_REAL),
+    "power of two, max": partial(Subject.corrected, target=_SHIFTING, method="max"),
+    "power of two, percentile": partial(Subject.corrected, target=_SHIFTING, method="percentile"),
+    "power of two, mse": partial(Subject.corrected, target=_SHIFTING, method="mse"),
+    "power of two, mse, biases as they are": partial(Subject.calibrated, target=_SHIFTING, method="mse"),
+    "power of two, AdaRound": partial(Subject.complete, target=_SHIFTING),
+    "power of two, per tensor": partial(Subject.corrected, target=_PER_TENSOR, method="mse"),
+    "power of two, per tensor, AdaRound": partial(Subject.complete, target=_PER_TENSOR),
+    "power of two, floor": partial(Subject.corrected, target=_FLOORING, method="mse"),
+}
