@@ -1,7 +1,7 @@
-"""`make quantisers NETWORKS="resnet8 dae"`: methods of quantising beside brevitas' own flow, on the same trained weights.
+"""`make quantisers NETWORKS="resnet8 dae"`: methods of quantising beside brevitas' own flow, on trained weights.
 
-Each network is trained where it is not yet; then its methods are compared in the environment of the stage that trained
-it. Tables go to volumes/quantisers as JSON and Markdown, with a picture of each network.
+Each network is trained where it is not yet; then its family's module `quantisers` compares methods in the environment
+that it was trained in. Tables go to volumes/quantisers as JSON and Markdown, with a picture of each network.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from microstage.files.canonical import digest, write_json
 from microstage.process.text_table import table
 from microstage_runner.artefacts.inputs import opened
 from microstage_runner.artefacts.places import Place
+from microstage_runner.declarations.family_modules import family_module
 from microstage_runner.declarations.stages import TRAINING, of_role
 from microstage_runner.engines.stage_run import StageRun
 from microstage_runner.pipeline.pipeline import Pipeline
@@ -26,7 +27,7 @@ from microstage_runner.session import Session
 
 __all__ = ["command"]
 
-_MODULE = "microstage.quantisation.evidence.comparing"
+_MODULE = "quantisers"  # of a family
 _HEAD = ("method", "relative L2", "- brevitas' (95 %)", "{figure}", "- brevitas' (95 %)")
 
 
@@ -35,7 +36,8 @@ def command(typed: dict[str, str], repository: Path) -> int:
     if "MODEL" in typed:
         raise ParameterError(f"make quantisers takes a list: NETWORKS={typed['MODEL']} in place of MODEL=.")
     own = {name: value for name, value in typed.items() if name != "NETWORKS"}
-    found, pictures = [], {}
+    found: list[Mapping[str, Any]] = []
+    pictures: dict[str, bytes] = {}
     for name in _networks(typed.get("NETWORKS", "")):
         session = Session.of("quantisers", repository, {**own, "MODEL": name})
         pipeline = session.pipeline(loud=not found)
@@ -49,11 +51,11 @@ def command(typed: dict[str, str], repository: Path) -> int:
 
 def _networks(listed: str) -> list[str]:
     """Return the networks of a list with blanks or commas between them, or all that are trained in floats."""
-    known = [name for name, family in models.models().items() if "quantise" in family.PARAMETERS]
+    known = [name for name in models.models() if family_module(name, _MODULE)]
     chosen = listed.replace(",", " ").split() or known
     for name in chosen:
         if name not in known:
-            raise ParameterError(f"NETWORKS={name} is none that is trained in floats: expected some of {' '.join(known)}.")
+            raise ParameterError(f"NETWORKS={name} is not trained in floats: expected some of {' '.join(known)}.")
     return chosen
 
 
@@ -64,7 +66,8 @@ def _compared(pipeline: Pipeline, trained: PublishedStep) -> tuple[Mapping[str, 
         inputs = {**folders, "trained": trained.artefact.checked()}
         for folder in (output, scratch):
             folder.mkdir()
-        run = StageRun(trained.stage, inputs, trained.about["parameters"], output, scratch, _MODULE)
+        module = family_module(pipeline.model, _MODULE) or ""
+        run = StageRun(trained.stage, inputs, trained.about["parameters"], output, scratch, module)
         code = pipeline.backend.run(run)
         if code:
             raise pipeline.store.failed("quantisers", scratch, code, "Nothing was compared; the reason is above.")

@@ -1,4 +1,6 @@
-"""Modules that the family of a network may have beside those that stages ask for: `report`, `accuracy`, `binfiles`."""
+"""Modules that the family of a network may have beside those that stages ask for: `report`, `accuracy`, `binfiles`,
+`quantisers`.
+"""
 
 from __future__ import annotations
 

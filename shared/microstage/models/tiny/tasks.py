@@ -26,6 +26,20 @@ class Task(ABC):
     origin: str
     classes: Sequence[str] = ()
 
+    @property
+    @abstractmethod
+    def figure(self) -> str:
+        """What `quality` is called."""
+
+    @property
+    @abstractmethod
+    def units(self) -> np.ndarray:
+        """What is judged as a whole: the unit of each test example [n]."""
+
+    @abstractmethod
+    def quality(self, answers: Tensor, weights: np.ndarray) -> np.ndarray:
+        """Return how good answers are [draws], where each unit counts as often as `weights` [draws, units] has it."""
+
     @abstractmethod
     def measured(self, answers: Tensor) -> dict[str, Any]:
         """Return the metrics of answers to the test examples."""
@@ -33,6 +47,16 @@ class Task(ABC):
 
 @dataclass(frozen=True)
 class Classification(Task):
+    figure = "top-1"
+
+    @property
+    def units(self) -> np.ndarray:
+        return np.arange(len(self.splits.test))
+
+    def quality(self, answers: Tensor, weights: np.ndarray) -> np.ndarray:
+        right = answers.numpy().argmax(1) == self.splits.test.targets.numpy()
+        return weights @ right / weights.sum(1)
+
     def measured(self, answers: Tensor) -> dict[str, Any]:
         found = answers.numpy().argmax(1)  # the first of equal ones
         return classification_metrics(self.classes, self.splits.test.targets.numpy(), found, self.origin)
@@ -46,11 +70,27 @@ class AnomalyDetection(Task):
 
     clip: np.ndarray = np.zeros(0, int)
     faulty: np.ndarray = np.zeros(0, bool)
+    figure = "AUC"
 
-    def measured(self, answers: Tensor) -> dict[str, Any]:
+    @property
+    def units(self) -> np.ndarray:
+        return self.clip
+
+    def quality(self, answers: Tensor, weights: np.ndarray) -> np.ndarray:
+        scores = self._scores(answers)
+        difference = scores[self.faulty, None] - scores[~self.faulty]
+        above = (difference > 0) + 0.5 * (difference == 0)
+        faulty, healthy = weights[:, self.faulty], weights[:, ~self.faulty]
+        return ((faulty @ above) * healthy).sum(1) / (faulty.sum(1) * healthy.sum(1))
+
+    def _scores(self, answers: Tensor) -> np.ndarray:
+        """Return how far each clip is from what is answered."""
         (asked,) = each(self.splits.test.inputs)
         missed = (answers - asked).square().mean(1).double().numpy()
-        scores = np.bincount(self.clip, missed) / np.bincount(self.clip)
+        return np.bincount(self.clip, missed) / np.bincount(self.clip)
+
+    def measured(self, answers: Tensor) -> dict[str, Any]:
+        scores = self._scores(answers)
         healthy, faulty = scores[~self.faulty], scores[self.faulty]
         return {
             "test.auc": _rounded(area_under_curve(healthy, faulty)),

@@ -1,4 +1,4 @@
-"""Compare all methods on one trained network, run in the environment of the stage that trained it."""
+"""All methods of quantising one trained network beside each other; run in the environment that it was trained in."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from microstage.charts import bars
 from microstage.files.canonical import write_json
-from microstage.models import hook
-from microstage.models.floats.training import FloatTraining
 from microstage.models.floats.weights import load_float_weights
+from microstage.models.tiny.train import Training
 from microstage.models.training import each, predict
 from microstage.quantisation.evidence.intervals import drawn_weights, interval, relative_l2_of
 from microstage.quantisation.evidence.methods import METHODS, REFERENCE, Subject
@@ -33,7 +32,7 @@ def run(job: Job) -> None:
     """Write `quantisers.json` and `quantisers.png` of the network in the artefact `trained`."""
     p, trained = job.parameters, job.inputs["trained"]
     torch.manual_seed(p["seed"])
-    training = hook(p["model"], "train").Training(p, job.inputs.get("data"))
+    training = Training(p, job.inputs.get("data"))
     load_float_weights(training.floats, trained / _FLOAT_WEIGHTS, _FLOAT_WEIGHTS)
     rows = list(_rows(job, training))
     write_json(job.output / "quantisers.json", {**_about(training), "rows": rows})
@@ -45,11 +44,11 @@ def run(job: Job) -> None:
     )
 
 
-def _about(training: FloatTraining) -> dict[str, str]:
+def _about(training: Training) -> dict[str, str]:
     return {"network": training.parameters["model"], "figure": training.task.figure, "origin": training.task.origin}
 
 
-def _rows(job: Job, training: FloatTraining) -> Iterator[dict[str, Any]]:
+def _rows(job: Job, training: Training) -> Iterator[dict[str, Any]]:
     """Yield a row for the float network, one for each method, and one for the network that was trained on."""
     (test,) = each(training.splits.test.inputs)
     judged = _Judged(training, predict(training.floats, test))
@@ -62,7 +61,7 @@ def _rows(job: Job, training: FloatTraining) -> Iterator[dict[str, Any]]:
         yield {"method": name, **judged.row(answers, reference)}
 
 
-def _quantised(job: Job, training: FloatTraining) -> Iterator[tuple[str, nn.Module]]:
+def _quantised(job: Job, training: Training) -> Iterator[tuple[str, nn.Module]]:
     batches = training.representative()
     prepared = prepare(training.floats, batches[0][:_EXAMPLE])
     subject = Subject(training.floats.eval(), prepared, batches)
@@ -77,7 +76,7 @@ def _quantised(job: Job, training: FloatTraining) -> Iterator[tuple[str, nn.Modu
 class _Judged:
     """Answers to the test examples beside the float network's; what is drawn again are the task's units."""
 
-    def __init__(self, training: FloatTraining, expected: Tensor) -> None:
+    def __init__(self, training: Training, expected: Tensor) -> None:
         self.task, self.expected = training.task, expected
         self.units = np.asarray(training.task.units)
         self.weights = drawn_weights(int(self.units.max()) + 1, training.parameters["seed"])
