@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import brevitas.nn as qnn
 import torch
+from brevitas import config
 from brevitas.graph.quantize import quantize as brevitas_quantize
 from torch import Tensor, fx, nn
 
@@ -70,6 +71,17 @@ class QuantisedNetwork(Network):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.graph_module(x)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Any:
+        """Take over values, and leave quantisers the objects that they are.
+
+        brevitas makes new ones by default, of which none shares its scale with another or rounds as it was told to.
+        """
+        anew, config.REINIT_ON_STATE_DICT_LOAD = config.REINIT_ON_STATE_DICT_LOAD, False
+        try:
+            return super().load_state_dict(state_dict, strict)
+        finally:
+            config.REINIT_ON_STATE_DICT_LOAD = anew
 
     @property
     def calibrated(self) -> bool:

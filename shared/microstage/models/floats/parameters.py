@@ -11,8 +11,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "type": "str",
         "default": "ptq",
         "choices": ["ptq", "qat", "ptq+qat"],
-        "summary": "ptq calibrates the float network and corrects its biases; qat calibrates and retrains it; ptq+qat"
-        " does all of it.",
+        "summary": "ptq calibrates the float network, corrects its biases and learns its roundings; qat calibrates and"
+        " retrains it; ptq+qat does all of it.",
     },
     "target": {
         "type": "file",

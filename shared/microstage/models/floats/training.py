@@ -82,11 +82,10 @@ class FloatTraining(Training):
         """Return the trained float network with quantisers in it."""
         inputs = self.representative()
         prepared = quantisation.prepare(self.floats, inputs[0][:_EXAMPLE])
-        network = quantisation.quantize(prepared, self.target)
-        network.calibrate(inputs, self.parameters["calibrate"] or None)
+        method = self.parameters["calibrate"] or None
         if "ptq" in self.parameters["quantise"]:
-            network.correct_bias(inputs)
-        return network
+            return quantisation.post_training(prepared, self.target, inputs, method)
+        return quantisation.quantize(prepared, self.target).calibrate(inputs, method)
 
     def retraining(self) -> Phase:
         """Return the phase of the quantised network."""
