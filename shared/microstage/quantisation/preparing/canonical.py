@@ -36,6 +36,8 @@ def canonical(graph: fx.GraphModule, example: Tensor) -> None:
             new = _Node(graph, node, shapes).rewritten()
         if new is not node:
             node.replace_all_uses_with(new)
+            if node in shapes:
+                shapes.setdefault(new, shapes[node])  # a pool behind it asks
         if in_place and source is not None:
             _read_instead(graph, source, new)
         if new is not node:
