@@ -14,11 +14,11 @@ from microstage.quantisation.error import answers, relative_l2
 from microstage.quantisation.scales import activation_scales, layers_with_weights
 from microstage.quantisation.switching import unquantised
 
-__all__ = ["Part", "Sensitivity", "measured"]
+__all__ = ["SensitivePart", "Sensitivity", "measured"]
 
 
 @dataclass(frozen=True)
-class Part:
+class SensitivePart:
     """The weights of a layer, or an activation, and the relative L2 of the output when nothing else is quantised."""
 
     layer: str
@@ -30,7 +30,7 @@ class Part:
 class Sensitivity:
     """A row for each part, in the order of the network's modules: weights first, then activations."""
 
-    rows: tuple[Part, ...]
+    rows: tuple[SensitivePart, ...]
 
     def table(self) -> str:
         """Return the rows as text, the most sensitive part first."""
@@ -48,7 +48,7 @@ class Sensitivity:
             "relative L2 of the output when this alone is quantised",
         )
 
-    def _sorted(self) -> list[Part]:
+    def _sorted(self) -> list[SensitivePart]:
         return sorted(self.rows, key=lambda part: -part.relative_l2)
 
 
@@ -59,7 +59,7 @@ def measured(network: nn.Module, batches: Sequence[Tensor]) -> Sensitivity:
     parts, rows = list(_parts(network)), []
     for layer, kind, quantiser in progress(parts, len(parts), "sensitivity"):
         with unquantised(network, but=quantiser):
-            rows.append(Part(layer, kind, relative_l2(answers(network, batches), expected)))
+            rows.append(SensitivePart(layer, kind, relative_l2(answers(network, batches), expected)))
     return Sensitivity(tuple(rows))
 
 

@@ -15,7 +15,7 @@ from microstage.models.floats.weights import load_float_weights
 from microstage.models.tiny.train import Training
 from microstage.models.training import each, predict
 from microstage.quantisation.evidence.intervals import drawn_weights, interval, relative_l2_of
-from microstage.quantisation.evidence.methods import METHODS, REFERENCE, Subject
+from microstage.quantisation.evidence.methods import METHODS, REFERENCE, QuantisationSubject
 from microstage.quantisation.network import quantize
 from microstage.quantisation.preparing import prepare
 from microstage.stage import Job, stage_main
@@ -64,7 +64,7 @@ def _rows(job: Job, training: Training) -> Iterator[dict[str, Any]]:
 def _quantised(job: Job, training: Training) -> Iterator[tuple[str, nn.Module]]:
     batches = training.representative()
     prepared = prepare(training.floats, batches[0][:_EXAMPLE])
-    subject = Subject(training.floats.eval(), prepared, batches)
+    subject = QuantisationSubject(training.floats.eval(), prepared, batches)
     for name, method in METHODS.items():
         yield name, method(subject)
     if "qat" in job.parameters["quantise"]:

@@ -14,11 +14,11 @@ from microstage.quantisation.post_training import post_training
 from microstage.quantisation.preparing import PreparedNetwork
 from microstage.quantisation.targets import Target
 
-__all__ = ["METHODS", "REFERENCE", "Subject"]
+__all__ = ["METHODS", "REFERENCE", "QuantisationSubject"]
 
 
 @dataclass(frozen=True)
-class Subject:
+class QuantisationSubject:
     """A trained float network, what it was prepared to, and representative batches."""
 
     floats: nn.Module
@@ -38,7 +38,7 @@ class Subject:
         return post_training(self.prepared, target, self.batches)
 
 
-Quantiser = Callable[[Subject], nn.Module]
+Quantiser = Callable[[QuantisationSubject], nn.Module]
 _SHIFTING = Target.load("diana-digital")
 _PER_TENSOR = replace(_SHIFTING, weights=replace(_SHIFTING.weights, per="tensor"))
 _FLOORING = replace(_SHIFTING, rounding="floor")
@@ -46,16 +46,16 @@ _REAL = Target.load("finn")
 
 REFERENCE = "brevitas"
 METHODS: Mapping[str, Quantiser] = {
-    REFERENCE: partial(Subject.brevitas, corrected=True),
-    "brevitas, biases as they are": partial(Subject.brevitas, corrected=False),
-    "real scales": partial(Subject.corrected, target=_REAL, method="mse"),
-    "real scales, AdaRound": partial(Subject.complete, target=_REAL),
-    "power of two, max": partial(Subject.corrected, target=_SHIFTING, method="max"),
-    "power of two, percentile": partial(Subject.corrected, target=_SHIFTING, method="percentile"),
-    "power of two, mse": partial(Subject.corrected, target=_SHIFTING, method="mse"),
-    "power of two, mse, biases as they are": partial(Subject.calibrated, target=_SHIFTING, method="mse"),
-    "power of two, AdaRound": partial(Subject.complete, target=_SHIFTING),
-    "power of two, per tensor": partial(Subject.corrected, target=_PER_TENSOR, method="mse"),
-    "power of two, per tensor, AdaRound": partial(Subject.complete, target=_PER_TENSOR),
-    "power of two, floor": partial(Subject.corrected, target=_FLOORING, method="mse"),
+    REFERENCE: partial(QuantisationSubject.brevitas, corrected=True),
+    "brevitas, biases as they are": partial(QuantisationSubject.brevitas, corrected=False),
+    "real scales": partial(QuantisationSubject.corrected, target=_REAL, method="mse"),
+    "real scales, AdaRound": partial(QuantisationSubject.complete, target=_REAL),
+    "power of two, max": partial(QuantisationSubject.corrected, target=_SHIFTING, method="max"),
+    "power of two, percentile": partial(QuantisationSubject.corrected, target=_SHIFTING, method="percentile"),
+    "power of two, mse": partial(QuantisationSubject.corrected, target=_SHIFTING, method="mse"),
+    "power of two, mse, biases as they are": partial(QuantisationSubject.calibrated, target=_SHIFTING, method="mse"),
+    "power of two, AdaRound": partial(QuantisationSubject.complete, target=_SHIFTING),
+    "power of two, per tensor": partial(QuantisationSubject.corrected, target=_PER_TENSOR, method="mse"),
+    "power of two, per tensor, AdaRound": partial(QuantisationSubject.complete, target=_PER_TENSOR),
+    "power of two, floor": partial(QuantisationSubject.corrected, target=_FLOORING, method="mse"),
 }
