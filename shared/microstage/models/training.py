@@ -25,7 +25,6 @@ from microstage.models.network import Network
 
 __all__ = ["Examples", "Inputs", "Phase", "Splits", "Training", "cosine", "each", "extremes", "predict"]
 
-_REPLAYED = 512
 Inputs: TypeAlias = Tensor | tuple[Tensor, ...]
 
 
@@ -119,6 +118,7 @@ class Training(ABC):
     classes: Sequence[str] = ()
     units: Mapping[str, str] = {}  # of the ends of the graph
     loss_name = "loss"  # under the curves
+    replays = 512  # test examples that later stages replay
     beside: Path | None = None  # folder of the user's files that parameters name
     splits: Splits
     network: Network  # after `phases()` is exhausted, what is exported
@@ -162,7 +162,7 @@ class Training(ABC):
         `real` tells them apart.
         """
         test = self.splits.test
-        rows = np.unique(np.linspace(0, len(test) - 1, min(_REPLAYED, len(test))).astype(int))
+        rows = np.unique(np.linspace(0, len(test) - 1, min(self.replays, len(test))).astype(int))
         targets = test.targets.numpy()[rows]
         names = (self.input,) if isinstance(self.input, str) else self.input
         if len(names) != len(each(test.inputs)):

@@ -45,9 +45,9 @@ NAMES = tuple(_INK)
 
 
 def read(count: int, seed: int) -> tuple[LabelledImages, LabelledImages]:
-    """Return (`count` pictures to train on, a quarter as many but at least 500 to test on)."""
+    """Return (`count` pictures to train on, a quarter as many but at least 200 to test on)."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    train, test = (_draw(size, rng) for size in (count, max(count // 4, 500)))
+    train, test = (_draw(size, rng) for size in (count, max(count // 4, 200)))
     return train, test
 
 

@@ -28,6 +28,7 @@ _TASKS: dict[str, Callable[[Mapping[str, Any], Path | None], Task]] = {
 
 
 class Training(FloatTraining):
+    replays = 256  # what convolutions compute of one example are a hundred thousand integers
     task: Task
 
     @staticmethod
