@@ -19,6 +19,7 @@ from microstage.process.progress import progress
 from microstage.quantisation import calibrating, correcting, finetuning
 from microstage.quantisation.error import answers, relative_l2
 from microstage.quantisation.finetuning import Batch, Loss
+from microstage.quantisation.headroom import give_headroom
 from microstage.quantisation.integers import IntegerNetwork
 from microstage.quantisation.lowering import lower
 from microstage.quantisation.preparing import PreparedNetwork
@@ -100,6 +101,7 @@ class QuantisedNetwork(Network):
         if method not in calibrating.CALIBRATIONS:
             raise ParameterError(f"Calibration {method!r} is none of {', '.join(calibrating.CALIBRATIONS)}.")
         calibrating.calibrate(self.graph_module, _batches(representative), method)
+        give_headroom(self.graph_module, self.target, self._prepared[0].example)
         if self.target.shift is not None:
             coarsen_sums(self.graph_module)
         return self

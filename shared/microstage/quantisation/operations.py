@@ -121,9 +121,8 @@ class Requantise(Operation):
         """The least integer that reaches each level above `lowest`: int64 [channels or 1, highest - lowest]."""
         steps = range(self.lowest + 1 - self.levels.zero, self.highest + 1 - self.levels.zero)
         if self.rounding == "fixed-point":
-            rows = [multiplier.thresholds(steps) for multiplier in self.multipliers]
-        else:
-            rows = [exact_thresholds(factor, self.rounding, steps) for factor in self.factors]
+            return self.multipliers.thresholds(steps) + self.zero
+        rows = [exact_thresholds(factor, self.rounding, steps) for factor in self.factors]
         return np.array(rows, np.int64) + self.zero
 
     @property
@@ -132,9 +131,9 @@ class Requantise(Operation):
         return shifts_of(self.factors)
 
     @cached_property
-    def multipliers(self) -> tuple[FixedPoint, ...]:
-        """What takes the place of each factor where rounding is fixed-point."""
-        return tuple(FixedPoint(factor, _ADDED_BITS if self.of_sum else 0) for factor in self.factors)
+    def multipliers(self) -> FixedPoint:
+        """What takes the place of the factors where rounding is fixed-point."""
+        return FixedPoint(self.factors, _ADDED_BITS if self.of_sum else 0)
 
     def meets_ties(self) -> bool:
         """Whether an integer can fall on the very border of two levels."""
@@ -144,7 +143,7 @@ class Requantise(Operation):
     def uncertainty(self) -> float:
         """By how many levels floats, or fixed point, may differ from the exact border of two levels."""
         if self.rounding == "fixed-point":
-            return max(multiplier.uncertainty for multiplier in self.multipliers)
+            return self.multipliers.uncertainty
         return 0.0 if self.shifts is not None else 2.0**-30
 
 

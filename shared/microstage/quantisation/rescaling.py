@@ -22,7 +22,13 @@ _FARTHEST = 2**62  # a threshold that no integer of 32 bits reaches
 
 def exact_thresholds(factor: Fraction, rounding: str, steps: Iterable[int]) -> list[int]:
     """Return the least integer x for each step with round(x * factor) >= step; `rounding` half-up, half-even, floor."""
-    return [_within_64_bits(_least(step, factor, rounding)) for step in steps]
+    n, d = factor.numerator, factor.denominator
+    if rounding == "floor":
+        return [_within_64_bits(-(-step * d // n)) for step in steps]
+    least = [-(-(2 * step - 1) * d // (2 * n)) for step in steps]
+    if rounding == "half-even":
+        least = [x + _goes_below(x, step, n, d) for x, step in zip(least, steps)]
+    return [_within_64_bits(x) for x in least]
 
 
 def tie_of(step: int, factor: Fraction, rounding: str) -> Fraction:
@@ -44,11 +50,9 @@ def shifts_of(factors: Sequence[Fraction]) -> tuple[int, ...] | None:
     return tuple(f.denominator.bit_length() - f.numerator.bit_length() for f in factors)
 
 
-def _least(step: int, factor: Fraction, rounding: str) -> int:
-    tie = tie_of(step, factor, rounding)
-    least = math.ceil(tie)
-    to_the_even_below = rounding == "half-even" and step % 2 and least == tie
-    return least + 1 if to_the_even_below else least
+def _goes_below(x: int, step: int, n: int, d: int) -> bool:
+    """Whether x n / d lies halfway below an odd step, so that the even one below is its nearest."""
+    return step % 2 == 1 and 2 * x * n == (2 * step - 1) * d
 
 
 def _within_64_bits(value: int) -> int:
@@ -61,37 +65,40 @@ def _is_power(factor: Fraction) -> bool:
 
 
 class FixedPoint:
-    """TensorFlow Lite's multiplier: 31 bits and a shift (`QuantizeMultiplier`), a product that is rounded twice.
+    """TensorFlow Lite's multipliers: 31 bits and a shift (`QuantizeMultiplier`), a product that is rounded twice.
 
     `lift` is by how many bits integers are raised before: sums are, as in TensorFlow Lite's ADD.
     """
 
-    def __init__(self, factor: Fraction, lift: int = 0) -> None:
-        mantissa, exponent = math.frexp(float(factor))
-        multiplier = round(mantissa * 2**31)
-        if multiplier == 2**31:
-            multiplier, exponent = multiplier // 2, exponent + 1
-        self.multiplier, self.shift, self.lift = multiplier, exponent - lift, lift
-        if not -31 <= self.shift <= 30:
-            raise ModelError(f"a factor of {float(factor):g} is beyond a multiplier of 31 bits and a shift of 31")
+    def __init__(self, factors: Sequence[Fraction], lift: int = 0) -> None:
+        pairs = np.array([_multiplier(factor) for factor in factors], np.int64)
+        self.multiplier, self.shift, self.lift = pairs[:, :1], pairs[:, 1:] - lift, lift
+        if self.shift.min() < -31 or self.shift.max() > 30:
+            raise ModelError("a factor is beyond a multiplier of 31 bits and a shift of 31")
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Return x times the factor, rounded (`MultiplyByQuantizedMultiplier`); x int64 within 32 bits."""
+        """Return x [factors, ...] times the factors, rounded (`MultiplyByQuantizedMultiplier`); x within 32 bits."""
         return gemmlowp.scaled(np.asarray(x, np.int64) << self.lift, self.multiplier, self.shift)
 
-    def thresholds(self, steps: Iterable[int]) -> list[int]:
-        """Return the least integer for each step whose product reaches it, by halving the range."""
+    def thresholds(self, steps: Iterable[int]) -> np.ndarray:
+        """Return the least integer for each step whose product reaches it, [factors, steps], by halving the range."""
         wanted = np.fromiter(steps, np.int64)
-        most = gemmlowp.ONE >> (self.lift + max(self.shift, 0))
-        below, reached = np.full_like(wanted, -most - 1), np.full_like(wanted, most)
+        most = np.broadcast_to(gemmlowp.ONE >> (self.lift + np.maximum(self.shift, 0)), (len(self.shift), len(wanted)))
+        below, reached = -most - 1, most
         while (reached - below > 1).any():
-            middle = (below + reached) // 2
+            middle = (below + reached) >> 1
             enough = self(middle) >= wanted
             below, reached = np.where(enough, below, middle), np.where(enough, middle, reached)
-        unreachable = self(reached) < wanted
-        return [int(value) for value in np.where(unreachable, _FARTHEST, reached)]
+        return np.where(self(reached) < wanted, _FARTHEST, reached)
 
     @property
     def uncertainty(self) -> float:
         """By how many levels rounding twice, and a multiplier of 31 bits, can move a tie."""
-        return 2.0 ** min(self.shift - 1, 0) + 2.0**-22
+        return 2.0 ** min(int(self.shift.max()) - 1, 0) + 2.0**-22
+
+
+def _multiplier(factor: Fraction) -> tuple[int, int]:
+    """Return m and s with m 2^(s - 31) next to the factor."""
+    mantissa, exponent = math.frexp(float(factor))
+    multiplier = round(mantissa * 2**31)
+    return (multiplier // 2, exponent + 1) if multiplier == 2**31 else (multiplier, exponent)

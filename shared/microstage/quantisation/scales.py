@@ -24,7 +24,6 @@ __all__ = [
 
 LayerWithWeights: TypeAlias = "qnn.QuantConv1d | qnn.QuantConv2d | qnn.QuantLinear"
 Range: TypeAlias = "tuple[float, float]"
-_SPREAD = 4096  # of the ranges of a layer's channels: its biases and shifts stay within 32 bits
 _SMALLEST = 1e-10  # of a range: what is always zero has one too
 
 
@@ -102,12 +101,10 @@ def output_quantiser(network: fx.GraphModule) -> str:
 
 @torch.no_grad()
 def set_weight_thresholds(layer: LayerWithWeights, thresholds: Tensor) -> None:
-    """Represent weights up to `thresholds`: [channels], or [1] for all of them; a channel of zeros has a range too."""
+    """Represent weights up to `thresholds`: [channels], or [1] for all of them."""
     scaling = layer.weight_quant.tensor_quant.scaling_impl
-    widest = thresholds.max() if thresholds.max() > 0 else torch.tensor(1.0)
-    thresholds = torch.maximum(thresholds, widest / _SPREAD)
     restrict = scaling.restrict_clamp_scaling.restrict_value_impl
-    scaling.value.copy_(restrict.restrict_init_tensor(thresholds).reshape(scaling.value.shape))
+    scaling.value.copy_(restrict.restrict_init_tensor(thresholds.clamp_min(_SMALLEST)).reshape(scaling.value.shape))
 
 
 def _quantising(quantiser: nn.Module) -> nn.Module:

@@ -29,6 +29,10 @@ class FinnWriter(IntegerWriter):
         return model
 
     def requantise(self, operation: Requantise) -> None:
+        if len(self.network.shapes[operation.output]) == 2:
+            raise ModelError(
+                f"Layer {operation.layer}: FINN has thresholds of vectors and images: it travels as qonnx."
+            )
         self.node(
             "MultiThreshold",
             (*operation.inputs, self.integers(f"{operation.output}_thresholds", operation.thresholds)),

@@ -1,5 +1,5 @@
 """Turn a calibrated graph of brevitas layers into integers: weights, biases and requantisers."""
 
-from microstage.quantisation.lowering.lower import lower
+from microstage.quantisation.lowering.lower import integers_of, lower
 
-__all__ = ["lower"]
+__all__ = ["integers_of", "lower"]

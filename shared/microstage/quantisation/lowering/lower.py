@@ -24,7 +24,7 @@ from microstage.quantisation.operations import Requantise
 from microstage.quantisation.quantisers import QuantReLU6
 from microstage.quantisation.targets import Target
 
-__all__ = ["lower"]
+__all__ = ["integers_of", "lower"]
 
 _OF_MODULES: dict[type[nn.Module], Callable[[Lowered, fx.Node, Any], None]] = {
     qnn.QuantIdentity: quantise,
@@ -52,16 +52,21 @@ def lower(graph: fx.GraphModule, target: Target, example: Tensor) -> IntegerNetw
 
     Raise `ModelError` for a layer that has no integer form, or that needs a shift or a sum which the target cannot do.
     """
+    network = integers_of(graph, target, example)
+    for operation in network.operations:
+        if isinstance(operation, Requantise):
+            assert_fits(operation, network.operations, network.levels, target)
+    return network
+
+
+def integers_of(graph: fx.GraphModule, target: Target, example: Tensor) -> IntegerNetwork:
+    """Return `graph` in integers, whether or not the target can compute with integers of that size."""
     lowered = Lowered(target, shapes_of(graph, example))
     modules = dict(graph.named_modules(remove_duplicate=False))
     for node in graph.graph.nodes:
         _visit(lowered, node, modules)
     (returned,) = (node.args[0] for node in graph.graph.nodes if node.op == "output")
-    network = _network(lowered, lowered.names[returned], FakeQuantised(graph))
-    for operation in network.operations:
-        if isinstance(operation, Requantise):
-            assert_fits(operation, network.operations, network.levels, target)
-    return network
+    return _network(lowered, lowered.names[returned], FakeQuantised(graph))
 
 
 def _visit(lowered: Lowered, node: fx.Node, modules: dict[str, nn.Module]) -> None:
