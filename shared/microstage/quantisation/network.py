@@ -58,6 +58,10 @@ class QuantisedNetwork(Network):
     def __init__(self, prepared: PreparedNetwork, target: Target) -> None:
         super().__init__()
         self.target = target
+        self._build(prepared)
+
+    def _build(self, prepared: PreparedNetwork) -> None:
+        target = self.target
         self._prepared = [prepared]  # in a list, so that its weights are no parameters of this network
         self.graph_module = brevitas_quantize(
             _with_biases(copy.deepcopy(prepared.graph_module)),
@@ -67,7 +71,7 @@ class QuantisedNetwork(Network):
         )
         self.graph_module.delete_all_unused_submodules()
         round_the_input(self.graph_module, target)
-        fit_weights(self.graph_module)
+        fit_weights(self.graph_module, target.weights.calibration)
         self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -100,7 +104,10 @@ class QuantisedNetwork(Network):
         method = method or self.target.calibration
         if method not in calibrating.CALIBRATIONS:
             raise ParameterError(f"Calibration {method!r} is none of {', '.join(calibrating.CALIBRATIONS)}.")
-        calibrating.calibrate(self.graph_module, _batches(representative), method)
+        batches = _batches(representative)
+        if self.target.norms == "of-batches":
+            self._build(self._prepared[0].with_norms_of(batches))
+        calibrating.calibrate(self.graph_module, batches, method)
         give_headroom(self.graph_module, self.target, self._prepared[0].example)
         if self.target.shift is not None:
             coarsen_sums(self.graph_module)

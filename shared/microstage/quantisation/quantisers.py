@@ -79,6 +79,7 @@ def weight_quantiser(target: Target) -> type[ExtendedInjector]:
         narrow_range=target.weights.narrow,
         scaling_per_output_channel=target.weights.per == "channel",
         scaling_impl_type=ScalingImplType.PARAMETER_FROM_STATS,
+        float_to_int_impl=_ROUNDINGS[target.weights.rounding],
     )
 
 

@@ -4,45 +4,49 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from microstage.errors import ParameterError
+from microstage.quantisation.fields import read_fields
 
 __all__ = ["Activations", "LayerRules", "Target", "Weights", "target_names"]
 
+_MOST_BITS = 8
 _FOLDER = Path(__file__).parent / "targets"
-_CHOICES = {
-    "scale": ("power-of-two", "real"),
-    "per": ("channel", "tensor"),
-    "relu": ("signed", "unsigned"),
-    "rounding": ("half-up", "half-even", "floor", "fixed-point"),
-    "calibration": ("percentile", "max", "mse", "three-sigma"),
-    "padding": ("any", "same"),
-    "groups": ("any", "one-or-output"),
-}
+
+
+def _one_of(*words: str) -> Any:
+    return field(metadata={"words": words})
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Integers of `bits`, without the lowest where `narrow`; one scale `per` output channel, or one in all."""
+    """Integers of `bits`, without the lowest where `narrow`; one scale `per` output channel, or one in all.
+
+    A range is the largest weight (`max`), or the share of it with the least mean square of errors (`mse`).
+    """
 
     bits: int
     narrow: bool
-    scale: str
-    per: str
+    scale: str = _one_of("power-of-two", "real")
+    per: str = _one_of("channel", "tensor")
+    rounding: str = _one_of("half-even", "floor")
+    calibration: str = _one_of("mse", "max")
 
 
 @dataclass(frozen=True)
 class Activations:
     """Integers of `bits`. Behind a ReLU they are `unsigned`, or `signed` with an empty lower half.
-    `affine` ones have a zero point."""
+
+    `affine` ones have a zero point.
+    """
 
     bits: int
-    scale: str
-    relu: str
     affine: bool
+    scale: str = _one_of("power-of-two", "real")
+    relu: str = _one_of("signed", "unsigned")
 
 
 @dataclass(frozen=True)
@@ -52,23 +56,38 @@ class LayerRules:
     kernels: tuple[int, ...]
     strides: tuple[int, ...]
     dilations: tuple[int, ...]
-    padding: str
-    groups: str
+    padding: str = _one_of("any", "same")
+    groups: str = _one_of("any", "one-or-output")
 
 
 @dataclass(frozen=True)
 class Target:
-    """Everything that quantising for one consumer depends on. `shift` holds the shifts that it can do, if it only
-    shifts; `layers` the convolutions that it has, if it has not all."""
+    """Everything that quantising for one consumer depends on.
+
+    `shift` holds the shifts that it can do, if it only shifts; `layers` the convolutions that it has, if not all.
+    `norms` are those that were trained, or `of-batches`: calibration moves them, as a network in training mode does.
+    """
 
     name: str
     summary: str
     weights: Weights
     activations: Activations
-    rounding: str
-    calibration: str
+    rounding: str = _one_of("half-up", "half-even", "floor", "fixed-point")
+    calibration: str = _one_of("percentile", "max", "mse", "three-sigma")
+    norms: str = field(default="trained", metadata={"words": ("trained", "of-batches")})
     shift: tuple[int, int] | None = None
     layers: LayerRules | None = None
+
+    def __post_init__(self) -> None:
+        """Raise `ParameterError` for what does not go together."""
+        scales = {self.weights.scale, self.activations.scale}
+        if self.activations.affine and self.activations.scale != "real":
+            raise ParameterError("activations.affine is true, which needs activations.scale to be 'real'")
+        if self.shift is not None and scales != {"power-of-two"}:
+            raise ParameterError("shift needs weights.scale and activations.scale to be 'power-of-two'")
+        for name, bits in (("weights", self.weights.bits), ("activations", self.activations.bits)):
+            if not 2 <= bits <= _MOST_BITS:
+                raise ParameterError(f"{name}.bits is {bits}; expected 2 to {_MOST_BITS}")
 
     @property
     def border_rounding(self) -> str:
@@ -82,14 +101,14 @@ class Target:
         if not path.is_file():
             raise ParameterError(f"TARGET={name} is none of {', '.join(target_names())}, and no .json file.")
         try:
-            return _read(path.stem, json.loads(path.read_text()))
-        except (ValueError, KeyError, TypeError) as error:
+            return cls.of({"name": path.stem, **_object(json.loads(path.read_text()))})
+        except (ValueError, ParameterError) as error:
             raise ParameterError(f"Target {path}: {error}.") from None
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Target:
         """Return the target that `described` says, as the method of that name gives it."""
-        return _read(described["name"], {key: value for key, value in described.items() if key != "name"})
+        return read_fields(cls, described)
 
     def described(self) -> dict[str, Any]:
         """Return the target as JSON values."""
@@ -101,21 +120,7 @@ def target_names() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.json"))
 
 
-def _read(name: str, described: Mapping[str, Any]) -> Target:
-    fields = dict(_checked(described))
-    layers = fields.pop("layers", None)
-    return Target(
-        name=name,
-        weights=Weights(**_checked(fields.pop("weights"))),
-        activations=Activations(**_checked(fields.pop("activations"))),
-        layers=LayerRules(**_checked(layers)) if layers else None,
-        **fields,
-    )
-
-
-def _checked(described: Mapping[str, Any]) -> dict[str, Any]:
-    """Lists as tuples; `ValueError` for a word that stands for nothing."""
-    for key, choices in _CHOICES.items():
-        if key in described and described[key] not in choices:
-            raise ValueError(f"{key} is {described[key]!r}; expected one of {', '.join(choices)}")
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in described.items()}
+def _object(described: Any) -> Mapping[str, Any]:
+    if not isinstance(described, dict):
+        raise ParameterError("it holds no object of fields")
+    return described

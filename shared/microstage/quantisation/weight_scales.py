@@ -13,17 +13,18 @@ _SHARES = tuple(step / 32 for step in range(12, 33))  # of the largest weight: a
 
 
 @torch.no_grad()
-def fit_weights(network: nn.Module) -> None:
+def fit_weights(network: nn.Module, calibration: str = "mse") -> None:
+    """Set the scales of all weights: by the largest (`max`), or by the least mean square (`mse`)."""
     for _, layer in layers_with_weights(network):
-        fit_layer(layer)
+        fit_layer(layer, _SHARES if calibration == "mse" else (1.0,))
 
 
 @torch.no_grad()
-def fit_layer(layer: LayerWithWeights) -> None:
+def fit_layer(layer: LayerWithWeights, shares: tuple[float, ...] = _SHARES) -> None:
     """Give each channel the share of its largest weight at which rounding and clipping have the least mean square."""
     largest = _per_scale(layer, layer.weight.abs()).amax(1)
-    errors = torch.stack([_squared_error(layer, largest * share) for share in _SHARES])
-    set_weight_thresholds(layer, largest * torch.tensor(_SHARES)[errors.argmin(0)])
+    errors = torch.stack([_squared_error(layer, largest * share) for share in shares])
+    set_weight_thresholds(layer, largest * torch.tensor(shares)[errors.argmin(0)])
 
 
 def _squared_error(layer: LayerWithWeights, thresholds: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, fx, nn
@@ -24,12 +24,21 @@ _REWRITES: tuple[Callable[[fx.GraphModule, Tensor], None], ...] = (one_module_pe
 class PreparedNetwork(nn.Module):
     """A float network as a graph of layers, and the batch [n, ...] that it was traced with."""
 
-    def __init__(self, graph_module: fx.GraphModule, example: Tensor) -> None:
+    def __init__(self, graph_module: fx.GraphModule, example: Tensor, source: nn.Module) -> None:
         super().__init__()
         self.graph_module, self.example = graph_module, example
+        self._source = [source]  # in a list, so that its weights are no parameters of this network
 
     def forward(self, x: Tensor) -> Tensor:
         return self.graph_module(x)
+
+    @torch.no_grad()
+    def with_norms_of(self, batches: Iterable[Tensor]) -> PreparedNetwork:
+        """Return this network with batch norms that batches [n, ...] have moved, as they do in training mode."""
+        moved = copy.deepcopy(self._source[0]).train()
+        for batch in batches:
+            moved(batch)
+        return prepare(moved, self.example)
 
 
 def prepare(model: nn.Module, example: Tensor) -> PreparedNetwork:
@@ -40,7 +49,7 @@ def prepare(model: nn.Module, example: Tensor) -> PreparedNetwork:
     `VerificationError` where a rewrite changes what is computed, with the layer.
     """
     model = copy.deepcopy(model).eval()
-    example = example.detach().clone()
+    source, example = copy.deepcopy(model), example.detach().clone()
     _assert_callable(model, example)
     graph = trace(nn.Sequential(model) if type(model) in MODULES else model)
     assert_supported(graph, example)
@@ -52,7 +61,7 @@ def prepare(model: nn.Module, example: Tensor) -> PreparedNetwork:
         graph.recompile()
         assert_equivalent(before, graph, example)
     graph.delete_all_unused_submodules()
-    return PreparedNetwork(graph, example)
+    return PreparedNetwork(graph, example, source)
 
 
 @torch.no_grad()
