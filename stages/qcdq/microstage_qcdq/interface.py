@@ -47,12 +47,17 @@ def _part(
 ) -> dict[str, Any]:
     graph, once = model.graph, _run_once(model)
     constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
-    scales = {node.input[0]: constants[node.input[1]] for node in graph.node if node.op_type == "DequantizeLinear"}
+    read = [node for node in graph.node if node.op_type == "DequantizeLinear"]
+    scales = {node.input[0]: constants[node.input[1]] for node in read}
+    zeros = {node.input[0]: constants[node.input[2]] for node in read if len(node.input) > 2}
     scales |= {o.name: constants[f"{o.name}.scale"] for o in graph.output if f"{o.name}.scale" in constants}
 
     def tensors(values) -> dict[str, Any]:
         return {
-            v.name: _tensor(once[v.name], scales.get(v.name), ranges.get(v.name, _ACCUMULATOR), units.get(v.name, "1"))
+            v.name: {
+                **_tensor(once[v.name], scales.get(v.name), ranges.get(v.name, _ACCUMULATOR), units.get(v.name, "1")),
+                "zero_point": int(zeros.get(v.name, 0)),
+            }
             for v in values
         }
 
@@ -67,7 +72,6 @@ def _tensor(value: Any, scale: np.ndarray | None, ends: tuple[int, int], unit: s
         "datatype": signed_type(*ends),
         "range": list(ends),
         "shape": list(value.shape),
-        "zero_point": 0,
         "scale": flat[0] if len(set(flat)) == 1 else flat,
         "unit": unit,
     }

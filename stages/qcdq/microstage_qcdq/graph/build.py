@@ -48,19 +48,25 @@ class PartBuilder:
             raise ModelError(f"Two constants are called {name}.")
         return name
 
-    def dequantise(self, ints: str, scale: float, kind: type, output: str) -> str:
-        """Append value = scale * integer, and return its name, `output`."""
-        names = [ints, self.constant(f"{output}.scale", np.float32(scale)), self.constant(f"{output}.zero", kind(0))]
+    def dequantise(self, ints: str, scale: float, kind: type, output: str, zero: int = 0) -> str:
+        """Append value = scale * (integer - zero), and return its name, `output`."""
+        names = [ints, self.constant(f"{output}.scale", np.float32(scale)), self.constant(f"{output}.zero", kind(zero))]
         return self.add("DequantizeLinear", names, output)
 
-    def quantise(self, value: str, scale: float, low: int, high: int, output: str) -> str:
-        """Round half to even, clip to low..high: integers called `output`, int32 where 8 bits do not hold them."""
+    def quantise(self, value: str, scale: float, low: int, high: int, output: str, zero: int = 0) -> str:
+        """Round half to even, add `zero`, clip to low..high: integers called `output`, int32 where 8 bits do not hold
+        them; those have no zero point.
+        """
         if high - low > 255:
             return self._quantise_wide(value, scale, low, high, output)
         kind = np.int8 if low < 0 else np.uint8
         limits = np.iinfo(kind)
         whole = (low, high) == (limits.min, limits.max)
-        names = [value, self.constant(f"{output}.scale", np.float32(scale)), self.constant(f"{output}.zero", kind(0))]
+        names = [
+            value,
+            self.constant(f"{output}.scale", np.float32(scale)),
+            self.constant(f"{output}.zero", kind(zero)),
+        ]
         rounded = self.add("QuantizeLinear", names, output if whole else f"{output}.unclipped")
         if whole:
             return rounded

@@ -114,13 +114,13 @@ def prove_entry(
     """
     name = quantiser.graph.output[0].name
     expected = Interpreter(quantiser).run({real_input: values})[name].astype(np.int64)
-    scale = float(constant(quantiser.graph, f"{name}.scale"))
+    scale, zero = (float(constant(quantiser.graph, f"{name}.{part}")) for part in ("scale", "zero"))
     for side, found in (
         ("brevitas", simulated),
         ("onnxruntime", session(quantiser).run([name], {real_input: values})[0]),
     ):
         different = int(np.count_nonzero(expected != found))
-        if wrong := unexplained_levels(values.astype(np.float64), scale, expected, found):
+        if wrong := unexplained_levels(values.astype(np.float64), scale, expected - zero, found - zero):
             raise VerificationError(
                 f"At {side} {name} {wrong} of {expected.size} integers differ beyond the rounding bound."
             )
