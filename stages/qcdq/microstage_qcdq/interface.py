@@ -26,15 +26,20 @@ def describe(
     parts: Mapping[str, onnx.ModelProto],
     sequence: Recurrence | None,
     ranges: Mapping[str, tuple[int, int]],
+    roundings: Mapping[str, str],
     declared: ModelDeclaration,
 ) -> dict[str, Any]:
     """Return {"parts": {name: {"file", "inputs", "outputs"}}, "sequence", "gain", "answer", "features"}.
 
-    Every tensor is integers with a scale, in a unit (by default 1).
+    Every tensor is integers with a scale, in a unit (by default 1). `roundings` are of inputs that are made otherwise
+    than by rounding halves to even.
     """
     described: dict[str, Any] = {
         "parts": {name: _part(part, f"{name}.onnx", ranges, declared.units) for name, part in parts.items()}
     }
+    for part in described["parts"].values():
+        for name in part["inputs"].keys() & roundings.keys():
+            part["inputs"][name]["rounding"] = roundings[name]
     roles = {"sequence": sequence, "gain": declared.gain, "answer": declared.answer, "features": declared.sound}
     described |= {role: given.described() for role, given in roles.items() if given is not None}
     for kind in (Recurrence, Gain, PhasorMean, Cepstra):  # what is written can be read

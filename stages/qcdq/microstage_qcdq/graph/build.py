@@ -26,6 +26,7 @@ __all__ = [
 OPSET = 13
 QONNX = "qonnx.custom_op.general"
 IR_VERSION = 8
+_INT32: int = TensorProto.INT32
 
 
 class PartBuilder:
@@ -58,7 +59,7 @@ class PartBuilder:
         them; those have no zero point.
         """
         if high - low > 255:
-            return self._quantise_wide(value, scale, low, high, output)
+            return self.quantise_step_by_step(value, scale, low, high, output)
         kind = np.int8 if low < 0 else np.uint8
         limits = np.iinfo(kind)
         whole = (low, high) == (limits.min, limits.max)
@@ -73,11 +74,14 @@ class PartBuilder:
         bounds = [self.constant(f"{output}.low", kind(low)), self.constant(f"{output}.high", kind(high))]
         return self.add("Clip", [rounded, *bounds], output)
 
-    def _quantise_wide(self, value: str, scale: float, low: int, high: int, output: str) -> str:
+    def quantise_step_by_step(
+        self, value: str, scale: float, low: int, high: int, output: str, rounding: str = "Round", kind: int = _INT32
+    ) -> str:
+        """Divide, round by an operator of ONNX, clip: integers of ONNX's type `kind`, called `output`."""
         quotient = self.add("Div", [value, self.constant(f"{output}.scale", np.float32(scale))], f"{output}.quotient")
         ends = [self.constant(f"{output}.low", np.float32(low)), self.constant(f"{output}.high", np.float32(high))]
-        levels = self.add("Clip", [self.add("Round", [quotient], f"{output}.unclipped"), *ends], f"{output}.levels")
-        return self.add("Cast", [levels], output, to=TensorProto.INT32)
+        levels = self.add("Clip", [self.add(rounding, [quotient], f"{output}.unclipped"), *ends], f"{output}.levels")
+        return self.add("Cast", [levels], output, to=kind)
 
 
 def find_constant(graph: onnx.GraphProto, name: str) -> np.ndarray | None:
