@@ -23,7 +23,6 @@ from microstage.models.training import Examples, Phase, Splits, Training, predic
 __all__ = ["FloatTraining"]
 
 _REPRESENTATIVE = 1024  # examples that scales are chosen by
-_REFINED = 256  # of these, that scales are tried on one by one
 _EXAMPLE = 8  # that rewrites of the network are checked on
 _BATCH = 128  # that integers are made of at a time
 
