@@ -49,8 +49,9 @@ def lent(folders: Iterable[Path], user: tuple[int, int], volumes: Path) -> Itera
 
 @contextmanager
 def borrowed(folder: Path, user: tuple[int, int]) -> Iterator[None]:
-    """A folder of the caller's, with all that is in it, belongs to `user` meanwhile, and to whom it was afterwards; what
-    is new in it, to the folder's owner. `EnvironmentProblem` for one that holds too much to be lent.
+    """A folder of the caller's, with all that is in it, belongs to `user` meanwhile, and afterwards to whom it did.
+
+    What is new in it belongs to the folder's owner. Raise `EnvironmentProblem` for one that holds too much to be lent.
     """
     if user[0] == os.getuid():
         yield
@@ -58,7 +59,8 @@ def borrowed(folder: Path, user: tuple[int, int]) -> Iterator[None]:
     owners = {path: path.lstat() for path in (folder, *itertools.islice(folder.rglob("*"), _MOST_LENT))}
     if len(owners) > _MOST_LENT:
         raise EnvironmentProblem(
-            f"{folder} holds more than {_MOST_LENT} files, and make runs as root: put the script into a folder of its own."
+            f"{folder} holds more than {_MOST_LENT} files, and make runs as root: put the script into a folder of its"
+            " own."
         )
     try:
         for path in owners:

@@ -34,7 +34,8 @@ def run(job: Job) -> None:
     write_json(job.output / "interface.json", network.interface)
     shutil.copy(source / FILE, job.output / FILE)
     carried = {name: values for name, values in recorded.items() if name not in reference}
-    golden.save(job.output / golden.FILE, {**carried, **reference, **network.real_vectors(recorded, reference)})
+    further = network.centred(reference)
+    golden.save(job.output / golden.FILE, {**carried, **reference, **further, **network.real_vectors(recorded, reference)})
 
 
 if __name__ == "__main__":

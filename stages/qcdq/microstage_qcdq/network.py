@@ -14,6 +14,7 @@ from microstage.models.definition import ModelDeclaration
 from microstage.signals.settle import Settling
 from microstage.stage import Job
 from microstage_qcdq.graph.boundaries import less_zero_points
+from microstage_qcdq.graph.build import constants
 from microstage_qcdq.interface import describe
 from microstage_qcdq.prove import proof
 from microstage_qcdq.prove.rows import Rows
@@ -54,6 +55,16 @@ class NetworkParts(ABC):
         found = dict(recorded)
         for part in self.parts.values():
             found = less_zero_points(found, part.graph)
+        return found
+
+    def centred(self, reference: Vectors) -> dict[str, np.ndarray]:
+        """Return the integers of the reference less their zero points, where they have one, as `<boundary>.real`."""
+        found = {}
+        for part in self.parts.values():
+            known = constants(part.graph)
+            for node in part.graph.node:
+                if node.op_type == "DequantizeLinear" and node.input[0] in reference and known[node.input[2]].any():
+                    found[node.output[0]] = reference[node.input[0]].astype(np.int64) - int(known[node.input[2]])
         return found
 
     def rows(self, vectors: Vectors) -> Rows:
