@@ -35,7 +35,9 @@ def run(job: Job) -> None:
     shutil.copy(source / FILE, job.output / FILE)
     carried = {name: values for name, values in recorded.items() if name not in reference}
     further = network.centred(reference)
-    golden.save(job.output / golden.FILE, {**carried, **reference, **further, **network.real_vectors(recorded, reference)})
+    golden.save(
+        job.output / golden.FILE, {**carried, **reference, **further, **network.real_vectors(recorded, reference)}
+    )
 
 
 if __name__ == "__main__":
