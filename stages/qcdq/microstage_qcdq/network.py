@@ -62,8 +62,9 @@ class NetworkParts(ABC):
         found = {}
         for part in self.parts.values():
             known = constants(part.graph)
-            for node in part.graph.node:
-                if node.op_type == "DequantizeLinear" and node.input[0] in reference and known[node.input[2]].any():
+            read = [node for node in part.graph.node if node.op_type == "DequantizeLinear" and len(node.input) > 2]
+            for node in read:
+                if node.input[0] in reference and known[node.input[2]].any():
                     found[node.output[0]] = reference[node.input[0]].astype(np.int64) - int(known[node.input[2]])
         return found
 

@@ -31,7 +31,7 @@ def in_stock_operators(model: onnx.ModelProto) -> onnx.ModelProto:
             _WRITTEN[node.op_type](b, graph, node)
         else:
             b.nodes.append(node)
-    spare = {name for node in graph.node if node.op_type in _WRITTEN for name in node.input[1:]}
+    spare = {name for node in graph.node if node.op_type in ("MultiThreshold", "Quant") for name in node.input[1:]}
     spare -= {name for node in b.nodes for name in node.input}
     for initializer in [i for i in graph.initializer if i.name in spare]:
         graph.initializer.remove(initializer)
