@@ -41,7 +41,7 @@ train export qcdq streamline cbackend:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Looking
-.PHONY: path why runs resume verify sign report accuracy sweep estimate-file ready binfiles python variables doctor sbom
+.PHONY: path why runs resume verify sign report accuracy sweep estimate-file ready binfiles variables doctor sbom
 path:        ## print the folder of an artefact: STAGE=
 why:         ## say why a stage would run again: STAGE=
 runs:        ## every training here, finished or cut off, by id; RUN= takes one on: make export RUN=1b6f
@@ -54,11 +54,10 @@ sweep:       ## every combination of listed values, up to STAGE=: CYCLES=0.25,0.
 estimate-file: ## harmonics over time of a recording, events, pictures: FILE=x.cfg CHANNEL=IA,IB RUN= ONNX=folder
 ready:       ## train the networks that estimate-file takes by default, and put them into this checkout
 binfiles:    ## the benchmark runner's folder, classified file by file: MODEL=kws-w3a3, ENCODING=eembc
-python:      ## run a script of your own where a stage's packages are: STAGE=train SCRIPT=my.py ARGS="..."
 variables:   ## every variable of every stage
 doctor:      ## what this machine has and lacks
 sbom:        ## bills of materials of STAGE= or of every stage, and every licence
-path why runs resume verify sign report accuracy sweep estimate-file ready binfiles python variables doctor sbom:
+path why runs resume verify sign report accuracy sweep estimate-file ready binfiles variables doctor sbom:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Making ready
@@ -125,7 +124,7 @@ help:        ## this text
 	@$(MICROSTAGE) variables | \
 	  awk '/^  /{split($$1, a, "="); if (!seen[a[1]]++) printf "%s ", a[1]} END {print ""}' | fold -s -w 100
 	@echo "MODEL= a network of this checkout, or path/to/model.py of your own"
-	@echo "ONNX=model.onnx GOLDEN=data.npz a network that something else trained"
+	@echo "ONNX=model.onnx GOLDEN=data.npz a network that something else trained; CALIBRATION=inputs.npz where it is float"
 	@echo "DATA_DIR= folder of recordings; RUNNER=docker|local|auto; VOLUMES= folder of artefacts; FORCE=1 runs again"
 
 # A target that is none of these: the runner says so, and which one may be meant.

@@ -48,7 +48,9 @@ class StageOnParts(_Stage):
 
 
 class StageOnFile(_Stage):
-    """On a model, or bytes of any kind, and golden vectors, which `run` puts where the runner would."""
+    """On a model, or bytes of any kind, golden vectors and inputs to calibrate on, which `run` puts where the runner
+    would.
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "network")
@@ -60,6 +62,17 @@ class StageOnFile(_Stage):
         if golden:
             np.savez(self.source / "golden.npz", **golden)
         return self._run()
+
+    def calibrate_on(self, content) -> None:
+        """Put arrays, one array without a name, or bytes of any kind beside the model of the next runs."""
+        path = self.source / "calibration.npz"
+        with path.open("wb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+            elif isinstance(content, dict):
+                np.savez(file, **content)
+            else:
+                np.save(file, content)
 
     def interface(self) -> dict:
         return json.loads((self.out / "interface.json").read_text())["parts"]["model_finn_streamlined"]

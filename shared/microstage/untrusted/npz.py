@@ -1,4 +1,4 @@
-"""Arrays of an .npz, of which no more is unpacked than it may hold: a header can declare anything."""
+"""Arrays of an .npz or .npy, of which no more is unpacked than it may hold: a header can declare anything."""
 
 from __future__ import annotations
 
@@ -20,10 +20,15 @@ _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.r
 
 
 def arrays_of(path: Path, names: Sequence[str] | None = None, largest: int = MOST_UNPACKED) -> dict[str, np.ndarray]:
-    """Return {name: array} of those called `names`, by default of all; `ValueError` says what is the matter."""
+    """Return {name: array} of those called `names`, by default of all; `ValueError` says what is the matter.
+
+    The array of an .npy has no name: "".
+    """
     try:
         if path.stat().st_size > largest:
             raise ValueError(f"it has {path.stat().st_size} bytes, and at most {largest} are read")
+        if names is None and _is_npy(path):
+            return {"": _array(path.read_bytes(), "it")}
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             chosen = {name: members[name] for name in (members if names is None else names)}
@@ -35,6 +40,11 @@ def arrays_of(path: Path, names: Sequence[str] | None = None, largest: int = MOS
         raise ValueError(f"it holds no array {error}") from None
     except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(str(error) or type(error).__name__) from None
+
+
+def _is_npy(path: Path) -> bool:
+    with path.open("rb") as handle:
+        return handle.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
 
 
 def _array(content: bytes, name: str) -> np.ndarray:

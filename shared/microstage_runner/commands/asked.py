@@ -24,7 +24,7 @@ from microstage_runner.session import Session
 __all__ = ["Asked", "listed", "number"]
 
 _DRAWN = (*NETWORKS, *WIDTHS.values())
-_CHOOSING = ("MODEL", "ONNX", "RUN", "GOLDEN", "TFLITE", "BASELINE")
+_CHOOSING = ("MODEL", "ONNX", "RUN", "GOLDEN", "CALIBRATION", "TFLITE", "BASELINE")
 _OWN = ("AGAINST", "CC", "ROUNDS", "SECONDS", "VECTORS")
 "Variables of the commands themselves, which no session of a run sees."
 
@@ -109,7 +109,8 @@ def _chosen(typed: Mapping[str, str], usual: Sequence[str]) -> Iterator[Asked]:
     for file in files:
         if not Path(file).is_file():
             raise ParameterError(f"ONNX={file} is no file.")
-    tflite, golden = (_beside(typed, name, files) for name in ("TFLITE", "GOLDEN"))
+    tflite = _beside(typed, "TFLITE", files)
+    others = {name: _beside(typed, name, files) for name in ("GOLDEN", "CALIBRATION")}
     before = typed.get("BASELINE")
     alone = len(models) + len(runs) + len(files) == 1
     for model in models or ([] if runs or files else usual):
@@ -125,7 +126,7 @@ def _chosen(typed: Mapping[str, str], usual: Sequence[str]) -> Iterator[Asked]:
     for place, file in enumerate(files):
         name = Path(file).stem
         with_it = {"tflite": tflite[place]} if tflite else {}
-        chosen = {"ONNX": file, **({"GOLDEN": str(golden[place])} if golden else {})}
+        chosen = {"ONNX": file, **{name: str(paths[place]) for name, paths in others.items() if paths}}
         yield Asked(name, chosen, False, {**with_it, **_baseline(before, name, alone)})
 
 

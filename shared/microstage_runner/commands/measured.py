@@ -14,7 +14,7 @@ from typing import Any
 from microstage.files.canonical import write_json
 from microstage.untrusted.onnx_file import is_tflite
 from microstage_runner.commands.asked import Asked
-from microstage_runner.declarations.stages import CODE, REFERENCE, of_role
+from microstage_runner.declarations.stages import CODE, INTEGERS, REFERENCE, of_role
 from microstage_runner.engines.local import LocalBackend
 from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.process import REPOSITORY
@@ -22,7 +22,7 @@ from microstage_runner.session import Session
 
 __all__ = ["benchmarks", "environment", "steps_of", "write_subjects"]
 
-_COMPOSED = "model_qcdq_composed.onnx"
+_COMPOSED, _QUANTISED = "model_qcdq_composed.onnx", "model_quantised.onnx"
 
 
 def steps_of(asked: Sequence[Asked], scratch: Path) -> list[tuple[Asked, dict[str, PublishedStep]]]:
@@ -61,6 +61,8 @@ def _network_files(one: Asked, steps: Mapping[str, PublishedStep], drawn: Path) 
     """Return the network itself as files that other runtimes run: {"onnx" or "tflite": path}."""
     if one.drawn:
         return {"onnx": drawn / "model.onnx", "tflite": drawn / "model.tflite"}
+    if "CALIBRATION" in one.typed:
+        return {"onnx": steps[INTEGERS].artefact.checked() / _QUANTISED}
     if "ONNX" in one.typed:
         file = Path(one.typed["ONNX"]).resolve()
         return {"tflite" if is_tflite(file) else "onnx": file}

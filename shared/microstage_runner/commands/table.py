@@ -36,7 +36,7 @@ SESSION, WORDS = "session", "words"
 RUN, MACHINE, CHECKOUT = "run", "machine", "checkout"
 
 _WHERE = ("HOST", "STAGES_ON")
-_RUN = (*_WHERE, "DATA_DIR", "ONNX", "GOLDEN", "RUN")
+_RUN = (*_WHERE, "CALIBRATION", "DATA_DIR", "ONNX", "GOLDEN", "RUN")
 "What chooses a run, beside the parameters of the stages, and where it is."
 _KEYS = ("PUBLIC_KEY", "SIGNING_KEY")
 "Whose signature counts; the second signs as well."
@@ -64,7 +64,6 @@ COMMANDS = {
     "ready": Command("ready", _FOLDS, last=REFERENCE),
     "binfiles": Command("binfiles", (*_MADE, "ENCODING"), last=INTEGERS),
     "variables": Command("variables", ("MODEL",), about=MACHINE),
-    "python": Command("python", ("STAGE", "SCRIPT", "ARGS"), about=MACHINE),
     "doctor": Command("doctor", about=MACHINE),
     "sbom": Command("sbom", ("STAGE", *_WHERE), about=MACHINE),
     # Making ready

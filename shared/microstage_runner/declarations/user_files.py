@@ -5,7 +5,7 @@ A stage that can begin a pipeline so says it in its `stage.toml`:
     [user_input.network]
     summary = "A network of one's own."
     form = "network"
-    files = { ONNX = "model.onnx", GOLDEN = "golden.npz" }
+    files = { ONNX = "model.onnx", GOLDEN = "golden.npz", CALIBRATION = "calibration.npz" }
 
 The first variable opens the entrance, the others may be left out. The files are copied aside under the names given
 there, with the files beside a model that it keeps weights in, so that the stage sees them and nothing else, and enter

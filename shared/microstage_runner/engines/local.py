@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,6 @@ from microstage_runner.declarations.stages import Stage
 from microstage_runner.engines import memory
 from microstage_runner.engines import offline as vendor
 from microstage_runner.engines.bases import find_cpython
-from microstage_runner.engines.script_run import ScriptRun
 from microstage_runner.engines.stage_run import StageRun
 
 __all__ = ["ONLY_LOCKED_WHEELS", "Environments", "LocalBackend", "find_python"]
@@ -52,13 +51,7 @@ class LocalBackend:
 
     def run(self, wanted: StageRun) -> int:
         """Return the exit code of the stage, of which no process is left when this returns or raises."""
-        return self._run(wanted.stage, ["-m", wanted.package, *wanted.words], wanted.scratch, wanted.scratch)
-
-    def run_script(self, wanted: ScriptRun) -> int:
-        """Return the exit code of a script of the user's, in its own folder."""
-        return self._run(wanted.stage, [str(wanted.script), *wanted.arguments], wanted.folder, wanted.scratch)
-
-    def _run(self, stage: Stage, words: Sequence[str], folder: Path, scratch: Path) -> int:
+        stage, scratch = wanted.stage, wanted.scratch
         python = self.environments.ensure(stage.python, stage.folder / "requirements.lock")
         environment = {
             **stage_environment(scratch),
@@ -66,9 +59,9 @@ class LocalBackend:
             "PYTHONPATH": str(self._copied(stage, scratch / "sources")),
         }
         process = subprocess.Popen(
-            [str(python), *words],
+            [str(python), "-m", wanted.package, *wanted.words],
             env=environment,
-            cwd=folder,
+            cwd=scratch,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             preexec_fn=partial(_begin, memory.limit_of_process()),

@@ -12,6 +12,7 @@ from microstage.interface import golden
 from microstage.models.definition import FILE, ModelDeclaration, read
 from microstage.stage import Job, stage_main
 from microstage.untrusted.onnx_file import read_onnx
+from microstage_qcdq.interface import describe
 from microstage_qcdq.prove import proof
 from microstage_qcdq.reading import network_of
 
@@ -22,7 +23,7 @@ def run(job: Job) -> None:
         model = read_onnx(source / "brevitas_export_model.onnx")
     declared = ModelDeclaration.of(read(source))
     network = network_of(model, declared)
-    recorded = network.as_boundaries(golden.load(source / golden.FILE))
+    recorded = golden.load(source / golden.FILE)
 
     reference = network.reference(recorded)
     proof.against_simulation(job, network.parts, network.rows(recorded), network.curves)
@@ -31,13 +32,10 @@ def run(job: Job) -> None:
 
     for name, model in {**network.parts, **network.composed}.items():
         onnx.save(model, str(job.output / f"{name}.onnx"))
-    write_json(job.output / "interface.json", network.interface)
+    write_json(job.output / "interface.json", describe(network.parts, network.sequence, network.ranges, declared))
     shutil.copy(source / FILE, job.output / FILE)
     carried = {name: values for name, values in recorded.items() if name not in reference}
-    further = network.centred(reference)
-    golden.save(
-        job.output / golden.FILE, {**carried, **reference, **further, **network.real_vectors(recorded, reference)}
-    )
+    golden.save(job.output / golden.FILE, {**carried, **reference, **network.real_vectors(recorded, reference)})
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from microstage_streamline.integerise.drop_channels import DropConstantChannels
 from microstage_streamline.integerise.integer_graph import IntegerGraph
 from microstage_streamline.integerise.integerise import integerised
 from microstage_streamline.normalise.commute import hoist
-from microstage_streamline.normalise.input_type import REMEDY, InputType, unquantised
+from microstage_streamline.normalise.input_type import InputType, remedy_of, unquantised
 from microstage_streamline.normalise.normal_graph import NormalGraph
 from microstage_streamline.normalise.normaliser import normalised
 from microstage_streamline.read.onnx_graph import read_graph
@@ -97,7 +97,7 @@ def convert(graph: Graph, name: str, given: InputType | None = None) -> Converte
     if not made.nodes:
         first = made.unresolved[0] if made.unresolved else None
         why = f"{first}: {first.reason.rstrip('.')}" if first else "it has no layer"
-        remedy = f"; {REMEDY}" if unquantised(normal) else ""
+        remedy = f"; {remedy_of(normal)}" if unquantised(normal) else ""
         raise ModelError(f"Nothing of the network can be computed in integers: {why}{remedy}.")
     reason = beyond_finn(made)
     return _laid_out(made, normal, name, reason).with_front()

@@ -19,6 +19,7 @@ from microstage_streamline.convert import Converted
 from microstage_streamline.graph.graph import Graph
 from microstage_streamline.prove.gate import compare_with_file, compare_with_golden
 from microstage_streamline.prove.samples import of_vectors
+from microstage_streamline.quantise.quantise import QuantisedFile, quantise
 from microstage_streamline.read.onnx_graph import graph_of, read_graph
 from microstage_streamline.tflite.file import TfliteFile, read_tflite
 from microstage_streamline.tflite.gate import compare_with_kernels
@@ -40,6 +41,11 @@ class UserFile:
     path: Path
     rounding = ""
 
+    @property
+    def quantised(self) -> QuantisedFile | None:
+        """What the stage itself made of a float file, if it is one."""
+        return None
+
     def graph(self) -> Graph:
         """Return what is made integer; `ModelError` for a file that cannot be."""
         return read_graph(self.path)
@@ -57,6 +63,32 @@ class UserFile:
     def golden(self, arrays: Arrays) -> Arrays:
         """Return the user's own vectors as the graph takes and gives them."""
         return arrays
+
+
+@dataclass(frozen=True)
+class _FloatFile(UserFile):
+    """A float ONNX file as what onnxruntime's quantiser makes of it, over example inputs that the user `called` so."""
+
+    calibration: Path
+    called: str
+    scratch: Path
+
+    @cached_property
+    def quantised(self) -> QuantisedFile:
+        return quantise(self.path, self.calibration, self.called, self.scratch)
+
+    def graph(self) -> Graph:
+        return graph_of(self.model())
+
+    def model(self) -> onnx.ModelProto:
+        return self.quantised.model
+
+    def golden(self, arrays: Arrays) -> Arrays:
+        """Return the user's own vectors; answers become real numbers, as the float network's are never those of
+        integers.
+        """
+        inputs = self.graph().inputs
+        return {name: value if name in inputs else value.astype(np.float64) for name, value in arrays.items()}
 
 
 class _HalfEvenTflite(UserFile):
@@ -120,13 +152,20 @@ def quantised(value: np.ndarray, said: Mapping[str, Any], ends: tuple[int, int] 
     return levels if ends is None else np.clip(levels, *ends).astype(np.int64)
 
 
-def opened(path: Path, rounding: str) -> UserFile:
-    """Open a file by its content; `rounding` is "tflite", "half_even" or, as the file's own runtime rounds, ""."""
-    if not is_tflite(path):
-        if rounding == "tflite":
+def opened(path: Path, rounding: str, calibration: Path, called: str, scratch: Path) -> UserFile:
+    """Open a file by its content; `rounding` is "tflite", "half_even" or, as the file's own runtime rounds, "".
+
+    `calibration` holds example inputs for a float file, if it exists.
+    """
+    if is_tflite(path):
+        if calibration.exists():
             raise ParameterError(
-                "ROUNDING=tflite is for a .tflite file; the quantisers of an ONNX file round half to"
-                " even: leave it out."
+                f"CALIBRATION={called} is for a float ONNX file, and a .tflite file is quantised by TensorFlow Lite's"
+                " converter: leave it out."
             )
-        return UserFile(path)
-    return _HalfEvenTflite(path) if rounding == "half_even" else _ExactTflite(path)
+        return _HalfEvenTflite(path) if rounding == "half_even" else _ExactTflite(path)
+    if rounding == "tflite":
+        raise ParameterError(
+            "ROUNDING=tflite is for a .tflite file; the quantisers of an ONNX file round half to even: leave it out."
+        )
+    return _FloatFile(path, calibration, called, scratch) if calibration.exists() else UserFile(path)

@@ -22,11 +22,13 @@ from microstage_streamline.prove import vectors
 from microstage_streamline.prove.proof import Proof
 from microstage_streamline.prove.real_vectors import real_vectors
 from microstage_streamline.prove.samples import attained, rows
+from microstage_streamline.quantise.report import say_cost, tables
 from microstage_streamline.user_file import Arrays, UserFile, opened
 from microstage_streamline.write import report
 
 __all__ = ["UserNetwork"]
 
+_MODEL, _CALIBRATION = "model.onnx", "calibration.npz"  # as the runner calls the user's files
 _FRONT = 8  # vectors on which the FINN-ONNX of a network's front is proven by itself
 
 
@@ -38,6 +40,7 @@ class UserNetwork:
     """
 
     folder: Path
+    scratch: Path
     rounding: str = ""
     given: InputType | None = None
     name: str = "model"
@@ -45,17 +48,24 @@ class UserNetwork:
     @classmethod
     def of(cls, job: Job) -> UserNetwork:
         """Return the file that the user named, read as the job's parameters say."""
-        return cls(job.inputs["network"], job.parameters.get("rounding", ""), InputType.read(job.parameters))
+        rounding = job.parameters.get("rounding", "")
+        return cls(job.inputs["network"], job.scratch, rounding, InputType.read(job.parameters))
 
     @cached_property
     def opened(self) -> UserFile:
-        return opened(self.folder / "model.onnx", self.rounding)
+        calibration = self.folder / _CALIBRATION
+        return opened(
+            self.folder / _MODEL, self.rounding, calibration, self._called(_CALIBRATION), self.scratch / "quantise"
+        )
 
     @property
     def called(self) -> str:
-        """The user's own name of the file."""
-        names, inside = self.folder / NAMES, "model.onnx"
-        return json.loads(names.read_text())[inside] if names.exists() else inside
+        """The user's own name of the network's file."""
+        return self._called(_MODEL)
+
+    def _called(self, inside: str) -> str:
+        names = self.folder / NAMES
+        return json.loads(names.read_text()).get(inside, inside) if names.exists() else inside
 
     def convert(self) -> dict[str, Converted]:
         """Convert the one part, in the shapes and the order of the file."""
@@ -76,6 +86,9 @@ class UserNetwork:
 
     def _proven(self, job: Job, converted: dict[str, Converted]) -> dict[str, np.ndarray]:
         part = converted[self.name]
+        if self.opened.quantised:
+            say_cost(job, self.opened.quantised.cost)
+            job.metric("quantised", self.opened.quantised.cost)
         arrays = self._arrays(part)
         assert_not_cut_short(job, part.integer_graph, {node.output for node in unquantised(part.normal).values()})
         fed = vectors.given(part.normal, part.integer_graph, arrays) if arrays else self._drawn(part)
@@ -110,7 +123,11 @@ class UserNetwork:
         write_json(job.output / "interface.json", {"parts": {file: said}, **rounding})
         write_json(job.output / FILE, {"model": "network", "parameters": {}})
         write_json(job.output / "unresolved.json", report.unresolved(part))
-        (job.output / "report.md").write_text(report.markdown(part, job.metrics["compared"], estimates))
+        made = self.opened.quantised
+        if made:
+            (job.output / "model_quantised.onnx").write_bytes(made.model.SerializeToString(deterministic=True))
+        more = {"What quantising cost": tables(made.cost)} if made else {}
+        (job.output / "report.md").write_text(report.markdown(part, job.metrics["compared"], estimates, more))
 
     def _drawn(self, part: Converted) -> dict[str, Any]:
         return attained(part, vectors.drawn(part.integer_graph, vectors.how_many(part.integer_graph)))

@@ -46,7 +46,9 @@ def test_the_digest_is_of_bytes_and_roles_not_of_places(stages, tmp_path):
     two.write_bytes(b"model")
     first = collected(stages, tmp_path, ONNX=str(one))
     assert first.input.digest == collected(stages, tmp_path, ONNX=str(two)).input.digest
-    assert first.input.digest != collected(stages, tmp_path, ONNX=str(one), GOLDEN=str(two)).input.digest
+    with_golden = collected(stages, tmp_path, ONNX=str(one), GOLDEN=str(two)).input.digest
+    with_rows = collected(stages, tmp_path, ONNX=str(one), CALIBRATION=str(two)).input.digest
+    assert len({first.input.digest, with_golden, with_rows}) == 3
     assert sorted(path.name for path in first.folder.iterdir()) == ["model.onnx", "names.json"]
     two.write_bytes(b"another")
     assert first.input.digest != collected(stages, tmp_path, ONNX=str(two)).input.digest
@@ -91,6 +93,7 @@ def test_weights_beside_the_file_travel_with_it_and_enter_the_key_and_nothing_ou
         ({"ONNX": "model.onnx", "EPOCHS": "3"}, "EPOCHS=3 belongs to train"),
         ({"ONNX": "model.onnx", "STAGE": "qcdq"}, "STAGE=qcdq comes before streamline"),
         ({"GOLDEN": "data.npz"}, "GOLDEN=data.npz goes with ONNX="),
+        ({"CALIBRATION": "rows.npz"}, "CALIBRATION=rows.npz goes with ONNX="),
         ({"UNCOMPARED": "1"}, "UNCOMPARED=1 goes with ONNX="),
     ],
 )

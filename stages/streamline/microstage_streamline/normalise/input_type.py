@@ -14,12 +14,14 @@ from microstage_streamline.graph.graph import Graph, GraphInput, Node, is_quanti
 from microstage_streamline.graph.straight import bends
 from microstage_streamline.normalise.commute import fronts
 from microstage_streamline.normalise.normal_graph import NormalGraph
+from microstage_streamline.read.known_operators import QUANTISING
 
-__all__ = ["CLAMPS", "REMEDY", "InputType", "unquantised"]
+__all__ = ["CLAMPS", "REMEDY", "InputType", "remedy_of", "unquantised"]
 
 CLAMPS = ("Relu", "Clip", "Min", "Max")
 "Operators that hold a value within ends: of integers, a narrower range."
 REMEDY = "INPUT_TYPE=INT8 INPUT_SCALE=0.05 INPUT_ZERO=0 says as which integers the input is given"
+_OF_FLOATS = "CALIBRATION=inputs.npz, example inputs by the names of the graph's, quantises a float network"
 _SIGNS = {"BIPOLAR": (-1, 1), "TERNARY": (-1, 1), "BINARY": (0, 1)}
 _MOST_BITS = 16
 
@@ -93,6 +95,12 @@ def _ends(kind: str) -> tuple[int, int]:
             f"INPUT_TYPE={kind} is not known; expected INT2 to INT16, UINT1 to UINT16, BIPOLAR, TERNARY or BINARY."
         )
     return (0, 2**bits - 1) if found[1] else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+def remedy_of(normal: NormalGraph) -> str:
+    """Return what mends a network of which no input meets a quantiser: one for a float network, one for others."""
+    nodes = any(node.op in QUANTISING for node in normal.graph.nodes)
+    return REMEDY if nodes or any(map(is_quantised, normal.graph.constants.values())) else _OF_FLOATS
 
 
 def unquantised(normal: NormalGraph) -> dict[str, Node]:

@@ -20,7 +20,7 @@ from microstage_streamline.read.narrow_types import say_narrow_types
 from microstage_streamline.read.opset import OLDEST, raised
 from microstage_streamline.read.order import in_order
 
-__all__ = ["graph_of", "nodes_of", "read_graph", "reads"]
+__all__ = ["graph_of", "nodes_of", "opset_of", "read_graph", "reads"]
 
 OPSETS, IRS = (9, 25), (3, 14)
 _OF_DAMAGED_FILES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -39,7 +39,7 @@ def read_graph(path: Path) -> Graph:
 
 def graph_of(model: onnx.ModelProto) -> Graph:
     """Return the graph of a model that was read, or made here."""
-    opset = _opset(model)
+    opset = opset_of(model)
     for place, node in enumerate(model.graph.node):
         assert_known(node, place, opset)
     if opset < OLDEST:
@@ -77,7 +77,7 @@ def nodes_of(graph: onnx.GraphProto) -> tuple[list[Node], dict[str, np.ndarray]]
     return [node for node in nodes if not taken_as_constant(node, constants)], constants
 
 
-def _opset(model: onnx.ModelProto) -> int:
+def opset_of(model: onnx.ModelProto) -> int:
     """Return the version that the model's operators are written in, if it can be read."""
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), None)
     if opset is None:

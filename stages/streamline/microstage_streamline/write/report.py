@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -51,9 +51,12 @@ def missing(made: IntegerGraph) -> list[dict[str, str]]:
     return [{fact: getattr(found, fact) for fact in facts} for found in made.unresolved]
 
 
-def markdown(part: Converted, compared: dict[str, Any], estimates: dict[str, Any]) -> str:
-    """Return the page for the person who brought the file."""
+def markdown(
+    part: Converted, compared: dict[str, Any], estimates: dict[str, Any], more: Mapping[str, Sequence[str]]
+) -> str:
+    """Return the page for the person who brought the file; `more` {title: lines} stands first."""
     sections = {
+        **more,
         "Inputs and outputs": _border(part.written),
         "What could not be made integer": _not_made(part.integer_graph),
         "Layers": _layers(part),
