@@ -12,7 +12,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "default": "ptq",
         "choices": ["ptq", "qat", "ptq+qat"],
         "summary": "ptq calibrates the float network, corrects its biases and learns its roundings; qat calibrates and"
-        " retrains it; ptq+qat does all of it.",
+        " retrains it; ptq+qat corrects biases too, and leaves roundings to retraining.",
     },
     "target": {
         "type": "file",

@@ -79,13 +79,14 @@ class FloatTraining(Training):
             yield self.retraining()
 
     def calibrated(self) -> quantisation.QuantisedNetwork:
-        """Return the trained float network with quantisers in it."""
+        """Return the trained float network with quantisers in it; where it is retrained, roundings are left to that."""
         inputs = self.representative()
         prepared = quantisation.prepare(self.floats, inputs[0][:_EXAMPLE])
         method = self.parameters["calibrate"] or None
-        if "ptq" in self.parameters["quantise"]:
+        if self.parameters["quantise"] == "ptq":
             return quantisation.post_training(prepared, self.target, inputs, method)
-        return quantisation.quantize(prepared, self.target).calibrate(inputs, method)
+        network = quantisation.quantize(prepared, self.target).calibrate(inputs, method)
+        return network.correct_bias(inputs) if "ptq" in self.parameters["quantise"] else network
 
     def retraining(self) -> Phase:
         """Return the phase of the quantised network."""
