@@ -42,6 +42,7 @@ def canonical(graph: fx.GraphModule, example: Tensor) -> None:
             _read_instead(graph, source, new)
         if new is not node:
             graph.graph.erase_node(node)
+    graph.graph.eliminate_dead_code()  # only now: what changes a tensor in place may have a result that nobody reads
 
 
 class _Node:

@@ -56,7 +56,6 @@ def prepare(model: nn.Module, example: Tensor) -> PreparedNetwork:
     for rewrite in _REWRITES:
         before = copy.deepcopy(graph)
         rewrite(graph, example)
-        graph.graph.eliminate_dead_code()
         graph.graph.lint()
         graph.recompile()
         assert_equivalent(before, graph, example)
