@@ -22,7 +22,6 @@ from microstage.models.training import Examples, Phase, Splits, Training, predic
 
 __all__ = ["FloatTraining"]
 
-_REPRESENTATIVE = 1024  # examples that scales are chosen by
 _EXAMPLE = 8  # that rewrites of the network are checked on
 _BATCH = 128  # that integers are made of at a time
 
@@ -33,6 +32,7 @@ class FloatTraining(Training):
     """
 
     output = "output"
+    representatives = 1024  # training examples that scales are chosen by
     splits: Splits
     network: quantisation.QuantisedNetwork
 
@@ -98,7 +98,7 @@ class FloatTraining(Training):
     def representative(self) -> list[Tensor]:
         """Return training examples, spread evenly, in batches."""
         inputs = _inputs(self.splits.train)
-        rows = np.linspace(0, len(inputs) - 1, min(_REPRESENTATIVE, len(inputs))).astype(int)
+        rows = np.linspace(0, len(inputs) - 1, min(self.representatives, len(inputs))).astype(int)
         return list(inputs[rows].split(self.parameters["batch"]))
 
     @property

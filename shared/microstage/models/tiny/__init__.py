@@ -15,11 +15,9 @@ __all__ = ["FORM", "MODELS", "PARAMETERS"]
 
 FORM = FEED_FORWARD
 _COUNT = {"type": "int", "max": 1000000}
-_IMAGES: dict[str, Any] = {
-    "images": {**_COUNT, "default": 2000, "min": 100, "unit": "images", "summary": "Drawn pictures to train on."}
-}
+_IMAGES = {**_COUNT, "default": 2000, "min": 100, "unit": "images", "summary": "Drawn pictures to train on."}
 _SMALL_PICTURES: dict[str, Any] = {
-    **_IMAGES,
+    "images": _IMAGES,
     "dataset": {
         "default": "shapes",
         "choices": ["shapes", "cifar10"],
@@ -35,7 +33,7 @@ _SMALL_PICTURES: dict[str, Any] = {
     },
 }
 _FIGURES: dict[str, Any] = {
-    **_IMAGES,
+    "images": _IMAGES,
     "dataset": {
         "default": "figures",
         "choices": ["figures"],
@@ -79,10 +77,15 @@ def _recipe(width: int, epochs: int, batch: int, learning_rate: float) -> dict[s
 
 
 MODELS: dict[str, dict[str, Any]] = {
-    "resnet8": {**_recipe(16, 15, 64, 0.004), **_SMALL_PICTURES},
-    "resnet20": {**_recipe(16, 8, 64, 0.004), **_SMALL_PICTURES},
-    "mobilenetv1": {**_recipe(8, 10, 32, 0.004), **_FIGURES},
-    "mobilenetv2": {**_recipe(8, 8, 64, 0.004), **_SMALL_PICTURES},
+    "resnet8": {**_recipe(16, 10, 32, 0.004), **_SMALL_PICTURES},
+    "resnet20": {**_recipe(16, 8, 32, 0.004), **_SMALL_PICTURES, "images": {**_IMAGES, "default": 1200}},
+    "mobilenetv1": {**_recipe(8, 8, 32, 0.003), **_FIGURES, "images": {**_IMAGES, "default": 1500}},
+    "mobilenetv2": {
+        **_recipe(8, 8, 16, 0.003),
+        **_SMALL_PICTURES,
+        "images": {**_IMAGES, "default": 600},
+        "retrain_epochs": 3,
+    },
     "dscnn": {**_recipe(64, 12, 64, 0.004), **_WORDS},
     "dae": {**_recipe(128, 20, 256, 0.002), **_MACHINE},
 }

@@ -29,6 +29,7 @@ _TASKS: dict[str, Callable[[Mapping[str, Any], Path | None], Task]] = {
 
 class Training(FloatTraining):
     replays = 256  # what convolutions compute of one example are a hundred thousand integers
+    representatives = 256  # and each layer's bias is corrected by running all layers before it
     task: Task
 
     @staticmethod
