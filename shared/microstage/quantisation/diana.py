@@ -20,7 +20,7 @@ from microstage.errors import ModelError
 from microstage.quantisation.integers import IntegerNetwork
 from microstage.quantisation.network import QuantisedNetwork, quantize
 from microstage.quantisation.preparing import prepare
-from microstage.quantisation.targets import Target
+from microstage.quantisation.targets import AS_DIANA, Target
 
 __all__ = ["DianaModule"]
 
@@ -60,7 +60,7 @@ class DianaModule(nn.Module):
     def map_to_hw(self) -> None:
         """Correct each bias for what quantising did to its layer; batch norms are part of the layers since before."""
         quantised = self._after_set_quantized("map_to_hw")
-        if quantised.target.norms == "trained":
+        if quantised.target.calibration != AS_DIANA:
             quantised.correct_bias(self._batches())
 
     def integrize_layers(self) -> None:

@@ -17,6 +17,7 @@ from microstage.errors import ModelError, ParameterError
 from microstage.models.network import Network
 from microstage.process.progress import progress
 from microstage.quantisation import calibrating, correcting, finetuning
+from microstage.quantisation.as_diana import calibrate_as_diana
 from microstage.quantisation.error import answers, relative_l2
 from microstage.quantisation.finetuning import Batch, Loss
 from microstage.quantisation.headroom import give_headroom
@@ -30,7 +31,7 @@ from microstage.quantisation.rules import assert_allowed
 from microstage.quantisation.scales import activation_scales, layers_with_weights
 from microstage.quantisation.sensitivity import Sensitivity, measured
 from microstage.quantisation.sums import coarsen_sums, sum_scales
-from microstage.quantisation.targets import Target
+from microstage.quantisation.targets import AS_DIANA, Target
 from microstage.quantisation.weight_scales import fit_weights
 
 __all__ = ["QuantisedNetwork", "Representative", "quantize"]
@@ -58,10 +59,6 @@ class QuantisedNetwork(Network):
     def __init__(self, prepared: PreparedNetwork, target: Target) -> None:
         super().__init__()
         self.target = target
-        self._build(prepared)
-
-    def _build(self, prepared: PreparedNetwork) -> None:
-        target = self.target
         self._prepared = [prepared]  # in a list, so that its weights are no parameters of this network
         self.graph_module = brevitas_quantize(
             _with_biases(copy.deepcopy(prepared.graph_module)),
@@ -102,11 +99,13 @@ class QuantisedNetwork(Network):
         `method` is the target's own unless one is named: percentile, max, mse or three-sigma.
         """
         method = method or self.target.calibration
+        if method == AS_DIANA:
+            prepared = self._prepared[0]
+            calibrate_as_diana(self.graph_module, prepared.unfolded, prepared.example, _batches(representative))
+            return self
         if method not in calibrating.CALIBRATIONS:
             raise ParameterError(f"Calibration {method!r} is none of {', '.join(calibrating.CALIBRATIONS)}.")
         batches = _batches(representative)
-        if self.target.norms == "of-batches":
-            self._build(self._prepared[0].with_norms_of(batches))
         calibrating.calibrate(self.graph_module, batches, method)
         give_headroom(self.graph_module, self.target, self._prepared[0].example)
         if self.target.shift is not None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from microstage.quantisation.network import QuantisedNetwork, quantize
 from microstage.quantisation.preparing import PreparedNetwork
-from microstage.quantisation.targets import Target
+from microstage.quantisation.targets import AS_DIANA, Target
 
 __all__ = ["post_training"]
 
@@ -20,9 +20,13 @@ def post_training(
 ) -> QuantisedNetwork:
     """Return `prepared`, quantised for `target` by representative `batches`: some hundred examples, without labels.
 
-    Scales by `method` or the target's own; biases; rounding of weights; biases again, as roundings moved them.
+    Scales by `method` or the target's own; biases; rounding of weights; biases again, as roundings moved them. A target
+    that is what another tool makes has its scales alone: nothing is corrected there.
     """
-    quantised = quantize(prepared, target).calibrate(batches, method).correct_bias(batches)
+    quantised = quantize(prepared, target).calibrate(batches, method)
+    if quantised.target.calibration == AS_DIANA:
+        return quantised
+    quantised.correct_bias(batches)
     return quantised.adaround(_first(batches, _FEW)).correct_bias(batches)
 
 

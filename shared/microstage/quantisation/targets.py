@@ -11,8 +11,9 @@ from typing import Any
 from microstage.errors import ParameterError
 from microstage.quantisation.fields import read_fields
 
-__all__ = ["Activations", "LayerRules", "Target", "Weights", "target_names"]
+__all__ = ["AS_DIANA", "Activations", "LayerRules", "Target", "Weights", "target_names"]
 
+AS_DIANA = "as-diana"
 _MOST_BITS = 8
 _FOLDER = Path(__file__).parent / "targets"
 
@@ -65,7 +66,7 @@ class Target:
     """Everything that quantising for one consumer depends on.
 
     `shift` holds the shifts that it can do, if it only shifts; `layers` the convolutions that it has, if not all.
-    `norms` are those that were trained, or `of-batches`: calibration moves them, as a network in training mode does.
+    A `calibration` as-diana goes with no other pass (`as_diana`).
     """
 
     name: str
@@ -73,8 +74,7 @@ class Target:
     weights: Weights
     activations: Activations
     rounding: str = _one_of("half-up", "half-even", "floor", "fixed-point")
-    calibration: str = _one_of("percentile", "max", "mse", "three-sigma")
-    norms: str = field(default="trained", metadata={"words": ("trained", "of-batches")})
+    calibration: str = _one_of("percentile", "max", "mse", "three-sigma", AS_DIANA)
     shift: tuple[int, int] | None = None
     layers: LayerRules | None = None
 

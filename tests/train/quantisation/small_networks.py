@@ -11,12 +11,13 @@ class Residual(nn.Module):
         super().__init__()
         self.first, self.norm = nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
         self.depthwise, self.norm2 = nn.Conv2d(8, 8, 3, padding=1, groups=8), nn.BatchNorm2d(8)
-        self.relu, self.pool, self.scores = nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Linear(8, 4, bias=False)
+        self.relu, self.pool, self.flatten = nn.ReLU(), nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten()
+        self.scores = nn.Linear(8, 4, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.relu(self.norm(self.first(x)))
         x = torch.relu(self.norm2(self.depthwise(x)) + x)
-        return self.scores(self.pool(x).flatten(1))
+        return self.scores(self.flatten(self.pool(x)))
 
 
 def residual(seed: int = 0) -> Residual:

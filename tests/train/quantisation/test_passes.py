@@ -1,11 +1,15 @@
 """Each pass keeps its promise: what it is for gets better, and nothing gets worse."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from small_networks import pictures, residual
+from torch import nn
 
 from microstage import quantisation
-from microstage.errors import ModelError, ParameterError
+from microstage.errors import ModelError, ParameterError, VerificationError
+from microstage.quantisation import equalising
 from microstage.quantisation.error import answers, relative_l2
 
 
@@ -39,6 +43,25 @@ def test_every_target_has_every_method_and_the_search_finds_better_scales_than_t
         quantisation.quantize(prepared).calibrate(batches, "middle")
     with pytest.raises(ModelError, match="no batch"):
         quantisation.quantize(prepared).calibrate([])
+
+
+def test_equalising_helps_one_scale_for_all_channels_and_is_refused_where_it_changes_the_function(monkeypatch):
+    torch.manual_seed(4)
+    chain = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3))
+    with torch.no_grad():
+        chain[0].weight[0] *= 50  # one channel that takes the others' resolution
+    batches, per_tensor = pictures(), quantisation.Target.load("diana-digital")
+    per_tensor = replace(per_tensor, layers=None, weights=replace(per_tensor.weights, per="tensor"))
+    prepared = quantisation.prepare(chain, batches[0])
+    plain, equal = (
+        error(quantisation.quantize(one, per_tensor).calibrate(batches), batches)
+        for one in (prepared, prepared.equalize())
+    )
+    assert equal < 0.8 * plain
+    quantisation.prepare(residual(), batches[0]).equalize()
+    monkeypatch.setattr(equalising, "_equalize", lambda graph, regions, **how: graph.first.weight.mul_(1.001))
+    with pytest.raises(VerificationError, match="first.* with depthwise .*0.00"):
+        quantisation.prepare(residual(), batches[0]).equalize()
 
 
 def test_a_network_whose_one_layer_is_spoiled_is_most_sensitive_there(tmp_path):

@@ -42,6 +42,7 @@ Quantiser = Callable[[QuantisationSubject], nn.Module]
 _SHIFTING = Target.load("diana-digital")
 _PER_TENSOR = replace(_SHIFTING, weights=replace(_SHIFTING.weights, per="tensor"))
 _FLOORING = replace(_SHIFTING, rounding="floor")
+_COMPAT = Target.load("diana-compat")
 _REAL = Target.load("finn")
 
 REFERENCE = "brevitas"
@@ -58,4 +59,5 @@ METHODS: Mapping[str, Quantiser] = {
     "power of two, per tensor": partial(QuantisationSubject.corrected, target=_PER_TENSOR, method="mse"),
     "power of two, per tensor, AdaRound": partial(QuantisationSubject.complete, target=_PER_TENSOR),
     "power of two, floor": partial(QuantisationSubject.corrected, target=_FLOORING, method="mse"),
+    "diana-compat": partial(QuantisationSubject.complete, target=_COMPAT),
 }

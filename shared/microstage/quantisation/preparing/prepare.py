@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, fx, nn
 
 from microstage.errors import ModelError
+from microstage.quantisation.equalising import equalised
 from microstage.quantisation.preparing.canonical import canonical
 from microstage.quantisation.preparing.equivalence import assert_equivalent
 from microstage.quantisation.preparing.norms import fold_norms
@@ -22,23 +23,28 @@ _REWRITES: tuple[Callable[[fx.GraphModule, Tensor], None], ...] = (one_module_pe
 
 
 class PreparedNetwork(nn.Module):
-    """A float network as a graph of layers, and the batch [n, ...] that it was traced with."""
+    """A float network as a graph of layers, and the batch [n, ...] that it was traced with.
 
-    def __init__(self, graph_module: fx.GraphModule, example: Tensor, source: nn.Module) -> None:
+    `unfolded` is the same with its batch norms still by themselves.
+    """
+
+    def __init__(self, graph_module: fx.GraphModule, unfolded: fx.GraphModule, example: Tensor) -> None:
         super().__init__()
         self.graph_module, self.example = graph_module, example
-        self._source = [source]  # in a list, so that its weights are no parameters of this network
+        self._unfolded = [unfolded]  # in a list, so that its weights are no parameters of this network
 
     def forward(self, x: Tensor) -> Tensor:
         return self.graph_module(x)
 
-    @torch.no_grad()
-    def with_norms_of(self, batches: Iterable[Tensor]) -> PreparedNetwork:
-        """Return this network with batch norms that batches [n, ...] have moved, as they do in training mode."""
-        moved = copy.deepcopy(self._source[0]).train()
-        for batch in batches:
-            moved(batch)
-        return prepare(moved, self.example)
+    @property
+    def unfolded(self) -> fx.GraphModule:
+        return self._unfolded[0]
+
+    def equalize(self) -> PreparedNetwork:
+        """Return the same network with like ranges of the channels between layers; `VerificationError` names layers
+        between which it would become another.
+        """
+        return PreparedNetwork(equalised(self.graph_module, self.example), self.unfolded, self.example)
 
 
 def prepare(model: nn.Module, example: Tensor) -> PreparedNetwork:
@@ -49,7 +55,7 @@ def prepare(model: nn.Module, example: Tensor) -> PreparedNetwork:
     `VerificationError` where a rewrite changes what is computed, with the layer.
     """
     model = copy.deepcopy(model).eval()
-    source, example = copy.deepcopy(model), example.detach().clone()
+    example = example.detach().clone()
     _assert_callable(model, example)
     graph = trace(nn.Sequential(model) if type(model) in MODULES else model)
     assert_supported(graph, example)
@@ -60,7 +66,7 @@ def prepare(model: nn.Module, example: Tensor) -> PreparedNetwork:
         graph.recompile()
         assert_equivalent(before, graph, example)
     graph.delete_all_unused_submodules()
-    return PreparedNetwork(graph, example, source)
+    return PreparedNetwork(graph, before, example)
 
 
 @torch.no_grad()

@@ -1,0 +1,20 @@
+"""diana-compat gives the integers of DIANA's own tool: recorded from dianaquantlib on the same network and pictures."""
+
+import numpy as np
+from small_networks import pictures, residual
+
+from microstage import quantisation
+from microstage.quantisation.operations import Quantise, Requantise
+
+# Of each dump in the order of its numbers: the sum of all integers, and that of each times its place.
+RECORDED = [(5, 52128), (4226, 867918), (-1811, -596121), (5057, 1066167), (76, 211), (48, 142)]
+
+
+def test_compat_dumps_what_the_original_dumps():
+    batches = pictures()
+    network = quantisation.quantize(quantisation.prepare(residual(), batches[0]), "diana-compat").calibrate(batches)
+    integer = network.integerize()
+    integer.verify(batches)
+    values = integer.values(batches[0][:1])
+    dumps = [values[one.output].ravel() for one in integer.operations if isinstance(one, (Quantise, Requantise))]
+    assert [(dump.sum(), (dump * np.arange(dump.size)).sum()) for dump in dumps] == RECORDED
