@@ -93,10 +93,11 @@ def mobile(seed: int = 0, **form):
 
 
 def with_keras_layout(seed: int = 0, **form):
-    """Channels last at the border and before dense layers, as tf2onnx writes it; SAME, products and biases apart."""
+    """Channels last at the border and before dense layers, as tf2onnx writes it; SAME, a gain for each channel."""
     net = FloatNetwork([8, 8, 3], seed, **form)
     value = net.add("Transpose", "x", perm=[0, 3, 1, 2])
     value = net.act(net.conv(value, 3, 4, auto_pad="SAME_UPPER", strides=[2, 2]))
+    value = net.add("Mul", value, net.constant(net.rng.uniform(0.5, 2, (4, 1, 1))))
     value = net.add("Transpose", net.add("MaxPool", value, kernel_shape=[2, 2], strides=[2, 2]), perm=[0, 2, 3, 1])
     value = net.add("Reshape", value, net.constant([-1, 16], np.int64))
     value = net.add("Add", net.add("MatMul", value, net.weight(16, 8)), net.constant(net.rng.normal(size=8)))
