@@ -20,6 +20,7 @@ from microstage.errors import ModelError
 from microstage.quantisation.integers import IntegerNetwork
 from microstage.quantisation.network import QuantisedNetwork, quantize
 from microstage.quantisation.preparing import prepare
+from microstage.quantisation.representative import batches_of
 from microstage.quantisation.targets import AS_DIANA, Target
 
 __all__ = ["DianaModule"]
@@ -90,7 +91,7 @@ class DianaModule(nn.Module):
         return self._quantised
 
     def _batches(self) -> list[Tensor]:
-        given = [batch[0] if isinstance(batch, (tuple, list)) else batch for batch in self._representative_dataset()]
-        if not given:
-            raise ModelError("The representative dataset holds no batch.")
-        return given
+        """Return all batches; each has the shape of the first."""
+        given = list(self._representative_dataset())
+        first = given[0][0] if given and isinstance(given[0], (tuple, list)) else given[0] if given else None
+        return batches_of(given, first.shape[1:] if isinstance(first, Tensor) else ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from microstage.quantisation.comparing import Comparison, compare
 from microstage.quantisation.dialects import write
 from microstage.quantisation.levels import Levels
 from microstage.quantisation.operations import Operation, Quantise
+from microstage.quantisation.representative import Representative, batches_of
 
 __all__ = ["IntegerNetwork"]
 
@@ -48,11 +49,12 @@ class IntegerNetwork:
         levels = self.levels[self.output]
         return (self.integers(x) - levels.zero) * levels.scale
 
-    def verify(self, batches: Iterable[Tensor]) -> Comparison:
+    def verify(self, representative: Representative) -> Comparison:
         """Compare every layer with the network of floats that this one was made of, given that network's integers.
 
         Raise `VerificationError`, with the layer, for a difference that is no tie which floats cannot tell.
         """
+        batches = batches_of(representative, self.shapes[self.input])
         return compare(self.operations, self.levels, self.input, self.fake_quantised, batches)
 
     def export(self, folder: str | Path, dialect: str = "qonnx", x: Tensor | np.ndarray | None = None) -> Path:

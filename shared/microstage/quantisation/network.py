@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any
 
 import brevitas.nn as qnn
 import torch
@@ -26,6 +26,7 @@ from microstage.quantisation.lowering import lower
 from microstage.quantisation.preparing import PreparedNetwork
 from microstage.quantisation.quantisers import activation_map, identity_map, layer_map, round_the_input
 from microstage.quantisation.recording import inputs_of, outputs_of
+from microstage.quantisation.representative import Representative, batches_of
 from microstage.quantisation.rounding import adaround_layer
 from microstage.quantisation.rules import assert_allowed
 from microstage.quantisation.scales import activation_scales, layers_with_weights
@@ -35,8 +36,6 @@ from microstage.quantisation.targets import AS_DIANA, Target
 from microstage.quantisation.weight_scales import fit_weights
 
 __all__ = ["QuantisedNetwork", "Representative", "quantize"]
-
-Representative: TypeAlias = "Iterable[Tensor] | Callable[[], Iterable[Tensor]]"
 
 
 def quantize(model: PreparedNetwork, target: str | Target = "diana-digital") -> QuantisedNetwork:
@@ -98,14 +97,13 @@ class QuantisedNetwork(Network):
 
         `method` is the target's own unless one is named: percentile, max, mse or three-sigma.
         """
-        method = method or self.target.calibration
+        method, batches = method or self.target.calibration, self._batches(representative)
         if method == AS_DIANA:
             prepared = self._prepared[0]
-            calibrate_as_diana(self.graph_module, prepared.unfolded, prepared.example, _batches(representative))
+            calibrate_as_diana(self.graph_module, prepared.unfolded, prepared.example, batches)
             return self
         if method not in calibrating.CALIBRATIONS:
             raise ParameterError(f"Calibration {method!r} is none of {', '.join(calibrating.CALIBRATIONS)}.")
-        batches = _batches(representative)
         calibrating.calibrate(self.graph_module, batches, method)
         give_headroom(self.graph_module, self.target, self._prepared[0].example)
         if self.target.shift is not None:
@@ -201,18 +199,14 @@ class QuantisedNetwork(Network):
 
     def _calibrated_batches(self, representative: Representative) -> list[Tensor]:
         self._assert_calibrated()
-        return _batches(representative)
+        return self._batches(representative)
+
+    def _batches(self, representative: Representative) -> list[Tensor]:
+        return batches_of(representative, self._prepared[0].example.shape[1:])
 
     def _assert_calibrated(self) -> None:
         if not self.calibrated:
             raise ModelError("The network has no scales yet: call calibrate(representative) first.")
-
-
-def _batches(representative: Representative) -> list[Tensor]:
-    batches = list(representative() if callable(representative) else representative)
-    if not batches:
-        raise ModelError("The representative dataset holds no batch.")
-    return batches
 
 
 def _with_biases(graph: fx.GraphModule) -> fx.GraphModule:

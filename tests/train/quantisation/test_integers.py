@@ -108,3 +108,19 @@ def test_what_32_bits_do_not_hold_is_refused_with_the_layer():
         quantised.graph_module.get_submodule("0").bias.fill_(1e9)
     with pytest.raises(ModelError, match="Layer 0: its sums reach [0-9]+, which 32 bits do not hold"):
         quantised.integerize()
+
+
+def test_a_dataset_of_another_shape_is_one_sentence():
+    network = quantisation.quantize(quantisation.prepare(random_network(0), random_pictures(0)[:1]))
+    for given, found in (
+        (random_pictures(0)[0], "[3, 8, 8]"),
+        ([torch.zeros(2, 3, 4, 4)], "[2, 3, 4, 4]"),
+        (["x"], "str"),
+    ):
+        with pytest.raises(ModelError) as refused:
+            network.calibrate(given)
+        assert (
+            str(refused.value) == f"The representative dataset holds {found}; the network takes batches [n, 3, 8, 8]."
+        )
+    pairs = network.calibrate([(random_pictures(0), torch.zeros(8))]).integerize()
+    assert pairs.verify(random_pictures(0)) == pairs.verify(lambda: [random_pictures(0)])
