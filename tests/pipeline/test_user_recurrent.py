@@ -9,7 +9,7 @@ import pytest
 from test_user_module import REPOSITORY, make
 
 PAGE = (REPOSITORY / "docs" / "adding-a-model.md").read_text()
-TWO_LAYERS = PAGE.split("```python\n")[2].split("```")[0]
+TWO_LAYERS = PAGE.split("```python\n")[3].split("```")[0]
 SEVERAL_INPUTS = (Path(__file__).parent / "listening.py").read_text()
 
 

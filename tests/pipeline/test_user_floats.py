@@ -1,0 +1,151 @@
+"""A plain float network of the user's own: the file of docs/adding-a-model.md through every stage, a network drawn from
+a seed likewise, weights that are brought, a script in a stage's environment; what is refused in one sentence.
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from doors import made
+from test_user_module import make
+
+from microstage.errors import ParameterError
+from microstage_runner.declarations.checkout import load_stages
+from microstage_runner.declarations.selection import select
+from microstage_runner.declarations.user_module import UserModule
+from microstage_runner.process import REPOSITORY
+
+STRIPES = (REPOSITORY / "docs" / "adding-a-model.md").read_text().split("```python\n")[2].split("```")[0]
+DRAWN = Path(__file__).with_name("drawn_floats.py").read_text()
+TINY = ("EXAMPLES=256", "EPOCHS=1", "WIDTH=4")
+HALVES_UP = {
+    "summary": "Zero points, seven bits, halves up.",
+    "weights": {"bits": 6, "narrow": False, "scale": "real", "per": "tensor"},
+    "activations": {"bits": 7, "scale": "real", "relu": "unsigned", "affine": True},
+    "rounding": "half-up",
+    "calibration": "max",
+}
+WRAP = """
+import sys
+import torch
+from microstage import quantisation
+from microstage.untrusted.weights import read_weights
+state = read_weights(sys.argv[1])
+torch.save({"epoch": 3, "state_dict": {f"module.{name}": value for name, value in state.items()}}, "wrapped.pth")
+torch.save({**state, "out.bias": torch.zeros(5)}, "foreign.pth")
+network, x = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2)), torch.randn(32, 6)
+integer = quantisation.quantize(quantisation.prepare(network, x)).calibrate([x]).integerize()
+print("compared", integer.verify([x]).compared)
+integer.export("exported", dialect="diana", x=x[:1])
+raise SystemExit(7)
+"""
+
+
+@pytest.fixture(scope="module")
+def volumes(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("volumes")
+    (folder / ".env").symlink_to(REPOSITORY / "volumes" / ".env")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("mine")
+    for name, text in {"stripes.py": STRIPES, "drawn.py": DRAWN, "wrap.py": WRAP}.items():
+        (folder / name).write_text(text)
+    (folder / "halves_up.json").write_text(json.dumps(HALVES_UP))
+    return folder
+
+
+def compared(volumes: Path, said: str) -> dict[str, int]:
+    """{stage: integers compared} of the closing table, in which all must be equal."""
+    rows = [
+        line.split() for line in said.splitlines() if line.split()[:1] and line.split()[0] in load_stages(REPOSITORY)
+    ]
+    rows = [row for row in rows if len(row) == 6]
+    assert all(row[3] == row[4] or int(row[5]) for row in rows)
+    return {row[0]: int(row[3].replace(",", "").replace("-", "0")) for row in rows}
+
+
+def test_the_page_runs_through_every_stage_and_its_weights_come_back_in(volumes, mine):
+    said = make(volumes, "cbackend", f"MODEL={mine / 'stripes.py'}", *TINY, "TARGET=tflite")
+    counts = compared(volumes, said)
+    assert min(counts[stage] for stage in ("export", "qcdq", "streamline")) > 100_000 and counts["cbackend"]
+    [trained] = volumes.glob("train/*")
+    metrics = json.loads((trained / "metrics.json").read_text())
+    assert {"test.accuracy", "test.float_accuracy", "test.relative_l2"} <= metrics.keys()
+
+    words = ["STAGE=train", f"SCRIPT={mine / 'wrap.py'}", f"ARGS={trained / 'float_model_weight.pth'}"]
+    done = made("python", *words, "RUNNER=local", f"VOLUMES={volumes}")
+    assert "Error 7" in done.stderr and "compared 320" in done.stdout, done.stderr[-2000:]
+    assert (mine / "exported" / "model.onnx").is_file() and (mine / "exported" / "output.npy").is_file()
+
+    given = f"FLOAT_WEIGHTS={mine / 'wrapped.pth'}"
+    again = make(volumes, "qcdq", f"MODEL={mine / 'stripes.py'}", *TINY, f"TARGET={mine / 'halves_up.json'}", given)
+    assert "float epoch" not in again and compared(volumes, again)["qcdq"]
+    [other] = set(volumes.glob("train/*")) - {trained}
+    assert (other / "float_model_weight.pth").read_bytes() == (trained / "float_model_weight.pth").read_bytes()
+    assert "model_qonnx.onnx" in os.listdir(next(volumes.glob("qcdq/*")))
+    assert other.name in make(volumes, "path", "STAGE=train", f"RUN={other.name}")
+
+    said = refused(
+        "train", f"MODEL={mine / 'stripes.py'}", *TINY, f"FLOAT_WEIGHTS={mine / 'foreign.pth'}", volumes=volumes
+    )
+    assert "foreign.pth: out.bias is [5], and the network's is [4]" in said
+
+
+def refused(*words: str, volumes: Path) -> str:
+    done = subprocess.run(
+        ["make", "--silent", *words, "RUNNER=local", f"VOLUMES={volumes}"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode, done.stdout
+    return done.stderr
+
+
+@pytest.mark.parametrize("drawn, target", [(4, "diana-digital")])
+def test_a_drawn_network_is_equal_from_floats_to_c(volumes, mine, drawn, target):
+    said = make(volumes, "cbackend", f"MODEL={mine / 'drawn.py'}", f"DRAWN={drawn}", f"TARGET={target}")
+    assert all(compared(volumes, said)[stage] for stage in ("export", "qcdq", "streamline", "cbackend"))
+
+
+def test_an_operation_without_integers_is_named_with_its_line_and_a_layer_with_the_rule(volumes, mine):
+    other, wide = mine / "other.py", mine / "wide.py"
+    other.write_text(
+        STRIPES.replace("x = torch.relu(x + ", "x = torch.softmax(x + ").replace("depthwise(x))", "depthwise(x), 1)")
+    )
+    said = refused("train", f"MODEL={other}", *TINY, volumes=volumes)
+    assert "softmax" in said and "x = torch.softmax(x + self.depthwise(x), 1)" in said and "line" in said
+    wide.write_text(STRIPES.replace("nn.Conv2d(1, width, 3, 2, 1,", "nn.Conv2d(1, width, 9, 2, 4,"))
+    said = refused("train", f"MODEL={wide}", *TINY, volumes=volumes)
+    assert "diana-digital" in said and "first.0" in said and "kernel 9 x 9" in said
+
+
+def test_what_is_typed_is_checked_before_anything_runs(mine, tmp_path):
+    own = UserModule.read(str(mine / "stripes.py"))
+    stages = load_stages(REPOSITORY, own)
+    chosen = select(stages, {"MODEL": "stripes", "TARGET": str(mine / "halves_up.json"), "QUANTISE": "ptq+qat"})[
+        "train"
+    ]
+    assert (chosen["target"], chosen["quantise"], chosen["float_weights"]) == ("halves_up.json", "ptq+qat", "")
+    for typed, said in {
+        "TARGET=mcu": "TARGET=mcu is not allowed: expected one of .*diana-digital.*, or a file that ends in .json",
+        "TARGET=mcu.json": "TARGET=mcu.json is no file",
+        "FLOAT_WEIGHTS=absent.pth": "FLOAT_WEIGHTS=absent.pth is no file",
+        "QUANTISE=yes": "QUANTISE=yes is not allowed: expected one of ptq, qat, ptq\\+qat",
+    }.items():
+        with pytest.raises(ParameterError, match=said):
+            select(stages, {"MODEL": "stripes", **dict([typed.split("=")])})
+    for model in ("harmonic", "kws-w3a3", "tfc-1w1a"):
+        with pytest.raises(ParameterError, match=f"QUANTISE=ptq is no parameter of MODEL={model}"):
+            select(stages, {"MODEL": model, "QUANTISE": "ptq"})
+    aliased = tmp_path / "aliased.py"
+    aliased.write_text(
+        "import microstage.models.floats.training as floats\nclass Base(floats.FloatTraining): pass\n"
+        "class Training(Base): pass\n"
+    )
+    assert "quantise" in UserModule.read(str(aliased)).parameters
