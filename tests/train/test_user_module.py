@@ -23,11 +23,16 @@ PARAMETERS = {
 
 
 def train(tmp_path, text: str) -> int:
+    return train_with(tmp_path, text, PARAMETERS)
+
+
+def train_with(tmp_path, text: str, parameters: dict, **inputs) -> int:
+    """The exit code of the stage on a module of this text, which leaves `out` in the folder."""
     from microstage_train.__main__ import run
 
     (tmp_path / "module").mkdir()
     (tmp_path / "module" / "model.py").write_text(text)
-    values = [word for name, value in PARAMETERS.items() for word in ("--set", f"{name}={json.dumps(value)}")]
+    values = [word for name, value in parameters.items() for word in ("--set", f"{name}={json.dumps(value)}")]
     folders = [
         "--in",
         f"module={tmp_path / 'module'}",
@@ -36,7 +41,8 @@ def train(tmp_path, text: str) -> int:
         "--scratch",
         str(tmp_path / "scratch"),
     ]
-    return stage_main("train", run, [*folders, *values])
+    further = [word for name, folder in inputs.items() for word in ("--in", f"{name}={folder}")]
+    return stage_main("train", run, [*folders, *further, *values])
 
 
 FAULTY = {
