@@ -9,6 +9,9 @@ import torch
 from places import REPOSITORY
 from test_user_module import train_with
 
+from microstage.models.floats.parameters import PARAMETERS as FLOATS
+from microstage.quantisation.calibrating import CALIBRATIONS
+from microstage.quantisation.targets import target_names
 from microstage.untrusted.weights import read_weights
 
 STRIPES = (REPOSITORY / "docs" / "adding-a-model.md").read_text().split("```python\n")[2].split("```")[0]
@@ -51,6 +54,11 @@ def trained(tmp_path_factory):
     """(exit code, output folder) of a network that is trained in floats, calibrated, and trained on."""
     folder = tmp_path_factory.mktemp("stripes")
     return train_with(folder, STRIPES, PARAMETERS), folder / "out"
+
+
+def test_every_target_can_be_typed():
+    assert FLOATS["target"]["choices"] == target_names()
+    assert {*FLOATS["calibrate"]["choices"]} <= {"", *CALIBRATIONS}
 
 
 def test_it_is_trained_calibrated_and_trained_on(trained):

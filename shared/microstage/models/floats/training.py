@@ -76,7 +76,7 @@ class FloatTraining(Training):
         self.network = self.calibrated()
         if "qat" in self.parameters["quantise"]:
             self.before_retraining = self._figures("calibrated", self._shipped())
-            yield self.retraining()
+            yield from self._no_worse(self.retraining())
 
     def calibrated(self) -> quantisation.QuantisedNetwork:
         """Return the trained float network with quantisers in it; where it is retrained, roundings are left to that."""
@@ -94,6 +94,15 @@ class FloatTraining(Training):
         return Phase(
             "quantised", self.network, p["retrain_epochs"], p["batch"], p["retrain_rate"], p["seed"], self.loss
         )
+
+    def _no_worse(self, phase: Phase) -> Iterator[Phase]:
+        """Yield the phase; take back what it did to the network if that answers the validation examples worse."""
+        validation, score = self.splits.validation, phase.score or phase.loss
+        before = score(predict(self.network, validation.inputs), validation.targets)
+        weights = {name: value.clone() for name, value in self.network.weights().items()}
+        yield phase
+        if not score(predict(self.network, validation.inputs), validation.targets) < before:
+            self.network.load_weights(weights)
 
     def representative(self) -> list[Tensor]:
         """Return training examples, spread evenly, in batches."""
