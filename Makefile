@@ -41,7 +41,7 @@ train export qcdq streamline cbackend:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Looking
-.PHONY: path why runs resume verify sign report accuracy sweep estimate-file ready binfiles variables doctor sbom
+.PHONY: path why runs resume verify sign report accuracy sweep estimate-file ready binfiles python variables doctor sbom
 path:        ## print the folder of an artefact: STAGE=
 why:         ## say why a stage would run again: STAGE=
 runs:        ## every training here, finished or cut off, by id; RUN= takes one on: make export RUN=1b6f
@@ -54,10 +54,11 @@ sweep:       ## every combination of listed values, up to STAGE=: CYCLES=0.25,0.
 estimate-file: ## harmonics over time of a recording, events, pictures: FILE=x.cfg CHANNEL=IA,IB RUN= ONNX=folder
 ready:       ## train the networks that estimate-file takes by default, and put them into this checkout
 binfiles:    ## the benchmark runner's folder, classified file by file: MODEL=kws-w3a3, ENCODING=eembc
+python:      ## run a script of your own where a stage's packages are: STAGE=train SCRIPT=my.py ARGS="..."
 variables:   ## every variable of every stage
 doctor:      ## what this machine has and lacks
 sbom:        ## bills of materials of STAGE= or of every stage, and every licence
-path why runs resume verify sign report accuracy sweep estimate-file ready binfiles variables doctor sbom:
+path why runs resume verify sign report accuracy sweep estimate-file ready binfiles python variables doctor sbom:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Making ready

@@ -64,6 +64,7 @@ COMMANDS = {
     "ready": Command("ready", _FOLDS, last=REFERENCE),
     "binfiles": Command("binfiles", (*_MADE, "ENCODING"), last=INTEGERS),
     "variables": Command("variables", ("MODEL",), about=MACHINE),
+    "python": Command("python", ("STAGE", "SCRIPT", "ARGS"), about=MACHINE),
     "doctor": Command("doctor", about=MACHINE),
     "sbom": Command("sbom", ("STAGE", *_WHERE), about=MACHINE),
     # Making ready

@@ -14,6 +14,7 @@ __all__ = ["SETTINGS", "select"]
 
 SETTINGS = {
     "AGAINST": "of make bench: runtimes beside the C, of onnxruntime, litert and tflm; all of them by default",
+    "ARGS": "of make python: what the script is called with",
     "BASELINE": "of make bench: a folder of C that an earlier version wrote of the network,"
     " or one such folder per network in it",
     "BUNDLE": "file that pack writes and unpack reads",
@@ -42,9 +43,10 @@ SETTINGS = {
     "ROUNDS": "of make bench: how often each is measured, 31 by default",
     "RUN": "id of a training that `make runs` lists, in place of its variables",
     "RUNNER": "docker, local or auto",
+    "SCRIPT": "of make python: a file of Python, run in its own folder in the environment of STAGE=",
     "SECONDS": "of make prove: what each compilation may take, 30 by default",
     "SIGNING_KEY": "private key, a file: what is published here is signed with it, and its signature counts",
-    "STAGE": "the stage that path, why and verify look at",
+    "STAGE": "the stage that path, why and verify look at, and in whose environment python runs a script",
     "STAGES_ON": "stages that run on an engine elsewhere: STAGE=ssh://user@box",
     "TESTS": "of make test: folders and files of tests, with blanks between them",
     "TFLITE": "of make bench and footprint: the network of ONNX= as .tflite, for litert and tflm;"

@@ -12,6 +12,7 @@ from microstage_runner.engines import engine
 from microstage_runner.engines.containers import DockerBackend
 from microstage_runner.engines.local import LocalBackend
 from microstage_runner.engines.remote import RemoteBackend
+from microstage_runner.engines.script_run import ScriptRun
 from microstage_runner.engines.stage_run import StageRun
 
 __all__ = ["Backend", "choose"]
@@ -30,6 +31,9 @@ class Backend(Protocol):
     def run(self, wanted: StageRun) -> int:
         """Return the exit code of the stage; nothing of it runs on when this returns or raises."""
 
+    def run_script(self, wanted: ScriptRun) -> int:
+        """Return the exit code of a script of the user's; nothing of it runs on when this returns or raises."""
+
 
 class PerStage:
     """A `Backend` that runs some stages elsewhere: `elsewhere` by stage, the rest on `here`."""
@@ -43,6 +47,9 @@ class PerStage:
 
     def run(self, wanted: StageRun) -> int:
         return self.elsewhere.get(wanted.stage.name, self.here).run(wanted)
+
+    def run_script(self, wanted: ScriptRun) -> int:
+        return self.elsewhere.get(wanted.stage.name, self.here).run_script(wanted)
 
 
 def choose(wanted: str, repository: Path, volumes: Path, host: str = "", stages_on: str = "") -> tuple[Backend, str]:

@@ -20,6 +20,7 @@ from microstage_runner.engines import memory, users
 from microstage_runner.engines.engine import Engine
 from microstage_runner.engines.images import Images
 from microstage_runner.engines.relayed import Relayed
+from microstage_runner.engines.script_run import ScriptRun
 from microstage_runner.engines.stage_run import Mounts, StageRun
 
 __all__ = ["HARDENING", "DockerBackend", "container_name", "out_of_memory", "run_container"]
@@ -32,6 +33,7 @@ HARDENING = (
     "--security-opt=no-new-privileges",
     "--pids-limit=512",
 )
+_WORK = Path("/work")
 _STOP_SECONDS = 10
 _CANNOT_START = 125  # what `docker run` returns when the engine itself failed
 _PR_SET_PDEATHSIG = 1
@@ -72,6 +74,23 @@ class DockerBackend:
                 stage_environment(inside.scratch),
                 arguments,
                 (*tty, *entry),
+            )
+
+    def run_script(self, wanted: ScriptRun) -> int:
+        """Return the exit code of a script of the user's, whose folder is mounted as /work, to be written to."""
+        image, scratch = self.images.ensure(wanted.stage.name, verify=True), Path("/scratch")
+        user = users.of_stages(self.volumes)
+        mounts = {_WORK: (wanted.folder, False), scratch: (wanted.scratch, False)}
+        with users.lent([wanted.scratch], user, self.volumes), users.borrowed(wanted.folder, user):
+            return run_container(
+                self.images.engine(),
+                image.tag,
+                container_name(wanted.stage.name, wanted.scratch),
+                user,
+                mounts,
+                stage_environment(scratch),
+                [str(_WORK / wanted.script.name), *wanted.arguments],
+                ("--entrypoint=python", f"--workdir={_WORK}"),
             )
 
 

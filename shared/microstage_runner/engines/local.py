@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from microstage_runner.declarations.stages import Stage
 from microstage_runner.engines import memory
 from microstage_runner.engines import offline as vendor
 from microstage_runner.engines.bases import find_cpython
+from microstage_runner.engines.script_run import ScriptRun
 from microstage_runner.engines.stage_run import StageRun
 
 __all__ = ["ONLY_LOCKED_WHEELS", "Environments", "LocalBackend", "find_python"]
@@ -51,7 +52,13 @@ class LocalBackend:
 
     def run(self, wanted: StageRun) -> int:
         """Return the exit code of the stage, of which no process is left when this returns or raises."""
-        stage, scratch = wanted.stage, wanted.scratch
+        return self._run(wanted.stage, ["-m", wanted.package, *wanted.words], wanted.scratch, wanted.scratch)
+
+    def run_script(self, wanted: ScriptRun) -> int:
+        """Return the exit code of a script of the user's, in its own folder."""
+        return self._run(wanted.stage, [str(wanted.script), *wanted.arguments], wanted.folder, wanted.scratch)
+
+    def _run(self, stage: Stage, words: Sequence[str], folder: Path, scratch: Path) -> int:
         python = self.environments.ensure(stage.python, stage.folder / "requirements.lock")
         environment = {
             **stage_environment(scratch),
@@ -59,9 +66,9 @@ class LocalBackend:
             "PYTHONPATH": str(self._copied(stage, scratch / "sources")),
         }
         process = subprocess.Popen(
-            [str(python), "-m", wanted.package, *wanted.words],
+            [str(python), *words],
             env=environment,
-            cwd=scratch,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             preexec_fn=partial(_begin, memory.limit_of_process()),

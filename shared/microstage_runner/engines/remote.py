@@ -33,6 +33,7 @@ from microstage_runner.engines.containers import HARDENING, out_of_memory
 from microstage_runner.engines.engine import Engine, find
 from microstage_runner.engines.images import Image, Images
 from microstage_runner.engines.relayed import Relayed
+from microstage_runner.engines.script_run import ScriptRun
 from microstage_runner.engines.stage_run import StageRun
 
 __all__ = ["RemoteBackend"]
@@ -102,6 +103,13 @@ class RemoteBackend:
             if code == 0:
                 place.done()
         return code
+
+    def run_script(self, wanted: ScriptRun) -> int:
+        """Refuse: a script reads and writes in its folder, which is on this machine."""
+        raise EnvironmentProblem(
+            f"{wanted.script} would run on {self.host or 'another machine'}, where its folder is not: `make"
+            " RUNNER=local ...` runs it here."
+        )
 
 
 def _mark(output: Path) -> str:

@@ -6,6 +6,7 @@ know. What such a stage wrote belongs to the owner of `volumes/` in the end (doc
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,10 +14,11 @@ from pathlib import Path
 
 from microstage.errors import EnvironmentProblem
 
-__all__ = ["NOBODY", "assert_readable", "lent", "of_stages"]
+__all__ = ["NOBODY", "assert_readable", "borrowed", "lent", "of_stages"]
 
 NOBODY = (1000, 1000)
 "The user of the images themselves."
+_MOST_LENT = 10000
 
 
 def of_stages(volumes: Path) -> tuple[int, int]:
@@ -43,6 +45,31 @@ def lent(folders: Iterable[Path], user: tuple[int, int], volumes: Path) -> Itera
     finally:
         if strangers:
             _give(folders, _owner(volumes))
+
+
+@contextmanager
+def borrowed(folder: Path, user: tuple[int, int]) -> Iterator[None]:
+    """A folder of the caller's, with all that is in it, belongs to `user` meanwhile, and afterwards to whom it did.
+
+    What is new in it belongs to the folder's owner. Raise `EnvironmentProblem` for one that holds too much to be lent.
+    """
+    if user[0] == os.getuid():
+        yield
+        return
+    owners = {path: path.lstat() for path in (folder, *itertools.islice(folder.rglob("*"), _MOST_LENT))}
+    if len(owners) > _MOST_LENT:
+        raise EnvironmentProblem(
+            f"{folder} holds more than {_MOST_LENT} files, and make runs as root: put the script into a folder of its"
+            " own."
+        )
+    try:
+        for path in owners:
+            os.chown(path, *user, follow_symlinks=False)
+        yield
+    finally:
+        for path in (folder, *folder.rglob("*")):
+            was = owners.get(path, owners[folder])
+            os.chown(path, was.st_uid, was.st_gid, follow_symlinks=False)
 
 
 def assert_readable(folders: Iterable[Path], user: tuple[int, int]) -> None:

@@ -12,7 +12,6 @@ from microstage.interface import golden
 from microstage.models.definition import FILE, ModelDeclaration, read
 from microstage.stage import Job, stage_main
 from microstage.untrusted.onnx_file import read_onnx
-from microstage_qcdq.interface import describe
 from microstage_qcdq.prove import proof
 from microstage_qcdq.reading import network_of
 
@@ -23,7 +22,7 @@ def run(job: Job) -> None:
         model = read_onnx(source / "brevitas_export_model.onnx")
     declared = ModelDeclaration.of(read(source))
     network = network_of(model, declared)
-    recorded = golden.load(source / golden.FILE)
+    recorded = network.as_boundaries(golden.load(source / golden.FILE))
 
     reference = network.reference(recorded)
     proof.against_simulation(job, network.parts, network.rows(recorded), network.curves)
@@ -32,10 +31,13 @@ def run(job: Job) -> None:
 
     for name, model in {**network.parts, **network.composed}.items():
         onnx.save(model, str(job.output / f"{name}.onnx"))
-    write_json(job.output / "interface.json", describe(network.parts, network.sequence, network.ranges, declared))
+    write_json(job.output / "interface.json", network.interface)
     shutil.copy(source / FILE, job.output / FILE)
     carried = {name: values for name, values in recorded.items() if name not in reference}
-    golden.save(job.output / golden.FILE, {**carried, **reference, **network.real_vectors(recorded, reference)})
+    further = network.centred(reference)
+    golden.save(
+        job.output / golden.FILE, {**carried, **reference, **further, **network.real_vectors(recorded, reference)}
+    )
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,6 +13,9 @@ from microstage.interface.recurrence import Recurrence
 from microstage.models.definition import ModelDeclaration
 from microstage.signals.settle import Settling
 from microstage.stage import Job
+from microstage_qcdq.graph.boundaries import less_zero_points
+from microstage_qcdq.graph.build import constants
+from microstage_qcdq.interface import describe
 from microstage_qcdq.prove import proof
 from microstage_qcdq.prove.rows import Rows
 from microstage_qcdq.split.entries import IntegerInput, QuantisedInput
@@ -39,6 +43,31 @@ class NetworkParts(ABC):
         self.parts, self.sequence, self.curves = found.parts, found.sequence, found.curves
         self.ranges = dict(found.ranges)
 
+    @property
+    def interface(self) -> dict[str, Any]:
+        """What `interface.json` says."""
+        floored = [entry for entry in self.entries if isinstance(entry, QuantisedInput) and entry.rounding != "ROUND"]
+        roundings = {entry.name: entry.rounding for entry in floored}
+        return describe(self.parts, self.sequence, self.ranges, roundings, self.declared)
+
+    def as_boundaries(self, recorded: Vectors) -> dict[str, np.ndarray]:
+        """Return what the framework recorded as the boundaries of the parts have it."""
+        found = dict(recorded)
+        for part in self.parts.values():
+            found = less_zero_points(found, part.graph)
+        return found
+
+    def centred(self, reference: Vectors) -> dict[str, np.ndarray]:
+        """Return the integers of the reference less their zero points, where they have one, as `<boundary>.real`."""
+        found = {}
+        for part in self.parts.values():
+            known = constants(part.graph)
+            read = [node for node in part.graph.node if node.op_type == "DequantizeLinear" and len(node.input) > 2]
+            for node in read:
+                if node.input[0] in reference and known[node.input[2]].any():
+                    found[node.output[0]] = reference[node.input[0]].astype(np.int64) - int(known[node.input[2]])
+        return found
+
     def rows(self, vectors: Vectors) -> Rows:
         """Return `vectors` by boundary."""
         return Rows(vectors, self.sequence, self.settling)
@@ -62,7 +91,7 @@ class NetworkParts(ABC):
         """
         for entry in self.entries:
             if isinstance(entry, QuantisedInput):
-                proof.prove_entry(job, entry.quantiser, entry.real, recorded[entry.real], recorded[entry.name])
+                proof.prove_entry(job, entry, recorded[entry.real], recorded[entry.name])
         parts = [(name, self.parts[name]) for name in self._with_states]
         proof.from_any_state(job, parts, self.ranges, self.rows(reference))
         levels = [name for name in reference if name in recorded and recorded[name].dtype.kind in "iu"]

@@ -44,9 +44,9 @@ def _converted(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _whole(graph: onnx.GraphProto, entries: list[IntegerInput]) -> Split:
-    """Return the network in one piece; binary quantisers have no operator in QCDQ, so that it stays QONNX."""
-    binary = any(node.op_type in ("BipolarQuant", "Quant") for node in graph.node)
-    name = "model_qonnx" if binary else "model_qcdq"
+    """Return the network in one piece; it stays QONNX where a quantiser has no operator in QCDQ."""
+    further = any(node.op_type in ("BipolarQuant", "MultiThreshold", "Quant") for node in graph.node)
+    name = "model_qonnx" if further else "model_qcdq"
     answers = [output.name for output in graph.output]
     part = answering_part(graph, graph.name, answers, [part_input(entry) for entry in entries])
     return Split({name: part}, None, {entry.name: entry.ends for entry in entries}, {})

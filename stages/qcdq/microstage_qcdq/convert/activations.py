@@ -22,9 +22,10 @@ _NARROW, _WIDE = 8, 16
 class ConvertActivationQuant:
     """Quant(x) -> DequantizeLinear(Clip(QuantizeLinear(x))); the integers keep the boundary's name.
 
-    Precondition: at most 8 bits, scalar scale, zero point 0, rounding half to even: all that QCDQ can say. It has no
-    -1 or 1 by sign: BipolarQuant stays, at scale 1, and a Cast makes integers of what it gives. Nor has it more than 8
-    bits, or another rounding: such a Quant stays as it is, and what it gives are real values under the boundary's name.
+    Precondition: at most 8 bits, one scale, one whole zero point, rounding half to even: all that QCDQ can say. It has
+    no -1 or 1 by sign: BipolarQuant stays, at scale 1, and a Cast makes integers of what it gives. Nor has it more than
+    8 bits, or another rounding: such a Quant stays as it is, and what it gives are real values under the boundary's
+    name. QuantizeLinear adds the zero point to what is rounded, Quant before: at a tie, an odd one makes a difference.
     """
 
     def apply(self, model: onnx.ModelProto) -> tuple[onnx.ModelProto, bool]:
@@ -55,10 +56,10 @@ class ConvertActivationQuant:
             return 1
         boundary = node.output[0]
         scale, zero, bits = (find_constant(graph, name) for name in node.input[1:4])
-        if scale is None or zero is None or bits is None or scale.size != 1 or float(zero) != 0 or int(bits) > _WIDE:
-            raise ModelError(
-                f"{boundary} cannot be carried on: expected one constant scale, no zero point, at most {_WIDE} bits."
-            )
+        if scale is None or zero is None or bits is None or scale.size != 1 or int(bits) > _WIDE:
+            raise ModelError(f"{boundary} cannot be carried on: expected one constant scale, at most {_WIDE} bits.")
+        if zero.size != 1 or float(zero) % 1:
+            raise ModelError(f"{boundary} cannot be carried on: expected one zero point, a whole number.")
         return int(bits)
 
     @staticmethod
@@ -68,11 +69,12 @@ class ConvertActivationQuant:
     @staticmethod
     def _convert(graph: onnx.GraphProto, node: onnx.NodeProto) -> PartBuilder:
         boundary = node.output[0]
-        scale, bits = constant(graph, node.input[1]), constant(graph, node.input[3])
+        scale, zero, bits = (constant(graph, name) for name in node.input[1:4])
         low, high = quantiser_range(node, int(bits))
         builder = PartBuilder()
-        ints = builder.quantise(node.input[0], float(scale), low, high, boundary)
-        builder.dequantise(ints, float(scale), builder.initializers[f"{boundary}.zero"].dtype.type, f"{boundary}.real")
+        ints = builder.quantise(node.input[0], float(scale), low, high, boundary, int(zero))
+        kind = builder.initializers[f"{boundary}.zero"].dtype.type
+        builder.dequantise(ints, float(scale), kind, f"{boundary}.real", int(zero))
         return builder
 
     @staticmethod

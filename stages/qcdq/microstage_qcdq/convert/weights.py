@@ -11,8 +11,9 @@ from microstage.integer.interpreter import attributes
 from microstage.integer.quantisers import quantise
 from microstage_qcdq.graph.build import constant, find_constant
 
-__all__ = ["FoldWeightQuant", "quantiser_range", "rounds_to_even"]
+__all__ = ["FoldWeightQuant", "quantiser_range", "rounding_of", "rounds_to_even"]
 
+_ROUNDINGS = {"ROUND": "Round", "HALF_EVEN": "Round", "FLOOR": "Floor", "CEIL": "Ceil"}
 _WIDEST = {8: np.int8, 16: np.int16, 32: np.int32}
 
 
@@ -26,7 +27,15 @@ def quantiser_range(node: onnx.NodeProto, bits: int) -> tuple[int, int]:
 
 def rounds_to_even(node: onnx.NodeProto) -> bool:
     """Return whether a Quant node rounds halves to the even neighbour, which is all that QCDQ can say."""
-    return attributes(node).get("rounding_mode", "ROUND").upper() in ("ROUND", "HALF_EVEN")
+    return rounding_of(node) == "Round"
+
+
+def rounding_of(node: onnx.NodeProto) -> str:
+    """Return ONNX's operator that rounds as a Quant node does; `ModelError` where there is none."""
+    said = attributes(node).get("rounding_mode", "ROUND").upper()
+    if said not in _ROUNDINGS:
+        raise ModelError(f"{node.output[0]} rounds by {said}; expected one of {', '.join(_ROUNDINGS)}.")
+    return _ROUNDINGS[said]
 
 
 class FoldWeightQuant:

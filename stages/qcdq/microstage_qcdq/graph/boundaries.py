@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from microstage_qcdq.graph.build import IR_VERSION, OPSET, QONNX, PartBuilder, reading, subgraph
 
-__all__ = ["Boundary", "boundaries"]
+__all__ = ["Boundary", "boundaries", "less_zero_points"]
 
 _TABLE_READERS = "Gather"
 _QUANTISERS = ("QuantizeLinear", "Clip")
@@ -81,6 +81,15 @@ def _wide_scales(graph: onnx.GraphProto) -> dict[str, float]:
         node.output[0]: float(numpy_helper.to_array(constants[node.input[1]]))
         for node in graph.node
         if node.op_type == _WIDE
+    }
+
+
+def less_zero_points(recorded: Mapping[str, np.ndarray], graph: onnx.GraphProto) -> dict[str, np.ndarray]:
+    """Return recorded integers as boundaries have them: those of a Quant that stayed are less its zero point."""
+    constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    zeros = {node.output[0]: int(constants[node.input[2]]) for node in graph.node if node.op_type == _WIDE}
+    return {
+        name: values.astype(np.int32) - zeros[name] if zeros.get(name) else values for name, values in recorded.items()
     }
 
 

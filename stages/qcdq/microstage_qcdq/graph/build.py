@@ -26,6 +26,7 @@ __all__ = [
 OPSET = 13
 QONNX = "qonnx.custom_op.general"
 IR_VERSION = 8
+_INT32: int = TensorProto.INT32
 
 
 class PartBuilder:
@@ -48,30 +49,39 @@ class PartBuilder:
             raise ModelError(f"Two constants are called {name}.")
         return name
 
-    def dequantise(self, ints: str, scale: float, kind: type, output: str) -> str:
-        """Append value = scale * integer, and return its name, `output`."""
-        names = [ints, self.constant(f"{output}.scale", np.float32(scale)), self.constant(f"{output}.zero", kind(0))]
+    def dequantise(self, ints: str, scale: float, kind: type, output: str, zero: int = 0) -> str:
+        """Append value = scale * (integer - zero), and return its name, `output`."""
+        names = [ints, self.constant(f"{output}.scale", np.float32(scale)), self.constant(f"{output}.zero", kind(zero))]
         return self.add("DequantizeLinear", names, output)
 
-    def quantise(self, value: str, scale: float, low: int, high: int, output: str) -> str:
-        """Round half to even, clip to low..high: integers called `output`, int32 where 8 bits do not hold them."""
+    def quantise(self, value: str, scale: float, low: int, high: int, output: str, zero: int = 0) -> str:
+        """Round half to even, add `zero`, clip to low..high: integers called `output`, int32 where 8 bits do not hold
+        them; those have no zero point.
+        """
         if high - low > 255:
-            return self._quantise_wide(value, scale, low, high, output)
+            return self.quantise_step_by_step(value, scale, low, high, output)
         kind = np.int8 if low < 0 else np.uint8
         limits = np.iinfo(kind)
         whole = (low, high) == (limits.min, limits.max)
-        names = [value, self.constant(f"{output}.scale", np.float32(scale)), self.constant(f"{output}.zero", kind(0))]
+        names = [
+            value,
+            self.constant(f"{output}.scale", np.float32(scale)),
+            self.constant(f"{output}.zero", kind(zero)),
+        ]
         rounded = self.add("QuantizeLinear", names, output if whole else f"{output}.unclipped")
         if whole:
             return rounded
         bounds = [self.constant(f"{output}.low", kind(low)), self.constant(f"{output}.high", kind(high))]
         return self.add("Clip", [rounded, *bounds], output)
 
-    def _quantise_wide(self, value: str, scale: float, low: int, high: int, output: str) -> str:
+    def quantise_step_by_step(
+        self, value: str, scale: float, low: int, high: int, output: str, rounding: str = "Round", kind: int = _INT32
+    ) -> str:
+        """Divide, round by an operator of ONNX, clip: integers of ONNX's type `kind`, called `output`."""
         quotient = self.add("Div", [value, self.constant(f"{output}.scale", np.float32(scale))], f"{output}.quotient")
         ends = [self.constant(f"{output}.low", np.float32(low)), self.constant(f"{output}.high", np.float32(high))]
-        levels = self.add("Clip", [self.add("Round", [quotient], f"{output}.unclipped"), *ends], f"{output}.levels")
-        return self.add("Cast", [levels], output, to=TensorProto.INT32)
+        levels = self.add("Clip", [self.add(rounding, [quotient], f"{output}.unclipped"), *ends], f"{output}.levels")
+        return self.add("Cast", [levels], output, to=kind)
 
 
 def find_constant(graph: onnx.GraphProto, name: str) -> np.ndarray | None:

@@ -18,10 +18,11 @@ from microstage.integer import Interpreter, real
 from microstage.integer.sequence import run_in_batches
 from microstage.stage import Job
 from microstage_qcdq.graph.boundaries import Boundary, boundaries
-from microstage_qcdq.graph.build import constant
+from microstage_qcdq.graph.build import constant, find_constant
 from microstage_qcdq.graph.onnxruntime_operators import in_stock_operators
 from microstage_qcdq.prove.rows import Rows
 from microstage_qcdq.prove.ties import integers, unexplained_entries, unexplained_levels, unexplained_values
+from microstage_qcdq.split.entries import QuantisedInput
 from microstage_qcdq.split.lstm_step import Curves
 
 __all__ = [
@@ -105,22 +106,23 @@ def _column(values: np.ndarray, shape: list[int]) -> np.ndarray:
     return values.reshape(-1, *[1] * len(shape))
 
 
-def prove_entry(
-    job: Job, quantiser: onnx.ModelProto, real_input: str, values: np.ndarray, simulated: np.ndarray
-) -> None:
+def prove_entry(job: Job, entry: QuantisedInput, values: np.ndarray, simulated: np.ndarray) -> None:
     """Prove the quantiser that a network begins with.
 
     Compare the reference's integers with brevitas' and onnxruntime's, from the same real values.
     """
-    name = quantiser.graph.output[0].name
-    expected = Interpreter(quantiser).run({real_input: values})[name].astype(np.int64)
-    scale = float(constant(quantiser.graph, f"{name}.scale"))
+    name, quantiser = entry.name, entry.quantiser
+    expected = Interpreter(quantiser).run({entry.real: values})[name].astype(np.int64)
+    scale, zero = constant(quantiser.graph, f"{name}.scale"), find_constant(quantiser.graph, f"{name}.zero")
+    zero = 0 if zero is None else int(zero)
     for side, found in (
         ("brevitas", simulated),
-        ("onnxruntime", session(quantiser).run([name], {real_input: values})[0]),
+        ("onnxruntime", session(quantiser).run([name], {entry.real: values})[0]),
     ):
         different = int(np.count_nonzero(expected != found))
-        if wrong := unexplained_levels(values.astype(np.float64), scale, expected, found):
+        if wrong := unexplained_levels(
+            values.astype(np.float64), float(scale), expected - zero, found.astype(np.int64) - zero, entry.rounding
+        ):
             raise VerificationError(
                 f"At {side} {name} {wrong} of {expected.size} integers differ beyond the rounding bound."
             )

@@ -18,6 +18,14 @@ from microstage_qcdq.graph.boundaries import Boundary
 __all__ = ["integers", "unexplained_entries", "unexplained_levels", "unexplained_values"]
 
 
+def _halfway(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return (a + b) / 2
+
+
+_BORDERS = {"FLOOR": np.maximum, "CEIL": np.minimum}
+"""Where one of two neighbouring levels ends, if not halfway."""
+
+
 def unexplained_values(
     boundary: Boundary, sources: dict[str, np.ndarray], expected: np.ndarray, found: np.ndarray
 ) -> int:
@@ -42,13 +50,16 @@ def unexplained_entries(curve: np.ndarray, boundary: Boundary, sources, expected
     return unexplained_levels(exact, 1.0, expected, found)
 
 
-def unexplained_levels(value: np.ndarray, scale: float, expected: np.ndarray, found: np.ndarray) -> int:
+def unexplained_levels(
+    value: np.ndarray, scale: float, expected: np.ndarray, found: np.ndarray, rounding: str = "ROUND"
+) -> int:
     """Count as `unexplained_values` does where real values [...] are quantised at `scale`.
 
     There is no sum before, but one product.
     """
     a, b = expected.astype(np.float64), found.astype(np.float64)
-    near = np.abs(value - (a + b) / 2 * scale) <= (1 + 4) * UNIT * np.abs(value)
+    border = _BORDERS.get(rounding.upper(), _halfway)(a, b)
+    near = np.abs(value - border * scale) <= (1 + 4) * UNIT * np.abs(value)
     return int(np.count_nonzero((a != b) & ~((np.abs(a - b) == 1) & near)))
 
 

@@ -16,23 +16,31 @@ from onnx import helper
 
 from microstage.errors import ModelError
 from microstage.integer import Interpreter
+from microstage.integer.interpreter import attributes
 from microstage.interface.gain import Gain
 from microstage.models.definition import FILE, ModelDeclaration
 from microstage.signals.gain import bits_at, block_float
-from microstage_qcdq.graph.build import constants, int8_value, make_model, subgraph
+from microstage_qcdq.convert.weights import quantiser_range, rounding_of
+from microstage_qcdq.graph.build import PartBuilder, constant, constants, int8_value, make_model, subgraph
 from microstage_qcdq.graph.ranges import element_type, quantised_range
 
 __all__ = ["DeclaredInput", "IntegerInput", "QuantisedInput", "WindowInput", "any_batch", "entries_of"]
 
+_NARROW = 8
+
 
 @dataclass(frozen=True)
 class IntegerInput(ABC):
-    """Integers `name` of `shape` [1, ...] in `ends` stand for the graph input `real`."""
+    """Integers `name` of `shape` [1, ...] in `ends` stand for the graph input `real`.
+
+    Where there is a `scale`, the graph behind them reads scale * integer; else it reads the integers.
+    """
 
     real: str
     name: str
     ends: tuple[int, int]
     shape: tuple[int, ...]
+    scale: float | None
 
     @property
     def kind(self) -> int:
@@ -59,9 +67,13 @@ class IntegerInput(ABC):
 
 @dataclass(frozen=True)
 class QuantisedInput(IntegerInput):
-    """An input that the network itself begins to quantise: `quantiser` makes the integers of it."""
+    """An input that the network itself begins to quantise: `quantiser` makes the integers of it.
+
+    `rounding` is called as qonnx has it.
+    """
 
     quantiser: onnx.ModelProto
+    rounding: str = "ROUND"
 
     def recorded(self, vectors: Mapping[str, np.ndarray]) -> np.ndarray:
         return vectors[self.real]
@@ -129,7 +141,7 @@ def _declared(name: str, shape: tuple[int, ...], said: Mapping[str, Any], gain: 
 def _quantised(graph: onnx.GraphProto, value: onnx.ValueInfoProto, shape: tuple[int, ...]) -> QuantisedInput:
     readers = [node for node in graph.node if value.name in node.input]
     if len(readers) == 1 and readers[0].op_type == "Quant":
-        raise ModelError(f"{value.name} is read by a quantiser of more than 8 bits; declare its integers instead.")
+        return _floored(graph, value, shape, readers[0])
     if len(readers) != 1 or readers[0].op_type != "QuantizeLinear":
         reader = readers[0].op_type if readers else "nothing"
         raise ModelError(f"{value.name} is read by {reader}; expected a quantiser, or its integers in {FILE}.")
@@ -140,7 +152,26 @@ def _quantised(graph: onnx.GraphProto, value: onnx.ValueInfoProto, shape: tuple[
     nodes, _ = subgraph(graph, name, set())
     outputs = [int8_value(name, ["B", *shape[1:]], element_type(*ends))]
     quantiser = make_model(name, nodes, constants(graph), [any_batch(value)], outputs)
-    return QuantisedInput(value.name, name, ends, shape, quantiser)
+    return QuantisedInput(value.name, name, ends, shape, None, quantiser)
+
+
+def _floored(
+    graph: onnx.GraphProto, value: onnx.ValueInfoProto, shape: tuple[int, ...], node: onnx.NodeProto
+) -> QuantisedInput:
+    """Return the input of a quantiser that has no QCDQ form, for its rounding: what makes its integers is written out.
+
+    `ModelError` for one of more than 8 bits, or with a zero point.
+    """
+    scale, zero, bits = (constant(graph, name) for name in node.input[1:4])
+    name, ends = node.output[0], quantiser_range(node, int(bits))
+    if int(bits) > _NARROW or zero.any():
+        what = "a zero point" if zero.any() else f"more than {_NARROW} bits"
+        raise ModelError(f"{value.name} is read by a quantiser with {what}; declare its integers instead.")
+    b = PartBuilder()
+    b.quantise_step_by_step(value.name, float(scale), *ends, name, rounding_of(node), element_type(*ends))
+    outputs = [int8_value(name, ["B", *shape[1:]], element_type(*ends))]
+    quantiser = make_model(name, b.nodes, b.initializers, [any_batch(value)], outputs)
+    return QuantisedInput(value.name, name, ends, shape, float(scale), quantiser, attributes(node)["rounding_mode"])
 
 
 def any_batch(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from microstage.errors import ModelError
 from microstage.integer import Interpreter, QTensor
 from microstage_qcdq.graph.build import PartBuilder, constants, float_value, make_model, reading, subgraph
-from microstage_qcdq.split.entries import DeclaredInput, IntegerInput
+from microstage_qcdq.split.entries import IntegerInput
 
 __all__ = ["PartInput", "answers_to_zeros", "answering_part", "part_input", "part_of"]
 
@@ -31,7 +31,7 @@ class PartInput:
 
 def part_input(entry: IntegerInput) -> PartInput:
     """Return the integers of `entry` as what a part takes."""
-    return PartInput(entry.name, entry.value, entry.scale if isinstance(entry, DeclaredInput) else None)
+    return PartInput(entry.name, entry.value, entry.scale)
 
 
 def part_of(
