@@ -83,8 +83,8 @@ MODELS: dict[str, dict[str, Any]] = {
     "mobilenetv2": {
         **_recipe(8, 8, 16, 0.003),
         **_SMALL_PICTURES,
-        "images": {**_IMAGES, "default": 600},
-        "retrain_epochs": 3,
+        "images": {**_IMAGES, "default": 1500},
+        "retrain_epochs": 2,
     },
     "dscnn": {**_recipe(64, 12, 64, 0.004), **_WORDS},
     "dae": {**_recipe(128, 20, 256, 0.002), **_MACHINE},
