@@ -1,11 +1,15 @@
 """What methods of quantising are judged by: the tasks' own figures, and intervals of what lies between two methods."""
 
+import json
+
 import numpy as np
 import torch
 
+from microstage.models.tiny import quantisers
 from microstage.models.tiny.tasks import AnomalyDetection, Classification
 from microstage.models.training import Examples, Splits
 from microstage.quantisation.evidence.intervals import drawn_weights, interval, relative_l2_of
+from microstage.stage import Job
 
 
 def test_a_figure_over_all_units_is_the_metric_and_a_unit_that_is_not_drawn_has_no_say():
@@ -37,3 +41,22 @@ def test_an_interval_is_of_the_same_draws_and_holds_the_difference():
     difference, low, high = interval(better, worse)
     assert low < difference < high < 0, "a tenth more error on each example: no draw turns that around"
     assert interval(better, better) == (0, 0, 0)
+
+
+def test_methods_are_compared_on_the_weights_that_a_training_left(tmp_path, monkeypatch):
+    parameters = {"model": "dae", "width": 16, "clips": 16, "seed": 1, "batch": 64, "quantise": "ptq"}
+    chosen = {name: quantisers.METHODS[name] for name in (quantisers.REFERENCE, "real scales", "diana-compat")}
+    monkeypatch.setattr(quantisers, "METHODS", chosen)
+    training = quantisers.Training(parameters, None)
+    for folder in ("trained", "output", "scratch"):
+        (tmp_path / folder).mkdir()
+    training.save(tmp_path / "trained")
+    job = Job({"trained": tmp_path / "trained"}, parameters, tmp_path / "output", tmp_path / "scratch")
+    quantisers.run(job)
+    found = json.loads((tmp_path / "output" / "quantisers.json").read_text())
+    rows = {row["method"]: row for row in found["rows"]}
+    assert list(rows) == ["float", *chosen] and found["figure"] == "AUC"
+    assert 0 == rows["float"]["relative_l2"] < rows["real scales"]["relative_l2"] < rows["diana-compat"]["relative_l2"]
+    difference, low, high = rows["diana-compat"]["against"]["relative_l2"]
+    assert low <= difference <= high and "against" not in rows[quantisers.REFERENCE]
+    assert (tmp_path / "output" / "quantisers.png").stat().st_size > 5000

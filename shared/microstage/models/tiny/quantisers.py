@@ -31,6 +31,8 @@ _DIGITS = 6
 def run(job: Job) -> None:
     """Write `quantisers.json` and `quantisers.png` of the network in the artefact `trained`."""
     p, trained = job.parameters, job.inputs["trained"]
+    torch.use_deterministic_algorithms(True)
+    torch.backends.mkldnn.enabled = False  # as in training: oneDNN picks its kernels by CPU
     torch.manual_seed(p["seed"])
     training = Training(p, job.inputs.get("data"))
     load_float_weights(training.floats, trained / _FLOAT_WEIGHTS, _FLOAT_WEIGHTS)
