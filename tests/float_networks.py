@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-__all__ = ["FloatNetwork", "dense", "mobile", "residual", "side_by_side", "with_keras_layout"]
+__all__ = ["FloatNetwork", "dense", "mobile", "residual", "side_by_side", "tokens", "with_keras_layout"]
 
 
 class FloatNetwork:
@@ -110,6 +110,14 @@ def dense(seed: int = 0, **form):
     bias = net.constant(net.rng.normal(size=(1, 12)))
     first = net.add("Gemm", "x", net.weight(6, 12), bias, alpha=0.5, beta=2.0)
     return net, net.dense(net.add("Tanh", net.dense(net.add("LeakyRelu", first), 12, 12)), 12, 4)
+
+
+def tokens(seed: int = 0, **form):
+    """A layer on every place of a sequence, as many as it has channels, with the places among the rows."""
+    net = FloatNetwork([12, 6], seed, **form)
+    value = net.add("Reshape", "x", net.constant([-1, 6], np.int64))
+    value = net.add("Reshape", net.add("Relu", net.dense(value, 6, 12)), net.constant([-1, 12, 12], np.int64))
+    return net, net.dense(net.add("ReduceMean", value, axes=[1], keepdims=0), 12, 4)
 
 
 def side_by_side(seed: int):

@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 import pytest
-from float_networks import FloatNetwork, dense, mobile, residual, with_keras_layout
+from float_networks import FloatNetwork, dense, mobile, residual, tokens, with_keras_layout
 from onnx import helper, numpy_helper
 from user_files import small
 
@@ -68,6 +68,15 @@ def test_layers_keep_the_means_of_their_channels_and_the_same_files_give_the_sam
             for value in (found[node.output[0]], wanted[called[node.name]])
         )
         assert np.all(np.abs(ours - theirs) < 0.6 * next(iter(step.values()))), node.name
+
+
+def test_places_of_a_sequence_among_the_rows_are_no_samples(tmp_path):
+    net, output = tokens()
+    (tmp_path / "model.onnx").write_bytes(net.model(output).SerializeToString())
+    np.save(tmp_path / "rows.npy", net.rows())
+    found = quantise(tmp_path / "model.onnx", tmp_path / "rows.npy", "rows.npy", tmp_path).cost
+    assert found["answers"][output]["relative_l2"] < 0.05
+    assert {"x", output} <= {one["tensor"] for one in found["tensors"]} and len(found["tensors"]) == 4
 
 
 def test_a_range_leaves_out_what_hardly_occurs():

@@ -124,7 +124,7 @@ class FilePart:
         count = len(next(iter(values.values())))
         if self.file.batch is None:
             try:
-                found = self._once(values)
+                found = self.once(values)
                 if all(len(value) == count for value in found.values() if value.ndim):
                     return found
             except CannotRun:
@@ -141,9 +141,10 @@ class FilePart:
     def _padded(self, values: Arrays, start: int, size: int) -> dict[str, np.ndarray]:
         """Return one batch, the last sample repeated where it is not full."""
         rows = np.minimum(np.arange(start, start + size), len(next(iter(values.values()))) - 1)
-        return self._once({name: value[rows] for name, value in values.items()})
+        return self.once({name: value[rows] for name, value in values.items()})
 
-    def _once(self, values: Arrays) -> dict[str, np.ndarray]:
+    def once(self, values: Arrays) -> dict[str, np.ndarray]:
+        """Return the outputs as they come, for as many samples as the file takes at once."""
         self.steps = self.steps or self._steps()
         known = dict(values)
         for step in self.steps:

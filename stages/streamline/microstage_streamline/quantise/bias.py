@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 import numpy as np
 import onnx
@@ -18,14 +18,15 @@ _HELD = 1 << 26  # values of layers' outputs
 _LAYERS = ("Conv", "ConvTranspose", "Gemm")
 
 
-def correct_biases(model: onnx.ModelProto, original: OriginalModel, rows: CalibrationRows) -> None:
+def correct_biases(model: onnx.ModelProto, original: OriginalModel, rows: CalibrationRows, by_rows: Set[str]) -> None:
     """Change int32 biases of `model` so that each channel of a layer has the mean that it has in the float `original`.
 
-    Each layer is run on what the corrected ones before it give.
+    Each layer is run on what the corrected ones before it give. Left out are those whose outputs are not `by_rows`, a
+    row of the inputs in each place of the first axis: behind a transpose, or where rows are taken apart.
     """
     file = OriginalModel(model)
-    layers = list(_layers(model.graph))
     called = {node.name: node.output[0] for node in original.nodes}  # the quantiser renames outputs of the graph
+    layers = [layer for layer in _layers(model.graph) if called[layer[0].name] in by_rows]
     outputs = [called[node.name] for node, _ in layers]
     some = _as_many_as_fit(original, rows, outputs)
     wanted = _means(original, some, outputs)

@@ -58,14 +58,11 @@ def values(file: OriginalModel, some: Arrays, names: Sequence[str]) -> dict[str,
 
 
 def float_tensors(file: OriginalModel, row: Arrays) -> dict[str, tuple[int, ...]]:
-    """Return {tensor: shape of one row} of every float tensor that follows from the inputs, of which `row` is one."""
-    names = [name for name in file.makers if name in file.computed]
-    found = {**row, **values(file, row, names)}
-    return {
-        name: found[name].shape
-        for name in (*file.inputs, *names)
-        if found[name].dtype == np.float32 and found[name].size
-    }
+    """Return {tensor: shape of one batch} of every float tensor that follows from the inputs, of which `row` is one."""
+    batch = {name: np.repeat(value, file.batch or 1, 0).astype(file.kind(name)) for name, value in row.items()}
+    program = file.program([name for name in file.makers if name in file.computed], set())
+    found = {**batch, **program.once({name: batch[name] for name in program.sources})}
+    return {name: value.shape for name, value in found.items() if value.dtype == np.float32 and value.size}
 
 
 def affordable(file: OriginalModel, shapes: Mapping[str, tuple[int, ...]]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -58,8 +58,10 @@ def quantise(path: Path, calibration: Path, called: str, scratch: Path) -> Quant
     ranges = {name: least_error(seen) for name, seen in observed(float_file, fitted, list(shapes)).items()}
     _assert_same(original, float_file, fitted, _SAME_OF_NARROW if narrowed(model) else _SAME)
     made = quantised(prepared, placed(prepared.graph), ranges)
-    correct_biases(made, float_file, fitted)
-    return QuantisedFile(made, _cost(OriginalModel(made), float_file, original, fitted, held))
+    by_rows = {name for name, shape in shapes.items() if shape[:1] == (float_file.batch or 1,)}
+    correct_biases(made, float_file, fitted, by_rows)
+    files = OriginalModel(made), float_file, original
+    return QuantisedFile(made, _cost(*files, fitted, held, by_rows))
 
 
 def _affordable(rows: CalibrationRows, file: OriginalModel) -> tuple[CalibrationRows, dict[str, tuple[int, ...]]]:
@@ -99,7 +101,9 @@ def _cost(
     original: OriginalModel,
     fitted: CalibrationRows,
     held: CalibrationRows,
+    by_rows: Set[str],
 ) -> dict[str, Any]:
+    tensors = [one for one in quantised_tensors(file, float_file) if one.name in by_rows]
     held_out = {"answers_held_out": answers(file, original, held)} if held.count else {}
     return {
         "by": f"onnxruntime {onnxruntime.__version__}",
@@ -107,5 +111,5 @@ def _cost(
         "held_out": held.count,
         "answers": answers(file, original, fitted),
         **held_out,
-        "tensors": sensitivity(file, float_file, quantised_tensors(file, float_file), fitted.spread(_LOOKED_AT)),
+        "tensors": sensitivity(file, float_file, tensors, fitted.spread(_LOOKED_AT)),
     }
