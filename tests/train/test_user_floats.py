@@ -67,6 +67,7 @@ def test_it_is_trained_calibrated_and_trained_on(trained):
     assert code == 0 and metrics["loss"].keys() == {"float", "quantised"}
     figures = [metrics[f"test.{step}accuracy"] for step in ("float_", "calibrated_", "")]
     assert all(0 <= figure <= 1 for figure in figures) and 0 < metrics["test.relative_l2"] < 1
+    assert "relative L2" in (out / "sensitivity.txt").read_text() and (out / "sensitivity.png").stat().st_size
     assert json.loads((out / "model_def.json").read_text())["target"]["rounding"] == "half-even"
 
 

@@ -145,6 +145,13 @@ class FloatTraining(Training):
         found = self.measured(answers).items()
         return {name.replace("test.", f"test.{which}_", 1): value for name, value in found if isinstance(value, float)}
 
+    def draw(self, folder: Path, metrics: Mapping[str, Any]) -> None:
+        """Draw, beside the usual pictures, how far the answers move when one part alone is quantised."""
+        super().draw(folder, metrics)
+        found = self.network.sensitivity(self.representative()[:1])
+        (folder / "sensitivity.txt").write_text(f"{found.table()}\n")
+        found.draw(folder / "sensitivity.png")
+
     def save(self, folder: Path) -> None:
         """Write the state of the float network, which quantisers are compared on."""
         torch.save(self.floats.state_dict(), folder / "float_model_weight.pth")
