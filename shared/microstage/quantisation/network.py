@@ -27,7 +27,7 @@ from microstage.quantisation.preparing import PreparedNetwork
 from microstage.quantisation.quantisers import activation_map, identity_map, layer_map, round_the_input
 from microstage.quantisation.recording import inputs_of, outputs_of
 from microstage.quantisation.representative import Representative, batches_of
-from microstage.quantisation.rounding import adaround_layer
+from microstage.quantisation.rounding import adaround_layer, is_determined
 from microstage.quantisation.rules import assert_allowed
 from microstage.quantisation.scales import activation_scales, layers_with_weights
 from microstage.quantisation.sensitivity import Sensitivity, measured
@@ -128,7 +128,10 @@ class QuantisedNetwork(Network):
         return self
 
     def adaround(self, representative: Representative, steps: int = 200, seed: int = 0) -> QuantisedNetwork:
-        """Learn for each weight whether it is rounded up or down, so that layers give what the float network's do."""
+        """Learn for each weight whether it is rounded up or down, so that layers give what the float network's do.
+
+        Layers of which the batches hold too little keep their roundings.
+        """
         batches = self._calibrated_batches(representative)
         layers, wanted = self._layers(), dict(self.float_network.named_modules())
         generator = torch.Generator().manual_seed(seed)
@@ -136,7 +139,8 @@ class QuantisedNetwork(Network):
             for name, layer in progress(layers, len(layers), "AdaRound"):
                 inputs = inputs_of(layer, self, batches)
                 outputs = outputs_of(wanted[name], self.float_network, batches)
-                adaround_layer(layer, inputs, outputs, self._rectified(name), steps, generator)
+                if is_determined(layer, outputs):
+                    adaround_layer(layer, inputs, outputs, self._rectified(name), steps, generator)
         return self
 
     def finetune(

@@ -10,13 +10,20 @@ from torch import Tensor
 
 from microstage.quantisation.scales import LayerWithWeights
 
-__all__ = ["adaround_layer"]
+__all__ = ["adaround_layer", "is_determined"]
 
 _BATCH = 32
 _RATE = 1e-2
 _WARM_UP = 0.2  # of all steps, before roundings are drawn to either end
 _BETAS = (20.0, 2.0)
+_DETERMINED = 4  # values of a channel for each of its weights: with fewer, roundings learn the examples by heart
 _PULL = 1.0  # towards either end, in units of what rounding to the nearest costs
+
+
+def is_determined(layer: LayerWithWeights, wanted: Tensor) -> bool:
+    """Whether `wanted` [n, C, ...] says enough of each channel to choose the roundings of all of its weights."""
+    weight = layer.weight
+    return wanted.numel() // len(weight) >= _DETERMINED * weight[0].numel()
 
 
 def adaround_layer(

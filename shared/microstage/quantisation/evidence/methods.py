@@ -25,8 +25,8 @@ class QuantisationSubject:
     prepared: PreparedNetwork
     batches: Sequence[Tensor]
 
-    def brevitas(self, corrected: bool) -> nn.Module:
-        return brevitas_flow(self.floats, self.prepared.example, self.batches, corrected)
+    def brevitas(self, per_channel: bool) -> nn.Module:
+        return brevitas_flow(self.floats, self.prepared.example, self.batches, per_channel)
 
     def calibrated(self, target: Target, method: str) -> QuantisedNetwork:
         return quantize(self.prepared, target).calibrate(self.batches, method)
@@ -45,10 +45,10 @@ _FLOORING = replace(_SHIFTING, rounding="floor")
 _COMPAT = Target.load("diana-compat")
 _REAL = Target.load("finn")
 
-REFERENCE = "brevitas"
+REFERENCE = "brevitas, per channel"
 METHODS: Mapping[str, Quantiser] = {
-    REFERENCE: partial(QuantisationSubject.brevitas, corrected=True),
-    "brevitas, biases as they are": partial(QuantisationSubject.brevitas, corrected=False),
+    REFERENCE: partial(QuantisationSubject.brevitas, per_channel=True),
+    "brevitas, per tensor": partial(QuantisationSubject.brevitas, per_channel=False),
     "real scales": partial(QuantisationSubject.corrected, target=_REAL, method="mse"),
     "real scales, AdaRound": partial(QuantisationSubject.complete, target=_REAL),
     "power of two, max": partial(QuantisationSubject.corrected, target=_SHIFTING, method="max"),
