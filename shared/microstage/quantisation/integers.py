@@ -13,7 +13,7 @@ from microstage.quantisation.comparing import Comparison, compare
 from microstage.quantisation.dialects import write
 from microstage.quantisation.levels import Levels
 from microstage.quantisation.operations import Operation, Quantise
-from microstage.quantisation.representative import Representative, batches_of
+from microstage.quantisation.representative import Representative, assert_batch, batches_of
 
 __all__ = ["IntegerNetwork"]
 
@@ -35,6 +35,7 @@ class IntegerNetwork:
 
     def values(self, x: Tensor | np.ndarray) -> dict[str, np.ndarray]:
         """Return every value by name for a batch [n, ...]: int64, but for the input itself."""
+        assert_batch(x, self.shapes[self.input], "The input holds")
         values = {self.input: np.asarray(x)}
         for operation in self.operations:
             values[operation.output] = operation.run(*(values[name] for name in operation.inputs))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 from torch import Tensor
 
 from microstage.errors import ModelError
 
-__all__ = ["Representative", "batches_of"]
+__all__ = ["Representative", "assert_batch", "batches_of"]
 
 Representative: TypeAlias = "Tensor | Iterable[Tensor] | Callable[[], Iterable[Tensor]]"
 
@@ -17,16 +18,22 @@ Representative: TypeAlias = "Tensor | Iterable[Tensor] | Callable[[], Iterable[T
 def batches_of(representative: Representative, shape: Sequence[int]) -> list[Tensor]:
     """Return the batches [n, *shape]; of (batch, target) pairs the first. Raise `ModelError` for one that is none."""
     given = representative() if callable(representative) else representative
-    batches = [_tensor(batch) for batch in ([given] if isinstance(given, Tensor) else given)]
+    batches = [_first(batch) for batch in ([given] if isinstance(given, Tensor) else given)]
     if not batches:
         raise ModelError("The representative dataset holds no batch.")
     for batch in batches:
-        if not isinstance(batch, Tensor) or tuple(batch.shape[1:]) != tuple(shape) or not len(batch):
-            found = list(batch.shape) if isinstance(batch, Tensor) else type(batch).__name__
-            wanted = ", ".join(map(str, shape))
-            raise ModelError(f"The representative dataset holds {found}; the network takes batches [n, {wanted}].")
+        assert_batch(batch, shape, "The representative dataset holds")
     return batches
 
 
-def _tensor(batch: Any) -> Any:
+def assert_batch(batch: Any, shape: Sequence[int], said: str) -> None:
+    """Raise `ModelError`, which begins with `said`, unless `batch` is finite numbers [n, *shape]."""
+    if not isinstance(batch, (Tensor, np.ndarray)) or tuple(batch.shape[1:]) != tuple(shape) or not len(batch):
+        found = list(batch.shape) if isinstance(batch, (Tensor, np.ndarray)) else type(batch).__name__
+        raise ModelError(f"{said} {found}; the network takes batches [n, {', '.join(map(str, shape))}].")
+    if not np.isfinite(np.asarray(batch)).all():
+        raise ModelError(f"{said} numbers that are not finite.")
+
+
+def _first(batch: Any) -> Any:
     return batch[0] if isinstance(batch, (tuple, list)) and batch else batch

@@ -151,6 +151,15 @@ def test_an_example_that_does_not_fit_is_one_sentence():
         quantisation.prepare(Written(lambda n, x: (x, x)), torch.randn(2, 3))
 
 
+def test_inputs_that_do_not_fit_are_one_sentence():
+    x = torch.randn(4, 3, 6, 6)
+    network = quantisation.quantize(quantisation.prepare(Written(lambda n, x: n.c(x), c=conv()), x))
+    with pytest.raises(ModelError, match="representative dataset holds numbers that are not finite"):
+        network.calibrate([x, torch.full_like(x, torch.nan)])
+    with pytest.raises(ModelError, match=r"input holds \[2, 3, 5, 5\]; the network takes batches \[n, 3, 6, 6\]"):
+        network.calibrate(x).integerize().predict(torch.randn(2, 3, 5, 5))
+
+
 @pytest.mark.parametrize(
     "settings, rule",
     [

@@ -68,6 +68,7 @@ class FloatTraining(Training):
 
     def phases(self) -> Iterator[Phase]:
         """Train in floats, unless there are weights; quantise; train on, if that was asked for."""
+        self._assert_quantisable()
         given = self.parameters["float_weights"]
         if given:
             load_float_weights(self.floats, self.file("float_weights"), given)
@@ -78,10 +79,16 @@ class FloatTraining(Training):
             self.before_retraining = self._figures("calibrated", self._shipped())
             yield from self._no_worse(self.retraining())
 
+    def _assert_quantisable(self) -> None:
+        """Raise `ModelError` for what has no integer form, or what the target does not have, before it is trained."""
+        quantisation.quantize(self._prepared(), self.target)
+
+    def _prepared(self) -> quantisation.PreparedNetwork:
+        return quantisation.prepare(self.floats, self.representative()[0][:_EXAMPLE])
+
     def calibrated(self) -> quantisation.QuantisedNetwork:
         """Return the trained float network with quantisers in it; where it is retrained, roundings are left to that."""
-        inputs = self.representative()
-        prepared = quantisation.prepare(self.floats, inputs[0][:_EXAMPLE])
+        inputs, prepared = self.representative(), self._prepared()
         method = self.parameters["calibrate"] or None
         if self.parameters["quantise"] == "ptq":
             return quantisation.post_training(prepared, self.target, inputs, method)
