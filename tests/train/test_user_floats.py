@@ -84,6 +84,9 @@ def test_weights_are_brought_or_refused_in_one_sentence(trained, tmp_path, capfd
         found = read_weights(tmp_path / "out" / "float_model_weight.pth")
         assert code == 0 and all(torch.equal(found[name], value) for name, value in state.items())
         assert json.loads((tmp_path / "out" / "metrics.json").read_text())["loss"].keys() == {"quantised"}
+        calibrated = {**asked, "quantise": "ptq"}  # nothing at all is trained
+        (tmp_path / "calibrated").mkdir()
+        assert train_with(tmp_path / "calibrated", STRIPES, calibrated, beside=tmp_path / "beside") == 0
         return
     last = err.strip().splitlines()[-1]
     assert code == 2 and said in last and "Traceback" not in err, err

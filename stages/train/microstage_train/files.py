@@ -35,7 +35,9 @@ def _curves(job: Job, history: dict[str, list[dict[str, float]]], loss: str) -> 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(history), figsize=(9, 3.2), squeeze=False)
+    figure, axes = pyplot.subplots(1, max(len(history), 1), figsize=(9, 3.2), squeeze=False)
+    if not history:
+        axes[0, 0].set(title="nothing was trained: the weights were given")
     for axis, (phase, epochs) in zip(axes[0], history.items()):
         for name in ("train", "validation"):
             axis.plot(range(1, len(epochs) + 1), [epoch[name] for epoch in epochs], marker=".", label=name)
