@@ -21,10 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
+from microstage.datasets.speech.reading import read
 from microstage.errors import MicrostageError, VerificationError
 from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
-from microstage.models.kws.clips import mixed, read
+from microstage.models.kws.clips import mixed
 from microstage.untrusted.onnx_file import read_onnx
 from microstage_bench.emulators import MACHINES
 from microstage_bench.tables import table

@@ -8,6 +8,7 @@ from onnx import helper, numpy_helper
 from user_files import small
 
 from microstage_streamline.prove.executors import OriginalModel
+from microstage_streamline.quantise.float_graph import name_nodes
 from microstage_streamline.quantise.observe import Observed, values
 from microstage_streamline.quantise.quantise import quantise
 from microstage_streamline.quantise.ranges import least_error
@@ -44,6 +45,15 @@ def test_everything_of_a_float_network_becomes_integers_near_its_floats(own, cap
     ]
     assert set(stored) == {np.dtype(np.int8), np.dtype(np.int32)}, "weights and biases, and no constant of a line"
     onnx.checker.check_model(made)
+
+
+def test_each_node_has_a_name_of_its_own_and_those_that_are_given_stay():
+    named = ["node 1", "", "a", "node 0", "a", "", "a 0"]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"], name=name) for name in named], "g", [], [])
+    name_nodes(graph)
+    found = [node.name for node in graph.node]
+    assert len({*found}) == len(found) and all(found)
+    assert [found[0], found[2], found[3], found[6]] == ["node 1", "a", "node 0", "a 0"]
 
 
 def test_layers_keep_the_means_of_their_channels_and_the_same_files_give_the_same_bytes(tmp_path):

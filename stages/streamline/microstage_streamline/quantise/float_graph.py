@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -83,11 +84,14 @@ def _optimised(model: onnx.ModelProto, scratch: Path) -> onnx.ModelProto:
 
 def name_nodes(graph: onnx.GraphProto) -> None:
     """Give each node a name of its own."""
-    taken: set[str] = set()
-    for place, node in enumerate(graph.node):
-        if not node.name or node.name in taken:
-            node.name = f"{node.name or 'node'} {place}"
-        taken.add(node.name)
+    taken = {node.name for node in graph.node}
+    seen: set[str] = set()
+    for node in graph.node:
+        if not node.name or node.name in seen:
+            stem = node.name or "node"
+            node.name = next(name for name in (f"{stem} {k}" for k in itertools.count()) if name not in taken)
+            taken.add(node.name)
+        seen.add(node.name)
 
 
 def _store_constants(graph: onnx.GraphProto) -> None:
