@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from microstage.errors import ModelError
-from microstage.quantisation.integers import IntegerNetwork
+from microstage.quantisation.integers.integer_network import IntegerNetwork
 from microstage.quantisation.network import QuantisedNetwork, quantize
 from microstage.quantisation.preparing import prepare
 from microstage.quantisation.representative import batches_of
-from microstage.quantisation.targets import AS_DIANA, Target
+from microstage.quantisation.targets.target import AS_DIANA, Target
 
 __all__ = ["DianaModule"]
 

@@ -16,24 +16,24 @@ from torch import Tensor, fx, nn
 from microstage.errors import ModelError, ParameterError
 from microstage.models.network import Network
 from microstage.process.progress import progress
-from microstage.quantisation import calibrating, correcting, finetuning
-from microstage.quantisation.as_diana import calibrate_as_diana
-from microstage.quantisation.error import answers, relative_l2
-from microstage.quantisation.finetuning import Batch, Loss
-from microstage.quantisation.headroom import give_headroom
-from microstage.quantisation.integers import IntegerNetwork
+from microstage.quantisation.integers.integer_network import IntegerNetwork
 from microstage.quantisation.lowering import lower
+from microstage.quantisation.passes import calibrating, correcting, finetuning
+from microstage.quantisation.passes.as_diana import calibrate_as_diana
+from microstage.quantisation.passes.error import answers, relative_l2
+from microstage.quantisation.passes.finetuning import Batch, Loss
+from microstage.quantisation.passes.recording import inputs_of, outputs_of
+from microstage.quantisation.passes.rounding import adaround_layer, is_determined
+from microstage.quantisation.passes.sensitivity import Sensitivity, measured
 from microstage.quantisation.preparing import PreparedNetwork
-from microstage.quantisation.quantisers import activation_map, identity_map, layer_map, round_the_input
-from microstage.quantisation.recording import inputs_of, outputs_of
+from microstage.quantisation.quantisers.headroom import give_headroom
+from microstage.quantisation.quantisers.layers import activation_map, identity_map, layer_map, round_the_input
+from microstage.quantisation.quantisers.scales import activation_scales, layers_with_weights
+from microstage.quantisation.quantisers.sums import coarsen_sums, sum_scales
+from microstage.quantisation.quantisers.weight_scales import fit_weights
 from microstage.quantisation.representative import Representative, batches_of
-from microstage.quantisation.rounding import adaround_layer, is_determined
-from microstage.quantisation.rules import assert_allowed
-from microstage.quantisation.scales import activation_scales, layers_with_weights
-from microstage.quantisation.sensitivity import Sensitivity, measured
-from microstage.quantisation.sums import coarsen_sums, sum_scales
-from microstage.quantisation.targets import AS_DIANA, Target
-from microstage.quantisation.weight_scales import fit_weights
+from microstage.quantisation.targets.rules import assert_allowed
+from microstage.quantisation.targets.target import AS_DIANA, Target
 
 __all__ = ["QuantisedNetwork", "Representative", "quantize"]
 

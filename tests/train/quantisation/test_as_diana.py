@@ -4,7 +4,7 @@ import numpy as np
 from small_networks import pictures, residual
 
 from microstage import quantisation
-from microstage.quantisation.operations import Quantise, Requantise
+from microstage.quantisation.integers.operations import Quantise, Requantise
 
 # Of each dump in the order of its numbers: the sum of all integers, and that of each times its place.
 RECORDED = [(5, 52128), (4226, 867918), (-1811, -596121), (5057, 1066167), (76, 211), (48, 142)]

@@ -14,9 +14,9 @@ from random_floats import random_network, random_pictures
 from microstage import quantisation
 from microstage.errors import ModelError, VerificationError
 from microstage.integer import gemmlowp
-from microstage.quantisation.operations import Product, Requantise
-from microstage.quantisation.rescaling import FixedPoint, exact_thresholds
-from microstage.quantisation.targets import target_names
+from microstage.quantisation.integers.operations import Product, Requantise
+from microstage.quantisation.integers.rescaling import FixedPoint, exact_thresholds
+from microstage.quantisation.targets.target import target_names
 
 _UNTIED = {"diana-digital", "diana-compat"}  # of which floats compute every number exactly
 

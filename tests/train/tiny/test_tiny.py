@@ -10,7 +10,7 @@ from microstage.models.tiny import MODELS
 from microstage.models.tiny.networks import float_network
 from microstage.models.tiny.sounds import MovedFrames, machine, words
 from microstage.models.tiny.tasks import area_under_curve, partial_area
-from microstage.quantisation.rules import assert_allowed
+from microstage.quantisation.targets.rules import assert_allowed
 
 SHAPES = {
     "resnet8": (3, 32, 32),

@@ -18,8 +18,8 @@ from microstage.interface import golden
 from microstage.models.definition import REPLAYED, read
 from microstage.models.exporting import Exporting, smallest
 from microstage.quantisation.dialects.qonnx import QonnxWriter
-from microstage.quantisation.integers import IntegerNetwork
-from microstage.quantisation.operations import Quantise, Requantise
+from microstage.quantisation.integers.integer_network import IntegerNetwork
+from microstage.quantisation.integers.operations import Quantise, Requantise
 
 __all__ = ["FloatExporting"]
 

@@ -11,8 +11,8 @@ from onnx import helper
 from microstage.errors import ModelError
 from microstage.quantisation.dialects.integer_writer import IntegerWriter
 from microstage.quantisation.dialects.real_writer import column
-from microstage.quantisation.operations import AveragePool, MaxPool, Product, Requantise
-from microstage.quantisation.rescaling import shifts_of
+from microstage.quantisation.integers.operations import AveragePool, MaxPool, Product, Requantise
+from microstage.quantisation.integers.rescaling import shifts_of
 
 __all__ = ["DianaWriter"]
 

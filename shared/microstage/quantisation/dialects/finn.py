@@ -8,8 +8,8 @@ import onnx
 from microstage.errors import ModelError
 from microstage.quantisation.dialects.integer_writer import IntegerWriter
 from microstage.quantisation.dialects.onnx_writer import window_of
-from microstage.quantisation.levels import Levels
-from microstage.quantisation.operations import AveragePool, Requantise
+from microstage.quantisation.integers.levels import Levels
+from microstage.quantisation.integers.operations import AveragePool, Requantise
 
 __all__ = ["FinnWriter"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from microstage.quantisation.dialects.onnx_writer import OnnxWriter
-from microstage.quantisation.operations import Product, Quantise
+from microstage.quantisation.integers.operations import Product, Quantise
 
 __all__ = ["IntegerWriter"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from microstage.quantisation.operations import (
+from microstage.quantisation.integers.operations import (
     Add,
     AveragePool,
     Concatenate,
@@ -23,7 +23,7 @@ from microstage.quantisation.operations import (
 )
 
 if TYPE_CHECKING:
-    from microstage.quantisation.integers import IntegerNetwork
+    from microstage.quantisation.integers.integer_network import IntegerNetwork
 
 __all__ = ["OnnxWriter", "window_of"]
 

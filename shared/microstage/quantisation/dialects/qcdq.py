@@ -6,8 +6,8 @@ import numpy as np
 
 from microstage.errors import ModelError
 from microstage.quantisation.dialects.real_writer import RealWriter
-from microstage.quantisation.levels import Levels
-from microstage.quantisation.operations import Product, Quantise, Requantise
+from microstage.quantisation.integers.levels import Levels
+from microstage.quantisation.integers.operations import Product, Quantise, Requantise
 
 __all__ = ["QcdqWriter"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from microstage.quantisation.dialects.real_writer import RealWriter, column
-from microstage.quantisation.levels import Levels
-from microstage.quantisation.operations import Product, Quantise, Requantise
+from microstage.quantisation.integers.levels import Levels
+from microstage.quantisation.integers.operations import Product, Quantise, Requantise
 
 __all__ = ["QonnxWriter"]
 

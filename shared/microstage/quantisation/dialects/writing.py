@@ -15,10 +15,10 @@ from microstage.quantisation.dialects.finn import FinnWriter
 from microstage.quantisation.dialects.onnx_writer import OnnxWriter
 from microstage.quantisation.dialects.qcdq import QcdqWriter
 from microstage.quantisation.dialects.qonnx import QonnxWriter
-from microstage.quantisation.operations import Requantise
+from microstage.quantisation.integers.operations import Requantise
 
 if TYPE_CHECKING:
-    from microstage.quantisation.integers import IntegerNetwork
+    from microstage.quantisation.integers.integer_network import IntegerNetwork
 
 __all__ = ["write"]
 

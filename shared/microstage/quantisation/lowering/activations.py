@@ -8,11 +8,11 @@ import brevitas.nn as qnn
 import numpy as np
 from torch import fx, nn
 
-from microstage.quantisation.levels import Levels
+from microstage.quantisation.integers.levels import Levels
+from microstage.quantisation.integers.operations import Add, AveragePool, Operation, Quantise, Requantise
+from microstage.quantisation.integers.rescaling import rounded
 from microstage.quantisation.lowering.lowered import Lowered
-from microstage.quantisation.operations import Add, AveragePool, Operation, Quantise, Requantise
-from microstage.quantisation.quantisers import QuantReLU6
-from microstage.quantisation.rescaling import rounded
+from microstage.quantisation.quantisers.layers import QuantReLU6
 
 __all__ = ["quantise"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from microstage.errors import ModelError
-from microstage.quantisation.levels import Levels
-from microstage.quantisation.operations import Add, Operation, Product, Requantise
-from microstage.quantisation.targets import Target
+from microstage.quantisation.integers.levels import Levels
+from microstage.quantisation.integers.operations import Add, Operation, Product, Requantise
+from microstage.quantisation.targets.target import Target
 
 __all__ = ["assert_fits"]
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from microstage.errors import ModelError
-from microstage.quantisation.integers import IntegerNetwork
+from microstage.quantisation.integers.integer_network import IntegerNetwork
+from microstage.quantisation.integers.operations import Requantise
 from microstage.quantisation.lowering.activations import quantise
 from microstage.quantisation.lowering.fitting import assert_fits
 from microstage.quantisation.lowering.lowered import Lowered
@@ -20,9 +21,8 @@ from microstage.quantisation.lowering.moves import average_pool, max_pool, resha
 from microstage.quantisation.lowering.products import product
 from microstage.quantisation.lowering.recorded import FakeQuantised, shapes_of
 from microstage.quantisation.lowering.sums import add, concatenate
-from microstage.quantisation.operations import Requantise
-from microstage.quantisation.quantisers import QuantReLU6
-from microstage.quantisation.targets import Target
+from microstage.quantisation.quantisers.layers import QuantReLU6
+from microstage.quantisation.targets.target import Target
 
 __all__ = ["integers_of", "lower"]
 

@@ -8,9 +8,9 @@ import numpy as np
 from torch import fx
 
 from microstage.errors import ModelError
-from microstage.quantisation.levels import Levels
-from microstage.quantisation.operations import Operation
-from microstage.quantisation.targets import Target
+from microstage.quantisation.integers.levels import Levels
+from microstage.quantisation.integers.operations import Operation
+from microstage.quantisation.targets.target import Target
 
 __all__ = ["Lowered"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import fx, nn
 
+from microstage.quantisation.integers.operations import AveragePool, MaxPool, Reshape
 from microstage.quantisation.lowering.lowered import Lowered
-from microstage.quantisation.operations import AveragePool, MaxPool, Reshape
 
 __all__ = ["average_pool", "max_pool", "reshape"]
 

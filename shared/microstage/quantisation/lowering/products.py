@@ -8,9 +8,9 @@ import brevitas.nn as qnn
 import numpy as np
 from torch import fx, nn
 
-from microstage.quantisation.levels import Levels
+from microstage.quantisation.integers.levels import Levels
+from microstage.quantisation.integers.operations import Product
 from microstage.quantisation.lowering.lowered import Lowered
-from microstage.quantisation.operations import Product
 
 __all__ = ["product"]
 

@@ -6,8 +6,8 @@ import numpy as np
 from torch import fx
 
 from microstage.errors import VerificationError
+from microstage.quantisation.integers.operations import Add, Concatenate
 from microstage.quantisation.lowering.lowered import Lowered
-from microstage.quantisation.operations import Add, Concatenate
 
 __all__ = ["add", "concatenate"]
 

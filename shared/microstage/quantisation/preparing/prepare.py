@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from microstage.errors import ModelError
-from microstage.quantisation.equalising import equalised
+from microstage.quantisation.preparing.equalising import equalised
 from microstage.quantisation.preparing.canonical import canonical
 from microstage.quantisation.preparing.equivalence import assert_equivalent
 from microstage.quantisation.preparing.norms import fold_norms

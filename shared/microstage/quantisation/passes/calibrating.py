@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from microstage.quantisation.recording import plain
-from microstage.quantisation.scales import ActivationScale, Range, activation_scales, output_quantiser
-from microstage.quantisation.spread import Spread
-from microstage.quantisation.switching import unquantised
+from microstage.quantisation.passes.recording import plain
+from microstage.quantisation.passes.spread import Spread
+from microstage.quantisation.passes.switching import unquantised
+from microstage.quantisation.quantisers.scales import ActivationScale, Range, activation_scales, output_quantiser
 
 __all__ = ["CALIBRATIONS", "calibrate"]
 

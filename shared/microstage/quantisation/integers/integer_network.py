@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from microstage.quantisation.comparing import Comparison, compare
 from microstage.quantisation.dialects import write
-from microstage.quantisation.levels import Levels
-from microstage.quantisation.operations import Operation, Quantise
+from microstage.quantisation.integers.comparing import Comparison, compare
+from microstage.quantisation.integers.levels import Levels
+from microstage.quantisation.integers.operations import Operation, Quantise
 from microstage.quantisation.representative import Representative, assert_batch, batches_of
 
 __all__ = ["IntegerNetwork"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from microstage.quantisation.scales import LayerWithWeights, layers_with_weights, set_weight_thresholds
+from microstage.quantisation.quantisers.scales import LayerWithWeights, layers_with_weights, set_weight_thresholds
 
 __all__ = ["fit_layer", "fit_weights"]
 

@@ -8,7 +8,7 @@ import torch
 from brevitas.core.function_wrapper.learned_round import LearnedRoundHardSigmoid, LearnedRoundSte
 from torch import Tensor
 
-from microstage.quantisation.scales import LayerWithWeights
+from microstage.quantisation.quantisers.scales import LayerWithWeights
 
 __all__ = ["adaround_layer", "is_determined"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from torch import fx, nn
 
 from microstage.errors import ModelError
-from microstage.quantisation.targets import LayerRules, Target
+from microstage.quantisation.targets.target import LayerRules, Target
 
 __all__ = ["assert_allowed"]
 

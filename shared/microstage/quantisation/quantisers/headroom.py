@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
-from microstage.quantisation.integers import IntegerNetwork
+from microstage.quantisation.integers.integer_network import IntegerNetwork
+from microstage.quantisation.integers.operations import Add, Product, Requantise
 from microstage.quantisation.lowering import integers_of
-from microstage.quantisation.operations import Add, Product, Requantise
-from microstage.quantisation.scales import activation_scales, set_weight_thresholds
-from microstage.quantisation.targets import Target
+from microstage.quantisation.quantisers.scales import activation_scales, set_weight_thresholds
+from microstage.quantisation.targets.target import Target
 
 __all__ = ["give_headroom"]
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from microstage.process.progress import progress
 from microstage.process.text_table import table
-from microstage.quantisation.error import answers, relative_l2
-from microstage.quantisation.scales import activation_scales, layers_with_weights
-from microstage.quantisation.switching import unquantised
+from microstage.quantisation.passes.error import answers, relative_l2
+from microstage.quantisation.passes.switching import unquantised
+from microstage.quantisation.quantisers.scales import activation_scales, layers_with_weights
 
 __all__ = ["SensitivePart", "Sensitivity", "measured"]
 

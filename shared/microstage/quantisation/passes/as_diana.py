@@ -18,15 +18,15 @@ import torch
 from brevitas.nn.quant_layer import QuantNonLinearActLayer
 from torch import Tensor, fx, nn
 
+from microstage.quantisation.passes.spread import Spread
 from microstage.quantisation.preparing.norms import fold_norms
-from microstage.quantisation.scales import (
+from microstage.quantisation.quantisers.scales import (
     LayerWithWeights,
     activation_scales,
     layers_with_weights,
     set_weight_thresholds,
 )
-from microstage.quantisation.spread import Spread
-from microstage.quantisation.sums import sum_scales
+from microstage.quantisation.quantisers.sums import sum_scales
 
 __all__ = ["calibrate_as_diana"]
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from microstage.errors import ParameterError
-from microstage.quantisation.fields import read_fields
+from microstage.quantisation.targets.fields import read_fields
 
 __all__ = ["AS_DIANA", "Activations", "LayerRules", "Target", "Weights", "target_names"]
 
 AS_DIANA = "as-diana"
 _MOST_BITS = 8
-_FOLDER = Path(__file__).parent / "targets"
+_FOLDER = Path(__file__).parent
 
 
 def _one_of(*words: str) -> Any:

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from microstage.quantisation.levels import Levels
-from microstage.quantisation.rescaling import FixedPoint, exact_thresholds, shifts_of, tie_of
+from microstage.quantisation.integers.levels import Levels
+from microstage.quantisation.integers.rescaling import FixedPoint, exact_thresholds, shifts_of, tie_of
 
 __all__ = [
     "Add",

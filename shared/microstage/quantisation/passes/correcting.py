@@ -8,8 +8,8 @@ import torch
 from brevitas.graph.calibrate import bias_correction_mode
 from torch import Tensor, nn
 
-from microstage.quantisation.scales import LayerWithWeights
-from microstage.quantisation.weight_scales import fit_layer
+from microstage.quantisation.quantisers.scales import LayerWithWeights
+from microstage.quantisation.quantisers.weight_scales import fit_layer
 
 __all__ = ["correct_bias", "match_norm"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import fx
 
-from microstage.quantisation.scales import ActivationScale, activation_scales
+from microstage.quantisation.quantisers.scales import ActivationScale, activation_scales
 
 __all__ = ["coarsen_sums", "sum_scales"]
 

@@ -9,9 +9,9 @@ import numpy as np
 from torch import Tensor
 
 from microstage.errors import VerificationError
-from microstage.quantisation.levels import Levels
-from microstage.quantisation.operations import Operation, Quantise, Requantise
-from microstage.quantisation.rescaling import tie_of
+from microstage.quantisation.integers.levels import Levels
+from microstage.quantisation.integers.operations import Operation, Quantise, Requantise
+from microstage.quantisation.integers.rescaling import tie_of
 
 __all__ = ["Comparison", "compare"]
 

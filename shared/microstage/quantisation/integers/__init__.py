@@ -1,0 +1,1 @@
+"""A network in integers alone: its operations, run exactly and compared with what it was made of."""

@@ -1,0 +1,1 @@
+"""Quantisers of brevitas for a target, and the scales that they hold."""

@@ -1,0 +1,1 @@
+"""What networks are quantised for: one JSON file each."""
