@@ -11,7 +11,7 @@ from test_user_module import train_with
 
 from microstage.models.floats.parameters import PARAMETERS as FLOATS
 from microstage.quantisation.passes.calibrating import CALIBRATIONS
-from microstage.quantisation.targets.target import target_names
+from microstage.quantisation.targets import target_names
 from microstage.untrusted.weights import read_weights
 
 STRIPES = (REPOSITORY / "docs" / "adding-a-model.md").read_text().split("```python\n")[2].split("```")[0]

@@ -3,6 +3,6 @@
 from microstage.quantisation.network import QuantisedNetwork, quantize
 from microstage.quantisation.post_training import post_training
 from microstage.quantisation.preparing import PreparedNetwork, prepare
-from microstage.quantisation.targets.target import Target
+from microstage.quantisation.targets import Target
 
 __all__ = ["PreparedNetwork", "QuantisedNetwork", "Target", "post_training", "prepare", "quantize"]

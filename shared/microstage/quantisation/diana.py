@@ -21,7 +21,7 @@ from microstage.quantisation.integers.integer_network import IntegerNetwork
 from microstage.quantisation.network import QuantisedNetwork, quantize
 from microstage.quantisation.preparing import prepare
 from microstage.quantisation.representative import batches_of
-from microstage.quantisation.targets.target import AS_DIANA, Target
+from microstage.quantisation.targets import AS_DIANA, Target
 
 __all__ = ["DianaModule"]
 

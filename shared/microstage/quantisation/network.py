@@ -32,8 +32,8 @@ from microstage.quantisation.quantisers.scales import activation_scales, layers_
 from microstage.quantisation.quantisers.sums import coarsen_sums, sum_scales
 from microstage.quantisation.quantisers.weight_scales import fit_weights
 from microstage.quantisation.representative import Representative, batches_of
+from microstage.quantisation.targets import AS_DIANA, Target
 from microstage.quantisation.targets.rules import assert_allowed
-from microstage.quantisation.targets.target import AS_DIANA, Target
 
 __all__ = ["QuantisedNetwork", "Representative", "quantize"]
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from microstage.quantisation.network import QuantisedNetwork, quantize
 from microstage.quantisation.preparing import PreparedNetwork
-from microstage.quantisation.targets.target import AS_DIANA, Target
+from microstage.quantisation.targets import AS_DIANA, Target
 
 __all__ = ["post_training"]
 

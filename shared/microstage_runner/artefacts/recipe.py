@@ -88,17 +88,18 @@ def _closure(roots: list[Path], shared: Path, digests: Digests) -> list[Path]:
 
 
 def _module_files(shared: Path, dotted: str) -> list[Path]:
-    """Return the file of a module and the `__init__.py` of every package around it; attributes
-    resolve to their module.
+    """Return the file of a module, the `__init__.py` of every package around it, and the data of the innermost one;
+    attributes resolve to their module.
     """
-    files, folder = [], shared
+    files, folder, package = [], shared, shared
     for part in dotted.split("."):
         folder = folder / part
+        package = folder if folder.is_dir() else package
         for candidate in (folder / "__init__.py", folder.with_suffix(".py")):
             if candidate.is_file():
                 files.append(candidate)
-    if folder.is_dir() and folder.name != _PACKAGE:
-        files += [path for path in folder.iterdir() if path.is_file() and path.suffix not in (".py", ".pyc")]
+    if package.name != _PACKAGE:
+        files += [path for path in package.iterdir() if path.is_file() and path.suffix not in (".py", ".pyc")]
     return files
 
 

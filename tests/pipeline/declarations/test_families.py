@@ -48,6 +48,13 @@ def test_what_a_stage_asks_of_a_family_is_there_and_in_its_recipe_alone(model, t
     assert own in trained and not trained & others
 
 
+def test_what_a_float_network_is_quantised_for_enters_the_keys(tmp_path):
+    for stage in ("train", "export"):
+        found = recipe(STAGES[stage], REPOSITORY, {}, Digests(tmp_path / "digests.json"), "resnet8")["files"]
+        held = {Path(path).stem for path in found if path.endswith(".json") and "/targets/" in path}
+        assert held == {*STAGES["train"].parameters["target"].of("resnet8").choices}
+
+
 def test_another_familys_parameter_or_dataset_is_one_sentence():
     with pytest.raises(ParameterError, match="CYCLES=1 is no parameter of MODEL=kws-w3a3: it belongs to harmonic"):
         select(STAGES, {"MODEL": "kws-w3a3", "CYCLES": "1"})

@@ -16,7 +16,7 @@ from microstage.errors import ModelError, VerificationError
 from microstage.integer import gemmlowp
 from microstage.quantisation.integers.operations import Product, Requantise
 from microstage.quantisation.integers.rescaling import FixedPoint, exact_thresholds
-from microstage.quantisation.targets.target import target_names
+from microstage.quantisation.targets import target_names
 
 _UNTIED = {"diana-digital", "diana-compat"}  # of which floats compute every number exactly
 

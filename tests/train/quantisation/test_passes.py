@@ -9,8 +9,8 @@ from torch import nn
 
 from microstage import quantisation
 from microstage.errors import ModelError, ParameterError, VerificationError
-from microstage.quantisation.preparing import equalising
 from microstage.quantisation.passes.error import answers, relative_l2
+from microstage.quantisation.preparing import equalising
 
 
 def quantised(target="diana-digital", method=None):

@@ -6,7 +6,7 @@ from small_networks import pictures, residual
 
 from microstage import quantisation
 from microstage.errors import ModelError
-from microstage.quantisation.targets.target import target_names
+from microstage.quantisation.targets import target_names
 
 
 def worked_on(network, batches):

@@ -12,7 +12,7 @@ from microstage.quantisation.evidence.brevitas_flow import brevitas_flow
 from microstage.quantisation.network import QuantisedNetwork, quantize
 from microstage.quantisation.post_training import post_training
 from microstage.quantisation.preparing import PreparedNetwork
-from microstage.quantisation.targets.target import Target
+from microstage.quantisation.targets import Target
 
 __all__ = ["METHODS", "REFERENCE", "QuantisationSubject"]
 

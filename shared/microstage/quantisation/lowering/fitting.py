@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from microstage.errors import ModelError
 from microstage.quantisation.integers.levels import Levels
 from microstage.quantisation.integers.operations import Add, Operation, Product, Requantise
-from microstage.quantisation.targets.target import Target
+from microstage.quantisation.targets import Target
 
 __all__ = ["assert_fits"]
 

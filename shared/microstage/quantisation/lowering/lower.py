@@ -22,7 +22,7 @@ from microstage.quantisation.lowering.products import product
 from microstage.quantisation.lowering.recorded import FakeQuantised, shapes_of
 from microstage.quantisation.lowering.sums import add, concatenate
 from microstage.quantisation.quantisers.layers import QuantReLU6
-from microstage.quantisation.targets.target import Target
+from microstage.quantisation.targets import Target
 
 __all__ = ["integers_of", "lower"]
 

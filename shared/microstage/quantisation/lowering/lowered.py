@@ -10,7 +10,7 @@ from torch import fx
 from microstage.errors import ModelError
 from microstage.quantisation.integers.levels import Levels
 from microstage.quantisation.integers.operations import Operation
-from microstage.quantisation.targets.target import Target
+from microstage.quantisation.targets import Target
 
 __all__ = ["Lowered"]
 

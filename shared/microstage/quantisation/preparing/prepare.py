@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from microstage.errors import ModelError
-from microstage.quantisation.preparing.equalising import equalised
 from microstage.quantisation.preparing.canonical import canonical
+from microstage.quantisation.preparing.equalising import equalised
 from microstage.quantisation.preparing.equivalence import assert_equivalent
 from microstage.quantisation.preparing.norms import fold_norms
 from microstage.quantisation.preparing.one_call import one_module_per_call

@@ -10,7 +10,7 @@ from microstage.quantisation.integers.integer_network import IntegerNetwork
 from microstage.quantisation.integers.operations import Add, Product, Requantise
 from microstage.quantisation.lowering import integers_of
 from microstage.quantisation.quantisers.scales import activation_scales, set_weight_thresholds
-from microstage.quantisation.targets.target import Target
+from microstage.quantisation.targets import Target
 
 __all__ = ["give_headroom"]
 

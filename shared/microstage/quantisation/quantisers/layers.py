@@ -24,7 +24,7 @@ from brevitas.quant.fixed_point import (
 )
 from torch import Tensor, fx, nn
 
-from microstage.quantisation.targets.target import Target
+from microstage.quantisation.targets import Target
 
 __all__ = ["QuantReLU6", "activation_map", "identity_map", "layer_map", "round_the_input"]
 
