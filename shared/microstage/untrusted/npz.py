@@ -14,21 +14,15 @@ import numpy as np
 from microstage.untrusted.exceptions import translated
 from microstage.untrusted.limits import MOST_UNPACKED
 
-__all__ = ["arrays_of"]
+__all__ = ["array_or_arrays_of", "arrays_of"]
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def arrays_of(path: Path, names: Sequence[str] | None = None, largest: int = MOST_UNPACKED) -> dict[str, np.ndarray]:
-    """Return {name: array} of those called `names`, by default of all; `ValueError` says what is the matter.
-
-    The array of an .npy has no name: "".
-    """
+    """Return {name: array} of those called `names`, by default of all; `ValueError` says what is the matter."""
     try:
-        if path.stat().st_size > largest:
-            raise ValueError(f"it has {path.stat().st_size} bytes, and at most {largest} are read")
-        if names is None and _is_npy(path):
-            return {"": _array(path.read_bytes(), "it")}
+        _assert_small(path, largest)
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             chosen = {name: members[name] for name in (members if names is None else names)}
@@ -42,9 +36,22 @@ def arrays_of(path: Path, names: Sequence[str] | None = None, largest: int = MOS
         raise ValueError(str(error) or type(error).__name__) from None
 
 
-def _is_npy(path: Path) -> bool:
-    with path.open("rb") as handle:
-        return handle.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
+def array_or_arrays_of(path: Path, largest: int = MOST_UNPACKED) -> dict[str, np.ndarray]:
+    """Return as `arrays_of` does; the array of an .npy has no name: ""."""
+    try:
+        with path.open("rb") as handle:
+            named = handle.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX
+        if named:
+            return arrays_of(path, largest=largest)
+        _assert_small(path, largest)
+        return {"": _array(path.read_bytes(), "it")}
+    except OSError as error:
+        raise ValueError(str(error)) from None
+
+
+def _assert_small(path: Path, largest: int) -> None:
+    if path.stat().st_size > largest:
+        raise ValueError(f"it has {path.stat().st_size} bytes, and at most {largest} are read")
 
 
 def _array(content: bytes, name: str) -> np.ndarray:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from microstage.errors import ArtefactError
-from microstage.untrusted.npz import arrays_of
+from microstage.untrusted.npz import array_or_arrays_of
 from microstage_streamline.graph.graph import GraphInput
 
 __all__ = ["FEW", "Arrays", "CalibrationRows", "read_calibration"]
@@ -39,7 +39,7 @@ def read_calibration(path: Path, called: str, inputs: Mapping[str, GraphInput]) 
 
 def _array_or_arrays(path: Path, called: str) -> dict[str, np.ndarray]:
     try:
-        return arrays_of(path)
+        return array_or_arrays_of(path)
     except ValueError as error:
         remedy = "numpy.save or numpy.savez writes them"
         raise ArtefactError(f"CALIBRATION={called} holds no arrays: {error}; {remedy}.") from None
