@@ -8,6 +8,7 @@ import torch
 from brevitas.graph.calibrate import bias_correction_mode
 from torch import Tensor, nn
 
+from microstage.process.progress import progress
 from microstage.quantisation.quantisers.scales import LayerWithWeights
 from microstage.quantisation.quantisers.weight_scales import fit_layer
 
@@ -20,7 +21,7 @@ _LARGEST_GAIN = 1.25  # a channel whose size is further off is not the same any 
 def correct_bias(network: nn.Module, batches: Sequence[Tensor]) -> None:
     """Add to each bias the mean by which quantising moved that layer's output, one layer after another."""
     with bias_correction_mode(network):
-        for batch in batches:
+        for batch in progress(batches, len(batches), "biases"):
             network(batch)
 
 
