@@ -22,7 +22,7 @@ from microstage.quantisation.passes import calibrating, correcting, finetuning
 from microstage.quantisation.passes.as_diana import calibrate_as_diana
 from microstage.quantisation.passes.error import answers, relative_l2
 from microstage.quantisation.passes.finetuning import Batch, Loss
-from microstage.quantisation.passes.recording import inputs_of, outputs_of
+from microstage.quantisation.passes.recording import LayerRun, walk
 from microstage.quantisation.passes.rounding import adaround_layer, is_determined
 from microstage.quantisation.passes.sensitivity import Sensitivity, measured
 from microstage.quantisation.preparing import PreparedNetwork
@@ -114,17 +114,16 @@ class QuantisedNetwork(Network):
         """Add to each bias the mean by which quantising moved that layer's output."""
         batches = self._calibrated_batches(representative)
         with self._no_worse(batches):
-            correcting.correct_bias(self.graph_module, batches)
+            for given, wanted in self._side_by_side(batches, "biases"):
+                correcting.match_mean(given.layer, given.outputs, wanted.outputs)
         return self
 
     def reestimate_norms(self, representative: Representative) -> QuantisedNetwork:
         """Give each channel of each layer the mean and the deviation that it has in the float network."""
         batches = self._calibrated_batches(representative)
-        layers, wanted = self._layers(), dict(self.float_network.named_modules())
-        for name, layer in progress(layers, len(layers), "norms"):
-            outputs = outputs_of(wanted[name], self.float_network, batches)
+        for given, wanted in self._side_by_side(batches, "norms"):
             with self._no_worse(batches):
-                correcting.match_norm(layer, outputs_of(layer, self, batches), outputs)
+                correcting.match_norm(given.layer, given.outputs, wanted.outputs)
         return self
 
     def adaround(self, representative: Representative, steps: int = 200, seed: int = 0) -> QuantisedNetwork:
@@ -133,14 +132,12 @@ class QuantisedNetwork(Network):
         Layers of which the batches hold too little keep their roundings.
         """
         batches = self._calibrated_batches(representative)
-        layers, wanted = self._layers(), dict(self.float_network.named_modules())
         generator = torch.Generator().manual_seed(seed)
         with self._no_worse(batches):
-            for name, layer in progress(layers, len(layers), "AdaRound"):
-                inputs = inputs_of(layer, self, batches)
-                outputs = outputs_of(wanted[name], self.float_network, batches)
-                if is_determined(layer, outputs):
-                    adaround_layer(layer, inputs, outputs, self._rectified(name), steps, generator)
+            for given, wanted in self._side_by_side(batches, "AdaRound"):
+                if is_determined(given.layer, wanted.outputs):
+                    rectified = self._rectified(given.path)
+                    adaround_layer(given.layer, given.inputs, wanted.outputs, rectified, steps, generator)
         return self
 
     def finetune(
@@ -179,6 +176,11 @@ class QuantisedNetwork(Network):
             learned += [scaling.value for scaling in scales if all(scaling is not other for other in fixed)]
             learned += [layer.weight_quant.tensor_quant.scaling_impl.value for layer in layers]
         return learned
+
+    def _side_by_side(self, batches: Sequence[Tensor], label: str) -> Iterable[tuple[LayerRun, LayerRun]]:
+        """Return each layer with weights here, and in the float network, in the order in which data flows."""
+        both = zip(walk(self.graph_module, batches), walk(self.float_network, batches))
+        return progress(both, len(self._layers()), label)
 
     def _layers(self) -> list[tuple[str, nn.Module]]:
         """Return the layers with weights in the order in which data flows."""

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
-from brevitas.graph.calibrate import bias_correction_mode
-from torch import Tensor, nn
+from torch import Tensor
 
-from microstage.process.progress import progress
 from microstage.quantisation.quantisers.scales import LayerWithWeights
 from microstage.quantisation.quantisers.weight_scales import fit_layer
 
-__all__ = ["correct_bias", "match_norm"]
+__all__ = ["match_mean", "match_norm"]
 
 _LARGEST_GAIN = 1.25  # a channel whose size is further off is not the same any more
 
 
 @torch.no_grad()
-def correct_bias(network: nn.Module, batches: Sequence[Tensor]) -> None:
-    """Add to each bias the mean by which quantising moved that layer's output, one layer after another."""
-    with bias_correction_mode(network):
-        for batch in progress(batches, len(batches), "biases"):
-            network(batch)
+def match_mean(layer: LayerWithWeights, given: Tensor, wanted: Tensor) -> None:
+    """Give each channel of `layer` the mean of `wanted` [n, channels, ...]; it now gives `given`."""
+    layer.bias.add_(_moments(wanted)[0] - _moments(given)[0])
 
 
 @torch.no_grad()
