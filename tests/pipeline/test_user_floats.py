@@ -87,11 +87,17 @@ def compared(volumes: Path, said: str) -> dict[str, int]:
     return {row[0]: int(row[3].replace(",", "").replace("-", "0")) for row in rows}
 
 
+def trainings(volumes: Path, model: str) -> set[Path]:
+    """What was trained of a model."""
+    found = volumes.glob("train/*/model_def.json")
+    return {path.parent for path in found if json.loads(path.read_text())["model"] == model}
+
+
 def test_the_page_runs_through_every_stage_and_its_weights_come_back_in(volumes, mine):
     said = make(volumes, "cbackend", f"MODEL={mine / 'stripes.py'}", *TINY, "TARGET=tflite")
     counts = compared(volumes, said)
     assert min(counts[stage] for stage in ("export", "qcdq", "streamline")) > 100_000 and counts["cbackend"]
-    [trained] = volumes.glob("train/*")
+    [trained] = trainings(volumes, "stripes")
     metrics = json.loads((trained / "metrics.json").read_text())
     assert {"test.accuracy", "test.float_accuracy", "test.relative_l2"} <= metrics.keys()
 
@@ -103,7 +109,7 @@ def test_the_page_runs_through_every_stage_and_its_weights_come_back_in(volumes,
     given = f"FLOAT_WEIGHTS={mine / 'wrapped.pth'}"
     again = make(volumes, "train", f"MODEL={mine / 'stripes.py'}", *TINY, f"TARGET={mine / 'halves_up.json'}", given)
     assert "float: 1 epochs" not in again
-    [other] = set(volumes.glob("train/*")) - {trained}
+    [other] = trainings(volumes, "stripes") - {trained}
     assert (other / "float_model_weight.pth").read_bytes() == (trained / "float_model_weight.pth").read_bytes()
     assert json.loads((other / "model_def.json").read_text())["target"]["rounding"] == "half-up"
     assert list(volumes.glob("qcdq/*/model_qonnx.onnx"))

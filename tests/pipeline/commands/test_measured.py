@@ -67,7 +67,7 @@ def test_an_earlier_version_is_found_by_name_or_is_the_folder_itself(tmp_path, f
 
 
 @pytest.mark.parametrize(("command", "typed", "said"), [
-    ("bench", {"MODEL": "resnet8"}, "did you mean drawn-resnet8"),
+    ("bench", {"MODEL": "drawn-resnet9"}, "did you mean drawn-resnet8"),
     ("bench", {"CYCLES": "0.5"}, "CYCLES=0.5 is nothing that drawn-resnet8, drawn-ds-cnn has a use for"),
     ("prove", {"MODEL": "kws-w3a3", "CYCLES": "0.5"}, "CYCLES=0.5 is no parameter of MODEL=kws-w3a3"),
     ("prove", {"TFLITE": "a.tflite"}, "TFLITE=a.tflite is nothing that `make prove` uses"),
