@@ -105,9 +105,7 @@ class QuantisedNetwork(Network):
         if method not in calibrating.CALIBRATIONS:
             raise ParameterError(f"Calibration {method!r} is none of {', '.join(calibrating.CALIBRATIONS)}.")
         calibrating.calibrate(self.graph_module, batches, method)
-        give_headroom(self.graph_module, self.target, self._prepared[0].example)
-        if self.target.shift is not None:
-            coarsen_sums(self.graph_module)
+        self._fit_to_target()
         return self
 
     def correct_bias(self, representative: Representative) -> QuantisedNetwork:
@@ -163,9 +161,19 @@ class QuantisedNetwork(Network):
         return measured(self.graph_module, self._calibrated_batches(representative))
 
     def integerize(self) -> IntegerNetwork:
-        """Return the network in integers alone."""
+        """Return the network in integers alone.
+
+        Scales that training moved to where the target has none are made coarser first.
+        """
         self._assert_calibrated()
+        if self.target.calibration != AS_DIANA:  # whose integers are that tool's own
+            self._fit_to_target()
         return lower(self.graph_module, self.target, self._prepared[0].example)
+
+    def _fit_to_target(self) -> None:
+        give_headroom(self.graph_module, self.target, self._prepared[0].example)
+        if self.target.shift is not None:
+            coarsen_sums(self.graph_module)
 
     def _learned(self, learn_scales: bool) -> list[nn.Parameter]:
         layers = [layer for _, layer in self._layers()]

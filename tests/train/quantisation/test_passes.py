@@ -11,6 +11,7 @@ from microstage import quantisation
 from microstage.errors import ModelError, ParameterError, VerificationError
 from microstage.quantisation.passes.error import answers, relative_l2
 from microstage.quantisation.preparing import equalising
+from microstage.quantisation.quantisers.sums import sum_scales
 
 
 def quantised(target="diana-digital", method=None):
@@ -30,6 +31,13 @@ def test_what_corrects_never_moves_the_output_away(work, target):
     before = error(network, batches)
     getattr(network, work)(batches, **({"steps": 20} if work == "adaround" else {}))
     assert error(network, batches) <= before
+
+
+def test_scales_that_training_moved_to_where_a_shift_cannot_follow_are_made_coarser():
+    network, batches = quantised()
+    for before, after in sum_scales(network.graph_module):
+        after.set_threshold(before.threshold / 4)  # the sum finer than its terms
+    assert network.integerize().verify(batches).ties == 0
 
 
 @pytest.mark.parametrize("target", ["diana-digital", "finn", "tflite"])
