@@ -107,7 +107,7 @@ def test_a_bias_that_outgrew_its_weights_becomes_integers_and_what_32_bits_do_no
     with torch.no_grad():
         quantised.graph_module.get_submodule("0").bias.fill_(1e9)
     assert quantised.integerize().verify([pictures]).ties == 0
-    wide, rows = torch.nn.Linear(140_000, 1), torch.ones(2, 140_000)
+    wide, rows = torch.nn.Linear(400_000, 1), torch.ones(2, 400_000)
     torch.nn.init.constant_(wide.weight, 0.99)
     with pytest.raises(ModelError, match="its sums reach [0-9]+, which 32 bits do not hold"):
         quantisation.quantize(quantisation.prepare(wide, rows)).calibrate([rows]).integerize()
