@@ -41,7 +41,9 @@ RANDOM = (REPOSITORY / "tests" / "random_floats.py").read_text()
 TINY = ("EXAMPLES=256", "EPOCHS=1", "WIDTH=4")
 HALVES_UP = {
     "summary": "Zero points, seven bits, halves up.",
-    "weights": {"bits": 6, "narrow": False, "scale": "real", "per": "tensor"},
+    "weights": {
+        "bits": 6, "narrow": False, "scale": "real", "per": "tensor", "rounding": "half-even", "calibration": "max"
+    },  # fmt: skip
     "activations": {"bits": 7, "scale": "real", "relu": "unsigned", "affine": True},
     "rounding": "half-up",
     "calibration": "max",
