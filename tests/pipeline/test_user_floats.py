@@ -42,7 +42,12 @@ TINY = ("EXAMPLES=256", "EPOCHS=1", "WIDTH=4")
 HALVES_UP = {
     "summary": "Zero points, seven bits, halves up.",
     "weights": {
-        "bits": 6, "narrow": False, "scale": "real", "per": "tensor", "rounding": "half-even", "calibration": "max"
+        "bits": 6,
+        "narrow": False,
+        "scale": "real",
+        "per": "tensor",
+        "rounding": "half-even",
+        "calibration": "max",
     },  # fmt: skip
     "activations": {"bits": 7, "scale": "real", "relu": "unsigned", "affine": True},
     "rounding": "half-up",
