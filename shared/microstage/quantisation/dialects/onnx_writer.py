@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from microstage.quantisation.integers.integer_program import IntegerProgram
 from microstage.quantisation.integers.operations import (
     Add,
     AveragePool,
@@ -21,9 +22,6 @@ from microstage.quantisation.integers.operations import (
     Requantise,
     Reshape,
 )
-
-if TYPE_CHECKING:
-    from microstage.quantisation.integers.integer_network import IntegerNetwork
 
 __all__ = ["OnnxWriter", "window_of"]
 
@@ -40,7 +38,7 @@ class OnnxWriter(ABC):
     opset = 13
     domains: dict[str, int] = {}
 
-    def __init__(self, network: IntegerNetwork) -> None:
+    def __init__(self, network: IntegerProgram) -> None:
         self.network = network
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, np.ndarray] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -15,10 +14,8 @@ from microstage.quantisation.dialects.finn import FinnWriter
 from microstage.quantisation.dialects.onnx_writer import OnnxWriter
 from microstage.quantisation.dialects.qcdq import QcdqWriter
 from microstage.quantisation.dialects.qonnx import QonnxWriter
+from microstage.quantisation.integers.integer_program import IntegerProgram
 from microstage.quantisation.integers.operations import Requantise
-
-if TYPE_CHECKING:
-    from microstage.quantisation.integers.integer_network import IntegerNetwork
 
 __all__ = ["write"]
 
@@ -30,7 +27,7 @@ _WRITERS: dict[str, type[OnnxWriter]] = {
 }
 
 
-def write(network: IntegerNetwork, folder: Path, dialect: str, values: Mapping[str, np.ndarray] | None) -> Path:
+def write(network: IntegerProgram, folder: Path, dialect: str, values: Mapping[str, np.ndarray] | None) -> Path:
     """Write model.onnx into `folder` and return its path; with `values`, those of a batch, the .npy files as well."""
     if dialect not in _WRITERS:
         raise ParameterError(f"dialect={dialect!r} is none of {', '.join(_WRITERS)}.")
@@ -44,7 +41,7 @@ def write(network: IntegerNetwork, folder: Path, dialect: str, values: Mapping[s
     return folder / "model.onnx"
 
 
-def _dump(network: IntegerNetwork, writer: OnnxWriter, folder: Path, values: Mapping[str, np.ndarray]) -> None:
+def _dump(network: IntegerProgram, writer: OnnxWriter, folder: Path, values: Mapping[str, np.ndarray]) -> None:
     """Write float32 arrays [n, ...]; the intermediate ones hold integers in every dialect."""
     requantised = [one.output for one in network.operations if isinstance(one, Requantise)]
     arrays = {

@@ -11,26 +11,18 @@ from torch import Tensor
 
 from microstage.quantisation.dialects import write
 from microstage.quantisation.integers.comparing import Comparison, compare
-from microstage.quantisation.integers.levels import Levels
-from microstage.quantisation.integers.operations import Operation, Quantise
+from microstage.quantisation.integers.integer_program import IntegerProgram
 from microstage.quantisation.representative import Representative, assert_batch, batches_of
 
 __all__ = ["IntegerNetwork"]
 
 
 @dataclass(frozen=True)
-class IntegerNetwork:
-    """`operations` from `input`, which is real, to `output`, which is quantised.
-
-    `levels` holds those of every quantised value by its name, `shapes` the shape of every value without the batch.
-    `fake_quantised` gives the same values of the network in floats that it was made of, in float64.
+class IntegerNetwork(IntegerProgram):
+    """A program that runs. `fake_quantised` gives the same values of the network in floats that it was made of, in
+    float64.
     """
 
-    operations: tuple[Operation, ...]
-    input: str
-    output: str
-    shapes: Mapping[str, tuple[int, ...]]
-    levels: Mapping[str, Levels]
     fake_quantised: Callable[[Tensor], Mapping[str, Tensor]] = field(repr=False)
 
     def values(self, x: Tensor | np.ndarray) -> dict[str, np.ndarray]:
@@ -66,8 +58,3 @@ class IntegerNetwork:
         `ModelError` where the dialect cannot state a layer, with the layer and the dialect that can.
         """
         return write(self, Path(folder), dialect, None if x is None else self.values(x))
-
-    @property
-    def quantiser(self) -> Quantise:
-        """The operation at the border, which makes integers of the input."""
-        return next(operation for operation in self.operations if isinstance(operation, Quantise))
