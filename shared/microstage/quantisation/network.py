@@ -37,6 +37,9 @@ from microstage.quantisation.targets.rules import assert_allowed
 
 __all__ = ["QuantisedNetwork", "Representative", "quantize"]
 
+_BEST = "best"
+_TRIED = ("mse", "percentile")  # of which `best` takes the better one
+
 
 def quantize(model: PreparedNetwork, target: str | Target = "diana-digital") -> QuantisedNetwork:
     """Return a prepared network with a quantiser behind every layer, for a target by name, file or object.
@@ -95,18 +98,29 @@ class QuantisedNetwork(Network):
     def calibrate(self, representative: Representative, method: str | None = None) -> QuantisedNetwork:
         """Choose every scale by what flows through the float network: batches [n, ...], or a function that gives them.
 
-        `method` is the target's own unless one is named: percentile, max, mse or three-sigma.
+        `method` is the target's own unless one is named: percentile, max, mse, three-sigma, or best: percentile or mse,
+        whichever brings the output nearer to the float network's.
         """
         method, batches = method or self.target.calibration, self._batches(representative)
         if method == AS_DIANA:
             prepared = self._prepared[0]
             calibrate_as_diana(self.graph_module, prepared.unfolded, prepared.example, batches)
             return self
-        if method not in calibrating.CALIBRATIONS:
-            raise ParameterError(f"Calibration {method!r} is none of {', '.join(calibrating.CALIBRATIONS)}.")
+        if method not in (_BEST, *calibrating.CALIBRATIONS):
+            raise ParameterError(f"Calibration {method!r} is none of {', '.join((_BEST, *calibrating.CALIBRATIONS))}.")
+        if method == _BEST:
+            expected = answers(self.float_network, batches)
+            method = min(_TRIED, key=lambda tried: relative_l2(self._calibrated_answers(batches, tried), expected))
+        self._calibrate(batches, method)
+        return self
+
+    def _calibrate(self, batches: Sequence[Tensor], method: str) -> None:
         calibrating.calibrate(self.graph_module, batches, method)
         self._fit_to_target()
-        return self
+
+    def _calibrated_answers(self, batches: Sequence[Tensor], method: str) -> Tensor:
+        self._calibrate(batches, method)
+        return answers(self, batches)
 
     def correct_bias(self, representative: Representative) -> QuantisedNetwork:
         """Add to each bias the mean by which quantising moved that layer's output."""

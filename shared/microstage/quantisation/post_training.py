@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from microstage.quantisation.aligning import aligned
 from microstage.quantisation.network import QuantisedNetwork, quantize
 from microstage.quantisation.preparing import PreparedNetwork
 from microstage.quantisation.targets import AS_DIANA, Target
@@ -20,10 +21,11 @@ def post_training(
 ) -> QuantisedNetwork:
     """Return `prepared`, quantised for `target` by representative `batches`: some hundred examples, without labels.
 
-    Scales by `method` or the target's own; biases; rounding of weights; biases again, as roundings moved them. A target
-    that is what another tool makes has its scales alone: nothing is corrected there.
+    Ranges that suit the target's scales; scales by `method` or the target's own; biases; rounding of weights; biases
+    again, as roundings moved them. A target that is what another tool makes has its scales alone: nothing is corrected.
     """
-    quantised = quantize(prepared, target).calibrate(batches, method)
+    target = target if isinstance(target, Target) else Target.load(target)
+    quantised = quantize(aligned(prepared, target, batches), target).calibrate(batches, method)
     if quantised.target.calibration == AS_DIANA:
         return quantised
     quantised.correct_bias(batches)

@@ -24,7 +24,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "calibrate": {
         "type": "str",
         "default": "",
-        "choices": ["", "percentile", "max", "mse", "three-sigma"],
+        "choices": ["", "best", "percentile", "max", "mse", "three-sigma"],
         "summary": "How scales are chosen; the target's own way by default.",
     },
     "float_weights": {

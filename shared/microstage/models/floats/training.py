@@ -92,6 +92,7 @@ class FloatTraining(Training):
         method = self.parameters["calibrate"] or None
         if self.parameters["quantise"] == "ptq":
             return quantisation.post_training(prepared, self.target, inputs, method)
+        prepared = quantisation.aligned(prepared, self.target, inputs)
         network = quantisation.quantize(prepared, self.target).calibrate(inputs, method)
         return network.correct_bias(inputs) if "ptq" in self.parameters["quantise"] else network
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
+from microstage.quantisation.aligning import aligned
 from microstage.quantisation.evidence.brevitas_flow import brevitas_flow
 from microstage.quantisation.network import QuantisedNetwork, quantize
 from microstage.quantisation.post_training import post_training
@@ -34,6 +35,10 @@ class QuantisationSubject:
     def corrected(self, target: Target, method: str) -> QuantisedNetwork:
         return self.calibrated(target, method).correct_bias(self.batches)
 
+    def with_ranges(self, target: Target) -> QuantisedNetwork:
+        prepared = aligned(self.prepared, target, self.batches)
+        return quantize(prepared, target).calibrate(self.batches).correct_bias(self.batches)
+
     def complete(self, target: Target) -> nn.Module:
         return post_training(self.prepared, target, self.batches)
 
@@ -55,9 +60,10 @@ METHODS: Mapping[str, Quantiser] = {
     "power of two, percentile": partial(QuantisationSubject.corrected, target=_SHIFTING, method="percentile"),
     "power of two, mse": partial(QuantisationSubject.corrected, target=_SHIFTING, method="mse"),
     "power of two, mse, biases as they are": partial(QuantisationSubject.calibrated, target=_SHIFTING, method="mse"),
-    "power of two, AdaRound": partial(QuantisationSubject.complete, target=_SHIFTING),
+    "power of two, ranges to suit": partial(QuantisationSubject.with_ranges, target=_SHIFTING),
+    "power of two, ranges to suit, AdaRound": partial(QuantisationSubject.complete, target=_SHIFTING),
     "power of two, per tensor": partial(QuantisationSubject.corrected, target=_PER_TENSOR, method="mse"),
-    "power of two, per tensor, AdaRound": partial(QuantisationSubject.complete, target=_PER_TENSOR),
+    "power of two, per tensor, ranges to suit, AdaRound": partial(QuantisationSubject.complete, target=_PER_TENSOR),
     "power of two, floor": partial(QuantisationSubject.corrected, target=_FLOORING, method="mse"),
     "diana-compat": partial(QuantisationSubject.complete, target=_COMPAT),
 }

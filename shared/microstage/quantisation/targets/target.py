@@ -74,7 +74,7 @@ class Target:
     weights: Weights
     activations: Activations
     rounding: str = _one_of("half-up", "half-even", "floor", "fixed-point")
-    calibration: str = _one_of("percentile", "max", "mse", "three-sigma", AS_DIANA)
+    calibration: str = _one_of("best", "percentile", "max", "mse", "three-sigma", AS_DIANA)
     shift: tuple[int, int] | None = None
     layers: LayerRules | None = None
 
