@@ -69,13 +69,6 @@ raise SystemExit(7)
 
 
 @pytest.fixture(scope="module")
-def volumes(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("volumes")
-    (folder / ".env").symlink_to(REPOSITORY / "volumes" / ".env")
-    return folder
-
-
-@pytest.fixture(scope="module")
 def mine(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("mine")
     for name, text in {"stripes.py": STRIPES, "drawn.py": RANDOM + DRAWN, "wrap.py": WRAP}.items():

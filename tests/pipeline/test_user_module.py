@@ -27,14 +27,6 @@ def make(volumes: Path, *words: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def volumes(tmp_path_factory) -> Path:
-    """A volume of its own, with the environments that are here."""
-    folder = tmp_path_factory.mktemp("volumes")
-    (folder / ".env").symlink_to(REPOSITORY / "volumes" / ".env")
-    return folder
-
-
-@pytest.fixture(scope="module")
 def file(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("mine") / "shapes.py"
     path.write_text(WALK_THROUGH)

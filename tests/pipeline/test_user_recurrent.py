@@ -5,19 +5,11 @@ anybody.
 import json
 from pathlib import Path
 
-import pytest
 from test_user_module import REPOSITORY, make
 
 PAGE = (REPOSITORY / "docs" / "adding-a-model.md").read_text()
 TWO_LAYERS = PAGE.split("```python\n")[3].split("```")[0]
 SEVERAL_INPUTS = (Path(__file__).parent / "listening.py").read_text()
-
-
-@pytest.fixture(scope="module")
-def volumes(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("volumes")
-    (folder / ".env").symlink_to(REPOSITORY / "volumes" / ".env")
-    return folder
 
 
 def made(volumes: Path, folder: Path, name: str, text: str, *words: str) -> tuple[str, Path]:

@@ -93,7 +93,10 @@ def _quantiser_nodes(network: fx.GraphModule) -> dict[fx.Node, QuantNonLinearAct
 
 def _observed(unfolded: fx.GraphModule, node: fx.Node) -> str:
     """Return the node of `unfolded` that gives what `node` does: of a layer with a norm behind it, the norm."""
-    (same,) = (other for other in unfolded.graph.nodes if other.name == node.name)
+    nodes = {other.name: other for other in unfolded.graph.nodes}
+    while node.name not in nodes:  # a quantiser that was put in between
+        (node,) = node.all_input_nodes
+    same = nodes[node.name]
     return next((user.name for user in same.users if _is(unfolded, user, _NORMS)), same.name)
 
 
