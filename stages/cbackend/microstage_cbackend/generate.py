@@ -12,6 +12,7 @@ from microstage.interface import golden
 from microstage.interface.c_names import NETWORK_NAMES, is_network_name, network_name, part_name
 from microstage.interface.recurrence import Recurrence
 from microstage_cbackend.build import BoundaryResult, compile_and_run
+from microstage_cbackend.network_file.writing.network import network_file
 from microstage_cbackend.passes import optimise
 from microstage_cbackend.program.model import Model, recurrent_model_of
 from microstage_cbackend.read.graph import read_part
@@ -108,7 +109,9 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
     texts |= (
         packages(program, [*library]) | board(program, plan, sound, sources) | wav_example(sound, sources) | versions
     )
-    return {name: text.encode() for name, text in texts.items()} | {"test/golden.bin": plan.data()}
+    memory = {writer.part.name: writer.plan for writer in program.writers}
+    data = {"test/golden.bin": plan.data(), f"{model.name}.msn": network_file(model, memory, plan)}
+    return {name: text.encode() for name, text in texts.items()} | data
 
 
 def verify_and_publish(model: Model, plan: Plan, source: Path, scratch: Path, output: Path) -> list[BoundaryResult]:

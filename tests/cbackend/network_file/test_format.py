@@ -5,9 +5,9 @@ import re
 import pytest
 from places import REPOSITORY
 
-from microstage_cbackend.network_file.numbers import KERNELS, STAGES
-from microstage_cbackend.network_file.records import CALL, LAYER, RECORDS
-from microstage_cbackend.network_file.tables import HEADER_FILE, c_header, with_tables
+from microstage_cbackend.network_file.format.numbers import KERNELS, STAGES
+from microstage_cbackend.network_file.format.records import CALL, LAYER, RECORDS
+from microstage_cbackend.network_file.format.tables import HEADER_FILE, c_header, with_tables
 
 PAGE = REPOSITORY / "docs" / "network-file.md"
 SOURCES = "\n".join(path.read_text() for path in (HEADER_FILE.parents[1] / "kernels").glob("*.h"))

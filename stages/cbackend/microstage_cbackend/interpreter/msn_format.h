@@ -1,4 +1,4 @@
-/* msn_format.h: docs/network-file.md in C; microstage_cbackend.network_file.tables writes it.
+/* msn_format.h: docs/network-file.md in C; microstage_cbackend.network_file.format.tables writes it.
  *
  * Structures lie in the file as they are here, little-endian; each field at a multiple of its size. */
 #ifndef MSN_FORMAT_H

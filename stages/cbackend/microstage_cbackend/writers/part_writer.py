@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from microstage_cbackend.kernels.layouts import pack_blocks, pack_depthwise_blocks, pack_rows
 from microstage_cbackend.kernels.templates import KernelSet
+from microstage_cbackend.program.arguments import (
+    BLOCKS,
+    DEPTHWISE_BLOCKS,
+    ROWS,
+    SPECIALISED,
+    layouts_of,
+    operands,
+    stage_of,
+)
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor, type_range
-from microstage_cbackend.program.requantise import MultiplyAddShift
 from microstage_cbackend.writers.constants import Constants
 from microstage_cbackend.writers.memory_plan import plan_memory
 from microstage_cbackend.writers.names import Names, filled, quoted
 from microstage_cbackend.writers.signatures import signature
-from microstage_cbackend.writers.stage_text import requant_text, rounding, stage_text
+from microstage_cbackend.writers.stage_text import rounding, stage_text
 
 __all__ = ["PartWriter"]
 
@@ -29,14 +34,8 @@ _STRUCTS = {
     **dict.fromkeys(("ms_conv_u8_sums", "ms_xnor_sums", "ms_xnor_bits"), "ms_conv_u8_shape"),
 }
 "Kernels whose shape is a structure that is not called as they are."
-_SPECIALISED = {
-    **{f"ms_{name}": f"ms_{name}.h" for name in "conv_u8 depthwise_u8 average_u8 add_u8 pad_u8 pack".split()},
-    "ms_conv_u8_sums": "ms_conv_u8.h",
-    "ms_frame_u8": "ms_pad_u8.h",
-    "ms_xnor_sums": "ms_xnor.h",
-    "ms_xnor_bits": "ms_xnor.h",
-}
-"Kernels in headers, made anew for the sizes of each layer -> their header."
+_CONDITIONS = {BLOCKS: "MS_BLOCKED", DEPTHWISE_BLOCKS: "MS_DEPTHWISE_BLOCKED", ROWS: ""}
+"What a preprocessor says where weights lie in that order."
 
 
 class PartWriter:
@@ -101,7 +100,7 @@ class PartWriter:
         result = f"{y.ctype} {list(y.shape)} in {y.root.low}..{y.root.high}"
         remark = "; ".join(filter(None, [result, layer.remark, rounding(layer.stage)]))
         comment = f"{number + 1}. {quoted(layer.node)} ({layer.operator}): {operands} -> {remark}."
-        specialised = layer.kernel in _SPECIALISED
+        specialised = layer.kernel in SPECIALISED
         arguments = self._specialised(number, layer) if specialised else self._arguments(number, layer)
         function = layer.kernel if specialised else self.kernels.of(layer)
         return [*filled(comment + " */", "    /* ", "     * "), *filled(f"{function}({', '.join(arguments)});")]
@@ -111,32 +110,34 @@ class PartWriter:
         arguments = [self._reference(t) for t in layer.inputs]
         if layer.kernel in _WITH_BIAS:
             arguments.append(self.constants.add(layer.bias) if layer.bias else "NULL")
-        if layer.stage is not None:
-            arguments.append(stage_text(layer.stage, layer.output.name, self.constants))
+        arguments += self._stage(layer)
         if layer.working:
             arguments.append(f"({layer.working[0]} *)(memory + {self.plan.scratch[number].offset})")
         arguments += [self._reference(layer.output), _shape(layer)]
         return arguments + ([str(layer.packed_bits)] if layer.packed_bits else [])
 
+    def _stage(self, layer: KernelCall) -> list[str]:
+        """Return the argument that tells a kernel its stage, if it takes one."""
+        stage = stage_of(layer)
+        return [stage_text(stage, layer.output.name, self.constants)] if stage else []
+
     def _specialised(self, number: int, layer: KernelCall) -> list[str]:
         """Return the arguments of a kernel in a header; its shape and stage are constants that the compiler knows."""
-        self.headers.add(_SPECIALISED[layer.kernel])
+        self.headers.add(SPECIALISED[layer.kernel])
+        x, w, third, y = operands(layer)
         arguments = [
             self._weights(layer, t) if t.data is not None else self._as_bytes(t, "const uint8_t *")
-            for t in layer.inputs[:2]
+            for t in (x, w)
+            if t is not None
         ]
-        arguments.append(self._as_bytes(layer.output, "uint8_t *"))
-        if layer.kernel in ("ms_conv_u8", "ms_conv_u8_sums"):
+        arguments.append(self._as_bytes(y, "uint8_t *"))
+        if number in self.plan.scratch:
             arguments.append(f"memory + {self.plan.scratch[number].offset}")
-        elif layer.kernel == "ms_xnor_bits":
-            arguments.append(self.constants.add(layer.inputs[2]))
-        elif layer.kernel == "ms_xnor_sums":
+        elif third is not None:
+            arguments.append(self.constants.add(third))
+        elif layer.signs:
             arguments.append(str(layer.signs))
-        arguments.append(_shape(layer))
-        if isinstance(layer.stage, MultiplyAddShift) and layer.kernel != "ms_add_u8":
-            signed = layer.output.ctype == "int8_t"
-            arguments.append(requant_text(layer.stage, layer.output.name, signed, self.constants))
-        return arguments
+        return [*arguments, _shape(layer), *self._stage(layer)]
 
     def _as_bytes(self, tensor: Tensor, pointer: str) -> str:
         text = self._reference(tensor)
@@ -144,14 +145,12 @@ class PartWriter:
 
     def _weights(self, layer: KernelCall, w: Tensor) -> str:
         """Return the name of a constant, of weights in the orders that kernels/README.md describes."""
-        values = w.integers
-        if layer.kernel in ("ms_conv_u8", "ms_conv_u8_sums"):
-            bits = layer.shape["bits"]
-            return self.constants.add_packed(w, {"MS_BLOCKED": pack_blocks(values, bits), "": pack_rows(values, bits)})
-        if layer.kernel == "ms_depthwise_u8":
-            blocks = pack_depthwise_blocks(np.transpose(values, (2, 0, 1)))
-            return self.constants.add_packed(w, {"MS_DEPTHWISE_BLOCKED": blocks, "": values})
-        return self.constants.add(w)
+        forms = layouts_of(layer)
+        if len(forms) < 2:
+            return self.constants.add(w)
+        return self.constants.add_packed(
+            w, {said: forms[order] for order, said in _CONDITIONS.items() if order in forms}
+        )
 
     def _reference(self, tensor: Tensor) -> str:
         if tensor.data is not None:

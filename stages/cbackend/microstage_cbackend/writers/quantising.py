@@ -15,7 +15,7 @@ import numpy as np
 from microstage.integer.tensor import narrowed
 from microstage_cbackend.program.ir import Tensor
 
-__all__ = ["each", "is_sign", "quantise", "rounding_functions", "shown"]
+__all__ = ["by_axis", "by_row", "each", "is_sign", "quantise", "rounding_functions", "shown"]
 
 _MOST_SHOWN = 64
 _ROUNDING = """
@@ -97,13 +97,9 @@ def quantise(t: Tensor, own: Callable[[str], str], real: str, facts: Mapping[str
 
 def _by_thresholds(t: Tensor, own: Callable[[str], str], real: str, facts: Mapping[str, Any]) -> list[str]:
     """Return lines that count how many of its channel's thresholds a value reaches."""
-    table, (low, high) = np.asarray(facts["thresholds"], np.float64), facts["range"]
-    levels, axes = table.shape[-1], [axis for axis, size in enumerate(table.shape[:-1]) if size > 1]
-    if len(axes) > 1:
-        table, row = np.broadcast_to(table, (*t.shape, levels)), "i"
-    else:
-        row = f"i / {prod(t.shape[axes[0] + 1 :])} % {t.shape[axes[0]]}" if axes else "0"
-    rows = table.reshape(-1, levels)
+    rows, inner = by_row(facts["thresholds"], t.shape)
+    levels, (low, high) = rows.shape[1], facts["range"]
+    row = _place(len(rows), inner, t.size) if len(rows) > 1 else "0"
     numbers = ", ".join("{" + ", ".join(repr(float(v)) for v in one) + "}" for one in rows)
     return [
         f"    static const double {own('thresholds')}[{len(rows)}][{levels}] = {{{numbers}}};",
@@ -122,8 +118,8 @@ def each(name: str, t: Tensor, values: float | list[float]) -> tuple[str, list[s
     """Return (the i-th of `values` in C, declarations that it needs)."""
     if not isinstance(values, list):
         return repr(float(values)), []
-    kept, place = _by_axis(values, t.shape)
-    return f"{name}[{place}]", [
+    kept, inner = by_axis(values, t.shape)
+    return f"{name}[{_place(len(kept), inner, t.size)}]", [
         f"    static const double {name}[{len(kept)}] = {{{', '.join(repr(float(v)) for v in kept)}}};"
     ]
 
@@ -135,24 +131,38 @@ def shown(values: float | list[float], shape: Sequence[int]) -> str:
     """
     if not isinstance(values, list):
         return str(values)
-    kept, _ = _by_axis(values, shape)
+    kept, _ = by_axis(values, shape)
     if len(kept) > _MOST_SHOWN:
         return f"{min(kept):.9g} to {max(kept):.9g}, one for each value"
     axis = next((axis for axis, size in enumerate(shape) if size == len(kept)), 0)
     return f"{kept}" if len(kept) == len(values) else f"{kept} along axis {axis}"
 
 
-def _by_axis(values: list[float], shape: Sequence[int]) -> tuple[list[float], str]:
-    """Return numbers, and the place among them of the i-th value's.
+def by_axis(values: list[float], shape: Sequence[int]) -> tuple[list[float], int]:
+    """Return (numbers, inner): the i-th value has number i / inner % how many there are.
 
     There is one number for each place of an axis, where numbers differ along no other.
     """
     if prod(shape) != len(values):
-        return values, "i"
+        return values, 1
     kept = narrowed(np.array(values).reshape(shape))
     axes = [axis for axis, size in enumerate(kept.shape) if size > 1]
     if len(axes) != 1:
-        return values, "i"
-    inner = prod(shape[axes[0] + 1 :])
+        return values, 1
+    return kept.reshape(-1).tolist(), prod(shape[axes[0] + 1 :])
+
+
+def by_row(thresholds: Sequence[Any], shape: Sequence[int]) -> tuple[np.ndarray, int]:
+    """Return (rows [rows, levels], inner): the i-th value of a tensor of `shape` has row i / inner % rows."""
+    table = np.asarray(thresholds, np.float64)
+    axes = [axis for axis, size in enumerate(table.shape[:-1]) if size > 1]
+    if len(axes) > 1:
+        table = np.broadcast_to(table, (*shape, table.shape[-1]))
+    inner = prod(shape[axes[0] + 1 :]) if len(axes) == 1 else 1
+    return table.reshape(-1, table.shape[-1]), inner
+
+
+def _place(count: int, inner: int, size: int) -> str:
+    """Return the place of the i-th value's number in C, of `count` numbers for `size` values."""
     place = f"i / {inner}" if inner > 1 else "i"
-    return kept.reshape(-1).tolist(), f"{place} % {kept.size}" if kept.size * inner < len(values) else place
+    return f"{place} % {count}" if count * inner < size else place

@@ -1,6 +1,6 @@
 """Make of records.py and numbers.py the tables of docs/network-file.md and the interpreter's `msn_format.h`.
 
-python -m microstage_cbackend.network_file.tables docs/network-file.md   (writes both anew)
+python -m microstage_cbackend.network_file.format.tables docs/network-file.md   (writes both anew)
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from microstage_cbackend.network_file.numbers import (
+from microstage_cbackend.network_file.format.numbers import (
     CALLS,
     CTYPES,
     KERNELS,
@@ -20,11 +20,11 @@ from microstage_cbackend.network_file.numbers import (
     ROUNDINGS,
     STAGES,
 )
-from microstage_cbackend.network_file.records import ABSENT, RECORDS, SECTIONS, VERSION, FileRecord
+from microstage_cbackend.network_file.format.records import ABSENT, RECORDS, SECTIONS, VERSION, FileRecord
 
 __all__ = ["HEADER_FILE", "c_header", "with_tables"]
 
-HEADER_FILE = Path(__file__).parents[1] / "interpreter" / "msn_format.h"
+HEADER_FILE = Path(__file__).parents[2] / "interpreter" / "msn_format.h"
 _NAMED = {
     "TYPE": {name.removesuffix("_t"): number for name, number in CTYPES.items()},
     "PLACE": PLACES,
@@ -40,7 +40,7 @@ _NAMED = {
 def c_header() -> str:
     """Return `msn_format.h`: a structure for each record, and names for all numbers."""
     lines = [
-        "/* msn_format.h: docs/network-file.md in C; microstage_cbackend.network_file.tables writes it.",
+        "/* msn_format.h: docs/network-file.md in C; microstage_cbackend.network_file.format.tables writes it.",
         " *",
         " * Structures lie in the file as they are here, little-endian; each field at a multiple of its size. */",
         "#ifndef MSN_FORMAT_H",

@@ -1,0 +1,1 @@
+"""Read a network file, check it, and compute what it means."""

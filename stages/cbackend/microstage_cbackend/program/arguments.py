@@ -1,0 +1,152 @@
+"""Say what a kernel is given for a layer, as data: operands, packed weights, stage. C text and network file say it on.
+
+operands     x, w, third, y
+layouts_of   weights of a specialised kernel in each order that one of its forms reads
+stage_of     kind, arrays and numbers of the stage, those of `ms_requant` for a specialised kernel
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from microstage_cbackend.kernels.layouts import pack_blocks, pack_depthwise_blocks, pack_rows, wide_shift
+from microstage_cbackend.program.ir import KernelCall, Requantisation, Tensor
+from microstage_cbackend.program.requantise import MultiplyAddShift, Raw, Search, Shared
+
+__all__ = [
+    "BLOCKS",
+    "DEPTHWISE_BLOCKS",
+    "ROWS",
+    "SPECIALISED",
+    "Operands",
+    "StageArguments",
+    "StageArray",
+    "layouts_of",
+    "operands",
+    "stage_of",
+]
+
+ROWS, BLOCKS, DEPTHWISE_BLOCKS = "rows", "blocks", "depthwise_blocks"
+"Orders of packed weights; rows are the canonical one."
+SPECIALISED = {
+    **{f"ms_{name}": f"ms_{name}.h" for name in "conv_u8 depthwise_u8 average_u8 add_u8 pad_u8 pack".split()},
+    "ms_conv_u8_sums": "ms_conv_u8.h",
+    "ms_frame_u8": "ms_pad_u8.h",
+    "ms_xnor_sums": "ms_xnor.h",
+    "ms_xnor_bits": "ms_xnor.h",
+}
+"Kernels in headers, made anew for the sizes of each layer -> their header."
+
+
+class Operands(NamedTuple):
+    """Hold what a kernel reads and writes; `third` is a bias, or the limits of ms_xnor_bits."""
+
+    x: Tensor | None
+    w: Tensor | None
+    third: Tensor | None
+    y: Tensor
+
+
+def operands(layer: KernelCall) -> Operands:
+    """Return the operands of `layer`."""
+    x, w, third = [*layer.inputs, None, None, None][:3]
+    return Operands(x, w, layer.bias or third, layer.output)
+
+
+def layouts_of(layer: KernelCall) -> dict[str, np.ndarray]:
+    """Return {order: the weights of `layer`}, rows first; nothing of kernels whose weights are not packed."""
+    if layer.kernel in ("ms_conv_u8", "ms_conv_u8_sums"):
+        bits = layer.shape["bits"]
+        return {ROWS: pack_rows(layer.weights, bits), BLOCKS: pack_blocks(layer.weights, bits)}
+    if layer.kernel == "ms_depthwise_u8":
+        blocks = pack_depthwise_blocks(np.transpose(layer.weights, (2, 0, 1)))
+        return {ROWS: layer.weights, DEPTHWISE_BLOCKS: blocks}
+    return {ROWS: layer.weights} if layer.kernel in ("ms_xnor_sums", "ms_xnor_bits") else {}
+
+
+class StageArray(NamedTuple):
+    """Hold constants of a stage and their C type."""
+
+    values: np.ndarray
+    ctype: str
+
+
+@dataclass
+class StageArguments:
+    """Hold the members of the C structure ms_<kind>, in the order in which they are written."""
+
+    kind: str
+    members: dict[str, StageArray | int]
+
+
+def stage_of(layer: KernelCall) -> StageArguments | None:
+    """Return what `layer` is told of its stage; None of kernels that have none, or it among their sizes."""
+    stage = layer.stage
+    if stage is None or layer.kernel == "ms_add_u8":
+        return None
+    if layer.kernel in SPECIALISED:
+        signed = layer.output.ctype == "int8_t"
+        return _requant(stage, signed) if isinstance(stage, MultiplyAddShift) else None
+    return StageArguments(stage.kind, _members(stage))
+
+
+def _members(stage: Requantisation) -> dict[str, StageArray | int]:
+    if isinstance(stage, Raw):
+        return {}
+    if isinstance(stage, Search):
+        return _search(stage)
+    if isinstance(stage, Shared):
+        arrays = {name: StageArray(getattr(stage, name), "int32_t") for name in ("thresholds", "offset")}
+        return {**arrays, "levels": stage.thresholds.size, "shift": stage.shift, "bias": stage.bias}
+    if isinstance(stage, MultiplyAddShift):
+        return _line(stage)
+    types = {"upper": "int64_t", "addend": "int64_t", "lower": "int32_t", "fine": "int32_t"}
+    held = {"shift": stage.shift - stage.lift, "low": stage.low, "high": stage.high}
+    arrays = {what: StageArray(values, types[what]) for what, values in stage.parts.items()}
+    return {**arrays, **held, "odd": int(stage.odd), "ties": stage.ties >> stage.lift}
+
+
+def _search(stage: Search) -> dict[str, StageArray | int]:
+    rows, levels = stage.thresholds.shape
+    array = StageArray(stage.thresholds, f"int{stage.kind.removeprefix('search')}_t")
+    return {"thresholds": array, "rows": rows, "levels": levels, "scale": stage.scale, "bias": stage.bias}
+
+
+def _line(stage: MultiplyAddShift) -> dict[str, StageArray | int]:
+    found: dict[str, StageArray | int] = {
+        "multiplier": StageArray(stage.multiplier, "int32_t"),
+        "offset": StageArray(stage.offset, "int64_t" if stage.wide else "int32_t"),
+        "shift": stage.shift,
+        "low": stage.low,
+        "high": stage.high,
+    }
+    if stage.even:
+        found["odd"] = int(stage.odd)
+    if stage.kink is not None:
+        found |= {"kink": StageArray(stage.kink, "int64_t"), "edge": stage.edge}
+    return found
+
+
+def _requant(stage: MultiplyAddShift, signed: bool) -> StageArguments:
+    """Return the line of a specialised kernel; `signed`: it stores int8, by flipping a bit."""
+    flip = 128 if signed else 0
+    offset = stage.offset + (flip << stage.shift) + (1 << (stage.shift - 1) if stage.even else 0)
+    multiplier, offset, shift = wide_shift(stage.multiplier, offset, stage.shift)
+    found: dict[str, StageArray | int] = {
+        "multiplier": StageArray(multiplier, "int32_t"),
+        "offset": StageArray(offset, "int64_t"),
+        "shift": shift,
+        "low": stage.low + flip,
+        "high": stage.high + flip,
+        "even": int(stage.even),
+        "zero": int(stage.odd),
+        "flip": flip,
+    }
+    if stage.kink is not None:
+        more = shift - stage.shift
+        kink = StageArray(stage.kink << more, "int64_t")
+        found |= {"kink": kink, "edge": (stage.edge + (flip << stage.shift)) << more}
+    return StageArguments("requant", found)
