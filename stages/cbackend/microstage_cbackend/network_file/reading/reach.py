@@ -143,7 +143,7 @@ REACHES: dict[str, Callable[[Sizes], Reach]] = {
     "ms_conv_u8": _conv_u8,
     "ms_conv_u8_sums": _conv_u8,
     "ms_depthwise_u8": lambda s: _taps(s, depthwise_lanes(s["channels"])),
-    "ms_average_u8": lambda s: _taps(s, s["channels"]),
+    "ms_average_u8": lambda s: _taps(s, s["channels"])._replace(channels=1),
     "ms_add_u8": lambda s: Reach(s["count"], s["count"], y=s["count"]),
     "ms_pad_u8": _pad,
     "ms_frame_u8": _pad,

@@ -10,6 +10,7 @@ import numpy as np
 
 from microstage_cbackend.network_file.format.numbers import LAYOUTS
 from microstage_cbackend.network_file.format.records import HEADER, MAGIC, SECTION, VERSION
+from microstage_cbackend.network_file.reading.file import NetworkFile
 from microstage_cbackend.network_file.writing.cell_programs import cell_alone, cell_between
 from microstage_cbackend.network_file.writing.contents import Contents
 from microstage_cbackend.network_file.writing.faces import add_face
@@ -23,7 +24,7 @@ from microstage_cbackend.program.model import Model, SteppedModel
 from microstage_cbackend.vectors.plan import Plan
 from microstage_cbackend.writers.memory_plan import MemoryPlan
 
-__all__ = ["assembled", "network_file"]
+__all__ = ["assembled", "network_file", "with_layouts"]
 
 Sections = Sequence[tuple[str, int, bytes]]
 
@@ -84,6 +85,14 @@ def _alone(records: ProgramRecords, part: Part, kind: str) -> None:
     (taken, given), first = records.places(inputs, outputs), records.calls
     records.run(part, [*taken.values()], [*given.values()])
     records.program(kind, part.name, inputs, outputs, (first, records.calls))
+
+
+def with_layouts(file: NetworkFile, layouts: Sequence[str]) -> bytes:
+    """Return a file that was read, with weights in rows and these `layouts`."""
+    kept = {LAYOUTS[layout] for layout in ("rows", *layouts)}
+    sections = [(kind, 0, data) for kind, data in file.sections.items()]
+    sections += [("PACK", layout, data) for layout, data in file.packs.items() if layout in kept]
+    return assembled({name: int(file.header[name]) for name in ("arena_bytes", "name", "classes")}, sections)
 
 
 def assembled(header: Mapping[str, int], sections: Sections) -> bytes:

@@ -8,10 +8,15 @@ import numpy as np
 
 from microstage_cbackend.network_file.format.records import PACKED, FileRecord
 
-__all__ = ["ALIGNED", "ConstantPool", "NamePool", "PackPool", "Rows", "filled_up"]
+__all__ = ["ALIGNED", "ConstantPool", "NamePool", "PackPool", "Rows", "filled_size", "filled_up"]
 
 ALIGNED = 64
 "Sections and packed weights lie at multiples of it, other constants at multiples of 8."
+
+
+def filled_size(count: int, to: int) -> int:
+    """Return `count` or the next multiple of `to`."""
+    return -(-count // to) * to
 
 
 def filled_up(data: bytes, to: int) -> bytes:
