@@ -24,10 +24,12 @@ from microstage.quantisation.preparing import PreparedNetwork
 from microstage.quantisation.preparing.arguments import JOINS
 from microstage.quantisation.preparing.equivalence import assert_equivalent
 from microstage.quantisation.quantisers.scales import layers_with_weights
+from microstage.quantisation.representative import spread_examples
 from microstage.quantisation.targets import AS_DIANA, Target
 
 __all__ = ["aligned"]
 
+_FEW = 256  # examples that factors are chosen by
 _HOMOGENEOUS = (
     *(qnn.QuantIdentity, qnn.QuantReLU),
     *(nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d),
@@ -43,12 +45,13 @@ def aligned(prepared: PreparedNetwork, target: Target, batches: Sequence[Tensor]
     """
     if target.activations.scale != "power-of-two" or target.calibration == AS_DIANA:
         return prepared
-    suited = _with_factors(prepared, target, batches)
-    return min((prepared, suited), key=lambda network: _error(network, target, batches))
+    few = spread_examples(batches, _FEW)
+    suited = _with_factors(prepared, target, few)
+    return min((prepared, suited), key=lambda network: _error(network, target, few))
 
 
 def _error(prepared: PreparedNetwork, target: Target, batches: Sequence[Tensor]) -> float:
-    quantised = quantize(prepared, target).calibrate(batches)
+    quantised = quantize(prepared, target).calibrate(batches, "mse")
     return relative_l2(answers(quantised, batches), answers(prepared, batches))
 
 

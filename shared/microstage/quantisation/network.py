@@ -31,7 +31,7 @@ from microstage.quantisation.quantisers.layers import activation_map, identity_m
 from microstage.quantisation.quantisers.scales import activation_scales, layers_with_weights
 from microstage.quantisation.quantisers.sums import coarsen_sums, sum_scales
 from microstage.quantisation.quantisers.weight_scales import fit_weights
-from microstage.quantisation.representative import Representative, batches_of
+from microstage.quantisation.representative import Representative, batches_of, spread_examples
 from microstage.quantisation.targets import AS_DIANA, Target
 from microstage.quantisation.targets.rules import assert_allowed
 
@@ -39,6 +39,7 @@ __all__ = ["QuantisedNetwork", "Representative", "quantize"]
 
 _BEST = "best"
 _TRIED = ("mse", "percentile")  # of which `best` takes the better one
+_FEW = 256  # examples that it is chosen by
 
 
 def quantize(model: PreparedNetwork, target: str | Target = "diana-digital") -> QuantisedNetwork:
@@ -108,19 +109,13 @@ class QuantisedNetwork(Network):
             return self
         if method not in (_BEST, *calibrating.CALIBRATIONS):
             raise ParameterError(f"Calibration {method!r} is none of {', '.join((_BEST, *calibrating.CALIBRATIONS))}.")
+        calibrator = calibrating.Calibrator(self.graph_module, batches)
         if method == _BEST:
-            expected = answers(self.float_network, batches)
-            method = min(_TRIED, key=lambda tried: relative_l2(self._calibrated_answers(batches, tried), expected))
-        self._calibrate(batches, method)
+            few = spread_examples(batches, _FEW)
+            expected = answers(self.float_network, few)
+            method = min(_TRIED, key=lambda tried: relative_l2(self._calibrated(calibrator, tried, few), expected))
+        self._set_scales(calibrator, method)
         return self
-
-    def _calibrate(self, batches: Sequence[Tensor], method: str) -> None:
-        calibrating.calibrate(self.graph_module, batches, method)
-        self._fit_to_target()
-
-    def _calibrated_answers(self, batches: Sequence[Tensor], method: str) -> Tensor:
-        self._calibrate(batches, method)
-        return answers(self, batches)
 
     def correct_bias(self, representative: Representative) -> QuantisedNetwork:
         """Add to each bias the mean by which quantising moved that layer's output."""
@@ -183,6 +178,15 @@ class QuantisedNetwork(Network):
         if self.target.calibration != AS_DIANA:  # whose integers are that tool's own
             self._fit_to_target()
         return lower(self.graph_module, self.target, self._prepared[0].example)
+
+    def _set_scales(self, calibrator: calibrating.Calibrator, method: str) -> None:
+        calibrator.set_scales(method)
+        self._fit_to_target()
+
+    def _calibrated(self, calibrator: calibrating.Calibrator, method: str, batches: Sequence[Tensor]) -> Tensor:
+        """Return the answers with scales that are set by `method`."""
+        self._set_scales(calibrator, method)
+        return answers(self, batches)
 
     def _fit_to_target(self) -> None:
         give_headroom(self.graph_module, self.target, self._prepared[0].example)

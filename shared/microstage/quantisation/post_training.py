@@ -9,6 +9,7 @@ from torch import Tensor
 from microstage.quantisation.aligning import aligned
 from microstage.quantisation.network import QuantisedNetwork, quantize
 from microstage.quantisation.preparing import PreparedNetwork
+from microstage.quantisation.representative import spread_examples
 from microstage.quantisation.targets import AS_DIANA, Target
 
 __all__ = ["post_training"]
@@ -29,12 +30,4 @@ def post_training(
     if quantised.target.calibration == AS_DIANA:
         return quantised
     quantised.correct_bias(batches)
-    return quantised.adaround(_first(batches, _FEW)).correct_bias(batches)
-
-
-def _first(batches: Sequence[Tensor], examples: int) -> list[Tensor]:
-    taken: list[Tensor] = []
-    for batch in batches:
-        if sum(map(len, taken)) < examples:
-            taken.append(batch[: examples - sum(map(len, taken))])
-    return taken
+    return quantised.adaround(spread_examples(batches, _FEW)).correct_bias(batches)

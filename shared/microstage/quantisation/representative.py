@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from microstage.errors import ModelError
 
-__all__ = ["Representative", "assert_batch", "batches_of"]
+__all__ = ["Representative", "assert_batch", "batches_of", "spread_examples"]
 
 Representative: TypeAlias = "Tensor | Iterable[Tensor] | Callable[[], Iterable[Tensor]]"
 
@@ -24,6 +25,13 @@ def batches_of(representative: Representative, shape: Sequence[int]) -> list[Ten
     for batch in batches:
         assert_batch(batch, shape, "The representative dataset holds")
     return batches
+
+
+def spread_examples(batches: Sequence[Tensor], count: int) -> list[Tensor]:
+    """Return as many examples, from everywhere in the batches and in batches as large: all, if there are fewer."""
+    every = torch.cat(list(batches))
+    rows = np.linspace(0, len(every) - 1, min(count, len(every))).astype(int)
+    return list(every[rows].split(len(batches[0])))
 
 
 def assert_batch(batch: Any, shape: Sequence[int], said: str) -> None:

@@ -14,25 +14,30 @@ from microstage.quantisation.passes.spread import Spread
 from microstage.quantisation.passes.switching import unquantised
 from microstage.quantisation.quantisers.scales import ActivationScale, Range, activation_scales, output_quantiser
 
-__all__ = ["CALIBRATIONS", "calibrate"]
+__all__ = ["CALIBRATIONS", "Calibrator"]
 
 Ranges = dict[str, Range]
 _SHARES = tuple(step / 64 for step in range(8, 65))  # of the whole range: a search tries each
 
 
-@torch.no_grad()
-def calibrate(network: fx.GraphModule, batches: Sequence[Tensor], method: str) -> None:
-    """Set every activation's scale by `method`, one of `CALIBRATIONS`.
+class Calibrator:
+    """What flows through a network on `batches`, seen once; scales are set by it in any way, as often as one likes."""
 
-    A search has no say in the output's, which keeps its whole range: what is cut off there, nothing mends.
-    """
-    output = output_quantiser(network)
-    scales = activation_scales(network)
-    with unquantised(network):
-        spreads = _spreads(network, scales, batches)
-    for scale in scales:
-        chosen = "max" if method == "mse" and output in scale.quantisers else method
-        CALIBRATIONS[chosen](scale, {name: spreads[name] for name in scale.quantisers})
+    @torch.no_grad()
+    def __init__(self, network: fx.GraphModule, batches: Sequence[Tensor]) -> None:
+        self._output, self._scales = output_quantiser(network), activation_scales(network)
+        with unquantised(network):
+            self._spreads = _spreads(network, self._scales, batches)
+
+    @torch.no_grad()
+    def set_scales(self, method: str) -> None:
+        """Set every activation's scale by `method`, one of `CALIBRATIONS`.
+
+        A search has no say in the output's, which keeps its whole range: what is cut off there, nothing mends.
+        """
+        for scale in self._scales:
+            chosen = "max" if method == "mse" and self._output in scale.quantisers else method
+            CALIBRATIONS[chosen](scale, {name: self._spreads[name] for name in scale.quantisers})
 
 
 def _spreads(network: nn.Module, scales: Sequence[ActivationScale], batches: Sequence[Tensor]) -> dict[str, Spread]:
