@@ -6,6 +6,7 @@ from pathlib import Path
 import onnx
 import pytest
 from doors import compiled, volumes
+from doors import made as typed
 from quantised import Quantised
 
 LONG = (
@@ -64,6 +65,12 @@ def test_what_the_self_test_passed_is_published_and_called_as_the_file(place, tm
     made, _ = compiled(tmp_path / "Two layers (v2).onnx", place)
     assert {path.name for path in made.glob("*.c")} == {f"two_layers_v2{part}.c" for part in ("", "_float", "_weights")}
     assert '"compared"' in json.dumps(json.loads((made / "manifest.json").read_text()))
+    words = ["explain", f"ONNX={tmp_path / 'Two layers (v2).onnx'}", "RUNNER=local", f"VOLUMES={place}"]
+    told = typed(*words, "SAMPLE=9")
+    [folder] = place.glob("explain/*")
+    assert told.returncode == 0 and (folder / "explain.txt").read_text() in told.stdout, told.stderr[-2000:]
+    refused = typed(*words, "SAMPLE=x")
+    assert "SAMPLE=x is not allowed: expected the number of a sample, from 0 on." in refused.stderr
 
 
 def test_activations_of_16_bits_go_to_c_without_finn(place, tmp_path):

@@ -101,6 +101,11 @@ def test_the_page_runs_through_every_stage_and_its_weights_come_back_in(volumes,
     metrics = json.loads((trained / "metrics.json").read_text())
     assert {"test.accuracy", "test.float_accuracy", "test.relative_l2"} <= metrics.keys()
 
+    told = make(volumes, "explain", f"MODEL={mine / 'stripes.py'}", *TINY, "TARGET=tflite", "SAMPLE=3")
+    [folder] = volumes.glob("explain/stripes-*")
+    assert {path.name for path in folder.iterdir()} == {"explain.json", "explain.png", "explain.txt"}
+    assert (folder / "explain.txt").read_text() in told and "sample 3 (as asked):" in told and str(folder) in told
+
     words = ["STAGE=train", f"SCRIPT={mine / 'wrap.py'}", f"ARGS={trained / 'float_model_weight.pth'}"]
     done = made("python", *words, "RUNNER=local", f"VOLUMES={volumes}")
     assert "Error 7" in done.stderr and "compared 384" in done.stdout, done.stderr[-2000:]

@@ -60,6 +60,7 @@ COMMANDS = {
     "report": Command("report", (*_RUN, "STAGE")),
     "accuracy": Command("accuracy", (*_FOLDS, "NOMINAL"), last=TRAINING),
     "sweep": Command("sweep", (*_MADE, "STAGE"), takes=WORDS, last=INTEGERS),
+    "explain": Command("explain", (*_MADE, "SAMPLE"), last=INTEGERS),
     "estimate-file": Command("estimate_file", _ESTIMATE, takes=WORDS, last=REFERENCE),
     "ready": Command("ready", _FOLDS, last=REFERENCE),
     "binfiles": Command("binfiles", (*_MADE, "ENCODING"), last=INTEGERS),

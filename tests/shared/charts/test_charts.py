@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from microstage.charts import accuracy
+from microstage.charts import accuracy, explain
 from microstage.charts.confusion import draw
 
 
@@ -46,3 +46,13 @@ def test_each_table_of_errors_has_a_picture(tmp_path, steps):
     accuracy.run(SimpleNamespace(inputs={"pooled": tmp_path}, output=tmp_path))
     drawn = {path.stem for path in tmp_path.glob("*.png")}
     assert drawn == {"H1", "H3", "H5", "H7", "methods", "stress", "limits"} | ({"after", "behind"} if steps else set())
+
+
+def test_each_layer_has_a_row_whatever_it_is_called(tmp_path):
+    names = ["$5", "a_b^c", "\x1b[2J", "\udc80", "", "long" * 30]
+    layers = [{"layer": name, "by_itself_db": 30.0 + row, "so_far_db": None} for row, name in enumerate(names)]
+    sample = {"index": 0, "layers": [{"layer": name, "share": row / 15} for row, name in enumerate(names)]}
+    found = {"network": "$\\frac$", "count": 3, "samples": "test examples", "layers": layers, "sample": sample}
+    (tmp_path / "explain.json").write_text(json.dumps(found))
+    explain.run(SimpleNamespace(inputs={"explained": tmp_path}, output=tmp_path))
+    assert (tmp_path / "explain.png").stat().st_size > 5000

@@ -1,0 +1,97 @@
+"""`make explain MODEL=... SAMPLE=17`: every layer in floats beside its integers; where one answer's error comes from.
+
+The network goes through its stages first, where it has not: what is explained are integers that are proven. Then one
+step in the environment of the stage that knows both, and one that draws. `volumes/explain/<network>-<key>/` has
+`explain.json`, `explain.txt` and `explain.png`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from microstage.errors import ParameterError
+from microstage.explaining.report import said
+from microstage.files.canonical import digest
+from microstage_runner.artefacts.inputs import Input, opened
+from microstage_runner.artefacts.places import Place
+from microstage_runner.declarations.checkout import load_stages
+from microstage_runner.declarations.stages import INTEGERS, REFERENCE, TRAINING, Stage, of_role
+from microstage_runner.engines.stage_run import StageRun
+from microstage_runner.pipeline.pipeline import Pipeline
+from microstage_runner.session import Session
+
+__all__ = ["command"]
+
+_OF_A_MODEL, _OF_A_FILE = "microstage.explaining.of_model", "microstage_streamline.explain"
+_CHART = "microstage.charts.explain"
+_FOUND = "explain.json"
+
+
+def command(session: Session) -> None:
+    """Print the tables, and the folder with all of it."""
+    sample, pipeline = _sample(session.typed.get("SAMPLE")), session.pipeline(loud=True)
+    stage, module, inputs = _of_a_file(pipeline) if "ONNX" in session.typed else _of_a_model(pipeline)
+    with Place(session.volumes, "explain") as place:
+        made, drawn = place / "made", place / "drawn"
+        with opened(inputs, "it was explained") as folders:
+            _run(pipeline, StageRun(stage, folders, sample, made, place / "scratch", module))
+        found = json.loads((made / _FOUND).read_text())
+        _run(pipeline, StageRun(_drawing(session.repository), {"explained": made}, {}, drawn, place / "charts", _CHART))
+        print(f"\n{said(found)}")
+        print(f"\nresult: {_kept(session.volumes, found, made, drawn)}")
+
+
+def _sample(text: str | None) -> dict[str, int]:
+    """Return the parameter SAMPLE=, where it was typed."""
+    if text is None:
+        return {}
+    if not text.isdigit():
+        raise ParameterError(f"SAMPLE={text} is not allowed: expected the number of a sample, from 0 on.")
+    return {"sample": int(text)}
+
+
+def _of_a_model(pipeline: Pipeline) -> tuple[Stage, str, dict[str, Input]]:
+    """Return where a network that is trained here is explained, the module, and its inputs."""
+    stages = pipeline.stages
+    training, reference = of_role(stages, TRAINING), of_role(stages, REFERENCE)
+    steps = {step.stage.name: step for step in pipeline.run(reference)}
+    module = {name: given for name, given in steps[training].inputs.items() if name == "module"}
+    artefacts = {"train": steps[training].artefact.input, "reference": steps[reference].artefact.input}
+    return stages[training], _OF_A_MODEL, {**artefacts, **module}
+
+
+def _of_a_file(pipeline: Pipeline) -> tuple[Stage, str, dict[str, Input]]:
+    """Return the same of a file of the user."""
+    stage = pipeline.stages[of_role(pipeline.stages, INTEGERS)]
+    *_, step = pipeline.run(stage.name)
+    return stage, _OF_A_FILE, {"network": step.inputs["network"], "integers": step.artefact.input}
+
+
+def _drawing(repository: Path) -> Stage:
+    """Return the stage whose environment draws, which a network of the user's own does not go through."""
+    stages = load_stages(repository)
+    return stages[of_role(stages, REFERENCE)]
+
+
+def _run(pipeline: Pipeline, wanted: StageRun) -> None:
+    for folder in (wanted.output, wanted.scratch):
+        folder.mkdir()
+    code = pipeline.backend.run(wanted)
+    if code:
+        raise pipeline.store.failed("explain", wanted.scratch, code, "Nothing was explained; the reason is above.")
+
+
+def _kept(volumes: Path, found: Mapping[str, Any], made: Path, drawn: Path) -> Path:
+    """Put what was made into a folder of its digest; return it."""
+    result = volumes / "explain" / f"{Path(found['network']).stem}-{digest(found)[:16]}"
+    result.parent.mkdir(exist_ok=True)
+    shutil.rmtree(result, ignore_errors=True)
+    result.mkdir()
+    shutil.copy(made / _FOUND, result)
+    shutil.copy(drawn / "explain.png", result)
+    (result / "explain.txt").write_text(said(found) + "\n")
+    return result

@@ -1,0 +1,1 @@
+"""`make explain ONNX=`: a file of the user in floats beside its integers."""
