@@ -42,7 +42,7 @@ def draw(path: Path, found: Mapping[str, Any]) -> None:
         axes.grid(alpha=0.3)
     title = f"{found['network']}: integers beside floats, {found['count']} {found['samples']}"
     figure.suptitle(in_picture(title), fontsize=10)
-    figure.savefig(path, dpi=100, metadata={"Software": None})
+    figure.savefig(path, dpi=80, metadata={"Software": None})
     pyplot.close(figure)
 
 

@@ -38,6 +38,7 @@ def exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 @TABLE.entry("MatMul", kind=Kind.PRODUCT, ranges=ranges.of_product)
 def matmul(arguments, _):
+    """Return a b; the scales of either side multiply, and b may have one for each column."""
     a, b = alike(*arguments)
     if isinstance(a, QTensor) and isinstance(b, QTensor):
         scale = b.scale if np.ndim(b.scale) == 0 else _per_column(b)
@@ -77,6 +78,7 @@ def _plain(value):
 
 @TABLE.entry("Gemm")
 def gemm(arguments, attributes):
+    """Return a b plus the bias, either side transposed if it says so."""
     a, b, *bias = arguments
     if attributes.get("alpha", 1.0) != 1.0 or attributes.get("beta", 1.0) != 1.0:
         raise ModelError("alpha and beta other than 1 are not supported")
@@ -97,11 +99,13 @@ def _transposed(value):
 
 @TABLE.entry("Add", kind=Kind.SUM, ranges=ranges.of_pair, rises=everywhere, straight=True)
 def add(arguments, _):
+    """Return a + b: integers where both have one scale."""
     return _sum(*arguments, sign=1)
 
 
 @TABLE.entry("Sub", kind=Kind.SUM, ranges=ranges.of_pair, rises=everywhere, straight=True)
 def sub(arguments, _):
+    """Return a - b: integers where both have one scale."""
     return _sum(*arguments, sign=-1)
 
 
@@ -151,6 +155,7 @@ def same_scale(a, b) -> bool:
 
 @TABLE.entry("Mul", kind=Kind.ELEMENT_PRODUCT, ranges=ranges.of_pair, rises=positive_scale, straight=True)
 def mul(arguments, _):
+    """Return a b, element by element; the scales multiply."""
     a, b = alike(*arguments)
     if isinstance(a, QTensor) and isinstance(b, QTensor):
         return QTensor(checked(a.ints * b.ints), np.asarray(a.scale) * np.asarray(b.scale))

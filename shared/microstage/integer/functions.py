@@ -167,7 +167,8 @@ def _extreme(name: str, pick: Callable) -> None:
     """Register the least or the greatest of several: integers where all are at one scale."""
 
     @TABLE.entry(name, kind=Kind.MONOTONE, rises=everywhere)
-    def run(arguments, _):
+    def extreme(arguments, _):
+        """Return the least, or the greatest, of the inputs at each place."""
         scales = {
             float(np.asarray(value.scale).reshape(())) if np.size(value.scale) == 1 else None
             for value in arguments

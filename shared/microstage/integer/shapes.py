@@ -23,6 +23,7 @@ def moved(value, move):
 
 @TABLE.entry("Identity", "Dropout", kind=Kind.MONOTONE, rises=everywhere, straight=True)
 def identity(arguments, _):
+    """Return x."""
     return arguments[0]
 
 
@@ -62,6 +63,7 @@ def cast(arguments, attributes):
 
 @TABLE.entry("Transpose", kind=Kind.MOVES)
 def transpose(arguments, attributes):
+    """Return x with its axes in another order, by default reversed."""
     value = arguments[0]
     order = attributes.get("perm", tuple(range(len(value.shape)))[::-1])
     if sorted(order) != list(range(len(value.shape))):
@@ -71,6 +73,7 @@ def transpose(arguments, attributes):
 
 @TABLE.entry("Reshape", kind=Kind.MOVES)
 def reshape(arguments, attributes):
+    """Return the values in another shape: 0 keeps a size, -1 takes what is left."""
     value, shape = arguments
     wanted = [value.shape[i] if n == 0 and not attributes.get("allowzero", 0) else int(n) for i, n in enumerate(shape)]
     return moved(value, lambda a: a.reshape(wanted))
@@ -78,6 +81,7 @@ def reshape(arguments, attributes):
 
 @TABLE.entry("Flatten", kind=Kind.MOVES)
 def flatten(arguments, attributes):
+    """Return a matrix: the axes before `axis` are its rows."""
     value, axis = arguments[0], attributes.get("axis", 1)
     return moved(value, lambda a: a.reshape(int(np.prod(value.shape[:axis])), -1))
 
@@ -89,12 +93,14 @@ def _axes(arguments, attributes):
 
 @TABLE.entry("Squeeze", kind=Kind.MOVES)
 def squeeze(arguments, attributes):
+    """Return x without axes of size 1: those that are named, or all."""
     axes = _axes(arguments, attributes)
     return moved(arguments[0], lambda a: np.squeeze(a, axes))
 
 
 @TABLE.entry("Unsqueeze", kind=Kind.MOVES)
 def unsqueeze(arguments, attributes):
+    """Return x with axes of size 1 at the places that are named."""
     axes = _axes(arguments, attributes)
     return moved(arguments[0], lambda a: np.expand_dims(a, axes))
 
@@ -115,6 +121,7 @@ def concat(arguments, attributes):
 
 @TABLE.entry("Split", kind=Kind.MOVES)
 def split(arguments, attributes):
+    """Return x cut into parts of given sizes along an axis."""
     value, axis = arguments[0], attributes.get("axis", 0)
     sizes = arguments[1] if len(arguments) > 1 else attributes["split"]
     ends = np.cumsum(sizes)[:-1]
@@ -126,6 +133,7 @@ def split(arguments, attributes):
 
 @TABLE.entry("Slice", kind=Kind.MOVES)
 def slice_(arguments, _):
+    """Return x from start to end in steps, along each axis that is named."""
     value, starts, ends, *rest = arguments
     axes = rest[0] if rest and rest[0] is not None else range(len(starts))
     steps = rest[1] if len(rest) > 1 else np.ones(len(starts), int)

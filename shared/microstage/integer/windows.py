@@ -42,6 +42,10 @@ def patches(x: np.ndarray, kernel, strides, dilations, pads, fill=0) -> np.ndarr
 
 @TABLE.entry("Conv", kind=Kind.PRODUCT, ranges=ranges.of_product)
 def conv(arguments, attributes):
+    """Return the sums of products under each window, plus the bias; the scales of x and w multiply.
+
+    What lies outside of the image is 0.
+    """
     x, w, *bias = arguments
     x, w = alike(x, w)
     depthwise = attributes.get("group", 1) == x.shape[1]
@@ -87,6 +91,7 @@ def _convolve(x, w, attributes, multiply):
 
 @TABLE.entry("MaxPool", kind=Kind.MOVES)
 def max_pool(arguments, attributes):
+    """Return the largest under each window; what lies outside of the image does not count."""
     x = arguments[0]
     values = x.ints if isinstance(x, QTensor) else np.asarray(x)
     kernel = attributes["kernel_shape"]
@@ -119,6 +124,7 @@ def average_pool(arguments, attributes):
 
 @TABLE.entry("MaxPoolNHWC", kind=Kind.MOVES)
 def max_pool_nhwc(arguments, attributes):
+    """Return the same of x [n, H, W, C]."""
     first = moved(arguments[0], lambda x: np.moveaxis(x, -1, 1))
     return moved(max_pool([first], attributes), lambda x: np.moveaxis(x, 1, -1))
 
