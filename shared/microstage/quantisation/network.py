@@ -30,7 +30,7 @@ from microstage.quantisation.quantisers.headroom import give_headroom
 from microstage.quantisation.quantisers.layers import activation_map, identity_map, layer_map, round_the_input
 from microstage.quantisation.quantisers.scales import activation_scales, layers_with_weights
 from microstage.quantisation.quantisers.sums import coarsen_sums, sum_scales
-from microstage.quantisation.quantisers.weight_scales import fit_weights
+from microstage.quantisation.quantisers.weight_scales import fit_weights, round_scales
 from microstage.quantisation.representative import Representative, batches_of, spread_examples
 from microstage.quantisation.targets import AS_DIANA, Target
 from microstage.quantisation.targets.rules import assert_allowed
@@ -192,6 +192,8 @@ class QuantisedNetwork(Network):
         give_headroom(self.graph_module, self.target, self._prepared[0].example)
         if self.target.shift is not None:
             coarsen_sums(self.graph_module)
+        if self.target.weights.scale == "byte":
+            round_scales(self.graph_module)
 
     def _learned(self, learn_scales: bool) -> list[nn.Parameter]:
         layers = [layer for _, layer in self._layers()]

@@ -209,6 +209,6 @@ def test_a_target_of_the_users_is_read_and_one_that_is_none_is_named(tmp_path):
     with pytest.raises(ParameterError, match="Target .*mine.json: Expecting"):
         Target.load(path)
     with pytest.raises(
-        ParameterError, match="TARGET=fin is none of cmsis-nn, diana-compat, diana-digital, finn, tflite"
+        ParameterError, match="TARGET=fin is none of cmsis-nn, diana-compat, diana-digital, finn, fpgai, tflite"
     ):
         Target.load("fin")

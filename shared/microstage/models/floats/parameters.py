@@ -17,7 +17,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "target": {
         "type": "file",
         "default": "diana-digital",
-        "choices": ["cmsis-nn", "diana-compat", "diana-digital", "finn", "tflite"],
+        "choices": ["cmsis-nn", "diana-compat", "diana-digital", "finn", "fpgai", "tflite"],
         "suffix": ".json",
         "summary": "What the integers are for: widths, scales, rounding.",
     },

@@ -33,6 +33,7 @@ class FloatTraining(Training):
 
     output = "output"
     representatives = 1024  # training examples that scales are chosen by
+    learns_rounding = True  # of each weight, where it is not retrained
     splits: Splits
     network: quantisation.QuantisedNetwork
 
@@ -90,7 +91,7 @@ class FloatTraining(Training):
         """Return the trained float network with quantisers in it; where it is retrained, roundings are left to that."""
         inputs, prepared = self.representative(), self._prepared()
         method = self.parameters["calibrate"] or None
-        if self.parameters["quantise"] == "ptq":
+        if self.parameters["quantise"] == "ptq" and self.learns_rounding:
             return quantisation.post_training(prepared, self.target, inputs, method)
         prepared = quantisation.aligned(prepared, self.target, inputs)
         network = quantisation.quantize(prepared, self.target).calibrate(inputs, method)

@@ -10,9 +10,10 @@ from torch import nn
 from microstage.datasets.images import figures, shapes
 from microstage.datasets.machine import frames
 from microstage.datasets.speech.clips import CLASSES
+from microstage.models.floats.mobilenet_v2 import MobileNetV2
 from microstage.models.tiny.autoencoder import Autoencoder
 from microstage.models.tiny.resnets import ResNet
-from microstage.models.tiny.separable import DsCnn, MobileNetV1, MobileNetV2
+from microstage.models.tiny.separable import DsCnn, MobileNetV1
 
 __all__ = ["float_network"]
 

@@ -15,7 +15,7 @@ from microstage.datasets.machine import frames
 from microstage.datasets.speech.cepstra import mfcc, normalised
 from microstage.datasets.speech.clips import CLASSES, Clips
 from microstage.datasets.speech.reading import read
-from microstage.models.tiny.tasks import AnomalyDetection, Classification
+from microstage.models.floats.tasks import AnomalyDetection, Classification
 from microstage.models.training import Examples, Splits
 
 __all__ = ["CEPSTRUM_UNITS", "machine", "words"]

@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from microstage.models.floats.training import FloatTraining
 from microstage.models.tiny import networks
-from microstage.models.tiny.pictures import pictures
 from microstage.models.tiny.sounds import machine, words
-from microstage.models.tiny.tasks import Task
-from microstage.models.training import Splits
+from microstage.models.floats.pictures import pictures
+from microstage.models.floats.task_training import TaskTraining
+from microstage.models.floats.tasks import Task
 
 __all__ = ["Training"]
 
@@ -27,20 +26,11 @@ _TASKS: dict[str, Callable[[Mapping[str, Any], Path | None], Task]] = {
 }
 
 
-class Training(FloatTraining):
-    replays = 256  # what convolutions compute of one example are a hundred thousand integers
-    representatives = 256  # and each layer's bias is corrected by running all layers before it
-    task: Task
-
+class Training(TaskTraining):
     @staticmethod
     def float_network(parameters: Mapping[str, Any]) -> nn.Module:
         return networks.float_network(parameters)
 
-    def examples(self, data: Path | None) -> Splits:
-        self.task = _TASKS[self.parameters["model"]](self.parameters, data)
-        self.classes = self.task.classes
-        self.loss_name = "cross entropy" if self.classes else "mean square"
-        return self.task.splits
-
-    def measured(self, answers: Tensor) -> dict[str, Any]:
-        return self.task.measured(answers)
+    @staticmethod
+    def task_of(parameters: Mapping[str, Any], data: Path | None) -> Task:
+        return _TASKS[parameters["model"]](parameters, data)

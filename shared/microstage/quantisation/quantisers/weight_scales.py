@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from microstage.quantisation.quantisers.scales import LayerWithWeights, layers_with_weights, set_weight_thresholds
 
-__all__ = ["fit_layer", "fit_weights"]
+__all__ = ["fit_layer", "fit_weights", "round_scales"]
 
 _SHARES = tuple(step / 32 for step in range(12, 33))  # of the largest weight: a search tries each
 
@@ -25,6 +25,16 @@ def fit_layer(layer: LayerWithWeights, shares: tuple[float, ...] = _SHARES) -> N
     largest = _per_scale(layer, layer.weight.abs()).amax(1)
     errors = torch.stack([_squared_error(layer, largest * share) for share in shares])
     set_weight_thresholds(layer, largest * torch.tensor(shares)[errors.argmin(0)])
+
+
+@torch.no_grad()
+def round_scales(network: nn.Module) -> None:
+    """Give weights the nearest scale that is a whole number of eight bits times a power of two."""
+    for _, layer in layers_with_weights(network):
+        mantissa, exponent = torch.frexp(layer.quant_weight().scale.flatten())
+        scale = torch.ldexp((mantissa * 256).round(), exponent - 8)
+        highest = 2 ** (int(layer.quant_weight_bit_width()) - 1) - int(layer.weight_quant.is_narrow_range)
+        set_weight_thresholds(layer, scale * highest)
 
 
 def _squared_error(layer: LayerWithWeights, thresholds: Tensor) -> Tensor:

@@ -26,12 +26,12 @@ def _one_of(*words: str) -> Any:
 class Weights:
     """Integers of `bits`, without the lowest where `narrow`; one scale `per` output channel, or one in all.
 
-    A range is the largest weight (`max`), or the share of it with the least mean square of errors (`mse`).
+    A scale of one `byte` is a whole number up to 255 times a power of two. A range is the largest weight (`max`), or the share of it with the least mean square of errors (`mse`).
     """
 
     bits: int
     narrow: bool
-    scale: str = _one_of("power-of-two", "real")
+    scale: str = _one_of("power-of-two", "byte", "real")
     per: str = _one_of("channel", "tensor")
     rounding: str = _one_of("half-even", "floor")
     calibration: str = _one_of("mse", "max")

@@ -1,0 +1,28 @@
+"""Training of the networks in floats, and what is quantised of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from microstage.models.floats.pictures import pictures
+from microstage.models.floats.task_training import TaskTraining
+from microstage.models.floats.tasks import Task
+from microstage.models.zoo import networks
+
+__all__ = ["Training"]
+
+
+class Training(TaskTraining):
+    learns_rounding = False  # which takes hours in networks of this size
+
+    @staticmethod
+    def float_network(parameters: Mapping[str, Any]) -> nn.Module:
+        return networks.float_network(parameters)
+
+    @staticmethod
+    def task_of(parameters: Mapping[str, Any], data: Path | None) -> Task:
+        return pictures(parameters, data)
