@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from microstage import quantisation
 from microstage.interface import golden
 from microstage.models.definition import REPLAYED, read
-from microstage.models.exporting import Exporting, smallest
+from microstage.models.exporting import Exporting, numbered, smallest
 from microstage.quantisation.dialects.qonnx import QonnxWriter
 from microstage.quantisation.integers.integer_network import IntegerNetwork
 from microstage.quantisation.integers.operations import Quantise, Requantise
@@ -60,9 +60,9 @@ class FloatExporting(Exporting):
         self.proven = comparison.compared, comparison.ties
         found = [self._boundaries(integer, part) for part in inputs.split(_BATCH)]
         values = {name: np.concatenate([one[name] for one in found]) for name in found[0]}
-        levels = integer.levels[integer.output]
+        levels, names = integer.levels[integer.output], self._inner_names(integer)
         answers = (values[integer.output] - levels.zero) * levels.scale
-        return {**{name: smallest(v) for name, v in values.items()}, self.outputs[0]: answers}
+        return {**{names[name]: smallest(v) for name, v in values.items()}, self.outputs[0]: answers}
 
     @staticmethod
     def _boundaries(integer: IntegerNetwork, inputs: Tensor) -> dict[str, np.ndarray]:
@@ -76,15 +76,22 @@ class FloatExporting(Exporting):
     def qonnx(self) -> onnx.ModelProto:
         """Return the integer network as QONNX for one example, its ends called as the network's are."""
         integer = self.network.integerize()
-        model = QonnxWriter(integer).model()
+        model, names = QonnxWriter(integer).model(), self._inner_names(integer)
+        names[integer.input] = self.inputs[0]
         graph = model.graph
         for node in graph.node:
-            node.input[:] = [self.inputs[0] if name == integer.input else name for name in node.input]
-        graph.node.append(helper.make_node("Identity", [integer.output], [self.outputs[0]]))
+            node.input[:] = [names.get(name, name) for name in node.input]
+            node.output[:] = [names.get(name, name) for name in node.output]
+        graph.node.append(helper.make_node("Identity", [names[integer.output]], [self.outputs[0]]))
         for value, name in ((graph.input[0], self.inputs[0]), (graph.output[0], self.outputs[0])):
             value.name = name
             value.type.tensor_type.shape.dim[0].dim_value = 1
         return model
+
+    def _inner_names(self, integer: IntegerNetwork) -> dict[str, str]:
+        """Return what each value is called beside the graph's ends, whose names a layer may have, too."""
+        ends = {*self.inputs, *self.outputs}
+        return {name: numbered(name, {*ends, *integer.shapes}) if name in ends else name for name in integer.shapes}
 
     def save(self, folder: Path) -> None:
         """Write `diana/` for a target whose requantisers are shifts: the integers as DIANA's compiler reads them, with
