@@ -5,8 +5,8 @@ import json
 import numpy as np
 import torch
 
-from microstage.models.tiny import quantisers
 from microstage.models.floats.tasks import AnomalyDetection, Classification
+from microstage.models.tiny import quantisers
 from microstage.models.training import Examples, Splits
 from microstage.quantisation.evidence.intervals import drawn_weights, interval, relative_l2_of
 from microstage.stage import Job

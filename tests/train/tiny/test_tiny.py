@@ -6,10 +6,10 @@ import torch
 
 from microstage import quantisation
 from microstage.datasets.speech.clips import CLASSES
+from microstage.models.floats.tasks import area_under_curve, partial_area
 from microstage.models.tiny import MODELS
 from microstage.models.tiny.networks import float_network
 from microstage.models.tiny.sounds import MovedFrames, machine, words
-from microstage.models.floats.tasks import area_under_curve, partial_area
 from microstage.quantisation.targets.rules import assert_allowed
 
 SHAPES = {

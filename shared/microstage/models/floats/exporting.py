@@ -37,7 +37,8 @@ class FloatExporting(Exporting):
         described = read(folder)
         self.input, self.output = described["input"], described["output"]
         target = quantisation.Target.of(described["target"])
-        network = self.float_network({**self.parameters, "model": described["model"]})
+        self.model = described["model"]
+        network = self.float_network({**self.parameters, "model": self.model})
         prepared = quantisation.prepare(network, self.examples[:_EXAMPLE])
         self.network = quantisation.quantize(prepared, target)
 

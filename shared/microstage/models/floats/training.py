@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -23,7 +24,9 @@ from microstage.models.training import Examples, Phase, Splits, Training, predic
 __all__ = ["FloatTraining"]
 
 _EXAMPLE = 8  # that rewrites of the network are checked on
+_LOOKED_AT = 16  # while each part of the network is quantised alone
 _BATCH = 128  # that integers are made of at a time
+_GOLDEN_OCTETS, _FEWEST = 200_000_000, 16  # of golden vectors, and how many there are at least
 
 
 class FloatTraining(Training):
@@ -154,10 +157,18 @@ class FloatTraining(Training):
         found = self.measured(answers).items()
         return {name.replace("test.", f"test.{which}_", 1): value for name, value in found if isinstance(value, float)}
 
+    def replayed(self) -> dict[str, np.ndarray]:
+        """Return `test.npz` with as many examples as make golden vectors of 200 MB; at least 16."""
+        integer = self.network.integerize()
+        octets = 4 * math.prod(integer.shapes[integer.input])  # and one for each integer
+        octets += sum(math.prod(integer.shapes[name]) for name in integer.levels)
+        self.replays = min(self.replays, max(_FEWEST, _GOLDEN_OCTETS // octets))
+        return super().replayed()
+
     def draw(self, folder: Path, metrics: Mapping[str, Any]) -> None:
         """Draw, beside the usual pictures, how far the answers move when one part alone is quantised."""
         super().draw(folder, metrics)
-        found = self.network.sensitivity(self.representative()[:1])
+        found = self.network.sensitivity([self.representative()[0][:_LOOKED_AT]])
         (folder / "sensitivity.txt").write_text(f"{found.table()}\n")
         found.draw(folder / "sensitivity.png")
 

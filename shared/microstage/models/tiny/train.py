@@ -8,11 +8,11 @@ from typing import Any
 
 from torch import nn
 
-from microstage.models.tiny import networks
-from microstage.models.tiny.sounds import machine, words
 from microstage.models.floats.pictures import pictures
 from microstage.models.floats.task_training import TaskTraining
 from microstage.models.floats.tasks import Task
+from microstage.models.tiny import networks
+from microstage.models.tiny.sounds import machine, words
 
 __all__ = ["Training"]
 

@@ -18,12 +18,12 @@ __all__ = ["float_network"]
 _Shape = tuple[int, int, int]
 _MADE: dict[str, Callable[[_Shape, int, int], nn.Module]] = {
     "lenet": LeNet,
-    "resnet18": lambda shape, *size: DeepResNet(shape, BasicBlock, (2, 2, 2, 2), *size),
-    "resnet34": lambda shape, *size: DeepResNet(shape, BasicBlock, (3, 4, 6, 3), *size),
-    "resnet50": lambda shape, *size: DeepResNet(shape, Bottleneck, (3, 4, 6, 3), *size),
-    "vgg11": lambda shape, *size: Vgg(shape, (1, 1, 2, 2, 2), *size),
-    "vgg16": lambda shape, *size: Vgg(shape, (2, 2, 3, 3, 3), *size),
-    "mobilenet_v2": lambda shape, *size: MobileNetV2(*size, shape[0], halvings=3 if shape[1] == 32 else 4),
+    "resnet18": lambda shape, width, classes: DeepResNet(shape, BasicBlock, (2, 2, 2, 2), width, classes),
+    "resnet34": lambda shape, width, classes: DeepResNet(shape, BasicBlock, (3, 4, 6, 3), width, classes),
+    "resnet50": lambda shape, width, classes: DeepResNet(shape, Bottleneck, (3, 4, 6, 3), width, classes),
+    "vgg11": lambda shape, width, classes: Vgg(shape, (1, 1, 2, 2, 2), width, classes),
+    "vgg16": lambda shape, width, classes: Vgg(shape, (2, 2, 3, 3, 3), width, classes),
+    "mobilenet_v2": lambda shape, width, classes: MobileNetV2(width, classes, shape[0], 3 if shape[1] == 32 else 4),
 }
 
 

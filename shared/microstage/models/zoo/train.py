@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
+from microstage.fpgai.of_integers import has_such_layers, layers_of
+from microstage.fpgai.state import write_tuple
 from microstage.models.floats.pictures import pictures
 from microstage.models.floats.task_training import TaskTraining
 from microstage.models.floats.tasks import Task
@@ -26,3 +29,10 @@ class Training(TaskTraining):
     @staticmethod
     def task_of(parameters: Mapping[str, Any], data: Path | None) -> Task:
         return pictures(parameters, data)
+
+    def save(self, folder: Path) -> None:
+        """Write the float network, and, for a target that has such layers, its integers as FPGAI keeps them."""
+        name = self.parameters["model"]
+        torch.save(self.floats.state_dict(), folder / f"{name}_raw.pth")
+        if has_such_layers(self.target):
+            write_tuple(folder / f"{name}_quant.tuple", layers_of(self.network.integerize()))

@@ -26,7 +26,8 @@ def _one_of(*words: str) -> Any:
 class Weights:
     """Integers of `bits`, without the lowest where `narrow`; one scale `per` output channel, or one in all.
 
-    A scale of one `byte` is a whole number up to 255 times a power of two. A range is the largest weight (`max`), or the share of it with the least mean square of errors (`mse`).
+    A scale of one `byte` is a whole number up to 255 times a power of two. A range is the largest weight (`max`), or
+    the share of it with the least mean square of errors (`mse`).
     """
 
     bits: int
