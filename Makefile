@@ -41,7 +41,8 @@ train export qcdq streamline cbackend:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Looking
-.PHONY: path why runs resume verify sign report accuracy sweep explain estimate-file ready binfiles python variables doctor sbom
+.PHONY: path why runs resume verify sign report accuracy compare sweep explain estimate-file ready binfiles python \
+  variables doctor sbom
 path:        ## print the folder of an artefact: STAGE=
 why:         ## say why a stage would run again: STAGE=
 runs:        ## every training here, finished or cut off, by id; RUN= takes one on: make export RUN=1b6f
@@ -50,6 +51,7 @@ verify:      ## hash the artefacts again; integers compared per boundary; who si
 sign:        ## vouch for what is published already: SIGNING_KEY=; with it, every stage signs what it makes
 report:      ## the closing table of the selected run
 accuracy:    ## train on every fold; errors per harmonic and source, beside the textbook: NOMINAL=32
+compare:     ## a network trained in floats: raw, quantised, integers in NumPy and in C on every test example
 sweep:       ## every combination of listed values, up to STAGE=: CYCLES=0.25,0.5,1 LSTM_STATE_BITS=4,8
 explain:     ## every layer in floats beside its integers; where the error of one answer comes from: SAMPLE=17
 estimate-file: ## harmonics over time of a recording, events, pictures: FILE=x.cfg CHANNEL=IA,IB RUN= ONNX=folder
@@ -59,7 +61,8 @@ python:      ## run a script of your own where a stage's packages are: STAGE=tra
 variables:   ## every variable of every stage
 doctor:      ## what this machine has and lacks
 sbom:        ## bills of materials of STAGE= or of every stage, and every licence
-path why runs resume verify sign report accuracy sweep explain estimate-file ready binfiles python variables doctor sbom:
+path why runs resume verify sign report accuracy compare sweep explain estimate-file ready binfiles python \
+  variables doctor sbom:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Making ready

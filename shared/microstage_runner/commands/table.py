@@ -63,6 +63,7 @@ COMMANDS = {
     "explain": Command("explain", (*_MADE, "SAMPLE"), last=INTEGERS),
     "estimate-file": Command("estimate_file", _ESTIMATE, takes=WORDS, last=REFERENCE),
     "ready": Command("ready", _FOLDS, last=REFERENCE),
+    "compare": Command("compare", _MADE),
     "binfiles": Command("binfiles", (*_MADE, "ENCODING"), last=INTEGERS),
     "variables": Command("variables", ("MODEL",), about=MACHINE),
     "python": Command("python", ("STAGE", "SCRIPT", "ARGS"), about=MACHINE),

@@ -123,6 +123,11 @@ class FloatTraining(Training):
         return list(inputs[rows].split(self.parameters["batch"]))
 
     @property
+    def floats_file(self) -> str:
+        """What the file with the state of the float network is called."""
+        return "float_model_weight.pth"
+
+    @property
     def target(self) -> quantisation.Target:
         """What the integers are for."""
         chosen = self.parameters["target"]
@@ -174,7 +179,7 @@ class FloatTraining(Training):
 
     def save(self, folder: Path) -> None:
         """Write the state of the float network, which quantisers are compared on."""
-        torch.save(self.floats.state_dict(), folder / "float_model_weight.pth")
+        torch.save(self.floats.state_dict(), folder / self.floats_file)
 
 
 def _inputs(examples: Examples) -> Tensor:

@@ -27,7 +27,7 @@ def _recipe(width: int, epochs: int, batch: int, learning_rate: float, images: i
 
 
 MODELS: dict[str, dict[str, Any]] = {
-    "lenet": {**_recipe(6, 8, 64, 0.002, 4000), "dataset": "glyphs", "held_out": 5000},
+    "lenet": {**_recipe(6, 6, 64, 0.002, 4000), "dataset": "glyphs", "held_out": 5000},
     "resnet18": _recipe(64, 12, 32, 0.001, 1000),
     "resnet34": _recipe(64, 4, 32, 0.001, 600),
     "resnet50": _recipe(64, 4, 32, 0.001, 600),

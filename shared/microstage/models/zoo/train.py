@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from microstage.fpgai.of_integers import has_such_layers, layers_of
@@ -30,9 +29,13 @@ class Training(TaskTraining):
     def task_of(parameters: Mapping[str, Any], data: Path | None) -> Task:
         return pictures(parameters, data)
 
+    @property
+    def floats_file(self) -> str:
+        return f"{self.parameters['model']}_raw.pth"
+
     def save(self, folder: Path) -> None:
-        """Write the float network, and, for a target that has such layers, its integers as FPGAI keeps them."""
-        name = self.parameters["model"]
-        torch.save(self.floats.state_dict(), folder / f"{name}_raw.pth")
+        """Write, beside the float network, the integers as FPGAI keeps them, for a target that has such layers."""
+        super().save(folder)
         if has_such_layers(self.target):
-            write_tuple(folder / f"{name}_quant.tuple", layers_of(self.network.integerize()))
+            path = folder / f"{self.parameters['model']}_quant.tuple"
+            write_tuple(path, layers_of(self.network.integerize()))

@@ -1,0 +1,1 @@
+"""What integers answer to many inputs, in NumPy and in C, beside what floats answered."""
