@@ -55,13 +55,13 @@ def _lines(found: Mapping[str, Any]) -> list[str]:
     forms, examples = found["forms"], found["examples"]
     rows = [
         [
-            name,
+            form["name"],
             f"{100 * form['correct'] / examples:.2f} %",
-            *(f"{count:,}" if other != name else "" for other, count in form["other_class"].items()),
+            *(f"{count:,}" if other is not form else "" for other, count in zip(forms, form["other_class"])),
         ]
-        for name, form in forms.items()
+        for form in forms
     ]
-    head = [f"of {examples:,} test examples", "accuracy", *(f"not as {name}" for name in forms)]
+    head = [f"of {examples:,} test examples", "accuracy", *(f"not as {form['name']}" for form in forms)]
     equal = found["compared"] - found["differing"]
     return [*table(head, rows), "", f"{' and '.join(found['integers'])}: {equal:,} of {found['compared']:,} equal"]
 

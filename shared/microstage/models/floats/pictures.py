@@ -72,5 +72,5 @@ def _drawn(name: str, p: Mapping[str, Any]) -> tuple[LabelledImages, LabelledIma
 
 
 def _examples(images: LabelledImages) -> Examples:
-    levels = (torch.from_numpy(images.pixels).float() - _GREY) / _GREY
+    levels = (torch.tensor(images.pixels).float() - _GREY) / _GREY
     return Examples(levels, torch.from_numpy(images.labels).long())

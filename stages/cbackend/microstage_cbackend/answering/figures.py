@@ -20,13 +20,14 @@ def figures(labels: np.ndarray, floats: Mapping[str, np.ndarray], integers: Mapp
     first = next(iter(integers.values()))
     return {
         "examples": len(labels),
-        "forms": {
-            name: {
+        "forms": [
+            {
+                "name": name,
                 "correct": int((own == labels).sum()),
-                "other_class": {other: int((own != theirs).sum()) for other, theirs in answers.items()},
+                "other_class": [int((own != theirs).sum()) for theirs in answers.values()],
             }
             for name, own in answers.items()
-        },
+        ],
         "integers": list(integers),
         "compared": int(first.size),
         "differing": sum(int((scores != first).sum()) for scores in integers.values()),
