@@ -1,0 +1,62 @@
+"""A network of the zoo through every stage: FPGAI's files, and all forms of the network side by side."""
+
+import doors
+import numpy as np
+import pytest
+
+from microstage.errors import ParameterError, VerificationError
+from microstage.fpgai import read_binary, read_text
+from microstage_runner.commands import compare
+from microstage_runner.process import REPOSITORY
+from microstage_runner.session import Session
+
+SMALL = ("MODEL=lenet", "WIDTH=2", "IMAGES=100", "EPOCHS=1", "RUNNER=local")
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """What `make compare MODEL=lenet` said, and where its artefacts are."""
+    volumes = doors.volumes(tmp_path_factory.mktemp("zoo") / "volumes")
+    done = doors.made("compare", *SMALL, f"VOLUMES={volumes}")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout, volumes
+
+
+def test_integers_are_equal_in_numpy_and_in_c_on_every_test_picture(compared):
+    said, _ = compared
+    rows = [line for line in said.splitlines() if line.startswith(("raw", "quantised", "integers,"))]
+    assert [row.split("  ")[0] for row in rows[:4]] == [
+        "raw, floats",
+        "quantised, floats",
+        "integers, NumPy",
+        "integers, C",
+    ]
+    assert all(len([word for word in row.split() if word.isdigit()]) == 3 for row in rows[:4]), "beside each other form"
+    assert rows[4:] == ["integers, NumPy and integers, C: 4,000 of 4,000 equal"]
+
+
+def test_the_artefacts_have_fpgais_files(compared):
+    _, volumes = compared
+    [trained], [exported] = volumes.glob("train/*/manifest.json"), volumes.glob("export/*/manifest.json")
+    assert {"lenet_raw.pth", "lenet_quant.tuple"} <= {path.name for path in trained.parent.iterdir()}
+    shapes = [(2, 1, 5, 5), (5, 2, 5, 5), (40, 5, 5, 5), (28, 40), (10, 28)]
+    layers = read_text(exported.parent, "lenet", shapes)
+    assert layers == read_binary(exported.parent, "lenet", shapes) and len(layers) == 5
+    assert {layer.zero_point for layer in layers} == {128}
+    assert max(len(np.unique(layer.weight)) for layer in layers) > 100, "weights use their bits"
+
+
+def test_integers_that_differ_end_it(monkeypatch, capsys):
+    form = {"name": "integers, NumPy", "correct": 1, "other_class": [0, 1]}
+    found = {"examples": 2, "forms": [form, {**form, "name": "integers, C"}], "compared": 20, "differing": 3}
+    monkeypatch.setattr(compare, "_compared", lambda *_: {**found, "integers": ["integers, NumPy", "integers, C"]})
+    monkeypatch.setattr(compare.Pipeline, "run", lambda *_: [])
+    session = Session(REPOSITORY, {"MODEL": "lenet", "RUNNER": "local"})
+    with pytest.raises(VerificationError, match="3 integers differ between integers, NumPy and integers, C"):
+        compare.command(session)
+    assert "17 of 20 equal" in capsys.readouterr().out
+
+
+def test_a_network_that_is_not_trained_in_floats_is_refused(tmp_path):
+    with pytest.raises(ParameterError, match="MODEL=harmonic is not trained in floats: `make compare` is for networks"):
+        compare.command(Session(REPOSITORY, {"VOLUMES": str(tmp_path), "RUNNER": "local"}))
