@@ -15,12 +15,11 @@ from microstage.explaining.twins import Arrays, Computed, Twins, real_ones
 from microstage.interface import golden
 from microstage.models.definition import REPLAYED, read
 from microstage.models.floats.exporting import FloatExporting
-from microstage.models.floats.weights import load_float_weights
+from microstage.models.floats.weights import floats_in, load_float_weights
 from microstage.quantisation.integers.operations import Operation, Product, Quantise, Requantise
 
 __all__ = ["FloatTwins"]
 
-_WEIGHTS = "float_model_weight.pth"
 _EXAMPLE = 8  # that rewrites of the network are checked on
 
 
@@ -31,7 +30,8 @@ class FloatTwins(Twins):
     def __init__(self, exporting: FloatExporting, folder: Path) -> None:
         """Take the quantised network of `exporting`, weights loaded, and the float one of the artefact `folder`."""
         trained = exporting.float_network({**exporting.parameters, "model": read(folder)["model"]})
-        load_float_weights(trained, folder / _WEIGHTS, _WEIGHTS)
+        file = floats_in(folder)
+        load_float_weights(trained, file, file.name)
         prepared = quantisation.prepare(trained, exporting.examples[:_EXAMPLE])
         self.floats = "the network as it was trained in floats, batch norms folded into the layers before them"
         self.inputs, self.count = exporting.examples, real_ones(golden.load(folder / REPLAYED))

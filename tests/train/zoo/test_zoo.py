@@ -9,6 +9,7 @@ from microstage import quantisation
 from microstage.errors import IntegrityError
 from microstage.fpgai.of_integers import has_such_layers, layers_of
 from microstage.fpgai.state import read_tuple, write_tuple
+from microstage.models.floats.weights import floats_in
 from microstage.models.zoo import MODELS
 from microstage.models.zoo.networks import float_network
 from microstage.quantisation.integers.operations import Product, Requantise
@@ -107,3 +108,9 @@ def test_the_tuple_is_read_by_torch_and_without_running_anything(integers, tmp_p
 def test_targets_of_other_layers_have_no_such_files():
     having = [name for name in quantisation.targets.target_names() if has_such_layers(quantisation.Target.load(name))]
     assert having == ["fpgai"]
+
+
+def test_the_float_network_is_found_under_either_name(tmp_path):
+    assert floats_in(tmp_path).name == "float_model_weight.pth"
+    (tmp_path / "lenet_raw.pth").touch()
+    assert floats_in(tmp_path).name == "lenet_raw.pth"

@@ -10,7 +10,7 @@ from microstage.interface import golden
 from microstage.models import hook
 from microstage.models.exporting import smallest
 from microstage.models.floats.training import FloatTraining
-from microstage.models.floats.weights import load_float_weights
+from microstage.models.floats.weights import floats_in, load_float_weights
 from microstage.models.training import each, predict
 from microstage.quantisation.network import QuantisedNetwork, quantize
 from microstage.quantisation.preparing import prepare
@@ -36,7 +36,8 @@ def run(job: Job) -> None:
             f"MODEL={p['model']} is no float network that tells classes apart; there is nothing to compare."
         )
     training.beside = job.inputs.get("beside")
-    load_float_weights(training.floats, trained / training.floats_file, training.floats_file)
+    file = floats_in(trained)
+    load_float_weights(training.floats, file, file.name)
     quantised = _quantised(job, training)
     (inputs,) = each(training.splits.test.inputs)
     integer = quantised.integerize()

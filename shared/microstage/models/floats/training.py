@@ -18,7 +18,7 @@ from microstage.errors import ModelError
 from microstage.models.definition import Definition
 from microstage.models.exporting import Exporting
 from microstage.models.floats.exporting import FloatExporting
-from microstage.models.floats.weights import load_float_weights
+from microstage.models.floats.weights import FLOATS_FILE, load_float_weights
 from microstage.models.training import Examples, Phase, Splits, Training, predict
 
 __all__ = ["FloatTraining"]
@@ -125,7 +125,7 @@ class FloatTraining(Training):
     @property
     def floats_file(self) -> str:
         """What the file with the state of the float network is called."""
-        return "float_model_weight.pth"
+        return FLOATS_FILE
 
     @property
     def target(self) -> quantisation.Target:

@@ -11,10 +11,16 @@ from torch import Tensor, nn
 from microstage.errors import IntegrityError, ModelError, naming
 from microstage.untrusted.weights import read_checkpoint
 
-__all__ = ["load_float_weights"]
+__all__ = ["FLOATS_FILE", "RAW_FILE", "floats_in", "load_float_weights"]
 
+FLOATS_FILE, RAW_FILE = "float_model_weight.pth", "{name}_raw.pth"  # the second is what FPGAI calls it
 _HOLDERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")  # what checkpoints call a state
 _PREFIXES = ("module.", "model.", "_orig_mod.", "net.", "network.")  # of modules that wrap the network
+
+
+def floats_in(folder: Path) -> Path:
+    """Return the file with the state of the float network in an artefact of `train`."""
+    return next(iter(folder.glob(RAW_FILE.format(name="*"))), folder / FLOATS_FILE)
 
 
 def load_float_weights(network: nn.Module, path: Path, shown: str) -> None:

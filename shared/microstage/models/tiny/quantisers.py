@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from microstage.charts import bars
 from microstage.files.canonical import write_json
-from microstage.models.floats.weights import load_float_weights
+from microstage.models.floats.weights import FLOATS_FILE, load_float_weights
 from microstage.models.tiny.train import Training
 from microstage.models.training import each, predict
 from microstage.quantisation.evidence.intervals import drawn_weights, interval, relative_l2_of
@@ -23,7 +23,7 @@ from microstage.untrusted.weights import read_weights
 
 __all__ = ["run"]
 
-_FLOAT_WEIGHTS, _WEIGHTS = "float_model_weight.pth", "quantised_model_weight.pth"
+_WEIGHTS = "quantised_model_weight.pth"
 _EXAMPLE = 8
 _DIGITS = 6
 
@@ -35,7 +35,7 @@ def run(job: Job) -> None:
     torch.backends.mkldnn.enabled = False  # as in training: oneDNN picks its kernels by CPU
     torch.manual_seed(p["seed"])
     training = Training(p, job.inputs.get("data"))
-    load_float_weights(training.floats, trained / _FLOAT_WEIGHTS, _FLOAT_WEIGHTS)
+    load_float_weights(training.floats, trained / FLOATS_FILE, FLOATS_FILE)
     rows = list(_rows(job, training))
     write_json(job.output / "quantisers.json", {**_about(training), "rows": rows})
     bars.draw(

@@ -13,6 +13,7 @@ from microstage.fpgai.state import write_tuple
 from microstage.models.floats.pictures import pictures
 from microstage.models.floats.task_training import TaskTraining
 from microstage.models.floats.tasks import Task
+from microstage.models.floats.weights import RAW_FILE
 from microstage.models.zoo import networks
 
 __all__ = ["Training"]
@@ -31,7 +32,7 @@ class Training(TaskTraining):
 
     @property
     def floats_file(self) -> str:
-        return f"{self.parameters['model']}_raw.pth"
+        return RAW_FILE.format(name=self.parameters["model"])
 
     def save(self, folder: Path) -> None:
         """Write, beside the float network, the integers as FPGAI keeps them, for a target that has such layers."""
