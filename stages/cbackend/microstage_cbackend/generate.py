@@ -27,6 +27,7 @@ from microstage_cbackend.writers.packages import contents, packages
 from microstage_cbackend.writers.readme import readme
 from microstage_cbackend.writers.real_api import real_api
 from microstage_cbackend.writers.selftest import selftest
+from microstage_cbackend.writers.stored_constants import arrays_program, kept_in_file
 from microstage_cbackend.writers.wav_example import wav_example
 
 __all__ = ["files_of", "graphs_of", "read_model", "verify_and_publish"]
@@ -90,7 +91,12 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
     """Return path -> bytes of the whole output folder but for what is carried forward."""
     program = WrittenModel(model)
     real, sound = real_api(program.api, plan.real), features_api(program.api)
-    library = emit(program) | real.files() | (sound.files() if sound else {})
+    file = network_file(model, {writer.part.name: writer.plan for writer in program.writers}, plan)
+    stored = kept_in_file(program.constants, file.spans)
+    library = emit(program, stored) | real.files() | (sound.files() if sound else {})
+    data = {f"{model.name}.msn": file.data}
+    in_data = [*data] if stored else []
+    taken = contents(program, [*library, *in_data])
     sources = sorted(name for name in library if name.endswith(".c"))
     versions = dispatch(program)
     chosen = sorted(name for name in versions if name.endswith(".c"))
@@ -101,17 +107,15 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
     texts = library | {
         "test/selftest.c": selftest(program, plan, real, sound),
         "test/bench.c": bench(program, sound),
-        "Makefile": makefile(model.name, sources, chosen, contents(program, [*library])),
-        "CMakeLists.txt": cmake(model.name, sources, chosen, headers),
+        "Makefile": makefile(model.name, sources, chosen, taken, in_data),
+        "CMakeLists.txt": cmake(model.name, sources, chosen, headers, in_data),
         "README.md": readme(program, real, sound, plan.vectors),
         "proofs.json": json.dumps({part.name: part.proofs for part in model.parts}, indent=1, sort_keys=True) + "\n",
     }
-    texts |= (
-        packages(program, [*library]) | board(program, plan, sound, sources) | wav_example(sound, sources) | versions
-    )
-    memory = {writer.part.name: writer.plan for writer in program.writers}
-    data = {"test/golden.bin": plan.data(), f"{model.name}.msn": network_file(model, memory, plan)}
-    return {name: text.encode() for name, text in texts.items()} | data
+    texts |= packages(program, taken) | board(program, plan, sound, sources) | wav_example(sound, sources) | versions
+    if stored:
+        texts["test/arrays.c"] = arrays_program(model.name, program.constants, stored)
+    return {name: text.encode() for name, text in texts.items()} | data | {"test/golden.bin": plan.data()}
 
 
 def verify_and_publish(model: Model, plan: Plan, source: Path, scratch: Path, output: Path) -> list[BoundaryResult]:

@@ -29,7 +29,7 @@ bench: test/bench
 test/selftest test/bench: %: %.o lib{name}.a
 	$(CC) $(CFLAGS) -o $@ $^
 
-%.o: %.c $(wildcard *.h)
+%.o: %.c $(wildcard *.h *.msn)
 	$(CC) -std=c99 $(CFLAGS) -I. -c -o $@ $<
 
 LIBRARY = {library}
@@ -41,7 +41,7 @@ library:
 	@test -n $(to) || {{ echo "make library TO=folder: where to?"; exit 2; }}
 	mkdir -p $(to)/{name}
 	tar cf - $(LIBRARY) | tar xf - -C $(to)/{name}
-
+{arrays}
 clean:
 	rm -f test/selftest test/bench *.a *.o */*.o
 
@@ -53,6 +53,17 @@ _MAKE_CHOICE = """\
 ifdef DISPATCH
 OBJECTS := $(filter-out {name}.o {name}_weights.o,$(OBJECTS)) {objects}
 endif
+"""
+
+_MAKE_ARRAYS = """
+# the weights lie in {name}.msn. For a compiler without .incbin this writes them as C, which -DMS_ARRAYS takes
+arrays: test/arrays
+	test/arrays {name}.msn > {name}_arrays.h
+
+test/arrays: test/arrays.c
+	$(CC) $(CFLAGS) -o $@ $<
+
+.PHONY: arrays
 """
 
 _CMAKE = """\
@@ -81,7 +92,7 @@ option({upper}_INSTALL "install the library, and what find_package({name}) finds
 add_library({name} STATIC {model} {others})
 add_library({name}::{name} ALIAS {name})
 set_target_properties({name} PROPERTIES C_STANDARD 99 C_EXTENSIONS ON)
-target_include_directories({name} PUBLIC
+{data}target_include_directories({name} PUBLIC
     $<BUILD_INTERFACE:${{CMAKE_CURRENT_SOURCE_DIR}}> $<INSTALL_INTERFACE:${{CMAKE_INSTALL_INCLUDEDIR}}>)
 
 if({upper}_INSTALL)
@@ -112,25 +123,33 @@ else()
 endif()
 """
 
+_CMAKE_DATA = """\
+get_target_property({upper}_SOURCES {name} SOURCES)
+set_source_files_properties(${{{upper}_SOURCES}} PROPERTIES OBJECT_DEPENDS ${{CMAKE_CURRENT_SOURCE_DIR}}/{file})
+"""
 
-def makefile(name: str, sources: list[str], chosen: list[str], library: list[str]) -> str:
+
+def makefile(name: str, sources: list[str], chosen: list[str], library: list[str], data: list[str]) -> str:
     """Return the Makefile of the written folder.
 
-    `chosen` sources take the place of the model's own with DISPATCH=1; `library` is what a firmware takes.
+    `chosen` sources take the place of the model's own with DISPATCH=1; `library` is what a firmware takes; in the files
+    of `data` lie constants that are no C.
     """
     choice = _MAKE_CHOICE.format(name=name, objects=_objects(chosen)) if chosen else ""
     return _MAKEFILE.format(
-        name=name, flags=" ".join(FLAGS[1:]), objects=_objects(sources), choice=choice, library=" ".join(library)
-    )
+        name=name, flags=" ".join(FLAGS[1:]), objects=_objects(sources), choice=choice, library=" ".join(library),
+        arrays=_MAKE_ARRAYS.format(name=name) if data else "",
+    )  # fmt: skip
 
 
-def cmake(name: str, sources: list[str], chosen: list[str], headers: list[str]) -> str:
-    """Return CMakeLists.txt; `chosen` as in `makefile`, `headers` are those that a user includes."""
+def cmake(name: str, sources: list[str], chosen: list[str], headers: list[str], data: list[str]) -> str:
+    """Return CMakeLists.txt; `chosen` and `data` as in `makefile`, `headers` are those that a user includes."""
     upper, own = name.upper(), [f"{name}.c", f"{name}_weights.c"]
     choice = _CMAKE_CHOICE.format(upper=upper, chosen=" ".join(chosen), own=" ".join(own)) if chosen else ""
     return _CMAKE.format(
         name=name, upper=upper, choice=choice, model=f"${{{upper}_MODEL}}" if chosen else " ".join(own),
         sources=" ".join(sources), headers=" ".join(headers), others=" ".join(s for s in sources if s not in own),
+        data="".join(_CMAKE_DATA.format(upper=upper, name=name, file=file) for file in data),
     )  # fmt: skip
 
 

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.writers.names import Names
 
-__all__ = ["Constants", "Packed", "rows"]
+__all__ = ["Constants", "FileSpan", "Packed", "Spans", "rows"]
 
 
 @dataclass
 class Packed:
-    """Hold a constant in several orders, of which the compiler takes the one that its instructions read.
-
-    `forms`: condition of the preprocessor -> integers; "" is the last.
-    """
+    """Hold a constant in several orders, of which the compiler takes the one that its instructions read: `forms`."""
 
     tensor: Tensor
     forms: Mapping[str, np.ndarray]
+
+
+class FileSpan(NamedTuple):
+    """Point at `bytes` of the network file, from `offset` on."""
+
+    offset: int
+    bytes: int
+
+
+Spans = Mapping[Tensor, Mapping[str, FileSpan]]
+"Where constants lie in the network file, in each order that they have; one alone is that of rows."
 
 
 class Constants:

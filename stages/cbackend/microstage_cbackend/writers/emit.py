@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from microstage_cbackend.kernels.layouts import fast_files
 from microstage_cbackend.kernels.templates import KernelSet
+from microstage_cbackend.program.arguments import ROWS
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.program.model import Model
 from microstage_cbackend.writers.api import Api
-from microstage_cbackend.writers.constants import Packed, rows
+from microstage_cbackend.writers.constants import Packed, Spans, rows
 from microstage_cbackend.writers.names import CPLUSPLUS, Names, filled, in_comment, quoted
 from microstage_cbackend.writers.part_writer import PartWriter
 from microstage_cbackend.writers.quantising import shown
+from microstage_cbackend.writers.stored_constants import CONDITIONS, binary_line
 
 __all__ = ["WrittenModel", "emit"]
 
@@ -41,7 +45,7 @@ class WrittenModel:
     @property
     def constant_bytes(self) -> int:
         """Count the bytes of all constants, of those in several orders once."""
-        return sum(c.forms[""].size if isinstance(c, Packed) else c.bytes for c in self.constants.values())
+        return sum(c.forms[ROWS].size if isinstance(c, Packed) else c.bytes for c in self.constants.values())
 
     @property
     def headers(self) -> list[str]:
@@ -61,16 +65,17 @@ class WrittenModel:
         return max(bound, 4 * self.model.features.transform if self.model.features else 0)
 
 
-def emit(program: WrittenModel) -> dict[str, str]:
-    """Return file name -> text of the library itself."""
+def emit(program: WrittenModel, spans: Spans) -> dict[str, str]:
+    """Return file name -> text of the library itself; `spans`: where constants lie that are no text of it."""
     name = program.model.name
     files = {
         f"{name}.h": _header(program),
         f"{name}.c": _source(program),
         f"{name}_weights.h": _weights_header(name, program.constants),
-        f"{name}_weights.c": _weights_source(name, program.constants, program.headers),
+        f"{name}_weights.c": _weights_source(name, program.constants, program.headers, spans),
     }
-    return files | program.kernels.files(name) | fast_files(*program.headers, *program.api.headers)
+    binary = ["ms_binary.h"] if spans else []
+    return files | program.kernels.files(name) | fast_files(*program.headers, *program.api.headers, *binary)
 
 
 def _header(program: WrittenModel) -> str:
@@ -164,25 +169,34 @@ def _weights_header(model: str, constants: dict[str, Tensor | Packed]) -> str:
     return "\n".join([*lines, "", "#endif", ""])
 
 
-def _weights_source(model: str, constants: dict[str, Tensor | Packed], headers: list[str]) -> str:
+def _weights_source(model: str, constants: dict[str, Tensor | Packed], headers: list[str], spans: Spans) -> str:
     lines = [f'#include "{model}_weights.h"', *(f'#include "{header}"' for header in headers)]
+    stored: list[str] = []
     for name, c in constants.items():
-        if isinstance(c, Packed):
-            lines += ["", *_forms(name, c)]
+        tensor = c.tensor if isinstance(c, Packed) else c
+        if tensor in spans:
+            stored += ["", *_by_order({o: [binary_line(name, model, s)] for o, s in spans[tensor].items()})]
+        elif isinstance(c, Packed):
+            lines += ["", *_by_order({o: _definition(name, tensor, v, _aligned(o)) for o, v in c.forms.items()})]
         else:
             lines += ["", *_definition(name, c, np.asarray(c.data), " MS_ALIGNED" if c.ctype == "uint64_t" else "")]
+    if stored:
+        lines += ["", "#if defined MS_ARRAYS", f'#include "{model}_arrays.h"', "#else", '#include "ms_binary.h"']
+        lines += [*stored, "", "#endif"]
     return "\n".join([*lines, ""])
 
 
-def _forms(name: str, packed: Packed) -> list[str]:
-    (condition, first), (_, second) = packed.forms.items()
-    return [
-        f"#if {condition}",
-        *_definition(name, packed.tensor, first, " MS_ALIGNED"),
-        "#else",
-        *_definition(name, packed.tensor, second),
-        "#endif",
-    ]
+def _aligned(order: str) -> str:
+    return "" if order == ROWS else " MS_ALIGNED"
+
+
+def _by_order(texts: Mapping[str, list[str]]) -> list[str]:
+    """Return lines of which the compiler takes those for the order that its instructions read; rows else."""
+    lines = texts[ROWS]
+    for order, more in texts.items():
+        if order != ROWS:
+            lines = [f"#if {CONDITIONS[order]}", *more, "#else", *lines, "#endif"]
+    return lines
 
 
 def _definition(name: str, tensor: Tensor, values: np.ndarray, attribute: str = "") -> list[str]:

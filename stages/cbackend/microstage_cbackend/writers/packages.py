@@ -26,9 +26,9 @@ def contents(program: WrittenModel, library: list[str]) -> list[str]:
     return sorted([*(file for file in library if not file.startswith("host/")), *_FILES, *_ZEPHYR, *sketch])
 
 
-def packages(program: WrittenModel, library: list[str]) -> dict[str, str]:
-    """Return file -> text; `library` as in `contents`."""
-    name, taken = program.model.name, contents(program, library)
+def packages(program: WrittenModel, taken: list[str]) -> dict[str, str]:
+    """Return file -> text; `taken`: the files that a firmware takes, `contents`."""
+    name = program.model.name
     sources = [file for file in taken if file.endswith(".c")]
     return {
         "library.properties": _arduino(name),

@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 from microstage_cbackend.kernels.templates import KernelSet
-from microstage_cbackend.program.arguments import (
-    BLOCKS,
-    DEPTHWISE_BLOCKS,
-    ROWS,
-    SPECIALISED,
-    layouts_of,
-    operands,
-    stage_of,
-)
+from microstage_cbackend.program.arguments import SPECIALISED, layouts_of, operands, stage_of
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor, type_range
 from microstage_cbackend.writers.constants import Constants
 from microstage_cbackend.writers.memory_plan import plan_memory
@@ -34,8 +26,6 @@ _STRUCTS = {
     **dict.fromkeys(("ms_conv_u8_sums", "ms_xnor_sums", "ms_xnor_bits"), "ms_conv_u8_shape"),
 }
 "Kernels whose shape is a structure that is not called as they are."
-_CONDITIONS = {BLOCKS: "MS_BLOCKED", DEPTHWISE_BLOCKS: "MS_DEPTHWISE_BLOCKED", ROWS: ""}
-"What a preprocessor says where weights lie in that order."
 
 
 class PartWriter:
@@ -148,9 +138,7 @@ class PartWriter:
         forms = layouts_of(layer)
         if len(forms) < 2:
             return self.constants.add(w)
-        return self.constants.add_packed(
-            w, {said: forms[order] for order, said in _CONDITIONS.items() if order in forms}
-        )
+        return self.constants.add_packed(w, forms)
 
     def _reference(self, tensor: Tensor) -> str:
         if tensor.data is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,18 +19,27 @@ from microstage_cbackend.network_file.writing.golden import golden_section
 from microstage_cbackend.network_file.writing.parts import PartRecords
 from microstage_cbackend.network_file.writing.pools import ALIGNED, filled_up
 from microstage_cbackend.network_file.writing.programs import End, ProgramRecords
+from microstage_cbackend.network_file.writing.spans import spans_of
 from microstage_cbackend.network_file.writing.step_programs import all_at_every_step
 from microstage_cbackend.program.ir import Part
 from microstage_cbackend.program.model import Model, SteppedModel
 from microstage_cbackend.vectors.plan import Plan
+from microstage_cbackend.writers.constants import Spans
 from microstage_cbackend.writers.memory_plan import MemoryPlan
 
-__all__ = ["assembled", "network_file", "with_layouts"]
+__all__ = ["WrittenFile", "assembled", "network_file", "with_layouts"]
 
 Sections = Sequence[tuple[str, int, bytes]]
 
 
-def network_file(model: Model, memory: Mapping[str, MemoryPlan], plan: Plan | None = None) -> bytes:
+class WrittenFile(NamedTuple):
+    """Hold the bytes of a network file, and where in it the constants of the model lie."""
+
+    data: bytes
+    spans: Spans
+
+
+def network_file(model: Model, memory: Mapping[str, MemoryPlan], plan: Plan | None = None) -> WrittenFile:
     """Return the file of `model`, whose parts lie in `memory` by name, with weights in all layouts.
 
     With a `plan` of checks it holds golden vectors too, where the parts make a whole.
@@ -37,18 +47,20 @@ def network_file(model: Model, memory: Mapping[str, MemoryPlan], plan: Plan | No
     contents = Contents()
     name = contents.names.at(model.name)
     contents.classes = [contents.names.at(label) for label in model.classes]
-    numbers = {part.name: _part(contents, model, part, memory[part.name]) for part in model.parts}
+    layers = {part.name: PartRecords(contents, part, memory[part.name]) for part in model.parts}
+    numbers = {part.name: _part(contents, model, part, layers[part.name]) for part in model.parts}
     records = ProgramRecords(contents, model, numbers, max(each.size for each in memory.values()))
     _programs(records, model)
     if plan and model.ends:
         contents.golden = golden_section(model.ends, plan, program=0)
     header = {"arena_bytes": records.arena_bytes, "name": name, "classes": len(model.classes)}
-    return assembled(header, contents.sections([*LAYOUTS]))
+    data = assembled(header, contents.sections([*LAYOUTS]))
+    return WrittenFile(data, spans_of(data, {t: n for records in layers.values() for t, n in records.numbers.items()}))
 
 
-def _part(contents: Contents, model: Model, part: Part, memory: MemoryPlan) -> int:
+def _part(contents: Contents, model: Model, part: Part, layers: PartRecords) -> int:
     """Return the number of `part` after writing it."""
-    facts, layers = model.facts(part), PartRecords(contents, part, memory)
+    facts = model.facts(part)
     ends = [*((t.name, t) for t in part.inputs), *zip(part.output_names, part.outputs)]
     faces = [add_face(contents, name, tensor, facts.get(name, {})) for name, tensor in ends]
     return contents.add(
@@ -59,7 +71,7 @@ def _part(contents: Contents, model: Model, part: Part, memory: MemoryPlan) -> i
         first_face=faces[0],
         inputs=len(part.inputs),
         outputs=len(part.outputs),
-        arena_bytes=memory.size,
+        arena_bytes=layers.arena_bytes,
     )
 
 

@@ -16,11 +16,15 @@ __all__ = ["PartRecords"]
 
 
 class PartRecords:
-    """Write the layers of one part into `contents`; `first` and `count` say which they are."""
+    """Write the layers of one part into `contents`; `first` and `count` say which they are.
+
+    `numbers`: those of the tensors that layers refer to.
+    """
 
     def __init__(self, contents: Contents, part: Part, plan: MemoryPlan) -> None:
         self._contents, self._part, self._plan = contents, part, plan
-        self._tensors: dict[Tensor, int] = {}
+        self.numbers: dict[Tensor, int] = {}
+        self.arena_bytes = plan.size
         self.first, self.count = len(contents.rows["LAYR"]), len(part.layers)
         for number, tensor in enumerate((*part.inputs, *part.outputs)):
             self._add(tensor, "argument", number)
@@ -31,7 +35,7 @@ class PartRecords:
 
     def _add(self, tensor: Tensor, place: str, offset: int) -> None:
         words = tensor.ctype == "uint64_t"
-        self._tensors[tensor] = self._contents.add(
+        self.numbers[tensor] = self._contents.add(
             "TENS",
             ctype=CTYPES[tensor.ctype],
             place=PLACES[place],
@@ -46,15 +50,14 @@ class PartRecords:
         contents, kernel = self._contents, BY_KERNEL[layer.kernel]
         given = operands(layer)
         scratch = self._plan.scratch.get(number)
-        packed = self._packed(layer)
-        numbers = [self._number(t) if packed is None or t is not given.w else packed for t in given]
+        self._pack(layer)
         contents.add(
             "LAYR",
             kernel=kernel.number,
             accumulator=CTYPES[layer.accumulator] if layer.accumulator else 0,
             name=contents.names.at(layer.node),
             operator=contents.names.at(layer.operator),
-            operands=numbers,
+            operands=[self._number(t) for t in given],
             starts=[t.start if t is not None else 0 for t in given],
             scratch=scratch.offset if scratch else 0,
             scratch_bytes=scratch.bytes if scratch else 0,
@@ -66,18 +69,18 @@ class PartRecords:
         """Return the number of the tensor that an operand lies in, of a constant a new one at its first use."""
         if tensor is None:
             return ABSENT
-        if tensor.data is not None and tensor not in self._tensors:
-            self._tensors[tensor] = self._contents.constant(tensor.integers, tensor.ctype, tensor.name)
-        return self._tensors[tensor.root]
+        if tensor.data is not None and tensor not in self.numbers:
+            self.numbers[tensor] = self._contents.constant(tensor.integers, tensor.ctype, tensor.name)
+        return self.numbers[tensor.root]
 
-    def _packed(self, layer: KernelCall) -> int | None:
-        """Return the number of a tensor of packed weights; None of a layer whose weights are a plain constant."""
+    def _pack(self, layer: KernelCall) -> None:
+        """Write the weights of a layer that reads them packed."""
         w, forms = operands(layer).w, layouts_of(layer)
-        if not forms or w is None:
-            return None
+        if not forms or w is None or w in self.numbers:
+            return
         contents, rows = self._contents, forms["rows"]
         stored = {layout: values.astype("<u8" if w.ctype == "uint64_t" else "i1") for layout, values in forms.items()}
-        return contents.add(
+        self.numbers[w] = contents.add(
             "TENS",
             ctype=CTYPES[w.ctype],
             place=PLACES["packed"],
