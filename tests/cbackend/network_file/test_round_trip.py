@@ -12,7 +12,7 @@ from integer_networks import networks
 from microstage.errors import ParameterError
 from microstage_cbackend.network_file.__main__ import main
 from microstage_cbackend.network_file.reading.check import read_network
-from microstage_cbackend.network_file.reading.machine import Machine
+from microstage_cbackend.network_file.reading.machine import FileMachine
 from microstage_cbackend.network_file.writing.network import network_file
 from microstage_cbackend.passes import optimise
 from microstage_cbackend.program.interpret import run
@@ -26,7 +26,7 @@ def written(model: Model) -> bytes:
     return network_file(model, {part.name: plan_memory(part) for part in model.parts}).data
 
 
-def answers(machine: Machine, model: Model, plan: Plan, vector: int) -> None:
+def answers(machine: FileMachine, model: Model, plan: Plan, vector: int) -> None:
     """`infer` gives the golden integers."""
     found = machine.run(
         machine.program("infer"), {t.name: plan.at_ends(t.name, t.size, False)[vector] for t in model.ends.inputs}
@@ -42,7 +42,7 @@ def test_random_networks(tmp_path_factory, drawn):
     made, path = graph.model(output), tmp_path_factory.mktemp("g") / "model.onnx"
     onnx.save(made, path)
     part = optimise(read_part("model", path, {}))
-    machine, random = Machine(read_network(written(Model("net", [part], {})))), np.random.default_rng(0)
+    machine, random = FileMachine(read_network(written(Model("net", [part], {})))), np.random.default_rng(0)
     feeds = [{t.name: random.integers(t.low, t.high + 1, t.shape) for t in part.inputs} for _ in range(2)]
     feeds += [{t.name: np.full(t.shape, end) for t in part.inputs for end in (t.low, t.high)}]
     for feed in feeds:
@@ -54,7 +54,7 @@ def test_random_networks(tmp_path_factory, drawn):
 def test_golden_vectors(made, request):
     model, plan, data = request.getfixturevalue(made)
     for vector in range(plan.vectors):
-        answers(Machine(read_network(data)), model, plan, vector)
+        answers(FileMachine(read_network(data)), model, plan, vector)
 
 
 def test_rows_alone_are_enough_and_are_told(every_kernel_file, tmp_path, capsys):
@@ -64,7 +64,7 @@ def test_rows_alone_are_enough_and_are_told(every_kernel_file, tmp_path, capsys)
     assert main([str(whole), "--layouts", "rows", "--out", str(small)]) == 0
     assert small.stat().st_size < whole.stat().st_size
     for vector in range(4):
-        answers(Machine(read_network(small.read_bytes())), model, plan, vector)
+        answers(FileMachine(read_network(small.read_bytes())), model, plan, vector)
     assert main([str(small), "--info"]) == 0
     said = capsys.readouterr().out
     assert " rows " in said and "blocks" not in said and "ms_xnor_bits" in said
@@ -72,7 +72,7 @@ def test_rows_alone_are_enough_and_are_told(every_kernel_file, tmp_path, capsys)
 
 def test_steps_carry_their_state_and_a_refused_one_changes_nothing(stepped_file):
     model, plan, data = stepped_file
-    machine, steps = Machine(read_network(data)), model.recurrent.step_inputs
+    machine, steps = FileMachine(read_network(data)), model.recurrent.step_inputs
     for vector in range(2):  # the second begins with a reset of what the first left
         machine.run(machine.program("reset"), {})
         for step in range(plan.length):
@@ -88,7 +88,7 @@ def test_steps_carry_their_state_and_a_refused_one_changes_nothing(stepped_file)
 def test_parts_that_make_no_whole_are_programs_each(harmonic_file):
     parts = [replace(part, states=[]) for part in harmonic_file.model.parts]
     file = read_network(written(Model("net", parts, {})))
-    machine = Machine(file)
+    machine = FileMachine(file)
     assert [file.text(int(program["name"])) for program in file.rows["PROG"]] == [part.name for part in parts]
     for part, program in zip(parts, file.rows["PROG"]):
         feed = {t.name: np.full(t.shape, t.high) for t in part.inputs}
@@ -100,7 +100,7 @@ def test_parts_that_make_no_whole_are_programs_each(harmonic_file):
 def test_a_cell_alone_gives_its_new_states(harmonic_file):
     model, plan, _ = harmonic_file
     alone = replace(model, recurrent=replace(model.recurrent, head=None))
-    machine, cell = Machine(read_network(written(alone))), model.recurrent.cell
+    machine, cell = FileMachine(read_network(written(alone))), model.recurrent.cell
     feature, source = next(iter(model.recurrent.sequence.steps.items()))
     for step in range(model.recurrent.steps):
         found = machine.run(machine.program("step"), {feature: plan.boundaries[source][0, step]})

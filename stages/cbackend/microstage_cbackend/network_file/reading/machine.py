@@ -13,12 +13,12 @@ from microstage_cbackend.network_file.reading.layers import layer_of, result_pla
 from microstage_cbackend.network_file.writing.contents import dtype_of
 from microstage_cbackend.program.interpret import MEANINGS
 
-__all__ = ["Machine"]
+__all__ = ["FileMachine"]
 
 _CALL_NAMES = {number: name for name, (number, _) in CALLS.items()}
 
 
-class Machine:
+class FileMachine:
     """Run the programs of a file that was read and checked, in an arena of its own."""
 
     def __init__(self, file: NetworkFile) -> None:

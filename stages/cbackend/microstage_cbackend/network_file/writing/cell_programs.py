@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from microstage_cbackend.network_file.writing.programs import End, Place, ProgramRecords
+from microstage_cbackend.network_file.writing.programs import BytePlace, ProgramEnd, ProgramRecords
 from microstage_cbackend.program.ir import Part
 from microstage_cbackend.program.recurrent import RecurrentModel
 
@@ -25,7 +25,7 @@ class _Cell:
         for place in self.states.values():
             self._records.call("zero", [place])
 
-    def step(self, taken: Mapping[str, Place], given: Mapping[str, Place]) -> None:
+    def step(self, taken: Mapping[str, BytePlace], given: Mapping[str, BytePlace]) -> None:
         """Write one step, which takes inputs beside the states from `taken` and leaves all outputs in `given`."""
         inputs = [self.states.get(t.name) or taken[t.name] for t in self.cell.inputs]
         self._records.run(self.cell, inputs, [given[name] for name in self.cell.output_names])
@@ -37,8 +37,8 @@ class _Cell:
 def cell_alone(records: ProgramRecords, part: Part) -> None:
     """Write `step` and `reset` of a cell that makes no whole with other parts; a step gives the new states, too."""
     cell = _Cell(records, part)
-    inputs = [End(t.name, t) for t in part.inputs if t.name not in cell.states]
-    outputs = [End(name, t) for name, t in cell.made.items()]
+    inputs = [ProgramEnd(t.name, t) for t in part.inputs if t.name not in cell.states]
+    outputs = [ProgramEnd(name, t) for name, t in cell.made.items()]
     first = records.calls
     cell.zero()
     behind = records.calls
@@ -52,12 +52,12 @@ def cell_between(records: ProgramRecords, recurrent: RecurrentModel, head: Part,
     encoder, sequence, cell = recurrent.encoder, recurrent.sequence, _Cell(records, recurrent.cell)
     encoded = dict(zip(encoder.output_names, encoder.outputs)) if encoder else {}
     long = {source for source in recurrent.frames if source not in encoded}
-    inputs = [End(t.name, t, recurrent.steps if t.name in long else 1) for t in recurrent.inputs]
-    outputs = [End(n, t) for n, t in recurrent.outputs]
+    inputs = [ProgramEnd(t.name, t, recurrent.steps if t.name in long else 1) for t in recurrent.inputs]
+    outputs = [ProgramEnd(n, t) for n, t in recurrent.outputs]
     taken, given = records.places(inputs, outputs)
     made = records.kept(encoded)
     frames = {
-        t.name: Place(whole.base, whole.offset, t.bytes, t.bytes)
+        t.name: BytePlace(whole.base, whole.offset, t.bytes, t.bytes)
         for t in recurrent.cell.inputs
         if t.name in sequence.steps
         for whole in [{**taken, **made}[sequence.steps[t.name]]]

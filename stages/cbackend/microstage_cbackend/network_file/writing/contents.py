@@ -8,7 +8,7 @@ import numpy as np
 
 from microstage_cbackend.network_file.format.numbers import CTYPES, LAYOUTS, PLACES
 from microstage_cbackend.network_file.format.records import ABSENT, SECTIONS
-from microstage_cbackend.network_file.writing.pools import ConstantPool, NamePool, PackPool, Rows
+from microstage_cbackend.network_file.writing.pools import ConstantPool, NamePool, PackPool, RecordRows
 from microstage_cbackend.program.ir import bits_of
 
 __all__ = ["Contents", "dtype_of"]
@@ -26,7 +26,7 @@ class Contents:
 
     def __init__(self) -> None:
         self.names, self.constants, self.packs = NamePool(), ConstantPool(), PackPool()
-        self.rows = {section.kind: Rows(section.record) for section in SECTIONS if section.record}
+        self.rows = {section.kind: RecordRows(section.record) for section in SECTIONS if section.record}
         self.classes: list[int] = []
         self.golden = b""
 

@@ -18,7 +18,7 @@ from microstage_cbackend.network_file.writing.faces import add_face
 from microstage_cbackend.network_file.writing.golden import golden_section
 from microstage_cbackend.network_file.writing.parts import PartRecords
 from microstage_cbackend.network_file.writing.pools import ALIGNED, filled_up
-from microstage_cbackend.network_file.writing.programs import End, ProgramRecords
+from microstage_cbackend.network_file.writing.programs import ProgramEnd, ProgramRecords
 from microstage_cbackend.network_file.writing.spans import spans_of
 from microstage_cbackend.network_file.writing.step_programs import all_at_every_step
 from microstage_cbackend.program.ir import Part
@@ -92,8 +92,8 @@ def _programs(records: ProgramRecords, model: Model) -> None:
 
 def _alone(records: ProgramRecords, part: Part, kind: str) -> None:
     """Write the program that is one run of `part`."""
-    inputs = [End(t.name, t) for t in part.inputs]
-    outputs = [End(name, t) for name, t in zip(part.output_names, part.outputs)]
+    inputs = [ProgramEnd(t.name, t) for t in part.inputs]
+    outputs = [ProgramEnd(name, t) for name, t in zip(part.output_names, part.outputs)]
     (taken, given), first = records.places(inputs, outputs), records.calls
     records.run(part, [*taken.values()], [*given.values()])
     records.program(kind, part.name, inputs, outputs, (first, records.calls))

@@ -8,7 +8,7 @@ import numpy as np
 
 from microstage_cbackend.network_file.format.records import PACKED, FileRecord
 
-__all__ = ["ALIGNED", "ConstantPool", "NamePool", "PackPool", "Rows", "filled_size", "filled_up"]
+__all__ = ["ALIGNED", "ConstantPool", "NamePool", "PackPool", "RecordRows", "filled_size", "filled_up"]
 
 ALIGNED = 64
 "Sections and packed weights lie at multiples of it, other constants at multiples of 8."
@@ -87,7 +87,7 @@ class PackPool:
         return filled_up(entries.tobytes(), ALIGNED) + b"".join(found[1:])
 
 
-class Rows:
+class RecordRows:
     """Hold the records of one section, as {field: value}; fields that are not given are 0."""
 
     def __init__(self, record: FileRecord) -> None:

@@ -17,11 +17,11 @@ from microstage_cbackend.network_file.writing.faces import add_face
 from microstage_cbackend.program.ir import Part, Tensor
 from microstage_cbackend.program.model import Model
 
-__all__ = ["End", "Place", "ProgramRecords"]
+__all__ = ["ProgramEnd", "BytePlace", "ProgramRecords"]
 
 
 @dataclass(frozen=True)
-class Place:
+class BytePlace:
     """Point at `bytes` of the arena (base 0) or of an input or output; `advance` further at every turn of a repeat."""
 
     base: int
@@ -31,7 +31,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class End:
+class ProgramEnd:
     """Describe an input or output of a program: a tensor, and over how many steps."""
 
     name: str
@@ -47,20 +47,22 @@ class ProgramRecords:
         self._facts: dict[str, dict[str, Any]] = model.facts_of_ends()
         self.arena_bytes = parts_bytes
 
-    def kept(self, tensors: Mapping[str, Tensor]) -> dict[str, Place]:
+    def kept(self, tensors: Mapping[str, Tensor]) -> dict[str, BytePlace]:
         """Return new places in the arena, that no part uses."""
         found = {}
         for name, tensor in tensors.items():
-            found[name] = Place(0, self.arena_bytes, tensor.bytes)
+            found[name] = BytePlace(0, self.arena_bytes, tensor.bytes)
             self.arena_bytes += -(-tensor.bytes // 8) * 8
         return found
 
     @staticmethod
-    def places(inputs: Sequence[End], outputs: Sequence[End]) -> tuple[dict[str, Place], dict[str, Place]]:
+    def places(
+        inputs: Sequence[ProgramEnd], outputs: Sequence[ProgramEnd]
+    ) -> tuple[dict[str, BytePlace], dict[str, BytePlace]]:
         """Return the places of the inputs and of the outputs of a program; of a sequence, those of a step."""
         found = [
             {
-                end.name: Place(number, 0, each, each if end.steps > 1 else 0)
+                end.name: BytePlace(number, 0, each, each if end.steps > 1 else 0)
                 for number, end in enumerate(ends, first)
                 for each in [end.tensor.bytes // end.steps]
             }
@@ -71,7 +73,7 @@ class ProgramRecords:
     def call(
         self,
         kind: str,
-        places: Sequence[Place],
+        places: Sequence[BytePlace],
         types: Sequence[Tensor] = (),
         subject: int = 0,
         count: int = 0,
@@ -94,7 +96,7 @@ class ProgramRecords:
             most=most,
         )
 
-    def run(self, part: Part, inputs: Sequence[Place], outputs: Sequence[Place]) -> None:
+    def run(self, part: Part, inputs: Sequence[BytePlace], outputs: Sequence[BytePlace]) -> None:
         """Write the call of a part."""
         self.call("run", [*inputs, *outputs], subject=self._numbers[part.name])
 
@@ -107,7 +109,7 @@ class ProgramRecords:
         self._contents.rows["CALL"].change(number, subject=self.calls - number - 1)
 
     def program(
-        self, kind: str, name: str, inputs: Sequence[End], outputs: Sequence[End], calls: tuple[int, int]
+        self, kind: str, name: str, inputs: Sequence[ProgramEnd], outputs: Sequence[ProgramEnd], calls: tuple[int, int]
     ) -> None:
         """Write a program of the calls from the first of `calls` to before the last."""
         faces = [self._face(self._taken(end)) for end in inputs] + [self._face(end) for end in outputs]
@@ -122,13 +124,13 @@ class ProgramRecords:
             calls=calls[1] - calls[0],
         )
 
-    def _taken(self, end: End) -> End:
+    def _taken(self, end: ProgramEnd) -> ProgramEnd:
         """Return the input with the range that all parts take which read it."""
         read = [t for part in self._model.parts for t in part.inputs if t.name == end.name]
         low, high = (of(getattr(t, side) for t in (end.tensor, *read)) for side, of in (("low", max), ("high", min)))
         return replace(end, tensor=replace(end.tensor, low=low, high=high))
 
-    def _face(self, end: End) -> int:
+    def _face(self, end: ProgramEnd) -> int:
         gain = self._model.gain
         multiples = gain is not None and end.name in (gain.window, *gain.outputs)
         return add_face(self._contents, end.name, end.tensor, self._facts.get(end.name, {}), multiples, end.steps)

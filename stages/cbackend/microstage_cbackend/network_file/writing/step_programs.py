@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from microstage.interface.gain import EXPONENT
-from microstage_cbackend.network_file.writing.programs import End, Place, ProgramRecords
+from microstage_cbackend.network_file.writing.programs import BytePlace, ProgramEnd, ProgramRecords
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.program.stepped import SteppedModel
 
@@ -13,7 +13,9 @@ __all__ = ["all_at_every_step"]
 class _Step:
     """Write the calls of one step; `places` holds all that it reads and writes by name."""
 
-    def __init__(self, records: ProgramRecords, recurrent: SteppedModel, inputs: list[End], outputs: list[End]) -> None:
+    def __init__(
+        self, records: ProgramRecords, recurrent: SteppedModel, inputs: list[ProgramEnd], outputs: list[ProgramEnd]
+    ) -> None:
         self._records, self._recurrent = records, recurrent
         self.states = {t.name: t for t in recurrent.states}
         self._kept = records.kept(self.states)
@@ -53,7 +55,7 @@ class _Step:
             one = self._recurrent.exponent
             self._move(self._places[EXPONENT], self._exponent[EXPONENT], one, one)
 
-    def _move(self, source: Place, to: Place, read: Tensor, written: Tensor) -> None:
+    def _move(self, source: BytePlace, to: BytePlace, read: Tensor, written: Tensor) -> None:
         self._records.call("move", [source, to], (read, written), count=written.size)
 
     def _settle(self, name: str, t: Tensor) -> None:
@@ -72,9 +74,9 @@ class _Step:
 def all_at_every_step(records: ProgramRecords, recurrent: SteppedModel, name: str) -> None:
     """Write `infer`, all steps of an answer from zeros; `step`, one of them; `reset`."""
     exponent = [recurrent.exponent] if recurrent.exponent else []
-    one = [End(t.name, t) for t in (*recurrent.step_inputs, *exponent)]
-    every = [End(t.name, t, recurrent.steps) for t in recurrent.inputs]
-    outputs = [End(n, t) for n, t in recurrent.outputs]
+    one = [ProgramEnd(t.name, t) for t in (*recurrent.step_inputs, *exponent)]
+    every = [ProgramEnd(t.name, t, recurrent.steps) for t in recurrent.inputs]
+    outputs = [ProgramEnd(n, t) for n, t in recurrent.outputs]
     step, first = _Step(records, recurrent, every, outputs), records.calls
     step.zero()
     behind = records.calls
