@@ -11,6 +11,7 @@ import torch
 from torch import fx, nn
 
 from microstage import quantisation
+from microstage.explaining.same_units import take_units
 from microstage.explaining.twins import Arrays, Computed, Twins, real_ones
 from microstage.interface import golden
 from microstage.models.definition import REPLAYED, read
@@ -39,9 +40,12 @@ class FloatTwins(Twins):
         self.scores = bool(self.classes)
         self.integer = exporting.network.integerize()
         self.graph, self.trained = exporting.network.graph_module, dict(prepared.graph_module.named_modules())
+        quantised = dict(self.graph.named_modules())
         if "qat" in exporting.parameters.get("quantise", ""):
             self.floats = "the weights after retraining, with no quantiser in the network, batch norms folded"
-            _take_weights(self.trained, dict(self.graph.named_modules()))
+            _take_weights(self.trained, quantised)
+        elif exporting.network.target.activations.scale == "power-of-two":
+            take_units(prepared.graph_module, quantised)
         made = [one for one in self.integer.operations if isinstance(one, (Product, Quantise, Requantise))]
         self.layers = {one.output: _name(one) for one in made}
         self.made = {one.output: one for one in made}

@@ -20,6 +20,7 @@ from microstage.interface import golden
 from microstage.models import exporting
 from microstage.models.floats.exporting import FloatExporting
 from microstage.models.network import Network
+from microstage.quantisation import aligning
 from microstage.quantisation.quantisers.scales import activation_scales
 
 
@@ -35,20 +36,20 @@ class Pictures(FloatExporting):
         return residual()
 
 
-@pytest.fixture
-def trained(tmp_path):
+@pytest.fixture(params=["float_model_weight.pth", "mine_raw.pth"])
+def trained(request, tmp_path):
     """The artefact of a training whose float weights are those of `residual`."""
     inputs = torch.cat(pictures())
     about = {"input": "pictures", "output": "scores", "target": quantisation.Target.load("tflite").described()}
     described = {"model": "mine", "parameters": {"quantise": "ptq"}, "classes": list("abcd"), **about}
     (tmp_path / "model_def.json").write_text(json.dumps(described))
     golden.save(tmp_path / "test.npz", {"pictures": inputs.numpy(), "real": np.ones(len(inputs), np.uint8)})
-    torch.save(residual().state_dict(), tmp_path / "float_model_weight.pth")
+    torch.save(residual().state_dict(), tmp_path / request.param)
     return tmp_path
 
 
-@pytest.mark.parametrize("spoiled", ["relu_1_module", "scores_output_quant"])
-def test_the_activation_whose_scale_clips_is_named(trained, spoiled):
+def test_the_activation_whose_scale_clips_is_named(trained):
+    spoiled = "relu_1_module" if list(trained.glob("*_raw.pth")) else "scores_output_quant"
     made = Pictures(trained)
     made.network.calibrate(pictures())
     scales = {name: one for one in activation_scales(made.network.graph_module) for name in one.quantisers}
@@ -60,6 +61,25 @@ def test_the_activation_whose_scale_clips_is_named(trained, spoiled):
     assert sum(shares) == pytest.approx(1, abs=1e-4) and found["sample"]["rest"]["share"] == pytest.approx(0, abs=1e-6)
     rows = np.arange(4)
     assert np.array_equal(twins.in_integers(rows).answer, made.network.integerize().predict(made.examples[:4]))
+
+
+@pytest.mark.parametrize("trained", ["mine_raw.pth"], indirect=True)
+def test_tensors_that_count_in_other_units_are_compared_in_those(trained):
+    described = json.loads((trained / "model_def.json").read_text())
+    described["target"] = quantisation.Target.load("diana-digital").described()
+    (trained / "model_def.json").write_text(json.dumps(described))
+    made, batches = Pictures(trained), pictures()
+    prepared = quantisation.prepare(residual(), batches[0])
+    suited = aligning._with_factors(prepared, made.network.target, batches)
+    assert not torch.equal(suited.graph_module.first.weight, prepared.graph_module.first.weight)
+    shipped = quantisation.quantize(suited, made.network.target).calibrate(batches)
+    made.network.load_weights(shipped.weights())
+    found = explanation(FloatTwins(made, trained))
+    inputs = torch.cat(batches)
+    floats, integers = residual()(inputs).detach().numpy(), made.network.integerize().predict(inputs)
+    decibels = 20 * np.log10(np.linalg.norm(floats) / np.linalg.norm(integers - floats))
+    assert found["answer"]["so_far_db"] == pytest.approx(decibels, abs=0.2)
+    assert all(layer["by_itself_db"] is None or layer["by_itself_db"] > 20 for layer in found["layers"])
 
 
 class Recurrent(Network):
