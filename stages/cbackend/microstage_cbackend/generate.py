@@ -12,7 +12,7 @@ from microstage.interface import golden
 from microstage.interface.c_names import NETWORK_NAMES, is_network_name, network_name, part_name
 from microstage.interface.recurrence import Recurrence
 from microstage_cbackend.build import BoundaryResult, compile_and_run
-from microstage_cbackend.network_file.writing.network import network_file
+from microstage_cbackend.network_file.writing.network import written_file
 from microstage_cbackend.passes import optimise
 from microstage_cbackend.program.model import Model, recurrent_model_of
 from microstage_cbackend.read.graph import read_part
@@ -91,7 +91,7 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
     """Return path -> bytes of the whole output folder but for what is carried forward."""
     program = WrittenModel(model)
     real, sound = real_api(program.api, plan.real), features_api(program.api)
-    file = network_file(model, {writer.part.name: writer.plan for writer in program.writers}, plan)
+    file = written_file(model, {writer.part.name: writer.plan for writer in program.writers}, plan)
     stored = kept_in_file(program.constants, file.spans)
     library = emit(program, stored) | real.files() | (sound.files() if sound else {})
     data = {f"{model.name}.msn": file.data}

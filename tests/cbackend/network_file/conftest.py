@@ -24,7 +24,7 @@ class InFile(NamedTuple):
 def in_file(source: Path) -> InFile:
     model = read_model(source)
     plan = make_plan(model, golden.load(source / golden.FILE))
-    return InFile(model, plan, network_file(model, {part.name: plan_memory(part) for part in model.parts}, plan).data)
+    return InFile(model, plan, network_file(model, {part.name: plan_memory(part) for part in model.parts}, plan))
 
 
 @pytest.fixture(scope="session")

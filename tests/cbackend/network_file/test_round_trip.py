@@ -23,7 +23,7 @@ from microstage_cbackend.writers.memory_plan import plan_memory
 
 
 def written(model: Model) -> bytes:
-    return network_file(model, {part.name: plan_memory(part) for part in model.parts}).data
+    return network_file(model, {part.name: plan_memory(part) for part in model.parts})
 
 
 def answers(machine: FileMachine, model: Model, plan: Plan, vector: int) -> None:

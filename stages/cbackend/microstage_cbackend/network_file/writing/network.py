@@ -27,7 +27,7 @@ from microstage_cbackend.vectors.plan import Plan
 from microstage_cbackend.writers.constants import Spans
 from microstage_cbackend.writers.memory_plan import MemoryPlan
 
-__all__ = ["WrittenFile", "assembled", "network_file", "with_layouts"]
+__all__ = ["WrittenFile", "assembled", "network_file", "with_layouts", "written_file"]
 
 Sections = Sequence[tuple[str, int, bytes]]
 
@@ -39,7 +39,12 @@ class WrittenFile(NamedTuple):
     spans: Spans
 
 
-def network_file(model: Model, memory: Mapping[str, MemoryPlan], plan: Plan | None = None) -> WrittenFile:
+def network_file(model: Model, memory: Mapping[str, MemoryPlan], plan: Plan | None = None) -> bytes:
+    """Return the bytes of `written_file`."""
+    return written_file(model, memory, plan).data
+
+
+def written_file(model: Model, memory: Mapping[str, MemoryPlan], plan: Plan | None = None) -> WrittenFile:
     """Return the file of `model`, whose parts lie in `memory` by name, with weights in all layouts.
 
     With a `plan` of checks it holds golden vectors too, where the parts make a whole.
