@@ -109,7 +109,7 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
         "test/bench.c": bench(program, sound),
         "Makefile": makefile(model.name, sources, chosen, taken, in_data),
         "CMakeLists.txt": cmake(model.name, sources, chosen, headers, in_data),
-        "README.md": readme(program, real, sound, plan.vectors),
+        "README.md": readme(program, real, sound, plan.vectors, bool(stored)),
         "proofs.json": json.dumps({part.name: part.proofs for part in model.parts}, indent=1, sort_keys=True) + "\n",
     }
     texts |= packages(program, taken) | board(program, plan, sound, sources) | wav_example(sound, sources) | versions

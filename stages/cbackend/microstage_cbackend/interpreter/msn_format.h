@@ -186,7 +186,7 @@ typedef struct {
     uint32_t program;
     uint32_t vectors;
     uint32_t vector_bytes;
-    uint32_t reserved;
+    uint32_t between_resets;
 } msn_golden;
 typedef char msn_golden_has_16_bytes[sizeof(msn_golden) == 16 ? 1 : -1];
 

@@ -45,8 +45,8 @@ SDKs of Zephyr, ESP-IDF, PlatformIO and Arduino have not built them, and no boar
 those files follow the documentation."""
 
 
-def readme(program: WrittenModel, real: RealApi, sound: FeaturesApi | None, vectors: int) -> str:
-    """Return the text; `vectors`: how many golden vectors the self test replays."""
+def readme(program: WrittenModel, real: RealApi, sound: FeaturesApi | None, vectors: int, stored: bool) -> str:
+    """Return the text; `vectors`: how many golden vectors the self test replays; `stored`: weights are no C."""
     lines = [
         *_what(program),
         *_functions(program, real, sound),
@@ -56,6 +56,7 @@ def readme(program: WrittenModel, real: RealApi, sound: FeaturesApi | None, vect
         *real.ranked(),
         *(sound.readme() if sound else []),
         *_memory(program),
+        *_file(program.model.name, stored),
         *_checking(program, vectors),
         *_firmware(program),
         "",
@@ -140,6 +141,22 @@ def _memory(program: WrittenModel) -> list[str]:
         "",
         f"Constants: {program.constant_bytes} bytes.",
         f"Arena: {program.arena_bytes} bytes; the busiest layer alone needs {program.arena_bound}.",
+    ]
+
+
+def _file(name: str, stored: bool) -> list[str]:
+    """Say what the network file is for."""
+    lines = ["", "## The network as a file", ""]
+    holds = f"`{name}.msn` holds the same network for programs that load it at run time"
+    if not stored:
+        return [*lines, f"{holds}; the C is complete without it."]
+    return [
+        *lines,
+        f"{holds}, and the weights of this C: gcc and",
+        "clang take them from there (`ms_binary.h`), so it stays beside the C. For compilers without `.incbin` `make "
+        "arrays`",
+        "writes them as C, which `-DMS_ARRAYS` takes. With `-flto`, say where the file is: "
+        "`-DMS_FOLDER='\"/folder/\"'`.",
     ]
 
 

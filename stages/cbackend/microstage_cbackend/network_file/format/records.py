@@ -241,7 +241,7 @@ GOLDEN = FileRecord(
         Field("program", "uint32", "PROG: the program that is tested"),
         Field("vectors", "uint32", "how many"),
         Field("vector_bytes", "uint32", "bytes of one"),
-        Field("reserved", "uint32", "0"),
+        Field("between_resets", "uint32", "of `step`: before every so many vectors the state is reset; else 1"),
     ),
 )
 RECORDS = (HEADER, SECTION, FACE, TENSOR, LAYER, PART, PROGRAM, CALL, ARGUMENT, PACKED, GOLDEN)

@@ -15,7 +15,7 @@ from microstage_cbackend.network_file.reading.file import NetworkFile
 from microstage_cbackend.network_file.writing.cell_programs import cell_alone, cell_between
 from microstage_cbackend.network_file.writing.contents import Contents
 from microstage_cbackend.network_file.writing.faces import add_face
-from microstage_cbackend.network_file.writing.golden import golden_section
+from microstage_cbackend.network_file.writing.golden import few, golden_section, of_answers
 from microstage_cbackend.network_file.writing.parts import PartRecords
 from microstage_cbackend.network_file.writing.pools import ALIGNED, filled_up
 from microstage_cbackend.network_file.writing.programs import ProgramEnd, ProgramRecords
@@ -27,8 +27,10 @@ from microstage_cbackend.vectors.plan import Plan
 from microstage_cbackend.writers.constants import Spans
 from microstage_cbackend.writers.memory_plan import MemoryPlan
 
-__all__ = ["WrittenFile", "assembled", "network_file", "with_layouts", "written_file"]
+__all__ = ["WrittenFile", "assembled", "network_file", "with_golden", "with_layouts", "written_file"]
 
+_SAID = ("arena_bytes", "name", "classes")
+"Fields of the header that say what is in the file."
 Sections = Sequence[tuple[str, int, bytes]]
 
 
@@ -57,7 +59,8 @@ def written_file(model: Model, memory: Mapping[str, MemoryPlan], plan: Plan | No
     records = ProgramRecords(contents, model, numbers, max(each.size for each in memory.values()))
     _programs(records, model)
     if plan and model.ends:
-        contents.golden = golden_section(model.ends, plan, program=0)
+        columns = of_answers(model.ends, plan)
+        contents.golden = golden_section(columns, 0, few(columns))
     header = {"arena_bytes": records.arena_bytes, "name": name, "classes": len(model.classes)}
     data = assembled(header, contents.sections([*LAYOUTS]))
     return WrittenFile(data, spans_of(data, {t: n for records in layers.values() for t, n in records.numbers.items()}))
@@ -109,7 +112,14 @@ def with_layouts(file: NetworkFile, layouts: Sequence[str]) -> bytes:
     kept = {LAYOUTS[layout] for layout in ("rows", *layouts)}
     sections = [(kind, 0, data) for kind, data in file.sections.items()]
     sections += [("PACK", layout, data) for layout, data in file.packs.items() if layout in kept]
-    return assembled({name: int(file.header[name]) for name in ("arena_bytes", "name", "classes")}, sections)
+    return assembled({name: int(file.header[name]) for name in _SAID}, sections)
+
+
+def with_golden(file: NetworkFile, section: bytes) -> bytes:
+    """Return a file that was read, with other golden vectors."""
+    sections = [(kind, 0, data) for kind, data in file.sections.items() if kind != "GOLD"]
+    sections += [*(("PACK", layout, data) for layout, data in file.packs.items()), ("GOLD", 0, section)]
+    return assembled({name: int(file.header[name]) for name in _SAID}, sections)
 
 
 def assembled(header: Mapping[str, int], sections: Sections) -> bytes:
