@@ -2,7 +2,7 @@
  *
  * a, b, y  dense, `count` bytes; y may be a or b
  *
- * Every term and the sum fit int32_t, shift is 0..30 and 0 <= low <= high <= 255. Floor: offset as it is; half-up: offset
+ * Every term and the sum fit int32_t (a sum that does not wraps), shift is 0..30 and 0 <= low <= high <= 255. Floor: offset as it is; half-up: offset
  * holds 2^(shift-1); half-even: half-up and even = 1, where a tie goes to the value that has the parity of zero.
  * What is stored is y ^ flip: with flip = 128 an int8_t of y - 128.
  */
@@ -17,7 +17,8 @@ typedef struct { int32_t count, multiplier_a, multiplier_b, offset, shift, low, 
 MS_INLINE void ms_add_u8_c(const uint8_t *a, const uint8_t *b, uint8_t *y, int32_t first, const ms_add_u8_shape *shape)
 {
     for (int32_t i = first; i < shape->count; i++) {
-        const int32_t value = a[i] * shape->multiplier_a + b[i] * shape->multiplier_b + shape->offset;
+        const uint32_t terms = (uint32_t)(a[i] * shape->multiplier_a) + (uint32_t)(b[i] * shape->multiplier_b);
+        const int32_t value = (int32_t)(terms + (uint32_t)shape->offset);
         int32_t level = value >> shape->shift;
         if (shape->even && shape->shift) {
             const int32_t tie = (value & (int32_t)(((uint32_t)1 << shape->shift) - 1)) == 0;

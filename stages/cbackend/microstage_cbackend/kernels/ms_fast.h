@@ -57,7 +57,7 @@ MS_INLINE uint8_t ms_requantise(int32_t sum, int32_t f, const ms_requant *q)
     int32_t y = q->shift >= 32 ? (int32_t)(value >> 32) >> (q->shift - 32) : (int32_t)(value >> q->shift);
     if (q->even) {
         const int tie = (value & (((int64_t)1 << q->shift) - 1)) == 0;
-        y -= tie & (y ^ q->zero) & 1;
+        y = (int32_t)((uint32_t)y - (uint32_t)(tie & (y ^ q->zero) & 1));
     }
     y = y < q->low ? q->low : y;
     return (uint8_t)((y > q->high ? q->high : y) ^ q->flip);

@@ -108,7 +108,7 @@ MS_INLINE void ms_conv_tile_avx2(const uint8_t *x, const int8_t *w, void *y, int
 
     MS_UNROLL
     for (int i = 0; i < rows; i++) {
-        sums[i][0] = sums[i][1] = _mm256_set1_epi32(bits == 1 ? 64 * ms_sum_patch(x + i * shape->x_column, shape) : 0);
+        sums[i][0] = sums[i][1] = _mm256_set1_epi32(bits == 1 ? (int32_t)(64u * (uint32_t)ms_sum_patch(x + i * shape->x_column, shape)) : 0);
     }
     const ms_block block = ms_block_of(f, shape);
     w += block.start;
@@ -170,6 +170,28 @@ MS_INLINE void ms_conv_row_avx2(const uint8_t *x, const int8_t *w, void *y, int3
     }
 }
 
+/* Tiles of a height that is known or, where sizes are not constants, of the version that has it. */
+MS_INLINE void ms_conv_rows_avx2(const uint8_t *x, const int8_t *w, void *y, int32_t at, int32_t f, const ms_conv_u8_shape *shape,
+                                 const ms_requant *q, int32_t width, int32_t rows)
+{
+    if (MS_IS_CONSTANT(rows)) {
+        ms_conv_row_avx2(x, w, y, at, f, shape, q, width, rows);
+        return;
+    }
+    switch (rows) {
+#define MS_CASE(n) case n: ms_conv_row_avx2(x, w, y, at, f, shape, q, width, n); break;
+    MS_CASE(1)
+    MS_CASE(2)
+    MS_CASE(3)
+#if defined MS_AVXVNNI
+    MS_CASE(4)
+    MS_CASE(5)
+#endif
+#undef MS_CASE
+    default: ms_conv_row_avx2(x, w, y, at, f, shape, q, width, MS_ROWS_AVX2); break;
+    }
+}
+
 MS_INLINE void ms_conv_u8_avx2(const uint8_t *x, const int8_t *w, void *y, void *scratch, const ms_conv_u8_shape *shape, const ms_requant *q)
 {
     const int flat = shape->x_row == shape->out_width * shape->x_column && shape->y_row == shape->out_width * shape->y_column;
@@ -180,13 +202,7 @@ MS_INLINE void ms_conv_u8_avx2(const uint8_t *x, const int8_t *w, void *y, void 
     for (int32_t h = 0; h < height; h++, x += shape->x_row) {
         const int32_t at = h * shape->y_row;
         for (int32_t f = 0; f < shape->filters; f += 16) {
-            if (MS_IS_CONSTANT(rows)) {
-                ms_conv_row_avx2(x, w, y, at, f, shape, q, width, rows);
-            } else if (width >= MS_ROWS_AVX2) {
-                ms_conv_row_avx2(x, w, y, at, f, shape, q, width, MS_ROWS_AVX2);
-            } else {
-                ms_conv_row_avx2(x, w, y, at, f, shape, q, width, 1);
-            }
+            ms_conv_rows_avx2(x, w, y, at, f, shape, q, width, rows);
         }
     }
 }

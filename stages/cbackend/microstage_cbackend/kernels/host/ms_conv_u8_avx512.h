@@ -92,7 +92,7 @@ MS_INLINE void ms_sum_tile_avx512(const uint8_t *x, const int8_t *w, ms_sums_avx
 
     MS_UNROLL
     for (int i = 0; i < rows; i++) {
-        const int32_t start = bits == 1 ? 64 * ms_sum_patch(x + i * shape->x_column, shape) : 0;
+        const int32_t start = bits == 1 ? (int32_t)(64u * (uint32_t)ms_sum_patch(x + i * shape->x_column, shape)) : 0;
         MS_UNROLL
         for (int v = 0; v < vectors; v++) {
             sums[i].of[v] = _mm512_set1_epi32(start);
@@ -183,14 +183,19 @@ MS_INLINE int ms_height_avx512(int32_t width, const int most, const int n)
     return best <= width ? best : width;
 }
 
-/* Tiles of one height; of two where sizes are not constants. */
+/* Tiles of one height; of the two that there are where sizes are not constants or, of few tiles, of the nearest of four. */
 MS_INLINE void ms_conv_rows_avx512(const uint8_t *x, const int8_t *w, void *y, int32_t at, int32_t f, const ms_conv_u8_shape *shape,
                                    const ms_requant *q, int32_t width, const int most, const int vectors, const int half)
 {
+    const int height = ms_height_avx512(width, most, vectors + half);
     if (MS_IS_CONSTANT(width)) {
-        ms_conv_row_avx512(x, w, y, at, f, shape, q, width, ms_height_avx512(width, most, vectors + half), vectors, half);
-    } else if (width >= most) {
+        ms_conv_row_avx512(x, w, y, at, f, shape, q, width, height, vectors, half);
+    } else if (MS_FEW ? height == most : width >= most) {
         ms_conv_row_avx512(x, w, y, at, f, shape, q, width, most, vectors, half);
+    } else if (MS_FEW && most > 8 && height >= 8) {
+        ms_conv_row_avx512(x, w, y, at, f, shape, q, width, 8, vectors, half);
+    } else if (MS_FEW && height >= 4) {
+        ms_conv_row_avx512(x, w, y, at, f, shape, q, width, 4, vectors, half);
     } else {
         ms_conv_row_avx512(x, w, y, at, f, shape, q, width, 1, vectors, half);
     }

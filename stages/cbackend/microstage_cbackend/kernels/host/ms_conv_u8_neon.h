@@ -56,7 +56,7 @@ MS_INLINE void ms_conv_tile_neon(const uint8_t *x, const int8_t *w, void *y, int
 
     MS_UNROLL
     for (int i = 0; i < rows; i++) {
-        const int32x4_t bytes = vdupq_n_s32(bits == 1 ? 64 * ms_sum_patch(x + i * shape->x_column, shape) : 0);
+        const int32x4_t bytes = vdupq_n_s32(bits == 1 ? (int32_t)(64u * (uint32_t)ms_sum_patch(x + i * shape->x_column, shape)) : 0);
         MS_UNROLL
         for (int v = 0; v < 4; v++) {
             sums[i][v] = vaddq_s32(start[v], bytes);
