@@ -66,13 +66,14 @@ path why runs resume verify sign report accuracy compare sweep explain estimate-
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Making ready
-.PHONY: images base environments data vendor
+.PHONY: images base environments data vendor interpreter
 images:      ## build every stage's container image
 base:        ## build stand-in base images where no registry is reachable
 environments: ## make every stage's virtual environment (RUNNER=local)
 data:        ## download a dataset: DATASET=ev-cpw
 vendor:      ## collect all that is ever downloaded into VENDOR=dir; any other target then takes it from there
-images base environments data vendor:
+interpreter: ## compile microstage-run, which infers with network files (*.msn): CC=
+images base environments data vendor interpreter:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Another machine

@@ -75,6 +75,7 @@ COMMANDS = {
     "environments": Command("environments", about=MACHINE),
     "data": Command("data", ("DATASET",), takes=WORDS, about=MACHINE),
     "vendor": Command("vendor", about=MACHINE),
+    "interpreter": Command("interpreter", ("CC",), about=MACHINE),
     # Another machine
     "pack": Command("pack", (*_MADE, "STAGE", "BUNDLE", "IMAGE")),
     "unpack": Command("unpack", ("BUNDLE", "TRUST", *_KEYS), about=MACHINE),

@@ -19,7 +19,7 @@ SETTINGS = {
     " or one such folder per network in it",
     "BUNDLE": "file that pack writes and unpack reads",
     "CALIBRATION": "inputs to quantise the float network of ONNX= over: an .npz with arrays by input name, or an .npy",
-    "CC": "of make bench: the C compiler, gcc by default",
+    "CC": "of make bench and interpreter: the C compiler, gcc by default",
     "DATA_DIR": "folder of the dataset",
     "DEPTH": "of make prove RANDOM=: the most layers of a network, 60 by default",
     "ENCODING": "of make binfiles: model, the network's own, or eembc, the closed division's",

@@ -139,7 +139,7 @@ static msn_status check_add(const msn_checked *c)
     const int bytes = msn_is(c, MSN_X, MSN_BYTES) && msn_is(c, MSN_W, MSN_BYTES) && msn_is(c, MSN_Y, MSN_BYTES);
     return broken_unless(bytes && c->operands[MSN_W]->place != MSN_PLACE_PACKED && msn_has(c, MSN_X, s.count) && msn_has(c, MSN_W, s.count)
                          && msn_has(c, MSN_Y, s.count) && s.multiplier_a <= most && s.multiplier_a >= -most && s.multiplier_b <= most
-                         && s.multiplier_b >= -most && s.shift <= 30 && s.low <= s.high && s.high <= 255);
+                         && s.multiplier_b >= -most && s.shift <= 30);
 }
 
 static msn_status check_pad(const msn_checked *c)

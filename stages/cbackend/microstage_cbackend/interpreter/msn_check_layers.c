@@ -37,7 +37,7 @@ static const msn_kernel_check kernel_checks[] = {
     {msn_check_bytes, "11111110000001"},       /* conv_u8_sums */
     {msn_check_bytes, "11111000000"},          /* depthwise_u8 */
     {msn_check_bytes, "11111000000"},          /* average_u8 */
-    {msn_check_bytes, "1---000000"},           /* add_u8 */
+    {msn_check_bytes, "1---0--000"},           /* add_u8 */
     {msn_check_bytes, "11100000" "0000"},      /* pad_u8 */
     {msn_check_bytes, "11100000" "0000"},      /* frame_u8 */
 };

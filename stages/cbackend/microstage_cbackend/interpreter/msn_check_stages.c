@@ -47,11 +47,10 @@ static msn_status check_search(const msn_checked *c, int64_t channels)
 /* Numbers so small that the specialised kernels' sums fit 64 bits whatever the sum: |offset| + kink < 2^62. */
 static msn_status check_requant(const msn_checked *c, int64_t channels)
 {
-    const int32_t *n = c->layer->numbers, kinked = c->layer->arrays[2] != MSN_ABSENT;
+    const int kinked = c->layer->arrays[2] != MSN_ABSENT;
     const int64_t most = (int64_t)1 << 62, *offset, *kink;
 
-    if (n[1] < 0 || n[2] < n[1] || n[2] > 255 || (kinked && n[3]) || !has_array(c, 0, channels) || !has_array(c, 1, channels)
-        || (kinked && !has_array(c, 2, channels))) {
+    if (!has_array(c, 0, channels) || !has_array(c, 1, channels) || (kinked && !has_array(c, 2, channels))) {
         return MSN_BROKEN;
     }
     offset = (const int64_t *)(const void *)msn_constant_at(c->network, msn_tensor_at(c->network, c->layer->arrays[1]));
