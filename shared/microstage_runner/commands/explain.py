@@ -35,10 +35,11 @@ def command(session: Session) -> None:
     """Print the tables, and the folder with all of it."""
     sample, pipeline = _sample(session.typed.get("SAMPLE")), session.pipeline(loud=True)
     stage, module, inputs = _of_a_file(pipeline) if "ONNX" in session.typed else _of_a_model(pipeline)
+    asked = {**pipeline.parameters[stage.name], **sample}
     with Place(session.volumes, "explain") as place:
         made, drawn = place / "made", place / "drawn"
         with opened(inputs, "it was explained") as folders:
-            _run(pipeline, StageRun(stage, folders, sample, made, place / "scratch", module))
+            _run(pipeline, StageRun(stage, folders, asked, made, place / "scratch", module))
         found = json.loads((made / _FOUND).read_text())
         _run(pipeline, StageRun(_drawing(session.repository), {"explained": made}, {}, drawn, place / "charts", _CHART))
         print(f"\n{said(found)}")

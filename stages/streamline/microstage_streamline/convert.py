@@ -25,7 +25,7 @@ from microstage_streamline.normalise.normaliser import normalised
 from microstage_streamline.read.onnx_graph import read_graph
 from microstage_streamline.write.model import IntegerModel, beyond_finn, origin_of, write
 
-__all__ = ["Converted", "convert", "convert_file"]
+__all__ = ["Converted", "convert", "convert_file", "declared"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def convert(graph: Graph, name: str, given: InputType | None = None) -> Converte
 
     `given` is of inputs that no quantiser follows.
     """
-    normal = _with(graph, given) if given else _normal(graph)
+    normal = _normal(declared(graph, given) if given else graph)
     made = DropConstantChannels(integerised(normal)).apply()
     if not made.nodes:
         first = made.unresolved[0] if made.unresolved else None
@@ -116,8 +116,10 @@ def _normal(graph: Graph) -> NormalGraph:
     return normal
 
 
-def _with(graph: Graph, given: InputType) -> NormalGraph:
-    """Take inputs that no quantiser follows as the integers `given`; `ParameterError` where there are none."""
+def declared(graph: Graph, given: InputType) -> Graph:
+    """Return `graph`, changed: inputs that no quantiser follows are the integers `given`; `ParameterError` where there
+    are none.
+    """
     normal = _normal(deepcopy(graph))
     entries = integerised(normal).entries
     lacking = [
@@ -131,7 +133,7 @@ def _with(graph: Graph, given: InputType) -> NormalGraph:
             f" {', '.join(graph.inputs)} has one"
         )
         raise ParameterError(f"{said}, or is of integers: leave it out.")
-    return _normal(given.applied(graph, lacking))
+    return given.applied(graph, lacking)
 
 
 def convert_file(path: Path) -> Converted:

@@ -94,3 +94,21 @@ def test_a_float_file_is_compared_itself_and_a_sample_that_is_not_there_is_one_s
     costs = [made.cost[kind][output]["relative_l2"] for kind in ("answers", "answers_held_out")]
     assert min(costs) * 0.99 < 10 ** (-found["answer"]["so_far_db"] / 20) < max(costs) * 1.01
     assert total(found) == pytest.approx(1, abs=1e-4) and len(found["layers"]) > 5
+
+
+def test_an_input_that_is_given_as_declared_integers(tmp_path):
+    model = chain(-1, "qdq")
+    for node in model.graph.node:  # the first layer reads the input itself
+        node.input[:] = ["x" if name == "y0" else name for name in node.input]
+    given, integers = tmp_path / "given", tmp_path / "integers"
+    for folder in (given, integers):
+        folder.mkdir()
+    onnx.save(model, given / "model.onnx")
+    ints = np.random.default_rng(1).integers(-128, 128, (20, 8))
+    np.savez(integers / "golden.npz", **{"x": ints, "real.x": ints * 0.02})
+    words = ["--in", f"network={given}", "--in", f"integers={integers}", "--set", "input_type=INT8"]
+    words += ["--set", "input_scale=0.02", "--out", str(tmp_path / "out"), "--scratch", str(tmp_path / "scratch")]
+    assert stage_main("explain", run, words) == 0
+    found = json.loads((tmp_path / "out" / "explain.json").read_text())
+    assert [layer["layer"] for layer in found["layers"]] == [f"dense {place} -> q{place}" for place in range(1, 5)]
+    assert total(found) == pytest.approx(1, abs=1e-4) and found["sample"]["rest"]["share"] == 0

@@ -11,7 +11,10 @@ from microstage.files.canonical import write_json
 from microstage.interface import golden
 from microstage.stage import Job, stage_main
 from microstage.untrusted.onnx_file import is_tflite, read_onnx
+from microstage_streamline.convert import declared
 from microstage_streamline.explain.file_twins import FileTwins, beside_the_float_file, without_quantisers
+from microstage_streamline.graph.graph import Graph
+from microstage_streamline.normalise.input_type import InputType
 from microstage_streamline.prove.real_vectors import PREFIX
 from microstage_streamline.quantise.calibration import read_calibration
 from microstage_streamline.quantise.float_graph import float_form, name_nodes
@@ -43,10 +46,14 @@ def _of_a_float_file(job: Job) -> FileTwins:
 
 
 def _of_a_quantised_file(job: Job) -> FileTwins:
-    graph = UserNetwork(job.inputs["network"], job.scratch, _rounding(job)).opened.graph()
-    given = (job.inputs["network"] / golden.FILE).exists()
-    vectors = _inputs(golden.load(job.inputs["integers"] / golden.FILE), list(graph.inputs))
-    return without_quantisers(graph).on(vectors, "rows of GOLDEN" if given else "drawn at random, as GOLDEN= is none")
+    graph, given = (
+        UserNetwork(job.inputs["network"], job.scratch, _rounding(job)).opened.graph(),
+        InputType.read(job.parameters),
+    )
+    graph = declared(graph, given) if given else graph
+    vectors = _inputs(golden.load(job.inputs["integers"] / golden.FILE), graph)
+    own = (job.inputs["network"] / golden.FILE).exists()
+    return without_quantisers(graph).on(vectors, "rows of GOLDEN" if own else "drawn at random, as there is no GOLDEN=")
 
 
 def _rounding(job: Job) -> str:
@@ -54,9 +61,12 @@ def _rounding(job: Job) -> str:
     return "half_even" if is_tflite(job.inputs["network"] / _MODEL) else ""
 
 
-def _inputs(recorded: Arrays, names: list[str]) -> dict[str, np.ndarray]:
-    """Return what the integers were proven on, by the names of the file's inputs."""
-    found = {name: recorded.get(f"{PREFIX}{name}", recorded.get(name)) for name in names}
+def _inputs(recorded: Arrays, graph: Graph) -> dict[str, np.ndarray]:
+    """Return what the integers were proven on, by the names of the file's inputs: integers of those that take them."""
+    found = {
+        name: recorded.get(name) if entry.datatype else recorded.get(f"{PREFIX}{name}", recorded.get(name))
+        for name, entry in graph.inputs.items()
+    }
     if lacking := [name for name, values in found.items() if values is None]:
         raise ArtefactError(f"{lacking[0]} has no samples among the golden vectors: give GOLDEN= with real inputs.")
     return {name: values for name, values in found.items() if values is not None}
