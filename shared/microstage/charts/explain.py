@@ -40,7 +40,7 @@ def draw(path: Path, found: Mapping[str, Any]) -> None:
     noise.set_ylim(len(layers) - 0.5, -0.5)
     for axes in (noise, shares):
         axes.grid(alpha=0.3)
-    title = f"{found['network']}: integers beside floats, {found['count']} {found['samples']}"
+    title = f"{found['network']}: integers beside floats, {found['seen']} samples"
     figure.suptitle(in_picture(title), fontsize=10)
     figure.savefig(path, dpi=80, metadata={"Software": None})
     pyplot.close(figure)

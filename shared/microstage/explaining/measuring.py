@@ -12,7 +12,6 @@ from microstage.explaining.twins import Twins
 
 __all__ = ["explained"]
 
-_AT_ONCE = 16  # samples
 _SHOWN = 5  # of the largest answers
 _DIGITS = 6
 
@@ -27,13 +26,14 @@ def explained(twins: Twins, sample: int | None, progress: Progress) -> dict[str,
     if sample is not None and not 0 <= sample < twins.count:
         there = f"expected 0 to {twins.count - 1}; the samples are {twins.samples}"
         raise ParameterError(f"SAMPLE={sample} is not there: {there}.")
-    over = _OverSamples()
-    batches = np.split(np.arange(twins.count), range(_AT_ONCE, twins.count, _AT_ONCE))
+    over, seen = _OverSamples(), np.unique(np.linspace(0, twins.count - 1, min(twins.count, twins.most)).astype(int))
+    batches = np.split(seen, range(twins.at_once, len(seen), twins.at_once))
     for rows in progress(batches, len(batches), "explain"):
         over.add(twins, rows)
-    followed = _followed(twins, over.worst if sample is None else sample, progress)
+    followed = _followed(twins, int(seen[over.worst]) if sample is None else sample, progress)
     return {
         **{name: getattr(twins, name) for name in ("floats", "integers", "samples", "count")},
+        "seen": len(seen),
         **over.said(),
         "sample": {**followed, "chosen": "as the one that errs most" if sample is None else "as asked"},
     }
@@ -80,7 +80,7 @@ class _OverSamples:
 
     @property
     def worst(self) -> int:
-        """The sample whose answers are farthest apart."""
+        """Which of the samples that were added has answers that are farthest apart."""
         return int(np.argmax(self.errors))
 
     def said(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def said(found: Found) -> str:
     lines = [
         f"floats: {found['floats']}",
         f"integers: {found['integers']}",
-        f"samples: {found['count']}, {found['samples']}",
+        f"samples: {_samples(found)}",
         "",
         *table(head, _rows(found)),
         "",
@@ -31,6 +31,11 @@ def said(found: Found) -> str:
         *_of_the_sample(sample),
     ]
     return "\n".join(lines)
+
+
+def _samples(found: Found) -> str:
+    seen, count = found["seen"], found["count"]
+    return f"{seen if seen == count else f'{seen} of {count}'}, {found['samples']}"
 
 
 def _rows(found: Found) -> list[list[str]]:

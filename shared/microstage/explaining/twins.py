@@ -24,14 +24,17 @@ class Computed:
 class Twins(ABC):
     """A network twice. `floats`, `integers` and `samples` say in words what each of them is.
 
-    There are `count` samples. `scores` tells that the answers [n, classes] are scores, of which the largest counts;
-    `classes` are their names, as far as they are known.
+    There are `count` samples, of which at most `most` are looked at for figures over all, so many `at_once`. `scores`
+    tells that the answers [n, classes] are scores, of which the largest counts; `classes` are their names, as far as
+    they are known.
     """
 
     floats: str
     integers: str
     samples: str
     count: int
+    most: int = 256
+    at_once: int = 8
     scores: bool = False
     classes: Sequence[str] = ()
 

@@ -52,7 +52,7 @@ def test_each_layer_has_a_row_whatever_it_is_called(tmp_path):
     names = ["$5", "a_b^c", "\x1b[2J", "\udc80", "", "long" * 30]
     layers = [{"layer": name, "by_itself_db": 30.0 + row, "so_far_db": None} for row, name in enumerate(names)]
     sample = {"index": 0, "layers": [{"layer": name, "share": row / 15} for row, name in enumerate(names)]}
-    found = {"network": "$\\frac$", "count": 3, "samples": "test examples", "layers": layers, "sample": sample}
+    found = {"network": "$\\frac$", "seen": 3, "layers": layers, "sample": sample}
     (tmp_path / "explain.json").write_text(json.dumps(found))
     explain.run(SimpleNamespace(inputs={"explained": tmp_path}, output=tmp_path))
     assert (tmp_path / "explain.png").stat().st_size > 5000

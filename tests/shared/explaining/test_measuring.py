@@ -66,6 +66,14 @@ def test_without_a_number_the_sample_that_errs_most_is_followed_and_what_no_laye
     assert found["sample"]["rest"]["share"] > 0.05 and "(outside of the layers)" in said(found)
 
 
+def test_of_many_samples_some_are_looked_at_and_any_can_be_followed():
+    chain = Chain()
+    chain.most, chain.at_once = 7, 2
+    found = explanation(chain)
+    assert found["seen"] == 7 and found["sample"]["index"] == 13 and "samples: 7 of 40, drawn vectors" in said(found)
+    assert explanation(chain, 23)["sample"]["index"] == 23
+
+
 def test_integers_that_are_the_floats_have_no_error_to_explain():
     found = explanation(Chain(step=0.0))
     assert found["noisiest"] is None and found["sample"]["largest"] is None

@@ -36,12 +36,14 @@ class GraphOfTwins:
 
 
 class FileTwins(Twins):
+    most = 64
     integers = "the file's own, which ONNX and C have: levels of its quantisers, times their scales"
 
     def __init__(self, exact: GraphOfTwins, floating: GraphOfTwins, layers: Sequence[FileLayer], floats: str) -> None:
         """Take the two graphs, the layers that both have, and what is to be said of the floats."""
         self.exact, self.floating, self.layers, self.floats = exact, floating, layers, floats
         self.inputs: Arrays = {}
+        self.at_once = min(Twins.at_once, exact.graph.at_once)
 
     def on(self, inputs: Arrays, samples: str) -> FileTwins:
         """Take `inputs` [n, ...] by name as samples, and return the twins."""
