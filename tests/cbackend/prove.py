@@ -5,7 +5,8 @@ sanitizers.
 
 GRAPHS is an artefact of streamline and C the one that cbackend made of it. Random inputs go through the integer
 reference of the graphs, then through that C in every compilation: all of them through -O3 of both compilers; elsewhere
-as many as fit into `seconds`, and the table says how many. Exit code 3 if any integer differs.
+as many as fit into `seconds`, and the table says how many. So does the network file, through the interpreter. Exit code
+3 if any integer differs.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from random_vectors import random_vectors
@@ -25,13 +27,17 @@ from random_vectors import random_vectors
 from microstage.errors import EnvironmentProblem, MicrostageError, VerificationError
 from microstage_bench.compiling import COMPILERS, FORMS, SANITIZERS
 from microstage_bench.tables import table
-from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
+from microstage_cbackend.build import FLAGS, BoundaryResult, compile_selftest, run_selftest
 from microstage_cbackend.generate import files_of, read_model
+from microstage_cbackend.interpreter.building import compile_interpreter
+from microstage_cbackend.network_file.replay import replay
 from microstage_cbackend.vectors.plan import Plan, make_plan
 
 WHOLE = ("-O3",)
 "Flags whose C runs every vector, however long it takes."
 HEADER = ("network", "compiler", "flags", "vectors", "integers compared", "mismatches")
+INTERPRETERS = [("gcc", ("-O3",)), ("clang", ("-O3",)), ("gcc", ("-O1", "-DMSN_SMALL", *SANITIZERS))]
+"Compilations of the interpreter."
 _LEAST = 50
 
 
@@ -49,26 +55,31 @@ def prove(name: str, graphs: Path, c: Path, count: int, seconds: float) -> Itera
         for compiler, flags in FORMS:
             words = tuple(word for flag in flags for word in flag.split())
             compile_selftest(Path(scratch), (FLAGS[0], *FLAGS[2:], *words), compiler)
-            vectors, compared, different = _compared(
-                Path(scratch), shapes, plan, math.inf if flags == WHOLE else seconds
-            )
-            shown = " ".join(
-                "-fsanitize=address,undefined" if flag == SANITIZERS[0] else flag
-                for flag in flags
-                if flag != SANITIZERS[1]
-            )
-            yield name, compiler, shown, f"{vectors:,}", f"{compared:,}", different
+            test = partial(run_selftest, Path(scratch), shapes)
+            yield name, compiler, _shown(flags), *_compared(test, plan, math.inf if flags == WHOLE else seconds)
+        for compiler, flags in INTERPRETERS:
+            program = compile_interpreter(Path(scratch) / "microstage-run", flags, compiler)
+            file = (c / f"{model.name}.msn").read_bytes()
+            test = partial(replay, file, model, plan, Path(scratch), program)
+            yield name, compiler, f"interpreter {_shown(flags)}", *_compared(test, plan, seconds)
 
 
-def _compared(folder: Path, shapes: dict[str, tuple[int, ...]], plan: Plan, seconds: float) -> tuple[int, int, str]:
-    """(vectors, integers compared, "0" or the first mismatch) within about `seconds`."""
+def _shown(flags: tuple[str, ...]) -> str:
+    """The flags as the table has them."""
+    return " ".join(
+        "-fsanitize=address,undefined" if flag == SANITIZERS[0] else flag for flag in flags if flag != SANITIZERS[1]
+    )
+
+
+def _compared(test: Callable[[int], list[BoundaryResult]], plan: Plan, seconds: float) -> tuple[str, str, str]:
+    """(vectors, integers compared, "0" or the first mismatch) of a `test` of so many vectors, within about `seconds`."""
     began, few = time.monotonic(), min(_LEAST, plan.vectors)
     try:
-        run_selftest(folder, shapes, few)
+        test(few)
         vectors = max(few, int(min(plan.vectors, seconds * few / (time.monotonic() - began))))
-        return vectors, sum(r.compared for r in run_selftest(folder, shapes, vectors)), "0"
+        return f"{vectors:,}", f"{sum(r.compared for r in test(vectors)):,}", "0"
     except VerificationError as error:
-        return few, 0, str(error)
+        return f"{few:,}", "0", str(error)
 
 
 def main(words: list[str]) -> int:

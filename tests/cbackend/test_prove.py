@@ -10,6 +10,8 @@ from networks import H, N, T
 from random_vectors import random_vectors
 
 from microstage_cbackend.generate import read_model
+from microstage_cbackend.network_file.reading.file import read_container
+from microstage_cbackend.network_file.writing.network import with_golden
 
 VECTORS = 60
 
@@ -23,6 +25,7 @@ def made(harmonic_source, harmonic_made):
 @pytest.fixture(autouse=True)
 def one_form(monkeypatch):
     monkeypatch.setattr(prove, "FORMS", [("gcc", ("-O1", *prove.SANITIZERS))])
+    monkeypatch.setattr(prove, "INTERPRETERS", [("gcc", ("-O0", "-DMSN_SMALL"))])
 
 
 def test_vectors_have_the_ends_of_the_range_noise_and_what_is_near_to_golden_ones(made):
@@ -37,12 +40,13 @@ def test_vectors_have_the_ends_of_the_range_noise_and_what_is_near_to_golden_one
 
 
 def test_integers_of_whole_sequences_and_streams_are_compared(made):
-    (row,) = prove.prove("tiny", *made, VECTORS, 60)
+    row, interpreted = prove.prove("tiny", *made, VECTORS, 60)
     calls = 3  # of 1, 2 and the last 1 of 4 steps
     each = (
         T * 3 + T * 2 * H + calls * 2 * H + 2 * 4
     )  # features, states, states behind calls, the head alone and the whole
     assert row[0] == "tiny" and row[3:] == (str(VECTORS), f"{VECTORS * each:,}", "0")
+    assert interpreted[2].startswith("interpreter") and interpreted[3:] == (str(VECTORS), f"{VECTORS * 4:,}", "0")
 
 
 def test_a_wrong_integer_is_a_mismatch(made, monkeypatch):
@@ -52,7 +56,7 @@ def test_a_wrong_integer_is_a_mismatch(made, monkeypatch):
         return found
 
     monkeypatch.setattr(prove, "random_vectors", wrong)
-    (row,) = prove.prove("tiny", *made, VECTORS, 60)
+    row, _ = prove.prove("tiny", *made, VECTORS, 60)
     assert "cell[3, 2, 1]" in row[-1]
 
 
@@ -61,5 +65,13 @@ def test_it_is_the_c_that_was_made_that_is_compared(made, tmp_path):
     (source,) = c.glob("*_weights.c")
     changed = re.sub(r"(\{[^{}]*\n\s+)-?\d+", r"\g<1>99", source.read_text(), count=1)  # the first weight of all
     source.write_text(changed)
-    (row,) = prove.prove("tiny", graphs, c, VECTORS, 60)
-    assert "differs from the reference" in row[-1]
+    (c / "tiny.msn").write_bytes(with_another_constant((c / "tiny.msn").read_bytes()))
+    for row in prove.prove("tiny", graphs, c, VECTORS, 60):
+        assert "differs from the reference" in row[-1]
+
+
+def with_another_constant(data: bytes) -> bytes:
+    """The network file with other weights, and right checksums."""
+    file = read_container(data)
+    file.sections["CONS"] = bytes(byte ^ 1 for byte in file.sections["CONS"])
+    return with_golden(file, file.sections["GOLD"])

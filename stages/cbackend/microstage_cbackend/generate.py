@@ -12,6 +12,7 @@ from microstage.interface import golden
 from microstage.interface.c_names import NETWORK_NAMES, is_network_name, network_name, part_name
 from microstage.interface.recurrence import Recurrence
 from microstage_cbackend.build import BoundaryResult, compile_and_run
+from microstage_cbackend.network_file.replay import replay
 from microstage_cbackend.network_file.writing.network import written_file
 from microstage_cbackend.passes import optimise
 from microstage_cbackend.program.model import Model, recurrent_model_of
@@ -119,7 +120,7 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
 
 
 def verify_and_publish(model: Model, plan: Plan, source: Path, scratch: Path, output: Path) -> list[BoundaryResult]:
-    """Compile and run the C in `scratch`; write it to `output` only when every integer is equal.
+    """Run the C, and the network file, in `scratch`; write them to `output` only when every integer is equal.
 
     What `source` hands on, interface and golden vectors, is written beside it.
     """
@@ -129,6 +130,7 @@ def verify_and_publish(model: Model, plan: Plan, source: Path, scratch: Path, ou
     for name, data in files.items():
         _write(scratch / name, data)
     results = compile_and_run(scratch, plan.shapes())
+    results += replay(files[f"{model.name}.msn"], model, plan, scratch, None)
     for name, data in files.items():
         _write(output / name, data)
     for name in CARRIED:
