@@ -27,6 +27,12 @@ static int differs(const opened *net, uint32_t end, const unsigned char *expecte
     return 0;
 }
 
+/* Whether the state begins anew before a vector. */
+static int resets(const opened *net, const msn_golden *golden, uint32_t vector)
+{
+    return net->program->kind == MSN_PROGRAM_STEP && golden->between_resets && vector % golden->between_resets == 0;
+}
+
 /* Copies a vector's inputs, runs, compares its outputs; returns how many integers were equal, -1 where one is not. */
 static int64_t test_vector(opened *net, const unsigned char *at, uint32_t vector)
 {
@@ -58,9 +64,10 @@ int test_golden(const char *name, opened *net)
     size_t vector_bytes = 0;
     int64_t equal = 0;
 
-    if (!golden || net->network.golden_bytes < sizeof *golden || golden->program != net->number) {
-        fail(name, "The network file holds no golden vectors of the program that answers.");
+    if (!golden || net->network.golden_bytes < sizeof *golden || golden->program >= net->network.programs_count) {
+        fail(name, "The network file holds no golden vectors.");
     }
+    choose_program(name, net, golden->program);
     for (uint32_t i = 0; i < (uint32_t)net->program->inputs + net->program->outputs; i++) {
         vector_bytes += padded(bytes_of(face_of(net, i)));
     }
@@ -68,6 +75,9 @@ int test_golden(const char *name, opened *net)
         fail(name, msn_message(MSN_BROKEN));
     }
     for (uint32_t v = 0; v < golden->vectors; v++) {
+        if (resets(net, golden, v) && msn_reset(&net->network, net->arena)) {
+            fail(name, msn_message(MSN_NO_PROGRAM));
+        }
         const int64_t found = test_vector(net, (const unsigned char *)(golden + 1) + v * vector_bytes, v);
         if (found < 0) {
             return 3;

@@ -56,23 +56,36 @@ size_t bytes_of(const msn_face *face)
     return (size_t)face->elements * msn_type_bytes(face->ctype);
 }
 
-/* `infer` or, of parts that make no whole, the first. */
-static void choose_program(const char *name, opened *net)
+void choose_program(const char *name, opened *net, uint32_t number)
 {
-    const msn_program *programs = net->network.programs;
-
-    for (uint32_t i = net->network.programs_count; i-- > 0;) {
-        if (programs[i].kind == MSN_PROGRAM_INFER || (!net->program && programs[i].kind == MSN_PROGRAM_PART) || i == 0) {
-            net->program = net->program && programs[i].kind != MSN_PROGRAM_INFER ? net->program : &programs[i];
-        }
-    }
-    if (!net->program) {
-        fail(name, msn_message(MSN_NO_PROGRAM));
-    }
-    net->number = (uint32_t)(net->program - programs);
+    net->number = number;
+    net->program = (const msn_program *)net->network.programs + number;
     if ((uint32_t)net->program->inputs + net->program->outputs > ENDS) {
         fail(name, "The network has more than 64 inputs and outputs, which this program does not take.");
     }
+    while (net->count > OF_FILE) {
+        free(net->given[--net->count]);
+    }
+    for (uint32_t i = 0; i < (uint32_t)net->program->inputs + net->program->outputs; i++) {
+        net->ends[i] = room_for(bytes_of(face_of(net, i)), &net->given[net->count++]);
+        memset(net->ends[i], 0, bytes_of(face_of(net, i)));
+    }
+}
+
+/* `infer` or, of parts that make no whole, the first. */
+static uint32_t answering(const char *name, const opened *net)
+{
+    const msn_program *programs = net->network.programs;
+
+    if (!net->network.programs_count) {
+        fail(name, msn_message(MSN_NO_PROGRAM));
+    }
+    for (uint32_t i = 0; i < net->network.programs_count; i++) {
+        if (programs[i].kind == MSN_PROGRAM_INFER) {
+            return i;
+        }
+    }
+    return 0;
 }
 
 void open_network(const char *name, opened *net)
@@ -86,12 +99,8 @@ void open_network(const char *name, opened *net)
     if (status) {
         fail(name, msn_message(status));
     }
-    choose_program(name, net);
     net->arena = room_for(msn_arena_bytes(&net->network), &net->given[net->count++]);
-    for (uint32_t i = 0; i < (uint32_t)net->program->inputs + net->program->outputs; i++) {
-        net->ends[i] = room_for(bytes_of(face_of(net, i)), &net->given[net->count++]);
-        memset(net->ends[i], 0, bytes_of(face_of(net, i)));
-    }
+    choose_program(name, net, answering(name, net));
 }
 
 void close_network(opened *net)
