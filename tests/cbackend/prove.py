@@ -72,7 +72,7 @@ def _shown(flags: tuple[str, ...]) -> str:
 
 
 def _compared(test: Callable[[int], list[BoundaryResult]], plan: Plan, seconds: float) -> tuple[str, str, str]:
-    """(vectors, integers compared, "0" or the first mismatch) of a `test` of so many vectors, within about `seconds`."""
+    """(vectors, integers compared, "0" or the first mismatch) of what `test` runs, within about `seconds`."""
     began, few = time.monotonic(), min(_LEAST, plan.vectors)
     try:
         test(few)

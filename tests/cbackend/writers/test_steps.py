@@ -61,6 +61,10 @@ def test_every_step_of_every_record_is_compared(made):
         "whole.real.amplitudes": answers // S.length,
         "int16.real.amplitudes": answers,
     }
+    wanted |= {
+        "interpreter.infer": sum(steps.values()) // S.length,
+        "interpreter.step": sum(steps.values()),
+    }
     wanted |= {f"int16.{name}": counts[name] for name in ("estimate", "hidden", "cell", "sum_next", "count_next")}
     assert {name: n for name, n in found.items() if name != "refused.real.waveform"} == {
         name: (n, n) for name, n in wanted.items()

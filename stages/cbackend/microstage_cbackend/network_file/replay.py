@@ -26,19 +26,24 @@ from microstage_cbackend.network_file.writing.network import with_golden
 from microstage_cbackend.program.model import Model, SteppedModel
 from microstage_cbackend.vectors.plan import Plan
 
-__all__ = ["replay"]
+__all__ = ["compiled_once", "replay"]
 
 _NAMES = {number: name for name, number in PROGRAMS.items()}
 
 
 @cache
-def _compiled() -> tuple[TemporaryDirectory, Path]:
-    """Return the interpreter, compiled once for this process, and the folder that goes with it."""
-    cached = os.environ.get("XDG_CACHE_HOME")  # a stage may run programs there, and not in /tmp
+def _folder() -> TemporaryDirectory:
+    """Return a folder that goes with this process; where programs may run, which they may not in a stage's /tmp."""
+    cached = os.environ.get("XDG_CACHE_HOME")
     if cached:
         Path(cached).mkdir(parents=True, exist_ok=True)
-    folder = TemporaryDirectory(dir=cached)
-    return folder, compile_interpreter(Path(folder.name) / "microstage-run")
+    return TemporaryDirectory(dir=cached)
+
+
+@cache
+def compiled_once() -> Path:
+    """Return the interpreter, compiled at the first call."""
+    return compile_interpreter(Path(_folder().name) / "microstage-run")
 
 
 def replay(
@@ -55,7 +60,7 @@ def replay(
         kind, name = _kind_and_name(file, number)
         path = folder / f"replayed.{number}.msn"
         path.write_bytes(with_golden(file, golden_section(columns, number, vectors or plan.vectors)))
-        compared = _run(path, interpreter or _compiled()[1], f"program {kind} of {name}")
+        compared = _run(path, interpreter or compiled_once(), f"program {kind} of {name}")
         path.unlink()
         found.append(BoundaryResult(f"interpreter.{name if kind == 'part' else kind}", compared, compared))
     return found
