@@ -58,7 +58,8 @@ def _replaced(output: Any, values: Tensor) -> Any:
     if not _is_recurrent(output):
         return output.set(value=values) if isinstance(output, QuantTensor) else values
     sequence, (hidden, cell) = output
-    last = plain(values[:, -1]).reshape(plain(hidden).shape)
+    last = plain(hidden).clone()
+    last[-1] = values[:, -1]  # of the last of its layers
     return _replaced(sequence, values), (_replaced(hidden, last), cell)
 
 

@@ -91,7 +91,7 @@ class Recurrent(Network):
         self.enters = qnn.QuantIdentity(act_quant=_fixed(Int8ActPerTensorFloat, 8, 3.0))
         self.first = qnn.QuantLinear(3, 6, bias=False, weight_quant=Int8WeightPerTensorFloat)
         self.act = qnn.QuantReLU(act_quant=_fixed(Uint8ActPerTensorFloat, bits, 2.0))
-        self.memory = qnn.QuantLSTM(6, 5, batch_first=True)
+        self.memory = qnn.QuantLSTM(6, 5, num_layers=2, batch_first=True)
         self.out = qnn.QuantLinear(5, 4, bias=False, weight_quant=Int8WeightPerTensorFloat)
 
     def forward(self, x):

@@ -17,6 +17,7 @@ from microstage_streamline.normalise.normal_graph import QUANTISERS, NormalGraph
 __all__ = ["FileLayer", "answers_of", "float_weights", "layers_of"]
 
 _LEVELLING = (*QUANTISERS, *LEVELS)
+_MADE_HERE = (".channels_first", ".integers", ".levels")  # ends of names that no file has
 _ORDERS = ("ArgMax", "ArgMin", "TopK")
 _ALIKE = 0.5  # cosine of weights and what was quantised of them, at least
 
@@ -38,7 +39,9 @@ class FileLayer:
     @property
     def name(self) -> str:
         """What it is called in the tables."""
-        called = self.beside.removesuffix(".levels")
+        called = self.beside
+        for made_here in _MADE_HERE:
+            called = called.removesuffix(made_here)
         return f"{self.product} -> {called}" if self.product else called
 
     def of_integers(self, value: Any) -> np.ndarray:
