@@ -1,5 +1,7 @@
 """The networks of the zoo: as published; what FPGAI's files say of a layer is what its integers are."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,9 +11,12 @@ from microstage import quantisation
 from microstage.errors import IntegrityError
 from microstage.fpgai.of_integers import has_such_layers, layers_of
 from microstage.fpgai.state import read_tuple, write_tuple
+from microstage.models.floats import training as float_training
 from microstage.models.floats.weights import floats_in
+from microstage.models.training import Examples, Splits
 from microstage.models.zoo import MODELS
 from microstage.models.zoo.networks import float_network
+from microstage.models.zoo.train import Training
 from microstage.quantisation.integers.operations import Product, Requantise
 
 SHAPES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
@@ -114,3 +119,14 @@ def test_the_float_network_is_found_under_either_name(tmp_path):
     assert floats_in(tmp_path).name == "float_model_weight.pth"
     (tmp_path / "lenet_raw.pth").touch()
     assert floats_in(tmp_path).name == "lenet_raw.pth"
+
+
+def test_golden_vectors_are_as_many_as_fit_but_sixteen(integers, monkeypatch):
+    octets = 4 * 784 + sum(int(np.prod(integers.shapes[name])) for name in integers.levels)
+    for wanted, allowed in ((16, 3 * octets), (40, 40 * octets), (256, 1000 * octets)):
+        monkeypatch.setattr(float_training, "_GOLDEN_OCTETS", allowed)
+        training = Training.__new__(Training)
+        training.network = SimpleNamespace(integerize=lambda: integers)
+        pictures = Examples(torch.zeros(300, 1, 28, 28), torch.zeros(300, dtype=torch.long))
+        training.splits = Splits(pictures, pictures, pictures)
+        assert training.replayed()["real"].sum() == wanted

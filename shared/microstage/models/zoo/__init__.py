@@ -28,12 +28,12 @@ def _recipe(width: int, epochs: int, batch: int, learning_rate: float, images: i
 
 MODELS: dict[str, dict[str, Any]] = {
     "lenet": {**_recipe(6, 6, 64, 0.002, 4000), "dataset": "glyphs", "held_out": 5000},
-    "resnet18": _recipe(64, 12, 32, 0.001, 1000),
-    "resnet34": _recipe(64, 4, 32, 0.001, 600),
-    "resnet50": _recipe(64, 4, 32, 0.001, 600),
-    "vgg11": _recipe(64, 12, 32, 0.001, 1000),
-    "vgg16": _recipe(64, 4, 32, 0.001, 600),
-    "mobilenet_v2": _recipe(32, 8, 32, 0.002, 600),
+    "resnet18": _recipe(64, 4, 32, 0.001, 600),
+    "resnet34": _recipe(64, 2, 32, 0.001, 300),
+    "resnet50": _recipe(64, 2, 32, 0.001, 300),
+    "vgg11": _recipe(64, 4, 32, 0.001, 600),
+    "vgg16": _recipe(64, 2, 32, 0.001, 300),
+    "mobilenet_v2": _recipe(32, 4, 32, 0.002, 400),
 }
 PARAMETERS: dict[str, dict[str, Any]] = {
     **OF_FLOATS,
