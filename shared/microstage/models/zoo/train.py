@@ -20,6 +20,7 @@ __all__ = ["Training"]
 
 
 class Training(TaskTraining):
+    representatives = 128
     learns_rounding = False  # which takes hours in networks of this size
 
     @staticmethod
