@@ -22,17 +22,13 @@ def compared(tmp_path_factory):
     return done.stdout, volumes
 
 
-def test_integers_are_equal_in_numpy_and_in_c_on_every_test_picture(compared):
+def test_integers_are_equal_in_numpy_in_c_and_in_the_interpreter_on_every_test_picture(compared):
     said, _ = compared
     rows = [line for line in said.splitlines() if line.startswith(("raw", "quantised", "integers,"))]
-    assert [row.split("  ")[0] for row in rows[:4]] == [
-        "raw, floats",
-        "quantised, floats",
-        "integers, NumPy",
-        "integers, C",
-    ]
-    assert all(len([word for word in row.split() if word.isdigit()]) == 3 for row in rows[:4]), "beside each other form"
-    assert rows[4:] == ["integers, NumPy and integers, C: 4,000 of 4,000 equal"]
+    forms = ["raw, floats", "quantised, floats", "integers, NumPy", "integers, C", "integers, interpreter"]
+    assert [row.split("  ")[0] for row in rows[:5]] == forms
+    assert all(len([word for word in row.split() if word.isdigit()]) == 4 for row in rows[:5]), "beside each other form"
+    assert rows[5:] == ["integers, NumPy; integers, C; integers, interpreter: 4,000 of 4,000 equal"]
 
 
 def test_the_artefacts_have_fpgais_files(compared):
@@ -52,7 +48,7 @@ def test_integers_that_differ_end_it(monkeypatch, capsys):
     monkeypatch.setattr(compare, "_compared", lambda *_: {**found, "integers": ["integers, NumPy", "integers, C"]})
     monkeypatch.setattr(compare.Pipeline, "run", lambda *_: [])
     session = Session(REPOSITORY, {"MODEL": "lenet", "RUNNER": "local"})
-    with pytest.raises(VerificationError, match="3 integers differ between integers, NumPy and integers, C"):
+    with pytest.raises(VerificationError, match="3 scores differ between integers, NumPy; integers, C"):
         compare.command(session)
     assert "17 of 20 equal" in capsys.readouterr().out
 

@@ -1,5 +1,5 @@
-"""`make compare MODEL=lenet`: what the float network, the quantised one, and integers in NumPy and in C answer to every
-test picture, side by side.
+"""`make compare MODEL=lenet`: what the float network, the quantised one, and integers in NumPy, in C and in the interpreter
+answer to every test example, side by side.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def command(session: Session) -> None:
     found = _compared(pipeline, steps)
     print("\n" + "\n".join(_lines(found)))
     if found["differing"]:
-        raise VerificationError(f"{found['differing']} integers differ between {' and '.join(found['integers'])}.")
+        raise VerificationError(f"{found['differing']} scores differ between {'; '.join(found['integers'])}.")
 
 
 def _compared(pipeline: Pipeline, steps: Mapping[str, PublishedStep]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _lines(found: Mapping[str, Any]) -> list[str]:
     ]
     head = [f"of {examples:,} test examples", "accuracy", *(f"not as {form['name']}" for form in forms)]
     equal = found["compared"] - found["differing"]
-    return [*table(head, rows), "", f"{' and '.join(found['integers'])}: {equal:,} of {found['compared']:,} equal"]
+    return [*table(head, rows), "", f"{'; '.join(found['integers'])}: {equal:,} of {found['compared']:,} equal"]
 
 
 def _run(pipeline: Pipeline, step: PublishedStep, module: str, inputs: Mapping[str, Path], place: Path) -> Path:

@@ -14,7 +14,7 @@ from microstage.errors import ModelError
 from microstage.files.canonical import write_json
 from microstage.interface import golden
 from microstage.stage import Job, stage_main
-from microstage_cbackend.answering.executors import CompiledProgram, numpy_executor
+from microstage_cbackend.answering.executors import CompiledProgram, InterpretedFile, numpy_executor
 from microstage_cbackend.answering.figures import figures
 from microstage_cbackend.generate import graphs_of, read_model
 from microstage_cbackend.program.model import Model
@@ -28,9 +28,11 @@ def run(job: Job) -> None:
     model = _of_one_part(job.inputs["streamline"], job.parameters.get("name", ""))
     (graph,) = graphs_of(job.inputs["streamline"]).values()
     inputs = _channels_last(given["inputs"], model.parts[0].inputs[0].shape[1:])
+    written, kind = job.inputs["cbackend"], model.parts[0].inputs[0].ctype
     executors: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "integers, NumPy": numpy_executor(graph),
-        "integers, C": CompiledProgram(model, job.inputs["cbackend"], job.scratch),
+        "integers, C": CompiledProgram(model, written, job.scratch),
+        "integers, interpreter": InterpretedFile(written / f"{model.name}.msn", kind, job.scratch),
     }
     integers = {}
     for name, executor in executors.items():

@@ -12,9 +12,10 @@ import onnx
 from microstage.errors import MicrostageError
 from microstage.integer.interpreter import Interpreter
 from microstage_cbackend.build import compiled
+from microstage_cbackend.interpreter.building import compile_interpreter
 from microstage_cbackend.program.model import Model
 
-__all__ = ["CompiledProgram", "numpy_executor"]
+__all__ = ["CompiledProgram", "InterpretedFile", "numpy_executor"]
 
 _FLAGS = ("-std=c99", "-O2", "-march=native")
 
@@ -50,6 +51,23 @@ class CompiledProgram:
         if done.returncode:
             raise MicrostageError(f"The C refused an input that the network takes: code {done.returncode}.")
         return np.frombuffer(done.stdout, self.answer.ctype.removesuffix("_t")).reshape(len(inputs), -1)
+
+
+class InterpretedFile:
+    """The network file `path`, whose inputs are of type `kind`, run by the interpreter that is compiled in `scratch`."""
+
+    def __init__(self, path: Path, kind: str, scratch: Path) -> None:
+        self.path, self.kind, self.folder = path.resolve(), kind.removesuffix("_t"), scratch.resolve()
+        self.program = compile_interpreter(self.folder / "microstage-run", ("-O2",))
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        given, answer = self.folder / "inputs.npy", self.folder / "scores.npy"
+        np.save(given, inputs.astype(self.kind))
+        command = [str(self.program), str(self.path), str(given), "--output", str(answer)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise MicrostageError(f"The interpreter ended with code {done.returncode}: {done.stderr.strip()[-500:]}")
+        return np.load(answer, allow_pickle=False).reshape(len(inputs), -1)
 
 
 def _main(model: Model) -> str:

@@ -12,7 +12,7 @@ __all__ = ["figures"]
 
 def figures(labels: np.ndarray, floats: Mapping[str, np.ndarray], integers: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Return, of scores [n, classes] by the name of each form, accuracies and how many examples other forms answer
-    differently; `differing` counts the integers in which a form differs from the first that has integers.
+    differently; `differing` counts the scores in which any form in integers differs from the first of them.
 
     Of equal scores the first counts.
     """
@@ -30,5 +30,5 @@ def figures(labels: np.ndarray, floats: Mapping[str, np.ndarray], integers: Mapp
         ],
         "integers": list(integers),
         "compared": int(first.size),
-        "differing": sum(int((scores != first).sum()) for scores in integers.values()),
+        "differing": int(np.any([scores != first for scores in integers.values()], axis=0).sum()),
     }
