@@ -1,5 +1,5 @@
-"""`make compare MODEL=lenet`: what the float network, the quantised one, and integers in NumPy, in C and in the interpreter
-answer to every test example, side by side.
+"""`make compare MODEL=lenet`: what the float network, the quantised one, and integers in NumPy, in C and in the
+interpreter answer to every test example, side by side.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class CompiledProgram:
 
 
 class InterpretedFile:
-    """The network file `path`, whose inputs are of type `kind`, run by the interpreter that is compiled in `scratch`."""
+    """The network file `path`, whose inputs are of type `kind`, and the interpreter, compiled in `scratch`."""
 
     def __init__(self, path: Path, kind: str, scratch: Path) -> None:
         self.path, self.kind, self.folder = path.resolve(), kind.removesuffix("_t"), scratch.resolve()
