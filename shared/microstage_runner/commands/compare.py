@@ -38,7 +38,7 @@ def command(session: Session) -> None:
     found = _compared(pipeline, steps)
     print("\n" + "\n".join(_lines(found)))
     if found["differing"]:
-        raise VerificationError(f"{found['differing']} scores differ between {'; '.join(found['integers'])}.")
+        raise VerificationError(f"{found['differing']} integers differ between {', '.join(found['integers'])}.")
 
 
 def _compared(pipeline: Pipeline, steps: Mapping[str, PublishedStep]) -> dict[str, Any]:
@@ -63,7 +63,11 @@ def _lines(found: Mapping[str, Any]) -> list[str]:
     ]
     head = [f"of {examples:,} test examples", "accuracy", *(f"not as {form['name']}" for form in forms)]
     equal = found["compared"] - found["differing"]
-    return [*table(head, rows), "", f"{'; '.join(found['integers'])}: {equal:,} of {found['compared']:,} equal"]
+    return [
+        *table(head, rows),
+        "",
+        f"integers of {', '.join(found['integers'])}: {equal:,} of {found['compared']:,} equal",
+    ]
 
 
 def _run(pipeline: Pipeline, step: PublishedStep, module: str, inputs: Mapping[str, Path], place: Path) -> Path:

@@ -30,15 +30,15 @@ def run(job: Job) -> None:
     inputs = _channels_last(given["inputs"], model.parts[0].inputs[0].shape[1:])
     written, kind = job.inputs["cbackend"], model.parts[0].inputs[0].ctype
     executors: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        "integers, NumPy": numpy_executor(graph),
-        "integers, C": CompiledProgram(model, written, job.scratch),
-        "integers, interpreter": InterpretedFile(written / f"{model.name}.msn", kind, job.scratch),
+        "NumPy": numpy_executor(graph),
+        "C": CompiledProgram(model, written, job.scratch),
+        "interpreter": InterpretedFile(written / f"{model.name}.msn", kind, job.scratch),
     }
     integers = {}
     for name, executor in executors.items():
         parts = np.array_split(inputs, range(_BATCH, len(inputs), _BATCH))
         integers[name] = np.concatenate([executor(part) for part in job.progress(parts, len(parts), name)])
-    floats = {"raw, floats": given["raw"], "quantised, floats": given["quantised"]}
+    floats = {"raw": given["raw"], "quantised": given["quantised"]}
     write_json(job.output / "compared.json", figures(given["labels"], floats, integers))
 
 
