@@ -12,8 +12,12 @@ import pytest
 from microstage.interface import golden
 from microstage_bench.emulators import MACHINES
 from microstage_cbackend.generate import read_model
-from microstage_cbackend.network_file.writing.network import network_file
-from microstage_cbackend.vectors.plan import make_plan
+from microstage_cbackend.network_file.format.numbers import PROGRAMS
+from microstage_cbackend.network_file.reading.file import read_container
+from microstage_cbackend.network_file.writing.golden import golden_section, of_steps
+from microstage_cbackend.network_file.writing.network import network_file, with_golden
+from microstage_cbackend.program.model import Model
+from microstage_cbackend.vectors.plan import Plan, make_plan
 from microstage_cbackend.writers.memory_plan import plan_memory
 from microstage_runner.process import REPOSITORY
 
@@ -56,14 +60,17 @@ def test_the_digest_is_that_of_the_standard(tmp_path):
 
 @pytest.fixture(scope="module")
 def networks(harmonic_source, stepped_source, tmp_path_factory) -> dict[str, bytes]:
-    """Network files, and what may become of one on its way."""
+    """Network files, one of them with golden vectors of steps, and what may become of one on its way."""
 
-    def made(source: Path) -> bytes:
+    def made(source: Path) -> tuple[bytes, Model, Plan]:
         model = read_model(source)
         plan = make_plan(model, golden.load(source / golden.FILE))
-        return network_file(model, {part.name: plan_memory(part) for part in model.parts}, plan)
+        return network_file(model, {part.name: plan_memory(part) for part in model.parts}, plan), model, plan
 
-    good, other = made(stepped_source), made(harmonic_source)
+    (good, model, plan), (other, *_) = made(stepped_source), made(harmonic_source)
+    file = read_container(good)
+    [step] = [n for n, program in enumerate(file.rows["PROG"]) if program["kind"] == PROGRAMS["step"]]
+    good = with_golden(file, golden_section(of_steps(model.recurrent, plan), step, vectors=2))
     return {
         "good": good,
         "other": other,

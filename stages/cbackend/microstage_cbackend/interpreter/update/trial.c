@@ -44,6 +44,13 @@ static int golden_is_sound(const msn_network *network)
            && golden->vectors <= (network->golden_bytes - sizeof *golden) / vector;
 }
 
+/* Steps follow one another from a reset on. */
+static int begins_anew(const msn_network *network, uint32_t vector)
+{
+    const uint32_t between = golden_of(network)->between_resets;
+    return tested(network)->kind == MSN_PROGRAM_STEP && between && vector % between == 0;
+}
+
 uint32_t golden_count(const msn_network *network)
 {
     return golden_of(network)->vectors;
@@ -63,6 +70,9 @@ int32_t golden_run(const msn_network *network, uint32_t vector)
     }
     for (uint32_t i = inputs; i < all; room += padded_bytes(face_of(network, i++))) {
         found[i - inputs] = room;
+    }
+    if (begins_anew(network, vector) && msn_reset(network, arena)) {
+        return -1;
     }
     if (msn_run(network, golden_of(network)->program, arena, given, found)) {
         return -1;
