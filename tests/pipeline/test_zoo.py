@@ -53,6 +53,8 @@ def test_integers_that_differ_end_it(monkeypatch, capsys):
     assert "17 of 20 equal" in capsys.readouterr().out
 
 
-def test_a_network_that_is_not_trained_in_floats_is_refused(tmp_path):
-    with pytest.raises(ParameterError, match="MODEL=harmonic is not trained in floats: `make compare` is for networks"):
-        compare.command(Session(REPOSITORY, {"VOLUMES": str(tmp_path), "RUNNER": "local"}))
+@pytest.mark.parametrize("typed", [{"MODEL": "harmonic"}, {"ONNX": "net.onnx"}])
+def test_a_network_that_is_not_trained_in_floats_is_refused(typed, tmp_path):
+    said = " ".join(f"{name}={value} is not trained in floats here" for name, value in typed.items())
+    with pytest.raises(ParameterError, match=said):
+        compare.command(Session(REPOSITORY, {**typed, "VOLUMES": str(tmp_path), "RUNNER": "local"}))

@@ -29,11 +29,13 @@ def command(session: Session) -> None:
 
     Raise `VerificationError` where two forms in integers differ.
     """
-    pipeline = session.pipeline(loud=True)
-    if "quantise" not in session.parameters.get(of_role(session.stages, TRAINING, ""), {}):
+    chosen = next((own for own in session.parameters.values() if "model" in own), {})
+    if "quantise" not in chosen:
+        given = f"MODEL={chosen['model']}" if chosen else f"ONNX={session.typed.get('ONNX', '')}"
         raise ParameterError(
-            f"MODEL={pipeline.model} is not trained in floats: `make compare` is for networks that are, such as lenet."
+            f"{given} is not trained in floats here: `make compare` is for networks that are, such as MODEL=lenet."
         )
+    pipeline = session.pipeline(loud=True)
     steps = {step.stage.role: step for step in pipeline.run(of_role(session.stages, CODE))}
     found = _compared(pipeline, steps)
     print("\n" + "\n".join(_lines(found)))
