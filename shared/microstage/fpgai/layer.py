@@ -12,10 +12,11 @@ import numpy as np
 from microstage.errors import IntegrityError
 from microstage.untrusted.limits import MOST_OCTETS
 
-__all__ = ["Numbers", "QuantisedLayer", "Shapes", "content", "joined", "sizes"]
+__all__ = ["LONGEST_SHIFT", "MOST", "Numbers", "QuantisedLayer", "Shapes", "content", "joined", "sizes"]
 
 Shapes = Sequence[tuple[int, ...]]
 Numbers = tuple[int, int, int]  # scale, shift, zero point
+MOST, LONGEST_SHIFT = 255, 62  # what FPGAI's C holds each of them in; what 64 bits are shifted by
 
 
 @dataclass(frozen=True)

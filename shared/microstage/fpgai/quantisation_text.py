@@ -8,13 +8,11 @@ from pathlib import Path
 
 from microstage.errors import IntegrityError
 from microstage.files.atomic import write_whole
-from microstage.fpgai.layer import Numbers, QuantisedLayer, content
+from microstage.fpgai.layer import LONGEST_SHIFT, MOST, Numbers, QuantisedLayer, content
 
 __all__ = ["read_numbers", "write_numbers"]
 
 _LINE = re.compile(r"([0-9]{1,3}),([0-9]{1,3}),([0-9]{1,3})")
-_MOST = 255  # what FPGAI's C holds each number in
-_LONGEST_SHIFT = 62
 
 
 def write_numbers(path: Path, layers: Iterable[QuantisedLayer]) -> None:
@@ -31,10 +29,10 @@ def read_numbers(path: Path) -> list[Numbers]:
     for place, line in enumerate(lines, 1):
         match = _LINE.fullmatch(line.rstrip("\r"))
         values = tuple(map(int, match.groups())) if match else ()
-        if not values or max(values) > _MOST or values[1] > _LONGEST_SHIFT:
+        if not values or max(values) > MOST or values[1] > LONGEST_SHIFT:
             raise IntegrityError(
                 f"{path}, line {place} is {line[:40]!r}; expected scale,shift,zero_point, three numbers from 0 to"
-                f" {_MOST} with a shift up to {_LONGEST_SHIFT}."
+                f" {MOST} with a shift up to {LONGEST_SHIFT}."
             )
         found.append((values[0], values[1], values[2]))
     return found

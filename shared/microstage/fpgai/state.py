@@ -12,7 +12,7 @@ from torch import Tensor
 
 from microstage.errors import IntegrityError
 from microstage.files.atomic import replacing
-from microstage.fpgai.layer import QuantisedLayer
+from microstage.fpgai.layer import LONGEST_SHIFT, MOST, QuantisedLayer
 from microstage.untrusted.weights import read_checkpoint
 
 __all__ = ["read_tuple", "write_tuple"]
@@ -48,8 +48,12 @@ def _parts(path: Path, found: Any) -> tuple[Mapping[str, Tensor], list[int]]:
     whole = isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], dict) and isinstance(found[1], list)
     if not whole or not all(isinstance(value, Tensor) for value in found[0].values()):
         raise IntegrityError(f"{path} holds no tuple of a state dict and a list.")
-    if not all(type(number) is int and 0 <= number <= 255 for number in found[1]):
-        raise IntegrityError(f"{path}: the list holds something other than whole numbers from 0 to 255.")
+    small = all(type(number) is int and 0 <= number <= MOST for number in found[1])
+    if not small or max(found[1][1::3], default=0) > LONGEST_SHIFT:
+        raise IntegrityError(
+            f"{path}: the list holds something other than whole numbers from 0 to {MOST}, or a shift beyond"
+            f" {LONGEST_SHIFT}."
+        )
     return found
 
 

@@ -99,11 +99,14 @@ def test_the_tuple_is_read_by_torch_and_without_running_anything(integers, tmp_p
     assert list(state)[:2] == ["c1.weight", "c1.bias"] and state["c1.weight"].dtype == torch.uint8
     assert numbers[:3] == list(layers["c1"].numbers) and len(numbers) == 3 * len(layers)
     assert read_tuple(path) == layers
-    torch.save((state, numbers[1:]), path)
+    torch.save((state, numbers[:-1]), path)
     with pytest.raises(IntegrityError, match=r"14 numbers; expected a weight, a bias and three numbers"):
         read_tuple(path)
     torch.save((state, [300, *numbers[1:]]), path)
     with pytest.raises(IntegrityError, match="whole numbers from 0 to 255"):
+        read_tuple(path)
+    torch.save((state, [1, 63, *numbers[2:]]), path)
+    with pytest.raises(IntegrityError, match="a shift beyond 62"):
         read_tuple(path)
     torch.save(({**state, "c1.bias": torch.zeros(3)}, numbers), path)
     with pytest.raises(IntegrityError, match="c1.bias is torch.float32; expected whole numbers"):
