@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import prove
 import pytest
 from drawn import write_network
 from kernel_network import every_kernel
@@ -10,6 +11,7 @@ from stepped_integers import stepped_artefact
 
 from microstage.stage import stage_main
 from microstage_cbackend.__main__ import run
+from microstage_cbackend.network_file.replay import compiled_once
 
 
 def run_in(folder: Path, source: Path) -> tuple[int, Path]:
@@ -23,6 +25,14 @@ def run_in(folder: Path, source: Path) -> tuple[int, Path]:
 def run_stage(tmp_path):
     """`run_stage(source)` gives (exit code, output folder)."""
     return lambda source: run_in(tmp_path, source)
+
+
+@pytest.fixture
+def one_form(monkeypatch):
+    """`make prove` with one compilation of the C, and the interpreter that the stage has compiled."""
+    monkeypatch.setattr(prove, "FORMS", [("gcc", ("-O1", *prove.SANITIZERS))])
+    monkeypatch.setattr(prove, "INTERPRETERS", [("gcc", ("-O1",))])
+    monkeypatch.setattr(prove, "compile_interpreter", lambda *_: compiled_once())
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from random_vectors import random_vectors
@@ -58,10 +58,23 @@ def prove(name: str, graphs: Path, c: Path, count: int, seconds: float) -> Itera
             test = partial(run_selftest, Path(scratch), shapes)
             yield name, compiler, _shown(flags), *_compared(test, plan, math.inf if flags == WHOLE else seconds)
         for compiler, flags in INTERPRETERS:
-            program = compile_interpreter(Path(scratch) / "microstage-run", flags, compiler)
+            program = _interpreter(compiler, flags)
             file = (c / f"{model.name}.msn").read_bytes()
             test = partial(replay, file, model, plan, Path(scratch), program)
             yield name, compiler, f"interpreter {_shown(flags)}", *_compared(test, plan, seconds)
+
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory:
+    """A folder that goes with this process."""
+    return tempfile.TemporaryDirectory()
+
+
+@cache
+def _interpreter(compiler: str, flags: tuple[str, ...]) -> Path:
+    """The interpreter in one compilation, for all networks."""
+    number = INTERPRETERS.index((compiler, flags))
+    return compile_interpreter(Path(_folder().name) / f"microstage-run-{number}", flags, compiler)
 
 
 def _shown(flags: tuple[str, ...]) -> str:

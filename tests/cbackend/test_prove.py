@@ -11,23 +11,16 @@ from random_vectors import random_vectors
 
 from microstage_cbackend.generate import read_model
 from microstage_cbackend.network_file.reading.file import read_container
-from microstage_cbackend.network_file.replay import compiled_once
 from microstage_cbackend.network_file.writing.network import with_golden
 
 VECTORS = 60
+pytestmark = pytest.mark.usefixtures("one_form")
 
 
 @pytest.fixture
 def made(harmonic_source, harmonic_made):
     """(streamlined graphs, the C that the stage made of them) of encoder, recurrent cell and head."""
     return harmonic_source, harmonic_made
-
-
-@pytest.fixture(autouse=True)
-def one_form(monkeypatch):
-    monkeypatch.setattr(prove, "FORMS", [("gcc", ("-O1", *prove.SANITIZERS))])
-    monkeypatch.setattr(prove, "INTERPRETERS", [("gcc", ("-O1",))])
-    monkeypatch.setattr(prove, "compile_interpreter", lambda *_: compiled_once())
 
 
 def test_vectors_have_the_ends_of_the_range_noise_and_what_is_near_to_golden_ones(made):

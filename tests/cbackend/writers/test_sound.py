@@ -122,6 +122,7 @@ def test_other_windows_transforms_and_zero_points_are_proven_by_the_stage(featur
     assert {name for name in proved if "." in name} == {
         "sound.features",
         "sound.logits",
+        "interpreter.infer",
         *(["stream.features"] if streams else []),
     }
     assert (
