@@ -49,7 +49,7 @@ def bench(subject: Subject, against: Sequence[str], rounds: int, peak: machine.P
     print(f"\n{title}: {macs:,} multiply-accumulates, {weights:,} weights", flush=True)
     own = compare.ours(subject, scratch)
     rivals = compare.rivals(subject, against)
-    others = {**compare.earlier(subject, scratch), **rivals}
+    others = {**compare.interpreted(subject, own, scratch), **compare.earlier(subject, scratch), **rivals}
     code, constants = memory.sections(subject.c, scratch)
     arena = next(iter(own.values())).runtime.arena_bytes
     timings = _race({**own, **others}, macs, peak, rounds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import onnx
 
 from microstage.errors import VerificationError
 from microstage_bench.generated import Generated, variants_of
+from microstage_bench.interpreted import Interpreted, network_file_of
 from microstage_bench.names import BEFORE
 from microstage_bench.network import DrawnNetwork
 from microstage_bench.onnx_forms import in_floats, unsigned
@@ -20,7 +21,7 @@ from microstage_bench.subject import Subject
 from microstage_bench.tflite_model import write_tflite
 from microstage_bench.write_models import inputs_of
 
-__all__ = ["ComparedC", "ComparedRuntime", "earlier", "ours", "rivals", "rivals_of"]
+__all__ = ["ComparedC", "ComparedRuntime", "earlier", "interpreted", "ours", "rivals", "rivals_of"]
 
 _LAYERS_COMPARED = 8
 
@@ -65,6 +66,17 @@ def ours(subject: Subject, scratch: Path) -> dict[str, ComparedC]:
         agreement = check_equal(variant.name, subject.name, runtime, subject.vectors)
         found[variant.name] = ComparedC(runtime, None, agreement)
     return found
+
+
+def interpreted(subject: Subject, own: Mapping[str, ComparedC], scratch: Path) -> dict[str, ComparedRuntime]:
+    """Return the interpreter on the network file beside the C, equal to the same integers; nothing where there is no
+    such file, or where the C answers in real numbers.
+    """
+    file, written = network_file_of(subject.c), next(iter(own.values())).runtime
+    if file is None or "answer" in subject.interface:
+        return {}
+    runtime = Interpreted(file, written, scratch)
+    return {"interpreter": ComparedRuntime(runtime, None, check_equal("interpreter", subject.name, runtime, subject.vectors))}
 
 
 def earlier(subject: Subject, scratch: Path) -> dict[str, ComparedRuntime]:

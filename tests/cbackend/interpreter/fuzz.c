@@ -81,9 +81,12 @@ static void run_program(const msn_network *network, uint32_t number, void *arena
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     void *file = malloc(bytes + !bytes), *arena;
+    struct sigaction action;
     msn_network network;
 
-    signal(SIGVTALRM, too_long);
+    memset(&action, 0, sizeof action);
+    action.sa_handler = too_long;
+    sigaction(SIGVTALRM, &action, 0);
     memcpy(file, data, bytes);
     if (msn_open(file, bytes, &network) == MSN_OK && msn_arena_bytes(&network) <= MOST) {
         arena = calloc(1, msn_arena_bytes(&network) + 1);

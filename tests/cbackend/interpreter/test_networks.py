@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 import pytest
-from graphs import evaluate
+from graphs import Graph, evaluate
 from hypothesis import given, settings
 from integer_networks import networks
 
@@ -46,3 +46,28 @@ def test_golden_vectors(interpreter, sanitised, tmp_path, request, source):
     network = written(tmp_path, model, make_plan(model, golden.load(folder / golden.FILE)))
     for program in (interpreter, sanitised):
         assert "integers are equal" in program.said(network, "--test")
+
+
+def test_places_of_the_largest_and_values_at_places(interpreter, tmp_path):
+    """ms_top, ms_take, ms_gather, and weights of one bit in the plain kernels."""
+    random = np.random.default_rng(3)
+    vectors, at, signs = random.integers(-8, 8, (5, 1, 40)), random.permutation(40)[:23], random.choice([-1, 1], (40, 6))
+    order = np.argsort(-vectors, axis=2, kind="stable")[..., :3]
+    expected = {
+        "places": order,
+        "values": np.take_along_axis(vectors, order, 2),
+        "gathered": vectors[..., at],
+        "sums": (vectors * 1000) @ signs,
+    }
+    for name, wanted in expected.items():
+        g = Graph()
+        x = g.input("x", (1, 40), "INT16")
+        values, places = g.node("TopK", x, g.constant("k", [3], np.int64), outputs=2, axis=1)
+        gathered = g.node("Gather", x, g.constant("at", at, np.int64), axis=1)
+        sums = g.node("MatMul", x, g.constant("w", signs))
+        output = {"places": places, "values": values, "gathered": gathered, "sums": sums}[name]
+        onnx.save(g.model(output), tmp_path / "model.onnx")
+        part = optimise(read_part("model", tmp_path / "model.onnx", {}))
+        network = written(tmp_path, Model(name, [part], {}))
+        given = vectors * 1000 if name == "sums" else vectors
+        np.testing.assert_array_equal(interpreter.infer(network, given), wanted.reshape(5, -1), name)

@@ -31,14 +31,17 @@ static int64_t seen(const ms_conv_u8_shape *s, int64_t each)
 }
 
 /* Whether the largest sum that these weights and bytes can have fits 32 bits: where rows are long, by the weights themselves. */
-static int sums_fit(const msn_checked *c, const ms_conv_u8_shape *s, const uint8_t *rows)
+static int sums_fit(const ms_conv_u8_shape *s, const uint8_t *rows)
 {
     const int64_t used = msn_times(msn_times(s->runs_h, s->runs_w), s->length), fields = 8 / s->bits, bytes = s->depth / fields;
 
     if (msn_times(used, 255 * 128) <= INT32_MAX) {
         return 1;
     }
-    for (int64_t f = 0; f < s->filters && s->bits == 8; f++) {
+    if (s->bits < 8) {
+        return msn_times(used, 255 * ((int64_t)1 << (s->bits - 1))) <= INT32_MAX;
+    }
+    for (int64_t f = 0; f < s->filters; f++) {
         int64_t largest = 0;
         for (int64_t k = 0; k < bytes; k++) {
             const int64_t w = (int8_t)rows[f * bytes + k];
@@ -48,8 +51,7 @@ static int sums_fit(const msn_checked *c, const ms_conv_u8_shape *s, const uint8
             return 0;
         }
     }
-    (void)c;
-    return msn_times(used, 255 * ((int64_t)1 << (s->bits < 8 ? s->bits - 1 : 0))) <= INT32_MAX;
+    return 1;
 }
 
 /* Weights in rows and, where the kernels read blocks and the file has them, in blocks. */
@@ -94,7 +96,7 @@ static msn_status check_conv(const msn_checked *c)
         return MSN_BROKEN;
     }
     msn_status status = check_weights(c, rows, (uint32_t)c->network->kernels->conv_layout, blocks);
-    if (!status && !sums_fit(c, &s, msn_weights_in_rows(c->network, c->layer))) {
+    if (!status && !sums_fit(&s, msn_weights_in_rows(c->network, c->layer))) {
         status = MSN_TOO_LARGE;
     }
     return status || sums ? status : msn_check_stage(c, s.filters);
@@ -114,7 +116,7 @@ static msn_status check_taps(const msn_checked *c)
     const int64_t taps = msn_times(s.kernel_h, s.kernel_w), lanes = depthwise ? lanes_of(s.channels) : s.channels;
     const int64_t window = reach(s.kernel_h, s.tap_h, s.kernel_w, s.tap_w, lanes), rows = msn_times(taps, s.channels);
     const int64_t given = s.y_column > s.channels && s.y_column <= lanes ? lanes : s.channels;
-    const int64_t blocks = msn_times(whole(s.channels, 64), whole(s.kernel_h, 4) * s.kernel_w * 256);
+    const int64_t blocks = msn_times(msn_times(whole(s.channels, 64), whole(s.kernel_h, 4)), msn_times(s.kernel_w, 256));
     const int places = msn_has(c, MSN_X, msn_plus(reach(s.out_height, s.x_row, s.out_width, s.x_column, 0), window))
                     && msn_has(c, MSN_Y, reach(s.out_height, s.y_row, s.out_width, s.y_column, given));
     if (!msn_is(c, MSN_X, MSN_BYTES) || !msn_is(c, MSN_Y, MSN_BYTES) || !places) {
