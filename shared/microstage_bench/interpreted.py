@@ -25,7 +25,12 @@ static void *arena;
 static void *const *ends, *const *given;
 int bench_open(const void *file, size_t bytes) { return msn_open(file, bytes, &network); }
 uint32_t bench_arena_bytes(void) { return msn_arena_bytes(&network); }
-void bench_put(void *memory, void *const *inputs, void *const *outputs) { arena = memory; ends = inputs; given = outputs; }
+void bench_put(void *memory, void *const *inputs, void *const *outputs)
+{
+    arena = memory;
+    ends = inputs;
+    given = outputs;
+}
 int bench_call(void) { return (int)msn_infer(&network, arena, (const void *const *)ends, given); }
 """
 
