@@ -76,7 +76,11 @@ def interpreted(subject: Subject, own: Mapping[str, ComparedC], scratch: Path) -
     if file is None or "answer" in subject.interface:
         return {}
     runtime = Interpreted(file, written, scratch)
-    return {"interpreter": ComparedRuntime(runtime, None, check_equal("interpreter", subject.name, runtime, subject.vectors))}
+    return {
+        "interpreter": ComparedRuntime(
+            runtime, None, check_equal("interpreter", subject.name, runtime, subject.vectors)
+        )
+    }
 
 
 def earlier(subject: Subject, scratch: Path) -> dict[str, ComparedRuntime]:

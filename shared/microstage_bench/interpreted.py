@@ -50,8 +50,12 @@ class Interpreted:
         if status := library.bench_open(ctypes.c_void_p(self._file.ctypes.data), ctypes.c_size_t(self._file.size)):
             raise MicrostageError(f"The interpreter does not open {file} (status {status}).")
         self._arena = _aligned(bytes(library.bench_arena_bytes()))
-        self._taken, self._given = ([np.zeros(v.size, v.dtype) for v in side] for side in (written.taken, written.given))
-        self._ends = [(ctypes.c_void_p * len(side))(*(v.ctypes.data for v in side)) for side in (self._taken, self._given)]
+        self._taken, self._given = (
+            [np.zeros(v.size, v.dtype) for v in side] for side in (written.taken, written.given)
+        )
+        self._ends = [
+            (ctypes.c_void_p * len(side))(*(v.ctypes.data for v in side)) for side in (self._taken, self._given)
+        ]
         library.bench_put(ctypes.c_void_p(self._arena.ctypes.data), *self._ends)
         self.call: Callable[[], int] = library.bench_call
 

@@ -61,7 +61,9 @@ def test_one_sentence_whatever_is_wrong(sanitised, tmp_path):
     for number, data in enumerate(flipped):
         data[(number + 1) * len(data) // 7] ^= 1
     layers = next(
-        int(e["offset"]) for e in np.frombuffer(whole, SECTION.dtype, int(whole[28]), HEADER.size) if bytes(e["kind"]) == b"LAYR"
+        int(e["offset"])
+        for e in np.frombuffer(whole, SECTION.dtype, int(whole[28]), HEADER.size)
+        if bytes(e["kind"]) == b"LAYR"
     )
     unknown = bytearray(whole)
     unknown[layers] = 200

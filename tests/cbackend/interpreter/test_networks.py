@@ -51,7 +51,11 @@ def test_golden_vectors(interpreter, sanitised, tmp_path, request, source):
 def test_places_of_the_largest_and_values_at_places(interpreter, tmp_path):
     """ms_top, ms_take, ms_gather, and weights of one bit in the plain kernels."""
     random = np.random.default_rng(3)
-    vectors, at, signs = random.integers(-8, 8, (5, 1, 40)), random.permutation(40)[:23], random.choice([-1, 1], (40, 6))
+    vectors, at, signs = (
+        random.integers(-8, 8, (5, 1, 40)),
+        random.permutation(40)[:23],
+        random.choice([-1, 1], (40, 6)),
+    )
     order = np.argsort(-vectors, axis=2, kind="stable")[..., :3]
     expected = {
         "places": order,
