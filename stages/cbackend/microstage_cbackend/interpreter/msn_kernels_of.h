@@ -64,18 +64,20 @@ MS_INLINE ms_depthwise_u8_shape taps_shape(const msn_work *work)
     return s;
 }
 
-/* Versions by the width of weights, for a line and patches of one run for each row. */
-MS_INLINE void conv_known(const msn_work *work, const ms_conv_u8_shape *shape, const ms_requant *q, const int32_t bits)
+/* Versions by the width of weights, for a line and patches of one run for each row, and of `runs` rows where that is not 0. */
+MS_INLINE void conv_known(const msn_work *work, const ms_conv_u8_shape *shape, const ms_requant *q, const int32_t bits, const int32_t runs)
 {
     ms_conv_u8_shape s = *shape;
     ms_requant known = *q;
     s.bits = bits;
     s.runs_w = 1;
+    s.runs_h = runs ? runs : s.runs_h;
     make_line(&known);
     ms_conv_u8(work->x.at, (const int8_t *)work->w.at, work->y.at, work->scratch, &s, &known);
 }
 
-MSN_LAYER conv_8(const msn_work *work, const ms_conv_u8_shape *s, const ms_requant *q) { conv_known(work, s, q, 8); }
+MSN_LAYER conv_8(const msn_work *work, const ms_conv_u8_shape *s, const ms_requant *q) { conv_known(work, s, q, 8, 0); }
+MSN_LAYER conv_8_pointwise(const msn_work *work, const ms_conv_u8_shape *s, const ms_requant *q) { conv_known(work, s, q, 8, 1); }
 /* What the others are. MSN_REST: the table whose functions they are, whose instructions this processor has too. */
 #if defined MSN_REST
 MSN_LAYER conv_rest(const msn_work *work, const ms_conv_u8_shape *s, const ms_requant *q)
@@ -90,9 +92,9 @@ MSN_LAYER conv_u8_sums(const msn_work *work)
     MSN_REST.conv_u8_sums(work);
 }
 #else
-MSN_LAYER conv_4(const msn_work *work, const ms_conv_u8_shape *s, const ms_requant *q) { conv_known(work, s, q, 4); }
-MSN_LAYER conv_2(const msn_work *work, const ms_conv_u8_shape *s, const ms_requant *q) { conv_known(work, s, q, 2); }
-MSN_LAYER conv_1(const msn_work *work, const ms_conv_u8_shape *s, const ms_requant *q) { conv_known(work, s, q, 1); }
+MSN_LAYER conv_4(const msn_work *work, const ms_conv_u8_shape *s, const ms_requant *q) { conv_known(work, s, q, 4, 0); }
+MSN_LAYER conv_2(const msn_work *work, const ms_conv_u8_shape *s, const ms_requant *q) { conv_known(work, s, q, 2, 0); }
+MSN_LAYER conv_1(const msn_work *work, const ms_conv_u8_shape *s, const ms_requant *q) { conv_known(work, s, q, 1, 0); }
 
 MSN_LAYER conv_any(const msn_work *work, const ms_conv_u8_shape *s, const ms_requant *q)
 {
@@ -125,7 +127,7 @@ MSN_LAYER conv_u8(const msn_work *work)
     const ms_conv_u8_shape s = conv_shape(work);
     const ms_requant q = requant_of(work);
     if (!MSN_FEW_VERSIONS && is_line(&q) && s.runs_w == 1 && s.bits == 8) {
-        conv_8(work, &s, &q);
+        (s.runs_h == 1 ? conv_8_pointwise : conv_8)(work, &s, &q);
     } else {
         conv_rest(work, &s, &q);
     }

@@ -25,9 +25,11 @@ uint8_t *msn_place_of(const msn_running *run, uint32_t n)
 static int lies_within(const msn_face *face, const void *input)
 {
     const msn_source from = {input, face->ctype};
+    const int signed_bytes = face->ctype == MSN_TYPE_INT8 && face->low <= INT8_MIN && face->high >= INT8_MAX;
+    const int all = signed_bytes || (face->ctype == MSN_TYPE_UINT8 && face->low <= 0 && face->high >= UINT8_MAX);
     int64_t values[MSN_RUN];
 
-    for (uint32_t i = 0; face->ctype != MSN_TYPE_UINT64 && i < face->elements; i += MSN_RUN) {
+    for (uint32_t i = 0; !all && face->ctype != MSN_TYPE_UINT64 && i < face->elements; i += MSN_RUN) {
         const int32_t count = msn_run_of((int64_t)face->elements - i);
         int outside = 0;
         msn_load(values, from, i, 1, count);
