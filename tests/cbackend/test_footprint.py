@@ -20,7 +20,7 @@ def dense(folder, features):
     d.dense(10, relu=False)
     write_network(d.network(), folder / "in")
     program = WrittenModel(read_model(folder / "in"))
-    for name, text in emit(program).items():
+    for name, text in emit(program, {}).items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     return program

@@ -10,6 +10,10 @@ from hypothesis import given, settings
 from integer_chains import chains
 from integer_networks import networks
 
+from microstage_cbackend.passes.absorb import absorbs_read, absorbs_write
+from microstage_cbackend.program.ir import KernelCall, Tensor
+from microstage_cbackend.program.wide import Wide
+
 
 def read(model: onnx.ModelProto, folder: Path):
     from microstage_cbackend.read.graph import read_part
@@ -129,3 +133,12 @@ def test_channels_of_unlike_slopes_over_24_bits_are_lines():
     levels = (search.thresholds[:, None, :] <= sums[:, :, None]).sum(-1)
     found = (sums * line.multiplier[:, None] + line.offset[:, None]) >> line.shift
     assert np.array_equal(np.clip(found, line.low, line.high), levels)
+
+
+def test_a_wide_line_whose_constants_are_full_takes_no_offset():
+    full = Wide(np.array([2**59], object), np.array([2**59], object), 59, 0, 1)
+    x, y = (Tensor(name, (1, 1, 1), -1, 1) for name in "xy")
+    layer = KernelCall("n", "MultiThreshold", "ms_stage", [x], y, {}, "int64_t", stage=full)
+    with pytest.raises(OverflowError):
+        _ = full.of_raised(np.array([-128])).parts
+    assert not absorbs_read(layer) and not absorbs_write(layer)

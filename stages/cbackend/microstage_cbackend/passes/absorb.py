@@ -11,6 +11,7 @@ import numpy as np
 from microstage_cbackend.passes.fuse import SUMMING, channels_of
 from microstage_cbackend.program.ir import KernelCall, Levelled, RowStage, Tensor, accumulator_type
 from microstage_cbackend.program.requantise import MultiplyAddShift, Search
+from microstage_cbackend.program.wide import Wide
 
 __all__ = ["absorbs_read", "absorbs_write", "raise_read", "raise_written"]
 
@@ -19,15 +20,25 @@ _STAGED = (*SUMMING, "ms_blend", "ms_sum_pool", "ms_stage")
 
 def absorbs_write(layer: KernelCall) -> bool:
     """Tell whether `raise_written` can be done."""
-    staged = layer.kernel in _STAGED and isinstance(layer.stage, Levelled)
-    return staged or layer.kernel == "ms_table" or _adds_constant(layer) or _copies_constant(layer)
+    return (
+        (_has_room(layer) and isinstance(layer.stage, Levelled)) or layer.kernel == "ms_table" or _moves_constant(layer)
+    )
 
 
 def absorbs_read(layer: KernelCall) -> bool:
     """Tell whether `raise_read` can be done."""
-    staged = layer.kernel in _STAGED and isinstance(layer.stage, RowStage)
+    staged = _has_room(layer) and isinstance(layer.stage, RowStage)
     padded = layer.kernel == "ms_sum_pool" and layer.shape["pad_top"] + layer.shape["pad_left"] > 0
     return (staged and not padded) or layer.kernel in ("ms_table", "ms_top") or _adds_constant(layer)
+
+
+def _has_room(layer: KernelCall) -> bool:
+    """Tell whether `layer` has a stage whose constants may grow: those of a wide one may fill their 64 bits."""
+    return layer.kernel in _STAGED and not isinstance(layer.stage, Wide)
+
+
+def _moves_constant(layer: KernelCall) -> bool:
+    return _adds_constant(layer) or _copies_constant(layer)
 
 
 def _adds_constant(layer: KernelCall) -> bool:
