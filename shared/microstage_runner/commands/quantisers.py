@@ -1,6 +1,6 @@
 """`make quantisers NETWORKS="resnet8 dae"`: methods of quantising beside brevitas' own flow, on trained weights.
 
-Each network is trained where it is not yet; then its family's module `quantisers` compares methods in the environment
+Each network is trained where it is not yet; then its family's module `methods` compares them in the environment
 that it was trained in. Tables go to volumes/quantisers as JSON and Markdown, with a picture of each network.
 """
 
@@ -27,7 +27,7 @@ from microstage_runner.session import Session
 
 __all__ = ["command"]
 
-_MODULE = "quantisers"  # of a family
+_MODULE = "methods"  # of a family
 _HEAD = ("method", "relative L2", "- brevitas' (95 %)", "{figure}", "- brevitas' (95 %)")
 
 
@@ -50,12 +50,14 @@ def command(typed: dict[str, str], repository: Path) -> int:
 
 
 def _networks(listed: str) -> list[str]:
-    """Return the networks of a list with blanks or commas between them, or all that are trained in floats."""
+    """Return the networks of a list with blanks or commas between them, or all that methods are compared on."""
     known = [name for name in models.models() if family_module(name, _MODULE)]
     chosen = listed.replace(",", " ").split() or known
     for name in chosen:
         if name not in known:
-            raise ParameterError(f"NETWORKS={name} is not trained in floats: expected some of {' '.join(known)}.")
+            raise ParameterError(
+                f"NETWORKS={name} is none that methods are compared on: expected some of {' '.join(known)}."
+            )
     return chosen
 
 

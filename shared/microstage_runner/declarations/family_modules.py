@@ -1,5 +1,5 @@
 """Modules that the family of a network may have beside those that stages ask for: `report`, `accuracy`, `binfiles`,
-`quantisers`.
+`methods`.
 """
 
 from __future__ import annotations
