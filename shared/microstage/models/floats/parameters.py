@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["PARAMETERS"]
+__all__ = ["HELD_OUT", "PARAMETERS"]
+
+HELD_OUT: dict[str, Any] = {"type": "int", "default": 500, "min": 10, "max": 30000, "unit": "images"}
+"How many images of a dataset validate; a family adds its `summary`."
 
 PARAMETERS: dict[str, dict[str, Any]] = {
     "quantise": {

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from microstage.models import FEED_FORWARD
+from microstage.models.floats.parameters import HELD_OUT
 from microstage.models.floats.parameters import PARAMETERS as OF_FLOATS
 
 __all__ = ["FORM", "MODELS", "PARAMETERS"]
@@ -24,11 +25,7 @@ _SMALL_PICTURES: dict[str, Any] = {
         "summary": "What to train on: drawn shapes, built in, or photographs, which need DATA_DIR.",
     },
     "held_out": {
-        "type": "int",
-        "default": 500,
-        "min": 10,
-        "max": 30000,
-        "unit": "images",
+        **HELD_OUT,
         "summary": "Photographs that validate; as many more test where a part of cifar10 has no test images.",
     },
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from microstage.models import FEED_FORWARD
+from microstage.models.floats.parameters import HELD_OUT
 from microstage.models.floats.parameters import PARAMETERS as OF_FLOATS
 
 __all__ = ["FORM", "MODELS", "PARAMETERS"]
@@ -54,11 +55,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "summary": "Drawn pictures to train on.",
     },
     "held_out": {
-        "type": "int",
-        "default": 500,
-        "min": 10,
-        "max": 30000,
-        "unit": "images",
+        **HELD_OUT,
         "summary": "Images of mnist or cifar10 that validate; as many more test where there are no test images.",
     },
     "width": {
