@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from microstage.models.floats.tasks import AnomalyDetection, Classification
-from microstage.models.tiny import quantisers
+from microstage.models.tiny import methods
 from microstage.models.training import Examples, Splits
 from microstage.quantisation.evidence.intervals import drawn_weights, interval, relative_l2_of
 from microstage.stage import Job
@@ -45,18 +45,18 @@ def test_an_interval_is_of_the_same_draws_and_holds_the_difference():
 
 def test_methods_are_compared_on_the_weights_that_a_training_left(tmp_path, monkeypatch):
     parameters = {"model": "dae", "width": 16, "clips": 16, "seed": 1, "batch": 64, "quantise": "ptq"}
-    chosen = {name: quantisers.METHODS[name] for name in (quantisers.REFERENCE, "real scales", "diana-compat")}
-    monkeypatch.setattr(quantisers, "METHODS", chosen)
-    training = quantisers.Training(parameters, None)
+    chosen = {name: methods.METHODS[name] for name in (methods.REFERENCE, "real scales", "diana-compat")}
+    monkeypatch.setattr(methods, "METHODS", chosen)
+    training = methods.Training(parameters, None)
     for folder in ("trained", "output", "scratch"):
         (tmp_path / folder).mkdir()
     training.save(tmp_path / "trained")
     job = Job({"trained": tmp_path / "trained"}, parameters, tmp_path / "output", tmp_path / "scratch")
-    quantisers.run(job)
+    methods.run(job)
     found = json.loads((tmp_path / "output" / "quantisers.json").read_text())
     rows = {row["method"]: row for row in found["rows"]}
     assert list(rows) == ["float", *chosen] and found["figure"] == "AUC"
     assert 0 == rows["float"]["relative_l2"] < rows["real scales"]["relative_l2"] < rows["diana-compat"]["relative_l2"]
     difference, low, high = rows["diana-compat"]["against"]["relative_l2"]
-    assert low <= difference <= high and "against" not in rows[quantisers.REFERENCE]
+    assert low <= difference <= high and "against" not in rows[methods.REFERENCE]
     assert (tmp_path / "output" / "quantisers.png").stat().st_size > 5000
