@@ -22,7 +22,7 @@ from microstage_runner.artefacts.cyclonedx import Component
 from microstage_runner.artefacts.provenance import statement
 from microstage_runner.declarations.stages import Stage
 
-__all__ = ["locked", "of_artefact", "of_environment", "of_image", "provenance_of_image", "show"]
+__all__ = ["locked", "of_artefact", "of_environment", "of_image", "provenance_of_image", "show", "show_environment"]
 
 _PINNED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*])?==([^\s;\\]+)((?:\\\n|[^\n])*)", re.MULTILINE)
 
@@ -93,7 +93,7 @@ def provenance_of_image(image: Any, base: Mapping[str, str], repository: Path, c
 
 
 def show(stages: Iterable[Stage], backend: Any, store: Any) -> None:
-    """Return where the bills of each stage are, and a table of the licences in the environment that it runs in."""
+    """Print where the bills of each stage are, and a table of the licences in the environment that it runs in."""
     for stage in stages:
         path = (
             backend.images.bill(stage.name) if hasattr(backend, "images") else _environment(stage, backend.environments)
@@ -101,15 +101,30 @@ def show(stages: Iterable[Stage], backend: Any, store: Any) -> None:
         print(f"\n{stage.name}: {path}")
         if latest := store.latest(stage.name):
             print(f"{stage.name}: {store.describe(latest)} (the artefact published last)")
-        print("\n".join(licences.table(json.loads(path.read_text())["components"])), flush=True)
+        _print_licences(path)
+
+
+def show_environment(name: str, python: Path, lock: Path) -> None:
+    """Print the same of an environment that no stage runs in: its name, its interpreter, its lock."""
+    path = _bill(python.parent.parent, lock)
+    print(f"\n{name}: {path}")
+    _print_licences(path)
+
+
+def _print_licences(bill: Path) -> None:
+    print("\n".join(licences.table(json.loads(bill.read_text())["components"])), flush=True)
 
 
 def _environment(stage: Stage, environments: Any) -> Path:
     lock = stage.folder / "requirements.lock"
-    prefix = environments.ensure(stage.python, lock).parent.parent
+    return _bill(environments.ensure(stage.python, lock).parent.parent, lock)
+
+
+def _bill(prefix: Path, lock: Path) -> Path:
+    """Write the bill of the virtual environment `prefix`, which holds `lock`, beside it; return where."""
     version = re.search(r"^version_info = (.*)$", (prefix / "pyvenv.cfg").read_text(), re.MULTILINE)
     found = {"packages": licences.python_packages(sorted(prefix.glob("lib/python3*/site-packages")))}
-    path = environments.folder / f"{prefix.name}.cdx.json"
+    path = prefix.with_name(f"{prefix.name}.cdx.json")
     notes.write(
         path, of_environment(prefix.name, lock.read_text(), found | ({"python": version[1]} if version else {}))
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from microstage_runner.engines.local import LocalBackend
+from microstage_runner.engines.report_environment import report_environment
 from microstage_runner.session import Session
 from microstage_runner.signing import environment
 
@@ -10,8 +11,9 @@ __all__ = ["command"]
 
 
 def command(session: Session) -> None:
-    """Make every stage's environment, and the one of the program that signs."""
+    """Make every stage's environment, the one of the program that signs, and the one that renders pages."""
     local = LocalBackend(session.repository, session.volumes)
     for stage in session.stages.values():
         print(f"{stage.name}: Python {local.platform(stage)['python']}")
     print(f"signatures: {environment(session.volumes).parent.parent.name}")
+    print(f"report: {report_environment(session.volumes).parent.parent.name}")

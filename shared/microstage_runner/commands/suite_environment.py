@@ -12,6 +12,7 @@ from microstage_runner.artefacts.pinned_environment import stage_environment
 from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.engines import offline
 from microstage_runner.engines.local import LocalBackend
+from microstage_runner.engines.report_environment import report_environment
 
 __all__ = ["environment_of", "run_script"]
 
@@ -31,7 +32,8 @@ def environment_of(
     """Return (interpreter, environment) of the tests in `folder`: those of the stage `name`, by default the folder's
     own.
 
-    A folder of no stage has the host's interpreter, or one of its own where it says which in .python-version.
+    A folder of no stage has the host's interpreter, that of the report, or one of its own where it says which in
+    .python-version.
     """
     repository = folder.parents[1]
     stage = load_stages(repository).get(name or folder.name)
@@ -50,6 +52,8 @@ def environment_of(
 
 def _of_no_stage(folder: Path, local: LocalBackend) -> Path:
     """Return the interpreter of a folder of tests whose subject is no stage."""
+    if folder.name == "report":
+        return report_environment(local.environments.folder.parent)
     version = folder / ".python-version"  # of a folder whose lock is an environment of its own
     if not version.exists():
         return Path(sys.executable)

@@ -156,14 +156,14 @@ def build_arguments(repository: Path, stage: str) -> Iterator[list[str]]:
 
 
 def locks(repository: Path) -> list[Path]:
-    """Return every lock whose packages building, testing and the runner itself install."""
+    """Return every lock whose packages building, testing, the report and the runner itself install."""
     found = [
         path for pattern in ("stages/*", "tests", "tests/*") for path in repository.glob(f"{pattern}/requirements.lock")
     ]
     of_no_tests = {
         path for path in repository.glob("tests/*/requirements.lock") if not any(path.parent.rglob("test_*.py"))
     }
-    return [*sorted(set(found) - of_no_tests), *sorted(Path(__file__).parents[1].rglob("*.lock"))]
+    return [*sorted(set(found) - of_no_tests), *sorted(Path(__file__).parents[2].rglob("*.lock"))]
 
 
 def debian_packages(dockerfile: Path) -> list[str]:

@@ -1,0 +1,1 @@
+"""What a page says, read from the published artefacts of a run."""
