@@ -33,27 +33,28 @@ Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """One section. Its name is the key of its facts, and of its template; `shown` makes of the facts what it shows."""
 
     name: str
     title: str
+    short: str
     shown: Callable[[Facts], Mapping[str, Any]]
 
 
 _SECTIONS = (
-    Section("comparison", "Comparison", comparison),
-    Section("signal", "Waveform", signal),
-    Section("confusion", "Confusion matrix", confusion),
-    Section("scores", "Class scores", scores),
-    Section("accuracy", "Accuracy beside baselines", accuracy),
-    Section("proofs", "Chain of proofs", proofs),
-    Section("layers", "Layers", layers),
-    Section("graphs", "Graph before and after", graphs),
-    Section("distributions", "Weights and activations", distributions),
-    Section("code", "Flash, RAM, latency", code),
-    Section("learning", "Training", learning),
-    Section("provenance", "Provenance", provenance),
+    PageSection("comparison", "Comparison", "Comparison", comparison),
+    PageSection("signal", "Waveform", "Waveform", signal),
+    PageSection("confusion", "Confusion matrix", "Confusion matrix", confusion),
+    PageSection("scores", "Class scores", "Class scores", scores),
+    PageSection("accuracy", "Accuracy beside baselines", "Accuracy", accuracy),
+    PageSection("proofs", "Chain of proofs", "Proofs", proofs),
+    PageSection("layers", "Layers", "Layers", layers),
+    PageSection("graphs", "Graph before and after", "Graph", graphs),
+    PageSection("distributions", "Weights and activations", "Values", distributions),
+    PageSection("code", "Flash, RAM, latency", "C", code),
+    PageSection("learning", "Training", "Training", learning),
+    PageSection("provenance", "Provenance", "Provenance", provenance),
 )
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from microstage_report.page.digits import is_number, number
 
-__all__ = ["Cell", "Column", "Table", "table"]
+__all__ = ["Cell", "TableColumn", "Table", "table"]
 
 _MOST_ROWS = 400  # of one table; a page is for reading
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """`bars`: each cell has a bar of its share of the largest in the column."""
 
     key: str
@@ -35,7 +35,7 @@ class Cell:
 @dataclass(frozen=True)
 class Table:
     caption: str
-    columns: Sequence[Column]
+    columns: Sequence[TableColumn]
     rows: Sequence[Sequence[Cell]]
     numeric: Sequence[bool]
     marked: Sequence[str]
@@ -43,7 +43,7 @@ class Table:
 
 
 def table(
-    caption: str, columns: Iterable[Column], rows: Iterable[Mapping[str, Any]], marked: Sequence[str] = ()
+    caption: str, columns: Iterable[TableColumn], rows: Iterable[Mapping[str, Any]], marked: Sequence[str] = ()
 ) -> Table:
     """Return the table of `rows`, one mapping each; `marked` says in words what is special about a row, or "".
 
@@ -62,6 +62,6 @@ def table(
     )
 
 
-def _cell(value: Any, column: Column, largest: float) -> Cell:
+def _cell(value: Any, column: TableColumn, largest: float) -> Cell:
     share = abs(value) / largest if column.bars and is_number(value) and largest else None
     return Cell(number(value), is_number(value), share, value if is_number(value) else "")

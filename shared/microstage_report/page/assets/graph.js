@@ -7,7 +7,7 @@ function svg(name, attributes, parent, text) {
   return made;
 }
 
-const LETTER = { label: 7.6, below: 6.2 }; // how wide a letter is, in units of the graph
+const LETTER = { label: 7.6, below: 6.8 }; // how wide a letter is, in units of the graph
 
 function laidOut(graph) {
   const found = new dagre.graphlib.Graph().setGraph({

@@ -9,7 +9,7 @@ import altair
 
 from microstage_report.page.digits import is_number, number, rounded
 from microstage_report.page.figures import SERIES, Figure, chart, figure, series
-from microstage_report.page.tables import Column, table
+from microstage_report.page.tables import TableColumn, table
 
 __all__ = ["confusion", "scores", "signal"]
 
@@ -45,11 +45,14 @@ def _waveform(found: Mapping[str, Any], unit: str) -> Figure:
             **series([*names.values()]),
         )
     )
-    columns = [Column("seconds", "seconds"), *(Column(key, f"{name} / {unit}") for key, name in names.items())]
+    columns = [
+        TableColumn("seconds", "seconds"),
+        *(TableColumn(key, f"{name} / {unit}") for key, name in names.items()),
+    ]
     step = -(-len(found["seconds"]) // _TABLE_ROWS)
     wide = [dict(zip(("seconds", *names), row)) for row in zip(found["seconds"], *(found[key] for key in names))]
     caption = "The waveform" if step == 1 else f"The waveform, one of {step} points"
-    summary = f"{' and '.join(names.values())} over {number(max(found['seconds']))} seconds, in {unit}."
+    summary = f"{', '.join(names.values())}, over {number(max(found['seconds']))} seconds, in {unit}."
     return figure("Waveform and reconstruction", summary, picture, table(caption, columns, wide[::step]))
 
 
@@ -84,7 +87,10 @@ def _errors(spectrum: Sequence[Mapping[str, Any]], unit: str) -> Figure:
 
 
 def _harmonics(spectrum: Sequence[Mapping[str, Any]], unit: str):
-    columns = [Column("harmonic", "harmonic"), *(Column(k, f"{k} / {unit}") for k in ("expected", "answered", "error"))]
+    columns = [
+        TableColumn("harmonic", "harmonic"),
+        *(TableColumn(k, f"{k} / {unit}") for k in ("expected", "answered", "error")),
+    ]
     return table("Harmonics", columns, spectrum)
 
 
@@ -102,7 +108,11 @@ def confusion(facts: Mapping[str, Any]) -> dict[str, Any]:
     told = f"{number(right)} of {number(sum(map(sum, counts)))} examples lie on the diagonal."
     if len(classes) > _FULL_MATRIX:
         wrong = sorted((c for c in cells if c["true"] != c["answered"] and c["count"]), key=lambda c: -c["count"])
-        columns = [Column("true", "class"), Column("answered", "answered"), Column("count", "times", bars=True)]
+        columns = [
+            TableColumn("true", "class"),
+            TableColumn("answered", "answered"),
+            TableColumn("count", "times", bars=True),
+        ]
         return {"told": told, "tables": [table("What was confused most often", columns, wrong[:50])]}
     return {"told": told, "figures": [_matrix(classes, counts, cells, told)]}
 
@@ -115,10 +125,16 @@ def _matrix(classes: Sequence[str], counts: Sequence[Sequence[int]], cells: list
     picture: altair.TopLevelMixin = base.mark_rect(fill=SERIES[0], stroke="var(--card)").encode(_SHADE)
     if len(classes) <= _LABELLED:
         picture = picture + base.mark_text(color="var(--ink)", fontSize=11).encode(altair.Text("count:Q", format=","))
-    columns = [Column("class", "class \\ answered"), *(Column(str(i), name) for i, name in enumerate(classes))]
+    columns = [
+        TableColumn("class", "class \\ answered"),
+        *(TableColumn(str(i), name) for i, name in enumerate(classes)),
+    ]
     rows = [{"class": classes[i], **{str(j): n for j, n in enumerate(row)}} for i, row in enumerate(counts)]
     return figure(
-        "Confusion matrix", f"{told} Each row is shaded by its shares.", picture, table("Counts", columns, rows)
+        "Integer answers to the test examples",
+        f"{told} Each row is shaded by its shares.",
+        picture,
+        table("Counts", columns, rows),
     )
 
 
@@ -134,10 +150,14 @@ def scores(facts: Mapping[str, Any]) -> dict[str, Any]:
     )
     picture = base.mark_rect(fill=SERIES[0], stroke="var(--card)").encode(_SHADE)
     picture += base.mark_text(color="var(--ink)", fontSize=11).encode(altair.Text("mark:N"))
-    columns = [Column("sample", "sample"), Column("expected", "expected"), *(Column(str(i), classes[i]) for i in shown)]
+    columns = [
+        TableColumn("sample", "sample"),
+        TableColumn("expected", "expected"),
+        *(TableColumn(str(i), classes[i]) for i in shown),
+    ]
     listed = [{**row, **{str(i): row["scores"][i] for i in shown}} for row in rows]
     summary = "A row is a sample; ● is what the network answers, ○ what was expected where it differs."
-    return {"figures": [figure("Class scores", summary, picture, table("Scores", columns, listed))]}
+    return {"figures": [figure("Scores of some samples", summary, picture, table("Scores", columns, listed))]}
 
 
 def _most_telling(rows: Sequence[Mapping[str, Any]], classes: int) -> list[int]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from microstage_report.page.tables import Column, table
+from microstage_report.page.tables import TableColumn, table
 
 __all__ = ["code"]
 
-_COLUMNS = (Column("what", "what"), Column("value", "value"), Column("unit", "unit"))
+_COLUMNS = (TableColumn("what", "what"), TableColumn("value", "value"), TableColumn("unit", "unit"))
 
 
 def code(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import altair
 
 from microstage_report.page.digits import is_number, number, rounded
 from microstage_report.page.figures import SERIES, Figure, chart, figure, series
-from microstage_report.page.tables import Column, Table, table
+from microstage_report.page.tables import Table, TableColumn, table
 
 __all__ = ["comparison"]
 
@@ -31,8 +31,8 @@ def comparison(facts: Mapping[str, Any]) -> dict[str, Any]:
 def _listed(found: Mapping[str, Any]) -> Table:
     runs, front = found["runs"], set((found.get("pareto") or {}).get("front", []))
     names = {kind: [*dict.fromkeys(name for run in runs for name in run[kind])] for kind in ("parameters", "figures")}
-    columns = [Column("id", "run")]
-    columns += [Column(f"{kind}.{name}", name) for kind, of in names.items() for name in of]
+    columns = [TableColumn("id", "run")]
+    columns += [TableColumn(f"{kind}.{name}", name) for kind, of in names.items() for name in of]
     rows = [
         {"id": run["id"], **{f"{kind}.{name}": value for kind in names for name, value in run[kind].items()}}
         for run in runs
@@ -119,7 +119,7 @@ def _layers(rows: list[dict[str, Any]]) -> Figure:
             **series(names),
         )
     )
-    columns = [Column("layer", "layer"), *(Column(name, f"{name} / dB") for name in names)]
+    columns = [TableColumn("layer", "layer"), *(TableColumn(name, f"{name} / dB") for name in names)]
     listed = {name: {"layer": name} for name in order}
     for row in rows:
         listed[str(row["layer"])][str(row["run"])] = row["sqnr_db"]

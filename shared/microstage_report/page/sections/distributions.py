@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from microstage_report.page.digits import number
-from microstage_report.page.tables import Column, table
+from microstage_report.page.tables import TableColumn, table
 
 __all__ = ["distributions"]
 
 _COLUMNS = (
-    Column("layer", "layer"),
-    Column("what", "of"),
-    Column("low", "from"),
-    Column("high", "to"),
-    Column("count", "values"),
-    Column("often", "most often"),
-    Column("counts", "counts, from left to right"),
+    TableColumn("layer", "layer"),
+    TableColumn("what", "of"),
+    TableColumn("low", "from"),
+    TableColumn("high", "to"),
+    TableColumn("count", "values"),
+    TableColumn("often", "most often"),
+    TableColumn("counts", "counts, from left to right"),
 )
 _WIDE, _HIGH = 100, 40  # the units of a histogram's own drawing
 

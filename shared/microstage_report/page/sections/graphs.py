@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from microstage_report.page.tables import Column, table
+from microstage_report.page.tables import TableColumn, table
 
 __all__ = ["graphs", "width_of"]
 
@@ -16,12 +16,12 @@ _REAL, _UNKNOWN = "real numbers", "not said"
 _NAMED = {"bipolar": 1, "binary": 1, "bool": 1, "ternary": 2}
 _ORDER = [name for _, name in _WIDTHS] + [_REAL, _UNKNOWN]
 _COLUMNS = (
-    Column("number", "node"),
-    Column("type", "operator"),
-    Column("label", "what it does"),
-    Column("datatype", "datatype"),
-    Column("shape", "shape"),
-    Column("to", "goes to"),
+    TableColumn("number", "node"),
+    TableColumn("type", "operator"),
+    TableColumn("label", "what it does"),
+    TableColumn("datatype", "datatype"),
+    TableColumn("shape", "shape"),
+    TableColumn("to", "goes to"),
 )
 
 

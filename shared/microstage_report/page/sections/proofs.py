@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from microstage_report.page.tables import Column, table
+from microstage_report.page.tables import TableColumn, table
 
 __all__ = ["proofs"]
 
 _COLUMNS = (
-    Column("from", "from"),
-    Column("to", "to"),
-    Column("stage", "stage"),
-    Column("vectors", "vectors"),
-    Column("compared", "integers compared"),
-    Column("equal", "equal"),
-    Column("ties", "explained ties"),
-    Column("differing", "differing"),
-    Column("seconds", "seconds"),
+    TableColumn("from", "from"),
+    TableColumn("to", "to"),
+    TableColumn("stage", "stage"),
+    TableColumn("vectors", "vectors"),
+    TableColumn("compared", "integers compared"),
+    TableColumn("equal", "equal"),
+    TableColumn("ties", "explained ties"),
+    TableColumn("differing", "differing"),
+    TableColumn("seconds", "seconds"),
 )
 
 

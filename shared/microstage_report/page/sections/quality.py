@@ -9,7 +9,7 @@ import altair
 
 from microstage_report.page.digits import is_number, number, rounded
 from microstage_report.page.figures import SERIES, Figure, chart, figure, series
-from microstage_report.page.tables import Column, table
+from microstage_report.page.tables import TableColumn, table
 
 __all__ = ["accuracy", "learning"]
 
@@ -34,15 +34,16 @@ def _bars(name: str, unit: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
         for row in rows
         if is_number(row.get("value"))
     ]
+    largest = max((bar["value"] for bar in bars), default=0) or 1
     base = chart(bars, 30 * len(bars)).encode(
-        altair.X("value:Q", title=title),
+        altair.X("value:Q", title=title, scale=altair.Scale(nice=False, domainMax=largest * 1.12)),
         altair.Y("what:N", sort=None, title=None, axis=altair.Axis(labelLimit=180, labelColor="var(--ink)")),
     )
     colours = altair.condition("datum.ours", altair.value(SERIES[0]), altair.value("var(--plain)"))
     picture = base.mark_bar(height={"band": 0.7}).encode(color=colours)
     picture += base.mark_text(align="left", dx=5, color="var(--ink)").encode(altair.Text("text:N"))
     ours = ", ".join(f"{number(row.get('value'))} {unit}".strip() for row in rows if row.get("ours"))
-    columns = [Column("what", "what"), Column("value", title)]
+    columns = [TableColumn("what", "what"), TableColumn("value", title)]
     marked = ["this network" if row.get("ours") else "" for row in rows]
     return figure(name, f"This network: {ours}." if ours else "", picture, table(name, columns, rows, marked))
 
@@ -72,6 +73,6 @@ def _curve(kind: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
             **series(names),
         )
     )
-    columns = [Column("epoch", "epoch"), Column("figure", "figure"), Column("value", "value")]
+    columns = [TableColumn("epoch", "epoch"), TableColumn("figure", "figure"), TableColumn("value", "value")]
     summary = f"{', '.join(names)} over {number(max(row['epoch'] for row in rows))} epochs."
     return figure(kind, summary, picture, table(kind, columns, rows))
