@@ -1,5 +1,7 @@
 """A network of the zoo through every stage: FPGAI's files, and all forms of the network side by side."""
 
+import json
+
 import doors
 import numpy as np
 import pytest
@@ -29,6 +31,14 @@ def test_integers_are_equal_in_numpy_in_c_and_in_the_interpreter_on_every_test_p
     assert [row[0] for row in rows] == forms
     assert all(len(row) == 7 and row[2] == "%" for row in rows), "its accuracy, and beside each other form"
     assert "integers of NumPy, C, interpreter: 4,000 of 4,000 equal" in said.splitlines()
+
+
+def test_every_stage_compares_integers_and_all_are_equal(compared):
+    _, volumes = compared
+    for stage in ("export", "qcdq", "streamline", "cbackend"):
+        [manifest] = volumes.glob(f"{stage}/*/manifest.json")
+        proofs = json.loads(manifest.read_text())["microstage"]["verification"]
+        assert proofs and all(proof["compared"] == proof["equal"] > 0 for proof in proofs), stage
 
 
 def test_the_artefacts_have_fpgais_files(compared):
