@@ -46,7 +46,8 @@ def bench(subject: Subject, against: Sequence[str], rounds: int, peak: machine.P
     (macs, weights), file = subject.size, subject.tflite.read_bytes() if subject.tflite else b""
     network = published(file) if file and ends_of_tflite(file) else ""
     title = f"{subject.name} ({network})" if network else subject.name
-    print(f"\n{title}: {macs:,} multiply-accumulates, {weights:,} weights", flush=True)
+    counted = "an unknown number of" if macs is None else f"{macs:,}"
+    print(f"\n{title}: {counted} multiply-accumulates, {weights:,} weights", flush=True)
     own = compare.ours(subject, scratch)
     rivals = compare.rivals(subject, against)
     others = {**compare.interpreted(subject, own, scratch), **compare.earlier(subject, scratch), **rivals}
@@ -63,7 +64,7 @@ def bench(subject: Subject, against: Sequence[str], rounds: int, peak: machine.P
 
 
 def _race(
-    contestants: Mapping[str, ComparedRuntime], macs: int, peak: machine.Peak | None, rounds: int
+    contestants: Mapping[str, ComparedRuntime], macs: int | None, peak: machine.Peak | None, rounds: int
 ) -> dict[str, measuring.Timing]:
     calls = {label: contestant.runtime.call for label, contestant in contestants.items()}
     timings = measuring.interleaved(calls | ({peak.name: peak.call} if peak else {}), rounds)

@@ -33,8 +33,10 @@ class OnnxNetwork:
         return onnx_ends.outputs_of(self.inferred)
 
     @property
-    def macs_and_weights(self) -> tuple[int, int]:
-        """How many multiply-accumulates one inference has, and how many weights the network."""
+    def macs_and_weights(self) -> tuple[int | None, int]:
+        """How many multiply-accumulates one inference has, None where the file does not tell; and how many weights the
+        network has.
+        """
         return onnx_ends.macs_and_weights(self.inferred)
 
     def inside(self, name: str) -> End | None:

@@ -57,18 +57,24 @@ def behind(model: onnx.ModelProto, tensor: str) -> list[str]:
     return found
 
 
-def macs_and_weights(model: onnx.ModelProto) -> tuple[int, int]:
-    """Return the multiply-accumulates of one example and the weights behind them, of a model `with_batch_of_one`."""
+def macs_and_weights(model: onnx.ModelProto) -> tuple[int | None, int]:
+    """Return the multiply-accumulates of one example and the weights behind them, of a model `with_batch_of_one`.
+
+    None for the first where the size of a product is known at run time alone.
+    """
     shapes = {v.name: _dims(v) for v in (*model.graph.value_info, *model.graph.output, *model.graph.input)}
     shapes |= {i.name: list(i.dims) for i in model.graph.initializer}
-    macs = weights = 0
+    macs, weights, unknown = 0, 0, False
     for node in model.graph.node:
-        if node.op_type in ("Conv", "MatMul", "Gemm") and all(n in shapes for n in (*node.input[:2], node.output[0])):
-            kernel, made = shapes[node.input[1]], shapes[node.output[0]]
+        if node.op_type in ("Conv", "MatMul", "Gemm"):
+            kernel, made = shapes.get(node.input[1], []), shapes.get(node.output[0], [])
+            if not all((*kernel, *made)) or len(kernel) < 2 or not made:
+                unknown = True
+                continue
             turned = any(a.name == "transB" and a.i for a in node.attribute)
             each = np.prod(kernel[1:]) if node.op_type == "Conv" or turned else kernel[-2]
             macs, weights = macs + int(np.prod(made) * each), weights + int(np.prod(kernel))
-    return macs, weights
+    return None if unknown else macs, weights
 
 
 def _given(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:

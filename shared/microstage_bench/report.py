@@ -48,13 +48,15 @@ class Measured:
         return {**self.rivals(), **({before: before} if before in self.timings else {})}
 
 
-def times(timings: Mapping[str, Timing], contestants: Mapping[str, ComparedRuntime], macs: int, peak: float) -> str:
-    """Return a row per runtime; `peak` in GMAC/s, 0 where there is none."""
+def times(
+    timings: Mapping[str, Timing], contestants: Mapping[str, ComparedRuntime], macs: int | None, peak: float
+) -> str:
+    """Return a row per runtime; `peak` in GMAC/s, 0 where there is none; `macs` None where they are unknown."""
     rows = []
     for name, timing in timings.items():
         low, high = timing.spread
-        rate, one = macs / timing.median / 1000, contestants[name]
-        share = f"{rate / peak:.1%}" if peak else ""
+        rate, one = (macs or 0) / timing.median / 1000, contestants[name]
+        share = f"{rate / peak:.1%}" if peak and rate else ""
         whole = f"{one.whole}; {one.more}" if one.more else one.whole
         rows.append(
             [
@@ -62,7 +64,7 @@ def times(timings: Mapping[str, Timing], contestants: Mapping[str, ComparedRunti
                 f"{timing.median:.2f}",
                 f"{low:.2f}-{high:.2f}",
                 f"{timing.best:.2f}",
-                f"{rate:.1f}",
+                f"{rate:.1f}" if rate else "",
                 share,
                 one.layers or "",
                 whole,

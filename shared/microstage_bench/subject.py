@@ -76,7 +76,7 @@ class Subject:
         return json.loads((self.c / "interface.json").read_text())
 
     @cached_property
-    def size(self) -> tuple[int, int]:
+    def size(self) -> tuple[int | None, int]:
         """(multiply-accumulates, weights), as the training said or as the ONNX file has them."""
         said = json.loads((self.c / "model_def.json").read_text())
         macs, weights = said.get("multiply_accumulates"), said.get("weights")

@@ -17,6 +17,7 @@ from microstage import quantisation
 from microstage.errors import ModelError
 from microstage.models.definition import Definition
 from microstage.models.exporting import Exporting
+from microstage.models.floats.counting import work_of
 from microstage.models.floats.exporting import FloatExporting
 from microstage.models.floats.weights import FLOATS_FILE, load_float_weights
 from microstage.models.training import Examples, Phase, Splits, Training, predict
@@ -137,7 +138,8 @@ class FloatTraining(Training):
     def definition(self) -> Definition:
         said = super().definition
         own = {"target": self.target.described(), "input": self.input, "output": self.output}
-        return Definition(said.parameters, {**said.about, **own})
+        work = work_of(self.floats, _inputs(self.splits.train)[:1])
+        return Definition(said.parameters, {**said.about, **own, **work})
 
     def evaluate(self) -> dict[str, Any]:
         """Return the metrics of the integers, as they are shipped; beside them `test.float_...` of the floats, and
