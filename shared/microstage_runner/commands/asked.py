@@ -6,7 +6,6 @@ A parameter goes to every network that has it, and a list of values makes a netw
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from microstage.errors import ParameterError
 from microstage_bench.names import NETWORKS, WIDTHS
 from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.declarations.selection import SETTINGS
+from microstage_runner.declarations.spelling import declared_name, nearest
 from microstage_runner.declarations.stages import TRAINING, of_role
 from microstage_runner.declarations.user_module import is_path
 from microstage_runner.process import REPOSITORY
@@ -106,6 +106,7 @@ def _assert_used(
 
 def _chosen(typed: Mapping[str, str], usual: Sequence[str]) -> Iterator[Asked]:
     models, runs, files = (typed[name].split(",") if name in typed else [] for name in ("MODEL", "RUN", "ONNX"))
+    models = [_declared(model) for model in models]
     for file in files:
         if not Path(file).is_file():
             raise ParameterError(f"ONNX={file} is no file.")
@@ -114,7 +115,7 @@ def _chosen(typed: Mapping[str, str], usual: Sequence[str]) -> Iterator[Asked]:
     before = typed.get("BASELINE")
     alone = len(models) + len(runs) + len(files) == 1
     for model in models or ([] if runs or files else usual):
-        drawn = model in _known([model])
+        drawn = model in _DRAWN
         yield Asked(
             Path(model).stem if is_path(model) else model,
             {} if drawn else {"MODEL": model},
@@ -130,24 +131,20 @@ def _chosen(typed: Mapping[str, str], usual: Sequence[str]) -> Iterator[Asked]:
         yield Asked(name, chosen, False, {**with_it, **_baseline(before, name, alone)})
 
 
-def _known(models: Sequence[str]) -> set[str]:
-    """Return those of `models` that are drawn; raise `ParameterError` for one that is neither drawn, nor trained here,
-    nor a file.
-    """
+def _declared(model: str) -> str:
+    """Return the name of a network that is drawn or trained here, or a file; raise `ParameterError` for another."""
     trained = [
         name
         for stage in load_stages(REPOSITORY).values()
         if "model" in stage.parameters
         for name in stage.parameters["model"].choices or ()
     ]
-    for model in models:
-        if model not in (*_DRAWN, *trained) and not is_path(model):
-            near = difflib.get_close_matches(model, [*_DRAWN, *trained], n=1, cutoff=0.4)
-            hint = f"; did you mean {near[0]}?" if near else "."
-            raise ParameterError(
-                f"MODEL={model} is not known: expected one of {', '.join([*NETWORKS, *trained])}{hint}"
-            )
-    return {model for model in models if model in _DRAWN}
+    name = declared_name(model, [*_DRAWN, *trained], "MODEL")
+    if name not in (*_DRAWN, *trained) and not is_path(model):
+        near = nearest(model, [*_DRAWN, *trained])
+        hint = f"; did you mean {near}?" if near else "."
+        raise ParameterError(f"MODEL={model} is not known: expected one of {', '.join([*NETWORKS, *trained])}{hint}")
+    return name
 
 
 def _beside(typed: Mapping[str, str], variable: str, files: Sequence[str]) -> list[Path]:

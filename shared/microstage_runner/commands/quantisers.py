@@ -19,6 +19,7 @@ from microstage.process.text_table import table
 from microstage_runner.artefacts.inputs import opened
 from microstage_runner.artefacts.places import Place
 from microstage_runner.declarations.family_modules import family_module
+from microstage_runner.declarations.spelling import declared_name
 from microstage_runner.declarations.stages import TRAINING, of_role
 from microstage_runner.engines.stage_run import StageRun
 from microstage_runner.pipeline.pipeline import Pipeline
@@ -52,7 +53,7 @@ def command(typed: dict[str, str], repository: Path) -> int:
 def _networks(listed: str) -> list[str]:
     """Return the networks of a list with blanks or commas between them, or all that methods are compared on."""
     known = [name for name in models.models() if family_module(name, _MODULE)]
-    chosen = listed.replace(",", " ").split() or known
+    chosen = [declared_name(name, known, "NETWORKS") for name in listed.replace(",", " ").split()] or known
     for name in chosen:
         if name not in known:
             raise ParameterError(

@@ -9,6 +9,7 @@ from typing import Any
 
 from microstage.errors import ParameterError
 from microstage.interface.c_names import NETWORK_NAMES, is_network_name
+from microstage_runner.declarations.spelling import declared_name, nearest
 
 __all__ = ["Parameter", "parameter"]
 
@@ -69,8 +70,9 @@ class Parameter:
         return f"{kind}{low}{high}{' ' + self.unit if self.unit else ''}"
 
     def parse(self, text: str) -> Any:
-        """Return the canonical value of `text` (.5, 0.5 and 0.50 are one); raise
-        `ParameterError` with what is allowed.
+        """Return the canonical value of `text`; raise `ParameterError` with what is allowed.
+
+        .5, 0.5 and 0.50 are one, and so are the spellings of a name among choices.
         """
         if self.type == "file":
             return self._name(text.strip())
@@ -79,7 +81,9 @@ class Parameter:
         except ValueError:
             value = None
         if value is None or not self._accepts(value):
-            raise ParameterError(f"{self.variable}={text} is not allowed: expected {self.allowed()}.")
+            near = nearest(text, self.choices) if self.choices and self.type == "str" else None
+            hint = f"; did you mean {near}?" if near else "."
+            raise ParameterError(f"{self.variable}={text} is not allowed: expected {self.allowed()}{hint}")
         return value
 
     def names_file(self, text: str) -> bool:
@@ -103,6 +107,8 @@ class Parameter:
                 if text.lower() in ("0", "1", "true", "false", "yes", "no")
                 else None
             )
+        if self.type == "str" and self.choices:
+            return declared_name(text, self.choices, self.variable)
         value = _TYPES[self.type](text)
         return value + 0.0 if self.type == "float" else value
 
