@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from microstage.errors import ParameterError
 from microstage_runner.artefacts.artefact import Artefact
 from microstage_runner.commands.used import assert_settings_used
-from microstage_runner.declarations.checkout import assert_checkout
+from microstage_runner.engines import offline
 from microstage_runner.process import REPOSITORY
 from microstage_runner.session import Session
 
 __all__ = ["Artefact", "compile"]
 
 
-def compile(model: str | Path, target: str, **variables: object) -> Artefact:
+def compile(model: str | Path, target: str = "cbackend", **variables: object) -> Artefact:
     """Make everything up to the stage `target` that is not done yet, and return the artefact of that stage.
 
     `model` is a file that something else wrote (.onnx, .tflite), a module of the user's own (.py), or the name of a
@@ -24,15 +25,16 @@ def compile(model: str | Path, target: str, **variables: object) -> Artefact:
     Raise `microstage.errors.MicrostageError` for whatever ends `make` with one sentence; nothing half-made is
     published.
     """
-    assert_checkout(REPOSITORY)
     door = "ONNX" if str(model).endswith((".onnx", ".tflite")) else "MODEL"
     typed = {name.upper(): _text(value) for name, value in variables.items()} | {door: str(model)}
+    offline.choose(typed)
     assert_settings_used(target, typed)
     session = Session.of(target, REPOSITORY, typed)
     if target not in session.stages:
         raise ParameterError(f"target={target} is not a stage: expected one of {', '.join(session.stages)}.")
-    steps = session.pipeline(loud=True).run(target, force=typed.get("FORCE") == "1")
-    return steps[-1].artefact
+    pipeline = session.pipeline(loud=True)
+    steps = pipeline.run(target, force=typed.get("FORCE") == "1")
+    return replace(steps[-1].artefact, steps=steps, pipeline=pipeline)
 
 
 def _text(value: object) -> str:

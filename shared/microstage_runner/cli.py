@@ -9,6 +9,7 @@ from microstage.errors import ParameterError
 from microstage_runner.commands.table import COMMANDS, WORDS
 from microstage_runner.commands.used import assert_settings_used
 from microstage_runner.declarations.checkout import assert_checkout, load_stages
+from microstage_runner.engines import offline
 from microstage_runner.process import REPOSITORY, load, process
 from microstage_runner.session import Session, make_stage, split_words
 
@@ -22,11 +23,13 @@ def main(arguments: list[str], repository: Path = REPOSITORY) -> int:
 
 def run_command(arguments: list[str], repository: Path = REPOSITORY) -> int:
     """Run one command and return its exit code; raise `MicrostageError` for what it cannot do."""
-    assert_checkout(repository)
     name, *words = arguments or ["variables"]
     typed = split_words(words)
+    offline.choose(typed)
     assert_settings_used(name, typed)
     command = COMMANDS.get(name)
+    if command is not None and command.in_checkout:
+        assert_checkout(repository, name)
     if command is not None and command.takes == WORDS:
         return load(f"commands.{command.module}").command(typed, repository) or 0
     session = Session.of(name, repository, typed)

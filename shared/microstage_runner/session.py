@@ -20,6 +20,7 @@ from microstage_runner.pipeline import runs
 from microstage_runner.pipeline.pipeline import Pipeline
 from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.pipeline.summary import summary
+from microstage_runner.process import volumes_of
 from microstage_runner.registry import chosen_registry
 from microstage_runner.signing import Keys
 
@@ -31,7 +32,7 @@ class Session:
 
     def __init__(self, repository: Path, typed: dict[str, str]) -> None:
         self.repository = repository
-        self.volumes = Path(typed.get("VOLUMES") or repository / "volumes").resolve()
+        self.volumes = volumes_of(typed, repository)
         self.store = Store(self.volumes, Keys.chosen(self.volumes, typed), repository)
         chosen_registry.choose(typed.get("REGISTRY"))
         memory.choose(typed.get("MEMORY"))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 
 import pytest
-from places import REPOSITORY
 from toy import RUNNER
 
 PROGRAM = """
@@ -56,14 +54,3 @@ def test_compile_makes_what_make_makes_and_gives_it_back(toy, said):
     assert "double.txt" in said["changed"] and "was changed after it was published" in said["changed"]
     code, out, err = toy.call("why", "STAGE=second", "CYCLES=0.25", "TIMES=3")
     assert code == 0 and said["path"] in out, err
-
-
-def test_installed_without_its_checkout_it_says_where_it_can_be_run(tmp_path):
-    site = tmp_path / "lib" / "site-packages"
-    shutil.copytree(REPOSITORY / "shared", site, ignore=shutil.ignore_patterns("__pycache__"))
-    program = "import microstage; microstage.compile('x.onnx', target='cbackend')"
-    for words in (["-m", "microstage_runner", "variables"], ["-c", program]):
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(site)}
-        done = subprocess.run([sys.executable, *words], env=environment, cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode and "is installed without its stages" in done.stderr.splitlines()[-1]
-    assert [path.name for path in tmp_path.iterdir()] == ["lib"] and list((tmp_path / "lib").iterdir()) == [site]

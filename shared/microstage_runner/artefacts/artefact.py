@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from microstage_runner.artefacts import notes
 from microstage_runner.artefacts.inputs import Input, all_files
 from microstage_runner.artefacts.provenance import statement
 from microstage_runner.artefacts.recipe import key_of
+from microstage_runner.process import load
 
 __all__ = ["ENVELOPE", "KEY_CHARACTERS", "MANIFEST", "Artefact", "manifest_of", "read"]
 
@@ -31,10 +32,13 @@ class Artefact:
     """A published folder and its manifest; a public name, as `microstage.Artefact`.
 
     The runner itself takes files from `checked` alone, so that none is used that was not hashed just before.
+    `steps` and `pipeline` are those that `microstage.compile` made it by; the runner leaves them out.
     """
 
     path: Path
     manifest: dict[str, Any]
+    steps: Sequence[Any] = field(default=(), compare=False, repr=False)
+    pipeline: Any = field(default=None, compare=False, repr=False)
 
     @property
     def stage(self) -> str:
@@ -59,6 +63,36 @@ class Artefact:
         """
         self.checked()
         return self.about["verification"]
+
+    def predict(self, x: Any) -> Any:
+        """Return what the network's C answers to `x`, compiled on this machine at the first call.
+
+        `x` is a NumPy array where the network has one input, else {input: array}. Each holds one sample, in the shape
+        that the input has without its batch, or [n, ...] of n samples; so do the answers: an array, or {output: array}
+        where there are several. Of a network that is stepped, a sample is a record: [steps, ...], or a waveform of as
+        many values as whole steps have. States begin at zero.
+
+        Integers give integers: value = scale * (integer - zero point) + offset. Floats are taken as float32, in the
+        unit that the interface names, and give float32.
+
+        `ParameterError` for another shape or type, integers out of range, NaN and infinity.
+        """
+        return load("calling.prediction").predict(self, x)
+
+    def trace(self, x: Any) -> dict[str, Any]:
+        """Return {place: integers} of every tensor that `x`, as `predict` takes it, makes in the integer network.
+
+        What is computed is called `<part>/<place>:<operator>` by its place in the graph, counted from 0; inputs and
+        outputs have their own names. It runs where the stage runs that made the integers.
+        """
+        return load("calling.tracing").trace(self, x)
+
+    def report(self) -> Path:
+        """Return the page about the network, rendered if it is not there: the one that `make report` names."""
+        return load("pipeline.page").page_of(self.steps)
+
+    def _repr_html_(self) -> str:
+        return load("calling.notebook").as_html(self)
 
     @property
     def key(self) -> str:

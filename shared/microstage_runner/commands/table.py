@@ -23,6 +23,7 @@ class Command:
     `about` says which variables may stand on its line: those of a RUN, of the MACHINE alone, or not even its folder of
     artefacts (CHECKOUT).
     `last` is the role of the last stage that it reaches where no STAGE= was typed; "" is the last of all stages.
+    `in_checkout` is of those that use or write what no wheel has: tests, and the sources themselves.
     """
 
     module: str
@@ -30,6 +31,7 @@ class Command:
     takes: str = "session"
     about: str = "run"
     last: str = ""
+    in_checkout: bool = False
 
 
 SESSION, WORDS = "session", "words"
@@ -62,7 +64,7 @@ COMMANDS = {
     "sweep": Command("sweep", (*_MADE, "STAGE"), takes=WORDS, last=INTEGERS),
     "explain": Command("explain", (*_MADE, "SAMPLE"), last=INTEGERS),
     "estimate-file": Command("estimate_file", _ESTIMATE, takes=WORDS, last=REFERENCE),
-    "ready": Command("ready", _FOLDS, last=REFERENCE),
+    "ready": Command("ready", _FOLDS, last=REFERENCE, in_checkout=True),
     "compare": Command("compare", _MADE),
     "binfiles": Command("binfiles", (*_MADE, "ENCODING"), last=INTEGERS),
     "variables": Command("variables", ("MODEL",), about=MACHINE),
@@ -82,16 +84,16 @@ COMMANDS = {
     "push": Command("push", _EXCHANGE),
     "pull": Command("pull", _EXCHANGE),
     # Checking
-    "test": Command("test", ("TESTS",), takes=WORDS, about=CHECKOUT),
-    "lint": Command("lint", ("FIX", "ONLY"), takes=WORDS, about=CHECKOUT),
+    "test": Command("test", ("TESTS",), takes=WORDS, about=CHECKOUT, in_checkout=True),
+    "lint": Command("lint", ("FIX", "ONLY"), takes=WORDS, about=CHECKOUT, in_checkout=True),
     "reproduce": Command("reproduce", (*_MADE, "STAGE")),
-    "bench": Command("bench", (*_MADE, "AGAINST", "BASELINE", "CC", "ROUNDS", "TFLITE"), takes=WORDS),
-    "prove": Command("prove", (*_MADE, "DEPTH", "RANDOM", "SECONDS", "VECTORS"), takes=WORDS),
-    "footprint": Command("footprint", (*_MADE, "TFLITE"), takes=WORDS),
+    "bench": Command("bench", (*_MADE, "AGAINST", "BASELINE", "CC", "ROUNDS", "TFLITE"), takes=WORDS, in_checkout=True),
+    "prove": Command("prove", (*_MADE, "DEPTH", "RANDOM", "SECONDS", "VECTORS"), takes=WORDS, in_checkout=True),
+    "footprint": Command("footprint", (*_MADE, "TFLITE"), takes=WORDS, in_checkout=True),
     "quantisers": Command("quantisers", (*_MADE, "NETWORKS"), takes=WORDS, last=TRAINING),
-    "bench-noop": Command("bench_noop", used_by_stages, takes=WORDS),
-    "bench-setup": Command("bench_setup", takes=WORDS, about=CHECKOUT),
-    "bench-kernels": Command("bench_kernels", takes=WORDS, about=CHECKOUT),
-    "bench-lstm": Command("bench_lstm", takes=WORDS, about=CHECKOUT),
-    "bench-bnn": Command("bench_bnn", takes=WORDS, about=CHECKOUT),
+    "bench-noop": Command("bench_noop", used_by_stages, takes=WORDS, in_checkout=True),
+    "bench-setup": Command("bench_setup", takes=WORDS, about=CHECKOUT, in_checkout=True),
+    "bench-kernels": Command("bench_kernels", takes=WORDS, about=CHECKOUT, in_checkout=True),
+    "bench-lstm": Command("bench_lstm", takes=WORDS, about=CHECKOUT, in_checkout=True),
+    "bench-bnn": Command("bench_bnn", takes=WORDS, about=CHECKOUT, in_checkout=True),
 }

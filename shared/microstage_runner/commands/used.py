@@ -9,7 +9,7 @@ from microstage_runner.commands.table import CHECKOUT, COMMANDS, MACHINE, RUN, u
 from microstage_runner.declarations.selection import SETTINGS
 from microstage_runner.declarations.stages import Stage, needed
 
-__all__ = ["assert_parameters_used", "assert_settings_used"]
+__all__ = ["assert_parameters_used", "assert_settings_used", "settings_of"]
 
 
 def assert_settings_used(name: str, typed: Mapping[str, str]) -> None:
@@ -18,15 +18,24 @@ def assert_settings_used(name: str, typed: Mapping[str, str]) -> None:
 
     MEMORY, PYTHON, RUNNER, VENDOR and VOLUMES say what a machine is like, and may stand on every line.
     """
-    command = COMMANDS.get(name)
-    about, uses = (command.about, command.uses) if command else (RUN, used_by_stages)
-    machine = ("PYTHON", "VENDOR") if about == CHECKOUT else ("PYTHON", "VENDOR", "MEMORY", "RUNNER", "VOLUMES")
+    usable, about = settings_of(name), _about(name)
     for variable, value in typed.items():
         said_twice = variable == "STAGE" and value == name
-        if variable in (*machine, *uses) or said_twice:
+        if variable in usable or said_twice:
             continue
         if variable in SETTINGS or about in (MACHINE, CHECKOUT):
             raise ParameterError(f"{variable}={value} is nothing that `make {name}` uses: leave it out.")
+
+
+def settings_of(name: str) -> tuple[str, ...]:
+    """Return the settings that may stand on the line of the command `name`, those of the machine last."""
+    command = COMMANDS.get(name)
+    machine = ("VENDOR", "PYTHON") if _about(name) == CHECKOUT else ("RUNNER", "VOLUMES", "MEMORY", "VENDOR", "PYTHON")
+    return (*(command.uses if command else used_by_stages), *machine)
+
+
+def _about(name: str) -> str:
+    return COMMANDS[name].about if name in COMMANDS else RUN
 
 
 def assert_parameters_used(name: str, target: str, typed: Mapping[str, str], stages: Mapping[str, Stage]) -> None:

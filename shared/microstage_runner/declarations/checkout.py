@@ -8,16 +8,17 @@ from microstage.errors import EnvironmentProblem
 from microstage_runner.declarations.model_parameters import with_model_parameters
 from microstage_runner.declarations.stages import BESIDE, DATASET, MODULE, Stage, load_stage
 from microstage_runner.declarations.user_module import UserModule
+from microstage_runner.process import INSTALLED
 
 __all__ = ["assert_checkout", "load_stages"]
 
 
-def assert_checkout(repository: Path) -> None:
-    """Raise `EnvironmentProblem` where microstage was installed without the stages that it runs."""
-    if not (repository / "stages").is_dir():
+def assert_checkout(repository: Path, command: str) -> None:
+    """Raise `EnvironmentProblem` where `command` needs more of a checkout than a wheel installs."""
+    if repository.name == INSTALLED:
         raise EnvironmentProblem(
-            "microstage is installed without its stages, which lie in its checkout: run `make` there, or install it"
-            " from there with `pip install --editable .`."
+            f"`make {command}` works on the sources and tests of a checkout, which an installed microstage has not:"
+            " clone the repository, and type it there."
         )
 
 

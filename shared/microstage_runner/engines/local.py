@@ -86,9 +86,10 @@ class LocalBackend:
         """
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir()
-        target.chmod(0o755)  # for whoever runs the stage
         for source in (self.repository / "shared" / "microstage", stage.folder / f"microstage_{stage.name}"):
             shutil.copytree(source, target / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+        for folder, _, _ in os.walk(target):  # an installed microstage may be read-only, and its copy goes again
+            os.chmod(folder, 0o755)
         return target
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from microstage_runner.engines.engine import Engine
 from microstage_runner.engines.package_server import PackageServer
 from microstage_runner.engines.wheels import normalised, project
 
-__all__ = ["VARIABLE", "Vendor", "build_arguments", "chosen", "debian_packages", "locks"]
+__all__ = ["VARIABLE", "Vendor", "build_arguments", "choose", "chosen", "debian_packages", "locks"]
 
 # Not plain VENDOR: some shells have an environment variable of that name. The Makefile sets it from VENDOR=.
 VARIABLE = "MICROSTAGE_VENDOR"
@@ -137,6 +137,12 @@ def _is_base(entry: tuple[str, dict]) -> bool:
     python, known = entry
     layers = all(re.fullmatch("sha256:[0-9a-f]{64}", layer) for layer in known["layers"])
     return bool(re.fullmatch(r"\d+\.\d+", python)) and known["id"].isprintable() and layers
+
+
+def choose(typed: Mapping[str, str]) -> None:
+    """Let VENDOR= be the folder from now on, where it was typed."""
+    if "VENDOR" in typed:
+        os.environ[VARIABLE] = typed["VENDOR"]
 
 
 def chosen() -> Vendor | None:

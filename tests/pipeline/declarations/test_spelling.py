@@ -43,7 +43,14 @@ def test_every_spelling_of_every_network_gives_the_same_parameters_and_so_the_sa
         return
     declared = text if text in TWINS else name
     keys = [
-        key_of({"stage": "train", "parameters": select(STAGES, {"MODEL": typed})["train"], "inputs": {}, "recipe": {"digest": ""}})
+        key_of(
+            {
+                "stage": "train",
+                "parameters": select(STAGES, {"MODEL": typed})["train"],
+                "inputs": {},
+                "recipe": {"digest": ""},
+            }
+        )
         for typed in (declared, text)
     ]
     assert keys[0] == keys[1] and select(STAGES, {"MODEL": text})["train"]["model"] == declared

@@ -10,7 +10,7 @@ import numpy as np
 
 from microstage.errors import VerificationError
 from microstage.integer import QTensor
-from microstage.integer.quantisers import rounded
+from microstage.integer.real_input import RealInput
 from microstage.integer.sequence import integers
 from microstage.integer.tensor import real
 from microstage.stage import Job
@@ -29,7 +29,7 @@ _COARSE = 1 / 8  # of a level: where roundings are worth more, nobody can say wh
 
 
 @dataclass(frozen=True, eq=False)
-class _RealInput:
+class _RealInput(RealInput):
     """Integers `tensor` of the cleaned graph enter as `name`, which the interface has `described`, of the values of
     `real`, an input of the file or a tensor behind it.
     """
@@ -37,45 +37,6 @@ class _RealInput:
     name: str
     tensor: str
     real: str
-    described: Mapping[str, Any]
-
-    def of(self, fact: str) -> np.ndarray:
-        """Return a number of the interface, or one for each value, to be broadcast to [n, ...]."""
-        value = np.asarray(self.described.get(fact, 0.0), np.float64)
-        return value.reshape(1, *self.described["shape"][1:]) if value.ndim else value
-
-    @property
-    def thresholds(self) -> np.ndarray:
-        """[..., levels - 1]."""
-        return np.asarray(self.described["thresholds"], np.float64)
-
-    def levels(self, values: np.ndarray) -> np.ndarray:
-        """Return (value - offset) / scale, before it is rounded.
-
-        A value that its quantiser reads as it is is divided in its own type.
-        """
-        if "precision" in self.described:
-            kind = np.dtype(self.described["precision"])
-            return (values.astype(kind) / self.of("scale").astype(kind)).astype(np.float64)
-        return (values.astype(np.float64) - self.of("offset")) / self.of("scale")
-
-    def quantised(self, values: np.ndarray) -> np.ndarray:
-        """Return what the interface says that real values are: clip(round(levels) + zero point), the sign, or
-        thresholds reached.
-        """
-        if "thresholds" in self.described:
-            low, high = self.described["range"]
-            step = (high - low) // self.thresholds.shape[-1]
-            return low + step * (values.astype(np.float64)[..., None] >= self.thresholds).sum(-1)
-        levels = self.levels(values)
-        if self.described["datatype"] == "BIPOLAR":
-            return np.where(levels >= 0, 1, -1)
-        whole = rounded(levels, self.described.get("rounding", "ROUND"))
-        return np.clip(whole + self.described["zero_point"], *self.described["range"]).astype(np.int64)
-
-    def values(self, ints: np.ndarray) -> np.ndarray:
-        """Return the real values of integers, which may be fractions."""
-        return self.of("scale") * (ints - self.described["zero_point"]) + self.of("offset")
 
 
 def real_vectors(
@@ -169,11 +130,11 @@ def _entry(part: Converted, name: str, tensor: str) -> _RealInput | None:
     """
     graph, described = part.normal.graph, part.written.interface["inputs"][name]
     if tensor in graph.inputs:
-        return _RealInput(name, tensor, tensor, described) if graph.inputs[tensor].datatype else None
+        return _RealInput(described, name, tensor, tensor) if graph.inputs[tensor].datatype else None
     before, of = _quantised(graph, tensor), described.get("of", name)
     if before is None:
         return None
-    return _RealInput(name, tensor, of if of in graph.inputs else before, described)
+    return _RealInput(described, name, tensor, of if of in graph.inputs else before)
 
 
 def _quantised(graph: Graph, tensor: str) -> str | None:
