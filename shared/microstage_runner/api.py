@@ -27,7 +27,7 @@ def compile(model: str | Path, target: str = "cbackend", **variables: object) ->
     """
     door = "ONNX" if str(model).endswith((".onnx", ".tflite")) else "MODEL"
     typed = {name.upper(): _text(value) for name, value in variables.items()} | {door: str(model)}
-    offline.choose(typed)
+    offline.choose(typed.get("VENDOR"))
     assert_settings_used(target, typed)
     session = Session.of(target, REPOSITORY, typed)
     if target not in session.stages:

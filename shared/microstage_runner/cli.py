@@ -25,7 +25,7 @@ def run_command(arguments: list[str], repository: Path = REPOSITORY) -> int:
     """Run one command and return its exit code; raise `MicrostageError` for what it cannot do."""
     name, *words = arguments or ["variables"]
     typed = split_words(words)
-    offline.choose(typed)
+    offline.choose(typed.get("VENDOR"))
     assert_settings_used(name, typed)
     command = COMMANDS.get(name)
     if command is not None and command.in_checkout:

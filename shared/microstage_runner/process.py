@@ -39,6 +39,7 @@ def load(module: str) -> ModuleType:
     """Import a module of this package by its name.
 
     The one place where the runner imports late: the command line after signals are heard, the module of the one command
-    that was asked for, and the client of registries, which loads HTTP and TLS. A finished `make` pays for none of them.
+    that was asked for, the client of registries, which loads HTTP and TLS, and what an artefact's methods call. A
+    finished `make` pays for none of them.
     """
     return importlib.import_module(f"microstage_runner.{module}")

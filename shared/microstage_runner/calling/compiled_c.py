@@ -14,7 +14,7 @@ import numpy as np
 
 from microstage.errors import EnvironmentProblem, MicrostageError, ParameterError
 from microstage_runner.artefacts.artefact import Artefact
-from microstage_runner.calling.prototypes import Argument, network_of, prototypes
+from microstage_runner.calling.prototypes import CArgument, network_of, prototypes
 
 __all__ = ["CompiledC", "compiled"]
 
@@ -114,7 +114,7 @@ def _pointer(values: np.ndarray) -> ctypes.c_void_p:
     return ctypes.c_void_p(values.ctypes.data)
 
 
-def _passed(one: Argument, value: Any) -> Any:
+def _passed(one: CArgument, value: Any) -> Any:
     """Return a value as ctypes hands it to C."""
     if isinstance(value, np.ndarray):
         return _pointer(value)

@@ -15,7 +15,7 @@ from microstage.interface.c_names import Names
 from microstage_runner.artefacts.artefact import Artefact
 from microstage_runner.calling.arrays import Expected, as_array, given_arrays
 from microstage_runner.calling.compiled_c import CompiledC, compiled
-from microstage_runner.calling.prototypes import Argument
+from microstage_runner.calling.prototypes import CArgument
 
 __all__ = ["expected_inputs", "predict"]
 
@@ -66,17 +66,17 @@ class Ends:
         outputs = [one for one in self._arguments if not one.given]
         return {self._name(one): self._shaped(one, [row[one.name] for row in rows]) for one in outputs}
 
-    def _name(self, one: Argument) -> str:
+    def _name(self, one: CArgument) -> str:
         return self._named.get(one.name, (one.name, {}))[0]
 
-    def _expected(self, one: Argument) -> Expected:
+    def _expected(self, one: CArgument) -> Expected:
         facts, shape = self._named.get(one.name, ("", {}))[1], self._shape(one)
         ends = facts.get("range") if one.type != "float" else None
         if self._window > 1 or not self.stepped:
             return Expected(self._name(one), (None,) if self._window > 1 else shape, ends, self._window)
         return Expected(self._name(one), (None, *shape), ends)
 
-    def _shape(self, one: Argument) -> tuple[int, ...]:
+    def _shape(self, one: CArgument) -> tuple[int, ...]:
         """Return the shape of a sample, or of one step."""
         declared = tuple(self._named.get(one.name, ("", {}))[1].get("shape", (1, one.count)))
         sample = declared[1:] if declared[0] == 1 and len(declared) > 1 else declared
@@ -85,7 +85,7 @@ class Ends:
         steps, rest = divmod(one.count, prod(sample))
         return (one.count,) if rest or not steps else sample if steps == 1 else (steps, *sample)
 
-    def _shaped(self, one: Argument, rows: list[np.ndarray]) -> np.ndarray:
+    def _shaped(self, one: CArgument, rows: list[np.ndarray]) -> np.ndarray:
         shape = (-1, *self._shape(one)) if self.stepped else self._shape(one)
         if not rows:
             return np.zeros((0, *(0 if size == -1 else size for size in shape)), one.dtype)

@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Argument", "network_of", "prototypes"]
+__all__ = ["CArgument", "network_of", "prototypes"]
 
 _ARGUMENT = re.compile(r"(?P<const>const )?(?P<type>\w+) (?P<star>\*)?(?P<name>\w+)(?:\[(?P<count>\d+)\])?$")
 
 
 @dataclass(frozen=True)
-class Argument:
+class CArgument:
     """One argument: `type` as in C; `count` values of an array, 0 where it is one value or one structure."""
 
     name: str
@@ -31,7 +31,7 @@ def network_of(folder: Path) -> str:
     return next(folder.glob("*_weights.h")).name.removesuffix("_weights.h")
 
 
-def prototypes(folder: Path) -> dict[str, list[Argument]]:
+def prototypes(folder: Path) -> dict[str, list[CArgument]]:
     """Return {function, without the network's name: its arguments behind the context}, as the headers declare them."""
     network, found = network_of(folder), {}
     for header in (folder / f"{network}.h", folder / f"{network}_float.h"):
@@ -41,10 +41,10 @@ def prototypes(folder: Path) -> dict[str, list[Argument]]:
     return found
 
 
-def _argument(text: str) -> Argument:
+def _argument(text: str) -> CArgument:
     found = _ARGUMENT.match(text)
     assert found, text
-    return Argument(
+    return CArgument(
         found["name"],
         found["type"],
         int(found["count"] or 0),

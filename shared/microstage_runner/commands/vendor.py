@@ -21,7 +21,7 @@ from microstage.untrusted.paths import inside
 from microstage.untrusted.printable import shown
 from microstage.untrusted.tars import content_of, is_plain, tar
 from microstage_runner.declarations.checkout import load_stages
-from microstage_runner.engines import bases, engine
+from microstage_runner.engines import bases, engine, offline
 from microstage_runner.engines.images import Images
 from microstage_runner.engines.local import ONLY_LOCKED_WHEELS, find_python
 from microstage_runner.engines.offline import VARIABLE, debian_packages, locks
@@ -44,6 +44,7 @@ _LIST = (
 
 def command(session: Session) -> None:
     """Collect wheels, Debian packages and bases into VENDOR=, for machines without a network."""
+    offline.choose(None)
     os.environ.pop(VARIABLE, None)  # collecting draws on the network, not on the folder that is being filled
     collect(session.repository, session.volumes, session.typed.get("VENDOR"))
 

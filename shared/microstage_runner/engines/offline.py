@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +29,7 @@ __all__ = ["VARIABLE", "Vendor", "build_arguments", "choose", "chosen", "debian_
 
 # Not plain VENDOR: some shells have an environment variable of that name. The Makefile sets it from VENDOR=.
 VARIABLE = "MICROSTAGE_VENDOR"
+_typed: str | None = None
 _FORWARDED = ("PIP_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
 
@@ -139,15 +140,16 @@ def _is_base(entry: tuple[str, dict]) -> bool:
     return bool(re.fullmatch(r"\d+\.\d+", python)) and known["id"].isprintable() and layers
 
 
-def choose(typed: Mapping[str, str]) -> None:
-    """Let VENDOR= be the folder from now on, where it was typed."""
-    if "VENDOR" in typed:
-        os.environ[VARIABLE] = typed["VENDOR"]
+def choose(typed: str | None) -> None:
+    """Take the folder VENDOR=`typed` from now on, None for that of the process's environment."""
+    global _typed
+    _typed = typed
 
 
 def chosen() -> Vendor | None:
     """Return the folder that the user named with VENDOR=, if any."""
-    return Vendor(Path(os.environ[VARIABLE]).resolve()) if os.environ.get(VARIABLE) else None
+    text = os.environ.get(VARIABLE) if _typed is None else _typed
+    return Vendor(Path(text).resolve()) if text else None
 
 
 @contextmanager
