@@ -94,14 +94,12 @@ class Ends:
 
 def _named(interface: Mapping[str, Any], network: str) -> dict[str, tuple[str, Mapping[str, Any]]]:
     """Return {name in C: (name in the graph, what the interface says)}; a real input is named by what it is of."""
-    found = {}
-    for part in interface["parts"].values():
-        for name, facts in [*part["inputs"].items(), *part["outputs"].items()]:
-            for own in (name, facts.get("of", name)):
-                found[Names(network).fresh(own)] = (own, facts)
+    said = {n: facts for part in interface["parts"].values() for n, facts in part.get("outputs", {}).items()}
+    said |= {n: facts for part in interface["parts"].values() for n, facts in part.get("inputs", {}).items()}
     steps = (interface.get("sequence") or {}).get("steps", {})
-    of_steps = {source: found[Names(network).fresh(step)][1] for step, source in steps.items()}
-    return {**{Names(network).fresh(name): (name, facts) for name, facts in of_steps.items()}, **found}
+    of_others = {facts["of"]: facts for facts in said.values() if "of" in facts}
+    of_others |= {source: said[step] for step, source in steps.items() if step in said and source not in said}
+    return {Names(network).fresh(name): (name, facts) for name, facts in {**of_others, **said}.items()}
 
 
 def _is_real(x: Any) -> bool:
@@ -111,7 +109,8 @@ def _is_real(x: Any) -> bool:
 
 def _function(network: CompiledC, real: bool) -> str:
     """Return the function that answers; raise `ParameterError` where there is none of that kind."""
-    wanted = ("push", "infer_float") if real else ("infer_step", "infer")
+    stepped = "infer_step" in network.functions
+    wanted = (("push", "infer_float") if stepped else ("infer_float",)) if real else ("infer_step", "infer")
     found = next((name for name in wanted if name in network.functions), None)
     if found:
         return found
