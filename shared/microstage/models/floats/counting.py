@@ -16,8 +16,9 @@ _aten = torch.ops.aten
 
 
 def work_of(network: nn.Module, example: Tensor) -> dict[str, int]:
-    """Return {"multiply_accumulates", "weights"} of the convolutions and matrix products that `example`, a batch of one,
-    goes through; weights are what they multiply by.
+    """Return {"multiply_accumulates", "weights"} of the convolutions and matrix products that `example` goes through.
+
+    `example` is a batch of one; weights are what those products multiply by.
     """
     training, counter = network.training, _Counter()
     with torch.no_grad(), counter:
