@@ -16,6 +16,8 @@ from microstage_runner.engines.report_environment import report_environment
 
 __all__ = ["environment_of", "run_script"]
 
+_VERSION = ".python-version"  # of a folder whose lock is an environment of its own
+
 
 def run_script(script: Path) -> int:
     """Run tests/<suite>/<script> as the tests beside it are run; return its exit code."""
@@ -39,10 +41,9 @@ def environment_of(
     stage = load_stages(repository).get(name or folder.name)
     overlay = str(local.environments.overlay(repository / "tests" / "requirements.lock"))
     if stage is None:
-        return _of_no_stage(folder, local), {
-            **_outside(),
-            "PYTHONPATH": os.pathsep.join([str(repository / "shared"), overlay]),
-        }
+        own = [] if (folder / _VERSION).exists() else _own_packages(folder, local)
+        source = os.pathsep.join([str(repository / "shared"), overlay, *own])
+        return _of_no_stage(folder, local), {**_outside(), "PYTHONPATH": source}
     python = local.environments.ensure(stage.python, stage.folder / "requirements.lock")
     source = os.pathsep.join([str(repository / "shared"), str(stage.folder), overlay, *_own_packages(folder, local)])
     pinned = stage_environment(scratch) | {"HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis")}
@@ -54,7 +55,7 @@ def _of_no_stage(folder: Path, local: LocalBackend) -> Path:
     """Return the interpreter of a folder of tests whose subject is no stage."""
     if folder.name == "report":
         return report_environment(local.environments.folder.parent)
-    version = folder / ".python-version"  # of a folder whose lock is an environment of its own
+    version = folder / _VERSION
     if not version.exists():
         return Path(sys.executable)
     return local.environments.ensure(version.read_text().strip(), folder / "requirements.lock")

@@ -14,6 +14,7 @@ from microstage_report.page.tables import Table, TableColumn, table
 __all__ = ["comparison"]
 
 Run = Mapping[str, Any]
+_PLACES = ["on the front", "beaten by another"]
 
 
 def comparison(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def comparison(facts: Mapping[str, Any]) -> dict[str, Any]:
     found = facts["comparison"]
     runs, listed = found["runs"], _listed(found)
     figures = [_parallel(runs, listed)] if len(runs) > 1 and _axes(runs) else []
-    if found.get("pareto"):
+    if found.get("pareto") and _points(runs, found["pareto"]):
         figures.append(_pareto(runs, found["pareto"], listed))
     if found.get("layers"):
         figures.append(_layers(found["layers"]))
@@ -82,24 +83,28 @@ def _parallel(runs: Sequence[Run], listed: Table) -> Figure:
     return figure("Parallel coordinates", summary, picture, listed)
 
 
+def _points(runs: Sequence[Run], asked: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the runs of which both figures are known."""
+    values = {run["id"]: {**run["parameters"], **run["figures"]} for run in runs}
+    return [
+        {"x": of[asked["x"]], "y": of[asked["y"]], "series": _PLACES[name not in asked["front"]], "run": name}
+        for name, of in values.items()
+        if is_number(of.get(asked["x"])) and is_number(of.get(asked["y"]))
+    ]
+
+
 def _pareto(runs: Sequence[Run], asked: Mapping[str, Any], listed: Table) -> Figure:
     x, y, front = asked["x"], asked["y"], [*asked["front"]]
-    values = {run["id"]: {**run["parameters"], **run["figures"]} for run in runs}
-    rows = [
-        {"x": of[x], "y": of[y], "series": "on the front" if name in front else "beaten by another", "run": name}
-        for name, of in values.items()
-        if is_number(of.get(x)) and is_number(of.get(y))
-    ]
+    rows = _points(runs, asked)
     base = chart(rows, 320).encode(
         altair.X("x:Q", title=x, scale=altair.Scale(zero=False, padding=24)),
         altair.Y("y:Q", title=y, scale=altair.Scale(zero=False, padding=24)),
     )
-    best = altair.FieldOneOfPredicate(field="series", oneOf=["on the front"])
+    best = altair.FieldOneOfPredicate(field="series", oneOf=[_PLACES[0]])
     line = base.transform_filter(best).mark_line(interpolate="step-after", color=SERIES[0], strokeDash=[4, 3])
-    names = ["on the front", "beaten by another"]
     points = base.mark_point(size=90, filled=True, opacity=1).encode(
-        altair.Shape("series:N", sort=None).scale(domain=names, range=["diamond", "circle"]),
-        altair.Color("series:N", sort=None).scale(domain=names, range=[SERIES[0], "var(--soft)"]),
+        altair.Shape("series:N", sort=None).scale(domain=_PLACES, range=["diamond", "circle"]),
+        altair.Color("series:N", sort=None).scale(domain=_PLACES, range=[SERIES[0], "var(--soft)"]),
     )
     called = base.mark_text(dy=-13, fontSize=11, color="var(--ink)").encode(altair.Text("run:N"))
     summary = f"{number(len(front))} of {number(len(runs))} runs are beaten by no other in both: {', '.join(front)}."

@@ -48,5 +48,5 @@ def _chain(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _link(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     sums = {key: sum(row.get(key) or 0 for row in rows) for key in ("compared", "equal", "ties", "differing")}
     vectors = max(row.get("vectors") or 0 for row in rows)
-    look = "bad" if sums["differing"] or not sums["compared"] else "good"
+    look = "bad" if sums["differing"] else "good" if sums["compared"] else "none"
     return {**sums, "vectors": vectors, "stage": rows[0].get("stage"), "parts": len(rows), "look": look}

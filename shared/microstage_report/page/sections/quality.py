@@ -15,11 +15,12 @@ __all__ = ["accuracy", "learning"]
 
 
 def accuracy(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a picture for each figure: the network's own bar stands out, in words too."""
+    """Return a picture for each figure: the network's own bar stands out, in words too. What stands alone is a tile."""
     found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in facts["accuracy"]["rows"]:
         found.setdefault((str(row.get("figure") or ""), str(row.get("unit") or "")), []).append(row)
-    return {"figures": [_bars(name, unit, rows) for (name, unit), rows in found.items()]}
+    alone = [row for rows in found.values() if len(rows) == 1 for row in rows]
+    return {"figures": [_bars(*key, rows) for key, rows in found.items() if len(rows) > 1], "tiles": alone}
 
 
 def _bars(name: str, unit: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
@@ -53,15 +54,15 @@ def _called(row: Mapping[str, Any]) -> str:
 
 
 def learning(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a picture for each kind of figure: `train.loss` and `val.loss` share one."""
+    """Return a picture for each phase: `float: train` and `float: validation` share one."""
     found: dict[str, list[Mapping[str, Any]]] = {}
     for row in facts["learning"]["rows"]:
         if is_number(row.get("value")):
-            found.setdefault(str(row["figure"]).rpartition(".")[2], []).append(row)
-    return {"figures": [_curve(kind, rows) for kind, rows in found.items()]}
+            found.setdefault(str(row["figure"]).partition(": ")[0], []).append(row)
+    return {"figures": [_curve(phase, rows) for phase, rows in found.items()]}
 
 
-def _curve(kind: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
+def _curve(phase: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
     names = [*dict.fromkeys(str(row["figure"]) for row in rows)]
     points = [{"epoch": row["epoch"], "value": rounded(row["value"]), "series": str(row["figure"])} for row in rows]
     picture = (
@@ -69,10 +70,10 @@ def _curve(kind: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
         .mark_line(point=len(points) < 60)
         .encode(
             altair.X("epoch:Q", title="epoch", axis=altair.Axis(tickMinStep=1)),
-            altair.Y("value:Q", title=kind, scale=altair.Scale(zero=False)),
+            altair.Y("value:Q", title=None, scale=altair.Scale(zero=False)),
             **series(names),
         )
     )
     columns = [TableColumn("epoch", "epoch"), TableColumn("figure", "figure"), TableColumn("value", "value")]
     summary = f"{', '.join(names)} over {number(max(row['epoch'] for row in rows))} epochs."
-    return figure(kind, summary, picture, table(kind, columns, rows))
+    return figure(phase, summary, picture, table(phase, columns, rows))
