@@ -10,7 +10,7 @@ _ORDER = ["verdict", "comparison", "signal", "confusion", "scores", "accuracy", 
 _ORDER += ["distributions", "code", "learning", "provenance"]
 _MOST = 2_000_000  # bytes
 _HOSTILE = "</script><script>alert('hurt')</script><img src='http://elsewhere.test/x' onerror=\"alert('hurt')\">{{7*7}}"
-_ALIKE = {"exclude": ["tbody tr:nth-child(n+4)", ".node ~ .node", ".edge", ".layers figure ~ figure"]}
+_ALIKE = "tbody tr:nth-child(n+4), .node ~ .node, .edge, .layers figure ~ figure"
 _NAMED = ("parameters", "figures")
 
 
@@ -37,7 +37,7 @@ def test_under_every_figure_is_a_table(looked):
 
 
 def test_axe_finds_nothing_serious_in_either_theme(looked):
-    paper = set()
+    paper, fewer = set(), looked.page.add_style_tag(content=f"{_ALIKE} {{ display: none }}")
     for scheme in ("light", "dark"):
         looked.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         paper.add(
@@ -45,9 +45,10 @@ def test_axe_finds_nothing_serious_in_either_theme(looked):
                 "getComputedStyle(document.body).backgroundColor + getComputedStyle(document.body).color"
             )
         )
-        found = Axe().run(looked.page, _ALIKE).response["violations"]
+        found = Axe().run(looked.page).response["violations"]
         serious = [rule for rule in found if rule["impact"] in ("serious", "critical")]
         assert {rule["id"]: [node["html"] for node in rule["nodes"]][:3] for rule in serious} == {}, scheme
+    fewer.evaluate("style => style.remove()")
     assert len(paper) == 2
 
 

@@ -29,7 +29,7 @@ def distributions(facts: Mapping[str, Any]) -> dict[str, Any]:
         if found.get("counts"):
             layers.setdefault(str(found["layer"]), []).append(_histogram(found))
     rows = [{**row, "layer": layer} for layer, parts in layers.items() for row in parts]
-    return {"layers": layers, "tables": [table("Weights and activations", _COLUMNS, rows)]}
+    return {"layers": layers, "tables": [table("Histograms in numbers", _COLUMNS, rows)]}
 
 
 def _histogram(found: Mapping[str, Any]) -> dict[str, Any]:
