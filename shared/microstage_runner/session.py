@@ -17,6 +17,7 @@ from microstage_runner.declarations.user_files import UserFiles, from_user_files
 from microstage_runner.declarations.user_module import UserModule, is_path
 from microstage_runner.engines import backend, memory
 from microstage_runner.pipeline import runs
+from microstage_runner.pipeline.page import print_page
 from microstage_runner.pipeline.pipeline import Pipeline
 from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.pipeline.summary import summary
@@ -109,9 +110,11 @@ class Session:
 
 
 def make_stage(session: Session, target: str) -> None:
-    """Make everything up to `target` that is not done, then print the closing table."""
+    """Make everything up to `target` that is not done, then print the closing table, and where the page of
+    the run is."""
     steps = session.pipeline(loud=True).run(target, force=session.typed.get("FORCE") == "1")
     print(summary(steps))
+    print_page(steps)
 
 
 def split_words(words: Sequence[str]) -> dict[str, str]:

@@ -38,7 +38,7 @@ def scores(run: Run) -> dict[str, Any] | None:
     answers = _answers(run)
     if answers is None or answers.shape[1] < 2:
         return None
-    numbered = [str(place) for place in range(answers.shape[1])] if run.network else []
+    numbered = [str(place) for place in range(answers.shape[1])] if run.called else []
     named = run.model.get("classes") or numbered
     if len(named) != answers.shape[1]:
         return None

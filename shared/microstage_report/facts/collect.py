@@ -46,11 +46,11 @@ def facts_of(run: Run) -> dict[str, Any]:
 
 
 def _title(run: Run) -> str:
-    return run.network.stem if run.network else run.model.get("model", "network")
+    return run.called or run.model.get("model", "network")
 
 
 def _kind(run: Run) -> str:
-    if run.network:
+    if run.called:
         return "file"
     if "harmonics" in run.model:
         return "harmonic"

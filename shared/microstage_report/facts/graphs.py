@@ -16,7 +16,7 @@ _MOST = 400  # nodes: what a person can still look through
 
 def graphs(run: Run) -> list[dict[str, Any]]:
     """Return the graph that was exported, or the user's own, and the integer graphs that were made of it."""
-    before = [path for path in [_exported(run)] if path is not None and path.suffix == ".onnx"]
+    before = [path for path in [_exported(run)] if path is not None and path.suffix.lower() == ".onnx"]
     after = [*run.graphs.values()]
     drawn = [_drawn("before streamlining", before), _drawn("after streamlining", after)]
     return [graph for graph in drawn if graph["nodes"]]

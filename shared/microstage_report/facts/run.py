@@ -50,19 +50,26 @@ class Published:
 class Run:
     """The artefacts of a run, in the order of its stages, and what the runner knows beside them.
 
-    `network` is the file that a network of the user's own was read from, `explained` the folder of its `make explain`.
+    `called` is what the user calls a network of their own, `network` its file where that is still there, `explained`
+    the folder of its `make explain`.
     """
 
     steps: tuple[Published, ...]
     command: str
     network: Path | None = None
     explained: Path | None = None
+    called: str = ""
 
     @classmethod
     def of(cls, asked: Mapping[str, Any]) -> Run:
         """Return the run that the runner asks for a page of."""
         places = {name: Path(asked[name]) for name in ("network", "explained") if asked.get(name)}
-        return cls(tuple(Published(Path(step)) for step in asked["steps"]), asked["command"], **places)
+        return cls(
+            tuple(Published(Path(step)) for step in asked["steps"]),
+            asked["command"],
+            called=asked.get("called", ""),
+            **places,
+        )
 
     def stage(self, name: str) -> Published | None:
         """Return the artefact of a stage; None where the run has none."""

@@ -37,7 +37,7 @@ def _sentence(compared: int, equal: int, ties: int, boundaries: int) -> str:
 
 def proofs(run: Run) -> list[Facts]:
     """Return a row per stage that compared something: the chain from the first to the last."""
-    rows, before = [], run.network.name if run.network else ""
+    rows, before = [], f"{run.called} (your file)" if run.called else ""
     for step in run.steps:
         counts = _counts(step)
         if before or counts["compared"]:

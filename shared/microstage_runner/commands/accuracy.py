@@ -16,6 +16,7 @@ from microstage_runner.artefacts.places import Place
 from microstage_runner.declarations.family_modules import family_module
 from microstage_runner.declarations.stages import TRAINING, of_role
 from microstage_runner.engines.stage_run import StageRun
+from microstage_runner.pipeline.page import print_page
 from microstage_runner.pipeline.pipeline import Pipeline
 from microstage_runner.session import Session
 
@@ -34,10 +35,11 @@ def command(session: Session) -> None:
     family = importlib.import_module(module)
     nominal = family.nominal_of(session.typed)
     folds = [Session(session.repository, typed) for typed in family.folds_of(session.typed)]
-    trained = [fold.pipeline(loud=fold is folds[0]).run(stage)[-1].artefact for fold in folds]
-    found = family.pooled([artefact.about for artefact in trained], nominal)
+    trained = [fold.pipeline(loud=fold is folds[0]).run(stage) for fold in folds]
+    found = family.pooled([steps[-1].artefact.about for steps in trained], nominal)
     print("\n" + family.tables(found))
     print(f"\na picture of each table: {_draw(found, family.CHARTS, stage, folds[0].pipeline())}")
+    print_page(trained[0])
 
 
 def _draw(found: Mapping[str, Any], charts: str, stage: str, pipeline: Pipeline) -> Path:

@@ -15,6 +15,7 @@ from microstage_runner.artefacts.inputs import opened
 from microstage_runner.artefacts.places import Place
 from microstage_runner.declarations.stages import CODE, INTEGERS, TRAINING, of_role
 from microstage_runner.engines.stage_run import StageRun
+from microstage_runner.pipeline.page import print_page
 from microstage_runner.pipeline.pipeline import Pipeline
 from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.session import Session
@@ -36,11 +37,12 @@ def command(session: Session) -> None:
             f"{given} is not trained in floats here: `make compare` is for networks that are, such as MODEL=lenet."
         )
     pipeline = session.pipeline(loud=True)
-    steps = {step.stage.role: step for step in pipeline.run(of_role(session.stages, CODE))}
-    found = _compared(pipeline, steps)
+    steps = pipeline.run(of_role(session.stages, CODE))
+    found = _compared(pipeline, {step.stage.role: step for step in steps})
     print("\n" + "\n".join(_lines(found)))
     if found["differing"]:
         raise VerificationError(f"{found['differing']} integers differ between {', '.join(found['integers'])}.")
+    print_page(steps)
 
 
 def _compared(pipeline: Pipeline, steps: Mapping[str, PublishedStep]) -> dict[str, Any]:

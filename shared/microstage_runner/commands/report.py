@@ -1,7 +1,19 @@
-"""`make report`: the closing table of the selected run."""
+"""`make report [OPEN=1]`: the closing table of the selected run, and its page with everything that is known of it.
+
+The page is made anew, with what it alone needs: the error of every layer, as `make explain` finds it.
+"""
 
 from __future__ import annotations
 
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+
+from microstage.errors import ParameterError, StageFailed
+from microstage_runner.commands.explain import explain, explained_stage
+from microstage_runner.pipeline.page import page_of
+from microstage_runner.pipeline.rendering import explanation_of
+from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.pipeline.summary import summary
 from microstage_runner.session import Session
 
@@ -9,5 +21,30 @@ __all__ = ["command"]
 
 
 def command(session: Session) -> None:
-    """Print the selected run as a table."""
-    print(summary(session.published()))
+    """Print the selected run as a table, and where its page is; OPEN=1 opens that."""
+    if session.typed.get("OPEN", "0") not in ("0", "1"):
+        raise ParameterError(f"OPEN={session.typed['OPEN']} is not allowed: expected 1, which opens the page, or 0.")
+    steps = session.published()
+    print(summary(steps))
+    _explained(session, steps)
+    page = page_of(steps, again=True)
+    if session.typed.get("OPEN") == "1":
+        _open(page)
+    print(f"page: {page}")
+
+
+def _explained(session: Session, steps: Sequence[PublishedStep]) -> None:
+    """Find the error of every layer, where the run is far enough for it, and it is not known yet."""
+    wanted = explained_stage(session)
+    if all(step.stage.name != wanted for step in steps) or explanation_of(steps, session.volumes):
+        return
+    print("explain: the error of every layer ...", flush=True)
+    try:
+        explain(session, session.pipeline(), steps, {})
+    except StageFailed as error:
+        print(f"explain: none on the page: {error}", flush=True)
+
+
+def _open(page: Path) -> None:
+    if not webbrowser.open(page.as_uri()):
+        print(f"OPEN=1: no browser was found on this machine; open {page} in one.")

@@ -59,7 +59,7 @@ COMMANDS = {
     "resume": Command("resume", used_by_stages, last=TRAINING),
     "verify": Command("verify", (*_RUN, *_KEYS, "STAGE")),
     "sign": Command("sign", (*_RUN, "SIGNING_KEY", "STAGE")),
-    "report": Command("report", (*_RUN, "STAGE")),
+    "report": Command("report", (*_RUN, "OPEN", "STAGE")),
     "accuracy": Command("accuracy", (*_FOLDS, "NOMINAL"), last=TRAINING),
     "sweep": Command("sweep", (*_MADE, "STAGE"), takes=WORDS, last=INTEGERS),
     "explain": Command("explain", (*_MADE, "SAMPLE"), last=INTEGERS),

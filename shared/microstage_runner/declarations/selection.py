@@ -36,6 +36,7 @@ SETTINGS = {
     "ONNX": "a network of one's own to begin with: QONNX, QCDQ, FINN-ONNX or .tflite;"
     " of make estimate-file a folder that holds interface.json",
     "ONLY": "of make lint: some of format, ruff, mypy, shellcheck, hadolint, with commas between them",
+    "OPEN": "of make report: 1 opens the page",
     "PUBLIC_KEY": "public keys, a file each: what is published counts only where one of these signed it",
     "PYTHON": "the interpreter of the runner, python3 by default",
     "RANDOM": "of make prove: so many random networks, of the seeds from SEED on (1), all the way from ONNX to C",

@@ -164,7 +164,17 @@ class Pipeline:
             "data_dir": str(self.data_dir) if self.data_dir else None,
             "model_file": str(self.user_module.path) if self.user_module else None,
             **{f"{Path(inside).parent}_file": str(path.resolve()) for inside, path in named.items()},
+            **{f"{variable.lower()}_file": place for variable, place in self._user_places},
         }
+
+    @property
+    def _user_places(self) -> Iterator[tuple[str, str]]:
+        """Yield (variable, place) of the files that the user's own network came in."""
+        given = next((s.user_input for s in self.stages.values() if FILES in s.inputs.values()), None)
+        places = self.user_files.originals if self.user_files else {}
+        for variable, inside in given.files.items() if given else ():
+            if inside in places:
+                yield variable, str(places[inside].resolve())
 
     def _dataset(self, parameters: Mapping[str, Any]) -> Input | None:
         chosen = parameters["dataset"]

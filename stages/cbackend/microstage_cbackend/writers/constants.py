@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from microstage_cbackend.program.arguments import ROWS
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.writers.names import Names
 
@@ -20,6 +21,11 @@ class Packed:
 
     tensor: Tensor
     forms: Mapping[str, np.ndarray]
+
+    @property
+    def bytes(self) -> int:
+        """Count the bytes of its memory, in one of its orders."""
+        return self.forms[ROWS].size
 
 
 class FileSpan(NamedTuple):

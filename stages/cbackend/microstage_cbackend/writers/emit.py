@@ -45,7 +45,7 @@ class WrittenModel:
     @property
     def constant_bytes(self) -> int:
         """Count the bytes of all constants, of those in several orders once."""
-        return sum(c.forms[ROWS].size if isinstance(c, Packed) else c.bytes for c in self.constants.values())
+        return sum(constant.bytes for constant in self.constants.values())
 
     @property
     def headers(self) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from microstage_cbackend.kernels.templates import KernelSet
 from microstage_cbackend.program.arguments import SPECIALISED, layouts_of, operands, stage_of
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor, type_range
@@ -31,7 +33,8 @@ _STRUCTS = {
 class PartWriter:
     """Write one part: `name` and `signature` are known at once, `lines` are those of its body.
 
-    `constants` holds the arrays that the body refers to, `headers` those of the specialised kernels that it calls.
+    `constants` holds the arrays that the body refers to, `headers` those of the specialised kernels that it calls,
+    `stored` the bytes of constants that each layer brings; one that several read counts where it is read first.
     """
 
     def __init__(self, model: str, part: Part, kernels: KernelSet, free: Names) -> None:
@@ -39,6 +42,7 @@ class PartWriter:
         self.function = f"{model}_{part.name}"
         self.constants, self.plan = Constants(self.function, free), plan_memory(part)
         self.headers: set[str] = set()
+        self.stored: list[int] = []
         self._names = self._variables()
         self.lines = self._body()
 
@@ -60,7 +64,7 @@ class PartWriter:
         return signature(f"{self.model}_status", self.function, [f"const {self.model}_ctx *ctx", *arguments])
 
     def _body(self) -> list[str]:
-        layers = [line for number, layer in enumerate(self.part.layers) for line in ["", *self._layer(number, layer)]]
+        layers = [line for number, layer in enumerate(self.part.layers) for line in ["", *self._counted(number, layer)]]
         return [*self._checks(), *self._buffers(), *layers, "", f"    return {self.model.upper()}_OK;"]
 
     def _checks(self) -> list[str]:
@@ -83,6 +87,20 @@ class PartWriter:
                 f"    {ctype} *const {self.name(tensor)} = ({ctype} *)(memory + {buffer.offset}); /* {used} */"
             )
         return lines
+
+    def _counted(self, number: int, layer: KernelCall) -> list[str]:
+        """Return the lines of one layer, and note the bytes of the constants that are new with it."""
+        before = set(self.constants.by_name)
+        lines = self._layer(number, layer)
+        self.stored.append(sum(held.bytes for name, held in self.constants.by_name.items() if name not in before))
+        return lines
+
+    def layers(self) -> list[dict[str, Any]]:
+        """Say of each layer which tensor it gives, what it computes, and how many bytes of constants it brings."""
+        return [
+            {"gives": layer.output.name, "operator": layer.operator, "kernel": layer.kernel, "bytes": stored}
+            for layer, stored in zip(self.part.layers, self.stored)
+        ]
 
     def _layer(self, number: int, layer: KernelCall) -> list[str]:
         """Return the comment and the call of one layer."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -112,12 +113,23 @@ def counted(model: ModelWrapper, fpga_part: str, clk_ns: float) -> dict[str, Any
     slowest = max(cycles.values(), default=0)
     return {
         "cycles": cycles,
+        "layers": _by_tensor(model, cycles, resources),
         "slowest_layer_cycles": slowest,
         "frames_per_second": round(1e9 / (slowest * clk_ns), 3) if slowest else 0.0,
         "resources": {kind: int(sum(r[kind] for r in resources.values())) for kind in _RESOURCES},
         "not_estimated": unknown,
         "unmapped": _unmapped(model),
     }
+
+
+def _by_tensor(model: ModelWrapper, cycles: Mapping[str, int], resources: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what each layer costs, and the tensor that it gives, by which a reader of the integer graph finds it."""
+    return [
+        {"gives": node.output[0], "layer": node.name, "cycles": cycles.get(node.name, 0)}
+        | {kind: int(resources[node.name][kind]) for kind in _RESOURCES}
+        for node in model.graph.node
+        if node.name in resources
+    ]
 
 
 def _unmapped(model: ModelWrapper) -> list[str]:
