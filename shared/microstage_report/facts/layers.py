@@ -30,10 +30,14 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: the operator that computes, and the thresholds right behind it, if any."""
+    """One layer: the operator that computes, and the thresholds right behind it, if any.
+
+    `windows` gathers what a convolution multiplies, where nothing else reads that.
+    """
 
     graph: OnnxGraph
     nodes: tuple[Node, ...]
+    windows: Node | None = None
 
     @property
     def name(self) -> str:
@@ -62,7 +66,8 @@ class Layer:
     @property
     def tensors(self) -> set[str]:
         """What its operators give."""
-        return {name for node in self.nodes for name in node.outputs}
+        parts = [*self.nodes, *([self.windows] if self.windows else [])]
+        return {name for node in parts for name in node.outputs}
 
 
 def layers(run: Run) -> dict[str, Any] | None:
@@ -91,7 +96,9 @@ def layers_of(graph: OnnxGraph) -> Iterator[Layer]:
         if len(behind) == 1 and behind[0].operator == "MultiThreshold" and node.outputs[0] not in graph.outputs:
             joined.append(behind[0])
         taken |= {*joined}
-        yield Layer(graph, tuple(joined))
+        before = graph.maker(node.inputs[0])
+        gathers = before is not None and before.operator == "Im2Col" and len(graph.readers(node.inputs[0])) == 1
+        yield Layer(graph, tuple(joined), before if gathers else None)
 
 
 def _row(layer: Layer, errors: dict[str, float], costs: dict[str, dict[str, int]]) -> dict[str, Any]:

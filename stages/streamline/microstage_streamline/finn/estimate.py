@@ -43,7 +43,7 @@ def _estimate(job: Job, models: Mapping[str, ModelWrapper]) -> dict[str, Any]:
     fpga_part, clk_ns, cycles = (job.parameters[name] for name in ("fpga_part", "clk_ns", "target_cycles"))
     parts = {}
     for name, model in models.items():
-        parts[name] = counted(to_hardware(model, fpga_part, cycles), fpga_part, clk_ns)
+        parts[name] = counted(to_hardware(model, fpga_part, cycles), model, fpga_part, clk_ns)
         job.log(f"streamline: {name}: {_in_short(parts[name])}")
     return {"parts": parts, "fpga_part": fpga_part, "clk_ns": clk_ns, "target_cycles": cycles}
 

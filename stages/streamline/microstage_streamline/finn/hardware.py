@@ -102,8 +102,8 @@ class BypassReshapes(Transformation):
         return model, False
 
 
-def counted(model: ModelWrapper, fpga_part: str, clk_ns: float) -> dict[str, Any]:
-    """Count cycles a layer, frames a second and resources of a graph of hardware layers."""
+def counted(model: ModelWrapper, made_of: ModelWrapper, fpga_part: str, clk_ns: float) -> dict[str, Any]:
+    """Count cycles a layer, frames a second and resources of hardware layers, made of the graph `made_of`."""
     expected = model.analysis(_finn("analysis.fpgadataflow.exp_cycles_per_layer.exp_cycles_per_layer"))
     cycles = {name: int(value) for name, value in expected.items()}
     resources = _finn("analysis.fpgadataflow.res_estimation.res_estimation")(model, fpga_part)
@@ -113,7 +113,7 @@ def counted(model: ModelWrapper, fpga_part: str, clk_ns: float) -> dict[str, Any
     slowest = max(cycles.values(), default=0)
     return {
         "cycles": cycles,
-        "layers": _by_tensor(model, cycles, resources),
+        "layers": _by_tensor(model, {*made_of.get_all_tensor_names()}, cycles, resources),
         "slowest_layer_cycles": slowest,
         "frames_per_second": round(1e9 / (slowest * clk_ns), 3) if slowest else 0.0,
         "resources": {kind: int(sum(r[kind] for r in resources.values())) for kind in _RESOURCES},
@@ -122,13 +122,18 @@ def counted(model: ModelWrapper, fpga_part: str, clk_ns: float) -> dict[str, Any
     }
 
 
-def _by_tensor(model: ModelWrapper, cycles: Mapping[str, int], resources: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what each layer costs, and the tensor that it gives, by which a reader of the integer graph finds it."""
+def _by_tensor(
+    model: ModelWrapper, tensors: set[str], cycles: Mapping[str, int], resources: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return what each layer costs that gives one of `tensors`, by which a reader of the integer graph finds it.
+
+    FINN calls tensors of its own, as behind a padding, something else each time.
+    """
     return [
         {"gives": node.output[0], "layer": node.name, "cycles": cycles.get(node.name, 0)}
         | {kind: int(resources[node.name][kind]) for kind in _RESOURCES}
         for node in model.graph.node
-        if node.name in resources
+        if node.name in resources and node.output[0] in tensors
     ]
 
 
