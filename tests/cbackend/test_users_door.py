@@ -16,14 +16,14 @@ LONG = (
 
 
 def mlp() -> onnx.ModelProto:
-    """Two dense layers on bytes, which no plain kernel is needed for; names as long and as alike as exporters write
-    them."""
+    """Two dense layers on bytes, which no plain kernel is needed for, and a softmax that stays real; names as long and
+    as alike as exporters write them."""
     q = Quantised(seed=2)
     x = q.input("x", (1, 24))
     for width, depth in ((16, 24), (5, 16)):
         weights, _ = q.weights((depth, width), per_channel=False)
         x = q.quantise(q.node("MatMul", x, weights), 0.05)
-    model = q.model(x)
+    model = q.model(q.node("Softmax", x, axis=1))
     model.ir_version, model.opset_import[0].version = 8, 13
     for node in model.graph.node:
         for names in (node.input, node.output):
@@ -62,15 +62,39 @@ def place(tmp_path_factory) -> Path:
 
 def test_what_the_self_test_passed_is_published_and_called_as_the_file(place, tmp_path):
     onnx.save(mlp(), tmp_path / "Two layers (v2).onnx")
-    made, _ = compiled(tmp_path / "Two layers (v2).onnx", place)
+    made, _ = compiled(tmp_path / "Two layers (v2).onnx", place, "PARTIAL=1")
     assert {path.name for path in made.glob("*.c")} == {f"two_layers_v2{part}.c" for part in ("", "_float", "_weights")}
     assert '"compared"' in json.dumps(json.loads((made / "manifest.json").read_text()))
-    words = ["explain", f"ONNX={tmp_path / 'Two layers (v2).onnx'}", "RUNNER=local", f"VOLUMES={place}"]
-    told = typed(*words, "SAMPLE=9")
+    words = [f"ONNX={tmp_path / 'Two layers (v2).onnx'}", "PARTIAL=1", "RUNNER=local", f"VOLUMES={place}"]
+    told = typed("explain", *words, "SAMPLE=9")
     [folder] = place.glob("explain/*")
     assert told.returncode == 0 and (folder / "explain.txt").read_text() in told.stdout, told.stderr[-2000:]
-    refused = typed(*words, "SAMPLE=x")
+    refused = typed("explain", *words, "SAMPLE=x")
     assert "SAMPLE=x is not allowed: expected the number of a sample, from 0 on." in refused.stderr
+    reported = typed("report", *words)
+    assert reported.returncode == 0, reported.stderr[-2000:]
+    page = Path(reported.stdout.splitlines()[-1].removeprefix("page: "))
+    assert page.parent == place / "report" and page.name.startswith("Two_layers_v2_-")
+    _assert_says_all(
+        json.loads(page.with_suffix(".json").read_text()), json.loads((made / "manifest.json").read_text())
+    )
+
+
+def _assert_says_all(facts: dict, manifest: dict) -> None:
+    """What stayed real is named; every layer has its error, its cost on an FPGA and its share of the flash."""
+    assert (facts["title"], facts["kind"]) == ("Two layers (v2)", "file") and "PARTIAL=1" in facts["command"]
+    assert facts["verdict"]["state"] == "partly real" and facts["verdict"]["notes"][0].startswith("Softmax -> ")
+    layers = facts["layers"]["rows"]
+    assert len(layers) == 2 and all({"sqnr_db", "macs", "cycles", "lut", "flash"} <= row.keys() for row in layers)
+    assert [row["macs"] for row in layers] == [24 * 16, 16 * 5] and any("bottleneck" in row for row in layers)
+    assert sum(row["flash"] for row in layers) == manifest["microstage"]["metrics"]["constant_bytes"]
+    assert [row["to"] for row in facts["proofs"]] == ["streamline", "cbackend"]
+    before, after = facts["graphs"]
+    assert {"Softmax", "MatMul"} <= {node["type"] for node in before["nodes"]}
+    assert "Softmax" not in {node["type"] for node in after["nodes"]}
+    assert {(d["layer"], d["what"]) for d in facts["distributions"]} == {
+        (row["name"], what) for row in layers for what in ("weights", "activations")
+    }
 
 
 def test_activations_of_16_bits_go_to_c_without_finn(place, tmp_path):

@@ -1,6 +1,7 @@
 """A network of the zoo through every stage: FPGAI's files, and all forms of the network side by side."""
 
 import json
+from pathlib import Path
 
 import doors
 import numpy as np
@@ -31,6 +32,22 @@ def test_integers_are_equal_in_numpy_in_c_and_in_the_interpreter_on_every_test_p
     assert [row[0] for row in rows] == forms
     assert all(len(row) == 7 and row[2] == "%" for row in rows), "its accuracy, and beside each other form"
     assert "integers of NumPy, C, interpreter: 4,000 of 4,000 equal" in said.splitlines()
+
+
+def test_it_ends_by_naming_the_page_of_the_run(compared):
+    said, volumes = compared
+    page = Path(said.splitlines()[-1].removeprefix("page: "))
+    assert page.parent == volumes / "report" and page.stat().st_size < 2_000_000
+    facts = json.loads(page.with_suffix(".json").read_text())
+    assert (facts["title"], facts["kind"], facts["verdict"]["state"]) == ("lenet", "classifier", "proven")
+    assert [row["stage"] for row in facts["proofs"]] == ["export", "qcdq", "streamline", "cbackend"]
+    assert all(row["compared"] == row["equal"] > 0 for row in facts["proofs"])
+    assert sum(map(sum, facts["confusion"]["counts"])) == 400 and len(facts["scores"]["rows"]) == 12
+    [manifest] = volumes.glob("cbackend/*/manifest.json")
+    metrics = json.loads(manifest.read_text())["microstage"]["metrics"]
+    assert sum(row.get("flash", 0) for row in facts["layers"]["rows"]) == metrics["constant_bytes"]
+    ours = [row for row in facts["accuracy"]["rows"] if row["ours"]]
+    assert [row["what"] for row in ours if row["figure"] == "accuracy"] == ["quantised network", "its integers"]
 
 
 def test_every_stage_compares_integers_and_all_are_equal(compared):

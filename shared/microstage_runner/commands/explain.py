@@ -27,7 +27,7 @@ from microstage_runner.pipeline.rendering import EXPLAINED
 from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.session import Session
 
-__all__ = ["command", "explain", "explained_stage"]
+__all__ = ["command", "explain", "explained_role"]
 
 _OF_A_MODEL, _OF_A_FILE = "microstage.explaining.of_model", "microstage_streamline.explain"
 _CHART = "microstage.charts.explain"
@@ -37,16 +37,16 @@ _FOUND = "explain.json"
 def command(session: Session) -> None:
     """Print the tables, and the folder with all of it."""
     sample, pipeline = _sample(session.typed.get("SAMPLE")), session.pipeline(loud=True)
-    steps = pipeline.run(explained_stage(session))
+    steps = pipeline.run(of_role(session.stages, explained_role(session)))
     folder = explain(session, pipeline, steps, sample)
     print(f"\n{(folder / 'explain.txt').read_text()}")
     print(f"result: {folder}")
     print_page(steps, again=True)
 
 
-def explained_stage(session: Session) -> str:
-    """Return the stage up to which a run must be done to be explained."""
-    return of_role(session.stages, INTEGERS if "ONNX" in session.typed else REFERENCE)
+def explained_role(session: Session) -> str:
+    """Return the role of the stage up to which a run must be done to be explained."""
+    return INTEGERS if "ONNX" in session.typed else REFERENCE
 
 
 def explain(session: Session, pipeline: Pipeline, steps: Sequence[PublishedStep], sample: Mapping[str, int]) -> Path:

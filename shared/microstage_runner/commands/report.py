@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from microstage.errors import ParameterError, StageFailed
-from microstage_runner.commands.explain import explain, explained_stage
+from microstage_runner.commands.explain import explain, explained_role
 from microstage_runner.pipeline.page import page_of
 from microstage_runner.pipeline.rendering import explanation_of
 from microstage_runner.pipeline.step import PublishedStep
@@ -35,8 +35,8 @@ def command(session: Session) -> None:
 
 def _explained(session: Session, steps: Sequence[PublishedStep]) -> None:
     """Find the error of every layer, where the run is far enough for it, and it is not known yet."""
-    wanted = explained_stage(session)
-    if all(step.stage.name != wanted for step in steps) or explanation_of(steps, session.volumes):
+    far_enough = explained_role(session) in {step.stage.role for step in steps}
+    if not far_enough or explanation_of(steps, session.volumes):
         return
     print("explain: the error of every layer ...", flush=True)
     try:
