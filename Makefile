@@ -49,7 +49,7 @@ runs:        ## every training here, finished or cut off, by id; RUN= takes one 
 resume:      ## go on with a training that was cut off: RUN=
 verify:      ## hash the artefacts again; integers compared per boundary; who signed them: PUBLIC_KEY=
 sign:        ## vouch for what is published already: SIGNING_KEY=; with it, every stage signs what it makes
-report:      ## the closing table of the selected run
+report:      ## the closing table of the selected run, and its page with everything known of it: OPEN=1 opens it
 accuracy:    ## train on every fold; errors per harmonic and source, beside the textbook: NOMINAL=32
 compare:     ## a network trained in floats: raw, quantised, integers in NumPy, C and interpreter, on all test examples
 sweep:       ## every combination of listed values, up to STAGE=: CYCLES=0.25,0.5,1 LSTM_STATE_BITS=4,8

@@ -74,7 +74,7 @@ def test_what_the_self_test_passed_is_published_and_called_as_the_file(place, tm
     reported = typed("report", *words)
     assert reported.returncode == 0, reported.stderr[-2000:]
     page = Path(reported.stdout.splitlines()[-1].removeprefix("page: "))
-    assert page.parent == place / "report" and page.name.startswith("Two_layers_v2_-")
+    assert page.parent == place / "report" and page.name.startswith("Two_layers_v2-")
     _assert_says_all(
         json.loads(page.with_suffix(".json").read_text()), json.loads((made / "manifest.json").read_text())
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from microstage.signals import SAMPLES_PER_CYCLE
 from microstage_report.facts.run import Run
 
 __all__ = ["signal"]
@@ -24,7 +25,7 @@ def signal(run: Run) -> dict[str, Any] | None:
     if "harmonics" not in model or answers is None or waveforms is None:
         return None
     sample = _telling(run, waveforms)
-    per_cycle, orders = model["gain"]["samples_per_cycle"], model["harmonics"]
+    per_cycle, orders = model["gain"].get("samples_per_cycle", SAMPLES_PER_CYCLE), model["harmonics"]
     wave, answered = waveforms[sample].astype(float), answers[sample].reshape(-1, len(orders))[-1].astype(float)
     rate = per_cycle * run.parameters.get("frequency", 50)
     made = _reconstructed(wave, orders, answered, per_cycle)
