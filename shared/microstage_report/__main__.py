@@ -10,13 +10,13 @@ import json
 import sys
 from pathlib import Path
 
-from microstage_report.facts import Run, facts_of
+from microstage_report.facts import PublishedRun, facts_of
 from microstage_report.page import render
 
 
 def main(asked: Path, facts: Path, page: Path) -> int:
     """Write the facts, and the page that shows them."""
-    found = facts_of(Run.of(json.loads(asked.read_text())))
+    found = facts_of(PublishedRun.of(json.loads(asked.read_text())))
     facts.write_text(json.dumps(found, allow_nan=False))
     page.write_text(render(found), encoding="utf-8")
     return 0

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from places import FIXTURES
 
 from microstage.interface import golden
-from microstage_report.facts import Run, facts_of
+from microstage_report.facts import PublishedRun, facts_of
 
 
 def publish(folder, stage, verification=(), metrics=None, parameters=None, **files):
@@ -32,7 +32,7 @@ def proven(compared, ties=0):
 
 
 def facts(*places, **more):
-    return facts_of(Run.of({"steps": [*map(str, places)], "command": "make any", **more}))
+    return facts_of(PublishedRun.of({"steps": [*map(str, places)], "command": "make any", **more}))
 
 
 def test_harmonics_are_put_together_again_with_the_recordings_own_phases(tmp_path):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from microstage.models.harmonic.report import HARMONICS, METHODS
-from microstage_report.facts.run import Run
+from microstage_report.facts.run import PublishedRun
 
 __all__ = ["accuracy"]
 
@@ -15,7 +15,7 @@ _STEPS = {"float_": "in floats", "calibrated_": "calibrated", "": "quantised net
 _NOT_FIGURES = {"examples", "windows"}
 
 
-def accuracy(run: Run) -> list[Row]:
+def accuracy(run: PublishedRun) -> list[Row]:
     """Return a row per figure of every method; the quantised network's own are marked as `ours`."""
     metrics = run.metrics
     if "test.mae.network" in metrics:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from microstage_report.facts.run import Run
+from microstage_report.facts.run import PublishedRun
 
 __all__ = ["confusion", "scores"]
 
@@ -14,7 +14,7 @@ _MOST_CLASSES = 32
 _SAMPLES = 12
 
 
-def confusion(run: Run) -> dict[str, Any] | None:
+def confusion(run: PublishedRun) -> dict[str, Any] | None:
     """Return how often each class was answered for each; of the integers, else as the training counted."""
     classes = run.model.get("classes", [])
     if not classes or len(classes) > _MOST_CLASSES:
@@ -30,7 +30,7 @@ def confusion(run: Run) -> dict[str, Any] | None:
     return {"classes": list(classes), "counts": counted} if counted else None
 
 
-def scores(run: Run) -> dict[str, Any] | None:
+def scores(run: PublishedRun) -> dict[str, Any] | None:
     """Return the scores of the first samples; of many classes, those that are largest somewhere.
 
     A file of the user's own may be a classifier without saying so: its answers are numbered.
@@ -53,7 +53,7 @@ def scores(run: Run) -> dict[str, Any] | None:
     return {"classes": [named[place] for place in largest], "rows": rows}
 
 
-def _answers(run: Run) -> np.ndarray | None:
+def _answers(run: PublishedRun) -> np.ndarray | None:
     """Return the one answer of the integers, in real numbers: samples x classes, or x 1 where it is a class.
 
     None where there are several, or where an answer has more than one axis.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from microstage_report.facts.run import Run
+from microstage_report.facts.run import PublishedRun
 
 __all__ = ["code", "learning", "provenance"]
 
@@ -16,7 +16,7 @@ _BYTES = {
 }
 
 
-def code(run: Run) -> list[Row]:
+def code(run: PublishedRun) -> list[Row]:
     """Return what the C takes of a machine; nothing where there is no C yet."""
     step = run.stage("cbackend")
     if step is None:
@@ -25,7 +25,7 @@ def code(run: Run) -> list[Row]:
     return [{"what": what, "value": metrics[key], "unit": "bytes"} for key, what in _BYTES.items() if key in metrics]
 
 
-def learning(run: Run) -> list[Row]:
+def learning(run: PublishedRun) -> list[Row]:
     """Return a row per epoch and figure of every phase of the training."""
     step = run.stage("train")
     phases = step.json("metrics.json").get("loss", {}) if step else {}
@@ -38,7 +38,7 @@ def learning(run: Run) -> list[Row]:
     ]
 
 
-def provenance(run: Run) -> list[Row]:
+def provenance(run: PublishedRun) -> list[Row]:
     """Return the key, the recipe and the inputs of every stage, and where and how long it ran."""
     rows: list[Row] = []
     for step in run.steps:

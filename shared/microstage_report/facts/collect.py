@@ -13,7 +13,7 @@ from microstage_report.facts.code import code, learning, provenance
 from microstage_report.facts.distributions import distributions
 from microstage_report.facts.graphs import graphs
 from microstage_report.facts.layers import layers
-from microstage_report.facts.run import Run
+from microstage_report.facts.run import PublishedRun
 from microstage_report.facts.signal import signal
 from microstage_report.facts.verdict import proofs, verdict
 
@@ -22,7 +22,7 @@ __all__ = ["facts_of"]
 _MOST_ROWS = 2000
 
 
-def facts_of(run: Run) -> dict[str, Any]:
+def facts_of(run: PublishedRun) -> dict[str, Any]:
     """Return the facts of a run."""
     found = {
         "title": _title(run),
@@ -45,11 +45,11 @@ def facts_of(run: Run) -> dict[str, Any]:
     return {name: section for name, section in found.items() if section}
 
 
-def _title(run: Run) -> str:
+def _title(run: PublishedRun) -> str:
     return run.called or run.model.get("model", "network")
 
 
-def _kind(run: Run) -> str:
+def _kind(run: PublishedRun) -> str:
     if run.called:
         return "file"
     if "harmonics" in run.model:
@@ -57,7 +57,7 @@ def _kind(run: Run) -> str:
     return "classifier" if run.model.get("classes") else "autoencoder"
 
 
-def _errors(run: Run) -> list[dict[str, Any]]:
+def _errors(run: PublishedRun) -> list[dict[str, Any]]:
     """Return what each layer adds to the error against floats, as `make explain` measured it."""
     shares = {layer["layer"]: layer["share"] for layer in run.explanation.get("sample", {}).get("layers", [])}
     return [layer | {"share": shares.get(layer["layer"])} for layer in run.explanation.get("layers", [])]

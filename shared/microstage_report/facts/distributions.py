@@ -12,7 +12,7 @@ from microstage.integer import Interpreter
 from microstage.integer.sequence import integers
 from microstage_report.facts.layers import Layer, layers_of
 from microstage_report.facts.onnx_graph import OnnxGraph
-from microstage_report.facts.run import Run
+from microstage_report.facts.run import PublishedRun
 
 __all__ = ["distributions"]
 
@@ -22,7 +22,7 @@ _SAMPLES = 4
 _MOST_WORK = 200_000_000  # multiply-accumulates a sample: seconds in NumPy
 
 
-def distributions(run: Run) -> list[dict[str, Any]]:
+def distributions(run: PublishedRun) -> list[dict[str, Any]]:
     """Return a histogram of each layer's weights, and of what it gives on the first golden vectors."""
     found: list[dict[str, Any]] = []
     for path in run.graphs.values():
@@ -51,7 +51,7 @@ def _histogram(layer: str, what: str, values: np.ndarray) -> dict[str, Any]:
     return {"layer": layer, "what": what, "edges": edges.tolist(), "counts": counts.tolist()}
 
 
-def _given(run: Run, graph: OnnxGraph, shown: list[Layer]) -> dict[str, np.ndarray]:
+def _given(run: PublishedRun, graph: OnnxGraph, shown: list[Layer]) -> dict[str, np.ndarray]:
     """Return what layers give on samples: as the golden vectors say, else as the integer reference computes it."""
     samples = run.samples[:_SAMPLES]
     held = {layer.name: run.vectors[layer.name][samples] for layer in shown if layer.name in run.vectors}

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from microstage_report.facts.onnx_graph import Node, OnnxGraph
-from microstage_report.facts.run import Run
+from microstage_report.facts.onnx_graph import OnnxGraph, OnnxNode
+from microstage_report.facts.run import PublishedRun
 
 __all__ = ["graphs"]
 
 _MOST = 400  # nodes: what a person can still look through
 
 
-def graphs(run: Run) -> list[dict[str, Any]]:
+def graphs(run: PublishedRun) -> list[dict[str, Any]]:
     """Return the graph that was exported, or the user's own, and the integer graphs that were made of it."""
     before = [path for path in [_exported(run)] if path is not None and path.suffix.lower() == ".onnx"]
     after = [*run.graphs.values()]
@@ -22,7 +22,7 @@ def graphs(run: Run) -> list[dict[str, Any]]:
     return [graph for graph in drawn if graph["nodes"]]
 
 
-def _exported(run: Run) -> Path | None:
+def _exported(run: PublishedRun) -> Path | None:
     exported = run.stage("export")
     return run.network if exported is None else next(exported.path.glob("*.onnx"), None)
 
@@ -40,7 +40,7 @@ def _drawn(title: str, paths: Iterable[Path]) -> dict[str, Any]:
     return {"title": title, "nodes": nodes, "edges": edges}
 
 
-def _entry(graph: OnnxGraph, group: list[Node], place: str) -> dict[str, Any]:
+def _entry(graph: OnnxGraph, group: list[OnnxNode], place: str) -> dict[str, Any]:
     last = group[-1]
     names = [node.operator for node in group]
     label = names[0] if len(names) == 1 else f"{names[0]} ... {names[-1]} ({len(names)})"
@@ -50,7 +50,7 @@ def _entry(graph: OnnxGraph, group: list[Node], place: str) -> dict[str, Any]:
     return entry | {"datatype": graph.datatype(last.outputs[0]), "shape": graph.shapes.get(last.outputs[0], [])}
 
 
-def _edges(graph: OnnxGraph, place: dict[Node, str]) -> list[list[str]]:
+def _edges(graph: OnnxGraph, place: dict[OnnxNode, str]) -> list[list[str]]:
     found = [
         (place[maker], place[node])
         for node in graph.nodes
@@ -60,10 +60,10 @@ def _edges(graph: OnnxGraph, place: dict[Node, str]) -> list[list[str]]:
     return [[*pair] for pair in dict.fromkeys(found)]
 
 
-def _folded(graph: OnnxGraph) -> list[list[Node]]:
+def _folded(graph: OnnxGraph) -> list[list[OnnxNode]]:
     """Return the nodes in groups: each alone, or, of a large graph, those that follow one another without a branch."""
-    groups: list[list[Node]] = []
-    of: dict[Node, list[Node]] = {}
+    groups: list[list[OnnxNode]] = []
+    of: dict[OnnxNode, list[OnnxNode]] = {}
     large = len(graph.nodes) > _MOST
     for node in graph.nodes:
         before = _only_maker(graph, node) if large else None
@@ -75,7 +75,7 @@ def _folded(graph: OnnxGraph) -> list[list[Node]]:
     return groups
 
 
-def _only_maker(graph: OnnxGraph, node: Node) -> Node | None:
+def _only_maker(graph: OnnxGraph, node: OnnxNode) -> OnnxNode | None:
     """Return the one operator that `node` reads, where nothing else reads that and `node` begins no new layer."""
     read = [name for name in node.inputs if name and not graph.is_constant(name)]
     maker = graph.maker(read[0]) if len(read) == 1 else None

@@ -8,8 +8,8 @@ from math import prod
 from typing import Any
 
 from microstage_report.facts.datatypes import range_of
-from microstage_report.facts.onnx_graph import Node, OnnxGraph
-from microstage_report.facts.run import Run
+from microstage_report.facts.onnx_graph import OnnxGraph, OnnxNode
+from microstage_report.facts.run import PublishedRun
 
 __all__ = ["Layer", "layers", "layers_of"]
 
@@ -36,8 +36,8 @@ class Layer:
     """
 
     graph: OnnxGraph
-    nodes: tuple[Node, ...]
-    windows: Node | None = None
+    nodes: tuple[OnnxNode, ...]
+    windows: OnnxNode | None = None
 
     @property
     def name(self) -> str:
@@ -70,7 +70,7 @@ class Layer:
         return {name for node in parts for name in node.outputs}
 
 
-def layers(run: Run) -> dict[str, Any] | None:
+def layers(run: PublishedRun) -> dict[str, Any] | None:
     """Return the table of layers with the columns that something is known of; None before there are integers."""
     found = [(part, layer) for part, path in run.graphs.items() for layer in layers_of(OnnxGraph(path))]
     errors, costs = _errors(run), _costs(run)
@@ -87,7 +87,7 @@ def layers(run: Run) -> dict[str, Any] | None:
 
 def layers_of(graph: OnnxGraph) -> Iterator[Layer]:
     """Yield what computes: each operator that is no move, with the thresholds that it alone is read by."""
-    taken: set[Node] = set()
+    taken: set[OnnxNode] = set()
     for node in graph.nodes:
         if node.operator in _MOVES or node in taken:
             continue
@@ -124,7 +124,7 @@ def _names(layer: Layer) -> list[str]:
     return [product, layer.name]
 
 
-def _errors(run: Run) -> dict[str, float]:
+def _errors(run: PublishedRun) -> dict[str, float]:
     """Return {layer: signal over the error that it makes by itself, in dB}, of `make explain`."""
     found = run.explanation.get("layers", [])
     return {
@@ -134,7 +134,7 @@ def _errors(run: Run) -> dict[str, float]:
     }
 
 
-def _costs(run: Run) -> dict[str, dict[str, int]]:
+def _costs(run: PublishedRun) -> dict[str, dict[str, int]]:
     """Return {"cycles", "lut", "flash"}: {tensor: what giving it costs}, as far as FINN and the C backend say."""
     estimates = run.stage("streamline")
     counted = [

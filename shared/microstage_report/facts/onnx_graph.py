@@ -12,14 +12,14 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-__all__ = ["Node", "OnnxGraph"]
+__all__ = ["OnnxNode", "OnnxGraph"]
 
 _DATATYPE, _SPARSITY = "finn_datatype", "tensor_sparsity"
 _QUANTISERS = {"Quant", "BipolarQuant", "IntQuant", "QuantizeLinear"}
 
 
 @dataclass(frozen=True)
-class Node:
+class OnnxNode:
     """One operator: its type, the tensors that it reads and gives, its attributes."""
 
     operator: str
@@ -46,7 +46,7 @@ class OnnxGraph:
         self._constant = set(self._initializers)
         self.nodes = [node for node in map(_node, graph.node) if not self._is_constant(node)]
 
-    def _is_constant(self, node: Node) -> bool:
+    def _is_constant(self, node: OnnxNode) -> bool:
         """Note what a node gives as constant where all that it reads is."""
         if set(filter(None, node.inputs)) <= self._constant:
             self._constant |= {*node.outputs}
@@ -65,22 +65,22 @@ class OnnxGraph:
         return numpy_helper.to_array(held)
 
     @cached_property
-    def _makers(self) -> dict[str, Node]:
+    def _makers(self) -> dict[str, OnnxNode]:
         return {name: node for node in self.nodes for name in node.outputs}
 
-    def maker(self, tensor: str) -> Node | None:
+    def maker(self, tensor: str) -> OnnxNode | None:
         """Return the operator that gives a tensor."""
         return self._makers.get(tensor)
 
     @cached_property
-    def _readers(self) -> dict[str, list[Node]]:
-        found: dict[str, list[Node]] = {}
+    def _readers(self) -> dict[str, list[OnnxNode]]:
+        found: dict[str, list[OnnxNode]] = {}
         for node in self.nodes:
             for name in dict.fromkeys(node.inputs):
                 found.setdefault(name, []).append(node)
         return found
 
-    def readers(self, tensor: str) -> list[Node]:
+    def readers(self, tensor: str) -> list[OnnxNode]:
         """Return the operators that read a tensor."""
         return self._readers.get(tensor, [])
 
@@ -96,7 +96,7 @@ class OnnxGraph:
         said = self._annotations.get(tensor, {}).get(_SPARSITY)
         return literal_eval(said)["dw"]["kernel_shape"] if said else []
 
-    def _of_quantiser(self, node: Node) -> str:
+    def _of_quantiser(self, node: OnnxNode) -> str:
         if node.operator == "BipolarQuant":
             return "BIPOLAR"
         if node.operator == "QuantizeLinear":
@@ -107,9 +107,9 @@ class OnnxGraph:
         return f"{sign}{int(bits.max())}" if bits is not None else ""
 
 
-def _node(node: onnx.NodeProto) -> Node:
+def _node(node: onnx.NodeProto) -> OnnxNode:
     attributes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
-    return Node(node.op_type, tuple(node.input), tuple(filter(None, node.output)), attributes)
+    return OnnxNode(node.op_type, tuple(node.input), tuple(filter(None, node.output)), attributes)
 
 
 def _shape(value: onnx.ValueInfoProto) -> list[int]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from microstage.interface import golden
 
-__all__ = ["Published", "Run"]
+__all__ = ["Published", "PublishedRun"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Run:
+class PublishedRun:
     """The artefacts of a run, in the order of its stages, and what the runner knows beside them.
 
     `called` is what the user calls a network of their own, `network` its file where that is still there, `explained`
@@ -61,7 +61,7 @@ class Run:
     called: str = ""
 
     @classmethod
-    def of(cls, asked: Mapping[str, Any]) -> Run:
+    def of(cls, asked: Mapping[str, Any]) -> PublishedRun:
         """Return the run that the runner asks for a page of."""
         places = {name: Path(asked[name]) for name in ("network", "explained") if asked.get(name)}
         return cls(

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from microstage.signals import SAMPLES_PER_CYCLE
-from microstage_report.facts.run import Run
+from microstage_report.facts.run import PublishedRun
 
 __all__ = ["signal"]
 
 _SHOWN = 256  # samples: the last cycles, of which the answers are
 
 
-def signal(run: Run) -> dict[str, Any] | None:
+def signal(run: PublishedRun) -> dict[str, Any] | None:
     """Return the signal section of a network that answers the sizes of harmonics; None of any other.
 
     The network answers no phases; those of the reconstruction are the recording's own.
@@ -39,7 +39,7 @@ def signal(run: Run) -> dict[str, Any] | None:
     }
 
 
-def _telling(run: Run, waveforms: np.ndarray) -> int:
+def _telling(run: PublishedRun, waveforms: np.ndarray) -> int:
     """Return the sample of the data whose size is the median's: neither the loudest nor the most silent."""
     samples = run.samples
     sizes = np.abs(waveforms[samples]).max(axis=1)
@@ -54,7 +54,7 @@ def _reconstructed(wave: np.ndarray, orders: list[int], answered: np.ndarray, pe
     return sum(size * np.cos(order * time + phase) for order, size, phase in zip(orders, answered, phases))
 
 
-def _spectrum(run: Run, sample: int, orders: list[int], answered: np.ndarray) -> list[dict[str, float]]:
+def _spectrum(run: PublishedRun, sample: int, orders: list[int], answered: np.ndarray) -> list[dict[str, float]]:
     truth = run.vectors["truth"][sample].reshape(-1, len(orders))[-1] if "truth" in run.vectors else None
     rows = [{"harmonic": order, "answered": _round(size)} for order, size in zip(orders, answered)]
     if truth is None:

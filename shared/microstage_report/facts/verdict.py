@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from microstage_report.facts.run import Published, Run
+from microstage_report.facts.run import Published, PublishedRun
 
 __all__ = ["proofs", "verdict"]
 
 Facts = dict[str, Any]
 
 
-def verdict(run: Run) -> Facts:
+def verdict(run: PublishedRun) -> Facts:
     """Say how much of the network is proven; name what of it stayed real, and what was not compared."""
     found = [_counts(step) for step in run.steps]
     compared, equal, ties = (sum(counts[name] for counts in found) for name in ("compared", "equal", "ties"))
@@ -35,7 +35,7 @@ def _sentence(compared: int, equal: int, ties: int, boundaries: int) -> str:
     return f"{said}; {compared - equal - ties:,} differ."
 
 
-def proofs(run: Run) -> list[Facts]:
+def proofs(run: PublishedRun) -> list[Facts]:
     """Return a row per stage that compared something: the chain from the first to the last."""
     rows, before = [], f"{run.called} (your file)" if run.called else ""
     for step in run.steps:
@@ -52,7 +52,7 @@ def _counts(step: Published) -> dict[str, int]:
     return {name: sum(entry[key] for entry in proven) for name, key in names.items()}
 
 
-def _cost(run: Run, step: Published) -> Facts:
+def _cost(run: PublishedRun, step: Published) -> Facts:
     known = {"seconds": step.ran.get("seconds"), "vectors": _vectors(step)}
     return {name: value for name, value in known.items() if value is not None}
 
@@ -62,14 +62,14 @@ def _vectors(step: Published) -> int | None:
     return next((metrics[name] for name in ("golden_vectors", "golden.windows") if name in metrics), None)
 
 
-def _left_real(run: Run) -> list[str]:
+def _left_real(run: PublishedRun) -> list[str]:
     """Name every place of a user's file that could not be made integer."""
     step = run.stage("streamline")
     places = step.json("unresolved.json").get("unresolved", []) if step else []
     return [f"{place['operator']} -> {place['tensor']} stayed real: {place['reason']}" for place in places]
 
 
-def _uncompared(run: Run) -> list[str]:
+def _uncompared(run: PublishedRun) -> list[str]:
     layers = run.metrics.get("compared", {}).get("layers", {})
     return [
         *(f"Not compared with the file: {name}: {reason}" for name, reason in layers.get("uncompared", {}).items()),
