@@ -36,7 +36,7 @@ def print_page(steps: Sequence[PublishedStep], again: bool = False) -> None:
     """Print where the page of a run is; or why there is none, which is no fault of the run."""
     try:
         print(f"page: {page_of(steps, again)}", flush=True)
-    except MicrostageError as error:
+    except (MicrostageError, OSError) as error:
         print(f"page: none, as it could not be made: {error}", flush=True)
 
 
