@@ -1,7 +1,8 @@
 """Render the page of a run: python -m microstage_report ASKED.json FACTS.json PAGE.html
 
 ASKED.json is what the runner knows: {"steps": folders of artefacts, "command", and where there are such "network",
-"called" and "explained"}.
+"called" and "explained"}; or, of a recording, {"recording": the folder of its estimates, "called", "networks",
+"command"}.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import json
 import sys
 from pathlib import Path
 
-from microstage_report.facts import PublishedRun, facts_of
+from microstage_report.facts import PublishedRun, facts_of, facts_of_recording
 from microstage_report.page import render
 
 
 def main(asked: Path, facts: Path, page: Path) -> int:
     """Write the facts, and the page that shows them."""
-    found = facts_of(PublishedRun.of(json.loads(asked.read_text())))
+    wanted = json.loads(asked.read_text())
+    found = facts_of_recording(wanted) if "recording" in wanted else facts_of(PublishedRun.of(wanted))
     facts.write_text(json.dumps(found, allow_nan=False))
     page.write_text(render(found), encoding="utf-8")
     return 0

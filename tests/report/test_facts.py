@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from places import FIXTURES
 
 from microstage.interface import golden
-from microstage_report.facts import PublishedRun, facts_of
+from microstage_report.facts import PublishedRun, facts_of, facts_of_recording
 
 
 def publish(folder, stage, verification=(), metrics=None, parameters=None, **files):
@@ -96,3 +96,25 @@ def test_a_large_graph_is_folded_between_branches(tmp_path):
     (graph,) = facts(place)["graphs"]
     assert [node["label"] for node in graph["nodes"]] == ["Relu ... Relu (3)", "Relu ... Relu (497)", "Add"]
     assert sorted(graph["edges"]) == [["n0", "n1"], ["n0", "n2"], ["n1", "n2"]]
+
+
+def test_a_recording_is_set_beside_two_dfts_and_what_happened_is_named(tmp_path):
+    errors = {"network": {"H1": 0.5, "H3": None}, "half": {"H1": 0.7, "H3": 0.1}}
+    event = {"kind": "step", "said": "from 100 % to 50 %", "start": 0.5, "end": 0.52}
+    channel = {"unit": "A", "windows": 9, "cycles_of_full_dft": 10, "mean_absolute_difference_from_full_dft": errors}
+    channel |= {"thd_percent": {"network": 15.0, "half": None, "full": 15.2}, "events": [event], "remarks": []}
+    summary = {"channels": {"IA": channel}, "refused": {"P": "it is no current"}, "mains": 50.1, "nominal": 50}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    asked = {"recording": str(tmp_path), "called": "x.cff", "networks": {"current": "ready"}, "command": "make it"}
+    found = facts_of_recording(asked)
+    assert found["verdict"]["sentence"].startswith("1 channel of x.cff: harmonics over time in 9 windows")
+    assert found["verdict"]["notes"] == [
+        "IA, 0.500 to 0.520 s: step, from 100 % to 50 %",
+        "P was not read: it is no current",
+    ]
+    assert [(row["what"], row["value"], row["ours"]) for row in found["accuracy"]["rows"]] == [
+        ("the network", 0.5, True),
+        ("half-cycle DFT", 0.7, False),
+        ("half-cycle DFT", 0.1, False),
+        ("the network", 15.0, True),
+    ]

@@ -9,6 +9,7 @@ step in the environment of the stage that writes such networks, in a container o
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -21,7 +22,9 @@ from microstage_runner.artefacts.inputs import Input, opened
 from microstage_runner.artefacts.places import Place
 from microstage_runner.declarations.stages import REFERENCE, Stage, of_role
 from microstage_runner.engines.stage_run import StageRun
+from microstage_runner.pipeline.page import print_made
 from microstage_runner.pipeline.pipeline import Pipeline
+from microstage_runner.pipeline.rendering import render
 from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.session import Session
 
@@ -39,11 +42,24 @@ Networks = dict[str, tuple[Input, str]]  # by kind of channel: and where it is f
 
 def command(typed: dict[str, str], repository: Path) -> None:
     """Estimate FILE=. Its CHANNEL= may be a name in the file, so that the networks are chosen without it."""
-    estimate_file(typed, lambda chosen: Session.of("estimate-file", repository, chosen).pipeline())
+    result, said = estimate_file(typed, lambda chosen: Session.of("estimate-file", repository, chosen).pipeline())
+    print_made(lambda: _page(typed, result, said))
 
 
-def estimate_file(typed: Typed, pipeline_of: Pipelines) -> None:
-    """Print and draw; `MicrostageError` for bad input, which leaves nothing behind."""
+def _page(typed: Typed, result: Path, networks: Mapping[str, str]) -> Path:
+    """Make the page of what was estimated, and return where it is."""
+    page = result.parents[1] / "report" / f"{result.name}.html"
+    words = [f"{name}={shlex.quote(value)}" for name, value in typed.items() if name not in _OF_THE_MACHINE]
+    asked = {"recording": str(result), "called": Path(typed["FILE"]).name, "networks": dict(networks)}
+    render({**asked, "command": " ".join(["make", "estimate-file", *words])}, page)
+    return page
+
+
+def estimate_file(typed: Typed, pipeline_of: Pipelines) -> tuple[Path, dict[str, str]]:
+    """Print and draw; return the folder with all of it, and which network read each kind of channel.
+
+    `MicrostageError` for bad input, which leaves nothing behind.
+    """
     path, frequency = _recording(typed.get("FILE")), typed.get("FREQUENCY", "0")
     if frequency not in (*_FREQUENCIES, "0") or typed.get("FREQUENCY") == "0":
         raise ParameterError(
@@ -65,6 +81,7 @@ def estimate_file(typed: Typed, pipeline_of: Pipelines) -> None:
         shutil.rmtree(result, ignore_errors=True)
         output.rename(result)
     print(f"\nresult: {result}")
+    return result, {kind: said for kind, (_, said) in networks.items()}
 
 
 def _recording(name: str | None) -> Path:

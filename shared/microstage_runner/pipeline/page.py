@@ -9,7 +9,7 @@ A page that is there is only named: a finished `make` pays for no more than that
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from microstage.errors import MicrostageError
@@ -18,7 +18,7 @@ from microstage.untrusted.printable import printable
 from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.process import load
 
-__all__ = ["page_of", "print_page", "title_of"]
+__all__ = ["page_of", "print_made", "print_page", "title_of"]
 
 
 def page_of(steps: Sequence[PublishedStep], again: bool = False) -> Path:
@@ -28,14 +28,20 @@ def page_of(steps: Sequence[PublishedStep], again: bool = False) -> Path:
     """
     page = _place(steps)
     if again or not page.is_file():
-        load("pipeline.rendering").render(steps, page)
+        rendering = load("pipeline.rendering")
+        rendering.render(rendering.asked_of(steps, page.parents[1]), page)
     return page
 
 
 def print_page(steps: Sequence[PublishedStep], again: bool = False) -> None:
     """Print where the page of a run is; or why there is none, which is no fault of the run."""
+    print_made(lambda: page_of(steps, again))
+
+
+def print_made(make: Callable[[], Path]) -> None:
+    """Print where the page is that `make` makes; or why it could not be made."""
     try:
-        print(f"page: {page_of(steps, again)}", flush=True)
+        print(f"page: {make()}", flush=True)
     except (MicrostageError, OSError) as error:
         print(f"page: none, as it could not be made: {error}", flush=True)
 

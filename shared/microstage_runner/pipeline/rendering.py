@@ -18,7 +18,7 @@ from microstage_runner.engines.report_environment import report_environment
 from microstage_runner.pipeline.page import title_of
 from microstage_runner.pipeline.step import PublishedStep
 
-__all__ = ["command_of", "explanation_of", "render", "run_report"]
+__all__ = ["asked_of", "command_of", "explanation_of", "render", "run_report"]
 
 _SHARED = Path(__file__).resolve().parents[2]
 _START = (  # isolated: packages of the user's own never come before those of the lock
@@ -29,12 +29,12 @@ EXPLAINED = "of.json"
 'What an explanation says it is of: {"artefacts": their digests}.'
 
 
-def render(steps: Sequence[PublishedStep], page: Path) -> None:
+def render(wanted: Mapping[str, Any], page: Path) -> None:
     """Write `page`, and its facts beside it; raise `EnvironmentProblem` where that cannot be done."""
     volumes = page.parents[1]
     with Place(volumes, "report") as place:
         asked, facts, made = (place / name for name in ("asked.json", "facts.json", "page.html"))
-        write_json(asked, _asked(steps, volumes))
+        write_json(asked, wanted)
         run_report(volumes, asked, facts, made)
         page.parent.mkdir(exist_ok=True)
         for new, kept in ((facts, page.with_suffix(".json")), (made, page)):
@@ -53,8 +53,8 @@ def run_report(volumes: Path, asked: Path, facts: Path, page: Path) -> None:
         raise EnvironmentProblem(f"the program that renders it ended with code {done.returncode}; {trace} says why.")
 
 
-def _asked(steps: Sequence[PublishedStep], volumes: Path) -> dict[str, Any]:
-    """Return what the page is to be of; every file that it will read is hashed first."""
+def asked_of(steps: Sequence[PublishedStep], volumes: Path) -> dict[str, Any]:
+    """Return what the page of a run is to be of; every file that it will read is hashed first."""
     asked = {"steps": [str(step.artefact.checked()) for step in steps], "command": command_of(steps)}
     explained = explanation_of(steps, volumes)
     return {**asked, **_own_network(steps), **({"explained": str(explained)} if explained else {})}
