@@ -89,6 +89,8 @@ class Artefact:
 
     def report(self) -> Path:
         """Return the page about the network, rendered if it is not there: the one that `make report` names."""
+        if not self.steps:
+            raise ArtefactError("report needs an artefact that microstage.compile(...) has just returned.")
         return load("pipeline.page").page_of(self.steps)
 
     def _repr_html_(self) -> str:
