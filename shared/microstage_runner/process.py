@@ -10,12 +10,14 @@ from types import ModuleType
 
 from microstage.process.ending import ended
 
-__all__ = ["INSTALLED", "REPOSITORY", "TRACES", "load", "process", "volumes_of"]
+__all__ = ["DOOR", "INSTALLED", "REPOSITORY", "TRACES", "load", "process", "volumes_of"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 "The checkout that this runner is part of, or what of it a wheel has installed."
 INSTALLED = "microstage_installed"
 "What the folder of an installed wheel is called (pyproject.toml)."
+DOOR = "microstage" if REPOSITORY.name == INSTALLED else "make"
+"What commands are typed with here."
 TRACES = ".traces"
 
 

@@ -47,7 +47,8 @@ for bad in (x[:, :3], real[0] * np.nan, np.full(6, 300), x > 0, {"z": x}, [[1, 2
     except ParameterError as error:
         refused.append(str(error))
 proofs = made.verify()
-said = {"path": str(made.path), "places": list(traced), "refused": refused, "html": made._repr_html_()}
+said = {"path": str(made.path), "page": str(made.report()), "html": made._repr_html_()}
+said |= {"places": list(traced), "refused": refused}
 print(json.dumps({**said, "compared": sum(proof["compared"] for proof in proofs)}))
 """
 COMPLETES = """
@@ -151,6 +152,7 @@ def test_python_calls_the_c_and_sees_every_tensor(installed, made):
     done = installed.ran("python", "-c", USES)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout.splitlines()[-1])
+    assert f"page: {said['page']}\n" in made and "microstage cbackend" in Path(said["page"]).read_text()
     assert said["path"] in made and said["compared"] > 0 and "integers equal" in said["html"]
     assert said["places"] == ["x", "y", "model/0:MatMul"]
     shape, nan, beyond, truth, name, ragged = said["refused"]

@@ -14,6 +14,7 @@ from microstage.errors import EnvironmentProblem
 from microstage_runner.declarations.stages import CODE
 from microstage_runner.engines import engine, memory
 from microstage_runner.engines.local import find_python
+from microstage_runner.process import DOOR
 from microstage_runner.session import Session
 
 __all__ = ["command"]
@@ -61,7 +62,9 @@ def _findings(session: Session) -> Iterator[Finding]:
     )
     if code := next((stage.name for stage in session.stages.values() if stage.role == CODE), ""):
         yield _command("gcc", local, f"{code} with RUNNER=local", "`apt-get install gcc libc6-dev`")
-    yield _command("debootstrap", None, "`make base` where no registry is reachable", "`apt-get install debootstrap`")
+    yield _command(
+        "debootstrap", None, f"`{DOOR} base` where no registry is reachable", "`apt-get install debootstrap`"
+    )
     yield _command("openssl", None, "keys of SIGNING_KEY=", "`apt-get install openssl`", optional=True)
     yield Finding("cores", True, str(os.cpu_count()))
     yield _disk(session.volumes)

@@ -9,6 +9,7 @@ from microstage.process.text_table import table
 from microstage_runner.declarations.family_modules import report_of
 from microstage_runner.declarations.stages import TRAINING, Stage, of_role
 from microstage_runner.pipeline.runs import Run, listing
+from microstage_runner.process import DOOR
 from microstage_runner.session import Session
 
 __all__ = ["command"]
@@ -23,7 +24,7 @@ def command(session: Session) -> None:
 def _table(runs: Sequence[Run], stages: Mapping[str, Stage], stage: str) -> str:
     """Return a row per run: id, when, state, network, dataset, result, and what differs from the defaults."""
     if not runs:
-        return f"No run yet; `make {stage}` makes one."
+        return f"No run yet; `{DOOR} {stage}` makes one."
     rows = [
         [
             run.id,

@@ -17,6 +17,7 @@ from microstage_runner.declarations.stages import FILES
 from microstage_runner.engines.report_environment import report_environment
 from microstage_runner.pipeline.page import title_of
 from microstage_runner.pipeline.step import PublishedStep
+from microstage_runner.process import DOOR
 
 __all__ = ["asked_of", "command_of", "explanation_of", "render", "run_report"]
 
@@ -89,7 +90,7 @@ def command_of(steps: Sequence[PublishedStep]) -> str:
     for step in steps:
         given |= dict(_typed(step)) | _places(step.artefact.run)
     words = [f"{name}={shlex.quote(value)}" for name, value in given.items()]
-    return " ".join(["make", steps[-1].stage.name, *words])
+    return " ".join([DOOR, steps[-1].stage.name, *words])
 
 
 def _typed(step: PublishedStep) -> Iterator[tuple[str, str]]:
