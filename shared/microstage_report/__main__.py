@@ -1,8 +1,8 @@
 """Render the page of a run: python -m microstage_report ASKED.json FACTS.json PAGE.html
 
 ASKED.json is what the runner knows: {"steps": folders of artefacts, "command", and where there are such "network",
-"called" and "explained"}; or, of a recording, {"recording": the folder of its estimates, "called", "networks",
-"command"}.
+"called", "explained" and "latency"}; or, of a recording, {"recording": the folder of its estimates, "called",
+"networks", "command"}.
 """
 
 from __future__ import annotations

@@ -88,6 +88,7 @@ def _assert_says_all(facts: dict, manifest: dict) -> None:
     assert len(layers) == 2 and all({"sqnr_db", "macs", "cycles", "lut", "flash"} <= row.keys() for row in layers)
     assert [row["macs"] for row in layers] == [24 * 16, 16 * 5] and any("bottleneck" in row for row in layers)
     assert sum(row["flash"] for row in layers) == manifest["microstage"]["metrics"]["constant_bytes"]
+    assert {row["unit"] for row in facts["code"]["rows"]} == {"bytes", "µs", "frames/s"}
     assert [row["to"] for row in facts["proofs"]] == ["streamline", "cbackend"]
     before, after = facts["graphs"]
     assert {"Softmax", "MatMul"} <= {node["type"] for node in before["nodes"]}

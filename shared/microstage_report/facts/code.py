@@ -17,12 +17,29 @@ _BYTES = {
 
 
 def code(run: PublishedRun) -> list[Row]:
-    """Return what the C takes of a machine; nothing where there is no C yet."""
+    """Return what the C takes of a machine, and its time on this one where that was measured; then FINN's estimate."""
     step = run.stage("cbackend")
-    if step is None:
-        return []
-    metrics = step.about["metrics"]
-    return [{"what": what, "value": metrics[key], "unit": "bytes"} for key, what in _BYTES.items() if key in metrics]
+    metrics = step.about["metrics"] if step else {}
+    rows = [{"what": what, "value": metrics[key], "unit": "bytes"} for key, what in _BYTES.items() if key in metrics]
+    times = [
+        {"what": f"{name} on this machine, median", "value": time / 1000, "unit": "µs"}
+        for name, time in run.latency.items()
+    ]
+    return [*rows, *times, *_on_fpga(run)]
+
+
+def _on_fpga(run: PublishedRun) -> list[Row]:
+    """Return what FINN estimates of each part of the network on the chosen FPGA."""
+    step = run.stage("streamline")
+    estimates = step.json("estimates.json") if step else {}
+    return [
+        {
+            "what": f"{part} on {estimates['fpga_part']}, estimated",
+            "value": said["frames_per_second"],
+            "unit": "frames/s",
+        }
+        for part, said in estimates.get("parts", {}).items()
+    ]
 
 
 def learning(run: PublishedRun) -> list[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ class PublishedRun:
     """The artefacts of a run, in the order of its stages, and what the runner knows beside them.
 
     `called` is what the user calls a network of their own, `network` its file where that is still there, `explained`
-    the folder of its `make explain`.
+    the folder of its `make explain`, `latency` the nanoseconds that each function of its C took.
     """
 
     steps: tuple[Published, ...]
@@ -59,17 +59,14 @@ class PublishedRun:
     network: Path | None = None
     explained: Path | None = None
     called: str = ""
+    latency: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, asked: Mapping[str, Any]) -> PublishedRun:
         """Return the run that the runner asks for a page of."""
-        places = {name: Path(asked[name]) for name in ("network", "explained") if asked.get(name)}
-        return cls(
-            tuple(Published(Path(step)) for step in asked["steps"]),
-            asked["command"],
-            called=asked.get("called", ""),
-            **places,
-        )
+        places: dict[str, Any] = {name: Path(asked[name]) for name in ("network", "explained") if asked.get(name)}
+        told = {name: asked[name] for name in ("called", "latency") if asked.get(name)}
+        return cls(tuple(Published(Path(step)) for step in asked["steps"]), asked["command"], **places, **told)
 
     def stage(self, name: str) -> Published | None:
         """Return the artefact of a stage; None where the run has none."""

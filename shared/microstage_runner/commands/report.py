@@ -1,16 +1,23 @@
 """`make report [OPEN=1]`: the closing table of the selected run, and its page with everything that is known of it.
 
-The page is made anew, with what it alone needs: the error of every layer, as `make explain` finds it.
+The page is made anew, with what it alone needs: the error of every layer, as `make explain` finds it, and how long the
+C takes on this machine.
 """
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import subprocess
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
 from microstage.errors import ParameterError, StageFailed
+from microstage_runner.artefacts.places import Place
 from microstage_runner.commands.explain import explain, explained_role
+from microstage_runner.declarations.stages import CODE
 from microstage_runner.pipeline.page import page_of
 from microstage_runner.pipeline.rendering import explanation_of
 from microstage_runner.pipeline.step import PublishedStep
@@ -27,7 +34,7 @@ def command(session: Session) -> None:
     steps = session.published()
     print(summary(steps))
     _explained(session, steps)
-    page = page_of(steps, again=True)
+    page = page_of(steps, again=True, beside={"latency": _latency(session, steps)})
     if session.typed.get("OPEN") == "1":
         _open(page)
     print(f"page: {page}")
@@ -43,6 +50,18 @@ def _explained(session: Session, steps: Sequence[PublishedStep]) -> None:
         explain(session, session.pipeline(), steps, {})
     except StageFailed as error:
         print(f"explain: none on the page: {error}", flush=True)
+
+
+def _latency(session: Session, steps: Sequence[PublishedStep]) -> dict[str, int]:
+    """Return {function: nanoseconds} of the C's own benchmark; empty before there is C, or without a compiler."""
+    code = next((step for step in steps if step.stage.role == CODE), None)
+    if code is None or not (shutil.which("make") and shutil.which("cc")):
+        return {}
+    with Place(session.volumes, "latency") as place:
+        copied = shutil.copytree(code.artefact.checked(), place / "c")
+        around = {"PATH": os.environ["PATH"]}
+        done = subprocess.run(["make", "-C", str(copied), "bench"], env=around, capture_output=True, text=True)
+    return {name: int(time) for name, time in re.findall(r"^(.+): median (\d+) ns", done.stdout, re.MULTILINE)}
 
 
 def _open(page: Path) -> None:

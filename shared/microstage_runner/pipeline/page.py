@@ -9,8 +9,9 @@ A page that is there is only named: a finished `make` pays for no more than that
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from microstage.errors import MicrostageError
 from microstage.files.canonical import digest
@@ -21,15 +22,15 @@ from microstage_runner.process import load
 __all__ = ["page_of", "print_made", "print_page", "title_of"]
 
 
-def page_of(steps: Sequence[PublishedStep], again: bool = False) -> Path:
-    """Return the page of a run, which is made where it is missing, or `again`.
+def page_of(steps: Sequence[PublishedStep], again: bool = False, beside: Mapping[str, Any] = {}) -> Path:
+    """Return the page of a run, which is made where it is missing, or `again`, with what is known `beside` artefacts.
 
     Raise `MicrostageError` where it cannot be made.
     """
     page = _place(steps)
     if again or not page.is_file():
         rendering = load("pipeline.rendering")
-        rendering.render(rendering.asked_of(steps, page.parents[1]), page)
+        rendering.render({**rendering.asked_of(steps, page.parents[1]), **beside}, page)
     return page
 
 
