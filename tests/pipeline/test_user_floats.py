@@ -106,6 +106,11 @@ def test_the_page_runs_through_every_stage_and_its_weights_come_back_in(volumes,
     assert {path.name for path in folder.iterdir()} == {"explain.json", "explain.png", "explain.txt"}
     assert (folder / "explain.txt").read_text() in told and "sample 3 (as asked):" in told and str(folder) in told
 
+    said = make(volumes, "report", f"MODEL={mine / 'stripes.py'}", *TINY, "TARGET=tflite")
+    facts = json.loads(Path(said.split("page: ")[-1].strip()).with_suffix(".json").read_text())
+    layers = [row for row in facts["layers"]["rows"] if "macs" in row]
+    assert len(layers) > 2 and all({"sqnr_db", "flash"} <= row.keys() for row in layers)
+
     words = ["STAGE=train", f"SCRIPT={mine / 'wrap.py'}", f"ARGS={trained / 'float_model_weight.pth'}"]
     done = made("python", *words, "RUNNER=local", f"VOLUMES={volumes}")
     assert "Error 7" in done.stderr and "compared 384" in done.stdout, done.stderr[-2000:]

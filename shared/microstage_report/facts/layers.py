@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -121,14 +122,19 @@ def _row(layer: Layer, errors: dict[str, float], costs: dict[str, dict[str, int]
 def _names(layer: Layer) -> list[str]:
     """Return what a table of errors may call the layer: its own name, and that of each tensor that it gives."""
     product = layer.nodes[0].outputs[0].removesuffix(".accumulator")
-    return [product, layer.name]
+    return [_spelled(product), _spelled(layer.name)]
+
+
+def _spelled(name: str) -> str:
+    """Return a name as ONNX files spell it, which have _ for the dots of a module's path."""
+    return re.sub(r"\W", "_", name)
 
 
 def _errors(run: PublishedRun) -> dict[str, float]:
     """Return {layer: signal over the error that it makes by itself, in dB}, of `make explain`."""
     found = run.explanation.get("layers", [])
     return {
-        layer["layer"].partition(", ")[0].rpartition(" -> ")[2]: layer["by_itself_db"]
+        _spelled(layer["layer"].partition(", ")[0].rpartition(" -> ")[2]): layer["by_itself_db"]
         for layer in found
         if layer["by_itself_db"] is not None
     }
