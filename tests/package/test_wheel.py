@@ -1,4 +1,4 @@
-"""The wheel: built, installed into an empty environment, and used in an empty folder, without the checkout."""
+"""The wheel: built, installed read-only into an empty environment, used in an empty folder, without the checkout."""
 
 from __future__ import annotations
 
@@ -78,6 +78,7 @@ class Installed:
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", self.bin.parent], check=True)
         pip = ["pip", "--python", self.bin / "python", "install", "--quiet", "--no-deps", "--no-index", "--no-compile"]
         subprocess.run([sys.executable, "-m", *pip, wheel], check=True)
+        subprocess.run(["chmod", "-R", "a-w", self.tree], check=True)
         packages = root / "packages"  # those that the wheel asks for, and nothing else
         packages.mkdir()
         for name in ("numpy", "argcomplete"):
@@ -89,10 +90,13 @@ class Installed:
         self.here.mkdir()
         doors.volumes(self.here / "volumes")
 
+    @property
+    def tree(self) -> Path:
+        return next(self.bin.parent.glob("lib/python3*/site-packages/microstage_installed"))
+
     def files(self) -> dict[Path, int]:
         """What was installed, and when each file was last written; but for what Python keeps of modules."""
-        tree = next(self.bin.parent.glob("lib/python3*/site-packages/microstage_installed"))
-        found = (path for path in tree.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+        found = (path for path in self.tree.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
         return {path: path.stat().st_mtime_ns for path in found}
 
     def ran(self, *words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
