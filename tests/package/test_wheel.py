@@ -186,3 +186,8 @@ def test_help_lists_the_variables_of_a_command_and_what_needs_a_checkout_says_so
         )
     wrong = installed.ran("microstage", "train", "--cycels", "1")
     assert wrong.returncode == 2 and wrong.stderr.endswith("did you mean CYCLES?\n")
+
+
+def test_no_command_imports_numpy(installed):
+    program = "import sys, microstage_runner.cli, microstage_runner.command_line.main; print('numpy' in sys.modules)"
+    assert installed.ran("python", "-c", program).stdout == "False\n"
