@@ -52,7 +52,7 @@ sign:        ## vouch for what is published already: SIGNING_KEY=; with it, ever
 report:      ## the closing table of the selected run, and its page with everything known of it: OPEN=1 opens it
 accuracy:    ## train on every fold; errors per harmonic and source, beside the textbook: NOMINAL=32
 compare:     ## a network trained in floats: raw, quantised, integers in NumPy, C and interpreter, on all test examples
-sweep:       ## every combination of listed values, up to STAGE=: CYCLES=0.25,0.5,1 LSTM_STATE_BITS=4,8
+sweep:       ## every combination of listed values, up to STAGE=: CYCLES=0.25,0.5,1 JOBS=2 ENGINE=snakemake PROFILE=slurm
 explain:     ## every layer in floats beside its integers; where the error of one answer comes from: SAMPLE=17
 estimate-file: ## harmonics over time of a recording, events, pictures: FILE=x.cfg CHANNEL=IA,IB RUN= ONNX=folder
 ready:       ## train the networks that estimate-file takes by default, and put them into this checkout
@@ -87,7 +87,7 @@ pack unpack push pull:
 
 ##@ Checking
 .PHONY: test lint reproduce prove footprint package-check
-.PHONY: quantisers bench bench-noop bench-setup bench-kernels bench-lstm bench-bnn
+.PHONY: reproduce-table slurm-test quantisers bench bench-noop bench-setup bench-kernels bench-lstm bench-bnn
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
 	@$(MICROSTAGE) $@ $(typed)
 
@@ -95,6 +95,12 @@ lint:        ## formatter, ruff, mypy, shellcheck, hadolint, all of locked versi
 	@$(MICROSTAGE) $@ $(typed)
 
 reproduce:   ## STAGE=: image and stage twice, under other circumstances; every byte compared
+	@$(MICROSTAGE) $@ $(typed)
+
+reproduce-table: ## a table of README anew, its figures beside ours: TABLE=bnn-pynq|harmonic|bench DATA_DIR=
+	@$(MICROSTAGE) $@ $(typed)
+
+slurm-test:  ## a sweep of 40 jobs on a SLURM of two nodes, unpacked here, one of which is killed; then without it
 	@$(MICROSTAGE) $@ $(typed)
 
 # Of the C that the stages make of networks: drawn ones, or those of MODEL=, ONNX= and RUN=. Each may be a list.
@@ -105,8 +111,8 @@ prove:       ## the C beside the reference: VECTORS=10000 random vectors, every 
 footprint:   ## its flash, RAM, stack and instructions on Cortex-M4 and RISC-V: MODEL=drawn-resnet8,kws-w3a3
 	@$(MICROSTAGE) $@ $(typed)
 
-package-check: cbackend ## PlatformIO's and Espressif's packers on the C: ONNX=model.onnx NAME=ecg
-	@bash tests/cbackend/package-check "$$($(MICROSTAGE) path STAGE=cbackend $(typed))"
+package-check: ## PlatformIO's and Espressif's packers on the C: ONNX=model.onnx NAME=ecg
+	@$(MICROSTAGE) $@ $(typed)
 
 quantisers:  ## methods of quantising beside brevitas' own flow, on trained weights: NETWORKS="resnet8 dae"
 	@$(MICROSTAGE) $@ $(typed)
@@ -131,6 +137,7 @@ help:        ## this text
 	  awk '/^  /{split($$1, a, "="); if (!seen[a[1]]++) printf "%s ", a[1]} END {print ""}' | fold -s -w 100
 	@echo "MODEL= a network of this checkout, or path/to/model.py of your own"
 	@echo "ONNX=model.onnx GOLDEN=data.npz a network that something else trained; CALIBRATION=inputs.npz where it is float"
+	@echo "DRY=1 before any target: what it would run, what is there already, what it would cost; nothing is made"
 	@echo "DATA_DIR= folder of recordings; RUNNER=docker|local|auto; VOLUMES= folder of artefacts; FORCE=1 runs again"
 
 # A target that is none of these: the runner says so, and which one may be meant.

@@ -20,7 +20,9 @@ import microstage_runner
 from microstage.errors import EnvironmentProblem
 from microstage_runner import cli
 from microstage_runner.engines import backend, local
+from microstage_runner.engines.foreseen import Foreseen
 from microstage_runner.pipeline import rendering
+from microstage_runner.sweeping import job, jobs
 
 __all__ = ["on_this_interpreter"]
 
@@ -33,6 +35,9 @@ class Here(local.LocalBackend):
     def platform(self, stage):
         return {"python": "3", "libc": "any"}
 
+    def foreseen(self, stage):
+        return Foreseen(self.platform(stage))
+
 
 def on_this_interpreter() -> None:
     """Let the runner of this process make no environment, write pages itself, and hand variables of the toy on to its
@@ -40,8 +45,8 @@ def on_this_interpreter() -> None:
     """
 
     def ensure(self, version: str, lock: Path) -> Path:
-        """The one environment with packages that a test may need is that of signing."""
-        return Path(os.environ.get("TOY_SIGNING") if lock.parent.name == "signing" else sys.executable)
+        """The environments with packages that a test may need are those of signing and of sweeps."""
+        return Path(os.environ.get(f"TOY_{lock.parent.name.upper()}", sys.executable))
 
     pinned = local.stage_environment
     local.Environments.ensure = ensure
@@ -49,6 +54,7 @@ def on_this_interpreter() -> None:
         pinned(scratch) | {name: value for name, value in os.environ.items() if name.startswith("TOY_")}
     )
     rendering.run_report = _written
+    jobs.PROGRAM = (sys.executable, __file__, "--job")
     backend.choose = lambda wanted, repository, volumes, *elsewhere: (Here(repository, volumes), "toy")
 
 
@@ -95,4 +101,6 @@ if __name__ == "__main__":
     words = sys.argv[1:]
     if words[:1] == ["--serve"]:
         words = served(socket.socket(fileno=int(words[1])))
+    if words[:1] == ["--job"]:
+        raise SystemExit(job.main(words[1:], Path(os.environ["TOY_ROOT"])))
     raise SystemExit(cli.main(words, Path(os.environ["TOY_ROOT"])))

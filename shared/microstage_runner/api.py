@@ -27,6 +27,8 @@ def compile(model: str | Path, target: str = "cbackend", **variables: object) ->
     """
     door = "ONNX" if str(model).endswith((".onnx", ".tflite")) else "MODEL"
     typed = {name.upper(): _text(value) for name, value in variables.items()} | {door: str(model)}
+    if "DRY" in typed:
+        raise ParameterError("dry= is for commands, as it returns no artefact: `make` and `microstage` take DRY=1.")
     offline.choose(typed.get("VENDOR"))
     assert_settings_used(target, typed)
     session = Session.of(target, REPOSITORY, typed)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 
-from microstage.errors import ParameterError
 from microstage_runner.commands.table import COMMANDS, WORDS
 from microstage_runner.commands.used import assert_settings_used
-from microstage_runner.declarations.checkout import assert_checkout, load_stages
+from microstage_runner.declarations.checkout import assert_checkout
 from microstage_runner.engines import offline
 from microstage_runner.process import REPOSITORY, load, process
 from microstage_runner.session import Session, make_stage, split_words
@@ -30,22 +28,13 @@ def run_command(arguments: list[str], repository: Path = REPOSITORY) -> int:
     command = COMMANDS.get(name)
     if command is not None and command.in_checkout:
         assert_checkout(repository, name)
+    if "DRY" in typed and load("commands.dry").asked(typed):
+        load("commands.dry").show(name, typed, repository)
+        return 0
     if command is not None and command.takes == WORDS:
         return load(f"commands.{command.module}").command(typed, repository) or 0
     session = Session.of(name, repository, typed)
     if command is not None:
         return load(f"commands.{command.module}").command(session) or 0
-    if name not in session.stages:
-        raise _unknown(name, session)
-    make_stage(session, name)
+    make_stage(session, session.require(name))
     return 0
-
-
-def _unknown(name: str, session: Session) -> ParameterError:
-    """Return the error for a command that is neither in the table nor a stage of this session."""
-    if name in load_stages(session.repository):
-        first = next(iter(session.stages))
-        return ParameterError(f"{name} comes before {first}, where a network of one's own begins.")
-    near = get_close_matches(name, [*session.stages, *COMMANDS], n=1)
-    hint = f"did you mean {near[0]}?" if near else "`make help` lists them."
-    return ParameterError(f"{name} is not a target; {hint}")

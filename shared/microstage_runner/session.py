@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from microstage.datasets.locations import DOWNLOADED
 from microstage.errors import ArtefactError, ParameterError
+from microstage_runner import signing
 from microstage_runner.artefacts.store import Store
 from microstage_runner.commands.table import COMMANDS
 from microstage_runner.commands.used import assert_parameters_used
 from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.declarations.selection import select
-from microstage_runner.declarations.stages import INTEGERS, TRAINING, of_role
+from microstage_runner.declarations.stages import BESIDE, FILES, INTEGERS, MODULE, TRAINING, Stage, of_role
 from microstage_runner.declarations.user_files import UserFiles, from_user_files, named_by_parameters
 from microstage_runner.declarations.user_module import UserModule, is_path
 from microstage_runner.engines import backend, memory
+from microstage_runner.engines.foreseen import Foreseeing, Foreseen
 from microstage_runner.pipeline import runs
 from microstage_runner.pipeline.page import print_page
 from microstage_runner.pipeline.pipeline import Pipeline
-from microstage_runner.pipeline.step import PublishedStep
+from microstage_runner.pipeline.step import PublishedStep, Step
 from microstage_runner.pipeline.summary import summary
 from microstage_runner.process import volumes_of
 from microstage_runner.registry import chosen_registry
@@ -63,23 +67,57 @@ class Session:
 
     def pipeline(self, loud: bool = False) -> Pipeline:
         """Return the pipeline on the chosen backend; `loud` prints which backend was taken, and why."""
+        chosen, why = self._backend()
+        if loud and self.typed.get("RUNNER", "auto") == "auto":
+            print(f"runner: {chosen.name} ({why})", flush=True)
+        pipeline = self._pipeline(chosen, self.volumes)
+        if self.again:
+            training = of_role(self.stages, TRAINING)
+            self._assert_same(next(pipeline.steps(training)))
+        return pipeline
+
+    def plan(self, target: str) -> list[Step]:
+        """Return every step up to `target`, published or not, as it is foreseen; raise what would end its run early.
+
+        The volume stays as it is: copies of the user's files lie elsewhere for a moment.
+        """
+        with tempfile.TemporaryDirectory(prefix="microstage-plan.") as aside:
+            steps = self._pipeline(Foreseeing(self._backend()[0]), Path(aside)).plan(target)
+        if self.again:
+            self._assert_same(steps[0])
+        return steps
+
+    def foreseen(self, stage: Stage) -> Foreseen:
+        """Return what is known of the environment of `stage` before it is made."""
+        return self._backend()[0].foreseen(stage)
+
+    def is_signed(self, step: PublishedStep) -> bool:
+        """Return whether a trusted key signed the artefact; yes where none was named, or the program that tells is not
+        installed yet.
+        """
+        return not (self.store.keys and signing.is_installed(self.volumes)) or self.store.keys.usable(step.artefact)
+
+    def _backend(self) -> tuple[backend.Backend, str]:
         asked = [
             self.typed.get(name, default) for name, default in (("RUNNER", "auto"), ("HOST", ""), ("STAGES_ON", ""))
         ]
-        chosen, why = backend.choose(asked[0], self.repository, self.volumes, *asked[1:])
-        if loud and self.typed.get("RUNNER", "auto") == "auto":
-            print(f"runner: {chosen.name} ({why})", flush=True)
+        return backend.choose(asked[0], self.repository, self.volumes, *asked[1:])
+
+    def _pipeline(self, chosen: backend.Backend, copies: Path) -> Pipeline:
+        """Return the pipeline on a backend, with copies of the user's files under `copies`."""
         data_dir = self.typed.get("DATA_DIR")
         folder = Path(data_dir).resolve() if data_dir else self._downloads()
-        files = UserFiles.collect(self.stages, self.typed, self.volumes)
-        beside = named_by_parameters(self.stages, self.typed, self.volumes)
-        pipeline = Pipeline(
-            self.stages, self.parameters, self.repository, self.store, chosen, folder, files, self.model, beside
-        )
+        own = {
+            FILES: UserFiles.collect(self.stages, self.typed, copies),
+            MODULE: self.model.laid_out(copies) if self.model else None,
+            BESIDE: named_by_parameters(self.stages, self.typed, copies),
+        }
+        return Pipeline(self.stages, self.parameters, self.repository, self.store, chosen, folder, own, self.model)
+
+    def _assert_same(self, first: Step) -> None:
+        """Raise `ParameterError` where the run RUN= would begin anew."""
         if self.again:
-            training = of_role(self.stages, TRAINING)
-            runs.assert_same(self.again, next(pipeline.steps(training)).about["key"], training)
-        return pipeline
+            runs.assert_same(self.again, first.about["key"], first.stage.name)
 
     def _downloads(self) -> Path | None:
         """Return the folder where `make data` put the dataset, if it did."""
@@ -95,6 +133,17 @@ class Session:
             raise ParameterError(f"{given}: expected one of {', '.join(self.stages)}.")
         return name
 
+    def require(self, name: str) -> str:
+        """Return `name`, which is a stage of this session; raise `ParameterError` for what is no target at all."""
+        if name in self.stages:
+            return name
+        if name in load_stages(self.repository):
+            first = next(iter(self.stages))
+            raise ParameterError(f"{name} comes before {first}, where a network of one's own begins.")
+        near = get_close_matches(name, [*self.stages, *COMMANDS], n=1)
+        hint = f"did you mean {near[0]}?" if near else "`make help` lists them."
+        raise ParameterError(f"{name} is not a target; {hint}")
+
     def published(self) -> list[PublishedStep]:
         """Return the steps of the selected run that are published, up to STAGE= or the last stage."""
         target = self.stage(default=list(self.stages)[-1])
@@ -102,6 +151,11 @@ class Session:
         if not steps:
             raise ArtefactError(f"Nothing of this selection is published yet; `make {self.usual}` makes it.")
         return steps
+
+    @property
+    def model_name(self) -> str:
+        """The network that all stages are about; "" where no stage asks for one."""
+        return next((chosen["model"] for chosen in self.parameters.values() if "model" in chosen), "")
 
     @property
     def usual(self) -> str:

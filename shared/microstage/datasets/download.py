@@ -18,7 +18,7 @@ from microstage.process.progress import progress
 from microstage.untrusted.bounds import BoundedStream, assert_room, within
 from microstage.untrusted.tars import content_of, is_plain, tar
 
-__all__ = ["fetch"]
+__all__ = ["fetch", "require"]
 
 # The authors' recordings as they stand in the repository of a later study, at one commit. Its folder names differ from
 # ours, and an archive's own bytes may change: what counts are the digests of the files inside.
@@ -31,14 +31,19 @@ _SECONDS = 60
 _SLOWEST = 1 << 16  # bytes a second
 
 
+def require(name: str) -> None:
+    """Raise `ParameterError` for a dataset that cannot be downloaded."""
+    known = [*_ARCHIVES, *ARCHIVES]
+    if name not in known:
+        raise ParameterError(f"DATASET={name or '(none)'} cannot be downloaded: expected one of {', '.join(known)}.")
+
+
 def fetch(name: str, place: Path) -> None:
     """Put dataset `name` under `place`; files that are there and intact stay. Nothing is left of a failed download."""
     if name in ARCHIVES:
         print(f"{name}: {fetch_whole(name, place, _download)}, every archive's SHA-256 as published here.")
         return
-    if name not in _ARCHIVES:
-        known = ", ".join([*_ARCHIVES, *ARCHIVES])
-        raise ParameterError(f"DATASET={name or '(none)'} cannot be downloaded: expected one of {known}.")
+    require(name)
     folder = place / name.replace("-", "_")
     wanted = _digests(name)
     missing = {digest: path for path, digest in wanted.items() if _digest(folder / path) != digest}

@@ -6,6 +6,7 @@ import ast
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from microstage.errors import MicrostageError
@@ -13,7 +14,7 @@ from microstage.files.canonical import file_digest
 from microstage_runner.artefacts import notes
 from microstage_runner.artefacts.places import clear
 
-__all__ = ["Digests"]
+__all__ = ["Digests", "remembered"]
 
 _PACKAGE = "microstage"
 _SETTLED_NS = 2_000_000_000
@@ -81,6 +82,12 @@ class Digests:
         if self._memory:
             clear(self._memory)
         self._files, self._imports = {}, {}
+
+
+@cache
+def remembered(memory: Path) -> Digests:
+    """Return the digests that this process remembers under `memory`, however many runs ask for them."""
+    return Digests(memory)
 
 
 def _mark(path: Path) -> list[int]:

@@ -8,11 +8,13 @@ import importlib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from microstage.errors import ParameterError
 from microstage.files.canonical import digest, write_json
 from microstage_runner.artefacts.places import Place
+from microstage_runner.commands.planned import Planned
 from microstage_runner.declarations.family_modules import family_module
 from microstage_runner.declarations.stages import TRAINING, of_role
 from microstage_runner.engines.stage_run import StageRun
@@ -20,19 +22,26 @@ from microstage_runner.pipeline.page import print_page
 from microstage_runner.pipeline.pipeline import Pipeline
 from microstage_runner.session import Session
 
-__all__ = ["command"]
+__all__ = ["command", "planned", "pooled_over_folds"]
+
+
+def planned(session: Session) -> list[Planned]:
+    """Return the training of every fold."""
+    family = _family(session)
+    family.nominal_of(session.typed)
+    stage, folds = of_role(session.stages, TRAINING), family.folds_of(session.typed)
+    titles = [f"FOLD={typed['FOLD']}" if "FOLD" in typed else "" for typed in folds]
+    return [Planned(title, Session(session.repository, typed), stage) for title, typed in zip(titles, folds)]
 
 
 def command(session: Session) -> None:
     """Train and test on every fold, then print and draw the tables."""
-    stage = of_role(session.stages, TRAINING)
-    module = family_module(session.parameters[stage].get("model", ""), "accuracy")
-    if module is None:
-        raise ParameterError(
-            "make accuracy pools errors over folds, of which this MODEL= has none;"
-            " `make sweep MODEL=a,b` prints accuracies."
-        )
-    family = importlib.import_module(module)
+    pooled_over_folds(session)
+
+
+def pooled_over_folds(session: Session) -> dict[str, Any]:
+    """Do that, and return the errors of all folds together."""
+    stage, family = of_role(session.stages, TRAINING), _family(session)
     nominal = family.nominal_of(session.typed)
     folds = [Session(session.repository, typed) for typed in family.folds_of(session.typed)]
     trained = [fold.pipeline(loud=fold is folds[0]).run(stage) for fold in folds]
@@ -40,6 +49,19 @@ def command(session: Session) -> None:
     print("\n" + family.tables(found))
     print(f"\na picture of each table: {_draw(found, family.CHARTS, stage, folds[0].pipeline())}")
     print_page(trained[0])
+    return found
+
+
+def _family(session: Session) -> ModuleType:
+    """Return the module that pools errors of this network's family; raise `ParameterError` if it has none."""
+    stage = of_role(session.stages, TRAINING)
+    module = family_module(session.parameters[stage].get("model", ""), "accuracy")
+    if module is None:
+        raise ParameterError(
+            "make accuracy pools errors over folds, of which this MODEL= has none;"
+            " `make sweep MODEL=a,b` prints accuracies."
+        )
+    return importlib.import_module(module)
 
 
 def _draw(found: Mapping[str, Any], charts: str, stage: str, pipeline: Pipeline) -> Path:

@@ -12,6 +12,7 @@ from microstage.errors import ParameterError
 from microstage.files.canonical import digest
 from microstage_runner.artefacts.inputs import opened
 from microstage_runner.artefacts.places import Place
+from microstage_runner.commands.planned import Planned, up_to
 from microstage_runner.declarations.family_modules import family_module
 from microstage_runner.declarations.stages import INTEGERS, REFERENCE, TRAINING, of_role
 from microstage_runner.engines.stage_run import StageRun
@@ -19,19 +20,24 @@ from microstage_runner.pipeline.pipeline import Pipeline
 from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.session import Session
 
-__all__ = ["ENCODINGS", "command", "module_of"]
+__all__ = ["ENCODINGS", "command", "module_of", "planned"]
 
 ENCODINGS = ("model", "eembc")
+
+
+def planned(session: Session) -> list[Planned]:
+    """Return the run whose network the files are of."""
+    _encoding(session)
+    module_of(session.model_name)
+    return up_to(session, of_role(session.stages, INTEGERS))
 
 
 def command(session: Session) -> None:
     """Make the artefacts that are missing, write and check the files, and print their folder,
     under volumes/binfiles.
     """
-    pipeline, encoding = session.pipeline(loud=True), session.typed.get("ENCODING", ENCODINGS[0])
-    module = module_of(pipeline.model)
-    if encoding not in ENCODINGS:
-        raise ParameterError(f"ENCODING={encoding} is not allowed: expected one of {', '.join(ENCODINGS)}.")
+    encoding, module = _encoding(session), module_of(session.model_name)
+    pipeline = session.pipeline(loud=True)
     training, *_, integers = sources = [of_role(session.stages, role) for role in (TRAINING, REFERENCE, INTEGERS)]
     steps = {step.stage.name: step for step in pipeline.run(integers) if step.stage.name in sources}
     parameters = {**steps[training].about["parameters"], "encoding": encoding}
@@ -45,6 +51,14 @@ def command(session: Session) -> None:
         shutil.rmtree(result, ignore_errors=True)
         made.rename(result)
     print(f"result: {result}")
+
+
+def _encoding(session: Session) -> str:
+    """Return ENCODING=, the network's own by default."""
+    encoding = session.typed.get("ENCODING", ENCODINGS[0])
+    if encoding not in ENCODINGS:
+        raise ParameterError(f"ENCODING={encoding} is not allowed: expected one of {', '.join(ENCODINGS)}.")
+    return encoding
 
 
 def module_of(model: str) -> str:

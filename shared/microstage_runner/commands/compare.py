@@ -13,6 +13,7 @@ from microstage.errors import ParameterError, VerificationError
 from microstage.process.text_table import table
 from microstage_runner.artefacts.inputs import opened
 from microstage_runner.artefacts.places import Place
+from microstage_runner.commands.planned import Planned, up_to
 from microstage_runner.declarations.stages import CODE, INTEGERS, TRAINING, of_role
 from microstage_runner.engines.stage_run import StageRun
 from microstage_runner.pipeline.page import print_page
@@ -20,9 +21,15 @@ from microstage_runner.pipeline.pipeline import Pipeline
 from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.session import Session
 
-__all__ = ["command"]
+__all__ = ["command", "planned"]
 
 _FLOATS, _INTEGERS = "microstage.models.floats.answers", "microstage_cbackend.answering"
+
+
+def planned(session: Session) -> list[Planned]:
+    """Return the run whose network is compared with itself."""
+    _require_floats(session)
+    return up_to(session, of_role(session.stages, CODE))
 
 
 def command(session: Session) -> None:
@@ -30,12 +37,7 @@ def command(session: Session) -> None:
 
     Raise `VerificationError` where two forms in integers differ.
     """
-    chosen = next((own for own in session.parameters.values() if "model" in own), {})
-    if "quantise" not in chosen:
-        given = f"MODEL={chosen['model']}" if chosen else f"ONNX={session.typed.get('ONNX', '')}"
-        raise ParameterError(
-            f"{given} is not trained in floats here: `make compare` is for networks that are, such as MODEL=lenet."
-        )
+    _require_floats(session)
     pipeline = session.pipeline(loud=True)
     steps = pipeline.run(of_role(session.stages, CODE))
     found = _compared(pipeline, {step.stage.role: step for step in steps})
@@ -43,6 +45,16 @@ def command(session: Session) -> None:
     if found["differing"]:
         raise VerificationError(f"{found['differing']} integers differ between {', '.join(found['integers'])}.")
     print_page(steps)
+
+
+def _require_floats(session: Session) -> None:
+    """Raise `ParameterError` for a network that is not trained in floats."""
+    chosen = next((own for own in session.parameters.values() if "model" in own), {})
+    if "quantise" not in chosen:
+        given = f"MODEL={chosen['model']}" if chosen else f"ONNX={session.typed.get('ONNX', '')}"
+        raise ParameterError(
+            f"{given} is not trained in floats here: `make compare` is for networks that are, such as MODEL=lenet."
+        )
 
 
 def _compared(pipeline: Pipeline, steps: Mapping[str, PublishedStep]) -> dict[str, Any]:

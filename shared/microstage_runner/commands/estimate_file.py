@@ -20,6 +20,7 @@ from microstage.files.canonical import digest, file_digest
 from microstage_runner.artefacts import ready_networks
 from microstage_runner.artefacts.inputs import Input, opened
 from microstage_runner.artefacts.places import Place
+from microstage_runner.commands.planned import Planned
 from microstage_runner.declarations.stages import REFERENCE, Stage, of_role
 from microstage_runner.engines.stage_run import StageRun
 from microstage_runner.pipeline.page import print_made
@@ -28,7 +29,7 @@ from microstage_runner.pipeline.rendering import render
 from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.session import Session
 
-__all__ = ["command", "estimate_file"]
+__all__ = ["command", "estimate_file", "planned"]
 
 _FREQUENCIES = ("50", "60")
 _SUFFIXES = (".cfg", ".cff", ".csv", ".tsv")
@@ -46,6 +47,15 @@ def command(typed: dict[str, str], repository: Path) -> None:
     print_made(lambda: _page(typed, result, said))
 
 
+def planned(typed: dict[str, str], repository: Path) -> list[Planned]:
+    """Return no run: an estimation takes networks that are there."""
+    _recording(typed.get("FILE"))
+    _frequency(typed)
+    chosen = {name: value for name, value in typed.items() if name not in _OF_THE_RECORDING}
+    Session.of("estimate-file", repository, chosen)
+    return []
+
+
 def _page(typed: Typed, result: Path, networks: Mapping[str, str]) -> Path:
     """Make the page of what was estimated, and return where it is."""
     page = result.parents[1] / "report" / f"{result.name}.html"
@@ -60,11 +70,7 @@ def estimate_file(typed: Typed, pipeline_of: Pipelines) -> tuple[Path, dict[str,
 
     `MicrostageError` for bad input, which leaves nothing behind.
     """
-    path, frequency = _recording(typed.get("FILE")), typed.get("FREQUENCY", "0")
-    if frequency not in (*_FREQUENCIES, "0") or typed.get("FREQUENCY") == "0":
-        raise ParameterError(
-            f"FREQUENCY={frequency} is not allowed: expected 50 or 60, the nominal mains frequency of the recording."
-        )
+    path, frequency = _recording(typed.get("FILE")), _frequency(typed)
     pipeline, networks = _networks(typed, pipeline_of)
     for kind, (_, said) in networks.items():
         print(f"network for {kind}: {said}", flush=True)
@@ -95,6 +101,16 @@ def _recording(name: str | None) -> Path:
     if not (path.is_file() and os.access(path, os.R_OK)):
         raise ParameterError(f"FILE={name} is not a file that can be read.")
     return path
+
+
+def _frequency(typed: Typed) -> str:
+    """Return FREQUENCY=, "0" where it was not typed."""
+    frequency = typed.get("FREQUENCY", "0")
+    if frequency not in (*_FREQUENCIES, "0") or typed.get("FREQUENCY") == "0":
+        raise ParameterError(
+            f"FREQUENCY={frequency} is not allowed: expected 50 or 60, the nominal mains frequency of the recording."
+        )
+    return frequency
 
 
 def _files(path: Path) -> list[Path]:

@@ -18,6 +18,7 @@ from microstage.explaining.report import said
 from microstage.files.canonical import digest, write_json
 from microstage_runner.artefacts.inputs import Input, opened
 from microstage_runner.artefacts.places import Place
+from microstage_runner.commands.planned import Planned, up_to
 from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.declarations.stages import INTEGERS, REFERENCE, TRAINING, Stage, of_role
 from microstage_runner.engines.stage_run import StageRun
@@ -27,11 +28,17 @@ from microstage_runner.pipeline.rendering import EXPLAINED
 from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.session import Session
 
-__all__ = ["command", "explain", "explained_role"]
+__all__ = ["command", "explain", "explained_role", "planned"]
 
 _OF_A_MODEL, _OF_A_FILE = "microstage.explaining.of_model", "microstage_streamline.explain"
 _CHART = "microstage.charts.explain"
 _FOUND = "explain.json"
+
+
+def planned(session: Session) -> list[Planned]:
+    """Return the run whose layers are explained."""
+    _sample(session.typed.get("SAMPLE"))
+    return up_to(session, of_role(session.stages, explained_role(session)))
 
 
 def command(session: Session) -> None:

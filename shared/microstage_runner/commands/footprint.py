@@ -9,9 +9,15 @@ from pathlib import Path
 
 from microstage_bench.names import NETWORKS, WIDTHS
 from microstage_runner.commands.asked import Asked
-from microstage_runner.commands.measured import benchmarks, environment, steps_of, write_subjects
+from microstage_runner.commands.measured import benchmarks, environment, planned_of, steps_of, write_subjects
+from microstage_runner.commands.planned import Planned
 
-__all__ = ["command"]
+__all__ = ["command", "planned"]
+
+
+def planned(typed: dict[str, str], repository: Path) -> list[Planned | str]:
+    """Return the run of every network that was asked for."""
+    return planned_of(Asked.read(typed, [*NETWORKS, *WIDTHS.values()]))
 
 
 def command(typed: dict[str, str], repository: Path) -> int:

@@ -7,11 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from microstage.errors import ParameterError
+from microstage_runner.commands.planned import Planned
 from microstage_runner.engines.local import Environments
 
-__all__ = ["command"]
+__all__ = ["command", "planned"]
 
 _SEARCHED = (".ci", "docs", "shared", "stages", "tests")
+
+
+def planned(typed: dict[str, str], repository: Path) -> list[Planned]:
+    """Return no run: the sources are checked."""
+    _chosen(_checks(repository, Path()), typed.get("ONLY", ""))
+    return []
 
 
 def command(typed: dict[str, str], repository: Path) -> int:

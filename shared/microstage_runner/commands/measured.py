@@ -14,13 +14,14 @@ from typing import Any
 from microstage.files.canonical import write_json
 from microstage.untrusted.onnx_file import is_tflite
 from microstage_runner.commands.asked import Asked
+from microstage_runner.commands.planned import Planned
 from microstage_runner.declarations.stages import CODE, INTEGERS, REFERENCE, of_role
 from microstage_runner.engines.local import LocalBackend
 from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.process import REPOSITORY
 from microstage_runner.session import Session
 
-__all__ = ["benchmarks", "environment", "steps_of", "write_subjects"]
+__all__ = ["benchmarks", "environment", "planned_of", "steps_of", "write_subjects"]
 
 _COMPOSED, _QUANTISED = "model_qcdq_composed.onnx", "model_quantised.onnx"
 
@@ -40,6 +41,16 @@ def steps_of(asked: Sequence[Asked], scratch: Path) -> list[tuple[Asked, dict[st
         session = Session(REPOSITORY, {**one.typed, **file})
         steps = session.pipeline(loud=not found).run(of_role(session.stages, CODE))
         found.append((one, {step.stage.role: step for step in steps}))
+    return found
+
+
+def planned_of(asked: Sequence[Asked]) -> list[Planned | str]:
+    """Return the run of every network, or a sentence on one that is drawn: it is no file yet."""
+    found: list[Planned | str] = []
+    for one in asked:
+        session = one.session({})
+        up_to_code = Planned(one.name, session, of_role(session.stages, CODE))
+        found.append(f"{one.name}: drawn first, then made by every stage" if one.drawn else up_to_code)
     return found
 
 

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from microstage.errors import ArtefactError
+from microstage_runner.commands.planned import Planned
 from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.session import Session
 
-__all__ = ["command"]
+__all__ = ["command", "planned"]
+
+
+def planned(session: Session) -> list[Planned]:
+    """Return no run: nothing is made to look at a folder."""
+    session.stage()
+    return []
 
 
 def command(session: Session) -> None:

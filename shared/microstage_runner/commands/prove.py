@@ -15,7 +15,8 @@ from microstage.errors import ParameterError
 from microstage.files.canonical import write_json
 from microstage_bench.names import NETWORKS
 from microstage_runner.commands.asked import Asked, number
-from microstage_runner.commands.measured import steps_of
+from microstage_runner.commands.measured import planned_of, steps_of
+from microstage_runner.commands.planned import Planned
 from microstage_runner.commands.prove_random import prove_random
 from microstage_runner.commands.suite_environment import environment_of
 from microstage_runner.declarations.family_modules import family_module
@@ -23,17 +24,22 @@ from microstage_runner.declarations.stages import CODE, INTEGERS, TRAINING
 from microstage_runner.engines.local import LocalBackend
 from microstage_runner.pipeline.step import PublishedStep
 
-__all__ = ["command"]
+__all__ = ["command", "planned"]
+
+
+def planned(typed: dict[str, str], repository: Path) -> list[Planned | str]:
+    """Return the run of every network that was asked for; random ones go another way, which leaves no artefact."""
+    if "RANDOM" in typed:
+        return []
+    _numbers(typed)
+    return planned_of(Asked.read(typed, NETWORKS))
 
 
 def command(typed: dict[str, str], repository: Path) -> int:
     """Prove the networks that were asked for, or RANDOM= ones; return the exit code of the proof."""
     if "RANDOM" in typed:
         return prove_random(typed, repository)
-    if "DEPTH" in typed:
-        raise ParameterError(f"DEPTH={typed['DEPTH']} goes with RANDOM=: leave it out.")
-    asked = Asked.read(typed, NETWORKS)
-    options = [f"--vectors={number(typed, 'VECTORS', 10000)}", f"--seconds={number(typed, 'SECONDS', 30)}"]
+    asked, options = Asked.read(typed, NETWORKS), _numbers(typed)
     script = repository / "tests" / "cbackend" / "prove.py"
     with tempfile.TemporaryDirectory(prefix="microstage-prove.") as scratch:
         made = steps_of(asked, Path(scratch))
@@ -49,6 +55,13 @@ def command(typed: dict[str, str], repository: Path) -> int:
             return code
         sound = script.with_name("prove_sound.py")
         return subprocess.run([str(python), str(sound), *map(str, hearing)], env=environment).returncode
+
+
+def _numbers(typed: Mapping[str, str]) -> list[str]:
+    """Return the options of the proof."""
+    if "DEPTH" in typed:
+        raise ParameterError(f"DEPTH={typed['DEPTH']} goes with RANDOM=: leave it out.")
+    return [f"--vectors={number(typed, 'VECTORS', 10000)}", f"--seconds={number(typed, 'SECONDS', 30)}"]
 
 
 def _hearing(made: Sequence[tuple[Asked, Mapping[str, PublishedStep]]], scratch: Path) -> list[Path]:

@@ -11,11 +11,20 @@ from pathlib import Path
 
 from microstage.errors import ParameterError
 from microstage_runner.artefacts.places import Place
+from microstage_runner.commands.planned import Planned
 from microstage_runner.engines import backend
 from microstage_runner.engines.script_run import ScriptRun
 from microstage_runner.session import Session
 
-__all__ = ["command"]
+__all__ = ["command", "planned"]
+
+
+def planned(session: Session) -> list[Planned]:
+    """Return no run: a script needs the environment alone."""
+    session.stage()
+    _script(session.typed.get("SCRIPT"))
+    _words(session.typed.get("ARGS", ""))
+    return []
 
 
 def command(session: Session) -> int:

@@ -18,6 +18,7 @@ from microstage.files.canonical import digest, write_json
 from microstage.process.text_table import table
 from microstage_runner.artefacts.inputs import opened
 from microstage_runner.artefacts.places import Place
+from microstage_runner.commands.planned import Planned
 from microstage_runner.declarations.family_modules import family_module
 from microstage_runner.declarations.spelling import declared_name
 from microstage_runner.declarations.stages import TRAINING, of_role
@@ -26,21 +27,23 @@ from microstage_runner.pipeline.pipeline import Pipeline
 from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.session import Session
 
-__all__ = ["command"]
+__all__ = ["command", "planned"]
 
 _MODULE = "methods"  # of a family
 _HEAD = ("method", "relative L2", "- brevitas' (95 %)", "{figure}", "- brevitas' (95 %)")
 
 
+def planned(typed: dict[str, str], repository: Path) -> list[Planned]:
+    """Return the training of every network."""
+    sessions = _sessions(typed, repository)
+    return [Planned(name, session, of_role(session.stages, TRAINING)) for name, session in sessions.items()]
+
+
 def command(typed: dict[str, str], repository: Path) -> int:
     """Print the table of every network, and write all of them."""
-    if "MODEL" in typed:
-        raise ParameterError(f"make quantisers takes a list: NETWORKS={typed['MODEL']} in place of MODEL=.")
-    own = {name: value for name, value in typed.items() if name != "NETWORKS"}
     found: list[Mapping[str, Any]] = []
     pictures: dict[str, bytes] = {}
-    for name in _networks(typed.get("NETWORKS", "")):
-        session = Session.of("quantisers", repository, {**own, "MODEL": name})
+    for name, session in _sessions(typed, repository).items():
         pipeline = session.pipeline(loud=not found)
         *_, trained = pipeline.run(of_role(session.stages, TRAINING))
         compared, pictures[f"{name}.png"] = _compared(pipeline, trained)
@@ -48,6 +51,15 @@ def command(typed: dict[str, str], repository: Path) -> int:
         print("\n" + "\n".join([_title(compared), *table(*_table(compared))]) + "\n", flush=True)
     print(f"all of it, with pictures: {_write(session.volumes / 'quantisers', found, pictures)}")
     return 0
+
+
+def _sessions(typed: Mapping[str, str], repository: Path) -> dict[str, Session]:
+    """Return the selection of every network."""
+    if "MODEL" in typed:
+        raise ParameterError(f"make quantisers takes a list: NETWORKS={typed['MODEL']} in place of MODEL=.")
+    own = {name: value for name, value in typed.items() if name != "NETWORKS"}
+    names = _networks(typed.get("NETWORKS", ""))
+    return {name: Session.of("quantisers", repository, {**own, "MODEL": name}) for name in names}
 
 
 def _networks(listed: str) -> list[str]:

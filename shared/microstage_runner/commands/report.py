@@ -17,6 +17,7 @@ from pathlib import Path
 from microstage.errors import ParameterError, StageFailed
 from microstage_runner.artefacts.places import Place
 from microstage_runner.commands.explain import explain, explained_role
+from microstage_runner.commands.planned import Planned
 from microstage_runner.declarations.stages import CODE
 from microstage_runner.pipeline.page import page_of
 from microstage_runner.pipeline.rendering import explanation_of
@@ -24,20 +25,32 @@ from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.pipeline.summary import summary
 from microstage_runner.session import Session
 
-__all__ = ["command"]
+__all__ = ["command", "planned"]
+
+
+def planned(session: Session) -> list[Planned]:
+    """Return no run: what is published is shown."""
+    _opens(session)
+    return []
 
 
 def command(session: Session) -> None:
     """Print the selected run as a table, and where its page is; OPEN=1 opens that."""
-    if session.typed.get("OPEN", "0") not in ("0", "1"):
-        raise ParameterError(f"OPEN={session.typed['OPEN']} is not allowed: expected 1, which opens the page, or 0.")
+    opens = _opens(session)
     steps = session.published()
     print(summary(steps))
     _explained(session, steps)
     page = page_of(steps, again=True, beside={"latency": _latency(session, steps)})
-    if session.typed.get("OPEN") == "1":
+    if opens:
         _open(page)
     print(f"page: {page}")
+
+
+def _opens(session: Session) -> bool:
+    """Return whether OPEN=1 was typed; raise `ParameterError` for another value than 0 and 1."""
+    if session.typed.get("OPEN", "0") not in ("0", "1"):
+        raise ParameterError(f"OPEN={session.typed['OPEN']} is not allowed: expected 1, which opens the page, or 0.")
+    return session.typed.get("OPEN") == "1"
 
 
 def _explained(session: Session, steps: Sequence[PublishedStep]) -> None:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from microstage_runner.commands.planned import Planned, up_to
 from microstage_runner.reproduce.reproduce import reproduce
 from microstage_runner.session import Session
 
-__all__ = ["command"]
+__all__ = ["command", "planned"]
+
+
+def planned(session: Session) -> list[Planned]:
+    """Return the runs that STAGE= reads, which is run twice."""
+    sources = session.stages[session.stage()].inputs.values()
+    return up_to(session, *(name for name in sources if name in session.stages))
 
 
 def command(session: Session) -> int:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from microstage.errors import ParameterError
+from microstage_runner.commands.planned import Planned, up_to
 from microstage_runner.declarations.stages import TRAINING, of_role
 from microstage_runner.session import Session, make_stage
 
-__all__ = ["command"]
+__all__ = ["command", "planned"]
+
+
+def planned(session: Session) -> list[Planned]:
+    """Return the training that goes on."""
+    return up_to(session, _training(session))
 
 
 def command(session: Session) -> None:
     """Go on with the training RUN= from its last whole epoch; show it if it is finished."""
+    make_stage(session, _training(session))
+
+
+def _training(session: Session) -> str:
+    """Return the stage that trains; raise `ParameterError` where no training was chosen."""
     if session.again is None:
         raise ParameterError("RUN= is missing: which training is to go on? `make runs` lists them.")
-    make_stage(session, of_role(session.stages, TRAINING))
+    return of_role(session.stages, TRAINING)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from microstage_runner.declarations.stages import INTEGERS, REFERENCE, TRAINING
+from microstage_runner.declarations.stages import CODE, INTEGERS, REFERENCE, TRAINING
 
 __all__ = ["COMMANDS", "Command", "used_by_stages"]
 
@@ -46,6 +46,7 @@ _MADE = (*_RUN, *_KEYS, "REGISTRY")
 "The same of commands that make what is missing."
 _FOLDS = (*_WHERE, *_KEYS, "DATA_DIR", "REGISTRY")
 _ESTIMATE = (*_WHERE, "DATA_DIR", "FILE", "ONNX", "PUBLIC_KEY", "RUN")
+_TABLE = (*_FOLDS, "AGAINST", "CC", "ENGINE", "JOBS", "PROFILE", "ROUNDS", "TABLE")
 _EXCHANGE = (*_RUN, "PUBLIC_KEY", "REGISTRY", "STAGE")
 
 used_by_stages = (*_MADE, "FORCE")
@@ -61,7 +62,7 @@ COMMANDS = {
     "sign": Command("sign", (*_RUN, "SIGNING_KEY", "STAGE")),
     "report": Command("report", (*_RUN, "OPEN", "STAGE")),
     "accuracy": Command("accuracy", (*_FOLDS, "NOMINAL"), last=TRAINING),
-    "sweep": Command("sweep", (*_MADE, "STAGE"), takes=WORDS, last=INTEGERS),
+    "sweep": Command("sweep", (*_MADE, "ENGINE", "JOBS", "PROFILE", "STAGE"), takes=WORDS, last=INTEGERS),
     "explain": Command("explain", (*_MADE, "SAMPLE"), last=INTEGERS),
     "estimate-file": Command("estimate_file", _ESTIMATE, takes=WORDS, last=REFERENCE),
     "ready": Command("ready", _FOLDS, last=REFERENCE, in_checkout=True),
@@ -90,6 +91,9 @@ COMMANDS = {
     "bench": Command("bench", (*_MADE, "AGAINST", "BASELINE", "CC", "ROUNDS", "TFLITE"), takes=WORDS, in_checkout=True),
     "prove": Command("prove", (*_MADE, "DEPTH", "RANDOM", "SECONDS", "VECTORS"), takes=WORDS, in_checkout=True),
     "footprint": Command("footprint", (*_MADE, "TFLITE"), takes=WORDS, in_checkout=True),
+    "package-check": Command("package_check", _MADE, last=CODE, in_checkout=True),
+    "reproduce-table": Command("reproduce_table", _TABLE, takes=WORDS, last=INTEGERS, in_checkout=True),
+    "slurm-test": Command("slurm_test", takes=WORDS, about=CHECKOUT, in_checkout=True),
     "quantisers": Command("quantisers", (*_MADE, "NETWORKS"), takes=WORDS, last=TRAINING),
     "bench-noop": Command("bench_noop", used_by_stages, takes=WORDS, in_checkout=True),
     "bench-setup": Command("bench_setup", takes=WORDS, about=CHECKOUT, in_checkout=True),

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from microstage.errors import ParameterError
+from microstage_runner.commands.planned import Planned
 from microstage_runner.commands.suite_environment import environment_of
 from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.declarations.stages import INTEGERS, REFERENCE, of_role
 from microstage_runner.engines.local import LocalBackend
 
-__all__ = ["command"]
+__all__ = ["command", "planned"]
 
 _SIDE_BY_SIDE = 2
 # `shared/` must work on both interpreters and both majors of NumPy; the environments of these have the two, and onnx.
@@ -34,6 +35,15 @@ class Suite:
     environment: dict[str, str]
     targets: list[Path]
     left_out: list[Path]
+
+
+def planned(typed: dict[str, str], repository: Path) -> list[Planned]:
+    """Return no run: tests make what they need, elsewhere."""
+    folder = repository / "tests"
+    for path in map(Path, typed.get("TESTS", "").split()):
+        if not path.exists() or not {path.resolve(), *path.resolve().parents} & {folder}:
+            raise ParameterError(f"TESTS={path} names no test of this repository.")
+    return []
 
 
 def command(typed: dict[str, str], repository: Path) -> int:

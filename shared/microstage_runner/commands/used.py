@@ -16,7 +16,7 @@ def assert_settings_used(name: str, typed: Mapping[str, str]) -> None:
     """Raise `ParameterError` for a setting that the command `name` does not use; for any variable, where it is about
     no run.
 
-    MEMORY, PYTHON, RUNNER, VENDOR and VOLUMES say what a machine is like, and may stand on every line.
+    MEMORY, PYTHON, RUNNER, VENDOR and VOLUMES say what a machine is like, and may stand on every line, as DRY does.
     """
     usable, about = settings_of(name), _about(name)
     for variable, value in typed.items():
@@ -31,7 +31,7 @@ def settings_of(name: str) -> tuple[str, ...]:
     """Return the settings that may stand on the line of the command `name`, those of the machine last."""
     command = COMMANDS.get(name)
     machine = ("VENDOR", "PYTHON") if _about(name) == CHECKOUT else ("RUNNER", "VOLUMES", "MEMORY", "VENDOR", "PYTHON")
-    return (*(command.uses if command else used_by_stages), *machine)
+    return (*(command.uses if command else used_by_stages), "DRY", *machine)
 
 
 def _about(name: str) -> str:

@@ -20,6 +20,7 @@ from microstage.files.canonical import file_digest, write_json
 from microstage.untrusted.paths import inside
 from microstage.untrusted.printable import shown
 from microstage.untrusted.tars import content_of, is_plain, tar
+from microstage_runner.commands.planned import Planned
 from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.engines import bases, engine, offline
 from microstage_runner.engines.images import Images
@@ -27,7 +28,7 @@ from microstage_runner.engines.local import ONLY_LOCKED_WHEELS, find_python
 from microstage_runner.engines.offline import VARIABLE, debian_packages, locks
 from microstage_runner.session import Session
 
-__all__ = ["collect", "command"]
+__all__ = ["collect", "command", "planned"]
 
 _APT = (
     "apt-get update >&2 && apt-get -o Dir::Cache::archives=/tmp install --yes --download-only "
@@ -42,6 +43,12 @@ _LIST = (
 )
 
 
+def planned(session: Session) -> list[Planned]:
+    """Return no run: what is collected was made by others."""
+    _folder(session.typed.get("VENDOR"))
+    return []
+
+
 def command(session: Session) -> None:
     """Collect wheels, Debian packages and bases into VENDOR=, for machines without a network."""
     offline.choose(None)
@@ -51,11 +58,7 @@ def command(session: Session) -> None:
 
 def collect(repository: Path, volumes: Path, typed: str | None) -> None:
     """Fill the folder `typed`; its index is written last, so that a folder with an index is whole."""
-    if not typed:
-        raise ParameterError(
-            "VENDOR= is missing: expected a folder to collect into, as in `make vendor VENDOR=../vendored`."
-        )
-    folder = Path(typed).resolve()
+    folder = _folder(typed)
     (folder / "index.json").unlink(missing_ok=True)
     found = locks(repository)
     _wheels(repository, found, folder / "wheels")
@@ -71,6 +74,14 @@ def collect(repository: Path, volumes: Path, typed: str | None) -> None:
     write_json(folder / "index.json", index)
     size = sum((folder / name).stat().st_size for name in names)
     print(f"vendor: {len(names)} files, {size / 2**30:.1f} GiB, in {folder}")
+
+
+def _folder(typed: str | None) -> Path:
+    if not typed:
+        raise ParameterError(
+            "VENDOR= is missing: expected a folder to collect into, as in `make vendor VENDOR=../vendored`."
+        )
+    return Path(typed).resolve()
 
 
 def _wheels(repository: Path, found: list[Path], folder: Path) -> None:

@@ -6,11 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from microstage_runner.artefacts.store import Store
+from microstage_runner.commands.planned import Planned
 from microstage_runner.pipeline.lineage import nearest
 from microstage_runner.pipeline.step import PublishedStep, Step
 from microstage_runner.session import Session
 
-__all__ = ["command", "why"]
+__all__ = ["command", "planned", "why"]
+
+
+def planned(session: Session) -> list[Planned]:
+    """Return no run: nothing is made to tell why."""
+    session.stage()
+    return []
 
 
 def command(session: Session) -> None:

@@ -60,7 +60,8 @@ class Stage:
     """One folder under `stages/`; `inputs` maps a name to the stage it comes from, or to what no stage makes.
 
     `outputs` are written for every network, `forms[form]` for those of one form alone; what `[outputs.optional]` lists
-    is written where a network needs it, and nothing is missing without it.
+    is written where a network needs it, and nothing is missing without it. `cores` and `memory_mib`, of `[resources]`,
+    are what sweeps set aside for it.
     """
 
     name: str
@@ -73,6 +74,8 @@ class Stage:
     forms: dict[str, dict[str, str]] = field(default_factory=dict)
     user_input: UserInput | None = None
     role: str = ""
+    cores: int = 1
+    memory_mib: int = 2048
 
 
 def of_role(stages: Mapping[str, Stage], role: str, otherwise: str = "") -> str:
@@ -111,6 +114,7 @@ def load_stage(path: Path) -> Stage:
         forms,
         next(iter(user_inputs), None),
         declared.get("role", ""),
+        **declared.get("resources", {}),
     )
 
 

@@ -89,7 +89,7 @@ class UserModule:
         return cls(path.resolve(), source, declared, form)
 
     def laid_out(self, volumes: Path) -> UserFiles:
-        """Return a folder that holds the file and nothing beside it, as the stages see it."""
+        """Return a folder under `volumes` that holds the file and nothing beside it, as the stages see it."""
         place = Place(volumes, "model")
         file = place.folder / FILE
         file.write_bytes(self.source)

@@ -10,6 +10,7 @@ from microstage.errors import ParameterError
 from microstage_runner.declarations.stages import Stage
 from microstage_runner.engines import engine
 from microstage_runner.engines.containers import DockerBackend
+from microstage_runner.engines.foreseen import Foreseen
 from microstage_runner.engines.local import LocalBackend
 from microstage_runner.engines.remote import RemoteBackend
 from microstage_runner.engines.script_run import ScriptRun
@@ -28,6 +29,9 @@ class Backend(Protocol):
         known.
         """
 
+    def foreseen(self, stage: Stage) -> Foreseen:
+        """Return what `platform` would find or make; nothing is made."""
+
     def run(self, wanted: StageRun) -> int:
         """Return the exit code of the stage; nothing of it runs on when this returns or raises."""
 
@@ -44,6 +48,9 @@ class PerStage:
 
     def platform(self, stage: Stage) -> dict[str, str]:
         return self.elsewhere.get(stage.name, self.here).platform(stage)
+
+    def foreseen(self, stage: Stage) -> Foreseen:
+        return self.elsewhere.get(stage.name, self.here).foreseen(stage)
 
     def run(self, wanted: StageRun) -> int:
         return self.elsewhere.get(wanted.stage.name, self.here).run(wanted)

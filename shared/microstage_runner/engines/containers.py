@@ -18,6 +18,7 @@ from microstage_runner.artefacts.pinned_environment import stage_environment
 from microstage_runner.declarations.stages import Stage
 from microstage_runner.engines import memory, users
 from microstage_runner.engines.engine import Engine
+from microstage_runner.engines.foreseen import Foreseen
 from microstage_runner.engines.images import Images
 from microstage_runner.engines.relayed import Relayed
 from microstage_runner.engines.script_run import ScriptRun
@@ -51,6 +52,10 @@ class DockerBackend:
     def platform(self, stage: Stage) -> dict[str, str]:
         """Return {"python", "libc"} inside the stage's image, built if missing; a known one costs no process."""
         return dict(self.images.ensure(stage.name).platform)
+
+    def foreseen(self, stage: Stage) -> Foreseen:
+        """Return the platform of the image that is known; that of another is known once it is built."""
+        return self.images.foreseen(stage.name)
 
     def run(self, wanted: StageRun) -> int:
         """Return the exit code of the stage, whose inputs are mounted read-only.

@@ -23,6 +23,7 @@ from microstage_runner.artefacts.places import hold
 from microstage_runner.engines import bases, image_registry
 from microstage_runner.engines import offline as vendor
 from microstage_runner.engines.engine import Engine, require
+from microstage_runner.engines.foreseen import Foreseen
 from microstage_runner.engines.image_build import build, context, default_base
 
 __all__ = ["Image", "Images"]
@@ -149,6 +150,11 @@ class Images:
     def remembered(self, stage: str) -> Image | None:
         """Return the stage's image as it is known here, whether or not the engine still has it."""
         return self._remembered(stage)
+
+    def foreseen(self, stage: str) -> Foreseen:
+        """Return what is known of the image without building it."""
+        image = self._remembered(stage)
+        return Foreseen(image.platform) if image else Foreseen({}, f"image microstage/{stage}")
 
     def _remembered(self, stage: str) -> Image | None:
         base = self._known_base(stage)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from microstage.errors import EnvironmentProblem
@@ -23,6 +23,7 @@ from microstage_runner.declarations.stages import Stage
 from microstage_runner.engines import memory
 from microstage_runner.engines import offline as vendor
 from microstage_runner.engines.bases import find_cpython
+from microstage_runner.engines.foreseen import Foreseen
 from microstage_runner.engines.script_run import ScriptRun
 from microstage_runner.engines.stage_run import StageRun
 
@@ -48,7 +49,19 @@ class LocalBackend:
     def platform(self, stage: Stage) -> dict[str, str]:
         python = self.environments.ensure(stage.python, stage.folder / "requirements.lock")
         version = _version_of(python.parent.parent)
-        return {"libc": os.confstr("CS_GNU_LIBC_VERSION") or "unknown", "python": version}
+        return {"libc": _libc_version(), "python": version}
+
+    def foreseen(self, stage: Stage) -> Foreseen:
+        """Return the platform of the environment that is there, or that this machine's CPython would make."""
+        python = self.environments.place(stage.python, stage.folder / "requirements.lock")
+        if python.exists():
+            return Foreseen(self.platform(stage))
+        lacking = f"environment {python.parent.parent.name}"
+        try:
+            version = _asked(find_python(stage.python))
+        except EnvironmentProblem:  # uv would download one, or say that it cannot
+            return Foreseen({}, lacking)
+        return Foreseen({"libc": _libc_version(), "python": version}, lacking)
 
     def run(self, wanted: StageRun) -> int:
         """Return the exit code of the stage, of which no process is left when this returns or raises."""
@@ -93,6 +106,17 @@ class LocalBackend:
         return target
 
 
+def _libc_version() -> str:
+    return os.confstr("CS_GNU_LIBC_VERSION") or "unknown"
+
+
+@cache
+def _asked(python: Path) -> str:
+    """Return the version of CPython that an interpreter says it is."""
+    code = "import platform; print(platform.python_version())"
+    return subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
 def _version_of(environment: Path) -> str:
     """Return the version of CPython that a virtual environment says it is of."""
     try:
@@ -122,15 +146,19 @@ class Environments:
 
     def ensure(self, version: str, lock: Path) -> Path:
         """Return the interpreter of the environment that holds exactly `lock`, less what no stage loads."""
-        content = hashlib.sha256(lock.read_bytes() + _SLIM.read_bytes()).hexdigest()
-        name = f"{lock.parent.name}-{version}-{content[:12]}"
-        python = self.folder / name / "bin" / "python"
+        python = self.place(version, lock)
         if python.exists():
             return python
+        name = python.parent.parent.name
         with self._lock(name):
             if not python.exists():
                 self._make(name, self._python(version), lock)
         return python
+
+    def place(self, version: str, lock: Path) -> Path:
+        """Return where the interpreter of that environment is, or will be."""
+        content = hashlib.sha256(lock.read_bytes() + _SLIM.read_bytes()).hexdigest()
+        return self.folder / f"{lock.parent.name}-{version}-{content[:12]}" / "bin" / "python"
 
     def overlay(self, lock: Path) -> Path:
         """Return a folder for PYTHONPATH that holds `lock`'s pure Python packages, for any interpreter."""
@@ -221,6 +249,7 @@ def _sources(lock: Path, *options: str) -> list[str]:
     return [*vendored.install_options(lock), *options] if vendored else []
 
 
+@cache
 def find_python(version: str) -> Path:
     """Return a CPython `version` ("3.10") of this machine, the one that stand-in bases hold where there is a choice."""
     try:

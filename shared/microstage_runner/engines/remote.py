@@ -31,6 +31,7 @@ from microstage_runner.declarations.stages import Stage
 from microstage_runner.engines import memory, pipes, users
 from microstage_runner.engines.containers import HARDENING, out_of_memory
 from microstage_runner.engines.engine import Engine, find
+from microstage_runner.engines.foreseen import Foreseen
 from microstage_runner.engines.images import Image, Images
 from microstage_runner.engines.relayed import Relayed
 from microstage_runner.engines.script_run import ScriptRun
@@ -88,6 +89,10 @@ class RemoteBackend:
     def platform(self, stage: Stage) -> dict[str, str]:
         """Return {"python", "libc"} inside the stage's image."""
         return dict(self.images.ensure(stage.name).platform)
+
+    def foreseen(self, stage: Stage) -> Foreseen:
+        """Return what is known of the stage's image there; nothing is asked of the engine."""
+        return self.images.foreseen(stage.name)
 
     def run(self, wanted: StageRun) -> int:
         """Return the exit code of the stage; `EnvironmentProblem` if the link broke, and then nothing of it runs on."""

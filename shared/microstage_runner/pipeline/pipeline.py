@@ -21,7 +21,7 @@ from microstage.errors import ArtefactError, IntegrityError, ParameterError, Ver
 from microstage.models.user_module import FILE
 from microstage.process.ending import meaning
 from microstage_runner.artefacts.artefact import Artefact
-from microstage_runner.artefacts.digests import Digests
+from microstage_runner.artefacts.digests import Digests, remembered
 from microstage_runner.artefacts.inputs import Input, held, opened
 from microstage_runner.artefacts.recipe import assert_unchanged, key_of, recipe
 from microstage_runner.artefacts.store import Store
@@ -50,15 +50,14 @@ class Pipeline:
         store: Store,
         backend: Backend,
         data_dir: Path | None = None,
-        user_files: UserFiles | None = None,
+        own: Mapping[str, UserFiles | None] | None = None,
         model: UserModule | None = None,
-        beside: UserFiles | None = None,
     ) -> None:
+        """`own` are copies of the user's files, by the kind of input; `model` is the network of their own, if any."""
         self.stages, self.parameters, self.repository = stages, parameters, repository
-        self.store, self.backend, self.data_dir, self.user_files = store, backend, data_dir, user_files
-        self.user_module, self.module = model, model.laid_out(store.volumes) if model else None
-        self.beside = beside
-        self.digests = Digests(store.volumes / ".cache" / "digests.json")
+        self.store, self.backend, self.data_dir, self.user_module = store, backend, data_dir, model
+        self._own = {**dict.fromkeys((DATASET, FILES, MODULE, BESIDE)), **(own or {})}
+        self.digests = remembered(store.volumes / ".cache" / "digests.json")
 
     @property
     def model(self) -> str:
@@ -67,7 +66,8 @@ class Pipeline:
 
     @property
     def _module_file(self) -> Path | None:
-        return self.module.folder / FILE if self.module else None
+        module = self._own[MODULE]
+        return module.folder / FILE if module else None
 
     @property
     def _form(self) -> str:
@@ -75,22 +75,34 @@ class Pipeline:
 
     def steps(self, target: str) -> Iterator[Step]:
         """Yield the steps that can be known now: every published one, then the first that is not, and no further."""
-        done: dict[str, Artefact] = {}
+        done: dict[str, Input] = {}
         for stage in needed(self.stages, target):
             step = self._step(stage, done)
             yield step
             if not isinstance(step, PublishedStep):
                 break
-            done[stage.name] = step.artefact
+            done[stage.name] = step.output
         self.digests.save()
+
+    def plan(self, target: str) -> list[Step]:
+        """Return every step up to `target`, published or not; nothing is made, and nothing is remembered.
+
+        The key of one behind a step that is not published is not the one that it will have, but as much its own.
+        """
+        done: dict[str, Input] = {}
+        steps = []
+        for stage in needed(self.stages, target):
+            steps.append(self._step(stage, done))
+            done[stage.name] = steps[-1].output
+        return steps
 
     def run(self, target: str, force: bool = False) -> list[PublishedStep]:
         """Do what is not done, up to `target`, and return every step with its artefact."""
-        done: dict[str, Artefact] = {}
+        done: dict[str, Input] = {}
         steps = []
         for stage in needed(self.stages, target):
             step = self._done(self._step(stage, done), force and stage.name == target)
-            done[stage.name] = step.artefact
+            done[stage.name] = step.output
             steps.append(step)
         self.digests.save()
         return steps
@@ -99,7 +111,7 @@ class Pipeline:
         """Do what `target` reads and is not done; its own step, published or not, with its inputs and its key."""
         self.store.keys.load()
         sources = [name for name in self.stages[target].inputs.values() if name not in self._own]
-        done = {step.stage.name: step.artefact for source in sources for step in self.run(source)}
+        done = {step.stage.name: step.output for source in sources for step in self.run(source)}
         return self._step(self.stages[target], done)
 
     def _done(self, step: Step, force: bool) -> PublishedStep:
@@ -127,7 +139,7 @@ class Pipeline:
         print(f"{step.stage.name}: pulled from {registry.name} (key {step.about['key'][:16]})", flush=True)
         return step.published(artefact)
 
-    def _step(self, stage: Stage, done: Mapping[str, Artefact]) -> Step:
+    def _step(self, stage: Stage, done: Mapping[str, Input]) -> Step:
         """Return the step of `stage` behind what is `done`, with its artefact where that is published."""
         parameters, platform = self.parameters[stage.name], self.backend.platform(stage)
         found = {name: self._input(source, parameters, done) for name, source in stage.inputs.items()}
@@ -142,24 +154,20 @@ class Pipeline:
         step, artefact = Step(stage, {**about, "key": key}, inputs), self.store.find(stage.name, key)
         return step.published(artefact) if artefact else step
 
-    def _input(self, source: str, parameters: Mapping[str, Any], done: Mapping[str, Artefact]) -> Input | None:
+    def _input(self, source: str, parameters: Mapping[str, Any], done: Mapping[str, Input]) -> Input | None:
         """Return what a stage reads from `source`; None where this network has nothing of that kind."""
         if source == DATASET:
             return self._dataset(parameters)
         if source in self._own:
             files = self._own[source]
             return files.input if files else None
-        return done[source].input
-
-    @property
-    def _own(self) -> dict[str, UserFiles | None]:
-        """Copies of the user's files, by the kind of input."""
-        return {DATASET: None, FILES: self.user_files, MODULE: self.module, BESIDE: self.beside}
+        return done[source]
 
     @property
     def _places(self) -> dict[str, str | None]:
         """Where the user's files lay, for whoever goes on with this run."""
-        named = self.beside.originals if self.beside else {}
+        beside = self._own[BESIDE]
+        named = beside.originals if beside else {}
         return {
             "data_dir": str(self.data_dir) if self.data_dir else None,
             "model_file": str(self.user_module.path) if self.user_module else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from microstage_runner.artefacts.artefact import Artefact
@@ -20,6 +21,11 @@ class Step:
     about: dict[str, Any]
     inputs: dict[str, Input]
 
+    @property
+    def output(self) -> Input:
+        """What a later step reads: nothing yet, but the key stands for it, so that the later step has a key too."""
+        return Input(Path(), {"key": self.about["key"]}, list, "it was planned", "make it first")
+
     def published(self, artefact: Artefact) -> PublishedStep:
         """Return the step with the artefact of its key."""
         return PublishedStep(self.stage, self.about, self.inputs, artefact)
@@ -30,3 +36,8 @@ class PublishedStep(Step):
     """A step whose artefact is there."""
 
     artefact: Artefact
+
+    @property
+    def output(self) -> Input:
+        """What a later step reads: the artefact."""
+        return self.artefact.input

@@ -14,7 +14,7 @@ from microstage.errors import EnvironmentProblem, ParameterError
 from microstage_runner.engines import pipes
 from microstage_runner.engines.local import Environments
 
-__all__ = ["Program", "environment"]
+__all__ = ["Program", "environment", "is_installed"]
 
 _LOCK = Path(__file__).with_name("requirements.lock")
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -58,6 +58,11 @@ class Program:
 def environment(volumes: Path) -> Path:
     """Return the Python that has the packages of the lock; the runner's own version, which is there."""
     return Environments(volumes / ".env").ensure(PYTHON, _LOCK)
+
+
+def is_installed(volumes: Path) -> bool:
+    """Return whether that environment is there."""
+    return Environments(volumes / ".env").place(PYTHON, _LOCK).exists()
 
 
 def _texts(variable: str, names: Sequence[str]) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""README's tables, measured anew by the commands that stand beside them."""
