@@ -179,7 +179,8 @@ class Pipeline:
     def _user_places(self) -> Iterator[tuple[str, str]]:
         """Yield (variable, place) of the files that the user's own network came in."""
         given = next((s.user_input for s in self.stages.values() if FILES in s.inputs.values()), None)
-        places = self.user_files.originals if self.user_files else {}
+        files = self._own[FILES]
+        places = files.originals if files else {}
         for variable, inside in given.files.items() if given else ():
             if inside in places:
                 yield variable, str(places[inside].resolve())
