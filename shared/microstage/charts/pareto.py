@@ -32,8 +32,10 @@ def draw(path: Path, found: Mapping[str, Any]) -> None:
     axes.scatter(*zip(*places.values()), color="tab:grey", label="run", zorder=2)
     front = sorted(places[name] for name in pareto["front"])
     axes.plot(*zip(*front), "o-", color="tab:blue", label="no other run is better in both", zorder=3)
-    for run in runs:
-        axes.annotate(_title(run), places[run["id"]], xytext=(5, 5), textcoords="offset points", fontsize=8)
+    for place in dict.fromkeys(places.values()):
+        there = [_title(run) for run in runs if places[run["id"]] == place]
+        more = f" and {len(there) - 1} more" if there[1:] else ""
+        axes.annotate(there[0] + more, place, xytext=(5, 5), textcoords="offset points", fontsize=8)
     better = "higher" if pareto["higher"] else "lower"
     axes.set(xlabel=in_picture(pareto["x"]), ylabel=f"{in_picture(pareto['y'])} ({better} is better)")
     axes.grid(alpha=0.3)

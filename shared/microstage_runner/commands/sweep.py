@@ -11,9 +11,11 @@ from pathlib import Path
 
 from microstage_runner.artefacts.places import Place
 from microstage_runner.commands.planned import Planned
+from microstage_runner.pipeline.page import print_made
 from microstage_runner.sweeping import engines
 from microstage_runner.sweeping.jobs import jobs_of
 from microstage_runner.sweeping.outcomes import Outcome, outcomes, table_of
+from microstage_runner.sweeping.page import page_of
 from microstage_runner.sweeping.points import points
 from microstage_runner.sweeping.result import keep
 
@@ -44,5 +46,7 @@ def swept(typed: dict[str, str], repository: Path) -> list[Outcome]:
         if jobs:
             run(jobs, folder, volumes)
         found = outcomes(asked, jobs)
-        print(f"\n{table_of(found)}\n\nresult: {keep(found, jobs, volumes, repository)}")
+        result = keep(found, jobs, volumes, repository)
+    print(f"\n{table_of(found)}\n\nresult: {result}")
+    print_made(lambda: page_of(found, result, typed))
     return found

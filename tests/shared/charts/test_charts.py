@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from microstage.charts import accuracy, explain
+from microstage.charts import accuracy, explain, pareto
 from microstage.charts.confusion import draw
 
 
@@ -56,3 +56,15 @@ def test_each_layer_has_a_row_whatever_it_is_called(tmp_path):
     (tmp_path / "explain.json").write_text(json.dumps(found))
     explain.run(SimpleNamespace(inputs={"explained": tmp_path}, output=tmp_path))
     assert (tmp_path / "explain.png").stat().st_size > 5000
+
+
+def test_runs_and_their_front_in_one_picture_with_equal_bytes(tmp_path):
+    places = {"a": (10, 80.0), "b": (10, 80.0), "c": (50, 90.0), "$x_1": (60, 70.0)}
+    runs = [
+        {"id": name, "parameters": {"MODEL": name * 60}, "figures": dict(zip(("LUT", "top-1"), place))}
+        for name, place in places.items()
+    ]
+    found = {"runs": runs, "pareto": {"x": "LUT", "y": "top-1", "higher": True, "front": ["a", "b", "c"]}}
+    for name in ("one", "two"):
+        pareto.draw(tmp_path / f"{name}.png", found)
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
