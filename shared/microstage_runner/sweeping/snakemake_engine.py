@@ -35,7 +35,13 @@ def run(jobs: Mapping[str, SweepJob], side_by_side: int, folder: Path, profile: 
         *("--config", f"jobs={folder / 'jobs.json'}", "--profile", str(_HERE / "profiles" / profile)),
         *("--jobs", str(side_by_side)),
     ]
-    code = subprocess.run(command, stdin=subprocess.DEVNULL).returncode
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    try:
+        code = process.wait()
+    except BaseException:
+        process.terminate()  # it takes its jobs back, those on a cluster too
+        process.wait()
+        raise
     if code and not any(job.log.exists() for job in jobs.values()):
         raise EnvironmentProblem("Snakemake began no job; its own message is above.")
 
