@@ -6,8 +6,8 @@ from axe_playwright_python.sync_playwright import Axe
 
 from microstage_report.page import render
 
-_ORDER = ["verdict", "comparison", "signal", "confusion", "scores", "accuracy", "proofs", "layers", "graphs"]
-_ORDER += ["distributions", "code", "learning", "provenance"]
+_ORDER = ["verdict", "comparison", "signal", "confusion", "scores", "accuracy", "proofs", "layers", "errors"]
+_ORDER += ["graphs", "distributions", "code", "learning", "provenance"]
 _MOST = 2_000_000  # bytes
 _HOSTILE = "</script><script>alert('hurt')</script><img src='http://elsewhere.test/x' onerror=\"alert('hurt')\">{{7*7}}"
 _ALIKE = "tbody tr:nth-child(n+4), .node ~ .node, .edge, .layers figure ~ figure"

@@ -18,6 +18,7 @@ from microstage_report.page.sections.answers import confusion, scores, signal
 from microstage_report.page.sections.code import code
 from microstage_report.page.sections.comparison import comparison
 from microstage_report.page.sections.distributions import distributions
+from microstage_report.page.sections.errors import errors
 from microstage_report.page.sections.graphs import graphs
 from microstage_report.page.sections.layers import layers
 from microstage_report.page.sections.proofs import proofs
@@ -50,6 +51,7 @@ _SECTIONS = (
     PageSection("accuracy", "Accuracy beside baselines", "Accuracy", accuracy),
     PageSection("proofs", "Chain of proofs", "Proofs", proofs),
     PageSection("layers", "Layers", "Layers", layers),
+    PageSection("errors", "Error of each layer", "Error", errors),
     PageSection("graphs", "Graph before and after", "Graph", graphs),
     PageSection("distributions", "Weights and activations", "Values", distributions),
     PageSection("code", "Flash, RAM, latency", "C", code),

@@ -12,10 +12,11 @@ from microstage_runner.artefacts.pinned_environment import stage_environment
 from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.engines import offline
 from microstage_runner.engines.local import LocalBackend
-from microstage_runner.engines.report_environment import report_environment
+from microstage_runner.engines.report_environment import report_environment, tracking_environment
 
 __all__ = ["environment_of", "run_script"]
 
+_OF_THE_REPORT = {"report": report_environment, "tracking": tracking_environment}
 _VERSION = ".python-version"  # of a folder whose lock is an environment of its own
 
 
@@ -53,8 +54,8 @@ def environment_of(
 
 def _of_no_stage(folder: Path, local: LocalBackend) -> Path:
     """Return the interpreter of a folder of tests whose subject is no stage."""
-    if folder.name == "report":
-        return report_environment(local.environments.folder.parent)
+    if folder.name in _OF_THE_REPORT:
+        return _OF_THE_REPORT[folder.name](local.environments.folder.parent)
     version = folder / _VERSION
     if not version.exists():
         return Path(sys.executable)

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from microstage.errors import EnvironmentProblem
 from microstage.files.canonical import file_digest, write_json
 from microstage_runner.artefacts import notes
 from microstage_runner.artefacts.places import Place, clear
 from microstage_runner.declarations.stages import FILES
-from microstage_runner.engines.report_environment import report_environment
+from microstage_runner.engines.report_environment import report_environment, run_module
 from microstage_runner.pipeline.page import title_of
 from microstage_runner.pipeline.step import PublishedStep
 from microstage_runner.process import DOOR
 
 __all__ = ["asked_of", "command_of", "explanation_of", "render", "run_report"]
 
-_SHARED = Path(__file__).resolve().parents[2]
-_START = (  # isolated: packages of the user's own never come before those of the lock
-    "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
-    "runpy.run_module('microstage_report', run_name='__main__', alter_sys=True)"
-)
 EXPLAINED = "of.json"
 'What an explanation says it is of: {"artefacts": their digests}.'
 
@@ -45,13 +37,7 @@ def render(wanted: Mapping[str, Any], page: Path) -> None:
 
 def run_report(volumes: Path, asked: Path, facts: Path, page: Path) -> None:
     """Have the report's own environment write `facts` and `page`; it needs no network and no container."""
-    command = [str(report_environment(volumes)), "-I", "-c", _START, str(_SHARED), *map(str, (asked, facts, page))]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode:
-        trace = volumes / ".traces" / f"report-{os.getpid()}.txt"
-        trace.parent.mkdir(parents=True, exist_ok=True)
-        trace.write_text(done.stdout + done.stderr)
-        raise EnvironmentProblem(f"the program that renders it ended with code {done.returncode}; {trace} says why.")
+    run_module(report_environment(volumes), volumes, "microstage_report", asked, facts, page)
 
 
 def asked_of(steps: Sequence[PublishedStep], volumes: Path) -> dict[str, Any]:

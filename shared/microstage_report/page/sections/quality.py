@@ -43,7 +43,7 @@ def _bars(name: str, unit: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
     colours = altair.condition("datum.ours", altair.value(SERIES[0]), altair.value("var(--plain)"))
     picture = base.mark_bar(height={"band": 0.7}).encode(color=colours)
     picture += base.mark_text(align="left", dx=5, color="var(--ink)").encode(altair.Text("text:N"))
-    ours = ", ".join(f"{number(row.get('value'))} {unit}".strip() for row in rows if row.get("ours"))
+    ours = ", ".join(dict.fromkeys(f"{number(row.get('value'))} {unit}".strip() for row in rows if row.get("ours")))
     columns = [TableColumn("what", "what"), TableColumn("value", title)]
     marked = ["this network" if row.get("ours") else "" for row in rows]
     return figure(name, f"This network: {ours}." if ours else "", picture, table(name, columns, rows, marked))
