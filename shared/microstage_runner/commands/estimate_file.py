@@ -27,6 +27,7 @@ from microstage_runner.pipeline.page import print_made
 from microstage_runner.pipeline.pipeline import Pipeline
 from microstage_runner.pipeline.rendering import render
 from microstage_runner.pipeline.step import PublishedStep
+from microstage_runner.process import DOOR
 from microstage_runner.session import Session
 
 __all__ = ["command", "estimate_file", "planned"]
@@ -61,7 +62,7 @@ def _page(typed: Typed, result: Path, networks: Mapping[str, str]) -> Path:
     page = result.parents[1] / "report" / f"{result.name}.html"
     words = [f"{name}={shlex.quote(value)}" for name, value in typed.items() if name not in _OF_THE_MACHINE]
     asked = {"recording": str(result), "called": Path(typed["FILE"]).name, "networks": dict(networks)}
-    render({**asked, "command": " ".join(["make", "estimate-file", *words])}, page)
+    render({**asked, "command": " ".join([DOOR, "estimate-file", *words])}, page)
     return page
 
 
