@@ -51,7 +51,7 @@ verify:      ## hash the artefacts again; integers compared per boundary; who si
 sign:        ## vouch for what is published already: SIGNING_KEY=; with it, every stage signs what it makes
 report:      ## the closing table of the selected run, and its page with everything known of it: OPEN=1 opens it
 accuracy:    ## train on every fold; errors per harmonic and source, beside the textbook: NOMINAL=32
-compare:     ## a network trained in floats: raw, quantised, integers in NumPy, C and interpreter, on all test examples
+compare:     ## trainings beside each other: RUNS="1b6f 90ac"; or every form of one network: MODEL=lenet
 sweep:       ## every combination of listed values, up to STAGE=: CYCLES=0.25,0.5,1 JOBS=2 ENGINE=snakemake PROFILE=slurm
 explain:     ## every layer in floats beside its integers; where the error of one answer comes from: SAMPLE=17
 estimate-file: ## harmonics over time of a recording, events, pictures: FILE=x.cfg CHANNEL=IA,IB RUN= ONNX=folder

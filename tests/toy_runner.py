@@ -19,6 +19,7 @@ from pathlib import Path
 import microstage_runner
 from microstage.errors import EnvironmentProblem
 from microstage_runner import cli
+from microstage_runner.commands import compare_runs
 from microstage_runner.engines import backend, local
 from microstage_runner.engines.foreseen import Foreseen
 from microstage_runner.pipeline import rendering
@@ -55,6 +56,7 @@ def on_this_interpreter() -> None:
     )
     rendering.run_report = _written
     jobs.PROGRAM = (sys.executable, __file__, "--job")
+    compare_runs.run_module = _ran
     backend.choose = lambda wanted, repository, volumes, *elsewhere: (Here(repository, volumes), "toy")
 
 
@@ -64,6 +66,12 @@ def _written(volumes: Path, asked: Path, facts: Path, page: Path) -> None:
         raise EnvironmentProblem(said)
     shutil.copy(asked, facts)
     shutil.copy(asked, page)
+
+
+def _ran(python: Path, volumes: Path, module: str, *files: Path) -> None:
+    """Stand for the page of a comparison, which is its facts here, and for programs that keep runs."""
+    if module == "microstage_report.page":
+        shutil.copy(*files)
 
 
 def served(calls: socket.socket) -> list[str]:

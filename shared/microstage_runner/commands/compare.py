@@ -1,5 +1,5 @@
 """`make compare MODEL=lenet`: what the float network, the quantised one, and integers in NumPy, in C and in the
-interpreter answer to every test example, side by side.
+interpreter answer to every test example, side by side. With RUNS=, trainings beside each other (`compare_runs`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from microstage.errors import ParameterError, VerificationError
 from microstage.process.text_table import table
 from microstage_runner.artefacts.inputs import opened
 from microstage_runner.artefacts.places import Place
+from microstage_runner.commands.compare_runs import compare_runs
 from microstage_runner.commands.planned import Planned, up_to
 from microstage_runner.declarations.stages import CODE, INTEGERS, TRAINING, of_role
 from microstage_runner.engines.stage_run import StageRun
@@ -27,7 +28,9 @@ _FLOATS, _INTEGERS = "microstage.models.floats.answers", "microstage_cbackend.an
 
 
 def planned(session: Session) -> list[Planned]:
-    """Return the run whose network is compared with itself."""
+    """Return the run whose network is compared with itself; for RUNS= nothing is made."""
+    if "RUNS" in session.typed:
+        return []
     _require_floats(session)
     return up_to(session, of_role(session.stages, CODE))
 
@@ -37,6 +40,8 @@ def command(session: Session) -> None:
 
     Raise `VerificationError` where two forms in integers differ.
     """
+    if "RUNS" in session.typed:
+        return compare_runs(session)
     _require_floats(session)
     pipeline = session.pipeline(loud=True)
     steps = pipeline.run(of_role(session.stages, CODE))

@@ -66,7 +66,7 @@ COMMANDS = {
     "explain": Command("explain", (*_MADE, "SAMPLE"), last=INTEGERS),
     "estimate-file": Command("estimate_file", _ESTIMATE, takes=WORDS, last=REFERENCE),
     "ready": Command("ready", _FOLDS, last=REFERENCE, in_checkout=True),
-    "compare": Command("compare", _MADE),
+    "compare": Command("compare", (*_MADE, "RUNS")),
     "binfiles": Command("binfiles", (*_MADE, "ENCODING"), last=INTEGERS),
     "variables": Command("variables", ("MODEL",), about=MACHINE),
     "python": Command("python", ("STAGE", "SCRIPT", "ARGS"), about=MACHINE),

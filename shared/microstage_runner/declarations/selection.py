@@ -48,6 +48,7 @@ SETTINGS = {
     "ROUNDS": "of make bench: how often each is measured, 31 by default",
     "RUN": "id of a training that `make runs` lists, in place of its variables",
     "RUNNER": "docker, local or auto",
+    "RUNS": "of make compare: ids of two or more trainings that `make runs` lists, with blanks between them",
     "SAMPLE": "of make explain: the sample to follow through the layers; the one that errs most by default",
     "SCRIPT": "of make python: a file of Python, run in its own folder in the environment of STAGE=",
     "SECONDS": "of make prove: what each compilation may take, 30 by default",
